@@ -1,0 +1,29 @@
+package exchange
+
+import "time"
+
+// OpenFlags are how a file is opened, as SFTP v3 numbers them
+// (draft-ietf-secsh-filexfer-02 §6.3).
+type OpenFlags uint32
+
+const (
+	FlagRead OpenFlags = 1 << iota
+	FlagWrite
+	FlagAppend
+	FlagCreate
+	FlagTruncate
+	FlagExclusive
+)
+
+// Change is what SETSTAT asks for; nil leaves a field as it is.
+type Change struct {
+	Size  *int64
+	Mtime *time.Time
+	Mode  *uint32 // permission bits
+}
+
+// Space is what a mailbox may hold and holds.
+type Space struct {
+	Bytes, UsedBytes int64
+	Files, UsedFiles int64
+}

@@ -1,0 +1,143 @@
+package exchange
+
+import (
+	"path"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// MaxID is the longest account ID, username, vendor or feed name, in bytes.
+const MaxID = 64
+
+// MaxName is the longest name of a file or directory, in bytes (as NAME_MAX
+// of the file systems partners come from); MaxPath the longest path.
+const (
+	MaxName = 255
+	MaxPath = 4096
+)
+
+// reserved are names that other programs or people take for something else.
+var reserved = []string{"root", "admin", "administrator", "sallyport", "system", "operator", "nobody", "all", "new"}
+
+// CheckID accepts lower-case letters, digits, '.', '_' and '-', at most MaxID
+// long, starting with a letter or digit, and no reserved word. what names the
+// thing in the message: "account ID".
+func CheckID(what, id string) error {
+	const op = "exchange.CheckID"
+	switch {
+	case id == "":
+		return E(op, Invalid, "The %s is empty.", what)
+	case len(id) > MaxID:
+		return E(op, Invalid, "The %s is longer than %d characters.", what, MaxID)
+	case slices.Contains(reserved, id):
+		return E(op, Invalid, "The %s %q is reserved.", what, id).WithHint("choose another %s", what)
+	}
+	for i := 0; i < len(id); i++ {
+		c := id[i]
+		letter := c >= 'a' && c <= 'z' || c >= '0' && c <= '9'
+		if !letter && (i == 0 || c != '.' && c != '_' && c != '-') {
+			return E(op, Invalid, "The %s %q has a character that is not allowed.", what, Printable(id)).
+				WithHint("use lower-case letters, digits, '.', '_' and '-', starting with a letter or digit")
+		}
+	}
+	return nil
+}
+
+// CheckLabel accepts text for people: a name of a company or a comment, at
+// most 200 bytes of UTF-8 without control characters.
+func CheckLabel(what, s string) error {
+	const op = "exchange.CheckLabel"
+	switch {
+	case strings.TrimSpace(s) == "":
+		return E(op, Invalid, "The %s is empty.", what)
+	case len(s) > 200:
+		return E(op, Invalid, "The %s is longer than 200 bytes.", what)
+	case !utf8.ValidString(s) || Printable(s) != s:
+		return E(op, Invalid, "The %s has control characters or is not UTF-8.", what)
+	}
+	return nil
+}
+
+// CheckName accepts one name of a file or directory as a client sent it: any
+// bytes but '/' and NUL, 1 to MaxName of them, and not "." or "..".
+func CheckName(name string) error {
+	const op = "exchange.CheckName"
+	switch {
+	case name == "" || name == "." || name == "..":
+		return E(op, Invalid, "That is not a name.")
+	case len(name) > MaxName:
+		return E(op, Invalid, "The name is longer than %d bytes.", MaxName)
+	case strings.ContainsAny(name, "/\x00"):
+		return E(op, Invalid, "The name has a character that is not allowed.")
+	}
+	return nil
+}
+
+// CleanPath resolves a client's path against its working directory and returns
+// the absolute form: "/" or "/a/b", without "." and "..", which cannot rise
+// above "/". A backslash is an ordinary byte. The result is only ever looked
+// up in the database.
+func CleanPath(cwd, p string) (string, error) {
+	const op = "exchange.CleanPath"
+	if len(p) > MaxPath {
+		return "", E(op, Invalid, "The path is longer than %d bytes.", MaxPath)
+	}
+	if strings.IndexByte(p, 0) >= 0 {
+		return "", E(op, Invalid, "The path has a NUL byte.")
+	}
+	if !strings.HasPrefix(p, "/") {
+		p = cwd + "/" + p
+	}
+	p = path.Clean("/" + p)
+	if len(p) > MaxPath {
+		return "", E(op, Invalid, "The path is longer than %d bytes.", MaxPath)
+	}
+	for name := range strings.SplitSeq(p[1:], "/") {
+		if len(name) > MaxName {
+			return "", E(op, Invalid, "A name in the path is longer than %d bytes.", MaxName)
+		}
+	}
+	return p, nil
+}
+
+// Printable makes bytes from outside fit for a log line, a terminal or a
+// table: control, formatting and invalid runes become \x or \u escapes.
+func Printable(s string) string {
+	clean := true
+	for _, r := range s {
+		if !printable(r) {
+			clean = false
+			break
+		}
+	}
+	if clean && utf8.ValidString(s) {
+		return s
+	}
+	const hex = "0123456789abcdef"
+	var b strings.Builder
+	for i := 0; i < len(s); {
+		r, n := utf8.DecodeRuneInString(s[i:])
+		switch {
+		case r == utf8.RuneError && n == 1 || r < 0x80 && !printable(r):
+			b.WriteString(`\x`)
+			b.WriteByte(hex[s[i]>>4])
+			b.WriteByte(hex[s[i]&15])
+		case !printable(r):
+			b.WriteString(`\u{`)
+			for shift := 20; shift >= 0; shift -= 4 {
+				if d := r >> shift; d > 0 || shift == 0 {
+					b.WriteByte(hex[d&15])
+				}
+			}
+			b.WriteByte('}')
+		default:
+			b.WriteString(s[i : i+n])
+		}
+		i += n
+	}
+	return b.String()
+}
+
+func printable(r rune) bool { return unicode.IsPrint(r) }

@@ -1,0 +1,27 @@
+package exchange
+
+// Reasons say how a connection ended, as fixed codes: in connection records,
+// logs and explanations. Strangers never see them.
+const (
+	ReasonOK             = "ok"              // logged in, and ended in peace
+	ReasonNoKeyOffered   = "no_key_offered"  // ended after "none": probably set up for a password
+	ReasonPassword       = "password_tried"  // a password or keyboard-interactive was tried
+	ReasonUnknownUser    = "unknown_user"    //
+	ReasonUnknownKey     = "unknown_key"     // nobody has this key
+	ReasonOtherUsersKey  = "other_users_key" // somebody else has it
+	ReasonKeyRevoked     = "key_revoked"     //
+	ReasonKeyExpired     = "key_expired"     //
+	ReasonUserDisabled   = "user_disabled"   //
+	ReasonSuspended      = "account_suspended"
+	ReasonClosed         = "account_closed"
+	ReasonAddress        = "address_not_allowed"
+	ReasonTooMany        = "too_many_sessions"
+	ReasonWeakAlgorithm  = "weak_algorithm" // only SHA-1 signatures, or a key type not taken
+	ReasonNoAlgorithm    = "no_common_algorithm"
+	ReasonTimeout        = "timed_out" // before log-in
+	ReasonTooManyTries   = "too_many_tries"
+	ReasonProtocol       = "protocol_error" // not SSH, or broken SSH
+	ReasonNoSFTP         = "sftp_not_asked" // shell, exec or another subsystem, and nothing else
+	ReasonServerOverload = "server_overloaded"
+	ReasonUnavailable    = "unavailable" // the database could not be asked
+)

@@ -1,0 +1,51 @@
+package exchange
+
+import "strings"
+
+// Rights say what a user may do in one directory and below it, as bits.
+type Rights uint32
+
+const (
+	Read   Rights = 1 << iota // open files for reading
+	Write                     // create, overwrite and truncate files, set times and modes
+	List                      // see the names
+	Delete                    // remove files and directories
+	Rename                    // move files and directories, within and across
+	Mkdir                     // make directories
+
+	AllRights = Read | Write | List | Delete | Rename | Mkdir
+)
+
+var rightWords = []string{"read", "write", "list", "delete", "rename", "mkdir"}
+
+// Words lists the rights as configuration spells them.
+func (r Rights) Words() []string {
+	words := []string{}
+	for i, w := range rightWords {
+		if r&(1<<i) != 0 {
+			words = append(words, w)
+		}
+	}
+	return words
+}
+
+// ParseRights reads rights as configuration spells them; "all" is every right.
+func ParseRights(words []string) (Rights, error) {
+	var r Rights
+next:
+	for _, w := range words {
+		if w == "all" {
+			r |= AllRights
+			continue
+		}
+		for i, known := range rightWords {
+			if w == known {
+				r |= 1 << i
+				continue next
+			}
+		}
+		return 0, E("exchange.ParseRights", Invalid, "%q is not a right.", w).
+			WithHint("the rights are: all, %s", strings.Join(rightWords, ", "))
+	}
+	return r, nil
+}

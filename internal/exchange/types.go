@@ -1,0 +1,220 @@
+package exchange
+
+import "time"
+
+// Account states. A read-only account may fetch but not send; a suspended or
+// closed one cannot log in.
+const (
+	AccountActive    = "active"
+	AccountReadOnly  = "read_only"
+	AccountSuspended = "suspended"
+	AccountClosed    = "closed"
+)
+
+// User kinds.
+const (
+	KindCustomer = "customer" // the account's own login; username = account ID by default
+	KindVendor   = "vendor"   // one vendor's login for one account
+)
+
+// Account is the operator's customer of record.
+type Account struct {
+	ID        string    `json:"id" doc:"The operator's account ID"`
+	Name      string    `json:"name" doc:"Company name"`
+	Parent    string    `json:"parent,omitempty" doc:"Parent account; set for an indirect customer"`
+	Region    string    `json:"region,omitempty" doc:"Region, which chooses the server address told to partners"`
+	State     string    `json:"state" enum:"active,read_only,suspended,closed"`
+	CreatedAt time.Time `json:"created_at"`
+}
+
+// Vendor is a carrier or supplier that sends files for accounts.
+type Vendor struct {
+	Short     string    `json:"short" doc:"Short name, the last part of its usernames"`
+	Name      string    `json:"name" doc:"Company name"`
+	CreatedAt time.Time `json:"created_at"`
+}
+
+// User is one SSH login. It holds keys, never a password.
+type User struct {
+	ID         string    `json:"-"`
+	Name       string    `json:"name" doc:"Username"`
+	Kind       string    `json:"kind" enum:"customer,vendor"`
+	Account    string    `json:"account" doc:"Account ID"`
+	Vendor     string    `json:"vendor,omitempty" doc:"Vendor short name, for vendor users"`
+	Enabled    bool      `json:"enabled"`
+	StartDir   string    `json:"start_dir" doc:"Directory a session starts in"`
+	AllowIPs   []string  `json:"allow_ips" doc:"Networks it may log in from; empty: everywhere"`
+	UsedBytes  int64     `json:"used_bytes"`
+	UsedFiles  int64     `json:"used_files"`
+	QuotaBytes int64     `json:"quota_bytes,omitempty" doc:"0: the configured default"`
+	QuotaFiles int64     `json:"quota_files,omitempty" doc:"0: the configured default"`
+	CreatedAt  time.Time `json:"created_at"`
+}
+
+// Key is an authorized public key.
+type Key struct {
+	ID          string     `json:"-"`
+	User        string     `json:"user" doc:"Username"`
+	Fingerprint string     `json:"fingerprint" doc:"SHA256:… as OpenSSH prints it"`
+	Type        string     `json:"type" doc:"ssh-ed25519, ssh-rsa, ecdsa-sha2-…"`
+	Bits        int        `json:"bits"`
+	Public      string     `json:"public" doc:"The key as an authorized_keys line without comment"`
+	Comment     string     `json:"comment,omitempty"`
+	Origin      string     `json:"origin" enum:"submitted,issued"`
+	CreatedAt   time.Time  `json:"created_at"`
+	ExpiresAt   *time.Time `json:"expires_at,omitempty"`
+	LastUsedAt  *time.Time `json:"last_used_at,omitempty"`
+	RevokedAt   *time.Time `json:"revoked_at,omitempty"`
+	RevokedWhy  string     `json:"revoked_why,omitempty"`
+}
+
+// FileInfo is one name in a mailbox, as every door shows it.
+type FileInfo struct {
+	Name  string    `json:"name"`
+	Dir   bool      `json:"dir,omitempty"`
+	Size  int64     `json:"size" doc:"Bytes"`
+	Mtime time.Time `json:"mtime"`
+	Mode  uint32    `json:"mode" doc:"POSIX permission bits, as the uploader set them"`
+}
+
+// Version is one set of committed bytes of a file.
+type Version struct {
+	ID       string    `json:"id"`
+	Size     int64     `json:"size" doc:"Bytes"`
+	SHA256   string    `json:"sha256" doc:"Lower-case hexadecimal"`
+	Actor    string    `json:"actor" doc:"Who stored it"`
+	StoredAt time.Time `json:"stored_at"`
+	Current  bool      `json:"current" doc:"What the name shows now"`
+}
+
+// Drop states.
+const (
+	DropNew        = "new"
+	DropSuperseded = "superseded" // a newer upload of the name came before anybody claimed this one
+)
+
+// Drop is one committed upload by a partner, as the operator's inbox shows it.
+type Drop struct {
+	ID          string    `json:"id"`
+	User        string    `json:"user" doc:"Username"`
+	Account     string    `json:"account" doc:"Account ID"`
+	Path        string    `json:"path" doc:"Where it was committed"`
+	Size        int64     `json:"size" doc:"Bytes"`
+	SHA256      string    `json:"sha256" doc:"Lower-case hexadecimal"`
+	Fingerprint string    `json:"fingerprint" doc:"The key that uploaded it"`
+	Address     string    `json:"address" doc:"The client's address"`
+	State       string    `json:"state" enum:"new,claimed,acked,rejected,superseded"`
+	Withdrawn   bool      `json:"withdrawn,omitempty" doc:"The uploader removed the name since"`
+	ReceivedAt  time.Time `json:"received_at"`
+}
+
+// Feed is a named stream of files to those who subscribe.
+type Feed struct {
+	Name      string    `json:"name"`
+	Kind      string    `json:"kind" doc:"An open label: cdr, data, invoice, report"`
+	Types     []string  `json:"types" doc:"File types it takes; empty: every type"`
+	Retention string    `json:"retention,omitempty" doc:"How long files stay: 12mo, 90d"`
+	CreatedAt time.Time `json:"created_at"`
+}
+
+// Subscription is a user's entitlement to a feed.
+type Subscription struct {
+	ID        string    `json:"id"`
+	Feed      string    `json:"feed"`
+	User      string    `json:"user" doc:"Username"`
+	Types     []string  `json:"types" doc:"File types it wants; empty: every type of the feed"`
+	Dir       string    `json:"dir" doc:"Where deliveries appear"`
+	CreatedAt time.Time `json:"created_at"`
+}
+
+// Publication is one file handed to a feed, and whom it reached.
+type Publication struct {
+	ID          string    `json:"id"`
+	Feed        string    `json:"feed"`
+	Account     string    `json:"account,omitempty" doc:"Empty: all subscribers"`
+	Name        string    `json:"name"`
+	Size        int64     `json:"size" doc:"Bytes"`
+	SHA256      string    `json:"sha256" doc:"Lower-case hexadecimal"`
+	Deliveries  int       `json:"deliveries" doc:"How many mailboxes got it"`
+	Repeated    bool      `json:"repeated,omitempty" doc:"The idempotency key was seen before; nothing was published now"`
+	PublishedAt time.Time `json:"published_at"`
+}
+
+// Delivery states.
+const (
+	DeliveryPublished = "published"
+	DeliveryOpened    = "opened"
+	DeliveryCollected = "collected" // every byte was served
+)
+
+// Delivery is one file placed for one subscription.
+type Delivery struct {
+	ID          string     `json:"id"`
+	Feed        string     `json:"feed"`
+	User        string     `json:"user" doc:"Username"`
+	Account     string     `json:"account" doc:"Account ID"`
+	Name        string     `json:"name"`
+	Size        int64      `json:"size" doc:"Bytes"`
+	SHA256      string     `json:"sha256" doc:"Lower-case hexadecimal"`
+	State       string     `json:"state" enum:"published,opened,collected,expired,withdrawn"`
+	Served      int64      `json:"served" doc:"Distinct bytes served so far"`
+	PublishedAt time.Time  `json:"published_at"`
+	OpenedAt    *time.Time `json:"opened_at,omitempty"`
+	CollectedAt *time.Time `json:"collected_at,omitempty"`
+	Fingerprint string     `json:"fingerprint,omitempty" doc:"The key that collected it"`
+}
+
+// Session is one live SSH login.
+type Session struct {
+	ID          string    `json:"id"`
+	User        string    `json:"user" doc:"Username"`
+	Account     string    `json:"account" doc:"Account ID"`
+	Address     string    `json:"address"`
+	Client      string    `json:"client" doc:"The client's version string"`
+	Fingerprint string    `json:"fingerprint" doc:"The key it logged in with"`
+	Since       time.Time `json:"since"`
+	Received    int64     `json:"received" doc:"Bytes from the client"`
+	Sent        int64     `json:"sent" doc:"Bytes to the client"`
+}
+
+// HostKey is one of the server's own keys.
+type HostKey struct {
+	Type        string `json:"type"`
+	Bits        int    `json:"bits"`
+	Fingerprint string `json:"fingerprint"`
+	Public      string `json:"public" doc:"The key as a known_hosts line has it"`
+}
+
+// AuditRow is one change of state: who did what to what. It is written in the
+// change's own transaction.
+type AuditRow struct {
+	ID      string            `json:"id"`
+	At      time.Time         `json:"at"`
+	Actor   string            `json:"actor"`
+	Action  string            `json:"action"`
+	Subject string            `json:"subject"`
+	User    string            `json:"-"` // id of the user meant, or ""
+	Detail  map[string]string `json:"detail,omitempty"`
+}
+
+// Login is who acts in a mailbox: a partner's session, fixed when its key was
+// verified, or somebody of the operator's staff.
+type Login struct {
+	User        User
+	ReadOnly    bool   // the account may fetch but not send
+	Fingerprint string // the key that signed
+	KeyID       string
+	Address     string // the client's, without port
+	Client      string // its version string
+	Session     string // id of the session
+	Revocation  int64  // the revocation number the login was checked at
+	Operator    string // actor of the operator's staff; "" for a partner
+}
+
+// Actor is how audit rows name whoever acts.
+func (l *Login) Actor() string {
+	if l.Operator != "" {
+		return l.Operator
+	}
+	return "user:" + l.User.Name
+}
