@@ -1,0 +1,216 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/caarlos0/env/v11"
+	"github.com/goccy/go-yaml"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+)
+
+// EnvPrefix begins the name of every variable that is read.
+const EnvPrefix = "SALLYPORT_"
+
+// clientVariables are read by the command line, not by the server.
+var clientVariables = []string{"SALLYPORT_URL", "SALLYPORT_TOKEN", "SALLYPORT_CONFIG"}
+
+// Load reads the file, if one is named, then the environment, and checks the
+// whole. environ is os.Environ().
+func Load(file string, environ []string) (Config, error) {
+	c := Default()
+	if file != "" {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return c, exchange.E("config.Load", exchange.Invalid, "The configuration cannot be read: %v.", err)
+		}
+		if err := Parse(file, text, &c); err != nil {
+			return c, err
+		}
+	}
+	if err := c.environment(environ); err != nil {
+		return c, err
+	}
+	return c, c.check()
+}
+
+// Parse reads YAML over what c holds. name is the file's, for messages.
+func Parse(name string, text []byte, c *Config) error {
+	const op = "config.Parse"
+	err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(c)
+	if err == nil || errors.Is(err, io.EOF) {
+		return nil
+	}
+	var unknown *yaml.UnknownFieldError
+	var at yaml.Error
+	switch {
+	case errors.As(err, &unknown):
+		field := unknown.Token.Value
+		e := exchange.E(op, exchange.Invalid, "%s:%d: there is no setting %q.", name, unknown.Token.Position.Line, exchange.Printable(field))
+		if near := nearest(field, fieldNames(reflect.TypeFor[Config]())); near != "" {
+			return e.WithHint("did you mean %q?", near)
+		}
+		return e.WithHint("sallyport config check --print shows every setting")
+	case errors.As(err, &at) && at.GetToken() != nil:
+		return exchange.E(op, exchange.Invalid, "%s:%d: %s", name, at.GetToken().Position.Line, at.GetMessage())
+	}
+	return exchange.E(op, exchange.Invalid, "%s: %v", name, err)
+}
+
+// environment reads SALLYPORT_… variables over what c holds. One that is not
+// known is an error: a misspelt limit would otherwise be no limit.
+func (c *Config) environment(environ []string) error {
+	const op = "config.environment"
+	vars := env.ToMap(environ)
+	o := env.Options{Environment: vars, Prefix: EnvPrefix}
+	params, err := env.GetFieldParamsWithOptions(c, o)
+	if err != nil {
+		return exchange.Wrap(op, exchange.Internal, err)
+	}
+	known := slices.Clone(clientVariables)
+	for _, p := range params {
+		known = append(known, p.Key)
+	}
+	for name := range vars {
+		if strings.HasPrefix(name, EnvPrefix) && !slices.Contains(known, name) {
+			e := exchange.E(op, exchange.Invalid, "The environment has %s, which is no setting.", exchange.Printable(name))
+			if near := nearest(name, known); near != "" {
+				return e.WithHint("did you mean %s?", near)
+			}
+			return e
+		}
+	}
+	if err := env.ParseWithOptions(c, o); err != nil {
+		return exchange.E(op, exchange.Invalid, "The environment: %v.", err)
+	}
+	return nil
+}
+
+// check refuses values that cannot work.
+func (c *Config) check() error {
+	const op = "config.check"
+	bad := func(format string, args ...any) error { return exchange.E(op, exchange.Invalid, format, args...) }
+	if c.Data == "" {
+		return bad("data: name a folder.")
+	}
+	if len(c.Listen) == 0 {
+		return bad("listen: name at least one address, such as \":2022\".")
+	}
+	for _, l := range c.Listen {
+		if _, _, err := net.SplitHostPort(l); err != nil {
+			return exchange.E(op, exchange.Invalid, "listen: %q is not an address.", l).WithHint("write \":2022\" or \"192.0.2.1:2022\"")
+		}
+	}
+	for _, n := range []struct {
+		name  string
+		value int64
+	}{{"storage.max_file", int64(c.Storage.MaxFile)}, {"storage.quota", int64(c.Storage.Quota)}, {"storage.quota_files", c.Storage.QuotaFiles},
+		{"limits.half_open", int64(c.Limits.HalfOpen)}, {"limits.half_open_per_address", int64(c.Limits.HalfOpenAddress)},
+		{"limits.handshake", int64(c.Limits.Handshake)}, {"limits.key_offers", int64(c.Limits.KeyOffers)},
+		{"limits.sessions_per_user", int64(c.Limits.UserSessions)}, {"limits.sessions_per_account", int64(c.Limits.AccountSessions)},
+		{"limits.sessions_per_address", int64(c.Limits.AddressSessions)}, {"limits.idle", int64(c.Limits.Idle)},
+		{"limits.keep_alive", int64(c.Limits.KeepAlive)}, {"limits.stall", int64(c.Limits.Stall)},
+		{"limits.open_files", int64(c.Limits.Handles)}, {"limits.channels", int64(c.Limits.Channels)}, {"keys.per_user", int64(c.Keys.PerUser)},
+		{"storage.keep_partials", int64(c.Storage.KeepPartials)}} {
+		if n.value <= 0 {
+			return bad("%s: must be more than zero.", n.name)
+		}
+	}
+	for _, g := range c.TemporaryNames {
+		if _, err := path.Match(g, "x"); err != nil {
+			return bad("temporary_names: %q is not a pattern.", g)
+		}
+	}
+	for kind, t := range c.Templates {
+		if kind != exchange.KindCustomer && kind != exchange.KindVendor {
+			return bad("templates: there is no kind of user %q; they are customer and vendor.", kind)
+		}
+		if err := t.check(kind); err != nil {
+			return err
+		}
+	}
+	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level) {
+		return bad("log.level: %q is not one of debug, info, warn, error.", c.Log.Level)
+	}
+	if c.Log.Format != "text" && c.Log.Format != "json" {
+		return bad("log.format: %q is neither text nor json.", c.Log.Format)
+	}
+	return nil
+}
+
+// check refuses paths and rights that cannot be.
+func (t Template) check(kind string) error {
+	where := "templates." + kind
+	paths := []string{t.StartDir}
+	for _, d := range t.Dirs {
+		paths = append(paths, d.Path)
+		if _, err := exchange.ParseRights(d.Rights); err != nil {
+			return fmt.Errorf("%s: %w", where, err)
+		}
+	}
+	for _, p := range paths {
+		if clean, err := exchange.CleanPath("/", p); err != nil || clean != p {
+			return exchange.E("config.check", exchange.Invalid, "%s: %q is not a clean absolute path, such as /reports.", where, p)
+		}
+	}
+	if _, err := exchange.ParseRights(t.Root); err != nil {
+		return fmt.Errorf("%s: %w", where, err)
+	}
+	return nil
+}
+
+// fieldNames lists every setting's name, at every depth.
+func fieldNames(t reflect.Type) (names []string) {
+	switch t.Kind() {
+	case reflect.Struct:
+		for i := range t.NumField() {
+			f := t.Field(i)
+			names = append(names, f.Tag.Get("yaml"))
+			names = append(names, fieldNames(f.Type)...)
+		}
+	case reflect.Slice, reflect.Map:
+		return fieldNames(t.Elem())
+	}
+	return names
+}
+
+// nearest finds the known word that differs least, if it is near at all.
+func nearest(word string, known []string) (best string) {
+	least := len(word)/2 + 1
+	for _, k := range known {
+		if d := distance(word, k); d < least {
+			best, least = k, d
+		}
+	}
+	return best
+}
+
+// distance counts the insertions, deletions and replacements between two
+// words (Levenshtein).
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		last := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := last
+			if a[i] != b[j] {
+				cost = min(last, row[j], row[j+1]) + 1
+			}
+			last, row[j+1] = row[j+1], cost
+		}
+	}
+	return row[len(b)]
+}

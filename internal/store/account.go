@@ -1,0 +1,97 @@
+package store
+
+import (
+	"database/sql"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+)
+
+const accountColumns = `SELECT id, name, COALESCE(parent, ''), region, state, created_at FROM accounts`
+
+func scanAccount(r *sql.Rows) (a exchange.Account, err error) {
+	var created int64
+	err = r.Scan(&a.ID, &a.Name, &a.Parent, &a.Region, &a.State, &created)
+	a.CreatedAt = exchange.FromMicros(created)
+	return a, err
+}
+
+// Account finds one account.
+func (q *Q) Account(id string) (exchange.Account, error) {
+	return one(q, "Account", scanAccount, accountColumns+` WHERE id = $1`, id)
+}
+
+// Accounts lists every account by id.
+func (q *Q) Accounts() ([]exchange.Account, error) {
+	return collect(q, "Accounts", scanAccount, accountColumns+` ORDER BY id`)
+}
+
+// AddAccount records a new account.
+func (tx *Tx) AddAccount(a exchange.Account) error {
+	_, err := tx.exec("AddAccount", `INSERT INTO accounts (id, name, parent, region, state, created_at)
+		VALUES ($1, $2, $3, $4, $5, $6)`, a.ID, a.Name, null(a.Parent), a.Region, a.State, exchange.Micros(a.CreatedAt))
+	return err
+}
+
+// SetAccount changes an account's name, parent, region and state.
+func (tx *Tx) SetAccount(a exchange.Account) error {
+	return tx.execOne("SetAccount", `UPDATE accounts SET name = $2, parent = $3, region = $4, state = $5 WHERE id = $1`,
+		a.ID, a.Name, null(a.Parent), a.Region, a.State)
+}
+
+const vendorColumns = `SELECT short, name, created_at FROM vendors`
+
+func scanVendor(r *sql.Rows) (v exchange.Vendor, err error) {
+	var created int64
+	err = r.Scan(&v.Short, &v.Name, &created)
+	v.CreatedAt = exchange.FromMicros(created)
+	return v, err
+}
+
+// Vendor finds one vendor.
+func (q *Q) Vendor(short string) (exchange.Vendor, error) {
+	return one(q, "Vendor", scanVendor, vendorColumns+` WHERE short = $1`, short)
+}
+
+// Vendors lists every vendor by short name.
+func (q *Q) Vendors() ([]exchange.Vendor, error) {
+	return collect(q, "Vendors", scanVendor, vendorColumns+` ORDER BY short`)
+}
+
+// AddVendor records a new vendor.
+func (tx *Tx) AddVendor(v exchange.Vendor) error {
+	_, err := tx.exec("AddVendor", `INSERT INTO vendors (short, name, created_at) VALUES ($1, $2, $3)`,
+		v.Short, v.Name, exchange.Micros(v.CreatedAt))
+	return err
+}
+
+// one runs a query for exactly one row; none is NotFound.
+func one[T any](q *Q, op string, scan func(*sql.Rows) (T, error), query string, args ...any) (T, error) {
+	list, err := collect(q, op, scan, query, args...)
+	if err != nil || len(list) > 0 {
+		if err != nil {
+			var zero T
+			return zero, err
+		}
+		return list[0], nil
+	}
+	var zero T
+	return zero, q.s.wrap(op, sql.ErrNoRows)
+}
+
+// timePtr reads a stored time that may be absent.
+func timePtr(us sql.NullInt64) *time.Time {
+	if !us.Valid {
+		return nil
+	}
+	t := exchange.FromMicros(us.Int64)
+	return &t
+}
+
+// timeNull stores a time that may be absent.
+func timeNull(t *time.Time) any {
+	if t == nil {
+		return nil
+	}
+	return exchange.Micros(*t)
+}

@@ -1,0 +1,96 @@
+package store
+
+import (
+	"database/sql"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+)
+
+// Blob is a row that says who lives: bytes without one are an orphan.
+type Blob struct {
+	ID, Key string
+	Size    int64
+	SHA256  []byte
+}
+
+// AddBlob records new bytes with a number of references. If the sweep took
+// the id for an orphan first, the primary key makes this fail.
+func (tx *Tx) AddBlob(b Blob, refs int, at int64) error {
+	_, err := tx.exec("AddBlob", `INSERT INTO blobs (id, key, size, sha256, refs, state, created_at)
+		VALUES ($1, $2, $3, $4, $5, 'live', $6)`, b.ID, b.Key, b.Size, b.SHA256, refs, at)
+	return err
+}
+
+// RefBlob adds references to a blob that still lives.
+func (tx *Tx) RefBlob(id string, n int) error {
+	return tx.execOne("RefBlob", `UPDATE blobs SET refs = refs + $2 WHERE id = $1 AND state = 'live'`, id, n)
+}
+
+// ReleaseBlob takes one reference away; the last one turns the blob dead.
+func (tx *Tx) ReleaseBlob(id string, at int64) error {
+	return tx.execOne("ReleaseBlob", `UPDATE blobs SET refs = refs - 1,
+		state = CASE WHEN refs = 1 THEN 'dead' ELSE state END,
+		dead_at = CASE WHEN refs = 1 THEN $2 ELSE dead_at END
+		WHERE id = $1 AND state = 'live'`, id, at)
+}
+
+// ClaimOrphan inserts a dead row for bytes that no row knows, so that a late
+// commit of the same id fails. It reports false when a row exists.
+func (tx *Tx) ClaimOrphan(b Blob, at int64) (bool, error) {
+	n, err := tx.exec("ClaimOrphan", `INSERT INTO blobs (id, key, size, sha256, refs, state, created_at, dead_at)
+		VALUES ($1, $2, $3, $4, 0, 'dead', $5, $5) ON CONFLICT (id) DO NOTHING`, b.ID, b.Key, b.Size, []byte{}, at)
+	return n == 1, err
+}
+
+// DeadBlobs lists blobs that died before a time, the longest dead first.
+func (q *Q) DeadBlobs(before int64, limit int) ([]Blob, error) {
+	return collect(q, "DeadBlobs", func(r *sql.Rows) (b Blob, err error) {
+		err = r.Scan(&b.ID, &b.Key, &b.Size)
+		return b, err
+	}, `SELECT id, key, size FROM blobs WHERE state = 'dead' AND dead_at < $1 ORDER BY dead_at LIMIT $2`, before, limit)
+}
+
+// ForgetBlob deletes the row of a dead blob whose bytes are gone.
+func (tx *Tx) ForgetBlob(id string) error {
+	return tx.execOne("ForgetBlob", `DELETE FROM blobs WHERE id = $1 AND state = 'dead'`, id)
+}
+
+// Usage is a mailbox's count of visible files and its limits; a limit of 0
+// means the configured default.
+type Usage struct {
+	Bytes, Files, QuotaBytes, QuotaFiles int64
+}
+
+// Usage reads a mailbox's use.
+func (q *Q) Usage(userID string) (Usage, error) { return q.usage("Usage", userID, "") }
+
+// LockMailbox reads a mailbox's use and holds its row until the transaction
+// ends, so that changes of one tree happen one after another.
+func (tx *Tx) LockMailbox(userID string) (Usage, error) {
+	return tx.usage("LockMailbox", userID, tx.s.dialect.lock)
+}
+
+func (q *Q) usage(op, userID, lock string) (u Usage, err error) {
+	err = q.scanOne(op, `SELECT used_bytes, used_files, COALESCE(quota_bytes, 0), COALESCE(quota_files, 0)
+		FROM mailboxes WHERE user_id = $1 `+lock, []any{userID}, &u.Bytes, &u.Files, &u.QuotaBytes, &u.QuotaFiles)
+	return u, err
+}
+
+// Use adds to a mailbox's counts; limits are the ones in force. Growing past
+// one is Quota, shrinking is always allowed.
+func (tx *Tx) Use(userID string, bytes, files, maxBytes, maxFiles int64) error {
+	n, err := tx.exec("Use", `UPDATE mailboxes SET used_bytes = used_bytes + $2, used_files = used_files + $3
+		WHERE user_id = $1 AND ($2 <= 0 OR used_bytes + $2 <= $4) AND ($3 <= 0 OR used_files + $3 <= $5)`,
+		userID, bytes, files, maxBytes, maxFiles)
+	if err == nil && n == 0 {
+		return exchange.E("store.Use", exchange.Quota, "Quota exceeded.")
+	}
+	return err
+}
+
+// HasBlob reports whether a blob has a row, dead or alive.
+func (q *Q) HasBlob(id string) (bool, error) {
+	var n int64
+	err := q.scanOne("HasBlob", `SELECT COUNT(*) FROM blobs WHERE id = $1`, []any{id}, &n)
+	return n > 0, err
+}

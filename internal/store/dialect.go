@@ -1,0 +1,155 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"net/url"
+	"path"
+	"strconv"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// dialect is the little that differs between the two databases.
+type dialect struct {
+	goose     goose.Dialect
+	clustered string // suffix that clusters a table by its primary key
+	lock      string // suffix that holds a row until the transaction ends
+	single    bool   // one writer at a time: batch in batch.go
+	conflict  func(error) bool
+	transient func(error) bool
+}
+
+var sqliteDialect = dialect{
+	goose:     goose.DialectSQLite3,
+	clustered: "WITHOUT ROWID",
+	single:    true,
+	conflict: func(err error) bool {
+		var e *sqlite.Error
+		return errors.As(err, &e) && (e.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE ||
+			e.Code() == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
+	},
+	transient: func(error) bool { return false },
+}
+
+var postgresDialect = dialect{
+	goose: goose.DialectPostgres,
+	conflict: func(err error) bool {
+		var e *pgconn.PgError
+		return errors.As(err, &e) && e.Code == "23505"
+	},
+	transient: func(err error) bool { // serialization failure, deadlock
+		var e *pgconn.PgError
+		return errors.As(err, &e) && (e.Code == "40001" || e.Code == "40P01")
+	},
+}
+
+// openSQLite opens one pool on the file. Writers take the lock when they
+// begin, since a lock taken half-way can only fail.
+func openSQLite(file string, conns int) (*sql.DB, error) {
+	q := url.Values{"_txlock": {"immediate"}, "_pragma": {
+		"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
+		"temp_store(MEMORY)", "cache_size(-8192)",
+	}}
+	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: file}).EscapedPath()+"?"+q.Encode())
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(conns)
+	db.SetMaxIdleConns(conns)
+	return db, db.Ping()
+}
+
+// openPostgres opens the pool. Statements get a time limit unless the URL has
+// one, so that no session waits for ever on a lock.
+func openPostgres(dsn string, conns int) (*sql.DB, error) {
+	cfg, err := pgx.ParseConfig(dsn)
+	if err != nil {
+		return nil, errors.New("the database URL cannot be read") // err would show its password
+	}
+	if _, ok := cfg.RuntimeParams["statement_timeout"]; !ok {
+		cfg.RuntimeParams["statement_timeout"] = strconv.Itoa(30_000)
+	}
+	db := stdlib.OpenDB(*cfg)
+	db.SetMaxOpenConns(conns)
+	db.SetMaxIdleConns(conns)
+	return db, db.Ping()
+}
+
+// migrate brings the schema up to the newest version.
+func migrate(ctx context.Context, db *sql.DB, d dialect) error {
+	files, err := migrations.ReadDir("migrations")
+	if err != nil {
+		return err
+	}
+	var steps []*goose.Migration
+	for _, f := range files {
+		number, _, _ := strings.Cut(f.Name(), "_")
+		version, err := strconv.ParseInt(number, 10, 64)
+		if err != nil {
+			return fmt.Errorf("migration %s has no number", f.Name())
+		}
+		text, err := migrations.ReadFile(path.Join("migrations", f.Name()))
+		if err != nil {
+			return err
+		}
+		steps = append(steps, goose.NewGoMigration(version, &goose.GoFunc{RunTx: d.step(string(text))}, nil))
+	}
+	p, err := goose.NewProvider(d.goose, db, nil, goose.WithGoMigrations(steps...), goose.WithDisableGlobalRegistry(true))
+	if err != nil {
+		return err
+	}
+	_, err = p.Up(ctx)
+	return err
+}
+
+// step runs one migration's statements, fitted to the dialect.
+func (d dialect) step(text string) func(context.Context, *sql.Tx) error {
+	text = strings.ReplaceAll(text, "/*clustered*/", d.clustered)
+	return func(ctx context.Context, tx *sql.Tx) error {
+		for stmt := range strings.SplitSeq(text, ";\n") {
+			if strings.TrimSpace(stmt) == "" {
+				continue
+			}
+			if _, err := tx.ExecContext(ctx, stmt); err != nil {
+				return fmt.Errorf("%w in: %.80s", err, stmt)
+			}
+		}
+		return nil
+	}
+}
+
+// wrap gives a database error its kind: a taken key is Exists, an absent row
+// NotFound, a full disk NoSpace, and everything else makes the store
+// unavailable, since the statements themselves are tested.
+func (s *Store) wrap(op string, err error) error {
+	var e *exchange.Error
+	var lite *sqlite.Error
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &e):
+		return err
+	case errors.Is(err, sql.ErrNoRows):
+		return exchange.Wrap("store."+op, exchange.NotFound, err)
+	case s.dialect.conflict(err):
+		return exchange.Wrap("store."+op, exchange.Exists, err)
+	case errors.As(err, &lite) && lite.Code()&0xff == sqlite3.SQLITE_FULL:
+		return exchange.Wrap("store."+op, exchange.NoSpace, err)
+	}
+	return exchange.Wrap("store."+op, exchange.Unavailable, err)
+}

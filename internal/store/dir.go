@@ -1,0 +1,173 @@
+package store
+
+import (
+	"database/sql"
+	"fmt"
+	"strings"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+)
+
+// Dir is one directory row.
+type Dir struct {
+	ID      string
+	User    string // owner's id
+	Parent  string // id; "" for the root
+	Name    string // bytes
+	Rights  *exchange.Rights
+	Fixed   bool
+	Staging bool
+	Mtime   int64 // µs
+}
+
+// walkDepth is how many levels one query of Walk follows.
+const walkDepth = 8
+
+// walkQueries[n] follows n names down from a directory.
+var walkQueries = func() (queries [walkDepth + 1]string) {
+	for n := range queries {
+		cols, joins := dirColumns("d0"), ""
+		for i := 1; i <= n; i++ {
+			cols += ", " + dirColumns(fmt.Sprintf("d%d", i))
+			joins += fmt.Sprintf(" LEFT JOIN dirs d%d ON d%d.parent_id = d%d.id AND d%d.name = $%d", i, i, i-1, i, i+1)
+		}
+		queries[n] = "SELECT " + cols + " FROM dirs d0" + joins + " WHERE d0.id = $1"
+	}
+	return queries
+}()
+
+func dirColumns(t string) string {
+	return strings.ReplaceAll("T.id, T.user_id, T.parent_id, T.name, T.rights, T.fixed, T.staging, T.mtime", "T", t)
+}
+
+// nullDir scans a directory that may be absent.
+type nullDir struct {
+	id, user, parent sql.NullString
+	name             []byte
+	rights           sql.NullInt64
+	fixed, staging   sql.NullBool
+	mtime            sql.NullInt64
+}
+
+func (d *nullDir) dest() []any {
+	return []any{&d.id, &d.user, &d.parent, &d.name, &d.rights, &d.fixed, &d.staging, &d.mtime}
+}
+
+func (d *nullDir) dir() Dir {
+	out := Dir{ID: d.id.String, User: d.user.String, Parent: d.parent.String, Name: string(d.name),
+		Fixed: d.fixed.Bool, Staging: d.staging.Bool, Mtime: d.mtime.Int64}
+	if d.rights.Valid {
+		r := exchange.Rights(d.rights.Int64)
+		out.Rights = &r
+	}
+	return out
+}
+
+// Walk follows names down from the directory root and returns the rows it
+// found, root first. A missing name ends the list: it is shorter than
+// len(names)+1. A missing root is NotFound. One query for eight levels.
+func (q *Q) Walk(root string, names []string) ([]Dir, error) {
+	found := make([]Dir, 0, len(names)+1)
+	for {
+		n := min(len(names), walkDepth)
+		args := make([]any, 1, n+1)
+		args[0] = root
+		for _, name := range names[:n] {
+			args = append(args, []byte(name))
+		}
+		rows := make([]nullDir, n+1)
+		dest := make([]any, 0, 8*len(rows))
+		for i := range rows {
+			dest = append(dest, rows[i].dest()...)
+		}
+		if err := q.scanOne("Walk", walkQueries[n], args, dest...); err != nil {
+			return nil, err
+		}
+		for i := range rows {
+			if !rows[i].id.Valid {
+				return found, nil
+			}
+			if i > 0 || len(found) == 0 { // a later query starts at a known row
+				found = append(found, rows[i].dir())
+			}
+		}
+		if names = names[n:]; len(names) == 0 {
+			return found, nil
+		}
+		root = found[len(found)-1].ID
+	}
+}
+
+// Subdirs lists directories of a parent with names after a name, in byte order.
+func (q *Q) Subdirs(parent, after string, limit int) ([]Dir, error) {
+	return collect(q, "Subdirs", func(r *sql.Rows) (Dir, error) {
+		var d nullDir
+		err := r.Scan(d.dest()...)
+		return d.dir(), err
+	}, `SELECT `+dirColumns("d")+` FROM dirs d WHERE parent_id = $1 AND name > $2 ORDER BY name LIMIT $3`, parent, []byte(after), limit)
+}
+
+// DirEmpty reports whether a directory has neither files nor directories.
+func (q *Q) DirEmpty(id string) (bool, error) {
+	var n int64
+	err := q.scanOne("DirEmpty", `SELECT (SELECT COUNT(*) FROM (SELECT 1 FROM dirs WHERE parent_id = $1 LIMIT 1) d)
+		+ (SELECT COUNT(*) FROM (SELECT 1 FROM files WHERE dir_id = $1 LIMIT 1) f)`, []any{id}, &n)
+	return n == 0, err
+}
+
+// AddDir records a directory; a taken name is Exists.
+func (tx *Tx) AddDir(d Dir) error {
+	var rights any
+	if d.Rights != nil {
+		rights = int64(*d.Rights)
+	}
+	_, err := tx.exec("AddDir", `INSERT INTO dirs (id, user_id, parent_id, name, rights, fixed, staging, mtime)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`, d.ID, d.User, d.Parent, []byte(d.Name), rights, flag(d.Fixed), flag(d.Staging), d.Mtime)
+	return err
+}
+
+// SetDirRights changes what partners may do in a directory and fixes it in place.
+func (tx *Tx) SetDirRights(id string, rights exchange.Rights) error {
+	return tx.execOne("SetDirRights", `UPDATE dirs SET rights = $2, fixed = 1 WHERE id = $1`, id, int64(rights))
+}
+
+// MoveDir gives a directory another parent and name; a taken name is Exists.
+func (tx *Tx) MoveDir(id, parent, name string, mtime int64) error {
+	return tx.execOne("MoveDir", `UPDATE dirs SET parent_id = $2, name = $3, mtime = $4 WHERE id = $1`, id, parent, []byte(name), mtime)
+}
+
+// SetDirMtime changes a directory's time of modification.
+func (tx *Tx) SetDirMtime(id string, mtime int64) error {
+	return tx.execOne("SetDirMtime", `UPDATE dirs SET mtime = $2 WHERE id = $1`, id, mtime)
+}
+
+// RemoveDir deletes an empty directory's row.
+func (tx *Tx) RemoveDir(id string) error {
+	return tx.execOne("RemoveDir", `DELETE FROM dirs WHERE id = $1`, id)
+}
+
+// SplitPath cuts a clean absolute path into names; "/" has none.
+func SplitPath(path string) []string {
+	if path == "/" {
+		return nil
+	}
+	return strings.Split(path[1:], "/")
+}
+
+// DirPath is the path of a directory by its id, and whether it, or one above
+// it, is a staging folder. A directory that is gone is NotFound.
+func (q *Q) DirPath(id string) (path string, staging bool, err error) {
+	for depth := 0; depth < exchange.MaxPath; depth++ {
+		var d nullDir
+		if err := q.scanOne("DirPath", `SELECT `+dirColumns("d")+` FROM dirs d WHERE id = $1`, []any{id}, d.dest()...); err != nil {
+			return "", false, err
+		}
+		staging = staging || d.staging.Bool
+		if d.parent.String == "" {
+			return "/" + strings.TrimSuffix(path, "/"), staging, nil
+		}
+		path = string(d.name) + "/" + path
+		id = d.parent.String
+	}
+	return "", false, q.s.wrap("DirPath", sql.ErrNoRows)
+}

@@ -1,0 +1,13 @@
+// Package store holds all SQL: the schema, its migrations, and one method for
+// each question a room asks or fact it writes. The same text runs on SQLite
+// and PostgreSQL; what must differ is in dialect.go.
+//
+// Reads go through Read, on a pool of connections. Every change goes through
+// Write, which runs a function in a transaction. On SQLite one goroutine owns
+// the only writing connection, and functions that wait together share a
+// transaction and so a sync of the log (see batch.go); on PostgreSQL they
+// commit in parallel. A function may be run more than once and must not keep
+// what it learned from a run that failed.
+//
+// The store decides nothing: rights, quotas and states are the rooms'.
+package store

@@ -1,0 +1,136 @@
+package store
+
+import (
+	"database/sql"
+	"encoding/hex"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+)
+
+// File is a name with its current version.
+type File struct {
+	DirID, Name       string
+	FileID, VersionID string
+	Size              int64
+	Mtime             int64 // µs
+	Mode              uint32
+}
+
+// Content is where a version's bytes are and what they are.
+type Content struct {
+	VersionID string
+	BlobID    string
+	Key       string
+	Size      int64
+	SHA256    []byte
+	HashState []byte
+	StoredAt  int64 // µs
+}
+
+const fileColumns = `dir_id, name, file_id, version_id, size, mtime, mode`
+
+func scanFile(r *sql.Rows) (f File, err error) {
+	var name []byte
+	err = r.Scan(&f.DirID, &name, &f.FileID, &f.VersionID, &f.Size, &f.Mtime, &f.Mode)
+	f.Name = string(name)
+	return f, err
+}
+
+// File finds a name in a directory.
+func (q *Q) File(dir, name string) (File, error) {
+	return one(q, "File", scanFile, `SELECT `+fileColumns+` FROM files WHERE dir_id = $1 AND name = $2`, dir, []byte(name))
+}
+
+// Files lists files of a directory with names after a name, in byte order.
+func (q *Q) Files(dir, after string, limit int) ([]File, error) {
+	return collect(q, "Files", scanFile, `SELECT `+fileColumns+` FROM files WHERE dir_id = $1 AND name > $2 ORDER BY name LIMIT $3`,
+		dir, []byte(after), limit)
+}
+
+// Content finds a version's bytes.
+func (q *Q) Content(versionID string) (c Content, err error) {
+	c.VersionID = versionID
+	err = q.scanOne("Content", `SELECT b.id, b.key, b.size, b.sha256, v.hash_state, v.stored_at
+		FROM versions v JOIN blobs b ON b.id = v.blob_id WHERE v.id = $1`, []any{versionID},
+		&c.BlobID, &c.Key, &c.Size, &c.SHA256, &c.HashState, &c.StoredAt)
+	return c, err
+}
+
+// Versions lists a file's versions, the newest first.
+func (q *Q) Versions(f File) ([]exchange.Version, error) {
+	return collect(q, "Versions", func(r *sql.Rows) (v exchange.Version, err error) {
+		var sum []byte
+		var stored int64
+		err = r.Scan(&v.ID, &v.Size, &sum, &v.Actor, &stored)
+		v.SHA256, v.StoredAt, v.Current = hex.EncodeToString(sum), exchange.FromMicros(stored), v.ID == f.VersionID
+		return v, err
+	}, `SELECT v.id, b.size, b.sha256, v.actor, v.stored_at FROM versions v JOIN blobs b ON b.id = v.blob_id
+		WHERE v.file_id = $1 ORDER BY v.id DESC`, f.FileID)
+}
+
+// PutFile gives a name its current version; an existing row is replaced.
+func (tx *Tx) PutFile(f File) error {
+	_, err := tx.exec("PutFile", `INSERT INTO files (`+fileColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7)
+		ON CONFLICT (dir_id, name) DO UPDATE SET file_id = excluded.file_id, version_id = excluded.version_id,
+		size = excluded.size, mtime = excluded.mtime, mode = excluded.mode`,
+		f.DirID, []byte(f.Name), f.FileID, f.VersionID, f.Size, f.Mtime, int64(f.Mode))
+	return err
+}
+
+// RemoveFile deletes a name. Its versions stay until somebody lets go of them.
+func (tx *Tx) RemoveFile(dir, name string) error {
+	return tx.execOne("RemoveFile", `DELETE FROM files WHERE dir_id = $1 AND name = $2`, dir, []byte(name))
+}
+
+// MoveFile gives a file another directory and name; a taken name is Exists.
+func (tx *Tx) MoveFile(f File, dir, name string) error {
+	return tx.execOne("MoveFile", `UPDATE files SET dir_id = $3, name = $4 WHERE dir_id = $1 AND name = $2`,
+		f.DirID, []byte(f.Name), dir, []byte(name))
+}
+
+// AdoptVersions makes the versions of one file those of another: what a
+// rename onto an existing name does to the history.
+func (tx *Tx) AdoptVersions(from, to string) error {
+	_, err := tx.exec("AdoptVersions", `UPDATE versions SET file_id = $2 WHERE file_id = $1`, from, to)
+	return err
+}
+
+// SetFileTimes changes what a name shows as its time and mode.
+func (tx *Tx) SetFileTimes(dir, name string, mtime int64, mode uint32) error {
+	return tx.execOne("SetFileTimes", `UPDATE files SET mtime = $3, mode = $4 WHERE dir_id = $1 AND name = $2`,
+		dir, []byte(name), mtime, int64(mode))
+}
+
+// Version is a new version's row.
+type Version struct {
+	ID, FileID, UserID, BlobID string
+	HashState                  []byte
+	Actor                      string
+	StoredAt                   int64 // µs
+}
+
+// AddVersion records a version of a file. The blob's reference is taken apart.
+func (tx *Tx) AddVersion(v Version) error {
+	_, err := tx.exec("AddVersion", `INSERT INTO versions (id, file_id, user_id, blob_id, hash_state, actor, stored_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7)`, v.ID, v.FileID, v.UserID, v.BlobID, v.HashState, v.Actor, v.StoredAt)
+	return err
+}
+
+// HasVersion reports whether a version was committed.
+func (q *Q) HasVersion(id string) (bool, error) {
+	var n int64
+	err := q.scanOne("HasVersion", `SELECT COUNT(*) FROM versions WHERE id = $1`, []any{id}, &n)
+	return n > 0, err
+}
+
+// DropVersion deletes a version and lets go of its blob.
+func (tx *Tx) DropVersion(id string, at int64) error {
+	var blob string
+	if err := tx.scanOne("DropVersion", `SELECT blob_id FROM versions WHERE id = $1`, []any{id}, &blob); err != nil {
+		return err
+	}
+	if err := tx.execOne("DropVersion", `DELETE FROM versions WHERE id = $1`, id); err != nil {
+		return err
+	}
+	return tx.ReleaseBlob(blob, at)
+}

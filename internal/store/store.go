@@ -1,0 +1,211 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+)
+
+// Options say which database to open.
+type Options struct {
+	Dir string // folder of the SQLite file, unless URL is given
+	URL string // postgres://…
+}
+
+// Store is one open database.
+type Store struct {
+	dialect dialect
+	read    *sql.DB
+	write   *sql.DB
+
+	readStmts, writeStmts sync.Map  // SQLite: query text → *sql.Stmt
+	conn                  *sql.Conn // SQLite: the one that writes
+
+	jobs    chan *job     // SQLite: functions waiting for the writer
+	stopped chan struct{} // closed by Close: no more jobs
+	writer  sync.WaitGroup
+	closing sync.Once
+}
+
+// Open opens the database, brings its schema up to date, and starts the writer.
+func Open(ctx context.Context, o Options) (*Store, error) {
+	s := &Store{jobs: make(chan *job, maxBatch), stopped: make(chan struct{})}
+	var err error
+	if o.URL != "" {
+		s.dialect = postgresDialect
+		if s.read, err = openPostgres(o.URL, 24); err == nil {
+			s.write = s.read
+		}
+	} else {
+		s.dialect = sqliteDialect
+		file := filepath.Join(o.Dir, "sallyport.db")
+		if s.write, err = openSQLite(file, 1); err == nil {
+			s.read, err = openSQLite(file, 4)
+		}
+	}
+	if err != nil {
+		return nil, exchange.Wrap("store.Open", exchange.Unavailable, errors.Join(err, s.Close()))
+	}
+	if err := migrate(ctx, s.write, s.dialect); err != nil {
+		return nil, exchange.Wrap("store.Open", exchange.Unavailable, errors.Join(fmt.Errorf("migrate: %w", err), s.Close()))
+	}
+	if s.dialect.single {
+		if s.conn, err = s.write.Conn(context.Background()); err != nil {
+			return nil, exchange.Wrap("store.Open", exchange.Unavailable, errors.Join(err, s.Close()))
+		}
+		s.writer.Go(s.runWriter)
+	}
+	return s, nil
+}
+
+// Close lets the writer finish what it was given and closes the database.
+func (s *Store) Close() error {
+	s.closing.Do(func() { close(s.stopped) })
+	s.writer.Wait()
+	var errs []error
+	if s.conn != nil {
+		errs = append(errs, s.conn.Close())
+	}
+	if s.read != nil {
+		errs = append(errs, s.read.Close())
+	}
+	if s.write != nil && s.write != s.read {
+		errs = append(errs, s.write.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Q asks questions, inside a transaction or outside.
+type Q struct {
+	s    *Store
+	ctx  context.Context
+	tx   *sql.Tx   // PostgreSQL: the transaction
+	conn *sql.Conn // SQLite: the writing connection, in a transaction
+}
+
+// Tx is a transaction: it asks and changes.
+type Tx struct{ Q }
+
+// Read gives the questions to the reading pool. A context that can be
+// cancelled costs a goroutine a query: hot paths pass context.Background,
+// and the database's own time limits bound them.
+func (s *Store) Read(ctx context.Context) *Q { return &Q{s: s, ctx: ctx} }
+
+// stmt prepares a query once: on the reading pool, or on the writing
+// connection. SQLite only; PostgreSQL's driver keeps a cache of its own.
+func (q *Q) stmt(query string) (*sql.Stmt, error) {
+	cache, prepare := &q.s.readStmts, q.s.read.PrepareContext
+	if q.conn != nil {
+		cache, prepare = &q.s.writeStmts, q.conn.PrepareContext
+	}
+	if st, ok := cache.Load(query); ok {
+		return st.(*sql.Stmt), nil
+	}
+	st, err := prepare(context.Background(), query)
+	if err != nil {
+		return nil, err
+	}
+	if have, loaded := cache.LoadOrStore(query, st); loaded {
+		_ = st.Close() // another goroutine was first
+		return have.(*sql.Stmt), nil
+	}
+	return st, nil
+}
+
+func (q *Q) rows(query string, args ...any) (*sql.Rows, error) {
+	switch {
+	case q.tx != nil:
+		return q.tx.QueryContext(q.ctx, query, args...)
+	case !q.s.dialect.single:
+		return q.s.read.QueryContext(q.ctx, query, args...)
+	}
+	st, err := q.stmt(query)
+	if err != nil {
+		return nil, err
+	}
+	return st.QueryContext(q.ctx, args...)
+}
+
+// scanOne runs a query for at most one row; absent is NotFound.
+func (q *Q) scanOne(op, query string, args []any, dest ...any) error {
+	rows, err := q.rows(query, args...)
+	if err != nil {
+		return q.s.wrap(op, err)
+	}
+	defer rows.Close()
+	if !rows.Next() {
+		if err := rows.Err(); err != nil {
+			return q.s.wrap(op, err)
+		}
+		return q.s.wrap(op, sql.ErrNoRows)
+	}
+	if err := rows.Scan(dest...); err != nil {
+		return q.s.wrap(op, err)
+	}
+	return q.s.wrap(op, rows.Close())
+}
+
+// collect runs a query and reads every row with scan.
+func collect[T any](q *Q, op string, scan func(*sql.Rows) (T, error), query string, args ...any) ([]T, error) {
+	rows, err := q.rows(query, args...)
+	if err != nil {
+		return nil, q.s.wrap(op, err)
+	}
+	defer rows.Close()
+	out := []T{}
+	for rows.Next() {
+		v, err := scan(rows)
+		if err != nil {
+			return nil, q.s.wrap(op, err)
+		}
+		out = append(out, v)
+	}
+	return out, q.s.wrap(op, rows.Err())
+}
+
+// exec runs a change and returns how many rows it touched.
+func (tx *Tx) exec(op, query string, args ...any) (int64, error) {
+	var res sql.Result
+	var err error
+	if tx.conn != nil {
+		var st *sql.Stmt
+		if st, err = tx.stmt(query); err == nil {
+			res, err = st.ExecContext(tx.ctx, args...)
+		}
+	} else {
+		res, err = tx.tx.ExecContext(tx.ctx, query, args...)
+	}
+	if err != nil {
+		return 0, tx.s.wrap(op, err)
+	}
+	n, err := res.RowsAffected()
+	return n, tx.s.wrap(op, err)
+}
+
+// execOne runs a change of exactly one row; none is NotFound.
+func (tx *Tx) execOne(op, query string, args ...any) error {
+	n, err := tx.exec(op, query, args...)
+	if err == nil && n == 0 {
+		err = tx.s.wrap(op, sql.ErrNoRows)
+	}
+	return err
+}
+
+// null turns a zero value into SQL NULL.
+func null[T comparable](v T) any {
+	var zero T
+	if v == zero {
+		return nil
+	}
+	return v
+}
+
+// Ping asks the database for a sign of life.
+func (s *Store) Ping(ctx context.Context) error {
+	return s.wrap("Ping", s.read.PingContext(ctx))
+}

@@ -1,0 +1,116 @@
+package store
+
+import (
+	"database/sql"
+	"encoding/json"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+)
+
+const userColumns = `SELECT u.id, u.name, u.kind, u.account_id, COALESCE(u.vendor, ''), u.enabled, u.start_dir, u.allow_ips,
+	u.created_at, m.used_bytes, m.used_files, COALESCE(m.quota_bytes, 0), COALESCE(m.quota_files, 0)
+	FROM users u JOIN mailboxes m ON m.user_id = u.id`
+
+func scanUser(r *sql.Rows) (u exchange.User, err error) {
+	var created int64
+	var ips string
+	err = r.Scan(&u.ID, &u.Name, &u.Kind, &u.Account, &u.Vendor, &u.Enabled, &u.StartDir, &ips,
+		&created, &u.UsedBytes, &u.UsedFiles, &u.QuotaBytes, &u.QuotaFiles)
+	u.CreatedAt, u.AllowIPs = exchange.FromMicros(created), list(ips)
+	return u, err
+}
+
+// User finds a user by username.
+func (q *Q) User(name string) (exchange.User, error) {
+	return one(q, "User", scanUser, userColumns+` WHERE u.name = $1`, name)
+}
+
+// Users lists the users of an account, or of all when account is "".
+func (q *Q) Users(account string) ([]exchange.User, error) {
+	return collect(q, "Users", scanUser, userColumns+` WHERE $1 = '' OR u.account_id = $1 ORDER BY u.name`, account)
+}
+
+// AddUser records a user with its empty mailbox and root directory.
+func (tx *Tx) AddUser(u exchange.User, root exchange.Rights) error {
+	_, err := tx.exec("AddUser", `INSERT INTO users (id, name, kind, account_id, vendor, enabled, start_dir, allow_ips, created_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`, u.ID, u.Name, u.Kind, u.Account, null(u.Vendor),
+		flag(u.Enabled), u.StartDir, jsonList(u.AllowIPs), exchange.Micros(u.CreatedAt))
+	if err != nil {
+		return err
+	}
+	if _, err = tx.exec("AddUser", `INSERT INTO mailboxes (user_id, used_bytes, used_files, quota_bytes, quota_files)
+		VALUES ($1, 0, 0, $2, $3)`, u.ID, null(u.QuotaBytes), null(u.QuotaFiles)); err != nil {
+		return err
+	}
+	return tx.AddDir(Dir{ID: u.ID, User: u.ID, Fixed: true, Rights: &root, Mtime: exchange.Micros(u.CreatedAt)})
+}
+
+// SetUser changes whether a user may log in, its starting directory, networks
+// and limits.
+func (tx *Tx) SetUser(u exchange.User) error {
+	if err := tx.execOne("SetUser", `UPDATE users SET enabled = $2, start_dir = $3, allow_ips = $4 WHERE id = $1`,
+		u.ID, flag(u.Enabled), u.StartDir, jsonList(u.AllowIPs)); err != nil {
+		return err
+	}
+	return tx.execOne("SetUser", `UPDATE mailboxes SET quota_bytes = $2, quota_files = $3 WHERE user_id = $1`,
+		u.ID, null(u.QuotaBytes), null(u.QuotaFiles))
+}
+
+// Credential is what one look-up says of a username and a key: absent parts
+// are empty, so that an unknown user costs what a known one does.
+type Credential struct {
+	User         exchange.User
+	AccountState string
+	Key          exchange.Key
+	KeyElsewhere bool // another user has this key, not revoked
+	Revocation   int64
+}
+
+// Credential looks up who may log in as name with a key. One query, whatever
+// exists.
+func (q *Q) Credential(name, fingerprint string) (c Credential, err error) {
+	var created sql.NullInt64
+	var enabled sql.NullBool
+	var uid, uname, kind, account, vendor, start, ips, state, kid, kfp sql.NullString
+	var expires, revoked sql.NullInt64
+	err = q.scanOne("Credential", `SELECT (SELECT value FROM counters WHERE name = 'revocation'),
+		u.id, u.name, u.kind, u.account_id, u.vendor, u.enabled, u.start_dir, u.allow_ips, u.created_at, a.state,
+		k.id, k.fingerprint, k.expires_at, k.revoked_at,
+		EXISTS (SELECT 1 FROM keys o WHERE o.fingerprint = $2 AND o.revoked_at IS NULL)
+		FROM (SELECT 1 AS one) o
+		LEFT JOIN users u ON u.name = $1
+		LEFT JOIN accounts a ON a.id = u.account_id
+		LEFT JOIN keys k ON k.user_id = u.id AND k.fingerprint = $2
+		ORDER BY k.revoked_at IS NULL DESC LIMIT 1`,
+		[]any{name, fingerprint}, &c.Revocation, &uid, &uname, &kind, &account, &vendor, &enabled, &start, &ips, &created, &state,
+		&kid, &kfp, &expires, &revoked, &c.KeyElsewhere)
+	c.User = exchange.User{ID: uid.String, Name: uname.String, Kind: kind.String, Account: account.String, Vendor: vendor.String,
+		Enabled: enabled.Bool, StartDir: start.String, AllowIPs: list(ips.String), CreatedAt: exchange.FromMicros(created.Int64)}
+	c.AccountState = state.String
+	c.Key = exchange.Key{ID: kid.String, Fingerprint: kfp.String, ExpiresAt: timePtr(expires), RevokedAt: timePtr(revoked)}
+	return c, err
+}
+
+// flag stores a boolean: both databases compare 0 and 1.
+func flag(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// jsonList stores a list of words.
+func jsonList(words []string) string {
+	if words == nil {
+		words = []string{}
+	}
+	b, _ := json.Marshal(words) // strings always marshal
+	return string(b)
+}
+
+// list reads a stored list of words; damage reads as empty.
+func list(s string) []string {
+	words := []string{}
+	_ = json.Unmarshal([]byte(s), &words)
+	return words
+}
