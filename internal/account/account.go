@@ -1,0 +1,215 @@
+// Package account keeps who the operator deals with: accounts, vendors, their
+// users and keys, and who may log in. Each change is one transaction with its
+// audit row; one that takes something away also bumps the revocation number,
+// which ends the sessions it concerns.
+package account
+
+import (
+	"context"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+)
+
+// Template is what a new user's mailbox looks like.
+type Template struct {
+	StartDir string
+	Root     exchange.Rights
+	Dirs     []TemplateDir
+}
+
+// TemplateDir is one directory of a template; parents are made as needed,
+// with the rights of the root.
+type TemplateDir struct {
+	Path    string
+	Rights  exchange.Rights
+	Staging bool
+}
+
+// Policy is what the operator configured.
+type Policy struct {
+	Templates map[string]Template // by user kind
+	MaxKeys   int                 // not revoked, per user
+}
+
+// Room is the accounts' room.
+type Room struct {
+	store  *store.Store
+	clock  exchange.Clock
+	ids    *exchange.IDs
+	policy Policy
+}
+
+// New opens the room.
+func New(s *store.Store, clock exchange.Clock, ids *exchange.IDs, policy Policy) *Room {
+	return &Room{store: s, clock: clock, ids: ids, policy: policy}
+}
+
+// change runs fn in a transaction and writes the audit row it fills in.
+func (r *Room) change(ctx context.Context, actor, action, subject string, fn func(tx *store.Tx, row *exchange.AuditRow) error) error {
+	return r.store.Write(ctx, func(tx *store.Tx) error {
+		row := exchange.AuditRow{ID: r.ids.New(), At: r.now(), Actor: actor, Action: action, Subject: subject}
+		if err := fn(tx, &row); err != nil {
+			return err
+		}
+		return tx.Audit(row)
+	})
+}
+
+func (r *Room) now() time.Time { return r.clock().UTC().Truncate(time.Microsecond) }
+
+// AddAccount records a customer; Parent makes it an indirect one.
+func (r *Room) AddAccount(ctx context.Context, actor string, a exchange.Account) (exchange.Account, error) {
+	const op = "account.AddAccount"
+	if err := exchange.CheckID("account ID", a.ID); err != nil {
+		return a, err
+	}
+	if err := exchange.CheckLabel("account name", a.Name); err != nil {
+		return a, err
+	}
+	a.State, a.CreatedAt = exchange.AccountActive, r.now()
+	err := r.change(ctx, actor, "account.add", a.ID, func(tx *store.Tx, row *exchange.AuditRow) error {
+		row.Detail = map[string]string{"name": a.Name, "parent": a.Parent, "region": a.Region}
+		if err := checkParent(tx, a); err != nil {
+			return err
+		}
+		return taken(op, tx.AddAccount(a), "An account %q already exists.", a.ID)
+	})
+	return a, err
+}
+
+// checkParent refuses a parent that is missing, closed or below the account.
+func checkParent(tx *store.Tx, a exchange.Account) error {
+	const op = "account.checkParent"
+	for id, depth := a.Parent, 0; id != ""; depth++ {
+		if id == a.ID || depth > 16 {
+			return exchange.E(op, exchange.Invalid, "An account cannot be its own ancestor.")
+		}
+		p, err := tx.Account(id)
+		if err != nil {
+			return missing(op, err, "There is no account %q to be the parent.", id)
+		}
+		if p.State == exchange.AccountClosed {
+			return exchange.E(op, exchange.Invalid, "The parent account %q is closed.", id)
+		}
+		id = p.Parent
+	}
+	return nil
+}
+
+// Edit is a change of an account's record; nil leaves a field as it is.
+type Edit struct {
+	Name, Parent, Region *string
+}
+
+// SetAccount changes an account's name, parent or region.
+func (r *Room) SetAccount(ctx context.Context, actor, id string, e Edit) (a exchange.Account, err error) {
+	err = r.change(ctx, actor, "account.set", id, func(tx *store.Tx, row *exchange.AuditRow) error {
+		if a, err = tx.Account(id); err != nil {
+			return missing("account.SetAccount", err, "There is no account %q.", id)
+		}
+		row.Detail = map[string]string{}
+		for _, f := range []struct {
+			name     string
+			new, old *string
+		}{{"name", e.Name, &a.Name}, {"parent", e.Parent, &a.Parent}, {"region", e.Region, &a.Region}} {
+			if f.new != nil && *f.new != *f.old {
+				row.Detail[f.name] = *f.old + " → " + *f.new
+				*f.old = *f.new
+			}
+		}
+		if err := exchange.CheckLabel("account name", a.Name); err != nil {
+			return err
+		}
+		if err := checkParent(tx, a); err != nil {
+			return err
+		}
+		return tx.SetAccount(a)
+	})
+	return a, err
+}
+
+// SetState suspends, reinstates or closes an account. Its sessions end, so
+// that the next log-in is judged by the new state.
+func (r *Room) SetState(ctx context.Context, actor, id, state string) (a exchange.Account, err error) {
+	const op = "account.SetState"
+	err = r.change(ctx, actor, "account."+state, id, func(tx *store.Tx, row *exchange.AuditRow) error {
+		if a, err = tx.Account(id); err != nil {
+			return missing(op, err, "There is no account %q.", id)
+		}
+		if a.State == exchange.AccountClosed {
+			return exchange.E(op, exchange.Conflict, "The account %q is closed; that is final.", id)
+		}
+		row.Detail = map[string]string{"state": a.State + " → " + state}
+		a.State = state
+		if err := tx.SetAccount(a); err != nil {
+			return err
+		}
+		users, err := tx.Users(id)
+		if err != nil {
+			return err
+		}
+		for _, u := range users {
+			if err := tx.Revoke(store.Revocation{UserID: u.ID, Reason: "the account's state changed to " + state}, row.At); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return a, err
+}
+
+// Account finds one account.
+func (r *Room) Account(ctx context.Context, id string) (exchange.Account, error) {
+	a, err := r.store.Read(ctx).Account(id)
+	return a, missing("account.Account", err, "There is no account %q.", id)
+}
+
+// Accounts lists all accounts.
+func (r *Room) Accounts(ctx context.Context) ([]exchange.Account, error) {
+	return r.store.Read(ctx).Accounts()
+}
+
+// AddVendor records a vendor.
+func (r *Room) AddVendor(ctx context.Context, actor string, v exchange.Vendor) (exchange.Vendor, error) {
+	if err := exchange.CheckID("vendor short name", v.Short); err != nil {
+		return v, err
+	}
+	if err := exchange.CheckLabel("vendor name", v.Name); err != nil {
+		return v, err
+	}
+	v.CreatedAt = r.now()
+	err := r.change(ctx, actor, "vendor.add", v.Short, func(tx *store.Tx, row *exchange.AuditRow) error {
+		row.Detail = map[string]string{"name": v.Name}
+		return taken("account.AddVendor", tx.AddVendor(v), "A vendor %q already exists.", v.Short)
+	})
+	return v, err
+}
+
+// Vendor finds one vendor.
+func (r *Room) Vendor(ctx context.Context, short string) (exchange.Vendor, error) {
+	v, err := r.store.Read(ctx).Vendor(short)
+	return v, missing("account.Vendor", err, "There is no vendor %q.", short)
+}
+
+// Vendors lists all vendors.
+func (r *Room) Vendors(ctx context.Context) ([]exchange.Vendor, error) {
+	return r.store.Read(ctx).Vendors()
+}
+
+// missing says in words what was not found; other errors pass.
+func missing(op string, err error, format string, args ...any) error {
+	if exchange.Is(err, exchange.NotFound) {
+		return exchange.E(op, exchange.NotFound, format, args...)
+	}
+	return err
+}
+
+// taken says in words what exists already; other errors pass.
+func taken(op string, err error, format string, args ...any) error {
+	if exchange.Is(err, exchange.Exists) {
+		return exchange.E(op, exchange.Exists, format, args...)
+	}
+	return err
+}

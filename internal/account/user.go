@@ -1,0 +1,210 @@
+package account
+
+import (
+	"context"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+)
+
+// NewUser asks for a login.
+type NewUser struct {
+	Account  string
+	Vendor   string   // short name: makes it that vendor's user for the account
+	Name     string   // "" for the rule: account ID, or account ID-vendor
+	StartDir string   // "" for the template's
+	AllowIPs []string // CIDRs or addresses; none allows all
+}
+
+// AddUser makes a login with its mailbox from the template of its kind.
+func (r *Room) AddUser(ctx context.Context, actor string, n NewUser) (exchange.User, error) {
+	const op = "account.AddUser"
+	u := exchange.User{ID: r.ids.New(), Name: n.Name, Kind: exchange.KindCustomer, Account: n.Account, Vendor: n.Vendor,
+		Enabled: true, CreatedAt: r.now()}
+	if n.Vendor != "" {
+		u.Kind = exchange.KindVendor
+	}
+	if u.Name == "" {
+		u.Name = strings.TrimSuffix(n.Account+"-"+n.Vendor, "-")
+	}
+	if err := exchange.CheckID("username", u.Name); err != nil {
+		return u, err
+	}
+	t := r.policy.Templates[u.Kind]
+	u.StartDir = t.StartDir
+	if n.StartDir != "" {
+		u.StartDir = n.StartDir
+	}
+	var err error
+	if u.StartDir, err = exchange.CleanPath("/", u.StartDir); err != nil {
+		return u, err
+	}
+	if u.AllowIPs, err = cleanNetworks(n.AllowIPs); err != nil {
+		return u, err
+	}
+	err = r.change(ctx, actor, "user.add", u.Name, func(tx *store.Tx, row *exchange.AuditRow) error {
+		row.User = u.ID
+		row.Detail = map[string]string{"account": u.Account, "vendor": u.Vendor, "start_dir": u.StartDir, "allow_ips": strings.Join(u.AllowIPs, " ")}
+		a, err := tx.Account(u.Account)
+		if err != nil {
+			return missing(op, err, "There is no account %q.", u.Account)
+		}
+		if a.State == exchange.AccountClosed {
+			return exchange.E(op, exchange.Conflict, "The account %q is closed.", a.ID)
+		}
+		if u.Vendor != "" {
+			if _, err := tx.Vendor(u.Vendor); err != nil {
+				return missing(op, err, "There is no vendor %q.", u.Vendor)
+			}
+		}
+		if err := taken(op, tx.AddUser(u, t.Root), "The username %q is taken, or the vendor has a user for this account already.", u.Name); err != nil {
+			return err
+		}
+		return r.furnish(tx, u, t)
+	})
+	return u, err
+}
+
+// furnish makes a template's directories, and the starting directory.
+func (r *Room) furnish(tx *store.Tx, u exchange.User, t Template) error {
+	for _, d := range t.Dirs {
+		if _, err := MakeDirs(tx, r.ids, u.ID, d.Path, &d.Rights, d.Staging, exchange.Micros(r.now())); err != nil {
+			return err
+		}
+	}
+	_, err := MakeDirs(tx, r.ids, u.ID, u.StartDir, nil, false, exchange.Micros(r.now()))
+	return err
+}
+
+// MakeDirs makes a path of directories that partners cannot move, as far as
+// they are missing, gives the last one rights (nil: as its parent), and
+// returns its id.
+func MakeDirs(tx *store.Tx, ids *exchange.IDs, userID, path string, rights *exchange.Rights, staging bool, now int64) (string, error) {
+	names := store.SplitPath(path)
+	have, err := tx.Walk(userID, names)
+	if err != nil {
+		return "", err
+	}
+	id := have[len(have)-1].ID
+	for _, name := range names[len(have)-1:] {
+		d := store.Dir{ID: ids.New(), User: userID, Parent: id, Name: name, Fixed: true, Staging: staging, Mtime: now}
+		if err := tx.AddDir(d); err != nil {
+			return "", err
+		}
+		id = d.ID
+	}
+	if rights == nil {
+		return id, nil
+	}
+	return id, tx.SetDirRights(id, *rights)
+}
+
+// cleanNetworks accepts addresses and CIDRs, of both families.
+func cleanNetworks(in []string) ([]string, error) {
+	out := []string{}
+	for _, s := range in {
+		p, err := netip.ParsePrefix(s)
+		if err != nil {
+			a, aerr := netip.ParseAddr(s)
+			if aerr != nil || a.Zone() != "" {
+				return nil, exchange.E("account.cleanNetworks", exchange.Invalid, "%q is not an address or network.", exchange.Printable(s)).
+					WithHint("write 203.0.113.7, 203.0.113.0/24 or 2001:db8::/32")
+			}
+			a = a.Unmap()
+			p = netip.PrefixFrom(a, a.BitLen())
+		}
+		out = append(out, p.Masked().String())
+	}
+	return out, nil
+}
+
+// UserEdit is a change of a login; nil leaves a field as it is.
+type UserEdit struct {
+	Enabled    *bool
+	StartDir   *string
+	AllowIPs   *[]string
+	QuotaBytes *int64
+	QuotaFiles *int64
+}
+
+// SetUser changes a login. Its sessions end, so that the next log-in is judged
+// by the new record.
+func (r *Room) SetUser(ctx context.Context, actor, name string, e UserEdit) (u exchange.User, err error) {
+	const op = "account.SetUser"
+	action := "user.set"
+	if e.Enabled != nil {
+		action = map[bool]string{true: "user.enable", false: "user.disable"}[*e.Enabled]
+	}
+	err = r.change(ctx, actor, action, name, func(tx *store.Tx, row *exchange.AuditRow) error {
+		if u, err = tx.User(name); err != nil {
+			return missing(op, err, "There is no user %q.", name)
+		}
+		row.User = u.ID
+		if row.Detail, err = e.apply(&u); err != nil {
+			return err
+		}
+		if e.StartDir != nil {
+			if _, err := MakeDirs(tx, r.ids, u.ID, u.StartDir, nil, false, exchange.Micros(row.At)); err != nil {
+				return err
+			}
+		}
+		if err := tx.SetUser(u); err != nil {
+			return err
+		}
+		return tx.Revoke(store.Revocation{UserID: u.ID, Reason: "the user was changed (" + action + ")"}, row.At)
+	})
+	return u, err
+}
+
+// apply checks an edit and says what it changes.
+func (e UserEdit) apply(u *exchange.User) (detail map[string]string, err error) {
+	detail = map[string]string{}
+	if e.Enabled != nil {
+		u.Enabled = *e.Enabled
+	}
+	if e.StartDir != nil {
+		if u.StartDir, err = exchange.CleanPath("/", *e.StartDir); err != nil {
+			return nil, err
+		}
+		detail["start_dir"] = u.StartDir
+	}
+	if e.AllowIPs != nil {
+		if u.AllowIPs, err = cleanNetworks(*e.AllowIPs); err != nil {
+			return nil, err
+		}
+		detail["allow_ips"] = strings.Join(u.AllowIPs, " ")
+	}
+	for _, q := range []struct {
+		name     string
+		new, old *int64
+	}{{"quota_bytes", e.QuotaBytes, &u.QuotaBytes}, {"quota_files", e.QuotaFiles, &u.QuotaFiles}} {
+		if q.new == nil {
+			continue
+		}
+		if *q.new < 0 {
+			return nil, exchange.E("account.SetUser", exchange.Invalid, "A quota cannot be negative; 0 means the default.")
+		}
+		*q.old = *q.new
+		detail[q.name] = strconv.FormatInt(*q.new, 10)
+	}
+	return detail, nil
+}
+
+// User finds a user by username.
+func (r *Room) User(ctx context.Context, name string) (exchange.User, error) {
+	u, err := r.store.Read(ctx).User(name)
+	return u, missing("account.User", err, "There is no user %q.", name)
+}
+
+// Users lists the users of an account, or all when account is "".
+func (r *Room) Users(ctx context.Context, account string) ([]exchange.User, error) {
+	if account != "" {
+		if _, err := r.Account(ctx, account); err != nil {
+			return nil, err
+		}
+	}
+	return r.store.Read(ctx).Users(account)
+}

@@ -1,0 +1,119 @@
+// Package blob says how bytes are kept: immutable blobs under keys of ours,
+// and stages, where bytes lie until they are committed. Drivers live below
+// (disk, later s3) and all pass the same suite, blobtest.
+//
+// The contract is shaped for an object store: bytes may leave the machine
+// while they are written (Stage.Sync), so that Commit only completes; what is
+// committed never changes; a listing is never needed to find anything, only
+// to sweep.
+package blob
+
+import (
+	"errors"
+	"io"
+	"strings"
+	"time"
+)
+
+// ErrLost is in the chain of an error after which a stage's bytes can't be
+// trusted any more: discard it.
+var ErrLost = errors.New("bytes may have been lost while they were synced")
+
+// Reader reads one stored blob. It keeps working after Remove.
+type Reader interface {
+	io.ReaderAt
+	io.Closer
+	Size() int64
+}
+
+// Stage holds the bytes of one image until they are committed or discarded.
+// Reads and writes may come from several goroutines; the other calls from one
+// at a time.
+type Stage interface {
+	io.ReaderAt
+	io.WriterAt
+	// ID is the name the stage was made with.
+	ID() string
+	// Truncate cuts or extends; what it adds reads as zero.
+	Truncate(size int64) error
+	// Fill makes the stage's content that of a stored blob, sharing its
+	// storage where the driver can.
+	Fill(from Reader) error
+	// Sync makes the first n bytes durable, and with them a note that
+	// Recover hands back. A driver may begin to send these bytes away.
+	Sync(n int64, note []byte) error
+	// Commit makes every byte durable under key. On an error the stage
+	// stands as it was and can be committed again; after success Revert
+	// makes it a stage again. It reads until Close, wherever it is.
+	Commit(key string) error
+	// Revert undoes a Commit that the database refused.
+	Revert() error
+	// Discard forgets the bytes. The stage still reads until Close.
+	Discard() error
+	// Close lets go of what the process holds; an uncommitted stage that
+	// was synced can be recovered by the next process.
+	Close() error
+}
+
+// Leftover is a stage that an earlier process left.
+type Leftover struct {
+	ID   string
+	Size int64  // bytes present
+	Note []byte // as given to the last Sync; nil if there was none
+}
+
+// Store is one place that keeps blobs.
+type Store interface {
+	// Stage makes an empty stage; id is unique and made of [0-9A-Za-z-].
+	Stage(id string) (Stage, error)
+	// Leftovers lists the stages of earlier processes.
+	Leftovers() ([]Leftover, error)
+	// Reopen takes a leftover up again.
+	Reopen(id string) (Stage, error)
+	// Open reads a committed blob; an absent one is exchange.NotFound.
+	Open(key string) (Reader, error)
+	// Remove forgets a blob; an absent one is no error.
+	Remove(key string) error
+	// Walk calls fn for every blob present, in no order, until it fails.
+	Walk(fn func(key string, size int64, modified time.Time) error) error
+	// Free is how many bytes can still be stored.
+	Free() (int64, error)
+}
+
+// maxLabel is the longest readable part of a key, in bytes.
+const maxLabel = 64
+
+// Key is where the bytes of an id are kept:
+// <owner>/<yyyy>/<mm>/<id>[-<label>]. The label is for people who look at the
+// storage and is never parsed.
+func Key(owner, id, name string, at time.Time) string {
+	key := owner + at.UTC().Format("/2006/01/") + id
+	if l := label(name); l != "" {
+		key += "-" + l
+	}
+	return key
+}
+
+// ID is the id within a key, for the sweep.
+func ID(key string) string {
+	base := key[strings.LastIndexByte(key, '/')+1:]
+	id, _, _ := strings.Cut(base, "-")
+	return id
+}
+
+// label renders a client's name in [a-z0-9._-], at most maxLabel bytes.
+func label(name string) string {
+	var b strings.Builder
+	for i := 0; i < len(name) && b.Len() < maxLabel; i++ {
+		c := name[i]
+		switch {
+		case c >= 'A' && c <= 'Z':
+			c += 'a' - 'A'
+		case c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '.' || c == '_':
+		default:
+			c = '-'
+		}
+		b.WriteByte(c)
+	}
+	return strings.Trim(b.String(), "-.")
+}

@@ -1,0 +1,124 @@
+// Package retention removes what nobody needs any more. For now that is the
+// sweep: bytes whose last reference is gone, and bytes that no row ever came
+// to know.
+package retention
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/blob"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+)
+
+const (
+	// grace is how long dead bytes stay: readers, backups and second thoughts.
+	grace = 24 * time.Hour
+	every = time.Hour
+	batch = 500
+)
+
+// Sweeper removes dead blobs and orphans.
+type Sweeper struct {
+	store *store.Store
+	blobs blob.Store
+	clock exchange.Clock
+	log   *slog.Logger
+}
+
+// New makes a sweeper.
+func New(s *store.Store, b blob.Store, clock exchange.Clock, log *slog.Logger) *Sweeper {
+	return &Sweeper{s, b, clock, log}
+}
+
+// Run sweeps every hour until ctx ends.
+func (w *Sweeper) Run(ctx context.Context) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		if n, err := w.Sweep(ctx); err != nil {
+			w.log.Error("the sweep stopped early", "err", err)
+		} else if n > 0 {
+			w.log.Info("dead blobs were removed", "count", n)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// Sweep removes blobs dead for longer than the grace, then claims bytes that
+// no row knows: they are removed a grace later, and a commit that comes after
+// all fails on the claim instead of losing its bytes.
+func (w *Sweeper) Sweep(ctx context.Context) (removed int, err error) {
+	now := w.clock()
+	for ctx.Err() == nil {
+		dead, err := w.store.Read(ctx).DeadBlobs(exchange.Micros(now.Add(-grace)), batch)
+		if err != nil || len(dead) == 0 {
+			if err != nil {
+				return removed, err
+			}
+			break
+		}
+		for _, b := range dead {
+			if err := w.blobs.Remove(b.Key); err != nil {
+				return removed, err
+			}
+		}
+		err = w.store.Write(ctx, func(tx *store.Tx) error {
+			for _, b := range dead {
+				if err := tx.ForgetBlob(b.ID); err != nil && !exchange.Is(err, exchange.NotFound) {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return removed, err
+		}
+		removed += len(dead)
+	}
+	return removed, w.claimOrphans(ctx, now)
+}
+
+func (w *Sweeper) claimOrphans(ctx context.Context, now time.Time) error {
+	var pending []store.Blob
+	claim := func() error {
+		err := w.store.Write(ctx, func(tx *store.Tx) error {
+			for _, b := range pending {
+				if fresh, err := tx.ClaimOrphan(b, exchange.Micros(now)); err != nil {
+					return err
+				} else if fresh {
+					w.log.Warn("bytes without a record were found", "key", b.Key, "size", b.Size)
+				}
+			}
+			return nil
+		})
+		pending = pending[:0]
+		return err
+	}
+	err := w.blobs.Walk(func(key string, size int64, modified time.Time) error {
+		if ctx.Err() != nil || now.Sub(modified) < grace {
+			return ctx.Err()
+		}
+		known, err := w.store.Read(ctx).HasBlob(blob.ID(key))
+		if err != nil || known {
+			return err
+		}
+		if pending = append(pending, store.Blob{ID: blob.ID(key), Key: key, Size: size}); len(pending) < batch {
+			return nil
+		}
+		return claim()
+	})
+	if err == nil && len(pending) > 0 {
+		err = claim()
+	}
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
