@@ -1,0 +1,244 @@
+package tree
+
+import (
+	"cmp"
+	"context"
+	"encoding"
+	"encoding/hex"
+	"errors"
+	"path"
+	"strconv"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/blob"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+)
+
+// replaceGrace is how long a version may be dropped again when its own
+// uploader replaces it: people upload a file, see a mistake, upload again.
+const replaceGrace = time.Hour
+
+// commit hands an image to the committer: CLOSE was received, and is completed
+// even if the client goes. Called with box.mu held; unlocks it.
+func (s *Session) commit(img *image, opened string, done func(error)) {
+	img.state, img.done, img.failure = committing, make(chan struct{}), nil
+	key := img.key
+	s.box.mu.Unlock()
+	where := opened
+	if path.Base(opened) != key.name { // renamed since
+		where = path.Join(path.Dir(opened), key.name)
+	}
+	s.beginCommit(img, where)
+	s.work.Go(func() {
+		content, err := s.store(img)
+		s.box.mu.Lock()
+		img.failure = err
+		if err == nil {
+			img.state, img.result = committed, content
+			s.box.reserved -= img.booked
+			img.booked = 0
+			s.box.remove(img)
+			s.box.dropPartials(img.key, img)
+		} else {
+			img.state = open // its bytes stay, to be resumed
+		}
+		close(img.done)
+		img.refs--
+		if img.refs == 0 {
+			switch {
+			case err == nil:
+				img.closeStage()
+			case errors.Is(err, blob.ErrLost):
+				img.discard()
+			default:
+				img.orphan()
+			}
+		}
+		s.box.mu.Unlock()
+		s.endCommit(img)
+		done(err)
+	})
+}
+
+// store makes an image's bytes durable, then its rows.
+func (s *Session) store(img *image) (store.Content, error) {
+	now := s.t.now()
+	c, name, err := img.seal(now)
+	if err != nil {
+		return c, err
+	}
+	img.stageOps.Lock()
+	defer img.stageOps.Unlock()
+	if err := img.stage.Commit(c.Key); err != nil {
+		return c, err
+	}
+	err = s.record(img, c, now)
+	if errors.Is(err, store.ErrOutcomeUnknown) {
+		// Look before answering. If even that fails, the bytes stay where
+		// the row, if there is one, says they are.
+		stored, lookErr := s.query().HasVersion(img.id)
+		switch {
+		case lookErr != nil:
+			s.t.log.Error("an upload's outcome is unknown", "user", s.login.User.Name, "name", exchange.Printable(name), "version", img.id, "err", lookErr)
+			return c, errors.Join(err, s.detachUnknown(img))
+		case stored:
+			return c, nil
+		}
+	}
+	if err != nil {
+		return c, errors.Join(err, img.stage.Revert())
+	}
+	return c, nil
+}
+
+// detachUnknown gives an image whose bytes may be a version a new identity, so
+// that nothing can write into them again.
+func (s *Session) detachUnknown(img *image) error {
+	s.box.mu.Lock()
+	defer s.box.mu.Unlock()
+	s.box.remove(img)
+	s.box.reserved -= img.booked
+	img.booked, img.dirty = 0, false
+	img.mu.Lock()
+	defer img.mu.Unlock()
+	err := img.stage.Close()
+	img.stage, img.size = nil, 0
+	return err
+}
+
+// seal finishes the hash and cuts the stage to the logical size. The state
+// committing keeps writers away.
+func (img *image) seal(now time.Time) (store.Content, string, error) {
+	img.box.mu.Lock()
+	name := img.key.name
+	img.box.mu.Unlock()
+	img.mu.Lock()
+	defer img.mu.Unlock()
+	c := store.Content{VersionID: img.id, BlobID: img.id, Size: img.size, StoredAt: exchange.Micros(now)}
+	if err := img.startLocked(); err != nil {
+		return c, name, err
+	}
+	if err := img.dropAhead(); err != nil {
+		return c, name, err
+	}
+	if err := img.catchUp(img.size); err != nil {
+		return c, name, exchange.Wrap("tree.seal", exchange.Unavailable, err)
+	}
+	if m, ok := img.sum.(encoding.BinaryMarshaler); ok {
+		c.HashState, _ = m.MarshalBinary() // without it an append reads again
+	}
+	c.SHA256 = img.sum.Sum(nil)
+	c.Key = blob.Key(img.box.userID, img.id, name, now)
+	return c, name, nil
+}
+
+// record writes what a commit changes, in one transaction.
+func (s *Session) record(img *image, c store.Content, now time.Time) error {
+	return s.t.store.Write(context.Background(), func(tx *store.Tx) error {
+		if err := s.checkLogin(tx); err != nil {
+			return err
+		}
+		userID := s.login.User.ID
+		use, err := tx.LockMailbox(userID)
+		if err != nil {
+			return err
+		}
+		s.box.mu.Lock()
+		key := img.key // a rename waits for us, or came before
+		s.box.mu.Unlock()
+		dir, staging, err := tx.DirPath(key.dir)
+		if err != nil {
+			return err
+		}
+		clash, err := tx.Walk(key.dir, []string{key.name})
+		if err != nil {
+			return err
+		}
+		if len(clash) > 1 {
+			return exchange.E("tree.record", exchange.Exists, "A directory of this name exists now.")
+		}
+		f := store.File{DirID: key.dir, Name: key.name, FileID: img.id, VersionID: img.id, Size: c.Size,
+			Mtime: exchange.Micros(now)}
+		img.mu.Lock()
+		f.Mode = img.mode
+		if img.mtime != nil {
+			f.Mtime = exchange.Micros(*img.mtime)
+		}
+		img.mu.Unlock()
+		if err := tx.AddBlob(store.Blob{ID: c.BlobID, Key: c.Key, Size: c.Size, SHA256: c.SHA256}, 1, c.StoredAt); err != nil {
+			return err
+		}
+		bytes, files := c.Size, int64(1)
+		old, err := tx.File(key.dir, key.name)
+		switch {
+		case err == nil:
+			f.FileID = old.FileID
+			bytes, files = bytes-old.Size, 0
+			if err := s.replaced(tx, old, now); err != nil {
+				return err
+			}
+		case !exchange.Is(err, exchange.NotFound):
+			return err
+		}
+		if err := tx.AddVersion(store.Version{ID: img.id, FileID: f.FileID, UserID: userID, BlobID: c.BlobID,
+			HashState: c.HashState, Actor: s.login.Actor(), StoredAt: c.StoredAt}); err != nil {
+			return err
+		}
+		if err := tx.PutFile(f); err != nil {
+			return err
+		}
+		if err := tx.Use(userID, bytes, files, cmp.Or(use.QuotaBytes, s.t.policy.QuotaBytes), cmp.Or(use.QuotaFiles, s.t.policy.QuotaFiles)); err != nil {
+			return err
+		}
+		full := path.Join(dir, key.name)
+		if !staging && !s.t.temporary(key.name) {
+			if err := s.arrived(tx, full, c, now); err != nil {
+				return err
+			}
+		}
+		return s.audit(tx, "file.store", full, now, map[string]string{"version": img.id,
+			"size": strconv.FormatInt(c.Size, 10), "sha256": hex.EncodeToString(c.SHA256)})
+	})
+}
+
+// audit writes an audit row of this login.
+func (s *Session) audit(tx *store.Tx, action, subject string, now time.Time, detail map[string]string) error {
+	if s.login.Operator == "" {
+		detail["key"], detail["address"], detail["session"] = s.login.Fingerprint, s.login.Address, s.login.Session
+	}
+	return tx.Audit(exchange.AuditRow{ID: s.t.ids.New(), At: now, Actor: s.login.Actor(), Action: action, Subject: subject,
+		User: s.login.User.ID, Detail: detail})
+}
+
+// arrived tells the inbox of a partner's upload with its final name.
+func (s *Session) arrived(tx *store.Tx, full string, c store.Content, now time.Time) error {
+	if s.t.hooks.OnCommit == nil || s.login.Operator != "" {
+		return nil
+	}
+	return s.t.hooks.OnCommit(tx, Arrival{Login: &s.login, Path: full, VersionID: c.VersionID, Size: c.Size, SHA256: c.SHA256, At: now})
+}
+
+// replaced decides what becomes of the version that a newer one replaces: its
+// uploader's own, of the last hour, that nobody needs, is dropped.
+func (s *Session) replaced(tx *store.Tx, old store.File, now time.Time) error {
+	held, err := s.gone(tx, old.VersionID, true)
+	if err != nil || held {
+		return err
+	}
+	c, err := tx.Content(old.VersionID)
+	if err != nil {
+		return err
+	}
+	if now.Sub(exchange.FromMicros(c.StoredAt)) < replaceGrace {
+		return tx.DropVersion(old.VersionID, exchange.Micros(now))
+	}
+	return nil
+}
+
+func (s *Session) gone(tx *store.Tx, versionID string, replaced bool) (held bool, err error) {
+	if s.t.hooks.OnGone == nil {
+		return false, nil
+	}
+	return s.t.hooks.OnGone(tx, versionID, replaced)
+}

@@ -1,0 +1,334 @@
+package tree
+
+import (
+	"io"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/blob"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+)
+
+// Handle is an open file. It belongs to its session's goroutine.
+type Handle struct {
+	s     *Session
+	path  string
+	flags exchange.OpenFlags
+
+	// Open on an image: for writing, or for reading one's own upload.
+	img     *image
+	epoch   int
+	fresh   bool // its OPEN created or truncated
+	changed bool // it has something to commit
+
+	// Open on a stored file.
+	reader  blob.Reader
+	content store.Content
+	info    exchange.FileInfo
+	served  *delivery // set: reads count towards a delivery
+}
+
+// writes reports whether the handle was opened for writing.
+func (h *Handle) writes() bool { return h.flags&(exchange.FlagWrite|exchange.FlagAppend) != 0 }
+
+// current checks that the handle's image is still its own. An image that was
+// committed by another handle's CLOSE is left, for a new overlay of what was
+// stored; that is what detaching means.
+func (h *Handle) current() error {
+	const op = "tree.Handle"
+	box := h.s.box
+	for {
+		box.mu.Lock()
+		img := h.img
+		switch {
+		case img.state == removed:
+			box.mu.Unlock()
+			return exchange.E(op, exchange.NotFound, "The file was removed.")
+		case img.state == committing:
+			done := img.done
+			box.mu.Unlock()
+			h.s.waitFor(done)
+		case img.epoch != h.epoch:
+			box.mu.Unlock()
+			return exchange.E(op, exchange.Conflict, "Another session continues this upload.")
+		case img.state == committed && h.writes():
+			base, key := img.result, img.key
+			img.release()
+			h.fresh, h.changed = false, false
+			box.mu.Unlock()
+			return h.attach(key, &base, base.Size, false)
+		default:
+			box.mu.Unlock()
+			return nil
+		}
+	}
+}
+
+// Ready waits for what the session itself has under way on the file, so that
+// the ReadAt that follows does not wait.
+func (h *Handle) Ready() error {
+	if h.img == nil {
+		return nil
+	}
+	if err := h.current(); err != nil {
+		return err
+	}
+	return h.img.ready(h.s)
+}
+
+// ReadAt reads bytes; io.EOF says there are none at this offset.
+func (h *Handle) ReadAt(p []byte, off int64) (int, error) {
+	if h.flags&exchange.FlagRead == 0 {
+		return 0, exchange.E("tree.ReadAt", exchange.Denied, "The file is not open for reading.")
+	}
+	if off < 0 {
+		return 0, io.EOF
+	}
+	if h.img == nil {
+		if off >= h.content.Size {
+			return 0, io.EOF
+		}
+		return fullRead(h.reader, p, off)
+	}
+	return h.img.read(p, off)
+}
+
+// WriteAt writes bytes and calls done once, with the outcome: before it
+// returns, or from another goroutine when the stored file must be copied
+// first. p is the caller's again when WriteAt returns.
+func (h *Handle) WriteAt(p []byte, off int64, done func(error)) {
+	if !h.writes() {
+		done(exchange.E("tree.WriteAt", exchange.Denied, "The file is not open for writing."))
+		return
+	}
+	if h.flags&exchange.FlagAppend != 0 {
+		off = -1 // wherever the end is
+	} else if off < 0 {
+		done(exchange.E("tree.WriteAt", exchange.Invalid, "The offset is out of range."))
+		return
+	}
+	if err := h.current(); err != nil {
+		done(err)
+		return
+	}
+	img := h.img
+	if err := img.ready(h.s); err != nil {
+		done(err)
+		return
+	}
+	size := img.length()
+	at := off
+	if at < 0 {
+		at = size
+	}
+	if at > h.s.t.policy.MaxFile {
+		at = h.s.t.policy.MaxFile // so that the sum below stays a number
+	}
+	if err := h.s.reserve(img, max(size, at+int64(len(p)))); err != nil {
+		done(err)
+		return
+	}
+	if len(p) == 0 {
+		done(nil)
+		return
+	}
+	if !img.needsCopy() {
+		err := img.write(p, off)
+		h.markChanged()
+		done(err)
+		return
+	}
+	p = append([]byte(nil), p...)
+	if err := img.afterCopy(h.s, size, func() error { return img.write(p, off) }, done); err != nil {
+		done(err)
+		return
+	}
+	h.markChanged()
+}
+
+// markChanged notes that the handle has something to commit, and lets the
+// image answer for its name.
+func (h *Handle) markChanged() {
+	if h.changed {
+		return
+	}
+	h.changed = true
+	h.s.box.mu.Lock()
+	h.img.dirty = true
+	h.s.box.mu.Unlock()
+}
+
+// Truncate sets the size of the open file; the size it has is no change.
+func (h *Handle) Truncate(size int64, done func(error)) {
+	if !h.writes() {
+		done(exchange.E("tree.Truncate", exchange.Denied, "The file is not open for writing."))
+		return
+	}
+	if err := h.current(); err != nil {
+		done(err)
+		return
+	}
+	img := h.img
+	err := img.ready(h.s)
+	if err == nil && size == img.length() {
+		done(nil)
+		return
+	}
+	if err == nil {
+		err = h.s.reserve(img, size)
+	}
+	if err != nil {
+		done(err)
+		return
+	}
+	cut := func() error {
+		_, err := img.truncate(size)
+		return err
+	}
+	if !img.needsCopy() {
+		h.markChanged()
+		done(cut())
+		return
+	}
+	if err := img.afterCopy(h.s, size, cut, done); err != nil {
+		done(err)
+		return
+	}
+	h.markChanged()
+}
+
+// SetTimes sets what the file will show as its time and mode; nil leaves one
+// as it is. On a handle that commits, they come with the commit.
+func (h *Handle) SetTimes(mtime *time.Time, mode *uint32) error {
+	if h.img == nil || !h.changed {
+		return h.s.setTimes(h.path, mtime, mode)
+	}
+	if err := h.current(); err != nil {
+		return err
+	}
+	h.img.mu.Lock()
+	defer h.img.mu.Unlock()
+	if mtime != nil {
+		h.img.mtime = mtime
+	}
+	if mode != nil {
+		h.img.mode = *mode & 0o777
+	}
+	return nil
+}
+
+// Stat describes the open file.
+func (h *Handle) Stat() (exchange.FileInfo, error) {
+	if h.img == nil {
+		return h.info, nil
+	}
+	if err := h.current(); err != nil {
+		return exchange.FileInfo{}, err
+	}
+	if err := h.img.ready(h.s); err != nil {
+		return exchange.FileInfo{}, err
+	}
+	return h.img.info(h.img.key.name, true), nil
+}
+
+// Sync makes what was written so far survive a crash, as a partial.
+func (h *Handle) Sync() error {
+	if h.img == nil || !h.writes() {
+		return nil
+	}
+	if err := h.current(); err != nil {
+		return err
+	}
+	if err := h.img.ready(h.s); err != nil {
+		return err
+	}
+	return h.img.sync()
+}
+
+// Close ends the handle. One with something to commit is handed to the
+// committer, and done gets the outcome from there; otherwise done is called
+// before Close returns.
+func (h *Handle) Close(done func(error)) {
+	if h.served != nil {
+		h.served.mu.Lock()
+		h.served.report(h.s, true)
+		h.served.mu.Unlock()
+	}
+	if h.img == nil {
+		done(exchange.Wrap("tree.Close", exchange.Unavailable, h.reader.Close()))
+		return
+	}
+	delete(h.s.handles, h)
+	box := h.s.box
+	if h.writes() {
+		if err := h.img.ready(h.s); err != nil {
+			h.changed = false
+		}
+	}
+	box.mu.Lock()
+	img := h.img
+	switch {
+	case !h.writes() || !h.changed:
+		h.letGo()
+		box.mu.Unlock()
+		done(nil)
+	case img.state == removed:
+		img.release()
+		box.mu.Unlock()
+		done(exchange.E("tree.Close", exchange.NotFound, "The file was removed before it was complete."))
+	case img.epoch != h.epoch:
+		img.release()
+		box.mu.Unlock()
+		done(exchange.E("tree.Close", exchange.Conflict, "Another session continues this upload."))
+	case img.state != open: // another handle's CLOSE took our bytes along
+		over, failure := img.done, &img.failure
+		img.release()
+		box.mu.Unlock()
+		h.s.work.Go(func() {
+			<-over
+			box.mu.Lock()
+			err := *failure
+			box.mu.Unlock()
+			done(err)
+		})
+	default:
+		h.s.commit(img, h.path, done) // unlocks box.mu
+	}
+}
+
+// Abort ends a handle opened for writing and forgets what was written.
+func (h *Handle) Abort() {
+	_ = h.img.ready(h.s)
+	h.s.box.mu.Lock()
+	defer h.s.box.mu.Unlock()
+	delete(h.s.handles, h)
+	if h.img.state == open && h.img.epoch == h.epoch {
+		h.img.discard()
+	}
+	h.img.release()
+}
+
+// letGo leaves an image without committing it: a changed one stays, as a
+// partial once nobody has it open; an unchanged overlay goes. Callers hold
+// box.mu.
+func (h *Handle) letGo() {
+	img := h.img
+	img.release()
+	if img.refs > 0 || img.state != open {
+		return
+	}
+	if !img.dirty {
+		img.discard()
+	} else if h.writes() || img.owner == h.s {
+		img.orphan()
+	}
+}
+
+// abandon is the end of a handle whose session is gone.
+func (h *Handle) abandon() {
+	_ = h.img.ready(h.s)
+	h.s.box.mu.Lock()
+	h.letGo()
+	h.s.box.mu.Unlock()
+	delete(h.s.handles, h)
+}

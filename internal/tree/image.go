@@ -1,0 +1,371 @@
+package tree
+
+import (
+	"crypto/sha256"
+	"encoding"
+	"errors"
+	"hash"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/blob"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+)
+
+// maxSpans bounds what an image remembers of writes in scattered places.
+// Beyond it a partial reports less than it has.
+const maxSpans = 1024
+
+// state is where an image is in its life. Guarded by the mailbox's mu.
+type state int
+
+const (
+	open       state = iota // takes writes, or waits as a partial
+	committing              // CLOSE was received; done closes at the end
+	committed               // it is a version now
+	removed                 // its name was removed, or replaced by a newer one
+)
+
+// image is the uncommitted bytes of one name.
+type image struct {
+	t   *Tree
+	box *mailbox
+	id  string // of the stage, the blob and the version to be
+
+	// Guarded by box.mu.
+	key     nameKey
+	state   state
+	owner   *Session      // nil: a partial
+	epoch   int           // grows when another session takes the image over
+	refs    int           // handles on it
+	dirty   bool          // it answers for its name
+	done    chan struct{} // state committing: closed when that is over
+	result  store.Content // state committed
+	failure error         // why the last commit failed
+	covers  int64         // size of the visible file it will replace
+	booked  int64         // bytes reserved of the quota
+
+	// stageOps is held while the stage is synced, committed or discarded,
+	// which must not happen at once. It is taken before mu.
+	stageOps sync.Mutex
+
+	// Guarded by mu, which is held while bytes move and never while the
+	// database is asked.
+	mu       sync.Mutex
+	stage    blob.Stage     // nil: nothing changed yet, base shows
+	base     *store.Content // what an unchanged overlay shows
+	basis    blob.Reader    // open on base while needed
+	filling  chan struct{}  // closed when the copy of base is done
+	fillErr  error
+	size     int64
+	spans    exchange.Spans // written so far
+	sum      hash.Hash      // over the first summed bytes
+	summed   int64          // may be one more than size in a partial
+	unsynced int64          // bytes written since the last sync
+	syncedAt time.Time      // of the last sync, or when the image was made
+	touched  time.Time      // last write
+	mtime    *time.Time     // set by the client
+	mode     uint32
+	broken   bool // closed for good: stage is gone
+}
+
+// newImage makes an image without a stage. base nil means a new, empty file.
+func (t *Tree) newImage(box *mailbox, key nameKey, owner *Session, base *store.Content) *image {
+	img := &image{t: t, box: box, id: t.ids.New(), key: key, owner: owner, base: base, mode: 0o644, touched: t.now(), syncedAt: t.now(), sum: sha256.New()}
+	if base != nil {
+		img.size = base.Size
+	}
+	return img
+}
+
+// start gives an image its own empty stage.
+func (img *image) start() error {
+	img.mu.Lock()
+	defer img.mu.Unlock()
+	return img.startLocked()
+}
+
+func (img *image) startLocked() (err error) {
+	if img.stage == nil {
+		img.stage, err = img.t.blobs.Stage(img.id)
+	}
+	return err
+}
+
+// needsCopy reports whether a change must first copy the stored file.
+func (img *image) needsCopy() bool {
+	img.mu.Lock()
+	defer img.mu.Unlock()
+	return img.stage == nil && img.base != nil && img.filling == nil
+}
+
+// afterCopy copies the stored file into a stage, then applies the change that
+// asked for it, and only then lets others at the image. It runs on a goroutine
+// of its own, so that the session can go on with other files; done gets the
+// outcome. keep is how many of the stored bytes are wanted.
+func (img *image) afterCopy(s *Session, keep int64, apply func() error, done func(error)) error {
+	img.mu.Lock()
+	defer img.mu.Unlock()
+	base := *img.base
+	if min(base.Size, keep) > img.t.policy.MaxCopy {
+		return exchange.E("tree.afterCopy", exchange.TooLarge,
+			"Files over %d MiB cannot be changed in place; upload the whole file again.", img.t.policy.MaxCopy>>20)
+	}
+	if err := img.startLocked(); err != nil {
+		return err
+	}
+	over := make(chan struct{})
+	img.filling = over
+	s.work.Go(func() {
+		fillErr := img.copyBase(base, keep)
+		err := fillErr
+		if err == nil {
+			err = apply()
+		}
+		img.mu.Lock()
+		img.filling, img.fillErr = nil, fillErr
+		img.mu.Unlock()
+		close(over)
+		done(err)
+	})
+	return nil
+}
+
+func (img *image) copyBase(base store.Content, keep int64) error {
+	if keep > 0 {
+		from, err := img.t.blobs.Open(base.Key)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(img.stage.Fill(from), from.Close()); err != nil {
+			return err
+		}
+	}
+	img.mu.Lock()
+	defer img.mu.Unlock()
+	if img.basis != nil {
+		_ = img.basis.Close()
+		img.basis = nil
+	}
+	img.base, img.size = nil, min(base.Size, keep)
+	img.spans = exchange.Spans(nil).Add(0, img.size, maxSpans)
+	img.unsynced += img.size
+	if img.size < base.Size {
+		return img.stage.Truncate(img.size)
+	}
+	// The stored state of SHA-256 spares an append the bytes it follows.
+	if u, ok := img.sum.(encoding.BinaryUnmarshaler); ok && base.HashState != nil && u.UnmarshalBinary(base.HashState) == nil {
+		img.summed = base.Size
+	} else {
+		img.sum.Reset()
+	}
+	return nil
+}
+
+// ready waits for a copy under way and reports whether it failed. Callers do
+// not hold mu.
+func (img *image) ready(s *Session) error {
+	img.mu.Lock()
+	filling, err := img.filling, img.fillErr
+	img.mu.Unlock()
+	if filling != nil {
+		s.waitFor(filling)
+		img.mu.Lock()
+		err = img.fillErr
+		img.mu.Unlock()
+	}
+	return err
+}
+
+// write puts bytes at an offset; at < 0 appends.
+func (img *image) write(p []byte, at int64) error {
+	img.mu.Lock()
+	defer img.mu.Unlock()
+	if img.broken || img.stage == nil {
+		return exchange.E("tree.write", exchange.NotFound, "The file was removed.")
+	}
+	if at < 0 {
+		at = img.size
+	}
+	end := at + int64(len(p))
+	if at > img.size || img.summed > img.size && end < img.summed {
+		if err := img.dropAhead(); err != nil {
+			return err
+		}
+	}
+	if at < img.summed {
+		img.overlap(p[:min(int64(len(p)), img.summed-at)], at)
+	}
+	n, err := img.stage.WriteAt(p, at)
+	if at <= img.summed && at+int64(n) > img.summed {
+		img.sum.Write(p[img.summed-at : n])
+		img.summed = at + int64(n)
+	}
+	img.spans = img.spans.Add(at, at+int64(n), maxSpans)
+	img.size = max(img.size, at+int64(n))
+	img.unsynced += int64(n)
+	img.touched = img.t.now()
+	return err
+}
+
+// overlap is told of a write behind the hashed frontier. The same bytes once
+// more change nothing (a resumed upload repeats some); others void the hash.
+func (img *image) overlap(p []byte, at int64) {
+	have := make([]byte, len(p))
+	if n, err := img.stage.ReadAt(have, at); (err == nil || err == io.EOF) && n == len(p) && string(have) == string(p) {
+		return
+	}
+	img.sum.Reset()
+	img.summed = 0
+}
+
+// dropAhead cuts what a partial keeps past its size.
+func (img *image) dropAhead() error {
+	if img.summed <= img.size {
+		return nil
+	}
+	img.sum.Reset()
+	img.summed = 0
+	return img.stage.Truncate(img.size)
+}
+
+// length is the logical size now.
+func (img *image) length() int64 {
+	img.mu.Lock()
+	defer img.mu.Unlock()
+	return img.size
+}
+
+// truncate sets the size. The same size is no change.
+func (img *image) truncate(size int64) (changed bool, err error) {
+	img.mu.Lock()
+	defer img.mu.Unlock()
+	if size == img.size {
+		return false, nil
+	}
+	if img.broken || img.stage == nil {
+		return false, exchange.E("tree.truncate", exchange.NotFound, "The file was removed.")
+	}
+	if err := img.stage.Truncate(size); err != nil {
+		return false, err
+	}
+	if size < img.summed {
+		img.sum.Reset()
+		img.summed = 0
+	}
+	img.size, img.spans = size, img.spans.Cut(size)
+	img.touched = img.t.now()
+	return true, nil
+}
+
+// read copies bytes out, from the stage or from the stored file it overlays.
+func (img *image) read(p []byte, at int64) (int, error) {
+	img.mu.Lock()
+	defer img.mu.Unlock()
+	if at >= img.size {
+		return 0, io.EOF
+	}
+	p = p[:min(int64(len(p)), img.size-at)]
+	if img.base == nil {
+		if img.stage == nil {
+			return 0, io.EOF
+		}
+		return fullRead(img.stage, p, at)
+	}
+	if img.basis == nil {
+		r, err := img.t.blobs.Open(img.base.Key)
+		if err != nil {
+			return 0, err
+		}
+		img.basis = r
+	}
+	return fullRead(img.basis, p, at)
+}
+
+// fullRead reads as ReaderAt does, without EOF beside bytes.
+func fullRead(r io.ReaderAt, p []byte, at int64) (int, error) {
+	n, err := r.ReadAt(p, at)
+	if n > 0 && err == io.EOF {
+		err = nil
+	}
+	return n, err
+}
+
+// catchUp hashes what lies between the frontier and upTo by reading it back.
+// Callers hold mu, or own an image that takes no more writes.
+func (img *image) catchUp(upTo int64) error {
+	if img.summed >= upTo {
+		return nil
+	}
+	_, err := io.Copy(img.sum, io.NewSectionReader(img.stage, img.summed, upTo-img.summed))
+	if err != nil {
+		return err
+	}
+	img.summed = upTo
+	return nil
+}
+
+// setMode sets the permission bits that the file will show.
+func (img *image) setMode(mode uint32) {
+	img.mu.Lock()
+	img.mode = mode & 0o777
+	img.mu.Unlock()
+}
+
+// closeStage lets go of files. Callers hold box.mu; refs is 0 or the tree closes.
+func (img *image) closeStage() {
+	img.mu.Lock()
+	defer img.mu.Unlock()
+	if img.basis != nil {
+		_ = img.basis.Close()
+		img.basis = nil
+	}
+	if img.stage != nil && !img.broken {
+		_ = img.stage.Close()
+	}
+	img.broken = true
+}
+
+// discard forgets an image's bytes. Callers hold box.mu.
+func (img *image) discard() {
+	img.box.remove(img)
+	img.box.reserved -= img.booked
+	img.booked, img.state, img.epoch = 0, removed, img.epoch+1
+	img.stageOps.Lock()
+	img.mu.Lock()
+	if img.stage != nil && !img.broken {
+		if err := img.stage.Discard(); err != nil {
+			img.t.log.Warn("a stage could not be removed", "stage", img.id, "err", err)
+		}
+	}
+	img.mu.Unlock()
+	img.stageOps.Unlock()
+	if img.refs == 0 {
+		img.closeStage()
+	}
+}
+
+// release takes one handle off. Callers hold box.mu.
+func (img *image) release() {
+	img.refs--
+	if img.refs == 0 && (img.state == removed || img.state == committed) {
+		img.closeStage()
+	}
+}
+
+// info is what a name shows while an image answers for it: its own session
+// sees it grow; any other, a partial.
+func (img *image) info(name string, live bool) exchange.FileInfo {
+	img.mu.Lock()
+	defer img.mu.Unlock()
+	f := exchange.FileInfo{Name: name, Size: img.size, Mtime: img.touched, Mode: img.mode}
+	if img.mtime != nil {
+		f.Mtime = *img.mtime
+	}
+	if !live {
+		f.Mtime, f.Size = time.Unix(0, 0).UTC(), min(img.size, img.spans.Prefix())
+	}
+	return f
+}

@@ -1,0 +1,174 @@
+package tree
+
+import (
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+)
+
+// listPage is how many rows one query of a listing reads.
+const listPage = 512
+
+// Stat describes a path. The tree has no links, so it serves LSTAT too.
+func (s *Session) Stat(path string) (exchange.FileInfo, error) {
+	p, err := s.locate(path)
+	if err != nil {
+		return exchange.FileInfo{}, err
+	}
+	return s.statPlace(s.query(), p)
+}
+
+func (s *Session) statPlace(q *store.Q, p place) (exchange.FileInfo, error) {
+	if p.self != nil {
+		return dirInfo(*p.self), nil
+	}
+	s.box.mu.Lock()
+	img := s.box.newest(p.key())
+	live := img != nil && img.owner == s
+	s.box.mu.Unlock()
+	if img != nil {
+		return img.info(p.name, live), nil
+	}
+	f, err := p.file(q)
+	if err != nil {
+		return exchange.FileInfo{}, err
+	}
+	return fileInfo(f), nil
+}
+
+func dirInfo(d store.Dir) exchange.FileInfo {
+	return exchange.FileInfo{Name: d.Name, Dir: true, Mtime: exchange.FromMicros(d.Mtime), Mode: 0o755}
+}
+
+// Lister reads a directory in pages: first directories, then files, each in
+// byte order. Between calls it holds nothing of the database.
+type Lister struct {
+	s       *Session
+	dir     store.Dir
+	path    string
+	after   string
+	files   bool // directories are done
+	done    bool
+	overlay map[string]*image // the user's own uploads and partials, not yet listed
+	dots    bool              // "." and ".." are listed
+}
+
+// OpenDir begins to list a directory.
+func (s *Session) OpenDir(path string) (*Lister, error) {
+	clean, err := exchange.CleanPath(s.cwd, path)
+	if err != nil {
+		return nil, err
+	}
+	s.settle(clean)
+	s.settleDir(clean)
+	p, err := s.resolve(s.query(), clean)
+	if err != nil {
+		return nil, err
+	}
+	if p.self == nil {
+		if _, err := s.statPlace(s.query(), p); err != nil {
+			return nil, err
+		}
+		return nil, exchange.E("tree.OpenDir", exchange.Denied, "That is not a directory.")
+	}
+	if err := p.allow(p.inside, exchange.List); err != nil {
+		return nil, err
+	}
+	l := &Lister{s: s, dir: *p.self, path: clean, overlay: map[string]*image{}}
+	s.box.mu.Lock()
+	defer s.box.mu.Unlock()
+	for k := range s.box.images {
+		if k.dir == l.dir.ID {
+			if img := s.box.newest(k); img != nil {
+				l.overlay[k.name] = img
+			}
+		}
+	}
+	return l, nil
+}
+
+// Next returns the next names, at least one, or io.EOF.
+func (l *Lister) Next() ([]exchange.FileInfo, error) {
+	l.s.settleDir(l.path)
+	var out []exchange.FileInfo
+	if !l.dots {
+		l.dots = true
+		self := dirInfo(l.dir)
+		self.Name = "."
+		up := self
+		up.Name = ".."
+		out = append(out, self, up)
+	}
+	for len(out) < listPage && !l.done {
+		page, err := l.page()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, page...)
+	}
+	if len(out) == 0 {
+		return nil, io.EOF
+	}
+	return out, nil
+}
+
+// page reads one query's worth; at the end, the images that have no row.
+func (l *Lister) page() ([]exchange.FileInfo, error) {
+	q := l.s.query()
+	if !l.files {
+		dirs, err := q.Subdirs(l.dir.ID, l.after, listPage)
+		if err != nil {
+			return nil, err
+		}
+		out := make([]exchange.FileInfo, len(dirs))
+		for i, d := range dirs {
+			out[i] = dirInfo(d)
+			l.after = d.Name
+		}
+		if len(dirs) < listPage {
+			l.files, l.after = true, ""
+		}
+		return out, nil
+	}
+	files, err := q.Files(l.dir.ID, l.after, listPage)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]exchange.FileInfo, len(files))
+	for i, f := range files {
+		l.after = f.Name
+		out[i] = fileInfo(f)
+		if img := l.overlay[f.Name]; img != nil {
+			out[i] = l.image(f.Name, img, out[i])
+			delete(l.overlay, f.Name)
+		}
+	}
+	if len(files) == listPage {
+		return out, nil
+	}
+	l.done = true
+	for name, img := range l.overlay {
+		out = append(out, l.image(name, img, exchange.FileInfo{}))
+	}
+	out = slices.DeleteFunc(out, func(f exchange.FileInfo) bool { return f.Name == "" })
+	slices.SortFunc(out[len(files):], func(a, b exchange.FileInfo) int { return strings.Compare(a.Name, b.Name) })
+	return out, nil
+}
+
+// image describes a name by its image; one that ended since the listing began
+// leaves what the rows say.
+func (l *Lister) image(name string, img *image, row exchange.FileInfo) exchange.FileInfo {
+	l.s.box.mu.Lock()
+	live, over := img.owner == l.s, img.state == removed
+	if img.key != (nameKey{l.dir.ID, name}) {
+		over = true
+	}
+	l.s.box.mu.Unlock()
+	if over {
+		return row
+	}
+	return img.info(name, live)
+}

@@ -1,0 +1,198 @@
+package tree
+
+import (
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+)
+
+// Open opens a file. mode is what the client wants a new file to have, 0 for
+// the default.
+func (s *Session) Open(path string, flags exchange.OpenFlags, mode uint32) (*Handle, error) {
+	p, err := s.locate(path)
+	if err != nil {
+		return nil, err
+	}
+	if p.self != nil {
+		return nil, exchange.E("tree.Open", exchange.Denied, "That is a directory.")
+	}
+	if flags&(exchange.FlagRead|exchange.FlagWrite|exchange.FlagAppend) == 0 {
+		return nil, exchange.E("tree.Open", exchange.Invalid, "A file is opened for reading or writing.")
+	}
+	if flags&exchange.FlagRead != 0 {
+		if err := p.allow(p.rights, exchange.Read); err != nil {
+			return nil, err
+		}
+	}
+	if flags&(exchange.FlagWrite|exchange.FlagAppend) != 0 {
+		return s.openWrite(p, flags, mode)
+	}
+	return s.openRead(p)
+}
+
+// openWrite gives the handle an image: its own session's, a partial or another
+// session's to take over, an overlay of the stored file, or a new one.
+func (s *Session) openWrite(p place, flags exchange.OpenFlags, mode uint32) (*Handle, error) {
+	const op = "tree.Open"
+	if err := s.mayWrite(p); err != nil {
+		return nil, err
+	}
+	if err := s.quiesce(p.key()); err != nil {
+		return nil, err
+	}
+	f, err := p.file(s.query())
+	stored := err == nil
+	if err != nil && !exchange.Is(err, exchange.NotFound) {
+		return nil, err
+	}
+	var base *store.Content
+	if stored && flags&exchange.FlagTruncate == 0 {
+		c, err := s.query().Content(f.VersionID)
+		if err != nil {
+			return nil, err
+		}
+		base = &c
+	}
+	box := s.box
+	box.mu.Lock()
+	newest := box.newest(p.key())
+	box.mu.Unlock()
+	exists := stored || newest != nil
+	switch {
+	case exists && flags&exchange.FlagExclusive != 0 && flags&exchange.FlagCreate != 0:
+		return nil, exchange.E(op, exchange.Exists, "A file of this name exists already.")
+	case !exists && flags&exchange.FlagCreate == 0:
+		return nil, exchange.E(op, exchange.NotFound, "No such file.")
+	}
+	if !exists {
+		if err := s.checkFiles(); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.checkFloor(); err != nil {
+		return nil, err
+	}
+	h := &Handle{s: s, path: p.path, flags: flags, fresh: !exists || flags&exchange.FlagTruncate != 0}
+	if err := h.attach(p.key(), base, f.Size, !h.fresh); err != nil {
+		return nil, err
+	}
+	switch {
+	case !exists && mode != 0:
+		h.img.setMode(mode)
+	case stored:
+		h.img.setMode(f.Mode)
+	}
+	s.handles[h] = struct{}{}
+	return h, nil
+}
+
+// mayWrite checks rights, names and the state of the node before a write.
+func (s *Session) mayWrite(p place) error {
+	if err := p.allow(p.rights, exchange.Write); err != nil {
+		return err
+	}
+	if err := exchange.CheckName(p.name); err != nil {
+		return err
+	}
+	return s.mayChange()
+}
+
+// mayChange fails while this node can't learn of revocations.
+func (s *Session) mayChange() error {
+	if s.t.hooks.MayWrite == nil || s.login.Operator != "" {
+		return nil
+	}
+	return s.t.hooks.MayWrite()
+}
+
+// quiesce waits for a commit of the name that another session of this user
+// has under way.
+func (s *Session) quiesce(k nameKey) error {
+	for {
+		s.box.mu.Lock()
+		var done chan struct{}
+		for _, img := range s.box.images[k] {
+			if img.state == committing {
+				done = img.done
+			}
+		}
+		s.box.mu.Unlock()
+		if done == nil {
+			return nil
+		}
+		s.waitFor(done)
+	}
+}
+
+// attach finds or makes the image that a handle opened for writing works on.
+// base is the stored file that an unchanged overlay shows, covers its size;
+// resume goes on with what another session of the user left or has open.
+func (h *Handle) attach(k nameKey, base *store.Content, covers int64, resume bool) error {
+	s, box := h.s, h.s.box
+	box.mu.Lock()
+	defer box.mu.Unlock()
+	img := s.ownImage(k)
+	if resume {
+		if newest := box.newest(k); newest != nil {
+			img = newest
+			if img.owner != s { // a partial, or another session's: take it over
+				img.owner, img.epoch = s, img.epoch+1
+			}
+		}
+	}
+	if img == nil {
+		img = s.t.newImage(box, k, s, base)
+		if h.fresh {
+			img.base, img.size = nil, 0
+		}
+		img.covers = covers
+		box.add(img)
+	}
+	if h.fresh {
+		if err := img.restart(); err != nil {
+			if img.refs == 0 {
+				img.discard()
+			}
+			return err
+		}
+		box.dropPartials(k, img)
+	}
+	img.refs++
+	h.img, h.epoch, h.changed = img, img.epoch, h.fresh
+	return nil
+}
+
+// ownImage is the one image that a session has of a name. Callers hold box.mu.
+func (s *Session) ownImage(k nameKey) *image {
+	for _, img := range s.box.images[k] {
+		if img.owner == s && img.state == open {
+			return img
+		}
+	}
+	return nil
+}
+
+// restart empties an image for an OPEN that created or truncated. Callers
+// hold box.mu.
+func (img *image) restart() error {
+	if err := img.start(); err != nil {
+		return err
+	}
+	img.mu.Lock()
+	img.base, img.mtime = nil, nil
+	img.mu.Unlock()
+	if _, err := img.truncate(0); err != nil {
+		return err
+	}
+	img.dirty = true
+	return nil
+}
+
+// dropPartials discards what earlier sessions left of a name that is now
+// being written afresh. Callers hold mu.
+func (b *mailbox) dropPartials(k nameKey, except *image) {
+	for _, img := range append([]*image(nil), b.images[k]...) {
+		if img != except && img.owner == nil && img.state == open && img.refs == 0 {
+			img.discard()
+		}
+	}
+}

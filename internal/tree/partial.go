@@ -1,0 +1,219 @@
+package tree
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding"
+	"encoding/json"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/blob"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+)
+
+// A long upload is made durable in the background, so that an unclean stop
+// costs at most this much of it.
+const (
+	syncBytes = 64 << 20
+	syncAfter = 5 * time.Second
+)
+
+// note is what lies beside a stage, to take it up again after a restart.
+type note struct {
+	User   string    `json:"user"` // id
+	Dir    string    `json:"dir"`  // id
+	Name   []byte    `json:"name"`
+	Size   int64     `json:"size"`  // durable bytes from the start on
+	State  []byte    `json:"state"` // of SHA-256 after Size bytes
+	Mode   uint32    `json:"mode"`
+	Covers int64     `json:"covers"`
+	At     time.Time `json:"at"`
+}
+
+// sync makes the contiguous prefix of an image durable, with its note. Writes
+// go on meanwhile.
+func (img *image) sync() error {
+	img.box.mu.Lock()
+	key, covers, skip := img.key, img.covers, img.state != open || !img.dirty
+	img.box.mu.Unlock()
+	if skip {
+		return nil
+	}
+	img.stageOps.Lock()
+	defer img.stageOps.Unlock()
+	img.mu.Lock()
+	if img.broken || img.stage == nil || img.filling != nil {
+		img.mu.Unlock()
+		return nil
+	}
+	n := min(img.spans.Prefix(), img.size)
+	if err := img.catchUp(min(n, img.summed+syncBytes)); err != nil {
+		img.mu.Unlock()
+		return exchange.Wrap("tree.sync", exchange.Unavailable, err)
+	}
+	nt := note{User: img.box.userID, Dir: key.dir, Name: []byte(key.name), Size: n, Mode: img.mode, Covers: covers, At: img.touched}
+	if m, ok := img.sum.(encoding.BinaryMarshaler); ok && img.summed == n {
+		nt.State, _ = m.MarshalBinary() // without it the bytes are read again
+	}
+	stage := img.stage
+	img.unsynced, img.syncedAt = 0, img.t.now()
+	img.mu.Unlock()
+	b, err := json.Marshal(nt)
+	if err != nil {
+		return exchange.Wrap("tree.sync", exchange.Internal, err)
+	}
+	return stage.Sync(n, b)
+}
+
+// orphan makes an image that lost its last handle a partial. It is cut to its
+// contiguous prefix less one byte: when the link was lost after the last byte,
+// OpenSSH's reput and lftp would otherwise find the size they want, take the
+// file for complete and never send the CLOSE. The byte stays in the stage, so
+// that the hash goes on when it is sent again. Callers hold box.mu.
+func (img *image) orphan() {
+	img.owner, img.epoch = nil, img.epoch+1
+	img.mu.Lock()
+	n := min(img.spans.Prefix(), img.size)
+	if n > 0 {
+		n--
+	}
+	img.size, img.spans = n, img.spans.Cut(n)
+	img.mu.Unlock()
+	if n == 0 { // nothing to resume
+		img.discard()
+		return
+	}
+	box := img.box
+	box.reserved -= img.booked - max(0, n-img.covers)
+	img.booked = max(0, n-img.covers)
+	img.t.janitor.Go(func() {
+		if err := img.sync(); err != nil {
+			img.t.log.Warn("a partial could not be synced", "stage", img.id, "err", err)
+		}
+	})
+}
+
+// recover takes up what an earlier process left in the staging area: a stage
+// with a note becomes a partial of the length that was durable, one without
+// is removed, since nothing of it was ever promised.
+func (t *Tree) recover() error {
+	left, err := t.blobs.Leftovers()
+	if err != nil {
+		return err
+	}
+	for _, l := range left {
+		stage, err := t.blobs.Reopen(l.ID)
+		if err != nil {
+			return err
+		}
+		var n note
+		if json.Unmarshal(l.Note, &n) != nil || n.Size > l.Size || n.Size <= 0 || n.User == "" {
+			t.drop(stage)
+			continue
+		}
+		if err := stage.Truncate(n.Size); err != nil {
+			return err
+		}
+		t.adopt(stage, n)
+	}
+	return nil
+}
+
+func (t *Tree) drop(stage blob.Stage) {
+	if err := stage.Discard(); err != nil {
+		t.log.Warn("a stage could not be removed", "stage", stage.ID(), "err", err)
+	}
+	_ = stage.Close()
+}
+
+// adopt makes a recovered stage a partial.
+func (t *Tree) adopt(stage blob.Stage, n note) {
+	box := t.boxes[n.User]
+	if box == nil {
+		box = &mailbox{userID: n.User, images: map[nameKey][]*image{}}
+		t.boxes[n.User] = box
+	}
+	img := &image{t: t, box: box, id: stage.ID(), key: nameKey{n.Dir, string(n.Name)}, dirty: true, stage: stage,
+		size: n.Size, spans: exchange.Spans(nil).Add(0, n.Size, maxSpans), sum: sha256.New(),
+		touched: n.At, mode: n.Mode, covers: n.Covers}
+	if u, ok := img.sum.(encoding.BinaryUnmarshaler); ok && n.State != nil && u.UnmarshalBinary(n.State) == nil {
+		img.summed = n.Size
+	} else {
+		img.sum.Reset()
+	}
+	img.size-- // as orphan does
+	img.spans = img.spans.Cut(img.size)
+	img.booked = max(0, img.size-img.covers)
+	box.reserved += img.booked
+	box.add(img)
+}
+
+// runJanitor syncs long uploads and expires partials.
+func (t *Tree) runJanitor(ctx context.Context) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for seconds := 0; ; seconds++ {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		t.syncLong(ctx)
+		if seconds%60 == 0 {
+			t.expirePartials()
+		}
+	}
+}
+
+// snapshot lists every open image.
+func (t *Tree) snapshot() (all []*image) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, box := range t.boxes {
+		box.mu.Lock()
+		for _, list := range box.images {
+			for _, img := range list {
+				if img.state == open {
+					all = append(all, img)
+				}
+			}
+		}
+		box.mu.Unlock()
+	}
+	return all
+}
+
+// syncLong syncs images with much, or for long, not yet durable.
+func (t *Tree) syncLong(ctx context.Context) {
+	for _, img := range t.snapshot() {
+		if ctx.Err() != nil {
+			return
+		}
+		img.mu.Lock()
+		due := img.unsynced >= syncBytes || img.unsynced > 0 && t.clock().Sub(img.syncedAt) >= syncAfter
+		img.mu.Unlock()
+		if !due {
+			continue
+		}
+		if err := img.sync(); err != nil {
+			t.log.Warn("an upload could not be synced", "stage", img.id, "err", err)
+		}
+	}
+}
+
+// expirePartials discards partials that nobody resumed in time, and those
+// whose directory is gone.
+func (t *Tree) expirePartials() {
+	limit := t.now().Add(-t.policy.KeepPartial)
+	for _, img := range t.snapshot() {
+		img.box.mu.Lock()
+		img.mu.Lock()
+		old := img.touched.Before(limit)
+		img.mu.Unlock()
+		if old && img.owner == nil && img.refs == 0 && img.state == open {
+			t.log.Info("a partial upload has expired", "user_id", img.box.userID, "name", exchange.Printable(img.key.name))
+			img.discard()
+		}
+		img.box.mu.Unlock()
+	}
+}

@@ -1,0 +1,78 @@
+package tree
+
+import (
+	"path"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+)
+
+// place is where a path leads: a directory, or a name in one, which may be a
+// file, an image or nothing yet.
+type place struct {
+	path   string
+	name   string          // last part; "" for the root
+	self   *store.Dir      // set: it is a directory
+	parent store.Dir       // the directory it is in; of the root, the root
+	rights exchange.Rights // in the directory it is in
+	inside exchange.Rights // self set: in the directory itself
+	stage  bool            // in a staging folder
+}
+
+func (p *place) key() nameKey { return nameKey{p.parent.ID, p.name} }
+
+// resolve follows a clean path. A missing parent is NotFound.
+func (s *Session) resolve(q *store.Q, clean string) (place, error) {
+	names := store.SplitPath(clean)
+	dirs, err := q.Walk(s.login.User.ID, names)
+	if err != nil {
+		return place{}, err
+	}
+	if len(dirs) < len(names) {
+		return place{}, exchange.E("tree.resolve", exchange.NotFound, "No such directory.")
+	}
+	p := place{path: clean, name: path.Base(clean), parent: dirs[0]}
+	if len(names) == 0 {
+		p.name = ""
+	}
+	granted := exchange.Rights(0)
+	for i, d := range dirs {
+		if d.Rights != nil {
+			granted = *d.Rights
+		}
+		if i < len(names) || i == 0 {
+			p.parent, p.rights = d, s.rights(granted)
+			p.stage = p.stage || d.Staging
+		}
+	}
+	if len(dirs) == len(names)+1 {
+		p.self, p.inside = &dirs[len(names)], s.rights(granted)
+	}
+	return p, nil
+}
+
+// locate settles and resolves a path as the client sent it.
+func (s *Session) locate(p string) (place, error) {
+	clean, err := exchange.CleanPath(s.cwd, p)
+	if err != nil {
+		return place{}, err
+	}
+	s.settle(clean)
+	return s.resolve(s.query(), clean)
+}
+
+// allow fails unless every right of need is granted.
+func (p *place) allow(granted, need exchange.Rights) error {
+	if granted&need == need {
+		return nil
+	}
+	return exchange.E("tree.allow", exchange.Denied, "Not allowed in this directory.")
+}
+
+// file finds the committed file of a place; NotFound when there is none.
+func (p *place) file(q *store.Q) (store.File, error) {
+	if p.name == "" {
+		return store.File{}, exchange.E("tree.file", exchange.NotFound, "No such file.")
+	}
+	return q.File(p.parent.ID, p.name)
+}

@@ -1,0 +1,85 @@
+package tree
+
+import (
+	"sync"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+)
+
+// maxServed bounds what is remembered of bytes served out of order; past it a
+// delivery claims less than was served.
+const maxServed = 64
+
+// openRead opens the newest image of the user's own, or the stored file.
+func (s *Session) openRead(p place) (*Handle, error) {
+	h := &Handle{s: s, path: p.path, flags: exchange.FlagRead}
+	s.box.mu.Lock()
+	if img := s.box.newest(p.key()); img != nil {
+		img.refs++
+		h.img, h.epoch = img, img.epoch
+	}
+	s.box.mu.Unlock()
+	if h.img != nil {
+		return h, nil
+	}
+	f, err := p.file(s.query())
+	if err != nil {
+		return nil, err
+	}
+	if h.content, err = s.query().Content(f.VersionID); err != nil {
+		return nil, err
+	}
+	if h.reader, err = s.t.blobs.Open(h.content.Key); err != nil {
+		return nil, err
+	}
+	h.info = fileInfo(f)
+	// Only the platform writes where a partner can't: what lies there was delivered.
+	if s.login.Operator == "" && p.rights&exchange.Write == 0 {
+		h.served = &delivery{version: f.VersionID, size: f.Size}
+	}
+	return h, nil
+}
+
+func fileInfo(f store.File) exchange.FileInfo {
+	return exchange.FileInfo{Name: f.Name, Size: f.Size, Mtime: exchange.FromMicros(f.Mtime), Mode: f.Mode}
+}
+
+// delivery counts what one handle served of a version.
+type delivery struct {
+	version string
+	size    int64
+
+	mu    sync.Mutex // replies may be flushed by a commit's goroutine
+	spans exchange.Spans
+	told  int64 // bytes reported so far
+}
+
+// Served tells that the connection accepted n bytes read at off.
+func (h *Handle) Served(off int64, n int) {
+	d := h.served
+	if d == nil {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.spans = d.spans.Add(off, off+int64(n), maxServed)
+	if d.spans.Prefix() == d.size {
+		d.report(h.s, false)
+	}
+}
+
+// report hands the count on, once it is complete and when the handle closes. Callers hold mu.
+func (d *delivery) report(s *Session, closing bool) {
+	n := d.spans.Total()
+	if s.t.hooks.OnServed == nil || n == d.told && !(closing && d.size == 0) {
+		return
+	}
+	d.told = n
+	login, version, spans := s.login, d.version, append(exchange.Spans(nil), d.spans...)
+	s.work.Go(func() {
+		if err := s.t.hooks.OnServed(&login, version, spans); err != nil {
+			s.t.log.Error("a delivery's progress could not be recorded", "user", login.User.Name, "version", version, "err", err)
+		}
+	})
+}

@@ -1,0 +1,188 @@
+package tree
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+)
+
+// maxPending is how many CLOSEs of one session may wait for their commit.
+const maxPending = 64
+
+// Session is one login's view of its mailbox. Its methods are called from one
+// goroutine; what it starts in the background ends before End returns.
+type Session struct {
+	t     *Tree
+	box   *mailbox
+	login exchange.Login
+	cwd   string
+	known atomic.Int64 // revocation number up to which the login is good
+
+	// beforeWait is called before the session waits for its own commits, so
+	// that replies gathered so far reach the client.
+	beforeWait func()
+
+	mu      sync.Mutex
+	idle    *sync.Cond           // a commit has ended
+	pending map[*image]string    // commits under way, with their paths
+	handles map[*Handle]struct{} // open for writing
+	work    sync.WaitGroup
+}
+
+// Begin opens a login's mailbox. beforeWait may be nil.
+func (t *Tree) Begin(login exchange.Login, beforeWait func()) *Session {
+	if beforeWait == nil {
+		beforeWait = func() {}
+	}
+	s := &Session{t: t, box: t.box(login.User.ID), login: login, cwd: "/", beforeWait: beforeWait,
+		pending: map[*image]string{}, handles: map[*Handle]struct{}{}}
+	s.idle = sync.NewCond(&s.mu)
+	s.known.Store(login.Revocation)
+	if login.Operator == "" {
+		s.cwd = login.User.StartDir
+	}
+	return s
+}
+
+// End finishes the CLOSEs that were received, and turns what was still open
+// for writing into partials.
+func (s *Session) End() {
+	for h := range s.handles {
+		h.abandon()
+	}
+	s.work.Wait()
+	s.t.leave(s.box)
+}
+
+// RealPath is the absolute form of a client's path; "" and "." are where the
+// session starts.
+func (s *Session) RealPath(p string) (string, error) { return exchange.CleanPath(s.cwd, p) }
+
+// rights are what this login may do where its tree grants granted.
+func (s *Session) rights(granted exchange.Rights) exchange.Rights {
+	switch {
+	case s.login.Operator != "":
+		return exchange.AllRights
+	case s.login.ReadOnly:
+		return granted & (exchange.Read | exchange.List)
+	}
+	return granted
+}
+
+// query reads without a context that can end: the database's own limits bound it.
+func (s *Session) query() *store.Q { return s.t.store.Read(context.Background()) }
+
+// change runs fn in a transaction that has checked the login once more, and
+// adds the audit row.
+func (s *Session) change(action, subject string, fn func(tx *store.Tx, row *exchange.AuditRow) error) error {
+	return s.t.store.Write(context.Background(), func(tx *store.Tx) error {
+		if err := s.checkLogin(tx); err != nil {
+			return err
+		}
+		row := exchange.AuditRow{ID: s.t.ids.New(), At: s.t.now(), Actor: s.login.Actor(), Action: action, Subject: subject,
+			User: s.login.User.ID, Detail: map[string]string{}}
+		if s.login.Operator == "" {
+			row.Detail["key"], row.Detail["address"], row.Detail["session"] = s.login.Fingerprint, s.login.Address, s.login.Session
+		}
+		if err := fn(tx, &row); err != nil {
+			return err
+		}
+		return tx.Audit(row)
+	})
+}
+
+// checkLogin fails once the login was revoked. Nothing new since the last
+// check is one indexed read.
+func (s *Session) checkLogin(tx *store.Tx) error {
+	if s.login.Operator != "" {
+		return nil
+	}
+	known := s.known.Load()
+	number, err := tx.RevocationNumber()
+	if err != nil || number == known {
+		return err
+	}
+	revoked, err := tx.Revoked(s.login.User.ID, s.login.Fingerprint, known)
+	if err != nil {
+		return err
+	}
+	if revoked {
+		return exchange.E("tree.checkLogin", exchange.Denied, "This login has ended; nothing more is stored.")
+	}
+	s.known.Store(number)
+	return nil
+}
+
+// settle waits until no commit of this session is under way at path or below
+// it, so that a request sees what the CLOSEs before it did.
+func (s *Session) settle(path string) {
+	s.await(func(p string) bool { return p == path || path == "/" || strings.HasPrefix(p, path+"/") })
+}
+
+// settleDir waits for the commits into a directory, before it is listed.
+func (s *Session) settleDir(path string) {
+	s.await(func(p string) bool { return p[:strings.LastIndexByte(p, '/')] == strings.TrimSuffix(path, "/") })
+}
+
+// await waits while a pending commit's path matches.
+func (s *Session) await(match func(path string) bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for flushed := false; s.anyPending(match); {
+		if !flushed {
+			flushed = true
+			s.mu.Unlock()
+			s.beforeWait()
+			s.mu.Lock()
+			continue
+		}
+		s.idle.Wait()
+	}
+}
+
+func (s *Session) anyPending(match func(string) bool) bool {
+	for _, p := range s.pending {
+		if match(p) {
+			return true
+		}
+	}
+	return false
+}
+
+// beginCommit counts a commit in, waiting while there are too many.
+func (s *Session) beginCommit(img *image, path string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for flushed := false; len(s.pending) >= maxPending; {
+		if !flushed {
+			flushed = true
+			s.mu.Unlock()
+			s.beforeWait()
+			s.mu.Lock()
+			continue
+		}
+		s.idle.Wait()
+	}
+	s.pending[img] = path
+}
+
+func (s *Session) endCommit(img *image) {
+	s.mu.Lock()
+	delete(s.pending, img)
+	s.mu.Unlock()
+	s.idle.Broadcast()
+}
+
+// waitFor waits for a channel, letting gathered replies out first.
+func (s *Session) waitFor(done <-chan struct{}) {
+	select {
+	case <-done:
+	default:
+		s.beforeWait()
+		<-done
+	}
+}

@@ -1,0 +1,222 @@
+// Package tree is a user's mailbox: the directories and files a partner sees,
+// which are rows, over blobs, which are bytes.
+//
+// An upload goes like this. OPEN makes an image (image.go): a stage of the
+// blob store bound to a directory id and a name, seen by nobody but its own
+// user. WRITE fills it, hashing as far as it is contiguous. CLOSE hands it to
+// the committer (commit.go), which makes the bytes durable and then, in one
+// transaction, writes file, version, blob, drop and audit row. Only then is
+// the reply sent. An image that loses its session becomes a partial
+// (partial.go), which the next OPEN of that name resumes.
+//
+// Names and rights are names.go and place.go; reading and listing, read.go and
+// list.go. What a committed upload means to the operator is not decided here:
+// the Hooks are joined to inbox and feed by package node.
+package tree
+
+import (
+	"context"
+	"log/slog"
+	"path"
+	"sync"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/blob"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+)
+
+// Policy is what the operator configured.
+type Policy struct {
+	MaxFile     int64         // bytes; logical end of any file
+	QuotaBytes  int64         // default, per user
+	QuotaFiles  int64         // default, per user
+	FreeFloor   int64         // bytes that uploads must leave free
+	MaxCopy     int64         // bytes; largest file changed in its middle
+	KeepPartial time.Duration // how long partials stay
+	TempNames   []string      // globs of names that are not final
+}
+
+// Arrival is a partner's upload at the moment it becomes final.
+type Arrival struct {
+	Login     *exchange.Login
+	Path      string
+	VersionID string
+	Size      int64
+	SHA256    []byte
+	At        time.Time
+}
+
+// Hooks are what other rooms do about events here. Those with a transaction
+// run inside it, and their error undoes the change.
+type Hooks struct {
+	// OnCommit: an upload has its final name.
+	OnCommit func(tx *store.Tx, a Arrival) error
+	// OnGone: a name no longer shows a version, because a newer one replaced
+	// it or it was removed. held means somebody still needs the version.
+	OnGone func(tx *store.Tx, versionID string, replaced bool) (held bool, err error)
+	// OnServed: these bytes of a version were accepted by the partner's
+	// connection. Called off the session's goroutine.
+	OnServed func(l *exchange.Login, versionID string, served exchange.Spans) error
+	// MayWrite fails when revocations can no longer be learned of.
+	MayWrite func() error
+}
+
+// Tree serves all mailboxes of this node.
+type Tree struct {
+	store  *store.Store
+	blobs  blob.Store
+	clock  exchange.Clock
+	ids    *exchange.IDs
+	log    *slog.Logger
+	policy Policy
+	hooks  Hooks
+
+	mu    sync.Mutex
+	boxes map[string]*mailbox // by user id
+
+	stop    context.CancelFunc
+	janitor sync.WaitGroup
+}
+
+// Options are what a tree is made of.
+type Options struct {
+	Store  *store.Store
+	Blobs  blob.Store
+	Clock  exchange.Clock
+	IDs    *exchange.IDs
+	Log    *slog.Logger
+	Policy Policy
+	Hooks  Hooks
+}
+
+// New takes up the partials that the last process left, and starts the
+// janitor, which syncs long uploads and expires partials.
+func New(o Options) (*Tree, error) {
+	t := &Tree{store: o.Store, blobs: o.Blobs, clock: o.Clock, ids: o.IDs, log: o.Log, policy: o.Policy, hooks: o.Hooks,
+		boxes: map[string]*mailbox{}}
+	if err := t.recover(); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	t.stop = cancel
+	t.janitor.Go(func() { t.runJanitor(ctx) })
+	return t, nil
+}
+
+// Close stops the janitor. Sessions must have ended.
+func (t *Tree) Close() {
+	t.stop()
+	t.janitor.Wait()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, box := range t.boxes {
+		box.mu.Lock()
+		for _, list := range box.images {
+			for _, img := range list {
+				img.closeStage()
+			}
+		}
+		box.mu.Unlock()
+	}
+}
+
+func (t *Tree) now() time.Time { return t.clock().UTC().Truncate(time.Microsecond) }
+
+// temporary reports whether a name is one that clients use while they write.
+func (t *Tree) temporary(name string) bool {
+	for _, glob := range t.policy.TempNames {
+		if ok, _ := path.Match(glob, name); ok {
+			return true
+		}
+	}
+	return false
+}
+
+// nameKey is what images are bound to: a directory's id, so that renaming a
+// directory carries them, and a name.
+type nameKey struct{ dir, name string }
+
+// mailbox is what this node knows of one user's tree beyond the database.
+type mailbox struct {
+	userID string
+
+	mu       sync.Mutex
+	images   map[nameKey][]*image // oldest first
+	reserved int64                // bytes promised to images
+	sessions int
+}
+
+// box finds or makes a user's mailbox and counts a session in.
+func (t *Tree) box(userID string) *mailbox {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	box := t.boxes[userID]
+	if box == nil {
+		box = &mailbox{userID: userID, images: map[nameKey][]*image{}}
+		t.boxes[userID] = box
+	}
+	box.mu.Lock()
+	box.sessions++
+	box.mu.Unlock()
+	return box
+}
+
+// leave counts a session out and forgets a mailbox with nothing in memory.
+func (t *Tree) leave(box *mailbox) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	box.mu.Lock()
+	defer box.mu.Unlock()
+	box.sessions--
+	if box.sessions == 0 && len(box.images) == 0 {
+		delete(t.boxes, box.userID)
+	}
+}
+
+// newest is the image that answers for a name: the youngest one that was
+// changed. Callers hold mu.
+func (b *mailbox) newest(k nameKey) *image {
+	list := b.images[k]
+	for i := len(list) - 1; i >= 0; i-- {
+		if list[i].dirty {
+			return list[i]
+		}
+	}
+	return nil
+}
+
+func (b *mailbox) add(img *image) { b.images[img.key] = append(b.images[img.key], img) }
+
+// remove takes an image out of its name. Callers hold mu.
+func (b *mailbox) remove(img *image) {
+	list := b.images[img.key]
+	for i, have := range list {
+		if have == img {
+			list = append(list[:i:i], list[i+1:]...)
+			break
+		}
+	}
+	if len(list) == 0 {
+		delete(b.images, img.key)
+	} else {
+		b.images[img.key] = list
+	}
+}
+
+// hasImages reports whether a directory has uploads under way or partials.
+func (b *mailbox) hasImages(dir string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for k, list := range b.images {
+		if k.dir != dir {
+			continue
+		}
+		for _, img := range list {
+			if img.dirty {
+				return true
+			}
+		}
+	}
+	return false
+}
