@@ -1,0 +1,322 @@
+package sftpd
+
+import (
+	"encoding/binary"
+	"errors"
+	"io"
+	"math"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/sftpwire"
+)
+
+// namesReply is how large a READDIR reply grows at most, in bytes. OpenSSH
+// sends about as much; old clients have fixed buffers.
+const namesReply = 32 << 10
+
+// handlers is the server: request type → what answers it. The rest is
+// OP_UNSUPPORTED, symbolic links among them.
+var handlers = [256]func(*Session, *sftpwire.Request){
+	sftpwire.TypeOpen:     (*Session).handleOpen,
+	sftpwire.TypeClose:    (*Session).handleClose,
+	sftpwire.TypeRead:     (*Session).handleRead,
+	sftpwire.TypeWrite:    (*Session).handleWrite,
+	sftpwire.TypeLstat:    (*Session).handleStat,
+	sftpwire.TypeStat:     (*Session).handleStat,
+	sftpwire.TypeFstat:    (*Session).handleFstat,
+	sftpwire.TypeSetstat:  (*Session).handleSetstat,
+	sftpwire.TypeFsetstat: (*Session).handleFsetstat,
+	sftpwire.TypeOpendir:  (*Session).handleOpendir,
+	sftpwire.TypeReaddir:  (*Session).handleReaddir,
+	sftpwire.TypeRemove:   func(s *Session, q *sftpwire.Request) { s.status(q.ID, s.fs.Remove(q.Path)) },
+	sftpwire.TypeMkdir:    func(s *Session, q *sftpwire.Request) { s.status(q.ID, s.fs.Mkdir(q.Path)) },
+	sftpwire.TypeRmdir:    func(s *Session, q *sftpwire.Request) { s.status(q.ID, s.fs.Rmdir(q.Path)) },
+	sftpwire.TypeRename:   func(s *Session, q *sftpwire.Request) { s.status(q.ID, s.fs.Rename(q.Path, q.Path2, false)) },
+	sftpwire.TypeRealpath: func(s *Session, q *sftpwire.Request) { s.realPath(q.ID, q.Path) },
+	sftpwire.TypeExtended: (*Session).handleExtended,
+}
+
+// status answers with what an error's kind becomes; nil is OK. A fault of
+// ours is logged here, once, and the client learns nothing of it.
+func (s *Session) status(id uint32, err error) {
+	code, text := exchange.StatusOK, "OK"
+	switch {
+	case errors.Is(err, io.EOF):
+		code, text = exchange.StatusEOF, "End of file."
+	case err != nil:
+		kind := exchange.KindIn(err)
+		code, text = kind.SFTPStatus(), exchange.PublicText(err)
+		if kind == exchange.Internal || kind == exchange.Unavailable {
+			s.o.Log.Error("request failed", "err", err)
+		}
+	}
+	s.out.append(func(b []byte) []byte { return sftpwire.AppendStatus(b, id, code, text) })
+}
+
+// handleOf finds an open handle. Numbers are never used twice, so a stale one
+// finds nothing.
+func (s *Session) handleOf(h []byte) (*open, error) {
+	if len(h) == 4 {
+		if o := s.handles[binary.BigEndian.Uint32(h)]; o != nil {
+			return o, nil
+		}
+	}
+	return nil, exchange.E("sftpd.handle", exchange.Conflict, "This handle is not open.")
+}
+
+func (s *Session) fileOf(h []byte) (File, error) {
+	o, err := s.handleOf(h)
+	if err == nil && o.file == nil {
+		err = exchange.E("sftpd.handle", exchange.Conflict, "This handle is a directory's.")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return o.file, nil
+}
+
+// full fails when a further handle would be one too many.
+func (s *Session) full() error {
+	if len(s.handles) < s.o.MaxHandles {
+		return nil
+	}
+	return exchange.E("sftpd.open", exchange.Busy, "Too many open files: at most %d at a time.", s.o.MaxHandles)
+}
+
+func (s *Session) opened(id uint32, o *open) {
+	s.next++
+	s.handles[s.next] = o
+	h := binary.BigEndian.AppendUint32(nil, s.next)
+	s.out.append(func(b []byte) []byte { return sftpwire.AppendHandle(b, id, h) })
+}
+
+func (s *Session) handleOpen(q *sftpwire.Request) {
+	if err := s.full(); err != nil {
+		s.status(q.ID, err)
+		return
+	}
+	mode := uint32(0)
+	if q.Attrs.Flags&sftpwire.AttrPermissions != 0 {
+		mode = q.Attrs.Permissions
+	}
+	f, err := s.fs.Open(q.Path, exchange.OpenFlags(q.Flags), mode)
+	if err != nil {
+		s.status(q.ID, err)
+		return
+	}
+	s.opened(q.ID, &open{file: f})
+}
+
+func (s *Session) handleOpendir(q *sftpwire.Request) {
+	if err := s.full(); err != nil {
+		s.status(q.ID, err)
+		return
+	}
+	d, err := s.fs.OpenDir(q.Path)
+	if err != nil {
+		s.status(q.ID, err)
+		return
+	}
+	s.opened(q.ID, &open{dir: d})
+}
+
+func (s *Session) handleClose(q *sftpwire.Request) {
+	o, err := s.handleOf(q.Handle)
+	if err != nil {
+		s.status(q.ID, err)
+		return
+	}
+	delete(s.handles, binary.BigEndian.Uint32(q.Handle))
+	if o.file == nil {
+		s.status(q.ID, nil)
+		return
+	}
+	if s.out.reading() {
+		s.out.flush() // so that what was served is counted before the handle ends
+	}
+	id := q.ID
+	o.file.Close(func(err error) { s.status(id, err) })
+}
+
+func (s *Session) handleRead(q *sftpwire.Request) {
+	f, err := s.fileOf(q.Handle)
+	if err == nil {
+		err = f.Ready()
+	}
+	if err == nil && q.Offset > math.MaxInt64 {
+		err = io.EOF
+	}
+	if err == nil {
+		err = s.out.data(q.ID, f, int64(q.Offset), int(min(q.Length, sftpwire.MaxData)))
+	}
+	if err != nil {
+		s.status(q.ID, err)
+	}
+}
+
+// data appends a DATA reply, reading straight into it behind its header.
+func (o *replies) data(id uint32, f File, off int64, want int) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.reserve(sftpwire.DataHeader + want)
+	from := len(o.buf)
+	space := o.buf[from+sftpwire.DataHeader : from+sftpwire.DataHeader+want]
+	n, err := f.ReadAt(space, off)
+	if err != nil {
+		return err
+	}
+	o.buf = sftpwire.AppendDataHeader(o.buf, id, n)
+	o.buf = o.buf[:len(o.buf)+n]
+	o.reads = append(o.reads, read{f, off, n})
+	return nil
+}
+
+// reading reports whether READ replies wait to be sent.
+func (o *replies) reading() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.reads) > 0
+}
+
+func (s *Session) handleWrite(q *sftpwire.Request) {
+	f, err := s.fileOf(q.Handle)
+	if err == nil && q.Offset > math.MaxInt64 {
+		err = exchange.E("sftpd.write", exchange.TooLarge, "The offset is out of range.")
+	}
+	if err != nil {
+		s.status(q.ID, err)
+		return
+	}
+	id := q.ID
+	f.WriteAt(q.Data, int64(q.Offset), func(err error) { s.status(id, err) })
+}
+
+func (s *Session) handleStat(q *sftpwire.Request) {
+	info, err := s.fs.Stat(q.Path)
+	s.attrs(q.ID, info, err)
+}
+
+func (s *Session) handleFstat(q *sftpwire.Request) {
+	f, err := s.fileOf(q.Handle)
+	if err != nil {
+		s.status(q.ID, err)
+		return
+	}
+	info, err := f.Stat()
+	s.attrs(q.ID, info, err)
+}
+
+func (s *Session) attrs(id uint32, info exchange.FileInfo, err error) {
+	if err != nil {
+		s.status(id, err)
+		return
+	}
+	a := wireAttrs(info)
+	s.out.append(func(b []byte) []byte { return sftpwire.AppendAttrsReply(b, id, &a) })
+}
+
+// wireAttrs is what a client sees of a file. Owner and group mean nothing
+// here and are the same everywhere.
+func wireAttrs(f exchange.FileInfo) sftpwire.Attrs {
+	a := sftpwire.Attrs{Flags: sftpwire.AttrSize | sftpwire.AttrOwner | sftpwire.AttrPermissions | sftpwire.AttrTimes,
+		Size: uint64(f.Size), UID: 1000, GID: 1000, Permissions: f.Mode | sftpwire.ModeRegular, Mtime: seconds(f.Mtime)}
+	if f.Dir {
+		a.Permissions = f.Mode | sftpwire.ModeDir
+	}
+	a.Atime = a.Mtime
+	return a
+}
+
+// seconds fits a time into SFTP v3's unsigned 32 bits.
+func seconds(t time.Time) uint32 { return uint32(max(0, min(t.Unix(), math.MaxUint32))) }
+
+// change reads what SETSTAT asks for; owner and group are passed over, since
+// clients send them with the rest.
+func change(a sftpwire.Attrs) (c exchange.Change, err error) {
+	if a.Flags&sftpwire.AttrSize != 0 {
+		if a.Size > math.MaxInt64 {
+			return c, exchange.E("sftpd.setstat", exchange.TooLarge, "The size is out of range.")
+		}
+		size := int64(a.Size)
+		c.Size = &size
+	}
+	if a.Flags&sftpwire.AttrTimes != 0 {
+		t := time.Unix(int64(a.Mtime), 0).UTC()
+		c.Mtime = &t
+	}
+	if a.Flags&sftpwire.AttrPermissions != 0 {
+		mode := a.Permissions & 0o777
+		c.Mode = &mode
+	}
+	return c, nil
+}
+
+func (s *Session) handleSetstat(q *sftpwire.Request) { s.setstat(q.ID, q.Path, q.Attrs) }
+
+func (s *Session) setstat(id uint32, path string, a sftpwire.Attrs) {
+	c, err := change(a)
+	if err == nil {
+		err = s.fs.Setstat(path, c)
+	}
+	s.status(id, err)
+}
+
+func (s *Session) handleFsetstat(q *sftpwire.Request) {
+	f, err := s.fileOf(q.Handle)
+	var c exchange.Change
+	if err == nil {
+		c, err = change(q.Attrs)
+	}
+	if err == nil && (c.Mtime != nil || c.Mode != nil) {
+		err = f.SetTimes(c.Mtime, c.Mode)
+	}
+	if err != nil || c.Size == nil {
+		s.status(q.ID, err)
+		return
+	}
+	id := q.ID
+	f.Truncate(*c.Size, func(err error) { s.status(id, err) })
+}
+
+func (s *Session) handleReaddir(q *sftpwire.Request) {
+	o, err := s.handleOf(q.Handle)
+	if err == nil && o.dir == nil {
+		err = exchange.E("sftpd.readdir", exchange.Conflict, "This handle is a file's.")
+	}
+	if err == nil && len(o.rest) == 0 {
+		o.rest, err = o.dir.Next()
+	}
+	if err != nil {
+		s.status(q.ID, err)
+		return
+	}
+	now := s.o.Clock()
+	id := q.ID
+	s.out.mu.Lock()
+	defer s.out.mu.Unlock()
+	s.out.reserve(namesReply + 8<<10)
+	b, names := sftpwire.BeginNames(s.out.buf, id)
+	from := len(b)
+	for len(o.rest) > 0 && len(b)-from < namesReply {
+		f := o.rest[0]
+		o.rest = o.rest[1:]
+		a := wireAttrs(f)
+		s.long = appendLong(s.long[:0], f, now)
+		b = names.Append(b, f.Name, s.long, &a)
+	}
+	s.out.buf = names.End(b)
+}
+
+// realPath answers with one name, as the protocol has it.
+func (s *Session) realPath(id uint32, path string) {
+	clean, err := s.fs.RealPath(path)
+	if err != nil {
+		s.status(id, err)
+		return
+	}
+	s.out.append(func(b []byte) []byte {
+		b, names := sftpwire.BeginNames(b, id)
+		return names.End(names.Append(b, clean, []byte(clean), &sftpwire.Attrs{}))
+	})
+}

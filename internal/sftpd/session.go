@@ -1,0 +1,236 @@
+package sftpd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"sync"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/sftpwire"
+)
+
+// bufferSize holds the largest packet with room for small ones behind it.
+const bufferSize = sftpwire.MaxPacket + 32<<10
+
+// bulkSize is how many gathered bytes make a write worth gathering further
+// down (sshwire).
+const bulkSize = 64 << 10
+
+// buffers are shared by all sessions; one is held only while bytes are in it
+// or a handle is open.
+var buffers = sync.Pool{New: func() any { b := make([]byte, bufferSize); return &b }}
+
+// input gathers bytes until a packet is whole.
+type input struct {
+	small  [512]byte // for a session that waits with nothing open
+	pooled *[]byte
+	buf    []byte
+	r, w   int
+}
+
+// room makes buf able to hold need bytes from r on.
+func (in *input) room(need int, roomy bool) {
+	if in.buf == nil {
+		in.buf = in.small[:]
+	}
+	if in.pooled == nil && (roomy || need > len(in.small)) {
+		in.pooled = buffers.Get().(*[]byte)
+		in.w = copy(*in.pooled, in.buf[in.r:in.w])
+		in.r, in.buf = 0, *in.pooled
+	}
+	if in.r > 0 && (in.r == in.w || len(in.buf)-in.r < need) {
+		in.w = copy(in.buf, in.buf[in.r:in.w])
+		in.r = 0
+	}
+}
+
+// release gives the pooled buffer back, if nothing is left in it.
+func (in *input) release() {
+	if in.pooled == nil || in.r < in.w {
+		return
+	}
+	buffers.Put(in.pooled)
+	in.pooled, in.buf, in.r, in.w = nil, nil, 0, 0
+}
+
+// loop reads and serves. It waits for bytes only after all replies are out.
+func (s *Session) loop(ctx context.Context) error {
+	var q sftpwire.Request
+	for ctx.Err() == nil {
+		body, need, err := sftpwire.Next(s.in.buf[s.in.r:s.in.w])
+		if err != nil {
+			return err
+		}
+		if body == nil {
+			if s.in.r == s.in.w && len(s.handles) == 0 {
+				s.in.release()
+			}
+			s.in.room(need, len(s.handles) > 0)
+			s.out.pause()
+			n, err := s.ch.Read(s.in.buf[s.in.w:])
+			s.out.resume()
+			s.in.w += n
+			if err != nil && n == 0 {
+				if errors.Is(err, io.EOF) {
+					return nil
+				}
+				return err
+			}
+			continue
+		}
+		s.in.r += need
+		if err := s.serve(&q, body); err != nil {
+			return err
+		}
+		if err := s.out.failed(); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// serve answers one packet.
+func (s *Session) serve(q *sftpwire.Request, body []byte) error {
+	err := q.Parse(body)
+	if s.version == 0 {
+		if q.Type != sftpwire.TypeInit || err != nil {
+			return errors.New("sftpd: the client did not begin with INIT")
+		}
+		s.version = min(q.ID, 3)
+		if s.version < 3 {
+			return fmt.Errorf("sftpd: the client speaks SFTP version %d, which is too old", q.ID)
+		}
+		s.out.append(func(b []byte) []byte { return sftpwire.AppendVersion(b, 3, advertised) })
+		return nil
+	}
+	h := handlers[q.Type]
+	switch {
+	case h == nil:
+		s.status(q.ID, exchange.E("sftpd", exchange.Unsupported, "This server does not offer that."))
+	case err != nil:
+		s.status(q.ID, exchange.E("sftpd", exchange.Invalid, "The request is damaged."))
+	default:
+		h(s, q)
+	}
+	return nil
+}
+
+// replies gathers what goes to the client. Appends may come from several
+// goroutines; READ replies only from the session's own.
+type replies struct {
+	s *Session
+
+	mu       sync.Mutex
+	pooled   *[]byte
+	buf      []byte
+	paused   bool // the session's goroutine waits: who appends must flush
+	flushing bool
+	err      error
+
+	reads []read // in buf, not yet accepted by the connection
+}
+
+// read is a READ reply on its way.
+type read struct {
+	file File
+	off  int64
+	n    int
+}
+
+// append adds one reply.
+func (o *replies) append(add func([]byte) []byte) {
+	o.mu.Lock()
+	o.reserve(10 << 10) // the longest: REALPATH of a path of MaxPath, twice
+	o.buf = add(o.buf)
+	flush := o.paused && !o.flushing
+	o.flushing = o.flushing || flush
+	o.mu.Unlock()
+	if !flush {
+		return
+	}
+	runtime.Gosched() // commits end in batches: let the others append, too
+	o.mu.Lock()
+	o.flushing = false
+	o.flushLocked()
+	o.mu.Unlock()
+}
+
+// reserve makes sure that n more bytes fit.
+func (o *replies) reserve(n int) {
+	if o.pooled == nil {
+		o.pooled = buffers.Get().(*[]byte)
+		o.buf = (*o.pooled)[:0]
+	}
+	if len(o.buf)+n > cap(o.buf) {
+		o.flushLocked()
+	}
+}
+
+// flush writes everything out, and counts READs as served. Only the session's
+// goroutine calls it.
+func (o *replies) flush() {
+	o.mu.Lock()
+	o.flushLocked()
+	o.mu.Unlock()
+}
+
+func (o *replies) flushLocked() {
+	if len(o.buf) == 0 || o.err != nil {
+		o.buf = o.buf[:0]
+		return
+	}
+	if bulk := o.s.o.Bulk; bulk != nil && len(o.buf) >= bulkSize {
+		done := bulk()
+		_, o.err = o.s.ch.Write(o.buf)
+		done()
+	} else {
+		_, o.err = o.s.ch.Write(o.buf)
+	}
+	o.buf = o.buf[:0]
+	for _, r := range o.reads {
+		if o.err == nil {
+			r.file.Served(r.off, r.n)
+		}
+	}
+	clear(o.reads)
+	o.reads = o.reads[:0]
+}
+
+// pause flushes before the session waits, and gives the buffer back if
+// nothing is open.
+func (o *replies) pause() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.flushLocked()
+	o.paused = true
+	if len(o.s.handles) == 0 && o.pooled != nil {
+		buffers.Put(o.pooled)
+		o.pooled, o.buf = nil, nil
+	}
+}
+
+func (o *replies) resume() {
+	o.mu.Lock()
+	o.paused = false
+	o.mu.Unlock()
+}
+
+func (o *replies) failed() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.err
+}
+
+func (o *replies) release() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.flushLocked()
+	o.err = io.ErrClosedPipe // late commits have nobody to tell
+	if o.pooled != nil {
+		buffers.Put(o.pooled)
+		o.pooled, o.buf = nil, nil
+	}
+}

@@ -1,0 +1,181 @@
+package sshd
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"slices"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/sshwire"
+)
+
+// The banner's rules (docs/decisions/0004-banner.md).
+const (
+	recentFailure  = 15 * time.Minute
+	recentSuccess  = 30 * 24 * time.Hour
+	refusalsBefore = 2 // keys refused on one connection before it says anything
+)
+
+// errRefused is all that the library is told of a refusal.
+var errRefused = errors.New("refused")
+
+// GCM is what a client that has it is offered alone: the library has no fast
+// ChaCha20, and OpenSSH lists that first.
+var gcmCiphers = []string{ssh.CipherAES128GCM, ssh.CipherAES256GCM}
+
+// algorithms are what is offered otherwise: nothing with SHA-1.
+var algorithms = ssh.Config{
+	KeyExchanges: []string{ssh.KeyExchangeMLKEM768X25519, ssh.KeyExchangeCurve25519, ssh.KeyExchangeECDHP256,
+		ssh.KeyExchangeECDHP384, ssh.KeyExchangeECDHP521, ssh.KeyExchangeDH16SHA512, ssh.KeyExchangeDH14SHA256},
+	Ciphers: []string{ssh.CipherAES128GCM, ssh.CipherAES256GCM, ssh.CipherChaCha20Poly1305,
+		ssh.CipherAES128CTR, ssh.CipherAES192CTR, ssh.CipherAES256CTR},
+	MACs: []string{ssh.HMACSHA256ETM, ssh.HMACSHA512ETM, ssh.HMACSHA256, ssh.HMACSHA512},
+}
+
+// signatures are the user keys' algorithms that are taken.
+var signatures = []string{ssh.KeyAlgoED25519, ssh.KeyAlgoECDSA256, ssh.KeyAlgoECDSA384, ssh.KeyAlgoECDSA521,
+	ssh.KeyAlgoRSASHA256, ssh.KeyAlgoRSASHA512}
+
+// attempt is one connection's way to a log-in.
+type attempt struct {
+	s       *Server
+	ctx     context.Context
+	rec     Record
+	from    netip.Addr
+	hello   sshwire.Hello
+	pre     ssh.ServerPreAuthConn
+	wire    *sshwire.Conn
+	session *session
+
+	bannered bool
+	refused  int    // keys
+	reason   string // the latest refusal's
+}
+
+// loginKey is where a verified key's login lies in ssh.Permissions.
+type loginKey struct{}
+
+// config makes the library's configuration for this connection.
+func (a *attempt) config() *ssh.ServerConfig {
+	c := &ssh.ServerConfig{
+		Config:                    algorithms,
+		PublicKeyAuthAlgorithms:   signatures,
+		MaxAuthTries:              a.s.o.Limits.KeyOffers,
+		ServerVersion:             Version,
+		PublicKeyCallback:         a.offered,
+		VerifiedPublicKeyCallback: a.verified,
+		AuthLogCallback:           a.tried,
+		PreAuthConnCallback:       func(p ssh.ServerPreAuthConn) { a.pre = p },
+	}
+	if a.hello.Offers(ssh.CipherAES128GCM) {
+		c.Ciphers = gcmCiphers
+	}
+	for _, k := range a.s.o.HostKeys {
+		c.AddHostKey(k)
+	}
+	return c
+}
+
+// offered answers whether a key may be tried. Nothing of it outlives the call
+// but the Permissions, which the library gives back only for the key that signs.
+func (a *attempt) offered(conn ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
+	fp := ssh.FingerprintSHA256(key)
+	if !slices.Contains(a.rec.Offered, fp) {
+		a.rec.Offered = append(a.rec.Offered, fp)
+	}
+	login, reason, err := a.s.o.Authority.Check(a.ctx, conn.User(), fp, a.from)
+	if err != nil {
+		a.s.o.Log.Error("a log-in could not be checked", "reference", a.rec.Reference, "err", err)
+		reason = exchange.ReasonUnavailable
+	}
+	if reason != exchange.ReasonOK {
+		a.refused++
+		a.reason = reason
+		return nil, errRefused
+	}
+	return &ssh.Permissions{ExtraData: map[any]any{loginKey{}: login}}, nil
+}
+
+// verified is called for the key that signed. Only here is anybody somebody.
+func (a *attempt) verified(conn ssh.ConnMetadata, _ ssh.PublicKey, p *ssh.Permissions, _ string) (*ssh.Permissions, error) {
+	login := p.ExtraData[loginKey{}].(exchange.Login)
+	login.Address, login.Client, login.Session = a.from.String(), string(conn.ClientVersion()), a.s.o.IDs.New()
+	ctx, cancel := context.WithCancel(a.s.ctx)
+	sess := &session{login: login, since: a.s.o.Clock(), wire: a.wire, cancel: cancel}
+	sess.active()
+	if !a.s.live.add(sess) {
+		cancel()
+		a.reason = exchange.ReasonTooMany
+		return nil, errRefused
+	}
+	// Registered: a revocation from now on finds the session. One that came
+	// between the check and here is seen by looking again.
+	good, err := a.s.o.Authority.Confirm(a.ctx, login)
+	if err != nil || !good {
+		a.s.live.remove(sess)
+		cancel()
+		a.reason = exchange.ReasonKeyRevoked
+		if err != nil {
+			a.reason = exchange.ReasonUnavailable
+		}
+		return nil, errRefused
+	}
+	a.session = sess
+	a.ctx = ctx
+	return p, nil
+}
+
+// tried notes each method, and sends the banner when it may help. The same
+// for known and unknown users.
+func (a *attempt) tried(conn ssh.ConnMetadata, method string, err error) {
+	a.rec.User = conn.User()
+	if len(a.rec.Methods) < 2*a.s.o.Limits.KeyOffers {
+		a.rec.Methods = append(a.rec.Methods, method)
+	}
+	if err == nil || a.bannered {
+		return
+	}
+	ok, failed := a.s.o.Authority.History(a.from)
+	now := a.s.o.Clock()
+	say := false
+	switch method {
+	case "none":
+		say = now.Sub(failed) < recentFailure
+	case "password", "keyboard-interactive":
+		a.reason = exchange.ReasonPassword
+		say = true
+	case "publickey":
+		if a.reason == "" { // the library refused it: SHA-1, a certificate, a key type not taken
+			a.reason = exchange.ReasonWeakAlgorithm
+			a.refused++
+		}
+		say = a.refused >= refusalsBefore && now.Sub(ok) > recentSuccess
+	}
+	if say && a.pre != nil {
+		a.bannered = true
+		_ = a.pre.SendAuthBanner(a.s.o.Banner(a.rec.Reference)) // a client that is gone needs none
+	}
+}
+
+// outcome says why no log-in came of the attempt.
+func (a *attempt) outcome(err error) string {
+	var auth *ssh.ServerAuthError
+	var noCommon *ssh.AlgorithmNegotiationError
+	switch {
+	case a.s.o.Clock().Sub(a.rec.At) >= a.s.o.Limits.Handshake:
+		return exchange.ReasonTimeout
+	case errors.As(err, &noCommon):
+		return exchange.ReasonNoAlgorithm
+	case a.reason != "":
+		return a.reason
+	case len(a.rec.Methods) > 0:
+		return exchange.ReasonNoKeyOffered
+	case errors.As(err, &auth):
+		return exchange.ReasonNoKeyOffered
+	}
+	return exchange.ReasonProtocol
+}

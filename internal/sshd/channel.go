@@ -1,0 +1,186 @@
+package sshd
+
+import (
+	"context"
+	"encoding/binary"
+	"sync"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+)
+
+// channels serves what the client opens: session channels, and no more of
+// them at a time than allowed. It returns when the connection has ended and
+// all work on it is done.
+func (s *Server) channels(ctx context.Context, sess *session, chans <-chan ssh.NewChannel, requests <-chan *ssh.Request) {
+	var open sync.WaitGroup
+	defer open.Wait()
+	for {
+		select {
+		case r, ok := <-requests: // forwarding and the like
+			if !ok {
+				requests = nil
+				continue
+			}
+			if r.WantReply {
+				_ = r.Reply(false, nil)
+			}
+		case nc, ok := <-chans:
+			if !ok {
+				return
+			}
+			if nc.ChannelType() != "session" {
+				_ = nc.Reject(ssh.Prohibited, "only SFTP is offered here")
+				continue
+			}
+			if int(sess.channels.Load()) >= s.o.Limits.Channels {
+				_ = nc.Reject(ssh.ResourceShortage, "too many channels")
+				continue
+			}
+			ch, reqs, err := nc.Accept()
+			if err != nil {
+				continue // the connection is going
+			}
+			sess.channels.Add(1)
+			open.Go(func() {
+				defer sess.channels.Add(-1)
+				s.session(ctx, sess, ch, reqs)
+			})
+		}
+	}
+}
+
+// session waits for the one request that means something and serves it. All
+// others are refused, before and after.
+func (s *Server) session(ctx context.Context, sess *session, ch ssh.Channel, reqs <-chan *ssh.Request) {
+	defer ch.Close()
+	for r := range reqs {
+		ok := r.Type == "subsystem" && subsystem(r.Payload) == "sftp"
+		if r.WantReply {
+			_ = r.Reply(ok, nil)
+		}
+		if ok {
+			break
+		}
+		if r.Type == "shell" || r.Type == "exec" {
+			s.o.Log.Info("refused", "reason", exchange.ReasonNoSFTP, "request", r.Type, "session", sess.login.Session)
+			return
+		}
+	}
+	var refusals sync.WaitGroup
+	refusals.Go(func() {
+		for r := range reqs {
+			if r.WantReply {
+				_ = r.Reply(false, nil)
+			}
+		}
+	})
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	err := s.o.Handler(ctx, Subsystem{Login: sess.login, Channel: &stream{ch, sess}, Bulk: sess.wire.Bulk})
+	status := uint32(0)
+	if err != nil {
+		status = 1
+		s.o.Log.Info("a channel ended early", "session", sess.login.Session, "err", err)
+	}
+	_, _ = ch.SendRequest("exit-status", false, ssh.Marshal(struct{ Status uint32 }{status}))
+	_ = ch.Close()
+	refusals.Wait()
+}
+
+// subsystem reads the request's one string (RFC 4254 §6.5).
+func subsystem(payload []byte) string {
+	if len(payload) < 4 {
+		return ""
+	}
+	n := binary.BigEndian.Uint32(payload)
+	if uint64(n) != uint64(len(payload)-4) {
+		return ""
+	}
+	return string(payload[4:])
+}
+
+// stream is a channel that notes when the client last asked for something and
+// how long a reply has been on its way.
+type stream struct {
+	ssh.Channel
+	sess *session
+}
+
+func (c *stream) Read(p []byte) (int, error) {
+	n, err := c.Channel.Read(p)
+	c.sess.active()
+	return n, err
+}
+
+func (c *stream) Write(p []byte) (int, error) {
+	c.sess.writing.CompareAndSwap(0, time.Now().UnixNano())
+	defer c.sess.writing.Store(0)
+	return c.Channel.Write(p)
+}
+
+// watcher ends a session whose client is gone, asleep or stuck. It is a timer,
+// not a goroutine, so that thousands of idle sessions cost little.
+type watcher struct {
+	s     *Server
+	sess  *session
+	conn  *ssh.ServerConn
+	timer *time.Timer
+
+	mu      sync.Mutex
+	stopped bool
+	asking  bool // a sign of life was asked for and has not come
+}
+
+func (s *Server) watch(sess *session, conn *ssh.ServerConn) *watcher {
+	w := &watcher{s: s, sess: sess, conn: conn}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.timer = time.AfterFunc(s.o.Limits.KeepAlive, w.look)
+	return w
+}
+
+func (w *watcher) stop() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.stopped = true
+	w.timer.Stop()
+}
+
+// look runs when the timer fires.
+func (w *watcher) look() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.stopped {
+		return
+	}
+	l := &w.s.o.Limits
+	quiet := time.Since(time.Unix(0, w.sess.lastWork.Load()))
+	began := w.sess.writing.Load()
+	stuck := began != 0 && time.Since(time.Unix(0, began)) > l.Stall
+	switch {
+	case quiet > l.Idle && began == 0, stuck, w.asking && quiet > l.KeepAlive:
+		w.s.o.Log.Info("session given up", "session", w.sess.login.Session, "quiet", quiet.Round(time.Second), "stuck", stuck, "unanswered", w.asking)
+		w.stopped = true
+		_ = w.conn.Close()
+		return
+	case quiet > l.KeepAlive:
+		w.asking = true
+		go w.ask()
+	}
+	w.timer.Reset(l.KeepAlive)
+}
+
+// ask waits for any answer to a request that has none to give; the connection's
+// end ends it, too.
+func (w *watcher) ask() {
+	_, _, err := w.conn.SendRequest("keepalive@openssh.com", true, nil)
+	if err != nil {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.asking = false
+}

@@ -1,0 +1,96 @@
+package sshd
+
+import (
+	"net"
+	"net/netip"
+	"sync"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+)
+
+// gate counts the connections that have not logged in. When there are too
+// many, the oldest makes room: who means to log in has done so within moments,
+// and a crowd that only holds the door can't keep others out.
+type gate struct {
+	limits Limits
+	clock  exchange.Clock
+
+	mu    sync.Mutex
+	all   []*half // in the order they came
+	byIP  map[netip.Addr]int
+	close bool
+}
+
+type half struct {
+	conn net.Conn
+	from netip.Addr
+}
+
+func newGate(l Limits, clock exchange.Clock) *gate {
+	return &gate{limits: l, clock: clock, byIP: map[netip.Addr]int{}}
+}
+
+// enter counts a connection in; the one that makes room is closed.
+func (g *gate) enter(conn net.Conn, from netip.Addr) *half {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.close {
+		return nil
+	}
+	if g.byIP[from] >= g.limits.HalfOpenAddress {
+		g.evict(func(h *half) bool { return h.from == from })
+	} else if len(g.all) >= g.limits.HalfOpen {
+		g.evict(func(*half) bool { return true })
+	}
+	h := &half{conn, from}
+	g.all = append(g.all, h)
+	g.byIP[from]++
+	return h
+}
+
+func (g *gate) evict(match func(*half) bool) {
+	for _, h := range g.all {
+		if match(h) {
+			_ = h.conn.Close()
+			g.remove(h)
+			return
+		}
+	}
+}
+
+// leave counts a connection out: it logged in, or ended.
+func (g *gate) leave(h *half) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.remove(h)
+}
+
+func (g *gate) remove(h *half) {
+	for i, have := range g.all {
+		if have == h {
+			g.all = append(g.all[:i], g.all[i+1:]...)
+			if g.byIP[h.from]--; g.byIP[h.from] == 0 {
+				delete(g.byIP, h.from)
+			}
+			return
+		}
+	}
+}
+
+func (g *gate) closeAll() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.close = true
+	for _, h := range g.all {
+		_ = h.conn.Close()
+	}
+}
+
+// address is a connection's remote address, IPv4 as such.
+func address(conn net.Conn) netip.Addr {
+	ap, err := netip.ParseAddrPort(conn.RemoteAddr().String())
+	if err != nil {
+		return netip.Addr{}
+	}
+	return ap.Addr().Unmap().WithZone("")
+}

@@ -1,0 +1,111 @@
+package sshd
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/sshwire"
+)
+
+// session is one live login.
+type session struct {
+	login    exchange.Login
+	since    time.Time
+	wire     *sshwire.Conn
+	conn     *ssh.ServerConn // nil until the handshake is over
+	cancel   context.CancelFunc
+	lastWork atomic.Int64 // UnixNano of the last request
+	writing  atomic.Int64 // UnixNano when a write began; 0: none under way
+	channels atomic.Int32
+}
+
+func (s *session) active() { s.lastWork.Store(time.Now().UnixNano()) }
+
+// register holds the live sessions, where limits are counted and revocations
+// find them.
+type register struct {
+	limits Limits
+	mu     sync.Mutex
+	live   map[*session]struct{}
+}
+
+func newRegister(l Limits) *register { return &register{limits: l, live: map[*session]struct{}{}} }
+
+// add registers a session, unless it would be one too many.
+func (r *register) add(s *session) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	user, account, addr := 0, 0, 0
+	for have := range r.live {
+		if have.login.User.ID == s.login.User.ID {
+			user++
+		}
+		if have.login.User.Account == s.login.User.Account {
+			account++
+		}
+		if have.login.Address == s.login.Address {
+			addr++
+		}
+	}
+	if user >= r.limits.User || account >= r.limits.Account || addr >= r.limits.Address {
+		return false
+	}
+	r.live[s] = struct{}{}
+	return true
+}
+
+func (r *register) remove(s *session) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.live, s)
+}
+
+// end closes the sessions that match.
+func (r *register) end(match func(*exchange.Login) bool) (n int) {
+	for _, s := range r.all() {
+		if match(&s.login) {
+			n++
+			s.cancel()
+			_ = s.wire.Close()
+		}
+	}
+	return n
+}
+
+// endIdle closes sessions without a request for a while.
+func (r *register) endIdle(quiet time.Duration) {
+	for _, s := range r.all() {
+		if time.Since(time.Unix(0, s.lastWork.Load())) > quiet && s.writing.Load() == 0 {
+			s.cancel()
+			_ = s.wire.Close()
+		}
+	}
+}
+
+func (r *register) all() []*session {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	out := make([]*session, 0, len(r.live))
+	for s := range r.live {
+		out = append(out, s)
+	}
+	return out
+}
+
+func (r *register) list() []exchange.Session {
+	all := r.all()
+	slices.SortFunc(all, func(a, b *session) int { return a.since.Compare(b.since) })
+	out := make([]exchange.Session, len(all))
+	for i, s := range all {
+		l := &s.login
+		out[i] = exchange.Session{ID: l.Session, User: l.User.Name, Account: l.User.Account, Address: l.Address,
+			Client: l.Client, Fingerprint: l.Fingerprint, Since: s.since, Received: s.wire.Received(), Sent: s.wire.Sent()}
+	}
+	return out
+}

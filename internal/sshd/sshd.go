@@ -1,0 +1,183 @@
+// Package sshd is the SSH door: it listens, lets users in by key and by
+// nothing else, keeps the register of live sessions, and hands each "sftp"
+// subsystem to the Handler it was given.
+//
+// A connection goes: a place among the half-open ones (limits.go); the peek
+// that chooses ciphers (package sshwire); the handshake, with the Authority
+// asked about every key offered (auth.go); a place in the register, where a
+// revocation finds it (register.go); channels, of which only sessions with the
+// sftp subsystem are served (channel.go). Each leaves one Record.
+package sshd
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+)
+
+// Version is the server's version line. It names no release, so that it tells
+// a stranger nothing.
+const Version = "SSH-2.0-Sallyport"
+
+// Authority answers for who may come in. It is asked from many goroutines.
+type Authority interface {
+	// Check says whether a user may log in with a key from an address. The
+	// reason is exchange.ReasonOK or why not; its time and its answers to a
+	// stranger do not depend on what exists. An error means it can't be said.
+	Check(ctx context.Context, user, fingerprint string, from netip.Addr) (exchange.Login, string, error)
+	// Confirm looks again once a session is registered, so that a revocation
+	// between Check and the register is not missed.
+	Confirm(ctx context.Context, l exchange.Login) (bool, error)
+	// History is when somebody last got in from an address, and last failed
+	// to; zero times for never.
+	History(from netip.Addr) (ok, failed time.Time)
+	// Ended is told how a connection ended. It must not wait.
+	Ended(Record)
+}
+
+// Record is what a connection leaves.
+type Record struct {
+	Reference string
+	At        time.Time
+	Address   netip.Addr
+	User      string // as tried; any bytes
+	Client    string // version string; any bytes
+	Cipher    string
+	Offered   []string // fingerprints
+	Methods   []string
+	Outcome   string // a Reason of package exchange
+	KeyID     string // of the key that logged in
+	LoggedIn  bool
+	Lasted    time.Duration
+}
+
+// Subsystem is one channel on which the client asked for SFTP.
+type Subsystem struct {
+	Login   exchange.Login
+	Channel io.ReadWriter
+	// Bulk tells the connection that much is about to be written; call what
+	// it returns afterwards.
+	Bulk func() (done func())
+}
+
+// Handler serves a subsystem until the client leaves or ctx ends.
+type Handler func(ctx context.Context, sub Subsystem) error
+
+// Options are what a server needs.
+type Options struct {
+	HostKeys  []ssh.Signer
+	Authority Authority
+	Handler   Handler
+	Clock     exchange.Clock
+	IDs       *exchange.IDs
+	Log       *slog.Logger
+	Banner    func(reference string) string // text for failed log-ins
+	Limits    Limits
+}
+
+// Limits bound what strangers and sessions may take.
+type Limits struct {
+	HalfOpen        int           // connections not yet logged in
+	HalfOpenAddress int           // of one address
+	Handshake       time.Duration // until logged in
+	KeyOffers       int           // a connection
+	User            int           // sessions of one user
+	Account         int           // sessions of one account's users
+	Address         int           // sessions from one address
+	Idle            time.Duration // without a request
+	KeepAlive       time.Duration // silence before the client is asked for a sign of life
+	Stall           time.Duration // a client that takes no replies
+	Channels        int           // a connection
+}
+
+// Server is the SSH door.
+type Server struct {
+	o     Options
+	gate  *gate
+	live  *register
+	conns sync.WaitGroup
+
+	mu        sync.Mutex
+	listeners []net.Listener
+	closing   bool
+	ctx       context.Context
+	cancel    context.CancelFunc
+}
+
+// New prepares a server.
+func New(o Options) *Server {
+	ctx, cancel := context.WithCancel(context.Background())
+	return &Server{o: o, gate: newGate(o.Limits, o.Clock), live: newRegister(o.Limits), ctx: ctx, cancel: cancel}
+}
+
+// Serve takes connections from a listener until Shutdown.
+func (s *Server) Serve(l net.Listener) error {
+	s.mu.Lock()
+	if s.closing {
+		s.mu.Unlock()
+		return l.Close()
+	}
+	s.listeners = append(s.listeners, l)
+	s.mu.Unlock()
+	for {
+		nc, err := l.Accept()
+		if err != nil {
+			if s.ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
+				return nil
+			}
+			s.o.Log.Warn("a connection could not be accepted", "err", err)
+			time.Sleep(20 * time.Millisecond) // out of descriptors: let some end
+			continue
+		}
+		s.conns.Go(func() { s.handle(nc) })
+	}
+}
+
+// Sessions lists who is logged in, the oldest first.
+func (s *Server) Sessions() []exchange.Session { return s.live.list() }
+
+// End ends the sessions that match, and says how many.
+func (s *Server) End(match func(*exchange.Login) bool) int { return s.live.end(match) }
+
+// Shutdown takes no more connections, ends idle sessions, lets the others
+// finish until ctx ends, and then closes them: what they were uploading
+// becomes partials.
+func (s *Server) Shutdown(ctx context.Context) {
+	s.mu.Lock()
+	s.closing = true
+	for _, l := range s.listeners {
+		_ = l.Close()
+	}
+	s.mu.Unlock()
+	s.gate.closeAll()
+	done := make(chan struct{})
+	go func() {
+		s.conns.Wait()
+		close(done)
+	}()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-done:
+			s.cancel()
+			return
+		case <-ctx.Done():
+			s.cancel()
+			s.live.end(func(*exchange.Login) bool { return true })
+			<-done
+			return
+		case <-tick.C:
+			s.live.endIdle(time.Second)
+		}
+	}
+}
