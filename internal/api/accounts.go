@@ -1,0 +1,81 @@
+package api
+
+import (
+	"context"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/sallyport-sftp/sallyport/internal/account"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+)
+
+// NewAccount is the body that makes an account.
+type NewAccount struct {
+	ID     string `json:"id" doc:"The operator's account ID"`
+	Name   string `json:"name" doc:"Company name"`
+	Parent string `json:"parent,omitempty" doc:"Parent account, for an indirect customer"`
+	Region string `json:"region,omitempty"`
+}
+
+// EditAccount changes an account; absent fields stay.
+type EditAccount struct {
+	Name   *string `json:"name,omitempty"`
+	Parent *string `json:"parent,omitempty" doc:"Empty: a direct account"`
+	Region *string `json:"region,omitempty"`
+	State  *string `json:"state,omitempty" enum:"active,read_only,suspended,closed" doc:"closed is final"`
+}
+
+// NewVendor is the body that makes a vendor.
+type NewVendor struct {
+	Short string `json:"short"`
+	Name  string `json:"name"`
+}
+
+func (rt *routes) accounts() {
+	room := rt.r.Account
+	huma.Register(rt, op("list-accounts", "GET", "/accounts", "List accounts"),
+		func(ctx context.Context, _ *nothing) (*List[exchange.Account], error) {
+			v, err := room.Accounts(ctx)
+			return answerList(rt, v, err)
+		})
+	huma.Register(rt, op("add-account", "POST", "/accounts", "Add an account"),
+		func(ctx context.Context, in *Payload[NewAccount]) (*Payload[exchange.Account], error) {
+			v, err := room.AddAccount(ctx, actor(ctx), exchange.Account{ID: in.Body.ID, Name: in.Body.Name, Parent: in.Body.Parent, Region: in.Body.Region})
+			return answer(rt, v, err)
+		})
+	huma.Register(rt, op("show-account", "GET", "/accounts/{id}", "Show an account"),
+		func(ctx context.Context, in *ByID) (*Payload[exchange.Account], error) {
+			v, err := room.Account(ctx, in.ID)
+			return answer(rt, v, err)
+		})
+	huma.Register(rt, op("edit-account", "PATCH", "/accounts/{id}", "Change, suspend, reinstate or close an account"),
+		func(ctx context.Context, in *struct {
+			ByID
+			Payload[EditAccount]
+		}) (*Payload[exchange.Account], error) {
+			e := in.Body
+			if e.State != nil {
+				v, err := room.SetState(ctx, actor(ctx), in.ID, *e.State)
+				if err != nil || e.Name == nil && e.Parent == nil && e.Region == nil {
+					return answer(rt, v, err)
+				}
+			}
+			v, err := room.SetAccount(ctx, actor(ctx), in.ID, account.Edit{Name: e.Name, Parent: e.Parent, Region: e.Region})
+			return answer(rt, v, err)
+		})
+	huma.Register(rt, op("list-vendors", "GET", "/vendors", "List vendors"),
+		func(ctx context.Context, _ *nothing) (*List[exchange.Vendor], error) {
+			v, err := room.Vendors(ctx)
+			return answerList(rt, v, err)
+		})
+	huma.Register(rt, op("add-vendor", "POST", "/vendors", "Add a vendor"),
+		func(ctx context.Context, in *Payload[NewVendor]) (*Payload[exchange.Vendor], error) {
+			v, err := room.AddVendor(ctx, actor(ctx), exchange.Vendor{Short: in.Body.Short, Name: in.Body.Name})
+			return answer(rt, v, err)
+		})
+	huma.Register(rt, op("show-vendor", "GET", "/vendors/{id}", "Show a vendor"),
+		func(ctx context.Context, in *ByID) (*Payload[exchange.Vendor], error) {
+			v, err := room.Vendor(ctx, in.ID)
+			return answer(rt, v, err)
+		})
+}

@@ -1,0 +1,186 @@
+// Package api is the REST door, which the command line, automation and later
+// the console share. Its handlers translate: words in, a room's method, words
+// out. The OpenAPI document is made from the same types (openapi.json beside
+// this file is the golden copy).
+package api
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"sync"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/sallyport-sftp/sallyport/internal/account"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/feed"
+	"github.com/sallyport-sftp/sallyport/internal/inbox"
+	"github.com/sallyport-sftp/sallyport/internal/tree"
+)
+
+// Sessions is what the API asks of the SSH door.
+type Sessions interface {
+	Sessions() []exchange.Session
+	End(match func(*exchange.Login) bool) int
+}
+
+// Rooms are what the handlers call.
+type Rooms struct {
+	Account  *account.Room
+	Feed     *feed.Room
+	Inbox    *inbox.Room
+	Tree     *tree.Tree
+	Sessions Sessions
+	HostKeys []exchange.HostKey
+	Server   Server
+	Log      *slog.Logger
+}
+
+// Server is what the deployment says of itself.
+type Server struct {
+	Version string   `json:"version"`
+	Listen  []string `json:"listen" doc:"SSH listeners"`
+	Host    string   `json:"host,omitempty" doc:"Server address told to partners"`
+	Port    int      `json:"port,omitempty"`
+}
+
+// actorKey is where a request's actor lies in its context.
+type actorKey struct{}
+
+// WithActor names whoever sends a request; the listener knows.
+func WithActor(ctx context.Context, actor string) context.Context {
+	return context.WithValue(ctx, actorKey{}, actor)
+}
+
+// actor is who sent the request. A context without one is a fault of ours.
+func actor(ctx context.Context) string {
+	a, _ := ctx.Value(actorKey{}).(string)
+	if a == "" {
+		return "unknown"
+	}
+	return a
+}
+
+// Problem is every error's body (RFC 9457), with our kind and hint.
+type Problem struct {
+	Status int    `json:"status"`
+	Title  string `json:"title"`
+	Detail string `json:"detail" doc:"One sentence on what went wrong"`
+	Kind   string `json:"kind" doc:"not_found, exists, denied, …"`
+	Hint   string `json:"hint,omitempty" doc:"The next step"`
+}
+
+func (p *Problem) Error() string { return p.Detail }
+
+// GetStatus is the HTTP status, for huma.
+func (p *Problem) GetStatus() int { return p.Status }
+
+// ContentType is RFC 9457's.
+func (p *Problem) ContentType(string) string { return "application/problem+json" }
+
+// routes adds one group of operations.
+type routes struct {
+	huma.API
+	r Rooms
+}
+
+// installProblem makes huma's own refusals look like ours. It is a variable of
+// the library's, so it is set once a process.
+var installProblem = sync.OnceFunc(func() {
+	huma.NewError = func(status int, msg string, errs ...error) huma.StatusError {
+		p := &Problem{Status: status, Title: http.StatusText(status), Detail: msg, Kind: exchange.Invalid.String()}
+		if status >= 500 {
+			p.Kind = exchange.Internal.String()
+		}
+		for _, err := range errs {
+			p.Detail += ": " + err.Error()
+		}
+		return p
+	}
+})
+
+// New makes the handler of every operation.
+func New(r Rooms) http.Handler {
+	mux, _ := build(r)
+	return mux
+}
+
+func build(r Rooms) (*http.ServeMux, huma.API) {
+	installProblem()
+	mux := http.NewServeMux()
+	cfg := huma.DefaultConfig("Sallyport", "1")
+	cfg.OpenAPIPath, cfg.DocsPath, cfg.SchemasPath = "/api/openapi", "", ""
+	cfg.CreateHooks = nil
+	api := humago.New(mux, cfg)
+	rt := &routes{api, r}
+	rt.accounts()
+	rt.users()
+	rt.keys()
+	rt.feeds()
+	rt.inbox()
+	rt.files()
+	rt.server()
+	return mux, api
+}
+
+// fail turns a room's error into a Problem. What is a fault of ours is logged
+// here, once, and not told.
+func (rt *routes) fail(err error) error {
+	if err == nil {
+		return nil
+	}
+	kind := exchange.KindIn(err)
+	if kind == exchange.Internal || kind == exchange.Unavailable {
+		rt.r.Log.Error("API request failed", "err", err)
+	}
+	return &Problem{Status: kind.HTTPStatus(), Title: http.StatusText(kind.HTTPStatus()), Detail: exchange.PublicText(err),
+		Kind: kind.String(), Hint: exchange.HintIn(err)}
+}
+
+// In and out of operations.
+type (
+	Payload[T any] struct{ Body T }
+	List[T any]    struct{ Body []T }
+	ByID           struct {
+		ID string `path:"id"`
+	}
+	ByName struct {
+		Name string `path:"name"`
+	}
+	nothing struct{}
+)
+
+// op describes an operation under /api/v1.
+func op(id, method, path, summary string) huma.Operation {
+	return huma.Operation{OperationID: id, Method: method, Path: "/api/v1" + path, Summary: summary}
+}
+
+// answer makes an operation's result from a room's.
+func answer[T any](rt *routes, v T, err error) (*Payload[T], error) {
+	if err != nil {
+		return nil, rt.fail(err)
+	}
+	return &Payload[T]{v}, nil
+}
+
+func answerList[T any](rt *routes, v []T, err error) (*List[T], error) {
+	if err != nil {
+		return nil, rt.fail(err)
+	}
+	if v == nil {
+		v = []T{}
+	}
+	return &List[T]{v}, nil
+}
+
+// Streamed is an input whose body is read by the handler, not by huma.
+type Streamed struct{ body io.Reader }
+
+// Resolve keeps the body; huma calls it before the handler.
+func (s *Streamed) Resolve(ctx huma.Context) []error {
+	s.body = ctx.BodyReader()
+	return nil
+}

@@ -1,0 +1,153 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/tree"
+)
+
+// ByPath names a file in a user's mailbox.
+type ByPath struct {
+	ByName
+	Path string `query:"path" default:"/"`
+}
+
+// visit opens a user's mailbox for the operator.
+func (rt *routes) visit(ctx context.Context, user string) (*tree.Session, error) {
+	u, err := rt.r.Account.User(ctx, user)
+	if err != nil {
+		return nil, err
+	}
+	return rt.r.Tree.Begin(exchange.Login{User: u, Operator: actor(ctx)}, nil), nil
+}
+
+func (rt *routes) files() {
+	huma.Register(rt, op("list-files", "GET", "/users/{name}/files", "List a directory of a user's mailbox, or one file"),
+		func(ctx context.Context, in *ByPath) (*List[exchange.FileInfo], error) {
+			s, err := rt.visit(ctx, in.Name)
+			if err != nil {
+				return nil, rt.fail(err)
+			}
+			defer s.End()
+			v, err := listFiles(s, in.Path)
+			return answerList(rt, v, err)
+		})
+	huma.Register(rt, op("list-versions", "GET", "/users/{name}/files/versions", "List a file's versions, the newest first"),
+		func(ctx context.Context, in *ByPath) (*List[exchange.Version], error) {
+			s, err := rt.visit(ctx, in.Name)
+			if err != nil {
+				return nil, rt.fail(err)
+			}
+			defer s.End()
+			v, err := s.Versions(in.Path)
+			return answerList(rt, v, err)
+		})
+	huma.Register(rt, op("get-file", "GET", "/users/{name}/files/content", "Fetch a file's content; takes Range"),
+		func(ctx context.Context, in *struct {
+			ByPath
+			Version string `query:"version" doc:"A version other than the newest"`
+		}) (*huma.StreamResponse, error) {
+			s, err := rt.visit(ctx, in.Name)
+			if err != nil {
+				return nil, rt.fail(err)
+			}
+			defer s.End()
+			b, sum, err := s.OpenVersion(in.Path, in.Version)
+			if err != nil {
+				return nil, rt.fail(err)
+			}
+			return content(b, sum), nil
+		})
+	put := op("put-file", "PUT", "/users/{name}/files/content", "Store a file in a user's mailbox; its content is the body")
+	put.MaxBodyBytes = -1
+	put.BodyReadTimeout = -1
+	huma.Register(rt, put, func(ctx context.Context, in *struct {
+		ByPath
+		Streamed
+	}) (*Payload[exchange.FileInfo], error) {
+		s, err := rt.visit(ctx, in.Name)
+		if err != nil {
+			return nil, rt.fail(err)
+		}
+		defer s.End()
+		v, err := putFile(s, in.Path, in.body)
+		return answer(rt, v, err)
+	})
+	huma.Register(rt, op("remove-file", "DELETE", "/users/{name}/files/content", "Remove a file's name from a user's mailbox"),
+		func(ctx context.Context, in *ByPath) (*nothing, error) {
+			s, err := rt.visit(ctx, in.Name)
+			if err != nil {
+				return nil, rt.fail(err)
+			}
+			defer s.End()
+			return nil, rt.fail(s.Remove(in.Path))
+		})
+}
+
+// listFiles reads a directory to its end; "." and ".." are left out.
+func listFiles(s *tree.Session, path string) ([]exchange.FileInfo, error) {
+	info, err := s.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Dir {
+		return []exchange.FileInfo{info}, nil
+	}
+	d, err := s.OpenDir(path)
+	if err != nil {
+		return nil, err
+	}
+	out := []exchange.FileInfo{}
+	for {
+		page, err := d.Next()
+		if errors.Is(err, io.EOF) {
+			return out, nil
+		} else if err != nil {
+			return nil, err
+		}
+		for _, f := range page {
+			if f.Name != "." && f.Name != ".." {
+				out = append(out, f)
+			}
+		}
+	}
+}
+
+// putFile stores what r has; a sender that breaks off leaves nothing.
+func putFile(s *tree.Session, path string, r io.Reader) (exchange.FileInfo, error) {
+	h, err := s.Open(path, exchange.FlagWrite|exchange.FlagCreate|exchange.FlagTruncate, 0)
+	if err != nil {
+		return exchange.FileInfo{}, err
+	}
+	if _, err := io.Copy(&handleWriter{h: h}, r); err != nil {
+		h.Abort()
+		return exchange.FileInfo{}, exchange.Wrap("api.putFile", exchange.Invalid, err)
+	}
+	outcome := make(chan error, 1)
+	h.Close(func(err error) { outcome <- err })
+	if err := <-outcome; err != nil {
+		return exchange.FileInfo{}, err
+	}
+	return s.Stat(path)
+}
+
+// handleWriter writes a handle from its start on.
+type handleWriter struct {
+	h  *tree.Handle
+	at int64
+}
+
+func (w *handleWriter) Write(p []byte) (int, error) {
+	outcome := make(chan error, 1)
+	w.h.WriteAt(p, w.at, func(err error) { outcome <- err })
+	if err := <-outcome; err != nil {
+		return 0, err
+	}
+	w.at += int64(len(p))
+	return len(p), nil
+}

@@ -1,0 +1,92 @@
+package api
+
+import (
+	"context"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/sallyport-sftp/sallyport/internal/account"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+)
+
+// NewUser is the body that makes a login.
+type NewUser struct {
+	Account  string   `json:"account"`
+	Vendor   string   `json:"vendor,omitempty" doc:"Vendor short name: makes it that vendor's login for the account"`
+	Name     string   `json:"name,omitempty" doc:"Username; by default the account ID, or account ID and vendor"`
+	StartDir string   `json:"start_dir,omitempty"`
+	AllowIPs []string `json:"allow_ips,omitempty" doc:"Addresses or networks; none allows all"`
+}
+
+// EditUser changes a login; absent fields stay.
+type EditUser struct {
+	Enabled    *bool     `json:"enabled,omitempty"`
+	StartDir   *string   `json:"start_dir,omitempty"`
+	AllowIPs   *[]string `json:"allow_ips,omitempty"`
+	QuotaBytes *int64    `json:"quota_bytes,omitempty" doc:"0: the configured default"`
+	QuotaFiles *int64    `json:"quota_files,omitempty" doc:"0: the configured default"`
+}
+
+// NewKey is the body that enrols a key.
+type NewKey struct {
+	Text string `json:"text" doc:"The public key file's content: an OpenSSH line or an RFC 4716 block"`
+}
+
+// RevokeKey is the body that revokes a key.
+type RevokeKey struct {
+	Fingerprint string `json:"fingerprint" doc:"SHA256:…"`
+	Reason      string `json:"reason"`
+}
+
+func (rt *routes) users() {
+	room := rt.r.Account
+	huma.Register(rt, op("list-users", "GET", "/users", "List users"),
+		func(ctx context.Context, in *struct {
+			Account string `query:"account" doc:"Only this account's"`
+		}) (*List[exchange.User], error) {
+			v, err := room.Users(ctx, in.Account)
+			return answerList(rt, v, err)
+		})
+	huma.Register(rt, op("add-user", "POST", "/users", "Add a user"),
+		func(ctx context.Context, in *Payload[NewUser]) (*Payload[exchange.User], error) {
+			n := in.Body
+			v, err := room.AddUser(ctx, actor(ctx), account.NewUser{Account: n.Account, Vendor: n.Vendor, Name: n.Name, StartDir: n.StartDir, AllowIPs: n.AllowIPs})
+			return answer(rt, v, err)
+		})
+	huma.Register(rt, op("show-user", "GET", "/users/{name}", "Show a user"),
+		func(ctx context.Context, in *ByName) (*Payload[exchange.User], error) {
+			v, err := room.User(ctx, in.Name)
+			return answer(rt, v, err)
+		})
+	huma.Register(rt, op("edit-user", "PATCH", "/users/{name}", "Change, enable or disable a user"),
+		func(ctx context.Context, in *struct {
+			ByName
+			Payload[EditUser]
+		}) (*Payload[exchange.User], error) {
+			e := in.Body
+			v, err := room.SetUser(ctx, actor(ctx), in.Name, account.UserEdit{Enabled: e.Enabled, StartDir: e.StartDir, AllowIPs: e.AllowIPs, QuotaBytes: e.QuotaBytes, QuotaFiles: e.QuotaFiles})
+			return answer(rt, v, err)
+		})
+}
+
+func (rt *routes) keys() {
+	room := rt.r.Account
+	huma.Register(rt, op("list-keys", "GET", "/users/{name}/keys", "List a user's keys"),
+		func(ctx context.Context, in *ByName) (*List[exchange.Key], error) {
+			v, err := room.Keys(ctx, in.Name)
+			return answerList(rt, v, err)
+		})
+	huma.Register(rt, op("add-key", "POST", "/users/{name}/keys", "Enrol a public key"),
+		func(ctx context.Context, in *struct {
+			ByName
+			Payload[NewKey]
+		}) (*Payload[exchange.Key], error) {
+			v, err := room.AddKey(ctx, actor(ctx), in.Name, []byte(in.Body.Text))
+			return answer(rt, v, err)
+		})
+	huma.Register(rt, op("revoke-key", "POST", "/keys/revoke", "Revoke a key, and end its sessions"),
+		func(ctx context.Context, in *Payload[RevokeKey]) (*List[exchange.Key], error) {
+			v, err := room.RevokeKey(ctx, actor(ctx), in.Body.Fingerprint, in.Body.Reason)
+			return answerList(rt, v, err)
+		})
+}

@@ -1,0 +1,157 @@
+package cli
+
+import (
+	"context"
+	"net/url"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+)
+
+func (a *app) accountCommand() *cobra.Command {
+	return group("account", "Customers of record",
+		a.accountAdd(), a.accountSet(), a.accountList(), a.accountShow(),
+		a.accountState("suspend", "Stop an account's log-ins and end its sessions", exchange.AccountSuspended),
+		a.accountState("reinstate", "Let a suspended account in again", exchange.AccountActive),
+		a.accountState("close", "Close an account for good", exchange.AccountClosed))
+}
+
+func (a *app) accountAdd() *cobra.Command {
+	var in struct {
+		ID     string `json:"id"`
+		Name   string `json:"name"`
+		Parent string `json:"parent,omitempty"`
+		Region string `json:"region,omitempty"`
+	}
+	c := command("add ID --name NAME", "Add an account", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
+		in.ID = args[0]
+		v, err := call[exchange.Account](ctx, a, "POST", "/accounts", in)
+		if err != nil {
+			return err
+		}
+		return a.done(v, "Account %s was added. Next: sallyport user add --account %s", v.ID, v.ID)
+	})
+	c.Flags().StringVar(&in.Name, "name", "", "company name")
+	c.Flags().StringVar(&in.Parent, "parent", "", "parent account, for an indirect customer")
+	c.Flags().StringVar(&in.Region, "region", "", "region, which chooses the server address told to partners")
+	_ = c.MarkFlagRequired("name")
+	return c
+}
+
+func (a *app) accountSet() *cobra.Command {
+	var name, parent, region string
+	c := &cobra.Command{Use: "set ID", Short: "Change an account's name, parent or region", Args: cobra.ExactArgs(1)}
+	c.RunE = func(c *cobra.Command, args []string) error {
+		v, err := call[exchange.Account](c.Context(), a, "PATCH", "/accounts/"+url.PathEscape(args[0]),
+			changed(c, map[string]any{"name": name, "parent": parent, "region": region}))
+		if err != nil {
+			return err
+		}
+		return a.done(v, "Account %s was changed.", v.ID)
+	}
+	c.Flags().StringVar(&name, "name", "", "company name")
+	c.Flags().StringVar(&parent, "parent", "", "parent account; empty makes it a direct one")
+	c.Flags().StringVar(&region, "region", "", "region")
+	c.MarkFlagsOneRequired("name", "parent", "region")
+	return c
+}
+
+// changed keeps the fields whose flags were given. A flag's name is the
+// field's, with '-' for '_'.
+func changed(c *cobra.Command, fields map[string]any) map[string]any {
+	out := map[string]any{}
+	for name, v := range fields {
+		flag := ""
+		for _, r := range name {
+			if r == '_' {
+				r = '-'
+			}
+			flag += string(r)
+		}
+		if c.Flags().Changed(flag) {
+			out[name] = v
+		}
+	}
+	return out
+}
+
+func (a *app) accountList() *cobra.Command {
+	return command("list", "List accounts", cobra.NoArgs, func(ctx context.Context, _ []string) error {
+		v, err := call[[]exchange.Account](ctx, a, "GET", "/accounts", nil)
+		if err != nil {
+			return err
+		}
+		t := table{head: []string{"ACCOUNT", "NAME", "PARENT", "REGION", "STATE"}, none: "There are no accounts yet."}
+		for _, x := range v {
+			t.add(x.ID, x.Name, x.Parent, x.Region, x.State)
+		}
+		return a.show(v, t)
+	})
+}
+
+func (a *app) accountShow() *cobra.Command {
+	return command("show ID", "Show an account", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
+		v, err := call[exchange.Account](ctx, a, "GET", "/accounts/"+url.PathEscape(args[0]), nil)
+		if err != nil {
+			return err
+		}
+		return a.card(v, [2]string{"Account", v.ID}, [2]string{"Name", v.Name}, [2]string{"Parent", v.Parent},
+			[2]string{"Region", v.Region}, [2]string{"State", v.State}, [2]string{"Since", when(v.CreatedAt)})
+	})
+}
+
+func (a *app) accountState(use, short, state string) *cobra.Command {
+	readOnly := false
+	c := command(use+" ID", short, cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
+		to := state
+		if readOnly {
+			to = exchange.AccountReadOnly
+		}
+		v, err := call[exchange.Account](ctx, a, "PATCH", "/accounts/"+url.PathEscape(args[0]), map[string]string{"state": to})
+		if err != nil {
+			return err
+		}
+		return a.done(v, "Account %s is %s now.", v.ID, v.State)
+	})
+	if state == exchange.AccountSuspended {
+		c.Flags().BoolVar(&readOnly, "read-only", false, "let its users in to fetch, but not to send")
+	}
+	return c
+}
+
+func (a *app) vendorCommand() *cobra.Command {
+	var in struct {
+		Short string `json:"short"`
+		Name  string `json:"name"`
+	}
+	add := command("add SHORT --name NAME", "Add a vendor", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
+		in.Short = args[0]
+		v, err := call[exchange.Vendor](ctx, a, "POST", "/vendors", in)
+		if err != nil {
+			return err
+		}
+		return a.done(v, "Vendor %s was added. Next: sallyport user add --account ID --vendor %s", v.Short, v.Short)
+	})
+	add.Flags().StringVar(&in.Name, "name", "", "company name")
+	_ = add.MarkFlagRequired("name")
+	list := command("list", "List vendors", cobra.NoArgs, func(ctx context.Context, _ []string) error {
+		v, err := call[[]exchange.Vendor](ctx, a, "GET", "/vendors", nil)
+		if err != nil {
+			return err
+		}
+		t := table{head: []string{"VENDOR", "NAME", "SINCE"}, none: "There are no vendors yet."}
+		for _, x := range v {
+			t.add(x.Short, x.Name, when(x.CreatedAt))
+		}
+		return a.show(v, t)
+	})
+	show := command("show SHORT", "Show a vendor", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
+		v, err := call[exchange.Vendor](ctx, a, "GET", "/vendors/"+url.PathEscape(args[0]), nil)
+		if err != nil {
+			return err
+		}
+		return a.card(v, [2]string{"Vendor", v.Short}, [2]string{"Name", v.Name}, [2]string{"Since", when(v.CreatedAt)})
+	})
+	return group("vendor", "Carriers and suppliers that send files for accounts", add, list, show)
+}

@@ -1,0 +1,221 @@
+// Package cli is the command line. A command that manages something is a call
+// of the REST API, sent to the server on this machine through the socket in
+// its data folder, or elsewhere with SALLYPORT_URL and SALLYPORT_TOKEN. Serving
+// and importing host keys are local. Every file is one noun of the grammar.
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os/signal"
+	"strings"
+	"syscall"
+	"text/tabwriter"
+	"time"
+
+	"github.com/caarlos0/env/v11"
+	"github.com/spf13/cobra"
+
+	"github.com/sallyport-sftp/sallyport/internal/client"
+	"github.com/sallyport-sftp/sallyport/internal/config"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+)
+
+// IO is the process's surroundings.
+type IO struct {
+	In       io.Reader
+	Out, Err io.Writer
+	Env      []string // as os.Environ
+}
+
+// app is what every command shares.
+type app struct {
+	IO
+	env  map[string]string
+	data string // --data
+	json bool   // --json
+}
+
+// Run runs one command line and returns the exit code.
+func Run(o IO, args []string) int {
+	a := &app{IO: o, env: env.ToMap(o.Env)}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	root := a.root()
+	root.SetArgs(args)
+	root.SetIn(o.In)
+	root.SetOut(o.Out)
+	root.SetErr(o.Err)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	var e *exchange.Error
+	if !errors.As(err, &e) { // cobra's own: an unknown command or flag
+		fmt.Fprintf(o.Err, "sallyport: %v\nhint: sallyport --help lists the commands\n", err)
+		return exchange.Invalid.ExitCode()
+	}
+	text := exchange.PublicText(err)
+	if e.Public == "" && e.Err != nil { // here the reader is the operator
+		text += " (" + e.Err.Error() + ")"
+	}
+	fmt.Fprintf(o.Err, "sallyport: %s\n", text)
+	if e.Hint != "" {
+		fmt.Fprintf(o.Err, "hint: %s\n", e.Hint)
+	}
+	return e.Kind.ExitCode()
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "sallyport",
+		Short: "A managed, key-only SFTP exchange",
+		Long: `Sallyport hands files to customers and takes files from them and their vendors,
+over SFTP, with keys only.
+
+Try it:          sallyport quickstart
+Run it:          sallyport serve --config /etc/sallyport.yaml
+Manage it:       the other commands; on the server's own machine they need only
+                 its data folder (--data or SALLYPORT_DATA).`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.PersistentFlags().StringVar(&a.data, "data", "", "the server's data folder (SALLYPORT_DATA; default ./sallyport-data)")
+	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON instead of a table")
+	_ = root.RegisterFlagCompletionFunc("data", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return nil, cobra.ShellCompDirectiveFilterDirs
+	})
+	root.AddCommand(a.quickstartCommand(), a.serveCommand(), a.accountCommand(), a.vendorCommand(), a.userCommand(),
+		a.filesCommand(), a.keyCommand(), a.feedCommand(), a.publishCommand(), a.inboxCommand(), a.deliveryCommand(),
+		a.sessionCommand(), a.hostkeyCommand(), a.configCommand(), a.versionCommand())
+	return root
+}
+
+// dataDir is the data folder that the command line or the environment names.
+func (a *app) dataDir() string {
+	if a.data != "" {
+		return a.data
+	}
+	if d := a.env["SALLYPORT_DATA"]; d != "" {
+		return d
+	}
+	return config.Default().Data
+}
+
+// client talks to the server that this command line means.
+func (a *app) client() *client.Client {
+	if u := a.env["SALLYPORT_URL"]; u != "" && a.data == "" {
+		return client.Remote(u, a.env["SALLYPORT_TOKEN"])
+	}
+	return client.Local(a.dataDir())
+}
+
+// call sends a request and reads its answer.
+func call[T any](ctx context.Context, a *app, method, path string, body any) (T, error) {
+	return client.Call[T](ctx, a.client(), client.Request{Method: method, Path: path, Body: body})
+}
+
+// group is a command that only has others below it.
+func group(use, short string, sub ...*cobra.Command) *cobra.Command {
+	c := &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
+	c.AddCommand(sub...)
+	return c
+}
+
+// command is a leaf. args are its positional arguments' names, as in use.
+func command(use, short string, args cobra.PositionalArgs, run func(ctx context.Context, args []string) error) *cobra.Command {
+	return &cobra.Command{Use: use, Short: short, Args: args, RunE: func(c *cobra.Command, args []string) error {
+		return run(c.Context(), args)
+	}}
+}
+
+// table is rows for people.
+type table struct {
+	head []string
+	rows [][]string
+	none string // printed in place of an empty table
+}
+
+func (t *table) add(cells ...string) {
+	for i := range cells {
+		cells[i] = exchange.Printable(cells[i])
+		if cells[i] == "" {
+			cells[i] = "-"
+		}
+	}
+	t.rows = append(t.rows, cells)
+}
+
+// show prints v as JSON, or the table.
+func (a *app) show(v any, t table) error {
+	if a.json {
+		enc := json.NewEncoder(a.Out)
+		enc.SetIndent("", "  ")
+		return enc.Encode(v)
+	}
+	if len(t.rows) == 0 {
+		_, err := fmt.Fprintln(a.Out, t.none)
+		return err
+	}
+	w := tabwriter.NewWriter(a.Out, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(w, strings.Join(t.head, "\t"))
+	for _, r := range t.rows {
+		fmt.Fprintln(w, strings.Join(r, "\t"))
+	}
+	return w.Flush()
+}
+
+// card prints v as JSON, or as lines of "name: value".
+func (a *app) card(v any, fields ...[2]string) error {
+	if a.json {
+		return a.show(v, table{})
+	}
+	w := tabwriter.NewWriter(a.Out, 0, 4, 2, ' ', 0)
+	for _, f := range fields {
+		if f[1] != "" {
+			fmt.Fprintf(w, "%s:\t%s\n", f[0], exchange.Printable(f[1]))
+		}
+	}
+	return w.Flush()
+}
+
+// done says in one line what happened, with v for programs.
+func (a *app) done(v any, format string, args ...any) error {
+	if a.json {
+		return a.show(v, table{})
+	}
+	_, err := fmt.Fprintf(a.Out, format+"\n", args...)
+	return err
+}
+
+func when(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }
+
+func whenPtr(t *time.Time) string {
+	if t == nil {
+		return ""
+	}
+	return when(*t)
+}
+
+// size prints bytes as people read them.
+func size(n int64) string {
+	const units = "KMGTPE"
+	if n < 1000 {
+		return fmt.Sprintf("%d B", n)
+	}
+	f, u := float64(n), -1
+	for f >= 999.95 && u < len(units)-1 {
+		f, u = f/1000, u+1
+	}
+	return fmt.Sprintf("%.1f %cB", f, units[u])
+}
+
+func joined(words []string, none string) string {
+	if len(words) == 0 {
+		return none
+	}
+	return strings.Join(words, ",")
+}

@@ -1,0 +1,110 @@
+package cli
+
+import (
+	"context"
+	"log/slog"
+	"runtime"
+	"time"
+
+	"github.com/goccy/go-yaml"
+	"github.com/spf13/cobra"
+
+	"github.com/sallyport-sftp/sallyport/internal/config"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/node"
+)
+
+func (a *app) serveCommand() *cobra.Command {
+	var file string
+	var listen []string
+	c := command("serve", "Run the server", cobra.NoArgs, func(ctx context.Context, _ []string) error {
+		cfg, err := a.config(file, listen)
+		if err != nil {
+			return err
+		}
+		n, err := node.Start(node.Options{Config: cfg, Log: a.logger(cfg)})
+		if err != nil {
+			return err
+		}
+		<-ctx.Done()
+		stop(n, cfg)
+		return nil
+	})
+	a.serveFlags(c, &file, &listen)
+	return c
+}
+
+func (a *app) serveFlags(c *cobra.Command, file *string, listen *[]string) {
+	c.Flags().StringVar(file, "config", "", "configuration file (SALLYPORT_CONFIG)")
+	c.Flags().StringArrayVar(listen, "ssh-listen", nil, "address to serve SFTP on, such as :2022 (repeatable)")
+}
+
+// config loads the configuration with the command line's word on top.
+func (a *app) config(file string, listen []string) (config.Config, error) {
+	if file == "" {
+		file = a.env["SALLYPORT_CONFIG"]
+	}
+	cfg, err := config.Load(file, a.Env)
+	if err != nil {
+		return cfg, err
+	}
+	if a.data != "" {
+		cfg.Data = a.data
+	}
+	if len(listen) > 0 {
+		cfg.Listen = listen
+	}
+	return cfg, nil
+}
+
+// logger writes one event a line to standard error.
+func (a *app) logger(cfg config.Config) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(cfg.Log.Level)) // checked when it was loaded
+	o := &slog.HandlerOptions{Level: level}
+	if cfg.Log.Format == "json" {
+		return slog.New(slog.NewJSONHandler(a.Err, o))
+	}
+	return slog.New(slog.NewTextHandler(a.Err, o))
+}
+
+// stop drains and closes a node.
+func stop(n *node.Node, cfg config.Config) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(cfg.Drain))
+	defer cancel()
+	n.Close(ctx)
+}
+
+func (a *app) configCommand() *cobra.Command {
+	var file string
+	var printAll bool
+	check := command("check", "Check the configuration, without starting anything", cobra.NoArgs, func(_ context.Context, _ []string) error {
+		cfg, err := a.config(file, nil)
+		if err != nil {
+			return err
+		}
+		if !printAll {
+			return a.done(map[string]bool{"ok": true}, "The configuration is good.")
+		}
+		if cfg.Database.URL != "" {
+			cfg.Database.URL = "(set)" // it may have a password
+		}
+		text, err := yaml.Marshal(cfg)
+		if err != nil {
+			return exchange.Wrap("cli.config", exchange.Internal, err)
+		}
+		_, err = a.Out.Write(text)
+		return err
+	})
+	check.Flags().StringVar(&file, "config", "", "configuration file (SALLYPORT_CONFIG)")
+	check.Flags().BoolVar(&printAll, "print", false, "print every setting as it is in force")
+	return group("config", "The server's configuration", check)
+}
+
+func (a *app) versionCommand() *cobra.Command {
+	return command("version", "Print the version", cobra.NoArgs, func(context.Context, []string) error {
+		v := map[string]string{"version": node.Version, "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH}
+		return a.done(v, "sallyport %s (%s, %s)", v["version"], v["go"], v["platform"])
+	})
+}
+

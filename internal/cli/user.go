@@ -1,0 +1,125 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sallyport-sftp/sallyport/internal/client"
+	"github.com/sallyport-sftp/sallyport/internal/config"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+)
+
+func (a *app) userCommand() *cobra.Command {
+	return group("user", "SSH log-ins", a.userAdd(), a.userSet(), a.userList(), a.userShow(),
+		a.userEnable("disable", "Stop a user's log-ins and end its sessions", false),
+		a.userEnable("enable", "Let a disabled user in again", true))
+}
+
+func (a *app) userAdd() *cobra.Command {
+	var in struct {
+		Account  string   `json:"account"`
+		Vendor   string   `json:"vendor,omitempty"`
+		Name     string   `json:"name,omitempty"`
+		StartDir string   `json:"start_dir,omitempty"`
+		AllowIPs []string `json:"allow_ips,omitempty"`
+	}
+	c := command("add --account ID [--vendor SHORT]", "Add a user with its mailbox", cobra.NoArgs, func(ctx context.Context, _ []string) error {
+		v, err := call[exchange.User](ctx, a, "POST", "/users", in)
+		if err != nil {
+			return err
+		}
+		return a.done(v, "User %s was added, starting in %s. Next: sallyport key add %s FILE.pub", v.Name, v.StartDir, v.Name)
+	})
+	c.Flags().StringVar(&in.Account, "account", "", "account that it belongs to")
+	c.Flags().StringVar(&in.Vendor, "vendor", "", "vendor's short name: makes it that vendor's log-in for the account")
+	c.Flags().StringVar(&in.Name, "name", "", "username (default: account ID, or account ID-vendor)")
+	c.Flags().StringVar(&in.StartDir, "start-dir", "", "directory that sessions start in (default: the template's)")
+	c.Flags().StringArrayVar(&in.AllowIPs, "allow-ip", nil, "address or network that it may log in from (repeatable; default: all)")
+	_ = c.MarkFlagRequired("account")
+	return c
+}
+
+func (a *app) userSet() *cobra.Command {
+	var startDir, quota string
+	var files int64
+	var ips []string
+	c := &cobra.Command{Use: "set USER", Short: "Change a user's starting directory, networks or limits", Args: cobra.ExactArgs(1)}
+	c.RunE = func(c *cobra.Command, args []string) error {
+		var bytes config.Size
+		if quota != "" {
+			if err := bytes.UnmarshalText([]byte(quota)); err != nil {
+				return exchange.E("cli.userSet", exchange.Invalid, "%v.", err)
+			}
+		}
+		if len(ips) == 1 && ips[0] == "any" {
+			ips = []string{}
+		}
+		edit := changed(c, map[string]any{"start_dir": startDir, "quota_files": files})
+		if c.Flags().Changed("quota") {
+			edit["quota_bytes"] = int64(bytes)
+		}
+		if c.Flags().Changed("allow-ip") {
+			edit["allow_ips"] = ips
+		}
+		v, err := call[exchange.User](c.Context(), a, "PATCH", "/users/"+url.PathEscape(args[0]), edit)
+		if err != nil {
+			return err
+		}
+		return a.done(v, "User %s was changed.", v.Name)
+	}
+	c.Flags().StringVar(&startDir, "start-dir", "", "directory that sessions start in")
+	c.Flags().StringVar(&quota, "quota", "", "bytes that its files may take: 50GB; 0 for the default")
+	c.Flags().Int64Var(&files, "quota-files", 0, "number of files that it may have; 0 for the default")
+	c.Flags().StringArrayVar(&ips, "allow-ip", nil, "address or network that it may log in from (repeatable); any: from everywhere")
+	c.MarkFlagsOneRequired("start-dir", "quota", "quota-files", "allow-ip")
+	return c
+}
+
+func (a *app) userList() *cobra.Command {
+	var account string
+	c := command("list", "List users", cobra.NoArgs, func(ctx context.Context, _ []string) error {
+		v, err := client.Call[[]exchange.User](ctx, a.client(), client.Request{Method: "GET", Path: "/users", Query: url.Values{"account": {account}}})
+		if err != nil {
+			return err
+		}
+		t := table{head: []string{"USER", "KIND", "ACCOUNT", "VENDOR", "STARTS IN", "FILES", "BYTES", "LOG-IN"}, none: "There are no users yet."}
+		for _, u := range v {
+			t.add(u.Name, u.Kind, u.Account, u.Vendor, u.StartDir, fmt.Sprint(u.UsedFiles), size(u.UsedBytes), enabled(u))
+		}
+		return a.show(v, t)
+	})
+	c.Flags().StringVar(&account, "account", "", "only this account's")
+	return c
+}
+
+func enabled(u exchange.User) string {
+	if u.Enabled {
+		return "enabled"
+	}
+	return "disabled"
+}
+
+func (a *app) userShow() *cobra.Command {
+	return command("show USER", "Show a user", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
+		u, err := call[exchange.User](ctx, a, "GET", "/users/"+url.PathEscape(args[0]), nil)
+		if err != nil {
+			return err
+		}
+		return a.card(u, [2]string{"User", u.Name}, [2]string{"Kind", u.Kind}, [2]string{"Account", u.Account}, [2]string{"Vendor", u.Vendor},
+			[2]string{"Log-in", enabled(u)}, [2]string{"Starts in", u.StartDir}, [2]string{"Allowed from", joined(u.AllowIPs, "everywhere")},
+			[2]string{"Files", fmt.Sprintf("%d (%s)", u.UsedFiles, size(u.UsedBytes))}, [2]string{"Since", when(u.CreatedAt)})
+	})
+}
+
+func (a *app) userEnable(use, short string, enable bool) *cobra.Command {
+	return command(use+" USER", short, cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
+		v, err := call[exchange.User](ctx, a, "PATCH", "/users/"+url.PathEscape(args[0]), map[string]bool{"enabled": enable})
+		if err != nil {
+			return err
+		}
+		return a.done(v, "User %s is %s now.", v.Name, enabled(v))
+	})
+}

@@ -1,0 +1,206 @@
+package node
+
+import (
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+)
+
+// hostKeyFiles are the names within <data>/hostkeys, in the order offered.
+var hostKeyFiles = []struct{ name, kind string }{
+	{"ssh_host_ed25519_key", ssh.KeyAlgoED25519},
+	{"ssh_host_ecdsa_key", ssh.KeyAlgoECDSA256},
+	{"ssh_host_rsa_key", ssh.KeyAlgoRSA},
+}
+
+const hostRSABits = 3072
+
+func hostKeyDir(data string) string { return filepath.Join(data, "hostkeys") }
+
+// hostKeys reads the server's keys. A data folder that never had any gets one
+// of each type, once; from then on they are only read.
+func hostKeys(data string) ([]ssh.Signer, error) {
+	dir := hostKeyDir(data)
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		if err := makeHostKeys(dir); err != nil {
+			return nil, fmt.Errorf("host keys could not be made: %w", err)
+		}
+	}
+	var signers []ssh.Signer
+	for _, f := range hostKeyFiles {
+		text, err := os.ReadFile(filepath.Join(dir, f.name))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		} else if err != nil {
+			return nil, err
+		}
+		s, err := hostSigner(text)
+		if err != nil {
+			return nil, fmt.Errorf("host key %s: %w", f.name, err)
+		}
+		signers = append(signers, s)
+	}
+	if len(signers) == 0 {
+		return nil, exchange.E("node.hostKeys", exchange.Invalid, "There is no host key in %s.", dir).
+			WithHint("restore it from the backup, or import the old server's: sallyport hostkey import FILE...")
+	}
+	return signers, nil
+}
+
+// hostSigner reads one private host key; RSA signs with SHA-2 only.
+func hostSigner(text []byte) (ssh.Signer, error) {
+	s, err := ssh.ParsePrivateKey(text)
+	if err != nil {
+		return nil, err
+	}
+	if s.PublicKey().Type() != ssh.KeyAlgoRSA {
+		return s, nil
+	}
+	return ssh.NewSignerWithAlgorithms(s.(ssh.AlgorithmSigner), []string{ssh.KeyAlgoRSASHA256, ssh.KeyAlgoRSASHA512})
+}
+
+// makeHostKeys fills a new folder, under another name until all are written.
+func makeHostKeys(dir string) error {
+	tmp := dir + ".new"
+	if err := os.RemoveAll(tmp); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(tmp, 0o700); err != nil {
+		return err
+	}
+	_, ed, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return err
+	}
+	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return err
+	}
+	r, err := rsa.GenerateKey(rand.Reader, hostRSABits)
+	if err != nil {
+		return err
+	}
+	for i, key := range []any{ed, ec, r} {
+		block, err := ssh.MarshalPrivateKey(key, "sallyport host key")
+		if err != nil {
+			return err
+		}
+		if err := writeDurably(filepath.Join(tmp, hostKeyFiles[i].name), pem.EncodeToMemory(block), 0o600); err != nil {
+			return err
+		}
+	}
+	if err := os.Rename(tmp, dir); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(dir))
+}
+
+func writeDurably(path string, b []byte, mode os.FileMode) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	return errors.Join(err, f.Sync(), f.Close())
+}
+
+func syncDir(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// ImportHostKeys takes over private keys of the server that partners know, so
+// that none of them is warned. Only the imported types are offered from then
+// on. Keys that exist are replaced only when told so.
+func ImportHostKeys(data string, files []string, replace bool) ([]exchange.HostKey, error) {
+	const op = "node.ImportHostKeys"
+	dir := hostKeyDir(data)
+	if _, err := os.Stat(dir); err == nil && !replace {
+		return nil, exchange.E(op, exchange.Exists, "This server has host keys already; partners would be warned if they changed.").
+			WithHint("add --replace if the imported keys are the ones that partners know")
+	}
+	tmp := dir + ".new"
+	if err := os.RemoveAll(tmp); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(tmp, 0o700); err != nil {
+		return nil, err
+	}
+	var out []exchange.HostKey
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return nil, exchange.E(op, exchange.NotFound, "The key cannot be read: %v.", err)
+		}
+		s, err := hostSigner(text)
+		var locked *ssh.PassphraseMissingError
+		if errors.As(err, &locked) {
+			return nil, exchange.E(op, exchange.Invalid, "%s has a passphrase; host keys have none.", file).WithHint("remove it with: ssh-keygen -p -N '' -f COPY")
+		} else if err != nil {
+			return nil, exchange.E(op, exchange.Invalid, "%s is not a private host key.", file)
+		}
+		name := ""
+		for _, f := range hostKeyFiles {
+			if f.kind == s.PublicKey().Type() || strings.HasPrefix(s.PublicKey().Type(), "ecdsa-") && strings.HasPrefix(f.kind, "ecdsa-") {
+				name = f.name
+			}
+		}
+		hk := describeHostKey(s.PublicKey())
+		if name == "" || hk.Type == ssh.KeyAlgoRSA && hk.Bits < 2048 {
+			return nil, exchange.E(op, exchange.Invalid, "%s: host keys of type %s with %d bits are not taken.", file, hk.Type, hk.Bits)
+		}
+		if err := writeDurably(filepath.Join(tmp, name), text, 0o600); errors.Is(err, fs.ErrExist) {
+			return nil, exchange.E(op, exchange.Invalid, "There are two keys of type %s; give one of each.", hk.Type)
+		} else if err != nil {
+			return nil, err
+		}
+		out = append(out, hk)
+	}
+	return out, swapDir(dir, tmp)
+}
+
+// swapDir puts a folder in another's place and keeps the old one beside it.
+func swapDir(dir, fresh string) error {
+	old := dir + ".replaced"
+	if err := os.RemoveAll(old); err != nil {
+		return err
+	}
+	if err := os.Rename(dir, old); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := os.Rename(fresh, dir); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(dir))
+}
+
+func describeHostKey(k ssh.PublicKey) exchange.HostKey {
+	hk := exchange.HostKey{Type: k.Type(), Fingerprint: ssh.FingerprintSHA256(k), Public: strings.TrimSpace(string(ssh.MarshalAuthorizedKey(k)))}
+	if c, ok := k.(ssh.CryptoPublicKey); ok {
+		switch p := c.CryptoPublicKey().(type) {
+		case ed25519.PublicKey:
+			hk.Bits = 256
+		case *ecdsa.PublicKey:
+			hk.Bits = p.Curve.Params().BitSize
+		case *rsa.PublicKey:
+			hk.Bits = p.N.BitLen()
+		}
+	}
+	return hk
+}

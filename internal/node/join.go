@@ -1,0 +1,146 @@
+package node
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/connection"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/sftpd"
+	"github.com/sallyport-sftp/sallyport/internal/sshd"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/tree"
+)
+
+// authority answers the SSH door's questions from the rooms.
+type authority struct{ n *Node }
+
+func (a authority) Check(ctx context.Context, user, fingerprint string, from netip.Addr) (exchange.Login, string, error) {
+	return a.n.accounts.Check(ctx, user, fingerprint, from)
+}
+
+func (a authority) Confirm(ctx context.Context, l exchange.Login) (bool, error) {
+	return a.n.accounts.Confirm(ctx, l)
+}
+
+func (a authority) History(from netip.Addr) (ok, failed time.Time) { return a.n.records.History(from) }
+
+func (a authority) Ended(r sshd.Record) {
+	a.n.records.Note(connection.Record{From: r.Address, KeyID: r.KeyID, LoggedIn: r.LoggedIn,
+		Connection: store.Connection{Reference: r.Reference, Address: r.Address.String(), User: clip(r.User), Client: clip(r.Client),
+			Cipher: r.Cipher, Offered: r.Offered, Methods: r.Methods, Outcome: r.Outcome, At: exchange.Micros(r.At),
+			Seconds: int64(r.Lasted / time.Second)}})
+}
+
+// clip makes a stranger's text fit for a record.
+func clip(s string) string {
+	if len(s) > 128 {
+		s = s[:128]
+	}
+	return exchange.Printable(s)
+}
+
+// serveSFTP joins a channel to its user's mailbox.
+func (n *Node) serveSFTP(ctx context.Context, sub sshd.Subsystem) error {
+	s := sftpd.New(sub.Channel, sftpd.Options{Log: n.log.With("session", sub.Login.Session), Clock: n.clock,
+		MaxHandles: n.cfg.Limits.Handles, Bulk: sub.Bulk})
+	box := n.tree.Begin(sub.Login, s.BeforeWait)
+	defer box.End()
+	return s.Serve(ctx, mailbox{box})
+}
+
+// mailbox is a tree session as the SFTP server sees it.
+type mailbox struct{ *tree.Session }
+
+func (m mailbox) Open(path string, flags exchange.OpenFlags, mode uint32) (sftpd.File, error) {
+	h, err := m.Session.Open(path, flags, mode)
+	if err != nil {
+		return nil, err
+	}
+	return h, nil
+}
+
+func (m mailbox) OpenDir(path string) (sftpd.Dir, error) {
+	l, err := m.Session.OpenDir(path)
+	if err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// Revocations are looked for twice a second; without an answer for too long,
+// nothing more is written, since a revoked login could be doing it.
+const (
+	pollEvery = 500 * time.Millisecond
+	pollLimit = 10 * time.Second
+)
+
+// revocations ends the sessions of what was revoked, on any node.
+type revocations struct {
+	store *store.Store
+	clock exchange.Clock
+	log   *slog.Logger
+	end   func(match func(*exchange.Login) bool) int
+
+	last   int64
+	polled atomic.Int64 // UnixNano of the last answer, monotonic enough
+}
+
+func (r *revocations) start() (err error) {
+	r.last, err = r.store.Read(context.Background()).RevocationNumber()
+	r.polled.Store(time.Now().UnixNano())
+	return err
+}
+
+// mayWrite fails once revocations can't be learned of.
+func (r *revocations) mayWrite() error {
+	if time.Since(time.Unix(0, r.polled.Load())) < pollLimit {
+		return nil
+	}
+	return exchange.E("node.mayWrite", exchange.Unavailable, "The server cannot store files now; please try again.")
+}
+
+func (r *revocations) run(ctx context.Context) {
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	for failing := false; ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		err := r.poll()
+		if err != nil && !failing {
+			r.log.Error("revocations could not be read", "err", err)
+		}
+		failing = err != nil
+	}
+}
+
+func (r *revocations) poll() error {
+	q := r.store.Read(context.Background())
+	number, err := q.RevocationNumber()
+	if err != nil {
+		return err
+	}
+	if number > r.last {
+		list, err := q.RevocationsAfter(r.last)
+		if err != nil {
+			return err
+		}
+		for _, v := range list {
+			ended := r.end(func(l *exchange.Login) bool {
+				return l.User.ID == v.UserID && (v.Fingerprint == "" || v.Fingerprint == l.Fingerprint) && l.Revocation < v.Number
+			})
+			if ended > 0 {
+				r.log.Info("sessions were ended", "count", ended, "reason", v.Reason)
+			}
+			r.last = v.Number
+		}
+	}
+	r.polled.Store(time.Now().UnixNano())
+	return nil
+}

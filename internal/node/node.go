@@ -1,0 +1,309 @@
+// Package node is the only place that builds and joins everything: the store,
+// the blobs, the rooms, and the doors.
+package node
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/sallyport-sftp/sallyport/internal/account"
+	"github.com/sallyport-sftp/sallyport/internal/api"
+	"github.com/sallyport-sftp/sallyport/internal/blob/disk"
+	"github.com/sallyport-sftp/sallyport/internal/config"
+	"github.com/sallyport-sftp/sallyport/internal/connection"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/feed"
+	"github.com/sallyport-sftp/sallyport/internal/inbox"
+	"github.com/sallyport-sftp/sallyport/internal/retention"
+	"github.com/sallyport-sftp/sallyport/internal/sshd"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/tree"
+)
+
+// Version is the release; the build sets it.
+var Version = "dev"
+
+// Options are what a node is built from.
+type Options struct {
+	Config config.Config
+	Log    *slog.Logger
+	Clock  exchange.Clock // nil: the real one
+}
+
+// Node is one running server.
+type Node struct {
+	cfg   config.Config
+	log   *slog.Logger
+	clock exchange.Clock
+	ids   *exchange.IDs
+
+	lock       *os.File
+	store      *store.Store
+	blobs      *disk.Store
+	accounts   *account.Room
+	inbox      *inbox.Room
+	feeds      *feed.Room
+	tree       *tree.Tree
+	records    *connection.Room
+	revoked    *revocations
+	ssh        *sshd.Server
+	api        *http.Server
+	listeners  []net.Listener
+	socket     net.Listener
+	hostKeys   []exchange.HostKey
+	background sync.WaitGroup
+	cancel     context.CancelFunc
+}
+
+// Start builds a node and opens its doors. The data folder is this process's
+// alone until Close.
+func Start(o Options) (n *Node, err error) {
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
+	n = &Node{cfg: o.Config, log: o.Log, clock: o.Clock, ids: exchange.NewIDs(o.Clock, rand.Reader)}
+	ctx, cancel := context.WithCancel(context.Background())
+	n.cancel = cancel
+	defer func() {
+		if err != nil {
+			n.Close(ctx)
+		}
+	}()
+	tuneRuntime()
+	if err := n.claimData(); err != nil {
+		return n, err
+	}
+	signers, err := hostKeys(n.cfg.Data)
+	if err != nil {
+		return n, exchange.Wrap("node.Start", exchange.Invalid, err)
+	}
+	if n.store, err = store.Open(ctx, store.Options{Dir: n.cfg.Data, URL: n.cfg.Database.URL}); err != nil {
+		return n, err
+	}
+	if err := n.buildRooms(ctx); err != nil {
+		return n, err
+	}
+	if err := n.buildDoors(ctx, signers); err != nil {
+		return n, err
+	}
+	n.log.Info("sallyport is up", "version", Version, "sftp", n.Addresses(), "data", n.cfg.Data)
+	return n, nil
+}
+
+// tuneRuntime trades memory for time: the SSH library allocates a slice for
+// every packet, and the collector at its default spends more on uploads than
+// encryption does. The limit is a guard for small machines.
+func tuneRuntime() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(400)
+	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		var si syscall.Sysinfo_t
+		if syscall.Sysinfo(&si) == nil {
+			debug.SetMemoryLimit(int64(si.Totalram) * int64(si.Unit) / 2)
+		}
+	}
+}
+
+// claimData makes the data folder and takes its lock.
+func (n *Node) claimData() error {
+	const op = "node.claimData"
+	dir := n.cfg.Data
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return exchange.E(op, exchange.Invalid, "The data folder cannot be made: %v.", err)
+	}
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return exchange.E(op, exchange.Invalid, "The data folder cannot be used: %v.", err)
+	}
+	n.lock = f
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return exchange.E(op, exchange.Conflict, "Another sallyport is using the data folder %s.", dir).
+			WithHint("stop it first, or choose another folder with --data")
+	}
+	return nil
+}
+
+func (n *Node) buildRooms(ctx context.Context) (err error) {
+	if n.blobs, err = disk.Open(filepath.Join(n.cfg.Data, "blobs"), n.clock); err != nil {
+		return err
+	}
+	policy := account.Policy{Templates: map[string]account.Template{}, MaxKeys: n.cfg.Keys.PerUser}
+	for kind, t := range n.cfg.Templates {
+		if policy.Templates[kind], err = template(t); err != nil {
+			return err
+		}
+	}
+	n.accounts = account.New(n.store, n.clock, n.ids, policy)
+	n.inbox = inbox.New(n.store, n.blobs)
+	st := &n.cfg.Storage
+	n.feeds = feed.New(feed.Options{Store: n.store, Blobs: n.blobs, Clock: n.clock, IDs: n.ids,
+		MaxFile: int64(st.MaxFile), FreeFloor: int64(st.FreeFloor),
+		MakeDirs: func(tx *store.Tx, userID, path string) (string, error) {
+			look := exchange.Read | exchange.List
+			return account.MakeDirs(tx, n.ids, userID, path, &look, false, exchange.Micros(n.clock()))
+		}})
+	n.revoked = &revocations{store: n.store, clock: n.clock, log: n.log}
+	n.tree, err = tree.New(tree.Options{Store: n.store, Blobs: n.blobs, Clock: n.clock, IDs: n.ids, Log: n.log,
+		Policy: tree.Policy{MaxFile: int64(st.MaxFile), QuotaBytes: int64(st.Quota), QuotaFiles: st.QuotaFiles,
+			FreeFloor: int64(st.FreeFloor), MaxCopy: int64(st.MaxCopy), KeepPartial: time.Duration(st.KeepPartials),
+			TempNames: n.cfg.TemporaryNames},
+		Hooks: tree.Hooks{OnCommit: n.arrived, OnGone: n.inbox.Gone, OnServed: n.feeds.Served, MayWrite: n.revoked.mayWrite}})
+	if err != nil {
+		return err
+	}
+	n.records = connection.New(ctx, n.store, n.clock, n.log)
+	sweeper := retention.New(n.store, n.blobs, n.clock, n.log)
+	n.background.Go(func() { sweeper.Run(ctx) })
+	return nil
+}
+
+// arrived joins the tree to the inbox.
+func (n *Node) arrived(tx *store.Tx, a tree.Arrival) error {
+	return n.inbox.Arrived(tx, store.NewDrop{VersionID: a.VersionID, UserID: a.Login.User.ID, Path: a.Path, Size: a.Size,
+		SHA256: a.SHA256, Fingerprint: a.Login.Fingerprint, Address: a.Login.Address, ReceivedAt: exchange.Micros(a.At)})
+}
+
+func template(t config.Template) (account.Template, error) {
+	root, err := exchange.ParseRights(t.Root)
+	out := account.Template{StartDir: t.StartDir, Root: root}
+	for _, d := range t.Dirs {
+		rights, dirErr := exchange.ParseRights(d.Rights)
+		err = errors.Join(err, dirErr)
+		out.Dirs = append(out.Dirs, account.TemplateDir{Path: d.Path, Rights: rights, Staging: d.Staging})
+	}
+	return out, err
+}
+
+func (n *Node) buildDoors(ctx context.Context, signers []ssh.Signer) error {
+	for _, s := range signers {
+		n.hostKeys = append(n.hostKeys, describeHostKey(s.PublicKey()))
+	}
+	n.ssh = sshd.New(sshd.Options{HostKeys: signers, Authority: authority{n}, Handler: n.serveSFTP, Clock: n.clock, IDs: n.ids,
+		Log: n.log, Banner: n.banner, Limits: sshLimits(n.cfg.Limits)})
+	n.revoked.end = n.ssh.End
+	if err := n.revoked.start(); err != nil {
+		return err
+	}
+	n.background.Go(func() { n.revoked.run(ctx) })
+	for _, addr := range n.cfg.Listen {
+		l, err := net.Listen("tcp", addr)
+		if err != nil {
+			return busy(addr, err)
+		}
+		n.listeners = append(n.listeners, l)
+	}
+	if err := n.openSocket(); err != nil {
+		return err
+	}
+	for _, l := range n.listeners {
+		n.background.Go(func() {
+			if err := n.ssh.Serve(l); err != nil {
+				n.log.Error("a listener stopped", "address", l.Addr(), "err", err)
+			}
+		})
+	}
+	return nil
+}
+
+// busy explains why an address could not be listened on.
+func busy(addr string, err error) error {
+	const op = "node.listen"
+	_, port, _ := net.SplitHostPort(addr)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return exchange.E(op, exchange.Conflict, "Port %s is in use by another program (%s).", port, addr).
+			WithHint("choose another port: --ssh-listen 127.0.0.1:3333")
+	case errors.Is(err, fs.ErrPermission):
+		return exchange.E(op, exchange.Denied, "Port %s needs more privileges (%s).", port, addr).
+			WithHint("ports below 1024 need root or CAP_NET_BIND_SERVICE; or choose another: --ssh-listen :2022")
+	}
+	return exchange.E(op, exchange.Invalid, "%s cannot be listened on: %v.", addr, err)
+}
+
+func sshLimits(l config.Limits) sshd.Limits {
+	return sshd.Limits{HalfOpen: l.HalfOpen, HalfOpenAddress: l.HalfOpenAddress, Handshake: time.Duration(l.Handshake),
+		KeyOffers: l.KeyOffers, User: l.UserSessions, Account: l.AccountSessions, Address: l.AddressSessions,
+		Idle: time.Duration(l.Idle), KeepAlive: time.Duration(l.KeepAlive), Stall: time.Duration(l.Stall), Channels: l.Channels}
+}
+
+// banner is what a failed log-in is told (defaults.md). It is the same for
+// everybody.
+func (n *Node) banner(reference string) string {
+	help := "the people who gave you your username"
+	sup := n.cfg.Support
+	for _, s := range []string{sup.Phone, sup.URL, sup.Email} {
+		if s != "" {
+			help = s
+		}
+	}
+	return fmt.Sprintf("This server takes SSH keys only, no passwords. Choose your private key file in your SFTP\r\n"+
+		"program; a passphrase only unlocks that file. Help: %s, reference %s.\r\n", help, reference)
+}
+
+// Addresses are where SFTP is served.
+func (n *Node) Addresses() []string {
+	out := make([]string, len(n.listeners))
+	for i, l := range n.listeners {
+		out[i] = l.Addr().String()
+	}
+	return out
+}
+
+// HostKeys are the server's own keys.
+func (n *Node) HostKeys() []exchange.HostKey { return n.hostKeys }
+
+// server is what the deployment says of itself.
+func (n *Node) server() api.Server {
+	s := api.Server{Version: Version, Listen: n.Addresses(), Host: n.cfg.Endpoint.Host, Port: n.cfg.Endpoint.Port}
+	if s.Port == 0 && len(n.listeners) > 0 {
+		_, port, _ := net.SplitHostPort(n.listeners[0].Addr().String())
+		s.Port, _ = strconv.Atoi(port)
+	}
+	return s
+}
+
+// Close lets running transfers finish until ctx ends, then closes everything,
+// the doors first. It is safe on a node that did not start whole.
+func (n *Node) Close(ctx context.Context) {
+	if n.ssh != nil {
+		n.ssh.Shutdown(ctx)
+	}
+	for _, l := range n.listeners {
+		_ = l.Close() // those that were never served
+	}
+	if n.api != nil {
+		_ = n.api.Close()
+	}
+	n.cancel()
+	n.background.Wait()
+	if n.records != nil {
+		n.records.Wait()
+	}
+	if n.tree != nil {
+		n.tree.Close()
+	}
+	if n.store != nil {
+		if err := n.store.Close(); err != nil {
+			n.log.Error("the database could not be closed", "err", err)
+		}
+	}
+	if n.lock != nil {
+		_ = n.lock.Close()
+	}
+}
