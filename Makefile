@@ -1,0 +1,30 @@
+# Two commands matter: make run and make test. The rest is for developers.
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS  = -s -w -X github.com/sallyport-sftp/sallyport/internal/node.Version=$(VERSION)
+FUZZTIME ?= 20s
+
+.PHONY: run build test check journeys fuzz bench
+
+run: ## the demo: accounts, keys and files, and how to connect
+	$(GO) run ./cmd/sallyport quickstart
+
+build: ## bin/sallyport, static
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/sallyport ./cmd/sallyport
+
+test: ## every test, with the race detector and the real clients
+	scripts/install-test-packages
+	CGO_ENABLED=1 $(GO) test -race -timeout 20m ./...
+
+check: ## what needs no server: format, vet, staticcheck, modules
+	scripts/check
+
+journeys: ## the stories alone
+	scripts/install-test-packages
+	CGO_ENABLED=1 $(GO) test -race -timeout 20m -v ./test/...
+
+fuzz: ## every fuzz target for FUZZTIME each
+	scripts/fuzz $(FUZZTIME)
+
+bench: ## beside OpenSSH; see docs/benchmarks.md
+	$(GO) run ./bench

@@ -1,0 +1,223 @@
+// Package testkit gives tests a real node, real keys, real clients and real
+// databases. Nothing in it stands in for the product.
+package testkit
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/pkg/sftp"
+	"golang.org/x/crypto/ssh"
+
+	"github.com/sallyport-sftp/sallyport/internal/client"
+	"github.com/sallyport-sftp/sallyport/internal/config"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/node"
+)
+
+// Node is a running server with its API client.
+type Node struct {
+	t    testing.TB
+	Data string
+	Addr string // SFTP, 127.0.0.1:port
+	API  *client.Client
+	Log  *Log
+
+	node *node.Node
+	cfg  config.Config
+}
+
+// Option changes a node's configuration before it starts.
+type Option func(*config.Config)
+
+// Start runs a node on a temporary data folder and a free port until the test
+// ends.
+func Start(t testing.TB, options ...Option) *Node {
+	t.Helper()
+	cfg := config.Default()
+	cfg.Data = filepath.Join(t.TempDir(), "data")
+	cfg.Listen = []string{"127.0.0.1:0"}
+	cfg.Storage.FreeFloor = 0
+	cfg.Limits.UserSessions, cfg.Limits.AccountSessions, cfg.Limits.AddressSessions = 1000, 1000, 1000
+	cfg.Log.Level = "debug"
+	for _, o := range options {
+		o(&cfg)
+	}
+	n := &Node{t: t, Data: cfg.Data, cfg: cfg, Log: &Log{}, API: client.Local(cfg.Data)}
+	n.start()
+	t.Cleanup(func() {
+		n.Stop()
+		if t.Failed() {
+			t.Logf("server log:\n%s", n.Log)
+		}
+	})
+	return n
+}
+
+func (n *Node) start() {
+	n.t.Helper()
+	nd, err := node.Start(node.Options{Config: n.cfg, Log: slog.New(slog.NewTextHandler(n.Log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+	if err != nil {
+		n.t.Fatalf("node: %v", err)
+	}
+	n.node, n.Addr = nd, nd.Addresses()[0]
+}
+
+// Stop drains for a moment and stops the node.
+func (n *Node) Stop() {
+	if n.node == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
+	defer cancel()
+	n.node.Close(ctx)
+	n.node = nil
+}
+
+// Restart stops the node and starts another on the same data.
+func (n *Node) Restart() {
+	n.t.Helper()
+	n.Stop()
+	n.start()
+}
+
+// Call sends an API request and fails the test on an error.
+func Call[T any](n *Node, method, path string, body any) T {
+	n.t.Helper()
+	v, err := client.Call[T](context.Background(), n.API, client.Request{Method: method, Path: path, Body: body})
+	if err != nil {
+		n.t.Fatalf("%s %s: %v", method, path, err)
+	}
+	return v
+}
+
+// User makes an account with its customer user of the same name, enrols a new
+// key, and returns that.
+func (n *Node) User(name string) ssh.Signer {
+	n.t.Helper()
+	Call[exchange.Account](n, "POST", "/accounts", map[string]string{"id": name, "name": name})
+	Call[exchange.User](n, "POST", "/users", map[string]string{"account": name})
+	key := NewKey(n.t)
+	n.Enrol(name, key)
+	return key
+}
+
+// Enrol adds a key to a user.
+func (n *Node) Enrol(user string, key ssh.Signer) {
+	n.t.Helper()
+	line := string(ssh.MarshalAuthorizedKey(key.PublicKey()))
+	Call[exchange.Key](n, "POST", "/users/"+user+"/keys", map[string]string{"text": line})
+}
+
+// NewKey makes an Ed25519 key.
+func NewKey(t testing.TB) ssh.Signer {
+	t.Helper()
+	_, priv, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := ssh.NewSignerFromKey(priv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// ClientConfig logs in with a key and takes any host key.
+func ClientConfig(user string, keys ...ssh.Signer) *ssh.ClientConfig {
+	return &ssh.ClientConfig{User: user, Auth: []ssh.AuthMethod{ssh.PublicKeys(keys...)},
+		HostKeyCallback: ssh.InsecureIgnoreHostKey(), Timeout: 20 * time.Second}
+}
+
+// SSH logs in; the connection ends with the test.
+func (n *Node) SSH(user string, key ssh.Signer) *ssh.Client {
+	n.t.Helper()
+	c, err := ssh.Dial("tcp", n.Addr, ClientConfig(user, key))
+	if err != nil {
+		n.t.Fatalf("log-in of %s: %v", user, err)
+	}
+	n.t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// SFTP logs in with pkg/sftp's client; it ends with the test.
+func (n *Node) SFTP(user string, key ssh.Signer) *sftp.Client {
+	n.t.Helper()
+	c, err := sftp.NewClient(n.SSH(user, key))
+	if err != nil {
+		n.t.Fatalf("sftp of %s: %v", user, err)
+	}
+	n.t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// Drops lists the inbox.
+func (n *Node) Drops() []exchange.Drop {
+	n.t.Helper()
+	return Call[[]exchange.Drop](n, "GET", "/inbox", nil)
+}
+
+// Eventually waits until a condition holds, and fails the test after a while.
+func Eventually(t testing.TB, what string, cond func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	for !cond() {
+		if time.Now().After(deadline) {
+			t.Fatalf("it did not happen in time: %s", what)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// FreePort finds a TCP port on loopback that nobody uses now.
+func FreePort(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	return port
+}
+
+// Log gathers what a node logs.
+type Log struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *Log) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *Log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// Contains reports whether something was logged.
+func (l *Log) Contains(s string) bool { return strings.Contains(l.String(), s) }
+
+// MustRead reads a whole file.
+func MustRead(t testing.TB, path string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}

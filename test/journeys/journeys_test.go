@@ -1,0 +1,154 @@
+// Package journeys runs the stories in testdata: each is a txtar script that
+// starts a real server and lets real clients at it.
+package journeys
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/sallyport-sftp/sallyport/internal/cli"
+	"github.com/sallyport-sftp/sallyport/internal/testkit"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"sallyport": func() {
+			os.Exit(cli.Run(cli.IO{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Env: os.Environ()}, os.Args[1:]))
+		},
+	})
+}
+
+func TestJourneys(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup:               setup,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"up":       up,
+			"down":     down,
+			"kill9":    kill9,
+			"waitfor":  waitFor,
+			"random":   random,
+			"samehash": sameHash,
+		},
+	})
+}
+
+// server is the story's running server.
+type server struct {
+	cmd  *exec.Cmd
+	done chan error
+}
+
+// setup gives a story a home, a data folder, a free port, and an ssh
+// configuration that asks nothing.
+func setup(e *testscript.Env) error {
+	port := testkit.FreePort(e.T().(testing.TB))
+	e.Setenv("PORT", port)
+	e.Setenv("HOME", e.WorkDir)
+	e.Setenv("SALLYPORT_DATA", filepath.Join(e.WorkDir, "data"))
+	e.Setenv("SALLYPORT_STORAGE_FREE_FLOOR", "0")
+	e.Setenv("PATH", e.Getenv("PATH")+":/usr/sbin:/sbin:/usr/bin:/bin")
+	s := &server{}
+	e.Values["server"] = s
+	e.Defer(func() {
+		if s.cmd != nil {
+			_ = s.cmd.Process.Kill()
+			<-s.done
+		}
+	})
+	// Options for sftp, scp and ssh: -F $WORK/ssh_config
+	conf := "Host *\n  StrictHostKeyChecking no\n  UserKnownHostsFile /dev/null\n  LogLevel ERROR\n  IdentitiesOnly yes\n" +
+		"  IdentityFile " + filepath.Join(e.WorkDir, "id") + "\n  Port " + port + "\n"
+	return os.WriteFile(filepath.Join(e.WorkDir, "ssh_config"), []byte(conf), 0o600)
+}
+
+// up starts the server on 127.0.0.1:$PORT (extra arguments go to "serve") and
+// waits until it answers.
+func up(ts *testscript.TestScript, neg bool, args []string) {
+	s := ts.Value("server").(*server)
+	if s.cmd != nil || neg {
+		ts.Fatalf("usage: up [serve arguments], once at a time")
+	}
+	exe, err := exec.LookPath("sallyport")
+	if dir := strings.Split(ts.Getenv("PATH"), ":")[0]; err != nil {
+		exe = filepath.Join(dir, "sallyport")
+	}
+	s.cmd = exec.Command(exe, append([]string{"serve", "--ssh-listen", "127.0.0.1:" + ts.Getenv("PORT")}, args...)...)
+	s.cmd.Dir = ts.MkAbs(".")
+	s.cmd.Env = append(os.Environ(), "SALLYPORT_DATA="+ts.Getenv("SALLYPORT_DATA"), "SALLYPORT_STORAGE_FREE_FLOOR="+ts.Getenv("SALLYPORT_STORAGE_FREE_FLOOR"), "HOME="+ts.Getenv("HOME"))
+	log, err := os.OpenFile(ts.MkAbs("server.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	ts.Check(err)
+	defer log.Close()
+	s.cmd.Stdout, s.cmd.Stderr = log, log
+	ts.Check(s.cmd.Start())
+	s.done = make(chan error, 1)
+	go func(cmd *exec.Cmd, done chan error) { done <- cmd.Wait() }(s.cmd, s.done)
+	for end := time.Now().Add(60 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		probe := exec.Command(exe, "session", "list")
+		probe.Env = s.cmd.Env
+		if probe.Run() == nil {
+			return
+		}
+		select {
+		case err := <-s.done:
+			s.cmd = nil
+			ts.Fatalf("the server ended: %v\n%s", err, ts.ReadFile("server.log"))
+		default:
+		}
+		if time.Now().After(end) {
+			ts.Fatalf("the server did not come up:\n%s", ts.ReadFile("server.log"))
+		}
+	}
+}
+
+// down stops the server with SIGTERM; it must exit with 0.
+func down(ts *testscript.TestScript, _ bool, _ []string) {
+	s := ts.Value("server").(*server)
+	ts.Check(s.cmd.Process.Signal(syscall.SIGTERM))
+	if err := <-s.done; err != nil {
+		ts.Fatalf("the server ended with %v", err)
+	}
+	s.cmd = nil
+}
+
+// kill9 ends the server with no time to do anything.
+func kill9(ts *testscript.TestScript, _ bool, _ []string) {
+	s := ts.Value("server").(*server)
+	ts.Check(s.cmd.Process.Kill())
+	<-s.done
+	s.cmd = nil
+}
+
+// waitFor runs a command until it succeeds: waitfor sh -c '…'
+func waitFor(ts *testscript.TestScript, neg bool, args []string) {
+	var err error
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+		if err = ts.Exec(args[0], args[1:]...); (err == nil) != neg {
+			return
+		}
+	}
+	ts.Fatalf("it did not happen in time: %s: %v", strings.Join(args, " "), err)
+}
+
+// random makes a file of random bytes: random FILE SIZE, as in head -c.
+func random(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(ts.Exec("sh", "-c", "head -c "+args[1]+" /dev/urandom > "+args[0]))
+}
+
+// sameHash compares two files: samehash A B
+func sameHash(ts *testscript.TestScript, neg bool, args []string) {
+	same := ts.ReadFile(args[0]) == ts.ReadFile(args[1])
+	if same == neg {
+		ts.Fatalf("%s: same bytes: %v", strings.Join(args, " and "), same)
+	}
+}
+
