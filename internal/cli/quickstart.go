@@ -1,5 +1,195 @@
 package cli
 
-import "github.com/spf13/cobra"
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 
-func (a *app) quickstartCommand() *cobra.Command { return &cobra.Command{Use: "quickstart"} }
+	"github.com/spf13/cobra"
+
+	"github.com/sallyport-sftp/sallyport/internal/config"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/node"
+)
+
+// quickstartListen is on loopback: the demo's keys are for this machine.
+const quickstartListen = "127.0.0.1:2022"
+
+func (a *app) quickstartCommand() *cobra.Command {
+	var listen []string
+	c := command("quickstart", "Start a server with demo accounts, keys and files, and print how to connect", cobra.NoArgs,
+		func(ctx context.Context, _ []string) error {
+			cfg := config.Default()
+			cfg.Data, cfg.Listen, cfg.Log.Level = a.dataDir(), []string{quickstartListen}, "warn"
+			cfg.Storage.FreeFloor = 64 << 20 // a demo on a laptop
+			if len(listen) > 0 {
+				cfg.Listen = listen
+			}
+			return a.quickstart(ctx, cfg)
+		})
+	c.Flags().StringArrayVar(&listen, "ssh-listen", nil, "address to serve SFTP on (repeatable; default "+quickstartListen+")")
+	return c
+}
+
+func (a *app) quickstart(ctx context.Context, cfg config.Config) error {
+	n, err := node.Start(node.Options{Config: cfg, Log: a.logger(cfg)})
+	if err != nil {
+		return err
+	}
+	defer stop(n, cfg)
+	d := demo{app: a, dir: filepath.Join(cfg.Data, "demo-keys"), addr: n.Addresses()[0]}
+	a.data = cfg.Data // so that the calls below reach this server, whatever the environment says
+	if err := d.prepare(ctx, n.HostKeys()); err != nil {
+		return err
+	}
+	d.explain(n.HostKeys())
+	<-ctx.Done()
+	fmt.Fprintln(a.Out, "\nStopping. Start again with the same command: everything is still there.")
+	return nil
+}
+
+// demo is what quickstart makes: two accounts, one with a vendor, two feeds.
+type demo struct {
+	*app
+	dir  string // of the keys
+	addr string
+}
+
+// demoUsers are the log-ins, in the order they are made.
+var demoUsers = []struct{ account, name, vendor string }{
+	{"acme", "Acme Telecom", ""},
+	{"acme", "Acme Telecom", "carrier1"},
+	{"globex", "Globex Ltd", ""},
+}
+
+// prepare makes what is missing of the demo. Every step can be repeated, so
+// that a second start, or one after an interrupted first, just goes on.
+func (d *demo) prepare(ctx context.Context, hostKeys []exchange.HostKey) error {
+	if err := os.MkdirAll(d.dir, 0o700); err != nil {
+		return exchange.E("cli.demo", exchange.Invalid, "The folder for demo keys cannot be made: %v.", err)
+	}
+	steps := []func(context.Context) error{
+		d.post("/vendors", map[string]any{"short": "carrier1", "name": "Carrier One"}),
+		d.post("/feeds", map[string]any{"name": "cdr", "kind": "cdr", "types": []string{"csv"}, "retention": "12mo"}),
+		d.post("/feeds", map[string]any{"name": "invoice", "kind": "invoice", "types": []string{"pdf", "csv"}, "retention": "12mo"}),
+	}
+	for _, u := range demoUsers {
+		if u.vendor == "" {
+			steps = append(steps, d.post("/accounts", map[string]any{"id": u.account, "name": u.name}))
+		}
+		user := strings.TrimSuffix(u.account+"-"+u.vendor, "-")
+		steps = append(steps, d.post("/users", map[string]any{"account": u.account, "vendor": u.vendor}),
+			func(ctx context.Context) error { return d.key(ctx, user) })
+		if u.vendor == "" {
+			steps = append(steps, d.post("/feeds/cdr/subscriptions", map[string]any{"user": user}),
+				d.post("/feeds/invoice/subscriptions", map[string]any{"user": user}),
+				func(ctx context.Context) error { return d.files(ctx, u.account, u.name) })
+		}
+	}
+	for _, step := range steps {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return d.knownHosts(hostKeys)
+}
+
+// post makes a thing, unless it is there already.
+func (d *demo) post(path string, body map[string]any) func(context.Context) error {
+	return func(ctx context.Context) error {
+		_, err := call[any](ctx, d.app, "POST", path, body)
+		if exchange.Is(err, exchange.Exists) {
+			return nil
+		}
+		return err
+	}
+}
+
+// files publishes last month's call records and invoice of an account.
+func (d *demo) files(ctx context.Context, account, name string) error {
+	work, err := os.MkdirTemp("", "sallyport-demo-")
+	if err != nil {
+		return exchange.Wrap("cli.demo", exchange.Internal, err)
+	}
+	defer os.RemoveAll(work)
+	bill := demoBill(account, name)
+	for _, f := range []struct {
+		feed, name string
+		content    []byte
+	}{{"cdr", account + "-2026-10-calls.csv", bill.csv()}, {"invoice", account + "-2026-10-invoice.pdf", bill.pdf()}} {
+		file := filepath.Join(work, f.name)
+		if err := os.WriteFile(file, f.content, 0o600); err != nil {
+			return exchange.Wrap("cli.demo", exchange.Internal, err)
+		}
+		if _, err := d.publishFile(ctx, publishing{account: account}, f.feed, file, "demo-"+f.name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// knownHosts lets the printed OpenSSH line connect without a question.
+func (d *demo) knownHosts(keys []exchange.HostKey) error {
+	host, port, _ := net.SplitHostPort(d.addr)
+	var b strings.Builder
+	for _, k := range keys {
+		fmt.Fprintf(&b, "[%s]:%s %s\n", host, port, k.Public)
+	}
+	if err := os.WriteFile(filepath.Join(d.dir, "known_hosts"), []byte(b.String()), 0o600); err != nil {
+		return exchange.Wrap("cli.demo", exchange.Internal, err)
+	}
+	return nil
+}
+
+// explain prints what to paste.
+func (d *demo) explain(keys []exchange.HostKey) {
+	host, port, _ := net.SplitHostPort(d.addr)
+	i := slices.IndexFunc(keys, func(k exchange.HostKey) bool { return k.Type == "ssh-ed25519" })
+	fingerprint := keys[max(i, 0)].Fingerprint
+	file := func(name string) string { return shellQuote(filepath.Join(d.dir, name)) }
+	sftp := func(user string) string {
+		return fmt.Sprintf("sftp -i %s -o UserKnownHostsFile=%s -P %s %s@%s", file(user), file("known_hosts"), port, user, host)
+	}
+	manage := "sallyport"
+	if d.data != config.Default().Data {
+		manage += " --data " + shellQuote(d.data)
+	}
+	fmt.Fprintf(d.Out, `Sallyport is running: SFTP on %[1]s port %[2]s. Stop it with Ctrl-C.
+
+Connect as a customer (paste into another terminal):
+  %[3]s
+  psftp -i %[4]s -hostkey %[5]s -P %[2]s acme@%[1]s
+  then:  ls /download/invoice
+         get /download/cdr/acme-2026-10-calls.csv
+         cd /upload
+         put acme-2026-10-calls.csv
+
+Connect as a vendor of that customer, who sees nothing of it:
+  %[6]s
+
+WinSCP, FileZilla:
+  protocol SFTP, host %[1]s, port %[2]s, user acme, no password
+  private key file %[4]s
+  (FileZilla: Log-on type "Key file"; WinSCP: Advanced, SSH, Authentication)
+  the server's key is %[5]s
+
+Look at what happened:
+  %[7]s inbox list        files that partners sent
+  %[7]s delivery list     what was published, and what was collected
+  %[7]s files ls acme     what a partner sees
+  %[7]s --help
+(From the source tree, "go run ./cmd/sallyport" stands for "sallyport".)
+`, host, port, sftp("acme"), file("acme.ppk"), fingerprint, sftp("acme-carrier1"), manage)
+}
+
+// shellQuote makes a path one word for a shell.
+func shellQuote(s string) string {
+	if strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+,:@%") == "" {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}

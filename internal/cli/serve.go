@@ -107,4 +107,3 @@ func (a *app) versionCommand() *cobra.Command {
 		return a.done(v, "sallyport %s (%s, %s)", v["version"], v["go"], v["platform"])
 	})
 }
-

@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime/debug"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 )
@@ -122,11 +124,11 @@ func (s *Store) once(fn func(*Tx) error) (err error) {
 	}
 	committed := false
 	defer func() {
-		if !committed { // also when fn panics, on the way up
+		if !committed {
 			_, _ = tx.exec("Write", "ROLLBACK")
 		}
 	}()
-	if err := fn(tx); err != nil {
+	if err := guard(fn, tx); err != nil {
 		return err
 	}
 	if _, err := tx.exec("Write", "COMMIT"); err != nil {
@@ -134,6 +136,17 @@ func (s *Store) once(fn func(*Tx) error) (err error) {
 	}
 	committed = true
 	return nil
+}
+
+// guard turns a panic in fn into an error: its transaction is shared with
+// others, who must not hang for it.
+func guard(fn func(*Tx) error, tx *Tx) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = exchange.Wrap("store.Write", exchange.Internal, fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
+		}
+	}()
+	return fn(tx)
 }
 
 // writeParallel runs fn on PostgreSQL, again after a deadlock.
@@ -153,7 +166,7 @@ func (s *Store) onceParallel(fn func(*Tx) error) error {
 		return s.wrap("Write", err)
 	}
 	defer func() { _ = t.Rollback() }() // after Commit it does nothing
-	if err := fn(&Tx{Q{s: s, ctx: ctx, tx: t}}); err != nil {
+	if err := guard(fn, &Tx{Q{s: s, ctx: ctx, tx: t}}); err != nil {
 		return err
 	}
 	if err := t.Commit(); err != nil {

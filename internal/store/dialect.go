@@ -48,6 +48,7 @@ var sqliteDialect = dialect{
 
 var postgresDialect = dialect{
 	goose: goose.DialectPostgres,
+	lock:  "FOR UPDATE",
 	conflict: func(err error) bool {
 		var e *pgconn.PgError
 		return errors.As(err, &e) && e.Code == "23505"

@@ -42,7 +42,8 @@ func (tx *Tx) AddUser(u exchange.User, root exchange.Rights) error {
 		VALUES ($1, 0, 0, $2, $3)`, u.ID, null(u.QuotaBytes), null(u.QuotaFiles)); err != nil {
 		return err
 	}
-	return tx.AddDir(Dir{ID: u.ID, User: u.ID, Fixed: true, Rights: &root, Mtime: exchange.Micros(u.CreatedAt)})
+	// Siblings' names differ, and all roots are siblings: a root is named by its id.
+	return tx.AddDir(Dir{ID: u.ID, User: u.ID, Name: u.ID, Fixed: true, Rights: &root, Mtime: exchange.Micros(u.CreatedAt)})
 }
 
 // SetUser changes whether a user may log in, its starting directory, networks

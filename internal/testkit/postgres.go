@@ -7,37 +7,33 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 )
 
+// Cluster is a private PostgreSQL server.
+type Cluster struct {
+	dir, bin, port string
+	cred           *syscall.Credential
+	databases      atomic.Int64
+}
+
 // Postgres starts a private PostgreSQL cluster on loopback until the test
-// ends, and returns the URL of its database. As root it runs as the user
-// "postgres", since the server refuses root.
-func Postgres(t testing.TB) string {
+// ends. As root it runs as the user "postgres", since the server refuses root.
+func Postgres(t testing.TB) *Cluster {
 	t.Helper()
-	bin := postgresBin(t)
+	c := &Cluster{bin: postgresBin(t), port: FreePort(t)}
 	dir, err := os.MkdirTemp("", "sallyport-pg-") // t.TempDir is closed to other users
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	cred := postgresUser(t, dir)
-	run := func(name string, args ...string) {
-		t.Helper()
-		cmd := exec.Command(filepath.Join(bin, name), args...)
-		cmd.Dir = dir
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: cred}
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("%s: %v\n%s", name, err, out)
-		}
-	}
-	data, port := filepath.Join(dir, "data"), FreePort(t)
-	run("initdb", "--no-sync", "-A", "trust", "-U", "sallyport", "-D", data)
-	server := exec.Command(filepath.Join(bin, "postgres"), "-D", data, "-p", port, "-k", dir, "-c", "listen_addresses=127.0.0.1")
-	server.Dir = dir
-	server.SysProcAttr = &syscall.SysProcAttr{Credential: cred}
+	c.dir, c.cred = dir, postgresUser(t, dir)
+	data := filepath.Join(dir, "data")
+	c.run(t, "initdb", "--no-sync", "-A", "trust", "-U", "sallyport", "-D", data)
+	server := c.command("postgres", "-D", data, "-p", c.port, "-k", dir, "-c", "listen_addresses=127.0.0.1")
 	log, err := os.Create(filepath.Join(dir, "log"))
 	if err != nil {
 		t.Fatal(err)
@@ -52,14 +48,44 @@ func Postgres(t testing.TB) string {
 		_ = log.Close()
 	})
 	ready := func() bool {
-		return exec.Command(filepath.Join(bin, "pg_isready"), "-q", "-h", "127.0.0.1", "-p", port).Run() == nil
+		return c.command("pg_isready", "-q", "-h", "127.0.0.1", "-p", c.port).Run() == nil
 	}
 	for end := time.Now().Add(30 * time.Second); !ready(); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("PostgreSQL did not start:\n%s", MustRead(t, log.Name()))
 		}
 	}
-	return fmt.Sprintf("postgres://sallyport@127.0.0.1:%s/postgres", port)
+	return c
+}
+
+// Database makes an empty database and returns its URL.
+func (c *Cluster) Database(t testing.TB) string {
+	t.Helper()
+	name := fmt.Sprintf("db%d", c.databases.Add(1))
+	c.run(t, "createdb", "-h", "127.0.0.1", "-p", c.port, "-U", "sallyport", name)
+	return fmt.Sprintf("postgres://sallyport@127.0.0.1:%s/%s", c.port, name)
+}
+
+// Restart stops the server at once, as a crash would, and starts it again.
+func (c *Cluster) Restart(t testing.TB) {
+	t.Helper()
+	c.run(t, "pg_ctl", "-D", filepath.Join(c.dir, "data"), "-m", "immediate", "-w", "-o",
+		fmt.Sprintf("-p %s -k %s -c listen_addresses=127.0.0.1", c.port, c.dir), "-l", filepath.Join(c.dir, "log"), "restart")
+	t.Cleanup(func() { c.run(t, "pg_ctl", "-D", filepath.Join(c.dir, "data"), "-m", "immediate", "stop") })
+}
+
+func (c *Cluster) command(name string, args ...string) *exec.Cmd {
+	cmd := exec.Command(filepath.Join(c.bin, name), args...)
+	cmd.Dir = c.dir
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: c.cred}
+	return cmd
+}
+
+func (c *Cluster) run(t testing.TB, name string, args ...string) {
+	t.Helper()
+	if out, err := c.command(name, args...).CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", name, err, out)
+	}
 }
 
 // postgresBin finds Debian's versioned folder of server programs.

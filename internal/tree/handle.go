@@ -52,16 +52,34 @@ func (h *Handle) current() error {
 			box.mu.Unlock()
 			return exchange.E(op, exchange.Conflict, "Another session continues this upload.")
 		case img.state == committed && h.writes():
-			base, key := img.result, img.key
+			key := img.key
 			img.release()
-			h.fresh, h.changed = false, false
 			box.mu.Unlock()
-			return h.attach(key, &base, base.Size, false)
+			return h.reattach(key)
 		default:
 			box.mu.Unlock()
 			return nil
 		}
 	}
+}
+
+// reattach goes on from what the name shows now, which a third handle may have
+// committed since: an image that this session has open, or the newest version.
+func (h *Handle) reattach(key nameKey) error {
+	h.fresh, h.changed, h.img = false, false, nil
+	q := h.s.query()
+	f, err := q.File(key.dir, key.name)
+	var base store.Content
+	if err == nil {
+		base, err = q.Content(f.VersionID)
+	}
+	if err == nil {
+		err = h.attach(key, &base, f.Size, false)
+	}
+	if err != nil { // the name is gone: nothing is left to write to
+		h.img = &image{t: h.s.t, box: h.s.box, key: key, state: removed, refs: 1, broken: true}
+	}
+	return err
 }
 
 // Ready waits for what the session itself has under way on the file, so that

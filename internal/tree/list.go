@@ -23,7 +23,11 @@ func (s *Session) Stat(path string) (exchange.FileInfo, error) {
 
 func (s *Session) statPlace(q *store.Q, p place) (exchange.FileInfo, error) {
 	if p.self != nil {
-		return dirInfo(*p.self), nil
+		info := dirInfo(*p.self)
+		if p.name == "" {
+			info.Name = "/"
+		}
+		return info, nil
 	}
 	s.box.mu.Lock()
 	img := s.box.newest(p.key())

@@ -151,4 +151,3 @@ func sameHash(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("%s: same bytes: %v", strings.Join(args, " and "), same)
 	}
 }
-

@@ -1,0 +1,293 @@
+// Package blobtest is the contract of blob.Store: every driver passes it.
+package blobtest
+
+import (
+	"bytes"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/blob"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+)
+
+// Run checks a driver. open opens the same storage as the next process would;
+// it is called once at first, and again for what must survive.
+func Run(t *testing.T, open func(t *testing.T) blob.Store) {
+	for name, test := range map[string]func(*testing.T, func(*testing.T) blob.Store){
+		"a committed blob reads back":                  commits,
+		"a stage reads what was written, in any order": scattered,
+		"truncate cuts and extends with zeros":         truncates,
+		"fill copies a blob that stays as it was":      fills,
+		"revert makes a stage again":                   reverts,
+		"discard leaves nothing":                       discards,
+		"a synced stage survives with its note":        survives,
+		"removing keeps open readers":                  removes,
+		"walk finds blobs and no stages":               walks,
+		"many commits at once":                         manyAtOnce,
+		"what is absent is not found":                  absent,
+	} {
+		t.Run(name, func(t *testing.T) { test(t, open) })
+	}
+}
+
+var when = time.Date(2026, 2, 3, 4, 5, 6, 0, time.UTC)
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// stage makes a stage with content.
+func stage(t testing.TB, s blob.Store, id string, content []byte) blob.Stage {
+	t.Helper()
+	g, err := s.Stage(id)
+	must(t, err)
+	_, err = g.WriteAt(content, 0)
+	must(t, err)
+	return g
+}
+
+func store(t testing.TB, s blob.Store, id string, content []byte) string {
+	t.Helper()
+	g := stage(t, s, id, content)
+	key := blob.Key("owner", id, "Some Name.csv", when)
+	must(t, g.Commit(key))
+	must(t, g.Close())
+	return key
+}
+
+func content(t testing.TB, s blob.Store, key string) []byte {
+	t.Helper()
+	r, err := s.Open(key)
+	must(t, err)
+	defer r.Close()
+	b, err := io.ReadAll(io.NewSectionReader(r, 0, r.Size()))
+	must(t, err)
+	return b
+}
+
+func random(n int) []byte {
+	b := make([]byte, n)
+	_, _ = rand.Read(b)
+	return b
+}
+
+func commits(t *testing.T, open func(*testing.T) blob.Store) {
+	want := random(300_000)
+	key := store(t, open(t), "01COMMIT", want)
+	if got := content(t, open(t), key); !bytes.Equal(got, want) {
+		t.Fatal("the bytes differ")
+	}
+	empty := store(t, open(t), "01EMPTY", nil)
+	if got := content(t, open(t), empty); len(got) != 0 {
+		t.Fatal("the empty blob has bytes")
+	}
+}
+
+func scattered(t *testing.T, open func(*testing.T) blob.Store) {
+	s := open(t)
+	g, err := s.Stage("01SCATTER")
+	must(t, err)
+	_, err = g.WriteAt([]byte("world"), 6)
+	must(t, err)
+	_, err = g.WriteAt([]byte("hello "), 0)
+	must(t, err)
+	b := make([]byte, 11)
+	_, err = g.ReadAt(b, 0)
+	must(t, err)
+	if string(b) != "hello world" {
+		t.Fatalf("read %q", b)
+	}
+	key := blob.Key("owner", "01SCATTER", "", when)
+	must(t, g.Commit(key))
+	_, err = g.ReadAt(b[:5], 6) // a stage still reads after its commit
+	must(t, err)
+	must(t, g.Close())
+	if got := content(t, s, key); string(got) != "hello world" {
+		t.Fatalf("stored %q", got)
+	}
+}
+
+func truncates(t *testing.T, open func(*testing.T) blob.Store) {
+	s := open(t)
+	g := stage(t, s, "01TRUNC", []byte("abcdef"))
+	must(t, g.Truncate(3))
+	must(t, g.Truncate(5))
+	key := blob.Key("owner", "01TRUNC", "x", when)
+	must(t, g.Commit(key))
+	must(t, g.Close())
+	if got := content(t, s, key); string(got) != "abc\x00\x00" {
+		t.Fatalf("stored %q", got)
+	}
+}
+
+func fills(t *testing.T, open func(*testing.T) blob.Store) {
+	s := open(t)
+	want := random(200_000)
+	from := store(t, s, "01FROM", want)
+	g, err := s.Stage("01FILL")
+	must(t, err)
+	r, err := s.Open(from)
+	must(t, err)
+	must(t, g.Fill(r))
+	must(t, r.Close())
+	_, err = g.WriteAt([]byte("CHANGED"), 1000)
+	must(t, err)
+	key := blob.Key("owner", "01FILL", "x", when)
+	must(t, g.Commit(key))
+	must(t, g.Close())
+	if !bytes.Equal(content(t, s, from), want) {
+		t.Fatal("the source changed")
+	}
+	copy(want[1000:], "CHANGED")
+	if !bytes.Equal(content(t, s, key), want) {
+		t.Fatal("the copy differs")
+	}
+}
+
+func reverts(t *testing.T, open func(*testing.T) blob.Store) {
+	s := open(t)
+	g := stage(t, s, "01REVERT", []byte("first"))
+	key := blob.Key("owner", "01REVERT", "x", when)
+	must(t, g.Commit(key))
+	must(t, g.Revert())
+	if _, err := s.Open(key); !exchange.Is(err, exchange.NotFound) {
+		t.Fatalf("the key is still there: %v", err)
+	}
+	_, err := g.WriteAt([]byte(" and more"), 5)
+	must(t, err)
+	must(t, g.Commit(key))
+	must(t, g.Close())
+	if got := content(t, s, key); string(got) != "first and more" {
+		t.Fatalf("stored %q", got)
+	}
+}
+
+func discards(t *testing.T, open func(*testing.T) blob.Store) {
+	s := open(t)
+	g := stage(t, s, "01DISCARD", []byte("gone"))
+	must(t, g.Sync(4, []byte("note")))
+	must(t, g.Discard())
+	must(t, g.Close())
+	left, err := open(t).Leftovers()
+	must(t, err)
+	for _, l := range left {
+		if l.ID == "01DISCARD" {
+			t.Fatal("it is left over")
+		}
+	}
+}
+
+func survives(t *testing.T, open func(*testing.T) blob.Store) {
+	g := stage(t, open(t), "01SURVIVE", []byte("half a file"))
+	must(t, g.Sync(11, []byte("the note")))
+	_, err := g.WriteAt([]byte(", not synced"), 11)
+	must(t, err)
+	must(t, g.Close())
+	s := open(t)
+	left, err := s.Leftovers()
+	must(t, err)
+	for _, l := range left {
+		if l.ID != "01SURVIVE" {
+			continue
+		}
+		if string(l.Note) != "the note" || l.Size < 11 {
+			t.Fatalf("left over: %+v", l)
+		}
+		g, err := s.Reopen(l.ID)
+		must(t, err)
+		must(t, g.Truncate(11))
+		key := blob.Key("owner", l.ID, "x", when)
+		must(t, g.Commit(key))
+		must(t, g.Close())
+		if got := content(t, s, key); string(got) != "half a file" {
+			t.Fatalf("stored %q", got)
+		}
+		return
+	}
+	t.Fatal("it is not left over")
+}
+
+func removes(t *testing.T, open func(*testing.T) blob.Store) {
+	s := open(t)
+	key := store(t, s, "01REMOVE", []byte("still here"))
+	r, err := s.Open(key)
+	must(t, err)
+	must(t, s.Remove(key))
+	must(t, s.Remove(key)) // twice is no error
+	b := make([]byte, 10)
+	_, err = r.ReadAt(b, 0)
+	must(t, err)
+	must(t, r.Close())
+	if string(b) != "still here" {
+		t.Fatalf("read %q", b)
+	}
+}
+
+func walks(t *testing.T, open func(*testing.T) blob.Store) {
+	s := open(t)
+	key := store(t, s, "01WALK", []byte("12345"))
+	g := stage(t, s, "01STAGED", []byte("x"))
+	defer g.Close()
+	found := map[string]int64{}
+	must(t, s.Walk(func(key string, size int64, _ time.Time) error {
+		found[key] = size
+		return nil
+	}))
+	if found[key] != 5 || blob.ID(key) != "01WALK" {
+		t.Fatalf("found %v", found)
+	}
+	for k := range found {
+		if blob.ID(k) == "01STAGED" {
+			t.Fatal("a stage is in the walk")
+		}
+	}
+	stop := errors.New("stop")
+	if err := s.Walk(func(string, int64, time.Time) error { return stop }); !errors.Is(err, stop) {
+		t.Fatalf("the walk's error is %v", err)
+	}
+}
+
+func manyAtOnce(t *testing.T, open func(*testing.T) blob.Store) {
+	s := open(t)
+	var wg sync.WaitGroup
+	keys := make([]string, 40)
+	for i := range keys {
+		wg.Go(func() {
+			id := fmt.Sprintf("01MANY%02d", i)
+			g, err := s.Stage(id)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			keys[i] = blob.Key(fmt.Sprintf("owner%d", i%3), id, id, when)
+			_, err = g.WriteAt([]byte(id), 0)
+			if err := errors.Join(err, g.Commit(keys[i]), g.Close()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	for i, key := range keys {
+		if got := content(t, s, key); string(got) != fmt.Sprintf("01MANY%02d", i) {
+			t.Fatalf("%s has %q", key, got)
+		}
+	}
+}
+
+func absent(t *testing.T, open func(*testing.T) blob.Store) {
+	s := open(t)
+	if _, err := s.Open("owner/2026/01/none"); !exchange.Is(err, exchange.NotFound) {
+		t.Fatalf("opening what is absent: %v", err)
+	}
+	if free, err := s.Free(); err != nil || free <= 0 {
+		t.Fatalf("free: %d, %v", free, err)
+	}
+}

@@ -1,0 +1,91 @@
+// Package house holds the code to the table in ARCHITECTURE.md.
+package house
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/sallyport-sftp/sallyport/"
+
+// rules reads the table: folder → what it may import.
+func rules(t *testing.T) map[string][]string {
+	t.Helper()
+	text, err := os.ReadFile("../../ARCHITECTURE.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	row := regexp.MustCompile("(?m)^\\| `([^`]+)` \\|[^|]*\\|([^|]*)\\|$")
+	out := map[string][]string{}
+	for _, m := range row.FindAllStringSubmatch(string(text), -1) {
+		allowed := []string{}
+		for word := range strings.SplitSeq(m[2], ",") {
+			if word = strings.TrimSpace(word); word != "" {
+				allowed = append(allowed, word)
+			}
+		}
+		out[m[1]] = allowed
+	}
+	if len(out) < 20 {
+		t.Fatalf("the table has only %d rows: has its form changed?", len(out))
+	}
+	return out
+}
+
+// imports asks go list for every package's own imports, tests left out.
+func imports(t *testing.T) map[string][]string {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-f", `{{.ImportPath}}{{range .Imports}} {{.}}{{end}}`, "../../cmd/...", "../../internal/...")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string][]string{}
+	for line := range bytes.Lines(out) {
+		words := strings.Fields(string(line))
+		all[folder(words[0])] = words[1:]
+	}
+	return all
+}
+
+// folder is a package's name in the table.
+func folder(path string) string {
+	return strings.TrimPrefix(strings.TrimPrefix(path, module), "internal/")
+}
+
+func TestImportsFollowTheMap(t *testing.T) {
+	allowed, all := rules(t), imports(t)
+	for pkg, list := range all {
+		may, known := allowed[pkg]
+		if !known {
+			t.Errorf("%s is not in the table of ARCHITECTURE.md", pkg)
+			continue
+		}
+		for _, path := range list {
+			if strings.HasPrefix(path, module) && !slices.Contains(may, folder(path)) {
+				t.Errorf("%s imports %s, which the table does not allow", pkg, folder(path))
+			}
+		}
+	}
+	for pkg := range allowed {
+		if _, exists := all[pkg]; !exists {
+			t.Errorf("the table has %s, which does not exist", pkg)
+		}
+	}
+}
+
+func TestTheWordsNeedNothing(t *testing.T) {
+	all := imports(t)
+	for pkg, may := range map[string]string{"exchange": "", "sftpwire": "", "sshwire": "golang.org/x/crypto/ssh"} {
+		for _, path := range all[pkg] {
+			if strings.Contains(path, ".") && !strings.HasPrefix(path, module) && path != may {
+				t.Errorf("%s imports %s", pkg, path)
+			}
+		}
+	}
+}
