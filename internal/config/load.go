@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"os"
 	"path"
@@ -46,7 +47,9 @@ func Load(file string, environ []string) (Config, error) {
 // Parse reads YAML over what c holds. name is the file's, for messages.
 func Parse(name string, text []byte, c *Config) error {
 	const op = "config.Parse"
+	defaults := c.Templates
 	err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(c)
+	c.Templates = mergeTemplates(c.Templates, defaults)
 	if err == nil || errors.Is(err, io.EOF) {
 		return nil
 	}
@@ -64,6 +67,22 @@ func Parse(name string, text []byte, c *Config) error {
 		return exchange.E(op, exchange.Invalid, "%s:%d: %s", name, at.GetToken().Position.Line, at.GetMessage())
 	}
 	return exchange.E(op, exchange.Invalid, "%s: %v", name, err)
+}
+
+// mergeTemplates keeps the default of a kind of user that the file does not
+// name, and fills in what a template of the file leaves out.
+func mergeTemplates(set, defaults map[string]Template) map[string]Template {
+	out := maps.Clone(defaults)
+	for kind, t := range set {
+		if t.StartDir == "" {
+			t.StartDir = "/"
+		}
+		if t.Root == nil {
+			t.Root = []string{"read", "list"}
+		}
+		out[kind] = t
+	}
+	return out
 }
 
 // environment reads SALLYPORT_… variables over what c holds. One that is not

@@ -40,6 +40,7 @@ func (s *Session) commit(img *image, opened string, done func(error)) {
 			img.booked = 0
 			s.box.remove(img)
 			s.box.dropPartials(img.key, img)
+			s.box.outrun(img.key)
 		} else {
 			img.state = open // its bytes stay, to be resumed
 		}

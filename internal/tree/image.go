@@ -41,6 +41,7 @@ type image struct {
 	epoch   int           // grows when another session takes the image over
 	refs    int           // handles on it
 	dirty   bool          // it answers for its name
+	behind  bool          // a version was committed since it began
 	done    chan struct{} // state committing: closed when that is over
 	result  store.Content // state committed
 	failure error         // why the last commit failed

@@ -30,7 +30,7 @@ func (s *Session) statPlace(q *store.Q, p place) (exchange.FileInfo, error) {
 		return info, nil
 	}
 	s.box.mu.Lock()
-	img := s.box.newest(p.key())
+	img := s.box.newest(p.key(), s)
 	live := img != nil && img.owner == s
 	s.box.mu.Unlock()
 	if img != nil {
@@ -86,7 +86,7 @@ func (s *Session) OpenDir(path string) (*Lister, error) {
 	defer s.box.mu.Unlock()
 	for k := range s.box.images {
 		if k.dir == l.dir.ID {
-			if img := s.box.newest(k); img != nil {
+			if img := s.box.newest(k, s); img != nil {
 				l.overlay[k.name] = img
 			}
 		}

@@ -404,7 +404,7 @@ func (s *Session) setTimes(file string, mtime *time.Time, mode *uint32) error {
 		return err
 	}
 	s.box.mu.Lock()
-	img := s.box.newest(p.key())
+	img := s.box.newest(p.key(), s)
 	s.box.mu.Unlock()
 	if img != nil {
 		img.mu.Lock()

@@ -54,7 +54,7 @@ func (s *Session) openWrite(p place, flags exchange.OpenFlags, mode uint32) (*Ha
 	}
 	box := s.box
 	box.mu.Lock()
-	newest := box.newest(p.key())
+	newest := box.newest(p.key(), s)
 	box.mu.Unlock()
 	exists := stored || newest != nil
 	switch {
@@ -132,7 +132,7 @@ func (h *Handle) attach(k nameKey, base *store.Content, covers int64, resume boo
 	defer box.mu.Unlock()
 	img := s.ownImage(k)
 	if resume {
-		if newest := box.newest(k); newest != nil {
+		if newest := box.newest(k, s); newest != nil {
 			img = newest
 			if img.owner != s { // a partial, or another session's: take it over
 				img.owner, img.epoch = s, img.epoch+1

@@ -79,7 +79,7 @@ func (img *image) orphan() {
 	}
 	img.size, img.spans = n, img.spans.Cut(n)
 	img.mu.Unlock()
-	if n == 0 { // nothing to resume
+	if n == 0 || img.behind { // nothing to resume, or nothing worth it
 		img.discard()
 		return
 	}

@@ -15,7 +15,7 @@ const maxServed = 64
 func (s *Session) openRead(p place) (*Handle, error) {
 	h := &Handle{s: s, path: p.path, flags: exchange.FlagRead}
 	s.box.mu.Lock()
-	if img := s.box.newest(p.key()); img != nil {
+	if img := s.box.newest(p.key(), s); img != nil {
 		img.refs++
 		h.img, h.epoch = img, img.epoch
 	}

@@ -174,16 +174,25 @@ func (t *Tree) leave(box *mailbox) {
 	}
 }
 
-// newest is the image that answers for a name: the youngest one that was
-// changed. Callers hold mu.
-func (b *mailbox) newest(k nameKey) *image {
+// newest is the image that answers for a name in a session: the youngest one
+// that was changed, unless a version was committed since it began; such a one
+// is seen by its own session alone. Callers hold mu.
+func (b *mailbox) newest(k nameKey, s *Session) *image {
 	list := b.images[k]
 	for i := len(list) - 1; i >= 0; i-- {
-		if list[i].dirty {
+		if list[i].dirty && (!list[i].behind || list[i].owner == s) {
 			return list[i]
 		}
 	}
 	return nil
+}
+
+// outrun marks the images of a name that began before a version was committed.
+// Callers hold mu.
+func (b *mailbox) outrun(k nameKey) {
+	for _, img := range b.images[k] {
+		img.behind = true
+	}
 }
 
 func (b *mailbox) add(img *image) { b.images[img.key] = append(b.images[img.key], img) }

@@ -1,0 +1,245 @@
+package tree_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/account"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+)
+
+func userEdit(enabled *bool) account.UserEdit { return account.UserEdit{Enabled: enabled} }
+
+func TestNames(t *testing.T) {
+	onBoth(t, map[string]func(*testing.T, *world){
+		"rights are per directory":                      rights,
+		"what the operator made stays":                  fixed,
+		"a listing streams 3000 names in order":         longListing,
+		"a name round trips whatever its bytes":         anyBytes,
+		"plain rename refuses, posix rename replaces":   renames,
+		"a temporary name becomes a drop once":          temporary,
+		"a staging folder holds drops back":             staging,
+		"a removed name withdraws its drop":             withdrawn,
+		"a read-only account may only fetch":            readOnly,
+		"served bytes are counted":                      served,
+		"the operator may do everything and is no drop": operator,
+	})
+}
+
+func rights(t *testing.T, w *world) {
+	s := w.login(w.user("acme"))
+	defer s.End()
+	for what, err := range map[string]error{
+		"mkdir in /":         s.Mkdir("/d"),
+		"mkdir in /download": s.Mkdir("/download/d"),
+		"rename out":         s.Rename("/download", "/upload/d", false),
+	} {
+		if !exchange.Is(err, exchange.Denied) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	for _, path := range []string{"/f", "/download/f"} {
+		_, err := s.Open(path, create, 0)
+		wantKind(t, err, exchange.Denied)
+	}
+	must(t, s.Mkdir("/upload/d")) // rights are inherited
+	put(t, s, "/upload/d/f", "x")
+	wantKind(t, s.Rename("/upload/d/f", "/download/f", false), exchange.Denied)
+}
+
+func fixed(t *testing.T, w *world) {
+	s := w.login(w.user("acme"))
+	defer s.End()
+	wantKind(t, s.Rmdir("/upload"), exchange.Denied)
+	wantKind(t, s.Rmdir("/"), exchange.Denied)
+	wantKind(t, s.Rename("/upload", "/up", false), exchange.Denied)
+	wantKind(t, s.Remove("/upload"), exchange.Denied)
+	wantKind(t, s.Remove("/upload/absent"), exchange.NotFound)
+	wantKind(t, s.Rmdir("/upload/absent"), exchange.NotFound)
+}
+
+func longListing(t *testing.T, w *world) {
+	s := w.login(w.user("acme"))
+	defer s.End()
+	var want []string
+	for i := range 1500 {
+		if i%10 == 0 {
+			must(t, s.Mkdir(fmt.Sprintf("/upload/d%04d", i)))
+		}
+		h := open(t, s, fmt.Sprintf("/upload/f%04d", i), create)
+		h.Close(func(err error) {
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	h := open(t, s, "/upload/e-uploading", create)
+	must(t, write(h, "x", 0))
+	got := names(t, s, "/upload")
+	for i := 0; i < 1500; i += 10 {
+		want = append(want, fmt.Sprintf("d%04d", i))
+	}
+	for i := range 1500 {
+		want = append(want, fmt.Sprintf("f%04d", i))
+	}
+	want = append(want, "e-uploading") // not yet a row: listed last
+	if !slices.Equal(got, want) {
+		t.Fatalf("%d names, want %d", len(got), len(want))
+	}
+	must(t, closeHandle(h))
+}
+
+func anyBytes(t *testing.T, w *world) {
+	u := w.user("acme")
+	s := w.login(u)
+	defer s.End()
+	all := []string{"a\nb", "\x1b[2Jx", "\u202egpj.exe", "\xff\xfe\x01", "back\\slash", "%2e%2e", " ", "...", strings.Repeat("n", 255), "CON", "~", "-rf"}
+	for _, name := range all {
+		put(t, s, "/upload/"+name, name)
+		if got := get(t, s, "/upload/"+name); got != name {
+			t.Errorf("%q reads %q", name, got)
+		}
+		wantKind(t, s.Mkdir("/upload/"+name+"/.."), exchange.Exists) // the same as /upload
+	}
+}
+
+func renames(t *testing.T, w *world) {
+	u := w.user("acme")
+	s := w.login(u)
+	defer s.End()
+	put(t, s, "/upload/a", "A")
+	put(t, s, "/upload/b", "B")
+	must(t, s.Mkdir("/upload/d"))
+	wantKind(t, s.Rename("/upload/a", "/upload/b", false), exchange.Exists)
+	wantKind(t, s.Rename("/upload/a", "/upload/d", true), exchange.Exists)
+	wantKind(t, s.Rename("/upload/absent", "/upload/x", false), exchange.NotFound)
+	must(t, s.Rename("/upload/a", "/upload/a", false))
+	w.now.Add(int64(2 * time.Hour))
+	must(t, s.Rename("/upload/a", "/upload/b", true))
+	w.current(u, "/upload/b", "A")
+	_, err := s.Stat("/upload/a")
+	wantKind(t, err, exchange.NotFound)
+	v, err := s.Versions("/upload/b")
+	must(t, err)
+	if len(v) != 2 {
+		t.Fatalf("the history has %d versions", len(v))
+	}
+	must(t, s.Rename("/upload/b", "/upload/d/b", false))
+	w.current(u, "/upload/d/b", "A")
+}
+
+func temporary(t *testing.T, w *world) {
+	s := w.login(w.user("acme"))
+	defer s.End()
+	put(t, s, "/upload/f.part", "x")
+	if len(w.drops()) != 0 {
+		t.Fatal("a temporary name is a drop")
+	}
+	must(t, s.Rename("/upload/f.part", "/upload/g.part", false))
+	must(t, s.Rename("/upload/g.part", "/upload/g", false))
+	must(t, s.Rename("/upload/g", "/upload/h", false))
+	when := time.Unix(1e9, 0)
+	must(t, s.Setstat("/upload/h", exchange.Change{Mtime: &when}))
+	must(t, s.Rename("/upload/h", "/upload/h.part", false))
+	must(t, s.Rename("/upload/h.part", "/upload/h", false))
+	if d := w.drops(); len(d) != 1 || d[0].Path != "/upload/g" {
+		t.Fatalf("%+v", d)
+	}
+}
+
+func staging(t *testing.T, w *world) {
+	s := w.login(w.user("acme"))
+	defer s.End()
+	must(t, s.Mkdir("/stage/deep"))
+	put(t, s, "/stage/deep/f", "x")
+	if len(w.drops()) != 0 {
+		t.Fatal("a staged file is a drop")
+	}
+	must(t, s.Rename("/stage/deep/f", "/upload/f", false))
+	if d := w.drops(); len(d) != 1 || d[0].Path != "/upload/f" {
+		t.Fatalf("%+v", d)
+	}
+}
+
+func withdrawn(t *testing.T, w *world) {
+	u := w.user("acme")
+	s := w.login(u)
+	defer s.End()
+	put(t, s, "/upload/f", "text")
+	must(t, s.Remove("/upload/f"))
+	d := w.drops()
+	if len(d) != 1 || !d[0].Withdrawn || d[0].State != "new" {
+		t.Fatalf("%+v", d)
+	}
+	_, r, err := w.inbox.Open(t.Context(), d[0].ID)
+	must(t, err)
+	defer r.Close()
+	if r.Size() != 4 {
+		t.Fatalf("the drop has %d bytes", r.Size())
+	}
+	put(t, s, "/upload/f.part", "temporary")
+	must(t, s.Remove("/upload/f.part"))
+}
+
+func readOnly(t *testing.T, w *world) {
+	u := w.user("acme")
+	s := w.login(u)
+	put(t, s, "/upload/f", "text")
+	s.End()
+	s = w.tree.Begin(exchange.Login{User: u, ReadOnly: true}, nil)
+	defer s.End()
+	if got := get(t, s, "/upload/f"); got != "text" {
+		t.Fatalf("read %q", got)
+	}
+	_, err := s.Open("/upload/g", create, 0)
+	wantKind(t, err, exchange.Denied)
+	wantKind(t, s.Remove("/upload/f"), exchange.Denied)
+	wantKind(t, s.Mkdir("/upload/d"), exchange.Denied)
+}
+
+func served(t *testing.T, w *world) {
+	u := w.user("acme")
+	op := w.tree.Begin(exchange.Login{User: u, Operator: "test"}, nil)
+	put(t, op, "/download/f", "0123456789")
+	put(t, op, "/download/empty", "")
+	op.End()
+	s := w.login(u)
+	h := open(t, s, "/download/f", exchange.FlagRead)
+	h.Served(5, 5)
+	h.Served(0, 3)
+	must(t, closeHandle(h))
+	if got := <-w.served; got.Total() != 8 {
+		t.Fatalf("told of %v", got)
+	}
+	h = open(t, s, "/download/f", exchange.FlagRead)
+	h.Served(0, 10)
+	if got := <-w.served; got.Prefix() != 10 { // told at once, not only when it closes
+		t.Fatalf("told of %v", got)
+	}
+	must(t, closeHandle(h))
+	h = open(t, s, "/download/empty", exchange.FlagRead)
+	must(t, closeHandle(h))
+	if got := <-w.served; got.Total() != 0 {
+		t.Fatalf("told of %v", got)
+	}
+	s.End()
+	if len(w.served) != 0 {
+		t.Fatal("told more than once")
+	}
+}
+
+func operator(t *testing.T, w *world) {
+	u := w.user("acme")
+	s := w.tree.Begin(exchange.Login{User: u, Operator: "local:root"}, nil)
+	defer s.End()
+	must(t, s.Mkdir("/download/reports"))
+	put(t, s, "/download/reports/r", "x")
+	put(t, s, "/upload/f", "x")
+	if len(w.drops()) != 0 {
+		t.Fatal("the operator's own file is a drop")
+	}
+	must(t, s.Remove("/download/reports/r"))
+}

@@ -1,0 +1,222 @@
+package tree_test
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/account"
+	"github.com/sallyport-sftp/sallyport/internal/blob/disk"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/inbox"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/internal/tree"
+)
+
+// world is a tree over a real database and real files, with an inbox.
+type world struct {
+	t        testing.TB
+	dir      string
+	store    *store.Store
+	accounts *account.Room
+	inbox    *inbox.Room
+	tree     *tree.Tree
+	policy   tree.Policy
+	now      atomic.Int64 // added to the real time
+	served   chan exchange.Spans
+	ids      *exchange.IDs
+}
+
+func (w *world) clock() time.Time { return time.Now().Add(time.Duration(w.now.Load())) }
+
+// newWorld opens a world. url "" is SQLite.
+func newWorld(t testing.TB, url string) *world {
+	t.Helper()
+	w := &world{t: t, dir: t.TempDir(), served: make(chan exchange.Spans, 100), policy: tree.Policy{MaxFile: 1 << 40,
+		QuotaBytes: 1 << 40, QuotaFiles: 1 << 20, MaxCopy: 1 << 20, KeepPartial: 7 * 24 * time.Hour, TempNames: []string{"*.part"}}}
+	w.ids = exchange.NewIDs(w.clock, rand.Reader)
+	s, err := store.Open(context.Background(), store.Options{Dir: w.dir, URL: url})
+	must(t, err)
+	w.store = s
+	all, look := exchange.AllRights, exchange.Read|exchange.List
+	w.accounts = account.New(s, w.clock, w.ids, account.Policy{MaxKeys: 5, Templates: map[string]account.Template{
+		exchange.KindCustomer: {StartDir: "/", Root: look, Dirs: []account.TemplateDir{
+			{Path: "/upload", Rights: all}, {Path: "/download", Rights: look}, {Path: "/stage", Rights: all, Staging: true}}}}})
+	w.open()
+	t.Cleanup(func() {
+		w.tree.Close()
+		must(t, s.Close())
+	})
+	return w
+}
+
+// open starts a tree on what is there, as a process would.
+func (w *world) open() {
+	w.t.Helper()
+	blobs, err := disk.Open(filepath.Join(w.dir, "blobs"), w.clock)
+	must(w.t, err)
+	w.inbox = inbox.New(w.store, blobs)
+	w.tree, err = tree.New(tree.Options{Store: w.store, Blobs: blobs, Clock: w.clock, IDs: w.ids, Log: slog.New(slog.DiscardHandler),
+		Policy: w.policy, Hooks: tree.Hooks{OnGone: w.inbox.Gone,
+			OnCommit: func(tx *store.Tx, a tree.Arrival) error {
+				return w.inbox.Arrived(tx, store.NewDrop{VersionID: a.VersionID, UserID: a.Login.User.ID, Path: a.Path, Size: a.Size,
+					SHA256: a.SHA256, ReceivedAt: exchange.Micros(a.At)})
+			},
+			OnServed: func(_ *exchange.Login, _ string, s exchange.Spans) error { w.served <- s; return nil }}})
+	must(w.t, err)
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// user makes a customer user.
+func (w *world) user(name string) exchange.User {
+	w.t.Helper()
+	ctx := context.Background()
+	_, err := w.accounts.AddAccount(ctx, "test", exchange.Account{ID: name, Name: name})
+	must(w.t, err)
+	_, err = w.accounts.AddUser(ctx, "test", account.NewUser{Account: name})
+	must(w.t, err)
+	u, err := w.accounts.User(ctx, name)
+	must(w.t, err)
+	return u
+}
+
+// login begins a session that the test ends, or its cleanup does.
+func (w *world) login(u exchange.User) *tree.Session {
+	w.t.Helper()
+	n, err := w.store.Read(context.Background()).RevocationNumber()
+	must(w.t, err)
+	return w.tree.Begin(exchange.Login{User: u, Fingerprint: "SHA256:test", Revocation: n}, nil)
+}
+
+const (
+	create = exchange.FlagWrite | exchange.FlagCreate | exchange.FlagTruncate
+	update = exchange.FlagRead | exchange.FlagWrite
+)
+
+func open(t testing.TB, s *tree.Session, path string, flags exchange.OpenFlags) *tree.Handle {
+	t.Helper()
+	h, err := s.Open(path, flags, 0)
+	must(t, err)
+	return h
+}
+
+// wait runs something that reports its outcome through done.
+func wait(fn func(done func(error))) error {
+	outcome := make(chan error, 1)
+	fn(func(err error) { outcome <- err })
+	return <-outcome
+}
+
+func write(h *tree.Handle, text string, at int64) error {
+	return wait(func(done func(error)) { h.WriteAt([]byte(text), at, done) })
+}
+
+func closeHandle(h *tree.Handle) error { return wait(h.Close) }
+
+// put stores a file.
+func put(t testing.TB, s *tree.Session, path, text string) {
+	t.Helper()
+	h := open(t, s, path, create)
+	must(t, write(h, text, 0))
+	must(t, closeHandle(h))
+}
+
+// get reads a file as a session sees it.
+func get(t testing.TB, s *tree.Session, path string) string {
+	t.Helper()
+	h := open(t, s, path, exchange.FlagRead)
+	defer func() { must(t, closeHandle(h)) }()
+	must(t, h.Ready())
+	var out []byte
+	buf := make([]byte, 1<<16)
+	for {
+		n, err := h.ReadAt(buf, int64(len(out)))
+		if errors.Is(err, io.EOF) {
+			return string(out)
+		}
+		must(t, err)
+		out = append(out, buf[:n]...)
+	}
+}
+
+// names lists a directory.
+func names(t testing.TB, s *tree.Session, path string) (out []string) {
+	t.Helper()
+	l, err := s.OpenDir(path)
+	must(t, err)
+	for {
+		page, err := l.Next()
+		if errors.Is(err, io.EOF) {
+			return out
+		}
+		must(t, err)
+		for _, f := range page {
+			if f.Name != "." && f.Name != ".." {
+				out = append(out, f.Name)
+			}
+		}
+	}
+}
+
+// wantKind fails unless err is of a kind.
+func wantKind(t testing.TB, err error, kind exchange.Kind) {
+	t.Helper()
+	if !exchange.Is(err, kind) {
+		t.Fatalf("the error is %v, want %v", err, kind)
+	}
+}
+
+func hash(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:])
+}
+
+// current checks what a name shows: text, size and the recorded hash.
+func (w *world) current(u exchange.User, path, text string) {
+	w.t.Helper()
+	s := w.login(u)
+	defer s.End()
+	if got := get(w.t, s, path); got != text {
+		w.t.Fatalf("%s has %d bytes %.40q, want %d %.40q", path, len(got), got, len(text), text)
+	}
+	all, err := s.Versions(path)
+	must(w.t, err)
+	for _, v := range all {
+		if v.Current && (v.SHA256 != hash(text) || v.Size != int64(len(text))) {
+			w.t.Fatalf("%s: recorded %d bytes %s, want %d %s", path, v.Size, v.SHA256, len(text), hash(text))
+		}
+	}
+}
+
+func (w *world) drops() []exchange.Drop {
+	w.t.Helper()
+	d, err := w.inbox.List(context.Background(), store.DropFilter{Limit: 1000})
+	must(w.t, err)
+	return d
+}
+
+// onBoth runs stories on both databases.
+func onBoth(t *testing.T, stories map[string]func(*testing.T, *world)) {
+	pg := testkit.Postgres(t)
+	for name, story := range stories {
+		t.Run(name, func(t *testing.T) {
+			t.Run("sqlite", func(t *testing.T) { story(t, newWorld(t, "")) })
+			t.Run("postgres", func(t *testing.T) { story(t, newWorld(t, pg.Database(t))) })
+		})
+	}
+}
