@@ -96,6 +96,7 @@ func listFiles(s *tree.Session, path string) ([]exchange.FileInfo, error) {
 		return nil, err
 	}
 	if !info.Dir {
+		info.Name, info.Raw = exchange.Text(info.Name)
 		return []exchange.FileInfo{info}, nil
 	}
 	d, err := s.OpenDir(path)
@@ -112,6 +113,7 @@ func listFiles(s *tree.Session, path string) ([]exchange.FileInfo, error) {
 		}
 		for _, f := range page {
 			if f.Name != "." && f.Name != ".." {
+				f.Name, f.Raw = exchange.Text(f.Name)
 				out = append(out, f)
 			}
 		}

@@ -40,8 +40,9 @@ type Stage interface {
 	// storage where the driver can.
 	Fill(from Reader) error
 	// Sync makes the first n bytes durable, and with them a note that
-	// Recover hands back. A driver may begin to send these bytes away.
-	Sync(n int64, note []byte) error
+	// Leftovers hands back. key is where Commit is expected to put them, so
+	// that a driver may prepare for it; "" takes such preparations back.
+	Sync(n int64, note []byte, key string) error
 	// Commit makes every byte durable under key. On an error the stage
 	// stands as it was and can be committed again; after success Revert
 	// makes it a stage again. It reads until Close, wherever it is.
@@ -68,8 +69,8 @@ type Store interface {
 	Stage(id string) (Stage, error)
 	// Leftovers lists the stages of earlier processes.
 	Leftovers() ([]Leftover, error)
-	// Reopen takes a leftover up again.
-	Reopen(id string) (Stage, error)
+	// Reopen takes a leftover up again. key is what its last Sync was given.
+	Reopen(id, key string) (Stage, error)
 	// Open reads a committed blob; an absent one is exchange.NotFound.
 	Open(key string) (Reader, error)
 	// Remove forgets a blob; an absent one is no error.

@@ -47,7 +47,7 @@ func Load(file string, environ []string) (Config, error) {
 // Parse reads YAML over what c holds. name is the file's, for messages.
 func Parse(name string, text []byte, c *Config) error {
 	const op = "config.Parse"
-	defaults := c.Templates
+	defaults := maps.Clone(c.Templates)
 	err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(c)
 	c.Templates = mergeTemplates(c.Templates, defaults)
 	if err == nil || errors.Is(err, io.EOF) {
@@ -55,7 +55,10 @@ func Parse(name string, text []byte, c *Config) error {
 	}
 	var unknown *yaml.UnknownFieldError
 	var at yaml.Error
+	var value *badValue
 	switch {
+	case errors.As(err, &value):
+		return exchange.E(op, exchange.Invalid, "%s:%d: %v.", name, value.line, value.err)
 	case errors.As(err, &unknown):
 		field := unknown.Token.Value
 		e := exchange.E(op, exchange.Invalid, "%s:%d: there is no setting %q.", name, unknown.Token.Position.Line, exchange.Printable(field))
@@ -72,7 +75,8 @@ func Parse(name string, text []byte, c *Config) error {
 // mergeTemplates keeps the default of a kind of user that the file does not
 // name, and fills in what a template of the file leaves out.
 func mergeTemplates(set, defaults map[string]Template) map[string]Template {
-	out := maps.Clone(defaults)
+	out := map[string]Template{}
+	maps.Copy(out, defaults)
 	for kind, t := range set {
 		if t.StartDir == "" {
 			t.StartDir = "/"

@@ -1,10 +1,13 @@
 package config
 
 import (
+	"encoding"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/goccy/go-yaml/ast"
 )
 
 // Size is a number of bytes, written 1048576, 50GB (decimal) or 1GiB (binary).
@@ -36,6 +39,9 @@ func (s *Size) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// UnmarshalYAML reads a size, and names the line of one that is none.
+func (s *Size) UnmarshalYAML(node ast.Node) error { return unmarshalAt(node, s) }
+
 // MarshalText writes a size so that UnmarshalText reads it back.
 func (s Size) MarshalText() ([]byte, error) {
 	for _, u := range []int{3, 2, 1, 0, 7, 6, 5, 4} {
@@ -66,6 +72,9 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// UnmarshalYAML reads a duration, and names the line of one that is none.
+func (d *Duration) UnmarshalYAML(node ast.Node) error { return unmarshalAt(node, d) }
+
 // MarshalText writes a duration so that UnmarshalText reads it back.
 func (d Duration) MarshalText() ([]byte, error) {
 	const day = Duration(24 * time.Hour)
@@ -80,4 +89,21 @@ func (d Duration) MarshalText() ([]byte, error) {
 		s = strings.TrimSuffix(s, "0m")
 	}
 	return []byte(s), nil
+}
+
+// badValue is a value that its setting does not take.
+type badValue struct {
+	line int
+	err  error
+}
+
+func (b *badValue) Error() string { return b.err.Error() }
+
+// unmarshalAt reads a scalar as text and remembers where it stood.
+func unmarshalAt(node ast.Node, v encoding.TextUnmarshaler) error {
+	token := node.GetToken()
+	if err := v.UnmarshalText([]byte(token.Value)); err != nil {
+		return &badValue{token.Position.Line, err}
+	}
+	return nil
 }

@@ -140,4 +140,13 @@ func Printable(s string) string {
 	return b.String()
 }
 
+// Text makes bytes from outside fit for JSON: what is not UTF-8 is escaped, and
+// then the bytes come along.
+func Text(s string) (text string, raw []byte) {
+	if utf8.ValidString(s) {
+		return s, nil
+	}
+	return Printable(s), []byte(s)
+}
+
 func printable(r rune) bool { return unicode.IsPrint(r) }

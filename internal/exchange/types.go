@@ -70,7 +70,8 @@ type Key struct {
 
 // FileInfo is one name in a mailbox, as every door shows it.
 type FileInfo struct {
-	Name  string    `json:"name"`
+	Name  string    `json:"name" doc:"Escaped if it is not UTF-8"`
+	Raw   []byte    `json:"name_bytes,omitempty" doc:"The name itself, if it is not UTF-8"`
 	Dir   bool      `json:"dir,omitempty"`
 	Size  int64     `json:"size" doc:"Bytes"`
 	Mtime time.Time `json:"mtime"`
@@ -98,7 +99,8 @@ type Drop struct {
 	ID          string    `json:"id"`
 	User        string    `json:"user" doc:"Username"`
 	Account     string    `json:"account" doc:"Account ID"`
-	Path        string    `json:"path" doc:"Where it was committed"`
+	Path        string    `json:"path" doc:"Where it was committed; escaped if it is not UTF-8"`
+	Raw         []byte    `json:"path_bytes,omitempty" doc:"The path itself, if it is not UTF-8"`
 	Size        int64     `json:"size" doc:"Bytes"`
 	SHA256      string    `json:"sha256" doc:"Lower-case hexadecimal"`
 	Fingerprint string    `json:"fingerprint" doc:"The key that uploaded it"`

@@ -38,7 +38,7 @@ func (w *Sweeper) Run(ctx context.Context) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
-		if n, err := w.Sweep(ctx); err != nil {
+		if n, err := w.Sweep(ctx); err != nil && ctx.Err() == nil {
 			w.log.Error("the sweep stopped early", "err", err)
 		} else if n > 0 {
 			w.log.Info("dead blobs were removed", "count", n)

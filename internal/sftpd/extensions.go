@@ -79,10 +79,11 @@ func (s *Session) fsync(q *sftpwire.Request) error {
 		return damaged(err)
 	}
 	f, err := s.fileOf(h)
-	if err == nil {
-		err = f.Sync()
+	if err != nil {
+		return err
 	}
-	s.status(q.ID, err)
+	id := q.ID
+	f.Sync(func(err error) { s.status(id, err) })
 	return nil
 }
 

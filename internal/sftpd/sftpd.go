@@ -45,7 +45,7 @@ type File interface {
 	Truncate(size int64, done func(error))
 	SetTimes(mtime *time.Time, mode *uint32) error
 	Stat() (exchange.FileInfo, error)
-	Sync() error
+	Sync(done func(error))
 	// Served tells that the client's connection accepted bytes read.
 	Served(off int64, n int)
 	Close(done func(error))

@@ -144,7 +144,7 @@ func (a *attempt) tried(conn ssh.ConnMetadata, method string, err error) {
 	say := false
 	switch method {
 	case "none":
-		say = now.Sub(failed) < recentFailure
+		say = failed.After(ok) && now.Sub(failed) < recentFailure
 	case "password", "keyboard-interactive":
 		a.reason = exchange.ReasonPassword
 		say = true

@@ -53,30 +53,47 @@ func (s *Server) channels(ctx context.Context, sess *session, chans <-chan ssh.N
 }
 
 // session waits for the one request that means something and serves it. All
-// others are refused, before and after.
+// others are refused, before and after, until the channel is gone: requests
+// that nobody takes would block the library's whole connection.
 func (s *Server) session(ctx context.Context, sess *session, ch ssh.Channel, reqs <-chan *ssh.Request) {
-	defer ch.Close()
+	if awaitSFTP(reqs) {
+		var refusals sync.WaitGroup
+		refusals.Go(func() { refuse(reqs) })
+		s.sftp(ctx, sess, ch)
+		_ = ch.Close()
+		refusals.Wait()
+		return
+	}
+	s.o.Log.Info("refused", "reason", exchange.ReasonNoSFTP, "session", sess.login.Session)
+	_ = ch.Close()
+	refuse(reqs)
+}
+
+// awaitSFTP answers requests until the sftp subsystem is asked for, which it
+// accepts, or something else to run, which it refuses.
+func awaitSFTP(reqs <-chan *ssh.Request) bool {
 	for r := range reqs {
 		ok := r.Type == "subsystem" && subsystem(r.Payload) == "sftp"
 		if r.WantReply {
 			_ = r.Reply(ok, nil)
 		}
-		if ok {
-			break
-		}
-		if r.Type == "shell" || r.Type == "exec" {
-			s.o.Log.Info("refused", "reason", exchange.ReasonNoSFTP, "request", r.Type, "session", sess.login.Session)
-			return
+		if ok || r.Type == "shell" || r.Type == "exec" {
+			return ok
 		}
 	}
-	var refusals sync.WaitGroup
-	refusals.Go(func() {
-		for r := range reqs {
-			if r.WantReply {
-				_ = r.Reply(false, nil)
-			}
+	return false
+}
+
+func refuse(reqs <-chan *ssh.Request) {
+	for r := range reqs {
+		if r.WantReply {
+			_ = r.Reply(false, nil)
 		}
-	})
+	}
+}
+
+// sftp hands the channel to the handler and reports how it ended.
+func (s *Server) sftp(ctx context.Context, sess *session, ch ssh.Channel) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	err := s.o.Handler(ctx, Subsystem{Login: sess.login, Channel: &stream{ch, sess}, Bulk: sess.wire.Bulk})
@@ -86,8 +103,6 @@ func (s *Server) session(ctx context.Context, sess *session, ch ssh.Channel, req
 		s.o.Log.Info("a channel ended early", "session", sess.login.Session, "err", err)
 	}
 	_, _ = ch.SendRequest("exit-status", false, ssh.Marshal(struct{ Status uint32 }{status}))
-	_ = ch.Close()
-	refusals.Wait()
 }
 
 // subsystem reads the request's one string (RFC 4254 §6.5).

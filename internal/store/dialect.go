@@ -64,7 +64,7 @@ var postgresDialect = dialect{
 func openSQLite(file string, conns int) (*sql.DB, error) {
 	q := url.Values{"_txlock": {"immediate"}, "_pragma": {
 		"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
-		"temp_store(MEMORY)", "cache_size(-8192)",
+		"temp_store(MEMORY)", "cache_size(-8192)", "wal_autocheckpoint(8192)",
 	}}
 	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: file}).EscapedPath()+"?"+q.Encode())
 	if err != nil {

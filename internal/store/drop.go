@@ -49,7 +49,8 @@ func scanDrop(r *sql.Rows) (d exchange.Drop, err error) {
 	var path, sum []byte
 	var received int64
 	err = r.Scan(&d.ID, &d.User, &d.Account, &path, &d.Size, &sum, &d.Fingerprint, &d.Address, &d.State, &d.Withdrawn, &received)
-	d.Path, d.SHA256, d.ReceivedAt = string(path), hex.EncodeToString(sum), exchange.FromMicros(received)
+	d.Path, d.Raw = exchange.Text(string(path))
+	d.SHA256, d.ReceivedAt = hex.EncodeToString(sum), exchange.FromMicros(received)
 	return d, err
 }
 

@@ -116,6 +116,9 @@ func (img *image) seal(now time.Time) (store.Content, string, error) {
 	img.box.mu.Unlock()
 	img.mu.Lock()
 	defer img.mu.Unlock()
+	if img.damaged {
+		return store.Content{}, name, exchange.E("tree.seal", exchange.Conflict, "Not stored: a part of the file could not be written.")
+	}
 	c := store.Content{VersionID: img.id, BlobID: img.id, Size: img.size, StoredAt: exchange.Micros(now)}
 	if err := img.startLocked(); err != nil {
 		return c, name, err
@@ -130,7 +133,7 @@ func (img *image) seal(now time.Time) (store.Content, string, error) {
 		c.HashState, _ = m.MarshalBinary() // without it an append reads again
 	}
 	c.SHA256 = img.sum.Sum(nil)
-	c.Key = blob.Key(img.box.userID, img.id, name, now)
+	c.Key = img.at
 	return c, name, nil
 }
 

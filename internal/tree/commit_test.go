@@ -27,6 +27,7 @@ func TestCommit(t *testing.T) {
 		"an end finishes the closes received":            endFinishes,
 		"a version replaced within the hour is dropped":  replacedSoon,
 		"use is what is visible":                         usage,
+		"a file with a failed write is not stored":       failedWrite,
 	})
 }
 
@@ -132,6 +133,8 @@ func quotaUploads(t *testing.T, w *world) {
 	b, c := open(t, s, "/upload/b", create), open(t, s, "/upload/c", create)
 	must(t, write(b, strings.Repeat("b", 400), 0))
 	wantKind(t, write(c, strings.Repeat("c", 400), 0), exchange.Quota)
+	wantKind(t, closeHandle(c), exchange.Conflict)
+	c = open(t, s, "/upload/c", create)
 	must(t, write(c, strings.Repeat("c", 100), 0))
 	must(t, closeHandle(b))
 	must(t, closeHandle(c))
@@ -158,6 +161,8 @@ func limits(t *testing.T, w *world) {
 	wantKind(t, write(h, "x", 100), exchange.TooLarge)
 	wantKind(t, write(h, "x", 1<<62), exchange.TooLarge)
 	wantKind(t, wait(func(done func(error)) { h.Truncate(101, done) }), exchange.TooLarge)
+	wantKind(t, closeHandle(h), exchange.Conflict)
+	h = open(t, s, "/upload/f", create)
 	must(t, write(h, "x", 99))
 	must(t, closeHandle(h))
 	s.End()
@@ -298,4 +303,22 @@ func usage(t *testing.T, w *world) {
 	if use, err = w.store.Read(context.Background()).Usage(u.ID); err != nil || use.Bytes != 0 || use.Files != 0 {
 		t.Fatalf("%+v, %v", use, err)
 	}
+}
+
+// Seen on a full disk: the client closes after a failed write, and the file,
+// cut short, was stored under its final name.
+func failedWrite(t *testing.T, w *world) {
+	u := w.user("acme")
+	w.quota(u, 10, 10)
+	s := w.login(u)
+	h := open(t, s, "/upload/f", create)
+	must(t, write(h, "01234", 0))
+	wantKind(t, write(h, "56789abc", 5), exchange.Quota)
+	wantKind(t, closeHandle(h), exchange.Conflict)
+	s.End()
+	if len(w.drops()) != 0 {
+		t.Fatal("half a file became a drop")
+	}
+	w.quota(u, 100, 10)
+	w.resume(u, "/upload/f", "0123456789abc")
 }

@@ -143,7 +143,7 @@ func (h *Handle) WriteAt(p []byte, off int64, done func(error)) {
 		at = h.s.t.policy.MaxFile // so that the sum below stays a number
 	}
 	if err := h.s.reserve(img, max(size, at+int64(len(p)))); err != nil {
-		done(err)
+		done(img.missed(err))
 		return
 	}
 	if len(p) == 0 {
@@ -153,11 +153,11 @@ func (h *Handle) WriteAt(p []byte, off int64, done func(error)) {
 	if !img.needsCopy() {
 		err := img.write(p, off)
 		h.markChanged()
-		done(err)
+		done(img.missed(err))
 		return
 	}
 	p = append([]byte(nil), p...)
-	if err := img.afterCopy(h.s, size, func() error { return img.write(p, off) }, done); err != nil {
+	if err := img.afterCopy(h.s, size, func() error { return img.missed(img.write(p, off)) }, done); err != nil {
 		done(err)
 		return
 	}
@@ -249,18 +249,23 @@ func (h *Handle) Stat() (exchange.FileInfo, error) {
 	return h.img.info(h.img.key.name, true), nil
 }
 
-// Sync makes what was written so far survive a crash, as a partial.
-func (h *Handle) Sync() error {
+// Sync makes what was written so far survive a crash, as a partial. It works
+// beside the session; done gets the outcome.
+func (h *Handle) Sync(done func(error)) {
 	if h.img == nil || !h.writes() {
-		return nil
+		done(nil)
+		return
 	}
-	if err := h.current(); err != nil {
-		return err
+	err := h.current()
+	if err == nil {
+		err = h.img.ready(h.s)
 	}
-	if err := h.img.ready(h.s); err != nil {
-		return err
+	if err != nil {
+		done(err)
+		return
 	}
-	return h.img.sync()
+	img := h.img
+	h.s.work.Go(func() { done(img.sync()) })
 }
 
 // Close ends the handle. One with something to commit is handed to the

@@ -33,6 +33,7 @@ type image struct {
 	t   *Tree
 	box *mailbox
 	id  string // of the stage, the blob and the version to be
+	at  string // the blob's key, fixed when the image begins
 
 	// Guarded by box.mu.
 	key     nameKey
@@ -69,12 +70,14 @@ type image struct {
 	touched  time.Time      // last write
 	mtime    *time.Time     // set by the client
 	mode     uint32
+	damaged  bool // a write failed: bytes that the client sent are missing
 	broken   bool // closed for good: stage is gone
 }
 
 // newImage makes an image without a stage. base nil means a new, empty file.
 func (t *Tree) newImage(box *mailbox, key nameKey, owner *Session, base *store.Content) *image {
-	img := &image{t: t, box: box, id: t.ids.New(), key: key, owner: owner, base: base, mode: 0o644, touched: t.now(), syncedAt: t.now(), sum: sha256.New()}
+	id, now := t.ids.New(), t.now()
+	img := &image{t: t, box: box, id: id, at: blob.Key(box.userID, id, key.name, now), key: key, owner: owner, base: base, mode: 0o644, touched: now, syncedAt: now, sum: sha256.New()}
 	if base != nil {
 		img.size = base.Size
 	}
@@ -230,6 +233,17 @@ func (img *image) dropAhead() error {
 	img.sum.Reset()
 	img.summed = 0
 	return img.stage.Truncate(img.size)
+}
+
+// missed notes that bytes the client sent could not be kept, and passes the
+// reason on. CLOSE will not make a file of the rest.
+func (img *image) missed(err error) error {
+	if err != nil {
+		img.mu.Lock()
+		img.damaged = true
+		img.mu.Unlock()
+	}
+	return err
 }
 
 // length is the logical size now.

@@ -29,6 +29,7 @@ func TestImages(t *testing.T) {
 		"a replaced file keeps its old readers":                  oldReaders,
 		"an exclusive open refuses what exists, even partial":    exclusive,
 		"an unchanged overlay does not hide a newer commit":      cleanOverlay,
+		"a stat after a change in the middle sees it":            statAfterChange,
 		"a truncate by name commits; on an upload it goes along": truncateByName,
 	})
 }
@@ -351,4 +352,21 @@ func truncateByName(t *testing.T, w *world) {
 	must(t, s.Setstat("/upload/g", exchange.Change{Size: &size}))
 	must(t, closeHandle(h))
 	w.current(u, "/upload/g", "0123")
+}
+
+// Seen with sshfs: the copy was still under way, and the old size was shown.
+func statAfterChange(t *testing.T, w *world) {
+	s := w.login(w.user("acme"))
+	defer s.End()
+	for i := range 20 {
+		put(t, s, "/upload/f", strings.Repeat("x", 500_000))
+		h := open(t, s, "/upload/f", update)
+		outcome := make(chan error, 1)
+		h.WriteAt([]byte("more"), 500_000, func(err error) { outcome <- err })
+		if f, err := s.Stat("/upload/f"); err != nil || f.Size != 500_004 {
+			t.Fatalf("round %d: %d bytes, %v", i, f.Size, err)
+		}
+		must(t, <-outcome)
+		must(t, closeHandle(h))
+	}
 }

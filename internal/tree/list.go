@@ -34,6 +34,9 @@ func (s *Session) statPlace(q *store.Q, p place) (exchange.FileInfo, error) {
 	live := img != nil && img.owner == s
 	s.box.mu.Unlock()
 	if img != nil {
+		if err := img.ready(s); live && err != nil {
+			return exchange.FileInfo{}, err
+		}
 		return img.info(p.name, live), nil
 	}
 	f, err := p.file(q)
@@ -174,5 +177,6 @@ func (l *Lister) image(name string, img *image, row exchange.FileInfo) exchange.
 	if over {
 		return row
 	}
+	_ = img.ready(l.s) // a copy that failed is its writer's to hear of
 	return img.info(name, live)
 }

@@ -178,7 +178,7 @@ func (img *image) restart() error {
 		return err
 	}
 	img.mu.Lock()
-	img.base, img.mtime = nil, nil
+	img.base, img.mtime, img.damaged = nil, nil, false
 	img.mu.Unlock()
 	if _, err := img.truncate(0); err != nil {
 		return err

@@ -27,6 +27,7 @@ type note struct {
 	State  []byte    `json:"state"` // of SHA-256 after Size bytes
 	Mode   uint32    `json:"mode"`
 	Covers int64     `json:"covers"`
+	Key    string    `json:"key"` // where the commit will put it
 	At     time.Time `json:"at"`
 }
 
@@ -34,7 +35,7 @@ type note struct {
 // go on meanwhile.
 func (img *image) sync() error {
 	img.box.mu.Lock()
-	key, covers, skip := img.key, img.covers, img.state != open || !img.dirty
+	key, covers, skip, partial := img.key, img.covers, img.state != open || !img.dirty, img.owner == nil
 	img.box.mu.Unlock()
 	if skip {
 		return nil
@@ -51,7 +52,10 @@ func (img *image) sync() error {
 		img.mu.Unlock()
 		return exchange.Wrap("tree.sync", exchange.Unavailable, err)
 	}
-	nt := note{User: img.box.userID, Dir: key.dir, Name: []byte(key.name), Size: n, Mode: img.mode, Covers: covers, At: img.touched}
+	nt := note{User: img.box.userID, Dir: key.dir, Name: []byte(key.name), Size: n, Mode: img.mode, Covers: covers, Key: img.at, At: img.touched}
+	if partial {
+		nt.Key = "" // it may wait for days, and the sweep must not find it
+	}
 	if m, ok := img.sum.(encoding.BinaryMarshaler); ok && img.summed == n {
 		nt.State, _ = m.MarshalBinary() // without it the bytes are read again
 	}
@@ -62,7 +66,7 @@ func (img *image) sync() error {
 	if err != nil {
 		return exchange.Wrap("tree.sync", exchange.Internal, err)
 	}
-	return stage.Sync(n, b)
+	return stage.Sync(n, b, nt.Key)
 }
 
 // orphan makes an image that lost its last handle a partial. It is cut to its
@@ -77,7 +81,7 @@ func (img *image) orphan() {
 	if n > 0 {
 		n--
 	}
-	img.size, img.spans = n, img.spans.Cut(n)
+	img.size, img.spans, img.damaged = n, img.spans.Cut(n), false
 	img.mu.Unlock()
 	if n == 0 || img.behind { // nothing to resume, or nothing worth it
 		img.discard()
@@ -102,12 +106,13 @@ func (t *Tree) recover() error {
 		return err
 	}
 	for _, l := range left {
-		stage, err := t.blobs.Reopen(l.ID)
+		var n note
+		noteErr := json.Unmarshal(l.Note, &n)
+		stage, err := t.blobs.Reopen(l.ID, n.Key)
 		if err != nil {
 			return err
 		}
-		var n note
-		if json.Unmarshal(l.Note, &n) != nil || n.Size > l.Size || n.Size <= 0 || n.User == "" {
+		if noteErr != nil || n.Size > l.Size || n.Size <= 0 || n.User == "" {
 			t.drop(stage)
 			continue
 		}
@@ -133,7 +138,7 @@ func (t *Tree) adopt(stage blob.Stage, n note) {
 		box = &mailbox{userID: n.User, images: map[nameKey][]*image{}}
 		t.boxes[n.User] = box
 	}
-	img := &image{t: t, box: box, id: stage.ID(), key: nameKey{n.Dir, string(n.Name)}, dirty: true, stage: stage,
+	img := &image{t: t, box: box, id: stage.ID(), at: blob.Key(n.User, stage.ID(), string(n.Name), t.now()), key: nameKey{n.Dir, string(n.Name)}, dirty: true, stage: stage,
 		size: n.Size, spans: exchange.Spans(nil).Add(0, n.Size, maxSpans), sum: sha256.New(),
 		touched: n.At, mode: n.Mode, covers: n.Covers}
 	if u, ok := img.sum.(encoding.BinaryUnmarshaler); ok && n.State != nil && u.UnmarshalBinary(n.State) == nil {

@@ -126,7 +126,7 @@ func survivesCrash(t *testing.T, w *world) {
 	s := w.login(u)
 	h := open(t, s, "/upload/f", create)
 	must(t, write(h, text[:4000], 0))
-	must(t, h.Sync())
+	must(t, wait(h.Sync))
 	must(t, write(h, text[4000:8000], 4000))
 	crashed := w.tree // never closed properly: its session is forgotten
 	w.open()

@@ -38,9 +38,10 @@ type opened struct {
 var paths = []string{"/upload/a", "/upload/b", "/upload/c.part", "/upload/d/e"}
 
 func TestRandomWorkKeepsEveryPromise(t *testing.T) {
+	w, users := newWorld(t, ""), 0
 	rapid.Check(t, func(rt *rapid.T) {
-		w := newWorld(t, "")
-		m := &machine{w: w, u: w.user("acme"), stored: map[string][]byte{}, open: map[string]*opened{}}
+		users++
+		m := &machine{w: w, u: w.user(fmt.Sprintf("u%d", users)), stored: map[string][]byte{}, open: map[string]*opened{}}
 		m.s = w.login(m.u)
 		must(t, m.s.Mkdir("/upload/d"))
 		rt.Repeat(map[string]func(*rapid.T){
@@ -208,8 +209,9 @@ func (m *machine) audit(t *rapid.T) {
 	for what, query := range map[string]string{
 		"references differ from versions": `SELECT COUNT(*) FROM blobs b WHERE refs <> (SELECT COUNT(*) FROM versions v WHERE v.blob_id = b.id)`,
 		"a dead blob has references":      `SELECT COUNT(*) FROM blobs WHERE (state = 'dead') <> (refs = 0)`,
-		"use differs from what is visible": `SELECT COUNT(*) FROM mailboxes WHERE used_bytes <> (SELECT COALESCE(SUM(size), 0) FROM files)
-			OR used_files <> (SELECT COUNT(*) FROM files)`,
+		"use differs from what is visible": `SELECT COUNT(*) FROM mailboxes WHERE used_bytes <>
+			(SELECT COALESCE(SUM(size), 0) FROM files f JOIN dirs d ON d.id = f.dir_id WHERE d.user_id = mailboxes.user_id)
+			OR used_files <> (SELECT COUNT(*) FROM files f JOIN dirs d ON d.id = f.dir_id WHERE d.user_id = mailboxes.user_id)`,
 		"a file shows no version":  `SELECT COUNT(*) FROM files f WHERE NOT EXISTS (SELECT 1 FROM versions v WHERE v.id = f.version_id AND v.file_id = f.file_id)`,
 		"a live drop has no bytes": `SELECT COUNT(*) FROM drops d WHERE state = 'new' AND NOT EXISTS (SELECT 1 FROM versions v WHERE v.id = d.id)`,
 	} {

@@ -19,17 +19,18 @@ import (
 // it is called once at first, and again for what must survive.
 func Run(t *testing.T, open func(t *testing.T) blob.Store) {
 	for name, test := range map[string]func(*testing.T, func(*testing.T) blob.Store){
-		"a committed blob reads back":                  commits,
-		"a stage reads what was written, in any order": scattered,
-		"truncate cuts and extends with zeros":         truncates,
-		"fill copies a blob that stays as it was":      fills,
-		"revert makes a stage again":                   reverts,
-		"discard leaves nothing":                       discards,
-		"a synced stage survives with its note":        survives,
-		"removing keeps open readers":                  removes,
-		"walk finds blobs and no stages":               walks,
-		"many commits at once":                         manyAtOnce,
-		"what is absent is not found":                  absent,
+		"a committed blob reads back":                    commits,
+		"a stage reads what was written, in any order":   scattered,
+		"truncate cuts and extends with zeros":           truncates,
+		"fill copies a blob that stays as it was":        fills,
+		"revert makes a stage again":                     reverts,
+		"discard leaves nothing":                         discards,
+		"a synced stage survives with its note":          survives,
+		"a synced stage commits, also after more writes": syncedCommits,
+		"removing keeps open readers":                    removes,
+		"walk finds blobs and no stages":                 walks,
+		"many commits at once":                           manyAtOnce,
+		"what is absent is not found":                    absent,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open) })
 	}
@@ -173,7 +174,7 @@ func reverts(t *testing.T, open func(*testing.T) blob.Store) {
 func discards(t *testing.T, open func(*testing.T) blob.Store) {
 	s := open(t)
 	g := stage(t, s, "01DISCARD", []byte("gone"))
-	must(t, g.Sync(4, []byte("note")))
+	must(t, g.Sync(4, []byte("note"), blob.Key("owner", "01DISCARD", "x", when)))
 	must(t, g.Discard())
 	must(t, g.Close())
 	left, err := open(t).Leftovers()
@@ -187,7 +188,7 @@ func discards(t *testing.T, open func(*testing.T) blob.Store) {
 
 func survives(t *testing.T, open func(*testing.T) blob.Store) {
 	g := stage(t, open(t), "01SURVIVE", []byte("half a file"))
-	must(t, g.Sync(11, []byte("the note")))
+	must(t, g.Sync(11, []byte("the note"), blob.Key("owner", "01SURVIVE", "x", when)))
 	_, err := g.WriteAt([]byte(", not synced"), 11)
 	must(t, err)
 	must(t, g.Close())
@@ -201,7 +202,7 @@ func survives(t *testing.T, open func(*testing.T) blob.Store) {
 		if string(l.Note) != "the note" || l.Size < 11 {
 			t.Fatalf("left over: %+v", l)
 		}
-		g, err := s.Reopen(l.ID)
+		g, err := s.Reopen(l.ID, blob.Key("owner", l.ID, "x", when))
 		must(t, err)
 		must(t, g.Truncate(11))
 		key := blob.Key("owner", l.ID, "x", when)
@@ -213,6 +214,28 @@ func survives(t *testing.T, open func(*testing.T) blob.Store) {
 		return
 	}
 	t.Fatal("it is not left over")
+}
+
+func syncedCommits(t *testing.T, open func(*testing.T) blob.Store) {
+	s := open(t)
+	key := blob.Key("owner", "01SYNCED", "x", when)
+	g := stage(t, s, "01SYNCED", []byte("first "))
+	must(t, g.Sync(6, []byte("a"), key))
+	_, err := g.WriteAt([]byte("FIRST second"), 0)
+	must(t, err)
+	must(t, g.Sync(12, []byte("b"), key))
+	must(t, g.Sync(12, []byte("c"), "")) // it became a partial
+	must(t, g.Sync(12, []byte("d"), key))
+	must(t, g.Commit(key))
+	must(t, g.Revert())
+	must(t, g.Commit(key))
+	must(t, g.Close())
+	if got := content(t, s, key); string(got) != "FIRST second" {
+		t.Fatalf("stored %q", got)
+	}
+	if left, err := open(t).Leftovers(); err != nil || len(left) != 0 {
+		t.Fatalf("left over: %v, %v", left, err)
+	}
 }
 
 func removes(t *testing.T, open func(*testing.T) blob.Store) {

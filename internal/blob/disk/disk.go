@@ -47,13 +47,37 @@ func Open(root string, clock exchange.Clock) (*Store, error) {
 
 // Stage makes an empty stage.
 func (s *Store) Stage(id string) (blob.Stage, error) {
-	return s.stage(id, os.O_RDWR|os.O_CREATE|os.O_EXCL)
+	g, err := s.stage(id, os.O_RDWR|os.O_CREATE|os.O_EXCL)
+	if err != nil {
+		return nil, err
+	}
+	return g, nil
 }
 
-// Reopen takes up a stage of an earlier process.
-func (s *Store) Reopen(id string) (blob.Stage, error) { return s.stage(id, os.O_RDWR) }
+// Reopen takes up a stage of an earlier process. A second name that its Sync
+// gave it is taken away, lest the sweep find it.
+func (s *Store) Reopen(id, key string) (blob.Stage, error) {
+	g, err := s.stage(id, os.O_RDWR)
+	if err != nil {
+		return nil, err
+	}
+	if key == "" {
+		return g, nil
+	}
+	path := filepath.Join(s.root, filepath.FromSlash(key))
+	if sameFile(path, g.path) {
+		err = os.Remove(path)
+	}
+	return g, wrap("Reopen", err)
+}
 
-func (s *Store) stage(id string, flags int) (blob.Stage, error) {
+func sameFile(a, b string) bool {
+	ia, errA := os.Stat(a)
+	ib, errB := os.Stat(b)
+	return errA == nil && errB == nil && os.SameFile(ia, ib)
+}
+
+func (s *Store) stage(id string, flags int) (*stage, error) {
 	path := s.stagePath(id)
 	f, err := os.OpenFile(path, flags, 0o600)
 	if err != nil {
@@ -81,8 +105,8 @@ func (s *Store) Leftovers() ([]blob.Leftover, error) {
 			}
 			continue
 		}
-		note, err := os.ReadFile(path + noteTail)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		note, err := readNote(path)
+		if err != nil {
 			return nil, wrap("Leftovers", err)
 		}
 		out = append(out, blob.Leftover{ID: id, Size: info.Size(), Note: note})

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -17,7 +18,14 @@ type stage struct {
 	id    string
 	file  *os.File
 	path  string
-	noted bool
+	// linked is the second name that Sync gave the file, "" if none.
+	linked string
+	// listed: the stage's own name is durable. beside: its note is a file.
+	listed, beside bool
+	// synced is how many bytes the last Sync covered; behind is set by a
+	// change within them since.
+	synced atomic.Int64
+	behind atomic.Bool
 	// lost is set once a sync failed: the kernel may have dropped the pages
 	// and would call the next sync a success, so nothing here is trusted again.
 	lost error
@@ -28,11 +36,19 @@ func (g *stage) ID() string { return g.id }
 func (g *stage) ReadAt(p []byte, off int64) (int, error) { return g.file.ReadAt(p, off) }
 
 func (g *stage) WriteAt(p []byte, off int64) (int, error) {
+	if off < g.synced.Load() {
+		g.behind.Store(true)
+	}
 	n, err := g.file.WriteAt(p, off)
 	return n, wrap("WriteAt", err)
 }
 
-func (g *stage) Truncate(size int64) error { return wrap("Truncate", g.file.Truncate(size)) }
+func (g *stage) Truncate(size int64) error {
+	if size < g.synced.Load() {
+		g.behind.Store(true)
+	}
+	return wrap("Truncate", g.file.Truncate(size))
+}
 
 // Fill shares the blob's extents where the file system can (FICLONE), else
 // the kernel copies (copy_file_range, by io.Copy).
@@ -49,49 +65,95 @@ func (g *stage) Fill(from blob.Reader) error {
 	return wrap("Fill", err)
 }
 
-// Sync writes the data back, then replaces the note by rename, so that a note
-// never speaks of bytes that are not there.
-func (g *stage) Sync(_ int64, note []byte) error {
-	if err := g.datasync(); err != nil {
-		return wrap("Sync", err)
+// Sync writes data and note in one journal commit, together with the name that
+// Commit will want. A note that reached the disk before its bytes is found out
+// by the file's size, which grows only once they are there; so bytes behind
+// what was synced before, where the size says nothing, are written back first.
+func (g *stage) Sync(n int64, note []byte, key string) error {
+	if g.behind.Swap(false) {
+		if err := g.datasync(); err != nil {
+			return wrap("Sync", err)
+		}
 	}
-	tmp := g.path + noteTail + ".new"
-	err := os.WriteFile(tmp, note, 0o600)
+	d, err := g.prepare(key)
 	if err == nil {
-		err = syncPath(tmp)
+		err = g.writeNote(note)
 	}
 	if err == nil {
-		err = os.Rename(tmp, g.path+noteTail)
+		err = g.fullsync()
+	}
+	if err == nil && d != nil {
+		err = d.sync()
+	}
+	if err == nil && !g.listed {
+		if d, err = g.store.folder(filepath.Join(g.store.root, staging)); err == nil {
+			err = d.sync()
+			g.listed = err == nil
+		}
 	}
 	if err == nil {
-		g.noted = true
-		err = syncDir(filepath.Dir(g.path))
+		g.synced.Store(n)
 	}
 	return wrap("Sync", err)
+}
+
+// prepare gives the file its second name, the one that Commit will want, or
+// takes it away. The folder is returned if it has to be synced.
+func (g *stage) prepare(key string) (*dir, error) {
+	path := ""
+	if key != "" {
+		path = filepath.Join(g.store.root, filepath.FromSlash(key))
+	}
+	if path == g.linked {
+		return nil, nil
+	}
+	if g.linked != "" {
+		if err := os.Remove(g.linked); err != nil {
+			return nil, err
+		}
+		g.linked = ""
+	}
+	if path == "" {
+		return nil, nil
+	}
+	d, err := g.store.folder(filepath.Dir(path))
+	if err == nil {
+		err = os.Link(g.path, path)
+	}
+	if err == nil {
+		g.linked = path
+	}
+	return d, err
 }
 
 // Commit renames first and syncs afterwards. A crash in between leaves a file
 // that no row speaks of, which the sweep removes; and ext4 and xfs then write
 // the rename and the file's own metadata in one journal commit instead of two.
+// A file that a Sync has named already only loses its name as a stage.
 func (g *stage) Commit(key string) error {
 	path := filepath.Join(g.store.root, filepath.FromSlash(key))
 	d, err := g.store.folder(filepath.Dir(path))
 	if err != nil {
 		return wrap("Commit", err)
 	}
-	if err := os.Rename(g.path, path); err != nil {
+	named := g.linked == path
+	if named {
+		err = os.Remove(g.path)
+	} else {
+		err = os.Rename(g.path, path)
+	}
+	if err != nil {
 		return wrap("Commit", err)
 	}
-	if err = g.datasync(); err == nil {
+	if err = g.datasync(); err == nil && !named {
 		err = d.sync()
 	}
 	if err != nil {
+		g.linked = ""
 		return wrap("Commit", errors.Join(err, os.Rename(path, g.path)))
 	}
-	if g.noted {
-		_ = os.Remove(g.path + noteTail) // a note without a stage is ignored
-	}
-	g.path = path
+	g.removeNote()
+	g.path, g.linked = path, ""
 	return nil
 }
 
@@ -102,27 +164,31 @@ func (g *stage) Revert() error {
 	if err := os.Rename(g.path, back); err != nil {
 		return wrap("Revert", err)
 	}
-	g.path, g.noted = back, false
+	g.path, g.listed = back, false
 	return nil
 }
 
 func (g *stage) Discard() error {
-	err := os.Remove(g.path)
-	if g.noted {
-		err = errors.Join(err, os.Remove(g.path+noteTail))
-	}
+	_, err := g.prepare("")
+	err = errors.Join(err, os.Remove(g.path))
+	g.removeNote()
 	return wrap("Discard", err)
 }
 
 func (g *stage) Close() error { return wrap("Close", g.file.Close()) }
 
 // datasync makes the content and the size durable, or never again.
-func (g *stage) datasync() error {
+func (g *stage) datasync() error { return g.sync(unix.Fdatasync) }
+
+// fullsync is datasync with all that the file system knows of the file.
+func (g *stage) fullsync() error { return g.sync(unix.Fsync) }
+
+func (g *stage) sync(how func(fd int) error) error {
 	if g.lost != nil {
 		return g.lost
 	}
 	for {
-		err := unix.Fdatasync(int(g.file.Fd()))
+		err := how(int(g.file.Fd()))
 		if err == unix.EINTR {
 			continue
 		}
