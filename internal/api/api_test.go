@@ -1,0 +1,144 @@
+package api_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/sallyport-sftp/sallyport/internal/client"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/testkit"
+)
+
+// send makes a request and returns its answer or error.
+func send(n *testkit.Node, r client.Request) (*http.Response, error) {
+	return n.API.Send(context.Background(), r)
+}
+
+func TestErrorsHaveAKindAndAHint(t *testing.T) {
+	n := testkit.Start(t)
+	n.User("acme")
+	for _, c := range []struct {
+		method, path string
+		body         any
+		kind         exchange.Kind
+		text         string
+	}{
+		{"GET", "/accounts/nobody", nil, exchange.NotFound, `There is no account "nobody".`},
+		{"POST", "/accounts", map[string]string{"id": "acme", "name": "again"}, exchange.Exists, `An account "acme" already exists.`},
+		{"POST", "/accounts", map[string]string{"id": "Acme", "name": "x"}, exchange.Invalid, "not allowed"},
+		{"POST", "/accounts", map[string]string{"id": "x", "name": "x", "colour": "red"}, exchange.Invalid, "unexpected property"},
+		{"POST", "/accounts", map[string]any{"id": 5}, exchange.Invalid, "validation failed"},
+		{"POST", "/accounts", map[string]string{"id": "child", "name": "x", "parent": "none"}, exchange.NotFound, "to be the parent"},
+		{"PATCH", "/accounts/acme", map[string]string{"parent": "acme"}, exchange.Invalid, "its own ancestor"},
+		{"PATCH", "/accounts/acme", map[string]string{"state": "asleep"}, exchange.Invalid, "expected value to be one of"},
+		{"POST", "/users", map[string]string{"account": "acme"}, exchange.Exists, "is taken"},
+		{"POST", "/users", map[string]string{"account": "none"}, exchange.NotFound, "no account"},
+		{"POST", "/users", map[string]string{"account": "acme", "vendor": "none"}, exchange.NotFound, "no vendor"},
+		{"POST", "/users", map[string]any{"account": "acme", "name": "a2", "allow_ips": []string{"10.0.0.0/99"}}, exchange.Invalid, "not an address or network"},
+		{"POST", "/users/acme/keys", map[string]string{"text": "ssh-rsa nonsense"}, exchange.Invalid, "not a public key"},
+		{"POST", "/keys/revoke", map[string]string{"fingerprint": "SHA256:none", "reason": "lost"}, exchange.NotFound, "No user has the key"},
+		{"POST", "/feeds", map[string]any{"name": "f", "kind": "k", "types": []string{"a/b"}}, exchange.Invalid, "not a file type"},
+		{"POST", "/feeds", map[string]any{"name": "f", "kind": "k", "retention": "soon"}, exchange.Invalid, "not a retention period"},
+		{"GET", "/deliveries/none", nil, exchange.NotFound, "no delivery"},
+		{"GET", "/inbox/none", nil, exchange.NotFound, "no drop"},
+		{"GET", "/users/acme/files?path=/absent/deeper", nil, exchange.NotFound, "No such"},
+		{"DELETE", "/sessions/none", nil, exchange.NotFound, "no live session"},
+	} {
+		_, err := send(n, client.Request{Method: c.method, Path: c.path, Body: c.body})
+		if !exchange.Is(err, c.kind) || !strings.Contains(exchange.PublicText(err), c.text) {
+			t.Errorf("%s %s: %v: %q, want %v: %q", c.method, c.path, exchange.KindIn(err), exchange.PublicText(err), c.kind, c.text)
+		}
+	}
+}
+
+func TestFilesComeBackWholeAndInRanges(t *testing.T) {
+	n := testkit.Start(t)
+	n.User("acme")
+	at := url.Values{"path": {"/upload/name with \xff"}}
+	text := strings.Repeat("0123456789", 100_000)
+	resp, err := send(n, client.Request{Method: "PUT", Path: "/users/acme/files/content", Query: at, Body: strings.NewReader(text), Size: int64(len(text))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	for rng, want := range map[string]string{"": text, "bytes=5-9": "56789", "bytes=-3": "789", "bytes=999995-": "56789"} {
+		h := http.Header{}
+		if rng != "" {
+			h.Set("Range", rng)
+		}
+		resp, err := send(n, client.Request{Method: "GET", Path: "/users/acme/files/content", Query: at, Header: h})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil || string(got) != want {
+			t.Errorf("range %q: %d bytes, %v", rng, len(got), err)
+		}
+	}
+	files := testkit.Call[[]exchange.FileInfo](n, "GET", "/users/acme/files?path=/upload", nil)
+	if len(files) != 1 || files[0].Name != `name with \xff` || string(files[0].Raw) != "name with \xff" {
+		t.Fatalf("%+v", files)
+	}
+}
+
+// A sender that breaks off must not leave a file, cut short, behind.
+func TestABrokenOffPutStoresNothing(t *testing.T) {
+	n := testkit.Start(t)
+	n.User("acme")
+	at := url.Values{"path": {"/upload/f"}}
+	_, err := send(n, client.Request{Method: "PUT", Path: "/users/acme/files/content", Query: at,
+		Body: io.MultiReader(strings.NewReader("half"), brokenReader{}), Size: 1000})
+	if err == nil {
+		t.Fatal("it was taken")
+	}
+	testkit.Call[any](n, "POST", "/feeds", map[string]any{"name": "f", "kind": "data"})
+	testkit.Call[any](n, "POST", "/feeds/f/subscriptions", map[string]any{"user": "acme"})
+	_, err = send(n, client.Request{Method: "PUT", Path: "/feeds/f/publications/half.csv", Query: url.Values{"account": {"acme"}},
+		Body: io.MultiReader(strings.NewReader("half"), brokenReader{}), Size: 1000})
+	if err == nil {
+		t.Fatal("it was published")
+	}
+	testkit.Eventually(t, "both requests are over, and nothing is there", func() bool {
+		return len(testkit.Call[[]exchange.FileInfo](n, "GET", "/users/acme/files?path=/upload", nil)) == 0 &&
+			len(testkit.Call[[]exchange.Delivery](n, "GET", "/deliveries", nil)) == 0
+	})
+}
+
+type brokenReader struct{}
+
+func (brokenReader) Read([]byte) (int, error) { return 0, io.ErrClosedPipe }
+
+func TestKeysBelongToOneUserOrOneVendor(t *testing.T) {
+	n := testkit.Start(t)
+	n.User("acme")
+	n.User("globex")
+	testkit.Call[any](n, "POST", "/vendors", map[string]string{"short": "carrier", "name": "Carrier"})
+	key := testkit.NewKey(t)
+	for _, account := range []string{"acme", "globex"} {
+		testkit.Call[any](n, "POST", "/users", map[string]string{"account": account, "vendor": "carrier"})
+		n.Enrol(account+"-carrier", key) // a carrier has one key and serves many accounts
+	}
+	_, err := send(n, client.Request{Method: "POST", Path: "/users/acme/keys", Body: map[string]string{"text": publicLine(key)}})
+	if !exchange.Is(err, exchange.Denied) || exchange.PublicText(err) != "This key can't be used here." {
+		t.Fatalf("a customer with the carrier's key: %v", err)
+	}
+	revoked := testkit.Call[[]exchange.Key](n, "POST", "/keys/revoke", map[string]string{"fingerprint": fingerprint(key), "reason": "test"})
+	if len(revoked) != 2 {
+		t.Fatalf("%d keys were revoked", len(revoked))
+	}
+	for range 5 {
+		n.Enrol("acme", testkit.NewKey(t))
+		if keys := testkit.Call[[]exchange.Key](n, "GET", "/users/acme/keys", nil); len(keys) == 5 {
+			break
+		}
+	}
+	_, err = send(n, client.Request{Method: "POST", Path: "/users/acme/keys", Body: map[string]string{"text": publicLine(testkit.NewKey(t))}})
+	if !exchange.Is(err, exchange.Busy) {
+		t.Fatalf("a sixth key: %v", err)
+	}
+}
