@@ -179,24 +179,34 @@ func (s *Session) copyData(q *sftpwire.Request) error {
 	if err := from.Ready(); err != nil {
 		return err
 	}
-	left := int64(c.Length)
-	if left == 0 {
-		left = math.MaxInt64
+	info, err := from.Stat()
+	if err != nil {
+		return err
 	}
-	err = copyRange(from, to, int64(c.FromOffset), int64(c.ToOffset), left)
-	if err == io.EOF && c.Length == 0 {
-		err = nil // the end is what was asked for
+	// What the source has now is copied: it may be the target, too, under
+	// another handle, and would otherwise grow for ever.
+	left := max(0, info.Size-int64(c.FromOffset))
+	short := c.Length != 0 && left < int64(c.Length)
+	if c.Length != 0 {
+		left = min(left, int64(c.Length))
+	}
+	err = s.copyRange(from, to, int64(c.FromOffset), int64(c.ToOffset), left)
+	if err == nil && short {
+		err = io.EOF
 	}
 	s.status(q.ID, err)
 	return nil
 }
 
 // copyRange copies left bytes; io.EOF says that the source ended before.
-func copyRange(from, to File, at, dest, left int64) error {
+func (s *Session) copyRange(from, to File, at, dest, left int64) error {
 	pooled := buffers.Get().(*[]byte)
 	defer buffers.Put(pooled)
 	outcome := make(chan error, 1)
 	for left > 0 {
+		if s.ctx.Err() != nil {
+			return exchange.E("sftpd.copy", exchange.Unavailable, "The session is ending.")
+		}
 		n, err := from.ReadAt((*pooled)[:min(int64(sftpwire.MaxData), left)], at)
 		if err != nil {
 			return err

@@ -181,9 +181,6 @@ func (o *replies) reading() bool {
 
 func (s *Session) handleWrite(q *sftpwire.Request) {
 	f, err := s.fileOf(q.Handle)
-	if err == nil && q.Offset > math.MaxInt64 {
-		err = exchange.E("sftpd.write", exchange.TooLarge, "The offset is out of range.")
-	}
 	if err != nil {
 		s.status(q.ID, err)
 		return

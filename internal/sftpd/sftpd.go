@@ -41,6 +41,7 @@ type File interface {
 	// does not wait.
 	Ready() error
 	ReadAt(p []byte, off int64) (int, error)
+	// WriteAt refuses a negative offset, which is one past 2^63 on the wire.
 	WriteAt(p []byte, off int64, done func(error))
 	Truncate(size int64, done func(error))
 	SetTimes(mtime *time.Time, mode *uint32) error
@@ -73,6 +74,9 @@ type Session struct {
 	fs FileSystem
 	in input
 
+	// ctx is Serve's, for the one handler that may take long: copy-data.
+	ctx context.Context
+
 	handles map[uint32]*open
 	next    uint32
 	version uint32 // 0 until INIT
@@ -103,7 +107,7 @@ func (s *Session) BeforeWait() { s.out.flush() }
 // Serve answers requests until the client closes the channel (nil), breaks
 // the protocol, or ctx ends. Handles left open are the FileSystem's to end.
 func (s *Session) Serve(ctx context.Context, fs FileSystem) error {
-	s.fs = fs
+	s.fs, s.ctx = fs, ctx
 	defer s.in.release()
 	defer s.out.release()
 	return s.loop(ctx)

@@ -105,7 +105,7 @@ func (a *attempt) verified(conn ssh.ConnMetadata, _ ssh.PublicKey, p *ssh.Permis
 	login := p.ExtraData[loginKey{}].(exchange.Login)
 	login.Address, login.Client, login.Session = a.from.String(), string(conn.ClientVersion()), a.s.o.IDs.New()
 	ctx, cancel := context.WithCancel(a.s.ctx)
-	sess := &session{login: login, since: a.s.o.Clock(), wire: a.wire, cancel: cancel}
+	sess := &session{login: login, since: a.s.o.Clock(), wire: a.wire, cancel: cancel, writes: map[*stream]time.Time{}}
 	sess.active()
 	if !a.s.live.add(sess) {
 		cancel()

@@ -131,8 +131,8 @@ func (c *stream) Read(p []byte) (int, error) {
 }
 
 func (c *stream) Write(p []byte) (int, error) {
-	c.sess.writing.CompareAndSwap(0, time.Now().UnixNano())
-	defer c.sess.writing.Store(0)
+	c.sess.writing(c, true)
+	defer c.sess.writing(c, false)
 	return c.Channel.Write(p)
 }
 
@@ -173,10 +173,10 @@ func (w *watcher) look() {
 	}
 	l := &w.s.o.Limits
 	quiet := time.Since(time.Unix(0, w.sess.lastWork.Load()))
-	began := w.sess.writing.Load()
-	stuck := began != 0 && time.Since(time.Unix(0, began)) > l.Stall
+	writing := w.sess.oldestWrite()
+	stuck := writing > l.Stall
 	switch {
-	case quiet > l.Idle && began == 0, stuck, w.asking && quiet > l.KeepAlive:
+	case quiet > l.Idle && writing == 0, stuck, w.asking && quiet > l.KeepAlive:
 		w.s.o.Log.Info("session given up", "session", w.sess.login.Session, "quiet", quiet.Round(time.Second), "stuck", stuck, "unanswered", w.asking)
 		w.stopped = true
 		_ = w.conn.Close()

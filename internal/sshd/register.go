@@ -21,8 +21,31 @@ type session struct {
 	conn     *ssh.ServerConn // nil until the handshake is over
 	cancel   context.CancelFunc
 	lastWork atomic.Int64 // UnixNano of the last request
-	writing  atomic.Int64 // UnixNano when a write began; 0: none under way
 	channels atomic.Int32
+
+	mu     sync.Mutex
+	writes map[*stream]time.Time // under way, since when
+}
+
+// writing notes that a stream's write begins or is over.
+func (s *session) writing(c *stream, begins bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if begins {
+		s.writes[c] = time.Now()
+	} else {
+		delete(s.writes, c)
+	}
+}
+
+// oldestWrite is how long the oldest write has been under way; 0: there is none.
+func (s *session) oldestWrite() (age time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, began := range s.writes {
+		age = max(age, time.Since(began), 1)
+	}
+	return age
 }
 
 func (s *session) active() { s.lastWork.Store(time.Now().UnixNano()) }
@@ -81,7 +104,7 @@ func (r *register) end(match func(*exchange.Login) bool) (n int) {
 // endIdle closes sessions without a request for a while.
 func (r *register) endIdle(quiet time.Duration) {
 	for _, s := range r.all() {
-		if time.Since(time.Unix(0, s.lastWork.Load())) > quiet && s.writing.Load() == 0 {
+		if time.Since(time.Unix(0, s.lastWork.Load())) > quiet && s.oldestWrite() == 0 {
 			s.cancel()
 			_ = s.wire.Close()
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"sync"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 )
@@ -20,74 +21,85 @@ var ErrOutcomeUnknown = errors.New("the outcome of the commit is unknown")
 type job struct {
 	fn   func(*Tx) error
 	err  error
-	done chan struct{}
+	done chan struct{} // closed when err stands
+	lead chan struct{} // closed to make its owner the leader
+}
+
+// queue is how functions come to share SQLite's writing connection. Whoever
+// finds nobody writing becomes the leader and writes its own; those who come
+// meanwhile wait, and the first of them leads the next batch. So a lone writer
+// changes no goroutine, and a crowd shares transactions.
+type queue struct {
+	mu      sync.Mutex
+	busy    bool // somebody leads
+	waiting []*job
+	closed  bool
+	idle    *sync.Cond
 }
 
 // Write runs fn in a transaction and returns when it is durable. fn may run
 // more than once; an error from it rolls its work back and is returned. The
 // context only guards the wait to be taken up: what has begun is finished.
 func (s *Store) Write(ctx context.Context, fn func(*Tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return exchange.Wrap("store.Write", exchange.Unavailable, err)
+	}
 	if !s.dialect.single {
 		return s.writeParallel(fn)
 	}
-	j := &job{fn: fn, done: make(chan struct{})}
-	select {
-	case <-s.stopped: // checked first: select chooses at random
-		return errClosed()
-	default:
+	q := &s.queue
+	j := &job{fn: fn}
+	q.mu.Lock()
+	if q.closed {
+		q.mu.Unlock()
+		return exchange.Wrap("store.Write", exchange.Unavailable, errors.New("the store is closed"))
 	}
-	select {
-	case s.jobs <- j:
-	case <-s.stopped:
-		return errClosed()
-	case <-ctx.Done():
-		return exchange.Wrap("store.Write", exchange.Unavailable, ctx.Err())
-	}
-	select {
-	case <-j.done:
-		return j.err
-	case <-s.stopped: // Close raced with us: the writer has drained or will not
-		s.writer.Wait()
+	q.waiting = append(q.waiting, j)
+	if q.busy {
+		j.done, j.lead = make(chan struct{}), make(chan struct{})
+		q.mu.Unlock()
 		select {
 		case <-j.done:
 			return j.err
-		default:
-			return errClosed()
+		case <-j.lead:
 		}
+		q.mu.Lock()
 	}
+	q.busy = true
+	batch := q.take()
+	q.mu.Unlock()
+	s.runBatch(batch)
+	q.handOver()
+	return j.err
 }
 
-func errClosed() error {
-	return exchange.Wrap("store.Write", exchange.Unavailable, errors.New("the store is closed"))
+// take takes what waits, up to maxBatch. Callers hold mu.
+func (q *queue) take() []*job {
+	n := min(len(q.waiting), maxBatch)
+	batch := q.waiting[:n:n]
+	q.waiting = q.waiting[n:]
+	return batch
 }
 
-// runWriter owns SQLite's writing connection: it takes what waits, up to
-// maxBatch, into one transaction.
-func (s *Store) runWriter() {
-	batch := make([]*job, 0, maxBatch)
-	for {
-		batch = batch[:0]
-		select {
-		case j := <-s.jobs:
-			batch = append(batch, j)
-		case <-s.stopped:
-			select { // finish what was taken in before Close
-			case j := <-s.jobs:
-				batch = append(batch, j)
-			default:
-				return
-			}
-		}
-	drain:
-		for len(batch) < maxBatch {
-			select {
-			case j := <-s.jobs:
-				batch = append(batch, j)
-			default:
-				break drain
-			}
-		}
-		s.runBatch(batch)
+// handOver makes the first who waits the next leader.
+func (q *queue) handOver() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.waiting) > 0 {
+		close(q.waiting[0].lead)
+		return
+	}
+	q.busy = false
+	q.idle.Broadcast()
+}
+
+// close refuses new functions and waits for those that were taken.
+func (q *queue) close() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.closed = true
+	for q.busy {
+		q.idle.Wait()
 	}
 }
 
@@ -104,13 +116,19 @@ func (s *Store) runBatch(batch []*job) {
 	})
 	if err != nil && len(batch) > 1 && !errors.Is(err, ErrOutcomeUnknown) {
 		for _, j := range batch {
-			j.err = s.once(j.fn)
-			close(j.done)
+			j.finish(s.once(j.fn))
 		}
 		return
 	}
 	for _, j := range batch {
-		j.err = err
+		j.finish(err)
+	}
+}
+
+// finish tells whoever waits for the job; the leader does not.
+func (j *job) finish(err error) {
+	j.err = err
+	if j.done != nil {
 		close(j.done)
 	}
 }

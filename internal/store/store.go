@@ -26,15 +26,13 @@ type Store struct {
 	readStmts, writeStmts sync.Map  // SQLite: query text → *sql.Stmt
 	conn                  *sql.Conn // SQLite: the one that writes
 
-	jobs    chan *job     // SQLite: functions waiting for the writer
-	stopped chan struct{} // closed by Close: no more jobs
-	writer  sync.WaitGroup
-	closing sync.Once
+	queue queue // SQLite: functions waiting for conn
 }
 
-// Open opens the database, brings its schema up to date, and starts the writer.
+// Open opens the database and brings its schema up to date.
 func Open(ctx context.Context, o Options) (*Store, error) {
-	s := &Store{jobs: make(chan *job, maxBatch), stopped: make(chan struct{})}
+	s := &Store{}
+	s.queue.idle = sync.NewCond(&s.queue.mu)
 	var err error
 	if o.URL != "" {
 		s.dialect = postgresDialect
@@ -58,15 +56,13 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		if s.conn, err = s.write.Conn(context.Background()); err != nil {
 			return nil, exchange.Wrap("store.Open", exchange.Unavailable, errors.Join(err, s.Close()))
 		}
-		s.writer.Go(s.runWriter)
 	}
 	return s, nil
 }
 
-// Close lets the writer finish what it was given and closes the database.
+// Close finishes what was taken in and closes the database.
 func (s *Store) Close() error {
-	s.closing.Do(func() { close(s.stopped) })
-	s.writer.Wait()
+	s.queue.close()
 	var errs []error
 	if s.conn != nil {
 		errs = append(errs, s.conn.Close())

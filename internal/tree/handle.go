@@ -122,7 +122,7 @@ func (h *Handle) WriteAt(p []byte, off int64, done func(error)) {
 	if h.flags&exchange.FlagAppend != 0 {
 		off = -1 // wherever the end is
 	} else if off < 0 {
-		done(exchange.E("tree.WriteAt", exchange.Invalid, "The offset is out of range."))
+		done(h.img.missed(exchange.E("tree.WriteAt", exchange.TooLarge, "The offset is out of range.")))
 		return
 	}
 	if err := h.current(); err != nil {

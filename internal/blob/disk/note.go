@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"golang.org/x/sys/unix"
 )
@@ -36,7 +37,7 @@ func (g *stage) writeNote(note []byte) error {
 		err = os.Rename(tmp, g.store.stagePath(g.id)+noteTail)
 	}
 	if err == nil {
-		g.listed = false // the note's name is not durable yet
+		err = syncDir(filepath.Dir(g.path))
 	}
 	return err
 }

@@ -20,12 +20,12 @@ type stage struct {
 	path  string
 	// linked is the second name that Sync gave the file, "" if none.
 	linked string
-	// listed: the stage's own name is durable. beside: its note is a file.
-	listed, beside bool
+	// beside: the note is a file of its own.
+	beside bool
 	// synced is how many bytes the last Sync covered; behind is set by a
-	// change within them since.
-	synced atomic.Int64
-	behind atomic.Bool
+	// change within them since, unsynced by any change.
+	synced           atomic.Int64
+	behind, unsynced atomic.Bool
 	// lost is set once a sync failed: the kernel may have dropped the pages
 	// and would call the next sync a success, so nothing here is trusted again.
 	lost error
@@ -36,23 +36,28 @@ func (g *stage) ID() string { return g.id }
 func (g *stage) ReadAt(p []byte, off int64) (int, error) { return g.file.ReadAt(p, off) }
 
 func (g *stage) WriteAt(p []byte, off int64) (int, error) {
-	if off < g.synced.Load() {
-		g.behind.Store(true)
-	}
+	g.changed(off)
 	n, err := g.file.WriteAt(p, off)
 	return n, wrap("WriteAt", err)
 }
 
 func (g *stage) Truncate(size int64) error {
-	if size < g.synced.Load() {
+	g.changed(size)
+	return wrap("Truncate", g.file.Truncate(size))
+}
+
+// changed notes a change from an offset on, before it is made.
+func (g *stage) changed(from int64) {
+	if from < g.synced.Load() {
 		g.behind.Store(true)
 	}
-	return wrap("Truncate", g.file.Truncate(size))
+	g.unsynced.Store(true)
 }
 
 // Fill shares the blob's extents where the file system can (FICLONE), else
 // the kernel copies (copy_file_range, by io.Copy).
 func (g *stage) Fill(from blob.Reader) error {
+	g.changed(0)
 	if r, ok := from.(*reader); ok {
 		if unix.IoctlFileClone(int(g.file.Fd()), int(r.Fd())) == nil {
 			return nil
@@ -69,6 +74,8 @@ func (g *stage) Fill(from blob.Reader) error {
 // Commit will want. A note that reached the disk before its bytes is found out
 // by the file's size, which grows only once they are there; so bytes behind
 // what was synced before, where the size says nothing, are written back first.
+// The stage's own name is left to the file's sync, which carries the names of a
+// new file on ext4, xfs and btrfs: without it, a partial is lost and no file.
 func (g *stage) Sync(n int64, note []byte, key string) error {
 	if g.behind.Swap(false) {
 		if err := g.datasync(); err != nil {
@@ -80,16 +87,11 @@ func (g *stage) Sync(n int64, note []byte, key string) error {
 		err = g.writeNote(note)
 	}
 	if err == nil {
+		g.unsynced.Store(true) // the note is a change, too
 		err = g.fullsync()
 	}
 	if err == nil && d != nil {
 		err = d.sync()
-	}
-	if err == nil && !g.listed {
-		if d, err = g.store.folder(filepath.Join(g.store.root, staging)); err == nil {
-			err = d.sync()
-			g.listed = err == nil
-		}
 	}
 	if err == nil {
 		g.synced.Store(n)
@@ -164,7 +166,7 @@ func (g *stage) Revert() error {
 	if err := os.Rename(g.path, back); err != nil {
 		return wrap("Revert", err)
 	}
-	g.path, g.listed = back, false
+	g.path = back
 	return nil
 }
 
@@ -184,7 +186,7 @@ func (g *stage) datasync() error { return g.sync(unix.Fdatasync) }
 func (g *stage) fullsync() error { return g.sync(unix.Fsync) }
 
 func (g *stage) sync(how func(fd int) error) error {
-	if g.lost != nil {
+	if g.lost != nil || !g.unsynced.Swap(false) {
 		return g.lost
 	}
 	for {
