@@ -143,60 +143,35 @@ func (s *Session) record(img *image, c store.Content, now time.Time) error {
 		if err := s.checkLogin(tx); err != nil {
 			return err
 		}
-		userID := s.login.User.ID
-		use, err := tx.LockMailbox(userID)
+		use, err := tx.LockMailbox(s.login.User.ID)
 		if err != nil {
 			return err
 		}
-		s.box.mu.Lock()
-		key := img.key // a rename waits for us, or came before
-		s.box.mu.Unlock()
-		dir, staging, err := tx.DirPath(key.dir)
+		f := img.row(c, now)
+		dir, staging, err := freePlace(tx, f)
 		if err != nil {
 			return err
 		}
-		clash, err := tx.Walk(key.dir, []string{key.name})
-		if err != nil {
-			return err
-		}
-		if len(clash) > 1 {
-			return exchange.E("tree.record", exchange.Exists, "A directory of this name exists now.")
-		}
-		f := store.File{DirID: key.dir, Name: key.name, FileID: img.id, VersionID: img.id, Size: c.Size,
-			Mtime: exchange.Micros(now)}
-		img.mu.Lock()
-		f.Mode = img.mode
-		if img.mtime != nil {
-			f.Mtime = exchange.Micros(*img.mtime)
-		}
-		img.mu.Unlock()
 		if err := tx.AddBlob(store.Blob{ID: c.BlobID, Key: c.Key, Size: c.Size, SHA256: c.SHA256}, 1, c.StoredAt); err != nil {
 			return err
 		}
-		bytes, files := c.Size, int64(1)
-		old, err := tx.File(key.dir, key.name)
-		switch {
-		case err == nil:
-			f.FileID = old.FileID
-			bytes, files = bytes-old.Size, 0
-			if err := s.replaced(tx, old, now); err != nil {
-				return err
-			}
-		case !exchange.Is(err, exchange.NotFound):
+		bytes, files, err := s.supersede(tx, &f, now)
+		if err != nil {
 			return err
 		}
-		if err := tx.AddVersion(store.Version{ID: img.id, FileID: f.FileID, UserID: userID, BlobID: c.BlobID,
+		if err := tx.AddVersion(store.Version{ID: img.id, FileID: f.FileID, UserID: s.login.User.ID, BlobID: c.BlobID,
 			HashState: c.HashState, Actor: s.login.Actor(), StoredAt: c.StoredAt}); err != nil {
 			return err
 		}
 		if err := tx.PutFile(f); err != nil {
 			return err
 		}
-		if err := tx.Use(userID, bytes, files, cmp.Or(use.QuotaBytes, s.t.policy.QuotaBytes), cmp.Or(use.QuotaFiles, s.t.policy.QuotaFiles)); err != nil {
+		if err := tx.Use(s.login.User.ID, bytes, files, cmp.Or(use.QuotaBytes, s.t.policy.QuotaBytes),
+			cmp.Or(use.QuotaFiles, s.t.policy.QuotaFiles)); err != nil {
 			return err
 		}
-		full := path.Join(dir, key.name)
-		if !staging && !s.t.temporary(key.name) {
+		full := path.Join(dir, f.Name)
+		if !staging && !s.t.temporary(f.Name) {
 			if err := s.arrived(tx, full, c, now); err != nil {
 				return err
 			}
@@ -204,6 +179,48 @@ func (s *Session) record(img *image, c store.Content, now time.Time) error {
 		return s.audit(tx, "file.store", full, now, map[string]string{"version": img.id,
 			"size": strconv.FormatInt(c.Size, 10), "sha256": hex.EncodeToString(c.SHA256)})
 	})
+}
+
+// row is the file's row as the image wants it. Its name stands still: a rename
+// waits for the commit, or came before.
+func (img *image) row(c store.Content, now time.Time) store.File {
+	img.box.mu.Lock()
+	key := img.key
+	img.box.mu.Unlock()
+	img.mu.Lock()
+	defer img.mu.Unlock()
+	f := store.File{DirID: key.dir, Name: key.name, FileID: img.id, VersionID: img.id, Size: c.Size,
+		Mtime: exchange.Micros(now), Mode: img.mode}
+	if img.mtime != nil {
+		f.Mtime = exchange.Micros(*img.mtime)
+	}
+	return f
+}
+
+// freePlace fails if the directory is gone or has a directory of this name
+// now, and returns the directory's path.
+func freePlace(tx *store.Tx, f store.File) (dir string, staging bool, err error) {
+	if dir, staging, err = tx.DirPath(f.DirID); err != nil {
+		return "", false, err
+	}
+	clash, err := tx.Walk(f.DirID, []string{f.Name})
+	if err == nil && len(clash) > 1 {
+		err = exchange.E("tree.freePlace", exchange.Exists, "A directory of this name exists now.")
+	}
+	return dir, staging, err
+}
+
+// supersede lets a file that has the name already become the history of the
+// new one, and says what the commit adds to the mailbox's use.
+func (s *Session) supersede(tx *store.Tx, f *store.File, now time.Time) (bytes, files int64, err error) {
+	old, err := tx.File(f.DirID, f.Name)
+	if exchange.Is(err, exchange.NotFound) {
+		return f.Size, 1, nil
+	} else if err != nil {
+		return 0, 0, err
+	}
+	f.FileID = old.FileID
+	return f.Size - old.Size, 0, s.replaced(tx, old, now)
 }
 
 // audit writes an audit row of this login.

@@ -133,11 +133,7 @@ func (t *Tree) drop(stage blob.Stage) {
 
 // adopt makes a recovered stage a partial.
 func (t *Tree) adopt(stage blob.Stage, n note) {
-	box := t.boxes[n.User]
-	if box == nil {
-		box = &mailbox{userID: n.User, images: map[nameKey][]*image{}}
-		t.boxes[n.User] = box
-	}
+	box := t.boxLocked(n.User)
 	img := &image{t: t, box: box, id: stage.ID(), at: blob.Key(n.User, stage.ID(), string(n.Name), t.now()), key: nameKey{n.Dir, string(n.Name)}, dirty: true, stage: stage,
 		size: n.Size, spans: exchange.Spans(nil).Add(0, n.Size, maxSpans), sum: sha256.New(),
 		touched: n.At, mode: n.Mode, covers: n.Covers}

@@ -132,14 +132,19 @@ func (s *Session) settleDir(path string) {
 func (s *Session) await(match func(path string) bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for flushed := false; s.anyPending(match); {
-		if !flushed {
-			flushed = true
-			s.mu.Unlock()
-			s.beforeWait()
-			s.mu.Lock()
-			continue
-		}
+	s.waitWhile(func() bool { return s.anyPending(match) })
+}
+
+// waitWhile waits for commits to end, letting gathered replies out first.
+// Callers hold mu.
+func (s *Session) waitWhile(blocked func() bool) {
+	if !blocked() {
+		return
+	}
+	s.mu.Unlock()
+	s.beforeWait()
+	s.mu.Lock()
+	for blocked() {
 		s.idle.Wait()
 	}
 }
@@ -157,16 +162,7 @@ func (s *Session) anyPending(match func(string) bool) bool {
 func (s *Session) beginCommit(img *image, path string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for flushed := false; len(s.pending) >= maxPending; {
-		if !flushed {
-			flushed = true
-			s.mu.Unlock()
-			s.beforeWait()
-			s.mu.Lock()
-			continue
-		}
-		s.idle.Wait()
-	}
+	s.waitWhile(func() bool { return len(s.pending) >= maxPending })
 	s.pending[img] = path
 }
 

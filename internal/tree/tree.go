@@ -151,14 +151,20 @@ type mailbox struct {
 func (t *Tree) box(userID string) *mailbox {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	box := t.boxLocked(userID)
+	box.mu.Lock()
+	box.sessions++
+	box.mu.Unlock()
+	return box
+}
+
+// boxLocked finds or makes a user's mailbox. Callers hold mu, or are alone.
+func (t *Tree) boxLocked(userID string) *mailbox {
 	box := t.boxes[userID]
 	if box == nil {
 		box = &mailbox{userID: userID, images: map[nameKey][]*image{}}
 		t.boxes[userID] = box
 	}
-	box.mu.Lock()
-	box.sessions++
-	box.mu.Unlock()
 	return box
 }
 

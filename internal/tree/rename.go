@@ -1,0 +1,178 @@
+package tree
+
+import (
+	"path"
+	"strings"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+)
+
+// Rename moves a file or directory. replace lets a file take the place of
+// another; without it a taken name fails.
+func (s *Session) Rename(from, to string, replace bool) error {
+	const op = "tree.Rename"
+	src, err := s.locate(from)
+	if err != nil {
+		return err
+	}
+	dst, err := s.locate(to)
+	if err != nil {
+		return err
+	}
+	if err := s.quiesce(src.key()); err != nil {
+		return err
+	}
+	if err := s.quiesce(dst.key()); err != nil {
+		return err
+	}
+	if _, err := s.statPlace(s.query(), src); err != nil {
+		return err
+	}
+	if err := s.mayMove(src, exchange.Rename); err != nil {
+		return err
+	}
+	if err := s.mayName(dst, exchange.Rename); err != nil {
+		return err
+	}
+	if src.path == dst.path {
+		return nil
+	}
+	_, err = s.statPlace(s.query(), dst)
+	taken := err == nil
+	if taken && (!replace || src.self != nil || dst.self != nil) {
+		return exchange.E(op, exchange.Exists, "The new name is already taken.")
+	}
+	if src.self != nil {
+		return s.renameDir(src, dst)
+	}
+	return s.renameFile(src, dst, replace)
+}
+
+// renameDir gives a directory row another parent and name. Nothing below it
+// is touched.
+func (s *Session) renameDir(src, dst place) error {
+	return s.change("dir.rename", src.path, func(tx *store.Tx, row *exchange.AuditRow) error {
+		row.Detail["to"] = dst.path
+		if _, err := tx.LockMailbox(s.login.User.ID); err != nil {
+			return err
+		}
+		dst, err := s.resolve(&tx.Q, dst.path) // again: another session may have moved things
+		if err != nil {
+			return err
+		}
+		if dst.path == src.path || strings.HasPrefix(dst.path, src.path+"/") {
+			return exchange.E("tree.Rename", exchange.Invalid, "A directory cannot be moved into itself.")
+		}
+		above, err := tx.Walk(s.login.User.ID, store.SplitPath(path.Dir(dst.path)))
+		if err != nil {
+			return err
+		}
+		for _, d := range above {
+			if d.ID == src.self.ID {
+				return exchange.E("tree.Rename", exchange.Conflict, "The directory was moved meanwhile.")
+			}
+		}
+		if _, err := dst.file(&tx.Q); err == nil || dst.self != nil {
+			return exchange.E("tree.Rename", exchange.Exists, "The new name is already taken.")
+		}
+		return tx.MoveDir(src.self.ID, dst.parent.ID, dst.name, exchange.Micros(row.At))
+	})
+}
+
+// renameFile moves a file's row and images. Onto an existing name, the moved
+// bytes become that file's newest version. A temporary name that becomes final
+// is a drop from now on.
+func (s *Session) renameFile(src, dst place, replace bool) error {
+	err := s.change("file.rename", src.path, func(tx *store.Tx, row *exchange.AuditRow) error {
+		row.Detail["to"] = dst.path
+		if _, err := tx.LockMailbox(s.login.User.ID); err != nil {
+			return err
+		}
+		f, err := src.file(&tx.Q)
+		if err != nil {
+			return err
+		}
+		old, err := dst.file(&tx.Q)
+		switch {
+		case err == nil && !replace:
+			return exchange.E("tree.Rename", exchange.Exists, "The new name is already taken.")
+		case err == nil:
+			if err := s.replaceBy(tx, f, old, row.At); err != nil {
+				return err
+			}
+		case !exchange.Is(err, exchange.NotFound):
+			return err
+		default:
+			if err := tx.MoveFile(f, dst.parent.ID, dst.name); err != nil {
+				return err
+			}
+		}
+		return s.finalName(tx, src, dst, f, row.At)
+	})
+	uploading := s.moveImages(src.key(), dst.key(), err == nil || exchange.Is(err, exchange.NotFound))
+	if uploading && exchange.Is(err, exchange.NotFound) {
+		return nil // it was an upload only; its commit will use the new name
+	}
+	return err
+}
+
+// replaceBy makes f's bytes the newest version of the file old.
+func (s *Session) replaceBy(tx *store.Tx, f, old store.File, now time.Time) error {
+	if err := s.replaced(tx, old, now); err != nil {
+		return err
+	}
+	if err := tx.RemoveFile(f.DirID, f.Name); err != nil {
+		return err
+	}
+	if err := tx.AdoptVersions(f.FileID, old.FileID); err != nil {
+		return err
+	}
+	moved := f
+	moved.DirID, moved.Name, moved.FileID = old.DirID, old.Name, old.FileID
+	if err := tx.PutFile(moved); err != nil {
+		return err
+	}
+	return tx.Use(s.login.User.ID, -old.Size, -1, 0, 0)
+}
+
+// finalName makes a version a drop when its name has just become final.
+func (s *Session) finalName(tx *store.Tx, src, dst place, f store.File, now time.Time) error {
+	was := src.stage || s.t.temporary(src.name)
+	if !was || dst.stage || s.t.temporary(dst.name) {
+		return nil
+	}
+	if state, err := tx.DropState(f.VersionID); err != nil || state != "" {
+		return err // it was a drop before: a version becomes one once
+	}
+	c, err := tx.Content(f.VersionID)
+	if err != nil {
+		return err
+	}
+	return s.arrived(tx, dst.path, c, now)
+}
+
+// moveImages rebinds the images of a name, so that open uploads and partials
+// go where the name went; what was under the new name is discarded.
+func (s *Session) moveImages(from, to nameKey, really bool) (any bool) {
+	if !really {
+		return false
+	}
+	s.box.mu.Lock()
+	defer s.box.mu.Unlock()
+	for _, img := range append([]*image(nil), s.box.images[to]...) {
+		if img.state == open {
+			img.discard()
+		}
+	}
+	for _, img := range append([]*image(nil), s.box.images[from]...) {
+		if img.state == open {
+			any = any || img.dirty
+			s.box.remove(img)
+			img.key = to
+			s.box.add(img)
+		}
+	}
+	return any
+}

@@ -1,0 +1,112 @@
+package tree
+
+import (
+	"context"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+)
+
+// Setstat changes a path's size, time or mode.
+func (s *Session) Setstat(file string, c exchange.Change) error {
+	if c.Size != nil {
+		if err := s.truncatePath(file, *c.Size); err != nil {
+			return err
+		}
+	}
+	if c.Mtime == nil && c.Mode == nil {
+		return nil
+	}
+	return s.setTimes(file, c.Mtime, c.Mode)
+}
+
+// truncatePath sets a file's size by name: as OPEN, truncate and CLOSE would.
+// A partial stays one.
+func (s *Session) truncatePath(file string, size int64) error {
+	p, err := s.locate(file)
+	if err != nil {
+		return err
+	}
+	if err := s.mayWrite(p); err != nil {
+		return err
+	}
+	info, err := s.statPlace(s.query(), p)
+	if err != nil || info.Size == size && !info.Dir {
+		return err
+	}
+	h, err := s.Open(file, exchange.FlagWrite, 0)
+	if err != nil {
+		return err
+	}
+	partial := h.img.dirty
+	outcome := make(chan error, 1)
+	h.Truncate(size, func(err error) { outcome <- err })
+	err = <-outcome
+	if err != nil || partial {
+		s.spread(h)
+		h.changed = false
+	}
+	h.Close(func(closeErr error) { outcome <- closeErr })
+	if closeErr := <-outcome; err == nil {
+		err = closeErr
+	}
+	return err
+}
+
+// spread gives a change made by name to the session's other handles on the
+// image, so that their CLOSE commits it.
+func (s *Session) spread(h *Handle) {
+	for other := range s.handles {
+		if other.img == h.img && other.epoch == h.epoch {
+			other.changed = other.changed || h.changed
+		}
+	}
+}
+
+// setTimes changes what a name shows as its time and mode.
+func (s *Session) setTimes(file string, mtime *time.Time, mode *uint32) error {
+	p, err := s.locate(file)
+	if err != nil {
+		return err
+	}
+	if p.self != nil { // directories keep their own times
+		return p.allow(p.inside, exchange.Write)
+	}
+	if err := s.mayWrite(p); err != nil {
+		return err
+	}
+	if err := s.quiesce(p.key()); err != nil {
+		return err
+	}
+	s.box.mu.Lock()
+	img := s.box.newest(p.key(), s)
+	s.box.mu.Unlock()
+	if img != nil {
+		img.mu.Lock()
+		defer img.mu.Unlock()
+		if mtime != nil {
+			img.mtime = mtime
+		}
+		if mode != nil {
+			img.mode = *mode & 0o777
+		}
+		return nil
+	}
+	return s.t.store.Write(context.Background(), func(tx *store.Tx) error {
+		if err := s.checkLogin(tx); err != nil {
+			return err
+		}
+		f, err := p.file(&tx.Q)
+		if err != nil {
+			return err
+		}
+		if mtime != nil {
+			f.Mtime = exchange.Micros(*mtime)
+		}
+		if mode != nil {
+			f.Mode = *mode & 0o777
+		}
+		return tx.SetFileTimes(f.DirID, f.Name, f.Mtime, f.Mode)
+	})
+}
