@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"net"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -15,13 +16,8 @@ import (
 )
 
 // handle serves one connection from its first byte to its record.
-func (s *Server) handle(nc net.Conn) {
+func (s *Server) handle(nc net.Conn, from netip.Addr, place *half) {
 	defer nc.Close()
-	from := address(nc)
-	place := s.gate.enter(nc, from)
-	if place == nil {
-		return
-	}
 	a := &attempt{s: s, ctx: s.ctx, from: from, rec: Record{Reference: reference(), At: s.o.Clock(), Address: from}}
 	conn, chans, requests, err := s.handshake(a, nc)
 	s.gate.leave(place)

@@ -138,7 +138,14 @@ func (s *Server) Serve(l net.Listener) error {
 			time.Sleep(20 * time.Millisecond) // out of descriptors: let some end
 			continue
 		}
-		s.conns.Go(func() { s.handle(nc) })
+		// Counted in here, in the order they came: in goroutines the newest
+		// could be taken for the oldest.
+		from := address(nc)
+		if place := s.gate.enter(nc, from); place != nil {
+			s.conns.Go(func() { s.handle(nc, from, place) })
+		} else {
+			_ = nc.Close()
+		}
 	}
 }
 

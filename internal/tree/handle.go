@@ -67,6 +67,7 @@ func (h *Handle) current() error {
 // committed since: an image that this session has open, or the newest version.
 func (h *Handle) reattach(key nameKey) error {
 	h.fresh, h.changed, h.img = false, false, nil
+	h.s.quiesce(key) // a later CLOSE may be on its way to the database
 	q := h.s.query()
 	f, err := q.File(key.dir, key.name)
 	var base store.Content

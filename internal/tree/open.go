@@ -36,9 +36,7 @@ func (s *Session) openWrite(p place, flags exchange.OpenFlags, mode uint32) (*Ha
 	if err := s.mayWrite(p); err != nil {
 		return nil, err
 	}
-	if err := s.quiesce(p.key()); err != nil {
-		return nil, err
-	}
+	s.quiesce(p.key())
 	f, err := p.file(s.query())
 	stored := err == nil
 	if err != nil && !exchange.Is(err, exchange.NotFound) {
@@ -104,9 +102,10 @@ func (s *Session) mayChange() error {
 	return s.t.hooks.MayWrite()
 }
 
-// quiesce waits for a commit of the name that another session of this user
-// has under way.
-func (s *Session) quiesce(k nameKey) error {
+// quiesce waits for what is under way on a name: a commit, which may be another
+// session's of this user, and the copy that a first change of a stored file
+// makes.
+func (s *Session) quiesce(k nameKey) {
 	for {
 		s.box.mu.Lock()
 		var done chan struct{}
@@ -115,11 +114,16 @@ func (s *Session) quiesce(k nameKey) error {
 				done = img.done
 			}
 		}
+		own := s.ownImage(k)
 		s.box.mu.Unlock()
-		if done == nil {
-			return nil
+		if done != nil {
+			s.waitFor(done)
+			continue
 		}
-		s.waitFor(done)
+		if own != nil {
+			_ = own.ready(s) // a copy that failed is its writer's to hear of
+		}
+		return
 	}
 }
 

@@ -21,12 +21,8 @@ func (s *Session) Rename(from, to string, replace bool) error {
 	if err != nil {
 		return err
 	}
-	if err := s.quiesce(src.key()); err != nil {
-		return err
-	}
-	if err := s.quiesce(dst.key()); err != nil {
-		return err
-	}
+	s.quiesce(src.key())
+	s.quiesce(dst.key())
 	if _, err := s.statPlace(s.query(), src); err != nil {
 		return err
 	}

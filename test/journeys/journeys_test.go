@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -53,6 +54,7 @@ type server struct {
 func setup(e *testscript.Env) error {
 	port := testkit.FreePort(e.T().(testing.TB))
 	e.Setenv("PORT", port)
+	e.Setenv("PORT2", testkit.FreePort(e.T().(testing.TB)))
 	e.Setenv("HOME", e.WorkDir)
 	e.Setenv("SALLYPORT_DATA", filepath.Join(e.WorkDir, "data"))
 	e.Setenv("SALLYPORT_STORAGE_FREE_FLOOR", "0")
@@ -71,8 +73,8 @@ func setup(e *testscript.Env) error {
 	return os.WriteFile(filepath.Join(e.WorkDir, "ssh_config"), []byte(conf), 0o600)
 }
 
-// up starts the server on 127.0.0.1:$PORT (extra arguments go to "serve") and
-// waits until it answers.
+// up starts the server and waits until it answers. Extra arguments go to
+// "serve". It listens on 127.0.0.1:$PORT, unless a --config says where.
 func up(ts *testscript.TestScript, neg bool, args []string) {
 	s := ts.Value("server").(*server)
 	if s.cmd != nil || neg {
@@ -82,7 +84,11 @@ func up(ts *testscript.TestScript, neg bool, args []string) {
 	if dir := strings.Split(ts.Getenv("PATH"), ":")[0]; err != nil {
 		exe = filepath.Join(dir, "sallyport")
 	}
-	s.cmd = exec.Command(exe, append([]string{"serve", "--ssh-listen", "127.0.0.1:" + ts.Getenv("PORT")}, args...)...)
+	serve := append([]string{"serve"}, args...)
+	if !slices.Contains(args, "--config") {
+		serve = append(serve, "--ssh-listen", "127.0.0.1:"+ts.Getenv("PORT"))
+	}
+	s.cmd = exec.Command(exe, serve...)
 	s.cmd.Dir = ts.MkAbs(".")
 	s.cmd.Env = append(os.Environ(), "SALLYPORT_DATA="+ts.Getenv("SALLYPORT_DATA"), "SALLYPORT_STORAGE_FREE_FLOOR="+ts.Getenv("SALLYPORT_STORAGE_FREE_FLOOR"), "HOME="+ts.Getenv("HOME"))
 	log, err := os.OpenFile(ts.MkAbs("server.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)

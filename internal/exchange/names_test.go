@@ -1,0 +1,125 @@
+package exchange_test
+
+import (
+	"path"
+	"strings"
+	"testing"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+)
+
+// FuzzCleanPath: whatever a client sends, the result is a clean absolute path
+// within bounds, and cleaning it again changes nothing.
+func FuzzCleanPath(f *testing.F) {
+	for _, p := range []string{"", ".", "..", "/", "//", "/../..", "a/../../b", `..\..`, "%2e%2e", "a\x00b", "/\xff\xfe", strings.Repeat("../", 100), strings.Repeat("a", 256),
+		strings.Repeat("/a", 2048), "/upload/\x1b[2J\n\u202E"} {
+		f.Add("/", p)
+		f.Add("/upload", p)
+	}
+	f.Fuzz(func(t *testing.T, cwd, p string) {
+		cwd, err := exchange.CleanPath("/", cwd) // a starting directory was cleaned
+		if err != nil {
+			return
+		}
+		got, err := exchange.CleanPath(cwd, p)
+		if err != nil {
+			if !exchange.Is(err, exchange.Invalid) || got != "" {
+				t.Fatalf("%q, %v", got, err)
+			}
+			return
+		}
+		if got[0] != '/' || len(got) > exchange.MaxPath || strings.Contains(got, "\x00") || path.Clean(got) != got {
+			t.Fatalf("%q", got)
+		}
+		if got != "/" {
+			for name := range strings.SplitSeq(got[1:], "/") {
+				if err := exchange.CheckName(name); err != nil {
+					t.Fatalf("%q has the name %q: %v", got, name, err)
+				}
+			}
+		}
+		for _, from := range []string{"/", cwd, "/elsewhere"} {
+			if again, err := exchange.CleanPath(from, got); err != nil || again != got {
+				t.Fatalf("%q becomes %q, %v", got, again, err)
+			}
+		}
+	})
+}
+
+func TestCleanPath(t *testing.T) {
+	for in, want := range map[string]string{
+		"": "/home", ".": "/home", "..": "/", "../..": "/", "x": "/home/x", "/x": "/x", "//x//y/": "/x/y", "/a/./b/../c": "/a/c", `a\b`: `/home/a\b`, "%2e%2e": "/home/%2e%2e",
+		"/" + strings.Repeat("n", 255): "/" + strings.Repeat("n", 255),
+	} {
+		if got, err := exchange.CleanPath("/home", in); err != nil || got != want {
+			t.Errorf("%q: %q, %v, want %q", in, got, err, want)
+		}
+	}
+	for _, in := range []string{"\x00", "/a\x00b", "/" + strings.Repeat("n", 256), strings.Repeat("/", 4097), strings.Repeat("d/", 2100), strings.Repeat("n", 4095)} {
+		if got, err := exchange.CleanPath("/home", in); !exchange.Is(err, exchange.Invalid) {
+			t.Errorf("%.20q (%d bytes): %q, %v", in, len(in), got, err)
+		}
+	}
+}
+
+// FuzzCheckID: what is accepted is safe as a username, a folder and a URL.
+func FuzzCheckID(f *testing.F) {
+	for _, s := range []string{"acme", "acme-1", "..", "a/b", "Acme", "root", "a\n", "\u0430cme", "-a", strings.Repeat("a", 65)} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, id string) {
+		err := exchange.CheckID("username", id)
+		if err != nil {
+			if text := exchange.PublicText(err) + exchange.HintIn(err); exchange.Printable(text) != text {
+				t.Fatalf("the refusal of %q is not fit to show: %q", id, text)
+			}
+			return
+		}
+		if id == "" || len(id) > exchange.MaxID || strings.Trim(id, "abcdefghijklmnopqrstuvwxyz0123456789._-") != "" || strings.ContainsRune("._-", rune(id[0])) {
+			t.Fatalf("%q was accepted", id)
+		}
+	})
+}
+
+func TestCheckID(t *testing.T) {
+	for _, id := range []string{"a", "0", "acme", "acme-telco_1.x", "a..b", strings.Repeat("a", 64)} {
+		if err := exchange.CheckID("account ID", id); err != nil {
+			t.Errorf("%q: %v", id, err)
+		}
+	}
+	for _, id := range []string{"", ".", "..", "a/b", `a\b`, "A", "aB", "a b", "a\x00", "a\n", "-a", "_a", ".a", "root", "admin", "sallyport", "new", "all", "caf\u00e9", strings.Repeat("a", 65)} {
+		if err := exchange.CheckID("account ID", id); !exchange.Is(err, exchange.Invalid) {
+			t.Errorf("%q: %v", id, err)
+		}
+	}
+}
+
+// FuzzPrintable: the result is fit for a terminal, and clean text is untouched.
+func FuzzPrintable(f *testing.F) {
+	for _, s := range []string{"plain", "\x1b[2J", "\u202E", "\xff", "\u0085\u2028", "caf\u00e9 \u4e16", "\U0001F600", "\uFFFD", "a\nb", "\U000E0001"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		got := exchange.Printable(s)
+		if !utf8.ValidString(got) {
+			t.Fatalf("%q is not UTF-8", got)
+		}
+		clean := utf8.ValidString(s)
+		for _, r := range got {
+			if !unicode.IsPrint(r) {
+				t.Fatalf("%q becomes %q, which has %U", s, got, r)
+			}
+		}
+		for _, r := range s {
+			clean = clean && unicode.IsPrint(r)
+		}
+		if clean != (got == s) {
+			t.Fatalf("%q becomes %q", s, got)
+		}
+		if exchange.Printable(got) != got {
+			t.Fatalf("%q changes again", got)
+		}
+	})
+}
