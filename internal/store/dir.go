@@ -98,6 +98,86 @@ func (q *Q) Walk(root string, names []string) ([]Dir, error) {
 	}
 }
 
+// lookQueries[n] follows n names as walkQueries does, and finds the file of the
+// last one's name in the directory before it, with its content.
+var lookQueries = func() (queries [walkDepth + 1]string) {
+	const file = `, f.file_id, f.version_id, f.size, f.mtime, f.mode, b.id, b.key, b.size, b.sha256, v.hash_state, v.stored_at FROM dirs d0`
+	for n := 1; n < len(queries); n++ {
+		joins := fmt.Sprintf(` LEFT JOIN files f ON f.dir_id = d%d.id AND f.name = $%d LEFT JOIN versions v ON v.id = f.version_id
+			LEFT JOIN blobs b ON b.id = v.blob_id WHERE d0.id = $1`, n-1, n+1)
+		q := strings.Replace(walkQueries[n], " FROM dirs d0", file, 1)
+		queries[n] = strings.Replace(q, " WHERE d0.id = $1", joins, 1)
+	}
+	return queries
+}()
+
+// Found is what a path leads to.
+type Found struct {
+	Dirs    []Dir // along the path, root first, as far as they exist
+	File    *File // the last name's, if it is a file's
+	Content Content
+}
+
+// Look follows names down from a root and finds the file that the last one may
+// name, in one query where the path is at most eight names long.
+func (q *Q) Look(root string, names []string) (out Found, err error) {
+	head := 0
+	if len(names) > walkDepth {
+		head = len(names) - walkDepth
+		if out.Dirs, err = q.Walk(root, names[:head]); err != nil || len(out.Dirs) <= head {
+			return out, err
+		}
+		root, names = out.Dirs[head].ID, names[head:]
+		out.Dirs = out.Dirs[:head]
+	}
+	if len(names) == 0 {
+		out.Dirs, err = q.Walk(root, nil)
+		return out, err
+	}
+	args := make([]any, 1, len(names)+1)
+	args[0] = root
+	for _, name := range names {
+		args = append(args, []byte(name))
+	}
+	rows := make([]nullDir, len(names)+1)
+	dest := make([]any, 0, 8*len(rows)+11)
+	for i := range rows {
+		dest = append(dest, rows[i].dest()...)
+	}
+	var f nullFile
+	if err := q.scanOne("Look", lookQueries[len(names)], args, append(dest, f.dest()...)...); err != nil {
+		return out, err
+	}
+	for i := range rows {
+		if !rows[i].id.Valid {
+			break
+		}
+		out.Dirs = append(out.Dirs, rows[i].dir())
+	}
+	if f.fileID.Valid && len(out.Dirs) == head+len(names) {
+		out.File, out.Content = f.file(out.Dirs[len(out.Dirs)-1].ID, names[len(names)-1])
+	}
+	return out, nil
+}
+
+// nullFile scans a file with its content, which may be absent.
+type nullFile struct {
+	fileID, versionID, blobID, key   sql.NullString
+	size, mtime, mode, bytes, stored sql.NullInt64
+	sha256, state                    []byte
+}
+
+func (f *nullFile) dest() []any {
+	return []any{&f.fileID, &f.versionID, &f.size, &f.mtime, &f.mode, &f.blobID, &f.key, &f.bytes, &f.sha256, &f.state, &f.stored}
+}
+
+func (f *nullFile) file(dir, name string) (*File, Content) {
+	return &File{DirID: dir, Name: name, FileID: f.fileID.String, VersionID: f.versionID.String, Size: f.size.Int64,
+			Mtime: f.mtime.Int64, Mode: uint32(f.mode.Int64)},
+		Content{VersionID: f.versionID.String, BlobID: f.blobID.String, Key: f.key.String, Size: f.bytes.Int64,
+			SHA256: f.sha256, HashState: f.state, StoredAt: f.stored.Int64}
+}
+
 // Subdirs lists directories of a parent with names after a name, in byte order.
 func (q *Q) Subdirs(parent, after string, limit int) ([]Dir, error) {
 	return collect(q, "Subdirs", func(r *sql.Rows) (Dir, error) {

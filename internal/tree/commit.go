@@ -38,6 +38,7 @@ func (s *Session) commit(img *image, opened string, done func(error)) {
 			img.state, img.result = committed, content
 			s.box.reserved -= img.booked
 			img.booked = 0
+			s.box.commits++
 			s.box.remove(img)
 			s.box.dropPartials(img.key, img)
 			s.box.outrun(img.key)

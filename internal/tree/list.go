@@ -18,10 +18,10 @@ func (s *Session) Stat(path string) (exchange.FileInfo, error) {
 	if err != nil {
 		return exchange.FileInfo{}, err
 	}
-	return s.statPlace(s.query(), p)
+	return s.statPlace(p)
 }
 
-func (s *Session) statPlace(q *store.Q, p place) (exchange.FileInfo, error) {
+func (s *Session) statPlace(p place) (exchange.FileInfo, error) {
 	if p.self != nil {
 		info := dirInfo(*p.self)
 		if p.name == "" {
@@ -29,21 +29,19 @@ func (s *Session) statPlace(q *store.Q, p place) (exchange.FileInfo, error) {
 		}
 		return info, nil
 	}
-	s.box.mu.Lock()
-	img := s.box.newest(p.key(), s)
-	live := img != nil && img.owner == s
-	s.box.mu.Unlock()
-	if img != nil {
+	if img := p.image; img != nil {
+		s.box.mu.Lock()
+		live := img.owner == s
+		s.box.mu.Unlock()
 		if err := img.ready(s); live && err != nil {
 			return exchange.FileInfo{}, err
 		}
 		return img.info(p.name, live), nil
 	}
-	f, err := p.file(q)
-	if err != nil {
-		return exchange.FileInfo{}, err
+	if p.stored == nil {
+		return exchange.FileInfo{}, exchange.E("tree.stat", exchange.NotFound, "No such file or directory.")
 	}
-	return fileInfo(f), nil
+	return fileInfo(*p.stored), nil
 }
 
 func dirInfo(d store.Dir) exchange.FileInfo {
@@ -71,12 +69,12 @@ func (s *Session) OpenDir(path string) (*Lister, error) {
 	}
 	s.settle(clean)
 	s.settleDir(clean)
-	p, err := s.resolve(s.query(), clean)
+	p, err := s.look(clean)
 	if err != nil {
 		return nil, err
 	}
 	if p.self == nil {
-		if _, err := s.statPlace(s.query(), p); err != nil {
+		if _, err := s.statPlace(p); err != nil {
 			return nil, err
 		}
 		return nil, exchange.E("tree.OpenDir", exchange.Denied, "That is not a directory.")

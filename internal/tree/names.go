@@ -14,7 +14,7 @@ func (s *Session) Mkdir(dir string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := s.statPlace(s.query(), p); err == nil {
+	if _, err := s.statPlace(p); err == nil {
 		return exchange.E(op, exchange.Exists, "The name is already taken.")
 	}
 	if err := s.mayName(p, exchange.Mkdir); err != nil {
@@ -55,7 +55,7 @@ func (s *Session) Rmdir(dir string) error {
 		return err
 	}
 	if p.self == nil {
-		if _, err := s.statPlace(s.query(), p); err != nil {
+		if _, err := s.statPlace(p); err != nil {
 			return err
 		}
 		return exchange.E(op, exchange.Denied, "That is not a directory.")
@@ -92,15 +92,14 @@ func (s *Session) mayMove(p place, need exchange.Rights) error {
 
 // Remove takes a file's name away. What it was to the operator stays.
 func (s *Session) Remove(file string) error {
-	p, err := s.locate(file)
+	p, err := s.still(file)
 	if err != nil {
 		return err
 	}
 	if p.self != nil {
 		return exchange.E("tree.Remove", exchange.Denied, "That is a directory.")
 	}
-	s.quiesce(p.key())
-	if _, err := s.statPlace(s.query(), p); err != nil {
+	if _, err := s.statPlace(p); err != nil {
 		return err
 	}
 	if err := s.mayName(p, exchange.Delete); err != nil {

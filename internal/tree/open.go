@@ -8,7 +8,11 @@ import (
 // Open opens a file. mode is what the client wants a new file to have, 0 for
 // the default.
 func (s *Session) Open(path string, flags exchange.OpenFlags, mode uint32) (*Handle, error) {
-	p, err := s.locate(path)
+	where := s.locate
+	if flags&(exchange.FlagWrite|exchange.FlagAppend) != 0 {
+		where = s.still
+	}
+	p, err := where(path)
 	if err != nil {
 		return nil, err
 	}
@@ -36,25 +40,16 @@ func (s *Session) openWrite(p place, flags exchange.OpenFlags, mode uint32) (*Ha
 	if err := s.mayWrite(p); err != nil {
 		return nil, err
 	}
-	s.quiesce(p.key())
-	f, err := p.file(s.query())
-	stored := err == nil
-	if err != nil && !exchange.Is(err, exchange.NotFound) {
-		return nil, err
-	}
+	stored := p.stored != nil
+	var f store.File
 	var base *store.Content
-	if stored && flags&exchange.FlagTruncate == 0 {
-		c, err := s.query().Content(f.VersionID)
-		if err != nil {
-			return nil, err
+	if stored {
+		f = *p.stored
+		if flags&exchange.FlagTruncate == 0 {
+			base = &p.content
 		}
-		base = &c
 	}
-	box := s.box
-	box.mu.Lock()
-	newest := box.newest(p.key(), s)
-	box.mu.Unlock()
-	exists := stored || newest != nil
+	exists := stored || p.image != nil
 	switch {
 	case exists && flags&exchange.FlagExclusive != 0 && flags&exchange.FlagCreate != 0:
 		return nil, exchange.E(op, exchange.Exists, "A file of this name exists already.")
@@ -104,8 +99,8 @@ func (s *Session) mayChange() error {
 
 // quiesce waits for what is under way on a name: a commit, which may be another
 // session's of this user, and the copy that a first change of a stored file
-// makes.
-func (s *Session) quiesce(k nameKey) {
+// makes. It reports whether it waited for a commit.
+func (s *Session) quiesce(k nameKey) (waited bool) {
 	for {
 		s.box.mu.Lock()
 		var done chan struct{}
@@ -118,12 +113,13 @@ func (s *Session) quiesce(k nameKey) {
 		s.box.mu.Unlock()
 		if done != nil {
 			s.waitFor(done)
+			waited = true
 			continue
 		}
 		if own != nil {
 			_ = own.ready(s) // a copy that failed is its writer's to hear of
 		}
-		return
+		return waited
 	}
 }
 

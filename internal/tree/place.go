@@ -17,6 +17,12 @@ type place struct {
 	rights exchange.Rights // in the directory it is in
 	inside exchange.Rights // self set: in the directory itself
 	stage  bool            // in a staging folder
+
+	// What the name showed when the path was located: the image that answers
+	// for it, and what is stored. A change looks again, in its transaction.
+	image   *image
+	stored  *store.File
+	content store.Content
 }
 
 func (p *place) key() nameKey { return nameKey{p.parent.ID, p.name} }
@@ -24,14 +30,15 @@ func (p *place) key() nameKey { return nameKey{p.parent.ID, p.name} }
 // resolve follows a clean path. A missing parent is NotFound.
 func (s *Session) resolve(q *store.Q, clean string) (place, error) {
 	names := store.SplitPath(clean)
-	dirs, err := q.Walk(s.login.User.ID, names)
+	found, err := q.Look(s.login.User.ID, names)
 	if err != nil {
 		return place{}, err
 	}
+	dirs := found.Dirs
 	if len(dirs) < len(names) {
 		return place{}, exchange.E("tree.resolve", exchange.NotFound, "No such directory.")
 	}
-	p := place{path: clean, name: path.Base(clean), parent: dirs[0]}
+	p := place{path: clean, name: path.Base(clean), parent: dirs[0], stored: found.File, content: found.Content}
 	if len(names) == 0 {
 		p.name = ""
 	}
@@ -58,7 +65,35 @@ func (s *Session) locate(p string) (place, error) {
 		return place{}, err
 	}
 	s.settle(clean)
-	return s.resolve(s.query(), clean)
+	return s.look(clean)
+}
+
+// look resolves a path and finds its image, both of one moment: an image that
+// turns into a row in between must be seen as one or the other.
+func (s *Session) look(clean string) (place, error) {
+	for {
+		before := s.box.turn()
+		p, err := s.resolve(s.query(), clean)
+		if err != nil {
+			return p, err
+		}
+		s.box.mu.Lock()
+		p.image = s.box.newest(p.key(), s)
+		same := s.box.commits == before
+		s.box.mu.Unlock()
+		if same {
+			return p, nil
+		}
+	}
+}
+
+// still locates a path and waits until nothing is under way on its name.
+func (s *Session) still(path string) (place, error) {
+	p, err := s.locate(path)
+	for err == nil && s.quiesce(p.key()) {
+		p, err = s.look(p.path)
+	}
+	return p, err
 }
 
 // allow fails unless every right of need is granted.

@@ -14,22 +14,22 @@ const maxServed = 64
 // openRead opens the newest image of the user's own, or the stored file.
 func (s *Session) openRead(p place) (*Handle, error) {
 	h := &Handle{s: s, path: p.path, flags: exchange.FlagRead}
-	s.box.mu.Lock()
-	if img := s.box.newest(p.key(), s); img != nil {
+	if img := p.image; img != nil {
+		s.box.mu.Lock()
+		defer s.box.mu.Unlock()
+		if img.refs == 0 && img.state != open { // it ended since
+			return nil, exchange.E("tree.Open", exchange.Conflict, "The file was changed just now; please try again.")
+		}
 		img.refs++
 		h.img, h.epoch = img, img.epoch
-	}
-	s.box.mu.Unlock()
-	if h.img != nil {
 		return h, nil
 	}
-	f, err := p.file(s.query())
-	if err != nil {
-		return nil, err
+	if p.stored == nil {
+		return nil, exchange.E("tree.Open", exchange.NotFound, "No such file.")
 	}
-	if h.content, err = s.query().Content(f.VersionID); err != nil {
-		return nil, err
-	}
+	f := *p.stored
+	h.content = p.content
+	var err error
 	if h.reader, err = s.t.blobs.Open(h.content.Key); err != nil {
 		return nil, err
 	}

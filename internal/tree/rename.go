@@ -13,17 +13,15 @@ import (
 // another; without it a taken name fails.
 func (s *Session) Rename(from, to string, replace bool) error {
 	const op = "tree.Rename"
-	src, err := s.locate(from)
+	src, err := s.still(from)
 	if err != nil {
 		return err
 	}
-	dst, err := s.locate(to)
+	dst, err := s.still(to)
 	if err != nil {
 		return err
 	}
-	s.quiesce(src.key())
-	s.quiesce(dst.key())
-	if _, err := s.statPlace(s.query(), src); err != nil {
+	if _, err := s.statPlace(src); err != nil {
 		return err
 	}
 	if err := s.mayMove(src, exchange.Rename); err != nil {
@@ -35,7 +33,7 @@ func (s *Session) Rename(from, to string, replace bool) error {
 	if src.path == dst.path {
 		return nil
 	}
-	_, err = s.statPlace(s.query(), dst)
+	_, err = s.statPlace(dst)
 	taken := err == nil
 	if taken && (!replace || src.self != nil || dst.self != nil) {
 		return exchange.E(op, exchange.Exists, "The new name is already taken.")

@@ -24,14 +24,14 @@ func (s *Session) Setstat(file string, c exchange.Change) error {
 // truncatePath sets a file's size by name: as OPEN, truncate and CLOSE would.
 // A partial stays one.
 func (s *Session) truncatePath(file string, size int64) error {
-	p, err := s.locate(file)
+	p, err := s.still(file)
 	if err != nil {
 		return err
 	}
 	if err := s.mayWrite(p); err != nil {
 		return err
 	}
-	info, err := s.statPlace(s.query(), p)
+	info, err := s.statPlace(p)
 	if err != nil || info.Size == size && !info.Dir {
 		return err
 	}
@@ -66,7 +66,7 @@ func (s *Session) spread(h *Handle) {
 
 // setTimes changes what a name shows as its time and mode.
 func (s *Session) setTimes(file string, mtime *time.Time, mode *uint32) error {
-	p, err := s.locate(file)
+	p, err := s.still(file)
 	if err != nil {
 		return err
 	}
@@ -76,11 +76,7 @@ func (s *Session) setTimes(file string, mtime *time.Time, mode *uint32) error {
 	if err := s.mayWrite(p); err != nil {
 		return err
 	}
-	s.quiesce(p.key())
-	s.box.mu.Lock()
-	img := s.box.newest(p.key(), s)
-	s.box.mu.Unlock()
-	if img != nil {
+	if img := p.image; img != nil {
 		img.mu.Lock()
 		defer img.mu.Unlock()
 		if mtime != nil {

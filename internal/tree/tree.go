@@ -144,6 +144,7 @@ type mailbox struct {
 	mu       sync.Mutex
 	images   map[nameKey][]*image // oldest first
 	reserved int64                // bytes promised to images
+	commits  int64                // images that became rows
 	sessions int
 }
 
@@ -191,6 +192,13 @@ func (b *mailbox) newest(k nameKey, s *Session) *image {
 		}
 	}
 	return nil
+}
+
+// turn counts the images that have become rows.
+func (b *mailbox) turn() int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.commits
 }
 
 // outrun marks the images of a name that began before a version was committed.
