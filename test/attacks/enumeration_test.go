@@ -1,0 +1,156 @@
+package attacks
+
+import (
+	"math"
+	"regexp"
+	"slices"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/testkit"
+)
+
+// guess is one way to fail: a username and a key.
+type guess struct {
+	name string
+	user string
+	key  func() ssh.Signer
+}
+
+// guesses prepares a node with every sort of user that must not be told apart.
+func guesses(t *testing.T, n *testkit.Node) []guess {
+	t.Helper()
+	n.User("alice")
+	other, disabled, revoked, suspended := n.User("bob"), n.User("carol"), n.User("dave"), n.User("erin")
+	testkit.Call[exchange.User](n, "PATCH", "/users/carol", map[string]any{"enabled": false})
+	testkit.Call[[]exchange.Key](n, "POST", "/keys/revoke", map[string]string{"fingerprint": ssh.FingerprintSHA256(revoked.PublicKey()), "reason": "test"})
+	testkit.Call[exchange.Account](n, "PATCH", "/accounts/erin", map[string]string{"state": exchange.AccountSuspended})
+	fresh := func() ssh.Signer { return testkit.NewKey(t) }
+	same := func(s ssh.Signer) func() ssh.Signer { return func() ssh.Signer { return s } }
+	return []guess{
+		{"an unknown user", "nobody-here", fresh},
+		{"a disabled user's own key", "carol", same(disabled)},
+		{"a wrong key", "alice", fresh},
+		{"another user's key", "alice", same(other)},
+		{"a revoked key", "dave", same(revoked)},
+		{"a suspended account's key", "erin", same(suspended)},
+		{"an empty username", "", fresh},
+		{"a username with ESC and newline", "al\x1b[2Jice\nx", fresh},
+		{"a username of 64 KiB", string(make([]byte, 64<<10)), fresh},
+	}
+}
+
+var referenceForm = regexp.MustCompile(`reference [2-9a-z]{4}-[2-9a-z]{4}\b`)
+
+// trail is all that a stranger sees of one connection's failures.
+func trail(t *testing.T, addr string, g guess) (seen []string, banners []string) {
+	t.Helper()
+	c := greet(t, addr)
+	note := func(request []byte) {
+		if err := c.send(raw(request)); err != nil {
+			t.Fatal(err)
+		}
+		p, err := c.wait(msgAuthFailure, msgAuthSuccess, msgAuthPKOK)
+		if err != nil {
+			t.Fatalf("%s: %v", g.name, err)
+		}
+		seen = append(seen, string(p))
+	}
+	key := g.key()
+	note(pack(byte(msgAuthRequest), g.user, "ssh-connection", "none"))
+	note(pack(byte(msgAuthRequest), g.user, "ssh-connection", "publickey", false, key.PublicKey().Type(), key.PublicKey().Marshal()))
+	request := pack(byte(msgAuthRequest), g.user, "ssh-connection", "publickey", true, key.PublicKey().Type(), key.PublicKey().Marshal())
+	sig, err := key.Sign(nil, pack(c.session, raw(request)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	note(append(request, pack(pack(sig.Format, sig.Blob))...))
+	for range 3 {
+		note(pack(byte(msgAuthRequest), g.user, "ssh-connection", "password", false, "secret"))
+	}
+	note(pack(byte(msgAuthRequest), g.user, "ssh-connection", "keyboard-interactive", "", ""))
+	return seen, c.banners
+}
+
+func TestUserEnumerationByAnswersAndBanner(t *testing.T) {
+	n := start(t)
+	all := guesses(t, n)
+	trail(t, n.Addr, all[0]) // so that each of those that count follows a failure
+	var first []string
+	var text string
+	references := map[string]bool{}
+	for _, g := range all {
+		seen, banners := trail(t, n.Addr, g)
+		if len(banners) != 1 {
+			t.Fatalf("%s: %d banners, want one: %q", g.name, len(banners), banners)
+		}
+		ref := referenceForm.FindString(banners[0])
+		if ref == "" || references[ref] {
+			t.Errorf("%s: the banner has no reference of its own: %q", g.name, banners[0])
+		}
+		references[ref] = true
+		plain := referenceForm.ReplaceAllString(banners[0], "reference R")
+		if first == nil {
+			first, text = seen, plain
+		}
+		if !slices.Equal(seen, first) || plain != text {
+			t.Errorf("%s is told apart:\n%q\n%q\n%q\n%q", g.name, seen, first, plain, text)
+		}
+	}
+	assertCleanLog(t, n)
+}
+
+// Who logs in fine is never shown the banner, whatever happened before.
+func TestNoBannerForAGoodLogin(t *testing.T) {
+	n := start(t)
+	key := n.User("alice")
+	for range 2 {
+		c := loginRaw(t, n.Addr, "alice", key)
+		if len(c.banners) != 0 {
+			t.Errorf("banner at a good log-in: %q", c.banners)
+		}
+		_ = c.conn.Close()
+	}
+}
+
+func TestUserEnumerationByTime(t *testing.T) {
+	n := start(t)
+	all := guesses(t, n)[:4]
+	const rounds = 100
+	worst := math.Inf(1)
+	for try := 0; try < 3 && worst > 0.20; try++ {
+		times := make([][]time.Duration, len(all))
+		for range rounds {
+			for i, g := range all { // in turn, so that the machine's noise hits all alike
+				times[i] = append(times[i], timeGuess(t, n.Addr, g))
+			}
+		}
+		medians := make([]time.Duration, len(all))
+		for i := range times {
+			slices.Sort(times[i])
+			medians[i] = times[i][rounds/2]
+		}
+		low, high := slices.Min(medians), slices.Max(medians)
+		worst = min(worst, float64(high-low)/float64(high))
+		t.Logf("medians %v, %.0f%% apart", medians, 100*float64(high-low)/float64(high))
+	}
+	if worst > 0.20 {
+		t.Errorf("the time to refuse tells users apart by %.0f%%", 100*worst)
+	}
+}
+
+// timeGuess is how long the refusal of one key takes on a new connection.
+func timeGuess(t *testing.T, addr string, g guess) time.Duration {
+	t.Helper()
+	c := greet(t, addr)
+	defer c.conn.Close()
+	key := g.key().PublicKey()
+	began := time.Now()
+	if got, err := c.query(g.user, key); got != msgAuthFailure {
+		t.Fatalf("%s: %d, %v", g.name, got, err)
+	}
+	return time.Since(began)
+}
