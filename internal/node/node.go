@@ -13,7 +13,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"strconv"
 	"sync"
 	"syscall"
@@ -84,7 +83,7 @@ func Start(o Options) (n *Node, err error) {
 			n.Close(ctx)
 		}
 	}()
-	tuneRuntime()
+	limitMemory()
 	if err := n.claimData(); err != nil {
 		return n, err
 	}
@@ -103,21 +102,6 @@ func Start(o Options) (n *Node, err error) {
 	}
 	n.log.Info("sallyport is up", "version", Version, "sftp", n.Addresses(), "data", n.cfg.Data)
 	return n, nil
-}
-
-// tuneRuntime trades memory for time: the SSH library allocates a slice for
-// every packet, and the collector at its default spends more on uploads than
-// encryption does. The limit is a guard for small machines.
-func tuneRuntime() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(400)
-	}
-	if os.Getenv("GOMEMLIMIT") == "" {
-		var si syscall.Sysinfo_t
-		if syscall.Sysinfo(&si) == nil {
-			debug.SetMemoryLimit(int64(si.Totalram) * int64(si.Unit) / 2)
-		}
-	}
 }
 
 // claimData makes the data folder and takes its lock.
@@ -201,6 +185,7 @@ func (n *Node) buildDoors(ctx context.Context, signers []ssh.Signer) error {
 		return err
 	}
 	n.background.Go(func() { n.revoked.run(ctx) })
+	n.background.Go(func() { paceCollector(ctx, n.ssh.Moved) })
 	for _, addr := range n.cfg.Listen {
 		l, err := net.Listen("tcp", addr)
 		if err != nil {

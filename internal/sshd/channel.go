@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -96,7 +97,7 @@ func refuse(reqs <-chan *ssh.Request) {
 func (s *Server) sftp(ctx context.Context, sess *session, ch ssh.Channel) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	err := s.o.Handler(ctx, Subsystem{Login: sess.login, Channel: &stream{ch, sess}, Bulk: sess.wire.Bulk})
+	err := s.o.Handler(ctx, Subsystem{Login: sess.login, Channel: &stream{ch, sess, &s.moved}, Bulk: sess.wire.Bulk})
 	status := uint32(0)
 	if err != nil {
 		status = 1
@@ -121,18 +122,21 @@ func subsystem(payload []byte) string {
 // how long a reply has been on its way.
 type stream struct {
 	ssh.Channel
-	sess *session
+	sess  *session
+	moved *atomic.Int64
 }
 
 func (c *stream) Read(p []byte) (int, error) {
 	n, err := c.Channel.Read(p)
 	c.sess.active()
+	c.moved.Add(int64(n))
 	return n, err
 }
 
 func (c *stream) Write(p []byte) (int, error) {
 	c.sess.writing(c, true)
 	defer c.sess.writing(c, false)
+	c.moved.Add(int64(len(p)))
 	return c.Channel.Write(p)
 }
 

@@ -17,6 +17,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -105,6 +106,7 @@ type Server struct {
 	gate  *gate
 	live  *register
 	conns sync.WaitGroup
+	moved atomic.Int64 // bytes on channels
 
 	mu        sync.Mutex
 	listeners []net.Listener
@@ -151,6 +153,9 @@ func (s *Server) Serve(l net.Listener) error {
 
 // Sessions lists who is logged in, the oldest first.
 func (s *Server) Sessions() []exchange.Session { return s.live.list() }
+
+// Moved is how many bytes of SFTP have come and gone so far.
+func (s *Server) Moved() int64 { return s.moved.Load() }
 
 // End ends the sessions that match, and says how many.
 func (s *Server) End(match func(*exchange.Login) bool) int { return s.live.end(match) }

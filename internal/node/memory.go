@@ -1,0 +1,59 @@
+package node
+
+import (
+	"context"
+	"os"
+	"runtime/debug"
+	"syscall"
+	"time"
+)
+
+// The collector's pace. The SSH library allocates a slice for every packet,
+// and collecting at the usual pace spends more on uploads than encryption
+// does; but idle sessions should not keep the garbage of their log-ins.
+const (
+	idlePace = 100
+	busyPace = 400
+	busyRate = 4 << 20 // bytes a second from which the server is busy
+	calmDown = 10      // quiet seconds until it is idle again
+)
+
+// limitMemory guards small machines: half of what there is, unless the
+// environment says otherwise.
+func limitMemory() {
+	var si syscall.Sysinfo_t
+	if os.Getenv("GOMEMLIMIT") == "" && syscall.Sysinfo(&si) == nil {
+		debug.SetMemoryLimit(int64(si.Totalram) * int64(si.Unit) / 2)
+	}
+}
+
+// paceCollector lets garbage wait while bytes move, and collects it when they
+// no longer do. GOGC in the environment turns it off.
+func paceCollector(ctx context.Context, moved func() int64) {
+	if os.Getenv("GOGC") != "" {
+		return
+	}
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	last, quiet, busy := moved(), 0, false
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		now := moved()
+		if now-last >= busyRate {
+			quiet = 0
+			if !busy {
+				busy = true
+				debug.SetGCPercent(busyPace)
+			}
+		} else if quiet++; busy && quiet >= calmDown {
+			busy = false
+			debug.SetGCPercent(idlePace)
+			debug.FreeOSMemory()
+		}
+		last = now
+	}
+}
