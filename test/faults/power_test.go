@@ -14,7 +14,7 @@ import (
 )
 
 // TestPowerLoss watches the server's system calls while one file is uploaded:
-// the bytes, the folder that names them and the database's log must all be
+// the bytes and the folder that names them, then the database's log, must be
 // synced before the CLOSE is answered. What the kernel was asked for in this
 // order survives a power cut.
 func TestPowerLoss(t *testing.T) {
@@ -68,7 +68,7 @@ func checkOrder(t *testing.T, trace string) {
 		switch {
 		case synced && strings.Contains(l, "/blobs/") && strings.Contains(l, "watched>"):
 			blob = n
-		case synced && blob > 0 && strings.Contains(l, "/blobs/"):
+		case synced && strings.Contains(l, "/blobs/"):
 			folder = n
 		case synced && strings.Contains(l, "sallyport.db-wal"):
 			log = n
@@ -76,7 +76,7 @@ func checkOrder(t *testing.T, trace string) {
 			reply = n
 		}
 	}
-	if !(0 < blob && blob < folder && folder < log && log < reply) {
+	if blob == 0 || folder == 0 || max(blob, folder) > log || log > reply {
 		text, _ := os.ReadFile(trace)
 		t.Fatalf("in lines: bytes synced %d, folder %d, log %d, reply %d\n%s", blob, folder, log, reply, text)
 	}

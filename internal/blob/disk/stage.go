@@ -88,10 +88,7 @@ func (g *stage) Sync(n int64, note []byte, key string) error {
 	}
 	if err == nil {
 		g.unsynced.Store(true) // the note is a change, too
-		err = g.fullsync()
-	}
-	if err == nil && d != nil {
-		err = d.sync()
+		err = withFolder(d, g.fullsync)
 	}
 	if err == nil {
 		g.synced.Store(n)
@@ -147,16 +144,28 @@ func (g *stage) Commit(key string) error {
 	if err != nil {
 		return wrap("Commit", err)
 	}
-	if err = g.datasync(); err == nil && !named {
-		err = d.sync()
+	if named {
+		d = nil
 	}
-	if err != nil {
+	if err = withFolder(d, g.datasync); err != nil {
 		g.linked = ""
 		return wrap("Commit", errors.Join(err, os.Rename(path, g.path)))
 	}
 	g.removeNote()
 	g.path, g.linked = path, ""
 	return nil
+}
+
+// withFolder syncs a file and, if there is one, the folder that names it, at
+// the same time: one journal commit then carries both.
+func withFolder(d *dir, file func() error) error {
+	if d == nil {
+		return file()
+	}
+	folder := make(chan error, 1)
+	go func() { folder <- d.sync() }()
+	err := file()
+	return errors.Join(err, <-folder)
 }
 
 // Revert moves the file back. Its note went with the commit, so it does not
