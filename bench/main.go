@@ -1,0 +1,94 @@
+// Command bench measures Sallyport beside OpenSSH on the same machine: it
+// starts a private server of each, gives both the same work in turns, and
+// prints what each took, with the bar that Sallyport is held to. See
+// docs/benchmarks.md.
+//
+// process.go runs a server and meters it, sallyport.go and openssh.go start
+// the two, sftp.go and transfer.go are the clients, rows.go says what is
+// measured, and the rest of the files are the work itself.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"regexp"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// options are the command line.
+type options struct {
+	rounds int
+	only   *regexp.Regexp
+	quick  bool
+	disk   string
+	binary string
+}
+
+func parse() (o options, err error) {
+	only := flag.String("only", "", "measure only the rows whose name matches this regular expression")
+	flag.IntVar(&o.rounds, "rounds", 0, "turns that each server gets; medians are printed (default 5, with -quick 1)")
+	flag.BoolVar(&o.quick, "quick", false, "small sizes: shows that the harness works, and nothing else")
+	flag.StringVar(&o.disk, "disk", "", "keep all data in this directory instead of in memory")
+	flag.StringVar(&o.binary, "binary", "", "measure this sallyport instead of building one")
+	flag.Parse()
+	if flag.NArg() > 0 {
+		return o, fmt.Errorf("unexpected argument %q", flag.Arg(0))
+	}
+	switch {
+	case o.rounds == 0 && o.quick:
+		o.rounds = 1
+	case o.rounds == 0:
+		o.rounds = 5
+	case o.rounds < 0:
+		return o, fmt.Errorf("-rounds %d: at least one is needed", o.rounds)
+	}
+	o.only, err = regexp.Compile(*only)
+	return o, err
+}
+
+func run(ctx context.Context) error {
+	o, err := parse()
+	if err != nil {
+		return err
+	}
+	b, err := newBench(ctx, o)
+	if b != nil {
+		defer b.close()
+	}
+	if err != nil {
+		return err
+	}
+	fmt.Println(b.machine())
+	fmt.Println()
+	fmt.Print(tableHead)
+	for i, r := range rows(sizesFor(o.quick)) {
+		if !o.only.MatchString(r.name) {
+			continue
+		}
+		got, err := b.measure(ctx, r)
+		if ctx.Err() != nil {
+			return fmt.Errorf("interrupted")
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", r.name, err)
+		}
+		for _, line := range lines(i+1, r, got) {
+			fmt.Println(line)
+		}
+	}
+	fmt.Println()
+	fmt.Println(b.meterNote())
+	return nil
+}

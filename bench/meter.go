@@ -1,0 +1,127 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// cpu is the processor time that a server has taken, both ways of counting.
+type cpu struct {
+	group time.Duration // by its cgroup; zero without one
+	proc  time.Duration // by /proc: the live processes and those they waited for
+}
+
+// best is the account to believe: the cgroup's, if there is one.
+func (c cpu) best() time.Duration {
+	if c.group > 0 {
+		return c.group
+	}
+	return c.proc
+}
+
+func (c cpu) minus(o cpu) cpu { return cpu{c.group - o.group, c.proc - o.proc} }
+
+// cpu reads the account of the whole process tree, user and system time.
+func (p *process) cpu() (cpu, error) {
+	var c cpu
+	for _, pid := range p.tree() {
+		if st, ok := procStat(pid); ok {
+			c.proc += st.times
+		}
+	}
+	c.proc += p.reaped // after tree, which reaps
+	if p.group == "" {
+		return c, nil
+	}
+	b, err := os.ReadFile(filepath.Join(p.group, "cpu.stat"))
+	if err != nil {
+		return c, err
+	}
+	n, err := field(string(b), "usage_usec")
+	c.group = time.Duration(n) * time.Microsecond
+	return c, err
+}
+
+// field reads a number from lines of names and values, as in smaps_rollup.
+func field(text, name string) (int64, error) {
+	for line := range strings.Lines(text) {
+		if f := strings.Fields(line); len(f) > 1 && f[0] == name {
+			return strconv.ParseInt(f[1], 10, 64)
+		}
+	}
+	return 0, fmt.Errorf("there is no %s", name)
+}
+
+// pss is the memory of the whole process tree in bytes, pages that several
+// processes share counted once.
+func (p *process) pss() (int64, error) {
+	var sum int64
+	for _, pid := range p.tree() {
+		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+		if err != nil {
+			continue // it has ended
+		}
+		if n, err := field(string(b), "Pss:"); err == nil {
+			sum += n << 10
+		}
+	}
+	if sum == 0 {
+		return 0, fmt.Errorf("the memory of process %d cannot be read", p.cmd.Process.Pid)
+	}
+	return sum, nil
+}
+
+// resetPeak makes peak start from what is in use now, and says how much that is.
+func (p *process) resetPeak() (int64, error) {
+	pid := p.cmd.Process.Pid
+	if err := os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", pid), []byte("5"), 0); err != nil {
+		return 0, err
+	}
+	return p.status("VmRSS:")
+}
+
+// peak is the most memory the server's own process had since resetPeak.
+func (p *process) peak() (int64, error) { return p.status("VmHWM:") }
+
+func (p *process) status(name string) (int64, error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	n, err := field(string(b), name)
+	return n << 10, err
+}
+
+// checkMeter has a shell and its child burn time, and compares the meter's
+// account with what the kernel tells the parent.
+func checkMeter(dir string) error {
+	cmd := exec.Command("sh", "-c", `burn() { i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done; }; (burn); burn; read -r _`)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return err
+	}
+	p, err := startProcess(cmd, filepath.Join(dir, "meter.log"), "meter")
+	if err != nil {
+		return err
+	}
+	defer p.dropGroup()
+	var got cpu
+	for last := time.Duration(-1); got.best() != last || last < tick; time.Sleep(150 * time.Millisecond) {
+		last = got.best()
+		if got, err = p.cpu(); err != nil {
+			return err
+		}
+	}
+	_ = in.Close()
+	<-p.ended
+	want := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	if d := (got.best() - want).Abs(); d > want/20+tick {
+		return fmt.Errorf("the meter is wrong: it counted %v of processor time where %v were used", got.best(), want)
+	}
+	return nil
+}

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+)
+
+// bar is what one measure of a row is held to.
+type bar struct {
+	measure string // its name in samples and tables
+	limit   float64
+	// atLeast means that more is better.
+	atLeast bool
+	// alone bars are about Sallyport's own figure, not the ratio.
+	alone bool
+}
+
+const tableHead = `| Row | Work | Measure | Sallyport | OpenSSH | Ratio | Bar | |
+| --- | --- | --- | ---: | ---: | ---: | ---: | --- |
+`
+
+// lines are a row's lines of the table.
+func lines(number int, r row, got result) []string {
+	var out []string
+	for _, b := range r.bars {
+		mine := got.median(ours, b.measure)
+		other, ratio, value := "", "", mine
+		if !b.alone {
+			value = got.ratio(b.measure)
+			other, ratio = figure(got.median(theirs, b.measure)), fmt.Sprintf("%.2f", value)
+		}
+		limit := sign(b.atLeast) + " " + figure(b.limit)
+		verdict := "**miss**"
+		if b.atLeast && value >= b.limit || !b.atLeast && value <= b.limit {
+			verdict = "pass"
+		}
+		out = append(out, fmt.Sprintf("| %d | %s | %s | %s | %s | %s | %s | %s |",
+			number, r.name, b.measure, figure(mine), other, ratio, limit, verdict))
+	}
+	return out
+}
+
+func sign(atLeast bool) string {
+	if atLeast {
+		return "≥"
+	}
+	return "≤"
+}
+
+// figure writes a number with the digits that matter.
+func figure(v float64) string {
+	switch {
+	case v >= 100:
+		return strconv.FormatFloat(v, 'f', 0, 64)
+	case v >= 10:
+		return strconv.FormatFloat(v, 'f', 1, 64)
+	}
+	return strconv.FormatFloat(v, 'f', 2, 64)
+}

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"fmt"
+	"time"
+)
+
+// sizes say how much work the rows are.
+type sizes struct {
+	big      int64         // bytes of the large file
+	share    int64         // bytes of each session's file when many run at once
+	sessions int           // that run at once
+	files    int           // small ones
+	many     int           // files in the large directory
+	idle     int           // sessions that do nothing
+	logins   time.Duration // how long users log in
+}
+
+func sizesFor(quick bool) sizes {
+	if quick {
+		return sizes{big: 32 << 20, share: 4 << 20, sessions: 16, files: 200, many: 5000, idle: 20, logins: time.Second}
+	}
+	return sizes{big: 1 << 30, share: 128 << 20, sessions: 16, files: 2000, many: 100_000, idle: 500, logins: 4 * time.Second}
+}
+
+// gcm is the cipher that both servers and the client do in hardware.
+const gcm = "aes128-gcm@openssh.com"
+
+// loginsAtOnce is how many users log in at a time.
+const loginsAtOnce = 8
+
+// rows are all that is measured, with the bars.
+func rows(z sizes) []row {
+	return append(transferRows(z), smallRows(z)...)
+}
+
+func transferRows(z sizes) []row {
+	big, share := bytesText(z.big), bytesText(z.share)
+	get := func(string, int) string { return "get upload/big /dev/null" }
+	put := func(source string, i int) string { return fmt.Sprintf("put %s upload/new-%d", source, i) }
+	parallelBar := []bar{{measure: cpuPerGiB, limit: 0.60}}
+	return []row{
+		{name: big + " download, aes128-gcm", prepare: uploaded(z.big), run: download(z.big, gcm),
+			bars: []bar{{measure: cpuPerGiB, limit: 0.80}}},
+		{name: big + " download, the client's own ciphers", prepare: uploaded(z.big), run: download(z.big, ""),
+			bars: []bar{{measure: rate, limit: 1.8, atLeast: true}, {measure: cpuPerGiB, limit: 0.55}}},
+		{name: big + " upload with fsync, aes128-gcm", fresh: true, run: upload(z.big, gcm),
+			bars: []bar{{measure: cpuPerGiB, limit: 1.05}}},
+		{name: fmt.Sprintf("%d sessions get %s each", z.sessions, share), prepare: uploaded(z.share),
+			run: parallel(z.sessions, z.share, get), bars: parallelBar},
+		{name: fmt.Sprintf("%d sessions put %s each", z.sessions, share), fresh: true,
+			run: parallel(z.sessions, z.share, put), bars: parallelBar},
+	}
+}
+
+func smallRows(z sizes) []row {
+	return []row{
+		{name: fmt.Sprintf("log-ins, %d at once", loginsAtOnce), run: manyLogins(z.logins, loginsAtOnce),
+			bars: []bar{{measure: loginsPerSecond, limit: 8, atLeast: true}, {measure: cpuPerLogin, limit: 0.10}}},
+		{name: fmt.Sprintf("put %d × 4 KiB with fsync, one after another, on disk", z.files), disk: true, run: manyPuts(z.files, 1),
+			bars: []bar{{measure: filesPerSecond, limit: 0.7, atLeast: true}}},
+		{name: fmt.Sprintf("put %d × 4 KiB with fsync, 64 in flight, on disk", z.files), disk: true, run: manyPuts(z.files, 64),
+			bars: []bar{{measure: filesPerSecond, limit: 1.0, atLeast: true}}},
+		{name: fmt.Sprintf("get %d × 4 KiB, one after another", z.files), prepare: filled(z.files), run: manyGets(z.files),
+			bars: []bar{{measure: filesPerSecond, limit: 1.2, atLeast: true}}},
+		{name: fmt.Sprintf("list %d files", z.many), prepare: filled(z.many), run: listing(z.many),
+			bars: []bar{{measure: listingCPU, limit: 0.5}, {measure: listingGrowth, limit: 32, alone: true}}},
+		{name: fmt.Sprintf("%d idle sessions", z.idle), fresh: true, run: idle(z.idle),
+			bars: []bar{{measure: idleKiB, limit: 0.05}, {measure: idleKiB, limit: 90, alone: true}}},
+	}
+}
+
+// bytesText writes a size in the largest unit that it is whole in.
+func bytesText(n int64) string {
+	if n%gib == 0 {
+		return fmt.Sprintf("%d GiB", n/gib)
+	}
+	return fmt.Sprintf("%d MiB", n>>20)
+}

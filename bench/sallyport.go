@@ -1,0 +1,71 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+// sallyportConfig raises the limits that keep one user, or one address, from
+// taking the whole server; here they are the whole load.
+const sallyportConfig = `limits:
+  half_open: 4096
+  half_open_per_address: 4096
+  sessions_per_user: 4096
+  sessions_per_account: 4096
+  sessions_per_address: 4096
+storage:
+  quota: 4TiB
+  quota_files: 10000000
+`
+
+// buildSallyport builds the server as it is released.
+func buildSallyport(ctx context.Context, to string) error {
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", to, "./cmd/sallyport")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	return runQuiet(cmd)
+}
+
+// startSallyport starts Sallyport with its data in dir and one user.
+func (b *bench) startSallyport(ctx context.Context, dir string) (*server, error) {
+	config := filepath.Join(dir, "sallyport.yaml")
+	if err := os.WriteFile(config, []byte(sallyportConfig), 0o600); err != nil {
+		return nil, err
+	}
+	port, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	data := filepath.Join(dir, "sallyport")
+	s := &server{name: ours, user: "bench", port: port, processes: 1}
+	cmd := exec.Command(b.binary, "serve", "--data", data, "--config", config, "--ssh-listen", s.addr())
+	if s.process, err = startProcess(cmd, filepath.Join(dir, "sallyport.log"), "sallyport"); err != nil {
+		return nil, err
+	}
+	if err := s.waitUp(ctx); err != nil {
+		s.stop()
+		return nil, err
+	}
+	for _, args := range [][]string{
+		{"account", "add", "bench", "--name", "Bench"},
+		{"user", "add", "--account", "bench"},
+		{"key", "add", s.user, b.key + ".pub"},
+	} {
+		if err := runQuiet(exec.CommandContext(ctx, b.binary, append(args, "--data", data)...)); err != nil {
+			s.stop()
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// runQuiet runs a command that has something to say only when it fails.
+func runQuiet(cmd *exec.Cmd) error {
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%s: %w\n%s", filepath.Base(cmd.Path), err, out)
+	}
+	return nil
+}
