@@ -18,17 +18,6 @@ const (
 
 var rightWords = []string{"read", "write", "list", "delete", "rename", "mkdir"}
 
-// Words lists the rights as configuration spells them.
-func (r Rights) Words() []string {
-	words := []string{}
-	for i, w := range rightWords {
-		if r&(1<<i) != 0 {
-			words = append(words, w)
-		}
-	}
-	return words
-}
-
 // ParseRights reads rights as configuration spells them; "all" is every right.
 func ParseRights(words []string) (Rights, error) {
 	var r Rights

@@ -31,11 +31,11 @@ func (s *Session) commit(img *image, opened string, done func(error)) {
 	}
 	s.beginCommit(img, where)
 	s.work.Go(func() {
-		content, err := s.store(img)
+		err := s.store(img)
 		s.box.mu.Lock()
 		img.failure = err
 		if err == nil {
-			img.state, img.result = committed, content
+			img.state = committed
 			s.box.reserved -= img.booked
 			img.booked = 0
 			s.box.commits++
@@ -64,16 +64,16 @@ func (s *Session) commit(img *image, opened string, done func(error)) {
 }
 
 // store makes an image's bytes durable, then its rows.
-func (s *Session) store(img *image) (store.Content, error) {
+func (s *Session) store(img *image) error {
 	now := s.t.now()
 	c, name, err := img.seal(now)
 	if err != nil {
-		return c, err
+		return err
 	}
 	img.stageOps.Lock()
 	defer img.stageOps.Unlock()
 	if err := img.stage.Commit(c.Key); err != nil {
-		return c, err
+		return err
 	}
 	err = s.record(img, c, now)
 	if errors.Is(err, store.ErrOutcomeUnknown) {
@@ -83,15 +83,15 @@ func (s *Session) store(img *image) (store.Content, error) {
 		switch {
 		case lookErr != nil:
 			s.t.log.Error("an upload's outcome is unknown", "user", s.login.User.Name, "name", exchange.Printable(name), "version", img.id, "err", lookErr)
-			return c, errors.Join(err, s.detachUnknown(img))
+			return errors.Join(err, s.detachUnknown(img))
 		case stored:
-			return c, nil
+			return nil
 		}
 	}
 	if err != nil {
-		return c, errors.Join(err, img.stage.Revert())
+		return errors.Join(err, img.stage.Revert())
 	}
-	return c, nil
+	return nil
 }
 
 // detachUnknown gives an image whose bytes may be a version a new identity, so
@@ -177,8 +177,10 @@ func (s *Session) record(img *image, c store.Content, now time.Time) error {
 				return err
 			}
 		}
-		return s.audit(tx, "file.store", full, now, map[string]string{"version": img.id,
-			"size": strconv.FormatInt(c.Size, 10), "sha256": hex.EncodeToString(c.SHA256)})
+		row := s.auditRow("file.store", full, now)
+		row.Detail["version"], row.Detail["size"] = img.id, strconv.FormatInt(c.Size, 10)
+		row.Detail["sha256"] = hex.EncodeToString(c.SHA256)
+		return tx.Audit(row)
 	})
 }
 
@@ -222,15 +224,6 @@ func (s *Session) supersede(tx *store.Tx, f *store.File, now time.Time) (bytes, 
 	}
 	f.FileID = old.FileID
 	return f.Size - old.Size, 0, s.replaced(tx, old, now)
-}
-
-// audit writes an audit row of this login.
-func (s *Session) audit(tx *store.Tx, action, subject string, now time.Time, detail map[string]string) error {
-	if s.login.Operator == "" {
-		detail["key"], detail["address"], detail["session"] = s.login.Fingerprint, s.login.Address, s.login.Session
-	}
-	return tx.Audit(exchange.AuditRow{ID: s.t.ids.New(), At: now, Actor: s.login.Actor(), Action: action, Subject: subject,
-		User: s.login.User.ID, Detail: detail})
 }
 
 // arrived tells the inbox of a partner's upload with its final name.

@@ -44,7 +44,6 @@ type image struct {
 	dirty   bool          // it answers for its name
 	behind  bool          // a version was committed since it began
 	done    chan struct{} // state committing: closed when that is over
-	result  store.Content // state committed
 	failure error         // why the last commit failed
 	covers  int64         // size of the visible file it will replace
 	booked  int64         // bytes reserved of the quota

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/store"
@@ -83,16 +84,22 @@ func (s *Session) change(action, subject string, fn func(tx *store.Tx, row *exch
 		if err := s.checkLogin(tx); err != nil {
 			return err
 		}
-		row := exchange.AuditRow{ID: s.t.ids.New(), At: s.t.now(), Actor: s.login.Actor(), Action: action, Subject: subject,
-			User: s.login.User.ID, Detail: map[string]string{}}
-		if s.login.Operator == "" {
-			row.Detail["key"], row.Detail["address"], row.Detail["session"] = s.login.Fingerprint, s.login.Address, s.login.Session
-		}
+		row := s.auditRow(action, subject, s.t.now())
 		if err := fn(tx, &row); err != nil {
 			return err
 		}
 		return tx.Audit(row)
 	})
+}
+
+// auditRow begins the audit row of something this login does.
+func (s *Session) auditRow(action, subject string, at time.Time) exchange.AuditRow {
+	row := exchange.AuditRow{ID: s.t.ids.New(), At: at, Actor: s.login.Actor(), Action: action, Subject: subject,
+		User: s.login.User.ID, Detail: map[string]string{}}
+	if s.login.Operator == "" {
+		row.Detail["key"], row.Detail["address"], row.Detail["session"] = s.login.Fingerprint, s.login.Address, s.login.Session
+	}
+	return row
 }
 
 // checkLogin fails once the login was revoked. Nothing new since the last
