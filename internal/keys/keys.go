@@ -1,10 +1,15 @@
-// Package keys reads the public keys that people send, says what they are, and
-// refuses what must not be taken: private keys above all, which it never
-// returns, keeps or repeats in an error.
+// Package keys reads the public keys that people send, in whatever form they
+// send them, says what they are, and refuses what must not be taken: private
+// keys above all, which it never returns, keeps or repeats in an error. It
+// also makes encrypted pairs for those whom the operator gives one.
+//
+// read.go finds public keys, with rfc4716.go and pem.go for formats and text.go
+// for what programs made of the text; private.go notices private keys, and
+// examine.go proves what they open, with ppk.go and sshcom.go for formats;
+// issue.go and ppk.go make pairs.
 package keys
 
 import (
-	"bytes"
 	"crypto/ecdsa"
 	"crypto/rsa"
 	"encoding/base64"
@@ -16,82 +21,47 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 )
 
-// maxInput is the largest key file that is looked at, in bytes. The largest
-// acceptable key, RSA 8192, takes about 1.5 KiB.
-const maxInput = 64 << 10
-
-// RSA moduli taken, in bits.
+// RSA moduli taken, in bits. An operator's policy may narrow them.
 const (
-	minRSA = 2048
-	maxRSA = 8192
+	MinRSA = 2048
+	MaxRSA = 8192
+)
+
+// Families of key types, as policies name them.
+const (
+	FamilyEd25519 = "ed25519"
+	FamilyECDSA   = "ecdsa"
+	FamilyRSA     = "rsa"
 )
 
 // Public is one public key that may be enrolled.
 type Public struct {
-	Type        string // the SSH name: ssh-ed25519
-	Bits        int
-	Fingerprint string // SHA256:…, as OpenSSH prints it
-	Line        string // authorized_keys line without comment or newline
-	Comment     string
+	Type        string `json:"type"` // the SSH name: ssh-ed25519
+	Bits        int    `json:"bits"`
+	Fingerprint string `json:"fingerprint"` // SHA256:…, as OpenSSH prints it
+	MD5         string `json:"md5"`         // the old form: 16 bytes, in hexadecimal with colons
+	Line        string `json:"public"`      // authorized_keys line without comment or newline
+	Comment     string `json:"comment,omitempty"`
+	Format      string `json:"format"`            // how it was written: "OpenSSH", "RFC 4716", …
+	Options     string `json:"options,omitempty"` // stood before the key, and do not count here
 }
 
-// PrivateKeyAdvice is what a person who sent a private key is told.
-const PrivateKeyAdvice = "This is a private key. It should never leave your computer, so we did not keep it. " +
-	"Because it was sent, please stop using it, everywhere. Make a new pair and send only the public file, usually ending in .pub."
-
-// Read understands one public key: an OpenSSH line (as in a .pub file) or an
-// RFC 4716 block (as PuTTYgen's "Save public key" writes). Errors are
-// exchange.Invalid with a sentence for whoever sent it.
-func Read(data []byte) (Public, error) {
-	const op = "keys.Read"
-	if looksPrivate(data) {
-		return Public{}, exchange.E(op, exchange.Invalid, "%s", PrivateKeyAdvice)
-	}
-	if len(data) > maxInput {
-		return Public{}, exchange.E(op, exchange.Invalid, "This is far too large for a public key.")
-	}
-	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
-	text := strings.TrimSpace(strings.ReplaceAll(strings.ReplaceAll(string(data), "\r\n", "\n"), "\r", "\n"))
+// Family is the key's type as policies name it.
+func (p Public) Family() string {
 	switch {
-	case text == "":
-		return Public{}, exchange.E(op, exchange.Invalid, "This file is empty.")
-	case !utf8.ValidString(text):
-		return Public{}, exchange.E(op, exchange.Invalid, "This is not a text file, so it is no public key that we can read.")
-	case strings.HasPrefix(text, rfc4716Begin):
-		return readRFC4716(text)
+	case p.Type == ssh.KeyAlgoED25519:
+		return FamilyEd25519
+	case p.Type == ssh.KeyAlgoRSA:
+		return FamilyRSA
 	}
-	return readLine(text)
+	return FamilyECDSA
 }
 
-// readLine reads "type base64 comment"; blank lines and # comments are passed over.
-func readLine(text string) (Public, error) {
+// accept says what a key is, unless its type or size is never taken.
+func accept(key ssh.PublicKey, comment, format string) (Public, error) {
 	const op = "keys.Read"
-	line := ""
-	for l := range strings.SplitSeq(text, "\n") {
-		if l = strings.TrimSpace(l); l == "" || strings.HasPrefix(l, "#") {
-			continue
-		}
-		if line != "" {
-			return Public{}, exchange.E(op, exchange.Invalid, "This file has more than one line. Send one key at a time, on one line.")
-		}
-		line = l
-	}
-	key, comment, options, _, err := ssh.ParseAuthorizedKey([]byte(line))
-	if err != nil {
-		return Public{}, exchange.E(op, exchange.Invalid, "This is not a public key that we can read.").
-			WithHint("send the .pub file that ssh-keygen made, or the file that PuTTYgen's \"Save public key\" wrote")
-	}
-	if len(options) > 0 {
-		return Public{}, exchange.E(op, exchange.Invalid, "This line has options before the key. Send the key alone; limits are set here.")
-	}
-	return accept(key, comment)
-}
-
-// accept applies the policy on types and sizes.
-func accept(key ssh.PublicKey, comment string) (Public, error) {
-	const op = "keys.Read"
-	p := Public{Type: key.Type(), Fingerprint: ssh.FingerprintSHA256(key), Comment: tidy(comment),
-		Line: key.Type() + " " + base64.StdEncoding.EncodeToString(key.Marshal())}
+	p := Public{Type: key.Type(), Fingerprint: ssh.FingerprintSHA256(key), MD5: ssh.FingerprintLegacyMD5(key),
+		Comment: tidy(comment), Format: format, Line: key.Type() + " " + base64.StdEncoding.EncodeToString(key.Marshal())}
 	switch key.Type() {
 	case ssh.KeyAlgoED25519:
 		p.Bits = 256
@@ -99,15 +69,15 @@ func accept(key ssh.PublicKey, comment string) (Public, error) {
 		p.Bits = key.(ssh.CryptoPublicKey).CryptoPublicKey().(*ecdsa.PublicKey).Curve.Params().BitSize
 	case ssh.KeyAlgoRSA:
 		p.Bits = key.(ssh.CryptoPublicKey).CryptoPublicKey().(*rsa.PublicKey).N.BitLen()
-		if p.Bits < minRSA {
-			return Public{}, exchange.E(op, exchange.Invalid, "This RSA key has %d bits; at least %d are needed. Make a new pair.", p.Bits, minRSA)
+		if p.Bits < MinRSA {
+			return Public{}, exchange.E(op, exchange.Invalid, "This RSA key has %d bits; at least %d are needed. Make a new pair.", p.Bits, MinRSA)
 		}
-		if p.Bits > maxRSA {
-			return Public{}, exchange.E(op, exchange.Invalid, "This RSA key has %d bits; at most %d are taken.", p.Bits, maxRSA)
+		if p.Bits > MaxRSA {
+			return Public{}, exchange.E(op, exchange.Invalid, "This RSA key has %d bits; at most %d are taken.", p.Bits, MaxRSA)
 		}
 	default:
 		if strings.Contains(key.Type(), "-cert-") {
-			return Public{}, exchange.E(op, exchange.Invalid, "This is an SSH certificate. Send the plain public key instead.")
+			return Public{}, exchange.E(op, exchange.Invalid, "This is an SSH certificate. Send the plain public key instead: the .pub file without \"-cert\" in its name.")
 		}
 		return Public{}, exchange.E(op, exchange.Invalid, "Keys of type %s are not taken. Make an Ed25519, ECDSA or RSA pair.", exchange.Printable(key.Type()))
 	}
@@ -117,9 +87,8 @@ func accept(key ssh.PublicKey, comment string) (Public, error) {
 // tidy keeps a comment that is fit to show, within 200 bytes.
 func tidy(comment string) string {
 	comment = exchange.Printable(strings.TrimSpace(comment))
-	for len(comment) > 200 {
-		_, n := utf8.DecodeLastRuneInString(comment[:200])
-		comment = comment[:200-n+1]
+	if len(comment) > 200 {
+		comment = comment[:200]
 		for !utf8.ValidString(comment) {
 			comment = comment[:len(comment)-1]
 		}

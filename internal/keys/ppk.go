@@ -2,42 +2,154 @@ package keys
 
 import (
 	"bytes"
+	"crypto"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/hmac"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha1"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
+	"math/big"
+	"strconv"
+	"strings"
 
+	"golang.org/x/crypto/argon2"
 	"golang.org/x/crypto/ssh"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
 )
 
 // ppkLine is how many base64 letters PuTTY writes a line.
 const ppkLine = 64
 
-// MarshalPPK writes an Ed25519 key, unencrypted, as a PuTTY private key file
-// of version 3 (PuTTY manual, appendix C). The MAC of an unencrypted file has
-// an empty key.
-func MarshalPPK(key ed25519.PrivateKey, comment string) []byte {
-	public := key.Public().(ed25519.PublicKey)
-	pub := wireString(nil, []byte(ssh.KeyAlgoED25519))
-	pub = wireString(pub, public)
-	priv := wireString(nil, key.Seed())
+// What Argon2id costs whoever opens an encrypted PPK 3: 32 MiB, about 0.1 s.
+const (
+	argonMemory = 32 << 10 // KiB
+	argonPasses = 4
+)
 
-	mac := hmac.New(sha256.New, nil)
-	for _, part := range [][]byte{[]byte(ssh.KeyAlgoED25519), []byte("none"), []byte(comment), pub, priv} {
-		mac.Write(wireString(nil, part))
+// MarshalPPK writes a private key as a PuTTY file (PuTTY manual, appendix C)
+// of version 3, or 2 for old programs. Without a passphrase it is not
+// encrypted. Version 2 derives its key with SHA-1, so only long random
+// passphrases protect it.
+func MarshalPPK(key crypto.Signer, comment, passphrase string, version int) ([]byte, error) {
+	if version != 2 && version != 3 {
+		return nil, fmt.Errorf("keys: no version %d of PuTTY's format is written", version)
+	}
+	public, err := ssh.NewPublicKey(key.Public())
+	if err != nil {
+		return nil, err
+	}
+	private, err := ppkPrivate(key)
+	if err != nil {
+		return nil, err
+	}
+	comment = exchange.Printable(comment) // a line break in it would begin lines of the file
+	f := ppk{version: version, kind: public.Type(), encryption: "none", comment: comment, public: public.Marshal(), private: private}
+	salt := make([]byte, 16)
+	_, _ = rand.Read(salt) // never fails (crypto/rand)
+	secret, stored := f.derive(passphrase, salt), private
+	if passphrase != "" {
+		f.encryption = "aes256-cbc"
+		if stored, err = f.encrypt(secret); err != nil {
+			return nil, err
+		}
 	}
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "PuTTY-User-Key-File-3: %s\nEncryption: none\nComment: %s\n", ssh.KeyAlgoED25519, comment)
-	ppkBlock(&b, "Public", pub)
-	ppkBlock(&b, "Private", priv)
-	fmt.Fprintf(&b, "Private-MAC: %x\n", mac.Sum(nil))
-	return b.Bytes()
+	fmt.Fprintf(&b, "PuTTY-User-Key-File-%d: %s\nEncryption: %s\nComment: %s\n", version, f.kind, f.encryption, comment)
+	ppkBlock(&b, "Public", f.public)
+	if version == 3 && passphrase != "" {
+		fmt.Fprintf(&b, "Key-Derivation: Argon2id\nArgon2-Memory: %d\nArgon2-Passes: %d\nArgon2-Parallelism: 1\nArgon2-Salt: %x\n", argonMemory, argonPasses, salt)
+	}
+	ppkBlock(&b, "Private", stored)
+	fmt.Fprintf(&b, "Private-MAC: %x\n", f.mac(secret))
+	return b.Bytes(), nil
+}
+
+// encrypt pads the private part to whole blocks, with what its own hash begins
+// with, and encrypts it. The MAC is over the padded form.
+func (f *ppk) encrypt(secret ppkSecret) ([]byte, error) {
+	pad := sha256.Sum256(f.private)
+	f.private = append(bytes.Clone(f.private), pad[:(aes.BlockSize-len(f.private)%aes.BlockSize)%aes.BlockSize]...)
+	block, err := aes.NewCipher(secret.key)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]byte, len(f.private))
+	cipher.NewCBCEncrypter(block, secret.iv).CryptBlocks(out, f.private)
+	return out, nil
+}
+
+// ppk is a file's content, the private part decrypted.
+type ppk struct {
+	version                   int
+	kind, encryption, comment string
+	public, private           []byte
+}
+
+type ppkSecret struct{ key, iv, mac []byte }
+
+// derive makes the keys of encryption and MAC from a passphrase.
+func (f *ppk) derive(passphrase string, salt []byte) (s ppkSecret) {
+	if f.version == 3 {
+		if passphrase == "" {
+			return s
+		}
+		k := argon2.IDKey([]byte(passphrase), salt, argonPasses, argonMemory, 1, 80)
+		return ppkSecret{k[:32], k[32:48], k[48:]}
+	}
+	mac := sha1.Sum([]byte("putty-private-key-file-mac-key" + passphrase))
+	a := sha1.Sum([]byte("\x00\x00\x00\x00" + passphrase))
+	b := sha1.Sum([]byte("\x00\x00\x00\x01" + passphrase))
+	return ppkSecret{append(a[:], b[:]...)[:32], make([]byte, aes.BlockSize), mac[:]}
+}
+
+func (f *ppk) mac(s ppkSecret) []byte {
+	sum := sha256.New
+	if f.version == 2 {
+		sum = sha1.New
+	}
+	m := hmac.New(sum, s.mac)
+	for _, part := range [][]byte{[]byte(f.kind), []byte(f.encryption), []byte(f.comment), f.public, f.private} {
+		m.Write(wireString(nil, part))
+	}
+	return m.Sum(nil)
+}
+
+// ppkPrivate writes the numbers that the public half lacks.
+func ppkPrivate(key crypto.Signer) ([]byte, error) {
+	switch k := key.(type) {
+	case ed25519.PrivateKey:
+		return wireString(nil, k.Seed()), nil
+	case *ecdsa.PrivateKey:
+		d, err := k.Bytes()
+		return wireMPInt(nil, new(big.Int).SetBytes(d)), err
+	case *rsa.PrivateKey:
+		p, q := k.Primes[0], k.Primes[1]
+		b := wireMPInt(nil, k.D)
+		b = wireMPInt(b, p)
+		b = wireMPInt(b, q)
+		return wireMPInt(b, new(big.Int).ModInverse(q, p)), nil
+	}
+	return nil, fmt.Errorf("keys: %T has no PuTTY form", key)
 }
 
 func wireString(b, s []byte) []byte {
 	return append(binary.BigEndian.AppendUint32(b, uint32(len(s))), s...)
+}
+
+func wireMPInt(b []byte, n *big.Int) []byte {
+	s := n.Bytes()
+	if len(s) > 0 && s[0]&0x80 != 0 {
+		s = append([]byte{0}, s...)
+	}
+	return wireString(b, s)
 }
 
 func ppkBlock(b *bytes.Buffer, name string, data []byte) {
@@ -48,4 +160,76 @@ func ppkBlock(b *bytes.Buffer, name string, data []byte) {
 		b.WriteString(text[:n] + "\n")
 		text = text[n:]
 	}
+}
+
+// examinePPK reads a PuTTY file of version 2 or 3: its public half always, its
+// private one if it is not encrypted. Its MAC does not count: without a
+// passphrase anybody can make one, and a comment that a mail program changed
+// breaks it.
+func examinePPK(text string) Exposed {
+	head := map[string]string{}
+	blocks := map[string][]byte{}
+	lines := strings.Split(text, "\n")
+	for i := 0; i < len(lines); i++ {
+		name, value, _ := strings.Cut(strings.TrimSpace(lines[i]), ": ")
+		head[name] = value
+		if block, ok := strings.CutSuffix(name, "-Lines"); ok {
+			n, err := strconv.Atoi(value)
+			if err != nil || n < 0 || i+n >= len(lines) {
+				break
+			}
+			joined := strings.Join(strings.Fields(strings.Join(lines[i+1:i+1+n], "")), "")
+			blocks[block], _ = base64.StdEncoding.DecodeString(joined) // damage leaves nothing that fits
+			i += n
+		}
+	}
+	f := ppk{encryption: head["Encryption"], public: blocks["Public"], private: blocks["Private"]}
+	for _, v := range []int{2, 3} {
+		if kind, ok := head[fmt.Sprintf("PuTTY-User-Key-File-%d", v)]; ok {
+			f.version, f.kind = v, kind
+		}
+	}
+	e := Exposed{Format: fmt.Sprintf("PuTTY (PPK %d)", f.version), Key: publicOf(f.public)}
+	if f.version == 0 || f.encryption != "none" {
+		return e
+	}
+	if proven := exposedKey(f.key(), e.Format); proven.Proven && proven.Key.Fingerprint == e.Key.Fingerprint {
+		return proven
+	}
+	return e
+}
+
+// key puts an unencrypted file's two halves together; nil if they don't fit.
+func (f *ppk) key() any {
+	priv, pub := fields{b: f.private}, fields{b: f.public}
+	pub.str() // the type
+	switch {
+	case f.kind == ssh.KeyAlgoED25519:
+		if seed := priv.str(); len(seed) == ed25519.SeedSize {
+			return ed25519.NewKeyFromSeed(seed)
+		}
+	case f.kind == ssh.KeyAlgoRSA:
+		e, n := pub.mpint(), pub.mpint()
+		d, p, q := priv.mpint(), priv.mpint(), priv.mpint()
+		if priv.bad || pub.bad || !e.IsInt64() {
+			return nil
+		}
+		return &rsa.PrivateKey{PublicKey: rsa.PublicKey{N: n, E: int(e.Int64())}, D: d, Primes: []*big.Int{p, q}}
+	case strings.HasPrefix(f.kind, "ecdsa-sha2-"):
+		key, err := ssh.ParsePublicKey(f.public)
+		if err != nil {
+			return nil
+		}
+		curve := key.(ssh.CryptoPublicKey).CryptoPublicKey().(*ecdsa.PublicKey).Curve
+		d := priv.mpint()
+		if priv.bad || d.BitLen() > curve.Params().BitSize {
+			return nil
+		}
+		k, err := ecdsa.ParseRawPrivateKey(curve, d.FillBytes(make([]byte, (curve.Params().BitSize+7)/8)))
+		if err != nil {
+			return nil
+		}
+		return k
+	}
+	return nil
 }

@@ -1,10 +1,7 @@
 package keys
 
 import (
-	"encoding/base64"
 	"strings"
-
-	"golang.org/x/crypto/ssh"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 )
@@ -15,17 +12,33 @@ const (
 	rfc4716End   = "---- END SSH2 PUBLIC KEY ----"
 )
 
-// readRFC4716 reads one block: headers ("Tag: value", continued after a
-// backslash at the end of the line), then base64.
-func readRFC4716(text string) (Public, error) {
+// readRFC4716 reads blocks, and nothing else between them.
+func readRFC4716(text string) (out []Public, err error) {
 	const op = "keys.Read"
-	body, rest, found := strings.Cut(strings.TrimPrefix(text, rfc4716Begin), rfc4716End)
-	if !found {
-		return Public{}, exchange.E(op, exchange.Invalid, "The key's last line (END SSH2 PUBLIC KEY) is missing. Send the whole file.")
+	for text != "" {
+		before, body, found := strings.Cut(text, rfc4716Begin)
+		if strings.TrimSpace(before) != "" {
+			return nil, somethingElse()
+		}
+		if !found {
+			break
+		}
+		body, rest, found := strings.Cut(body, rfc4716End)
+		if !found {
+			return nil, exchange.E(op, exchange.Invalid, "The key's last line (END SSH2 PUBLIC KEY) is missing. Send the whole file.")
+		}
+		p, err := readBlock(body)
+		if err != nil {
+			return nil, err
+		}
+		out, text = append(out, p), rest
 	}
-	if strings.TrimSpace(rest) != "" {
-		return Public{}, exchange.E(op, exchange.Invalid, "There is more after the key. Send one key at a time.")
-	}
+	return out, nil
+}
+
+// readBlock reads headers ("Tag: value", continued after a backslash at the
+// end of the line), then base64.
+func readBlock(body string) (Public, error) {
 	var comment string
 	var b64 strings.Builder
 	lines := strings.Split(strings.TrimSpace(body), "\n")
@@ -44,13 +57,5 @@ func readRFC4716(text string) (Public, error) {
 			comment = strings.Trim(strings.TrimSpace(value), `"`)
 		}
 	}
-	wire, err := base64.StdEncoding.DecodeString(b64.String())
-	if err != nil {
-		return Public{}, exchange.E(op, exchange.Invalid, "The key's text is damaged. Send the file itself instead of pasting it.")
-	}
-	key, err := ssh.ParsePublicKey(wire)
-	if err != nil {
-		return Public{}, exchange.E(op, exchange.Invalid, "This is not a public key that we can read.")
-	}
-	return accept(key, comment)
+	return readBase64(b64.String(), comment, "RFC 4716")
 }

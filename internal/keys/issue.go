@@ -1,0 +1,93 @@
+package keys
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/pem"
+	"strings"
+
+	"github.com/sethvargo/go-diceware/diceware"
+	"golang.org/x/crypto/ssh"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+)
+
+// PassphraseWords is how many words protect an issued key: 90 bits.
+const PassphraseWords = 7
+
+// IssuedTypes are the types that pairs are made of, as people ask for them.
+var IssuedTypes = []string{"ed25519", "rsa", "rsa-4096", "ecdsa"}
+
+// Pair is a key made for somebody. Its private forms are encrypted.
+type Pair struct {
+	Public  Public
+	OpenSSH []byte // private, for OpenSSH, FileZilla, rclone…
+	PPK     []byte // private, for PuTTY and WinSCP
+	PubFile []byte // the public half as a .pub file
+}
+
+// Issue makes a pair: "ed25519", "rsa" (3072 bits), "rsa-4096" or "ecdsa"
+// (P-256). ppk is the version of the PuTTY file, 3 or 2. Without a passphrase
+// nothing is issued.
+func Issue(kind, comment, passphrase string, ppk int) (Pair, error) {
+	const op = "keys.Issue"
+	if ppk != 2 && ppk != 3 {
+		return Pair{}, exchange.E(op, exchange.Invalid, "PuTTY files have version 2 or 3, not %d.", ppk)
+	}
+	if passphrase == "" {
+		return Pair{}, exchange.E(op, exchange.Invalid, "An issued key needs a passphrase.")
+	}
+	key, err := generate(kind)
+	if err != nil {
+		return Pair{}, err
+	}
+	public, err := ssh.NewPublicKey(key.Public())
+	if err != nil {
+		return Pair{}, exchange.Wrap(op, exchange.Internal, err)
+	}
+	p := Pair{}
+	if p.Public, err = accept(public, comment, "OpenSSH"); err != nil {
+		return Pair{}, err
+	}
+	comment = p.Public.Comment // fit for the one line that it has in each file
+	p.PubFile = []byte(strings.TrimSpace(p.Public.Line+" "+comment) + "\n")
+	block, err := ssh.MarshalPrivateKeyWithPassphrase(key, comment, []byte(passphrase))
+	if err != nil {
+		return Pair{}, exchange.Wrap(op, exchange.Internal, err)
+	}
+	p.OpenSSH = pem.EncodeToMemory(block)
+	if p.PPK, err = MarshalPPK(key, comment, passphrase, ppk); err != nil {
+		return Pair{}, exchange.Wrap(op, exchange.Internal, err)
+	}
+	return p, nil
+}
+
+func generate(kind string) (key crypto.Signer, err error) {
+	switch kind {
+	case "ed25519":
+		_, key, err = ed25519.GenerateKey(rand.Reader)
+	case "ecdsa":
+		key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	case "rsa", "rsa-3072":
+		key, err = rsa.GenerateKey(rand.Reader, 3072)
+	case "rsa-4096":
+		key, err = rsa.GenerateKey(rand.Reader, 4096)
+	default:
+		return nil, exchange.E("keys.Issue", exchange.Invalid, "There is no type %q of key.", exchange.Printable(kind)).
+			WithHint("choose one of %s", strings.Join(IssuedTypes, ", "))
+	}
+	return key, exchange.Wrap("keys.Issue", exchange.Internal, err)
+}
+
+// Passphrase draws seven words of the EFF's long list.
+func Passphrase() (string, error) {
+	words, err := diceware.Generate(PassphraseWords)
+	if err != nil {
+		return "", exchange.Wrap("keys.Passphrase", exchange.Internal, err)
+	}
+	return strings.Join(words, " "), nil
+}

@@ -1,0 +1,79 @@
+package keys
+
+import (
+	"crypto/x509"
+	"encoding/pem"
+	"strings"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+)
+
+const pemBegin = "-----BEGIN"
+
+// readPEM reads blocks, and nothing else between them: the decoder would pass
+// over what it can't read, and a sender would believe that it was taken.
+func readPEM(text string) (out []Public, err error) {
+	for rest := strings.TrimSpace(text); rest != ""; {
+		block, after := pem.Decode([]byte(rest))
+		if block == nil {
+			if strings.Contains(rest, pemBegin) {
+				return nil, damagedPEM()
+			}
+			return nil, somethingElse()
+		}
+		p, err := readPEMBlock(block)
+		if err != nil {
+			return nil, err
+		}
+		passed := rest[:len(rest)-len(after)]
+		if strings.Count(passed, pemBegin) > 1 {
+			return nil, damagedPEM()
+		} else if !strings.HasPrefix(passed, pemBegin) {
+			return nil, somethingElse()
+		}
+		out, rest = append(out, p), strings.TrimSpace(string(after))
+	}
+	return out, nil
+}
+
+// readPEMBlock reads a public key as OpenSSL writes it: PKIX ("BEGIN PUBLIC
+// KEY", RFC 5280 §4.1) or PKCS#1 ("BEGIN RSA PUBLIC KEY", RFC 8017 §A.1.1).
+func readPEMBlock(block *pem.Block) (p Public, err error) {
+	const op = "keys.Read"
+	var key any
+	format := "PEM (PKIX)"
+	switch {
+	case block.Type == "PUBLIC KEY":
+		key, err = x509.ParsePKIXPublicKey(block.Bytes)
+	case block.Type == "RSA PUBLIC KEY":
+		format = "PEM (PKCS#1)"
+		key, err = x509.ParsePKCS1PublicKey(block.Bytes)
+	case strings.HasSuffix(block.Type, "CERTIFICATE"): // "TRUSTED CERTIFICATE", too
+		return p, exchange.E(op, exchange.Invalid, "This is an X.509 certificate, as web servers have. Send an SSH public key instead.").WithHint("%s", howToSend)
+	default:
+		return p, exchange.E(op, exchange.Invalid, "A file with %q in it is no public key.", exchange.Printable(block.Type)).WithHint("%s", howToSend)
+	}
+	if err != nil {
+		return p, damagedPEM()
+	}
+	sshKey, err := ssh.NewPublicKey(key)
+	if err != nil {
+		return p, exchange.E(op, exchange.Invalid, "Keys of this type are not taken. Make an Ed25519, ECDSA or RSA pair.")
+	}
+	// Not every key that the standard library makes survives SSH's own
+	// reading: go through it.
+	if sshKey, err = ssh.ParsePublicKey(sshKey.Marshal()); err != nil {
+		return p, damagedPEM()
+	}
+	return accept(sshKey, "", format)
+}
+
+func damagedPEM() error {
+	return exchange.E("keys.Read", exchange.Invalid, "The key's text is damaged. Send the file itself instead of pasting it.").WithHint("%s", howToSend)
+}
+
+func somethingElse() error {
+	return exchange.E("keys.Read", exchange.Invalid, "There is something else beside the key. Send the key's file alone.")
+}

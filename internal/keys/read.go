@@ -1,0 +1,170 @@
+package keys
+
+import (
+	"encoding/base64"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+)
+
+// maxInput is the largest key file that is looked at, in bytes. The largest
+// acceptable key, RSA 8192, takes about 1.5 KiB.
+const maxInput = 64 << 10
+
+// maxKeys is how many keys one file may have.
+const maxKeys = 20
+
+const howToSend = "send the .pub file that ssh-keygen made, or the file that PuTTYgen's \"Save public key\" wrote"
+
+// Read finds the public keys in what somebody sent: OpenSSH lines (with
+// options, too), RFC 4716 blocks, PKIX and PKCS#1 PEM, or the bare base64; also
+// from a web page, with a word processor's quotes, or broken over lines by a
+// mail program. There is at least one, none twice. Errors are
+// exchange.Invalid with a sentence for whoever sent it.
+func Read(data []byte) ([]Public, error) {
+	const op = "keys.Read"
+	if LooksPrivate(data) {
+		return nil, exchange.E(op, exchange.Invalid, "%s", PrivateKeyAdvice)
+	}
+	if len(data) > maxInput {
+		return nil, exchange.E(op, exchange.Invalid, "This is far too large for a public key.")
+	}
+	text := unquoted(strings.TrimRight(plainText(data), " \t\n")) // blank lines before stay: lines are counted
+	var found []Public
+	var err error
+	switch {
+	case strings.TrimSpace(text) == "":
+		return nil, exchange.E(op, exchange.Invalid, "This file is empty.")
+	case !utf8.ValidString(text) || strings.ContainsRune(text, 0):
+		return nil, exchange.E(op, exchange.Invalid, "This is not a text file, so it is no public key that we can read.").WithHint("%s", howToSend)
+	case strings.Contains(text, "-----BEGIN"):
+		found, err = readPEM(text)
+	case strings.Contains(text, rfc4716Begin):
+		found, err = readRFC4716(text)
+	default:
+		found, err = readLines(text)
+	}
+	if err != nil {
+		return nil, err
+	}
+	var out []Public
+	for _, p := range found {
+		if !slices.ContainsFunc(out, func(q Public) bool { return q.Fingerprint == p.Fingerprint }) {
+			out = append(out, p)
+		}
+	}
+	if len(out) > maxKeys {
+		return nil, exchange.E(op, exchange.Invalid, "There are %d keys in this file; send at most %d.", len(out), maxKeys)
+	}
+	return out, nil
+}
+
+// What lines are made of. A key's type ends a line that was broken before the
+// base64; keyLike is what a comment's last words must not look like.
+var (
+	base64Only = regexp.MustCompile(`^[A-Za-z0-9+/]+=*$`)
+	typeAtEnd  = regexp.MustCompile(`(^|\s)(ssh|ecdsa|sk)-[a-z0-9.@-]+$`)
+	keyLike    = regexp.MustCompile(`AAAA|\b(ssh|ecdsa|sk)-[a-z]|[A-Za-z0-9+/]{40}`)
+)
+
+// maxPieces is how many lines one key may be broken over: every piece is tried,
+// and somebody could send very many.
+const maxPieces = 200
+
+// readLines reads "[options] type base64 [comment]", or the base64 alone;
+// blank lines and # comments are passed over. A key that was broken over
+// lines is put together again.
+func readLines(text string) (out []Public, err error) {
+	lines := strings.Split(text, "\n")
+	if bare := strings.Join(strings.Fields(text), ""); strings.HasPrefix(bare, "AAAA") && base64Only.MatchString(bare) {
+		p, err := readBase64(bare, "", "base64")
+		return []Public{p}, err
+	}
+	for i := 0; i < len(lines); i++ {
+		whole := strings.TrimSpace(unquoted(lines[i]))
+		if whole == "" || strings.HasPrefix(whole, "#") {
+			continue
+		}
+		first := i
+		p, err := readLine(whole)
+		for err == errNoKey && i+1 < len(lines) && i-first < maxPieces && pieceOfKey(lines[i+1]) {
+			i++
+			if typeAtEnd.MatchString(whole) {
+				whole += " "
+			}
+			whole += strings.TrimSpace(lines[i])
+			p, err = readLine(whole)
+		}
+		if err == errNoKey {
+			return nil, noKeyInLine(first+1, len(lines))
+		} else if err != nil {
+			return nil, err
+		}
+		if i+1 < len(lines) && restOfComment(p, lines[i+1], i > first) {
+			i++
+			p.Comment = tidy(p.Comment + " " + lines[i])
+		}
+		out = append(out, p)
+	}
+	if len(out) == 0 {
+		return nil, exchange.E("keys.Read", exchange.Invalid, "There is no key in this file, only comments.").WithHint("%s", howToSend)
+	}
+	return out, nil
+}
+
+// pieceOfKey reports whether a line may go on with a key's base64; a comment
+// may follow the last piece.
+func pieceOfKey(line string) bool {
+	words := strings.Fields(line)
+	return len(words) > 0 && base64Only.MatchString(words[0])
+}
+
+// restOfComment reports whether the line after a key may be the end of its
+// comment: any words after a key that was broken over lines, and an address
+// after one that has no comment.
+func restOfComment(p Public, line string, broken bool) bool {
+	words := strings.Fields(line)
+	if len(words) == 0 || strings.HasPrefix(words[0], "#") || keyLike.MatchString(line) {
+		return false
+	}
+	return broken || p.Comment == "" && len(words) == 1 && strings.Contains(line, "@")
+}
+
+func noKeyInLine(number, lines int) error {
+	if lines == 1 {
+		return exchange.E("keys.Read", exchange.Invalid, "This is not a public key that we can read.").WithHint("%s", howToSend)
+	}
+	return exchange.E("keys.Read", exchange.Invalid, "Line %d is not a public key that we can read.", number).WithHint("%s", howToSend)
+}
+
+// errNoKey says that a line is no key; it never leaves the package.
+var errNoKey = exchange.E("keys.Read", exchange.Invalid, "This is not a public key that we can read.")
+
+func readLine(line string) (Public, error) {
+	key, comment, options, _, err := ssh.ParseAuthorizedKey([]byte(line))
+	if err != nil {
+		return Public{}, errNoKey
+	}
+	p, err := accept(key, comment, "OpenSSH")
+	p.Options = tidy(strings.Join(options, ","))
+	return p, err
+}
+
+// readBase64 reads a key's wire form (RFC 4253 §6.6) from base64.
+func readBase64(text, comment, format string) (Public, error) {
+	const op = "keys.Read"
+	wire, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		return Public{}, exchange.E(op, exchange.Invalid, "The key's text is damaged. Send the file itself instead of pasting it.")
+	}
+	key, err := ssh.ParsePublicKey(wire)
+	if err != nil {
+		return Public{}, exchange.E(op, exchange.Invalid, "The key is cut short or damaged. Send the whole file.").WithHint("%s", howToSend)
+	}
+	return accept(key, comment, format)
+}

@@ -1,0 +1,117 @@
+package keys
+
+import (
+	"archive/zip"
+	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+)
+
+// Sizes of a one-time link's secret: the half that finds the package, and the
+// half that opens it.
+const (
+	tokenSize = 16
+	sealSize  = 32
+)
+
+// File is one file of a package.
+type File struct {
+	Name    string `json:"name"`
+	Content []byte `json:"content"`
+}
+
+// Package is what a one-time link hands over, sealed with a key that only the
+// link holds.
+type Package struct {
+	Secret string // the link's last part: base64url of token and key
+	Token  []byte // SHA-256 of the token: what the server finds the package by
+	Sealed []byte // AES-256-GCM under the key, used once
+}
+
+// Seal packs files for a one-time link.
+func Seal(files []File) (Package, error) {
+	const op = "keys.Seal"
+	plain, err := json.Marshal(files)
+	if err != nil {
+		return Package{}, exchange.Wrap(op, exchange.Internal, err)
+	}
+	p, key := newPackage()
+	aead, err := sealer(key)
+	if err != nil {
+		return Package{}, exchange.Wrap(op, exchange.Internal, err)
+	}
+	p.Sealed = aead.Seal(nil, nil, plain, nil)
+	return p, nil
+}
+
+// Empty makes a one-time link that hands nothing over.
+func Empty() Package {
+	p, _ := newPackage()
+	return p
+}
+
+func newPackage() (p Package, key []byte) {
+	secret := make([]byte, tokenSize+sealSize)
+	_, _ = rand.Read(secret) // never fails (crypto/rand)
+	token := sha256.Sum256(secret[:tokenSize])
+	return Package{Secret: base64.RawURLEncoding.EncodeToString(secret), Token: token[:]}, secret[tokenSize:]
+}
+
+func sealer(key []byte) (cipher.AEAD, error) {
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCMWithRandomNonce(block)
+}
+
+// SplitSecret reads a link's last part: the hash that finds the package, and
+// the key that opens it. What can't be one is NotFound.
+func SplitSecret(secret string) (token, key []byte, err error) {
+	b, err := base64.RawURLEncoding.DecodeString(secret)
+	if err != nil || len(b) != tokenSize+sealSize {
+		return nil, nil, exchange.E("keys.SplitSecret", exchange.NotFound, "This link does not work.")
+	}
+	sum := sha256.Sum256(b[:tokenSize])
+	return sum[:], b[tokenSize:], nil
+}
+
+// Unseal opens a package.
+func Unseal(sealed, key []byte) (files []File, err error) {
+	const op = "keys.Unseal"
+	aead, err := sealer(key)
+	if err != nil {
+		return nil, exchange.Wrap(op, exchange.Internal, err)
+	}
+	plain, err := aead.Open(nil, nil, sealed, nil)
+	if err != nil {
+		return nil, exchange.E(op, exchange.NotFound, "This link does not work.")
+	}
+	if err := json.Unmarshal(plain, &files); err != nil {
+		return nil, exchange.Wrap(op, exchange.Internal, err)
+	}
+	return files, nil
+}
+
+// Zip packs files for a download.
+func Zip(files []File) ([]byte, error) {
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	for _, f := range files {
+		w, err := z.Create(f.Name)
+		if err != nil {
+			return nil, exchange.Wrap("keys.Zip", exchange.Internal, err)
+		}
+		if _, err := w.Write(f.Content); err != nil {
+			return nil, exchange.Wrap("keys.Zip", exchange.Internal, err)
+		}
+	}
+	err := z.Close() // writes the directory: only then are the bytes whole
+	return b.Bytes(), exchange.Wrap("keys.Zip", exchange.Internal, err)
+}
