@@ -3,6 +3,7 @@ package exchange
 import (
 	"encoding/binary"
 	"io"
+	"strings"
 	"sync"
 	"time"
 )
@@ -69,4 +70,29 @@ func crockford(b [16]byte) string {
 		hi >>= 5
 	}
 	return string(out[:])
+}
+
+// FirstID sorts before every id made at a time or later.
+func FirstID(at time.Time) string {
+	var b [16]byte
+	binary.BigEndian.PutUint64(b[:8], uint64(max(at.UnixMilli(), 0))<<16)
+	return crockford(b)
+}
+
+// IDTime is when an id was made, to the millisecond; the zero time for what is
+// no id.
+func IDTime(id string) time.Time {
+	const alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+	if len(id) < 10 {
+		return time.Time{}
+	}
+	ms := int64(0)
+	for i := range 10 {
+		v := strings.IndexByte(alphabet, id[i])
+		if v < 0 {
+			return time.Time{}
+		}
+		ms = ms<<5 | int64(v)
+	}
+	return time.UnixMilli(ms).UTC()
 }

@@ -11,6 +11,13 @@ const (
 	ReasonOtherUsersKey  = "other_users_key" // somebody else has it
 	ReasonKeyRevoked     = "key_revoked"     //
 	ReasonKeyExpired     = "key_expired"     //
+	ReasonKeyBurned      = "key_burned"      // blocked: its private half was exposed
+	ReasonKeyPending     = "key_pending"     // waits for an operator's word
+	ReasonKeyReplaced    = "key_replaced"    // retired by its successor
+	ReasonKeyFrozen      = "key_frozen"      // at a contact's word
+	ReasonNotSigned      = "not_signed"      // the key is right, but nothing was signed: no passphrase given?
+	ReasonBadSignature   = "bad_signature"   // the key is right, but what it signed is not
+	ReasonBanned         = "banned"          // too many failures from the address
 	ReasonUserDisabled   = "user_disabled"   //
 	ReasonSuspended      = "account_suspended"
 	ReasonClosed         = "account_closed"
@@ -20,8 +27,10 @@ const (
 	ReasonNoAlgorithm    = "no_common_algorithm"
 	ReasonTimeout        = "timed_out" // before log-in
 	ReasonTooManyTries   = "too_many_tries"
-	ReasonProtocol       = "protocol_error" // not SSH, or broken SSH
-	ReasonNoSFTP         = "sftp_not_asked" // shell, exec or another subsystem, and nothing else
+	ReasonProtocol       = "protocol_error"        // not SSH, or broken SSH
+	ReasonNoSFTP         = "sftp_not_asked"        // shell, exec or another subsystem, and nothing else
+	ReasonDirectory      = "directory_not_allowed" // logged in, and refused in a directory
+	ReasonQuota          = "quota_full"            // logged in, and the mailbox was full
 	ReasonServerOverload = "server_overloaded"
 	ReasonUnavailable    = "unavailable" // the database could not be asked
 )

@@ -24,6 +24,7 @@ type Account struct {
 	Parent    string    `json:"parent,omitempty" doc:"Parent account; set for an indirect customer"`
 	Region    string    `json:"region,omitempty" doc:"Region, which chooses the server address told to partners"`
 	State     string    `json:"state" enum:"active,read_only,suspended,closed"`
+	AllowIPs  []string  `json:"allow_ips" doc:"Networks its users may log in from; empty: everywhere"`
 	CreatedAt time.Time `json:"created_at"`
 }
 
@@ -49,23 +50,6 @@ type User struct {
 	QuotaBytes int64     `json:"quota_bytes,omitempty" doc:"0: the configured default"`
 	QuotaFiles int64     `json:"quota_files,omitempty" doc:"0: the configured default"`
 	CreatedAt  time.Time `json:"created_at"`
-}
-
-// Key is an authorized public key.
-type Key struct {
-	ID          string     `json:"-"`
-	User        string     `json:"user" doc:"Username"`
-	Fingerprint string     `json:"fingerprint" doc:"SHA256:… as OpenSSH prints it"`
-	Type        string     `json:"type" doc:"ssh-ed25519, ssh-rsa, ecdsa-sha2-…"`
-	Bits        int        `json:"bits"`
-	Public      string     `json:"public" doc:"The key as an authorized_keys line without comment"`
-	Comment     string     `json:"comment,omitempty"`
-	Origin      string     `json:"origin" enum:"submitted,issued"`
-	CreatedAt   time.Time  `json:"created_at"`
-	ExpiresAt   *time.Time `json:"expires_at,omitempty"`
-	LastUsedAt  *time.Time `json:"last_used_at,omitempty"`
-	RevokedAt   *time.Time `json:"revoked_at,omitempty"`
-	RevokedWhy  string     `json:"revoked_why,omitempty"`
 }
 
 // FileInfo is one name in a mailbox, as every door shows it.
@@ -166,19 +150,6 @@ type Delivery struct {
 	Fingerprint string     `json:"fingerprint,omitempty" doc:"The key that collected it"`
 }
 
-// Session is one live SSH login.
-type Session struct {
-	ID          string    `json:"id"`
-	User        string    `json:"user" doc:"Username"`
-	Account     string    `json:"account" doc:"Account ID"`
-	Address     string    `json:"address"`
-	Client      string    `json:"client" doc:"The client's version string"`
-	Fingerprint string    `json:"fingerprint" doc:"The key it logged in with"`
-	Since       time.Time `json:"since"`
-	Received    int64     `json:"received" doc:"Bytes from the client"`
-	Sent        int64     `json:"sent" doc:"Bytes to the client"`
-}
-
 // HostKey is one of the server's own keys.
 type HostKey struct {
 	Type        string `json:"type"`
@@ -204,6 +175,7 @@ type AuditRow struct {
 type Login struct {
 	User        User
 	ReadOnly    bool   // the account may fetch but not send
+	Region      string // the account's
 	Fingerprint string // the key that signed
 	KeyID       string
 	Address     string // the client's, without port

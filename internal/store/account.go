@@ -7,12 +7,13 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 )
 
-const accountColumns = `SELECT id, name, COALESCE(parent, ''), region, state, created_at FROM accounts`
+const accountColumns = `SELECT id, name, COALESCE(parent, ''), region, state, allow_ips, created_at FROM accounts`
 
 func scanAccount(r *sql.Rows) (a exchange.Account, err error) {
 	var created int64
-	err = r.Scan(&a.ID, &a.Name, &a.Parent, &a.Region, &a.State, &created)
-	a.CreatedAt = exchange.FromMicros(created)
+	var ips string
+	err = r.Scan(&a.ID, &a.Name, &a.Parent, &a.Region, &a.State, &ips, &created)
+	a.CreatedAt, a.AllowIPs = exchange.FromMicros(created), list(ips)
 	return a, err
 }
 
@@ -28,15 +29,15 @@ func (q *Q) Accounts() ([]exchange.Account, error) {
 
 // AddAccount records a new account.
 func (tx *Tx) AddAccount(a exchange.Account) error {
-	_, err := tx.exec("AddAccount", `INSERT INTO accounts (id, name, parent, region, state, created_at)
-		VALUES ($1, $2, $3, $4, $5, $6)`, a.ID, a.Name, null(a.Parent), a.Region, a.State, exchange.Micros(a.CreatedAt))
+	_, err := tx.exec("AddAccount", `INSERT INTO accounts (id, name, parent, region, state, allow_ips, created_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7)`, a.ID, a.Name, null(a.Parent), a.Region, a.State, jsonList(a.AllowIPs), exchange.Micros(a.CreatedAt))
 	return err
 }
 
-// SetAccount changes an account's name, parent, region and state.
+// SetAccount changes an account's name, parent, region, state and networks.
 func (tx *Tx) SetAccount(a exchange.Account) error {
-	return tx.execOne("SetAccount", `UPDATE accounts SET name = $2, parent = $3, region = $4, state = $5 WHERE id = $1`,
-		a.ID, a.Name, null(a.Parent), a.Region, a.State)
+	return tx.execOne("SetAccount", `UPDATE accounts SET name = $2, parent = $3, region = $4, state = $5, allow_ips = $6 WHERE id = $1`,
+		a.ID, a.Name, null(a.Parent), a.Region, a.State, jsonList(a.AllowIPs))
 }
 
 const vendorColumns = `SELECT short, name, created_at FROM vendors`

@@ -251,3 +251,13 @@ func (q *Q) DirPath(id string) (path string, staging bool, err error) {
 	}
 	return "", false, q.s.wrap("DirPath", sql.ErrNoRows)
 }
+
+// FixedDirs lists the directories that the operator made in a mailbox, the
+// root among them.
+func (q *Q) FixedDirs(userID string) ([]Dir, error) {
+	return collect(q, "FixedDirs", func(r *sql.Rows) (Dir, error) {
+		var d nullDir
+		err := r.Scan(d.dest()...)
+		return d.dir(), err
+	}, `SELECT `+dirColumns("d")+` FROM dirs d WHERE d.user_id = $1 AND d.fixed = 1 ORDER BY d.id`, userID)
+}

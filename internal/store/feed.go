@@ -116,3 +116,21 @@ func (q *Q) HasPublication(id string) (bool, error) {
 	err := q.scanOne("HasPublication", `SELECT COUNT(*) FROM publications WHERE id = $1`, []any{id}, &n)
 	return n > 0, err
 }
+
+// SubscribedFeed is a feed as one subscriber has it.
+type SubscribedFeed struct {
+	exchange.Subscription
+	Retention string
+	FeedTypes []string
+}
+
+// SubscriptionsOf lists what a user is entitled to, by feed.
+func (q *Q) SubscriptionsOf(userID string) ([]SubscribedFeed, error) {
+	return collect(q, "SubscriptionsOf", func(r *sql.Rows) (s SubscribedFeed, err error) {
+		var types, feedTypes string
+		err = r.Scan(&s.ID, &s.Feed, &types, &s.Dir, &s.Retention, &feedTypes)
+		s.Types, s.FeedTypes = list(types), list(feedTypes)
+		return s, err
+	}, `SELECT s.id, s.feed, s.types, s.dir, f.retention, f.types FROM subscriptions s JOIN feeds f ON f.name = s.feed
+		WHERE s.user_id = $1 ORDER BY s.feed`, userID)
+}

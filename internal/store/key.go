@@ -8,16 +8,23 @@ import (
 )
 
 const keyColumns = `SELECT k.id, u.name, k.fingerprint, k.type, k.bits, k.public, k.comment, k.origin,
-	k.created_at, k.expires_at, k.last_used_at, k.revoked_at, COALESCE(k.revoked_why, '')
-	FROM keys k JOIN users u ON u.id = k.user_id`
+	k.holder, COALESCE(h.email, ''), k.flag, k.created_at, k.expires_at, k.retires_at, COALESCE(n.fingerprint, ''),
+	k.frozen_at, k.frozen_by, COALESCE(f.email, ''), k.last_used_at, k.last_address, k.last_client, k.revoked_at, COALESCE(k.revoked_why, ''),
+	CASE WHEN b.fingerprint IS NULL THEN 0 ELSE 1 END
+	FROM keys k JOIN users u ON u.id = k.user_id
+	LEFT JOIN contacts h ON h.id = k.holder
+	LEFT JOIN contacts f ON f.id = k.frozen_by
+	LEFT JOIN keys n ON n.id = k.replaced_by
+	LEFT JOIN burned_keys b ON b.fingerprint = k.fingerprint`
 
 func scanKey(r *sql.Rows) (k exchange.Key, err error) {
 	var created int64
-	var expires, used, revoked sql.NullInt64
+	var expires, retires, frozen, used, revoked sql.NullInt64
 	err = r.Scan(&k.ID, &k.User, &k.Fingerprint, &k.Type, &k.Bits, &k.Public, &k.Comment, &k.Origin,
-		&created, &expires, &used, &revoked, &k.RevokedWhy)
-	k.CreatedAt, k.ExpiresAt = exchange.FromMicros(created), timePtr(expires)
-	k.LastUsedAt, k.RevokedAt = timePtr(used), timePtr(revoked)
+		&k.HolderID, &k.Holder, &k.Flag, &created, &expires, &retires, &k.ReplacedBy,
+		&frozen, &k.FrozenByID, &k.FrozenBy, &used, &k.LastAddress, &k.LastClient, &revoked, &k.RevokedWhy, &k.Burned)
+	k.CreatedAt, k.ExpiresAt, k.RetiresAt = exchange.FromMicros(created), timePtr(expires), timePtr(retires)
+	k.FrozenAt, k.LastUsedAt, k.RevokedAt = timePtr(frozen), timePtr(used), timePtr(revoked)
 	return k, err
 }
 
@@ -26,17 +33,56 @@ func (q *Q) Keys(userID string) ([]exchange.Key, error) {
 	return collect(q, "Keys", scanKey, keyColumns+` WHERE k.user_id = $1 ORDER BY k.id`, userID)
 }
 
-// KeyHolders lists every key row with a fingerprint that is not revoked.
+// KeysOf lists every key with a fingerprint, of any user, revoked ones included.
+func (q *Q) KeysOf(fingerprint string) ([]exchange.Key, error) {
+	return collect(q, "KeysOf", scanKey, keyColumns+` WHERE k.fingerprint = $1 ORDER BY k.id`, fingerprint)
+}
+
+// KeyHolders lists every key with a fingerprint that is not revoked.
 func (q *Q) KeyHolders(fingerprint string) ([]exchange.Key, error) {
 	return collect(q, "KeyHolders", scanKey, keyColumns+` WHERE k.fingerprint = $1 AND k.revoked_at IS NULL ORDER BY k.id`, fingerprint)
 }
 
+// KeysHeldBy lists the keys, not revoked, whose private half a contact has.
+func (q *Q) KeysHeldBy(contactID string) ([]exchange.Key, error) {
+	return collect(q, "KeysHeldBy", scanKey, keyColumns+` WHERE k.holder = $1 AND k.holder <> '' AND k.revoked_at IS NULL ORDER BY k.id`, contactID)
+}
+
+// KeysDue lists up to limit keys that have not been revoked and need attention
+// before a time: they expire or retire by then, or were made before old.
+func (q *Q) KeysDue(by, old time.Time, after string, limit int) ([]exchange.Key, error) {
+	return collect(q, "KeysDue", scanKey, keyColumns+` WHERE k.id > $3 AND k.revoked_at IS NULL
+		AND (k.expires_at < $1 OR k.retires_at < $1 OR k.created_at < $2) ORDER BY k.id LIMIT $4`,
+		exchange.Micros(by), exchange.Micros(old), after, limit)
+}
+
+// KeysEnding lists up to limit keys, not revoked, whose overlap is over or
+// which have expired, and nothing was done about it yet.
+func (q *Q) KeysEnding(now time.Time, limit int) ([]exchange.Key, error) {
+	return collect(q, "KeysEnding", scanKey, keyColumns+` WHERE k.revoked_at IS NULL AND (k.retires_at <= $1 OR (k.expires_at <= $1
+		AND NOT EXISTS (SELECT 1 FROM notices x WHERE x.user_id = k.user_id AND x.kind = 'key.expired' AND x.fingerprint = k.fingerprint
+		AND x.at >= k.expires_at))) ORDER BY k.id LIMIT $2`, exchange.Micros(now), limit)
+}
+
 // AddKey records a key of a user.
 func (tx *Tx) AddKey(userID string, k exchange.Key) error {
-	_, err := tx.exec("AddKey", `INSERT INTO keys (id, user_id, fingerprint, type, bits, public, comment, origin, created_at, expires_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`, k.ID, userID, k.Fingerprint, k.Type, k.Bits, k.Public, k.Comment,
-		k.Origin, exchange.Micros(k.CreatedAt), timeNull(k.ExpiresAt))
+	_, err := tx.exec("AddKey", `INSERT INTO keys (id, user_id, fingerprint, type, bits, public, comment, origin, holder, created_at, expires_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`, k.ID, userID, k.Fingerprint, k.Type, k.Bits, k.Public, k.Comment,
+		k.Origin, k.HolderID, exchange.Micros(k.CreatedAt), timeNull(k.ExpiresAt))
 	return err
+}
+
+// SetKey changes what may change of a key: holder, flag, expiry, and whether
+// it is frozen.
+func (tx *Tx) SetKey(k exchange.Key) error {
+	return tx.execOne("SetKey", `UPDATE keys SET holder = $2, flag = $3, expires_at = $4, frozen_at = $5, frozen_by = $6 WHERE id = $1`,
+		k.ID, k.HolderID, k.Flag, timeNull(k.ExpiresAt), timeNull(k.FrozenAt), k.FrozenByID)
+}
+
+// ReplaceKey makes a key retire in favour of another.
+func (tx *Tx) ReplaceKey(keyID, byID string, at time.Time) error {
+	return tx.execOne("ReplaceKey", `UPDATE keys SET replaced_by = $2, retires_at = $3 WHERE id = $1 AND revoked_at IS NULL`,
+		keyID, byID, exchange.Micros(at))
 }
 
 // RevokeKey marks a key revoked.
@@ -45,49 +91,90 @@ func (tx *Tx) RevokeKey(keyID, why string, at time.Time) error {
 		keyID, exchange.Micros(at), why)
 }
 
-// KeyUsed notes when a key last logged in.
-func (tx *Tx) KeyUsed(keyID string, at time.Time) error {
-	_, err := tx.exec("KeyUsed", `UPDATE keys SET last_used_at = $2 WHERE id = $1`, keyID, exchange.Micros(at))
-	return err
+// KeyUse is a log-in with a key.
+type KeyUse struct {
+	KeyID, Address, Client string
+	At                     int64 // µs
 }
 
-// Revocation ends sessions: all of a user's, or those of one key.
-type Revocation struct {
-	Number      int64
-	UserID      string
-	Fingerprint string // "" means every session of the user
-	Reason      string
-}
-
-// Revoke records a revocation under the next number. The counter's row lock
-// makes numbers appear in order, so a poller misses none.
-func (tx *Tx) Revoke(r Revocation, at time.Time) error {
-	if err := tx.execOne("Revoke", `UPDATE counters SET value = value + 1 WHERE name = 'revocation'`); err != nil {
+// KeyUsed notes where a key last logged in from. What it replaces then retires
+// after grace at the latest.
+func (tx *Tx) KeyUsed(u KeyUse, grace time.Duration) error {
+	if _, err := tx.exec("KeyUsed", `UPDATE keys SET last_used_at = $2, last_address = $3, last_client = $4 WHERE id = $1`,
+		u.KeyID, u.At, u.Address, u.Client); err != nil {
 		return err
 	}
-	_, err := tx.exec("Revoke", `INSERT INTO revocations (number, user_id, fingerprint, reason, at)
-		SELECT value, $1, $2, $3, $4 FROM counters WHERE name = 'revocation'`, r.UserID, r.Fingerprint, r.Reason, exchange.Micros(at))
+	_, err := tx.exec("KeyUsed", `UPDATE keys SET retires_at = $2 WHERE replaced_by = $1 AND retires_at > $2`, u.KeyID, u.At+grace.Microseconds())
 	return err
 }
 
-// RevocationNumber is the newest revocation's number.
-func (q *Q) RevocationNumber() (n int64, err error) {
-	err = q.scanOne("RevocationNumber", `SELECT value FROM counters WHERE name = 'revocation'`, nil, &n)
-	return n, err
+// Burned finds a burned key; NotFound when it is none.
+func (q *Q) Burned(fingerprint string) (exchange.BurnedKey, error) {
+	return one(q, "Burned", func(r *sql.Rows) (b exchange.BurnedKey, err error) {
+		var at int64
+		err = r.Scan(&b.Fingerprint, &b.How, &b.Why, &b.Actor, &at)
+		b.At = exchange.FromMicros(at)
+		return b, err
+	}, `SELECT fingerprint, how, why, actor, at FROM burned_keys WHERE fingerprint = $1`, fingerprint)
 }
 
-// RevocationsAfter lists what was revoked after a number.
-func (q *Q) RevocationsAfter(number int64) ([]Revocation, error) {
-	return collect(q, "RevocationsAfter", func(r *sql.Rows) (v Revocation, err error) {
-		err = r.Scan(&v.Number, &v.UserID, &v.Fingerprint, &v.Reason)
-		return v, err
-	}, `SELECT number, user_id, fingerprint, reason FROM revocations WHERE number > $1 ORDER BY number`, number)
+// BurnedKeys lists all burned keys, the newest first.
+func (q *Q) BurnedKeys(limit int) ([]exchange.BurnedKey, error) {
+	return collect(q, "BurnedKeys", func(r *sql.Rows) (b exchange.BurnedKey, err error) {
+		var at int64
+		err = r.Scan(&b.Fingerprint, &b.How, &b.Why, &b.Actor, &at)
+		b.At = exchange.FromMicros(at)
+		return b, err
+	}, `SELECT fingerprint, how, why, actor, at FROM burned_keys ORDER BY at DESC LIMIT $1`, limit)
 }
 
-// Revoked reports whether anything of this login was revoked after a number.
-func (q *Q) Revoked(userID, fingerprint string, after int64) (bool, error) {
-	var n int64
-	err := q.scanOne("Revoked", `SELECT COUNT(*) FROM revocations
-		WHERE number > $1 AND user_id = $2 AND (fingerprint = '' OR fingerprint = $3)`, []any{after, userID, fingerprint}, &n)
-	return n > 0, err
+// Burn bars a fingerprint for ever. What was only suspected becomes certain;
+// otherwise the first reason stays.
+func (tx *Tx) Burn(b exchange.BurnedKey) error {
+	_, err := tx.exec("Burn", `INSERT INTO burned_keys (fingerprint, how, why, actor, at) VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT (fingerprint) DO UPDATE SET how = excluded.how, why = excluded.why, actor = excluded.actor, at = excluded.at
+		WHERE burned_keys.how = 'suspected' AND excluded.how <> 'suspected'`,
+		b.Fingerprint, b.How, b.Why, b.Actor, exchange.Micros(b.At))
+	return err
+}
+
+const pendingColumns = `SELECT u.name, p.user_id, p.fingerprint, p.type, p.bits, p.public, p.address, p.client, p.first_at, p.last_at, p.times
+	FROM pending_keys p JOIN users u ON u.id = p.user_id`
+
+func scanPending(r *sql.Rows) (p exchange.PendingKey, err error) {
+	var first, last int64
+	err = r.Scan(&p.User, &p.UserID, &p.Fingerprint, &p.Type, &p.Bits, &p.Public, &p.Address, &p.Client, &first, &last, &p.Times)
+	p.FirstAt, p.LastAt = exchange.FromMicros(first), exchange.FromMicros(last)
+	return p, err
+}
+
+// PendingKeys lists the keys that wait, of one user or of all, the newest first.
+func (q *Q) PendingKeys(userID string) ([]exchange.PendingKey, error) {
+	return collect(q, "PendingKeys", scanPending, pendingColumns+` WHERE $1 = '' OR p.user_id = $1 ORDER BY p.last_at DESC`, userID)
+}
+
+// PendingKey finds a key that waits for a user.
+func (q *Q) PendingKey(userID, fingerprint string) (exchange.PendingKey, error) {
+	return one(q, "PendingKey", scanPending, pendingColumns+` WHERE p.user_id = $1 AND p.fingerprint = $2`, userID, fingerprint)
+}
+
+// AddPending notes an unknown key, and keeps the user's newest ones.
+func (tx *Tx) AddPending(p exchange.PendingKey, keep int) error {
+	_, err := tx.exec("AddPending", `INSERT INTO pending_keys (user_id, fingerprint, type, bits, public, address, client, first_at, last_at, times)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, 1) ON CONFLICT (user_id, fingerprint)
+		DO UPDATE SET address = excluded.address, client = excluded.client, last_at = excluded.last_at, times = pending_keys.times + 1`,
+		p.UserID, p.Fingerprint, p.Type, p.Bits, p.Public, p.Address, p.Client, exchange.Micros(p.LastAt))
+	if err != nil {
+		return err
+	}
+	_, err = tx.exec("AddPending", `DELETE FROM pending_keys WHERE user_id = $1 AND last_at <
+		COALESCE((SELECT last_at FROM pending_keys WHERE user_id = $1 ORDER BY last_at DESC LIMIT 1 OFFSET $2), 0)`, p.UserID, keep-1)
+	return err
+}
+
+// DropPending takes a key off the list of those that wait; for every user when
+// userID is "".
+func (tx *Tx) DropPending(userID, fingerprint string) error {
+	_, err := tx.exec("DropPending", `DELETE FROM pending_keys WHERE fingerprint = $2 AND ($1 = '' OR user_id = $1)`, userID, fingerprint)
+	return err
 }

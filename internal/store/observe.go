@@ -1,7 +1,10 @@
 package store
 
 import (
+	"database/sql"
 	"encoding/json"
+	"strconv"
+	"strings"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 )
@@ -23,31 +26,67 @@ func (tx *Tx) Audit(r exchange.AuditRow) error {
 	return err
 }
 
-// Connection is the compact record that every connection leaves.
-type Connection struct {
-	Reference, Address, User, Client, Cipher string
-	Offered, Methods                         []string
-	Outcome                                  string
-	At                                       int64 // µs
-	Seconds                                  int64
+// AuditOf lists up to limit audit rows of a user after an id, in their order.
+func (q *Q) AuditOf(userID, after string, limit int) ([]exchange.AuditRow, error) {
+	return collect(q, "AuditOf", func(r *sql.Rows) (a exchange.AuditRow, err error) {
+		var at int64
+		var detail string
+		err = r.Scan(&a.ID, &at, &a.Actor, &a.Action, &a.Subject, &a.User, &detail)
+		a.At = exchange.FromMicros(at)
+		_ = json.Unmarshal([]byte(detail), &a.Detail) // damage reads as nothing said
+		return a, err
+	}, `SELECT id, at, actor, action, subject, user_id, detail FROM audit WHERE user_id = $1 AND id > $2 ORDER BY id LIMIT $3`, userID, after, limit)
 }
 
-// AddConnection records a connection.
-func (tx *Tx) AddConnection(c Connection) error {
-	_, err := tx.exec("AddConnection", `INSERT INTO connections (reference, at, address, user_name, client, cipher, offered, methods, outcome, seconds)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`, c.Reference, c.At, c.Address, c.User, c.Client, c.Cipher,
-		jsonList(c.Offered), jsonList(c.Methods), c.Outcome, c.Seconds)
+const connectionColumns = `SELECT reference, at, address, user_name, client, algorithms, offered, methods, outcome, detail, logged_in,
+	fingerprint, session, user_id, ended_at, received, sent FROM connections`
+
+func scanConnection(r *sql.Rows) (c exchange.Connection, err error) {
+	var at int64
+	var offered, methods string
+	var ended sql.NullInt64
+	err = r.Scan(&c.Reference, &at, &c.Address, &c.User, &c.Client, &c.Algorithms, &offered, &methods, &c.Outcome, &c.Detail, &c.LoggedIn,
+		&c.Fingerprint, &c.Session, &c.UserID, &ended, &c.Received, &c.Sent)
+	c.At, c.Offered, c.Methods, c.EndedAt = exchange.FromMicros(at), list(offered), list(methods), timePtr(ended)
+	return c, err
+}
+
+// Connections lists the newest connections of which a column, "reference",
+// "address", "user_name" or "fingerprint", has a value.
+func (q *Q) Connections(column, value string, limit int) ([]exchange.Connection, error) {
+	query := map[string]string{
+		"reference":   ` WHERE reference = $1 ORDER BY at DESC LIMIT $2`,
+		"address":     ` WHERE address = $1 ORDER BY at DESC LIMIT $2`,
+		"user_name":   ` WHERE user_name = $1 ORDER BY at DESC LIMIT $2`,
+		"fingerprint": ` WHERE fingerprint = $1 AND fingerprint <> '' ORDER BY at DESC LIMIT $2`,
+	}[column]
+	return collect(q, "Connections", scanConnection, connectionColumns+query, value, limit)
+}
+
+// AddConnection records a connection; its end comes later, if it logged in.
+func (tx *Tx) AddConnection(c exchange.Connection) error {
+	_, err := tx.exec("AddConnection", `INSERT INTO connections (reference, at, address, user_name, client, algorithms, offered, methods,
+		outcome, seconds, detail, logged_in, fingerprint, session, user_id, ended_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $10, $11, $12, $13, $14, $15)`, c.Reference, exchange.Micros(c.At), c.Address, c.User, c.Client,
+		c.Algorithms, jsonList(c.Offered), jsonList(c.Methods), c.Outcome, c.Detail, flag(c.LoggedIn), c.Fingerprint, c.Session, c.UserID, timeNull(c.EndedAt))
 	return err
 }
 
-// PruneConnections keeps the newest rows, at most keep of them and none from
-// before a time.
-func (tx *Tx) PruneConnections(before int64, keep int64) error {
+// EndConnection records how a session ended.
+func (tx *Tx) EndConnection(c exchange.Connection) error {
+	_, err := tx.exec("EndConnection", `UPDATE connections SET outcome = $2, detail = $3, ended_at = $4, received = $5, sent = $6 WHERE reference = $1`,
+		c.Reference, c.Outcome, c.Detail, timeNull(c.EndedAt), c.Received, c.Sent)
+	return err
+}
+
+// PruneConnections removes rows from before a time, and of those that did not
+// log in all but the newest: a flood must not push out what matters.
+func (tx *Tx) PruneConnections(before int64, keepFailed int64) error {
 	if _, err := tx.exec("PruneConnections", `DELETE FROM connections WHERE at < $1`, before); err != nil {
 		return err
 	}
-	_, err := tx.exec("PruneConnections", `DELETE FROM connections WHERE at <
-		COALESCE((SELECT at FROM connections ORDER BY at DESC LIMIT 1 OFFSET $1), 0)`, keep)
+	_, err := tx.exec("PruneConnections", `DELETE FROM connections WHERE logged_in = 0 AND at <
+		COALESCE((SELECT at FROM connections WHERE logged_in = 0 ORDER BY at DESC LIMIT 1 OFFSET $1), 0)`, max(keepFailed-1, 0))
 	return err
 }
 
@@ -73,8 +112,90 @@ func (tx *Tx) SeenAddress(a Address) error {
 	return err
 }
 
-// PruneAddresses forgets addresses not seen since a time.
-func (tx *Tx) PruneAddresses(before int64) error {
-	_, err := tx.exec("PruneAddresses", `DELETE FROM addresses WHERE COALESCE(last_ok, 0) < $1 AND COALESCE(last_failed, 0) < $1`, before)
+// PruneAddresses forgets addresses not seen since a time, and of those that
+// never got in all but the newest.
+func (tx *Tx) PruneAddresses(before int64, keepFailed int64) error {
+	if _, err := tx.exec("PruneAddresses", `DELETE FROM addresses WHERE COALESCE(last_ok, 0) < $1 AND COALESCE(last_failed, 0) < $1`, before); err != nil {
+		return err
+	}
+	_, err := tx.exec("PruneAddresses", `DELETE FROM addresses WHERE last_ok IS NULL AND last_failed <
+		COALESCE((SELECT last_failed FROM addresses WHERE last_ok IS NULL ORDER BY last_failed DESC LIMIT 1 OFFSET $1), 0)`, max(keepFailed-1, 0))
+	return err
+}
+
+// Observation is something read or listed in a session.
+type Observation struct {
+	ID, Fingerprint, UserID, Session, Action, Path string
+	Bytes, Times, Until                            int64 // Until: µs
+}
+
+const observationColumns = 9
+
+// AddObservations records up to some dozens of observations with one statement.
+func (tx *Tx) AddObservations(list []Observation) error {
+	if len(list) == 0 {
+		return nil
+	}
+	args := make([]any, 0, len(list)*observationColumns)
+	for _, o := range list {
+		args = append(args, o.ID, o.Fingerprint, o.UserID, o.Session, o.Action, []byte(o.Path), o.Bytes, o.Times, o.Until)
+	}
+	_, err := tx.exec("AddObservations", `INSERT INTO activity (id, fingerprint, user_id, session, action, path, bytes, times, until) VALUES `+
+		placeholders(len(list), observationColumns), args...)
+	return err
+}
+
+// placeholders writes ($1, $2), ($3, $4), … for rows of columns.
+func placeholders(rows, columns int) string {
+	var b strings.Builder
+	for i := range rows * columns {
+		switch {
+		case i == 0:
+			b.WriteString("(")
+		case i%columns == 0:
+			b.WriteString("), (")
+		default:
+			b.WriteString(", ")
+		}
+		b.WriteString("$")
+		b.WriteString(strconv.Itoa(i + 1))
+	}
+	return b.String() + ")"
+}
+
+// ObservationsOf lists what a key read and listed after an id, in order.
+func (q *Q) ObservationsOf(fingerprint, after string, limit int) ([]Observation, error) {
+	return collect(q, "ObservationsOf", func(r *sql.Rows) (o Observation, err error) {
+		var path []byte
+		err = r.Scan(&o.ID, &o.Fingerprint, &o.UserID, &o.Session, &o.Action, &path, &o.Bytes, &o.Times, &o.Until)
+		o.Path = string(path)
+		return o, err
+	}, `SELECT id, fingerprint, user_id, session, action, path, bytes, times, until FROM activity
+		WHERE fingerprint = $1 AND id > $2 ORDER BY id LIMIT $3`, fingerprint, after, limit)
+}
+
+// PruneObservations removes rows from before an id, and all but the newest.
+func (tx *Tx) PruneObservations(before string, keep int64) error {
+	if _, err := tx.exec("PruneObservations", `DELETE FROM activity WHERE id < $1`, before); err != nil {
+		return err
+	}
+	_, err := tx.exec("PruneObservations", `DELETE FROM activity WHERE id <
+		COALESCE((SELECT id FROM activity ORDER BY id DESC LIMIT 1 OFFSET $1), '')`, max(keep-1, 0))
+	return err
+}
+
+// Counter reads a named counter; one that never counted is 0.
+func (q *Q) Counter(name string) (n int64, err error) {
+	err = q.scanOne("Counter", `SELECT COALESCE((SELECT value FROM counters WHERE name = $1), 0)`, []any{name}, &n)
+	return n, err
+}
+
+// Count adds to a named counter.
+func (tx *Tx) Count(name string, n int64) error {
+	if n == 0 {
+		return nil
+	}
+	_, err := tx.exec("Count", `INSERT INTO counters (name, value) VALUES ($1, $2)
+		ON CONFLICT (name) DO UPDATE SET value = counters.value + excluded.value`, name, n)
 	return err
 }

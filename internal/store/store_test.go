@@ -354,27 +354,37 @@ func credential(t *testing.T, s *store.Store) {
 	}
 }
 
+// pruned: a flood of failures goes but for the newest, what logged in stays
+// until its time, and an address remembers both its times.
 func pruned(t *testing.T, s *store.Store) {
+	at := func(us int64) time.Time { return exchange.FromMicros(us) }
 	write(t, s, func(tx *store.Tx) error {
-		for i := range 10 {
-			if err := tx.AddConnection(store.Connection{Reference: fmt.Sprint(i), At: int64(i), Outcome: "ok"}); err != nil {
+		for i := range int64(20) {
+			c := exchange.Connection{Reference: fmt.Sprint(i), At: at(i), Address: "192.0.2.7", LoggedIn: i < 10}
+			if err := tx.AddConnection(c); err != nil {
 				return err
 			}
 		}
-		if err := tx.SeenAddress(store.Address{Address: "192.0.2.1", LastFailed: 5}); err != nil {
+		for _, a := range []store.Address{{Address: "192.0.2.1", LastFailed: 5}, {Address: "192.0.2.1", LastOK: 6}, {Address: "192.0.2.2", LastFailed: 7}, {Address: "192.0.2.3", LastFailed: 8}} {
+			if err := tx.SeenAddress(a); err != nil {
+				return err
+			}
+		}
+		if err := tx.PruneAddresses(3, 1); err != nil {
 			return err
 		}
-		if err := tx.SeenAddress(store.Address{Address: "192.0.2.1", LastOK: 6}); err != nil {
-			return err
-		}
-		if err := tx.PruneAddresses(3); err != nil {
-			return err
-		}
-		return tx.PruneConnections(2, 5)
+		return tx.PruneConnections(2, 4)
 	})
-	a, err := s.Read(context.Background()).Address("192.0.2.1")
-	if err != nil || a.LastOK != 6 || a.LastFailed != 5 {
+	q := s.Read(context.Background())
+	left, err := q.Connections("address", "192.0.2.7", 100)
+	if err != nil || len(left) != 8+4 {
+		t.Fatalf("%d rows are left, %v", len(left), err)
+	}
+	if a, err := q.Address("192.0.2.1"); err != nil || a.LastOK != 6 || a.LastFailed != 5 {
 		t.Fatalf("%+v, %v", a, err)
+	}
+	if a, err := q.Address("192.0.2.2"); err != nil || a.LastFailed != 0 {
+		t.Fatalf("a stranger's old address was kept: %+v, %v", a, err)
 	}
 }
 

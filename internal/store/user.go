@@ -57,41 +57,6 @@ func (tx *Tx) SetUser(u exchange.User) error {
 		u.ID, null(u.QuotaBytes), null(u.QuotaFiles))
 }
 
-// Credential is what one look-up says of a username and a key: absent parts
-// are empty, so that an unknown user costs what a known one does.
-type Credential struct {
-	User         exchange.User
-	AccountState string
-	Key          exchange.Key
-	KeyElsewhere bool // another user has this key, not revoked
-	Revocation   int64
-}
-
-// Credential looks up who may log in as name with a key. One query, whatever
-// exists.
-func (q *Q) Credential(name, fingerprint string) (c Credential, err error) {
-	var created sql.NullInt64
-	var enabled sql.NullBool
-	var uid, uname, kind, account, vendor, start, ips, state, kid, kfp sql.NullString
-	var expires, revoked sql.NullInt64
-	err = q.scanOne("Credential", `SELECT (SELECT value FROM counters WHERE name = 'revocation'),
-		u.id, u.name, u.kind, u.account_id, u.vendor, u.enabled, u.start_dir, u.allow_ips, u.created_at, a.state,
-		k.id, k.fingerprint, k.expires_at, k.revoked_at,
-		EXISTS (SELECT 1 FROM keys o WHERE o.fingerprint = $2 AND o.revoked_at IS NULL)
-		FROM (SELECT 1 AS one) o
-		LEFT JOIN users u ON u.name = $1
-		LEFT JOIN accounts a ON a.id = u.account_id
-		LEFT JOIN keys k ON k.user_id = u.id AND k.fingerprint = $2
-		ORDER BY k.revoked_at IS NULL DESC LIMIT 1`,
-		[]any{name, fingerprint}, &c.Revocation, &uid, &uname, &kind, &account, &vendor, &enabled, &start, &ips, &created, &state,
-		&kid, &kfp, &expires, &revoked, &c.KeyElsewhere)
-	c.User = exchange.User{ID: uid.String, Name: uname.String, Kind: kind.String, Account: account.String, Vendor: vendor.String,
-		Enabled: enabled.Bool, StartDir: start.String, AllowIPs: list(ips.String), CreatedAt: exchange.FromMicros(created.Int64)}
-	c.AccountState = state.String
-	c.Key = exchange.Key{ID: kid.String, Fingerprint: kfp.String, ExpiresAt: timePtr(expires), RevokedAt: timePtr(revoked)}
-	return c, err
-}
-
 // flag stores a boolean: both databases compare 0 and 1.
 func flag(b bool) int64 {
 	if b {

@@ -1,0 +1,107 @@
+package exchange
+
+import "time"
+
+// Session is one live SSH login.
+type Session struct {
+	ID          string    `json:"id"`
+	User        string    `json:"user" doc:"Username"`
+	Account     string    `json:"account" doc:"Account ID"`
+	Address     string    `json:"address"`
+	Client      string    `json:"client" doc:"The client's version string"`
+	Fingerprint string    `json:"fingerprint" doc:"The key it logged in with"`
+	Since       time.Time `json:"since"`
+	Received    int64     `json:"received" doc:"Bytes from the client"`
+	Sent        int64     `json:"sent" doc:"Bytes to the client"`
+}
+
+// Connection is the compact record that every connection leaves.
+type Connection struct {
+	Reference   string     `json:"reference" doc:"Short, as said to partners"`
+	At          time.Time  `json:"at"`
+	Address     string     `json:"address"`
+	User        string     `json:"user" doc:"Username as tried, escaped"`
+	Client      string     `json:"client" doc:"Version string, escaped"`
+	Algorithms  string     `json:"algorithms,omitempty" doc:"Negotiated: key exchange, host key, cipher, MAC, signature"`
+	Offered     []string   `json:"offered" doc:"Fingerprints of the keys offered"`
+	Methods     []string   `json:"methods" doc:"Log-in methods tried"`
+	Outcome     string     `json:"outcome" doc:"A fixed reason code: ok, unknown_key, …"`
+	Detail      string     `json:"detail,omitempty" doc:"What the code is about: a path, an algorithm"`
+	LoggedIn    bool       `json:"logged_in"`
+	Fingerprint string     `json:"fingerprint,omitempty" doc:"The key that logged in"`
+	Session     string     `json:"session,omitempty"`
+	UserID      string     `json:"-"`
+	KeyID       string     `json:"-"`
+	EndedAt     *time.Time `json:"ended_at,omitempty" doc:"Absent while a session lives"`
+	Received    int64      `json:"received" doc:"Bytes from the client"`
+	Sent        int64      `json:"sent" doc:"Bytes to the client"`
+}
+
+// Explanation says in words how a connection went, and what to tell the partner.
+type Explanation struct {
+	Connection Connection `json:"connection"`
+	Sentence   string     `json:"sentence"`
+	Advice     string     `json:"advice,omitempty" doc:"What to tell the partner"`
+}
+
+// Ban keeps an address out for a while, because too many connections from it failed.
+type Ban struct {
+	Address  string    `json:"address"`
+	Since    time.Time `json:"since"`
+	Until    time.Time `json:"until"`
+	Failures int64     `json:"failures" doc:"Failed connections that led to it"`
+	Refused  int64     `json:"refused" doc:"Connections turned away since"`
+	Reason   string    `json:"reason" doc:"Reason code of the last failure"`
+}
+
+// Explained answers "why can't they log in?".
+type Explained struct {
+	About        string        `json:"about" doc:"A user, an address or a reference"`
+	Summary      []string      `json:"summary" doc:"What holds now: a ban, a disabled user, no key on file"`
+	Explanations []Explanation `json:"explanations" doc:"The newest first"`
+}
+
+// Actions of a key, as its activity report names them.
+const (
+	ActivitySession = "session"
+	ActivityRead    = "read"
+	ActivityList    = "list"
+	ActivityWrite   = "write"
+	ActivityRemove  = "remove"
+	ActivityChange  = "change" // renamed, made a directory, set attributes
+)
+
+// Activity is one line of a key activity report.
+type Activity struct {
+	At      time.Time  `json:"at"`
+	Until   *time.Time `json:"until,omitempty" doc:"End of a session, last of several reads"`
+	User    string     `json:"user" doc:"Username"`
+	Session string     `json:"session"`
+	Action  string     `json:"action" enum:"session,read,list,write,remove,change"`
+	Path    string     `json:"path,omitempty" doc:"Escaped if it is not UTF-8"`
+	Bytes   int64      `json:"bytes" doc:"Served, stored, or both ways for a session"`
+	Times   int64      `json:"times" doc:"How often within one session"`
+	Address string     `json:"address,omitempty"`
+	Client  string     `json:"client,omitempty"`
+	Note    string     `json:"note,omitempty"`
+}
+
+// KeyActivity is everything that was done with a key: the key activity report.
+type KeyActivity struct {
+	Fingerprint string     `json:"fingerprint"`
+	Users       []string   `json:"users" doc:"Who held it"`
+	Made        time.Time  `json:"made" doc:"When this report was made"`
+	Since       time.Time  `json:"since" doc:"When the key was first enrolled"`
+	Lost        int64      `json:"lost" doc:"Observations of reads and listings, of any key, that could not be kept"`
+	Sessions    int        `json:"sessions"`
+	Addresses   []string   `json:"addresses"`
+	Rows        []Activity `json:"rows" doc:"In the order of time"`
+}
+
+// Check is one finding of a test of a user's set-up.
+type Check struct {
+	What string `json:"what"`
+	OK   bool   `json:"ok"`
+	Says string `json:"says"`
+	Hint string `json:"hint,omitempty"`
+}

@@ -1,0 +1,66 @@
+package exchange
+
+import (
+	"net/mail"
+	"strings"
+	"time"
+)
+
+// Roles of contacts.
+const (
+	RoleTechnical = "technical"
+	RoleBilling   = "billing"
+	RoleSecurity  = "security"
+)
+
+// Contact is a person of an account or of a vendor.
+type Contact struct {
+	ID         string     `json:"id"`
+	Account    string     `json:"account,omitempty" doc:"Account ID, for an account's contact"`
+	Vendor     string     `json:"vendor,omitempty" doc:"Short name, for a vendor's contact"`
+	Name       string     `json:"name"`
+	Email      string     `json:"email"`
+	Phone      string     `json:"phone,omitempty"`
+	Roles      []string   `json:"roles" doc:"technical, billing, security"`
+	CreatedAt  time.Time  `json:"created_at"`
+	VerifiedAt *time.Time `json:"verified_at,omitempty" doc:"When the e-mail address was proven to reach the person"`
+	Verified   string     `json:"verified,omitempty" doc:"How: by link, or an operator's word"`
+	BouncedAt  *time.Time `json:"bounced_at,omitempty"`
+	LeftAt     *time.Time `json:"left_at,omitempty"`
+}
+
+// Of is the account or vendor that a contact belongs to.
+func (c *Contact) Of() string { return c.Account + c.Vendor }
+
+// CheckEmail accepts one plain e-mail address and returns it as it is kept:
+// the domain in lower case.
+func CheckEmail(s string) (string, error) {
+	a, err := mail.ParseAddress(strings.TrimSpace(s))
+	if err != nil || a.Name != "" || len(s) > 254 || Printable(s) != s || strings.ContainsAny(s, "<>\"") {
+		return "", E("exchange.CheckEmail", Invalid, "%q is not an e-mail address.", Printable(s))
+	}
+	local, domain, _ := strings.Cut(a.Address, "@")
+	return local + "@" + strings.ToLower(domain), nil
+}
+
+// Notice is something that people should be told about.
+type Notice struct {
+	ID          string     `json:"id"`
+	At          time.Time  `json:"at"`
+	Kind        string     `json:"kind" doc:"key.expiring, key.old, key.flagged, …"`
+	User        string     `json:"user" doc:"Username"`
+	UserID      string     `json:"-"`
+	Fingerprint string     `json:"fingerprint,omitempty"`
+	Mark        string     `json:"-"` // with kind and fingerprint: what is said once
+	Roles       []string   `json:"roles" doc:"Contacts with one of these roles should hear of it"`
+	To          []string   `json:"to" doc:"Their e-mail addresses today"`
+	Text        string     `json:"text"`
+	DoneAt      *time.Time `json:"done_at,omitempty"`
+}
+
+// Leaving says what a contact leaves behind.
+type Leaving struct {
+	Contact Contact `json:"contact"`
+	Keys    []Key   `json:"keys" doc:"Keys whose private half the person has; rotate or revoke them"`
+	Left    int     `json:"left" doc:"Contacts that remain"`
+}

@@ -1,0 +1,63 @@
+package store
+
+import (
+	"database/sql"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+)
+
+func scanBan(r *sql.Rows) (b exchange.Ban, err error) {
+	var since, until int64
+	err = r.Scan(&b.Address, &since, &until, &b.Failures, &b.Refused, &b.Reason)
+	b.Since, b.Until = exchange.FromMicros(since), exchange.FromMicros(until)
+	return b, err
+}
+
+// Bans lists the bans in force at a time, the newest first.
+func (q *Q) Bans(now int64) ([]exchange.Ban, error) {
+	return collect(q, "Bans", scanBan, `SELECT address, since, until, failures, refused, reason FROM bans WHERE until > $1 ORDER BY since DESC`, now)
+}
+
+// Ban finds the ban of an address, in force or over.
+func (q *Q) Ban(address string) (exchange.Ban, error) {
+	return one(q, "Ban", scanBan, `SELECT address, since, until, failures, refused, reason FROM bans WHERE address = $1`, address)
+}
+
+// SetBan records a ban, or how often it turned somebody away.
+func (tx *Tx) SetBan(b exchange.Ban) error {
+	_, err := tx.exec("SetBan", `INSERT INTO bans (address, since, until, failures, refused, reason) VALUES ($1, $2, $3, $4, $5, $6)
+		ON CONFLICT (address) DO UPDATE SET since = excluded.since, until = excluded.until, failures = excluded.failures,
+		refused = excluded.refused, reason = excluded.reason`,
+		b.Address, exchange.Micros(b.Since), exchange.Micros(b.Until), b.Failures, b.Refused, b.Reason)
+	return err
+}
+
+// RefusedByBan counts connections that a ban turned away.
+func (tx *Tx) RefusedByBan(address string, n int64) error {
+	_, err := tx.exec("RefusedByBan", `UPDATE bans SET refused = refused + $2 WHERE address = $1`, address, n)
+	return err
+}
+
+// Unban lifts a ban; NotFound when there is none.
+func (tx *Tx) Unban(address string) error {
+	return tx.execOne("Unban", `DELETE FROM bans WHERE address = $1`, address)
+}
+
+// PruneBans forgets bans that ended before a time.
+func (tx *Tx) PruneBans(before int64) error {
+	_, err := tx.exec("PruneBans", `DELETE FROM bans WHERE until < $1`, before)
+	return err
+}
+
+// AllowLists lists every network that some account or user may log in from:
+// from these, nobody is banned.
+func (q *Q) AllowLists() (networks []string, err error) {
+	rows, err := collect(q, "AllowLists", func(r *sql.Rows) (s string, err error) {
+		err = r.Scan(&s)
+		return s, err
+	}, `SELECT allow_ips FROM users WHERE allow_ips <> '[]' UNION SELECT allow_ips FROM accounts WHERE allow_ips <> '[]'`)
+	for _, r := range rows {
+		networks = append(networks, list(r)...)
+	}
+	return networks, err
+}

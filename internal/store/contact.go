@@ -1,0 +1,53 @@
+package store
+
+import (
+	"database/sql"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+)
+
+const contactColumns = `SELECT id, COALESCE(account_id, ''), COALESCE(vendor, ''), name, email, phone, roles, created_at,
+	verified_at, verified, bounced_at, left_at FROM contacts`
+
+func scanContact(r *sql.Rows) (c exchange.Contact, err error) {
+	var created int64
+	var roles string
+	var verified, bounced, left sql.NullInt64
+	err = r.Scan(&c.ID, &c.Account, &c.Vendor, &c.Name, &c.Email, &c.Phone, &roles, &created, &verified, &c.Verified, &bounced, &left)
+	c.Roles, c.CreatedAt = list(roles), exchange.FromMicros(created)
+	c.VerifiedAt, c.BouncedAt, c.LeftAt = timePtr(verified), timePtr(bounced), timePtr(left)
+	return c, err
+}
+
+// Contact finds one contact by id.
+func (q *Q) Contact(id string) (exchange.Contact, error) {
+	return one(q, "Contact", scanContact, contactColumns+` WHERE id = $1`, id)
+}
+
+// Contacts lists the contacts of an account and of a vendor, as far as they
+// are named; those who left come last.
+func (q *Q) Contacts(account, vendor string) ([]exchange.Contact, error) {
+	return collect(q, "Contacts", scanContact, contactColumns+` WHERE ($1 <> '' AND account_id = $1) OR ($2 <> '' AND vendor = $2)
+		ORDER BY CASE WHEN left_at IS NULL THEN 0 ELSE 1 END, id`, account, vendor)
+}
+
+// AllContacts lists every contact with an e-mail address, or every one when it is "".
+func (q *Q) AllContacts(email string) ([]exchange.Contact, error) {
+	return collect(q, "AllContacts", scanContact, contactColumns+` WHERE $1 = '' OR email = $1
+		ORDER BY CASE WHEN left_at IS NULL THEN 0 ELSE 1 END, id`, email)
+}
+
+// AddContact records a contact.
+func (tx *Tx) AddContact(c exchange.Contact) error {
+	_, err := tx.exec("AddContact", `INSERT INTO contacts (id, account_id, vendor, name, email, phone, roles, created_at, verified)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, '')`, c.ID, null(c.Account), null(c.Vendor), c.Name, c.Email, c.Phone,
+		jsonList(c.Roles), exchange.Micros(c.CreatedAt))
+	return err
+}
+
+// SetContact changes a contact's record.
+func (tx *Tx) SetContact(c exchange.Contact) error {
+	return tx.execOne("SetContact", `UPDATE contacts SET name = $2, email = $3, phone = $4, roles = $5, verified_at = $6, verified = $7,
+		bounced_at = $8, left_at = $9 WHERE id = $1`, c.ID, c.Name, c.Email, c.Phone, jsonList(c.Roles), timeNull(c.VerifiedAt), c.Verified,
+		timeNull(c.BouncedAt), timeNull(c.LeftAt))
+}

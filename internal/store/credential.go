@@ -1,0 +1,48 @@
+package store
+
+import (
+	"database/sql"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+)
+
+// Credential is what one look-up says of a username and a key: absent parts
+// are empty, so that an unknown user costs what a known one does.
+type Credential struct {
+	User         exchange.User
+	AccountState string
+	AccountIPs   []string
+	Region       string
+	Key          exchange.Key
+	KeyElsewhere bool // another user has this key, not revoked
+	KeyBurned    bool
+	KeyPending   bool // it waits for an operator's word for this user
+	Revocation   int64
+}
+
+// Credential looks up who may log in as name with a key. One query, whatever
+// exists.
+func (q *Q) Credential(name, fingerprint string) (c Credential, err error) {
+	var created, expires, revoked, retires, frozen sql.NullInt64
+	var enabled sql.NullBool
+	var uid, uname, kind, account, vendor, start, ips, state, accountIPs, region, kid, kfp sql.NullString
+	err = q.scanOne("Credential", `SELECT (SELECT value FROM counters WHERE name = 'revocation'),
+		u.id, u.name, u.kind, u.account_id, u.vendor, u.enabled, u.start_dir, u.allow_ips, u.created_at, a.state, a.allow_ips, a.region,
+		k.id, k.fingerprint, k.expires_at, k.revoked_at, k.retires_at, k.frozen_at,
+		EXISTS (SELECT 1 FROM keys o WHERE o.fingerprint = $2 AND o.revoked_at IS NULL),
+		EXISTS (SELECT 1 FROM burned_keys b WHERE b.fingerprint = $2),
+		EXISTS (SELECT 1 FROM pending_keys p WHERE p.user_id = u.id AND p.fingerprint = $2)
+		FROM (SELECT 1 AS one) o
+		LEFT JOIN users u ON u.name = $1
+		LEFT JOIN accounts a ON a.id = u.account_id
+		LEFT JOIN keys k ON k.user_id = u.id AND k.fingerprint = $2
+		ORDER BY k.revoked_at IS NULL DESC LIMIT 1`,
+		[]any{name, fingerprint}, &c.Revocation, &uid, &uname, &kind, &account, &vendor, &enabled, &start, &ips, &created, &state, &accountIPs, &region,
+		&kid, &kfp, &expires, &revoked, &retires, &frozen, &c.KeyElsewhere, &c.KeyBurned, &c.KeyPending)
+	c.User = exchange.User{ID: uid.String, Name: uname.String, Kind: kind.String, Account: account.String, Vendor: vendor.String,
+		Enabled: enabled.Bool, StartDir: start.String, AllowIPs: list(ips.String), CreatedAt: exchange.FromMicros(created.Int64)}
+	c.AccountState, c.AccountIPs, c.Region = state.String, list(accountIPs.String), region.String
+	c.Key = exchange.Key{ID: kid.String, Fingerprint: kfp.String, ExpiresAt: timePtr(expires), RevokedAt: timePtr(revoked),
+		RetiresAt: timePtr(retires), FrozenAt: timePtr(frozen)}
+	return c, err
+}

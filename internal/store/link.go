@@ -1,0 +1,117 @@
+package store
+
+import (
+	"database/sql"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+)
+
+const linkColumns = `SELECT l.id, l.kind, COALESCE(u.name, ''), c.email, l.fingerprint, l.state, l.created_at, l.expires_at,
+	l.ended_at, l.opened_from, l.user_id, l.contact_id FROM links l JOIN contacts c ON c.id = l.contact_id LEFT JOIN users u ON u.id = l.user_id`
+
+func scanLink(r *sql.Rows) (l exchange.Link, err error) {
+	var created, expires int64
+	var ended sql.NullInt64
+	err = r.Scan(&l.ID, &l.Kind, &l.User, &l.Contact, &l.Fingerprint, &l.State, &created, &expires, &ended, &l.OpenedFrom, &l.UserID, &l.ContactID)
+	l.CreatedAt, l.ExpiresAt, l.EndedAt = exchange.FromMicros(created), exchange.FromMicros(expires), timePtr(ended)
+	return l, err
+}
+
+// Links lists one-time links, the newest first.
+func (q *Q) Links(user string, limit int) ([]exchange.Link, error) {
+	return collect(q, "Links", scanLink, linkColumns+` WHERE $1 = '' OR u.name = $1 ORDER BY l.id DESC LIMIT $2`, user, limit)
+}
+
+// Link finds one link by its id.
+func (q *Q) Link(id string) (exchange.Link, error) {
+	return one(q, "Link", scanLink, linkColumns+` WHERE l.id = $1`, id)
+}
+
+// LinksOfKey lists the links that hand over a key, opened ones included;
+// what was revoked or expired reached nobody.
+func (q *Q) LinksOfKey(fingerprint string) ([]exchange.Link, error) {
+	return collect(q, "LinksOfKey", scanLink, linkColumns+` WHERE l.fingerprint = $1 AND l.state IN ('waiting', 'opened') ORDER BY l.id`, fingerprint)
+}
+
+// LinkByToken finds a link by the hash of what its holder has.
+func (q *Q) LinkByToken(token []byte) (exchange.Link, error) {
+	return one(q, "LinkByToken", scanLink, linkColumns+` WHERE l.token = $1`, token)
+}
+
+// AddLink records a link with its sealed content.
+func (tx *Tx) AddLink(l exchange.Link, token, sealed []byte) error {
+	_, err := tx.exec("AddLink", `INSERT INTO links (id, token, kind, user_id, contact_id, fingerprint, sealed, state, created_at, expires_at, opened_from)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, 'waiting', $8, $9, '')`, l.ID, token, l.Kind, l.UserID, l.ContactID, l.Fingerprint,
+		sealed, exchange.Micros(l.CreatedAt), exchange.Micros(l.ExpiresAt))
+	return err
+}
+
+// OpenLink takes a waiting link's sealed content out, once: whoever comes
+// second finds NotFound.
+func (tx *Tx) OpenLink(token []byte, from string, at int64) (sealed []byte, err error) {
+	lock := tx.s.dialect.lock
+	if err := tx.scanOne("OpenLink", `SELECT sealed FROM links WHERE token = $1 AND state = 'waiting' AND expires_at > $2 `+lock,
+		[]any{token, at}, &sealed); err != nil {
+		return nil, err
+	}
+	return sealed, tx.execOne("OpenLink", `UPDATE links SET state = 'opened', sealed = NULL, ended_at = $2, opened_from = $3
+		WHERE token = $1 AND state = 'waiting'`, token, at, from)
+}
+
+// RevokeLink ends a waiting link, and forgets what it held.
+func (tx *Tx) RevokeLink(id string, at int64) error {
+	return tx.execOne("RevokeLink", `UPDATE links SET state = 'revoked', sealed = NULL, ended_at = $2 WHERE id = $1 AND state = 'waiting'`, id, at)
+}
+
+// RevokeLinksOf ends a contact's waiting links.
+func (tx *Tx) RevokeLinksOf(contactID string, at int64) error {
+	_, err := tx.exec("RevokeLinksOf", `UPDATE links SET state = 'revoked', sealed = NULL, ended_at = $2
+		WHERE contact_id = $1 AND state = 'waiting'`, contactID, at)
+	return err
+}
+
+// ExpireLinks ends the links whose time is over, and says which.
+func (tx *Tx) ExpireLinks(now int64) ([]exchange.Link, error) {
+	over, err := collect(&tx.Q, "ExpireLinks", scanLink, linkColumns+` WHERE l.state = 'waiting' AND l.expires_at <= $1 ORDER BY l.id LIMIT 1000`, now)
+	if err != nil || len(over) == 0 {
+		return nil, err
+	}
+	for _, l := range over {
+		if _, err := tx.exec("ExpireLinks", `UPDATE links SET state = 'expired', sealed = NULL, ended_at = expires_at
+			WHERE id = $1 AND state = 'waiting'`, l.ID); err != nil {
+			return nil, err
+		}
+	}
+	return over, nil
+}
+
+const noticeColumns = `SELECT n.id, n.at, n.kind, COALESCE(u.name, ''), n.user_id, n.fingerprint, n.mark, n.roles, n.text, n.done_at
+	FROM notices n LEFT JOIN users u ON u.id = n.user_id`
+
+func scanNotice(r *sql.Rows) (n exchange.Notice, err error) {
+	var at int64
+	var roles string
+	var done sql.NullInt64
+	err = r.Scan(&n.ID, &at, &n.Kind, &n.User, &n.UserID, &n.Fingerprint, &n.Mark, &roles, &n.Text, &done)
+	n.At, n.Roles, n.DoneAt = exchange.FromMicros(at), list(roles), timePtr(done)
+	return n, err
+}
+
+// Notices lists what people should be told, the oldest first.
+func (q *Q) Notices(done bool, limit int) ([]exchange.Notice, error) {
+	return collect(q, "Notices", scanNotice, noticeColumns+` WHERE $1 = 1 OR n.done_at IS NULL ORDER BY n.id LIMIT $2`, flag(done), limit)
+}
+
+// AddNotice records a notice, unless the same was said before; it reports
+// whether it was new.
+func (tx *Tx) AddNotice(n exchange.Notice) (bool, error) {
+	rows, err := tx.exec("AddNotice", `INSERT INTO notices (id, at, kind, user_id, fingerprint, mark, roles, text)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (user_id, kind, fingerprint, mark) DO NOTHING`,
+		n.ID, exchange.Micros(n.At), n.Kind, n.UserID, n.Fingerprint, n.Mark, jsonList(n.Roles), n.Text)
+	return rows > 0, err
+}
+
+// NoticeDone notes that people were told.
+func (tx *Tx) NoticeDone(id string, at int64) error {
+	return tx.execOne("NoticeDone", `UPDATE notices SET done_at = $2 WHERE id = $1 AND done_at IS NULL`, id, at)
+}
