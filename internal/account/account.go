@@ -6,9 +6,12 @@ package account
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/keys"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 )
 
@@ -31,6 +34,28 @@ type TemplateDir struct {
 type Policy struct {
 	Templates map[string]Template // by user kind
 	MaxKeys   int                 // not revoked, per user
+	KeyTypes  []string            // families taken: ed25519, ecdsa, rsa
+	MinRSA    int                 // bits
+	MaxRSA    int
+	KeyExpiry time.Duration     // of new keys; 0: none
+	Overlap   time.Duration     // how long a key works beside the one that replaces it
+	Help      string            // whom partners turn to
+	Regions   map[string]string // the same, by region, where it differs
+	// EndpointIPs are the networks that users of a region may log in from, by
+	// region; "" is every other. None allows all.
+	EndpointIPs map[string][]string
+}
+
+// accepts refuses a key that this operator does not take.
+func (p *Policy) accepts(k keys.Public) error {
+	const op = "account.accepts"
+	if family := k.Family(); !slices.Contains(p.KeyTypes, family) {
+		return exchange.E(op, exchange.Invalid, "Keys of type %s are not taken here. Make a pair of type %s.", k.Type, strings.Join(p.KeyTypes, " or "))
+	}
+	if k.Family() == keys.FamilyRSA && (k.Bits < p.MinRSA || k.Bits > p.MaxRSA) {
+		return exchange.E(op, exchange.Invalid, "This RSA key has %d bits; %d to %d are taken here. Make a new pair.", k.Bits, p.MinRSA, p.MaxRSA)
+	}
+	return nil
 }
 
 // Room is the accounts' room.
@@ -69,7 +94,11 @@ func (r *Room) AddAccount(ctx context.Context, actor string, a exchange.Account)
 		return a, err
 	}
 	a.State, a.CreatedAt = exchange.AccountActive, r.now()
-	err := r.change(ctx, actor, "account.add", a.ID, func(tx *store.Tx, row *exchange.AuditRow) error {
+	var err error
+	if a.AllowIPs, err = cleanNetworks(a.AllowIPs); err != nil {
+		return a, err
+	}
+	err = r.change(ctx, actor, "account.add", a.ID, func(tx *store.Tx, row *exchange.AuditRow) error {
 		row.Detail = map[string]string{"name": a.Name, "parent": a.Parent, "region": a.Region}
 		if err := checkParent(tx, a); err != nil {
 			return err
@@ -101,9 +130,11 @@ func checkParent(tx *store.Tx, a exchange.Account) error {
 // Edit is a change of an account's record; nil leaves a field as it is.
 type Edit struct {
 	Name, Parent, Region *string
+	AllowIPs             *[]string // addresses and networks; none allows all
 }
 
-// SetAccount changes an account's name, parent or region.
+// SetAccount changes an account's name, parent, region or networks. New
+// networks end its sessions, so that the next log-in is judged by them.
 func (r *Room) SetAccount(ctx context.Context, actor, id string, e Edit) (a exchange.Account, err error) {
 	err = r.change(ctx, actor, "account.set", id, func(tx *store.Tx, row *exchange.AuditRow) error {
 		if a, err = tx.Account(id); err != nil {
@@ -125,9 +156,33 @@ func (r *Room) SetAccount(ctx context.Context, actor, id string, e Edit) (a exch
 		if err := checkParent(tx, a); err != nil {
 			return err
 		}
-		return tx.SetAccount(a)
+		if e.AllowIPs == nil {
+			return tx.SetAccount(a)
+		}
+		if a.AllowIPs, err = cleanNetworks(*e.AllowIPs); err != nil {
+			return err
+		}
+		row.Detail["allow_ips"] = strings.Join(a.AllowIPs, " ")
+		if err := tx.SetAccount(a); err != nil {
+			return err
+		}
+		return endSessions(tx, id, "the account's networks changed", row.At)
 	})
 	return a, err
+}
+
+// endSessions ends every session of an account's users.
+func endSessions(tx *store.Tx, account, why string, at time.Time) error {
+	users, err := tx.Users(account)
+	if err != nil {
+		return err
+	}
+	for _, u := range users {
+		if err := tx.Revoke(store.Revocation{UserID: u.ID, Reason: why}, at); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // SetState suspends, reinstates or closes an account. Its sessions end, so
@@ -146,16 +201,7 @@ func (r *Room) SetState(ctx context.Context, actor, id, state string) (a exchang
 		if err := tx.SetAccount(a); err != nil {
 			return err
 		}
-		users, err := tx.Users(id)
-		if err != nil {
-			return err
-		}
-		for _, u := range users {
-			if err := tx.Revoke(store.Revocation{UserID: u.ID, Reason: "the account's state changed to " + state}, row.At); err != nil {
-				return err
-			}
-		}
-		return nil
+		return endSessions(tx, id, "the account's state changed to "+state, row.At)
 	})
 	return a, err
 }

@@ -2,43 +2,160 @@ package account
 
 import (
 	"context"
+	"slices"
+	"strings"
+	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/keys"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 )
 
-// AddKey reads a public key that somebody sent and enrols it for a user. One
-// key on two users is refused, except users of the same vendor.
-func (r *Room) AddKey(ctx context.Context, actor, user string, data []byte) (exchange.Key, error) {
-	const op = "account.AddKey"
-	p, err := keys.Read(data)
-	if err != nil {
-		return exchange.Key{}, err
-	}
-	k := exchange.Key{ID: r.ids.New(), User: user, Fingerprint: p.Fingerprint, Type: p.Type, Bits: p.Bits, Public: p.Line,
-		Comment: p.Comment, Origin: "submitted", CreatedAt: r.now()}
-	err = r.change(ctx, actor, "key.add", user, func(tx *store.Tx, row *exchange.AuditRow) error {
-		u, err := tx.User(user)
-		if err != nil {
-			return missing(op, err, "There is no user %q.", user)
-		}
-		row.User = u.ID
-		row.Detail = map[string]string{"fingerprint": k.Fingerprint, "type": k.Type, "comment": k.Comment}
-		if err := r.mayHold(tx, u, k.Fingerprint); err != nil {
-			return err
-		}
-		return tx.AddKey(u.ID, k)
-	})
-	return k, err
+// NewKey asks for keys to be enrolled.
+type NewKey struct {
+	User     string
+	Text     []byte     // what was sent, in any form
+	Origin   string     // submitted (default) or issued
+	Holder   string     // contact, by id or e-mail, who has the private half; "" is not known
+	Expires  *time.Time // nil for the policy's
+	Replaces string     // fingerprint of the user's key that retires in favour of this one
+	// ConfirmedBy is the second contact, by id or e-mail, who confirms a key
+	// after another was frozen.
+	ConfirmedBy string
 }
 
-// mayHold checks the number of keys and that nobody else has this one.
-func (r *Room) mayHold(tx *store.Tx, u exchange.User, fingerprint string) error {
-	const op = "account.AddKey"
+// AddKeys reads the public keys that somebody sent and enrols them for a user,
+// all or none. One key on two users is refused, except users of the same
+// vendor. A private key is refused, kept nowhere, and burned or flagged.
+func (r *Room) AddKeys(ctx context.Context, actor string, n NewKey) ([]exchange.Key, error) {
+	const op = "account.AddKeys"
+	if keys.LooksPrivate(n.Text) {
+		return nil, r.refusePrivate(ctx, actor, n.User, keys.Examine(n.Text))
+	}
+	found, err := keys.Read(n.Text)
+	if err != nil {
+		return nil, err
+	}
+	if n.Replaces != "" && len(found) != 1 {
+		return nil, exchange.E(op, exchange.Invalid, "There are %d keys in this file; one key replaces one.", len(found))
+	}
+	for _, p := range found {
+		if err := r.policy.accepts(p); err != nil {
+			return nil, err
+		}
+	}
+	var added []exchange.Key
+	err = r.store.Write(ctx, func(tx *store.Tx) (err error) {
+		added, err = r.enrolAll(tx, actor, n, found)
+		return err
+	})
+	return added, err
+}
+
+// enrolAll enrols keys in one transaction, with an audit row each.
+func (r *Room) enrolAll(tx *store.Tx, actor string, n NewKey, found []keys.Public) (added []exchange.Key, err error) {
+	const op = "account.AddKeys"
+	u, err := tx.User(n.User)
+	if err != nil {
+		return nil, missing(op, err, "There is no user %q.", n.User)
+	}
 	// The mailbox's row is the user's lock: two additions at once must not
 	// both see room for one more.
 	if _, err := tx.LockMailbox(u.ID); err != nil {
+		return nil, err
+	}
+	holder, err := r.checkPeople(tx, u, n)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range found {
+		k := r.newKey(u, n, p, holder)
+		if err := r.mayHold(tx, u, k.Fingerprint, n.Replaces != ""); err != nil {
+			return nil, err
+		}
+		if err := tx.AddKey(u.ID, k); err != nil {
+			return nil, err
+		}
+		if err := tx.DropPending(u.ID, k.Fingerprint); err != nil {
+			return nil, err
+		}
+		row := exchange.AuditRow{ID: r.ids.New(), At: k.CreatedAt, Actor: actor, Action: "key.add", Subject: u.Name, User: u.ID,
+			Detail: map[string]string{"fingerprint": k.Fingerprint, "type": k.Type, "comment": k.Comment, "origin": k.Origin, "holder": k.Holder, "format": p.Format}}
+		if n.ConfirmedBy != "" {
+			row.Detail["confirmed_by"] = n.ConfirmedBy
+		}
+		if n.Replaces != "" {
+			row.Action, row.Detail["replaces"] = "key.rotate", n.Replaces
+			if err := r.retire(tx, u, n.Replaces, k); err != nil {
+				return nil, err
+			}
+		}
+		if err := tx.Audit(row); err != nil {
+			return nil, err
+		}
+		added = append(added, k)
+	}
+	return added, nil
+}
+
+// newKey is the record of a key to be.
+func (r *Room) newKey(u exchange.User, n NewKey, p keys.Public, holder exchange.Contact) exchange.Key {
+	k := exchange.Key{ID: r.ids.New(), User: u.Name, Fingerprint: p.Fingerprint, Type: p.Type, Bits: p.Bits, Public: p.Line, Comment: p.Comment,
+		Origin: exchange.OriginSubmitted, Holder: holder.Email, HolderID: holder.ID, State: exchange.KeyActive, CreatedAt: r.now(), ExpiresAt: n.Expires}
+	if n.Origin != "" {
+		k.Origin = n.Origin
+	}
+	if k.ExpiresAt == nil && r.policy.KeyExpiry > 0 {
+		at := k.CreatedAt.Add(r.policy.KeyExpiry)
+		k.ExpiresAt = &at
+	}
+	return k
+}
+
+// checkPeople checks what an enrolment says of contacts: that its holder is
+// one, that two are known before the operator issues a key, and that a second
+// one confirms a key after the first had one frozen.
+func (r *Room) checkPeople(tx *store.Tx, u exchange.User, n NewKey) (holder exchange.Contact, err error) {
+	const op = "account.AddKeys"
+	if n.Expires != nil && !n.Expires.After(r.now()) {
+		return holder, exchange.E(op, exchange.Invalid, "The key would have expired already.")
+	}
+	if n.Holder != "" {
+		if holder, err = personOf(&tx.Q, u, n.Holder); err != nil {
+			return holder, err
+		}
+	}
+	if n.Origin == exchange.OriginIssued {
+		list, err := people(&tx.Q, u)
+		if err != nil {
+			return holder, err
+		}
+		if len(mails(list)) < 2 {
+			return holder, exchange.E(op, exchange.Conflict, "User %s has %d contacts; two are needed before a key is issued, so that key file and passphrase go to different people.", u.Name, len(mails(list))).
+				WithHint("sallyport contact add %s --name N --email E", u.Account)
+		}
+	}
+	return holder, r.checkConfirmed(tx, u, n.ConfirmedBy)
+}
+
+// mails are the different addresses among contacts.
+func mails(list []exchange.Contact) (out []string) {
+	for _, c := range list {
+		if !slices.ContainsFunc(out, func(m string) bool { return strings.EqualFold(m, c.Email) }) {
+			out = append(out, c.Email)
+		}
+	}
+	return out
+}
+
+// mayHold checks the number of keys, that this one is not burned, and that
+// nobody else has it.
+func (r *Room) mayHold(tx *store.Tx, u exchange.User, fingerprint string, replaces bool) error {
+	const op = "account.AddKeys"
+	if b, err := tx.Burned(fingerprint); err == nil {
+		return exchange.E(op, exchange.Denied, "This key can't be used here.").
+			WithHint("it was blocked for ever on %s: %s; a new pair is needed", b.At.Format(time.DateOnly), b.Why)
+	} else if !exchange.Is(err, exchange.NotFound) {
 		return err
 	}
 	have, err := tx.Keys(u.ID)
@@ -47,9 +164,12 @@ func (r *Room) mayHold(tx *store.Tx, u exchange.User, fingerprint string) error 
 	}
 	live := 0
 	for _, k := range have {
-		if k.RevokedAt == nil {
+		if k.RevokedAt == nil && k.RetiresAt == nil {
 			live++
 		}
+	}
+	if replaces {
+		live-- // the key that is being replaced makes room
 	}
 	holders, err := tx.KeyHolders(fingerprint)
 	if err != nil {
@@ -81,43 +201,88 @@ func (r *Room) Keys(ctx context.Context, user string) ([]exchange.Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	return r.store.Read(ctx).Keys(u.ID)
+	return r.judged(r.store.Read(ctx).Keys(u.ID))
 }
 
-// RevokeKey ends a key for every user that holds it, and their sessions.
-func (r *Room) RevokeKey(ctx context.Context, actor, fingerprint, reason string) ([]exchange.Key, error) {
-	const op = "account.RevokeKey"
-	if err := exchange.CheckLabel("reason", reason); err != nil {
-		return nil, err
+// Key finds every user's record of a fingerprint.
+func (r *Room) Key(ctx context.Context, fingerprint string) ([]exchange.Key, error) {
+	list, err := r.judged(r.store.Read(ctx).KeysOf(fingerprint))
+	if err == nil && len(list) == 0 {
+		err = noSuchKey(fingerprint)
 	}
-	var revoked []exchange.Key
-	err := r.change(ctx, actor, "key.revoke", fingerprint, func(tx *store.Tx, row *exchange.AuditRow) error {
-		holders, err := tx.KeyHolders(fingerprint)
+	return list, err
+}
+
+func noSuchKey(fingerprint string) error {
+	return exchange.E("account.Key", exchange.NotFound, "No user has the key %q.", exchange.Printable(fingerprint)).
+		WithHint("list them with: sallyport key list USER")
+}
+
+// judged fills in what each key is good for now.
+func (r *Room) judged(list []exchange.Key, err error) ([]exchange.Key, error) {
+	for i := range list {
+		list[i].State = list[i].StateAt(r.now())
+	}
+	return list, err
+}
+
+// KeyEdit is a change of a key; nil leaves a field as it is.
+type KeyEdit struct {
+	Holder  *string    // contact, by id or e-mail; "" is not known
+	Expires *time.Time // the zero time: never
+	Flag    *string    // "" once somebody looked into it
+}
+
+// SetKey changes a user's key's holder, expiry or flag.
+func (r *Room) SetKey(ctx context.Context, actor, user, fingerprint string, e KeyEdit) (k exchange.Key, err error) {
+	err = r.change(ctx, actor, "key.set", user, func(tx *store.Tx, row *exchange.AuditRow) error {
+		u, found, err := liveKey(tx, user, fingerprint)
 		if err != nil {
 			return err
 		}
-		if len(holders) == 0 {
-			return exchange.E(op, exchange.NotFound, "No user has the key %q.", exchange.Printable(fingerprint)).
-				WithHint("list them with: sallyport key list USER")
+		k = found
+		row.User, row.Detail = u.ID, map[string]string{"fingerprint": fingerprint}
+		if e.Holder != nil {
+			k.Holder, k.HolderID = "", ""
+			if *e.Holder != "" {
+				c, err := personOf(&tx.Q, u, *e.Holder)
+				if err != nil {
+					return err
+				}
+				k.Holder, k.HolderID = c.Email, c.ID
+			}
+			row.Detail["holder"] = k.Holder
 		}
-		row.Detail = map[string]string{"reason": reason}
-		for i, k := range holders {
-			u, err := tx.User(k.User)
-			if err != nil {
-				return err
+		if e.Expires != nil {
+			if k.ExpiresAt = e.Expires; e.Expires.IsZero() {
+				k.ExpiresAt = nil
 			}
-			if err := tx.RevokeKey(k.ID, reason, row.At); err != nil {
-				return err
-			}
-			if err := tx.Revoke(store.Revocation{UserID: u.ID, Fingerprint: fingerprint, Reason: reason}, row.At); err != nil {
-				return err
-			}
-			row.Detail["user."+u.Name] = k.Type
-			row.User = u.ID
-			holders[i].RevokedAt, holders[i].RevokedWhy = &row.At, reason
+			row.Detail["expires"] = e.Expires.Format(time.RFC3339)
 		}
-		revoked = holders
-		return nil
+		if e.Flag != nil {
+			k.Flag = *e.Flag
+			row.Detail["flag"] = k.Flag
+		}
+		k.State = k.StateAt(row.At)
+		return tx.SetKey(k)
 	})
-	return revoked, err
+	return k, err
+}
+
+// liveKey finds a user's key that is not revoked.
+func liveKey(tx *store.Tx, user, fingerprint string) (u exchange.User, k exchange.Key, err error) {
+	if u, err = tx.User(user); err != nil {
+		return u, k, missing("account.liveKey", err, "There is no user %q.", user)
+	}
+	holders, err := tx.KeyHolders(fingerprint)
+	if err != nil {
+		return u, k, err
+	}
+	for _, h := range holders {
+		if h.User == u.Name {
+			return u, h, nil
+		}
+	}
+	return u, k, exchange.E("account.liveKey", exchange.NotFound, "User %s has no such key.", u.Name).
+		WithHint("list them with: sallyport key list %s", u.Name)
 }

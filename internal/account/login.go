@@ -5,6 +5,7 @@ import (
 	"net/netip"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/store"
 )
 
 // Check says whether a user may log in with a key from an address. It asks
@@ -15,29 +16,56 @@ func (r *Room) Check(ctx context.Context, user, fingerprint string, from netip.A
 	if err != nil {
 		return exchange.Login{}, exchange.ReasonUnavailable, err
 	}
-	l := exchange.Login{User: c.User, Fingerprint: fingerprint, KeyID: c.Key.ID, Revocation: c.Revocation,
+	l := exchange.Login{User: c.User, Region: c.Region, Fingerprint: fingerprint, KeyID: c.Key.ID, Revocation: c.Revocation,
 		ReadOnly: c.AccountState == exchange.AccountReadOnly}
-	switch k := c.Key; {
-	case c.User.ID == "":
-		return l, exchange.ReasonUnknownUser, nil
-	case k.ID == "" && c.KeyElsewhere:
-		return l, exchange.ReasonOtherUsersKey, nil
-	case k.ID == "":
-		return l, exchange.ReasonUnknownKey, nil
-	case k.RevokedAt != nil:
-		return l, exchange.ReasonKeyRevoked, nil
-	case k.ExpiresAt != nil && !r.clock().Before(*k.ExpiresAt):
-		return l, exchange.ReasonKeyExpired, nil
+	if reason := r.keyReason(&c); reason != exchange.ReasonOK {
+		return l, reason, nil
+	}
+	switch {
 	case !c.User.Enabled:
 		return l, exchange.ReasonUserDisabled, nil
 	case c.AccountState == exchange.AccountSuspended:
 		return l, exchange.ReasonSuspended, nil
 	case c.AccountState == exchange.AccountClosed:
 		return l, exchange.ReasonClosed, nil
-	case !addressAllowed(c.User.AllowIPs, from):
+	case !addressAllowed(c.User.AllowIPs, from), !addressAllowed(c.AccountIPs, from), !addressAllowed(r.endpointIPs(c.Region), from):
 		return l, exchange.ReasonAddress, nil
 	}
 	return l, exchange.ReasonOK, nil
+}
+
+// keyReason says whether the key itself is good for the user.
+func (r *Room) keyReason(c *store.Credential) string {
+	now := r.clock()
+	switch k := c.Key; {
+	case c.User.ID == "":
+		return exchange.ReasonUnknownUser
+	case c.KeyBurned:
+		return exchange.ReasonKeyBurned
+	case k.ID == "" && c.KeyElsewhere:
+		return exchange.ReasonOtherUsersKey
+	case k.ID == "" && c.KeyPending:
+		return exchange.ReasonKeyPending
+	case k.ID == "":
+		return exchange.ReasonUnknownKey
+	case k.RetiresAt != nil && !now.Before(*k.RetiresAt):
+		return exchange.ReasonKeyReplaced
+	case k.RevokedAt != nil:
+		return exchange.ReasonKeyRevoked
+	case k.FrozenAt != nil:
+		return exchange.ReasonKeyFrozen
+	case k.ExpiresAt != nil && !now.Before(*k.ExpiresAt):
+		return exchange.ReasonKeyExpired
+	}
+	return exchange.ReasonOK
+}
+
+// endpointIPs are the networks of a region's server address.
+func (r *Room) endpointIPs(region string) []string {
+	if list, ok := r.policy.EndpointIPs[region]; ok {
+		return list
+	}
+	return r.policy.EndpointIPs[""]
 }
 
 // Confirm reports whether nothing was revoked since the login was checked.

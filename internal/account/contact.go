@@ -1,0 +1,228 @@
+package account
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+)
+
+var roles = []string{exchange.RoleTechnical, exchange.RoleBilling, exchange.RoleSecurity}
+
+// AddContact records a person of an account or of a vendor, one of which is
+// named.
+func (r *Room) AddContact(ctx context.Context, actor string, c exchange.Contact) (exchange.Contact, error) {
+	const op = "account.AddContact"
+	if err := checkContact(&c); err != nil {
+		return c, err
+	}
+	c.ID, c.CreatedAt = r.ids.New(), r.now()
+	err := r.change(ctx, actor, "contact.add", c.Of(), func(tx *store.Tx, row *exchange.AuditRow) error {
+		row.Detail = map[string]string{"contact": c.ID, "name": c.Name, "email": c.Email, "roles": strings.Join(c.Roles, " ")}
+		if err := r.checkOwner(tx, c); err != nil {
+			return err
+		}
+		have, err := tx.Contacts(c.Account, c.Vendor)
+		if err != nil {
+			return err
+		}
+		for _, h := range have {
+			if h.LeftAt == nil && strings.EqualFold(h.Email, c.Email) {
+				return exchange.E(op, exchange.Exists, "%s has a contact with the address %s already.", c.Of(), c.Email)
+			}
+		}
+		return tx.AddContact(c)
+	})
+	return c, err
+}
+
+// checkContact checks what people typed, and tidies it.
+func checkContact(c *exchange.Contact) (err error) {
+	const op = "account.checkContact"
+	if err := exchange.CheckLabel("contact's name", c.Name); err != nil {
+		return err
+	}
+	if c.Email, err = exchange.CheckEmail(c.Email); err != nil {
+		return err
+	}
+	if c.Phone != "" {
+		if err := exchange.CheckLabel("phone number", c.Phone); err != nil {
+			return err
+		}
+	}
+	if len(c.Roles) == 0 {
+		c.Roles = []string{exchange.RoleTechnical}
+	}
+	for _, role := range c.Roles {
+		if !slices.Contains(roles, role) {
+			return exchange.E(op, exchange.Invalid, "There is no role %q.", exchange.Printable(role)).WithHint("roles are %s", strings.Join(roles, ", "))
+		}
+	}
+	slices.Sort(c.Roles)
+	c.Roles = slices.Compact(c.Roles)
+	return nil
+}
+
+// checkOwner finds the account or vendor that a contact is of.
+func (r *Room) checkOwner(tx *store.Tx, c exchange.Contact) (err error) {
+	const op = "account.AddContact"
+	switch {
+	case (c.Account == "") == (c.Vendor == ""):
+		return exchange.E(op, exchange.Invalid, "A contact belongs to an account or to a vendor; name one.")
+	case c.Account != "":
+		_, err = tx.Account(c.Account)
+		return missing(op, err, "There is no account %q.", c.Account)
+	}
+	_, err = tx.Vendor(c.Vendor)
+	return missing(op, err, "There is no vendor %q.", c.Vendor)
+}
+
+// Contacts lists the contacts of an account or vendor, whichever has the name,
+// or of all when it is "".
+func (r *Room) Contacts(ctx context.Context, of string) ([]exchange.Contact, error) {
+	q := r.store.Read(ctx)
+	if of == "" {
+		return q.AllContacts("")
+	}
+	list, err := q.Contacts(of, of)
+	if err != nil || len(list) > 0 {
+		return list, err
+	}
+	if _, err := q.Account(of); !exchange.Is(err, exchange.NotFound) {
+		return list, err
+	}
+	_, err = q.Vendor(of)
+	return list, missing("account.Contacts", err, "There is no account or vendor %q.", exchange.Printable(of))
+}
+
+// Contact finds a contact by id, or by an e-mail address that only one has.
+func (r *Room) Contact(ctx context.Context, who string) (exchange.Contact, error) {
+	return contactNamed(r.store.Read(ctx), who)
+}
+
+func contactNamed(q *store.Q, who string) (exchange.Contact, error) {
+	const op = "account.Contact"
+	if !strings.Contains(who, "@") {
+		c, err := q.Contact(who)
+		return c, missing(op, err, "There is no contact %q.", exchange.Printable(who))
+	}
+	list, err := q.AllContacts(who)
+	if err != nil {
+		return exchange.Contact{}, err
+	}
+	list = present(list)
+	switch len(list) {
+	case 0:
+		return exchange.Contact{}, exchange.E(op, exchange.NotFound, "There is no contact with the address %q.", exchange.Printable(who)).
+			WithHint("list them with: sallyport contact list")
+	case 1:
+		return list[0], nil
+	}
+	return exchange.Contact{}, exchange.E(op, exchange.Conflict, "%d contacts have the address %s.", len(list), who).WithHint("name one by its id")
+}
+
+// present leaves out who has left.
+func present(list []exchange.Contact) []exchange.Contact {
+	return slices.DeleteFunc(list, func(c exchange.Contact) bool { return c.LeftAt != nil })
+}
+
+// people are the contacts, still there, who may speak for a user: those of its
+// account, and of its vendor.
+func people(q *store.Q, u exchange.User) ([]exchange.Contact, error) {
+	list, err := q.Contacts(u.Account, u.Vendor)
+	return present(list), err
+}
+
+// personOf finds a user's contact by id or e-mail address.
+func personOf(q *store.Q, u exchange.User, who string) (exchange.Contact, error) {
+	list, err := people(q, u)
+	if err != nil {
+		return exchange.Contact{}, err
+	}
+	for _, c := range list {
+		if c.ID == who || strings.EqualFold(c.Email, who) {
+			return c, nil
+		}
+	}
+	return exchange.Contact{}, exchange.E("account.personOf", exchange.NotFound, "User %s has no contact %q.", u.Name, exchange.Printable(who)).
+		WithHint("list them with: sallyport contact list %s", u.Account)
+}
+
+// ContactLeaves notes that a person is gone. Its links end; its keys go on
+// until somebody decides, and are listed.
+func (r *Room) ContactLeaves(ctx context.Context, actor, who string) (out exchange.Leaving, err error) {
+	err = r.change(ctx, actor, "contact.leave", who, func(tx *store.Tx, row *exchange.AuditRow) error {
+		c, err := contactNamed(&tx.Q, who)
+		if err != nil {
+			return err
+		}
+		if c.LeftAt != nil {
+			return exchange.E("account.ContactLeaves", exchange.Conflict, "%s left already.", c.Name)
+		}
+		c.LeftAt = &row.At
+		row.Subject, row.Detail = c.Of(), map[string]string{"contact": c.ID, "email": c.Email}
+		if err := tx.SetContact(c); err != nil {
+			return err
+		}
+		if err := tx.RevokeLinksOf(c.ID, exchange.Micros(row.At)); err != nil {
+			return err
+		}
+		out = exchange.Leaving{Contact: c}
+		if out.Keys, err = r.judged(tx.KeysHeldBy(c.ID)); err != nil {
+			return err
+		}
+		rest, err := tx.Contacts(c.Account, c.Vendor)
+		out.Left = len(present(rest))
+		return err
+	})
+	return out, err
+}
+
+// ContactEdit is a change of a contact; nil leaves a field as it is. A new
+// e-mail address is unverified.
+type ContactEdit struct {
+	Name, Email, Phone *string
+	Roles              *[]string
+	Verified           *string // an operator's word on how the address was verified
+}
+
+// SetContact changes a contact.
+func (r *Room) SetContact(ctx context.Context, actor, who string, e ContactEdit) (c exchange.Contact, err error) {
+	err = r.change(ctx, actor, "contact.set", who, func(tx *store.Tx, row *exchange.AuditRow) error {
+		if c, err = contactNamed(&tx.Q, who); err != nil {
+			return err
+		}
+		row.Subject, row.Detail = c.Of(), map[string]string{"contact": c.ID}
+		old := c
+		for _, f := range []struct {
+			name     string
+			new, old *string
+		}{{"name", e.Name, &c.Name}, {"email", e.Email, &c.Email}, {"phone", e.Phone, &c.Phone}} {
+			if f.new != nil && *f.new != *f.old {
+				row.Detail[f.name] = *f.old + " → " + *f.new
+				*f.old = *f.new
+			}
+		}
+		if e.Roles != nil {
+			c.Roles = slices.Clone(*e.Roles)
+			row.Detail["roles"] = strings.Join(c.Roles, " ")
+		}
+		if err := checkContact(&c); err != nil {
+			return err
+		}
+		if c.Email != old.Email {
+			c.VerifiedAt, c.Verified, c.BouncedAt = nil, "", nil
+		}
+		if e.Verified != nil {
+			if err := exchange.CheckLabel("how it was verified", *e.Verified); err != nil {
+				return err
+			}
+			c.VerifiedAt, c.Verified, c.BouncedAt = &row.At, *e.Verified, nil
+			row.Detail["verified"] = c.Verified
+		}
+		return tx.SetContact(c)
+	})
+	return c, err
+}

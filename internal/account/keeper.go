@@ -1,0 +1,219 @@
+package account
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+)
+
+// How often the keeper looks, and for what (defaults.md).
+const (
+	keepEvery   = time.Minute
+	noticeEvery = time.Hour
+	oldAge      = 730 * 24 * time.Hour // 24 months
+	keeperName  = "system:keeper"
+	keeperBatch = 500 // keys a transaction
+)
+
+// expiryMarks are how long before a key's end its people are told.
+var expiryMarks = []struct {
+	before time.Duration
+	name   string
+}{{24 * time.Hour, "1 day"}, {7 * 24 * time.Hour, "7 days"}, {30 * 24 * time.Hour, "30 days"}}
+
+// Keep retires keys whose successor is in use, ends the sessions of expired
+// ones, and notes what people should be told, until ctx ends. Several nodes
+// may do so at once: each thing is done once.
+func (r *Room) Keep(ctx context.Context, log *slog.Logger) {
+	tick := time.NewTicker(keepEvery)
+	defer tick.Stop()
+	var noticed time.Time
+	for {
+		if err := r.RetireKeys(ctx); err != nil && ctx.Err() == nil {
+			log.Error("keys could not be retired", "err", err)
+		}
+		if now := r.now(); now.Sub(noticed) >= noticeEvery {
+			noticed = now
+			if err := r.NoteKeys(ctx); err != nil && ctx.Err() == nil {
+				log.Error("notices on keys could not be made", "err", err)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// RetireKeys revokes the keys whose time of overlap is over, and ends the
+// sessions of those that have expired.
+func (r *Room) RetireKeys(ctx context.Context) error {
+	now := r.now()
+	due, err := r.store.Read(ctx).KeysEnding(now, keeperBatch)
+	if err != nil {
+		return err
+	}
+	for _, k := range due {
+		if err := r.end(ctx, k, now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// end does what a key's time asks for. Another node may have been faster.
+func (r *Room) end(ctx context.Context, k exchange.Key, now time.Time) error {
+	err := r.change(ctx, keeperName, "key.retire", k.User, func(tx *store.Tx, row *exchange.AuditRow) error {
+		u, live, err := liveKey(tx, k.User, k.Fingerprint)
+		if err != nil {
+			return err
+		}
+		row.User, row.Detail = u.ID, map[string]string{"fingerprint": k.Fingerprint}
+		if live.RetiresAt != nil && !now.Before(*live.RetiresAt) {
+			row.Detail["replaced_by"] = live.ReplacedBy
+			return r.revokeOne(tx, u, live, "replaced by "+live.ReplacedBy, row.At)
+		}
+		row.Action = "key.expire"
+		if live.ExpiresAt == nil || now.Before(*live.ExpiresAt) {
+			return errNothingToDo
+		}
+		text := fmt.Sprintf("The key %s of user %s expired on %s and does not work any more. Please make a new pair and send the public file.",
+			live.Fingerprint, u.Name, live.ExpiresAt.Format(time.DateOnly))
+		fresh, err := r.note(tx, live, u, "key.expired", live.ExpiresAt.Format(time.RFC3339), text)
+		if err == nil && !fresh {
+			err = errNothingToDo
+		}
+		if err != nil {
+			return err
+		}
+		return tx.Revoke(store.Revocation{UserID: u.ID, Fingerprint: live.Fingerprint, Reason: "the key expired"}, row.At)
+	})
+	if err == errNothingToDo || exchange.Is(err, exchange.NotFound) {
+		return nil
+	}
+	return err
+}
+
+// errNothingToDo rolls a keeper's transaction back.
+var errNothingToDo = exchange.E("account.end", exchange.Conflict, "nothing to do")
+
+// NoteKeys notes which keys end soon, and which have grown old.
+func (r *Room) NoteKeys(ctx context.Context) error {
+	now := r.now()
+	for after := ""; ; {
+		due, err := r.store.Read(ctx).KeysDue(now.Add(expiryMarks[len(expiryMarks)-1].before), now.Add(-oldAge), after, keeperBatch)
+		if err != nil || len(due) == 0 {
+			return err
+		}
+		err = r.store.Write(ctx, func(tx *store.Tx) error {
+			for _, k := range due {
+				if err := r.noteKey(tx, k, now); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		after = due[len(due)-1].ID
+	}
+}
+
+func (r *Room) noteKey(tx *store.Tx, k exchange.Key, now time.Time) error {
+	if k.ExpiresAt != nil && now.Before(*k.ExpiresAt) {
+		for _, m := range expiryMarks {
+			if now.Add(m.before).Before(*k.ExpiresAt) {
+				continue
+			}
+			return r.tell(tx, k, "key.expiring", m.name+" before "+k.ExpiresAt.Format(time.RFC3339),
+				fmt.Sprintf("The key %s of user %s works until %s. Please make a new pair before then and send the public file; both keys work until the old one ends.",
+					k.Fingerprint, k.User, k.ExpiresAt.Format(time.DateOnly)))
+		}
+	}
+	if k.RetiresAt == nil && now.Sub(k.CreatedAt) >= oldAge {
+		return r.tell(tx, k, "key.old", "24 months", fmt.Sprintf("The key %s of user %s has been in use since %s. Nothing is wrong with it; "+
+			"a new pair now and then keeps a lost copy from mattering.", k.Fingerprint, k.User, k.CreatedAt.Format(time.DateOnly)))
+	}
+	return nil
+}
+
+// tell notes something that a key's people should hear, once for each mark.
+func (r *Room) tell(tx *store.Tx, k exchange.Key, kind, mark, text string) error {
+	u, err := tx.User(k.User)
+	if err != nil {
+		return err
+	}
+	_, err = r.note(tx, k, u, kind, mark, text)
+	return err
+}
+
+func (r *Room) note(tx *store.Tx, k exchange.Key, u exchange.User, kind, mark, text string) (bool, error) {
+	if help := r.help(&tx.Q, u.Account); help != "" {
+		text += " Help: " + help + "."
+	}
+	return tx.AddNotice(exchange.Notice{ID: r.ids.New(), At: r.now(), Kind: kind, UserID: u.ID, Fingerprint: k.Fingerprint, Mark: mark,
+		Roles: []string{exchange.RoleTechnical, exchange.RoleSecurity}, Text: text})
+}
+
+// help is whom an account's people turn to.
+func (r *Room) help(q *store.Q, account string) string {
+	if a, err := q.Account(account); err == nil && r.policy.Regions[a.Region] != "" {
+		return r.policy.Regions[a.Region]
+	}
+	return r.policy.Help
+}
+
+// Notices lists what people should be told, with whom: contacts with a fitting
+// role who are still there, and the key's holder.
+func (r *Room) Notices(ctx context.Context, done bool) ([]exchange.Notice, error) {
+	q := r.store.Read(ctx)
+	list, err := q.Notices(done, maxListed)
+	if err != nil {
+		return nil, err
+	}
+	for i := range list {
+		n := &list[i]
+		n.To = []string{}
+		u, err := q.User(n.User)
+		if exchange.Is(err, exchange.NotFound) {
+			continue
+		} else if err != nil {
+			return nil, err
+		}
+		who, err := people(q, u)
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range who {
+			if fits(c, n.Roles) && !strings.Contains(strings.Join(n.To, "\n"), c.Email) {
+				n.To = append(n.To, c.Email)
+			}
+		}
+	}
+	return list, nil
+}
+
+func fits(c exchange.Contact, roles []string) bool {
+	for _, have := range c.Roles {
+		for _, want := range roles {
+			if have == want {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// NoticeDone notes that people were told.
+func (r *Room) NoticeDone(ctx context.Context, actor, id string) error {
+	return r.change(ctx, actor, "notice.done", id, func(tx *store.Tx, row *exchange.AuditRow) error {
+		return missing("account.NoticeDone", tx.NoticeDone(id, exchange.Micros(row.At)), "There is no open notice %q.", exchange.Printable(id))
+	})
+}

@@ -1,0 +1,78 @@
+package account
+
+import (
+	"context"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/keys"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+)
+
+// pendingKept is how many unknown keys wait for one user at most; the newest.
+const pendingKept = 5
+
+// Offered notes an unknown key that was offered for a real user. It waits
+// until an operator approves it by its fingerprint; nobody has proven to hold
+// its private half. Keys that could not be enrolled are not noted.
+func (r *Room) Offered(ctx context.Context, p exchange.PendingKey) error {
+	found, err := keys.Read([]byte(p.Public))
+	if err != nil {
+		return nil // no key for us
+	}
+	if err := r.policy.accepts(found[0]); err != nil {
+		return nil
+	}
+	p.Type, p.Bits, p.Fingerprint, p.Public, p.LastAt = found[0].Type, found[0].Bits, found[0].Fingerprint, found[0].Line, r.now()
+	return r.store.Write(ctx, func(tx *store.Tx) error {
+		if _, err := tx.Burned(p.Fingerprint); !exchange.Is(err, exchange.NotFound) {
+			return err
+		}
+		if holders, err := tx.KeyHolders(p.Fingerprint); err != nil || len(holders) > 0 {
+			return err
+		}
+		return tx.AddPending(p, pendingKept)
+	})
+}
+
+// PendingKeys lists the keys that wait, of one user or of all.
+func (r *Room) PendingKeys(ctx context.Context, user string) ([]exchange.PendingKey, error) {
+	id := ""
+	if user != "" {
+		u, err := r.User(ctx, user)
+		if err != nil {
+			return nil, err
+		}
+		id = u.ID
+	}
+	return r.store.Read(ctx).PendingKeys(id)
+}
+
+// ApproveKey enrols a key that waits. The operator has compared its
+// fingerprint with what a contact read out.
+func (r *Room) ApproveKey(ctx context.Context, actor, user, fingerprint string, n NewKey) ([]exchange.Key, error) {
+	u, err := r.User(ctx, user)
+	if err != nil {
+		return nil, err
+	}
+	p, err := r.store.Read(ctx).PendingKey(u.ID, fingerprint)
+	if err != nil {
+		return nil, missing("account.ApproveKey", err, "No key %q waits for user %q.", exchange.Printable(fingerprint), user)
+	}
+	n.User, n.Text = user, []byte(p.Public)
+	return r.AddKeys(ctx, actor, n)
+}
+
+// RefuseKey takes a key off the list of those that wait.
+func (r *Room) RefuseKey(ctx context.Context, actor, user, fingerprint string) error {
+	return r.change(ctx, actor, "key.refuse", user, func(tx *store.Tx, row *exchange.AuditRow) error {
+		u, err := tx.User(user)
+		if err != nil {
+			return missing("account.RefuseKey", err, "There is no user %q.", user)
+		}
+		if _, err := tx.PendingKey(u.ID, fingerprint); err != nil {
+			return missing("account.RefuseKey", err, "No key %q waits for user %q.", exchange.Printable(fingerprint), user)
+		}
+		row.User, row.Detail = u.ID, map[string]string{"fingerprint": fingerprint}
+		return tx.DropPending(u.ID, fingerprint)
+	})
+}

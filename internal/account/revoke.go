@@ -1,0 +1,199 @@
+package account
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/keys"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+)
+
+// RevokeKey ends a key for every user that holds it, and their sessions. With
+// burn it can never be enrolled again; then it need not be enrolled now.
+func (r *Room) RevokeKey(ctx context.Context, actor, fingerprint, reason string, burn bool) (out exchange.Revoked, err error) {
+	if err := exchange.CheckLabel("reason", reason); err != nil {
+		return out, err
+	}
+	if burn && !strings.HasPrefix(fingerprint, "SHA256:") {
+		return out, exchange.E("account.RevokeKey", exchange.Invalid, "%q is not a fingerprint.", exchange.Printable(fingerprint)).WithHint("SHA256:… as key list shows it")
+	}
+	err = r.change(ctx, actor, "key.revoke", fingerprint, func(tx *store.Tx, row *exchange.AuditRow) error {
+		row.Detail = map[string]string{"reason": reason}
+		if burn {
+			row.Action = "key.burn"
+			if err := tx.Burn(exchange.BurnedKey{Fingerprint: fingerprint, How: exchange.BurnReported, Why: reason, Actor: actor, At: row.At}); err != nil {
+				return err
+			}
+		}
+		var err error
+		if out, err = r.revokeAll(tx, row, fingerprint, reason); err != nil {
+			return err
+		}
+		if len(out.Keys) == 0 && !burn {
+			return noSuchKey(fingerprint)
+		}
+		out.Burned = burn
+		return nil
+	})
+	return out, err
+}
+
+// revokeAll revokes every user's record of a key in the transaction of row.
+func (r *Room) revokeAll(tx *store.Tx, row *exchange.AuditRow, fingerprint, reason string) (out exchange.Revoked, err error) {
+	holders, err := tx.KeyHolders(fingerprint)
+	if err != nil {
+		return out, err
+	}
+	for i, k := range holders {
+		u, err := tx.User(k.User)
+		if err != nil {
+			return out, err
+		}
+		if err := r.revokeOne(tx, u, k, reason, row.At); err != nil {
+			return out, err
+		}
+		row.Detail["user."+u.Name] = k.Type
+		row.User = u.ID
+		holders[i].RevokedAt, holders[i].RevokedWhy, holders[i].State = &row.At, reason, exchange.KeyRevoked
+		rest, err := r.judged(tx.Keys(u.ID))
+		if err != nil {
+			return out, err
+		}
+		if !slices.ContainsFunc(rest, func(k exchange.Key) bool { return k.State == exchange.KeyActive || k.State == exchange.KeyRetiring }) {
+			out.Warnings = append(out.Warnings, fmt.Sprintf("This was the last key of user %s, who can't log in any more.", u.Name))
+		}
+	}
+	out.Keys = holders
+	return out, tx.DropPending("", fingerprint)
+}
+
+// revokeOne revokes one user's record of a key and ends its sessions.
+func (r *Room) revokeOne(tx *store.Tx, u exchange.User, k exchange.Key, reason string, at time.Time) error {
+	if err := tx.RevokeKey(k.ID, reason, at); err != nil {
+		return err
+	}
+	return tx.Revoke(store.Revocation{UserID: u.ID, Fingerprint: k.Fingerprint, Reason: reason}, at)
+}
+
+// KeyExposed acts on private keys that somebody sent for a user. What was
+// readable is burned at once. An encrypted file proves nothing, since anybody
+// can make one around somebody's public key: an enrolled key is only flagged,
+// and one that nobody has is barred.
+func (r *Room) KeyExposed(ctx context.Context, actor, user string, files []keys.Exposed) (exchange.Exposure, error) {
+	var out exchange.Exposure
+	err := r.store.Write(ctx, func(tx *store.Tx) error {
+		out = exchange.Exposure{Advice: r.privateKeyAdvice(&tx.Q, user), Burned: []string{}, Flagged: []string{}, Barred: []string{}, Users: []string{}}
+		for _, f := range files {
+			if f.Key.Fingerprint == "" {
+				continue
+			}
+			if err := r.exposed(tx, actor, user, f, &out); err != nil {
+				return err
+			}
+		}
+		if len(out.Burned)+len(out.Flagged)+len(out.Barred) > 0 {
+			return nil
+		}
+		formats := make([]string, len(files))
+		for i, f := range files {
+			formats[i] = f.Format
+		}
+		return tx.Audit(exchange.AuditRow{ID: r.ids.New(), At: r.now(), Actor: actor, Action: "key.exposed", Subject: user,
+			Detail: map[string]string{"formats": strings.Join(formats, ", "), "done": "refused"}})
+	})
+	slices.Sort(out.Users)
+	out.Users = slices.Compact(out.Users)
+	return out, err
+}
+
+// exposed acts on one private key's public half.
+func (r *Room) exposed(tx *store.Tx, actor, user string, f keys.Exposed, out *exchange.Exposure) error {
+	fp := f.Key.Fingerprint
+	holders, err := tx.KeyHolders(fp)
+	if err != nil {
+		return err
+	}
+	row := exchange.AuditRow{ID: r.ids.New(), At: r.now(), Actor: actor, Action: "key.burn", Subject: fp, Detail: map[string]string{"sent_for": user, "format": f.Format}}
+	for _, k := range holders {
+		out.Users = append(out.Users, k.User)
+	}
+	burned := exchange.BurnedKey{Fingerprint: fp, How: exchange.BurnExposed, Why: "its private half was sent to us", Actor: actor, At: row.At}
+	switch {
+	case f.Proven:
+		out.Burned = append(out.Burned, fp)
+		if err := tx.Burn(burned); err != nil {
+			return err
+		}
+		if _, err := r.revokeAll(tx, &row, fp, burned.Why); err != nil {
+			return err
+		}
+		for _, k := range holders {
+			if err := r.tell(tx, k, "key.burned", "sent", fmt.Sprintf("The private half of the key %s of user %s was sent to us, so the key is blocked. "+
+				"Please make a new pair and send the public file. Please stop using the old key everywhere.", fp, k.User)); err != nil {
+				return err
+			}
+		}
+	case len(holders) > 0:
+		out.Flagged = append(out.Flagged, fp)
+		row.Action = "key.flag"
+		for _, k := range holders {
+			k.Flag = "an encrypted private key file with this public half was sent on " + row.At.Format(time.DateOnly)
+			if err := tx.SetKey(k); err != nil {
+				return err
+			}
+			if err := r.tell(tx, k, "key.flagged", row.At.Format(time.DateOnly), fmt.Sprintf("Somebody sent us an encrypted private key file for the key %s of user %s. "+
+				"If it was you, please make a new pair, since the file has left your computer. If it was not, please tell us.", fp, k.User)); err != nil {
+				return err
+			}
+		}
+	default:
+		out.Barred = append(out.Barred, fp)
+		row.Action = "key.bar"
+		burned.How, burned.Why = exchange.BurnSuspected, "an encrypted private key file with it was sent to us"
+		if err := tx.Burn(burned); err != nil {
+			return err
+		}
+		if err := tx.DropPending("", fp); err != nil {
+			return err
+		}
+	}
+	return tx.Audit(row)
+}
+
+// refusePrivate acts on private keys that came where a public one belongs, and
+// makes the answer.
+func (r *Room) refusePrivate(ctx context.Context, actor, user string, files []keys.Exposed) error {
+	out, err := r.KeyExposed(ctx, actor, user, files)
+	if err != nil {
+		return err
+	}
+	e := exchange.E("account.refusePrivate", exchange.Invalid, "%s", out.Advice)
+	if done := out.Done(); done != "" {
+		return e.WithHint("%s", done)
+	}
+	return e
+}
+
+// privateKeyAdvice is what whoever sent a private key is told.
+func (r *Room) privateKeyAdvice(q *store.Q, user string) string {
+	help := r.policy.Help
+	if u, err := q.User(user); err == nil {
+		help = r.help(q, u.Account)
+	}
+	if help == "" {
+		return keys.PrivateKeyAdvice
+	}
+	return keys.PrivateKeyAdvice + " If the old key works here, tell us (" + help + "): we will replace it today."
+}
+
+// BurnedKeys lists what can never be enrolled, the newest first.
+func (r *Room) BurnedKeys(ctx context.Context) ([]exchange.BurnedKey, error) {
+	return r.store.Read(ctx).BurnedKeys(maxListed)
+}
+
+// maxListed bounds lists that grow with time.
+const maxListed = 1000

@@ -1,0 +1,158 @@
+package account
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+)
+
+// retire opens the window in which a user's old key and the new one both work.
+// The old one retires after the window, or soon after the new one's first
+// log-in (store.KeyUsed), whichever is earlier.
+func (r *Room) retire(tx *store.Tx, u exchange.User, old string, by exchange.Key) error {
+	const op = "account.retire"
+	_, k, err := liveKey(tx, u.Name, old)
+	if err != nil {
+		return err
+	}
+	switch k.StateAt(by.CreatedAt) {
+	case exchange.KeyRetiring:
+		return exchange.E(op, exchange.Conflict, "The key %s is being replaced already, by %s.", old, k.ReplacedBy).
+			WithHint("revoke one of the two first: sallyport key revoke FINGERPRINT --reason R")
+	case exchange.KeyFrozen:
+		return exchange.E(op, exchange.Conflict, "The key %s is frozen, so it can't overlap with another.", old).
+			WithHint("add the new key with: sallyport key add %s FILE --confirmed-by CONTACT, then revoke the frozen one", u.Name)
+	}
+	return tx.ReplaceKey(k.ID, by.ID, by.CreatedAt.Add(r.policy.Overlap))
+}
+
+// FreezeKey stops a key for every user at the word of any contact of theirs;
+// sessions end. Only the word of a second contact undoes it, or lets another
+// key in.
+func (r *Room) FreezeKey(ctx context.Context, actor, fingerprint, by string) ([]exchange.Key, error) {
+	return r.eachHolder(ctx, actor, "key.freeze", fingerprint, by, func(tx *store.Tx, u exchange.User, k *exchange.Key, c exchange.Contact, row *exchange.AuditRow) error {
+		if k.FrozenAt != nil {
+			return exchange.E("account.FreezeKey", exchange.Conflict, "The key is frozen already, since %s.", k.FrozenAt.Format("2006-01-02 15:04"))
+		}
+		k.FrozenAt, k.FrozenBy, k.FrozenByID = &row.At, c.Email, c.ID
+		if err := r.tell(tx, *k, "key.frozen", row.ID, fmt.Sprintf("At the word of %s (%s) the key %s of user %s does not work any more. "+
+			"To go on, a second contact must confirm a new key, or that this one is good.", c.Name, c.Email, k.Fingerprint, u.Name)); err != nil {
+			return err
+		}
+		return tx.Revoke(store.Revocation{UserID: u.ID, Fingerprint: k.Fingerprint, Reason: "the key was frozen"}, row.At)
+	})
+}
+
+// ThawKey lets a frozen key work again, at the word of a contact who is not
+// the one who had it frozen.
+func (r *Room) ThawKey(ctx context.Context, actor, fingerprint, by string) ([]exchange.Key, error) {
+	const op = "account.ThawKey"
+	return r.eachHolder(ctx, actor, "key.thaw", fingerprint, by, func(_ *store.Tx, _ exchange.User, k *exchange.Key, c exchange.Contact, _ *exchange.AuditRow) error {
+		if k.FrozenAt == nil {
+			return exchange.E(op, exchange.Conflict, "The key is not frozen.")
+		}
+		if same(c, *k) {
+			return needSecond(op, *k)
+		}
+		k.FrozenAt, k.FrozenBy, k.FrozenByID = nil, "", ""
+		return nil
+	})
+}
+
+func same(c exchange.Contact, k exchange.Key) bool {
+	return c.ID == k.FrozenByID || len(mails([]exchange.Contact{c, {Email: k.FrozenBy}})) == 1
+}
+
+func needSecond(op string, k exchange.Key) error {
+	return exchange.E(op, exchange.Denied, "%s had the key %s frozen; another contact must confirm.", k.FrozenBy, k.Fingerprint).
+		WithHint("ask a second contact by phone, and name that one")
+}
+
+// eachHolder changes every user's record of a key at a contact's word.
+func (r *Room) eachHolder(ctx context.Context, actor, action, fingerprint, by string,
+	fn func(*store.Tx, exchange.User, *exchange.Key, exchange.Contact, *exchange.AuditRow) error) (out []exchange.Key, err error) {
+	err = r.change(ctx, actor, action, fingerprint, func(tx *store.Tx, row *exchange.AuditRow) error {
+		holders, err := tx.KeyHolders(fingerprint)
+		if err != nil {
+			return err
+		}
+		if len(holders) == 0 {
+			return noSuchKey(fingerprint)
+		}
+		row.Detail = map[string]string{"by": by}
+		for i := range holders {
+			k := &holders[i]
+			u, err := tx.User(k.User)
+			if err != nil {
+				return err
+			}
+			// A vendor's key serves many accounts: any contact of any of them has a say.
+			c, err := r.speaker(tx, holders, by)
+			if err != nil {
+				return err
+			}
+			row.User, row.Detail["by"], row.Detail["user."+u.Name] = u.ID, c.Email, k.Type
+			if err := fn(tx, u, k, c, row); err != nil {
+				return err
+			}
+			if err := tx.SetKey(*k); err != nil {
+				return err
+			}
+		}
+		out, err = r.judged(holders, nil)
+		return err
+	})
+	return out, err
+}
+
+// speaker finds the contact among those of every user that holds a key.
+func (r *Room) speaker(tx *store.Tx, holders []exchange.Key, who string) (c exchange.Contact, err error) {
+	for _, k := range holders {
+		u, err := tx.User(k.User)
+		if err != nil {
+			return c, err
+		}
+		if c, err = personOf(&tx.Q, u, who); !exchange.Is(err, exchange.NotFound) {
+			return c, err
+		}
+	}
+	return c, exchange.E("account.speaker", exchange.NotFound, "%q is no contact of whoever holds this key.", exchange.Printable(who)).
+		WithHint("list them with: sallyport contact list")
+}
+
+// checkConfirmed asks for a second contact's word when a key of the user was
+// frozen and none was enrolled since.
+func (r *Room) checkConfirmed(tx *store.Tx, u exchange.User, by string) error {
+	const op = "account.AddKeys"
+	var second *exchange.Contact
+	if by != "" {
+		c, err := personOf(&tx.Q, u, by)
+		if err != nil {
+			return err
+		}
+		second = &c
+	}
+	list, err := tx.Keys(u.ID)
+	if err != nil {
+		return err
+	}
+	for _, k := range list {
+		if k.FrozenAt == nil {
+			continue
+		}
+		since := false
+		for _, other := range list {
+			since = since || other.CreatedAt.After(*k.FrozenAt)
+		}
+		if since {
+			continue
+		}
+		if second == nil || same(*second, k) {
+			return exchange.E(op, exchange.Denied, "%s had a key of this user frozen; another contact must confirm a new one.", k.FrozenBy).
+				WithHint("ask a second contact by phone, and add --confirmed-by CONTACT")
+		}
+	}
+	return nil
+}
