@@ -1,7 +1,11 @@
-// Package connection keeps a compact record of every connection, and when
-// each address last got in or failed. Records are observations: they are
-// queued, never waited for, and dropped when there are too many, so that a
-// flood of strangers costs a bounded amount.
+// Package connection keeps a compact record of every connection, what was read
+// and listed with which key, who is banned, and says in words why somebody
+// could not log in.
+//
+// Records are observations: they are queued, never waited for, and dropped
+// when there are too many, so that a flood of strangers costs a bounded amount.
+// connection.go is the queue, ban.go who is kept out, explain.go and reasons.go
+// the words, activity.go the key activity report.
 package connection
 
 import (
@@ -12,6 +16,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 )
@@ -19,38 +25,62 @@ import (
 const (
 	queueLength = 4096
 	batchLength = 256
-	keepRecords = 200_000                  // rows
-	keepFor     = 13 * 30 * 24 * time.Hour // defaults.md: 13 months
+	writeEvery  = time.Second
 	pruneEvery  = time.Hour
+	pruneAfter  = 10_000 // records: a flood must not wait for the hour
+	// Failed connections that are recorded a second, and at once; of more it is
+	// only known how many there were.
+	failedRate, failedBurst = 30, 2000
+	rotationGrace           = 24 * time.Hour // defaults.md: new key's first log-in + 24 h
 )
 
-// Record is one connection's end, or its log-in.
+// Policy is what the operator configured.
+type Policy struct {
+	KeepFor    time.Duration // records of connections and activity
+	KeepFailed int64         // rows of connections that did not log in
+	KeepSeen   int64         // rows of what was read and listed
+	Bans       BanPolicy
+}
+
+// Options are what the room needs.
+type Options struct {
+	Store  *store.Store
+	Clock  exchange.Clock
+	IDs    *exchange.IDs
+	Log    *slog.Logger
+	Policy Policy
+}
+
+// Record is what a connection leaves: once when its log-in failed, or when it
+// logged in and again when it ended.
 type Record struct {
-	store.Connection
-	From     netip.Addr
-	KeyID    string
-	LoggedIn bool
+	exchange.Connection
+	From netip.Addr
 }
 
 // Room keeps the records.
 type Room struct {
-	store *store.Store
-	clock exchange.Clock
-	log   *slog.Logger
+	o     Options
+	queue chan Record
+	limit *rate.Limiter
+	guard *guard
 
-	queue   chan Record
-	dropped atomic.Int64
+	dropped atomic.Int64 // records
+	lost    atomic.Int64 // observations
 	done    sync.WaitGroup
 
 	mu     sync.Mutex
 	recent map[netip.Addr]seen // not yet in the database
+	seen   map[sight]*store.Observation
 }
 
 type seen struct{ ok, failed time.Time }
 
 // New starts the room; it ends with ctx, and Wait waits for that.
-func New(ctx context.Context, s *store.Store, clock exchange.Clock, log *slog.Logger) *Room {
-	r := &Room{store: s, clock: clock, log: log, queue: make(chan Record, queueLength), recent: map[netip.Addr]seen{}}
+func New(ctx context.Context, o Options) *Room {
+	r := &Room{o: o, queue: make(chan Record, queueLength), limit: rate.NewLimiter(failedRate, failedBurst),
+		guard: newGuard(o.Store, o.Policy.Bans), recent: map[netip.Addr]seen{}, seen: map[sight]*store.Observation{}}
+	r.guard.load(o.Clock(), o.Log)
 	r.done.Go(func() { r.run(ctx) })
 	return r
 }
@@ -60,17 +90,13 @@ func (r *Room) Wait() { r.done.Wait() }
 
 // Note queues a record.
 func (r *Room) Note(c Record) {
-	r.mu.Lock()
-	if len(r.recent) < queueLength {
-		at, s := exchange.FromMicros(c.At), r.recent[c.From]
-		if c.LoggedIn {
-			s.ok = at
-		} else {
-			s.failed = at
-		}
-		r.recent[c.From] = s
+	if c.EndedAt == nil || !c.LoggedIn {
+		r.remember(c)
 	}
-	r.mu.Unlock()
+	if !c.LoggedIn && !r.limit.Allow() {
+		r.dropped.Add(1)
+		return
+	}
 	select {
 	case r.queue <- c:
 	default:
@@ -78,12 +104,35 @@ func (r *Room) Note(c Record) {
 	}
 }
 
+// remember keeps an outcome for those who ask before it is in the database.
+func (r *Room) remember(c Record) {
+	at := c.At
+	if !c.LoggedIn {
+		r.guard.failed(c.From, c.Outcome, r.o.Clock())
+	}
+	if !c.LoggedIn && len(c.Methods) == 0 {
+		return // a port check, or a host key that was not trusted yet: no reason to speak up
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.recent) >= queueLength {
+		return
+	}
+	s := r.recent[c.From]
+	if c.LoggedIn {
+		s.ok = at
+	} else {
+		s.failed = at
+	}
+	r.recent[c.From] = s
+}
+
 // History is when somebody last got in from an address, and last failed to.
 func (r *Room) History(from netip.Addr) (ok, failed time.Time) {
 	r.mu.Lock()
 	s := r.recent[from]
 	r.mu.Unlock()
-	a, err := r.store.Read(context.Background()).Address(from.String())
+	a, err := r.o.Store.Read(context.Background()).Address(from.String())
 	if err != nil {
 		return s.ok, s.failed
 	}
@@ -97,31 +146,38 @@ func (r *Room) History(from netip.Addr) (ok, failed time.Time) {
 }
 
 func (r *Room) run(ctx context.Context) {
-	tick := time.NewTicker(time.Second)
+	tick := time.NewTicker(writeEvery)
 	defer tick.Stop()
 	var pruned time.Time
+	written := 0
 	for {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
 		}
-		for r.flush() {
+		for more := true; more; {
+			var n int
+			n, more = r.flush()
+			written += n
 		}
+		r.flushSeen()
+		r.guard.sync(r.o.Clock(), r.o.Log)
 		if ctx.Err() != nil {
 			return
 		}
-		if now := r.clock(); now.Sub(pruned) > pruneEvery {
-			pruned = now
+		if now := r.o.Clock(); now.Sub(pruned) > pruneEvery || written > pruneAfter {
+			pruned, written = now, 0
 			r.prune(now)
 		}
 		if n := r.dropped.Swap(0); n > 0 {
-			r.log.Warn("connection records were dropped", "count", n)
+			r.o.Log.Warn("connection records were dropped", "count", n)
 		}
 	}
 }
 
-// flush writes one batch, and reports whether there may be more.
-func (r *Room) flush() bool {
+// flush writes one batch, and reports how many records and whether there may
+// be more.
+func (r *Room) flush() (n int, more bool) {
 	var batch []Record
 	for len(batch) < batchLength {
 		select {
@@ -132,32 +188,35 @@ func (r *Room) flush() bool {
 		}
 		break
 	}
-	if len(batch) == 0 {
-		return false
-	}
 	r.mu.Lock()
 	recent := r.recent
 	r.recent = map[netip.Addr]seen{}
 	r.mu.Unlock()
-	err := r.store.Write(context.Background(), func(tx *store.Tx) error { return write(tx, batch, recent) })
-	if err != nil {
-		r.log.Error("connection records could not be written", "count", len(batch), "err", err)
+	if len(batch)+len(recent) == 0 {
+		return 0, false
 	}
-	return len(batch) == batchLength
+	err := r.o.Store.Write(context.Background(), func(tx *store.Tx) error { return write(tx, batch, recent) })
+	if err != nil {
+		r.o.Log.Error("connection records could not be written", "count", len(batch), "err", err)
+	}
+	return len(batch), len(batch) == batchLength
 }
 
 func write(tx *store.Tx, batch []Record, recent map[netip.Addr]seen) error {
-	used := map[string]int64{}
+	used := map[string]store.KeyUse{}
 	for _, c := range batch {
-		if err := tx.AddConnection(c.Connection); err != nil {
+		add := tx.AddConnection
+		if c.LoggedIn && c.EndedAt != nil {
+			add = tx.EndConnection
+		} else if c.LoggedIn && c.KeyID != "" {
+			used[c.KeyID] = store.KeyUse{KeyID: c.KeyID, Address: c.Address, Client: c.Client, At: exchange.Micros(c.At)}
+		}
+		if err := add(c.Connection); err != nil {
 			return err
 		}
-		if c.LoggedIn && c.KeyID != "" {
-			used[c.KeyID] = c.At
-		}
 	}
-	for key, at := range used {
-		if err := tx.KeyUsed(key, exchange.FromMicros(at)); err != nil {
+	for _, u := range used {
+		if err := tx.KeyUsed(u, rotationGrace); err != nil {
 			return err
 		}
 	}
@@ -177,14 +236,20 @@ func write(tx *store.Tx, batch []Record, recent map[netip.Addr]seen) error {
 }
 
 func (r *Room) prune(now time.Time) {
-	before := exchange.Micros(now.Add(-keepFor))
-	err := r.store.Write(context.Background(), func(tx *store.Tx) error {
-		if err := tx.PruneConnections(before, keepRecords); err != nil {
+	before := now.Add(-r.o.Policy.KeepFor)
+	err := r.o.Store.Write(context.Background(), func(tx *store.Tx) error {
+		if err := tx.PruneConnections(exchange.Micros(before), r.o.Policy.KeepFailed); err != nil {
 			return err
 		}
-		return tx.PruneAddresses(before)
+		if err := tx.PruneAddresses(exchange.Micros(before), r.o.Policy.KeepFailed); err != nil {
+			return err
+		}
+		if err := tx.PruneBans(exchange.Micros(before)); err != nil {
+			return err
+		}
+		return tx.PruneObservations(exchange.FirstID(before), r.o.Policy.KeepSeen)
 	})
 	if err != nil {
-		r.log.Error("old connection records could not be removed", "err", err)
+		r.o.Log.Error("old connection records could not be removed", "err", err)
 	}
 }

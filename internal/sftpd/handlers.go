@@ -50,6 +50,9 @@ func (s *Session) status(id uint32, err error) {
 		if kind == exchange.Internal || kind == exchange.Unavailable {
 			s.o.Log.Error("request failed", "err", err)
 		}
+		if s.o.Refused != nil && (kind == exchange.Denied || kind == exchange.Quota) {
+			s.o.Refused(kind, text)
+		}
 	}
 	s.out.append(func(b []byte) []byte { return sftpwire.AppendStatus(b, id, code, text) })
 }

@@ -65,6 +65,9 @@ type Options struct {
 	// Bulk is told when a large block of replies is about to be written, and
 	// the function it returns when it was. May be nil.
 	Bulk func() (done func())
+	// Refused is told of requests that were refused for want of rights or
+	// room, from any goroutine. May be nil.
+	Refused func(kind exchange.Kind, text string)
 }
 
 // Session serves one channel.

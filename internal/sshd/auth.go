@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net/netip"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -46,15 +48,23 @@ type attempt struct {
 	ctx     context.Context
 	rec     Record
 	from    netip.Addr
+	region  string // of the door
 	hello   sshwire.Hello
 	pre     ssh.ServerPreAuthConn
 	wire    *sshwire.Conn
 	session *session
 
-	bannered bool
-	refused  int    // keys
-	reason   string // the latest refusal's
+	bannered  bool
+	refused   int    // keys
+	failures  int    // tries, of any method
+	reason    string // the latest refusal's
+	detail    string // what the library said of it
+	good      bool   // the key offered last may log in
+	signature string // algorithm that the user's key signed with
 }
+
+// unknownKept is how many unknown keys of a connection a record brings.
+const unknownKept = 3
 
 // loginKey is where a verified key's login lies in ssh.Permissions.
 type loginKey struct{}
@@ -92,16 +102,23 @@ func (a *attempt) offered(conn ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permis
 		a.s.o.Log.Error("a log-in could not be checked", "reference", a.rec.Reference, "err", err)
 		reason = exchange.ReasonUnavailable
 	}
-	if reason != exchange.ReasonOK {
+	a.good = reason == exchange.ReasonOK
+	if !a.good {
 		a.refused++
 		a.reason = reason
+		if reason == exchange.ReasonUnknownKey && login.User.ID != "" && len(a.rec.Unknown) < unknownKept {
+			a.rec.UserID = login.User.ID
+			a.rec.Unknown = append(a.rec.Unknown, strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key))))
+		}
 		return nil, errRefused
 	}
+	a.reason = ""
 	return &ssh.Permissions{ExtraData: map[any]any{loginKey{}: login}}, nil
 }
 
 // verified is called for the key that signed. Only here is anybody somebody.
-func (a *attempt) verified(conn ssh.ConnMetadata, _ ssh.PublicKey, p *ssh.Permissions, _ string) (*ssh.Permissions, error) {
+func (a *attempt) verified(conn ssh.ConnMetadata, _ ssh.PublicKey, p *ssh.Permissions, algorithm string) (*ssh.Permissions, error) {
+	a.signature = algorithm
 	login := p.ExtraData[loginKey{}].(exchange.Login)
 	login.Address, login.Client, login.Session = a.from.String(), string(conn.ClientVersion()), a.s.o.IDs.New()
 	ctx, cancel := context.WithCancel(a.s.ctx)
@@ -136,7 +153,26 @@ func (a *attempt) tried(conn ssh.ConnMetadata, method string, err error) {
 	if len(a.rec.Methods) < 2*a.s.o.Limits.KeyOffers {
 		a.rec.Methods = append(a.rec.Methods, method)
 	}
-	if err == nil || a.bannered {
+	if err == nil {
+		return
+	}
+	if method != "none" {
+		a.failures++
+	}
+	a.say(method, err)
+}
+
+// say sends the banner when it may help; once.
+func (a *attempt) say(method string, err error) {
+	if method == "publickey" && !errors.Is(err, errRefused) {
+		// The library refused it: SHA-1, a certificate, a key type not taken.
+		a.reason, a.detail = exchange.ReasonWeakAlgorithm, strings.TrimPrefix(err.Error(), "ssh: ")
+		a.refused++
+	}
+	if method == "password" || method == "keyboard-interactive" {
+		a.reason = exchange.ReasonPassword
+	}
+	if a.bannered {
 		return
 	}
 	ok, failed := a.s.o.Authority.History(a.from)
@@ -146,36 +182,38 @@ func (a *attempt) tried(conn ssh.ConnMetadata, method string, err error) {
 	case "none":
 		say = failed.After(ok) && now.Sub(failed) < recentFailure
 	case "password", "keyboard-interactive":
-		a.reason = exchange.ReasonPassword
 		say = true
 	case "publickey":
-		if a.reason == "" { // the library refused it: SHA-1, a certificate, a key type not taken
-			a.reason = exchange.ReasonWeakAlgorithm
-			a.refused++
-		}
 		say = a.refused >= refusalsBefore && now.Sub(ok) > recentSuccess
 	}
 	if say && a.pre != nil {
 		a.bannered = true
-		_ = a.pre.SendAuthBanner(a.s.o.Banner(a.rec.Reference)) // a client that is gone needs none
+		_ = a.pre.SendAuthBanner(a.s.o.Banner(a.region, a.rec.Reference)) // a client that is gone needs none
 	}
 }
 
-// outcome says why no log-in came of the attempt.
-func (a *attempt) outcome(err error) string {
-	var auth *ssh.ServerAuthError
+// outcome says why no log-in came of the attempt, and what of.
+func (a *attempt) outcome(err error) (reason, detail string) {
 	var noCommon *ssh.AlgorithmNegotiationError
 	switch {
 	case a.s.o.Clock().Sub(a.rec.At) >= a.s.o.Limits.Handshake:
-		return exchange.ReasonTimeout
+		return exchange.ReasonTimeout, ""
 	case errors.As(err, &noCommon):
-		return exchange.ReasonNoAlgorithm
+		return exchange.ReasonNoAlgorithm, "it offered " + strings.Join(noCommon.RequestedAlgorithms, ", ")
+	case a.failures >= a.s.o.Limits.KeyOffers:
+		return exchange.ReasonTooManyTries, ""
 	case a.reason != "":
-		return a.reason
+		return a.reason, a.detail
+	case a.good && strings.Contains(err.Error(), "verif"):
+		return exchange.ReasonBadSignature, ""
+	case a.good:
+		return exchange.ReasonNotSigned, ""
 	case len(a.rec.Methods) > 0:
-		return exchange.ReasonNoKeyOffered
-	case errors.As(err, &auth):
-		return exchange.ReasonNoKeyOffered
+		return exchange.ReasonNoKeyOffered, ""
+	case errors.Is(err, errNotSSH):
+		return exchange.ReasonProtocol, "it began with " + strconv.Quote(exchange.Printable(a.rec.Client))
+	case a.rec.Client == "":
+		return exchange.ReasonProtocol, "it said nothing"
 	}
-	return exchange.ReasonProtocol
+	return exchange.ReasonProtocol, ""
 }

@@ -57,7 +57,8 @@ func (s *Server) channels(ctx context.Context, sess *session, chans <-chan ssh.N
 // others are refused, before and after, until the channel is gone: requests
 // that nobody takes would block the library's whole connection.
 func (s *Server) session(ctx context.Context, sess *session, ch ssh.Channel, reqs <-chan *ssh.Request) {
-	if awaitSFTP(reqs) {
+	asked, ok := awaitSFTP(reqs)
+	if ok {
 		var refusals sync.WaitGroup
 		refusals.Go(func() { refuse(reqs) })
 		s.sftp(ctx, sess, ch)
@@ -65,24 +66,37 @@ func (s *Server) session(ctx context.Context, sess *session, ch ssh.Channel, req
 		refusals.Wait()
 		return
 	}
-	s.o.Log.Info("refused", "reason", exchange.ReasonNoSFTP, "session", sess.login.Session)
+	if asked != "" {
+		sess.refused(exchange.ReasonNoSFTP, asked)
+	}
+	s.o.Log.Info("refused", "reason", exchange.ReasonNoSFTP, "session", sess.login.Session, "asked", exchange.Printable(asked))
 	_ = ch.Close()
 	refuse(reqs)
 }
 
 // awaitSFTP answers requests until the sftp subsystem is asked for, which it
-// accepts, or something else to run, which it refuses.
-func awaitSFTP(reqs <-chan *ssh.Request) bool {
+// accepts, or something else to run, which it refuses and names.
+func awaitSFTP(reqs <-chan *ssh.Request) (asked string, ok bool) {
 	for r := range reqs {
-		ok := r.Type == "subsystem" && subsystem(r.Payload) == "sftp"
+		what := r.Type
+		if r.Type == "subsystem" || r.Type == "exec" {
+			what += " " + subsystem(r.Payload)
+		}
+		ok := what == "subsystem sftp"
 		if r.WantReply {
 			_ = r.Reply(ok, nil)
 		}
-		if ok || r.Type == "shell" || r.Type == "exec" {
-			return ok
+		switch r.Type {
+		case "shell", "exec":
+			return what, false
+		case "subsystem":
+			asked = what
+		}
+		if ok {
+			return what, true
 		}
 	}
-	return false
+	return asked, false
 }
 
 func refuse(reqs <-chan *ssh.Request) {
@@ -97,7 +111,7 @@ func refuse(reqs <-chan *ssh.Request) {
 func (s *Server) sftp(ctx context.Context, sess *session, ch ssh.Channel) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	err := s.o.Handler(ctx, Subsystem{Login: sess.login, Channel: &stream{ch, sess, &s.moved}, Bulk: sess.wire.Bulk})
+	err := s.o.Handler(ctx, Subsystem{Login: sess.login, Channel: &stream{ch, sess, &s.moved}, Bulk: sess.wire.Bulk, Refused: sess.refused})
 	status := uint32(0)
 	if err != nil {
 		status = 1

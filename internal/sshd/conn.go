@@ -1,10 +1,15 @@
 package sshd
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,40 +21,115 @@ import (
 )
 
 // handle serves one connection from its first byte to its record.
-func (s *Server) handle(nc net.Conn, from netip.Addr, place *half) {
+func (s *Server) handle(l Door, nc net.Conn, from netip.Addr, place *half) {
 	defer nc.Close()
-	a := &attempt{s: s, ctx: s.ctx, from: from, rec: Record{Reference: reference(), At: s.o.Clock(), Address: from}}
+	a := &attempt{s: s, ctx: s.ctx, from: from, region: l.Region, rec: Record{From: from,
+		Connection: exchange.Connection{Reference: reference(), At: s.o.Clock(), Address: from.String()}}}
+	if !s.admit(a, l, nc) {
+		s.gate.leave(place)
+		return
+	}
 	conn, chans, requests, err := s.handshake(a, nc)
 	s.gate.leave(place)
 	if err != nil {
-		a.rec.Outcome = a.outcome(err)
+		a.rec.Outcome, a.rec.Detail = a.outcome(err)
 		if a.session != nil { // verified, but the connection broke before it was told
 			s.live.remove(a.session)
 			a.session.cancel()
 		}
 		s.o.Log.Info("log-in refused", "reference", a.rec.Reference, "address", from, "user", exchange.Printable(a.rec.User),
-			"client", exchange.Printable(a.rec.Client), "reason", a.rec.Outcome)
+			"client", exchange.Printable(a.rec.Client), "reason", a.rec.Outcome, "detail", exchange.Printable(a.rec.Detail))
 		s.ended(a)
 		return
 	}
 	sess := a.session
 	sess.conn = conn
-	a.rec.LoggedIn, a.rec.Outcome, a.rec.KeyID = true, exchange.ReasonOK, sess.login.KeyID
+	a.rec.LoggedIn, a.rec.Outcome, a.rec.Unknown = true, exchange.ReasonOK, nil
+	a.rec.KeyID, a.rec.Fingerprint, a.rec.Session, a.rec.UserID = sess.login.KeyID, sess.login.Fingerprint, sess.login.Session, sess.login.User.ID
 	s.o.Log.Info("logged in", "reference", a.rec.Reference, "user", sess.login.User.Name, "address", from,
 		"client", exchange.Printable(a.rec.Client), "key", sess.login.Fingerprint, "session", sess.login.Session)
-	s.ended(a) // the log-in is known from now on
+	s.o.Authority.Ended(a.rec) // the log-in is known from now on
 	s.serve(a.ctx, sess, conn, chans, requests)
 	s.live.remove(sess)
 	sess.cancel()
 	s.o.Log.Info("session ended", "user", sess.login.User.Name, "session", sess.login.Session,
 		"received", sess.wire.Received(), "sent", sess.wire.Sent())
+	a.rec.Received, a.rec.Sent = sess.wire.Received(), sess.wire.Sent()
+	if reason, detail := sess.refusal(); reason != "" {
+		a.rec.Outcome, a.rec.Detail = reason, detail
+	}
+	s.ended(a)
 }
 
-// ended hands the record on.
+// ended hands the final record on.
 func (s *Server) ended(a *attempt) {
-	a.rec.Lasted = s.o.Clock().Sub(a.rec.At)
+	now := s.o.Clock()
+	a.rec.EndedAt = &now
 	s.o.Authority.Ended(a.rec)
 }
+
+// admit keeps out who is banned or not on the door's list, and lets those wait
+// from whose address too much failed lately.
+func (s *Server) admit(a *attempt, l Door, nc net.Conn) bool {
+	may := s.o.Authority.Admit(a.from)
+	if may.Banned {
+		ref := ""
+		if may.Record {
+			ref = a.rec.Reference
+			a.rec.Outcome = exchange.ReasonBanned
+			s.ended(a)
+		}
+		farewell(nc, s.o.Turned(l.Region, ref, may.Until))
+		return false
+	}
+	if len(l.AllowIPs) > 0 && !slices.ContainsFunc(l.AllowIPs, func(p netip.Prefix) bool { return p.Contains(a.from) }) {
+		a.rec.Outcome, a.rec.Detail = exchange.ReasonAddress, "the server address's own list"
+		s.o.Log.Info("log-in refused", "reference", a.rec.Reference, "address", a.from, "reason", a.rec.Outcome, "detail", a.rec.Detail)
+		s.ended(a)
+		return false
+	}
+	if may.Wait > 0 {
+		select {
+		case <-time.After(may.Wait):
+		case <-s.ctx.Done():
+			return false
+		}
+	}
+	return true
+}
+
+// farewellWait bounds how long a connection is kept for a word of explanation.
+const farewellWait = 500 * time.Millisecond
+
+// farewell says in an unencrypted SSH_MSG_DISCONNECT (RFC 4253 §11.1) why
+// nothing comes of a connection. Clients print it.
+func farewell(nc net.Conn, text string) {
+	const byHost, messageDisconnect = 11, 1 // SSH_DISCONNECT_BY_APPLICATION
+	payload := append([]byte{messageDisconnect}, ssh.Marshal(struct {
+		Reason         uint32
+		Text, Language string
+	}{byHost, text, ""})...)
+	pad := 8 - (5+len(payload))%8
+	if pad < 4 {
+		pad += 8
+	}
+	packet := binary.BigEndian.AppendUint32(nil, uint32(1+len(payload)+pad))
+	packet = append(append(append(packet, byte(pad)), payload...), make([]byte, pad)...)
+	_ = nc.SetDeadline(time.Now().Add(farewellWait))
+	if _, err := nc.Write(append([]byte(Version+"\r\n"), packet...)); err != nil {
+		return
+	}
+	if tcp, ok := nc.(*net.TCPConn); ok {
+		_ = tcp.CloseWrite()
+	}
+	// What the client sent must be read, or the kernel resets the connection
+	// and it never sees the text.
+	_, _ = io.CopyN(io.Discard, nc, 64<<10)
+}
+
+// errNotSSH is a first line that no SSH client sends: another protocol, or a
+// PROXY header from somebody who is not trusted with one.
+var errNotSSH = errors.New("the first line is not SSH's")
 
 // handshake peeks, then lets the library do key exchange and log-in, all
 // within one deadline.
@@ -61,13 +141,17 @@ func (s *Server) handshake(a *attempt, nc net.Conn) (*ssh.ServerConn, <-chan ssh
 	if err != nil {
 		return nil, nil, nil, err
 	}
+	if hello.Version != "" && !strings.HasPrefix(hello.Version, "SSH-") {
+		return nil, nil, nil, errNotSSH
+	}
 	a.wire, a.hello = wire, hello
 	conn, chans, requests, err := ssh.NewServerConn(wire, a.config())
 	if err != nil {
 		return nil, nil, nil, err
 	}
 	if alg, ok := conn.Conn.(ssh.AlgorithmsConnMetadata); ok {
-		a.rec.Cipher = alg.Algorithms().Write.Cipher
+		n := alg.Algorithms()
+		a.rec.Algorithms = strings.Join([]string{n.KeyExchange, n.HostKey, n.Write.Cipher, cmp.Or(n.Write.MAC, "AEAD"), a.signature}, " ")
 	}
 	return conn, chans, requests, nc.SetDeadline(time.Time{})
 }

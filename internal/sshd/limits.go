@@ -86,9 +86,9 @@ func (g *gate) closeAll() {
 	}
 }
 
-// address is a connection's remote address, IPv4 as such.
-func address(conn net.Conn) netip.Addr {
-	ap, err := netip.ParseAddrPort(conn.RemoteAddr().String())
+// address is the address of a connection's end, IPv4 as such.
+func address(end net.Addr) netip.Addr {
+	ap, err := netip.ParseAddrPort(end.String())
 	if err != nil {
 		return netip.Addr{}
 	}

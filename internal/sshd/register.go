@@ -2,6 +2,7 @@ package sshd
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -25,6 +26,29 @@ type session struct {
 
 	mu     sync.Mutex
 	writes map[*stream]time.Time // under way, since when
+
+	// What was refused last, and how often something was.
+	refusedWhy, refusedWhat string
+	refusals                int
+}
+
+// refused notes a refusal for the connection's record.
+func (s *session) refused(reason, detail string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refusedWhy, s.refusedWhat = reason, detail
+	s.refusals++
+}
+
+// refusal is what the record says of refusals; reason "" is none.
+func (s *session) refusal() (reason, detail string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	detail = s.refusedWhat
+	if s.refusals > 1 {
+		detail = fmt.Sprintf("%s (the last of %d)", detail, s.refusals)
+	}
+	return s.refusedWhy, detail
 }
 
 // writing notes that a stream's write begins or is over.

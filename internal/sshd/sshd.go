@@ -31,6 +31,9 @@ const Version = "SSH-2.0-Sallyport"
 
 // Authority answers for who may come in. It is asked from many goroutines.
 type Authority interface {
+	// Admit says what may be done with a new connection from an address,
+	// before its first byte.
+	Admit(from netip.Addr) Admission
 	// Check says whether a user may log in with a key from an address. The
 	// reason is exchange.ReasonOK or why not; its time and its answers to a
 	// stranger do not depend on what exists. An error means it can't be said.
@@ -41,24 +44,31 @@ type Authority interface {
 	// History is when somebody last got in from an address, and last failed
 	// to; zero times for never.
 	History(from netip.Addr) (ok, failed time.Time)
-	// Ended is told how a connection ended. It must not wait.
+	// Ended is told how a connection ended: once, when no log-in came of it;
+	// else when it logged in, and when that session ended. It must not wait.
 	Ended(Record)
 }
 
-// Record is what a connection leaves.
+// Admission is what may be done with a new connection.
+type Admission struct {
+	Banned bool
+	Until  time.Time     // of the ban
+	Record bool          // of being turned away
+	Wait   time.Duration // before the first byte
+}
+
+// Record is what a connection leaves. Text from the client may be any bytes.
 type Record struct {
-	Reference string
-	At        time.Time
-	Address   netip.Addr
-	User      string // as tried; any bytes
-	Client    string // version string; any bytes
-	Cipher    string
-	Offered   []string // fingerprints
-	Methods   []string
-	Outcome   string // a Reason of package exchange
-	KeyID     string // of the key that logged in
-	LoggedIn  bool
-	Lasted    time.Duration
+	exchange.Connection
+	From    netip.Addr
+	Unknown []string // unknown keys offered for a user that there is, as authorized_keys lines
+}
+
+// Door is a listener with what it stands for.
+type Door struct {
+	net.Listener
+	Region   string         // of the endpoint that partners are told; "" is the default one
+	AllowIPs []netip.Prefix // who may knock; none allows all
 }
 
 // Subsystem is one channel on which the client asked for SFTP.
@@ -68,6 +78,8 @@ type Subsystem struct {
 	// Bulk tells the connection that much is about to be written; call what
 	// it returns afterwards.
 	Bulk func() (done func())
+	// Refused notes for the connection's record that something was refused.
+	Refused func(reason, detail string)
 }
 
 // Handler serves a subsystem until the client leaves or ctx ends.
@@ -81,8 +93,12 @@ type Options struct {
 	Clock     exchange.Clock
 	IDs       *exchange.IDs
 	Log       *slog.Logger
-	Banner    func(reference string) string // text for failed log-ins
-	Limits    Limits
+	// Banner is the text for failed log-ins at a region's endpoint, Turned that
+	// for a banned address. reference may be "".
+	Banner  func(region, reference string) string
+	Turned  func(region, reference string, until time.Time) string
+	Proxies []netip.Prefix // whose PROXY headers are believed, and needed
+	Limits  Limits
 }
 
 // Limits bound what strangers and sessions may take.
@@ -107,6 +123,7 @@ type Server struct {
 	live  *register
 	conns sync.WaitGroup
 	moved atomic.Int64 // bytes on channels
+	heads atomic.Int64 // connections whose PROXY header is awaited
 
 	mu        sync.Mutex
 	listeners []net.Listener
@@ -121,14 +138,14 @@ func New(o Options) *Server {
 	return &Server{o: o, gate: newGate(o.Limits, o.Clock), live: newRegister(o.Limits), ctx: ctx, cancel: cancel}
 }
 
-// Serve takes connections from a listener until Shutdown.
-func (s *Server) Serve(l net.Listener) error {
+// Serve takes connections at a door until Shutdown.
+func (s *Server) Serve(l Door) error {
 	s.mu.Lock()
 	if s.closing {
 		s.mu.Unlock()
 		return l.Close()
 	}
-	s.listeners = append(s.listeners, l)
+	s.listeners = append(s.listeners, l.Listener)
 	s.mu.Unlock()
 	for {
 		nc, err := l.Accept()
@@ -140,14 +157,23 @@ func (s *Server) Serve(l net.Listener) error {
 			time.Sleep(20 * time.Millisecond) // out of descriptors: let some end
 			continue
 		}
+		from := address(nc.RemoteAddr())
+		if s.trusted(from) {
+			s.proxied(l, nc)
+			continue
+		}
 		// Counted in here, in the order they came: in goroutines the newest
 		// could be taken for the oldest.
-		from := address(nc)
-		if place := s.gate.enter(nc, from); place != nil {
-			s.conns.Go(func() { s.handle(nc, from, place) })
-		} else {
-			_ = nc.Close()
-		}
+		s.knock(l, nc, from)
+	}
+}
+
+// knock gives a connection its place among the half-open ones, and a goroutine.
+func (s *Server) knock(l Door, nc net.Conn, from netip.Addr) {
+	if place := s.gate.enter(nc, from); place != nil {
+		s.conns.Go(func() { s.handle(l, nc, from, place) })
+	} else {
+		_ = nc.Close()
 	}
 }
 

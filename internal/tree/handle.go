@@ -2,6 +2,7 @@ package tree
 
 import (
 	"io"
+	"sync/atomic"
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/blob"
@@ -26,6 +27,8 @@ type Handle struct {
 	content store.Content
 	info    exchange.FileInfo
 	served  *delivery // set: reads count towards a delivery
+
+	read atomic.Int64 // bytes that the connection accepted
 }
 
 // writes reports whether the handle was opened for writing.
@@ -278,6 +281,7 @@ func (h *Handle) Close(done func(error)) {
 		h.served.report(h.s, true)
 		h.served.mu.Unlock()
 	}
+	h.s.sawRead(h)
 	if h.img == nil {
 		done(exchange.Wrap("tree.Close", exchange.Unavailable, h.reader.Close()))
 		return

@@ -82,6 +82,9 @@ func (s *Session) OpenDir(path string) (*Lister, error) {
 	if err := p.allow(p.inside, exchange.List); err != nil {
 		return nil, err
 	}
+	if s.t.hooks.OnSeen != nil && s.login.Operator == "" {
+		s.t.hooks.OnSeen(&s.login, exchange.ActivityList, clean, 0)
+	}
 	l := &Lister{s: s, dir: *p.self, path: clean, overlay: map[string]*image{}}
 	s.box.mu.Lock()
 	defer s.box.mu.Unlock()

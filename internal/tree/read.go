@@ -22,6 +22,7 @@ func (s *Session) openRead(p place) (*Handle, error) {
 		}
 		img.refs++
 		h.img, h.epoch = img, img.epoch
+		s.readers[h] = struct{}{}
 		return h, nil
 	}
 	if p.stored == nil {
@@ -38,7 +39,16 @@ func (s *Session) openRead(p place) (*Handle, error) {
 	if s.login.Operator == "" && p.rights&exchange.Write == 0 {
 		h.served = &delivery{version: f.VersionID, size: f.Size}
 	}
+	s.readers[h] = struct{}{}
 	return h, nil
+}
+
+// sawRead tells what a handle read, once.
+func (s *Session) sawRead(h *Handle) {
+	delete(s.readers, h)
+	if n := h.read.Swap(-1); s.t.hooks.OnSeen != nil && s.login.Operator == "" && (n > 0 || n == 0 && h.info.Size == 0 && h.reader != nil) {
+		s.t.hooks.OnSeen(&s.login, exchange.ActivityRead, h.path, n)
+	}
 }
 
 func fileInfo(f store.File) exchange.FileInfo {
@@ -57,6 +67,7 @@ type delivery struct {
 
 // Served tells that the connection accepted n bytes read at off.
 func (h *Handle) Served(off int64, n int) {
+	h.read.Add(int64(n))
 	d := h.served
 	if d == nil {
 		return

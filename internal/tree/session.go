@@ -31,6 +31,7 @@ type Session struct {
 	idle    *sync.Cond           // a commit has ended
 	pending map[*image]string    // commits under way, with their paths
 	handles map[*Handle]struct{} // open for writing
+	readers map[*Handle]struct{} // open for reading alone
 	work    sync.WaitGroup
 }
 
@@ -40,7 +41,7 @@ func (t *Tree) Begin(login exchange.Login, beforeWait func()) *Session {
 		beforeWait = func() {}
 	}
 	s := &Session{t: t, box: t.box(login.User.ID), login: login, cwd: "/", beforeWait: beforeWait,
-		pending: map[*image]string{}, handles: map[*Handle]struct{}{}}
+		pending: map[*image]string{}, handles: map[*Handle]struct{}{}, readers: map[*Handle]struct{}{}}
 	s.idle = sync.NewCond(&s.mu)
 	s.known.Store(login.Revocation)
 	if login.Operator == "" {
@@ -54,6 +55,9 @@ func (t *Tree) Begin(login exchange.Login, beforeWait func()) *Session {
 func (s *Session) End() {
 	for h := range s.handles {
 		h.abandon()
+	}
+	for h := range s.readers {
+		s.sawRead(h)
 	}
 	s.work.Wait()
 	s.t.leave(s.box)

@@ -58,6 +58,9 @@ type Hooks struct {
 	// OnServed: these bytes of a version were accepted by the partner's
 	// connection. Called off the session's goroutine.
 	OnServed func(l *exchange.Login, versionID string, served exchange.Spans) error
+	// OnSeen: a partner read (with how many bytes) or listed something. It
+	// must not wait. May be nil.
+	OnSeen func(l *exchange.Login, action, path string, bytes int64)
 	// MayWrite fails when revocations can no longer be learned of.
 	MayWrite func() error
 }

@@ -1,0 +1,224 @@
+package connection
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+)
+
+// Bounds of what is seen between two writes, and of what one statement takes.
+const (
+	maxSeen     = 16_384
+	seenAtOnce  = 32
+	reportPage  = 2000
+	maxSessions = 100_000 // of one key, in a report
+	lostCounter = "activity_lost"
+	pathKept    = 512 // bytes of a path
+)
+
+// sight is one thing done in one session: repeated, it is counted.
+type sight struct{ session, action, path string }
+
+// Seen notes that a login read or listed something. It never waits.
+func (r *Room) Seen(l *exchange.Login, action, path string, bytes int64) {
+	if len(path) > pathKept {
+		path = path[:pathKept] + "…"
+	}
+	k := sight{l.Session, action, path}
+	now := exchange.Micros(r.o.Clock())
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if o := r.seen[k]; o != nil {
+		o.Times++
+		o.Bytes += bytes
+		o.Until = now
+		return
+	}
+	if len(r.seen) >= maxSeen {
+		r.lost.Add(1)
+		return
+	}
+	r.seen[k] = &store.Observation{ID: r.o.IDs.New(), Fingerprint: l.Fingerprint, UserID: l.User.ID, Session: l.Session,
+		Action: action, Path: path, Bytes: bytes, Times: 1, Until: now}
+}
+
+// flushSeen writes what was seen, in few statements.
+func (r *Room) flushSeen() {
+	r.mu.Lock()
+	seen := r.seen
+	if len(seen) > 0 {
+		r.seen = map[sight]*store.Observation{}
+	}
+	r.mu.Unlock()
+	lost := r.lost.Swap(0)
+	if len(seen) == 0 && lost == 0 {
+		return
+	}
+	list := make([]store.Observation, 0, len(seen))
+	for _, o := range seen {
+		list = append(list, *o)
+	}
+	slices.SortFunc(list, func(a, b store.Observation) int { return strings.Compare(a.ID, b.ID) })
+	err := r.o.Store.Write(context.Background(), func(tx *store.Tx) error {
+		for part := range slices.Chunk(list, seenAtOnce) {
+			if err := tx.AddObservations(part); err != nil {
+				return err
+			}
+		}
+		return tx.Count(lostCounter, lost)
+	})
+	if err != nil {
+		r.lost.Add(int64(len(list)) + lost)
+		r.o.Log.Error("what was read and listed could not be recorded", "count", len(list), "err", err)
+	}
+}
+
+// Activity gathers everything that was done with a key: its sessions, what was
+// read and listed in them, and every change, from the audit log.
+func (r *Room) Activity(ctx context.Context, fingerprint string) (exchange.KeyActivity, error) {
+	const op = "connection.Activity"
+	r.settle()
+	q := r.o.Store.Read(ctx)
+	out := exchange.KeyActivity{Fingerprint: fingerprint, Made: r.o.Clock().UTC(), Users: []string{}, Addresses: []string{}, Rows: []exchange.Activity{}}
+	holders, err := q.KeysOf(fingerprint)
+	if err != nil {
+		return out, err
+	}
+	if len(holders) == 0 {
+		return out, exchange.E(op, exchange.NotFound, "No user has or had the key %q.", exchange.Printable(fingerprint)).
+			WithHint("list them with: sallyport key list USER")
+	}
+	if out.Lost, err = q.Counter(lostCounter); err != nil {
+		return out, err
+	}
+	users := map[string]string{} // id → name
+	for _, k := range holders {
+		u, err := q.User(k.User)
+		if err != nil {
+			return out, err
+		}
+		users[u.ID] = u.Name
+		if out.Since.IsZero() || k.CreatedAt.Before(out.Since) {
+			out.Since = k.CreatedAt
+		}
+	}
+	out.Users = slices.Sorted(maps.Values(users))
+	if err := addSessions(q, &out); err != nil {
+		return out, err
+	}
+	if err := addSeen(q, &out, users); err != nil {
+		return out, err
+	}
+	for id, name := range users {
+		if err := addChanges(q, &out, id, name); err != nil {
+			return out, err
+		}
+	}
+	fillIn(&out)
+	slices.SortStableFunc(out.Rows, func(a, b exchange.Activity) int { return a.At.Compare(b.At) })
+	return out, nil
+}
+
+// settle writes down what is queued, so that a report has it.
+func (r *Room) settle() {
+	for more := true; more; {
+		_, more = r.flush()
+	}
+	r.flushSeen()
+}
+
+// fillIn gives every row the address and the client of its session.
+func fillIn(out *exchange.KeyActivity) {
+	sessions := map[string]exchange.Activity{}
+	for _, r := range out.Rows {
+		if r.Action == exchange.ActivitySession {
+			sessions[r.Session] = r
+		}
+	}
+	for i := range out.Rows {
+		r := &out.Rows[i]
+		if s, ok := sessions[r.Session]; ok {
+			r.Address, r.Client = s.Address, s.Client
+		}
+	}
+}
+
+func addSessions(q *store.Q, out *exchange.KeyActivity) error {
+	list, err := q.Connections("fingerprint", out.Fingerprint, maxSessions)
+	for _, c := range list {
+		a := exchange.Activity{At: c.At, Until: c.EndedAt, User: c.User, Session: c.Session, Action: exchange.ActivitySession,
+			Bytes: c.Received + c.Sent, Times: 1, Address: c.Address, Client: c.Client}
+		if c.EndedAt == nil {
+			a.Note = "still open, or cut off"
+		}
+		out.Rows = append(out.Rows, a)
+		if !slices.Contains(out.Addresses, c.Address) {
+			out.Addresses = append(out.Addresses, c.Address)
+		}
+	}
+	out.Sessions = len(list)
+	slices.Sort(out.Addresses)
+	return err
+}
+
+func addSeen(q *store.Q, out *exchange.KeyActivity, users map[string]string) error {
+	for after := ""; ; {
+		list, err := q.ObservationsOf(out.Fingerprint, after, reportPage)
+		if err != nil || len(list) == 0 {
+			return err
+		}
+		for _, o := range list {
+			until := exchange.FromMicros(o.Until)
+			path, _ := exchange.Text(o.Path)
+			out.Rows = append(out.Rows, exchange.Activity{At: exchange.IDTime(o.ID), Until: &until, User: users[o.UserID], Session: o.Session,
+				Action: o.Action, Path: path, Bytes: o.Bytes, Times: o.Times})
+		}
+		after = list[len(list)-1].ID
+	}
+}
+
+// addChanges adds what was changed with the key in a user's mailbox.
+func addChanges(q *store.Q, out *exchange.KeyActivity, userID, name string) error {
+	for after := exchange.FirstID(out.Since); ; {
+		list, err := q.AuditOf(userID, after, reportPage)
+		if err != nil || len(list) == 0 {
+			return err
+		}
+		for _, row := range list {
+			action := changeAction(row.Action)
+			if action == "" || row.Detail["key"] != out.Fingerprint {
+				continue
+			}
+			a := exchange.Activity{At: row.At, User: name, Session: row.Detail["session"], Action: action, Path: row.Subject, Times: 1, Address: row.Detail["address"]}
+			a.Bytes, _ = strconv.ParseInt(row.Detail["size"], 10, 64) // 0 where no size is meant
+			switch row.Action {
+			case "file.store":
+				a.Note = "SHA-256 " + row.Detail["sha256"]
+			case "file.rename", "dir.rename":
+				a.Note = "renamed to " + exchange.Printable(row.Detail["to"])
+			default:
+				a.Note = row.Action
+			}
+			out.Rows = append(out.Rows, a)
+		}
+		after = list[len(list)-1].ID
+	}
+}
+
+// changeAction is what a report calls a change; "" for what is none.
+func changeAction(action string) string {
+	switch {
+	case action == "file.store":
+		return exchange.ActivityWrite
+	case action == "file.remove", action == "dir.remove":
+		return exchange.ActivityRemove
+	case strings.HasPrefix(action, "file."), strings.HasPrefix(action, "dir."):
+		return exchange.ActivityChange
+	}
+	return ""
+}

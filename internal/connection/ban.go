@@ -1,0 +1,297 @@
+package connection
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/gaissmai/bart"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+)
+
+// BanPolicy says when an address is kept out.
+type BanPolicy struct {
+	After  int           // failed connections…
+	Within time.Duration // …in this time
+	For    time.Duration // how long it is kept out
+	Never  []netip.Prefix
+}
+
+// Bounds of what is remembered of addresses, and how they are slowed down.
+const (
+	maxTracked  = 65_536
+	slowAfter   = 5 // failed connections
+	slowFirst   = 250 * time.Millisecond
+	slowMost    = 3 * time.Second
+	syncEvery   = 2 * time.Second
+	allowFresh  = time.Minute
+	recordEvery = time.Minute // one record an address of being turned away
+)
+
+// notFailures are outcomes that say nothing against an address.
+var notFailures = map[string]bool{exchange.ReasonTooMany: true, exchange.ReasonServerOverload: true,
+	exchange.ReasonUnavailable: true, exchange.ReasonBanned: true, exchange.ReasonOK: true, "": true}
+
+// guard counts failures by address, and keeps out those with too many. IPv6
+// addresses count by their /64, of which every subscriber has one.
+type guard struct {
+	store  *store.Store
+	policy BanPolicy
+	never  *bart.Lite
+
+	mu       sync.Mutex
+	tracks   map[netip.Prefix]*track
+	bans     map[netip.Prefix]*exchange.Ban
+	fresh    []exchange.Ban         // not yet in the database
+	refused  map[netip.Prefix]int64 // turned away, not yet in the database
+	recorded map[netip.Prefix]time.Time
+	allowed  *bart.Lite // networks that some account or user lists
+	asked    time.Time  // when the lists were read
+	synced   time.Time
+}
+
+// track is an address's failures within the window, the oldest first.
+type track struct{ at []time.Time }
+
+func newGuard(s *store.Store, p BanPolicy) *guard {
+	g := &guard{store: s, policy: p, never: &bart.Lite{}, allowed: &bart.Lite{}, tracks: map[netip.Prefix]*track{}, bans: map[netip.Prefix]*exchange.Ban{},
+		refused: map[netip.Prefix]int64{}, recorded: map[netip.Prefix]time.Time{}}
+	for _, n := range p.Never {
+		g.never.Insert(n)
+	}
+	return g
+}
+
+// unit is what a ban is of: an IPv4 address, or an IPv6 /64.
+func unit(a netip.Addr) netip.Prefix {
+	bits := 32
+	if a = a.Unmap().WithZone(""); a.Is6() {
+		bits = 64
+	}
+	p, _ := a.Prefix(bits) // both lengths fit
+	return p
+}
+
+// unitName is how a ban's unit is stored and shown.
+func unitName(p netip.Prefix) string {
+	if p.Addr().Is4() {
+		return p.Addr().String()
+	}
+	return p.String()
+}
+
+func parseUnit(s string) (netip.Prefix, bool) {
+	if p, err := netip.ParsePrefix(s); err == nil {
+		return unit(p.Addr()), true
+	}
+	a, err := netip.ParseAddr(s)
+	if err != nil {
+		return netip.Prefix{}, false
+	}
+	return unit(a), true
+}
+
+// Admission is what may be done with a new connection.
+type Admission struct {
+	Banned bool
+	Until  time.Time     // of the ban
+	Record bool          // of being turned away: not each one is
+	Wait   time.Duration // before the first byte: too much failed lately
+}
+
+// Admit says whether a connection from an address may go on, and how fast.
+func (r *Room) Admit(from netip.Addr) Admission { return r.guard.admit(from, r.o.Clock()) }
+
+func (g *guard) admit(from netip.Addr, now time.Time) (a Admission) {
+	u := unit(from)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if b := g.bans[u]; b != nil && now.Before(b.Until) {
+		g.refused[u]++
+		a.Banned, a.Until = true, b.Until
+		if now.Sub(g.recorded[u]) >= recordEvery {
+			g.recorded[u], a.Record = now, true
+		}
+		return a
+	}
+	t := g.tracks[u]
+	if t == nil {
+		return a
+	}
+	t.forget(now.Add(-g.policy.Within))
+	if n := len(t.at); n >= slowAfter {
+		a.Wait = min(slowFirst<<min(n-slowAfter, 8), slowMost)
+	}
+	return a
+}
+
+func (t *track) forget(before time.Time) {
+	for len(t.at) > 0 && t.at[0].Before(before) {
+		t.at = t.at[1:]
+	}
+}
+
+// failed counts a failed connection, and bans its address if it is one too
+// many. Whoever some allow-list names is never banned, nor slowed down.
+func (g *guard) failed(from netip.Addr, outcome string, now time.Time) {
+	if g.policy.After <= 0 || notFailures[outcome] || !from.IsValid() || g.never.Contains(from.Unmap()) {
+		return
+	}
+	u := unit(from)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	t := g.tracks[u]
+	if t == nil {
+		g.makeRoom(now)
+		t = &track{}
+		g.tracks[u] = t
+	}
+	t.forget(now.Add(-g.policy.Within))
+	t.at = append(t.at, now)
+	if len(t.at) == slowAfter && g.listed(from, now) || len(t.at) >= g.policy.After && g.listed(from, now) {
+		delete(g.tracks, u)
+		return
+	}
+	if len(t.at) < g.policy.After {
+		return
+	}
+	b := exchange.Ban{Address: unitName(u), Since: now, Until: now.Add(g.policy.For), Failures: int64(len(t.at)), Reason: outcome}
+	delete(g.tracks, u)
+	g.bans[u] = &b
+	g.fresh = append(g.fresh, b)
+}
+
+// makeRoom forgets addresses of which there are too many: those whose window
+// is over, or else any. Callers hold mu.
+func (g *guard) makeRoom(now time.Time) {
+	if len(g.tracks) < maxTracked {
+		return
+	}
+	for u, t := range g.tracks {
+		if t.forget(now.Add(-g.policy.Within)); len(t.at) == 0 || len(g.tracks) >= maxTracked {
+			delete(g.tracks, u)
+		}
+	}
+}
+
+// listed reports whether an account's or user's allow-list names the address.
+// The lists are read again after a minute. Callers hold mu.
+func (g *guard) listed(from netip.Addr, now time.Time) bool {
+	if now.Sub(g.asked) > allowFresh || g.asked.IsZero() {
+		networks, err := g.store.Read(context.Background()).AllowLists()
+		if err == nil {
+			g.asked, g.allowed = now, &bart.Lite{}
+			for _, n := range networks {
+				if p, err := netip.ParsePrefix(n); err == nil {
+					g.allowed.Insert(p)
+				}
+			}
+		}
+	}
+	return g.allowed.Contains(from.Unmap())
+}
+
+// load reads the bans in force.
+func (g *guard) load(now time.Time, log *slog.Logger) {
+	list, err := g.store.Read(context.Background()).Bans(exchange.Micros(now))
+	if err != nil {
+		log.Error("bans could not be read", "err", err)
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	bans := map[netip.Prefix]*exchange.Ban{}
+	for i := range list {
+		if u, ok := parseUnit(list[i].Address); ok {
+			bans[u] = &list[i]
+		}
+	}
+	for _, b := range g.fresh { // made meanwhile
+		u, _ := parseUnit(b.Address)
+		bans[u] = &b
+	}
+	g.bans = bans
+	for u := range g.recorded {
+		if bans[u] == nil {
+			delete(g.recorded, u)
+		}
+	}
+}
+
+// sync writes new bans down, and learns of those of other nodes.
+func (g *guard) sync(now time.Time, log *slog.Logger) {
+	g.mu.Lock()
+	fresh, refused := g.fresh, g.refused
+	due := now.Sub(g.synced) >= syncEvery || len(fresh) > 0
+	g.fresh, g.refused = nil, map[netip.Prefix]int64{}
+	g.mu.Unlock()
+	if !due && len(refused) == 0 {
+		return
+	}
+	if len(fresh)+len(refused) > 0 {
+		err := g.store.Write(context.Background(), func(tx *store.Tx) error {
+			for _, b := range fresh {
+				if err := tx.SetBan(b); err != nil {
+					return err
+				}
+			}
+			for u, n := range refused {
+				if err := tx.RefusedByBan(unitName(u), n); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			log.Error("bans could not be written", "err", err)
+			g.mu.Lock()
+			g.fresh = append(fresh, g.fresh...)
+			g.mu.Unlock()
+			return
+		}
+		for _, b := range fresh {
+			log.Warn("an address was banned", "address", b.Address, "until", b.Until, "failures", b.Failures, "reason", b.Reason)
+		}
+	}
+	if due {
+		g.synced = now
+		g.load(now, log)
+	}
+}
+
+// Bans lists who is kept out now.
+func (r *Room) Bans(ctx context.Context) ([]exchange.Ban, error) {
+	r.guard.sync(r.o.Clock(), r.o.Log)
+	return r.o.Store.Read(ctx).Bans(exchange.Micros(r.o.Clock()))
+}
+
+// Unban lets an address in again, and forgets its failures.
+func (r *Room) Unban(ctx context.Context, actor, address string) error {
+	const op = "connection.Unban"
+	u, ok := parseUnit(address)
+	if !ok {
+		return exchange.E(op, exchange.Invalid, "%q is not an address.", exchange.Printable(address))
+	}
+	r.guard.sync(r.o.Clock(), r.o.Log)
+	now := r.o.Clock()
+	err := r.o.Store.Write(ctx, func(tx *store.Tx) error {
+		if err := tx.Unban(unitName(u)); err != nil {
+			return err
+		}
+		return tx.Audit(exchange.AuditRow{ID: r.o.IDs.New(), At: now, Actor: actor, Action: "address.unban", Subject: unitName(u)})
+	})
+	if exchange.Is(err, exchange.NotFound) {
+		return exchange.E(op, exchange.NotFound, "The address %s is not banned.", unitName(u)).WithHint("sallyport ban list")
+	} else if err != nil {
+		return err
+	}
+	r.guard.mu.Lock()
+	defer r.guard.mu.Unlock()
+	delete(r.guard.bans, u)
+	delete(r.guard.tracks, u)
+	return nil
+}

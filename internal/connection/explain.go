@@ -1,0 +1,205 @@
+package connection
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+)
+
+// explained is how many connections one answer has.
+const explained = 20
+
+// Explain answers "why can't they log in?" about a username, an address or the
+// reference that a partner read out.
+func (r *Room) Explain(ctx context.Context, about string) (exchange.Explained, error) {
+	r.settle()
+	q := r.o.Store.Read(ctx)
+	out := exchange.Explained{About: about, Summary: []string{}, Explanations: []exchange.Explanation{}}
+	list, err := q.Connections("reference", strings.ToLower(about), 1)
+	if err != nil {
+		return out, err
+	}
+	if len(list) == 0 {
+		if addr, aerr := netip.ParseAddr(about); aerr == nil {
+			list, err = r.aboutAddress(q, addr, &out)
+		} else {
+			list, err = r.aboutUser(q, about, &out)
+		}
+		if err != nil {
+			return out, err
+		}
+	}
+	for _, c := range list {
+		e, err := r.explain(q, c)
+		if err != nil {
+			return out, err
+		}
+		out.Explanations = append(out.Explanations, e)
+	}
+	return out, nil
+}
+
+// aboutAddress says whether an address is kept out, and lists its connections.
+func (r *Room) aboutAddress(q *store.Q, addr netip.Addr, out *exchange.Explained) ([]exchange.Connection, error) {
+	addr = addr.Unmap()
+	out.About = addr.String()
+	now := r.o.Clock()
+	b, err := q.Ban(unitName(unit(addr)))
+	switch {
+	case err == nil && now.Before(b.Until):
+		out.Summary = append(out.Summary, fmt.Sprintf("Banned since %s until %s, after %d failed connections (the last: %s); turned away %d times since. Lift it with: sallyport unban %s",
+			stamp(b.Since), stamp(b.Until), b.Failures, b.Reason, b.Refused, b.Address))
+	case err == nil:
+		out.Summary = append(out.Summary, fmt.Sprintf("Not banned now; it was until %s.", stamp(b.Until)))
+	case exchange.Is(err, exchange.NotFound):
+		out.Summary = append(out.Summary, "Not banned.")
+	default:
+		return nil, err
+	}
+	list, err := q.Connections("address", addr.String(), explained)
+	if err == nil && len(list) == 0 {
+		out.Summary = append(out.Summary, "No connection from this address has reached this server. Check the server address, the port, and firewalls on the way.")
+	}
+	return list, err
+}
+
+// aboutUser says what stands in a user's way now, and lists its connections.
+func (r *Room) aboutUser(q *store.Q, name string, out *exchange.Explained) ([]exchange.Connection, error) {
+	list, err := q.Connections("user_name", exchange.Printable(name), explained)
+	if err != nil {
+		return nil, err
+	}
+	u, err := q.User(name)
+	if exchange.Is(err, exchange.NotFound) {
+		similar := r.similar(q, name)
+		if len(list) == 0 && similar == "" {
+			return nil, exchange.E("connection.Explain", exchange.NotFound, "There is no user, no address and no reference %q, and nobody tried to log in as that.", exchange.Printable(name))
+		}
+		out.Summary = append(out.Summary, fmt.Sprintf("There is no user %q.", exchange.Printable(name))+like(similar))
+		return list, nil
+	} else if err != nil {
+		return nil, err
+	}
+	if err := r.standing(q, u, out); err != nil {
+		return nil, err
+	}
+	if len(list) == 0 {
+		out.Summary = append(out.Summary, "Nobody has tried to log in with this username. Check the server address, the port, and firewalls on the way.")
+	}
+	return list, nil
+}
+
+// standing says what lets a user in, or not.
+func (r *Room) standing(q *store.Q, u exchange.User, out *exchange.Explained) error {
+	a, err := q.Account(u.Account)
+	if err != nil {
+		return err
+	}
+	keys, err := q.Keys(u.ID)
+	if err != nil {
+		return err
+	}
+	add := func(format string, args ...any) { out.Summary = append(out.Summary, fmt.Sprintf(format, args...)) }
+	if !u.Enabled {
+		add("The user is disabled: sallyport user enable %s", u.Name)
+	}
+	if a.State != exchange.AccountActive {
+		add("The account %s is %s.", a.ID, strings.ReplaceAll(a.State, "_", "-"))
+	}
+	if ips := slices.Concat(u.AllowIPs, a.AllowIPs); len(ips) > 0 {
+		add("May log in only from %s.", strings.Join(ips, ", "))
+	}
+	switch good := r.good(keys); {
+	case len(keys) == 0:
+		add("No key is on file: sallyport key add %s FILE", u.Name)
+	case len(good) == 0:
+		add("None of the %d keys on file works any more: sallyport key list %s", len(keys), u.Name)
+	default:
+		add("Can log in with %s.", strings.Join(good, " or "))
+	}
+	pending, err := q.PendingKeys(u.ID)
+	if err == nil && len(pending) > 0 {
+		add("%d unknown keys wait for your word: sallyport key pending %s", len(pending), u.Name)
+	}
+	return err
+}
+
+// good are the fingerprints of keys that work.
+func (r *Room) good(keys []exchange.Key) (out []string) {
+	for _, k := range keys {
+		if s := k.StateAt(r.o.Clock()); s == exchange.KeyActive || s == exchange.KeyRetiring {
+			out = append(out, k.Fingerprint)
+		}
+	}
+	return out
+}
+
+// similar finds the user that a name was probably meant to be: in lower case,
+// without spaces, or without the domain or host that some programs add.
+func (r *Room) similar(q *store.Q, name string) string {
+	low := strings.ToLower(strings.TrimSpace(name))
+	tries := []string{low, strings.ReplaceAll(low, " ", ""), strings.Trim(low, `"'`)}
+	if before, _, ok := strings.Cut(low, "@"); ok {
+		tries = append(tries, before)
+	}
+	if i := strings.LastIndexAny(low, `\/`); i >= 0 {
+		tries = append(tries, low[i+1:])
+	}
+	for _, t := range tries {
+		if u, err := q.User(t); err == nil && u.Name != name {
+			return u.Name
+		}
+	}
+	return ""
+}
+
+// explain says in words how one connection went.
+func (r *Room) explain(q *store.Q, c exchange.Connection) (exchange.Explanation, error) {
+	f := facts{c: c}
+	u, err := q.User(c.User)
+	switch {
+	case err == nil:
+		f.user = &u
+		keys, err := q.Keys(u.ID)
+		if err != nil {
+			return exchange.Explanation{}, err
+		}
+		f.good = r.good(keys)
+	case exchange.Is(err, exchange.NotFound):
+		f.similar = r.similar(q, c.User)
+	default:
+		return exchange.Explanation{}, err
+	}
+	for _, fp := range c.Offered {
+		o := offer{fingerprint: fp}
+		if o.holders, err = q.KeysOf(fp); err != nil {
+			return exchange.Explanation{}, err
+		}
+		if b, err := q.Burned(fp); err == nil {
+			o.burned = &b
+		}
+		f.offered = append(f.offered, o)
+	}
+	if addr, err := netip.ParseAddr(c.Address); err == nil && c.Outcome == exchange.ReasonBanned {
+		if b, err := q.Ban(unitName(unit(addr))); err == nil && !c.At.Before(b.Since) {
+			f.ban = &b
+		}
+	}
+	w, known := reasons[c.Outcome]
+	if !known {
+		w.says = say("Ended with " + c.Outcome + ".")
+	}
+	e := exchange.Explanation{Connection: c, Sentence: w.says(&f)}
+	if f.user == nil && c.User != "" && c.Outcome != exchange.ReasonUnknownUser {
+		e.Sentence += fmt.Sprintf(" And there is no user %q.", c.User) + like(f.similar)
+	}
+	if w.tells != nil {
+		e.Advice = w.tells(&f)
+	}
+	return e, nil
+}

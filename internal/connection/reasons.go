@@ -1,0 +1,305 @@
+package connection
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+)
+
+// facts are what is known beside a connection's record, for its explanation.
+type facts struct {
+	c       exchange.Connection
+	user    *exchange.User // nil: there is none of this name
+	similar string         // a user whose name differs only in case or in a domain
+	good    []string       // fingerprints that would let the user in
+	offered []offer        // keys offered, with what is known of each
+	ban     *exchange.Ban
+}
+
+// offer is one key that a client offered.
+type offer struct {
+	fingerprint string
+	holders     []exchange.Key // every record of it
+	burned      *exchange.BurnedKey
+}
+
+// words are how a reason is said: to the operator, and to the partner.
+type words struct {
+	says  func(f *facts) string
+	tells func(f *facts) string
+}
+
+// reasons is the table from a reason code to words.
+var reasons = map[string]words{
+	exchange.ReasonOK: {says: func(f *facts) string { return "Logged in" + f.with() + "." }},
+	exchange.ReasonNoKeyOffered: {
+		says:  say("Offered no key and gave up; the program is probably set up for a password."),
+		tells: say("Choose your private key file in your SFTP program (FileZilla: Logon Type \"Key file\"; WinSCP: Advanced, SSH, Authentication). This server takes no passwords."),
+	},
+	exchange.ReasonPassword: {
+		says:  say("Tried a password. This server takes keys only; often somebody types the key's passphrase there."),
+		tells: say("This server takes no passwords. The passphrase only unlocks your private key file: choose that file in your program, and type the passphrase when it asks for it."),
+	},
+	exchange.ReasonUnknownUser: {
+		says: func(f *facts) string {
+			return fmt.Sprintf("There is no user %q.", f.c.User) + like(f.similar)
+		},
+		tells: func(f *facts) string {
+			if f.similar != "" {
+				return fmt.Sprintf("Your username is %s, in lower case and with nothing before or after it.", f.similar)
+			}
+			return "Check the username; it is on the sheet that we sent you."
+		},
+	},
+	exchange.ReasonUnknownKey: {
+		says:  func(f *facts) string { return "Offered " + f.keys() + ", which nobody has here." + f.expected() },
+		tells: tellGoodKey,
+	},
+	exchange.ReasonOtherUsersKey: {
+		says: func(f *facts) string {
+			return "Offered " + f.keys() + ", which belongs to " + f.owners() + "." + f.expected()
+		},
+		tells: tellGoodKey,
+	},
+	exchange.ReasonKeyRevoked: {
+		says: func(f *facts) string {
+			return "Used " + f.keys() + ", which was revoked" + f.why() + "." + f.expected()
+		},
+		tells: say("This key was revoked. Use your newer key, or make a new pair and send us the public file."),
+	},
+	exchange.ReasonKeyExpired: {
+		says: func(f *facts) string {
+			return "Used " + f.keys() + ", which has expired" + f.why() + "." + f.expected()
+		},
+		tells: say("Your key has expired. Please make a new pair and send us the public file."),
+	},
+	exchange.ReasonKeyBurned: {
+		says: func(f *facts) string {
+			return "Used " + f.keys() + ", which is blocked for ever" + f.why() + "." + f.expected()
+		},
+		tells: say("This key is blocked: its private half was exposed. Please stop using it everywhere, make a new pair and send us the public file."),
+	},
+	exchange.ReasonKeyReplaced: {
+		says: func(f *facts) string {
+			return "Used " + f.keys() + ", which was replaced" + f.why() + "." + f.expected()
+		},
+		tells: tellGoodKey,
+	},
+	exchange.ReasonKeyFrozen: {
+		says:  func(f *facts) string { return "Used " + f.keys() + ", which is frozen" + f.why() + "." },
+		tells: say("This key was stopped at the word of one of your contacts. A second contact must confirm it, or a new key."),
+	},
+	exchange.ReasonKeyPending: {
+		says: func(f *facts) string {
+			return "Offered " + f.keys() + ", which waits for your word: sallyport key pending."
+		},
+		tells: say("We have seen your new key. Please read its fingerprint out to us on the phone, so that we can let it in."),
+	},
+	exchange.ReasonNotSigned: {
+		says:  func(f *facts) string { return "Offered the right key" + f.with() + ", and then signed nothing." },
+		tells: say("Your key is right, but your program did not unlock it. Type the passphrase of the key file when the program asks for it; if it is lost, make a new pair."),
+	},
+	exchange.ReasonBadSignature: {
+		says:  say("Offered the right key, but what it signed was not right. The program is broken, or somebody tried to use a key that is not theirs."),
+		tells: say("Please update your SFTP program and try again."),
+	},
+	exchange.ReasonBanned: {
+		says: func(f *facts) string {
+			if f.ban != nil {
+				return fmt.Sprintf("Turned away: the address is banned until %s, after %d failed connections (%s).", stamp(f.ban.Until), f.ban.Failures, f.ban.Reason)
+			}
+			return "Turned away: the address was banned at that time, after too many failed connections."
+		},
+		tells: say("Too many log-ins from your address failed, so it has to wait a quarter of an hour. Stop the program or job that keeps trying, correct its settings, and then try again."),
+	},
+	exchange.ReasonUserDisabled: {
+		says:  say("The key is right, but the user is disabled."),
+		tells: say("Your access is switched off at the moment. Please ask us."),
+	},
+	exchange.ReasonSuspended: {
+		says:  say("The key is right, but the account is suspended."),
+		tells: say("The account is suspended at the moment. Please ask us."),
+	},
+	exchange.ReasonClosed: {
+		says:  say("The key is right, but the account is closed."),
+		tells: say("The account is closed."),
+	},
+	exchange.ReasonAddress: {
+		says: func(f *facts) string {
+			return fmt.Sprintf("The address %s is not on the list of those that may come in%s.", f.c.Address, f.allowed())
+		},
+		tells: func(f *facts) string {
+			return fmt.Sprintf("Your connection came from %s, which is not on the list that we agreed on. Connect from a listed address, or tell us the new one.", f.c.Address)
+		},
+	},
+	exchange.ReasonTooMany: {
+		says:  say("The key is right, but there were too many sessions at once already."),
+		tells: say("Your program opens too many connections at once. Limit the number of simultaneous transfers (FileZilla: Settings, Transfers), and close old sessions."),
+	},
+	exchange.ReasonWeakAlgorithm: {
+		says: func(f *facts) string {
+			return "Would only sign with something that is not taken" + f.detail() + "; often SHA-1 (\"ssh-rsa\")."
+		},
+		tells: say("Your program is too old: it signs with SHA-1. Update it, or use an Ed25519 key."),
+	},
+	exchange.ReasonNoAlgorithm: {
+		says:  func(f *facts) string { return "Had no algorithm in common with this server" + f.detail() + "." },
+		tells: say("Your program is too old for today's encryption. Please update it."),
+	},
+	exchange.ReasonTimeout: {
+		says:  say("Was connected, and did not log in in time."),
+		tells: say("The log-in took too long. If your program asks for a passphrase, type it sooner, or load the key into an agent (Pageant, ssh-agent)."),
+	},
+	exchange.ReasonTooManyTries: {
+		says: func(f *facts) string {
+			return fmt.Sprintf("Offered too many keys (%d), none of them right, and was cut off.", len(f.c.Offered)) + f.expected()
+		},
+		tells: say("Your program offers many keys. Tell it to use only the one for this server (OpenSSH: IdentitiesOnly yes; PuTTY: untick \"Attempt authentication using Pageant\")."),
+	},
+	exchange.ReasonProtocol: {
+		says:  func(f *facts) string { return "Did not speak SSH, or broke off in the middle of it" + f.detail() + "." },
+		tells: say("Check that the protocol is SFTP (not FTP or FTPS), and that nothing between you and us changes the connection."),
+	},
+	exchange.ReasonNoSFTP: {
+		says: func(f *facts) string {
+			return "Logged in, and asked for something other than SFTP" + f.detail() + "; it was refused."
+		},
+		tells: say("Choose SFTP as the protocol. Shells, SCP's old protocol (scp -O) and forwarding are not offered here."),
+	},
+	exchange.ReasonDirectory: {
+		says: func(f *facts) string {
+			return "Logged in" + f.with() + ", and was refused in a directory" + f.detail() + "."
+		},
+		tells: func(f *facts) string { return "You can't do that" + f.detail() + "." + f.startsIn() },
+	},
+	exchange.ReasonQuota: {
+		says: func(f *facts) string {
+			return "Logged in" + f.with() + ", and an upload did not fit" + f.detail() + "."
+		},
+		tells: say("Your space is full. Remove files that you no longer need, or ask us for more."),
+	},
+	exchange.ReasonServerOverload: {
+		says:  say("Turned away: too many others were at the door."),
+		tells: say("The server was busy. Please try again."),
+	},
+	exchange.ReasonUnavailable: {
+		says:  say("The database could not be asked; nobody was let in."),
+		tells: say("That was our fault. Please try again."),
+	},
+}
+
+func say(text string) func(*facts) string { return func(*facts) string { return text } }
+
+func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 MST") }
+
+// tellGoodKey says which key would do.
+func tellGoodKey(f *facts) string {
+	text := "Your program used a key that we don't have for you"
+	if len(f.offered) > 0 {
+		text += " (" + f.offered[len(f.offered)-1].fingerprint + ")"
+	}
+	if len(f.good) == 0 {
+		return text + ". Please send us your public key file."
+	}
+	return text + ". The one that we have is " + strings.Join(f.good, " or ") + ": choose its private key file, or send us the public file of the other."
+}
+
+// keys names the keys that were offered.
+func (f *facts) keys() string {
+	switch n := len(f.c.Offered); n {
+	case 0:
+		return "a key"
+	case 1:
+		return "the key " + f.c.Offered[0]
+	default:
+		return fmt.Sprintf("%d keys (%s)", n, strings.Join(f.c.Offered, ", "))
+	}
+}
+
+// owners names whose keys were offered.
+func (f *facts) owners() string {
+	var out []string
+	for _, o := range f.offered {
+		for _, k := range o.holders {
+			if k.User != f.c.User && k.RevokedAt == nil {
+				out = append(out, k.User)
+			}
+		}
+	}
+	if len(out) == 0 {
+		return "another user"
+	}
+	return strings.Join(out, ", ")
+}
+
+// why says since when, and why, an offered key does not work.
+func (f *facts) why() string {
+	for _, o := range f.offered {
+		if o.burned != nil {
+			return fmt.Sprintf(" since %s: %s", stamp(o.burned.At), o.burned.Why)
+		}
+		for _, k := range o.holders {
+			switch {
+			case k.User != f.c.User:
+			case k.RetiresAt != nil:
+				return fmt.Sprintf(" on %s by %s", stamp(*k.RetiresAt), k.ReplacedBy)
+			case k.RevokedAt != nil:
+				return fmt.Sprintf(" on %s: %s", stamp(*k.RevokedAt), k.RevokedWhy)
+			case k.FrozenAt != nil:
+				return fmt.Sprintf(" since %s, at the word of %s", stamp(*k.FrozenAt), k.FrozenBy)
+			case k.ExpiresAt != nil:
+				return " on " + stamp(*k.ExpiresAt)
+			}
+		}
+	}
+	return ""
+}
+
+// expected says which keys would have worked.
+func (f *facts) expected() string {
+	switch {
+	case f.user == nil:
+		return ""
+	case len(f.good) == 0:
+		return fmt.Sprintf(" User %s has no key on file that works.", f.user.Name)
+	}
+	return " Expected: " + strings.Join(f.good, " or ") + "."
+}
+
+// with names the key of a log-in.
+func (f *facts) with() string {
+	if f.c.Fingerprint == "" {
+		return ""
+	}
+	return " with " + f.c.Fingerprint
+}
+
+func (f *facts) detail() string {
+	if f.c.Detail == "" {
+		return ""
+	}
+	return ": " + f.c.Detail
+}
+
+func (f *facts) allowed() string {
+	if f.user == nil || len(f.user.AllowIPs) == 0 {
+		return ""
+	}
+	return " (user: " + strings.Join(f.user.AllowIPs, ", ") + ")"
+}
+
+func (f *facts) startsIn() string {
+	if f.user == nil {
+		return ""
+	}
+	return " Your files are below " + f.user.StartDir + "."
+}
+
+func like(name string) string {
+	if name == "" {
+		return ""
+	}
+	return fmt.Sprintf(" Did they mean %q?", name)
+}

@@ -1,0 +1,111 @@
+package sshd
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/pires/go-proxyproto"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+)
+
+// Bounds of a PROXY header (haproxy's proxy-protocol.txt §2.1 and §2.2).
+const (
+	proxyV1Most = 107
+	proxyV2Most = 2048 // bytes of addresses and extensions
+	proxyWait   = 5 * time.Second
+)
+
+var (
+	proxyV2Begin = []byte("\r\n\r\n\x00\r\nQUIT\n")
+	errNoProxy   = errors.New("no PROXY header")
+)
+
+// trusted reports whether connections from an address begin with a PROXY header.
+func (s *Server) trusted(from netip.Addr) bool {
+	for _, p := range s.o.Proxies {
+		if p.Contains(from) {
+			return true
+		}
+	}
+	return false
+}
+
+// proxied awaits the header of a trusted proxy, and then lets in whom it
+// names. Without one the connection is closed: it could be anybody's.
+func (s *Server) proxied(l Door, nc net.Conn) {
+	if s.heads.Add(1) > int64(s.o.Limits.HalfOpen) {
+		s.heads.Add(-1)
+		_ = nc.Close()
+		return
+	}
+	s.conns.Go(func() {
+		defer s.heads.Add(-1)
+		proxy := address(nc.RemoteAddr())
+		_ = nc.SetDeadline(time.Now().Add(proxyWait))
+		from, err := readProxy(nc, proxy)
+		if err != nil {
+			if !errors.Is(err, io.EOF) { // a health check says nothing
+				s.o.Log.Warn("a trusted proxy sent no good PROXY header", "address", proxy, "err", err)
+			}
+			_ = nc.Close()
+			return
+		}
+		_ = nc.SetDeadline(time.Time{})
+		s.knock(l, nc, from)
+	})
+}
+
+// readProxy reads exactly the header, of either version, so that what follows
+// is left to the SSH library. A LOCAL one is the proxy's own.
+func readProxy(nc io.Reader, proxy netip.Addr) (netip.Addr, error) {
+	head := make([]byte, len(proxyV2Begin), 256)
+	if _, err := io.ReadFull(nc, head); err != nil {
+		return proxy, err
+	}
+	switch {
+	case bytes.Equal(head, proxyV2Begin):
+		head = head[:16]
+		if _, err := io.ReadFull(nc, head[12:]); err != nil {
+			return proxy, err
+		}
+		n := int(binary.BigEndian.Uint16(head[14:]))
+		if n > proxyV2Most {
+			return proxy, errNoProxy
+		}
+		head = append(head, make([]byte, n)...)
+		if _, err := io.ReadFull(nc, head[16:]); err != nil {
+			return proxy, err
+		}
+	case bytes.HasPrefix(head, []byte("PROXY ")):
+		for head[len(head)-1] != '\n' {
+			if len(head) == proxyV1Most {
+				return proxy, errNoProxy
+			}
+			head = append(head, 0)
+			if _, err := io.ReadFull(nc, head[len(head)-1:]); err != nil {
+				return proxy, err
+			}
+		}
+	default:
+		return proxy, errNoProxy
+	}
+	h, err := proxyproto.Read(bufio.NewReader(bytes.NewReader(head)))
+	if err != nil {
+		return proxy, err
+	}
+	if h.Command.IsLocal() || h.SourceAddr == nil {
+		return proxy, nil
+	}
+	from := address(h.SourceAddr)
+	if !from.IsValid() {
+		return proxy, exchange.E("sshd.readProxy", exchange.Invalid, "The PROXY header names no address.")
+	}
+	return from, nil
+}
