@@ -1,0 +1,248 @@
+// Package handover keeps one-time links: key files and passphrases on their
+// way to two different people, and proofs that an e-mail address is read. It
+// stores what it is given sealed; the key to it is in the link alone. A link
+// works once, until its time is over.
+package handover
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+)
+
+// Lifetime is how long a link waits.
+const Lifetime = 72 * time.Hour
+
+// maxSealed bounds a package, in bytes; four key files take about 10 KiB.
+const maxSealed = 256 << 10
+
+// Room keeps the links.
+type Room struct {
+	store *store.Store
+	clock exchange.Clock
+	ids   *exchange.IDs
+}
+
+// New opens the room.
+func New(s *store.Store, clock exchange.Clock, ids *exchange.IDs) *Room {
+	return &Room{store: s, clock: clock, ids: ids}
+}
+
+// NewLink asks for a link.
+type NewLink struct {
+	Kind        string // exchange.LinkKey, LinkPassphrase, LinkVerify
+	User        string // username; "" for LinkVerify
+	Contact     string // id or e-mail address
+	Fingerprint string // of the key that is handed over
+	Token       []byte // SHA-256 of what finds the link
+	Sealed      []byte // nil for LinkVerify
+}
+
+// Make records a link. Key file and passphrase of one key go to different
+// people, whose addresses are verified.
+func (r *Room) Make(ctx context.Context, actor string, n NewLink) (l exchange.Link, err error) {
+	const op = "handover.Make"
+	if len(n.Token) != 32 || len(n.Sealed) > maxSealed || (n.Kind == exchange.LinkVerify) != (len(n.Sealed) == 0) {
+		return l, exchange.E(op, exchange.Invalid, "The link's content is damaged.")
+	}
+	now := r.now()
+	l = exchange.Link{ID: r.ids.New(), Kind: n.Kind, User: n.User, Fingerprint: n.Fingerprint, State: exchange.LinkWaiting, CreatedAt: now, ExpiresAt: now.Add(Lifetime)}
+	err = r.store.Write(ctx, func(tx *store.Tx) error {
+		c, err := r.recipient(tx, &l, n.Contact)
+		if err != nil {
+			return err
+		}
+		l.Contact, l.ContactID = c.Email, c.ID
+		switch l.Kind {
+		case exchange.LinkVerify:
+		case exchange.LinkKey, exchange.LinkPassphrase:
+			if err := r.checkHandOver(tx, &l, c); err != nil {
+				return err
+			}
+		default:
+			return exchange.E(op, exchange.Invalid, "There is no kind %q of link.", exchange.Printable(l.Kind))
+		}
+		if err := tx.AddLink(l, n.Token, n.Sealed); err != nil {
+			return err
+		}
+		return tx.Audit(r.row(actor, "link.make", l, map[string]string{"expires": l.ExpiresAt.Format(time.RFC3339)}))
+	})
+	return l, err
+}
+
+// recipient finds the contact a link is for, among the user's people if it is
+// about a user.
+func (r *Room) recipient(tx *store.Tx, l *exchange.Link, who string) (exchange.Contact, error) {
+	const op = "handover.Make"
+	list, err := tx.AllContacts("")
+	if l.User != "" {
+		u, uerr := tx.User(l.User)
+		if uerr != nil {
+			return exchange.Contact{}, exchange.E(op, exchange.NotFound, "There is no user %q.", exchange.Printable(l.User))
+		}
+		l.UserID = u.ID
+		list, err = tx.Contacts(u.Account, u.Vendor)
+	}
+	if err != nil {
+		return exchange.Contact{}, err
+	}
+	for _, c := range list {
+		if c.LeftAt == nil && (c.ID == who || strings.EqualFold(c.Email, who)) {
+			return c, nil
+		}
+	}
+	return exchange.Contact{}, exchange.E(op, exchange.NotFound, "There is no contact %q who could be given this.", exchange.Printable(who)).
+		WithHint("list them with: sallyport contact list")
+}
+
+// checkHandOver holds the two channels apart.
+func (r *Room) checkHandOver(tx *store.Tx, l *exchange.Link, c exchange.Contact) error {
+	const op = "handover.Make"
+	if l.User == "" || l.Fingerprint == "" {
+		return exchange.E(op, exchange.Invalid, "A link hands over a user's key; name both.")
+	}
+	if c.VerifiedAt == nil {
+		return exchange.E(op, exchange.Conflict, "The address %s is not verified yet, so nothing secret goes there.", c.Email).
+			WithHint("sallyport contact verify %s", c.Email)
+	}
+	have, err := tx.LinksOfKey(l.Fingerprint)
+	if err != nil {
+		return err
+	}
+	for _, h := range have {
+		if h.Kind != l.Kind && (h.ContactID == c.ID || strings.EqualFold(h.Contact, c.Email)) {
+			return exchange.E(op, exchange.Denied, "%s was given the other half; key file and passphrase go to different people.", c.Email)
+		}
+	}
+	return nil
+}
+
+func (r *Room) row(actor, action string, l exchange.Link, detail map[string]string) exchange.AuditRow {
+	detail["kind"], detail["contact"] = l.Kind, l.Contact
+	if l.Fingerprint != "" {
+		detail["fingerprint"] = l.Fingerprint
+	}
+	return exchange.AuditRow{ID: r.ids.New(), At: r.now(), Actor: actor, Action: action, Subject: l.ID, User: l.UserID, Detail: detail}
+}
+
+func (r *Room) now() time.Time { return r.clock().UTC().Truncate(time.Microsecond) }
+
+// gone is all that is said of a link that does not work: used, revoked,
+// expired, or never made.
+func gone() error {
+	return exchange.E("handover", exchange.NotFound, "This link does not work. It may have been used already, or its time is over.")
+}
+
+// Waiting finds a link that can still be opened. It changes nothing.
+func (r *Room) Waiting(ctx context.Context, token []byte) (exchange.Link, error) {
+	l, err := r.store.Read(ctx).LinkByToken(token)
+	if exchange.Is(err, exchange.NotFound) || err == nil && (l.State != exchange.LinkWaiting || !r.now().Before(l.ExpiresAt)) {
+		return l, gone()
+	}
+	return l, err
+}
+
+// Open takes what a link holds out, once; the second finds nothing. check is
+// given the content and may refuse it, which leaves the link as it was. For a
+// link that verifies an address, opening it does so.
+func (r *Room) Open(ctx context.Context, token []byte, from string, check func(l exchange.Link, sealed []byte) error) error {
+	err := r.store.Write(ctx, func(tx *store.Tx) error {
+		now := r.now()
+		sealed, err := tx.OpenLink(token, from, exchange.Micros(now))
+		if err != nil {
+			return err
+		}
+		l, err := tx.LinkByToken(token)
+		if err != nil {
+			return err
+		}
+		if err := check(l, sealed); err != nil {
+			return err
+		}
+		if l.Kind == exchange.LinkVerify {
+			c, err := tx.Contact(l.ContactID)
+			if err != nil {
+				return err
+			}
+			c.VerifiedAt, c.Verified, c.BouncedAt = &now, "by link", nil
+			if err := tx.SetContact(c); err != nil {
+				return err
+			}
+		}
+		return tx.Audit(r.row("contact:"+l.Contact, "link.open", l, map[string]string{"address": from}))
+	})
+	if exchange.Is(err, exchange.NotFound) {
+		return gone()
+	}
+	return err
+}
+
+// Links lists links, of one user or all, the newest first.
+func (r *Room) Links(ctx context.Context, user string) ([]exchange.Link, error) {
+	list, err := r.store.Read(ctx).Links(user, 1000)
+	for i := range list {
+		if l := &list[i]; l.State == exchange.LinkWaiting && !r.now().Before(l.ExpiresAt) {
+			l.State = exchange.LinkExpired
+		}
+	}
+	return list, err
+}
+
+// Revoke ends a waiting link and forgets what it held.
+func (r *Room) Revoke(ctx context.Context, actor, id string) (l exchange.Link, err error) {
+	const op = "handover.Revoke"
+	err = r.store.Write(ctx, func(tx *store.Tx) error {
+		if l, err = tx.Link(id); exchange.Is(err, exchange.NotFound) {
+			return exchange.E(op, exchange.NotFound, "There is no link %q.", exchange.Printable(id)).WithHint("sallyport link list")
+		} else if err != nil {
+			return err
+		}
+		if err := tx.RevokeLink(id, exchange.Micros(r.now())); exchange.Is(err, exchange.NotFound) {
+			return exchange.E(op, exchange.Conflict, "The link is %s already.", l.State)
+		} else if err != nil {
+			return err
+		}
+		l.State = exchange.LinkRevoked
+		return tx.Audit(r.row(actor, "link.revoke", l, map[string]string{}))
+	})
+	return l, err
+}
+
+// expireEvery is how often the time of links is looked at.
+const expireEvery = time.Minute
+
+// Keep forgets what expired links held, until ctx ends.
+func (r *Room) Keep(ctx context.Context, log *slog.Logger) {
+	tick := time.NewTicker(expireEvery)
+	defer tick.Stop()
+	for {
+		if err := r.Expire(ctx); err != nil && ctx.Err() == nil {
+			log.Error("links could not be expired", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// Expire ends the links whose time is over.
+func (r *Room) Expire(ctx context.Context) error {
+	return r.store.Write(ctx, func(tx *store.Tx) error {
+		over, err := tx.ExpireLinks(exchange.Micros(r.now()))
+		if err != nil {
+			return err
+		}
+		for _, l := range over {
+			if err := tx.Audit(r.row("system:keeper", "link.expire", l, map[string]string{})); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}

@@ -1,0 +1,201 @@
+// Package web serves pages to people. So far these are the pages behind
+// one-time links: one that says what it will hand over, and, on a button, the
+// hand-over itself. A page works without scripts and loads nothing.
+package web
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"html/template"
+	"log/slog"
+	"mime"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/handover"
+	"github.com/sallyport-sftp/sallyport/internal/keys"
+)
+
+// HandOverPath begins the path of every one-time link.
+const HandOverPath = "/handover/"
+
+//go:embed style.css
+var style []byte
+
+//go:embed handover.html
+var handoverHTML string
+
+var handoverPage = template.Must(template.New("handover").Parse(handoverHTML))
+
+// page is what the hand-over page shows.
+type page struct {
+	Title   string
+	Lines   []string
+	Button  string // "" shows none
+	Secret  string // shown once, to be copied
+	Help    string
+	Expires string
+}
+
+// Options are what the pages need.
+type Options struct {
+	HandOver *handover.Room
+	Help     string         // whom people turn to
+	Proxies  []netip.Prefix // whose X-Forwarded-For is believed
+	Log      *slog.Logger
+}
+
+type server struct{ o Options }
+
+// New makes the handler of all pages.
+func New(o Options) http.Handler {
+	s := &server{o}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+HandOverPath+"{secret}", s.look) // HEAD too
+	mux.HandleFunc("POST "+HandOverPath+"{secret}", s.take)
+	mux.HandleFunc("GET /style.css", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/css; charset=utf-8")
+		_, _ = w.Write(style)
+	})
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		s.show(w, http.StatusNotFound, page{Title: "Nothing here", Lines: []string{"There is no page at this address."}})
+	})
+	return headers(http.NewCrossOriginProtection().Handler(mux))
+}
+
+// headers keep secrets out of caches, logs of other sites, and frames.
+func headers(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Cache-Control", "no-store")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("X-Robots-Tag", "noindex, nofollow")
+		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
+		r.Body = http.MaxBytesReader(w, r.Body, 4<<10)
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (s *server) show(w http.ResponseWriter, status int, p page) {
+	p.Help = s.o.Help
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	if err := handoverPage.Execute(w, p); err != nil {
+		s.o.Log.Error("a page could not be written", "err", err)
+	}
+}
+
+// texts say what a link of each kind hands over.
+var texts = map[string]struct{ title, line, button string }{
+	exchange.LinkKey: {"Your key file", "This link hands over the private key file of user %s, encrypted. It works once: after the button, " +
+		"the file is on your computer and nowhere else. The passphrase reaches another person on another way.", "Download the key file"},
+	exchange.LinkPassphrase: {"A passphrase", "This link shows the passphrase for the key file of user %s. It works once: write the words down, " +
+		"and tell them to whoever has the key file, but not by e-mail. It unlocks the file; it is not a password for the server.", "Show the passphrase"},
+	exchange.LinkVerify: {"Your e-mail address", "Please confirm that this address reaches you. We use it only for messages about your file access.", "Confirm"},
+}
+
+// look shows what a link is for. It takes nothing, so that mail scanners and
+// previews do no harm.
+func (s *server) look(w http.ResponseWriter, r *http.Request) {
+	l, err := s.waiting(r.Context(), r.PathValue("secret"))
+	if err != nil {
+		s.fail(w, err)
+		return
+	}
+	t := texts[l.Kind]
+	line := t.line
+	if l.User != "" {
+		line = fmt.Sprintf(t.line, l.User)
+	}
+	s.show(w, http.StatusOK, page{Title: t.title, Lines: []string{line}, Button: t.button, Expires: l.ExpiresAt.Format("2 January 2006, 15:04 MST")})
+}
+
+func (s *server) waiting(ctx context.Context, secret string) (exchange.Link, error) {
+	token, _, err := keys.SplitSecret(secret)
+	if err != nil {
+		return exchange.Link{}, err
+	}
+	return s.o.HandOver.Waiting(ctx, token)
+}
+
+// take hands over what a link holds, to the first who asks.
+func (s *server) take(w http.ResponseWriter, r *http.Request) {
+	token, key, err := keys.SplitSecret(r.PathValue("secret"))
+	if err != nil {
+		s.fail(w, err)
+		return
+	}
+	var link exchange.Link
+	var files []keys.File
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), 10*time.Second)
+	defer cancel()
+	err = s.o.HandOver.Open(ctx, token, s.address(r), func(l exchange.Link, sealed []byte) (err error) {
+		if link = l; l.Kind != exchange.LinkVerify {
+			files, err = keys.Unseal(sealed, key)
+		}
+		return err
+	})
+	if err != nil {
+		s.fail(w, err)
+		return
+	}
+	s.o.Log.Info("a one-time link was opened", "link", link.ID, "kind", link.Kind)
+	switch link.Kind {
+	case exchange.LinkKey:
+		s.download(w, link, files)
+	case exchange.LinkPassphrase:
+		s.show(w, http.StatusOK, page{Title: "The passphrase", Secret: strings.TrimSpace(string(files[0].Content)),
+			Lines: []string{"Write these words down now: they can't be shown again.", "They unlock the key file of user " + link.User + ". They are not a password for the server."}})
+	default:
+		s.show(w, http.StatusOK, page{Title: "Thank you", Lines: []string{"Your address is confirmed. You can close this page."}})
+	}
+}
+
+func (s *server) download(w http.ResponseWriter, l exchange.Link, files []keys.File) {
+	packed, err := keys.Zip(files)
+	if err != nil {
+		s.fail(w, err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/zip")
+	w.Header().Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": l.User + "-key.zip"}))
+	_, _ = w.Write(packed) // a client that is gone needs none
+}
+
+// fail says the same of every link that does not work.
+func (s *server) fail(w http.ResponseWriter, err error) {
+	if exchange.Is(err, exchange.NotFound) {
+		s.show(w, http.StatusNotFound, page{Title: "This link does not work", Lines: []string{
+			"It may have been used already, or its time is over. If it was you who used it, all is well.",
+			"If nobody you know did, please tell us now: then the key is replaced, and nothing is lost."}})
+		return
+	}
+	s.o.Log.Error("a one-time link could not be opened", "err", err)
+	s.show(w, http.StatusServiceUnavailable, page{Title: "Please try again", Lines: []string{"The server cannot answer now. The link was not used up."}})
+}
+
+// address is where a request came from, by the word of a trusted proxy if one
+// stands before us.
+func (s *server) address(r *http.Request) string {
+	ap, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return ""
+	}
+	from := ap.Addr().Unmap()
+	for _, p := range s.o.Proxies {
+		if !p.Contains(from) {
+			continue
+		}
+		hops := strings.Split(r.Header.Get("X-Forwarded-For"), ",")
+		if a, err := netip.ParseAddr(strings.TrimSpace(hops[len(hops)-1])); err == nil {
+			return a.Unmap().String()
+		}
+	}
+	return from.String()
+}
