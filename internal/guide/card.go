@@ -1,0 +1,111 @@
+// Package guide writes what a partner is handed: the connection card, steps
+// for the programs that partners use, and files that those programs import.
+// Everything comes from a Card, which is filled from the real configuration.
+//
+// card.go is what is known, steps.go the words, document.go the three forms
+// they take, sites.go the files to import.
+package guide
+
+import (
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+)
+
+// Card is everything a partner needs to connect.
+type Card struct {
+	Account  string // company name
+	User     string
+	Host     string // server address told to partners
+	Port     int
+	HostKeys []exchange.HostKey
+	StartDir string
+	Folders  []Folder
+	AllowIPs []string // none: from everywhere
+	Issued   bool     // the operator made the key, and it has a passphrase
+	Keys     []exchange.Key
+	Support  Support
+	Feeds    []Feed
+	Made     time.Time
+}
+
+// Folder is a directory that the operator made, and what may be done in it.
+type Folder struct {
+	Path string
+	Does string // "send and fetch", "fetch"
+}
+
+// Feed is what arrives for the user, where, and how long it stays.
+type Feed struct {
+	Name, Dir, Retention string
+	Types                []string
+}
+
+// Support is whom partners turn to.
+type Support struct{ Email, URL, Phone string }
+
+// Help is the support line; "" if nobody is named.
+func (s Support) Help() string {
+	var parts []string
+	for _, p := range []string{s.Email, s.URL, s.Phone} {
+		if p != "" {
+			parts = append(parts, p)
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// Address is host and port as one word.
+func (c *Card) Address() string { return net.JoinHostPort(c.Host, strconv.Itoa(c.Port)) }
+
+// Login is user@host.
+func (c *Card) Login() string { return c.User + "@" + c.Host }
+
+// KeyFile and PPKFile are what the guide calls the private key's files. An
+// issued pair has these names.
+func (c *Card) KeyFile() string { return c.User }
+func (c *Card) PPKFile() string { return c.User + ".ppk" }
+
+// Alias is the name of the connection in programs that give it one.
+func (c *Card) Alias() string { return c.User + "-" + strings.SplitN(c.Host, ".", 2)[0] }
+
+// KnownHost is how known_hosts names the server.
+func (c *Card) KnownHost() string {
+	if c.Port == 22 {
+		return c.Host
+	}
+	return fmt.Sprintf("[%s]:%d", c.Host, c.Port)
+}
+
+// best is the host key whose fingerprint is given to programs that take one.
+func (c *Card) best() exchange.HostKey {
+	for _, k := range c.HostKeys {
+		if k.Type == "ssh-ed25519" {
+			return k
+		}
+	}
+	if len(c.HostKeys) > 0 {
+		return c.HostKeys[0]
+	}
+	return exchange.HostKey{}
+}
+
+// from says where log-ins may come from.
+func (c *Card) from() string {
+	if len(c.AllowIPs) == 0 {
+		return "everywhere"
+	}
+	return "only " + strings.Join(c.AllowIPs, ", ")
+}
+
+// keyNote says what unlocks the door.
+func (c *Card) keyNote() string {
+	if c.Issued {
+		return "the private key file that you were given, and its passphrase, which reached another person on another way. The passphrase unlocks the file; it is not a password"
+	}
+	return "your own private key file. If it has a passphrase, only you know it; nobody can reset it, but a new pair is quickly made"
+}

@@ -1,0 +1,154 @@
+package guide
+
+import (
+	"encoding/xml"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+)
+
+// SiteFile is a file that a program imports, or uses as it is.
+type SiteFile struct {
+	Name    string `json:"name"`
+	Content string `json:"content"`
+}
+
+// Programs are those that Sites writes files for.
+var Programs = []string{"filezilla", "winscp", "openssh", "rclone"}
+
+// Sites writes the files for a program. keyDir is the folder, on the partner's
+// computer, where the private key lies; "" is beside the file.
+func (c *Card) Sites(program, keyDir string) ([]SiteFile, error) {
+	key := func(name string) string {
+		if keyDir == "" {
+			return name
+		}
+		sep := "/"
+		if strings.Contains(keyDir, `\`) {
+			sep = `\`
+		}
+		return strings.TrimSuffix(keyDir, sep) + sep + name
+	}
+	switch program {
+	case "filezilla":
+		text, err := c.filezillaSites(key(c.PPKFile()))
+		return []SiteFile{{c.User + ".filezilla.xml", text}}, err
+	case "winscp":
+		return []SiteFile{{c.User + ".winscp.ini", c.winscpINI(key(c.PPKFile()))}}, nil
+	case "openssh":
+		return []SiteFile{{c.User + ".ssh_config", c.sshConfig(key(c.KeyFile()), key(c.User+".known_hosts"))}, {c.User + ".known_hosts", c.knownHosts()}}, nil
+	case "rclone":
+		return []SiteFile{{c.User + ".rclone.conf", c.rcloneConf(key(c.KeyFile()), key(c.User+".known_hosts"))}, {c.User + ".known_hosts", c.knownHosts()}}, nil
+	}
+	return nil, exchange.E("guide.Sites", exchange.Invalid, "There are no site files for %q.", exchange.Printable(program)).
+		WithHint("choose one of %s", strings.Join(Programs, ", "))
+}
+
+// Values of FileZilla's sitemanager.xml: protocol SFTP, key file log-on.
+const (
+	fzSFTP    = 1
+	fzKeyFile = 5
+)
+
+type fzServer struct {
+	Host      string `xml:"Host"`
+	Port      int    `xml:"Port"`
+	Protocol  int    `xml:"Protocol"`
+	Type      int    `xml:"Type"`
+	User      string `xml:"User"`
+	Keyfile   string `xml:"Keyfile"`
+	Logontype int    `xml:"Logontype"`
+	Encoding  string `xml:"EncodingType"`
+	Bypass    int    `xml:"BypassProxy"`
+	Name      string `xml:"Name"`
+	Comments  string `xml:"Comments"`
+	RemoteDir string `xml:"RemoteDir"`
+}
+
+// filezillaSites writes what FileZilla's File, Import… takes.
+func (c *Card) filezillaSites(keyFile string) (string, error) {
+	file := struct {
+		XMLName xml.Name   `xml:"FileZilla3"`
+		Servers []fzServer `xml:"Servers>Server"`
+	}{Servers: []fzServer{{Host: c.Host, Port: c.Port, Protocol: fzSFTP, User: c.User, Keyfile: keyFile, Logontype: fzKeyFile, Encoding: "Auto",
+		Name: c.Alias(), Comments: "Server's fingerprint: " + c.best().Fingerprint, RemoteDir: fzPath(c.StartDir)}}}
+	text, err := xml.MarshalIndent(file, "", "\t")
+	return xml.Header + string(text) + "\n", exchange.Wrap("guide.Sites", exchange.Internal, err)
+}
+
+// fzPath writes a path as FileZilla stores them: its kind (1 is Unix), the
+// length of a prefix (none), then each part behind its length.
+func fzPath(path string) string {
+	out := "1 0"
+	for part := range strings.SplitSeq(strings.Trim(path, "/"), "/") {
+		if part != "" {
+			out += fmt.Sprintf(" %d %s", len([]rune(part)), part)
+		}
+	}
+	return out
+}
+
+// winscpINI writes what WinSCP's import takes: one stored session. Values are
+// escaped as in a URL.
+func (c *Card) winscpINI(keyFile string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "[Sessions\\%s]\r\n", winEscape(c.Alias()))
+	for _, kv := range [][2]string{{"HostName", c.Host}, {"PortNumber", fmt.Sprint(c.Port)}, {"UserName", c.User}, {"FSProtocol", "2"},
+		{"PublicKeyFile", keyFile}, {"RemoteDirectory", c.StartDir}, {"UpdateDirectories", "0"}} {
+		fmt.Fprintf(&b, "%s=%s\r\n", kv[0], winEscape(kv[1]))
+	}
+	return b.String()
+}
+
+func winEscape(s string) string {
+	return strings.NewReplacer("+", "%20", "%2F", "/", "%3A", ":").Replace(url.QueryEscape(s))
+}
+
+// sshConfig writes an ssh_config that asks nothing and offers one key.
+func (c *Card) sshConfig(keyFile, knownHosts string) string {
+	return fmt.Sprintf(`# Use with: sftp -F %[1]s.ssh_config %[2]s
+Host %[2]s
+  HostName %[3]s
+  Port %[4]d
+  User %[1]s
+  IdentityFile %[5]s
+  IdentitiesOnly yes
+  UserKnownHostsFile %[6]s
+  StrictHostKeyChecking yes
+  PreferredAuthentications publickey
+`, c.User, c.Alias(), c.Host, c.Port, sshQuote(keyFile), sshQuote(knownHosts))
+}
+
+// sshQuote makes a path one word of ssh_config.
+func sshQuote(s string) string {
+	if strings.ContainsAny(s, " \t\\") {
+		return `"` + strings.ReplaceAll(s, `\`, "/") + `"`
+	}
+	return s
+}
+
+func (c *Card) knownHosts() string {
+	var b strings.Builder
+	for _, k := range c.HostKeys {
+		fmt.Fprintf(&b, "%s %s\n", c.KnownHost(), k.Public)
+	}
+	return b.String()
+}
+
+// rcloneConf writes a remote for rclone.
+func (c *Card) rcloneConf(keyFile, knownHosts string) string {
+	return fmt.Sprintf(`# Use with: rclone --config %[1]s.rclone.conf ls %[2]s:
+[%[2]s]
+type = sftp
+host = %[3]s
+port = %[4]d
+user = %[1]s
+key_file = %[5]s
+known_hosts_file = %[6]s
+shell_type = none
+md5sum_command = none
+sha1sum_command = none
+`, c.User, c.Alias(), c.Host, c.Port, keyFile, knownHosts)
+}

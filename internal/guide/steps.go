@@ -1,0 +1,197 @@
+package guide
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+)
+
+// document puts a card's guide into words.
+func (c *Card) document() document {
+	return document{
+		title: "File access for " + exchange.Printable(c.Account),
+		intro: []string{
+			"This sheet has everything that your SFTP program needs. The server takes SSH keys only: there is no password, and nothing to type in a password field.",
+			"We will never ask for your private key or its passphrase. If anyone does, please tell us.",
+		},
+		card: c.rows(),
+		sections: []section{
+			c.keySection(), c.puttygen(), c.filezilla(), c.winscp(), c.psftp(), c.openssh(), c.rclone(), c.curl(), c.trouble(),
+		},
+	}
+}
+
+func (c *Card) rows() []row {
+	rows := []row{
+		{"Server address", "`" + c.Host + "` (use the name, not a number: the number may change)"},
+		{"Port", fmt.Sprintf("`%d`", c.Port)},
+		{"Protocol", "SFTP (SSH File Transfer Protocol; not FTP, not FTPS)"},
+		{"Username", "`" + c.User + "`"},
+		{"Log-in", c.keyNote()},
+	}
+	for _, k := range c.Keys {
+		rows = append(rows, row{"Your key on file", fmt.Sprintf("%s, `%s`%s", k.Type, k.Fingerprint, ends(k))})
+	}
+	for _, k := range c.HostKeys {
+		rows = append(rows, row{"Server's fingerprint", fmt.Sprintf("%s, `%s`", k.Type, k.Fingerprint)})
+	}
+	rows = append(rows, row{"Starts in", "`" + c.StartDir + "`"})
+	for _, f := range c.Folders {
+		rows = append(rows, row{"Folder", fmt.Sprintf("`%s`: %s", f.Path, f.Does)})
+	}
+	for _, f := range c.Feeds {
+		text := fmt.Sprintf("%s in `%s`", f.Name, f.Dir)
+		if len(f.Types) > 0 {
+			text += " (" + strings.Join(f.Types, ", ") + ")"
+		}
+		if f.Retention != "" {
+			text += ", kept for " + retention(f.Retention) + "; please save what you need longer"
+		}
+		rows = append(rows, row{"You receive", text})
+	}
+	rows = append(rows, row{"Log in from", c.from()})
+	if help := c.Support.Help(); help != "" {
+		rows = append(rows, row{"Help", help})
+	}
+	return append(rows, row{"As of", c.Made.Format("2 January 2006")})
+}
+
+func ends(k exchange.Key) string {
+	at := k.ExpiresAt
+	if k.RetiresAt != nil {
+		at = k.RetiresAt
+	}
+	if at == nil {
+		return ""
+	}
+	return ", works until " + at.Format(time.DateOnly)
+}
+
+// retention says "12mo" and "90d" in words.
+func retention(s string) string {
+	for suffix, word := range map[string]string{"mo": "months", "d": "days", "y": "years"} {
+		if n, ok := strings.CutSuffix(s, suffix); ok {
+			return n + " " + word
+		}
+	}
+	return s
+}
+
+func (c *Card) keySection() section {
+	s := section{
+		title: "About your key",
+		intro: "A key is a pair of files. The public one is a lock: we put it on your account, and anybody may see it. The private one opens that lock: it stays with you, and never travels by mail.",
+	}
+	if c.Issued {
+		s.after = fmt.Sprintf("You were given `%s` (for OpenSSH, FileZilla, rclone), `%s` (for PuTTY and WinSCP) and `%s.pub` (the public half). "+
+			"A passphrase of seven words unlocks the first two. A common mistake is to type it as a password for the server: it only unlocks the file, on your own computer.", c.KeyFile(), c.PPKFile(), c.User)
+		return s
+	}
+	s.after = "If your private key gets into other hands, or is lost, tell us at once: we stop it within seconds, and you send the public half of a new pair."
+	return s
+}
+
+func (c *Card) puttygen() section {
+	return section{
+		title: "PuTTYgen: making a pair on Windows",
+		intro: "Skip this if you have a pair. PuTTYgen comes with PuTTY and with WinSCP. On a 64-bit Windows take the 64-bit installer; the 32-bit one runs everywhere.",
+		steps: []string{
+			"Start PuTTYgen. Below, choose `EdDSA` (Ed25519), or `RSA` with at least `2048` bits (`3072` is better).",
+			"Press `Generate`, and move the mouse until the bar is full.",
+			"Type a passphrase twice, if you like. It is optional; it protects the file if somebody copies it. We can't reset it.",
+			fmt.Sprintf("Press `Save private key` and name it `%s`. Keep it, with a copy in a safe place, and give it to nobody.", c.PPKFile()),
+			"Press `Save public key`. Send us this file: as it is, not a screenshot, and never the other one.",
+		},
+		after: "On Linux and macOS, `ssh-keygen -t ed25519 -f " + c.KeyFile() + "` makes a pair; send us `" + c.KeyFile() + ".pub`.",
+	}
+}
+
+func (c *Card) filezilla() section {
+	return section{
+		title: "FileZilla",
+		intro: "Quickest: `File`, `Import…`, and choose `" + c.User + ".filezilla.xml`, if you were given it. Then put your key file where it says, or change the path in the Site Manager. By hand:",
+		steps: []string{
+			"`File`, `Site Manager…`, `New site`.",
+			fmt.Sprintf("Protocol `SFTP - SSH File Transfer Protocol`; Host `%s`; Port `%d`.", c.Host, c.Port),
+			fmt.Sprintf("Logon Type `Key file`; User `%s`; Key file: choose `%s` or `%s`.", c.User, c.PPKFile(), c.KeyFile()),
+			"On the tab `Advanced`, Default remote directory `" + c.StartDir + "`.",
+			"`Connect`. On the first connection compare the fingerprint that is shown with `" + c.best().Fingerprint + "`, and only then trust it.",
+		},
+	}
+}
+
+func (c *Card) winscp() section {
+	return section{
+		title: "WinSCP",
+		intro: "Quickest: import `" + c.User + ".winscp.ini` (`Tools`, `Import/Restore configuration…`), if you were given it. By hand:",
+		steps: []string{
+			fmt.Sprintf("New site: File protocol `SFTP`; Host name `%s`; Port number `%d`; User name `%s`; leave the password empty.", c.Host, c.Port, c.User),
+			"`Advanced…`, then `SSH`, `Authentication` on the left.",
+			fmt.Sprintf("`Private key file`: choose `%s`. (An OpenSSH key file is offered for conversion; say yes.)", c.PPKFile()),
+			"`OK`, `Save`, `Login`. On the first connection compare the fingerprint with `" + c.best().Fingerprint + "`.",
+		},
+	}
+}
+
+func (c *Card) psftp() section {
+	return section{
+		title: "PuTTY's psftp",
+		intro: "The line names the server's fingerprint, so it asks nothing and can stand in a script:",
+		code:  fmt.Sprintf("psftp -i %s -hostkey %s -P %d %s", c.PPKFile(), c.best().Fingerprint, c.Port, c.Login()),
+		after: "With a passphrase in a script, load the key into Pageant first.",
+	}
+}
+
+func (c *Card) openssh() section {
+	return section{
+		title: "OpenSSH (Linux, macOS, Windows 10 and later)",
+		intro: fmt.Sprintf("With the files `%s.ssh_config` and `%s.known_hosts` beside your key, nothing is asked:", c.User, c.User),
+		code:  fmt.Sprintf("sftp -F %s.ssh_config %s", c.User, c.Alias()),
+		after: fmt.Sprintf("Without them: `sftp -i %s -P %d %s`. `scp` works, too; its old protocol (`scp -O`) and shells do not.", c.KeyFile(), c.Port, c.Login()),
+	}
+}
+
+func (c *Card) rclone() section {
+	return section{
+		title: "rclone",
+		intro: fmt.Sprintf("With the file `%s.rclone.conf` beside your key:", c.User),
+		code:  fmt.Sprintf("rclone --config %s.rclone.conf copy --include '*.csv' %s:%s .", c.User, c.Alias(), c.fetchDir()),
+		after: "A passphrase goes into the configuration with `rclone config`, or use an agent.",
+	}
+}
+
+func (c *Card) curl() section {
+	return section{
+		title: "curl",
+		code:  fmt.Sprintf("curl --key %s --pubkey %s.pub --hostpubsha256 %s -u %s: sftp://%s%s/", c.KeyFile(), c.KeyFile(), strings.TrimPrefix(c.best().Fingerprint, "SHA256:"), c.User, c.Address(), strings.TrimSuffix(c.fetchDir(), "/")),
+		after: "With a passphrase, add `--pass`, or rather use an agent. To send: `-T FILE` and the folder, with a slash at its end.",
+	}
+}
+
+// fetchDir is a folder that an example can list.
+func (c *Card) fetchDir() string {
+	for _, f := range c.Feeds {
+		return f.Dir
+	}
+	return c.StartDir
+}
+
+func (c *Card) trouble() section {
+	steps := []string{
+		"`Permission denied (publickey)`: your program used no key, or another one. Check that the private key file is chosen, and that the username is `" + c.User + "`.",
+		"It asks for a password: it is not set up for a key. Choose the log-on type `Key file`.",
+		"It asks for a passphrase: that is your key file's own.",
+		"The fingerprint has changed: do not connect, and tell us.",
+		"It does not connect at all: ask your network people to let you reach `" + c.Address() + "`.",
+	}
+	if len(c.AllowIPs) > 0 {
+		steps = append(steps, "You can log in from "+strings.TrimPrefix(c.from(), "only ")+" alone"+": tell us before your address changes.")
+	}
+	s := section{title: "If it does not work", steps: steps, after: "When a log-in fails, the server may show a reference such as `k3jd-9fh2`. With it we can tell you at once what happened."}
+	if help := c.Support.Help(); help != "" {
+		s.after += " Help: " + help + "."
+	}
+	return s
+}
