@@ -11,18 +11,20 @@ import (
 
 // NewAccount is the body that makes an account.
 type NewAccount struct {
-	ID     string `json:"id" doc:"The operator's account ID"`
-	Name   string `json:"name" doc:"Company name"`
-	Parent string `json:"parent,omitempty" doc:"Parent account, for an indirect customer"`
-	Region string `json:"region,omitempty"`
+	ID       string   `json:"id" doc:"The operator's account ID"`
+	Name     string   `json:"name" doc:"Company name"`
+	Parent   string   `json:"parent,omitempty" doc:"Parent account, for an indirect customer"`
+	Region   string   `json:"region,omitempty"`
+	AllowIPs []string `json:"allow_ips,omitempty" doc:"Addresses or networks its users may log in from; none allows all"`
 }
 
 // EditAccount changes an account; absent fields stay.
 type EditAccount struct {
-	Name   *string `json:"name,omitempty"`
-	Parent *string `json:"parent,omitempty" doc:"Empty: a direct account"`
-	Region *string `json:"region,omitempty"`
-	State  *string `json:"state,omitempty" enum:"active,read_only,suspended,closed" doc:"closed is final"`
+	Name     *string   `json:"name,omitempty"`
+	Parent   *string   `json:"parent,omitempty" doc:"Empty: a direct account"`
+	Region   *string   `json:"region,omitempty"`
+	AllowIPs *[]string `json:"allow_ips,omitempty"`
+	State    *string   `json:"state,omitempty" enum:"active,read_only,suspended,closed" doc:"closed is final"`
 }
 
 // NewVendor is the body that makes a vendor.
@@ -40,7 +42,7 @@ func (rt *routes) accounts() {
 		})
 	huma.Register(rt, op("add-account", "POST", "/accounts", "Add an account"),
 		func(ctx context.Context, in *Payload[NewAccount]) (*Payload[exchange.Account], error) {
-			v, err := room.AddAccount(ctx, actor(ctx), exchange.Account{ID: in.Body.ID, Name: in.Body.Name, Parent: in.Body.Parent, Region: in.Body.Region})
+			v, err := room.AddAccount(ctx, actor(ctx), exchange.Account{ID: in.Body.ID, Name: in.Body.Name, Parent: in.Body.Parent, Region: in.Body.Region, AllowIPs: in.Body.AllowIPs})
 			return answer(rt, v, err)
 		})
 	huma.Register(rt, op("show-account", "GET", "/accounts/{id}", "Show an account"),
@@ -56,11 +58,11 @@ func (rt *routes) accounts() {
 			e := in.Body
 			if e.State != nil {
 				v, err := room.SetState(ctx, actor(ctx), in.ID, *e.State)
-				if err != nil || e.Name == nil && e.Parent == nil && e.Region == nil {
+				if err != nil || e.Name == nil && e.Parent == nil && e.Region == nil && e.AllowIPs == nil {
 					return answer(rt, v, err)
 				}
 			}
-			v, err := room.SetAccount(ctx, actor(ctx), in.ID, account.Edit{Name: e.Name, Parent: e.Parent, Region: e.Region})
+			v, err := room.SetAccount(ctx, actor(ctx), in.ID, account.Edit{Name: e.Name, Parent: e.Parent, Region: e.Region, AllowIPs: e.AllowIPs})
 			return answer(rt, v, err)
 		})
 	huma.Register(rt, op("list-vendors", "GET", "/vendors", "List vendors"),

@@ -15,8 +15,10 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/sallyport-sftp/sallyport/internal/account"
+	"github.com/sallyport-sftp/sallyport/internal/connection"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/feed"
+	"github.com/sallyport-sftp/sallyport/internal/handover"
 	"github.com/sallyport-sftp/sallyport/internal/inbox"
 	"github.com/sallyport-sftp/sallyport/internal/tree"
 )
@@ -30,6 +32,9 @@ type Sessions interface {
 // Rooms are what the handlers call.
 type Rooms struct {
 	Account  *account.Room
+	Guides   Guides
+	HandOver *handover.Room
+	Records  *connection.Room
 	Feed     *feed.Room
 	Inbox    *inbox.Room
 	Tree     *tree.Tree
@@ -45,6 +50,7 @@ type Server struct {
 	Listen  []string `json:"listen" doc:"SSH listeners"`
 	Host    string   `json:"host,omitempty" doc:"Server address told to partners"`
 	Port    int      `json:"port,omitempty"`
+	Web     string   `json:"web,omitempty" doc:"Where partners open one-time links"`
 }
 
 // actorKey is where a request's actor lies in its context.
@@ -119,6 +125,11 @@ func build(r Rooms) (*http.ServeMux, huma.API) {
 	rt.accounts()
 	rt.users()
 	rt.keys()
+	rt.keyLife()
+	rt.contacts()
+	rt.links()
+	rt.guides()
+	rt.records()
 	rt.feeds()
 	rt.inbox()
 	rt.files()

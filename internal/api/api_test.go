@@ -127,9 +127,9 @@ func TestKeysBelongToOneUserOrOneVendor(t *testing.T) {
 	if !exchange.Is(err, exchange.Denied) || exchange.PublicText(err) != "This key can't be used here." {
 		t.Fatalf("a customer with the carrier's key: %v", err)
 	}
-	revoked := testkit.Call[[]exchange.Key](n, "POST", "/keys/revoke", map[string]string{"fingerprint": fingerprint(key), "reason": "test"})
-	if len(revoked) != 2 {
-		t.Fatalf("%d keys were revoked", len(revoked))
+	revoked := testkit.Call[exchange.Revoked](n, "POST", "/keys/revoke", map[string]string{"fingerprint": fingerprint(key), "reason": "test"})
+	if len(revoked.Keys) != 2 {
+		t.Fatalf("%d keys were revoked", len(revoked.Keys))
 	}
 	for range 5 {
 		n.Enrol("acme", testkit.NewKey(t))

@@ -27,17 +27,6 @@ type EditUser struct {
 	QuotaFiles *int64    `json:"quota_files,omitempty" doc:"0: the configured default"`
 }
 
-// NewKey is the body that enrols a key.
-type NewKey struct {
-	Text string `json:"text" doc:"The public key file's content: an OpenSSH line or an RFC 4716 block"`
-}
-
-// RevokeKey is the body that revokes a key.
-type RevokeKey struct {
-	Fingerprint string `json:"fingerprint" doc:"SHA256:…"`
-	Reason      string `json:"reason"`
-}
-
 func (rt *routes) users() {
 	room := rt.r.Account
 	huma.Register(rt, op("list-users", "GET", "/users", "List users"),
@@ -66,27 +55,5 @@ func (rt *routes) users() {
 			e := in.Body
 			v, err := room.SetUser(ctx, actor(ctx), in.Name, account.UserEdit{Enabled: e.Enabled, StartDir: e.StartDir, AllowIPs: e.AllowIPs, QuotaBytes: e.QuotaBytes, QuotaFiles: e.QuotaFiles})
 			return answer(rt, v, err)
-		})
-}
-
-func (rt *routes) keys() {
-	room := rt.r.Account
-	huma.Register(rt, op("list-keys", "GET", "/users/{name}/keys", "List a user's keys"),
-		func(ctx context.Context, in *ByName) (*List[exchange.Key], error) {
-			v, err := room.Keys(ctx, in.Name)
-			return answerList(rt, v, err)
-		})
-	huma.Register(rt, op("add-key", "POST", "/users/{name}/keys", "Enrol a public key"),
-		func(ctx context.Context, in *struct {
-			ByName
-			Payload[NewKey]
-		}) (*Payload[exchange.Key], error) {
-			v, err := room.AddKey(ctx, actor(ctx), in.Name, []byte(in.Body.Text))
-			return answer(rt, v, err)
-		})
-	huma.Register(rt, op("revoke-key", "POST", "/keys/revoke", "Revoke a key, and end its sessions"),
-		func(ctx context.Context, in *Payload[RevokeKey]) (*List[exchange.Key], error) {
-			v, err := room.RevokeKey(ctx, actor(ctx), in.Body.Fingerprint, in.Body.Reason)
-			return answerList(rt, v, err)
 		})
 }

@@ -19,10 +19,11 @@ func (a *app) accountCommand() *cobra.Command {
 
 func (a *app) accountAdd() *cobra.Command {
 	var in struct {
-		ID     string `json:"id"`
-		Name   string `json:"name"`
-		Parent string `json:"parent,omitempty"`
-		Region string `json:"region,omitempty"`
+		ID       string   `json:"id"`
+		Name     string   `json:"name"`
+		Parent   string   `json:"parent,omitempty"`
+		Region   string   `json:"region,omitempty"`
+		AllowIPs []string `json:"allow_ips,omitempty"`
 	}
 	c := command("add ID --name NAME", "Add an account", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
 		in.ID = args[0]
@@ -35,16 +36,24 @@ func (a *app) accountAdd() *cobra.Command {
 	c.Flags().StringVar(&in.Name, "name", "", "company name")
 	c.Flags().StringVar(&in.Parent, "parent", "", "parent account, for an indirect customer")
 	c.Flags().StringVar(&in.Region, "region", "", "region, which chooses the server address told to partners")
+	c.Flags().StringArrayVar(&in.AllowIPs, "allow-ip", nil, "address or network that its users may log in from (repeatable; default: all)")
 	_ = c.MarkFlagRequired("name")
 	return c
 }
 
 func (a *app) accountSet() *cobra.Command {
 	var name, parent, region string
-	c := &cobra.Command{Use: "set ID", Short: "Change an account's name, parent or region", Args: cobra.ExactArgs(1)}
+	var ips []string
+	c := &cobra.Command{Use: "set ID", Short: "Change an account's name, parent, region or networks", Args: cobra.ExactArgs(1)}
 	c.RunE = func(c *cobra.Command, args []string) error {
-		v, err := call[exchange.Account](c.Context(), a, "PATCH", "/accounts/"+url.PathEscape(args[0]),
-			changed(c, map[string]any{"name": name, "parent": parent, "region": region}))
+		edit := changed(c, map[string]any{"name": name, "parent": parent, "region": region})
+		if len(ips) == 1 && ips[0] == "any" {
+			ips = []string{}
+		}
+		if c.Flags().Changed("allow-ip") {
+			edit["allow_ips"] = ips
+		}
+		v, err := call[exchange.Account](c.Context(), a, "PATCH", "/accounts/"+url.PathEscape(args[0]), edit)
 		if err != nil {
 			return err
 		}
@@ -53,7 +62,8 @@ func (a *app) accountSet() *cobra.Command {
 	c.Flags().StringVar(&name, "name", "", "company name")
 	c.Flags().StringVar(&parent, "parent", "", "parent account; empty makes it a direct one")
 	c.Flags().StringVar(&region, "region", "", "region")
-	c.MarkFlagsOneRequired("name", "parent", "region")
+	c.Flags().StringArrayVar(&ips, "allow-ip", nil, "address or network that its users may log in from (repeatable); any: from everywhere")
+	c.MarkFlagsOneRequired("name", "parent", "region", "allow-ip")
 	return c
 }
 
@@ -97,7 +107,7 @@ func (a *app) accountShow() *cobra.Command {
 			return err
 		}
 		return a.card(v, [2]string{"Account", v.ID}, [2]string{"Name", v.Name}, [2]string{"Parent", v.Parent},
-			[2]string{"Region", v.Region}, [2]string{"State", v.State}, [2]string{"Since", when(v.CreatedAt)})
+			[2]string{"Region", v.Region}, [2]string{"Log in from", joined(v.AllowIPs, "everywhere")}, [2]string{"State", v.State}, [2]string{"Since", when(v.CreatedAt)})
 	})
 }
 

@@ -90,7 +90,8 @@ Manage it:       the other commands; on the server's own machine they need only
 	})
 	root.AddCommand(a.quickstartCommand(), a.serveCommand(), a.accountCommand(), a.vendorCommand(), a.userCommand(),
 		a.filesCommand(), a.keyCommand(), a.feedCommand(), a.publishCommand(), a.inboxCommand(), a.deliveryCommand(),
-		a.sessionCommand(), a.hostkeyCommand(), a.configCommand(), a.versionCommand())
+		a.sessionCommand(), a.contactCommand(), a.linkCommand(), a.noticeCommand(), a.guideCommand(), a.sitesCommand(),
+		a.explainCommand(), a.banCommand(), a.unbanCommand(), a.hostkeyCommand(), a.configCommand(), a.versionCommand())
 	return root
 }
 
@@ -218,4 +219,11 @@ func joined(words []string, none string) string {
 		return none
 	}
 	return strings.Join(words, ",")
+}
+
+// parseLength reads a length of time, in days too: 365d.
+func parseLength(s string) (time.Duration, error) {
+	var d config.Duration
+	err := d.UnmarshalText([]byte(s))
+	return time.Duration(d), err
 }

@@ -46,14 +46,18 @@ func (d *demo) key(ctx context.Context, user string) error {
 	}
 	public := bytes.TrimSpace(ssh.MarshalAuthorizedKey(signer.PublicKey()))
 	line := append(public, " "+comment+"\n"...)
-	_, err = call[exchange.Key](ctx, d.app, "POST", "/users/"+url.PathEscape(user)+"/keys", map[string]string{"text": string(line)})
+	_, err = call[[]exchange.Key](ctx, d.app, "POST", "/users/"+url.PathEscape(user)+"/keys", map[string]string{"text": string(line)})
 	if err != nil {
 		return err
+	}
+	ppk, err := keys.MarshalPPK(key, comment, "", 3)
+	if err != nil {
+		return exchange.Wrap("cli.demo", exchange.Internal, err)
 	}
 	for _, f := range []struct {
 		name    string
 		content []byte
-	}{{user + ".pub", line}, {user + ".ppk", keys.MarshalPPK(key, comment)}, {user, pem.EncodeToMemory(block)}} {
+	}{{user + ".pub", line}, {user + ".ppk", ppk}, {user, pem.EncodeToMemory(block)}} {
 		path := filepath.Join(d.dir, f.name)
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return exchange.Wrap("cli.demo", exchange.Internal, err)

@@ -6,41 +6,125 @@ import (
 	"io"
 	"net/url"
 	"os"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/sallyport-sftp/sallyport/internal/client"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/keys"
-	"github.com/sallyport-sftp/sallyport/internal/node"
 )
 
-// maxKeyFile is the largest key file that is read, in bytes; the server says
-// what is wrong with larger ones that fit.
+// maxKeyFile is how much of a key file is read, in bytes: more than any key,
+// so that what is too large can be told from what is damaged.
 const maxKeyFile = 1 << 20
 
 func (a *app) keyCommand() *cobra.Command {
-	return group("key", "Users' public keys", a.keyAdd(), a.keyList(), a.keyRevoke())
+	return group("key", "Users' keys, from the first file to the last log-in",
+		a.keyAdd(), a.keyInspect(), a.keyIssue(), a.keyList(), a.keyRotate(), a.keySet(), a.keyRevoke(), a.keyActivity(),
+		a.keyFreeze("freeze", "Stop a key at the word of any of the partner's contacts"),
+		a.keyFreeze("thaw", "Let a frozen key work again, at the word of a second contact"),
+		a.keyPending(), a.keyApprove(), a.keyRefuse(), a.keyBurned())
+}
+
+// newKey is the body of an enrolment, as far as flags say.
+type newKey struct {
+	Text        string     `json:"text"`
+	Origin      string     `json:"origin,omitempty"`
+	Holder      string     `json:"holder,omitempty"`
+	ExpiresAt   *time.Time `json:"expires_at,omitempty"`
+	Replaces    string     `json:"replaces,omitempty"`
+	ConfirmedBy string     `json:"confirmed_by,omitempty"`
+
+	expires string
+}
+
+func (k *newKey) flags(c *cobra.Command) {
+	c.Flags().StringVar(&k.Holder, "holder", "", "contact (id or e-mail) who has the private half")
+	c.Flags().StringVar(&k.expires, "expires", "", "last day: 2027-06-30, or a length of time: 365d (default: the configured one)")
+	c.Flags().StringVar(&k.ConfirmedBy, "confirmed-by", "", "second contact (id or e-mail), needed after a key was frozen")
+}
+
+// ready reads what flags left as text.
+func (k *newKey) ready() (err error) {
+	if k.expires != "" {
+		k.ExpiresAt, err = parseWhen(k.expires)
+	}
+	return err
+}
+
+// parseWhen reads a day, which ends at midnight UTC after it, or a length of
+// time from now.
+func parseWhen(s string) (*time.Time, error) {
+	if day, err := time.Parse(time.DateOnly, s); err == nil {
+		day = day.AddDate(0, 0, 1)
+		return &day, nil
+	}
+	d, err := parseLength(s)
+	if err != nil || d == 0 {
+		return nil, exchange.E("cli.parseWhen", exchange.Invalid, "%q is not a day or a length of time.", s).WithHint("write 2027-06-30 or 365d")
+	}
+	at := time.Now().Add(d)
+	return &at, nil
 }
 
 func (a *app) keyAdd() *cobra.Command {
-	return command("add USER FILE|-", "Enrol a public key: an OpenSSH .pub file, or what PuTTYgen's \"Save public key\" wrote",
+	var in newKey
+	c := command("add USER FILE|-", "Enrol a public key, in whatever form it was sent",
 		cobra.ExactArgs(2), func(ctx context.Context, args []string) error {
-			text, err := a.readKey(args[1])
-			if err != nil {
+			if err := in.ready(); err != nil {
 				return err
 			}
-			k, err := call[exchange.Key](ctx, a, "POST", "/users/"+url.PathEscape(args[0])+"/keys", map[string]string{"text": string(text)})
-			if err != nil {
-				return err
-			}
-			return a.done(k, "Key %s (%s, %d bits) may log in as %s now.", k.Fingerprint, k.Type, k.Bits, k.User)
+			return a.enrol(ctx, args[0], args[1], in)
 		})
+	c.Long = `Enrol a public key. The file may be an OpenSSH .pub file, what PuTTYgen's "Save public
+key" wrote, PEM, or the bare base64; with Windows line ends, several keys, or pasted
+from a mail. A private key is refused and goes no further than this command; if it can
+be read, its public half is blocked for ever, and its sessions end.`
+	in.flags(c)
+	return c
 }
 
-// readKey reads a key file, or standard input for "-". A private key goes no
-// further than here.
-func (a *app) readKey(name string) ([]byte, error) {
-	const op = "cli.readKey"
+// enrol reads a key file and enrols what it has.
+func (a *app) enrol(ctx context.Context, user, file string, in newKey) error {
+	text, found, err := a.readKey(ctx, user, file)
+	if err != nil {
+		return err
+	}
+	in.Text = string(text)
+	added, err := call[[]exchange.Key](ctx, a, "POST", keysPath(user), in)
+	if err != nil {
+		return err
+	}
+	if a.json {
+		return a.show(added, table{})
+	}
+	for i, k := range added {
+		fmt.Fprintf(a.Out, "Key %s (%s, %d bits) may log in as %s now.\n", k.Fingerprint, k.Type, k.Bits, k.User)
+		fmt.Fprintf(a.Out, "Read from %s; old form MD5:%s%s\n", found[i].Format, found[i].MD5, ifAny("; comment: ", k.Comment))
+		if found[i].Options != "" {
+			fmt.Fprintf(a.Out, "The options before the key were left out (%s): limits are set here.\n", found[i].Options)
+		}
+		if in.Replaces != "" {
+			fmt.Fprintf(a.Out, "The key %s works beside it for now, and retires a day after the new one's first log-in, or when the overlap ends.\n", in.Replaces)
+		}
+	}
+	return nil
+}
+
+func ifAny(before, s string) string {
+	if s == "" {
+		return ""
+	}
+	return before + s
+}
+
+func keysPath(user string) string { return "/users/" + url.PathEscape(user) + "/keys" }
+
+// readFile reads a key file, or standard input for "-".
+func (a *app) readFile(name string) ([]byte, error) {
+	const op = "cli.readFile"
 	in := a.In
 	if name != "-" {
 		f, err := os.Open(name)
@@ -57,77 +141,195 @@ func (a *app) readKey(name string) ([]byte, error) {
 	if len(text) > maxKeyFile {
 		return nil, exchange.E(op, exchange.Invalid, "This is far too large for a public key.")
 	}
-	if _, err := keys.Read(text); err != nil {
-		return nil, err
-	}
 	return text, nil
+}
+
+// readKey reads the public keys in a file. A private key goes no further than
+// here: the server is told only which key it opens.
+func (a *app) readKey(ctx context.Context, user, name string) ([]byte, []keys.Public, error) {
+	text, err := a.readFile(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	if keys.LooksPrivate(text) {
+		return nil, nil, a.exposed(ctx, user, keys.Examine(text))
+	}
+	found, err := keys.Read(text)
+	return text, found, err
+}
+
+// exposed tells the server which keys' private files were sent, and makes the
+// answer for whoever sent them.
+func (a *app) exposed(ctx context.Context, user string, files []keys.Exposed) error {
+	type file struct {
+		Format string `json:"format"`
+		Public string `json:"public,omitempty"`
+		Proven bool   `json:"proven"`
+	}
+	body := struct {
+		User  string `json:"user"`
+		Files []file `json:"files"`
+	}{user, []file{}}
+	for _, f := range files {
+		body.Files = append(body.Files, file{f.Format, f.Key.Line, f.Proven})
+	}
+	refusal := exchange.E("cli.readKey", exchange.Invalid, "%s", keys.PrivateKeyAdvice)
+	out, err := call[exchange.Exposure](ctx, a, "POST", "/keys/exposed", body)
+	if err != nil {
+		return refusal.WithHint("the server could not be told of it, so nothing was blocked: %s", exchange.PublicText(err))
+	}
+	refusal.Public = out.Advice
+	if done := out.Done(); done != "" {
+		return refusal.WithHint("%s", done)
+	}
+	return refusal
+}
+
+func (a *app) keyInspect() *cobra.Command {
+	return command("inspect FILE|-", "Say what a key file is, without enrolling it", cobra.ExactArgs(1), func(_ context.Context, args []string) error {
+		text, err := a.readFile(args[0])
+		if err != nil {
+			return err
+		}
+		found, err := keys.Read(text)
+		if err != nil {
+			return err
+		}
+		t := table{head: []string{"TYPE", "BITS", "FINGERPRINT", "MD5", "READ FROM", "COMMENT"}}
+		for _, k := range found {
+			t.add(k.Type, fmt.Sprint(k.Bits), k.Fingerprint, k.MD5, k.Format, k.Comment)
+		}
+		return a.show(found, t)
+	})
 }
 
 func (a *app) keyList() *cobra.Command {
 	return command("list USER", "List a user's keys", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		v, err := call[[]exchange.Key](ctx, a, "GET", "/users/"+url.PathEscape(args[0])+"/keys", nil)
+		v, err := call[[]exchange.Key](ctx, a, "GET", keysPath(args[0]), nil)
 		if err != nil {
 			return err
 		}
-		t := table{head: []string{"FINGERPRINT", "TYPE", "BITS", "COMMENT", "ADDED", "LAST USED", "STATE"}, none: "The user has no keys yet."}
-		for _, k := range v {
-			state := "active"
-			if k.RevokedAt != nil {
-				state = "revoked " + when(*k.RevokedAt) + ": " + k.RevokedWhy
-			}
-			t.add(k.Fingerprint, k.Type, fmt.Sprint(k.Bits), k.Comment, when(k.CreatedAt), whenPtr(k.LastUsedAt), state)
-		}
-		return a.show(v, t)
+		return a.show(v, keyTable(v, "The user has no keys yet."))
 	})
 }
 
-func (a *app) keyRevoke() *cobra.Command {
-	var reason string
-	c := command("revoke FINGERPRINT --reason TEXT", "Revoke a key and end its sessions", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		v, err := call[[]exchange.Key](ctx, a, "POST", "/keys/revoke", map[string]string{"fingerprint": args[0], "reason": reason})
-		if err != nil {
-			return err
-		}
-		t := table{head: []string{"USER", "FINGERPRINT", "STATE"}}
-		for _, k := range v {
-			t.add(k.User, k.Fingerprint, "revoked")
-		}
-		return a.show(v, t)
-	})
-	c.Flags().StringVar(&reason, "reason", "", "why, for the record")
-	_ = c.MarkFlagRequired("reason")
-	return c
+func keyTable(list []exchange.Key, none string) table {
+	t := table{head: []string{"FINGERPRINT", "TYPE", "BITS", "HOLDER", "COMMENT", "ADDED", "LAST USED", "FROM", "WITH", "STATE"}, none: none}
+	for _, k := range list {
+		t.add(k.Fingerprint, k.Type, fmt.Sprint(k.Bits), k.Holder, k.Comment, when(k.CreatedAt), whenPtr(k.LastUsedAt), k.LastAddress, k.LastClient, keyState(k))
+	}
+	return t
 }
 
-func (a *app) hostkeyCommand() *cobra.Command {
-	list := command("list", "List the server's host keys, as partners should see them", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		v, err := call[[]exchange.HostKey](ctx, a, "GET", "/hostkeys", nil)
-		if err != nil {
-			return err
-		}
-		return a.show(v, hostKeyTable(v))
-	})
-	replace := false
-	imp := command("import FILE...", "Take over the private host keys of the server that partners know",
-		cobra.MinimumNArgs(1), func(_ context.Context, args []string) error {
-			v, err := node.ImportHostKeys(a.dataDir(), args, replace)
+// keyState says what a key is good for, and what is to be known of it.
+func keyState(k exchange.Key) string {
+	s := k.State
+	switch {
+	case k.State == exchange.KeyRevoked && k.RevokedAt != nil, k.State == exchange.KeyBurned && k.RevokedAt != nil:
+		s += " " + when(*k.RevokedAt) + ": " + k.RevokedWhy
+	case k.State == exchange.KeyRetiring:
+		s += " by " + when(*k.RetiresAt) + ", for " + k.ReplacedBy
+	case k.State == exchange.KeyFrozen:
+		s += " by " + k.FrozenBy
+	case k.ExpiresAt != nil:
+		s += ", expires " + when(*k.ExpiresAt)
+	}
+	if k.Flag != "" {
+		s += "; look into it: " + k.Flag
+	}
+	return s
+}
+
+func (a *app) keySet() *cobra.Command {
+	var holder, expires, flag string
+	c := &cobra.Command{Use: "set USER FINGERPRINT", Short: "Change a key's holder, expiry or flag", Args: cobra.ExactArgs(2)}
+	c.RunE = func(c *cobra.Command, args []string) error {
+		body := changed(c, map[string]any{"holder": holder, "flag": flag})
+		body["fingerprint"] = args[1]
+		if expires == "never" {
+			body["expires_at"] = time.Time{}
+		} else if expires != "" {
+			at, err := parseWhen(expires)
 			if err != nil {
 				return err
 			}
-			if err := a.show(v, hostKeyTable(v)); err != nil || a.json {
-				return err
-			}
-			_, err = fmt.Fprintln(a.Out, "Only these are offered from the next start of the server on.")
+			body["expires_at"] = at
+		}
+		k, err := call[exchange.Key](c.Context(), a, "PATCH", keysPath(args[0]), body)
+		if err != nil {
 			return err
-		})
-	imp.Flags().BoolVar(&replace, "replace", false, "replace the keys that this server has (the old ones are kept beside them)")
-	return group("hostkey", "The server's own keys", list, imp)
+		}
+		return a.done(k, "Key %s of %s was changed: %s.", k.Fingerprint, k.User, keyState(k))
+	}
+	c.Flags().StringVar(&holder, "holder", "", "contact (id or e-mail) who has the private half")
+	c.Flags().StringVar(&expires, "expires", "", "last day: 2027-06-30, a length of time: 365d, or never")
+	c.Flags().StringVar(&flag, "flag", "", "what is to be looked into; empty once that is done")
+	c.MarkFlagsOneRequired("holder", "expires", "flag")
+	return c
 }
 
-func hostKeyTable(v []exchange.HostKey) table {
-	t := table{head: []string{"TYPE", "BITS", "FINGERPRINT"}}
-	for _, k := range v {
-		t.add(k.Type, fmt.Sprint(k.Bits), k.Fingerprint)
-	}
-	return t
+func (a *app) keyFreeze(use, short string) *cobra.Command {
+	var by string
+	c := command(use+" FINGERPRINT --by CONTACT", short, cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
+		v, err := call[[]exchange.Key](ctx, a, "POST", "/keys/"+use, map[string]string{"fingerprint": args[0], "by": by})
+		if err != nil {
+			return err
+		}
+		return a.show(v, keyTable(v, ""))
+	})
+	c.Flags().StringVar(&by, "by", "", "contact (id or e-mail) at whose word")
+	_ = c.MarkFlagRequired("by")
+	return c
+}
+
+func (a *app) keyPending() *cobra.Command {
+	return command("pending [USER]", "List unknown keys that were offered for real users and wait for your word", cobra.MaximumNArgs(1), func(ctx context.Context, args []string) error {
+		v, err := client.Call[[]exchange.PendingKey](ctx, a.client(), client.Request{Method: "GET", Path: "/keys/pending", Query: url.Values{"user": {strings.Join(args, "")}}})
+		if err != nil {
+			return err
+		}
+		t := table{head: []string{"USER", "FINGERPRINT", "TYPE", "BITS", "FIRST", "LAST", "TIMES", "ADDRESS", "CLIENT"}, none: "No key waits. (Unknown keys are kept only with keys.pending in the configuration.)"}
+		for _, p := range v {
+			t.add(p.User, p.Fingerprint, p.Type, fmt.Sprint(p.Bits), when(p.FirstAt), when(p.LastAt), fmt.Sprint(p.Times), p.Address, p.Client)
+		}
+		return a.show(v, t)
+	})
+}
+
+func (a *app) keyApprove() *cobra.Command {
+	var in newKey
+	c := command("approve USER FINGERPRINT", "Let a key that waits in, after a contact read its fingerprint out to you", cobra.ExactArgs(2), func(ctx context.Context, args []string) error {
+		v, err := call[[]exchange.Key](ctx, a, "POST", keysPath(args[0])+"/approve", map[string]string{"fingerprint": args[1], "holder": in.Holder, "confirmed_by": in.ConfirmedBy})
+		if err != nil {
+			return err
+		}
+		return a.done(v, "Key %s may log in as %s now.", v[0].Fingerprint, v[0].User)
+	})
+	c.Flags().StringVar(&in.Holder, "holder", "", "contact (id or e-mail) who has the private half")
+	c.Flags().StringVar(&in.ConfirmedBy, "confirmed-by", "", "second contact (id or e-mail), needed after a key was frozen")
+	return c
+}
+
+func (a *app) keyRefuse() *cobra.Command {
+	return command("refuse USER FINGERPRINT", "Forget a key that waits", cobra.ExactArgs(2), func(ctx context.Context, args []string) error {
+		_, err := client.Call[any](ctx, a.client(), client.Request{Method: "DELETE", Path: keysPath(args[0]) + "/pending", Query: url.Values{"fingerprint": {args[1]}}})
+		if err != nil {
+			return err
+		}
+		return a.done(map[string]bool{"refused": true}, "The key %s no longer waits.", args[1])
+	})
+}
+
+func (a *app) keyBurned() *cobra.Command {
+	return command("burned", "List keys that are blocked for ever: their private half was exposed", cobra.NoArgs, func(ctx context.Context, _ []string) error {
+		v, err := call[[]exchange.BurnedKey](ctx, a, "GET", "/keys/burned", nil)
+		if err != nil {
+			return err
+		}
+		t := table{head: []string{"FINGERPRINT", "SINCE", "HOW", "WHY", "BY"}, none: "No key is blocked."}
+		for _, b := range v {
+			t.add(b.Fingerprint, when(b.At), b.How, b.Why, b.Actor)
+		}
+		return a.show(v, t)
+	})
 }

@@ -12,16 +12,20 @@ import (
 
 // Config is everything that can be set.
 type Config struct {
-	Data     string   `yaml:"data" env:"DATA"`     // folder of database, blobs, host keys and socket
-	Listen   []string `yaml:"listen" env:"LISTEN"` // SSH listeners: ":2022", "192.0.2.1:3333"
-	Drain    Duration `yaml:"drain" env:"DRAIN"`   // how long running transfers may go on after SIGTERM
-	Database Database `yaml:"database" envPrefix:"DATABASE_"`
-	Endpoint Endpoint `yaml:"endpoint" envPrefix:"ENDPOINT_"`
-	Support  Support  `yaml:"support" envPrefix:"SUPPORT_"`
-	Storage  Storage  `yaml:"storage" envPrefix:"STORAGE_"`
-	Limits   Limits   `yaml:"limits" envPrefix:"LIMITS_"`
-	Keys     Keys     `yaml:"keys" envPrefix:"KEYS_"`
-	Log      Log      `yaml:"log" envPrefix:"LOG_"`
+	Data     string            `yaml:"data" env:"DATA"`     // folder of database, blobs, host keys and socket
+	Listen   []string          `yaml:"listen" env:"LISTEN"` // SSH listeners: ":2022", "192.0.2.1:3333"
+	Drain    Duration          `yaml:"drain" env:"DRAIN"`   // how long running transfers may go on after SIGTERM
+	Database Database          `yaml:"database" envPrefix:"DATABASE_"`
+	Endpoint Endpoint          `yaml:"endpoint" envPrefix:"ENDPOINT_"`
+	Regions  map[string]Region `yaml:"regions"` // endpoints of accounts of a region
+	Support  Support           `yaml:"support" envPrefix:"SUPPORT_"`
+	Storage  Storage           `yaml:"storage" envPrefix:"STORAGE_"`
+	Limits   Limits            `yaml:"limits" envPrefix:"LIMITS_"`
+	Keys     Keys              `yaml:"keys" envPrefix:"KEYS_"`
+	Access   Access            `yaml:"access" envPrefix:"ACCESS_"`
+	Records  Records           `yaml:"records" envPrefix:"RECORDS_"`
+	Web      Web               `yaml:"web" envPrefix:"WEB_"`
+	Log      Log               `yaml:"log" envPrefix:"LOG_"`
 
 	// TemporaryNames are globs of names that clients use while they write.
 	TemporaryNames []string `yaml:"temporary_names" env:"TEMPORARY_NAMES"`
@@ -36,8 +40,19 @@ type Database struct {
 
 // Endpoint is what partners are told, when it differs from the listener.
 type Endpoint struct {
-	Host string `yaml:"host" env:"HOST"`
-	Port int    `yaml:"port" env:"PORT"`
+	Host     string   `yaml:"host" env:"HOST"`
+	Port     int      `yaml:"port" env:"PORT"`
+	AllowIPs []string `yaml:"allow_ips" env:"ALLOW_IPS"` // who may log in; none allows all
+}
+
+// Region is the endpoint of a region's accounts. What it leaves out is the
+// default endpoint's. Listeners of its own hold its allow-list before log-in.
+type Region struct {
+	Host     string   `yaml:"host"`
+	Port     int      `yaml:"port"`
+	Listen   []string `yaml:"listen"`
+	AllowIPs []string `yaml:"allow_ips"`
+	Support  Support  `yaml:"support"`
 }
 
 // Support is whom partners turn to; shown when a log-in fails.
@@ -75,7 +90,38 @@ type Limits struct {
 
 // Keys is the policy on users' keys.
 type Keys struct {
-	PerUser int `yaml:"per_user" env:"PER_USER"`
+	PerUser     int      `yaml:"per_user" env:"PER_USER"`
+	Types       []string `yaml:"types" env:"TYPES"`               // ed25519, ecdsa, rsa
+	RSAMin      int      `yaml:"rsa_min" env:"RSA_MIN"`           // bits
+	RSAMax      int      `yaml:"rsa_max" env:"RSA_MAX"`           // bits
+	ExpireAfter Duration `yaml:"expire_after" env:"EXPIRE_AFTER"` // of new keys; 0: never
+	Overlap     Duration `yaml:"overlap" env:"OVERLAP"`           // of a key with the one that replaces it
+	Pending     bool     `yaml:"pending" env:"PENDING"`           // unknown keys of real users wait for approval
+}
+
+// Access says who is kept out, and who speaks for others.
+type Access struct {
+	BanAfter  int      `yaml:"ban_after" env:"BAN_AFTER"`   // failed connections of an address; 0: never
+	BanWithin Duration `yaml:"ban_within" env:"BAN_WITHIN"` // in this time
+	BanFor    Duration `yaml:"ban_for" env:"BAN_FOR"`
+	NeverBan  []string `yaml:"never_ban" env:"NEVER_BAN"` // addresses and networks
+	Proxies   []string `yaml:"proxies" env:"PROXIES"`     // whose PROXY headers are believed, and needed
+}
+
+// Records bounds what is kept of connections and of what was read.
+type Records struct {
+	Keep     Duration `yaml:"keep" env:"KEEP"`
+	Failed   int64    `yaml:"failed" env:"FAILED"`     // connections that did not log in
+	Activity int64    `yaml:"activity" env:"ACTIVITY"` // files read and directories listed
+}
+
+// Web is the HTTP listener for one-time links. Without a certificate it must
+// be on loopback, behind a proxy that has one.
+type Web struct {
+	Listen  string `yaml:"listen" env:"LISTEN"`
+	URL     string `yaml:"url" env:"URL"` // how partners reach it: https://files.example.com
+	TLSCert string `yaml:"tls_cert" env:"TLS_CERT"`
+	TLSKey  string `yaml:"tls_key" env:"TLS_KEY"`
 }
 
 // Log says how much is logged, and how.
@@ -110,8 +156,11 @@ func Default() Config {
 		Limits: Limits{HalfOpen: 512, HalfOpenAddress: 64, Handshake: Duration(30 * time.Second), KeyOffers: 20,
 			UserSessions: 10, AccountSessions: 50, AddressSessions: 50, Idle: Duration(15 * time.Minute),
 			KeepAlive: Duration(30 * time.Second), Stall: Duration(2 * time.Minute), Handles: 256, Channels: 4},
-		Keys: Keys{PerUser: 5},
-		Log:  Log{Level: "info", Format: "text"},
+		Keys: Keys{PerUser: 5, Types: []string{"ed25519", "ecdsa", "rsa"}, RSAMin: 2048, RSAMax: 8192, Overlap: Duration(14 * 24 * time.Hour)},
+		Access: Access{BanAfter: 20, BanWithin: Duration(10 * time.Minute), BanFor: Duration(15 * time.Minute),
+			NeverBan: []string{"127.0.0.0/8", "::1/128"}},
+		Records: Records{Keep: Duration(395 * 24 * time.Hour), Failed: 200_000, Activity: 2_000_000},
+		Log:     Log{Level: "info", Format: "text"},
 		TemporaryNames: []string{"*.filepart", "*.part", "*.tmp", "*.temp", "*.partial", "*.writing", "*.crdownload",
 			".in.*", ".fuse_hidden*", ".~*", "*.swp", ".*.partial"},
 		Templates: map[string]Template{

@@ -143,10 +143,15 @@ func (c *Config) check() error {
 		{"limits.sessions_per_address", int64(c.Limits.AddressSessions)}, {"limits.idle", int64(c.Limits.Idle)},
 		{"limits.keep_alive", int64(c.Limits.KeepAlive)}, {"limits.stall", int64(c.Limits.Stall)},
 		{"limits.open_files", int64(c.Limits.Handles)}, {"limits.channels", int64(c.Limits.Channels)}, {"keys.per_user", int64(c.Keys.PerUser)},
-		{"storage.keep_partials", int64(c.Storage.KeepPartials)}} {
+		{"storage.keep_partials", int64(c.Storage.KeepPartials)}, {"keys.overlap", int64(c.Keys.Overlap)},
+		{"access.ban_within", int64(c.Access.BanWithin)}, {"access.ban_for", int64(c.Access.BanFor)},
+		{"records.keep", int64(c.Records.Keep)}, {"records.failed", c.Records.Failed}, {"records.activity", c.Records.Activity}} {
 		if n.value <= 0 {
 			return bad("%s: must be more than zero.", n.name)
 		}
+	}
+	if err := c.checkDoors(); err != nil {
+		return err
 	}
 	for _, g := range c.TemporaryNames {
 		if _, err := path.Match(g, "x"); err != nil {

@@ -28,11 +28,37 @@ func (a authority) Confirm(ctx context.Context, l exchange.Login) (bool, error) 
 
 func (a authority) History(from netip.Addr) (ok, failed time.Time) { return a.n.records.History(from) }
 
+func (a authority) Admit(from netip.Addr) sshd.Admission {
+	return sshd.Admission(a.n.records.Admit(from))
+}
+
 func (a authority) Ended(r sshd.Record) {
-	a.n.records.Note(connection.Record{From: r.Address, KeyID: r.KeyID, LoggedIn: r.LoggedIn,
-		Connection: store.Connection{Reference: r.Reference, Address: r.Address.String(), User: clip(r.User), Client: clip(r.Client),
-			Cipher: r.Cipher, Offered: r.Offered, Methods: r.Methods, Outcome: r.Outcome, At: exchange.Micros(r.At),
-			Seconds: int64(r.Lasted / time.Second)}})
+	c := r.Connection
+	c.User, c.Client, c.Detail = clip(c.User), clip(c.Client), clip(c.Detail)
+	a.n.records.Note(connection.Record{From: r.From, Connection: c})
+	if !a.n.cfg.Keys.Pending || c.LoggedIn {
+		return
+	}
+	for _, line := range r.Unknown {
+		select {
+		case a.n.offered <- exchange.PendingKey{UserID: c.UserID, Public: line, Address: c.Address, Client: c.Client}:
+		default: // a flood: what matters is offered again
+		}
+	}
+}
+
+// noteOffered writes down unknown keys that were offered for real users.
+func (n *Node) noteOffered(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case p := <-n.offered:
+			if err := n.accounts.Offered(ctx, p); err != nil && ctx.Err() == nil {
+				n.log.Error("an unknown key could not be noted", "err", err)
+			}
+		}
+	}
 }
 
 // clip makes a stranger's text fit for a record.
@@ -46,19 +72,39 @@ func clip(s string) string {
 // serveSFTP joins a channel to its user's mailbox.
 func (n *Node) serveSFTP(ctx context.Context, sub sshd.Subsystem) error {
 	s := sftpd.New(sub.Channel, sftpd.Options{Log: n.log.With("session", sub.Login.Session), Clock: n.clock,
-		MaxHandles: n.cfg.Limits.Handles, Bulk: sub.Bulk})
+		MaxHandles: n.cfg.Limits.Handles, Bulk: sub.Bulk, Refused: func(kind exchange.Kind, text string) {
+			if kind == exchange.Quota {
+				sub.Refused(exchange.ReasonQuota, text)
+			}
+		}})
 	box := n.tree.Begin(sub.Login, s.BeforeWait)
 	defer box.End()
-	return s.Serve(ctx, mailbox{box})
+	return s.Serve(ctx, mailbox{box, sub.Refused})
 }
 
-// mailbox is a tree session as the SFTP server sees it.
-type mailbox struct{ *tree.Session }
+// mailbox is a tree session as the SFTP server sees it. Refusals in a
+// directory are noted with what was asked for.
+type mailbox struct {
+	*tree.Session
+	refused func(reason, detail string)
+}
+
+// denied notes a refusal on its way to the client.
+func (m mailbox) denied(err error, did, path string) error {
+	if exchange.Is(err, exchange.Denied) {
+		m.refused(exchange.ReasonDirectory, did+" "+path)
+	}
+	return err
+}
 
 func (m mailbox) Open(path string, flags exchange.OpenFlags, mode uint32) (sftpd.File, error) {
 	h, err := m.Session.Open(path, flags, mode)
 	if err != nil {
-		return nil, err
+		did := "read"
+		if flags&exchange.FlagWrite != 0 {
+			did = "write"
+		}
+		return nil, m.denied(err, did, path)
 	}
 	return h, nil
 }
@@ -66,9 +112,17 @@ func (m mailbox) Open(path string, flags exchange.OpenFlags, mode uint32) (sftpd
 func (m mailbox) OpenDir(path string) (sftpd.Dir, error) {
 	l, err := m.Session.OpenDir(path)
 	if err != nil {
-		return nil, err
+		return nil, m.denied(err, "list", path)
 	}
 	return l, nil
+}
+
+func (m mailbox) Mkdir(path string) error  { return m.denied(m.Session.Mkdir(path), "make", path) }
+func (m mailbox) Rmdir(path string) error  { return m.denied(m.Session.Rmdir(path), "remove", path) }
+func (m mailbox) Remove(path string) error { return m.denied(m.Session.Remove(path), "remove", path) }
+
+func (m mailbox) Rename(from, to string, replace bool) error {
+	return m.denied(m.Session.Rename(from, to, replace), "rename", from+" to "+to)
 }
 
 // Revocations are looked for twice a second; without an answer for too long,

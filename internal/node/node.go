@@ -6,13 +6,14 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -27,6 +28,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/connection"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/feed"
+	"github.com/sallyport-sftp/sallyport/internal/handover"
 	"github.com/sallyport-sftp/sallyport/internal/inbox"
 	"github.com/sallyport-sftp/sallyport/internal/retention"
 	"github.com/sallyport-sftp/sallyport/internal/sshd"
@@ -59,6 +61,9 @@ type Node struct {
 	feeds      *feed.Room
 	tree       *tree.Tree
 	records    *connection.Room
+	links      *handover.Room
+	offered    chan exchange.PendingKey // unknown keys, to be noted
+	web        *http.Server
 	revoked    *revocations
 	ssh        *sshd.Server
 	api        *http.Server
@@ -75,7 +80,7 @@ func Start(o Options) (n *Node, err error) {
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
-	n = &Node{cfg: o.Config, log: o.Log, clock: o.Clock, ids: exchange.NewIDs(o.Clock, rand.Reader)}
+	n = &Node{offered: make(chan exchange.PendingKey, 64), cfg: o.Config, log: o.Log, clock: o.Clock, ids: exchange.NewIDs(o.Clock, rand.Reader)}
 	ctx, cancel := context.WithCancel(context.Background())
 	n.cancel = cancel
 	defer func() {
@@ -127,12 +132,11 @@ func (n *Node) buildRooms(ctx context.Context) (err error) {
 	if n.blobs, err = disk.Open(filepath.Join(n.cfg.Data, "blobs"), n.clock); err != nil {
 		return err
 	}
-	policy := account.Policy{Templates: map[string]account.Template{}, MaxKeys: n.cfg.Keys.PerUser}
-	for kind, t := range n.cfg.Templates {
-		if policy.Templates[kind], err = template(t); err != nil {
-			return err
-		}
+	policy, err := accountPolicy(&n.cfg)
+	if err != nil {
+		return err
 	}
+	n.links = handover.New(n.store, n.clock, n.ids)
 	n.accounts = account.New(n.store, n.clock, n.ids, policy)
 	n.inbox = inbox.New(n.store, n.blobs)
 	st := &n.cfg.Storage
@@ -142,18 +146,21 @@ func (n *Node) buildRooms(ctx context.Context) (err error) {
 			look := exchange.Read | exchange.List
 			return account.MakeDirs(tx, n.ids, userID, path, &look, false, exchange.Micros(n.clock()))
 		}})
+	n.records = connection.New(ctx, connection.Options{Store: n.store, Clock: n.clock, IDs: n.ids, Log: n.log, Policy: recordPolicy(&n.cfg)})
 	n.revoked = &revocations{store: n.store, clock: n.clock, log: n.log}
 	n.tree, err = tree.New(tree.Options{Store: n.store, Blobs: n.blobs, Clock: n.clock, IDs: n.ids, Log: n.log,
 		Policy: tree.Policy{MaxFile: int64(st.MaxFile), QuotaBytes: int64(st.Quota), QuotaFiles: st.QuotaFiles,
 			FreeFloor: int64(st.FreeFloor), MaxCopy: int64(st.MaxCopy), KeepPartial: time.Duration(st.KeepPartials),
 			TempNames: n.cfg.TemporaryNames},
-		Hooks: tree.Hooks{OnCommit: n.arrived, OnGone: n.inbox.Gone, OnServed: n.feeds.Served, MayWrite: n.revoked.mayWrite}})
+		Hooks: tree.Hooks{OnCommit: n.arrived, OnGone: n.inbox.Gone, OnServed: n.feeds.Served, OnSeen: n.records.Seen, MayWrite: n.revoked.mayWrite}})
 	if err != nil {
 		return err
 	}
-	n.records = connection.New(ctx, n.store, n.clock, n.log)
 	sweeper := retention.New(n.store, n.blobs, n.clock, n.log)
 	n.background.Go(func() { sweeper.Run(ctx) })
+	n.background.Go(func() { n.accounts.Keep(ctx, n.log) })
+	n.background.Go(func() { n.links.Keep(ctx, n.log) })
+	n.background.Go(func() { n.noteOffered(ctx) })
 	return nil
 }
 
@@ -163,47 +170,65 @@ func (n *Node) arrived(tx *store.Tx, a tree.Arrival) error {
 		SHA256: a.SHA256, Fingerprint: a.Login.Fingerprint, Address: a.Login.Address, ReceivedAt: exchange.Micros(a.At)})
 }
 
-func template(t config.Template) (account.Template, error) {
-	root, err := exchange.ParseRights(t.Root)
-	out := account.Template{StartDir: t.StartDir, Root: root}
-	for _, d := range t.Dirs {
-		rights, dirErr := exchange.ParseRights(d.Rights)
-		err = errors.Join(err, dirErr)
-		out.Dirs = append(out.Dirs, account.TemplateDir{Path: d.Path, Rights: rights, Staging: d.Staging})
-	}
-	return out, err
-}
-
 func (n *Node) buildDoors(ctx context.Context, signers []ssh.Signer) error {
 	for _, s := range signers {
 		n.hostKeys = append(n.hostKeys, describeHostKey(s.PublicKey()))
 	}
 	n.ssh = sshd.New(sshd.Options{HostKeys: signers, Authority: authority{n}, Handler: n.serveSFTP, Clock: n.clock, IDs: n.ids,
-		Log: n.log, Banner: n.banner, Limits: sshLimits(n.cfg.Limits)})
+		Log: n.log, Banner: n.banner, Turned: n.turned, Proxies: config.Networks(n.cfg.Access.Proxies), Limits: sshLimits(n.cfg.Limits)})
 	n.revoked.end = n.ssh.End
 	if err := n.revoked.start(); err != nil {
 		return err
 	}
 	n.background.Go(func() { n.revoked.run(ctx) })
 	n.background.Go(func() { paceCollector(ctx, n.ssh.Moved) })
-	for _, addr := range n.cfg.Listen {
-		l, err := net.Listen("tcp", addr)
-		if err != nil {
-			return busy(addr, err)
-		}
-		n.listeners = append(n.listeners, l)
+	doors, err := n.listen()
+	if err != nil {
+		return err
 	}
 	if err := n.openSocket(); err != nil {
 		return err
 	}
-	for _, l := range n.listeners {
+	if err := n.openWeb(); err != nil {
+		return err
+	}
+	for _, d := range doors {
 		n.background.Go(func() {
-			if err := n.ssh.Serve(l); err != nil {
-				n.log.Error("a listener stopped", "address", l.Addr(), "err", err)
+			if err := n.ssh.Serve(d); err != nil {
+				n.log.Error("a listener stopped", "address", d.Addr(), "err", err)
 			}
 		})
 	}
 	return nil
+}
+
+// listen opens the listeners: those of everybody, and those of a region, which
+// hold the region's allow-list before log-in.
+func (n *Node) listen() (doors []sshd.Door, err error) {
+	open := func(addr string, d sshd.Door) error {
+		l, err := net.Listen("tcp", addr)
+		if err != nil {
+			return busy(addr, err)
+		}
+		d.Listener = l
+		n.listeners = append(n.listeners, l)
+		doors = append(doors, d)
+		return nil
+	}
+	for _, addr := range n.cfg.Listen {
+		if err := open(addr, sshd.Door{}); err != nil {
+			return doors, err
+		}
+	}
+	for _, region := range slices.Sorted(maps.Keys(n.cfg.Regions)) {
+		e, _ := n.cfg.EndpointOf(region)
+		for _, addr := range n.cfg.Regions[region].Listen {
+			if err := open(addr, sshd.Door{Region: region, AllowIPs: config.Networks(e.AllowIPs)}); err != nil {
+				return doors, err
+			}
+		}
+	}
+	return doors, nil
 }
 
 // busy explains why an address could not be listened on.
@@ -221,26 +246,6 @@ func busy(addr string, err error) error {
 	return exchange.E(op, exchange.Invalid, "%s cannot be listened on: %v.", addr, err)
 }
 
-func sshLimits(l config.Limits) sshd.Limits {
-	return sshd.Limits{HalfOpen: l.HalfOpen, HalfOpenAddress: l.HalfOpenAddress, Handshake: time.Duration(l.Handshake),
-		KeyOffers: l.KeyOffers, User: l.UserSessions, Account: l.AccountSessions, Address: l.AddressSessions,
-		Idle: time.Duration(l.Idle), KeepAlive: time.Duration(l.KeepAlive), Stall: time.Duration(l.Stall), Channels: l.Channels}
-}
-
-// banner is what a failed log-in is told (defaults.md). It is the same for
-// everybody.
-func (n *Node) banner(reference string) string {
-	help := "the people who gave you your username"
-	sup := n.cfg.Support
-	for _, s := range []string{sup.Phone, sup.URL, sup.Email} {
-		if s != "" {
-			help = s
-		}
-	}
-	return fmt.Sprintf("This server takes SSH keys only, no passwords. Choose your private key file in your SFTP\r\n"+
-		"program; a passphrase only unlocks that file. Help: %s, reference %s.\r\n", help, reference)
-}
-
 // Addresses are where SFTP is served.
 func (n *Node) Addresses() []string {
 	out := make([]string, len(n.listeners))
@@ -255,7 +260,7 @@ func (n *Node) HostKeys() []exchange.HostKey { return n.hostKeys }
 
 // server is what the deployment says of itself.
 func (n *Node) server() api.Server {
-	s := api.Server{Version: Version, Listen: n.Addresses(), Host: n.cfg.Endpoint.Host, Port: n.cfg.Endpoint.Port}
+	s := api.Server{Version: Version, Listen: n.Addresses(), Host: n.cfg.Endpoint.Host, Port: n.cfg.Endpoint.Port, Web: n.cfg.Web.URL}
 	if s.Port == 0 && len(n.listeners) > 0 {
 		_, port, _ := net.SplitHostPort(n.listeners[0].Addr().String())
 		s.Port, _ = strconv.Atoi(port)
@@ -272,8 +277,10 @@ func (n *Node) Close(ctx context.Context) {
 	for _, l := range n.listeners {
 		_ = l.Close() // those that were never served
 	}
-	if n.api != nil {
-		_ = n.api.Close()
+	for _, s := range []*http.Server{n.api, n.web} {
+		if s != nil {
+			_ = s.Close()
+		}
 	}
 	n.cancel()
 	n.background.Wait()

@@ -39,7 +39,7 @@ func (n *Node) openSocket() error {
 		return err
 	}
 	n.socket = l
-	handler := api.New(api.Rooms{Account: n.accounts, Feed: n.feeds, Inbox: n.inbox, Tree: n.tree, Sessions: n.ssh,
+	handler := api.New(api.Rooms{Guides: guides{n}, Records: n.records, HandOver: n.links, Account: n.accounts, Feed: n.feeds, Inbox: n.inbox, Tree: n.tree, Sessions: n.ssh,
 		HostKeys: n.hostKeys, Server: n.server(), Log: n.log})
 	n.api = &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ConnContext: peerActor}
 	n.background.Go(func() {

@@ -116,7 +116,7 @@ func (n *Node) User(name string) ssh.Signer {
 func (n *Node) Enrol(user string, key ssh.Signer) {
 	n.t.Helper()
 	line := string(ssh.MarshalAuthorizedKey(key.PublicKey()))
-	Call[exchange.Key](n, "POST", "/users/"+user+"/keys", map[string]string{"text": line})
+	Call[[]exchange.Key](n, "POST", "/users/"+user+"/keys", map[string]string{"text": line})
 }
 
 // NewKey makes an Ed25519 key.

@@ -125,7 +125,7 @@ func TestCertificatesAndSecurityKeysAreRefused(t *testing.T) {
 		t.Error("the server panicked")
 	}
 	for _, key := range []ssh.PublicKey{certify(t, alice, "alice"), sk} {
-		_, err := attempt[exchange.Key](n, "POST", "/users/alice/keys", map[string]string{"text": string(ssh.MarshalAuthorizedKey(key))})
+		_, err := attempt[[]exchange.Key](n, "POST", "/users/alice/keys", map[string]string{"text": string(ssh.MarshalAuthorizedKey(key))})
 		if !exchange.Is(err, exchange.Invalid) {
 			t.Errorf("%s was not refused at enrolment: %v", key.Type(), err)
 		}

@@ -100,7 +100,7 @@ func (s *server) user(name string) ssh.Signer {
 	key := testkit.NewKey(s.t)
 	call[exchange.Account](s, "POST", "/accounts", map[string]string{"id": name, "name": name})
 	call[exchange.User](s, "POST", "/users", map[string]string{"account": name})
-	call[exchange.Key](s, "POST", "/users/"+name+"/keys", map[string]string{"text": string(ssh.MarshalAuthorizedKey(key.PublicKey()))})
+	call[[]exchange.Key](s, "POST", "/users/"+name+"/keys", map[string]string{"text": string(ssh.MarshalAuthorizedKey(key.PublicKey()))})
 	return key
 }
 

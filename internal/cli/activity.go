@@ -1,0 +1,200 @@
+package cli
+
+import (
+	"context"
+	"encoding/csv"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sallyport-sftp/sallyport/internal/client"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+)
+
+// endWait is how long revoke waits for the key's sessions to end; the server
+// ends them within 2 s.
+const endWait = 5 * time.Second
+
+func (a *app) keyRevoke() *cobra.Command {
+	var reason, format string
+	var burn bool
+	c := command("revoke FINGERPRINT --reason TEXT", "Revoke a key, end its sessions, and report what was done with it", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
+		if err := checkFormat(format); err != nil {
+			return err
+		}
+		v, err := call[exchange.Revoked](ctx, a, "POST", "/keys/revoke", map[string]any{"fingerprint": args[0], "reason": reason, "burn": burn})
+		if err != nil {
+			return err
+		}
+		if a.json {
+			return a.revokedJSON(ctx, args[0], v)
+		}
+		for _, k := range v.Keys {
+			fmt.Fprintf(a.Err, "Key %s of user %s is revoked.\n", k.Fingerprint, k.User)
+		}
+		if v.Burned {
+			fmt.Fprintln(a.Err, "It is blocked: nobody can enrol it again.")
+		}
+		for _, w := range v.Warnings {
+			fmt.Fprintln(a.Err, "warning: "+w)
+		}
+		if len(v.Keys) == 0 {
+			return nil // burned before anybody had it: there is no activity
+		}
+		if err := a.awaitEnd(ctx, args[0]); err != nil {
+			return err
+		}
+		return a.report(ctx, args[0], format)
+	})
+	c.Flags().StringVar(&reason, "reason", "", "why, for the record")
+	c.Flags().BoolVar(&burn, "burn", false, "the key is in other hands: nobody can ever enrol it again")
+	c.Flags().StringVar(&format, "format", "table", "of the key activity report: table, csv, json")
+	_ = c.MarkFlagRequired("reason")
+	return c
+}
+
+func (a *app) revokedJSON(ctx context.Context, fingerprint string, v exchange.Revoked) error {
+	out := struct {
+		exchange.Revoked
+		Activity *exchange.KeyActivity `json:"activity,omitempty"`
+	}{Revoked: v}
+	if len(v.Keys) > 0 {
+		if err := a.awaitEnd(ctx, fingerprint); err != nil {
+			return err
+		}
+		act, err := a.activity(ctx, fingerprint)
+		if err != nil {
+			return err
+		}
+		out.Activity = &act
+	}
+	return a.show(out, table{})
+}
+
+// awaitEnd waits until no session of a key is left, so that the report has
+// their ends.
+func (a *app) awaitEnd(ctx context.Context, fingerprint string) error {
+	for end := time.Now().Add(endWait); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+		live, err := call[[]exchange.Session](ctx, a, "GET", "/sessions", nil)
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(live, func(s exchange.Session) bool { return s.Fingerprint == fingerprint }) {
+			return nil
+		}
+	}
+	fmt.Fprintln(a.Err, "warning: a session of this key is still open; look again with: sallyport session list")
+	return nil
+}
+
+func (a *app) keyActivity() *cobra.Command {
+	var format string
+	c := command("activity FINGERPRINT", "Report everything that was done with a key: sessions, files read, written, listed, removed", cobra.ExactArgs(1),
+		func(ctx context.Context, args []string) error {
+			if err := checkFormat(format); err != nil {
+				return err
+			}
+			return a.report(ctx, args[0], format)
+		})
+	c.Flags().StringVar(&format, "format", "table", "table, csv, json")
+	return c
+}
+
+func checkFormat(f string) error {
+	if f != "table" && f != "csv" && f != "json" {
+		return exchange.E("cli.report", exchange.Invalid, "There is no format %q.", f).WithHint("choose table, csv or json")
+	}
+	return nil
+}
+
+func (a *app) activity(ctx context.Context, fingerprint string) (exchange.KeyActivity, error) {
+	return client.Call[exchange.KeyActivity](ctx, a.client(), client.Request{Method: "GET", Path: "/keys/activity", Query: url.Values{"fingerprint": {fingerprint}}})
+}
+
+// report prints the key activity report.
+func (a *app) report(ctx context.Context, fingerprint, format string) error {
+	v, err := a.activity(ctx, fingerprint)
+	if err != nil {
+		return err
+	}
+	switch {
+	case a.json || format == "json":
+		b := *a
+		b.json = true
+		return b.show(v, table{})
+	case format == "csv":
+		return a.reportCSV(v)
+	}
+	fmt.Fprintf(a.Out, "\nKey activity report\n\n")
+	if err := a.card(v, [2]string{"Key", v.Fingerprint}, [2]string{"Of", strings.Join(v.Users, ", ")}, [2]string{"Enrolled", when(v.Since)}, [2]string{"As of", when(v.Made)},
+		[2]string{"Sessions", fmt.Sprint(v.Sessions)}, [2]string{"From", strings.Join(v.Addresses, ", ")}, [2]string{"Not recorded", lost(v.Lost)}); err != nil {
+		return err
+	}
+	fmt.Fprintln(a.Out)
+	t := table{head: []string{"TIME", "USER", "ACTION", "PATH", "BYTES", "TIMES", "FROM", "NOTE"}, none: "Nothing was done with this key."}
+	for _, r := range v.Rows {
+		t.add(when(r.At), r.User, r.Action, r.Path, bytesOf(r), fmt.Sprint(r.Times), r.Address, noteOf(r))
+	}
+	return a.show(v, t)
+}
+
+func lost(n int64) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d reads or listings, of any key, at times of overload", n)
+}
+
+func bytesOf(r exchange.Activity) string {
+	if r.Bytes == 0 {
+		return ""
+	}
+	return size(r.Bytes)
+}
+
+// noteOf adds the client and the end to a session's line.
+func noteOf(r exchange.Activity) string {
+	parts := []string{}
+	if r.Action == exchange.ActivitySession {
+		parts = append(parts, r.Client)
+		if r.Until != nil {
+			parts = append(parts, "until "+when(*r.Until))
+		}
+	}
+	if r.Note != "" {
+		parts = append(parts, r.Note)
+	}
+	return strings.Join(parts, ", ")
+}
+
+// reportCSV prints the rows for a spreadsheet, in which no cell becomes a formula.
+func (a *app) reportCSV(v exchange.KeyActivity) error {
+	w := csv.NewWriter(a.Out)
+	_ = w.Write([]string{"time", "until", "key", "user", "session", "action", "path", "bytes", "times", "address", "client", "note"}) // Flush reports errors
+	for _, r := range v.Rows {
+		until := ""
+		if r.Until != nil {
+			until = r.Until.Format(time.RFC3339)
+		}
+		row := []string{r.At.Format(time.RFC3339), until, v.Fingerprint, r.User, r.Session, r.Action, r.Path, fmt.Sprint(r.Bytes), fmt.Sprint(r.Times), r.Address, r.Client, r.Note}
+		for i := range row {
+			row[i] = cell(row[i])
+		}
+		_ = w.Write(row)
+	}
+	w.Flush()
+	return exchange.Wrap("cli.reportCSV", exchange.Internal, w.Error())
+}
+
+// cell makes text safe in a spreadsheet: what would begin a formula is quoted.
+func cell(s string) string {
+	s = exchange.Printable(s)
+	if s != "" && strings.ContainsRune("=+-@", rune(s[0])) {
+		return "'" + s
+	}
+	return s
+}

@@ -1,0 +1,292 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sallyport-sftp/sallyport/internal/client"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/keys"
+)
+
+// issuing is a key on its way to a partner. Everything secret stays in this
+// process, but for what its two channels carry away.
+type issuing struct {
+	newKey
+	user, kind, comment string
+	ppk                 int
+	out, passphraseFile string
+	keyTo, passphraseTo string
+	pair                keys.Pair
+	passphrase          string
+	keyLink, phraseLink string
+	links               []exchange.Link
+	files               []string // written
+}
+
+func (a *app) keyIssue() *cobra.Command {
+	var in issuing
+	c := command("issue USER (--out DIR | --key-to CONTACT --passphrase-to CONTACT)", "Make a key pair for a user, encrypted, and enrol its public half", cobra.ExactArgs(1),
+		func(ctx context.Context, args []string) error {
+			in.user = args[0]
+			return a.issue(ctx, &in)
+		})
+	c.Long = `Make a key pair on this machine, encrypted under a passphrase of seven random words, and
+enrol its public half. Key file and passphrase leave by two channels:
+
+  --out DIR       the key files go there, and the passphrase is printed once, here
+                  (or goes to a file of its own with --passphrase-file);
+  --key-to and --passphrase-to
+                  one-time links for two different contacts with verified addresses,
+                  which work once within 72 hours.
+
+Nothing secret is stored or sent in clear: a lost passphrase means a new pair.`
+	in.flags(c)
+	return c
+}
+
+func (in *issuing) flags(c *cobra.Command) {
+	in.newKey.flags(c)
+	c.Flags().StringVar(&in.kind, "type", "ed25519", "type of key: "+strings.Join(keys.IssuedTypes, ", "))
+	c.Flags().IntVar(&in.ppk, "ppk", 3, "version of the PuTTY file: 3, or 2 for WinSCP before 5.20 and PuTTY before 0.75")
+	c.Flags().StringVar(&in.out, "out", "", "folder for the key files")
+	c.Flags().StringVar(&in.passphraseFile, "passphrase-file", "", "new file for the passphrase, outside of --out (default: print it once)")
+	c.Flags().StringVar(&in.keyTo, "key-to", "", "contact (id or e-mail) who gets the one-time link to the key file")
+	c.Flags().StringVar(&in.passphraseTo, "passphrase-to", "", "another contact, who gets the one-time link to the passphrase")
+	c.MarkFlagsMutuallyExclusive("out", "key-to")
+	c.MarkFlagsMutuallyExclusive("passphrase-file", "passphrase-to")
+	c.MarkFlagsRequiredTogether("key-to", "passphrase-to")
+	_ = c.RegisterFlagCompletionFunc("type", cobra.FixedCompletions(keys.IssuedTypes, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// issue makes a pair, brings both halves of it on their ways, and enrols it. A
+// step that fails undoes those before it.
+func (a *app) issue(ctx context.Context, in *issuing) (err error) {
+	if err := a.checkIssue(in); err != nil {
+		return err
+	}
+	if err := in.make(); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			a.undo(ctx, in)
+		}
+	}()
+	if in.out != "" {
+		err = in.write()
+	} else {
+		err = a.makeLinks(ctx, in)
+	}
+	if err != nil {
+		return err
+	}
+	in.Text, in.Origin = string(in.pair.PubFile), exchange.OriginIssued
+	added, err := call[[]exchange.Key](ctx, a, "POST", keysPath(in.user), in.newKey)
+	if err != nil {
+		return err
+	}
+	return a.sayIssued(in, added[0])
+}
+
+func (a *app) checkIssue(in *issuing) error {
+	const op = "cli.issue"
+	if err := in.ready(); err != nil {
+		return err
+	}
+	if in.out == "" && in.keyTo == "" {
+		return exchange.E(op, exchange.Invalid, "Say where the key goes.").WithHint("--out DIR, or --key-to CONTACT --passphrase-to CONTACT")
+	}
+	if in.out == "" {
+		if in.Holder == "" {
+			in.Holder = in.keyTo
+		}
+		return nil
+	}
+	if a.json && in.passphraseFile == "" {
+		return exchange.E(op, exchange.Invalid, "With --json the passphrase is not printed; name a file for it.").WithHint("--passphrase-file FILE, outside of --out")
+	}
+	out, err := filepath.Abs(in.out)
+	file, err2 := filepath.Abs(in.passphraseFile)
+	if err != nil || err2 != nil {
+		return exchange.Wrap(op, exchange.Invalid, errors.Join(err, err2))
+	}
+	if rel, err := filepath.Rel(out, file); in.passphraseFile != "" && err == nil && !strings.HasPrefix(rel, "..") {
+		return exchange.E(op, exchange.Invalid, "Key file and passphrase would lie in one folder; they go on two ways.").WithHint("name a --passphrase-file elsewhere")
+	}
+	return nil
+}
+
+func (in *issuing) make() (err error) {
+	if in.passphrase, err = keys.Passphrase(); err != nil {
+		return err
+	}
+	in.pair, err = keys.Issue(in.kind, in.user, in.passphrase, in.ppk)
+	return err
+}
+
+// keyFiles are what a partner gets; the names are those of the guide.
+func (in *issuing) keyFiles() []keys.File {
+	return []keys.File{{Name: in.user, Content: in.pair.OpenSSH}, {Name: in.user + ".ppk", Content: in.pair.PPK}, {Name: in.user + ".pub", Content: in.pair.PubFile}}
+}
+
+// write puts the key files, and the passphrase's if one is named, where they
+// were not before. Only encrypted keys are ever written.
+func (in *issuing) write() error {
+	const op = "cli.issue"
+	if err := os.MkdirAll(in.out, 0o700); err != nil {
+		return exchange.E(op, exchange.Invalid, "The folder %s cannot be made: %v.", in.out, err)
+	}
+	files := in.keyFiles()
+	for i := range files {
+		files[i].Name = filepath.Join(in.out, files[i].Name)
+	}
+	if in.passphraseFile != "" {
+		files = append(files, keys.File{Name: in.passphraseFile, Content: []byte(in.passphrase + "\n")})
+	}
+	for _, f := range files {
+		w, err := os.OpenFile(f.Name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if err != nil {
+			return exchange.E(op, exchange.Invalid, "The file %s cannot be made: %v.", f.Name, err).WithHint("choose an empty folder; key files are never overwritten")
+		}
+		in.files = append(in.files, f.Name)
+		_, err = w.Write(f.Content)
+		if err := errors.Join(err, w.Sync(), w.Close()); err != nil {
+			return exchange.E(op, exchange.NoSpace, "The file %s cannot be written: %v.", f.Name, err)
+		}
+	}
+	return nil
+}
+
+// makeLinks seals both halves here and leaves them with the server, which
+// can't open them.
+func (a *app) makeLinks(ctx context.Context, in *issuing) error {
+	for _, l := range []struct {
+		kind, to string
+		files    []keys.File
+		link     *string
+	}{{exchange.LinkKey, in.keyTo, in.keyFiles(), &in.keyLink},
+		{exchange.LinkPassphrase, in.passphraseTo, []keys.File{{Name: "passphrase.txt", Content: []byte(in.passphrase + "\n")}}, &in.phraseLink}} {
+		p, err := keys.Seal(l.files)
+		if err != nil {
+			return err
+		}
+		made, at, err := a.makeLink(ctx, p, map[string]any{"kind": l.kind, "user": in.user, "contact": l.to, "fingerprint": in.pair.Public.Fingerprint, "token": p.Token, "sealed": p.Sealed})
+		if err != nil {
+			return err
+		}
+		in.links = append(in.links, made)
+		*l.link = at
+	}
+	return nil
+}
+
+// makeLink records a link, and says where it is opened.
+func (a *app) makeLink(ctx context.Context, p keys.Package, body map[string]any) (l exchange.Link, at string, err error) {
+	server, err := call[struct{ Web string }](ctx, a, "GET", "/server", nil)
+	if err != nil {
+		return l, "", err
+	}
+	if server.Web == "" {
+		return l, "", exchange.E("cli.makeLink", exchange.Conflict, "This server has no web address, so nobody could open a link.").
+			WithHint("set web.listen and web.url in the configuration, or use --out DIR")
+	}
+	l, err = call[exchange.Link](ctx, a, "POST", "/links", body)
+	return l, strings.TrimSuffix(server.Web, "/") + "/handover/" + p.Secret, err
+}
+
+// undo takes back what an issue that failed has left.
+func (a *app) undo(ctx context.Context, in *issuing) {
+	for _, f := range in.files {
+		_ = os.Remove(f) // written a moment ago, by us
+	}
+	for _, l := range in.links {
+		_, _ = client.Call[any](ctx, a.client(), client.Request{Method: "DELETE", Path: "/links/" + url.PathEscape(l.ID)}) // it expires by itself
+	}
+}
+
+func (a *app) sayIssued(in *issuing, k exchange.Key) error {
+	if a.json {
+		return a.show(map[string]any{"key": k, "files": in.files, "links": in.links, "key_link": in.keyLink, "passphrase_link": in.phraseLink}, table{})
+	}
+	fmt.Fprintf(a.Out, "Key %s (%s, %d bits) may log in as %s now.\n\n", k.Fingerprint, k.Type, k.Bits, k.User)
+	if in.out == "" {
+		fmt.Fprintf(a.Out, "Key file, for %s:\n  %s\nPassphrase, for %s:\n  %s\n\nSend each link to its person alone. Each works once, until %s.\n",
+			in.links[0].Contact, in.keyLink, in.links[1].Contact, in.phraseLink, when(in.links[0].ExpiresAt))
+	} else {
+		fmt.Fprintf(a.Out, "Key files (private, encrypted; and the public half):\n  %s\n", strings.Join(in.files[:3], "\n  "))
+		if in.passphraseFile == "" {
+			fmt.Fprintf(a.Out, "\nPassphrase, shown this once:\n\n  %s\n", in.passphrase)
+		} else {
+			fmt.Fprintf(a.Out, "Passphrase: in %s\n", in.passphraseFile)
+		}
+		fmt.Fprintln(a.Out, "\nGive the files to one person, and the passphrase to another, on another way.")
+	}
+	if in.Replaces != "" {
+		fmt.Fprintf(a.Out, "The key %s works beside it for now, and retires a day after the new one's first log-in, or when the overlap ends.\n", in.Replaces)
+	}
+	_, err := fmt.Fprintf(a.Out, "Next: sallyport guide %s --format html > %s.html\n", in.user, in.user)
+	return err
+}
+
+func (a *app) keyRotate() *cobra.Command {
+	var in issuing
+	var old string
+	c := command("rotate USER FILE|-", "Replace a key: both work for a while, and the old one retires by itself", cobra.RangeArgs(1, 2),
+		func(ctx context.Context, args []string) (err error) {
+			const op = "cli.rotate"
+			issue := in.out != "" || in.keyTo != ""
+			if issue == (len(args) == 2) {
+				return exchange.E(op, exchange.Invalid, "Give the new public key's file, or say where a new pair goes.").WithHint("sallyport key rotate USER FILE, or: sallyport key rotate USER --out DIR")
+			}
+			in.user, in.Replaces = args[0], old
+			if old == "" {
+				if in.Replaces, err = a.onlyKey(ctx, args[0]); err != nil {
+					return err
+				}
+			}
+			if issue {
+				return a.issue(ctx, &in)
+			}
+			if err := in.ready(); err != nil {
+				return err
+			}
+			return a.enrol(ctx, args[0], args[1], in.newKey)
+		})
+	c.Long = `Replace a key by another: one that the partner sent (FILE), or a pair made here (--out or
+--key-to, as in "key issue"). Both keys work during the overlap (14 days, unless configured
+otherwise). The old one retires a day after the new one's first log-in, or when the overlap
+ends, whichever is first.`
+	in.flags(c)
+	c.Flags().StringVar(&old, "old", "", "fingerprint of the key that is replaced (default: the user's only one)")
+	return c
+}
+
+// onlyKey is a user's single key in use: what is replaced when nobody says.
+func (a *app) onlyKey(ctx context.Context, user string) (string, error) {
+	const op = "cli.rotate"
+	list, err := call[[]exchange.Key](ctx, a, "GET", keysPath(user), nil)
+	if err != nil {
+		return "", err
+	}
+	var live []string
+	for _, k := range list {
+		if k.State == exchange.KeyActive || k.State == exchange.KeyRetiring {
+			live = append(live, k.Fingerprint)
+		}
+	}
+	switch len(live) {
+	case 0:
+		return "", exchange.E(op, exchange.NotFound, "User %s has no key that could be replaced.", user).WithHint("sallyport key add %s FILE", user)
+	case 1:
+		return live[0], nil
+	}
+	return "", exchange.E(op, exchange.Conflict, "User %s has %d keys in use; say which one is replaced.", user, len(live)).WithHint("--old %s", strings.Join(live, ", or --old "))
+}

@@ -1,0 +1,91 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/account"
+	"github.com/sallyport-sftp/sallyport/internal/config"
+	"github.com/sallyport-sftp/sallyport/internal/connection"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/sshd"
+)
+
+// accountPolicy is what the configuration says of mailboxes and keys.
+func accountPolicy(c *config.Config) (account.Policy, error) {
+	p := account.Policy{Templates: map[string]account.Template{}, MaxKeys: c.Keys.PerUser, KeyTypes: c.Keys.Types, MinRSA: c.Keys.RSAMin,
+		MaxRSA: c.Keys.RSAMax, KeyExpiry: time.Duration(c.Keys.ExpireAfter), Overlap: time.Duration(c.Keys.Overlap), Help: c.Support.Help(),
+		EndpointIPs: map[string][]string{"": prefixes(c.Endpoint.AllowIPs)}, Regions: map[string]string{}}
+	for region := range c.Regions {
+		e, s := c.EndpointOf(region)
+		p.EndpointIPs[region], p.Regions[region] = prefixes(e.AllowIPs), s.Help()
+	}
+	for kind, t := range c.Templates {
+		var err error
+		if p.Templates[kind], err = template(t); err != nil {
+			return p, err
+		}
+	}
+	return p, nil
+}
+
+// prefixes writes addresses and networks as networks.
+func prefixes(list []string) (out []string) {
+	for _, n := range config.Networks(list) {
+		out = append(out, n.String())
+	}
+	return out
+}
+
+func template(t config.Template) (account.Template, error) {
+	root, err := exchange.ParseRights(t.Root)
+	out := account.Template{StartDir: t.StartDir, Root: root}
+	for _, d := range t.Dirs {
+		rights, dirErr := exchange.ParseRights(d.Rights)
+		err = errors.Join(err, dirErr)
+		out.Dirs = append(out.Dirs, account.TemplateDir{Path: d.Path, Rights: rights, Staging: d.Staging})
+	}
+	return out, err
+}
+
+// recordPolicy is what the configuration says of records and bans.
+func recordPolicy(c *config.Config) connection.Policy {
+	return connection.Policy{KeepFor: time.Duration(c.Records.Keep), KeepFailed: c.Records.Failed, KeepSeen: c.Records.Activity,
+		Bans: connection.BanPolicy{After: c.Access.BanAfter, Within: time.Duration(c.Access.BanWithin), For: time.Duration(c.Access.BanFor),
+			Never: config.Networks(c.Access.NeverBan)}}
+}
+
+func sshLimits(l config.Limits) sshd.Limits {
+	return sshd.Limits{HalfOpen: l.HalfOpen, HalfOpenAddress: l.HalfOpenAddress, Handshake: time.Duration(l.Handshake),
+		KeyOffers: l.KeyOffers, User: l.UserSessions, Account: l.AccountSessions, Address: l.AddressSessions,
+		Idle: time.Duration(l.Idle), KeepAlive: time.Duration(l.KeepAlive), Stall: time.Duration(l.Stall), Channels: l.Channels}
+}
+
+// banner is what a failed log-in is told (defaults.md). It depends on the door
+// alone, never on who knocks.
+func (n *Node) banner(region, reference string) string {
+	return fmt.Sprintf("This server takes SSH keys only, no passwords. Choose your private key file in your SFTP\r\n"+
+		"program; a passphrase only unlocks that file. Help: %s, reference %s.\r\n", n.helpAt(region), reference)
+}
+
+// turned is what a banned address is told, before anything else.
+func (n *Node) turned(region, reference string, until time.Time) string {
+	text := fmt.Sprintf("Too many log-ins from your address failed. Correct the program that keeps trying, and try again after %s UTC. Help: %s",
+		until.UTC().Format("15:04"), n.helpAt(region))
+	if reference != "" {
+		text += ", reference " + reference
+	}
+	return text + "."
+}
+
+// helpAt is one way to the people who can help at a region's endpoint.
+func (n *Node) helpAt(region string) string {
+	_, s := n.cfg.EndpointOf(region)
+	for _, way := range []string{s.Email, s.URL, s.Phone} {
+		if way != "" {
+			return exchange.Printable(way)
+		}
+	}
+	return "the people who gave you your username"
+}
