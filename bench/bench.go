@@ -184,6 +184,11 @@ func (s *server) waitUp(ctx context.Context) error {
 	return fmt.Errorf("%s did not come up", s.name)
 }
 
+// makeDir makes a folder that others may pass through.
+func makeDir(dir string) error {
+	return errors.Join(os.MkdirAll(dir, 0o755), os.Chmod(dir, 0o755))
+}
+
 // freePort finds a port that nobody listens on.
 func freePort() (int, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")

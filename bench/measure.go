@@ -15,6 +15,8 @@ type row struct {
 	// fresh starts new servers for every round: what is uploaded again and
 	// again would fill the memory.
 	fresh bool
+	// mine and rival start the two servers; nil are Sallyport and OpenSSH.
+	mine, rival func(b *bench, ctx context.Context, dir string) (*server, error)
 	// prepare puts files in place, and may be nil.
 	prepare func(ctx context.Context, b *bench, s *server) error
 	// run does the work once; round tells the turns apart.
@@ -25,7 +27,8 @@ type row struct {
 // sample is what was measured in one turn, by the bar's measure.
 type sample map[string]float64
 
-// result is all samples of a row, by server.
+// result is all samples of a row, by server: ours, and theirs or whatever the
+// row puts in its place.
 type result map[string][]sample
 
 // median is the middle of a server's samples.
@@ -76,8 +79,15 @@ func (b *bench) start(ctx context.Context, r row) (p pair, dir string, err error
 	if err := os.Chmod(dir, 0o755); err != nil {
 		return nil, dir, err
 	}
-	for _, begin := range []func(context.Context, string) (*server, error){b.startSallyport, b.startOpenSSH} {
-		s, err := begin(ctx, dir)
+	mine, rival := r.mine, r.rival
+	if mine == nil {
+		mine = (*bench).startSallyport
+	}
+	if rival == nil {
+		rival = (*bench).startOpenSSH
+	}
+	for _, begin := range []func(*bench, context.Context, string) (*server, error){mine, rival} {
+		s, err := begin(b, ctx, dir)
 		if err != nil {
 			return p, dir, err
 		}
@@ -115,7 +125,7 @@ func (b *bench) turns(ctx context.Context, r row, first, rounds int, got result)
 		return err
 	}
 	for round := first; round < first+rounds; round++ {
-		for _, s := range p {
+		for i, s := range p {
 			for _, other := range p { // is not to work for the last turn in this one
 				other.settle(ctx, other.processes)
 			}
@@ -123,7 +133,8 @@ func (b *bench) turns(ctx context.Context, r row, first, rounds int, got result)
 			if err != nil {
 				return fmt.Errorf("%s: %w%s", s.name, err, s.logTail())
 			}
-			got[s.name] = append(got[s.name], one)
+			side := []string{ours, theirs}[i]
+			got[side] = append(got[side], one)
 			fmt.Fprintf(os.Stderr, "%s, round %d: %s %v\n", r.name, round+1, s.name, one)
 		}
 	}

@@ -15,7 +15,7 @@ type bar struct {
 	alone bool
 }
 
-const tableHead = `| Row | Work | Measure | Sallyport | OpenSSH | Ratio | Bar | |
+const tableHead = `| Row | Work | Measure | Sallyport | Beside it | Ratio | Bar | |
 | --- | --- | --- | ---: | ---: | ---: | ---: | --- |
 `
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -13,14 +14,15 @@ type sizes struct {
 	files    int           // small ones
 	many     int           // files in the large directory
 	idle     int           // sessions that do nothing
+	users    int           // in the database
 	logins   time.Duration // how long users log in
 }
 
 func sizesFor(quick bool) sizes {
 	if quick {
-		return sizes{big: 32 << 20, share: 4 << 20, sessions: 16, files: 200, many: 5000, idle: 20, logins: time.Second}
+		return sizes{big: 32 << 20, share: 4 << 20, sessions: 16, files: 200, many: 5000, idle: 20, users: 2000, logins: time.Second}
 	}
-	return sizes{big: 1 << 30, share: 128 << 20, sessions: 16, files: 2000, many: 100_000, idle: 500, logins: 4 * time.Second}
+	return sizes{big: 1 << 30, share: 128 << 20, sessions: 16, files: 2000, many: 100_000, idle: 500, users: 100_000, logins: 4 * time.Second}
 }
 
 // gcm is the cipher that both servers and the client do in hardware.
@@ -31,7 +33,17 @@ const loginsAtOnce = 8
 
 // rows are all that is measured, with the bars.
 func rows(z sizes) []row {
-	return append(transferRows(z), smallRows(z)...)
+	return slices.Concat(transferRows(z), smallRows(z), crowdRows(z))
+}
+
+// crowdRows have Sallyport beside itself: what it knows must not slow it down.
+func crowdRows(z sizes) []row {
+	return []row{
+		{name: fmt.Sprintf("log-ins with %d users and 100 keys of the user's, beside one of each", z.users), mine: crowded(z.users), rival: alone,
+			run: manyLogins(z.logins, loginsAtOnce), bars: []bar{{measure: cpuPerLogin, limit: 1.10}}},
+		{name: "connection records, of a log-in's CPU", mine: crowded(1), rival: alone, run: recordShare(z.logins),
+			bars: []bar{{measure: recordPart, limit: 0.05, alone: true}}},
+	}
 }
 
 func transferRows(z sizes) []row {

@@ -30,22 +30,9 @@ func buildSallyport(ctx context.Context, to string) error {
 
 // startSallyport starts Sallyport with its data in dir and one user.
 func (b *bench) startSallyport(ctx context.Context, dir string) (*server, error) {
-	config := filepath.Join(dir, "sallyport.yaml")
-	if err := os.WriteFile(config, []byte(sallyportConfig), 0o600); err != nil {
-		return nil, err
-	}
-	port, err := freePort()
-	if err != nil {
-		return nil, err
-	}
 	data := filepath.Join(dir, "sallyport")
-	s := &server{name: ours, user: "bench", port: port, processes: 1}
-	cmd := exec.Command(b.binary, "serve", "--data", data, "--config", config, "--ssh-listen", s.addr())
-	if s.process, err = startProcess(cmd, filepath.Join(dir, "sallyport.log"), "sallyport"); err != nil {
-		return nil, err
-	}
-	if err := s.waitUp(ctx); err != nil {
-		s.stop()
+	s, err := b.serve(ctx, dir, data)
+	if err != nil {
 		return nil, err
 	}
 	for _, args := range [][]string{
@@ -57,6 +44,28 @@ func (b *bench) startSallyport(ctx context.Context, dir string) (*server, error)
 			s.stop()
 			return nil, err
 		}
+	}
+	return s, nil
+}
+
+// serve starts Sallyport on a data folder.
+func (b *bench) serve(ctx context.Context, dir, data string) (*server, error) {
+	config := filepath.Join(dir, "sallyport.yaml")
+	if err := os.WriteFile(config, []byte(sallyportConfig), 0o600); err != nil {
+		return nil, err
+	}
+	port, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	s := &server{name: ours, user: "bench", port: port, processes: 1}
+	cmd := exec.Command(b.binary, "serve", "--data", data, "--config", config, "--ssh-listen", s.addr())
+	if s.process, err = startProcess(cmd, filepath.Join(dir, "sallyport.log"), "sallyport"); err != nil {
+		return nil, err
+	}
+	if err := s.waitUp(ctx); err != nil {
+		s.stop()
+		return nil, err
 	}
 	return s, nil
 }
