@@ -100,7 +100,7 @@ func (r *Room) enrolAll(tx *store.Tx, actor string, n NewKey, found []keys.Publi
 
 // newKey is the record of a key to be.
 func (r *Room) newKey(u exchange.User, n NewKey, p keys.Public, holder exchange.Contact) exchange.Key {
-	k := exchange.Key{ID: r.ids.New(), User: u.Name, Fingerprint: p.Fingerprint, Type: p.Type, Bits: p.Bits, Public: p.Line, Comment: p.Comment,
+	k := exchange.Key{ID: r.ids.New(), User: u.Name, Fingerprint: p.Fingerprint, MD5: p.MD5, Type: p.Type, Bits: p.Bits, Public: p.Line, Comment: p.Comment,
 		Origin: exchange.OriginSubmitted, Holder: holder.Email, HolderID: holder.ID, State: exchange.KeyActive, CreatedAt: r.now(), ExpiresAt: n.Expires}
 	if n.Origin != "" {
 		k.Origin = n.Origin

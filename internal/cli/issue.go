@@ -20,7 +20,7 @@ import (
 // process, but for what its two channels carry away.
 type issuing struct {
 	newKey
-	user, kind, comment string
+	user, kind          string
 	ppk                 int
 	out, passphraseFile string
 	keyTo, passphraseTo string

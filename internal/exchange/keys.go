@@ -26,6 +26,7 @@ type Key struct {
 	ID          string     `json:"-"`
 	User        string     `json:"user" doc:"Username"`
 	Fingerprint string     `json:"fingerprint" doc:"SHA256:… as OpenSSH prints it"`
+	MD5         string     `json:"md5,omitempty" doc:"The old form of the fingerprint; when it is enrolled"`
 	Type        string     `json:"type" doc:"ssh-ed25519, ssh-rsa, ecdsa-sha2-…"`
 	Bits        int        `json:"bits"`
 	Public      string     `json:"public" doc:"The key as an authorized_keys line without comment"`

@@ -79,13 +79,11 @@ func (n *Node) turned(region, reference string, until time.Time) string {
 	return text + "."
 }
 
-// helpAt is one way to the people who can help at a region's endpoint.
+// helpAt is how to reach the people who can help at a region's endpoint.
 func (n *Node) helpAt(region string) string {
 	_, s := n.cfg.EndpointOf(region)
-	for _, way := range []string{s.Email, s.URL, s.Phone} {
-		if way != "" {
-			return exchange.Printable(way)
-		}
+	if help := s.Help(); help != "" {
+		return exchange.Printable(help)
 	}
 	return "the people who gave you your username"
 }
