@@ -68,6 +68,9 @@ func (r *Room) revokeAll(tx *store.Tx, row *exchange.AuditRow, fingerprint, reas
 		}
 	}
 	out.Keys = holders
+	if err := tx.RevokeLinksOfKey(fingerprint, exchange.Micros(row.At)); err != nil {
+		return out, err
+	}
 	return out, tx.DropPending("", fingerprint)
 }
 

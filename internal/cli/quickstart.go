@@ -181,6 +181,8 @@ Look at what happened:
   %[7]s inbox list        files that partners sent
   %[7]s delivery list     what was published, and what was collected
   %[7]s files ls acme     what a partner sees
+  %[7]s explain acme      who logged in, or why not
+  %[7]s guide acme        what a partner is handed
   %[7]s --help
 (From the source tree, "go run ./cmd/sallyport" stands for "sallyport".)
 `, host, port, sftp("acme"), file("acme.ppk"), fingerprint, sftp("acme-carrier1"), manage)

@@ -107,7 +107,8 @@ func (r *Room) Note(c Record) {
 // remember keeps an outcome for those who ask before it is in the database.
 func (r *Room) remember(c Record) {
 	at := c.At
-	if !c.LoggedIn {
+	silent := c.Outcome == exchange.ReasonProtocol && c.Client == "" // a port check
+	if !c.LoggedIn && !silent {
 		r.guard.failed(c.From, c.Outcome, r.o.Clock())
 	}
 	if !c.LoggedIn && len(c.Methods) == 0 {
@@ -235,21 +236,42 @@ func write(tx *store.Tx, batch []Record, recent map[netip.Addr]seen) error {
 	return nil
 }
 
+// prune removes what is old, and of what comes in floods all but the newest:
+// a little at a time, so that no commit waits long behind it.
 func (r *Room) prune(now time.Time) {
 	before := now.Add(-r.o.Policy.KeepFor)
-	err := r.o.Store.Write(context.Background(), func(tx *store.Tx) error {
-		if err := tx.PruneConnections(exchange.Micros(before), r.o.Policy.KeepFailed); err != nil {
+	ctx := context.Background()
+	for _, old := range []func(tx *store.Tx) (int64, error){
+		func(tx *store.Tx) (int64, error) { return tx.PruneConnections(exchange.Micros(before)) },
+		func(tx *store.Tx) (int64, error) { return tx.PruneAddresses(exchange.Micros(before)) },
+		func(tx *store.Tx) (int64, error) { return tx.PruneBans(exchange.Micros(before)) },
+	} {
+		r.repeat(old)
+	}
+	q := r.o.Store.Read(ctx)
+	if edge, err := q.FailedEdge(r.o.Policy.KeepFailed); err == nil && edge > 0 {
+		r.repeat(func(tx *store.Tx) (int64, error) { return tx.PruneFailed(edge) })
+	}
+	if edge, err := q.StrangerEdge(r.o.Policy.KeepFailed); err == nil && edge > 0 {
+		r.repeat(func(tx *store.Tx) (int64, error) { return tx.PruneStrangers(edge) })
+	}
+	edge, err := q.ObservationEdge(r.o.Policy.KeepSeen)
+	if err == nil {
+		edge = max(edge, exchange.FirstID(before))
+		r.repeat(func(tx *store.Tx) (int64, error) { return tx.PruneObservations(edge) })
+	}
+}
+
+// repeat removes until nothing is left to remove.
+func (r *Room) repeat(remove func(tx *store.Tx) (int64, error)) {
+	for n := int64(1); n > 0; {
+		err := r.o.Store.Write(context.Background(), func(tx *store.Tx) (err error) {
+			n, err = remove(tx)
 			return err
+		})
+		if err != nil {
+			r.o.Log.Error("old connection records could not be removed", "err", err)
+			return
 		}
-		if err := tx.PruneAddresses(exchange.Micros(before), r.o.Policy.KeepFailed); err != nil {
-			return err
-		}
-		if err := tx.PruneBans(exchange.Micros(before)); err != nil {
-			return err
-		}
-		return tx.PruneObservations(exchange.FirstID(before), r.o.Policy.KeepSeen)
-	})
-	if err != nil {
-		r.o.Log.Error("old connection records could not be removed", "err", err)
 	}
 }

@@ -43,12 +43,6 @@ func (tx *Tx) Unban(address string) error {
 	return tx.execOne("Unban", `DELETE FROM bans WHERE address = $1`, address)
 }
 
-// PruneBans forgets bans that ended before a time.
-func (tx *Tx) PruneBans(before int64) error {
-	_, err := tx.exec("PruneBans", `DELETE FROM bans WHERE until < $1`, before)
-	return err
-}
-
 // AllowLists lists every network that some account or user may log in from:
 // from these, nobody is banned.
 func (q *Q) AllowLists() (networks []string, err error) {

@@ -70,6 +70,13 @@ func (tx *Tx) RevokeLinksOf(contactID string, at int64) error {
 	return err
 }
 
+// RevokeLinksOfKey ends the waiting links that hand a key over.
+func (tx *Tx) RevokeLinksOfKey(fingerprint string, at int64) error {
+	_, err := tx.exec("RevokeLinksOfKey", `UPDATE links SET state = 'revoked', sealed = NULL, ended_at = $2
+		WHERE fingerprint = $1 AND state = 'waiting'`, fingerprint, at)
+	return err
+}
+
 // ExpireLinks ends the links whose time is over, and says which.
 func (tx *Tx) ExpireLinks(now int64) ([]exchange.Link, error) {
 	over, err := collect(&tx.Q, "ExpireLinks", scanLink, linkColumns+` WHERE l.state = 'waiting' AND l.expires_at <= $1 ORDER BY l.id LIMIT 1000`, now)

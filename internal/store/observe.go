@@ -79,17 +79,6 @@ func (tx *Tx) EndConnection(c exchange.Connection) error {
 	return err
 }
 
-// PruneConnections removes rows from before a time, and of those that did not
-// log in all but the newest: a flood must not push out what matters.
-func (tx *Tx) PruneConnections(before int64, keepFailed int64) error {
-	if _, err := tx.exec("PruneConnections", `DELETE FROM connections WHERE at < $1`, before); err != nil {
-		return err
-	}
-	_, err := tx.exec("PruneConnections", `DELETE FROM connections WHERE logged_in = 0 AND at <
-		COALESCE((SELECT at FROM connections WHERE logged_in = 0 ORDER BY at DESC LIMIT 1 OFFSET $1), 0)`, max(keepFailed-1, 0))
-	return err
-}
-
 // Address is when somebody last got in from an address, and last did not; 0 is never.
 type Address struct {
 	Address            string
@@ -109,17 +98,6 @@ func (tx *Tx) SeenAddress(a Address) error {
 	_, err := tx.exec("SeenAddress", `INSERT INTO addresses (address, last_ok, last_failed) VALUES ($1, $2, $3)
 		ON CONFLICT (address) DO UPDATE SET last_ok = COALESCE(excluded.last_ok, addresses.last_ok),
 		last_failed = COALESCE(excluded.last_failed, addresses.last_failed)`, a.Address, null(a.LastOK), null(a.LastFailed))
-	return err
-}
-
-// PruneAddresses forgets addresses not seen since a time, and of those that
-// never got in all but the newest.
-func (tx *Tx) PruneAddresses(before int64, keepFailed int64) error {
-	if _, err := tx.exec("PruneAddresses", `DELETE FROM addresses WHERE COALESCE(last_ok, 0) < $1 AND COALESCE(last_failed, 0) < $1`, before); err != nil {
-		return err
-	}
-	_, err := tx.exec("PruneAddresses", `DELETE FROM addresses WHERE last_ok IS NULL AND last_failed <
-		COALESCE((SELECT last_failed FROM addresses WHERE last_ok IS NULL ORDER BY last_failed DESC LIMIT 1 OFFSET $1), 0)`, max(keepFailed-1, 0))
 	return err
 }
 
@@ -172,16 +150,6 @@ func (q *Q) ObservationsOf(fingerprint, after string, limit int) ([]Observation,
 		return o, err
 	}, `SELECT id, fingerprint, user_id, session, action, path, bytes, times, until FROM activity
 		WHERE fingerprint = $1 AND id > $2 ORDER BY id LIMIT $3`, fingerprint, after, limit)
-}
-
-// PruneObservations removes rows from before an id, and all but the newest.
-func (tx *Tx) PruneObservations(before string, keep int64) error {
-	if _, err := tx.exec("PruneObservations", `DELETE FROM activity WHERE id < $1`, before); err != nil {
-		return err
-	}
-	_, err := tx.exec("PruneObservations", `DELETE FROM activity WHERE id <
-		COALESCE((SELECT id FROM activity ORDER BY id DESC LIMIT 1 OFFSET $1), '')`, max(keep-1, 0))
-	return err
 }
 
 // Counter reads a named counter; one that never counted is 0.

@@ -370,12 +370,24 @@ func pruned(t *testing.T, s *store.Store) {
 				return err
 			}
 		}
-		if err := tx.PruneAddresses(3, 1); err != nil {
-			return err
-		}
-		return tx.PruneConnections(2, 4)
+		return nil
 	})
 	q := s.Read(context.Background())
+	failed, err := q.FailedEdge(4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	strangers, err := q.StrangerEdge(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, s, func(tx *store.Tx) error {
+		_, a := tx.PruneAddresses(3)
+		_, b := tx.PruneStrangers(strangers)
+		_, c := tx.PruneConnections(2)
+		_, d := tx.PruneFailed(failed)
+		return errors.Join(a, b, c, d)
+	})
 	left, err := q.Connections("address", "192.0.2.7", 100)
 	if err != nil || len(left) != 8+4 {
 		t.Fatalf("%d rows are left, %v", len(left), err)

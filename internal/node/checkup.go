@@ -1,0 +1,173 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/guide"
+)
+
+// dialWait bounds the test of an endpoint.
+const dialWait = 5 * time.Second
+
+// errSeen ends a handshake once the host key was seen.
+var errSeen = errors.New("the host key was seen")
+
+// Test checks, before a partner does, that a user could log in and work.
+func (g guides) Test(ctx context.Context, user string) ([]exchange.Check, error) {
+	c, err := g.Card(ctx, user)
+	if err != nil {
+		return nil, err
+	}
+	u, err := g.n.accounts.User(ctx, user)
+	if err != nil {
+		return nil, err
+	}
+	a, err := g.n.accounts.Account(ctx, u.Account)
+	if err != nil {
+		return nil, err
+	}
+	t := tests{card: &c}
+	t.door(ctx)
+	t.region(g.n, a)
+	t.standing(u, a)
+	t.keys()
+	t.folders(u)
+	err = t.people(ctx, g.n, u)
+	return t.out, err
+}
+
+// tests gathers findings.
+type tests struct {
+	card *guide.Card
+	out  []exchange.Check
+}
+
+func (t *tests) add(what string, ok bool, says, hint string) {
+	if ok {
+		hint = ""
+	}
+	t.out = append(t.out, exchange.Check{What: what, OK: ok, Says: says, Hint: hint})
+}
+
+// door resolves the name, connects, and compares the host key.
+func (t *tests) door(ctx context.Context) {
+	c := t.card
+	ctx, cancel := context.WithTimeout(ctx, dialWait)
+	defer cancel()
+	addrs, err := net.DefaultResolver.LookupHost(ctx, c.Host)
+	if err != nil {
+		t.add("Server address", false, fmt.Sprintf("%s is not known to the DNS here: %v.", c.Host, err), "set endpoint.host to a name that partners can resolve, and make its DNS record")
+		return
+	}
+	t.add("Server address", true, fmt.Sprintf("%s is %s.", c.Host, strings.Join(addrs, ", ")), "")
+	var seen string
+	conf := &ssh.ClientConfig{User: "guide-test", Timeout: dialWait, HostKeyCallback: func(_ string, _ net.Addr, k ssh.PublicKey) error {
+		seen = ssh.FingerprintSHA256(k)
+		return errSeen
+	}}
+	nc, err := new(net.Dialer).DialContext(ctx, "tcp", c.Address())
+	if err != nil {
+		t.add("Port", false, fmt.Sprintf("%s can't be reached from here: %v.", c.Address(), err), "check the listener, the firewall and any load balancer")
+		return
+	}
+	defer nc.Close()
+	_ = nc.SetDeadline(time.Now().Add(dialWait))
+	if _, _, _, err := ssh.NewClientConn(nc, c.Address(), conf); seen == "" {
+		t.add("Port", false, fmt.Sprintf("%s answers, but not with SSH: %v.", c.Address(), err), "does something else listen there, or a proxy that speaks for it?")
+		return
+	}
+	ours := slices.ContainsFunc(c.HostKeys, func(k exchange.HostKey) bool { return k.Fingerprint == seen })
+	t.add("Port", true, fmt.Sprintf("%s answers.", c.Address()), "")
+	t.add("Host key", ours, fmt.Sprintf("It shows %s.", seen), "that is another server: partners would be warned, or connect to the wrong one")
+}
+
+func (t *tests) region(n *Node, a exchange.Account) {
+	if a.Region == "" {
+		return
+	}
+	_, ok := n.cfg.Regions[a.Region]
+	t.add("Region", ok || len(n.cfg.Regions) == 0, fmt.Sprintf("The account's region is %s; it is told %s.", a.Region, t.card.Address()), fmt.Sprintf("add regions.%s to the configuration", a.Region))
+}
+
+func (t *tests) standing(u exchange.User, a exchange.Account) {
+	t.add("User", u.Enabled, "User "+u.Name+" is "+map[bool]string{true: "enabled", false: "disabled"}[u.Enabled]+".", "sallyport user enable "+u.Name)
+	t.add("Account", a.State == exchange.AccountActive, fmt.Sprintf("Account %s is %s.", a.ID, strings.ReplaceAll(a.State, "_", "-")), "sallyport account reinstate "+a.ID)
+	t.add("Log in from", true, "It may log in from "+strings.Join(orAnywhere(t.card.AllowIPs), ", ")+".", "")
+}
+
+func orAnywhere(list []string) []string {
+	if len(list) == 0 {
+		return []string{"anywhere"}
+	}
+	return list
+}
+
+func (t *tests) keys() {
+	if len(t.card.Keys) == 0 {
+		t.add("Key", false, "No key on file works.", "sallyport key add "+t.card.User+" FILE, or: sallyport key issue "+t.card.User+" --out DIR")
+	}
+	for _, k := range t.card.Keys {
+		says := fmt.Sprintf("%s (%s, %d bits) works", k.Fingerprint, k.Type, k.Bits)
+		if k.ExpiresAt != nil {
+			says += " until " + k.ExpiresAt.Format(time.DateOnly)
+		}
+		if k.LastUsedAt != nil {
+			says += ", and was used on " + k.LastUsedAt.Format(time.DateOnly)
+		}
+		t.add("Key", k.Flag == "", says+flagged(k.Flag)+".", "look into it, then: sallyport key set "+t.card.User+" "+k.Fingerprint+" --flag ''")
+	}
+}
+
+func flagged(why string) string {
+	if why == "" {
+		return ""
+	}
+	return ", but is flagged: " + why
+}
+
+func (t *tests) folders(u exchange.User) {
+	send := false
+	for _, f := range t.card.Folders {
+		send = send || strings.HasPrefix(f.Does, "send")
+		t.add("Folder", true, fmt.Sprintf("%s: %s.", f.Path, f.Does), "")
+	}
+	for _, f := range t.card.Feeds {
+		t.add("Feed", true, fmt.Sprintf("%s arrives in %s.", f.Name, f.Dir), "")
+	}
+	switch {
+	case u.Kind == exchange.KindVendor && !send:
+		t.add("Folder", false, "There is no folder that this vendor could send to.", "check templates.vendor in the configuration")
+	case u.Kind == exchange.KindCustomer && len(t.card.Feeds) == 0:
+		t.add("Feed", false, "No feed is subscribed, so nothing will arrive.", "sallyport feed subscribe FEED "+u.Name)
+	}
+}
+
+// people checks that somebody can be told things.
+func (t *tests) people(ctx context.Context, n *Node, u exchange.User) error {
+	list, err := n.store.Read(ctx).Contacts(u.Account, u.Vendor)
+	if err != nil {
+		return err
+	}
+	there, verified := 0, 0
+	for _, c := range list {
+		if c.LeftAt != nil {
+			continue
+		}
+		there++
+		if c.VerifiedAt != nil {
+			verified++
+		}
+	}
+	hint := "sallyport contact add " + u.Account + " --name N --email E"
+	t.add("Contacts", there >= 2, fmt.Sprintf("%d contacts, %d of them with a verified address; two are needed to issue or replace a key.", there, verified), hint)
+	return nil
+}
