@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"errors"
 	"net"
 	"net/http"
@@ -9,6 +10,18 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/config"
 	"github.com/sallyport-sftp/sallyport/internal/web"
 )
+
+// helpFor is whom the people of a user turn to.
+func (n *Node) helpFor(ctx context.Context, user string) string {
+	region := ""
+	if u, err := n.accounts.User(ctx, user); err == nil {
+		if a, err := n.accounts.Account(ctx, u.Account); err == nil {
+			region = a.Region
+		}
+	}
+	_, s := n.cfg.EndpointOf(region)
+	return s.Help()
+}
 
 // openWeb serves pages to partners, if the configuration says where.
 func (n *Node) openWeb() error {
@@ -20,7 +33,7 @@ func (n *Node) openWeb() error {
 	if err != nil {
 		return busy(c.Listen, err)
 	}
-	handler := web.New(web.Options{HandOver: n.links, Help: n.cfg.Support.Help(), Proxies: config.Networks(n.cfg.Access.Proxies), Log: n.log})
+	handler := web.New(web.Options{HandOver: n.links, Help: n.cfg.Support.Help(), HelpFor: n.helpFor, Proxies: config.Networks(n.cfg.Access.Proxies), Log: n.log})
 	n.web = &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 20 * time.Second, WriteTimeout: 30 * time.Second,
 		IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
 	n.background.Go(func() {

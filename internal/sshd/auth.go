@@ -106,9 +106,10 @@ func (a *attempt) offered(conn ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permis
 	if !a.good {
 		a.refused++
 		a.reason = reason
-		if reason == exchange.ReasonUnknownKey && login.User.ID != "" && len(a.rec.Unknown) < unknownKept {
+		line := strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key))) // for any user, so that time tells nothing
+		if reason == exchange.ReasonUnknownKey && len(a.rec.Unknown) < unknownKept {
 			a.rec.UserID = login.User.ID
-			a.rec.Unknown = append(a.rec.Unknown, strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key))))
+			a.rec.Unknown = append(a.rec.Unknown, line)
 		}
 		return nil, errRefused
 	}

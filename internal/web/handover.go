@@ -44,8 +44,9 @@ type page struct {
 // Options are what the pages need.
 type Options struct {
 	HandOver *handover.Room
-	Help     string         // whom people turn to
-	Proxies  []netip.Prefix // whose X-Forwarded-For is believed
+	Help     string                                        // whom people turn to
+	HelpFor  func(ctx context.Context, user string) string // the same, for a user's people; nil: Help
+	Proxies  []netip.Prefix                                // whose X-Forwarded-For is believed
 	Log      *slog.Logger
 }
 
@@ -83,7 +84,9 @@ func headers(next http.Handler) http.Handler {
 }
 
 func (s *server) show(w http.ResponseWriter, status int, p page) {
-	p.Help = s.o.Help
+	if p.Help == "" {
+		p.Help = s.o.Help
+	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
 	if err := handoverPage.Execute(w, p); err != nil {
@@ -113,7 +116,15 @@ func (s *server) look(w http.ResponseWriter, r *http.Request) {
 	if l.User != "" {
 		line = fmt.Sprintf(t.line, l.User)
 	}
-	s.show(w, http.StatusOK, page{Title: t.title, Lines: []string{line}, Button: t.button, Expires: l.ExpiresAt.Format("2 January 2006, 15:04 MST")})
+	s.show(w, http.StatusOK, page{Title: t.title, Lines: []string{line}, Button: t.button, Help: s.help(r.Context(), l.User), Expires: l.ExpiresAt.Format("2 January 2006, 15:04 MST")})
+}
+
+// help is whom a user's people turn to.
+func (s *server) help(ctx context.Context, user string) string {
+	if user == "" || s.o.HelpFor == nil {
+		return s.o.Help
+	}
+	return s.o.HelpFor(ctx, user)
 }
 
 func (s *server) waiting(ctx context.Context, secret string) (exchange.Link, error) {
@@ -150,7 +161,7 @@ func (s *server) take(w http.ResponseWriter, r *http.Request) {
 	case exchange.LinkKey:
 		s.download(w, link, files)
 	case exchange.LinkPassphrase:
-		s.show(w, http.StatusOK, page{Title: "The passphrase", Secret: strings.TrimSpace(string(files[0].Content)),
+		s.show(w, http.StatusOK, page{Title: "The passphrase", Help: s.help(ctx, link.User), Secret: strings.TrimSpace(string(files[0].Content)),
 			Lines: []string{"Write these words down now: they can't be shown again.", "They unlock the key file of user " + link.User + ". They are not a password for the server."}})
 	default:
 		s.show(w, http.StatusOK, page{Title: "Thank you", Lines: []string{"Your address is confirmed. You can close this page."}})
