@@ -50,9 +50,9 @@ func (r *Room) Seen(l *exchange.Login, action, path string, bytes int64) {
 // flushSeen writes what was seen, in few statements.
 func (r *Room) flushSeen() {
 	r.mu.Lock()
-	seen := r.seen
-	if len(seen) > 0 {
-		r.seen = map[sight]*store.Observation{}
+	var seen map[sight]*store.Observation
+	if len(r.seen) > 0 {
+		seen, r.seen = r.seen, map[sight]*store.Observation{}
 	}
 	r.mu.Unlock()
 	lost := r.lost.Swap(0)

@@ -34,7 +34,7 @@ const (
 
 // notFailures are outcomes that say nothing against an address.
 var notFailures = map[string]bool{exchange.ReasonTooMany: true, exchange.ReasonServerOverload: true,
-	exchange.ReasonUnavailable: true, exchange.ReasonBanned: true, exchange.ReasonOK: true, "": true}
+	exchange.ReasonSilent: true, exchange.ReasonUnavailable: true, exchange.ReasonBanned: true, exchange.ReasonOK: true, "": true}
 
 // guard counts failures by address, and keeps out those with too many. IPv6
 // addresses count by their /64, of which every subscriber has one.
@@ -110,7 +110,15 @@ func (g *guard) admit(from netip.Addr, now time.Time) (a Admission) {
 	u := unit(from)
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if b := g.bans[u]; b != nil && now.Before(b.Until) {
+	b, t := g.bans[u], g.tracks[u]
+	if b == nil && t == nil {
+		return a
+	}
+	// Its network may have failed for others' sake, or before it was listed.
+	if g.never.Contains(from.Unmap()) || g.listed(from, now) {
+		return a
+	}
+	if b != nil && now.Before(b.Until) {
 		g.refused[u]++
 		a.Banned, a.Until = true, b.Until
 		if now.Sub(g.recorded[u]) >= recordEvery {
@@ -118,7 +126,6 @@ func (g *guard) admit(from netip.Addr, now time.Time) (a Admission) {
 		}
 		return a
 	}
-	t := g.tracks[u]
 	if t == nil {
 		return a
 	}

@@ -107,8 +107,7 @@ func (r *Room) Note(c Record) {
 // remember keeps an outcome for those who ask before it is in the database.
 func (r *Room) remember(c Record) {
 	at := c.At
-	silent := c.Outcome == exchange.ReasonProtocol && c.Client == "" // a port check
-	if !c.LoggedIn && !silent {
+	if !c.LoggedIn {
 		r.guard.failed(c.From, c.Outcome, r.o.Clock())
 	}
 	if !c.LoggedIn && len(c.Methods) == 0 {

@@ -159,8 +159,22 @@ var reasons = map[string]words{
 		tells: say("Your program offers many keys. Tell it to use only the one for this server (OpenSSH: IdentitiesOnly yes; PuTTY: untick \"Attempt authentication using Pageant\")."),
 	},
 	exchange.ReasonProtocol: {
-		says:  func(f *facts) string { return "Did not speak SSH, or broke off in the middle of it" + f.detail() + "." },
-		tells: say("Check that the protocol is SFTP (not FTP or FTPS), and that nothing between you and us changes the connection."),
+		says: func(f *facts) string {
+			if f.spokeSSH() {
+				return "Broke off before the log-in; perhaps the server's fingerprint was not accepted."
+			}
+			return "Did not speak SSH" + f.detail() + "."
+		},
+		tells: func(f *facts) string {
+			if f.spokeSSH() {
+				return "Compare the fingerprint that your program shows with the one on the sheet that we sent you, and accept it if they agree. If they differ, tell us."
+			}
+			return "Check that the protocol is SFTP (not FTP or FTPS), and that nothing between you and us changes the connection."
+		},
+	},
+	exchange.ReasonSilent: {
+		says:  say("Connected, and went away without a word: a port check, perhaps a load balancer's."),
+		tells: say("The way to us is open. If your program stops here, check that its protocol is SFTP."),
 	},
 	exchange.ReasonNoSFTP: {
 		says: func(f *facts) string {
@@ -275,6 +289,9 @@ func (f *facts) with() string {
 	}
 	return " with " + f.c.Fingerprint
 }
+
+// spokeSSH reports whether the client's first line was SSH's.
+func (f *facts) spokeSSH() bool { return strings.HasPrefix(f.c.Client, "SSH-") }
 
 func (f *facts) detail() string {
 	if f.c.Detail == "" {

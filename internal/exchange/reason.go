@@ -28,6 +28,7 @@ const (
 	ReasonTimeout        = "timed_out" // before log-in
 	ReasonTooManyTries   = "too_many_tries"
 	ReasonProtocol       = "protocol_error"        // not SSH, or broken SSH
+	ReasonSilent         = "said_nothing"          // a port check
 	ReasonNoSFTP         = "sftp_not_asked"        // shell, exec or another subsystem, and nothing else
 	ReasonDirectory      = "directory_not_allowed" // logged in, and refused in a directory
 	ReasonQuota          = "quota_full"            // logged in, and the mailbox was full

@@ -213,8 +213,8 @@ func (a *attempt) outcome(err error) (reason, detail string) {
 		return exchange.ReasonNoKeyOffered, ""
 	case errors.Is(err, errNotSSH):
 		return exchange.ReasonProtocol, "it began with " + strconv.Quote(exchange.Printable(a.rec.Client))
-	case a.rec.Client == "":
-		return exchange.ReasonProtocol, "it said nothing"
+	case a.hello.Silent:
+		return exchange.ReasonSilent, ""
 	}
 	return exchange.ReasonProtocol, ""
 }

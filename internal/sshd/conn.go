@@ -137,14 +137,14 @@ func (s *Server) handshake(a *attempt, nc net.Conn) (*ssh.ServerConn, <-chan ssh
 	deadline := time.Now().Add(s.o.Limits.Handshake)
 	tune(nc, s.o.Limits)
 	wire, hello, err := sshwire.Peek(nc, Version, deadline)
-	a.rec.Client = hello.Version
+	a.hello, a.rec.Client = hello, hello.Version
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	if hello.Version != "" && !strings.HasPrefix(hello.Version, "SSH-") {
+	if hello.Line && !strings.HasPrefix(hello.Version, "SSH-") {
 		return nil, nil, nil, errNotSSH
 	}
-	a.wire, a.hello = wire, hello
+	a.wire = wire
 	conn, chans, requests, err := ssh.NewServerConn(wire, a.config())
 	if err != nil {
 		return nil, nil, nil, err

@@ -37,21 +37,28 @@ func (s *Server) trusted(from netip.Addr) bool {
 	return false
 }
 
+// proxyLimits bound the connections whose header is awaited. All come from a
+// few addresses, so only their number counts.
+func proxyLimits(l Limits) Limits {
+	l.HalfOpenAddress = l.HalfOpen
+	return l
+}
+
 // proxied awaits the header of a trusted proxy, and then lets in whom it
 // names. Without one the connection is closed: it could be anybody's.
 func (s *Server) proxied(l Door, nc net.Conn) {
-	if s.heads.Add(1) > int64(s.o.Limits.HalfOpen) {
-		s.heads.Add(-1)
+	proxy := address(nc.RemoteAddr())
+	place := s.heads.enter(nc, proxy)
+	if place == nil {
 		_ = nc.Close()
 		return
 	}
 	s.conns.Go(func() {
-		defer s.heads.Add(-1)
-		proxy := address(nc.RemoteAddr())
 		_ = nc.SetDeadline(time.Now().Add(proxyWait))
 		from, err := readProxy(nc, proxy)
+		s.heads.leave(place)
 		if err != nil {
-			if !errors.Is(err, io.EOF) { // a health check says nothing
+			if !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) { // a health check says nothing; or it made room
 				s.o.Log.Warn("a trusted proxy sent no good PROXY header", "address", proxy, "err", err)
 			}
 			_ = nc.Close()

@@ -120,10 +120,10 @@ type Limits struct {
 type Server struct {
 	o     Options
 	gate  *gate
+	heads *gate // connections of proxies, until their PROXY header is read
 	live  *register
 	conns sync.WaitGroup
 	moved atomic.Int64 // bytes on channels
-	heads atomic.Int64 // connections whose PROXY header is awaited
 
 	mu        sync.Mutex
 	listeners []net.Listener
@@ -135,7 +135,7 @@ type Server struct {
 // New prepares a server.
 func New(o Options) *Server {
 	ctx, cancel := context.WithCancel(context.Background())
-	return &Server{o: o, gate: newGate(o.Limits, o.Clock), live: newRegister(o.Limits), ctx: ctx, cancel: cancel}
+	return &Server{o: o, gate: newGate(o.Limits, o.Clock), heads: newGate(proxyLimits(o.Limits), o.Clock), live: newRegister(o.Limits), ctx: ctx, cancel: cancel}
 }
 
 // Serve takes connections at a door until Shutdown.
@@ -197,6 +197,7 @@ func (s *Server) Shutdown(ctx context.Context) {
 	}
 	s.mu.Unlock()
 	s.gate.closeAll()
+	s.heads.closeAll()
 	done := make(chan struct{})
 	go func() {
 		s.conns.Wait()

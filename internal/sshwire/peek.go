@@ -31,7 +31,9 @@ const msgKexInit = 20
 // Hello is what the client's first bytes said. Nothing in it is trusted for
 // more than choosing what to offer.
 type Hello struct {
-	Version        string   // the client's version line, "" if there was none in bounds
+	Version        string   // the client's first line, "" if there was none in bounds
+	Line           bool     // a first line came; only servers may say more before their version (RFC 4253 §4.2)
+	Silent         bool     // not a byte came
 	ClientToServer []string // its ciphers, nil if no KEXINIT came in time
 	ServerToClient []string
 }
@@ -67,10 +69,11 @@ func (c *Conn) peek() (h Hello, err error) {
 	var buf []byte
 	chunk := make([]byte, 2048)
 	lineEnd := -1
-	defer func() { c.replay = buf }()
+	defer func() { c.replay, h.Silent = buf, len(buf) == 0 }()
 	for {
 		if lineEnd < 0 {
 			if lineEnd = bytes.IndexByte(buf, '\n'); lineEnd >= 0 {
+				h.Line = true
 				h.Version = strings.TrimRight(string(buf[:lineEnd]), "\r\n")
 				if err := c.Conn.SetReadDeadline(time.Now().Add(KexInitWait)); err != nil {
 					return h, err
