@@ -25,7 +25,6 @@ var privateMarks = []string{
 	"private-mac:",                  // PuTTYgen, the end alone
 	"b3blbnnzac1rzxktdj",            // base64 of "openssh-key-v1", header lost
 	"awytbw9kbntzawdue",             // base64 of "if-modn{sign{", ssh.com's RSA, header lost
-	"openssh-key-v1\x00",            // the same as the first, not even base64
 	"ssh private key file format 1", // SSH-1
 }
 
@@ -33,8 +32,7 @@ var privateMarks = []string{
 // also behind a public key, in a web page, as UTF-16 text, or with its first
 // and last lines lost.
 func LooksPrivate(data []byte) bool {
-	lower := bytes.ToLower(data)
-	if hasMark(lower) || hasMark(bytes.ReplaceAll(lower, []byte{0}, nil)) {
+	if hasMark(lowered(data)) || bytes.Contains(data, []byte(openSSHMagic)) {
 		return true
 	}
 	if len(data) > maxInput {
@@ -42,7 +40,22 @@ func LooksPrivate(data []byte) bool {
 	}
 	text := textOf(data)
 	// A mark may be broken by tags or typography.
-	return hasMark([]byte(strings.ToLower(text))) || privateJWK.MatchString(text) || isPrivateDER(data) || slices.ContainsFunc(bareBase64(text), isPrivateDER)
+	return hasMark(lowered([]byte(text))) || privateJWK.MatchString(text) || isPrivateDER(data) || slices.ContainsFunc(bareBase64(text), isPrivateCore)
+}
+
+// lowered is data in lower case and without the zeros of UTF-16. Marks are
+// ASCII, and input may be long: no other letter counts.
+func lowered(data []byte) []byte {
+	out := make([]byte, 0, len(data))
+	for _, c := range data {
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		if c != 0 {
+			out = append(out, c)
+		}
+	}
+	return out
 }
 
 func hasMark(lower []byte) bool {
@@ -77,6 +90,18 @@ func bareBase64(text string) (out [][]byte) {
 		out = append(out, b)
 	}
 	return out
+}
+
+// What begins private files within the base64.
+const (
+	openSSHMagic = "openssh-key-v1\x00"
+	sshcomMagic  = "\x3f\x6f\xf9\xeb"
+)
+
+// isPrivateCore reports whether bytes begin as what is within a private file's
+// base64: that may have been broken in the middle of a mark.
+func isPrivateCore(b []byte) bool {
+	return isPrivateDER(b) || bytes.HasPrefix(b, []byte(openSSHMagic)) || bytes.HasPrefix(b, []byte(sshcomMagic))
 }
 
 // privateCiphers begin the outer SEQUENCE of an encrypted PKCS#8 file: the

@@ -1,20 +1,11 @@
 package keys_test
 
 import (
-	"crypto"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
+	"encoding/base64"
 	"encoding/pem"
-	"os"
-	"os/exec"
-	"path/filepath"
+	"fmt"
 	"strings"
 	"testing"
-	"unicode/utf16"
 
 	"golang.org/x/crypto/ssh"
 
@@ -22,135 +13,155 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/keys"
 )
 
-// pair makes one Ed25519 pair and its .pub line.
-func pair(t testing.TB) (ed25519.PrivateKey, string) {
-	t.Helper()
-	_, private, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return private, line(t, private.Public())
-}
-
-func line(t testing.TB, public crypto.PublicKey) string {
-	t.Helper()
-	k, err := ssh.NewPublicKey(public)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(ssh.MarshalAuthorizedKey(k))
-}
-
-// run is a program's standard output.
-func run(t testing.TB, name string, args ...string) []byte {
-	t.Helper()
-	out, err := exec.Command(name, args...).CombinedOutput()
-	if err != nil {
-		t.Fatalf("%s %v: %v\n%s", name, args, err, out)
-	}
-	return out
+// privateFile is a private key as a tool wrote it.
+type privateFile struct {
+	data        []byte
+	fingerprint string // ssh-keygen's word; "" when the type can't be enrolled
+	encrypted   bool
+	told        bool // encrypted, but with the public half in clear
 }
 
 // privateFiles are private keys in every format that tools write, by name.
-func privateFiles(t testing.TB) map[string][]byte {
+func privateFiles(t testing.TB) map[string]privateFile {
 	t.Helper()
-	files := map[string][]byte{}
-	ed, _ := pair(t)
-	r, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	put := func(name string, b *pem.Block, err error) {
-		if err != nil {
-			t.Fatal(err)
+	b := newBench(t)
+	files := map[string]privateFile{}
+	pass := strings.TrimSpace(string(b.read("secret")))
+	for name, args := range map[string][]string{"Ed25519": {"-t", "ed25519"}, "RSA": {"-t", "rsa", "-b", "2048"}, "ECDSA": {"-t", "ecdsa", "-b", "256"}, "P-521": {"-t", "ecdsa", "-b", "521"}} {
+		from := b.keygen(name, args...)
+		var bits int
+		f := privateFile{}
+		fmt.Sscanf(string(run(t, "ssh-keygen", "-lf", from)), "%d %s", &bits, &f.fingerprint)
+		add := func(format string, data []byte, encrypted, told bool) {
+			g := f
+			g.data, g.encrypted, g.told = data, encrypted, told
+			files[format+" "+name] = g
 		}
-		files[name] = pem.EncodeToMemory(b)
+		add("OpenSSH", b.read(name), false, true)
+		for _, form := range []struct{ name, ssh string }{{"PEM", "PEM"}, {"PKCS#8", "PKCS8"}, {"OpenSSH encrypted", "RFC4716"}} {
+			if name == "Ed25519" && form.name != "OpenSSH encrypted" { // ssh-keygen does not write these
+				continue
+			}
+			for how, word := range map[string]string{form.name: "", form.name + ", passphrase": pass} {
+				b.write("copy", b.read(name))
+				run(t, "ssh-keygen", "-q", "-p", "-P", "", "-N", word, "-m", form.ssh, "-f", b.path("copy"))
+				add(how, b.read("copy"), word != "", form.ssh == "RFC4716")
+			}
+		}
+		for _, v := range []string{"2", "3"} {
+			add("PPK "+v, b.convert("ppk", from, "-O", "private", "--ppk-param", "version="+v, "--new-passphrase", b.path("none")), false, true)
+			add("PPK encrypted "+v, b.convert("ppk", from, "-O", "private", "--ppk-param", "version="+v, "--new-passphrase", b.path("secret")), true, true)
+		}
+		ppk := b.write("plain.ppk", files["PPK 2 "+name].data)
+		add("PuTTY's OpenSSH", b.convert("putty", ppk, "-O", "private-openssh", "--new-passphrase", b.path("none")), false, true)
+		add("PuTTY's new OpenSSH", b.convert("putty", ppk, "-O", "private-openssh-new", "--new-passphrase", b.path("none")), false, true)
+		if name == "RSA" {
+			add("ssh.com", b.convert("com", ppk, "-O", "private-sshcom", "--new-passphrase", b.path("none")), false, true)
+			add("ssh.com encrypted", b.convert("com", ppk, "-O", "private-sshcom", "--new-passphrase", b.path("secret")), true, false)
+		}
 	}
-	for name, key := range map[string]crypto.PrivateKey{"Ed25519": ed, "RSA": r, "ECDSA": ec} {
-		b, err := ssh.MarshalPrivateKey(key, "comment")
-		put("OpenSSH "+name, b, err)
-		der, err := x509.MarshalPKCS8PrivateKey(key)
-		put("PKCS#8 "+name, &pem.Block{Type: "PRIVATE KEY", Bytes: der}, err)
+	opensslFiles(t, b, files)
+	own, public := pair(t)
+	data, err := keys.MarshalPPK(own, "comment", "", 3)
+	if err != nil {
+		t.Fatal(err)
 	}
-	b, err := ssh.MarshalPrivateKeyWithPassphrase(ed, "comment", []byte("secret"))
-	put("OpenSSH encrypted", b, err)
-	put("PKCS#1", &pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(r)}, nil)
-	put("PKCS#1 encrypted", &pem.Block{Type: "RSA PRIVATE KEY", Headers: map[string]string{"Proc-Type": "4,ENCRYPTED", "DEK-Info": "AES-128-CBC,00"}, Bytes: make([]byte, 64)}, nil)
-	put("PKCS#8 encrypted", &pem.Block{Type: "ENCRYPTED PRIVATE KEY", Bytes: make([]byte, 64)}, nil)
-	put("DSA", &pem.Block{Type: "DSA PRIVATE KEY", Bytes: make([]byte, 64)}, nil)
-	der, err := x509.MarshalECPrivateKey(ec)
-	put("SEC1", &pem.Block{Type: "EC PRIVATE KEY", Bytes: der}, err)
-	puttyFiles(t, files)
-	files["PPK of our own"] = keys.MarshalPPK(ed, "comment")
+	files["PPK of our own"] = privateFile{data: data, fingerprint: fingerprint(t, opensshPublic(t, public))}
 	return files
 }
 
-// puttyFiles adds what puttygen writes: PPK of both versions, plain and
-// encrypted, and ssh.com's format.
-func puttyFiles(t testing.TB, files map[string][]byte) {
+// opensslFiles adds what openssl writes, and what nobody can enrol.
+func opensslFiles(t testing.TB, b bench, files map[string]privateFile) {
 	t.Helper()
-	dir := t.TempDir()
-	pass, none := filepath.Join(dir, "pass"), filepath.Join(dir, "none")
-	for path, text := range map[string]string{pass: "secret", none: ""} {
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+	run(t, "openssl", "genpkey", "-algorithm", "ed25519", "-out", b.path("ed8"))
+	block, _ := pem.Decode(run(t, "openssl", "pkey", "-in", b.path("ed8"), "-pubout"))
+	sum := fingerprint(t, pkixKey(t, block.Bytes))
+	files["openssl's Ed25519"] = privateFile{data: b.read("ed8"), fingerprint: sum}
+	files["openssl's Ed25519, passphrase"] = privateFile{data: run(t, "openssl", "pkey", "-in", b.path("ed8"), "-aes256", "-passout", "pass:secret"), encrypted: true}
+	files["openssl's PKCS#8 with 3DES"] = privateFile{data: run(t, "openssl", "pkcs8", "-topk8", "-v1", "PBE-SHA1-3DES", "-in", b.path("ed8"), "-passout", "pass:secret"), encrypted: true}
+	rsa := files["PEM RSA"]
+	b.write("rsa", rsa.data)
+	files["openssl's PKCS#1"] = privateFile{data: run(t, "openssl", "rsa", "-in", b.path("rsa"), "-traditional"), fingerprint: rsa.fingerprint}
+	files["openssl's PKCS#1, AES-256"] = privateFile{data: run(t, "openssl", "rsa", "-in", b.path("rsa"), "-traditional", "-aes256", "-passout", "pass:secret"), encrypted: true}
+	b.write("ec", files["PEM ECDSA"].data)
+	files["openssl's SEC1 with parameters"] = privateFile{data: append([]byte("-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n"), run(t, "openssl", "ec", "-in", b.path("ec"))...), fingerprint: files["PEM ECDSA"].fingerprint}
+	files["DSA"] = privateFile{data: dsaFile(b), encrypted: true}
+	files["an OpenPGP key"] = privateFile{data: []byte("-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nlIYEZcAAAAAWCSsGAQQB2kcPAQEHQA\n=abcd\n-----END PGP PRIVATE KEY BLOCK-----\n"), encrypted: true}
+}
+
+// disguise is what mail programs, editors and people do to a file.
+type disguise struct {
+	data     string
+	readable bool // not too much for Examine
+	bare     bool // first and last line lost
+}
+
+func disguises(text, public string) map[string]disguise {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	armoured := strings.HasPrefix(text, "-----")
+	return map[string]disguise{
+		"as it is":                       {text, true, false},
+		"CRLF":                           {strings.ReplaceAll(text, "\n", "\r\n"), true, false},
+		"old Macintosh":                  {strings.ReplaceAll(text, "\n", "\r"), true, false},
+		"with a BOM":                     {"\xef\xbb\xbf" + text, true, false},
+		"indented":                       {"  " + strings.ReplaceAll(text, "\n", "\n  "), true, false},
+		"behind the public key":          {public + text, true, false},
+		"before the public key":          {text + public, true, false},
+		"behind an RFC 4716 block":       {block(public) + text, true, false},
+		"in a web page":                  {"<pre>" + text + "</pre>", true, false},
+		"in Outlook's mail":              {outlook(text), true, false},
+		"on one line":                    {strings.Join(lines, " "), armoured, false},
+		"quoted in a mail":               {"> " + strings.ReplaceAll(text, "\n", "\n> "), true, false},
+		"without its last line":          {strings.Join(lines[:len(lines)-1], "\n"), true, false},
+		"without its header":             {strings.Join(lines[1:], "\n"), armoured, false},
+		"without its header, as UTF-16":  {wide(strings.Join(lines[1:], "\n"), false), armoured, false},
+		"without first and last line":    {strings.Join(lines[1:len(lines)-1], "\n"), armoured, true},
+		"that, quoted in a mail":         {"> " + strings.Join(lines[1:len(lines)-1], "\n> "), armoured, true},
+		"the upper half, without header": {strings.Join(lines[1:1+len(lines)/2], "\n"), false, true},
+		"UTF-16":                         {wide(text, false), true, false},
+		"UTF-16, big-endian":             {wide(text, true), true, false},
+		"UTF-16, CRLF":                   {wide(strings.ReplaceAll(text, "\n", "\r\n"), false), true, false},
+		"UTF-16 and an odd byte":         {wide(text, false) + "\n", true, false},
+		"UTF-16 without a BOM":           {wide(text, false)[2:], true, false},
+		"very long":                      {text + strings.Repeat("\n", 100<<10), true, false},
+		"in upper case":                  {strings.ToUpper(text), false, false},
+		"a word processor's dashes":      {strings.ReplaceAll(text, "--", "\u2014"), strings.HasPrefix(text, "PuTTY"), false},
+		"in a web page's comment":        {"<p>" + public + "</p><!-- " + text + " -->", false, false},
+		"far behind the public key":      {public + strings.Repeat("#\n", 1<<20) + text, false, false},
+		"tags in the marks":              {"<p>" + strings.NewReplacer("PRIVATE KEY", "PRI<b>VATE</b>&#32;KEY", "PuTTY-User", "PuTTY<wbr>-User").Replace(text) + "</p>", true, false},
+		"as a JSON string":               {`{"key": "` + strings.ReplaceAll(text, "\n", `\n`) + `"}`, false, false},
 	}
-	for _, f := range []struct {
+}
+
+// The real tools' private files: Read refuses each, and Examine says which key
+// it opens.
+func TestPrivateFilesOfEveryTool(t *testing.T) {
+	files := privateFiles(t)
+	for _, story := range []struct {
 		name string
-		args []string
+		test func(*testing.T, map[string]privateFile)
 	}{
-		{"PPK v3", []string{"-t", "ed25519", "--new-passphrase", none}},
-		{"PPK v3 encrypted", []string{"-t", "ed25519", "--new-passphrase", pass}},
-		{"PPK v2", []string{"-t", "ed25519", "--new-passphrase", none, "--ppk-param", "version=2"}},
-		{"PPK v2 encrypted", []string{"-t", "ecdsa", "--new-passphrase", pass, "--ppk-param", "version=2"}},
-		{"ssh.com", []string{"-t", "rsa", "-b", "1024", "-O", "private-sshcom", "--new-passphrase", none}},
-		{"ssh.com encrypted", []string{"-t", "rsa", "-b", "1024", "-O", "private-sshcom", "--new-passphrase", pass}},
-		{"PuTTY's OpenSSH", []string{"-t", "ecdsa", "-O", "private-openssh", "--new-passphrase", none}},
+		{"are refused", areRefused}, {"are refused as DER", areRefusedAsDER},
+		{"are examined", areExamined}, {"are examined as DER", areExaminedAsDER}, {"have names", haveNames}, {"are found in one file", areAllFound},
 	} {
-		path := filepath.Join(dir, strings.ReplaceAll(f.name, " ", "-"))
-		run(t, "puttygen", append([]string{"-q", "-o", path}, f.args...)...)
-		b, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		files[f.name] = b
+		t.Run(story.name, func(t *testing.T) { story.test(t, files) })
 	}
 }
 
 // Private keys are known for what they are in every format and disguise, and
 // nothing of them is in the refusal.
-func TestPrivateKeysAreRefused(t *testing.T) {
+func areRefused(t *testing.T, files map[string]privateFile) {
 	_, public := pair(t)
-	for name, file := range privateFiles(t) {
-		text := string(file)
-		lines := strings.Split(strings.TrimSpace(text), "\n")
-		disguises := map[string]string{
-			"as it is":              text,
-			"CRLF":                  strings.ReplaceAll(text, "\n", "\r\n"),
-			"old Macintosh":         strings.ReplaceAll(text, "\n", "\r"),
-			"with a BOM":            "\xef\xbb\xbf" + text,
-			"indented":              "  " + strings.ReplaceAll(text, "\n", "\n  "),
-			"behind the public key": public + text,
-			"before the public key": text + public,
-			"in a web page":         "<pre>" + text + "</pre>",
-			"on one line":           strings.Join(lines, " "),
-			"quoted in a mail":      "> " + strings.ReplaceAll(text, "\n", "\n> "),
-			"without its last line": strings.Join(lines[:len(lines)-1], "\n"),
-			"UTF-16":                wide(text, false),
-			"UTF-16, big-endian":    wide(text, true),
-			"very long":             text + strings.Repeat("\n", 100<<10),
-			"in upper case":         strings.ToUpper(text),
-		}
-		if strings.HasPrefix(name, "OpenSSH") || strings.HasPrefix(name, "PPK") {
-			disguises["without its header"] = strings.Join(lines[1:], "\n")
-		}
-		for how, data := range disguises {
-			p, err := keys.Read([]byte(data))
+	for name, file := range files {
+		lines := strings.Split(strings.TrimSpace(string(file.data)), "\n")
+		for how, d := range disguises(string(file.data), public) {
+			if strings.HasPrefix(name, "PPK") && strings.HasPrefix(how, "the upper half") {
+				continue // which is the public one
+			}
+			if name == "an OpenPGP key" && d.bare {
+				continue // its base64 begins like nothing else
+			}
+			p, err := keys.Read([]byte(d.data))
 			if !exchange.Is(err, exchange.Invalid) || exchange.PublicText(err) != keys.PrivateKeyAdvice {
 				t.Errorf("%s, %s: %+v, %v", name, how, p, err)
 				continue
@@ -164,46 +175,61 @@ func TestPrivateKeysAreRefused(t *testing.T) {
 	}
 }
 
-// wide is a text as Windows' "Unicode" files have it.
-func wide(s string, big bool) string {
-	b := []byte{0xff, 0xfe}
-	if big {
-		b = []byte{0xfe, 0xff}
-	}
-	for _, u := range utf16.Encode([]rune(s)) {
-		if big {
-			b = append(b, byte(u>>8), byte(u))
-		} else {
-			b = append(b, byte(u), byte(u>>8))
+// The bytes inside PEM, and that as base64 alone.
+func areRefusedAsDER(t *testing.T, files map[string]privateFile) {
+	b := newBench(t)
+	for name, der := range derFiles(t, files) {
+		for how, data := range map[string][]byte{"bytes": der.data, "bytes and a newline": append(der.data[:len(der.data):len(der.data)], '\n'), "the upper half": der.data[:len(der.data)/2],
+			"base64": []byte(base64.StdEncoding.EncodeToString(der.data)), "base64 in short lines": []byte(folded(base64.StdEncoding.EncodeToString(der.data), 10)), "base64 with CRLF": []byte(strings.ReplaceAll(folded(base64.StdEncoding.EncodeToString(der.data), 64), "\n", "\r\n"))} {
+			if p, err := keys.Read(data); exchange.PublicText(err) != keys.PrivateKeyAdvice {
+				t.Errorf("%s, %s: %+v, %v", name, how, p, err)
+			}
 		}
 	}
-	return string(b)
+	run(t, "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=me", "-keyout", b.path("k.pem"), "-out", b.path("c.pem"))
+	pfx := run(t, "openssl", "pkcs12", "-export", "-inkey", b.path("k.pem"), "-in", b.path("c.pem"), "-passout", "pass:secret")
+	for how, data := range map[string]string{"a .pfx file": string(pfx), "a .pfx file as base64": base64.StdEncoding.EncodeToString(pfx),
+		"a JSON Web Key": `{"crv":"Ed25519", "d" : "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A", "kty":"OKP","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}`} {
+		if p, err := keys.Read([]byte(data)); exchange.PublicText(err) != keys.PrivateKeyAdvice {
+			t.Errorf("%s: %+v, %v", how, p, err)
+		}
+	}
 }
 
-// What MarshalPPK wrote is opened by PuTTY, and is the same key.
-func TestPPKIsOpenedByPuttygen(t *testing.T) {
-	for _, comment := range []string{"", "demo key", strings.Repeat("long ", 30), "caf\u00e9"} {
-		private, public := pair(t)
-		path := filepath.Join(t.TempDir(), "key.ppk")
-		if err := os.WriteFile(path, keys.MarshalPPK(private, comment), 0o600); err != nil {
-			t.Fatal(err)
+// derFiles are the bytes inside those files that are PEM. Those that PEM
+// encrypts look like nothing at all.
+func derFiles(t testing.TB, files map[string]privateFile) map[string]privateFile {
+	t.Helper()
+	out := map[string]privateFile{}
+	for name, f := range files {
+		for rest := f.data; ; {
+			var block *pem.Block
+			if block, rest = pem.Decode(rest); block == nil {
+				break
+			}
+			if block.Headers["DEK-Info"] == "" && strings.HasSuffix(block.Type, "PRIVATE KEY") {
+				f.data = block.Bytes
+				out[name] = f
+			}
 		}
-		got, _, _, _, err := ssh.ParseAuthorizedKey(run(t, "puttygen", "-O", "public-openssh", path))
-		if err != nil {
-			t.Fatal(err)
+	}
+	if len(out) < 12 {
+		t.Fatalf("only %d files of PEM", len(out))
+	}
+	return out
+}
+
+// A public key is not taken for a private one because of a word.
+func TestPublicKeysAreNotTakenForPrivateOnes(t *testing.T) {
+	_, public := pair(t)
+	bare := strings.TrimSpace(public)
+	for _, data := range []string{bare + " my private key", bare + " private key - laptop", "# private key: none here\n" + public, block(public, "Comment: private key, office"), block(public, "x-private-use: 1"), bare + " PuTTY user key file"} {
+		if p, err := one(data); err != nil || p.Line != bare {
+			t.Errorf("%q: %+v, %v", data, p, err)
 		}
-		if string(ssh.MarshalAuthorizedKey(got)) != public {
-			t.Errorf("comment %q: PuTTY reads another key", comment)
-		}
-		out := filepath.Join(t.TempDir(), "openssh")
-		run(t, "puttygen", "-O", "private-openssh", "-o", out, path)
-		b, err := os.ReadFile(out)
-		if err != nil {
-			t.Fatal(err)
-		}
-		signer, err := ssh.ParsePrivateKey(b)
-		if err != nil || string(ssh.MarshalAuthorizedKey(signer.PublicKey())) != public {
-			t.Errorf("comment %q: the private half differs: %v", comment, err)
-		}
+	}
+	signer, _, _, _, err := ssh.ParseAuthorizedKey([]byte(public))
+	if err != nil || keys.LooksPrivate([]byte(ssh.FingerprintSHA256(signer))) || keys.LooksPrivate(nil) || keys.LooksPrivate([]byte("0")) {
+		t.Errorf("a fingerprint, or nothing, looks private: %v", err)
 	}
 }

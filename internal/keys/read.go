@@ -150,9 +150,33 @@ func readLine(line string) (Public, error) {
 	if err != nil {
 		return Public{}, errNoKey
 	}
+	if err := checkOptions(options); err != nil {
+		return Public{}, err
+	}
 	p, err := accept(key, comment, "OpenSSH")
 	p.Options = tidy(strings.Join(options, ","))
 	return p, err
+}
+
+// lineOptions are what may stand before a key in authorized_keys (sshd(8)).
+var lineOptions = []string{"agent-forwarding", "command", "environment", "expiry-time", "from", "no-agent-forwarding", "no-port-forwarding",
+	"no-pty", "no-touch-required", "no-user-rc", "no-x11-forwarding", "permitlisten", "permitopen", "port-forwarding", "principals", "pty",
+	"restrict", "tunnel", "user-rc", "verify-required", "x11-forwarding"}
+
+// checkOptions refuses what makes a key something else than a person's: a
+// server's in known_hosts, or one that signs certificates.
+func checkOptions(options []string) error {
+	const op = "keys.Read"
+	for _, o := range options {
+		name, _, _ := strings.Cut(strings.ToLower(o), "=")
+		switch {
+		case name == "cert-authority":
+			return exchange.E(op, exchange.Invalid, "This key is an authority that signs certificates. Send your own public key instead.")
+		case !slices.Contains(lineOptions, name):
+			return exchange.E(op, exchange.Invalid, "This looks like a line of known_hosts, which has a server's key. Send your own public key instead.").WithHint("%s", howToSend)
+		}
+	}
+	return nil
 }
 
 // readBase64 reads a key's wire form (RFC 4253 §6.6) from base64.

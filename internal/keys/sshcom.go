@@ -14,7 +14,6 @@ import (
 const (
 	sshcomBegin = "---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----"
 	sshcomEnd   = "---- END SSH2 ENCRYPTED PRIVATE KEY ----"
-	sshcomMagic = 0x3f6ff9eb
 )
 
 // examineSSHCom reads ssh.com's format, as far as PuTTY's import.c describes
@@ -35,7 +34,7 @@ func examineSSHCom(text string) Exposed {
 	}
 	b, err := base64.StdEncoding.DecodeString(b64.String())
 	r := fields{b: b}
-	if err != nil || r.uint32() != sshcomMagic {
+	if err != nil || string(r.take(4)) != sshcomMagic {
 		return e
 	}
 	r.uint32()

@@ -1,0 +1,229 @@
+package keys_test
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/binary"
+	"math/big"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode/utf16"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/keys"
+)
+
+// one reads what must be exactly one key.
+func one(data string) (keys.Public, error) {
+	found, err := keys.Read([]byte(data))
+	if err != nil {
+		return keys.Public{}, err
+	}
+	if len(found) != 1 {
+		return keys.Public{}, exchange.E("one", exchange.Conflict, "%d keys: %+v", len(found), found)
+	}
+	return found[0], nil
+}
+
+// pair makes one Ed25519 pair and its .pub line.
+func pair(t testing.TB) (ed25519.PrivateKey, string) {
+	t.Helper()
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return private, line(t, private.Public())
+}
+
+// line is a public key as in a .pub file, without comment.
+func line(t testing.TB, public crypto.PublicKey) string {
+	t.Helper()
+	k, err := ssh.NewPublicKey(public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(ssh.MarshalAuthorizedKey(k))
+}
+
+// fingerprint is a public key's, as OpenSSH prints it.
+func fingerprint(t testing.TB, public crypto.PublicKey) string {
+	t.Helper()
+	k, err := ssh.NewPublicKey(public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ssh.FingerprintSHA256(k)
+}
+
+// rsaLine is a public key line of an RSA modulus of this many bits.
+func rsaLine(t testing.TB, bits int) string {
+	t.Helper()
+	n := new(big.Int).Lsh(big.NewInt(1), uint(bits-1))
+	return line(t, &rsa.PublicKey{N: n.Add(n, big.NewInt(1)), E: 65537})
+}
+
+func ecPublic(t testing.TB) crypto.PublicKey {
+	t.Helper()
+	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k.Public()
+}
+
+// wire is a public key's blob of string fields.
+func wire(fields ...string) []byte {
+	var b []byte
+	for _, f := range fields {
+		b = append(binary.BigEndian.AppendUint32(b, uint32(len(f))), f...)
+	}
+	return b
+}
+
+// wireFields takes the string fields of a key line's blob apart.
+func wireFields(t testing.TB, public string) (fields [][]byte) {
+	t.Helper()
+	b, err := base64.StdEncoding.DecodeString(strings.Fields(public)[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for len(b) >= 4 {
+		n := 4 + binary.BigEndian.Uint32(b)
+		fields = append(fields, b[4:n])
+		b = b[n:]
+	}
+	return fields
+}
+
+// wide is a text as Windows' "Unicode" files have it.
+func wide(s string, big bool) string {
+	b := []byte{0xff, 0xfe}
+	if big {
+		b = []byte{0xfe, 0xff}
+	}
+	for _, u := range utf16.Encode([]rune(s)) {
+		if big {
+			b = append(b, byte(u>>8), byte(u))
+		} else {
+			b = append(b, byte(u), byte(u>>8))
+		}
+	}
+	return string(b)
+}
+
+// folded is a text with its lines broken after so many columns.
+func folded(s string, columns int) string {
+	var out []string
+	for l := range strings.SplitSeq(strings.TrimSuffix(s, "\n"), "\n") {
+		for len(l) > columns {
+			out, l = append(out, l[:columns]), l[columns:]
+		}
+		out = append(out, l)
+	}
+	return strings.Join(out, "\n") + "\n"
+}
+
+// run is a program's standard output.
+func run(t testing.TB, name string, args ...string) []byte {
+	t.Helper()
+	out, stderr, err := try(name, args...)
+	if err != nil {
+		t.Fatalf("%s %v: %v\n%s", name, args, err, stderr)
+	}
+	return out
+}
+
+// try runs a program that may fail.
+func try(name string, args ...string) (stdout, stderr []byte, err error) {
+	c := exec.Command(name, args...)
+	var out, errs bytes.Buffer
+	c.Stdout, c.Stderr = &out, &errs
+	err = c.Run()
+	return out.Bytes(), errs.Bytes(), err
+}
+
+// bench is a directory in which the real tools make files.
+type bench struct {
+	t   testing.TB
+	dir string
+}
+
+func newBench(t testing.TB) bench {
+	t.Helper()
+	b := bench{t, t.TempDir()}
+	b.write("secret", []byte("a secret of seven words"))
+	b.write("wrong", []byte("not the secret"))
+	b.write("none", nil)
+	return b
+}
+
+func (b bench) path(name string) string { return filepath.Join(b.dir, name) }
+
+func (b bench) write(name string, data []byte) string {
+	b.t.Helper()
+	if err := os.WriteFile(b.path(name), data, 0o600); err != nil {
+		b.t.Fatal(err)
+	}
+	return b.path(name)
+}
+
+func (b bench) read(name string) []byte {
+	b.t.Helper()
+	data, err := os.ReadFile(b.path(name))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return data
+}
+
+// keygen makes a pair with ssh-keygen and returns the private file's path.
+func (b bench) keygen(name string, args ...string) string {
+	b.t.Helper()
+	run(b.t, "ssh-keygen", append([]string{"-q", "-N", "", "-C", "me@example.com", "-f", b.path(name)}, args...)...)
+	return b.path(name)
+}
+
+// convert has puttygen write a private file in another form.
+func (b bench) convert(name, from string, args ...string) []byte {
+	b.t.Helper()
+	run(b.t, "puttygen", append([]string{"-q", from, "-o", b.path(name)}, args...)...)
+	return b.read(name)
+}
+
+// opensshPublic is the key of a .pub line, as the standard library has it.
+func opensshPublic(t testing.TB, line string) crypto.PublicKey {
+	t.Helper()
+	k, _, _, _, err := ssh.ParseAuthorizedKey([]byte(line))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k.(ssh.CryptoPublicKey).CryptoPublicKey()
+}
+
+// pkixKey is the key of a PKIX structure.
+func pkixKey(t testing.TB, der []byte) crypto.PublicKey {
+	t.Helper()
+	k, err := x509.ParsePKIXPublicKey(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+func dsaFile(b bench) []byte {
+	b.t.Helper()
+	b.keygen("dsa", "-t", "dsa", "-m", "PEM")
+	return b.read("dsa")
+}
