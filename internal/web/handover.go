@@ -203,7 +203,9 @@ func (s *server) address(r *http.Request) string {
 		if !p.Contains(from) {
 			continue
 		}
-		hops := strings.Split(r.Header.Get("X-Forwarded-For"), ",")
+		// The proxy's own word comes last: what the client sent may stand in a
+		// line before it.
+		hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 		if a, err := netip.ParseAddr(strings.TrimSpace(hops[len(hops)-1])); err == nil {
 			return a.Unmap().String()
 		}
