@@ -6,6 +6,7 @@ package account
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -93,6 +94,9 @@ func (r *Room) AddAccount(ctx context.Context, actor string, a exchange.Account)
 	if err := exchange.CheckLabel("account name", a.Name); err != nil {
 		return a, err
 	}
+	if err := r.checkRegion(a.Region); err != nil {
+		return a, err
+	}
 	a.State, a.CreatedAt = exchange.AccountActive, r.now()
 	var err error
 	if a.AllowIPs, err = cleanNetworks(a.AllowIPs); err != nil {
@@ -106,6 +110,22 @@ func (r *Room) AddAccount(ctx context.Context, actor string, a exchange.Account)
 		return taken(op, tx.AddAccount(a), "An account %q already exists.", a.ID)
 	})
 	return a, err
+}
+
+// checkRegion accepts "" and, where regions are configured, these alone: a
+// mistyped one would silently be told the default server address.
+func (r *Room) checkRegion(region string) error {
+	if region == "" {
+		return nil
+	}
+	if err := exchange.CheckID("region", region); err != nil {
+		return err
+	}
+	if _, ok := r.policy.Regions[region]; !ok && len(r.policy.Regions) > 0 {
+		return exchange.E("account.checkRegion", exchange.Invalid, "There is no region %q.", region).
+			WithHint("the configuration has %s", strings.Join(slices.Sorted(maps.Keys(r.policy.Regions)), ", "))
+	}
+	return nil
 }
 
 // checkParent refuses a parent that is missing, closed or below the account.
@@ -152,6 +172,11 @@ func (r *Room) SetAccount(ctx context.Context, actor, id string, e Edit) (a exch
 		}
 		if err := exchange.CheckLabel("account name", a.Name); err != nil {
 			return err
+		}
+		if e.Region != nil {
+			if err := r.checkRegion(a.Region); err != nil {
+				return err
+			}
 		}
 		if err := checkParent(tx, a); err != nil {
 			return err

@@ -14,7 +14,6 @@ var roles = []string{exchange.RoleTechnical, exchange.RoleBilling, exchange.Role
 // AddContact records a person of an account or of a vendor, one of which is
 // named.
 func (r *Room) AddContact(ctx context.Context, actor string, c exchange.Contact) (exchange.Contact, error) {
-	const op = "account.AddContact"
 	if err := checkContact(&c); err != nil {
 		return c, err
 	}
@@ -24,18 +23,27 @@ func (r *Room) AddContact(ctx context.Context, actor string, c exchange.Contact)
 		if err := r.checkOwner(tx, c); err != nil {
 			return err
 		}
-		have, err := tx.Contacts(c.Account, c.Vendor)
-		if err != nil {
+		if err := checkAddress(tx, c); err != nil {
 			return err
-		}
-		for _, h := range have {
-			if h.LeftAt == nil && strings.EqualFold(h.Email, c.Email) {
-				return exchange.E(op, exchange.Exists, "%s has a contact with the address %s already.", c.Of(), c.Email)
-			}
 		}
 		return tx.AddContact(c)
 	})
 	return c, err
+}
+
+// checkAddress refuses an address that another contact of the same account or
+// vendor has.
+func checkAddress(tx *store.Tx, c exchange.Contact) error {
+	have, err := tx.Contacts(c.Account, c.Vendor)
+	if err != nil {
+		return err
+	}
+	for _, h := range present(have) {
+		if h.ID != c.ID && strings.EqualFold(h.Email, c.Email) {
+			return exchange.E("account.checkAddress", exchange.Exists, "%s has a contact with the address %s already.", c.Of(), c.Email)
+		}
+	}
+	return nil
 }
 
 // checkContact checks what people typed, and tidies it.
@@ -214,6 +222,14 @@ func (r *Room) SetContact(ctx context.Context, actor, who string, e ContactEdit)
 		}
 		if c.Email != old.Email {
 			c.VerifiedAt, c.Verified, c.BouncedAt = nil, "", nil
+			if err := checkAddress(tx, c); err != nil {
+				return err
+			}
+			// Links lie in the old address's mail: what they open is not for whoever
+			// reads that, nor do they prove the new address.
+			if err := tx.RevokeLinksOf(c.ID, exchange.Micros(row.At)); err != nil {
+				return err
+			}
 		}
 		if e.Verified != nil {
 			if err := exchange.CheckLabel("how it was verified", *e.Verified); err != nil {

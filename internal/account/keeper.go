@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
@@ -127,6 +127,9 @@ func (r *Room) NoteKeys(ctx context.Context) error {
 }
 
 func (r *Room) noteKey(tx *store.Tx, k exchange.Key, now time.Time) error {
+	if k.RetiresAt != nil {
+		return nil // its successor is there
+	}
 	if k.ExpiresAt != nil && now.Before(*k.ExpiresAt) {
 		for _, m := range expiryMarks {
 			if now.Add(m.before).Before(*k.ExpiresAt) {
@@ -137,7 +140,7 @@ func (r *Room) noteKey(tx *store.Tx, k exchange.Key, now time.Time) error {
 					k.Fingerprint, k.User, k.ExpiresAt.Format(time.DateOnly)))
 		}
 	}
-	if k.RetiresAt == nil && now.Sub(k.CreatedAt) >= oldAge {
+	if now.Sub(k.CreatedAt) >= oldAge {
 		return r.tell(tx, k, "key.old", "24 months", fmt.Sprintf("The key %s of user %s has been in use since %s. Nothing is wrong with it; "+
 			"a new pair now and then keeps a lost copy from mattering.", k.Fingerprint, k.User, k.CreatedAt.Format(time.DateOnly)))
 	}
@@ -179,25 +182,34 @@ func (r *Room) Notices(ctx context.Context, done bool) ([]exchange.Notice, error
 		return nil, err
 	}
 	for i := range list {
-		n := &list[i]
-		n.To = []string{}
-		u, err := q.User(n.User)
-		if exchange.Is(err, exchange.NotFound) {
-			continue
-		} else if err != nil {
+		if list[i].To, err = recipients(q, list[i]); err != nil {
 			return nil, err
-		}
-		who, err := people(q, u)
-		if err != nil {
-			return nil, err
-		}
-		for _, c := range who {
-			if fits(c, n.Roles) && !strings.Contains(strings.Join(n.To, "\n"), c.Email) {
-				n.To = append(n.To, c.Email)
-			}
 		}
 	}
 	return list, nil
+}
+
+// recipients are the different addresses that a notice goes to.
+func recipients(q *store.Q, n exchange.Notice) ([]string, error) {
+	u, err := q.User(n.User)
+	if exchange.Is(err, exchange.NotFound) {
+		return []string{}, nil
+	} else if err != nil {
+		return nil, err
+	}
+	who, err := people(q, u)
+	if err != nil {
+		return nil, err
+	}
+	records, err := q.KeysOf(n.Fingerprint)
+	if err != nil {
+		return nil, err
+	}
+	who = slices.DeleteFunc(who, func(c exchange.Contact) bool {
+		holds := slices.ContainsFunc(records, func(k exchange.Key) bool { return k.User == u.Name && k.HolderID == c.ID })
+		return !holds && !fits(c, n.Roles)
+	})
+	return append([]string{}, mails(who)...), nil
 }
 
 func fits(c exchange.Contact, roles []string) bool {

@@ -60,8 +60,12 @@ func (r *Room) enrolAll(tx *store.Tx, actor string, n NewKey, found []keys.Publi
 		return nil, missing(op, err, "There is no user %q.", n.User)
 	}
 	// The mailbox's row is the user's lock: two additions at once must not
-	// both see room for one more.
+	// both see room for one more. Nor must two users both find that nobody has
+	// a key: the counter's row is the lock of all enrolments.
 	if _, err := tx.LockMailbox(u.ID); err != nil {
+		return nil, err
+	}
+	if err := tx.Count("keys_enrolled", int64(len(found))); err != nil {
 		return nil, err
 	}
 	holder, err := r.checkPeople(tx, u, n)
@@ -187,6 +191,10 @@ func (r *Room) mayHold(tx *store.Tx, u exchange.User, fingerprint string, replac
 			return exchange.E(op, exchange.Denied, "This key can't be used here.").
 				WithHint("it belongs to user %s; every user needs a key of its own", h.User)
 		}
+		if h.FrozenAt != nil {
+			return exchange.E(op, exchange.Denied, "This key can't be used here.").
+				WithHint("it is frozen at the word of %s; a second contact must thaw it first: sallyport key thaw %s --by CONTACT", h.FrozenBy, fingerprint)
+		}
 	}
 	if live >= r.policy.MaxKeys {
 		return exchange.E(op, exchange.Busy, "The user %q has %d keys, and no more are allowed.", u.Name, live).
@@ -260,6 +268,11 @@ func (r *Room) SetKey(ctx context.Context, actor, user, fingerprint string, e Ke
 			row.Detail["expires"] = e.Expires.Format(time.RFC3339)
 		}
 		if e.Flag != nil {
+			if *e.Flag != "" {
+				if err := exchange.CheckLabel("flag", *e.Flag); err != nil {
+					return err
+				}
+			}
 			k.Flag = *e.Flag
 			row.Detail["flag"] = k.Flag
 		}

@@ -12,7 +12,9 @@ import (
 // the database once, whatever exists, so that its time tells a stranger
 // nothing; the reason is for the operator alone.
 func (r *Room) Check(ctx context.Context, user, fingerprint string, from netip.Addr) (exchange.Login, string, error) {
-	c, err := r.store.Read(ctx).Credential(user, fingerprint)
+	// What is no text is nobody's name; a database that takes only text must not
+	// see it, or every such try would look like an outage.
+	c, err := r.store.Read(ctx).Credential(exchange.Printable(user), fingerprint)
 	if err != nil {
 		return exchange.Login{}, exchange.ReasonUnavailable, err
 	}
@@ -48,7 +50,7 @@ func (r *Room) keyReason(c *store.Credential) string {
 		return exchange.ReasonKeyPending
 	case k.ID == "":
 		return exchange.ReasonUnknownKey
-	case k.RetiresAt != nil && !now.Before(*k.RetiresAt):
+	case k.RetiresAt != nil && !now.Before(*k.RetiresAt) && (k.RevokedAt == nil || !k.RevokedAt.Before(*k.RetiresAt)):
 		return exchange.ReasonKeyReplaced
 	case k.RevokedAt != nil:
 		return exchange.ReasonKeyRevoked

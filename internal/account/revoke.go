@@ -18,7 +18,7 @@ func (r *Room) RevokeKey(ctx context.Context, actor, fingerprint, reason string,
 	if err := exchange.CheckLabel("reason", reason); err != nil {
 		return out, err
 	}
-	if burn && !strings.HasPrefix(fingerprint, "SHA256:") {
+	if burn && !exchange.IsFingerprint(fingerprint) {
 		return out, exchange.E("account.RevokeKey", exchange.Invalid, "%q is not a fingerprint.", exchange.Printable(fingerprint)).WithHint("SHA256:… as key list shows it")
 	}
 	err = r.change(ctx, actor, "key.revoke", fingerprint, func(tx *store.Tx, row *exchange.AuditRow) error {

@@ -116,6 +116,9 @@ func cleanNetworks(in []string) ([]string, error) {
 			a = a.Unmap()
 			p = netip.PrefixFrom(a, a.BitLen())
 		}
+		if p.Addr().Is4In6() && p.Bits() >= 96 { // addresses are compared in their short form
+			p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
+		}
 		out = append(out, p.Masked().String())
 	}
 	return out, nil

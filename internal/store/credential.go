@@ -36,7 +36,7 @@ func (q *Q) Credential(name, fingerprint string) (c Credential, err error) {
 		LEFT JOIN users u ON u.name = $1
 		LEFT JOIN accounts a ON a.id = u.account_id
 		LEFT JOIN keys k ON k.user_id = u.id AND k.fingerprint = $2
-		ORDER BY k.revoked_at IS NULL DESC LIMIT 1`,
+		ORDER BY k.revoked_at IS NULL DESC, k.id DESC LIMIT 1`,
 		[]any{name, fingerprint}, &c.Revocation, &uid, &uname, &kind, &account, &vendor, &enabled, &start, &ips, &created, &state, &accountIPs, &region,
 		&kid, &kfp, &expires, &revoked, &retires, &frozen, &c.KeyElsewhere, &c.KeyBurned, &c.KeyPending)
 	c.User = exchange.User{ID: uid.String, Name: uname.String, Kind: kind.String, Account: account.String, Vendor: vendor.String,

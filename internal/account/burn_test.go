@@ -1,0 +1,244 @@
+package account_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/sallyport-sftp/sallyport/internal/account"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/keys"
+)
+
+var burnStories = stories{
+	"a readable private key burns its key for everybody":   burnProven,
+	"a vendor's readable key is burned for every user":     burnVendor,
+	"an encrypted one flags the key of whoever has it":     burnFlags,
+	"an encrypted one bars a key that nobody has":          burnBars,
+	"suspected first, proven later":                        burnSuspectedThenProven,
+	"burned by hand, also a key that nobody has":           burnReported,
+	"a burned key comes in by no way":                      burnForEver,
+	"a private file sent for nobody's user, or unreadable": burnUnknown,
+	"the advice names the region's help":                   burnAdvice,
+}
+
+// sent sends a private key file where a public one belongs, and returns the answer.
+func (w *world) sent(user string, file []byte) error {
+	w.t.Helper()
+	_, err := w.add(user, string(file))
+	wantKind(w.t, err, exchange.Invalid)
+	return err
+}
+
+// burned finds a key on the list of those that are blocked.
+func (w *world) burned(p pair) (exchange.BurnedKey, bool) {
+	w.t.Helper()
+	list, err := w.room.BurnedKeys(ctx)
+	must(w.t, err)
+	i := slices.IndexFunc(list, func(b exchange.BurnedKey) bool { return b.Fingerprint == p.print })
+	if i < 0 {
+		return exchange.BurnedKey{}, false
+	}
+	return list[i], true
+}
+
+func burnProven(t *testing.T, w *world) {
+	u := w.customer("acme")
+	w.customer("globex")
+	p := w.enrolled("acme")
+	err := w.sent("globex", p.file(t, "")) // for another user: its holder loses it all the same
+	if hint := exchange.HintIn(err); !strings.Contains(hint, "blocked for ever") || !strings.Contains(hint, "acme") {
+		t.Fatalf("the operator is told %q", hint)
+	}
+	if text := exchange.PublicText(err); !strings.HasPrefix(text, keys.PrivateKeyAdvice) || strings.Contains(text, "acme") {
+		t.Fatalf("the sender is told %q", text)
+	}
+	w.wantReason("acme", p, exchange.ReasonKeyBurned)
+	w.wantStates("acme", map[string]string{p.print: exchange.KeyBurned})
+	if got := w.revocations(u, p); len(got) != 1 {
+		t.Fatalf("its sessions go on: %v", got)
+	}
+	if b, _ := w.burned(p); b.How != exchange.BurnExposed || b.Actor != "test" {
+		t.Fatalf("%+v", b)
+	}
+	if n := w.notices(); n["key.burned"] != 1 {
+		t.Fatalf("notices: %v", n)
+	}
+	w.sent("globex", p.file(t, "")) // again: nothing more to do
+	if got, n := w.revocations(u, p), w.notices(); len(got) != 1 || n["key.burned"] != 1 {
+		t.Fatalf("done twice: %v, %v", got, n)
+	}
+}
+
+func burnVendor(t *testing.T, w *world) {
+	users := w.carrier("telco", "acme", "globex")
+	p := w.enrolled("acme-telco")
+	_, err := w.add("globex-telco", p.line)
+	must(t, err)
+	x, err := w.room.KeyExposed(ctx, "test", "globex-telco", keys.Examine(p.file(t, "")))
+	must(t, err)
+	if !slices.Equal(x.Burned, []string{p.print}) || len(x.Flagged)+len(x.Barred) > 0 || !slices.Equal(x.Users, []string{"acme-telco", "globex-telco"}) {
+		t.Fatalf("%+v", x)
+	}
+	for _, u := range users {
+		w.wantReason(u.Name, p, exchange.ReasonKeyBurned)
+		if got := w.revocations(u, p); len(got) != 1 {
+			t.Fatalf("%s: %v", u.Name, got)
+		}
+	}
+	if n := w.notices(); n["key.burned"] != 2 {
+		t.Fatalf("notices: %v", n)
+	}
+}
+
+func burnFlags(t *testing.T, w *world) {
+	w.customer("acme")
+	p := w.enrolled("acme")
+	file := p.file(t, "secret")
+	err := w.sent("acme", file)
+	if !strings.Contains(exchange.HintIn(err), "flagged") {
+		t.Fatalf("the operator is told %q", exchange.HintIn(err))
+	}
+	w.wantReason("acme", p, exchange.ReasonOK) // anybody could have made that file
+	list, err := w.room.Keys(ctx, "acme")
+	if err != nil || list[0].Flag == "" {
+		t.Fatalf("%+v, %v", list, err)
+	}
+	if _, found := w.burned(p); found {
+		t.Fatal("the key is blocked")
+	}
+	w.sent("acme", file)
+	if n := w.notices(); n["key.flagged"] != 1 {
+		t.Fatalf("on one day: %v", n)
+	}
+	w.pass(day)
+	w.sent("acme", file)
+	if n := w.notices(); n["key.flagged"] != 2 {
+		t.Fatalf("a day later: %v", n)
+	}
+	w.sent("acme", p.file(t, ""))
+	w.wantReason("acme", p, exchange.ReasonKeyBurned)
+}
+
+func burnBars(t *testing.T, w *world) {
+	w.customer("acme")
+	p := newPair(t)
+	w.offer("acme", p)
+	x, err := w.room.KeyExposed(ctx, "test", "acme", keys.Examine(p.file(t, "secret")))
+	must(t, err)
+	if !slices.Equal(x.Barred, []string{p.print}) || len(x.Burned)+len(x.Flagged)+len(x.Users) > 0 {
+		t.Fatalf("%+v", x)
+	}
+	if b, _ := w.burned(p); b.How != exchange.BurnSuspected {
+		t.Fatalf("%+v", b)
+	}
+	if list, err := w.room.PendingKeys(ctx, ""); err != nil || len(list) > 0 {
+		t.Fatalf("it still waits: %v, %v", list, err)
+	}
+	_, err = w.add("acme", p.line)
+	wantKind(t, err, exchange.Denied)
+	w.wantReason("acme", p, exchange.ReasonKeyBurned)
+	if n := w.notices(); len(n) > 0 {
+		t.Fatalf("nobody holds it, yet somebody is told: %v", n)
+	}
+}
+
+func burnSuspectedThenProven(t *testing.T, w *world) {
+	w.customer("acme")
+	p := newPair(t)
+	for _, step := range []struct {
+		file []byte
+		how  string
+	}{{p.file(t, "secret"), exchange.BurnSuspected}, {p.file(t, ""), exchange.BurnExposed}, {p.file(t, "secret"), exchange.BurnExposed}} {
+		w.sent("acme", step.file)
+		if b, _ := w.burned(p); b.How != step.how {
+			t.Fatalf("it is %s, want %s", b.How, step.how)
+		}
+	}
+	_, err := w.room.RevokeKey(ctx, "test", p.print, "reported, too", true)
+	must(t, err)
+	if b, _ := w.burned(p); b.How != exchange.BurnExposed {
+		t.Fatalf("what was proven became %s", b.How)
+	}
+}
+
+func burnReported(t *testing.T, w *world) {
+	u := w.customer("acme")
+	p, nobodys := w.enrolled("acme"), newPair(t)
+	out, err := w.room.RevokeKey(ctx, "boss", p.print, "copied", true)
+	must(t, err)
+	if !out.Burned || len(out.Keys) != 1 || len(w.revocations(u, p)) != 1 {
+		t.Fatalf("%+v", out)
+	}
+	w.wantReason("acme", p, exchange.ReasonKeyBurned)
+	out, err = w.room.RevokeKey(ctx, "boss", nobodys.print, "found in a forum", true)
+	if err != nil || !out.Burned || len(out.Keys) > 0 {
+		t.Fatalf("%+v, %v", out, err)
+	}
+	if b, _ := w.burned(nobodys); b.How != exchange.BurnReported || b.Why != "found in a forum" || b.Actor != "boss" {
+		t.Fatalf("%+v", b)
+	}
+	_, err = w.add("acme", nobodys.line)
+	wantKind(t, err, exchange.Denied)
+	for _, mistyped := range []string{"", "SHA256:", "SHA256:short", p.print[:len(p.print)-1], p.print + "=", "MD5:" + p.print, "SHA256:\x00" + p.print[8:]} {
+		_, err = w.room.RevokeKey(ctx, "boss", mistyped, "copied", true)
+		wantKind(t, err, exchange.Invalid)
+	}
+}
+
+func burnForEver(t *testing.T, w *world) {
+	w.customer("acme")
+	w.customer("globex")
+	w.carrier("telco", "acme")
+	live := w.enrolled("acme")
+	exposed, reported, barred := newPair(t), newPair(t), newPair(t)
+	for _, p := range []pair{exposed, reported, barred} {
+		w.offer("globex", p) // they wait, and wait no longer
+	}
+	w.sent("acme", exposed.file(t, ""))
+	w.sent("acme", barred.file(t, "secret"))
+	_, err := w.room.RevokeKey(ctx, "test", reported.print, "copied", true)
+	must(t, err)
+	for name, p := range map[string]pair{"exposed": exposed, "reported": reported, "barred": barred} {
+		for _, user := range []string{"acme", "globex", "acme-telco"} {
+			_, err := w.add(user, p.line)
+			if !exchange.Is(err, exchange.Denied) || exchange.PublicText(err) != "This key can't be used here." {
+				t.Errorf("%s for %s: %v", name, user, err)
+			}
+		}
+		_, err = w.add("acme", p.line, replaces(live))
+		wantKind(t, err, exchange.Denied)
+		_, err = w.room.ApproveKey(ctx, "test", "globex", p.print, account.NewKey{})
+		wantKind(t, err, exchange.NotFound)
+		w.offer("globex", p)
+		if list, err := w.room.PendingKeys(ctx, "globex"); err != nil || len(list) > 0 {
+			t.Errorf("%s waits again: %v, %v", name, list, err)
+		}
+	}
+	w.wantStates("acme", map[string]string{live.print: exchange.KeyActive})
+}
+
+func burnUnknown(t *testing.T, w *world) {
+	w.customer("acme")
+	p := w.enrolled("acme")
+	w.sent("nobody", p.file(t, ""))
+	w.wantReason("acme", p, exchange.ReasonKeyBurned)
+	err := w.sent("acme", []byte("-----BEGIN RSA PRIVATE KEY-----\ndamaged\n-----END RSA PRIVATE KEY-----\n"))
+	if exchange.HintIn(err) != "" {
+		t.Fatalf("nothing was done, but %q", exchange.HintIn(err))
+	}
+}
+
+func burnAdvice(t *testing.T, w *world) {
+	w.customer("acme")
+	_, err := w.room.SetAccount(ctx, "test", "acme", account.Edit{Region: ptr("au")})
+	must(t, err)
+	if text := exchange.PublicText(w.sent("acme", newPair(t).file(t, ""))); !strings.Contains(text, "tell us (help@example.com.au)") {
+		t.Fatalf("the advice is %q", text)
+	}
+	w.policy.Help, w.policy.Regions = "", nil
+	w.open()
+	if text := exchange.PublicText(w.sent("acme", newPair(t).file(t, ""))); text != keys.PrivateKeyAdvice {
+		t.Fatalf("the advice is %q", text)
+	}
+}

@@ -1,0 +1,240 @@
+package account_test
+
+import (
+	"crypto/sha256"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/sallyport-sftp/sallyport/internal/account"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/handover"
+)
+
+var contactStories = stories{
+	"a person is added, found and listed":                       contactAdded,
+	"what cannot be a contact is refused":                       contactRefused,
+	"an address is taken once an account, until its owner goes": contactTwice,
+	"an address of two accounts names nobody":                   contactAmbiguous,
+	"an address is found however its case is written":           contactAnyCase,
+	"a new address is unverified, and old links die":            contactNewAddress,
+	"a changed address is not another contact's":                contactTakesAddress,
+	"an operator's word verifies":                               contactVerified,
+	"who leaves takes links along and leaves keys":              contactLeaves,
+}
+
+func contactAdded(t *testing.T, w *world) {
+	w.customer("acme")
+	w.carrier("telco")
+	jo, err := w.room.AddContact(ctx, "test", exchange.Contact{Account: "acme", Name: "Jo Hill", Email: " Jo.Hill@ACME.Example ", Phone: "+61 2 5550 0000",
+		Roles: []string{"security", "billing", "security"}})
+	must(t, err)
+	if jo.Email != "Jo.Hill@acme.example" || !slices.Equal(jo.Roles, []string{"billing", "security"}) || jo.VerifiedAt != nil {
+		t.Fatalf("%+v", jo)
+	}
+	ann, err := w.room.AddContact(ctx, "test", exchange.Contact{Vendor: "telco", Name: "Ann Ōé 李", Email: "ann@telco.example"})
+	must(t, err)
+	if !slices.Equal(ann.Roles, []string{"technical"}) {
+		t.Fatalf("a contact without roles has %v", ann.Roles)
+	}
+	for _, who := range []string{jo.ID, "Jo.Hill@acme.example"} {
+		if got, err := w.room.Contact(ctx, who); err != nil || got.ID != jo.ID || got.Phone != "+61 2 5550 0000" {
+			t.Fatalf("%s: %+v, %v", who, got, err)
+		}
+	}
+	for of, want := range map[string]int{"": 2, "acme": 1, "telco": 1} {
+		if list, err := w.room.Contacts(ctx, of); err != nil || len(list) != want {
+			t.Fatalf("contacts of %q: %v, %v", of, list, err)
+		}
+	}
+	_, err = w.room.Contacts(ctx, "nobody")
+	wantKind(t, err, exchange.NotFound)
+	for _, who := range []string{"nobody", "nobody@acme.example"} {
+		_, err = w.room.Contact(ctx, who)
+		wantKind(t, err, exchange.NotFound)
+	}
+}
+
+func contactRefused(t *testing.T, w *world) {
+	w.customer("acme")
+	w.carrier("telco")
+	good := exchange.Contact{Account: "acme", Name: "Jo", Email: "jo@acme.example"}
+	for name, c := range map[string]struct {
+		change func(*exchange.Contact)
+		kind   exchange.Kind
+	}{
+		"no address":             {func(c *exchange.Contact) { c.Email = "" }, exchange.Invalid},
+		"no domain":              {func(c *exchange.Contact) { c.Email = "jo" }, exchange.Invalid},
+		"a name with it":         {func(c *exchange.Contact) { c.Email = "Jo <jo@acme.example>" }, exchange.Invalid},
+		"brackets":               {func(c *exchange.Contact) { c.Email = "<jo@acme.example>" }, exchange.Invalid},
+		"two addresses":          {func(c *exchange.Contact) { c.Email = "jo@acme.example, ann@acme.example" }, exchange.Invalid},
+		"a comment":              {func(c *exchange.Contact) { c.Email = "jo@acme.example (Jo)" }, exchange.Invalid},
+		"a header in it":         {func(c *exchange.Contact) { c.Email = "jo@acme.example\r\nBcc: all@acme.example" }, exchange.Invalid},
+		"NUL in it":              {func(c *exchange.Contact) { c.Email = "j\x00o@acme.example" }, exchange.Invalid},
+		"a quoted part":          {func(c *exchange.Contact) { c.Email = `"jo hill"@acme.example` }, exchange.Invalid},
+		"a very long address":    {func(c *exchange.Contact) { c.Email = strings.Repeat("j", 250) + "@acme.example" }, exchange.Invalid},
+		"no name":                {func(c *exchange.Contact) { c.Name = "  " }, exchange.Invalid},
+		"colours in the name":    {func(c *exchange.Contact) { c.Name = "Jo\x1b[31m" }, exchange.Invalid},
+		"a name in Latin-1":      {func(c *exchange.Contact) { c.Name = "J\xf6" }, exchange.Invalid},
+		"a line end in a number": {func(c *exchange.Contact) { c.Phone = "1\n2" }, exchange.Invalid},
+		"an unknown role":        {func(c *exchange.Contact) { c.Roles = []string{"technical", "king"} }, exchange.Invalid},
+		"nobody's contact":       {func(c *exchange.Contact) { c.Account = "" }, exchange.Invalid},
+		"both's contact":         {func(c *exchange.Contact) { c.Vendor = "telco" }, exchange.Invalid},
+		"an unknown account":     {func(c *exchange.Contact) { c.Account = "globex" }, exchange.NotFound},
+		"an unknown vendor":      {func(c *exchange.Contact) { c.Account, c.Vendor = "", "globex" }, exchange.NotFound},
+	} {
+		refused := good
+		c.change(&refused)
+		if _, err := w.room.AddContact(ctx, "test", refused); !exchange.Is(err, c.kind) {
+			t.Errorf("%s: %v, want %v", name, err, c.kind)
+		}
+	}
+	if list, err := w.room.Contacts(ctx, ""); err != nil || len(list) > 0 {
+		t.Fatalf("some were recorded: %v, %v", list, err)
+	}
+}
+
+func contactTwice(t *testing.T, w *world) {
+	w.customer("acme")
+	w.customer("globex")
+	w.person("acme", "jo@acme.example")
+	again := exchange.Contact{Account: "acme", Name: "Jo", Email: "JO@acme.example"}
+	_, err := w.room.AddContact(ctx, "test", again)
+	wantKind(t, err, exchange.Exists)
+	w.person("globex", "jo@acme.example")
+	list, err := w.room.Contacts(ctx, "acme")
+	must(t, err)
+	_, err = w.room.ContactLeaves(ctx, "test", list[0].ID)
+	must(t, err)
+	_, err = w.room.AddContact(ctx, "test", again)
+	must(t, err)
+}
+
+func contactAmbiguous(t *testing.T, w *world) {
+	w.customer("acme")
+	w.customer("globex")
+	jo := w.person("acme", "jo@acme.example")
+	other := w.person("globex", "jo@acme.example")
+	for what, ask := range map[string]func(string) error{
+		"show": func(who string) error { _, err := w.room.Contact(ctx, who); return err },
+		"set": func(who string) error {
+			_, err := w.room.SetContact(ctx, "test", who, account.ContactEdit{})
+			return err
+		},
+		"leave": func(who string) error { _, err := w.room.ContactLeaves(ctx, "test", who); return err },
+	} {
+		if err := ask("jo@acme.example"); !exchange.Is(err, exchange.Conflict) || exchange.HintIn(err) != "name one by its id" {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	_, err := w.room.ContactLeaves(ctx, "test", other.ID)
+	must(t, err)
+	if got, err := w.room.Contact(ctx, "jo@acme.example"); err != nil || got.ID != jo.ID {
+		t.Fatalf("the one who stayed: %+v, %v", got, err)
+	}
+}
+
+func contactAnyCase(t *testing.T, w *world) {
+	w.customer("acme")
+	jo := w.person("acme", "Jo@acme.example")
+	for _, who := range []string{"jo@acme.example", "Jo@ACME.example", "JO@acme.example"} {
+		if got, err := w.room.Contact(ctx, who); err != nil || got.ID != jo.ID {
+			t.Errorf("%s: %+v, %v", who, got, err)
+		}
+	}
+}
+
+// verifyLink makes a link that proves a contact's address, and returns its token.
+func (w *world) verifyLink(c exchange.Contact) []byte {
+	w.t.Helper()
+	token := sha256.Sum256([]byte(c.ID))
+	_, err := w.links.Make(ctx, "test", handover.NewLink{Kind: exchange.LinkVerify, Contact: c.ID, Token: token[:]})
+	must(w.t, err)
+	return token[:]
+}
+
+func contactNewAddress(t *testing.T, w *world) {
+	w.customer("acme")
+	jo := w.person("acme", "jo@acme.example")
+	jo, err := w.room.SetContact(ctx, "test", jo.ID, account.ContactEdit{Verified: ptr("called back")})
+	must(t, err)
+	token := w.verifyLink(jo)
+	if jo, err = w.room.SetContact(ctx, "test", jo.ID, account.ContactEdit{Email: ptr("jo@acme.example"), Name: ptr("Jo Hill-Smith"), Roles: &[]string{"billing"}}); err != nil || jo.VerifiedAt == nil {
+		t.Fatalf("the same address, verified before: %+v, %v", jo, err)
+	}
+	_, err = w.links.Waiting(ctx, token)
+	must(t, err)
+	if jo, err = w.room.SetContact(ctx, "test", "jo@acme.example", account.ContactEdit{Email: ptr("joanna@acme.example")}); err != nil || jo.VerifiedAt != nil || jo.Verified != "" {
+		t.Fatalf("a new address is verified: %+v, %v", jo, err)
+	}
+	// The link lies in the old address's mail: it must not verify the new one.
+	open := func(exchange.Link, []byte) error { return nil }
+	wantKind(t, w.links.Open(ctx, token, "203.0.113.7", open), exchange.NotFound)
+	if jo, err = w.room.Contact(ctx, jo.ID); err != nil || jo.VerifiedAt != nil || jo.Name != "Jo Hill-Smith" || !slices.Equal(jo.Roles, []string{"billing"}) {
+		t.Fatalf("%+v, %v", jo, err)
+	}
+	for name, e := range map[string]account.ContactEdit{"address": {Email: ptr("jo")}, "name": {Name: ptr("")}, "phone": {Phone: ptr("\x07")},
+		"roles": {Roles: &[]string{"king"}}, "word": {Verified: ptr("\x1b")}} {
+		if _, err := w.room.SetContact(ctx, "test", jo.ID, e); !exchange.Is(err, exchange.Invalid) {
+			t.Errorf("a bad %s: %v", name, err)
+		}
+	}
+}
+
+func contactTakesAddress(t *testing.T, w *world) {
+	w.customer("acme")
+	w.person("acme", "jo@acme.example")
+	ann := w.person("acme", "ann@acme.example")
+	_, err := w.room.SetContact(ctx, "test", ann.ID, account.ContactEdit{Email: ptr("Jo@acme.example")})
+	wantKind(t, err, exchange.Exists)
+	_, err = w.room.SetContact(ctx, "test", ann.ID, account.ContactEdit{Email: ptr("ANN@acme.example")})
+	must(t, err)
+}
+
+func contactVerified(t *testing.T, w *world) {
+	w.customer("acme")
+	jo := w.person("acme", "jo@acme.example")
+	_, err := w.room.SetContact(ctx, "test", "jo@acme.example", account.ContactEdit{Verified: ptr("called back on the number in the contract")})
+	must(t, err)
+	jo, err = w.room.Contact(ctx, jo.ID)
+	if err != nil || jo.VerifiedAt == nil || jo.Verified != "called back on the number in the contract" {
+		t.Fatalf("%+v, %v", jo, err)
+	}
+	jo, err = w.room.SetContact(ctx, "test", jo.ID, account.ContactEdit{Email: ptr("jo@new.example"), Verified: ptr("by phone")})
+	if err != nil || jo.VerifiedAt == nil || jo.Verified != "by phone" {
+		t.Fatalf("a new address, verified with the same word: %+v, %v", jo, err)
+	}
+}
+
+func contactLeaves(t *testing.T, w *world) {
+	w.customer("acme")
+	jo := w.person("acme", "jo@acme.example")
+	w.person("acme", "ann@acme.example")
+	token := w.verifyLink(jo)
+	held, lost := newPair(t), newPair(t)
+	byJo := func(n *account.NewKey) { n.Holder = "jo@acme.example" }
+	_, err := w.add("acme", held.line, byJo)
+	must(t, err)
+	_, err = w.add("acme", lost.line, byJo)
+	must(t, err)
+	_, err = w.room.RevokeKey(ctx, "test", lost.print, "laptop lost", false)
+	must(t, err)
+	w.enrolled("acme") // nobody is known to hold it
+
+	out, err := w.room.ContactLeaves(ctx, "test", jo.ID)
+	must(t, err)
+	if len(out.Keys) != 1 || out.Keys[0].Fingerprint != held.print || out.Keys[0].State != exchange.KeyActive || out.Left != 1 || out.Contact.LeftAt == nil {
+		t.Fatalf("%+v", out)
+	}
+	_, err = w.links.Waiting(ctx, token)
+	wantKind(t, err, exchange.NotFound)
+	w.wantReason("acme", held, exchange.ReasonOK) // until somebody decides
+	_, err = w.room.ContactLeaves(ctx, "test", jo.ID)
+	wantKind(t, err, exchange.Conflict)
+	_, err = w.room.FreezeKey(ctx, "test", held.print, "jo@acme.example")
+	wantKind(t, err, exchange.NotFound)
+	_, err = w.add("acme", newPair(t).line, byJo)
+	wantKind(t, err, exchange.NotFound)
+	_, err = w.links.Make(ctx, "test", handover.NewLink{Kind: exchange.LinkVerify, Contact: jo.ID, Token: make([]byte, 32)})
+	wantKind(t, err, exchange.NotFound)
+}

@@ -1,0 +1,351 @@
+package account_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"math/big"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/sallyport-sftp/sallyport/internal/account"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+)
+
+var enrolStories = stories{
+	"several keys are enrolled, all or none":             enrolSeveral,
+	"no more keys than allowed":                          enrolLimit,
+	"two additions at once see one room":                 enrolLimitAtOnce,
+	"a key is one user's, or one vendor's":               enrolOtherUser,
+	"a key added for two users at once is one user's":    enrolOtherUserAtOnce,
+	"a holder is the user's contact":                     enrolHolder,
+	"a key's end lies ahead":                             enrolExpiry,
+	"the policy's end counts when none is asked for":     enrolDefaultExpiry,
+	"types and sizes that the operator does not take":    enrolPolicy,
+	"what is no public key, and nobody's user":           enrolNonsense,
+	"two addresses before a key is issued":               enrolIssued,
+	"holder, end and flag can change, of a live key":     enrolSetKey,
+	"a revoked key may come back":                        enrolAgain,
+	"a revoked key is not found among those that can be": enrolRevokedIsGone,
+}
+
+func enrolSeveral(t *testing.T, w *world) {
+	w.customer("acme")
+	w.customer("globex")
+	taken := w.enrolled("globex")
+	a, b := newPair(t), newPair(t)
+	_, err := w.add("acme", a.line+"\n# a comment\n"+b.line+taken.line)
+	wantKind(t, err, exchange.Denied)
+	w.wantStates("acme", map[string]string{})
+	added, err := w.add("acme", a.line+b.line+a.line)
+	must(t, err)
+	if len(added) != 2 || added[0].Origin != exchange.OriginSubmitted || added[0].State != exchange.KeyActive || added[0].ExpiresAt != nil {
+		t.Fatalf("%+v", added)
+	}
+	w.wantStates("acme", map[string]string{a.print: exchange.KeyActive, b.print: exchange.KeyActive})
+	w.wantReason("acme", a, exchange.ReasonOK)
+	_, err = w.add("acme", newPair(t).line+b.line)
+	wantKind(t, err, exchange.Exists)
+	if got := w.states("acme"); len(got) != 2 {
+		t.Fatalf("a refused file left %v", got)
+	}
+}
+
+func enrolLimit(t *testing.T, w *world) {
+	w.policy.MaxKeys = 3
+	w.open()
+	w.customer("acme")
+	first := w.enrolled("acme")
+	_, err := w.add("acme", newPair(t).line+newPair(t).line+newPair(t).line)
+	wantKind(t, err, exchange.Busy)
+	if got := w.states("acme"); len(got) != 1 {
+		t.Fatalf("one too many left %v", got)
+	}
+	_, err = w.add("acme", newPair(t).line+newPair(t).line)
+	must(t, err)
+	_, err = w.add("acme", newPair(t).line)
+	wantKind(t, err, exchange.Busy)
+	_, err = w.room.RevokeKey(ctx, "test", first.print, "old", false)
+	must(t, err)
+	w.enrolled("acme")
+}
+
+func enrolLimitAtOnce(t *testing.T, w *world) {
+	w.customer("acme")
+	var wg sync.WaitGroup
+	for range 8 {
+		p := newPair(t)
+		wg.Go(func() {
+			if _, err := w.add("acme", p.line); err != nil && !exchange.Is(err, exchange.Busy) {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if got := w.states("acme"); len(got) != w.policy.MaxKeys {
+		t.Fatalf("%d keys of %d", len(got), w.policy.MaxKeys)
+	}
+}
+
+func enrolOtherUser(t *testing.T, w *world) {
+	w.customer("acme")
+	w.customer("globex")
+	w.carrier("telco", "acme", "globex")
+	w.carrier("postco", "acme")
+	p := w.enrolled("acme")
+	for _, user := range []string{"globex", "acme-telco"} {
+		_, err := w.add(user, p.line)
+		wantKind(t, err, exchange.Denied)
+		if text := exchange.PublicText(err); strings.Contains(text, "acme") {
+			t.Errorf("the answer names whose key it is: %s", text)
+		}
+	}
+	vendors := w.enrolled("acme-telco")
+	_, err := w.add("globex-telco", vendors.line)
+	must(t, err)
+	w.wantReason("globex-telco", vendors, exchange.ReasonOK)
+	for _, user := range []string{"acme-postco", "acme"} {
+		_, err = w.add(user, vendors.line)
+		wantKind(t, err, exchange.Denied)
+	}
+	w.wantReason("acme", vendors, exchange.ReasonOtherUsersKey)
+}
+
+func enrolOtherUserAtOnce(t *testing.T, w *world) {
+	users := []string{"acme", "globex", "initech"}
+	for _, u := range users {
+		w.customer(u)
+	}
+	for range 5 {
+		p := newPair(t)
+		var wg sync.WaitGroup
+		for _, u := range users {
+			wg.Go(func() {
+				if _, err := w.add(u, p.line); err != nil && !exchange.Is(err, exchange.Denied) {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if holders, err := w.room.Key(ctx, p.print); err != nil || len(holders) != 1 {
+			t.Fatalf("%d users hold one key, %v", len(holders), err)
+		}
+	}
+}
+
+func enrolHolder(t *testing.T, w *world) {
+	w.customer("acme")
+	w.customer("globex")
+	w.carrier("telco", "acme")
+	jo := w.person("acme", "jo@acme.example")
+	w.person("globex", "sam@globex.example")
+	ann, err := w.room.AddContact(ctx, "test", exchange.Contact{Vendor: "telco", Name: "Ann", Email: "ann@telco.example"})
+	must(t, err)
+	for _, c := range []struct {
+		user, holder string
+		want         exchange.Contact
+	}{{"acme", "JO@acme.example", jo}, {"acme", jo.ID, jo}, {"acme-telco", "ann@telco.example", ann}, {"acme-telco", jo.ID, jo}} {
+		added, err := w.add(c.user, newPair(t).line, func(n *account.NewKey) { n.Holder = c.holder })
+		must(t, err)
+		if added[0].Holder != c.want.Email || added[0].HolderID != c.want.ID {
+			t.Errorf("%s for %s: %+v", c.holder, c.user, added[0])
+		}
+	}
+	for _, c := range []struct{ user, holder string }{{"acme", "sam@globex.example"}, {"acme", "ann@telco.example"}, {"acme", "nobody"}} {
+		_, err := w.add(c.user, newPair(t).line, func(n *account.NewKey) { n.Holder = c.holder })
+		wantKind(t, err, exchange.NotFound)
+	}
+}
+
+func enrolExpiry(t *testing.T, w *world) {
+	w.customer("acme")
+	for _, at := range []time.Time{exchange.FromMicros(w.micros.Load()), exchange.FromMicros(w.micros.Load()).Add(-time.Second), {}} {
+		_, err := w.add("acme", newPair(t).line, func(n *account.NewKey) { n.Expires = &at })
+		wantKind(t, err, exchange.Invalid)
+	}
+	at := exchange.FromMicros(w.micros.Load()).Add(day)
+	p := newPair(t)
+	added, err := w.add("acme", p.line, func(n *account.NewKey) { n.Expires = &at })
+	must(t, err)
+	if !added[0].ExpiresAt.Equal(at) {
+		t.Fatalf("it ends on %v", added[0].ExpiresAt)
+	}
+	w.wantReason("acme", p, exchange.ReasonOK)
+	w.pass(day)
+	w.wantReason("acme", p, exchange.ReasonKeyExpired)
+	w.wantStates("acme", map[string]string{p.print: exchange.KeyExpired})
+}
+
+func enrolDefaultExpiry(t *testing.T, w *world) {
+	w.policy.KeyExpiry = 365 * day
+	w.open()
+	w.customer("acme")
+	added, err := w.add("acme", newPair(t).line)
+	must(t, err)
+	if got := added[0].ExpiresAt.Sub(added[0].CreatedAt); got != 365*day {
+		t.Fatalf("the key lives for %v", got)
+	}
+	at := exchange.FromMicros(w.micros.Load()).Add(3 * 365 * day)
+	added, err = w.add("acme", newPair(t).line, func(n *account.NewKey) { n.Expires = &at })
+	if err != nil || !added[0].ExpiresAt.Equal(at) {
+		t.Fatalf("%+v, %v", added, err)
+	}
+}
+
+// rsaLine is the public half of an RSA key of a size, of which nobody has the
+// private one.
+func rsaLine(t testing.TB, bits int) string {
+	t.Helper()
+	n := new(big.Int).Lsh(big.NewInt(1), uint(bits-1))
+	n.SetBit(n, 0, 1)
+	k, err := ssh.NewPublicKey(&rsa.PublicKey{N: n, E: 65537})
+	must(t, err)
+	return string(ssh.MarshalAuthorizedKey(k))
+}
+
+func enrolPolicy(t *testing.T, w *world) {
+	curve, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	must(t, err)
+	k, err := ssh.NewPublicKey(&curve.PublicKey)
+	must(t, err)
+	ec := string(ssh.MarshalAuthorizedKey(k))
+	w.customer("acme")
+	w.policy.MaxKeys = 100
+	for _, c := range []struct {
+		name, line string
+		types      []string
+		min, max   int
+		ok         bool
+	}{
+		{"ed25519 alone", newPair(t).line, []string{"ed25519"}, 2048, 8192, true},
+		{"ecdsa where only ed25519 is", ec, []string{"ed25519"}, 2048, 8192, false},
+		{"rsa where only ed25519 is", rsaLine(t, 3072), []string{"ed25519", "ecdsa"}, 2048, 8192, false},
+		{"ecdsa", ec, []string{"ecdsa"}, 2048, 8192, true},
+		{"rsa one bit too small", rsaLine(t, 3071), []string{"rsa"}, 3072, 4096, false},
+		{"rsa at the least", rsaLine(t, 3072), []string{"rsa"}, 3072, 4096, true},
+		{"rsa at the most", rsaLine(t, 4096), []string{"rsa"}, 3072, 4096, true},
+		{"rsa one bit too large", rsaLine(t, 4097), []string{"rsa"}, 3072, 4096, false},
+		{"one good, one not", newPair(t).line + rsaLine(t, 2048), []string{"ed25519", "rsa"}, 3072, 4096, false},
+	} {
+		w.policy.KeyTypes, w.policy.MinRSA, w.policy.MaxRSA = c.types, c.min, c.max
+		w.open()
+		before := len(w.states("acme"))
+		_, err := w.add("acme", c.line)
+		if c.ok && err != nil || !c.ok && !exchange.Is(err, exchange.Invalid) {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		if !c.ok && len(w.states("acme")) != before {
+			t.Errorf("%s was enrolled in part", c.name)
+		}
+	}
+}
+
+func enrolNonsense(t *testing.T, w *world) {
+	w.customer("acme")
+	for _, text := range []string{"", "hello", "ssh-ed25519 AAAA", "ssh-dss AAAAB3NzaC1kc3MAAAA="} {
+		_, err := w.add("acme", text)
+		wantKind(t, err, exchange.Invalid)
+	}
+	_, err := w.add("nobody", newPair(t).line)
+	wantKind(t, err, exchange.NotFound)
+	_, err = w.add("acme", newPair(t).line+newPair(t).line, func(n *account.NewKey) { n.Replaces = "SHA256:x" })
+	wantKind(t, err, exchange.Invalid)
+}
+
+func enrolIssued(t *testing.T, w *world) {
+	w.customer("acme")
+	issued := func(n *account.NewKey) { n.Origin = exchange.OriginIssued }
+	_, err := w.add("acme", newPair(t).line, issued)
+	wantKind(t, err, exchange.Conflict)
+	w.person("acme", "jo@acme.example")
+	_, err = w.add("acme", newPair(t).line, issued)
+	wantKind(t, err, exchange.Conflict)
+	gone := w.person("acme", "gone@acme.example")
+	_, err = w.room.ContactLeaves(ctx, "test", gone.ID)
+	must(t, err)
+	_, err = w.add("acme", newPair(t).line, issued)
+	wantKind(t, err, exchange.Conflict)
+	w.person("acme", "ann@acme.example")
+	added, err := w.add("acme", newPair(t).line, issued)
+	if err != nil || added[0].Origin != exchange.OriginIssued {
+		t.Fatalf("%+v, %v", added, err)
+	}
+
+	// The vendor's contact with the same address is the same person.
+	w.carrier("telco", "globex")
+	w.person("globex", "sam@globex.example")
+	_, err = w.room.AddContact(ctx, "test", exchange.Contact{Vendor: "telco", Name: "Sam", Email: "SAM@globex.example"})
+	must(t, err)
+	_, err = w.add("globex-telco", newPair(t).line, issued)
+	wantKind(t, err, exchange.Conflict)
+}
+
+func enrolSetKey(t *testing.T, w *world) {
+	w.customer("acme")
+	jo := w.person("acme", "jo@acme.example")
+	p := w.enrolled("acme")
+	at := exchange.FromMicros(w.micros.Load()).Add(day)
+	k, err := w.room.SetKey(ctx, "test", "acme", p.print, account.KeyEdit{Holder: ptr("jo@acme.example"), Expires: &at, Flag: ptr("ask them")})
+	if err != nil || k.HolderID != jo.ID || !k.ExpiresAt.Equal(at) || k.Flag != "ask them" || k.State != exchange.KeyActive {
+		t.Fatalf("%+v, %v", k, err)
+	}
+	k, err = w.room.SetKey(ctx, "test", "acme", p.print, account.KeyEdit{Holder: ptr(""), Expires: &time.Time{}, Flag: ptr("")})
+	if err != nil || k.HolderID != "" || k.ExpiresAt != nil || k.Flag != "" {
+		t.Fatalf("%+v, %v", k, err)
+	}
+	_, err = w.room.SetKey(ctx, "test", "acme", p.print, account.KeyEdit{Holder: ptr("nobody")})
+	wantKind(t, err, exchange.NotFound)
+	_, err = w.room.SetKey(ctx, "test", "acme", "SHA256:nobody's", account.KeyEdit{})
+	wantKind(t, err, exchange.NotFound)
+	_, err = w.room.SetKey(ctx, "test", "nobody", p.print, account.KeyEdit{})
+	wantKind(t, err, exchange.NotFound)
+	_, err = w.room.SetKey(ctx, "test", "acme", p.print, account.KeyEdit{Flag: ptr("red\x1b[31m\x00")})
+	wantKind(t, err, exchange.Invalid)
+}
+
+func enrolAgain(t *testing.T, w *world) {
+	w.customer("acme")
+	w.customer("globex")
+	p := w.enrolled("acme")
+	_, err := w.room.RevokeKey(ctx, "test", p.print, "a mistake", false)
+	must(t, err)
+	w.wantReason("acme", p, exchange.ReasonKeyRevoked)
+	_, err = w.add("globex", p.line) // free again
+	must(t, err)
+	_, err = w.room.RevokeKey(ctx, "test", p.print, "another", false)
+	must(t, err)
+	_, err = w.add("acme", p.line)
+	must(t, err)
+	w.wantReason("acme", p, exchange.ReasonOK)
+	w.wantReason("globex", p, exchange.ReasonKeyRevoked)
+}
+
+func enrolRevokedIsGone(t *testing.T, w *world) {
+	u := w.customer("acme")
+	p := w.enrolled("acme")
+	out, err := w.room.RevokeKey(ctx, "test", p.print, "laptop lost", false)
+	must(t, err)
+	if len(out.Keys) != 1 || out.Burned || len(out.Warnings) != 1 || !strings.Contains(out.Warnings[0], "last key of user acme") {
+		t.Fatalf("%+v", out)
+	}
+	if got := w.revocations(u, p); len(got) != 1 || got[0] != "laptop lost" {
+		t.Fatalf("revocations: %v", got)
+	}
+	_, err = w.room.RevokeKey(ctx, "test", p.print, "again", false)
+	wantKind(t, err, exchange.NotFound)
+	_, err = w.room.RevokeKey(ctx, "test", newPair(t).print, "unknown", false)
+	wantKind(t, err, exchange.NotFound)
+	_, err = w.room.RevokeKey(ctx, "test", p.print, " \n", false)
+	wantKind(t, err, exchange.Invalid)
+	_, err = w.room.SetKey(ctx, "test", "acme", p.print, account.KeyEdit{})
+	wantKind(t, err, exchange.NotFound)
+	list, err := w.room.Key(ctx, p.print)
+	if err != nil || len(list) != 1 || list[0].State != exchange.KeyRevoked || list[0].RevokedWhy != "laptop lost" {
+		t.Fatalf("%+v, %v", list, err)
+	}
+}

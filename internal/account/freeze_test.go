@@ -1,0 +1,192 @@
+package account_test
+
+import (
+	"testing"
+
+	"github.com/sallyport-sftp/sallyport/internal/account"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+)
+
+var freezeStories = stories{
+	"any contact freezes a key, a second one thaws it":  freezeAndThaw,
+	"a new key after a freeze needs the second contact": freezeThenAdd,
+	"a revoked frozen key still asks for the second":    freezeThenRevoke,
+	"two contacts with one address are one person":      freezeOneAddress,
+	"a vendor's key freezes for all its users":          freezeVendor,
+	"a frozen key is not enrolled for another user":     freezeNotElsewhere,
+	"who has no say": freezeStrangers,
+}
+
+// people gives an account two contacts, jo and ann.
+func (w *world) people(of string) {
+	w.t.Helper()
+	w.person(of, "jo@"+of+".example")
+	w.person(of, "ann@"+of+".example")
+}
+
+func freezeAndThaw(t *testing.T, w *world) {
+	u := w.customer("acme")
+	w.people("acme")
+	p, other := w.enrolled("acme"), w.enrolled("acme")
+	list, err := w.room.FreezeKey(ctx, "test", p.print, "JO@acme.example")
+	must(t, err)
+	if len(list) != 1 || list[0].State != exchange.KeyFrozen || list[0].FrozenBy != "jo@acme.example" || list[0].FrozenAt == nil {
+		t.Fatalf("%+v", list)
+	}
+	if got := w.revocations(u, p); len(got) != 1 {
+		t.Fatalf("its sessions go on: %v", got)
+	}
+	w.wantReason("acme", p, exchange.ReasonKeyFrozen)
+	w.wantReason("acme", other, exchange.ReasonOK)
+	if n := w.notices(); n["key.frozen"] != 1 {
+		t.Fatalf("notices: %v", n)
+	}
+	_, err = w.room.FreezeKey(ctx, "test", p.print, "ann@acme.example")
+	wantKind(t, err, exchange.Conflict)
+	_, err = w.room.ThawKey(ctx, "test", p.print, "jo@acme.example")
+	wantKind(t, err, exchange.Denied)
+	w.wantReason("acme", p, exchange.ReasonKeyFrozen)
+	list, err = w.room.ThawKey(ctx, "test", p.print, "ann@acme.example")
+	if err != nil || list[0].State != exchange.KeyActive || list[0].FrozenAt != nil {
+		t.Fatalf("%+v, %v", list, err)
+	}
+	w.wantReason("acme", p, exchange.ReasonOK)
+	_, err = w.room.ThawKey(ctx, "test", p.print, "ann@acme.example")
+	wantKind(t, err, exchange.Conflict)
+	_, err = w.room.FreezeKey(ctx, "test", p.print, "ann@acme.example") // again, by the other
+	must(t, err)
+	if n := w.notices(); n["key.frozen"] != 2 {
+		t.Fatalf("the second freeze is not told: %v", n)
+	}
+	_, err = w.room.ThawKey(ctx, "test", p.print, "jo@acme.example")
+	must(t, err)
+	w.enrolled("acme") // nothing is frozen: nobody has to confirm
+}
+
+// confirmed tries to enrol a new key at a contact's word.
+func (w *world) confirmed(user, by string) error {
+	_, err := w.add(user, newPair(w.t).line, func(n *account.NewKey) { n.ConfirmedBy = by })
+	return err
+}
+
+func freezeThenAdd(t *testing.T, w *world) {
+	w.customer("acme")
+	w.people("acme")
+	p, live := w.enrolled("acme"), w.enrolled("acme")
+	jo, err := w.room.Contact(ctx, "jo@acme.example")
+	must(t, err)
+	_, err = w.room.FreezeKey(ctx, "test", p.print, jo.ID)
+	must(t, err)
+	for _, by := range []string{"", jo.ID, "Jo@acme.example"} {
+		wantKind(t, w.confirmed("acme", by), exchange.Denied)
+	}
+	wantKind(t, w.confirmed("acme", "nobody@acme.example"), exchange.NotFound)
+	_, err = w.add("acme", newPair(t).line, replaces(live)) // a rotation is a new key, too
+	wantKind(t, err, exchange.Denied)
+	waiting := newPair(t)
+	w.offer("acme", waiting)
+	_, err = w.room.ApproveKey(ctx, "test", "acme", waiting.print, account.NewKey{})
+	wantKind(t, err, exchange.Denied)
+	must(t, w.confirmed("acme", "ann@acme.example"))
+	must(t, w.confirmed("acme", "")) // confirmed once, since the freeze
+	w.wantReason("acme", p, exchange.ReasonKeyFrozen)
+}
+
+func freezeThenRevoke(t *testing.T, w *world) {
+	w.customer("acme")
+	w.people("acme")
+	p := w.enrolled("acme")
+	_, err := w.room.FreezeKey(ctx, "test", p.print, "jo@acme.example")
+	must(t, err)
+	_, err = w.room.RevokeKey(ctx, "test", p.print, "lost", false)
+	must(t, err)
+	for _, by := range []string{"", "jo@acme.example"} {
+		wantKind(t, w.confirmed("acme", by), exchange.Denied)
+	}
+	_, err = w.add("acme", p.line) // nor comes the frozen one back by this way
+	wantKind(t, err, exchange.Denied)
+	must(t, w.confirmed("acme", "ann@acme.example"))
+}
+
+func freezeOneAddress(t *testing.T, w *world) {
+	w.carrier("telco", "acme")
+	jo := w.person("acme", "jo@telco.example")
+	twin, err := w.room.AddContact(ctx, "test", exchange.Contact{Vendor: "telco", Name: "Jo", Email: "JO@telco.example"})
+	must(t, err)
+	p := w.enrolled("acme-telco")
+	_, err = w.room.FreezeKey(ctx, "test", p.print, jo.ID)
+	must(t, err)
+	_, err = w.room.ThawKey(ctx, "test", p.print, twin.ID)
+	wantKind(t, err, exchange.Denied)
+	wantKind(t, w.confirmed("acme-telco", twin.ID), exchange.Denied)
+	ann, err := w.room.AddContact(ctx, "test", exchange.Contact{Vendor: "telco", Name: "Ann", Email: "ann@telco.example"})
+	must(t, err)
+	must(t, w.confirmed("acme-telco", ann.ID))
+	_, err = w.room.ThawKey(ctx, "test", p.print, ann.ID)
+	must(t, err)
+}
+
+func freezeVendor(t *testing.T, w *world) {
+	users := w.carrier("telco", "acme", "globex")
+	w.people("acme")
+	w.people("globex")
+	p := w.enrolled("acme-telco")
+	_, err := w.add("globex-telco", p.line)
+	must(t, err)
+	list, err := w.room.FreezeKey(ctx, "test", p.print, "jo@globex.example")
+	if err != nil || len(list) != 2 {
+		t.Fatalf("%+v, %v", list, err)
+	}
+	for _, u := range users {
+		w.wantReason(u.Name, p, exchange.ReasonKeyFrozen)
+		if got := w.revocations(u, p); len(got) != 1 {
+			t.Fatalf("%s: %v", u.Name, got)
+		}
+	}
+	if n := w.notices(); n["key.frozen"] != 2 {
+		t.Fatalf("notices: %v", n)
+	}
+	wantKind(t, w.confirmed("acme-telco", ""), exchange.Denied)
+	_, err = w.room.ThawKey(ctx, "test", p.print, "ann@acme.example") // of the other account
+	must(t, err)
+	for _, u := range users {
+		w.wantReason(u.Name, p, exchange.ReasonOK)
+	}
+}
+
+func freezeNotElsewhere(t *testing.T, w *world) {
+	w.carrier("telco", "acme", "globex")
+	w.people("acme")
+	p := w.enrolled("acme-telco")
+	_, err := w.room.FreezeKey(ctx, "test", p.print, "jo@acme.example")
+	must(t, err)
+	_, err = w.add("globex-telco", p.line)
+	wantKind(t, err, exchange.Denied)
+	w.wantStates("globex-telco", map[string]string{})
+	_, err = w.room.ThawKey(ctx, "test", p.print, "ann@acme.example")
+	must(t, err)
+	_, err = w.add("globex-telco", p.line)
+	must(t, err)
+}
+
+func freezeStrangers(t *testing.T, w *world) {
+	w.customer("acme")
+	w.customer("globex")
+	w.people("acme")
+	w.people("globex")
+	p := w.enrolled("acme")
+	for _, by := range []string{"jo@globex.example", "nobody@acme.example", ""} {
+		_, err := w.room.FreezeKey(ctx, "test", p.print, by)
+		wantKind(t, err, exchange.NotFound)
+	}
+	_, err := w.room.FreezeKey(ctx, "test", newPair(t).print, "jo@acme.example")
+	wantKind(t, err, exchange.NotFound)
+	w.wantReason("acme", p, exchange.ReasonOK)
+	_, err = w.room.FreezeKey(ctx, "test", p.print, "jo@acme.example")
+	must(t, err)
+	for _, by := range []string{"ann@globex.example", ""} {
+		_, err = w.room.ThawKey(ctx, "test", p.print, by)
+		wantKind(t, err, exchange.NotFound)
+	}
+	w.wantReason("acme", p, exchange.ReasonKeyFrozen)
+}

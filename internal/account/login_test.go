@@ -1,0 +1,263 @@
+package account_test
+
+import (
+	"net/netip"
+	"testing"
+
+	"github.com/sallyport-sftp/sallyport/internal/account"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+)
+
+var loginStories = stories{
+	"every reason, and which comes first":             loginReasons,
+	"each list of addresses must allow one":           loginAddresses,
+	"usernames that are no text are unknown":          loginNoText,
+	"what was revoked since is noticed":               loginConfirm,
+	"a read-only account may log in, and a session":   loginReadOnly,
+	"networks of both families, however written":      loginNetworks,
+	"a state or a list that changes ends the session": loginSessionsEnd,
+}
+
+// scene is a user "acme" with a key of its own, and one that nobody has.
+type scene struct {
+	*world
+	key, nobodys pair
+}
+
+// The turns that a scene may take.
+func (s scene) revoke() { s.done(s.room.RevokeKey(ctx, "test", s.key.print, "old", false)) }
+func (s scene) burn()   { s.done(s.room.RevokeKey(ctx, "test", s.key.print, "copied", true)) }
+func (s scene) freeze() { s.done(s.room.FreezeKey(ctx, "test", s.key.print, "jo@acme.example")) }
+func (s scene) rotate() { s.rotated("acme", s.key) }
+func (s scene) later()  { s.pass(20 * day) }
+func (s scene) expire() {
+	at := exchange.FromMicros(s.micros.Load())
+	s.done(s.room.SetKey(ctx, "test", "acme", s.key.print, account.KeyEdit{Expires: &at}))
+}
+func (s scene) disable() {
+	s.done(s.room.SetUser(ctx, "test", "acme", account.UserEdit{Enabled: ptr(false)}))
+}
+func (s scene) state(now string) { s.done(s.room.SetState(ctx, "test", "acme", now)) }
+func (s scene) elsewhere() {
+	s.done(s.room.SetUser(ctx, "test", "acme", account.UserEdit{AllowIPs: &[]string{"198.51.100.0/24"}}))
+}
+
+func (s scene) done(_ any, err error) {
+	s.t.Helper()
+	must(s.t, err)
+}
+
+func loginReasons(t *testing.T, w *world) {
+	own := func(s scene) pair { return s.key }
+	other := func(s scene) pair { return s.nobodys }
+	for name, c := range map[string]struct {
+		user  string
+		key   func(scene) pair
+		turns func(scene)
+		want  string
+	}{
+		"nothing is wrong":                      {"acme", own, func(scene) {}, exchange.ReasonOK},
+		"nobody has the key":                    {"acme", other, func(scene) {}, exchange.ReasonUnknownKey},
+		"it waits":                              {"acme", other, func(s scene) { s.offer("acme", s.nobodys) }, exchange.ReasonKeyPending},
+		"it waits for another":                  {"acme", other, func(s scene) { s.offer("globex", s.nobodys) }, exchange.ReasonUnknownKey},
+		"another user's":                        {"acme", other, func(s scene) { s.done(s.add("globex", s.nobodys.line)) }, exchange.ReasonOtherUsersKey},
+		"it waited, and became another's":       {"acme", other, func(s scene) { s.offer("acme", s.nobodys); s.done(s.add("globex", s.nobodys.line)) }, exchange.ReasonOtherUsersKey},
+		"nobody's name, and a good key":         {"acmee", own, func(scene) {}, exchange.ReasonUnknownUser},
+		"nobody's name, and a burned key":       {"acmee", own, scene.burn, exchange.ReasonUnknownUser},
+		"another user's name":                   {"globex", own, func(scene) {}, exchange.ReasonOtherUsersKey},
+		"another user's name, a revoked key":    {"globex", own, scene.revoke, exchange.ReasonUnknownKey},
+		"burned":                                {"acme", own, scene.burn, exchange.ReasonKeyBurned},
+		"burned before anybody had it":          {"acme", other, func(s scene) { s.done(s.room.RevokeKey(ctx, "test", s.nobodys.print, "x", true)) }, exchange.ReasonKeyBurned},
+		"revoked, then burned":                  {"acme", own, func(s scene) { s.revoke(); s.burn() }, exchange.ReasonKeyBurned},
+		"revoked":                               {"acme", own, scene.revoke, exchange.ReasonKeyRevoked},
+		"frozen":                                {"acme", own, scene.freeze, exchange.ReasonKeyFrozen},
+		"frozen, then revoked":                  {"acme", own, func(s scene) { s.freeze(); s.revoke() }, exchange.ReasonKeyRevoked},
+		"expired":                               {"acme", own, scene.expire, exchange.ReasonKeyExpired},
+		"expired and frozen":                    {"acme", own, func(s scene) { s.expire(); s.freeze() }, exchange.ReasonKeyFrozen},
+		"being replaced":                        {"acme", own, scene.rotate, exchange.ReasonOK},
+		"being replaced and frozen":             {"acme", own, func(s scene) { s.rotate(); s.freeze() }, exchange.ReasonKeyFrozen},
+		"replaced":                              {"acme", own, func(s scene) { s.rotate(); s.later() }, exchange.ReasonKeyReplaced},
+		"replaced, and expired since":           {"acme", own, func(s scene) { s.rotate(); s.expire(); s.later() }, exchange.ReasonKeyReplaced},
+		"revoked while it was being replaced":   {"acme", own, func(s scene) { s.rotate(); s.revoke(); s.later() }, exchange.ReasonKeyRevoked},
+		"disabled":                              {"acme", own, scene.disable, exchange.ReasonUserDisabled},
+		"disabled, with an expired key":         {"acme", own, func(s scene) { s.disable(); s.expire() }, exchange.ReasonKeyExpired},
+		"disabled, with an unknown key":         {"acme", other, scene.disable, exchange.ReasonUnknownKey},
+		"suspended":                             {"acme", own, func(s scene) { s.state(exchange.AccountSuspended) }, exchange.ReasonSuspended},
+		"suspended and disabled":                {"acme", own, func(s scene) { s.state(exchange.AccountSuspended); s.disable() }, exchange.ReasonUserDisabled},
+		"suspended, from elsewhere":             {"acme", own, func(s scene) { s.state(exchange.AccountSuspended); s.elsewhere() }, exchange.ReasonSuspended},
+		"suspended and reinstated":              {"acme", own, func(s scene) { s.state(exchange.AccountSuspended); s.state(exchange.AccountActive) }, exchange.ReasonOK},
+		"closed":                                {"acme", own, func(s scene) { s.state(exchange.AccountClosed) }, exchange.ReasonClosed},
+		"read-only":                             {"acme", own, func(s scene) { s.state(exchange.AccountReadOnly) }, exchange.ReasonOK},
+		"from elsewhere":                        {"acme", own, scene.elsewhere, exchange.ReasonAddress},
+		"from elsewhere, with a frozen key":     {"acme", own, func(s scene) { s.elsewhere(); s.freeze() }, exchange.ReasonKeyFrozen},
+		"from elsewhere, and the name's nobody": {"acmee", own, scene.elsewhere, exchange.ReasonUnknownUser},
+	} {
+		// Each turn needs fresh rows: the same database under other names.
+		s := scene{world: w, nobodys: newPair(t)}
+		w.clear()
+		w.customer("acme")
+		w.customer("globex")
+		w.people("acme")
+		s.key = w.enrolled("acme")
+		c.turns(s)
+		k := c.key(s)
+		l, reason, err := w.room.Check(ctx, c.user, k.print, netip.MustParseAddr("203.0.113.7"))
+		if err != nil || reason != c.want {
+			t.Errorf("%s: %s, want %s (%v)", name, reason, c.want, err)
+		}
+		if reason == exchange.ReasonOK && (l.User.Name != "acme" || l.KeyID == "" || l.Fingerprint != k.print || l.ReadOnly != (name == "read-only")) {
+			t.Errorf("%s: %+v", name, l)
+		}
+	}
+}
+
+func loginAddresses(t *testing.T, w *world) {
+	here := netip.MustParseAddr("203.0.113.7")
+	yes, no := []string{"203.0.113.0/24", "2001:db8::/32"}, []string{"198.51.100.1/32"}
+	w.customer("acme")
+	p := w.enrolled("acme")
+	for i, c := range []struct {
+		user, account     []string
+		region            string
+		defaults, region1 []string
+		ok                bool
+	}{
+		{nil, nil, "", nil, nil, true},
+		{yes, nil, "", nil, nil, true},
+		{no, nil, "", nil, nil, false},
+		{append(no, yes...), nil, "", nil, nil, true},
+		{nil, yes, "", nil, nil, true},
+		{nil, no, "", nil, nil, false},
+		{yes, no, "", nil, nil, false}, // each must allow it
+		{no, yes, "", nil, nil, false},
+		{nil, nil, "", yes, no, true},
+		{nil, nil, "", no, yes, false},
+		{yes, yes, "", no, nil, false},
+		{nil, nil, "au", no, yes, true},  // the region's own list counts alone
+		{nil, nil, "au", yes, no, false}, //
+		{nil, nil, "nz", no, yes, false}, // an unknown region has the default
+		{nil, nil, "au", no, nil, true},  // its own list may be empty
+	} {
+		w.policy.Regions = nil // so that an account may have one that is not configured
+		w.policy.EndpointIPs = map[string][]string{"": c.defaults, "au": c.region1}
+		w.open()
+		clean := func(list []string) *[]string { out := append([]string{}, list...); return &out }
+		_, err := w.room.SetUser(ctx, "test", "acme", account.UserEdit{AllowIPs: clean(c.user)})
+		must(t, err)
+		_, err = w.room.SetAccount(ctx, "test", "acme", account.Edit{AllowIPs: clean(c.account), Region: ptr(c.region)})
+		must(t, err)
+		want := exchange.ReasonAddress
+		if c.ok {
+			want = exchange.ReasonOK
+		}
+		l, reason, err := w.room.Check(ctx, "acme", p.print, here)
+		if err != nil || reason != want || l.Region != c.region {
+			t.Errorf("%d: %s in region %q, want %s (%v)", i, reason, l.Region, want, err)
+		}
+	}
+}
+
+func loginNetworks(t *testing.T, w *world) {
+	w.customer("acme")
+	p := w.enrolled("acme")
+	for _, c := range []struct {
+		list, from string
+		ok         bool
+	}{
+		{"203.0.113.7", "203.0.113.7", true}, {"203.0.113.7", "203.0.113.8", false}, {"203.0.113.99/24", "203.0.113.7", true},
+		{"2001:db8::/32", "2001:db8:5::1", true}, {"2001:db8::1", "2001:db8::2", false}, {"0.0.0.0/0", "2001:db8::1", false},
+		{"::/0", "203.0.113.7", false}, {"::ffff:203.0.113.7", "203.0.113.7", true}, {"::ffff:203.0.113.0/120", "203.0.113.7", true},
+	} {
+		_, err := w.room.SetUser(ctx, "test", "acme", account.UserEdit{AllowIPs: &[]string{c.list}})
+		must(t, err)
+		_, reason, err := w.room.Check(ctx, "acme", p.print, netip.MustParseAddr(c.from))
+		if err != nil || (reason == exchange.ReasonOK) != c.ok {
+			t.Errorf("%s from %s: %s, %v", c.list, c.from, reason, err)
+		}
+	}
+	for _, bad := range []string{"", "everywhere", "203.0.113.0/33", "203.0.113", "fe80::1%eth0", "203.0.113.7\n", "::/129"} {
+		_, err := w.room.SetUser(ctx, "test", "acme", account.UserEdit{AllowIPs: &[]string{bad}})
+		wantKind(t, err, exchange.Invalid)
+		_, err = w.room.SetAccount(ctx, "test", "acme", account.Edit{AllowIPs: &[]string{bad}})
+		wantKind(t, err, exchange.Invalid)
+	}
+}
+
+// Strangers send any bytes as a username: a database that takes only text must
+// not be bothered, or every such try would look like an outage.
+func loginNoText(t *testing.T, w *world) {
+	w.customer("acme")
+	p := w.enrolled("acme")
+	for _, name := range []string{"acme\x00", "\x00", "\xff\xfe", "acme\xe9", "", " acme", "acme\n", "ACME", "acme' OR '1'='1", "%", "acm_"} {
+		_, reason, err := w.room.Check(ctx, name, p.print, netip.MustParseAddr("203.0.113.7"))
+		if err != nil || reason != exchange.ReasonUnknownUser {
+			t.Errorf("%q: %s, %v", name, reason, err)
+		}
+	}
+}
+
+func loginConfirm(t *testing.T, w *world) {
+	w.customer("acme")
+	w.people("acme")
+	s := scene{world: w}
+	check := func(p pair) exchange.Login {
+		t.Helper()
+		l, reason, err := w.room.Check(ctx, "acme", p.print, netip.MustParseAddr("203.0.113.7"))
+		if err != nil || reason != exchange.ReasonOK {
+			t.Fatalf("%s, %v", reason, err)
+		}
+		return l
+	}
+	other := w.enrolled("acme")
+	for name, turn := range map[string]func(){"revoked": s2(&s, scene.revoke), "burned": s2(&s, scene.burn), "frozen": s2(&s, scene.freeze)} {
+		s.key = newPair(t)
+		_, err := w.add("acme", s.key.line, func(n *account.NewKey) { n.ConfirmedBy = "ann@acme.example" })
+		must(t, err)
+		l, bystander := check(s.key), check(other)
+		if good, err := w.room.Confirm(ctx, l); !good || err != nil {
+			t.Fatalf("before it is %s: %v, %v", name, good, err)
+		}
+		turn()
+		if good, err := w.room.Confirm(ctx, l); good || err != nil {
+			t.Errorf("%s: %v, %v", name, good, err)
+		}
+		if good, err := w.room.Confirm(ctx, bystander); !good || err != nil {
+			t.Errorf("the other key, when one was %s: %v, %v", name, good, err)
+		}
+	}
+}
+
+func s2(s *scene, turn func(scene)) func() { return func() { turn(*s) } }
+
+func loginReadOnly(t *testing.T, w *world) {
+	w.customer("acme")
+	p := w.enrolled("acme")
+	_, err := w.room.SetState(ctx, "test", "acme", exchange.AccountReadOnly)
+	must(t, err)
+	l, reason, err := w.room.Check(ctx, "acme", p.print, netip.MustParseAddr("203.0.113.7"))
+	if err != nil || reason != exchange.ReasonOK || !l.ReadOnly {
+		t.Fatalf("%+v, %s, %v", l, reason, err)
+	}
+}
+
+func loginSessionsEnd(t *testing.T, w *world) {
+	s := scene{world: w}
+	w.customer("acme")
+	s.key = w.enrolled("acme")
+	for i, turn := range []func(){s.disable, s.elsewhere, func() { s.state(exchange.AccountSuspended) }, func() { s.state(exchange.AccountActive) },
+		func() {
+			s.done(w.room.SetAccount(ctx, "test", "acme", account.Edit{AllowIPs: &[]string{"203.0.113.0/24"}}))
+		}} {
+		before, err := w.store.Read(ctx).RevocationNumber()
+		must(t, err)
+		turn()
+		after, err := w.store.Read(ctx).RevocationNumber()
+		if err != nil || after != before+1 {
+			t.Errorf("turn %d: revocation number %d → %d, %v", i, before, after, err)
+		}
+	}
+	_, err := w.room.SetState(ctx, "test", "acme", exchange.AccountClosed)
+	must(t, err)
+	_, err = w.room.SetState(ctx, "test", "acme", exchange.AccountActive)
+	wantKind(t, err, exchange.Conflict)
+}

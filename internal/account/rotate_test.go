@@ -1,0 +1,158 @@
+package account_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/account"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+)
+
+var rotateStories = stories{
+	"both keys work, until a day after the new one's first log-in": rotateUsed,
+	"both keys work, until the overlap is over":                    rotateUnused,
+	"a key is replaced once":                                       rotateTwice,
+	"there is room to replace the only key":                        rotateOnlyKey,
+	"what can't be replaced":                                       rotateRefused,
+	"a key that was replaced and revoked early is revoked":         rotateRevokedEarly,
+}
+
+// rotated gives a user a new key in place of an old one.
+func (w *world) rotated(user string, old pair) pair {
+	w.t.Helper()
+	p := newPair(w.t)
+	_, err := w.add(user, p.line, replaces(old))
+	must(w.t, err)
+	return p
+}
+
+func replaces(old pair) func(*account.NewKey) {
+	return func(n *account.NewKey) { n.Replaces = old.print }
+}
+
+// used notes a log-in with a key, as the records do.
+func (w *world) used(p pair) {
+	w.t.Helper()
+	list, err := w.room.Key(ctx, p.print)
+	must(w.t, err)
+	must(w.t, w.store.Write(ctx, func(tx *store.Tx) error {
+		return tx.KeyUsed(store.KeyUse{KeyID: list[0].ID, Address: "203.0.113.7", Client: "SSH-2.0-x", At: w.micros.Load()}, 24*time.Hour)
+	}))
+}
+
+func rotateUsed(t *testing.T, w *world) {
+	u := w.customer("acme")
+	old := w.enrolled("acme")
+	fresh := w.rotated("acme", old)
+	w.wantStates("acme", map[string]string{old.print: exchange.KeyRetiring, fresh.print: exchange.KeyActive})
+	w.pass(3 * day)
+	w.used(old)
+	must(t, w.room.RetireKeys(ctx))
+	w.wantReason("acme", old, exchange.ReasonOK)
+	w.wantReason("acme", fresh, exchange.ReasonOK)
+	w.used(fresh)
+	w.pass(23 * time.Hour)
+	w.used(fresh) // the first log-in counts, not the last
+	must(t, w.room.RetireKeys(ctx))
+	w.wantReason("acme", old, exchange.ReasonOK)
+	w.pass(time.Hour)
+	w.wantReason("acme", old, exchange.ReasonKeyReplaced) // before any keeper looked
+	if got := w.revocations(u, old); len(got) != 0 {
+		t.Fatalf("revoked already: %v", got)
+	}
+	must(t, w.room.RetireKeys(ctx))
+	must(t, w.room.RetireKeys(ctx))
+	if got := w.revocations(u, old); len(got) != 1 || got[0] != "replaced by "+fresh.print {
+		t.Fatalf("revocations: %v", got)
+	}
+	w.wantStates("acme", map[string]string{old.print: exchange.KeyRevoked, fresh.print: exchange.KeyActive})
+	w.wantReason("acme", old, exchange.ReasonKeyReplaced)
+	w.wantReason("acme", fresh, exchange.ReasonOK)
+	list, err := w.room.Key(ctx, old.print)
+	if err != nil || list[0].ReplacedBy != fresh.print || list[0].LastAddress != "203.0.113.7" || list[0].LastUsedAt == nil {
+		t.Fatalf("%+v, %v", list, err)
+	}
+}
+
+func rotateUnused(t *testing.T, w *world) {
+	u := w.customer("acme")
+	old := w.enrolled("acme")
+	fresh := w.rotated("acme", old)
+	w.pass(14*day - time.Minute)
+	must(t, w.room.RetireKeys(ctx))
+	w.wantReason("acme", old, exchange.ReasonOK)
+	w.pass(time.Minute)
+	w.wantReason("acme", old, exchange.ReasonKeyReplaced)
+	w.used(fresh) // too late to change anything
+	must(t, w.room.RetireKeys(ctx))
+	w.wantStates("acme", map[string]string{old.print: exchange.KeyRevoked, fresh.print: exchange.KeyActive})
+	if got := w.revocations(u, old); len(got) != 1 {
+		t.Fatalf("revocations: %v", got)
+	}
+}
+
+func rotateTwice(t *testing.T, w *world) {
+	w.customer("acme")
+	old := w.enrolled("acme")
+	fresh := w.rotated("acme", old)
+	third := newPair(t)
+	_, err := w.add("acme", third.line, replaces(old))
+	wantKind(t, err, exchange.Conflict)
+	w.wantStates("acme", map[string]string{old.print: exchange.KeyRetiring, fresh.print: exchange.KeyActive})
+	_, err = w.add("acme", third.line, replaces(fresh)) // but the new one may go on
+	must(t, err)
+	w.wantStates("acme", map[string]string{old.print: exchange.KeyRetiring, fresh.print: exchange.KeyRetiring, third.print: exchange.KeyActive})
+}
+
+func rotateOnlyKey(t *testing.T, w *world) {
+	w.policy.MaxKeys = 1
+	w.open()
+	w.customer("acme")
+	old := w.enrolled("acme")
+	_, err := w.add("acme", newPair(t).line)
+	wantKind(t, err, exchange.Busy)
+	fresh := w.rotated("acme", old)
+	w.wantReason("acme", old, exchange.ReasonOK)
+	w.wantReason("acme", fresh, exchange.ReasonOK)
+	_, err = w.add("acme", newPair(t).line)
+	wantKind(t, err, exchange.Busy)
+}
+
+func rotateRefused(t *testing.T, w *world) {
+	w.customer("acme")
+	w.customer("globex")
+	w.person("acme", "jo@acme.example")
+	w.person("acme", "ann@acme.example")
+	others, revoked, frozen := w.enrolled("globex"), w.enrolled("acme"), w.enrolled("acme")
+	_, err := w.room.RevokeKey(ctx, "test", revoked.print, "old", false)
+	must(t, err)
+	_, err = w.room.FreezeKey(ctx, "test", frozen.print, "jo@acme.example")
+	must(t, err)
+	before := w.states("acme")
+	confirmed := func(n *account.NewKey) { n.ConfirmedBy = "ann@acme.example" }
+	for name, c := range map[string]struct {
+		old  pair
+		kind exchange.Kind
+	}{"another user's": {others, exchange.NotFound}, "a revoked one": {revoked, exchange.NotFound}, "nobody's": {newPair(t), exchange.NotFound},
+		"a frozen one": {frozen, exchange.Conflict}} {
+		if _, err := w.add("acme", newPair(t).line, replaces(c.old), confirmed); !exchange.Is(err, c.kind) {
+			t.Errorf("%s: %v, want %v", name, err, c.kind)
+		}
+	}
+	w.wantStates("acme", before)
+	_, err = w.add("acme", frozen.line, replaces(frozen), confirmed)
+	wantKind(t, err, exchange.Exists)
+}
+
+func rotateRevokedEarly(t *testing.T, w *world) {
+	w.customer("acme")
+	old := w.enrolled("acme")
+	w.rotated("acme", old)
+	_, err := w.room.RevokeKey(ctx, "test", old.print, "stolen", false)
+	must(t, err)
+	w.wantReason("acme", old, exchange.ReasonKeyRevoked)
+	w.pass(15 * day)
+	must(t, w.room.RetireKeys(ctx))
+	w.wantReason("acme", old, exchange.ReasonKeyRevoked) // and did not become a replaced one
+}

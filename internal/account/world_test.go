@@ -1,0 +1,280 @@
+package account_test
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"database/sql"
+	"encoding/pem"
+	"maps"
+	"net/netip"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/sallyport-sftp/sallyport/internal/account"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/handover"
+	"github.com/sallyport-sftp/sallyport/internal/keys"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/testkit"
+)
+
+const day = 24 * time.Hour
+
+var ctx = context.Background()
+
+// world is the accounts' room over a real database, with a clock that moves
+// only a microsecond a look, and by pass.
+type world struct {
+	t      testing.TB
+	store  *store.Store
+	db     *sql.DB // a look at the tables themselves
+	room   *account.Room
+	links  *handover.Room
+	ids    *exchange.IDs
+	policy account.Policy
+	micros atomic.Int64
+}
+
+func (w *world) clock() time.Time { return exchange.FromMicros(w.micros.Add(1)) }
+
+func (w *world) pass(d time.Duration) { w.micros.Add(d.Microseconds()) }
+
+// newWorld opens a database for many stories. url "" is SQLite.
+func newWorld(t *testing.T, url string) *world {
+	t.Helper()
+	w := &world{t: t}
+	w.ids = exchange.NewIDs(w.clock, rand.Reader)
+	dir := t.TempDir()
+	var err error
+	w.store, err = store.Open(ctx, store.Options{Dir: dir, URL: url})
+	must(t, err)
+	driver, source := "sqlite", "file:"+filepath.Join(dir, "sallyport.db")
+	if url != "" {
+		driver, source = "pgx", url
+	}
+	w.db, err = sql.Open(driver, source)
+	must(t, err)
+	t.Cleanup(func() {
+		must(t, w.db.Close())
+		must(t, w.store.Close())
+	})
+	w.links = handover.New(w.store, w.clock, w.ids)
+	return w
+}
+
+// begin gives a story an empty world.
+func (w *world) begin(t testing.TB) *world {
+	w.t = t
+	w.empty("audit", "revocations")
+	w.clear()
+	_, err := w.db.Exec(`UPDATE counters SET value = 0`)
+	must(t, err)
+	w.policy = account.Policy{MaxKeys: 5, KeyTypes: []string{"ed25519", "ecdsa", "rsa"}, MinRSA: 2048, MaxRSA: 8192,
+		Overlap: 14 * day, Help: "help@example.com", Regions: map[string]string{"au": "help@example.com.au"},
+		Templates: map[string]account.Template{exchange.KindCustomer: {StartDir: "/"}, exchange.KindVendor: {StartDir: "/"}}}
+	w.micros.Store(time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC).UnixMicro())
+	w.open()
+	return w
+}
+
+// clear forgets everybody and everything but what was noted of them.
+func (w *world) clear() {
+	w.t.Helper()
+	w.empty("burned_keys", "pending_keys", "notices", "links", "contacts", "keys", "dirs", "mailboxes", "users", "accounts", "vendors")
+}
+
+func (w *world) empty(tables ...string) {
+	w.t.Helper()
+	for _, table := range tables {
+		_, err := w.db.Exec("DELETE FROM " + table)
+		must(w.t, err)
+	}
+}
+
+// open makes the room with the world's policy.
+func (w *world) open() { w.room = account.New(w.store, w.clock, w.ids, w.policy) }
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatalf("%v (hint: %s)", err, exchange.HintIn(err))
+	}
+}
+
+// wantKind fails unless err is of a kind.
+func wantKind(t testing.TB, err error, kind exchange.Kind) {
+	t.Helper()
+	if !exchange.Is(err, kind) {
+		t.Fatalf("the error is %v, want %v", err, kind)
+	}
+}
+
+type stories map[string]func(*testing.T, *world)
+
+func TestAccounts(t *testing.T) {
+	for _, database := range []string{"sqlite", "postgres"} {
+		t.Run(database, func(t *testing.T) {
+			url := ""
+			if database == "postgres" {
+				url = testkit.Postgres(t).Database(t)
+			}
+			w := newWorld(t, url)
+			for _, part := range []stories{contactStories, enrolStories, rotateStories, freezeStories, burnStories, pendingStories, keeperStories,
+				loginStories, auditStories} {
+				for name, story := range part {
+					t.Run(name, func(t *testing.T) { story(t, w.begin(t)) })
+				}
+			}
+		})
+	}
+}
+
+// customer makes an account with its user.
+func (w *world) customer(name string) exchange.User {
+	w.t.Helper()
+	_, err := w.room.AddAccount(ctx, "test", exchange.Account{ID: name, Name: name})
+	must(w.t, err)
+	u, err := w.room.AddUser(ctx, "test", account.NewUser{Account: name})
+	must(w.t, err)
+	return u
+}
+
+// carrier makes a vendor with a user for each account.
+func (w *world) carrier(short string, accounts ...string) (out []exchange.User) {
+	w.t.Helper()
+	_, err := w.room.AddVendor(ctx, "test", exchange.Vendor{Short: short, Name: short})
+	must(w.t, err)
+	for _, a := range accounts {
+		if _, err := w.room.Account(ctx, a); err != nil {
+			_, err = w.room.AddAccount(ctx, "test", exchange.Account{ID: a, Name: a})
+			must(w.t, err)
+		}
+		u, err := w.room.AddUser(ctx, "test", account.NewUser{Account: a, Vendor: short})
+		must(w.t, err)
+		out = append(out, u)
+	}
+	return out
+}
+
+// person makes a contact of an account.
+func (w *world) person(of, email string, roles ...string) exchange.Contact {
+	w.t.Helper()
+	c, err := w.room.AddContact(ctx, "test", exchange.Contact{Account: of, Name: "Jo Hill", Email: email, Roles: roles})
+	must(w.t, err)
+	return c
+}
+
+// pair is a key as its owner has it.
+type pair struct {
+	private ed25519.PrivateKey
+	line    string // the public half
+	print   string // its fingerprint
+}
+
+func newPair(t testing.TB) pair {
+	t.Helper()
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	must(t, err)
+	k, err := ssh.NewPublicKey(public)
+	must(t, err)
+	return pair{private, string(ssh.MarshalAuthorizedKey(k)), ssh.FingerprintSHA256(k)}
+}
+
+// file is the private half as ssh-keygen writes it; with a passphrase, as an
+// old PuTTYgen does, which takes least time.
+func (p pair) file(t testing.TB, passphrase string) []byte {
+	t.Helper()
+	if passphrase != "" {
+		ppk, err := keys.MarshalPPK(p.private, "laptop", passphrase, 2)
+		must(t, err)
+		return ppk
+	}
+	block, err := ssh.MarshalPrivateKey(p.private, "laptop")
+	must(t, err)
+	return pem.EncodeToMemory(block)
+}
+
+// add asks to enrol keys; change may say more.
+func (w *world) add(user, text string, change ...func(*account.NewKey)) ([]exchange.Key, error) {
+	n := account.NewKey{User: user, Text: []byte(text)}
+	for _, c := range change {
+		c(&n)
+	}
+	return w.room.AddKeys(ctx, "test", n)
+}
+
+// enrolled gives a user a new key.
+func (w *world) enrolled(user string) pair {
+	w.t.Helper()
+	p := newPair(w.t)
+	_, err := w.add(user, p.line)
+	must(w.t, err)
+	return p
+}
+
+// reason says how a log-in from a quiet address would go.
+func (w *world) reason(user, fingerprint string) string {
+	w.t.Helper()
+	_, reason, err := w.room.Check(ctx, user, fingerprint, netip.MustParseAddr("203.0.113.7"))
+	must(w.t, err)
+	return reason
+}
+
+// wantReason fails unless a log-in would go so.
+func (w *world) wantReason(user string, p pair, reason string) {
+	w.t.Helper()
+	if got := w.reason(user, p.print); got != reason {
+		w.t.Fatalf("a log-in of %s: %s, want %s", user, got, reason)
+	}
+}
+
+// states are a user's keys' states, by fingerprint.
+func (w *world) states(user string) map[string]string {
+	w.t.Helper()
+	list, err := w.room.Keys(ctx, user)
+	must(w.t, err)
+	out := map[string]string{}
+	for _, k := range list {
+		out[k.Fingerprint] = k.State
+	}
+	return out
+}
+
+func (w *world) wantStates(user string, want map[string]string) {
+	w.t.Helper()
+	if got := w.states(user); !maps.Equal(got, want) {
+		w.t.Fatalf("the keys of %s are %v, want %v", user, got, want)
+	}
+}
+
+// notices counts what people should be told, by kind.
+func (w *world) notices() map[string]int {
+	w.t.Helper()
+	list, err := w.room.Notices(ctx, true)
+	must(w.t, err)
+	out := map[string]int{}
+	for _, n := range list {
+		out[n.Kind]++
+	}
+	return out
+}
+
+// revocations are the reasons of what was revoked, for a user's key.
+func (w *world) revocations(u exchange.User, p pair) (out []string) {
+	w.t.Helper()
+	list, err := w.store.Read(ctx).RevocationsAfter(0)
+	must(w.t, err)
+	for _, r := range list {
+		if r.UserID == u.ID && r.Fingerprint == p.print {
+			out = append(out, r.Reason)
+		}
+	}
+	return out
+}
+
+func ptr[T any](v T) *T { return &v }
