@@ -7,6 +7,7 @@ package handover
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -90,24 +91,33 @@ func (r *Room) recipient(tx *store.Tx, l *exchange.Link, who string) (exchange.C
 	if err != nil {
 		return exchange.Contact{}, err
 	}
-	for _, c := range list {
-		if c.LeftAt == nil && (c.ID == who || strings.EqualFold(c.Email, who)) {
-			return c, nil
-		}
+	list = slices.DeleteFunc(list, func(c exchange.Contact) bool {
+		return c.LeftAt != nil || c.ID != who && !strings.EqualFold(c.Email, who)
+	})
+	switch {
+	case len(list) == 0:
+		return exchange.Contact{}, exchange.E(op, exchange.NotFound, "There is no contact %q who could be given this.", exchange.Printable(who)).
+			WithHint("list them with: sallyport contact list")
+	case len(list) > 1 && l.User == "":
+		return exchange.Contact{}, exchange.E(op, exchange.Conflict, "%d contacts have the address %s.", len(list), exchange.Printable(who)).WithHint("name one by its id")
 	}
-	return exchange.Contact{}, exchange.E(op, exchange.NotFound, "There is no contact %q who could be given this.", exchange.Printable(who)).
-		WithHint("list them with: sallyport contact list")
+	return list[0], nil
 }
 
 // checkHandOver holds the two channels apart.
 func (r *Room) checkHandOver(tx *store.Tx, l *exchange.Link, c exchange.Contact) error {
 	const op = "handover.Make"
-	if l.User == "" || l.Fingerprint == "" {
+	if l.User == "" || !exchange.IsFingerprint(l.Fingerprint) {
 		return exchange.E(op, exchange.Invalid, "A link hands over a user's key; name both.")
 	}
 	if c.VerifiedAt == nil {
 		return exchange.E(op, exchange.Conflict, "The address %s is not verified yet, so nothing secret goes there.", c.Email).
 			WithHint("sallyport contact verify %s", c.Email)
+	}
+	// The counter's row is a lock: of two links made at once, the second sees
+	// the first.
+	if err := tx.Count("links_made", 1); err != nil {
+		return err
 	}
 	have, err := tx.LinksOfKey(l.Fingerprint)
 	if err != nil {

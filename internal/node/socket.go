@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -41,7 +42,8 @@ func (n *Node) openSocket() error {
 	n.socket = l
 	handler := api.New(api.Rooms{Guides: guides{n}, Records: n.records, HandOver: n.links, Account: n.accounts, Feed: n.feeds, Inbox: n.inbox, Tree: n.tree, Sessions: n.ssh,
 		HostKeys: n.hostKeys, Server: n.server(), Log: n.log})
-	n.api = &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ConnContext: peerActor}
+	n.api = &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ConnContext: peerActor,
+		ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelWarn)}
 	n.background.Go(func() {
 		if err := n.api.Serve(localOnly{l}); err != nil && !errors.Is(err, http.ErrServerClosed) {
 			n.log.Error("the local socket stopped", "err", err)

@@ -31,9 +31,10 @@ func (q *Q) Contacts(account, vendor string) ([]exchange.Contact, error) {
 		ORDER BY CASE WHEN left_at IS NULL THEN 0 ELSE 1 END, id`, account, vendor)
 }
 
-// AllContacts lists every contact with an e-mail address, or every one when it is "".
+// AllContacts lists every contact with an e-mail address, in whatever case it
+// is written, or every one when it is "".
 func (q *Q) AllContacts(email string) ([]exchange.Contact, error) {
-	return collect(q, "AllContacts", scanContact, contactColumns+` WHERE $1 = '' OR email = $1
+	return collect(q, "AllContacts", scanContact, contactColumns+` WHERE $1 = '' OR LOWER(email) = LOWER($1)
 		ORDER BY CASE WHEN left_at IS NULL THEN 0 ELSE 1 END, id`, email)
 }
 

@@ -83,13 +83,18 @@ func (tx *Tx) ExpireLinks(now int64) ([]exchange.Link, error) {
 	if err != nil || len(over) == 0 {
 		return nil, err
 	}
+	var ended []exchange.Link
 	for _, l := range over {
-		if _, err := tx.exec("ExpireLinks", `UPDATE links SET state = 'expired', sealed = NULL, ended_at = expires_at
-			WHERE id = $1 AND state = 'waiting'`, l.ID); err != nil {
+		n, err := tx.exec("ExpireLinks", `UPDATE links SET state = 'expired', sealed = NULL, ended_at = expires_at
+			WHERE id = $1 AND state = 'waiting'`, l.ID)
+		if err != nil {
 			return nil, err
 		}
+		if n > 0 { // else another node was faster, or it was opened meanwhile
+			ended = append(ended, l)
+		}
 	}
-	return over, nil
+	return ended, nil
 }
 
 const noticeColumns = `SELECT n.id, n.at, n.kind, COALESCE(u.name, ''), n.user_id, n.fingerprint, n.mark, n.roles, n.text, n.done_at

@@ -148,7 +148,9 @@ func (s *server) take(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	err = s.o.HandOver.Open(ctx, token, s.address(r), func(l exchange.Link, sealed []byte) (err error) {
 		if link = l; l.Kind != exchange.LinkVerify {
-			files, err = keys.Unseal(sealed, key)
+			if files, err = keys.Unseal(sealed, key); err == nil && len(files) == 0 {
+				err = exchange.E("web.take", exchange.Internal, "The package is empty.")
+			}
 		}
 		return err
 	})

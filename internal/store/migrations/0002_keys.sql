@@ -15,7 +15,7 @@ CREATE TABLE contacts (
 );
 CREATE INDEX contacts_account ON contacts (account_id);
 CREATE INDEX contacts_vendor ON contacts (vendor);
-CREATE INDEX contacts_email ON contacts (email);
+CREATE INDEX contacts_email ON contacts (LOWER(email));
 
 ALTER TABLE accounts ADD COLUMN allow_ips TEXT NOT NULL DEFAULT '[]';
 

@@ -1,0 +1,347 @@
+package handover_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/handover"
+	"github.com/sallyport-sftp/sallyport/internal/testkit"
+)
+
+func TestLinks(t *testing.T) {
+	stories := map[string]func(*testing.T, *world){
+		"a link is made, looked at and opened once":      opened,
+		"key file and passphrase go to different people": apart,
+		"two links made at once keep their people apart": apartAtOnce,
+		"what is refused":                                           refused,
+		"of fifty at once one wins":                                 race,
+		"content that does not fit leaves the link waiting":         wrongContent,
+		"it is over after exactly 72 hours":                         expired,
+		"a revoked link is forgotten":                               revoked,
+		"an opened link proves the address":                         verified,
+		"an address that two have is verified for the one meant":    verifiedAmbiguous,
+		"links are listed with their states":                        listed,
+		"two keepers expire a link once":                            expiredByTwo,
+		"a keeper expires links until it is told to stop":           keeperRuns,
+		"a failed transaction hands nothing over, and can be tried": failsLate,
+	}
+	for _, database := range []string{"sqlite", "postgres"} {
+		t.Run(database, func(t *testing.T) {
+			url := ""
+			if database == "postgres" {
+				url = testkit.Postgres(t).Database(t)
+			}
+			w := newWorld(t, url)
+			for name, story := range stories {
+				t.Run(name, func(t *testing.T) { story(t, w.begin(t)) })
+			}
+		})
+	}
+}
+
+func opened(t *testing.T, w *world) {
+	l := w.make(exchange.LinkKey, w.jo)
+	if l.State != exchange.LinkWaiting || l.Contact != "jo@acme.example" || l.ExpiresAt.Sub(l.CreatedAt) != 72*time.Hour {
+		t.Fatalf("%+v", l)
+	}
+	for range 3 { // looking takes nothing
+		got, err := w.room.Waiting(ctx, l.token)
+		if err != nil || got.ID != l.ID || got.User != "acme" || got.Kind != exchange.LinkKey {
+			t.Fatalf("%+v, %v", got, err)
+		}
+	}
+	w.wantRow(l, "waiting", "sealed key")
+	held, err := w.open(l)
+	if err != nil || string(held) != "sealed key" {
+		t.Fatalf("%q, %v", held, err)
+	}
+	w.wantRow(l, "opened", "")
+	w.wantGone(l)
+	if made, opened := w.audits("link.make"), w.audits("link.open"); len(made) != 1 || made[0] != "test" || len(opened) != 1 || opened[0] != "contact:jo@acme.example" {
+		t.Fatalf("audit: made by %v, opened by %v", made, opened)
+	}
+}
+
+func apart(t *testing.T, w *world) {
+	w.make(exchange.LinkKey, w.jo)
+	_, err := w.ask(exchange.LinkPassphrase, w.jo.ID)
+	wantKind(t, err, exchange.Denied)
+	_, err = w.ask(exchange.LinkPassphrase, "JO@acme.example")
+	wantKind(t, err, exchange.Denied)
+	phrase := w.make(exchange.LinkPassphrase, w.ann)
+	_, err = w.ask(exchange.LinkKey, w.ann.ID)
+	wantKind(t, err, exchange.Denied)
+	_, err = w.open(phrase) // what was opened has reached its person
+	must(t, err)
+	_, err = w.ask(exchange.LinkKey, w.ann.ID)
+	wantKind(t, err, exchange.Denied)
+	w.make(exchange.LinkKey, w.jo) // the same half again is no danger
+	_, err = w.ask(exchange.LinkKey, w.ann.ID, func(n *handover.NewLink) { n.Fingerprint = print("other") })
+	must(t, err)
+
+	// A link that nobody opened reached nobody.
+	third := w.person("acme", "sam@acme.example")
+	l := w.make(exchange.LinkKey, third)
+	_, err = w.room.Revoke(ctx, "test", l.ID)
+	must(t, err)
+	w.make(exchange.LinkPassphrase, third)
+}
+
+func apartAtOnce(t *testing.T, w *world) {
+	for i := range 10 {
+		key := func(n *handover.NewLink) { n.Fingerprint = print(fmt.Sprint(i)) }
+		var wg sync.WaitGroup
+		var made atomic.Int32
+		for j, kind := range []string{exchange.LinkKey, exchange.LinkPassphrase} {
+			token := sha256.Sum256(fmt.Append(nil, i, j))
+			n := handover.NewLink{Kind: kind, User: "acme", Contact: w.jo.ID, Token: token[:], Sealed: []byte("x")}
+			key(&n)
+			wg.Go(func() {
+				if _, err := w.room.Make(ctx, "test", n); err == nil {
+					made.Add(1)
+				} else if !exchange.Is(err, exchange.Denied) {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if made.Load() != 1 {
+			t.Fatalf("%d halves went to one person", made.Load())
+		}
+	}
+}
+
+func refused(t *testing.T, w *world) {
+	new, err := w.accounts.AddContact(ctx, "test", exchange.Contact{Account: "acme", Name: "New", Email: "new@acme.example"})
+	must(t, err)
+	sam := w.person("globex", "sam@globex.example")
+	gone := w.person("acme", "gone@acme.example")
+	_, err = w.accounts.ContactLeaves(ctx, "test", gone.ID)
+	must(t, err)
+	for name, c := range map[string]struct {
+		kind   string
+		change func(*handover.NewLink)
+		want   exchange.Kind
+	}{
+		"an address that is not verified": {exchange.LinkKey, func(n *handover.NewLink) { n.Contact = new.ID }, exchange.Conflict},
+		"another account's contact":       {exchange.LinkKey, func(n *handover.NewLink) { n.Contact = sam.ID }, exchange.NotFound},
+		"who has left":                    {exchange.LinkKey, func(n *handover.NewLink) { n.Contact = gone.Email }, exchange.NotFound},
+		"nobody":                          {exchange.LinkKey, func(n *handover.NewLink) { n.Contact = "" }, exchange.NotFound},
+		"nobody's user":                   {exchange.LinkKey, func(n *handover.NewLink) { n.User = "initech" }, exchange.NotFound},
+		"no user":                         {exchange.LinkKey, func(n *handover.NewLink) { n.User = "" }, exchange.Invalid},
+		"no key":                          {exchange.LinkPassphrase, func(n *handover.NewLink) { n.Fingerprint = "" }, exchange.Invalid},
+		"a mistyped key":                  {exchange.LinkKey, func(n *handover.NewLink) { n.Fingerprint = n.Fingerprint[1:] }, exchange.Invalid},
+		"an unknown kind":                 {"poem", func(*handover.NewLink) {}, exchange.Invalid},
+		"a short token":                   {exchange.LinkKey, func(n *handover.NewLink) { n.Token = n.Token[:31] }, exchange.Invalid},
+		"nothing in it":                   {exchange.LinkKey, func(n *handover.NewLink) { n.Sealed = nil }, exchange.Invalid},
+		"something in a proof":            {exchange.LinkVerify, func(n *handover.NewLink) { n.Sealed = []byte("x") }, exchange.Invalid},
+		"far too much in it":              {exchange.LinkKey, func(n *handover.NewLink) { n.Sealed = make([]byte, 300<<10) }, exchange.Invalid},
+	} {
+		if _, err := w.ask(c.kind, w.jo.ID, c.change); !exchange.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", name, err, c.want)
+		}
+	}
+	if list, err := w.room.Links(ctx, ""); err != nil || len(list) > 0 || len(w.audits("link.make")) > 0 {
+		t.Fatalf("%v, %v", list, err)
+	}
+	l := w.make(exchange.LinkKey, w.jo)
+	_, err = w.ask(exchange.LinkKey, w.jo.ID, func(n *handover.NewLink) { n.Token = l.token })
+	wantKind(t, err, exchange.Exists)
+}
+
+func race(t *testing.T, w *world) {
+	l := w.make(exchange.LinkKey, w.jo)
+	var wg sync.WaitGroup
+	var won, lost atomic.Int32
+	begin := make(chan struct{})
+	for range 50 {
+		wg.Go(func() {
+			<-begin
+			var held []byte
+			err := w.room.Open(ctx, l.token, "203.0.113.7", func(_ exchange.Link, sealed []byte) error { held = sealed; return nil })
+			switch {
+			case err == nil && string(held) == "sealed key":
+				won.Add(1)
+			case exchange.Is(err, exchange.NotFound):
+				lost.Add(1)
+			default:
+				t.Errorf("%q, %v", held, err)
+			}
+		})
+	}
+	close(begin)
+	wg.Wait()
+	if won.Load() != 1 || lost.Load() != 49 || len(w.audits("link.open")) != 1 {
+		t.Fatalf("%d won, %d lost, %v", won.Load(), lost.Load(), w.audits("link.open"))
+	}
+	w.wantRow(l, "opened", "")
+}
+
+func wrongContent(t *testing.T, w *world) {
+	l := w.make(exchange.LinkKey, w.jo)
+	for _, want := range []error{exchange.E("t", exchange.NotFound, "This link does not work."), errors.New("boom")} {
+		err := w.room.Open(ctx, l.token, "203.0.113.7", func(exchange.Link, []byte) error { return want })
+		if exchange.KindIn(err) != exchange.KindIn(want) {
+			t.Fatalf("%v, want %v", err, want)
+		}
+		w.wantRow(l, "waiting", "sealed key")
+	}
+	if len(w.audits("link.open")) > 0 {
+		t.Fatal("it was noted as opened")
+	}
+	held, err := w.open(l)
+	if err != nil || string(held) != "sealed key" {
+		t.Fatalf("%q, %v", held, err)
+	}
+}
+
+func expired(t *testing.T, w *world) {
+	early, late := w.make(exchange.LinkKey, w.jo), w.make(exchange.LinkPassphrase, w.ann)
+	w.pass(72*time.Hour - time.Microsecond)
+	must(t, w.room.Expire(ctx))
+	_, err := w.room.Waiting(ctx, early.token)
+	must(t, err)
+	held, err := w.open(early)
+	if err != nil || string(held) != "sealed key" {
+		t.Fatalf("a microsecond before its end: %q, %v", held, err)
+	}
+	w.pass(time.Microsecond)
+	w.wantGone(late) // before any keeper looked
+	w.wantRow(late, "waiting", "sealed passphrase")
+	must(t, w.room.Expire(ctx))
+	must(t, w.room.Expire(ctx))
+	w.wantRow(late, "expired", "")
+	w.wantGone(late)
+	if got := w.audits("link.expire"); len(got) != 1 || got[0] != "system:keeper" {
+		t.Fatalf("audit: %v", got)
+	}
+	w.make(exchange.LinkKey, w.ann) // it reached nobody
+}
+
+func expiredByTwo(t *testing.T, w *world) {
+	for range 20 {
+		w.make(exchange.LinkKey, w.jo)
+	}
+	w.pass(72 * time.Hour)
+	var wg sync.WaitGroup
+	for range 2 {
+		wg.Go(func() {
+			if err := w.room.Expire(ctx); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if got := w.audits("link.expire"); len(got) != 20 {
+		t.Fatalf("20 links wrote %d rows", len(got))
+	}
+}
+
+func revoked(t *testing.T, w *world) {
+	l := w.make(exchange.LinkKey, w.jo)
+	got, err := w.room.Revoke(ctx, "boss", l.ID)
+	if err != nil || got.State != exchange.LinkRevoked {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	w.wantRow(l, "revoked", "")
+	w.wantGone(l)
+	_, err = w.room.Revoke(ctx, "boss", l.ID)
+	wantKind(t, err, exchange.Conflict)
+	o := w.make(exchange.LinkKey, w.jo)
+	_, err = w.open(o)
+	must(t, err)
+	_, err = w.room.Revoke(ctx, "boss", o.ID)
+	wantKind(t, err, exchange.Conflict)
+	_, err = w.room.Revoke(ctx, "boss", "nothing")
+	wantKind(t, err, exchange.NotFound)
+	if got := w.audits("link.revoke"); len(got) != 1 || got[0] != "boss" {
+		t.Fatalf("audit: %v", got)
+	}
+}
+
+func verified(t *testing.T, w *world) {
+	c, err := w.accounts.AddContact(ctx, "test", exchange.Contact{Account: "acme", Name: "New", Email: "new@acme.example"})
+	must(t, err)
+	l := w.make(exchange.LinkVerify, c)
+	w.pass(time.Hour)
+	held, err := w.open(l)
+	if err != nil || held != nil {
+		t.Fatalf("%q, %v", held, err)
+	}
+	if c, err = w.accounts.Contact(ctx, c.ID); err != nil || c.VerifiedAt == nil || !c.VerifiedAt.Equal(w.clock()) || c.Verified != "by link" {
+		t.Fatalf("%+v, %v", c, err)
+	}
+	w.wantGone(l)
+	w.make(exchange.LinkKey, c)
+}
+
+func verifiedAmbiguous(t *testing.T, w *world) {
+	twin := w.person("globex", "jo@acme.example")
+	_, err := w.ask(exchange.LinkVerify, "jo@acme.example")
+	wantKind(t, err, exchange.Conflict)
+	l, err := w.ask(exchange.LinkVerify, twin.ID)
+	if err != nil || l.ContactID != twin.ID {
+		t.Fatalf("%+v, %v", l, err)
+	}
+	_, err = w.ask(exchange.LinkKey, "jo@acme.example") // the user's own contact is meant
+	must(t, err)
+}
+
+func listed(t *testing.T, w *world) {
+	links := []link{w.make(exchange.LinkKey, w.jo), w.make(exchange.LinkPassphrase, w.ann), w.make(exchange.LinkVerify, w.jo)}
+	_, err := w.open(links[0])
+	must(t, err)
+	_, err = w.room.Revoke(ctx, "test", links[1].ID)
+	must(t, err)
+	w.pass(72 * time.Hour)
+	list, err := w.room.Links(ctx, "")
+	must(t, err)
+	if len(list) != 3 || list[0].State != exchange.LinkExpired || list[1].State != exchange.LinkRevoked || list[2].State != exchange.LinkOpened ||
+		list[2].OpenedFrom != "203.0.113.7" || list[2].EndedAt == nil || list[2].User != "acme" || list[0].User != "" {
+		t.Fatalf("%+v", list)
+	}
+	if list, err = w.room.Links(ctx, "acme"); err != nil || len(list) != 2 {
+		t.Fatalf("%+v, %v", list, err)
+	}
+	if list, err = w.room.Links(ctx, "globex"); err != nil || len(list) != 0 {
+		t.Fatalf("%+v, %v", list, err)
+	}
+}
+
+func keeperRuns(t *testing.T, w *world) {
+	l := w.make(exchange.LinkKey, w.jo)
+	w.pass(73 * time.Hour)
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		w.room.Keep(ctx, slog.New(slog.DiscardHandler))
+	}()
+	testkit.Eventually(t, "the keeper expires a link", func() bool { state, _ := w.row(l); return state == "expired" })
+	cancel()
+	<-done
+}
+
+// failsLate: the database refuses the audit row, after the content was taken out.
+func failsLate(t *testing.T, w *world) {
+	l := w.make(exchange.LinkKey, w.jo)
+	_, err := w.db.Exec("ALTER TABLE audit RENAME TO away")
+	must(t, err)
+	_, err = w.open(l)
+	wantKind(t, err, exchange.Unavailable)
+	_, err = w.db.Exec("ALTER TABLE away RENAME TO audit")
+	must(t, err)
+	w.wantRow(l, "waiting", "sealed key")
+	held, err := w.open(l)
+	if err != nil || string(held) != "sealed key" {
+		t.Fatalf("%q, %v", held, err)
+	}
+}

@@ -1,0 +1,193 @@
+package handover_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/base64"
+	"fmt"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/account"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/handover"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+)
+
+var ctx = context.Background()
+
+// world is the links' room over a real database, with two users and their
+// people, and a clock that stands until it is moved.
+type world struct {
+	t        testing.TB
+	store    *store.Store
+	db       *sql.DB // a look at the tables themselves
+	accounts *account.Room
+	room     *handover.Room
+	micros   atomic.Int64
+	made     int
+	jo, ann  exchange.Contact // of acme, verified
+}
+
+func (w *world) clock() time.Time { return exchange.FromMicros(w.micros.Load()) }
+
+func (w *world) pass(d time.Duration) { w.micros.Add(d.Microseconds()) }
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatalf("%v (hint: %s)", err, exchange.HintIn(err))
+	}
+}
+
+// wantKind fails unless err is of a kind.
+func wantKind(t testing.TB, err error, kind exchange.Kind) {
+	t.Helper()
+	if !exchange.Is(err, kind) {
+		t.Fatalf("the error is %v, want %v", err, kind)
+	}
+}
+
+// newWorld opens a database for many stories. url "" is SQLite.
+func newWorld(t *testing.T, url string) *world {
+	t.Helper()
+	w := &world{t: t}
+	ids := exchange.NewIDs(w.clock, rand.Reader)
+	dir := t.TempDir()
+	var err error
+	w.store, err = store.Open(ctx, store.Options{Dir: dir, URL: url})
+	must(t, err)
+	driver, source := "sqlite", "file:"+filepath.Join(dir, "sallyport.db")
+	if url != "" {
+		driver, source = "pgx", url
+	}
+	w.db, err = sql.Open(driver, source)
+	must(t, err)
+	t.Cleanup(func() {
+		must(t, w.db.Close())
+		must(t, w.store.Close())
+	})
+	w.accounts = account.New(w.store, w.clock, ids, account.Policy{MaxKeys: 5, KeyTypes: []string{"ed25519"},
+		Templates: map[string]account.Template{exchange.KindCustomer: {StartDir: "/"}}})
+	w.room = handover.New(w.store, w.clock, ids)
+	return w
+}
+
+// begin gives a story a world without links.
+func (w *world) begin(t testing.TB) *world {
+	w.t = t
+	for _, table := range []string{"audit", "links", "contacts", "dirs", "mailboxes", "users", "accounts"} {
+		_, err := w.db.Exec("DELETE FROM " + table)
+		must(t, err)
+	}
+	w.micros.Store(time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC).UnixMicro())
+	for _, name := range []string{"acme", "globex"} {
+		_, err := w.accounts.AddAccount(ctx, "test", exchange.Account{ID: name, Name: name})
+		must(t, err)
+		_, err = w.accounts.AddUser(ctx, "test", account.NewUser{Account: name})
+		must(t, err)
+	}
+	w.jo, w.ann = w.person("acme", "jo@acme.example"), w.person("acme", "ann@acme.example")
+	return w
+}
+
+// person makes a contact with a verified address.
+func (w *world) person(of, email string) exchange.Contact {
+	w.t.Helper()
+	c, err := w.accounts.AddContact(ctx, "test", exchange.Contact{Account: of, Name: "Jo Hill", Email: email})
+	must(w.t, err)
+	word := "called back"
+	c, err = w.accounts.SetContact(ctx, "test", c.ID, account.ContactEdit{Verified: &word})
+	must(w.t, err)
+	return c
+}
+
+// print is the fingerprint of a key that a test gives a name.
+func print(name string) string {
+	sum := sha256.Sum256([]byte(name))
+	return "SHA256:" + base64.RawStdEncoding.EncodeToString(sum[:])
+}
+
+// link is what its maker knows of one.
+type link struct {
+	exchange.Link
+	token []byte
+}
+
+// ask asks for a link; change may say more.
+func (w *world) ask(kind string, to string, change ...func(*handover.NewLink)) (link, error) {
+	w.made++
+	token := sha256.Sum256(fmt.Append(nil, w.made))
+	n := handover.NewLink{Kind: kind, User: "acme", Contact: to, Fingerprint: print("new"), Token: token[:], Sealed: []byte("sealed " + kind)}
+	if kind == exchange.LinkVerify {
+		n.User, n.Fingerprint, n.Sealed = "", "", nil
+	}
+	for _, c := range change {
+		c(&n)
+	}
+	l, err := w.room.Make(ctx, "test", n)
+	return link{l, n.Token}, err
+}
+
+func (w *world) make(kind string, to exchange.Contact) link {
+	w.t.Helper()
+	l, err := w.ask(kind, to.ID)
+	must(w.t, err)
+	return l
+}
+
+// open opens a link and returns what it held.
+func (w *world) open(l link) (held []byte, err error) {
+	err = w.room.Open(ctx, l.token, "203.0.113.7", func(_ exchange.Link, sealed []byte) error {
+		held = bytes.Clone(sealed)
+		return nil
+	})
+	return held, err
+}
+
+// wantGone fails unless a link is as if it had never been.
+func (w *world) wantGone(l link) {
+	w.t.Helper()
+	_, err := w.room.Waiting(ctx, l.token)
+	_, never := w.room.Waiting(ctx, bytes.Repeat([]byte{9}, 32))
+	if !exchange.Is(err, exchange.NotFound) || exchange.PublicText(err) != exchange.PublicText(never) {
+		w.t.Fatalf("looking at it: %v, want %v", err, never)
+	}
+	held, err := w.open(l)
+	if !exchange.Is(err, exchange.NotFound) || exchange.PublicText(err) != exchange.PublicText(never) || held != nil {
+		w.t.Fatalf("opening it: %q, %v", held, err)
+	}
+}
+
+// row is what the database has of a link.
+func (w *world) row(l link) (state string, sealed []byte) {
+	w.t.Helper()
+	must(w.t, w.db.QueryRow("SELECT state, sealed FROM links WHERE id = $1", l.ID).Scan(&state, &sealed))
+	return state, sealed
+}
+
+func (w *world) wantRow(l link, state, sealed string) {
+	w.t.Helper()
+	if s, b := w.row(l); s != state || string(b) != sealed {
+		w.t.Fatalf("the row is %s with %q, want %s with %q", s, b, state, sealed)
+	}
+}
+
+// audits counts audit rows of an action, and names their actors.
+func (w *world) audits(action string) (actors []string) {
+	w.t.Helper()
+	rows, err := w.db.Query("SELECT actor FROM audit WHERE action = $1 ORDER BY id", action)
+	must(w.t, err)
+	defer rows.Close()
+	for rows.Next() {
+		var a string
+		must(w.t, rows.Scan(&a))
+		actors = append(actors, a)
+	}
+	return actors
+}

@@ -1,0 +1,358 @@
+package web_test
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"crypto/rand"
+	"html"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"regexp"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/account"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/handover"
+	"github.com/sallyport-sftp/sallyport/internal/keys"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/internal/web"
+)
+
+var ctx = context.Background()
+
+// world is the pages over a real links' room.
+type world struct {
+	t        testing.TB
+	accounts *account.Room
+	links    *handover.Room
+	pages    http.Handler
+	log      *testkit.Log
+	later    atomic.Int64 // added to the real time
+	jo, ann  exchange.Contact
+}
+
+func (w *world) clock() time.Time { return time.Now().Add(time.Duration(w.later.Load())) }
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatalf("%v (hint: %s)", err, exchange.HintIn(err))
+	}
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{t: t, log: &testkit.Log{}}
+	s, err := store.Open(ctx, store.Options{Dir: t.TempDir()})
+	must(t, err)
+	t.Cleanup(func() { must(t, s.Close()) })
+	ids := exchange.NewIDs(w.clock, rand.Reader)
+	w.accounts = account.New(s, w.clock, ids, account.Policy{Templates: map[string]account.Template{exchange.KindCustomer: {StartDir: "/"}}})
+	w.links = handover.New(s, w.clock, ids)
+	w.pages = web.New(web.Options{HandOver: w.links, Help: "help@example.com & <friends>", Log: slog.New(slog.NewTextHandler(w.log, nil)),
+		HelpFor: func(_ context.Context, user string) string { return "desk of " + user },
+		Proxies: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/64")}})
+	_, err = w.accounts.AddAccount(ctx, "test", exchange.Account{ID: "acme", Name: "Acme"})
+	must(t, err)
+	_, err = w.accounts.AddUser(ctx, "test", account.NewUser{Account: "acme"})
+	must(t, err)
+	for email, c := range map[string]*exchange.Contact{"jo@acme.example": &w.jo, "ann@acme.example": &w.ann} {
+		*c, err = w.accounts.AddContact(ctx, "test", exchange.Contact{Account: "acme", Name: "Jo", Email: email})
+		must(t, err)
+		word := "called back"
+		_, err = w.accounts.SetContact(ctx, "test", c.ID, account.ContactEdit{Verified: &word})
+		must(t, err)
+	}
+	return w
+}
+
+// link makes a one-time link and returns its path and id.
+func (w *world) link(kind string, to exchange.Contact, files ...keys.File) (path, id string) {
+	w.t.Helper()
+	p, err := keys.Seal(files)
+	must(w.t, err)
+	n := handover.NewLink{Kind: kind, User: "acme", Contact: to.ID, Fingerprint: "SHA256:" + strings.Repeat("A", 43), Token: p.Token, Sealed: p.Sealed}
+	if kind == exchange.LinkVerify {
+		p = keys.Empty()
+		n.User, n.Fingerprint, n.Token, n.Sealed = "", "", p.Token, nil
+	}
+	l, err := w.links.Make(ctx, "test", n)
+	must(w.t, err)
+	return web.HandOverPath + p.Secret, l.ID
+}
+
+// ask sends a request, as a browser would; change may say more.
+func (w *world) ask(method, path string, change ...func(*http.Request)) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, path, nil)
+	r.RemoteAddr = "203.0.113.7:50000"
+	for _, c := range change {
+		c(r)
+	}
+	out := httptest.NewRecorder()
+	w.pages.ServeHTTP(out, r)
+	return out
+}
+
+// state is a link's, as the operator sees it.
+func (w *world) state(id string) exchange.Link {
+	w.t.Helper()
+	list, err := w.links.Links(ctx, "")
+	must(w.t, err)
+	for _, l := range list {
+		if l.ID == id {
+			return l
+		}
+	}
+	w.t.Fatalf("there is no link %s", id)
+	return exchange.Link{}
+}
+
+func (w *world) wantState(id, state string) {
+	w.t.Helper()
+	if got := w.state(id).State; got != state {
+		w.t.Fatalf("the link is %s, want %s", got, state)
+	}
+}
+
+func TestKeyFileIsHandedOverOnce(t *testing.T) {
+	w := newWorld(t)
+	files := []keys.File{{Name: "acme", Content: bytes.Repeat([]byte{0, 1, 0xff}, 5000)}, {Name: "acme.ppk", Content: []byte("PuTTY")}, {Name: "acme.pub", Content: nil}}
+	path, id := w.link(exchange.LinkKey, w.jo, files...)
+
+	page := w.ask("GET", path)
+	if text := page.Body.String(); page.Code != 200 || !strings.Contains(text, "user acme") || !strings.Contains(text, "<form method=\"post\">") || !strings.Contains(text, "desk of acme") {
+		t.Fatalf("%d: %s", page.Code, text)
+	}
+	if head := w.ask("HEAD", path); head.Code != 200 {
+		t.Fatalf("HEAD: %d", head.Code)
+	}
+	for _, method := range []string{"PUT", "DELETE", "PATCH", "OPTIONS"} {
+		w.ask(method, path)
+	}
+	w.wantState(id, exchange.LinkWaiting)
+
+	got := w.ask("POST", path)
+	if got.Code != 200 || got.Header().Get("Content-Type") != "application/zip" || !strings.Contains(got.Header().Get("Content-Disposition"), "acme-key.zip") {
+		t.Fatalf("%d %v", got.Code, got.Header())
+	}
+	z, err := zip.NewReader(bytes.NewReader(got.Body.Bytes()), int64(got.Body.Len()))
+	must(t, err)
+	if len(z.File) != len(files) {
+		t.Fatalf("%d files", len(z.File))
+	}
+	for i, f := range z.File {
+		r, err := f.Open()
+		must(t, err)
+		content, err := io.ReadAll(r)
+		must(t, err)
+		if f.Name != files[i].Name || !bytes.Equal(content, files[i].Content) {
+			t.Errorf("%s has %d bytes, want %s with %d", f.Name, len(content), files[i].Name, len(files[i].Content))
+		}
+	}
+	w.wantState(id, exchange.LinkOpened)
+	for _, method := range []string{"POST", "GET"} {
+		w.wantGone(w.ask(method, path))
+	}
+}
+
+// wantGone fails unless an answer is what a link that never was gets.
+func (w *world) wantGone(got *httptest.ResponseRecorder) {
+	w.t.Helper()
+	never := w.ask("GET", web.HandOverPath+keys.Empty().Secret)
+	if got.Code != 404 || got.Body.String() != never.Body.String() || got.Header().Get("Content-Disposition") != "" {
+		w.t.Fatalf("%d %v: %s\nwant what a link that never was gets: %s", got.Code, got.Header(), got.Body, never.Body)
+	}
+}
+
+func TestOfManyClicksOneGetsTheFile(t *testing.T) {
+	w := newWorld(t)
+	path, _ := w.link(exchange.LinkKey, w.jo, keys.File{Name: "acme", Content: []byte("x")})
+	var wg sync.WaitGroup
+	var won, lost atomic.Int32
+	for range 30 {
+		wg.Go(func() {
+			switch got := w.ask("POST", path); got.Code {
+			case 200:
+				won.Add(1)
+			case 404:
+				lost.Add(1)
+			default:
+				t.Errorf("%d", got.Code)
+			}
+		})
+	}
+	wg.Wait()
+	if won.Load() != 1 || lost.Load() != 29 {
+		t.Fatalf("%d got it, %d did not", won.Load(), lost.Load())
+	}
+}
+
+func TestPassphraseIsShownAsItIs(t *testing.T) {
+	w := newWorld(t)
+	const words = `<b>fish</b> & "chips" 'n' {{peas}} ünï`
+	path, id := w.link(exchange.LinkPassphrase, w.ann, keys.File{Name: "passphrase.txt", Content: []byte(words + "\n")})
+	text := w.ask("POST", path).Body.String()
+	shown := regexp.MustCompile(`<p class="secret">(.*?)</p>`).FindStringSubmatch(text)
+	if shown == nil || strings.Contains(shown[1], "<") || html.UnescapeString(shown[1]) != words {
+		t.Fatalf("the page shows %q:\n%s", shown, text)
+	}
+	w.wantState(id, exchange.LinkOpened)
+	w.wantGone(w.ask("POST", path))
+	if w.log.Contains("fish") {
+		t.Fatal("the passphrase is in the log")
+	}
+}
+
+func TestAnAddressIsConfirmed(t *testing.T) {
+	w := newWorld(t)
+	c, err := w.accounts.AddContact(ctx, "test", exchange.Contact{Account: "acme", Name: "New", Email: "new@acme.example"})
+	must(t, err)
+	path, _ := w.link(exchange.LinkVerify, c)
+	if page := w.ask("GET", path); page.Code != 200 || !strings.Contains(page.Body.String(), "Confirm") || !strings.Contains(page.Body.String(), "help@example.com &amp; &lt;friends&gt;") {
+		t.Fatalf("%d: %s", page.Code, page.Body)
+	}
+	if c, _ = w.accounts.Contact(ctx, c.ID); c.VerifiedAt != nil {
+		t.Fatal("looking confirmed it")
+	}
+	if page := w.ask("POST", path); page.Code != 200 || !strings.Contains(page.Body.String(), "Thank you") {
+		t.Fatalf("%d: %s", page.Code, page.Body)
+	}
+	if c, err = w.accounts.Contact(ctx, c.ID); err != nil || c.VerifiedAt == nil {
+		t.Fatalf("%+v, %v", c, err)
+	}
+}
+
+func TestLinksThatDoNotWorkLookTheSame(t *testing.T) {
+	w := newWorld(t)
+	path, id := w.link(exchange.LinkKey, w.jo, keys.File{Name: "acme", Content: []byte("x")})
+	wrongHalf := path[:len(path)-1] + map[bool]string{true: "B", false: "A"}[strings.HasSuffix(path, "A")]
+	for _, bad := range []string{wrongHalf, path + "AAAA", path[:len(path)-4], web.HandOverPath + "x", web.HandOverPath + "%00", web.HandOverPath + strings.Repeat("A", 64),
+		web.HandOverPath + strings.Repeat("A", 10_000)} {
+		w.wantGone(w.ask("POST", bad))
+	}
+	w.wantState(id, exchange.LinkWaiting) // the wrong half used nothing up
+	_, err := w.links.Revoke(ctx, "test", id)
+	must(t, err)
+	w.wantGone(w.ask("GET", path))
+	w.wantGone(w.ask("POST", path))
+
+	path, id = w.link(exchange.LinkKey, w.jo, keys.File{Name: "acme", Content: []byte("x")})
+	w.later.Store(int64(72 * time.Hour))
+	w.wantGone(w.ask("GET", path))
+	w.wantGone(w.ask("POST", path))
+	w.wantState(id, exchange.LinkExpired)
+}
+
+// An empty package once made the page panic, after the link was used up.
+func TestAnEmptyPackageUsesNothingUp(t *testing.T) {
+	w := newWorld(t)
+	path, id := w.link(exchange.LinkPassphrase, w.ann)
+	if got := w.ask("POST", path); got.Code != 503 {
+		t.Fatalf("%d: %s", got.Code, got.Body)
+	}
+	w.wantState(id, exchange.LinkWaiting)
+}
+
+func TestAnotherSitesFormOpensNothing(t *testing.T) {
+	w := newWorld(t)
+	path, id := w.link(exchange.LinkKey, w.jo, keys.File{Name: "acme", Content: []byte("x")})
+	for name, change := range map[string]func(*http.Request){
+		"a form elsewhere": func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") },
+		"another origin":   func(r *http.Request) { r.Header.Set("Origin", "https://evil.example") },
+	} {
+		if got := w.ask("POST", path, change); got.Code != 403 {
+			t.Errorf("%s: %d", name, got.Code)
+		}
+	}
+	w.wantState(id, exchange.LinkWaiting)
+	if got := w.ask("POST", path, func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "same-origin") }); got.Code != 200 {
+		t.Fatalf("our own form: %d", got.Code)
+	}
+}
+
+func TestEveryAnswerKeepsToItself(t *testing.T) {
+	w := newWorld(t)
+	key, _ := w.link(exchange.LinkKey, w.jo, keys.File{Name: "acme", Content: []byte("x")})
+	for _, c := range []struct {
+		method, path string
+		code         int
+		kind         string
+	}{
+		{"GET", key, 200, "text/html; charset=utf-8"}, {"HEAD", key, 200, "text/html; charset=utf-8"}, {"POST", key, 200, "application/zip"},
+		{"POST", key, 404, "text/html; charset=utf-8"}, {"GET", "/style.css", 200, "text/css; charset=utf-8"}, {"GET", "/healthz", 200, "text/plain; charset=utf-8"},
+		{"GET", "/", 404, "text/html; charset=utf-8"}, {"GET", "/handover/", 404, "text/html; charset=utf-8"}, {"GET", "/handover/a/b", 404, "text/html; charset=utf-8"},
+		{"GET", "/admin", 404, "text/html; charset=utf-8"}, {"POST", "/", 404, "text/html; charset=utf-8"}, {"DELETE", key, 404, "text/html; charset=utf-8"},
+	} {
+		got := w.ask(c.method, c.path)
+		if got.Code != c.code || got.Result().Header.Get("Content-Type") != c.kind {
+			t.Errorf("%s %.20s…: %d %s, want %d %s", c.method, c.path, got.Code, got.Result().Header.Get("Content-Type"), c.code, c.kind)
+		}
+		for name, want := range map[string]string{"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff", "X-Robots-Tag": "noindex, nofollow"} {
+			if h := got.Header().Get(name); h != want {
+				t.Errorf("%s %.20s…: %s is %q", c.method, c.path, name, h)
+			}
+		}
+		csp := got.Header().Get("Content-Security-Policy")
+		for _, want := range []string{"default-src 'none'", "style-src 'self'", "form-action 'self'", "frame-ancestors 'none'"} {
+			if !strings.Contains(csp, want) {
+				t.Errorf("%s %.20s…: the policy is %q", c.method, c.path, csp)
+			}
+		}
+		if text := got.Body.String(); strings.Contains(text, "<script") || strings.Contains(text, "://") {
+			t.Errorf("%s %.20s… loads something: %s", c.method, c.path, text)
+		}
+	}
+}
+
+func TestOnlyATrustedProxySpeaksForOthers(t *testing.T) {
+	w := newWorld(t)
+	for _, c := range []struct {
+		name, peer string
+		forwarded  []string // a header line each
+		want       string
+	}{
+		{"nobody between", "203.0.113.7:5", nil, "203.0.113.7"},
+		{"a stranger's word", "203.0.113.7:5", []string{"198.51.100.9"}, "203.0.113.7"},
+		{"a proxy", "192.0.2.10:5", []string{"198.51.100.9"}, "198.51.100.9"},
+		{"a proxy over IPv6", "[2001:db8::5]:5", []string{"2001:db8:9::1"}, "2001:db8:9::1"},
+		{"a proxy, mapped", "[::ffff:192.0.2.10]:5", []string{"::ffff:198.51.100.9"}, "198.51.100.9"},
+		{"a client that lies to the proxy", "192.0.2.10:5", []string{"10.0.0.1, 198.51.100.9"}, "198.51.100.9"},
+		{"a client that lies, and a proxy that adds a line", "192.0.2.10:5", []string{"10.0.0.1", "198.51.100.9"}, "198.51.100.9"},
+		{"a proxy that says nothing", "192.0.2.10:5", nil, "192.0.2.10"},
+		{"a proxy that says nonsense", "192.0.2.10:5", []string{"unknown"}, "192.0.2.10"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			path, id := w.link(exchange.LinkKey, w.jo, keys.File{Name: "acme", Content: []byte("x")})
+			got := w.ask("POST", path, func(r *http.Request) {
+				r.RemoteAddr = c.peer
+				for _, line := range c.forwarded {
+					r.Header.Add("X-Forwarded-For", line)
+				}
+			})
+			if from := w.state(id).OpenedFrom; got.Code != 200 || from != c.want {
+				t.Fatalf("%d from %q, want %q", got.Code, from, c.want)
+			}
+		})
+	}
+}
+
+func TestTheLogHasNoSecret(t *testing.T) {
+	w := newWorld(t)
+	path, id := w.link(exchange.LinkKey, w.jo, keys.File{Name: "acme", Content: []byte("x")})
+	w.ask("GET", path)
+	w.ask("POST", path)
+	w.ask("POST", path)
+	secret := strings.TrimPrefix(path, web.HandOverPath)
+	if w.log.Contains(secret) || w.log.Contains(secret[:16]) || !w.log.Contains(id) {
+		t.Fatalf("the log:\n%s", w.log)
+	}
+}
