@@ -15,6 +15,8 @@ import (
 
 	"github.com/caarlos0/env/v11"
 	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 )
@@ -48,6 +50,9 @@ func Load(file string, environ []string) (Config, error) {
 func Parse(name string, text []byte, c *Config) error {
 	const op = "config.Parse"
 	defaults := maps.Clone(c.Templates)
+	if nothing, err := setsNothing(text); err == nil && nothing { // the decoder would take it for a null, and forget the defaults
+		return nil
+	}
 	err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(c)
 	c.Templates = mergeTemplates(c.Templates, defaults)
 	if err == nil || errors.Is(err, io.EOF) {
@@ -70,6 +75,20 @@ func Parse(name string, text []byte, c *Config) error {
 		return exchange.E(op, exchange.Invalid, "%s:%d: %s", name, at.GetToken().Position.Line, at.GetMessage())
 	}
 	return exchange.E(op, exchange.Invalid, "%s: %v", name, err)
+}
+
+// setsNothing reports whether a file has only comments, or nothing.
+func setsNothing(text []byte) (bool, error) {
+	f, err := parser.ParseBytes(text, 0)
+	if err != nil {
+		return false, err
+	}
+	for _, d := range f.Docs {
+		if d.Body != nil && d.Body.Type() != ast.NullType && d.Body.Type() != ast.CommentType {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 // mergeTemplates keeps the default of a kind of user that the file does not
