@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -29,6 +30,7 @@ type issuing struct {
 	keyLink, phraseLink string
 	links               []exchange.Link
 	files               []string // written
+	madeDir             bool
 }
 
 func (a *app) keyIssue() *cobra.Command {
@@ -141,6 +143,8 @@ func (in *issuing) keyFiles() []keys.File {
 // were not before. Only encrypted keys are ever written.
 func (in *issuing) write() error {
 	const op = "cli.issue"
+	_, err := os.Stat(in.out)
+	in.madeDir = errors.Is(err, fs.ErrNotExist)
 	if err := os.MkdirAll(in.out, 0o700); err != nil {
 		return exchange.E(op, exchange.Invalid, "The folder %s cannot be made: %v.", in.out, err)
 	}
@@ -206,6 +210,9 @@ func (a *app) makeLink(ctx context.Context, p keys.Package, body map[string]any)
 func (a *app) undo(ctx context.Context, in *issuing) {
 	for _, f := range in.files {
 		_ = os.Remove(f) // written a moment ago, by us
+	}
+	if in.madeDir {
+		_ = os.Remove(in.out) // as far as it is empty
 	}
 	for _, l := range in.links {
 		_, _ = client.Call[any](ctx, a.client(), client.Request{Method: "DELETE", Path: "/links/" + url.PathEscape(l.ID)}) // it expires by itself

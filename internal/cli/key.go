@@ -237,7 +237,7 @@ func keyState(k exchange.Key) string {
 	if k.Flag != "" {
 		s += "; look into it: " + k.Flag
 	}
-	return s
+	return exchange.Printable(s)
 }
 
 func (a *app) keySet() *cobra.Command {

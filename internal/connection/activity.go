@@ -49,6 +49,8 @@ func (r *Room) Seen(l *exchange.Login, action, path string, bytes int64) {
 
 // flushSeen writes what was seen, in few statements.
 func (r *Room) flushSeen() {
+	r.writing.Lock()
+	defer r.writing.Unlock()
 	r.mu.Lock()
 	var seen map[sight]*store.Observation
 	if len(r.seen) > 0 {
@@ -124,7 +126,8 @@ func (r *Room) Activity(ctx context.Context, fingerprint string) (exchange.KeyAc
 	return out, nil
 }
 
-// settle writes down what is queued, so that a report has it.
+// settle writes down what is queued, and waits for what is being written, so
+// that a report has it.
 func (r *Room) settle() {
 	for more := true; more; {
 		_, more = r.flush()

@@ -69,6 +69,8 @@ type Room struct {
 	lost    atomic.Int64 // observations
 	done    sync.WaitGroup
 
+	writing sync.Mutex // held while a batch is on its way, so that a report can wait for it
+
 	mu     sync.Mutex
 	recent map[netip.Addr]seen // not yet in the database
 	seen   map[sight]*store.Observation
@@ -178,6 +180,8 @@ func (r *Room) run(ctx context.Context) {
 // flush writes one batch, and reports how many records and whether there may
 // be more.
 func (r *Room) flush() (n int, more bool) {
+	r.writing.Lock()
+	defer r.writing.Unlock()
 	var batch []Record
 	for len(batch) < batchLength {
 		select {

@@ -257,7 +257,7 @@ func (f *facts) why() string {
 		for _, k := range o.holders {
 			switch {
 			case k.User != f.c.User:
-			case k.RetiresAt != nil:
+			case k.RetiresAt != nil && (k.RevokedAt == nil || !k.RevokedAt.Before(*k.RetiresAt)):
 				return fmt.Sprintf(" on %s by %s", stamp(*k.RetiresAt), k.ReplacedBy)
 			case k.RevokedAt != nil:
 				return fmt.Sprintf(" on %s: %s", stamp(*k.RevokedAt), k.RevokedWhy)
