@@ -76,7 +76,8 @@ type Storage struct {
 type Limits struct {
 	HalfOpen        int      `yaml:"half_open" env:"HALF_OPEN"`                         // connections not logged in
 	HalfOpenAddress int      `yaml:"half_open_per_address" env:"HALF_OPEN_PER_ADDRESS"` // of one address
-	Handshake       Duration `yaml:"handshake" env:"HANDSHAKE"`                         // until logged in
+	Handshake       Duration `yaml:"handshake" env:"HANDSHAKE"`                         // until the client has said that it speaks SSH
+	Login           Duration `yaml:"login" env:"LOGIN"`                                 // until logged in: people compare fingerprints and type passphrases
 	KeyOffers       int      `yaml:"key_offers" env:"KEY_OFFERS"`                       // a connection
 	UserSessions    int      `yaml:"sessions_per_user" env:"SESSIONS_PER_USER"`
 	AccountSessions int      `yaml:"sessions_per_account" env:"SESSIONS_PER_ACCOUNT"`
@@ -153,7 +154,7 @@ func Default() Config {
 		Drain:  Duration(20 * time.Second),
 		Storage: Storage{MaxFile: 50e9, Quota: 100e9, QuotaFiles: 200_000, FreeFloor: 1 << 30, MaxCopy: 1 << 30,
 			KeepPartials: Duration(7 * 24 * time.Hour)},
-		Limits: Limits{HalfOpen: 512, HalfOpenAddress: 64, Handshake: Duration(30 * time.Second), KeyOffers: 20,
+		Limits: Limits{HalfOpen: 512, HalfOpenAddress: 64, Handshake: Duration(30 * time.Second), Login: Duration(2 * time.Minute), KeyOffers: 20,
 			UserSessions: 10, AccountSessions: 50, AddressSessions: 50, Idle: Duration(15 * time.Minute),
 			KeepAlive: Duration(30 * time.Second), Stall: Duration(2 * time.Minute), Handles: 256, Channels: 4},
 		Keys: Keys{PerUser: 5, Types: []string{"ed25519", "ecdsa", "rsa"}, RSAMin: 2048, RSAMax: 8192, Overlap: Duration(14 * 24 * time.Hour)},

@@ -157,7 +157,7 @@ func (c *Config) check() error {
 		value int64
 	}{{"storage.max_file", int64(c.Storage.MaxFile)}, {"storage.quota", int64(c.Storage.Quota)}, {"storage.quota_files", c.Storage.QuotaFiles},
 		{"limits.half_open", int64(c.Limits.HalfOpen)}, {"limits.half_open_per_address", int64(c.Limits.HalfOpenAddress)},
-		{"limits.handshake", int64(c.Limits.Handshake)}, {"limits.key_offers", int64(c.Limits.KeyOffers)},
+		{"limits.handshake", int64(c.Limits.Handshake)}, {"limits.login", int64(c.Limits.Login)}, {"limits.key_offers", int64(c.Limits.KeyOffers)},
 		{"limits.sessions_per_user", int64(c.Limits.UserSessions)}, {"limits.sessions_per_account", int64(c.Limits.AccountSessions)},
 		{"limits.sessions_per_address", int64(c.Limits.AddressSessions)}, {"limits.idle", int64(c.Limits.Idle)},
 		{"limits.keep_alive", int64(c.Limits.KeepAlive)}, {"limits.stall", int64(c.Limits.Stall)},

@@ -146,7 +146,7 @@ func (n *Node) buildRooms(ctx context.Context) (err error) {
 			look := exchange.Read | exchange.List
 			return account.MakeDirs(tx, n.ids, userID, path, &look, false, exchange.Micros(n.clock()))
 		}})
-	n.records = connection.New(ctx, connection.Options{Store: n.store, Clock: n.clock, IDs: n.ids, Log: n.log, Policy: recordPolicy(&n.cfg)})
+	n.records = connection.New(ctx, connection.Options{Store: n.store, Clock: n.clock, IDs: n.ids, Log: n.log, Policy: recordPolicy(&n.cfg, policy.EndpointIPs)})
 	n.revoked = &revocations{store: n.store, clock: n.clock, log: n.log}
 	n.tree, err = tree.New(tree.Options{Store: n.store, Blobs: n.blobs, Clock: n.clock, IDs: n.ids, Log: n.log,
 		Policy: tree.Policy{MaxFile: int64(st.MaxFile), QuotaBytes: int64(st.Quota), QuotaFiles: st.QuotaFiles,

@@ -50,14 +50,14 @@ func template(t config.Template) (account.Template, error) {
 }
 
 // recordPolicy is what the configuration says of records and bans.
-func recordPolicy(c *config.Config) connection.Policy {
-	return connection.Policy{KeepFor: time.Duration(c.Records.Keep), KeepFailed: c.Records.Failed, KeepSeen: c.Records.Activity,
+func recordPolicy(c *config.Config, endpointIPs map[string][]string) connection.Policy {
+	return connection.Policy{EndpointIPs: endpointIPs, KeepFor: time.Duration(c.Records.Keep), KeepFailed: c.Records.Failed, KeepSeen: c.Records.Activity,
 		Bans: connection.BanPolicy{After: c.Access.BanAfter, Within: time.Duration(c.Access.BanWithin), For: time.Duration(c.Access.BanFor),
 			Never: config.Networks(c.Access.NeverBan)}}
 }
 
 func sshLimits(l config.Limits) sshd.Limits {
-	return sshd.Limits{HalfOpen: l.HalfOpen, HalfOpenAddress: l.HalfOpenAddress, Handshake: time.Duration(l.Handshake),
+	return sshd.Limits{HalfOpen: l.HalfOpen, HalfOpenAddress: l.HalfOpenAddress, Handshake: time.Duration(l.Handshake), Login: time.Duration(l.Login),
 		KeyOffers: l.KeyOffers, User: l.UserSessions, Account: l.AccountSessions, Address: l.AddressSessions,
 		Idle: time.Duration(l.Idle), KeepAlive: time.Duration(l.KeepAlive), Stall: time.Duration(l.Stall), Channels: l.Channels}
 }

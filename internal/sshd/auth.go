@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -197,7 +198,7 @@ func (a *attempt) say(method string, err error) {
 func (a *attempt) outcome(err error) (reason, detail string) {
 	var noCommon *ssh.AlgorithmNegotiationError
 	switch {
-	case a.s.o.Clock().Sub(a.rec.At) >= a.s.o.Limits.Handshake:
+	case errors.Is(err, os.ErrDeadlineExceeded), a.s.o.Clock().Sub(a.rec.At) >= a.s.o.Limits.Login:
 		return exchange.ReasonTimeout, ""
 	case errors.As(err, &noCommon):
 		return exchange.ReasonNoAlgorithm, "it offered " + strings.Join(noCommon.RequestedAlgorithms, ", ")

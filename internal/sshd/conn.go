@@ -131,12 +131,13 @@ func farewell(nc net.Conn, text string) {
 // PROXY header from somebody who is not trusted with one.
 var errNotSSH = errors.New("the first line is not SSH's")
 
-// handshake peeks, then lets the library do key exchange and log-in, all
-// within one deadline.
+// handshake peeks, then lets the library do key exchange and log-in. Silence
+// has a short deadline; whoever speaks SSH has time to compare a fingerprint
+// and to type a passphrase.
 func (s *Server) handshake(a *attempt, nc net.Conn) (*ssh.ServerConn, <-chan ssh.NewChannel, <-chan *ssh.Request, error) {
-	deadline := time.Now().Add(s.o.Limits.Handshake)
+	began := time.Now()
 	tune(nc, s.o.Limits)
-	wire, hello, err := sshwire.Peek(nc, Version, deadline)
+	wire, hello, err := sshwire.Peek(nc, Version, began.Add(s.o.Limits.Handshake))
 	a.hello, a.rec.Client = hello, hello.Version
 	if err != nil {
 		return nil, nil, nil, err
@@ -145,6 +146,9 @@ func (s *Server) handshake(a *attempt, nc net.Conn) (*ssh.ServerConn, <-chan ssh
 		return nil, nil, nil, errNotSSH
 	}
 	a.wire = wire
+	if err := nc.SetDeadline(began.Add(s.o.Limits.Login)); err != nil {
+		return nil, nil, nil, err
+	}
 	conn, chans, requests, err := ssh.NewServerConn(wire, a.config())
 	if err != nil {
 		return nil, nil, nil, err

@@ -105,7 +105,8 @@ type Options struct {
 type Limits struct {
 	HalfOpen        int           // connections not yet logged in
 	HalfOpenAddress int           // of one address
-	Handshake       time.Duration // until logged in
+	Handshake       time.Duration // until the client's first line
+	Login           time.Duration // until logged in
 	KeyOffers       int           // a connection
 	User            int           // sessions of one user
 	Account         int           // sessions of one account's users

@@ -18,7 +18,9 @@ import (
 )
 
 // impatient is a node that gives strangers a second.
-func impatient(c *config.Config) { c.Limits.Handshake = config.Duration(time.Second) }
+func impatient(c *config.Config) {
+	c.Limits.Handshake, c.Limits.Login = config.Duration(time.Second), config.Duration(time.Second)
+}
 
 // ends fails unless the server closes the connection before the limit. What
 // it says until then is thrown away.
