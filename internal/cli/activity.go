@@ -146,7 +146,7 @@ func lost(n int64) string {
 	if n == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%d reads or listings, of any key, at times of overload", n)
+	return fmt.Sprintf("%d log-ins, reads or listings, of any key, at times of overload", n)
 }
 
 func bytesOf(r exchange.Activity) string {

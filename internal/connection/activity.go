@@ -2,6 +2,7 @@ package connection
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strconv"
@@ -75,8 +76,29 @@ func (r *Room) flushSeen() {
 		return tx.Count(lostCounter, lost)
 	})
 	if err != nil {
-		r.lost.Add(int64(len(list)) + lost)
+		r.lost.Add(lost)
+		if errors.Is(err, store.ErrOutcomeUnknown) {
+			r.lost.Add(int64(len(list))) // perhaps they are there: again, they would stand in each other's way for ever
+		} else {
+			r.seeAgain(seen)
+		}
 		r.o.Log.Error("what was read and listed could not be recorded", "count", len(list), "err", err)
+	}
+}
+
+// seeAgain takes back what could not be written, as far as there is room.
+func (r *Room) seeAgain(seen map[sight]*store.Observation) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for k, o := range seen {
+		switch now := r.seen[k]; {
+		case now != nil:
+			now.ID, now.Times, now.Bytes = o.ID, now.Times+o.Times, now.Bytes+o.Bytes
+		case len(r.seen) < maxSeen:
+			r.seen[k] = o
+		default:
+			r.lost.Add(1)
+		}
 	}
 }
 
@@ -87,7 +109,7 @@ func (r *Room) Activity(ctx context.Context, fingerprint string) (exchange.KeyAc
 	r.settle()
 	q := r.o.Store.Read(ctx)
 	out := exchange.KeyActivity{Fingerprint: fingerprint, Made: r.o.Clock().UTC(), Users: []string{}, Addresses: []string{}, Rows: []exchange.Activity{}}
-	holders, err := q.KeysOf(fingerprint)
+	holders, err := q.KeysOf(exchange.Printable(fingerprint))
 	if err != nil {
 		return out, err
 	}
@@ -133,6 +155,7 @@ func (r *Room) settle() {
 		_, more = r.flush()
 	}
 	r.flushSeen()
+	r.guard.sync(r.o.Clock(), r.o.Log)
 }
 
 // fillIn gives every row the address and the client of its session.
@@ -147,6 +170,9 @@ func fillIn(out *exchange.KeyActivity) {
 		r := &out.Rows[i]
 		if s, ok := sessions[r.Session]; ok {
 			r.Address, r.Client = s.Address, s.Client
+			if r.At.Before(s.At) { // an observation's time is cut to milliseconds
+				r.At = s.At
+			}
 		}
 	}
 }

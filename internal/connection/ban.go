@@ -27,7 +27,6 @@ const (
 	slowAfter   = 5 // failed connections
 	slowFirst   = 250 * time.Millisecond
 	slowMost    = 3 * time.Second
-	syncEvery   = 2 * time.Second
 	allowFresh  = time.Minute
 	recordEvery = time.Minute // one record an address of being turned away
 )
@@ -51,7 +50,9 @@ type guard struct {
 	recorded map[netip.Prefix]time.Time
 	allowed  *bart.Lite // networks that some account or user lists
 	asked    time.Time  // when the lists were read
-	synced   time.Time
+
+	syncing sync.Mutex    // one at a time: each takes what is fresh, and loads the rest
+	made    chan struct{} // has a place that is full while a new ban waits to be written
 }
 
 // track is an address's failures within the window, the oldest first.
@@ -59,7 +60,7 @@ type track struct{ at []time.Time }
 
 func newGuard(s *store.Store, p BanPolicy) *guard {
 	g := &guard{store: s, policy: p, never: &bart.Lite{}, allowed: &bart.Lite{}, tracks: map[netip.Prefix]*track{}, bans: map[netip.Prefix]*exchange.Ban{},
-		refused: map[netip.Prefix]int64{}, recorded: map[netip.Prefix]time.Time{}}
+		refused: map[netip.Prefix]int64{}, recorded: map[netip.Prefix]time.Time{}, made: make(chan struct{}, 1)}
 	for _, n := range p.Never {
 		g.never.Insert(n)
 	}
@@ -170,18 +171,29 @@ func (g *guard) failed(from netip.Addr, outcome string, now time.Time) {
 	delete(g.tracks, u)
 	g.bans[u] = &b
 	g.fresh = append(g.fresh, b)
+	select {
+	case g.made <- struct{}{}:
+	default: // the writer knows
+	}
 }
 
 // makeRoom forgets addresses of which there are too many: those whose window
-// is over, or else any. Callers hold mu.
+// is over, and any others until an eighth is free, so that a crowd does not
+// make it look at all of them for each newcomer. Callers hold mu.
 func (g *guard) makeRoom(now time.Time) {
 	if len(g.tracks) < maxTracked {
 		return
 	}
 	for u, t := range g.tracks {
-		if t.forget(now.Add(-g.policy.Within)); len(t.at) == 0 || len(g.tracks) >= maxTracked {
+		if t.forget(now.Add(-g.policy.Within)); len(t.at) == 0 {
 			delete(g.tracks, u)
 		}
+	}
+	for u := range g.tracks {
+		if len(g.tracks) <= maxTracked-maxTracked/8 {
+			return
+		}
+		delete(g.tracks, u)
 	}
 }
 
@@ -231,14 +243,12 @@ func (g *guard) load(now time.Time, log *slog.Logger) {
 
 // sync writes new bans down, and learns of those of other nodes.
 func (g *guard) sync(now time.Time, log *slog.Logger) {
+	g.syncing.Lock()
+	defer g.syncing.Unlock()
 	g.mu.Lock()
 	fresh, refused := g.fresh, g.refused
-	due := now.Sub(g.synced) >= syncEvery || len(fresh) > 0
 	g.fresh, g.refused = nil, map[netip.Prefix]int64{}
 	g.mu.Unlock()
-	if !due && len(refused) == 0 {
-		return
-	}
 	if len(fresh)+len(refused) > 0 {
 		err := g.store.Write(context.Background(), func(tx *store.Tx) error {
 			for _, b := range fresh {
@@ -257,6 +267,9 @@ func (g *guard) sync(now time.Time, log *slog.Logger) {
 			log.Error("bans could not be written", "err", err)
 			g.mu.Lock()
 			g.fresh = append(fresh, g.fresh...)
+			for u, n := range refused {
+				g.refused[u] += n
+			}
 			g.mu.Unlock()
 			return
 		}
@@ -264,10 +277,7 @@ func (g *guard) sync(now time.Time, log *slog.Logger) {
 			log.Warn("an address was banned", "address", b.Address, "until", b.Until, "failures", b.Failures, "reason", b.Reason)
 		}
 	}
-	if due {
-		g.synced = now
-		g.load(now, log)
-	}
+	g.load(now, log)
 }
 
 // Bans lists who is kept out now.

@@ -40,6 +40,9 @@ type Policy struct {
 	KeepFailed int64         // rows of connections that did not log in
 	KeepSeen   int64         // rows of what was read and listed
 	Bans       BanPolicy
+	// EndpointIPs are the networks of each region's server address; "" is
+	// every other's.
+	EndpointIPs map[string][]string
 }
 
 // Options are what the room needs.
@@ -66,10 +69,12 @@ type Room struct {
 	guard *guard
 
 	dropped atomic.Int64 // records
-	lost    atomic.Int64 // observations
+	lost    atomic.Int64 // observations, and records of log-ins
 	done    sync.WaitGroup
 
 	writing sync.Mutex // held while a batch is on its way, so that a report can wait for it
+	unsaved []Record   // the batch that could not be written; guarded by writing
+	failing bool       // and it was not the first try
 
 	mu     sync.Mutex
 	recent map[netip.Addr]seen // not yet in the database
@@ -103,6 +108,9 @@ func (r *Room) Note(c Record) {
 	case r.queue <- c:
 	default:
 		r.dropped.Add(1)
+		if c.LoggedIn {
+			r.lost.Add(1)
+		}
 	}
 }
 
@@ -152,10 +160,12 @@ func (r *Room) run(ctx context.Context) {
 	defer tick.Stop()
 	var pruned time.Time
 	written := 0
-	for {
+	for ended := false; ; {
 		select {
 		case <-tick.C:
+		case <-r.guard.made: // other nodes should know soon
 		case <-ctx.Done():
+			ended = true // what is queued by now is still written
 		}
 		for more := true; more; {
 			var n int
@@ -164,7 +174,7 @@ func (r *Room) run(ctx context.Context) {
 		}
 		r.flushSeen()
 		r.guard.sync(r.o.Clock(), r.o.Log)
-		if ctx.Err() != nil {
+		if ended {
 			return
 		}
 		if now := r.o.Clock(); now.Sub(pruned) > pruneEvery || written > pruneAfter {
@@ -182,7 +192,7 @@ func (r *Room) run(ctx context.Context) {
 func (r *Room) flush() (n int, more bool) {
 	r.writing.Lock()
 	defer r.writing.Unlock()
-	var batch []Record
+	batch := r.unsaved
 	for len(batch) < batchLength {
 		select {
 		case c := <-r.queue:
@@ -200,10 +210,44 @@ func (r *Room) flush() (n int, more bool) {
 		return 0, false
 	}
 	err := r.o.Store.Write(context.Background(), func(tx *store.Tx) error { return write(tx, batch, recent) })
-	if err != nil {
-		r.o.Log.Error("connection records could not be written", "count", len(batch), "err", err)
+	if err == nil {
+		r.unsaved, r.failing = nil, false
+		return len(batch), len(batch) == batchLength
 	}
-	return len(batch), len(batch) == batchLength
+	r.keep(batch, recent, err)
+	return 0, false
+}
+
+// keep holds on to a batch until the database can be written again. What is
+// refused while the database answers is looked at one by one, so that a single
+// record can't stop all others.
+func (r *Room) keep(batch []Record, recent map[netip.Addr]seen, err error) {
+	if !r.failing {
+		r.o.Log.Error("connection records could not be written; they are kept", "count", len(batch), "err", err)
+	}
+	ctx := context.Background()
+	if again := r.failing; again && r.o.Store.Ping(ctx) == nil {
+		for _, c := range batch {
+			if err := r.o.Store.Write(ctx, func(tx *store.Tx) error { return write(tx, []Record{c}, nil) }); err != nil {
+				r.o.Log.Error("a connection record could not be written", "reference", c.Reference, "err", err)
+				r.lost.Add(1)
+			}
+		}
+		batch = nil
+	}
+	r.unsaved, r.failing = batch, len(batch) > 0
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for from, old := range recent {
+		s := r.recent[from]
+		if old.ok.After(s.ok) {
+			s.ok = old.ok
+		}
+		if old.failed.After(s.failed) {
+			s.failed = old.failed
+		}
+		r.recent[from] = s
+	}
 }
 
 func write(tx *store.Tx, batch []Record, recent map[netip.Addr]seen) error {

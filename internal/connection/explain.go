@@ -20,7 +20,7 @@ func (r *Room) Explain(ctx context.Context, about string) (exchange.Explained, e
 	r.settle()
 	q := r.o.Store.Read(ctx)
 	out := exchange.Explained{About: about, Summary: []string{}, Explanations: []exchange.Explanation{}}
-	list, err := q.Connections("reference", strings.ToLower(about), 1)
+	list, err := q.Connections("reference", exchange.Printable(strings.ToLower(about)), 1)
 	if err != nil {
 		return out, err
 	}
@@ -74,7 +74,7 @@ func (r *Room) aboutUser(q *store.Q, name string, out *exchange.Explained) ([]ex
 	if err != nil {
 		return nil, err
 	}
-	u, err := q.User(name)
+	u, err := q.User(exchange.Printable(name))
 	if exchange.Is(err, exchange.NotFound) {
 		similar := r.similar(q, name)
 		if len(list) == 0 && similar == "" {
@@ -151,11 +151,24 @@ func (r *Room) similar(q *store.Q, name string) string {
 		tries = append(tries, low[i+1:])
 	}
 	for _, t := range tries {
-		if u, err := q.User(t); err == nil && u.Name != name {
+		if u, err := q.User(exchange.Printable(t)); err == nil && u.Name != name {
 			return u.Name
 		}
 	}
 	return ""
+}
+
+// lists are the allow-lists that a user's log-ins must pass.
+func (r *Room) lists(q *store.Q, u exchange.User) ([]allowList, error) {
+	a, err := q.Account(u.Account)
+	if err != nil {
+		return nil, err
+	}
+	endpoint, ok := r.o.Policy.EndpointIPs[a.Region]
+	if !ok {
+		endpoint = r.o.Policy.EndpointIPs[""]
+	}
+	return []allowList{{"user", u.AllowIPs}, {"account", a.AllowIPs}, {"server address", endpoint}}, nil
 }
 
 // explain says in words how one connection went.
@@ -170,6 +183,9 @@ func (r *Room) explain(q *store.Q, c exchange.Connection) (exchange.Explanation,
 			return exchange.Explanation{}, err
 		}
 		f.good = r.good(keys)
+		if f.lists, err = r.lists(q, u); err != nil {
+			return exchange.Explanation{}, err
+		}
 	case exchange.Is(err, exchange.NotFound):
 		f.similar = r.similar(q, c.User)
 	default:

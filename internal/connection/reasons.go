@@ -2,6 +2,8 @@ package connection
 
 import (
 	"fmt"
+	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,7 +17,14 @@ type facts struct {
 	similar string         // a user whose name differs only in case or in a domain
 	good    []string       // fingerprints that would let the user in
 	offered []offer        // keys offered, with what is known of each
+	lists   []allowList
 	ban     *exchange.Ban
+}
+
+// allowList is who may log in, by whose word.
+type allowList struct {
+	of       string
+	networks []string
 }
 
 // offer is one key that a client offered.
@@ -257,11 +266,11 @@ func (f *facts) why() string {
 		for _, k := range o.holders {
 			switch {
 			case k.User != f.c.User:
-			case k.RetiresAt != nil && (k.RevokedAt == nil || !k.RevokedAt.Before(*k.RetiresAt)):
+			case k.RetiresAt != nil && f.c.Outcome == exchange.ReasonKeyReplaced:
 				return fmt.Sprintf(" on %s by %s", stamp(*k.RetiresAt), k.ReplacedBy)
 			case k.RevokedAt != nil:
 				return fmt.Sprintf(" on %s: %s", stamp(*k.RevokedAt), k.RevokedWhy)
-			case k.FrozenAt != nil:
+			case k.FrozenAt != nil && f.c.Outcome == exchange.ReasonKeyFrozen:
 				return fmt.Sprintf(" since %s, at the word of %s", stamp(*k.FrozenAt), k.FrozenBy)
 			case k.ExpiresAt != nil:
 				return " on " + stamp(*k.ExpiresAt)
@@ -300,11 +309,20 @@ func (f *facts) detail() string {
 	return ": " + f.c.Detail
 }
 
+// allowed names the lists that have other addresses only.
 func (f *facts) allowed() string {
-	if f.user == nil || len(f.user.AllowIPs) == 0 {
-		return ""
+	var out []string
+	from, _ := netip.ParseAddr(f.c.Address)
+	for _, l := range f.lists {
+		in := slices.ContainsFunc(l.networks, func(n string) bool { p, err := netip.ParsePrefix(n); return err == nil && p.Contains(from) })
+		if len(l.networks) > 0 && !in {
+			out = append(out, l.of+": "+strings.Join(l.networks, ", "))
+		}
 	}
-	return " (user: " + strings.Join(f.user.AllowIPs, ", ") + ")"
+	if len(out) == 0 {
+		return f.detail()
+	}
+	return " (" + strings.Join(out, "; ") + ")"
 }
 
 func (f *facts) startsIn() string {

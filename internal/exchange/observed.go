@@ -92,7 +92,7 @@ type KeyActivity struct {
 	Users       []string   `json:"users" doc:"Who held it"`
 	Made        time.Time  `json:"made" doc:"When this report was made"`
 	Since       time.Time  `json:"since" doc:"When the key was first enrolled"`
-	Lost        int64      `json:"lost" doc:"Observations of reads and listings, of any key, that could not be kept"`
+	Lost        int64      `json:"lost" doc:"Log-ins, reads and listings, of any key, that could not be recorded"`
 	Sessions    int        `json:"sessions"`
 	Addresses   []string   `json:"addresses"`
 	Rows        []Activity `json:"rows" doc:"In the order of time"`

@@ -101,6 +101,12 @@ func (r *Room) recipient(tx *store.Tx, l *exchange.Link, who string) (exchange.C
 	case len(list) > 1 && l.User == "":
 		return exchange.Contact{}, exchange.E(op, exchange.Conflict, "%d contacts have the address %s.", len(list), exchange.Printable(who)).WithHint("name one by its id")
 	}
+	// Whoever leaves meanwhile is waited for, or waits for us and ends the link.
+	if err := tx.LockContact(list[0].ID); exchange.Is(err, exchange.NotFound) {
+		return exchange.Contact{}, exchange.E(op, exchange.NotFound, "The contact %s has left.", list[0].Email)
+	} else if err != nil {
+		return exchange.Contact{}, err
+	}
 	return list[0], nil
 }
 

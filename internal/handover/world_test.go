@@ -81,10 +81,13 @@ func newWorld(t *testing.T, url string) *world {
 // begin gives a story a world without links.
 func (w *world) begin(t testing.TB) *world {
 	w.t = t
+	tx, err := w.db.Begin()
+	must(t, err)
 	for _, table := range []string{"audit", "links", "contacts", "dirs", "mailboxes", "users", "accounts"} {
-		_, err := w.db.Exec("DELETE FROM " + table)
+		_, err := tx.Exec("DELETE FROM " + table)
 		must(t, err)
 	}
+	must(t, tx.Commit())
 	w.micros.Store(time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC).UnixMicro())
 	for _, name := range []string{"acme", "globex"} {
 		_, err := w.accounts.AddAccount(ctx, "test", exchange.Account{ID: name, Name: name})

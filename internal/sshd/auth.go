@@ -94,6 +94,7 @@ func (a *attempt) config() *ssh.ServerConfig {
 // offered answers whether a key may be tried. Nothing of it outlives the call
 // but the Permissions, which the library gives back only for the key that signs.
 func (a *attempt) offered(conn ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
+	a.rec.User = conn.User() // a signature that is wrong ends the connection before tried is called
 	fp := ssh.FingerprintSHA256(key)
 	if !slices.Contains(a.rec.Offered, fp) {
 		a.rec.Offered = append(a.rec.Offered, fp)
@@ -207,6 +208,7 @@ func (a *attempt) outcome(err error) (reason, detail string) {
 	case a.reason != "":
 		return a.reason, a.detail
 	case a.good && strings.Contains(err.Error(), "verif"):
+		a.rec.Methods = append(a.rec.Methods, "publickey")
 		return exchange.ReasonBadSignature, ""
 	case a.good:
 		return exchange.ReasonNotSigned, ""

@@ -46,6 +46,11 @@ func (tx *Tx) AddContact(c exchange.Contact) error {
 	return err
 }
 
+// LockContact holds the row of a contact who is there; NotFound when they left.
+func (tx *Tx) LockContact(id string) error {
+	return tx.scanOne("LockContact", `SELECT id FROM contacts WHERE id = $1 AND left_at IS NULL `+tx.s.dialect.lock, []any{id}, new(string))
+}
+
 // SetContact changes a contact's record.
 func (tx *Tx) SetContact(c exchange.Contact) error {
 	return tx.execOne("SetContact", `UPDATE contacts SET name = $2, email = $3, phone = $4, roles = $5, verified_at = $6, verified = $7,

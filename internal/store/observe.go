@@ -64,10 +64,11 @@ func (q *Q) Connections(column, value string, limit int) ([]exchange.Connection,
 }
 
 // AddConnection records a connection; its end comes later, if it logged in.
+// It may be tried again when the outcome is not known.
 func (tx *Tx) AddConnection(c exchange.Connection) error {
 	_, err := tx.exec("AddConnection", `INSERT INTO connections (reference, at, address, user_name, client, algorithms, offered, methods,
 		outcome, seconds, detail, logged_in, fingerprint, session, user_id, ended_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $10, $11, $12, $13, $14, $15)`, c.Reference, exchange.Micros(c.At), c.Address, c.User, c.Client,
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $10, $11, $12, $13, $14, $15) ON CONFLICT (reference) DO NOTHING`, c.Reference, exchange.Micros(c.At), c.Address, c.User, c.Client,
 		c.Algorithms, jsonList(c.Offered), jsonList(c.Methods), c.Outcome, c.Detail, flag(c.LoggedIn), c.Fingerprint, c.Session, c.UserID, timeNull(c.EndedAt))
 	return err
 }
@@ -119,7 +120,7 @@ func (tx *Tx) AddObservations(list []Observation) error {
 		args = append(args, o.ID, o.Fingerprint, o.UserID, o.Session, o.Action, []byte(o.Path), o.Bytes, o.Times, o.Until)
 	}
 	_, err := tx.exec("AddObservations", `INSERT INTO activity (id, fingerprint, user_id, session, action, path, bytes, times, until) VALUES `+
-		placeholders(len(list), observationColumns), args...)
+		placeholders(len(list), observationColumns)+` ON CONFLICT (id) DO NOTHING`, args...)
 	return err
 }
 

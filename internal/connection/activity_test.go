@@ -1,0 +1,236 @@
+package connection_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/account"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+)
+
+var activityStories = stories{
+	"a report has all that was done, in order":         activityAll,
+	"what was done again is counted":                   activityMerged,
+	"other keys' doings stay out":                      activityOthers,
+	"a vendor's key has the doings of all its users":   activityVendor,
+	"an outage loses nothing, as far as there is room": activityOutage,
+	"names of any bytes":                               activityBytes,
+	"a key that nobody has or had":                     activityNobody,
+}
+
+// audit writes a change as the tree does.
+func (w *world) audit(u exchange.User, action, path, key, session string, more ...string) {
+	w.t.Helper()
+	row := exchange.AuditRow{ID: w.ids.New(), At: w.clock(), Actor: "user:" + u.Name, Action: action, Subject: path, User: u.ID,
+		Detail: map[string]string{"key": key, "session": session, "address": "203.0.113.7"}}
+	for i := 0; i+1 < len(more); i += 2 {
+		row.Detail[more[i]] = more[i+1]
+	}
+	must(w.t, w.store.Write(ctx, func(tx *store.Tx) error { return tx.Audit(row) }))
+}
+
+// activity makes a report.
+func (w *world) activity(fingerprint string) exchange.KeyActivity {
+	w.t.Helper()
+	a, err := w.room.Activity(ctx, fingerprint)
+	must(w.t, err)
+	return a
+}
+
+// lines shows a report's rows as words.
+func lines(a exchange.KeyActivity) (out []string) {
+	for _, r := range a.Rows {
+		out = append(out, fmt.Sprintf("%s %s %s %d×%d", r.User, r.Action, r.Path, r.Times, r.Bytes))
+	}
+	return out
+}
+
+func activityAll(t *testing.T, w *world) {
+	u, k := w.customer("acme")
+	enrolled := w.clock()
+	step := func() { w.pass(time.Second) }
+	step()
+	r := w.login("203.0.113.7", u, k)
+	l := &exchange.Login{User: u, Fingerprint: k.Fingerprint, Session: r.Session}
+	step()
+	w.room.Seen(l, exchange.ActivityList, "/reports", 0)
+	step()
+	w.room.Seen(l, exchange.ActivityRead, "/reports/a.csv", 500)
+	step()
+	w.audit(u, "file.store", "/upload/b.csv", k.Fingerprint, r.Session, "size", "77", "sha256", "abc")
+	step()
+	w.audit(u, "file.rename", "/upload/b.csv", k.Fingerprint, r.Session, "to", "/upload/c.csv")
+	step()
+	w.audit(u, "dir.make", "/upload/d", k.Fingerprint, r.Session)
+	step()
+	w.audit(u, "file.remove", "/upload/c.csv", k.Fingerprint, r.Session)
+	w.audit(u, "dir.remove", "/upload/d", k.Fingerprint, r.Session)
+	step()
+	end := w.clock()
+	r.EndedAt, r.Received, r.Sent = &end, 100, 600
+	w.room.Note(r)
+	step()
+	w.login("203.0.113.9", u, k)
+
+	a := w.activity(k.Fingerprint)
+	want := []string{"acme session  1×700", "acme list /reports 1×0", "acme read /reports/a.csv 1×500", "acme write /upload/b.csv 1×77", "acme change /upload/b.csv 1×0",
+		"acme change /upload/d 1×0", "acme remove /upload/c.csv 1×0", "acme remove /upload/d 1×0", "acme session  1×0"}
+	if got := lines(a); !slices.Equal(got, want) {
+		t.Fatalf("the report:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	if a.Sessions != 2 || !slices.Equal(a.Addresses, []string{"203.0.113.7", "203.0.113.9"}) || !slices.Equal(a.Users, []string{"acme"}) || a.Lost != 0 ||
+		a.Since.After(enrolled) || a.Since.Before(enrolled.Add(-time.Minute)) || a.Made.Before(end) {
+		t.Fatalf("%+v", a)
+	}
+	for _, row := range a.Rows[:8] {
+		if row.Session != r.Session || row.Address != "203.0.113.7" || row.Client != "SSH-2.0-x" {
+			t.Errorf("%+v", row)
+		}
+	}
+	for i, note := range map[int]string{3: "SHA-256 abc", 4: "renamed to /upload/c.csv", 5: "dir.make", 8: "still open, or cut off"} {
+		if a.Rows[i].Note != note {
+			t.Errorf("row %d notes %q, want %q", i, a.Rows[i].Note, note)
+		}
+	}
+	if got := a.Rows[0].Until; got == nil || got.UnixMicro() != end.UnixMicro() {
+		t.Errorf("the session ended at %v", got)
+	}
+}
+
+func activityMerged(t *testing.T, w *world) {
+	u, k := w.customer("acme")
+	l := &exchange.Login{User: u, Fingerprint: k.Fingerprint, Session: "one"}
+	for range 50 {
+		w.room.Seen(l, exchange.ActivityRead, "/a", 10)
+		w.room.Seen(l, exchange.ActivityList, "/", 0)
+	}
+	w.room.Seen(&exchange.Login{User: u, Fingerprint: k.Fingerprint, Session: "two"}, exchange.ActivityRead, "/a", 7)
+	reads, bytes := map[string]int64{}, map[string]int64{}
+	for _, r := range w.activity(k.Fingerprint).Rows { // a round of the room may have come between
+		reads[r.Session+r.Action] += r.Times
+		bytes[r.Session+r.Action] += r.Bytes
+	}
+	if reads["oneread"] != 50 || bytes["oneread"] != 500 || reads["onelist"] != 50 || reads["tworead"] != 1 || bytes["tworead"] != 7 {
+		t.Fatalf("times %v, bytes %v", reads, bytes)
+	}
+	if n := w.count("SELECT COUNT(*) FROM activity"); n > 6 {
+		t.Fatalf("%d rows of 101 doings", n)
+	}
+}
+
+func activityOthers(t *testing.T, w *world) {
+	u, k := w.customer("acme")
+	mine := w.enrolled("acme")
+	other, theirs := w.customer("globex")
+	w.audit(u, "file.store", "/before", mine.Fingerprint, "s1", "size", "1")
+	for i, c := range []struct {
+		u exchange.User
+		k exchange.Key
+	}{{u, k}, {u, mine}, {other, theirs}} {
+		r := w.login(fmt.Sprintf("203.0.113.%d", i), c.u, c.k)
+		w.room.Seen(&exchange.Login{User: c.u, Fingerprint: c.k.Fingerprint, Session: r.Session}, exchange.ActivityRead, fmt.Sprint("/read", i), 1)
+		w.audit(c.u, "file.store", fmt.Sprint("/store", i), c.k.Fingerprint, r.Session, "size", "1")
+	}
+	w.audit(u, "file.store", "/by-the-operator", "", "", "size", "1")
+	w.failed("203.0.113.66", "acme", exchange.ReasonUnknownKey)
+	a := w.activity(k.Fingerprint)
+	if got, want := lines(a), []string{"acme session  1×0", "acme read /read0 1×1", "acme write /store0 1×1"}; !slices.Equal(got, want) {
+		t.Fatalf("%q, want %q", got, want)
+	}
+	if !slices.Equal(a.Addresses, []string{"203.0.113.0"}) {
+		t.Fatalf("%v", a.Addresses)
+	}
+}
+
+func activityVendor(t *testing.T, w *world) {
+	_, err := w.accounts.AddVendor(ctx, "test", exchange.Vendor{Short: "telco", Name: "Telco"})
+	must(t, err)
+	text := publicLine(t)
+	var users []exchange.User
+	var k exchange.Key
+	for _, name := range []string{"globex", "acme"} {
+		w.customer(name)
+		_, err = w.accounts.AddUser(ctx, "test", account.NewUser{Account: name, Vendor: "telco"})
+		must(t, err)
+		u, err := w.accounts.User(ctx, name+"-telco")
+		must(t, err)
+		w.pass(time.Second)
+		k = w.enrolled(u.Name, func(n *account.NewKey) { n.Text = []byte(text) })
+		users = append(users, u)
+		r := w.login("203.0.113.7", u, k)
+		w.pass(time.Second)
+		w.room.Seen(&exchange.Login{User: u, Fingerprint: k.Fingerprint, Session: r.Session}, exchange.ActivityList, "/upload", 0)
+		w.pass(time.Second)
+		w.audit(u, "file.store", "/upload/x", k.Fingerprint, r.Session, "size", "5")
+	}
+	_, err = w.accounts.RevokeKey(ctx, "test", k.Fingerprint, "lost", false)
+	must(t, err)
+	a := w.activity(k.Fingerprint) // of a revoked key, too: that is when it is asked for
+	want := []string{"globex-telco session  1×0", "globex-telco list /upload 1×0", "globex-telco write /upload/x 1×5",
+		"acme-telco session  1×0", "acme-telco list /upload 1×0", "acme-telco write /upload/x 1×5"}
+	if got := lines(a); !slices.Equal(got, want) || !slices.Equal(a.Users, []string{"acme-telco", "globex-telco"}) || a.Sessions != 2 {
+		t.Fatalf("%q\n%+v", got, a)
+	}
+}
+
+func activityLost(t *testing.T, w *world) {
+	w.policy.KeepSeen = 100_000
+	w.open()
+	u, k := w.customer("acme")
+	l := &exchange.Login{User: u, Fingerprint: k.Fingerprint, Session: "s"}
+	const many = 60_000
+	for i := range many {
+		w.room.Seen(l, exchange.ActivityRead, fmt.Sprint("/", i), 1)
+	}
+	a := w.activity(k.Fingerprint)
+	if a.Lost == 0 || a.Lost+int64(len(a.Rows)) != many {
+		t.Fatalf("%d rows, and %d lost, of %d", len(a.Rows), a.Lost, many)
+	}
+	if again := w.activity(k.Fingerprint); again.Lost != a.Lost {
+		t.Fatalf("the second report has lost %d, the first %d", again.Lost, a.Lost)
+	}
+}
+
+func activityOutage(t *testing.T, w *world) {
+	u, k := w.customer("acme")
+	l := &exchange.Login{User: u, Fingerprint: k.Fingerprint, Session: "s"}
+	_, err := w.db.Exec("ALTER TABLE activity RENAME TO away")
+	must(t, err)
+	for i := range 5 {
+		w.room.Seen(l, exchange.ActivityRead, fmt.Sprint("/", i), 1)
+	}
+	_, err = w.room.Activity(ctx, k.Fingerprint)
+	wantKind(t, err, exchange.Unavailable)
+	_, err = w.db.Exec("ALTER TABLE away RENAME TO activity")
+	must(t, err)
+	w.room.Seen(l, exchange.ActivityRead, "/later", 1)
+	if a := w.activity(k.Fingerprint); a.Lost != 0 || len(a.Rows) != 6 {
+		t.Fatalf("%+v", a)
+	}
+}
+
+func activityBytes(t *testing.T, w *world) {
+	u, k := w.customer("acme")
+	l := &exchange.Login{User: u, Fingerprint: k.Fingerprint, Session: "s"}
+	w.room.Seen(l, exchange.ActivityRead, "/\xff\x00\x1b[2J", 1)
+	w.room.Seen(l, exchange.ActivityRead, "/"+strings.Repeat("ü", 2000), 1)
+	w.pass(time.Second)
+	w.audit(u, "file.rename", "/\xff\x00", k.Fingerprint, "s", "to", "/\xfe\n")
+	a := w.activity(k.Fingerprint)
+	if len(a.Rows) != 3 || a.Rows[0].Path != `/\xff\x00\x1b[2J` || len(a.Rows[1].Path) > 600 || a.Rows[2].Path != `/\xff\x00` ||
+		!strings.HasPrefix(a.Rows[2].Note, "renamed to /") || exchange.Printable(a.Rows[2].Note) != a.Rows[2].Note {
+		t.Fatalf("%q", lines(a))
+	}
+}
+
+func activityNobody(t *testing.T, w *world) {
+	w.customer("acme")
+	for _, fp := range []string{"", "SHA256:x", "acme", "\x00", "\xff"} {
+		_, err := w.room.Activity(ctx, fp)
+		wantKind(t, err, exchange.NotFound)
+	}
+}

@@ -1,0 +1,43 @@
+package connection
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+)
+
+// TestTrackedAddressesAreBounded: an attacker with very many addresses costs a
+// bounded amount of memory, and of time. Each newcomer once made the guard look
+// at all the others.
+func TestTrackedAddressesAreBounded(t *testing.T) {
+	g := newGuard(nil, BanPolicy{After: 20, Within: 10 * time.Minute, For: time.Minute})
+	now := time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC)
+	address := func(i int) netip.Addr {
+		b := [16]byte{0x20, 0x01, 0x0d, 0xb8}
+		binary.BigEndian.PutUint32(b[4:], uint32(i))
+		return netip.AddrFrom16(b)
+	}
+	begun := time.Now()
+	for i := range maxTracked + 5000 {
+		g.failed(address(i), exchange.ReasonUnknownUser, now)
+		if len(g.tracks) > maxTracked {
+			t.Fatalf("%d addresses are tracked", len(g.tracks))
+		}
+	}
+	if len(g.tracks) < maxTracked/2 {
+		t.Errorf("only %d addresses are tracked", len(g.tracks))
+	}
+	if took := time.Since(begun); took > 10*time.Second {
+		t.Errorf("making room takes time: %v for 5000 more", took)
+	}
+	now = now.Add(11 * time.Minute) // all of these are over, and go first
+	for i := range maxTracked - 1 {
+		g.failed(address(1<<29+i), exchange.ReasonUnknownUser, now)
+	}
+	if len(g.tracks) != maxTracked-1 {
+		t.Errorf("%d newer addresses are tracked of %d, which had room", len(g.tracks), maxTracked-1)
+	}
+}

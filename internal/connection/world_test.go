@@ -1,0 +1,220 @@
+package connection_test
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"database/sql"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/sallyport-sftp/sallyport/internal/account"
+	"github.com/sallyport-sftp/sallyport/internal/connection"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/testkit"
+)
+
+const day = 24 * time.Hour
+
+var ctx = context.Background()
+
+// world is the records' room over a real database, with users and keys.
+type world struct {
+	t        testing.TB
+	store    *store.Store
+	db       *sql.DB // a look at the tables themselves
+	ids      *exchange.IDs
+	accounts *account.Room
+	room     *connection.Room
+	policy   connection.Policy
+	log      *testkit.Log
+	later    atomic.Int64 // added to the real time
+	made     atomic.Int64 // references
+	stop     func()
+}
+
+func (w *world) clock() time.Time { return time.Now().Add(time.Duration(w.later.Load())) }
+
+func (w *world) pass(d time.Duration) { w.later.Add(int64(d)) }
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatalf("%v (hint: %s)", err, exchange.HintIn(err))
+	}
+}
+
+// wantKind fails unless err is of a kind.
+func wantKind(t testing.TB, err error, kind exchange.Kind) {
+	t.Helper()
+	if !exchange.Is(err, kind) {
+		t.Fatalf("the error is %v, want %v", err, kind)
+	}
+}
+
+// newWorld opens a database for many stories. url "" is SQLite.
+func newWorld(t *testing.T, url string) *world {
+	t.Helper()
+	w := &world{t: t}
+	dir := t.TempDir()
+	var err error
+	w.store, err = store.Open(ctx, store.Options{Dir: dir, URL: url})
+	must(t, err)
+	driver, source := "sqlite", "file:"+filepath.Join(dir, "sallyport.db")+"?_pragma=busy_timeout(5000)"
+	if url != "" {
+		driver, source = "pgx", url
+	}
+	w.db, err = sql.Open(driver, source)
+	must(t, err)
+	t.Cleanup(func() {
+		must(t, w.db.Close())
+		must(t, w.store.Close())
+	})
+	return w
+}
+
+// begin gives a story an empty database and a running room.
+func (w *world) begin(t testing.TB) *world {
+	w.t = t
+	tx, err := w.db.Begin()
+	must(t, err)
+	for _, table := range []string{"audit", "revocations", "burned_keys", "pending_keys", "notices", "links", "contacts", "keys", "dirs", "mailboxes", "users",
+		"accounts", "vendors", "connections", "addresses", "bans", "activity"} {
+		_, err := tx.Exec("DELETE FROM " + table)
+		must(t, err)
+	}
+	_, err = tx.Exec(`UPDATE counters SET value = 0`)
+	must(t, err)
+	must(t, tx.Commit())
+	w.policy = connection.Policy{KeepFor: 395 * day, KeepFailed: 1000, KeepSeen: 1000,
+		Bans: connection.BanPolicy{After: 20, Within: 10 * time.Minute, For: 15 * time.Minute, Never: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}}
+	w.later.Store(0)
+	w.ids = exchange.NewIDs(w.clock, rand.Reader)
+	w.accounts = account.New(w.store, w.clock, w.ids, account.Policy{MaxKeys: 50, KeyTypes: []string{"ed25519"}, Overlap: 14 * day, Templates: map[string]account.Template{
+		exchange.KindCustomer: {StartDir: "/reports"}, exchange.KindVendor: {StartDir: "/upload"}}})
+	w.log = &testkit.Log{}
+	w.open()
+	t.Cleanup(func() { w.stop() })
+	return w
+}
+
+// open starts a room; the one before is stopped.
+func (w *world) open() {
+	if w.stop != nil {
+		w.stop()
+	}
+	w.room, w.stop = w.another()
+}
+
+// another starts a room beside, as another node has one.
+func (w *world) another() (*connection.Room, func()) {
+	run, cancel := context.WithCancel(ctx)
+	r := connection.New(run, connection.Options{Store: w.store, Clock: w.clock, IDs: w.ids, Log: slog.New(slog.NewTextHandler(w.log, nil)), Policy: w.policy})
+	return r, func() { cancel(); r.Wait() }
+}
+
+type stories map[string]func(*testing.T, *world)
+
+func TestConnections(t *testing.T) {
+	for _, database := range []string{"sqlite", "postgres"} {
+		t.Run(database, func(t *testing.T) {
+			url := ""
+			if database == "postgres" {
+				url = testkit.Postgres(t).Database(t)
+			}
+			w := newWorld(t, url)
+			parts := []stories{recordStories, explainStories, activityStories, banStories}
+			if database == "postgres" { // their bounds are in memory: one database will do
+				parts = append(parts, crowdStories)
+			}
+			for _, part := range parts {
+				for name, story := range part {
+					t.Run(name, func(t *testing.T) { story(t, w.begin(t)) })
+				}
+			}
+		})
+	}
+}
+
+// customer makes an account with its user, and a key for it.
+func (w *world) customer(name string) (exchange.User, exchange.Key) {
+	w.t.Helper()
+	_, err := w.accounts.AddAccount(ctx, "test", exchange.Account{ID: name, Name: name})
+	must(w.t, err)
+	_, err = w.accounts.AddUser(ctx, "test", account.NewUser{Account: name})
+	must(w.t, err)
+	u, err := w.accounts.User(ctx, name)
+	must(w.t, err)
+	return u, w.enrolled(name)
+}
+
+// enrolled gives a user a new key; change may say more.
+func (w *world) enrolled(user string, change ...func(*account.NewKey)) exchange.Key {
+	w.t.Helper()
+	n := account.NewKey{User: user, Text: []byte(publicLine(w.t))}
+	for _, c := range change {
+		c(&n)
+	}
+	added, err := w.accounts.AddKeys(ctx, "test", n)
+	must(w.t, err)
+	return added[0]
+}
+
+func publicLine(t testing.TB) string {
+	t.Helper()
+	public, _, err := ed25519.GenerateKey(rand.Reader)
+	must(t, err)
+	k, err := ssh.NewPublicKey(public)
+	must(t, err)
+	return string(ssh.MarshalAuthorizedKey(k))
+}
+
+// record is a connection from an address, with what a story says of it.
+func (w *world) record(from, user, outcome string, change ...func(*connection.Record)) connection.Record {
+	now := w.clock()
+	r := connection.Record{From: netip.MustParseAddr(from), Connection: exchange.Connection{Reference: fmt.Sprintf("ref-%06d", w.made.Add(1)), At: now, Address: from,
+		User: user, Client: "SSH-2.0-x", Outcome: outcome, Methods: []string{"none", "publickey"}, EndedAt: &now}}
+	for _, c := range change {
+		c(&r)
+	}
+	return r
+}
+
+// failed notes a connection that did not log in, and returns its reference.
+func (w *world) failed(from, user, outcome string, change ...func(*connection.Record)) string {
+	r := w.record(from, user, outcome, change...)
+	w.room.Note(r)
+	return r.Reference
+}
+
+// login notes a log-in with a key, and returns its record.
+func (w *world) login(from string, u exchange.User, k exchange.Key) connection.Record {
+	r := w.record(from, u.Name, exchange.ReasonOK, func(r *connection.Record) {
+		r.LoggedIn, r.EndedAt, r.Fingerprint, r.KeyID, r.UserID, r.Session = true, nil, k.Fingerprint, k.ID, u.ID, w.ids.New()
+	})
+	w.room.Note(r)
+	return r
+}
+
+// count runs a query for one number.
+func (w *world) count(query string, args ...any) (n int) {
+	w.t.Helper()
+	must(w.t, w.db.QueryRow(query, args...).Scan(&n))
+	return n
+}
+
+// explain asks, and fails on an error.
+func (w *world) explain(about string) exchange.Explained {
+	w.t.Helper()
+	e, err := w.room.Explain(ctx, about)
+	must(w.t, err)
+	return e
+}
