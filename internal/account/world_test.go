@@ -90,10 +90,13 @@ func (w *world) clear() {
 
 func (w *world) empty(tables ...string) {
 	w.t.Helper()
+	tx, err := w.db.Begin()
+	must(w.t, err)
 	for _, table := range tables {
-		_, err := w.db.Exec("DELETE FROM " + table)
+		_, err := tx.Exec("DELETE FROM " + table)
 		must(w.t, err)
 	}
+	must(w.t, tx.Commit())
 }
 
 // open makes the room with the world's policy.
@@ -119,6 +122,7 @@ type stories map[string]func(*testing.T, *world)
 func TestAccounts(t *testing.T) {
 	for _, database := range []string{"sqlite", "postgres"} {
 		t.Run(database, func(t *testing.T) {
+			t.Parallel()
 			url := ""
 			if database == "postgres" {
 				url = testkit.Postgres(t).Database(t)

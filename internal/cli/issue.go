@@ -234,7 +234,7 @@ func (a *app) sayIssued(in *issuing, k exchange.Key) error {
 		} else {
 			fmt.Fprintf(a.Out, "Passphrase: in %s\n", in.passphraseFile)
 		}
-		fmt.Fprintln(a.Out, "\nGive the files to one person, and the passphrase to another, on another way.")
+		fmt.Fprintln(a.Out, "\nGive the files to one person, and the passphrase to another, by another channel.")
 	}
 	if in.Replaces != "" {
 		fmt.Fprintf(a.Out, "The key %s works beside it for now, and retires a day after the new one's first log-in, or when the overlap ends.\n", in.Replaces)

@@ -2,6 +2,7 @@ package connection
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/netip"
 	"sync"
@@ -27,7 +28,6 @@ const (
 	slowAfter   = 5 // failed connections
 	slowFirst   = 250 * time.Millisecond
 	slowMost    = 3 * time.Second
-	allowFresh  = time.Minute
 	recordEvery = time.Minute // one record an address of being turned away
 )
 
@@ -49,7 +49,6 @@ type guard struct {
 	refused  map[netip.Prefix]int64 // turned away, not yet in the database
 	recorded map[netip.Prefix]time.Time
 	allowed  *bart.Lite // networks that some account or user lists
-	asked    time.Time  // when the lists were read
 
 	syncing sync.Mutex    // one at a time: each takes what is fresh, and loads the rest
 	made    chan struct{} // has a place that is full while a new ban waits to be written
@@ -116,7 +115,7 @@ func (g *guard) admit(from netip.Addr, now time.Time) (a Admission) {
 		return a
 	}
 	// Its network may have failed for others' sake, or before it was listed.
-	if g.never.Contains(from.Unmap()) || g.listed(from, now) {
+	if g.never.Contains(from.Unmap()) || g.listed(from) {
 		return a
 	}
 	if b != nil && now.Before(b.Until) {
@@ -160,7 +159,7 @@ func (g *guard) failed(from netip.Addr, outcome string, now time.Time) {
 	}
 	t.forget(now.Add(-g.policy.Within))
 	t.at = append(t.at, now)
-	if len(t.at) == slowAfter && g.listed(from, now) || len(t.at) >= g.policy.After && g.listed(from, now) {
+	if len(t.at) == slowAfter && g.listed(from) || len(t.at) >= g.policy.After && g.listed(from) {
 		delete(g.tracks, u)
 		return
 	}
@@ -198,31 +197,27 @@ func (g *guard) makeRoom(now time.Time) {
 }
 
 // listed reports whether an account's or user's allow-list names the address.
-// The lists are read again after a minute. Callers hold mu.
-func (g *guard) listed(from netip.Addr, now time.Time) bool {
-	if now.Sub(g.asked) > allowFresh || g.asked.IsZero() {
-		networks, err := g.store.Read(context.Background()).AllowLists()
-		if err == nil {
-			g.asked, g.allowed = now, &bart.Lite{}
-			for _, n := range networks {
-				if p, err := netip.ParsePrefix(n); err == nil {
-					g.allowed.Insert(p)
-				}
-			}
-		}
-	}
-	return g.allowed.Contains(from.Unmap())
-}
+// Callers hold mu.
+func (g *guard) listed(from netip.Addr) bool { return g.allowed.Contains(from.Unmap()) }
 
-// load reads the bans in force.
+// load reads the bans in force, and the allow-lists.
 func (g *guard) load(now time.Time, log *slog.Logger) {
-	list, err := g.store.Read(context.Background()).Bans(exchange.Micros(now))
-	if err != nil {
+	q := g.store.Read(context.Background())
+	list, err := q.Bans(exchange.Micros(now))
+	networks, err2 := q.AllowLists()
+	if err := errors.Join(err, err2); err != nil {
 		log.Error("bans could not be read", "err", err)
 		return
 	}
+	allowed := &bart.Lite{}
+	for _, n := range networks {
+		if p, err := netip.ParsePrefix(n); err == nil {
+			allowed.Insert(p)
+		}
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.allowed = allowed
 	bans := map[netip.Prefix]*exchange.Ban{}
 	for i := range list {
 		if u, ok := parseUnit(list[i].Address); ok {

@@ -126,6 +126,7 @@ type stories map[string]func(*testing.T, *world)
 func TestConnections(t *testing.T) {
 	for _, database := range []string{"sqlite", "postgres"} {
 		t.Run(database, func(t *testing.T) {
+			t.Parallel()
 			url := ""
 			if database == "postgres" {
 				url = testkit.Postgres(t).Database(t)

@@ -35,6 +35,7 @@ func TestLinks(t *testing.T) {
 	}
 	for _, database := range []string{"sqlite", "postgres"} {
 		t.Run(database, func(t *testing.T) {
+			t.Parallel()
 			url := ""
 			if database == "postgres" {
 				url = testkit.Postgres(t).Database(t)

@@ -25,8 +25,8 @@ var IssuedTypes = []string{"ed25519", "rsa", "rsa-4096", "ecdsa"}
 // Pair is a key made for somebody. Its private forms are encrypted.
 type Pair struct {
 	Public  Public
-	OpenSSH []byte // private, for OpenSSH, FileZilla, rclone…
-	PPK     []byte // private, for PuTTY and WinSCP
+	OpenSSH []byte // private, for OpenSSH, rclone, curl…
+	PPK     []byte // private, for PuTTY, WinSCP and FileZilla, which reads no encrypted OpenSSH file
 	PubFile []byte // the public half as a .pub file
 }
 

@@ -35,7 +35,10 @@ func (g guides) Test(ctx context.Context, user string) ([]exchange.Check, error)
 	if err != nil {
 		return nil, err
 	}
-	t := tests{card: &c}
+	t := tests{card: &c, setting: "endpoint.host"}
+	if n := g.n.cfg.Regions[a.Region]; n.Host != "" {
+		t.setting = "regions." + a.Region + ".host"
+	}
 	t.door(ctx)
 	t.region(g.n, a)
 	t.standing(u, a)
@@ -47,8 +50,9 @@ func (g guides) Test(ctx context.Context, user string) ([]exchange.Check, error)
 
 // tests gathers findings.
 type tests struct {
-	card *guide.Card
-	out  []exchange.Check
+	card    *guide.Card
+	setting string // where the server address is configured
+	out     []exchange.Check
 }
 
 func (t *tests) add(what string, ok bool, says, hint string) {
@@ -65,7 +69,7 @@ func (t *tests) door(ctx context.Context) {
 	defer cancel()
 	addrs, err := net.DefaultResolver.LookupHost(ctx, c.Host)
 	if err != nil {
-		t.add("Server address", false, fmt.Sprintf("%s is not known to the DNS here: %v.", c.Host, err), "set endpoint.host to a name that partners can resolve, and make its DNS record")
+		t.add("Server address", false, fmt.Sprintf("%s is not known to the DNS here: %v.", c.Host, err), "set "+t.setting+" to a name that partners can resolve, and make its DNS record")
 		return
 	}
 	t.add("Server address", true, fmt.Sprintf("%s is %s.", c.Host, strings.Join(addrs, ", ")), "")

@@ -154,7 +154,7 @@ func (a *attempt) verified(conn ssh.ConnMetadata, _ ssh.PublicKey, p *ssh.Permis
 func (a *attempt) tried(conn ssh.ConnMetadata, method string, err error) {
 	a.rec.User = conn.User()
 	if len(a.rec.Methods) < 2*a.s.o.Limits.KeyOffers {
-		a.rec.Methods = append(a.rec.Methods, method)
+		a.rec.Methods = append(a.rec.Methods, known(method))
 	}
 	if err == nil {
 		return
@@ -163,6 +163,16 @@ func (a *attempt) tried(conn ssh.ConnMetadata, method string, err error) {
 		a.failures++
 	}
 	a.say(method, err)
+}
+
+// known is a method's name as records have it; what a client makes up may be of
+// any length.
+func known(method string) string {
+	switch method {
+	case "none", "publickey", "password", "keyboard-interactive", "hostbased", "gssapi-with-mic":
+		return method
+	}
+	return "other"
 }
 
 // say sends the banner when it may help; once.

@@ -157,7 +157,8 @@ func (s *Server) handshake(a *attempt, nc net.Conn) (*ssh.ServerConn, <-chan ssh
 		n := alg.Algorithms()
 		a.rec.Algorithms = strings.Join([]string{n.KeyExchange, n.HostKey, n.Write.Cipher, cmp.Or(n.Write.MAC, "AEAD"), a.signature}, " ")
 	}
-	return conn, chans, requests, nc.SetDeadline(time.Time{})
+	_ = nc.SetDeadline(time.Time{}) // fails if the client has left already; it has logged in all the same
+	return conn, chans, requests, nil
 }
 
 // tune makes the kernel notice a peer that is gone: unanswered data, or

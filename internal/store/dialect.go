@@ -32,6 +32,7 @@ type dialect struct {
 	single    bool   // one writer at a time: batch in batch.go
 	conflict  func(error) bool
 	transient func(error) bool
+	untext    func(error) bool // refuses what is no text; nil: takes it
 }
 
 var sqliteDialect = dialect{
@@ -52,6 +53,10 @@ var postgresDialect = dialect{
 	conflict: func(err error) bool {
 		var e *pgconn.PgError
 		return errors.As(err, &e) && e.Code == "23505"
+	},
+	untext: func(err error) bool { // character_not_in_repertoire
+		var e *pgconn.PgError
+		return errors.As(err, &e) && e.Code == "22021"
 	},
 	transient: func(err error) bool { // serialization failure, deadlock
 		var e *pgconn.PgError
@@ -146,6 +151,8 @@ func (s *Store) wrap(op string, err error) error {
 	case errors.As(err, &e):
 		return err
 	case errors.Is(err, sql.ErrNoRows):
+		return exchange.Wrap("store."+op, exchange.NotFound, err)
+	case s.dialect.untext != nil && s.dialect.untext(err): // NUL, or no UTF-8: nothing here has such a name
 		return exchange.Wrap("store."+op, exchange.NotFound, err)
 	case s.dialect.conflict(err):
 		return exchange.Wrap("store."+op, exchange.Exists, err)

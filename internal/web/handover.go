@@ -96,8 +96,8 @@ func (s *server) show(w http.ResponseWriter, status int, p page) {
 
 // texts say what a link of each kind hands over.
 var texts = map[string]struct{ title, line, button string }{
-	exchange.LinkKey: {"Your key file", "This link hands over the private key file of user %s, encrypted. It works once: after the button, " +
-		"the file is on your computer and nowhere else. The passphrase reaches another person on another way.", "Download the key file"},
+	exchange.LinkKey: {"Your key file", "This link hands over the private key file of user %[1]s, encrypted. It works once: after the button, " +
+		"the file is on your computer and nowhere else. The passphrase reaches another person by another channel. Your browser saves the file as %[1]s-key.zip; this page stays as it is.", "Download the key file"},
 	exchange.LinkPassphrase: {"A passphrase", "This link shows the passphrase for the key file of user %s. It works once: write the words down, " +
 		"and tell them to whoever has the key file, but not by e-mail. It unlocks the file; it is not a password for the server.", "Show the passphrase"},
 	exchange.LinkVerify: {"Your e-mail address", "Please confirm that this address reaches you. We use it only for messages about your file access.", "Confirm"},

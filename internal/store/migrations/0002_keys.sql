@@ -18,6 +18,8 @@ CREATE INDEX contacts_vendor ON contacts (vendor);
 CREATE INDEX contacts_email ON contacts (LOWER(email));
 
 ALTER TABLE accounts ADD COLUMN allow_ips TEXT NOT NULL DEFAULT '[]';
+CREATE INDEX accounts_listed ON accounts (id) WHERE allow_ips <> '[]';
+CREATE INDEX users_listed ON users (id) WHERE allow_ips <> '[]';
 
 -- contact id
 ALTER TABLE keys ADD COLUMN holder TEXT NOT NULL DEFAULT '';
