@@ -128,7 +128,7 @@ func TestAccounts(t *testing.T) {
 				url = testkit.Postgres(t).Database(t)
 			}
 			w := newWorld(t, url)
-			for _, part := range []stories{contactStories, enrolStories, rotateStories, freezeStories, burnStories, pendingStories, keeperStories,
+			for _, part := range []stories{accountStories, contactStories, enrolStories, rotateStories, freezeStories, burnStories, pendingStories, keeperStories,
 				loginStories, auditStories} {
 				for name, story := range part {
 					t.Run(name, func(t *testing.T) { story(t, w.begin(t)) })

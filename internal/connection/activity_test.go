@@ -150,7 +150,6 @@ func activityVendor(t *testing.T, w *world) {
 	_, err := w.accounts.AddVendor(ctx, "test", exchange.Vendor{Short: "telco", Name: "Telco"})
 	must(t, err)
 	text := publicLine(t)
-	var users []exchange.User
 	var k exchange.Key
 	for _, name := range []string{"globex", "acme"} {
 		w.customer(name)
@@ -160,7 +159,6 @@ func activityVendor(t *testing.T, w *world) {
 		must(t, err)
 		w.pass(time.Second)
 		k = w.enrolled(u.Name, func(n *account.NewKey) { n.Text = []byte(text) })
-		users = append(users, u)
 		r := w.login("203.0.113.7", u, k)
 		w.pass(time.Second)
 		w.room.Seen(&exchange.Login{User: u, Fingerprint: k.Fingerprint, Session: r.Session}, exchange.ActivityList, "/upload", 0)

@@ -202,4 +202,25 @@ func recordedOutage(t *testing.T, w *world) {
 	if e := w.explain(r.Reference); len(e.Explanations) != 1 {
 		t.Fatalf("%+v", e)
 	}
+	if n := w.count("SELECT COUNT(*) FROM connections"); n != 2 {
+		t.Fatalf("%d of two log-ins are recorded", n)
+	}
+	if ok, _ := w.room.History(r.From); ok.IsZero() {
+		t.Fatal("nobody knows that they got in")
+	}
+}
+
+func recordedBad(t *testing.T, w *world) {
+	u, k := w.customer("acme")
+	bad := w.login("203.0.113.7", u, k)
+	w.explain("acme")
+	w.room.Note(bad) // its reference is taken
+	for range 5 {
+		w.login("203.0.113.8", u, k)
+	}
+	testkit.Eventually(t, "the good ones are recorded", func() bool { return w.count("SELECT COUNT(*) FROM connections WHERE address = '203.0.113.8'") == 5 })
+	r := w.login("203.0.113.9", u, k)
+	if e := w.explain(r.Reference); len(e.Explanations) != 1 {
+		t.Fatal("what came after it is stuck")
+	}
 }

@@ -9,6 +9,7 @@ package guide
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -25,7 +26,7 @@ type Card struct {
 	HostKeys []exchange.HostKey
 	StartDir string
 	Folders  []Folder
-	AllowIPs []string // none: from everywhere
+	AllowIPs []string // none: from anywhere
 	Issued   bool     // the operator made the key, and it has a passphrase
 	Keys     []exchange.Key
 	Support  Support
@@ -82,9 +83,15 @@ func (c *Card) KnownHost() string {
 }
 
 // best is the host key whose fingerprint is given to programs that take one.
-func (c *Card) best() exchange.HostKey {
+func (c *Card) best() exchange.HostKey { return c.hostKey("ssh-ed25519") }
+
+// bestECDSA is the one that curl's SSH library, libssh2, asks for first.
+func (c *Card) bestECDSA() exchange.HostKey { return c.hostKey("ecdsa-sha2-nistp256") }
+
+// hostKey is the host key of a type, or the first if there is none.
+func (c *Card) hostKey(kind string) exchange.HostKey {
 	for _, k := range c.HostKeys {
-		if k.Type == "ssh-ed25519" {
+		if k.Type == kind {
 			return k
 		}
 	}
@@ -97,15 +104,22 @@ func (c *Card) best() exchange.HostKey {
 // from says where log-ins may come from.
 func (c *Card) from() string {
 	if len(c.AllowIPs) == 0 {
-		return "everywhere"
+		return "anywhere"
 	}
-	return "only " + strings.Join(c.AllowIPs, ", ")
+	list := make([]string, len(c.AllowIPs))
+	for i, s := range c.AllowIPs {
+		list[i] = s
+		if p, err := netip.ParsePrefix(s); err == nil && p.IsSingleIP() {
+			list[i] = p.Addr().String()
+		}
+	}
+	return "only " + strings.Join(list, ", ")
 }
 
 // keyNote says what unlocks the door.
 func (c *Card) keyNote() string {
 	if c.Issued {
-		return "the private key file that you were given, and its passphrase, which reached another person on another way. The passphrase unlocks the file; it is not a password"
+		return "the private key file that you were given, and its passphrase, which went to another person by another channel. The passphrase unlocks the file; it is not a password"
 	}
 	return "your own private key file. If it has a passphrase, only you know it; nobody can reset it, but a new pair is quickly made"
 }

@@ -4,7 +4,10 @@ import (
 	_ "embed"
 	"fmt"
 	"html/template"
+	"regexp"
+	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 )
@@ -19,6 +22,31 @@ type document struct {
 }
 
 type row struct{ name, value string }
+
+// code marks a name as literal text.
+func code(s string) string { return "`" + s + "`" }
+
+// plainName makes a name from outside fit for one line, and keeps it from
+// beginning or ending what is literal.
+func plainName(s string) string { return strings.ReplaceAll(exchange.Printable(s), "`", "'") }
+
+// tame returns the card with every name from outside made plain.
+func (c Card) tame() *Card {
+	c.Account, c.StartDir = plainName(c.Account), plainName(c.StartDir)
+	c.Support = Support{plainName(c.Support.Email), plainName(c.Support.URL), plainName(c.Support.Phone)}
+	c.Folders, c.Feeds = slices.Clone(c.Folders), slices.Clone(c.Feeds)
+	for i := range c.Folders {
+		c.Folders[i].Path = plainName(c.Folders[i].Path)
+	}
+	for i := range c.Feeds {
+		f := &c.Feeds[i]
+		f.Name, f.Dir, f.Retention, f.Types = plainName(f.Name), plainName(f.Dir), plainName(f.Retention), slices.Clone(f.Types)
+		for j := range f.Types {
+			f.Types[j] = plainName(f.Types[j])
+		}
+	}
+	return &c
+}
 
 type section struct {
 	title string
@@ -38,7 +66,7 @@ func (c *Card) Markdown() string {
 	}
 	b.WriteString("| | |\n|---|---|\n")
 	for _, r := range d.card {
-		fmt.Fprintf(&b, "| **%s** | %s |\n", mdText(r.name), strings.ReplaceAll(mdText(r.value), "|", `\|`))
+		fmt.Fprintf(&b, "| **%s** | %s |\n", mdText(r.name), mdCell(r.value))
 	}
 	for _, s := range d.sections {
 		fmt.Fprintf(&b, "\n## %s\n\n", mdText(s.title))
@@ -69,13 +97,27 @@ func mdText(s string) string {
 	return strings.Join(parts, "`")
 }
 
-var mdEscape = strings.NewReplacer(`\`, `\\`, "*", `\*`, "_", `\_`, "<", "&lt;", ">", "&gt;", "[", `\[`, "]", `\]`, "#", `\#`)
+// mdCell is text in a table. A | in literal text is read in different ways, so
+// there it is not marked as such.
+func mdCell(s string) string {
+	parts := strings.Split(s, "`")
+	for i := range parts {
+		if i%2 == 0 || strings.Contains(parts[i], "|") {
+			parts[i] = strings.ReplaceAll(mdEscape.Replace(parts[i]), "|", `\|`)
+		} else {
+			parts[i] = "`" + parts[i] + "`"
+		}
+	}
+	return strings.Join(parts, "")
+}
+
+var mdEscape = strings.NewReplacer("&", "&amp;", `\`, `\\`, "*", `\*`, "_", `\_`, "<", "&lt;", ">", "&gt;", "[", `\[`, "]", `\]`, "#", `\#`, "~", `\~`)
 
 // Text renders the guide as plain text, at most about 78 columns wide.
 func (c *Card) Text() string {
 	d := c.document()
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n%s\n\n", d.title, strings.Repeat("=", len([]rune(d.title))))
+	b.WriteString(heading(d.title, "=") + "\n")
 	for _, p := range d.intro {
 		b.WriteString(wrap(plain(p), "", "") + "\n")
 	}
@@ -83,7 +125,7 @@ func (c *Card) Text() string {
 		b.WriteString(wrap(plain(r.value), fmt.Sprintf("%-*s", nameWidth, r.name+":"), strings.Repeat(" ", nameWidth)))
 	}
 	for _, s := range d.sections {
-		fmt.Fprintf(&b, "\n%s\n%s\n", s.title, strings.Repeat("-", len([]rune(s.title))))
+		b.WriteString("\n" + heading(s.title, "-"))
 		if s.intro != "" {
 			b.WriteString(wrap(plain(s.intro), "", ""))
 		}
@@ -102,6 +144,15 @@ func (c *Card) Text() string {
 
 // nameWidth is the column of the card's names in plain text.
 const nameWidth = 22
+
+// heading underlines a title.
+func heading(title, with string) string {
+	text, longest := wrap(title, "", ""), 0
+	for line := range strings.Lines(text) {
+		longest = max(longest, utf8.RuneCountInString(line)-1)
+	}
+	return text + strings.Repeat(with, longest) + "\n"
+}
 
 func plain(s string) string { return strings.ReplaceAll(s, "`", "") }
 
@@ -130,15 +181,28 @@ var guideHTML string
 
 var guidePage = template.Must(template.New("guide").Funcs(template.FuncMap{"rich": rich}).Parse(guideHTML))
 
-// rich turns `…` into code; the rest is escaped.
+// addresses are what people would like to click: web and e-mail addresses.
+var addresses = regexp.MustCompile(`https://[^\s,<>"]*[^\s,<>".]|[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+`)
+
+// rich turns `…` into code and addresses into links; the rest is escaped.
 func rich(s string) template.HTML {
 	var b strings.Builder
 	for i, part := range strings.Split(s, "`") {
-		text := template.HTMLEscapeString(part)
 		if i%2 == 1 {
-			text = "<code>" + text + "</code>"
+			b.WriteString("<code>" + template.HTMLEscapeString(part) + "</code>")
+			continue
 		}
-		b.WriteString(text)
+		at := 0
+		for _, m := range addresses.FindAllStringIndex(part, -1) {
+			text := template.HTMLEscapeString(part[m[0]:m[1]])
+			to := text
+			if !strings.HasPrefix(to, "https://") {
+				to = "mailto:" + to
+			}
+			b.WriteString(template.HTMLEscapeString(part[at:m[0]]) + `<a href="` + to + `">` + text + "</a>")
+			at = m[1]
+		}
+		b.WriteString(template.HTMLEscapeString(part[at:]))
 	}
 	return template.HTML(b.String())
 }
@@ -146,7 +210,10 @@ func rich(s string) template.HTML {
 // HTML renders the guide as one page that loads nothing and prints well.
 func (c *Card) HTML() (string, error) {
 	d := c.document()
-	type htmlRow struct{ Name, Value string }
+	type htmlRow struct {
+		Name   string
+		Values []string // of rows that share the name
+	}
 	type htmlSection struct {
 		Title, Intro, Code, After string
 		Steps                     []string
@@ -158,7 +225,11 @@ func (c *Card) HTML() (string, error) {
 		Sections []htmlSection
 	}{Title: d.title, Intro: d.intro}
 	for _, r := range d.card {
-		page.Card = append(page.Card, htmlRow{r.name, r.value})
+		if n := len(page.Card); n > 0 && page.Card[n-1].Name == r.name {
+			page.Card[n-1].Values = append(page.Card[n-1].Values, r.value)
+			continue
+		}
+		page.Card = append(page.Card, htmlRow{r.name, []string{r.value}})
 	}
 	for _, s := range d.sections {
 		page.Sections = append(page.Sections, htmlSection{s.title, s.intro, s.code, s.after, s.steps})

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 )
@@ -21,6 +22,9 @@ var Programs = []string{"filezilla", "winscp", "openssh", "rclone"}
 // Sites writes the files for a program. keyDir is the folder, on the partner's
 // computer, where the private key lies; "" is beside the file.
 func (c *Card) Sites(program, keyDir string) ([]SiteFile, error) {
+	if exchange.Printable(keyDir) != keyDir || strings.ContainsAny(keyDir, "\"'`") { // a line of its own would be a setting
+		return nil, exchange.E("guide.Sites", exchange.Invalid, "The folder's name has a character that is not allowed.")
+	}
 	key := func(name string) string {
 		if keyDir == "" {
 			return name
@@ -102,8 +106,13 @@ func (c *Card) winscpINI(keyFile string) string {
 	return b.String()
 }
 
+// winEscape escapes a value. WinSCP takes one for UTF-8 only behind its mark.
 func winEscape(s string) string {
-	return strings.NewReplacer("+", "%20", "%2F", "/", "%3A", ":").Replace(url.QueryEscape(s))
+	mark := ""
+	if strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf }) {
+		mark = "%EF%BB%BF"
+	}
+	return mark + strings.NewReplacer("+", "%20", "%2F", "/", "%3A", ":").Replace(url.QueryEscape(s))
 }
 
 // sshConfig writes an ssh_config that asks nothing and offers one key.
@@ -121,8 +130,9 @@ Host %[2]s
 `, c.User, c.Alias(), c.Host, c.Port, sshQuote(keyFile), sshQuote(knownHosts))
 }
 
-// sshQuote makes a path one word of ssh_config.
+// sshQuote makes a path one word of ssh_config, in which % begins a token.
 func sshQuote(s string) string {
+	s = strings.ReplaceAll(s, "%", "%%")
 	if strings.ContainsAny(s, " \t\\") {
 		return `"` + strings.ReplaceAll(s, `\`, "/") + `"`
 	}

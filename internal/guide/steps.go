@@ -2,6 +2,9 @@ package guide
 
 import (
 	"fmt"
+	"net"
+	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -10,22 +13,30 @@ import (
 
 // document puts a card's guide into words.
 func (c *Card) document() document {
+	c = c.tame()
 	return document{
-		title: "File access for " + exchange.Printable(c.Account),
+		title: "File access for " + c.Account,
 		intro: []string{
 			"This sheet has everything that your SFTP program needs. The server takes SSH keys only: there is no password, and nothing to type in a password field.",
 			"We will never ask for your private key or its passphrase. If anyone does, please tell us.",
 		},
-		card: c.rows(),
-		sections: []section{
-			c.keySection(), c.puttygen(), c.filezilla(), c.winscp(), c.psftp(), c.openssh(), c.rclone(), c.curl(), c.trouble(),
-		},
+		card:     c.rows(),
+		sections: c.sections(),
 	}
+}
+
+// sections are the steps. Who was given a pair need not make one.
+func (c *Card) sections() []section {
+	out := []section{c.keySection()}
+	if !c.Issued {
+		out = append(out, c.puttygen())
+	}
+	return append(out, c.filezilla(), c.winscp(), c.psftp(), c.openssh(), c.rclone(), c.curl(), c.trouble())
 }
 
 func (c *Card) rows() []row {
 	rows := []row{
-		{"Server address", "`" + c.Host + "` (use the name, not a number: the number may change)"},
+		{"Server address", c.address()},
 		{"Port", fmt.Sprintf("`%d`", c.Port)},
 		{"Protocol", "SFTP (SSH File Transfer Protocol; not FTP, not FTPS)"},
 		{"Username", "`" + c.User + "`"},
@@ -37,12 +48,15 @@ func (c *Card) rows() []row {
 	for _, k := range c.HostKeys {
 		rows = append(rows, row{"Server's fingerprint", fmt.Sprintf("%s, `%s`", k.Type, k.Fingerprint)})
 	}
-	rows = append(rows, row{"Starts in", "`" + c.StartDir + "`"})
+	rows = append(rows, row{"Starts in", code(c.StartDir)})
 	for _, f := range c.Folders {
-		rows = append(rows, row{"Folder", fmt.Sprintf("`%s`: %s", f.Path, f.Does)})
+		if slices.ContainsFunc(c.Feeds, func(feed Feed) bool { return feed.Dir == f.Path }) && !strings.HasPrefix(f.Does, "send") {
+			continue // told below, with what arrives there
+		}
+		rows = append(rows, row{"Folder", code(f.Path) + ": " + f.Does})
 	}
 	for _, f := range c.Feeds {
-		text := fmt.Sprintf("%s in `%s`", f.Name, f.Dir)
+		text := f.Name + " in " + code(f.Dir)
 		if len(f.Types) > 0 {
 			text += " (" + strings.Join(f.Types, ", ") + ")"
 		}
@@ -56,6 +70,14 @@ func (c *Card) rows() []row {
 		rows = append(rows, row{"Help", help})
 	}
 	return append(rows, row{"As of", c.Made.Format("2 January 2006")})
+}
+
+// address is the server's name, with a word on why it is one.
+func (c *Card) address() string {
+	if net.ParseIP(c.Host) != nil {
+		return code(c.Host)
+	}
+	return code(c.Host) + " (use the name, not a number: the number may change)"
 }
 
 func ends(k exchange.Key) string {
@@ -85,8 +107,9 @@ func (c *Card) keySection() section {
 		intro: "A key is a pair of files. The public one is a lock: we put it on your account, and anybody may see it. The private one opens that lock: it stays with you, and never travels by mail.",
 	}
 	if c.Issued {
-		s.after = fmt.Sprintf("You were given `%s` (for OpenSSH, FileZilla, rclone), `%s` (for PuTTY and WinSCP) and `%s.pub` (the public half). "+
-			"A passphrase of seven words unlocks the first two. A common mistake is to type it as a password for the server: it only unlocks the file, on your own computer.", c.KeyFile(), c.PPKFile(), c.User)
+		s.after = fmt.Sprintf("You were given `%s` (for OpenSSH, rclone and curl), `%s` (for FileZilla, WinSCP and PuTTY) and `%s.pub` (the public half). "+
+			"A passphrase of seven words unlocks the first two. A common mistake is to type it as a password for the server: it only unlocks the file, on your own computer. "+
+			"If file or passphrase is lost, or gets into other hands, tell us at once: we stop the key within seconds and make a new pair; nobody can find or reset a passphrase.", c.KeyFile(), c.PPKFile(), c.User)
 		return s
 	}
 	s.after = "If your private key gets into other hands, or is lost, tell us at once: we stop it within seconds, and you send the public half of a new pair."
@@ -96,7 +119,7 @@ func (c *Card) keySection() section {
 func (c *Card) puttygen() section {
 	return section{
 		title: "PuTTYgen: making a pair on Windows",
-		intro: "Skip this if you have a pair. PuTTYgen comes with PuTTY and with WinSCP. On a 64-bit Windows take the 64-bit installer; the 32-bit one runs everywhere.",
+		intro: "Skip this if you have a pair. PuTTYgen comes with WinSCP, and with PuTTY from https://www.chiark.greenend.org.uk/~sgtatham/putty/latest.html. On a 64-bit Windows take the 64-bit installer; the 32-bit one runs everywhere.",
 		steps: []string{
 			"Start PuTTYgen. Below, choose `EdDSA` (Ed25519), or `RSA` with at least `2048` bits (`3072` is better).",
 			"Press `Generate`, and move the mouse until the bar is full.",
@@ -115,11 +138,30 @@ func (c *Card) filezilla() section {
 		steps: []string{
 			"`File`, `Site Manager…`, `New site`.",
 			fmt.Sprintf("Protocol `SFTP - SSH File Transfer Protocol`; Host `%s`; Port `%d`.", c.Host, c.Port),
-			fmt.Sprintf("Logon Type `Key file`; User `%s`; Key file: choose `%s` or `%s`.", c.User, c.PPKFile(), c.KeyFile()),
-			"On the tab `Advanced`, Default remote directory `" + c.StartDir + "`.",
+			fmt.Sprintf("Logon Type `Key file`; User `%s`; Key file: choose `%s`.%s", c.User, c.PPKFile(), c.otherFile()),
+			"On the tab `Advanced`, Default remote directory " + code(c.StartDir) + ".",
 			"`Connect`. On the first connection compare the fingerprint that is shown with `" + c.best().Fingerprint + "`, and only then trust it.",
+			c.password(),
 		},
 	}
+}
+
+// otherFile says when FileZilla takes another key file. Of OpenSSH's, it reads
+// those without a passphrase alone.
+func (c *Card) otherFile() string {
+	if c.Issued {
+		return ""
+	}
+	return " (An OpenSSH key file will do, if it has no passphrase.)"
+}
+
+// password says how FileZilla asks for a passphrase.
+func (c *Card) password() string {
+	text := "FileZilla asks for a “password”, and names your key file: it means the passphrase."
+	if c.Issued {
+		return text
+	}
+	return "If your key has a passphrase, " + text
 }
 
 func (c *Card) winscp() section {
@@ -138,16 +180,24 @@ func (c *Card) winscp() section {
 func (c *Card) psftp() section {
 	return section{
 		title: "PuTTY's psftp",
-		intro: "The line names the server's fingerprint, so it asks nothing and can stand in a script:",
+		intro: "The line names the server's fingerprint, so " + c.asked() + ":",
 		code:  fmt.Sprintf("psftp -i %s -hostkey %s -P %d %s", c.PPKFile(), c.best().Fingerprint, c.Port, c.Login()),
 		after: "With a passphrase in a script, load the key into Pageant first.",
 	}
 }
 
+// asked is what a program that knows the server still asks for.
+func (c *Card) asked() string {
+	if c.Issued {
+		return "only the key's passphrase is asked for"
+	}
+	return "nothing is asked, and it can stand in a script"
+}
+
 func (c *Card) openssh() section {
 	return section{
 		title: "OpenSSH (Linux, macOS, Windows 10 and later)",
-		intro: fmt.Sprintf("With the files `%s.ssh_config` and `%s.known_hosts` beside your key, nothing is asked:", c.User, c.User),
+		intro: fmt.Sprintf("With the files `%s.ssh_config` and `%s.known_hosts` beside your key, %s:", c.User, c.User, c.asked()),
 		code:  fmt.Sprintf("sftp -F %s.ssh_config %s", c.User, c.Alias()),
 		after: fmt.Sprintf("Without them: `sftp -i %s -P %d %s`. `scp` works, too; its old protocol (`scp -O`) and shells do not.", c.KeyFile(), c.Port, c.Login()),
 	}
@@ -157,31 +207,46 @@ func (c *Card) rclone() section {
 	return section{
 		title: "rclone",
 		intro: fmt.Sprintf("With the file `%s.rclone.conf` beside your key:", c.User),
-		code:  fmt.Sprintf("rclone --config %s.rclone.conf copy --include '*.csv' %s:%s .", c.User, c.Alias(), c.fetchDir()),
-		after: "A passphrase goes into the configuration with `rclone config`, or use an agent.",
+		code:  fmt.Sprintf("rclone --config %s.rclone.conf copy --include \"*.csv\" %s .", c.User, quoted(c.Alias()+":"+c.fetchDir())),
+		after: fmt.Sprintf("With a passphrase: let an agent hold the key, and take out the line `key_file`; or give it once, as `key_file_pass`, in `rclone --config %s.rclone.conf config`.", c.User),
 	}
 }
 
 func (c *Card) curl() section {
 	return section{
 		title: "curl",
-		code:  fmt.Sprintf("curl --key %s --pubkey %s.pub --hostpubsha256 %s -u %s: sftp://%s%s/", c.KeyFile(), c.KeyFile(), strings.TrimPrefix(c.best().Fingerprint, "SHA256:"), c.User, c.Address(), strings.TrimSuffix(c.fetchDir(), "/")),
+		code:  fmt.Sprintf("curl --key %s --pubkey %s.pub --hostpubsha256 %s -u %s: sftp://%s%s", c.KeyFile(), c.KeyFile(), strings.TrimPrefix(c.bestECDSA().Fingerprint, "SHA256:"), c.User, c.Address(), strings.TrimSuffix((&url.URL{Path: c.fetchDir()}).EscapedPath(), "/")+"/"),
 		after: "With a passphrase, add `--pass`, or rather use an agent. To send: `-T FILE` and the folder, with a slash at its end.",
 	}
 }
 
-// fetchDir is a folder that an example can list.
+// fetchDir is a folder that an example can list: one whose name means nothing
+// to a shell.
 func (c *Card) fetchDir() string {
+	dirs := []string{}
 	for _, f := range c.Feeds {
-		return f.Dir
+		dirs = append(dirs, f.Dir)
 	}
-	return c.StartDir
+	for _, dir := range append(dirs, c.StartDir) {
+		if strings.Trim(dir, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._- ") == "" {
+			return dir
+		}
+	}
+	return "/"
+}
+
+// quoted makes one word of text with blanks, for any shell.
+func quoted(s string) string {
+	if strings.Contains(s, " ") {
+		return `"` + s + `"`
+	}
+	return s
 }
 
 func (c *Card) trouble() section {
 	steps := []string{
 		"`Permission denied (publickey)`: your program used no key, or another one. Check that the private key file is chosen, and that the username is `" + c.User + "`.",
-		"It asks for a password: it is not set up for a key. Choose the log-on type `Key file`.",
+		"It asks for a password, and names no key file: it is not set up for a key. Choose the log-on type `Key file`.",
 		"It asks for a passphrase: that is your key file's own.",
 		"The fingerprint has changed: do not connect, and tell us.",
 		"It does not connect at all: ask your network people to let you reach `" + c.Address() + "`.",

@@ -120,10 +120,11 @@ func up(ts *testscript.TestScript, neg bool, args []string) {
 func down(ts *testscript.TestScript, _ bool, _ []string) {
 	s := ts.Value("server").(*server)
 	ts.Check(s.cmd.Process.Signal(syscall.SIGTERM))
-	if err := <-s.done; err != nil {
-		ts.Fatalf("the server ended with %v", err)
-	}
+	err := <-s.done
 	s.cmd = nil
+	if err != nil {
+		ts.Fatalf("the server ended with %v:\n%s", err, ts.ReadFile("server.log"))
+	}
 }
 
 // kill9 ends the server with no time to do anything.

@@ -1,0 +1,87 @@
+package account_test
+
+import (
+	"testing"
+
+	"github.com/sallyport-sftp/sallyport/internal/account"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+)
+
+var accountStories = stories{
+	"a region is one of those that are configured": accountRegion,
+	"no account is its own ancestor":               accountParents,
+	"names of accounts, vendors and users":         accountNames,
+}
+
+func accountRegion(t *testing.T, w *world) {
+	w.customer("acme")
+	for region, ok := range map[string]bool{"": true, "au": true, "nz": false, "AU": false, "a\x1b": false, "all": false} {
+		_, err := w.room.SetAccount(ctx, "test", "acme", account.Edit{Region: &region})
+		_, err2 := w.room.AddAccount(ctx, "test", exchange.Account{ID: "in-" + map[bool]string{true: region, false: "none"}[ok] + "x", Name: "X", Region: region})
+		for _, err := range []error{err, err2} {
+			if ok && err != nil || !ok && !exchange.Is(err, exchange.Invalid) {
+				t.Errorf("region %q: %v", region, err)
+			}
+		}
+	}
+	w.policy.Regions = nil // the configuration has none (any more)
+	w.open()
+	_, err := w.room.SetAccount(ctx, "test", "acme", account.Edit{Region: ptr("nz")})
+	must(t, err)
+	_, err = w.room.SetAccount(ctx, "test", "acme", account.Edit{Name: ptr("Acme")})
+	must(t, err)
+}
+
+func accountParents(t *testing.T, w *world) {
+	for _, id := range []string{"a", "b", "c"} {
+		w.customer(id)
+	}
+	set := func(id, parent string) error {
+		_, err := w.room.SetAccount(ctx, "test", id, account.Edit{Parent: &parent})
+		return err
+	}
+	must(t, set("b", "a"))
+	must(t, set("c", "b"))
+	for _, parent := range []string{"a", "b", "c"} {
+		wantKind(t, set("a", parent), exchange.Invalid)
+	}
+	wantKind(t, set("a", "nobody"), exchange.NotFound)
+	must(t, set("c", ""))
+	must(t, set("a", "c"))
+	_, err := w.room.SetState(ctx, "test", "c", exchange.AccountClosed)
+	must(t, err)
+	wantKind(t, set("b", "c"), exchange.Invalid)
+}
+
+func accountNames(t *testing.T, w *world) {
+	w.carrier("telco", "acme")
+	u, err := w.room.User(ctx, "acme-telco")
+	if err != nil || u.Kind != exchange.KindVendor || !u.Enabled || u.StartDir != "/" {
+		t.Fatalf("%+v, %v", u, err)
+	}
+	for _, id := range []string{"", "ACME", "a b", "-a", "root", "a/b", "a\x00"} {
+		_, err := w.room.AddAccount(ctx, "test", exchange.Account{ID: id, Name: "X"})
+		wantKind(t, err, exchange.Invalid)
+		_, err = w.room.AddVendor(ctx, "test", exchange.Vendor{Short: id, Name: "X"})
+		wantKind(t, err, exchange.Invalid)
+		if id != "" { // which asks for the rule's name
+			_, err = w.room.AddUser(ctx, "test", account.NewUser{Account: "acme", Name: id})
+			wantKind(t, err, exchange.Invalid)
+		}
+	}
+	_, err = w.room.AddAccount(ctx, "test", exchange.Account{ID: "acme", Name: "X"})
+	wantKind(t, err, exchange.Exists)
+	_, err = w.room.AddVendor(ctx, "test", exchange.Vendor{Short: "telco", Name: "X"})
+	wantKind(t, err, exchange.Exists)
+	_, err = w.room.AddUser(ctx, "test", account.NewUser{Account: "acme", Vendor: "telco", Name: "second"})
+	wantKind(t, err, exchange.Exists)
+	_, err = w.room.AddUser(ctx, "test", account.NewUser{Account: "acme", Name: "other", StartDir: "reports/../x"})
+	must(t, err)
+	if u, err = w.room.User(ctx, "other"); err != nil || u.StartDir != "/x" {
+		t.Fatalf("%+v, %v", u, err)
+	}
+	for _, missing := range []account.NewUser{{Account: "nobody"}, {Account: "acme", Vendor: "nobody"}} {
+		_, err = w.room.AddUser(ctx, "test", missing)
+		wantKind(t, err, exchange.NotFound)
+	}
+}
