@@ -271,19 +271,7 @@ func (c *rawSSH) wait(numbers ...byte) ([]byte, error) {
 func greet(t testing.TB, addr string) *rawSSH {
 	t.Helper()
 	c := dialRaw(t, addr)
-	err := c.hello("SSH-2.0-attack")
-	if err == nil {
-		err = c.exchange()
-	}
-	if err == nil {
-		err = c.send(byte(msgServiceRequest), "ssh-userauth")
-	}
-	if err == nil {
-		_, err = c.wait(msgServiceAccept)
-	}
-	if err != nil {
-		t.Fatalf("key exchange: %v", err)
-	}
+	c.begin(t)
 	return c
 }
 

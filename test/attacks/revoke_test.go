@@ -19,7 +19,7 @@ import (
 func TestRevokedInTheMiddleOfAnUpload(t *testing.T) {
 	for what, revoke := range map[string]func(n *testkit.Node, key ssh.Signer){
 		"a revoked key": func(n *testkit.Node, key ssh.Signer) {
-			testkit.Call[[]exchange.Key](n, "POST", "/keys/revoke",
+			testkit.Call[exchange.Revoked](n, "POST", "/keys/revoke",
 				map[string]string{"fingerprint": ssh.FingerprintSHA256(key.PublicKey()), "reason": "lost"})
 		},
 		"a disabled user": func(n *testkit.Node, _ ssh.Signer) {
