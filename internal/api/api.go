@@ -126,6 +126,7 @@ func build(r Rooms) (*http.ServeMux, huma.API) {
 	rt.users()
 	rt.keys()
 	rt.keyLife()
+	rt.waiting()
 	rt.contacts()
 	rt.links()
 	rt.guides()

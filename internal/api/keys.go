@@ -148,6 +148,11 @@ func (rt *routes) keyLife() {
 			v, err := room.ThawKey(ctx, actor(ctx), in.Body.Fingerprint, in.Body.By)
 			return answerList(rt, v, err)
 		})
+}
+
+// waiting are the things that wait for somebody's word.
+func (rt *routes) waiting() {
+	room := rt.r.Account
 	huma.Register(rt, op("list-pending-keys", "GET", "/keys/pending", "List unknown keys that wait for approval"),
 		func(ctx context.Context, in *struct {
 			User string `query:"user"`
