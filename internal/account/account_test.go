@@ -80,7 +80,7 @@ func accountNames(t *testing.T, w *world) {
 	if u, err = w.room.User(ctx, "other"); err != nil || u.StartDir != "/x" {
 		t.Fatalf("%+v, %v", u, err)
 	}
-	for _, missing := range []account.NewUser{{Account: "nobody"}, {Account: "acme", Vendor: "nobody"}} {
+	for _, missing := range []account.NewUser{{Account: "globex"}, {Account: "acme", Vendor: "postco"}} {
 		_, err = w.room.AddUser(ctx, "test", missing)
 		wantKind(t, err, exchange.NotFound)
 	}

@@ -38,92 +38,99 @@ func (w *world) audits() (out []audit) {
 	return out
 }
 
+// change is something done, and the row that it should write.
+type change struct {
+	action, subject string
+	do              func() error
+}
+
+// byRoot is whom the changes are done by.
+const byRoot = "unix:root"
+
 func auditOnce(t *testing.T, w *world) {
-	r, a := w.room, "unix:root"
-	var jo, ann exchange.Contact
-	k, old, fresh, frozen, gone := newPair(t), newPair(t), newPair(t), newPair(t), newPair(t)
-	enrol := func(p pair, change ...func(*account.NewKey)) error {
-		n := account.NewKey{User: "acme", Text: []byte(p.line)}
-		for _, c := range change {
-			c(&n)
-		}
-		_, err := r.AddKeys(ctx, a, n)
-		return err
-	}
-	for _, step := range []struct {
-		action, subject string
-		do              func() error
-	}{
-		{"account.add", "acme", func() error { _, err := r.AddAccount(ctx, a, exchange.Account{ID: "acme", Name: "Acme"}); return err }},
-		{"account.set", "acme", func() error { _, err := r.SetAccount(ctx, a, "acme", account.Edit{Name: ptr("ACME")}); return err }},
-		{"vendor.add", "telco", func() error {
-			_, err := r.AddVendor(ctx, a, exchange.Vendor{Short: "telco", Name: "Telco"})
-			return err
-		}},
-		{"user.add", "acme", func() error { _, err := r.AddUser(ctx, a, account.NewUser{Account: "acme"}); return err }},
-		{"user.disable", "acme", func() error { _, err := r.SetUser(ctx, a, "acme", account.UserEdit{Enabled: ptr(false)}); return err }},
-		{"user.enable", "acme", func() error { _, err := r.SetUser(ctx, a, "acme", account.UserEdit{Enabled: ptr(true)}); return err }},
-		{"user.set", "acme", func() error {
-			_, err := r.SetUser(ctx, a, "acme", account.UserEdit{QuotaFiles: ptr(int64(7))})
-			return err
-		}},
-		{"contact.add", "acme", func() (err error) {
-			jo, err = r.AddContact(ctx, a, exchange.Contact{Account: "acme", Name: "Jo", Email: "jo@acme.example"})
-			return err
-		}},
-		{"contact.add", "telco", func() (err error) {
-			ann, err = r.AddContact(ctx, a, exchange.Contact{Vendor: "telco", Name: "Ann", Email: "ann@telco.example"})
-			return err
-		}},
-		{"contact.set", "telco", func() error {
-			_, err := r.SetContact(ctx, a, ann.ID, account.ContactEdit{Verified: ptr("phone")})
-			return err
-		}},
-		{"contact.leave", "telco", func() error { _, err := r.ContactLeaves(ctx, a, "ann@telco.example"); return err }},
-		{"key.add", "acme", func() error { return enrol(k) }},
-		{"key.set", "acme", func() error { _, err := r.SetKey(ctx, a, "acme", k.print, account.KeyEdit{Holder: &jo.ID}); return err }},
-		{"key.add", "acme", func() error { return enrol(old) }},
-		{"key.rotate", "acme", func() error { return enrol(fresh, replaces(old)) }},
-		{"key.revoke", k.print, func() error { _, err := r.RevokeKey(ctx, a, k.print, "lost", false); return err }},
-		{"key.burn", gone.print, func() error { _, err := r.RevokeKey(ctx, a, gone.print, "copied", true); return err }},
-		{"key.add", "acme", func() error { return enrol(frozen) }},
-		{"key.freeze", frozen.print, func() error { _, err := r.FreezeKey(ctx, a, frozen.print, jo.ID); return err }},
-		{"contact.add", "acme", func() error {
-			_, err := r.AddContact(ctx, a, exchange.Contact{Account: "acme", Name: "Sam", Email: "sam@acme.example"})
-			return err
-		}},
-		{"key.thaw", frozen.print, func() error { _, err := r.ThawKey(ctx, a, frozen.print, "sam@acme.example"); return err }},
-		{"key.flag", frozen.print, func() error { _, err := r.KeyExposed(ctx, a, "acme", keys.Examine(frozen.file(t, "x"))); return err }},
-		{"notice.done", "", func() error {
-			list, err := r.Notices(ctx, false)
-			must(t, err)
-			return r.NoticeDone(ctx, a, list[0].ID)
-		}},
-		{"key.refuse", "acme", func() error {
-			p := newPair(t)
-			w.offer("acme", p)
-			return r.RefuseKey(ctx, a, "acme", p.print)
-		}},
-		{"key.add", "acme", func() error {
-			p := newPair(t)
-			w.offer("acme", p)
-			_, err := r.ApproveKey(ctx, a, "acme", p.print, account.NewKey{})
-			return err
-		}},
-		{"account.suspended", "acme", func() error { _, err := r.SetState(ctx, a, "acme", exchange.AccountSuspended); return err }},
-	} {
+	for _, c := range append(w.peopleChanges(), w.keyChanges()...) {
 		before := len(w.audits())
-		must(t, step.do())
+		must(t, c.do())
 		rows := w.audits()[before:]
-		if len(rows) != 1 || rows[0].actor != a || rows[0].action != step.action || step.subject != "" && rows[0].subject != step.subject {
-			t.Fatalf("%s of %s wrote %+v", step.action, step.subject, rows)
+		if len(rows) != 1 || rows[0].actor != byRoot || rows[0].action != c.action || c.subject != "" && rows[0].subject != c.subject {
+			t.Fatalf("%s of %s wrote %+v", c.action, c.subject, rows)
 		}
 	}
 	two := newPair(t)
 	before := len(w.audits())
-	_, err := r.AddKeys(ctx, a, account.NewKey{User: "acme", Text: []byte(two.line + newPair(t).line)})
+	_, err := w.room.AddKeys(ctx, byRoot, account.NewKey{User: "acme", Text: []byte(two.line + newPair(t).line)})
 	if must(t, err); len(w.audits()) != before+2 {
 		t.Fatal("two keys did not write two rows")
+	}
+}
+
+// last drops what a change returns beside its error.
+func last[T any](_ T, err error) error { return err }
+
+// peopleChanges are those of accounts, vendors, users and contacts.
+func (w *world) peopleChanges() []change {
+	r, a := w.room, byRoot
+	return []change{
+		{"account.add", "acme", func() error { return last(r.AddAccount(ctx, a, exchange.Account{ID: "acme", Name: "Acme"})) }},
+		{"account.set", "acme", func() error { return last(r.SetAccount(ctx, a, "acme", account.Edit{Name: ptr("ACME")})) }},
+		{"vendor.add", "telco", func() error { return last(r.AddVendor(ctx, a, exchange.Vendor{Short: "telco", Name: "Telco"})) }},
+		{"user.add", "acme", func() error { return last(r.AddUser(ctx, a, account.NewUser{Account: "acme"})) }},
+		{"user.disable", "acme", func() error { return last(r.SetUser(ctx, a, "acme", account.UserEdit{Enabled: ptr(false)})) }},
+		{"user.enable", "acme", func() error { return last(r.SetUser(ctx, a, "acme", account.UserEdit{Enabled: ptr(true)})) }},
+		{"user.set", "acme", func() error { return last(r.SetUser(ctx, a, "acme", account.UserEdit{QuotaFiles: ptr(int64(7))})) }},
+		{"contact.add", "acme", func() error {
+			return last(r.AddContact(ctx, a, exchange.Contact{Account: "acme", Name: "Jo", Email: "jo@acme.example"}))
+		}},
+		{"contact.add", "telco", func() error {
+			return last(r.AddContact(ctx, a, exchange.Contact{Vendor: "telco", Name: "Ann", Email: "ann@telco.example"}))
+		}},
+		{"contact.set", "telco", func() error {
+			return last(r.SetContact(ctx, a, "ann@telco.example", account.ContactEdit{Verified: ptr("phone")}))
+		}},
+		{"contact.leave", "telco", func() error { return last(r.ContactLeaves(ctx, a, "ann@telco.example")) }},
+		{"contact.add", "acme", func() error {
+			return last(r.AddContact(ctx, a, exchange.Contact{Account: "acme", Name: "Sam", Email: "sam@acme.example"}))
+		}},
+		{"account.read_only", "acme", func() error { return last(r.SetState(ctx, a, "acme", exchange.AccountReadOnly)) }},
+	}
+}
+
+// keyChanges are those of keys and notices.
+func (w *world) keyChanges() []change {
+	r, a := w.room, byRoot
+	k, old, fresh, frozen, gone, refused, approved := newPair(w.t), newPair(w.t), newPair(w.t), newPair(w.t), newPair(w.t), newPair(w.t), newPair(w.t)
+	enrol := func(p pair, more ...func(*account.NewKey)) error {
+		n := account.NewKey{User: "acme", Text: []byte(p.line)}
+		for _, m := range more {
+			m(&n)
+		}
+		return last(r.AddKeys(ctx, a, n))
+	}
+	return []change{
+		{"key.add", "acme", func() error { return enrol(k) }},
+		{"key.set", "acme", func() error {
+			return last(r.SetKey(ctx, a, "acme", k.print, account.KeyEdit{Holder: ptr("jo@acme.example")}))
+		}},
+		{"key.add", "acme", func() error { return enrol(old) }},
+		{"key.rotate", "acme", func() error { return enrol(fresh, replaces(old)) }},
+		{"key.revoke", k.print, func() error { return last(r.RevokeKey(ctx, a, k.print, "lost", false)) }},
+		{"key.burn", gone.print, func() error { return last(r.RevokeKey(ctx, a, gone.print, "copied", true)) }},
+		{"key.add", "acme", func() error { return enrol(frozen) }},
+		{"key.freeze", frozen.print, func() error { return last(r.FreezeKey(ctx, a, frozen.print, "jo@acme.example")) }},
+		{"key.thaw", frozen.print, func() error { return last(r.ThawKey(ctx, a, frozen.print, "sam@acme.example")) }},
+		{"key.flag", frozen.print, func() error { return last(r.KeyExposed(ctx, a, "acme", keys.Examine(frozen.file(w.t, "x")))) }},
+		{"key.bar", refused.print, func() error { return last(r.KeyExposed(ctx, a, "acme", keys.Examine(refused.file(w.t, "x")))) }},
+		{"key.burn", frozen.print, func() error { return last(r.KeyExposed(ctx, a, "acme", keys.Examine(frozen.file(w.t, "")))) }},
+		{"notice.done", "", func() error {
+			list, err := r.Notices(ctx, false)
+			must(w.t, err)
+			return r.NoticeDone(ctx, a, list[0].ID)
+		}},
+		{"key.refuse", "acme", func() error { w.offer("acme", approved); return r.RefuseKey(ctx, a, "acme", approved.print) }},
+		{"key.add", "acme", func() error {
+			w.offer("acme", approved)
+			return last(r.ApproveKey(ctx, a, "acme", approved.print, account.NewKey{}))
+		}},
 	}
 }
 

@@ -47,9 +47,10 @@ func (s scene) done(_ any, err error) {
 	must(s.t, err)
 }
 
+func own(s scene) pair   { return s.key }
+func other(s scene) pair { return s.nobodys }
+
 func loginReasons(t *testing.T, w *world) {
-	own := func(s scene) pair { return s.key }
-	other := func(s scene) pair { return s.nobodys }
 	for name, c := range map[string]struct {
 		user  string
 		key   func(scene) pair
@@ -92,7 +93,6 @@ func loginReasons(t *testing.T, w *world) {
 		"from elsewhere, with a frozen key":     {"acme", own, func(s scene) { s.elsewhere(); s.freeze() }, exchange.ReasonKeyFrozen},
 		"from elsewhere, and the name's nobody": {"acmee", own, scene.elsewhere, exchange.ReasonUnknownUser},
 	} {
-		// Each turn needs fresh rows: the same database under other names.
 		s := scene{world: w, nobodys: newPair(t)}
 		w.clear()
 		w.customer("acme")
@@ -100,12 +100,11 @@ func loginReasons(t *testing.T, w *world) {
 		w.people("acme")
 		s.key = w.enrolled("acme")
 		c.turns(s)
-		k := c.key(s)
-		l, reason, err := w.room.Check(ctx, c.user, k.print, netip.MustParseAddr("203.0.113.7"))
+		l, reason, err := w.room.Check(ctx, c.user, c.key(s).print, netip.MustParseAddr("203.0.113.7"))
 		if err != nil || reason != c.want {
 			t.Errorf("%s: %s, want %s (%v)", name, reason, c.want, err)
 		}
-		if reason == exchange.ReasonOK && (l.User.Name != "acme" || l.KeyID == "" || l.Fingerprint != k.print || l.ReadOnly != (name == "read-only")) {
+		if reason == exchange.ReasonOK && (l.User.Name != "acme" || l.KeyID == "" || l.Fingerprint != c.key(s).print || l.ReadOnly != (name == "read-only")) {
 			t.Errorf("%s: %+v", name, l)
 		}
 	}

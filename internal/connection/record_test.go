@@ -19,7 +19,8 @@ var recordStories = stories{
 	"after its time everything goes":                      prunedOld,
 	"a log-in notes the key's use, and retires the other": recordedUse,
 	"who got in and who failed is known at once":          recordedHistory,
-	"an outage loses records, and nobody waits":           recordedOutage,
+	"a moment's outage loses no record":                   recordedOutage,
+	"a record that is refused takes no other along":       recordedBad,
 }
 
 var crowdStories = stories{
