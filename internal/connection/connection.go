@@ -12,6 +12,7 @@ import (
 	"context"
 	"log/slog"
 	"net/netip"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -78,10 +79,22 @@ type Room struct {
 
 	mu     sync.Mutex
 	recent map[netip.Addr]seen // not yet in the database
+	flying map[netip.Addr]seen // on its way there
 	seen   map[sight]*store.Observation
 }
 
 type seen struct{ ok, failed time.Time }
+
+// merge takes the later times of both.
+func (s seen) merge(o seen) seen {
+	if o.ok.After(s.ok) {
+		s.ok = o.ok
+	}
+	if o.failed.After(s.failed) {
+		s.failed = o.failed
+	}
+	return s
+}
 
 // New starts the room; it ends with ctx, and Wait waits for that.
 func New(ctx context.Context, o Options) *Room {
@@ -117,7 +130,10 @@ func (r *Room) Note(c Record) {
 // remember keeps an outcome for those who ask before it is in the database.
 func (r *Room) remember(c Record) {
 	at := c.At
-	if !c.LoggedIn {
+	// Whoever breaks off before the log-in has failed at nothing: a monitor, or
+	// somebody who compares a fingerprint.
+	brokeOff := c.Outcome == exchange.ReasonProtocol && strings.HasPrefix(c.Client, "SSH-")
+	if !c.LoggedIn && !brokeOff {
 		r.guard.failed(c.From, c.Outcome, r.o.Clock())
 	}
 	if !c.LoggedIn && len(c.Methods) == 0 {
@@ -140,7 +156,7 @@ func (r *Room) remember(c Record) {
 // History is when somebody last got in from an address, and last failed to.
 func (r *Room) History(from netip.Addr) (ok, failed time.Time) {
 	r.mu.Lock()
-	s := r.recent[from]
+	s := r.flying[from].merge(r.recent[from])
 	r.mu.Unlock()
 	a, err := r.o.Store.Read(context.Background()).Address(from.String())
 	if err != nil {
@@ -204,12 +220,17 @@ func (r *Room) flush() (n int, more bool) {
 	}
 	r.mu.Lock()
 	recent := r.recent
-	r.recent = map[netip.Addr]seen{}
+	r.recent, r.flying = map[netip.Addr]seen{}, recent
 	r.mu.Unlock()
 	if len(batch)+len(recent) == 0 {
 		return 0, false
 	}
 	err := r.o.Store.Write(context.Background(), func(tx *store.Tx) error { return write(tx, batch, recent) })
+	defer func() {
+		r.mu.Lock()
+		r.flying = nil
+		r.mu.Unlock()
+	}()
 	if err == nil {
 		r.unsaved, r.failing = nil, false
 		return len(batch), len(batch) == batchLength
@@ -239,14 +260,7 @@ func (r *Room) keep(batch []Record, recent map[netip.Addr]seen, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for from, old := range recent {
-		s := r.recent[from]
-		if old.ok.After(s.ok) {
-			s.ok = old.ok
-		}
-		if old.failed.After(s.failed) {
-			s.failed = old.failed
-		}
-		r.recent[from] = s
+		r.recent[from] = old.merge(r.recent[from])
 	}
 }
 

@@ -122,11 +122,34 @@ func (r *Room) standing(q *store.Q, u exchange.User, out *exchange.Explained) er
 	default:
 		add("Can log in with %s.", strings.Join(good, " or "))
 	}
+	if err := r.bannedWith(q, keys, add); err != nil {
+		return err
+	}
 	pending, err := q.PendingKeys(u.ID)
 	if err == nil && len(pending) > 0 {
 		add("%d unknown keys wait for your word: sallyport key pending %s", len(pending), u.Name)
 	}
 	return err
+}
+
+// bannedWith tells of addresses that the user's keys came from last and that
+// are banned now: whoever is turned away has not said a username.
+func (r *Room) bannedWith(q *store.Q, keys []exchange.Key, add func(format string, args ...any)) error {
+	told := map[string]bool{}
+	for _, k := range keys {
+		addr, err := netip.ParseAddr(k.LastAddress)
+		if err != nil || told[k.LastAddress] {
+			continue
+		}
+		told[k.LastAddress] = true
+		b, err := q.Ban(unitName(unit(addr)))
+		if err == nil && r.o.Clock().Before(b.Until) {
+			add("The address %s, from which the user came last, is banned until %s: sallyport unban %s", k.LastAddress, stamp(b.Until), b.Address)
+		} else if err != nil && !exchange.Is(err, exchange.NotFound) {
+			return err
+		}
+	}
+	return nil
 }
 
 // good are the fingerprints of keys that work.

@@ -33,6 +33,9 @@ func (s *Server) handle(l Door, nc net.Conn, from netip.Addr, place *half) {
 	s.gate.leave(place)
 	if err != nil {
 		a.rec.Outcome, a.rec.Detail = a.outcome(err)
+		if place.evicted.Load() {
+			a.rec.Outcome, a.rec.Detail = exchange.ReasonServerOverload, ""
+		}
 		if a.session != nil { // verified, but the connection broke before it was told
 			s.live.remove(a.session)
 			a.session.cancel()

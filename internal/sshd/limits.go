@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 )
@@ -22,8 +23,9 @@ type gate struct {
 }
 
 type half struct {
-	conn net.Conn
-	from netip.Addr
+	conn    net.Conn
+	from    netip.Addr
+	evicted atomic.Bool // it made room for another
 }
 
 func newGate(l Limits, clock exchange.Clock) *gate {
@@ -42,7 +44,7 @@ func (g *gate) enter(conn net.Conn, from netip.Addr) *half {
 	} else if len(g.all) >= g.limits.HalfOpen {
 		g.evict(func(*half) bool { return true })
 	}
-	h := &half{conn, from}
+	h := &half{conn: conn, from: from}
 	g.all = append(g.all, h)
 	g.byIP[from]++
 	return h
@@ -51,6 +53,7 @@ func (g *gate) enter(conn net.Conn, from netip.Addr) *half {
 func (g *gate) evict(match func(*half) bool) {
 	for _, h := range g.all {
 		if match(h) {
+			h.evicted.Store(true)
 			_ = h.conn.Close()
 			g.remove(h)
 			return

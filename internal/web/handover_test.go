@@ -296,7 +296,7 @@ func TestEveryAnswerKeepsToItself(t *testing.T) {
 		if got.Code != c.code || got.Result().Header.Get("Content-Type") != c.kind {
 			t.Errorf("%s %.20s…: %d %s, want %d %s", c.method, c.path, got.Code, got.Result().Header.Get("Content-Type"), c.code, c.kind)
 		}
-		for name, want := range map[string]string{"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff", "X-Robots-Tag": "noindex, nofollow"} {
+		for name, want := range map[string]string{"Cache-Control": "no-store", "Referrer-Policy": "same-origin", "X-Content-Type-Options": "nosniff", "X-Robots-Tag": "noindex, nofollow"} {
 			if h := got.Header().Get(name); h != want {
 				t.Errorf("%s %.20s…: %s is %q", c.method, c.path, name, h)
 			}

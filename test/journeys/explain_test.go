@@ -24,7 +24,7 @@ type way struct {
 	nameless, unshown bool
 }
 
-// ways is the table. A way that fails does so twice, since programs with one
+// ways is the table. A way that shows nothing is gone again, since programs with one
 // wrong key are shown the banner only at the second try.
 var ways = []way{
 	{name: "psftp, set up for a password", does: func(p *caller) string { return p.psftp("-pw", "secret") },
