@@ -289,6 +289,9 @@ func (r *Room) Unban(ctx context.Context, actor, address string) error {
 		return exchange.E(op, exchange.Invalid, "%q is not an address.", exchange.Printable(address))
 	}
 	r.guard.sync(r.o.Clock(), r.o.Log)
+	// Whoever reads the bans meanwhile would put this one back.
+	r.guard.syncing.Lock()
+	defer r.guard.syncing.Unlock()
 	now := r.o.Clock()
 	err := r.o.Store.Write(ctx, func(tx *store.Tx) error {
 		if err := tx.Unban(unitName(u)); err != nil {
