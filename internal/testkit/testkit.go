@@ -170,7 +170,7 @@ func (n *Node) Drops() []exchange.Drop {
 // Eventually waits until a condition holds, and fails the test after a while.
 func Eventually(t testing.TB, what string, cond func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(60 * time.Second) // a busy machine with the race detector is slow
 	for !cond() {
 		if time.Now().After(deadline) {
 			t.Fatalf("it did not happen in time: %s", what)

@@ -86,7 +86,7 @@ func startScreen(t *testing.T) string {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	x := exec.Command("Xvfb", "-displayfd", "3", "-screen", "0", "1280x900x24", "-nolisten", "tcp")
+	x := exec.Command("Xvfb", "-displayfd", "3", "-screen", "0", "1280x900x24", "-nolisten", "tcp", "-noreset") // else it starts anew when its last program ends, and turns away the next
 	x.ExtraFiles = []*os.File{w}
 	startProgram(t, x)
 	w.Close()
