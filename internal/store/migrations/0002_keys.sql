@@ -108,6 +108,7 @@ CREATE TABLE bans (
 ALTER TABLE connections RENAME COLUMN cipher TO algorithms;
 ALTER TABLE connections ADD COLUMN detail TEXT NOT NULL DEFAULT '';
 ALTER TABLE connections ADD COLUMN logged_in BIGINT NOT NULL DEFAULT 0;
+UPDATE connections SET logged_in = 1 WHERE outcome = 'ok';
 -- the key that logged in
 ALTER TABLE connections ADD COLUMN fingerprint TEXT NOT NULL DEFAULT '';
 ALTER TABLE connections ADD COLUMN session TEXT NOT NULL DEFAULT '';
