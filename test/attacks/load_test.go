@@ -3,6 +3,8 @@ package attacks
 import (
 	"io"
 	"net"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -10,6 +12,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/sallyport-sftp/sallyport/internal/config"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 )
 
@@ -147,4 +150,22 @@ func TestSessionLimitsOfAccountAndAddress(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Who made room at a full door was not refused for what they did, and their
+// record says so.
+func TestWhoMakesRoomIsOnRecordAsThat(t *testing.T) {
+	n := start(t, func(c *config.Config) { c.Limits.HalfOpen = 1 })
+	key := n.User("alice")
+	slow := dialRaw(t, n.Addr)
+	if err := slow.hello("SSH-2.0-slow"); err != nil {
+		t.Fatal(err)
+	}
+	alive(t, n, "alice", key)
+	testkit.Eventually(t, "the record of who made room", func() bool {
+		e := testkit.Call[exchange.Explained](n, "GET", "/explain?about=127.0.0.1", nil)
+		return slices.ContainsFunc(e.Explanations, func(x exchange.Explanation) bool {
+			return x.Connection.Outcome == exchange.ReasonServerOverload && strings.Contains(x.Advice, "busy")
+		})
+	})
 }
