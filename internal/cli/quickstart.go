@@ -79,7 +79,9 @@ func (d *demo) prepare(ctx context.Context, hostKeys []exchange.HostKey) error {
 	}
 	for _, u := range demoUsers {
 		if u.vendor == "" {
-			steps = append(steps, d.post("/accounts", map[string]any{"id": u.account, "name": u.name}))
+			steps = append(steps, d.post("/accounts", map[string]any{"id": u.account, "name": u.name}),
+				d.post("/contacts", map[string]any{"account": u.account, "name": "Jo Hill", "email": "jo@" + u.account + ".example"}),
+				d.post("/contacts", map[string]any{"account": u.account, "name": "Ann Li", "email": "ann@" + u.account + ".example", "roles": []string{"security"}}))
 		}
 		user := strings.TrimSuffix(u.account+"-"+u.vendor, "-")
 		steps = append(steps, d.post("/users", map[string]any{"account": u.account, "vendor": u.vendor}),
@@ -183,6 +185,7 @@ Look at what happened:
   %[7]s files ls acme     what a partner sees
   %[7]s explain acme      who logged in, or why not
   %[7]s guide acme        what a partner is handed
+  %[7]s key issue acme --out acme-key   a new key for it, encrypted
   %[7]s --help
 (From the source tree, "go run ./cmd/sallyport" stands for "sallyport".)
 `, host, port, sftp("acme"), file("acme.ppk"), fingerprint, sftp("acme-carrier1"), manage)
