@@ -2,7 +2,6 @@ package account
 
 import (
 	"context"
-	"net/netip"
 	"strconv"
 	"strings"
 
@@ -106,20 +105,12 @@ func MakeDirs(tx *store.Tx, ids *exchange.IDs, userID, path string, rights *exch
 func cleanNetworks(in []string) ([]string, error) {
 	out := []string{}
 	for _, s := range in {
-		p, err := netip.ParsePrefix(s)
-		if err != nil {
-			a, aerr := netip.ParseAddr(s)
-			if aerr != nil || a.Zone() != "" {
-				return nil, exchange.E("account.cleanNetworks", exchange.Invalid, "%q is not an address or network.", exchange.Printable(s)).
-					WithHint("write 203.0.113.7, 203.0.113.0/24 or 2001:db8::/32")
-			}
-			a = a.Unmap()
-			p = netip.PrefixFrom(a, a.BitLen())
+		p, ok := exchange.ParseNetwork(s)
+		if !ok {
+			return nil, exchange.E("account.cleanNetworks", exchange.Invalid, "%q is not an address or network.", exchange.Printable(s)).
+				WithHint("write 203.0.113.7, 203.0.113.0/24 or 2001:db8::/32")
 		}
-		if p.Addr().Is4In6() && p.Bits() >= 96 { // addresses are compared in their short form
-			p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
-		}
-		out = append(out, p.Masked().String())
+		out = append(out, p.String())
 	}
 	return out, nil
 }

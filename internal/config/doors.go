@@ -36,23 +36,11 @@ func (c *Config) EndpointOf(region string) (Endpoint, Support) {
 // Networks reads addresses and networks; check has seen them.
 func Networks(list []string) (out []netip.Prefix) {
 	for _, s := range list {
-		if p, ok := parseNetwork(s); ok {
+		if p, ok := exchange.ParseNetwork(s); ok {
 			out = append(out, p)
 		}
 	}
 	return out
-}
-
-func parseNetwork(s string) (netip.Prefix, bool) {
-	if p, err := netip.ParsePrefix(s); err == nil {
-		return p.Masked(), true
-	}
-	a, err := netip.ParseAddr(s)
-	if err != nil {
-		return netip.Prefix{}, false
-	}
-	a = a.Unmap()
-	return netip.PrefixFrom(a, a.BitLen()), true
 }
 
 // checkDoors refuses endpoints, lists of addresses and key policies that
@@ -76,7 +64,7 @@ func (c *Config) checkDoors() error {
 	}
 	for name, list := range lists {
 		for _, s := range list {
-			if _, ok := parseNetwork(s); !ok {
+			if _, ok := exchange.ParseNetwork(s); !ok {
 				return bad("%s: %q is not an address or network.", name, s)
 			}
 		}
