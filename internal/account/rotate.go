@@ -3,6 +3,7 @@ package account
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/store"
@@ -81,19 +82,19 @@ func (r *Room) eachHolder(ctx context.Context, actor, action, fingerprint, by st
 		if len(holders) == 0 {
 			return noSuchKey(fingerprint)
 		}
-		row.Detail = map[string]string{"by": by}
+		// A vendor's key serves many accounts: any contact of any of them has a say.
+		c, err := r.speaker(tx, holders, by)
+		if err != nil {
+			return err
+		}
+		row.Detail = map[string]string{"by": c.Email}
 		for i := range holders {
 			k := &holders[i]
 			u, err := tx.User(k.User)
 			if err != nil {
 				return err
 			}
-			// A vendor's key serves many accounts: any contact of any of them has a say.
-			c, err := r.speaker(tx, holders, by)
-			if err != nil {
-				return err
-			}
-			row.User, row.Detail["by"], row.Detail["user."+u.Name] = u.ID, c.Email, k.Type
+			row.User, row.Detail["user."+u.Name] = u.ID, k.Type
 			if err := fn(tx, u, k, c, row); err != nil {
 				return err
 			}
@@ -139,14 +140,7 @@ func (r *Room) checkConfirmed(tx *store.Tx, u exchange.User, by string) error {
 		return err
 	}
 	for _, k := range list {
-		if k.FrozenAt == nil {
-			continue
-		}
-		since := false
-		for _, other := range list {
-			since = since || other.CreatedAt.After(*k.FrozenAt)
-		}
-		if since {
+		if k.FrozenAt == nil || slices.ContainsFunc(list, func(other exchange.Key) bool { return other.CreatedAt.After(*k.FrozenAt) }) {
 			continue
 		}
 		if second == nil || same(*second, k) {
