@@ -120,7 +120,7 @@ func (tx *Tx) AddObservations(list []Observation) error {
 		args = append(args, o.ID, o.Fingerprint, o.UserID, o.Session, o.Action, []byte(o.Path), o.Bytes, o.Times, o.Until)
 	}
 	_, err := tx.exec("AddObservations", `INSERT INTO activity (id, fingerprint, user_id, session, action, path, bytes, times, until) VALUES `+
-		placeholders(len(list), observationColumns)+` ON CONFLICT (id) DO NOTHING`, args...)
+		placeholders(len(list), observationColumns), args...)
 	return err
 }
 
