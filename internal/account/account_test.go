@@ -5,6 +5,7 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/account"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/testkit"
 )
 
 var accountStories = stories{
@@ -27,9 +28,9 @@ func accountRegion(t *testing.T, w *world) {
 	w.policy.Regions = nil // the configuration has none (any more)
 	w.open()
 	_, err := w.room.SetAccount(ctx, "test", "acme", account.Edit{Region: ptr("nz")})
-	must(t, err)
+	testkit.Must(t, err)
 	_, err = w.room.SetAccount(ctx, "test", "acme", account.Edit{Name: ptr("Acme")})
-	must(t, err)
+	testkit.Must(t, err)
 }
 
 func accountParents(t *testing.T, w *world) {
@@ -40,17 +41,17 @@ func accountParents(t *testing.T, w *world) {
 		_, err := w.room.SetAccount(ctx, "test", id, account.Edit{Parent: &parent})
 		return err
 	}
-	must(t, set("b", "a"))
-	must(t, set("c", "b"))
+	testkit.Must(t, set("b", "a"))
+	testkit.Must(t, set("c", "b"))
 	for _, parent := range []string{"a", "b", "c"} {
-		wantKind(t, set("a", parent), exchange.Invalid)
+		testkit.WantKind(t, set("a", parent), exchange.Invalid)
 	}
-	wantKind(t, set("a", "nobody"), exchange.NotFound)
-	must(t, set("c", ""))
-	must(t, set("a", "c"))
+	testkit.WantKind(t, set("a", "nobody"), exchange.NotFound)
+	testkit.Must(t, set("c", ""))
+	testkit.Must(t, set("a", "c"))
 	_, err := w.room.SetState(ctx, "test", "c", exchange.AccountClosed)
-	must(t, err)
-	wantKind(t, set("b", "c"), exchange.Invalid)
+	testkit.Must(t, err)
+	testkit.WantKind(t, set("b", "c"), exchange.Invalid)
 }
 
 func accountNames(t *testing.T, w *world) {
@@ -61,27 +62,27 @@ func accountNames(t *testing.T, w *world) {
 	}
 	for _, id := range []string{"", "ACME", "a b", "-a", "root", "a/b", "a\x00"} {
 		_, err := w.room.AddAccount(ctx, "test", exchange.Account{ID: id, Name: "X"})
-		wantKind(t, err, exchange.Invalid)
+		testkit.WantKind(t, err, exchange.Invalid)
 		_, err = w.room.AddVendor(ctx, "test", exchange.Vendor{Short: id, Name: "X"})
-		wantKind(t, err, exchange.Invalid)
+		testkit.WantKind(t, err, exchange.Invalid)
 		if id != "" { // which asks for the rule's name
 			_, err = w.room.AddUser(ctx, "test", account.NewUser{Account: "acme", Name: id})
-			wantKind(t, err, exchange.Invalid)
+			testkit.WantKind(t, err, exchange.Invalid)
 		}
 	}
 	_, err = w.room.AddAccount(ctx, "test", exchange.Account{ID: "acme", Name: "X"})
-	wantKind(t, err, exchange.Exists)
+	testkit.WantKind(t, err, exchange.Exists)
 	_, err = w.room.AddVendor(ctx, "test", exchange.Vendor{Short: "telco", Name: "X"})
-	wantKind(t, err, exchange.Exists)
+	testkit.WantKind(t, err, exchange.Exists)
 	_, err = w.room.AddUser(ctx, "test", account.NewUser{Account: "acme", Vendor: "telco", Name: "second"})
-	wantKind(t, err, exchange.Exists)
+	testkit.WantKind(t, err, exchange.Exists)
 	_, err = w.room.AddUser(ctx, "test", account.NewUser{Account: "acme", Name: "other", StartDir: "reports/../x"})
-	must(t, err)
+	testkit.Must(t, err)
 	if u, err = w.room.User(ctx, "other"); err != nil || u.StartDir != "/x" {
 		t.Fatalf("%+v, %v", u, err)
 	}
 	for _, missing := range []account.NewUser{{Account: "globex"}, {Account: "acme", Vendor: "postco"}} {
 		_, err = w.room.AddUser(ctx, "test", missing)
-		wantKind(t, err, exchange.NotFound)
+		testkit.WantKind(t, err, exchange.NotFound)
 	}
 }

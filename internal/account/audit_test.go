@@ -11,6 +11,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/account"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/keys"
+	"github.com/sallyport-sftp/sallyport/internal/testkit"
 )
 
 var auditStories = stories{
@@ -27,14 +28,14 @@ type audit struct{ actor, action, subject, detail string }
 func (w *world) audits() (out []audit) {
 	w.t.Helper()
 	rows, err := w.db.Query(`SELECT actor, action, subject, detail FROM audit ORDER BY id`)
-	must(w.t, err)
+	testkit.Must(w.t, err)
 	defer rows.Close()
 	for rows.Next() {
 		var a audit
-		must(w.t, rows.Scan(&a.actor, &a.action, &a.subject, &a.detail))
+		testkit.Must(w.t, rows.Scan(&a.actor, &a.action, &a.subject, &a.detail))
 		out = append(out, a)
 	}
-	must(w.t, rows.Err())
+	testkit.Must(w.t, rows.Err())
 	return out
 }
 
@@ -50,7 +51,7 @@ const byRoot = "unix:root"
 func auditOnce(t *testing.T, w *world) {
 	for _, c := range append(w.peopleChanges(), w.keyChanges()...) {
 		before := len(w.audits())
-		must(t, c.do())
+		testkit.Must(t, c.do())
 		rows := w.audits()[before:]
 		if len(rows) != 1 || rows[0].actor != byRoot || rows[0].action != c.action || c.subject != "" && rows[0].subject != c.subject {
 			t.Fatalf("%s of %s wrote %+v", c.action, c.subject, rows)
@@ -59,7 +60,7 @@ func auditOnce(t *testing.T, w *world) {
 	two := newPair(t)
 	before := len(w.audits())
 	_, err := w.room.AddKeys(ctx, byRoot, account.NewKey{User: "acme", Text: []byte(two.line + newPair(t).line)})
-	if must(t, err); len(w.audits()) != before+2 {
+	if testkit.Must(t, err); len(w.audits()) != before+2 {
 		t.Fatal("two keys did not write two rows")
 	}
 }
@@ -123,7 +124,7 @@ func (w *world) keyChanges() []change {
 		{"key.burn", frozen.print, func() error { return last(r.KeyExposed(ctx, a, "acme", keys.Examine(frozen.file(w.t, "")))) }},
 		{"notice.done", "", func() error {
 			list, err := r.Notices(ctx, false)
-			must(w.t, err)
+			testkit.Must(w.t, err)
 			return r.NoticeDone(ctx, a, list[0].ID)
 		}},
 		{"key.refuse", "acme", func() error { w.offer("acme", approved); return r.RefuseKey(ctx, a, "acme", approved.print) }},
@@ -140,11 +141,11 @@ func auditRefused(t *testing.T, w *world) {
 	p := w.enrolled("globex")
 	before := len(w.audits())
 	_, err := w.add("acme", newPair(t).line+p.line)
-	wantKind(t, err, exchange.Denied)
+	testkit.WantKind(t, err, exchange.Denied)
 	_, err = w.room.AddContact(ctx, "test", exchange.Contact{Account: "acme", Name: "Jo", Email: "jo"})
-	wantKind(t, err, exchange.Invalid)
+	testkit.WantKind(t, err, exchange.Invalid)
 	_, err = w.room.FreezeKey(ctx, "test", p.print, "nobody")
-	wantKind(t, err, exchange.NotFound)
+	testkit.WantKind(t, err, exchange.NotFound)
 	if rows := w.audits()[before:]; len(rows) > 0 {
 		t.Fatalf("refusals wrote %+v", rows)
 	}
@@ -159,11 +160,11 @@ func auditRollsBack(t *testing.T, w *world) {
 	p := w.enrolled("acme")
 	before := len(w.audits())
 	number, err := w.store.Read(ctx).RevocationNumber()
-	must(t, err)
+	testkit.Must(t, err)
 	_, err = w.add("acme", newPair(t).line+newPair(t).line+p.line) // the third has a holder
-	wantKind(t, err, exchange.Exists)
+	testkit.WantKind(t, err, exchange.Exists)
 	_, err = w.room.RevokeKey(ctx, "test", newPair(t).print, "nobody's", false)
-	wantKind(t, err, exchange.NotFound)
+	testkit.WantKind(t, err, exchange.NotFound)
 	after, err := w.store.Read(ctx).RevocationNumber()
 	if err != nil || after != number || len(w.audits()) != before || len(w.states("acme")) != 1 {
 		t.Fatalf("revocation number %d → %d, rows %+v, keys %v", number, after, w.audits()[before:], w.states("acme"))
@@ -178,7 +179,7 @@ func auditNoSecrets(t *testing.T, w *world) {
 	for _, p := range []pair{live, newPair(t)} {
 		encrypted, plain := p.file(t, "secret"), p.file(t, "")
 		ppk, err := keys.MarshalPPK(p.private, "laptop", "", 3)
-		must(t, err)
+		testkit.Must(t, err)
 		seed := p.private.Seed()
 		secrets = append(secrets, seed, []byte(fmt.Sprintf("%x", seed)), []byte(base64.StdEncoding.EncodeToString(seed)), []byte("PRIVATE KEY"), []byte("PuTTY-User-Key-File"))
 		for _, file := range [][]byte{encrypted, plain, ppk} {
@@ -192,10 +193,10 @@ func auditNoSecrets(t *testing.T, w *world) {
 			w.sent("acme", append([]byte(live.line), file...))
 			w.sent("nobody", bytes.ReplaceAll(file, []byte("-----"), nil))
 			u, err := w.room.User(ctx, "acme")
-			must(t, err)
-			must(t, w.room.Offered(ctx, exchange.PendingKey{UserID: u.ID, Public: string(file)}))
+			testkit.Must(t, err)
+			testkit.Must(t, w.room.Offered(ctx, exchange.PendingKey{UserID: u.ID, Public: string(file)}))
 			_, err = w.room.KeyExposed(ctx, "test", "acme", keys.Examine(file))
-			must(t, err)
+			testkit.Must(t, err)
 		}
 	}
 	cells := 0
@@ -225,20 +226,20 @@ func (w *world) cells(see func(where string, cell []byte)) {
 	}
 	for _, name := range names {
 		rows, err := w.db.Query(`SELECT * FROM ` + name)
-		must(w.t, err)
+		testkit.Must(w.t, err)
 		columns, err := rows.Columns()
-		must(w.t, err)
+		testkit.Must(w.t, err)
 		row, dest := make([]sql.RawBytes, len(columns)), make([]any, len(columns))
 		for i := range row {
 			dest[i] = &row[i]
 		}
 		for rows.Next() {
-			must(w.t, rows.Scan(dest...))
+			testkit.Must(w.t, rows.Scan(dest...))
 			for i, cell := range row {
 				see(name+"."+columns[i], cell)
 			}
 		}
-		must(w.t, rows.Err())
+		testkit.Must(w.t, rows.Err())
 	}
 }
 
@@ -246,11 +247,11 @@ func (w *world) cells(see func(where string, cell []byte)) {
 func (w *world) strings(query string) (out []string) {
 	w.t.Helper()
 	rows, err := w.db.Query(query)
-	must(w.t, err)
+	testkit.Must(w.t, err)
 	defer rows.Close()
 	for rows.Next() {
 		var s string
-		must(w.t, rows.Scan(&s))
+		testkit.Must(w.t, rows.Scan(&s))
 		out = append(out, s)
 	}
 	return out

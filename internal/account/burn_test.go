@@ -8,6 +8,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/account"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/keys"
+	"github.com/sallyport-sftp/sallyport/internal/testkit"
 )
 
 var burnStories = stories{
@@ -26,7 +27,7 @@ var burnStories = stories{
 func (w *world) sent(user string, file []byte) error {
 	w.t.Helper()
 	_, err := w.add(user, string(file))
-	wantKind(w.t, err, exchange.Invalid)
+	testkit.WantKind(w.t, err, exchange.Invalid)
 	return err
 }
 
@@ -34,7 +35,7 @@ func (w *world) sent(user string, file []byte) error {
 func (w *world) burned(p pair) (exchange.BurnedKey, bool) {
 	w.t.Helper()
 	list, err := w.room.BurnedKeys(ctx)
-	must(w.t, err)
+	testkit.Must(w.t, err)
 	i := slices.IndexFunc(list, func(b exchange.BurnedKey) bool { return b.Fingerprint == p.print })
 	if i < 0 {
 		return exchange.BurnedKey{}, false
@@ -74,9 +75,9 @@ func burnVendor(t *testing.T, w *world) {
 	users := w.carrier("telco", "acme", "globex")
 	p := w.enrolled("acme-telco")
 	_, err := w.add("globex-telco", p.line)
-	must(t, err)
+	testkit.Must(t, err)
 	x, err := w.room.KeyExposed(ctx, "test", "globex-telco", keys.Examine(p.file(t, "")))
-	must(t, err)
+	testkit.Must(t, err)
 	if !slices.Equal(x.Burned, []string{p.print}) || len(x.Flagged)+len(x.Barred) > 0 || !slices.Equal(x.Users, []string{"acme-telco", "globex-telco"}) {
 		t.Fatalf("%+v", x)
 	}
@@ -125,7 +126,7 @@ func burnBars(t *testing.T, w *world) {
 	p := newPair(t)
 	w.offer("acme", p)
 	x, err := w.room.KeyExposed(ctx, "test", "acme", keys.Examine(p.file(t, "secret")))
-	must(t, err)
+	testkit.Must(t, err)
 	if !slices.Equal(x.Barred, []string{p.print}) || len(x.Burned)+len(x.Flagged)+len(x.Users) > 0 {
 		t.Fatalf("%+v", x)
 	}
@@ -136,7 +137,7 @@ func burnBars(t *testing.T, w *world) {
 		t.Fatalf("it still waits: %v, %v", list, err)
 	}
 	_, err = w.add("acme", p.line)
-	wantKind(t, err, exchange.Denied)
+	testkit.WantKind(t, err, exchange.Denied)
 	w.wantReason("acme", p, exchange.ReasonKeyBurned)
 	if n := w.notices(); len(n) > 0 {
 		t.Fatalf("nobody holds it, yet somebody is told: %v", n)
@@ -156,7 +157,7 @@ func burnSuspectedThenProven(t *testing.T, w *world) {
 		}
 	}
 	_, err := w.room.RevokeKey(ctx, "test", p.print, "reported, too", true)
-	must(t, err)
+	testkit.Must(t, err)
 	if b, _ := w.burned(p); b.How != exchange.BurnExposed {
 		t.Fatalf("what was proven became %s", b.How)
 	}
@@ -166,7 +167,7 @@ func burnReported(t *testing.T, w *world) {
 	u := w.customer("acme")
 	p, nobodys := w.enrolled("acme"), newPair(t)
 	out, err := w.room.RevokeKey(ctx, "boss", p.print, "copied", true)
-	must(t, err)
+	testkit.Must(t, err)
 	if !out.Burned || len(out.Keys) != 1 || len(w.revocations(u, p)) != 1 {
 		t.Fatalf("%+v", out)
 	}
@@ -179,10 +180,10 @@ func burnReported(t *testing.T, w *world) {
 		t.Fatalf("%+v", b)
 	}
 	_, err = w.add("acme", nobodys.line)
-	wantKind(t, err, exchange.Denied)
+	testkit.WantKind(t, err, exchange.Denied)
 	for _, mistyped := range []string{"", "SHA256:", "SHA256:short", p.print[:len(p.print)-1], p.print + "=", "MD5:" + p.print, "SHA256:\x00" + p.print[8:]} {
 		_, err = w.room.RevokeKey(ctx, "boss", mistyped, "copied", true)
-		wantKind(t, err, exchange.Invalid)
+		testkit.WantKind(t, err, exchange.Invalid)
 	}
 }
 
@@ -198,7 +199,7 @@ func burnForEver(t *testing.T, w *world) {
 	w.sent("acme", exposed.file(t, ""))
 	w.sent("acme", barred.file(t, "secret"))
 	_, err := w.room.RevokeKey(ctx, "test", reported.print, "copied", true)
-	must(t, err)
+	testkit.Must(t, err)
 	for name, p := range map[string]pair{"exposed": exposed, "reported": reported, "barred": barred} {
 		for _, user := range []string{"acme", "globex", "acme-telco"} {
 			_, err := w.add(user, p.line)
@@ -207,9 +208,9 @@ func burnForEver(t *testing.T, w *world) {
 			}
 		}
 		_, err = w.add("acme", p.line, replaces(live))
-		wantKind(t, err, exchange.Denied)
+		testkit.WantKind(t, err, exchange.Denied)
 		_, err = w.room.ApproveKey(ctx, "test", "globex", p.print, account.NewKey{})
-		wantKind(t, err, exchange.NotFound)
+		testkit.WantKind(t, err, exchange.NotFound)
 		w.offer("globex", p)
 		if list, err := w.room.PendingKeys(ctx, "globex"); err != nil || len(list) > 0 {
 			t.Errorf("%s waits again: %v, %v", name, list, err)
@@ -232,7 +233,7 @@ func burnUnknown(t *testing.T, w *world) {
 func burnAdvice(t *testing.T, w *world) {
 	w.customer("acme")
 	_, err := w.room.SetAccount(ctx, "test", "acme", account.Edit{Region: ptr("au")})
-	must(t, err)
+	testkit.Must(t, err)
 	if text := exchange.PublicText(w.sent("acme", newPair(t).file(t, ""))); !strings.Contains(text, "tell us (help@example.com.au)") {
 		t.Fatalf("the advice is %q", text)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/account"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/handover"
+	"github.com/sallyport-sftp/sallyport/internal/testkit"
 )
 
 var contactStories = stories{
@@ -28,12 +29,12 @@ func contactAdded(t *testing.T, w *world) {
 	w.carrier("telco")
 	jo, err := w.room.AddContact(ctx, "test", exchange.Contact{Account: "acme", Name: "Jo Hill", Email: " Jo.Hill@ACME.Example ", Phone: "+61 2 5550 0000",
 		Roles: []string{"security", "billing", "security"}})
-	must(t, err)
+	testkit.Must(t, err)
 	if jo.Email != "Jo.Hill@acme.example" || !slices.Equal(jo.Roles, []string{"billing", "security"}) || jo.VerifiedAt != nil {
 		t.Fatalf("%+v", jo)
 	}
 	ann, err := w.room.AddContact(ctx, "test", exchange.Contact{Vendor: "telco", Name: "Ann Ōé 李", Email: "ann@telco.example"})
-	must(t, err)
+	testkit.Must(t, err)
 	if !slices.Equal(ann.Roles, []string{"technical"}) {
 		t.Fatalf("a contact without roles has %v", ann.Roles)
 	}
@@ -48,10 +49,10 @@ func contactAdded(t *testing.T, w *world) {
 		}
 	}
 	_, err = w.room.Contacts(ctx, "nobody")
-	wantKind(t, err, exchange.NotFound)
+	testkit.WantKind(t, err, exchange.NotFound)
 	for _, who := range []string{"nobody", "nobody@acme.example"} {
 		_, err = w.room.Contact(ctx, who)
-		wantKind(t, err, exchange.NotFound)
+		testkit.WantKind(t, err, exchange.NotFound)
 	}
 }
 
@@ -100,14 +101,14 @@ func contactTwice(t *testing.T, w *world) {
 	w.person("acme", "jo@acme.example")
 	again := exchange.Contact{Account: "acme", Name: "Jo", Email: "JO@acme.example"}
 	_, err := w.room.AddContact(ctx, "test", again)
-	wantKind(t, err, exchange.Exists)
+	testkit.WantKind(t, err, exchange.Exists)
 	w.person("globex", "jo@acme.example")
 	list, err := w.room.Contacts(ctx, "acme")
-	must(t, err)
+	testkit.Must(t, err)
 	_, err = w.room.ContactLeaves(ctx, "test", list[0].ID)
-	must(t, err)
+	testkit.Must(t, err)
 	_, err = w.room.AddContact(ctx, "test", again)
-	must(t, err)
+	testkit.Must(t, err)
 }
 
 func contactAmbiguous(t *testing.T, w *world) {
@@ -128,7 +129,7 @@ func contactAmbiguous(t *testing.T, w *world) {
 		}
 	}
 	_, err := w.room.ContactLeaves(ctx, "test", other.ID)
-	must(t, err)
+	testkit.Must(t, err)
 	if got, err := w.room.Contact(ctx, "jo@acme.example"); err != nil || got.ID != jo.ID {
 		t.Fatalf("the one who stayed: %+v, %v", got, err)
 	}
@@ -149,7 +150,7 @@ func (w *world) verifyLink(c exchange.Contact) []byte {
 	w.t.Helper()
 	token := sha256.Sum256([]byte(c.ID))
 	_, err := w.links.Make(ctx, "test", handover.NewLink{Kind: exchange.LinkVerify, Contact: c.ID, Token: token[:]})
-	must(w.t, err)
+	testkit.Must(w.t, err)
 	return token[:]
 }
 
@@ -157,19 +158,19 @@ func contactNewAddress(t *testing.T, w *world) {
 	w.customer("acme")
 	jo := w.person("acme", "jo@acme.example")
 	jo, err := w.room.SetContact(ctx, "test", jo.ID, account.ContactEdit{Verified: ptr("called back")})
-	must(t, err)
+	testkit.Must(t, err)
 	token := w.verifyLink(jo)
 	if jo, err = w.room.SetContact(ctx, "test", jo.ID, account.ContactEdit{Email: ptr("jo@acme.example"), Name: ptr("Jo Hill-Smith"), Roles: &[]string{"billing"}}); err != nil || jo.VerifiedAt == nil {
 		t.Fatalf("the same address, verified before: %+v, %v", jo, err)
 	}
 	_, err = w.links.Waiting(ctx, token)
-	must(t, err)
+	testkit.Must(t, err)
 	if jo, err = w.room.SetContact(ctx, "test", "jo@acme.example", account.ContactEdit{Email: ptr("joanna@acme.example")}); err != nil || jo.VerifiedAt != nil || jo.Verified != "" {
 		t.Fatalf("a new address is verified: %+v, %v", jo, err)
 	}
 	// The link lies in the old address's mail: it must not verify the new one.
 	open := func(exchange.Link, []byte) error { return nil }
-	wantKind(t, w.links.Open(ctx, token, "203.0.113.7", open), exchange.NotFound)
+	testkit.WantKind(t, w.links.Open(ctx, token, "203.0.113.7", open), exchange.NotFound)
 	if jo, err = w.room.Contact(ctx, jo.ID); err != nil || jo.VerifiedAt != nil || jo.Name != "Jo Hill-Smith" || !slices.Equal(jo.Roles, []string{"billing"}) {
 		t.Fatalf("%+v, %v", jo, err)
 	}
@@ -186,16 +187,16 @@ func contactTakesAddress(t *testing.T, w *world) {
 	w.person("acme", "jo@acme.example")
 	ann := w.person("acme", "ann@acme.example")
 	_, err := w.room.SetContact(ctx, "test", ann.ID, account.ContactEdit{Email: ptr("Jo@acme.example")})
-	wantKind(t, err, exchange.Exists)
+	testkit.WantKind(t, err, exchange.Exists)
 	_, err = w.room.SetContact(ctx, "test", ann.ID, account.ContactEdit{Email: ptr("ANN@acme.example")})
-	must(t, err)
+	testkit.Must(t, err)
 }
 
 func contactVerified(t *testing.T, w *world) {
 	w.customer("acme")
 	jo := w.person("acme", "jo@acme.example")
 	_, err := w.room.SetContact(ctx, "test", "jo@acme.example", account.ContactEdit{Verified: ptr("called back on the number in the contract")})
-	must(t, err)
+	testkit.Must(t, err)
 	jo, err = w.room.Contact(ctx, jo.ID)
 	if err != nil || jo.VerifiedAt == nil || jo.Verified != "called back on the number in the contract" {
 		t.Fatalf("%+v, %v", jo, err)
@@ -214,27 +215,27 @@ func contactLeaves(t *testing.T, w *world) {
 	held, lost := newPair(t), newPair(t)
 	byJo := func(n *account.NewKey) { n.Holder = "jo@acme.example" }
 	_, err := w.add("acme", held.line, byJo)
-	must(t, err)
+	testkit.Must(t, err)
 	_, err = w.add("acme", lost.line, byJo)
-	must(t, err)
+	testkit.Must(t, err)
 	_, err = w.room.RevokeKey(ctx, "test", lost.print, "laptop lost", false)
-	must(t, err)
+	testkit.Must(t, err)
 	w.enrolled("acme") // nobody is known to hold it
 
 	out, err := w.room.ContactLeaves(ctx, "test", jo.ID)
-	must(t, err)
+	testkit.Must(t, err)
 	if len(out.Keys) != 1 || out.Keys[0].Fingerprint != held.print || out.Keys[0].State != exchange.KeyActive || out.Left != 1 || out.Contact.LeftAt == nil {
 		t.Fatalf("%+v", out)
 	}
 	_, err = w.links.Waiting(ctx, token)
-	wantKind(t, err, exchange.NotFound)
+	testkit.WantKind(t, err, exchange.NotFound)
 	w.wantReason("acme", held, exchange.ReasonOK) // until somebody decides
 	_, err = w.room.ContactLeaves(ctx, "test", jo.ID)
-	wantKind(t, err, exchange.Conflict)
+	testkit.WantKind(t, err, exchange.Conflict)
 	_, err = w.room.FreezeKey(ctx, "test", held.print, "jo@acme.example")
-	wantKind(t, err, exchange.NotFound)
+	testkit.WantKind(t, err, exchange.NotFound)
 	_, err = w.add("acme", newPair(t).line, byJo)
-	wantKind(t, err, exchange.NotFound)
+	testkit.WantKind(t, err, exchange.NotFound)
 	_, err = w.links.Make(ctx, "test", handover.NewLink{Kind: exchange.LinkVerify, Contact: jo.ID, Token: make([]byte, 32)})
-	wantKind(t, err, exchange.NotFound)
+	testkit.WantKind(t, err, exchange.NotFound)
 }

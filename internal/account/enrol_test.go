@@ -15,6 +15,7 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/account"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/testkit"
 )
 
 var enrolStories = stories{
@@ -40,17 +41,17 @@ func enrolSeveral(t *testing.T, w *world) {
 	taken := w.enrolled("globex")
 	a, b := newPair(t), newPair(t)
 	_, err := w.add("acme", a.line+"\n# a comment\n"+b.line+taken.line)
-	wantKind(t, err, exchange.Denied)
+	testkit.WantKind(t, err, exchange.Denied)
 	w.wantStates("acme", map[string]string{})
 	added, err := w.add("acme", a.line+b.line+a.line)
-	must(t, err)
+	testkit.Must(t, err)
 	if len(added) != 2 || added[0].Origin != exchange.OriginSubmitted || added[0].State != exchange.KeyActive || added[0].ExpiresAt != nil {
 		t.Fatalf("%+v", added)
 	}
 	w.wantStates("acme", map[string]string{a.print: exchange.KeyActive, b.print: exchange.KeyActive})
 	w.wantReason("acme", a, exchange.ReasonOK)
 	_, err = w.add("acme", newPair(t).line+b.line)
-	wantKind(t, err, exchange.Exists)
+	testkit.WantKind(t, err, exchange.Exists)
 	if got := w.states("acme"); len(got) != 2 {
 		t.Fatalf("a refused file left %v", got)
 	}
@@ -62,16 +63,16 @@ func enrolLimit(t *testing.T, w *world) {
 	w.customer("acme")
 	first := w.enrolled("acme")
 	_, err := w.add("acme", newPair(t).line+newPair(t).line+newPair(t).line)
-	wantKind(t, err, exchange.Busy)
+	testkit.WantKind(t, err, exchange.Busy)
 	if got := w.states("acme"); len(got) != 1 {
 		t.Fatalf("one too many left %v", got)
 	}
 	_, err = w.add("acme", newPair(t).line+newPair(t).line)
-	must(t, err)
+	testkit.Must(t, err)
 	_, err = w.add("acme", newPair(t).line)
-	wantKind(t, err, exchange.Busy)
+	testkit.WantKind(t, err, exchange.Busy)
 	_, err = w.room.RevokeKey(ctx, "test", first.print, "old", false)
-	must(t, err)
+	testkit.Must(t, err)
 	w.enrolled("acme")
 }
 
@@ -100,18 +101,18 @@ func enrolOtherUser(t *testing.T, w *world) {
 	p := w.enrolled("acme")
 	for _, user := range []string{"globex", "acme-telco"} {
 		_, err := w.add(user, p.line)
-		wantKind(t, err, exchange.Denied)
+		testkit.WantKind(t, err, exchange.Denied)
 		if text := exchange.PublicText(err); strings.Contains(text, "acme") {
 			t.Errorf("the answer names whose key it is: %s", text)
 		}
 	}
 	vendors := w.enrolled("acme-telco")
 	_, err := w.add("globex-telco", vendors.line)
-	must(t, err)
+	testkit.Must(t, err)
 	w.wantReason("globex-telco", vendors, exchange.ReasonOK)
 	for _, user := range []string{"acme-postco", "acme"} {
 		_, err = w.add(user, vendors.line)
-		wantKind(t, err, exchange.Denied)
+		testkit.WantKind(t, err, exchange.Denied)
 	}
 	w.wantReason("acme", vendors, exchange.ReasonOtherUsersKey)
 }
@@ -145,20 +146,20 @@ func enrolHolder(t *testing.T, w *world) {
 	jo := w.person("acme", "jo@acme.example")
 	w.person("globex", "sam@globex.example")
 	ann, err := w.room.AddContact(ctx, "test", exchange.Contact{Vendor: "telco", Name: "Ann", Email: "ann@telco.example"})
-	must(t, err)
+	testkit.Must(t, err)
 	for _, c := range []struct {
 		user, holder string
 		want         exchange.Contact
 	}{{"acme", "JO@acme.example", jo}, {"acme", jo.ID, jo}, {"acme-telco", "ann@telco.example", ann}, {"acme-telco", jo.ID, jo}} {
 		added, err := w.add(c.user, newPair(t).line, func(n *account.NewKey) { n.Holder = c.holder })
-		must(t, err)
+		testkit.Must(t, err)
 		if added[0].Holder != c.want.Email || added[0].HolderID != c.want.ID {
 			t.Errorf("%s for %s: %+v", c.holder, c.user, added[0])
 		}
 	}
 	for _, c := range []struct{ user, holder string }{{"acme", "sam@globex.example"}, {"acme", "ann@telco.example"}, {"acme", "nobody"}} {
 		_, err := w.add(c.user, newPair(t).line, func(n *account.NewKey) { n.Holder = c.holder })
-		wantKind(t, err, exchange.NotFound)
+		testkit.WantKind(t, err, exchange.NotFound)
 	}
 }
 
@@ -166,12 +167,12 @@ func enrolExpiry(t *testing.T, w *world) {
 	w.customer("acme")
 	for _, at := range []time.Time{exchange.FromMicros(w.micros.Load()), exchange.FromMicros(w.micros.Load()).Add(-time.Second), {}} {
 		_, err := w.add("acme", newPair(t).line, func(n *account.NewKey) { n.Expires = &at })
-		wantKind(t, err, exchange.Invalid)
+		testkit.WantKind(t, err, exchange.Invalid)
 	}
 	at := exchange.FromMicros(w.micros.Load()).Add(day)
 	p := newPair(t)
 	added, err := w.add("acme", p.line, func(n *account.NewKey) { n.Expires = &at })
-	must(t, err)
+	testkit.Must(t, err)
 	if !added[0].ExpiresAt.Equal(at) {
 		t.Fatalf("it ends on %v", added[0].ExpiresAt)
 	}
@@ -186,7 +187,7 @@ func enrolDefaultExpiry(t *testing.T, w *world) {
 	w.open()
 	w.customer("acme")
 	added, err := w.add("acme", newPair(t).line)
-	must(t, err)
+	testkit.Must(t, err)
 	if got := added[0].ExpiresAt.Sub(added[0].CreatedAt); got != 365*day {
 		t.Fatalf("the key lives for %v", got)
 	}
@@ -204,15 +205,15 @@ func rsaLine(t testing.TB, bits int) string {
 	n := new(big.Int).Lsh(big.NewInt(1), uint(bits-1))
 	n.SetBit(n, 0, 1)
 	k, err := ssh.NewPublicKey(&rsa.PublicKey{N: n, E: 65537})
-	must(t, err)
+	testkit.Must(t, err)
 	return string(ssh.MarshalAuthorizedKey(k))
 }
 
 func enrolPolicy(t *testing.T, w *world) {
 	curve, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	must(t, err)
+	testkit.Must(t, err)
 	k, err := ssh.NewPublicKey(&curve.PublicKey)
-	must(t, err)
+	testkit.Must(t, err)
 	ec := string(ssh.MarshalAuthorizedKey(k))
 	w.customer("acme")
 	w.policy.MaxKeys = 100
@@ -249,27 +250,27 @@ func enrolNonsense(t *testing.T, w *world) {
 	w.customer("acme")
 	for _, text := range []string{"", "hello", "ssh-ed25519 AAAA", "ssh-dss AAAAB3NzaC1kc3MAAAA="} {
 		_, err := w.add("acme", text)
-		wantKind(t, err, exchange.Invalid)
+		testkit.WantKind(t, err, exchange.Invalid)
 	}
 	_, err := w.add("nobody", newPair(t).line)
-	wantKind(t, err, exchange.NotFound)
+	testkit.WantKind(t, err, exchange.NotFound)
 	_, err = w.add("acme", newPair(t).line+newPair(t).line, func(n *account.NewKey) { n.Replaces = "SHA256:x" })
-	wantKind(t, err, exchange.Invalid)
+	testkit.WantKind(t, err, exchange.Invalid)
 }
 
 func enrolIssued(t *testing.T, w *world) {
 	w.customer("acme")
 	issued := func(n *account.NewKey) { n.Origin = exchange.OriginIssued }
 	_, err := w.add("acme", newPair(t).line, issued)
-	wantKind(t, err, exchange.Conflict)
+	testkit.WantKind(t, err, exchange.Conflict)
 	w.person("acme", "jo@acme.example")
 	_, err = w.add("acme", newPair(t).line, issued)
-	wantKind(t, err, exchange.Conflict)
+	testkit.WantKind(t, err, exchange.Conflict)
 	gone := w.person("acme", "gone@acme.example")
 	_, err = w.room.ContactLeaves(ctx, "test", gone.ID)
-	must(t, err)
+	testkit.Must(t, err)
 	_, err = w.add("acme", newPair(t).line, issued)
-	wantKind(t, err, exchange.Conflict)
+	testkit.WantKind(t, err, exchange.Conflict)
 	w.person("acme", "ann@acme.example")
 	added, err := w.add("acme", newPair(t).line, issued)
 	if err != nil || added[0].Origin != exchange.OriginIssued {
@@ -280,9 +281,9 @@ func enrolIssued(t *testing.T, w *world) {
 	w.carrier("telco", "globex")
 	w.person("globex", "sam@globex.example")
 	_, err = w.room.AddContact(ctx, "test", exchange.Contact{Vendor: "telco", Name: "Sam", Email: "SAM@globex.example"})
-	must(t, err)
+	testkit.Must(t, err)
 	_, err = w.add("globex-telco", newPair(t).line, issued)
-	wantKind(t, err, exchange.Conflict)
+	testkit.WantKind(t, err, exchange.Conflict)
 }
 
 func enrolSetKey(t *testing.T, w *world) {
@@ -299,13 +300,13 @@ func enrolSetKey(t *testing.T, w *world) {
 		t.Fatalf("%+v, %v", k, err)
 	}
 	_, err = w.room.SetKey(ctx, "test", "acme", p.print, account.KeyEdit{Holder: ptr("nobody")})
-	wantKind(t, err, exchange.NotFound)
+	testkit.WantKind(t, err, exchange.NotFound)
 	_, err = w.room.SetKey(ctx, "test", "acme", "SHA256:nobody's", account.KeyEdit{})
-	wantKind(t, err, exchange.NotFound)
+	testkit.WantKind(t, err, exchange.NotFound)
 	_, err = w.room.SetKey(ctx, "test", "nobody", p.print, account.KeyEdit{})
-	wantKind(t, err, exchange.NotFound)
+	testkit.WantKind(t, err, exchange.NotFound)
 	_, err = w.room.SetKey(ctx, "test", "acme", p.print, account.KeyEdit{Flag: ptr("red\x1b[31m\x00")})
-	wantKind(t, err, exchange.Invalid)
+	testkit.WantKind(t, err, exchange.Invalid)
 }
 
 func enrolAgain(t *testing.T, w *world) {
@@ -313,14 +314,14 @@ func enrolAgain(t *testing.T, w *world) {
 	w.customer("globex")
 	p := w.enrolled("acme")
 	_, err := w.room.RevokeKey(ctx, "test", p.print, "a mistake", false)
-	must(t, err)
+	testkit.Must(t, err)
 	w.wantReason("acme", p, exchange.ReasonKeyRevoked)
 	_, err = w.add("globex", p.line) // free again
-	must(t, err)
+	testkit.Must(t, err)
 	_, err = w.room.RevokeKey(ctx, "test", p.print, "another", false)
-	must(t, err)
+	testkit.Must(t, err)
 	_, err = w.add("acme", p.line)
-	must(t, err)
+	testkit.Must(t, err)
 	w.wantReason("acme", p, exchange.ReasonOK)
 	w.wantReason("globex", p, exchange.ReasonKeyRevoked)
 }
@@ -329,7 +330,7 @@ func enrolRevokedIsGone(t *testing.T, w *world) {
 	u := w.customer("acme")
 	p := w.enrolled("acme")
 	out, err := w.room.RevokeKey(ctx, "test", p.print, "laptop lost", false)
-	must(t, err)
+	testkit.Must(t, err)
 	if len(out.Keys) != 1 || out.Burned || len(out.Warnings) != 1 || !strings.Contains(out.Warnings[0], "last key of user acme") {
 		t.Fatalf("%+v", out)
 	}
@@ -337,13 +338,13 @@ func enrolRevokedIsGone(t *testing.T, w *world) {
 		t.Fatalf("revocations: %v", got)
 	}
 	_, err = w.room.RevokeKey(ctx, "test", p.print, "again", false)
-	wantKind(t, err, exchange.NotFound)
+	testkit.WantKind(t, err, exchange.NotFound)
 	_, err = w.room.RevokeKey(ctx, "test", newPair(t).print, "unknown", false)
-	wantKind(t, err, exchange.NotFound)
+	testkit.WantKind(t, err, exchange.NotFound)
 	_, err = w.room.RevokeKey(ctx, "test", p.print, " \n", false)
-	wantKind(t, err, exchange.Invalid)
+	testkit.WantKind(t, err, exchange.Invalid)
 	_, err = w.room.SetKey(ctx, "test", "acme", p.print, account.KeyEdit{})
-	wantKind(t, err, exchange.NotFound)
+	testkit.WantKind(t, err, exchange.NotFound)
 	list, err := w.room.Key(ctx, p.print)
 	if err != nil || len(list) != 1 || list[0].State != exchange.KeyRevoked || list[0].RevokedWhy != "laptop lost" {
 		t.Fatalf("%+v, %v", list, err)

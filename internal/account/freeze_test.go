@@ -5,6 +5,7 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/account"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/testkit"
 )
 
 var freezeStories = stories{
@@ -29,7 +30,7 @@ func freezeAndThaw(t *testing.T, w *world) {
 	w.people("acme")
 	p, other := w.enrolled("acme"), w.enrolled("acme")
 	list, err := w.room.FreezeKey(ctx, "test", p.print, "JO@acme.example")
-	must(t, err)
+	testkit.Must(t, err)
 	if len(list) != 1 || list[0].State != exchange.KeyFrozen || list[0].FrozenBy != "jo@acme.example" || list[0].FrozenAt == nil {
 		t.Fatalf("%+v", list)
 	}
@@ -42,9 +43,9 @@ func freezeAndThaw(t *testing.T, w *world) {
 		t.Fatalf("notices: %v", n)
 	}
 	_, err = w.room.FreezeKey(ctx, "test", p.print, "ann@acme.example")
-	wantKind(t, err, exchange.Conflict)
+	testkit.WantKind(t, err, exchange.Conflict)
 	_, err = w.room.ThawKey(ctx, "test", p.print, "jo@acme.example")
-	wantKind(t, err, exchange.Denied)
+	testkit.WantKind(t, err, exchange.Denied)
 	w.wantReason("acme", p, exchange.ReasonKeyFrozen)
 	list, err = w.room.ThawKey(ctx, "test", p.print, "ann@acme.example")
 	if err != nil || list[0].State != exchange.KeyActive || list[0].FrozenAt != nil {
@@ -52,14 +53,14 @@ func freezeAndThaw(t *testing.T, w *world) {
 	}
 	w.wantReason("acme", p, exchange.ReasonOK)
 	_, err = w.room.ThawKey(ctx, "test", p.print, "ann@acme.example")
-	wantKind(t, err, exchange.Conflict)
+	testkit.WantKind(t, err, exchange.Conflict)
 	_, err = w.room.FreezeKey(ctx, "test", p.print, "ann@acme.example") // again, by the other
-	must(t, err)
+	testkit.Must(t, err)
 	if n := w.notices(); n["key.frozen"] != 2 {
 		t.Fatalf("the second freeze is not told: %v", n)
 	}
 	_, err = w.room.ThawKey(ctx, "test", p.print, "jo@acme.example")
-	must(t, err)
+	testkit.Must(t, err)
 	w.enrolled("acme") // nothing is frozen: nobody has to confirm
 }
 
@@ -74,21 +75,21 @@ func freezeThenAdd(t *testing.T, w *world) {
 	w.people("acme")
 	p, live := w.enrolled("acme"), w.enrolled("acme")
 	jo, err := w.room.Contact(ctx, "jo@acme.example")
-	must(t, err)
+	testkit.Must(t, err)
 	_, err = w.room.FreezeKey(ctx, "test", p.print, jo.ID)
-	must(t, err)
+	testkit.Must(t, err)
 	for _, by := range []string{"", jo.ID, "Jo@acme.example"} {
-		wantKind(t, w.confirmed("acme", by), exchange.Denied)
+		testkit.WantKind(t, w.confirmed("acme", by), exchange.Denied)
 	}
-	wantKind(t, w.confirmed("acme", "nobody@acme.example"), exchange.NotFound)
+	testkit.WantKind(t, w.confirmed("acme", "nobody@acme.example"), exchange.NotFound)
 	_, err = w.add("acme", newPair(t).line, replaces(live)) // a rotation is a new key, too
-	wantKind(t, err, exchange.Denied)
+	testkit.WantKind(t, err, exchange.Denied)
 	waiting := newPair(t)
 	w.offer("acme", waiting)
 	_, err = w.room.ApproveKey(ctx, "test", "acme", waiting.print, account.NewKey{})
-	wantKind(t, err, exchange.Denied)
-	must(t, w.confirmed("acme", "ann@acme.example"))
-	must(t, w.confirmed("acme", "")) // confirmed once, since the freeze
+	testkit.WantKind(t, err, exchange.Denied)
+	testkit.Must(t, w.confirmed("acme", "ann@acme.example"))
+	testkit.Must(t, w.confirmed("acme", "")) // confirmed once, since the freeze
 	w.wantReason("acme", p, exchange.ReasonKeyFrozen)
 }
 
@@ -97,33 +98,33 @@ func freezeThenRevoke(t *testing.T, w *world) {
 	w.people("acme")
 	p := w.enrolled("acme")
 	_, err := w.room.FreezeKey(ctx, "test", p.print, "jo@acme.example")
-	must(t, err)
+	testkit.Must(t, err)
 	_, err = w.room.RevokeKey(ctx, "test", p.print, "lost", false)
-	must(t, err)
+	testkit.Must(t, err)
 	for _, by := range []string{"", "jo@acme.example"} {
-		wantKind(t, w.confirmed("acme", by), exchange.Denied)
+		testkit.WantKind(t, w.confirmed("acme", by), exchange.Denied)
 	}
 	_, err = w.add("acme", p.line) // nor comes the frozen one back by this way
-	wantKind(t, err, exchange.Denied)
-	must(t, w.confirmed("acme", "ann@acme.example"))
+	testkit.WantKind(t, err, exchange.Denied)
+	testkit.Must(t, w.confirmed("acme", "ann@acme.example"))
 }
 
 func freezeOneAddress(t *testing.T, w *world) {
 	w.carrier("telco", "acme")
 	jo := w.person("acme", "jo@telco.example")
 	twin, err := w.room.AddContact(ctx, "test", exchange.Contact{Vendor: "telco", Name: "Jo", Email: "JO@telco.example"})
-	must(t, err)
+	testkit.Must(t, err)
 	p := w.enrolled("acme-telco")
 	_, err = w.room.FreezeKey(ctx, "test", p.print, jo.ID)
-	must(t, err)
+	testkit.Must(t, err)
 	_, err = w.room.ThawKey(ctx, "test", p.print, twin.ID)
-	wantKind(t, err, exchange.Denied)
-	wantKind(t, w.confirmed("acme-telco", twin.ID), exchange.Denied)
+	testkit.WantKind(t, err, exchange.Denied)
+	testkit.WantKind(t, w.confirmed("acme-telco", twin.ID), exchange.Denied)
 	ann, err := w.room.AddContact(ctx, "test", exchange.Contact{Vendor: "telco", Name: "Ann", Email: "ann@telco.example"})
-	must(t, err)
-	must(t, w.confirmed("acme-telco", ann.ID))
+	testkit.Must(t, err)
+	testkit.Must(t, w.confirmed("acme-telco", ann.ID))
 	_, err = w.room.ThawKey(ctx, "test", p.print, ann.ID)
-	must(t, err)
+	testkit.Must(t, err)
 }
 
 func freezeVendor(t *testing.T, w *world) {
@@ -132,7 +133,7 @@ func freezeVendor(t *testing.T, w *world) {
 	w.people("globex")
 	p := w.enrolled("acme-telco")
 	_, err := w.add("globex-telco", p.line)
-	must(t, err)
+	testkit.Must(t, err)
 	list, err := w.room.FreezeKey(ctx, "test", p.print, "jo@globex.example")
 	if err != nil || len(list) != 2 {
 		t.Fatalf("%+v, %v", list, err)
@@ -146,9 +147,9 @@ func freezeVendor(t *testing.T, w *world) {
 	if n := w.notices(); n["key.frozen"] != 2 {
 		t.Fatalf("notices: %v", n)
 	}
-	wantKind(t, w.confirmed("acme-telco", ""), exchange.Denied)
+	testkit.WantKind(t, w.confirmed("acme-telco", ""), exchange.Denied)
 	_, err = w.room.ThawKey(ctx, "test", p.print, "ann@acme.example") // of the other account
-	must(t, err)
+	testkit.Must(t, err)
 	for _, u := range users {
 		w.wantReason(u.Name, p, exchange.ReasonOK)
 	}
@@ -159,14 +160,14 @@ func freezeNotElsewhere(t *testing.T, w *world) {
 	w.people("acme")
 	p := w.enrolled("acme-telco")
 	_, err := w.room.FreezeKey(ctx, "test", p.print, "jo@acme.example")
-	must(t, err)
+	testkit.Must(t, err)
 	_, err = w.add("globex-telco", p.line)
-	wantKind(t, err, exchange.Denied)
+	testkit.WantKind(t, err, exchange.Denied)
 	w.wantStates("globex-telco", map[string]string{})
 	_, err = w.room.ThawKey(ctx, "test", p.print, "ann@acme.example")
-	must(t, err)
+	testkit.Must(t, err)
 	_, err = w.add("globex-telco", p.line)
-	must(t, err)
+	testkit.Must(t, err)
 }
 
 func freezeStrangers(t *testing.T, w *world) {
@@ -177,16 +178,16 @@ func freezeStrangers(t *testing.T, w *world) {
 	p := w.enrolled("acme")
 	for _, by := range []string{"jo@globex.example", "nobody@acme.example", ""} {
 		_, err := w.room.FreezeKey(ctx, "test", p.print, by)
-		wantKind(t, err, exchange.NotFound)
+		testkit.WantKind(t, err, exchange.NotFound)
 	}
 	_, err := w.room.FreezeKey(ctx, "test", newPair(t).print, "jo@acme.example")
-	wantKind(t, err, exchange.NotFound)
+	testkit.WantKind(t, err, exchange.NotFound)
 	w.wantReason("acme", p, exchange.ReasonOK)
 	_, err = w.room.FreezeKey(ctx, "test", p.print, "jo@acme.example")
-	must(t, err)
+	testkit.Must(t, err)
 	for _, by := range []string{"ann@globex.example", ""} {
 		_, err = w.room.ThawKey(ctx, "test", p.print, by)
-		wantKind(t, err, exchange.NotFound)
+		testkit.WantKind(t, err, exchange.NotFound)
 	}
 	w.wantReason("acme", p, exchange.ReasonKeyFrozen)
 }

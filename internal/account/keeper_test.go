@@ -38,15 +38,15 @@ func (w *world) until(user string, d time.Duration) pair {
 	p := newPair(w.t)
 	at := exchange.FromMicros(w.micros.Load()).Add(d)
 	_, err := w.add(user, p.line, func(n *account.NewKey) { n.Expires = &at })
-	must(w.t, err)
+	testkit.Must(w.t, err)
 	return p
 }
 
 // keep does a keeper's round.
 func (w *world) keep() {
 	w.t.Helper()
-	must(w.t, w.room.RetireKeys(ctx))
-	must(w.t, w.room.NoteKeys(ctx))
+	testkit.Must(w.t, w.room.RetireKeys(ctx))
+	testkit.Must(w.t, w.room.NoteKeys(ctx))
 }
 
 func keeperExpiring(t *testing.T, w *world) {
@@ -140,7 +140,7 @@ func keeperPutOff(t *testing.T, w *world) {
 	w.keep()
 	at := exchange.FromMicros(w.micros.Load()).Add(12 * time.Hour)
 	_, err := w.room.SetKey(ctx, "test", "acme", p.print, account.KeyEdit{Expires: &at})
-	must(t, err)
+	testkit.Must(t, err)
 	w.wantReason("acme", p, exchange.ReasonOK)
 	w.keep()
 	w.pass(day)
@@ -227,16 +227,16 @@ func keeperWho(t *testing.T, w *world) {
 	holder := w.person("acme", "holder@acme.example", "billing")
 	gone := w.person("acme", "gone@acme.example")
 	_, err := w.room.AddContact(ctx, "test", exchange.Contact{Vendor: "telco", Name: "Ann", Email: "ann@telco.example"})
-	must(t, err)
+	testkit.Must(t, err)
 	_, err = w.room.AddContact(ctx, "test", exchange.Contact{Vendor: "telco", Name: "Tech", Email: "Tech@acme.example"})
-	must(t, err)
+	testkit.Must(t, err)
 	p := w.until("acme-telco", day)
 	_, err = w.room.SetKey(ctx, "test", "acme-telco", p.print, account.KeyEdit{Holder: &holder.ID})
-	must(t, err)
+	testkit.Must(t, err)
 	_, err = w.room.ContactLeaves(ctx, "test", gone.ID)
-	must(t, err)
+	testkit.Must(t, err)
 	_, err = w.room.SetAccount(ctx, "test", "acme", account.Edit{Region: ptr("au")})
-	must(t, err)
+	testkit.Must(t, err)
 	w.keep()
 	list, err := w.room.Notices(ctx, false)
 	if err != nil || len(list) != 1 {
@@ -269,10 +269,10 @@ func keeperDone(t *testing.T, w *world) {
 	w.until("acme", day)
 	w.keep()
 	list, err := w.room.Notices(ctx, false)
-	must(t, err)
-	must(t, w.room.NoticeDone(ctx, "test", list[0].ID))
-	wantKind(t, w.room.NoticeDone(ctx, "test", list[0].ID), exchange.NotFound)
-	wantKind(t, w.room.NoticeDone(ctx, "test", "nothing"), exchange.NotFound)
+	testkit.Must(t, err)
+	testkit.Must(t, w.room.NoticeDone(ctx, "test", list[0].ID))
+	testkit.WantKind(t, w.room.NoticeDone(ctx, "test", list[0].ID), exchange.NotFound)
+	testkit.WantKind(t, w.room.NoticeDone(ctx, "test", "nothing"), exchange.NotFound)
 	w.keep()
 	open, err := w.room.Notices(ctx, false)
 	all, err2 := w.room.Notices(ctx, true)
@@ -284,7 +284,7 @@ func keeperDone(t *testing.T, w *world) {
 func keeperMany(t *testing.T, w *world) {
 	u := w.customer("acme")
 	const many = 1200 // more than a keeper takes at once
-	must(t, w.store.Write(ctx, func(tx *store.Tx) error {
+	testkit.Must(t, w.store.Write(ctx, func(tx *store.Tx) error {
 		for i := range many {
 			at := w.clock()
 			end := at.Add(20 * day)
@@ -296,7 +296,7 @@ func keeperMany(t *testing.T, w *world) {
 	}))
 	w.keep()
 	var told int
-	must(t, w.db.QueryRow(`SELECT COUNT(*) FROM notices`).Scan(&told))
+	testkit.Must(t, w.db.QueryRow(`SELECT COUNT(*) FROM notices`).Scan(&told))
 	if told != many {
 		t.Fatalf("%d of %d keys were told of", told, many)
 	}

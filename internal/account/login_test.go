@@ -6,6 +6,7 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/account"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/testkit"
 )
 
 var loginStories = stories{
@@ -44,7 +45,7 @@ func (s scene) elsewhere() {
 
 func (s scene) done(_ any, err error) {
 	s.t.Helper()
-	must(s.t, err)
+	testkit.Must(s.t, err)
 }
 
 func own(s scene) pair   { return s.key }
@@ -142,9 +143,9 @@ func loginAddresses(t *testing.T, w *world) {
 		w.open()
 		clean := func(list []string) *[]string { out := append([]string{}, list...); return &out }
 		_, err := w.room.SetUser(ctx, "test", "acme", account.UserEdit{AllowIPs: clean(c.user)})
-		must(t, err)
+		testkit.Must(t, err)
 		_, err = w.room.SetAccount(ctx, "test", "acme", account.Edit{AllowIPs: clean(c.account), Region: ptr(c.region)})
-		must(t, err)
+		testkit.Must(t, err)
 		want := exchange.ReasonAddress
 		if c.ok {
 			want = exchange.ReasonOK
@@ -168,7 +169,7 @@ func loginNetworks(t *testing.T, w *world) {
 		{"::/0", "203.0.113.7", false}, {"::ffff:203.0.113.7", "203.0.113.7", true}, {"::ffff:203.0.113.0/120", "203.0.113.7", true},
 	} {
 		_, err := w.room.SetUser(ctx, "test", "acme", account.UserEdit{AllowIPs: &[]string{c.list}})
-		must(t, err)
+		testkit.Must(t, err)
 		_, reason, err := w.room.Check(ctx, "acme", p.print, netip.MustParseAddr(c.from))
 		if err != nil || (reason == exchange.ReasonOK) != c.ok {
 			t.Errorf("%s from %s: %s, %v", c.list, c.from, reason, err)
@@ -176,9 +177,9 @@ func loginNetworks(t *testing.T, w *world) {
 	}
 	for _, bad := range []string{"", "everywhere", "203.0.113.0/33", "203.0.113", "fe80::1%eth0", "203.0.113.7\n", "::/129"} {
 		_, err := w.room.SetUser(ctx, "test", "acme", account.UserEdit{AllowIPs: &[]string{bad}})
-		wantKind(t, err, exchange.Invalid)
+		testkit.WantKind(t, err, exchange.Invalid)
 		_, err = w.room.SetAccount(ctx, "test", "acme", account.Edit{AllowIPs: &[]string{bad}})
-		wantKind(t, err, exchange.Invalid)
+		testkit.WantKind(t, err, exchange.Invalid)
 	}
 }
 
@@ -211,7 +212,7 @@ func loginConfirm(t *testing.T, w *world) {
 	for name, turn := range map[string]func(){"revoked": s2(&s, scene.revoke), "burned": s2(&s, scene.burn), "frozen": s2(&s, scene.freeze)} {
 		s.key = newPair(t)
 		_, err := w.add("acme", s.key.line, func(n *account.NewKey) { n.ConfirmedBy = "ann@acme.example" })
-		must(t, err)
+		testkit.Must(t, err)
 		l, bystander := check(s.key), check(other)
 		if good, err := w.room.Confirm(ctx, l); !good || err != nil {
 			t.Fatalf("before it is %s: %v, %v", name, good, err)
@@ -232,7 +233,7 @@ func loginReadOnly(t *testing.T, w *world) {
 	w.customer("acme")
 	p := w.enrolled("acme")
 	_, err := w.room.SetState(ctx, "test", "acme", exchange.AccountReadOnly)
-	must(t, err)
+	testkit.Must(t, err)
 	l, reason, err := w.room.Check(ctx, "acme", p.print, netip.MustParseAddr("203.0.113.7"))
 	if err != nil || reason != exchange.ReasonOK || !l.ReadOnly {
 		t.Fatalf("%+v, %s, %v", l, reason, err)
@@ -248,7 +249,7 @@ func loginSessionsEnd(t *testing.T, w *world) {
 			s.done(w.room.SetAccount(ctx, "test", "acme", account.Edit{AllowIPs: &[]string{"203.0.113.0/24"}}))
 		}} {
 		before, err := w.store.Read(ctx).RevocationNumber()
-		must(t, err)
+		testkit.Must(t, err)
 		turn()
 		after, err := w.store.Read(ctx).RevocationNumber()
 		if err != nil || after != before+1 {
@@ -256,7 +257,7 @@ func loginSessionsEnd(t *testing.T, w *world) {
 		}
 	}
 	_, err := w.room.SetState(ctx, "test", "acme", exchange.AccountClosed)
-	must(t, err)
+	testkit.Must(t, err)
 	_, err = w.room.SetState(ctx, "test", "acme", exchange.AccountActive)
-	wantKind(t, err, exchange.Conflict)
+	testkit.WantKind(t, err, exchange.Conflict)
 }

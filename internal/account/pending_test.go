@@ -6,6 +6,7 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/account"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/testkit"
 )
 
 var pendingStories = stories{
@@ -20,15 +21,15 @@ var pendingStories = stories{
 func (w *world) offer(user string, p pair) {
 	w.t.Helper()
 	u, err := w.room.User(ctx, user)
-	must(w.t, err)
-	must(w.t, w.room.Offered(ctx, exchange.PendingKey{UserID: u.ID, Public: p.line, Address: "203.0.113.7", Client: "SSH-2.0-x"}))
+	testkit.Must(w.t, err)
+	testkit.Must(w.t, w.room.Offered(ctx, exchange.PendingKey{UserID: u.ID, Public: p.line, Address: "203.0.113.7", Client: "SSH-2.0-x"}))
 }
 
 // waiting are the fingerprints that wait for a user, the newest first.
 func (w *world) waiting(user string) (out []string) {
 	w.t.Helper()
 	list, err := w.room.PendingKeys(ctx, user)
-	must(w.t, err)
+	testkit.Must(w.t, err)
 	for _, p := range list {
 		out = append(out, p.Fingerprint)
 	}
@@ -52,7 +53,7 @@ func pendingKept(t *testing.T, w *world) {
 	w.pass(day)
 	w.offer("globex", again)
 	list, err := w.room.PendingKeys(ctx, "globex")
-	must(t, err)
+	testkit.Must(t, err)
 	if len(list) != 1 || list[0].Times != 2 || list[0].LastAt.Sub(list[0].FirstAt) < day || list[0].User != "globex" || list[0].Type != "ssh-ed25519" ||
 		list[0].Address != "203.0.113.7" || list[0].Client != "SSH-2.0-x" {
 		t.Fatalf("%+v", list)
@@ -61,7 +62,7 @@ func pendingKept(t *testing.T, w *world) {
 		t.Fatalf("%d wait in all", len(got))
 	}
 	_, err = w.room.PendingKeys(ctx, "nobody")
-	wantKind(t, err, exchange.NotFound)
+	testkit.WantKind(t, err, exchange.NotFound)
 }
 
 func pendingNot(t *testing.T, w *world) {
@@ -73,10 +74,10 @@ func pendingNot(t *testing.T, w *world) {
 	w.offer("acme", w.enrolled("globex"))
 	burned := newPair(t)
 	_, err := w.room.RevokeKey(ctx, "test", burned.print, "copied", true)
-	must(t, err)
+	testkit.Must(t, err)
 	w.offer("acme", burned)
 	for _, text := range []string{rsaLine(t, 3072), "hello", "", string(newPair(t).file(t, ""))} {
-		must(t, w.room.Offered(ctx, exchange.PendingKey{UserID: u.ID, Public: text}))
+		testkit.Must(t, w.room.Offered(ctx, exchange.PendingKey{UserID: u.ID, Public: text}))
 	}
 	if got := w.waiting(""); len(got) > 0 {
 		t.Fatalf("%v wait", got)
@@ -93,7 +94,7 @@ func pendingApproved(t *testing.T, w *world) {
 	w.wantReason("globex", p, exchange.ReasonUnknownKey)
 	for _, c := range []struct{ user, fingerprint string }{{"globex", p.print}, {"acme", newPair(t).print}, {"nobody", p.print}} {
 		_, err := w.room.ApproveKey(ctx, "test", c.user, c.fingerprint, account.NewKey{})
-		wantKind(t, err, exchange.NotFound)
+		testkit.WantKind(t, err, exchange.NotFound)
 	}
 	added, err := w.room.ApproveKey(ctx, "test", "acme", p.print, account.NewKey{Holder: "jo@acme.example"})
 	if err != nil || len(added) != 1 || added[0].Fingerprint != p.print || added[0].HolderID != jo.ID {
@@ -111,9 +112,9 @@ func pendingRefused(t *testing.T, w *world) {
 	p := newPair(t)
 	w.offer("acme", p)
 	w.offer("globex", p)
-	must(t, w.room.RefuseKey(ctx, "test", "acme", p.print))
-	wantKind(t, w.room.RefuseKey(ctx, "test", "acme", p.print), exchange.NotFound)
-	wantKind(t, w.room.RefuseKey(ctx, "test", "nobody", p.print), exchange.NotFound)
+	testkit.Must(t, w.room.RefuseKey(ctx, "test", "acme", p.print))
+	testkit.WantKind(t, w.room.RefuseKey(ctx, "test", "acme", p.print), exchange.NotFound)
+	testkit.WantKind(t, w.room.RefuseKey(ctx, "test", "nobody", p.print), exchange.NotFound)
 	if got := w.waiting(""); len(got) != 1 {
 		t.Fatalf("%v wait; the other user's should", got)
 	}
@@ -127,7 +128,7 @@ func pendingAdded(t *testing.T, w *world) {
 	p := newPair(t)
 	w.offer("acme", p)
 	_, err := w.add("acme", p.line)
-	must(t, err)
+	testkit.Must(t, err)
 	if got := w.waiting(""); len(got) > 0 {
 		t.Fatalf("%v wait", got)
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/account"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/testkit"
 )
 
 var rotateStories = stories{
@@ -23,7 +24,7 @@ func (w *world) rotated(user string, old pair) pair {
 	w.t.Helper()
 	p := newPair(w.t)
 	_, err := w.add(user, p.line, replaces(old))
-	must(w.t, err)
+	testkit.Must(w.t, err)
 	return p
 }
 
@@ -35,8 +36,8 @@ func replaces(old pair) func(*account.NewKey) {
 func (w *world) used(p pair) {
 	w.t.Helper()
 	list, err := w.room.Key(ctx, p.print)
-	must(w.t, err)
-	must(w.t, w.store.Write(ctx, func(tx *store.Tx) error {
+	testkit.Must(w.t, err)
+	testkit.Must(w.t, w.store.Write(ctx, func(tx *store.Tx) error {
 		return tx.KeyUsed(store.KeyUse{KeyID: list[0].ID, Address: "203.0.113.7", Client: "SSH-2.0-x", At: w.micros.Load()}, 24*time.Hour)
 	}))
 }
@@ -48,21 +49,21 @@ func rotateUsed(t *testing.T, w *world) {
 	w.wantStates("acme", map[string]string{old.print: exchange.KeyRetiring, fresh.print: exchange.KeyActive})
 	w.pass(3 * day)
 	w.used(old)
-	must(t, w.room.RetireKeys(ctx))
+	testkit.Must(t, w.room.RetireKeys(ctx))
 	w.wantReason("acme", old, exchange.ReasonOK)
 	w.wantReason("acme", fresh, exchange.ReasonOK)
 	w.used(fresh)
 	w.pass(23 * time.Hour)
 	w.used(fresh) // the first log-in counts, not the last
-	must(t, w.room.RetireKeys(ctx))
+	testkit.Must(t, w.room.RetireKeys(ctx))
 	w.wantReason("acme", old, exchange.ReasonOK)
 	w.pass(time.Hour)
 	w.wantReason("acme", old, exchange.ReasonKeyReplaced) // before any keeper looked
 	if got := w.revocations(u, old); len(got) != 0 {
 		t.Fatalf("revoked already: %v", got)
 	}
-	must(t, w.room.RetireKeys(ctx))
-	must(t, w.room.RetireKeys(ctx))
+	testkit.Must(t, w.room.RetireKeys(ctx))
+	testkit.Must(t, w.room.RetireKeys(ctx))
 	if got := w.revocations(u, old); len(got) != 1 || got[0] != "replaced by "+fresh.print {
 		t.Fatalf("revocations: %v", got)
 	}
@@ -80,12 +81,12 @@ func rotateUnused(t *testing.T, w *world) {
 	old := w.enrolled("acme")
 	fresh := w.rotated("acme", old)
 	w.pass(14*day - time.Minute)
-	must(t, w.room.RetireKeys(ctx))
+	testkit.Must(t, w.room.RetireKeys(ctx))
 	w.wantReason("acme", old, exchange.ReasonOK)
 	w.pass(time.Minute)
 	w.wantReason("acme", old, exchange.ReasonKeyReplaced)
 	w.used(fresh) // too late to change anything
-	must(t, w.room.RetireKeys(ctx))
+	testkit.Must(t, w.room.RetireKeys(ctx))
 	w.wantStates("acme", map[string]string{old.print: exchange.KeyRevoked, fresh.print: exchange.KeyActive})
 	if got := w.revocations(u, old); len(got) != 1 {
 		t.Fatalf("revocations: %v", got)
@@ -98,10 +99,10 @@ func rotateTwice(t *testing.T, w *world) {
 	fresh := w.rotated("acme", old)
 	third := newPair(t)
 	_, err := w.add("acme", third.line, replaces(old))
-	wantKind(t, err, exchange.Conflict)
+	testkit.WantKind(t, err, exchange.Conflict)
 	w.wantStates("acme", map[string]string{old.print: exchange.KeyRetiring, fresh.print: exchange.KeyActive})
 	_, err = w.add("acme", third.line, replaces(fresh)) // but the new one may go on
-	must(t, err)
+	testkit.Must(t, err)
 	w.wantStates("acme", map[string]string{old.print: exchange.KeyRetiring, fresh.print: exchange.KeyRetiring, third.print: exchange.KeyActive})
 }
 
@@ -111,12 +112,12 @@ func rotateOnlyKey(t *testing.T, w *world) {
 	w.customer("acme")
 	old := w.enrolled("acme")
 	_, err := w.add("acme", newPair(t).line)
-	wantKind(t, err, exchange.Busy)
+	testkit.WantKind(t, err, exchange.Busy)
 	fresh := w.rotated("acme", old)
 	w.wantReason("acme", old, exchange.ReasonOK)
 	w.wantReason("acme", fresh, exchange.ReasonOK)
 	_, err = w.add("acme", newPair(t).line)
-	wantKind(t, err, exchange.Busy)
+	testkit.WantKind(t, err, exchange.Busy)
 }
 
 func rotateRefused(t *testing.T, w *world) {
@@ -126,9 +127,9 @@ func rotateRefused(t *testing.T, w *world) {
 	w.person("acme", "ann@acme.example")
 	others, revoked, frozen := w.enrolled("globex"), w.enrolled("acme"), w.enrolled("acme")
 	_, err := w.room.RevokeKey(ctx, "test", revoked.print, "old", false)
-	must(t, err)
+	testkit.Must(t, err)
 	_, err = w.room.FreezeKey(ctx, "test", frozen.print, "jo@acme.example")
-	must(t, err)
+	testkit.Must(t, err)
 	before := w.states("acme")
 	confirmed := func(n *account.NewKey) { n.ConfirmedBy = "ann@acme.example" }
 	for name, c := range map[string]struct {
@@ -142,7 +143,7 @@ func rotateRefused(t *testing.T, w *world) {
 	}
 	w.wantStates("acme", before)
 	_, err = w.add("acme", frozen.line, replaces(frozen), confirmed)
-	wantKind(t, err, exchange.Exists)
+	testkit.WantKind(t, err, exchange.Exists)
 }
 
 func rotateRevokedEarly(t *testing.T, w *world) {
@@ -150,9 +151,9 @@ func rotateRevokedEarly(t *testing.T, w *world) {
 	old := w.enrolled("acme")
 	w.rotated("acme", old)
 	_, err := w.room.RevokeKey(ctx, "test", old.print, "stolen", false)
-	must(t, err)
+	testkit.Must(t, err)
 	w.wantReason("acme", old, exchange.ReasonKeyRevoked)
 	w.pass(15 * day)
-	must(t, w.room.RetireKeys(ctx))
+	testkit.Must(t, w.room.RetireKeys(ctx))
 	w.wantReason("acme", old, exchange.ReasonKeyRevoked) // and did not become a replaced one
 }

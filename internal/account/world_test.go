@@ -8,7 +8,6 @@ import (
 	"encoding/pem"
 	"maps"
 	"net/netip"
-	"path/filepath"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -49,20 +48,7 @@ func newWorld(t *testing.T, url string) *world {
 	t.Helper()
 	w := &world{t: t}
 	w.ids = exchange.NewIDs(w.clock, rand.Reader)
-	dir := t.TempDir()
-	var err error
-	w.store, err = store.Open(ctx, store.Options{Dir: dir, URL: url})
-	must(t, err)
-	driver, source := "sqlite", "file:"+filepath.Join(dir, "sallyport.db")
-	if url != "" {
-		driver, source = "pgx", url
-	}
-	w.db, err = sql.Open(driver, source)
-	must(t, err)
-	t.Cleanup(func() {
-		must(t, w.db.Close())
-		must(t, w.store.Close())
-	})
+	w.store, w.db = testkit.OpenStore(t, url)
 	w.links = handover.New(w.store, w.clock, w.ids)
 	return w
 }
@@ -73,7 +59,7 @@ func (w *world) begin(t testing.TB) *world {
 	w.empty("audit", "revocations")
 	w.clear()
 	_, err := w.db.Exec(`UPDATE counters SET value = 0`)
-	must(t, err)
+	testkit.Must(t, err)
 	w.policy = account.Policy{MaxKeys: 5, KeyTypes: []string{"ed25519", "ecdsa", "rsa"}, MinRSA: 2048, MaxRSA: 8192,
 		Overlap: 14 * day, Help: "help@example.com", Regions: map[string]string{"au": "help@example.com.au"},
 		Templates: map[string]account.Template{exchange.KindCustomer: {StartDir: "/"}, exchange.KindVendor: {StartDir: "/"}}}
@@ -91,31 +77,16 @@ func (w *world) clear() {
 func (w *world) empty(tables ...string) {
 	w.t.Helper()
 	tx, err := w.db.Begin()
-	must(w.t, err)
+	testkit.Must(w.t, err)
 	for _, table := range tables {
 		_, err := tx.Exec("DELETE FROM " + table)
-		must(w.t, err)
+		testkit.Must(w.t, err)
 	}
-	must(w.t, tx.Commit())
+	testkit.Must(w.t, tx.Commit())
 }
 
 // open makes the room with the world's policy.
 func (w *world) open() { w.room = account.New(w.store, w.clock, w.ids, w.policy) }
-
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatalf("%v (hint: %s)", err, exchange.HintIn(err))
-	}
-}
-
-// wantKind fails unless err is of a kind.
-func wantKind(t testing.TB, err error, kind exchange.Kind) {
-	t.Helper()
-	if !exchange.Is(err, kind) {
-		t.Fatalf("the error is %v, want %v", err, kind)
-	}
-}
 
 type stories map[string]func(*testing.T, *world)
 
@@ -142,9 +113,9 @@ func TestAccounts(t *testing.T) {
 func (w *world) customer(name string) exchange.User {
 	w.t.Helper()
 	_, err := w.room.AddAccount(ctx, "test", exchange.Account{ID: name, Name: name})
-	must(w.t, err)
+	testkit.Must(w.t, err)
 	u, err := w.room.AddUser(ctx, "test", account.NewUser{Account: name})
-	must(w.t, err)
+	testkit.Must(w.t, err)
 	return u
 }
 
@@ -152,14 +123,14 @@ func (w *world) customer(name string) exchange.User {
 func (w *world) carrier(short string, accounts ...string) (out []exchange.User) {
 	w.t.Helper()
 	_, err := w.room.AddVendor(ctx, "test", exchange.Vendor{Short: short, Name: short})
-	must(w.t, err)
+	testkit.Must(w.t, err)
 	for _, a := range accounts {
 		if _, err := w.room.Account(ctx, a); err != nil {
 			_, err = w.room.AddAccount(ctx, "test", exchange.Account{ID: a, Name: a})
-			must(w.t, err)
+			testkit.Must(w.t, err)
 		}
 		u, err := w.room.AddUser(ctx, "test", account.NewUser{Account: a, Vendor: short})
-		must(w.t, err)
+		testkit.Must(w.t, err)
 		out = append(out, u)
 	}
 	return out
@@ -169,7 +140,7 @@ func (w *world) carrier(short string, accounts ...string) (out []exchange.User) 
 func (w *world) person(of, email string, roles ...string) exchange.Contact {
 	w.t.Helper()
 	c, err := w.room.AddContact(ctx, "test", exchange.Contact{Account: of, Name: "Jo Hill", Email: email, Roles: roles})
-	must(w.t, err)
+	testkit.Must(w.t, err)
 	return c
 }
 
@@ -183,9 +154,9 @@ type pair struct {
 func newPair(t testing.TB) pair {
 	t.Helper()
 	public, private, err := ed25519.GenerateKey(rand.Reader)
-	must(t, err)
+	testkit.Must(t, err)
 	k, err := ssh.NewPublicKey(public)
-	must(t, err)
+	testkit.Must(t, err)
 	return pair{private, string(ssh.MarshalAuthorizedKey(k)), ssh.FingerprintSHA256(k)}
 }
 
@@ -195,11 +166,11 @@ func (p pair) file(t testing.TB, passphrase string) []byte {
 	t.Helper()
 	if passphrase != "" {
 		ppk, err := keys.MarshalPPK(p.private, "laptop", passphrase, 2)
-		must(t, err)
+		testkit.Must(t, err)
 		return ppk
 	}
 	block, err := ssh.MarshalPrivateKey(p.private, "laptop")
-	must(t, err)
+	testkit.Must(t, err)
 	return pem.EncodeToMemory(block)
 }
 
@@ -217,7 +188,7 @@ func (w *world) enrolled(user string) pair {
 	w.t.Helper()
 	p := newPair(w.t)
 	_, err := w.add(user, p.line)
-	must(w.t, err)
+	testkit.Must(w.t, err)
 	return p
 }
 
@@ -225,7 +196,7 @@ func (w *world) enrolled(user string) pair {
 func (w *world) reason(user, fingerprint string) string {
 	w.t.Helper()
 	_, reason, err := w.room.Check(ctx, user, fingerprint, netip.MustParseAddr("203.0.113.7"))
-	must(w.t, err)
+	testkit.Must(w.t, err)
 	return reason
 }
 
@@ -241,7 +212,7 @@ func (w *world) wantReason(user string, p pair, reason string) {
 func (w *world) states(user string) map[string]string {
 	w.t.Helper()
 	list, err := w.room.Keys(ctx, user)
-	must(w.t, err)
+	testkit.Must(w.t, err)
 	out := map[string]string{}
 	for _, k := range list {
 		out[k.Fingerprint] = k.State
@@ -260,7 +231,7 @@ func (w *world) wantStates(user string, want map[string]string) {
 func (w *world) notices() map[string]int {
 	w.t.Helper()
 	list, err := w.room.Notices(ctx, true)
-	must(w.t, err)
+	testkit.Must(w.t, err)
 	out := map[string]int{}
 	for _, n := range list {
 		out[n.Kind]++
@@ -272,7 +243,7 @@ func (w *world) notices() map[string]int {
 func (w *world) revocations(u exchange.User, p pair) (out []string) {
 	w.t.Helper()
 	list, err := w.store.Read(ctx).RevocationsAfter(0)
-	must(w.t, err)
+	testkit.Must(w.t, err)
 	for _, r := range list {
 		if r.UserID == u.ID && r.Fingerprint == p.print {
 			out = append(out, r.Reason)

@@ -10,6 +10,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/account"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/testkit"
 )
 
 var activityStories = stories{
@@ -30,14 +31,14 @@ func (w *world) audit(u exchange.User, action, path, key, session string, more .
 	for i := 0; i+1 < len(more); i += 2 {
 		row.Detail[more[i]] = more[i+1]
 	}
-	must(w.t, w.store.Write(ctx, func(tx *store.Tx) error { return tx.Audit(row) }))
+	testkit.Must(w.t, w.store.Write(ctx, func(tx *store.Tx) error { return tx.Audit(row) }))
 }
 
 // activity makes a report.
 func (w *world) activity(fingerprint string) exchange.KeyActivity {
 	w.t.Helper()
 	a, err := w.room.Activity(ctx, fingerprint)
-	must(w.t, err)
+	testkit.Must(w.t, err)
 	return a
 }
 
@@ -148,15 +149,15 @@ func activityOthers(t *testing.T, w *world) {
 
 func activityVendor(t *testing.T, w *world) {
 	_, err := w.accounts.AddVendor(ctx, "test", exchange.Vendor{Short: "telco", Name: "Telco"})
-	must(t, err)
+	testkit.Must(t, err)
 	text := publicLine(t)
 	var k exchange.Key
 	for _, name := range []string{"globex", "acme"} {
 		w.customer(name)
 		_, err = w.accounts.AddUser(ctx, "test", account.NewUser{Account: name, Vendor: "telco"})
-		must(t, err)
+		testkit.Must(t, err)
 		u, err := w.accounts.User(ctx, name+"-telco")
-		must(t, err)
+		testkit.Must(t, err)
 		w.pass(time.Second)
 		k = w.enrolled(u.Name, func(n *account.NewKey) { n.Text = []byte(text) })
 		r := w.login("203.0.113.7", u, k)
@@ -166,7 +167,7 @@ func activityVendor(t *testing.T, w *world) {
 		w.audit(u, "file.store", "/upload/x", k.Fingerprint, r.Session, "size", "5")
 	}
 	_, err = w.accounts.RevokeKey(ctx, "test", k.Fingerprint, "lost", false)
-	must(t, err)
+	testkit.Must(t, err)
 	a := w.activity(k.Fingerprint) // of a revoked key, too: that is when it is asked for
 	want := []string{"globex-telco session  1×0", "globex-telco list /upload 1×0", "globex-telco write /upload/x 1×5",
 		"acme-telco session  1×0", "acme-telco list /upload 1×0", "acme-telco write /upload/x 1×5"}
@@ -197,14 +198,14 @@ func activityOutage(t *testing.T, w *world) {
 	u, k := w.customer("acme")
 	l := &exchange.Login{User: u, Fingerprint: k.Fingerprint, Session: "s"}
 	_, err := w.db.Exec("ALTER TABLE activity RENAME TO away")
-	must(t, err)
+	testkit.Must(t, err)
 	for i := range 5 {
 		w.room.Seen(l, exchange.ActivityRead, fmt.Sprint("/", i), 1)
 	}
 	_, err = w.room.Activity(ctx, k.Fingerprint)
-	wantKind(t, err, exchange.Unavailable)
+	testkit.WantKind(t, err, exchange.Unavailable)
 	_, err = w.db.Exec("ALTER TABLE away RENAME TO activity")
-	must(t, err)
+	testkit.Must(t, err)
 	w.room.Seen(l, exchange.ActivityRead, "/later", 1)
 	if a := w.activity(k.Fingerprint); a.Lost != 0 || len(a.Rows) != 6 {
 		t.Fatalf("%+v", a)
@@ -229,6 +230,6 @@ func activityNobody(t *testing.T, w *world) {
 	w.customer("acme")
 	for _, fp := range []string{"", "SHA256:x", "acme", "\x00", "\xff"} {
 		_, err := w.room.Activity(ctx, fp)
-		wantKind(t, err, exchange.NotFound)
+		testkit.WantKind(t, err, exchange.NotFound)
 	}
 }

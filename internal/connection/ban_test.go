@@ -52,7 +52,7 @@ func (w *world) wantBanned(want bool, from string) {
 func (w *world) bans() map[string]exchange.Ban {
 	w.t.Helper()
 	list, err := w.room.Bans(ctx)
-	must(w.t, err)
+	testkit.Must(w.t, err)
 	out := map[string]exchange.Ban{}
 	for _, b := range list {
 		out[b.Address] = b
@@ -174,9 +174,9 @@ func bannedListed(t *testing.T, w *world) {
 	w.customer("acme")
 	w.customer("globex")
 	_, err := w.accounts.SetUser(ctx, "test", "acme", account.UserEdit{AllowIPs: &[]string{"203.0.113.7", "2001:db8:1:2::7"}})
-	must(t, err)
+	testkit.Must(t, err)
 	_, err = w.accounts.SetAccount(ctx, "test", "globex", account.Edit{AllowIPs: &[]string{"198.51.100.0/24"}})
-	must(t, err)
+	testkit.Must(t, err)
 	w.learn() // the lists are read every second
 	for _, from := range []string{"203.0.113.7", "198.51.100.99", "2001:db8:1:2::7"} {
 		w.fail(60, from)
@@ -191,7 +191,7 @@ func bannedListed(t *testing.T, w *world) {
 	w.wantBanned(false, "2001:db8:1:2::7")
 
 	_, err = w.accounts.SetUser(ctx, "test", "acme", account.UserEdit{AllowIPs: &[]string{"203.0.113.8"}})
-	must(t, err)
+	testkit.Must(t, err)
 	w.learn()
 	w.wantBanned(false, "203.0.113.8")
 }
@@ -221,17 +221,17 @@ func bannedRecords(t *testing.T, w *world) {
 func bannedLifted(t *testing.T, w *world) {
 	w.fail(20, "203.0.113.7")
 	w.fail(20, "2001:db8:1:2::1")
-	must(t, w.room.Unban(ctx, "boss", "::ffff:203.0.113.7"))
+	testkit.Must(t, w.room.Unban(ctx, "boss", "::ffff:203.0.113.7"))
 	w.wantBanned(false, "203.0.113.7")
 	w.wantBanned(true, "2001:db8:1:2::1")
-	must(t, w.room.Unban(ctx, "boss", "2001:db8:1:2::/64"))
+	testkit.Must(t, w.room.Unban(ctx, "boss", "2001:db8:1:2::/64"))
 	w.wantBanned(false, "2001:db8:1:2::1")
 	if n := w.count("SELECT COUNT(*) FROM audit WHERE action = 'address.unban' AND actor = 'boss'"); n != 2 {
 		t.Fatalf("%d audit rows", n)
 	}
-	wantKind(t, w.room.Unban(ctx, "boss", "203.0.113.7"), exchange.NotFound)
+	testkit.WantKind(t, w.room.Unban(ctx, "boss", "203.0.113.7"), exchange.NotFound)
 	for _, bad := range []string{"", "acme", "203.0.113.7:22", "203.0.113"} {
-		wantKind(t, w.room.Unban(ctx, "boss", bad), exchange.Invalid)
+		testkit.WantKind(t, w.room.Unban(ctx, "boss", bad), exchange.Invalid)
 	}
 	if len(w.bans()) != 0 {
 		t.Fatalf("%+v", w.bans())
@@ -272,7 +272,7 @@ func bannedNodes(t *testing.T, w *world) {
 	}
 	within("this node keeps it out", sees(w.room, "203.0.113.8"))
 	w.wantBanned(true, "203.0.113.7") // and has not forgotten its own
-	must(t, w.room.Unban(ctx, "boss", "203.0.113.8"))
+	testkit.Must(t, w.room.Unban(ctx, "boss", "203.0.113.8"))
 	within("the other node lets it in again", func() bool { return !sees(other, "203.0.113.8")() })
 	if !sees(other, "203.0.113.7")() {
 		t.Fatal("the other node forgot a ban that holds")
@@ -321,7 +321,7 @@ func bannedOff(t *testing.T, w *world) {
 
 func bannedOutage(t *testing.T, w *world) {
 	_, err := w.db.Exec("ALTER TABLE bans RENAME TO away")
-	must(t, err)
+	testkit.Must(t, err)
 	w.fail(20, "203.0.113.7")
 	for range 5 {
 		w.wantBanned(true, "203.0.113.7")
@@ -329,7 +329,7 @@ func bannedOutage(t *testing.T, w *world) {
 	testkit.Eventually(t, "the log says that it failed", func() bool { return w.log.Contains("bans could not be written") })
 	w.wantBanned(true, "203.0.113.7")
 	_, err = w.db.Exec("ALTER TABLE away RENAME TO bans")
-	must(t, err)
+	testkit.Must(t, err)
 	testkit.Eventually(t, "the ban is written down", func() bool { return w.bans()["203.0.113.7"].Refused == 6 })
 }
 
@@ -337,5 +337,5 @@ func bannedOutage(t *testing.T, w *world) {
 func (w *world) learn() {
 	w.t.Helper()
 	_, err := w.room.Bans(ctx)
-	must(w.t, err)
+	testkit.Must(w.t, err)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/account"
 	"github.com/sallyport-sftp/sallyport/internal/connection"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/testkit"
 )
 
 var explainStories = stories{
@@ -30,7 +31,7 @@ var explainStories = stories{
 func reasonCodes(t testing.TB) (codes []string) {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), "../exchange/reason.go", nil, 0)
-	must(t, err)
+	testkit.Must(t, err)
 	ast.Inspect(file, func(n ast.Node) bool {
 		spec, ok := n.(*ast.ValueSpec)
 		if !ok {
@@ -41,7 +42,7 @@ func reasonCodes(t testing.TB) (codes []string) {
 				t.Fatalf("%s is no reason with a value", name)
 			}
 			code, err := strconv.Unquote(spec.Values[i].(*ast.BasicLit).Value)
-			must(t, err)
+			testkit.Must(t, err)
 			codes = append(codes, code)
 		}
 		return true
@@ -99,14 +100,14 @@ func newScene(w *world) scene {
 	s.other, s.stranger = w.enrolled("acme"), exchange.Key{Fingerprint: "SHA256:" + strings.Repeat("x", 43)}
 	for _, email := range []string{"jo@acme.example", "ann@acme.example"} {
 		_, err := w.accounts.AddContact(ctx, "test", exchange.Contact{Account: "acme", Name: "Jo", Email: email})
-		must(w.t, err)
+		testkit.Must(w.t, err)
 	}
 	return s
 }
 
 func (s scene) do(_ any, err error) {
 	s.t.Helper()
-	must(s.t, err)
+	testkit.Must(s.t, err)
 }
 
 func (s scene) revoke(burn bool) {
@@ -190,8 +191,8 @@ func explainStanding(t *testing.T, w *world) {
 		},
 		"1 unknown keys wait for your word: sallyport key pending acme": func(s scene) {
 			u, err := w.accounts.User(ctx, "acme")
-			must(t, err)
-			must(t, w.accounts.Offered(ctx, exchange.PendingKey{UserID: u.ID, Public: publicLine(t)}))
+			testkit.Must(t, err)
+			testkit.Must(t, w.accounts.Offered(ctx, exchange.PendingKey{UserID: u.ID, Public: publicLine(t)}))
 		},
 		"Nobody has tried to log in with this username. Check the server address, the port, and firewalls on the way.": func(scene) {},
 	} {
@@ -212,7 +213,7 @@ func explainStanding(t *testing.T, w *world) {
 		t.Errorf("somebody tried: %+v", e)
 	}
 	_, err := w.accounts.AddUser(ctx, "test", account.NewUser{Account: "acme", Name: "keyless"})
-	must(t, err)
+	testkit.Must(t, err)
 	if e := w.explain("keyless"); !contains(e.Summary, "No key is on file: sallyport key add keyless FILE") {
 		t.Errorf("without a key: %q", e.Summary)
 	}
@@ -294,7 +295,7 @@ func explainNobody(t *testing.T, w *world) {
 	w.customer("acme")
 	for _, name := range []string{"nobody", "", "\x00", "a\x00b", "\xff\xfe", "\x1b[31m", strings.Repeat("x", 5000), "' OR 1=1", "acme%"} {
 		_, err := w.room.Explain(ctx, name)
-		wantKind(t, err, exchange.NotFound)
+		testkit.WantKind(t, err, exchange.NotFound)
 	}
 	tried := "\xffroot\x1b[2J"
 	w.failed("203.0.113.7", exchange.Printable(tried), exchange.ReasonUnknownUser)

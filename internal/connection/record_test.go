@@ -147,17 +147,17 @@ func recordedUse(t *testing.T, w *world) {
 	r := w.login("203.0.113.9", u, fresh) // in the same batch: the later one counts
 	w.explain("acme")
 	list, err := w.accounts.Key(ctx, fresh.Fingerprint)
-	must(t, err)
+	testkit.Must(t, err)
 	if k := list[0]; k.LastUsedAt == nil || k.LastUsedAt.UnixMicro() != r.At.UnixMicro() || k.LastAddress != "203.0.113.9" || k.LastClient != "SSH-2.0-x" {
 		t.Fatalf("%+v", k)
 	}
 	list, err = w.accounts.Key(ctx, old.Fingerprint)
-	must(t, err)
+	testkit.Must(t, err)
 	if left := list[0].RetiresAt.Sub(r.At); left < 23*time.Hour || left > day {
 		t.Fatalf("the old key works for another %v", left)
 	}
 	_, err = w.room.Explain(ctx, "nobody-at-all")
-	wantKind(t, err, exchange.NotFound)
+	testkit.WantKind(t, err, exchange.NotFound)
 }
 
 func recordedHistory(t *testing.T, w *world) {
@@ -194,11 +194,11 @@ func recordedHistory(t *testing.T, w *world) {
 func recordedOutage(t *testing.T, w *world) {
 	u, k := w.customer("acme")
 	_, err := w.db.Exec("ALTER TABLE connections RENAME TO away")
-	must(t, err)
+	testkit.Must(t, err)
 	w.login("203.0.113.7", u, k)
 	testkit.Eventually(t, "the log says that it failed", func() bool { return w.log.Contains("connection records could not be written") })
 	_, err = w.db.Exec("ALTER TABLE away RENAME TO connections")
-	must(t, err)
+	testkit.Must(t, err)
 	r := w.login("203.0.113.7", u, k)
 	if e := w.explain(r.Reference); len(e.Explanations) != 1 {
 		t.Fatalf("%+v", e)

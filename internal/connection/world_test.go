@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"path/filepath"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -45,39 +44,11 @@ func (w *world) clock() time.Time { return time.Now().Add(time.Duration(w.later.
 
 func (w *world) pass(d time.Duration) { w.later.Add(int64(d)) }
 
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatalf("%v (hint: %s)", err, exchange.HintIn(err))
-	}
-}
-
-// wantKind fails unless err is of a kind.
-func wantKind(t testing.TB, err error, kind exchange.Kind) {
-	t.Helper()
-	if !exchange.Is(err, kind) {
-		t.Fatalf("the error is %v, want %v", err, kind)
-	}
-}
-
 // newWorld opens a database for many stories. url "" is SQLite.
 func newWorld(t *testing.T, url string) *world {
 	t.Helper()
 	w := &world{t: t}
-	dir := t.TempDir()
-	var err error
-	w.store, err = store.Open(ctx, store.Options{Dir: dir, URL: url})
-	must(t, err)
-	driver, source := "sqlite", "file:"+filepath.Join(dir, "sallyport.db")+"?_pragma=busy_timeout(5000)"
-	if url != "" {
-		driver, source = "pgx", url
-	}
-	w.db, err = sql.Open(driver, source)
-	must(t, err)
-	t.Cleanup(func() {
-		must(t, w.db.Close())
-		must(t, w.store.Close())
-	})
+	w.store, w.db = testkit.OpenStore(t, url)
 	return w
 }
 
@@ -85,15 +56,15 @@ func newWorld(t *testing.T, url string) *world {
 func (w *world) begin(t testing.TB) *world {
 	w.t = t
 	tx, err := w.db.Begin()
-	must(t, err)
+	testkit.Must(t, err)
 	for _, table := range []string{"audit", "revocations", "burned_keys", "pending_keys", "notices", "links", "contacts", "keys", "dirs", "mailboxes", "users",
 		"accounts", "vendors", "connections", "addresses", "bans", "activity"} {
 		_, err := tx.Exec("DELETE FROM " + table)
-		must(t, err)
+		testkit.Must(t, err)
 	}
 	_, err = tx.Exec(`UPDATE counters SET value = 0`)
-	must(t, err)
-	must(t, tx.Commit())
+	testkit.Must(t, err)
+	testkit.Must(t, tx.Commit())
 	w.policy = connection.Policy{KeepFor: 395 * day, KeepFailed: 1000, KeepSeen: 1000,
 		Bans: connection.BanPolicy{After: 20, Within: 10 * time.Minute, For: 15 * time.Minute, Never: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}}
 	w.later.Store(0)
@@ -149,11 +120,11 @@ func TestConnections(t *testing.T) {
 func (w *world) customer(name string) (exchange.User, exchange.Key) {
 	w.t.Helper()
 	_, err := w.accounts.AddAccount(ctx, "test", exchange.Account{ID: name, Name: name})
-	must(w.t, err)
+	testkit.Must(w.t, err)
 	_, err = w.accounts.AddUser(ctx, "test", account.NewUser{Account: name})
-	must(w.t, err)
+	testkit.Must(w.t, err)
 	u, err := w.accounts.User(ctx, name)
-	must(w.t, err)
+	testkit.Must(w.t, err)
 	return u, w.enrolled(name)
 }
 
@@ -165,16 +136,16 @@ func (w *world) enrolled(user string, change ...func(*account.NewKey)) exchange.
 		c(&n)
 	}
 	added, err := w.accounts.AddKeys(ctx, "test", n)
-	must(w.t, err)
+	testkit.Must(w.t, err)
 	return added[0]
 }
 
 func publicLine(t testing.TB) string {
 	t.Helper()
 	public, _, err := ed25519.GenerateKey(rand.Reader)
-	must(t, err)
+	testkit.Must(t, err)
 	k, err := ssh.NewPublicKey(public)
-	must(t, err)
+	testkit.Must(t, err)
 	return string(ssh.MarshalAuthorizedKey(k))
 }
 
@@ -208,7 +179,7 @@ func (w *world) login(from string, u exchange.User, k exchange.Key) connection.R
 // count runs a query for one number.
 func (w *world) count(query string, args ...any) (n int) {
 	w.t.Helper()
-	must(w.t, w.db.QueryRow(query, args...).Scan(&n))
+	testkit.Must(w.t, w.db.QueryRow(query, args...).Scan(&n))
 	return n
 }
 
@@ -216,6 +187,6 @@ func (w *world) count(query string, args ...any) (n int) {
 func (w *world) explain(about string) exchange.Explained {
 	w.t.Helper()
 	e, err := w.room.Explain(ctx, about)
-	must(w.t, err)
+	testkit.Must(w.t, err)
 	return e
 }

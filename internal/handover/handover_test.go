@@ -74,25 +74,25 @@ func opened(t *testing.T, w *world) {
 func apart(t *testing.T, w *world) {
 	w.make(exchange.LinkKey, w.jo)
 	_, err := w.ask(exchange.LinkPassphrase, w.jo.ID)
-	wantKind(t, err, exchange.Denied)
+	testkit.WantKind(t, err, exchange.Denied)
 	_, err = w.ask(exchange.LinkPassphrase, "JO@acme.example")
-	wantKind(t, err, exchange.Denied)
+	testkit.WantKind(t, err, exchange.Denied)
 	phrase := w.make(exchange.LinkPassphrase, w.ann)
 	_, err = w.ask(exchange.LinkKey, w.ann.ID)
-	wantKind(t, err, exchange.Denied)
+	testkit.WantKind(t, err, exchange.Denied)
 	_, err = w.open(phrase) // what was opened has reached its person
-	must(t, err)
+	testkit.Must(t, err)
 	_, err = w.ask(exchange.LinkKey, w.ann.ID)
-	wantKind(t, err, exchange.Denied)
+	testkit.WantKind(t, err, exchange.Denied)
 	w.make(exchange.LinkKey, w.jo) // the same half again is no danger
 	_, err = w.ask(exchange.LinkKey, w.ann.ID, func(n *handover.NewLink) { n.Fingerprint = print("other") })
-	must(t, err)
+	testkit.Must(t, err)
 
 	// A link that nobody opened reached nobody.
 	third := w.person("acme", "sam@acme.example")
 	l := w.make(exchange.LinkKey, third)
 	_, err = w.room.Revoke(ctx, "test", l.ID)
-	must(t, err)
+	testkit.Must(t, err)
 	w.make(exchange.LinkPassphrase, third)
 }
 
@@ -122,11 +122,11 @@ func apartAtOnce(t *testing.T, w *world) {
 
 func refused(t *testing.T, w *world) {
 	new, err := w.accounts.AddContact(ctx, "test", exchange.Contact{Account: "acme", Name: "New", Email: "new@acme.example"})
-	must(t, err)
+	testkit.Must(t, err)
 	sam := w.person("globex", "sam@globex.example")
 	gone := w.person("acme", "gone@acme.example")
 	_, err = w.accounts.ContactLeaves(ctx, "test", gone.ID)
-	must(t, err)
+	testkit.Must(t, err)
 	for name, c := range map[string]struct {
 		kind   string
 		change func(*handover.NewLink)
@@ -155,7 +155,7 @@ func refused(t *testing.T, w *world) {
 	}
 	l := w.make(exchange.LinkKey, w.jo)
 	_, err = w.ask(exchange.LinkKey, w.jo.ID, func(n *handover.NewLink) { n.Token = l.token })
-	wantKind(t, err, exchange.Exists)
+	testkit.WantKind(t, err, exchange.Exists)
 }
 
 func race(t *testing.T, w *world) {
@@ -207,9 +207,9 @@ func wrongContent(t *testing.T, w *world) {
 func expired(t *testing.T, w *world) {
 	early, late := w.make(exchange.LinkKey, w.jo), w.make(exchange.LinkPassphrase, w.ann)
 	w.pass(72*time.Hour - time.Microsecond)
-	must(t, w.room.Expire(ctx))
+	testkit.Must(t, w.room.Expire(ctx))
 	_, err := w.room.Waiting(ctx, early.token)
-	must(t, err)
+	testkit.Must(t, err)
 	held, err := w.open(early)
 	if err != nil || string(held) != "sealed key" {
 		t.Fatalf("a microsecond before its end: %q, %v", held, err)
@@ -217,8 +217,8 @@ func expired(t *testing.T, w *world) {
 	w.pass(time.Microsecond)
 	w.wantGone(late) // before any keeper looked
 	w.wantRow(late, "waiting", "sealed passphrase")
-	must(t, w.room.Expire(ctx))
-	must(t, w.room.Expire(ctx))
+	testkit.Must(t, w.room.Expire(ctx))
+	testkit.Must(t, w.room.Expire(ctx))
 	w.wantRow(late, "expired", "")
 	w.wantGone(late)
 	if got := w.audits("link.expire"); len(got) != 1 || got[0] != "system:keeper" {
@@ -255,14 +255,14 @@ func revoked(t *testing.T, w *world) {
 	w.wantRow(l, "revoked", "")
 	w.wantGone(l)
 	_, err = w.room.Revoke(ctx, "boss", l.ID)
-	wantKind(t, err, exchange.Conflict)
+	testkit.WantKind(t, err, exchange.Conflict)
 	o := w.make(exchange.LinkKey, w.jo)
 	_, err = w.open(o)
-	must(t, err)
+	testkit.Must(t, err)
 	_, err = w.room.Revoke(ctx, "boss", o.ID)
-	wantKind(t, err, exchange.Conflict)
+	testkit.WantKind(t, err, exchange.Conflict)
 	_, err = w.room.Revoke(ctx, "boss", "nothing")
-	wantKind(t, err, exchange.NotFound)
+	testkit.WantKind(t, err, exchange.NotFound)
 	if got := w.audits("link.revoke"); len(got) != 1 || got[0] != "boss" {
 		t.Fatalf("audit: %v", got)
 	}
@@ -270,7 +270,7 @@ func revoked(t *testing.T, w *world) {
 
 func verified(t *testing.T, w *world) {
 	c, err := w.accounts.AddContact(ctx, "test", exchange.Contact{Account: "acme", Name: "New", Email: "new@acme.example"})
-	must(t, err)
+	testkit.Must(t, err)
 	l := w.make(exchange.LinkVerify, c)
 	w.pass(time.Hour)
 	held, err := w.open(l)
@@ -287,24 +287,24 @@ func verified(t *testing.T, w *world) {
 func verifiedAmbiguous(t *testing.T, w *world) {
 	twin := w.person("globex", "jo@acme.example")
 	_, err := w.ask(exchange.LinkVerify, "jo@acme.example")
-	wantKind(t, err, exchange.Conflict)
+	testkit.WantKind(t, err, exchange.Conflict)
 	l, err := w.ask(exchange.LinkVerify, twin.ID)
 	if err != nil || l.ContactID != twin.ID {
 		t.Fatalf("%+v, %v", l, err)
 	}
 	_, err = w.ask(exchange.LinkKey, "jo@acme.example") // the user's own contact is meant
-	must(t, err)
+	testkit.Must(t, err)
 }
 
 func listed(t *testing.T, w *world) {
 	links := []link{w.make(exchange.LinkKey, w.jo), w.make(exchange.LinkPassphrase, w.ann), w.make(exchange.LinkVerify, w.jo)}
 	_, err := w.open(links[0])
-	must(t, err)
+	testkit.Must(t, err)
 	_, err = w.room.Revoke(ctx, "test", links[1].ID)
-	must(t, err)
+	testkit.Must(t, err)
 	w.pass(72 * time.Hour)
 	list, err := w.room.Links(ctx, "")
-	must(t, err)
+	testkit.Must(t, err)
 	if len(list) != 3 || list[0].State != exchange.LinkExpired || list[1].State != exchange.LinkRevoked || list[2].State != exchange.LinkOpened ||
 		list[2].OpenedFrom != "203.0.113.7" || list[2].EndedAt == nil || list[2].User != "acme" || list[0].User != "" {
 		t.Fatalf("%+v", list)
@@ -335,11 +335,11 @@ func keeperRuns(t *testing.T, w *world) {
 func failsLate(t *testing.T, w *world) {
 	l := w.make(exchange.LinkKey, w.jo)
 	_, err := w.db.Exec("ALTER TABLE audit RENAME TO away")
-	must(t, err)
+	testkit.Must(t, err)
 	_, err = w.open(l)
-	wantKind(t, err, exchange.Unavailable)
+	testkit.WantKind(t, err, exchange.Unavailable)
 	_, err = w.db.Exec("ALTER TABLE away RENAME TO audit")
-	must(t, err)
+	testkit.Must(t, err)
 	w.wantRow(l, "waiting", "sealed key")
 	held, err := w.open(l)
 	if err != nil || string(held) != "sealed key" {

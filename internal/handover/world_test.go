@@ -8,7 +8,6 @@ import (
 	"database/sql"
 	"encoding/base64"
 	"fmt"
-	"path/filepath"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -17,6 +16,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/handover"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/testkit"
 )
 
 var ctx = context.Background()
@@ -38,40 +38,12 @@ func (w *world) clock() time.Time { return exchange.FromMicros(w.micros.Load()) 
 
 func (w *world) pass(d time.Duration) { w.micros.Add(d.Microseconds()) }
 
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatalf("%v (hint: %s)", err, exchange.HintIn(err))
-	}
-}
-
-// wantKind fails unless err is of a kind.
-func wantKind(t testing.TB, err error, kind exchange.Kind) {
-	t.Helper()
-	if !exchange.Is(err, kind) {
-		t.Fatalf("the error is %v, want %v", err, kind)
-	}
-}
-
 // newWorld opens a database for many stories. url "" is SQLite.
 func newWorld(t *testing.T, url string) *world {
 	t.Helper()
 	w := &world{t: t}
 	ids := exchange.NewIDs(w.clock, rand.Reader)
-	dir := t.TempDir()
-	var err error
-	w.store, err = store.Open(ctx, store.Options{Dir: dir, URL: url})
-	must(t, err)
-	driver, source := "sqlite", "file:"+filepath.Join(dir, "sallyport.db")
-	if url != "" {
-		driver, source = "pgx", url
-	}
-	w.db, err = sql.Open(driver, source)
-	must(t, err)
-	t.Cleanup(func() {
-		must(t, w.db.Close())
-		must(t, w.store.Close())
-	})
+	w.store, w.db = testkit.OpenStore(t, url)
 	w.accounts = account.New(w.store, w.clock, ids, account.Policy{MaxKeys: 5, KeyTypes: []string{"ed25519"},
 		Templates: map[string]account.Template{exchange.KindCustomer: {StartDir: "/"}}})
 	w.room = handover.New(w.store, w.clock, ids)
@@ -82,18 +54,18 @@ func newWorld(t *testing.T, url string) *world {
 func (w *world) begin(t testing.TB) *world {
 	w.t = t
 	tx, err := w.db.Begin()
-	must(t, err)
+	testkit.Must(t, err)
 	for _, table := range []string{"audit", "links", "contacts", "dirs", "mailboxes", "users", "accounts"} {
 		_, err := tx.Exec("DELETE FROM " + table)
-		must(t, err)
+		testkit.Must(t, err)
 	}
-	must(t, tx.Commit())
+	testkit.Must(t, tx.Commit())
 	w.micros.Store(time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC).UnixMicro())
 	for _, name := range []string{"acme", "globex"} {
 		_, err := w.accounts.AddAccount(ctx, "test", exchange.Account{ID: name, Name: name})
-		must(t, err)
+		testkit.Must(t, err)
 		_, err = w.accounts.AddUser(ctx, "test", account.NewUser{Account: name})
-		must(t, err)
+		testkit.Must(t, err)
 	}
 	w.jo, w.ann = w.person("acme", "jo@acme.example"), w.person("acme", "ann@acme.example")
 	return w
@@ -103,10 +75,10 @@ func (w *world) begin(t testing.TB) *world {
 func (w *world) person(of, email string) exchange.Contact {
 	w.t.Helper()
 	c, err := w.accounts.AddContact(ctx, "test", exchange.Contact{Account: of, Name: "Jo Hill", Email: email})
-	must(w.t, err)
+	testkit.Must(w.t, err)
 	word := "called back"
 	c, err = w.accounts.SetContact(ctx, "test", c.ID, account.ContactEdit{Verified: &word})
-	must(w.t, err)
+	testkit.Must(w.t, err)
 	return c
 }
 
@@ -140,7 +112,7 @@ func (w *world) ask(kind string, to string, change ...func(*handover.NewLink)) (
 func (w *world) make(kind string, to exchange.Contact) link {
 	w.t.Helper()
 	l, err := w.ask(kind, to.ID)
-	must(w.t, err)
+	testkit.Must(w.t, err)
 	return l
 }
 
@@ -170,7 +142,7 @@ func (w *world) wantGone(l link) {
 // row is what the database has of a link.
 func (w *world) row(l link) (state string, sealed []byte) {
 	w.t.Helper()
-	must(w.t, w.db.QueryRow("SELECT state, sealed FROM links WHERE id = $1", l.ID).Scan(&state, &sealed))
+	testkit.Must(w.t, w.db.QueryRow("SELECT state, sealed FROM links WHERE id = $1", l.ID).Scan(&state, &sealed))
 	return state, sealed
 }
 
@@ -185,11 +157,11 @@ func (w *world) wantRow(l link, state, sealed string) {
 func (w *world) audits(action string) (actors []string) {
 	w.t.Helper()
 	rows, err := w.db.Query("SELECT actor FROM audit WHERE action = $1 ORDER BY id", action)
-	must(w.t, err)
+	testkit.Must(w.t, err)
 	defer rows.Close()
 	for rows.Next() {
 		var a string
-		must(w.t, rows.Scan(&a))
+		testkit.Must(w.t, rows.Scan(&a))
 		actors = append(actors, a)
 	}
 	return actors
