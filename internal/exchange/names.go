@@ -150,3 +150,12 @@ func Text(s string) (text string, raw []byte) {
 }
 
 func printable(r rune) bool { return unicode.IsPrint(r) }
+
+// Cell makes text safe in a spreadsheet: what would begin a formula is quoted.
+func Cell(s string) string {
+	s = Printable(s)
+	if s != "" && strings.ContainsRune("=+-@", rune(s[0])) {
+		return "'" + s
+	}
+	return s
+}

@@ -15,6 +15,7 @@ const (
 const (
 	KindCustomer = "customer" // the account's own login; username = account ID by default
 	KindVendor   = "vendor"   // one vendor's login for one account
+	KindService  = "service"  // one of the platform's own programs
 )
 
 // Account is the operator's customer of record.
@@ -39,7 +40,7 @@ type Vendor struct {
 type User struct {
 	ID         string    `json:"-"`
 	Name       string    `json:"name" doc:"Username"`
-	Kind       string    `json:"kind" enum:"customer,vendor"`
+	Kind       string    `json:"kind" enum:"customer,vendor,service"`
 	Account    string    `json:"account" doc:"Account ID"`
 	Vendor     string    `json:"vendor,omitempty" doc:"Vendor short name, for vendor users"`
 	Enabled    bool      `json:"enabled"`
@@ -74,43 +75,85 @@ type Version struct {
 
 // Drop states.
 const (
+	DropUnscanned  = "unscanned" // the scanner has not accepted it yet
 	DropNew        = "new"
+	DropClaimed    = "claimed"    // one consumer has it, for a while
+	DropAcked      = "acked"      // accepted
+	DropRejected   = "rejected"   // refused, with a reason
 	DropSuperseded = "superseded" // a newer upload of the name came before anybody claimed this one
+)
+
+// What makes a drop a duplicate of one that came before, of the same user.
+const (
+	DuplicateName    = "name"
+	DuplicateContent = "content"
+	DuplicateBoth    = "both"
 )
 
 // Drop is one committed upload by a partner, as the operator's inbox shows it.
 type Drop struct {
-	ID          string    `json:"id"`
-	User        string    `json:"user" doc:"Username"`
-	Account     string    `json:"account" doc:"Account ID"`
-	Path        string    `json:"path" doc:"Where it was committed; escaped if it is not UTF-8"`
-	Raw         []byte    `json:"path_bytes,omitempty" doc:"The path itself, if it is not UTF-8"`
-	Size        int64     `json:"size" doc:"Bytes"`
-	SHA256      string    `json:"sha256" doc:"Lower-case hexadecimal"`
-	Fingerprint string    `json:"fingerprint" doc:"The key that uploaded it"`
-	Address     string    `json:"address" doc:"The client's address"`
-	State       string    `json:"state" enum:"new,claimed,acked,rejected,superseded"`
-	Withdrawn   bool      `json:"withdrawn,omitempty" doc:"The uploader removed the name since"`
-	ReceivedAt  time.Time `json:"received_at"`
+	ID          string     `json:"id"`
+	User        string     `json:"user" doc:"Username"`
+	Account     string     `json:"account" doc:"Account ID"`
+	Vendor      string     `json:"vendor,omitempty" doc:"Vendor short name, for a vendor's upload"`
+	Path        string     `json:"path" doc:"Where it was committed; escaped if it is not UTF-8"`
+	Raw         []byte     `json:"path_bytes,omitempty" doc:"The path itself, if it is not UTF-8"`
+	Size        int64      `json:"size" doc:"Bytes"`
+	SHA256      string     `json:"sha256" doc:"Lower-case hexadecimal"`
+	Fingerprint string     `json:"fingerprint" doc:"The key that uploaded it"`
+	Address     string     `json:"address" doc:"The client's address"`
+	State       string     `json:"state" enum:"unscanned,new,claimed,acked,rejected,superseded"`
+	Withdrawn   bool       `json:"withdrawn,omitempty" doc:"The uploader removed the name since"`
+	Duplicate   string     `json:"duplicate,omitempty" enum:"name,content,both" doc:"What it shares with an earlier one of the same user"`
+	DuplicateOf string     `json:"duplicate_of,omitempty" doc:"Id of that one"`
+	ReceivedAt  time.Time  `json:"received_at"`
+	Claim       string     `json:"claim,omitempty" doc:"Proves whose claim it is; told to whoever claims"`
+	Consumer    string     `json:"consumer,omitempty" doc:"Who claimed, or settled, it"`
+	ClaimUntil  *time.Time `json:"claim_until,omitempty" doc:"When the claim ends by itself"`
+	SettledAt   *time.Time `json:"settled_at,omitempty" doc:"When it was accepted or refused"`
+	Reason      string     `json:"reason,omitempty" doc:"Why it was refused"`
+	Advice      string     `json:"advice,omitempty" doc:"What the partner should do"`
+	RemovedAt   *time.Time `json:"removed_at,omitempty" doc:"When retention removed its bytes"`
+	UserID      string     `json:"-"`
 }
+
+// What a parent account gets of its children's files.
+const (
+	ParentNothing = "nothing"
+	ParentFiles   = "files" // a copy of each, below a folder of the child's name
+)
 
 // Feed is a named stream of files to those who subscribe.
 type Feed struct {
-	Name      string    `json:"name"`
-	Kind      string    `json:"kind" doc:"An open label: cdr, data, invoice, report"`
-	Types     []string  `json:"types" doc:"File types it takes; empty: every type"`
-	Retention string    `json:"retention,omitempty" doc:"How long files stay: 12mo, 90d"`
-	CreatedAt time.Time `json:"created_at"`
+	Name       string    `json:"name"`
+	Kind       string    `json:"kind" doc:"An open label: cdr, data, invoice, report"`
+	Types      []string  `json:"types" doc:"File types it takes; empty: every type"`
+	Pattern    string    `json:"pattern,omitempty" doc:"What names look like: {account}-{yyyy}{mm}-{seq}.csv"`
+	Folders    string    `json:"folders,omitempty" doc:"Dated sub-folders of deliveries: {yyyy}/{mm}"`
+	Producer   string    `json:"producer,omitempty" doc:"Account whose users may publish into it; empty: the platform alone"`
+	Recipients []string  `json:"recipients" doc:"Accounts that may subscribe; empty: all"`
+	ParentSees string    `json:"parent_sees" enum:"nothing,files" doc:"What a parent account's subscribers get of its children's files"`
+	Retention  string    `json:"retention,omitempty" doc:"How long files stay: 12mo, 90d"`
+	CreatedAt  time.Time `json:"created_at"`
+}
+
+// Sequence is how far the numbers in a feed's names have come for an account.
+type Sequence struct {
+	Account string     `json:"account,omitempty" doc:"Empty: published to all"`
+	Last    int64      `json:"last"`
+	Missing [][2]int64 `json:"missing" doc:"Ranges of numbers that never came"`
 }
 
 // Subscription is a user's entitlement to a feed.
 type Subscription struct {
-	ID        string    `json:"id"`
-	Feed      string    `json:"feed"`
-	User      string    `json:"user" doc:"Username"`
-	Types     []string  `json:"types" doc:"File types it wants; empty: every type of the feed"`
-	Dir       string    `json:"dir" doc:"Where deliveries appear"`
-	CreatedAt time.Time `json:"created_at"`
+	ID         string    `json:"id"`
+	Feed       string    `json:"feed"`
+	User       string    `json:"user" doc:"Username"`
+	Types      []string  `json:"types" doc:"File types it wants; empty: every type of the feed"`
+	Dir        string    `json:"dir" doc:"Where deliveries appear"`
+	Mail       string    `json:"mail,omitempty" enum:"daily" doc:"Mail about new files to the technical contacts"`
+	Backfilled int       `json:"backfilled,omitempty" doc:"Earlier files that were placed when it began"`
+	CreatedAt  time.Time `json:"created_at"`
 }
 
 // Publication is one file handed to a feed, and whom it reached.
@@ -123,6 +166,8 @@ type Publication struct {
 	SHA256      string    `json:"sha256" doc:"Lower-case hexadecimal"`
 	Deliveries  int       `json:"deliveries" doc:"How many mailboxes got it"`
 	Repeated    bool      `json:"repeated,omitempty" doc:"The idempotency key was seen before; nothing was published now"`
+	Via         string    `json:"via,omitempty" doc:"How it came: api, folder, sftp"`
+	Missing     []string  `json:"missing,omitempty" doc:"Numbers that are missing before this one"`
 	PublishedAt time.Time `json:"published_at"`
 }
 
@@ -131,15 +176,20 @@ const (
 	DeliveryPublished = "published"
 	DeliveryOpened    = "opened"
 	DeliveryCollected = "collected" // every byte was served
+	DeliveryExpired   = "expired"   // removed by retention
+	DeliveryWithdrawn = "withdrawn" // taken back by the operator
 )
 
 // Delivery is one file placed for one subscription.
 type Delivery struct {
 	ID          string     `json:"id"`
+	Publication string     `json:"publication"`
 	Feed        string     `json:"feed"`
 	User        string     `json:"user" doc:"Username"`
 	Account     string     `json:"account" doc:"Account ID"`
 	Name        string     `json:"name"`
+	Path        string     `json:"path,omitempty" doc:"Where it was placed"`
+	Issue       int64      `json:"issue" doc:"1, or more for a later file of the same name"`
 	Size        int64      `json:"size" doc:"Bytes"`
 	SHA256      string     `json:"sha256" doc:"Lower-case hexadecimal"`
 	State       string     `json:"state" enum:"published,opened,collected,expired,withdrawn"`
@@ -147,7 +197,11 @@ type Delivery struct {
 	PublishedAt time.Time  `json:"published_at"`
 	OpenedAt    *time.Time `json:"opened_at,omitempty"`
 	CollectedAt *time.Time `json:"collected_at,omitempty"`
-	Fingerprint string     `json:"fingerprint,omitempty" doc:"The key that collected it"`
+	EndedAt     *time.Time `json:"ended_at,omitempty" doc:"When it was removed or taken back"`
+	Fingerprint string     `json:"fingerprint,omitempty" doc:"The key that opened it first, or collected it"`
+	Client      string     `json:"client,omitempty" doc:"That client's version string"`
+	Address     string     `json:"address,omitempty" doc:"That client's address"`
+	UserID      string     `json:"-"`
 }
 
 // HostKey is one of the server's own keys.

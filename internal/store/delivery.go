@@ -3,28 +3,63 @@ package store
 import (
 	"database/sql"
 	"encoding/hex"
+	"fmt"
+	"strings"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 )
 
 // NewDelivery is a delivery's row as publishing writes it.
 type NewDelivery struct {
-	ID, PublicationID, SubscriptionID, UserID, VersionID string
-	At                                                   int64 // µs
+	ID, PublicationID, SubscriptionID, UserID, VersionID, Path string
+	Issue                                                      int64
+	At                                                         int64 // µs
 }
 
-// AddDelivery records a delivery.
-func (tx *Tx) AddDelivery(d NewDelivery) error {
-	_, err := tx.exec("AddDelivery", `INSERT INTO deliveries (id, publication_id, subscription_id, user_id, version_id, state, published_at, fingerprint)
-		VALUES ($1, $2, $3, $4, $5, 'published', $6, '')`, d.ID, d.PublicationID, d.SubscriptionID, d.UserID, d.VersionID, d.At)
+const deliveryInsert = 8 // columns that AddDeliveries gives
+
+// AddDeliveries records deliveries.
+func (tx *Tx) AddDeliveries(list []NewDelivery) error {
+	for len(list) > 0 {
+		n := min(len(list), rowsAtOnce)
+		args := make([]any, 0, n*deliveryInsert)
+		for _, d := range list[:n] {
+			args = append(args, d.ID, d.PublicationID, d.SubscriptionID, d.UserID, d.VersionID, []byte(d.Path), d.Issue, d.At)
+		}
+		if _, err := tx.exec("AddDeliveries", deliveryInserts[n-1], args...); err != nil {
+			return err
+		}
+		list = list[n:]
+	}
+	return nil
+}
+
+// rowsAtOnce is how many rows one statement adds at most.
+const rowsAtOnce = 50
+
+var deliveryInserts = inserts(deliveryInsert, `INSERT INTO deliveries (id, publication_id, subscription_id, user_id, version_id, path, issue,
+	published_at, state, fingerprint) VALUES`, `, 'published', ''`)
+
+// DeliveryOf is the delivery that a version is; NotFound when it is none.
+func (q *Q) DeliveryOf(versionID string) (DeliveryRow, error) {
+	return one(q, "DeliveryOf", scanDelivery, deliveryColumns+` WHERE d.version_id = $1`, versionID)
+}
+
+// EndDelivery marks a version's delivery as expired or withdrawn; a version
+// that is none is left alone.
+func (tx *Tx) EndDelivery(versionID, state string, at int64) error {
+	_, err := tx.exec("EndDelivery", `UPDATE deliveries SET state = $2, ended_at = $3 WHERE version_id = $1`, versionID, state, at)
 	return err
 }
 
 // Served is how far a delivery got.
 type Served struct {
 	DeliveryID, UserID string
+	Feed, Name, Path   string
+	Publication        string
 	State              string
 	Size               int64
+	SHA256             []byte
 	Ranges             []byte
 }
 
@@ -35,32 +70,38 @@ func (tx *Tx) LockServed(versionID string) (v Served, err error) {
 	if lock != "" {
 		lock += " OF d"
 	}
-	err = tx.scanOne("LockServed", `SELECT d.id, d.user_id, d.state, p.size, d.ranges FROM deliveries d
+	var path []byte
+	err = tx.scanOne("LockServed", `SELECT d.id, d.user_id, p.feed, p.name, d.path, p.id, d.state, p.size, p.sha256, d.ranges FROM deliveries d
 		JOIN publications p ON p.id = d.publication_id
-		WHERE d.version_id = $1 `+lock, []any{versionID}, &v.DeliveryID, &v.UserID, &v.State, &v.Size, &v.Ranges)
+		WHERE d.version_id = $1 `+lock, []any{versionID}, &v.DeliveryID, &v.UserID, &v.Feed, &v.Name, &path, &v.Publication, &v.State, &v.Size, &v.SHA256, &v.Ranges)
+	v.Path = string(path)
 	return v, err
 }
 
-// SetServed records a delivery's progress; the first opening keeps its time.
-func (tx *Tx) SetServed(v Served, fingerprint string, at int64) error {
+// SetServed records a delivery's progress and by whom; the first opening keeps
+// its time, and who collected it takes the opener's place.
+func (tx *Tx) SetServed(v Served, l *exchange.Login, at int64) error {
 	var collected any
 	if v.State == exchange.DeliveryCollected {
 		collected = at
 	}
-	return tx.execOne("SetServed", `UPDATE deliveries SET state = $2, ranges = $3, opened_at = COALESCE(opened_at, $4),
-		collected_at = COALESCE(collected_at, $5), fingerprint = CASE WHEN fingerprint = '' THEN $6 ELSE fingerprint END
-		WHERE id = $1`, v.DeliveryID, v.State, v.Ranges, at, collected, fingerprint)
+	return tx.execOne("SetServed", `UPDATE deliveries SET state = $2, ranges = $3, opened_at = COALESCE(opened_at, $4), collected_at = COALESCE(collected_at, $5),
+		fingerprint = CASE WHEN fingerprint = '' OR $2 = 'collected' THEN $6 ELSE fingerprint END,
+		client = CASE WHEN client = '' OR $2 = 'collected' THEN $7 ELSE client END,
+		address = CASE WHEN address = '' OR $2 = 'collected' THEN $8 ELSE address END
+		WHERE id = $1`, v.DeliveryID, v.State, v.Ranges, at, collected, l.Fingerprint, l.Client, l.Address)
 }
 
 // DeliveryFilter chooses deliveries; empty fields choose all.
 type DeliveryFilter struct {
-	Feed, Account, State string
-	After                string // id: only deliveries made later
-	Limit                int
+	Feed, Account, State, User, Name, Publication string
+	After                                         string // id: only deliveries made later
+	Uncollected                                   int64  // µs: not collected, and published before this
+	Limit                                         int
 }
 
-const deliveryColumns = `SELECT d.id, p.feed, u.name, u.account_id, p.name, p.size, p.sha256, d.state, d.ranges,
-	d.published_at, d.opened_at, d.collected_at, d.fingerprint
+const deliveryColumns = `SELECT d.id, p.id, p.feed, u.name, u.account_id, p.name, d.path, d.issue, p.size, p.sha256, d.state, d.ranges,
+	d.published_at, d.opened_at, d.collected_at, d.ended_at, d.fingerprint, d.client, d.address, d.user_id
 	FROM deliveries d JOIN publications p ON p.id = d.publication_id
 	JOIN users u ON u.id = d.user_id`
 
@@ -71,24 +112,54 @@ type DeliveryRow struct {
 }
 
 func scanDelivery(r *sql.Rows) (d DeliveryRow, err error) {
-	var sum []byte
+	var sum, path []byte
 	var published int64
-	var opened, collected sql.NullInt64
-	err = r.Scan(&d.ID, &d.Feed, &d.User, &d.Account, &d.Name, &d.Size, &sum, &d.State, &d.Ranges,
-		&published, &opened, &collected, &d.Fingerprint)
+	var opened, collected, ended sql.NullInt64
+	err = r.Scan(&d.ID, &d.Publication, &d.Feed, &d.User, &d.Account, &d.Name, &path, &d.Issue, &d.Size, &sum, &d.State, &d.Ranges,
+		&published, &opened, &collected, &ended, &d.Fingerprint, &d.Client, &d.Address, &d.UserID)
+	d.Path = string(path)
 	d.SHA256, d.PublishedAt = hex.EncodeToString(sum), exchange.FromMicros(published)
-	d.OpenedAt, d.CollectedAt = timePtr(opened), timePtr(collected)
+	d.OpenedAt, d.CollectedAt, d.EndedAt = timePtr(opened), timePtr(collected), timePtr(ended)
 	return d, err
 }
 
 // Deliveries lists deliveries in the order they were made.
 func (q *Q) Deliveries(f DeliveryFilter) ([]DeliveryRow, error) {
+	late := ""
+	if f.Uncollected > 0 { // by its own index: most deliveries were collected
+		late = ` AND d.state IN ('published', 'opened') AND d.published_at < $9`
+	} else {
+		late = ` AND $9 = 0`
+	}
 	return collect(q, "Deliveries", scanDelivery, deliveryColumns+` WHERE d.id > $1 AND ($2 = '' OR p.feed = $2)
-		AND ($3 = '' OR u.account_id = $3) AND ($4 = '' OR d.state = $4) ORDER BY d.id LIMIT $5`,
-		f.After, f.Feed, f.Account, f.State, f.Limit)
+		AND ($3 = '' OR u.account_id = $3) AND ($4 = '' OR d.state = $4) AND ($5 = '' OR u.name = $5) AND ($6 = '' OR p.name = $6)
+		AND ($7 = '' OR d.publication_id = $7)`+late+` ORDER BY d.id LIMIT $8`,
+		f.After, f.Feed, f.Account, f.State, f.User, f.Name, f.Publication, f.Limit, f.Uncollected)
 }
 
 // Delivery finds one delivery.
 func (q *Q) Delivery(id string) (DeliveryRow, error) {
 	return one(q, "Delivery", scanDelivery, deliveryColumns+` WHERE d.id = $1`, id)
+}
+
+// inserts makes statements that add 1 to rowsAtOnce rows at a time: head, then
+// for each row its parameters and what tail adds to every one.
+func inserts(columns int, head, tail string) (out [rowsAtOnce]string) {
+	var b strings.Builder
+	b.WriteString(head)
+	for row := range rowsAtOnce {
+		if row > 0 {
+			b.WriteString(",")
+		}
+		b.WriteString(" (")
+		for c := range columns {
+			if c > 0 {
+				b.WriteString(", ")
+			}
+			fmt.Fprintf(&b, "$%d", row*columns+c+1)
+		}
+		b.WriteString(tail + ")")
+		out[row] = b.String()
+	}
+	return out
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"database/sql"
 	"encoding/hex"
+	"path"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 )
@@ -13,14 +14,34 @@ type NewDrop struct {
 	Size                                          int64
 	SHA256                                        []byte
 	ReceivedAt                                    int64 // µs
+	Unscanned                                     bool  // a scanner sees it first
+	Duplicate, DuplicateOf                        string
 }
 
 // AddDrop records a drop.
 func (tx *Tx) AddDrop(d NewDrop) error {
-	_, err := tx.exec("AddDrop", `INSERT INTO drops (id, user_id, path, size, sha256, fingerprint, address, state, withdrawn, received_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, 'new', 0, $8)`, d.VersionID, d.UserID, []byte(d.Path), d.Size, d.SHA256,
-		d.Fingerprint, d.Address, d.ReceivedAt)
+	state := exchange.DropNew
+	if d.Unscanned {
+		state = exchange.DropUnscanned
+	}
+	_, err := tx.exec("AddDrop", `INSERT INTO drops (id, user_id, path, name, size, sha256, fingerprint, address, state, withdrawn, received_at, cleared, duplicate, duplicate_of)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $10, $11, $12, $13)`, d.VersionID, d.UserID, []byte(d.Path), []byte(path.Base(d.Path)), d.Size, d.SHA256,
+		d.Fingerprint, d.Address, state, d.ReceivedAt, flag(!d.Unscanned), d.Duplicate, d.DuplicateOf)
 	return err
+}
+
+// TwinByContent is the newest earlier drop of a user with the same content,
+// superseded ones left out; "" when there is none.
+func (q *Q) TwinByContent(userID string, sha256 []byte) (id string, err error) {
+	err = q.scanOne("TwinByContent", `SELECT COALESCE((SELECT MAX(id) FROM drops WHERE sha256 = $2 AND user_id = $1 AND state <> 'superseded'), '')`, []any{userID, sha256}, &id)
+	return id, err
+}
+
+// TwinByName is the newest earlier drop of a user with the same name,
+// superseded ones left out; "" when there is none.
+func (q *Q) TwinByName(userID, name string) (id string, err error) {
+	err = q.scanOne("TwinByName", `SELECT COALESCE((SELECT MAX(id) FROM drops WHERE name = $2 AND user_id = $1 AND state <> 'superseded'), '')`, []any{userID, []byte(name)}, &id)
+	return id, err
 }
 
 // DropState is a version's drop state, "" when it is no drop.
@@ -31,7 +52,7 @@ func (q *Q) DropState(versionID string) (state string, err error) {
 
 // SupersedeDrop marks an unclaimed drop as replaced by a newer upload.
 func (tx *Tx) SupersedeDrop(versionID string) error {
-	_, err := tx.exec("SupersedeDrop", `UPDATE drops SET state = 'superseded' WHERE id = $1 AND state = 'new'`, versionID)
+	_, err := tx.exec("SupersedeDrop", `UPDATE drops SET state = 'superseded' WHERE id = $1 AND state IN ('new', 'unscanned')`, versionID)
 	return err
 }
 
@@ -41,33 +62,150 @@ func (tx *Tx) WithdrawDrop(versionID string) error {
 	return err
 }
 
+// DropRemoved notes that retention removed a drop's bytes; a version that is
+// no drop is left alone.
+func (tx *Tx) DropRemoved(versionID string, at int64) error {
+	_, err := tx.exec("DropRemoved", `UPDATE drops SET removed_at = $2, pending = '' WHERE id = $1`, versionID, at)
+	return err
+}
+
 // A superseded drop's bytes may be gone; its row still says what came.
-const dropColumns = `SELECT d.id, u.name, u.account_id, d.path, d.size, d.sha256, d.fingerprint, d.address,
-	d.state, d.withdrawn, d.received_at FROM drops d JOIN users u ON u.id = d.user_id`
+const dropColumns = `SELECT d.id, d.user_id, u.name, u.account_id, COALESCE(u.vendor, ''), d.path, d.size, d.sha256, d.fingerprint, d.address,
+	d.state, d.withdrawn, d.received_at, d.duplicate, d.duplicate_of, d.claim, d.consumer, d.claim_until, d.settled_at, d.reason, d.advice, d.removed_at
+	FROM drops d JOIN users u ON u.id = d.user_id`
 
 func scanDrop(r *sql.Rows) (d exchange.Drop, err error) {
 	var path, sum []byte
 	var received int64
-	err = r.Scan(&d.ID, &d.User, &d.Account, &path, &d.Size, &sum, &d.Fingerprint, &d.Address, &d.State, &d.Withdrawn, &received)
+	var until, settled, removed sql.NullInt64
+	err = r.Scan(&d.ID, &d.UserID, &d.User, &d.Account, &d.Vendor, &path, &d.Size, &sum, &d.Fingerprint, &d.Address, &d.State, &d.Withdrawn, &received,
+		&d.Duplicate, &d.DuplicateOf, &d.Claim, &d.Consumer, &until, &settled, &d.Reason, &d.Advice, &removed)
 	d.Path, d.Raw = exchange.Text(string(path))
 	d.SHA256, d.ReceivedAt = hex.EncodeToString(sum), exchange.FromMicros(received)
+	d.ClaimUntil, d.SettledAt, d.RemovedAt = timePtr(until), timePtr(settled), timePtr(removed)
 	return d, err
 }
 
 // DropFilter chooses drops; empty fields choose all.
 type DropFilter struct {
 	State, User, Account string
+	Name                 string // last part of the path
 	After                string // id: only drops that came later
 	Limit                int
 }
 
 // Drops lists drops in the order they came.
 func (q *Q) Drops(f DropFilter) ([]exchange.Drop, error) {
+	byName := ` AND $6 = ''`
+	if f.Name != "" {
+		byName = ` AND d.name = $7`
+	}
+	args := []any{f.After, f.State, f.User, f.Account, f.Limit, f.Name}
+	if f.Name != "" {
+		byName = ` AND $6 <> '' AND d.name = $7`
+		args = append(args, []byte(f.Name))
+	}
 	return collect(q, "Drops", scanDrop, dropColumns+` WHERE d.id > $1 AND ($2 = '' OR d.state = $2) AND ($3 = '' OR u.name = $3)
-		AND ($4 = '' OR u.account_id = $4) ORDER BY d.id LIMIT $5`, f.After, f.State, f.User, f.Account, f.Limit)
+		AND ($4 = '' OR u.account_id = $4)`+byName+` ORDER BY d.id LIMIT $5`, args...)
+}
+
+// DropsWithContent lists drops with a content, in the order they came.
+func (q *Q) DropsWithContent(sha256 []byte, limit int) ([]exchange.Drop, error) {
+	return collect(q, "DropsWithContent", scanDrop, dropColumns+` WHERE d.sha256 = $1 ORDER BY d.id LIMIT $2`, sha256, limit)
 }
 
 // Drop finds one drop.
 func (q *Q) Drop(id string) (exchange.Drop, error) {
 	return one(q, "Drop", scanDrop, dropColumns+` WHERE d.id = $1`, id)
+}
+
+// LockDrop finds one drop and holds its row.
+func (tx *Tx) LockDrop(id string) (exchange.Drop, error) {
+	lock := tx.s.dialect.lock
+	if lock != "" {
+		lock += " OF d"
+	}
+	return one(&tx.Q, "LockDrop", scanDrop, dropColumns+` WHERE d.id = $1 `+lock, id)
+}
+
+// Claimable lists drops that may be claimed now, the oldest first, holding
+// their rows: those of a state, and those whose claim has run out. Rows that
+// somebody else holds are passed over.
+func (tx *Tx) Claimable(state string, f DropFilter, now int64) ([]exchange.Drop, error) {
+	lock := tx.s.dialect.lock
+	if lock != "" {
+		lock += " OF d SKIP LOCKED"
+	}
+	chosen := ` AND ($2 = '' OR u.name = $2) AND ($3 = '' OR u.account_id = $3) AND d.removed_at IS NULL`
+	late, err := collect(&tx.Q, "Claimable", scanDrop, dropColumns+` WHERE d.state = 'claimed' AND d.cleared = $1`+chosen+` AND d.claim_until <= $4
+		ORDER BY d.claim_until LIMIT $5 `+lock, flag(state == exchange.DropNew), f.User, f.Account, now, f.Limit)
+	if err != nil || len(late) == f.Limit {
+		return late, err
+	}
+	fresh, err := collect(&tx.Q, "Claimable", scanDrop, dropColumns+` WHERE d.state = $1`+chosen+` ORDER BY d.id LIMIT $4 `+lock,
+		state, f.User, f.Account, f.Limit-len(late))
+	return append(late, fresh...), err
+}
+
+// ClaimDrop gives a drop to a consumer until a time.
+func (tx *Tx) ClaimDrop(id, claim, consumer string, until int64) error {
+	return tx.execOne("ClaimDrop", `UPDATE drops SET state = 'claimed', claim = $2, consumer = $3, claim_until = $4 WHERE id = $1`, id, claim, consumer, until)
+}
+
+// SettleDrop ends a drop's claim: back to new or unscanned, or acked, or
+// rejected. pending is what is still to do in its uploader's mailbox.
+func (tx *Tx) SettleDrop(d exchange.Drop, cleared bool, by, pending string) error {
+	return tx.execOne("SettleDrop", `UPDATE drops SET state = $2, claim = '', consumer = $3, claim_until = NULL, settled_at = $4, settled_by = $5,
+		reason = $6, advice = $7, cleared = $8, pending = $9 WHERE id = $1`, d.ID, d.State, d.Consumer, timeNull(d.SettledAt), by, d.Reason, d.Advice, flag(cleared), pending)
+}
+
+// Cleared reports whether a drop may be handed on: the scanner accepted it, or
+// none was named.
+func (q *Q) Cleared(id string) (ok bool, err error) {
+	err = q.scanOne("Cleared", `SELECT cleared FROM drops WHERE id = $1`, []any{id}, &ok)
+	return ok, err
+}
+
+// PendingDrop is a drop with something still to do in its uploader's mailbox.
+type PendingDrop struct {
+	exchange.Drop
+	Pending string // move, tell
+}
+
+// PendingDrops lists drops with something to do, the longest settled first.
+func (q *Q) PendingDrops(limit int) ([]PendingDrop, error) {
+	ids, err := collect(q, "PendingDrops", func(r *sql.Rows) (p PendingDrop, err error) { return p, r.Scan(&p.ID, &p.Pending) },
+		`SELECT id, pending FROM drops WHERE pending <> '' ORDER BY settled_at LIMIT $1`, limit)
+	for i := range ids {
+		if err != nil {
+			break
+		}
+		ids[i].Drop, err = q.Drop(ids[i].ID)
+	}
+	return ids, err
+}
+
+// PendingDone notes that nothing is left to do for a drop.
+func (tx *Tx) PendingDone(id string) error {
+	return tx.execOne("PendingDone", `UPDATE drops SET pending = '' WHERE id = $1`, id)
+}
+
+// DropNames lists the names that a user dropped in a time.
+func (q *Q) DropNames(userID string, from, to int64) ([]string, error) {
+	return collect(q, "DropNames", func(r *sql.Rows) (name string, err error) {
+		var b []byte
+		err = r.Scan(&b)
+		return path.Base(string(b)), err
+	}, `SELECT path FROM drops WHERE user_id = $1 AND received_at >= $2 AND received_at < $3 AND id >= $4 LIMIT 10000`,
+		userID, from, to, exchange.FirstID(exchange.FromMicros(from)))
+}
+
+// ClearAll lets every drop go on that waits for a scanner, and returns how many.
+func (tx *Tx) ClearAll() (int64, error) {
+	n, err := tx.exec("ClearAll", `UPDATE drops SET state = 'new', cleared = 1 WHERE state = 'unscanned'`)
+	if err != nil {
+		return n, err
+	}
+	m, err := tx.exec("ClearAll", `UPDATE drops SET state = 'new', cleared = 1, claim = '', consumer = '', claim_until = NULL WHERE state = 'claimed' AND cleared = 0`)
+	return n + m, err
 }

@@ -3,19 +3,20 @@ package store
 import (
 	"database/sql"
 	"encoding/hex"
+	"encoding/json"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 )
 
 func scanFeed(r *sql.Rows) (f exchange.Feed, err error) {
-	var types string
+	var types, recipients string
 	var created int64
-	err = r.Scan(&f.Name, &f.Kind, &types, &f.Retention, &created)
-	f.Types, f.CreatedAt = list(types), exchange.FromMicros(created)
+	err = r.Scan(&f.Name, &f.Kind, &types, &f.Retention, &f.Pattern, &f.Folders, &f.Producer, &recipients, &f.ParentSees, &created)
+	f.Types, f.Recipients, f.CreatedAt = list(types), list(recipients), exchange.FromMicros(created)
 	return f, err
 }
 
-const feedColumns = `SELECT name, kind, types, retention, created_at FROM feeds`
+const feedColumns = `SELECT name, kind, types, retention, pattern, folders, producer, recipients, parent_sees, created_at FROM feeds`
 
 // Feed finds one feed.
 func (q *Q) Feed(name string) (exchange.Feed, error) {
@@ -29,18 +30,25 @@ func (q *Q) Feeds() ([]exchange.Feed, error) {
 
 // AddFeed records a feed.
 func (tx *Tx) AddFeed(f exchange.Feed) error {
-	_, err := tx.exec("AddFeed", `INSERT INTO feeds (name, kind, types, retention, created_at) VALUES ($1, $2, $3, $4, $5)`,
-		f.Name, f.Kind, jsonList(f.Types), f.Retention, exchange.Micros(f.CreatedAt))
+	_, err := tx.exec("AddFeed", `INSERT INTO feeds (name, kind, types, retention, pattern, folders, producer, recipients, parent_sees, created_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`, f.Name, f.Kind, jsonList(f.Types), f.Retention, f.Pattern, f.Folders, f.Producer,
+		jsonList(f.Recipients), f.ParentSees, exchange.Micros(f.CreatedAt))
 	return err
 }
 
-const subscriptionColumns = `SELECT s.id, s.feed, u.name, s.types, s.dir, s.created_at
+// SetFeed changes a feed.
+func (tx *Tx) SetFeed(f exchange.Feed) error {
+	return tx.execOne("SetFeed", `UPDATE feeds SET kind = $2, types = $3, retention = $4, pattern = $5, folders = $6, producer = $7, recipients = $8,
+		parent_sees = $9 WHERE name = $1`, f.Name, f.Kind, jsonList(f.Types), f.Retention, f.Pattern, f.Folders, f.Producer, jsonList(f.Recipients), f.ParentSees)
+}
+
+const subscriptionColumns = `SELECT s.id, s.feed, u.name, s.types, s.dir, s.mail, s.created_at
 	FROM subscriptions s JOIN users u ON u.id = s.user_id`
 
 func scanSubscription(r *sql.Rows) (s exchange.Subscription, err error) {
 	var types string
 	var created int64
-	err = r.Scan(&s.ID, &s.Feed, &s.User, &types, &s.Dir, &created)
+	err = r.Scan(&s.ID, &s.Feed, &s.User, &types, &s.Dir, &s.Mail, &created)
 	s.Types, s.CreatedAt = list(types), exchange.FromMicros(created)
 	return s, err
 }
@@ -52,8 +60,8 @@ func (q *Q) Subscriptions(feed string) ([]exchange.Subscription, error) {
 
 // AddSubscription records a user's entitlement; a second one is Exists.
 func (tx *Tx) AddSubscription(userID string, s exchange.Subscription) error {
-	_, err := tx.exec("AddSubscription", `INSERT INTO subscriptions (id, feed, user_id, types, dir, created_at)
-		VALUES ($1, $2, $3, $4, $5, $6)`, s.ID, s.Feed, userID, jsonList(s.Types), s.Dir, exchange.Micros(s.CreatedAt))
+	_, err := tx.exec("AddSubscription", `INSERT INTO subscriptions (id, feed, user_id, types, dir, mail, created_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7)`, s.ID, s.Feed, userID, jsonList(s.Types), s.Dir, s.Mail, exchange.Micros(s.CreatedAt))
 	return err
 }
 
@@ -64,50 +72,121 @@ func (tx *Tx) EndSubscription(feed, userID string) error {
 
 // Recipient is a subscription that a publication reaches.
 type Recipient struct {
-	SubscriptionID, UserID, User, Dir string
-	Types                             []string
+	SubscriptionID, UserID, User, Account, Dir, Mail string
+	Types                                            []string
 }
 
-// Recipients lists a feed's subscribers of one account (or of all when
-// account is ""), whose account is not closed.
-func (q *Q) Recipients(feed, account string) ([]Recipient, error) {
-	return collect(q, "Recipients", func(r *sql.Rows) (v Recipient, err error) {
-		var types string
-		err = r.Scan(&v.SubscriptionID, &v.UserID, &v.User, &v.Dir, &types)
-		v.Types = list(types)
-		return v, err
-	}, `SELECT s.id, u.id, u.name, s.dir, s.types FROM subscriptions s JOIN users u ON u.id = s.user_id
-		JOIN accounts a ON a.id = u.account_id
-		WHERE s.feed = $1 AND ($2 = '' OR u.account_id = $2) AND a.state <> 'closed' ORDER BY u.id`, feed, account)
+func scanRecipient(r *sql.Rows) (v Recipient, err error) {
+	var types string
+	err = r.Scan(&v.SubscriptionID, &v.UserID, &v.User, &v.Account, &v.Dir, &v.Mail, &types)
+	v.Types = list(types)
+	return v, err
+}
+
+// Recipients lists up to limit of a feed's subscribers by user id, after one,
+// of one account (or of all when account is ""), whose account is not closed.
+func (q *Q) Recipients(feed, account, after string, limit int) ([]Recipient, error) {
+	return collect(q, "Recipients", scanRecipient, `SELECT s.id, u.id, u.name, u.account_id, s.dir, s.mail, s.types
+		FROM subscriptions s JOIN users u ON u.id = s.user_id JOIN accounts a ON a.id = u.account_id
+		WHERE s.feed = $1 AND s.user_id > $3 AND ($2 = '' OR u.account_id = $2) AND a.state <> 'closed' ORDER BY s.user_id LIMIT $4`, feed, account, after, limit)
+}
+
+// RecipientOf is one user's own subscription.
+func (q *Q) RecipientOf(feed, userID string) (Recipient, error) {
+	return one(q, "RecipientOf", scanRecipient, `SELECT s.id, u.id, u.name, u.account_id, s.dir, s.mail, s.types
+		FROM subscriptions s JOIN users u ON u.id = s.user_id WHERE s.feed = $1 AND s.user_id = $2`, feed, userID)
 }
 
 // NewPublication is a publication's row.
 type NewPublication struct {
-	ID, Feed, Account, Name, IdempotencyKey, Actor string
-	Size                                           int64
-	SHA256                                         []byte
-	At                                             int64 // µs
+	ID, Feed, Account, Name, IdempotencyKey, Actor, Via string
+	Size                                                int64
+	SHA256                                              []byte
+	At                                                  int64 // µs
+	Placing                                             bool  // mailboxes are still to get it
 }
 
 // AddPublication records a publication; a repeated idempotency key is Exists.
 func (tx *Tx) AddPublication(p NewPublication) error {
-	_, err := tx.exec("AddPublication", `INSERT INTO publications (id, feed, account_id, name, size, sha256, idempotency_key, actor, published_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`, p.ID, p.Feed, p.Account, p.Name, p.Size, p.SHA256,
-		null(p.IdempotencyKey), p.Actor, p.At)
+	var upTo any
+	if p.Placing {
+		upTo = ""
+	}
+	_, err := tx.exec("AddPublication", `INSERT INTO publications (id, feed, account_id, name, size, sha256, idempotency_key, actor, via, published_at, placed_up_to)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`, p.ID, p.Feed, p.Account, p.Name, p.Size, p.SHA256,
+		null(p.IdempotencyKey), p.Actor, p.Via, p.At, upTo)
 	return err
 }
 
+// Placed notes up to which user id a publication was placed; done says that
+// every mailbox has it. upTo must still be where it was.
+func (tx *Tx) Placed(id, was, upTo string, done bool) error {
+	var now any = upTo
+	if done {
+		now = nil
+	}
+	return tx.execOne("Placed", `UPDATE publications SET placed_up_to = $3 WHERE id = $1 AND placed_up_to = $2`, id, was, now)
+}
+
+// PublicationRow is a publication as it is stored.
+type PublicationRow struct {
+	exchange.Publication
+	Actor    string
+	PlacedTo *string // nil: every mailbox has it
+	Key      string  // idempotency key
+}
+
+const publicationColumns = `SELECT p.id, p.feed, p.account_id, p.name, p.size, p.sha256, p.published_at, p.via, p.actor, p.placed_up_to, COALESCE(p.idempotency_key, ''),
+	(SELECT COUNT(*) FROM deliveries d WHERE d.publication_id = p.id) FROM publications p`
+
+func scanPublication(r *sql.Rows) (p PublicationRow, err error) {
+	var sum []byte
+	var at int64
+	var upTo sql.NullString
+	err = r.Scan(&p.ID, &p.Feed, &p.Account, &p.Name, &p.Size, &sum, &at, &p.Via, &p.Actor, &upTo, &p.Key, &p.Deliveries)
+	p.SHA256, p.PublishedAt = hex.EncodeToString(sum), exchange.FromMicros(at)
+	if upTo.Valid {
+		p.PlacedTo = &upTo.String
+	}
+	return p, err
+}
+
 // PublicationByKey finds what an idempotency key published before.
-func (q *Q) PublicationByKey(feed, key string) (exchange.Publication, error) {
-	return one(q, "PublicationByKey", func(r *sql.Rows) (p exchange.Publication, err error) {
-		var sum []byte
-		var at int64
-		err = r.Scan(&p.ID, &p.Feed, &p.Account, &p.Name, &p.Size, &sum, &at, &p.Deliveries)
-		p.SHA256, p.PublishedAt = hex.EncodeToString(sum), exchange.FromMicros(at)
-		return p, err
-	}, `SELECT p.id, p.feed, p.account_id, p.name, p.size, p.sha256, p.published_at,
-		(SELECT COUNT(*) FROM deliveries d WHERE d.publication_id = p.id)
-		FROM publications p WHERE p.feed = $1 AND p.idempotency_key = $2`, feed, key)
+func (q *Q) PublicationByKey(feed, key string) (PublicationRow, error) {
+	return one(q, "PublicationByKey", scanPublication, publicationColumns+` WHERE p.feed = $1 AND p.idempotency_key = $2`, feed, key)
+}
+
+// Publication finds one publication.
+func (q *Q) Publication(id string) (PublicationRow, error) {
+	return one(q, "Publication", scanPublication, publicationColumns+` WHERE p.id = $1`, id)
+}
+
+// LockPublication finds one publication and holds its row.
+func (tx *Tx) LockPublication(id string) (PublicationRow, error) {
+	lock := tx.s.dialect.lock
+	if lock != "" {
+		lock += " OF p"
+	}
+	return one(&tx.Q, "LockPublication", scanPublication, publicationColumns+` WHERE p.id = $1 `+lock, id)
+}
+
+// Unplaced lists publications that some mailboxes still lack.
+func (q *Q) Unplaced() ([]PublicationRow, error) {
+	return collect(q, "Unplaced", scanPublication, publicationColumns+` WHERE p.placed_up_to IS NOT NULL ORDER BY p.id`)
+}
+
+// PublicationsSince lists a feed's publications to an account, or to all, from
+// a time on, whose bytes are still there, the oldest first.
+func (q *Q) PublicationsSince(feed, account string, since int64) ([]PublicationRow, error) {
+	return collect(q, "PublicationsSince", scanPublication, publicationColumns+` JOIN blobs b ON b.id = p.id
+		WHERE p.feed = $1 AND p.published_at >= $3 AND p.account_id IN ('', $2) AND b.state = 'live' ORDER BY p.published_at, p.id`, feed, account, since)
+}
+
+// PublicationNames lists the names that were published into a feed in a time,
+// to an account, or to any when that is "".
+func (q *Q) PublicationNames(feed, account string, from, to int64) ([]string, error) {
+	return collect(q, "PublicationNames", func(r *sql.Rows) (name string, err error) { return name, r.Scan(&name) },
+		`SELECT name FROM publications WHERE feed = $1 AND ($2 = '' OR account_id IN ('', $2)) AND published_at >= $3 AND published_at < $4 LIMIT 10000`, feed, account, from, to)
 }
 
 // HasPublication reports whether a publication was committed.
@@ -115,6 +194,38 @@ func (q *Q) HasPublication(id string) (bool, error) {
 	var n int64
 	err := q.scanOne("HasPublication", `SELECT COUNT(*) FROM publications WHERE id = $1`, []any{id}, &n)
 	return n > 0, err
+}
+
+// Sequence reads how far a feed's numbers have come for an account, holding
+// the row; NotFound before the first.
+func (tx *Tx) Sequence(feed, account string) (exchange.Sequence, error) {
+	return one(&tx.Q, "Sequence", scanSequence, sequenceColumns+` AND account_id = $2 `+tx.s.dialect.lock, feed, account)
+}
+
+const sequenceColumns = `SELECT account_id, last, missing FROM feed_sequences WHERE feed = $1`
+
+func scanSequence(r *sql.Rows) (s exchange.Sequence, err error) {
+	var missing string
+	if err = r.Scan(&s.Account, &s.Last, &missing); err == nil {
+		err = json.Unmarshal([]byte(missing), &s.Missing)
+	}
+	return s, err
+}
+
+// Sequences lists how far a feed's numbers have come, by account.
+func (q *Q) Sequences(feed string) ([]exchange.Sequence, error) {
+	return collect(q, "Sequences", scanSequence, sequenceColumns+` ORDER BY account_id`, feed)
+}
+
+// PutSequence records how far a feed's numbers have come for an account.
+func (tx *Tx) PutSequence(feed string, s exchange.Sequence) error {
+	missing, err := json.Marshal(s.Missing)
+	if err != nil {
+		return exchange.Wrap("store.PutSequence", exchange.Internal, err)
+	}
+	_, err = tx.exec("PutSequence", `INSERT INTO feed_sequences (feed, account_id, last, missing) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (feed, account_id) DO UPDATE SET last = excluded.last, missing = excluded.missing`, feed, s.Account, s.Last, string(missing))
+	return err
 }
 
 // SubscribedFeed is a feed as one subscriber has it.
@@ -133,4 +244,16 @@ func (q *Q) SubscriptionsOf(userID string) ([]SubscribedFeed, error) {
 		return s, err
 	}, `SELECT s.id, s.feed, s.types, s.dir, f.retention, f.types FROM subscriptions s JOIN feeds f ON f.name = s.feed
 		WHERE s.user_id = $1 ORDER BY s.feed`, userID)
+}
+
+// SubscribedAccounts lists the accounts that have subscribers of a feed.
+func (q *Q) SubscribedAccounts(feed string) ([]string, error) {
+	return collect(q, "SubscribedAccounts", func(r *sql.Rows) (id string, err error) { return id, r.Scan(&id) },
+		`SELECT DISTINCT u.account_id FROM subscriptions s JOIN users u ON u.id = s.user_id WHERE s.feed = $1 ORDER BY u.account_id`, feed)
+}
+
+// Produces reports whether an account's users may publish into any feed.
+func (q *Q) Produces(account string) (yes bool, err error) {
+	err = q.scanOne("Produces", `SELECT CASE WHEN EXISTS (SELECT 1 FROM feeds WHERE producer = $1) THEN 1 ELSE 0 END`, []any{account}, &yes)
+	return yes, err
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"database/sql"
 	"encoding/hex"
 
@@ -88,10 +89,13 @@ func (tx *Tx) MoveFile(f File, dir, name string) error {
 		f.DirID, []byte(f.Name), dir, []byte(name))
 }
 
-// AdoptVersions makes the versions of one file those of another: what a
-// rename onto an existing name does to the history.
+// AdoptVersions makes the versions of one file those of another, and holds on
+// it too: what a rename onto an existing name does to the history.
 func (tx *Tx) AdoptVersions(from, to string) error {
-	_, err := tx.exec("AdoptVersions", `UPDATE versions SET file_id = $2 WHERE file_id = $1`, from, to)
+	if _, err := tx.exec("AdoptVersions", `UPDATE versions SET file_id = $2 WHERE file_id = $1`, from, to); err != nil {
+		return err
+	}
+	_, err := tx.exec("AdoptVersions", `UPDATE holds SET target = $2 WHERE kind = 'file' AND target = $1 AND released_at IS NULL`, from, to)
 	return err
 }
 
@@ -106,14 +110,31 @@ type Version struct {
 	ID, FileID, UserID, BlobID string
 	HashState                  []byte
 	Actor                      string
-	StoredAt                   int64 // µs
+	StoredAt                   int64  // µs
+	Class                      string // the retention policy that keeps it; "" for the default
 }
 
+const versionInsert = 8 // columns of a version
+
+var versionInserts = inserts(versionInsert, `INSERT INTO versions (id, file_id, user_id, blob_id, hash_state, actor, stored_at, class) VALUES`, "")
+
 // AddVersion records a version of a file. The blob's reference is taken apart.
-func (tx *Tx) AddVersion(v Version) error {
-	_, err := tx.exec("AddVersion", `INSERT INTO versions (id, file_id, user_id, blob_id, hash_state, actor, stored_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7)`, v.ID, v.FileID, v.UserID, v.BlobID, v.HashState, v.Actor, v.StoredAt)
-	return err
+func (tx *Tx) AddVersion(v Version) error { return tx.AddVersions([]Version{v}) }
+
+// AddVersions records versions.
+func (tx *Tx) AddVersions(list []Version) error {
+	for len(list) > 0 {
+		n := min(len(list), rowsAtOnce)
+		args := make([]any, 0, n*versionInsert)
+		for _, v := range list[:n] {
+			args = append(args, v.ID, v.FileID, v.UserID, v.BlobID, v.HashState, v.Actor, v.StoredAt, cmp.Or(v.Class, exchange.ClassDefault))
+		}
+		if _, err := tx.exec("AddVersions", versionInserts[n-1], args...); err != nil {
+			return err
+		}
+		list = list[n:]
+	}
+	return nil
 }
 
 // HasVersion reports whether a version was committed.
@@ -133,4 +154,16 @@ func (tx *Tx) DropVersion(id string, at int64) error {
 		return err
 	}
 	return tx.ReleaseBlob(blob, at)
+}
+
+// FileOfVersion finds the name that shows a version now; NotFound when none does.
+func (q *Q) FileOfVersion(versionID string) (File, error) {
+	return one(q, "FileOfVersion", scanFile, `SELECT f.dir_id, f.name, f.file_id, f.version_id, f.size, f.mtime, f.mode
+		FROM versions v JOIN files f ON f.file_id = v.file_id AND f.version_id = v.id WHERE v.id = $1`, versionID)
+}
+
+// VersionOfDelivery is the version that a delivery placed.
+func (q *Q) VersionOfDelivery(id string) (version string, err error) {
+	err = q.scanOne("VersionOfDelivery", `SELECT version_id FROM deliveries WHERE id = $1`, []any{id}, &version)
+	return version, err
 }

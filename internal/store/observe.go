@@ -2,41 +2,11 @@ package store
 
 import (
 	"database/sql"
-	"encoding/json"
 	"strconv"
 	"strings"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 )
-
-// Audit writes the row of a change, in the change's transaction. Names from
-// outside may be any bytes, which not every database takes as text, so they
-// are escaped.
-func (tx *Tx) Audit(r exchange.AuditRow) error {
-	detail := "{}"
-	if len(r.Detail) > 0 {
-		b, err := json.Marshal(r.Detail)
-		if err != nil {
-			return tx.s.wrap("Audit", err)
-		}
-		detail = string(b)
-	}
-	_, err := tx.exec("Audit", `INSERT INTO audit (id, at, actor, action, subject, user_id, detail) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-		r.ID, exchange.Micros(r.At), r.Actor, r.Action, exchange.Printable(r.Subject), r.User, detail)
-	return err
-}
-
-// AuditOf lists up to limit audit rows of a user after an id, in their order.
-func (q *Q) AuditOf(userID, after string, limit int) ([]exchange.AuditRow, error) {
-	return collect(q, "AuditOf", func(r *sql.Rows) (a exchange.AuditRow, err error) {
-		var at int64
-		var detail string
-		err = r.Scan(&a.ID, &at, &a.Actor, &a.Action, &a.Subject, &a.User, &detail)
-		a.At = exchange.FromMicros(at)
-		_ = json.Unmarshal([]byte(detail), &a.Detail) // damage reads as nothing said
-		return a, err
-	}, `SELECT id, at, actor, action, subject, user_id, detail FROM audit WHERE user_id = $1 AND id > $2 ORDER BY id LIMIT $3`, userID, after, limit)
-}
 
 const connectionColumns = `SELECT reference, at, address, user_name, client, algorithms, offered, methods, outcome, detail, logged_in,
 	fingerprint, session, user_id, ended_at, received, sent FROM connections`
@@ -167,4 +137,19 @@ func (tx *Tx) Count(name string, n int64) error {
 	_, err := tx.exec("Count", `INSERT INTO counters (name, value) VALUES ($1, $2)
 		ON CONFLICT (name) DO UPDATE SET value = counters.value + excluded.value`, name, n)
 	return err
+}
+
+// Refused sums up failed log-ins of one user name for one reason.
+type Refused struct {
+	User, Outcome    string
+	Times, Addresses int64
+}
+
+// RefusedBetween sums up failed connections of a time, the most frequent first.
+func (q *Q) RefusedBetween(from, to int64, limit int) ([]Refused, error) {
+	return collect(q, "RefusedBetween", func(r *sql.Rows) (v Refused, err error) {
+		err = r.Scan(&v.User, &v.Outcome, &v.Times, &v.Addresses)
+		return v, err
+	}, `SELECT user_name, outcome, COUNT(*), COUNT(DISTINCT address) FROM connections WHERE logged_in = 0 AND at >= $1 AND at < $2
+		GROUP BY user_name, outcome ORDER BY 3 DESC, 1, 2 LIMIT $3`, from, to, limit)
 }

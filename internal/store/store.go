@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"sync"
 
@@ -22,6 +23,7 @@ type Store struct {
 	dialect dialect
 	read    *sql.DB
 	write   *sql.DB
+	jobs    *sql.DB // the job library's
 
 	readStmts, writeStmts sync.Map  // SQLite: query text → *sql.Stmt
 	conn                  *sql.Conn // SQLite: the one that writes
@@ -38,12 +40,16 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		s.dialect = postgresDialect
 		if s.read, err = openPostgres(o.URL, 24); err == nil {
 			s.write = s.read
+			s.jobs, err = openPostgres(o.URL, 4)
 		}
 	} else {
 		s.dialect = sqliteDialect
 		file := filepath.Join(o.Dir, "sallyport.db")
 		if s.write, err = openSQLite(file, 1); err == nil {
 			s.read, err = openSQLite(file, 4)
+		}
+		if err == nil {
+			s.jobs, err = openSQLite(file, 1)
 		}
 	}
 	if err != nil {
@@ -60,6 +66,29 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	return s, nil
 }
 
+// Inspect opens an existing database to read it, changing nothing: not even its
+// schema, which must be of this release.
+func Inspect(ctx context.Context, o Options) (*Store, error) {
+	s := &Store{}
+	s.queue.idle = sync.NewCond(&s.queue.mu)
+	var err error
+	if o.URL != "" {
+		s.dialect = postgresDialect
+		s.read, err = openPostgres(o.URL, 4)
+	} else {
+		s.dialect = sqliteDialect
+		file := filepath.Join(o.Dir, "sallyport.db")
+		if _, err = os.Stat(file); err != nil {
+			return nil, exchange.E("store.Inspect", exchange.NotFound, "There is no database in %s.", o.Dir)
+		}
+		s.read, err = openSQLite(file, 4)
+	}
+	if err != nil {
+		return nil, exchange.Wrap("store.Inspect", exchange.Unavailable, errors.Join(err, s.Close()))
+	}
+	return s, exchange.Wrap("store.Inspect", exchange.Unavailable, s.read.PingContext(ctx))
+}
+
 // Close finishes what was taken in and closes the database.
 func (s *Store) Close() error {
 	s.queue.close()
@@ -72,6 +101,9 @@ func (s *Store) Close() error {
 	}
 	if s.write != nil && s.write != s.read {
 		errs = append(errs, s.write.Close())
+	}
+	if s.jobs != nil {
+		errs = append(errs, s.jobs.Close())
 	}
 	return errors.Join(errs...)
 }

@@ -25,6 +25,11 @@ func (q *Q) User(name string) (exchange.User, error) {
 	return one(q, "User", scanUser, userColumns+` WHERE u.name = $1`, name)
 }
 
+// UserByID finds a user by id.
+func (q *Q) UserByID(id string) (exchange.User, error) {
+	return one(q, "UserByID", scanUser, userColumns+` WHERE u.id = $1`, id)
+}
+
 // Users lists the users of an account, or of all when account is "".
 func (q *Q) Users(account string) ([]exchange.User, error) {
 	return collect(q, "Users", scanUser, userColumns+` WHERE $1 = '' OR u.account_id = $1 ORDER BY u.name`, account)

@@ -1,0 +1,115 @@
+package exchange
+
+import "time"
+
+// ClassDefault is the class of versions that no other policy keeps.
+const ClassDefault = "default"
+
+// RetentionPolicy says how long files of a class stay.
+type RetentionPolicy struct {
+	Class  string `json:"class" doc:"default, feed:NAME, user:NAME, folder:/PATH, folder:USER:/PATH"`
+	Feed   string `json:"feed,omitempty"`
+	User   string `json:"user,omitempty" doc:"Username"`
+	Folder string `json:"folder,omitempty"`
+	Keep   string `json:"keep" doc:"How long from when a file was stored: 90d, 12mo, 7y"`
+	UserID string `json:"-"`
+}
+
+// What a hold is on.
+const (
+	HoldAccount = "account"
+	HoldUser    = "user"
+	HoldFeed    = "feed"
+	HoldFile    = "file"
+)
+
+// Hold keeps files from being removed, whatever their age.
+type Hold struct {
+	ID         string     `json:"id"`
+	Kind       string     `json:"kind" enum:"account,user,feed,file"`
+	Target     string     `json:"-"`
+	Label      string     `json:"target" doc:"Account ID, username, feed, or user:/path of a file"`
+	Reason     string     `json:"reason"`
+	Actor      string     `json:"actor"`
+	At         time.Time  `json:"at"`
+	ReleasedAt *time.Time `json:"released_at,omitempty"`
+	ReleasedBy string     `json:"released_by,omitempty"`
+}
+
+// Kinds of runs, and their states.
+const (
+	RunRegular = "regular"
+	RunClosing = "closing" // of an account that was closed
+
+	RunAnnounced = "announced"
+	RunRunning   = "running"
+	RunDone      = "done"
+	RunCancelled = "cancelled"
+)
+
+// RetentionRun is one purge: what its notice names, and what became of it.
+type RetentionRun struct {
+	ID           string     `json:"id"`
+	Kind         string     `json:"kind" enum:"regular,closing"`
+	Account      string     `json:"account,omitempty" doc:"Of a closing one"`
+	DueAt        time.Time  `json:"due_at"`
+	State        string     `json:"state" enum:"announced,running,done,cancelled"`
+	Confirm      string     `json:"confirm,omitempty" doc:"Why an administrator must confirm it"`
+	ConfirmedAt  *time.Time `json:"confirmed_at,omitempty"`
+	ConfirmedBy  string     `json:"confirmed_by,omitempty"`
+	CreatedAt    time.Time  `json:"created_at"`
+	StartedAt    *time.Time `json:"started_at,omitempty"`
+	FinishedAt   *time.Time `json:"finished_at,omitempty"`
+	Files        int64      `json:"files" doc:"Named in its notices"`
+	Bytes        int64      `json:"bytes"`
+	RemovedFiles int64      `json:"removed_files"`
+	RemovedBytes int64      `json:"removed_bytes"`
+	Report       string     `json:"report,omitempty" doc:"The signed removal report"`
+	ListKey      string     `json:"-"`
+}
+
+// States of what a run names.
+const (
+	ItemNamed   = "named"
+	ItemRemoved = "removed"
+	ItemHeld    = "held" // a hold kept it
+	ItemKept    = "kept" // it is not due any more, or nobody was reached
+	ItemGone    = "gone" // somebody else removed it first
+)
+
+// RetentionItem is one version that a run names.
+type RetentionItem struct {
+	Account  string    `json:"account"`
+	User     string    `json:"user" doc:"Username"`
+	Path     string    `json:"path"`
+	Size     int64     `json:"size"`
+	SHA256   string    `json:"sha256"`
+	Class    string    `json:"class" doc:"The policy that it is due by"`
+	StoredAt time.Time `json:"stored_at"`
+	Fetched  string    `json:"fetched,omitempty" doc:"Of a delivery or a received file: its state"`
+	State    string    `json:"state" enum:"named,removed,held,kept,gone"`
+	Why      string    `json:"why,omitempty"`
+	Version  string    `json:"version"`
+	UserID   string    `json:"-"`
+	Sum      []byte    `json:"-"`
+}
+
+// RetentionNotice is what an account's people were told before a run.
+type RetentionNotice struct {
+	ID      string    `json:"id"`
+	Run     string    `json:"run"`
+	Account string    `json:"account"`
+	Mark    string    `json:"mark" enum:"first,reminder,final"`
+	At      time.Time `json:"at"`
+	Text    string    `json:"text"`
+	ToldBy  string    `json:"told_by,omitempty" doc:"Who told them by hand"`
+	Reached bool      `json:"reached" doc:"At least one mail arrived, or somebody told them"`
+	Mails   []Mailed  `json:"mails"`
+}
+
+// Mailed is how one mail went.
+type Mailed struct {
+	To    string `json:"to"`
+	State string `json:"state" enum:"new,queued,sent,dead,bounced"`
+	Error string `json:"error,omitempty"`
+}

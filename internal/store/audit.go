@@ -1,0 +1,229 @@
+package store
+
+import (
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+)
+
+// Audit writes the row of a change, in the change's transaction. Names from
+// outside may be any bytes, which not every database takes as text, so they
+// are escaped.
+func (tx *Tx) Audit(r exchange.AuditRow) error {
+	detail := "{}"
+	if len(r.Detail) > 0 {
+		b, err := json.Marshal(r.Detail)
+		if err != nil {
+			return tx.s.wrap("Audit", err)
+		}
+		detail = string(b)
+	}
+	_, err := tx.exec("Audit", `INSERT INTO audit (id, at, actor, action, subject, user_id, detail) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+		r.ID, exchange.Micros(r.At), exchange.Printable(r.Actor), r.Action, exchange.Printable(r.Subject), r.User, detail)
+	return err
+}
+
+const auditColumns = `SELECT id, at, actor, action, subject, user_id, detail FROM audit`
+
+func scanAudit(r *sql.Rows) (a exchange.AuditRow, err error) {
+	var at int64
+	var detail string
+	err = r.Scan(&a.ID, &at, &a.Actor, &a.Action, &a.Subject, &a.User, &detail)
+	a.At = exchange.FromMicros(at)
+	_ = json.Unmarshal([]byte(detail), &a.Detail) // damage reads as nothing said
+	return a, err
+}
+
+// AuditOf lists up to limit audit rows of a user after an id, in their order.
+func (q *Q) AuditOf(userID, after string, limit int) ([]exchange.AuditRow, error) {
+	return collect(q, "AuditOf", scanAudit, auditColumns+` WHERE user_id = $1 AND id > $2 ORDER BY id LIMIT $3`, userID, after, limit)
+}
+
+// AuditAbout lists audit rows with a subject, in their order.
+func (q *Q) AuditAbout(subject string, limit int) ([]exchange.AuditRow, error) {
+	return collect(q, "AuditAbout", scanAudit, auditColumns+` WHERE subject = $1 ORDER BY id LIMIT $2`, subject, limit)
+}
+
+// LogRow is an audit row as the log has it: Detail is the stored text.
+type LogRow struct {
+	Seq                                  int64 // -1 while it is not sealed
+	ID                                   string
+	At                                   int64 // µs
+	Actor, Action, Subject, User, Detail string
+}
+
+const logColumns = `SELECT COALESCE(seq, -1), id, at, actor, action, subject, user_id, detail FROM audit`
+
+func scanLogRow(r *sql.Rows) (v LogRow, err error) {
+	err = r.Scan(&v.Seq, &v.ID, &v.At, &v.Actor, &v.Action, &v.Subject, &v.User, &v.Detail)
+	return v, err
+}
+
+// Unsealed lists rows that have no number yet, in the order of their ids.
+func (q *Q) Unsealed(limit int) ([]LogRow, error) {
+	return collect(q, "Unsealed", scanLogRow, logColumns+` WHERE seq IS NULL ORDER BY id LIMIT $1`, limit)
+}
+
+// CountUnsealed counts them, and says when the oldest was written; 0 if none.
+func (q *Q) CountUnsealed() (n, oldest int64, err error) {
+	err = q.scanOne("CountUnsealed", `SELECT COUNT(*), COALESCE(MIN(at), 0) FROM audit WHERE seq IS NULL`, nil, &n, &oldest)
+	return n, oldest, err
+}
+
+// LogRows lists sealed rows from a number on, in the log's order.
+func (q *Q) LogRows(from int64, limit int) ([]LogRow, error) {
+	return collect(q, "LogRows", scanLogRow, logColumns+` WHERE seq >= $1 ORDER BY seq LIMIT $2`, from, limit)
+}
+
+// LogAt is the number of the first sealed row written at a time or later; past
+// the end when there is none.
+func (q *Q) LogAt(at, size int64) (seq int64, err error) {
+	err = q.scanOne("LogAt", `SELECT COALESCE((SELECT MIN(seq) FROM audit WHERE seq IS NOT NULL AND id >= $1), $2)`,
+		[]any{exchange.FirstID(exchange.FromMicros(at)), size}, &seq)
+	return seq, err
+}
+
+// LockCounter reads a counter and holds its row until the transaction ends.
+func (tx *Tx) LockCounter(name string) (n int64, err error) {
+	err = tx.scanOne("LockCounter", `SELECT value FROM counters WHERE name = $1 `+tx.s.dialect.lock, []any{name}, &n)
+	return n, err
+}
+
+// SetCounter gives a counter a value.
+func (tx *Tx) SetCounter(name string, n int64) error {
+	return tx.execOne("SetCounter", `UPDATE counters SET value = $2 WHERE name = $1`, name, n)
+}
+
+// sealAtOnce bounds the parameters of one statement.
+const sealAtOnce = 250
+
+// NumberRows gives audit rows their numbers, from first on.
+func (tx *Tx) NumberRows(rows []LogRow, first int64) error {
+	for len(rows) > 0 {
+		n := min(len(rows), sealAtOnce)
+		var b strings.Builder
+		args := make([]any, 0, 2*n)
+		for i, r := range rows[:n] {
+			if i > 0 {
+				b.WriteString(", ")
+			}
+			fmt.Fprintf(&b, "(CAST($%d AS TEXT), CAST($%d AS BIGINT))", 2*i+1, 2*i+2)
+			args = append(args, r.ID, first+int64(i))
+		}
+		done, err := tx.exec("NumberRows", `WITH v (id, seq) AS (VALUES `+b.String()+`)
+			UPDATE audit SET seq = v.seq FROM v WHERE audit.id = v.id AND audit.seq IS NULL`, args...)
+		if err != nil {
+			return err
+		}
+		if done != int64(n) {
+			return exchange.E("store.NumberRows", exchange.Conflict, "Somebody else is sealing.")
+		}
+		rows, first = rows[n:], first+int64(n)
+	}
+	return nil
+}
+
+// AddHashes appends hashes of the log's tree, from an index on.
+func (tx *Tx) AddHashes(first int64, hashes [][]byte) error {
+	for len(hashes) > 0 {
+		n := min(len(hashes), sealAtOnce)
+		args := make([]any, 0, 2*n)
+		for i, h := range hashes[:n] {
+			args = append(args, first+int64(i), h)
+		}
+		if _, err := tx.exec("AddHashes", `INSERT INTO audit_hashes (idx, hash) VALUES `+placeholders(n, 2), args...); err != nil {
+			return err
+		}
+		hashes, first = hashes[n:], first+int64(n)
+	}
+	return nil
+}
+
+// Hash reads one hash of the log's tree by its index.
+func (q *Q) Hash(idx int64) (h []byte, err error) {
+	err = q.scanOne("Hash", `SELECT hash FROM audit_hashes WHERE idx = $1`, []any{idx}, &h)
+	return h, err
+}
+
+// Checkpoint is a signed statement of what the log was.
+type Checkpoint struct {
+	Size int64
+	At   int64 // µs
+	Note string
+	Sent bool
+}
+
+const checkpointColumns = `SELECT size, at, note, sent FROM checkpoints`
+
+func scanCheckpoint(r *sql.Rows) (c Checkpoint, err error) {
+	err = r.Scan(&c.Size, &c.At, &c.Note, &c.Sent)
+	return c, err
+}
+
+// AddCheckpoint records a checkpoint.
+func (tx *Tx) AddCheckpoint(c Checkpoint) error {
+	_, err := tx.exec("AddCheckpoint", `INSERT INTO checkpoints (size, at, note, sent) VALUES ($1, $2, $3, 0)`, c.Size, c.At, c.Note)
+	return err
+}
+
+// LastCheckpoint is the newest one; NotFound before the first.
+func (q *Q) LastCheckpoint() (Checkpoint, error) {
+	return one(q, "LastCheckpoint", scanCheckpoint, checkpointColumns+` ORDER BY size DESC LIMIT 1`)
+}
+
+// CheckpointsAfter lists checkpoints of logs longer than size, in order.
+func (q *Q) CheckpointsAfter(size int64, limit int) ([]Checkpoint, error) {
+	return collect(q, "CheckpointsAfter", scanCheckpoint, checkpointColumns+` WHERE size > $1 ORDER BY size LIMIT $2`, size, limit)
+}
+
+// CheckpointSent notes that a checkpoint has left the machine.
+func (tx *Tx) CheckpointSent(size int64) error {
+	return tx.execOne("CheckpointSent", `UPDATE checkpoints SET sent = 1 WHERE size = $1`, size)
+}
+
+// LastSent is when the newest checkpoint that has left the machine was made; 0 if none has.
+func (q *Q) LastSent() (at int64, err error) {
+	err = q.scanOne("LastSent", `SELECT COALESCE((SELECT MAX(at) FROM checkpoints WHERE sent = 1), 0)`, nil, &at)
+	return at, err
+}
+
+// DropCheckpoints removes checkpoints by size.
+func (tx *Tx) DropCheckpoints(sizes []int64) error {
+	for _, size := range sizes {
+		if _, err := tx.exec("DropCheckpoints", `DELETE FROM checkpoints WHERE size = $1`, size); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ExpireAudit removes the payload of rows below a number, as many as one call
+// may; their hashes stay.
+func (tx *Tx) ExpireAudit(below int64) (int64, error) {
+	return tx.exec("ExpireAudit", `DELETE FROM audit WHERE seq IN (SELECT seq FROM audit WHERE seq IS NOT NULL AND seq < $1 ORDER BY seq LIMIT $2)`, below, pruneAtOnce)
+}
+
+// TakeLease makes holder the one who does something until a time, unless
+// another is until then. It reports whether holder has it now.
+func (tx *Tx) TakeLease(name, holder string, now, until int64) (bool, error) {
+	n, err := tx.exec("TakeLease", `INSERT INTO leases (name, holder, until) VALUES ($1, $2, $3)
+		ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until
+		WHERE leases.holder = excluded.holder OR leases.until < $4`, name, holder, until, now)
+	return n == 1, err
+}
+
+// Setting reads what the deployment remembers under a name; "" if nothing.
+func (q *Q) Setting(name string) (v string, err error) {
+	err = q.scanOne("Setting", `SELECT COALESCE((SELECT value FROM settings WHERE name = $1), '')`, []any{name}, &v)
+	return v, err
+}
+
+// SetSetting remembers a value under a name.
+func (tx *Tx) SetSetting(name, value string) error {
+	_, err := tx.exec("SetSetting", `INSERT INTO settings (name, value) VALUES ($1, $2)
+		ON CONFLICT (name) DO UPDATE SET value = excluded.value`, name, value)
+	return err
+}

@@ -1,0 +1,58 @@
+package store
+
+import (
+	"database/sql"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+)
+
+const expectationColumns = `SELECT e.id, e.name, e.user_id, COALESCE(u.name, ''), e.feed, e.account_id, e.glob, e.at_least, e.days, e.clock, e.zone,
+	e.created_at, e.checked_at, e.state, e.due_at, e.since, e.changed_at FROM expectations e LEFT JOIN users u ON u.id = e.user_id`
+
+func scanExpectation(r *sql.Rows) (e exchange.Expectation, err error) {
+	var created, checked int64
+	var due, since, changed sql.NullInt64
+	err = r.Scan(&e.ID, &e.Name, &e.UserID, &e.User, &e.Feed, &e.Account, &e.Glob, &e.AtLeast, &e.Days, &e.Clock, &e.Zone,
+		&created, &checked, &e.State, &due, &since, &changed)
+	e.CreatedAt, e.CheckedAt = exchange.FromMicros(created), exchange.FromMicros(checked)
+	e.DueAt, e.Since, e.ChangedAt = timePtr(due), timePtr(since), timePtr(changed)
+	return e, err
+}
+
+// Expectations lists every expectation by name.
+func (q *Q) Expectations() ([]exchange.Expectation, error) {
+	return collect(q, "Expectations", scanExpectation, expectationColumns+` ORDER BY e.name`)
+}
+
+// Expectation finds one by name.
+func (q *Q) Expectation(name string) (exchange.Expectation, error) {
+	return one(q, "Expectation", scanExpectation, expectationColumns+` WHERE e.name = $1`, name)
+}
+
+// LockExpectation finds one by id and holds its row.
+func (tx *Tx) LockExpectation(id string) (exchange.Expectation, error) {
+	lock := tx.s.dialect.lock
+	if lock != "" {
+		lock += " OF e"
+	}
+	return one(&tx.Q, "LockExpectation", scanExpectation, expectationColumns+` WHERE e.id = $1 `+lock, id)
+}
+
+// AddExpectation records an expectation.
+func (tx *Tx) AddExpectation(e exchange.Expectation) error {
+	_, err := tx.exec("AddExpectation", `INSERT INTO expectations (id, name, user_id, feed, account_id, glob, at_least, days, clock, zone, created_at, checked_at, state)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`, e.ID, e.Name, e.UserID, e.Feed, e.Account, e.Glob, e.AtLeast, e.Days, e.Clock, e.Zone,
+		exchange.Micros(e.CreatedAt), exchange.Micros(e.CheckedAt), e.State)
+	return err
+}
+
+// JudgeExpectation records how an expectation stands.
+func (tx *Tx) JudgeExpectation(e exchange.Expectation) error {
+	return tx.execOne("JudgeExpectation", `UPDATE expectations SET checked_at = $2, state = $3, due_at = $4, since = $5, changed_at = $6 WHERE id = $1`,
+		e.ID, exchange.Micros(e.CheckedAt), e.State, timeNull(e.DueAt), timeNull(e.Since), timeNull(e.ChangedAt))
+}
+
+// RemoveExpectation forgets one.
+func (tx *Tx) RemoveExpectation(name string) error {
+	return tx.execOne("RemoveExpectation", `DELETE FROM expectations WHERE name = $1`, name)
+}

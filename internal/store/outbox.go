@@ -1,0 +1,254 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+)
+
+// Emit writes an event with the change that it tells of.
+func (tx *Tx) Emit(e exchange.Event) error {
+	body, err := json.Marshal(e)
+	if err != nil {
+		return exchange.Wrap("store.Emit", exchange.Internal, err)
+	}
+	_, err = tx.exec("Emit", `INSERT INTO outbox (id, at, type, body) VALUES ($1, $2, $3, $4)`, e.ID, exchange.Micros(e.At), e.Type, string(body))
+	return err
+}
+
+// Outbox takes events on their way out, the oldest first, holding their rows.
+func (tx *Tx) Outbox(limit int) ([]exchange.Event, error) {
+	lock := tx.s.dialect.lock
+	if lock != "" {
+		lock += " SKIP LOCKED"
+	}
+	return collect(&tx.Q, "Outbox", func(r *sql.Rows) (e exchange.Event, err error) {
+		var body string
+		if err = r.Scan(&body); err == nil {
+			err = json.Unmarshal([]byte(body), &e)
+		}
+		return e, err
+	}, `SELECT body FROM outbox ORDER BY id LIMIT $1 `+lock, limit)
+}
+
+// Emitted removes events that were handed out.
+func (tx *Tx) Emitted(events []exchange.Event) error {
+	for len(events) > 0 {
+		n := min(len(events), sealAtOnce)
+		args := make([]any, n)
+		marks := make([]string, n)
+		for i, e := range events[:n] {
+			args[i], marks[i] = e.ID, fmt.Sprintf("$%d", i+1)
+		}
+		if _, err := tx.exec("Emitted", `DELETE FROM outbox WHERE id IN (`+strings.Join(marks, ", ")+`)`, args...); err != nil {
+			return err
+		}
+		events = events[n:]
+	}
+	return nil
+}
+
+// HasEvents reports whether any event waits.
+func (q *Q) HasEvents() (bool, error) {
+	var n int64
+	err := q.scanOne("HasEvents", `SELECT (SELECT COUNT(*) FROM (SELECT 1 FROM outbox LIMIT 1) o) + (SELECT COUNT(*) FROM (SELECT 1 FROM messages WHERE state = 'new' LIMIT 1) m)`, nil, &n)
+	return n > 0, err
+}
+
+// Queue says how much waits.
+func (q *Q) Queue() (v exchange.Queue, err error) {
+	var events, messages int64
+	err = q.scanOne("Queue", `SELECT (SELECT COUNT(*) FROM outbox), (SELECT COALESCE(MIN(at), 0) FROM outbox),
+		(SELECT COUNT(*) FROM messages WHERE state IN ('new', 'queued')), (SELECT COALESCE(MIN(created_at), 0) FROM messages WHERE state IN ('new', 'queued')),
+		(SELECT COUNT(*) FROM messages WHERE state = 'dead')`, nil, &v.Events, &events, &v.Waiting, &messages, &v.Dead)
+	oldest := events
+	if oldest == 0 || messages > 0 && messages < oldest {
+		oldest = messages
+	}
+	if oldest > 0 {
+		at := exchange.FromMicros(oldest)
+		v.OldestAt = &at
+	}
+	return v, err
+}
+
+const webhookColumns = `SELECT name, url, secret, old_secret, events, enabled, created_at, note FROM webhooks`
+
+func scanWebhook(r *sql.Rows) (w exchange.Webhook, err error) {
+	var events string
+	var created int64
+	err = r.Scan(&w.Name, &w.URL, &w.Secret, &w.OldSecret, &events, &w.Enabled, &created, &w.Note)
+	w.Events, w.CreatedAt = list(events), exchange.FromMicros(created)
+	return w, err
+}
+
+// Webhooks lists every receiver by name, with their secrets.
+func (q *Q) Webhooks() ([]exchange.Webhook, error) {
+	return collect(q, "Webhooks", scanWebhook, webhookColumns+` ORDER BY name`)
+}
+
+// Webhook finds one receiver, with its secrets.
+func (q *Q) Webhook(name string) (exchange.Webhook, error) {
+	return one(q, "Webhook", scanWebhook, webhookColumns+` WHERE name = $1`, name)
+}
+
+// AddWebhook records a receiver.
+func (tx *Tx) AddWebhook(w exchange.Webhook) error {
+	_, err := tx.exec("AddWebhook", `INSERT INTO webhooks (name, url, secret, old_secret, events, enabled, created_at, note)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`, w.Name, w.URL, w.Secret, w.OldSecret, jsonList(w.Events), flag(w.Enabled), exchange.Micros(w.CreatedAt), w.Note)
+	return err
+}
+
+// SetWebhook changes a receiver.
+func (tx *Tx) SetWebhook(w exchange.Webhook) error {
+	return tx.execOne("SetWebhook", `UPDATE webhooks SET url = $2, secret = $3, old_secret = $4, events = $5, enabled = $6, note = $7 WHERE name = $1`,
+		w.Name, w.URL, w.Secret, w.OldSecret, jsonList(w.Events), flag(w.Enabled), w.Note)
+}
+
+// RemoveWebhook forgets a receiver, and what was still to be sent to it.
+func (tx *Tx) RemoveWebhook(name string) error {
+	if _, err := tx.exec("RemoveWebhook", `DELETE FROM messages WHERE channel = 'webhook' AND target = $1 AND state <> 'sent'`, name); err != nil {
+		return err
+	}
+	return tx.execOne("RemoveWebhook", `DELETE FROM webhooks WHERE name = $1`, name)
+}
+
+const messageColumns = `SELECT id, channel, target, event_id, kind, ref, contact_id, subject, body, html, state, attempts, error,
+	created_at, tried_at, sent_at FROM messages`
+
+func scanMessage(r *sql.Rows) (m exchange.Message, err error) {
+	var created int64
+	var tried, sent sql.NullInt64
+	err = r.Scan(&m.ID, &m.Channel, &m.Target, &m.EventID, &m.Kind, &m.Ref, &m.ContactID, &m.Subject, &m.Body, &m.HTML, &m.State, &m.Attempts, &m.Error,
+		&created, &tried, &sent)
+	m.CreatedAt, m.TriedAt, m.SentAt = exchange.FromMicros(created), timePtr(tried), timePtr(sent)
+	return m, err
+}
+
+// AddMessage records something to send.
+func (tx *Tx) AddMessage(m exchange.Message) error {
+	_, err := tx.exec("AddMessage", `INSERT INTO messages (id, channel, target, event_id, kind, ref, contact_id, subject, body, html, state, attempts, error, created_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'new', 0, '', $11)`, m.ID, m.Channel, m.Target, m.EventID, m.Kind, m.Ref, m.ContactID, m.Subject,
+		m.Body, m.HTML, exchange.Micros(m.CreatedAt))
+	return err
+}
+
+// Message finds one message.
+func (q *Q) Message(id string) (exchange.Message, error) {
+	return one(q, "Message", scanMessage, messageColumns+` WHERE id = $1`, id)
+}
+
+// MessageFilter chooses messages; empty fields choose all.
+type MessageFilter struct {
+	Channel, State, Target, Ref string
+	Before                      string // id: only older ones
+	Limit                       int
+}
+
+// Messages lists messages, the newest first.
+func (q *Q) Messages(f MessageFilter) ([]exchange.Message, error) {
+	return collect(q, "Messages", scanMessage, messageColumns+` WHERE ($1 = '' OR id < $1) AND ($2 = '' OR channel = $2) AND ($3 = '' OR state = $3)
+		AND ($4 = '' OR target = $4) AND ($5 = '' OR ref = $5) ORDER BY id DESC LIMIT $6`, f.Before, f.Channel, f.State, f.Target, f.Ref, f.Limit)
+}
+
+// Tried records how a try to send went.
+func (tx *Tx) Tried(id, state, fault string, at int64) error {
+	var sent any
+	if state == exchange.MessageSent {
+		sent = at
+	}
+	return tx.execOne("Tried", `UPDATE messages SET state = $2, error = $3, attempts = attempts + 1, tried_at = $4, sent_at = $5 WHERE id = $1`,
+		id, state, fault, at, sent)
+}
+
+// Resend makes a message new again.
+func (tx *Tx) Resend(id string) error {
+	return tx.execOne("Resend", `UPDATE messages SET state = 'new', attempts = 0, error = '' WHERE id = $1 AND state IN ('dead', 'bounced', 'sent')`, id)
+}
+
+// Bounced marks mails to an address that came back since a time, and returns how many.
+func (tx *Tx) Bounced(address string, since int64, fault string) (int64, error) {
+	return tx.exec("Bounced", `UPDATE messages SET state = 'bounced', error = $3 WHERE channel = 'mail' AND LOWER(target) = LOWER($1)
+		AND created_at >= $2 AND state = 'sent'`, address, since, fault)
+}
+
+// PruneMessages removes messages from before a time that wait for nothing.
+func (tx *Tx) PruneMessages(before int64) (int64, error) {
+	return tx.exec("PruneMessages", `DELETE FROM messages WHERE id IN
+		(SELECT id FROM messages WHERE created_at < $1 AND state IN ('sent', 'dead', 'bounced') LIMIT $2)`, before, pruneAtOnce)
+}
+
+// NoticeMailed marks an open notice as told by mail; NotFound when it was.
+func (tx *Tx) NoticeMailed(id string, at int64) error {
+	return tx.execOne("NoticeMailed", `UPDATE notices SET done_at = $2, mailed_at = $2 WHERE id = $1 AND done_at IS NULL`, id, at)
+}
+
+// Jobs is the pool that the job library works on; it is closed with the store.
+func (s *Store) Jobs() *sql.DB { return s.jobs }
+
+// Single reports whether the database has one writer at a time: SQLite.
+func (s *Store) Single() bool { return s.dialect.single }
+
+// NewMessages lists messages that have no job yet, in the job library's own
+// transaction, which then makes their jobs and marks them queued.
+func (s *Store) NewMessages(ctx context.Context, tx *sql.Tx, limit int) (ids, channels []string, err error) {
+	lock := s.dialect.lock
+	if lock != "" {
+		lock += " SKIP LOCKED"
+	}
+	rows, err := tx.QueryContext(ctx, `SELECT id, channel FROM messages WHERE state = 'new' ORDER BY id LIMIT $1 `+lock, limit)
+	if err != nil {
+		return nil, nil, s.wrap("NewMessages", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id, channel string
+		if err := rows.Scan(&id, &channel); err != nil {
+			return nil, nil, s.wrap("NewMessages", err)
+		}
+		ids, channels = append(ids, id), append(channels, channel)
+	}
+	return ids, channels, s.wrap("NewMessages", rows.Err())
+}
+
+// QueuedMessage marks a message as having its job.
+func (s *Store) QueuedMessage(ctx context.Context, tx *sql.Tx, id string) error {
+	_, err := tx.ExecContext(ctx, `UPDATE messages SET state = 'queued' WHERE id = $1 AND state = 'new'`, id)
+	return s.wrap("QueuedMessage", err)
+}
+
+// Digest is something that a user's technical contacts hear of once an hour.
+type Digest struct {
+	ID, UserID, Kind, Detail string
+	At                       int64 // µs
+}
+
+// AddDigest remembers something for the next digest.
+func (tx *Tx) AddDigest(d Digest) error {
+	_, err := tx.exec("AddDigest", `INSERT INTO digests (id, user_id, at, kind, detail) VALUES ($1, $2, $3, $4, $5)`, d.ID, d.UserID, d.At, d.Kind, d.Detail)
+	return err
+}
+
+// DigestUsers lists users with something from before a time.
+func (q *Q) DigestUsers(before int64, limit int) ([]string, error) {
+	return collect(q, "DigestUsers", func(r *sql.Rows) (id string, err error) { return id, r.Scan(&id) },
+		`SELECT DISTINCT user_id FROM digests WHERE id < $1 ORDER BY user_id LIMIT $2`, exchange.FirstID(exchange.FromMicros(before)), limit)
+}
+
+// TakeDigest lists and removes what a user's digest of a kind says from before a time.
+func (tx *Tx) TakeDigest(userID string, before int64, kind string) ([]Digest, error) {
+	edge := exchange.FirstID(exchange.FromMicros(before))
+	all, err := collect(&tx.Q, "TakeDigest", func(r *sql.Rows) (d Digest, err error) {
+		err = r.Scan(&d.ID, &d.UserID, &d.At, &d.Kind, &d.Detail)
+		return d, err
+	}, `SELECT id, user_id, at, kind, detail FROM digests WHERE user_id = $1 AND id < $2 AND kind = $3 ORDER BY id`, userID, edge, kind)
+	if err != nil || len(all) == 0 {
+		return nil, err
+	}
+	_, err = tx.exec("TakeDigest", `DELETE FROM digests WHERE user_id = $1 AND id < $2 AND kind = $3`, userID, edge, kind)
+	return all, err
+}
