@@ -1,0 +1,86 @@
+// Package proof makes what others can check without us: receipts, removal
+// reports and the checkpoints of the audit log.
+//
+// Each is a signed note (golang.org/x/mod/sumdb/note): lines that people can
+// read, an empty line, and an Ed25519 signature of the deployment's key. Whoever
+// has the public key can verify it anywhere, offline. document.go is their
+// form, tree.go the arithmetic of the log.
+package proof
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+)
+
+// Key signs in the name of one deployment.
+type Key struct {
+	signer note.Signer
+	public string
+}
+
+// NewKey makes a deployment's signing key. The private text must be kept
+// secret; name, without spaces or "+", says whose it is.
+func NewKey(rand io.Reader, name string) (private, public string, err error) {
+	if name == "" || strings.ContainsAny(name, " +\t\n") || exchange.Printable(name) != name {
+		return "", "", exchange.E("proof.NewKey", exchange.Invalid, "%q cannot be a signer's name.", exchange.Printable(name))
+	}
+	private, public, err = note.GenerateKey(rand, name)
+	return private, public, exchange.Wrap("proof.NewKey", exchange.Internal, err)
+}
+
+// ReadKey reads a private key's text, with the public one that belongs to it.
+func ReadKey(private, public string) (*Key, error) {
+	const op = "proof.ReadKey"
+	s, err := note.NewSigner(strings.TrimSpace(private))
+	if err != nil {
+		return nil, exchange.E(op, exchange.Invalid, "The signing key cannot be read.")
+	}
+	public = strings.TrimSpace(public)
+	v, err := note.NewVerifier(public)
+	if err != nil || v.Name() != s.Name() || v.KeyHash() != s.KeyHash() {
+		return nil, exchange.E(op, exchange.Invalid, "The public half of the signing key is missing or belongs to another.")
+	}
+	return &Key{s, public}, nil
+}
+
+// Public is what others need to verify: one line, <name>+<hash>+<key>.
+func (k *Key) Public() string { return k.public }
+
+// Name is the signer's name.
+func (k *Key) Name() string { return k.signer.Name() }
+
+// sign makes a signed note of a text that ends with a newline.
+func (k *Key) sign(text string) (string, error) {
+	b, err := note.Sign(&note.Note{Text: text}, k.signer)
+	return string(b), exchange.Wrap("proof.sign", exchange.Internal, err)
+}
+
+// open checks a note's signature and returns its text.
+func open(signed, public string) (string, error) {
+	const op = "proof.open"
+	v, err := note.NewVerifier(strings.TrimSpace(public))
+	if err != nil {
+		return "", exchange.E(op, exchange.Invalid, "The public key cannot be read.").
+			WithHint("it is one line: <name>+<hash>+<key>, as 'sallyport receipt key' prints it")
+	}
+	// Mail programs turn line ends into CRLF, which the signature never has.
+	signed = strings.ReplaceAll(signed, "\r\n", "\n")
+	n, err := note.Open([]byte(signed), note.VerifierList(v))
+	var unverified *note.UnverifiedNoteError
+	var bad *note.InvalidSignatureError
+	switch {
+	case err == nil:
+		return n.Text, nil
+	case errors.As(err, &bad):
+		return "", exchange.E(op, exchange.Denied, "The signature is false: the text was changed, or was never signed by %s.", v.Name())
+	case errors.As(err, &unverified):
+		return "", exchange.E(op, exchange.Denied, "It is signed, but not with the key of %s that was given.", fmt.Sprintf("%s (%08x)", v.Name(), v.KeyHash()))
+	}
+	return "", exchange.E(op, exchange.Invalid, "This is not a signed document, or it is damaged.")
+}
