@@ -1,0 +1,104 @@
+// Package audit turns the rows that changes write into a log that anyone can
+// verify.
+//
+// A change writes its row in its own transaction, without a number. Sealing
+// (seal.go) gives rows their numbers, appends their hashes to a Merkle tree
+// (golang.org/x/mod/sumdb/tlog) and signs a checkpoint of it. Verifying
+// (verify.go) computes the tree anew from the rows, and names those that were
+// changed, removed or moved since. Exports (export.go) carry what is needed to
+// verify them alone, elsewhere. Expiry removes what rows say, never their
+// hashes. How entries and checkpoints look is package proof's.
+package audit
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/proof"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+)
+
+// Options are what the room is made of.
+type Options struct {
+	Store *store.Store
+	Clock exchange.Clock
+	IDs   *exchange.IDs
+	Log   *slog.Logger
+	Key   *proof.Key
+	Keep  string // how long rows stay, as a retention period; "" for ever
+	// Send carries a checkpoint off this machine, once a day. May be nil.
+	Send func(ctx context.Context, note string) error
+}
+
+// Room is the audit log.
+type Room struct {
+	o Options
+
+	mu   sync.Mutex
+	tree proof.Tree // as it was sealed last by this process
+}
+
+// New opens the room.
+func New(o Options) *Room { return &Room{o: o} }
+
+func (r *Room) now() time.Time { return r.o.Clock().UTC().Truncate(time.Microsecond) }
+
+// Key is the public key that checkpoints and receipts are verified with.
+func (r *Room) Key() string { return r.o.Key.Public() }
+
+// entry is a stored row as it is hashed.
+func entry(v store.LogRow) proof.Entry {
+	return proof.Entry{ID: v.ID, At: v.At, Actor: v.Actor, Action: v.Action, Subject: v.Subject, User: v.User, Detail: v.Detail}
+}
+
+// Note writes a row that no other change belongs to: something was looked at,
+// or the server started.
+func (r *Room) Note(ctx context.Context, row exchange.AuditRow) error {
+	row.ID, row.At = r.o.IDs.New(), r.now()
+	return r.o.Store.Write(ctx, func(tx *store.Tx) error { return tx.Audit(row) })
+}
+
+// Status says how far the log is.
+type Status struct {
+	Sealed     int64      `json:"sealed" doc:"Rows in the log"`
+	Expired    int64      `json:"expired" doc:"Rows whose content is gone by age; their hashes stay"`
+	Waiting    int64      `json:"waiting" doc:"Rows not sealed yet"`
+	OldestAt   *time.Time `json:"oldest_at,omitempty" doc:"When the oldest of them was written"`
+	Checkpoint string     `json:"checkpoint,omitempty" doc:"The newest signed checkpoint"`
+	SentAt     *time.Time `json:"sent_at,omitempty" doc:"When the newest checkpoint was made that has left the machine"`
+	PublicKey  string     `json:"public_key"`
+}
+
+// Status reads how far the log is.
+func (r *Room) Status(ctx context.Context) (s Status, err error) {
+	q := r.o.Store.Read(ctx)
+	s.PublicKey = r.Key()
+	if s.Sealed, err = q.Counter(sealedCounter); err != nil {
+		return s, err
+	}
+	if s.Expired, err = q.Counter(expiredCounter); err != nil {
+		return s, err
+	}
+	waiting, oldest, err := q.CountUnsealed()
+	if err != nil {
+		return s, err
+	}
+	if s.Waiting = waiting; waiting > 0 {
+		at := exchange.FromMicros(oldest)
+		s.OldestAt = &at
+	}
+	c, err := q.LastCheckpoint()
+	if err != nil && !exchange.Is(err, exchange.NotFound) {
+		return s, err
+	}
+	s.Checkpoint = c.Note
+	sent, err := q.LastSent()
+	if sent > 0 {
+		at := exchange.FromMicros(sent)
+		s.SentAt = &at
+	}
+	return s, err
+}

@@ -1,0 +1,277 @@
+package audit
+
+import (
+	"bufio"
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/proof"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+)
+
+// Selection chooses what is exported: rows of a time, and of those, if a field
+// is set, the ones that have it.
+type Selection struct {
+	Since, Until        time.Time // zero: from the beginning, to the end
+	Actor, Action, User string    // Action may end in "*"; User is an id
+	Subject             string
+
+	filtered bool
+	from, to int64 // numbers
+}
+
+func (s *Selection) wants(v store.LogRow) bool {
+	action := s.Action == "" || v.Action == s.Action
+	if prefix, ok := strings.CutSuffix(s.Action, "*"); ok {
+		action = strings.HasPrefix(v.Action, prefix)
+	}
+	return action && (s.Actor == "" || v.Actor == s.Actor) && (s.User == "" || v.User == s.User) && (s.Subject == "" || v.Subject == s.Subject)
+}
+
+// header is the first line of an export: what it holds, and what is needed to
+// compute the checkpoint's root from it.
+type header struct {
+	Form       string    `json:"form"`
+	Checkpoint string    `json:"checkpoint"`
+	From       int64     `json:"from"`
+	To         int64     `json:"to"`
+	Left       []subtree `json:"left"`  // covers the rows before
+	Right      []subtree `json:"right"` // and those after, up to the checkpoint
+	Chosen     bool      `json:"chosen,omitempty"`
+}
+
+type subtree struct {
+	Level int       `json:"level"`
+	Hash  tlog.Hash `json:"hash"`
+}
+
+const exportForm = "sallyport audit export v1"
+
+// Line is one row of an export. A row that has expired has its hash alone; in
+// an export of chosen rows each brings its own proof.
+type Line struct {
+	Seq     int64            `json:"seq"`
+	ID      string           `json:"id,omitempty"`
+	At      string           `json:"at,omitempty"` // RFC 3339 with microseconds
+	Actor   string           `json:"actor,omitempty"`
+	Action  string           `json:"action,omitempty"`
+	Subject string           `json:"subject,omitempty"`
+	User    string           `json:"user_id,omitempty"`
+	Detail  json.RawMessage  `json:"detail,omitempty"`
+	Expired *tlog.Hash       `json:"expired,omitempty"`
+	Proof   tlog.RecordProof `json:"proof,omitempty"`
+}
+
+const microTime = "2006-01-02T15:04:05.000000Z07:00"
+
+func line(v store.LogRow) Line {
+	return Line{Seq: v.Seq, ID: v.ID, At: exchange.FromMicros(v.At).Format(microTime), Actor: v.Actor, Action: v.Action, Subject: v.Subject,
+		User: v.User, Detail: json.RawMessage(v.Detail)}
+}
+
+func (l *Line) entry() (proof.Entry, error) {
+	at, err := time.Parse(time.RFC3339Nano, l.At)
+	return proof.Entry{ID: l.ID, At: exchange.Micros(at), Actor: l.Actor, Action: l.Action, Subject: l.Subject, User: l.User, Detail: string(l.Detail)}, err
+}
+
+// settle turns times into numbers under the newest checkpoint.
+func (r *Room) settle(q *store.Q, s *Selection) (store.Checkpoint, error) {
+	c, err := q.LastCheckpoint()
+	if exchange.Is(err, exchange.NotFound) {
+		return c, exchange.E("audit.Export", exchange.NotFound, "The log is empty: nothing was sealed yet.")
+	} else if err != nil {
+		return c, err
+	}
+	s.from, s.to = 0, c.Size
+	if !s.Since.IsZero() {
+		if s.from, err = q.LogAt(exchange.Micros(s.Since), c.Size); err != nil {
+			return c, err
+		}
+	}
+	if !s.Until.IsZero() {
+		if s.to, err = q.LogAt(exchange.Micros(s.Until), c.Size); err != nil {
+			return c, err
+		}
+	}
+	s.from = min(s.from, s.to)
+	s.filtered = s.Actor != "" || s.Action != "" || s.User != "" || s.Subject != ""
+	return c, nil
+}
+
+// Export writes rows as JSON Lines that VerifyExport can check elsewhere.
+func (r *Room) Export(ctx context.Context, w io.Writer, s Selection) error {
+	q := r.o.Store.Read(ctx)
+	c, err := r.settle(q, &s)
+	if err != nil {
+		return err
+	}
+	out := bufio.NewWriterSize(w, 64<<10)
+	enc := json.NewEncoder(out)
+	h := header{Form: exportForm, Checkpoint: c.Note, From: s.from, To: s.to, Chosen: s.filtered, Left: []subtree{}, Right: []subtree{}}
+	if !s.filtered {
+		if h.Left, err = subtrees(q, 0, s.from); err != nil {
+			return err
+		}
+		if h.Right, err = subtrees(q, s.to, c.Size); err != nil {
+			return err
+		}
+	}
+	if err := enc.Encode(h); err != nil {
+		return err
+	}
+	hashes := storedHashes(q)
+	err = each(ctx, q, s, func(seq int64, v *store.LogRow) error {
+		switch {
+		case v == nil && s.filtered:
+			return nil
+		case v == nil:
+			leaf, err := readHash(q, 0, seq)
+			if err != nil {
+				return err
+			}
+			return enc.Encode(Line{Seq: seq, Expired: &leaf})
+		case s.filtered && !s.wants(*v):
+			return nil
+		}
+		l := line(*v)
+		if s.filtered {
+			if l.Proof, err = tlog.ProveRecord(c.Size, seq, hashes); err != nil {
+				return err
+			}
+		}
+		return enc.Encode(l)
+	})
+	return errors.Join(err, out.Flush())
+}
+
+// storedHashes reads the log's tree for tlog.
+func storedHashes(q *store.Q) tlog.HashReader {
+	return tlog.HashReaderFunc(func(idx []int64) ([]tlog.Hash, error) {
+		list := make([]tlog.Hash, len(idx))
+		for i := range idx {
+			b, err := q.Hash(idx[i])
+			if err != nil {
+				return nil, err
+			}
+			copy(list[i][:], b)
+		}
+		return list, nil
+	})
+}
+
+func subtrees(q *store.Q, from, to int64) ([]subtree, error) {
+	out := []subtree{}
+	levels, positions := proof.Cover(from, to)
+	for i, level := range levels {
+		h, err := readHash(q, level, positions[i])
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, subtree{level, h})
+	}
+	return out, nil
+}
+
+// each visits the numbers of a selection in order; a row that has expired is nil.
+func each(ctx context.Context, q *store.Q, s Selection, visit func(seq int64, v *store.LogRow) error) error {
+	next := s.from
+	gap := func(to int64) error {
+		for ; next < to; next++ {
+			if err := visit(next, nil); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for next < s.to && ctx.Err() == nil {
+		page, err := q.LogRows(next, int(min(verifyPage, s.to-next)))
+		if err != nil {
+			return err
+		}
+		for i := range page {
+			if page[i].Seq >= s.to {
+				break
+			}
+			if err := gap(page[i].Seq); err != nil {
+				return err
+			}
+			if err := visit(next, &page[i]); err != nil {
+				return err
+			}
+			next++
+		}
+		if len(page) == 0 || page[len(page)-1].Seq >= s.to {
+			return gap(s.to)
+		}
+	}
+	return ctx.Err()
+}
+
+// ExportCSV writes rows for a spreadsheet. It proves nothing by itself.
+func (r *Room) ExportCSV(ctx context.Context, w io.Writer, s Selection) error {
+	q := r.o.Store.Read(ctx)
+	if _, err := r.settle(q, &s); err != nil {
+		return err
+	}
+	out := csv.NewWriter(w)
+	_ = out.Write([]string{"seq", "at", "actor", "action", "subject", "user_id", "detail", "id"}) // Error tells
+	err := each(ctx, q, s, func(_ int64, v *store.LogRow) error {
+		if v == nil || !s.wants(*v) {
+			return nil
+		}
+		row := []string{strconv.FormatInt(v.Seq, 10), exchange.FromMicros(v.At).Format(microTime), v.Actor, v.Action, v.Subject, v.User, v.Detail, v.ID}
+		for i := range row {
+			row[i] = exchange.Cell(row[i])
+		}
+		return out.Write(row)
+	})
+	out.Flush()
+	return errors.Join(err, out.Error())
+}
+
+// List reads rows of a selection for people, the newest first, at most limit.
+func (r *Room) List(ctx context.Context, s Selection, limit int) ([]Line, error) {
+	q := r.o.Store.Read(ctx)
+	out := []Line{}
+	waiting, err := q.Unsealed(limit)
+	if err != nil {
+		return nil, err
+	}
+	for i := len(waiting) - 1; i >= 0; i-- {
+		if v := waiting[i]; s.wants(v) && s.in(v) && len(out) < limit {
+			out = append(out, line(v))
+		}
+	}
+	c, err := r.settle(q, &s)
+	if exchange.Is(err, exchange.NotFound) {
+		return out, nil
+	} else if err != nil {
+		return nil, err
+	}
+	for to := min(s.to, c.Size); to > s.from && len(out) < limit && ctx.Err() == nil; to -= verifyPage {
+		page, err := q.LogRows(max(s.from, to-verifyPage), verifyPage)
+		if err != nil {
+			return nil, err
+		}
+		for i := len(page) - 1; i >= 0 && len(out) < limit; i-- {
+			if v := page[i]; v.Seq < to && s.wants(v) {
+				out = append(out, line(v))
+			}
+		}
+	}
+	return out, ctx.Err()
+}
+
+func (s *Selection) in(v store.LogRow) bool {
+	at := exchange.FromMicros(v.At)
+	return !at.Before(s.Since) && (s.Until.IsZero() || at.Before(s.Until))
+}

@@ -1,0 +1,252 @@
+package audit
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/proof"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+)
+
+const (
+	sealedCounter  = "audit.sealed"  // rows that have numbers
+	expiredCounter = "audit.expired" // rows below this number may be gone
+	sealEvery      = time.Second
+	sealBatch      = 1000 // rows a transaction: others write meanwhile
+	keepEvery      = time.Hour
+	sendEvery      = 24 * time.Hour
+	thinAfter      = 7 * 24 * time.Hour // then one checkpoint a day is enough
+	thinBatch      = 5000
+)
+
+// Keep seals every second, and once an hour expires old rows, thins old
+// checkpoints and sends one away, until ctx ends. Several nodes may do so: the
+// counter's row lets one seal at a time.
+func (r *Room) Keep(ctx context.Context) {
+	tick := time.NewTicker(sealEvery)
+	defer tick.Stop()
+	var kept time.Time
+	for failing := false; ; {
+		err := r.Seal(ctx)
+		if now := r.now(); err == nil && now.Sub(kept) >= keepEvery {
+			kept = now
+			err = r.tidy(ctx, now)
+		}
+		if err != nil && !failing && ctx.Err() == nil {
+			r.o.Log.Error("the audit log could not be sealed or kept", "err", err)
+		}
+		failing = err != nil
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// Seal numbers every row that has no number yet, and signs a checkpoint.
+func (r *Room) Seal(ctx context.Context) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for {
+		waiting, err := r.o.Store.Read(ctx).Unsealed(1)
+		if err != nil || len(waiting) == 0 {
+			return err
+		}
+		if err := r.sealSome(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// sealSome seals one batch. Callers hold mu.
+func (r *Room) sealSome(ctx context.Context) error {
+	var sealed proof.Tree
+	err := r.o.Store.Write(ctx, func(tx *store.Tx) error {
+		size, err := tx.LockCounter(sealedCounter)
+		if err != nil {
+			return err
+		}
+		sealed = r.tree.Clone()
+		if sealed.Size() != size { // the first time, or another node sealed
+			if sealed, err = loadTree(&tx.Q, size); err != nil {
+				return err
+			}
+		}
+		rows, err := tx.Unsealed(sealBatch)
+		if err != nil || len(rows) == 0 {
+			return err
+		}
+		hashes := make([]tlog.Hash, 0, 2*len(rows)+64)
+		for _, row := range rows {
+			e := entry(row)
+			hashes = sealed.AddLeaf(e.Leaf(), hashes)
+		}
+		bytes := make([][]byte, len(hashes))
+		for i := range hashes {
+			bytes[i] = hashes[i][:]
+		}
+		if err := tx.NumberRows(rows, size); err != nil {
+			return err
+		}
+		if err := tx.AddHashes(tlog.StoredHashIndex(0, size), bytes); err != nil {
+			return err
+		}
+		if err := tx.SetCounter(sealedCounter, sealed.Size()); err != nil {
+			return err
+		}
+		now := r.now()
+		note, err := r.o.Key.SignCheckpoint(proof.Checkpoint{Size: sealed.Size(), Root: sealed.Root(), At: now.Format(time.RFC3339)})
+		if err != nil {
+			return err
+		}
+		return tx.AddCheckpoint(store.Checkpoint{Size: sealed.Size(), At: exchange.Micros(now), Note: note})
+	})
+	if err == nil && sealed.Size() > 0 {
+		r.tree = sealed
+	}
+	return err
+}
+
+// loadTree reads the subtrees that make up the log's first size rows.
+func loadTree(q *store.Q, size int64) (t proof.Tree, err error) {
+	levels, positions := proof.Cover(0, size)
+	for i, level := range levels {
+		h, err := readHash(q, level, positions[i])
+		if err != nil {
+			return t, err
+		}
+		if err := t.Add(proof.Subtree{Level: level, Hash: h}); err != nil {
+			return t, err
+		}
+	}
+	return t, nil
+}
+
+func readHash(q *store.Q, level int, position int64) (h tlog.Hash, err error) {
+	b, err := q.Hash(tlog.StoredHashIndex(level, position))
+	if err != nil {
+		return h, err
+	}
+	copy(h[:], b)
+	return h, nil
+}
+
+// tidy does what can wait.
+func (r *Room) tidy(ctx context.Context, now time.Time) error {
+	if err := r.expire(ctx, now); err != nil {
+		return err
+	}
+	if err := r.thin(ctx, now); err != nil {
+		return err
+	}
+	return r.leave(ctx, now)
+}
+
+// expire removes what rows older than the policy say. A row of its own, sealed
+// like any other, says up to where, before anything goes.
+func (r *Room) expire(ctx context.Context, now time.Time) error {
+	if r.o.Keep == "" {
+		return nil
+	}
+	edge, err := exchange.Before(now, r.o.Keep)
+	if err != nil {
+		return err
+	}
+	q := r.o.Store.Read(ctx)
+	size, err := q.Counter(sealedCounter)
+	if err != nil {
+		return err
+	}
+	until, err := q.LogAt(exchange.Micros(edge), size)
+	if err != nil {
+		return err
+	}
+	done, err := q.Counter(expiredCounter)
+	if err != nil {
+		return err
+	}
+	if until > done {
+		err := r.o.Store.Write(ctx, func(tx *store.Tx) error {
+			if err := tx.SetCounter(expiredCounter, until); err != nil {
+				return err
+			}
+			return tx.Audit(exchange.AuditRow{ID: r.o.IDs.New(), At: now, Actor: "system:audit", Action: expireAction, Subject: strconv.FormatInt(until, 10),
+				Detail: map[string]string{"keep": r.o.Keep}})
+		})
+		if err != nil {
+			return err
+		}
+		done = until
+	}
+	for ctx.Err() == nil {
+		var n int64
+		err := r.o.Store.Write(ctx, func(tx *store.Tx) (err error) {
+			n, err = tx.ExpireAudit(done)
+			return err
+		})
+		if err != nil || n == 0 {
+			return err
+		}
+	}
+	return nil
+}
+
+// thin keeps one checkpoint a day of those that are old.
+func (r *Room) thin(ctx context.Context, now time.Time) error {
+	day := func(us int64) string { return exchange.FromMicros(us).Format(time.DateOnly) }
+	for after := int64(-1); ctx.Err() == nil; {
+		list, err := r.o.Store.Read(ctx).CheckpointsAfter(after, thinBatch)
+		if err != nil {
+			return err
+		}
+		var drop []int64
+		for i, c := range list {
+			after = c.Size
+			if i+1 < len(list) && day(c.At) == day(list[i+1].At) && now.Sub(exchange.FromMicros(c.At)) > thinAfter && !c.Sent {
+				drop = append(drop, c.Size)
+			}
+		}
+		if len(drop) > 0 {
+			if err := r.o.Store.Write(ctx, func(tx *store.Tx) error { return tx.DropCheckpoints(drop) }); err != nil {
+				return err
+			}
+		}
+		if len(list) < thinBatch {
+			return nil
+		}
+	}
+	return nil
+}
+
+// leave sends the newest checkpoint off this machine, once a day: whoever has
+// the database and the key could otherwise write another history.
+func (r *Room) leave(ctx context.Context, now time.Time) error {
+	if r.o.Send == nil {
+		return nil
+	}
+	q := r.o.Store.Read(ctx)
+	last, err := q.LastSent()
+	if err != nil || now.Sub(exchange.FromMicros(last)) < sendEvery {
+		return err
+	}
+	return r.SendCheckpoint(ctx)
+}
+
+// SendCheckpoint sends the newest checkpoint off this machine now.
+func (r *Room) SendCheckpoint(ctx context.Context) error {
+	c, err := r.o.Store.Read(ctx).LastCheckpoint()
+	if exchange.Is(err, exchange.NotFound) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	if err := r.o.Send(ctx, c.Note); err != nil {
+		return err
+	}
+	return r.o.Store.Write(ctx, func(tx *store.Tx) error { return tx.CheckpointSent(c.Size) })
+}

@@ -1,0 +1,302 @@
+package audit
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/proof"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+)
+
+const (
+	expireAction = "audit.expire"
+	verifyPage   = 4000
+	maxNamed     = 100 // faults listed in a report
+)
+
+// Report is what verifying found.
+type Report struct {
+	OK          bool     `json:"ok"`
+	Rows        int64    `json:"rows" doc:"Sealed rows that were checked"`
+	Expired     int64    `json:"expired" doc:"Rows whose content is gone by age; their hashes were checked"`
+	Waiting     int64    `json:"waiting" doc:"Rows that are not sealed yet, and so not proven"`
+	Checkpoints int64    `json:"checkpoints" doc:"Signed checkpoints that the rows agree with"`
+	Signer      string   `json:"signer"`
+	Size        int64    `json:"size" doc:"Rows of the newest checkpoint"`
+	At          string   `json:"at,omitempty" doc:"When it was made"`
+	Against     string   `json:"against,omitempty" doc:"The checkpoint given from elsewhere"`
+	Faults      []string `json:"faults"`
+}
+
+func (r *Report) fault(format string, args ...any) {
+	if len(r.Faults) < maxNamed {
+		r.Faults = append(r.Faults, fmt.Sprintf(format, args...))
+	}
+}
+
+// Verifier checks the log in a database. It changes nothing.
+type Verifier struct {
+	Store    *store.Store
+	Public   string // the key that signed the checkpoints
+	Against  string // a signed checkpoint from elsewhere; "" for none
+	Progress func(done, total int64)
+
+	q       *store.Q
+	report  Report
+	size    int64
+	expired int64 // rows below may be gone
+	tree    proof.Tree
+	against proof.Checkpoint
+	marks   []store.Checkpoint // not reached yet
+	// Since the last checkpoint that agreed:
+	agreed proof.Tree
+	names  map[int64]string // rows' ids by number, to name them
+}
+
+// Verify computes the log's tree anew from the rows and compares it with every
+// checkpoint. What it finds is in the report; the error is of the database.
+func (v *Verifier) Verify(ctx context.Context) (Report, error) {
+	v.q = v.Store.Read(ctx)
+	if v.Progress == nil {
+		v.Progress = func(int64, int64) {}
+	}
+	if err := v.begin(); err != nil {
+		return v.report, err
+	}
+	pages, fail := v.read(ctx)
+	next := int64(0)
+	for page := range pages {
+		for _, row := range page {
+			if err := v.row(row, &next); err != nil {
+				return v.report, err
+			}
+		}
+		v.Progress(min(next, v.size), v.size)
+	}
+	if err := <-fail; err != nil {
+		return v.report, err
+	}
+	if err := v.skip(next, v.size); err != nil {
+		return v.report, err
+	}
+	return v.finish()
+}
+
+// begin reads what the log claims to be.
+func (v *Verifier) begin() (err error) {
+	v.report.Faults = []string{}
+	if v.size, err = v.q.Counter(sealedCounter); err != nil {
+		return err
+	}
+	if v.expired, err = v.q.Counter(expiredCounter); err != nil {
+		return err
+	}
+	if v.Against != "" {
+		if v.against, err = proof.OpenCheckpoint(v.Against, v.Public); err != nil {
+			return err
+		}
+		v.report.Against = fmt.Sprintf("%d rows, %s", v.against.Size, v.against.At)
+		if v.against.Size > v.size {
+			v.report.fault("The log has %d rows, and had %d when the checkpoint was made: rows were removed from its end.", v.size, v.against.Size)
+		}
+	}
+	v.names = map[int64]string{}
+	return v.moreMarks()
+}
+
+// moreMarks reads the next checkpoints.
+func (v *Verifier) moreMarks() (err error) {
+	if len(v.marks) == 0 {
+		v.marks, err = v.q.CheckpointsAfter(v.tree.Size(), verifyPage)
+	}
+	return err
+}
+
+// read streams the sealed rows ahead of their check.
+func (v *Verifier) read(ctx context.Context) (<-chan []store.LogRow, <-chan error) {
+	pages, fail := make(chan []store.LogRow, 2), make(chan error, 1)
+	go func() {
+		defer close(pages)
+		for from := int64(0); ; {
+			var page []store.LogRow
+			var err error
+			if from < v.size { // later ones were sealed since
+				page, err = v.q.LogRows(from, int(min(verifyPage, v.size-from)))
+			}
+			if err != nil || len(page) == 0 {
+				fail <- err
+				return
+			}
+			from = page[len(page)-1].Seq + 1
+			select {
+			case pages <- page:
+			case <-ctx.Done():
+				fail <- ctx.Err()
+				return
+			}
+		}
+	}()
+	return pages, fail
+}
+
+// row takes the next stored row, and those missing before it.
+func (v *Verifier) row(row store.LogRow, next *int64) error {
+	if row.Seq >= v.size {
+		return nil // sealed since, or a fault that finish finds
+	}
+	if err := v.skip(*next, row.Seq); err != nil {
+		return err
+	}
+	*next = row.Seq + 1
+	if row.Action == expireAction {
+		if until, err := strconv.ParseInt(row.Subject, 10, 64); err == nil {
+			v.report.Expired = max(v.report.Expired, until)
+		}
+	}
+	e := entry(row)
+	v.names[row.Seq] = row.ID
+	v.report.Rows++
+	return v.leaf(e.Leaf())
+}
+
+// skip takes rows that are not there. Expired ones are known by their hash;
+// others are a fault, and their hash stands in, so that the rest can be judged.
+func (v *Verifier) skip(from, to int64) error {
+	for ; from < to; from++ {
+		if from >= v.expired {
+			v.report.fault("Row %d is missing.", from)
+		}
+		h, err := readHash(v.q, 0, from)
+		if exchange.Is(err, exchange.NotFound) {
+			v.report.fault("Row %d and its hash are missing.", from)
+		} else if err != nil {
+			return err
+		}
+		if err := v.leaf(h); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// leaf appends a hash, and compares at checkpoints.
+func (v *Verifier) leaf(h tlog.Hash) error {
+	if err := v.tree.Add(proof.Subtree{Hash: h}); err != nil {
+		return err
+	}
+	size := v.tree.Size()
+	if v.against.Size == size && v.Against != "" && v.tree.Root() != v.against.Root {
+		v.report.fault("The first %d rows are not what they were when the checkpoint given was made (%s).", size, v.against.At)
+	}
+	if len(v.marks) == 0 || v.marks[0].Size != size {
+		return nil
+	}
+	if err := v.compare(v.marks[0]); err != nil {
+		return err
+	}
+	v.marks = v.marks[1:]
+	v.agreed = v.tree.Clone()
+	clear(v.names)
+	return v.moreMarks()
+}
+
+// compare holds the tree against a checkpoint. When they differ, the hashes
+// that were stored name the rows.
+func (v *Verifier) compare(mark store.Checkpoint) error {
+	c, err := proof.OpenCheckpoint(mark.Note, v.Public)
+	switch {
+	case err != nil:
+		v.report.fault("The checkpoint of %d rows cannot be trusted: %s", mark.Size, exchange.PublicText(err))
+		return nil
+	case c.Size != mark.Size:
+		v.report.fault("The checkpoint stored for %d rows is one of %d.", mark.Size, c.Size)
+		return nil
+	}
+	v.report.Signer, v.report.Size, v.report.At = c.Signer, c.Size, c.At
+	if c.Root == v.tree.Root() {
+		v.report.Checkpoints++
+		return nil
+	}
+	return v.blame(c)
+}
+
+// blame names the rows since the last agreement that are not what was sealed,
+// and goes on from what was.
+func (v *Verifier) blame(c proof.Checkpoint) error {
+	sealed, named := v.agreed.Clone(), 0
+	for seq := v.agreed.Size(); seq < c.Size; seq++ {
+		was, err := readHash(v.q, 0, seq)
+		if exchange.Is(err, exchange.NotFound) {
+			break
+		} else if err != nil {
+			return err
+		}
+		if err := sealed.Add(proof.Subtree{Hash: was}); err != nil {
+			return err
+		}
+		id, there := v.names[seq]
+		if !there {
+			continue
+		}
+		page, err := v.q.LogRows(seq, 1)
+		if err != nil {
+			return err
+		}
+		if len(page) == 1 && page[0].Seq == seq {
+			if e := entry(page[0]); e.Leaf() != was {
+				named++
+				v.report.fault("Row %d (%s) is not what was sealed: %s %s %s by %s.", seq, id,
+					exchange.FromMicros(page[0].At).Format(time.RFC3339), page[0].Action, page[0].Subject, page[0].Actor)
+			}
+		}
+	}
+	if sealed.Size() != c.Size || sealed.Root() != c.Root {
+		v.report.fault("Rows %d to %d do not agree with the checkpoint of %s, nor do their stored hashes: the log was rewritten there.",
+			v.agreed.Size(), c.Size-1, c.At)
+		return nil
+	}
+	if named == 0 && len(v.report.Faults) == 0 {
+		v.report.fault("Rows %d to %d do not agree with the checkpoint of %s.", v.agreed.Size(), c.Size-1, c.At)
+	}
+	v.tree = sealed
+	return nil
+}
+
+// finish judges the whole.
+func (v *Verifier) finish() (Report, error) {
+	if v.expired > v.report.Expired {
+		v.report.fault("Rows up to %d count as expired by age, and no row of the log says so.", v.expired)
+	}
+	v.report.Expired = min(v.expired, v.size)
+	now, err := v.q.Counter(sealedCounter) // others seal meanwhile
+	if err != nil {
+		return v.report, err
+	}
+	if past, err := v.q.LogRows(now, 1); err != nil {
+		return v.report, err
+	} else if len(past) > 0 {
+		v.report.fault("Row %d (%s) has a number past the end of the log (%d rows).", past[0].Seq, past[0].ID, now)
+	}
+	for _, m := range v.marks {
+		if m.Size <= now {
+			continue
+		}
+		v.report.fault("There is a checkpoint of %d rows, and the log has %d: rows were removed from its end.", m.Size, v.size)
+	}
+	if last, err := v.q.LastCheckpoint(); err == nil && last.Size < v.size || exchange.Is(err, exchange.NotFound) && v.size > 0 {
+		v.report.fault("Rows %d to %d are under no checkpoint.", last.Size, v.size-1)
+	} else if err != nil && !exchange.Is(err, exchange.NotFound) {
+		return v.report, err
+	}
+	v.report.Waiting, _, err = v.q.CountUnsealed()
+	slices.Sort(v.report.Faults)
+	v.report.Faults = slices.Compact(v.report.Faults)
+	v.report.OK = len(v.report.Faults) == 0
+	return v.report, err
+}
