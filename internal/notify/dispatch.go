@@ -1,0 +1,252 @@
+package notify
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+)
+
+const (
+	dispatchEvery = 500 * time.Millisecond
+	dispatchBatch = 500
+	keepEvery     = time.Minute
+	digestTable   = 50 // rows that a digest shows
+)
+
+// Run hands out events and sends messages until ctx ends. Several nodes may.
+func (r *Room) Run(ctx context.Context) error {
+	j, err := startJobs(ctx, r)
+	if err != nil {
+		return err
+	}
+	r.jobs = j
+	defer j.stop()
+	tick := time.NewTicker(dispatchEvery)
+	defer tick.Stop()
+	var kept time.Time
+	for failing := false; ; {
+		err := r.Dispatch(ctx)
+		if now := r.now(); err == nil && now.Sub(kept) >= keepEvery {
+			kept = now
+			err = r.keep(ctx, now)
+		}
+		if err != nil && !failing && ctx.Err() == nil {
+			r.o.Log.Error("events could not be handed out", "err", err)
+		}
+		failing = err != nil
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// Dispatch hands out every event that waits: first into messages, then into
+// jobs.
+func (r *Room) Dispatch(ctx context.Context) error {
+	for ctx.Err() == nil {
+		waits, err := r.o.Store.Read(ctx).HasEvents()
+		if err != nil || !waits {
+			return err
+		}
+		n, err := r.handOut(ctx)
+		if err != nil {
+			return err
+		}
+		m, err := r.jobs.enqueue(ctx)
+		if err != nil || n+m == 0 {
+			return err
+		}
+	}
+	return nil
+}
+
+// handOut turns one batch of events into messages.
+func (r *Room) handOut(ctx context.Context) (n int, err error) {
+	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
+		events, err := tx.Outbox(dispatchBatch)
+		if n = len(events); err != nil || n == 0 {
+			return err
+		}
+		hooks, err := tx.Webhooks()
+		if err != nil {
+			return err
+		}
+		for _, e := range events {
+			for _, w := range hooks {
+				if !wants(w, e.Type) {
+					continue
+				}
+				m, err := r.webhookMessage(w, e)
+				if err != nil {
+					return err
+				}
+				if err := tx.AddMessage(m); err != nil {
+					return err
+				}
+			}
+			if err := r.mails(tx, e); err != nil {
+				return err
+			}
+		}
+		return tx.Emitted(events)
+	})
+	return n, err
+}
+
+// keep does what can wait for a minute: notices become mails, the last hour's
+// digests are written, and old messages go.
+func (r *Room) keep(ctx context.Context, now time.Time) error {
+	if r.o.Mailer != nil {
+		if err := r.mailNotices(ctx); err != nil {
+			return err
+		}
+	}
+	if err := r.writeDigests(ctx, now); err != nil {
+		return err
+	}
+	if r.o.Keep == 0 {
+		return nil
+	}
+	return r.o.Store.Write(ctx, func(tx *store.Tx) error {
+		_, err := tx.PruneMessages(exchange.Micros(now.Add(-r.o.Keep)))
+		return err
+	})
+}
+
+// mailNotices turns what people should be told into mails, each notice once.
+// One that has nobody to go to stays, for the operator to see.
+func (r *Room) mailNotices(ctx context.Context) error {
+	if r.o.Notices == nil {
+		return nil
+	}
+	list, err := r.o.Notices(ctx)
+	if err != nil {
+		return err
+	}
+	for _, n := range list {
+		if len(n.To) == 0 {
+			continue
+		}
+		err := r.o.Store.Write(ctx, func(tx *store.Tx) error {
+			if err := tx.NoticeMailed(n.ID, exchange.Micros(r.now())); err != nil {
+				return err
+			}
+			u, err := tx.User(n.User)
+			if err != nil {
+				return err
+			}
+			for _, to := range n.To {
+				if err := r.Mail(tx, Letter{Kind: "notice", To: to, Account: u.Account, User: n.User, Text: n.Text}, Mailing{Ref: n.ID}); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil && !exchange.Is(err, exchange.NotFound) { // another node was faster
+			return err
+		}
+	}
+	return nil
+}
+
+// writeDigests writes one mail a user for what happened in the hours that are
+// over; news of new files, for the days.
+func (r *Room) writeDigests(ctx context.Context, now time.Time) error {
+	hour := exchange.Micros(now.Truncate(time.Hour))
+	users, err := r.o.Store.Read(ctx).DigestUsers(hour, dispatchBatch)
+	if err != nil {
+		return err
+	}
+	for _, id := range users {
+		if err := r.o.Store.Write(ctx, func(tx *store.Tx) error { return r.digest(tx, id, now) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// digestItem is what a digest's line is made of.
+type digestItem struct {
+	Name, Reason, Advice, Feed string
+	Size                       int64
+}
+
+func (r *Room) digest(tx *store.Tx, userID string, now time.Time) error {
+	day := exchange.Micros(now.UTC().Truncate(24 * time.Hour))
+	refused, err := tx.TakeDigest(userID, exchange.Micros(now.Truncate(time.Hour)), "refused")
+	if err != nil {
+		return err
+	}
+	fresh, err := tx.TakeDigest(userID, day, "new")
+	if err != nil || r.o.Mailer == nil {
+		return err
+	}
+	u, err := tx.UserByID(userID)
+	if exchange.Is(err, exchange.NotFound) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	people, err := tx.Contacts(u.Account, u.Vendor)
+	if err != nil {
+		return err
+	}
+	for _, c := range Reachable(people, exchange.RoleTechnical) {
+		for _, l := range []Letter{refusedLetter(refused), freshLetter(fresh)} {
+			if len(l.Rows) == 0 {
+				continue
+			}
+			l.To, l.Account, l.User = c.Email, u.Account, u.Name
+			if err := r.Mail(tx, l, Mailing{Contact: c.ID}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func refusedLetter(items []store.Digest) Letter {
+	l := Letter{Kind: "refused", Head: []string{"Received (UTC)", "File", "What happened", "What to do"}}
+	for _, d := range items {
+		var v digestItem
+		_ = json.Unmarshal([]byte(d.Detail), &v) // ours; damage reads as nothing said
+		l.add(exchange.FromMicros(d.At).Format("2006-01-02 15:04"), v.Name, v.Reason, v.Advice)
+	}
+	l.Text = fmt.Sprintf("In the last hour %s that you sent could not be used, or had come before.", files(len(items)))
+	return l
+}
+
+func freshLetter(items []store.Digest) Letter {
+	l := Letter{Kind: "fresh", Head: []string{"Published (UTC)", "File", "Feed"}}
+	for _, d := range items {
+		var v digestItem
+		_ = json.Unmarshal([]byte(d.Detail), &v)
+		l.add(exchange.FromMicros(d.At).Format("2006-01-02 15:04"), v.Name, v.Feed)
+	}
+	l.Text = fmt.Sprintf("%s came for you since yesterday.", files(len(items)))
+	return l
+}
+
+func files(n int) string {
+	if n == 1 {
+		return "1 file"
+	}
+	return itoa(n) + " files"
+}
+
+func (l *Letter) add(cells ...string) {
+	if len(l.Rows) >= digestTable {
+		l.More++
+		return
+	}
+	for i := range cells {
+		cells[i] = exchange.Printable(cells[i])
+	}
+	l.Rows = append(l.Rows, cells)
+}

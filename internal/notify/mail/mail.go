@@ -1,0 +1,244 @@
+// Package mail writes letters from templates, which an operator may replace,
+// and hands them to an SMTP server.
+package mail
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"embed"
+	"errors"
+	"fmt"
+	htmltemplate "html/template"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	texttemplate "text/template"
+	"time"
+
+	gomail "github.com/wneessen/go-mail"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/notify"
+)
+
+//go:embed templates
+var embedded embed.FS
+
+// Kinds of TLS to the mail server.
+const (
+	TLSStart = "starttls" // required; the usual, on port 587 or 25
+	TLSWhole = "tls"      // from the first byte; port 465
+	TLSNone  = "none"     // to a server on this machine
+)
+
+// Config is how mail is sent.
+type Config struct {
+	Host, User, Password string
+	Port                 int
+	TLS                  string
+	CA                   string // file of certificates to trust besides the system's
+	From, ReplyTo        string
+	Templates            string // folder of files that replace the built-in ones; "" for none
+	Name                 string // of the service, in mails
+}
+
+const timeout = 30 * time.Second
+
+// Mailer writes and sends mails.
+type Mailer struct {
+	cfg  Config
+	pool *x509.CertPool
+	text *texttemplate.Template
+	html *htmltemplate.Template
+}
+
+// Kinds lists the letters there are templates for.
+func Kinds() []string {
+	entries, _ := embedded.ReadDir("templates") // embedded: it is there
+	var out []string
+	for _, e := range entries {
+		if name, ok := strings.CutSuffix(e.Name(), ".txt"); ok && name != "layout" {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// Templates is the folder of built-in templates, to begin one's own from.
+func Templates() fs.FS {
+	sub, err := fs.Sub(embedded, "templates")
+	if err != nil {
+		panic(err) // the folder is embedded above
+	}
+	return sub
+}
+
+// New reads the templates; one of the operator's that cannot be used is an
+// error that names its line.
+func New(c Config) (*Mailer, error) {
+	const op = "mail.New"
+	m := &Mailer{cfg: c, text: texttemplate.New("").Option("missingkey=error"), html: htmltemplate.New("").Option("missingkey=error")}
+	known, err := fs.Glob(Templates(), "*.*")
+	if err != nil {
+		return nil, exchange.Wrap(op, exchange.Internal, err)
+	}
+	if c.Templates != "" {
+		own, err := os.ReadDir(c.Templates)
+		if err != nil {
+			return nil, exchange.E(op, exchange.Invalid, "mail.templates: the folder cannot be read: %v.", err)
+		}
+		for _, e := range own {
+			if !slices.Contains(known, e.Name()) {
+				return nil, exchange.E(op, exchange.Invalid, "mail.templates: there is no template %q.", exchange.Printable(e.Name())).
+					WithHint("templates are %s", strings.Join(known, ", "))
+			}
+		}
+	}
+	for _, name := range known {
+		source, err := fs.ReadFile(Templates(), name)
+		if err != nil {
+			return nil, exchange.Wrap(op, exchange.Internal, err)
+		}
+		if c.Templates != "" {
+			if own, err := os.ReadFile(filepath.Join(c.Templates, name)); err == nil {
+				source = own
+			} else if !errors.Is(err, fs.ErrNotExist) {
+				return nil, exchange.E(op, exchange.Invalid, "mail.templates: %v.", err)
+			}
+		}
+		if strings.HasSuffix(name, ".html") {
+			_, err = m.html.New(name).Parse(string(source))
+		} else {
+			_, err = m.text.New(name).Parse(string(source))
+		}
+		if err != nil {
+			return nil, exchange.E(op, exchange.Invalid, "A mail template cannot be used: %v.", err)
+		}
+	}
+	for _, kind := range Kinds() { // every one must render, before it is needed
+		sample := notify.Letter{Kind: kind, To: "someone@example.com", ID: "0", Account: "acme", User: "acme", Text: "Text.",
+			Head: []string{"File"}, Rows: [][]string{{"a.csv"}}, More: 1, Help: "help@example.com", Attached: "signed"}
+		if _, _, _, err := m.Render(sample); err != nil {
+			return nil, err
+		}
+	}
+	return m, m.loadCA()
+}
+
+func (m *Mailer) loadCA() error {
+	if m.cfg.CA == "" {
+		return nil
+	}
+	const op = "mail.New"
+	pem, err := os.ReadFile(m.cfg.CA)
+	if err != nil {
+		return exchange.E(op, exchange.Invalid, "mail.ca: %v.", err)
+	}
+	if m.pool, err = x509.SystemCertPool(); err != nil {
+		m.pool = x509.NewCertPool()
+	}
+	if !m.pool.AppendCertsFromPEM(pem) {
+		return exchange.E(op, exchange.Invalid, "mail.ca: %s has no certificate.", m.cfg.CA)
+	}
+	return nil
+}
+
+// page is what templates see.
+type page struct {
+	notify.Letter
+	Service    string
+	Paragraphs []string
+	Subject    string
+	Inner      htmltemplate.HTML // in the layout: what the kind's own template made
+}
+
+// Render writes a letter: its text, whose first line is the subject, and its
+// HTML.
+func (m *Mailer) Render(l notify.Letter) (subject, text, html string, err error) {
+	const op = "mail.Render"
+	p := page{Letter: l, Service: m.cfg.Name, Paragraphs: strings.Split(strings.TrimSpace(l.Text), "\n\n")}
+	var b bytes.Buffer
+	if err := m.text.ExecuteTemplate(&b, l.Kind+".txt", p); err != nil {
+		return "", "", "", exchange.E(op, exchange.Internal, "A mail template failed: %v.", err)
+	}
+	head, body, _ := strings.Cut(b.String(), "\n")
+	subject, ok := strings.CutPrefix(head, "Subject: ")
+	if !ok || strings.TrimSpace(subject) == "" {
+		return "", "", "", exchange.E(op, exchange.Invalid, "The mail template %s.txt does not begin with a line \"Subject: …\".", l.Kind)
+	}
+	p.Subject = exchange.Printable(strings.TrimSpace(subject))
+	b.Reset()
+	if err := m.html.ExecuteTemplate(&b, l.Kind+".html", p); err != nil {
+		return "", "", "", exchange.E(op, exchange.Internal, "A mail template failed: %v.", err)
+	}
+	p.Inner = htmltemplate.HTML(b.String()) // escaped by the template that made it
+	var whole bytes.Buffer
+	if err := m.html.ExecuteTemplate(&whole, "layout.html", p); err != nil {
+		return "", "", "", exchange.E(op, exchange.Internal, "A mail template failed: %v.", err)
+	}
+	return p.Subject, strings.TrimLeft(body, "\n"), whole.String(), nil
+}
+
+// Send hands one mail to the server. A refusal for good is Denied.
+func (m *Mailer) Send(ctx context.Context, msg exchange.Message) error {
+	const op = "mail.Send"
+	out := gomail.NewMsg()
+	if err := errors.Join(out.From(m.cfg.From), out.To(msg.Target)); err != nil {
+		return exchange.E(op, exchange.Denied, "The address cannot be written to: %v.", err)
+	}
+	if m.cfg.ReplyTo != "" {
+		if err := out.ReplyTo(m.cfg.ReplyTo); err != nil {
+			return exchange.E(op, exchange.Invalid, "mail.reply_to: %v.", err)
+		}
+	}
+	out.Subject(msg.Subject)
+	out.SetMessageIDWithValue(strings.ToLower(msg.ID) + "@" + m.domain())
+	out.SetGenHeader("Auto-Submitted", "auto-generated") // RFC 3834: no holiday answers
+	out.SetDate()
+	out.SetBodyString(gomail.TypeTextPlain, msg.Body)
+	if msg.HTML != "" {
+		out.AddAlternativeString(gomail.TypeTextHTML, msg.HTML)
+	}
+	c, err := m.client()
+	if err != nil {
+		return exchange.E(op, exchange.Invalid, "mail: %v.", err)
+	}
+	err = c.DialAndSendWithContext(ctx, out)
+	var refused *gomail.SendError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &refused) && !refused.IsTemp() && refused.ErrorCode() >= 500:
+		return &exchange.Error{Op: op, Kind: exchange.Denied, Public: fmt.Sprintf("The mail server refused it for good: %s", exchange.Printable(err.Error())), Err: err}
+	}
+	return &exchange.Error{Op: op, Kind: exchange.Unavailable, Public: fmt.Sprintf("The mail server did not take it: %s", exchange.Printable(err.Error())), Err: err}
+}
+
+func (m *Mailer) domain() string {
+	_, domain, ok := strings.Cut(strings.TrimSuffix(m.cfg.From, ">"), "@")
+	if !ok {
+		return "localhost"
+	}
+	return domain
+}
+
+func (m *Mailer) client() (*gomail.Client, error) {
+	options := []gomail.Option{gomail.WithTimeout(timeout), gomail.WithPort(m.cfg.Port),
+		gomail.WithTLSConfig(&tls.Config{ServerName: m.cfg.Host, RootCAs: m.pool, MinVersion: tls.VersionTLS12})}
+	switch m.cfg.TLS {
+	case TLSWhole:
+		options = append(options, gomail.WithSSL())
+	case TLSNone:
+		options = append(options, gomail.WithTLSPolicy(gomail.NoTLS))
+	default:
+		options = append(options, gomail.WithTLSPolicy(gomail.TLSMandatory))
+	}
+	if m.cfg.User != "" {
+		options = append(options, gomail.WithSMTPAuth(gomail.SMTPAuthAutoDiscover), gomail.WithUsername(m.cfg.User), gomail.WithPassword(m.cfg.Password))
+	}
+	return gomail.NewClient(m.cfg.Host, options...)
+}

@@ -1,0 +1,320 @@
+// Package notify tells others: programs by webhook, people by mail.
+//
+// A change writes its event into the outbox in its own transaction. The
+// dispatcher (dispatch.go) turns events into messages, one for each receiver,
+// and messages into jobs of the job library (github.com/riverqueue/river),
+// many at a time. A worker (send.go) sends one message; what fails is tried
+// again over three days, then lies dead, to be seen and sent again. So
+// everything is sent at least once, and a receiver knows a repeated message by
+// its id. Who gets what is rules.go; how a mail is written, package mail; how
+// a webhook is posted, package webhook.
+package notify
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+)
+
+// Letter is what a mail says, before its template.
+type Letter struct {
+	Kind     string // names the template
+	To       string
+	ID       string
+	Account  string
+	User     string
+	Text     string     // paragraphs, an empty line between
+	Head     []string   // of a table
+	Rows     [][]string // of a table
+	More     int        // rows left out
+	Help     string
+	Attached string // a text that is signed, shown as it is
+}
+
+// Mailer renders letters and sends mails.
+type Mailer interface {
+	// Render gives a letter its subject, text and HTML.
+	Render(l Letter) (subject, text, html string, err error)
+	// Send hands one mail to the mail server. An address that is refused for
+	// good is Denied.
+	Send(ctx context.Context, m exchange.Message) error
+}
+
+// Poster posts webhooks; see package webhook.
+type Poster interface {
+	Post(ctx context.Context, w exchange.Webhook, m exchange.Message) error
+	CheckURL(url string) error
+}
+
+// Options are what the room is made of.
+type Options struct {
+	Store     *store.Store
+	Clock     exchange.Clock
+	IDs       *exchange.IDs
+	Log       *slog.Logger
+	Mailer    Mailer // nil: no mail is sent
+	Poster    Poster
+	Operators []string // addresses of the operator's own people
+	// Help is whom an account's people turn to.
+	Help func(ctx context.Context, account string) string
+	// Notices lists what people should be told, with whom; Told notes that
+	// they were.
+	Notices func(ctx context.Context) ([]exchange.Notice, error)
+	Told    func(ctx context.Context, id string) error
+	// Node names this process among those that share the database.
+	Node string
+	Keep time.Duration // how long messages stay
+}
+
+// Room tells others.
+type Room struct {
+	o    Options
+	jobs *jobs
+}
+
+// New opens the room. Run does the work.
+func New(o Options) *Room { return &Room{o: o} }
+
+func (r *Room) now() time.Time { return r.o.Clock().UTC().Truncate(time.Microsecond) }
+
+// Mails reports whether mail is sent at all.
+func (r *Room) Mails() bool { return r.o.Mailer != nil }
+
+func (r *Room) audit(tx *store.Tx, actor, action, subject string, detail map[string]string) error {
+	return tx.Audit(exchange.AuditRow{ID: r.o.IDs.New(), At: r.now(), Actor: actor, Action: action, Subject: subject, Detail: detail})
+}
+
+// secretPrefix marks a signing secret (Standard Webhooks, "Signature scheme").
+const secretPrefix = "whsec_"
+
+func newSecret() string {
+	var b [32]byte
+	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
+	return secretPrefix + base64.StdEncoding.EncodeToString(b[:])
+}
+
+// AddWebhook records a receiver and returns it with its secret, this once.
+func (r *Room) AddWebhook(ctx context.Context, actor string, w exchange.Webhook) (exchange.Webhook, error) {
+	if err := exchange.CheckID("webhook's name", w.Name); err != nil {
+		return w, err
+	}
+	if err := r.o.Poster.CheckURL(w.URL); err != nil {
+		return w, err
+	}
+	var err error
+	if w.Events, err = cleanEvents(w.Events); err != nil {
+		return w, err
+	}
+	w.Secret, w.Enabled, w.CreatedAt = newSecret(), true, r.now()
+	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
+		err := tx.AddWebhook(w)
+		if exchange.Is(err, exchange.Exists) {
+			return exchange.E("notify.AddWebhook", exchange.Exists, "A webhook %q already exists.", w.Name)
+		} else if err != nil {
+			return err
+		}
+		return r.audit(tx, actor, "webhook.add", w.Name, map[string]string{"url": w.URL, "events": strings.Join(w.Events, " ")})
+	})
+	return w, err
+}
+
+// cleanEvents checks types of events; none means all.
+func cleanEvents(in []string) ([]string, error) {
+	known := []string{exchange.EventReceived, exchange.EventPublished, exchange.EventCollected, exchange.EventRejected, exchange.EventExpiring,
+		exchange.EventRemoved, exchange.EventLeft, exchange.EventGap, exchange.EventMissed, exchange.EventMet, exchange.EventRefused,
+		exchange.EventTest, exchange.EventRetention, exchange.EventAccountsAll, exchange.EventKeysAll, "file.*", "expectation.*", "*"}
+	out := []string{}
+	for _, t := range in {
+		t = strings.TrimSpace(t)
+		if !slices.Contains(known, t) && !strings.HasPrefix(t, "key.") && !strings.HasPrefix(t, "account.") {
+			return nil, exchange.E("notify.cleanEvents", exchange.Invalid, "There is no event %q.", exchange.Printable(t)).WithHint("events are %s", strings.Join(known, ", "))
+		}
+		if !slices.Contains(out, t) {
+			out = append(out, t)
+		}
+	}
+	if len(out) == 0 {
+		out = []string{"*"}
+	}
+	return out, nil
+}
+
+// wants reports whether a receiver asked for a type.
+func wants(w exchange.Webhook, kind string) bool {
+	return w.Enabled && slices.ContainsFunc(w.Events, func(have string) bool {
+		prefix, many := strings.CutSuffix(have, "*")
+		return have == kind || many && strings.HasPrefix(kind, prefix)
+	})
+}
+
+// Webhooks lists the receivers, without their secrets.
+func (r *Room) Webhooks(ctx context.Context) ([]exchange.Webhook, error) {
+	list, err := r.o.Store.Read(ctx).Webhooks()
+	for i := range list {
+		list[i].Secret = ""
+	}
+	return list, err
+}
+
+// WebhookEdit is a change of a receiver; nil leaves a field as it is.
+type WebhookEdit struct {
+	URL     *string
+	Events  *[]string
+	Enabled *bool
+	// Rotate makes a new secret; requests carry both signatures until Retire
+	// drops the old one.
+	Rotate, Retire bool
+}
+
+// SetWebhook changes a receiver. A new secret is told this once.
+func (r *Room) SetWebhook(ctx context.Context, actor, name string, e WebhookEdit) (w exchange.Webhook, err error) {
+	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
+		if w, err = tx.Webhook(name); err != nil {
+			return noWebhook(err, name)
+		}
+		detail := map[string]string{}
+		if e.URL != nil {
+			if err := r.o.Poster.CheckURL(*e.URL); err != nil {
+				return err
+			}
+			detail["url"], w.URL = w.URL+" → "+*e.URL, *e.URL
+		}
+		if e.Events != nil {
+			if w.Events, err = cleanEvents(*e.Events); err != nil {
+				return err
+			}
+			detail["events"] = strings.Join(w.Events, " ")
+		}
+		if e.Enabled != nil {
+			w.Enabled, w.Note = *e.Enabled, ""
+			detail["enabled"] = map[bool]string{true: "yes", false: "no"}[w.Enabled]
+		}
+		secret := ""
+		if e.Rotate {
+			w.OldSecret, w.Secret = w.Secret, newSecret()
+			secret, detail["secret"] = w.Secret, "new"
+		}
+		if e.Retire {
+			w.OldSecret, detail["old_secret"] = "", "dropped"
+		}
+		if err := tx.SetWebhook(w); err != nil {
+			return err
+		}
+		w.Secret = secret
+		return r.audit(tx, actor, "webhook.set", name, detail)
+	})
+	return w, err
+}
+
+func noWebhook(err error, name string) error {
+	if exchange.Is(err, exchange.NotFound) {
+		return exchange.E("notify", exchange.NotFound, "There is no webhook %q.", exchange.Printable(name))
+	}
+	return err
+}
+
+// RemoveWebhook forgets a receiver and what was still to be sent to it.
+func (r *Room) RemoveWebhook(ctx context.Context, actor, name string) error {
+	return r.o.Store.Write(ctx, func(tx *store.Tx) error {
+		if err := tx.RemoveWebhook(name); err != nil {
+			return noWebhook(err, name)
+		}
+		return r.audit(tx, actor, "webhook.remove", name, nil)
+	})
+}
+
+// TestWebhook sends a receiver a test event, as any other is sent.
+func (r *Room) TestWebhook(ctx context.Context, actor, name string) (m exchange.Message, err error) {
+	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
+		w, err := tx.Webhook(name)
+		if err != nil {
+			return noWebhook(err, name)
+		}
+		e := exchange.Event{ID: r.o.IDs.New(), Type: exchange.EventTest, At: r.now(), Data: map[string]any{"webhook": name}}
+		if m, err = r.webhookMessage(w, e); err != nil {
+			return err
+		}
+		if err := tx.AddMessage(m); err != nil {
+			return err
+		}
+		return r.audit(tx, actor, "webhook.test", name, map[string]string{"message": m.ID})
+	})
+	return m, err
+}
+
+// Messages lists messages, the newest first.
+func (r *Room) Messages(ctx context.Context, f store.MessageFilter) ([]exchange.Message, error) {
+	return r.o.Store.Read(ctx).Messages(f)
+}
+
+// Message finds one message.
+func (r *Room) Message(ctx context.Context, id string) (exchange.Message, error) {
+	m, err := r.o.Store.Read(ctx).Message(id)
+	return m, noMessage(err, id)
+}
+
+func noMessage(err error, id string) error {
+	if exchange.Is(err, exchange.NotFound) {
+		return exchange.E("notify", exchange.NotFound, "There is no such message to send: %q.", exchange.Printable(id))
+	}
+	return err
+}
+
+// Replay sends a message again, under the same id.
+func (r *Room) Replay(ctx context.Context, actor, id string) error {
+	return r.o.Store.Write(ctx, func(tx *store.Tx) error {
+		if err := tx.Resend(id); err != nil {
+			return noMessage(err, id)
+		}
+		return r.audit(tx, actor, "message.replay", id, nil)
+	})
+}
+
+// ReplayDead sends every dead message of a receiver again, or of all, and
+// returns how many.
+func (r *Room) ReplayDead(ctx context.Context, actor, target string) (n int, err error) {
+	const page = 500
+	for {
+		list, err := r.Messages(ctx, store.MessageFilter{State: exchange.MessageDead, Target: target, Limit: page})
+		if err != nil || len(list) == 0 {
+			return n, err
+		}
+		err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
+			for _, m := range list {
+				if err := tx.Resend(m.ID); err != nil && !exchange.Is(err, exchange.NotFound) {
+					return err
+				}
+			}
+			return r.audit(tx, actor, "message.replay", target, map[string]string{"messages": itoa(len(list))})
+		})
+		if err != nil {
+			return n, err
+		}
+		n += len(list)
+	}
+}
+
+// Queue says how much waits to be sent.
+func (r *Room) Queue(ctx context.Context) (exchange.Queue, error) { return r.o.Store.Read(ctx).Queue() }
+
+// Checkpoint posts a checkpoint of the audit log to one receiver.
+func (r *Room) Checkpoint(ctx context.Context, name, note string) error {
+	return r.o.Store.Write(ctx, func(tx *store.Tx) error {
+		w, err := tx.Webhook(name)
+		if err != nil {
+			return noWebhook(err, name)
+		}
+		m, err := r.webhookMessage(w, exchange.Event{ID: r.o.IDs.New(), Type: "audit.checkpoint", At: r.now(), Data: map[string]any{"checkpoint": note}})
+		if err != nil {
+			return err
+		}
+		return tx.AddMessage(m)
+	})
+}

@@ -1,0 +1,131 @@
+package notify
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+)
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+// webhookMessage is an event on its way to one receiver.
+func (r *Room) webhookMessage(w exchange.Webhook, e exchange.Event) (exchange.Message, error) {
+	body, err := json.Marshal(struct {
+		Type    string         `json:"type"`
+		At      any            `json:"timestamp"`
+		Account string         `json:"account,omitempty"`
+		User    string         `json:"user,omitempty"`
+		Data    map[string]any `json:"data"`
+	}{e.Type, e.At, e.Account, e.User, e.Data})
+	return exchange.Message{ID: r.o.IDs.New(), Channel: exchange.ChannelWebhook, Target: w.Name, EventID: e.ID, Kind: e.Type, Body: string(body),
+		State: exchange.MessageNew, CreatedAt: r.now()}, err
+}
+
+// operatorEvents are mailed to the operator's own people.
+var operatorEvents = map[string]string{
+	exchange.EventMissed:    "expectation",
+	exchange.EventMet:       "expectation",
+	exchange.EventGap:       "gap",
+	exchange.EventRetention: "retention",
+	exchange.EventLeft:      "left",
+}
+
+// keyWords say in words what happened to a key; other acts on keys are not
+// mailed.
+var keyWords = map[string]string{
+	"key.add":     "A key was added to %s.",
+	"key.rotate":  "A new key was added to %s; the old one goes on working for a while.",
+	"key.revoke":  "A key of %s was revoked: it does not work any more.",
+	"key.burn":    "A key of %s was reported as exposed and blocked for ever.",
+	"key.freeze":  "A key of %s was paused at the request of one of its people.",
+	"key.approve": "A key that was waiting was approved for %s.",
+}
+
+// mails writes the mails that an event asks for.
+func (r *Room) mails(tx *store.Tx, e exchange.Event) error {
+	if r.o.Mailer == nil {
+		return nil
+	}
+	if kind := operatorEvents[e.Type]; kind != "" {
+		text, _ := e.Data["text"].(string)
+		for _, to := range r.o.Operators {
+			if err := r.Mail(tx, Letter{Kind: kind, To: to, Account: e.Account, User: e.User, Text: text}, Mailing{Event: e}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if words := keyWords[e.Type]; words != "" && e.User != "" && e.Data["sent_for"] == nil { // an exposed key's people have a notice
+		return r.keyMails(tx, e, words)
+	}
+	return nil
+}
+
+// keyMails tells the technical and security contacts of a user about its key.
+func (r *Room) keyMails(tx *store.Tx, e exchange.Event, words string) error {
+	u, err := tx.User(e.User)
+	if exchange.Is(err, exchange.NotFound) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	people, err := tx.Contacts(u.Account, u.Vendor)
+	if err != nil {
+		return err
+	}
+	text := fmt.Sprintf(words, u.Name)
+	if fp, _ := e.Data["fingerprint"].(string); fp != "" {
+		text += " Its fingerprint is " + fp + "."
+	}
+	text += "\n\nIf you did not expect this, please tell us at once."
+	for _, c := range Reachable(people, exchange.RoleTechnical, exchange.RoleSecurity) {
+		l := Letter{Kind: "key", To: c.Email, Account: u.Account, User: u.Name, Text: text}
+		if err := r.Mail(tx, l, Mailing{Event: e, Contact: c.ID}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Reachable are the contacts still there with one of the roles, each address
+// once.
+func Reachable(people []exchange.Contact, roles ...string) (out []exchange.Contact) {
+	for _, c := range people {
+		fits := slices.ContainsFunc(c.Roles, func(have string) bool { return slices.Contains(roles, have) })
+		same := func(o exchange.Contact) bool { return strings.EqualFold(o.Email, c.Email) }
+		if c.LeftAt == nil && fits && !slices.ContainsFunc(out, same) {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// Mailing says what a mail belongs to.
+type Mailing struct {
+	Event   exchange.Event
+	Contact string // id
+	Ref     string // a notice's id
+}
+
+// Mail writes a mail, to be sent once the transaction stands.
+func (r *Room) Mail(tx *store.Tx, l Letter, about Mailing) error {
+	if r.o.Mailer == nil {
+		return nil
+	}
+	l.ID = r.o.IDs.New()
+	if l.Help == "" && r.o.Help != nil {
+		l.Help = r.o.Help(context.Background(), l.Account)
+	}
+	subject, text, html, err := r.o.Mailer.Render(l)
+	if err != nil {
+		return err
+	}
+	return tx.AddMessage(exchange.Message{ID: l.ID, Channel: exchange.ChannelMail, Target: l.To, EventID: about.Event.ID, Kind: l.Kind, Ref: about.Ref,
+		ContactID: about.Contact, Subject: subject, Body: text, HTML: html, CreatedAt: r.now()})
+}

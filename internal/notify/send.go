@@ -1,0 +1,329 @@
+package notify
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver"
+	"github.com/riverqueue/river/riverdriver/riverdatabasesql"
+	"github.com/riverqueue/river/riverdriver/riversqlite"
+	"github.com/riverqueue/river/rivermigrate"
+	"github.com/riverqueue/river/rivertype"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+)
+
+// retries are the waits between tries (Standard Webhooks, "Deliverability and
+// reliability"), three days in all.
+var retries = []time.Duration{5 * time.Second, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 5 * time.Hour, 10 * time.Hour, 14 * time.Hour, 18 * time.Hour, 22 * time.Hour}
+
+const (
+	webhookWorkers = 16
+	mailWorkers    = 4
+	perReceiver    = 4 // requests to one receiver at a time: a slow one must not take all workers
+	busyWait       = 3 * time.Second
+	jobTime        = time.Minute
+	queuedTooLong  = 4 * 24 * time.Hour
+)
+
+// jobs is the job library at work on our database.
+type jobs struct {
+	room   *Room
+	client *river.Client[*sql.Tx]
+
+	mu   sync.Mutex
+	busy map[string]int // receiver → requests under way
+}
+
+// sendArgs name the message that a job sends.
+type sendArgs struct {
+	ID string `json:"id"`
+}
+
+// Kind names the jobs in the library's table.
+func (sendArgs) Kind() string { return "send" }
+
+type worker struct {
+	river.WorkerDefaults[sendArgs]
+	jobs *jobs
+}
+
+// clock gives the library our time.
+type clock struct{ now exchange.Clock }
+
+func (c clock) NowUTC() time.Time { return c.now().UTC() }
+
+func (c clock) NowUTCOrNil() *time.Time {
+	t := c.now().UTC()
+	return &t
+}
+
+// policy says when a failed try is repeated.
+type policy struct{ now exchange.Clock }
+
+// NextRetry is called after a failed try; job.Attempt counts it.
+func (p policy) NextRetry(job *rivertype.JobRow) time.Time {
+	return p.now().UTC().Add(retries[min(max(job.Attempt-1, 0), len(retries)-1)])
+}
+
+// startJobs brings the library's tables up to date and starts its workers.
+func startJobs(ctx context.Context, r *Room) (*jobs, error) {
+	var driver riverdriver.Driver[*sql.Tx] = riverdatabasesql.New(r.o.Store.Jobs())
+	if r.o.Store.Single() {
+		driver = riversqlite.New(r.o.Store.Jobs())
+	}
+	quiet := slog.New(levelled{r.o.Log.Handler(), slog.LevelError})
+	m, err := rivermigrate.New(driver, &rivermigrate.Config{Logger: quiet})
+	if err != nil {
+		return nil, exchange.Wrap("notify.startJobs", exchange.Internal, err)
+	}
+	if _, err := m.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
+		return nil, exchange.Wrap("notify.startJobs", exchange.Unavailable, err)
+	}
+	j := &jobs{room: r, busy: map[string]int{}}
+	workers := river.NewWorkers()
+	river.AddWorker(workers, &worker{jobs: j})
+	j.client, err = river.NewClient(driver, &river.Config{ID: r.o.Node, Logger: quiet, Workers: workers, JobTimeout: jobTime,
+		MaxAttempts: len(retries) + 1, RetryPolicy: policy{r.o.Clock}, Test: river.TestConfig{Time: clock{r.o.Clock}},
+		CompletedJobRetentionPeriod: time.Hour, DiscardedJobRetentionPeriod: time.Hour, CancelledJobRetentionPeriod: time.Hour,
+		Queues: map[string]river.QueueConfig{exchange.ChannelWebhook: {MaxWorkers: webhookWorkers}, exchange.ChannelMail: {MaxWorkers: mailWorkers}}})
+	if err != nil {
+		return nil, exchange.Wrap("notify.startJobs", exchange.Internal, err)
+	}
+	return j, exchange.Wrap("notify.startJobs", exchange.Unavailable, j.client.Start(context.WithoutCancel(ctx)))
+}
+
+// levelled logs from a level on.
+type levelled struct {
+	slog.Handler
+	least slog.Level
+}
+
+func (l levelled) Enabled(ctx context.Context, level slog.Level) bool {
+	return level >= l.least && l.Handler.Enabled(ctx, level)
+}
+
+func (l levelled) WithAttrs(a []slog.Attr) slog.Handler {
+	return levelled{l.Handler.WithAttrs(a), l.least}
+}
+func (l levelled) WithGroup(g string) slog.Handler { return levelled{l.Handler.WithGroup(g), l.least} }
+
+// stop lets tries under way end, for a moment.
+func (j *jobs) stop() {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	if err := j.client.Stop(ctx); err != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		if err := j.client.StopAndCancel(ctx); err != nil {
+			j.room.o.Log.Error("sending did not stop in time", "err", err)
+		}
+	}
+}
+
+// enqueue makes jobs of new messages, many at a time.
+func (j *jobs) enqueue(ctx context.Context) (n int, err error) {
+	const op = "notify.enqueue"
+	s := j.room.o.Store
+	tx, err := s.Jobs().BeginTx(ctx, nil)
+	if err != nil {
+		return 0, exchange.Wrap(op, exchange.Unavailable, err)
+	}
+	defer func() { _ = tx.Rollback() }() // after Commit it does nothing
+	ids, channels, err := s.NewMessages(ctx, tx, dispatchBatch)
+	if err != nil || len(ids) == 0 {
+		return 0, err
+	}
+	params := make([]river.InsertManyParams, len(ids))
+	for i := range ids {
+		params[i] = river.InsertManyParams{Args: sendArgs{ids[i]}, InsertOpts: &river.InsertOpts{Queue: channels[i]}}
+		if err := s.QueuedMessage(ctx, tx, ids[i]); err != nil {
+			return 0, err
+		}
+	}
+	if _, err := j.client.InsertManyFastTx(ctx, tx, params); err != nil {
+		return 0, exchange.Wrap(op, exchange.Unavailable, err)
+	}
+	return len(ids), exchange.Wrap(op, exchange.Unavailable, tx.Commit())
+}
+
+// enter counts a request to a receiver in, unless it has enough already.
+func (j *jobs) enter(receiver string) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.busy[receiver] >= perReceiver {
+		return false
+	}
+	j.busy[receiver]++
+	return true
+}
+
+func (j *jobs) leave(receiver string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.busy[receiver]--; j.busy[receiver] == 0 {
+		delete(j.busy, receiver)
+	}
+}
+
+// Work sends one message.
+func (w *worker) Work(ctx context.Context, job *river.Job[sendArgs]) error {
+	r := w.jobs.room
+	m, err := r.o.Store.Read(ctx).Message(job.Args.ID)
+	switch {
+	case exchange.Is(err, exchange.NotFound):
+		return nil // its receiver was removed
+	case err != nil:
+		return err
+	case m.State != exchange.MessageQueued:
+		return nil // sent already, or given up
+	}
+	if m.Channel == exchange.ChannelWebhook {
+		if !w.jobs.enter(m.Target) {
+			return river.JobSnooze(busyWait)
+		}
+		defer w.jobs.leave(m.Target)
+	}
+	err = r.send(ctx, m)
+	last := job.Attempt >= job.MaxAttempts
+	if noteErr := r.tried(m, err, last); noteErr != nil {
+		return noteErr // it may be sent twice
+	}
+	if err != nil && final(err) {
+		return river.JobCancel(err)
+	}
+	return err
+}
+
+// final errors are not tried again.
+func final(err error) bool {
+	return exchange.Is(err, exchange.NotFound) || exchange.Is(err, exchange.Denied) || exchange.Is(err, exchange.Invalid)
+}
+
+func (r *Room) send(ctx context.Context, m exchange.Message) error {
+	if m.Channel == exchange.ChannelMail {
+		if r.o.Mailer == nil {
+			return exchange.E("notify.send", exchange.Unavailable, "No mail server is configured any more.")
+		}
+		return r.o.Mailer.Send(ctx, m)
+	}
+	w, err := r.o.Store.Read(ctx).Webhook(m.Target)
+	if err != nil {
+		return err
+	}
+	if !w.Enabled {
+		return exchange.E("notify.send", exchange.Denied, "The webhook is switched off.")
+	}
+	return r.o.Poster.Post(ctx, w, m)
+}
+
+// tried records how a try went, and what follows from it: a receiver that is
+// gone is switched off, an address that is refused has bounced.
+func (r *Room) tried(m exchange.Message, err error, last bool) error {
+	state, text := exchange.MessageSent, ""
+	if err != nil {
+		state, text = exchange.MessageQueued, exchange.PublicText(err)
+		if last || final(err) {
+			state = exchange.MessageDead
+		}
+		if m.Channel == exchange.ChannelMail && exchange.Is(err, exchange.Denied) {
+			state = exchange.MessageBounced
+		}
+	}
+	now := r.now()
+	return r.o.Store.Write(context.Background(), func(tx *store.Tx) error {
+		if err := tx.Tried(m.ID, state, text, exchange.Micros(now)); err != nil {
+			return err
+		}
+		if state == exchange.MessageBounced {
+			return r.bounce(tx, m.Target, text, now)
+		}
+		if m.Channel == exchange.ChannelWebhook && exchange.Is(err, exchange.NotFound) {
+			w, err := tx.Webhook(m.Target)
+			if err != nil {
+				return nil // removed meanwhile
+			}
+			w.Enabled, w.Note = false, text
+			if err := tx.SetWebhook(w); err != nil {
+				return err
+			}
+			return r.audit(tx, "system:notify", "webhook.off", w.Name, map[string]string{"why": text})
+		}
+		return nil
+	})
+}
+
+// bounce notes on every contact with an address that mail to it comes back.
+func (r *Room) bounce(tx *store.Tx, address, why string, at time.Time) error {
+	people, err := tx.AllContacts(address)
+	if err != nil {
+		return err
+	}
+	for _, c := range people {
+		if c.BouncedAt != nil || c.LeftAt != nil {
+			continue
+		}
+		c.BouncedAt = &at
+		if err := tx.SetContact(c); err != nil {
+			return err
+		}
+		if err := r.audit(tx, "system:notify", "contact.bounced", c.Of(), map[string]string{"contact": c.ID, "email": c.Email, "why": why}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// bouncedWithin is how old a mail may be that a bounce is taken for.
+const bouncedWithin = 14 * 24 * time.Hour
+
+// Bounced records that mail to an address came back, as a mail server's report
+// or an operator says, and returns how many mails count as not reached.
+func (r *Room) Bounced(ctx context.Context, actor, address, why string) (n int64, err error) {
+	if address, err = exchange.CheckEmail(address); err != nil {
+		return 0, err
+	}
+	if err := exchange.CheckLabel("reason", why); err != nil {
+		return 0, err
+	}
+	now := r.now()
+	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
+		if n, err = tx.Bounced(address, exchange.Micros(now.Add(-bouncedWithin)), why); err != nil {
+			return err
+		}
+		if err := r.bounce(tx, address, why, now); err != nil {
+			return err
+		}
+		return r.audit(tx, actor, "mail.bounced", strings.ToLower(address), map[string]string{"why": why, "mails": itoa(int(n))})
+	})
+	return n, err
+}
+
+// TestMail sends one mail now, past the queue, and says what the server said.
+func (r *Room) TestMail(ctx context.Context, to string) error {
+	if r.o.Mailer == nil {
+		return exchange.E("notify.TestMail", exchange.Invalid, "No mail server is configured.").WithHint("set mail.host and mail.from in the configuration")
+	}
+	to, err := exchange.CheckEmail(to)
+	if err != nil {
+		return err
+	}
+	l := Letter{Kind: "test", To: to, ID: r.o.IDs.New(), Text: "This is a test. If you can read it, mail works."}
+	subject, text, html, err := r.o.Mailer.Render(l)
+	if err != nil {
+		return err
+	}
+	err = r.o.Mailer.Send(ctx, exchange.Message{ID: l.ID, Target: to, Subject: subject, Body: text, HTML: html})
+	var e *exchange.Error
+	if err != nil && errors.As(err, &e) && e.Public == "" {
+		return exchange.E("notify.TestMail", exchange.Unavailable, "The mail could not be sent: %v.", e.Err)
+	}
+	return err
+}

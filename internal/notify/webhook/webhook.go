@@ -1,0 +1,180 @@
+// Package webhook posts events to receivers as the Standard Webhooks
+// specification says: a signature, a timestamp and an id that stays the same
+// over all tries.
+//
+// It never follows a redirect, and it looks at the address that a name really
+// led to, at the moment of connecting, so that no receiver can make the server
+// call itself or its neighbours.
+package webhook
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+)
+
+const (
+	timeout   = 20 * time.Second
+	maxAnswer = 2 << 10 // bytes of an answer that are looked at
+)
+
+// Policy is what the operator allows beyond the open internet.
+type Policy struct {
+	Allow     []netip.Prefix // private networks that receivers may be in
+	AllowHTTP bool           // receivers without TLS
+}
+
+// Sender posts to receivers.
+type Sender struct {
+	policy Policy
+	http   *http.Client
+	clock  exchange.Clock
+}
+
+// New makes a sender.
+func New(p Policy, clock exchange.Clock) *Sender {
+	s := &Sender{policy: p, clock: clock}
+	dial := &net.Dialer{Timeout: 10 * time.Second, Control: s.guard}
+	s.http = &http.Client{Timeout: timeout,
+		Transport: &http.Transport{DialContext: dial.DialContext, TLSHandshakeTimeout: 10 * time.Second, MaxIdleConnsPerHost: 4,
+			IdleConnTimeout: time.Minute, ResponseHeaderTimeout: timeout, MaxResponseHeaderBytes: 64 << 10, ForceAttemptHTTP2: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	return s
+}
+
+// Close ends connections that are kept.
+func (s *Sender) Close() { s.http.CloseIdleConnections() }
+
+// private are networks that are nobody's on the open internet, beyond those
+// that netip knows (RFC 6890, RFC 6598, RFC 8215).
+var private = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"),
+	netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("198.51.100.0/24"),
+	netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("240.0.0.0/4"), netip.MustParsePrefix("64:ff9b::/96"),
+	netip.MustParsePrefix("64:ff9b:1::/48"), netip.MustParsePrefix("100::/64"), netip.MustParsePrefix("2001::/23"),
+	netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("2002::/16"), netip.MustParsePrefix("fec0::/10")}
+
+// Reachable reports whether a receiver may have an address.
+func (p *Policy) Reachable(a netip.Addr) bool {
+	a = a.Unmap().WithZone("")
+	for _, n := range p.Allow {
+		if n.Contains(a) {
+			return true
+		}
+	}
+	if !a.IsGlobalUnicast() || a.IsPrivate() || a.IsLoopback() || a.IsLinkLocalUnicast() {
+		return false
+	}
+	for _, n := range private {
+		if n.Contains(a) {
+			return false
+		}
+	}
+	return true
+}
+
+// guard looks at the address that is about to be connected to.
+func (s *Sender) guard(_, address string, _ syscall.RawConn) error {
+	a, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return err
+	}
+	if !s.policy.Reachable(a.Addr()) {
+		return exchange.E("webhook.guard", exchange.Denied, "The receiver's name leads to %s, which is not on the open internet.", a.Addr()).
+			WithHint("allow its network with webhooks.allow in the configuration")
+	}
+	return nil
+}
+
+// CheckURL refuses addresses that can be no receiver's.
+func (p *Policy) CheckURL(s string) error {
+	const op = "webhook.CheckURL"
+	u, err := url.Parse(s)
+	if err != nil || u.Host == "" || u.Hostname() == "" || u.User != nil || u.Fragment != "" || len(s) > 2000 || exchange.Printable(s) != s {
+		return exchange.E(op, exchange.Invalid, "%q is not a receiver's address.", exchange.Printable(s)).WithHint("such as https://billing.example.com/hooks/files")
+	}
+	if u.Scheme != "https" && !(u.Scheme == "http" && p.AllowHTTP) {
+		return exchange.E(op, exchange.Invalid, "A receiver's address begins with https://.").WithHint("webhooks.allow_http permits http within a network of your own")
+	}
+	if port := u.Port(); port != "" {
+		if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
+			return exchange.E(op, exchange.Invalid, "%q is not a port.", port)
+		}
+	}
+	if a, err := netip.ParseAddr(strings.Trim(u.Hostname(), "[]")); err == nil && !p.Reachable(a) {
+		return exchange.E(op, exchange.Denied, "%s is not on the open internet.", a).WithHint("allow its network with webhooks.allow in the configuration")
+	}
+	return nil
+}
+
+// CheckURL refuses addresses that can be no receiver's.
+func (s *Sender) CheckURL(u string) error { return s.policy.CheckURL(u) }
+
+// Post sends one message. Every answer but 2xx is an error; 410 Gone is
+// NotFound: the receiver wants no more.
+func (s *Sender) Post(ctx context.Context, w exchange.Webhook, m exchange.Message) error {
+	const op = "webhook.Post"
+	now := s.clock()
+	signatures := make([]string, 0, 2)
+	for _, secret := range []string{w.Secret, w.OldSecret} {
+		if secret == "" {
+			continue
+		}
+		signer, err := standardwebhooks.NewWebhook(secret)
+		if err != nil {
+			return exchange.Wrap(op, exchange.Internal, err)
+		}
+		signature, err := signer.Sign(m.EventID, now, []byte(m.Body))
+		if err != nil {
+			return exchange.Wrap(op, exchange.Internal, err)
+		}
+		signatures = append(signatures, signature)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.URL, strings.NewReader(m.Body))
+	if err != nil {
+		return exchange.Wrap(op, exchange.Invalid, err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("User-Agent", "Sallyport")
+	req.Header.Set(standardwebhooks.HeaderWebhookID, m.EventID)
+	req.Header.Set(standardwebhooks.HeaderWebhookTimestamp, strconv.FormatInt(now.Unix(), 10))
+	req.Header.Set(standardwebhooks.HeaderWebhookSignature, strings.Join(signatures, " "))
+	resp, err := s.http.Do(req)
+	if err != nil {
+		text := exchange.PublicText(err)
+		if exchange.KindIn(err) == exchange.Internal { // the network's own words
+			text = fmt.Sprintf("The receiver could not be reached: %v.", err)
+		}
+		return &exchange.Error{Op: op, Kind: exchange.Unavailable, Public: exchange.Printable(text), Err: err}
+	}
+	defer resp.Body.Close()
+	answer, _ := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	return judge(resp.StatusCode, string(answer))
+}
+
+func judge(status int, answer string) error {
+	const op = "webhook.Post"
+	if answer = exchange.Printable(strings.TrimSpace(answer)); len(answer) > 200 {
+		answer = answer[:200] + "…"
+	}
+	switch {
+	case status >= 200 && status < 300:
+		return nil
+	case status == http.StatusGone:
+		return exchange.E(op, exchange.NotFound, "The receiver answered 410: it wants no more.")
+	case status >= 300 && status < 400:
+		return exchange.E(op, exchange.Unavailable, "The receiver answered %d, a redirect, which is never followed.", status)
+	}
+	return exchange.E(op, exchange.Unavailable, "The receiver answered %d: %s", status, answer)
+}
