@@ -2,6 +2,7 @@ package feed
 
 import (
 	"context"
+	"encoding/hex"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/store"
@@ -25,6 +26,7 @@ func (r *Room) Served(l *exchange.Login, versionID string, served exchange.Spans
 		if d.State != exchange.DeliveryPublished && d.State != exchange.DeliveryOpened {
 			return nil // collected, withdrawn or expired: final
 		}
+		before := d.State
 		ranges := exchange.UnpackSpans(d.Ranges)
 		for _, s := range served {
 			ranges = ranges.Add(s.From, min(s.To, d.Size), maxRanges)
@@ -34,11 +36,21 @@ func (r *Room) Served(l *exchange.Login, versionID string, served exchange.Spans
 		if ranges.Prefix() == d.Size {
 			d.State, d.Ranges, action = exchange.DeliveryCollected, nil, "delivery.collect"
 		}
-		if err := tx.SetServed(d, l.Fingerprint, exchange.Micros(now)); err != nil {
+		if err := tx.SetServed(d, l, exchange.Micros(now)); err != nil {
 			return err
 		}
+		if d.State == before { // more of it was served: no news
+			return nil
+		}
+		if d.State == exchange.DeliveryCollected {
+			if err := tx.Emit(exchange.Event{ID: r.o.IDs.New(), Type: exchange.EventCollected, At: now, Account: l.User.Account, User: l.User.Name, Data: map[string]any{
+				"delivery": d.DeliveryID, "publication": d.Publication, "feed": d.Feed, "name": d.Name, "path": exchange.Printable(d.Path), "size": d.Size,
+				"sha256": hex.EncodeToString(d.SHA256), "key": l.Fingerprint, "address": l.Address, "client": l.Client}}); err != nil {
+				return err
+			}
+		}
 		return tx.Audit(exchange.AuditRow{ID: r.o.IDs.New(), At: now, Actor: l.Actor(), Action: action, Subject: d.DeliveryID, User: d.UserID,
-			Detail: map[string]string{"key": l.Fingerprint, "address": l.Address, "session": l.Session}})
+			Detail: map[string]string{"key": l.Fingerprint, "address": l.Address, "session": l.Session, "feed": d.Feed, "name": d.Name}})
 	})
 }
 
@@ -67,5 +79,52 @@ func served(d store.DeliveryRow) exchange.Delivery {
 	if d.State == exchange.DeliveryCollected {
 		d.Served = d.Size
 	}
+	d.Path = exchange.Printable(d.Path)
 	return d.Delivery
+}
+
+// Withdraw takes a delivery back: the name goes from the mailbox, unless it
+// shows something newer by now. What was served stays on record.
+func (r *Room) Withdraw(ctx context.Context, actor, id, reason string) (d exchange.Delivery, err error) {
+	const op = "feed.Withdraw"
+	if err := exchange.CheckLabel("reason", reason); err != nil {
+		return d, err
+	}
+	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
+		row, err := tx.Delivery(id)
+		if err != nil {
+			return missing(err, "There is no delivery %q.", exchange.Printable(id))
+		}
+		d = served(row)
+		if d.State == exchange.DeliveryWithdrawn || d.State == exchange.DeliveryExpired {
+			return exchange.E(op, exchange.Conflict, "The delivery is over already: it was %s.", d.State)
+		}
+		version, err := tx.VersionOfDelivery(id)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.LockMailbox(row.UserID); err != nil {
+			return err
+		}
+		name, err := tx.FileOfVersion(version)
+		switch {
+		case exchange.Is(err, exchange.NotFound): // replaced, or removed
+		case err != nil:
+			return err
+		default:
+			if err := tx.RemoveFile(name.DirID, name.Name); err != nil {
+				return err
+			}
+			if err := tx.Use(row.UserID, -name.Size, -1, 0, 0); err != nil {
+				return err
+			}
+		}
+		if err := tx.EndDelivery(version, exchange.DeliveryWithdrawn, exchange.Micros(r.now())); err != nil {
+			return err
+		}
+		d.State = exchange.DeliveryWithdrawn
+		return r.audit(tx, exchange.AuditRow{Actor: actor, Action: "delivery.withdraw", Subject: id, User: row.UserID,
+			Detail: map[string]string{"reason": reason, "feed": d.Feed, "name": d.Name, "served": shortBytes(d.Served, d.Size)}})
+	})
+	return d, err
 }

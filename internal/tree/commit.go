@@ -160,8 +160,9 @@ func (s *Session) record(img *image, c store.Content, now time.Time) error {
 		if err != nil {
 			return err
 		}
+		full := path.Join(dir, f.Name)
 		if err := tx.AddVersion(store.Version{ID: img.id, FileID: f.FileID, UserID: s.login.User.ID, BlobID: c.BlobID,
-			HashState: c.HashState, Actor: s.login.Actor(), StoredAt: c.StoredAt}); err != nil {
+			HashState: c.HashState, Actor: s.login.Actor(), StoredAt: c.StoredAt, Class: s.class(full)}); err != nil {
 			return err
 		}
 		if err := tx.PutFile(f); err != nil {
@@ -171,7 +172,6 @@ func (s *Session) record(img *image, c store.Content, now time.Time) error {
 			cmp.Or(use.QuotaFiles, s.t.policy.QuotaFiles)); err != nil {
 			return err
 		}
-		full := path.Join(dir, f.Name)
 		if !staging && !s.t.temporary(f.Name) {
 			if err := s.arrived(tx, full, c, now); err != nil {
 				return err
@@ -182,6 +182,14 @@ func (s *Session) record(img *image, c store.Content, now time.Time) error {
 		row.Detail["sha256"] = hex.EncodeToString(c.SHA256)
 		return tx.Audit(row)
 	})
+}
+
+// class is the retention policy of a file that is being stored.
+func (s *Session) class(full string) string {
+	if s.t.hooks.Class == nil {
+		return exchange.ClassDefault
+	}
+	return s.t.hooks.Class(s.login.User.ID, full, "")
 }
 
 // row is the file's row as the image wants it. Its name stands still: a rename

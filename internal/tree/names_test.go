@@ -174,7 +174,7 @@ func withdrawn(t *testing.T, w *world) {
 	if len(d) != 1 || !d[0].Withdrawn || d[0].State != "new" {
 		t.Fatalf("%+v", d)
 	}
-	_, r, err := w.inbox.Open(t.Context(), d[0].ID)
+	_, r, err := w.inbox.Open(t.Context(), d[0].ID, "")
 	must(t, err)
 	defer r.Close()
 	if r.Size() != 4 {

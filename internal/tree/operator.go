@@ -2,6 +2,7 @@ package tree
 
 import (
 	"encoding/hex"
+	"io"
 
 	"github.com/sallyport-sftp/sallyport/internal/blob"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
@@ -27,6 +28,40 @@ func (s *Session) stored(path string) (store.File, error) {
 		return f, exchange.E("tree.stored", exchange.NotFound, "There is no stored file %q.", exchange.Printable(p.path))
 	}
 	return f, err
+}
+
+// UserID is whose mailbox it is.
+func (s *Session) UserID() string { return s.login.User.ID }
+
+// Store stores what r has under a path; a reader that breaks off leaves nothing.
+func (s *Session) Store(path string, r io.Reader) error {
+	h, err := s.Open(path, exchange.FlagWrite|exchange.FlagCreate|exchange.FlagTruncate, 0)
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(&handleWriter{h: h}, r); err != nil {
+		h.Abort()
+		return exchange.Wrap("tree.Store", exchange.Invalid, err)
+	}
+	outcome := make(chan error, 1)
+	h.Close(func(err error) { outcome <- err })
+	return <-outcome
+}
+
+// handleWriter writes a handle from its start on.
+type handleWriter struct {
+	h  *Handle
+	at int64
+}
+
+func (w *handleWriter) Write(p []byte) (int, error) {
+	outcome := make(chan error, 1)
+	w.h.WriteAt(p, w.at, func(err error) { outcome <- err })
+	if err := <-outcome; err != nil {
+		return 0, err
+	}
+	w.at += int64(len(p))
+	return len(p), nil
 }
 
 // OpenVersion opens a version of a stored file by its id; "" is what the name

@@ -29,6 +29,7 @@ type note struct {
 	Covers int64     `json:"covers"`
 	Key    string    `json:"key"` // where the commit will put it
 	At     time.Time `json:"at"`
+	Upload bool      `json:"upload,omitempty"` // set: not a mailbox's
 }
 
 // sync makes the contiguous prefix of an image durable, with its note. Writes
@@ -108,6 +109,9 @@ func (t *Tree) recover() error {
 	for _, l := range left {
 		var n note
 		noteErr := json.Unmarshal(l.Note, &n)
+		if n.Upload {
+			continue // a publication's, in parts: not ours
+		}
 		stage, err := t.blobs.Reopen(l.ID, n.Key)
 		if err != nil {
 			return err

@@ -61,6 +61,8 @@ type Hooks struct {
 	// OnSeen: a partner read (with how many bytes) or listed something. It
 	// must not wait. May be nil.
 	OnSeen func(l *exchange.Login, action, path string, bytes int64)
+	// Class is the retention policy of a file at a path; nil is the default's.
+	Class func(userID, path, feed string) string
 	// MayWrite fails when revocations can no longer be learned of.
 	MayWrite func() error
 }

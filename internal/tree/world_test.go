@@ -64,12 +64,11 @@ func (w *world) open() {
 	w.t.Helper()
 	blobs, err := disk.Open(filepath.Join(w.dir, "blobs"), w.clock)
 	must(w.t, err)
-	w.inbox = inbox.New(w.store, blobs)
+	w.inbox = inbox.New(inbox.Options{Store: w.store, Blobs: blobs, Clock: w.clock, IDs: w.ids})
 	w.tree, err = tree.New(tree.Options{Store: w.store, Blobs: blobs, Clock: w.clock, IDs: w.ids, Log: slog.New(slog.DiscardHandler),
 		Policy: w.policy, Hooks: tree.Hooks{OnGone: w.inbox.Gone,
 			OnCommit: func(tx *store.Tx, a tree.Arrival) error {
-				return w.inbox.Arrived(tx, store.NewDrop{VersionID: a.VersionID, UserID: a.Login.User.ID, Path: a.Path, Size: a.Size,
-					SHA256: a.SHA256, ReceivedAt: exchange.Micros(a.At)})
+				return w.inbox.Arrived(tx, inbox.Arrival{Login: a.Login, Path: a.Path, VersionID: a.VersionID, Size: a.Size, SHA256: a.SHA256, At: a.At})
 			},
 			OnServed: func(_ *exchange.Login, _ string, s exchange.Spans) error { w.served <- s; return nil }}})
 	must(w.t, err)

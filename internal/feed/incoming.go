@@ -1,0 +1,107 @@
+package feed
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"io"
+
+	"github.com/sallyport-sftp/sallyport/internal/blob"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+)
+
+// Incoming is a file that a program writes over SFTP, before it is published.
+// Writes come in any order; one goroutine uses it at a time.
+type Incoming struct {
+	r     *Room
+	id    string
+	stage blob.Stage
+	size  int64
+}
+
+// NewIncoming makes an empty one. Publish or Discard ends it.
+func (r *Room) NewIncoming() (*Incoming, error) {
+	if err := r.checkFree(0); err != nil {
+		return nil, err
+	}
+	id := r.o.IDs.New()
+	stage, err := r.o.Blobs.Stage(id)
+	return &Incoming{r, id, stage, 0}, err
+}
+
+// Size is how long the file is by now.
+func (i *Incoming) Size() int64 { return i.size }
+
+// ReadAt reads what was written.
+func (i *Incoming) ReadAt(p []byte, off int64) (int, error) {
+	if off >= i.size {
+		return 0, io.EOF
+	}
+	n, err := i.stage.ReadAt(p[:min(int64(len(p)), i.size-off)], off)
+	if errors.Is(err, io.EOF) && n > 0 {
+		err = nil
+	}
+	return n, err
+}
+
+// WriteAt writes a part.
+func (i *Incoming) WriteAt(p []byte, off int64) error {
+	const op = "feed.Incoming"
+	end := off + int64(len(p))
+	if off < 0 || end < off || end > i.r.o.MaxFile {
+		return exchange.E(op, exchange.TooLarge, "The file is larger than the limit of %d bytes.", i.r.o.MaxFile)
+	}
+	if err := i.r.checkFree(0); err != nil {
+		return err
+	}
+	if _, err := i.stage.WriteAt(p, off); err != nil {
+		return err
+	}
+	i.size = max(i.size, end)
+	return nil
+}
+
+// Truncate cuts or extends.
+func (i *Incoming) Truncate(size int64) error {
+	if size < 0 || size > i.r.o.MaxFile {
+		return exchange.E("feed.Incoming", exchange.TooLarge, "The file is larger than the limit of %d bytes.", i.r.o.MaxFile)
+	}
+	i.size = size
+	return i.stage.Truncate(size)
+}
+
+// Discard forgets the file.
+func (i *Incoming) Discard() error { return errors.Join(i.stage.Discard(), i.stage.Close()) }
+
+// Publish hands the file to a feed, as Room.Publish does. It ends the incoming
+// file if it succeeds; after an error it can be tried again or discarded.
+func (i *Incoming) Publish(ctx context.Context, actor string, p Publication) (exchange.Publication, error) {
+	r := i.r
+	p.Size = -1
+	f, err := r.admit(ctx, &p)
+	if err != nil {
+		return exchange.Publication{}, err
+	}
+	if reached, err := r.reaches(r.o.Store.Read(ctx), f, p); err != nil {
+		return exchange.Publication{}, err
+	} else if !reached {
+		return exchange.Publication{}, noRecipient(p)
+	}
+	if err := i.stage.Truncate(i.size); err != nil {
+		return exchange.Publication{}, err
+	}
+	sum, look := sha256.New(), &looks{kind: p.kind}
+	if _, err := io.Copy(io.MultiWriter(sum, look), io.NewSectionReader(i.stage, 0, i.size)); err != nil {
+		return exchange.Publication{}, exchange.Wrap("feed.Incoming", exchange.Unavailable, err)
+	}
+	b := store.Blob{ID: i.id, Size: i.size, SHA256: sum.Sum(nil)}
+	if err := r.declared(p, b, look); err != nil {
+		return exchange.Publication{}, err
+	}
+	out, err := r.publishStage(ctx, actor, f, p, i.stage, b)
+	if err == nil {
+		_ = i.stage.Close() // its bytes are durable by now
+	}
+	return out, err
+}

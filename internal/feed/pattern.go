@@ -1,0 +1,156 @@
+package feed
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+)
+
+// Pattern is what a feed's file names look like: text with fields in braces.
+//
+//	{account}              the account that it is published to
+//	{yyyy} {yy} {mm} {dd}  parts of a date; {date} is all three: 20261031
+//	{seq} {seq:6}          a number, which counts up; with leading zeros to a width
+//	{any}                  anything
+type Pattern struct {
+	text  string
+	match *regexp.Regexp
+	seq   bool
+}
+
+// fields are what each field matches.
+var fields = map[string]string{
+	"account": `(?P<account>[a-z0-9][a-z0-9._-]*)`,
+	"yyyy":    `(?P<yyyy>[0-9]{4})`,
+	"yy":      `(?P<yy>[0-9]{2})`,
+	"mm":      `(?P<mm>0[1-9]|1[0-2])`,
+	"dd":      `(?P<dd>0[1-9]|[12][0-9]|3[01])`,
+	"date":    `(?P<date>[0-9]{8})`,
+	"seq":     `(?P<seq>[0-9]{1,18})`,
+	"any":     `[^/]*`,
+}
+
+const fieldWords = "{account}, {yyyy}, {yy}, {mm}, {dd}, {date}, {seq}, {seq:6}, {any}"
+
+// ParsePattern reads a pattern; "" is nil, which takes every name.
+func ParsePattern(text string) (*Pattern, error) {
+	const op = "feed.ParsePattern"
+	if text == "" {
+		return nil, nil
+	}
+	bad := func(format string, args ...any) error {
+		return exchange.E(op, exchange.Invalid, format, args...).WithHint("fields are %s", fieldWords)
+	}
+	if len(text) > 200 || exchange.Printable(text) != text || strings.Contains(text, "/") {
+		return nil, bad("%q cannot be a pattern of names.", exchange.Printable(text))
+	}
+	p, seen := &Pattern{text: text}, map[string]bool{}
+	var b strings.Builder
+	b.WriteString("^")
+	for rest := text; rest != ""; {
+		before, after, found := strings.Cut(rest, "{")
+		b.WriteString(regexp.QuoteMeta(before))
+		if !found {
+			break
+		}
+		field, tail, closed := strings.Cut(after, "}")
+		if !closed {
+			return nil, bad("The pattern has a brace that is not closed.")
+		}
+		name, width, wide := strings.Cut(field, ":")
+		expr, known := fields[name]
+		if !known || wide && name != "seq" {
+			return nil, bad("The pattern has the field {%s}, which is not known.", exchange.Printable(field))
+		}
+		if seen[name] && name != "any" {
+			return nil, bad("The pattern has {%s} twice.", name)
+		}
+		seen[name] = true
+		if wide {
+			n, err := strconv.Atoi(width)
+			if err != nil || n < 1 || n > 18 {
+				return nil, bad("The pattern has a width of %q; 1 to 18 digits.", exchange.Printable(width))
+			}
+			expr = `(?P<seq>[0-9]{` + strconv.Itoa(n) + `,18})`
+		}
+		b.WriteString(expr)
+		rest = tail
+	}
+	b.WriteString("$")
+	p.seq = seen["seq"]
+	var err error
+	p.match, err = regexp.Compile(b.String())
+	return p, exchange.Wrap(op, exchange.Invalid, err)
+}
+
+// Named is what a name says by its pattern.
+type Named struct {
+	Account string
+	Seq     int64 // -1 without a number
+}
+
+// Match reads a name. One that does not fit, or speaks of another account, or
+// of a day that never was, is Invalid.
+func (p *Pattern) Match(name, account string) (Named, error) {
+	const op = "feed.Match"
+	out := Named{Seq: -1}
+	if p == nil {
+		return out, nil
+	}
+	m := p.match.FindStringSubmatch(name)
+	if m == nil {
+		return out, exchange.E(op, exchange.Invalid, "The name %q does not fit the feed's pattern %s.", exchange.Printable(name), p.text)
+	}
+	get := func(field string) string {
+		if i := p.match.SubexpIndex(field); i >= 0 {
+			return m[i]
+		}
+		return ""
+	}
+	out.Account = get("account")
+	if account != "" && out.Account != "" && out.Account != account {
+		return out, exchange.E(op, exchange.Invalid, "The name %q speaks of account %s, and is published to %s.", exchange.Printable(name), out.Account, account)
+	}
+	date := get("date")
+	if date == "" && get("dd") != "" && get("mm") != "" {
+		year := get("yyyy")
+		if year == "" && get("yy") != "" {
+			year = "20" + get("yy")
+		}
+		if year == "" {
+			year = "2024" // any leap year: the day may be its 29 February
+		}
+		date = year + get("mm") + get("dd")
+	}
+	if date != "" {
+		if _, err := time.Parse("20060102", date); err != nil {
+			return out, exchange.E(op, exchange.Invalid, "The name %q has a date that never was.", exchange.Printable(name))
+		}
+	}
+	if s := get("seq"); s != "" {
+		out.Seq, _ = strconv.ParseInt(s, 10, 64) // at most 18 digits
+	}
+	return out, nil
+}
+
+// checkFolders accepts dated sub-folders.
+func checkFolders(s string) error {
+	if s == "" {
+		return nil
+	}
+	plain := datedFolder(s, time.Date(2024, 2, 29, 0, 0, 0, 0, time.UTC))
+	clean, err := exchange.CleanPath("/", "/"+plain)
+	if err != nil || clean != "/"+plain || strings.ContainsAny(plain, "{}") || len(s) > 100 || exchange.Printable(s) != s {
+		return exchange.E("feed.checkFolders", exchange.Invalid, "%q cannot be dated sub-folders.", exchange.Printable(s)).WithHint("such as {yyyy}/{mm}")
+	}
+	return nil
+}
+
+// datedFolder is the sub-folder of a day.
+func datedFolder(s string, at time.Time) string {
+	at = at.UTC()
+	return strings.NewReplacer("{yyyy}", at.Format("2006"), "{yy}", at.Format("06"), "{mm}", at.Format("01"), "{dd}", at.Format("02")).Replace(s)
+}

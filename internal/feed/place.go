@@ -1,0 +1,309 @@
+package feed
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"path"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+)
+
+// placeBatch is how many mailboxes one transaction serves: others write
+// meanwhile.
+const placeBatch = 200
+
+// maxParents bounds how far up an account's parents are looked for.
+const maxParents = 16
+
+// recipients are up to a batch of the subscriptions that want a publication,
+// after a user id, and where the next batch begins; "" when there is none.
+func recipients(q *store.Q, f exchange.Feed, account, kind, after string) (to []store.Recipient, next string, err error) {
+	if account != "" && after == "" {
+		if _, err := q.Account(account); err != nil {
+			return nil, "", missing(err, "There is no account %q.", account)
+		}
+	}
+	all, err := q.Recipients(f.Name, account, after, placeBatch)
+	if err != nil {
+		return nil, "", err
+	}
+	if len(all) == placeBatch {
+		next = all[len(all)-1].UserID
+	} else if f.ParentSees == exchange.ParentFiles && account != "" {
+		parents, err := parentsOf(q, f.Name, account)
+		if err != nil {
+			return nil, "", err
+		}
+		all = append(all, parents...)
+	}
+	to = slices.DeleteFunc(all, func(s store.Recipient) bool {
+		// A feed may have been narrowed since the subscription was made.
+		barred := len(f.Recipients) > 0 && !slices.Contains(f.Recipients, s.Account) && s.Account == account
+		return barred || len(s.Types) > 0 && !slices.Contains(s.Types, kind)
+	})
+	return to, next, nil
+}
+
+// parentsOf are the subscribers of an account's parents, who get a copy below a
+// folder of the child's name.
+func parentsOf(q *store.Q, feed, child string) (out []store.Recipient, err error) {
+	a, err := q.Account(child)
+	for range maxParents {
+		if err != nil || a.Parent == "" {
+			break
+		}
+		list, err := q.Recipients(feed, a.Parent, "", placeBatch)
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range list {
+			s.Dir = path.Join(s.Dir, child)
+			out = append(out, s)
+		}
+		if a, err = q.Account(a.Parent); err != nil {
+			return nil, err
+		}
+	}
+	return out, err
+}
+
+// reaches reports whether anybody wants a publication.
+func (r *Room) reaches(q *store.Q, f exchange.Feed, p Publication) (bool, error) {
+	for after := ""; ; {
+		to, next, err := recipients(q, f, p.Account, p.kind, after)
+		if err != nil || len(to) > 0 || next == "" {
+			return len(to) > 0, err
+		}
+		after = next
+	}
+}
+
+// begin writes the publication and its first mailboxes. While more are to come
+// the blob has one reference of the publication's own.
+func (r *Room) begin(tx *store.Tx, actor string, f exchange.Feed, p Publication, out *exchange.Publication, b store.Blob) error {
+	if reached, err := r.reaches(&tx.Q, f, p); err != nil {
+		return err
+	} else if !reached {
+		return noRecipient(p)
+	}
+	at := exchange.Micros(out.PublishedAt)
+	if err := tx.AddBlob(b, 1, at); err != nil {
+		return err
+	}
+	if err := tx.AddPublication(store.NewPublication{ID: out.ID, Feed: p.Feed, Account: p.Account, Name: p.Name, Size: b.Size, SHA256: b.SHA256,
+		IdempotencyKey: p.IdempotencyKey, Actor: actor, Via: p.Via, At: at, Placing: true}); err != nil {
+		return err
+	}
+	if err := r.number(tx, out, p.seq); err != nil {
+		return err
+	}
+	row, err := tx.Publication(out.ID)
+	if err != nil {
+		return err
+	}
+	return r.placeSome(tx, row, f)
+}
+
+// Resume places what a stop of the server left unplaced.
+func (r *Room) Resume(ctx context.Context, log *slog.Logger) error {
+	list, err := r.o.Store.Read(ctx).Unplaced()
+	if err != nil {
+		return err
+	}
+	for _, p := range list {
+		log.Info("a publication is being finished", "publication", p.ID, "feed", p.Feed, "name", p.Name)
+		if err := r.placeAll(ctx, p.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// placeAll goes on until every mailbox has a publication. Another node, or an
+// earlier try of the same one, may be doing it too: the row says how far it is.
+func (r *Room) placeAll(ctx context.Context, id string) error {
+	for {
+		done := false
+		err := r.o.Store.Write(context.WithoutCancel(ctx), func(tx *store.Tx) error {
+			p, err := tx.LockPublication(id)
+			if err != nil {
+				return err
+			}
+			if done = p.PlacedTo == nil; done {
+				return nil
+			}
+			f, err := tx.Feed(p.Feed)
+			if err != nil {
+				return err
+			}
+			return r.placeSome(tx, p, f)
+		})
+		if err != nil || done {
+			return err
+		}
+	}
+}
+
+// placeSome serves the next mailboxes, and after the last says what was done.
+func (r *Room) placeSome(tx *store.Tx, p store.PublicationRow, f exchange.Feed) error {
+	to, next, err := recipients(&tx.Q, f, p.Account, fileType(p.Name), *p.PlacedTo)
+	if err != nil {
+		return err
+	}
+	if err := r.deliver(tx, p, f, to); err != nil {
+		return err
+	}
+	if err := tx.Placed(p.ID, *p.PlacedTo, next, next == ""); err != nil {
+		return err
+	}
+	if next != "" {
+		return nil
+	}
+	if err := tx.ReleaseBlob(p.ID, exchange.Micros(r.now())); err != nil {
+		return err
+	}
+	whole, err := tx.Publication(p.ID)
+	if err != nil {
+		return err
+	}
+	size, count := strconv.FormatInt(p.Size, 10), strconv.Itoa(whole.Deliveries)
+	if err := tx.Emit(exchange.Event{ID: r.o.IDs.New(), Type: exchange.EventPublished, At: r.now(), Account: p.Account, Data: map[string]any{
+		"publication": p.ID, "feed": p.Feed, "kind": f.Kind, "name": p.Name, "size": p.Size, "sha256": p.SHA256, "deliveries": whole.Deliveries, "via": p.Via}}); err != nil {
+		return err
+	}
+	return r.audit(tx, exchange.AuditRow{Actor: p.Actor, Action: "feed.publish", Subject: p.Feed, Detail: map[string]string{
+		"publication": p.ID, "account": p.Account, "name": p.Name, "size": size, "sha256": p.SHA256, "deliveries": count, "via": p.Via}})
+}
+
+// deliver places a publication in mailboxes. A name that is there gets a new
+// version; the old one is kept until retention.
+func (r *Room) deliver(tx *store.Tx, p store.PublicationRow, f exchange.Feed, to []store.Recipient) error {
+	if len(to) == 0 {
+		return nil
+	}
+	if err := tx.RefBlob(p.ID, len(to)); err != nil {
+		return err
+	}
+	versions, deliveries := make([]store.Version, 0, len(to)), make([]store.NewDelivery, 0, len(to))
+	folder := datedFolder(f.Folders, p.PublishedAt)
+	for _, s := range to {
+		v, d, err := r.deliverOne(tx, p, s, path.Join(s.Dir, folder))
+		if err != nil {
+			return err
+		}
+		versions, deliveries = append(versions, v), append(deliveries, d)
+	}
+	if err := tx.AddVersions(versions); err != nil {
+		return err
+	}
+	return tx.AddDeliveries(deliveries)
+}
+
+// deliverOne gives one mailbox its file, and returns the rows that are written
+// for all together.
+func (r *Room) deliverOne(tx *store.Tx, p store.PublicationRow, s store.Recipient, dir string) (v store.Version, d store.NewDelivery, err error) {
+	at := exchange.Micros(r.now())
+	full := path.Join(dir, p.Name)
+	// What the platform delivers is never refused for a partner's quota. The
+	// update holds the mailbox's row, so that its tree stands still.
+	const unlimited = 1 << 62
+	if err := tx.Use(s.UserID, p.Size, 1, unlimited, unlimited); err != nil {
+		return v, d, err
+	}
+	names := store.SplitPath(full)
+	found, err := tx.Look(s.UserID, names)
+	if err != nil {
+		return v, d, err
+	}
+	f := store.File{Name: p.Name, FileID: r.o.IDs.New(), Size: p.Size, Mtime: at, Mode: 0o644}
+	f.VersionID = f.FileID
+	issue := int64(1)
+	switch {
+	case len(found.Dirs) < len(names): // a directory is missing
+		if f.DirID, err = r.o.MakeDirs(tx, s.UserID, dir); err != nil {
+			return v, d, err
+		}
+	case len(found.Dirs) > len(names):
+		return v, d, exchange.E("feed.deliver", exchange.Conflict, "User %s has a directory where %q belongs.", s.User, exchange.Printable(full))
+	default:
+		f.DirID = found.Dirs[len(names)-1].ID
+	}
+	if found.File != nil {
+		f.FileID = found.File.FileID
+		if issue, err = r.replaces(tx, s.UserID, *found.File); err != nil {
+			return v, d, err
+		}
+	}
+	if err := tx.PutFile(f); err != nil {
+		return v, d, err
+	}
+	class := exchange.ClassDefault
+	if r.o.Class != nil {
+		class = r.o.Class(s.UserID, full, p.Feed)
+	}
+	if s.Mail != "" {
+		detail, _ := json.Marshal(map[string]any{"Name": p.Name, "Feed": p.Feed, "Size": p.Size}) // plain values marshal
+		if err := tx.AddDigest(store.Digest{ID: r.o.IDs.New(), UserID: s.UserID, At: at, Kind: "new", Detail: string(detail)}); err != nil {
+			return v, d, err
+		}
+	}
+	return store.Version{ID: f.VersionID, FileID: f.FileID, UserID: s.UserID, BlobID: p.ID, Actor: p.Actor, StoredAt: at, Class: class},
+		store.NewDelivery{ID: r.o.IDs.New(), PublicationID: p.ID, SubscriptionID: s.SubscriptionID, UserID: s.UserID, VersionID: f.VersionID,
+			Path: full, Issue: issue, At: at}, nil
+}
+
+// replaces takes an older file of the name out of the mailbox's use, and says
+// which issue the new one is.
+func (r *Room) replaces(tx *store.Tx, userID string, old store.File) (int64, error) {
+	if err := tx.Use(userID, -old.Size, -1, 0, 0); err != nil {
+		return 0, err
+	}
+	before, err := tx.DeliveryOf(old.VersionID)
+	if exchange.Is(err, exchange.NotFound) {
+		return 1, nil
+	}
+	return before.Issue + 1, err
+}
+
+// backfill places what was published since a time for a new subscriber.
+func (r *Room) backfill(ctx context.Context, actor string, f exchange.Feed, s exchange.Subscription, since time.Time) (n int, err error) {
+	u, err := r.o.Store.Read(ctx).User(s.User)
+	if err != nil {
+		return 0, err
+	}
+	list, err := r.o.Store.Read(ctx).PublicationsSince(f.Name, u.Account, exchange.Micros(since))
+	if err != nil {
+		return 0, err
+	}
+	list = list[max(0, len(list)-maxBackfill):]
+	for _, p := range list {
+		kind := fileType(p.Name)
+		if len(s.Types) > 0 && !slices.Contains(s.Types, kind) {
+			continue
+		}
+		err := r.o.Store.Write(ctx, func(tx *store.Tx) error {
+			to, err := tx.RecipientOf(f.Name, u.ID)
+			if err != nil {
+				return err
+			}
+			if err := r.deliver(tx, p, f, []store.Recipient{to}); err != nil {
+				return err
+			}
+			return r.audit(tx, exchange.AuditRow{Actor: actor, Action: "feed.backfill", Subject: f.Name, User: u.ID,
+				Detail: map[string]string{"publication": p.ID, "name": p.Name, "sha256": p.SHA256}})
+		})
+		switch {
+		case exchange.Is(err, exchange.Exists), exchange.Is(err, exchange.NotFound): // placed meanwhile, or its bytes went
+		case err != nil:
+			return n, err
+		default:
+			n++
+		}
+	}
+	return n, nil
+}

@@ -1,0 +1,287 @@
+package feed
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/blob"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+)
+
+// Upload is a large file on its way in parts. A part that was answered is
+// durable; a sender that was cut off asks how far it came, and goes on there.
+type Upload struct {
+	ID        string    `json:"id"`
+	Offset    int64     `json:"offset" doc:"Bytes that are here, from the start on"`
+	Size      int64     `json:"size" doc:"Bytes that are to come in all; -1: not declared"`
+	ExpiresAt time.Time `json:"expires_at" doc:"When it is forgotten, unless it goes on"`
+}
+
+// upload is one of them.
+type upload struct {
+	mu     sync.Mutex // one part at a time
+	id     string
+	stage  blob.Stage
+	offset int64
+	size   int64
+	actor  string
+	at     time.Time
+}
+
+// uploadNote lies beside the stage. Upload tells it from a partner's partial.
+type uploadNote struct {
+	Upload bool      `json:"upload"`
+	Offset int64     `json:"offset"`
+	Size   int64     `json:"size_declared"`
+	Actor  string    `json:"actor"`
+	At     time.Time `json:"at"`
+}
+
+// maxUploads bounds how many are under way.
+const maxUploads = 1000
+
+// BeginUpload makes room for a file that comes in parts; size < 0 is unknown.
+func (r *Room) BeginUpload(actor string, size int64) (Upload, error) {
+	const op = "feed.BeginUpload"
+	if size > r.o.MaxFile {
+		return Upload{}, exchange.E(op, exchange.TooLarge, "The file is larger than the limit of %d bytes.", r.o.MaxFile)
+	}
+	if err := r.checkFree(max(size, 0)); err != nil {
+		return Upload{}, err
+	}
+	r.mu.Lock()
+	full := len(r.uploads) >= maxUploads
+	r.mu.Unlock()
+	if full {
+		return Upload{}, exchange.E(op, exchange.Busy, "%d uploads are under way; finish or cancel some.", maxUploads)
+	}
+	u := &upload{id: r.o.IDs.New(), size: size, actor: actor, at: r.now()}
+	var err error
+	if u.stage, err = r.o.Blobs.Stage(u.id); err != nil {
+		return Upload{}, err
+	}
+	if err := u.sync(); err != nil {
+		return Upload{}, errors.Join(err, u.stage.Discard(), u.stage.Close())
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.uploads[u.id] = u
+	return r.describe(u), nil
+}
+
+// sync makes what is here durable, with its note.
+func (u *upload) sync() error {
+	note, err := json.Marshal(uploadNote{true, u.offset, u.size, u.actor, u.at})
+	if err != nil {
+		return exchange.Wrap("feed.upload", exchange.Internal, err)
+	}
+	return u.stage.Sync(u.offset, note, "")
+}
+
+func (r *Room) describe(u *upload) Upload {
+	return Upload{ID: u.id, Offset: u.offset, Size: u.size, ExpiresAt: u.at.Add(r.o.KeepUploads)}
+}
+
+func (r *Room) upload(id string) (*upload, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if u := r.uploads[id]; u != nil {
+		return u, nil
+	}
+	return nil, exchange.E("feed.upload", exchange.NotFound, "There is no upload %q.", exchange.Printable(id)).WithHint("it was published, cancelled, or not continued in time")
+}
+
+// UploadStatus says how far an upload came.
+func (r *Room) UploadStatus(id string) (Upload, error) {
+	u, err := r.upload(id)
+	if err != nil {
+		return Upload{}, err
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return r.describe(u), nil
+}
+
+// Append takes a part that begins where the upload stands. What came of a part
+// that broke off is kept.
+func (r *Room) Append(id string, at int64, body io.Reader) (Upload, error) {
+	const op = "feed.Append"
+	u, err := r.upload(id)
+	if err != nil {
+		return Upload{}, err
+	}
+	if !u.mu.TryLock() {
+		return Upload{}, exchange.E(op, exchange.Conflict, "Another part of this upload is on its way.")
+	}
+	defer u.mu.Unlock()
+	if u.stage == nil {
+		return Upload{}, exchange.E(op, exchange.NotFound, "The upload is over.")
+	}
+	if at != u.offset {
+		return r.describe(u), exchange.E(op, exchange.Conflict, "The upload stands at byte %d, not %d.", u.offset, at).WithHint("ask for its offset, and go on there")
+	}
+	if err := r.checkFree(0); err != nil {
+		return Upload{}, err
+	}
+	limit := r.o.MaxFile
+	if u.size >= 0 {
+		limit = u.size
+	}
+	n, err := io.Copy(io.NewOffsetWriter(u.stage, u.offset), io.LimitReader(body, limit-u.offset+1))
+	if u.offset+n > limit {
+		return r.describe(u), errors.Join(exchange.E(op, exchange.TooLarge, "The part goes past the end of the file (%d bytes).", limit), u.stage.Truncate(u.offset))
+	}
+	u.offset, u.at = u.offset+n, r.now()
+	if syncErr := u.sync(); syncErr != nil {
+		return Upload{}, syncErr
+	}
+	return r.describe(u), exchange.Wrap(op, exchange.Invalid, err)
+}
+
+// CancelUpload forgets an upload.
+func (r *Room) CancelUpload(id string) error {
+	u, err := r.upload(id)
+	if err != nil {
+		return err
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	r.mu.Lock()
+	delete(r.uploads, id)
+	r.mu.Unlock()
+	if u.stage == nil {
+		return nil
+	}
+	err = errors.Join(u.stage.Discard(), u.stage.Close())
+	u.stage = nil
+	return err
+}
+
+// uploaded hands an upload's stage to its publication. Its content is read once
+// more: what is published is what lies there.
+func (r *Room) uploaded(p Publication) (blob.Stage, store.Blob, error) {
+	const op = "feed.Publish"
+	u, err := r.upload(p.Upload)
+	if err != nil {
+		return nil, store.Blob{}, err
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.stage == nil {
+		return nil, store.Blob{}, exchange.E(op, exchange.NotFound, "The upload is over.")
+	}
+	b := store.Blob{ID: u.id, Size: u.offset}
+	if u.size >= 0 && u.offset != u.size {
+		return nil, b, exchange.E(op, exchange.Conflict, "The upload has %d of %d bytes.", u.offset, u.size).WithHint("send the rest first")
+	}
+	sum, look := sha256.New(), &looks{kind: p.kind}
+	if _, err := io.Copy(io.MultiWriter(sum, look), io.NewSectionReader(u.stage, 0, u.offset)); err != nil {
+		return nil, b, exchange.Wrap(op, exchange.Unavailable, err)
+	}
+	b.SHA256 = sum.Sum(nil)
+	if err := r.declared(p, b, look); err != nil {
+		return nil, b, err // it can be cancelled, or published under another name
+	}
+	stage := u.stage
+	u.stage = nil
+	r.uploadDone(u.id)
+	return stage, b, nil
+}
+
+// uploadDone forgets an upload that became a publication.
+func (r *Room) uploadDone(id string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.uploads, id)
+}
+
+// Recover takes up the uploads that an earlier process left. It must run
+// before anybody else looks at the stages.
+func (r *Room) Recover() error {
+	left, err := r.o.Blobs.Leftovers()
+	if err != nil {
+		return err
+	}
+	for _, l := range left {
+		var n uploadNote
+		if json.Unmarshal(l.Note, &n) != nil || !n.Upload {
+			continue
+		}
+		stage, err := r.o.Blobs.Reopen(l.ID, "")
+		if err != nil {
+			return err
+		}
+		if n.Offset > l.Size {
+			if err := errors.Join(stage.Discard(), stage.Close()); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := stage.Truncate(n.Offset); err != nil {
+			return err
+		}
+		r.mu.Lock()
+		r.uploads[l.ID] = &upload{id: l.ID, stage: stage, offset: n.Offset, size: n.Size, actor: n.Actor, at: n.At}
+		r.mu.Unlock()
+	}
+	return nil
+}
+
+// Keep finishes what a stop left unplaced, and forgets uploads that nobody
+// continues, until ctx ends.
+func (r *Room) Keep(ctx context.Context, log *slog.Logger) {
+	tick := time.NewTicker(time.Minute)
+	defer tick.Stop()
+	defer r.closeUploads()
+	for {
+		if err := r.Resume(ctx, log); err != nil && ctx.Err() == nil {
+			log.Error("a publication could not be finished", "err", err)
+		}
+		for _, id := range r.stale() {
+			log.Info("an upload in parts has expired", "upload", id)
+			if err := r.CancelUpload(id); err != nil {
+				log.Error("an upload could not be removed", "upload", id, "err", err)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (r *Room) stale() (ids []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for id, u := range r.uploads {
+		if u.mu.TryLock() {
+			if r.now().Sub(u.at) > r.o.KeepUploads {
+				ids = append(ids, id)
+			}
+			u.mu.Unlock()
+		}
+	}
+	return ids
+}
+
+// closeUploads lets go of the stages; they are recovered at the next start.
+func (r *Room) closeUploads() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, u := range r.uploads {
+		u.mu.Lock()
+		if u.stage != nil {
+			_ = u.stage.Close() // what was answered is durable
+			u.stage = nil
+		}
+		u.mu.Unlock()
+	}
+}

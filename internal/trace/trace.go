@@ -1,0 +1,320 @@
+// Package trace tells a file's whole life, for whoever says "you never sent
+// it": what was published and when, who opened and collected it with which
+// key, what came in and what became of it; and, when there is nothing to tell,
+// that it never was.
+package trace
+
+import (
+	"cmp"
+	"context"
+	"encoding/hex"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+)
+
+// maxFiles bounds what one trace shows.
+const maxFiles = 200
+
+// Room answers questions about files.
+type Room struct {
+	store *store.Store
+	clock exchange.Clock
+}
+
+// New opens the room.
+func New(s *store.Store, clock exchange.Clock) *Room { return &Room{s, clock} }
+
+// Find traces a content (SHA-256), an account, or a file's name, whichever the
+// text is; account narrows a name or a content.
+func (r *Room) Find(ctx context.Context, about, account string) (exchange.Trace, error) {
+	const op = "trace.Find"
+	q := r.store.Read(ctx)
+	t := exchange.Trace{About: exchange.Printable(about), Kind: "name", At: r.clock().UTC().Truncate(time.Second), Files: []exchange.TracedFile{}, Users: []exchange.TracedLogin{}}
+	if about == "" {
+		return t, exchange.E(op, exchange.Invalid, "Name a file, an account, or a SHA-256.")
+	}
+	if account != "" {
+		if _, err := q.Account(account); exchange.Is(err, exchange.NotFound) {
+			return t, exchange.E(op, exchange.NotFound, "There is no account %q.", exchange.Printable(account))
+		} else if err != nil {
+			return t, err
+		}
+	}
+	w := walker{q: q, t: &t, account: account}
+	var err error
+	sum, hexErr := hex.DecodeString(about)
+	switch _, notAccount := q.Account(about); {
+	case hexErr == nil && len(sum) == 32:
+		t.Kind = "content"
+		err = w.content(sum)
+	case notAccount == nil:
+		t.Kind = "account"
+		err = w.ofAccount(about)
+	default:
+		err = w.named(path.Base(about))
+	}
+	if err != nil {
+		return t, err
+	}
+	slices.SortStableFunc(t.Files, func(a, b exchange.TracedFile) int { return b.Steps[0].At.Compare(a.Steps[0].At) })
+	if len(t.Files) > maxFiles {
+		t.Files, t.More = t.Files[:maxFiles], true
+	}
+	return t, w.logins()
+}
+
+// walker gathers one trace.
+type walker struct {
+	q       *store.Q
+	t       *exchange.Trace
+	account string // only this one's
+	users   []string
+}
+
+func (w *walker) content(sum []byte) error {
+	list, err := w.q.PublicationsWithContent(sum, maxFiles)
+	if err != nil {
+		return err
+	}
+	if err := w.published(list); err != nil {
+		return err
+	}
+	drops, err := w.q.DropsWithContent(sum, maxFiles)
+	w.received(drops)
+	return err
+}
+
+func (w *walker) named(name string) error {
+	list, err := w.q.PublicationsNamed(name, maxFiles)
+	if err != nil {
+		return err
+	}
+	if err := w.published(list); err != nil {
+		return err
+	}
+	drops, err := w.q.Drops(store.DropFilter{Name: name, Account: w.account, Limit: maxFiles})
+	if err != nil {
+		return err
+	}
+	w.received(drops)
+	if len(w.t.Files) > 0 {
+		return nil
+	}
+	return w.never(name)
+}
+
+// never says since when nothing is known, and what has a name like it.
+func (w *walker) never(name string) error {
+	since, err := w.q.OldestRecord()
+	if err != nil {
+		return err
+	}
+	if since > 0 {
+		at := exchange.FromMicros(since)
+		w.t.Since = &at
+	}
+	runes := []rune(exchange.Printable(name))
+	w.t.Near, err = w.q.NamesLike(string(runes[:min(len(runes), max(4, len(runes)/2))]), 10)
+	return err
+}
+
+func (w *walker) ofAccount(id string) error {
+	users, err := w.q.Users(id)
+	if err != nil {
+		return err
+	}
+	for _, u := range users {
+		w.users = append(w.users, u.Name)
+	}
+	rows, err := w.q.NewestDeliveries(id, maxFiles)
+	if err != nil {
+		return err
+	}
+	for _, d := range rows {
+		w.delivery(d, store.PublicationRow{})
+	}
+	drops, err := w.q.NewestDrops(id, maxFiles)
+	w.received(drops)
+	w.t.More = len(rows) == maxFiles || len(drops) == maxFiles
+	return err
+}
+
+// published follows publications to their mailboxes.
+func (w *walker) published(list []store.PublicationRow) error {
+	for _, p := range list {
+		rows, err := w.q.Deliveries(store.DeliveryFilter{Publication: p.ID, Account: w.account, Limit: maxFiles})
+		if err != nil {
+			return err
+		}
+		for _, d := range rows {
+			w.delivery(d, p)
+		}
+		if len(rows) == 0 && (w.account == "" || p.Account == w.account) {
+			w.t.Files = append(w.t.Files, exchange.TracedFile{Direction: "to_partner", ID: p.ID, Name: p.Name, Feed: p.Feed, Account: p.Account, Size: p.Size,
+				SHA256: p.SHA256, State: "undelivered", Steps: []exchange.TracedStep{{At: p.PublishedAt, Text: "published by " + p.Actor + ", and no mailbox has it"}}})
+		}
+	}
+	return nil
+}
+
+func (w *walker) delivery(d store.DeliveryRow, p store.PublicationRow) {
+	f := exchange.TracedFile{Direction: "to_partner", ID: d.ID, Name: d.Name, Path: exchange.Printable(d.Path), Feed: d.Feed, Account: d.Account, User: d.User,
+		Issue: d.Issue, Size: d.Size, SHA256: d.SHA256, State: d.State}
+	how := "published"
+	if p.Actor != "" {
+		how += " by " + p.Actor
+	}
+	if p.Via != "" {
+		how += " (" + p.Via + ")"
+	}
+	if d.Issue > 1 {
+		how += fmt.Sprintf(", as issue %d of this name", d.Issue)
+	}
+	step(&f, d.PublishedAt, how)
+	with := ""
+	if d.Fingerprint != "" {
+		with = fmt.Sprintf(" with key %s from %s (%s)", d.Fingerprint, d.Address, cmp.Or(d.Client, "unknown program"))
+	}
+	if d.OpenedAt != nil {
+		text := "opened by " + d.User
+		if d.CollectedAt == nil {
+			text += with + fmt.Sprintf("; %d of %d bytes were sent", exchange.UnpackSpans(d.Ranges).Total(), d.Size)
+		}
+		step(&f, *d.OpenedAt, text)
+	}
+	if d.CollectedAt != nil {
+		step(&f, *d.CollectedAt, "downloaded in full by "+d.User+with)
+	}
+	if d.EndedAt != nil {
+		step(&f, *d.EndedAt, map[string]string{exchange.DeliveryExpired: "removed after its retention period", exchange.DeliveryWithdrawn: "taken back by the operator"}[d.State])
+	}
+	if d.OpenedAt == nil && d.EndedAt == nil {
+		step(&f, w.t.At, "not opened yet")
+	}
+	w.add(f)
+}
+
+func (w *walker) received(list []exchange.Drop) {
+	for _, d := range list {
+		if w.account != "" && d.Account != w.account {
+			continue
+		}
+		f := exchange.TracedFile{Direction: "from_partner", ID: d.ID, Name: exchange.Printable(path.Base(d.Path)), Path: exchange.Printable(d.Path), Account: d.Account, User: d.User,
+			Size: d.Size, SHA256: d.SHA256, State: d.State}
+		text := fmt.Sprintf("received whole from %s with key %s from %s", d.User, d.Fingerprint, d.Address)
+		if d.Duplicate != "" {
+			text += map[string]string{exchange.DuplicateName: "; the name had come before", exchange.DuplicateContent: "; the same content had come before",
+				exchange.DuplicateBoth: "; it had come before"}[d.Duplicate] + " (" + d.DuplicateOf + ")"
+		}
+		step(&f, d.ReceivedAt, text)
+		switch {
+		case d.State == exchange.DropSuperseded:
+			step(&f, d.ReceivedAt, "replaced by a newer upload before anybody took it")
+		case d.State == exchange.DropClaimed && d.ClaimUntil != nil:
+			step(&f, *d.ClaimUntil, "being worked on by "+d.Consumer+", until then at most")
+		case d.SettledAt != nil && d.State == exchange.DropAcked:
+			step(&f, *d.SettledAt, "accepted by "+d.Consumer)
+		case d.SettledAt != nil && d.State == exchange.DropRejected:
+			step(&f, *d.SettledAt, "refused by "+d.Consumer+": "+d.Reason)
+		}
+		if d.RemovedAt != nil {
+			step(&f, *d.RemovedAt, "removed after its retention period")
+		}
+		w.add(f)
+	}
+}
+
+func (w *walker) add(f exchange.TracedFile) {
+	w.t.Files = append(w.t.Files, f)
+	if !slices.Contains(w.users, f.User) && f.User != "" {
+		w.users = append(w.users, f.User)
+	}
+}
+
+// logins adds whether those concerned were here at all.
+func (w *walker) logins() error {
+	slices.Sort(w.users)
+	for _, u := range w.users[:min(len(w.users), maxFiles)] {
+		ok, bad, err := w.q.LastLogins(u)
+		if err != nil {
+			return err
+		}
+		l := exchange.TracedLogin{User: u}
+		if ok > 0 {
+			at := exchange.FromMicros(ok)
+			l.LastOK = &at
+		}
+		if bad > 0 {
+			at := exchange.FromMicros(bad)
+			l.LastBad = &at
+		}
+		w.t.Users = append(w.t.Users, l)
+	}
+	return nil
+}
+
+// Sheet is a trace as a page of text to mail. Times are in UTC.
+func Sheet(t exchange.Trace, from, help string) string {
+	var b strings.Builder
+	what := map[string]string{"name": "the file", "account": "account", "content": "the content"}[t.Kind]
+	fmt.Fprintf(&b, "What %s knows of %s %s\n", from, what, t.About)
+	fmt.Fprintf(&b, "Made on %s (UTC, like all times here)\n\n", t.At.Format("2006-01-02 15:04"))
+	if len(t.Files) == 0 {
+		b.WriteString("Nothing. It was never published to anybody here, and never received from anybody")
+		if t.Since != nil {
+			fmt.Fprintf(&b, ", as far as the records go: to %s", t.Since.Format(time.DateOnly))
+		}
+		b.WriteString(".\n")
+		if len(t.Near) > 0 {
+			b.WriteString("\nNames like it that were published:\n")
+			for _, n := range t.Near {
+				b.WriteString("  " + exchange.Printable(n) + "\n")
+			}
+		}
+	}
+	for _, f := range t.Files {
+		who := "to"
+		if f.Direction == "from_partner" {
+			who = "from"
+		}
+		fmt.Fprintf(&b, "%s\n  %s %s (account %s)%s\n  %d bytes, SHA-256 %s\n", f.Name, who, cmp.Or(f.User, "nobody"), cmp.Or(f.Account, "all"), feedText(f), f.Size, f.SHA256)
+		for _, s := range f.Steps {
+			fmt.Fprintf(&b, "  %s  %s\n", s.At.Format("2006-01-02 15:04:05"), exchange.Printable(s.Text))
+		}
+		b.WriteString("\n")
+	}
+	if t.More {
+		b.WriteString("There are more; these are the newest.\n\n")
+	}
+	for _, l := range t.Users {
+		fmt.Fprintf(&b, "%s last logged in: %s; last failed to: %s\n", l.User, whenText(l.LastOK), whenText(l.LastBad))
+	}
+	if help != "" {
+		fmt.Fprintf(&b, "\nHelp: %s\n", help)
+	}
+	return b.String()
+}
+
+func feedText(f exchange.TracedFile) string {
+	if f.Feed == "" {
+		return ", as " + f.Path
+	}
+	return fmt.Sprintf(", feed %s, as %s", f.Feed, cmp.Or(f.Path, f.Name))
+}
+
+func whenText(t *time.Time) string {
+	if t == nil {
+		return "no record"
+	}
+	return t.Format("2006-01-02 15:04:05")
+}
+
+func step(f *exchange.TracedFile, at time.Time, text string) {
+	f.Steps = append(f.Steps, exchange.TracedStep{At: at, Text: text})
+}
