@@ -1,0 +1,264 @@
+package inbox
+
+import (
+	"context"
+	"crypto/rand"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+)
+
+const (
+	maxClaim = 500            // drops at once
+	minLease = time.Second    // of a claim
+	maxLease = 24 * time.Hour // longer work renews
+)
+
+// Claim asks for drops.
+type Claim struct {
+	Consumer      string        // who works on them
+	Limit         int           // at most; 0 is one
+	Lease         time.Duration // until the claim runs out; 0 is the policy's
+	User, Account string        // only theirs
+}
+
+func (c *Claim) check(policy time.Duration) error {
+	const op = "inbox.Claim"
+	if err := exchange.CheckID("consumer", c.Consumer); err != nil {
+		return err
+	}
+	if c.Limit == 0 {
+		c.Limit = 1
+	}
+	if c.Limit < 0 || c.Limit > maxClaim {
+		return exchange.E(op, exchange.Invalid, "Claim 1 to %d files at once.", maxClaim)
+	}
+	if c.Lease == 0 {
+		c.Lease = policy
+	}
+	if c.Lease < minLease || c.Lease > maxLease {
+		return exchange.E(op, exchange.Invalid, "A claim lasts from %s to %s; renew it for longer work.", minLease, maxLease)
+	}
+	return nil
+}
+
+// Claim gives the oldest drops to a consumer, each to one at a time. A claim
+// that runs out gives its drop back.
+func (r *Room) Claim(ctx context.Context, actor string, c Claim) (list []exchange.Drop, err error) {
+	if err := c.check(r.o.Lease); err != nil {
+		return nil, err
+	}
+	state := exchange.DropNew
+	if r.o.Scanner != "" && c.Consumer == r.o.Scanner {
+		state = exchange.DropUnscanned
+	}
+	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
+		now := r.now()
+		until := now.Add(c.Lease)
+		list, err = tx.Claimable(state, store.DropFilter{User: c.User, Account: c.Account, Limit: c.Limit}, exchange.Micros(now))
+		if err != nil || len(list) == 0 {
+			return err
+		}
+		for i := range list {
+			d := &list[i]
+			again := ""
+			if d.State == exchange.DropClaimed {
+				again = d.Consumer
+			}
+			d.State, d.Consumer, d.Claim, d.ClaimUntil = exchange.DropClaimed, c.Consumer, rand.Text(), &until
+			if err := tx.ClaimDrop(d.ID, d.Claim, d.Consumer, exchange.Micros(until)); err != nil {
+				return err
+			}
+			detail := map[string]string{"consumer": c.Consumer, "until": until.Format(time.RFC3339)}
+			if again != "" {
+				detail["ran_out"] = again
+			}
+			if err := r.audit(tx, actor, "drop.claim", *d, detail); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return list, err
+}
+
+func (r *Room) audit(tx *store.Tx, actor, action string, d exchange.Drop, detail map[string]string) error {
+	return tx.Audit(exchange.AuditRow{ID: r.o.IDs.New(), At: r.now(), Actor: actor, Action: action, Subject: d.ID, User: d.UserID, Detail: detail})
+}
+
+// mine finds a drop and checks that the claim is on it; without a claim, that
+// nobody has one.
+func (r *Room) mine(tx *store.Tx, id, claim string) (exchange.Drop, error) {
+	const op = "inbox.mine"
+	d, err := tx.LockDrop(id)
+	if err != nil {
+		return d, noDrop(err, id)
+	}
+	switch d.State {
+	case exchange.DropAcked:
+		return d, exchange.E(op, exchange.Conflict, "The file was accepted already, by %s.", d.Consumer)
+	case exchange.DropRejected:
+		return d, exchange.E(op, exchange.Conflict, "The file was refused already, by %s.", d.Consumer)
+	case exchange.DropSuperseded:
+		return d, exchange.E(op, exchange.Conflict, "A newer upload has replaced this file.")
+	case exchange.DropClaimed:
+		if claim == "" {
+			return d, exchange.E(op, exchange.Conflict, "The file is claimed by %s until %s.", d.Consumer, d.ClaimUntil.Format(time.RFC3339)).
+				WithHint("give the claim that inbox claim printed: --claim …")
+		}
+		if claim != d.Claim {
+			return d, exchange.E(op, exchange.Conflict, "The claim ran out, and the file went to %s since.", d.Consumer)
+		}
+		return d, nil
+	case exchange.DropUnscanned:
+		return d, exchange.E(op, exchange.Denied, "The file waits for the scanner; nothing of it is handed on before.")
+	}
+	if claim != "" {
+		return d, exchange.E(op, exchange.Conflict, "The claim was given back; claim the file again.")
+	}
+	return d, nil
+}
+
+// Renew makes a claim last longer from now on.
+func (r *Room) Renew(ctx context.Context, actor, id, claim string, lease time.Duration) (d exchange.Drop, err error) {
+	c := Claim{Consumer: "any", Lease: lease}
+	if err := c.check(r.o.Lease); err != nil {
+		return d, err
+	}
+	if claim == "" {
+		return d, exchange.E("inbox.Renew", exchange.Invalid, "Name the claim that is to be renewed.")
+	}
+	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
+		if d, err = r.mine(tx, id, claim); err != nil {
+			return err
+		}
+		until := r.now().Add(c.Lease)
+		d.ClaimUntil = &until
+		if err := tx.ClaimDrop(id, claim, d.Consumer, exchange.Micros(until)); err != nil {
+			return err
+		}
+		return r.audit(tx, actor, "drop.renew", d, map[string]string{"consumer": d.Consumer, "until": until.Format(time.RFC3339)})
+	})
+	return d, err
+}
+
+// Release gives a claim back before its time.
+func (r *Room) Release(ctx context.Context, actor, id, claim string) (d exchange.Drop, err error) {
+	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
+		if d, err = r.mine(tx, id, claim); err != nil {
+			return err
+		}
+		if d.State != exchange.DropClaimed {
+			return exchange.E("inbox.Release", exchange.Conflict, "The file is not claimed.")
+		}
+		cleared, err := tx.Cleared(id)
+		if err != nil {
+			return err
+		}
+		who := d.Consumer
+		d.State, d.Consumer, d.Claim, d.ClaimUntil = exchange.DropNew, "", "", nil
+		if !cleared {
+			d.State = exchange.DropUnscanned
+		}
+		if err := tx.SettleDrop(d, cleared, "", ""); err != nil {
+			return err
+		}
+		return r.audit(tx, actor, "drop.release", d, map[string]string{"consumer": who})
+	})
+	return d, err
+}
+
+// unscan lets drops go on that waited for a scanner, once none is named any
+// more.
+func (r *Room) unscan(ctx context.Context) error {
+	if r.o.Scanner != "" {
+		return nil
+	}
+	return r.o.Store.Write(ctx, func(tx *store.Tx) error {
+		n, err := tx.ClearAll()
+		if err != nil || n == 0 {
+			return err
+		}
+		return tx.Audit(exchange.AuditRow{ID: r.o.IDs.New(), At: r.now(), Actor: "system:inbox", Action: "drop.unscan", Subject: "scanner",
+			Detail: map[string]string{"drops": strconv.FormatInt(n, 10), "why": "no scanner is configured any more"}})
+	})
+}
+
+// ClaimOne gives a certain drop to a consumer, or makes its claim on it last
+// longer.
+func (r *Room) ClaimOne(ctx context.Context, actor, consumer, id string) (d exchange.Drop, err error) {
+	const op = "inbox.ClaimOne"
+	c := Claim{Consumer: consumer}
+	if err := c.check(r.o.Lease); err != nil {
+		return d, err
+	}
+	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
+		if d, err = tx.LockDrop(id); err != nil {
+			return noDrop(err, id)
+		}
+		now := r.now()
+		until := now.Add(c.Lease)
+		over := d.ClaimUntil != nil && !now.Before(*d.ClaimUntil)
+		switch {
+		case d.State == exchange.DropClaimed && d.Consumer == consumer:
+			d.ClaimUntil = &until
+			return tx.ClaimDrop(id, d.Claim, consumer, exchange.Micros(until))
+		case d.State == exchange.DropClaimed && !over:
+			return exchange.E(op, exchange.Conflict, "The file is claimed by %s.", d.Consumer)
+		case d.State != exchange.DropNew && d.State != exchange.DropClaimed:
+			return exchange.E(op, exchange.Conflict, "The file cannot be claimed: it is %s.", d.State)
+		}
+		if cleared, err := tx.Cleared(id); err != nil {
+			return err
+		} else if !cleared {
+			return exchange.E(op, exchange.Denied, "The file waits for the scanner; nothing of it is handed on before.")
+		}
+		d.State, d.Consumer, d.Claim, d.ClaimUntil = exchange.DropClaimed, consumer, rand.Text(), &until
+		if err := tx.ClaimDrop(id, d.Claim, consumer, exchange.Micros(until)); err != nil {
+			return err
+		}
+		return r.audit(tx, actor, "drop.claim", d, map[string]string{"consumer": consumer, "until": until.Format(time.RFC3339)})
+	})
+	return d, err
+}
+
+// AckOwn accepts a drop that a consumer has claimed, whichever of its sessions did.
+func (r *Room) AckOwn(ctx context.Context, actor, consumer, id string) error {
+	d, err := r.o.Store.Read(ctx).Drop(id)
+	if err != nil {
+		return noDrop(err, id)
+	}
+	if d.State != exchange.DropClaimed || d.Consumer != consumer {
+		return exchange.E("inbox.AckOwn", exchange.Denied, "Read the file first; removing it then accepts it.")
+	}
+	_, err = r.Ack(ctx, actor, id, d.Claim)
+	return err
+}
+
+// Waiting lists the drops of a user that a consumer may see, the oldest first:
+// those that nobody has claimed, and its own.
+func (r *Room) Waiting(ctx context.Context, user, consumer string) (out []exchange.Drop, err error) {
+	q := r.o.Store.Read(ctx)
+	now := r.now()
+	for _, state := range []string{exchange.DropNew, exchange.DropClaimed} {
+		list, err := q.Drops(store.DropFilter{User: user, State: state, Limit: maxWaiting})
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range list {
+			over := d.ClaimUntil != nil && !now.Before(*d.ClaimUntil)
+			if state == exchange.DropNew || d.Consumer == consumer || over {
+				out = append(out, d)
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b exchange.Drop) int { return strings.Compare(a.ID, b.ID) })
+	return out, nil
+}
+
+// maxWaiting bounds what a consumer sees of one user at once.
+const maxWaiting = 10_000

@@ -1,0 +1,146 @@
+package inbox
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"strconv"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/proof"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+)
+
+// What is still to do in the uploader's mailbox.
+const (
+	pendingMove = "move"
+	pendingTell = "tell"
+)
+
+// Ack accepts a drop: with its claim, or without when nobody has claimed it.
+// The scanner's ack hands it on to the other consumers.
+func (r *Room) Ack(ctx context.Context, actor, id, claim string) (d exchange.Drop, err error) {
+	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
+		if d, err = r.mine(tx, id, claim); err != nil {
+			return err
+		}
+		now := r.now()
+		cleared, err := tx.Cleared(id)
+		if err != nil {
+			return err
+		}
+		if d.Consumer == "" {
+			d.Consumer = exchange.Printable(actor)
+		}
+		who := d.Consumer
+		d.Claim, d.ClaimUntil = "", nil
+		if !cleared { // it is the scanner
+			d.State, d.Consumer = exchange.DropNew, ""
+			if err := tx.SettleDrop(d, true, "", ""); err != nil {
+				return err
+			}
+			return r.audit(tx, actor, "drop.clear", d, map[string]string{"consumer": who})
+		}
+		d.State, d.SettledAt = exchange.DropAcked, &now
+		pending := ""
+		if r.o.After == AfterMove {
+			pending = pendingMove
+		}
+		if err := tx.SettleDrop(d, true, actor, pending); err != nil {
+			return err
+		}
+		return r.audit(tx, actor, "drop.ack", d, map[string]string{"consumer": who, "sha256": d.SHA256})
+	})
+	return d, err
+}
+
+// Reject refuses a drop with a reason that its uploader reads, and advice on
+// what to do.
+func (r *Room) Reject(ctx context.Context, actor, id, claim, reason, advice string) (d exchange.Drop, err error) {
+	if err := exchange.CheckLabel("reason", reason); err != nil {
+		return d, err
+	}
+	if advice == "" {
+		advice = "correct the file"
+	}
+	if err := exchange.CheckLabel("advice", advice); err != nil {
+		return d, err
+	}
+	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
+		if d, err = r.mine(tx, id, claim); err != nil {
+			return err
+		}
+		now := r.now()
+		if d.Consumer == "" {
+			d.Consumer = exchange.Printable(actor)
+		}
+		cleared, err := tx.Cleared(id)
+		if err != nil {
+			return err
+		}
+		d.State, d.SettledAt, d.Reason, d.Advice, d.Claim, d.ClaimUntil = exchange.DropRejected, &now, reason, advice, "", nil
+		if err := tx.SettleDrop(d, cleared, actor, pendingTell); err != nil {
+			return err
+		}
+		name := path.Base(pathOf(d))
+		if err := r.digest(tx, d.UserID, now, name, reason, advice); err != nil {
+			return err
+		}
+		if err := tx.Emit(exchange.Event{ID: r.o.IDs.New(), Type: exchange.EventRejected, At: now, Account: d.Account, User: d.User, Data: map[string]any{
+			"drop": d.ID, "path": exchange.Printable(pathOf(d)), "name": exchange.Printable(name), "size": d.Size, "sha256": d.SHA256, "reason": reason, "advice": advice,
+			"consumer": d.Consumer}}); err != nil {
+			return err
+		}
+		return r.audit(tx, actor, "drop.reject", d, map[string]string{"consumer": d.Consumer, "reason": reason, "sha256": d.SHA256})
+	})
+	return d, err
+}
+
+// pathOf is a drop's path, byte for byte.
+func pathOf(d exchange.Drop) string {
+	if d.Raw != nil {
+		return string(d.Raw)
+	}
+	return d.Path
+}
+
+// refusal is what the uploader finds beside its files.
+func (r *Room) refusal(ctx context.Context, d exchange.Drop) string {
+	kept := "it is removed with your other files of that age"
+	if r.o.KeptUntil != nil {
+		if until := r.o.KeptUntil(ctx, d.ID); !until.IsZero() {
+			kept = until.Format(time.DateOnly)
+		}
+	}
+	return fmt.Sprintf("We received %s (%d bytes, %s UTC) complete, but could not use it.\r\n\r\nReason: %s\r\n\r\n"+
+		"What to do: %s, then upload it again; the same name or a new one will do.\r\n\r\nYour file is kept until %s.\r\n",
+		exchange.Printable(path.Base(pathOf(d))), d.Size, d.ReceivedAt.Format("2006-01-02 15:04"), d.Reason, d.Advice, kept)
+}
+
+// Receipt is a signed record that a drop was received whole.
+func (r *Room) Receipt(ctx context.Context, id string) (string, error) {
+	d, err := r.Show(ctx, id)
+	if err != nil {
+		return "", err
+	}
+	doc := proof.Document{Title: proof.ReceiptTitle}
+	for _, f := range []proof.Field{{Name: "kind", Value: "received file"}, {Name: "id", Value: d.ID}, {Name: "account", Value: d.Account}, {Name: "user", Value: d.User},
+		{Name: "file", Value: path.Base(pathOf(d))}, {Name: "path", Value: pathOf(d)}, {Name: "size", Value: strconv.FormatInt(d.Size, 10)},
+		{Name: "sha256", Value: d.SHA256}, {Name: "received whole", Value: d.ReceivedAt.Format(time.RFC3339Nano)}, {Name: "state", Value: stateWords(d)},
+		{Name: "key", Value: d.Fingerprint}, {Name: "address", Value: d.Address}, {Name: "made", Value: r.now().Format(time.RFC3339)}} {
+		if f.Value != "" {
+			doc.Fields = append(doc.Fields, f)
+		}
+	}
+	return r.o.Key.Sign(doc)
+}
+
+func stateWords(d exchange.Drop) string {
+	words := map[string]string{exchange.DropUnscanned: "received; being scanned", exchange.DropNew: "received", exchange.DropClaimed: "received; being worked on",
+		exchange.DropAcked: "accepted", exchange.DropRejected: "refused: " + d.Reason, exchange.DropSuperseded: "replaced by a newer upload"}[d.State]
+	if d.SettledAt != nil {
+		words += " on " + d.SettledAt.Format(time.RFC3339)
+	}
+	return words
+}
