@@ -79,7 +79,7 @@ func (r *Room) change(ctx context.Context, actor, action, subject string, fn fun
 		if err := fn(tx, &row); err != nil {
 			return err
 		}
-		return tx.Audit(row)
+		return r.record(tx, row)
 	})
 }
 

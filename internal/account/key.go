@@ -94,7 +94,7 @@ func (r *Room) enrolAll(tx *store.Tx, actor string, n NewKey, found []keys.Publi
 				return nil, err
 			}
 		}
-		if err := tx.Audit(row); err != nil {
+		if err := r.record(tx, row); err != nil {
 			return nil, err
 		}
 		added = append(added, k)

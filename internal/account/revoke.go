@@ -105,7 +105,7 @@ func (r *Room) KeyExposed(ctx context.Context, actor, user string, files []keys.
 		for i, f := range files {
 			formats[i] = f.Format
 		}
-		return tx.Audit(exchange.AuditRow{ID: r.ids.New(), At: r.now(), Actor: actor, Action: "key.exposed", Subject: user,
+		return r.record(tx, exchange.AuditRow{ID: r.ids.New(), At: r.now(), Actor: actor, Action: "key.exposed", Subject: user,
 			Detail: map[string]string{"formats": strings.Join(formats, ", "), "done": "refused"}})
 	})
 	slices.Sort(out.Users)
@@ -164,7 +164,7 @@ func (r *Room) exposed(tx *store.Tx, actor, user string, f keys.Exposed, out *ex
 			return err
 		}
 	}
-	return tx.Audit(row)
+	return r.record(tx, row)
 }
 
 // refusePrivate acts on private keys that came where a public one belongs, and

@@ -1,6 +1,7 @@
 package account
 
 import (
+	"cmp"
 	"context"
 	"strconv"
 	"strings"
@@ -16,6 +17,7 @@ type NewUser struct {
 	Name     string   // "" for the rule: account ID, or account ID-vendor
 	StartDir string   // "" for the template's
 	AllowIPs []string // CIDRs or addresses; none allows all
+	Service  bool     // one of the platform's own programs; needs AllowIPs
 }
 
 // AddUser makes a login with its mailbox from the template of its kind.
@@ -26,14 +28,20 @@ func (r *Room) AddUser(ctx context.Context, actor string, n NewUser) (exchange.U
 	if n.Vendor != "" {
 		u.Kind = exchange.KindVendor
 	}
+	if n.Service {
+		if err := n.checkService(); err != nil {
+			return u, err
+		}
+		u.Kind = exchange.KindService
+	}
 	if u.Name == "" {
 		u.Name = strings.TrimSuffix(n.Account+"-"+n.Vendor, "-")
 	}
 	if err := exchange.CheckID("username", u.Name); err != nil {
 		return u, err
 	}
-	t := r.policy.Templates[u.Kind]
-	u.StartDir = t.StartDir
+	t := r.policy.Templates[u.Kind] // a service user has none: its tree is the platform's
+	u.StartDir = cmp.Or(t.StartDir, "/")
 	if n.StartDir != "" {
 		u.StartDir = n.StartDir
 	}
@@ -65,6 +73,23 @@ func (r *Room) AddUser(ctx context.Context, actor string, n NewUser) (exchange.U
 		return r.furnish(tx, u, t)
 	})
 	return u, err
+}
+
+// checkService refuses a service user without a name of its own or a list of
+// networks: it sees what no partner does.
+func (n *NewUser) checkService() error {
+	const op = "account.AddUser"
+	switch {
+	case n.Vendor != "":
+		return exchange.E(op, exchange.Invalid, "A service user is the platform's own; it has no vendor.")
+	case n.Name == "":
+		return exchange.E(op, exchange.Invalid, "A service user needs a name of its own.").WithHint("give --name, such as billing")
+	case len(n.AllowIPs) == 0:
+		return exchange.E(op, exchange.Invalid, "A service user needs a list of networks that it may log in from.").WithHint("give --allow-ip, such as 10.1.2.0/24")
+	case n.StartDir != "" && n.StartDir != "/":
+		return exchange.E(op, exchange.Invalid, "A service user starts in /.")
+	}
+	return nil
 }
 
 // furnish makes a template's directories, and the starting directory.
@@ -139,6 +164,9 @@ func (r *Room) SetUser(ctx context.Context, actor, name string, e UserEdit) (u e
 		row.User = u.ID
 		if row.Detail, err = e.apply(&u); err != nil {
 			return err
+		}
+		if u.Kind == exchange.KindService && (len(u.AllowIPs) == 0 || e.StartDir != nil) {
+			return exchange.E(op, exchange.Invalid, "A service user keeps a list of networks, and starts in /.")
 		}
 		if e.StartDir != nil {
 			if _, err := MakeDirs(tx, r.ids, u.ID, u.StartDir, nil, false, exchange.Micros(row.At)); err != nil {

@@ -1,0 +1,57 @@
+package account
+
+import (
+	"strings"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+)
+
+// record writes a change's audit row, and the events that others may want to
+// hear of: what happens to accounts and keys, once for each user concerned.
+func (r *Room) record(tx *store.Tx, row exchange.AuditRow) error {
+	if err := tx.Audit(row); err != nil {
+		return err
+	}
+	e := exchange.Event{Type: row.Action, At: row.At, Data: map[string]any{"actor": row.Actor}}
+	users := []string{}
+	for name, value := range row.Detail {
+		if user, ok := strings.CutPrefix(name, "user."); ok {
+			users = append(users, user)
+		} else if value != "" {
+			e.Data[name] = value
+		}
+	}
+	switch {
+	case strings.HasPrefix(row.Action, "account."):
+		e.ID, e.Account = r.ids.New(), row.Subject
+		return tx.Emit(e)
+	case !strings.HasPrefix(row.Action, "key.") || row.Action == "key.set":
+		return nil
+	}
+	if exchange.IsFingerprint(row.Subject) {
+		e.Data["fingerprint"] = row.Subject
+	}
+	if len(users) == 0 && row.User != "" {
+		u, err := tx.UserByID(row.User)
+		if err != nil {
+			return err
+		}
+		users = append(users, u.Name)
+	}
+	if len(users) == 0 { // a key that nobody has
+		e.ID = r.ids.New()
+		return tx.Emit(e)
+	}
+	for _, name := range users {
+		u, err := tx.User(name)
+		if err != nil {
+			return err
+		}
+		e.ID, e.User, e.Account = r.ids.New(), u.Name, u.Account
+		if err := tx.Emit(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}

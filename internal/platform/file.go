@@ -1,0 +1,194 @@
+package platform
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/blob"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/feed"
+)
+
+// File is an open file: one on its way out, or a received one.
+type File struct {
+	fs    *FS
+	names []string
+	clean string
+
+	in     *feed.Incoming // being written
+	append bool
+	bad    error // a write failed: closing publishes nothing
+
+	drop   exchange.Drop
+	reader blob.Reader // of a received file
+}
+
+// Open opens a file: below /outbound for writing, below /inbox for reading.
+func (f *FS) Open(p string, flags exchange.OpenFlags, _ uint32) (*File, error) {
+	const op = "platform.Open"
+	names, clean, err := split(p)
+	if err != nil {
+		return nil, err
+	}
+	if dir, err := f.directory(names); err != nil {
+		return nil, err
+	} else if dir {
+		return nil, denied("That is a directory.")
+	}
+	if len(names) != 4 {
+		return nil, denied("A file goes to /outbound/<feed>/<account>.")
+	}
+	write := flags&(exchange.FlagWrite|exchange.FlagAppend) != 0
+	file := &File{fs: f, names: names, clean: clean, append: flags&exchange.FlagAppend != 0}
+	if names[0] == Inbox {
+		if write {
+			return nil, denied("Received files are only read here.")
+		}
+		return file, file.openDrop()
+	}
+	if err := f.target(names[1], names[2]); err != nil {
+		return nil, err
+	}
+	if !write {
+		return nil, denied("What was published is not read here.")
+	}
+	if err := f.mayWrite(); err != nil {
+		return nil, err
+	}
+	if err := exchange.CheckName(names[3]); err != nil {
+		return nil, err
+	}
+	waiting := f.waiting[clean]
+	switch {
+	case waiting != nil && flags&exchange.FlagTruncate == 0: // goes on under its temporary name
+		file.in = waiting
+		delete(f.waiting, clean)
+		return file, nil
+	case waiting != nil:
+		delete(f.waiting, clean)
+		if err := waiting.Discard(); err != nil {
+			return nil, err
+		}
+	case flags&exchange.FlagCreate == 0:
+		return nil, notFound()
+	case flags&exchange.FlagTruncate == 0 && f.done[clean].Name != "":
+		return nil, exchange.E(op, exchange.Conflict, "The file was published already; write it anew to publish it again.")
+	}
+	file.in, err = f.o.Feeds.NewIncoming()
+	return file, err
+}
+
+// openDrop claims a received file and opens its bytes.
+func (h *File) openDrop() (err error) {
+	f := h.fs
+	if h.drop, err = f.drop(h.names); err != nil {
+		return err
+	}
+	if h.drop, err = f.o.Inbox.ClaimOne(context.Background(), f.login.Actor(), f.login.User.Name, h.drop.ID); err != nil {
+		return err
+	}
+	_, h.reader, err = f.o.Inbox.Open(context.Background(), h.drop.ID, h.drop.Claim)
+	return err
+}
+
+// Ready has nothing to wait for.
+func (h *File) Ready() error { return nil }
+
+// ReadAt reads.
+func (h *File) ReadAt(p []byte, off int64) (int, error) {
+	if h.in != nil {
+		return h.in.ReadAt(p, off)
+	}
+	n, err := h.reader.ReadAt(p, off)
+	if n > 0 && err == io.EOF {
+		err = nil
+	}
+	return n, err
+}
+
+// WriteAt writes a part, and answers at once.
+func (h *File) WriteAt(p []byte, off int64, done func(error)) {
+	done(h.note(h.mayWrite(func() error {
+		if h.append {
+			off = h.in.Size()
+		}
+		return h.in.WriteAt(p, off)
+	})))
+}
+
+// Truncate cuts or extends, and answers at once.
+func (h *File) Truncate(size int64, done func(error)) {
+	done(h.note(h.mayWrite(func() error {
+		if size == h.in.Size() {
+			return nil
+		}
+		return h.in.Truncate(size)
+	})))
+}
+
+func (h *File) mayWrite(fn func() error) error {
+	if h.in == nil {
+		return denied("Received files are only read here.")
+	}
+	return fn()
+}
+
+func (h *File) note(err error) error {
+	if err != nil && h.bad == nil {
+		h.bad = err
+	}
+	return err
+}
+
+// SetTimes does nothing: when a file was published is the server's to say.
+func (h *File) SetTimes(*time.Time, *uint32) error { return nil }
+
+// Stat describes the open file.
+func (h *File) Stat() (exchange.FileInfo, error) {
+	if h.in != nil {
+		return exchange.FileInfo{Name: h.names[3], Size: h.in.Size(), Mode: 0o644, Mtime: h.fs.o.Clock()}, nil
+	}
+	return dropInfo(h.drop), nil
+}
+
+// Sync promises nothing before CLOSE, which does.
+func (h *File) Sync(done func(error)) { done(nil) }
+
+// Served is not counted: the operator's own programs leave no receipts.
+func (h *File) Served(int64, int) {}
+
+// Close publishes what was written, unless its name is a temporary one or a
+// write failed; OK means that every mailbox has it.
+func (h *File) Close(done func(error)) {
+	if h.reader != nil {
+		done(h.reader.Close())
+		return
+	}
+	f := h.fs
+	switch {
+	case h.bad != nil:
+		_ = h.in.Discard() // the stage is cleared at the next start, too
+		done(exchange.E("platform.Close", exchange.Conflict, "Not published: a part of the file could not be written."))
+	case f.o.Temporary(h.names[3]):
+		f.waiting[h.clean] = h.in
+		done(nil)
+	default:
+		err := f.publish(h.in, h.names, h.clean)
+		if err != nil {
+			_ = h.in.Discard()
+		}
+		done(err)
+	}
+	h.in = nil
+}
+
+// Abandon discards what was never closed.
+func (h *File) Abandon() {
+	if h.in != nil {
+		_ = h.in.Discard()
+	}
+	if h.reader != nil {
+		_ = h.reader.Close()
+	}
+}

@@ -1,0 +1,444 @@
+// Package platform is what the operator's own programs see over SFTP: a tree
+// that no rows stand for.
+//
+//	/outbound/<feed>/<account>   write: a file is published when it is closed,
+//	                             or renamed from a temporary name
+//	/outbound/<feed>/all         the same, to every subscriber
+//	/inbox/<account>/<user>      read: opening a received file claims it,
+//	                             removing it accepts it
+//
+// A user of a feed's producer account sees its feeds' part of /outbound beside
+// its own mailbox (node joins the two). Paths are taken apart here, and only
+// names that rooms know lead anywhere.
+package platform
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/feed"
+	"github.com/sallyport-sftp/sallyport/internal/inbox"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+)
+
+// Top directories.
+const (
+	Outbound = "outbound"
+	Inbox    = "inbox"
+	// All is the directory that publishes to every subscriber. It is a
+	// reserved word, so no account has the name.
+	All = "all"
+)
+
+// Options are what a tree is made of.
+type Options struct {
+	Store     *store.Store
+	Feeds     *feed.Room
+	Inbox     *inbox.Room
+	Clock     exchange.Clock
+	Log       *slog.Logger
+	Temporary func(name string) bool
+	// MayWrite fails once a login was revoked, or when that can't be known.
+	MayWrite func(l *exchange.Login) error
+}
+
+// FS is one session's tree. One goroutine uses it.
+type FS struct {
+	o     Options
+	login exchange.Login
+	own   string // set: only feeds of this producer account, and no inbox
+
+	waiting map[string]*feed.Incoming    // closed under a temporary name
+	done    map[string]exchange.FileInfo // published in this session, since clients look again
+}
+
+// Begin opens the tree for a service user; with producer set, for a user of
+// that account, who sees its feeds alone.
+func Begin(o Options, login exchange.Login, producer string) *FS {
+	return &FS{o: o, login: login, own: producer, waiting: map[string]*feed.Incoming{}, done: map[string]exchange.FileInfo{}}
+}
+
+// End discards what was written and never given a final name.
+func (f *FS) End() {
+	for name, in := range f.waiting {
+		f.o.Log.Warn("a file under a temporary name was discarded with its session", "user", f.login.User.Name, "path", exchange.Printable(name))
+		_ = in.Discard() // the next start clears stages, too
+	}
+}
+
+func (f *FS) query() *store.Q { return f.o.Store.Read(context.Background()) }
+
+// RealPath is the absolute form of a client's path.
+func (f *FS) RealPath(p string) (string, error) { return exchange.CleanPath("/", p) }
+
+// Space is unknown here; what is published counts for nobody.
+func (f *FS) Space() (exchange.Space, error) {
+	return exchange.Space{}, exchange.E("platform.Space", exchange.Unsupported, "This tree has no quota.")
+}
+
+// split cuts a path into its names.
+func split(p string) ([]string, string, error) {
+	clean, err := exchange.CleanPath("/", p)
+	return store.SplitPath(clean), clean, err
+}
+
+func notFound() error {
+	return exchange.E("platform", exchange.NotFound, "No such file or directory.")
+}
+
+func denied(why string) error { return exchange.E("platform", exchange.Denied, "%s", why) }
+
+// feedOf finds a feed that this session may publish into.
+func (f *FS) feedOf(name string) (exchange.Feed, error) {
+	v, err := f.query().Feed(name)
+	if err == nil && f.own != "" && v.Producer != f.own {
+		err = notFound()
+	}
+	return v, err
+}
+
+// target checks a directory below /outbound: a feed's, and an account's or all.
+func (f *FS) target(feedName, account string) error {
+	v, err := f.feedOf(feedName)
+	if err != nil || account == All {
+		return err
+	}
+	if len(v.Recipients) > 0 && !slices.Contains(v.Recipients, account) {
+		return notFound()
+	}
+	if f.own != "" { // a partner learns of no account but those it publishes to
+		accounts, err := f.query().SubscribedAccounts(feedName)
+		if err == nil && !slices.Contains(accounts, account) {
+			err = notFound()
+		}
+		return err
+	}
+	_, err = f.query().Account(account)
+	return err
+}
+
+// from checks a directory below /inbox.
+func (f *FS) from(account, user string) error {
+	if f.own != "" {
+		return notFound()
+	}
+	u, err := f.query().User(user)
+	if err == nil && (u.Account != account || u.Kind == exchange.KindService) {
+		err = notFound()
+	}
+	return err
+}
+
+// directory reports whether names lead to a directory.
+func (f *FS) directory(names []string) (bool, error) {
+	if len(names) == 0 {
+		return true, nil
+	}
+	var err error
+	switch top := names[0]; {
+	case top != Outbound && (top != Inbox || f.own != ""):
+		return false, notFound()
+	case len(names) == 1:
+	case top == Outbound && len(names) == 2:
+		_, err = f.feedOf(names[1])
+	case top == Outbound && len(names) == 3:
+		err = f.target(names[1], names[2])
+	case top == Inbox && len(names) == 2:
+		_, err = f.query().Account(names[1])
+	case top == Inbox && len(names) == 3:
+		err = f.from(names[1], names[2])
+	default:
+		return false, nil
+	}
+	return err == nil, err
+}
+
+func (f *FS) dirInfo(name string) exchange.FileInfo {
+	return exchange.FileInfo{Name: name, Dir: true, Mode: 0o755, Mtime: f.o.Clock().UTC().Truncate(time.Second)}
+}
+
+// Stat describes a path.
+func (f *FS) Stat(p string) (exchange.FileInfo, error) {
+	names, clean, err := split(p)
+	if err != nil {
+		return exchange.FileInfo{}, err
+	}
+	dir, err := f.directory(names)
+	if err != nil {
+		return exchange.FileInfo{}, err
+	}
+	if dir {
+		return f.dirInfo(path.Base(clean)), nil
+	}
+	if len(names) != 4 {
+		return exchange.FileInfo{}, notFound()
+	}
+	if names[0] == Outbound {
+		if err := f.target(names[1], names[2]); err != nil {
+			return exchange.FileInfo{}, err
+		}
+		if in := f.waiting[clean]; in != nil {
+			return exchange.FileInfo{Name: names[3], Size: in.Size(), Mode: 0o644, Mtime: f.o.Clock()}, nil
+		}
+		if info, ok := f.done[clean]; ok {
+			return info, nil
+		}
+		return exchange.FileInfo{}, notFound()
+	}
+	d, err := f.drop(names)
+	return dropInfo(d), err
+}
+
+// drop finds the received file that a name below /inbox shows: the oldest of
+// that name.
+func (f *FS) drop(names []string) (exchange.Drop, error) {
+	if err := f.from(names[1], names[2]); err != nil {
+		return exchange.Drop{}, err
+	}
+	list, err := f.o.Inbox.Waiting(context.Background(), names[2], f.login.User.Name)
+	if err != nil {
+		return exchange.Drop{}, err
+	}
+	for _, d := range list {
+		if baseOf(d) == names[3] {
+			return d, nil
+		}
+	}
+	return exchange.Drop{}, notFound()
+}
+
+func baseOf(d exchange.Drop) string {
+	if d.Raw != nil {
+		return path.Base(string(d.Raw))
+	}
+	return path.Base(d.Path)
+}
+
+func dropInfo(d exchange.Drop) exchange.FileInfo {
+	return exchange.FileInfo{Name: baseOf(d), Size: d.Size, Mode: 0o444, Mtime: d.ReceivedAt}
+}
+
+// Dir is a listing that was read whole.
+type Dir struct{ list []exchange.FileInfo }
+
+// Next returns everything, then io.EOF.
+func (d *Dir) Next() ([]exchange.FileInfo, error) {
+	if len(d.list) == 0 {
+		return nil, io.EOF
+	}
+	out := d.list
+	d.list = nil
+	return out, nil
+}
+
+// OpenDir lists a directory.
+func (f *FS) OpenDir(p string) (*Dir, error) {
+	names, _, err := split(p)
+	if err != nil {
+		return nil, err
+	}
+	if ok, err := f.directory(names); err != nil {
+		return nil, err
+	} else if !ok {
+		return nil, notFound()
+	}
+	list := []exchange.FileInfo{f.dirInfo("."), f.dirInfo("..")}
+	add := func(name string) { list = append(list, f.dirInfo(name)) }
+	switch {
+	case len(names) == 0:
+		if f.own == "" {
+			add(Inbox)
+		}
+		add(Outbound)
+	case names[0] == Outbound:
+		err = f.listOutbound(names, add, &list)
+	default:
+		err = f.listInbox(names, add, &list)
+	}
+	return &Dir{list}, err
+}
+
+func (f *FS) listOutbound(names []string, add func(string), list *[]exchange.FileInfo) error {
+	switch len(names) {
+	case 1:
+		feeds, err := f.query().Feeds()
+		for _, v := range feeds {
+			if f.own == "" || v.Producer == f.own {
+				add(v.Name)
+			}
+		}
+		return err
+	case 2:
+		add(All)
+		accounts, err := f.query().SubscribedAccounts(names[1])
+		for _, a := range accounts {
+			add(a)
+		}
+		return err
+	}
+	dir := "/" + strings.Join(names, "/") + "/"
+	for p, in := range f.waiting {
+		if name, ok := strings.CutPrefix(p, dir); ok {
+			*list = append(*list, exchange.FileInfo{Name: name, Size: in.Size(), Mode: 0o644, Mtime: f.o.Clock()})
+		}
+	}
+	for p, info := range f.done {
+		if strings.HasPrefix(p, dir) {
+			*list = append(*list, info)
+		}
+	}
+	return nil
+}
+
+func (f *FS) listInbox(names []string, add func(string), list *[]exchange.FileInfo) error {
+	switch len(names) {
+	case 1:
+		accounts, err := f.query().Accounts()
+		for _, a := range accounts {
+			add(a.ID)
+		}
+		return err
+	case 2:
+		users, err := f.query().Users(names[1])
+		for _, u := range users {
+			if u.Kind != exchange.KindService {
+				add(u.Name)
+			}
+		}
+		return err
+	}
+	drops, err := f.o.Inbox.Waiting(context.Background(), names[2], f.login.User.Name)
+	seen := map[string]bool{}
+	for _, d := range drops {
+		if name := baseOf(d); !seen[name] { // a later one shows when this one is gone
+			seen[name] = true
+			*list = append(*list, dropInfo(d))
+		}
+	}
+	return err
+}
+
+// Remove accepts a received file that was read, or takes back one that waits
+// under a temporary name.
+func (f *FS) Remove(p string) error {
+	names, clean, err := split(p)
+	if err != nil {
+		return err
+	}
+	if len(names) != 4 {
+		return denied("This directory belongs to the server and stays where it is.")
+	}
+	if names[0] == Inbox {
+		d, err := f.drop(names)
+		if err != nil {
+			return err
+		}
+		if err := f.mayWrite(); err != nil {
+			return err
+		}
+		return f.o.Inbox.AckOwn(context.Background(), f.login.Actor(), f.login.User.Name, d.ID)
+	}
+	if in := f.waiting[clean]; in != nil {
+		delete(f.waiting, clean)
+		return in.Discard()
+	}
+	if _, ok := f.done[clean]; ok {
+		return denied("The file was published already; an operator can withdraw it.")
+	}
+	return notFound()
+}
+
+// Rename publishes a file that was written under a temporary name.
+func (f *FS) Rename(from, to string, _ bool) error {
+	names, clean, err := split(from)
+	if err != nil {
+		return err
+	}
+	toNames, toClean, err := split(to)
+	if err != nil {
+		return err
+	}
+	in := f.waiting[clean]
+	if in == nil {
+		if len(names) > 0 && names[0] == Inbox {
+			return denied("Received files stay where they are; removing one that was read accepts it.")
+		}
+		return notFound()
+	}
+	if len(toNames) != 4 || toNames[0] != Outbound {
+		return denied("A file goes to /outbound/<feed>/<account>.")
+	}
+	if err := f.target(toNames[1], toNames[2]); err != nil {
+		return err
+	}
+	if f.o.Temporary(toNames[3]) {
+		delete(f.waiting, clean)
+		f.waiting[toClean] = in
+		return nil
+	}
+	if err := f.publish(in, toNames, toClean); err != nil {
+		return err
+	}
+	delete(f.waiting, clean)
+	return nil
+}
+
+func (f *FS) mayWrite() error {
+	if f.login.ReadOnly {
+		return denied("This account may fetch files, but not send any.")
+	}
+	return f.o.MayWrite(&f.login)
+}
+
+// publish hands a written file to its feed.
+func (f *FS) publish(in *feed.Incoming, names []string, clean string) error {
+	if err := f.mayWrite(); err != nil {
+		return err
+	}
+	p := feed.Publication{Feed: names[1], Account: names[2], Name: names[3], Via: "sftp"}
+	if p.Account == All {
+		p.Account, p.All = "", true
+	}
+	out, err := in.Publish(context.Background(), f.login.Actor(), p)
+	if err != nil {
+		f.o.Log.Warn("a file could not be published", "user", f.login.User.Name, "path", exchange.Printable(clean), "err", err)
+		return err
+	}
+	f.done[clean] = exchange.FileInfo{Name: names[3], Size: out.Size, Mode: 0o444, Mtime: out.PublishedAt}
+	return nil
+}
+
+// Mkdir is refused: the tree is made of what rooms know. One that is there
+// already says so, since clients ask before they look.
+func (f *FS) Mkdir(p string) error {
+	names, _, err := split(p)
+	if err != nil {
+		return err
+	}
+	if dir, err := f.directory(names); err == nil && dir {
+		return exchange.E("platform.Mkdir", exchange.Exists, "The directory exists already.")
+	}
+	return denied("Directories here are feeds, accounts and users; an operator makes them.")
+}
+
+// Rmdir is refused, as Mkdir.
+func (f *FS) Rmdir(string) error {
+	return denied("This directory belongs to the server and stays where it is.")
+}
+
+// Setstat does nothing to times and modes, which clients set by habit.
+func (f *FS) Setstat(p string, c exchange.Change) error {
+	if _, err := f.Stat(p); err != nil {
+		return err
+	}
+	if c.Size != nil {
+		return denied("A file that is there does not change.")
+	}
+	return nil
+}
