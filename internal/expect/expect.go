@@ -1,0 +1,140 @@
+// Package expect notices files that do not come: a vendor's upload by six in
+// the morning on weekdays, a feed that is published by the third of the month.
+//
+// Each deadline is judged once, by what came since the one before (judge.go).
+// A missed one raises an event, and clears itself when the file comes late.
+// Deadlines are times on a wall clock in their own zone (schedule.go).
+package expect
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"path"
+	"strconv"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+)
+
+// Room keeps expectations.
+type Room struct {
+	store *store.Store
+	clock exchange.Clock
+	ids   *exchange.IDs
+	log   *slog.Logger
+}
+
+// New opens the room.
+func New(s *store.Store, clock exchange.Clock, ids *exchange.IDs, log *slog.Logger) *Room {
+	return &Room{s, clock, ids, log}
+}
+
+func (r *Room) now() time.Time { return r.clock().UTC().Truncate(time.Microsecond) }
+
+func (r *Room) audit(tx *store.Tx, actor, action, subject string, detail map[string]string) error {
+	return tx.Audit(exchange.AuditRow{ID: r.ids.New(), At: r.now(), Actor: actor, Action: action, Subject: subject, Detail: detail})
+}
+
+// Add records an expectation; its first deadline is the next one.
+func (r *Room) Add(ctx context.Context, actor string, e exchange.Expectation) (exchange.Expectation, error) {
+	const op = "expect.Add"
+	if err := exchange.CheckID("expectation's name", e.Name); err != nil {
+		return e, err
+	}
+	if (e.User == "") == (e.Feed == "") || e.User != "" && e.Account != "" {
+		return e, exchange.E(op, exchange.Invalid, "Expect a user's uploads, or a feed's publications.").WithHint("give --user NAME, or --feed NAME and perhaps --account ID")
+	}
+	if _, err := path.Match(e.Glob, "x"); err != nil || exchange.Printable(e.Glob) != e.Glob {
+		return e, exchange.E(op, exchange.Invalid, "%q is not a pattern of names.", exchange.Printable(e.Glob)).WithHint("such as cdr-*.csv")
+	}
+	if e.AtLeast == 0 {
+		e.AtLeast = 1
+	}
+	if e.AtLeast < 1 || e.AtLeast > 10_000 {
+		return e, exchange.E(op, exchange.Invalid, "Expect 1 to 10000 files.")
+	}
+	s, err := parseSchedule(e)
+	if err != nil {
+		return e, err
+	}
+	e.ID, e.CreatedAt, e.State = r.ids.New(), r.now(), exchange.ExpectWaiting
+	e.CheckedAt = e.CreatedAt
+	next := s.after(e.CreatedAt)
+	e.NextAt = &next
+	err = r.store.Write(ctx, func(tx *store.Tx) error {
+		if e.User != "" {
+			u, err := tx.User(e.User)
+			if err != nil {
+				return missing(err, "There is no user %q.", e.User)
+			}
+			e.UserID = u.ID
+		} else if _, err := tx.Feed(e.Feed); err != nil {
+			return missing(err, "There is no feed %q.", e.Feed)
+		}
+		if e.Account != "" {
+			if _, err := tx.Account(e.Account); err != nil {
+				return missing(err, "There is no account %q.", e.Account)
+			}
+		}
+		err := tx.AddExpectation(e)
+		if exchange.Is(err, exchange.Exists) {
+			return exchange.E(op, exchange.Exists, "An expectation %q already exists.", e.Name)
+		} else if err != nil {
+			return err
+		}
+		return r.audit(tx, actor, "expectation.add", e.Name, map[string]string{"user": e.User, "feed": e.Feed, "account": e.Account, "pattern": e.Glob,
+			"at_least": strconv.FormatInt(e.AtLeast, 10), "days": e.Days, "by": e.Clock, "zone": e.Zone})
+	})
+	return e, err
+}
+
+func missing(err error, format string, args ...any) error {
+	if exchange.Is(err, exchange.NotFound) {
+		return exchange.E("expect", exchange.NotFound, format, args...)
+	}
+	return err
+}
+
+// List lists expectations with their next deadlines.
+func (r *Room) List(ctx context.Context) ([]exchange.Expectation, error) {
+	list, err := r.store.Read(ctx).Expectations()
+	now := r.now()
+	for i := range list {
+		if s, err := parseSchedule(list[i]); err == nil {
+			next := s.after(now)
+			list[i].NextAt = &next
+		}
+	}
+	return list, err
+}
+
+// Remove forgets an expectation.
+func (r *Room) Remove(ctx context.Context, actor, name string) error {
+	return r.store.Write(ctx, func(tx *store.Tx) error {
+		if err := tx.RemoveExpectation(name); err != nil {
+			return missing(err, "There is no expectation %q.", exchange.Printable(name))
+		}
+		return r.audit(tx, actor, "expectation.remove", name, nil)
+	})
+}
+
+// words say what is expected, for people.
+func words(e exchange.Expectation) string {
+	what := "a file"
+	if e.AtLeast > 1 {
+		what = fmt.Sprintf("%d files", e.AtLeast)
+	}
+	if e.Glob != "" {
+		what += " called " + e.Glob
+	}
+	if e.User != "" {
+		return what + " from " + e.User
+	}
+	to := ""
+	if e.Account != "" {
+		to = " for " + e.Account
+	}
+	return what + " in the feed " + e.Feed + to
+}

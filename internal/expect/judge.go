@@ -1,0 +1,158 @@
+package expect
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+)
+
+const judgeEvery = 20 * time.Second
+
+// maxLate bounds how many deadlines a server that was down judges one by one;
+// of older ones only the last counts.
+const maxLate = 100
+
+// Keep judges deadlines as they come, until ctx ends. Several nodes may: a
+// row's lock lets one judge it.
+func (r *Room) Keep(ctx context.Context) {
+	tick := time.NewTicker(judgeEvery)
+	defer tick.Stop()
+	for failing := false; ; {
+		err := r.Judge(ctx)
+		if err != nil && !failing && ctx.Err() == nil {
+			r.log.Error("expectations could not be judged", "err", err)
+		}
+		failing = err != nil
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// Judge judges every deadline that has come, and sees whether what was missed
+// has come late.
+func (r *Room) Judge(ctx context.Context) error {
+	list, err := r.store.Read(ctx).Expectations()
+	if err != nil {
+		return err
+	}
+	now := r.now()
+	for _, e := range list {
+		s, err := parseSchedule(e)
+		if err != nil {
+			return err
+		}
+		if s.after(e.CheckedAt).After(now) && e.State != exchange.ExpectMissed {
+			continue
+		}
+		if err := r.store.Write(ctx, func(tx *store.Tx) error { return r.judge(tx, e.ID, s, now) }); err != nil && !exchange.Is(err, exchange.NotFound) {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Room) judge(tx *store.Tx, id string, s schedule, now time.Time) error {
+	e, err := tx.LockExpectation(id)
+	if err != nil {
+		return err
+	}
+	if e.State == exchange.ExpectMissed {
+		if err := r.late(tx, &e, now); err != nil {
+			return err
+		}
+	}
+	for due, n := s.after(e.CheckedAt), 0; !due.After(now); due, n = s.after(due), n+1 {
+		if n == maxLate { // a clock that jumped, or years of rest
+			e.CheckedAt = s.before(now)
+			break
+		}
+		if err := r.deadline(tx, &e, s.before(due), due, now); err != nil {
+			return err
+		}
+		e.CheckedAt = due
+	}
+	return tx.JudgeExpectation(e)
+}
+
+// deadline judges one window: from the deadline before to this one.
+func (r *Room) deadline(tx *store.Tx, e *exchange.Expectation, since, due, now time.Time) error {
+	if e.State == exchange.ExpectMet && e.Since != nil && e.Since.After(since) {
+		since = *e.Since // what came late counts once
+	}
+	n, err := came(&tx.Q, e, since, due)
+	if err != nil {
+		return err
+	}
+	was := e.State
+	e.Since, e.DueAt, e.ChangedAt = &since, &due, &now
+	if n >= e.AtLeast {
+		e.State = exchange.ExpectMet
+		return nil
+	}
+	e.State = exchange.ExpectMissed
+	text := fmt.Sprintf("Expected %s by %s (%s); %d came. The expectation is %q.", words(*e), localText(due, e.Zone), e.Zone, n, e.Name)
+	if was == exchange.ExpectMissed {
+		text += " It was missed the time before, too."
+	}
+	return r.raise(tx, e, exchange.EventMissed, "expectation.miss", text, n)
+}
+
+// late clears a missed expectation once what was missing has come.
+func (r *Room) late(tx *store.Tx, e *exchange.Expectation, now time.Time) error {
+	if e.Since == nil || e.DueAt == nil {
+		return nil
+	}
+	n, err := came(&tx.Q, e, *e.Since, now)
+	if err != nil || n < e.AtLeast {
+		return err
+	}
+	e.State, e.ChangedAt, e.Since = exchange.ExpectMet, &now, &now
+	text := fmt.Sprintf("It came late: %s, expected by %s (%s). The expectation is %q.", words(*e), localText(*e.DueAt, e.Zone), e.Zone, e.Name)
+	return r.raise(tx, e, exchange.EventMet, "expectation.meet", text, n)
+}
+
+func localText(t time.Time, zone string) string {
+	if l, err := time.LoadLocation(zone); err == nil {
+		t = t.In(l)
+	}
+	return t.Format("Monday 2 January 2006, 15:04")
+}
+
+func (r *Room) raise(tx *store.Tx, e *exchange.Expectation, event, action, text string, n int64) error {
+	account := e.Account
+	if e.UserID != "" {
+		u, err := tx.UserByID(e.UserID)
+		if err != nil {
+			return err
+		}
+		account = u.Account
+	}
+	if err := tx.Emit(exchange.Event{ID: r.ids.New(), Type: event, At: r.now(), Account: account, User: e.User, Data: map[string]any{
+		"expectation": e.Name, "feed": e.Feed, "pattern": e.Glob, "at_least": e.AtLeast, "came": n, "due": e.DueAt.Format(time.RFC3339), "zone": e.Zone, "text": text}}); err != nil {
+		return err
+	}
+	return r.audit(tx, "system:expect", action, e.Name, map[string]string{"due": e.DueAt.Format(time.RFC3339), "text": text})
+}
+
+// came counts the files of a time that are what is expected.
+func came(q *store.Q, e *exchange.Expectation, from, to time.Time) (n int64, err error) {
+	var names []string
+	if e.UserID != "" {
+		names, err = q.DropNames(e.UserID, exchange.Micros(from), exchange.Micros(to))
+	} else {
+		names, err = q.PublicationNames(e.Feed, e.Account, exchange.Micros(from), exchange.Micros(to))
+	}
+	for _, name := range names {
+		if ok, _ := path.Match(e.Glob, name); ok || e.Glob == "" {
+			n++
+		}
+	}
+	return n, err
+}

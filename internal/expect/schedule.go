@@ -1,0 +1,99 @@
+package expect
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+)
+
+// schedule is a series of deadlines.
+type schedule struct {
+	zone         *time.Location
+	hour, minute int
+	days         [7]bool // of the week
+	monthday     int     // 1 to 31 instead; past a month's end is its last day
+}
+
+var weekdays = []string{"sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"}
+
+// parseSchedule reads an expectation's days, clock and zone.
+func parseSchedule(e exchange.Expectation) (s schedule, err error) {
+	const op = "expect.parseSchedule"
+	if e.Zone == "" || e.Zone == "Local" {
+		return s, exchange.E(op, exchange.Invalid, "Name the time zone.").WithHint("such as Australia/Sydney, or UTC")
+	}
+	if s.zone, err = time.LoadLocation(e.Zone); err != nil {
+		return s, exchange.E(op, exchange.Invalid, "There is no time zone %q.", exchange.Printable(e.Zone)).WithHint("such as Australia/Sydney, or UTC")
+	}
+	at, err := time.Parse("15:04", e.Clock)
+	if err != nil {
+		return s, exchange.E(op, exchange.Invalid, "%q is not a time of day.", exchange.Printable(e.Clock)).WithHint("such as 06:00")
+	}
+	s.hour, s.minute = at.Hour(), at.Minute()
+	days := strings.ToLower(strings.TrimSpace(e.Days))
+	if n, err := strconv.Atoi(days); err == nil {
+		if n < 1 || n > 31 {
+			return s, exchange.E(op, exchange.Invalid, "%d is not a day of a month.", n)
+		}
+		s.monthday = n
+		return s, nil
+	}
+	for _, word := range strings.Split(days, ",") {
+		switch i := slices.Index(weekdays, strings.TrimSpace(word)); {
+		case word == "daily":
+			s.days = [7]bool{true, true, true, true, true, true, true}
+		case word == "weekdays":
+			for d := time.Monday; d <= time.Friday; d++ {
+				s.days[d] = true
+			}
+		case i >= 0:
+			s.days[i] = true
+		default:
+			return s, exchange.E(op, exchange.Invalid, "%q are no days.", exchange.Printable(e.Days)).
+				WithHint("daily, weekdays, names of days (monday,thursday), or a day of the month (3)")
+		}
+	}
+	return s, nil
+}
+
+// on is the deadline of a day, if it has one. On the day on which clocks skip
+// the hour, the deadline is as long after midnight as on any other; on the day
+// on which an hour comes twice, it is the first.
+func (s *schedule) on(year int, month time.Month, day int) (time.Time, bool) {
+	at := time.Date(year, month, day, s.hour, s.minute, 0, 0, s.zone)
+	if s.monthday > 0 {
+		last := time.Date(year, month+1, 0, 12, 0, 0, 0, s.zone).Day()
+		return at, day == min(s.monthday, last)
+	}
+	return at, s.days[time.Date(year, month, day, 12, 0, 0, 0, time.UTC).Weekday()]
+}
+
+// horizon bounds the search for a deadline, in days: a month has one at least.
+const horizon = 63
+
+// after is the first deadline after a time.
+func (s *schedule) after(t time.Time) time.Time {
+	y, m, d := t.In(s.zone).Date()
+	for i := -1; i <= horizon; i++ {
+		day := time.Date(y, m, d+i, 12, 0, 0, 0, time.UTC)
+		if at, ok := s.on(day.Year(), day.Month(), day.Day()); ok && at.After(t) {
+			return at.UTC()
+		}
+	}
+	return t.AddDate(100, 0, 0) // cannot be: every schedule has a day
+}
+
+// before is the last deadline before a time.
+func (s *schedule) before(t time.Time) time.Time {
+	y, m, d := t.In(s.zone).Date()
+	for i := 1; i >= -horizon; i-- {
+		day := time.Date(y, m, d+i, 12, 0, 0, 0, time.UTC)
+		if at, ok := s.on(day.Year(), day.Month(), day.Day()); ok && at.Before(t) {
+			return at.UTC()
+		}
+	}
+	return t.AddDate(-100, 0, 0)
+}
