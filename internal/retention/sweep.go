@@ -1,6 +1,3 @@
-// Package retention removes what nobody needs any more. For now that is the
-// sweep: bytes whose last reference is gone, and bytes that no row ever came
-// to know.
 package retention
 
 import (
@@ -28,8 +25,8 @@ type Sweeper struct {
 	log   *slog.Logger
 }
 
-// New makes a sweeper.
-func New(s *store.Store, b blob.Store, clock exchange.Clock, log *slog.Logger) *Sweeper {
+// NewSweeper makes a sweeper.
+func NewSweeper(s *store.Store, b blob.Store, clock exchange.Clock, log *slog.Logger) *Sweeper {
 	return &Sweeper{s, b, clock, log}
 }
 

@@ -31,7 +31,7 @@ func TestSweep(t *testing.T) {
 	defer s.Close()
 	blobs, err := disk.Open(t.TempDir(), clock)
 	must(t, err)
-	w := retention.New(s, blobs, clock, slog.New(slog.DiscardHandler))
+	w := retention.NewSweeper(s, blobs, clock, slog.New(slog.DiscardHandler))
 	key := map[string]string{}
 	for _, id := range []string{"LIVE", "DEAD", "ORPHAN"} {
 		g, err := blobs.Stage(id)

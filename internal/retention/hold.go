@@ -1,0 +1,128 @@
+package retention
+
+import (
+	"context"
+	"strings"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+)
+
+// Hold keeps files from being removed: an account's, a user's, a feed's, or
+// one file (user:/path), whatever their age, until it is released.
+func (r *Room) Hold(ctx context.Context, who string, h exchange.Hold) (exchange.Hold, error) {
+	const op = "retention.Hold"
+	if err := exchange.CheckLabel("reason", h.Reason); err != nil {
+		return h, err
+	}
+	h.ID, h.Actor, h.At = r.o.IDs.New(), who, r.now()
+	err := r.o.Store.Write(ctx, func(tx *store.Tx) error {
+		var err error
+		switch h.Kind {
+		case exchange.HoldAccount:
+			var a exchange.Account
+			a, err = tx.Account(h.Label)
+			h.Target, err = a.ID, missing(err, "There is no account %q.", exchange.Printable(h.Label))
+		case exchange.HoldUser:
+			var u exchange.User
+			u, err = tx.User(h.Label)
+			h.Target, err = u.ID, missing(err, "There is no user %q.", exchange.Printable(h.Label))
+		case exchange.HoldFeed:
+			var f exchange.Feed
+			f, err = tx.Feed(h.Label)
+			h.Target, err = f.Name, missing(err, "There is no feed %q.", exchange.Printable(h.Label))
+		case exchange.HoldFile:
+			h.Target, err = fileOf(tx, h.Label)
+		default:
+			err = exchange.E(op, exchange.Invalid, "A hold is on an account, a user, a feed or a file.")
+		}
+		if err != nil {
+			return err
+		}
+		if err := tx.AddHold(h); err != nil {
+			return err
+		}
+		return r.audit(tx, who, "retention.hold", h.ID, map[string]string{"kind": h.Kind, "target": h.Label, "reason": h.Reason})
+	})
+	return h, err
+}
+
+// fileOf finds the file that user:/path names, or the id of a version. A hold
+// on a file holds all its versions.
+func fileOf(tx *store.Tx, label string) (string, error) {
+	const op = "retention.Hold"
+	user, full, ok := strings.Cut(label, ":")
+	if !ok {
+		f, err := tx.FileIDOfVersion(label)
+		return f, missing(err, "There is no file %q.", exchange.Printable(label))
+	}
+	u, err := tx.User(user)
+	if err != nil {
+		return "", missing(err, "There is no user %q.", exchange.Printable(user))
+	}
+	clean, err := exchange.CleanPath("/", full)
+	if err != nil {
+		return "", err
+	}
+	names := store.SplitPath(clean)
+	found, err := tx.Look(u.ID, names)
+	if err != nil {
+		return "", err
+	}
+	if found.File == nil {
+		return "", exchange.E(op, exchange.NotFound, "User %s has no file %q.", u.Name, exchange.Printable(clean)).WithHint("name it user:/path, or by the id of a version")
+	}
+	return found.File.FileID, nil
+}
+
+// Holds lists holds.
+func (r *Room) Holds(ctx context.Context, all bool) ([]exchange.Hold, error) {
+	return r.o.Store.Read(ctx).Holds(all)
+}
+
+// Release ends a hold.
+func (r *Room) Release(ctx context.Context, who, id string) (h exchange.Hold, err error) {
+	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
+		if h, err = tx.LockHold(id); err != nil {
+			return missing(err, "There is no hold %q.", exchange.Printable(id))
+		}
+		now := r.now()
+		if err := tx.ReleaseHold(id, who, exchange.Micros(now)); err != nil {
+			return missing(err, "The hold was released already.")
+		}
+		h.ReleasedAt, h.ReleasedBy = &now, who
+		return r.audit(tx, who, "retention.release", id, map[string]string{"kind": h.Kind, "target": h.Label, "reason": h.Reason})
+	})
+	return h, err
+}
+
+// holding finds the hold that keeps something, if one does.
+func holding(holds []exchange.Hold, account, userID, feed, fileID string) *exchange.Hold {
+	for i, h := range holds {
+		on := map[string]string{exchange.HoldAccount: account, exchange.HoldUser: userID, exchange.HoldFeed: feed, exchange.HoldFile: fileID}[h.Kind]
+		if on != "" && on == h.Target {
+			return &holds[i]
+		}
+	}
+	return nil
+}
+
+// Held reports whether a version must stay, whoever wants it gone; it is asked
+// in the transaction that would drop it.
+func (r *Room) Held(tx *store.Tx, versionID string) (bool, error) {
+	any, err := tx.AnyHold()
+	if err != nil || !any {
+		return false, err
+	}
+	k, err := tx.KeptVersion(versionID)
+	if exchange.Is(err, exchange.NotFound) {
+		return false, nil
+	} else if err != nil {
+		return false, err
+	}
+	holds, err := tx.Holds(false)
+	if err != nil {
+		return false, err
+	}
+	return holding(holds, k.Account, k.UserID, k.Feed, k.FileID) != nil, nil
+}

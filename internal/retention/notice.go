@@ -1,0 +1,237 @@
+package retention
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+)
+
+// Marks of notices.
+const (
+	markFirst    = "first"
+	markReminder = "reminder"
+)
+
+// namesInLetter is how many files a letter names; never-downloaded ones first.
+const namesInLetter = 200
+
+// tellDue tells every account that an announced run concerns, when its first
+// notice or its reminder is due. Each is made once.
+func (r *Room) tellDue(ctx context.Context) error {
+	open, err := r.o.Store.Read(ctx).OpenRuns()
+	if err != nil {
+		return err
+	}
+	now := r.now()
+	for _, run := range open {
+		if run.State != exchange.RunAnnounced {
+			continue
+		}
+		marks := []string{markFirst}
+		if now.After(run.DueAt.Add(-r.o.Policy.Reminder)) && run.DueAt.Sub(run.CreatedAt) > r.o.Policy.Reminder {
+			marks = append(marks, markReminder)
+		}
+		if err := r.tellAll(ctx, run, marks); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Room) tellAll(ctx context.Context, run exchange.RetentionRun, marks []string) error {
+	q := r.o.Store.Read(ctx)
+	counts, err := q.CountItems(run.ID)
+	if err != nil {
+		return err
+	}
+	told, err := q.RetentionNotices(run.ID, "")
+	if err != nil {
+		return err
+	}
+	var accounts []string
+	for _, c := range counts {
+		if c.State == exchange.ItemNamed && !slices.Contains(accounts, c.Account) {
+			accounts = append(accounts, c.Account)
+		}
+	}
+	for _, account := range accounts {
+		for _, mark := range marks {
+			if slices.ContainsFunc(told, func(n exchange.RetentionNotice) bool { return n.Account == account && n.Mark == mark }) {
+				continue
+			}
+			if err := r.tell(ctx, run, account, mark); err != nil && !exchange.Is(err, exchange.Exists) {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// tell writes one account's notice, its mails and its event.
+func (r *Room) tell(ctx context.Context, run exchange.RetentionRun, account, mark string) error {
+	letter, sum, err := r.compose(ctx, run, account, mark)
+	if err != nil || sum.files == 0 {
+		return err
+	}
+	return r.o.Store.Write(ctx, func(tx *store.Tx) error {
+		n := exchange.RetentionNotice{ID: r.o.IDs.New(), Run: run.ID, Account: account, Mark: mark, At: r.now(), Text: letter.Text}
+		if err := tx.AddRetentionNotice(n); err != nil {
+			return err
+		}
+		letter.Ref = n.ID
+		mails := 0
+		if r.o.Tell != nil {
+			if mails, err = r.o.Tell(tx, letter); err != nil {
+				return err
+			}
+		}
+		if err := tx.Emit(exchange.Event{ID: r.o.IDs.New(), Type: exchange.EventExpiring, At: n.At, Account: account, Data: map[string]any{
+			"run": run.ID, "kind": run.Kind, "due": run.DueAt.Format(time.RFC3339), "notice": n.ID, "mark": mark, "files": sum.files, "bytes": sum.bytes,
+			"uncollected": sum.missed, "names": sum.names, "mails": mails}}); err != nil {
+			return err
+		}
+		return r.audit(tx, actor, "retention.notice", n.ID, map[string]string{"run": run.ID, "account": account, "mark": mark,
+			"files": fmt.Sprint(sum.files), "uncollected": fmt.Sprint(sum.missed), "mails": fmt.Sprint(mails)})
+	})
+}
+
+type noticeSum struct {
+	files, bytes, missed int64
+	names                []string // never downloaded
+}
+
+// compose writes what an account's people are told (defaults.md, "Removal
+// notice"): never-downloaded files by name, then the rest.
+func (r *Room) compose(ctx context.Context, run exchange.RetentionRun, account, mark string) (Letter, noticeSum, error) {
+	l := Letter{Kind: "expiring", Account: account, Head: []string{"File", "Stored (UTC)", "Size in bytes", "Downloaded"}}
+	var sum noticeSum
+	var missed, rest [][]string
+	periods := map[string]bool{}
+	rules, err := r.current(r.o.Store.Read(ctx))
+	if err != nil {
+		return l, sum, err
+	}
+	for after := ""; ; {
+		page, err := r.o.Store.Read(ctx).ItemsOf(run.ID, account, after, planBatch)
+		if err != nil {
+			return l, sum, err
+		}
+		if len(page) == 0 {
+			break
+		}
+		for _, i := range page {
+			after = i.Version
+			if i.State != exchange.ItemNamed {
+				continue
+			}
+			sum.files, sum.bytes = sum.files+1, sum.bytes+i.Size
+			periods[rules.period(i.Class)] = true
+			row := []string{exchange.Printable(i.User + ":" + i.Path), i.StoredAt.Format("2006-01-02"), fmt.Sprint(i.Size), downloaded(i.Fetched)}
+			if i.Fetched == exchange.DeliveryPublished || i.Fetched == exchange.DeliveryOpened {
+				sum.missed++
+				if len(missed) < namesInLetter {
+					missed = append(missed, row)
+					sum.names = append(sum.names, exchange.Printable(path.Base(i.Path)))
+				}
+			} else if len(rest) < namesInLetter {
+				rest = append(rest, row)
+			}
+		}
+	}
+	l.Rows = slices.Concat(missed, rest)
+	l.Rows = l.Rows[:min(len(l.Rows), namesInLetter)]
+	l.More = int(sum.files) - len(l.Rows)
+	l.Text = noticeText(run, account, mark, sum, periods)
+	return l, sum, nil
+}
+
+func downloaded(fetched string) string {
+	switch fetched {
+	case exchange.DeliveryPublished:
+		return "never"
+	case exchange.DeliveryOpened:
+		return "never in full"
+	case exchange.DeliveryCollected:
+		return "yes"
+	}
+	return "sent by you"
+}
+
+func noticeText(run exchange.RetentionRun, account, mark string, sum noticeSum, periods map[string]bool) string {
+	var b strings.Builder
+	date := run.DueAt.Format("2 January 2006")
+	if mark == markReminder {
+		b.WriteString("A reminder. ")
+	}
+	if run.Kind == exchange.RunClosing {
+		fmt.Fprintf(&b, "The account %s is closed. On %s we remove all its files: %s.", account, date, countFiles(sum.files))
+	} else {
+		var ages []string
+		for p := range periods {
+			ages = append(ages, periodWords(p))
+		}
+		slices.Sort(ages)
+		fmt.Fprintf(&b, "On %s we remove %s older than %s from %s.", date, countFiles(sum.files), strings.Join(ages, " or "), account)
+	}
+	if sum.missed > 0 {
+		fmt.Fprintf(&b, " %d of them %s never fully downloaded: %s", sum.missed, wasWere(sum.missed), strings.Join(sum.names[:min(len(sum.names), 10)], ", "))
+		if sum.missed > 10 {
+			fmt.Fprintf(&b, " and %d more", sum.missed-10)
+		}
+		b.WriteString(".")
+	}
+	fmt.Fprintf(&b, "\n\nTo keep a file, download it before then. If you need more time, reply before %s. If you have your copies, there is nothing to do.", date)
+	return b.String()
+}
+
+func wasWere(n int64) string {
+	if n == 1 {
+		return "was"
+	}
+	return "were"
+}
+
+func countFiles(n int64) string {
+	if n == 1 {
+		return "1 file"
+	}
+	return fmt.Sprintf("%d files", n)
+}
+
+// periodWords is a period for people: 12mo is 12 months.
+func periodWords(p string) string {
+	digits := strings.TrimRight(p, "abcdefghijklmnopqrstuvwxyz")
+	word := map[string]string{"d": "day", "mo": "month", "y": "year"}[p[len(digits):]]
+	if digits != "1" {
+		word += "s"
+	}
+	return digits + " " + word
+}
+
+// Notices lists a run's notices with how they went.
+func (r *Room) Notices(ctx context.Context, run string) ([]exchange.RetentionNotice, error) {
+	if _, err := r.o.Store.Read(ctx).Run(run); err != nil {
+		return nil, missing(err, "There is no run %q.", exchange.Printable(run))
+	}
+	return r.o.Store.Read(ctx).RetentionNotices(run, "")
+}
+
+// Told notes that somebody told an account's people of a run by hand.
+func (r *Room) Told(ctx context.Context, who, run, account string) error {
+	return r.o.Store.Write(ctx, func(tx *store.Tx) error {
+		n, err := tx.NoticeTold(run, account, who)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return exchange.E("retention.Told", exchange.NotFound, "The run has no notice to account %q that waits for that.", exchange.Printable(account))
+		}
+		return r.audit(tx, who, "retention.told", run, map[string]string{"account": account})
+	})
+}

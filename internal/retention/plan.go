@@ -1,0 +1,330 @@
+package retention
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+)
+
+const (
+	planBatch   = 1000
+	statePlan   = "planning" // until every item is named
+	planEarlier = 24 * time.Hour
+)
+
+// nextRun is the first day of runs that leaves people their notice.
+func (r *Room) nextRun(now time.Time) time.Time {
+	earliest := now.Add(r.o.Policy.Notice)
+	at := time.Date(earliest.Year(), earliest.Month(), r.o.Policy.Day, r.o.Policy.Hour, 0, 0, 0, time.UTC)
+	if at.Before(earliest) {
+		at = time.Date(earliest.Year(), earliest.Month()+1, r.o.Policy.Day, r.o.Policy.Hour, 0, 0, 0, time.UTC)
+	}
+	return at
+}
+
+// planRegular plans the run of a month, from a day before its notice is due.
+func (r *Room) planRegular(ctx context.Context) error {
+	now := r.now()
+	due := r.nextRun(now)
+	if due.Sub(now) > r.o.Policy.Notice+planEarlier {
+		return nil
+	}
+	if _, err := r.o.Store.Read(ctx).RunAt(exchange.Micros(due)); !exchange.Is(err, exchange.NotFound) {
+		return err
+	}
+	confirm, err := r.o.Store.Read(ctx).Setting(confirmSetting)
+	if err != nil {
+		return err
+	}
+	run := exchange.RetentionRun{ID: r.o.IDs.New(), Kind: exchange.RunRegular, DueAt: due, State: statePlan, Confirm: confirm, CreatedAt: now}
+	return r.plan(ctx, run, func(add func(store.Kept) error) error { return r.eachDue(ctx, due, add) })
+}
+
+// planClosings plans the last run of every account that was closed and has none.
+func (r *Room) planClosings(ctx context.Context) error {
+	accounts, err := r.o.Store.Read(ctx).Accounts()
+	if err != nil {
+		return err
+	}
+	for _, a := range accounts {
+		if a.State != exchange.AccountClosed {
+			continue
+		}
+		if _, err := r.o.Store.Read(ctx).ClosingRun(a.ID); exchange.Is(err, exchange.NotFound) {
+			_, err = r.closing(ctx, a.ID, r.o.Policy.AfterClose)
+			if err != nil {
+				return err
+			}
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// PlanClosing plans the removal of all that a closed account has, a period from
+// now, and tells its people.
+func (r *Room) PlanClosing(ctx context.Context, account string, period time.Duration) (exchange.RetentionRun, error) {
+	r.running.Lock()
+	defer r.running.Unlock()
+	if period <= 0 {
+		period = r.o.Policy.AfterClose
+	}
+	if run, err := r.o.Store.Read(ctx).ClosingRun(account); !exchange.Is(err, exchange.NotFound) {
+		return run, err
+	}
+	run, err := r.closing(ctx, account, period)
+	if err != nil {
+		return run, err
+	}
+	return run, r.tellDue(ctx)
+}
+
+func (r *Room) closing(ctx context.Context, account string, period time.Duration) (exchange.RetentionRun, error) {
+	now := r.now()
+	run := exchange.RetentionRun{ID: r.o.IDs.New(), Kind: exchange.RunClosing, Account: account, DueAt: now.Add(period), State: statePlan, CreatedAt: now}
+	err := r.plan(ctx, run, func(add func(store.Kept) error) error {
+		for after := ""; ; {
+			page, err := r.o.Store.Read(ctx).KeptOfAccount(account, after, planBatch)
+			if err != nil || len(page) == 0 {
+				return err
+			}
+			for _, k := range page {
+				after = k.ID
+				if err := add(k); err != nil {
+					return err
+				}
+			}
+		}
+	})
+	if err != nil {
+		return run, err
+	}
+	return r.o.Store.Read(ctx).Run(run.ID)
+}
+
+// eachDue visits every version that will be due at a time, by the policies in
+// force. What is not due is not read.
+func (r *Room) eachDue(ctx context.Context, at time.Time, visit func(store.Kept) error) error {
+	q := r.o.Store.Read(ctx)
+	rules, err := readRules(q, r.o.Policy.Keep)
+	if err != nil {
+		return err
+	}
+	classes, err := q.Classes()
+	if err != nil {
+		return err
+	}
+	for _, class := range classes {
+		before, err := exchange.Before(at, rules.period(class))
+		if err != nil {
+			return err
+		}
+		for since, after := int64(0), ""; ctx.Err() == nil; {
+			page, err := q.Due(class, exchange.Micros(before), since, after, planBatch)
+			if err != nil {
+				return err
+			}
+			for _, k := range page {
+				since, after = k.StoredAt, k.ID
+				if err := visit(k); err != nil {
+					return err
+				}
+			}
+			if len(page) < planBatch {
+				break
+			}
+		}
+	}
+	return ctx.Err()
+}
+
+// plan names what a run will remove. Until all is named it is not announced,
+// and a stop of the server discards it.
+func (r *Room) plan(ctx context.Context, run exchange.RetentionRun, visit func(add func(store.Kept) error) error) error {
+	if err := r.o.Store.Write(ctx, func(tx *store.Tx) error { return tx.PutRun(run) }); err != nil {
+		return err
+	}
+	rules, err := readRules(r.o.Store.Read(ctx), r.o.Policy.Keep)
+	if err != nil {
+		return err
+	}
+	paths := pathReader{q: r.o.Store.Read(ctx), dirs: map[string]string{}}
+	var items []exchange.RetentionItem
+	flush := func() error {
+		if len(items) == 0 {
+			return nil
+		}
+		batch := items
+		items = nil
+		return r.o.Store.Write(ctx, func(tx *store.Tx) error { return tx.AddItems(run.ID, batch) })
+	}
+	err = visit(func(k store.Kept) error {
+		full, err := paths.of(k)
+		if err != nil {
+			return err
+		}
+		// A folder may have been renamed across a policy's border since.
+		if class := rules.class(k.UserID, full, k.Feed); run.Kind == exchange.RunRegular && class != k.Class {
+			if err := r.o.Store.Write(ctx, func(tx *store.Tx) error { return tx.SetClass(k.ID, class) }); err != nil && !exchange.Is(err, exchange.NotFound) {
+				return err
+			}
+			return nil // judged by its own policy the next time
+		}
+		fetched := k.Delivery
+		if fetched == "" {
+			fetched = k.Drop
+		}
+		run.Files, run.Bytes = run.Files+1, run.Bytes+k.Size
+		items = append(items, exchange.RetentionItem{Account: k.Account, UserID: k.UserID, Version: k.ID, Path: full, Size: k.Size, Sum: k.Sum, Class: k.Class,
+			StoredAt: exchange.FromMicros(k.StoredAt), Fetched: fetched, State: exchange.ItemNamed})
+		if len(items) < planBatch {
+			return nil
+		}
+		return flush()
+	})
+	if err == nil {
+		err = flush()
+	}
+	if err != nil {
+		return err
+	}
+	run.State = exchange.RunAnnounced
+	return r.o.Store.Write(ctx, func(tx *store.Tx) error {
+		if err := tx.PutRun(run); err != nil {
+			return err
+		}
+		if run.Confirm != "" {
+			if err := tx.Emit(exchange.Event{ID: r.o.IDs.New(), Type: exchange.EventRetention, At: run.CreatedAt, Data: map[string]any{"run": run.ID,
+				"due": run.DueAt.Format(time.RFC3339), "files": run.Files, "bytes": run.Bytes, "text": "The retention run of " + run.DueAt.Format(time.DateOnly) +
+					" removes nothing until you have confirmed it, because " + run.Confirm + ". It names " + strconv.FormatInt(run.Files, 10) + " files."}}); err != nil {
+				return err
+			}
+		}
+		return r.audit(tx, actor, "retention.plan", run.ID, map[string]string{"kind": run.Kind, "account": run.Account, "due": run.DueAt.Format(time.RFC3339),
+			"files": strconv.FormatInt(run.Files, 10), "bytes": strconv.FormatInt(run.Bytes, 10), "confirm": run.Confirm})
+	})
+}
+
+// discardHalfPlanned forgets runs that a stop of the server left half planned.
+func (r *Room) discardHalfPlanned(ctx context.Context) error {
+	open, err := r.o.Store.Read(ctx).OpenRuns()
+	if err != nil {
+		return err
+	}
+	for _, run := range open {
+		if run.State != statePlan {
+			continue
+		}
+		if err := r.o.Store.Write(ctx, func(tx *store.Tx) error { return tx.DropRun(run.ID) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Forecast is what would go at a time, by account and policy.
+type Forecast struct {
+	At    time.Time       `json:"at"`
+	Files int64           `json:"files"`
+	Bytes int64           `json:"bytes"`
+	Lines []ForecastLine  `json:"lines"`
+	Named []ForecastItem  `json:"items,omitempty"`
+	Holds []exchange.Hold `json:"holds" doc:"Holds in force, which keep what they are on"`
+}
+
+// ForecastLine sums up what would go of one account by one policy.
+type ForecastLine struct {
+	Account     string `json:"account"`
+	Class       string `json:"class"`
+	Keep        string `json:"keep"`
+	Files       int64  `json:"files"`
+	Bytes       int64  `json:"bytes"`
+	Uncollected int64  `json:"uncollected" doc:"Deliveries that were never downloaded in full"`
+	Unclaimed   int64  `json:"unclaimed" doc:"Received files that nobody has accepted or refused"`
+	Held        int64  `json:"held" doc:"Of the files: kept by a hold"`
+}
+
+// ForecastItem is one file that would go.
+type ForecastItem struct {
+	Account  string    `json:"account"`
+	User     string    `json:"user"`
+	Path     string    `json:"path"`
+	Size     int64     `json:"size"`
+	StoredAt time.Time `json:"stored_at"`
+	Fetched  string    `json:"fetched,omitempty"`
+	Held     bool      `json:"held,omitempty"`
+}
+
+// maxForecast bounds the files that a forecast lists.
+const maxForecast = 100_000
+
+// Forecast says what a run at a time would name: what goes when, how much, and
+// what was never collected. Files that an announced run names already are in
+// that run. With list, each file is named.
+func (r *Room) Forecast(ctx context.Context, at time.Time, account string, list bool) (Forecast, error) {
+	q := r.o.Store.Read(ctx)
+	if at.IsZero() {
+		at = r.nextRun(r.now())
+	}
+	f := Forecast{At: at, Lines: []ForecastLine{}}
+	rules, err := readRules(q, r.o.Policy.Keep)
+	if err != nil {
+		return f, err
+	}
+	if f.Holds, err = q.Holds(false); err != nil {
+		return f, err
+	}
+	names := map[string]string{}
+	policies, err := r.Policies(ctx)
+	if err != nil {
+		return f, err
+	}
+	for _, p := range policies {
+		names[classOf(p)] = p.Class
+	}
+	paths, at2 := pathReader{q: q, dirs: map[string]string{}}, map[[2]string]int{}
+	err = r.eachDue(ctx, at, func(k store.Kept) error {
+		if account != "" && k.Account != account {
+			return nil
+		}
+		key := [2]string{k.Account, k.Class}
+		i, known := at2[key]
+		if !known {
+			i = len(f.Lines)
+			at2[key] = i
+			shown := names[k.Class]
+			if shown == "" {
+				shown = k.Class
+			}
+			f.Lines = append(f.Lines, ForecastLine{Account: k.Account, Class: shown, Keep: rules.period(k.Class)})
+		}
+		l := &f.Lines[i]
+		held := holding(f.Holds, k.Account, k.UserID, k.Feed, k.FileID) != nil
+		f.Files, f.Bytes, l.Files, l.Bytes = f.Files+1, f.Bytes+k.Size, l.Files+1, l.Bytes+k.Size
+		if k.Delivery == exchange.DeliveryPublished || k.Delivery == exchange.DeliveryOpened {
+			l.Uncollected++
+		}
+		if k.Drop == exchange.DropNew || k.Drop == exchange.DropUnscanned || k.Drop == exchange.DropClaimed {
+			l.Unclaimed++
+		}
+		if held {
+			l.Held++
+		}
+		if !list || len(f.Named) >= maxForecast {
+			return nil
+		}
+		full, err := paths.of(k)
+		fetched := k.Delivery
+		if fetched == "" {
+			fetched = k.Drop
+		}
+		f.Named = append(f.Named, ForecastItem{Account: k.Account, User: k.User, Path: exchange.Printable(full), Size: k.Size,
+			StoredAt: exchange.FromMicros(k.StoredAt), Fetched: fetched, Held: held})
+		return err
+	})
+	return f, err
+}

@@ -1,0 +1,348 @@
+package retention
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+)
+
+// rules are the policies in force. The nearest one wins: that of a folder of
+// one user, of a folder of everybody, of a feed, of a user, the default.
+type rules struct {
+	keep    map[string]string // class → period
+	folders []exchange.RetentionPolicy
+	feeds   map[string]bool
+	users   map[string]bool
+}
+
+const rulesFor = 5 * time.Second // that another node's change may take to be seen
+
+func readRules(q *store.Q, fallback string) (*rules, error) {
+	list, err := q.Policies()
+	if err != nil {
+		return nil, err
+	}
+	r := &rules{keep: map[string]string{exchange.ClassDefault: fallback}, feeds: map[string]bool{}, users: map[string]bool{}}
+	for _, p := range list {
+		r.keep[p.Class] = p.Keep
+		switch {
+		case p.Folder != "":
+			r.folders = append(r.folders, p)
+		case p.Feed != "":
+			r.feeds[p.Feed] = true
+		default:
+			r.users[p.UserID] = true
+		}
+	}
+	slices.SortStableFunc(r.folders, func(a, b exchange.RetentionPolicy) int { // the nearest first
+		return cmp.Or(cmp.Compare(b.UserID, a.UserID), cmp.Compare(len(b.Folder), len(a.Folder)))
+	})
+	return r, nil
+}
+
+// class is the policy that keeps a file.
+func (r *rules) class(userID, full, feed string) string {
+	for _, p := range r.folders {
+		if (p.UserID == "" || p.UserID == userID) && (full == p.Folder || strings.HasPrefix(full, strings.TrimSuffix(p.Folder, "/")+"/")) {
+			return p.Class
+		}
+	}
+	switch {
+	case feed != "" && r.feeds[feed]:
+		return "feed:" + feed
+	case r.users[userID]:
+		return "user:" + userID
+	}
+	return exchange.ClassDefault
+}
+
+// period is how long a class stays; one whose policy is gone, as the default.
+func (r *rules) period(class string) string {
+	return cmp.Or(r.keep[class], r.keep[exchange.ClassDefault])
+}
+
+// current are the rules as they were read lately.
+func (r *Room) current(q *store.Q) (*rules, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if now := r.o.Clock(); r.rules == nil || now.Sub(r.loadedAt).Abs() > rulesFor {
+		fresh, err := readRules(q, r.o.Policy.Keep)
+		if err != nil {
+			return nil, err
+		}
+		r.rules, r.loadedAt = fresh, now
+	}
+	return r.rules, nil
+}
+
+func (r *Room) forget() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.rules = nil
+}
+
+// Class is the policy that keeps a file that is being stored. If the policies
+// can't be read it is the default's; planning looks again.
+func (r *Room) Class(userID, full, feed string) string {
+	rules, err := r.current(r.o.Store.Read(context.Background()))
+	if err != nil {
+		return exchange.ClassDefault
+	}
+	return rules.class(userID, full, feed)
+}
+
+// KeptUntil is when a version is due; the zero time when that can't be said.
+func (r *Room) KeptUntil(ctx context.Context, versionID string) time.Time {
+	q := r.o.Store.Read(ctx)
+	k, err := q.KeptVersion(versionID)
+	if err != nil {
+		return time.Time{}
+	}
+	rules, err := r.current(q)
+	if err != nil {
+		return time.Time{}
+	}
+	until, err := exchange.After(exchange.FromMicros(k.StoredAt), rules.period(k.Class))
+	if err != nil {
+		return time.Time{}
+	}
+	return until
+}
+
+// Policies lists the policies, the default first.
+func (r *Room) Policies(ctx context.Context) ([]exchange.RetentionPolicy, error) {
+	list, err := r.o.Store.Read(ctx).Policies()
+	for i := range list {
+		list[i].Class = r.shown(list[i])
+	}
+	return append([]exchange.RetentionPolicy{{Class: exchange.ClassDefault, Keep: r.o.Policy.Keep}}, list...), err
+}
+
+// shown is a class with a username in place of an id.
+func (r *Room) shown(p exchange.RetentionPolicy) string {
+	if p.UserID != "" {
+		return strings.Replace(p.Class, p.UserID, p.User, 1)
+	}
+	return p.Class
+}
+
+// SetPolicy gives a feed, a user or a folder (of one user, or of all) a policy;
+// keep "" takes it away again. A shorter one makes the next run wait for an
+// administrator.
+func (r *Room) SetPolicy(ctx context.Context, who string, p exchange.RetentionPolicy) (exchange.RetentionPolicy, error) {
+	const op = "retention.SetPolicy"
+	if p.Keep != "" {
+		if err := exchange.CheckPeriod(p.Keep); err != nil {
+			return p, err
+		}
+	}
+	if p.Feed == "" && p.User == "" && p.Folder == "" || p.Feed != "" && p.User+p.Folder != "" {
+		return p, exchange.E(op, exchange.Invalid, "A policy is a feed's, a user's, a folder's, or that of a user's folder.").
+			WithHint("the default is retention.keep in the configuration")
+	}
+	if p.Folder != "" {
+		clean, err := exchange.CleanPath("/", p.Folder)
+		if err != nil || clean == "/" || exchange.Printable(clean) != clean {
+			return p, exchange.E(op, exchange.Invalid, "%q is not a folder.", exchange.Printable(p.Folder)).WithHint("such as /upload/usage")
+		}
+		p.Folder = clean
+	}
+	err := r.o.Store.Write(ctx, func(tx *store.Tx) error {
+		if p.User != "" {
+			u, err := tx.User(p.User)
+			if err != nil {
+				return missing(err, "There is no user %q.", p.User)
+			}
+			p.UserID = u.ID
+		}
+		p.Class = classOf(p)
+		before, err := readRules(&tx.Q, r.o.Policy.Keep)
+		if err != nil {
+			return err
+		}
+		if err := put(tx, p, who, r.now()); err != nil {
+			return err
+		}
+		if err := r.noteShortened(tx, before, p); err != nil {
+			return err
+		}
+		if err := tx.SetSetting(reclassifySetting, "yes"); err != nil {
+			return err
+		}
+		return r.audit(tx, who, "retention.policy", r.shown(p), map[string]string{"keep": p.Keep, "was": before.keep[p.Class]})
+	})
+	if err != nil {
+		return p, err
+	}
+	r.forget()
+	p.Class = r.shown(p)
+	return p, r.reclassifyPending(ctx)
+}
+
+func classOf(p exchange.RetentionPolicy) string {
+	switch {
+	case p.Feed != "":
+		return "feed:" + p.Feed
+	case p.Folder != "" && p.UserID != "":
+		return "folder:" + p.UserID + ":" + p.Folder
+	case p.Folder != "":
+		return "folder:" + p.Folder
+	}
+	return "user:" + p.UserID
+}
+
+// put writes a policy, or removes it.
+func put(tx *store.Tx, p exchange.RetentionPolicy, who string, at time.Time) error {
+	switch {
+	case p.Feed != "":
+		return missing(tx.SetFeedRetention(p.Feed, p.Keep), "There is no feed %q.", p.Feed)
+	case p.Keep == "":
+		return missing(tx.DropPolicy(p.Class), "There is no such policy.")
+	}
+	return tx.PutPolicy(p, who, exchange.Micros(at))
+}
+
+func missing(err error, format string, args ...any) error {
+	if exchange.Is(err, exchange.NotFound) {
+		return exchange.E("retention", exchange.NotFound, format, args...)
+	}
+	return err
+}
+
+const (
+	reclassifySetting = "retention.reclassify"
+	confirmSetting    = "retention.confirm"
+	defaultSetting    = "retention.default"
+)
+
+// shorter reports whether a period ends sooner than another. Months are of the
+// calendar, so they are compared from one day.
+func shorter(at time.Time, period, than string) bool {
+	a, err := exchange.Before(at, period)
+	b, thanErr := exchange.Before(at, than)
+	return err == nil && thanErr == nil && a.After(b)
+}
+
+// noteShortened makes the next run wait for an administrator if a change may
+// remove anything sooner than before.
+func (r *Room) noteShortened(tx *store.Tx, before *rules, p exchange.RetentionPolicy) error {
+	keep := cmp.Or(p.Keep, r.o.Policy.Keep)
+	longest := before.keep[p.Class]
+	if longest == "" { // until now its files had other policies
+		for _, k := range before.keep {
+			if longest == "" || shorter(r.now(), longest, k) {
+				longest = k
+			}
+		}
+	}
+	if !shorter(r.now(), keep, longest) {
+		return nil
+	}
+	return r.NeedConfirmation(tx, fmt.Sprintf("the policy %s was shortened from %s to %s on %s", r.shown(p), longest, keep, r.now().Format(time.DateOnly)))
+}
+
+// NeedConfirmation makes the next run that is planned wait for an
+// administrator, and every later one until then; why is shown.
+func (r *Room) NeedConfirmation(tx *store.Tx, why string) error {
+	return tx.SetSetting(confirmSetting, why)
+}
+
+// watchDefault notices that the configuration's period was shortened.
+func (r *Room) watchDefault(ctx context.Context) error {
+	was, err := r.o.Store.Read(ctx).Setting(defaultSetting)
+	if err != nil || was == r.o.Policy.Keep {
+		return err
+	}
+	return r.o.Store.Write(ctx, func(tx *store.Tx) error {
+		if was != "" && shorter(r.now(), r.o.Policy.Keep, was) {
+			why := fmt.Sprintf("the default was shortened from %s to %s on %s", was, r.o.Policy.Keep, r.now().Format(time.DateOnly))
+			if err := r.NeedConfirmation(tx, why); err != nil {
+				return err
+			}
+		}
+		return tx.SetSetting(defaultSetting, r.o.Policy.Keep)
+	})
+}
+
+const reclassifyBatch = 1000
+
+// reclassifyPending gives every version the class of the policies in force,
+// after they were changed.
+func (r *Room) reclassifyPending(ctx context.Context) error {
+	wanted, err := r.o.Store.Read(ctx).Setting(reclassifySetting)
+	if err != nil || wanted == "" {
+		return err
+	}
+	q := r.o.Store.Read(ctx)
+	rules, err := readRules(q, r.o.Policy.Keep)
+	if err != nil {
+		return err
+	}
+	paths := pathReader{q: q, dirs: map[string]string{}}
+	for after := ""; ; {
+		page, err := q.KeptOf("", after, reclassifyBatch)
+		if err != nil {
+			return err
+		}
+		if len(page) == 0 {
+			break
+		}
+		after = page[len(page)-1].ID
+		changed := map[string]string{}
+		for _, k := range page {
+			full, err := paths.of(k)
+			if err != nil {
+				return err
+			}
+			if class := rules.class(k.UserID, full, k.Feed); class != k.Class {
+				changed[k.ID] = class
+			}
+		}
+		if len(changed) == 0 {
+			continue
+		}
+		err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
+			for id, class := range changed {
+				if err := tx.SetClass(id, class); err != nil && !exchange.Is(err, exchange.NotFound) {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return r.o.Store.Write(ctx, func(tx *store.Tx) error { return tx.SetSetting(reclassifySetting, "") })
+}
+
+// pathReader finds versions' paths, remembering directories.
+type pathReader struct {
+	q    *store.Q
+	dirs map[string]string
+}
+
+// of is where a version's file is now; without a name, where it was placed.
+func (p *pathReader) of(k store.Kept) (string, error) {
+	if k.DirID == "" {
+		return k.Path, nil
+	}
+	dir, known := p.dirs[k.DirID]
+	if !known {
+		var err error
+		if dir, _, err = p.q.DirPath(k.DirID); exchange.Is(err, exchange.NotFound) {
+			return k.Path, nil
+		} else if err != nil {
+			return "", err
+		}
+		p.dirs[k.DirID] = dir
+	}
+	return path.Join(dir, k.Name), nil
+}

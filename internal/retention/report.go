@@ -1,0 +1,190 @@
+package retention
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha256"
+	"encoding/csv"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/blob"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/proof"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+)
+
+// report writes a run's list of files into the blob store and signs a report
+// that has the list's hash.
+func (r *Room) report(ctx context.Context, id string) error {
+	run, err := r.o.Store.Read(ctx).Run(id)
+	if err != nil {
+		return err
+	}
+	counts, err := r.o.Store.Read(ctx).CountItems(id)
+	if err != nil {
+		return err
+	}
+	b := store.Blob{ID: r.o.IDs.New()}
+	stage, err := r.o.Blobs.Stage(b.ID)
+	if err != nil {
+		return err
+	}
+	defer stage.Close()
+	sum := sha256.New()
+	out := bufio.NewWriterSize(io.MultiWriter(io.NewOffsetWriter(stage, 0), sum), 64<<10)
+	if err := errors.Join(r.writeItems(ctx, out, id), out.Flush()); err != nil {
+		return errors.Join(err, stage.Discard())
+	}
+	now := r.now()
+	b.SHA256 = sum.Sum(nil)
+	b.Key = blob.Key("reports", b.ID, "removal-"+run.DueAt.Format(time.DateOnly)+".csv", now)
+	if err := stage.Commit(b.Key); err != nil {
+		return errors.Join(err, stage.Discard())
+	}
+	run.State, run.FinishedAt, run.ListKey = exchange.RunDone, &now, b.Key
+	if run.Report, err = r.sign(ctx, &run, counts, hex.EncodeToString(b.SHA256)); err != nil {
+		return errors.Join(err, stage.Revert(), stage.Discard())
+	}
+	if err := r.o.Store.Write(ctx, func(tx *store.Tx) error { return r.close(tx, run, b, counts) }); err != nil {
+		if errors.Is(err, store.ErrOutcomeUnknown) {
+			return err // the bytes stay, in case the row does
+		}
+		return errors.Join(err, stage.Revert(), stage.Discard())
+	}
+	return r.dropItems(ctx, id)
+}
+
+// close records that a run is done, and tells of it.
+func (r *Room) close(tx *store.Tx, run exchange.RetentionRun, b store.Blob, counts []store.ItemCount) error {
+	now := *run.FinishedAt
+	if err := tx.AddBlob(b, 1, exchange.Micros(now)); err != nil {
+		return err
+	}
+	if err := tx.PutRun(run); err != nil {
+		return err
+	}
+	for _, c := range counts {
+		if c.State != exchange.ItemRemoved {
+			continue
+		}
+		if err := tx.Emit(exchange.Event{ID: r.o.IDs.New(), Type: exchange.EventRemoved, At: now, Account: c.Account, Data: map[string]any{
+			"run": run.ID, "kind": run.Kind, "files": c.Files, "bytes": c.Bytes, "uncollected": c.Uncollect}}); err != nil {
+			return err
+		}
+		if run.Kind == exchange.RunClosing && r.o.Tell != nil {
+			l := Letter{Kind: "removed", Account: c.Account, Ref: run.ID, Signed: run.Report,
+				Text: fmt.Sprintf("The account %s was closed, and its files were removed: %s. This is the signed report of it.", c.Account, countFiles(c.Files))}
+			if _, err := r.o.Tell(tx, l); err != nil {
+				return err
+			}
+		}
+	}
+	return r.audit(tx, actor, "retention.done", run.ID, map[string]string{"removed_files": fmt.Sprint(run.RemovedFiles), "removed_bytes": fmt.Sprint(run.RemovedBytes)})
+}
+
+// sign makes the report, and counts what was removed.
+func (r *Room) sign(ctx context.Context, run *exchange.RetentionRun, counts []store.ItemCount, listSum string) (string, error) {
+	type tally struct{ files, bytes int64 }
+	states, why := map[string]tally{}, []proof.Field{}
+	for _, c := range counts {
+		s := states[c.State]
+		states[c.State] = tally{s.files + c.Files, s.bytes + c.Bytes}
+		if c.State == exchange.ItemHeld || c.State == exchange.ItemKept {
+			why = append(why, proof.Field{Name: "spared", Value: fmt.Sprintf("%s, %s: %s", c.Account, countFiles(c.Files), c.Why)})
+		}
+	}
+	run.RemovedFiles, run.RemovedBytes = states[exchange.ItemRemoved].files, states[exchange.ItemRemoved].bytes
+	policies, err := r.Policies(ctx)
+	if err != nil {
+		return "", err
+	}
+	d := proof.Document{Title: proof.RemovalTitle}
+	add := func(name, value string) { d.Fields = append(d.Fields, proof.Field{Name: name, Value: value}) }
+	add("run", run.ID)
+	add("kind", run.Kind)
+	if run.Account != "" {
+		add("account", run.Account)
+	}
+	add("announced", run.CreatedAt.Format(time.RFC3339))
+	add("due", run.DueAt.Format(time.RFC3339))
+	if run.ConfirmedAt != nil {
+		add("confirmed", run.ConfirmedAt.Format(time.RFC3339)+" by "+run.ConfirmedBy+", because "+run.Confirm)
+	}
+	add("started", run.StartedAt.Format(time.RFC3339))
+	add("finished", run.FinishedAt.Format(time.RFC3339))
+	add("named", fmt.Sprintf("%d files, %d bytes", run.Files, run.Bytes))
+	for _, s := range []string{exchange.ItemRemoved, exchange.ItemHeld, exchange.ItemKept, exchange.ItemGone} {
+		add(s, fmt.Sprintf("%d files, %d bytes", states[s].files, states[s].bytes))
+	}
+	for _, p := range policies {
+		add("policy", p.Class+" keeps files "+periodWords(p.Keep))
+	}
+	const maxSpared = 500
+	d.Fields = append(d.Fields, why[:min(len(why), maxSpared)]...)
+	add("list", "CSV of every file named, with its size, SHA-256 and what became of it")
+	add("list sha256", listSum)
+	return r.o.Key.Sign(d)
+}
+
+// writeItems writes a run's files as CSV.
+func (r *Room) writeItems(ctx context.Context, out io.Writer, id string) error {
+	w := csv.NewWriter(out)
+	_ = w.Write([]string{"account", "user", "path", "size", "sha256", "stored_at", "policy", "fetched", "outcome", "why", "version"}) // Error tells
+	for account, version := "", ""; ; {
+		page, err := r.o.Store.Read(ctx).Items(id, account, version, planBatch)
+		if err != nil {
+			return err
+		}
+		for _, i := range page {
+			account, version = i.Account, i.Version
+			row := []string{i.Account, i.User, i.Path, strconv.FormatInt(i.Size, 10), i.SHA256, i.StoredAt.Format(time.RFC3339), i.Class, i.Fetched, i.State, i.Why, i.Version}
+			for c := range row {
+				row[c] = exchange.Cell(row[c])
+			}
+			_ = w.Write(row)
+		}
+		if len(page) < planBatch {
+			w.Flush()
+			return w.Error()
+		}
+	}
+}
+
+// dropItems forgets a finished run's items: its list has them.
+func (r *Room) dropItems(ctx context.Context, id string) error {
+	for ctx.Err() == nil {
+		var n int64
+		err := r.o.Store.Write(ctx, func(tx *store.Tx) (err error) {
+			n, err = tx.DropItems(id)
+			return err
+		})
+		if err != nil || n == 0 {
+			return err
+		}
+	}
+	return nil
+}
+
+// List writes a run's files as CSV: from the rows while it is open, from the
+// list that its report has the hash of once it is done.
+func (r *Room) List(ctx context.Context, w io.Writer, id string) error {
+	run, err := r.Run(ctx, id)
+	if err != nil {
+		return err
+	}
+	if run.ListKey == "" {
+		return r.writeItems(ctx, w, id)
+	}
+	b, err := r.o.Blobs.Open(run.ListKey)
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	_, err = io.Copy(w, io.NewSectionReader(b, 0, b.Size()))
+	return exchange.Wrap("retention.List", exchange.Unavailable, err)
+}

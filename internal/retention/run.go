@@ -1,0 +1,268 @@
+package retention
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+)
+
+// runBatch is how many versions one transaction judges. After each the run
+// rests as long as it worked, so that transfers go on beside it.
+const runBatch = 100
+
+// runDue runs what is due and may.
+func (r *Room) runDue(ctx context.Context) error {
+	open, err := r.o.Store.Read(ctx).OpenRuns()
+	if err != nil {
+		return err
+	}
+	for _, run := range open {
+		if run.State == statePlan || r.now().Before(run.DueAt) || run.Confirm != "" && run.ConfirmedAt == nil {
+			continue
+		}
+		if err := r.execute(ctx, run.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// RunNow runs what is due without waiting for the next look, and returns those
+// runs. It goes before no date and no notice.
+func (r *Room) RunNow(ctx context.Context) ([]exchange.RetentionRun, error) {
+	r.running.Lock()
+	defer r.running.Unlock()
+	before, err := r.o.Store.Read(ctx).OpenRuns()
+	if err != nil {
+		return nil, err
+	}
+	if err := r.runDue(ctx); err != nil {
+		return nil, err
+	}
+	out := []exchange.RetentionRun{}
+	for _, run := range before {
+		now, err := r.o.Store.Read(ctx).Run(run.ID)
+		if err != nil {
+			return nil, err
+		}
+		if now.State == exchange.RunDone {
+			out = append(out, now)
+		}
+	}
+	return out, nil
+}
+
+// Confirm lets a run go on that waits for an administrator, not before its
+// people had their notice.
+func (r *Room) Confirm(ctx context.Context, who, id string) (run exchange.RetentionRun, err error) {
+	const op = "retention.Confirm"
+	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
+		if run, err = tx.LockRun(id); err != nil {
+			return missing(err, "There is no run %q.", exchange.Printable(id))
+		}
+		now := r.now()
+		switch earliest := run.CreatedAt.Add(r.o.Policy.Notice); {
+		case run.State != exchange.RunAnnounced:
+			return exchange.E(op, exchange.Conflict, "The run is %s.", run.State)
+		case run.Confirm == "":
+			return exchange.E(op, exchange.Conflict, "The run needs no confirmation.")
+		case run.ConfirmedAt != nil:
+			return exchange.E(op, exchange.Conflict, "The run was confirmed already, by %s.", run.ConfirmedBy)
+		case now.Before(earliest):
+			return exchange.E(op, exchange.Conflict, "The run can be confirmed from %s on: its notices need their time.", earliest.Format(time.DateOnly))
+		}
+		run.ConfirmedAt, run.ConfirmedBy = &now, who
+		if err := tx.PutRun(run); err != nil {
+			return err
+		}
+		if why, err := tx.Setting(confirmSetting); err != nil {
+			return err
+		} else if why == run.Confirm { // nothing new since it was planned
+			if err := tx.SetSetting(confirmSetting, ""); err != nil {
+				return err
+			}
+		}
+		return r.audit(tx, who, "retention.confirm", id, map[string]string{"why": run.Confirm, "files": fmt.Sprint(run.Files)})
+	})
+	return run, err
+}
+
+// Cancel calls a run off. What it names is planned anew, with new notices.
+func (r *Room) Cancel(ctx context.Context, who, id, reason string) (run exchange.RetentionRun, err error) {
+	if err := exchange.CheckLabel("reason", reason); err != nil {
+		return run, err
+	}
+	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
+		if run, err = tx.LockRun(id); err != nil {
+			return missing(err, "There is no run %q.", exchange.Printable(id))
+		}
+		if run.State != exchange.RunAnnounced {
+			return exchange.E("retention.Cancel", exchange.Conflict, "The run is %s.", run.State)
+		}
+		run.State = exchange.RunCancelled
+		if err := tx.PutRun(run); err != nil {
+			return err
+		}
+		return r.audit(tx, who, "retention.cancel", id, map[string]string{"reason": reason})
+	})
+	return run, err
+}
+
+// execute judges everything that a run names, and makes its report. A stop of
+// the server in between is gone on from.
+func (r *Room) execute(ctx context.Context, id string) error {
+	var run exchange.RetentionRun
+	err := r.o.Store.Write(ctx, func(tx *store.Tx) (err error) {
+		if run, err = tx.LockRun(id); err != nil || run.State == exchange.RunRunning {
+			return err
+		}
+		now := r.now()
+		run.State, run.StartedAt = exchange.RunRunning, &now
+		if err := tx.PutRun(run); err != nil {
+			return err
+		}
+		return r.audit(tx, actor, "retention.run", id, map[string]string{"files": fmt.Sprint(run.Files)})
+	})
+	if err != nil {
+		return err
+	}
+	reached, err := r.reached(ctx, run)
+	if err != nil {
+		return err
+	}
+	for ctx.Err() == nil {
+		began := time.Now()
+		items, err := r.o.Store.Read(ctx).ItemsToDo(id, runBatch)
+		if err != nil {
+			return err
+		}
+		if len(items) == 0 {
+			return r.report(ctx, id)
+		}
+		if err := r.o.Store.Write(ctx, func(tx *store.Tx) error { return r.removeSome(tx, run, items, reached) }); err != nil {
+			return err
+		}
+		if _, err := r.lead(ctx); err != nil { // go on being the one who runs
+			return err
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Since(began)):
+		}
+	}
+	return ctx.Err()
+}
+
+// reached says which accounts' people a run's notice got to.
+func (r *Room) reached(ctx context.Context, run exchange.RetentionRun) (map[string]bool, error) {
+	list, err := r.o.Store.Read(ctx).RetentionNotices(run.ID, "")
+	out := map[string]bool{}
+	for _, n := range list {
+		out[n.Account] = out[n.Account] || n.Reached
+	}
+	return out, err
+}
+
+// removeSome judges a batch in one transaction. A hold that is placed meanwhile
+// waits until it is over, or is seen.
+func (r *Room) removeSome(tx *store.Tx, run exchange.RetentionRun, items []exchange.RetentionItem, reached map[string]bool) error {
+	if _, err := tx.LockCounter(store.HoldsGate); err != nil {
+		return err
+	}
+	holds, err := tx.Holds(false)
+	if err != nil {
+		return err
+	}
+	rules, err := readRules(&tx.Q, r.o.Policy.Keep)
+	if err != nil {
+		return err
+	}
+	for _, i := range items {
+		k, err := tx.KeptVersion(i.Version)
+		switch {
+		case exchange.Is(err, exchange.NotFound):
+			i.State, i.Why = exchange.ItemGone, "somebody else removed it first"
+		case err != nil:
+			return err
+		default:
+			if i.State, i.Why = r.judge(run, k, holds, rules, reached); i.State == exchange.ItemRemoved {
+				if err := r.remove(tx, run, k, i); err != nil {
+					return err
+				}
+			}
+		}
+		if err := tx.ItemDone(run.ID, i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// judge says whether something that a run names goes.
+func (r *Room) judge(run exchange.RetentionRun, k store.Kept, holds []exchange.Hold, rules *rules, reached map[string]bool) (state, why string) {
+	if h := holding(holds, k.Account, k.UserID, k.Feed, k.FileID); h != nil {
+		return exchange.ItemHeld, "hold " + h.ID + " on " + h.Kind + " " + h.Label + ": " + h.Reason
+	}
+	if r.o.Policy.RequireNotice && !reached[k.Account] {
+		return exchange.ItemKept, "its notice reached nobody"
+	}
+	if k.Drop == exchange.DropClaimed && k.ClaimUntil > exchange.Micros(r.now()) {
+		return exchange.ItemKept, "a consumer is working on it"
+	}
+	if run.Kind == exchange.RunRegular {
+		before, err := exchange.Before(run.DueAt, rules.period(k.Class))
+		if err != nil || k.StoredAt >= exchange.Micros(before) {
+			return exchange.ItemKept, "its policy keeps it longer by now"
+		}
+	}
+	return exchange.ItemRemoved, ""
+}
+
+// remove takes a version away, with the name that shows it.
+func (r *Room) remove(tx *store.Tx, run exchange.RetentionRun, k store.Kept, i exchange.RetentionItem) error {
+	at := r.now()
+	if _, err := tx.LockMailbox(k.UserID); err != nil {
+		return err
+	}
+	if k.Current {
+		if err := tx.RemoveFile(k.DirID, k.Name); err != nil {
+			return err
+		}
+		if err := tx.Use(k.UserID, -k.Size, -1, 0, 0); err != nil {
+			return err
+		}
+	}
+	if err := tx.DropVersion(k.ID, exchange.Micros(at)); err != nil {
+		return err
+	}
+	if k.Delivery != "" && k.Delivery != exchange.DeliveryWithdrawn {
+		if err := tx.EndDelivery(k.ID, exchange.DeliveryExpired, exchange.Micros(at)); err != nil {
+			return err
+		}
+	}
+	if k.Drop != "" {
+		if err := tx.DropRemoved(k.ID, exchange.Micros(at)); err != nil {
+			return err
+		}
+	}
+	return tx.Audit(exchange.AuditRow{ID: r.o.IDs.New(), At: at, Actor: actor, Action: "file.expire", Subject: i.Path, User: k.UserID,
+		Detail: map[string]string{"version": k.ID, "sha256": k.SHA256, "run": run.ID}})
+}
+
+// Runs lists runs, the newest first.
+func (r *Room) Runs(ctx context.Context, limit int) ([]exchange.RetentionRun, error) {
+	list, err := r.o.Store.Read(ctx).Runs(limit)
+	for i := range list {
+		list[i].Report = ""
+	}
+	return list, err
+}
+
+// Run finds one run.
+func (r *Room) Run(ctx context.Context, id string) (exchange.RetentionRun, error) {
+	run, err := r.o.Store.Read(ctx).Run(id)
+	return run, missing(err, "There is no run %q.", exchange.Printable(id))
+}
