@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -20,11 +21,12 @@ type NewAccount struct {
 
 // EditAccount changes an account; absent fields stay.
 type EditAccount struct {
-	Name     *string   `json:"name,omitempty"`
-	Parent   *string   `json:"parent,omitempty" doc:"Empty: a direct account"`
-	Region   *string   `json:"region,omitempty"`
-	AllowIPs *[]string `json:"allow_ips,omitempty"`
-	State    *string   `json:"state,omitempty" enum:"active,read_only,suspended,closed" doc:"closed is final"`
+	Name      *string   `json:"name,omitempty"`
+	Parent    *string   `json:"parent,omitempty" doc:"Empty: a direct account"`
+	Region    *string   `json:"region,omitempty"`
+	AllowIPs  *[]string `json:"allow_ips,omitempty"`
+	State     *string   `json:"state,omitempty" enum:"active,read_only,suspended,closed" doc:"closed is final"`
+	KeepFiles *string   `json:"keep_files,omitempty" doc:"Of closing: how long its files stay, 30d; the configured time unless given"`
 }
 
 // NewVendor is the body that makes a vendor.
@@ -58,6 +60,9 @@ func (rt *routes) accounts() {
 			e := in.Body
 			if e.State != nil {
 				v, err := room.SetState(ctx, actor(ctx), in.ID, *e.State)
+				if err == nil && *e.State == exchange.AccountClosed {
+					err = rt.closed(ctx, in.ID, e.KeepFiles)
+				}
 				if err != nil || e.Name == nil && e.Parent == nil && e.Region == nil && e.AllowIPs == nil {
 					return answer(rt, v, err)
 				}
@@ -80,4 +85,18 @@ func (rt *routes) accounts() {
 			v, err := room.Vendor(ctx, in.ID)
 			return answer(rt, v, err)
 		})
+}
+
+// closed plans the removal of what a closed account has.
+func (rt *routes) closed(ctx context.Context, account string, keep *string) error {
+	period := time.Duration(0)
+	if keep != nil {
+		until, err := exchange.After(time.Unix(0, 0).UTC(), *keep)
+		if err != nil {
+			return err
+		}
+		period = until.Sub(time.Unix(0, 0))
+	}
+	_, err := rt.r.Retain.PlanClosing(ctx, account, period)
+	return err
 }

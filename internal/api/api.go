@@ -15,11 +15,16 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/sallyport-sftp/sallyport/internal/account"
+	"github.com/sallyport-sftp/sallyport/internal/audit"
 	"github.com/sallyport-sftp/sallyport/internal/connection"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/expect"
 	"github.com/sallyport-sftp/sallyport/internal/feed"
 	"github.com/sallyport-sftp/sallyport/internal/handover"
 	"github.com/sallyport-sftp/sallyport/internal/inbox"
+	"github.com/sallyport-sftp/sallyport/internal/notify"
+	"github.com/sallyport-sftp/sallyport/internal/retention"
+	"github.com/sallyport-sftp/sallyport/internal/trace"
 	"github.com/sallyport-sftp/sallyport/internal/tree"
 )
 
@@ -37,6 +42,11 @@ type Rooms struct {
 	Records  *connection.Room
 	Feed     *feed.Room
 	Inbox    *inbox.Room
+	Trace    *trace.Room
+	Audit    *audit.Room
+	Notify   *notify.Room
+	Retain   *retention.Room
+	Expect   *expect.Room
 	Tree     *tree.Tree
 	Sessions Sessions
 	HostKeys []exchange.HostKey
@@ -51,6 +61,7 @@ type Server struct {
 	Host    string   `json:"host,omitempty" doc:"Server address told to partners"`
 	Port    int      `json:"port,omitempty"`
 	Web     string   `json:"web,omitempty" doc:"Where partners open one-time links"`
+	Help    string   `json:"help,omitempty" doc:"Whom partners turn to"`
 }
 
 // actorKey is where a request's actor lies in its context.
@@ -132,7 +143,14 @@ func build(r Rooms) (*http.ServeMux, huma.API) {
 	rt.guides()
 	rt.records()
 	rt.feeds()
+	rt.deliveries()
+	rt.uploads()
 	rt.inbox()
+	rt.traces()
+	rt.audit()
+	rt.notify()
+	rt.retention()
+	rt.expectations()
 	rt.files()
 	rt.server()
 	return mux, api

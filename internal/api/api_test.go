@@ -42,7 +42,7 @@ func TestErrorsHaveAKindAndAHint(t *testing.T) {
 		{"POST", "/users/acme/keys", map[string]string{"text": "ssh-rsa nonsense"}, exchange.Invalid, "not a public key"},
 		{"POST", "/keys/revoke", map[string]string{"fingerprint": "SHA256:none", "reason": "lost"}, exchange.NotFound, "No user has the key"},
 		{"POST", "/feeds", map[string]any{"name": "f", "kind": "k", "types": []string{"a/b"}}, exchange.Invalid, "not a file type"},
-		{"POST", "/feeds", map[string]any{"name": "f", "kind": "k", "retention": "soon"}, exchange.Invalid, "not a retention period"},
+		{"POST", "/feeds", map[string]any{"name": "f", "kind": "k", "retention": "soon"}, exchange.Invalid, "is not a period"},
 		{"GET", "/deliveries/none", nil, exchange.NotFound, "no delivery"},
 		{"GET", "/inbox/none", nil, exchange.NotFound, "no drop"},
 		{"GET", "/users/acme/files?path=/absent/deeper", nil, exchange.NotFound, "No such"},

@@ -7,15 +7,31 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/feed"
-	"github.com/sallyport-sftp/sallyport/internal/store"
 )
 
 // NewFeed is the body that makes a feed.
 type NewFeed struct {
-	Name      string   `json:"name"`
-	Kind      string   `json:"kind" doc:"An open label: cdr, data, invoice, report"`
-	Types     []string `json:"types,omitempty" doc:"File types it takes; none: every type"`
-	Retention string   `json:"retention,omitempty" doc:"How long files stay: 12mo, 90d"`
+	Name       string   `json:"name"`
+	Kind       string   `json:"kind" doc:"An open label: cdr, data, invoice, report"`
+	Types      []string `json:"types,omitempty" doc:"File types it takes; none: every type"`
+	Retention  string   `json:"retention,omitempty" doc:"How long files stay: 12mo, 90d"`
+	Pattern    string   `json:"pattern,omitempty" doc:"What names look like: {account}-{yyyy}{mm}-{seq}.csv"`
+	Folders    string   `json:"folders,omitempty" doc:"Dated sub-folders: {yyyy}/{mm}"`
+	Producer   string   `json:"producer,omitempty" doc:"Account whose users may publish into it"`
+	Recipients []string `json:"recipients,omitempty" doc:"Accounts that may subscribe; none: all"`
+	ParentSees string   `json:"parent_sees,omitempty" doc:"nothing or files"`
+}
+
+// EditFeed changes a feed; absent fields stay. How long its files stay is a
+// retention policy.
+type EditFeed struct {
+	Kind       *string   `json:"kind,omitempty"`
+	Types      *[]string `json:"types,omitempty"`
+	Pattern    *string   `json:"pattern,omitempty"`
+	Folders    *string   `json:"folders,omitempty"`
+	Producer   *string   `json:"producer,omitempty"`
+	Recipients *[]string `json:"recipients,omitempty"`
+	ParentSees *string   `json:"parent_sees,omitempty"`
 }
 
 // NewSubscription is the body that entitles a user to a feed.
@@ -23,6 +39,8 @@ type NewSubscription struct {
 	User  string   `json:"user"`
 	Types []string `json:"types,omitempty" doc:"File types it wants; none: every type of the feed"`
 	Dir   string   `json:"dir,omitempty" doc:"Where deliveries appear; by default /download/<feed>"`
+	Mail  string   `json:"mail,omitempty" doc:"daily: mail about new files to the technical contacts"`
+	Days  int      `json:"backfill_days,omitempty" doc:"Place what was published in the last days, too"`
 }
 
 // publishInput is a file on its way to a feed.
@@ -33,6 +51,7 @@ type publishInput struct {
 	All     bool   `query:"all" doc:"Publish to every subscriber"`
 	SHA256  string `query:"sha256" doc:"What the content must have; hexadecimal"`
 	Size    int64  `query:"size" default:"-1" doc:"What the content must have, in bytes"`
+	Upload  string `query:"upload" doc:"Id of an upload in parts that has the content already"`
 	Key     string `header:"Idempotency-Key" doc:"A repeated key publishes nothing again"`
 	Streamed
 }
@@ -46,7 +65,7 @@ func (rt *routes) feeds() {
 		})
 	huma.Register(rt, op("add-feed", "POST", "/feeds", "Add a feed"),
 		func(ctx context.Context, in *Payload[NewFeed]) (*Payload[exchange.Feed], error) {
-			v, err := room.AddFeed(ctx, actor(ctx), exchange.Feed{Name: in.Body.Name, Kind: in.Body.Kind, Types: in.Body.Types, Retention: in.Body.Retention})
+			v, err := room.AddFeed(ctx, actor(ctx), newFeed(in.Body))
 			return answer(rt, v, err)
 		})
 	huma.Register(rt, op("show-feed", "GET", "/feeds/{name}", "Show a feed"),
@@ -64,7 +83,7 @@ func (rt *routes) feeds() {
 			ByName
 			Payload[NewSubscription]
 		}) (*Payload[exchange.Subscription], error) {
-			v, err := room.Subscribe(ctx, actor(ctx), exchange.Subscription{Feed: in.Name, User: in.Body.User, Types: in.Body.Types, Dir: in.Body.Dir})
+			v, err := room.Subscribe(ctx, actor(ctx), exchange.Subscription{Feed: in.Name, User: in.Body.User, Types: in.Body.Types, Dir: in.Body.Dir, Mail: in.Body.Mail}, in.Body.Days)
 			return answer(rt, v, err)
 		})
 	huma.Register(rt, op("unsubscribe", "DELETE", "/feeds/{name}/subscriptions/{user}", "End a user's entitlement"),
@@ -79,24 +98,29 @@ func (rt *routes) feeds() {
 	publish.BodyReadTimeout = -1
 	huma.Register(rt, publish, func(ctx context.Context, in *publishInput) (*Payload[exchange.Publication], error) {
 		v, err := room.Publish(ctx, actor(ctx), feed.Publication{Feed: in.Feed, Account: in.Account, All: in.All, Name: in.File,
-			Body: in.body, Size: in.Size, SHA256: in.SHA256, IdempotencyKey: in.Key})
+			Body: in.body, Upload: in.Upload, Size: in.Size, SHA256: in.SHA256, IdempotencyKey: in.Key, Via: "api"})
 		return answer(rt, v, err)
 	})
-	huma.Register(rt, op("list-deliveries", "GET", "/deliveries", "List deliveries"),
+	huma.Register(rt, op("edit-feed", "PATCH", "/feeds/{name}", "Change a feed"),
 		func(ctx context.Context, in *struct {
-			Feed    string `query:"feed"`
-			Account string `query:"account"`
-			State   string `query:"state" enum:"published,opened,collected,expired,withdrawn"`
-			Page
-		}) (*List[exchange.Delivery], error) {
-			v, err := room.Deliveries(ctx, store.DeliveryFilter{Feed: in.Feed, Account: in.Account, State: in.State, After: in.After, Limit: in.Limit})
-			return answerList(rt, v, err)
-		})
-	huma.Register(rt, op("show-delivery", "GET", "/deliveries/{id}", "Show a delivery"),
-		func(ctx context.Context, in *ByID) (*Payload[exchange.Delivery], error) {
-			v, err := room.Delivery(ctx, in.ID)
+			ByName
+			Payload[EditFeed]
+		}) (*Payload[exchange.Feed], error) {
+			e := in.Body
+			v, err := room.SetFeed(ctx, actor(ctx), in.Name, feed.FeedEdit{Kind: e.Kind, Types: e.Types, Pattern: e.Pattern, Folders: e.Folders,
+				Producer: e.Producer, Recipients: e.Recipients, ParentSees: e.ParentSees})
 			return answer(rt, v, err)
 		})
+	huma.Register(rt, op("list-sequences", "GET", "/feeds/{name}/sequences", "How far the numbers in a feed's names have come, and what is missing"),
+		func(ctx context.Context, in *ByName) (*List[exchange.Sequence], error) {
+			v, err := room.Sequences(ctx, in.Name)
+			return answerList(rt, v, err)
+		})
+}
+
+func newFeed(f NewFeed) exchange.Feed {
+	return exchange.Feed{Name: f.Name, Kind: f.Kind, Types: f.Types, Retention: f.Retention, Pattern: f.Pattern, Folders: f.Folders,
+		Producer: f.Producer, Recipients: f.Recipients, ParentSees: f.ParentSees}
 }
 
 // page asks for a part of a list in order of id.

@@ -61,6 +61,9 @@ func (rt *routes) files() {
 			if err != nil {
 				return nil, rt.fail(err)
 			}
+			if err := rt.viewed(ctx, "file.view", exchange.Printable(in.Path), s.UserID(), map[string]string{"user": in.Name, "version": in.Version, "sha256": sum}); err != nil {
+				return nil, rt.fail(errors.Join(err, b.Close()))
+			}
 			return content(b, sum), nil
 		})
 	put := op("put-file", "PUT", "/users/{name}/files/content", "Store a file in a user's mailbox; its content is the body")
@@ -122,34 +125,8 @@ func listFiles(s *tree.Session, path string) ([]exchange.FileInfo, error) {
 
 // putFile stores what r has; a sender that breaks off leaves nothing.
 func putFile(s *tree.Session, path string, r io.Reader) (exchange.FileInfo, error) {
-	h, err := s.Open(path, exchange.FlagWrite|exchange.FlagCreate|exchange.FlagTruncate, 0)
-	if err != nil {
-		return exchange.FileInfo{}, err
-	}
-	if _, err := io.Copy(&handleWriter{h: h}, r); err != nil {
-		h.Abort()
-		return exchange.FileInfo{}, exchange.Wrap("api.putFile", exchange.Invalid, err)
-	}
-	outcome := make(chan error, 1)
-	h.Close(func(err error) { outcome <- err })
-	if err := <-outcome; err != nil {
+	if err := s.Store(path, r); err != nil {
 		return exchange.FileInfo{}, err
 	}
 	return s.Stat(path)
-}
-
-// handleWriter writes a handle from its start on.
-type handleWriter struct {
-	h  *tree.Handle
-	at int64
-}
-
-func (w *handleWriter) Write(p []byte) (int, error) {
-	outcome := make(chan error, 1)
-	w.h.WriteAt(p, w.at, func(err error) { outcome <- err })
-	if err := <-outcome; err != nil {
-		return 0, err
-	}
-	w.at += int64(len(p))
-	return len(p), nil
 }

@@ -14,6 +14,7 @@ type NewUser struct {
 	Account  string   `json:"account"`
 	Vendor   string   `json:"vendor,omitempty" doc:"Vendor short name: makes it that vendor's login for the account"`
 	Name     string   `json:"name,omitempty" doc:"Username; by default the account ID, or account ID and vendor"`
+	Service  bool     `json:"service,omitempty" doc:"A program of the platform's own: it publishes and collects over SFTP; needs allow_ips"`
 	StartDir string   `json:"start_dir,omitempty"`
 	AllowIPs []string `json:"allow_ips,omitempty" doc:"Addresses or networks; none allows all"`
 }
@@ -39,7 +40,7 @@ func (rt *routes) users() {
 	huma.Register(rt, op("add-user", "POST", "/users", "Add a user"),
 		func(ctx context.Context, in *Payload[NewUser]) (*Payload[exchange.User], error) {
 			n := in.Body
-			v, err := room.AddUser(ctx, actor(ctx), account.NewUser{Account: n.Account, Vendor: n.Vendor, Name: n.Name, StartDir: n.StartDir, AllowIPs: n.AllowIPs})
+			v, err := room.AddUser(ctx, actor(ctx), account.NewUser{Service: in.Body.Service, Account: n.Account, Vendor: n.Vendor, Name: n.Name, StartDir: n.StartDir, AllowIPs: n.AllowIPs})
 			return answer(rt, v, err)
 		})
 	huma.Register(rt, op("show-user", "GET", "/users/{name}", "Show a user"),

@@ -112,20 +112,30 @@ func (a *app) accountShow() *cobra.Command {
 }
 
 func (a *app) accountState(use, short, state string) *cobra.Command {
-	readOnly := false
+	readOnly, keepFiles := false, ""
 	c := command(use+" ID", short, cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
 		to := state
 		if readOnly {
 			to = exchange.AccountReadOnly
 		}
-		v, err := call[exchange.Account](ctx, a, "PATCH", "/accounts/"+url.PathEscape(args[0]), map[string]string{"state": to})
+		body := map[string]string{"state": to}
+		if keepFiles != "" {
+			body["keep_files"] = keepFiles
+		}
+		v, err := call[exchange.Account](ctx, a, "PATCH", "/accounts/"+url.PathEscape(args[0]), body)
 		if err != nil {
 			return err
+		}
+		if state == exchange.AccountClosed {
+			return a.done(v, "Account %s is closed: its keys work no longer. When its files go: sallyport retention runs", v.ID)
 		}
 		return a.done(v, "Account %s is %s now.", v.ID, v.State)
 	})
 	if state == exchange.AccountSuspended {
 		c.Flags().BoolVar(&readOnly, "read-only", false, "let its users in to fetch, but not to send")
+	}
+	if state == exchange.AccountClosed {
+		c.Flags().StringVar(&keepFiles, "keep-files", "", "how long its files stay: 30d (default: the configured time); its people are told, and a signed report follows")
 	}
 	return c
 }

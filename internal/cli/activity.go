@@ -182,19 +182,10 @@ func (a *app) reportCSV(v exchange.KeyActivity) error {
 		}
 		row := []string{r.At.Format(time.RFC3339), until, v.Fingerprint, r.User, r.Session, r.Action, r.Path, fmt.Sprint(r.Bytes), fmt.Sprint(r.Times), r.Address, r.Client, r.Note}
 		for i := range row {
-			row[i] = cell(row[i])
+			row[i] = exchange.Cell(row[i])
 		}
 		_ = w.Write(row)
 	}
 	w.Flush()
 	return exchange.Wrap("cli.reportCSV", exchange.Internal, w.Error())
-}
-
-// cell makes text safe in a spreadsheet: what would begin a formula is quoted.
-func cell(s string) string {
-	s = exchange.Printable(s)
-	if s != "" && strings.ContainsRune("=+-@", rune(s[0])) {
-		return "'" + s
-	}
-	return s
 }

@@ -10,7 +10,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"text/tabwriter"
@@ -90,6 +92,7 @@ Manage it:       the other commands; on the server's own machine they need only
 	})
 	root.AddCommand(a.quickstartCommand(), a.serveCommand(), a.accountCommand(), a.vendorCommand(), a.userCommand(),
 		a.filesCommand(), a.keyCommand(), a.feedCommand(), a.publishCommand(), a.inboxCommand(), a.deliveryCommand(),
+		a.receiptCommand(), a.traceCommand(), a.expectCommand(), a.retentionCommand(), a.auditCommand(), a.webhookCommand(), a.messageCommand(), a.mailCommand(),
 		a.sessionCommand(), a.contactCommand(), a.linkCommand(), a.noticeCommand(), a.guideCommand(), a.sitesCommand(),
 		a.explainCommand(), a.banCommand(), a.unbanCommand(), a.hostkeyCommand(), a.configCommand(), a.versionCommand())
 	return root
@@ -193,6 +196,17 @@ func (a *app) done(v any, format string, args ...any) error {
 }
 
 func when(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }
+
+// detailText prints what an audit row says besides.
+func detailText(d map[string]string) string {
+	words := make([]string, 0, len(d))
+	for _, k := range slices.Sorted(maps.Keys(d)) {
+		if d[k] != "" {
+			words = append(words, k+"="+d[k])
+		}
+	}
+	return strings.Join(words, " ")
+}
 
 func whenPtr(t *time.Time) string {
 	if t == nil {

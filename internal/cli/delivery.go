@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -12,13 +13,24 @@ import (
 )
 
 func (a *app) deliveryCommand() *cobra.Command {
-	var feed, account, state string
-	list := command("list", "List deliveries in the order they were made", cobra.NoArgs, func(ctx context.Context, _ []string) error {
+	return group("delivery", "Files placed for subscribers, and whether they were collected", a.deliveryList(), a.deliveryShow(), a.deliveryWithdraw())
+}
+
+func (a *app) deliveryList() *cobra.Command {
+	var feed, account, user, name, state, uncollected string
+	c := command("list", "List deliveries in the order they were made", cobra.NoArgs, func(ctx context.Context, _ []string) error {
 		q := url.Values{}
-		for name, v := range map[string]string{"feed": feed, "account": account, "state": state} {
+		for key, v := range map[string]string{"feed": feed, "account": account, "user": user, "name": name, "state": state} {
 			if v != "" {
-				q.Set(name, v)
+				q.Set(key, v)
 			}
+		}
+		if uncollected != "" {
+			d, err := parseLength(uncollected)
+			if err != nil {
+				return exchange.E("cli.deliveryList", exchange.Invalid, "%v.", err)
+			}
+			q.Set("uncollected_before", time.Now().Add(-d).UTC().Format(time.RFC3339))
 		}
 		all := []exchange.Delivery{}
 		for {
@@ -32,26 +44,47 @@ func (a *app) deliveryCommand() *cobra.Command {
 			all = append(all, v...)
 			q.Set("after", v[len(v)-1].ID)
 		}
-		t := table{head: []string{"ID", "PUBLISHED", "FEED", "USER", "NAME", "SIZE", "STATE", "COLLECTED"}, none: "There are no deliveries yet."}
+		t := table{head: []string{"ID", "PUBLISHED", "FEED", "USER", "NAME", "ISSUE", "SIZE", "STATE", "COLLECTED"}, none: "There are no such deliveries."}
 		for _, d := range all {
-			t.add(d.ID, when(d.PublishedAt), d.Feed, d.User, d.Name, size(d.Size), d.State, whenPtr(d.CollectedAt))
+			t.add(d.ID, when(d.PublishedAt), d.Feed, d.User, d.Name, fmt.Sprint(d.Issue), size(d.Size), d.State, whenPtr(d.CollectedAt))
 		}
 		return a.show(all, t)
 	})
-	list.Flags().StringVar(&feed, "feed", "", "only this feed's")
-	list.Flags().StringVar(&account, "account", "", "only this account's users'")
-	list.Flags().StringVar(&state, "state", "", "only in this state: published, opened, collected")
-	show := command("show ID", "Show a delivery", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
+	c.Flags().StringVar(&feed, "feed", "", "only this feed's")
+	c.Flags().StringVar(&account, "account", "", "only this account's users'")
+	c.Flags().StringVar(&user, "user", "", "only this user's")
+	c.Flags().StringVar(&name, "name", "", "only files of this name")
+	c.Flags().StringVar(&state, "state", "", "only in this state: published, opened, collected, expired, withdrawn")
+	c.Flags().StringVar(&uncollected, "uncollected", "", "only what was not collected within this time: 3d")
+	return c
+}
+
+func (a *app) deliveryShow() *cobra.Command {
+	return command("show ID", "Show a delivery", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
 		d, err := call[exchange.Delivery](ctx, a, "GET", "/deliveries/"+url.PathEscape(args[0]), nil)
 		if err != nil {
 			return err
 		}
 		return a.card(d, [2]string{"ID", d.ID}, [2]string{"Feed", d.Feed}, [2]string{"User", d.User}, [2]string{"Account", d.Account},
-			[2]string{"Name", d.Name}, [2]string{"SHA-256", d.SHA256}, [2]string{"State", d.State},
+			[2]string{"Name", d.Name}, [2]string{"Path", d.Path}, [2]string{"Issue", fmt.Sprint(d.Issue)}, [2]string{"SHA-256", d.SHA256}, [2]string{"State", d.State},
 			[2]string{"Served", fmt.Sprintf("%d of %d bytes", d.Served, d.Size)}, [2]string{"Published", when(d.PublishedAt)},
-			[2]string{"Opened", whenPtr(d.OpenedAt)}, [2]string{"Collected", whenPtr(d.CollectedAt)}, [2]string{"With key", d.Fingerprint})
+			[2]string{"Opened", whenPtr(d.OpenedAt)}, [2]string{"Collected", whenPtr(d.CollectedAt)}, [2]string{"Ended", whenPtr(d.EndedAt)},
+			[2]string{"With key", d.Fingerprint}, [2]string{"From", d.Address}, [2]string{"Client", d.Client})
 	})
-	return group("delivery", "Files placed for subscribers, and whether they were collected", list, show)
+}
+
+func (a *app) deliveryWithdraw() *cobra.Command {
+	var reason string
+	c := command("withdraw ID --reason TEXT", "Take a delivery back; what was served stays on record", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
+		d, err := call[exchange.Delivery](ctx, a, "POST", "/deliveries/"+url.PathEscape(args[0])+"/withdraw", map[string]string{"reason": reason})
+		if err != nil {
+			return err
+		}
+		return a.done(d, "%s was taken back from %s; %d of its %d bytes had been served.", d.Name, d.User, d.Served, d.Size)
+	})
+	c.Flags().StringVar(&reason, "reason", "", "why, for the audit log")
+	_ = c.MarkFlagRequired("reason")
+	return c
 }
 
 func (a *app) sessionCommand() *cobra.Command {

@@ -2,32 +2,46 @@ package cli
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
-	"io"
-	"net/http"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strconv"
+	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/sallyport-sftp/sallyport/internal/client"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 )
 
 func (a *app) feedCommand() *cobra.Command {
-	return group("feed", "Named streams of files", a.feedAdd(), a.feedList(), a.feedShow(), a.feedSubscribe(), a.feedUnsubscribe())
+	return group("feed", "Named streams of files", a.feedAdd(), a.feedSet(), a.feedList(), a.feedShow(), a.feedSubscribe(), a.feedUnsubscribe())
+}
+
+// feedShape is what a feed's files look like and whom they are for.
+type feedShape struct {
+	Kind       string   `json:"kind,omitempty"`
+	Types      []string `json:"types,omitempty"`
+	Pattern    string   `json:"pattern,omitempty"`
+	Folders    string   `json:"folders,omitempty"`
+	Producer   string   `json:"producer,omitempty"`
+	Recipients []string `json:"recipients,omitempty"`
+	ParentSees string   `json:"parent_sees,omitempty"`
+}
+
+func (f *feedShape) flags(c *cobra.Command) {
+	c.Flags().StringVar(&f.Kind, "kind", "", "an open label: cdr, data, invoice, report, sir")
+	c.Flags().StringSliceVar(&f.Types, "types", nil, "file types that it takes, by name and content: csv,pdf (default: all)")
+	c.Flags().StringVar(&f.Pattern, "pattern", "", "what names look like: 'cdr-{account}-{yyyy}{mm}{dd}-{seq}.csv'; missing numbers are noticed")
+	c.Flags().StringVar(&f.Folders, "folders", "", "dated sub-folders of deliveries: '{yyyy}/{mm}'")
+	c.Flags().StringVar(&f.Producer, "producer", "", "account whose users may publish into it, over SFTP in /outbound")
+	c.Flags().StringSliceVar(&f.Recipients, "recipient", nil, "account that may subscribe (repeatable; default: all)")
+	c.Flags().StringVar(&f.ParentSees, "parent-sees", "", "what a parent account's subscribers get of its children's files: nothing, files")
 }
 
 func (a *app) feedAdd() *cobra.Command {
 	var in struct {
-		Name      string   `json:"name"`
-		Kind      string   `json:"kind"`
-		Types     []string `json:"types,omitempty"`
-		Retention string   `json:"retention,omitempty"`
+		feedShape
+		Name      string `json:"name"`
+		Retention string `json:"retention,omitempty"`
 	}
 	c := command("add NAME --kind KIND", "Add a feed", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
 		in.Name = args[0]
@@ -37,10 +51,33 @@ func (a *app) feedAdd() *cobra.Command {
 		}
 		return a.done(v, "Feed %s was added. Next: sallyport feed subscribe %s USER", v.Name, v.Name)
 	})
-	c.Flags().StringVar(&in.Kind, "kind", "", "an open label: cdr, data, invoice, report")
-	c.Flags().StringSliceVar(&in.Types, "types", nil, "file types that it takes: csv,pdf (default: all)")
+	in.flags(c)
 	c.Flags().StringVar(&in.Retention, "retention", "", "how long its files stay: 12mo, 90d (default: the policy's)")
 	_ = c.MarkFlagRequired("kind")
+	return c
+}
+
+func (a *app) feedSet() *cobra.Command {
+	var in feedShape
+	c := &cobra.Command{Use: "set NAME", Short: "Change a feed; what was delivered stays as it is", Args: cobra.ExactArgs(1)}
+	c.RunE = func(c *cobra.Command, args []string) error {
+		edit := changed(c, map[string]any{"kind": in.Kind, "pattern": in.Pattern, "folders": in.Folders, "producer": in.Producer, "parent_sees": in.ParentSees})
+		for flag, v := range map[string][]string{"types": in.Types, "recipient": in.Recipients} {
+			if !c.Flags().Changed(flag) {
+				continue
+			}
+			if len(v) == 1 && v[0] == "all" {
+				v = []string{}
+			}
+			edit[map[string]string{"types": "types", "recipient": "recipients"}[flag]] = v
+		}
+		v, err := call[exchange.Feed](c.Context(), a, "PATCH", "/feeds/"+url.PathEscape(args[0]), edit)
+		if err != nil {
+			return err
+		}
+		return a.done(v, "Feed %s was changed.", v.Name)
+	}
+	in.flags(c)
 	return c
 }
 
@@ -69,14 +106,20 @@ func (a *app) feedShow() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		numbers, err := call[[]exchange.Sequence](ctx, a, "GET", path+"/sequences", nil)
+		if err != nil {
+			return err
+		}
 		if a.json {
 			return a.show(struct {
 				exchange.Feed
 				Subscriptions []exchange.Subscription `json:"subscriptions"`
-			}{f, subs}, table{})
+				Sequences     []exchange.Sequence     `json:"sequences"`
+			}{f, subs, numbers}, table{})
 		}
 		if err := a.card(f, [2]string{"Feed", f.Name}, [2]string{"Kind", f.Kind}, [2]string{"Types", joined(f.Types, "all")},
-			[2]string{"Retention", f.Retention}, [2]string{"Since", when(f.CreatedAt)}); err != nil {
+			[2]string{"Retention", f.Retention}, [2]string{"Names", f.Pattern}, [2]string{"Folders", f.Folders}, [2]string{"Producer", f.Producer},
+			[2]string{"Recipients", joined(f.Recipients, "all")}, [2]string{"Parent sees", f.ParentSees}, [2]string{"Since", when(f.CreatedAt)}); err != nil {
 			return err
 		}
 		t := table{head: []string{"USER", "TYPES", "DIRECTORY", "SINCE"}, none: "Nobody has this feed yet."}
@@ -84,8 +127,32 @@ func (a *app) feedShow() *cobra.Command {
 			t.add(s.User, joined(s.Types, "all"), s.Dir, when(s.CreatedAt))
 		}
 		fmt.Fprintln(a.Out)
-		return a.show(nil, t)
+		if err := a.show(nil, t); err != nil || len(numbers) == 0 {
+			return err
+		}
+		n := table{head: []string{"ACCOUNT", "LAST NUMBER", "MISSING"}}
+		for _, s := range numbers {
+			account := s.Account
+			if account == "" {
+				account = "all"
+			}
+			n.add(account, strconv.FormatInt(s.Last, 10), ranges(s.Missing))
+		}
+		fmt.Fprintln(a.Out)
+		return a.show(nil, n)
 	})
+}
+
+// ranges prints what is missing: 3, 7-9.
+func ranges(list [][2]int64) string {
+	words := make([]string, len(list))
+	for i, g := range list {
+		words[i] = strconv.FormatInt(g[0], 10)
+		if g[1] > g[0] {
+			words[i] += "-" + strconv.FormatInt(g[1], 10)
+		}
+	}
+	return joined(words, "none")
 }
 
 func (a *app) feedSubscribe() *cobra.Command {
@@ -93,17 +160,32 @@ func (a *app) feedSubscribe() *cobra.Command {
 		User  string   `json:"user"`
 		Types []string `json:"types,omitempty"`
 		Dir   string   `json:"dir,omitempty"`
+		Mail  string   `json:"mail,omitempty"`
+		Days  int      `json:"backfill_days,omitempty"`
 	}
+	var backfill string
 	c := command("subscribe FEED USER", "Entitle a user to a feed", cobra.ExactArgs(2), func(ctx context.Context, args []string) error {
 		in.User = args[1]
+		if backfill != "" {
+			d, err := parseLength(backfill)
+			if err != nil || d%(24*time.Hour) != 0 {
+				return exchange.E("cli.feedSubscribe", exchange.Invalid, "%q is not a number of days.", backfill).WithHint("write 30d")
+			}
+			in.Days = int(d / (24 * time.Hour))
+		}
 		v, err := call[exchange.Subscription](ctx, a, "POST", "/feeds/"+url.PathEscape(args[0])+"/subscriptions", in)
 		if err != nil {
 			return err
+		}
+		if in.Days > 0 {
+			return a.done(v, "User %s gets %s in %s from now on; %d earlier files were placed there.", v.User, v.Feed, v.Dir, v.Backfilled)
 		}
 		return a.done(v, "User %s gets %s in %s from now on.", v.User, v.Feed, v.Dir)
 	})
 	c.Flags().StringSliceVar(&in.Types, "types", nil, "file types that the user wants: csv,pdf (default: the feed's)")
 	c.Flags().StringVar(&in.Dir, "dir", "", "where deliveries appear (default: /download/FEED)")
+	c.Flags().StringVar(&in.Mail, "mail", "", "daily: mail about new files to the technical contacts")
+	c.Flags().StringVar(&backfill, "backfill", "", "place what was published in the last days, too: 30d")
 	return c
 }
 
@@ -115,92 +197,4 @@ func (a *app) feedUnsubscribe() *cobra.Command {
 		}
 		return a.done(map[string]string{"feed": args[0], "user": args[1]}, "User %s gets %s no longer.", args[1], args[0])
 	})
-}
-
-func (a *app) publishCommand() *cobra.Command {
-	var p publishing
-	c := command("publish FEED (--account ID | --all) FILE...", "Hand files to a feed's subscribers", cobra.MinimumNArgs(2),
-		func(ctx context.Context, args []string) error { return a.publish(ctx, p, args[0], args[1:]) })
-	c.Flags().StringVar(&p.account, "account", "", "publish to this account's subscribers")
-	c.Flags().BoolVar(&p.all, "all", false, "publish to every subscriber")
-	c.Flags().StringVar(&p.key, "idempotency-key", "", "a repeated key publishes nothing again; with several files, each adds its name")
-	c.MarkFlagsMutuallyExclusive("account", "all")
-	c.MarkFlagsOneRequired("account", "all")
-	return c
-}
-
-type publishing struct {
-	account string
-	all     bool
-	key     string
-}
-
-func (a *app) publish(ctx context.Context, p publishing, feed string, files []string) error {
-	var out []exchange.Publication
-	t := table{head: []string{"FILE", "SIZE", "MAILBOXES", "SHA-256"}}
-	for _, file := range files {
-		key := p.key
-		if key != "" && len(files) > 1 {
-			key += "/" + filepath.Base(file)
-		}
-		v, err := a.publishFile(ctx, p, feed, file, key)
-		if err != nil {
-			if showErr := a.showSome(out, t); showErr != nil {
-				return showErr
-			}
-			return err
-		}
-		out = append(out, v)
-		reached := strconv.Itoa(v.Deliveries)
-		if v.Repeated {
-			reached += " (before)"
-		}
-		t.add(v.Name, size(v.Size), reached, v.SHA256)
-	}
-	return a.show(out, t)
-}
-
-// showSome prints what was done before a failure, if anything was.
-func (a *app) showSome(v []exchange.Publication, t table) error {
-	if len(v) == 0 {
-		return nil
-	}
-	return a.show(v, t)
-}
-
-// publishFile hashes a file, then sends it with what it must be, so that a
-// file that changes meanwhile is refused.
-func (a *app) publishFile(ctx context.Context, p publishing, feed, file, key string) (v exchange.Publication, err error) {
-	const op = "cli.publish"
-	f, err := os.Open(file)
-	if err != nil {
-		return v, exchange.E(op, exchange.NotFound, "The file cannot be read: %v.", err)
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil || !info.Mode().IsRegular() {
-		return v, exchange.E(op, exchange.Invalid, "%s is not a regular file.", file)
-	}
-	sum := sha256.New()
-	if _, err := io.Copy(sum, f); err != nil {
-		return v, exchange.E(op, exchange.Invalid, "The file cannot be read: %v.", err)
-	}
-	if _, err := f.Seek(0, io.SeekStart); err != nil {
-		return v, exchange.E(op, exchange.Invalid, "The file cannot be read: %v.", err)
-	}
-	q := url.Values{"sha256": {hex.EncodeToString(sum.Sum(nil))}, "size": {strconv.FormatInt(info.Size(), 10)}}
-	if p.all {
-		q.Set("all", "true")
-	} else {
-		q.Set("account", p.account)
-	}
-	h := http.Header{}
-	if key != "" {
-		h.Set("Idempotency-Key", key)
-	}
-	name := filepath.Base(file)
-	bar := a.progress(name, info.Size())
-	defer bar.finish()
-	return client.Call[exchange.Publication](ctx, a.client(), client.Request{Method: "PUT", Query: q, Header: h,
-		Path: "/feeds/" + url.PathEscape(feed) + "/publications/" + url.PathEscape(name), Body: bar.reader(f), Size: info.Size()})
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,7 +13,6 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -23,7 +21,8 @@ import (
 )
 
 func (a *app) inboxCommand() *cobra.Command {
-	return group("inbox", "Files received from partners", a.inboxList(), a.inboxShow(), a.inboxFetch(), a.inboxPull())
+	return group("inbox", "Files received from partners", a.inboxList(), a.inboxShow(), a.inboxClaim(), a.inboxFetch(),
+		a.inboxAck(), a.inboxReject(), a.inboxRenew(), a.inboxRelease(), a.inboxPull())
 }
 
 // dropFlags choose received files.
@@ -32,7 +31,7 @@ type dropFlags struct{ state, user, account string }
 func (f *dropFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.user, "user", "", "only this user's")
 	c.Flags().StringVar(&f.account, "account", "", "only this account's users'")
-	c.Flags().StringVar(&f.state, "state", "", "only in this state: new, superseded")
+	c.Flags().StringVar(&f.state, "state", "", "only in this state: unscanned, new, claimed, acked, rejected, superseded")
 }
 
 // drops asks for one page of received files after an id.
@@ -61,16 +60,31 @@ func (a *app) inboxList() *cobra.Command {
 		}
 		t := table{head: []string{"ID", "RECEIVED", "USER", "PATH", "SIZE", "STATE", "SHA-256"}, none: "Nothing was received yet."}
 		for _, d := range all {
-			state := d.State
-			if d.Withdrawn {
-				state += ", withdrawn"
-			}
+			state := dropState(d)
 			t.add(d.ID, when(d.ReceivedAt), d.User, d.Path, size(d.Size), state, d.SHA256)
 		}
 		return a.show(all, t)
 	})
 	f.add(c)
 	return c
+}
+
+// dropState is a received file's state with what is odd about it.
+func dropState(d exchange.Drop) string {
+	state := d.State
+	if d.State == exchange.DropClaimed {
+		state += " by " + d.Consumer
+	}
+	if d.Duplicate != "" {
+		state += ", duplicate (" + d.Duplicate + ")"
+	}
+	if d.Withdrawn {
+		state += ", withdrawn"
+	}
+	if d.RemovedAt != nil {
+		state += ", removed"
+	}
+	return state
 }
 
 func (a *app) inboxShow() *cobra.Command {
@@ -81,17 +95,20 @@ func (a *app) inboxShow() *cobra.Command {
 		}
 		return a.card(d, [2]string{"ID", d.ID}, [2]string{"Received", when(d.ReceivedAt)}, [2]string{"User", d.User},
 			[2]string{"Account", d.Account}, [2]string{"Path", d.Path}, [2]string{"Size", fmt.Sprintf("%d bytes", d.Size)},
-			[2]string{"SHA-256", d.SHA256}, [2]string{"Key", d.Fingerprint}, [2]string{"Address", d.Address}, [2]string{"State", d.State})
+			[2]string{"SHA-256", d.SHA256}, [2]string{"Key", d.Fingerprint}, [2]string{"Address", d.Address}, [2]string{"State", dropState(d)},
+			[2]string{"Duplicate of", d.DuplicateOf}, [2]string{"Consumer", d.Consumer}, [2]string{"Claimed until", whenPtr(d.ClaimUntil)},
+			[2]string{"Settled", whenPtr(d.SettledAt)}, [2]string{"Reason", d.Reason}, [2]string{"Advice", d.Advice}, [2]string{"Removed", whenPtr(d.RemovedAt)})
 	})
 }
 
 func (a *app) inboxFetch() *cobra.Command {
-	var out string
+	var out, claim string
 	c := command("fetch ID", "Fetch a received file to a file or to standard output", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
 		d, err := call[exchange.Drop](ctx, a, "GET", "/inbox/"+url.PathEscape(args[0]), nil)
 		if err != nil {
 			return err
 		}
+		d.Claim = claim
 		if out == "-" {
 			return a.fetchDrop(ctx, d, a.Out)
 		}
@@ -105,12 +122,13 @@ func (a *app) inboxFetch() *cobra.Command {
 		return a.done(d, "%s has %d bytes, SHA-256 %s.", to, d.Size, d.SHA256)
 	})
 	c.Flags().StringVarP(&out, "out", "o", "", "file to write; - for standard output (default: the received name)")
+	c.Flags().StringVar(&claim, "claim", "", "the scanner's claim, for a file that it has not accepted yet")
 	return c
 }
 
 // fetchDrop copies a received file and checks its hash.
 func (a *app) fetchDrop(ctx context.Context, d exchange.Drop, w io.Writer) error {
-	resp, err := a.client().Send(ctx, client.Request{Method: "GET", Path: "/inbox/" + url.PathEscape(d.ID) + "/content"})
+	resp, err := a.client().Send(ctx, client.Request{Method: "GET", Path: "/inbox/" + url.PathEscape(d.ID) + "/content", Query: url.Values{"claim": {d.Claim}}})
 	if err != nil {
 		return err
 	}
@@ -173,91 +191,4 @@ func safeName(name string) string {
 		return "file"
 	}
 	return name
-}
-
-func (a *app) inboxPull() *cobra.Command {
-	var to string
-	var follow bool
-	var f dropFlags
-	c := command("pull --to DIR", "Land received files in a folder, each once, with a .json beside it", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		return a.pull(ctx, f, to, follow)
-	})
-	c.Flags().StringVar(&to, "to", "", "folder")
-	c.Flags().BoolVar(&follow, "follow", false, "go on as files come, until interrupted")
-	c.Flags().StringVar(&f.user, "user", "", "only this user's")
-	c.Flags().StringVar(&f.account, "account", "", "only this account's users'")
-	_ = c.MarkFlagRequired("to")
-	return c
-}
-
-// pullEvery is how often --follow asks.
-const pullEvery = time.Second
-
-// pull fetches every drop that has no sidecar in the folder yet. The sidecar
-// is written last, so a file that was cut off is fetched again.
-func (a *app) pull(ctx context.Context, f dropFlags, to string, follow bool) error {
-	if err := os.MkdirAll(to, 0o700); err != nil {
-		return exchange.E("cli.pull", exchange.Invalid, "The folder cannot be made: %v.", err)
-	}
-	f.state = exchange.DropNew
-	pulled := []exchange.Drop{}
-	t := table{head: []string{"FILE", "SIZE", "USER", "SHA-256"}, none: "Nothing new was received."}
-	for after := ""; ; {
-		page, err := a.drops(ctx, f, after)
-		if err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
-			return err
-		}
-		for _, d := range page {
-			after = d.ID
-			name, fresh, err := a.pullOne(ctx, d, to)
-			if err != nil {
-				return err
-			}
-			if !fresh {
-				continue
-			}
-			if follow {
-				if err := a.done(d, "%s", name); err != nil {
-					return err
-				}
-				continue
-			}
-			pulled = append(pulled, d)
-			t.add(name, size(d.Size), d.User, d.SHA256)
-		}
-		if len(page) > 0 {
-			continue
-		}
-		if !follow {
-			return a.show(pulled, t)
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(pullEvery):
-		}
-	}
-}
-
-// pullOne lands one drop as <id>-<name> with its metadata in <id>-<name>.json.
-func (a *app) pullOne(ctx context.Context, d exchange.Drop, to string) (name string, fresh bool, err error) {
-	name = filepath.Join(to, d.User+"-"+d.ID+"-"+safeName(path.Base(d.Path)))
-	sidecar := name + ".json"
-	if _, err := os.Lstat(sidecar); err == nil {
-		return name, false, nil
-	}
-	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return name, false, exchange.E("cli.pull", exchange.Invalid, "A half-landed file cannot be removed: %v.", err)
-	}
-	if err := a.fetchTo(ctx, d, name); err != nil {
-		return name, false, err
-	}
-	return name, true, landFile(sidecar, func(w io.Writer) error {
-		enc := json.NewEncoder(w)
-		enc.SetIndent("", "  ")
-		return enc.Encode(d)
-	})
 }

@@ -36,3 +36,39 @@ func (p progress) finish() {
 		_ = p.bar.Finish() // a bar that can't be drawn is no failure
 	}
 }
+
+// counting is a bar that counts things whose number is learnt on the way.
+func (a *app) counting(what string) *counter {
+	f, ok := a.Err.(*os.File)
+	if !ok || a.json || !term.IsTerminal(int(f.Fd())) {
+		return &counter{}
+	}
+	return &counter{file: f, what: what}
+}
+
+type counter struct {
+	file *os.File
+	what string
+	bar  *progressbar.ProgressBar
+}
+
+func (c *counter) count(done, total int64) {
+	if c.file == nil || total < worthCounting {
+		return
+	}
+	if c.bar == nil {
+		c.bar = progressbar.NewOptions64(total, progressbar.OptionSetDescription(c.what), progressbar.OptionSetWriter(c.file), progressbar.OptionShowCount(),
+			progressbar.OptionShowIts(), progressbar.OptionSetWidth(30), progressbar.OptionClearOnFinish(), progressbar.OptionThrottle(100e6))
+	}
+	_ = c.bar.Set64(done) // a bar that can't be drawn is no failure
+}
+
+// worthCounting is the number from which a count gets a progress bar.
+const worthCounting = 10_000
+
+func (c *counter) finish() {
+	if c.bar != nil {
+		_ = c.bar.Finish()
+		c.bar = nil
+	}
+}

@@ -127,7 +127,7 @@ func (d *demo) files(ctx context.Context, account, name string) error {
 		if err := os.WriteFile(file, f.content, 0o600); err != nil {
 			return exchange.Wrap("cli.demo", exchange.Internal, err)
 		}
-		if _, err := d.publishFile(ctx, publishing{account: account}, f.feed, file, "demo-"+f.name); err != nil {
+		if _, err := d.publishFile(ctx, publishing{account: account, key: "demo-" + f.name}, f.feed, file); err != nil {
 			return err
 		}
 	}

@@ -23,6 +23,7 @@ func (a *app) userAdd() *cobra.Command {
 		Account  string   `json:"account"`
 		Vendor   string   `json:"vendor,omitempty"`
 		Name     string   `json:"name,omitempty"`
+		Service  bool     `json:"service,omitempty"`
 		StartDir string   `json:"start_dir,omitempty"`
 		AllowIPs []string `json:"allow_ips,omitempty"`
 	}
@@ -36,6 +37,7 @@ func (a *app) userAdd() *cobra.Command {
 	c.Flags().StringVar(&in.Account, "account", "", "account that it belongs to")
 	c.Flags().StringVar(&in.Vendor, "vendor", "", "vendor's short name: makes it that vendor's log-in for the account")
 	c.Flags().StringVar(&in.Name, "name", "", "username (default: account ID, or account ID-vendor)")
+	c.Flags().BoolVar(&in.Service, "service", false, "a program of the platform's own, which publishes in /outbound and collects from /inbox; needs --name and --allow-ip")
 	c.Flags().StringVar(&in.StartDir, "start-dir", "", "directory that sessions start in (default: the template's)")
 	c.Flags().StringArrayVar(&in.AllowIPs, "allow-ip", nil, "address or network that it may log in from (repeatable; default: all)")
 	_ = c.MarkFlagRequired("account")

@@ -25,6 +25,13 @@ type Config struct {
 	Access   Access            `yaml:"access" envPrefix:"ACCESS_"`
 	Records  Records           `yaml:"records" envPrefix:"RECORDS_"`
 	Web      Web               `yaml:"web" envPrefix:"WEB_"`
+	Metrics  Metrics           `yaml:"metrics" envPrefix:"METRICS_"`
+	Mail     Mail              `yaml:"mail" envPrefix:"MAIL_"`
+	Webhooks Webhooks          `yaml:"webhooks" envPrefix:"WEBHOOKS_"`
+	Inbox    Inbox             `yaml:"inbox" envPrefix:"INBOX_"`
+	Folder   Folder            `yaml:"folder" envPrefix:"FOLDER_"`
+	Retain   Retention         `yaml:"retention" envPrefix:"RETENTION_"`
+	Audit    Audit             `yaml:"audit" envPrefix:"AUDIT_"`
 	Log      Log               `yaml:"log" envPrefix:"LOG_"`
 
 	// TemporaryNames are globs of names that clients use while they write.
@@ -148,7 +155,7 @@ type TemplateDir struct {
 // Default is what holds for everything that is not set.
 func Default() Config {
 	look := []string{"read", "list"}
-	return Config{
+	c := Config{
 		Data:   "./sallyport-data",
 		Listen: []string{":2022"},
 		Drain:  Duration(20 * time.Second),
@@ -170,4 +177,6 @@ func Default() Config {
 			exchange.KindVendor: {StartDir: "/upload", Root: look, Dirs: []TemplateDir{{Path: "/upload", Rights: []string{"all"}}}},
 		},
 	}
+	defaultExchange(&c)
+	return c
 }

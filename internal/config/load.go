@@ -172,6 +172,9 @@ func (c *Config) check() error {
 	if err := c.checkDoors(); err != nil {
 		return err
 	}
+	if err := c.checkExchange(); err != nil {
+		return err
+	}
 	for _, g := range c.TemporaryNames {
 		if _, err := path.Match(g, "x"); err != nil {
 			return bad("temporary_names: %q is not a pattern.", g)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/connection"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/platform"
 	"github.com/sallyport-sftp/sallyport/internal/sftpd"
 	"github.com/sallyport-sftp/sallyport/internal/sshd"
 	"github.com/sallyport-sftp/sallyport/internal/store"
@@ -77,9 +78,24 @@ func (n *Node) serveSFTP(ctx context.Context, sub sshd.Subsystem) error {
 				sub.Refused(exchange.ReasonQuota, text)
 			}
 		}})
+	if sub.Login.User.Kind == exchange.KindService {
+		fs := newService(platform.Begin(n.platformOptions(), sub.Login, ""))
+		defer fs.End()
+		return s.Serve(ctx, fs)
+	}
 	box := n.tree.Begin(sub.Login, s.BeforeWait)
 	defer box.End()
-	return s.Serve(ctx, mailbox{box, sub.Refused})
+	own := mailbox{box, sub.Refused}
+	produces, err := n.store.Read(ctx).Produces(sub.Login.User.Account)
+	if err != nil {
+		return err
+	}
+	if !produces || sub.Login.User.Kind != exchange.KindCustomer {
+		return s.Serve(ctx, own)
+	}
+	out := newService(platform.Begin(n.platformOptions(), sub.Login, sub.Login.User.Account))
+	defer out.End()
+	return s.Serve(ctx, both{own, out})
 }
 
 // mailbox is a tree session as the SFTP server sees it. Refusals in a

@@ -23,16 +23,23 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/account"
 	"github.com/sallyport-sftp/sallyport/internal/api"
+	"github.com/sallyport-sftp/sallyport/internal/audit"
 	"github.com/sallyport-sftp/sallyport/internal/blob/disk"
 	"github.com/sallyport-sftp/sallyport/internal/config"
 	"github.com/sallyport-sftp/sallyport/internal/connection"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/expect"
 	"github.com/sallyport-sftp/sallyport/internal/feed"
 	"github.com/sallyport-sftp/sallyport/internal/handover"
+	"github.com/sallyport-sftp/sallyport/internal/hotfolder"
 	"github.com/sallyport-sftp/sallyport/internal/inbox"
+	"github.com/sallyport-sftp/sallyport/internal/notify"
+	"github.com/sallyport-sftp/sallyport/internal/notify/webhook"
+	"github.com/sallyport-sftp/sallyport/internal/proof"
 	"github.com/sallyport-sftp/sallyport/internal/retention"
 	"github.com/sallyport-sftp/sallyport/internal/sshd"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/trace"
 	"github.com/sallyport-sftp/sallyport/internal/tree"
 )
 
@@ -59,11 +66,21 @@ type Node struct {
 	accounts   *account.Room
 	inbox      *inbox.Room
 	feeds      *feed.Room
+	expect     *expect.Room
+	retain     *retention.Room
+	traces     *trace.Room
+	audits     *audit.Room
+	tell       *notify.Room
+	hooks      *webhook.Sender
+	folder     *hotfolder.Room
+	key        *proof.Key
+	name       string // of this process, to others that share the database
 	tree       *tree.Tree
 	records    *connection.Room
 	links      *handover.Room
 	offered    chan exchange.PendingKey // unknown keys, to be noted
 	web        *http.Server
+	metrics    *http.Server
 	revoked    *revocations
 	ssh        *sshd.Server
 	api        *http.Server
@@ -105,6 +122,10 @@ func Start(o Options) (n *Node, err error) {
 	if err := n.buildDoors(ctx, signers); err != nil {
 		return n, err
 	}
+	if err := n.noteStart(ctx); err != nil {
+		return n, err
+	}
+	n.keepRooms(ctx)
 	n.log.Info("sallyport is up", "version", Version, "sftp", n.Addresses(), "data", n.cfg.Data)
 	return n, nil
 }
@@ -138,25 +159,23 @@ func (n *Node) buildRooms(ctx context.Context) (err error) {
 	}
 	n.links = handover.New(n.store, n.clock, n.ids)
 	n.accounts = account.New(n.store, n.clock, n.ids, policy)
-	n.inbox = inbox.New(n.store, n.blobs)
+	n.name = nodeName(n.cfg.Data, n.ids)
+	if err := n.buildExchange(); err != nil {
+		return err
+	}
 	st := &n.cfg.Storage
-	n.feeds = feed.New(feed.Options{Store: n.store, Blobs: n.blobs, Clock: n.clock, IDs: n.ids,
-		MaxFile: int64(st.MaxFile), FreeFloor: int64(st.FreeFloor),
-		MakeDirs: func(tx *store.Tx, userID, path string) (string, error) {
-			look := exchange.Read | exchange.List
-			return account.MakeDirs(tx, n.ids, userID, path, &look, false, exchange.Micros(n.clock()))
-		}})
 	n.records = connection.New(ctx, connection.Options{Store: n.store, Clock: n.clock, IDs: n.ids, Log: n.log, Policy: recordPolicy(&n.cfg, policy.EndpointIPs)})
 	n.revoked = &revocations{store: n.store, clock: n.clock, log: n.log}
 	n.tree, err = tree.New(tree.Options{Store: n.store, Blobs: n.blobs, Clock: n.clock, IDs: n.ids, Log: n.log,
 		Policy: tree.Policy{MaxFile: int64(st.MaxFile), QuotaBytes: int64(st.Quota), QuotaFiles: st.QuotaFiles,
 			FreeFloor: int64(st.FreeFloor), MaxCopy: int64(st.MaxCopy), KeepPartial: time.Duration(st.KeepPartials),
 			TempNames: n.cfg.TemporaryNames},
-		Hooks: tree.Hooks{OnCommit: n.arrived, OnGone: n.inbox.Gone, OnServed: n.feeds.Served, OnSeen: n.records.Seen, MayWrite: n.revoked.mayWrite}})
+		Hooks: tree.Hooks{OnCommit: n.arrived, OnGone: n.gone, Class: n.retain.Class, OnServed: n.feeds.Served, OnSeen: n.records.Seen, MayWrite: n.revoked.mayWrite}})
 	if err != nil {
 		return err
 	}
-	sweeper := retention.New(n.store, n.blobs, n.clock, n.log)
+	n.inbox.Join(mailboxes{n})
+	sweeper := retention.NewSweeper(n.store, n.blobs, n.clock, n.log)
 	n.background.Go(func() { sweeper.Run(ctx) })
 	n.background.Go(func() { n.accounts.Keep(ctx, n.log) })
 	n.background.Go(func() { n.links.Keep(ctx, n.log) })
@@ -164,10 +183,21 @@ func (n *Node) buildRooms(ctx context.Context) (err error) {
 	return nil
 }
 
-// arrived joins the tree to the inbox.
-func (n *Node) arrived(tx *store.Tx, a tree.Arrival) error {
-	return n.inbox.Arrived(tx, store.NewDrop{VersionID: a.VersionID, UserID: a.Login.User.ID, Path: a.Path, Size: a.Size,
-		SHA256: a.SHA256, Fingerprint: a.Login.Fingerprint, Address: a.Login.Address, ReceivedAt: exchange.Micros(a.At)})
+// keepRooms starts what the rooms do by themselves. It comes after the doors,
+// which some of it asks.
+func (n *Node) keepRooms(ctx context.Context) {
+	n.background.Go(func() {
+		if err := n.tell.Run(ctx); err != nil {
+			n.log.Error("webhooks and mails are not sent", "err", err)
+		}
+	})
+	n.background.Go(func() { n.feeds.Keep(ctx, n.log) })
+	n.background.Go(func() { n.inbox.Keep(ctx) })
+	n.background.Go(func() { n.expect.Keep(ctx) })
+	n.background.Go(func() { n.retain.Keep(ctx) })
+	n.background.Go(func() { n.audits.Keep(ctx) })
+	n.background.Go(func() { n.folder.Watch(ctx) })
+	n.background.Go(func() { n.keepEvents(ctx) })
 }
 
 func (n *Node) buildDoors(ctx context.Context, signers []ssh.Signer) error {
@@ -190,6 +220,9 @@ func (n *Node) buildDoors(ctx context.Context, signers []ssh.Signer) error {
 		return err
 	}
 	if err := n.openWeb(); err != nil {
+		return err
+	}
+	if err := n.openMetrics(); err != nil {
 		return err
 	}
 	for _, d := range doors {
@@ -260,7 +293,7 @@ func (n *Node) HostKeys() []exchange.HostKey { return n.hostKeys }
 
 // server is what the deployment says of itself.
 func (n *Node) server() api.Server {
-	s := api.Server{Version: Version, Listen: n.Addresses(), Host: n.cfg.Endpoint.Host, Port: n.cfg.Endpoint.Port, Web: n.cfg.Web.URL}
+	s := api.Server{Version: Version, Listen: n.Addresses(), Host: n.cfg.Endpoint.Host, Port: n.cfg.Endpoint.Port, Web: n.cfg.Web.URL, Help: n.cfg.Support.Help()}
 	if s.Port == 0 && len(n.listeners) > 0 {
 		_, port, _ := net.SplitHostPort(n.listeners[0].Addr().String())
 		s.Port, _ = strconv.Atoi(port)
@@ -277,13 +310,17 @@ func (n *Node) Close(ctx context.Context) {
 	for _, l := range n.listeners {
 		_ = l.Close() // those that were never served
 	}
-	for _, s := range []*http.Server{n.api, n.web} {
+	for _, s := range []*http.Server{n.api, n.web, n.metrics} {
 		if s != nil {
 			_ = s.Close()
 		}
 	}
 	n.cancel()
 	n.background.Wait()
+	n.noteStop(context.WithoutCancel(ctx))
+	if n.hooks != nil {
+		n.hooks.Close()
+	}
 	if n.records != nil {
 		n.records.Wait()
 	}

@@ -1,0 +1,260 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sallyport-sftp/sallyport/internal/client"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/node"
+)
+
+// auditLine is a row as the API gives it.
+type auditLine struct {
+	Seq     int64             `json:"seq"`
+	ID      string            `json:"id"`
+	At      string            `json:"at"`
+	Actor   string            `json:"actor"`
+	Action  string            `json:"action"`
+	Subject string            `json:"subject"`
+	Detail  map[string]string `json:"detail"`
+	Proven  *bool             `json:"proven,omitempty"`
+	Why     string            `json:"why,omitempty"`
+}
+
+// auditFilter chooses rows.
+type auditFilter struct{ since, until, actor, action, user, subject string }
+
+func (f *auditFilter) flags(c *cobra.Command) {
+	c.Flags().StringVar(&f.since, "since", "", "from this day or time on: 2026-11-01, 2026-11-01T06:00:00Z")
+	c.Flags().StringVar(&f.until, "until", "", "before this day or time")
+	c.Flags().StringVar(&f.actor, "actor", "", "only by this actor: user:acme, local:root(0)")
+	c.Flags().StringVar(&f.action, "action", "", "only this action; 'key.*' is all that begin like it")
+	c.Flags().StringVar(&f.user, "user", "", "only about this user")
+	c.Flags().StringVar(&f.subject, "subject", "", "only about this subject: a path, an account, an id")
+}
+
+func (f *auditFilter) query() (url.Values, error) {
+	q := url.Values{}
+	for name, v := range map[string]string{"since": f.since, "until": f.until} {
+		if v == "" {
+			continue
+		}
+		at, err := time.Parse(time.DateOnly, v)
+		if err != nil {
+			if at, err = time.Parse(time.RFC3339, v); err != nil {
+				return nil, exchange.E("cli.audit", exchange.Invalid, "%q is neither a day nor a time.", v).WithHint("write 2026-11-01 or 2026-11-01T06:00:00Z")
+			}
+		}
+		q.Set(name, at.Format(time.RFC3339))
+	}
+	for name, v := range map[string]string{"actor": f.actor, "action": f.action, "user": f.user, "subject": f.subject} {
+		if v != "" {
+			q.Set(name, v)
+		}
+	}
+	return q, nil
+}
+
+func (a *app) auditCommand() *cobra.Command {
+	return group("audit", "Who did what: a log that anyone can verify", a.auditList(), a.auditExport(), a.auditVerify(), a.auditSample(), a.auditStatus(), a.auditCheckpoint())
+}
+
+func auditTable(v []auditLine) table {
+	t := table{head: []string{"NUMBER", "AT (UTC)", "ACTOR", "ACTION", "SUBJECT", "DETAIL"}, none: "There are no such rows."}
+	for _, l := range v {
+		number := fmt.Sprint(l.Seq)
+		if l.Seq < 0 {
+			number = "not sealed"
+		}
+		if l.Proven != nil {
+			number += map[bool]string{true: " proven", false: " FALSE"}[*l.Proven]
+		}
+		at, _, _ := strings.Cut(l.At, ".")
+		t.add(number, strings.Replace(at, "T", " ", 1), l.Actor, l.Action, l.Subject, detailText(l.Detail)+l.Why)
+	}
+	return t
+}
+
+func (a *app) auditList() *cobra.Command {
+	var f auditFilter
+	var limit int
+	c := command("list", "List rows, the newest first", cobra.NoArgs, func(ctx context.Context, _ []string) error {
+		q, err := f.query()
+		if err != nil {
+			return err
+		}
+		q.Set("limit", fmt.Sprint(limit))
+		v, err := client.Call[[]auditLine](ctx, a.client(), client.Request{Method: "GET", Path: "/audit", Query: q})
+		if err != nil {
+			return err
+		}
+		return a.show(v, auditTable(v))
+	})
+	f.flags(c)
+	c.Flags().IntVar(&limit, "limit", 100, "at most so many")
+	return c
+}
+
+func (a *app) auditExport() *cobra.Command {
+	var f auditFilter
+	var format, out string
+	c := command("export", "Export rows: JSON Lines, which audit verify checks alone and offline, or CSV", cobra.NoArgs, func(ctx context.Context, _ []string) error {
+		q, err := f.query()
+		if err != nil {
+			return err
+		}
+		q.Set("format", format)
+		resp, err := a.client().Send(ctx, client.Request{Method: "GET", Path: "/audit/export", Query: q})
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		copyAll := func(w io.Writer) error {
+			_, err := io.Copy(w, resp.Body)
+			if err != nil {
+				return exchange.E("cli.auditExport", exchange.Unavailable, "The export broke off: %v.", err)
+			}
+			return nil
+		}
+		if out == "" {
+			return copyAll(a.Out)
+		}
+		if err := landFile(out, copyAll); err != nil {
+			return err
+		}
+		return a.done(map[string]string{"file": out}, "The export is in %s. Check it anywhere: sallyport audit verify %s --key KEY", out, out)
+	})
+	f.flags(c)
+	c.Flags().StringVar(&format, "format", "jsonl", "jsonl, csv")
+	c.Flags().StringVarP(&out, "out", "o", "", "file to write (default: standard output)")
+	return c
+}
+
+func (a *app) auditSample() *cobra.Command {
+	return command("sample N", "Draw rows at random, each proven under the newest checkpoint", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
+		v, err := call[[]auditLine](ctx, a, "GET", "/audit/sample?n="+url.QueryEscape(args[0]), nil)
+		if err != nil {
+			return err
+		}
+		return a.show(v, auditTable(v))
+	})
+}
+
+// auditStatus is how far the log is.
+type auditStatus struct {
+	Sealed     int64      `json:"sealed"`
+	Expired    int64      `json:"expired"`
+	Waiting    int64      `json:"waiting"`
+	OldestAt   *time.Time `json:"oldest_at,omitempty"`
+	Checkpoint string     `json:"checkpoint,omitempty"`
+	SentAt     *time.Time `json:"sent_at,omitempty"`
+	PublicKey  string     `json:"public_key"`
+}
+
+func (a *app) auditStatus() *cobra.Command {
+	return command("status", "How far the log is sealed", cobra.NoArgs, func(ctx context.Context, _ []string) error {
+		s, err := call[auditStatus](ctx, a, "GET", "/audit/status", nil)
+		if err != nil {
+			return err
+		}
+		return a.card(s, [2]string{"Sealed rows", fmt.Sprint(s.Sealed)}, [2]string{"Expired", fmt.Sprint(s.Expired)}, [2]string{"Waiting", fmt.Sprint(s.Waiting)},
+			[2]string{"Oldest waiting", whenPtr(s.OldestAt)}, [2]string{"Checkpoint left the machine", whenPtr(s.SentAt)}, [2]string{"Public key", s.PublicKey})
+	})
+}
+
+func (a *app) auditCheckpoint() *cobra.Command {
+	return command("checkpoint", "Seal what waits, and print the signed checkpoint: keep it elsewhere", cobra.NoArgs, func(ctx context.Context, _ []string) error {
+		s, err := call[auditStatus](ctx, a, "POST", "/audit/checkpoint", nil)
+		if err != nil {
+			return err
+		}
+		if a.json {
+			return a.show(s, table{})
+		}
+		_, err = io.WriteString(a.Out, s.Checkpoint)
+		return err
+	})
+}
+
+func (a *app) auditVerify() *cobra.Command {
+	var key, against, config string
+	c := command("verify [EXPORT]", "Verify the whole log in the data folder's database, or an export, offline", cobra.MaximumNArgs(1), func(ctx context.Context, args []string) error {
+		public, err := a.publicKey(key)
+		if err != nil {
+			return err
+		}
+		checkpoint := ""
+		if against != "" {
+			if checkpoint, err = a.readSigned(against); err != nil {
+				return err
+			}
+		}
+		bar := a.counting("rows")
+		defer bar.finish()
+		var report node.AuditReport
+		if len(args) == 1 {
+			f, err := os.Open(args[0])
+			if err != nil {
+				return exchange.E("cli.auditVerify", exchange.NotFound, "The export cannot be read: %v.", err)
+			}
+			defer f.Close()
+			report, err = node.VerifyAuditExport(f, public, checkpoint, bar.count)
+			if err != nil {
+				return err
+			}
+		} else {
+			cfg, err := a.config(config, nil)
+			if err != nil {
+				return err
+			}
+			if report, err = node.VerifyAudit(ctx, cfg, public, checkpoint, bar.count); err != nil {
+				return err
+			}
+		}
+		bar.finish()
+		return a.showAuditReport(report)
+	})
+	c.Long = `Verify the audit log without the server: compute its hashes anew from the rows,
+and compare with every signed checkpoint. Rows that were changed, removed or moved
+are named. With --against, a checkpoint that left the machine earlier must agree,
+too: whoever has the database and the signing key could otherwise have written
+another history.
+
+With EXPORT, check a file that "audit export" made, with the public key alone.`
+	c.Flags().StringVar(&key, "key", "", "the public key, or a file with it (default: the data folder's signing/key.pub)")
+	c.Flags().StringVar(&against, "against", "", "file with a checkpoint from elsewhere; - is standard input")
+	c.Flags().StringVar(&config, "config", "", "configuration file that names the database (SALLYPORT_CONFIG)")
+	return c
+}
+
+func (a *app) showAuditReport(r node.AuditReport) error {
+	if a.json {
+		if err := a.show(r, table{}); err != nil {
+			return err
+		}
+	} else {
+		if err := a.card(r, [2]string{"Rows checked", fmt.Sprint(r.Rows)}, [2]string{"Expired", fmt.Sprint(r.Expired)}, [2]string{"Not sealed yet", fmt.Sprint(r.Waiting)},
+			[2]string{"Checkpoints", fmt.Sprint(r.Checkpoints)}, [2]string{"Signed by", r.Signer}, [2]string{"Newest checkpoint", fmt.Sprintf("%d rows, %s", r.Size, r.At)},
+			[2]string{"Against", r.Against}); err != nil {
+			return err
+		}
+		for _, f := range r.Faults {
+			fmt.Fprintln(a.Out, "FAULT:", exchange.Printable(f))
+		}
+		if r.OK {
+			fmt.Fprintln(a.Out, "The log is what was sealed.")
+		}
+	}
+	if !r.OK {
+		return exchange.E("cli.auditVerify", exchange.Conflict, "The log is not what was sealed: %d faults.", len(r.Faults))
+	}
+	return nil
+}

@@ -1,0 +1,271 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sallyport-sftp/sallyport/internal/client"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+)
+
+// publishing is what the flags of publish say.
+type publishing struct {
+	account string
+	all     bool
+	key     string
+	expect  string // file of accounts that must each get something
+}
+
+func (a *app) publishCommand() *cobra.Command {
+	var p publishing
+	c := command("publish FEED (--account ID | --all) FILE...", "Hand files to a feed's subscribers", cobra.MinimumNArgs(2),
+		func(ctx context.Context, args []string) error { return a.publish(ctx, p, args[0], args[1:]) })
+	c.Long = `Hand files to a feed's subscribers: of one account, or all.
+
+A large file goes in parts and is resumed when the connection breaks. With
+--idempotency-key a command that was cut off can be repeated: what was published
+is not published again.
+
+--expect names a file with an account ID a line; accounts of it that have got
+nothing from this feed since the command began are reported, and the exit status
+is 8. With --account from-name the account is the part of the name before the
+first underscore or dot, so that one command serves many accounts.`
+	c.Flags().StringVar(&p.account, "account", "", "publish to this account's subscribers; from-name: each file's name begins with the account")
+	c.Flags().BoolVar(&p.all, "all", false, "publish to every subscriber")
+	c.Flags().StringVar(&p.key, "idempotency-key", "", "a repeated key publishes nothing again; with several files, each adds its name")
+	c.Flags().StringVar(&p.expect, "expect", "", "file with the accounts that should get something, one a line; reports those that did not")
+	c.MarkFlagsMutuallyExclusive("account", "all")
+	c.MarkFlagsOneRequired("account", "all")
+	return c
+}
+
+const fromName = "from-name"
+
+// accountOf is the account that a file's name begins with.
+func accountOf(file string) string {
+	name := filepath.Base(file)
+	if i := strings.IndexAny(name, "_."); i > 0 {
+		return name[:i]
+	}
+	return name
+}
+
+// published is what publish prints.
+type published struct {
+	Publications []exchange.Publication `json:"publications"`
+	Failed       []string               `json:"failed,omitempty"`
+	Without      []string               `json:"without,omitempty"` // expected accounts that got nothing
+}
+
+func (a *app) publish(ctx context.Context, p publishing, feed string, files []string) error {
+	began := time.Now().Add(-time.Minute) // the server's clock may be a little behind
+	want, err := readExpected(p.expect)
+	if err != nil {
+		return err
+	}
+	out := published{Publications: []exchange.Publication{}}
+	t := table{head: []string{"FILE", "SIZE", "MAILBOXES", "NOTE", "SHA-256"}}
+	var failure error
+	for _, file := range files {
+		one := p
+		if p.account == fromName {
+			one.account = accountOf(file)
+		}
+		if p.key != "" && len(files) > 1 {
+			one.key += "/" + filepath.Base(file)
+		}
+		v, err := a.publishFile(ctx, one, feed, file)
+		if err != nil {
+			if len(want) == 0 && p.account != fromName { // as one command: stop at the first
+				if showErr := a.showPublished(out, t); showErr != nil {
+					return showErr
+				}
+				return err
+			}
+			fmt.Fprintf(a.Err, "%s: %s\n", file, exchange.PublicText(err))
+			out.Failed, failure = append(out.Failed, file), err
+			continue
+		}
+		out.Publications = append(out.Publications, v)
+		t.add(v.Name, size(v.Size), strconv.Itoa(v.Deliveries), publishNote(v), v.SHA256)
+	}
+	if len(want) > 0 {
+		if out.Without, err = a.without(ctx, feed, want, began); err != nil {
+			return err
+		}
+	}
+	if err := a.showPublished(out, t); err != nil {
+		return err
+	}
+	if len(out.Without) > 0 {
+		return exchange.E("cli.publish", exchange.NoRecipient, "%d of %d expected accounts got nothing: %s.", len(out.Without), len(want), strings.Join(out.Without, ", "))
+	}
+	return failure
+}
+
+func publishNote(v exchange.Publication) string {
+	switch {
+	case v.Repeated:
+		return "published before"
+	case len(v.Missing) > 0:
+		return "missing before it: " + strings.Join(v.Missing, ", ")
+	}
+	return ""
+}
+
+// showPublished prints what was done: a list as before, or with what is
+// missing where that was asked for.
+func (a *app) showPublished(out published, t table) error {
+	switch {
+	case a.json && len(out.Without)+len(out.Failed) == 0:
+		return a.show(out.Publications, t)
+	case a.json:
+		return a.show(out, t)
+	case len(t.rows) == 0:
+		return nil
+	}
+	return a.show(nil, t)
+}
+
+// readExpected reads account IDs, one a line; # begins a comment.
+func readExpected(file string) ([]string, error) {
+	if file == "" {
+		return nil, nil
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, exchange.E("cli.publish", exchange.NotFound, "The list of expected accounts cannot be read: %v.", err)
+	}
+	defer f.Close()
+	var out []string
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		id, _, _ := strings.Cut(lines.Text(), "#")
+		if id = strings.TrimSpace(id); id != "" && !slices.Contains(out, id) {
+			out = append(out, id)
+		}
+	}
+	if err := lines.Err(); err != nil || len(out) == 0 {
+		return nil, exchange.E("cli.publish", exchange.Invalid, "The list of expected accounts %s names nobody.", file)
+	}
+	return out, nil
+}
+
+// without lists the accounts that have no delivery of a feed since a time.
+func (a *app) without(ctx context.Context, feed string, want []string, since time.Time) ([]string, error) {
+	var out []string
+	for _, id := range want {
+		q := url.Values{"feed": {feed}, "account": {id}, "published_after": {since.UTC().Format(time.RFC3339)}, "limit": {"1"}}
+		list, err := client.Call[[]exchange.Delivery](ctx, a.client(), client.Request{Method: "GET", Path: "/deliveries", Query: q})
+		if err != nil {
+			return nil, err
+		}
+		if len(list) == 0 {
+			out = append(out, id)
+		}
+	}
+	return out, nil
+}
+
+const (
+	partSize   = 16 << 20 // of a file in parts
+	partTries  = 8        // in a row that may fail before the command gives up
+	wholeLimit = 64 << 20 // files up to this go in one request
+)
+
+// publishFile hashes a file, then sends it with what it must be, so that a
+// file that changes meanwhile is refused.
+func (a *app) publishFile(ctx context.Context, p publishing, feed, file string) (v exchange.Publication, err error) {
+	const op = "cli.publish"
+	f, err := os.Open(file)
+	if err != nil {
+		return v, exchange.E(op, exchange.NotFound, "The file cannot be read: %v.", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return v, exchange.E(op, exchange.Invalid, "%s is not a regular file.", file)
+	}
+	sum := sha256.New()
+	if _, err := io.Copy(sum, f); err != nil {
+		return v, exchange.E(op, exchange.Invalid, "The file cannot be read: %v.", err)
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return v, exchange.E(op, exchange.Invalid, "The file cannot be read: %v.", err)
+	}
+	q := url.Values{"sha256": {hex.EncodeToString(sum.Sum(nil))}, "size": {strconv.FormatInt(info.Size(), 10)}}
+	if p.all {
+		q.Set("all", "true")
+	} else {
+		q.Set("account", p.account)
+	}
+	h := http.Header{}
+	if p.key != "" {
+		h.Set("Idempotency-Key", p.key)
+	}
+	name := filepath.Base(file)
+	bar := a.progress(name, info.Size())
+	defer bar.finish()
+	req := client.Request{Method: "PUT", Query: q, Header: h, Path: "/feeds/" + url.PathEscape(feed) + "/publications/" + url.PathEscape(name)}
+	if info.Size() <= wholeLimit {
+		req.Body, req.Size = bar.reader(f), info.Size()
+		return client.Call[exchange.Publication](ctx, a.client(), req)
+	}
+	id, err := a.sendParts(ctx, f, info.Size(), bar)
+	if err != nil {
+		return v, err
+	}
+	q.Set("upload", id)
+	return client.Call[exchange.Publication](ctx, a.client(), req)
+}
+
+// upload is how far a file in parts came.
+type upload struct {
+	ID     string `json:"id"`
+	Offset int64  `json:"offset"`
+}
+
+// sendParts sends a file in parts, going on where the server stands when a
+// connection breaks.
+func (a *app) sendParts(ctx context.Context, f io.ReaderAt, total int64, bar progress) (string, error) {
+	u, err := call[upload](ctx, a, "POST", "/uploads", map[string]int64{"size": total})
+	if err != nil {
+		return "", err
+	}
+	for failed := 0; u.Offset < total; {
+		n := min(partSize, total-u.Offset)
+		next, err := client.Call[upload](ctx, a.client(), client.Request{Method: "PUT", Path: "/uploads/" + url.PathEscape(u.ID) + "/content",
+			Query: url.Values{"offset": {strconv.FormatInt(u.Offset, 10)}}, Body: bar.reader(io.NewSectionReader(f, u.Offset, n)), Size: n})
+		if err == nil {
+			u, failed = next, 0
+			continue
+		}
+		failed++
+		if failed > partTries || ctx.Err() != nil || !exchange.Is(err, exchange.Unavailable) && !exchange.Is(err, exchange.Conflict) {
+			return "", err
+		}
+		select {
+		case <-ctx.Done():
+			return "", err
+		case <-time.After(time.Duration(failed) * time.Second):
+		}
+		if now, err := call[upload](ctx, a, "GET", "/uploads/"+url.PathEscape(u.ID), nil); err == nil {
+			u = now
+		}
+	}
+	return u.ID, nil
+}

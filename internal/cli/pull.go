@@ -1,0 +1,164 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+)
+
+const (
+	// pullEvery is how often --follow asks.
+	pullEvery = time.Second
+	pullBatch = 20
+)
+
+func (a *app) inboxPull() *cobra.Command {
+	var to string
+	var follow bool
+	in := claiming{Limit: pullBatch}
+	c := command("pull --to DIR", "Land received files in a folder, whole, each with a .json beside it, and accept them", cobra.NoArgs, func(ctx context.Context, _ []string) error {
+		return a.pull(ctx, in, to, follow)
+	})
+	c.Long = `Claim received files, land each in a folder under its final name only when it is
+whole, with its metadata in a .json beside it, and accept it. A pull that was cut
+off goes on where it was: nothing is landed twice, and nothing is lost.`
+	c.Flags().StringVar(&to, "to", "", "folder")
+	c.Flags().BoolVar(&follow, "follow", false, "go on as files come, until interrupted")
+	c.Flags().StringVar(&in.Consumer, "consumer", "pull", "who claims them; each program that pulls needs a name of its own")
+	c.Flags().StringVar(&in.User, "user", "", "only this user's")
+	c.Flags().StringVar(&in.Account, "account", "", "only this account's users'")
+	_ = c.MarkFlagRequired("to")
+	return c
+}
+
+// pull claims, lands and accepts. The sidecar is written last, and the file
+// accepted after it: one that was cut off before is fetched again, one that was
+// cut off after is only accepted.
+func (a *app) pull(ctx context.Context, in claiming, to string, follow bool) error {
+	if err := os.MkdirAll(to, 0o700); err != nil {
+		return exchange.E("cli.pull", exchange.Invalid, "The folder cannot be made: %v.", err)
+	}
+	pulled := []exchange.Drop{}
+	t := table{head: []string{"FILE", "SIZE", "USER", "SHA-256"}, none: "Nothing new was received."}
+	for {
+		batch, err := a.claim(ctx, in)
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return err
+		}
+		for i, d := range batch {
+			name, err := a.pullOne(ctx, d, to)
+			if err != nil {
+				a.giveBack(batch[i:])
+				if ctx.Err() != nil {
+					return nil
+				}
+				return err
+			}
+			if follow {
+				if err := a.done(d, "%s", name); err != nil {
+					return err
+				}
+				continue
+			}
+			pulled = append(pulled, d)
+			t.add(name, size(d.Size), d.User, d.SHA256)
+		}
+		if len(batch) > 0 {
+			continue
+		}
+		if !follow {
+			return a.show(pulled, t)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(pullEvery):
+		}
+	}
+}
+
+// giveBack releases claims that a pull cannot keep, so that nobody waits for
+// them to run out.
+func (a *app) giveBack(list []exchange.Drop) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	for _, d := range list {
+		_, _ = a.settle(ctx, d.ID, "release", map[string]string{"claim": d.Claim}) // else it runs out
+	}
+}
+
+// renewBefore is how long before its end a claim is renewed.
+const renewBefore = time.Minute
+
+// pullOne lands one file as <user>-<id>-<name>, with its metadata in a .json
+// of that name, and accepts it.
+func (a *app) pullOne(ctx context.Context, d exchange.Drop, to string) (name string, err error) {
+	name = filepath.Join(to, d.User+"-"+d.ID+"-"+safeName(path.Base(d.Path)))
+	sidecar := name + ".json"
+	if _, err := os.Lstat(sidecar); err != nil {
+		if err := a.land(ctx, d, name, sidecar); err != nil {
+			return name, err
+		}
+	}
+	_, err = a.settle(ctx, d.ID, "ack", map[string]string{"claim": d.Claim})
+	return name, err
+}
+
+// land fetches a file and writes its sidecar, renewing the claim meanwhile.
+func (a *app) land(ctx context.Context, d exchange.Drop, name, sidecar string) error {
+	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return exchange.E("cli.pull", exchange.Invalid, "A half-landed file cannot be removed: %v.", err)
+	}
+	over := make(chan struct{})
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		a.renewUntil(ctx, d, over)
+	}()
+	err := a.fetchTo(ctx, d, name)
+	close(over)
+	<-done
+	if err != nil {
+		return err
+	}
+	claim := d.Claim
+	d.Claim = ""
+	defer func() { d.Claim = claim }()
+	return landFile(sidecar, func(w io.Writer) error {
+		enc := json.NewEncoder(w)
+		enc.SetIndent("", "  ")
+		return enc.Encode(d)
+	})
+}
+
+// renewUntil makes a claim last until over is closed.
+func (a *app) renewUntil(ctx context.Context, d exchange.Drop, over <-chan struct{}) {
+	for d.ClaimUntil != nil {
+		wait := max(time.Until(*d.ClaimUntil)-renewBefore, time.Second)
+		select {
+		case <-over:
+			return
+		case <-ctx.Done():
+			return
+		case <-time.After(wait):
+		}
+		now, err := a.settle(ctx, d.ID, "renew", map[string]string{"claim": d.Claim})
+		if err != nil {
+			return // the ack will say what went wrong
+		}
+		d.ClaimUntil = now.ClaimUntil
+	}
+}

@@ -1,0 +1,138 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/node"
+	"github.com/sallyport-sftp/sallyport/internal/proof"
+)
+
+// signedText is a signed note as the API gives it.
+type signedText struct {
+	Text string `json:"text"`
+}
+
+func (a *app) receiptCommand() *cobra.Command {
+	show := command("show ID", "Print the signed receipt of a delivery or of a received file", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
+		r, err := call[signedText](ctx, a, "GET", "/deliveries/"+url.PathEscape(args[0])+"/receipt", nil)
+		if exchange.Is(err, exchange.NotFound) {
+			r, err = call[signedText](ctx, a, "GET", "/inbox/"+url.PathEscape(args[0])+"/receipt", nil)
+			if exchange.Is(err, exchange.NotFound) {
+				return exchange.E("cli.receipt", exchange.NotFound, "There is no delivery and no received file %q.", exchange.Printable(args[0])).
+					WithHint("list them with: sallyport delivery list, sallyport inbox list")
+			}
+		}
+		if err != nil {
+			return err
+		}
+		if a.json {
+			return a.show(r, table{})
+		}
+		_, err = io.WriteString(a.Out, r.Text)
+		return err
+	})
+	key := command("key", "Print the public key that receipts, reports and checkpoints are verified with", cobra.NoArgs, func(ctx context.Context, _ []string) error {
+		r, err := call[signedText](ctx, a, "GET", "/signing-key", nil)
+		if err != nil {
+			return err
+		}
+		return a.done(map[string]string{"key": r.Text}, "%s", r.Text)
+	})
+	return group("receipt", "Signed records of deliveries and received files", show, a.receiptVerify(), key)
+}
+
+func (a *app) receiptVerify() *cobra.Command {
+	var key string
+	c := command("verify FILE", "Verify a receipt or a removal report, offline, with the public key alone; - is standard input", cobra.ExactArgs(1),
+		func(_ context.Context, args []string) error {
+			signed, err := a.readSigned(args[0])
+			if err != nil {
+				return err
+			}
+			public, err := a.publicKey(key)
+			if err != nil {
+				return err
+			}
+			d, err := proof.Open(signed, public)
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return a.show(d, table{})
+			}
+			fmt.Fprintf(a.Out, "The signature is good. %s:\n", d.Title)
+			fields := make([][2]string, len(d.Fields))
+			for i, f := range d.Fields {
+				fields[i] = [2]string{f.Name, f.Value}
+			}
+			return a.card(d, fields...)
+		})
+	c.Flags().StringVar(&key, "key", "", "the public key, or a file with it (default: the data folder's signing/key.pub)")
+	return c
+}
+
+// readSigned reads a signed text from a file, or from standard input for "-".
+func (a *app) readSigned(name string) (string, error) {
+	const op = "cli.readSigned"
+	in := a.In
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return "", exchange.E(op, exchange.NotFound, "The file cannot be read: %v.", err)
+		}
+		defer f.Close()
+		in = f
+	}
+	b, err := io.ReadAll(io.LimitReader(in, maxSigned))
+	return string(b), exchange.Wrap(op, exchange.Invalid, err)
+}
+
+// maxSigned bounds a receipt, a report or a checkpoint, in bytes.
+const maxSigned = 4 << 20
+
+// publicKey is the key to verify with: as given, in a file, or the data folder's.
+func (a *app) publicKey(key string) (string, error) {
+	if key == "" {
+		key = filepath.Join(node.SigningDir(a.dataDir()), "key.pub")
+		if _, err := os.Stat(key); err != nil {
+			return "", exchange.E("cli.publicKey", exchange.NotFound, "There is no public key in %s.", a.dataDir()).WithHint("give it with --key: a file, or the line that 'sallyport receipt key' prints")
+		}
+	}
+	if b, err := os.ReadFile(key); err == nil {
+		return string(b), nil
+	}
+	return key, nil
+}
+
+func (a *app) traceCommand() *cobra.Command {
+	var account string
+	c := command("trace NAME|ACCOUNT|SHA256", "A file's whole life, as a sheet to mail to whoever says \"you never sent it\"", cobra.ExactArgs(1),
+		func(ctx context.Context, args []string) error {
+			q := url.Values{"about": {args[0]}}
+			if account != "" {
+				q.Set("account", account)
+			}
+			v, err := call[struct {
+				exchange.Trace
+				Sheet string `json:"sheet"`
+			}](ctx, a, "GET", "/trace?"+q.Encode(), nil)
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return a.show(v.Trace, table{})
+			}
+			_, err = io.WriteString(a.Out, v.Sheet)
+			return err
+		})
+	c.Flags().StringVar(&account, "account", "", "only this account's")
+	return c
+}

@@ -1,0 +1,328 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sallyport-sftp/sallyport/internal/client"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+)
+
+func (a *app) retentionCommand() *cobra.Command {
+	return group("retention", "How long files stay, and what is removed when", a.retentionPolicy(), a.retentionForecast(), a.retentionHold(), a.retentionRelease(), a.retentionHolds(),
+		a.retentionRun(), a.retentionRuns(), a.retentionShow(), a.retentionNotices(), a.retentionTold(), a.retentionConfirm(), a.retentionCancel())
+}
+
+func (a *app) retentionPolicy() *cobra.Command {
+	list := command("list", "List policies; the nearest one wins: of a user's folder, a folder, a feed, a user, the default", cobra.NoArgs, func(ctx context.Context, _ []string) error {
+		v, err := call[[]exchange.RetentionPolicy](ctx, a, "GET", "/retention/policies", nil)
+		if err != nil {
+			return err
+		}
+		t := table{head: []string{"POLICY", "KEEPS FILES"}}
+		for _, p := range v {
+			t.add(p.Class, p.Keep)
+		}
+		return a.show(v, t)
+	})
+	var feed, user, folder string
+	set := command("set PERIOD (--feed F | --user U | --folder /PATH)", "Keep files of a feed, a user or a folder for a period: 90d, 12mo, 7y; none takes the policy away", cobra.ExactArgs(1),
+		func(ctx context.Context, args []string) error {
+			keep := args[0]
+			if keep == "none" {
+				keep = ""
+			}
+			v, err := call[exchange.RetentionPolicy](ctx, a, "PUT", "/retention/policies", map[string]string{"feed": feed, "user": user, "folder": folder, "keep": keep})
+			if err != nil {
+				return err
+			}
+			if keep == "" {
+				return a.done(v, "The policy %s is gone; its files have the next one.", v.Class)
+			}
+			return a.done(v, "The policy %s keeps files for %s. See what follows: sallyport retention forecast", v.Class, v.Keep)
+		})
+	set.Flags().StringVar(&feed, "feed", "", "a feed's files")
+	set.Flags().StringVar(&user, "user", "", "a user's files")
+	set.Flags().StringVar(&folder, "folder", "", "files below a folder, of the user or of everybody")
+	set.MarkFlagsOneRequired("feed", "user", "folder")
+	return group("policy", "How long files stay", list, set)
+}
+
+// forecastView is a forecast as it is shown.
+type forecastView struct {
+	At    time.Time `json:"at"`
+	Files int64     `json:"files"`
+	Bytes int64     `json:"bytes"`
+	Lines []struct {
+		Account, Class, Keep                       string
+		Files, Bytes, Uncollected, Unclaimed, Held int64
+	} `json:"lines"`
+	Items []struct {
+		Account, User, Path, Fetched string
+		Size                         int64
+		StoredAt                     time.Time `json:"stored_at"`
+		Held                         bool
+	} `json:"items"`
+}
+
+func (a *app) retentionForecast() *cobra.Command {
+	var at, account string
+	var list bool
+	c := command("forecast", "What goes when, how much, and what was never collected", cobra.NoArgs, func(ctx context.Context, _ []string) error {
+		return a.forecast(ctx, at, account, list)
+	})
+	c.Flags().StringVar(&at, "at", "", "as of this day: 2027-01-01 (default: the next run that can still be announced)")
+	c.Flags().StringVar(&account, "account", "", "only this account's")
+	c.Flags().BoolVar(&list, "list", false, "name every file")
+	return c
+}
+
+func (a *app) forecast(ctx context.Context, at, account string, list bool) error {
+	q := url.Values{"list": {strconv.FormatBool(list)}}
+	if account != "" {
+		q.Set("account", account)
+	}
+	if at != "" {
+		day, err := time.Parse(time.DateOnly, at)
+		if err != nil {
+			return exchange.E("cli.forecast", exchange.Invalid, "%q is not a day.", at).WithHint("write 2027-01-01")
+		}
+		q.Set("at", day.Format(time.RFC3339))
+	}
+	raw, err := client.Call[json.RawMessage](ctx, a.client(), client.Request{Method: "GET", Path: "/retention/forecast", Query: q})
+	if err != nil {
+		return err
+	}
+	if a.json {
+		return a.show(raw, table{})
+	}
+	var v forecastView
+	if err := json.Unmarshal(raw, &v); err != nil {
+		return exchange.Wrap("cli.forecast", exchange.Unavailable, err)
+	}
+	fmt.Fprintf(a.Out, "By %s: %d files, %s. Files that an announced run names already are in that run (sallyport retention runs).\n", when(v.At), v.Files, size(v.Bytes))
+	t := table{head: []string{"ACCOUNT", "POLICY", "KEEPS", "FILES", "SIZE", "NEVER COLLECTED", "NOT ACCEPTED YET", "HELD"}, none: "Nothing would go."}
+	for _, l := range v.Lines {
+		t.add(l.Account, l.Class, l.Keep, fmt.Sprint(l.Files), size(l.Bytes), fmt.Sprint(l.Uncollected), fmt.Sprint(l.Unclaimed), fmt.Sprint(l.Held))
+	}
+	if err := a.show(nil, t); err != nil || !list || len(v.Items) == 0 {
+		return err
+	}
+	t = table{head: []string{"ACCOUNT", "USER", "PATH", "SIZE", "STORED", "FETCHED", "HELD"}}
+	for _, i := range v.Items {
+		held := ""
+		if i.Held {
+			held = "held"
+		}
+		t.add(i.Account, i.User, i.Path, size(i.Size), when(i.StoredAt), i.Fetched, held)
+	}
+	fmt.Fprintln(a.Out)
+	return a.show(nil, t)
+}
+
+func (a *app) retentionHold() *cobra.Command {
+	var account, user, feed, file, reason string
+	c := command("hold (--account ID | --user U | --feed F | --file USER:/PATH) --reason TEXT", "Keep files, whatever their age (legal hold)", cobra.NoArgs, func(ctx context.Context, _ []string) error {
+		body := map[string]string{"reason": reason}
+		for kind, target := range map[string]string{"account": account, "user": user, "feed": feed, "file": file} {
+			if target != "" {
+				body["kind"], body["target"] = kind, target
+			}
+		}
+		v, err := call[exchange.Hold](ctx, a, "POST", "/retention/holds", body)
+		if err != nil {
+			return err
+		}
+		return a.done(v, "%s %s is held. Release it with: sallyport retention release %s", v.Kind, v.Label, v.ID)
+	})
+	c.Flags().StringVar(&account, "account", "", "everything of an account")
+	c.Flags().StringVar(&user, "user", "", "everything of a user")
+	c.Flags().StringVar(&feed, "feed", "", "everything of a feed")
+	c.Flags().StringVar(&file, "file", "", "one file, user:/path, or the id of one of its versions")
+	c.Flags().StringVar(&reason, "reason", "", "why, for the report and the audit log")
+	c.MarkFlagsOneRequired("account", "user", "feed", "file")
+	c.MarkFlagsMutuallyExclusive("account", "user", "feed", "file")
+	_ = c.MarkFlagRequired("reason")
+	return c
+}
+
+func (a *app) retentionRelease() *cobra.Command {
+	return command("release HOLD", "Release a hold", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
+		v, err := call[exchange.Hold](ctx, a, "DELETE", "/retention/holds/"+url.PathEscape(args[0]), nil)
+		if err != nil {
+			return err
+		}
+		return a.done(v, "%s %s is held no longer.", v.Kind, v.Label)
+	})
+}
+
+func (a *app) retentionHolds() *cobra.Command {
+	var all bool
+	c := command("holds", "List holds", cobra.NoArgs, func(ctx context.Context, _ []string) error {
+		v, err := call[[]exchange.Hold](ctx, a, "GET", "/retention/holds?all="+strconv.FormatBool(all), nil)
+		if err != nil {
+			return err
+		}
+		t := table{head: []string{"ID", "ON", "WHAT", "SINCE", "BY", "REASON", "RELEASED"}, none: "Nothing is held."}
+		for _, h := range v {
+			t.add(h.ID, h.Kind, h.Label, when(h.At), h.Actor, h.Reason, whenPtr(h.ReleasedAt))
+		}
+		return a.show(v, t)
+	})
+	c.Flags().BoolVar(&all, "all", false, "released ones, too")
+	return c
+}
+
+func (a *app) retentionRun() *cobra.Command {
+	var dry bool
+	c := command("run", "Run what is due now; --dry-run only says what would go. No run comes before its day and its notices", cobra.NoArgs, func(ctx context.Context, _ []string) error {
+		if dry {
+			return a.dryRun(ctx)
+		}
+		v, err := call[[]exchange.RetentionRun](ctx, a, "POST", "/retention/runs", nil)
+		if err != nil {
+			return err
+		}
+		return a.show(v, runTable(v, "No run is due. See what is planned: sallyport retention runs"))
+	})
+	c.Flags().BoolVar(&dry, "dry-run", false, "say what the announced runs name, and what would be announced next; remove nothing")
+	return c
+}
+
+// dryRun says what announced runs would remove, and what comes after.
+func (a *app) dryRun(ctx context.Context) error {
+	if !a.json {
+		v, err := call[[]exchange.RetentionRun](ctx, a, "GET", "/retention/runs", nil)
+		if err != nil {
+			return err
+		}
+		open := v[:0]
+		for _, r := range v {
+			if r.State == exchange.RunAnnounced {
+				open = append(open, r)
+			}
+		}
+		if err := a.show(open, runTable(open, "No run is announced.")); err != nil {
+			return err
+		}
+		fmt.Fprintln(a.Out)
+	}
+	return a.forecast(ctx, "", "", false)
+}
+
+func runTable(list []exchange.RetentionRun, none string) table {
+	t := table{head: []string{"ID", "KIND", "DUE", "STATE", "NAMED", "SIZE", "REMOVED", "NOTE"}, none: none}
+	for _, r := range list {
+		note := r.Account
+		switch {
+		case r.Confirm != "" && r.ConfirmedAt == nil && r.State == exchange.RunAnnounced:
+			note = "waits to be confirmed: " + r.Confirm
+		case r.ConfirmedAt != nil:
+			note = "confirmed by " + r.ConfirmedBy
+		}
+		t.add(r.ID, r.Kind, when(r.DueAt), r.State, fmt.Sprint(r.Files), size(r.Bytes), fmt.Sprint(r.RemovedFiles), note)
+	}
+	return t
+}
+
+func (a *app) retentionRuns() *cobra.Command {
+	return command("runs", "List runs, the newest first", cobra.NoArgs, func(ctx context.Context, _ []string) error {
+		v, err := call[[]exchange.RetentionRun](ctx, a, "GET", "/retention/runs", nil)
+		if err != nil {
+			return err
+		}
+		return a.show(v, runTable(v, "No run was planned yet."))
+	})
+}
+
+func (a *app) retentionShow() *cobra.Command {
+	var files bool
+	c := command("show RUN", "Print a run's signed removal report, or with --files every file as CSV", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
+		path := "/retention/runs/" + url.PathEscape(args[0])
+		if files {
+			resp, err := a.client().Send(ctx, client.Request{Method: "GET", Path: path + "/files"})
+			if err != nil {
+				return err
+			}
+			defer resp.Body.Close()
+			_, err = io.Copy(a.Out, resp.Body)
+			return exchange.Wrap("cli.retentionShow", exchange.Unavailable, err)
+		}
+		v, err := call[exchange.RetentionRun](ctx, a, "GET", path, nil)
+		if err != nil {
+			return err
+		}
+		if a.json || v.Report == "" {
+			return a.show(v, runTable([]exchange.RetentionRun{v}, ""))
+		}
+		_, err = io.WriteString(a.Out, v.Report)
+		return err
+	})
+	c.Flags().BoolVar(&files, "files", false, "every file named, and what became of it, as CSV")
+	return c
+}
+
+func (a *app) retentionNotices() *cobra.Command {
+	return command("notices RUN", "Whom a run's notices reached", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
+		v, err := call[[]exchange.RetentionNotice](ctx, a, "GET", "/retention/runs/"+url.PathEscape(args[0])+"/notices", nil)
+		if err != nil {
+			return err
+		}
+		t := table{head: []string{"ACCOUNT", "NOTICE", "MADE", "REACHED", "MAILS"}, none: "The run has no notices."}
+		for _, n := range v {
+			reached := "not reached"
+			if n.Reached {
+				reached = "yes"
+			}
+			if n.ToldBy != "" {
+				reached = "told by " + n.ToldBy
+			}
+			mails := make([]string, len(n.Mails))
+			for i, m := range n.Mails {
+				mails[i] = m.To + " " + m.State
+			}
+			t.add(n.Account, n.Mark, when(n.At), reached, joined(mails, "none"))
+		}
+		return a.show(v, t)
+	})
+}
+
+func (a *app) retentionTold() *cobra.Command {
+	return command("told RUN ACCOUNT", "Note that an account's people were told by hand", cobra.ExactArgs(2), func(ctx context.Context, args []string) error {
+		if _, err := call[any](ctx, a, "POST", "/retention/runs/"+url.PathEscape(args[0])+"/told/"+url.PathEscape(args[1]), nil); err != nil {
+			return err
+		}
+		return a.done(map[string]string{"run": args[0], "account": args[1]}, "The notice to %s counts as read.", args[1])
+	})
+}
+
+func (a *app) retentionConfirm() *cobra.Command {
+	return command("confirm RUN", "Let a run go on that waits for an administrator", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
+		v, err := call[exchange.RetentionRun](ctx, a, "POST", "/retention/runs/"+url.PathEscape(args[0])+"/confirm", nil)
+		if err != nil {
+			return err
+		}
+		return a.done(v, "The run of %s was confirmed; it names %d files.", when(v.DueAt), v.Files)
+	})
+}
+
+func (a *app) retentionCancel() *cobra.Command {
+	var reason string
+	c := command("cancel RUN --reason TEXT", "Call a run off; what it names is planned anew, with new notices", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
+		v, err := call[exchange.RetentionRun](ctx, a, "POST", "/retention/runs/"+url.PathEscape(args[0])+"/cancel", map[string]string{"reason": reason})
+		if err != nil {
+			return err
+		}
+		return a.done(v, "The run of %s was called off.", when(v.DueAt))
+	})
+	c.Flags().StringVar(&reason, "reason", "", "why, for the audit log")
+	_ = c.MarkFlagRequired("reason")
+	return c
+}

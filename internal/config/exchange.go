@@ -1,0 +1,177 @@
+package config
+
+import (
+	"net"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+)
+
+// Metrics is where Prometheus may ask; without it, nowhere.
+type Metrics struct {
+	Listen string `yaml:"listen" env:"LISTEN"` // "127.0.0.1:9222"
+}
+
+// Mail is how mail is sent; without a host, none is.
+type Mail struct {
+	Host      string   `yaml:"host" env:"HOST"`
+	Port      int      `yaml:"port" env:"PORT"` // 0: 587, or 465 with tls
+	TLS       string   `yaml:"tls" env:"TLS"`   // starttls, tls, none
+	CA        string   `yaml:"ca" env:"CA"`     // file of certificates to trust besides the system's
+	User      string   `yaml:"user" env:"USER"`
+	Password  string   `yaml:"password" env:"PASSWORD"`
+	From      string   `yaml:"from" env:"FROM"`
+	ReplyTo   string   `yaml:"reply_to" env:"REPLY_TO"`
+	Name      string   `yaml:"name" env:"NAME"`           // of the service, as mails call it
+	Templates string   `yaml:"templates" env:"TEMPLATES"` // folder of files that replace the built-in ones
+	Operators []string `yaml:"operators" env:"OPERATORS"` // who hears of missing files and runs to confirm
+}
+
+// Webhooks says where receivers of events may be.
+type Webhooks struct {
+	Allow     []string `yaml:"allow" env:"ALLOW"`           // private networks that they may be in
+	AllowHTTP bool     `yaml:"allow_http" env:"ALLOW_HTTP"` // without TLS
+	Keep      Duration `yaml:"keep" env:"KEEP"`             // what was sent, by webhook or mail
+}
+
+// Inbox is what becomes of received files.
+type Inbox struct {
+	Lease   Duration `yaml:"lease" env:"LEASE"`         // of a claim that asks for none
+	Scanner string   `yaml:"scanner" env:"SCANNER"`     // consumer that must accept every file first
+	After   string   `yaml:"after_ack" env:"AFTER_ACK"` // keep, or move to the folder processed
+}
+
+// Folder is where programs on this machine put files to publish.
+type Folder struct {
+	Dir    string   `yaml:"dir" env:"DIR"` // "": outbound, in the data folder
+	Every  Duration `yaml:"every" env:"EVERY"`
+	Settle Duration `yaml:"settle" env:"SETTLE"` // that a file must have stood still
+	Keep   Duration `yaml:"keep" env:"KEEP"`     // processed files
+}
+
+// Retention is how long files stay, and how their removal is announced.
+type Retention struct {
+	Keep          string   `yaml:"keep" env:"KEEP"`     // files that no other policy keeps: 12mo, 90d, 7y
+	Day           int      `yaml:"day" env:"DAY"`       // of the month, of the run
+	Hour          int      `yaml:"hour" env:"HOUR"`     // UTC
+	Notice        Duration `yaml:"notice" env:"NOTICE"` // from the first notice to the run
+	Reminder      Duration `yaml:"reminder" env:"REMINDER"`
+	AfterClose    Duration `yaml:"after_close" env:"AFTER_CLOSE"`       // from an account's end to its last removal
+	RequireNotice bool     `yaml:"require_notice" env:"REQUIRE_NOTICE"` // who was not reached keeps its files
+}
+
+// Audit is how long the audit log stays, and where its checkpoints go.
+type Audit struct {
+	Keep        string   `yaml:"keep" env:"KEEP"`               // "": for ever
+	Checkpoints []string `yaml:"checkpoints" env:"CHECKPOINTS"` // once a day: mail:ADDRESS, webhook:NAME, file:PATH
+}
+
+func defaultExchange(c *Config) {
+	c.Mail = Mail{TLS: "starttls", Name: "Sallyport"}
+	c.Webhooks.Keep = Duration(400 * 24 * time.Hour)
+	c.Inbox = Inbox{Lease: Duration(15 * time.Minute), After: "keep"}
+	c.Folder = Folder{Every: Duration(2 * time.Second), Settle: Duration(5 * time.Second), Keep: Duration(7 * 24 * time.Hour)}
+	c.Retain = Retention{Keep: "12mo", Day: 1, Hour: 3, Notice: Duration(30 * 24 * time.Hour), Reminder: Duration(7 * 24 * time.Hour),
+		AfterClose: Duration(30 * 24 * time.Hour), RequireNotice: true}
+	c.Audit.Keep = "7y"
+}
+
+// FolderDir is where programs put files to publish.
+func (c *Config) FolderDir() string {
+	if c.Folder.Dir != "" {
+		return c.Folder.Dir
+	}
+	return filepath.Join(c.Data, "outbound")
+}
+
+// checkExchange refuses mail, webhooks, inbox, folder and retention that cannot work.
+func (c *Config) checkExchange() error {
+	const op = "config.check"
+	bad := func(format string, args ...any) error { return exchange.E(op, exchange.Invalid, format, args...) }
+	if err := c.checkMail(); err != nil {
+		return err
+	}
+	for _, s := range c.Webhooks.Allow {
+		if _, ok := exchange.ParseNetwork(s); !ok {
+			return bad("webhooks.allow: %q is not an address or network.", s)
+		}
+	}
+	if l := time.Duration(c.Inbox.Lease); l < time.Second || l > 24*time.Hour {
+		return bad("inbox.lease: from 1s to 24h.")
+	}
+	if c.Inbox.After != "keep" && c.Inbox.After != "move" {
+		return bad("inbox.after_ack: %q is neither keep nor move.", c.Inbox.After)
+	}
+	if c.Inbox.Scanner != "" {
+		if err := exchange.CheckID("inbox.scanner", c.Inbox.Scanner); err != nil {
+			return err
+		}
+	}
+	if c.Folder.Every <= 0 || c.Folder.Settle < 0 {
+		return bad("folder.every: must be more than zero.")
+	}
+	if err := exchange.CheckPeriod(c.Retain.Keep); err != nil {
+		return bad("retention.keep: %q is not a period, such as 12mo, 90d or 7y.", c.Retain.Keep)
+	}
+	if c.Retain.Day < 1 || c.Retain.Day > 28 || c.Retain.Hour < 0 || c.Retain.Hour > 23 {
+		return bad("retention.day, retention.hour: a day from 1 to 28, which every month has, and an hour from 0 to 23.")
+	}
+	if c.Retain.Notice < Duration(24*time.Hour) || c.Retain.Notice > Duration(366*24*time.Hour) || c.Retain.Reminder >= c.Retain.Notice || c.Retain.AfterClose <= 0 {
+		return bad("retention.notice: from 1d to 366d, and longer than retention.reminder.")
+	}
+	if c.Audit.Keep != "" {
+		if err := exchange.CheckPeriod(c.Audit.Keep); err != nil {
+			return bad("audit.keep: %q is not a period, such as 7y.", c.Audit.Keep)
+		}
+	}
+	for _, to := range c.Audit.Checkpoints {
+		kind, target, _ := strings.Cut(to, ":")
+		if target == "" || !slices.Contains([]string{"mail", "webhook", "file"}, kind) {
+			return bad("audit.checkpoints: %q is not mail:ADDRESS, webhook:NAME or file:PATH.", to)
+		}
+		if kind == "mail" && c.Mail.Host == "" {
+			return bad("audit.checkpoints: %q needs a mail server.", to)
+		}
+	}
+	if c.Metrics.Listen != "" {
+		if _, _, err := net.SplitHostPort(c.Metrics.Listen); err != nil {
+			return bad("metrics.listen: %q is not an address.", c.Metrics.Listen)
+		}
+	}
+	return nil
+}
+
+func (c *Config) checkMail() error {
+	const op = "config.check"
+	m := &c.Mail
+	if m.Host == "" {
+		return nil
+	}
+	if !slices.Contains([]string{"starttls", "tls", "none"}, m.TLS) {
+		return exchange.E(op, exchange.Invalid, "mail.tls: %q is not one of starttls, tls, none.", m.TLS)
+	}
+	if m.Port < 0 || m.Port > 65535 {
+		return exchange.E(op, exchange.Invalid, "mail.port: %d is not a port.", m.Port)
+	}
+	if m.Port == 0 {
+		m.Port = map[string]int{"starttls": 587, "tls": 465, "none": 25}[m.TLS]
+	}
+	if m.TLS == "none" && m.User != "" {
+		return exchange.E(op, exchange.Invalid, "mail.tls: a password must not travel in clear.").WithHint("set mail.tls to starttls or tls")
+	}
+	if m.From == "" {
+		return exchange.E(op, exchange.Invalid, "mail.from: name the address that mails come from.")
+	}
+	for _, a := range append([]string{m.From, m.ReplyTo}, m.Operators...) {
+		if a == "" {
+			continue
+		}
+		if _, err := exchange.CheckEmail(a); err != nil {
+			return exchange.E(op, exchange.Invalid, "mail: %q is not an e-mail address.", a)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,41 @@
+package node
+
+import (
+	"context"
+	"io"
+	"io/fs"
+
+	"github.com/sallyport-sftp/sallyport/internal/audit"
+	"github.com/sallyport-sftp/sallyport/internal/config"
+	"github.com/sallyport-sftp/sallyport/internal/notify/mail"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+)
+
+// AuditReport is what verifying the audit log found.
+type AuditReport = audit.Report
+
+// VerifyAudit checks the audit log in the database that a configuration names,
+// without a server. It changes nothing.
+func VerifyAudit(ctx context.Context, cfg config.Config, public, against string, progress func(done, total int64)) (AuditReport, error) {
+	s, err := store.Inspect(ctx, store.Options{Dir: cfg.Data, URL: cfg.Database.URL})
+	if err != nil {
+		return AuditReport{}, err
+	}
+	defer s.Close()
+	v := audit.Verifier{Store: s, Public: public, Against: against, Progress: progress}
+	return v.Verify(ctx)
+}
+
+// VerifyAuditExport checks an export of the audit log by itself.
+func VerifyAuditExport(in io.Reader, public, against string, progress func(done, total int64)) (AuditReport, error) {
+	return audit.VerifyExport(in, public, against, progress)
+}
+
+// MailFailure is an address that mail did not reach.
+type MailFailure = mail.Failure
+
+// ReadBounce reads a mail server's report of mail that came back.
+func ReadBounce(in io.Reader) ([]MailFailure, error) { return mail.ReadBounce(in) }
+
+// MailTemplates are the built-in mail templates.
+func MailTemplates() fs.FS { return mail.Templates() }

@@ -1,0 +1,101 @@
+package node
+
+import (
+	"crypto/sha256"
+	"encoding"
+	"encoding/hex"
+	"fmt"
+	"net/url"
+	"reflect"
+	"slices"
+
+	"github.com/sallyport-sftp/sallyport/internal/config"
+)
+
+// secretSettings are compared by their hash and never shown.
+var secretSettings = []string{"mail.password"}
+
+// redacted flattens a configuration to names and values, without secrets.
+func redacted(c config.Config) map[string]string {
+	out := map[string]string{}
+	flatten("", reflect.ValueOf(c), out)
+	for _, name := range secretSettings {
+		if out[name] != "" {
+			out[name] = "(secret " + mark(out[name]) + ")"
+		}
+	}
+	if u, err := url.Parse(c.Database.URL); err == nil && c.Database.URL != "" {
+		out["database.url"] = u.Redacted()
+		if password, has := u.User.Password(); has {
+			out["database.url"] += " (secret " + mark(password) + ")"
+		}
+	} else if c.Database.URL != "" {
+		out["database.url"] = "(secret " + mark(c.Database.URL) + ")"
+	}
+	return out
+}
+
+// mark tells secrets apart without telling them. It is cut short, so that it
+// is no use for guessing.
+func mark(s string) string {
+	sum := sha256.Sum256([]byte("sallyport config\x00" + s))
+	return hex.EncodeToString(sum[:2])
+}
+
+func flatten(prefix string, v reflect.Value, out map[string]string) {
+	if t, ok := v.Interface().(encoding.TextMarshaler); ok {
+		text, _ := t.MarshalText() // sizes and durations marshal
+		out[prefix] = string(text)
+		return
+	}
+	join := func(name string) string {
+		if prefix == "" {
+			return name
+		}
+		return prefix + "." + name
+	}
+	switch v.Kind() {
+	case reflect.Struct:
+		for i := range v.NumField() {
+			flatten(join(v.Type().Field(i).Tag.Get("yaml")), v.Field(i), out)
+		}
+	case reflect.Map:
+		for _, key := range v.MapKeys() {
+			flatten(join(key.String()), v.MapIndex(key), out)
+		}
+	case reflect.Slice:
+		if v.Type().Elem().Kind() == reflect.Struct {
+			for i := range v.Len() {
+				flatten(join(fmt.Sprint(i)), v.Index(i), out)
+			}
+			return
+		}
+		out[prefix] = fmt.Sprint(v.Interface())
+	default:
+		out[prefix] = fmt.Sprint(v.Interface())
+	}
+}
+
+// maxDifference bounds what one row says.
+const maxDifference = 100
+
+// difference lists the settings that changed, as "was → is".
+func difference(was, is map[string]string) map[string]string {
+	var names []string
+	for name, v := range is {
+		if was[name] != v {
+			names = append(names, name)
+		}
+	}
+	for name := range was {
+		if _, still := is[name]; !still {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	out := map[string]string{}
+	for _, name := range names[:min(len(names), maxDifference)] {
+		out[name] = was[name] + " → " + is[name]
+	}
+	return out
+}

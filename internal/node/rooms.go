@@ -1,0 +1,291 @@
+package node
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"net/netip"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/account"
+	"github.com/sallyport-sftp/sallyport/internal/audit"
+	"github.com/sallyport-sftp/sallyport/internal/config"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/expect"
+	"github.com/sallyport-sftp/sallyport/internal/feed"
+	"github.com/sallyport-sftp/sallyport/internal/hotfolder"
+	"github.com/sallyport-sftp/sallyport/internal/inbox"
+	"github.com/sallyport-sftp/sallyport/internal/notify"
+	"github.com/sallyport-sftp/sallyport/internal/notify/mail"
+	"github.com/sallyport-sftp/sallyport/internal/notify/webhook"
+	"github.com/sallyport-sftp/sallyport/internal/retention"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/trace"
+	"github.com/sallyport-sftp/sallyport/internal/tree"
+)
+
+// buildExchange builds the rooms through which files come and go.
+func (n *Node) buildExchange() (err error) {
+	st := &n.cfg.Storage
+	if n.key, err = signingKey(n.cfg.Data, n.cfg.Endpoint.Host); err != nil {
+		return err
+	}
+	if n.tell, err = n.buildNotify(); err != nil {
+		return err
+	}
+	rt := &n.cfg.Retain
+	n.retain = retention.New(retention.Options{Store: n.store, Blobs: n.blobs, Clock: n.clock, IDs: n.ids, Log: n.log, Key: n.key, Node: n.name, Tell: n.tellAccount,
+		Policy: retention.Policy{Keep: rt.Keep, Day: rt.Day, Hour: rt.Hour, Notice: time.Duration(rt.Notice), Reminder: time.Duration(rt.Reminder),
+			AfterClose: time.Duration(rt.AfterClose), RequireNotice: rt.RequireNotice}})
+	n.feeds = feed.New(feed.Options{Store: n.store, Blobs: n.blobs, Clock: n.clock, IDs: n.ids, Key: n.key,
+		MaxFile: int64(st.MaxFile), FreeFloor: int64(st.FreeFloor), KeepUploads: time.Duration(st.KeepPartials), Class: n.retain.Class,
+		MakeDirs: func(tx *store.Tx, userID, path string) (string, error) {
+			look := exchange.Read | exchange.List
+			return account.MakeDirs(tx, n.ids, userID, path, &look, false, exchange.Micros(n.clock()))
+		}})
+	if err := n.feeds.Recover(); err != nil {
+		return err
+	}
+	in := &n.cfg.Inbox
+	n.inbox = inbox.New(inbox.Options{Store: n.store, Blobs: n.blobs, Clock: n.clock, IDs: n.ids, Log: n.log, Key: n.key,
+		Lease: time.Duration(in.Lease), Scanner: in.Scanner, After: in.After, KeptUntil: n.retain.KeptUntil})
+	n.expect = expect.New(n.store, n.clock, n.ids, n.log)
+	n.traces = trace.New(n.store, n.clock)
+	n.audits = audit.New(audit.Options{Store: n.store, Clock: n.clock, IDs: n.ids, Log: n.log, Key: n.key, Keep: n.cfg.Audit.Keep, Send: n.checkpointSender()})
+	f := &n.cfg.Folder
+	n.folder, err = hotfolder.New(hotfolder.Options{Dir: n.cfg.FolderDir(), Feeds: n.feeds, Clock: n.clock, Log: n.log, Every: time.Duration(f.Every),
+		Settle: time.Duration(f.Settle), Keep: time.Duration(f.Keep), Temporary: n.temporary})
+	return err
+}
+
+// temporary reports whether a name is one that clients use while they write.
+func (n *Node) temporary(name string) bool {
+	for _, glob := range n.cfg.TemporaryNames {
+		if ok, _ := path.Match(glob, name); ok {
+			return true
+		}
+	}
+	return false
+}
+
+func (n *Node) buildNotify() (*notify.Room, error) {
+	w, m := &n.cfg.Webhooks, &n.cfg.Mail
+	var allow []netip.Prefix = config.Networks(w.Allow)
+	n.hooks = webhook.New(webhook.Policy{Allow: allow, AllowHTTP: w.AllowHTTP}, n.clock)
+	o := notify.Options{Store: n.store, Clock: n.clock, IDs: n.ids, Log: n.log, Poster: n.hooks, Operators: m.Operators, Node: n.name, Keep: time.Duration(w.Keep),
+		Help: n.helpOf, Notices: func(ctx context.Context) ([]exchange.Notice, error) { return n.accounts.Notices(ctx, false) }}
+	if m.Host != "" {
+		mailer, err := mail.New(mail.Config{Host: m.Host, Port: m.Port, TLS: m.TLS, CA: m.CA, User: m.User, Password: m.Password, From: m.From,
+			ReplyTo: m.ReplyTo, Templates: m.Templates, Name: m.Name})
+		if err != nil {
+			return nil, err
+		}
+		o.Mailer = mailer
+	}
+	return notify.New(o), nil
+}
+
+// helpOf is whom an account's people turn to.
+func (n *Node) helpOf(ctx context.Context, id string) string {
+	region := ""
+	if a, err := n.store.Read(ctx).Account(id); err == nil {
+		region = a.Region
+	}
+	_, s := n.cfg.EndpointOf(region)
+	return s.Help()
+}
+
+// tellAccount mails what retention has to say to an account's people. Those
+// whose mail came back are left out: they would count as not reached.
+func (n *Node) tellAccount(tx *store.Tx, l retention.Letter) (mails int, err error) {
+	people, err := tx.Contacts(l.Account, "")
+	if err != nil || !n.tell.Mails() {
+		return 0, err
+	}
+	for _, c := range notify.Reachable(people, exchange.RoleBilling, exchange.RoleTechnical) {
+		if c.BouncedAt != nil {
+			continue
+		}
+		letter := notify.Letter{Kind: l.Kind, To: c.Email, Account: l.Account, Text: l.Text, Head: l.Head, Rows: l.Rows, More: l.More, Attached: l.Signed}
+		if err := n.tell.Mail(tx, letter, notify.Mailing{Contact: c.ID, Ref: l.Ref}); err != nil {
+			return mails, err
+		}
+		mails++
+	}
+	return mails, nil
+}
+
+// checkpointSender carries checkpoints off this machine, to where the
+// configuration says; nil if nowhere.
+func (n *Node) checkpointSender() func(context.Context, string) error {
+	if len(n.cfg.Audit.Checkpoints) == 0 {
+		return nil
+	}
+	return func(ctx context.Context, note string) error {
+		var errs []error
+		for _, to := range n.cfg.Audit.Checkpoints {
+			kind, target, _ := strings.Cut(to, ":")
+			errs = append(errs, n.sendCheckpoint(ctx, kind, target, note))
+		}
+		return errors.Join(errs...)
+	}
+}
+
+func (n *Node) sendCheckpoint(ctx context.Context, kind, target, note string) error {
+	switch kind {
+	case "file": // a log of its own, elsewhere: another disk, a mount that only grows
+		f, err := os.OpenFile(target, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
+		if err != nil {
+			return exchange.E("node.sendCheckpoint", exchange.Unavailable, "A checkpoint cannot be written to %s: %v.", target, err)
+		}
+		_, err = f.WriteString(note + "\n")
+		return errors.Join(err, f.Sync(), f.Close())
+	case "mail":
+		return n.store.Write(ctx, func(tx *store.Tx) error {
+			return n.tell.Mail(tx, notify.Letter{Kind: "checkpoint", To: target, Attached: note,
+				Text: "This is what the audit log was when this mail was written. Keep it: with it, anyone can show later whether the log was rewritten.\n\n" +
+					"To check: save the signed lines to a file and run  sallyport audit verify --against FILE"}, notify.Mailing{})
+		})
+	}
+	return n.tell.Checkpoint(ctx, target, note)
+}
+
+// mailboxes is what the inbox does in its uploaders' mailboxes.
+type mailboxes struct{ n *Node }
+
+const inboxActor = "system:inbox"
+
+func (m mailboxes) session(d exchange.Drop) (*tree.Session, error) {
+	u, err := m.n.accounts.User(context.Background(), d.User)
+	if err != nil {
+		return nil, err
+	}
+	return m.n.tree.Begin(exchange.Login{User: u, Operator: inboxActor}, nil), nil
+}
+
+func (m mailboxes) Move(d exchange.Drop, folder string) error {
+	s, err := m.session(d)
+	if err != nil {
+		return err
+	}
+	defer s.End()
+	from := d.Path
+	if d.Raw != nil {
+		from = string(d.Raw)
+	}
+	versions, err := s.Versions(from)
+	if err != nil {
+		return err
+	}
+	if len(versions) == 0 || !versions[0].Current || versions[0].ID != d.ID {
+		return nil // the name shows something else by now
+	}
+	if path.Dir(from) == folder {
+		return nil
+	}
+	if err := s.Mkdir(folder); err != nil && !exchange.Is(err, exchange.Exists) {
+		return err
+	}
+	err = s.Rename(from, path.Join(folder, path.Base(from)), false)
+	if exchange.Is(err, exchange.Exists) {
+		base := path.Base(from)
+		err = s.Rename(from, path.Join(folder, d.ID+"-"+base[:min(len(base), exchange.MaxName-27)]), false)
+	}
+	return err
+}
+
+func (m mailboxes) Write(d exchange.Drop, file, text string) error {
+	s, err := m.session(d)
+	if err != nil {
+		return err
+	}
+	defer s.End()
+	if err := s.Mkdir(path.Dir(file)); err != nil && !exchange.Is(err, exchange.Exists) {
+		return err
+	}
+	return s.Store(file, strings.NewReader(text))
+}
+
+func (m mailboxes) Busy(userID string) bool {
+	for _, s := range m.n.ssh.Sessions() {
+		if u, err := m.n.store.Read(context.Background()).UserByID(userID); err == nil && u.Name == s.User {
+			return true
+		}
+	}
+	return false
+}
+
+// arrived joins the tree to the inbox.
+func (n *Node) arrived(tx *store.Tx, a tree.Arrival) error {
+	return n.inbox.Arrived(tx, inbox.Arrival{Login: a.Login, Path: a.Path, VersionID: a.VersionID, Size: a.Size, SHA256: a.SHA256, At: a.At})
+}
+
+// gone joins the tree to the inbox and to retention: a version that either
+// needs stays.
+func (n *Node) gone(tx *store.Tx, versionID string, replaced bool) (bool, error) {
+	needed, err := n.inbox.Gone(tx, versionID, replaced)
+	if err != nil {
+		return false, err
+	}
+	held, err := n.retain.Held(tx, versionID)
+	return needed || held, err
+}
+
+// configSetting remembers the configuration of the last start.
+const configSetting = "config"
+
+// noteStart writes that the server starts, and what its configuration has that
+// it did not have the last time. Secrets are never compared in clear.
+func (n *Node) noteStart(ctx context.Context) error {
+	now := redacted(n.cfg)
+	was, err := n.store.Read(ctx).Setting(configSetting)
+	if err != nil {
+		return err
+	}
+	text, err := json.Marshal(now)
+	if err != nil {
+		return exchange.Wrap("node.noteStart", exchange.Internal, err)
+	}
+	if string(text) != was {
+		before := map[string]string{}
+		_ = json.Unmarshal([]byte(was), &before) // the first start has none
+		if err := n.store.Write(ctx, func(tx *store.Tx) error { return tx.SetSetting(configSetting, string(text)) }); err != nil {
+			return err
+		}
+		if was != "" {
+			if err := n.audits.Note(ctx, exchange.AuditRow{Actor: "system:node", Action: "config.change", Subject: n.name, Detail: difference(before, now)}); err != nil {
+				return err
+			}
+		}
+	}
+	return n.audits.Note(ctx, exchange.AuditRow{Actor: "system:node", Action: "server.start", Subject: n.name, Detail: map[string]string{"version": Version}})
+}
+
+// noteStop writes that the server stops.
+func (n *Node) noteStop(ctx context.Context) {
+	if n.audits == nil || n.name == "" {
+		return
+	}
+	if err := n.audits.Note(ctx, exchange.AuditRow{Actor: "system:node", Action: "server.stop", Subject: n.name, Detail: map[string]string{"version": Version}}); err != nil {
+		n.log.Error("the stop could not be written down", "err", err)
+	}
+}
+
+// nodeName is how this process is known to others that share the database.
+func nodeName(data string, ids *exchange.IDs) string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "node"
+	}
+	id, err := os.ReadFile(filepath.Join(data, "node"))
+	if errors.Is(err, fs.ErrNotExist) {
+		id = []byte(ids.New())
+		_ = os.WriteFile(filepath.Join(data, "node"), id, 0o600) // the next start makes another
+	}
+	return exchange.Printable(host) + "/" + strings.TrimSpace(string(id))
+}
