@@ -81,7 +81,7 @@ func (rt *routes) runs() {
 			v, err := room.Runs(ctx, in.Limit)
 			return answerList(rt, v, err)
 		})
-	huma.Register(rt, op("run-retention", "POST", "/retention/runs", "Run what is due now, without waiting for the next look"),
+	huma.Register(rt, op("run-retention", "POST", "/retention/runs", "Plan, tell and run what is due now, without waiting for the next look"),
 		func(ctx context.Context, _ *nothing) (*List[exchange.RetentionRun], error) {
 			v, err := room.RunNow(context.WithoutCancel(ctx))
 			return answerList(rt, v, err)

@@ -30,7 +30,8 @@ import (
 type IO struct {
 	In       io.Reader
 	Out, Err io.Writer
-	Env      []string // as os.Environ
+	Env      []string       // as os.Environ
+	Clock    exchange.Clock // nil: the real one
 }
 
 // app is what every command shares.
@@ -43,6 +44,9 @@ type app struct {
 
 // Run runs one command line and returns the exit code.
 func Run(o IO, args []string) int {
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
 	a := &app{IO: o, env: env.ToMap(o.Env)}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()

@@ -30,7 +30,7 @@ func (a *app) deliveryList() *cobra.Command {
 			if err != nil {
 				return exchange.E("cli.deliveryList", exchange.Invalid, "%v.", err)
 			}
-			q.Set("uncollected_before", time.Now().Add(-d).UTC().Format(time.RFC3339))
+			q.Set("uncollected_before", a.Clock().Add(-d).UTC().Format(time.RFC3339))
 		}
 		all := []exchange.Delivery{}
 		for {

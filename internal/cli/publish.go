@@ -72,7 +72,7 @@ type published struct {
 }
 
 func (a *app) publish(ctx context.Context, p publishing, feed string, files []string) error {
-	began := time.Now().Add(-time.Minute) // the server's clock may be a little behind
+	began := a.Clock().Add(-time.Minute) // the server's clock may be a little behind
 	want, err := readExpected(p.expect)
 	if err != nil {
 		return err

@@ -182,7 +182,7 @@ func (a *app) retentionHolds() *cobra.Command {
 
 func (a *app) retentionRun() *cobra.Command {
 	var dry bool
-	c := command("run", "Run what is due now; --dry-run only says what would go. No run comes before its day and its notices", cobra.NoArgs, func(ctx context.Context, _ []string) error {
+	c := command("run", "Plan, tell and run what is due now; --dry-run only says what would go. No run comes before its day and its notices", cobra.NoArgs, func(ctx context.Context, _ []string) error {
 		if dry {
 			return a.dryRun(ctx)
 		}
@@ -190,7 +190,7 @@ func (a *app) retentionRun() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return a.show(v, runTable(v, "No run is due. See what is planned: sallyport retention runs"))
+		return a.show(v, runTable(v, "Nothing is due. See what is planned: sallyport retention runs"))
 	})
 	c.Flags().BoolVar(&dry, "dry-run", false, "say what the announced runs name, and what would be announced next; remove nothing")
 	return c

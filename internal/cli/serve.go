@@ -22,7 +22,7 @@ func (a *app) serveCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		n, err := node.Start(node.Options{Config: cfg, Log: a.logger(cfg)})
+		n, err := node.Start(node.Options{Config: cfg, Log: a.logger(cfg), Clock: a.Clock})
 		if err != nil {
 			return err
 		}

@@ -115,6 +115,7 @@ type Drop struct {
 	Advice      string     `json:"advice,omitempty" doc:"What the partner should do"`
 	RemovedAt   *time.Time `json:"removed_at,omitempty" doc:"When retention removed its bytes"`
 	UserID      string     `json:"-"`
+	Cleared     bool       `json:"-"` // the scanner accepted it, or none was named
 }
 
 // What a parent account gets of its children's files.

@@ -10,7 +10,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/store"
 )
 
-const judgeEvery = 20 * time.Second
+const judgeEvery = 5 * time.Second
 
 // maxLate bounds how many deadlines a server that was down judges one by one;
 // of older ones only the last counts.
@@ -86,7 +86,7 @@ func (r *Room) deadline(tx *store.Tx, e *exchange.Expectation, since, due, now t
 	if e.State == exchange.ExpectMet && e.Since != nil && e.Since.After(since) {
 		since = *e.Since // what came late counts once
 	}
-	n, err := came(&tx.Q, e, since, due)
+	n, _, err := came(&tx.Q, e, since, due)
 	if err != nil {
 		return err
 	}
@@ -109,11 +109,12 @@ func (r *Room) late(tx *store.Tx, e *exchange.Expectation, now time.Time) error 
 	if e.Since == nil || e.DueAt == nil {
 		return nil
 	}
-	n, err := came(&tx.Q, e, *e.Since, now)
+	n, enough, err := came(&tx.Q, e, *e.Since, now)
 	if err != nil || n < e.AtLeast {
 		return err
 	}
-	e.State, e.ChangedAt, e.Since = exchange.ExpectMet, &now, &now
+	next := enough.Add(time.Microsecond) // what comes from here on counts for the next deadline
+	e.State, e.ChangedAt, e.Since = exchange.ExpectMet, &now, &next
 	text := fmt.Sprintf("It came late: %s, expected by %s (%s). The expectation is %q.", words(*e), localText(*e.DueAt, e.Zone), e.Zone, e.Name)
 	return r.raise(tx, e, exchange.EventMet, "expectation.meet", text, n)
 }
@@ -141,18 +142,22 @@ func (r *Room) raise(tx *store.Tx, e *exchange.Expectation, event, action, text 
 	return r.audit(tx, "system:expect", action, e.Name, map[string]string{"due": e.DueAt.Format(time.RFC3339), "text": text})
 }
 
-// came counts the files of a time that are what is expected.
-func came(q *store.Q, e *exchange.Expectation, from, to time.Time) (n int64, err error) {
-	var names []string
+// came counts the files of a time that are what is expected, and says when
+// there were enough.
+func came(q *store.Q, e *exchange.Expectation, from, to time.Time) (n int64, enough time.Time, err error) {
+	var list []store.Came
 	if e.UserID != "" {
-		names, err = q.DropNames(e.UserID, exchange.Micros(from), exchange.Micros(to))
+		list, err = q.DropsBetween(e.UserID, exchange.Micros(from), exchange.Micros(to))
 	} else {
-		names, err = q.PublicationNames(e.Feed, e.Account, exchange.Micros(from), exchange.Micros(to))
+		list, err = q.PublicationsBetween(e.Feed, e.Account, exchange.Micros(from), exchange.Micros(to))
 	}
-	for _, name := range names {
-		if ok, _ := path.Match(e.Glob, name); ok || e.Glob == "" {
-			n++
+	for _, c := range list {
+		if ok, _ := path.Match(e.Glob, c.Name); !ok && e.Glob != "" {
+			continue
+		}
+		if n++; n == e.AtLeast {
+			enough = exchange.FromMicros(c.At)
 		}
 	}
-	return n, err
+	return n, enough, err
 }

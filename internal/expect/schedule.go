@@ -41,8 +41,9 @@ func parseSchedule(e exchange.Expectation) (s schedule, err error) {
 		s.monthday = n
 		return s, nil
 	}
-	for _, word := range strings.Split(days, ",") {
-		switch i := slices.Index(weekdays, strings.TrimSpace(word)); {
+	for word := range strings.SplitSeq(days, ",") {
+		word = strings.TrimSpace(word)
+		switch i := slices.Index(weekdays, word); {
 		case word == "daily":
 			s.days = [7]bool{true, true, true, true, true, true, true}
 		case word == "weekdays":
@@ -59,11 +60,26 @@ func parseSchedule(e exchange.Expectation) (s schedule, err error) {
 	return s, nil
 }
 
-// on is the deadline of a day, if it has one. On the day on which clocks skip
-// the hour, the deadline is as long after midnight as on any other; on the day
-// on which an hour comes twice, it is the first.
+// instant is when a day's clock shows the deadline. On the day on which clocks
+// skip the hour, it is as long after midnight as on any other; on the day on
+// which an hour comes twice, it is the first. (time.Date leaves both open.)
+func (s *schedule) instant(year int, month time.Month, day int) time.Time {
+	wall := time.Date(year, month, day, s.hour, s.minute, 0, 0, time.UTC)
+	_, before := wall.Add(-24 * time.Hour).In(s.zone).Zone()
+	_, after := wall.Add(24 * time.Hour).In(s.zone).Zone()
+	first := wall.Add(-time.Duration(max(before, after)) * time.Second)
+	second := wall.Add(-time.Duration(min(before, after)) * time.Second)
+	for _, at := range []time.Time{first, second} {
+		if local := at.In(s.zone); local.Hour() == s.hour && local.Minute() == s.minute {
+			return at
+		}
+	}
+	return wall.Add(-time.Duration(before) * time.Second)
+}
+
+// on is the deadline of a day, if it has one.
 func (s *schedule) on(year int, month time.Month, day int) (time.Time, bool) {
-	at := time.Date(year, month, day, s.hour, s.minute, 0, 0, s.zone)
+	at := s.instant(year, month, day)
 	if s.monthday > 0 {
 		last := time.Date(year, month+1, 0, 12, 0, 0, 0, s.zone).Day()
 		return at, day == min(s.monthday, last)

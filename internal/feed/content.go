@@ -27,9 +27,11 @@ type looks struct {
 	kind  string
 	begin []byte // the first bytes, up to headBytes
 
-	bad   string
-	utf16 bool
-	seen  bool // anything at all
+	hold   []byte // until there are enough to see a byte order mark
+	bad    string
+	utf16  bool
+	seen   bool // anything at all
+	marked bool // a byte order mark was looked for
 }
 
 const headBytes = 16
@@ -42,9 +44,16 @@ func (l *looks) Write(p []byte) (int, error) {
 	if len(l.begin) < headBytes {
 		l.begin = append(l.begin, p[:min(n, headBytes-len(l.begin))]...)
 	}
-	if !l.seen {
-		l.seen = true
-		l.utf16 = bytes.HasPrefix(p, []byte{0xff, 0xfe}) || bytes.HasPrefix(p, []byte{0xfe, 0xff})
+	l.seen = true
+	if len(l.begin) < 2 {
+		l.hold = append(l.hold, p...)
+		return n, nil
+	}
+	if !l.marked { // the mark can be seen now
+		l.marked = true
+		l.utf16 = bytes.HasPrefix(l.begin, []byte{0xff, 0xfe}) || bytes.HasPrefix(l.begin, []byte{0xfe, 0xff})
+		p = slices.Concat(l.hold, p)
+		l.hold = nil
 	}
 	if slices.Contains(textTypes, l.kind) && !l.utf16 {
 		l.text(p)
@@ -66,6 +75,9 @@ func (l *looks) text(p []byte) {
 // judge refuses content that is not of its type, once all was written.
 func (l *looks) judge(name string) error {
 	const op = "feed.looks"
+	if slices.Contains(textTypes, l.kind) {
+		l.text(l.hold)
+	}
 	if l.bad == "" && l.seen {
 		if want := beginnings[l.kind]; len(want) > 0 && !slices.ContainsFunc(want, func(s string) bool { return strings.HasPrefix(string(l.begin), s) }) {
 			l.bad = "its content does not begin like one"

@@ -17,13 +17,13 @@ import (
 //	{any}                  anything
 type Pattern struct {
 	text  string
+	expr  string // with accountField where the account stands
 	match *regexp.Regexp
-	seq   bool
 }
 
 // fields are what each field matches.
 var fields = map[string]string{
-	"account": `(?P<account>[a-z0-9][a-z0-9._-]*)`,
+	"account": accountField,
 	"yyyy":    `(?P<yyyy>[0-9]{4})`,
 	"yy":      `(?P<yy>[0-9]{2})`,
 	"mm":      `(?P<mm>0[1-9]|1[0-2])`,
@@ -32,6 +32,8 @@ var fields = map[string]string{
 	"seq":     `(?P<seq>[0-9]{1,18})`,
 	"any":     `[^/]*`,
 }
+
+const accountField = `(?P<account>[a-z0-9][a-z0-9._-]*)`
 
 const fieldWords = "{account}, {yyyy}, {yy}, {mm}, {dd}, {date}, {seq}, {seq:6}, {any}"
 
@@ -80,9 +82,9 @@ func ParsePattern(text string) (*Pattern, error) {
 		rest = tail
 	}
 	b.WriteString("$")
-	p.seq = seen["seq"]
+	p.expr = b.String()
 	var err error
-	p.match, err = regexp.Compile(b.String())
+	p.match, err = regexp.Compile(p.expr)
 	return p, exchange.Wrap(op, exchange.Invalid, err)
 }
 
@@ -100,12 +102,18 @@ func (p *Pattern) Match(name, account string) (Named, error) {
 	if p == nil {
 		return out, nil
 	}
-	m := p.match.FindStringSubmatch(name)
+	match := p.match
+	if account != "" && strings.Contains(p.expr, accountField) { // "acme" is no part of "acme-2"
+		if exact, err := regexp.Compile(strings.Replace(p.expr, accountField, "(?P<account>"+regexp.QuoteMeta(account)+")", 1)); err == nil && exact.MatchString(name) {
+			match = exact
+		}
+	}
+	m := match.FindStringSubmatch(name)
 	if m == nil {
 		return out, exchange.E(op, exchange.Invalid, "The name %q does not fit the feed's pattern %s.", exchange.Printable(name), p.text)
 	}
 	get := func(field string) string {
-		if i := p.match.SubexpIndex(field); i >= 0 {
+		if i := match.SubexpIndex(field); i >= 0 {
 			return m[i]
 		}
 		return ""

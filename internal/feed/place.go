@@ -3,6 +3,7 @@ package feed
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"path"
 	"slices"
@@ -43,7 +44,8 @@ func recipients(q *store.Q, f exchange.Feed, account, kind, after string) (to []
 	}
 	to = slices.DeleteFunc(all, func(s store.Recipient) bool {
 		// A feed may have been narrowed since the subscription was made.
-		barred := len(f.Recipients) > 0 && !slices.Contains(f.Recipients, s.Account) && s.Account == account
+		child := account == "" || s.Account == account // else it is a parent's copy
+		barred := len(f.Recipients) > 0 && !slices.Contains(f.Recipients, s.Account) && child
 		return barred || len(s.Types) > 0 && !slices.Contains(s.Types, kind)
 	})
 	return to, next, nil
@@ -115,13 +117,12 @@ func (r *Room) Resume(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	var errs []error
 	for _, p := range list {
 		log.Info("a publication is being finished", "publication", p.ID, "feed", p.Feed, "name", p.Name)
-		if err := r.placeAll(ctx, p.ID); err != nil {
-			return err
-		}
+		errs = append(errs, r.placeAll(ctx, p.ID))
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // placeAll goes on until every mailbox has a publication. Another node, or an
@@ -217,10 +218,15 @@ func (r *Room) deliverOne(tx *store.Tx, p store.PublicationRow, s store.Recipien
 	}
 	names := store.SplitPath(full)
 	found, err := tx.Look(s.UserID, names)
+	if err == nil && len(found.Dirs) > len(names) { // a directory has the name: it goes beside it
+		full = path.Join(dir, p.ID+"-"+p.Name[:min(len(p.Name), exchange.MaxName-len(p.ID)-1)])
+		names = store.SplitPath(full)
+		found, err = tx.Look(s.UserID, names)
+	}
 	if err != nil {
 		return v, d, err
 	}
-	f := store.File{Name: p.Name, FileID: r.o.IDs.New(), Size: p.Size, Mtime: at, Mode: 0o644}
+	f := store.File{Name: path.Base(full), FileID: r.o.IDs.New(), Size: p.Size, Mtime: at, Mode: 0o644}
 	f.VersionID = f.FileID
 	issue := int64(1)
 	switch {
@@ -228,8 +234,6 @@ func (r *Room) deliverOne(tx *store.Tx, p store.PublicationRow, s store.Recipien
 		if f.DirID, err = r.o.MakeDirs(tx, s.UserID, dir); err != nil {
 			return v, d, err
 		}
-	case len(found.Dirs) > len(names):
-		return v, d, exchange.E("feed.deliver", exchange.Conflict, "User %s has a directory where %q belongs.", s.User, exchange.Printable(full))
 	default:
 		f.DirID = found.Dirs[len(names)-1].ID
 	}

@@ -44,6 +44,9 @@ func (r *Room) Publish(ctx context.Context, actor string, p Publication) (exchan
 	} else if !reached && p.IdempotencyKey == "" {
 		return exchange.Publication{}, noRecipient(p)
 	}
+	if before, err := r.publishedUpload(ctx, p); err != nil || before.Repeated {
+		return before, err
+	}
 	stage, content, err := r.receive(p)
 	if err != nil {
 		return exchange.Publication{}, err
@@ -54,6 +57,20 @@ func (r *Room) Publish(ctx context.Context, actor string, p Publication) (exchan
 		r.uploadDone(p.Upload)
 	}
 	return out, err
+}
+
+// publishedUpload finds what an upload in parts became when the answer was lost
+// and the request is repeated: the upload itself is gone by then.
+func (r *Room) publishedUpload(ctx context.Context, p Publication) (exchange.Publication, error) {
+	if p.Upload == "" || p.IdempotencyKey == "" {
+		return exchange.Publication{}, nil
+	}
+	if _, err := r.upload(p.Upload); err == nil {
+		return exchange.Publication{}, nil
+	}
+	now := exchange.Publication{Name: p.Name, Account: p.Account, SHA256: strings.ToLower(p.SHA256)}
+	before, err := r.repeated(r.o.Store.Read(ctx), p, now)
+	return before.Publication, errors.Join(err, r.finish(ctx, before))
 }
 
 // admit checks what is asked for, and finds the feed.
@@ -174,7 +191,7 @@ func (r *Room) repeated(q *store.Q, p Publication, now exchange.Publication) (re
 	} else if err != nil {
 		return repeat{}, err
 	}
-	if row.Name != now.Name || row.SHA256 != now.SHA256 || row.Account != now.Account {
+	if row.Name != now.Name || now.SHA256 != "" && row.SHA256 != now.SHA256 || row.Account != now.Account {
 		return repeat{}, exchange.E("feed.Publish", exchange.Conflict, "This idempotency key was used for another file (%s).", row.Name)
 	}
 	row.Repeated = true

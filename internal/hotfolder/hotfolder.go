@@ -247,11 +247,11 @@ func (r *Room) publish(ctx context.Context, feedName, account, name string) {
 	case ctx.Err() != nil: // the next start goes on
 	case errors.Is(err, errMoving):
 		delete(r.stood, path.Join(dir, name))
-		_ = r.root.Rename(at, path.Join(dir, name)) // if not, the next look tries again from there
+		r.giveBack(at, path.Join(dir, name))
 	case exchange.Is(err, exchange.Unavailable), exchange.Is(err, exchange.NoSpace), exchange.Is(err, exchange.Busy), exchange.Is(err, exchange.Internal):
 		log.Warn("a file could not be published now", "err", err)
 		r.again[path.Join(dir, name)] = r.o.Clock().Add(retryAfter)
-		_ = r.root.Rename(at, path.Join(dir, name))
+		r.giveBack(at, path.Join(dir, name))
 	default:
 		log.Warn("a file was refused", "err", err)
 		reason := exchange.PublicText(err)
@@ -259,6 +259,14 @@ func (r *Room) publish(ctx context.Context, feedName, account, name string) {
 			reason += "\nHint: " + hint
 		}
 		r.fail(dir, at, name, reason)
+	}
+}
+
+// giveBack puts a file where it was, unless a newer one is there by now: then it
+// stays in .work, from where the next look takes it.
+func (r *Room) giveBack(at, to string) {
+	if err := r.root.Link(at, to); err == nil {
+		_ = r.root.Remove(at) // else it is published under the same key as its other name
 	}
 }
 
@@ -305,17 +313,31 @@ func (r *Room) fail(dir, at, name, reason string) {
 		return
 	}
 	text := fmt.Sprintf("%s was not published (%s UTC).\nReason: %s\n", exchange.Printable(name), r.o.Clock().UTC().Format("2006-01-02 15:04:05"), reason)
-	note := to
-	if len(path.Base(note)) > exchange.MaxName-4 {
-		note = note[:len(note)-4]
-	}
-	if f, err := r.root.OpenFile(note+".txt", os.O_WRONLY|os.O_CREATE|os.O_TRUNC|syscall.O_NOFOLLOW, 0o640); err == nil {
+	f, err := r.note(to)
+	if err == nil {
 		_, err = f.WriteString(text)
-		if err := errors.Join(err, f.Close()); err != nil {
-			r.o.Log.Error("the reason of a refusal could not be written", "path", exchange.Printable(note), "err", err)
-		}
+		err = errors.Join(err, f.Close())
+	}
+	if err != nil {
+		r.o.Log.Error("the reason of a refusal could not be written", "path", exchange.Printable(to), "err", err)
 	}
 	delete(r.stood, path.Join(dir, name))
+}
+
+// note makes the file for a reason, beside what was refused.
+func (r *Room) note(beside string) (*os.File, error) {
+	dir, name := path.Split(beside)
+	name = name[:min(len(name), exchange.MaxName-8)]
+	for n := 0; ; n++ {
+		tail := ".txt"
+		if n > 0 {
+			tail = fmt.Sprintf("-%d.txt", n)
+		}
+		f, err := r.root.OpenFile(dir+name+tail, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640)
+		if !errors.Is(err, fs.ErrExist) {
+			return f, err
+		}
+	}
 }
 
 // move puts a file into a folder, under a name that is free there, and returns

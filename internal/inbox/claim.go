@@ -155,16 +155,12 @@ func (r *Room) Release(ctx context.Context, actor, id, claim string) (d exchange
 		if d.State != exchange.DropClaimed {
 			return exchange.E("inbox.Release", exchange.Conflict, "The file is not claimed.")
 		}
-		cleared, err := tx.Cleared(id)
-		if err != nil {
-			return err
-		}
 		who := d.Consumer
 		d.State, d.Consumer, d.Claim, d.ClaimUntil = exchange.DropNew, "", "", nil
-		if !cleared {
+		if !d.Cleared {
 			d.State = exchange.DropUnscanned
 		}
-		if err := tx.SettleDrop(d, cleared, "", ""); err != nil {
+		if err := tx.SettleDrop(d, d.Cleared, "", ""); err != nil {
 			return err
 		}
 		return r.audit(tx, actor, "drop.release", d, map[string]string{"consumer": who})
@@ -212,9 +208,7 @@ func (r *Room) ClaimOne(ctx context.Context, actor, consumer, id string) (d exch
 		case d.State != exchange.DropNew && d.State != exchange.DropClaimed:
 			return exchange.E(op, exchange.Conflict, "The file cannot be claimed: it is %s.", d.State)
 		}
-		if cleared, err := tx.Cleared(id); err != nil {
-			return err
-		} else if !cleared {
+		if !d.Cleared {
 			return exchange.E(op, exchange.Denied, "The file waits for the scanner; nothing of it is handed on before.")
 		}
 		d.State, d.Consumer, d.Claim, d.ClaimUntil = exchange.DropClaimed, consumer, rand.Text(), &until
@@ -251,6 +245,9 @@ func (r *Room) Waiting(ctx context.Context, user, consumer string) (out []exchan
 		}
 		for _, d := range list {
 			over := d.ClaimUntil != nil && !now.Before(*d.ClaimUntil)
+			if !d.Cleared {
+				continue // the scanner's claim ran out
+			}
 			if state == exchange.DropNew || d.Consumer == consumer || over {
 				out = append(out, d)
 			}

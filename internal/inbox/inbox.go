@@ -186,11 +186,7 @@ func (r *Room) Open(ctx context.Context, id, claim string) (exchange.Drop, blob.
 	}
 	held := d.Claim
 	d.Claim = ""
-	cleared, err := q.Cleared(id)
-	if err != nil {
-		return d, nil, err
-	}
-	if !cleared && (claim == "" || claim != held) {
+	if !d.Cleared && (claim == "" || claim != held) {
 		return d, nil, exchange.E(op, exchange.Denied, "The file waits for the scanner; nothing of it is handed on before.")
 	}
 	c, err := q.Content(id)

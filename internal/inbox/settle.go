@@ -26,16 +26,12 @@ func (r *Room) Ack(ctx context.Context, actor, id, claim string) (d exchange.Dro
 			return err
 		}
 		now := r.now()
-		cleared, err := tx.Cleared(id)
-		if err != nil {
-			return err
-		}
 		if d.Consumer == "" {
 			d.Consumer = exchange.Printable(actor)
 		}
 		who := d.Consumer
 		d.Claim, d.ClaimUntil = "", nil
-		if !cleared { // it is the scanner
+		if !d.Cleared { // it is the scanner
 			d.State, d.Consumer = exchange.DropNew, ""
 			if err := tx.SettleDrop(d, true, "", ""); err != nil {
 				return err
@@ -75,12 +71,8 @@ func (r *Room) Reject(ctx context.Context, actor, id, claim, reason, advice stri
 		if d.Consumer == "" {
 			d.Consumer = exchange.Printable(actor)
 		}
-		cleared, err := tx.Cleared(id)
-		if err != nil {
-			return err
-		}
 		d.State, d.SettledAt, d.Reason, d.Advice, d.Claim, d.ClaimUntil = exchange.DropRejected, &now, reason, advice, "", nil
-		if err := tx.SettleDrop(d, cleared, actor, pendingTell); err != nil {
+		if err := tx.SettleDrop(d, d.Cleared, actor, pendingTell); err != nil {
 			return err
 		}
 		name := path.Base(pathOf(d))

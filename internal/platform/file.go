@@ -171,8 +171,7 @@ func (h *File) Close(done func(error)) {
 		_ = h.in.Discard() // the stage is cleared at the next start, too
 		done(exchange.E("platform.Close", exchange.Conflict, "Not published: a part of the file could not be written."))
 	case f.o.Temporary(h.names[3]):
-		f.waiting[h.clean] = h.in
-		done(nil)
+		done(f.wait(h.clean, h.in))
 	default:
 		err := f.publish(h.in, h.names, h.clean)
 		if err != nil {

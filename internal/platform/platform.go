@@ -379,8 +379,7 @@ func (f *FS) Rename(from, to string, _ bool) error {
 	}
 	if f.o.Temporary(toNames[3]) {
 		delete(f.waiting, clean)
-		f.waiting[toClean] = in
-		return nil
+		return f.wait(toClean, in)
 	}
 	if err := f.publish(in, toNames, toClean); err != nil {
 		return err
@@ -394,6 +393,16 @@ func (f *FS) mayWrite() error {
 		return denied("This account may fetch files, but not send any.")
 	}
 	return f.o.MayWrite(&f.login)
+}
+
+// wait keeps a file under a temporary name, in place of one that was there.
+func (f *FS) wait(clean string, in *feed.Incoming) error {
+	old := f.waiting[clean]
+	f.waiting[clean] = in
+	if old == nil || old == in {
+		return nil
+	}
+	return old.Discard()
 }
 
 // publish hands a written file to its feed.

@@ -3,6 +3,7 @@ package retention
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
@@ -30,30 +31,34 @@ func (r *Room) runDue(ctx context.Context) error {
 	return nil
 }
 
-// RunNow runs what is due without waiting for the next look, and returns those
-// runs. It goes before no date and no notice.
+// RunNow does what is due without waiting for the next look: it plans, tells and
+// runs, and returns the runs that it announced or finished. It goes before no
+// date and no notice.
 func (r *Room) RunNow(ctx context.Context) ([]exchange.RetentionRun, error) {
-	r.running.Lock()
-	defer r.running.Unlock()
 	before, err := r.o.Store.Read(ctx).OpenRuns()
 	if err != nil {
 		return nil, err
 	}
-	if err := r.runDue(ctx); err != nil {
+	if err := r.Step(ctx); err != nil {
+		return nil, err
+	}
+	after, err := r.o.Store.Read(ctx).Runs(maxReturned)
+	if err != nil {
 		return nil, err
 	}
 	out := []exchange.RetentionRun{}
-	for _, run := range before {
-		now, err := r.o.Store.Read(ctx).Run(run.ID)
-		if err != nil {
-			return nil, err
-		}
-		if now.State == exchange.RunDone {
-			out = append(out, now)
+	for _, run := range after {
+		was := slices.IndexFunc(before, func(b exchange.RetentionRun) bool { return b.ID == run.ID })
+		if was >= 0 && before[was].State != run.State || was < 0 && run.State == exchange.RunAnnounced {
+			run.Report = ""
+			out = append(out, run)
 		}
 	}
 	return out, nil
 }
+
+// maxReturned bounds how many runs an answer lists.
+const maxReturned = 100
 
 // Confirm lets a run go on that waits for an administrator, not before its
 // people had their notice.

@@ -71,7 +71,8 @@ func (tx *Tx) DropRemoved(versionID string, at int64) error {
 
 // A superseded drop's bytes may be gone; its row still says what came.
 const dropColumns = `SELECT d.id, d.user_id, u.name, u.account_id, COALESCE(u.vendor, ''), d.path, d.size, d.sha256, d.fingerprint, d.address,
-	d.state, d.withdrawn, d.received_at, d.duplicate, d.duplicate_of, d.claim, d.consumer, d.claim_until, d.settled_at, d.reason, d.advice, d.removed_at
+	d.state, d.withdrawn, d.received_at, d.duplicate, d.duplicate_of, d.claim, d.consumer, d.claim_until, d.settled_at, d.reason, d.advice, d.removed_at,
+	d.cleared
 	FROM drops d JOIN users u ON u.id = d.user_id`
 
 func scanDrop(r *sql.Rows) (d exchange.Drop, err error) {
@@ -79,7 +80,7 @@ func scanDrop(r *sql.Rows) (d exchange.Drop, err error) {
 	var received int64
 	var until, settled, removed sql.NullInt64
 	err = r.Scan(&d.ID, &d.UserID, &d.User, &d.Account, &d.Vendor, &path, &d.Size, &sum, &d.Fingerprint, &d.Address, &d.State, &d.Withdrawn, &received,
-		&d.Duplicate, &d.DuplicateOf, &d.Claim, &d.Consumer, &until, &settled, &d.Reason, &d.Advice, &removed)
+		&d.Duplicate, &d.DuplicateOf, &d.Claim, &d.Consumer, &until, &settled, &d.Reason, &d.Advice, &removed, &d.Cleared)
 	d.Path, d.Raw = exchange.Text(string(path))
 	d.SHA256, d.ReceivedAt = hex.EncodeToString(sum), exchange.FromMicros(received)
 	d.ClaimUntil, d.SettledAt, d.RemovedAt = timePtr(until), timePtr(settled), timePtr(removed)
@@ -159,13 +160,6 @@ func (tx *Tx) SettleDrop(d exchange.Drop, cleared bool, by, pending string) erro
 		reason = $6, advice = $7, cleared = $8, pending = $9 WHERE id = $1`, d.ID, d.State, d.Consumer, timeNull(d.SettledAt), by, d.Reason, d.Advice, flag(cleared), pending)
 }
 
-// Cleared reports whether a drop may be handed on: the scanner accepted it, or
-// none was named.
-func (q *Q) Cleared(id string) (ok bool, err error) {
-	err = q.scanOne("Cleared", `SELECT cleared FROM drops WHERE id = $1`, []any{id}, &ok)
-	return ok, err
-}
-
 // PendingDrop is a drop with something still to do in its uploader's mailbox.
 type PendingDrop struct {
 	exchange.Drop
@@ -174,7 +168,10 @@ type PendingDrop struct {
 
 // PendingDrops lists drops with something to do, the longest settled first.
 func (q *Q) PendingDrops(limit int) ([]PendingDrop, error) {
-	ids, err := collect(q, "PendingDrops", func(r *sql.Rows) (p PendingDrop, err error) { return p, r.Scan(&p.ID, &p.Pending) },
+	ids, err := collect(q, "PendingDrops", func(r *sql.Rows) (p PendingDrop, err error) {
+		err = r.Scan(&p.ID, &p.Pending)
+		return p, err
+	},
 		`SELECT id, pending FROM drops WHERE pending <> '' ORDER BY settled_at LIMIT $1`, limit)
 	for i := range ids {
 		if err != nil {
@@ -190,13 +187,14 @@ func (tx *Tx) PendingDone(id string) error {
 	return tx.execOne("PendingDone", `UPDATE drops SET pending = '' WHERE id = $1`, id)
 }
 
-// DropNames lists the names that a user dropped in a time.
-func (q *Q) DropNames(userID string, from, to int64) ([]string, error) {
-	return collect(q, "DropNames", func(r *sql.Rows) (name string, err error) {
+// DropsBetween lists what a user dropped in a time, in its order.
+func (q *Q) DropsBetween(userID string, from, to int64) ([]Came, error) {
+	return collect(q, "DropsBetween", func(r *sql.Rows) (c Came, err error) {
 		var b []byte
-		err = r.Scan(&b)
-		return path.Base(string(b)), err
-	}, `SELECT path FROM drops WHERE user_id = $1 AND received_at >= $2 AND received_at < $3 AND id >= $4 LIMIT 10000`,
+		err = r.Scan(&b, &c.At)
+		c.Name = path.Base(string(b))
+		return c, err
+	}, `SELECT path, received_at FROM drops WHERE user_id = $1 AND received_at >= $2 AND received_at < $3 AND id >= $4 ORDER BY received_at LIMIT 10000`,
 		userID, from, to, exchange.FirstID(exchange.FromMicros(from)))
 }
 

@@ -179,14 +179,25 @@ func (q *Q) Unplaced() ([]PublicationRow, error) {
 // a time on, whose bytes are still there, the oldest first.
 func (q *Q) PublicationsSince(feed, account string, since int64) ([]PublicationRow, error) {
 	return collect(q, "PublicationsSince", scanPublication, publicationColumns+` JOIN blobs b ON b.id = p.id
-		WHERE p.feed = $1 AND p.published_at >= $3 AND p.account_id IN ('', $2) AND b.state = 'live' ORDER BY p.published_at, p.id`, feed, account, since)
+		WHERE p.feed = $1 AND p.published_at >= $3 AND p.account_id IN ('', $2) AND b.state = 'live' AND p.placed_up_to IS NULL
+		ORDER BY p.published_at, p.id`, feed, account, since)
 }
 
-// PublicationNames lists the names that were published into a feed in a time,
-// to an account, or to any when that is "".
-func (q *Q) PublicationNames(feed, account string, from, to int64) ([]string, error) {
-	return collect(q, "PublicationNames", func(r *sql.Rows) (name string, err error) { return name, r.Scan(&name) },
-		`SELECT name FROM publications WHERE feed = $1 AND ($2 = '' OR account_id IN ('', $2)) AND published_at >= $3 AND published_at < $4 LIMIT 10000`, feed, account, from, to)
+// Came is a file that came, or was published, at a time.
+type Came struct {
+	Name string
+	At   int64 // µs
+}
+
+// PublicationsBetween lists what was published into a feed in a time, to an
+// account, or to any when that is "", in its order.
+func (q *Q) PublicationsBetween(feed, account string, from, to int64) ([]Came, error) {
+	return collect(q, "PublicationsBetween", func(r *sql.Rows) (c Came, err error) {
+		err = r.Scan(&c.Name, &c.At)
+		return c, err
+	},
+		`SELECT name, published_at FROM publications WHERE feed = $1 AND ($2 = '' OR account_id IN ('', $2)) AND published_at >= $3 AND published_at < $4
+		ORDER BY published_at LIMIT 10000`, feed, account, from, to)
 }
 
 // HasPublication reports whether a publication was committed.
@@ -248,7 +259,10 @@ func (q *Q) SubscriptionsOf(userID string) ([]SubscribedFeed, error) {
 
 // SubscribedAccounts lists the accounts that have subscribers of a feed.
 func (q *Q) SubscribedAccounts(feed string) ([]string, error) {
-	return collect(q, "SubscribedAccounts", func(r *sql.Rows) (id string, err error) { return id, r.Scan(&id) },
+	return collect(q, "SubscribedAccounts", func(r *sql.Rows) (id string, err error) {
+		err = r.Scan(&id)
+		return id, err
+	},
 		`SELECT DISTINCT u.account_id FROM subscriptions s JOIN users u ON u.id = s.user_id WHERE s.feed = $1 ORDER BY u.account_id`, feed)
 }
 

@@ -235,7 +235,10 @@ func (tx *Tx) AddDigest(d Digest) error {
 
 // DigestUsers lists users with something from before a time.
 func (q *Q) DigestUsers(before int64, limit int) ([]string, error) {
-	return collect(q, "DigestUsers", func(r *sql.Rows) (id string, err error) { return id, r.Scan(&id) },
+	return collect(q, "DigestUsers", func(r *sql.Rows) (id string, err error) {
+		err = r.Scan(&id)
+		return id, err
+	},
 		`SELECT DISTINCT user_id FROM digests WHERE id < $1 ORDER BY user_id LIMIT $2`, exchange.FirstID(exchange.FromMicros(before)), limit)
 }
 

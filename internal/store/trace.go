@@ -19,7 +19,10 @@ func (q *Q) PublicationsWithContent(sha256 []byte, limit int) ([]PublicationRow,
 
 // NamesLike lists published names that begin like a prefix, in characters.
 func (q *Q) NamesLike(prefix string, limit int) ([]string, error) {
-	return collect(q, "NamesLike", func(r *sql.Rows) (name string, err error) { return name, r.Scan(&name) },
+	return collect(q, "NamesLike", func(r *sql.Rows) (name string, err error) {
+		err = r.Scan(&name)
+		return name, err
+	},
 		`SELECT DISTINCT name FROM publications WHERE SUBSTR(name, 1, $2) = $1 ORDER BY name LIMIT $3`, prefix, utf8.RuneCountInString(prefix), limit)
 }
 

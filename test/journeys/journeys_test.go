@@ -21,14 +21,37 @@ import (
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"sallyport": func() {
-			os.Exit(cli.Run(cli.IO{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Env: os.Environ()}, os.Args[1:]))
+			os.Exit(cli.Run(cli.IO{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Env: os.Environ(), Clock: storyClock()}, os.Args[1:]))
 		},
 	})
 }
 
 func TestJourneys(t *testing.T) {
-	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata",
+	testscript.Run(t, params("testdata", setup))
+}
+
+// TestTheDayOnPostgreSQL is the longest story once more, on the other database.
+func TestTheDayOnPostgreSQL(t *testing.T) {
+	day, err := os.ReadFile(filepath.Join("testdata", "day.txtar"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "day_postgresql.txtar"), day, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cluster := testkit.Postgres(t)
+	testscript.Run(t, params(dir, func(e *testscript.Env) error {
+		e.Setenv(databaseVariable, cluster.Database(t))
+		return setup(e)
+	}))
+}
+
+const databaseVariable = "SALLYPORT_DATABASE_URL"
+
+func params(dir string, setup func(*testscript.Env) error) testscript.Params {
+	return testscript.Params{
+		Dir:                 dir,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup:               setup,
@@ -39,8 +62,11 @@ func TestJourneys(t *testing.T) {
 			"waitfor":  waitFor,
 			"random":   random,
 			"samehash": sameHash,
+			"travel":   travel,
+			"mailsink": mailSink,
+			"alterdb":  alterDB,
 		},
-	})
+	}
 }
 
 // server is the story's running server.
@@ -54,11 +80,14 @@ type server struct {
 func setup(e *testscript.Env) error {
 	port := testkit.FreePort(e.T().(testing.TB))
 	e.Setenv("PORT", port)
+	e.Setenv("MAILPORT", testkit.FreePort(e.T().(testing.TB)))
 	e.Setenv("PORT2", testkit.FreePort(e.T().(testing.TB)))
 	e.Setenv("HOME", e.WorkDir)
 	e.Setenv("SALLYPORT_DATA", filepath.Join(e.WorkDir, "data"))
 	e.Setenv("SALLYPORT_STORAGE_FREE_FLOOR", "0")
 	e.Setenv("PATH", e.Getenv("PATH")+":/usr/sbin:/sbin:/usr/bin:/bin")
+	e.Setenv("YEAR", time.Now().UTC().Format("2006"))
+	e.Setenv(clockVariable, filepath.Join(e.WorkDir, "clock"))
 	s := &server{}
 	e.Values["server"] = s
 	e.Defer(func() {
@@ -90,7 +119,10 @@ func up(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	s.cmd = exec.Command(exe, serve...)
 	s.cmd.Dir = ts.MkAbs(".")
-	s.cmd.Env = append(os.Environ(), "SALLYPORT_DATA="+ts.Getenv("SALLYPORT_DATA"), "SALLYPORT_STORAGE_FREE_FLOOR="+ts.Getenv("SALLYPORT_STORAGE_FREE_FLOOR"), "HOME="+ts.Getenv("HOME"))
+	s.cmd.Env = append(os.Environ(), "SALLYPORT_DATA="+ts.Getenv("SALLYPORT_DATA"), "SALLYPORT_STORAGE_FREE_FLOOR="+ts.Getenv("SALLYPORT_STORAGE_FREE_FLOOR"), "HOME="+ts.Getenv("HOME"), clockVariable+"="+ts.Getenv(clockVariable))
+	if database := ts.Getenv(databaseVariable); database != "" {
+		s.cmd.Env = append(s.cmd.Env, databaseVariable+"="+database)
+	}
 	log, err := os.OpenFile(ts.MkAbs("server.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	ts.Check(err)
 	defer log.Close()
