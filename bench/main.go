@@ -88,6 +88,20 @@ func run(ctx context.Context) error {
 			fmt.Println(line)
 		}
 	}
+	first := len(rows(sizesFor(o.quick))) + 1
+	for i, e := range experiments {
+		if !o.only.MatchString(e.name) {
+			continue
+		}
+		v, err := b.experiment(ctx, e)
+		if err != nil {
+			return fmt.Errorf("%s: %w", e.name, err)
+		}
+		r := row{name: e.name, bars: []bar{{measure: e.measure, limit: e.limit, atLeast: e.atLeast, alone: true}}}
+		for _, line := range lines(first+i, r, result{ours: {{e.measure: v}}}) {
+			fmt.Println(line)
+		}
+	}
 	fmt.Println()
 	fmt.Println(b.meterNote())
 	return nil

@@ -102,6 +102,7 @@ func (r *Room) settle(q *store.Q, s *Selection) (store.Checkpoint, error) {
 			return c, err
 		}
 	}
+	s.to = min(s.to, c.Size) // rows may have been sealed since
 	s.from = min(s.from, s.to)
 	s.filtered = s.Actor != "" || s.Action != "" || s.User != "" || s.Subject != ""
 	return c, nil
@@ -184,8 +185,15 @@ func subtrees(q *store.Q, from, to int64) ([]subtree, error) {
 // each visits the numbers of a selection in order; a row that has expired is nil.
 func each(ctx context.Context, q *store.Q, s Selection, visit func(seq int64, v *store.LogRow) error) error {
 	next := s.from
+	expired, err := q.Counter(expiredCounter)
+	if err != nil {
+		return err
+	}
 	gap := func(to int64) error {
 		for ; next < to; next++ {
+			if next >= expired {
+				return exchange.E("audit.Export", exchange.Conflict, "Row %d is missing from the log.", next).WithHint("sallyport audit verify says what else is wrong")
+			}
 			if err := visit(next, nil); err != nil {
 				return err
 			}

@@ -121,6 +121,9 @@ func checkWhole(lines *bufio.Scanner, h header, c proof.Checkpoint, report *Repo
 
 func (l *Line) leaf(report *Report) (tlog.Hash, error) {
 	if l.Expired != nil {
+		if l.ID+l.At+l.Actor+l.Action+l.Subject+l.User != "" || len(l.Detail) > 0 || l.Proof != nil {
+			return tlog.Hash{}, notExport(nil) // a row that has expired says nothing
+		}
 		report.Expired++
 		return *l.Expired, nil
 	}

@@ -171,13 +171,13 @@ func (r *Room) expire(ctx context.Context, now time.Time) error {
 		return err
 	}
 	if until > done {
-		err := r.o.Store.Write(ctx, func(tx *store.Tx) error {
-			if err := tx.SetCounter(expiredCounter, until); err != nil {
-				return err
-			}
-			return tx.Audit(exchange.AuditRow{ID: r.o.IDs.New(), At: now, Actor: "system:audit", Action: expireAction, Subject: strconv.FormatInt(until, 10),
-				Detail: map[string]string{"keep": r.o.Keep}})
-		})
+		err := r.Note(ctx, exchange.AuditRow{Actor: "system:audit", Action: expireAction, Subject: strconv.FormatInt(until, 10), Detail: map[string]string{"keep": r.o.Keep}})
+		if err == nil {
+			err = r.Seal(ctx)
+		}
+		if err == nil {
+			err = r.o.Store.Write(ctx, func(tx *store.Tx) error { return tx.SetCounter(expiredCounter, until) })
+		}
 		if err != nil {
 			return err
 		}
@@ -232,6 +232,12 @@ func (r *Room) leave(ctx context.Context, now time.Time) error {
 	q := r.o.Store.Read(ctx)
 	last, err := q.LastSent()
 	if err != nil || now.Sub(exchange.FromMicros(last)) < sendEvery {
+		return err
+	}
+	if c, err := q.LastCheckpoint(); err != nil || c.Sent { // nothing happened since
+		if exchange.Is(err, exchange.NotFound) {
+			err = nil
+		}
 		return err
 	}
 	return r.SendCheckpoint(ctx)

@@ -274,14 +274,25 @@ func (v *Verifier) finish() (Report, error) {
 		v.report.fault("Rows up to %d count as expired by age, and no row of the log says so.", v.expired)
 	}
 	v.report.Expired = min(v.expired, v.size)
-	now, err := v.q.Counter(sealedCounter) // others seal meanwhile
+	least, greatest, err := v.q.SeqRange() // before the counter: others seal meanwhile
 	if err != nil {
 		return v.report, err
 	}
-	if past, err := v.q.LogRows(now, 1); err != nil {
+	now, err := v.q.Counter(sealedCounter)
+	if err != nil {
 		return v.report, err
-	} else if len(past) > 0 {
-		v.report.fault("Row %d (%s) has a number past the end of the log (%d rows).", past[0].Seq, past[0].ID, now)
+	}
+	if least < 0 {
+		v.report.fault("Row %d has a number before the log's beginning.", least)
+	}
+	if greatest >= now {
+		past, err := v.q.LogRows(now, maxNamed)
+		if err != nil {
+			return v.report, err
+		}
+		for _, row := range past {
+			v.report.fault("Row %d (%s) has a number past the end of the log (%d rows).", row.Seq, row.ID, now)
+		}
 	}
 	for _, m := range v.marks {
 		if m.Size <= now {

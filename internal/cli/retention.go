@@ -315,7 +315,7 @@ func (a *app) retentionConfirm() *cobra.Command {
 
 func (a *app) retentionCancel() *cobra.Command {
 	var reason string
-	c := command("cancel RUN --reason TEXT", "Call a run off; what it names is planned anew, with new notices", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
+	c := command("cancel RUN --reason TEXT", "Call a run off; what it names is planned with the next one, with new notices", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
 		v, err := call[exchange.RetentionRun](ctx, a, "POST", "/retention/runs/"+url.PathEscape(args[0])+"/cancel", map[string]string{"reason": reason})
 		if err != nil {
 			return err

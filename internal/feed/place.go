@@ -280,7 +280,7 @@ func (r *Room) backfill(ctx context.Context, actor string, f exchange.Feed, s ex
 	if err != nil {
 		return 0, err
 	}
-	list, err := r.o.Store.Read(ctx).PublicationsSince(f.Name, u.Account, exchange.Micros(since))
+	list, err := r.o.Store.Read(ctx).PublicationsSince(f.Name, u.Account, u.ID, exchange.Micros(since))
 	if err != nil {
 		return 0, err
 	}

@@ -47,7 +47,7 @@ func fill(missing [][2]int64, seq int64) [][2]int64 {
 	if g := missing[i]; seq < g[1] {
 		rest = append(rest, [2]int64{seq + 1, g[1]})
 	}
-	return slices.Concat(missing[:i], rest, missing[i+1:])
+	return append([][2]int64{}, slices.Concat(missing[:i], rest, missing[i+1:])...)
 }
 
 // rangeText is a range for people: 7, or 7 to 9.

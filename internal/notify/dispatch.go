@@ -155,17 +155,36 @@ func (r *Room) mailNotices(ctx context.Context) error {
 	return nil
 }
 
+// digests are what is gathered for a user: how long, and how it is told.
+var digests = []struct {
+	kind   string
+	every  time.Duration
+	letter func([]store.Digest) Letter
+}{
+	{"refused", time.Hour, refusedLetter},
+	{"new", 24 * time.Hour, freshLetter},
+}
+
 // writeDigests writes one mail a user for what happened in the hours that are
 // over; news of new files, for the days.
 func (r *Room) writeDigests(ctx context.Context, now time.Time) error {
-	hour := exchange.Micros(now.Truncate(time.Hour))
-	users, err := r.o.Store.Read(ctx).DigestUsers(hour, dispatchBatch)
-	if err != nil {
-		return err
-	}
-	for _, id := range users {
-		if err := r.o.Store.Write(ctx, func(tx *store.Tx) error { return r.digest(tx, id, now) }); err != nil {
+	for _, d := range digests {
+		edge := exchange.Micros(now.UTC().Truncate(d.every))
+		users, err := r.o.Store.Read(ctx).DigestUsers(d.kind, edge, dispatchBatch)
+		if err != nil {
 			return err
+		}
+		for _, id := range users {
+			err := r.o.Store.Write(ctx, func(tx *store.Tx) error {
+				items, err := tx.TakeDigest(id, edge, d.kind)
+				if err != nil || len(items) == 0 || r.o.Mailer == nil {
+					return err
+				}
+				return r.digest(tx, id, d.letter(items))
+			})
+			if err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -177,16 +196,8 @@ type digestItem struct {
 	Size                       int64
 }
 
-func (r *Room) digest(tx *store.Tx, userID string, now time.Time) error {
-	day := exchange.Micros(now.UTC().Truncate(24 * time.Hour))
-	refused, err := tx.TakeDigest(userID, exchange.Micros(now.Truncate(time.Hour)), "refused")
-	if err != nil {
-		return err
-	}
-	fresh, err := tx.TakeDigest(userID, day, "new")
-	if err != nil || r.o.Mailer == nil {
-		return err
-	}
+// digest mails a user's technical contacts.
+func (r *Room) digest(tx *store.Tx, userID string, l Letter) error {
 	u, err := tx.UserByID(userID)
 	if exchange.Is(err, exchange.NotFound) {
 		return nil
@@ -198,14 +209,9 @@ func (r *Room) digest(tx *store.Tx, userID string, now time.Time) error {
 		return err
 	}
 	for _, c := range Reachable(people, exchange.RoleTechnical) {
-		for _, l := range []Letter{refusedLetter(refused), freshLetter(fresh)} {
-			if len(l.Rows) == 0 {
-				continue
-			}
-			l.To, l.Account, l.User = c.Email, u.Account, u.Name
-			if err := r.Mail(tx, l, Mailing{Contact: c.ID}); err != nil {
-				return err
-			}
+		l.To, l.Account, l.User = c.Email, u.Account, u.Name
+		if err := r.Mail(tx, l, Mailing{Contact: c.ID}); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -194,6 +194,11 @@ func (r *Room) plan(ctx context.Context, run exchange.RetentionRun, visit func(a
 	}
 	run.State = exchange.RunAnnounced
 	return r.o.Store.Write(ctx, func(tx *store.Tx) error {
+		if is, err := tx.LockRun(run.ID); err != nil {
+			return err
+		} else if is.State != statePlan {
+			return exchange.E("retention.plan", exchange.Conflict, "The plan was discarded meanwhile.")
+		}
 		if err := tx.PutRun(run); err != nil {
 			return err
 		}
@@ -216,8 +221,8 @@ func (r *Room) discardHalfPlanned(ctx context.Context) error {
 		return err
 	}
 	for _, run := range open {
-		if run.State != statePlan {
-			continue
+		if run.State != statePlan || r.now().Sub(run.CreatedAt).Abs() < leaseFor {
+			continue // it may be under way, on another node
 		}
 		if err := r.o.Store.Write(ctx, func(tx *store.Tx) error { return tx.DropRun(run.ID) }); err != nil {
 			return err

@@ -233,7 +233,18 @@ func shorter(at time.Time, period, than string) bool {
 // noteShortened makes the next run wait for an administrator if a change may
 // remove anything sooner than before.
 func (r *Room) noteShortened(tx *store.Tx, before *rules, p exchange.RetentionPolicy) error {
-	keep := cmp.Or(p.Keep, r.o.Policy.Keep)
+	keep := p.Keep
+	if keep == "" { // its files fall to one of the policies that are left
+		left, err := readRules(&tx.Q, r.o.Policy.Keep)
+		if err != nil {
+			return err
+		}
+		for _, k := range left.keep {
+			if keep == "" || shorter(r.now(), k, keep) {
+				keep = k
+			}
+		}
+	}
 	longest := before.keep[p.Class]
 	if longest == "" { // until now its files had other policies
 		for _, k := range before.keep {

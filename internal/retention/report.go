@@ -62,6 +62,11 @@ func (r *Room) report(ctx context.Context, id string) error {
 // close records that a run is done, and tells of it.
 func (r *Room) close(tx *store.Tx, run exchange.RetentionRun, b store.Blob, counts []store.ItemCount) error {
 	now := *run.FinishedAt
+	if is, err := tx.LockRun(run.ID); err != nil {
+		return err
+	} else if is.State != exchange.RunRunning {
+		return exchange.E("retention.close", exchange.Conflict, "Another node has finished the run.")
+	}
 	if err := tx.AddBlob(b, 1, exchange.Micros(now)); err != nil {
 		return err
 	}

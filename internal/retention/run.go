@@ -39,6 +39,11 @@ func (r *Room) RunNow(ctx context.Context) ([]exchange.RetentionRun, error) {
 	if err != nil {
 		return nil, err
 	}
+	if ok, err := r.lead(ctx); err != nil {
+		return nil, err
+	} else if !ok {
+		return nil, exchange.E("retention.RunNow", exchange.Conflict, "Another node is looking after retention at this moment.").WithHint("it does what is due once a minute")
+	}
 	if err := r.Step(ctx); err != nil {
 		return nil, err
 	}
@@ -95,7 +100,8 @@ func (r *Room) Confirm(ctx context.Context, who, id string) (run exchange.Retent
 	return run, err
 }
 
-// Cancel calls a run off. What it names is planned anew, with new notices.
+// Cancel calls a run off. What it names is planned with the next month's, with
+// new notices; of a closed account, it stays as long as its policies say.
 func (r *Room) Cancel(ctx context.Context, who, id, reason string) (run exchange.RetentionRun, err error) {
 	if err := exchange.CheckLabel("reason", reason); err != nil {
 		return run, err
@@ -150,7 +156,7 @@ func (r *Room) execute(ctx context.Context, id string) error {
 		if err := r.o.Store.Write(ctx, func(tx *store.Tx) error { return r.removeSome(tx, run, items, reached) }); err != nil {
 			return err
 		}
-		if _, err := r.lead(ctx); err != nil { // go on being the one who runs
+		if ok, err := r.lead(ctx); err != nil || !ok { // go on being the one who runs
 			return err
 		}
 		select {
@@ -193,13 +199,13 @@ func (r *Room) removeSome(tx *store.Tx, run exchange.RetentionRun, items []excha
 		case err != nil:
 			return err
 		default:
-			if i.State, i.Why = r.judge(run, k, holds, rules, reached); i.State == exchange.ItemRemoved {
-				if err := r.remove(tx, run, k, i); err != nil {
-					return err
-				}
-			}
+			i.State, i.Why = r.judge(run, k, holds, rules, reached)
 		}
-		if err := tx.ItemDone(run.ID, i); err != nil {
+		err = tx.ItemDone(run.ID, i)
+		if err == nil && i.State == exchange.ItemRemoved {
+			err = r.remove(tx, run, k, i)
+		}
+		if err != nil && !exchange.Is(err, exchange.NotFound) { // not found: another node did it
 			return err
 		}
 	}

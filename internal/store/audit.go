@@ -78,6 +78,13 @@ func (q *Q) LogRows(from int64, limit int) ([]LogRow, error) {
 	return collect(q, "LogRows", scanLogRow, logColumns+` WHERE seq >= $1 ORDER BY seq LIMIT $2`, from, limit)
 }
 
+// SeqRange is the least and the greatest number that any row has; 0 and -1 for
+// an empty log.
+func (q *Q) SeqRange() (least, greatest int64, err error) {
+	err = q.scanOne("SeqRange", `SELECT COALESCE((SELECT MIN(seq) FROM audit WHERE seq IS NOT NULL), 0), COALESCE((SELECT MAX(seq) FROM audit WHERE seq IS NOT NULL), -1)`, nil, &least, &greatest)
+	return least, greatest, err
+}
+
 // LogAt is the number of the first sealed row written at a time or later; past
 // the end when there is none.
 func (q *Q) LogAt(at, size int64) (seq int64, err error) {

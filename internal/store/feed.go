@@ -175,12 +175,13 @@ func (q *Q) Unplaced() ([]PublicationRow, error) {
 	return collect(q, "Unplaced", scanPublication, publicationColumns+` WHERE p.placed_up_to IS NOT NULL ORDER BY p.id`)
 }
 
-// PublicationsSince lists a feed's publications to an account, or to all, from
-// a time on, whose bytes are still there, the oldest first.
-func (q *Q) PublicationsSince(feed, account string, since int64) ([]PublicationRow, error) {
+// PublicationsSince lists a feed's publications to an account, or to all, from a
+// time on, that are placed whole, whose bytes are still there, and that a user
+// never had; the oldest first.
+func (q *Q) PublicationsSince(feed, account, userID string, since int64) ([]PublicationRow, error) {
 	return collect(q, "PublicationsSince", scanPublication, publicationColumns+` JOIN blobs b ON b.id = p.id
 		WHERE p.feed = $1 AND p.published_at >= $3 AND p.account_id IN ('', $2) AND b.state = 'live' AND p.placed_up_to IS NULL
-		ORDER BY p.published_at, p.id`, feed, account, since)
+		AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.publication_id = p.id AND d.user_id = $4) ORDER BY p.published_at, p.id`, feed, account, since, userID)
 }
 
 // Came is a file that came, or was published, at a time.

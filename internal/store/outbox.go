@@ -233,13 +233,13 @@ func (tx *Tx) AddDigest(d Digest) error {
 	return err
 }
 
-// DigestUsers lists users with something from before a time.
-func (q *Q) DigestUsers(before int64, limit int) ([]string, error) {
+// DigestUsers lists users with something of a kind from before a time.
+func (q *Q) DigestUsers(kind string, before int64, limit int) ([]string, error) {
 	return collect(q, "DigestUsers", func(r *sql.Rows) (id string, err error) {
 		err = r.Scan(&id)
 		return id, err
 	},
-		`SELECT DISTINCT user_id FROM digests WHERE id < $1 ORDER BY user_id LIMIT $2`, exchange.FirstID(exchange.FromMicros(before)), limit)
+		`SELECT DISTINCT user_id FROM digests WHERE id < $1 AND kind = $3 ORDER BY user_id LIMIT $2`, exchange.FirstID(exchange.FromMicros(before)), limit, kind)
 }
 
 // TakeDigest lists and removes what a user's digest of a kind says from before a time.

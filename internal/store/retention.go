@@ -197,14 +197,15 @@ func (tx *Tx) LockRun(id string) (exchange.RetentionRun, error) {
 	return one(&tx.Q, "LockRun", scanRun, runColumns+` WHERE id = $1 `+tx.s.dialect.lock, id)
 }
 
-// RunAt finds the regular run of a date; NotFound when none was planned.
+// RunAt finds the regular run of a date, also one that was called off; NotFound
+// when none was planned.
 func (q *Q) RunAt(due int64) (exchange.RetentionRun, error) {
-	return one(q, "RunAt", scanRun, runColumns+` WHERE kind = 'regular' AND due_at = $1 AND state <> 'cancelled'`, due)
+	return one(q, "RunAt", scanRun, runColumns+` WHERE kind = 'regular' AND due_at = $1`, due)
 }
 
 // ClosingRun finds the run of a closed account; NotFound when none was planned.
 func (q *Q) ClosingRun(account string) (exchange.RetentionRun, error) {
-	return one(q, "ClosingRun", scanRun, runColumns+` WHERE kind = 'closing' AND account_id = $1 AND state <> 'cancelled' ORDER BY id DESC LIMIT 1`, account)
+	return one(q, "ClosingRun", scanRun, runColumns+` WHERE kind = 'closing' AND account_id = $1 ORDER BY id DESC LIMIT 1`, account)
 }
 
 // PutRun records a run, or what has become of it.
@@ -276,9 +277,10 @@ func (q *Q) ItemsToDo(runID string, limit int) ([]exchange.RetentionItem, error)
 	return collect(q, "ItemsToDo", scanItem, itemColumns+` WHERE i.run_id = $1 AND i.state = 'named' ORDER BY i.version_id LIMIT $2`, runID, limit)
 }
 
-// ItemDone records what became of something that a run names.
+// ItemDone records what becomes of something that a run names; NotFound when
+// that was said already.
 func (tx *Tx) ItemDone(runID string, i exchange.RetentionItem) error {
-	return tx.execOne("ItemDone", `UPDATE retention_items SET state = $4, why = $5 WHERE run_id = $1 AND account_id = $2 AND version_id = $3`,
+	return tx.execOne("ItemDone", `UPDATE retention_items SET state = $4, why = $5 WHERE run_id = $1 AND account_id = $2 AND version_id = $3 AND state = 'named'`,
 		runID, i.Account, i.Version, i.State, i.Why)
 }
 

@@ -166,7 +166,7 @@ func (s *Sender) Post(ctx context.Context, w exchange.Webhook, m exchange.Messag
 func judge(status int, answer string) error {
 	const op = "webhook.Post"
 	if answer = exchange.Printable(strings.TrimSpace(answer)); len(answer) > 200 {
-		answer = answer[:200] + "…"
+		answer = strings.ToValidUTF8(answer[:200], "") + "…"
 	}
 	switch {
 	case status >= 200 && status < 300:

@@ -1,0 +1,477 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/audit"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/feed"
+	"github.com/sallyport-sftp/sallyport/internal/inbox"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+)
+
+// experiment is work in a lab, with what it is held to.
+type experiment struct {
+	name, measure string
+	limit         float64
+	atLeast       bool
+	run           func(ctx context.Context, dir string, z sizes) (float64, error)
+}
+
+// experiments are what the exchange is held to beyond moving bytes.
+var experiments = []experiment{
+	{"publish 1 MiB to 10,000 subscribers, one blob", "CPU µs a delivery", 100, false, fanOut},
+	{"open and stat among 1,000,000 files, of that among 1,000", "ratio of CPU", 1.2, false, openAndStat},
+	{"list 1,000 files among 1,000,000, of that among 1,000", "ratio of CPU", 1.2, false, listOne},
+	{"forecast of 1,000 due among 1,000,000 files, of that among 1,000", "ratio of CPU", 1.2, false, forecast},
+	{"retention run of 100,000 files", "CPU µs a file", 300, false, purge},
+	{"drops: upload, claim, fetch, ack by 4 consumers", "drops/s", 500, true, dropsPerSecond},
+	{"audit row and outbox, of a batched commit", "part of CPU", 0.25, false, auditShare},
+	{"sealing the audit log", "rows/s", 5000, true, sealing},
+	{"verifying the audit log", "rows/s", 100_000, true, verifying},
+}
+
+// experiment runs one as often as there are rounds, each in a folder of its
+// own, and returns the median.
+func (b *bench) experiment(ctx context.Context, e experiment) (float64, error) {
+	var all []float64
+	for round := range b.o.rounds {
+		dir, err := os.MkdirTemp(b.work, "lab-")
+		if err != nil {
+			return 0, err
+		}
+		v, err := e.run(ctx, dir, sizesFor(b.o.quick))
+		err = errors.Join(err, os.RemoveAll(dir))
+		if err != nil {
+			return 0, fmt.Errorf("round %d: %w", round+1, err)
+		}
+		all = append(all, v)
+	}
+	return median(all), nil
+}
+
+// busy is the processor time that fn takes of this process.
+func busy(fn func() error) (time.Duration, error) {
+	before := ownCPU()
+	err := fn()
+	return ownCPU() - before, err
+}
+
+// fanOut publishes to many subscribers.
+func fanOut(ctx context.Context, dir string, z sizes) (float64, error) {
+	l, err := openLab(ctx, dir)
+	if err != nil {
+		return 0, err
+	}
+	defer l.close()
+	subscribers := z.users / 10
+	if _, err := l.feeds.AddFeed(ctx, "bench", exchange.Feed{Name: "report", Kind: "report"}); err != nil {
+		return 0, err
+	}
+	for i := range subscribers {
+		u, err := l.user(ctx, fmt.Sprintf("user-%06d", i))
+		if err != nil {
+			return 0, err
+		}
+		if _, err := l.feeds.Subscribe(ctx, "bench", exchange.Subscription{Feed: "report", User: u.Name}, 0); err != nil {
+			return 0, err
+		}
+	}
+	used, err := busy(func() error {
+		p, err := l.feeds.Publish(ctx, "bench", feed.Publication{Feed: "report", All: true, Name: "report.csv", Body: bytes.NewReader(bytes.Repeat([]byte("a,b\n"), 1<<18)), Size: 1 << 20})
+		if err == nil && p.Deliveries != subscribers {
+			err = fmt.Errorf("%d deliveries of %d", p.Deliveries, subscribers)
+		}
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	blobs := 0
+	err = filepath.WalkDir(filepath.Join(dir, "blobs"), func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() && !strings.Contains(path, "staging") {
+			blobs++
+		}
+		return err
+	})
+	if blobs != 1 {
+		err = errors.Join(err, fmt.Errorf("%d blobs on disk", blobs))
+	}
+	return float64(used.Microseconds()) / float64(subscribers), err
+}
+
+// many and few are the two registries that are compared.
+func registries(z sizes) (many, few int) { return z.many * 10, 1000 }
+
+// compareRegistries runs the same work among many files and among few, in
+// turns, and returns the ratio of processor time.
+func compareRegistries(ctx context.Context, dir string, z sizes, storedAt func(total int) func(i int) time.Time, work func(l *lab, u exchange.User) error) (float64, error) {
+	many, few := registries(z)
+	labs, users := make([]*lab, 2), make([]exchange.User, 2)
+	for i, n := range []int{many, few} {
+		l, err := openLab(ctx, filepath.Join(dir, fmt.Sprint(n)))
+		if err != nil {
+			return 0, err
+		}
+		defer l.close()
+		if users[i], err = l.user(ctx, "bench"); err != nil {
+			return 0, err
+		}
+		if err := l.register(ctx, users[i], n, storedAt(n)); err != nil {
+			return 0, err
+		}
+		labs[i] = l
+	}
+	var ratios []float64
+	for range 5 {
+		var used [2]time.Duration
+		for i := range labs {
+			var err error
+			if used[i], err = busy(func() error { return work(labs[i], users[i]) }); err != nil {
+				return 0, err
+			}
+		}
+		ratios = append(ratios, used[0].Seconds()/used[1].Seconds())
+	}
+	return median(ratios), nil
+}
+
+func lately(int) func(int) time.Time {
+	now := time.Now()
+	return func(i int) time.Time { return now.Add(-time.Duration(i) * time.Second) }
+}
+
+func openAndStat(ctx context.Context, dir string, z sizes) (float64, error) {
+	return compareRegistries(ctx, dir, z, lately, func(l *lab, u exchange.User) error {
+		s := l.tree.Begin(exchange.Login{User: u, Operator: "bench"}, nil)
+		defer s.End()
+		for range 2000 {
+			path := fmt.Sprintf("/dir-000000/file-%06d.csv", rand.IntN(1000))
+			if _, err := s.Stat(path); err != nil {
+				return err
+			}
+			h, err := s.Open(path, exchange.FlagRead, 0)
+			if err != nil {
+				return err
+			}
+			h.Close(func(error) {})
+		}
+		return nil
+	})
+}
+
+func listOne(ctx context.Context, dir string, z sizes) (float64, error) {
+	return compareRegistries(ctx, dir, z, lately, func(l *lab, u exchange.User) error {
+		s := l.tree.Begin(exchange.Login{User: u, Operator: "bench"}, nil)
+		defer s.End()
+		for range 50 {
+			d, err := s.OpenDir("/dir-000000")
+			for err == nil {
+				_, err = d.Next()
+			}
+			if !errors.Is(err, io.EOF) {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// forecast has a thousand files due in both registries.
+func forecast(ctx context.Context, dir string, z sizes) (float64, error) {
+	old := time.Now().AddDate(-2, 0, 0)
+	due := func(total int) func(i int) time.Time {
+		return func(i int) time.Time {
+			if i%(total/1000) == 0 {
+				return old.Add(time.Duration(i) * time.Millisecond)
+			}
+			return time.Now()
+		}
+	}
+	return compareRegistries(ctx, dir, z, due, func(l *lab, _ exchange.User) error {
+		for range 5 {
+			f, err := l.retain.Forecast(ctx, time.Time{}, "", false)
+			if err != nil || f.Files != 1000 {
+				return errors.Join(err, fmt.Errorf("%d files are due", f.Files))
+			}
+		}
+		return nil
+	})
+}
+
+// purge plans, announces and runs the removal of many files.
+func purge(ctx context.Context, dir string, z sizes) (float64, error) {
+	l, err := openLab(ctx, dir)
+	if err != nil {
+		return 0, err
+	}
+	defer l.close()
+	u, err := l.user(ctx, "bench")
+	if err != nil {
+		return 0, err
+	}
+	if err := l.register(ctx, u, z.many, func(int) time.Time { return time.Now().AddDate(-2, 0, 0) }); err != nil {
+		return 0, err
+	}
+	used, err := busy(func() error {
+		if _, err := l.account.SetState(ctx, "bench", u.Account, exchange.AccountClosed); err != nil {
+			return err
+		}
+		if _, err := l.retain.PlanClosing(ctx, u.Account, time.Microsecond); err != nil {
+			return err
+		}
+		runs, err := l.retain.RunNow(ctx)
+		if err == nil && (len(runs) != 1 || runs[0].RemovedFiles != int64(z.many)) {
+			err = fmt.Errorf("the run is not as expected: %+v", runs)
+		}
+		return err
+	})
+	return float64(used.Microseconds()) / float64(z.many), err
+}
+
+// dropsPerSecond lets partners upload while four consumers claim, fetch and
+// ack, and counts what gets through.
+func dropsPerSecond(ctx context.Context, dir string, z sizes) (float64, error) {
+	l, err := openLab(ctx, dir)
+	if err != nil {
+		return 0, err
+	}
+	defer l.close()
+	u, err := l.user(ctx, "bench")
+	if err != nil {
+		return 0, err
+	}
+	total := int64(z.files) * 2
+	began := time.Now()
+	var sent, done atomic.Int64
+	var handed sync.Map
+	var work sync.WaitGroup
+	fail := make(chan error, 16)
+	for p := range 8 {
+		work.Go(func() {
+			s := l.tree.Begin(exchange.Login{User: u, Fingerprint: "SHA256:bench"}, nil)
+			defer s.End()
+			for n := sent.Add(1); n <= total; n = sent.Add(1) {
+				if err := s.Store(fmt.Sprintf("/upload/p%d-%d.csv", p, n), strings.NewReader(fmt.Sprintf("%d %d\n", p, n))); err != nil {
+					fail <- err
+					return
+				}
+			}
+		})
+	}
+	for c := range 4 {
+		work.Go(func() {
+			if err := consume(ctx, l, fmt.Sprint("c", c), &done, total, &handed); err != nil {
+				fail <- err
+			}
+		})
+	}
+	work.Wait()
+	took := time.Since(began).Seconds()
+	select {
+	case err := <-fail:
+		return 0, err
+	default:
+		return float64(total) / took, nil
+	}
+}
+
+// consume claims, fetches and acks until all are done. No drop may come twice.
+func consume(ctx context.Context, l *lab, name string, done *atomic.Int64, total int64, handed *sync.Map) error {
+	for done.Load() < total {
+		list, err := l.inbox.Claim(ctx, "bench", inbox.Claim{Consumer: name, Limit: 20})
+		if err != nil {
+			return err
+		}
+		if len(list) == 0 {
+			time.Sleep(time.Millisecond)
+		}
+		for _, d := range list {
+			if by, twice := handed.LoadOrStore(d.ID, name); twice {
+				return fmt.Errorf("%s was handed to %v and to %s", d.ID, by, name)
+			}
+			_, r, err := l.inbox.Open(ctx, d.ID, d.Claim)
+			if err != nil {
+				return err
+			}
+			_, err = io.Copy(io.Discard, io.NewSectionReader(r, 0, r.Size()))
+			if err := errors.Join(err, r.Close()); err != nil {
+				return err
+			}
+			if _, err := l.inbox.Ack(ctx, "bench", d.ID, d.Claim); err != nil {
+				return err
+			}
+			done.Add(1)
+		}
+	}
+	return nil
+}
+
+// auditShare compares batched commits with their audit row and outbox row to
+// the same without.
+func auditShare(ctx context.Context, dir string, z sizes) (float64, error) {
+	l, err := openLab(ctx, dir)
+	if err != nil {
+		return 0, err
+	}
+	defer l.close()
+	u, err := l.user(ctx, "bench")
+	if err != nil {
+		return 0, err
+	}
+	var shares []float64
+	for turn := range 6 {
+		var used [2]time.Duration // without, with
+		for i := range used {
+			told := (i+turn)%2 == 1 // each is first in every other turn
+			took, err := busy(func() error { return commits(ctx, l, u, 2*z.files, told) })
+			if err != nil {
+				return 0, err
+			}
+			if told {
+				used[1] = took
+			} else {
+				used[0] = took
+			}
+		}
+		shares = append(shares, 1-used[0].Seconds()/used[1].Seconds())
+	}
+	return median(shares), nil
+}
+
+// commits writes what an upload's commit writes, 64 at a time.
+func commits(ctx context.Context, l *lab, u exchange.User, n int, told bool) error {
+	var next atomic.Int64
+	var work sync.WaitGroup
+	fail := make(chan error, 64)
+	for range 64 {
+		work.Go(func() {
+			for next.Add(1) <= int64(n) {
+				if err := l.store.Write(ctx, func(tx *store.Tx) error { return commitOne(tx, l, u, told) }); err != nil {
+					fail <- err
+					return
+				}
+			}
+		})
+	}
+	work.Wait()
+	select {
+	case err := <-fail:
+		return err
+	default:
+		return nil
+	}
+}
+
+func commitOne(tx *store.Tx, l *lab, u exchange.User, told bool) error {
+	id, now := l.ids.New(), time.Now()
+	sum := []byte(id + "xxxxxx")
+	if _, err := tx.RevocationNumber(); err != nil {
+		return err
+	}
+	if _, err := tx.LockMailbox(u.ID); err != nil {
+		return err
+	}
+	if _, _, err := tx.DirPath(u.ID); err != nil {
+		return err
+	}
+	if _, err := tx.Walk(u.ID, []string{id}); err != nil {
+		return err
+	}
+	if err := tx.AddBlob(store.Blob{ID: id, Key: "bench/" + id, Size: 64, SHA256: sum}, 1, 1); err != nil {
+		return err
+	}
+	if _, err := tx.File(u.ID, id); err != nil && !exchange.Is(err, exchange.NotFound) {
+		return err
+	}
+	if err := tx.AddVersion(store.Version{ID: id, FileID: id, UserID: u.ID, BlobID: id, HashState: make([]byte, 108), Actor: "user:bench", StoredAt: exchange.Micros(now)}); err != nil {
+		return err
+	}
+	if err := tx.PutFile(store.File{DirID: u.ID, Name: id, FileID: id, VersionID: id, Size: 64, Mtime: exchange.Micros(now), Mode: 0o644}); err != nil {
+		return err
+	}
+	if err := tx.Use(u.ID, 64, 1, 1<<60, 1<<60); err != nil {
+		return err
+	}
+	if _, err := tx.TwinByContent(u.ID, sum); err != nil {
+		return err
+	}
+	if _, err := tx.TwinByName(u.ID, id); err != nil {
+		return err
+	}
+	if err := tx.AddDrop(store.NewDrop{VersionID: id, UserID: u.ID, Path: "/" + id, Size: 64, SHA256: sum, Fingerprint: "SHA256:bench", Address: "192.0.2.1", ReceivedAt: exchange.Micros(now)}); err != nil || !told {
+		return err
+	}
+	if err := tx.Emit(exchange.Event{ID: l.ids.New(), Type: exchange.EventReceived, At: now, Account: "bench", User: "bench", Data: map[string]any{
+		"drop": id, "path": "/" + id, "name": id, "size": 64, "sha256": fmt.Sprintf("%x", sum), "key": "SHA256:bench", "address": "192.0.2.1"}}); err != nil {
+		return err
+	}
+	return tx.Audit(exchange.AuditRow{ID: l.ids.New(), At: now, Actor: "user:bench", Action: "file.store", Subject: "/" + id, User: u.ID, Detail: map[string]string{
+		"version": id, "size": "64", "sha256": fmt.Sprintf("%x", sum), "key": "SHA256:bench", "address": "192.0.2.1", "session": id}})
+}
+
+// seed writes audit rows that wait to be sealed.
+func seed(ctx context.Context, l *lab, rows int) error {
+	for rows > 0 {
+		n := min(rows, 2000)
+		err := l.store.Write(ctx, func(tx *store.Tx) error {
+			for range n {
+				id := l.ids.New()
+				if err := tx.Audit(exchange.AuditRow{ID: id, At: time.Now(), Actor: "user:bench", Action: "file.store", Subject: "/upload/" + id + ".csv", User: id,
+					Detail: map[string]string{"version": id, "size": "64", "sha256": madeUp(id), "key": madeUp("k"), "address": "192.0.2.1", "session": id}}); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		rows -= n
+	}
+	return nil
+}
+
+func sealing(ctx context.Context, dir string, z sizes) (float64, error) {
+	l, err := openLab(ctx, dir)
+	if err != nil {
+		return 0, err
+	}
+	defer l.close()
+	if err := seed(ctx, l, z.many/2); err != nil {
+		return 0, err
+	}
+	began := time.Now()
+	err = l.audits.Seal(ctx)
+	return float64(z.many/2) / time.Since(began).Seconds(), err
+}
+
+func verifying(ctx context.Context, dir string, z sizes) (float64, error) {
+	l, err := openLab(ctx, dir)
+	if err != nil {
+		return 0, err
+	}
+	defer l.close()
+	if err := errors.Join(seed(ctx, l, z.many*2), l.audits.Seal(ctx)); err != nil {
+		return 0, err
+	}
+	began := time.Now()
+	v := audit.Verifier{Store: l.store, Public: l.key.Public()}
+	report, err := v.Verify(ctx)
+	if err == nil && (!report.OK || report.Rows < int64(z.many*2)) {
+		err = fmt.Errorf("%+v", report)
+	}
+	return float64(z.many*2) / time.Since(began).Seconds(), err
+}

@@ -1,0 +1,166 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/account"
+	"github.com/sallyport-sftp/sallyport/internal/audit"
+	"github.com/sallyport-sftp/sallyport/internal/blob/disk"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/feed"
+	"github.com/sallyport-sftp/sallyport/internal/inbox"
+	"github.com/sallyport-sftp/sallyport/internal/proof"
+	"github.com/sallyport-sftp/sallyport/internal/retention"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/tree"
+)
+
+// lab is the server's rooms on SQLite and disk in this process, for work that
+// no client can be timed at.
+type lab struct {
+	dir     string
+	store   *store.Store
+	blobs   *disk.Store
+	ids     *exchange.IDs
+	key     *proof.Key
+	feeds   *feed.Room
+	inbox   *inbox.Room
+	retain  *retention.Room
+	audits  *audit.Room
+	tree    *tree.Tree
+	account *account.Room
+}
+
+// openLab opens the rooms on a folder.
+func openLab(ctx context.Context, dir string) (l *lab, err error) {
+	if err := makeDir(dir); err != nil {
+		return nil, err
+	}
+	l = &lab{dir: dir, ids: exchange.NewIDs(time.Now, rand.Reader)}
+	quiet := slog.New(slog.DiscardHandler)
+	private, public, err := proof.NewKey(rand.Reader, "bench")
+	if err != nil {
+		return nil, err
+	}
+	if l.key, err = proof.ReadKey(private, public); err != nil {
+		return nil, err
+	}
+	if l.blobs, err = disk.Open(filepath.Join(dir, "blobs"), time.Now); err != nil {
+		return nil, err
+	}
+	if l.store, err = store.Open(ctx, store.Options{Dir: dir}); err != nil {
+		return nil, err
+	}
+	all := account.Template{StartDir: "/", Root: exchange.AllRights, Dirs: []account.TemplateDir{{Path: "/upload", Rights: exchange.AllRights}}}
+	l.account = account.New(l.store, time.Now, l.ids, account.Policy{MaxKeys: 5, Templates: map[string]account.Template{exchange.KindCustomer: all}})
+	l.retain = retention.New(retention.Options{Store: l.store, Blobs: l.blobs, Clock: time.Now, IDs: l.ids, Log: quiet, Key: l.key, Node: "bench",
+		Policy: retention.Policy{Keep: "12mo", Day: 1, Hour: 3, Notice: 30 * 24 * time.Hour, Reminder: 7 * 24 * time.Hour, AfterClose: time.Hour}})
+	l.feeds = feed.New(feed.Options{Store: l.store, Blobs: l.blobs, Clock: time.Now, IDs: l.ids, Key: l.key, MaxFile: 1 << 40, KeepUploads: time.Hour, Class: l.retain.Class,
+		MakeDirs: func(tx *store.Tx, userID, path string) (string, error) {
+			look := exchange.Read | exchange.List
+			return account.MakeDirs(tx, l.ids, userID, path, &look, false, exchange.Micros(time.Now()))
+		}})
+	l.inbox = inbox.New(inbox.Options{Store: l.store, Blobs: l.blobs, Clock: time.Now, IDs: l.ids, Log: quiet, Key: l.key, Lease: time.Minute})
+	l.audits = audit.New(audit.Options{Store: l.store, Clock: time.Now, IDs: l.ids, Log: quiet, Key: l.key})
+	l.tree, err = tree.New(tree.Options{Store: l.store, Blobs: l.blobs, Clock: time.Now, IDs: l.ids, Log: quiet,
+		Policy: tree.Policy{MaxFile: 1 << 40, QuotaBytes: 1 << 50, QuotaFiles: 1 << 40, MaxCopy: 1 << 30, KeepPartial: time.Hour},
+		Hooks: tree.Hooks{OnGone: l.inbox.Gone, Class: l.retain.Class, OnCommit: func(tx *store.Tx, a tree.Arrival) error {
+			return l.inbox.Arrived(tx, inbox.Arrival{Login: a.Login, Path: a.Path, VersionID: a.VersionID, Size: a.Size, SHA256: a.SHA256, At: a.At})
+		}}})
+	return l, err
+}
+
+func (l *lab) close() error {
+	if l.tree != nil {
+		l.tree.Close()
+	}
+	return l.store.Close()
+}
+
+// user makes an account with its user.
+func (l *lab) user(ctx context.Context, name string) (exchange.User, error) {
+	if _, err := l.account.AddAccount(ctx, "bench", exchange.Account{ID: name, Name: name}); err != nil {
+		return exchange.User{}, err
+	}
+	return l.account.AddUser(ctx, "bench", account.NewUser{Account: name})
+}
+
+// raw changes the database straight, in one transaction, as fill does.
+func (l *lab) raw(change func(exec func(query string, args ...any)) error) error {
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(l.dir, "sallyport.db")+"?_pragma=busy_timeout(10000)")
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	tx, err := db.Begin()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }() // after Commit it does nothing
+	var failed error
+	exec := func(query string, args ...any) {
+		if failed == nil {
+			_, failed = tx.Exec(query, args...)
+		}
+	}
+	if err := change(exec); err != nil {
+		return err
+	}
+	return errors.Join(failed, tx.Commit())
+}
+
+// blobOf stores bytes once and returns the id.
+func (l *lab) blobOf(ctx context.Context, size, refs int) (string, error) {
+	id := l.ids.New()
+	stage, err := l.blobs.Stage(id)
+	if err != nil {
+		return "", err
+	}
+	defer stage.Close()
+	if _, err := stage.WriteAt(bytes.Repeat([]byte("x"), size), 0); err != nil {
+		return "", err
+	}
+	key := "bench/2025/01/" + id
+	if err := stage.Commit(key); err != nil {
+		return "", err
+	}
+	return id, l.store.Write(ctx, func(tx *store.Tx) error {
+		return tx.AddBlob(store.Blob{ID: id, Key: key, Size: int64(size), SHA256: make([]byte, 32)}, refs, 1)
+	})
+}
+
+// register writes files straight into the registry: per directory a thousand,
+// all of one user, each with a version and a delivery, stored at a time.
+func (l *lab) register(ctx context.Context, u exchange.User, files int, storedAt func(i int) time.Time) error {
+	const perDir = 1000
+	blob, err := l.blobOf(ctx, 64, files)
+	if err != nil {
+		return err
+	}
+	return l.raw(func(exec func(string, ...any)) error {
+		exec(`INSERT INTO feeds (name, kind, types, retention, created_at) VALUES ('seeded', 'cdr', '[]', '', 1) ON CONFLICT DO NOTHING`)
+		pub := l.ids.New()
+		exec(`INSERT INTO publications (id, feed, account_id, name, size, sha256, actor, published_at) VALUES ($1, 'seeded', '', 'seeded.csv', 64, $2, 'bench', 1)`, pub, make([]byte, 32))
+		dir := ""
+		for i := range files {
+			if i%perDir == 0 {
+				dir = l.ids.New()
+				exec(`INSERT INTO dirs (id, user_id, parent_id, name, fixed, staging, mtime) VALUES ($1, $2, $2, $3, 0, 0, 1)`, dir, u.ID, fmt.Appendf(nil, "dir-%06d", i/perDir))
+			}
+			id, at := l.ids.New(), exchange.Micros(storedAt(i))
+			exec(`INSERT INTO files (dir_id, name, file_id, version_id, size, mtime, mode) VALUES ($1, $2, $3, $3, 64, $4, 420)`, dir, fmt.Appendf(nil, "file-%06d.csv", i%perDir), id, at)
+			exec(`INSERT INTO versions (id, file_id, user_id, blob_id, actor, stored_at, class) VALUES ($1, $1, $2, $3, 'bench', $4, 'default')`, id, u.ID, blob, at)
+			exec(`INSERT INTO deliveries (id, publication_id, subscription_id, user_id, version_id, state, published_at, fingerprint) VALUES ($1, $2, $1, $3, $1, 'collected', $4, '')`, id, pub, u.ID, at)
+		}
+		exec(`UPDATE mailboxes SET used_files = used_files + $2, used_bytes = used_bytes + $3 WHERE user_id = $1`, u.ID, files, 64*files)
+		return nil
+	})
+}
