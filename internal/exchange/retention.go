@@ -66,6 +66,7 @@ type RetentionRun struct {
 	RemovedBytes int64      `json:"removed_bytes"`
 	Report       string     `json:"report,omitempty" doc:"The signed removal report"`
 	ListKey      string     `json:"-"`
+	Planner      string     `json:"-"`
 }
 
 // States of what a run names.

@@ -70,7 +70,10 @@ func (r *Room) publishedUpload(ctx context.Context, p Publication) (exchange.Pub
 	}
 	now := exchange.Publication{Name: p.Name, Account: p.Account, SHA256: strings.ToLower(p.SHA256)}
 	before, err := r.repeated(r.o.Store.Read(ctx), p, now)
-	return before.Publication, errors.Join(err, r.finish(ctx, before))
+	if err != nil {
+		return exchange.Publication{}, err
+	}
+	return r.finish(ctx, before)
 }
 
 // admit checks what is asked for, and finds the feed.
@@ -131,7 +134,8 @@ func (r *Room) publishStage(ctx context.Context, actor string, f exchange.Feed, 
 	if p.IdempotencyKey != "" {
 		before, err := r.repeated(r.o.Store.Read(ctx), p, out)
 		if err != nil || before.Repeated {
-			return before.Publication, errors.Join(err, stage.Discard(), r.finish(ctx, before))
+			whole, finishErr := r.finish(ctx, before)
+			return whole, errors.Join(err, stage.Discard(), finishErr)
 		}
 	}
 	if err := stage.Commit(content.Key); err != nil {
@@ -157,7 +161,8 @@ func (r *Room) publishStage(ctx context.Context, actor string, f exchange.Feed, 
 		}
 	}
 	if err != nil || before.Repeated {
-		return before.Publication, errors.Join(err, stage.Revert(), stage.Discard(), r.finish(ctx, before))
+		whole, finishErr := r.finish(ctx, before)
+		return whole, errors.Join(err, stage.Revert(), stage.Discard(), finishErr)
 	}
 	missing := out.Missing
 	if err := r.placeAll(ctx, out.ID); err != nil {
@@ -174,12 +179,18 @@ type repeat struct {
 	unplaced bool
 }
 
-// finish places what an earlier try of the same publication left unplaced.
-func (r *Room) finish(ctx context.Context, before repeat) error {
+// finish places what an earlier try of the same publication left unplaced, and
+// returns the publication as it then is.
+func (r *Room) finish(ctx context.Context, before repeat) (exchange.Publication, error) {
 	if !before.unplaced {
-		return nil
+		return before.Publication, nil
 	}
-	return r.placeAll(ctx, before.ID)
+	if err := r.placeAll(ctx, before.ID); err != nil {
+		return before.Publication, err
+	}
+	whole, err := r.o.Store.Read(ctx).Publication(before.ID)
+	whole.Publication.Repeated = true
+	return whole.Publication, err
 }
 
 // repeated finds what an idempotency key published before. Another file, or

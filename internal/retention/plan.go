@@ -39,7 +39,7 @@ func (r *Room) planRegular(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	run := exchange.RetentionRun{ID: r.o.IDs.New(), Kind: exchange.RunRegular, DueAt: due, State: statePlan, Confirm: confirm, CreatedAt: now}
+	run := exchange.RetentionRun{ID: r.o.IDs.New(), Kind: exchange.RunRegular, DueAt: due, State: statePlan, Confirm: confirm, CreatedAt: now, Planner: r.o.Node}
 	return r.plan(ctx, run, func(add func(store.Kept) error) error { return r.eachDue(ctx, due, add) })
 }
 
@@ -85,7 +85,7 @@ func (r *Room) PlanClosing(ctx context.Context, account string, period time.Dura
 
 func (r *Room) closing(ctx context.Context, account string, period time.Duration) (exchange.RetentionRun, error) {
 	now := r.now()
-	run := exchange.RetentionRun{ID: r.o.IDs.New(), Kind: exchange.RunClosing, Account: account, DueAt: now.Add(period), State: statePlan, CreatedAt: now}
+	run := exchange.RetentionRun{ID: r.o.IDs.New(), Kind: exchange.RunClosing, Account: account, DueAt: now.Add(period), State: statePlan, CreatedAt: now, Planner: r.o.Node}
 	err := r.plan(ctx, run, func(add func(store.Kept) error) error {
 		for after := ""; ; {
 			page, err := r.o.Store.Read(ctx).KeptOfAccount(account, after, planBatch)
@@ -215,14 +215,15 @@ func (r *Room) plan(ctx context.Context, run exchange.RetentionRun, visit func(a
 }
 
 // discardHalfPlanned forgets runs that a stop of the server left half planned.
+// This process plans nothing at the moment: the caller holds running.
 func (r *Room) discardHalfPlanned(ctx context.Context) error {
 	open, err := r.o.Store.Read(ctx).OpenRuns()
 	if err != nil {
 		return err
 	}
 	for _, run := range open {
-		if run.State != statePlan || r.now().Sub(run.CreatedAt).Abs() < leaseFor {
-			continue // it may be under way, on another node
+		if run.State != statePlan || run.Planner != r.o.Node && r.now().Sub(run.CreatedAt).Abs() < leaseFor {
+			continue // another node may be at it
 		}
 		if err := r.o.Store.Write(ctx, func(tx *store.Tx) error { return tx.DropRun(run.ID) }); err != nil {
 			return err

@@ -165,13 +165,13 @@ func (q *Q) AnyHold() (yes bool, err error) {
 }
 
 const runColumns = `SELECT id, kind, account_id, due_at, state, confirm, confirmed_at, confirmed_by, created_at, started_at, finished_at, files, bytes,
-	removed_files, removed_bytes, report, list_key FROM retention_runs`
+	removed_files, removed_bytes, report, list_key, planner FROM retention_runs`
 
 func scanRun(r *sql.Rows) (n exchange.RetentionRun, err error) {
 	var due, created int64
 	var confirmed, started, finished sql.NullInt64
 	err = r.Scan(&n.ID, &n.Kind, &n.Account, &due, &n.State, &n.Confirm, &confirmed, &n.ConfirmedBy, &created, &started, &finished, &n.Files, &n.Bytes,
-		&n.RemovedFiles, &n.RemovedBytes, &n.Report, &n.ListKey)
+		&n.RemovedFiles, &n.RemovedBytes, &n.Report, &n.ListKey, &n.Planner)
 	n.DueAt, n.CreatedAt = exchange.FromMicros(due), exchange.FromMicros(created)
 	n.ConfirmedAt, n.StartedAt, n.FinishedAt = timePtr(confirmed), timePtr(started), timePtr(finished)
 	return n, err
@@ -211,13 +211,13 @@ func (q *Q) ClosingRun(account string) (exchange.RetentionRun, error) {
 // PutRun records a run, or what has become of it.
 func (tx *Tx) PutRun(n exchange.RetentionRun) error {
 	_, err := tx.exec("PutRun", `INSERT INTO retention_runs (id, kind, account_id, due_at, state, confirm, confirmed_at, confirmed_by, created_at, started_at,
-		finished_at, files, bytes, removed_files, removed_bytes, report, list_key)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+		finished_at, files, bytes, removed_files, removed_bytes, report, list_key, planner)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
 		ON CONFLICT (id) DO UPDATE SET state = excluded.state, confirmed_at = excluded.confirmed_at, confirmed_by = excluded.confirmed_by,
 		started_at = excluded.started_at, finished_at = excluded.finished_at, files = excluded.files, bytes = excluded.bytes,
 		removed_files = excluded.removed_files, removed_bytes = excluded.removed_bytes, report = excluded.report, list_key = excluded.list_key`,
 		n.ID, n.Kind, n.Account, exchange.Micros(n.DueAt), n.State, n.Confirm, timeNull(n.ConfirmedAt), n.ConfirmedBy, exchange.Micros(n.CreatedAt),
-		timeNull(n.StartedAt), timeNull(n.FinishedAt), n.Files, n.Bytes, n.RemovedFiles, n.RemovedBytes, n.Report, n.ListKey)
+		timeNull(n.StartedAt), timeNull(n.FinishedAt), n.Files, n.Bytes, n.RemovedFiles, n.RemovedBytes, n.Report, n.ListKey, n.Planner)
 	return err
 }
 

@@ -64,6 +64,13 @@ func Start(t testing.TB, options ...Option) *Node {
 	return n
 }
 
+// Config is the default configuration of a data folder.
+func Config(data string) config.Config {
+	c := config.Default()
+	c.Data = data
+	return c
+}
+
 func (n *Node) start() {
 	n.t.Helper()
 	nd, err := node.Start(node.Options{Config: n.cfg, Log: slog.New(slog.NewTextHandler(n.Log, &slog.HandlerOptions{Level: slog.LevelDebug}))})

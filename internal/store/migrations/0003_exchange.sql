@@ -180,7 +180,8 @@ CREATE TABLE retention_runs (
   removed_files BIGINT NOT NULL,
   removed_bytes BIGINT NOT NULL,
   report        TEXT NOT NULL, -- the signed removal report
-  list_key      TEXT NOT NULL -- blob with its list of files
+  list_key      TEXT NOT NULL, -- blob with its list of files
+  planner       TEXT NOT NULL -- the node that named its files
 );
 CREATE INDEX retention_runs_open ON retention_runs (due_at) WHERE state IN ('announced', 'running');
 
