@@ -119,6 +119,9 @@ func (p *Pattern) Match(name, account string) (Named, error) {
 		return ""
 	}
 	out.Account = get("account")
+	if account == "" && out.Account != "" {
+		return out, exchange.E(op, exchange.Invalid, "The name %q speaks of account %s, and is published to all.", exchange.Printable(name), out.Account)
+	}
 	if account != "" && out.Account != "" && out.Account != account {
 		return out, exchange.E(op, exchange.Invalid, "The name %q speaks of account %s, and is published to %s.", exchange.Printable(name), out.Account, account)
 	}

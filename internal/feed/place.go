@@ -228,7 +228,11 @@ func (r *Room) deliverOne(tx *store.Tx, p store.PublicationRow, s store.Recipien
 	}
 	f := store.File{Name: path.Base(full), FileID: r.o.IDs.New(), Size: p.Size, Mtime: at, Mode: 0o644}
 	f.VersionID = f.FileID
-	issue := int64(1)
+	issue, err := tx.LastEnded(s.UserID, full)
+	if err != nil {
+		return v, d, err
+	}
+	issue++
 	switch {
 	case len(found.Dirs) < len(names): // a directory is missing
 		if f.DirID, err = r.o.MakeDirs(tx, s.UserID, dir); err != nil {
@@ -239,9 +243,11 @@ func (r *Room) deliverOne(tx *store.Tx, p store.PublicationRow, s store.Recipien
 	}
 	if found.File != nil {
 		f.FileID = found.File.FileID
-		if issue, err = r.replaces(tx, s.UserID, *found.File); err != nil {
+		before, err := r.replaces(tx, s.UserID, *found.File)
+		if err != nil {
 			return v, d, err
 		}
+		issue = max(issue, before+1)
 	}
 	if err := tx.PutFile(f); err != nil {
 		return v, d, err
@@ -262,16 +268,16 @@ func (r *Room) deliverOne(tx *store.Tx, p store.PublicationRow, s store.Recipien
 }
 
 // replaces takes an older file of the name out of the mailbox's use, and says
-// which issue the new one is.
+// which issue it was; 0 if it was none.
 func (r *Room) replaces(tx *store.Tx, userID string, old store.File) (int64, error) {
 	if err := tx.Use(userID, -old.Size, -1, 0, 0); err != nil {
 		return 0, err
 	}
 	before, err := tx.DeliveryOf(old.VersionID)
 	if exchange.Is(err, exchange.NotFound) {
-		return 1, nil
+		return 0, nil
 	}
-	return before.Issue + 1, err
+	return before.Issue, err
 }
 
 // backfill places what was published since a time for a new subscriber.

@@ -47,16 +47,40 @@ func (r *Room) Publish(ctx context.Context, actor string, p Publication) (exchan
 	if before, err := r.publishedUpload(ctx, p); err != nil || before.Repeated {
 		return before, err
 	}
-	stage, content, err := r.receive(p)
+	in, err := r.receive(p)
 	if err != nil {
 		return exchange.Publication{}, err
 	}
-	defer stage.Close()
-	out, err := r.publishStage(ctx, actor, f, p, stage, content)
-	if err == nil && p.Upload != "" {
-		r.uploadDone(p.Upload)
+	out, err := r.publishStage(ctx, actor, f, p, in.stage, in.blob)
+	return out, errors.Join(err, r.release(in, err == nil, out.Repeated))
+}
+
+// received is content that waits to be published.
+type received struct {
+	stage  blob.Stage
+	blob   store.Blob
+	upload *upload // its own, held; nil for a body
+}
+
+// release lets go of content after its publication. What came in parts stays
+// for another try if this one failed: it may be gigabytes.
+func (r *Room) release(in received, published, repeated bool) error {
+	if u := in.upload; u != nil {
+		defer u.mu.Unlock()
+		if !published {
+			return nil
+		}
+		u.stage = nil
+		r.uploadDone(u.id)
 	}
-	return out, err
+	var err error
+	if !published || repeated {
+		err = in.stage.Discard()
+	}
+	if closeErr := in.stage.Close(); !published || repeated {
+		err = errors.Join(err, closeErr)
+	}
+	return err
 }
 
 // publishedUpload finds what an upload in parts became when the answer was lost
@@ -125,7 +149,8 @@ func noRecipient(p Publication) error {
 		WithHint("subscribe a user first: sallyport feed subscribe %s USER", p.Feed)
 }
 
-// publishStage makes staged bytes a publication.
+// publishStage makes staged bytes a publication. If it fails, or the same was
+// published before, the stage stands as it was.
 func (r *Room) publishStage(ctx context.Context, actor string, f exchange.Feed, p Publication, stage blob.Stage, content store.Blob) (exchange.Publication, error) {
 	now := r.now()
 	content.Key = blob.Key("publish", content.ID, p.Name, now)
@@ -133,13 +158,14 @@ func (r *Room) publishStage(ctx context.Context, actor string, f exchange.Feed, 
 		SHA256: hex.EncodeToString(content.SHA256), Via: p.Via, PublishedAt: now}
 	if p.IdempotencyKey != "" {
 		before, err := r.repeated(r.o.Store.Read(ctx), p, out)
-		if err != nil || before.Repeated {
-			whole, finishErr := r.finish(ctx, before)
-			return whole, errors.Join(err, stage.Discard(), finishErr)
+		if err != nil {
+			return exchange.Publication{}, err
+		} else if before.Repeated {
+			return r.finish(ctx, before)
 		}
 	}
 	if err := stage.Commit(content.Key); err != nil {
-		return out, errors.Join(err, stage.Discard())
+		return out, err
 	}
 	first := out
 	var before repeat
@@ -160,9 +186,11 @@ func (r *Room) publishStage(ctx context.Context, actor string, f exchange.Feed, 
 			err = nil
 		}
 	}
-	if err != nil || before.Repeated {
-		whole, finishErr := r.finish(ctx, before)
-		return whole, errors.Join(err, stage.Revert(), stage.Discard(), finishErr)
+	if err != nil {
+		return exchange.Publication{}, errors.Join(err, stage.Revert())
+	} else if before.Repeated {
+		whole, err := r.finish(ctx, before)
+		return whole, errors.Join(err, stage.Revert())
 	}
 	missing := out.Missing
 	if err := r.placeAll(ctx, out.ID); err != nil {
@@ -211,32 +239,31 @@ func (r *Room) repeated(q *store.Q, p Publication, now exchange.Publication) (re
 
 // receive stages the body and checks what was declared of it, and that its
 // content is of the type that its name says.
-func (r *Room) receive(p Publication) (blob.Stage, store.Blob, error) {
+func (r *Room) receive(p Publication) (received, error) {
 	const op = "feed.Publish"
 	if p.Upload != "" {
 		return r.uploaded(p)
 	}
-	b := store.Blob{ID: r.o.IDs.New()}
+	in := received{blob: store.Blob{ID: r.o.IDs.New()}}
 	if err := r.checkFree(max(p.Size, 0)); err != nil {
-		return nil, b, err
+		return in, err
 	}
-	stage, err := r.o.Blobs.Stage(b.ID)
-	if err != nil {
-		return nil, b, err
-	}
-	fail := func(err error) (blob.Stage, store.Blob, error) {
-		return nil, b, errors.Join(err, stage.Discard(), stage.Close())
+	var err error
+	if in.stage, err = r.o.Blobs.Stage(in.blob.ID); err != nil {
+		return in, err
 	}
 	sum, look := sha256.New(), &looks{kind: p.kind}
-	n, err := io.Copy(io.MultiWriter(io.NewOffsetWriter(stage, 0), sum, look), io.LimitReader(p.Body, r.o.MaxFile+1))
-	b.Size, b.SHA256 = n, sum.Sum(nil)
+	n, err := io.Copy(io.MultiWriter(io.NewOffsetWriter(in.stage, 0), sum, look), io.LimitReader(p.Body, r.o.MaxFile+1))
+	in.blob.Size, in.blob.SHA256 = n, sum.Sum(nil)
 	if err != nil {
-		return fail(exchange.Wrap(op, exchange.Invalid, err)) // the sender broke off, or the disk is full
+		err = exchange.Wrap(op, exchange.Invalid, err) // the sender broke off, or the disk is full
+	} else {
+		err = r.declared(p, in.blob, look)
 	}
-	if err := r.declared(p, b, look); err != nil {
-		return fail(err)
+	if err != nil {
+		return in, errors.Join(err, in.stage.Discard(), in.stage.Close())
 	}
-	return stage, b, nil
+	return in, nil
 }
 
 func (r *Room) checkFree(size int64) error {

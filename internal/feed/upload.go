@@ -164,35 +164,35 @@ func (r *Room) CancelUpload(id string) error {
 	return err
 }
 
-// uploaded hands an upload's stage to its publication. Its content is read once
-// more: what is published is what lies there.
-func (r *Room) uploaded(p Publication) (blob.Stage, store.Blob, error) {
+// uploaded hands an upload's stage to its publication, which holds the upload
+// until release. Its content is read once more: what is published is what lies
+// there.
+func (r *Room) uploaded(p Publication) (received, error) {
 	const op = "feed.Publish"
 	u, err := r.upload(p.Upload)
 	if err != nil {
-		return nil, store.Blob{}, err
+		return received{}, err
 	}
 	u.mu.Lock()
-	defer u.mu.Unlock()
-	if u.stage == nil {
-		return nil, store.Blob{}, exchange.E(op, exchange.NotFound, "The upload is over.")
+	in := received{stage: u.stage, blob: store.Blob{ID: u.id, Size: u.offset}, upload: u}
+	switch {
+	case u.stage == nil:
+		err = exchange.E(op, exchange.NotFound, "The upload is over.")
+	case u.size >= 0 && u.offset != u.size:
+		err = exchange.E(op, exchange.Conflict, "The upload has %d of %d bytes.", u.offset, u.size).WithHint("send the rest first")
+	default:
+		sum, look := sha256.New(), &looks{kind: p.kind}
+		if _, err = io.Copy(io.MultiWriter(sum, look), io.NewSectionReader(u.stage, 0, u.offset)); err != nil {
+			err = exchange.Wrap(op, exchange.Unavailable, err)
+			break
+		}
+		in.blob.SHA256 = sum.Sum(nil)
+		err = r.declared(p, in.blob, look)
 	}
-	b := store.Blob{ID: u.id, Size: u.offset}
-	if u.size >= 0 && u.offset != u.size {
-		return nil, b, exchange.E(op, exchange.Conflict, "The upload has %d of %d bytes.", u.offset, u.size).WithHint("send the rest first")
+	if err != nil {
+		u.mu.Unlock() // it can be sent on, cancelled, or published under another name
 	}
-	sum, look := sha256.New(), &looks{kind: p.kind}
-	if _, err := io.Copy(io.MultiWriter(sum, look), io.NewSectionReader(u.stage, 0, u.offset)); err != nil {
-		return nil, b, exchange.Wrap(op, exchange.Unavailable, err)
-	}
-	b.SHA256 = sum.Sum(nil)
-	if err := r.declared(p, b, look); err != nil {
-		return nil, b, err // it can be cancelled, or published under another name
-	}
-	stage := u.stage
-	u.stage = nil
-	r.uploadDone(u.id)
-	return stage, b, nil
+	return in, err
 }
 
 // uploadDone forgets an upload that became a publication.

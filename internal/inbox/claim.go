@@ -106,6 +106,10 @@ func (r *Room) mine(tx *store.Tx, id, claim string) (exchange.Drop, error) {
 	case exchange.DropSuperseded:
 		return d, exchange.E(op, exchange.Conflict, "A newer upload has replaced this file.")
 	case exchange.DropClaimed:
+		if claim == "" && d.ClaimUntil != nil && !r.now().Before(*d.ClaimUntil) && d.Cleared {
+			d.Consumer = ""
+			return d, nil // the claim ran out, and nobody else has one
+		}
 		if claim == "" {
 			return d, exchange.E(op, exchange.Conflict, "The file is claimed by %s until %s.", d.Consumer, d.ClaimUntil.Format(time.RFC3339)).
 				WithHint("give the claim that inbox claim printed: --claim …")

@@ -45,6 +45,14 @@ func (q *Q) DeliveryOf(versionID string) (DeliveryRow, error) {
 	return one(q, "DeliveryOf", scanDelivery, deliveryColumns+` WHERE d.version_id = $1`, versionID)
 }
 
+// LastEnded is the latest issue of a path that a user had and has no more; 0 if
+// there was none.
+func (q *Q) LastEnded(userID, path string) (issue int64, err error) {
+	err = q.scanOne("LastEnded", `SELECT COALESCE(MAX(issue), 0) FROM deliveries WHERE user_id = $1 AND path = $2 AND state IN ('expired', 'withdrawn')`,
+		[]any{userID, []byte(path)}, &issue)
+	return issue, err
+}
+
 // EndDelivery marks a version's delivery as expired or withdrawn; a version
 // that is none is left alone.
 func (tx *Tx) EndDelivery(versionID, state string, at int64) error {

@@ -123,7 +123,7 @@ func New(c Config) (*Mailer, error) {
 		sample := notify.Letter{Kind: kind, To: "someone@example.com", ID: "0", Account: "acme", User: "acme", Text: "Text.",
 			Head: []string{"File"}, Rows: [][]string{{"a.csv"}}, More: 1, Help: "help@example.com", Attached: "signed"}
 		if _, _, _, err := m.Render(sample); err != nil {
-			return nil, err
+			return nil, exchange.E(op, exchange.Invalid, "%s", exchange.PublicText(err))
 		}
 	}
 	return m, m.loadCA()

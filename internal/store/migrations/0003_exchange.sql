@@ -37,6 +37,7 @@ ALTER TABLE deliveries ADD COLUMN address TEXT NOT NULL DEFAULT '';
 ALTER TABLE deliveries ADD COLUMN ended_at BIGINT;
 DROP INDEX deliveries_publication;
 CREATE UNIQUE INDEX deliveries_publication ON deliveries (publication_id, subscription_id);
+CREATE INDEX deliveries_ended ON deliveries (user_id, path) WHERE state IN ('expired', 'withdrawn');
 CREATE INDEX deliveries_waiting ON deliveries (published_at) WHERE state IN ('published', 'opened');
 
 -- The policy that a version is kept by; its period is the policy's of the day.
@@ -62,8 +63,8 @@ CREATE INDEX drops_claimed ON drops (claim_until) WHERE state = 'claimed';
 CREATE INDEX drops_pending ON drops (settled_at) WHERE pending <> '';
 -- the last part of path
 ALTER TABLE drops ADD COLUMN name BYTEA;
-CREATE INDEX drops_content ON drops (sha256, user_id);
-CREATE INDEX drops_name ON drops (name, user_id);
+CREATE INDEX drops_content ON drops (sha256, user_id, id);
+CREATE INDEX drops_name ON drops (name, user_id, id);
 
 CREATE TABLE expectations (
   id         TEXT PRIMARY KEY,

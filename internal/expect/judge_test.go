@@ -1,0 +1,181 @@
+package expect_test
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/testkit"
+)
+
+var judgeStories = stories{
+	"what came in time is met, without a word": func(t *testing.T, w *world) {
+		w.expects()
+		w.judge("2026-10-30 18:00", exchange.ExpectWaiting)
+		w.comes("acme", "cdr-1.csv", "2026-10-31 05:30")
+		w.judge("2026-10-31 05:59", exchange.ExpectWaiting)
+		w.judge("2026-10-31 06:00", exchange.ExpectMet)
+		w.wantEvents(0, 0)
+	},
+	"what did not come is told once": func(t *testing.T, w *world) {
+		w.expects()
+		w.judge("2026-10-31 05:59", exchange.ExpectWaiting)
+		w.judge("2026-10-31 06:00", exchange.ExpectMissed)
+		w.judge("2026-10-31 06:01", exchange.ExpectMissed)
+		w.judge("2026-10-31 18:00", exchange.ExpectMissed)
+		all := w.wantEvents(1, 0)
+		text := fmt.Sprint(all[len(all)-1].Data["text"])
+		if want := "Expected a file called cdr-*.csv from acme by Saturday 31 October 2026, 06:00 (Australia/Sydney); 0 came."; !strings.HasPrefix(text, want) {
+			t.Fatalf("it is told %q, want %q", text, want)
+		}
+		if e := all[len(all)-1]; e.Account != "acme" || e.User != "acme" || e.Data["due"] != "2026-10-30T19:00:00Z" {
+			t.Fatalf("the event is %+v", e)
+		}
+		w.judge("2026-11-01 06:00", exchange.ExpectMissed)
+		all = w.wantEvents(2, 0)
+		if text := fmt.Sprint(all[len(all)-1].Data["text"]); !strings.Contains(text, "missed the time before, too") {
+			t.Fatalf("the second time it is told %q", text)
+		}
+	},
+	"what comes at the deadline itself is late": func(t *testing.T, w *world) {
+		w.expects()
+		w.comes("acme", "cdr-1.csv", "2026-10-31 06:00")
+		w.judge("2026-10-31 06:00", exchange.ExpectMissed)
+		w.judge("2026-10-31 06:01", exchange.ExpectMet)
+		w.wantEvents(1, 1)
+	},
+	"what came a moment before the deadline is in time": func(t *testing.T, w *world) {
+		w.expects()
+		w.at("2026-10-31 06:00")
+		w.micros.Add(-1)
+		w.comesNow("acme", "cdr-1.csv")
+		w.judge("2026-10-31 06:00", exchange.ExpectMet)
+		w.wantEvents(0, 0)
+	},
+	"what comes late clears it, with one event": func(t *testing.T, w *world) {
+		w.expects()
+		w.judge("2026-10-31 06:00", exchange.ExpectMissed)
+		w.comes("acme", "cdr-1.csv", "2026-10-31 08:00")
+		w.judge("2026-10-31 08:01", exchange.ExpectMet)
+		w.judge("2026-10-31 08:02", exchange.ExpectMet)
+		all := w.wantEvents(1, 1)
+		if text := fmt.Sprint(all[len(all)-1].Data["text"]); !strings.HasPrefix(text, "It came late: a file called cdr-*.csv from acme, expected by Saturday 31 October 2026, 06:00") {
+			t.Fatalf("it is told %q", text)
+		}
+	},
+	"what came late does not count for the next time": func(t *testing.T, w *world) {
+		w.expects()
+		w.judge("2026-10-31 06:00", exchange.ExpectMissed)
+		w.comes("acme", "cdr-1.csv", "2026-10-31 08:00")
+		w.judge("2026-10-31 08:01", exchange.ExpectMet)
+		w.judge("2026-11-01 06:00", exchange.ExpectMissed)
+		w.comes("acme", "cdr-2.csv", "2026-11-01 07:00")
+		w.judge("2026-11-01 07:01", exchange.ExpectMet)
+		w.comes("acme", "cdr-3.csv", "2026-11-02 05:00")
+		w.judge("2026-11-02 06:00", exchange.ExpectMet)
+		w.wantEvents(2, 2)
+	},
+	"two files that come late together are the late one and the next": func(t *testing.T, w *world) {
+		w.expects()
+		w.judge("2026-10-31 06:00", exchange.ExpectMissed)
+		w.comes("acme", "cdr-1.csv", "2026-11-01 05:00")
+		w.comes("acme", "cdr-2.csv", "2026-11-01 05:01")
+		w.judge("2026-11-01 05:02", exchange.ExpectMet)
+		w.judge("2026-11-01 06:00", exchange.ExpectMet)
+		w.wantEvents(1, 1)
+	},
+	"as many as are expected must come": func(t *testing.T, w *world) {
+		w.expects(func(e *exchange.Expectation) { e.AtLeast = 3 })
+		w.comes("acme", "cdr-1.csv", "2026-10-31 04:00")
+		w.comes("acme", "cdr-2.csv", "2026-10-31 05:00")
+		w.judge("2026-10-31 06:00", exchange.ExpectMissed)
+		w.comes("acme", "cdr-3.csv", "2026-10-31 07:00")
+		w.judge("2026-10-31 07:01", exchange.ExpectMet) // two in time and one late are three
+		w.wantEvents(1, 1)
+	},
+	"other names and other users' files do not count": func(t *testing.T, w *world) {
+		w.expects()
+		w.comes("acme", "report.csv", "2026-10-31 04:00")
+		w.comes("acme", "cdr-1.csv.bad", "2026-10-31 04:00")
+		w.comes("beta", "cdr-1.csv", "2026-10-31 04:00")
+		w.judge("2026-10-31 06:00", exchange.ExpectMissed)
+	},
+	"without a pattern every name counts": func(t *testing.T, w *world) {
+		w.expects(func(e *exchange.Expectation) { e.Glob = "" })
+		w.comes("acme", "what ever", "2026-10-31 04:00")
+		w.judge("2026-10-31 06:00", exchange.ExpectMet)
+	},
+	"a feed's publications to an account, or to all, count": func(t *testing.T, w *world) {
+		w.expects(func(e *exchange.Expectation) { e.User, e.Feed, e.Account, e.Glob = "", "data", "acme", "*.csv" })
+		w.published("beta", "a.csv", "2026-10-31 04:00")
+		w.judge("2026-10-31 06:00", exchange.ExpectMissed)
+		w.published("acme", "b.csv", "2026-10-31 07:00")
+		w.judge("2026-10-31 07:01", exchange.ExpectMet)
+		w.published("", "c.csv", "2026-11-01 04:00")
+		w.judge("2026-11-01 06:00", exchange.ExpectMet)
+		all := w.wantEvents(1, 1)
+		if e := all[0]; e.Account != "acme" || !strings.Contains(fmt.Sprint(e.Data["text"]), "in the feed data for acme") {
+			t.Fatalf("the event is %+v", e)
+		}
+	},
+	"a server that was down for three days judges each of them": func(t *testing.T, w *world) {
+		w.expects()
+		w.comes("acme", "cdr-1.csv", "2026-10-31 05:00") // another node took it
+		w.comes("acme", "cdr-3.csv", "2026-11-02 05:00")
+		e := w.judge("2026-11-02 12:00", exchange.ExpectMet)
+		if got := e.DueAt.In(w.zone).Format("2006-01-02 15:04"); got != "2026-11-02 06:00" {
+			t.Fatalf("the last deadline is %s", got)
+		}
+		w.wantEvents(1, 0) // of the first of November
+		w.judge("2026-11-02 12:01", exchange.ExpectMet)
+		w.wantEvents(1, 0)
+	},
+	"three days without a file are three that were missed": func(t *testing.T, w *world) {
+		w.expects()
+		w.judge("2026-11-02 12:00", exchange.ExpectMissed)
+		w.wantEvents(3, 0)
+		w.comes("acme", "cdr-1.csv", "2026-11-02 13:00")
+		w.judge("2026-11-02 13:01", exchange.ExpectMet)
+		w.wantEvents(3, 1)
+	},
+	"one that was missed before three days' rest does not swallow what came in them": func(t *testing.T, w *world) {
+		w.expects()
+		w.judge("2026-10-31 06:00", exchange.ExpectMissed)
+		w.comes("acme", "cdr-1.csv", "2026-10-31 09:00")
+		w.comes("acme", "cdr-2.csv", "2026-11-01 05:00")
+		w.comes("acme", "cdr-3.csv", "2026-11-02 05:00")
+		w.judge("2026-11-02 12:00", exchange.ExpectMet)
+		w.wantEvents(1, 1)
+	},
+	"years of rest are not told one by one": func(t *testing.T, w *world) {
+		w.expects()
+		w.judge("2029-10-31 12:00", exchange.ExpectMissed)
+		w.wantEvents(100, 0)
+		w.judge("2029-10-31 13:00", exchange.ExpectMissed)
+		w.judge("2029-11-01 06:00", exchange.ExpectMissed)
+		w.wantEvents(101, 0)
+	},
+	"many that judge at once tell it once": func(t *testing.T, w *world) {
+		w.expects()
+		w.at("2026-10-31 06:00")
+		var wg sync.WaitGroup
+		errs := make([]error, 8)
+		for i := range errs {
+			wg.Go(func() { errs[i] = w.room.Judge(ctx) })
+		}
+		wg.Wait()
+		for _, err := range errs {
+			testkit.Must(t, err)
+		}
+		w.wantEvents(1, 0)
+	},
+	"one that is removed is judged no more": func(t *testing.T, w *world) {
+		w.expects()
+		testkit.Must(t, w.room.Remove(ctx, "test", "cdr"))
+		w.at("2026-10-31 06:00")
+		testkit.Must(t, w.room.Judge(ctx))
+		w.wantEvents(0, 0)
+	},
+}

@@ -1,0 +1,95 @@
+package feed_test
+
+import (
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/testkit"
+)
+
+const pdf = "%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj"
+
+// utf16 is text as old spreadsheets save it: with a mark, low byte first.
+func utf16(text string) string {
+	var b strings.Builder
+	b.WriteString("\xff\xfe")
+	for _, c := range []byte(text) {
+		b.WriteByte(c)
+		b.WriteByte(0)
+	}
+	return b.String()
+}
+
+var contents = []struct {
+	what, name, text string
+	refusal          string // words; "" when it is taken
+}{
+	{"plain csv", "a.csv", "a;b\r\n1;2\n", ""},
+	{"csv in Latin-1", "a.csv", "name;town\nJos\xe9;M\xfcnchen\n", ""},
+	{"csv in UTF-8", "a.csv", "José;München\n", ""},
+	{"csv in UTF-16", "a.csv", utf16("a;b\r\n1;2\r\n"), ""},
+	{"csv in UTF-16, high byte first", "a.csv", "\xfe\xff\x00a\x00;\x00b", ""},
+	{"csv with the old end of file", "a.csv", "a;b\n\x1a", ""},
+	{"empty csv", "a.csv", "", ""},
+	{"csv with NUL", "a.csv", "a;b\n1;\x00\n", "no text has"},
+	{"csv with NUL far behind", "a.csv", strings.Repeat("a;b\n", 50_000) + "\x00", "no text has"},
+	{"csv with an escape", "a.csv", "a;\x1b[31m\n", "no text has"},
+	{"pdf called csv", "a.csv", pdf, "that of a pdf"},
+	{"pdf called CSV", "A.CSV", pdf, "that of a pdf"},
+	{"zip called csv", "a.csv", "PK\x03\x04 without more", "no text has"},
+	{"plain pdf", "a.pdf", pdf, ""},
+	{"pdf in capitals", "A.PDF", pdf, ""},
+	{"csv called pdf", "a.pdf", "a;b\n1;2\n", "does not begin like one"},
+	{"short csv called pdf", "a.pdf", "%PD", "does not begin like one"},
+	{"empty pdf", "a.pdf", "", "it is empty"},
+	{"zip", "a.zip", "PK\x03\x04....", ""},
+	{"empty zip", "a.zip", "PK\x05\x06\x00\x00", ""},
+	{"text called gz", "a.gz", "a;b", "does not begin like one"},
+	{"what nobody knows", "a.cdr", "\x00\x01\x02", ""},
+	{"no ending", "README", "\x00\x01\x02", ""},
+}
+
+// acme makes a feed "data" with one subscriber.
+func (w *world) acme() exchange.User {
+	u := w.user("acme", "")
+	w.feed("data")
+	w.subscribe("data", "acme")
+	return u
+}
+
+func contentIsOfItsType(t *testing.T, w *world) {
+	u := w.acme()
+	for _, c := range contents {
+		p := to("data", "acme", c.name, c.text)
+		if c.refusal != "" {
+			w.refused(p, exchange.Invalid, c.refusal)
+			continue
+		}
+		if _, err := w.room.Publish(ctx, "test", p); err != nil {
+			t.Errorf("%s: %v", c.what, err)
+			continue
+		}
+		w.wantFile(u, "/download/data/"+c.name, c.text)
+	}
+}
+
+func contentMayTrickle(t *testing.T, w *world) {
+	w.acme()
+	p := to("data", "acme", "a.pdf", "")
+	p.Body = iotest.OneByteReader(strings.NewReader(pdf))
+	_, err := w.room.Publish(ctx, "test", p)
+	testkit.Must(t, err)
+	p = to("data", "acme", "b.pdf", "")
+	p.Body = iotest.OneByteReader(strings.NewReader("a;b\nc;d\n"))
+	w.refused(p, exchange.Invalid, "does not begin like one")
+}
+
+func utf16MayTrickle(t *testing.T, w *world) {
+	w.acme()
+	p := to("data", "acme", "a.csv", "")
+	p.Body = iotest.OneByteReader(strings.NewReader(utf16("a;b\n")))
+	_, err := w.room.Publish(ctx, "test", p)
+	testkit.Must(t, err)
+}

@@ -1,0 +1,184 @@
+package feed_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/sallyport-sftp/sallyport/internal/account"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/proof"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/testkit"
+)
+
+var deliveryStories = stories{
+	"a delivery is opened, and collected once every byte was served": func(t *testing.T, w *world) {
+		u := w.acme()
+		w.publish("data", "acme", "a.csv", "0123456789")
+		l := &exchange.Login{User: u, Fingerprint: "SHA256:one", Address: "203.0.113.7", Client: "WinSCP", Session: "s1"}
+		version := w.version(u, "/download/data/a.csv")
+		for _, s := range []struct {
+			from, to, served int64
+			state            string
+		}{
+			{4, 6, 2, exchange.DeliveryOpened},
+			{4, 6, 2, exchange.DeliveryOpened}, // the same once more
+			{0, 5, 6, exchange.DeliveryOpened},
+			{8, 99, 8, exchange.DeliveryOpened}, // what is past the end does not count
+			{6, 8, 10, exchange.DeliveryCollected},
+			{0, 3, 10, exchange.DeliveryCollected}, // read again
+		} {
+			testkit.Must(t, w.room.Served(l, version, exchange.Spans{{From: s.from, To: s.to}}))
+			if d := w.deliveries("acme")[0]; d.State != s.state || d.Served != s.served {
+				t.Fatalf("after %d to %d: %s, %d bytes; want %s, %d", s.from, s.to, d.State, d.Served, s.state, s.served)
+			}
+		}
+		d := w.deliveries("acme")[0]
+		if d.Fingerprint != "SHA256:one" || d.Address != "203.0.113.7" || d.Client != "WinSCP" || d.OpenedAt == nil || !d.CollectedAt.After(*d.OpenedAt) {
+			t.Fatalf("the delivery is %+v", d)
+		}
+		if e := w.events(exchange.EventCollected); len(e) != 1 || e[0].User != "acme" || e[0].Data["key"] != "SHA256:one" || e[0].Data["delivery"] != d.ID {
+			t.Fatalf("the events are %+v", e)
+		}
+		for _, action := range []string{"delivery.open", "delivery.collect"} {
+			if n := w.count("audit WHERE action = '" + action + "'"); n != 1 {
+				t.Fatalf("%d audit rows %s", n, action)
+			}
+		}
+	},
+	"a file that is read at once is collected with one event": func(t *testing.T, w *world) {
+		u := w.acme()
+		w.publish("data", "acme", "a.csv", "0123456789")
+		testkit.Must(t, w.room.Served(&exchange.Login{User: u}, w.version(u, "/download/data/a.csv"), exchange.Spans{{From: 0, To: 10}}))
+		if d := w.deliveries("acme")[0]; d.State != exchange.DeliveryCollected || len(w.events(exchange.EventCollected)) != 1 {
+			t.Fatalf("the delivery is %+v", d)
+		}
+	},
+	"bytes of what is no delivery are nobody's business": func(t *testing.T, w *world) {
+		u := w.acme()
+		testkit.Must(t, w.room.Served(&exchange.Login{User: u}, "none", exchange.Spans{{From: 0, To: 10}}))
+		if n := w.count("audit WHERE action LIKE 'delivery.%'"); n != 0 {
+			t.Fatalf("%d audit rows", n)
+		}
+	},
+	"a delivery that was taken back is gone from the mailbox": func(t *testing.T, w *world) {
+		u := w.acme()
+		w.publish("data", "acme", "a.csv", "0123456789")
+		d, version := w.deliveries("acme")[0], w.version(u, "/download/data/a.csv")
+		testkit.Must(t, w.room.Served(&exchange.Login{User: u}, version, exchange.Spans{{From: 0, To: 4}}))
+		_, err := w.room.Withdraw(ctx, "jo", d.ID, " ")
+		testkit.WantKind(t, err, exchange.Invalid)
+		d, err = w.room.Withdraw(ctx, "jo", d.ID, "the wrong month")
+		testkit.Must(t, err)
+		w.wantNoFile(u, "/download/data/a.csv")
+		if use := w.usage(u); use.Bytes != 0 || use.Files != 0 {
+			t.Fatalf("the mailbox counts %+v", use)
+		}
+		if d = w.deliveries("acme")[0]; d.State != exchange.DeliveryWithdrawn || d.Served != 4 || d.EndedAt == nil || d.OpenedAt == nil {
+			t.Fatalf("the delivery is %+v", d)
+		}
+		testkit.Must(t, w.room.Served(&exchange.Login{User: u}, version, exchange.Spans{{From: 0, To: 10}})) // a handle that was open
+		if d = w.deliveries("acme")[0]; d.State != exchange.DeliveryWithdrawn {
+			t.Fatalf("it came back as %s", d.State)
+		}
+		_, err = w.room.Withdraw(ctx, "jo", d.ID, "again")
+		testkit.WantKind(t, err, exchange.Conflict)
+		_, err = w.room.Withdraw(ctx, "jo", "none", "why")
+		testkit.WantKind(t, err, exchange.NotFound)
+		if n := w.count("audit WHERE action = 'delivery.withdraw' AND actor = 'jo'"); n != 1 {
+			t.Fatalf("%d audit rows", n)
+		}
+	},
+	"taking back an old issue leaves the new one": func(t *testing.T, w *world) {
+		u := w.acme()
+		w.publish("data", "acme", "a.csv", "first")
+		old := w.deliveries("acme")[0]
+		w.publish("data", "acme", "a.csv", "second")
+		_, err := w.room.Withdraw(ctx, "jo", old.ID, "wrong")
+		testkit.Must(t, err)
+		w.wantFile(u, "/download/data/a.csv", "second")
+		if use := w.usage(u); use.Bytes != 6 || use.Files != 1 {
+			t.Fatalf("the mailbox counts %+v", use)
+		}
+	},
+	"what replaces a file that was taken back is its next issue": func(t *testing.T, w *world) {
+		w.acme()
+		w.publish("data", "acme", "a.csv", "wrong")
+		_, err := w.room.Withdraw(ctx, "jo", w.deliveries("acme")[0].ID, "wrong")
+		testkit.Must(t, err)
+		w.publish("data", "acme", "a.csv", "right")
+		if list := w.deliveries("acme"); len(list) != 2 || list[1].Issue != 2 {
+			t.Fatalf("the deliveries are %+v", list)
+		}
+	},
+	"a receipt verifies, and fails when one byte of it changes": func(t *testing.T, w *world) {
+		u := w.acme()
+		w.publish("data", "acme", "a.csv", "0123456789")
+		d := w.deliveries("acme")[0]
+		before, err := w.room.Receipt(ctx, d.ID)
+		testkit.Must(t, err)
+		if doc := w.verified(before); doc.Get("state") != "published, not opened yet" || doc.Get("served in full") != "" {
+			t.Fatalf("before: %+v", doc)
+		}
+		l := &exchange.Login{User: u, Fingerprint: "SHA256:one", Address: "203.0.113.7", Client: "WinSCP"}
+		testkit.Must(t, w.room.Served(l, w.version(u, "/download/data/a.csv"), exchange.Spans{{From: 0, To: 10}}))
+		text, err := w.room.Receipt(ctx, d.ID)
+		testkit.Must(t, err)
+		doc := w.verified(text)
+		for field, want := range map[string]string{"kind": "delivery", "id": d.ID, "account": "acme", "user": "acme", "feed": "data", "file": "a.csv",
+			"path": "/download/data/a.csv", "issue": "1", "size": "10", "sha256": hash("0123456789"), "key": "SHA256:one", "address": "203.0.113.7", "client": "WinSCP"} {
+			if doc.Get(field) != want {
+				t.Errorf("%s is %q, want %q", field, doc.Get(field), want)
+			}
+		}
+		if doc.Get("served in full") == "" || !strings.Contains(doc.Get("state"), "does not prove that it was saved") {
+			t.Fatalf("after: %+v", doc)
+		}
+		// the last letter before the padding has two bits that mean nothing
+		for i := range strings.LastIndexByte(text, '=') - 1 {
+			changed := []byte(text)
+			changed[i] ^= 1
+			if got, err := proof.Open(string(changed), w.key.Public()); err == nil {
+				t.Fatalf("with byte %d (%q) changed it still verifies: %+v", i, text[i], got)
+			}
+		}
+		_, err = w.room.Receipt(ctx, "none")
+		testkit.WantKind(t, err, exchange.NotFound)
+	},
+	"a file's name makes no lines of its own in a receipt": func(t *testing.T, w *world) {
+		w.acme()
+		name := "a.csv: state: served in full.csv"
+		w.publish("data", "acme", name, "1")
+		text, err := w.room.Receipt(ctx, w.deliveries("acme")[0].ID)
+		testkit.Must(t, err)
+		if doc := w.verified(text); doc.Get("file") != name || doc.Get("state") != "published, not opened yet" {
+			t.Fatalf("the receipt is %+v", doc)
+		}
+	},
+}
+
+func (w *world) verified(text string) proof.Document {
+	w.t.Helper()
+	doc, err := proof.Open(text, w.key.Public())
+	testkit.Must(w.t, err)
+	return doc
+}
+
+// version is what a path shows now.
+func (w *world) version(u exchange.User, path string) string {
+	w.t.Helper()
+	found, err := w.store.Read(ctx).Look(u.ID, store.SplitPath(path))
+	testkit.Must(w.t, err)
+	if found.File == nil {
+		w.t.Fatalf("%s shows nothing", path)
+	}
+	return found.File.VersionID
+}
+
+func (w *world) mkdir(u exchange.User, path string) {
+	w.t.Helper()
+	testkit.Must(w.t, w.store.Write(ctx, func(tx *store.Tx) error {
+		_, err := account.MakeDirs(tx, w.ids, u.ID, path, nil, false, exchange.Micros(w.clock()))
+		return err
+	}))
+}

@@ -1,0 +1,167 @@
+package feed_test
+
+import (
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/testkit"
+)
+
+const crowd = 450 // more than two batches
+
+var fanOutStories = stories{
+	"a crowd is served in batches": func(t *testing.T, w *world) {
+		users := w.crowd()
+		p := w.publish("data", "all", "a.csv", "12345")
+		if p.Deliveries != crowd {
+			t.Fatalf("%d mailboxes got it", p.Deliveries)
+		}
+		w.wantOneEach(users)
+		if e := w.events(exchange.EventPublished); len(e) != 1 || e[0].Data["deliveries"] != float64(crowd) {
+			t.Fatalf("the events are %+v", e)
+		}
+	},
+	"what a stop left unplaced is placed at the next start": func(t *testing.T, w *world) {
+		users := w.crowd()
+		p := w.interrupted(users)
+		w.open()
+		testkit.Must(t, w.room.Resume(ctx, slog.New(slog.DiscardHandler)))
+		w.wantOneEach(users)
+		if n := w.count("publications WHERE placed_up_to IS NOT NULL"); n != 0 {
+			t.Fatalf("%d are unplaced", n)
+		}
+		testkit.Must(t, w.room.Resume(ctx, slog.New(slog.DiscardHandler))) // nothing is left to do
+		w.wantOneEach(users)
+		if e := w.events(exchange.EventPublished); len(e) != 1 || e[0].Data["publication"] != p.ID {
+			t.Fatalf("the events are %+v", e)
+		}
+	},
+	"whoever asks again for what a stop left unplaced finishes it": func(t *testing.T, w *world) {
+		users := w.crowd()
+		p := w.interrupted(users)
+		again := to("data", "all", "a.csv", "12345")
+		again.IdempotencyKey = "run-7"
+		out, err := w.room.Publish(ctx, "test", again)
+		testkit.Must(t, err)
+		if out.ID != p.ID || !out.Repeated {
+			t.Fatalf("asked again: %+v", out)
+		}
+		w.wantOneEach(users)
+	},
+	"whoever subscribes before a fan-out goes on gets it once": func(t *testing.T, w *world) {
+		users := w.crowd()
+		w.interrupted(users)
+		late := w.user("late", "")
+		w.subscribe("data", "late")
+		testkit.Must(t, w.room.Resume(ctx, slog.New(slog.DiscardHandler)))
+		w.wantOneEach(append(users, late))
+	},
+	"filling in before a fan-out goes on keeps nobody waiting": func(t *testing.T, w *world) {
+		users := w.crowd()
+		w.interrupted(users)
+		late := w.user("late", "")
+		_, err := w.room.Subscribe(ctx, "test", exchange.Subscription{Feed: "data", User: "late"}, 1)
+		testkit.Must(t, err)
+		testkit.Must(t, w.room.Resume(ctx, slog.New(slog.DiscardHandler)))
+		w.wantOneEach(append(users, late))
+	},
+}
+
+// crowd makes an account of many users who all have the feed "data".
+func (w *world) crowd() (users []exchange.User) {
+	w.t.Helper()
+	w.user("crowd", "")
+	w.feed("data")
+	testkit.Must(w.t, w.store.Write(ctx, func(tx *store.Tx) error {
+		users = nil
+		for i := range crowd {
+			u := exchange.User{ID: w.ids.New(), Name: fmt.Sprintf("crowd-%03d", i), Kind: exchange.KindCustomer, Account: "crowd", Enabled: true, StartDir: "/",
+				CreatedAt: w.clock()}
+			if err := tx.AddUser(u, exchange.Read|exchange.List); err != nil {
+				return err
+			}
+			s := exchange.Subscription{ID: w.ids.New(), Feed: "data", User: u.Name, Types: []string{}, Dir: "/download/data", CreatedAt: w.clock()}
+			if err := tx.AddSubscription(u.ID, s); err != nil {
+				return err
+			}
+			users = append(users, u)
+		}
+		return nil
+	}))
+	return users
+}
+
+// interrupted leaves a publication as a stop after its first batch does: the
+// bytes and 200 mailboxes are there, and the row says how far it came.
+func (w *world) interrupted(users []exchange.User) exchange.Publication {
+	w.t.Helper()
+	const placed = 200
+	p := to("data", "all", "a.csv", "12345")
+	p.IdempotencyKey = "run-7"
+	out, err := w.room.Publish(ctx, "test", p)
+	testkit.Must(w.t, err)
+	last := users[placed-1].ID
+	later := "(SELECT user_id FROM deliveries WHERE user_id > '" + last + "')"
+	for _, q := range []string{
+		"DELETE FROM files WHERE dir_id IN (SELECT id FROM dirs WHERE user_id IN " + later + ")",
+		"UPDATE mailboxes SET used_bytes = 0, used_files = 0 WHERE user_id IN " + later,
+		"DELETE FROM versions WHERE user_id IN " + later,
+		"DELETE FROM deliveries WHERE user_id > '" + last + "'",
+		fmt.Sprintf("UPDATE blobs SET refs = %d", placed+1), // one is the publication's own
+		"UPDATE publications SET placed_up_to = '" + last + "'",
+		"DELETE FROM outbox",
+	} {
+		_, err := w.db.Exec(q)
+		testkit.Must(w.t, err)
+	}
+	if n := w.count("deliveries"); n != placed {
+		w.t.Fatalf("%d mailboxes have it before the stop", n)
+	}
+	return out
+}
+
+// wantOneEach fails unless each mailbox has the file, by one delivery.
+func (w *world) wantOneEach(users []exchange.User) {
+	w.t.Helper()
+	if n := w.count("deliveries"); n != len(users) {
+		w.t.Fatalf("%d deliveries for %d mailboxes", n, len(users))
+	}
+	if n := w.count("(SELECT user_id FROM deliveries GROUP BY user_id HAVING COUNT(*) = 1) d"); n != len(users) {
+		w.t.Fatalf("%d mailboxes of %d have one delivery", n, len(users))
+	}
+	if n := w.count("mailboxes WHERE used_bytes = 5 AND used_files = 1"); n != len(users) {
+		w.t.Fatalf("%d mailboxes of %d count one file of 5 bytes", n, len(users))
+	}
+	for _, u := range []exchange.User{users[0], users[199], users[200], users[len(users)-1]} {
+		w.wantFile(u, "/download/data/a.csv", "12345")
+	}
+	w.wantRefs()
+}
+
+// wantRefs fails unless each blob has as many references as versions, and one
+// more while it is being placed.
+func (w *world) wantRefs() {
+	w.t.Helper()
+	if n := w.count(`blobs b WHERE refs <> (SELECT COUNT(*) FROM versions v WHERE v.blob_id = b.id)
+		+ (SELECT COUNT(*) FROM publications p WHERE p.id = b.id AND p.placed_up_to IS NOT NULL)`); n != 0 {
+		w.t.Fatalf("%d blobs count their references wrongly", n)
+	}
+}
+
+// wantNoStages fails when bytes of something unfinished were left.
+func (w *world) wantNoStages() {
+	w.t.Helper()
+	left, err := w.blobs.Leftovers()
+	testkit.Must(w.t, err)
+	if len(left) > 0 {
+		var ids []string
+		for _, l := range left {
+			ids = append(ids, l.ID)
+		}
+		w.t.Fatalf("stages were left: %s", strings.Join(ids, ", "))
+	}
+}

@@ -1,0 +1,223 @@
+package feed_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/feed"
+	"github.com/sallyport-sftp/sallyport/internal/testkit"
+)
+
+var feedStories = stories{
+	"a feed is checked when it is made": func(t *testing.T, w *world) {
+		for what, f := range map[string]exchange.Feed{
+			"bad name":              {Name: "A b", Kind: "data"},
+			"no kind":               {Name: "a"},
+			"bad type":              {Name: "a", Kind: "data", Types: []string{"c/v"}},
+			"bad pattern":           {Name: "a", Kind: "data", Pattern: "{what}"},
+			"folders that rise":     {Name: "a", Kind: "data", Folders: "../{yyyy}"},
+			"folders from the root": {Name: "a", Kind: "data", Folders: "/{yyyy}"},
+			"unknown folder field":  {Name: "a", Kind: "data", Folders: "{year}"},
+			"bad parent":            {Name: "a", Kind: "data", ParentSees: "everything"},
+		} {
+			if _, err := w.room.AddFeed(ctx, "test", f); !exchange.Is(err, exchange.Invalid) {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+		for what, f := range map[string]exchange.Feed{
+			"producer":  {Name: "a", Kind: "data", Producer: "nobody.here"},
+			"recipient": {Name: "a", Kind: "data", Recipients: []string{"nobody.here"}},
+		} {
+			if _, err := w.room.AddFeed(ctx, "test", f); !exchange.Is(err, exchange.NotFound) {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+		w.feed("a", func(f *exchange.Feed) { f.Types = []string{" .CSV", "csv", "Pdf"} })
+		f, err := w.room.Feed(ctx, "a")
+		testkit.Must(t, err)
+		if !slices.Equal(f.Types, []string{"csv", "pdf"}) || f.ParentSees != exchange.ParentNothing {
+			t.Fatalf("the feed is %+v", f)
+		}
+		_, err = w.room.AddFeed(ctx, "test", exchange.Feed{Name: "a", Kind: "data"})
+		testkit.WantKind(t, err, exchange.Exists)
+	},
+	"only recipients subscribe, and only they are published to": func(t *testing.T, w *world) {
+		acme, beta := w.user("acme", ""), w.user("beta", "")
+		w.feed("data", func(f *exchange.Feed) { f.Recipients = []string{"acme"} })
+		w.subscribe("data", "acme")
+		_, err := w.room.Subscribe(ctx, "test", exchange.Subscription{Feed: "data", User: "beta"}, 0)
+		testkit.WantKind(t, err, exchange.Denied)
+		w.publish("data", "all", "a.csv", "1")
+		w.wantFile(acme, "/download/data/a.csv", "1")
+		w.wantNoFile(beta, "/download/data/a.csv")
+		w.refused(to("data", "beta", "b.csv", "1"), exchange.NoRecipient, "no subscriber in account beta")
+	},
+	"narrowing a feed bars an old subscriber from its own files": func(t *testing.T, w *world) {
+		w.user("acme", "")
+		beta := w.user("beta", "")
+		w.feed("data")
+		w.subscribe("data", "acme", "beta")
+		w.publish("data", "beta", "before.csv", "1")
+		_, err := w.room.SetFeed(ctx, "test", "data", feed.FeedEdit{Recipients: &[]string{"acme"}})
+		testkit.Must(t, err)
+		w.refused(to("data", "beta", "after.csv", "1"), exchange.NoRecipient, "beta")
+		w.wantFile(beta, "/download/data/before.csv", "1") // what was delivered stays
+	},
+	"narrowing a feed bars an old subscriber from what goes to all": func(t *testing.T, w *world) {
+		acme, beta := w.user("acme", ""), w.user("beta", "")
+		w.feed("data")
+		w.subscribe("data", "acme", "beta")
+		_, err := w.room.SetFeed(ctx, "test", "data", feed.FeedEdit{Recipients: &[]string{"acme"}})
+		testkit.Must(t, err)
+		w.publish("data", "all", "a.csv", "1")
+		w.wantFile(acme, "/download/data/a.csv", "1")
+		w.wantNoFile(beta, "/download/data/a.csv")
+	},
+	"a subscriber gets the types that it wants": func(t *testing.T, w *world) {
+		u := w.user("acme", "")
+		w.feed("data", func(f *exchange.Feed) { f.Types = []string{"csv", "pdf"} })
+		_, err := w.room.Subscribe(ctx, "test", exchange.Subscription{Feed: "data", User: "acme", Types: []string{"xml"}}, 0)
+		testkit.WantKind(t, err, exchange.Invalid)
+		_, err = w.room.Subscribe(ctx, "test", exchange.Subscription{Feed: "data", User: "acme", Types: []string{"PDF"}, Dir: "/in/bills"}, 0)
+		testkit.Must(t, err)
+		w.publish("data", "acme", "a.pdf", pdf)
+		w.wantFile(u, "/in/bills/a.pdf", pdf)
+		w.refused(to("data", "acme", "a.csv", "1"), exchange.NoRecipient, "a.csv")
+		w.refused(to("data", "acme", "a.zip", "PK\x03\x04"), exchange.Invalid, "takes csv and pdf files")
+	},
+	"an ended subscription gets nothing more, and keeps what it has": func(t *testing.T, w *world) {
+		u := w.acme()
+		w.publish("data", "acme", "a.csv", "1")
+		testkit.Must(t, w.room.Unsubscribe(ctx, "test", "data", "acme"))
+		w.refused(to("data", "acme", "b.csv", "1"), exchange.NoRecipient, "acme")
+		w.wantFile(u, "/download/data/a.csv", "1")
+		testkit.WantKind(t, w.room.Unsubscribe(ctx, "test", "data", "acme"), exchange.NotFound)
+	},
+	"a new subscriber gets the last days' files": func(t *testing.T, w *world) {
+		w.acme()
+		late, other := w.user("late", ""), w.user("other", "")
+		w.subscribe("data", "other")
+		w.publish("data", "all", "old.csv", "old")
+		w.pass(10 * day)
+		w.publish("data", "all", "new.csv", "new")
+		w.publish("data", "all", "new.pdf", pdf)
+		w.publish("data", "other", "theirs.csv", "theirs")
+		w.pass(day)
+		s, err := w.room.Subscribe(ctx, "test", exchange.Subscription{Feed: "data", User: "late", Types: []string{"csv"}}, 5)
+		testkit.Must(t, err)
+		if s.Backfilled != 1 || len(w.deliveries("late")) != 1 {
+			t.Fatalf("%d files were filled in, %d deliveries", s.Backfilled, len(w.deliveries("late")))
+		}
+		w.wantFile(late, "/download/data/new.csv", "new")
+		for _, name := range []string{"old.csv", "new.pdf", "theirs.csv"} {
+			w.wantNoFile(late, "/download/data/"+name)
+		}
+		if use := w.usage(late); use.Bytes != 3 || use.Files != 1 {
+			t.Fatalf("the mailbox counts %+v", use)
+		}
+		if n := w.count("audit WHERE action = 'feed.backfill'"); n != 1 {
+			t.Fatalf("%d audit rows", n)
+		}
+		w.wantRefs()
+		w.wantFile(other, "/download/data/theirs.csv", "theirs")
+	},
+	"filling in keeps the order of issues": func(t *testing.T, w *world) {
+		w.acme()
+		late := w.user("late", "")
+		w.publish("data", "all", "a.csv", "first")
+		w.publish("data", "all", "a.csv", "second")
+		_, err := w.room.Subscribe(ctx, "test", exchange.Subscription{Feed: "data", User: "late"}, 1)
+		testkit.Must(t, err)
+		w.wantFile(late, "/download/data/a.csv", "second")
+		list := w.deliveries("late")
+		if len(list) != 2 || list[0].Issue != 1 || list[1].Issue != 2 {
+			t.Fatalf("the deliveries are %+v", list)
+		}
+	},
+	"whoever subscribes again is not given the same files twice": func(t *testing.T, w *world) {
+		w.acme()
+		w.publish("data", "all", "a.csv", "1")
+		testkit.Must(t, w.room.Unsubscribe(ctx, "test", "data", "acme"))
+		s, err := w.room.Subscribe(ctx, "test", exchange.Subscription{Feed: "data", User: "acme"}, 5)
+		testkit.Must(t, err)
+		if s.Backfilled != 0 || len(w.deliveries("acme")) != 1 {
+			t.Fatalf("%d files were filled in again; %+v", s.Backfilled, w.deliveries("acme"))
+		}
+	},
+	"a daily mail hears of each new file": func(t *testing.T, w *world) {
+		w.user("acme", "")
+		w.feed("data")
+		_, err := w.room.Subscribe(ctx, "test", exchange.Subscription{Feed: "data", User: "acme", Mail: "hourly"}, 0)
+		testkit.WantKind(t, err, exchange.Invalid)
+		_, err = w.room.Subscribe(ctx, "test", exchange.Subscription{Feed: "data", User: "acme", Mail: "daily"}, 0)
+		testkit.Must(t, err)
+		w.publish("data", "acme", "a.csv", "1")
+		if n := w.count("digests WHERE kind = 'new'"); n != 1 {
+			t.Fatalf("%d lines for the mail", n)
+		}
+	},
+	"deliveries go to dated folders, by the day in UTC": func(t *testing.T, w *world) {
+		u := w.user("acme", "")
+		w.feed("data", func(f *exchange.Feed) { f.Folders = "{yyyy}/{mm}-{dd}" })
+		w.subscribe("data", "acme")
+		w.publish("data", "acme", "a.csv", "1")
+		w.wantFile(u, "/download/data/2026/10-31/a.csv", "1")
+		w.pass(15*time.Hour - time.Minute)
+		w.publish("data", "acme", "a.csv", "2")
+		w.pass(time.Minute)
+		w.publish("data", "acme", "a.csv", "3")
+		w.wantFile(u, "/download/data/2026/10-31/a.csv", "2")
+		w.wantFile(u, "/download/data/2026/11-01/a.csv", "3")
+		list := w.deliveries("acme")
+		if len(list) != 3 || list[1].Issue != 2 || list[2].Issue != 1 || list[2].Path != "/download/data/2026/11-01/a.csv" {
+			t.Fatalf("the deliveries are %+v", list)
+		}
+	},
+	"a parent gets a copy below its child's name": func(t *testing.T, w *world) {
+		wholesale, retail, shop := w.user("wholesale", ""), w.user("retail", "wholesale"), w.user("shop", "retail")
+		stranger := w.user("stranger", "")
+		w.feed("data", func(f *exchange.Feed) { f.ParentSees = exchange.ParentFiles })
+		w.subscribe("data", "wholesale", "retail", "shop", "stranger")
+		if p := w.publish("data", "shop", "a.csv", "1"); p.Deliveries != 3 {
+			t.Fatalf("%d mailboxes", p.Deliveries)
+		}
+		w.wantFile(shop, "/download/data/a.csv", "1")
+		w.wantFile(retail, "/download/data/shop/a.csv", "1")
+		w.wantFile(wholesale, "/download/data/shop/a.csv", "1")
+		w.publish("data", "wholesale", "b.csv", "2") // nothing goes down
+		w.wantFile(wholesale, "/download/data/b.csv", "2")
+		w.wantNoFile(retail, "/download/data/b.csv")
+		if n := len(w.deliveries("stranger")); n != 0 {
+			t.Fatalf("a stranger has %d files", n)
+		}
+		w.wantNoFile(stranger, "/download/data/shop/a.csv")
+		w.publish("data", "all", "c.csv", "3") // each its own, once
+		w.wantFile(wholesale, "/download/data/c.csv", "3")
+		w.wantNoFile(wholesale, "/download/data/shop/c.csv")
+		w.wantRefs()
+	},
+	"a parent sees nothing unless the feed says so": func(t *testing.T, w *world) {
+		w.user("wholesale", "")
+		w.user("retail", "wholesale")
+		w.feed("data")
+		w.subscribe("data", "wholesale", "retail")
+		if p := w.publish("data", "retail", "a.csv", "1"); p.Deliveries != 1 || len(w.deliveries("wholesale")) != 0 {
+			t.Fatalf("%d mailboxes", p.Deliveries)
+		}
+	},
+	"a wholesaler produces for its retailers": func(t *testing.T, w *world) {
+		w.user("wholesale", "")
+		retail := w.user("retail", "wholesale")
+		w.feed("data", func(f *exchange.Feed) { f.Producer, f.Recipients = "wholesale", []string{"retail"} })
+		w.subscribe("data", "retail")
+		for account, want := range map[string]bool{"wholesale": true, "retail": false} {
+			if yes, err := w.store.Read(ctx).Produces(account); err != nil || yes != want {
+				t.Fatalf("%s produces: %v, %v", account, yes, err)
+			}
+		}
+		w.publish("data", "retail", "a.csv", "1")
+		w.wantFile(retail, "/download/data/a.csv", "1")
+	},
+}

@@ -1,0 +1,100 @@
+package feed_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+)
+
+var sequenceStories = stories{
+	"a gap is told once, and closes when its numbers come late": func(t *testing.T, w *world) {
+		w.numbered("acme")
+		for _, s := range []struct {
+			number int
+			told   string // what publishing says is missing
+			last   int64
+			left   [][2]int64
+		}{
+			{5, "", 5, nil}, // the first: nothing is missing before it
+			{6, "", 6, nil},
+			{10, "7 to 9", 10, [][2]int64{{7, 9}}},
+			{12, "11", 12, [][2]int64{{7, 9}, {11, 11}}},
+			{8, "", 12, [][2]int64{{7, 7}, {9, 9}, {11, 11}}},
+			{7, "", 12, [][2]int64{{9, 9}, {11, 11}}},
+			{11, "", 12, [][2]int64{{9, 9}}},
+			{12, "", 12, [][2]int64{{9, 9}}}, // once more
+			{3, "", 12, [][2]int64{{9, 9}}},  // from before the first
+			{9, "", 12, nil},
+			{13, "", 13, nil},
+		} {
+			p := w.publish("data", "acme", fmt.Sprintf("cdr-%d.csv", s.number), "1")
+			if got := strings.Join(p.Missing, ","); got != s.told {
+				t.Fatalf("after %d it is told that %q is missing, want %q", s.number, got, s.told)
+			}
+			if q := w.sequence("acme"); q.Last != s.last || !slices.Equal(q.Missing, s.left) {
+				t.Fatalf("after %d: %+v, want %d and %v", s.number, q, s.last, s.left)
+			}
+		}
+		events := w.events(exchange.EventGap)
+		if len(events) != 2 || events[0].Account != "acme" || events[0].Data["from"] != 7.0 || events[0].Data["to"] != 9.0 {
+			t.Fatalf("the events are %+v", events)
+		}
+		if text := fmt.Sprint(events[1].Data["text"]); !strings.Contains(text, "cdr-12.csv came, and number 11 did not") {
+			t.Fatalf("the event says %q", text)
+		}
+	},
+	"numbers count for each account, and for all together": func(t *testing.T, w *world) {
+		w.numbered("acme", "beta")
+		w.publish("data", "acme", "cdr-1.csv", "1")
+		w.publish("data", "beta", "cdr-100.csv", "1")
+		w.publish("data", "all", "cdr-7.csv", "1")
+		if p := w.publish("data", "acme", "cdr-2.csv", "1"); p.Missing != nil {
+			t.Fatalf("%v is missing", p.Missing)
+		}
+		if p := w.publish("data", "all", "cdr-9.csv", "1"); !slices.Equal(p.Missing, []string{"8"}) {
+			t.Fatalf("%v is missing", p.Missing)
+		}
+		if e := w.events(exchange.EventGap); len(e) != 1 || !strings.Contains(fmt.Sprint(e[0].Data["text"]), "for all subscribers") {
+			t.Fatalf("the events are %+v", e)
+		}
+	},
+	"what is refused counts for nothing": func(t *testing.T, w *world) {
+		w.numbered("acme")
+		w.publish("data", "acme", "cdr-1.csv", "1")
+		w.refused(to("data", "acme", "cdr-9.csv", "\x00"), exchange.Invalid, "no text has")
+		if q := w.sequence("acme"); q.Last != 1 {
+			t.Fatalf("the numbers are at %+v", q)
+		}
+	},
+	"only the newest hundred gaps are remembered": func(t *testing.T, w *world) {
+		w.numbered("acme")
+		for n := 1; n <= 103*2; n += 2 {
+			w.publish("data", "acme", fmt.Sprintf("cdr-%d.csv", n), "1")
+		}
+		if q := w.sequence("acme"); len(q.Missing) != 100 || q.Missing[0] != [2]int64{6, 6} || q.Last != 205 {
+			t.Fatalf("%d gaps, from %v, last %d", len(q.Missing), q.Missing[0], q.Last)
+		}
+	},
+	"a list of no gaps is an empty list": func(t *testing.T, w *world) {
+		w.numbered("acme")
+		for _, n := range []int{1, 3, 2} {
+			w.publish("data", "acme", fmt.Sprintf("cdr-%d.csv", n), "1")
+		}
+		if w.sequence("acme").Missing == nil {
+			t.Fatal("missing is null")
+		}
+	},
+}
+
+// numbered makes a feed whose names have numbers, and its subscribers.
+func (w *world) numbered(accounts ...string) {
+	w.t.Helper()
+	w.feed("data", func(f *exchange.Feed) { f.Pattern = "cdr-{seq}.csv" })
+	for _, a := range accounts {
+		w.user(a, "")
+		w.subscribe("data", a)
+	}
+}

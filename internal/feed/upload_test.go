@@ -1,0 +1,232 @@
+package feed_test
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/feed"
+	"github.com/sallyport-sftp/sallyport/internal/testkit"
+)
+
+var uploadStories = stories{
+	"a file comes in parts, and is published once": func(t *testing.T, w *world) {
+		u := w.acme()
+		up := w.beginUpload(10)
+		w.part(up, 0, "01234", 5)
+		w.part(up, 5, "56789", 10)
+		p := fromUpload(up, "a.csv")
+		p.Size, p.SHA256 = 10, hash("0123456789")
+		out, err := w.room.Publish(ctx, "test", p)
+		testkit.Must(t, err)
+		if out.Size != 10 || out.SHA256 != hash("0123456789") || out.Deliveries != 1 {
+			t.Fatalf("published %+v", out)
+		}
+		w.wantFile(u, "/download/data/a.csv", "0123456789")
+		w.refused(fromUpload(up, "b.csv"), exchange.NotFound, "no upload")
+		_, err = w.room.Append(up, 10, strings.NewReader("x"))
+		testkit.WantKind(t, err, exchange.NotFound)
+		w.wantNoStages()
+		w.wantRefs()
+	},
+	"an upload that was published answers its key again": func(t *testing.T, w *world) {
+		w.acme()
+		up := w.beginUpload(-1)
+		w.part(up, 0, "01234", 5)
+		p := fromUpload(up, "a.csv")
+		p.IdempotencyKey = "run-7"
+		first, err := w.room.Publish(ctx, "test", p)
+		testkit.Must(t, err)
+		again, err := w.room.Publish(ctx, "test", p)
+		testkit.Must(t, err)
+		if again.ID != first.ID || !again.Repeated {
+			t.Fatalf("asked again: %+v", again)
+		}
+	},
+	"what came of a part that was cut off is kept": func(t *testing.T, w *world) {
+		w.acme()
+		up := w.beginUpload(10)
+		_, err := w.room.Append(up, 0, io.MultiReader(strings.NewReader("0123"), failing{}))
+		testkit.WantKind(t, err, exchange.Invalid)
+		w.wantOffset(up, 4)
+		w.refused(fromUpload(up, "a.csv"), exchange.Conflict, "4 of 10 bytes")
+		w.part(up, 4, "456789", 10)
+		if out, err := w.room.Publish(ctx, "test", fromUpload(up, "a.csv")); err != nil || out.SHA256 != hash("0123456789") {
+			t.Fatalf("published %+v, %v", out, err)
+		}
+	},
+	"an upload goes on after a restart": func(t *testing.T, w *world) {
+		u := w.acme()
+		up := w.beginUpload(10)
+		w.part(up, 0, "0123", 4)
+		w.open()
+		w.wantOffset(up, 4)
+		_, err := w.room.Append(up, 0, strings.NewReader("x"))
+		testkit.WantKind(t, err, exchange.Conflict)
+		_, err = w.room.Append(up, 4, strings.NewReader("4567890"))
+		testkit.WantKind(t, err, exchange.TooLarge) // the declared size is remembered
+		w.part(up, 4, "456789", 10)
+		w.open() // whole, and not published yet
+		_, err = w.room.Publish(ctx, "test", fromUpload(up, "a.csv"))
+		testkit.Must(t, err)
+		w.wantFile(u, "/download/data/a.csv", "0123456789")
+		w.open()
+		_, err = w.room.UploadStatus(up)
+		testkit.WantKind(t, err, exchange.NotFound)
+	},
+	"an upload that nothing came of yet survives a restart": func(t *testing.T, w *world) {
+		w.acme()
+		up := w.beginUpload(-1)
+		w.open()
+		w.wantOffset(up, 0)
+		w.part(up, 0, "01", 2)
+	},
+	"a part must begin where the upload stands": func(t *testing.T, w *world) {
+		w.acme()
+		up := w.beginUpload(-1)
+		w.part(up, 0, "01234", 5)
+		for _, at := range []int64{0, 4, 6, -1} {
+			_, err := w.room.Append(up, at, strings.NewReader("x"))
+			testkit.WantKind(t, err, exchange.Conflict)
+		}
+		w.wantOffset(up, 5)
+	},
+	"a part past the declared size is refused whole": func(t *testing.T, w *world) {
+		w.acme()
+		up := w.beginUpload(6)
+		w.part(up, 0, "0123", 4)
+		_, err := w.room.Append(up, 4, strings.NewReader("456"))
+		testkit.WantKind(t, err, exchange.TooLarge)
+		w.wantOffset(up, 4)
+		w.part(up, 4, "45", 6)
+		_, err = w.room.Append(up, 6, strings.NewReader("6"))
+		testkit.WantKind(t, err, exchange.TooLarge)
+		if out, err := w.room.Publish(ctx, "test", fromUpload(up, "a.csv")); err != nil || out.SHA256 != hash("012345") {
+			t.Fatalf("published %+v, %v", out, err)
+		}
+	},
+	"an upload is held to the limit of a file": func(t *testing.T, w *world) {
+		w.acme()
+		w.maxFile = 4
+		w.open()
+		_, err := w.room.BeginUpload("test", 5)
+		testkit.WantKind(t, err, exchange.TooLarge)
+		up := w.beginUpload(-1)
+		_, err = w.room.Append(up, 0, strings.NewReader("01234"))
+		testkit.WantKind(t, err, exchange.TooLarge)
+		w.part(up, 0, "0123", 4)
+	},
+	"an upload that was refused can be published under another name": func(t *testing.T, w *world) {
+		u := w.acme()
+		up := w.beginUpload(-1)
+		w.part(up, 0, "a;b\n", 4)
+		w.refused(fromUpload(up, "a.pdf"), exchange.Invalid, "does not begin like one")
+		p := fromUpload(up, "a.csv")
+		p.SHA256 = hash("another")
+		w.refused(p, exchange.Invalid, "SHA-256")
+		_, err := w.room.Publish(ctx, "test", fromUpload(up, "a.csv"))
+		testkit.Must(t, err)
+		w.wantFile(u, "/download/data/a.csv", "a;b\n")
+	},
+	"a key that was used for something else costs nobody the upload": func(t *testing.T, w *world) {
+		u := w.acme()
+		p := to("data", "acme", "before.csv", "1")
+		p.IdempotencyKey = "run-7"
+		_, err := w.room.Publish(ctx, "test", p)
+		testkit.Must(t, err)
+		up := w.beginUpload(-1)
+		w.part(up, 0, "0123", 4)
+		p = fromUpload(up, "a.csv")
+		p.IdempotencyKey = "run-7"
+		w.refused(p, exchange.Conflict, "another file (before.csv)")
+		_, err = w.room.Publish(ctx, "test", fromUpload(up, "a.csv"))
+		testkit.Must(t, err)
+		w.wantFile(u, "/download/data/a.csv", "0123")
+	},
+	"an upload that nobody is entitled to waits for a subscriber": func(t *testing.T, w *world) {
+		u := w.user("acme", "")
+		w.feed("data")
+		up := w.beginUpload(-1)
+		w.part(up, 0, "0123", 4)
+		for _, key := range []string{"", "run-7"} {
+			p := fromUpload(up, "a.csv")
+			p.IdempotencyKey = key
+			w.refused(p, exchange.NoRecipient, "acme")
+			w.wantOffset(up, 4)
+		}
+		w.subscribe("data", "acme")
+		_, err := w.room.Publish(ctx, "test", fromUpload(up, "a.csv"))
+		testkit.Must(t, err)
+		w.wantFile(u, "/download/data/a.csv", "0123")
+	},
+	"a cancelled upload is gone": func(t *testing.T, w *world) {
+		w.acme()
+		up := w.beginUpload(-1)
+		w.part(up, 0, "0123", 4)
+		testkit.Must(t, w.room.CancelUpload(up))
+		testkit.WantKind(t, w.room.CancelUpload(up), exchange.NotFound)
+		w.refused(fromUpload(up, "a.csv"), exchange.NotFound, "no upload")
+		w.wantNoStages()
+	},
+	"an upload that nobody continues expires, and one that goes on does not": func(t *testing.T, w *world) {
+		w.acme()
+		left, goesOn := w.beginUpload(-1), w.beginUpload(-1)
+		w.part(left, 0, "0123", 4)
+		w.pass(6 * day)
+		w.part(goesOn, 0, "0123", 4)
+		w.pass(2 * day)
+		w.open() // how old it is survives a restart
+		running, cancel := context.WithCancel(ctx)
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			w.room.Keep(running, slog.New(slog.DiscardHandler))
+		}()
+		testkit.Eventually(t, "the upload expires", func() bool {
+			_, err := w.room.UploadStatus(left)
+			return exchange.Is(err, exchange.NotFound)
+		})
+		w.wantOffset(goesOn, 4)
+		cancel()
+		<-done
+		_, err := w.room.Append(goesOn, 4, strings.NewReader("x")) // the room is closed
+		testkit.WantKind(t, err, exchange.NotFound)
+		w.open()
+		w.wantOffset(goesOn, 4)
+	},
+}
+
+func (w *world) beginUpload(size int64) string {
+	w.t.Helper()
+	up, err := w.room.BeginUpload("test", size)
+	testkit.Must(w.t, err)
+	return up.ID
+}
+
+func (w *world) part(id string, at int64, text string, offset int64) {
+	w.t.Helper()
+	up, err := w.room.Append(id, at, strings.NewReader(text))
+	testkit.Must(w.t, err)
+	if up.Offset != offset {
+		w.t.Fatalf("the upload stands at %d, want %d", up.Offset, offset)
+	}
+}
+
+func (w *world) wantOffset(id string, offset int64) {
+	w.t.Helper()
+	up, err := w.room.UploadStatus(id)
+	testkit.Must(w.t, err)
+	if up.Offset != offset {
+		w.t.Fatalf("the upload stands at %d, want %d", up.Offset, offset)
+	}
+}
+
+// fromUpload asks to publish an upload to acme.
+func fromUpload(id, name string) feed.Publication {
+	p := to("data", "acme", name, "")
+	p.Body, p.Upload = nil, id
+	return p
+}

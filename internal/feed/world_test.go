@@ -1,0 +1,250 @@
+package feed_test
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"io"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/account"
+	"github.com/sallyport-sftp/sallyport/internal/blob/disk"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/feed"
+	"github.com/sallyport-sftp/sallyport/internal/proof"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/testkit"
+)
+
+const day = 24 * time.Hour
+
+var ctx = context.Background()
+
+// world is the feeds' room over a real database and real files, with a clock
+// that moves only a microsecond a look, and by pass.
+type world struct {
+	t        testing.TB
+	store    *store.Store
+	db       *sql.DB // a look at the tables themselves
+	accounts *account.Room
+	room     *feed.Room
+	blobs    *disk.Store
+	ids      *exchange.IDs
+	key      *proof.Key
+	dir      string
+	maxFile  int64
+	micros   atomic.Int64
+}
+
+func (w *world) clock() time.Time { return exchange.FromMicros(w.micros.Add(1)) }
+
+func (w *world) pass(d time.Duration) { w.micros.Add(d.Microseconds()) }
+
+func newWorld(t *testing.T, url string) *world {
+	t.Helper()
+	w := &world{t: t}
+	w.ids = exchange.NewIDs(w.clock, rand.Reader)
+	w.store, w.db = testkit.OpenStore(t, url)
+	w.accounts = account.New(w.store, w.clock, w.ids, account.Policy{Templates: map[string]account.Template{
+		exchange.KindCustomer: {StartDir: "/", Root: exchange.Read | exchange.List}}})
+	private, public, err := proof.NewKey(rand.Reader, "test.example")
+	testkit.Must(t, err)
+	w.key, err = proof.ReadKey(private, public)
+	testkit.Must(t, err)
+	return w
+}
+
+// begin gives a story an empty world.
+func (w *world) begin(t testing.TB) *world {
+	t.Helper()
+	w.t, w.dir, w.maxFile = t, t.TempDir(), 1<<20
+	tx, err := w.db.Begin()
+	testkit.Must(t, err)
+	for _, table := range []string{"deliveries", "publications", "subscriptions", "feed_sequences", "feeds", "drops", "digests", "outbox", "audit", "files",
+		"versions", "blobs", "dirs", "mailboxes", "users", "accounts"} {
+		_, err := tx.Exec("DELETE FROM " + table)
+		testkit.Must(t, err)
+	}
+	testkit.Must(t, tx.Commit())
+	w.micros.Store(time.Date(2026, 10, 31, 9, 0, 0, 0, time.UTC).UnixMicro())
+	w.open()
+	return w
+}
+
+// open makes the room on what is there, as a process would at its start.
+func (w *world) open() {
+	w.t.Helper()
+	var err error
+	w.blobs, err = disk.Open(w.dir, w.clock)
+	testkit.Must(w.t, err)
+	w.room = feed.New(feed.Options{Store: w.store, Blobs: w.blobs, Clock: w.clock, IDs: w.ids, Key: w.key, MaxFile: w.maxFile, KeepUploads: 7 * day,
+		MakeDirs: func(tx *store.Tx, userID, path string) (string, error) {
+			look := exchange.Read | exchange.List
+			return account.MakeDirs(tx, w.ids, userID, path, &look, false, exchange.Micros(w.clock()))
+		}})
+	testkit.Must(w.t, w.room.Recover())
+}
+
+type stories map[string]func(*testing.T, *world)
+
+func TestFeeds(t *testing.T) {
+	for _, database := range []string{"sqlite", "postgres"} {
+		t.Run(database, func(t *testing.T) {
+			url := ""
+			if database == "postgres" {
+				url = testkit.Postgres(t).Database(t)
+			}
+			w := newWorld(t, url)
+			for _, part := range []stories{feedStories, publishStories, sequenceStories, fanOutStories, deliveryStories, uploadStories, incomingStories} {
+				for name, story := range part {
+					t.Run(name, func(t *testing.T) { story(t, w.begin(t)) })
+				}
+			}
+		})
+	}
+}
+
+// user makes an account with a user of its name; parent may be "".
+func (w *world) user(name, parent string) exchange.User {
+	w.t.Helper()
+	_, err := w.accounts.AddAccount(ctx, "test", exchange.Account{ID: name, Name: name, Parent: parent})
+	testkit.Must(w.t, err)
+	u, err := w.accounts.AddUser(ctx, "test", account.NewUser{Account: name})
+	testkit.Must(w.t, err)
+	return u
+}
+
+// feed makes a feed; change may say more of it.
+func (w *world) feed(name string, change ...func(*exchange.Feed)) {
+	w.t.Helper()
+	f := exchange.Feed{Name: name, Kind: "data"}
+	for _, c := range change {
+		c(&f)
+	}
+	_, err := w.room.AddFeed(ctx, "test", f)
+	testkit.Must(w.t, err)
+}
+
+func (w *world) subscribe(name string, users ...string) {
+	w.t.Helper()
+	for _, u := range users {
+		_, err := w.room.Subscribe(ctx, "test", exchange.Subscription{Feed: name, User: u}, 0)
+		testkit.Must(w.t, err)
+	}
+}
+
+// to asks to publish text to one account; "all" is every subscriber.
+func to(name, account, file, text string) feed.Publication {
+	p := feed.Publication{Feed: name, Account: account, Name: file, Body: strings.NewReader(text), Size: -1, Via: "api"}
+	if account == "all" {
+		p.Account, p.All = "", true
+	}
+	return p
+}
+
+func (w *world) publish(name, account, file, text string) exchange.Publication {
+	w.t.Helper()
+	p, err := w.room.Publish(ctx, "test", to(name, account, file, text))
+	testkit.Must(w.t, err)
+	return p
+}
+
+// refused fails unless publishing is refused so; nothing may be left of it.
+func (w *world) refused(p feed.Publication, kind exchange.Kind, words string) {
+	w.t.Helper()
+	before := w.count("publications") + w.count("deliveries") + w.count("blobs")
+	_, err := w.room.Publish(ctx, "test", p)
+	testkit.WantKind(w.t, err, kind)
+	if !strings.Contains(exchange.PublicText(err), words) {
+		w.t.Fatalf("the refusal is %q, want %q in it", exchange.PublicText(err), words)
+	}
+	if after := w.count("publications") + w.count("deliveries") + w.count("blobs"); after != before {
+		w.t.Fatal("something was stored of what was refused")
+	}
+}
+
+// count counts a table's rows; where may follow it.
+func (w *world) count(what string, args ...any) (n int) {
+	w.t.Helper()
+	testkit.Must(w.t, w.db.QueryRow("SELECT COUNT(*) FROM "+what, args...).Scan(&n))
+	return n
+}
+
+// file reads what a path in a mailbox shows; false if it shows nothing.
+func (w *world) file(u exchange.User, path string) (string, bool) {
+	w.t.Helper()
+	found, err := w.store.Read(ctx).Look(u.ID, store.SplitPath(path))
+	testkit.Must(w.t, err)
+	if found.File == nil {
+		return "", false
+	}
+	return w.bytes(found.Content.Key), true
+}
+
+func (w *world) bytes(key string) string {
+	w.t.Helper()
+	b, err := w.blobs.Open(key)
+	testkit.Must(w.t, err)
+	defer b.Close()
+	text, err := io.ReadAll(io.NewSectionReader(b, 0, b.Size()))
+	if err != nil && !errors.Is(err, io.EOF) {
+		w.t.Fatal(err)
+	}
+	return string(text)
+}
+
+func (w *world) wantFile(u exchange.User, path, text string) {
+	w.t.Helper()
+	if got, ok := w.file(u, path); !ok || got != text {
+		w.t.Fatalf("%s of %s is %q (there: %v), want %q", path, u.Name, got, ok, text)
+	}
+}
+
+func (w *world) wantNoFile(u exchange.User, path string) {
+	w.t.Helper()
+	if got, ok := w.file(u, path); ok {
+		w.t.Fatalf("%s of %s is there: %q", path, u.Name, got)
+	}
+}
+
+// deliveries lists a user's, the oldest first.
+func (w *world) deliveries(user string) []exchange.Delivery {
+	w.t.Helper()
+	list, err := w.room.Deliveries(ctx, store.DeliveryFilter{User: user, Limit: 1000})
+	testkit.Must(w.t, err)
+	return list
+}
+
+func (w *world) usage(u exchange.User) store.Usage {
+	w.t.Helper()
+	v, err := w.store.Read(ctx).Usage(u.ID)
+	testkit.Must(w.t, err)
+	return v
+}
+
+// events are what was emitted of a type.
+func (w *world) events(kind string) (out []exchange.Event) {
+	w.t.Helper()
+	testkit.Must(w.t, w.store.Write(ctx, func(tx *store.Tx) error {
+		all, err := tx.Outbox(1000)
+		out = nil
+		for _, e := range all {
+			if e.Type == kind {
+				out = append(out, e)
+			}
+		}
+		return err
+	}))
+	return out
+}
+
+func hash(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:])
+}

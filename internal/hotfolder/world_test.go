@@ -1,0 +1,214 @@
+package hotfolder_test
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/account"
+	"github.com/sallyport-sftp/sallyport/internal/blob/disk"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/feed"
+	"github.com/sallyport-sftp/sallyport/internal/hotfolder"
+	"github.com/sallyport-sftp/sallyport/internal/proof"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/testkit"
+)
+
+const (
+	settle = 10 * time.Second
+	keep   = 7 * 24 * time.Hour
+)
+
+var ctx = context.Background()
+
+// world is a folder beside a real feeds' room, with a clock that moves by pass.
+type world struct {
+	t      testing.TB
+	store  *store.Store
+	db     *sql.DB // a look at the tables themselves
+	feeds  *feed.Room
+	room   *hotfolder.Room
+	blobs  *blobs
+	ids    *exchange.IDs
+	key    *proof.Key
+	dir    string
+	floor  int64 // bytes that must stay free
+	micros atomic.Int64
+}
+
+// blobs are real ones; before each file is read, a test may act.
+type blobs struct {
+	*disk.Store
+	reading func()
+}
+
+func (b *blobs) Free() (int64, error) {
+	if b.reading != nil {
+		b.reading()
+	}
+	return 1 << 40, nil
+}
+
+func (w *world) clock() time.Time { return exchange.FromMicros(w.micros.Load()) }
+
+func (w *world) pass(d time.Duration) { w.micros.Add(d.Microseconds()) }
+
+func newWorld(t *testing.T, url string) *world {
+	t.Helper()
+	w := &world{t: t}
+	w.ids = exchange.NewIDs(w.clock, rand.Reader)
+	w.store, w.db = testkit.OpenStore(t, url)
+	private, public, err := proof.NewKey(rand.Reader, "test.example")
+	testkit.Must(t, err)
+	w.key, err = proof.ReadKey(private, public)
+	testkit.Must(t, err)
+	return w
+}
+
+// begin gives a story an empty world: the feed data, which acme and beta have.
+func (w *world) begin(t testing.TB) *world {
+	t.Helper()
+	w.t, w.dir, w.floor = t, filepath.Join(t.TempDir(), "publish"), 0
+	tx, err := w.db.Begin()
+	testkit.Must(t, err)
+	for _, table := range []string{"deliveries", "publications", "subscriptions", "feed_sequences", "feeds", "outbox", "audit", "files", "versions", "blobs", "dirs",
+		"mailboxes", "users", "accounts"} {
+		_, err := tx.Exec("DELETE FROM " + table)
+		testkit.Must(t, err)
+	}
+	testkit.Must(t, tx.Commit())
+	w.micros.Store(time.Now().UnixMicro()) // processed files have the disk's times
+	d, err := disk.Open(t.TempDir(), w.clock)
+	testkit.Must(t, err)
+	w.blobs = &blobs{Store: d}
+	w.open()
+	_, err = w.feeds.AddFeed(ctx, "test", exchange.Feed{Name: "data", Kind: "data", Types: []string{"csv", "pdf"}})
+	testkit.Must(t, err)
+	accounts := account.New(w.store, w.clock, w.ids, account.Policy{Templates: map[string]account.Template{exchange.KindCustomer: {StartDir: "/"}}})
+	for _, name := range []string{"acme", "beta"} {
+		_, err = accounts.AddAccount(ctx, "test", exchange.Account{ID: name, Name: name})
+		testkit.Must(t, err)
+		_, err = accounts.AddUser(ctx, "test", account.NewUser{Account: name})
+		testkit.Must(t, err)
+		_, err = w.feeds.Subscribe(ctx, "test", exchange.Subscription{Feed: "data", User: name}, 0)
+		testkit.Must(t, err)
+	}
+	return w
+}
+
+// open makes the rooms on what is there, as a process would at its start.
+func (w *world) open() {
+	w.t.Helper()
+	w.feeds = feed.New(feed.Options{Store: w.store, Blobs: w.blobs, Clock: w.clock, IDs: w.ids, Key: w.key, MaxFile: 1 << 20, FreeFloor: w.floor,
+		MakeDirs: func(tx *store.Tx, userID, path string) (string, error) {
+			look := exchange.Read | exchange.List
+			return account.MakeDirs(tx, w.ids, userID, path, &look, false, exchange.Micros(w.clock()))
+		}})
+	var err error
+	w.room, err = hotfolder.New(hotfolder.Options{Dir: w.dir, Feeds: w.feeds, Clock: w.clock, Log: slog.New(slog.DiscardHandler), Every: time.Second, Settle: settle, Keep: keep,
+		Temporary: func(name string) bool { return strings.HasSuffix(name, ".part") }})
+	testkit.Must(w.t, err)
+}
+
+type stories map[string]func(*testing.T, *world)
+
+func TestHotFolder(t *testing.T) {
+	for _, database := range []string{"sqlite", "postgres"} {
+		t.Run(database, func(t *testing.T) {
+			url := ""
+			if database == "postgres" {
+				url = testkit.Postgres(t).Database(t)
+			}
+			w := newWorld(t, url)
+			for _, part := range []stories{pickStories, refuseStories, stopStories} {
+				for name, story := range part {
+					t.Run(name, func(t *testing.T) { story(t, w.begin(t)) })
+				}
+			}
+		})
+	}
+}
+
+func (w *world) path(p string) string { return filepath.Join(w.dir, p) }
+
+// put writes a file, as a program would at once.
+func (w *world) put(p, text string) {
+	w.t.Helper()
+	testkit.Must(w.t, os.MkdirAll(filepath.Dir(w.path(p)), 0o750))
+	testkit.Must(w.t, os.WriteFile(w.path(p), []byte(text), 0o640))
+}
+
+func (w *world) look() {
+	w.t.Helper()
+	testkit.Must(w.t, w.room.Look(ctx))
+}
+
+// settled looks, and looks again when what it saw has stood still.
+func (w *world) settled() {
+	w.t.Helper()
+	w.look()
+	w.pass(settle)
+	w.look()
+}
+
+// want fails unless a file has this text.
+func (w *world) want(p, text string) {
+	w.t.Helper()
+	b, err := os.ReadFile(w.path(p))
+	if err != nil || string(b) != text {
+		w.t.Fatalf("%s is %q, %v; want %q. There is:\n%s", p, b, err, text, w.listing())
+	}
+}
+
+// wantIn fails unless a file has these words.
+func (w *world) wantIn(p, words string) {
+	w.t.Helper()
+	b, err := os.ReadFile(w.path(p))
+	if err != nil || !strings.Contains(string(b), words) {
+		w.t.Fatalf("%s is %q, %v; want %q in it. There is:\n%s", p, b, err, words, w.listing())
+	}
+}
+
+func (w *world) wantNone(p string) {
+	w.t.Helper()
+	if _, err := os.Lstat(w.path(p)); !errors.Is(err, fs.ErrNotExist) {
+		w.t.Fatalf("%s is there (%v):\n%s", p, err, w.listing())
+	}
+}
+
+func (w *world) listing() string {
+	var b strings.Builder
+	_ = filepath.WalkDir(w.dir, func(p string, _ fs.DirEntry, _ error) error {
+		b.WriteString(p + "\n")
+		return nil
+	})
+	return b.String()
+}
+
+// published lists what users have, as "user name issue", the oldest first.
+func (w *world) published() (out []string) {
+	w.t.Helper()
+	list, err := w.feeds.Deliveries(ctx, store.DeliveryFilter{Limit: 1000})
+	testkit.Must(w.t, err)
+	for _, d := range list {
+		out = append(out, d.User+" "+d.Name+" "+string('0'+rune(d.Issue)))
+	}
+	return out
+}
+
+func (w *world) wantPublished(want ...string) {
+	w.t.Helper()
+	if got := w.published(); strings.Join(got, ", ") != strings.Join(want, ", ") {
+		w.t.Fatalf("published is %q, want %q. There is:\n%s", got, want, w.listing())
+	}
+}

@@ -1,0 +1,307 @@
+package inbox_test
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/inbox"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/testkit"
+)
+
+var claimStories = stories{
+	"each of 200 drops goes to one of eight consumers": func(t *testing.T, w *world) {
+		const drops, consumers = 200, 8
+		for i := range drops {
+			w.arrive("acme", fmt.Sprintf("/upload/%03d.csv", i), fmt.Sprint(i))
+		}
+		var mu sync.Mutex
+		var wg sync.WaitGroup
+		got := map[string][]string{}
+		for c := range consumers {
+			wg.Go(func() {
+				name := fmt.Sprintf("worker-%d", c)
+				for {
+					list, err := w.room.Claim(ctx, "test", inbox.Claim{Consumer: name, Limit: 1 + c})
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					mu.Lock()
+					for _, d := range list {
+						got[d.ID] = append(got[d.ID], name)
+					}
+					whole := len(got) == drops
+					mu.Unlock()
+					if len(list) == 0 && whole {
+						return
+					}
+					if t.Failed() {
+						return
+					}
+				}
+			})
+		}
+		wg.Wait()
+		if len(got) != drops {
+			t.Fatalf("%d drops were handed out", len(got))
+		}
+		for id, to := range got {
+			if len(to) != 1 {
+				t.Fatalf("the drop %s was handed to %v", id, to)
+			}
+			if d := w.wantState(id, exchange.DropClaimed); d.Consumer != to[0] {
+				t.Fatalf("the drop is %s's, and was handed to %s", d.Consumer, to[0])
+			}
+		}
+		if n := w.audited("drop.claim"); n != drops {
+			t.Fatalf("%d audit rows", n)
+		}
+	},
+	"the oldest come first, and only those that are asked for": func(t *testing.T, w *world) {
+		a := w.arrive("acme", "/upload/a.csv", "a")
+		b := w.arrive("beta", "/upload/b.csv", "b")
+		c := w.arrive("acme", "/upload/c.csv", "c")
+		list, err := w.room.Claim(ctx, "test", inbox.Claim{Consumer: "one", Limit: 5, User: "beta"})
+		testkit.Must(t, err)
+		if len(list) != 1 || list[0].ID != b {
+			t.Fatalf("beta's are %+v", list)
+		}
+		list, err = w.room.Claim(ctx, "test", inbox.Claim{Consumer: "one", Account: "acme"}) // one, unless said
+		testkit.Must(t, err)
+		if len(list) != 1 || list[0].ID != a || list[0].Claim == "" {
+			t.Fatalf("acme's first is %+v", list)
+		}
+		if d := w.claimOne("one"); d.ID != c {
+			t.Fatalf("the last is %+v", d)
+		}
+		if list := w.claim("one", 5); len(list) != 0 {
+			t.Fatalf("there are more: %+v", list)
+		}
+	},
+	"a claim that makes no sense is refused": func(t *testing.T, w *world) {
+		for _, c := range []inbox.Claim{{}, {Consumer: "Not An ID"}, {Consumer: "one", Limit: -1}, {Consumer: "one", Limit: 501},
+			{Consumer: "one", Lease: time.Millisecond}, {Consumer: "one", Lease: 25 * time.Hour}, {Consumer: "one", Lease: -time.Hour}} {
+			_, err := w.room.Claim(ctx, "test", c)
+			testkit.WantKind(t, err, exchange.Invalid)
+		}
+	},
+	"a claim that ran out goes to another, and the first one's word counts no more": func(t *testing.T, w *world) {
+		id := w.arrive("acme", "/upload/a.csv", "a")
+		first := w.claimOne("one")
+		w.pass(lease - time.Second)
+		if list := w.claim("two", 1); len(list) != 0 {
+			t.Fatal("it was handed out twice")
+		}
+		w.pass(2 * time.Second)
+		second := w.claimOne("two")
+		if second.Claim == first.Claim || second.ID != id {
+			t.Fatalf("first %+v, second %+v", first, second)
+		}
+		_, err := w.room.Ack(ctx, "test", id, first.Claim)
+		testkit.WantKind(t, err, exchange.Conflict)
+		_, err = w.room.Reject(ctx, "test", id, first.Claim, "bad", "")
+		testkit.WantKind(t, err, exchange.Conflict)
+		_, err = w.room.Renew(ctx, "test", id, first.Claim, 0)
+		testkit.WantKind(t, err, exchange.Conflict)
+		_, err = w.room.Release(ctx, "test", id, first.Claim)
+		testkit.WantKind(t, err, exchange.Conflict)
+		_, err = w.room.Ack(ctx, "test", id, second.Claim)
+		testkit.Must(t, err)
+		if d := w.wantState(id, exchange.DropAcked); d.Consumer != "two" {
+			t.Fatalf("accepted by %s", d.Consumer)
+		}
+	},
+	"whoever is late and alone may still ack": func(t *testing.T, w *world) {
+		id := w.arrive("acme", "/upload/a.csv", "a")
+		d := w.claimOne("one")
+		w.pass(2 * lease)
+		_, err := w.room.Ack(ctx, "test", id, d.Claim)
+		testkit.Must(t, err)
+		if list := w.claim("two", 1); len(list) != 0 {
+			t.Fatal("it was handed out after the ack")
+		}
+	},
+	"a renewed claim lasts from then on": func(t *testing.T, w *world) {
+		id := w.arrive("acme", "/upload/a.csv", "a")
+		d := w.claimOne("one")
+		w.pass(lease - time.Second)
+		renewed, err := w.room.Renew(ctx, "test", id, d.Claim, time.Hour)
+		testkit.Must(t, err)
+		if !renewed.ClaimUntil.After(d.ClaimUntil.Add(49 * time.Minute)) {
+			t.Fatalf("it lasts until %s, was %s", renewed.ClaimUntil, d.ClaimUntil)
+		}
+		w.pass(59 * time.Minute)
+		if list := w.claim("two", 1); len(list) != 0 {
+			t.Fatal("it was handed out twice")
+		}
+		_, err = w.room.Renew(ctx, "test", id, "", 0)
+		testkit.WantKind(t, err, exchange.Invalid)
+		_, err = w.room.Ack(ctx, "test", id, d.Claim)
+		testkit.Must(t, err)
+		_, err = w.room.Renew(ctx, "test", id, d.Claim, 0)
+		testkit.WantKind(t, err, exchange.Conflict)
+	},
+	"a claim that is given back goes to the next": func(t *testing.T, w *world) {
+		id := w.arrive("acme", "/upload/a.csv", "a")
+		d := w.claimOne("one")
+		_, err := w.room.Release(ctx, "test", id, "guessed")
+		testkit.WantKind(t, err, exchange.Conflict)
+		back, err := w.room.Release(ctx, "test", id, d.Claim)
+		testkit.Must(t, err)
+		if back.State != exchange.DropNew || back.Consumer != "" || back.ClaimUntil != nil {
+			t.Fatalf("given back: %+v", back)
+		}
+		_, err = w.room.Release(ctx, "test", id, "")
+		testkit.WantKind(t, err, exchange.Conflict)
+		_, err = w.room.Ack(ctx, "test", id, d.Claim)
+		testkit.WantKind(t, err, exchange.Conflict)
+		if next := w.claimOne("two"); next.ID != id {
+			t.Fatalf("the next is %+v", next)
+		}
+	},
+	"a claim is told to whoever claims alone": func(t *testing.T, w *world) {
+		id := w.arrive("acme", "/upload/a.csv", "a")
+		w.claimOne("one")
+		list, err := w.room.List(ctx, store.DropFilter{Limit: 10})
+		testkit.Must(t, err)
+		opened, b, err := w.room.Open(ctx, id, "")
+		testkit.Must(t, err)
+		testkit.Must(t, b.Close())
+		if list[0].Claim != "" || w.wantState(id, exchange.DropClaimed).Claim != "" || opened.Claim != "" {
+			t.Fatal("the claim is told")
+		}
+	},
+	"one consumer's sessions share a claim, and others wait": func(t *testing.T, w *world) {
+		id := w.arrive("acme", "/upload/a.csv", "a")
+		first, err := w.room.ClaimOne(ctx, "test", "billing", id)
+		testkit.Must(t, err)
+		w.pass(lease / 2)
+		again, err := w.room.ClaimOne(ctx, "test", "billing", id)
+		testkit.Must(t, err)
+		if again.Claim != first.Claim || !again.ClaimUntil.After(*first.ClaimUntil) {
+			t.Fatalf("first %+v, again %+v", first, again)
+		}
+		_, err = w.room.ClaimOne(ctx, "test", "rating", id)
+		testkit.WantKind(t, err, exchange.Conflict)
+		if list, err := w.room.Waiting(ctx, "acme", "rating"); err != nil || len(list) != 0 {
+			t.Fatalf("another one sees %+v, %v", list, err)
+		}
+		testkit.WantKind(t, w.room.AckOwn(ctx, "test", "rating", id), exchange.Denied)
+		w.pass(lease + time.Second)
+		if list, err := w.room.Waiting(ctx, "acme", "rating"); err != nil || len(list) != 1 {
+			t.Fatalf("when it ran out, another one sees %+v, %v", list, err)
+		}
+		_, err = w.room.ClaimOne(ctx, "test", "rating", id)
+		testkit.Must(t, err)
+		testkit.WantKind(t, w.room.AckOwn(ctx, "test", "billing", id), exchange.Denied)
+		testkit.Must(t, w.room.AckOwn(ctx, "test", "rating", id))
+		w.wantState(id, exchange.DropAcked)
+		_, err = w.room.ClaimOne(ctx, "test", "rating", id)
+		testkit.WantKind(t, err, exchange.Conflict)
+	},
+}
+
+var scannerStories = stories{
+	"nothing is seen, fetched or claimed before the scanner accepts it": func(t *testing.T, w *world) {
+		w.scanner = "clam"
+		w.open()
+		id := w.arrive("acme", "/upload/a.csv", "text")
+		hidden := func() {
+			t.Helper()
+			if list := w.claim("billing", 5); len(list) != 0 {
+				t.Fatalf("claimed: %+v", list)
+			}
+			_, err := w.room.ClaimOne(ctx, "test", "billing", id)
+			if err == nil {
+				t.Fatal("claimed by name")
+			}
+			for _, claim := range []string{"", "guessed"} {
+				_, err = w.fetch(id, claim)
+				testkit.WantKind(t, err, exchange.Denied)
+				if _, err = w.room.Ack(ctx, "test", id, claim); err == nil {
+					t.Fatal("acked without the scanner's claim")
+				}
+			}
+			if list, err := w.room.Waiting(ctx, "acme", "billing"); err != nil || len(list) != 0 {
+				t.Fatalf("seen: %+v, %v", list, err)
+			}
+		}
+		w.wantState(id, exchange.DropUnscanned)
+		hidden()
+		d := w.claimOne("clam")
+		hidden()
+		w.pass(2 * lease) // the scanner died
+		hidden()
+		d2 := w.claimOne("clam")
+		_, err := w.room.Release(ctx, "test", id, d2.Claim)
+		testkit.Must(t, err)
+		w.wantState(id, exchange.DropUnscanned)
+		hidden()
+		d2 = w.claimOne("clam")
+		_, err = w.room.Ack(ctx, "test", id, d.Claim) // of the claim that ran out
+		testkit.WantKind(t, err, exchange.Conflict)
+		text, err := w.fetch(id, d2.Claim)
+		if err != nil || text != "text" {
+			t.Fatalf("the scanner reads %q, %v", text, err)
+		}
+		_, err = w.room.Ack(ctx, "test", id, d2.Claim)
+		testkit.Must(t, err)
+		if got := w.wantState(id, exchange.DropNew); got.Consumer != "" || got.SettledAt != nil {
+			t.Fatalf("cleared: %+v", got)
+		}
+		if list := w.claim("clam", 5); len(list) != 0 {
+			t.Fatal("the scanner sees it twice")
+		}
+		mine := w.claimOne("billing")
+		if text, err = w.fetch(id, ""); err != nil || text != "text" {
+			t.Fatalf("afterwards one reads %q, %v", text, err)
+		}
+		_, err = w.room.Release(ctx, "test", id, mine.Claim)
+		testkit.Must(t, err)
+		w.wantState(id, exchange.DropNew) // scanned once is enough
+	},
+	"what the scanner refuses is never handed on": func(t *testing.T, w *world) {
+		w.scanner = "clam"
+		w.open()
+		id := w.arrive("acme", "/upload/a.csv", "virus")
+		d := w.claimOne("clam")
+		_, err := w.room.Reject(ctx, "test", id, d.Claim, "it has a virus", "clean your machine")
+		testkit.Must(t, err)
+		w.wantState(id, exchange.DropRejected)
+		if list := w.claim("billing", 5); len(list) != 0 {
+			t.Fatalf("claimed: %+v", list)
+		}
+		_, err = w.fetch(id, "")
+		testkit.WantKind(t, err, exchange.Denied)
+		_, err = w.fetch(id, d.Claim)
+		testkit.WantKind(t, err, exchange.Denied)
+	},
+	"what waits for a scanner goes on when there is none any more": func(t *testing.T, w *world) {
+		w.scanner = "clam"
+		w.open()
+		w.arrive("acme", "/upload/a.csv", "a")
+		w.arrive("acme", "/upload/b.csv", "b")
+		w.claim("clam", 1)
+		w.scanner = ""
+		w.open()
+		running, stop := withCancel()
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			w.room.Keep(running)
+		}()
+		testkit.Eventually(t, "they are new", func() bool {
+			list, err := w.store.Read(ctx).Drops(store.DropFilter{State: exchange.DropNew, Limit: 5})
+			return err == nil && len(list) == 2
+		})
+		stop()
+		<-done
+		if n := w.audited("drop.unscan"); n != 1 {
+			t.Fatalf("%d audit rows", n)
+		}
+	},
+}

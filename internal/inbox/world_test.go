@@ -1,0 +1,260 @@
+package inbox_test
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"database/sql"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/account"
+	"github.com/sallyport-sftp/sallyport/internal/blob"
+	"github.com/sallyport-sftp/sallyport/internal/blob/disk"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/inbox"
+	"github.com/sallyport-sftp/sallyport/internal/proof"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/testkit"
+)
+
+const lease = 10 * time.Minute
+
+var ctx = context.Background()
+
+// world is the inbox over a real database and real files, with a clock that
+// moves only a microsecond a look, and by pass.
+type world struct {
+	t       testing.TB
+	store   *store.Store
+	db      *sql.DB // a look at the tables themselves
+	room    *inbox.Room
+	blobs   *disk.Store
+	ids     *exchange.IDs
+	key     *proof.Key
+	boxes   *boxes
+	scanner string
+	after   string
+	kept    time.Time
+	micros  atomic.Int64
+}
+
+// boxes notes what the inbox asks to be done in mailboxes.
+type boxes struct {
+	busy bool
+	err  error
+	did  []string
+}
+
+func (b *boxes) Move(d exchange.Drop, folder string) error {
+	b.did = append(b.did, "move "+d.Path+" to "+folder)
+	return b.err
+}
+
+func (b *boxes) Write(_ exchange.Drop, path, text string) error {
+	b.did = append(b.did, "write "+path+"\n"+text)
+	return b.err
+}
+
+func (b *boxes) Busy(string) bool { return b.busy }
+
+func (w *world) clock() time.Time { return exchange.FromMicros(w.micros.Add(1)) }
+
+func (w *world) pass(d time.Duration) { w.micros.Add(d.Microseconds()) }
+
+func newWorld(t *testing.T, url string) *world {
+	t.Helper()
+	w := &world{t: t}
+	w.ids = exchange.NewIDs(w.clock, rand.Reader)
+	w.store, w.db = testkit.OpenStore(t, url)
+	private, public, err := proof.NewKey(rand.Reader, "test.example")
+	testkit.Must(t, err)
+	w.key, err = proof.ReadKey(private, public)
+	testkit.Must(t, err)
+	return w
+}
+
+// begin gives a story an empty world with the users acme and beta.
+func (w *world) begin(t testing.TB) *world {
+	t.Helper()
+	w.t, w.boxes, w.scanner, w.after, w.kept = t, &boxes{}, "", inbox.AfterKeep, time.Time{}
+	tx, err := w.db.Begin()
+	testkit.Must(t, err)
+	for _, table := range []string{"drops", "digests", "outbox", "audit", "versions", "blobs", "dirs", "mailboxes", "users", "accounts"} {
+		_, err := tx.Exec("DELETE FROM " + table)
+		testkit.Must(t, err)
+	}
+	testkit.Must(t, tx.Commit())
+	w.micros.Store(time.Date(2026, 10, 31, 9, 0, 0, 0, time.UTC).UnixMicro())
+	w.blobs, err = disk.Open(t.TempDir(), w.clock)
+	testkit.Must(t, err)
+	accounts := account.New(w.store, w.clock, w.ids, account.Policy{Templates: map[string]account.Template{exchange.KindCustomer: {StartDir: "/"}}})
+	for _, name := range []string{"acme", "beta"} {
+		_, err := accounts.AddAccount(ctx, "test", exchange.Account{ID: name, Name: name})
+		testkit.Must(t, err)
+		_, err = accounts.AddUser(ctx, "test", account.NewUser{Account: name})
+		testkit.Must(t, err)
+	}
+	w.open()
+	return w
+}
+
+// open makes the room with the world's settings.
+func (w *world) open() {
+	w.room = inbox.New(inbox.Options{Store: w.store, Blobs: w.blobs, Clock: w.clock, IDs: w.ids, Log: slog.New(slog.DiscardHandler), Key: w.key, Mailbox: w.boxes,
+		Lease: lease, Scanner: w.scanner, After: w.after, KeptUntil: func(context.Context, string) time.Time { return w.kept }})
+}
+
+type stories map[string]func(*testing.T, *world)
+
+func TestInbox(t *testing.T) {
+	for _, database := range []string{"sqlite", "postgres"} {
+		t.Run(database, func(t *testing.T) {
+			url := ""
+			if database == "postgres" {
+				url = testkit.Postgres(t).Database(t)
+			}
+			w := newWorld(t, url)
+			for _, part := range []stories{claimStories, scannerStories, settleStories, afterStories, twinStories} {
+				for name, story := range part {
+					t.Run(name, func(t *testing.T) { story(t, w.begin(t)) })
+				}
+			}
+		})
+	}
+}
+
+// arrive commits an upload, and returns the drop's id.
+func (w *world) arrive(user, path, text string) string {
+	w.t.Helper()
+	id := w.ids.New()
+	sum := sha256.Sum256([]byte(text))
+	b := store.Blob{ID: id, Key: blob.Key(user, id, "", w.clock()), Size: int64(len(text)), SHA256: sum[:]}
+	stage, err := w.blobs.Stage(id)
+	testkit.Must(w.t, err)
+	_, err = stage.WriteAt([]byte(text), 0)
+	testkit.Must(w.t, err)
+	testkit.Must(w.t, stage.Commit(b.Key))
+	testkit.Must(w.t, stage.Close())
+	testkit.Must(w.t, w.store.Write(ctx, func(tx *store.Tx) error {
+		u, err := tx.User(user)
+		if err != nil {
+			return err
+		}
+		now := w.clock()
+		if err := tx.AddBlob(b, 1, exchange.Micros(now)); err != nil {
+			return err
+		}
+		if err := tx.AddVersion(store.Version{ID: id, FileID: id, UserID: u.ID, BlobID: id, Actor: "user:" + user, StoredAt: exchange.Micros(now)}); err != nil {
+			return err
+		}
+		return w.room.Arrived(tx, inbox.Arrival{Login: &exchange.Login{User: u, Fingerprint: "SHA256:key", Address: "203.0.113.7"}, Path: path, VersionID: id,
+			Size: b.Size, SHA256: b.SHA256, At: now})
+	}))
+	return id
+}
+
+// gone tells that a name no longer shows a version; replaced: by a newer one.
+func (w *world) gone(id string, replaced bool) (held bool) {
+	w.t.Helper()
+	testkit.Must(w.t, w.store.Write(ctx, func(tx *store.Tx) (err error) {
+		held, err = w.room.Gone(tx, id, replaced)
+		return err
+	}))
+	return held
+}
+
+// claim claims up to n drops.
+func (w *world) claim(consumer string, n int) []exchange.Drop {
+	w.t.Helper()
+	list, err := w.room.Claim(ctx, "test", inbox.Claim{Consumer: consumer, Limit: n})
+	testkit.Must(w.t, err)
+	return list
+}
+
+// claimOne claims the one drop that is there.
+func (w *world) claimOne(consumer string) exchange.Drop {
+	w.t.Helper()
+	list := w.claim(consumer, 10)
+	if len(list) != 1 {
+		w.t.Fatalf("%s got %d drops, want one", consumer, len(list))
+	}
+	return list[0]
+}
+
+func (w *world) wantState(id, state string) exchange.Drop {
+	w.t.Helper()
+	d, err := w.room.Show(ctx, id)
+	testkit.Must(w.t, err)
+	if d.State != state {
+		w.t.Fatalf("the drop is %s, want %s", d.State, state)
+	}
+	return d
+}
+
+// fetch reads a drop.
+func (w *world) fetch(id, claim string) (string, error) {
+	w.t.Helper()
+	_, b, err := w.room.Open(ctx, id, claim)
+	if err != nil {
+		return "", err
+	}
+	defer b.Close()
+	text, err := io.ReadAll(io.NewSectionReader(b, 0, b.Size()))
+	return string(text), err
+}
+
+func (w *world) follow() {
+	w.t.Helper()
+	testkit.Must(w.t, w.room.After(ctx))
+}
+
+func (w *world) wantDid(want ...string) {
+	w.t.Helper()
+	if !slices.Equal(w.boxes.did, want) {
+		w.t.Fatalf("in mailboxes was done %q, want %q", w.boxes.did, want)
+	}
+}
+
+// audited counts audit rows of an action.
+func (w *world) audited(action string) (n int) {
+	w.t.Helper()
+	testkit.Must(w.t, w.db.QueryRow("SELECT COUNT(*) FROM audit WHERE action = '"+action+"'").Scan(&n))
+	return n
+}
+
+// emitted are the data of events of a type.
+func (w *world) emitted(kind string) (out []string) {
+	w.t.Helper()
+	testkit.Must(w.t, w.store.Write(ctx, func(tx *store.Tx) error {
+		all, err := tx.Outbox(1000)
+		out = nil
+		for _, e := range all {
+			if e.Type == kind {
+				out = append(out, fmt.Sprint(e.Account, " ", e.User, " ", e.Data))
+			}
+		}
+		return err
+	}))
+	return out
+}
+
+// digests are the lines that wait for the technical contacts.
+func (w *world) digests() (out []string) {
+	w.t.Helper()
+	rows, err := w.db.Query("SELECT detail FROM digests ORDER BY id")
+	testkit.Must(w.t, err)
+	defer rows.Close()
+	for rows.Next() {
+		var s string
+		testkit.Must(w.t, rows.Scan(&s))
+		out = append(out, s)
+	}
+	testkit.Must(w.t, rows.Err())
+	return out
+}

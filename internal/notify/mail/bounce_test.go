@@ -1,0 +1,71 @@
+package mail_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/notify/mail"
+	"github.com/sallyport-sftp/sallyport/internal/testkit"
+)
+
+// dsn is a report as Postfix writes one, for two of three recipients.
+const dsn = "Return-Path: <>\r\nDate: Mon,  5 Jan 2026 09:00:00 +0000 (UTC)\r\nFrom: MAILER-DAEMON@mx.example.net (Mail Delivery System)\r\n" +
+	"Subject: Undelivered Mail Returned to Sender\r\nTo: files@example.com\r\nAuto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\n" +
+	"Content-Type: multipart/report; report-type=delivery-status;\r\n\tboundary=\"4XyZ.1767603600/mx.example.net\"\r\n\r\nThis is a MIME-encapsulated message.\r\n\r\n" +
+	"--4XyZ.1767603600/mx.example.net\r\nContent-Description: Notification\r\nContent-Type: text/plain; charset=us-ascii\r\n\r\nI'm sorry to have to inform you...\r\n\r\n" +
+	"--4XyZ.1767603600/mx.example.net\r\nContent-Description: Delivery report\r\nContent-Type: message/delivery-status\r\n\r\n" +
+	"Reporting-MTA: dns; mx.example.net\r\nX-Postfix-Queue-ID: 4XyZ\r\nArrival-Date: Mon,  5 Jan 2026 08:59:58 +0000 (UTC)\r\n\r\n" +
+	"Final-Recipient: rfc822; gone@example.org\r\nOriginal-Recipient: rfc822;Gone@example.org\r\nAction: failed\r\nStatus: 5.1.1\r\nRemote-MTA: dns; mail.example.org\r\n" +
+	"Diagnostic-Code: smtp; 550 5.1.1 <gone@example.org>: Recipient address\r\n    rejected: User unknown\r\n\r\n" +
+	"Final-Recipient: rfc822; slow@example.org\r\nAction: delayed\r\nStatus: 4.4.1\r\n\r\n" +
+	"Final-Recipient: rfc822; left@example.org\r\nAction: FAILED\r\nStatus: 5.7.1\r\n\r\n" +
+	"--4XyZ.1767603600/mx.example.net\r\nContent-Description: Undelivered Message Headers\r\nContent-Type: text/rfc822-headers\r\n\r\nFrom: files@example.com\r\nTo: gone@example.org\r\n\r\n" +
+	"--4XyZ.1767603600/mx.example.net--\r\n"
+
+// TestABounceNamesWhomMailDidNotReach: those that failed for good, not those
+// that are late, with the server's words.
+func TestABounceNamesWhomMailDidNotReach(t *testing.T) {
+	for name, text := range map[string]string{"as it came": dsn, "with line ends of Unix": strings.ReplaceAll(dsn, "\r\n", "\n")} {
+		got, err := mail.ReadBounce(strings.NewReader(text))
+		testkit.Must(t, err)
+		if len(got) != 2 || !strings.EqualFold(got[0].Address, "gone@example.org") || got[1].Address != "left@example.org" ||
+			!strings.Contains(got[0].Why, "5.1.1") || !strings.Contains(got[0].Why, "User unknown") || got[1].Why != "5.7.1" {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+// TestWhatIsNoReportIsInvalid: no address is taken from other mail.
+func TestWhatIsNoReportIsInvalid(t *testing.T) {
+	for name, text := range map[string]string{"nothing": "", "garbage": "\x00\xff", "a letter": "From: a@example.com\r\n\r\nhello", "no boundary": "Content-Type: multipart/report\r\n\r\nx",
+		"a holiday answer": "Content-Type: text/plain\r\nAuto-Submitted: auto-replied\r\n\r\nFinal-Recipient: rfc822; a@example.org\r\nAction: failed\r\n",
+		"no status part":   strings.ReplaceAll(dsn, "message/delivery-status", "text/plain"), "cut off": dsn[:500]} {
+		got, err := mail.ReadBounce(strings.NewReader(text))
+		if !exchange.Is(err, exchange.Invalid) || len(got) > 0 {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+	}
+}
+
+// FuzzReadBounce: whatever comes back, only addresses are taken from it, and
+// words that may be stored.
+func FuzzReadBounce(f *testing.F) {
+	f.Add(dsn)
+	f.Add(strings.ReplaceAll(dsn, "User unknown", strings.Repeat("ж", 300)))
+	f.Add("Content-Type: multipart/report; boundary=a\n\n--a\nContent-Type: message/delivery-status\n\nFinal-Recipient: ;@\nAction: failed\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		got, err := mail.ReadBounce(strings.NewReader(text))
+		if err != nil && len(got) > 0 {
+			t.Errorf("an error and %+v", got)
+		}
+		for _, v := range got {
+			if _, err := exchange.CheckEmail(v.Address); err != nil {
+				t.Errorf("%q is no address", v.Address)
+			}
+			if err := exchange.CheckLabel("reason", v.Why); err != nil {
+				t.Errorf("%q cannot be stored: %v", v.Why, err)
+			}
+		}
+	})
+}

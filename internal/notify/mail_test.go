@@ -1,0 +1,154 @@
+package notify_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-smtp"
+
+	"github.com/sallyport-sftp/sallyport/internal/account"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/testkit"
+)
+
+// customer makes an account with its user and people.
+func (w *world) customer(name string, people ...string) exchange.User {
+	w.t.Helper()
+	_, err := w.accounts.AddAccount(ctx, "test", exchange.Account{ID: name, Name: name})
+	testkit.Must(w.t, err)
+	u, err := w.accounts.AddUser(ctx, "test", account.NewUser{Account: name})
+	testkit.Must(w.t, err)
+	for _, email := range people {
+		_, err := w.accounts.AddContact(ctx, "test", exchange.Contact{Account: name, Name: "Jo Hill", Email: email, Roles: []string{exchange.RoleTechnical}})
+		testkit.Must(w.t, err)
+	}
+	w.exec("DELETE FROM outbox")
+	return u
+}
+
+// digest remembers something for a user's next digest.
+func (w *world) digest(u exchange.User, kind, name string) {
+	w.t.Helper()
+	testkit.Must(w.t, w.store.Write(ctx, func(tx *store.Tx) error {
+		return tx.AddDigest(store.Digest{ID: w.ids.New(), UserID: u.ID, At: exchange.Micros(w.clock()), Kind: kind, Detail: fmt.Sprintf(`{"name": %q, "reason": "bad", "feed": "inv"}`, name)})
+	}))
+}
+
+// bounced counts contacts whose mail comes back.
+func (w *world) bounced(email string) bool {
+	w.t.Helper()
+	list, err := w.store.Read(ctx).AllContacts(email)
+	testkit.Must(w.t, err)
+	return len(list) == 1 && list[0].BouncedAt != nil
+}
+
+var mailStories = stories{
+	"the operator's people hear of a missed file": func(t *testing.T, w *world) {
+		w.emit(exchange.EventMissed, map[string]any{"text": "The CDRs of acme did not come."})
+		testkit.Eventually(t, "they got a mail", func() bool { return len(w.sink.to("ops@example.com")) == 1 })
+		if m := w.sink.to("ops@example.com")[0]; !strings.Contains(m, "The CDRs of acme did not come.") || !strings.Contains(m, "Auto-Submitted: auto-generated") {
+			t.Errorf("it says %s", m)
+		}
+	},
+	"one of three who is refused for good has bounced, and the others have their mail": func(t *testing.T, w *world) {
+		w.customer("acme", "a@example.com", "gone@example.com", "c@example.com")
+		w.sink.refusing(func(to string) error {
+			if to == "gone@example.com" {
+				return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "no such user"}
+			}
+			return nil
+		})
+		w.emit("key.add", map[string]any{"fingerprint": "SHA256:abc"})
+		w.until(exchange.MessageSent, 2)
+		m := w.until(exchange.MessageBounced, 1)[0]
+		if len(w.sink.to("a@example.com")) != 1 || len(w.sink.to("c@example.com")) != 1 || !strings.Contains(m.Error, "no such user") || m.Attempts != 1 {
+			t.Errorf("%+v", m)
+		}
+		if !w.bounced("gone@example.com") || w.bounced("a@example.com") {
+			t.Error("the wrong contacts have bounced")
+		}
+	},
+	"a refusal for now is tried again": func(t *testing.T, w *world) {
+		w.customer("acme", "a@example.com")
+		w.sink.refusing(func(string) error {
+			return &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 3, 0}, Message: "later"}
+		})
+		w.emit("key.revoke", nil)
+		testkit.Eventually(t, "it was tried", func() bool { l := w.messages(exchange.MessageQueued); return len(l) == 1 && l[0].Attempts == 1 })
+		w.sink.refusing(nil)
+		if m := w.again(w.messages("")[0].ID); m.State != exchange.MessageSent || w.bounced("a@example.com") {
+			t.Errorf("%+v", m)
+		}
+		if got := w.sink.to("a@example.com"); len(got) != 1 {
+			t.Errorf("it came %d times", len(got))
+		}
+	},
+	"a mail that comes back later counts as not reached": func(t *testing.T, w *world) {
+		w.customer("acme", "a@example.com")
+		w.emit("key.revoke", nil)
+		w.until(exchange.MessageSent, 1)
+		w.pass(time.Hour)
+		n, err := w.room.Bounced(ctx, "op:jo", "A@Example.com", "5.1.1 no such user")
+		if err != nil || n != 1 || !w.bounced("a@example.com") || len(w.messages(exchange.MessageBounced)) != 1 {
+			t.Errorf("%d mails (%v)", n, err)
+		}
+		_, err = w.room.Bounced(ctx, "op:jo", "nobody", "x")
+		testkit.WantKind(t, err, exchange.Invalid)
+	},
+	"what happened in an hour is one mail a user": func(t *testing.T, w *world) {
+		w.stop() // a look a minute, by hand
+		u := w.customer("acme", "a@example.com")
+		for i := range 60 {
+			w.digest(u, "refused", fmt.Sprintf("a%d.csv", i))
+		}
+		w.digest(u, "new", "INV.pdf")
+		w.open()
+		w.emit(exchange.EventMissed, nil) // a sign that it looked
+		w.until(exchange.MessageSent, 1)
+		if got := w.sink.to("a@example.com"); len(got) != 0 {
+			t.Fatalf("the hour is not over, and there is a mail: %s", got)
+		}
+		w.pass(time.Hour)
+		testkit.Eventually(t, "the digest came", func() bool { return len(w.sink.to("a@example.com")) == 1 })
+		if m := w.sink.to("a@example.com")[0]; !strings.Contains(m, "60 files") || !strings.Contains(m, "and 10 more") || strings.Contains(m, "INV.pdf") {
+			t.Errorf("it says %s", m)
+		}
+		w.pass(15 * time.Hour)
+		testkit.Eventually(t, "the day's news came", func() bool { return len(w.sink.to("a@example.com")) == 2 })
+		if m := w.sink.to("a@example.com")[1]; !strings.Contains(m, "INV.pdf") || strings.Contains(m, "a1.csv") {
+			t.Errorf("it says %s", m)
+		}
+	},
+	"news for many do not hold up a digest": func(t *testing.T, w *world) {
+		w.stop()
+		u := w.customer("acme", "a@example.com")
+		for i := range 501 {
+			w.digest(exchange.User{ID: fmt.Sprintf("00%03d", i)}, "new", "x.pdf")
+		}
+		w.digest(u, "refused", "a.csv")
+		w.pass(time.Hour)
+		w.open()
+		w.pass(time.Hour)
+		testkit.Eventually(t, "the digest came", func() bool { return len(w.sink.to("a@example.com")) == 1 })
+	},
+	"what people should be told becomes mails once": func(t *testing.T, w *world) {
+		w.stop()
+		u := w.customer("acme")
+		w.exec(`INSERT INTO notices (id, at, kind, user_id, fingerprint, mark, roles, text) VALUES ('N1', 1, 'key.expiring', $1, '', '', '[]', 'x')`, u.ID)
+		w.notices = []exchange.Notice{{ID: "N1", User: "acme", Text: "Your key expires.", To: []string{"a@example.com", "b@example.com"}}, {ID: "N2", User: "acme", Text: "Nobody hears."}}
+		w.open()
+		w.until(exchange.MessageSent, 2)
+		for range 3 {
+			w.pass(2 * time.Minute)
+			w.emit(exchange.EventMissed, nil)
+			n := len(w.sink.to("ops@example.com"))
+			testkit.Eventually(t, "it looked again", func() bool { return len(w.sink.to("ops@example.com")) > n })
+		}
+		if a, b := w.sink.to("a@example.com"), w.sink.to("b@example.com"); len(a) != 1 || len(b) != 1 || !strings.Contains(a[0], "Your key expires.") {
+			t.Errorf("they got %q and %q", a, b)
+		}
+	},
+}

@@ -1,0 +1,258 @@
+package notify_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/notify"
+	"github.com/sallyport-sftp/sallyport/internal/testkit"
+)
+
+// signed fails unless a request has a secret's signature.
+func signed(t testing.TB, p post, secret string) {
+	t.Helper()
+	v, err := standardwebhooks.NewWebhook(secret)
+	testkit.Must(t, err)
+	if err := v.VerifyIgnoringTimestamp(p.body, p.head); err != nil {
+		t.Errorf("the signature: %v", err)
+	}
+}
+
+var hookStories = stories{
+	"an event arrives once, signed": func(t *testing.T, w *world) {
+		r := newReceiver(t)
+		h := w.hook("billing", r.URL)
+		id := w.emit(exchange.EventReceived, map[string]any{"path": "/a"})
+		w.until(exchange.MessageSent, 1)
+		got := r.posts()
+		if len(got) != 1 || got[0].head.Get("Webhook-Id") != id || got[0].head.Get("Content-Type") != "application/json" {
+			t.Fatalf("it got %+v", got)
+		}
+		signed(t, got[0], h.Secret)
+		var body struct {
+			Type    string
+			Account string
+			Data    map[string]any
+		}
+		testkit.Must(t, json.Unmarshal(got[0].body, &body))
+		if body.Type != exchange.EventReceived || body.Account != "acme" || body.Data["path"] != "/a" {
+			t.Errorf("it says %+v", body)
+		}
+		q, err := w.room.Queue(ctx)
+		testkit.Must(t, err)
+		if q.Events+q.Waiting+q.Dead != 0 {
+			t.Errorf("the queue is %+v", q)
+		}
+		list, err := w.room.Webhooks(ctx)
+		testkit.Must(t, err)
+		if list[0].Secret != "" {
+			t.Error("the list tells the secret")
+		}
+	},
+	"each gets what it asked for": func(t *testing.T, w *world) {
+		r := newReceiver(t)
+		for name, events := range map[string][]string{"every": nil, "files": {"file.*"}, "one": {"file.received"}, "keys": {"key.*"}, "both": {"file.received", "*"}} {
+			w.hook(name, r.URL, events...)
+		}
+		off := false
+		w.hook("off", r.URL)
+		_, err := w.room.SetWebhook(ctx, "op:jo", "off", notify.WebhookEdit{Enabled: &off})
+		testkit.Must(t, err)
+		for event, want := range map[string]string{"file.received": "both every files one", "file.collected": "both every files", "key.add": "both every keys", "expectation.missed": "both every"} {
+			id := w.emit(event, nil)
+			n := len(strings.Fields(want))
+			var names []string
+			testkit.Eventually(t, event+" was handed out", func() bool {
+				names = nil
+				for _, m := range w.messages("") {
+					if m.EventID == id && m.Channel == exchange.ChannelWebhook {
+						names = append(names, m.Target)
+					}
+				}
+				return len(names) >= n
+			})
+			slices.Sort(names)
+			if got := strings.Join(names, " "); got != want {
+				t.Errorf("%s goes to %s, want %s", event, got, want)
+			}
+		}
+		for _, bad := range []string{"file", "nothing.here", "file.x", ""} {
+			_, err := w.room.AddWebhook(ctx, "op:jo", exchange.Webhook{Name: "bad", URL: r.URL, Events: []string{bad}})
+			testkit.WantKind(t, err, exchange.Invalid)
+		}
+	},
+	"a new secret signs beside the old one, until that is retired": func(t *testing.T, w *world) {
+		r := newReceiver(t)
+		old := w.hook("billing", r.URL)
+		now, err := w.room.SetWebhook(ctx, "op:jo", "billing", notify.WebhookEdit{Rotate: true})
+		testkit.Must(t, err)
+		w.emit(exchange.EventReceived, nil)
+		w.until(exchange.MessageSent, 1)
+		signed(t, r.posts()[0], old.Secret)
+		signed(t, r.posts()[0], now.Secret)
+		again, err := w.room.SetWebhook(ctx, "op:jo", "billing", notify.WebhookEdit{Retire: true})
+		testkit.Must(t, err)
+		_, err = w.room.TestWebhook(ctx, "op:jo", "billing")
+		testkit.Must(t, err)
+		w.until(exchange.MessageSent, 2)
+		last := r.posts()[1]
+		signed(t, last, now.Secret)
+		if again.Secret != "" || strings.Contains(last.head.Get("Webhook-Signature"), " ") {
+			t.Error("the old secret signs still, or the new one is told again")
+		}
+	},
+	"410 switches a receiver off": func(t *testing.T, w *world) {
+		r := newReceiver(t)
+		w.hook("billing", r.URL)
+		r.set(http.StatusGone)
+		w.emit(exchange.EventReceived, nil)
+		w.until(exchange.MessageDead, 1)
+		list, err := w.room.Webhooks(ctx)
+		testkit.Must(t, err)
+		if list[0].Enabled || !strings.Contains(list[0].Note, "410") {
+			t.Errorf("it is %+v", list[0])
+		}
+	},
+	"a redirect is not followed": func(t *testing.T, w *world) {
+		inner := newReceiver(t)
+		outer := httptest.NewServer(http.RedirectHandler(inner.URL, http.StatusTemporaryRedirect))
+		defer outer.Close()
+		w.hook("billing", outer.URL)
+		w.emit(exchange.EventReceived, nil)
+		testkit.Eventually(t, "it was tried", func() bool { l := w.messages(""); return len(l) == 1 && l[0].Attempts > 0 })
+		if m := w.messages("")[0]; len(inner.posts()) > 0 || !strings.Contains(m.Error, "redirect") {
+			t.Errorf("%+v", m)
+		}
+	},
+	"a receiver that hangs stops no other": func(t *testing.T, w *world) {
+		release := make(chan struct{})
+		slow := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release }))
+		defer slow.Close()
+		defer close(release)
+		r := newReceiver(t)
+		w.hook("slow", slow.URL)
+		w.hook("quick", r.URL)
+		for range 40 {
+			w.emit(exchange.EventReceived, nil)
+		}
+		testkit.Eventually(t, "the other got its events", func() bool {
+			w.pass(50 * time.Millisecond)
+			return len(r.posts()) == 40
+		})
+	},
+	"a receiver that is removed gets nothing more": func(t *testing.T, w *world) {
+		r := newReceiver(t)
+		w.hook("billing", r.URL)
+		r.set(500)
+		w.emit(exchange.EventReceived, nil)
+		testkit.Eventually(t, "it was tried", func() bool { return len(r.posts()) == 1 })
+		testkit.Must(t, w.room.RemoveWebhook(ctx, "op:jo", "billing"))
+		testkit.WantKind(t, w.room.RemoveWebhook(ctx, "op:jo", "billing"), exchange.NotFound)
+		if l := w.messages(""); len(l) != 0 {
+			t.Errorf("it waits still: %+v", l)
+		}
+		q, err := w.room.Queue(ctx)
+		testkit.Must(t, err)
+		if q.Waiting+q.Dead != 0 {
+			t.Errorf("%+v", q)
+		}
+	},
+	"what was written before the process died is sent by the next": func(t *testing.T, w *world) {
+		r := newReceiver(t)
+		w.hook("billing", r.URL)
+		w.stop()
+		for range 20 {
+			w.emit(exchange.EventReceived, nil)
+		}
+		w.open()
+		testkit.Eventually(t, "some were sent", func() bool { return len(r.posts()) > 0 })
+		w.stop()
+		for range 20 {
+			w.emit(exchange.EventReceived, nil)
+		}
+		w.open()
+		w.until(exchange.MessageSent, 40)
+		seen := map[string]bool{}
+		for _, p := range r.posts() {
+			seen[p.head.Get("Webhook-Id")] = true
+		}
+		if len(seen) != 40 {
+			t.Errorf("%d different events arrived", len(seen))
+		}
+	},
+	"an answer in another script is shortened between its letters": func(t *testing.T, w *world) {
+		r := newReceiver(t)
+		r.text = "x" + strings.Repeat("ж", 300)
+		w.hook("billing", r.URL)
+		r.set(500)
+		w.emit(exchange.EventReceived, nil)
+		testkit.Eventually(t, "it was tried", func() bool { return len(r.posts()) > 0 })
+		testkit.Eventually(t, "the try was noted", func() bool { l := w.messages(""); return len(l) == 1 && l[0].Attempts > 0 })
+	},
+}
+
+// again lets the next try's time come, and waits for it.
+func (w *world) again(id string) exchange.Message {
+	w.t.Helper()
+	m, err := w.room.Message(ctx, id)
+	testkit.Must(w.t, err)
+	was := m.Attempts
+	w.pass(23 * time.Hour)
+	testkit.Eventually(w.t, "it was tried again", func() bool {
+		m, err = w.room.Message(ctx, id)
+		return err == nil && (m.Attempts > was || m.State == exchange.MessageSent)
+	})
+	return m
+}
+
+var retryStories = stories{
+	"what fails is tried again under the same id, given up after ten tries, and can be sent again": func(t *testing.T, w *world) {
+		r := newReceiver(t)
+		h := w.hook("billing", r.URL)
+		r.set(500)
+		early := w.emit(exchange.EventReceived, nil)
+		testkit.Eventually(t, "it was tried", func() bool { l := w.messages(""); return len(l) == 1 && l[0].Attempts == 1 })
+		m := w.again(w.messages("")[0].ID)
+		r.set(200)
+		if m = w.again(m.ID); m.State != exchange.MessageSent || m.Error != "" { // a day later
+			t.Fatalf("%+v", m)
+		}
+		for _, p := range r.posts() {
+			signed(t, p, h.Secret)
+			if p.head.Get("Webhook-Id") != early {
+				t.Errorf("a try has the id %s", p.head.Get("Webhook-Id"))
+			}
+		}
+		r.set(503)
+		late := w.emit(exchange.EventCollected, nil)
+		testkit.Eventually(t, "it was tried", func() bool { l := w.messages(exchange.MessageQueued); return len(l) == 1 && l[0].Attempts == 1 })
+		m = w.messages(exchange.MessageQueued)[0]
+		for range 9 {
+			if m.State == exchange.MessageDead {
+				t.Fatalf("given up after %d tries", m.Attempts)
+			}
+			m = w.again(m.ID)
+		}
+		if m.State != exchange.MessageDead || m.Attempts != 10 || !strings.Contains(m.Error, "503") {
+			t.Fatalf("%+v", m)
+		}
+		r.set(200)
+		if n, err := w.room.ReplayDead(ctx, "op:jo", "billing"); err != nil || n != 1 {
+			t.Fatalf("%d were sent again (%v)", n, err)
+		}
+		w.until(exchange.MessageSent, 2)
+		all := r.posts()
+		if all[len(all)-1].head.Get("Webhook-Id") != late {
+			t.Error("it was sent again under another id")
+		}
+		testkit.WantKind(t, w.room.Replay(ctx, "op:jo", "nothing"), exchange.NotFound)
+	},
+}

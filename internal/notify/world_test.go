@@ -1,0 +1,247 @@
+package notify_test
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-smtp"
+
+	"github.com/sallyport-sftp/sallyport/internal/account"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/notify"
+	"github.com/sallyport-sftp/sallyport/internal/notify/mail"
+	"github.com/sallyport-sftp/sallyport/internal/notify/webhook"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/testkit"
+)
+
+var ctx = context.Background()
+
+// world is the room over a real database, with a mail server beside, and a
+// clock that moves only a microsecond a look, and by pass.
+type world struct {
+	t        testing.TB
+	store    *store.Store
+	db       *sql.DB
+	ids      *exchange.IDs
+	accounts *account.Room
+	room     *notify.Room
+	sink     *sink
+	notices  []exchange.Notice
+	micros   atomic.Int64
+	stop     func()
+}
+
+func (w *world) clock() time.Time { return exchange.FromMicros(w.micros.Add(1)) }
+
+func (w *world) pass(d time.Duration) { w.micros.Add(d.Microseconds()) }
+
+// begin gives a story an empty world and a running room.
+func (w *world) begin(t testing.TB) *world {
+	w.t = t
+	for _, table := range []string{"messages", "outbox", "webhooks", "digests", "audit", "revocations", "notices", "contacts", "dirs", "mailboxes", "users", "accounts"} {
+		w.exec("DELETE FROM " + table)
+	}
+	_, _ = w.db.Exec("DELETE FROM river_job") // the first room makes it
+	// River takes some times from the system: tomorrow is later than all of them.
+	w.micros.Store(time.Now().UTC().Truncate(24 * time.Hour).Add(33 * time.Hour).UnixMicro())
+	w.ids = exchange.NewIDs(w.clock, rand.Reader)
+	w.notices = nil
+	w.accounts = account.New(w.store, w.clock, w.ids, account.Policy{MaxKeys: 5, Templates: map[string]account.Template{exchange.KindCustomer: {StartDir: "/"}}})
+	w.sink = newSink(t)
+	w.open()
+	t.Cleanup(func() { w.stop() })
+	return w
+}
+
+// open starts a room, as a restart does.
+func (w *world) open() {
+	w.t.Helper()
+	host, port, err := net.SplitHostPort(w.sink.addr)
+	testkit.Must(w.t, err)
+	number, err := strconv.Atoi(port)
+	testkit.Must(w.t, err)
+	mailer, err := mail.New(mail.Config{Host: host, Port: number, TLS: mail.TLSNone, From: "files@example.com", Name: "Files"})
+	testkit.Must(w.t, err)
+	hooks := webhook.New(webhook.Policy{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, AllowHTTP: true}, w.clock)
+	w.room = notify.New(notify.Options{Store: w.store, Clock: w.clock, IDs: w.ids, Log: slog.New(slog.DiscardHandler), Mailer: mailer, Poster: hooks,
+		Operators: []string{"ops@example.com"}, Node: "node", Keep: 90 * 24 * time.Hour,
+		Notices: func(context.Context) ([]exchange.Notice, error) { return w.notices, nil }})
+	run, cancel := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- w.room.Run(run) }()
+	w.stop = sync.OnceFunc(func() {
+		cancel()
+		<-ended // an error is the cancelled start's
+		hooks.Close()
+	})
+}
+
+type stories map[string]func(*testing.T, *world)
+
+func TestNotify(t *testing.T) {
+	for _, database := range []string{"sqlite", "postgres"} {
+		t.Run(database, func(t *testing.T) {
+			t.Parallel()
+			url := ""
+			if database == "postgres" {
+				url = testkit.Postgres(t).Database(t)
+			}
+			w := &world{t: t}
+			w.store, w.db = testkit.OpenStore(t, url)
+			for _, part := range []stories{hookStories, retryStories, mailStories} {
+				for name, story := range part {
+					t.Run(name, func(t *testing.T) { story(t, w.begin(t)) })
+				}
+			}
+		})
+	}
+}
+
+func (w *world) exec(query string, args ...any) {
+	w.t.Helper()
+	_, err := w.db.Exec(query, args...)
+	testkit.Must(w.t, err)
+}
+
+// emit writes an event, and returns its id.
+func (w *world) emit(kind string, data map[string]any) string {
+	w.t.Helper()
+	e := exchange.Event{ID: w.ids.New(), Type: kind, At: w.clock(), Account: "acme", User: "acme", Data: data}
+	testkit.Must(w.t, w.store.Write(ctx, func(tx *store.Tx) error { return tx.Emit(e) }))
+	return e.ID
+}
+
+// messages lists messages of a state; "" is all.
+func (w *world) messages(state string) []exchange.Message {
+	w.t.Helper()
+	list, err := w.room.Messages(ctx, store.MessageFilter{State: state, Limit: 100})
+	testkit.Must(w.t, err)
+	return list
+}
+
+// until waits for so many messages of a state.
+func (w *world) until(state string, n int) []exchange.Message {
+	w.t.Helper()
+	testkit.Eventually(w.t, fmt.Sprintf("%d messages are %s", n, state), func() bool {
+		w.pass(50 * time.Millisecond) // a busy receiver's turn comes again
+		return len(w.messages(state)) == n
+	})
+	return w.messages(state)
+}
+
+// hook adds a receiver.
+func (w *world) hook(name, url string, events ...string) exchange.Webhook {
+	w.t.Helper()
+	h, err := w.room.AddWebhook(ctx, "op:jo", exchange.Webhook{Name: name, URL: url, Events: events})
+	testkit.Must(w.t, err)
+	return h
+}
+
+// post is what a receiver got.
+type post struct {
+	head http.Header
+	body []byte
+}
+
+// receiver is a program that takes webhooks.
+type receiver struct {
+	*httptest.Server
+	mu     sync.Mutex
+	got    []post
+	answer int
+	text   string
+}
+
+func newReceiver(t testing.TB) *receiver {
+	r := &receiver{answer: 200}
+	r.Server = httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, in *http.Request) {
+		body, _ := io.ReadAll(in.Body)
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.got = append(r.got, post{in.Header.Clone(), body})
+		out.WriteHeader(r.answer)
+		_, _ = io.WriteString(out, r.text)
+	}))
+	t.Cleanup(r.Close)
+	return r
+}
+
+func (r *receiver) set(answer int) { r.mu.Lock(); defer r.mu.Unlock(); r.answer = answer }
+
+func (r *receiver) posts() []post {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]post(nil), r.got...)
+}
+
+// sink is a mail server that keeps what it gets.
+type sink struct {
+	addr   string
+	mu     sync.Mutex
+	got    map[string][]string // recipient → mails
+	refuse func(to string) error
+}
+
+func newSink(t testing.TB) *sink {
+	s := &sink{got: map[string][]string{}}
+	server := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return &sinkSession{sink: s}, nil }))
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	testkit.Must(t, err)
+	s.addr = l.Addr().String()
+	server.Domain, server.ErrorLog = "localhost", slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	go func() { _ = server.Serve(l) }()
+	t.Cleanup(func() { _ = server.Close() })
+	return s
+}
+
+func (s *sink) to(who string) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]string(nil), s.got[who]...)
+}
+
+func (s *sink) refusing(f func(string) error) { s.mu.Lock(); defer s.mu.Unlock(); s.refuse = f }
+
+type sinkSession struct {
+	sink *sink
+	to   []string
+}
+
+func (s *sinkSession) Reset()                               { s.to = nil }
+func (s *sinkSession) Logout() error                        { return nil }
+func (s *sinkSession) Mail(string, *smtp.MailOptions) error { return nil }
+func (s *sinkSession) Rcpt(to string, _ *smtp.RcptOptions) error {
+	s.sink.mu.Lock()
+	defer s.sink.mu.Unlock()
+	if s.sink.refuse != nil {
+		if err := s.sink.refuse(to); err != nil {
+			return err
+		}
+	}
+	s.to = append(s.to, to)
+	return nil
+}
+
+func (s *sinkSession) Data(r io.Reader) error {
+	b, err := io.ReadAll(r)
+	s.sink.mu.Lock()
+	defer s.sink.mu.Unlock()
+	for _, to := range s.to {
+		s.sink.got[to] = append(s.sink.got[to], string(b))
+	}
+	return err
+}
