@@ -180,7 +180,11 @@ func waitFor(ts *testscript.TestScript, neg bool, args []string) {
 
 // random makes a file of random bytes: random FILE SIZE, as in head -c.
 func random(ts *testscript.TestScript, _ bool, args []string) {
-	ts.Check(ts.Exec("sh", "-c", "head -c "+args[1]+" /dev/urandom > "+args[0]))
+	head := ""
+	if strings.HasSuffix(args[0], ".pdf") { // what is called one must begin like one
+		head = "%PDF-1.7\n"
+	}
+	ts.Check(ts.Exec("sh", "-c", "{ printf '"+strings.ReplaceAll(head, "%", "%%")+"'; cat /dev/urandom; } | head -c "+args[1]+" > "+args[0]))
 }
 
 // sameHash compares two files: samehash A B
