@@ -58,6 +58,11 @@ func (rt *routes) accounts() {
 			Payload[EditAccount]
 		}) (*Payload[exchange.Account], error) {
 			e := in.Body
+			if e.KeepFiles != nil {
+				if err := exchange.CheckPeriod(*e.KeepFiles); err != nil { // closing is final: nothing may fail after it
+					return nil, rt.fail(err)
+				}
+			}
 			if e.State != nil {
 				v, err := room.SetState(ctx, actor(ctx), in.ID, *e.State)
 				if err == nil && *e.State == exchange.AccountClosed {

@@ -26,6 +26,7 @@ func (rt *routes) deliveries() {
 			Account     string    `query:"account"`
 			User        string    `query:"user"`
 			Name        string    `query:"name" doc:"File name"`
+			Publication string    `query:"publication" doc:"Only of this publication"`
 			State       string    `query:"state" enum:"published,opened,collected,expired,withdrawn"`
 			Since       time.Time `query:"published_after" doc:"Only what was published at this time or later"`
 			Uncollected time.Time `query:"uncollected_before" doc:"Only what was published before this and not collected since"`
@@ -34,7 +35,7 @@ func (rt *routes) deliveries() {
 			if first := exchange.FirstID(in.Since); !in.Since.IsZero() && first > in.After {
 				in.After = first
 			}
-			f := store.DeliveryFilter{Feed: in.Feed, Account: in.Account, User: in.User, Name: in.Name, State: in.State, After: in.After, Limit: in.Limit}
+			f := store.DeliveryFilter{Feed: in.Feed, Account: in.Account, User: in.User, Name: in.Name, State: in.State, Publication: in.Publication, After: in.After, Limit: in.Limit}
 			if !in.Uncollected.IsZero() {
 				f.Uncollected = exchange.Micros(in.Uncollected)
 			}

@@ -40,6 +40,7 @@ func VerifyExport(in io.Reader, public, against string, progress func(done, tota
 		return report, notExport(nil)
 	}
 	report.Signer, report.Size, report.At, report.Checkpoints = c.Signer, c.Size, c.At, 1
+	report.Chosen = h.Chosen
 	if against != "" {
 		a, err := proof.OpenCheckpoint(against, public)
 		if err != nil {
@@ -94,6 +95,9 @@ func checkWhole(lines *bufio.Scanner, h header, c proof.Checkpoint, report *Repo
 			report.fault("Row %d stands where row %d should be: rows were removed, added or moved.", l.Seq, t.Size())
 			return nil
 		}
+		if l.Expired != nil && report.Rows > 0 {
+			report.fault("Row %d is called expired, and older ones are not: its content was hidden.", l.Seq)
+		}
 		leaf, err := l.leaf(report)
 		if err != nil {
 			return err
@@ -137,6 +141,7 @@ func (l *Line) leaf(report *Report) (tlog.Hash, error) {
 
 // checkChosen checks rows that each bring their proof.
 func checkChosen(lines *bufio.Scanner, h header, c proof.Checkpoint, report *Report, progress func(done, total int64)) error {
+	last := int64(-1)
 	for lines.Scan() {
 		var l Line
 		if err := json.Unmarshal(lines.Bytes(), &l); err != nil {
@@ -146,7 +151,10 @@ func checkChosen(lines *bufio.Scanner, h header, c proof.Checkpoint, report *Rep
 		if err != nil {
 			return notExport(err)
 		}
-		report.Rows++
+		if report.Rows++; l.Seq <= last || l.Seq < h.From || l.Seq >= h.To {
+			report.fault("Row %d stands out of its order.", l.Seq)
+		}
+		last = l.Seq
 		if l.Seq < 0 || l.Seq >= c.Size || tlog.CheckRecord(l.Proof, c.Size, c.Root, l.Seq, e.Leaf()) != nil {
 			report.fault("Row %d (%s) is not what was sealed.", l.Seq, exchange.Printable(l.ID))
 		}

@@ -31,6 +31,7 @@ type Report struct {
 	Size        int64    `json:"size" doc:"Rows of the newest checkpoint"`
 	At          string   `json:"at,omitempty" doc:"When it was made"`
 	Against     string   `json:"against,omitempty" doc:"The checkpoint given from elsewhere"`
+	Chosen      bool     `json:"chosen,omitempty" doc:"An export of chosen rows: it cannot show whether others were left out"`
 	Faults      []string `json:"faults"`
 }
 
@@ -62,6 +63,8 @@ type Verifier struct {
 // Verify computes the log's tree anew from the rows and compares it with every
 // checkpoint. What it finds is in the report; the error is of the database.
 func (v *Verifier) Verify(ctx context.Context) (Report, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // the reader ends with the check
 	v.q = v.Store.Read(ctx)
 	if v.Progress == nil {
 		v.Progress = func(int64, int64) {}

@@ -130,6 +130,9 @@ func (a *app) auditExport() *cobra.Command {
 		if err := landFile(out, copyAll); err != nil {
 			return err
 		}
+		if format == "csv" {
+			return a.done(map[string]string{"file": out}, "The rows are in %s. A CSV proves nothing; for that, export JSON Lines.", out)
+		}
 		return a.done(map[string]string{"file": out}, "The export is in %s. Check it anywhere: sallyport audit verify %s --key KEY", out, out)
 	})
 	f.flags(c)
@@ -249,12 +252,15 @@ func (a *app) showAuditReport(r node.AuditReport) error {
 		for _, f := range r.Faults {
 			fmt.Fprintln(a.Out, "FAULT:", exchange.Printable(f))
 		}
-		if r.OK {
+		switch {
+		case r.OK && r.Chosen:
+			fmt.Fprintln(a.Out, "Each row is what was sealed. The export is a selection: it cannot show whether rows were left out.")
+		case r.OK:
 			fmt.Fprintln(a.Out, "The log is what was sealed.")
 		}
 	}
 	if !r.OK {
-		return exchange.E("cli.auditVerify", exchange.Conflict, "The log is not what was sealed: %d faults.", len(r.Faults))
+		return exchange.E("cli.auditVerify", exchange.Conflict, "The log is not what was sealed; see the faults above.")
 	}
 	return nil
 }

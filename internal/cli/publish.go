@@ -40,9 +40,9 @@ A large file goes in parts and is resumed when the connection breaks. With
 --idempotency-key a command that was cut off can be repeated: what was published
 is not published again.
 
---expect names a file with an account ID a line; accounts of it that have got
-nothing from this feed since the command began are reported, and the exit status
-is 8. With --account from-name the account is the part of the name before the
+--expect names a file with an account ID a line; accounts of it that got none of
+the files of this command are reported, and the exit status is 8. With it, and
+with --account from-name, a file that is refused does not keep the others back. With --account from-name the account is the part of the name before the
 first underscore or dot, so that one command serves many accounts.`
 	c.Flags().StringVar(&p.account, "account", "", "publish to this account's subscribers; from-name: each file's name begins with the account")
 	c.Flags().BoolVar(&p.all, "all", false, "publish to every subscriber")
@@ -72,11 +72,11 @@ type published struct {
 }
 
 func (a *app) publish(ctx context.Context, p publishing, feed string, files []string) error {
-	began := a.Clock().Add(-time.Minute) // the server's clock may be a little behind
 	want, err := readExpected(p.expect)
 	if err != nil {
 		return err
 	}
+	many := len(want) > 0 || p.account == fromName
 	out := published{Publications: []exchange.Publication{}}
 	t := table{head: []string{"FILE", "SIZE", "MAILBOXES", "NOTE", "SHA-256"}}
 	var failure error
@@ -90,8 +90,8 @@ func (a *app) publish(ctx context.Context, p publishing, feed string, files []st
 		}
 		v, err := a.publishFile(ctx, one, feed, file)
 		if err != nil {
-			if len(want) == 0 && p.account != fromName { // as one command: stop at the first
-				if showErr := a.showPublished(out, t); showErr != nil {
+			if !many { // as one command: stop at the first
+				if showErr := a.showPublished(out, t, false); showErr != nil {
 					return showErr
 				}
 				return err
@@ -104,11 +104,11 @@ func (a *app) publish(ctx context.Context, p publishing, feed string, files []st
 		t.add(v.Name, size(v.Size), strconv.Itoa(v.Deliveries), publishNote(v), v.SHA256)
 	}
 	if len(want) > 0 {
-		if out.Without, err = a.without(ctx, feed, want, began); err != nil {
+		if out.Without, err = a.without(ctx, want, out.Publications); err != nil {
 			return err
 		}
 	}
-	if err := a.showPublished(out, t); err != nil {
+	if err := a.showPublished(out, t, many); err != nil {
 		return err
 	}
 	if len(out.Without) > 0 {
@@ -127,14 +127,14 @@ func publishNote(v exchange.Publication) string {
 	return ""
 }
 
-// showPublished prints what was done: a list as before, or with what is
-// missing where that was asked for.
-func (a *app) showPublished(out published, t table) error {
+// showPublished prints what was done: a list, or, where a file that is refused
+// does not end the command, a list with what failed and who is without.
+func (a *app) showPublished(out published, t table, many bool) error {
 	switch {
-	case a.json && len(out.Without)+len(out.Failed) == 0:
-		return a.show(out.Publications, t)
-	case a.json:
+	case a.json && many:
 		return a.show(out, t)
+	case a.json:
+		return a.show(out.Publications, t)
 	case len(t.rows) == 0:
 		return nil
 	}
@@ -165,16 +165,23 @@ func readExpected(file string) ([]string, error) {
 	return out, nil
 }
 
-// without lists the accounts that have no delivery of a feed since a time.
-func (a *app) without(ctx context.Context, feed string, want []string, since time.Time) ([]string, error) {
+// without lists the accounts that have a delivery of none of the publications.
+func (a *app) without(ctx context.Context, want []string, published []exchange.Publication) ([]string, error) {
 	var out []string
 	for _, id := range want {
-		q := url.Values{"feed": {feed}, "account": {id}, "published_after": {since.UTC().Format(time.RFC3339)}, "limit": {"1"}}
-		list, err := client.Call[[]exchange.Delivery](ctx, a.client(), client.Request{Method: "GET", Path: "/deliveries", Query: q})
-		if err != nil {
-			return nil, err
+		got := slices.ContainsFunc(published, func(p exchange.Publication) bool { return p.Account == id && p.Deliveries > 0 })
+		for _, p := range published {
+			if got || p.Account != "" { // of those to all, and of a child's, the deliveries tell
+				continue
+			}
+			q := url.Values{"publication": {p.ID}, "account": {id}, "limit": {"1"}}
+			list, err := client.Call[[]exchange.Delivery](ctx, a.client(), client.Request{Method: "GET", Path: "/deliveries", Query: q})
+			if err != nil {
+				return nil, err
+			}
+			got = len(list) > 0
 		}
-		if len(list) == 0 {
+		if !got {
 			out = append(out, id)
 		}
 	}

@@ -4,11 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -49,6 +51,7 @@ func (a *app) pull(ctx context.Context, in claiming, to string, follow bool) err
 		return exchange.E("cli.pull", exchange.Invalid, "The folder cannot be made: %v.", err)
 	}
 	pulled := []exchange.Drop{}
+	var failure error
 	t := table{head: []string{"FILE", "SIZE", "USER", "SHA-256"}, none: "Nothing new was received."}
 	for {
 		batch, err := a.claim(ctx, in)
@@ -60,12 +63,14 @@ func (a *app) pull(ctx context.Context, in claiming, to string, follow bool) err
 		}
 		for i, d := range batch {
 			name, err := a.pullOne(ctx, d, to)
-			if err != nil {
+			if ctx.Err() != nil {
 				a.giveBack(batch[i:])
-				if ctx.Err() != nil {
-					return nil
-				}
-				return err
+				return nil
+			}
+			if err != nil { // one file must not keep the others back; its claim runs out
+				fmt.Fprintf(a.Err, "sallyport: %s of %s was not landed: %s\n", exchange.Printable(path.Base(d.Path)), d.User, exchange.PublicText(err))
+				failure = err
+				continue
 			}
 			if follow {
 				if err := a.done(d, "%s", name); err != nil {
@@ -80,7 +85,7 @@ func (a *app) pull(ctx context.Context, in claiming, to string, follow bool) err
 			continue
 		}
 		if !follow {
-			return a.show(pulled, t)
+			return errors.Join(a.show(pulled, t), failure)
 		}
 		select {
 		case <-ctx.Done():
@@ -106,7 +111,10 @@ const renewBefore = time.Minute
 // pullOne lands one file as <user>-<id>-<name>, with its metadata in a .json
 // of that name, and accepts it.
 func (a *app) pullOne(ctx context.Context, d exchange.Drop, to string) (name string, err error) {
-	name = filepath.Join(to, d.User+"-"+d.ID+"-"+safeName(path.Base(d.Path)))
+	base := d.User + "-" + d.ID + "-"
+	end := safeName(path.Base(d.Path))
+	end = end[max(0, len(end)-(exchange.MaxName-len(".json")-len(base))):]
+	name = filepath.Join(to, base+strings.ToValidUTF8(end, ""))
 	sidecar := name + ".json"
 	if _, err := os.Lstat(sidecar); err != nil {
 		if err := a.land(ctx, d, name, sidecar); err != nil {

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -130,7 +131,9 @@ func (a *app) traceCommand() *cobra.Command {
 			if a.json {
 				return a.show(v.Trace, table{})
 			}
-			_, err = io.WriteString(a.Out, v.Sheet)
+			if _, err = io.WriteString(a.Out, v.Sheet); err == nil && len(v.Near) > 0 {
+				fmt.Fprintf(a.Err, "hint: names like it that were published (for you, not for the sheet): %s\n", exchange.Printable(strings.Join(v.Near, ", ")))
+			}
 			return err
 		})
 	c.Flags().StringVar(&account, "account", "", "only this account's")

@@ -107,7 +107,15 @@ func (a *app) forecast(ctx context.Context, at, account string, list bool) error
 	if err := json.Unmarshal(raw, &v); err != nil {
 		return exchange.Wrap("cli.forecast", exchange.Unavailable, err)
 	}
-	fmt.Fprintf(a.Out, "By %s: %d files, %s. Files that an announced run names already are in that run (sallyport retention runs).\n", when(v.At), v.Files, size(v.Bytes))
+	held := int64(0)
+	for _, l := range v.Lines {
+		held += l.Held
+	}
+	fmt.Fprintf(a.Out, "By %s: %d files, %s, are due", when(v.At), v.Files, size(v.Bytes))
+	if held > 0 {
+		fmt.Fprintf(a.Out, "; %d of them are held and stay", held)
+	}
+	fmt.Fprintln(a.Out, ". Files that an announced run names already are in that run (sallyport retention runs).")
 	t := table{head: []string{"ACCOUNT", "POLICY", "KEEPS", "FILES", "SIZE", "NEVER COLLECTED", "NOT ACCEPTED YET", "HELD"}, none: "Nothing would go."}
 	for _, l := range v.Lines {
 		t.add(l.Account, l.Class, l.Keep, fmt.Sprint(l.Files), size(l.Bytes), fmt.Sprint(l.Uncollected), fmt.Sprint(l.Unclaimed), fmt.Sprint(l.Held))

@@ -4,14 +4,15 @@ import "time"
 
 // Trace is what is known of a name, an account or a content.
 type Trace struct {
-	About string        `json:"about" doc:"What was asked for"`
-	Kind  string        `json:"kind" enum:"name,account,content"`
-	At    time.Time     `json:"at"`
-	Files []TracedFile  `json:"files"`
-	Near  []string      `json:"near,omitempty" doc:"Names like it, when nothing was found"`
-	Since *time.Time    `json:"since,omitempty" doc:"When the oldest record was made that was looked at"`
-	More  bool          `json:"more,omitempty" doc:"There are more files than are shown"`
-	Users []TracedLogin `json:"users" doc:"The log-ins of those concerned"`
+	About   string        `json:"about" doc:"What was asked for"`
+	Kind    string        `json:"kind" enum:"name,account,content"`
+	At      time.Time     `json:"at"`
+	Account string        `json:"account,omitempty" doc:"Of whom alone was asked, when nothing was found"`
+	Files   []TracedFile  `json:"files"`
+	Near    []string      `json:"near,omitempty" doc:"Names like it, when nothing was found"`
+	Since   *time.Time    `json:"since,omitempty" doc:"When the oldest record was made that was looked at"`
+	More    bool          `json:"more,omitempty" doc:"There are more files than are shown"`
+	Users   []TracedLogin `json:"users" doc:"The log-ins of those concerned"`
 }
 
 // TracedFile is one file's life in one mailbox.

@@ -30,6 +30,10 @@ func (r *Room) NewIncoming() (*Incoming, error) {
 	return &Incoming{r, id, stage, 0}, err
 }
 
+// maxAhead is how far past its end a file may be written: clients send several
+// parts at once, and nobody publishes a hole.
+const maxAhead = 64 << 20
+
 // Size is how long the file is by now.
 func (i *Incoming) Size() int64 { return i.size }
 
@@ -52,6 +56,9 @@ func (i *Incoming) WriteAt(p []byte, off int64) error {
 	if off < 0 || end < off || end > i.r.o.MaxFile {
 		return exchange.E(op, exchange.TooLarge, "The file is larger than the limit of %d bytes.", i.r.o.MaxFile)
 	}
+	if off > i.size+maxAhead {
+		return exchange.E(op, exchange.Invalid, "A file here is written from its start on.")
+	}
 	if err := i.r.checkFree(0); err != nil {
 		return err
 	}
@@ -66,6 +73,9 @@ func (i *Incoming) WriteAt(p []byte, off int64) error {
 func (i *Incoming) Truncate(size int64) error {
 	if size < 0 || size > i.r.o.MaxFile {
 		return exchange.E("feed.Incoming", exchange.TooLarge, "The file is larger than the limit of %d bytes.", i.r.o.MaxFile)
+	}
+	if size > i.size+maxAhead {
+		return exchange.E("feed.Incoming", exchange.Invalid, "A file here is written from its start on.")
 	}
 	i.size = size
 	return i.stage.Truncate(size)

@@ -8,6 +8,7 @@ import (
 	"path"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
@@ -190,6 +191,8 @@ func (r *Room) deliver(tx *store.Tx, p store.PublicationRow, f exchange.Feed, to
 	if err := tx.RefBlob(p.ID, len(to)); err != nil {
 		return err
 	}
+	// Everybody who locks several mailboxes does so in the order of their ids.
+	slices.SortStableFunc(to, func(a, b store.Recipient) int { return strings.Compare(a.UserID, b.UserID) })
 	versions, deliveries := make([]store.Version, 0, len(to)), make([]store.NewDelivery, 0, len(to))
 	folder := datedFolder(f.Folders, p.PublishedAt)
 	for _, s := range to {

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -275,8 +277,9 @@ func (r *Room) stale() (ids []string) {
 // closeUploads lets go of the stages; they are recovered at the next start.
 func (r *Room) closeUploads() {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, u := range r.uploads {
+	all := slices.Collect(maps.Values(r.uploads))
+	r.mu.Unlock() // whoever holds an upload may wait for it
+	for _, u := range all {
 		u.mu.Lock()
 		if u.stage != nil {
 			_ = u.stage.Close() // what was answered is durable

@@ -115,7 +115,8 @@ func (r *Room) mine(tx *store.Tx, id, claim string) (exchange.Drop, error) {
 				WithHint("give the claim that inbox claim printed: --claim …")
 		}
 		if claim != d.Claim {
-			return d, exchange.E(op, exchange.Conflict, "The claim ran out, and the file went to %s since.", d.Consumer)
+			return d, exchange.E(op, exchange.Conflict, "This is not the claim that the file has now; %s has it until %s.", d.Consumer, d.ClaimUntil.Format(time.RFC3339)).
+				WithHint("an earlier claim may have run out; claim again")
 		}
 		return d, nil
 	case exchange.DropUnscanned:
@@ -206,7 +207,12 @@ func (r *Room) ClaimOne(ctx context.Context, actor, consumer, id string) (d exch
 		switch {
 		case d.State == exchange.DropClaimed && d.Consumer == consumer:
 			d.ClaimUntil = &until
-			return tx.ClaimDrop(id, d.Claim, consumer, exchange.Micros(until))
+			if err := tx.ClaimDrop(id, d.Claim, consumer, exchange.Micros(until)); err != nil {
+				return err
+			}
+			return r.audit(tx, actor, "drop.renew", d, map[string]string{"consumer": consumer, "until": until.Format(time.RFC3339)})
+		case d.RemovedAt != nil:
+			return exchange.E(op, exchange.NotFound, "The bytes of this drop were removed after their retention period.")
 		case d.State == exchange.DropClaimed && !over:
 			return exchange.E(op, exchange.Conflict, "The file is claimed by %s.", d.Consumer)
 		case d.State != exchange.DropNew && d.State != exchange.DropClaimed:
@@ -249,8 +255,8 @@ func (r *Room) Waiting(ctx context.Context, user, consumer string) (out []exchan
 		}
 		for _, d := range list {
 			over := d.ClaimUntil != nil && !now.Before(*d.ClaimUntil)
-			if !d.Cleared {
-				continue // the scanner's claim ran out
+			if !d.Cleared || d.RemovedAt != nil {
+				continue // the scanner's claim ran out, or its bytes are gone
 			}
 			if state == exchange.DropNew || d.Consumer == consumer || over {
 				out = append(out, d)

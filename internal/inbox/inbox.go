@@ -141,7 +141,7 @@ func (r *Room) digest(tx *store.Tx, userID string, at time.Time, name, reason, a
 // replaced drop that nobody claimed is superseded; one whose name was removed
 // stays, withdrawn. held says that the version is still needed.
 func (r *Room) Gone(tx *store.Tx, versionID string, replaced bool) (held bool, err error) {
-	state, err := tx.DropState(versionID)
+	state, err := tx.LockDropState(versionID)
 	if err != nil || state == "" {
 		return false, err
 	}

@@ -301,6 +301,18 @@ func (n *Node) server() api.Server {
 	return s
 }
 
+// answersLast is how long answers under way may take at the end.
+const answersLast = 5 * time.Second
+
+// closeServer lets answers under way end, for a moment.
+func (n *Node) closeServer(ctx context.Context, s *http.Server) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), answersLast)
+	defer cancel()
+	if err := s.Shutdown(ctx); err != nil {
+		_ = s.Close()
+	}
+}
+
 // Close lets running transfers finish until ctx ends, then closes everything,
 // the doors first. It is safe on a node that did not start whole.
 func (n *Node) Close(ctx context.Context) {
@@ -312,7 +324,7 @@ func (n *Node) Close(ctx context.Context) {
 	}
 	for _, s := range []*http.Server{n.api, n.web, n.metrics} {
 		if s != nil {
-			_ = s.Close()
+			n.closeServer(ctx, s)
 		}
 	}
 	n.cancel()

@@ -24,13 +24,11 @@ func redacted(c config.Config) map[string]string {
 			out[name] = "(secret " + mark(out[name]) + ")"
 		}
 	}
-	if u, err := url.Parse(c.Database.URL); err == nil && c.Database.URL != "" {
-		out["database.url"] = u.Redacted()
-		if password, has := u.User.Password(); has {
-			out["database.url"] += " (secret " + mark(password) + ")"
-		}
-	} else if c.Database.URL != "" {
+	if c.Database.URL != "" { // a password may stand anywhere in it
 		out["database.url"] = "(secret " + mark(c.Database.URL) + ")"
+		if u, err := url.Parse(c.Database.URL); err == nil && (u.Scheme == "postgres" || u.Scheme == "postgresql") {
+			out["database.url"] = u.Host + u.Path + " " + out["database.url"]
+		}
 	}
 	return out
 }

@@ -208,6 +208,9 @@ func (m mailboxes) Write(d exchange.Drop, file, text string) error {
 	if err := s.Mkdir(path.Dir(file)); err != nil && !exchange.Is(err, exchange.Exists) {
 		return err
 	}
+	if versions, err := s.Versions(file); err == nil && len(versions) > 0 && versions[0].Actor != inboxActor {
+		file = path.Join(path.Dir(file), d.ID+".txt") // the name is a file of the partner's own
+	}
 	return s.Store(file, strings.NewReader(text))
 }
 

@@ -159,7 +159,7 @@ func (r *Room) mailNotices(ctx context.Context) error {
 var digests = []struct {
 	kind   string
 	every  time.Duration
-	letter func([]store.Digest) Letter
+	letter func(shown []store.Digest, total int) Letter
 }{
 	{"refused", time.Hour, refusedLetter},
 	{"new", 24 * time.Hour, freshLetter},
@@ -176,11 +176,11 @@ func (r *Room) writeDigests(ctx context.Context, now time.Time) error {
 		}
 		for _, id := range users {
 			err := r.o.Store.Write(ctx, func(tx *store.Tx) error {
-				items, err := tx.TakeDigest(id, edge, d.kind)
+				items, total, err := tx.TakeDigest(id, edge, d.kind, digestTable)
 				if err != nil || len(items) == 0 || r.o.Mailer == nil {
 					return err
 				}
-				return r.digest(tx, id, d.letter(items))
+				return r.digest(tx, id, d.letter(items, int(total)))
 			})
 			if err != nil {
 				return err
@@ -217,25 +217,27 @@ func (r *Room) digest(tx *store.Tx, userID string, l Letter) error {
 	return nil
 }
 
-func refusedLetter(items []store.Digest) Letter {
+func refusedLetter(items []store.Digest, total int) Letter {
 	l := Letter{Kind: "refused", Head: []string{"Received (UTC)", "File", "What happened", "What to do"}}
 	for _, d := range items {
 		var v digestItem
 		_ = json.Unmarshal([]byte(d.Detail), &v) // ours; damage reads as nothing said
 		l.add(exchange.FromMicros(d.At).Format("2006-01-02 15:04"), v.Name, v.Reason, v.Advice)
 	}
-	l.Text = fmt.Sprintf("In the last hour %s that you sent could not be used, or had come before.", files(len(items)))
+	l.Text = fmt.Sprintf("In the last hour %s that you sent could not be used, or had come before.", files(total))
+	l.More = total - len(items)
 	return l
 }
 
-func freshLetter(items []store.Digest) Letter {
+func freshLetter(items []store.Digest, total int) Letter {
 	l := Letter{Kind: "fresh", Head: []string{"Published (UTC)", "File", "Feed"}}
 	for _, d := range items {
 		var v digestItem
 		_ = json.Unmarshal([]byte(d.Detail), &v)
 		l.add(exchange.FromMicros(d.At).Format("2006-01-02 15:04"), v.Name, v.Feed)
 	}
-	l.Text = fmt.Sprintf("%s came for you since yesterday.", files(len(items)))
+	l.Text = fmt.Sprintf("%s came for you since yesterday.", files(total))
+	l.More = total - len(items)
 	return l
 }
 
@@ -247,10 +249,6 @@ func files(n int) string {
 }
 
 func (l *Letter) add(cells ...string) {
-	if len(l.Rows) >= digestTable {
-		l.More++
-		return
-	}
 	for i := range cells {
 		cells[i] = exchange.Printable(cells[i])
 	}

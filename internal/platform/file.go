@@ -85,6 +85,9 @@ func (h *File) openDrop() (err error) {
 	if h.drop, err = f.drop(h.names); err != nil {
 		return err
 	}
+	if err := f.mayWrite(); err != nil { // it claims
+		return err
+	}
 	if h.drop, err = f.o.Inbox.ClaimOne(context.Background(), f.login.Actor(), f.login.User.Name, h.drop.ID); err != nil {
 		return err
 	}

@@ -85,9 +85,6 @@ func (t *Tree) merge(s Subtree, made *[]tlog.Hash) {
 // Clone is an independent copy.
 func (t *Tree) Clone() Tree { return Tree{append([]Subtree(nil), t.stack...), t.size} }
 
-// Subtrees are the whole subtrees that make up the tree, the largest first.
-func (t *Tree) Subtrees() []Subtree { return t.stack }
-
 // Root is the hash of the whole tree.
 func (t *Tree) Root() tlog.Hash {
 	if len(t.stack) == 0 {

@@ -89,15 +89,6 @@ func TestAnySplitHasTheSameRoot(t *testing.T) {
 		if err != nil || tree.Root() != want {
 			t.Fatalf("%d leaves: another root (%v)", size, err)
 		}
-		var again proof.Tree
-		for _, s := range tree.Subtrees() {
-			if err := again.Add(s); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if again.Root() != want {
-			t.Fatal("its own subtrees make another tree")
-		}
 	})
 }
 

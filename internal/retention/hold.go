@@ -110,6 +110,9 @@ func holding(holds []exchange.Hold, account, userID, feed, fileID string) *excha
 // Held reports whether a version must stay, whoever wants it gone; it is asked
 // in the transaction that would drop it.
 func (r *Room) Held(tx *store.Tx, versionID string) (bool, error) {
+	if err := tx.ShareCounter(store.HoldsGate); err != nil { // a hold that is being placed is waited for
+		return false, err
+	}
 	any, err := tx.AnyHold()
 	if err != nil || !any {
 		return false, err

@@ -2,6 +2,7 @@ package retention
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path"
 	"slices"
@@ -55,6 +56,7 @@ func (r *Room) tellAll(ctx context.Context, run exchange.RetentionRun, marks []s
 		return err
 	}
 	var accounts []string
+	var errs []error // one account's must not keep the others from hearing
 	for _, c := range counts {
 		if c.State == exchange.ItemNamed && !slices.Contains(accounts, c.Account) {
 			accounts = append(accounts, c.Account)
@@ -66,11 +68,11 @@ func (r *Room) tellAll(ctx context.Context, run exchange.RetentionRun, marks []s
 				continue
 			}
 			if err := r.tell(ctx, run, account, mark); err != nil && !exchange.Is(err, exchange.Exists) {
-				return err
+				errs = append(errs, err)
 			}
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // tell writes one account's notice, its mails and its event.

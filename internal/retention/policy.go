@@ -278,6 +278,11 @@ func (r *Room) watchDefault(ctx context.Context) error {
 				return err
 			}
 		}
+		if was != "" {
+			if err := r.audit(tx, actor, "retention.policy", exchange.ClassDefault, map[string]string{"keep": r.o.Policy.Keep, "was": was}); err != nil {
+				return err
+			}
+		}
 		return tx.SetSetting(defaultSetting, r.o.Policy.Keep)
 	})
 }

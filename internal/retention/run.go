@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
@@ -130,6 +131,9 @@ func (r *Room) execute(ctx context.Context, id string) error {
 		if run, err = tx.LockRun(id); err != nil || run.State == exchange.RunRunning {
 			return err
 		}
+		if run.State != exchange.RunAnnounced || run.Confirm != "" && run.ConfirmedAt == nil { // it was called off, or another node was faster
+			return nil
+		}
 		now := r.now()
 		run.State, run.StartedAt = exchange.RunRunning, &now
 		if err := tx.PutRun(run); err != nil {
@@ -137,10 +141,10 @@ func (r *Room) execute(ctx context.Context, id string) error {
 		}
 		return r.audit(tx, actor, "retention.run", id, map[string]string{"files": fmt.Sprint(run.Files)})
 	})
-	if err != nil {
+	if err != nil || run.State != exchange.RunRunning {
 		return err
 	}
-	reached, err := r.reached(ctx, run)
+	told, err := r.told(ctx, run)
 	if err != nil {
 		return err
 	}
@@ -153,7 +157,7 @@ func (r *Room) execute(ctx context.Context, id string) error {
 		if len(items) == 0 {
 			return r.report(ctx, id)
 		}
-		if err := r.o.Store.Write(ctx, func(tx *store.Tx) error { return r.removeSome(tx, run, items, reached) }); err != nil {
+		if err := r.o.Store.Write(ctx, func(tx *store.Tx) error { return r.removeSome(tx, run, items, told) }); err != nil {
 			return err
 		}
 		if ok, err := r.lead(ctx); err != nil || !ok { // go on being the one who runs
@@ -167,19 +171,22 @@ func (r *Room) execute(ctx context.Context, id string) error {
 	return ctx.Err()
 }
 
-// reached says which accounts' people a run's notice got to.
-func (r *Room) reached(ctx context.Context, run exchange.RetentionRun) (map[string]bool, error) {
+// told says, by account, since when its people know what a run names; where a
+// notice must reach somebody, those that reached nobody don't count.
+func (r *Room) told(ctx context.Context, run exchange.RetentionRun) (map[string]time.Time, error) {
 	list, err := r.o.Store.Read(ctx).RetentionNotices(run.ID, "")
-	out := map[string]bool{}
+	out := map[string]time.Time{}
 	for _, n := range list {
-		out[n.Account] = out[n.Account] || n.Reached
+		if at, known := out[n.Account]; (n.Reached || !r.o.Policy.RequireNotice) && (!known || n.At.Before(at)) {
+			out[n.Account] = n.At
+		}
 	}
 	return out, err
 }
 
 // removeSome judges a batch in one transaction. A hold that is placed meanwhile
 // waits until it is over, or is seen.
-func (r *Room) removeSome(tx *store.Tx, run exchange.RetentionRun, items []exchange.RetentionItem, reached map[string]bool) error {
+func (r *Room) removeSome(tx *store.Tx, run exchange.RetentionRun, items []exchange.RetentionItem, told map[string]time.Time) error {
 	if _, err := tx.LockCounter(store.HoldsGate); err != nil {
 		return err
 	}
@@ -191,34 +198,55 @@ func (r *Room) removeSome(tx *store.Tx, run exchange.RetentionRun, items []excha
 	if err != nil {
 		return err
 	}
+	// Everybody who locks several mailboxes does so in the order of their ids.
+	slices.SortStableFunc(items, func(a, b exchange.RetentionItem) int { return strings.Compare(a.UserID, b.UserID) })
 	for _, i := range items {
-		k, err := tx.KeptVersion(i.Version)
+		k, err := lockKept(tx, i)
 		switch {
 		case exchange.Is(err, exchange.NotFound):
 			i.State, i.Why = exchange.ItemGone, "somebody else removed it first"
 		case err != nil:
 			return err
 		default:
-			i.State, i.Why = r.judge(run, k, holds, rules, reached)
+			i.State, i.Why = r.judge(run, k, holds, rules, told)
 		}
 		err = tx.ItemDone(run.ID, i)
+		if exchange.Is(err, exchange.NotFound) { // another node did it
+			continue
+		}
 		if err == nil && i.State == exchange.ItemRemoved {
 			err = r.remove(tx, run, k, i)
 		}
-		if err != nil && !exchange.Is(err, exchange.NotFound) { // not found: another node did it
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// lockKept reads a version once nobody can change what it is any more: its
+// mailbox is held, and its drop.
+func lockKept(tx *store.Tx, i exchange.RetentionItem) (store.Kept, error) {
+	if _, err := tx.LockMailbox(i.UserID); err != nil {
+		return store.Kept{}, err
+	}
+	if _, err := tx.LockDropState(i.Version); err != nil {
+		return store.Kept{}, err
+	}
+	return tx.KeptVersion(i.Version)
+}
+
 // judge says whether something that a run names goes.
-func (r *Room) judge(run exchange.RetentionRun, k store.Kept, holds []exchange.Hold, rules *rules, reached map[string]bool) (state, why string) {
+func (r *Room) judge(run exchange.RetentionRun, k store.Kept, holds []exchange.Hold, rules *rules, told map[string]time.Time) (state, why string) {
 	if h := holding(holds, k.Account, k.UserID, k.Feed, k.FileID); h != nil {
 		return exchange.ItemHeld, "hold " + h.ID + " on " + h.Kind + " " + h.Label + ": " + h.Reason
 	}
-	if r.o.Policy.RequireNotice && !reached[k.Account] {
+	since, known := told[k.Account]
+	if !known {
 		return exchange.ItemKept, "its notice reached nobody"
+	}
+	if run.Kind == exchange.RunRegular && r.now().Sub(since) < r.o.Policy.Reminder {
+		return exchange.ItemKept, "its notice came too late"
 	}
 	if k.Drop == exchange.DropClaimed && k.ClaimUntil > exchange.Micros(r.now()) {
 		return exchange.ItemKept, "a consumer is working on it"
@@ -235,9 +263,6 @@ func (r *Room) judge(run exchange.RetentionRun, k store.Kept, holds []exchange.H
 // remove takes a version away, with the name that shows it.
 func (r *Room) remove(tx *store.Tx, run exchange.RetentionRun, k store.Kept, i exchange.RetentionItem) error {
 	at := r.now()
-	if _, err := tx.LockMailbox(k.UserID); err != nil {
-		return err
-	}
 	if k.Current {
 		if err := tx.RemoveFile(k.DirID, k.Name); err != nil {
 			return err

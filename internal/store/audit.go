@@ -99,6 +99,15 @@ func (tx *Tx) LockCounter(name string) (n int64, err error) {
 	return n, err
 }
 
+// ShareCounter holds a counter's row against whoever locks it, beside others who
+// share it. With one writer at a time there is nothing to hold.
+func (tx *Tx) ShareCounter(name string) error {
+	if tx.s.dialect.single {
+		return nil
+	}
+	return tx.scanOne("ShareCounter", `SELECT value FROM counters WHERE name = $1 FOR SHARE`, []any{name}, new(int64))
+}
+
 // SetCounter gives a counter a value.
 func (tx *Tx) SetCounter(name string, n int64) error {
 	return tx.execOne("SetCounter", `UPDATE counters SET value = $2 WHERE name = $1`, name, n)

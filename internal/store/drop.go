@@ -50,6 +50,16 @@ func (q *Q) DropState(versionID string) (state string, err error) {
 	return state, err
 }
 
+// LockDropState is a version's drop state, "" when it is no drop, and holds its
+// row: no claim can come between.
+func (tx *Tx) LockDropState(versionID string) (state string, err error) {
+	err = tx.scanOne("LockDropState", `SELECT state FROM drops WHERE id = $1 `+tx.s.dialect.lock, []any{versionID}, &state)
+	if exchange.Is(err, exchange.NotFound) {
+		return "", nil
+	}
+	return state, err
+}
+
 // SupersedeDrop marks an unclaimed drop as replaced by a newer upload.
 func (tx *Tx) SupersedeDrop(versionID string) error {
 	_, err := tx.exec("SupersedeDrop", `UPDATE drops SET state = 'superseded' WHERE id = $1 AND state IN ('new', 'unscanned')`, versionID)

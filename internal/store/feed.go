@@ -36,10 +36,10 @@ func (tx *Tx) AddFeed(f exchange.Feed) error {
 	return err
 }
 
-// SetFeed changes a feed.
+// SetFeed changes a feed, but for how long its files stay.
 func (tx *Tx) SetFeed(f exchange.Feed) error {
-	return tx.execOne("SetFeed", `UPDATE feeds SET kind = $2, types = $3, retention = $4, pattern = $5, folders = $6, producer = $7, recipients = $8,
-		parent_sees = $9 WHERE name = $1`, f.Name, f.Kind, jsonList(f.Types), f.Retention, f.Pattern, f.Folders, f.Producer, jsonList(f.Recipients), f.ParentSees)
+	return tx.execOne("SetFeed", `UPDATE feeds SET kind = $2, types = $3, pattern = $4, folders = $5, producer = $6, recipients = $7,
+		parent_sees = $8 WHERE name = $1`, f.Name, f.Kind, jsonList(f.Types), f.Pattern, f.Folders, f.Producer, jsonList(f.Recipients), f.ParentSees)
 }
 
 const subscriptionColumns = `SELECT s.id, s.feed, u.name, s.types, s.dir, s.mail, s.created_at

@@ -242,16 +242,17 @@ func (q *Q) DigestUsers(kind string, before int64, limit int) ([]string, error) 
 		`SELECT DISTINCT user_id FROM digests WHERE id < $1 AND kind = $3 ORDER BY user_id LIMIT $2`, exchange.FirstID(exchange.FromMicros(before)), limit, kind)
 }
 
-// TakeDigest lists and removes what a user's digest of a kind says from before a time.
-func (tx *Tx) TakeDigest(userID string, before int64, kind string) ([]Digest, error) {
+// TakeDigest removes what a user's digest of a kind says from before a time, and
+// returns the first of it, with how many there were.
+func (tx *Tx) TakeDigest(userID string, before int64, kind string, limit int) (list []Digest, total int64, err error) {
 	edge := exchange.FirstID(exchange.FromMicros(before))
-	all, err := collect(&tx.Q, "TakeDigest", func(r *sql.Rows) (d Digest, err error) {
+	list, err = collect(&tx.Q, "TakeDigest", func(r *sql.Rows) (d Digest, err error) {
 		err = r.Scan(&d.ID, &d.UserID, &d.At, &d.Kind, &d.Detail)
 		return d, err
-	}, `SELECT id, user_id, at, kind, detail FROM digests WHERE user_id = $1 AND id < $2 AND kind = $3 ORDER BY id`, userID, edge, kind)
-	if err != nil || len(all) == 0 {
-		return nil, err
+	}, `SELECT id, user_id, at, kind, detail FROM digests WHERE user_id = $1 AND id < $2 AND kind = $3 ORDER BY id LIMIT $4`, userID, edge, kind, limit)
+	if err != nil || len(list) == 0 {
+		return nil, 0, err
 	}
-	_, err = tx.exec("TakeDigest", `DELETE FROM digests WHERE user_id = $1 AND id < $2 AND kind = $3`, userID, edge, kind)
-	return all, err
+	total, err = tx.exec("TakeDigest", `DELETE FROM digests WHERE user_id = $1 AND id < $2 AND kind = $3`, userID, edge, kind)
+	return list, total, err
 }

@@ -7,23 +7,30 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 )
 
-// PublicationsNamed lists publications of a name, the newest first.
-func (q *Q) PublicationsNamed(name string, limit int) ([]PublicationRow, error) {
-	return collect(q, "PublicationsNamed", scanPublication, publicationColumns+` WHERE p.name = $1 ORDER BY p.id DESC LIMIT $2`, name, limit)
+// toAccount keeps publications that an account got, or was meant to; all when it is "".
+const toAccount = ` AND ($2 = '' OR p.account_id = $2 OR EXISTS (SELECT 1 FROM deliveries d JOIN users u ON u.id = d.user_id WHERE d.publication_id = p.id AND u.account_id = $2))
+	ORDER BY p.id DESC LIMIT $3`
+
+// PublicationsNamed lists publications of a name, the newest first; only those
+// of an account, unless it is "".
+func (q *Q) PublicationsNamed(name, account string, limit int) ([]PublicationRow, error) {
+	return collect(q, "PublicationsNamed", scanPublication, publicationColumns+` WHERE p.name = $1`+toAccount, name, account, limit)
 }
 
-// PublicationsWithContent lists publications of a content, the newest first.
-func (q *Q) PublicationsWithContent(sha256 []byte, limit int) ([]PublicationRow, error) {
-	return collect(q, "PublicationsWithContent", scanPublication, publicationColumns+` WHERE p.sha256 = $1 ORDER BY p.id DESC LIMIT $2`, sha256, limit)
+// PublicationsWithContent lists publications of a content, as PublicationsNamed.
+func (q *Q) PublicationsWithContent(sha256 []byte, account string, limit int) ([]PublicationRow, error) {
+	return collect(q, "PublicationsWithContent", scanPublication, publicationColumns+` WHERE p.sha256 = $1`+toAccount, sha256, account, limit)
 }
 
-// NamesLike lists published names that begin like a prefix, in characters.
-func (q *Q) NamesLike(prefix string, limit int) ([]string, error) {
+// NamesLike lists names that begin like a prefix, in characters, of what was
+// published to an account or to all; to anybody when account is "".
+func (q *Q) NamesLike(prefix, account string, limit int) ([]string, error) {
 	return collect(q, "NamesLike", func(r *sql.Rows) (name string, err error) {
 		err = r.Scan(&name)
 		return name, err
 	},
-		`SELECT DISTINCT name FROM publications WHERE SUBSTR(name, 1, $2) = $1 ORDER BY name LIMIT $3`, prefix, utf8.RuneCountInString(prefix), limit)
+		`SELECT DISTINCT name FROM publications WHERE SUBSTR(name, 1, $2) = $1 AND ($4 = '' OR account_id IN ('', $4)) ORDER BY name LIMIT $3`,
+		prefix, utf8.RuneCountInString(prefix), limit, account)
 }
 
 // OldestRecord is when the first publication or drop on record was made; 0 if none.

@@ -59,6 +59,10 @@ func (r *Room) Find(ctx context.Context, about, account string) (exchange.Trace,
 	default:
 		err = w.named(path.Base(about))
 	}
+	if err == nil && len(t.Files) == 0 {
+		t.Account = account
+		err = w.never(path.Base(about))
+	}
 	if err != nil {
 		return t, err
 	}
@@ -78,7 +82,7 @@ type walker struct {
 }
 
 func (w *walker) content(sum []byte) error {
-	list, err := w.q.PublicationsWithContent(sum, maxFiles)
+	list, err := w.q.PublicationsWithContent(sum, w.account, maxFiles)
 	if err != nil {
 		return err
 	}
@@ -91,7 +95,7 @@ func (w *walker) content(sum []byte) error {
 }
 
 func (w *walker) named(name string) error {
-	list, err := w.q.PublicationsNamed(name, maxFiles)
+	list, err := w.q.PublicationsNamed(name, w.account, maxFiles)
 	if err != nil {
 		return err
 	}
@@ -103,10 +107,7 @@ func (w *walker) named(name string) error {
 		return err
 	}
 	w.received(drops)
-	if len(w.t.Files) > 0 {
-		return nil
-	}
-	return w.never(name)
+	return nil
 }
 
 // never says since when nothing is known, and what has a name like it.
@@ -120,7 +121,7 @@ func (w *walker) never(name string) error {
 		w.t.Since = &at
 	}
 	runes := []rune(exchange.Printable(name))
-	w.t.Near, err = w.q.NamesLike(string(runes[:min(len(runes), max(4, len(runes)/2))]), 10)
+	w.t.Near, err = w.q.NamesLike(string(runes[:min(len(runes), max(4, len(runes)/2))]), w.account, 10)
 	return err
 }
 
@@ -157,7 +158,7 @@ func (w *walker) published(list []store.PublicationRow) error {
 		}
 		if len(rows) == 0 && (w.account == "" || p.Account == w.account) {
 			w.t.Files = append(w.t.Files, exchange.TracedFile{Direction: "to_partner", ID: p.ID, Name: p.Name, Feed: p.Feed, Account: p.Account, Size: p.Size,
-				SHA256: p.SHA256, State: "undelivered", Steps: []exchange.TracedStep{{At: p.PublishedAt, Text: "published by " + p.Actor + ", and no mailbox has it"}}})
+				SHA256: p.SHA256, State: "undelivered", Steps: []exchange.TracedStep{{At: p.PublishedAt, Text: "published, and no mailbox has it"}}})
 		}
 	}
 	return nil
@@ -167,11 +168,8 @@ func (w *walker) delivery(d store.DeliveryRow, p store.PublicationRow) {
 	f := exchange.TracedFile{Direction: "to_partner", ID: d.ID, Name: d.Name, Path: exchange.Printable(d.Path), Feed: d.Feed, Account: d.Account, User: d.User,
 		Issue: d.Issue, Size: d.Size, SHA256: d.SHA256, State: d.State}
 	how := "published"
-	if p.Actor != "" {
-		how += " by " + p.Actor
-	}
 	if p.Via != "" {
-		how += " (" + p.Via + ")"
+		how += " (" + map[string]string{"api": "by the operator", "folder": "by the operator's folder", "sftp": "over SFTP"}[p.Via] + ")"
 	}
 	if d.Issue > 1 {
 		how += fmt.Sprintf(", as issue %d of this name", d.Issue)
@@ -216,8 +214,8 @@ func (w *walker) received(list []exchange.Drop) {
 		switch {
 		case d.State == exchange.DropSuperseded:
 			step(&f, d.ReceivedAt, "replaced by a newer upload before anybody took it")
-		case d.State == exchange.DropClaimed && d.ClaimUntil != nil:
-			step(&f, *d.ClaimUntil, "being worked on by "+d.Consumer+", until then at most")
+		case d.State == exchange.DropClaimed:
+			step(&f, w.t.At, "being worked on by "+d.Consumer)
 		case d.SettledAt != nil && d.State == exchange.DropAcked:
 			step(&f, *d.SettledAt, "accepted by "+d.Consumer)
 		case d.SettledAt != nil && d.State == exchange.DropRejected:
@@ -259,24 +257,23 @@ func (w *walker) logins() error {
 	return nil
 }
 
-// Sheet is a trace as a page of text to mail. Times are in UTC.
+// Sheet is a trace as a page of text to mail. Times are in UTC. Names like the
+// one asked for may be another partner's, so they are not on it.
 func Sheet(t exchange.Trace, from, help string) string {
 	var b strings.Builder
 	what := map[string]string{"name": "the file", "account": "account", "content": "the content"}[t.Kind]
 	fmt.Fprintf(&b, "What %s knows of %s %s\n", from, what, t.About)
 	fmt.Fprintf(&b, "Made on %s (UTC, like all times here)\n\n", t.At.Format("2006-01-02 15:04"))
 	if len(t.Files) == 0 {
-		b.WriteString("Nothing. It was never published to anybody here, and never received from anybody")
+		who := "anybody here"
+		if t.Account != "" {
+			who = "account " + t.Account
+		}
+		fmt.Fprintf(&b, "Nothing. It was never published to %[1]s, and never received from %[1]s", who)
 		if t.Since != nil {
 			fmt.Fprintf(&b, ", as far as the records go: to %s", t.Since.Format(time.DateOnly))
 		}
 		b.WriteString(".\n")
-		if len(t.Near) > 0 {
-			b.WriteString("\nNames like it that were published:\n")
-			for _, n := range t.Near {
-				b.WriteString("  " + exchange.Printable(n) + "\n")
-			}
-		}
 	}
 	for _, f := range t.Files {
 		who := "to"
