@@ -16,6 +16,9 @@ const sallyportConfig = `limits:
   sessions_per_user: 4096
   sessions_per_account: 4096
   sessions_per_address: 4096
+retention:
+  after_close: 1ms
+  require_notice: false
 storage:
   quota: 4TiB
   quota_files: 10000000

@@ -90,6 +90,17 @@ func (rt *routes) inbox() {
 			}
 			return content(b, d.SHA256), nil
 		})
+	huma.Register(rt, op("drop-receipt", "GET", "/inbox/{id}/receipt", "The signed receipt of a received file"),
+		func(ctx context.Context, in *ByID) (*Payload[Receipt], error) {
+			text, err := room.Receipt(ctx, in.ID)
+			return answer(rt, Receipt{text}, err)
+		})
+	rt.settling()
+}
+
+// settling are the operations that end or change a claim.
+func (rt *routes) settling() {
+	room := rt.r.Inbox
 	for _, o := range []struct {
 		id, path, text string
 		do             func(ctx context.Context, id string, s Settling) (exchange.Drop, error)
@@ -116,11 +127,6 @@ func (rt *routes) inbox() {
 			return answer(rt, v, err)
 		})
 	}
-	huma.Register(rt, op("drop-receipt", "GET", "/inbox/{id}/receipt", "The signed receipt of a received file"),
-		func(ctx context.Context, in *ByID) (*Payload[Receipt], error) {
-			text, err := room.Receipt(ctx, in.ID)
-			return answer(rt, Receipt{text}, err)
-		})
 }
 
 // viewed writes down that somebody of the operator's looked at contents.

@@ -95,7 +95,7 @@ func (a *app) webhookSet() *cobra.Command {
 	return c
 }
 
-func (a *app) messageCommand() *cobra.Command {
+func (a *app) messageList() *cobra.Command {
 	var channel, state, target string
 	var limit int
 	list := command("list", "List webhooks and mails, the newest first; --state dead shows what was given up", cobra.NoArgs, func(ctx context.Context, _ []string) error {
@@ -119,6 +119,10 @@ func (a *app) messageCommand() *cobra.Command {
 	list.Flags().StringVar(&state, "state", "", "only in this state: new, queued, sent, dead, bounced")
 	list.Flags().StringVar(&target, "to", "", "only to this webhook or address")
 	list.Flags().IntVar(&limit, "limit", 100, "at most so many")
+	return list
+}
+
+func (a *app) messageCommand() *cobra.Command {
 	show := command("show ID", "Show a webhook or a mail as it is sent", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
 		m, err := call[exchange.Message](ctx, a, "GET", "/messages/"+url.PathEscape(args[0]), nil)
 		if err != nil {
@@ -133,6 +137,7 @@ func (a *app) messageCommand() *cobra.Command {
 		return err
 	})
 	var dead bool
+	var target string
 	replay := command("replay ID | --dead [--to NAME]", "Send again, under the same id: one message, or all that were given up", cobra.MaximumNArgs(1), func(ctx context.Context, args []string) error {
 		if dead == (len(args) == 1) {
 			return exchange.E("cli.replay", exchange.Invalid, "Name one message, or give --dead for all that were given up.")
@@ -158,7 +163,7 @@ func (a *app) messageCommand() *cobra.Command {
 		}
 		return a.card(v, [2]string{"Events", fmt.Sprint(v.Events)}, [2]string{"Waiting", fmt.Sprint(v.Waiting)}, [2]string{"Dead", fmt.Sprint(v.Dead)}, [2]string{"Oldest", whenPtr(v.OldestAt)})
 	})
-	return group("message", "Webhooks and mails: what was sent, what waits, what was given up", list, show, replay, queue)
+	return group("message", "Webhooks and mails: what was sent, what waits, what was given up", a.messageList(), show, replay, queue)
 }
 
 // printableLines keeps line ends and escapes the rest.

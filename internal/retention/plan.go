@@ -1,6 +1,7 @@
 package retention
 
 import (
+	"cmp"
 	"context"
 	"strconv"
 	"time"
@@ -152,46 +153,58 @@ func (r *Room) plan(ctx context.Context, run exchange.RetentionRun, visit func(a
 	if err != nil {
 		return err
 	}
-	paths := pathReader{q: r.o.Store.Read(ctx), dirs: map[string]string{}}
-	var items []exchange.RetentionItem
-	flush := func() error {
-		if len(items) == 0 {
-			return nil
-		}
-		batch := items
-		items = nil
-		return r.o.Store.Write(ctx, func(tx *store.Tx) error { return tx.AddItems(run.ID, batch) })
-	}
-	err = visit(func(k store.Kept) error {
-		full, err := paths.of(k)
-		if err != nil {
-			return err
-		}
-		// A folder may have been renamed across a policy's border since.
-		if class := rules.class(k.UserID, full, k.Feed); run.Kind == exchange.RunRegular && class != k.Class {
-			if err := r.o.Store.Write(ctx, func(tx *store.Tx) error { return tx.SetClass(k.ID, class) }); err != nil && !exchange.Is(err, exchange.NotFound) {
-				return err
-			}
-			return nil // judged by its own policy the next time
-		}
-		fetched := k.Delivery
-		if fetched == "" {
-			fetched = k.Drop
-		}
-		run.Files, run.Bytes = run.Files+1, run.Bytes+k.Size
-		items = append(items, exchange.RetentionItem{Account: k.Account, UserID: k.UserID, Version: k.ID, Path: full, Size: k.Size, Sum: k.Sum, Class: k.Class,
-			StoredAt: exchange.FromMicros(k.StoredAt), Fetched: fetched, State: exchange.ItemNamed})
-		if len(items) < planBatch {
-			return nil
-		}
-		return flush()
-	})
-	if err == nil {
-		err = flush()
+	n := naming{r: r, ctx: ctx, run: &run, rules: rules, paths: pathReader{q: r.o.Store.Read(ctx), dirs: map[string]string{}}}
+	if err = visit(n.add); err == nil {
+		err = n.flush()
 	}
 	if err != nil {
 		return err
 	}
+	return r.announce(ctx, run)
+}
+
+// naming gathers what a run names.
+type naming struct {
+	r     *Room
+	ctx   context.Context
+	run   *exchange.RetentionRun
+	rules *rules
+	paths pathReader
+	items []exchange.RetentionItem
+}
+
+func (n *naming) add(k store.Kept) error {
+	full, err := n.paths.of(k)
+	if err != nil {
+		return err
+	}
+	// A folder may have been renamed across a policy's border since.
+	if class := n.rules.class(k.UserID, full, k.Feed); n.run.Kind == exchange.RunRegular && class != k.Class {
+		if err := n.r.o.Store.Write(n.ctx, func(tx *store.Tx) error { return tx.SetClass(k.ID, class) }); err != nil && !exchange.Is(err, exchange.NotFound) {
+			return err
+		}
+		return nil // judged by its own policy the next time
+	}
+	n.run.Files, n.run.Bytes = n.run.Files+1, n.run.Bytes+k.Size
+	n.items = append(n.items, exchange.RetentionItem{Account: k.Account, UserID: k.UserID, Version: k.ID, Path: full, Size: k.Size, Sum: k.Sum, Class: k.Class,
+		StoredAt: exchange.FromMicros(k.StoredAt), Fetched: cmp.Or(k.Delivery, k.Drop), State: exchange.ItemNamed})
+	if len(n.items) < planBatch {
+		return nil
+	}
+	return n.flush()
+}
+
+func (n *naming) flush() error {
+	batch := n.items
+	n.items = nil
+	if len(batch) == 0 {
+		return nil
+	}
+	return n.r.o.Store.Write(n.ctx, func(tx *store.Tx) error { return tx.AddItems(n.run.ID, batch) })
+}
+
+// announce makes a plan that is whole a run.
+func (r *Room) announce(ctx context.Context, run exchange.RetentionRun) error {
 	run.State = exchange.RunAnnounced
 	return r.o.Store.Write(ctx, func(tx *store.Tx) error {
 		if is, err := tx.LockRun(run.ID); err != nil {
@@ -230,107 +243,4 @@ func (r *Room) discardHalfPlanned(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// Forecast is what would go at a time, by account and policy.
-type Forecast struct {
-	At    time.Time       `json:"at"`
-	Files int64           `json:"files"`
-	Bytes int64           `json:"bytes"`
-	Lines []ForecastLine  `json:"lines"`
-	Named []ForecastItem  `json:"items,omitempty"`
-	Holds []exchange.Hold `json:"holds" doc:"Holds in force, which keep what they are on"`
-}
-
-// ForecastLine sums up what would go of one account by one policy.
-type ForecastLine struct {
-	Account     string `json:"account"`
-	Class       string `json:"class"`
-	Keep        string `json:"keep"`
-	Files       int64  `json:"files"`
-	Bytes       int64  `json:"bytes"`
-	Uncollected int64  `json:"uncollected" doc:"Deliveries that were never downloaded in full"`
-	Unclaimed   int64  `json:"unclaimed" doc:"Received files that nobody has accepted or refused"`
-	Held        int64  `json:"held" doc:"Of the files: kept by a hold"`
-}
-
-// ForecastItem is one file that would go.
-type ForecastItem struct {
-	Account  string    `json:"account"`
-	User     string    `json:"user"`
-	Path     string    `json:"path"`
-	Size     int64     `json:"size"`
-	StoredAt time.Time `json:"stored_at"`
-	Fetched  string    `json:"fetched,omitempty"`
-	Held     bool      `json:"held,omitempty"`
-}
-
-// maxForecast bounds the files that a forecast lists.
-const maxForecast = 100_000
-
-// Forecast says what a run at a time would name: what goes when, how much, and
-// what was never collected. Files that an announced run names already are in
-// that run. With list, each file is named.
-func (r *Room) Forecast(ctx context.Context, at time.Time, account string, list bool) (Forecast, error) {
-	q := r.o.Store.Read(ctx)
-	if at.IsZero() {
-		at = r.nextRun(r.now())
-	}
-	f := Forecast{At: at, Lines: []ForecastLine{}}
-	rules, err := readRules(q, r.o.Policy.Keep)
-	if err != nil {
-		return f, err
-	}
-	if f.Holds, err = q.Holds(false); err != nil {
-		return f, err
-	}
-	names := map[string]string{}
-	policies, err := r.Policies(ctx)
-	if err != nil {
-		return f, err
-	}
-	for _, p := range policies {
-		names[classOf(p)] = p.Class
-	}
-	paths, at2 := pathReader{q: q, dirs: map[string]string{}}, map[[2]string]int{}
-	err = r.eachDue(ctx, at, func(k store.Kept) error {
-		if account != "" && k.Account != account {
-			return nil
-		}
-		key := [2]string{k.Account, k.Class}
-		i, known := at2[key]
-		if !known {
-			i = len(f.Lines)
-			at2[key] = i
-			shown := names[k.Class]
-			if shown == "" {
-				shown = k.Class
-			}
-			f.Lines = append(f.Lines, ForecastLine{Account: k.Account, Class: shown, Keep: rules.period(k.Class)})
-		}
-		l := &f.Lines[i]
-		held := holding(f.Holds, k.Account, k.UserID, k.Feed, k.FileID) != nil
-		f.Files, f.Bytes, l.Files, l.Bytes = f.Files+1, f.Bytes+k.Size, l.Files+1, l.Bytes+k.Size
-		if k.Delivery == exchange.DeliveryPublished || k.Delivery == exchange.DeliveryOpened {
-			l.Uncollected++
-		}
-		if k.Drop == exchange.DropNew || k.Drop == exchange.DropUnscanned || k.Drop == exchange.DropClaimed {
-			l.Unclaimed++
-		}
-		if held {
-			l.Held++
-		}
-		if !list || len(f.Named) >= maxForecast {
-			return nil
-		}
-		full, err := paths.of(k)
-		fetched := k.Delivery
-		if fetched == "" {
-			fetched = k.Drop
-		}
-		f.Named = append(f.Named, ForecastItem{Account: k.Account, User: k.User, Path: exchange.Printable(full), Size: k.Size,
-			StoredAt: exchange.FromMicros(k.StoredAt), Fetched: fetched, Held: held})
-		return err
-	})
-	return f, err
 }

@@ -1,0 +1,171 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/audit"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+)
+
+// auditShare compares batched commits with their audit row and outbox row to
+// the same without.
+func auditShare(ctx context.Context, dir string, z sizes) (float64, error) {
+	l, err := openLab(ctx, dir)
+	if err != nil {
+		return 0, err
+	}
+	defer l.close()
+	u, err := l.user(ctx, "bench")
+	if err != nil {
+		return 0, err
+	}
+	var shares []float64
+	for turn := range 6 {
+		var used [2]time.Duration // without, with
+		for i := range used {
+			told := (i+turn)%2 == 1 // each is first in every other turn
+			took, err := busy(func() error { return commits(ctx, l, u, 2*z.files, told) })
+			if err != nil {
+				return 0, err
+			}
+			if told {
+				used[1] = took
+			} else {
+				used[0] = took
+			}
+		}
+		shares = append(shares, 1-used[0].Seconds()/used[1].Seconds())
+	}
+	return median(shares), nil
+}
+
+// commits writes what an upload's commit writes, 64 at a time.
+func commits(ctx context.Context, l *lab, u exchange.User, n int, told bool) error {
+	var next atomic.Int64
+	var work sync.WaitGroup
+	fail := make(chan error, 64)
+	for range 64 {
+		work.Go(func() {
+			for next.Add(1) <= int64(n) {
+				if err := l.store.Write(ctx, func(tx *store.Tx) error { return commitOne(tx, l, u, told) }); err != nil {
+					fail <- err
+					return
+				}
+			}
+		})
+	}
+	work.Wait()
+	select {
+	case err := <-fail:
+		return err
+	default:
+		return nil
+	}
+}
+
+func commitOne(tx *store.Tx, l *lab, u exchange.User, told bool) error {
+	id, now := l.ids.New(), time.Now()
+	sum := []byte(id + "xxxxxx")
+	if _, err := tx.RevocationNumber(); err != nil {
+		return err
+	}
+	if _, err := tx.LockMailbox(u.ID); err != nil {
+		return err
+	}
+	if _, _, err := tx.DirPath(u.ID); err != nil {
+		return err
+	}
+	if _, err := tx.Walk(u.ID, []string{id}); err != nil {
+		return err
+	}
+	if err := tx.AddBlob(store.Blob{ID: id, Key: "bench/" + id, Size: 64, SHA256: sum}, 1, 1); err != nil {
+		return err
+	}
+	if _, err := tx.File(u.ID, id); err != nil && !exchange.Is(err, exchange.NotFound) {
+		return err
+	}
+	if err := tx.AddVersion(store.Version{ID: id, FileID: id, UserID: u.ID, BlobID: id, HashState: make([]byte, 108), Actor: "user:bench", StoredAt: exchange.Micros(now)}); err != nil {
+		return err
+	}
+	if err := tx.PutFile(store.File{DirID: u.ID, Name: id, FileID: id, VersionID: id, Size: 64, Mtime: exchange.Micros(now), Mode: 0o644}); err != nil {
+		return err
+	}
+	if err := tx.Use(u.ID, 64, 1, 1<<60, 1<<60); err != nil {
+		return err
+	}
+	if _, err := tx.TwinByContent(u.ID, sum); err != nil {
+		return err
+	}
+	if _, err := tx.TwinByName(u.ID, id); err != nil {
+		return err
+	}
+	if err := tx.AddDrop(store.NewDrop{VersionID: id, UserID: u.ID, Path: "/" + id, Size: 64, SHA256: sum, Fingerprint: "SHA256:bench", Address: "192.0.2.1", ReceivedAt: exchange.Micros(now)}); err != nil || !told {
+		return err
+	}
+	if err := tx.Emit(exchange.Event{ID: l.ids.New(), Type: exchange.EventReceived, At: now, Account: "bench", User: "bench", Data: map[string]any{
+		"drop": id, "path": "/" + id, "name": id, "size": 64, "sha256": fmt.Sprintf("%x", sum), "key": "SHA256:bench", "address": "192.0.2.1"}}); err != nil {
+		return err
+	}
+	return tx.Audit(exchange.AuditRow{ID: l.ids.New(), At: now, Actor: "user:bench", Action: "file.store", Subject: "/" + id, User: u.ID, Detail: map[string]string{
+		"version": id, "size": "64", "sha256": fmt.Sprintf("%x", sum), "key": "SHA256:bench", "address": "192.0.2.1", "session": id}})
+}
+
+// seed writes audit rows that wait to be sealed.
+func seed(ctx context.Context, l *lab, rows int) error {
+	for rows > 0 {
+		n := min(rows, 2000)
+		err := l.store.Write(ctx, func(tx *store.Tx) error {
+			for range n {
+				id := l.ids.New()
+				if err := tx.Audit(exchange.AuditRow{ID: id, At: time.Now(), Actor: "user:bench", Action: "file.store", Subject: "/upload/" + id + ".csv", User: id,
+					Detail: map[string]string{"version": id, "size": "64", "sha256": madeUp(id), "key": madeUp("k"), "address": "192.0.2.1", "session": id}}); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		rows -= n
+	}
+	return nil
+}
+
+func sealing(ctx context.Context, dir string, z sizes) (float64, error) {
+	l, err := openLab(ctx, dir)
+	if err != nil {
+		return 0, err
+	}
+	defer l.close()
+	if err := seed(ctx, l, z.many/2); err != nil {
+		return 0, err
+	}
+	began := time.Now()
+	err = l.audits.Seal(ctx)
+	return float64(z.many/2) / time.Since(began).Seconds(), err
+}
+
+func verifying(ctx context.Context, dir string, z sizes) (float64, error) {
+	l, err := openLab(ctx, dir)
+	if err != nil {
+		return 0, err
+	}
+	defer l.close()
+	if err := errors.Join(seed(ctx, l, z.many*2), l.audits.Seal(ctx)); err != nil {
+		return 0, err
+	}
+	began := time.Now()
+	v := audit.Verifier{Store: l.store, Public: l.key.Public()}
+	report, err := v.Verify(ctx)
+	if err == nil && (!report.OK || report.Rows < int64(z.many*2)) {
+		err = fmt.Errorf("%+v", report)
+	}
+	return float64(z.many*2) / time.Since(began).Seconds(), err
+}

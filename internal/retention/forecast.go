@@ -1,0 +1,123 @@
+package retention
+
+import (
+	"cmp"
+	"context"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+)
+
+// Forecast is what would go at a time, by account and policy.
+type Forecast struct {
+	At    time.Time       `json:"at"`
+	Files int64           `json:"files"`
+	Bytes int64           `json:"bytes"`
+	Lines []ForecastLine  `json:"lines"`
+	Named []ForecastItem  `json:"items,omitempty"`
+	Holds []exchange.Hold `json:"holds" doc:"Holds in force, which keep what they are on"`
+}
+
+// ForecastLine sums up what would go of one account by one policy.
+type ForecastLine struct {
+	Account     string `json:"account"`
+	Class       string `json:"class"`
+	Keep        string `json:"keep"`
+	Files       int64  `json:"files"`
+	Bytes       int64  `json:"bytes"`
+	Uncollected int64  `json:"uncollected" doc:"Deliveries that were never downloaded in full"`
+	Unclaimed   int64  `json:"unclaimed" doc:"Received files that nobody has accepted or refused"`
+	Held        int64  `json:"held" doc:"Of the files: kept by a hold"`
+}
+
+// ForecastItem is one file that would go.
+type ForecastItem struct {
+	Account  string    `json:"account"`
+	User     string    `json:"user"`
+	Path     string    `json:"path"`
+	Size     int64     `json:"size"`
+	StoredAt time.Time `json:"stored_at"`
+	Fetched  string    `json:"fetched,omitempty"`
+	Held     bool      `json:"held,omitempty"`
+}
+
+// maxForecast bounds the files that a forecast lists.
+const maxForecast = 100_000
+
+// Forecast says what a run at a time would name: what goes when, how much, and
+// what was never collected. Files that an announced run names already are in
+// that run. With list, each file is named.
+func (r *Room) Forecast(ctx context.Context, at time.Time, account string, list bool) (Forecast, error) {
+	q := r.o.Store.Read(ctx)
+	if at.IsZero() {
+		at = r.nextRun(r.now())
+	}
+	f := Forecast{At: at, Lines: []ForecastLine{}}
+	rules, err := readRules(q, r.o.Policy.Keep)
+	if err != nil {
+		return f, err
+	}
+	if f.Holds, err = q.Holds(false); err != nil {
+		return f, err
+	}
+	policies, err := r.Policies(ctx)
+	if err != nil {
+		return f, err
+	}
+	c := forecasting{f: &f, rules: rules, names: map[string]string{}, lines: map[[2]string]int{}, list: list, paths: pathReader{q: q, dirs: map[string]string{}}}
+	for _, p := range policies {
+		c.names[classOf(p)] = p.Class
+	}
+	err = r.eachDue(ctx, at, func(k store.Kept) error {
+		if account != "" && k.Account != account {
+			return nil
+		}
+		return c.add(k)
+	})
+	return f, err
+}
+
+// forecasting counts what would go.
+type forecasting struct {
+	f     *Forecast
+	rules *rules
+	names map[string]string // class → as it is shown
+	lines map[[2]string]int // account and class → line
+	list  bool
+	paths pathReader
+}
+
+// line is where an account's files of a class are counted.
+func (c *forecasting) line(k store.Kept) *ForecastLine {
+	key := [2]string{k.Account, k.Class}
+	i, known := c.lines[key]
+	if !known {
+		i = len(c.f.Lines)
+		c.lines[key] = i
+		c.f.Lines = append(c.f.Lines, ForecastLine{Account: k.Account, Class: cmp.Or(c.names[k.Class], k.Class), Keep: c.rules.period(k.Class)})
+	}
+	return &c.f.Lines[i]
+}
+
+func (c *forecasting) add(k store.Kept) error {
+	l := c.line(k)
+	held := holding(c.f.Holds, k.Account, k.UserID, k.Feed, k.FileID) != nil
+	c.f.Files, c.f.Bytes, l.Files, l.Bytes = c.f.Files+1, c.f.Bytes+k.Size, l.Files+1, l.Bytes+k.Size
+	if k.Delivery == exchange.DeliveryPublished || k.Delivery == exchange.DeliveryOpened {
+		l.Uncollected++
+	}
+	if k.Drop == exchange.DropNew || k.Drop == exchange.DropUnscanned || k.Drop == exchange.DropClaimed {
+		l.Unclaimed++
+	}
+	if held {
+		l.Held++
+	}
+	if !c.list || len(c.f.Named) >= maxForecast {
+		return nil
+	}
+	full, err := c.paths.of(k)
+	c.f.Named = append(c.f.Named, ForecastItem{Account: k.Account, User: k.User, Path: exchange.Printable(full), Size: k.Size,
+		StoredAt: exchange.FromMicros(k.StoredAt), Fetched: cmp.Or(k.Delivery, k.Drop), Held: held})
+	return err
+}
