@@ -91,6 +91,34 @@ var expiryStories = stories{
 		stop()
 		<-done
 	},
+	"rows that expire while the log is verified are not missed": func(t *testing.T, w *world) {
+		w.aged(9, 6)
+		passes := 0
+		v := audit.Verifier{Store: w.store, Public: w.key.Public(), Progress: func(done, _ int64) {
+			if done > 0 {
+				return
+			}
+			if passes++; passes == 1 {
+				w.expired(9)
+			}
+		}}
+		r, err := v.Verify(ctx)
+		testkit.Must(t, err)
+		if !r.OK || r.Rows != 7 || r.Expired != 9 || passes != 2 {
+			t.Errorf("after %d passes: %+v", passes, r)
+		}
+	},
+	"rows that expire while they are exported do not leave a hole": func(t *testing.T, w *world) {
+		w.aged(9000, 6)
+		out := &hooked{hook: func() { w.expired(9000) }}
+		err := w.room.Export(ctx, out, audit.Selection{})
+		if !exchange.Is(err, exchange.Conflict) || !strings.Contains(exchange.PublicText(err), "Export them again") {
+			t.Fatalf("the export: %v", err)
+		}
+		if r := w.fine(w.export(audit.Selection{}), 9007); r.Expired != 9000 {
+			t.Errorf("the second export: %+v", r)
+		}
+	},
 	"an expiry that was moved by hand is found": func(t *testing.T, w *world) {
 		w.sealed(9)
 		w.tamper(`UPDATE counters SET value = 4 WHERE name = 'audit.expired'`)
@@ -115,6 +143,17 @@ var expiryStories = stories{
 		w.tamper(`DELETE FROM audit_hashes WHERE idx = 0`)
 		w.bad("", "Row 0 and its hash are missing.")
 	},
+}
+
+// hooked calls a function at the first write.
+type hooked struct{ hook func() }
+
+func (h *hooked) Write(p []byte) (int, error) {
+	if h.hook != nil {
+		h.hook()
+		h.hook = nil
+	}
+	return len(p), nil
 }
 
 // sizes are the checkpoints' that are left.

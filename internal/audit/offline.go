@@ -13,6 +13,7 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/proof"
+	"github.com/sallyport-sftp/sallyport/internal/store"
 )
 
 // maxLine bounds a line of an export.
@@ -206,24 +207,30 @@ func (r *Room) Sample(ctx context.Context, n int) ([]Sampled, error) {
 		}
 		drawn[seq] = true
 		left--
-		s, err := sampleOne(ctx, r, seq, c, hashes)
+		s, err := sampleOne(q, seq, c, hashes)
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, s)
+		if s != nil {
+			out = append(out, *s)
+		}
 	}
 	return out, nil
 }
 
-func sampleOne(ctx context.Context, r *Room, seq int64, c proof.Checkpoint, hashes tlog.HashReader) (Sampled, error) {
-	page, err := r.o.Store.Read(ctx).LogRows(seq, 1)
+// sampleOne proves a row; nil if it expired meanwhile.
+func sampleOne(q *store.Q, seq int64, c proof.Checkpoint, hashes tlog.HashReader) (*Sampled, error) {
+	page, err := q.LogRows(seq, 1)
 	if err != nil {
-		return Sampled{}, err
+		return nil, err
 	}
 	if len(page) == 0 || page[0].Seq != seq {
-		return Sampled{Line: Line{Seq: seq}, Why: "the row is missing"}, nil
+		if expired, err := q.Counter(expiredCounter); err != nil || seq < expired {
+			return nil, err
+		}
+		return &Sampled{Line: Line{Seq: seq}, Why: "the row is missing"}, nil
 	}
-	s := Sampled{Line: line(page[0])}
+	s := &Sampled{Line: line(page[0])}
 	e := entry(page[0])
 	p, err := tlog.ProveRecord(c.Size, seq, hashes)
 	if err == nil {
@@ -233,7 +240,7 @@ func sampleOne(ctx context.Context, r *Room, seq int64, c proof.Checkpoint, hash
 	case err == nil:
 		s.Proven = true
 	case errors.Is(err, context.Canceled):
-		return s, err
+		return nil, err
 	default:
 		s.Why = "it is not what was sealed"
 	}

@@ -48,7 +48,12 @@ type Verifier struct {
 	Against  string // a signed checkpoint from elsewhere; "" for none
 	Progress func(done, total int64)
 
-	q       *store.Q
+	q *store.Q
+	pass
+}
+
+// pass is one way through the log.
+type pass struct {
 	report  Report
 	size    int64
 	expired int64 // rows below may be gone
@@ -60,18 +65,38 @@ type Verifier struct {
 	names  map[int64]string // rows' ids by number, to name them
 }
 
+// maxPasses bounds how often Verify begins anew: rows expire once an hour.
+const maxPasses = 3
+
 // Verify computes the log's tree anew from the rows and compares it with every
 // checkpoint. What it finds is in the report; the error is of the database.
+// Rows that expired while it was under way look as if somebody had taken them:
+// then it begins anew.
 func (v *Verifier) Verify(ctx context.Context) (Report, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel() // the reader ends with the check
 	v.q = v.Store.Read(ctx)
 	if v.Progress == nil {
 		v.Progress = func(int64, int64) {}
 	}
+	for n := 1; ; n++ {
+		v.pass = pass{}
+		report, err := v.once(ctx)
+		if err != nil || report.OK || n == maxPasses {
+			return report, err
+		}
+		if now, err := v.q.Counter(expiredCounter); err != nil || now == v.expired {
+			return report, err
+		}
+	}
+}
+
+// once goes through the log from its beginning.
+func (v *Verifier) once(ctx context.Context) (Report, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // the reader ends with the check
 	if err := v.begin(); err != nil {
 		return v.report, err
 	}
+	v.Progress(0, v.size)
 	pages, fail := v.read(ctx)
 	next := int64(0)
 	for page := range pages {
@@ -94,10 +119,10 @@ func (v *Verifier) Verify(ctx context.Context) (Report, error) {
 // begin reads what the log claims to be.
 func (v *Verifier) begin() (err error) {
 	v.report.Faults = []string{}
-	if v.size, err = v.q.Counter(sealedCounter); err != nil {
+	if v.expired, err = v.q.Counter(expiredCounter); err != nil { // before the size: the row that says so was sealed first
 		return err
 	}
-	if v.expired, err = v.q.Counter(expiredCounter); err != nil {
+	if v.size, err = v.q.Counter(sealedCounter); err != nil {
 		return err
 	}
 	if v.Against != "" {
