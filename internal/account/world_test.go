@@ -76,13 +76,7 @@ func (w *world) clear() {
 
 func (w *world) empty(tables ...string) {
 	w.t.Helper()
-	tx, err := w.db.Begin()
-	testkit.Must(w.t, err)
-	for _, table := range tables {
-		_, err := tx.Exec("DELETE FROM " + table)
-		testkit.Must(w.t, err)
-	}
-	testkit.Must(w.t, tx.Commit())
+	testkit.Empty(w.t, w.db, tables...)
 }
 
 // open makes the room with the world's policy.
@@ -91,22 +85,15 @@ func (w *world) open() { w.room = account.New(w.store, w.clock, w.ids, w.policy)
 type stories map[string]func(*testing.T, *world)
 
 func TestAccounts(t *testing.T) {
-	for _, database := range []string{"sqlite", "postgres"} {
-		t.Run(database, func(t *testing.T) {
-			t.Parallel()
-			url := ""
-			if database == "postgres" {
-				url = testkit.Postgres(t).Database(t)
+	testkit.OnBoth(t, func(t *testing.T, url string) {
+		w := newWorld(t, url)
+		for _, part := range []stories{accountStories, contactStories, enrolStories, rotateStories, freezeStories, burnStories, pendingStories, keeperStories,
+			loginStories, auditStories} {
+			for name, story := range part {
+				t.Run(name, func(t *testing.T) { story(t, w.begin(t)) })
 			}
-			w := newWorld(t, url)
-			for _, part := range []stories{accountStories, contactStories, enrolStories, rotateStories, freezeStories, burnStories, pendingStories, keeperStories,
-				loginStories, auditStories} {
-				for name, story := range part {
-					t.Run(name, func(t *testing.T) { story(t, w.begin(t)) })
-				}
-			}
-		})
-	}
+		}
+	})
 }
 
 // customer makes an account with its user.

@@ -43,9 +43,7 @@ func (w *world) pass(d time.Duration) { w.micros.Add(d.Microseconds()) }
 // begin gives a story an empty log.
 func (w *world) begin(t testing.TB) *world {
 	w.t = t
-	for _, table := range []string{"audit", "audit_hashes", "checkpoints"} {
-		w.tamper("DELETE FROM " + table)
-	}
+	testkit.Empty(t, w.db, "audit", "audit_hashes", "checkpoints")
 	w.tamper("UPDATE counters SET value = 0")
 	w.micros.Store(time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC).UnixMicro())
 	w.ids = exchange.NewIDs(w.clock, rand.Reader)
@@ -65,26 +63,16 @@ func (w *world) another() *audit.Room {
 type stories map[string]func(*testing.T, *world)
 
 func TestAudit(t *testing.T) {
-	for _, database := range []string{"sqlite", "postgres"} {
-		t.Run(database, func(t *testing.T) {
-			t.Parallel()
-			url := ""
-			if database == "postgres" {
-				url = testkit.Postgres(t).Database(t)
+	testkit.OnBoth(t, func(t *testing.T, url string) {
+		w := &world{t: t}
+		w.store, w.db = testkit.OpenStore(t, url)
+		w.key = testkit.SigningKey(t)
+		for _, part := range []stories{sealStories, tamperStories, expiryStories, exportStories, leaveStories} {
+			for name, story := range part {
+				t.Run(name, func(t *testing.T) { story(t, w.begin(t)) })
 			}
-			w := &world{t: t}
-			w.store, w.db = testkit.OpenStore(t, url)
-			private, public, err := proof.NewKey(rand.Reader, "files.example.com")
-			testkit.Must(t, err)
-			w.key, err = proof.ReadKey(private, public)
-			testkit.Must(t, err)
-			for _, part := range []stories{sealStories, tamperStories, expiryStories, exportStories, leaveStories} {
-				for name, story := range part {
-					t.Run(name, func(t *testing.T) { story(t, w.begin(t)) })
-				}
-			}
-		})
-	}
+		}
+	})
 }
 
 // note writes n rows that are not sealed yet.

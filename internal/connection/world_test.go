@@ -95,25 +95,18 @@ func (w *world) another() (*connection.Room, func()) {
 type stories map[string]func(*testing.T, *world)
 
 func TestConnections(t *testing.T) {
-	for _, database := range []string{"sqlite", "postgres"} {
-		t.Run(database, func(t *testing.T) {
-			t.Parallel()
-			url := ""
-			if database == "postgres" {
-				url = testkit.Postgres(t).Database(t)
+	testkit.OnBoth(t, func(t *testing.T, url string) {
+		w := newWorld(t, url)
+		parts := []stories{recordStories, explainStories, activityStories, banStories}
+		if url != "" { // their bounds are in memory: one database will do
+			parts = append(parts, crowdStories)
+		}
+		for _, part := range parts {
+			for name, story := range part {
+				t.Run(name, func(t *testing.T) { story(t, w.begin(t)) })
 			}
-			w := newWorld(t, url)
-			parts := []stories{recordStories, explainStories, activityStories, banStories}
-			if database == "postgres" { // their bounds are in memory: one database will do
-				parts = append(parts, crowdStories)
-			}
-			for _, part := range parts {
-				for name, story := range part {
-					t.Run(name, func(t *testing.T) { story(t, w.begin(t)) })
-				}
-			}
-		})
-	}
+		}
+	})
 }
 
 // customer makes an account with its user, and a key for it.

@@ -46,25 +46,15 @@ func newWorld(t *testing.T, url string) *world {
 func (w *world) begin(t testing.TB) *world {
 	t.Helper()
 	w.t = t
-	tx, err := w.db.Begin()
-	testkit.Must(t, err)
-	for _, table := range []string{"expectations", "drops", "publications", "feeds", "outbox", "audit", "dirs", "mailboxes", "users", "accounts"} {
-		_, err := tx.Exec("DELETE FROM " + table)
-		testkit.Must(t, err)
-	}
-	testkit.Must(t, tx.Commit())
+	testkit.Empty(t, w.db, "expectations", "drops", "publications", "feeds", "outbox", "audit", "dirs", "mailboxes", "users", "accounts")
 	w.ids = exchange.NewIDs(w.clock, rand.Reader)
+	var err error
 	w.zone, err = time.LoadLocation("Australia/Sydney")
 	testkit.Must(t, err)
 	w.at("2026-10-30 12:00")
 	w.room = expect.New(w.store, w.clock, w.ids, slog.New(slog.DiscardHandler))
 	accounts := account.New(w.store, w.clock, w.ids, account.Policy{Templates: map[string]account.Template{exchange.KindCustomer: {StartDir: "/"}}})
-	for _, name := range []string{"acme", "beta"} {
-		_, err = accounts.AddAccount(ctx, "test", exchange.Account{ID: name, Name: name})
-		testkit.Must(t, err)
-		_, err = accounts.AddUser(ctx, "test", account.NewUser{Account: name})
-		testkit.Must(t, err)
-	}
+	testkit.Customers(t, accounts, "acme", "beta")
 	testkit.Must(t, w.store.Write(ctx, func(tx *store.Tx) error {
 		return tx.AddFeed(exchange.Feed{Name: "data", Kind: "data", Types: []string{}, Recipients: []string{}, CreatedAt: w.clock()})
 	}))
@@ -84,20 +74,14 @@ func (w *world) at(local string) {
 type stories map[string]func(*testing.T, *world)
 
 func TestExpectations(t *testing.T) {
-	for _, database := range []string{"sqlite", "postgres"} {
-		t.Run(database, func(t *testing.T) {
-			url := ""
-			if database == "postgres" {
-				url = testkit.Postgres(t).Database(t)
+	testkit.OnBoth(t, func(t *testing.T, url string) {
+		w := newWorld(t, url)
+		for _, part := range []stories{addStories, judgeStories} {
+			for name, story := range part {
+				t.Run(name, func(t *testing.T) { story(t, w.begin(t)) })
 			}
-			w := newWorld(t, url)
-			for _, part := range []stories{addStories, judgeStories} {
-				for name, story := range part {
-					t.Run(name, func(t *testing.T) { story(t, w.begin(t)) })
-				}
-			}
-		})
-	}
+		}
+	})
 }
 
 // expects acme's cdr-*.csv by six in the morning, Sydney time; change may say

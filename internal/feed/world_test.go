@@ -53,10 +53,7 @@ func newWorld(t *testing.T, url string) *world {
 	w.store, w.db = testkit.OpenStore(t, url)
 	w.accounts = account.New(w.store, w.clock, w.ids, account.Policy{Templates: map[string]account.Template{
 		exchange.KindCustomer: {StartDir: "/", Root: exchange.Read | exchange.List}}})
-	private, public, err := proof.NewKey(rand.Reader, "test.example")
-	testkit.Must(t, err)
-	w.key, err = proof.ReadKey(private, public)
-	testkit.Must(t, err)
+	w.key = testkit.SigningKey(t)
 	return w
 }
 
@@ -64,14 +61,8 @@ func newWorld(t *testing.T, url string) *world {
 func (w *world) begin(t testing.TB) *world {
 	t.Helper()
 	w.t, w.dir, w.maxFile = t, t.TempDir(), 1<<20
-	tx, err := w.db.Begin()
-	testkit.Must(t, err)
-	for _, table := range []string{"deliveries", "publications", "subscriptions", "feed_sequences", "feeds", "drops", "digests", "outbox", "audit", "files",
-		"versions", "blobs", "dirs", "mailboxes", "users", "accounts"} {
-		_, err := tx.Exec("DELETE FROM " + table)
-		testkit.Must(t, err)
-	}
-	testkit.Must(t, tx.Commit())
+	testkit.Empty(t, w.db, "deliveries", "publications", "subscriptions", "feed_sequences", "feeds", "drops", "digests", "outbox", "audit", "files",
+		"versions", "blobs", "dirs", "mailboxes", "users", "accounts")
 	w.micros.Store(time.Date(2026, 10, 31, 9, 0, 0, 0, time.UTC).UnixMicro())
 	w.open()
 	return w
@@ -94,20 +85,14 @@ func (w *world) open() {
 type stories map[string]func(*testing.T, *world)
 
 func TestFeeds(t *testing.T) {
-	for _, database := range []string{"sqlite", "postgres"} {
-		t.Run(database, func(t *testing.T) {
-			url := ""
-			if database == "postgres" {
-				url = testkit.Postgres(t).Database(t)
+	testkit.OnBoth(t, func(t *testing.T, url string) {
+		w := newWorld(t, url)
+		for _, part := range []stories{feedStories, publishStories, sequenceStories, fanOutStories, deliveryStories, uploadStories, incomingStories} {
+			for name, story := range part {
+				t.Run(name, func(t *testing.T) { story(t, w.begin(t)) })
 			}
-			w := newWorld(t, url)
-			for _, part := range []stories{feedStories, publishStories, sequenceStories, fanOutStories, deliveryStories, uploadStories, incomingStories} {
-				for name, story := range part {
-					t.Run(name, func(t *testing.T) { story(t, w.begin(t)) })
-				}
-			}
-		})
-	}
+		}
+	})
 }
 
 // user makes an account with a user of its name; parent may be "".

@@ -33,19 +33,12 @@ func TestLinks(t *testing.T) {
 		"a keeper expires links until it is told to stop":           keeperRuns,
 		"a failed transaction hands nothing over, and can be tried": failsLate,
 	}
-	for _, database := range []string{"sqlite", "postgres"} {
-		t.Run(database, func(t *testing.T) {
-			t.Parallel()
-			url := ""
-			if database == "postgres" {
-				url = testkit.Postgres(t).Database(t)
-			}
-			w := newWorld(t, url)
-			for name, story := range stories {
-				t.Run(name, func(t *testing.T) { story(t, w.begin(t)) })
-			}
-		})
-	}
+	testkit.OnBoth(t, func(t *testing.T, url string) {
+		w := newWorld(t, url)
+		for name, story := range stories {
+			t.Run(name, func(t *testing.T) { story(t, w.begin(t)) })
+		}
+	})
 }
 
 func opened(t *testing.T, w *world) {

@@ -53,20 +53,9 @@ func newWorld(t *testing.T, url string) *world {
 // begin gives a story a world without links.
 func (w *world) begin(t testing.TB) *world {
 	w.t = t
-	tx, err := w.db.Begin()
-	testkit.Must(t, err)
-	for _, table := range []string{"audit", "links", "contacts", "dirs", "mailboxes", "users", "accounts"} {
-		_, err := tx.Exec("DELETE FROM " + table)
-		testkit.Must(t, err)
-	}
-	testkit.Must(t, tx.Commit())
+	testkit.Empty(t, w.db, "audit", "links", "contacts", "dirs", "mailboxes", "users", "accounts")
 	w.micros.Store(time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC).UnixMicro())
-	for _, name := range []string{"acme", "globex"} {
-		_, err := w.accounts.AddAccount(ctx, "test", exchange.Account{ID: name, Name: name})
-		testkit.Must(t, err)
-		_, err = w.accounts.AddUser(ctx, "test", account.NewUser{Account: name})
-		testkit.Must(t, err)
-	}
+	testkit.Customers(t, w.accounts, "acme", "globex")
 	w.jo, w.ann = w.person("acme", "jo@acme.example"), w.person("acme", "ann@acme.example")
 	return w
 }

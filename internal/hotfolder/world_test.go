@@ -68,10 +68,7 @@ func newWorld(t *testing.T, url string) *world {
 	w := &world{t: t}
 	w.ids = exchange.NewIDs(w.clock, rand.Reader)
 	w.store, w.db = testkit.OpenStore(t, url)
-	private, public, err := proof.NewKey(rand.Reader, "test.example")
-	testkit.Must(t, err)
-	w.key, err = proof.ReadKey(private, public)
-	testkit.Must(t, err)
+	w.key = testkit.SigningKey(t)
 	return w
 }
 
@@ -79,14 +76,8 @@ func newWorld(t *testing.T, url string) *world {
 func (w *world) begin(t testing.TB) *world {
 	t.Helper()
 	w.t, w.dir, w.floor = t, filepath.Join(t.TempDir(), "publish"), 0
-	tx, err := w.db.Begin()
-	testkit.Must(t, err)
-	for _, table := range []string{"deliveries", "publications", "subscriptions", "feed_sequences", "feeds", "outbox", "audit", "files", "versions", "blobs", "dirs",
-		"mailboxes", "users", "accounts"} {
-		_, err := tx.Exec("DELETE FROM " + table)
-		testkit.Must(t, err)
-	}
-	testkit.Must(t, tx.Commit())
+	testkit.Empty(t, w.db, "deliveries", "publications", "subscriptions", "feed_sequences", "feeds", "outbox", "audit", "files", "versions", "blobs", "dirs",
+		"mailboxes", "users", "accounts")
 	w.micros.Store(time.Now().UnixMicro()) // processed files have the disk's times
 	d, err := disk.Open(t.TempDir(), w.clock)
 	testkit.Must(t, err)
@@ -95,11 +86,8 @@ func (w *world) begin(t testing.TB) *world {
 	_, err = w.feeds.AddFeed(ctx, "test", exchange.Feed{Name: "data", Kind: "data", Types: []string{"csv", "pdf"}})
 	testkit.Must(t, err)
 	accounts := account.New(w.store, w.clock, w.ids, account.Policy{Templates: map[string]account.Template{exchange.KindCustomer: {StartDir: "/"}}})
+	testkit.Customers(t, accounts, "acme", "beta")
 	for _, name := range []string{"acme", "beta"} {
-		_, err = accounts.AddAccount(ctx, "test", exchange.Account{ID: name, Name: name})
-		testkit.Must(t, err)
-		_, err = accounts.AddUser(ctx, "test", account.NewUser{Account: name})
-		testkit.Must(t, err)
 		_, err = w.feeds.Subscribe(ctx, "test", exchange.Subscription{Feed: "data", User: name}, 0)
 		testkit.Must(t, err)
 	}
@@ -123,20 +111,14 @@ func (w *world) open() {
 type stories map[string]func(*testing.T, *world)
 
 func TestHotFolder(t *testing.T) {
-	for _, database := range []string{"sqlite", "postgres"} {
-		t.Run(database, func(t *testing.T) {
-			url := ""
-			if database == "postgres" {
-				url = testkit.Postgres(t).Database(t)
+	testkit.OnBoth(t, func(t *testing.T, url string) {
+		w := newWorld(t, url)
+		for _, part := range []stories{pickStories, refuseStories, stopStories} {
+			for name, story := range part {
+				t.Run(name, func(t *testing.T) { story(t, w.begin(t)) })
 			}
-			w := newWorld(t, url)
-			for _, part := range []stories{pickStories, refuseStories, stopStories} {
-				for name, story := range part {
-					t.Run(name, func(t *testing.T) { story(t, w.begin(t)) })
-				}
-			}
-		})
-	}
+		}
+	})
 }
 
 func (w *world) path(p string) string { return filepath.Join(w.dir, p) }

@@ -72,10 +72,7 @@ func newWorld(t *testing.T, url string) *world {
 	w := &world{t: t}
 	w.ids = exchange.NewIDs(w.clock, rand.Reader)
 	w.store, w.db = testkit.OpenStore(t, url)
-	private, public, err := proof.NewKey(rand.Reader, "test.example")
-	testkit.Must(t, err)
-	w.key, err = proof.ReadKey(private, public)
-	testkit.Must(t, err)
+	w.key = testkit.SigningKey(t)
 	return w
 }
 
@@ -83,23 +80,13 @@ func newWorld(t *testing.T, url string) *world {
 func (w *world) begin(t testing.TB) *world {
 	t.Helper()
 	w.t, w.boxes, w.scanner, w.after, w.kept = t, &boxes{}, "", inbox.AfterKeep, time.Time{}
-	tx, err := w.db.Begin()
-	testkit.Must(t, err)
-	for _, table := range []string{"drops", "digests", "outbox", "audit", "versions", "blobs", "dirs", "mailboxes", "users", "accounts"} {
-		_, err := tx.Exec("DELETE FROM " + table)
-		testkit.Must(t, err)
-	}
-	testkit.Must(t, tx.Commit())
+	testkit.Empty(t, w.db, "drops", "digests", "outbox", "audit", "versions", "blobs", "dirs", "mailboxes", "users", "accounts")
 	w.micros.Store(time.Date(2026, 10, 31, 9, 0, 0, 0, time.UTC).UnixMicro())
+	var err error
 	w.blobs, err = disk.Open(t.TempDir(), w.clock)
 	testkit.Must(t, err)
 	accounts := account.New(w.store, w.clock, w.ids, account.Policy{Templates: map[string]account.Template{exchange.KindCustomer: {StartDir: "/"}}})
-	for _, name := range []string{"acme", "beta"} {
-		_, err := accounts.AddAccount(ctx, "test", exchange.Account{ID: name, Name: name})
-		testkit.Must(t, err)
-		_, err = accounts.AddUser(ctx, "test", account.NewUser{Account: name})
-		testkit.Must(t, err)
-	}
+	testkit.Customers(t, accounts, "acme", "beta")
 	w.open()
 	return w
 }
@@ -113,20 +100,14 @@ func (w *world) open() {
 type stories map[string]func(*testing.T, *world)
 
 func TestInbox(t *testing.T) {
-	for _, database := range []string{"sqlite", "postgres"} {
-		t.Run(database, func(t *testing.T) {
-			url := ""
-			if database == "postgres" {
-				url = testkit.Postgres(t).Database(t)
+	testkit.OnBoth(t, func(t *testing.T, url string) {
+		w := newWorld(t, url)
+		for _, part := range []stories{claimStories, scannerStories, settleStories, afterStories, twinStories} {
+			for name, story := range part {
+				t.Run(name, func(t *testing.T) { story(t, w.begin(t)) })
 			}
-			w := newWorld(t, url)
-			for _, part := range []stories{claimStories, scannerStories, settleStories, afterStories, twinStories} {
-				for name, story := range part {
-					t.Run(name, func(t *testing.T) { story(t, w.begin(t)) })
-				}
-			}
-		})
-	}
+		}
+	})
 }
 
 // arrive commits an upload, and returns the drop's id.

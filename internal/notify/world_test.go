@@ -52,9 +52,7 @@ func (w *world) pass(d time.Duration) { w.micros.Add(d.Microseconds()) }
 // begin gives a story an empty world and a running room.
 func (w *world) begin(t testing.TB) *world {
 	w.t = t
-	for _, table := range []string{"messages", "outbox", "webhooks", "digests", "audit", "revocations", "notices", "contacts", "dirs", "mailboxes", "users", "accounts"} {
-		w.exec("DELETE FROM " + table)
-	}
+	testkit.Empty(t, w.db, "messages", "outbox", "webhooks", "digests", "audit", "revocations", "notices", "contacts", "dirs", "mailboxes", "users", "accounts")
 	_, _ = w.db.Exec("DELETE FROM river_job") // the first room makes it
 	// River takes some times from the system: tomorrow is later than all of them.
 	w.micros.Store(time.Now().UTC().Truncate(24 * time.Hour).Add(33 * time.Hour).UnixMicro())
@@ -93,22 +91,15 @@ func (w *world) open() {
 type stories map[string]func(*testing.T, *world)
 
 func TestNotify(t *testing.T) {
-	for _, database := range []string{"sqlite", "postgres"} {
-		t.Run(database, func(t *testing.T) {
-			t.Parallel()
-			url := ""
-			if database == "postgres" {
-				url = testkit.Postgres(t).Database(t)
+	testkit.OnBoth(t, func(t *testing.T, url string) {
+		w := &world{t: t}
+		w.store, w.db = testkit.OpenStore(t, url)
+		for _, part := range []stories{hookStories, retryStories, mailStories} {
+			for name, story := range part {
+				t.Run(name, func(t *testing.T) { story(t, w.begin(t)) })
 			}
-			w := &world{t: t}
-			w.store, w.db = testkit.OpenStore(t, url)
-			for _, part := range []stories{hookStories, retryStories, mailStories} {
-				for name, story := range part {
-					t.Run(name, func(t *testing.T) { story(t, w.begin(t)) })
-				}
-			}
-		})
-	}
+		}
+	})
 }
 
 func (w *world) exec(query string, args ...any) {

@@ -68,9 +68,7 @@ var tables = []string{"retention_items", "retention_notices", "retention_runs", 
 // begin gives a story an empty world on 5 January 2026.
 func (w *world) begin(t testing.TB) *world {
 	w.t = t
-	for _, table := range tables {
-		w.exec("DELETE FROM " + table)
-	}
+	testkit.Empty(t, w.db, tables...)
 	w.exec("UPDATE counters SET value = 0")
 	w.to("2026-01-05")
 	w.ids = exchange.NewIDs(w.clock, rand.Reader)
@@ -117,29 +115,19 @@ func (w *world) tell(tx *store.Tx, l retention.Letter) (int, error) {
 type stories map[string]func(*testing.T, *world)
 
 func TestRetention(t *testing.T) {
-	for _, database := range []string{"sqlite", "postgres"} {
-		t.Run(database, func(t *testing.T) {
-			t.Parallel()
-			url := ""
-			if database == "postgres" {
-				url = testkit.Postgres(t).Database(t)
+	testkit.OnBoth(t, func(t *testing.T, url string) {
+		w := &world{t: t}
+		w.store, w.db = testkit.OpenStore(t, url)
+		var err error
+		w.blobs, err = disk.Open(t.TempDir(), w.clock)
+		testkit.Must(t, err)
+		w.key = testkit.SigningKey(t)
+		for _, part := range []stories{policyStories, planStories, runStories, holdStories, noticeStories, closeStories, crashStories} {
+			for name, story := range part {
+				t.Run(name, func(t *testing.T) { story(t, w.begin(t)) })
 			}
-			w := &world{t: t}
-			w.store, w.db = testkit.OpenStore(t, url)
-			var err error
-			w.blobs, err = disk.Open(t.TempDir(), w.clock)
-			testkit.Must(t, err)
-			private, public, err := proof.NewKey(rand.Reader, "files.example.com")
-			testkit.Must(t, err)
-			w.key, err = proof.ReadKey(private, public)
-			testkit.Must(t, err)
-			for _, part := range []stories{policyStories, planStories, runStories, holdStories, noticeStories, closeStories, crashStories} {
-				for name, story := range part {
-					t.Run(name, func(t *testing.T) { story(t, w.begin(t)) })
-				}
-			}
-		})
-	}
+		}
+	})
 }
 
 func (w *world) exec(query string, args ...any) {

@@ -2,11 +2,14 @@ package testkit
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"path/filepath"
 	"testing"
 
+	"github.com/sallyport-sftp/sallyport/internal/account"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/proof"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 )
 
@@ -28,6 +31,52 @@ func OpenStore(t testing.TB, url string) (*store.Store, *sql.DB) {
 		Must(t, s.Close())
 	})
 	return s, db
+}
+
+// OnBoth runs a test beside itself on SQLite, for which url is "", and on a
+// PostgreSQL database of its own.
+func OnBoth(t *testing.T, run func(t *testing.T, url string)) {
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		run(t, "")
+	})
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		run(t, Postgres(t).Database(t))
+	})
+}
+
+// Empty deletes the rows of tables, those that refer to others first.
+func Empty(t testing.TB, db *sql.DB, tables ...string) {
+	t.Helper()
+	tx, err := db.Begin()
+	Must(t, err)
+	for _, table := range tables {
+		_, err := tx.Exec("DELETE FROM " + table)
+		Must(t, err)
+	}
+	Must(t, tx.Commit())
+}
+
+// Customers makes accounts, each with its user of the same name.
+func Customers(t testing.TB, accounts *account.Room, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		_, err := accounts.AddAccount(context.Background(), "test", exchange.Account{ID: name, Name: name})
+		Must(t, err)
+		_, err = accounts.AddUser(context.Background(), "test", account.NewUser{Account: name})
+		Must(t, err)
+	}
+}
+
+// SigningKey is a deployment's key for receipts, reports and checkpoints.
+func SigningKey(t testing.TB) *proof.Key {
+	t.Helper()
+	private, public, err := proof.NewKey(rand.Reader, "files.example.com")
+	Must(t, err)
+	key, err := proof.ReadKey(private, public)
+	Must(t, err)
+	return key
 }
 
 // Must fails the test on an error, with the hint for operators.
