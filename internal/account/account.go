@@ -137,7 +137,7 @@ func checkParent(tx *store.Tx, a exchange.Account) error {
 		}
 		p, err := tx.Account(id)
 		if err != nil {
-			return missing(op, err, "There is no account %q to be the parent.", id)
+			return exchange.Missing(op, err, "There is no account %q to be the parent.", id)
 		}
 		if p.State == exchange.AccountClosed {
 			return exchange.E(op, exchange.Invalid, "The parent account %q is closed.", id)
@@ -158,7 +158,7 @@ type Edit struct {
 func (r *Room) SetAccount(ctx context.Context, actor, id string, e Edit) (a exchange.Account, err error) {
 	err = r.change(ctx, actor, "account.set", id, func(tx *store.Tx, row *exchange.AuditRow) error {
 		if a, err = tx.Account(id); err != nil {
-			return missing("account.SetAccount", err, "There is no account %q.", id)
+			return exchange.Missing("account.SetAccount", err, "There is no account %q.", id)
 		}
 		row.Detail = map[string]string{}
 		for _, f := range []struct {
@@ -216,7 +216,7 @@ func (r *Room) SetState(ctx context.Context, actor, id, state string) (a exchang
 	const op = "account.SetState"
 	err = r.change(ctx, actor, "account."+state, id, func(tx *store.Tx, row *exchange.AuditRow) error {
 		if a, err = tx.Account(id); err != nil {
-			return missing(op, err, "There is no account %q.", id)
+			return exchange.Missing(op, err, "There is no account %q.", id)
 		}
 		if a.State == exchange.AccountClosed {
 			return exchange.E(op, exchange.Conflict, "The account %q is closed; that is final.", id)
@@ -234,7 +234,7 @@ func (r *Room) SetState(ctx context.Context, actor, id, state string) (a exchang
 // Account finds one account.
 func (r *Room) Account(ctx context.Context, id string) (exchange.Account, error) {
 	a, err := r.store.Read(ctx).Account(id)
-	return a, missing("account.Account", err, "There is no account %q.", id)
+	return a, exchange.Missing("account.Account", err, "There is no account %q.", id)
 }
 
 // Accounts lists all accounts.
@@ -261,20 +261,12 @@ func (r *Room) AddVendor(ctx context.Context, actor string, v exchange.Vendor) (
 // Vendor finds one vendor.
 func (r *Room) Vendor(ctx context.Context, short string) (exchange.Vendor, error) {
 	v, err := r.store.Read(ctx).Vendor(short)
-	return v, missing("account.Vendor", err, "There is no vendor %q.", short)
+	return v, exchange.Missing("account.Vendor", err, "There is no vendor %q.", short)
 }
 
 // Vendors lists all vendors.
 func (r *Room) Vendors(ctx context.Context) ([]exchange.Vendor, error) {
 	return r.store.Read(ctx).Vendors()
-}
-
-// missing says in words what was not found; other errors pass.
-func missing(op string, err error, format string, args ...any) error {
-	if exchange.Is(err, exchange.NotFound) {
-		return exchange.E(op, exchange.NotFound, format, args...)
-	}
-	return err
 }
 
 // taken says in words what exists already; other errors pass.

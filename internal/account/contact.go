@@ -81,10 +81,10 @@ func (r *Room) checkOwner(tx *store.Tx, c exchange.Contact) (err error) {
 		return exchange.E(op, exchange.Invalid, "A contact belongs to an account or to a vendor; name one.")
 	case c.Account != "":
 		_, err = tx.Account(c.Account)
-		return missing(op, err, "There is no account %q.", c.Account)
+		return exchange.Missing(op, err, "There is no account %q.", c.Account)
 	}
 	_, err = tx.Vendor(c.Vendor)
-	return missing(op, err, "There is no vendor %q.", c.Vendor)
+	return exchange.Missing(op, err, "There is no vendor %q.", c.Vendor)
 }
 
 // Contacts lists the contacts of an account or vendor, whichever has the name,
@@ -102,7 +102,7 @@ func (r *Room) Contacts(ctx context.Context, of string) ([]exchange.Contact, err
 		return list, err
 	}
 	_, err = q.Vendor(of)
-	return list, missing("account.Contacts", err, "There is no account or vendor %q.", exchange.Printable(of))
+	return list, exchange.Missing("account.Contacts", err, "There is no account or vendor %q.", exchange.Printable(of))
 }
 
 // Contact finds a contact by id, or by an e-mail address that only one has.
@@ -114,7 +114,7 @@ func contactNamed(q *store.Q, who string) (exchange.Contact, error) {
 	const op = "account.Contact"
 	if !strings.Contains(who, "@") {
 		c, err := q.Contact(who)
-		return c, missing(op, err, "There is no contact %q.", exchange.Printable(who))
+		return c, exchange.Missing(op, err, "There is no contact %q.", exchange.Printable(who))
 	}
 	list, err := q.AllContacts(who)
 	if err != nil {

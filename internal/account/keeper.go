@@ -226,6 +226,6 @@ func fits(c exchange.Contact, roles []string) bool {
 // NoticeDone notes that people were told.
 func (r *Room) NoticeDone(ctx context.Context, actor, id string) error {
 	return r.change(ctx, actor, "notice.done", id, func(tx *store.Tx, row *exchange.AuditRow) error {
-		return missing("account.NoticeDone", tx.NoticeDone(id, exchange.Micros(row.At)), "There is no open notice %q.", exchange.Printable(id))
+		return exchange.Missing("account.NoticeDone", tx.NoticeDone(id, exchange.Micros(row.At)), "There is no open notice %q.", exchange.Printable(id))
 	})
 }

@@ -57,7 +57,7 @@ func (r *Room) enrolAll(tx *store.Tx, actor string, n NewKey, found []keys.Publi
 	const op = "account.AddKeys"
 	u, err := tx.User(n.User)
 	if err != nil {
-		return nil, missing(op, err, "There is no user %q.", n.User)
+		return nil, exchange.Missing(op, err, "There is no user %q.", n.User)
 	}
 	// The mailbox's row is the user's lock: two additions at once must not
 	// both see room for one more. Nor must two users both find that nobody has
@@ -285,7 +285,7 @@ func (r *Room) SetKey(ctx context.Context, actor, user, fingerprint string, e Ke
 // liveKey finds a user's key that is not revoked.
 func liveKey(tx *store.Tx, user, fingerprint string) (u exchange.User, k exchange.Key, err error) {
 	if u, err = tx.User(user); err != nil {
-		return u, k, missing("account.liveKey", err, "There is no user %q.", user)
+		return u, k, exchange.Missing("account.liveKey", err, "There is no user %q.", user)
 	}
 	holders, err := tx.KeyHolders(fingerprint)
 	if err != nil {

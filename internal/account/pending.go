@@ -56,7 +56,7 @@ func (r *Room) ApproveKey(ctx context.Context, actor, user, fingerprint string, 
 	}
 	p, err := r.store.Read(ctx).PendingKey(u.ID, fingerprint)
 	if err != nil {
-		return nil, missing("account.ApproveKey", err, "No key %q waits for user %q.", exchange.Printable(fingerprint), user)
+		return nil, exchange.Missing("account.ApproveKey", err, "No key %q waits for user %q.", exchange.Printable(fingerprint), user)
 	}
 	n.User, n.Text = user, []byte(p.Public)
 	return r.AddKeys(ctx, actor, n)
@@ -67,10 +67,10 @@ func (r *Room) RefuseKey(ctx context.Context, actor, user, fingerprint string) e
 	return r.change(ctx, actor, "key.refuse", user, func(tx *store.Tx, row *exchange.AuditRow) error {
 		u, err := tx.User(user)
 		if err != nil {
-			return missing("account.RefuseKey", err, "There is no user %q.", user)
+			return exchange.Missing("account.RefuseKey", err, "There is no user %q.", user)
 		}
 		if _, err := tx.PendingKey(u.ID, fingerprint); err != nil {
-			return missing("account.RefuseKey", err, "No key %q waits for user %q.", exchange.Printable(fingerprint), user)
+			return exchange.Missing("account.RefuseKey", err, "No key %q waits for user %q.", exchange.Printable(fingerprint), user)
 		}
 		row.User, row.Detail = u.ID, map[string]string{"fingerprint": fingerprint}
 		return tx.DropPending(u.ID, fingerprint)

@@ -57,14 +57,14 @@ func (r *Room) AddUser(ctx context.Context, actor string, n NewUser) (exchange.U
 		row.Detail = map[string]string{"account": u.Account, "vendor": u.Vendor, "start_dir": u.StartDir, "allow_ips": strings.Join(u.AllowIPs, " ")}
 		a, err := tx.Account(u.Account)
 		if err != nil {
-			return missing(op, err, "There is no account %q.", u.Account)
+			return exchange.Missing(op, err, "There is no account %q.", u.Account)
 		}
 		if a.State == exchange.AccountClosed {
 			return exchange.E(op, exchange.Conflict, "The account %q is closed.", a.ID)
 		}
 		if u.Vendor != "" {
 			if _, err := tx.Vendor(u.Vendor); err != nil {
-				return missing(op, err, "There is no vendor %q.", u.Vendor)
+				return exchange.Missing(op, err, "There is no vendor %q.", u.Vendor)
 			}
 		}
 		if err := taken(op, tx.AddUser(u, t.Root), "The username %q is taken, or the vendor has a user for this account already.", u.Name); err != nil {
@@ -159,7 +159,7 @@ func (r *Room) SetUser(ctx context.Context, actor, name string, e UserEdit) (u e
 	}
 	err = r.change(ctx, actor, action, name, func(tx *store.Tx, row *exchange.AuditRow) error {
 		if u, err = tx.User(name); err != nil {
-			return missing(op, err, "There is no user %q.", name)
+			return exchange.Missing(op, err, "There is no user %q.", name)
 		}
 		row.User = u.ID
 		if row.Detail, err = e.apply(&u); err != nil {
@@ -218,7 +218,7 @@ func (e UserEdit) apply(u *exchange.User) (detail map[string]string, err error) 
 // User finds a user by username.
 func (r *Room) User(ctx context.Context, name string) (exchange.User, error) {
 	u, err := r.store.Read(ctx).User(name)
-	return u, missing("account.User", err, "There is no user %q.", name)
+	return u, exchange.Missing("account.User", err, "There is no user %q.", name)
 }
 
 // Users lists the users of an account, or all when account is "".

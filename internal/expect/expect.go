@@ -67,15 +67,15 @@ func (r *Room) Add(ctx context.Context, actor string, e exchange.Expectation) (e
 		if e.User != "" {
 			u, err := tx.User(e.User)
 			if err != nil {
-				return missing(err, "There is no user %q.", e.User)
+				return exchange.Missing("expect", err, "There is no user %q.", e.User)
 			}
 			e.UserID = u.ID
 		} else if _, err := tx.Feed(e.Feed); err != nil {
-			return missing(err, "There is no feed %q.", e.Feed)
+			return exchange.Missing("expect", err, "There is no feed %q.", e.Feed)
 		}
 		if e.Account != "" {
 			if _, err := tx.Account(e.Account); err != nil {
-				return missing(err, "There is no account %q.", e.Account)
+				return exchange.Missing("expect", err, "There is no account %q.", e.Account)
 			}
 		}
 		err := tx.AddExpectation(e)
@@ -88,13 +88,6 @@ func (r *Room) Add(ctx context.Context, actor string, e exchange.Expectation) (e
 			"at_least": strconv.FormatInt(e.AtLeast, 10), "days": e.Days, "by": e.Clock, "zone": e.Zone})
 	})
 	return e, err
-}
-
-func missing(err error, format string, args ...any) error {
-	if exchange.Is(err, exchange.NotFound) {
-		return exchange.E("expect", exchange.NotFound, format, args...)
-	}
-	return err
 }
 
 // List lists expectations with their next deadlines.
@@ -114,7 +107,7 @@ func (r *Room) List(ctx context.Context) ([]exchange.Expectation, error) {
 func (r *Room) Remove(ctx context.Context, actor, name string) error {
 	return r.store.Write(ctx, func(tx *store.Tx) error {
 		if err := tx.RemoveExpectation(name); err != nil {
-			return missing(err, "There is no expectation %q.", exchange.Printable(name))
+			return exchange.Missing("expect", err, "There is no expectation %q.", exchange.Printable(name))
 		}
 		return r.audit(tx, actor, "expectation.remove", name, nil)
 	})

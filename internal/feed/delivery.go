@@ -68,7 +68,7 @@ func (r *Room) Deliveries(ctx context.Context, f store.DeliveryFilter) ([]exchan
 func (r *Room) Delivery(ctx context.Context, id string) (exchange.Delivery, error) {
 	d, err := r.o.Store.Read(ctx).Delivery(id)
 	if err != nil {
-		return exchange.Delivery{}, missing(err, "There is no delivery %q.", exchange.Printable(id))
+		return exchange.Delivery{}, exchange.Missing("feed", err, "There is no delivery %q.", exchange.Printable(id))
 	}
 	return served(d), nil
 }
@@ -93,7 +93,7 @@ func (r *Room) Withdraw(ctx context.Context, actor, id, reason string) (d exchan
 	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
 		row, err := tx.Delivery(id)
 		if err != nil {
-			return missing(err, "There is no delivery %q.", exchange.Printable(id))
+			return exchange.Missing("feed", err, "There is no delivery %q.", exchange.Printable(id))
 		}
 		d = served(row)
 		if d.State == exchange.DeliveryWithdrawn || d.State == exchange.DeliveryExpired {

@@ -27,7 +27,7 @@ const maxParents = 16
 func recipients(q *store.Q, f exchange.Feed, account, kind, after string) (to []store.Recipient, next string, err error) {
 	if account != "" && after == "" {
 		if _, err := q.Account(account); err != nil {
-			return nil, "", missing(err, "There is no account %q.", account)
+			return nil, "", exchange.Missing("feed", err, "There is no account %q.", account)
 		}
 	}
 	all, err := q.Recipients(f.Name, account, after, placeBatch)

@@ -22,15 +22,15 @@ func (r *Room) Hold(ctx context.Context, who string, h exchange.Hold) (exchange.
 		case exchange.HoldAccount:
 			var a exchange.Account
 			a, err = tx.Account(h.Label)
-			h.Target, err = a.ID, missing(err, "There is no account %q.", exchange.Printable(h.Label))
+			h.Target, err = a.ID, exchange.Missing("retention", err, "There is no account %q.", exchange.Printable(h.Label))
 		case exchange.HoldUser:
 			var u exchange.User
 			u, err = tx.User(h.Label)
-			h.Target, err = u.ID, missing(err, "There is no user %q.", exchange.Printable(h.Label))
+			h.Target, err = u.ID, exchange.Missing("retention", err, "There is no user %q.", exchange.Printable(h.Label))
 		case exchange.HoldFeed:
 			var f exchange.Feed
 			f, err = tx.Feed(h.Label)
-			h.Target, err = f.Name, missing(err, "There is no feed %q.", exchange.Printable(h.Label))
+			h.Target, err = f.Name, exchange.Missing("retention", err, "There is no feed %q.", exchange.Printable(h.Label))
 		case exchange.HoldFile:
 			h.Target, err = fileOf(tx, h.Label)
 		default:
@@ -54,11 +54,11 @@ func fileOf(tx *store.Tx, label string) (string, error) {
 	user, full, ok := strings.Cut(label, ":")
 	if !ok {
 		f, err := tx.FileIDOfVersion(label)
-		return f, missing(err, "There is no file %q.", exchange.Printable(label))
+		return f, exchange.Missing("retention", err, "There is no file %q.", exchange.Printable(label))
 	}
 	u, err := tx.User(user)
 	if err != nil {
-		return "", missing(err, "There is no user %q.", exchange.Printable(user))
+		return "", exchange.Missing("retention", err, "There is no user %q.", exchange.Printable(user))
 	}
 	clean, err := exchange.CleanPath("/", full)
 	if err != nil {
@@ -84,11 +84,11 @@ func (r *Room) Holds(ctx context.Context, all bool) ([]exchange.Hold, error) {
 func (r *Room) Release(ctx context.Context, who, id string) (h exchange.Hold, err error) {
 	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
 		if h, err = tx.LockHold(id); err != nil {
-			return missing(err, "There is no hold %q.", exchange.Printable(id))
+			return exchange.Missing("retention", err, "There is no hold %q.", exchange.Printable(id))
 		}
 		now := r.now()
 		if err := tx.ReleaseHold(id, who, exchange.Micros(now)); err != nil {
-			return missing(err, "The hold was released already.")
+			return exchange.Missing("retention", err, "The hold was released already.")
 		}
 		h.ReleasedAt, h.ReleasedBy = &now, who
 		return r.audit(tx, who, "retention.release", id, map[string]string{"kind": h.Kind, "target": h.Label, "reason": h.Reason})

@@ -219,7 +219,7 @@ func periodWords(p string) string {
 // Notices lists a run's notices with how they went.
 func (r *Room) Notices(ctx context.Context, run string) ([]exchange.RetentionNotice, error) {
 	if _, err := r.o.Store.Read(ctx).Run(run); err != nil {
-		return nil, missing(err, "There is no run %q.", exchange.Printable(run))
+		return nil, exchange.Missing("retention", err, "There is no run %q.", exchange.Printable(run))
 	}
 	return r.o.Store.Read(ctx).RetentionNotices(run, "")
 }

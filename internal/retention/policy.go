@@ -158,7 +158,7 @@ func (r *Room) SetPolicy(ctx context.Context, who string, p exchange.RetentionPo
 		if p.User != "" {
 			u, err := tx.User(p.User)
 			if err != nil {
-				return missing(err, "There is no user %q.", p.User)
+				return exchange.Missing("retention", err, "There is no user %q.", p.User)
 			}
 			p.UserID = u.ID
 		}
@@ -202,18 +202,11 @@ func classOf(p exchange.RetentionPolicy) string {
 func put(tx *store.Tx, p exchange.RetentionPolicy, who string, at time.Time) error {
 	switch {
 	case p.Feed != "":
-		return missing(tx.SetFeedRetention(p.Feed, p.Keep), "There is no feed %q.", p.Feed)
+		return exchange.Missing("retention", tx.SetFeedRetention(p.Feed, p.Keep), "There is no feed %q.", p.Feed)
 	case p.Keep == "":
-		return missing(tx.DropPolicy(p.Class), "There is no such policy.")
+		return exchange.Missing("retention", tx.DropPolicy(p.Class), "There is no such policy.")
 	}
 	return tx.PutPolicy(p, who, exchange.Micros(at))
-}
-
-func missing(err error, format string, args ...any) error {
-	if exchange.Is(err, exchange.NotFound) {
-		return exchange.E("retention", exchange.NotFound, format, args...)
-	}
-	return err
 }
 
 const (

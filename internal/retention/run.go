@@ -72,7 +72,7 @@ func (r *Room) Confirm(ctx context.Context, who, id string) (run exchange.Retent
 	const op = "retention.Confirm"
 	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
 		if run, err = tx.LockRun(id); err != nil {
-			return missing(err, "There is no run %q.", exchange.Printable(id))
+			return exchange.Missing("retention", err, "There is no run %q.", exchange.Printable(id))
 		}
 		now := r.now()
 		switch earliest := run.CreatedAt.Add(r.o.Policy.Notice); {
@@ -109,7 +109,7 @@ func (r *Room) Cancel(ctx context.Context, who, id, reason string) (run exchange
 	}
 	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
 		if run, err = tx.LockRun(id); err != nil {
-			return missing(err, "There is no run %q.", exchange.Printable(id))
+			return exchange.Missing("retention", err, "There is no run %q.", exchange.Printable(id))
 		}
 		if run.State != exchange.RunAnnounced {
 			return exchange.E("retention.Cancel", exchange.Conflict, "The run is %s.", run.State)
@@ -300,5 +300,5 @@ func (r *Room) Runs(ctx context.Context, limit int) ([]exchange.RetentionRun, er
 // Run finds one run.
 func (r *Room) Run(ctx context.Context, id string) (exchange.RetentionRun, error) {
 	run, err := r.o.Store.Read(ctx).Run(id)
-	return run, missing(err, "There is no run %q.", exchange.Printable(id))
+	return run, exchange.Missing("retention", err, "There is no run %q.", exchange.Printable(id))
 }
