@@ -30,7 +30,6 @@ type looks struct {
 	hold   []byte // until there are enough to see a byte order mark
 	bad    string
 	utf16  bool
-	seen   bool // anything at all
 	marked bool // a byte order mark was looked for
 }
 
@@ -44,7 +43,6 @@ func (l *looks) Write(p []byte) (int, error) {
 	if len(l.begin) < headBytes {
 		l.begin = append(l.begin, p[:min(n, headBytes-len(l.begin))]...)
 	}
-	l.seen = true
 	if len(l.begin) < 2 {
 		l.hold = append(l.hold, p...)
 		return n, nil
@@ -78,7 +76,7 @@ func (l *looks) judge(name string) error {
 	if slices.Contains(textTypes, l.kind) {
 		l.text(l.hold)
 	}
-	if l.bad == "" && l.seen {
+	if l.bad == "" && len(l.begin) > 0 {
 		if want := beginnings[l.kind]; len(want) > 0 && !slices.ContainsFunc(want, func(s string) bool { return strings.HasPrefix(string(l.begin), s) }) {
 			l.bad = "its content does not begin like one"
 		}
@@ -88,7 +86,7 @@ func (l *looks) judge(name string) error {
 			}
 		}
 	}
-	if l.bad == "" && !l.seen && len(beginnings[l.kind]) > 0 {
+	if l.bad == "" && len(l.begin) == 0 && len(beginnings[l.kind]) > 0 {
 		l.bad = "it is empty"
 	}
 	if l.bad == "" {

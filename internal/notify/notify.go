@@ -64,10 +64,8 @@ type Options struct {
 	Operators []string // addresses of the operator's own people
 	// Help is whom an account's people turn to.
 	Help func(ctx context.Context, account string) string
-	// Notices lists what people should be told, with whom; Told notes that
-	// they were.
+	// Notices lists what people should be told, with whom.
 	Notices func(ctx context.Context) ([]exchange.Notice, error)
-	Told    func(ctx context.Context, id string) error
 	// Node names this process among those that share the database.
 	Node string
 	Keep time.Duration // how long messages stay

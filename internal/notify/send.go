@@ -30,7 +30,6 @@ const (
 	perReceiver    = 4 // requests to one receiver at a time: a slow one must not take all workers
 	busyWait       = 3 * time.Second
 	jobTime        = time.Minute
-	queuedTooLong  = 4 * 24 * time.Hour
 )
 
 // jobs is the job library at work on our database.

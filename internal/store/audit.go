@@ -42,11 +42,6 @@ func (q *Q) AuditOf(userID, after string, limit int) ([]exchange.AuditRow, error
 	return collect(q, "AuditOf", scanAudit, auditColumns+` WHERE user_id = $1 AND id > $2 ORDER BY id LIMIT $3`, userID, after, limit)
 }
 
-// AuditAbout lists audit rows with a subject, in their order.
-func (q *Q) AuditAbout(subject string, limit int) ([]exchange.AuditRow, error) {
-	return collect(q, "AuditAbout", scanAudit, auditColumns+` WHERE subject = $1 ORDER BY id LIMIT $2`, subject, limit)
-}
-
 // LogRow is an audit row as the log has it: Detail is the stored text.
 type LogRow struct {
 	Seq                                  int64 // -1 while it is not sealed

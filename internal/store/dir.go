@@ -216,11 +216,6 @@ func (tx *Tx) MoveDir(id, parent, name string, mtime int64) error {
 	return tx.execOne("MoveDir", `UPDATE dirs SET parent_id = $2, name = $3, mtime = $4 WHERE id = $1`, id, parent, []byte(name), mtime)
 }
 
-// SetDirMtime changes a directory's time of modification.
-func (tx *Tx) SetDirMtime(id string, mtime int64) error {
-	return tx.execOne("SetDirMtime", `UPDATE dirs SET mtime = $2 WHERE id = $1`, id, mtime)
-}
-
 // RemoveDir deletes an empty directory's row.
 func (tx *Tx) RemoveDir(id string) error {
 	return tx.execOne("RemoveDir", `DELETE FROM dirs WHERE id = $1`, id)

@@ -221,7 +221,6 @@ CREATE TABLE retention_notices (
 ALTER TABLE audit ADD COLUMN seq BIGINT;
 CREATE INDEX audit_unsealed ON audit (id) WHERE seq IS NULL;
 CREATE UNIQUE INDEX audit_seq ON audit (seq) WHERE seq IS NOT NULL;
-CREATE INDEX audit_subject ON audit (subject, id);
 CREATE TABLE audit_hashes (
   idx  BIGINT PRIMARY KEY,
   hash BYTEA NOT NULL
