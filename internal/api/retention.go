@@ -129,6 +129,7 @@ func (rt *routes) runs() {
 type NewExpectation struct {
 	Name    string `json:"name"`
 	User    string `json:"user,omitempty" doc:"Username whose uploads are expected"`
+	Tell    bool   `json:"tell_partner,omitempty" doc:"Tell the user's technical contacts, too, when it is missed and when it comes late"`
 	Feed    string `json:"feed,omitempty" doc:"Feed whose publications are expected"`
 	Account string `json:"account,omitempty" doc:"Of a feed: published to this account"`
 	Pattern string `json:"pattern,omitempty" doc:"Names that count: cdr-*.csv"`
@@ -149,7 +150,7 @@ func (rt *routes) expectations() {
 		func(ctx context.Context, in *Payload[NewExpectation]) (*Payload[exchange.Expectation], error) {
 			b := in.Body
 			v, err := room.Add(ctx, actor(ctx), exchange.Expectation{Name: b.Name, User: b.User, Feed: b.Feed, Account: b.Account, Glob: b.Pattern,
-				AtLeast: b.AtLeast, Days: b.Days, Clock: b.By, Zone: b.Zone})
+				AtLeast: b.AtLeast, Days: b.Days, Clock: b.By, Zone: b.Zone, Tell: b.Tell})
 			return answer(rt, v, err)
 		})
 	huma.Register(rt, op("remove-expectation", "DELETE", "/expectations/{name}", "Expect something no longer"),

@@ -126,6 +126,7 @@ func (a *app) expectCommand() *cobra.Command {
 		Days    string `json:"days"`
 		By      string `json:"by"`
 		Zone    string `json:"zone"`
+		Tell    bool   `json:"tell_partner,omitempty"`
 	}
 	add := command("add NAME (--user USER | --feed FEED) --on DAYS --by HH:MM --zone ZONE", "Expect files by a time", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
 		in.Name = args[0]
@@ -143,6 +144,7 @@ func (a *app) expectCommand() *cobra.Command {
 	add.Flags().StringVar(&in.Days, "on", "daily", "daily, weekdays, names of days (monday,thursday), or a day of the month (3)")
 	add.Flags().StringVar(&in.By, "by", "", "time of day: 06:00")
 	add.Flags().StringVar(&in.Zone, "zone", "UTC", "time zone: Australia/Sydney")
+	add.Flags().BoolVar(&in.Tell, "tell-partner", false, "mail the user's technical contacts, too, when it is missed and when it comes late")
 	_ = add.MarkFlagRequired("by")
 	list := command("list", "List what is expected, and how it stands", cobra.NoArgs, func(ctx context.Context, _ []string) error {
 		v, err := call[[]exchange.Expectation](ctx, a, "GET", "/expectations", nil)

@@ -21,6 +21,7 @@ type Expectation struct {
 	Days      string     `json:"days" doc:"daily, weekdays, monday…sunday, or 1 to 31, a day of the month"`
 	Clock     string     `json:"by" doc:"HH:MM"`
 	Zone      string     `json:"zone" doc:"Time zone: Australia/Sydney"`
+	Tell      bool       `json:"tell_partner" doc:"The user's technical contacts are told, too, when it is missed and when it comes late"`
 	CreatedAt time.Time  `json:"created_at"`
 	CheckedAt time.Time  `json:"-"`
 	State     string     `json:"state" enum:"waiting,met,missed"`

@@ -46,6 +46,9 @@ func (r *Room) Add(ctx context.Context, actor string, e exchange.Expectation) (e
 	if (e.User == "") == (e.Feed == "") || e.User != "" && e.Account != "" {
 		return e, exchange.E(op, exchange.Invalid, "Expect a user's uploads, or a feed's publications.").WithHint("give --user NAME, or --feed NAME and perhaps --account ID")
 	}
+	if e.Tell && e.User == "" {
+		return e, exchange.E(op, exchange.Invalid, "Partners are told of their own uploads only.").WithHint("give --user NAME with --tell-partner")
+	}
 	if _, err := path.Match(e.Glob, "x"); err != nil || exchange.Printable(e.Glob) != e.Glob {
 		return e, exchange.E(op, exchange.Invalid, "%q is not a pattern of names.", exchange.Printable(e.Glob)).WithHint("such as cdr-*.csv")
 	}
@@ -85,7 +88,8 @@ func (r *Room) Add(ctx context.Context, actor string, e exchange.Expectation) (e
 			return err
 		}
 		return r.audit(tx, actor, "expectation.add", e.Name, map[string]string{"user": e.User, "feed": e.Feed, "account": e.Account, "pattern": e.Glob,
-			"at_least": strconv.FormatInt(e.AtLeast, 10), "days": e.Days, "by": e.Clock, "zone": e.Zone})
+			"at_least": strconv.FormatInt(e.AtLeast, 10), "days": e.Days, "by": e.Clock, "zone": e.Zone,
+			"tell_partner": strconv.FormatBool(e.Tell)})
 	})
 	return e, err
 }

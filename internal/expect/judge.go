@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path"
+	"strconv"
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
@@ -101,7 +102,9 @@ func (r *Room) deadline(tx *store.Tx, e *exchange.Expectation, since, due, now t
 	if was == exchange.ExpectMissed {
 		text += " It was missed the time before, too."
 	}
-	return r.raise(tx, e, exchange.EventMissed, "expectation.miss", text, n)
+	partner := fmt.Sprintf("We expected %s by %s (%s), and %s came. Please upload what is missing as soon as you can. If it is on its way, there is nothing else to do.",
+		words(*e), localText(due, e.Zone), e.Zone, count(n))
+	return r.raise(tx, e, exchange.EventMissed, "expectation.miss", n, text, partner)
 }
 
 // late clears a missed expectation once what was missing has come.
@@ -116,7 +119,8 @@ func (r *Room) late(tx *store.Tx, e *exchange.Expectation, now time.Time) error 
 	next := enough.Add(time.Microsecond) // what comes from here on counts for the next deadline
 	e.State, e.ChangedAt, e.Since = exchange.ExpectMet, &now, &next
 	text := fmt.Sprintf("It came late: %s, expected by %s (%s). The expectation is %q.", words(*e), localText(*e.DueAt, e.Zone), e.Zone, e.Name)
-	return r.raise(tx, e, exchange.EventMet, "expectation.meet", text, n)
+	partner := fmt.Sprintf("What we expected by %s (%s) has come: %s. Thank you. There is nothing to do.", localText(*e.DueAt, e.Zone), e.Zone, words(*e))
+	return r.raise(tx, e, exchange.EventMet, "expectation.meet", n, text, partner)
 }
 
 func localText(t time.Time, zone string) string {
@@ -126,7 +130,17 @@ func localText(t time.Time, zone string) string {
 	return t.Format("Monday 2 January 2006, 15:04")
 }
 
-func (r *Room) raise(tx *store.Tx, e *exchange.Expectation, event, action, text string, n int64) error {
+// count says a number of files that came.
+func count(n int64) string {
+	if n == 0 {
+		return "none"
+	}
+	return strconv.FormatInt(n, 10)
+}
+
+// raise tells the operator in one text and, if that was asked for, the partner
+// in another.
+func (r *Room) raise(tx *store.Tx, e *exchange.Expectation, event, action string, n int64, text, partner string) error {
 	account := e.Account
 	if e.UserID != "" {
 		u, err := tx.UserByID(e.UserID)
@@ -135,8 +149,12 @@ func (r *Room) raise(tx *store.Tx, e *exchange.Expectation, event, action, text 
 		}
 		account = u.Account
 	}
-	if err := tx.Emit(exchange.Event{ID: r.ids.New(), Type: event, At: r.now(), Account: account, User: e.User, Data: map[string]any{
-		"expectation": e.Name, "feed": e.Feed, "pattern": e.Glob, "at_least": e.AtLeast, "came": n, "due": e.DueAt.Format(time.RFC3339), "zone": e.Zone, "text": text}}); err != nil {
+	data := map[string]any{"expectation": e.Name, "feed": e.Feed, "pattern": e.Glob, "at_least": e.AtLeast, "came": n, "due": e.DueAt.Format(time.RFC3339),
+		"zone": e.Zone, "text": text}
+	if e.Tell {
+		data["partner_text"] = partner
+	}
+	if err := tx.Emit(exchange.Event{ID: r.ids.New(), Type: event, At: r.now(), Account: account, User: e.User, Data: data}); err != nil {
 		return err
 	}
 	return r.audit(tx, "system:expect", action, e.Name, map[string]string{"due": e.DueAt.Format(time.RFC3339), "text": text})

@@ -171,6 +171,24 @@ var judgeStories = stories{
 		}
 		w.wantEvents(1, 0)
 	},
+	"a partner that is to be told gets words of its own": func(t *testing.T, w *world) {
+		w.expects(func(e *exchange.Expectation) { e.Tell = true })
+		w.judge("2026-10-31 06:00", exchange.ExpectMissed)
+		w.comes("acme", "cdr-1.csv", "2026-10-31 07:00")
+		w.judge("2026-10-31 07:01", exchange.ExpectMet)
+		for _, e := range w.wantEvents(1, 1) {
+			if text := fmt.Sprint(e.Data["partner_text"]); !strings.Contains(text, "a file called cdr-*.csv from acme") || strings.Contains(text, "expectation") {
+				t.Errorf("%s says %q", e.Type, text)
+			}
+		}
+	},
+	"a partner that is not to be told gets none": func(t *testing.T, w *world) {
+		w.expects()
+		w.judge("2026-10-31 06:00", exchange.ExpectMissed)
+		if e := w.wantEvents(1, 0)[0]; e.Data["partner_text"] != nil {
+			t.Errorf("the event is %+v", e)
+		}
+	},
 	"one that is removed is judged no more": func(t *testing.T, w *world) {
 		w.expects()
 		testkit.Must(t, w.room.Remove(ctx, "test", "cdr"))

@@ -65,6 +65,7 @@ var addStories = stories{
 			"nobody's":         func(e *exchange.Expectation) { e.User = "" },
 			"both":             func(e *exchange.Expectation) { e.Feed = "data" },
 			"user and account": func(e *exchange.Expectation) { e.Account = "acme" },
+			"a feed's partner": func(e *exchange.Expectation) { e.User, e.Feed, e.Tell = "", "data", true },
 			"bad glob":         func(e *exchange.Expectation) { e.Glob = "cdr-[" },
 			"bad glob behind":  func(e *exchange.Expectation) { e.Glob = "cdr-*[" },
 			"too many":         func(e *exchange.Expectation) { e.AtLeast = 10_001 },

@@ -53,6 +53,15 @@ var mailStories = stories{
 			t.Errorf("it says %s", m)
 		}
 	},
+	"the partner hears of it, too, when that was asked for": func(t *testing.T, w *world) {
+		w.customer("acme", "a@example.com")
+		w.emit(exchange.EventMissed, map[string]any{"text": "It did not come."})
+		w.emit(exchange.EventMissed, map[string]any{"text": "It did not come.", "partner_text": "Please upload what is missing."})
+		testkit.Eventually(t, "the partner got a mail", func() bool { return len(w.sink.to("a@example.com")) == 1 && len(w.sink.to("ops@example.com")) == 2 })
+		if m := w.sink.to("a@example.com")[0]; !strings.Contains(m, "Please upload what is missing.") || strings.Contains(m, "It did not come.") {
+			t.Errorf("it says %s", m)
+		}
+	},
 	"one of three who is refused for good has bounced, and the others have their mail": func(t *testing.T, w *world) {
 		w.customer("acme", "a@example.com", "gone@example.com", "c@example.com")
 		w.sink.refusing(func(to string) error {

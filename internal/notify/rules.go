@@ -59,7 +59,7 @@ func (r *Room) mails(tx *store.Tx, e exchange.Event) error {
 				return err
 			}
 		}
-		return nil
+		return r.partnerMails(tx, e)
 	}
 	if words := keyWords[e.Type]; words != "" && e.User != "" && e.Data["sent_for"] == nil { // an exposed key's people have a notice
 		return r.keyMails(tx, e, words)
@@ -69,6 +69,27 @@ func (r *Room) mails(tx *store.Tx, e exchange.Event) error {
 
 // keyMails tells the technical and security contacts of a user about its key.
 func (r *Room) keyMails(tx *store.Tx, e exchange.Event, words string) error {
+	text := fmt.Sprintf(words, e.User)
+	if fp, _ := e.Data["fingerprint"].(string); fp != "" {
+		text += " Its fingerprint is " + fp + "."
+	}
+	text += "\n\nIf you did not expect this, please tell us at once."
+	return r.userMails(tx, e, Letter{Kind: "key", Text: text}, exchange.RoleTechnical, exchange.RoleSecurity)
+}
+
+// partnerMails tells the technical contacts of a user what an event has to say
+// to them, if anything.
+func (r *Room) partnerMails(tx *store.Tx, e exchange.Event) error {
+	text, _ := e.Data["partner_text"].(string)
+	if text == "" {
+		return nil
+	}
+	return r.userMails(tx, e, Letter{Kind: operatorEvents[e.Type], Text: text}, exchange.RoleTechnical)
+}
+
+// userMails writes a letter to each contact of an event's user with one of the
+// roles.
+func (r *Room) userMails(tx *store.Tx, e exchange.Event, l Letter, roles ...string) error {
 	u, err := tx.User(e.User)
 	if exchange.Is(err, exchange.NotFound) {
 		return nil
@@ -79,13 +100,9 @@ func (r *Room) keyMails(tx *store.Tx, e exchange.Event, words string) error {
 	if err != nil {
 		return err
 	}
-	text := fmt.Sprintf(words, u.Name)
-	if fp, _ := e.Data["fingerprint"].(string); fp != "" {
-		text += " Its fingerprint is " + fp + "."
-	}
-	text += "\n\nIf you did not expect this, please tell us at once."
-	for _, c := range Reachable(people, exchange.RoleTechnical, exchange.RoleSecurity) {
-		l := Letter{Kind: "key", To: c.Email, Account: u.Account, User: u.Name, Text: text}
+	l.Account, l.User = u.Account, u.Name
+	for _, c := range Reachable(people, roles...) {
+		l.To = c.Email
 		if err := r.Mail(tx, l, Mailing{Event: e, Contact: c.ID}); err != nil {
 			return err
 		}

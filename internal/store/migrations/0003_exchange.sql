@@ -79,6 +79,7 @@ CREATE TABLE expectations (
   zone       TEXT NOT NULL,
   created_at BIGINT NOT NULL,
   checked_at BIGINT NOT NULL, -- deadlines up to here were judged
+  tell       BIGINT NOT NULL, -- 1: the user's people are told, too
   state      TEXT NOT NULL, -- met, missed, waiting
   due_at     BIGINT, -- the deadline that was judged last
   since      BIGINT, -- where its window began
