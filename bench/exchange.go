@@ -234,7 +234,7 @@ func purge(ctx context.Context, dir string, z sizes) (float64, error) {
 		if _, err := l.account.SetState(ctx, "bench", u.Account, exchange.AccountClosed); err != nil {
 			return err
 		}
-		if _, err := l.retain.PlanClosing(ctx, u.Account, time.Microsecond); err != nil {
+		if _, err := l.retain.PlanClosing(ctx, u.Account); err != nil {
 			return err
 		}
 		runs, err := l.retain.RunNow(ctx)

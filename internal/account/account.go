@@ -212,7 +212,24 @@ func endSessions(tx *store.Tx, account, why string, at time.Time) error {
 
 // SetState suspends, reinstates or closes an account. Its sessions end, so
 // that the next log-in is judged by the new state.
-func (r *Room) SetState(ctx context.Context, actor, id, state string) (a exchange.Account, err error) {
+func (r *Room) SetState(ctx context.Context, actor, id, state string) (exchange.Account, error) {
+	return r.setState(ctx, actor, id, state, nil)
+}
+
+// Close ends an account for good. Its files stay for a period; "" is the
+// configured time.
+func (r *Room) Close(ctx context.Context, actor, id, keep string) (exchange.Account, error) {
+	if keep == "" {
+		return r.setState(ctx, actor, id, exchange.AccountClosed, nil)
+	}
+	until, err := exchange.After(r.now(), keep)
+	if err != nil {
+		return exchange.Account{}, err
+	}
+	return r.setState(ctx, actor, id, exchange.AccountClosed, &until)
+}
+
+func (r *Room) setState(ctx context.Context, actor, id, state string, until *time.Time) (a exchange.Account, err error) {
 	const op = "account.SetState"
 	err = r.change(ctx, actor, "account."+state, id, func(tx *store.Tx, row *exchange.AuditRow) error {
 		if a, err = tx.Account(id); err != nil {
@@ -222,7 +239,10 @@ func (r *Room) SetState(ctx context.Context, actor, id, state string) (a exchang
 			return exchange.E(op, exchange.Conflict, "The account %q is closed; that is final.", id)
 		}
 		row.Detail = map[string]string{"state": a.State + " → " + state}
-		a.State = state
+		if until != nil {
+			row.Detail["files_until"] = until.Format(time.RFC3339)
+		}
+		a.State, a.FilesUntil = state, until
 		if err := tx.SetAccount(a); err != nil {
 			return err
 		}

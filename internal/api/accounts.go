@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -58,16 +57,11 @@ func (rt *routes) accounts() {
 			Payload[EditAccount]
 		}) (*Payload[exchange.Account], error) {
 			e := in.Body
-			if e.KeepFiles != nil {
-				if err := exchange.CheckPeriod(*e.KeepFiles); err != nil { // closing is final: nothing may fail after it
-					return nil, rt.fail(err)
-				}
+			if e.KeepFiles != nil && (e.State == nil || *e.State != exchange.AccountClosed) {
+				return nil, rt.fail(exchange.E("api.editAccount", exchange.Invalid, "keep_files is for closing an account."))
 			}
 			if e.State != nil {
-				v, err := room.SetState(ctx, actor(ctx), in.ID, *e.State)
-				if err == nil && *e.State == exchange.AccountClosed {
-					err = rt.closed(ctx, in.ID, e.KeepFiles)
-				}
+				v, err := rt.setState(ctx, in.ID, *e.State, e.KeepFiles)
 				if err != nil || e.Name == nil && e.Parent == nil && e.Region == nil && e.AllowIPs == nil {
 					return answer(rt, v, err)
 				}
@@ -92,16 +86,20 @@ func (rt *routes) accounts() {
 		})
 }
 
-// closed plans the removal of what a closed account has.
-func (rt *routes) closed(ctx context.Context, account string, keep *string) error {
-	period := time.Duration(0)
-	if keep != nil {
-		until, err := exchange.After(time.Unix(0, 0).UTC(), *keep)
-		if err != nil {
-			return err
-		}
-		period = until.Sub(time.Unix(0, 0))
+// setState changes an account's state. Closing also plans the removal of its
+// files; should that fail, retention's keeper does it.
+func (rt *routes) setState(ctx context.Context, id, state string, keep *string) (exchange.Account, error) {
+	if state != exchange.AccountClosed {
+		return rt.r.Account.SetState(ctx, actor(ctx), id, state)
 	}
-	_, err := rt.r.Retain.PlanClosing(ctx, account, period)
-	return err
+	period := ""
+	if keep != nil {
+		period = *keep
+	}
+	a, err := rt.r.Account.Close(ctx, actor(ctx), id, period)
+	if err != nil {
+		return a, err
+	}
+	_, err = rt.r.Retain.PlanClosing(ctx, id)
+	return a, err
 }

@@ -27,6 +27,9 @@ type Account struct {
 	State     string    `json:"state" enum:"active,read_only,suspended,closed"`
 	AllowIPs  []string  `json:"allow_ips" doc:"Networks its users may log in from; empty: everywhere"`
 	CreatedAt time.Time `json:"created_at"`
+	// FilesUntil is when the files of a closed account go; nil for the
+	// configured time after its end.
+	FilesUntil *time.Time `json:"files_until,omitempty" doc:"Of a closed account: its files stay until then, if that was said"`
 }
 
 // Vendor is a carrier or supplier that sends files for accounts.

@@ -154,11 +154,11 @@ var closeStories = stories{
 		u, v := w.customer("acme"), w.customer("bolt")
 		w.put(u, "/a", "a")
 		w.put(v, "/b", "b")
-		_, err := w.accounts.SetState(ctx, "op:jo", "acme", exchange.AccountClosed)
+		_, err := w.accounts.Close(ctx, "op:jo", "acme", "10d")
 		testkit.Must(t, err)
-		r, err := w.room.PlanClosing(ctx, "acme", 10*day)
+		r, err := w.room.PlanClosing(ctx, "acme")
 		testkit.Must(t, err)
-		if again, err := w.room.PlanClosing(ctx, "acme", 0); err != nil || again.ID != r.ID {
+		if again, err := w.room.PlanClosing(ctx, "acme"); err != nil || again.ID != r.ID {
 			t.Errorf("planned twice: %v %v", again, err)
 		}
 		if r.Files != 1 || r.Kind != exchange.RunClosing || len(w.letters) != 1 || !strings.Contains(w.letters[0].Text, "The account acme is closed. On 15 January 2026 we remove all its files: 1 file.") {
@@ -177,6 +177,15 @@ var closeStories = stories{
 			t.Errorf("the last letter is %+v (%v)", last, err)
 		}
 		w.sound()
+	},
+	"the time said at an account's end counts, whoever plans it": func(t *testing.T, w *world) {
+		w.put(w.customer("acme"), "/a", "a")
+		_, err := w.accounts.Close(ctx, "op:jo", "acme", "4mo")
+		testkit.Must(t, err)
+		w.step() // the server ended before it planned
+		if r := w.one(); r.DueAt.Format("2006-01-02") != "2026-05-05" {
+			t.Errorf("due at %s", r.DueAt)
+		}
 	},
 	"an account that was closed elsewhere is found": func(t *testing.T, w *world) {
 		w.put(w.customer("acme"), "/a", "a")

@@ -55,8 +55,7 @@ func (r *Room) planClosings(ctx context.Context) error {
 			continue
 		}
 		if _, err := r.o.Store.Read(ctx).ClosingRun(a.ID); exchange.Is(err, exchange.NotFound) {
-			_, err = r.closing(ctx, a.ID, r.o.Policy.AfterClose)
-			if err != nil {
+			if _, err = r.closing(ctx, a); err != nil {
 				return err
 			}
 		} else if err != nil {
@@ -66,30 +65,34 @@ func (r *Room) planClosings(ctx context.Context) error {
 	return nil
 }
 
-// PlanClosing plans the removal of all that a closed account has, a period from
-// now, and tells its people.
-func (r *Room) PlanClosing(ctx context.Context, account string, period time.Duration) (exchange.RetentionRun, error) {
+// PlanClosing plans the removal of all that a closed account has, and tells its
+// people.
+func (r *Room) PlanClosing(ctx context.Context, account string) (exchange.RetentionRun, error) {
 	r.running.Lock()
 	defer r.running.Unlock()
-	if period <= 0 {
-		period = r.o.Policy.AfterClose
+	a, err := r.o.Store.Read(ctx).Account(account)
+	if err != nil {
+		return exchange.RetentionRun{}, err
 	}
 	if run, err := r.o.Store.Read(ctx).ClosingRun(account); !exchange.Is(err, exchange.NotFound) {
 		return run, err
 	}
-	run, err := r.closing(ctx, account, period)
+	run, err := r.closing(ctx, a)
 	if err != nil {
 		return run, err
 	}
 	return run, r.tellDue(ctx)
 }
 
-func (r *Room) closing(ctx context.Context, account string, period time.Duration) (exchange.RetentionRun, error) {
+func (r *Room) closing(ctx context.Context, a exchange.Account) (exchange.RetentionRun, error) {
 	now := r.now()
-	run := exchange.RetentionRun{ID: r.o.IDs.New(), Kind: exchange.RunClosing, Account: account, DueAt: now.Add(period), State: statePlan, CreatedAt: now, Planner: r.o.Node}
+	run := exchange.RetentionRun{ID: r.o.IDs.New(), Kind: exchange.RunClosing, Account: a.ID, DueAt: now.Add(r.o.Policy.AfterClose), State: statePlan, CreatedAt: now, Planner: r.o.Node}
+	if a.FilesUntil != nil {
+		run.DueAt = *a.FilesUntil
+	}
 	err := r.plan(ctx, run, func(add func(store.Kept) error) error {
 		for after := ""; ; {
-			page, err := r.o.Store.Read(ctx).KeptOfAccount(account, after, planBatch)
+			page, err := r.o.Store.Read(ctx).KeptOfAccount(a.ID, after, planBatch)
 			if err != nil || len(page) == 0 {
 				return err
 			}

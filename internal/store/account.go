@@ -7,13 +7,14 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 )
 
-const accountColumns = `SELECT id, name, COALESCE(parent, ''), region, state, allow_ips, created_at FROM accounts`
+const accountColumns = `SELECT id, name, COALESCE(parent, ''), region, state, allow_ips, created_at, files_until FROM accounts`
 
 func scanAccount(r *sql.Rows) (a exchange.Account, err error) {
 	var created int64
+	var until sql.NullInt64
 	var ips string
-	err = r.Scan(&a.ID, &a.Name, &a.Parent, &a.Region, &a.State, &ips, &created)
-	a.CreatedAt, a.AllowIPs = exchange.FromMicros(created), list(ips)
+	err = r.Scan(&a.ID, &a.Name, &a.Parent, &a.Region, &a.State, &ips, &created, &until)
+	a.CreatedAt, a.AllowIPs, a.FilesUntil = exchange.FromMicros(created), list(ips), timePtr(until)
 	return a, err
 }
 
@@ -34,10 +35,11 @@ func (tx *Tx) AddAccount(a exchange.Account) error {
 	return err
 }
 
-// SetAccount changes an account's name, parent, region, state and networks.
+// SetAccount changes an account's name, parent, region, state, networks and
+// how long its files stay.
 func (tx *Tx) SetAccount(a exchange.Account) error {
-	return tx.execOne("SetAccount", `UPDATE accounts SET name = $2, parent = $3, region = $4, state = $5, allow_ips = $6 WHERE id = $1`,
-		a.ID, a.Name, null(a.Parent), a.Region, a.State, jsonList(a.AllowIPs))
+	return tx.execOne("SetAccount", `UPDATE accounts SET name = $2, parent = $3, region = $4, state = $5, allow_ips = $6, files_until = $7 WHERE id = $1`,
+		a.ID, a.Name, null(a.Parent), a.Region, a.State, jsonList(a.AllowIPs), timeNull(a.FilesUntil))
 }
 
 const vendorColumns = `SELECT short, name, created_at FROM vendors`

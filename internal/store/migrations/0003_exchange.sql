@@ -1,4 +1,6 @@
 -- Feeds, whole.
+-- when a closed account's files go; NULL for the configured time
+ALTER TABLE accounts ADD COLUMN files_until BIGINT;
 ALTER TABLE feeds ADD COLUMN pattern TEXT NOT NULL DEFAULT '';
 -- dated sub-folders, as a template of yyyy, mm, dd; '' for none
 ALTER TABLE feeds ADD COLUMN folders TEXT NOT NULL DEFAULT '';
