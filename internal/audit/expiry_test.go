@@ -109,13 +109,13 @@ var expiryStories = stories{
 		}
 	},
 	"rows that expire while they are exported do not leave a hole": func(t *testing.T, w *world) {
-		w.aged(9000, 6)
-		out := &hooked{hook: func() { w.expired(9000) }}
+		w.aged(4050, 6)
+		out := &hooked{hook: func() { w.expired(4050) }}
 		err := w.room.Export(ctx, out, audit.Selection{})
 		if !exchange.Is(err, exchange.Conflict) || !strings.Contains(exchange.PublicText(err), "Export them again") {
 			t.Fatalf("the export: %v", err)
 		}
-		if r := w.fine(w.export(audit.Selection{}), 9007); r.Expired != 9000 {
+		if r := w.fine(w.export(audit.Selection{}), 4057); r.Expired != 4050 {
 			t.Errorf("the second export: %+v", r)
 		}
 	},
