@@ -43,6 +43,19 @@ type NewSubscription struct {
 	Days  int      `json:"backfill_days,omitempty" doc:"Place what was published in the last days, too"`
 }
 
+// EditSubscription changes what a user gets of a feed; absent fields stay.
+type EditSubscription struct {
+	Types *[]string `json:"types,omitempty" doc:"File types it wants; none: every type of the feed"`
+	Dir   *string   `json:"dir,omitempty" doc:"Where deliveries appear from now on"`
+	Mail  *string   `json:"mail,omitempty" doc:"daily, or empty for none"`
+}
+
+// subscriber is one user of a feed.
+type subscriber struct {
+	ByName
+	User string `path:"user"`
+}
+
 // publishInput is a file on its way to a feed.
 type publishInput struct {
 	Feed    string `path:"name"`
@@ -87,11 +100,16 @@ func (rt *routes) feeds() {
 			return answer(rt, v, err)
 		})
 	huma.Register(rt, op("unsubscribe", "DELETE", "/feeds/{name}/subscriptions/{user}", "End a user's entitlement"),
-		func(ctx context.Context, in *struct {
-			ByName
-			User string `path:"user"`
-		}) (*nothing, error) {
+		func(ctx context.Context, in *subscriber) (*nothing, error) {
 			return nil, rt.fail(room.Unsubscribe(ctx, actor(ctx), in.Name, in.User))
+		})
+	huma.Register(rt, op("edit-subscription", "PATCH", "/feeds/{name}/subscriptions/{user}", "Change what a user gets of a feed, and where"),
+		func(ctx context.Context, in *struct {
+			subscriber
+			Payload[EditSubscription]
+		}) (*Payload[exchange.Subscription], error) {
+			v, err := room.SetSubscription(ctx, actor(ctx), in.Name, in.User, feed.SubscriptionEdit{Types: in.Body.Types, Dir: in.Body.Dir, Mail: in.Body.Mail})
+			return answer(rt, v, err)
 		})
 	publish := op("publish", "PUT", "/feeds/{name}/publications/{file}", "Publish a file; its content is the body")
 	publish.MaxBodyBytes = -1
@@ -110,6 +128,10 @@ func (rt *routes) feeds() {
 			v, err := room.SetFeed(ctx, actor(ctx), in.Name, feed.FeedEdit{Kind: e.Kind, Types: e.Types, Pattern: e.Pattern, Folders: e.Folders,
 				Producer: e.Producer, Recipients: e.Recipients, ParentSees: e.ParentSees})
 			return answer(rt, v, err)
+		})
+	huma.Register(rt, op("remove-feed", "DELETE", "/feeds/{name}", "Forget a feed that nothing was published in"),
+		func(ctx context.Context, in *ByName) (*nothing, error) {
+			return nil, rt.fail(room.RemoveFeed(ctx, actor(ctx), in.Name))
 		})
 	huma.Register(rt, op("list-sequences", "GET", "/feeds/{name}/sequences", "How far the numbers in a feed's names have come, and what is missing"),
 		func(ctx context.Context, in *ByName) (*List[exchange.Sequence], error) {

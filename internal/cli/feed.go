@@ -13,7 +13,7 @@ import (
 )
 
 func (a *app) feedCommand() *cobra.Command {
-	return group("feed", "Named streams of files", a.feedAdd(), a.feedSet(), a.feedList(), a.feedShow(), a.feedSubscribe(), a.feedUnsubscribe())
+	return group("feed", "Named streams of files", a.feedAdd(), a.feedSet(), a.feedList(), a.feedShow(), a.feedRemove(), a.feedSubscribe(), a.feedSubscription(), a.feedUnsubscribe())
 }
 
 // feedShape is what a feed's files look like and whom they are for.
@@ -79,6 +79,15 @@ func (a *app) feedSet() *cobra.Command {
 	}
 	in.flags(c)
 	return c
+}
+
+func (a *app) feedRemove() *cobra.Command {
+	return command("remove NAME", "Forget a feed that nothing was published in", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
+		if _, err := call[any](ctx, a, "DELETE", "/feeds/"+url.PathEscape(args[0]), nil); err != nil {
+			return err
+		}
+		return a.done(map[string]string{"name": args[0]}, "Feed %s was removed.", args[0])
+	})
 }
 
 func (a *app) feedList() *cobra.Command {
@@ -186,6 +195,30 @@ func (a *app) feedSubscribe() *cobra.Command {
 	c.Flags().StringVar(&in.Dir, "dir", "", "where deliveries appear (default: /download/FEED)")
 	c.Flags().StringVar(&in.Mail, "mail", "", "daily: mail about new files to the technical contacts")
 	c.Flags().StringVar(&backfill, "backfill", "", "place what was published in the last days, too: 30d")
+	return c
+}
+
+func (a *app) feedSubscription() *cobra.Command {
+	var types []string
+	var dir, mail string
+	c := &cobra.Command{Use: "subscription FEED USER", Short: "Change what a user gets of a feed, and where; what was delivered stays", Args: cobra.ExactArgs(2)}
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if len(types) == 1 && types[0] == "all" {
+			types = []string{}
+		}
+		if mail == "none" {
+			mail = ""
+		}
+		v, err := call[exchange.Subscription](c.Context(), a, "PATCH", "/feeds/"+url.PathEscape(args[0])+"/subscriptions/"+url.PathEscape(args[1]),
+			changed(c, map[string]any{"types": types, "dir": dir, "mail": mail}))
+		if err != nil {
+			return err
+		}
+		return a.done(v, "User %s gets %s of %s in %s from now on.", v.User, joined(v.Types, "all files"), v.Feed, v.Dir)
+	}
+	c.Flags().StringSliceVar(&types, "types", nil, "file types that the user wants: csv,pdf; all")
+	c.Flags().StringVar(&dir, "dir", "", "where deliveries appear from now on")
+	c.Flags().StringVar(&mail, "mail", "", "daily: mail about new files to the technical contacts; none")
 	return c
 }
 

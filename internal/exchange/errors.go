@@ -147,6 +147,14 @@ func KindIn(err error) Kind {
 // Is reports whether the chain's kind is k. A nil error has none.
 func Is(err error, k Kind) bool { return err != nil && KindIn(err) == k }
 
+// Missing says in words what was not found; other errors pass.
+func Missing(op string, err error, format string, args ...any) error {
+	if Is(err, NotFound) {
+		return E(op, NotFound, format, args...)
+	}
+	return err
+}
+
 // PublicText is what may be shown of err to whoever asked.
 func PublicText(err error) string {
 	var e *Error

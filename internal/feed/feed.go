@@ -1,7 +1,7 @@
 // Package feed hands files to those who are entitled: feeds, subscriptions,
 // publications and their deliveries.
 //
-// Publishing (publish.go) writes the bytes once, then the blob and the
+// Who gets what is in subscription.go. Publishing (publish.go) writes the bytes once, then the blob and the
 // publication, and for each entitled mailbox a file and a delivery (place.go),
 // in one transaction or, for many mailboxes, in several, which a restart
 // finishes. What a name must look like is pattern.go, what content must,
@@ -12,7 +12,6 @@ package feed
 
 import (
 	"context"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -123,7 +122,7 @@ func checkFeed(tx *store.Tx, f *exchange.Feed) (err error) {
 	}
 	for _, id := range named {
 		if _, err := tx.Account(id); err != nil {
-			return missing(err, "There is no account %q.", exchange.Printable(id))
+			return exchange.Missing("feed", err, "There is no account %q.", exchange.Printable(id))
 		}
 	}
 	return nil
@@ -140,7 +139,7 @@ type FeedEdit struct {
 func (r *Room) SetFeed(ctx context.Context, actor, name string, e FeedEdit) (f exchange.Feed, err error) {
 	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
 		if f, err = tx.Feed(name); err != nil {
-			return missing(err, "There is no feed %q.", exchange.Printable(name))
+			return exchange.Missing("feed", err, "There is no feed %q.", exchange.Printable(name))
 		}
 		before := describe(f)
 		for _, s := range []struct{ new, old *string }{{e.Kind, &f.Kind}, {e.Pattern, &f.Pattern}, {e.Folders, &f.Folders}, {e.Producer, &f.Producer}, {e.ParentSees, &f.ParentSees}} {
@@ -160,15 +159,56 @@ func (r *Room) SetFeed(ctx context.Context, actor, name string, e FeedEdit) (f e
 		if err := tx.SetFeed(f); err != nil {
 			return err
 		}
-		detail := map[string]string{}
-		for field, now := range maps.All(describe(f)) {
-			if was := before[field]; was != now {
-				detail[field] = was + " → " + now
-			}
-		}
-		return r.audit(tx, exchange.AuditRow{Actor: actor, Action: "feed.set", Subject: name, Detail: detail})
+		return r.audit(tx, exchange.AuditRow{Actor: actor, Action: "feed.set", Subject: name, Detail: difference(before, describe(f))})
 	})
 	return f, err
+}
+
+// difference says which fields changed, from what to what.
+func difference(before, after map[string]string) map[string]string {
+	out := map[string]string{}
+	for field, now := range after {
+		if was := before[field]; was != now {
+			out[field] = was + " → " + now
+		}
+	}
+	return out
+}
+
+// RemoveFeed forgets a feed that nothing was published in; others are part of
+// the record.
+func (r *Room) RemoveFeed(ctx context.Context, actor, name string) error {
+	const op = "feed.RemoveFeed"
+	return r.o.Store.Write(ctx, func(tx *store.Tx) error {
+		if _, err := tx.Feed(name); err != nil {
+			return exchange.Missing(op, err, "There is no feed %q.", exchange.Printable(name))
+		}
+		subscribers, err := tx.Subscriptions(name)
+		if err != nil {
+			return err
+		}
+		if len(subscribers) > 0 {
+			return exchange.E(op, exchange.Conflict, "The feed %q has subscribers (%d).", name, len(subscribers)).WithHint("sallyport feed unsubscribe %s %s", name, subscribers[0].User)
+		}
+		expected, err := tx.Expectations()
+		if err != nil {
+			return err
+		}
+		if i := slices.IndexFunc(expected, func(e exchange.Expectation) bool { return e.Feed == name }); i >= 0 {
+			return exchange.E(op, exchange.Conflict, "The expectation %q is about the feed %q.", expected[i].Name, name).WithHint("sallyport expect remove %s", expected[i].Name)
+		}
+		used, err := tx.FeedUsed(name)
+		if err != nil {
+			return err
+		}
+		if used {
+			return exchange.E(op, exchange.Conflict, "Files were published in the feed %q, so it stays on record. Nobody gets it any more.", name)
+		}
+		if err := tx.RemoveFeed(name); err != nil {
+			return err
+		}
+		return r.audit(tx, exchange.AuditRow{Actor: actor, Action: "feed.remove", Subject: name})
+	})
 }
 
 // cleanTypes makes file types comparable: lower case, no dot, each once.
@@ -190,7 +230,7 @@ func cleanTypes(in []string) ([]string, error) {
 // Feed finds one feed.
 func (r *Room) Feed(ctx context.Context, name string) (exchange.Feed, error) {
 	f, err := r.o.Store.Read(ctx).Feed(name)
-	return f, missing(err, "There is no feed %q.", name)
+	return f, exchange.Missing("feed", err, "There is no feed %q.", name)
 }
 
 // Feeds lists all feeds.
@@ -198,105 +238,7 @@ func (r *Room) Feeds(ctx context.Context) ([]exchange.Feed, error) {
 	return r.o.Store.Read(ctx).Feeds()
 }
 
-// Subscriptions lists a feed's subscriptions.
-func (r *Room) Subscriptions(ctx context.Context, feed string) ([]exchange.Subscription, error) {
-	if _, err := r.Feed(ctx, feed); err != nil {
-		return nil, err
-	}
-	return r.o.Store.Read(ctx).Subscriptions(feed)
-}
-
 // Sequences says how far the numbers in a feed's names have come.
 func (r *Room) Sequences(ctx context.Context, feed string) ([]exchange.Sequence, error) {
 	return r.o.Store.Read(ctx).Sequences(feed)
-}
-
-// maxBackfill bounds how many earlier files a new subscription gets.
-const maxBackfill = 10_000
-
-// Subscribe entitles a user to a feed. Dir is where deliveries appear, by
-// default /download/<feed>; Types narrows what comes. What was published in the
-// last days is placed at once.
-func (r *Room) Subscribe(ctx context.Context, actor string, s exchange.Subscription, days int) (exchange.Subscription, error) {
-	const op = "feed.Subscribe"
-	var err error
-	if s.Types, err = cleanTypes(s.Types); err != nil {
-		return s, err
-	}
-	if s.Dir == "" {
-		s.Dir = "/download/" + s.Feed
-	}
-	if s.Dir, err = exchange.CleanPath("/", s.Dir); err != nil {
-		return s, err
-	}
-	if s.Dir == "/" {
-		return s, exchange.E(op, exchange.Invalid, "A feed needs a directory of its own, not the root.")
-	}
-	if days < 0 || days > 36500 {
-		return s, exchange.E(op, exchange.Invalid, "%d is no number of days to fill in.", days)
-	}
-	if s.Mail != "" && s.Mail != "daily" {
-		return s, exchange.E(op, exchange.Invalid, "Mail about new files comes daily, or not at all; not %q.", exchange.Printable(s.Mail))
-	}
-	s.ID, s.CreatedAt = r.o.IDs.New(), r.now()
-	var f exchange.Feed
-	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
-		if f, err = tx.Feed(s.Feed); err != nil {
-			return missing(err, "There is no feed %q.", s.Feed)
-		}
-		u, err := tx.User(s.User)
-		if err != nil {
-			return missing(err, "There is no user %q.", s.User)
-		}
-		if u.Kind == exchange.KindService {
-			return exchange.E(op, exchange.Invalid, "%s is a service user: it sees every feed already.", u.Name)
-		}
-		if len(f.Recipients) > 0 && !slices.Contains(f.Recipients, u.Account) {
-			return exchange.E(op, exchange.Denied, "The feed %q is for %s; not for account %s.", f.Name, strings.Join(f.Recipients, ", "), u.Account).
-				WithHint("add the account first: sallyport feed set %s --recipient …", f.Name)
-		}
-		for _, t := range s.Types {
-			if len(f.Types) > 0 && !slices.Contains(f.Types, t) {
-				return exchange.E(op, exchange.Invalid, "The feed %q has no %s files.", f.Name, t)
-			}
-		}
-		if _, err := r.o.MakeDirs(tx, u.ID, s.Dir); err != nil {
-			return err
-		}
-		err = tx.AddSubscription(u.ID, s)
-		if exchange.Is(err, exchange.Exists) {
-			return exchange.E(op, exchange.Exists, "The user %q has this feed already.", u.Name)
-		} else if err != nil {
-			return err
-		}
-		return r.audit(tx, exchange.AuditRow{Actor: actor, Action: "feed.subscribe", Subject: s.Feed, User: u.ID,
-			Detail: map[string]string{"user": u.Name, "types": strings.Join(s.Types, ","), "dir": s.Dir, "mail": s.Mail}})
-	})
-	if err == nil && days > 0 {
-		s.Backfilled, err = r.backfill(ctx, actor, f, s, s.CreatedAt.AddDate(0, 0, -days))
-	}
-	return s, err
-}
-
-// Unsubscribe ends an entitlement; what was delivered stays.
-func (r *Room) Unsubscribe(ctx context.Context, actor, feed, user string) error {
-	return r.o.Store.Write(ctx, func(tx *store.Tx) error {
-		u, err := tx.User(user)
-		if err != nil {
-			return missing(err, "There is no user %q.", user)
-		}
-		if err := tx.EndSubscription(feed, u.ID); err != nil {
-			return missing(err, "The user %q does not have the feed %q.", user, feed)
-		}
-		return r.audit(tx, exchange.AuditRow{Actor: actor, Action: "feed.unsubscribe", Subject: feed, User: u.ID,
-			Detail: map[string]string{"user": u.Name}})
-	})
-}
-
-// missing says in words what was not found; other errors pass.
-func missing(err error, format string, args ...any) error {
-	if exchange.Is(err, exchange.NotFound) {
-		return exchange.E("feed", exchange.NotFound, format, args...)
-	}
-	return err
 }

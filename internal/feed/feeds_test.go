@@ -43,6 +43,47 @@ var feedStories = stories{
 		_, err = w.room.AddFeed(ctx, "test", exchange.Feed{Name: "a", Kind: "data"})
 		testkit.WantKind(t, err, exchange.Exists)
 	},
+	"a subscription changes in place, for what comes from now on": func(t *testing.T, w *world) {
+		acme := w.user("acme", "")
+		w.feed("data", func(f *exchange.Feed) { f.Types = []string{"csv", "pdf"} })
+		w.subscribe("data", "acme")
+		w.publish("data", "acme", "a.csv", "1")
+		types, dir, mail := []string{"PDF"}, "/bills", "daily"
+		s, err := w.room.SetSubscription(ctx, "op:jo", "data", "acme", feed.SubscriptionEdit{Types: &types, Dir: &dir, Mail: &mail})
+		testkit.Must(t, err)
+		if !slices.Equal(s.Types, []string{"pdf"}) || s.Dir != "/bills" || s.Mail != "daily" || s.User != "acme" {
+			t.Errorf("it is %+v", s)
+		}
+		w.refused(to("data", "acme", "b.csv", "2"), exchange.NoRecipient, "")
+		w.publish("data", "acme", "b.pdf", "%PDF-2")
+		w.wantFile(acme, "/download/data/a.csv", "1")
+		w.wantFile(acme, "/bills/b.pdf", "%PDF-2")
+		_, err = w.room.SetSubscription(ctx, "op:jo", "data", "acme", feed.SubscriptionEdit{})
+		testkit.Must(t, err)
+		for what, e := range map[string]feed.SubscriptionEdit{"a type the feed lacks": {Types: &[]string{"xml"}}, "the root": {Dir: new("/")}, "no such mail": {Mail: new("hourly")}} {
+			if _, err := w.room.SetSubscription(ctx, "op:jo", "data", "acme", e); !exchange.Is(err, exchange.Invalid) {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+		for _, who := range [][2]string{{"data", "nobody"}, {"none", "acme"}} {
+			_, err := w.room.SetSubscription(ctx, "op:jo", who[0], who[1], feed.SubscriptionEdit{})
+			testkit.WantKind(t, err, exchange.NotFound)
+		}
+	},
+	"a feed is forgotten only while nobody has it and nothing was published": func(t *testing.T, w *world) {
+		w.user("acme", "")
+		w.feed("typo")
+		testkit.Must(t, w.room.RemoveFeed(ctx, "op:jo", "typo"))
+		testkit.WantKind(t, w.room.RemoveFeed(ctx, "op:jo", "typo"), exchange.NotFound)
+		w.feed("data")
+		w.subscribe("data", "acme")
+		testkit.WantKind(t, w.room.RemoveFeed(ctx, "op:jo", "data"), exchange.Conflict)
+		w.publish("data", "acme", "a.csv", "1")
+		testkit.Must(t, w.room.Unsubscribe(ctx, "op:jo", "data", "acme"))
+		testkit.WantKind(t, w.room.RemoveFeed(ctx, "op:jo", "data"), exchange.Conflict)
+		_, err := w.room.Feed(ctx, "data")
+		testkit.Must(t, err)
+	},
 	"only recipients subscribe, and only they are published to": func(t *testing.T, w *world) {
 		acme, beta := w.user("acme", ""), w.user("beta", "")
 		w.feed("data", func(f *exchange.Feed) { f.Recipients = []string{"acme"} })

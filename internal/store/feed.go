@@ -42,6 +42,17 @@ func (tx *Tx) SetFeed(f exchange.Feed) error {
 		parent_sees = $8 WHERE name = $1`, f.Name, f.Kind, jsonList(f.Types), f.Pattern, f.Folders, f.Producer, jsonList(f.Recipients), f.ParentSees)
 }
 
+// FeedUsed reports whether anything was ever published in a feed.
+func (q *Q) FeedUsed(name string) (used bool, err error) {
+	err = q.scanOne("FeedUsed", `SELECT EXISTS (SELECT 1 FROM publications WHERE feed = $1)`, []any{name}, &used)
+	return used, err
+}
+
+// RemoveFeed forgets a feed that nothing refers to.
+func (tx *Tx) RemoveFeed(name string) error {
+	return tx.execOne("RemoveFeed", `DELETE FROM feeds WHERE name = $1`, name)
+}
+
 const subscriptionColumns = `SELECT s.id, s.feed, u.name, s.types, s.dir, s.mail, s.created_at
 	FROM subscriptions s JOIN users u ON u.id = s.user_id`
 
@@ -56,6 +67,16 @@ func scanSubscription(r *sql.Rows) (s exchange.Subscription, err error) {
 // Subscriptions lists a feed's subscriptions by username.
 func (q *Q) Subscriptions(feed string) ([]exchange.Subscription, error) {
 	return collect(q, "Subscriptions", scanSubscription, subscriptionColumns+` WHERE s.feed = $1 ORDER BY u.name`, feed)
+}
+
+// Subscription is a user's own to a feed.
+func (q *Q) Subscription(feed, userID string) (exchange.Subscription, error) {
+	return one(q, "Subscription", scanSubscription, subscriptionColumns+` WHERE s.feed = $1 AND s.user_id = $2`, feed, userID)
+}
+
+// SetSubscription changes what a user gets of a feed, and where.
+func (tx *Tx) SetSubscription(s exchange.Subscription) error {
+	return tx.execOne("SetSubscription", `UPDATE subscriptions SET types = $2, dir = $3, mail = $4 WHERE id = $1`, s.ID, jsonList(s.Types), s.Dir, s.Mail)
 }
 
 // AddSubscription records a user's entitlement; a second one is Exists.

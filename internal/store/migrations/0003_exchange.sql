@@ -79,9 +79,9 @@ CREATE TABLE expectations (
   days       TEXT NOT NULL, -- daily, weekdays, a weekday, or a day of the month
   clock      TEXT NOT NULL, -- HH:MM
   zone       TEXT NOT NULL,
+  tell       BIGINT NOT NULL, -- 1: the user's people are told, too
   created_at BIGINT NOT NULL,
   checked_at BIGINT NOT NULL, -- deadlines up to here were judged
-  tell       BIGINT NOT NULL, -- 1: the user's people are told, too
   state      TEXT NOT NULL, -- met, missed, waiting
   due_at     BIGINT, -- the deadline that was judged last
   since      BIGINT, -- where its window began

@@ -1,0 +1,171 @@
+package feed
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+)
+
+// Subscriptions lists a feed's subscriptions.
+func (r *Room) Subscriptions(ctx context.Context, feed string) ([]exchange.Subscription, error) {
+	if _, err := r.Feed(ctx, feed); err != nil {
+		return nil, err
+	}
+	return r.o.Store.Read(ctx).Subscriptions(feed)
+}
+
+// maxBackfill bounds how many earlier files a new subscription gets.
+const maxBackfill = 10_000
+
+// Subscribe entitles a user to a feed. Dir is where deliveries appear, by
+// default /download/<feed>; Types narrows what comes. What was published in the
+// last days is placed at once.
+func (r *Room) Subscribe(ctx context.Context, actor string, s exchange.Subscription, days int) (exchange.Subscription, error) {
+	const op = "feed.Subscribe"
+	err := checkSubscription(&s)
+	if err != nil {
+		return s, err
+	}
+	if days < 0 || days > 36500 {
+		return s, exchange.E(op, exchange.Invalid, "%d is no number of days to fill in.", days)
+	}
+	s.ID, s.CreatedAt = r.o.IDs.New(), r.now()
+	var f exchange.Feed
+	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
+		if f, err = tx.Feed(s.Feed); err != nil {
+			return exchange.Missing("feed", err, "There is no feed %q.", s.Feed)
+		}
+		u, err := tx.User(s.User)
+		if err != nil {
+			return exchange.Missing("feed", err, "There is no user %q.", s.User)
+		}
+		if u.Kind == exchange.KindService {
+			return exchange.E(op, exchange.Invalid, "%s is a service user: it sees every feed already.", u.Name)
+		}
+		if len(f.Recipients) > 0 && !slices.Contains(f.Recipients, u.Account) {
+			return exchange.E(op, exchange.Denied, "The feed %q is for %s; not for account %s.", f.Name, strings.Join(f.Recipients, ", "), u.Account).
+				WithHint("add the account first: sallyport feed set %s --recipient …", f.Name)
+		}
+		if err := checkWanted(f, s.Types); err != nil {
+			return err
+		}
+		if _, err := r.o.MakeDirs(tx, u.ID, s.Dir); err != nil {
+			return err
+		}
+		err = tx.AddSubscription(u.ID, s)
+		if exchange.Is(err, exchange.Exists) {
+			return exchange.E(op, exchange.Exists, "The user %q has this feed already.", u.Name)
+		} else if err != nil {
+			return err
+		}
+		return r.audit(tx, exchange.AuditRow{Actor: actor, Action: "feed.subscribe", Subject: s.Feed, User: u.ID,
+			Detail: describeSubscription(s)})
+	})
+	if err == nil && days > 0 {
+		s.Backfilled, err = r.backfill(ctx, actor, f, s, s.CreatedAt.AddDate(0, 0, -days))
+	}
+	return s, err
+}
+
+// checkSubscription checks what people typed, and tidies it.
+func checkSubscription(s *exchange.Subscription) (err error) {
+	const op = "feed.checkSubscription"
+	if s.Types, err = cleanTypes(s.Types); err != nil {
+		return err
+	}
+	if s.Dir == "" {
+		s.Dir = "/download/" + s.Feed
+	}
+	if s.Dir, err = exchange.CleanPath("/", s.Dir); err != nil {
+		return err
+	}
+	if s.Dir == "/" {
+		return exchange.E(op, exchange.Invalid, "A feed needs a directory of its own, not the root.")
+	}
+	if s.Mail != "" && s.Mail != "daily" {
+		return exchange.E(op, exchange.Invalid, "Mail about new files comes daily, or not at all; not %q.", exchange.Printable(s.Mail))
+	}
+	return nil
+}
+
+// checkWanted refuses types that a feed never has.
+func checkWanted(f exchange.Feed, types []string) error {
+	for _, t := range types {
+		if len(f.Types) > 0 && !slices.Contains(f.Types, t) {
+			return exchange.E("feed.checkWanted", exchange.Invalid, "The feed %q has no %s files.", f.Name, t)
+		}
+	}
+	return nil
+}
+
+func describeSubscription(s exchange.Subscription) map[string]string {
+	return map[string]string{"user": s.User, "types": strings.Join(s.Types, ","), "dir": s.Dir, "mail": s.Mail}
+}
+
+// SubscriptionEdit is a change of a subscription; nil leaves a field as it is.
+type SubscriptionEdit struct {
+	Types     *[]string
+	Dir, Mail *string
+}
+
+// SetSubscription changes what a user gets of a feed from now on, and where.
+// What was delivered stays where it is.
+func (r *Room) SetSubscription(ctx context.Context, actor, feed, user string, e SubscriptionEdit) (s exchange.Subscription, err error) {
+	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
+		f, err := tx.Feed(feed)
+		if err != nil {
+			return exchange.Missing("feed", err, "There is no feed %q.", exchange.Printable(feed))
+		}
+		u, err := tx.User(user)
+		if err != nil {
+			return exchange.Missing("feed", err, "There is no user %q.", exchange.Printable(user))
+		}
+		if s, err = tx.Subscription(feed, u.ID); err != nil {
+			return exchange.Missing("feed", err, "The user %q does not have the feed %q.", u.Name, f.Name)
+		}
+		before := describeSubscription(s)
+		if e.Types != nil {
+			s.Types = slices.Clone(*e.Types)
+		}
+		if e.Dir != nil {
+			s.Dir = *e.Dir
+		}
+		if e.Mail != nil {
+			s.Mail = *e.Mail
+		}
+		if err := checkSubscription(&s); err != nil {
+			return err
+		}
+		if err := checkWanted(f, s.Types); err != nil {
+			return err
+		}
+		if _, err := r.o.MakeDirs(tx, u.ID, s.Dir); err != nil {
+			return err
+		}
+		if err := tx.SetSubscription(s); err != nil {
+			return err
+		}
+		detail := difference(before, describeSubscription(s))
+		detail["user"] = u.Name
+		return r.audit(tx, exchange.AuditRow{Actor: actor, Action: "feed.subscription", Subject: feed, User: u.ID, Detail: detail})
+	})
+	return s, err
+}
+
+// Unsubscribe ends an entitlement; what was delivered stays.
+func (r *Room) Unsubscribe(ctx context.Context, actor, feed, user string) error {
+	return r.o.Store.Write(ctx, func(tx *store.Tx) error {
+		u, err := tx.User(user)
+		if err != nil {
+			return exchange.Missing("feed", err, "There is no user %q.", user)
+		}
+		if err := tx.EndSubscription(feed, u.ID); err != nil {
+			return exchange.Missing("feed", err, "The user %q does not have the feed %q.", user, feed)
+		}
+		return r.audit(tx, exchange.AuditRow{Actor: actor, Action: "feed.unsubscribe", Subject: feed, User: u.ID,
+			Detail: map[string]string{"user": u.Name}})
+	})
+}
