@@ -186,11 +186,7 @@ func (n *Node) buildRooms(ctx context.Context) (err error) {
 // keepRooms starts what the rooms do by themselves. It comes after the doors,
 // which some of it asks.
 func (n *Node) keepRooms(ctx context.Context) {
-	n.background.Go(func() {
-		if err := n.tell.Run(ctx); err != nil {
-			n.log.Error("webhooks and mails are not sent", "err", err)
-		}
-	})
+	n.background.Go(func() { n.tell.Run(ctx) })
 	n.background.Go(func() { n.feeds.Keep(ctx, n.log) })
 	n.background.Go(func() { n.inbox.Keep(ctx) })
 	n.background.Go(func() { n.expect.Keep(ctx) })

@@ -13,18 +13,17 @@ import (
 const (
 	dispatchEvery = 500 * time.Millisecond
 	dispatchBatch = 500
+	startAgain    = 2 * time.Second
 	keepEvery     = time.Minute
 	digestTable   = 50 // rows that a digest shows
 )
 
 // Run hands out events and sends messages until ctx ends. Several nodes may.
-func (r *Room) Run(ctx context.Context) error {
-	j, err := startJobs(ctx, r)
-	if err != nil {
-		return err
+func (r *Room) Run(ctx context.Context) {
+	if r.jobs = r.untilStarted(ctx); r.jobs == nil {
+		return
 	}
-	r.jobs = j
-	defer j.stop()
+	defer r.jobs.stop()
 	tick := time.NewTicker(dispatchEvery)
 	defer tick.Stop()
 	var kept time.Time
@@ -40,8 +39,28 @@ func (r *Room) Run(ctx context.Context) error {
 		failing = err != nil
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case <-tick.C:
+		}
+	}
+}
+
+// untilStarted starts the job library, and tries again when the database does
+// not answer, or another node is making its tables at the same moment. It is nil
+// once ctx has ended.
+func (r *Room) untilStarted(ctx context.Context) *jobs {
+	for failing := false; ; failing = true {
+		j, err := startJobs(ctx, r)
+		if err == nil {
+			return j
+		}
+		if !failing && ctx.Err() == nil {
+			r.o.Log.Error("webhooks and mails are not sent yet: the queue does not start", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(startAgain):
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -41,6 +42,7 @@ type world struct {
 	room     *notify.Room
 	sink     *sink
 	notices  []exchange.Notice
+	log      testkit.Log
 	micros   atomic.Int64
 	stop     func()
 }
@@ -54,15 +56,20 @@ func (w *world) begin(t testing.TB) *world {
 	w.t = t
 	testkit.Empty(t, w.db, "messages", "outbox", "webhooks", "digests", "audit", "revocations", "notices", "contacts", "dirs", "mailboxes", "users", "accounts")
 	_, _ = w.db.Exec("DELETE FROM river_job") // the first room makes it
+	w.prepare()
+	w.open()
+	t.Cleanup(func() { w.stop() })
+	return w
+}
+
+// prepare sets the clock, and what a room needs.
+func (w *world) prepare() {
 	// River takes some times from the system: tomorrow is later than all of them.
 	w.micros.Store(time.Now().UTC().Truncate(24 * time.Hour).Add(33 * time.Hour).UnixMicro())
 	w.ids = exchange.NewIDs(w.clock, rand.Reader)
 	w.notices = nil
 	w.accounts = account.New(w.store, w.clock, w.ids, account.Policy{MaxKeys: 5, Templates: map[string]account.Template{exchange.KindCustomer: {StartDir: "/"}}})
-	w.sink = newSink(t)
-	w.open()
-	t.Cleanup(func() { w.stop() })
-	return w
+	w.sink = newSink(w.t)
 }
 
 // open starts a room, as a restart does.
@@ -75,15 +82,15 @@ func (w *world) open() {
 	mailer, err := mail.New(mail.Config{Host: host, Port: number, TLS: mail.TLSNone, From: "files@example.com", Name: "Files"})
 	testkit.Must(w.t, err)
 	hooks := webhook.New(webhook.Policy{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, AllowHTTP: true}, w.clock)
-	w.room = notify.New(notify.Options{Store: w.store, Clock: w.clock, IDs: w.ids, Log: slog.New(slog.DiscardHandler), Mailer: mailer, Poster: hooks,
+	w.room = notify.New(notify.Options{Store: w.store, Clock: w.clock, IDs: w.ids, Log: slog.New(slog.NewTextHandler(&w.log, nil)), Mailer: mailer, Poster: hooks,
 		Operators: []string{"ops@example.com"}, Node: "node", Keep: 90 * 24 * time.Hour,
 		Notices: func(context.Context) ([]exchange.Notice, error) { return w.notices, nil }})
 	run, cancel := context.WithCancel(ctx)
-	ended := make(chan error, 1)
-	go func() { ended <- w.room.Run(run) }()
+	ended := make(chan struct{})
+	go func() { w.room.Run(run); close(ended) }()
 	w.stop = sync.OnceFunc(func() {
 		cancel()
-		<-ended // an error is the cancelled start's
+		<-ended
 		hooks.Close()
 	})
 }
@@ -100,6 +107,22 @@ func TestNotify(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestAQueueThatCannotStartYetStartsLater(t *testing.T) {
+	w := &world{t: t}
+	w.store, w.db = testkit.OpenStore(t, "")
+	w.prepare()
+	tx, err := w.db.Begin()
+	testkit.Must(t, err)
+	_, err = tx.Exec("UPDATE counters SET value = value") // nobody else writes now
+	testkit.Must(t, err)
+	w.open()
+	defer w.stop()
+	testkit.Eventually(t, "the log says that nothing is sent yet", func() bool { return strings.Contains(w.log.String(), "the queue does not start") })
+	testkit.Must(t, tx.Rollback())
+	w.emit(exchange.EventMissed, map[string]any{"text": "It did not come."})
+	testkit.Eventually(t, "the mail is sent", func() bool { return len(w.sink.to("ops@example.com")) == 1 })
 }
 
 func (w *world) exec(query string, args ...any) {
