@@ -43,10 +43,13 @@ func (a *app) quickstart(ctx context.Context, cfg config.Config) error {
 	defer stop(n, cfg)
 	d := demo{app: a, dir: filepath.Join(cfg.Data, "demo-keys"), addr: n.Addresses()[0]}
 	a.data = cfg.Data // so that the calls below reach this server, whatever the environment says
-	if err := d.prepare(ctx, n.HostKeys()); err != nil {
+	switch err := d.prepare(ctx, n.HostKeys()); {
+	case ctx.Err() != nil: // stopped while it was made: the next start goes on
+	case err != nil:
 		return err
+	default:
+		d.explain(n.HostKeys())
 	}
-	d.explain(n.HostKeys())
 	<-ctx.Done()
 	fmt.Fprintln(a.Out, "\nStopping. Start again with the same command: everything is still there.")
 	return nil
@@ -181,7 +184,7 @@ WinSCP, FileZilla:
 
 Look at what happened:
   %[7]s inbox list        files that partners sent
-  %[7]s delivery list     what was published, and what was collected
+  %[7]s delivery list     what was published, and what was downloaded in full
   %[7]s files ls acme     what a partner sees
   %[7]s explain acme      who logged in, or why not
   %[7]s guide acme        what a partner is handed

@@ -127,6 +127,8 @@ func (c *Client) Send(ctx context.Context, r Request) (*http.Response, error) {
 func (c *Client) unreachable(err error) error {
 	const op = "client.Send"
 	switch {
+	case errors.Is(err, context.Canceled):
+		return exchange.E(op, exchange.Unavailable, "Stopped before the server answered: it may have done what was asked.")
 	case c.base != "http://local":
 	case errors.Is(err, os.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
 		return exchange.E(op, exchange.Unavailable, "No sallyport is running on the data folder %s.", c.where).

@@ -69,6 +69,10 @@ func params(dir string, setup func(*testscript.Env) error) testscript.Params {
 	}
 }
 
+// shortExit spares commands the second that the race detector sleeps before a
+// program ends. Servers keep it.
+const shortExit = "atexit_sleep_ms=20"
+
 // server is the story's running server.
 type server struct {
 	cmd  *exec.Cmd
@@ -88,6 +92,7 @@ func setup(e *testscript.Env) error {
 	e.Setenv("PATH", e.Getenv("PATH")+":/usr/sbin:/sbin:/usr/bin:/bin")
 	e.Setenv("YEAR", time.Now().UTC().Format("2006"))
 	e.Setenv(clockVariable, filepath.Join(e.WorkDir, "clock"))
+	e.Setenv("GORACE", shortExit)
 	s := &server{}
 	e.Values["server"] = s
 	e.Defer(func() {
@@ -132,7 +137,7 @@ func up(ts *testscript.TestScript, neg bool, args []string) {
 	go func(cmd *exec.Cmd, done chan error) { done <- cmd.Wait() }(s.cmd, s.done)
 	for end := time.Now().Add(60 * time.Second); ; time.Sleep(50 * time.Millisecond) {
 		probe := exec.Command(exe, "session", "list")
-		probe.Env = s.cmd.Env
+		probe.Env = append(slices.Clone(s.cmd.Env), "GORACE="+shortExit)
 		if probe.Run() == nil {
 			return
 		}
