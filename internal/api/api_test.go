@@ -44,7 +44,7 @@ func TestErrorsHaveAKindAndAHint(t *testing.T) {
 		{"POST", "/feeds", map[string]any{"name": "f", "kind": "k", "types": []string{"a/b"}}, exchange.Invalid, "not a file type"},
 		{"POST", "/feeds", map[string]any{"name": "f", "kind": "k", "retention": "soon"}, exchange.Invalid, "is not a period"},
 		{"GET", "/deliveries/none", nil, exchange.NotFound, "no delivery"},
-		{"GET", "/inbox/none", nil, exchange.NotFound, "no drop"},
+		{"GET", "/inbox/none", nil, exchange.NotFound, "no received file"},
 		{"GET", "/users/acme/files?path=/absent/deeper", nil, exchange.NotFound, "No such"},
 		{"DELETE", "/sessions/none", nil, exchange.NotFound, "no live session"},
 	} {

@@ -50,8 +50,8 @@ type EditSubscription struct {
 	Mail  *string   `json:"mail,omitempty" doc:"daily, or empty for none"`
 }
 
-// subscriber is one user of a feed.
-type subscriber struct {
+// Subscriber is one user of a feed.
+type Subscriber struct {
 	ByName
 	User string `path:"user"`
 }
@@ -100,12 +100,12 @@ func (rt *routes) feeds() {
 			return answer(rt, v, err)
 		})
 	huma.Register(rt, op("unsubscribe", "DELETE", "/feeds/{name}/subscriptions/{user}", "End a user's entitlement"),
-		func(ctx context.Context, in *subscriber) (*nothing, error) {
+		func(ctx context.Context, in *Subscriber) (*nothing, error) {
 			return nil, rt.fail(room.Unsubscribe(ctx, actor(ctx), in.Name, in.User))
 		})
 	huma.Register(rt, op("edit-subscription", "PATCH", "/feeds/{name}/subscriptions/{user}", "Change what a user gets of a feed, and where"),
 		func(ctx context.Context, in *struct {
-			subscriber
+			Subscriber
 			Payload[EditSubscription]
 		}) (*Payload[exchange.Subscription], error) {
 			v, err := room.SetSubscription(ctx, actor(ctx), in.Name, in.User, feed.SubscriptionEdit{Types: in.Body.Types, Dir: in.Body.Dir, Mail: in.Body.Mail})
