@@ -13,14 +13,14 @@ import (
 )
 
 func (a *app) deliveryCommand() *cobra.Command {
-	return group("delivery", "Files placed for subscribers, and whether they were collected", a.deliveryList(), a.deliveryShow(), a.deliveryWithdraw())
+	return group("delivery", "Files placed for subscribers, and whether they were downloaded in full", a.deliveryList(), a.deliveryShow(), a.deliveryWithdraw())
 }
 
 func (a *app) deliveryList() *cobra.Command {
 	var feed, account, user, name, state, uncollected string
 	c := command("list", "List deliveries in the order they were made", cobra.NoArgs, func(ctx context.Context, _ []string) error {
 		q := url.Values{}
-		for key, v := range map[string]string{"feed": feed, "account": account, "user": user, "name": name, "state": state} {
+		for key, v := range map[string]string{"feed": feed, "account": account, "user": user, "name": name, "state": stateCode(state)} {
 			if v != "" {
 				q.Set(key, v)
 			}
@@ -44,9 +44,9 @@ func (a *app) deliveryList() *cobra.Command {
 			all = append(all, v...)
 			q.Set("after", v[len(v)-1].ID)
 		}
-		t := table{head: []string{"ID", "PUBLISHED", "FEED", "USER", "NAME", "ISSUE", "SIZE", "STATE", "COLLECTED"}, none: "There are no such deliveries."}
+		t := table{head: []string{"ID", "PUBLISHED", "FEED", "USER", "NAME", "ISSUE", "SIZE", "STATE", "DOWNLOADED"}, none: "There are no such deliveries."}
 		for _, d := range all {
-			t.add(d.ID, when(d.PublishedAt), d.Feed, d.User, d.Name, fmt.Sprint(d.Issue), size(d.Size), d.State, whenPtr(d.CollectedAt))
+			t.add(d.ID, when(d.PublishedAt), d.Feed, d.User, d.Name, fmt.Sprint(d.Issue), size(d.Size), stateWord(d.State), whenPtr(d.CollectedAt))
 		}
 		return a.show(all, t)
 	})
@@ -54,8 +54,8 @@ func (a *app) deliveryList() *cobra.Command {
 	c.Flags().StringVar(&account, "account", "", "only this account's users'")
 	c.Flags().StringVar(&user, "user", "", "only this user's")
 	c.Flags().StringVar(&name, "name", "", "only files of this name")
-	c.Flags().StringVar(&state, "state", "", "only in this state: published, opened, collected, expired, withdrawn")
-	c.Flags().StringVar(&uncollected, "uncollected", "", "only what was not collected within this time: 3d")
+	c.Flags().StringVar(&state, "state", "", "only in this state: published, opened, downloaded, expired, withdrawn")
+	c.Flags().StringVar(&uncollected, "uncollected", "", "only what was not downloaded in full within this time: 3d")
 	return c
 }
 
@@ -66,9 +66,9 @@ func (a *app) deliveryShow() *cobra.Command {
 			return err
 		}
 		return a.card(d, [2]string{"ID", d.ID}, [2]string{"Feed", d.Feed}, [2]string{"User", d.User}, [2]string{"Account", d.Account},
-			[2]string{"Name", d.Name}, [2]string{"Path", d.Path}, [2]string{"Issue", fmt.Sprint(d.Issue)}, [2]string{"SHA-256", d.SHA256}, [2]string{"State", d.State},
+			[2]string{"Name", d.Name}, [2]string{"Path", d.Path}, [2]string{"Issue", fmt.Sprint(d.Issue)}, [2]string{"SHA-256", d.SHA256}, [2]string{"State", stateWord(d.State)},
 			[2]string{"Served", fmt.Sprintf("%d of %d bytes", d.Served, d.Size)}, [2]string{"Published", when(d.PublishedAt)},
-			[2]string{"Opened", whenPtr(d.OpenedAt)}, [2]string{"Collected", whenPtr(d.CollectedAt)}, [2]string{"Ended", whenPtr(d.EndedAt)},
+			[2]string{"Opened", whenPtr(d.OpenedAt)}, [2]string{"Downloaded in full", whenPtr(d.CollectedAt)}, [2]string{"Ended", whenPtr(d.EndedAt)},
 			[2]string{"With key", d.Fingerprint}, [2]string{"From", d.Address}, [2]string{"Client", d.Client})
 	})
 }

@@ -14,7 +14,7 @@ import (
 )
 
 func (a *app) filesCommand() *cobra.Command {
-	return group("files", "What is in a user's mailbox", a.filesList(), a.filesGet(), a.filesPut(), a.filesRemove(), a.filesVersions())
+	return group("files", "What a user has: its files", a.filesList(), a.filesGet(), a.filesPut(), a.filesRemove(), a.filesVersions())
 }
 
 // filesPath is the address of a file in a user's mailbox.
@@ -106,7 +106,7 @@ func (a *app) filesRemove() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return a.done(map[string]string{"user": args[0], "path": args[1]}, "%s was removed from the mailbox of %s.", args[1], args[0])
+		return a.done(map[string]string{"user": args[0], "path": args[1]}, "%s was removed from the files of %s.", args[1], args[0])
 	})
 }
 

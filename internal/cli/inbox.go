@@ -31,13 +31,13 @@ type dropFlags struct{ state, user, account string }
 func (f *dropFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.user, "user", "", "only this user's")
 	c.Flags().StringVar(&f.account, "account", "", "only this account's users'")
-	c.Flags().StringVar(&f.state, "state", "", "only in this state: unscanned, new, claimed, acked, rejected, superseded")
+	c.Flags().StringVar(&f.state, "state", "", "only in this state: unscanned, new, claimed, accepted, refused, superseded")
 }
 
 // drops asks for one page of received files after an id.
 func (a *app) drops(ctx context.Context, f dropFlags, after string) ([]exchange.Drop, error) {
 	q := url.Values{"after": {after}}
-	for name, v := range map[string]string{"state": f.state, "user": f.user, "account": f.account} {
+	for name, v := range map[string]string{"state": stateCode(f.state), "user": f.user, "account": f.account} {
 		if v != "" {
 			q.Set(name, v)
 		}
@@ -71,7 +71,7 @@ func (a *app) inboxList() *cobra.Command {
 
 // dropState is a received file's state with what is odd about it.
 func dropState(d exchange.Drop) string {
-	state := d.State
+	state := stateWord(d.State)
 	if d.State == exchange.DropClaimed {
 		state += " by " + d.Consumer
 	}

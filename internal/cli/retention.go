@@ -75,7 +75,7 @@ type forecastView struct {
 func (a *app) retentionForecast() *cobra.Command {
 	var at, account string
 	var list bool
-	c := command("forecast", "What goes when, how much, and what was never collected", cobra.NoArgs, func(ctx context.Context, _ []string) error {
+	c := command("forecast", "What goes when, how much, and what was never downloaded", cobra.NoArgs, func(ctx context.Context, _ []string) error {
 		return a.forecast(ctx, at, account, list)
 	})
 	c.Flags().StringVar(&at, "at", "", "as of this day: 2027-01-01 (default: the next run that can still be announced)")
@@ -116,7 +116,7 @@ func (a *app) forecast(ctx context.Context, at, account string, list bool) error
 		fmt.Fprintf(a.Out, "; %d of them are held and stay", held)
 	}
 	fmt.Fprintln(a.Out, ". Files that an announced run names already are in that run (sallyport retention runs).")
-	t := table{head: []string{"ACCOUNT", "POLICY", "KEEPS", "FILES", "SIZE", "NEVER COLLECTED", "NOT ACCEPTED YET", "HELD"}, none: "Nothing would go."}
+	t := table{head: []string{"ACCOUNT", "POLICY", "KEEPS", "FILES", "SIZE", "NEVER DOWNLOADED", "NOT ACCEPTED YET", "HELD"}, none: "Nothing would go."}
 	for _, l := range v.Lines {
 		t.add(l.Account, l.Class, l.Keep, fmt.Sprint(l.Files), size(l.Bytes), fmt.Sprint(l.Uncollected), fmt.Sprint(l.Unclaimed), fmt.Sprint(l.Held))
 	}

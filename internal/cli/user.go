@@ -27,7 +27,7 @@ func (a *app) userAdd() *cobra.Command {
 		StartDir string   `json:"start_dir,omitempty"`
 		AllowIPs []string `json:"allow_ips,omitempty"`
 	}
-	c := command("add --account ID [--vendor SHORT]", "Add a user with its mailbox", cobra.NoArgs, func(ctx context.Context, _ []string) error {
+	c := command("add --account ID [--vendor SHORT]", "Add a user with its folders", cobra.NoArgs, func(ctx context.Context, _ []string) error {
 		v, err := call[exchange.User](ctx, a, "POST", "/users", in)
 		if err != nil {
 			return err

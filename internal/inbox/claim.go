@@ -212,7 +212,7 @@ func (r *Room) ClaimOne(ctx context.Context, actor, consumer, id string) (d exch
 			}
 			return r.audit(tx, actor, "drop.renew", d, map[string]string{"consumer": consumer, "until": until.Format(time.RFC3339)})
 		case d.RemovedAt != nil:
-			return exchange.E(op, exchange.NotFound, "The bytes of this drop were removed after their retention period.")
+			return exchange.E(op, exchange.NotFound, "The bytes of this file were removed after their retention period.")
 		case d.State == exchange.DropClaimed && !over:
 			return exchange.E(op, exchange.Conflict, "The file is claimed by %s.", d.Consumer)
 		case d.State != exchange.DropNew && d.State != exchange.DropClaimed:

@@ -170,7 +170,7 @@ func (r *Room) Show(ctx context.Context, id string) (exchange.Drop, error) {
 
 func noDrop(err error, id string) error {
 	if exchange.Is(err, exchange.NotFound) {
-		return exchange.E("inbox", exchange.NotFound, "There is no drop %q.", exchange.Printable(id)).WithHint("list them with: sallyport inbox list")
+		return exchange.E("inbox", exchange.NotFound, "There is no received file %q.", exchange.Printable(id)).WithHint("list them with: sallyport inbox list")
 	}
 	return err
 }
@@ -192,9 +192,9 @@ func (r *Room) Open(ctx context.Context, id, claim string) (exchange.Drop, blob.
 	c, err := q.Content(id)
 	if exchange.Is(err, exchange.NotFound) {
 		if d.RemovedAt != nil {
-			return d, nil, exchange.E(op, exchange.NotFound, "The bytes of this drop were removed after their retention period.")
+			return d, nil, exchange.E(op, exchange.NotFound, "The bytes of this file were removed after their retention period.")
 		}
-		return d, nil, exchange.E(op, exchange.NotFound, "The bytes of this drop are gone: a newer upload replaced it within the hour.")
+		return d, nil, exchange.E(op, exchange.NotFound, "The bytes of this file are gone: a newer upload replaced it within the hour.")
 	} else if err != nil {
 		return d, nil, err
 	}

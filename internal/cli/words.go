@@ -1,0 +1,31 @@
+package cli
+
+import "github.com/sallyport-sftp/sallyport/internal/exchange"
+
+// stateWords say states as support and partners do; JSON keeps the codes.
+var stateWords = map[string]string{
+	exchange.DropAcked:         "accepted",
+	exchange.DropRejected:      "refused",
+	exchange.DeliveryCollected: "downloaded in full",
+}
+
+// stateWord is a state for people.
+func stateWord(code string) string {
+	if w, ok := stateWords[code]; ok {
+		return w
+	}
+	return code
+}
+
+// stateCode reads a state that people typed, as a word or as its code.
+func stateCode(word string) string {
+	if word == "downloaded" {
+		return exchange.DeliveryCollected
+	}
+	for code, w := range stateWords {
+		if w == word {
+			return code
+		}
+	}
+	return word
+}
