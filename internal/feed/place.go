@@ -219,34 +219,29 @@ func (r *Room) deliverOne(tx *store.Tx, p store.PublicationRow, s store.Recipien
 	if err := tx.Use(s.UserID, p.Size, 1, unlimited, unlimited); err != nil {
 		return v, d, err
 	}
-	names := store.SplitPath(full)
-	found, err := tx.Look(s.UserID, names)
-	if err == nil && len(found.Dirs) > len(names) { // a directory has the name: it goes beside it
+	spot, err := tx.Spot(s.UserID, store.SplitPath(full))
+	if err == nil && spot.Taken { // it goes beside the directory
 		full = path.Join(dir, p.ID+"-"+p.Name[:min(len(p.Name), exchange.MaxName-len(p.ID)-1)])
-		names = store.SplitPath(full)
-		found, err = tx.Look(s.UserID, names)
+		spot, err = tx.Spot(s.UserID, store.SplitPath(full))
 	}
 	if err != nil {
 		return v, d, err
 	}
-	f := store.File{Name: path.Base(full), FileID: r.o.IDs.New(), Size: p.Size, Mtime: at, Mode: 0o644}
+	f := store.File{DirID: spot.DirID, Name: path.Base(full), FileID: r.o.IDs.New(), Size: p.Size, Mtime: at, Mode: 0o644}
 	f.VersionID = f.FileID
 	issue, err := tx.LastEnded(s.UserID, full)
 	if err != nil {
 		return v, d, err
 	}
 	issue++
-	switch {
-	case len(found.Dirs) < len(names): // a directory is missing
+	if f.DirID == "" {
 		if f.DirID, err = r.o.MakeDirs(tx, s.UserID, dir); err != nil {
 			return v, d, err
 		}
-	default:
-		f.DirID = found.Dirs[len(names)-1].ID
 	}
-	if found.File != nil {
-		f.FileID = found.File.FileID
-		before, err := r.replaces(tx, s.UserID, *found.File)
+	if spot.Old != nil {
+		f.FileID = spot.Old.FileID
+		before, err := r.replaces(tx, s.UserID, *spot.Old)
 		if err != nil {
 			return v, d, err
 		}

@@ -160,6 +160,48 @@ func (q *Q) Look(root string, names []string) (out Found, err error) {
 	return out, nil
 }
 
+// Spot is where a file is to be placed.
+type Spot struct {
+	DirID string // of the directory that it goes into; "" when that is missing
+	Taken bool   // a directory has the name
+	Old   *File  // a file that has it: id, version and size
+}
+
+// spotQueries[n] follows n names to the last one's place. A fan-out asks this
+// of every mailbox, so it reads no more than it needs.
+var spotQueries = func() (queries [walkDepth + 1]string) {
+	for n := 1; n < len(queries); n++ {
+		_, joins, _ := strings.Cut(walkQueries[n], " FROM dirs d0")
+		joins = strings.Replace(joins, " WHERE", fmt.Sprintf(" LEFT JOIN files f ON f.dir_id = d%d.id AND f.name = $%d WHERE", n-1, n+1), 1)
+		queries[n] = fmt.Sprintf("SELECT COALESCE(d%d.id, ''), CASE WHEN d%d.id IS NULL THEN 0 ELSE 1 END, COALESCE(f.file_id, ''), COALESCE(f.version_id, ''), COALESCE(f.size, 0) FROM dirs d0", n-1, n) + joins
+	}
+	return queries
+}()
+
+// Spot follows names down from a root to the place of the last one.
+func (q *Q) Spot(root string, names []string) (out Spot, err error) {
+	if head := len(names) - walkDepth; head > 0 {
+		dirs, err := q.Walk(root, names[:head])
+		if err != nil || len(dirs) <= head {
+			return out, err
+		}
+		root, names = dirs[head].ID, names[head:]
+	}
+	args := make([]any, 1, len(names)+1)
+	args[0] = root
+	for _, name := range names {
+		args = append(args, []byte(name))
+	}
+	old := File{Name: names[len(names)-1]}
+	if err := q.scanOne("Spot", spotQueries[len(names)], args, &out.DirID, &out.Taken, &old.FileID, &old.VersionID, &old.Size); err != nil {
+		return out, err
+	}
+	if old.DirID = out.DirID; old.FileID != "" {
+		out.Old = &old
+	}
+	return out, nil
+}
+
 // nullFile scans a file with its content, which may be absent.
 type nullFile struct {
 	fileID, versionID, blobID, key   sql.NullString
