@@ -16,15 +16,11 @@ import (
 // auditShare compares batched commits with their audit row and outbox row to
 // the same without.
 func auditShare(ctx context.Context, dir string, z sizes) (float64, error) {
-	l, err := openLab(ctx, dir)
+	l, u, err := openLabWithUser(ctx, dir)
 	if err != nil {
 		return 0, err
 	}
 	defer l.close()
-	u, err := l.user(ctx, "bench")
-	if err != nil {
-		return 0, err
-	}
 	var shares []float64
 	for turn := range 6 {
 		var used [2]time.Duration // without, with

@@ -219,15 +219,11 @@ func forecast(ctx context.Context, dir string, z sizes) (float64, error) {
 
 // purge plans, announces and runs the removal of many files.
 func purge(ctx context.Context, dir string, z sizes) (float64, error) {
-	l, err := openLab(ctx, dir)
+	l, u, err := openLabWithUser(ctx, dir)
 	if err != nil {
 		return 0, err
 	}
 	defer l.close()
-	u, err := l.user(ctx, "bench")
-	if err != nil {
-		return 0, err
-	}
 	if err := l.register(ctx, u, z.many, func(int) time.Time { return time.Now().AddDate(-2, 0, 0) }); err != nil {
 		return 0, err
 	}
@@ -250,15 +246,11 @@ func purge(ctx context.Context, dir string, z sizes) (float64, error) {
 // dropsPerSecond lets partners upload while four consumers claim, fetch and
 // ack, and counts what gets through.
 func dropsPerSecond(ctx context.Context, dir string, z sizes) (float64, error) {
-	l, err := openLab(ctx, dir)
+	l, u, err := openLabWithUser(ctx, dir)
 	if err != nil {
 		return 0, err
 	}
 	defer l.close()
-	u, err := l.user(ctx, "bench")
-	if err != nil {
-		return 0, err
-	}
 	total := int64(z.files) * 2
 	began := time.Now()
 	var sent, done atomic.Int64

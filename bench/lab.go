@@ -85,6 +85,20 @@ func (l *lab) close() error {
 	return l.store.Close()
 }
 
+// openLabWithUser is a lab with one partner in it.
+func openLabWithUser(ctx context.Context, dir string) (*lab, exchange.User, error) {
+	l, err := openLab(ctx, dir)
+	if err != nil {
+		return nil, exchange.User{}, err
+	}
+	u, err := l.user(ctx, "bench")
+	if err != nil {
+		l.close()
+		return nil, u, err
+	}
+	return l, u, nil
+}
+
 // user makes an account with its user.
 func (l *lab) user(ctx context.Context, name string) (exchange.User, error) {
 	if _, err := l.account.AddAccount(ctx, "bench", exchange.Account{ID: name, Name: name}); err != nil {
