@@ -81,7 +81,7 @@ func (n *Node) buildNotify() (*notify.Room, error) {
 		Help: n.helpOf, Notices: func(ctx context.Context) ([]exchange.Notice, error) { return n.accounts.Notices(ctx, false) }}
 	if m.Host != "" {
 		mailer, err := mail.New(mail.Config{Host: m.Host, Port: m.Port, TLS: m.TLS, CA: m.CA, User: m.User, Password: m.Password, From: m.From,
-			ReplyTo: m.ReplyTo, Templates: m.Templates, Name: m.Name})
+			ReplyTo: m.ReplyTo, Templates: m.Templates, Name: m.Name, Log: n.log})
 		if err != nil {
 			return nil, err
 		}

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	htmltemplate "html/template"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -44,6 +45,7 @@ type Config struct {
 	From, ReplyTo        string
 	Templates            string // folder of files that replace the built-in ones; "" for none
 	Name                 string // of the service, in mails
+	Log                  *slog.Logger
 }
 
 const timeout = 30 * time.Second
@@ -54,6 +56,8 @@ type Mailer struct {
 	pool *x509.CertPool
 	text *texttemplate.Template
 	html *htmltemplate.Template
+	// builtin writes what the operator's own templates cannot; nil without own.
+	builtin *Mailer
 }
 
 // Kinds lists the letters there are templates for.
@@ -122,8 +126,14 @@ func New(c Config) (*Mailer, error) {
 	for _, kind := range Kinds() { // every one must render, before it is needed
 		sample := notify.Letter{Kind: kind, To: "someone@example.com", ID: "0", Account: "acme", User: "acme", Text: "Text.",
 			Head: []string{"File"}, Rows: [][]string{{"a.csv"}}, More: 1, Help: "help@example.com", Attached: "signed"}
-		if _, _, _, err := m.Render(sample); err != nil {
+		if _, _, _, err := m.render(sample); err != nil {
 			return nil, exchange.E(op, exchange.Invalid, "%s", exchange.PublicText(err))
+		}
+	}
+	if c.Templates != "" {
+		c.Templates = ""
+		if m.builtin, err = New(c); err != nil {
+			return nil, err
 		}
 	}
 	return m, m.loadCA()
@@ -159,6 +169,17 @@ type page struct {
 // Render writes a letter: its text, whose first line is the subject, and its
 // HTML.
 func (m *Mailer) Render(l notify.Letter) (subject, text, html string, err error) {
+	subject, text, html, err = m.render(l)
+	if err == nil || m.builtin == nil {
+		return subject, text, html, err
+	}
+	if m.cfg.Log != nil {
+		m.cfg.Log.Error("an own mail template failed, and the built-in one was used", "kind", l.Kind, "err", err)
+	}
+	return m.builtin.render(l)
+}
+
+func (m *Mailer) render(l notify.Letter) (subject, text, html string, err error) {
 	const op = "mail.Render"
 	p := page{Letter: l, Service: m.cfg.Name, Paragraphs: strings.Split(strings.TrimSpace(l.Text), "\n\n")}
 	var b bytes.Buffer

@@ -182,6 +182,20 @@ func TestAnOwnTemplateReplacesTheBuiltIn(t *testing.T) {
 	}
 }
 
+// TestAnOwnTemplateThatFailsLaterStopsNoMail: a fault that no sample shows.
+func TestAnOwnTemplateThatFailsLaterStopsNoMail(t *testing.T) {
+	dir := t.TempDir()
+	testkit.Must(t, os.WriteFile(filepath.Join(dir, "key.txt"), []byte("Subject: Ours\n\n{{index .Rows 0}}\n"), 0o600))
+	var log testkit.Log
+	m, err := mail.New(mail.Config{Host: "127.0.0.1", Port: 25, From: "files@example.com", Templates: dir, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	testkit.Must(t, err)
+	_, text, _, err := m.Render(notify.Letter{Kind: "key", To: "a@example.com", Text: "A key was added."})
+	testkit.Must(t, err)
+	if !strings.Contains(text, "A key was added.") || !strings.Contains(log.String(), "kind=key") {
+		t.Errorf("it says %q, and the log %q", text, log.String())
+	}
+}
+
 // TestARefusalIsForGoodOrForNow: a bounce, or another try.
 func TestARefusalIsForGoodOrForNow(t *testing.T) {
 	s := newServer(t)
