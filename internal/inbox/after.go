@@ -2,6 +2,7 @@ package inbox
 
 import (
 	"context"
+	"errors"
 	"path"
 	"strings"
 	"time"
@@ -43,9 +44,14 @@ func (r *Room) Keep(ctx context.Context) {
 	}
 }
 
-// After does what is due now.
+// After does what is due now. Moves wait for sessions to end; refusals do not
+// wait behind them.
 func (r *Room) After(ctx context.Context) error {
-	list, err := r.o.Store.Read(ctx).PendingDrops(afterBatch)
+	return errors.Join(r.after(ctx, pendingTell), r.after(ctx, pendingMove))
+}
+
+func (r *Room) after(ctx context.Context, what string) error {
+	list, err := r.o.Store.Read(ctx).PendingDrops(what, afterBatch)
 	if err != nil {
 		return err
 	}

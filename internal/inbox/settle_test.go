@@ -169,6 +169,21 @@ var afterStories = stories{
 		w.follow()
 		w.wantDid("move /a.csv to /processed")
 	},
+	"a refusal does not wait behind hundreds of moves": func(t *testing.T, w *world) {
+		w.after = inbox.AfterMove
+		w.open()
+		w.boxes.busy = true
+		for i := range 201 {
+			_, err := w.room.Ack(ctx, "test", w.arrive("acme", fmt.Sprintf("/upload/%d.csv", i), "a"), "")
+			testkit.Must(t, err)
+		}
+		_, err := w.room.Reject(ctx, "test", w.arrive("beta", "/upload/b.csv", "b"), "", "bad", "")
+		testkit.Must(t, err)
+		w.follow()
+		if len(w.boxes.did) != 1 || !strings.HasPrefix(w.boxes.did[0], "write /upload/refused/b.csv.txt") {
+			t.Fatalf("done: %q", w.boxes.did)
+		}
+	},
 	"an acked file stays where policy leaves it": func(t *testing.T, w *world) {
 		id := w.arrive("acme", "/upload/a.csv", "a")
 		_, err := w.room.Ack(ctx, "test", id, "")

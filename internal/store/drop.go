@@ -176,13 +176,14 @@ type PendingDrop struct {
 	Pending string // move, tell
 }
 
-// PendingDrops lists drops with something to do, the longest settled first.
-func (q *Q) PendingDrops(limit int) ([]PendingDrop, error) {
+// PendingDrops lists drops for which one thing is to be done, the longest
+// settled first.
+func (q *Q) PendingDrops(what string, limit int) ([]PendingDrop, error) {
 	ids, err := collect(q, "PendingDrops", func(r *sql.Rows) (p PendingDrop, err error) {
 		err = r.Scan(&p.ID, &p.Pending)
 		return p, err
 	},
-		`SELECT id, pending FROM drops WHERE pending <> '' ORDER BY settled_at LIMIT $1`, limit)
+		`SELECT id, pending FROM drops WHERE pending <> '' AND pending = $1 ORDER BY settled_at LIMIT $2`, what, limit)
 	for i := range ids {
 		if err != nil {
 			break
