@@ -2,6 +2,7 @@ package expect
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path"
 	"strconv"
@@ -44,19 +45,21 @@ func (r *Room) Judge(ctx context.Context) error {
 		return err
 	}
 	now := r.now()
+	var errs []error // one that cannot be judged stops no other
 	for _, e := range list {
 		s, err := parseSchedule(e)
 		if err != nil {
-			return err
+			errs = append(errs, err)
+			continue
 		}
 		if s.after(e.CheckedAt).After(now) && e.State != exchange.ExpectMissed {
 			continue
 		}
 		if err := r.store.Write(ctx, func(tx *store.Tx) error { return r.judge(tx, e.ID, s, now) }); err != nil && !exchange.Is(err, exchange.NotFound) {
-			return err
+			errs = append(errs, err)
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 func (r *Room) judge(tx *store.Tx, id string, s schedule, now time.Time) error {

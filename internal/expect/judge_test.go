@@ -189,6 +189,17 @@ var judgeStories = stories{
 			t.Errorf("the event is %+v", e)
 		}
 	},
+	"one that cannot be judged stops no other": func(t *testing.T, w *world) {
+		w.expects(func(e *exchange.Expectation) { e.Name = "a" })
+		w.expects()
+		_, err := w.db.Exec(`UPDATE expectations SET zone = 'Atlantis/Port' WHERE name = 'a'`)
+		testkit.Must(t, err)
+		w.at("2026-10-31 06:00")
+		if err := w.room.Judge(ctx); err == nil {
+			t.Error("nobody hears of it")
+		}
+		w.wantEvents(1, 0)
+	},
 	"one that is removed is judged no more": func(t *testing.T, w *world) {
 		w.expects()
 		testkit.Must(t, w.room.Remove(ctx, "test", "cdr"))
