@@ -119,7 +119,8 @@ func (r *Room) handOut(ctx context.Context) (n int, err error) {
 }
 
 // keep does what can wait for a minute: notices become mails, the last hour's
-// digests are written, and old messages go.
+// digests are written, messages whose jobs were lost get new ones, and old ones
+// go.
 func (r *Room) keep(ctx context.Context, now time.Time) error {
 	if r.o.Mailer != nil {
 		if err := r.mailNotices(ctx); err != nil {
@@ -129,10 +130,10 @@ func (r *Room) keep(ctx context.Context, now time.Time) error {
 	if err := r.writeDigests(ctx, now); err != nil {
 		return err
 	}
-	if r.o.Keep == 0 {
-		return nil
-	}
 	return r.o.Store.Write(ctx, func(tx *store.Tx) error {
+		if _, err := tx.Requeue(exchange.Micros(now.Add(-lostAfter))); err != nil || r.o.Keep == 0 {
+			return err
+		}
 		_, err := tx.PruneMessages(exchange.Micros(now.Add(-r.o.Keep)))
 		return err
 	})

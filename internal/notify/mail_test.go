@@ -80,6 +80,26 @@ var mailStories = stories{
 			t.Error("the wrong contacts have bounced")
 		}
 	},
+	"a message whose job was lost gets another": func(t *testing.T, w *world) {
+		w.customer("acme", "a@example.com")
+		w.sink.refusing(func(string) error {
+			return &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 3, 0}, Message: "later"}
+		})
+		w.emit("key.revoke", nil)
+		testkit.Eventually(t, "it was tried", func() bool { l := w.messages(exchange.MessageQueued); return len(l) == 1 && l[0].Attempts == 1 })
+		w.stop()
+		w.exec("DELETE FROM river_job") // a process that died in its last try
+		w.sink.refusing(nil)
+		w.open()
+		w.pass(47 * time.Hour)
+		w.emit(exchange.EventMissed, nil)
+		testkit.Eventually(t, "it looked", func() bool { return len(w.sink.to("ops@example.com")) == 1 })
+		if got := w.sink.to("a@example.com"); len(got) != 0 {
+			t.Fatal("it had a job")
+		}
+		w.pass(2 * time.Hour)
+		testkit.Eventually(t, "the mail came", func() bool { return len(w.sink.to("a@example.com")) == 1 })
+	},
 	"a refusal for now is tried again": func(t *testing.T, w *world) {
 		w.customer("acme", "a@example.com")
 		w.sink.refusing(func(string) error {

@@ -30,6 +30,7 @@ const (
 	perReceiver    = 4 // requests to one receiver at a time: a slow one must not take all workers
 	busyWait       = 3 * time.Second
 	jobTime        = time.Minute
+	lostAfter      = 48 * time.Hour // without a try: twice the longest wait between two
 )
 
 // jobs is the job library at work on our database.
@@ -143,7 +144,7 @@ func (j *jobs) enqueue(ctx context.Context) (n int, err error) {
 	params := make([]river.InsertManyParams, len(ids))
 	for i := range ids {
 		params[i] = river.InsertManyParams{Args: sendArgs{ids[i]}, InsertOpts: &river.InsertOpts{Queue: channels[i]}}
-		if err := s.QueuedMessage(ctx, tx, ids[i]); err != nil {
+		if err := s.QueuedMessage(ctx, tx, ids[i], exchange.Micros(j.room.now())); err != nil {
 			return 0, err
 		}
 	}

@@ -176,6 +176,13 @@ func (tx *Tx) Bounced(address string, since int64, fault string) (int64, error) 
 		AND created_at >= $2 AND state = 'sent'`, address, since, fault)
 }
 
+// Requeue gives messages another job that got theirs before a time and were not
+// tried since, and returns how many.
+func (tx *Tx) Requeue(before int64) (int64, error) {
+	return tx.exec("Requeue", `UPDATE messages SET state = 'new' WHERE id IN
+		(SELECT id FROM messages WHERE state = 'queued' AND queued_at < $1 AND COALESCE(tried_at, 0) < $1 LIMIT $2)`, before, pruneAtOnce)
+}
+
 // PruneMessages removes messages from before a time that wait for nothing.
 func (tx *Tx) PruneMessages(before int64) (int64, error) {
 	return tx.exec("PruneMessages", `DELETE FROM messages WHERE id IN
@@ -215,9 +222,9 @@ func (s *Store) NewMessages(ctx context.Context, tx *sql.Tx, limit int) (ids, ch
 	return ids, channels, s.wrap("NewMessages", rows.Err())
 }
 
-// QueuedMessage marks a message as having its job.
-func (s *Store) QueuedMessage(ctx context.Context, tx *sql.Tx, id string) error {
-	_, err := tx.ExecContext(ctx, `UPDATE messages SET state = 'queued' WHERE id = $1 AND state = 'new'`, id)
+// QueuedMessage marks a message as having its job since a time.
+func (s *Store) QueuedMessage(ctx context.Context, tx *sql.Tx, id string, at int64) error {
+	_, err := tx.ExecContext(ctx, `UPDATE messages SET state = 'queued', queued_at = $2 WHERE id = $1 AND state = 'new'`, id, at)
 	return s.wrap("QueuedMessage", err)
 }
 

@@ -123,6 +123,7 @@ CREATE TABLE messages (
   attempts   BIGINT NOT NULL,
   error      TEXT NOT NULL,
   created_at BIGINT NOT NULL,
+  queued_at  BIGINT, -- when it got its job
   tried_at   BIGINT,
   sent_at    BIGINT
 );
