@@ -199,23 +199,47 @@ var hookStories = stories{
 	},
 }
 
-// again lets the next try's time come, and waits for it.
+// again lets a failed message's wait pass, to the second, and waits for its next
+// try. The wait is what the promise says it is after so many tries.
 func (w *world) again(id string) exchange.Message {
 	w.t.Helper()
 	m, err := w.room.Message(ctx, id)
 	testkit.Must(w.t, err)
 	was := m.Attempts
-	w.pass(23 * time.Hour)
-	const patience = 1500 // looks, of 10 ms: three of River's rounds
-	looks := 0
+	next, wait := w.nextTry(), waits[was-1]
+	if got := next.Sub(*m.TriedAt); got < wait-time.Second || got > wait+2*time.Second {
+		w.t.Errorf("after %d tries the next comes in %s, not in %s", was, got, wait)
+	}
+	w.pass(next.Sub(w.clock()) - time.Second)
+	if m, err = w.room.Message(ctx, id); err != nil || m.Attempts != was {
+		w.t.Errorf("it was tried too early: %+v (%v)", m, err)
+	}
+	w.pass(2 * time.Second)
 	testkit.Eventually(w.t, "it was tried again", func() bool {
-		if looks++; looks%patience == 0 { // River may have planned the next try after the clock went on
-			w.pass(23 * time.Hour)
-		}
+		w.pass(10 * time.Millisecond)
 		m, err = w.room.Message(ctx, id)
 		return err == nil && (m.Attempts > was || m.State == exchange.MessageSent)
 	})
 	return m
+}
+
+// waits are those between tries: three days in all (docs/exchange.md).
+var waits = []time.Duration{5 * time.Second, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 5 * time.Hour, 10 * time.Hour, 14 * time.Hour, 18 * time.Hour, 22 * time.Hour}
+
+// nextTry is when the one job that failed is planned again.
+func (w *world) nextTry() (at time.Time) {
+	w.t.Helper()
+	testkit.Eventually(w.t, "the next try is planned", func() bool {
+		rows, err := w.db.Query(`SELECT scheduled_at FROM river_job WHERE state IN ('retryable', 'available', 'scheduled')`)
+		testkit.Must(w.t, err)
+		defer rows.Close()
+		n := 0
+		for ; rows.Next(); n++ {
+			testkit.Must(w.t, rows.Scan(&at))
+		}
+		return n == 1
+	})
+	return at
 }
 
 var retryStories = stories{
@@ -227,7 +251,7 @@ var retryStories = stories{
 		testkit.Eventually(t, "it was tried", func() bool { l := w.messages(""); return len(l) == 1 && l[0].Attempts == 1 })
 		m := w.again(w.messages("")[0].ID)
 		r.set(200)
-		if m = w.again(m.ID); m.State != exchange.MessageSent || m.Error != "" { // a day later
+		if m = w.again(m.ID); m.State != exchange.MessageSent || m.Error != "" {
 			t.Fatalf("%+v", m)
 		}
 		for _, p := range r.posts() {
