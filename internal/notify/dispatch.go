@@ -219,22 +219,10 @@ type digestItem struct {
 // digest mails a user's technical contacts.
 func (r *Room) digest(tx *store.Tx, userID string, l Letter) error {
 	u, err := tx.UserByID(userID)
-	if exchange.Is(err, exchange.NotFound) {
-		return nil
-	} else if err != nil {
-		return err
-	}
-	people, err := tx.Contacts(u.Account, u.Vendor)
 	if err != nil {
-		return err
+		return unlessGone(err)
 	}
-	for _, c := range Reachable(people, exchange.RoleTechnical) {
-		l.To, l.Account, l.User = c.Email, u.Account, u.Name
-		if err := r.Mail(tx, l, Mailing{Contact: c.ID}); err != nil {
-			return err
-		}
-	}
-	return nil
+	return r.contactMails(tx, u, Mailing{}, l, exchange.RoleTechnical)
 }
 
 func refusedLetter(items []store.Digest, total int) Letter {

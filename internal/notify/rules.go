@@ -91,19 +91,31 @@ func (r *Room) partnerMails(tx *store.Tx, e exchange.Event) error {
 // roles.
 func (r *Room) userMails(tx *store.Tx, e exchange.Event, l Letter, roles ...string) error {
 	u, err := tx.User(e.User)
+	if err != nil {
+		return unlessGone(err)
+	}
+	return r.contactMails(tx, u, Mailing{Event: e}, l, roles...)
+}
+
+// unlessGone passes every error but that there is no such user any more: then
+// nobody is to be told.
+func unlessGone(err error) error {
 	if exchange.Is(err, exchange.NotFound) {
 		return nil
-	} else if err != nil {
-		return err
 	}
+	return err
+}
+
+// contactMails writes a letter to each contact of a user with one of the roles.
+func (r *Room) contactMails(tx *store.Tx, u exchange.User, about Mailing, l Letter, roles ...string) error {
 	people, err := tx.Contacts(u.Account, u.Vendor)
 	if err != nil {
 		return err
 	}
 	l.Account, l.User = u.Account, u.Name
 	for _, c := range Reachable(people, roles...) {
-		l.To = c.Email
-		if err := r.Mail(tx, l, Mailing{Event: e, Contact: c.ID}); err != nil {
+		l.To, about.Contact = c.Email, c.ID
+		if err := r.Mail(tx, l, about); err != nil {
 			return err
 		}
 	}
