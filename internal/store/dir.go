@@ -63,6 +63,16 @@ func (d *nullDir) dir() Dir {
 	return out
 }
 
+// pathArgs are a root and names as the queries below take them.
+func pathArgs(root string, names []string) []any {
+	args := make([]any, 1, len(names)+1)
+	args[0] = root
+	for _, name := range names {
+		args = append(args, []byte(name))
+	}
+	return args
+}
+
 // Walk follows names down from the directory root and returns the rows it
 // found, root first. A missing name ends the list: it is shorter than
 // len(names)+1. A missing root is NotFound. One query for eight levels.
@@ -70,11 +80,7 @@ func (q *Q) Walk(root string, names []string) ([]Dir, error) {
 	found := make([]Dir, 0, len(names)+1)
 	for {
 		n := min(len(names), walkDepth)
-		args := make([]any, 1, n+1)
-		args[0] = root
-		for _, name := range names[:n] {
-			args = append(args, []byte(name))
-		}
+		args := pathArgs(root, names[:n])
 		rows := make([]nullDir, n+1)
 		dest := make([]any, 0, 8*len(rows))
 		for i := range rows {
@@ -134,11 +140,7 @@ func (q *Q) Look(root string, names []string) (out Found, err error) {
 		out.Dirs, err = q.Walk(root, nil)
 		return out, err
 	}
-	args := make([]any, 1, len(names)+1)
-	args[0] = root
-	for _, name := range names {
-		args = append(args, []byte(name))
-	}
+	args := pathArgs(root, names)
 	rows := make([]nullDir, len(names)+1)
 	dest := make([]any, 0, 8*len(rows)+11)
 	for i := range rows {
@@ -187,11 +189,7 @@ func (q *Q) Spot(root string, names []string) (out Spot, err error) {
 		}
 		root, names = dirs[head].ID, names[head:]
 	}
-	args := make([]any, 1, len(names)+1)
-	args[0] = root
-	for _, name := range names {
-		args = append(args, []byte(name))
-	}
+	args := pathArgs(root, names)
 	old := File{Name: names[len(names)-1]}
 	if err := q.scanOne("Spot", spotQueries[len(names)], args, &out.DirID, &out.Taken, &old.FileID, &old.VersionID, &old.Size); err != nil {
 		return out, err
