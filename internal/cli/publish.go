@@ -42,8 +42,10 @@ is not published again.
 
 --expect names a file with an account ID a line; accounts of it that got none of
 the files of this command are reported, and the exit status is 8. With it, and
-with --account from-name, a file that is refused does not keep the others back. With --account from-name the account is the part of the name before the
-first underscore or dot, so that one command serves many accounts.`
+with --account from-name, a file that is refused does not keep the others back.
+
+With --account from-name the account is the part of the name before the first
+underscore or dot, so that one command serves many accounts.`
 	c.Flags().StringVar(&p.account, "account", "", "publish to this account's subscribers; from-name: each file's name begins with the account")
 	c.Flags().BoolVar(&p.all, "all", false, "publish to every subscriber")
 	c.Flags().StringVar(&p.key, "idempotency-key", "", "a repeated key publishes nothing again; with several files, each adds its name")

@@ -1,13 +1,14 @@
 // Package feed hands files to those who are entitled: feeds, subscriptions,
 // publications and their deliveries.
 //
-// Who gets what is in subscription.go. Publishing (publish.go) writes the bytes once, then the blob and the
-// publication, and for each entitled mailbox a file and a delivery (place.go),
-// in one transaction or, for many mailboxes, in several, which a restart
-// finishes. What a name must look like is pattern.go, what content must,
-// content.go; numbers that are missing are noticed in sequence.go. A delivery
-// is collected once every byte was served (delivery.go), and has a signed
-// receipt (receipt.go). Large files may come in parts (upload.go).
+// Who gets what is in subscription.go. Publishing (publish.go) writes the bytes
+// once, then the blob and the publication, and for each entitled mailbox a file
+// and a delivery (place.go), in one transaction or, for many mailboxes, in
+// several, which a restart finishes. What a name must look like is pattern.go,
+// what content must, content.go; numbers that are missing are noticed in
+// sequence.go. A delivery is collected once every byte was served (delivery.go),
+// and has a signed receipt (receipt.go). Large files may come in parts
+// (upload.go).
 package feed
 
 import (
