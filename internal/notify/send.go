@@ -3,6 +3,7 @@ package notify
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"strings"
@@ -27,8 +28,9 @@ var retries = []time.Duration{5 * time.Second, 5 * time.Minute, 30 * time.Minute
 const (
 	webhookWorkers = 16
 	mailWorkers    = 4
-	perReceiver    = 4 // requests to one receiver at a time: a slow one must not take all workers
-	busyWait       = 3 * time.Second
+	perReceiver    = 4               // requests to one receiver at a time: a slow one must not take all workers
+	busyWait       = 3 * time.Second // until a busy receiver is asked for again, at first
+	busyDoubled    = 7               // times that this wait is doubled: 6.4 minutes
 	jobTime        = time.Minute
 	lostAfter      = 48 * time.Hour // without a try: twice the longest wait between two
 )
@@ -173,6 +175,15 @@ func (j *jobs) leave(receiver string) {
 	}
 }
 
+// turn says when a message for a busy receiver is looked at again: it waits as
+// long again as it has waited, or thousands of messages for a receiver that
+// hangs would keep workers and database busy with nothing else.
+func turn(metadata []byte) time.Duration {
+	var had struct{ Snoozes int }
+	_ = json.Unmarshal(metadata, &had) // the library's own; damage reads as none
+	return busyWait << min(max(had.Snoozes, 0), busyDoubled)
+}
+
 // Work sends one message.
 func (w *worker) Work(ctx context.Context, job *river.Job[sendArgs]) error {
 	r := w.jobs.room
@@ -187,7 +198,7 @@ func (w *worker) Work(ctx context.Context, job *river.Job[sendArgs]) error {
 	}
 	if m.Channel == exchange.ChannelWebhook {
 		if !w.jobs.enter(m.Target) {
-			return river.JobSnooze(busyWait)
+			return river.JobSnooze(time.Until(r.now().Add(turn(job.Metadata)))) // the library adds it to the system's time, not to ours
 		}
 		defer w.jobs.leave(m.Target)
 	}

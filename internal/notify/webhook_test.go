@@ -148,6 +148,22 @@ var hookStories = stories{
 			return len(r.posts()) == 40
 		})
 	},
+	"the longer messages wait for a receiver that hangs, the less often they are looked at": func(t *testing.T, w *world) {
+		release := make(chan struct{})
+		slow := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release }))
+		defer slow.Close()
+		defer close(release)
+		w.hook("slow", slow.URL)
+		for range 8 {
+			w.emit(exchange.EventReceived, nil)
+		}
+		testkit.Eventually(t, "one waits longer than the first time, and the second", func() bool {
+			w.pass(time.Second)
+			var at time.Time
+			err := w.db.QueryRow("SELECT scheduled_at FROM river_job WHERE attempt = 0 ORDER BY scheduled_at DESC LIMIT 1").Scan(&at)
+			return err == nil && at.Sub(w.clock()) > 10*time.Second
+		})
+	},
 	"a receiver that is removed gets nothing more": func(t *testing.T, w *world) {
 		r := newReceiver(t)
 		w.hook("billing", r.URL)

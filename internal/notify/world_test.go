@@ -58,7 +58,15 @@ func (w *world) begin(t testing.TB) *world {
 	_, _ = w.db.Exec("DELETE FROM river_job") // the first room makes it
 	w.prepare()
 	w.open()
-	t.Cleanup(func() { w.stop() })
+	t.Cleanup(func() {
+		w.stop()
+		if t.Failed() {
+			for _, m := range w.messages("") {
+				t.Logf("message to %s: %s after %d tries: %s", m.Target, m.State, m.Attempts, m.Error)
+			}
+			t.Logf("log:\n%s", w.log.String())
+		}
+	})
 	return w
 }
 
