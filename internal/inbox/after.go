@@ -56,40 +56,40 @@ func (r *Room) after(ctx context.Context, what string) error {
 		return err
 	}
 	now := r.now()
-	for _, p := range list {
+	for _, d := range list {
 		if ctx.Err() != nil {
 			return nil
 		}
-		done, err := r.follow(ctx, p, now)
+		done, err := r.follow(ctx, what, d, now)
 		if err != nil {
-			late := p.SettledAt != nil && now.Sub(*p.SettledAt) > giveUp
+			late := d.SettledAt != nil && now.Sub(*d.SettledAt) > giveUp
 			if done = late; late {
-				r.o.Log.Error("a mailbox was left as it is after an ack or a refusal", "drop", p.ID, "user", p.User, "err", err)
+				r.o.Log.Error("a mailbox was left as it is after an ack or a refusal", "drop", d.ID, "user", d.User, "err", err)
 			}
 		}
 		if !done {
 			continue
 		}
-		if err := r.o.Store.Write(ctx, func(tx *store.Tx) error { return tx.PendingDone(p.ID) }); err != nil && !exchange.Is(err, exchange.NotFound) {
+		if err := r.o.Store.Write(ctx, func(tx *store.Tx) error { return tx.PendingDone(d.ID) }); err != nil && !exchange.Is(err, exchange.NotFound) {
 			return err
 		}
 	}
 	return nil
 }
 
-// follow does what one drop asks for; false: it is not time yet, or it failed
+// follow does one thing for a drop; false: it is not time yet, or it failed
 // and may work later.
-func (r *Room) follow(ctx context.Context, p store.PendingDrop, now time.Time) (done bool, err error) {
-	switch p.Pending {
+func (r *Room) follow(ctx context.Context, what string, d exchange.Drop, now time.Time) (done bool, err error) {
+	switch what {
 	case pendingTell:
-		name := path.Base(pathOf(p.Drop))
+		name := path.Base(pathOf(d))
 		name = name[:min(len(name), exchange.MaxName-len(".txt"))] + ".txt"
-		err = r.o.Mailbox.Write(p.Drop, beside(p.Drop, "refused")+"/"+name, r.refusal(ctx, p.Drop))
+		err = r.o.Mailbox.Write(d, beside(d, "refused")+"/"+name, r.refusal(ctx, d))
 	case pendingMove:
-		if p.SettledAt != nil && now.Sub(*p.SettledAt) < moveLatest && r.o.Mailbox.Busy(p.UserID) {
+		if d.SettledAt != nil && now.Sub(*d.SettledAt) < moveLatest && r.o.Mailbox.Busy(d.UserID) {
 			return false, nil
 		}
-		err = r.o.Mailbox.Move(p.Drop, beside(p.Drop, "processed"))
+		err = r.o.Mailbox.Move(d, beside(d, "processed"))
 	}
 	if exchange.Is(err, exchange.NotFound) { // the mailbox changed: nothing is left to do there
 		err = nil

@@ -170,27 +170,11 @@ func (tx *Tx) SettleDrop(d exchange.Drop, cleared bool, by, pending string) erro
 		reason = $6, advice = $7, cleared = $8, pending = $9 WHERE id = $1`, d.ID, d.State, d.Consumer, timeNull(d.SettledAt), by, d.Reason, d.Advice, flag(cleared), pending)
 }
 
-// PendingDrop is a drop with something still to do in its uploader's mailbox.
-type PendingDrop struct {
-	exchange.Drop
-	Pending string // move, tell
-}
-
-// PendingDrops lists drops for which one thing is to be done, the longest
-// settled first.
-func (q *Q) PendingDrops(what string, limit int) ([]PendingDrop, error) {
-	ids, err := collect(q, "PendingDrops", func(r *sql.Rows) (p PendingDrop, err error) {
-		err = r.Scan(&p.ID, &p.Pending)
-		return p, err
-	},
-		`SELECT id, pending FROM drops WHERE pending <> '' AND pending = $1 ORDER BY settled_at LIMIT $2`, what, limit)
-	for i := range ids {
-		if err != nil {
-			break
-		}
-		ids[i].Drop, err = q.Drop(ids[i].ID)
-	}
-	return ids, err
+// PendingDrops lists drops for which one thing is still to be done in their
+// uploaders' mailboxes, the longest settled first.
+func (q *Q) PendingDrops(what string, limit int) ([]exchange.Drop, error) {
+	// "<> ''" is what the index of the few that wait is for.
+	return collect(q, "PendingDrops", scanDrop, dropColumns+` WHERE d.pending <> '' AND d.pending = $1 ORDER BY d.settled_at LIMIT $2`, what, limit)
 }
 
 // PendingDone notes that nothing is left to do for a drop.
