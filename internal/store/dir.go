@@ -26,15 +26,35 @@ const walkDepth = 8
 // walkQueries[n] follows n names down from a directory.
 var walkQueries = func() (queries [walkDepth + 1]string) {
 	for n := range queries {
-		cols, joins := dirColumns("d0"), ""
-		for i := 1; i <= n; i++ {
-			cols += ", " + dirColumns(fmt.Sprintf("d%d", i))
-			joins += fmt.Sprintf(" LEFT JOIN dirs d%d ON d%d.parent_id = d%d.id AND d%d.name = $%d", i, i, i-1, i, i+1)
-		}
-		queries[n] = "SELECT " + cols + " FROM dirs d0" + joins + " WHERE d0.id = $1"
+		queries[n] = "SELECT " + pathColumns(n) + pathJoins(n) + pathRoot
 	}
 	return queries
 }()
+
+// pathColumns are those of the directories along n names, the root's first.
+func pathColumns(n int) string {
+	cols := dirColumns("d0")
+	for i := 1; i <= n; i++ {
+		cols += ", " + dirColumns(fmt.Sprintf("d%d", i))
+	}
+	return cols
+}
+
+// pathJoins follow n names down from a directory d0: $2 names d1, and so on.
+func pathJoins(n int) string {
+	joins := " FROM dirs d0"
+	for i := 1; i <= n; i++ {
+		joins += fmt.Sprintf(" LEFT JOIN dirs d%d ON d%d.parent_id = d%d.id AND d%d.name = $%d", i, i, i-1, i, i+1)
+	}
+	return joins
+}
+
+// fileJoin finds the file f of the nth name, in the directory before it.
+func fileJoin(n int) string {
+	return fmt.Sprintf(" LEFT JOIN files f ON f.dir_id = d%d.id AND f.name = $%d", n-1, n+1)
+}
+
+const pathRoot = " WHERE d0.id = $1"
 
 func dirColumns(t string) string {
 	return strings.ReplaceAll("T.id, T.user_id, T.parent_id, T.name, T.rights, T.fixed, T.staging, T.mtime", "T", t)
@@ -107,12 +127,12 @@ func (q *Q) Walk(root string, names []string) ([]Dir, error) {
 // lookQueries[n] follows n names as walkQueries does, and finds the file of the
 // last one's name in the directory before it, with its content.
 var lookQueries = func() (queries [walkDepth + 1]string) {
-	const file = `, f.file_id, f.version_id, f.size, f.mtime, f.mode, b.id, b.key, b.size, b.sha256, v.hash_state, v.stored_at FROM dirs d0`
+	const (
+		file    = `, f.file_id, f.version_id, f.size, f.mtime, f.mode, b.id, b.key, b.size, b.sha256, v.hash_state, v.stored_at`
+		content = ` LEFT JOIN versions v ON v.id = f.version_id LEFT JOIN blobs b ON b.id = v.blob_id`
+	)
 	for n := 1; n < len(queries); n++ {
-		joins := fmt.Sprintf(` LEFT JOIN files f ON f.dir_id = d%d.id AND f.name = $%d LEFT JOIN versions v ON v.id = f.version_id
-			LEFT JOIN blobs b ON b.id = v.blob_id WHERE d0.id = $1`, n-1, n+1)
-		q := strings.Replace(walkQueries[n], " FROM dirs d0", file, 1)
-		queries[n] = strings.Replace(q, " WHERE d0.id = $1", joins, 1)
+		queries[n] = "SELECT " + pathColumns(n) + file + pathJoins(n) + fileJoin(n) + content + pathRoot
 	}
 	return queries
 }()
@@ -172,10 +192,10 @@ type Spot struct {
 // spotQueries[n] follows n names to the last one's place. A fan-out asks this
 // of every mailbox, so it reads no more than it needs.
 var spotQueries = func() (queries [walkDepth + 1]string) {
+	const place = `SELECT COALESCE(d%d.id, ''), CASE WHEN d%d.id IS NULL THEN 0 ELSE 1 END,
+		COALESCE(f.file_id, ''), COALESCE(f.version_id, ''), COALESCE(f.size, 0)`
 	for n := 1; n < len(queries); n++ {
-		_, joins, _ := strings.Cut(walkQueries[n], " FROM dirs d0")
-		joins = strings.Replace(joins, " WHERE", fmt.Sprintf(" LEFT JOIN files f ON f.dir_id = d%d.id AND f.name = $%d WHERE", n-1, n+1), 1)
-		queries[n] = fmt.Sprintf("SELECT COALESCE(d%d.id, ''), CASE WHEN d%d.id IS NULL THEN 0 ELSE 1 END, COALESCE(f.file_id, ''), COALESCE(f.version_id, ''), COALESCE(f.size, 0) FROM dirs d0", n-1, n) + joins
+		queries[n] = fmt.Sprintf(place, n-1, n) + pathJoins(n) + fileJoin(n) + pathRoot
 	}
 	return queries
 }()
