@@ -131,7 +131,7 @@ func New(c Config) (*Mailer, error) {
 		}
 	}
 	if c.Templates != "" {
-		c.Templates = ""
+		c.Templates, c.CA = "", "" // it writes letters, and sends none
 		if m.builtin, err = New(c); err != nil {
 			return nil, err
 		}
