@@ -45,6 +45,17 @@ func (w *world) bounced(email string) bool {
 	return len(list) == 1 && list[0].BouncedAt != nil
 }
 
+// putOff is a mail to a@example.com that the server refused for now, once.
+func (w *world) putOff() {
+	w.t.Helper()
+	w.customer("acme", "a@example.com")
+	w.sink.refusing(func(string) error {
+		return &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 3, 0}, Message: "later"}
+	})
+	w.emit("key.revoke", nil)
+	testkit.Eventually(w.t, "it was tried", func() bool { l := w.messages(exchange.MessageQueued); return len(l) == 1 && l[0].Attempts == 1 })
+}
+
 var mailStories = stories{
 	"the operator's people hear of a missed file": func(t *testing.T, w *world) {
 		w.emit(exchange.EventMissed, map[string]any{"text": "The CDRs of acme did not come."})
@@ -81,12 +92,7 @@ var mailStories = stories{
 		}
 	},
 	"a message whose job was lost gets another": func(t *testing.T, w *world) {
-		w.customer("acme", "a@example.com")
-		w.sink.refusing(func(string) error {
-			return &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 3, 0}, Message: "later"}
-		})
-		w.emit("key.revoke", nil)
-		testkit.Eventually(t, "it was tried", func() bool { l := w.messages(exchange.MessageQueued); return len(l) == 1 && l[0].Attempts == 1 })
+		w.putOff()
 		w.stop()
 		w.exec("DELETE FROM river_job") // a process that died in its last try
 		w.sink.refusing(nil)
@@ -101,12 +107,7 @@ var mailStories = stories{
 		testkit.Eventually(t, "the mail came", func() bool { return len(w.sink.to("a@example.com")) == 1 })
 	},
 	"a refusal for now is tried again": func(t *testing.T, w *world) {
-		w.customer("acme", "a@example.com")
-		w.sink.refusing(func(string) error {
-			return &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 3, 0}, Message: "later"}
-		})
-		w.emit("key.revoke", nil)
-		testkit.Eventually(t, "it was tried", func() bool { l := w.messages(exchange.MessageQueued); return len(l) == 1 && l[0].Attempts == 1 })
+		w.putOff()
 		w.sink.refusing(nil)
 		if m := w.again(w.messages("")[0].ID); m.State != exchange.MessageSent || w.bounced("a@example.com") {
 			t.Errorf("%+v", m)

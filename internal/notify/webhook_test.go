@@ -26,6 +26,17 @@ func signed(t testing.TB, p post, secret string) {
 	}
 }
 
+// hanging is the URL of a receiver that takes requests and answers none.
+func hanging(t testing.TB) string {
+	release := make(chan struct{})
+	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release }))
+	t.Cleanup(func() {
+		close(release)
+		s.Close()
+	})
+	return s.URL
+}
+
 var hookStories = stories{
 	"an event arrives once, signed": func(t *testing.T, w *world) {
 		r := newReceiver(t)
@@ -133,12 +144,8 @@ var hookStories = stories{
 		}
 	},
 	"a receiver that hangs stops no other": func(t *testing.T, w *world) {
-		release := make(chan struct{})
-		slow := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release }))
-		defer slow.Close()
-		defer close(release)
 		r := newReceiver(t)
-		w.hook("slow", slow.URL)
+		w.hook("slow", hanging(t))
 		w.hook("quick", r.URL)
 		for range 40 {
 			w.emit(exchange.EventReceived, nil)
@@ -149,11 +156,7 @@ var hookStories = stories{
 		})
 	},
 	"the longer messages wait for a receiver that hangs, the less often they are looked at": func(t *testing.T, w *world) {
-		release := make(chan struct{})
-		slow := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release }))
-		defer slow.Close()
-		defer close(release)
-		w.hook("slow", slow.URL)
+		w.hook("slow", hanging(t))
 		for range 8 {
 			w.emit(exchange.EventReceived, nil)
 		}
