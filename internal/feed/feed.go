@@ -69,7 +69,9 @@ func (r *Room) AddFeed(ctx context.Context, actor string, f exchange.Feed) (exch
 		return f, err
 	}
 	f.CreatedAt = r.now()
+	asked := f
 	err := r.o.Store.Write(ctx, func(tx *store.Tx) error {
+		f = asked // a second run begins with what was asked, not with what the first left
 		if err := checkFeed(tx, &f); err != nil {
 			return err
 		}

@@ -1,12 +1,15 @@
 package feed_test
 
 import (
+	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/feed"
+	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 )
 
@@ -42,6 +45,25 @@ var feedStories = stories{
 		}
 		_, err = w.room.AddFeed(ctx, "test", exchange.Feed{Name: "a", Kind: "data"})
 		testkit.WantKind(t, err, exchange.Exists)
+	},
+	"a bad feed is refused, too, when its transaction is run again": func(t *testing.T, w *world) {
+		// SQLite's writers share transactions; one that fails has all run again.
+		var crowd, ready sync.WaitGroup
+		ready.Add(16)
+		testkit.Must(t, w.store.Write(ctx, func(*store.Tx) error { // nobody else writes meanwhile
+			for i := range 16 {
+				crowd.Go(func() {
+					ready.Done()
+					_, err := w.room.AddFeed(ctx, "test", exchange.Feed{Name: fmt.Sprintf("f%d", i), Kind: "data", Types: []string{"c/v"}})
+					if !exchange.Is(err, exchange.Invalid) {
+						t.Errorf("f%d: %v", i, err)
+					}
+				})
+			}
+			ready.Wait()
+			return nil
+		}))
+		crowd.Wait()
 	},
 	"a subscription changes in place, for what comes from now on": func(t *testing.T, w *world) {
 		acme := w.user("acme", "")
