@@ -143,7 +143,7 @@ func (l *lab) blobOf(ctx context.Context, size, refs int) (string, error) {
 		return "", err
 	}
 	key := "bench/2025/01/" + id
-	if err := stage.Commit(key); err != nil {
+	if err := stage.Commit(key, int64(size)); err != nil {
 		return "", err
 	}
 	return id, l.store.Write(ctx, func(tx *store.Tx) error {

@@ -19,16 +19,22 @@ import (
 // trusted any more: discard it.
 var ErrLost = errors.New("bytes may have been lost while they were synced")
 
+// ErrSealed is in the chain of an error about bytes that were committed, or are
+// being committed: a row may speak of them, so nothing changes or removes them.
+var ErrSealed = errors.New("the bytes are committed")
+
 // Reader reads one stored blob. It keeps working after Remove.
 type Reader interface {
 	io.ReaderAt
 	io.Closer
+	// Size is what Open was asked for; reads end there.
 	Size() int64
 }
 
 // Stage holds the bytes of one image until they are committed or discarded.
-// Reads and writes may come from several goroutines; the other calls from one
-// at a time.
+// Calls may come from several goroutines. From the start of Commit on the stage
+// is sealed: WriteAt, Truncate, Fill, Sync and Discard fail with ErrSealed until
+// Commit failed or Revert succeeded.
 type Stage interface {
 	io.ReaderAt
 	io.WriterAt
@@ -36,18 +42,23 @@ type Stage interface {
 	ID() string
 	// Truncate cuts or extends; what it adds reads as zero.
 	Truncate(size int64) error
-	// Fill makes the stage's content that of a stored blob, sharing its
-	// storage where the driver can.
-	Fill(from Reader) error
+	// Fill makes the stage's content the first n bytes of a stored blob,
+	// sharing its storage where the driver can.
+	Fill(from Reader, n int64) error
 	// Sync makes the first n bytes durable, and with them a note that
 	// Leftovers hands back. key is where Commit is expected to put them, so
 	// that a driver may prepare for it; "" takes such preparations back.
 	Sync(n int64, note []byte, key string) error
-	// Commit makes every byte durable under key. On an error the stage
-	// stands as it was and can be committed again; after success Revert
-	// makes it a stage again. It reads until Close, wherever it is.
-	Commit(key string) error
-	// Revert undoes a Commit that the database refused.
+	// Commit makes every byte durable under key; it fails if there are not
+	// exactly size of them. What Sync made durable stays recoverable as a stage
+	// until Settle. On an error the stage stands as it was and can be committed
+	// again. It reads until Close, wherever it is.
+	Commit(key string, size int64) error
+	// Settle says that the row of the committed bytes exists: nothing is left
+	// over of the stage.
+	Settle() error
+	// Revert makes a committed stage one again. Only who knows for certain that
+	// no row exists, and that none will, may call it.
 	Revert() error
 	// Discard forgets the bytes. The stage still reads until Close.
 	Discard() error
@@ -67,12 +78,17 @@ type Leftover struct {
 type Store interface {
 	// Stage makes an empty stage; id is unique and made of [0-9A-Za-z-].
 	Stage(id string) (Stage, error)
-	// Leftovers lists the stages of earlier processes.
+	// Leftovers lists the stages of earlier processes. One whose blob has a row
+	// was committed, and is only to be settled.
 	Leftovers() ([]Leftover, error)
-	// Reopen takes a leftover up again. key is what its last Sync was given.
+	// Reopen takes a leftover up again that has no row. key is what its last
+	// Sync was given.
 	Reopen(id, key string) (Stage, error)
-	// Open reads a committed blob; an absent one is exchange.NotFound.
-	Open(key string) (Reader, error)
+	// Settle forgets that a leftover was a stage; its committed bytes stay.
+	Settle(id string) error
+	// Open reads the first size bytes of a committed blob, which must have as
+	// many; < 0 means all. An absent one is exchange.NotFound.
+	Open(key string, size int64) (Reader, error)
 	// Remove forgets a blob; an absent one is no error.
 	Remove(key string) error
 	// Walk calls fn for every blob present, in no order, until it fails.

@@ -13,12 +13,14 @@ package feed
 
 import (
 	"context"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/blob"
+	"github.com/sallyport-sftp/sallyport/internal/deposit"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/proof"
 	"github.com/sallyport-sftp/sallyport/internal/store"
@@ -32,6 +34,7 @@ type MakeDirs func(tx *store.Tx, userID, path string) (string, error)
 type Options struct {
 	Store     *store.Store
 	Blobs     blob.Store
+	Desk      *deposit.Desk // nil: one of the room's own
 	Clock     exchange.Clock
 	IDs       *exchange.IDs
 	Key       *proof.Key // signs receipts
@@ -54,7 +57,12 @@ type Room struct {
 }
 
 // New opens the room.
-func New(o Options) *Room { return &Room{o: o, uploads: map[string]*upload{}} }
+func New(o Options) *Room {
+	if o.Desk == nil {
+		o.Desk = deposit.New(o.Store, slog.New(slog.DiscardHandler))
+	}
+	return &Room{o: o, uploads: map[string]*upload{}}
+}
 
 func (r *Room) now() time.Time { return r.o.Clock().UTC().Truncate(time.Microsecond) }
 

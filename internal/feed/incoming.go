@@ -18,6 +18,7 @@ type Incoming struct {
 	id    string
 	stage blob.Stage
 	size  int64
+	over  bool // published, or it is not known whether it was
 }
 
 // NewIncoming makes an empty one. Publish or Discard ends it.
@@ -27,7 +28,7 @@ func (r *Room) NewIncoming() (*Incoming, error) {
 	}
 	id := r.o.IDs.New()
 	stage, err := r.o.Blobs.Stage(id)
-	return &Incoming{r, id, stage, 0}, err
+	return &Incoming{r: r, id: id, stage: stage}, err
 }
 
 // maxAhead is how far past its end a file may be written: clients send several
@@ -81,11 +82,25 @@ func (i *Incoming) Truncate(size int64) error {
 	return i.stage.Truncate(size)
 }
 
-// Discard forgets the file.
-func (i *Incoming) Discard() error { return errors.Join(i.stage.Discard(), i.stage.Close()) }
+// Sync makes what was written durable. It is published by nothing but Publish:
+// after a crash the program writes it again.
+func (i *Incoming) Sync() error { return i.stage.Sync(i.size, nil, "") }
 
-// Publish hands the file to a feed, as Room.Publish does. It ends the incoming
-// file if it succeeds; after an error it can be tried again or discarded.
+// Discard forgets the file, unless it is over.
+func (i *Incoming) Discard() error {
+	if i.over {
+		return nil
+	}
+	i.over = true
+	return errors.Join(i.stage.Discard(), i.stage.Close())
+}
+
+// Over reports whether the file is its program's no longer: it was published, or
+// discarded, or it is not known whether it was published.
+func (i *Incoming) Over() bool { return i.over }
+
+// Publish hands the file to a feed, as Room.Publish does. Once its deposit began
+// the incoming file is over; after an earlier error it can be tried again.
 func (i *Incoming) Publish(ctx context.Context, actor string, p Publication) (exchange.Publication, error) {
 	r := i.r
 	p.Size = -1
@@ -109,9 +124,6 @@ func (i *Incoming) Publish(ctx context.Context, actor string, p Publication) (ex
 	if err := r.declared(p, b, look); err != nil {
 		return exchange.Publication{}, err
 	}
-	out, err := r.publishStage(ctx, actor, f, p, i.stage, b)
-	if err == nil {
-		_ = i.stage.Close() // its bytes are durable by now
-	}
-	return out, err
+	i.over = true
+	return r.publishStage(ctx, actor, f, p, received{stage: i.stage, blob: b})
 }

@@ -109,7 +109,8 @@ func (r *Room) begin(tx *store.Tx, actor string, f exchange.Feed, p Publication,
 	if err != nil {
 		return err
 	}
-	return r.placeSome(tx, row, f)
+	out.Deliveries, err = r.placeSome(tx, row, f)
+	return err
 }
 
 // Resume places what a stop of the server left unplaced.
@@ -121,17 +122,18 @@ func (r *Room) Resume(ctx context.Context, log *slog.Logger) error {
 	var errs []error
 	for _, p := range list {
 		log.Info("a publication is being finished", "publication", p.ID, "feed", p.Feed, "name", p.Name)
-		errs = append(errs, r.placeAll(ctx, p.ID))
+		errs = append(errs, r.placeAll(p.ID))
 	}
 	return errors.Join(errs...)
 }
 
 // placeAll goes on until every mailbox has a publication. Another node, or an
 // earlier try of the same one, may be doing it too: the row says how far it is.
-func (r *Room) placeAll(ctx context.Context, id string) error {
+// No request's end ends it.
+func (r *Room) placeAll(id string) error {
 	for {
 		done := false
-		err := r.o.Store.Write(context.WithoutCancel(ctx), func(tx *store.Tx) error {
+		err := r.o.Store.Write(context.Background(), func(tx *store.Tx) error {
 			p, err := tx.LockPublication(id)
 			if err != nil {
 				return err
@@ -143,7 +145,8 @@ func (r *Room) placeAll(ctx context.Context, id string) error {
 			if err != nil {
 				return err
 			}
-			return r.placeSome(tx, p, f)
+			_, err = r.placeSome(tx, p, f)
+			return err
 		})
 		if err != nil || done {
 			return err
@@ -151,21 +154,27 @@ func (r *Room) placeAll(ctx context.Context, id string) error {
 	}
 }
 
-// placeSome serves the next mailboxes, and after the last says what was done.
-func (r *Room) placeSome(tx *store.Tx, p store.PublicationRow, f exchange.Feed) error {
+// placeSome serves the next mailboxes, of which it returns the number, and after
+// the last says what was done.
+func (r *Room) placeSome(tx *store.Tx, p store.PublicationRow, f exchange.Feed) (n int, err error) {
 	to, next, err := recipients(&tx.Q, f, p.Account, fileType(p.Name), *p.PlacedTo)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if err := r.deliver(tx, p, f, to); err != nil {
-		return err
+		return 0, err
 	}
 	if err := tx.Placed(p.ID, *p.PlacedTo, next, next == ""); err != nil {
-		return err
+		return 0, err
 	}
-	if next != "" {
-		return nil
+	if next == "" {
+		err = r.placed(tx, p, f)
 	}
+	return len(to), err
+}
+
+// placed says what a publication did, once every mailbox has it.
+func (r *Room) placed(tx *store.Tx, p store.PublicationRow, f exchange.Feed) error {
 	if err := tx.ReleaseBlob(p.ID, exchange.Micros(r.now())); err != nil {
 		return err
 	}

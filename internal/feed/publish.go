@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/sallyport-sftp/sallyport/internal/blob"
+	"github.com/sallyport-sftp/sallyport/internal/deposit"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 )
@@ -44,6 +45,9 @@ func (r *Room) Publish(ctx context.Context, actor string, p Publication) (exchan
 	} else if !reached && p.IdempotencyKey == "" {
 		return exchange.Publication{}, noRecipient(p)
 	}
+	if err := r.decided(ctx, p.Upload); err != nil {
+		return exchange.Publication{}, err
+	}
 	if before, err := r.publishedUpload(ctx, p); err != nil || before.Repeated {
 		return before, err
 	}
@@ -51,8 +55,7 @@ func (r *Room) Publish(ctx context.Context, actor string, p Publication) (exchan
 	if err != nil {
 		return exchange.Publication{}, err
 	}
-	out, err := r.publishStage(ctx, actor, f, p, in.stage, in.blob)
-	return out, errors.Join(err, r.release(in, err == nil, out.Repeated))
+	return r.publishStage(ctx, actor, f, p, in)
 }
 
 // received is content that waits to be published.
@@ -62,25 +65,22 @@ type received struct {
 	upload *upload // its own, held; nil for a body
 }
 
-// release lets go of content after its publication. What came in parts stays
-// for another try if this one failed: it may be gigabytes.
-func (r *Room) release(in received, published, repeated bool) error {
+// release lets go of content whose publication came out: err nil means that it
+// is stored. What was not stored is discarded, but for what came in parts, which
+// stays for another try: it may be gigabytes.
+func (r *Room) release(in received, err error) {
+	stored, sealed := err == nil, errors.Is(err, blob.ErrSealed)
 	if u := in.upload; u != nil {
-		defer u.mu.Unlock()
-		if !published {
-			return nil
+		if !stored && !sealed && !errors.Is(err, errRepeated) {
+			return
 		}
 		u.stage = nil
 		r.uploadDone(u.id)
 	}
-	var err error
-	if !published || repeated {
-		err = in.stage.Discard()
+	if !stored && !sealed {
+		_ = in.stage.Discard() // one that stays is cleared at the next start
 	}
-	if closeErr := in.stage.Close(); !published || repeated {
-		err = errors.Join(err, closeErr)
-	}
-	return err
+	_ = in.stage.Close() // what is stored is durable
 }
 
 // publishedUpload finds what an upload in parts became when the answer was lost
@@ -97,7 +97,7 @@ func (r *Room) publishedUpload(ctx context.Context, p Publication) (exchange.Pub
 	if err != nil {
 		return exchange.Publication{}, err
 	}
-	return r.finish(ctx, before)
+	return r.finish(ctx, before), nil
 }
 
 // admit checks what is asked for, and finds the feed.
@@ -149,56 +149,60 @@ func noRecipient(p Publication) error {
 		WithHint("subscribe a user first: sallyport feed subscribe %s USER", p.Feed)
 }
 
-// publishStage makes staged bytes a publication. If it fails, or the same was
-// published before, the stage stands as it was.
-func (r *Room) publishStage(ctx context.Context, actor string, f exchange.Feed, p Publication, stage blob.Stage, content store.Blob) (exchange.Publication, error) {
+// errRepeated ends the transaction of a publication that was made before.
+var errRepeated = exchange.E("feed.Publish", exchange.Exists, "It was published before.")
+
+// publishStage makes received content a publication, and lets go of it.
+func (r *Room) publishStage(ctx context.Context, actor string, f exchange.Feed, p Publication, in received) (exchange.Publication, error) {
 	now := r.now()
-	content.Key = blob.Key("publish", content.ID, p.Name, now)
-	out := exchange.Publication{ID: content.ID, Feed: p.Feed, Account: p.Account, Name: p.Name, Size: content.Size,
-		SHA256: hex.EncodeToString(content.SHA256), Via: p.Via, PublishedAt: now}
-	if p.IdempotencyKey != "" {
-		before, err := r.repeated(r.o.Store.Read(ctx), p, out)
-		if err != nil {
+	in.blob.Key = blob.Key("publish", in.blob.ID, p.Name, now)
+	first := exchange.Publication{ID: in.blob.ID, Feed: p.Feed, Account: p.Account, Name: p.Name, Size: in.blob.Size,
+		SHA256: hex.EncodeToString(in.blob.SHA256), Via: p.Via, PublishedAt: now}
+	before, err := r.repeated(r.o.Store.Read(ctx), p, first)
+	if before.Repeated {
+		err = errRepeated
+	}
+	var out exchange.Publication
+	if err == nil {
+		late := in.upload.decide()
+		err = r.o.Desk.Commit(deposit.Deposit{Stage: in.stage, Blob: in.blob,
+			Record: func(tx *store.Tx) (err error) {
+				before, out = repeat{}, first
+				if before, err = r.repeated(&tx.Q, p, first); err == nil && before.Repeated {
+					err = errRepeated
+				}
+				if err != nil {
+					return err
+				}
+				return r.begin(tx, actor, f, p, &out, in.blob)
+			},
+			Late: func(err error) {
+				in.upload.lock()
+				r.release(in, err)
+				in.upload.unlock()
+				late()
+			}})
+		if errors.Is(err, deposit.ErrUnknown) {
+			in.upload.unlock()
 			return exchange.Publication{}, err
-		} else if before.Repeated {
-			return r.finish(ctx, before)
 		}
+		late()
 	}
-	if err := stage.Commit(content.Key); err != nil {
-		return out, err
+	r.release(in, err)
+	in.upload.unlock()
+	if exchange.Is(err, exchange.Exists) && !before.Repeated { // somebody published under the same key beside us
+		before, _ = r.repeated(r.o.Store.Read(context.WithoutCancel(ctx)), p, first)
 	}
-	first := out
-	var before repeat
-	err := r.o.Store.Write(ctx, func(tx *store.Tx) (err error) {
-		before, out = repeat{}, first
-		if p.IdempotencyKey != "" {
-			if before, err = r.repeated(&tx.Q, p, first); err != nil || before.Repeated {
-				return err
-			}
-		}
-		return r.begin(tx, actor, f, p, &out, content)
-	})
-	if errors.Is(err, store.ErrOutcomeUnknown) {
-		placed, lookErr := r.o.Store.Read(ctx).HasPublication(out.ID)
-		if lookErr != nil {
-			return out, err // the bytes stay, in case the row does
-		} else if placed {
-			err = nil
-		}
+	if before.Repeated {
+		return r.finish(ctx, before), nil
+	} else if err != nil {
+		return exchange.Publication{}, err
 	}
-	if err != nil {
-		return exchange.Publication{}, errors.Join(err, stage.Revert())
-	} else if before.Repeated {
-		whole, err := r.finish(ctx, before)
-		return whole, errors.Join(err, stage.Revert())
-	}
+	// The publication is stored, whatever comes now.
 	missing := out.Missing
-	if err := r.placeAll(ctx, out.ID); err != nil {
-		return out, err
-	}
-	whole, err := r.o.Store.Read(ctx).Publication(out.ID)
-	whole.Publication.Missing = missing
-	return whole.Publication, err
+	out = r.placeRest(ctx, out)
+	out.Missing = missing
+	return out, nil
 }
 
 // repeat is what an idempotency key published before.
@@ -209,21 +213,35 @@ type repeat struct {
 
 // finish places what an earlier try of the same publication left unplaced, and
 // returns the publication as it then is.
-func (r *Room) finish(ctx context.Context, before repeat) (exchange.Publication, error) {
-	if !before.unplaced {
-		return before.Publication, nil
+func (r *Room) finish(ctx context.Context, before repeat) exchange.Publication {
+	out := before.Publication
+	if before.unplaced {
+		out = r.placeRest(ctx, out)
+		out.Repeated = true
 	}
-	if err := r.placeAll(ctx, before.ID); err != nil {
-		return before.Publication, err
+	return out
+}
+
+// placeRest places a stored publication in the mailboxes that are still to come.
+// It fails nobody: what stays unplaced is placed by Keep, and the answer is that
+// of what is stored. The end of the request ends nothing.
+func (r *Room) placeRest(ctx context.Context, p exchange.Publication) exchange.Publication {
+	if err := r.placeAll(p.ID); err != nil {
+		return p
 	}
-	whole, err := r.o.Store.Read(ctx).Publication(before.ID)
-	whole.Publication.Repeated = true
-	return whole.Publication, err
+	whole, err := r.o.Store.Read(context.WithoutCancel(ctx)).Publication(p.ID)
+	if err != nil {
+		return p
+	}
+	return whole.Publication
 }
 
 // repeated finds what an idempotency key published before. Another file, or
 // other recipients, under the same key is a conflict.
 func (r *Room) repeated(q *store.Q, p Publication, now exchange.Publication) (repeat, error) {
+	if p.IdempotencyKey == "" {
+		return repeat{}, nil
+	}
 	row, err := q.PublicationByKey(p.Feed, p.IdempotencyKey)
 	if exchange.Is(err, exchange.NotFound) {
 		return repeat{}, nil

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/blob"
+	"github.com/sallyport-sftp/sallyport/internal/deposit"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 )
@@ -35,6 +36,74 @@ type upload struct {
 	size   int64
 	actor  string
 	at     time.Time
+
+	// deciding is open while nobody knows whether the upload was published: its
+	// bytes belong to the deposit meanwhile.
+	deciding chan struct{}
+}
+
+// lock and unlock are for an upload that may be none.
+func (u *upload) lock() {
+	if u != nil {
+		u.mu.Lock()
+	}
+}
+
+func (u *upload) unlock() {
+	if u != nil {
+		u.mu.Unlock()
+	}
+}
+
+// decide begins a deposit of the upload, if it is one; the function that it
+// returns ends it. Callers hold mu.
+func (u *upload) decide() (decided func()) {
+	if u == nil {
+		return func() {}
+	}
+	over := make(chan struct{})
+	u.deciding = over
+	return func() { close(over) }
+}
+
+// undecided reports whether a deposit of the upload has no outcome yet. Callers
+// hold mu.
+func (u *upload) undecided() bool {
+	select {
+	case <-u.deciding:
+		return false
+	default:
+		return u.deciding != nil
+	}
+}
+
+func errUndecided(op string) error {
+	return exchange.E(op, exchange.Busy, "It is not known yet whether this upload was published.").WithHint("ask again in a moment")
+}
+
+// maxDecide is how long a publication waits for the outcome of an earlier try.
+const maxDecide = 10 * time.Second
+
+// decided waits until it is known what an earlier publication of an upload came
+// to.
+func (r *Room) decided(ctx context.Context, id string) error {
+	u, err := r.upload(id)
+	if err != nil || id == "" {
+		return nil // what it became is found by its key
+	}
+	u.mu.Lock()
+	over, open := u.deciding, u.undecided()
+	u.mu.Unlock()
+	if !open {
+		return nil
+	}
+	select {
+	case <-over:
+		return nil
+	case <-ctx.Done():
+	case <-time.After(maxDecide):
+	}
+	return errUndecided("feed.Publish")
 }
 
 // uploadNote lies beside the stage. Upload tells it from a partner's partial.
@@ -123,6 +192,9 @@ func (r *Room) Append(id string, at int64, body io.Reader) (Upload, error) {
 		return Upload{}, exchange.E(op, exchange.Conflict, "Another part of this upload is on its way.")
 	}
 	defer u.mu.Unlock()
+	if u.undecided() {
+		return Upload{}, errUndecided(op)
+	}
 	if u.stage == nil {
 		return Upload{}, exchange.E(op, exchange.NotFound, "The upload is over.")
 	}
@@ -155,9 +227,10 @@ func (r *Room) CancelUpload(id string) error {
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	r.mu.Lock()
-	delete(r.uploads, id)
-	r.mu.Unlock()
+	if u.undecided() {
+		return errUndecided("feed.CancelUpload")
+	}
+	r.uploadDone(id)
 	if u.stage == nil {
 		return nil
 	}
@@ -178,11 +251,16 @@ func (r *Room) uploaded(p Publication) (received, error) {
 	u.mu.Lock()
 	in := received{stage: u.stage, blob: store.Blob{ID: u.id, Size: u.offset}, upload: u}
 	switch {
+	case u.undecided():
+		err = errUndecided(op)
 	case u.stage == nil:
 		err = exchange.E(op, exchange.NotFound, "The upload is over.")
 	case u.size >= 0 && u.offset != u.size:
 		err = exchange.E(op, exchange.Conflict, "The upload has %d of %d bytes.", u.offset, u.size).WithHint("send the rest first")
 	default:
+		if err = u.stage.Truncate(u.offset); err != nil { // a write that failed may have left more
+			break
+		}
 		sum, look := sha256.New(), &looks{kind: p.kind}
 		if _, err = io.Copy(io.MultiWriter(sum, look), io.NewSectionReader(u.stage, 0, u.offset)); err != nil {
 			err = exchange.Wrap(op, exchange.Unavailable, err)
@@ -204,10 +282,10 @@ func (r *Room) uploadDone(id string) {
 	delete(r.uploads, id)
 }
 
-// Recover takes up the uploads that an earlier process left. It must run
-// before anybody else looks at the stages.
+// Recover takes up the uploads that an earlier process left and did not publish.
+// It must run before anybody else looks at the stages.
 func (r *Room) Recover() error {
-	left, err := r.o.Blobs.Leftovers()
+	left, err := deposit.Leftovers(r.o.Store, r.o.Blobs)
 	if err != nil {
 		return err
 	}

@@ -174,7 +174,7 @@ func (w *world) file(u exchange.User, path string) (string, bool) {
 
 func (w *world) bytes(key string) string {
 	w.t.Helper()
-	b, err := w.blobs.Open(key)
+	b, err := w.blobs.Open(key, -1)
 	testkit.Must(w.t, err)
 	defer b.Close()
 	text, err := io.ReadAll(io.NewSectionReader(b, 0, b.Size()))

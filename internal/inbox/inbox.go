@@ -198,6 +198,6 @@ func (r *Room) Open(ctx context.Context, id, claim string) (exchange.Drop, blob.
 	} else if err != nil {
 		return d, nil, err
 	}
-	b, err := r.o.Blobs.Open(c.Key)
+	b, err := r.o.Blobs.Open(c.Key, c.Size)
 	return d, b, err
 }

@@ -120,7 +120,7 @@ func (w *world) arrive(user, path, text string) string {
 	testkit.Must(w.t, err)
 	_, err = stage.WriteAt([]byte(text), 0)
 	testkit.Must(w.t, err)
-	testkit.Must(w.t, stage.Commit(b.Key))
+	testkit.Must(w.t, stage.Commit(b.Key, b.Size))
 	testkit.Must(w.t, stage.Close())
 	testkit.Must(w.t, w.store.Write(ctx, func(tx *store.Tx) error {
 		u, err := tx.User(user)

@@ -27,6 +27,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/blob/disk"
 	"github.com/sallyport-sftp/sallyport/internal/config"
 	"github.com/sallyport-sftp/sallyport/internal/connection"
+	"github.com/sallyport-sftp/sallyport/internal/deposit"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/expect"
 	"github.com/sallyport-sftp/sallyport/internal/feed"
@@ -63,6 +64,7 @@ type Node struct {
 	lock       *os.File
 	store      *store.Store
 	blobs      *disk.Store
+	desk       *deposit.Desk
 	accounts   *account.Room
 	inbox      *inbox.Room
 	feeds      *feed.Room
@@ -153,6 +155,7 @@ func (n *Node) buildRooms(ctx context.Context) (err error) {
 	if n.blobs, err = disk.Open(filepath.Join(n.cfg.Data, "blobs"), n.clock); err != nil {
 		return err
 	}
+	n.desk = deposit.New(n.store, n.log)
 	policy, err := accountPolicy(&n.cfg)
 	if err != nil {
 		return err
@@ -166,7 +169,7 @@ func (n *Node) buildRooms(ctx context.Context) (err error) {
 	st := &n.cfg.Storage
 	n.records = connection.New(ctx, connection.Options{Store: n.store, Clock: n.clock, IDs: n.ids, Log: n.log, Policy: recordPolicy(&n.cfg, policy.EndpointIPs)})
 	n.revoked = &revocations{store: n.store, clock: n.clock, log: n.log}
-	n.tree, err = tree.New(tree.Options{Store: n.store, Blobs: n.blobs, Clock: n.clock, IDs: n.ids, Log: n.log,
+	n.tree, err = tree.New(tree.Options{Store: n.store, Blobs: n.blobs, Desk: n.desk, Clock: n.clock, IDs: n.ids, Log: n.log,
 		Policy: tree.Policy{MaxFile: int64(st.MaxFile), QuotaBytes: int64(st.Quota), QuotaFiles: st.QuotaFiles,
 			FreeFloor: int64(st.FreeFloor), MaxCopy: int64(st.MaxCopy), KeepPartial: time.Duration(st.KeepPartials),
 			TempNames: n.cfg.TemporaryNames},
@@ -331,6 +334,9 @@ func (n *Node) Close(ctx context.Context) {
 	}
 	if n.records != nil {
 		n.records.Wait()
+	}
+	if n.desk != nil {
+		n.desk.Close()
 	}
 	if n.tree != nil {
 		n.tree.Close()

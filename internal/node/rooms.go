@@ -39,10 +39,10 @@ func (n *Node) buildExchange() (err error) {
 		return err
 	}
 	rt := &n.cfg.Retain
-	n.retain = retention.New(retention.Options{Store: n.store, Blobs: n.blobs, Clock: n.clock, IDs: n.ids, Log: n.log, Key: n.key, Node: n.name, Tell: n.tellAccount,
+	n.retain = retention.New(retention.Options{Store: n.store, Blobs: n.blobs, Desk: n.desk, Clock: n.clock, IDs: n.ids, Log: n.log, Key: n.key, Node: n.name, Tell: n.tellAccount,
 		Policy: retention.Policy{Keep: rt.Keep, Day: rt.Day, Hour: rt.Hour, Notice: time.Duration(rt.Notice), Reminder: time.Duration(rt.Reminder),
 			AfterClose: time.Duration(rt.AfterClose), RequireNotice: rt.RequireNotice}})
-	n.feeds = feed.New(feed.Options{Store: n.store, Blobs: n.blobs, Clock: n.clock, IDs: n.ids, Key: n.key,
+	n.feeds = feed.New(feed.Options{Store: n.store, Blobs: n.blobs, Desk: n.desk, Clock: n.clock, IDs: n.ids, Key: n.key,
 		MaxFile: int64(st.MaxFile), FreeFloor: int64(st.FreeFloor), KeepUploads: time.Duration(st.KeepPartials), Class: n.retain.Class,
 		MakeDirs: func(tx *store.Tx, userID, path string) (string, error) {
 			look := exchange.Read | exchange.List

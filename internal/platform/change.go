@@ -65,11 +65,11 @@ func (f *FS) Rename(from, to string, _ bool) error {
 		delete(f.waiting, clean)
 		return f.wait(toClean, in)
 	}
-	if err := f.publish(in, toNames, toClean); err != nil {
-		return err
+	err = f.publish(in, toNames, toClean)
+	if in.Over() {
+		delete(f.waiting, clean)
 	}
-	delete(f.waiting, clean)
-	return nil
+	return err
 }
 
 func (f *FS) mayWrite() error {

@@ -155,8 +155,14 @@ func (h *File) Stat() (exchange.FileInfo, error) {
 	return dropInfo(h.drop), nil
 }
 
-// Sync promises nothing before CLOSE, which does.
-func (h *File) Sync(done func(error)) { done(nil) }
+// Sync makes what was written durable. It promises no more: only CLOSE publishes.
+func (h *File) Sync(done func(error)) {
+	if h.in == nil {
+		done(nil)
+		return
+	}
+	done(h.note(h.in.Sync()))
+}
 
 // Served is not counted: the operator's own programs leave no receipts.
 func (h *File) Served(int64, int) {}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/blob"
+	"github.com/sallyport-sftp/sallyport/internal/deposit"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/proof"
 	"github.com/sallyport-sftp/sallyport/internal/store"
@@ -34,29 +35,43 @@ func (r *Room) report(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	defer stage.Close()
+	abandon := func(err error) error { return errors.Join(err, stage.Discard(), stage.Close()) }
 	sum := sha256.New()
-	out := bufio.NewWriterSize(io.MultiWriter(io.NewOffsetWriter(stage, 0), sum), 64<<10)
+	written := &counter{}
+	out := bufio.NewWriterSize(io.MultiWriter(io.NewOffsetWriter(stage, 0), sum, written), 64<<10)
 	if err := errors.Join(r.writeItems(ctx, out, id), out.Flush()); err != nil {
-		return errors.Join(err, stage.Discard())
+		return abandon(err)
 	}
 	now := r.now()
-	b.SHA256 = sum.Sum(nil)
+	b.Size, b.SHA256 = written.n, sum.Sum(nil)
 	b.Key = blob.Key("reports", b.ID, "removal-"+run.DueAt.Format(time.DateOnly)+".csv", now)
-	if err := stage.Commit(b.Key); err != nil {
-		return errors.Join(err, stage.Discard())
-	}
 	run.State, run.FinishedAt, run.ListKey = exchange.RunDone, &now, b.Key
 	if run.Report, err = r.sign(ctx, &run, counts, hex.EncodeToString(b.SHA256)); err != nil {
-		return errors.Join(err, stage.Revert(), stage.Discard())
+		return abandon(err)
 	}
-	if err := r.o.Store.Write(ctx, func(tx *store.Tx) error { return r.close(tx, run, b, counts) }); err != nil {
-		if errors.Is(err, store.ErrOutcomeUnknown) {
-			return err // the bytes stay, in case the row does
+	over := func(err error) {
+		if err != nil && !errors.Is(err, blob.ErrSealed) {
+			_ = stage.Discard() // one that stays is cleared at the next start
 		}
-		return errors.Join(err, stage.Revert(), stage.Discard())
+		_ = stage.Close() // what is stored is durable
+	}
+	err = r.o.Desk.Commit(deposit.Deposit{Stage: stage, Blob: b, Late: over,
+		Record: func(tx *store.Tx) error { return r.close(tx, run, b, counts) }})
+	if errors.Is(err, deposit.ErrUnknown) {
+		return err // the next look finds the run done, or makes its report again
+	}
+	if over(err); err != nil {
+		return err
 	}
 	return r.dropItems(ctx, id)
+}
+
+// counter counts what is written to it.
+type counter struct{ n int64 }
+
+func (c *counter) Write(p []byte) (int, error) {
+	c.n += int64(len(p))
+	return len(p), nil
 }
 
 // close records that a run is done, and tells of it.
@@ -185,7 +200,7 @@ func (r *Room) List(ctx context.Context, w io.Writer, id string) error {
 	if run.ListKey == "" {
 		return r.writeItems(ctx, w, id)
 	}
-	b, err := r.o.Blobs.Open(run.ListKey)
+	b, err := r.o.Blobs.Open(run.ListKey, -1)
 	if err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/blob"
+	"github.com/sallyport-sftp/sallyport/internal/deposit"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/proof"
 	"github.com/sallyport-sftp/sallyport/internal/store"
@@ -53,6 +54,7 @@ type Policy struct {
 type Options struct {
 	Store  *store.Store
 	Blobs  blob.Store
+	Desk   *deposit.Desk // nil: one of the room's own
 	Clock  exchange.Clock
 	IDs    *exchange.IDs
 	Log    *slog.Logger
@@ -73,7 +75,12 @@ type Room struct {
 }
 
 // New opens the room.
-func New(o Options) *Room { return &Room{o: o} }
+func New(o Options) *Room {
+	if o.Desk == nil {
+		o.Desk = deposit.New(o.Store, o.Log)
+	}
+	return &Room{o: o}
+}
 
 func (r *Room) now() time.Time { return r.o.Clock().UTC().Truncate(time.Microsecond) }
 

@@ -39,7 +39,7 @@ func TestSweep(t *testing.T) {
 		_, err = g.WriteAt([]byte(id), 0)
 		must(t, err)
 		key[id] = blob.Key("u", id, "f", now)
-		must(t, g.Commit(key[id]))
+		must(t, g.Commit(key[id], int64(len(id))))
 		must(t, g.Close())
 	}
 	must(t, s.Write(ctx, func(tx *store.Tx) error {
@@ -51,7 +51,7 @@ func TestSweep(t *testing.T) {
 		return tx.ReleaseBlob("DEAD", exchange.Micros(now))
 	}))
 	there := func(id string) bool {
-		r, err := blobs.Open(key[id])
+		r, err := blobs.Open(key[id], -1)
 		if err == nil {
 			_ = r.Close()
 		}

@@ -167,7 +167,7 @@ func (w *world) put(u exchange.User, full, text string) (version string) {
 	testkit.Must(w.t, err)
 	_, err = stage.WriteAt([]byte(text), 0)
 	testkit.Must(w.t, err)
-	testkit.Must(w.t, stage.Commit(b.Key))
+	testkit.Must(w.t, stage.Commit(b.Key, b.Size))
 	testkit.Must(w.t, stage.Close())
 	version = w.ids.New()
 	testkit.Must(w.t, w.store.Write(ctx, func(tx *store.Tx) error {

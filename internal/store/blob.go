@@ -42,6 +42,28 @@ func (tx *Tx) ClaimOrphan(b Blob, at int64) (bool, error) {
 	return n == 1, err
 }
 
+// SettleBlob waits for a transaction that is inserting the row of a blob, and
+// returns the SHA-256 that the row then has; NotFound says that there is none and
+// that none of the transactions so far will bring it. A row that the sweep claimed
+// has an empty one.
+func (tx *Tx) SettleBlob(id string) (sum []byte, err error) {
+	// Inserting the same key is what waits: a plain look passes by a transaction
+	// whose COMMIT is still on its way.
+	n, err := tx.exec("SettleBlob", `INSERT INTO blobs (id, key, size, sha256, refs, state, created_at, dead_at)
+		VALUES ($1, '', 0, $2, 0, 'dead', 0, 0) ON CONFLICT (id) DO NOTHING`, id, []byte{})
+	if err != nil {
+		return nil, err
+	}
+	if n == 1 {
+		if err := tx.ForgetBlob(id); err != nil {
+			return nil, err
+		}
+		return nil, exchange.E("store.SettleBlob", exchange.NotFound, "There is no such blob.")
+	}
+	err = tx.scanOne("SettleBlob", `SELECT sha256 FROM blobs WHERE id = $1`, []any{id}, &sum)
+	return sum, err
+}
+
 // DeadBlobs lists blobs that died before a time, the longest dead first.
 func (q *Q) DeadBlobs(before int64, limit int) ([]Blob, error) {
 	return collect(q, "DeadBlobs", func(r *sql.Rows) (b Blob, err error) {

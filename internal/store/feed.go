@@ -222,13 +222,6 @@ func (q *Q) PublicationsBetween(feed, account string, from, to int64) ([]Came, e
 		ORDER BY published_at LIMIT 10000`, feed, account, from, to)
 }
 
-// HasPublication reports whether a publication was committed.
-func (q *Q) HasPublication(id string) (bool, error) {
-	var n int64
-	err := q.scanOne("HasPublication", `SELECT COUNT(*) FROM publications WHERE id = $1`, []any{id}, &n)
-	return n > 0, err
-}
-
 // Sequence reads how far a feed's numbers have come for an account, holding
 // the row; NotFound before the first.
 func (tx *Tx) Sequence(feed, account string) (exchange.Sequence, error) {

@@ -137,13 +137,6 @@ func (tx *Tx) AddVersions(list []Version) error {
 	return nil
 }
 
-// HasVersion reports whether a version was committed.
-func (q *Q) HasVersion(id string) (bool, error) {
-	var n int64
-	err := q.scanOne("HasVersion", `SELECT COUNT(*) FROM versions WHERE id = $1`, []any{id}, &n)
-	return n > 0, err
-}
-
 // DropVersion deletes a version and lets go of its blob.
 func (tx *Tx) DropVersion(id string, at int64) error {
 	var blob string

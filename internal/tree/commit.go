@@ -2,7 +2,6 @@ package tree
 
 import (
 	"cmp"
-	"context"
 	"encoding"
 	"encoding/hex"
 	"errors"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/blob"
+	"github.com/sallyport-sftp/sallyport/internal/deposit"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 )
@@ -22,7 +22,8 @@ const replaceGrace = time.Hour
 // commit hands an image to the committer: CLOSE was received, and is completed
 // even if the client goes. Called with box.mu held; unlocks it.
 func (s *Session) commit(img *image, opened string, done func(error)) {
-	img.state, img.done, img.failure = committing, make(chan struct{}), nil
+	img.become(committing)
+	img.done, img.failure = make(chan struct{}), nil
 	key := img.key
 	s.box.mu.Unlock()
 	where := opened
@@ -32,32 +33,9 @@ func (s *Session) commit(img *image, opened string, done func(error)) {
 	s.beginCommit(img, where)
 	s.work.Go(func() {
 		err := s.store(img)
-		s.box.mu.Lock()
-		img.failure = err
-		if err == nil {
-			img.state = committed
-			s.box.reserved -= img.booked
-			img.booked = 0
-			s.box.commits++
-			s.box.remove(img)
-			s.box.dropPartials(img.key, img)
-			s.box.outrun(img.key)
-		} else {
-			img.state = open // its bytes stay, to be resumed
+		if !errors.Is(err, deposit.ErrUnknown) { // else the desk tells, later
+			img.finish(err)
 		}
-		close(img.done)
-		img.refs--
-		if img.refs == 0 {
-			switch {
-			case err == nil:
-				img.closeStage()
-			case errors.Is(err, blob.ErrLost):
-				img.discard()
-			default:
-				img.orphan()
-			}
-		}
-		s.box.mu.Unlock()
 		s.endCommit(img)
 		done(err)
 	})
@@ -66,122 +44,121 @@ func (s *Session) commit(img *image, opened string, done func(error)) {
 // store makes an image's bytes durable, then its rows.
 func (s *Session) store(img *image) error {
 	now := s.t.now()
-	c, name, err := img.seal(now)
+	c, err := img.seal(now)
 	if err != nil {
 		return err
 	}
-	img.stageOps.Lock()
-	defer img.stageOps.Unlock()
-	if err := img.stage.Commit(c.Key); err != nil {
-		return err
-	}
-	err = s.record(img, c, now)
-	if errors.Is(err, store.ErrOutcomeUnknown) {
-		// Look before answering. If even that fails, the bytes stay where
-		// the row, if there is one, says they are.
-		stored, lookErr := s.query().HasVersion(img.id)
-		switch {
-		case lookErr != nil:
-			s.t.log.Error("an upload's outcome is unknown", "user", s.login.User.Name, "name", exchange.Printable(name), "version", img.id, "err", lookErr)
-			return errors.Join(err, s.detachUnknown(img))
-		case stored:
-			return nil
-		}
-	}
-	if err != nil {
-		return errors.Join(err, img.stage.Revert())
-	}
-	return nil
+	return s.t.desk.Commit(deposit.Deposit{Stage: img.stage, Blob: store.Blob{ID: c.BlobID, Key: c.Key, Size: c.Size, SHA256: c.SHA256},
+		Record: func(tx *store.Tx) error { return s.record(tx, img, c, now) }, Late: img.finish})
 }
 
-// detachUnknown gives an image whose bytes may be a version a new identity, so
-// that nothing can write into them again.
-func (s *Session) detachUnknown(img *image) error {
-	s.box.mu.Lock()
-	defer s.box.mu.Unlock()
-	s.box.remove(img)
-	s.box.reserved -= img.booked
-	img.booked, img.dirty = 0, false
-	img.mu.Lock()
-	defer img.mu.Unlock()
-	err := img.stage.Close()
-	img.stage, img.size = nil, 0
-	return err
+// finish ends a commit: the image is a version, or can be resumed.
+func (img *image) finish(err error) {
+	box := img.box
+	box.mu.Lock()
+	defer box.mu.Unlock()
+	img.failure = err
+	switch {
+	case err == nil:
+		img.become(committed)
+		box.reserved -= img.booked
+		img.booked = 0
+		box.commits++
+		box.remove(img)
+		box.dropPartials(img.key, img)
+		box.outrun(img.key)
+	case errors.Is(err, blob.ErrSealed): // its bytes can't be worked on any more
+		img.become(removed)
+		box.reserved -= img.booked
+		img.booked = 0
+		box.remove(img)
+	default:
+		img.become(open)
+		img.behind = img.behind || errors.Is(err, errOutrun)
+	}
+	close(img.done)
+	img.refs--
+	if img.refs > 0 {
+		return
+	}
+	switch {
+	case img.state != open:
+		img.closeStage()
+	case errors.Is(err, blob.ErrLost):
+		img.discard()
+	default:
+		img.orphan()
+	}
 }
 
 // seal finishes the hash and cuts the stage to the logical size. The state
 // committing keeps writers away.
-func (img *image) seal(now time.Time) (store.Content, string, error) {
-	img.box.mu.Lock()
-	name := img.key.name
-	img.box.mu.Unlock()
+func (img *image) seal(now time.Time) (store.Content, error) {
 	img.mu.Lock()
 	defer img.mu.Unlock()
 	if img.damaged {
-		return store.Content{}, name, exchange.E("tree.seal", exchange.Conflict, "Not stored: a part of the file could not be written.")
+		return store.Content{}, exchange.E("tree.seal", exchange.Conflict, "Not stored: a part of the file could not be written.")
 	}
 	c := store.Content{VersionID: img.id, BlobID: img.id, Size: img.size, StoredAt: exchange.Micros(now)}
 	if err := img.startLocked(); err != nil {
-		return c, name, err
+		return c, err
 	}
 	if err := img.dropAhead(); err != nil {
-		return c, name, err
+		return c, err
 	}
 	if err := img.catchUp(img.size); err != nil {
-		return c, name, exchange.Wrap("tree.seal", exchange.Unavailable, err)
+		return c, exchange.Wrap("tree.seal", exchange.Unavailable, err)
 	}
 	if m, ok := img.sum.(encoding.BinaryMarshaler); ok {
 		c.HashState, _ = m.MarshalBinary() // without it an append reads again
 	}
 	c.SHA256 = img.sum.Sum(nil)
 	c.Key = img.at
-	return c, name, nil
+	return c, nil
 }
 
-// record writes what a commit changes, in one transaction.
-func (s *Session) record(img *image, c store.Content, now time.Time) error {
-	return s.t.store.Write(context.Background(), func(tx *store.Tx) error {
-		if err := s.checkLogin(tx); err != nil {
+// record writes what a commit changes.
+func (s *Session) record(tx *store.Tx, img *image, c store.Content, now time.Time) error {
+	if err := s.checkLogin(tx); err != nil {
+		return err
+	}
+	use, err := tx.LockMailbox(s.login.User.ID)
+	if err != nil {
+		return err
+	}
+	f := img.row(c, now)
+	dir, staging, err := freePlace(tx, f)
+	if err != nil {
+		return err
+	}
+	if err := tx.AddBlob(store.Blob{ID: c.BlobID, Key: c.Key, Size: c.Size, SHA256: c.SHA256}, 1, c.StoredAt); err != nil {
+		return err
+	}
+	bytes, files, err := s.supersede(tx, img, &f, now)
+	if err != nil {
+		return err
+	}
+	full := path.Join(dir, f.Name)
+	if err := tx.AddVersion(store.Version{ID: img.id, FileID: f.FileID, UserID: s.login.User.ID, BlobID: c.BlobID,
+		HashState: c.HashState, Actor: s.login.Actor(), StoredAt: c.StoredAt, Class: s.class(full)}); err != nil {
+		return err
+	}
+	if err := tx.PutFile(f); err != nil {
+		return err
+	}
+	if err := tx.Use(s.login.User.ID, bytes, files, cmp.Or(use.QuotaBytes, s.t.policy.QuotaBytes),
+		cmp.Or(use.QuotaFiles, s.t.policy.QuotaFiles)); err != nil {
+		return err
+	}
+	if !staging && !s.t.temporary(f.Name) {
+		if err := s.arrived(tx, full, c, now); err != nil {
 			return err
 		}
-		use, err := tx.LockMailbox(s.login.User.ID)
-		if err != nil {
-			return err
-		}
-		f := img.row(c, now)
-		dir, staging, err := freePlace(tx, f)
-		if err != nil {
-			return err
-		}
-		if err := tx.AddBlob(store.Blob{ID: c.BlobID, Key: c.Key, Size: c.Size, SHA256: c.SHA256}, 1, c.StoredAt); err != nil {
-			return err
-		}
-		bytes, files, err := s.supersede(tx, &f, now)
-		if err != nil {
-			return err
-		}
-		full := path.Join(dir, f.Name)
-		if err := tx.AddVersion(store.Version{ID: img.id, FileID: f.FileID, UserID: s.login.User.ID, BlobID: c.BlobID,
-			HashState: c.HashState, Actor: s.login.Actor(), StoredAt: c.StoredAt, Class: s.class(full)}); err != nil {
-			return err
-		}
-		if err := tx.PutFile(f); err != nil {
-			return err
-		}
-		if err := tx.Use(s.login.User.ID, bytes, files, cmp.Or(use.QuotaBytes, s.t.policy.QuotaBytes),
-			cmp.Or(use.QuotaFiles, s.t.policy.QuotaFiles)); err != nil {
-			return err
-		}
-		if !staging && !s.t.temporary(f.Name) {
-			if err := s.arrived(tx, full, c, now); err != nil {
-				return err
-			}
-		}
-		row := s.auditRow("file.store", full, now)
-		row.Detail["version"], row.Detail["size"] = img.id, strconv.FormatInt(c.Size, 10)
-		row.Detail["sha256"] = hex.EncodeToString(c.SHA256)
-		return tx.Audit(row)
-	})
+	}
+	row := s.auditRow("file.store", full, now)
+	row.Detail["version"], row.Detail["size"] = img.id, strconv.FormatInt(c.Size, 10)
+	row.Detail["sha256"] = hex.EncodeToString(c.SHA256)
+	return tx.Audit(row)
 }
 
 // class is the retention policy of a file that is being stored.
@@ -223,15 +200,35 @@ func freePlace(tx *store.Tx, f store.File) (dir string, staging bool, err error)
 
 // supersede lets a file that has the name already become the history of the
 // new one, and says what the commit adds to the mailbox's use.
-func (s *Session) supersede(tx *store.Tx, f *store.File, now time.Time) (bytes, files int64, err error) {
+func (s *Session) supersede(tx *store.Tx, img *image, f *store.File, now time.Time) (bytes, files int64, err error) {
 	old, err := tx.File(f.DirID, f.Name)
 	if exchange.Is(err, exchange.NotFound) {
 		return f.Size, 1, nil
 	} else if err != nil {
 		return 0, 0, err
 	}
+	if err := img.outrunBy(old); err != nil {
+		return 0, 0, err
+	}
 	f.FileID = old.FileID
 	return f.Size - old.Size, 0, s.replaced(tx, old, now)
+}
+
+// errOutrun is in the chain of an error about an upload that an older session
+// began, and whose name shows a newer version by now.
+var errOutrun = errors.New("a newer version was stored meanwhile")
+
+// outrunBy refuses to put what is left of an older upload over a version that
+// was stored since it began: nobody asked for that mixture.
+func (img *image) outrunBy(old store.File) error {
+	img.box.mu.Lock()
+	defer img.box.mu.Unlock()
+	if !img.resumed || old.VersionID == img.over {
+		return nil
+	}
+	err := exchange.E("tree.commit", exchange.Conflict, "Not stored: a newer version of this file was stored meanwhile; upload it again from its start.")
+	err.Err = errOutrun
+	return err
 }
 
 // arrived tells the inbox of a partner's upload with its final name.

@@ -21,6 +21,8 @@ type Handle struct {
 	epoch   int
 	fresh   bool // its OPEN created or truncated
 	changed bool // it has something to commit
+	bad     bool // a change that its client sent was refused
+	named   bool // it stands for a change by name (Setstat), not for an OPEN
 
 	// Open on a stored file.
 	reader  blob.Reader
@@ -78,7 +80,7 @@ func (h *Handle) reattach(key nameKey) error {
 		base, err = q.Content(f.VersionID)
 	}
 	if err == nil {
-		err = h.attach(key, &base, f.Size, false)
+		err = h.attach(key, &base, f, false)
 	}
 	if err != nil { // the name is gone: nothing is left to write to
 		h.img = &image{t: h.s.t, box: h.s.box, key: key, state: removed, refs: 1, broken: true}
@@ -110,7 +112,7 @@ func (h *Handle) ReadAt(p []byte, off int64) (int, error) {
 		if off >= h.content.Size {
 			return 0, io.EOF
 		}
-		return fullRead(h.reader, p, off)
+		return fullRead(h.reader, p[:min(int64(len(p)), h.content.Size-off)], off)
 	}
 	return h.img.read(p, off)
 }
@@ -123,19 +125,19 @@ func (h *Handle) WriteAt(p []byte, off int64, done func(error)) {
 		done(exchange.E("tree.WriteAt", exchange.Denied, "The file is not open for writing."))
 		return
 	}
-	if h.flags&exchange.FlagAppend != 0 {
-		off = -1 // wherever the end is
-	} else if off < 0 {
-		done(h.img.missed(exchange.E("tree.WriteAt", exchange.TooLarge, "The offset is out of range.")))
-		return
-	}
 	if err := h.current(); err != nil {
 		done(err)
 		return
 	}
 	img := h.img
 	if err := img.ready(h.s); err != nil {
-		done(err)
+		done(h.refuse(err))
+		return
+	}
+	if h.flags&exchange.FlagAppend != 0 {
+		off = -1 // wherever the end is
+	} else if off < 0 {
+		done(h.refuse(exchange.E("tree.WriteAt", exchange.TooLarge, "The offset is out of range.")))
 		return
 	}
 	size := img.length()
@@ -147,25 +149,34 @@ func (h *Handle) WriteAt(p []byte, off int64, done func(error)) {
 		at = h.s.t.policy.MaxFile // so that the sum below stays a number
 	}
 	if err := h.s.reserve(img, max(size, at+int64(len(p)))); err != nil {
-		done(img.missed(err))
+		done(h.refuse(err))
 		return
 	}
 	if len(p) == 0 {
 		done(nil)
 		return
 	}
+	epoch := h.epoch
 	if !img.needsCopy() {
-		err := img.write(p, off)
+		err := img.write(p, off, epoch)
 		h.markChanged()
-		done(img.missed(err))
-		return
-	}
-	p = append([]byte(nil), p...)
-	if err := img.afterCopy(h.s, size, func() error { return img.missed(img.write(p, off)) }, done); err != nil {
 		done(err)
 		return
 	}
+	p = append([]byte(nil), p...)
+	if err := img.afterCopy(h.s, size, func() error { return img.write(p, off, epoch) }, done); err != nil {
+		done(h.refuse(err))
+		return
+	}
 	h.markChanged()
+}
+
+// refuse notes that a change which the client sent is not in the file, so that
+// CLOSE will not say OK, and passes the reason on.
+func (h *Handle) refuse(err error) error {
+	h.bad = true
+	h.img.damage(h.epoch)
+	return err
 }
 
 // markChanged notes that the handle has something to commit, and lets the
@@ -200,19 +211,19 @@ func (h *Handle) Truncate(size int64, done func(error)) {
 		err = h.s.reserve(img, size)
 	}
 	if err != nil {
+		h.bad = true // what was written stands as it is; a CLOSE that has nothing else to store fails
 		done(err)
 		return
 	}
-	cut := func() error {
-		_, err := img.truncate(size)
-		return err
-	}
+	epoch := h.epoch
+	cut := func() error { return img.truncate(size, epoch) }
 	if !img.needsCopy() {
 		h.markChanged()
 		done(cut())
 		return
 	}
 	if err := img.afterCopy(h.s, size, cut, done); err != nil {
+		h.bad = true
 		done(err)
 		return
 	}
@@ -250,7 +261,10 @@ func (h *Handle) Stat() (exchange.FileInfo, error) {
 	if err := h.img.ready(h.s); err != nil {
 		return exchange.FileInfo{}, err
 	}
-	return h.img.info(h.img.key.name, true), nil
+	h.s.box.mu.Lock()
+	name := h.img.key.name // another session may rename it
+	h.s.box.mu.Unlock()
+	return h.img.info(name, true), nil
 }
 
 // Sync makes what was written so far survive a crash, as a partial. It works
@@ -290,16 +304,17 @@ func (h *Handle) Close(done func(error)) {
 	box := h.s.box
 	if h.writes() {
 		if err := h.img.ready(h.s); err != nil {
-			h.changed = false
+			h.changed, h.bad = false, true // what it was to change is not here
 		}
 	}
 	box.mu.Lock()
 	img := h.img
 	switch {
 	case !h.writes() || !h.changed:
+		err := h.idle()
 		h.letGo()
 		box.mu.Unlock()
-		done(nil)
+		done(err)
 	case img.state == removed:
 		img.release()
 		box.mu.Unlock()
@@ -322,6 +337,19 @@ func (h *Handle) Close(done func(error)) {
 	default:
 		h.s.commit(img, h.path, done) // unlocks box.mu
 	}
+}
+
+// idle is what CLOSE says of a handle that has nothing to store: OK unless its
+// client must take that for more than it is. Callers hold box.mu.
+func (h *Handle) idle() error {
+	const op = "tree.Close"
+	switch img := h.img; {
+	case h.bad:
+		return exchange.E(op, exchange.Conflict, "Not stored: a part of the file could not be written.")
+	case h.writes() && !h.named && img.state == open && img.dirty && img.refs == 1:
+		return exchange.E(op, exchange.Conflict, "Not stored: the upload is not complete, and nothing was added to it.")
+	}
+	return nil
 }
 
 // Abort ends a handle opened for writing and forgets what was written.

@@ -35,22 +35,23 @@ type image struct {
 	id  string // of the stage, the blob and the version to be
 	at  string // the blob's key, fixed when the image begins
 
+	// Changed with box.mu and mu held, read with either: a write looks at them
+	// where it moves its bytes.
+	state state
+	epoch int // grows when another session takes the image over
+
 	// Guarded by box.mu.
 	key     nameKey
-	state   state
 	owner   *Session      // nil: a partial
-	epoch   int           // grows when another session takes the image over
 	refs    int           // handles on it
 	dirty   bool          // it answers for its name
 	behind  bool          // a version was committed since it began
+	resumed bool          // it was a partial, or another session's
+	over    string        // version that the name showed when the image began
+	covers  int64         // size of the visible file it will replace
 	done    chan struct{} // state committing: closed when that is over
 	failure error         // why the last commit failed
-	covers  int64         // size of the visible file it will replace
 	booked  int64         // bytes reserved of the quota
-
-	// stageOps is held while the stage is synced, committed or discarded,
-	// which must not happen at once. It is taken before mu.
-	stageOps sync.Mutex
 
 	// Guarded by mu, which is held while bytes move and never while the
 	// database is asked.
@@ -60,14 +61,16 @@ type image struct {
 	basis    blob.Reader    // open on base while needed
 	filling  chan struct{}  // closed when the copy of base is done
 	fillErr  error
-	size     int64
+	size     int64          // logical
+	extent   int64          // bytes in the stage
+	ahead    bool           // the stage keeps one byte more than size (orphan)
 	spans    exchange.Spans // written so far
-	sum      hash.Hash      // over the first summed bytes
-	summed   int64          // may be one more than size in a partial
-	unsynced int64          // bytes written since the last sync
-	syncedAt time.Time      // of the last sync, or when the image was made
-	touched  time.Time      // last write
-	mtime    *time.Time     // set by the client
+	sum      hash.Hash      // over the first summed bytes of the stage
+	summed   int64
+	unsynced int64      // bytes written since the last sync
+	syncedAt time.Time  // of the last sync, or when the image was made
+	touched  time.Time  // last write
+	mtime    *time.Time // set by the client
 	mode     uint32
 	damaged  bool // a write failed: bytes that the client sent are missing
 	broken   bool // closed for good: stage is gone
@@ -76,11 +79,43 @@ type image struct {
 // newImage makes an image without a stage. base nil means a new, empty file.
 func (t *Tree) newImage(box *mailbox, key nameKey, owner *Session, base *store.Content) *image {
 	id, now := t.ids.New(), t.now()
-	img := &image{t: t, box: box, id: id, at: blob.Key(box.userID, id, key.name, now), key: key, owner: owner, base: base, mode: 0o644, touched: now, syncedAt: now, sum: sha256.New()}
+	img := &image{t: t, box: box, id: id, at: blob.Key(box.userID, id, key.name, now), key: key, owner: owner, base: base, mode: 0o644,
+		touched: now, syncedAt: now, sum: sha256.New()}
 	if base != nil {
 		img.size = base.Size
 	}
 	return img
+}
+
+// become changes the state. Callers hold box.mu.
+func (img *image) become(s state) {
+	img.mu.Lock()
+	defer img.mu.Unlock()
+	img.state = s
+}
+
+// handOver gives the image to a session, or makes it a partial (nil). What the
+// session before still sends is refused. Callers hold box.mu.
+func (img *image) handOver(to *Session) {
+	img.owner, img.resumed = to, true
+	img.mu.Lock()
+	defer img.mu.Unlock()
+	img.epoch++
+}
+
+// writable fails unless the image takes changes of a handle that has epoch.
+// Callers hold mu.
+func (img *image) writable(epoch int) error {
+	const op = "tree.image"
+	switch {
+	case img.state == removed:
+		return exchange.E(op, exchange.NotFound, "The file was removed.")
+	case img.epoch != epoch:
+		return exchange.E(op, exchange.Conflict, "Another session continues this upload.")
+	case img.state != open || img.broken || img.stage == nil:
+		return exchange.E(op, exchange.Conflict, "The file is complete; nothing is added to it.")
+	}
+	return nil
 }
 
 // start gives an image its own empty stage.
@@ -137,12 +172,13 @@ func (img *image) afterCopy(s *Session, keep int64, apply func() error, done fun
 }
 
 func (img *image) copyBase(base store.Content, keep int64) error {
+	keep = min(base.Size, keep)
 	if keep > 0 {
-		from, err := img.t.blobs.Open(base.Key)
+		from, err := img.t.blobs.Open(base.Key, base.Size)
 		if err != nil {
 			return err
 		}
-		if err := errors.Join(img.stage.Fill(from), from.Close()); err != nil {
+		if err := errors.Join(img.stage.Fill(from, keep), from.Close()); err != nil {
 			return err
 		}
 	}
@@ -152,11 +188,11 @@ func (img *image) copyBase(base store.Content, keep int64) error {
 		_ = img.basis.Close()
 		img.basis = nil
 	}
-	img.base, img.size = nil, min(base.Size, keep)
-	img.spans = exchange.Spans(nil).Add(0, img.size, maxSpans)
-	img.unsynced += img.size
-	if img.size < base.Size {
-		return img.stage.Truncate(img.size)
+	img.base, img.size, img.extent, img.ahead = nil, keep, keep, false
+	img.spans = exchange.Spans(nil).Add(0, keep, maxSpans)
+	img.unsynced += keep
+	if keep < base.Size {
+		return nil
 	}
 	// The stored state of SHA-256 spares an append the bytes it follows.
 	if u, ok := img.sum.(encoding.BinaryUnmarshaler); ok && base.HashState != nil && u.UnmarshalBinary(base.HashState) == nil {
@@ -182,18 +218,28 @@ func (img *image) ready(s *Session) error {
 	return err
 }
 
-// write puts bytes at an offset; at < 0 appends.
-func (img *image) write(p []byte, at int64) error {
+// write puts bytes at an offset; at < 0 appends. epoch is the handle's. A write
+// that fails leaves the image damaged: CLOSE will not make a file of the rest.
+func (img *image) write(p []byte, at int64, epoch int) error {
 	img.mu.Lock()
 	defer img.mu.Unlock()
-	if img.broken || img.stage == nil {
-		return exchange.E("tree.write", exchange.NotFound, "The file was removed.")
+	if err := img.writable(epoch); err != nil {
+		return err
 	}
 	if at < 0 {
 		at = img.size
 	}
+	err := img.writeLocked(p, at)
+	img.damaged = img.damaged || err != nil
+	return err
+}
+
+func (img *image) writeLocked(p []byte, at int64) error {
+	if err := img.trim(); err != nil {
+		return err
+	}
 	end := at + int64(len(p))
-	if at > img.size || img.summed > img.size && end < img.summed {
+	if img.ahead && (at > img.size || end <= img.size) { // the byte ahead is not sent again
 		if err := img.dropAhead(); err != nil {
 			return err
 		}
@@ -202,12 +248,15 @@ func (img *image) write(p []byte, at int64) error {
 		img.overlap(p[:min(int64(len(p)), img.summed-at)], at)
 	}
 	n, err := img.stage.WriteAt(p, at)
-	if at <= img.summed && at+int64(n) > img.summed {
+	end = at + int64(n)
+	if at <= img.summed && end > img.summed {
 		img.sum.Write(p[img.summed-at : n])
-		img.summed = at + int64(n)
+		img.summed = end
 	}
-	img.spans = img.spans.Add(at, at+int64(n), maxSpans)
-	img.size = max(img.size, at+int64(n))
+	img.spans = img.spans.Add(at, end, maxSpans)
+	img.size = max(img.size, end)
+	img.extent = max(img.extent, end)
+	img.ahead = img.ahead && img.size < img.extent
 	img.unsynced += int64(n)
 	img.touched = img.t.now()
 	return err
@@ -220,29 +269,49 @@ func (img *image) overlap(p []byte, at int64) {
 	if n, err := img.stage.ReadAt(have, at); (err == nil || err == io.EOF) && n == len(p) && string(have) == string(p) {
 		return
 	}
+	img.voidSum()
+}
+
+// voidSum forgets the hash: it is made from the stage again (catchUp).
+func (img *image) voidSum() {
 	img.sum.Reset()
 	img.summed = 0
 }
 
-// dropAhead cuts what a partial keeps past its size.
-func (img *image) dropAhead() error {
-	if img.summed <= img.size {
+// trim cuts what the stage has beyond the logical size: what a lost upload wrote
+// past its contiguous prefix is no part of the next try.
+func (img *image) trim() error {
+	want := img.size
+	if img.ahead {
+		want++
+	}
+	if img.extent <= want {
 		return nil
 	}
-	img.sum.Reset()
-	img.summed = 0
-	return img.stage.Truncate(img.size)
+	if err := img.stage.Truncate(want); err != nil {
+		return err
+	}
+	img.extent = want
+	if img.summed > want {
+		img.voidSum()
+	}
+	return nil
 }
 
-// missed notes that bytes the client sent could not be kept, and passes the
-// reason on. CLOSE will not make a file of the rest.
-func (img *image) missed(err error) error {
-	if err != nil {
-		img.mu.Lock()
+// dropAhead cuts the byte that a partial keeps past its size.
+func (img *image) dropAhead() error {
+	img.ahead = false
+	return img.trim()
+}
+
+// damage notes that bytes which a handle's client sent were refused, so that
+// CLOSE will not make a file of the rest.
+func (img *image) damage(epoch int) {
+	img.mu.Lock()
+	defer img.mu.Unlock()
+	if img.state == open && img.epoch == epoch {
 		img.damaged = true
-		img.mu.Unlock()
 	}
-	return err
 }
 
 // length is the logical size now.
@@ -252,26 +321,32 @@ func (img *image) length() int64 {
 	return img.size
 }
 
-// truncate sets the size. The same size is no change.
-func (img *image) truncate(size int64) (changed bool, err error) {
+// truncate sets the size. The same size is no change. epoch is the handle's.
+func (img *image) truncate(size int64, epoch int) error {
 	img.mu.Lock()
 	defer img.mu.Unlock()
 	if size == img.size {
-		return false, nil
+		return nil
 	}
-	if img.broken || img.stage == nil {
-		return false, exchange.E("tree.truncate", exchange.NotFound, "The file was removed.")
+	if err := img.writable(epoch); err != nil {
+		return err
+	}
+	return img.truncateLocked(size)
+}
+
+func (img *image) truncateLocked(size int64) error {
+	if err := img.dropAhead(); err != nil { // what was beyond the end does not come back as content
+		return err
 	}
 	if err := img.stage.Truncate(size); err != nil {
-		return false, err
+		return err
 	}
 	if size < img.summed {
-		img.sum.Reset()
-		img.summed = 0
+		img.voidSum()
 	}
-	img.size, img.spans = size, img.spans.Cut(size)
+	img.size, img.extent, img.spans = size, size, img.spans.Cut(size)
 	img.touched = img.t.now()
-	return true, nil
+	return nil
 }
 
 // read copies bytes out, from the stage or from the stored file it overlays.
@@ -289,7 +364,7 @@ func (img *image) read(p []byte, at int64) (int, error) {
 		return fullRead(img.stage, p, at)
 	}
 	if img.basis == nil {
-		r, err := img.t.blobs.Open(img.base.Key)
+		r, err := img.t.blobs.Open(img.base.Key, img.base.Size)
 		if err != nil {
 			return 0, err
 		}
@@ -346,16 +421,15 @@ func (img *image) closeStage() {
 func (img *image) discard() {
 	img.box.remove(img)
 	img.box.reserved -= img.booked
-	img.booked, img.state, img.epoch = 0, removed, img.epoch+1
-	img.stageOps.Lock()
+	img.booked = 0
 	img.mu.Lock()
+	img.state, img.epoch = removed, img.epoch+1
 	if img.stage != nil && !img.broken {
 		if err := img.stage.Discard(); err != nil {
 			img.t.log.Warn("a stage could not be removed", "stage", img.id, "err", err)
 		}
 	}
 	img.mu.Unlock()
-	img.stageOps.Unlock()
 	if img.refs == 0 {
 		img.closeStage()
 	}

@@ -65,7 +65,7 @@ func (s *Session) openWrite(p place, flags exchange.OpenFlags, mode uint32) (*Ha
 		return nil, err
 	}
 	h := &Handle{s: s, path: p.path, flags: flags, fresh: !exists || flags&exchange.FlagTruncate != 0}
-	if err := h.attach(p.key(), base, f.Size, !h.fresh); err != nil {
+	if err := h.attach(p.key(), base, f, !h.fresh); err != nil {
 		return nil, err
 	}
 	switch {
@@ -124,9 +124,10 @@ func (s *Session) quiesce(k nameKey) (waited bool) {
 }
 
 // attach finds or makes the image that a handle opened for writing works on.
-// base is the stored file that an unchanged overlay shows, covers its size;
-// resume goes on with what another session of the user left or has open.
-func (h *Handle) attach(k nameKey, base *store.Content, covers int64, resume bool) error {
+// base is what an unchanged overlay shows, over the stored file of the name (zero
+// if there is none); resume goes on with what another session of the user left or
+// has open.
+func (h *Handle) attach(k nameKey, base *store.Content, over store.File, resume bool) error {
 	s, box := h.s, h.s.box
 	box.mu.Lock()
 	defer box.mu.Unlock()
@@ -134,8 +135,8 @@ func (h *Handle) attach(k nameKey, base *store.Content, covers int64, resume boo
 	if resume {
 		if newest := box.newest(k, s); newest != nil {
 			img = newest
-			if img.owner != s { // a partial, or another session's: take it over
-				img.owner, img.epoch = s, img.epoch+1
+			if img.owner != s { // a partial, or another session's
+				img.handOver(s)
 			}
 		}
 	}
@@ -144,7 +145,7 @@ func (h *Handle) attach(k nameKey, base *store.Content, covers int64, resume boo
 		if h.fresh {
 			img.base, img.size = nil, 0
 		}
-		img.covers = covers
+		img.covers, img.over = over.Size, over.VersionID
 		box.add(img)
 	}
 	if h.fresh {
@@ -178,12 +179,14 @@ func (img *image) restart() error {
 		return err
 	}
 	img.mu.Lock()
+	defer img.mu.Unlock()
 	img.base, img.mtime, img.damaged = nil, nil, false
-	img.mu.Unlock()
-	if _, err := img.truncate(0); err != nil {
-		return err
+	if img.size > 0 || img.extent > 0 {
+		if err := img.truncateLocked(0); err != nil {
+			return err
+		}
 	}
-	img.dirty = true
+	img.dirty, img.resumed = true, false
 	return nil
 }
 

@@ -3,11 +3,12 @@ package tree
 import (
 	"context"
 	"crypto/sha256"
-	"encoding"
 	"encoding/json"
+	"errors"
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/blob"
+	"github.com/sallyport-sftp/sallyport/internal/deposit"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 )
 
@@ -23,11 +24,11 @@ type note struct {
 	User   string    `json:"user"` // id
 	Dir    string    `json:"dir"`  // id
 	Name   []byte    `json:"name"`
-	Size   int64     `json:"size"`  // durable bytes from the start on
-	State  []byte    `json:"state"` // of SHA-256 after Size bytes
+	Size   int64     `json:"size"` // durable bytes from the start on
 	Mode   uint32    `json:"mode"`
 	Covers int64     `json:"covers"`
-	Key    string    `json:"key"` // where the commit will put it
+	Over   string    `json:"over,omitempty"` // version that the name showed
+	Key    string    `json:"key"`            // where the commit will put it
 	At     time.Time `json:"at"`
 	Upload bool      `json:"upload,omitempty"` // set: not a mailbox's
 }
@@ -36,29 +37,31 @@ type note struct {
 // go on meanwhile.
 func (img *image) sync() error {
 	img.box.mu.Lock()
-	key, covers, skip, partial := img.key, img.covers, img.state != open || !img.dirty, img.owner == nil
+	key, covers, over, skip, partial := img.key, img.covers, img.over, img.state != open || !img.dirty, img.owner == nil
 	img.box.mu.Unlock()
 	if skip {
 		return nil
 	}
-	img.stageOps.Lock()
-	defer img.stageOps.Unlock()
 	img.mu.Lock()
 	if img.broken || img.stage == nil || img.filling != nil {
 		img.mu.Unlock()
 		return nil
 	}
+	if err := img.trim(); err != nil {
+		img.mu.Unlock()
+		return err
+	}
 	n := min(img.spans.Prefix(), img.size)
+	if img.ahead && n == img.size {
+		n++
+	}
 	if err := img.catchUp(min(n, img.summed+syncBytes)); err != nil {
 		img.mu.Unlock()
 		return exchange.Wrap("tree.sync", exchange.Unavailable, err)
 	}
-	nt := note{User: img.box.userID, Dir: key.dir, Name: []byte(key.name), Size: n, Mode: img.mode, Covers: covers, Key: img.at, At: img.touched}
+	nt := note{User: img.box.userID, Dir: key.dir, Name: []byte(key.name), Size: n, Mode: img.mode, Covers: covers, Over: over, Key: img.at, At: img.touched}
 	if partial {
 		nt.Key = "" // it may wait for days, and the sweep must not find it
-	}
-	if m, ok := img.sum.(encoding.BinaryMarshaler); ok && img.summed == n {
-		nt.State, _ = m.MarshalBinary() // without it the bytes are read again
 	}
 	stage := img.stage
 	img.unsynced, img.syncedAt = 0, img.t.now()
@@ -67,20 +70,25 @@ func (img *image) sync() error {
 	if err != nil {
 		return exchange.Wrap("tree.sync", exchange.Internal, err)
 	}
-	return stage.Sync(n, b, nt.Key)
+	if err := stage.Sync(n, b, nt.Key); !errors.Is(err, blob.ErrSealed) {
+		return err
+	}
+	return nil // CLOSE came first, and syncs
 }
 
 // orphan makes an image that lost its last handle a partial. It is cut to its
 // contiguous prefix less one byte: when the link was lost after the last byte,
 // OpenSSH's reput and lftp would otherwise find the size they want, take the
 // file for complete and never send the CLOSE. The byte stays in the stage, so
-// that the hash goes on when it is sent again. Callers hold box.mu.
+// that the hash goes on when it is sent again; a partial that was opened and left
+// as it was still has it, and loses no other. Callers hold box.mu.
 func (img *image) orphan() {
-	img.owner, img.epoch = nil, img.epoch+1
+	img.handOver(nil)
 	img.mu.Lock()
 	n := min(img.spans.Prefix(), img.size)
-	if n > 0 {
+	if n > 0 && !(img.ahead && n == img.size) {
 		n--
+		img.ahead = true
 	}
 	img.size, img.spans, img.damaged = n, img.spans.Cut(n), false
 	img.mu.Unlock()
@@ -98,11 +106,11 @@ func (img *image) orphan() {
 	})
 }
 
-// recover takes up what an earlier process left in the staging area: a stage
-// with a note becomes a partial of the length that was durable, one without
-// is removed, since nothing of it was ever promised.
+// recover takes up what an earlier process left in the staging area and no row
+// speaks of: a stage with a note becomes a partial of the length that was durable,
+// one without is removed, since nothing of it was ever promised.
 func (t *Tree) recover() error {
-	left, err := t.blobs.Leftovers()
+	left, err := deposit.Leftovers(t.store, t.blobs)
 	if err != nil {
 		return err
 	}
@@ -135,19 +143,16 @@ func (t *Tree) drop(stage blob.Stage) {
 	_ = stage.Close()
 }
 
-// adopt makes a recovered stage a partial.
+// adopt makes a recovered stage a partial. Its hash is made anew from its bytes
+// when it is closed: writes that came after the last sync, below its length, may
+// or may not be among them.
 func (t *Tree) adopt(stage blob.Stage, n note) {
 	box := t.boxLocked(n.User)
-	img := &image{t: t, box: box, id: stage.ID(), at: blob.Key(n.User, stage.ID(), string(n.Name), t.now()), key: nameKey{n.Dir, string(n.Name)}, dirty: true, stage: stage,
-		size: n.Size, spans: exchange.Spans(nil).Add(0, n.Size, maxSpans), sum: sha256.New(),
-		touched: n.At, mode: n.Mode, covers: n.Covers}
-	if u, ok := img.sum.(encoding.BinaryUnmarshaler); ok && n.State != nil && u.UnmarshalBinary(n.State) == nil {
-		img.summed = n.Size
-	} else {
-		img.sum.Reset()
-	}
-	img.size-- // as orphan does
-	img.spans = img.spans.Cut(img.size)
+	img := &image{t: t, box: box, id: stage.ID(), at: blob.Key(n.User, stage.ID(), string(n.Name), t.now()),
+		key: nameKey{n.Dir, string(n.Name)}, dirty: true, stage: stage,
+		size: n.Size - 1, extent: n.Size, ahead: true, // as orphan does
+		spans: exchange.Spans(nil).Add(0, n.Size-1, maxSpans), sum: sha256.New(), resumed: true,
+		touched: n.At, mode: n.Mode, covers: n.Covers, over: n.Over}
 	img.booked = max(0, img.size-img.covers)
 	box.reserved += img.booked
 	box.add(img)

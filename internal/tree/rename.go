@@ -105,8 +105,12 @@ func (s *Session) renameFile(src, dst place, replace bool) error {
 		}
 		return s.finalName(tx, src, dst, f, row.At)
 	})
-	uploading := s.moveImages(src.key(), dst.key(), err == nil || exchange.Is(err, exchange.NotFound))
-	if uploading && exchange.Is(err, exchange.NotFound) {
+	uploadOnly := exchange.Is(err, exchange.NotFound)
+	uploading := false
+	if err == nil || uploadOnly {
+		uploading = s.moveImages(src.key(), dst, uploadOnly)
+	}
+	if uploading && uploadOnly {
 		return nil // it was an upload only; its commit will use the new name
 	}
 	return err
@@ -148,10 +152,13 @@ func (s *Session) finalName(tx *store.Tx, src, dst place, f store.File, now time
 }
 
 // moveImages rebinds the images of a name, so that open uploads and partials
-// go where the name went; what was under the new name is discarded.
-func (s *Session) moveImages(from, to nameKey, really bool) (any bool) {
-	if !really {
-		return false
+// go where the name went; what was under the new name is discarded. Of an upload
+// that had nothing stored under its name, it was asked for that it replaces what
+// the new name shows.
+func (s *Session) moveImages(from nameKey, dst place, uploadOnly bool) (any bool) {
+	to, over := dst.key(), ""
+	if dst.stored != nil {
+		over = dst.stored.VersionID
 	}
 	s.box.mu.Lock()
 	defer s.box.mu.Unlock()
@@ -165,6 +172,9 @@ func (s *Session) moveImages(from, to nameKey, really bool) (any bool) {
 			any = any || img.dirty
 			s.box.remove(img)
 			img.key = to
+			if uploadOnly {
+				img.over = over
+			}
 			s.box.add(img)
 		}
 	}

@@ -39,13 +39,16 @@ func (s *Session) truncatePath(file string, size int64) error {
 	if err != nil {
 		return err
 	}
+	h.named = true
+	s.box.mu.Lock()
 	partial := h.img.dirty
+	s.box.mu.Unlock()
 	outcome := make(chan error, 1)
 	h.Truncate(size, func(err error) { outcome <- err })
 	err = <-outcome
 	if err != nil || partial {
 		s.spread(h)
-		h.changed = false
+		h.changed, h.bad = false, false // err says it already
 	}
 	h.Close(func(closeErr error) { outcome <- closeErr })
 	if closeErr := <-outcome; err == nil {

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/blob"
+	"github.com/sallyport-sftp/sallyport/internal/deposit"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 )
@@ -71,6 +72,7 @@ type Hooks struct {
 type Tree struct {
 	store  *store.Store
 	blobs  blob.Store
+	desk   *deposit.Desk
 	clock  exchange.Clock
 	ids    *exchange.IDs
 	log    *slog.Logger
@@ -88,6 +90,7 @@ type Tree struct {
 type Options struct {
 	Store  *store.Store
 	Blobs  blob.Store
+	Desk   *deposit.Desk // closed before the tree; nil: one of the tree's own
 	Clock  exchange.Clock
 	IDs    *exchange.IDs
 	Log    *slog.Logger
@@ -98,7 +101,10 @@ type Options struct {
 // New takes up the partials that the last process left, and starts the
 // janitor, which syncs long uploads and expires partials.
 func New(o Options) (*Tree, error) {
-	t := &Tree{store: o.Store, blobs: o.Blobs, clock: o.Clock, ids: o.IDs, log: o.Log, policy: o.Policy, hooks: o.Hooks,
+	if o.Desk == nil {
+		o.Desk = deposit.New(o.Store, o.Log)
+	}
+	t := &Tree{store: o.Store, blobs: o.Blobs, desk: o.Desk, clock: o.Clock, ids: o.IDs, log: o.Log, policy: o.Policy, hooks: o.Hooks,
 		boxes: map[string]*mailbox{}}
 	if err := t.recover(); err != nil {
 		return nil, err

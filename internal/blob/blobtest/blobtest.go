@@ -31,6 +31,12 @@ func Run(t *testing.T, open func(t *testing.T) blob.Store) {
 		"walk finds blobs and no stages":                 walks,
 		"many commits at once":                           manyAtOnce,
 		"what is absent is not found":                    absent,
+		"committed bytes are changed by nothing":         sealed,
+		"a commit of another size is refused":            sizes,
+		"a crash before the row leaves the synced stage": beforeRow,
+		"a leftover with a row is settled":               settled,
+		"a reader ends where its row does":               clipped,
+		"fill takes no more than is wanted":              fillsSome,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open) })
 	}
@@ -59,14 +65,15 @@ func store(t testing.TB, s blob.Store, id string, content []byte) string {
 	t.Helper()
 	g := stage(t, s, id, content)
 	key := blob.Key("owner", id, "Some Name.csv", when)
-	must(t, g.Commit(key))
+	must(t, g.Commit(key, int64(len(content))))
+	must(t, g.Settle())
 	must(t, g.Close())
 	return key
 }
 
 func content(t testing.TB, s blob.Store, key string) []byte {
 	t.Helper()
-	r, err := s.Open(key)
+	r, err := s.Open(key, -1)
 	must(t, err)
 	defer r.Close()
 	b, err := io.ReadAll(io.NewSectionReader(r, 0, r.Size()))
@@ -107,7 +114,7 @@ func scattered(t *testing.T, open func(*testing.T) blob.Store) {
 		t.Fatalf("read %q", b)
 	}
 	key := blob.Key("owner", "01SCATTER", "", when)
-	must(t, g.Commit(key))
+	must(t, g.Commit(key, 11))
 	_, err = g.ReadAt(b[:5], 6) // a stage still reads after its commit
 	must(t, err)
 	must(t, g.Close())
@@ -122,7 +129,7 @@ func truncates(t *testing.T, open func(*testing.T) blob.Store) {
 	must(t, g.Truncate(3))
 	must(t, g.Truncate(5))
 	key := blob.Key("owner", "01TRUNC", "x", when)
-	must(t, g.Commit(key))
+	must(t, g.Commit(key, 5))
 	must(t, g.Close())
 	if got := content(t, s, key); string(got) != "abc\x00\x00" {
 		t.Fatalf("stored %q", got)
@@ -135,14 +142,14 @@ func fills(t *testing.T, open func(*testing.T) blob.Store) {
 	from := store(t, s, "01FROM", want)
 	g, err := s.Stage("01FILL")
 	must(t, err)
-	r, err := s.Open(from)
+	r, err := s.Open(from, -1)
 	must(t, err)
-	must(t, g.Fill(r))
+	must(t, g.Fill(r, r.Size()))
 	must(t, r.Close())
 	_, err = g.WriteAt([]byte("CHANGED"), 1000)
 	must(t, err)
 	key := blob.Key("owner", "01FILL", "x", when)
-	must(t, g.Commit(key))
+	must(t, g.Commit(key, int64(len(want))))
 	must(t, g.Close())
 	if !bytes.Equal(content(t, s, from), want) {
 		t.Fatal("the source changed")
@@ -157,14 +164,14 @@ func reverts(t *testing.T, open func(*testing.T) blob.Store) {
 	s := open(t)
 	g := stage(t, s, "01REVERT", []byte("first"))
 	key := blob.Key("owner", "01REVERT", "x", when)
-	must(t, g.Commit(key))
+	must(t, g.Commit(key, 5))
 	must(t, g.Revert())
-	if _, err := s.Open(key); !exchange.Is(err, exchange.NotFound) {
+	if _, err := s.Open(key, -1); !exchange.Is(err, exchange.NotFound) {
 		t.Fatalf("the key is still there: %v", err)
 	}
 	_, err := g.WriteAt([]byte(" and more"), 5)
 	must(t, err)
-	must(t, g.Commit(key))
+	must(t, g.Commit(key, 14))
 	must(t, g.Close())
 	if got := content(t, s, key); string(got) != "first and more" {
 		t.Fatalf("stored %q", got)
@@ -206,7 +213,8 @@ func survives(t *testing.T, open func(*testing.T) blob.Store) {
 		must(t, err)
 		must(t, g.Truncate(11))
 		key := blob.Key("owner", l.ID, "x", when)
-		must(t, g.Commit(key))
+		must(t, g.Commit(key, 11))
+		must(t, g.Settle())
 		must(t, g.Close())
 		if got := content(t, s, key); string(got) != "half a file" {
 			t.Fatalf("stored %q", got)
@@ -226,9 +234,10 @@ func syncedCommits(t *testing.T, open func(*testing.T) blob.Store) {
 	must(t, g.Sync(12, []byte("b"), key))
 	must(t, g.Sync(12, []byte("c"), "")) // it became a partial
 	must(t, g.Sync(12, []byte("d"), key))
-	must(t, g.Commit(key))
+	must(t, g.Commit(key, 12))
 	must(t, g.Revert())
-	must(t, g.Commit(key))
+	must(t, g.Commit(key, 12))
+	must(t, g.Settle())
 	must(t, g.Close())
 	if got := content(t, s, key); string(got) != "FIRST second" {
 		t.Fatalf("stored %q", got)
@@ -241,7 +250,7 @@ func syncedCommits(t *testing.T, open func(*testing.T) blob.Store) {
 func removes(t *testing.T, open func(*testing.T) blob.Store) {
 	s := open(t)
 	key := store(t, s, "01REMOVE", []byte("still here"))
-	r, err := s.Open(key)
+	r, err := s.Open(key, -1)
 	must(t, err)
 	must(t, s.Remove(key))
 	must(t, s.Remove(key)) // twice is no error
@@ -292,7 +301,7 @@ func manyAtOnce(t *testing.T, open func(*testing.T) blob.Store) {
 			}
 			keys[i] = blob.Key(fmt.Sprintf("owner%d", i%3), id, id, when)
 			_, err = g.WriteAt([]byte(id), 0)
-			if err := errors.Join(err, g.Commit(keys[i]), g.Close()); err != nil {
+			if err := errors.Join(err, g.Commit(keys[i], int64(len(id))), g.Settle(), g.Close()); err != nil {
 				t.Error(err)
 			}
 		})
@@ -307,10 +316,136 @@ func manyAtOnce(t *testing.T, open func(*testing.T) blob.Store) {
 
 func absent(t *testing.T, open func(*testing.T) blob.Store) {
 	s := open(t)
-	if _, err := s.Open("owner/2026/01/none"); !exchange.Is(err, exchange.NotFound) {
+	if _, err := s.Open("owner/2026/01/none", -1); !exchange.Is(err, exchange.NotFound) {
 		t.Fatalf("opening what is absent: %v", err)
 	}
 	if free, err := s.Free(); err != nil || free <= 0 {
 		t.Fatalf("free: %d, %v", free, err)
+	}
+}
+
+func sealed(t *testing.T, open func(*testing.T) blob.Store) {
+	for _, synced := range []bool{false, true} {
+		s := open(t)
+		id := fmt.Sprintf("01SEALED%v", synced)
+		key := blob.Key("owner", id, "x", when)
+		g := stage(t, s, id, []byte("for ever"))
+		if synced {
+			must(t, g.Sync(8, []byte("note"), key))
+		}
+		must(t, g.Commit(key, 8))
+		_, err := g.WriteAt([]byte("x"), 0)
+		for what, err := range map[string]error{"written": err, "cut": g.Truncate(1), "discarded": g.Discard(),
+			"synced": g.Sync(8, nil, key), "committed again": g.Commit(key, 8)} {
+			if !errors.Is(err, blob.ErrSealed) {
+				t.Errorf("synced %v: committed bytes were %s: %v", synced, what, err)
+			}
+		}
+		must(t, g.Settle())
+		if err := g.Discard(); !errors.Is(err, blob.ErrSealed) {
+			t.Errorf("settled bytes were discarded: %v", err)
+		}
+		must(t, g.Close())
+		if got := content(t, open(t), key); string(got) != "for ever" {
+			t.Fatalf("stored %q", got)
+		}
+	}
+}
+
+func sizes(t *testing.T, open func(*testing.T) blob.Store) {
+	s := open(t)
+	key := blob.Key("owner", "01SIZE", "x", when)
+	g := stage(t, s, "01SIZE", []byte("12345678"))
+	for _, size := range []int64{0, 7, 9} {
+		if err := g.Commit(key, size); err == nil {
+			t.Fatalf("8 bytes were committed as %d", size)
+		}
+	}
+	must(t, g.Truncate(7)) // it stands as it was
+	must(t, g.Commit(key, 7))
+	must(t, g.Close())
+	if got := content(t, s, key); string(got) != "1234567" {
+		t.Fatalf("stored %q", got)
+	}
+}
+
+func beforeRow(t *testing.T, open func(*testing.T) blob.Store) {
+	s := open(t)
+	key := blob.Key("owner", "01BEFORE", "x", when)
+	g := stage(t, s, "01BEFORE", []byte("promised"))
+	must(t, g.Sync(8, []byte("note"), key))
+	must(t, g.Commit(key, 8))
+	must(t, g.Close()) // and the process dies
+	s = open(t)
+	left, err := s.Leftovers()
+	must(t, err)
+	if len(left) != 1 || left[0].ID != "01BEFORE" || string(left[0].Note) != "note" || left[0].Size != 8 {
+		t.Fatalf("left over: %+v", left)
+	}
+	g, err = s.Reopen("01BEFORE", key)
+	must(t, err)
+	if _, err := s.Open(key, -1); !exchange.Is(err, exchange.NotFound) {
+		t.Fatalf("the key is still there: %v", err)
+	}
+	_, err = g.WriteAt([]byte(", kept"), 8)
+	must(t, err)
+	must(t, g.Commit(key, 14))
+	must(t, g.Settle())
+	must(t, g.Close())
+	if got := content(t, s, key); string(got) != "promised, kept" {
+		t.Fatalf("stored %q", got)
+	}
+}
+
+func settled(t *testing.T, open func(*testing.T) blob.Store) {
+	s := open(t)
+	key := blob.Key("owner", "01ROW", "x", when)
+	g := stage(t, s, "01ROW", []byte("recorded"))
+	must(t, g.Sync(8, []byte("note"), key))
+	must(t, g.Commit(key, 8))
+	must(t, g.Close()) // the row is written, and the process dies
+	s = open(t)
+	must(t, s.Settle("01ROW"))
+	must(t, s.Settle("01ROW")) // twice is no error
+	if left, err := s.Leftovers(); err != nil || len(left) != 0 {
+		t.Fatalf("left over: %v, %v", left, err)
+	}
+	if got := content(t, s, key); string(got) != "recorded" {
+		t.Fatalf("stored %q", got)
+	}
+}
+
+func clipped(t *testing.T, open func(*testing.T) blob.Store) {
+	s := open(t)
+	key := store(t, s, "01CLIP", []byte("0123456789"))
+	r, err := s.Open(key, 4)
+	must(t, err)
+	defer r.Close()
+	b := make([]byte, 10)
+	if n, err := r.ReadAt(b, 1); n != 3 || err != io.EOF || string(b[:n]) != "123" {
+		t.Fatalf("read %q, %v", b[:n], err)
+	}
+	if n, err := r.ReadAt(b, 4); n != 0 || err != io.EOF {
+		t.Fatalf("past the end: %d bytes, %v", n, err)
+	}
+	if _, err := s.Open(key, 11); err == nil || exchange.Is(err, exchange.NotFound) {
+		t.Fatalf("a blob shorter than its row was opened: %v", err)
+	}
+}
+
+func fillsSome(t *testing.T, open func(*testing.T) blob.Store) {
+	s := open(t)
+	want := random(100_000)
+	r, err := s.Open(store(t, s, "01ALL", want), -1)
+	must(t, err)
+	defer r.Close()
+	g, err := s.Stage("01SOME")
+	must(t, err)
+	must(t, g.Fill(r, 1000))
+	key := blob.Key("owner", "01SOME", "x", when)
+	must(t, g.Commit(key, 1000))
+	must(t, g.Close())
+	if !bytes.Equal(content(t, s, key), want[:1000]) {
+		t.Fatal("the copy differs")
 	}
 }

@@ -11,11 +11,18 @@ import (
 // dir makes a folder's entries durable. Those who wait at the same time share
 // one sync: it starts after the last of them came.
 type dir struct {
-	path    string
+	sys    System
+	path   string
+	parent *dir // nil: the store's root
+
+	making  sync.Mutex // held while the folder is made and its name synced
+	durable bool       // its own name is durable; guarded by making
+
 	running sync.Mutex // one sync at a time
 
-	mu   sync.Mutex
-	next *round // the sync that has not begun
+	mu     sync.Mutex
+	next   *round // the sync that has not begun
+	failed bool   // the last sync failed: entries that it covered may be lost
 }
 
 type round struct {
@@ -40,48 +47,72 @@ func (d *dir) sync() error {
 	d.mu.Lock()
 	d.next = nil // who comes now needs the next one
 	d.mu.Unlock()
-	r.err = syncDir(d.path)
+	r.err = d.sys.SyncDir(d.path)
+	d.mu.Lock()
+	d.failed = r.err != nil
+	d.mu.Unlock()
 	d.running.Unlock()
 	close(r.done)
 	return r.err
 }
 
-// folder finds a folder, making it and its parents durable if they are new.
+// suspect reports whether the last sync failed.
+func (d *dir) suspect() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.failed
+}
+
+// exist makes the folder if it is missing, and its name durable. A folder that
+// an earlier process made may have a name that was never synced, so the parent
+// is synced when a process first uses a folder.
+func (d *dir) exist() error {
+	d.making.Lock()
+	defer d.making.Unlock()
+	if d.durable {
+		return nil
+	}
+	if d.parent != nil {
+		if err := d.parent.exist(); err != nil {
+			return err
+		}
+		if err := d.sys.Mkdir(d.path, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		if err := d.parent.sync(); err != nil {
+			return err
+		}
+	}
+	d.durable = true
+	return nil
+}
+
+// folder finds a folder below the root, making it and its parents durable if
+// this process has not used them yet.
 func (s *Store) folder(path string) (*dir, error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.folderLocked(path)
+	d := s.folderLocked(path)
+	s.mu.Unlock()
+	return d, d.exist()
 }
 
-func (s *Store) folderLocked(path string) (*dir, error) {
+func (s *Store) folderLocked(path string) *dir {
 	if d := s.dirs[path]; d != nil {
-		return d, nil
+		return d
 	}
-	d := &dir{path: path}
+	d := &dir{sys: s.sys, path: path}
 	if path != s.root {
-		parent, err := s.folderLocked(filepath.Dir(path))
-		if err != nil {
-			return nil, err
-		}
-		if err := os.Mkdir(path, 0o700); err == nil {
-			if err := syncDir(parent.path); err != nil {
-				return nil, err
-			}
-		} else if !errors.Is(err, fs.ErrExist) {
-			return nil, err
-		}
+		d.parent = s.folderLocked(filepath.Dir(path))
 	}
 	s.dirs[path] = d
-	return d, nil
+	return d
 }
 
-// syncPath syncs one file or folder by its path.
-func syncPath(path string) error {
-	f, err := os.Open(path)
+// syncFile syncs one file by its path.
+func (s *Store) syncFile(path string) error {
+	f, err := s.sys.OpenFile(path, os.O_RDONLY, 0)
 	if err != nil {
 		return err
 	}
 	return errors.Join(f.Sync(), f.Close())
 }
-
-func syncDir(path string) error { return syncPath(path) }

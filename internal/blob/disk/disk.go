@@ -4,6 +4,8 @@ package disk
 
 import (
 	"errors"
+	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -19,16 +21,18 @@ import (
 )
 
 const (
-	staging  = "staging"
-	noteTail = ".note"
+	stagingDir = "staging"
+	noteTail   = ".note"
 )
 
 // Store keeps blobs below one folder.
 type Store struct {
-	root string
+	root    string
+	sys     System
+	staging *dir
 
 	mu   sync.Mutex
-	dirs map[string]*dir // folders known to exist and to be durable
+	dirs map[string]*dir // folders in use
 
 	freeMu sync.Mutex
 	free   int64
@@ -37,12 +41,19 @@ type Store struct {
 }
 
 // Open uses the folder, making it if needed. Only one process may.
-func Open(root string, clock exchange.Clock) (*Store, error) {
-	s := &Store{root: root, dirs: map[string]*dir{}, clock: clock}
-	if err := os.MkdirAll(filepath.Join(root, staging), 0o700); err != nil {
+func Open(root string, clock exchange.Clock) (*Store, error) { return OpenOn(OS{}, root, clock) }
+
+// OpenOn is Open with an operating system of the caller's.
+func OpenOn(sys System, root string, clock exchange.Clock) (*Store, error) {
+	s := &Store{root: root, sys: sys, dirs: map[string]*dir{}, clock: clock}
+	if err := os.MkdirAll(root, 0o700); err != nil {
 		return nil, wrap("Open", err)
 	}
-	return s, wrap("Open", errors.Join(syncDir(root), syncDir(filepath.Join(root, staging))))
+	var err error
+	if s.staging, err = s.folder(filepath.Join(root, stagingDir)); err != nil {
+		return nil, wrap("Open", err)
+	}
+	return s, wrap("Open", s.staging.sync())
 }
 
 // Stage makes an empty stage.
@@ -54,21 +65,51 @@ func (s *Store) Stage(id string) (blob.Stage, error) {
 	return g, nil
 }
 
-// Reopen takes up a stage of an earlier process. A second name that its Sync
-// gave it is taken away, lest the sweep find it.
+// Reopen takes up a stage of an earlier process that has no row. A second name
+// that its Sync gave it is taken away, lest the sweep find it.
 func (s *Store) Reopen(id, key string) (blob.Stage, error) {
+	if key != "" {
+		path := filepath.Join(s.root, filepath.FromSlash(key))
+		if sameFile(path, s.stagePath(id)) {
+			if err := s.sys.Remove(path); err != nil {
+				return nil, wrap("Reopen", err)
+			}
+		}
+	}
+	if err := s.writable(s.stagePath(id)); err != nil {
+		return nil, wrap("Reopen", err)
+	}
 	g, err := s.stage(id, os.O_RDWR)
 	if err != nil {
 		return nil, err
 	}
-	if key == "" {
-		return g, nil
+	info, err := g.file.Stat()
+	if err != nil {
+		return nil, wrap("Reopen", errors.Join(err, g.Close()))
 	}
-	path := filepath.Join(s.root, filepath.FromSlash(key))
-	if sameFile(path, g.path) {
-		err = os.Remove(path)
+	_, besideErr := os.Stat(s.stagePath(id) + noteTail)
+	g.noted, g.beside = true, besideErr == nil
+	g.durable.Store(info.Size())
+	g.generation.Add(1) // what an earlier process wrote, it may not have synced
+	return g, nil
+}
+
+// writable gives a stage its mode back: a commit of it may have been under way.
+func (s *Store) writable(path string) error {
+	f, err := s.sys.OpenFile(path, os.O_RDONLY, 0)
+	if err != nil {
+		return err
 	}
-	return g, wrap("Reopen", err)
+	return errors.Join(f.Chmod(stageMode), f.Close())
+}
+
+// Settle takes the names of a stage away whose committed bytes have a row.
+func (s *Store) Settle(id string) error {
+	err := s.sys.Remove(s.stagePath(id))
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return wrap("Settle", errors.Join(err, s.removeNote(id), s.staging.sync()))
 }
 
 func sameFile(a, b string) bool {
@@ -79,18 +120,18 @@ func sameFile(a, b string) bool {
 
 func (s *Store) stage(id string, flags int) (*stage, error) {
 	path := s.stagePath(id)
-	f, err := os.OpenFile(path, flags, 0o600)
+	f, err := s.sys.OpenFile(path, flags, stageMode)
 	if err != nil {
 		return nil, wrap("Stage", err)
 	}
 	return &stage{store: s, id: id, file: f, path: path}, nil
 }
 
-func (s *Store) stagePath(id string) string { return filepath.Join(s.root, staging, id) }
+func (s *Store) stagePath(id string) string { return filepath.Join(s.root, stagingDir, id) }
 
 // Leftovers lists stages on disk. Notes without a stage are removed.
 func (s *Store) Leftovers() ([]blob.Leftover, error) {
-	entries, err := os.ReadDir(filepath.Join(s.root, staging))
+	entries, err := os.ReadDir(filepath.Join(s.root, stagingDir))
 	if err != nil {
 		return nil, wrap("Leftovers", err)
 	}
@@ -115,28 +156,50 @@ func (s *Store) Leftovers() ([]blob.Leftover, error) {
 }
 
 // Open reads a committed blob.
-func (s *Store) Open(key string) (blob.Reader, error) {
-	f, err := os.Open(filepath.Join(s.root, filepath.FromSlash(key)))
+func (s *Store) Open(key string, size int64) (blob.Reader, error) {
+	f, err := s.sys.OpenFile(filepath.Join(s.root, filepath.FromSlash(key)), os.O_RDONLY, 0)
 	if err != nil {
 		return nil, wrap("Open", err)
 	}
 	info, err := f.Stat()
+	if err == nil && info.Size() < size {
+		err = fmt.Errorf("the blob %s has %d bytes of %d", key, info.Size(), size)
+	}
 	if err != nil {
 		return nil, wrap("Open", errors.Join(err, f.Close()))
 	}
-	return &reader{File: f, size: info.Size()}, nil
+	if size < 0 {
+		size = info.Size()
+	}
+	return &reader{f, size}, nil
 }
 
+// reader reads the bytes that a row speaks of.
 type reader struct {
-	*os.File
+	file File
 	size int64
 }
 
-func (r *reader) Size() int64 { return r.size }
+func (r *reader) Size() int64  { return r.size }
+func (r *reader) Close() error { return r.file.Close() }
+
+func (r *reader) ReadAt(p []byte, off int64) (int, error) {
+	if off >= r.size {
+		return 0, io.EOF
+	}
+	if rest := r.size - off; int64(len(p)) > rest {
+		n, err := r.file.ReadAt(p[:rest], off)
+		if err == nil {
+			err = io.EOF
+		}
+		return n, err
+	}
+	return r.file.ReadAt(p, off)
+}
 
 // Remove unlinks a blob. Readers that have it open keep it.
 func (s *Store) Remove(key string) error {
-	err := os.Remove(filepath.Join(s.root, filepath.FromSlash(key)))
+	err := s.sys.Remove(filepath.Join(s.root, filepath.FromSlash(key)))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -147,7 +210,7 @@ func (s *Store) Remove(key string) error {
 func (s *Store) Walk(fn func(key string, size int64, modified time.Time) error) error {
 	return wrap("Walk", filepath.WalkDir(s.root, func(path string, e fs.DirEntry, err error) error {
 		if err != nil || e.IsDir() {
-			if e != nil && e.IsDir() && path == filepath.Join(s.root, staging) {
+			if e != nil && e.IsDir() && path == s.staging.path {
 				return fs.SkipDir
 			}
 			return err
@@ -157,6 +220,9 @@ func (s *Store) Walk(fn func(key string, size int64, modified time.Time) error) 
 			return nil // removed meanwhile
 		} else if err != nil {
 			return err
+		}
+		if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Nlink > 1 {
+			return nil // a stage still, which Sync or Commit gave its second name
 		}
 		key, err := filepath.Rel(s.root, path)
 		if err != nil {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"path/filepath"
 
 	"golang.org/x/sys/unix"
 )
@@ -17,10 +16,14 @@ const (
 	maxNote  = 4 << 10
 )
 
+// writeNote gives the file its note. It is durable once the file is synced, or
+// at once where it lies beside.
 func (g *stage) writeNote(note []byte) error {
+	g.noted = true
 	if !g.beside && len(note) <= maxNote {
-		err := unix.Fsetxattr(int(g.file.Fd()), noteAttr, note, 0)
+		err := g.file.SetAttr(noteAttr, note)
 		if !errors.Is(err, unix.ENOTSUP) && !errors.Is(err, unix.ENOSPC) && !errors.Is(err, unix.E2BIG) {
+			g.generation.Add(1) // the note is a change, too
 			return err
 		}
 	}
@@ -29,25 +32,33 @@ func (g *stage) writeNote(note []byte) error {
 		return err // a note must never speak of bytes that are not there
 	}
 	tmp := g.store.stagePath(g.id) + noteTail + ".new"
-	err := os.WriteFile(tmp, note, 0o600)
-	if err == nil {
-		err = syncPath(tmp)
+	if err := g.store.writeFile(tmp, note); err != nil {
+		return err
 	}
-	if err == nil {
-		err = os.Rename(tmp, g.store.stagePath(g.id)+noteTail)
+	if err := g.store.sys.Rename(tmp, g.store.stagePath(g.id)+noteTail); err != nil {
+		return err
 	}
-	if err == nil {
-		err = syncDir(filepath.Dir(g.path))
+	return g.store.staging.sync()
+}
+
+// writeFile makes a small file with durable content; its name is not synced.
+func (s *Store) writeFile(path string, content []byte) error {
+	f, err := s.sys.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
 	}
-	return err
+	_, err = f.WriteAt(content, 0)
+	return errors.Join(err, f.Sync(), f.Close())
 }
 
 // removeNote forgets a note beside the stage. One that stays, because a crash
 // came first, has no stage and is cleared by Leftovers.
-func (g *stage) removeNote() {
-	if g.beside {
-		_ = os.Remove(g.store.stagePath(g.id) + noteTail)
+func (s *Store) removeNote(id string) error {
+	err := s.sys.Remove(s.stagePath(id) + noteTail)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
 	}
+	return err
 }
 
 // readNote finds a stage's note; nil when it has none.

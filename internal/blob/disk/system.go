@@ -1,0 +1,105 @@
+package disk
+
+import (
+	"io"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// System is what the driver asks of the operating system. Tests put one in its
+// place that fails, is slow, or writes down what was asked.
+type System interface {
+	// OpenFile opens one file, as os.OpenFile.
+	OpenFile(path string, flags int, mode os.FileMode) (File, error)
+	// Mkdir makes one folder, as os.Mkdir.
+	Mkdir(path string, mode os.FileMode) error
+	Rename(from, to string) error
+	Link(from, to string) error
+	Remove(path string) error
+	// SyncDir makes the entries of a folder durable (fsync).
+	SyncDir(path string) error
+}
+
+// File is one open file.
+type File interface {
+	io.ReaderAt
+	io.WriterAt
+	io.Closer
+	Truncate(size int64) error
+	Stat() (os.FileInfo, error)
+	Chmod(mode os.FileMode) error
+	// CopyFrom makes the content that of the first n bytes of a file or reader.
+	CopyFrom(from io.ReaderAt, n int64) error
+	// Sync is fsync; Datasync is fdatasync.
+	Sync() error
+	Datasync() error
+	// SetAttr sets an extended attribute.
+	SetAttr(name string, value []byte) error
+}
+
+// OS is the operating system itself.
+type OS struct{}
+
+func (OS) OpenFile(path string, flags int, mode os.FileMode) (File, error) {
+	f, err := os.OpenFile(path, flags, mode)
+	if err != nil {
+		return nil, err
+	}
+	return osFile{f}, nil
+}
+
+func (OS) Mkdir(path string, mode os.FileMode) error { return os.Mkdir(path, mode) }
+func (OS) Rename(from, to string) error              { return os.Rename(from, to) }
+func (OS) Link(from, to string) error                { return os.Link(from, to) }
+func (OS) Remove(path string) error                  { return os.Remove(path) }
+
+func (OS) SyncDir(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	err = d.Sync()
+	if closeErr := d.Close(); err == nil {
+		err = closeErr
+	}
+	return err
+}
+
+type osFile struct{ *os.File }
+
+// CopyFrom shares the extents of a whole file where the file system can
+// (FICLONE), else the kernel copies (copy_file_range, by io.Copy).
+func (f osFile) CopyFrom(from io.ReaderAt, n int64) error {
+	src, isFile := from.(osFile)
+	if isFile {
+		info, err := src.Stat()
+		if err == nil && info.Size() == n && unix.IoctlFileClone(int(f.Fd()), int(src.Fd())) == nil {
+			return nil
+		}
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	if !isFile {
+		_, err := io.Copy(f.File, io.NewSectionReader(from, 0, n))
+		return err
+	}
+	if _, err := src.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	_, err := io.Copy(f.File, io.LimitReader(src.File, n))
+	return err
+}
+
+func (f osFile) Datasync() error {
+	for {
+		if err := unix.Fdatasync(int(f.Fd())); err != unix.EINTR {
+			return err
+		}
+	}
+}
+
+func (f osFile) SetAttr(name string, value []byte) error {
+	return unix.Fsetxattr(int(f.Fd()), name, value, 0)
+}

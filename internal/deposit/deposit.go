@@ -1,0 +1,225 @@
+// Package deposit makes staged bytes durable together with the row that speaks
+// of them. One rule holds: once a transaction may have committed, nobody writes,
+// cuts or discards its bytes until the database has said for certain that it did
+// not.
+//
+// Commit goes in this order: the bytes become durable under the blob's key; the
+// transaction writes the blob's row and whatever refers to it; the stage is
+// settled. If the database refused, the stage is one again. If nobody heard the
+// answer, the blob's id is looked for under the lock of its primary key, which a
+// transaction in flight holds, with growing pauses, until the answer is certain.
+// A caller that can't wait that long is told ErrUnknown and hears the outcome
+// later.
+package deposit
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/blob"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+)
+
+// ErrUnknown is in the chain of an error when nobody knows yet whether a deposit
+// is stored. Its stage belongs to the desk until Late is called.
+var ErrUnknown = errors.New("the outcome of the deposit is not known yet")
+
+// errClosed is what a deposit of unknown outcome ends with when the process
+// stops: the next start asks the database.
+var errClosed = errors.New("the desk was closed")
+
+const (
+	// waitFor is how long Commit itself waits for certainty. A transaction may
+	// take 25 s (package store), and CLOSE answers within 30 s.
+	waitFor = 3 * time.Second
+	// firstPause is between the first two looks; it doubles up to lastPause.
+	firstPause = 50 * time.Millisecond
+	lastPause  = 5 * time.Second
+)
+
+// Desk takes deposits.
+type Desk struct {
+	store *store.Store
+	log   *slog.Logger
+
+	ctx    context.Context
+	cancel context.CancelFunc
+	mu     sync.Mutex // guards adding to late while it is waited for
+	closed bool
+	late   sync.WaitGroup
+}
+
+// New makes a desk.
+func New(s *store.Store, log *slog.Logger) *Desk {
+	d := &Desk{store: s, log: log}
+	d.ctx, d.cancel = context.WithCancel(context.Background())
+	return d
+}
+
+// Close stops looking for outcomes that are still unknown. Their bytes stay
+// where they are: the next start finds them as leftovers or orphans and asks the
+// database.
+func (d *Desk) Close() {
+	d.mu.Lock()
+	d.closed = true
+	d.mu.Unlock()
+	d.cancel()
+	d.late.Wait()
+}
+
+// Deposit is bytes with what is to be recorded of them.
+type Deposit struct {
+	Stage blob.Stage
+	Blob  store.Blob // ID, Key, Size and SHA256 as Record writes them
+	// Record writes the blob's row (store.Tx.AddBlob) and what refers to it.
+	// Like every function of a transaction it may run again.
+	Record func(tx *store.Tx) error
+	// Late hears the outcome once, after Commit has returned ErrUnknown: nil
+	// when the rows are there, else why not; then the stage is one again. It is
+	// not called if the desk is closed first. May be nil.
+	Late func(err error)
+}
+
+// Commit stores a deposit and returns when the rows are durable. No context ends
+// it: a sender that went away does not undo what is being recorded. After an
+// error the stage stands as it was, unless the chain has ErrUnknown or
+// blob.ErrSealed: then nobody may touch it any more.
+func (d *Desk) Commit(in Deposit) error {
+	if err := in.Stage.Commit(in.Blob.Key, in.Blob.Size); err != nil {
+		return err
+	}
+	err := d.store.Write(context.Background(), in.Record)
+	if errors.Is(err, store.ErrOutcomeUnknown) {
+		d.log.Warn("a commit got no answer", "blob", in.Blob.ID, "err", err)
+		return d.find(in, err)
+	}
+	return d.end(in, err)
+}
+
+// end settles or reverts a stage whose outcome is certain: err nil is stored.
+func (d *Desk) end(in Deposit, err error) error {
+	if err == nil {
+		if settleErr := in.Stage.Settle(); settleErr != nil { // the next start does it
+			d.log.Warn("a stage could not be settled", "stage", in.Blob.ID, "err", settleErr)
+		}
+		return nil
+	}
+	if revertErr := in.Stage.Revert(); revertErr != nil {
+		d.log.Error("bytes that were not recorded could not be made a stage again", "blob", in.Blob.ID, "key", in.Blob.Key, "err", revertErr)
+		return errors.Join(err, blob.ErrSealed, revertErr)
+	}
+	return err
+}
+
+// find looks for the outcome for a while, and then goes on in the background.
+func (d *Desk) find(in Deposit, cause error) error {
+	ctx, cancel := context.WithTimeout(d.ctx, waitFor)
+	stored, lookErr := d.look(ctx, in.Blob)
+	cancel()
+	if lookErr == nil {
+		return d.end(in, unless(stored, cause))
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	unknown := exchange.Wrap("deposit.Commit", exchange.Unavailable, errors.Join(ErrUnknown, cause))
+	if d.closed {
+		return unknown
+	}
+	d.log.Error("it is not known whether bytes were recorded; they stay until the database says", "blob", in.Blob.ID, "err", lookErr)
+	d.late.Go(func() {
+		stored, err := d.look(d.ctx, in.Blob)
+		if err != nil {
+			return // closed
+		}
+		d.log.Info("it is known now whether bytes were recorded", "blob", in.Blob.ID, "recorded", stored)
+		if err = d.end(in, unless(stored, cause)); in.Late != nil {
+			in.Late(err)
+		}
+	})
+	return unknown
+}
+
+func unless(stored bool, cause error) error {
+	if stored {
+		return nil
+	}
+	return cause
+}
+
+// look asks until the database answers for certain, or ctx ends.
+func (d *Desk) look(ctx context.Context, b store.Blob) (stored bool, err error) {
+	for pause := firstPause; ; pause = min(2*pause, lastPause) {
+		stored, err := d.recorded(ctx, b)
+		if err == nil {
+			return stored, nil
+		}
+		select {
+		case <-ctx.Done():
+			return false, errors.Join(errClosed, err)
+		case <-time.After(pause):
+		}
+	}
+}
+
+// recorded reports whether a blob's row is there, in a transaction that waits
+// for whoever is inserting it. A claim of the sweep is no row.
+func (d *Desk) recorded(ctx context.Context, b store.Blob) (is bool, err error) {
+	err = d.store.Write(ctx, func(tx *store.Tx) error {
+		sum, err := tx.SettleBlob(b.ID)
+		is = err == nil && bytes.Equal(sum, b.SHA256)
+		if exchange.Is(err, exchange.NotFound) {
+			return nil
+		}
+		return err
+	})
+	return is, err
+}
+
+// askBatch is how many leftovers one transaction asks for.
+const askBatch = 200
+
+// Leftovers lists the stages of earlier processes that no row speaks of. Those
+// that one does were committed: they are settled, and their bytes stay. Whoever
+// starts asks for it before anything is taken up or removed.
+func Leftovers(s *store.Store, b blob.Store) ([]blob.Leftover, error) {
+	left, err := b.Leftovers()
+	if err != nil {
+		return nil, err
+	}
+	out := left[:0]
+	for batch := range slices.Chunk(left, askBatch) {
+		recorded, err := recordedOf(s, batch)
+		if err != nil {
+			return nil, err
+		}
+		for i, l := range batch {
+			if !recorded[i] {
+				out = append(out, l)
+			} else if err := b.Settle(l.ID); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return out, nil
+}
+
+func recordedOf(s *store.Store, batch []blob.Leftover) (recorded []bool, err error) {
+	err = s.Write(context.Background(), func(tx *store.Tx) error {
+		recorded = make([]bool, len(batch))
+		for i, l := range batch {
+			sum, err := tx.SettleBlob(l.ID)
+			if err != nil && !exchange.Is(err, exchange.NotFound) {
+				return err
+			}
+			recorded[i] = len(sum) > 0
+		}
+		return nil
+	})
+	return recorded, err
+}
