@@ -22,6 +22,7 @@ func TestNames(t *testing.T) {
 		"plain rename refuses, posix rename replaces":   renames,
 		"a temporary name becomes a drop once":          temporary,
 		"a staging folder holds drops back":             staging,
+		"a folder that leaves staging is received":      stagedFolder,
 		"a removed name withdraws its drop":             withdrawn,
 		"a read-only account may only fetch":            readOnly,
 		"served bytes are counted":                      served,
@@ -242,4 +243,45 @@ func operator(t *testing.T, w *world) {
 		t.Fatal("the operator's own file is a drop")
 	}
 	must(t, s.Remove("/download/reports/r"))
+}
+
+// stagedFolder: programs fill a folder and move it out in one step. Everything
+// below it that has a final name is received, once, however many there are.
+func stagedFolder(t *testing.T, w *world) {
+	s := w.login(w.user("acme"))
+	defer s.End()
+	must(t, s.Mkdir("/stage/day1"))
+	must(t, s.Mkdir("/stage/day1/deep"))
+	want := map[string]bool{"/upload/day1/deep/z.csv": true}
+	put(t, s, "/stage/day1/deep/z.csv", "z")
+	put(t, s, "/stage/day1/late.part", "not yet")
+	for i := range 520 { // more than a page
+		name := fmt.Sprintf("f%03d.csv", i)
+		want["/upload/day1/"+name] = true
+		put(t, s, "/stage/day1/"+name, name)
+	}
+	must(t, s.Rename("/stage/day1", "/stage/day2", false)) // it goes on waiting
+	if n := len(w.drops()); n != 0 {
+		t.Fatalf("%d files were received inside staging", n)
+	}
+	must(t, s.Rename("/stage/day2", "/upload/day1", false))
+	received := func(extra int) {
+		t.Helper()
+		got := w.drops()
+		for _, d := range got {
+			if !want[d.Path] {
+				t.Errorf("received %s", d.Path)
+			}
+		}
+		if len(got) != len(want)+extra {
+			t.Fatalf("%d files were received, want %d", len(got), len(want)+extra)
+		}
+	}
+	received(0)
+	must(t, s.Rename("/upload/day1", "/stage/again", false)) // and back: a version becomes a drop once
+	must(t, s.Rename("/stage/again", "/upload/day1", false))
+	received(0)
+	want["/upload/day1/late.csv"] = true
+	must(t, s.Rename("/upload/day1/late.part", "/upload/day1/late.csv", false))
+	received(0)
 }

@@ -71,8 +71,69 @@ func (s *Session) renameDir(src, dst place) error {
 		if _, err := dst.file(&tx.Q); err == nil || dst.self != nil {
 			return exchange.E("tree.Rename", exchange.Exists, "The new name is already taken.")
 		}
-		return tx.MoveDir(src.self.ID, dst.parent.ID, dst.name, exchange.Micros(row.At))
+		_, waited, err := tx.DirPath(src.self.ID)
+		if err != nil {
+			return err
+		}
+		if err := tx.MoveDir(src.self.ID, dst.parent.ID, dst.name, exchange.Micros(row.At)); err != nil {
+			return err
+		}
+		full, waits, err := tx.DirPath(src.self.ID)
+		if err != nil || !waited || waits {
+			return err
+		}
+		return s.receiveBelow(tx, src.self.ID, full, row.At)
 	})
+}
+
+// receivePage is how many names of a directory one query reads.
+const receivePage = 500
+
+// receiveBelow makes drops of the files below a directory that has just left a
+// staging folder. What lies in a staging folder of its own goes on waiting.
+func (s *Session) receiveBelow(tx *store.Tx, dir, full string, now time.Time) error {
+	if err := s.receiveFiles(tx, dir, full, now); err != nil {
+		return err
+	}
+	for after := ""; ; {
+		below, err := tx.Subdirs(dir, after, receivePage)
+		if err != nil {
+			return err
+		}
+		for _, d := range below {
+			after = d.Name
+			if d.Staging {
+				continue
+			}
+			if err := s.receiveBelow(tx, d.ID, path.Join(full, d.Name), now); err != nil {
+				return err
+			}
+		}
+		if len(below) < receivePage {
+			return nil
+		}
+	}
+}
+
+func (s *Session) receiveFiles(tx *store.Tx, dir, full string, now time.Time) error {
+	for after := ""; ; {
+		files, err := tx.Files(dir, after, receivePage)
+		if err != nil {
+			return err
+		}
+		for _, f := range files {
+			after = f.Name
+			if s.t.temporary(f.Name) {
+				continue
+			}
+			if err := s.received(tx, f, path.Join(full, f.Name), now); err != nil {
+				return err
+			}
+		}
+		if len(files) < receivePage {
+			return nil
+		}
+	}
 }
 
 // renameFile moves a file's row and images. Onto an existing name, the moved
@@ -141,14 +202,19 @@ func (s *Session) finalName(tx *store.Tx, src, dst place, f store.File, now time
 	if !was || dst.stage || s.t.temporary(dst.name) {
 		return nil
 	}
+	return s.received(tx, f, dst.path, now)
+}
+
+// received makes a version a drop, unless it was one before.
+func (s *Session) received(tx *store.Tx, f store.File, full string, now time.Time) error {
 	if state, err := tx.DropState(f.VersionID); err != nil || state != "" {
-		return err // it was a drop before: a version becomes one once
+		return err
 	}
 	c, err := tx.Content(f.VersionID)
 	if err != nil {
 		return err
 	}
-	return s.arrived(tx, dst.path, c, now)
+	return s.arrived(tx, full, c, now)
 }
 
 // moveImages rebinds the images of a name, so that open uploads and partials
