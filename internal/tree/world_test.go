@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"sync/atomic"
 	"testing"
@@ -29,6 +30,7 @@ type world struct {
 	store    *store.Store
 	accounts *account.Room
 	inbox    *inbox.Room
+	blobs    *disk.Store
 	tree     *tree.Tree
 	policy   tree.Policy
 	now      atomic.Int64 // added to the real time
@@ -64,6 +66,7 @@ func (w *world) open() {
 	w.t.Helper()
 	blobs, err := disk.Open(filepath.Join(w.dir, "blobs"), w.clock)
 	must(w.t, err)
+	w.blobs = blobs
 	w.inbox = inbox.New(inbox.Options{Store: w.store, Blobs: blobs, Clock: w.clock, IDs: w.ids})
 	w.tree, err = tree.New(tree.Options{Store: w.store, Blobs: blobs, Clock: w.clock, IDs: w.ids, Log: slog.New(slog.DiscardHandler),
 		Policy: w.policy, Hooks: tree.Hooks{OnGone: w.inbox.Gone,
@@ -199,7 +202,33 @@ func (w *world) current(u exchange.User, path, text string) {
 		if v.Current && (v.SHA256 != hash(text) || v.Size != int64(len(text))) {
 			w.t.Fatalf("%s: recorded %d bytes %s, want %d %s", path, v.Size, v.SHA256, len(text), hash(text))
 		}
+		w.lies(u, v)
 	}
+}
+
+// lies checks that what lies on the disk is as long as the row says, and that
+// nobody can write it.
+func (w *world) lies(u exchange.User, v exchange.Version) {
+	w.t.Helper()
+	found, err := filepath.Glob(filepath.Join(w.dir, "blobs", u.ID, "*", "*", v.ID+"*"))
+	must(w.t, err)
+	if len(found) != 1 {
+		w.t.Fatalf("version %s lies at %v", v.ID, found)
+	}
+	info, err := os.Stat(found[0])
+	must(w.t, err)
+	if info.Size() != v.Size || info.Mode().Perm() != 0o400 {
+		w.t.Fatalf("%s has %d bytes and mode %v, its row says %d", found[0], info.Size(), info.Mode(), v.Size)
+	}
+}
+
+// crash leaves everything as it is, as kill -9 does, and starts anew. What the
+// process had written stays: the kernel has it.
+func (w *world) crash() {
+	w.t.Helper()
+	dead := w.tree
+	w.t.Cleanup(dead.Close)
+	w.open()
 }
 
 func (w *world) drops() []exchange.Drop {
