@@ -127,7 +127,8 @@ func (d *Desk) find(in Deposit, cause error) error {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	unknown := exchange.Wrap("deposit.Commit", exchange.Unavailable, errors.Join(ErrUnknown, cause))
+	unknown := exchange.E("deposit.Commit", exchange.Unavailable, "It is not known yet whether the file was stored; look for it before you send it again.")
+	unknown.Err = errors.Join(ErrUnknown, cause)
 	if d.closed {
 		return unknown
 	}

@@ -341,6 +341,9 @@ func (n *Node) Close(ctx context.Context) {
 	if n.tree != nil {
 		n.tree.Close()
 	}
+	if n.blobs != nil {
+		n.blobs.Close()
+	}
 	if n.store != nil {
 		if err := n.store.Close(); err != nil {
 			n.log.Error("the database could not be closed", "err", err)

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -34,6 +35,10 @@ type Store struct {
 	mu   sync.Mutex
 	dirs map[string]*dir // folders in use
 
+	settled atomic.Bool // a sync of staging is on its way
+	closing chan struct{}
+	work    sync.WaitGroup
+
 	freeMu sync.Mutex
 	free   int64
 	freeAt time.Time
@@ -45,7 +50,7 @@ func Open(root string, clock exchange.Clock) (*Store, error) { return OpenOn(OS{
 
 // OpenOn is Open with an operating system of the caller's.
 func OpenOn(sys System, root string, clock exchange.Clock) (*Store, error) {
-	s := &Store{root: root, sys: sys, dirs: map[string]*dir{}, clock: clock}
+	s := &Store{root: root, sys: sys, dirs: map[string]*dir{}, closing: make(chan struct{}), clock: clock}
 	if err := os.MkdirAll(root, 0o700); err != nil {
 		return nil, wrap("Open", err)
 	}
@@ -54,6 +59,31 @@ func OpenOn(sys System, root string, clock exchange.Clock) (*Store, error) {
 		return nil, wrap("Open", err)
 	}
 	return s, wrap("Open", s.staging.sync())
+}
+
+// Close waits for what goes on in the background. Stages and readers may live on.
+func (s *Store) Close() {
+	close(s.closing)
+	s.work.Wait()
+}
+
+// settleEvery is how often names that commits took out of staging are made to
+// stay away: commits of small files would pay for a sync each.
+const settleEvery = time.Second
+
+// syncStagingSoon syncs the staging folder within settleEvery.
+func (s *Store) syncStagingSoon() {
+	if s.settled.Swap(true) {
+		return
+	}
+	s.work.Go(func() {
+		select {
+		case <-s.closing:
+		case <-time.After(settleEvery):
+		}
+		s.settled.Store(false)
+		_ = s.staging.sync() // the row says what a name is that comes back
+	})
 }
 
 // Stage makes an empty stage.

@@ -284,19 +284,23 @@ func withFolder(d *dir, file func() error) error {
 	return errors.Join(err, <-folder)
 }
 
-// Settle takes the stage's name away where Commit left it. The folder is synced
-// so that a power loss does not bring the name back; if one does all the same,
-// the row says what it is.
+// Settle takes the stage's name away where Commit left it. Nobody waits until
+// that is durable: if a power loss brings the name back, the row says what it is.
 func (g *stage) Settle() error {
 	g.ops.Lock()
 	defer g.ops.Unlock()
 	if !g.noted {
 		return nil
 	}
-	if err := g.store.Settle(g.id); err != nil {
-		return err
+	err := g.store.sys.Remove(g.path)
+	if g.beside {
+		err = errors.Join(err, g.store.removeNote(g.id))
+	}
+	if err != nil {
+		return wrap("Settle", err)
 	}
 	g.path, g.linked, g.noted = g.linked, "", false
+	g.store.syncStagingSoon()
 	return nil
 }
 
