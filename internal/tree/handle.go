@@ -239,13 +239,8 @@ func (h *Handle) SetTimes(mtime *time.Time, mode *uint32) error {
 	if err := h.current(); err != nil {
 		return err
 	}
-	h.img.mu.Lock()
-	defer h.img.mu.Unlock()
-	if mtime != nil {
-		h.img.mtime = mtime
-	}
-	if mode != nil {
-		h.img.mode = *mode & 0o777
+	if !h.img.setTimes(mtime, mode) {
+		return h.current() // it says what came between
 	}
 	return nil
 }

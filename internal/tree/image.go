@@ -403,6 +403,23 @@ func (img *image) setMode(mode uint32) {
 	img.mu.Unlock()
 }
 
+// setTimes sets what the file will show as its time and mode; nil leaves one as
+// it is. It reports false when the image takes no changes any more.
+func (img *image) setTimes(mtime *time.Time, mode *uint32) bool {
+	img.mu.Lock()
+	defer img.mu.Unlock()
+	if img.state != open {
+		return false
+	}
+	if mtime != nil {
+		img.mtime = mtime
+	}
+	if mode != nil {
+		img.mode = *mode & 0o777
+	}
+	return true
+}
+
 // closeStage lets go of files. Callers hold box.mu; refs is 0 or the tree closes.
 func (img *image) closeStage() {
 	img.mu.Lock()

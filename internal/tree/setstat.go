@@ -80,13 +80,8 @@ func (s *Session) setTimes(file string, mtime *time.Time, mode *uint32) error {
 		return err
 	}
 	if img := p.image; img != nil {
-		img.mu.Lock()
-		defer img.mu.Unlock()
-		if mtime != nil {
-			img.mtime = mtime
-		}
-		if mode != nil {
-			img.mode = *mode & 0o777
+		if !img.setTimes(mtime, mode) { // another session's CLOSE came first
+			return s.setTimes(file, mtime, mode)
 		}
 		return nil
 	}

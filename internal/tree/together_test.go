@@ -1,0 +1,105 @@
+package tree_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+	"math/rand/v2"
+	"sync"
+	"testing"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/tree"
+)
+
+// TestSessionsAtOnce lets sessions of one user get into each other's way. The
+// race detector watches; in the end every stored version has the bytes that its
+// hash is of.
+func TestSessionsAtOnce(t *testing.T) {
+	onBoth(t, map[string]func(*testing.T, *world){"sessions of one user": together})
+}
+
+func together(t *testing.T, w *world) {
+	u := w.user("acme")
+	names := []string{"/upload/a", "/upload/b", "/upload/c.part"}
+	var all sync.WaitGroup
+	for i := range 4 {
+		all.Go(func() {
+			r := rand.New(rand.NewPCG(7, uint64(i)))
+			for range 12 {
+				s := w.login(u)
+				for range 25 {
+					anything(s, r, names[r.IntN(len(names))], names[r.IntN(len(names))])
+				}
+				s.End()
+			}
+		})
+	}
+	all.Wait()
+	s := w.login(u)
+	defer s.End()
+	for _, name := range names {
+		versions, err := s.Versions(name)
+		if exchange.Is(err, exchange.NotFound) {
+			continue
+		}
+		must(t, err)
+		for _, v := range versions {
+			r, _, err := s.OpenVersion(name, v.ID)
+			must(t, err)
+			b, err := io.ReadAll(io.NewSectionReader(r, 0, 1<<40))
+			must(t, err)
+			must(t, r.Close())
+			if sum := sha256.Sum256(b); int64(len(b)) != v.Size || hex.EncodeToString(sum[:]) != v.SHA256 {
+				t.Errorf("%s %s: %d bytes, recorded %d; their hash is not the recorded one", name, v.ID, len(b), v.Size)
+			}
+			w.lies(u, v)
+		}
+	}
+}
+
+// anything does one thing, which may fail.
+func anything(s *tree.Session, r *rand.Rand, name, other string) {
+	switch r.IntN(10) {
+	case 0:
+		_ = s.Rename(name, other, r.IntN(2) == 0)
+	case 1:
+		_ = s.Remove(name)
+	case 2:
+		size := int64(r.IntN(3000))
+		mode := uint32(0o600)
+		_ = s.Setstat(name, exchange.Change{Size: &size, Mode: &mode})
+	case 3:
+		_, _ = s.Stat(name)
+	default:
+		flags := []exchange.OpenFlags{create, exchange.FlagWrite | exchange.FlagCreate, update, exchange.FlagRead,
+			exchange.FlagWrite | exchange.FlagAppend}[r.IntN(5)]
+		h, err := s.Open(name, flags, 0)
+		if err != nil {
+			return
+		}
+		for range r.IntN(6) {
+			work(h, r)
+		}
+		if r.IntN(3) > 0 {
+			_ = closeHandle(h)
+		}
+	}
+}
+
+// work does something with an open file.
+func work(h *tree.Handle, r *rand.Rand) {
+	switch r.IntN(6) {
+	case 0:
+		_ = truncate(h, int64(r.IntN(4000)))
+	case 1:
+		_ = wait(h.Sync)
+	case 2:
+		if _, err := h.Stat(); err == nil && h.Ready() == nil {
+			_, _ = h.ReadAt(make([]byte, 100), int64(r.IntN(2000)))
+		}
+	default:
+		_ = write(h, string(bytes.Repeat([]byte{byte('a' + r.IntN(26))}, 1+r.IntN(1500))), int64(r.IntN(3000)))
+	}
+}
