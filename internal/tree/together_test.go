@@ -17,7 +17,58 @@ import (
 // race detector watches; in the end every stored version has the bytes that its
 // hash is of.
 func TestSessionsAtOnce(t *testing.T) {
-	onBoth(t, map[string]func(*testing.T, *world){"sessions of one user": together})
+	onBoth(t, map[string]func(*testing.T, *world){
+		"everything by everybody":                  together,
+		"an open file is looked at while it moves": looked,
+	})
+}
+
+// looked: what one session asks of its open file, another renames, truncates by
+// name and gives other times.
+func looked(t *testing.T, w *world) {
+	u := w.user("acme")
+	a, b := w.login(u), w.login(u)
+	defer a.End()
+	defer b.End()
+	h := open(t, a, "/upload/x", create)
+	must(t, write(h, "abc", 0))
+	beside(func() {
+		from, to := "/upload/x", "/upload/a-rather-long-name-of-a-file"
+		for range 60 {
+			_ = b.Rename(from, to, false)
+			from, to = to, from
+		}
+	}, func() { _, _ = h.Stat() })
+	beside(func() {
+		for i := range int64(60) { // each takes the upload over
+			size, mode := i%5, uint32(0o600)
+			_ = b.Setstat("/upload/x", exchange.Change{Size: &size, Mode: &mode})
+		}
+	}, func() {
+		_, _ = h.Stat()
+		_ = h.SetTimes(nil, new(uint32))
+		if g, err := a.Open("/upload/x", exchange.FlagWrite, 0); err == nil {
+			_ = write(g, "y", 0)
+			_ = wait(g.Close)
+		}
+	})
+}
+
+// beside runs one thing, and another again and again until it is over.
+func beside(one func(), again func()) {
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		one()
+	}()
+	for {
+		select {
+		case <-over:
+			return
+		default:
+			again()
+		}
+	}
 }
 
 func together(t *testing.T, w *world) {
