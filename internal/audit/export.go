@@ -110,7 +110,7 @@ func (r *Room) settle(q *store.Q, s *Selection) (store.Checkpoint, error) {
 
 // Export writes rows as JSON Lines that VerifyExport can check elsewhere.
 func (r *Room) Export(ctx context.Context, w io.Writer, s Selection) error {
-	q := r.o.Store.Read(ctx)
+	q := r.o.Store.Read(ctx).Patient()
 	c, err := r.settle(q, &s)
 	if err != nil {
 		return err
@@ -233,7 +233,7 @@ func each(ctx context.Context, q *store.Q, s Selection, visit func(seq int64, v 
 
 // ExportCSV writes rows for a spreadsheet. It proves nothing by itself.
 func (r *Room) ExportCSV(ctx context.Context, w io.Writer, s Selection) error {
-	q := r.o.Store.Read(ctx)
+	q := r.o.Store.Read(ctx).Patient()
 	if _, err := r.settle(q, &s); err != nil {
 		return err
 	}
@@ -255,7 +255,7 @@ func (r *Room) ExportCSV(ctx context.Context, w io.Writer, s Selection) error {
 
 // List reads rows of a selection for people, the newest first, at most limit.
 func (r *Room) List(ctx context.Context, s Selection, limit int) ([]Line, error) {
-	q := r.o.Store.Read(ctx)
+	q := r.o.Store.Read(ctx).Patient()
 	out := []Line{}
 	waiting, err := q.Unsealed(limit)
 	if err != nil {

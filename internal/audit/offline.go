@@ -183,7 +183,7 @@ type Sampled struct {
 // Sample draws up to n sealed rows at random and proves each under the newest
 // checkpoint.
 func (r *Room) Sample(ctx context.Context, n int) ([]Sampled, error) {
-	q := r.o.Store.Read(ctx)
+	q := r.o.Store.Read(ctx).Patient()
 	stored, err := q.LastCheckpoint()
 	if exchange.Is(err, exchange.NotFound) {
 		return []Sampled{}, nil

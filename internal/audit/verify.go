@@ -73,7 +73,7 @@ const maxPasses = 3
 // Rows that expired while it was under way look as if somebody had taken them:
 // then it begins anew.
 func (v *Verifier) Verify(ctx context.Context) (Report, error) {
-	v.q = v.Store.Read(ctx)
+	v.q = v.Store.Read(ctx).Patient()
 	if v.Progress == nil {
 		v.Progress = func(int64, int64) {}
 	}

@@ -93,7 +93,7 @@ func (n *Node) findLeft(ctx context.Context) error {
 	if err != nil || until.Sub(from) < leftEvery {
 		return err
 	}
-	left, err := q.StoredBetween(exchange.Micros(latest(from, now.Add(-7*24*time.Hour))), exchange.Micros(until))
+	left, err := q.Patient().StoredBetween(exchange.Micros(latest(from, now.Add(-7*24*time.Hour))), exchange.Micros(until))
 	if err != nil {
 		return err
 	}

@@ -49,7 +49,7 @@ const maxForecast = 100_000
 // what was never collected. Files that an announced run names already are in
 // that run. With list, each file is named.
 func (r *Room) Forecast(ctx context.Context, at time.Time, account string, list bool) (Forecast, error) {
-	q := r.o.Store.Read(ctx)
+	q := r.o.Store.Read(ctx).Patient()
 	if at.IsZero() {
 		at = r.nextRun(r.now())
 	}

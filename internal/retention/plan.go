@@ -92,7 +92,7 @@ func (r *Room) closing(ctx context.Context, a exchange.Account) (exchange.Retent
 	}
 	err := r.plan(ctx, run, func(add func(store.Kept) error) error {
 		for after := ""; ; {
-			page, err := r.o.Store.Read(ctx).KeptOfAccount(a.ID, after, planBatch)
+			page, err := r.o.Store.Read(ctx).Patient().KeptOfAccount(a.ID, after, planBatch)
 			if err != nil || len(page) == 0 {
 				return err
 			}
@@ -113,7 +113,7 @@ func (r *Room) closing(ctx context.Context, a exchange.Account) (exchange.Retent
 // eachDue visits every version that will be due at a time, by the policies in
 // force. What is not due is not read.
 func (r *Room) eachDue(ctx context.Context, at time.Time, visit func(store.Kept) error) error {
-	q := r.o.Store.Read(ctx)
+	q := r.o.Store.Read(ctx).Patient()
 	rules, err := readRules(q, r.o.Policy.Keep)
 	if err != nil {
 		return err

@@ -45,7 +45,7 @@ func (s *Store) Write(ctx context.Context, fn func(*Tx) error) error {
 		return exchange.Wrap("store.Write", exchange.Unavailable, err)
 	}
 	if !s.dialect.single {
-		return s.writeParallel(fn)
+		return s.writeParallel(fn) // parallel.go
 	}
 	q := &s.queue
 	j := &job{fn: fn}
@@ -165,33 +165,4 @@ func guard(fn func(*Tx) error, tx *Tx) (err error) {
 		}
 	}()
 	return fn(tx)
-}
-
-// writeParallel runs fn on PostgreSQL, again after a deadlock.
-func (s *Store) writeParallel(fn func(*Tx) error) error {
-	for try := 0; ; try++ {
-		err := s.onceParallel(fn)
-		if err == nil || try == 3 || !s.dialect.transient(err) {
-			return err
-		}
-	}
-}
-
-func (s *Store) onceParallel(fn func(*Tx) error) error {
-	ctx := context.Background()
-	t, err := s.write.BeginTx(ctx, nil)
-	if err != nil {
-		return s.wrap("Write", err)
-	}
-	defer func() { _ = t.Rollback() }() // after Commit it does nothing
-	if err := guard(fn, &Tx{Q{s: s, ctx: ctx, tx: t}}); err != nil {
-		return err
-	}
-	if err := t.Commit(); err != nil {
-		if s.dialect.transient(err) { // refused, for certain
-			return s.wrap("Write", err)
-		}
-		return exchange.Wrap("store.Write", exchange.Unavailable, errors.Join(ErrOutcomeUnknown, err))
-	}
-	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 )
@@ -29,41 +30,42 @@ type Store struct {
 	conn                  *sql.Conn // SQLite: the one that writes
 
 	queue queue // SQLite: functions waiting for conn
+
+	link link // PostgreSQL: whether it answers
 }
 
 // Open opens the database and brings its schema up to date.
 func Open(ctx context.Context, o Options) (*Store, error) {
 	s := &Store{}
 	s.queue.idle = sync.NewCond(&s.queue.mu)
-	var err error
+	open := s.openFile
 	if o.URL != "" {
-		s.dialect = postgresDialect
-		if s.read, err = openPostgres(o.URL, 24); err == nil {
-			s.write = s.read
-			s.jobs, err = openPostgres(o.URL, 4)
-		}
-	} else {
-		s.dialect = sqliteDialect
-		file := filepath.Join(o.Dir, "sallyport.db")
-		if s.write, err = openSQLite(file, 1); err == nil {
-			s.read, err = openSQLite(file, 4)
-		}
-		if err == nil {
-			s.jobs, err = openSQLite(file, 1)
-		}
+		open = s.openServer
 	}
-	if err != nil {
+	if err := open(ctx, o); err != nil {
 		return nil, exchange.Wrap("store.Open", exchange.Unavailable, errors.Join(err, s.Close()))
 	}
-	if err := migrate(ctx, s.write, s.dialect); err != nil {
-		return nil, exchange.Wrap("store.Open", exchange.Unavailable, errors.Join(fmt.Errorf("migrate: %w", err), s.Close()))
-	}
-	if s.dialect.single {
-		if s.conn, err = s.write.Conn(context.Background()); err != nil {
-			return nil, exchange.Wrap("store.Open", exchange.Unavailable, errors.Join(err, s.Close()))
-		}
-	}
 	return s, nil
+}
+
+// openFile opens the SQLite file of a data folder.
+func (s *Store) openFile(ctx context.Context, o Options) (err error) {
+	s.dialect = sqliteDialect
+	file := filepath.Join(o.Dir, "sallyport.db")
+	if s.write, err = openSQLite(file, 1); err != nil {
+		return err
+	}
+	if s.read, err = openSQLite(file, 4); err != nil {
+		return err
+	}
+	if s.jobs, err = openSQLite(file, 1); err != nil {
+		return err
+	}
+	if err = migrate(ctx, s.write, s.dialect); err != nil {
+		return fmt.Errorf("migrate: %w", err)
+	}
+	s.conn, err = s.write.Conn(context.Background())
+	return err
 }
 
 // Inspect opens an existing database to read it, changing nothing: not even its
@@ -74,7 +76,7 @@ func Inspect(ctx context.Context, o Options) (*Store, error) {
 	var err error
 	if o.URL != "" {
 		s.dialect = postgresDialect
-		s.read, err = openPostgres(o.URL, 4)
+		s.read, err = s.openPostgres(o.URL, 4)
 	} else {
 		s.dialect = sqliteDialect
 		file := filepath.Join(o.Dir, "sallyport.db")
@@ -110,19 +112,28 @@ func (s *Store) Close() error {
 
 // Q asks questions, inside a transaction or outside.
 type Q struct {
-	s    *Store
-	ctx  context.Context
-	tx   *sql.Tx   // PostgreSQL: the transaction
-	conn *sql.Conn // SQLite: the writing connection, in a transaction
+	s     *Store
+	ctx   context.Context
+	conn  *sql.Conn     // in a transaction: its connection
+	limit time.Duration // PostgreSQL, outside a transaction: of one statement
 }
 
 // Tx is a transaction: it asks and changes.
 type Tx struct{ Q }
 
-// Read gives the questions to the reading pool. A context that can be
-// cancelled costs a goroutine a query: hot paths pass context.Background,
-// and the database's own time limits bound them.
-func (s *Store) Read(ctx context.Context) *Q { return &Q{s: s, ctx: ctx} }
+// Read gives the questions to the reading pool. On SQLite, a context that can
+// be cancelled costs a goroutine a query, so hot paths pass
+// context.Background. PostgreSQL has readTime to answer each statement,
+// whatever the context.
+func (s *Store) Read(ctx context.Context) *Q { return &Q{s: s, ctx: ctx, limit: readTime} }
+
+// Patient returns questions whose statements may take as long as the database
+// itself lets them. It is for reports; nothing that a client waits for uses it.
+func (q *Q) Patient() *Q {
+	p := *q
+	p.limit = patientTime
+	return &p
+}
 
 // stmt prepares a query once: on the reading pool, or on the writing
 // connection. SQLite only; PostgreSQL's driver keeps a cache of its own.
@@ -145,23 +156,29 @@ func (q *Q) stmt(query string) (*sql.Stmt, error) {
 	return st, nil
 }
 
-func (q *Q) rows(query string, args ...any) (*sql.Rows, error) {
+// rows runs a query. end must be called with the outcome once they were read.
+func (q *Q) rows(query string, args ...any) (rows *sql.Rows, end func(error), err error) {
+	end = func(error) {}
 	switch {
-	case q.tx != nil:
-		return q.tx.QueryContext(q.ctx, query, args...)
-	case !q.s.dialect.single:
-		return q.s.read.QueryContext(q.ctx, query, args...)
+	case q.s.dialect.single:
+		var st *sql.Stmt
+		if st, err = q.stmt(query); err == nil {
+			rows, err = st.QueryContext(q.ctx, args...)
+		}
+	case q.conn != nil:
+		rows, err = q.conn.QueryContext(q.ctx, query, args...)
+	default:
+		var ctx context.Context
+		ctx, end = q.s.link.bounded(q.ctx, q.limit)
+		rows, err = q.s.read.QueryContext(ctx, query, args...)
 	}
-	st, err := q.stmt(query)
-	if err != nil {
-		return nil, err
-	}
-	return st.QueryContext(q.ctx, args...)
+	return rows, end, err
 }
 
 // scanOne runs a query for at most one row; absent is NotFound.
-func (q *Q) scanOne(op, query string, args []any, dest ...any) error {
-	rows, err := q.rows(query, args...)
+func (q *Q) scanOne(op, query string, args []any, dest ...any) (err error) {
+	rows, end, err := q.rows(query, args...)
+	defer func() { end(err) }()
 	if err != nil {
 		return q.s.wrap(op, err)
 	}
@@ -179,13 +196,14 @@ func (q *Q) scanOne(op, query string, args []any, dest ...any) error {
 }
 
 // collect runs a query and reads every row with scan.
-func collect[T any](q *Q, op string, scan func(*sql.Rows) (T, error), query string, args ...any) ([]T, error) {
-	rows, err := q.rows(query, args...)
+func collect[T any](q *Q, op string, scan func(*sql.Rows) (T, error), query string, args ...any) (out []T, err error) {
+	rows, end, err := q.rows(query, args...)
+	defer func() { end(err) }()
 	if err != nil {
 		return nil, q.s.wrap(op, err)
 	}
 	defer rows.Close()
-	out := []T{}
+	out = []T{}
 	for rows.Next() {
 		v, err := scan(rows)
 		if err != nil {
@@ -200,13 +218,13 @@ func collect[T any](q *Q, op string, scan func(*sql.Rows) (T, error), query stri
 func (tx *Tx) exec(op, query string, args ...any) (int64, error) {
 	var res sql.Result
 	var err error
-	if tx.conn != nil {
+	if tx.s.dialect.single {
 		var st *sql.Stmt
 		if st, err = tx.stmt(query); err == nil {
 			res, err = st.ExecContext(tx.ctx, args...)
 		}
 	} else {
-		res, err = tx.tx.ExecContext(tx.ctx, query, args...)
+		res, err = tx.conn.ExecContext(tx.ctx, query, args...)
 	}
 	if err != nil {
 		return 0, tx.s.wrap(op, err)
@@ -234,6 +252,11 @@ func null[T comparable](v T) any {
 }
 
 // Ping asks the database for a sign of life.
-func (s *Store) Ping(ctx context.Context) error {
+func (s *Store) Ping(ctx context.Context) (err error) {
+	if !s.dialect.single {
+		var end func(error)
+		ctx, end = s.link.bounded(ctx, readTime)
+		defer func() { end(err) }()
+	}
 	return s.wrap("Ping", s.read.PingContext(ctx))
 }

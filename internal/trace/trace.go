@@ -34,7 +34,7 @@ func New(s *store.Store, clock exchange.Clock) *Room { return &Room{s, clock} }
 // text is; account narrows a name or a content.
 func (r *Room) Find(ctx context.Context, about, account string) (exchange.Trace, error) {
 	const op = "trace.Find"
-	q := r.store.Read(ctx)
+	q := r.store.Read(ctx).Patient()
 	t := exchange.Trace{About: exchange.Printable(about), Kind: "name", At: r.clock().UTC().Truncate(time.Second), Files: []exchange.TracedFile{}, Users: []exchange.TracedLogin{}}
 	if about == "" {
 		return t, exchange.E(op, exchange.Invalid, "Name a file, an account, or a SHA-256.")

@@ -1,0 +1,129 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+)
+
+// beginTries is how many connections a transaction tries to begin on.
+const beginTries = 3
+
+// writeParallel runs fn on PostgreSQL, again after a deadlock. All tries share
+// one deadline, COMMIT included. No context of a caller ends a transaction.
+func (s *Store) writeParallel(fn func(*Tx) error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), writeTime)
+	defer cancel()
+	for try := 0; ; try++ {
+		err := s.onceParallel(ctx, fn)
+		if ctx.Err() != nil {
+			s.link.unheard()
+		}
+		if err == nil || try == 3 || !s.dialect.transient(err) || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+func (s *Store) onceParallel(ctx context.Context, fn func(*Tx) error) error {
+	conn, err := s.begin(ctx)
+	if err != nil {
+		return s.wrap("Write", err)
+	}
+	defer conn.Close()
+	defer endAt(ctx, conn)()
+	if err := guard(fn, &Tx{Q{s: s, ctx: context.Background(), conn: conn}}); err != nil {
+		s.rollBack(conn)
+		return err
+	}
+	if err := ctx.Err(); err != nil { // COMMIT was not sent
+		s.rollBack(conn)
+		return s.wrap("Write", err)
+	}
+	tag, err := exec(ctx, conn, "commit")
+	switch {
+	case err == nil && tag == "COMMIT":
+		return nil
+	case err == nil: // ROLLBACK: a statement had failed, and fn went on
+		return exchange.Wrap("store.Write", exchange.Internal, fmt.Errorf("COMMIT was answered with %s", tag))
+	case refused(err):
+		return s.wrap("Write", err)
+	}
+	return exchange.Wrap("store.Write", exchange.Unavailable, errors.Join(ErrOutcomeUnknown, err))
+}
+
+// endAt ends whatever the connection waits for at the deadline of ctx. A
+// context that can end costs database/sql a goroutine for each query; this is
+// one timer for all queries of a transaction. A connection that was ended in a
+// transaction is not used again.
+func endAt(ctx context.Context, conn *sql.Conn) (stop func()) {
+	deadline, _ := ctx.Deadline()
+	var timer *time.Timer
+	_ = raw(conn, func(p *pgx.Conn) error {
+		wire := p.PgConn().Conn()
+		timer = time.AfterFunc(time.Until(deadline), func() { _ = wire.SetDeadline(time.Unix(1, 0)) })
+		return nil
+	})
+	return func() {
+		if timer != nil {
+			timer.Stop()
+		}
+	}
+}
+
+// refused reports whether a COMMIT has certainly not taken effect. An ERROR of
+// the server's own rolls back. FATAL may come after the fact, since the server
+// ends sessions between a commit and its answer; but a session that ended
+// because its transaction was idle had not begun to commit. The classes 08 and
+// 40003 are a pooler's words for not knowing.
+func refused(err error) bool {
+	if errors.Is(err, errNotSent) {
+		return true
+	}
+	var e *pgconn.PgError
+	if !errors.As(err, &e) || strings.HasPrefix(e.Code, "08") || e.Code == "40003" {
+		return false
+	}
+	return e.SeverityUnlocalized == "ERROR" || e.Code == "25P03"
+}
+
+// begin begins a transaction.
+func (s *Store) begin(ctx context.Context) (*sql.Conn, error) {
+	for try := 1; ; try++ {
+		conn, err := s.write.Conn(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if err = s.tryBegin(ctx, conn); err == nil {
+			return conn, nil
+		}
+		closed := errors.Is(conn.Close(), sql.ErrConnDone) // exec found it dead
+		if !closed || try == beginTries || ctx.Err() != nil || s.link.silent.Load() {
+			return nil, err
+		}
+		s.link.doubts.Add(1) // the others may be as dead
+	}
+}
+
+func (s *Store) tryBegin(ctx context.Context, conn *sql.Conn) (err error) {
+	ctx, end := s.link.bounded(ctx, readTime)
+	defer func() { end(err) }()
+	_, err = exec(ctx, conn, "begin")
+	return err
+}
+
+// rollBack ends a transaction whose connection may be dead; the server would
+// end it, too.
+func (s *Store) rollBack(conn *sql.Conn) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	_, _ = exec(ctx, conn, "rollback")
+}
