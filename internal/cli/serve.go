@@ -26,9 +26,7 @@ func (a *app) serveCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		<-ctx.Done()
-		stop(n, cfg)
-		return nil
+		return a.untilStopped(ctx, n, cfg)
 	})
 	a.serveFlags(c, &file, &listen)
 	return c
@@ -66,6 +64,20 @@ func (a *app) logger(cfg config.Config) *slog.Logger {
 		return slog.New(slog.NewJSONHandler(a.Err, o))
 	}
 	return slog.New(slog.NewTextHandler(a.Err, o))
+}
+
+// untilStopped serves until the process is asked to stop, or the node may not
+// go on.
+func (a *app) untilStopped(ctx context.Context, n *node.Node, cfg config.Config) error {
+	select {
+	case <-ctx.Done():
+		stop(n, cfg)
+		return nil
+	case <-n.Failed():
+	}
+	cfg.Drain = 0 // nothing that is still sent could be stored
+	stop(n, cfg)
+	return n.Failure()
 }
 
 // stop drains and closes a node.

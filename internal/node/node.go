@@ -115,9 +115,12 @@ func Start(o Options) (n *Node, err error) {
 	if err != nil {
 		return n, exchange.Wrap("node.Start", exchange.Invalid, err)
 	}
-	if n.store, err = store.Open(ctx, store.Options{Dir: n.cfg.Data, URL: n.cfg.Database.URL}); err != nil {
+	n.name = nodeName(n.cfg.Data, n.ids)
+	holder := store.Holder{Name: n.name + " (" + n.cfg.Data + ")", Lock: lockIdentity(n.lock), Log: n.log}
+	if n.store, err = store.Open(ctx, store.Options{Dir: n.cfg.Data, URL: n.cfg.Database.URL, Holder: &holder}); err != nil {
 		return n, err
 	}
+	n.background.Go(func() { n.watchLease(ctx) })
 	if err := n.buildRooms(ctx); err != nil {
 		return n, err
 	}
@@ -162,7 +165,6 @@ func (n *Node) buildRooms(ctx context.Context) (err error) {
 	}
 	n.links = handover.New(n.store, n.clock, n.ids)
 	n.accounts = account.New(n.store, n.clock, n.ids, policy)
-	n.name = nodeName(n.cfg.Data, n.ids)
 	if err := n.buildExchange(); err != nil {
 		return err
 	}
@@ -328,7 +330,9 @@ func (n *Node) Close(ctx context.Context) {
 	}
 	n.cancel()
 	n.background.Wait()
-	n.noteStop(context.WithoutCancel(ctx))
+	if n.Failure() == nil {
+		n.noteStop(context.WithoutCancel(ctx))
+	}
 	if n.hooks != nil {
 		n.hooks.Close()
 	}

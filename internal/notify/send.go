@@ -28,9 +28,10 @@ var retries = []time.Duration{5 * time.Second, 5 * time.Minute, 30 * time.Minute
 const (
 	webhookWorkers = 16
 	mailWorkers    = 4
-	perReceiver    = 4               // requests to one receiver at a time: a slow one must not take all workers
-	busyWait       = 3 * time.Second // until a busy receiver is asked for again, at first
-	busyDoubled    = 7               // times that this wait is doubled: 6.4 minutes
+	perReceiver    = 4                // requests to one receiver at a time: a slow one must not take all workers
+	busyWait       = 3 * time.Second  // until a busy receiver is asked for again, at first
+	busyDoubled    = 7                // times that this wait is doubled: 6.4 minutes
+	enqueueTime    = 20 * time.Second // the transaction that makes jobs of messages
 	jobTime        = time.Minute
 	lostAfter      = 48 * time.Hour // without a try: twice the longest wait between two
 )
@@ -134,9 +135,11 @@ func (j *jobs) stop() {
 func (j *jobs) enqueue(ctx context.Context) (n int, err error) {
 	const op = "notify.enqueue"
 	s := j.room.o.Store
-	tx, err := s.Jobs().BeginTx(ctx, nil)
+	ctx, cancel := context.WithTimeout(ctx, enqueueTime)
+	defer cancel()
+	tx, err := s.BeginJobs(ctx)
 	if err != nil {
-		return 0, exchange.Wrap(op, exchange.Unavailable, err)
+		return 0, err
 	}
 	defer func() { _ = tx.Rollback() }() // after Commit it does nothing
 	ids, channels, err := s.NewMessages(ctx, tx, dispatchBatch)

@@ -197,6 +197,20 @@ func (tx *Tx) NoticeMailed(id string, at int64) error {
 // Jobs is the pool that the job library works on; it is closed with the store.
 func (s *Store) Jobs() *sql.DB { return s.jobs }
 
+// BeginJobs begins a transaction on the job library's pool, fenced like those
+// of Write. The caller's context should have a deadline.
+func (s *Store) BeginJobs(ctx context.Context) (*sql.Tx, error) {
+	const op = "BeginJobs"
+	tx, err := s.jobs.BeginTx(ctx, nil)
+	if err == nil && s.lease != nil {
+		err = s.lease.join(ctx, tx)
+	}
+	if err != nil && tx != nil {
+		_ = tx.Rollback()
+	}
+	return tx, s.wrap(op, err)
+}
+
 // Single reports whether the database has one writer at a time: SQLite.
 func (s *Store) Single() bool { return s.dialect.single }
 

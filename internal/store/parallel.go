@@ -95,14 +95,25 @@ func refused(err error) bool {
 	return e.SeverityUnlocalized == "ERROR" || e.Code == "25P03"
 }
 
-// begin begins a transaction.
+// begin begins a transaction. With a lease, the same round trip proves that it
+// is still ours, and holds it until the transaction ends.
 func (s *Store) begin(ctx context.Context) (*sql.Conn, error) {
+	if s.lease != nil {
+		if err := s.lease.check(); err != nil {
+			return nil, err
+		}
+	}
 	for try := 1; ; try++ {
 		conn, err := s.write.Conn(ctx)
 		if err != nil {
 			return nil, err
 		}
-		if err = s.tryBegin(ctx, conn); err == nil {
+		ours, err := s.tryBegin(ctx, conn)
+		if err == nil && !ours {
+			s.rollBack(conn)
+			err = s.lease.lose()
+		}
+		if err == nil {
 			return conn, nil
 		}
 		closed := errors.Is(conn.Close(), sql.ErrConnDone) // exec found it dead
@@ -113,11 +124,18 @@ func (s *Store) begin(ctx context.Context) (*sql.Conn, error) {
 	}
 }
 
-func (s *Store) tryBegin(ctx context.Context, conn *sql.Conn) (err error) {
+// tryBegin begins on one connection, and reports whether the term is ours.
+func (s *Store) tryBegin(ctx context.Context, conn *sql.Conn) (ours bool, err error) {
 	ctx, end := s.link.bounded(ctx, readTime)
 	defer func() { end(err) }()
-	_, err = exec(ctx, conn, "begin")
-	return err
+	if s.lease == nil {
+		_, err = exec(ctx, conn, "begin")
+		return true, err
+	}
+	var b pgx.Batch
+	s.lease.begin(&b, &ours)
+	err = raw(conn, func(p *pgx.Conn) error { return p.SendBatch(ctx, &b).Close() })
+	return ours, err
 }
 
 // rollBack ends a transaction whose connection may be dead; the server would

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
-	"fmt"
 	"net"
 	"strconv"
 	"strings"
@@ -110,10 +109,13 @@ func (s *Store) openServer(ctx context.Context, o Options) (err error) {
 	if s.jobs, err = s.openPostgres(o.URL, 4); err != nil {
 		return err
 	}
-	if err = migrate(ctx, s.write, s.dialect); err != nil {
-		return fmt.Errorf("migrate: %w", err)
+	if o.Holder != nil {
+		s.lease = newLease(*o.Holder, &s.link)
+		if s.lease.db, err = s.openPostgres(o.URL, 1); err != nil {
+			return err
+		}
 	}
-	return nil
+	return s.prepare(ctx)
 }
 
 // openPostgres opens a pool.

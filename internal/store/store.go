@@ -15,8 +15,9 @@ import (
 
 // Options say which database to open.
 type Options struct {
-	Dir string // folder of the SQLite file, unless URL is given
-	URL string // postgres://…
+	Dir    string  // folder of the SQLite file, unless URL is given
+	URL    string  // postgres://…
+	Holder *Holder // who takes the lease of a PostgreSQL database; nil: nobody, and no transaction is fenced
 }
 
 // Store is one open database.
@@ -31,10 +32,13 @@ type Store struct {
 
 	queue queue // SQLite: functions waiting for conn
 
-	link link // PostgreSQL: whether it answers
+	link  link   // PostgreSQL: whether it answers
+	lease *lease // PostgreSQL: nil without a holder
 }
 
-// Open opens the database and brings its schema up to date.
+// Open opens the database and brings its schema up to date. With a holder, a
+// PostgreSQL database is this store's alone until Close: Open fails with
+// Conflict, and changes nothing, while another holder is alive.
 func Open(ctx context.Context, o Options) (*Store, error) {
 	s := &Store{}
 	s.queue.idle = sync.NewCond(&s.queue.mu)
@@ -95,6 +99,9 @@ func Inspect(ctx context.Context, o Options) (*Store, error) {
 func (s *Store) Close() error {
 	s.queue.close()
 	var errs []error
+	if s.lease != nil {
+		errs = append(errs, s.lease.close())
+	}
 	if s.conn != nil {
 		errs = append(errs, s.conn.Close())
 	}
