@@ -30,13 +30,9 @@ import (
 // is stored. Its stage belongs to the desk until Late is called.
 var ErrUnknown = errors.New("the outcome of the deposit is not known yet")
 
-// errClosed is what a deposit of unknown outcome ends with when the process
-// stops: the next start asks the database.
-var errClosed = errors.New("the desk was closed")
-
 const (
 	// waitFor is how long Commit itself waits for certainty. A transaction may
-	// take 25 s (package store), and CLOSE answers within 30 s.
+	// take 20 s (package store), and CLOSE answers within 30 s.
 	waitFor = 3 * time.Second
 	// firstPause is between the first two looks; it doubles up to lastPause.
 	firstPause = 50 * time.Millisecond
@@ -47,6 +43,7 @@ const (
 type Desk struct {
 	store *store.Store
 	log   *slog.Logger
+	wait  time.Duration // waitFor
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -57,7 +54,7 @@ type Desk struct {
 
 // New makes a desk.
 func New(s *store.Store, log *slog.Logger) *Desk {
-	d := &Desk{store: s, log: log}
+	d := &Desk{store: s, log: log, wait: waitFor}
 	d.ctx, d.cancel = context.WithCancel(context.Background())
 	return d
 }
@@ -117,33 +114,49 @@ func (d *Desk) end(in Deposit, err error) error {
 	return err
 }
 
-// find looks for the outcome for a while, and then goes on in the background.
+// find looks for the outcome in the background, and waits for it for a while.
 func (d *Desk) find(in Deposit, cause error) error {
-	ctx, cancel := context.WithTimeout(d.ctx, waitFor)
-	stored, lookErr := d.look(ctx, in.Blob)
-	cancel()
-	if lookErr == nil {
-		return d.end(in, unless(stored, cause))
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	unknown := exchange.E("deposit.Commit", exchange.Unavailable, "It is not known yet whether the file was stored; look for it before you send it again.")
 	unknown.Err = errors.Join(ErrUnknown, cause)
-	if d.closed {
-		return unknown
-	}
-	d.log.Error("it is not known whether bytes were recorded; they stay until the database says", "blob", in.Blob.ID, "err", lookErr)
-	d.late.Go(func() {
+	answer := make(chan error)  // taken by the caller, while it waits
+	gone := make(chan struct{}) // closed when it does not any more
+	look := func() {
 		stored, err := d.look(d.ctx, in.Blob)
 		if err != nil {
 			return // closed
 		}
 		d.log.Info("it is known now whether bytes were recorded", "blob", in.Blob.ID, "recorded", stored)
-		if err = d.end(in, unless(stored, cause)); in.Late != nil {
-			in.Late(err)
+		err = d.end(in, unless(stored, cause))
+		select {
+		case answer <- err:
+		case <-gone:
+			if in.Late != nil {
+				in.Late(err)
+			}
 		}
-	})
+	}
+	if !d.background(look) {
+		return unknown
+	}
+	select {
+	case err := <-answer:
+		return err
+	case <-d.ctx.Done():
+	case <-time.After(d.wait):
+		d.log.Error("it is not known whether bytes were recorded; they stay until the database says", "blob", in.Blob.ID)
+	}
+	close(gone)
 	return unknown
+}
+
+// background runs fn until the desk is closed; false says that it is.
+func (d *Desk) background(fn func()) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.closed {
+		d.late.Go(fn)
+	}
+	return !d.closed
 }
 
 func unless(stored bool, cause error) error {
@@ -162,7 +175,7 @@ func (d *Desk) look(ctx context.Context, b store.Blob) (stored bool, err error) 
 		}
 		select {
 		case <-ctx.Done():
-			return false, errors.Join(errClosed, err)
+			return false, err
 		case <-time.After(pause):
 		}
 	}

@@ -1,0 +1,229 @@
+package deposit_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"io"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/blob"
+	"github.com/sallyport-sftp/sallyport/internal/blob/disk"
+	"github.com/sallyport-sftp/sallyport/internal/deposit"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/testkit"
+)
+
+// desk is a desk over a real database and a real folder.
+type desk struct {
+	*deposit.Desk
+	t     *testing.T
+	store *store.Store
+	blobs *disk.Store
+	late  chan error
+}
+
+func newDesk(t *testing.T, url string) *desk {
+	s, _ := testkit.OpenStore(t, url)
+	blobs, err := disk.Open(t.TempDir(), time.Now)
+	testkit.Must(t, err)
+	d := &desk{Desk: deposit.New(s, slog.New(slog.DiscardHandler)), t: t, store: s, blobs: blobs, late: make(chan error, 1)}
+	t.Cleanup(d.Close)
+	return d
+}
+
+// staged makes a deposit of a text.
+func (d *desk) staged(id, text string) deposit.Deposit {
+	d.t.Helper()
+	stage, err := d.blobs.Stage(id)
+	testkit.Must(d.t, err)
+	d.t.Cleanup(func() { _ = stage.Close() })
+	_, err = stage.WriteAt([]byte(text), 0)
+	testkit.Must(d.t, err)
+	b := blobOf(id, text)
+	return deposit.Deposit{Stage: stage, Blob: b, Late: func(err error) { d.late <- err },
+		Record: func(tx *store.Tx) error { return tx.AddBlob(b, 1, 1) }}
+}
+
+func blobOf(id, text string) store.Blob {
+	sum := sha256.Sum256([]byte(text))
+	return store.Blob{ID: id, Key: blob.Key("owner", id, "", time.Unix(0, 0)), Size: int64(len(text)), SHA256: sum[:]}
+}
+
+// wantStored fails unless a deposit's bytes and row are there.
+func (d *desk) wantStored(in deposit.Deposit, text string) {
+	d.t.Helper()
+	if is, err := d.Look(in.Blob); err != nil || !is {
+		d.t.Fatalf("there is no row: %v", err)
+	}
+	r, err := d.blobs.Open(in.Blob.Key, in.Blob.Size)
+	testkit.Must(d.t, err)
+	defer r.Close()
+	b, err := io.ReadAll(io.NewSectionReader(r, 0, r.Size()))
+	testkit.Must(d.t, err)
+	if string(b) != text {
+		d.t.Fatalf("stored %q", b)
+	}
+	if err := in.Stage.Discard(); !errors.Is(err, blob.ErrSealed) {
+		d.t.Fatalf("stored bytes were discarded: %v", err)
+	}
+}
+
+// wantStage fails unless a deposit is a stage as before, and then stores it.
+func (d *desk) wantStage(in deposit.Deposit, text string) {
+	d.t.Helper()
+	if is, err := d.Look(in.Blob); err != nil || is {
+		d.t.Fatalf("there is a row: %v", err)
+	}
+	_, err := in.Stage.WriteAt([]byte(text), 0)
+	testkit.Must(d.t, err)
+	testkit.Must(d.t, d.Commit(in))
+	d.wantStored(in, text)
+}
+
+func TestARefusedDepositIsAStageAgain(t *testing.T) {
+	testkit.OnBoth(t, func(t *testing.T, url string) {
+		d := newDesk(t, url)
+		in := d.staged("01REFUSED", "text")
+		record := in.Record
+		in.Record = func(tx *store.Tx) error {
+			if err := record(tx); err != nil {
+				return err
+			}
+			return exchange.E("test", exchange.Quota, "no room")
+		}
+		testkit.WantKind(t, d.Commit(in), exchange.Quota)
+		in.Record = record
+		d.wantStage(in, "TEXT")
+	})
+}
+
+func TestALostAnswerIsLookedFor(t *testing.T) {
+	p := testkit.PostgresProxy(t, testkit.Postgres(t).Database(t))
+	d := newDesk(t, p.URL)
+	in := d.staged("01LOST", "text")
+	p.LoseAnswer(testkit.Commit)
+	testkit.Must(t, d.Commit(in))
+	d.wantStored(in, "text")
+
+	in = d.staged("01CUT", "text")
+	p.CutBefore(testkit.Commit)
+	if err := d.Commit(in); err == nil || errors.Is(err, deposit.ErrUnknown) {
+		t.Fatalf("the database never heard of the commit: %v", err)
+	}
+	d.wantStage(in, "TEXT")
+}
+
+// TestADatabaseThatGoesAwayBehindACommit: the answer is lost, and nobody can be
+// asked for longer than a caller waits.
+func TestADatabaseThatGoesAwayBehindACommit(t *testing.T) {
+	for name, committed := range map[string]bool{"committed": true, "not committed": false} {
+		t.Run(name, func(t *testing.T) {
+			p := testkit.PostgresProxy(t, testkit.Postgres(t).Database(t))
+			d := newDesk(t, p.URL)
+			d.Wait(200 * time.Millisecond)
+			in := d.staged("01AWAY", "text")
+			reached := p.CutBefore(testkit.Commit)
+			if committed {
+				p.Clear()
+				reached = p.LoseAnswer(testkit.Commit)
+			}
+			go func() {
+				<-reached
+				p.Down(true)
+			}()
+			if err := d.Commit(in); !errors.Is(err, deposit.ErrUnknown) || !exchange.Is(err, exchange.Unavailable) {
+				t.Fatalf("the outcome is %v", err)
+			}
+			if err := in.Stage.Discard(); !errors.Is(err, blob.ErrSealed) {
+				t.Fatalf("bytes of unknown outcome were discarded: %v", err)
+			}
+			p.Down(false)
+			err := <-d.late
+			if (err == nil) != committed {
+				t.Fatalf("late: %v", err)
+			}
+			if committed {
+				d.wantStored(in, "text")
+			} else {
+				d.wantStage(in, "TEXT")
+			}
+		})
+	}
+}
+
+// TestALookWaitsForACommitInFlight: a plain look on another connection sees no
+// row while COMMIT is on its way.
+func TestALookWaitsForACommitInFlight(t *testing.T) {
+	s, db := testkit.OpenStore(t, testkit.Postgres(t).Database(t))
+	d := deposit.New(s, slog.New(slog.DiscardHandler))
+	defer d.Close()
+	for name, commit := range map[string]bool{"commits": true, "rolls back": false} {
+		b := blobOf("01FLIGHT"+name[:1], "text")
+		tx, err := db.Begin()
+		testkit.Must(t, err)
+		_, err = tx.Exec(`INSERT INTO blobs (id, key, size, sha256, refs, state, created_at) VALUES ($1, $2, 4, $3, 1, 'live', 1)`, b.ID, b.Key, b.SHA256)
+		testkit.Must(t, err)
+		seen := make(chan bool, 1)
+		go func() {
+			is, err := d.Look(b)
+			if err != nil {
+				t.Error(err)
+			}
+			seen <- is
+		}()
+		testkit.Eventually(t, "it waits for the row", func() bool {
+			var n int
+			testkit.Must(t, db.QueryRow(`SELECT count(*) FROM pg_locks WHERE NOT granted`).Scan(&n))
+			return n > 0
+		})
+		if commit {
+			testkit.Must(t, tx.Commit())
+		} else {
+			testkit.Must(t, tx.Rollback())
+		}
+		if is := <-seen; is != commit {
+			t.Errorf("it %s, and the look says %v", name, is)
+		}
+	}
+}
+
+// TestAClaimOfTheSweepIsNoRow: the sweep took the bytes for an orphan's.
+func TestAClaimOfTheSweepIsNoRow(t *testing.T) {
+	testkit.OnBoth(t, func(t *testing.T, url string) {
+		d := newDesk(t, url)
+		in := d.staged("01CLAIM", "text")
+		testkit.Must(t, d.store.Write(context.Background(), func(tx *store.Tx) error {
+			_, err := tx.ClaimOrphan(in.Blob, 1)
+			return err
+		}))
+		if is, err := d.Look(in.Blob); err != nil || is {
+			t.Fatalf("a claim is taken for a row: %v", err)
+		}
+		testkit.WantKind(t, d.Commit(in), exchange.Exists)
+	})
+}
+
+func TestLeftoversWithARowAreSettled(t *testing.T) {
+	testkit.OnBoth(t, func(t *testing.T, url string) {
+		d := newDesk(t, url)
+		stored, half := d.staged("01STORED", "stored"), d.staged("01HALF", "half")
+		for _, in := range []deposit.Deposit{stored, half} {
+			testkit.Must(t, in.Stage.Sync(in.Blob.Size, []byte("note"), in.Blob.Key))
+			testkit.Must(t, in.Stage.Commit(in.Blob.Key, in.Blob.Size))
+		}
+		testkit.Must(t, d.store.Write(context.Background(), stored.Record)) // and the process dies
+		left, err := deposit.Leftovers(d.store, d.blobs)
+		testkit.Must(t, err)
+		if len(left) != 1 || left[0].ID != "01HALF" {
+			t.Fatalf("left over: %+v", left)
+		}
+		d.wantStored(stored, "stored")
+		if all, err := d.blobs.Leftovers(); err != nil || len(all) != 1 {
+			t.Fatalf("staging has %+v, %v", all, err)
+		}
+	})
+}
