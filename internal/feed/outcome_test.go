@@ -1,0 +1,191 @@
+package feed_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/sallyport-sftp/sallyport/internal/account"
+	"github.com/sallyport-sftp/sallyport/internal/deposit"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/feed"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/testkit"
+)
+
+// sender publishes one file in one of the ways there are; called again, it tries
+// again as its program would.
+type sender func(c context.Context, r *feed.Room) (exchange.Publication, error)
+
+const sent = "a,b\n1,2\n"
+
+// senders are the ways that content comes, each for a file name of its own.
+func (w *world) senders() map[string]sender {
+	keyed := func(name string) feed.Publication {
+		p := to("cdr", "alice", name, sent)
+		p.IdempotencyKey = "key of " + name
+		return p
+	}
+	var upload string
+	return map[string]sender{
+		"body": func(c context.Context, r *feed.Room) (exchange.Publication, error) {
+			return r.Publish(c, "test", keyed("body.csv"))
+		},
+		"parts": func(c context.Context, r *feed.Room) (exchange.Publication, error) {
+			if upload == "" {
+				up, err := r.BeginUpload("test", int64(len(sent)))
+				testkit.Must(w.t, err)
+				_, err = r.Append(up.ID, 0, bytes.NewReader([]byte(sent)))
+				testkit.Must(w.t, err)
+				upload = up.ID
+			}
+			p := keyed("parts.csv")
+			p.Body, p.Upload = nil, upload
+			return r.Publish(c, "test", p)
+		},
+		"sftp": func(c context.Context, r *feed.Room) (exchange.Publication, error) {
+			in, err := r.NewIncoming()
+			testkit.Must(w.t, err)
+			testkit.Must(w.t, in.WriteAt([]byte(sent), 0))
+			testkit.Must(w.t, in.Sync())
+			out, err := in.Publish(c, "test", keyed("sftp.csv"))
+			testkit.Must(w.t, in.Discard()) // programs do so after an error
+			return out, err
+		},
+	}
+}
+
+// dated has every publication make folders, in its transaction.
+func dated(f *exchange.Feed) { f.Folders = "{yyyy}/{mm}" }
+
+// cancelling is a room whose transactions end the request while they run.
+func (w *world) cancelling(cancel func()) *feed.Room {
+	return feed.New(feed.Options{Store: w.store, Blobs: w.blobs, Clock: w.clock, IDs: w.ids, Key: w.key, MaxFile: w.maxFile, KeepUploads: 7 * day,
+		MakeDirs: func(tx *store.Tx, userID, path string) (string, error) {
+			cancel()
+			look := exchange.Read | exchange.List
+			return account.MakeDirs(tx, w.ids, userID, path, &look, false, exchange.Micros(w.clock()))
+		}})
+}
+
+// TestASenderThatHangsUp: the request ends while its publication is recorded.
+// What is committed is stored, and answered so.
+func TestASenderThatHangsUp(t *testing.T) {
+	testkit.OnBoth(t, func(t *testing.T, url string) {
+		w := newWorld(t, url)
+		for _, way := range []string{"body", "parts", "sftp"} {
+			t.Run(way, func(t *testing.T) {
+				w.begin(t)
+				alice := w.user("alice", "")
+				w.feed("cdr", dated)
+				w.subscribe("cdr", "alice")
+				c, cancel := context.WithCancel(ctx)
+				room := w.cancelling(cancel)
+				out, err := w.senders()[way](c, room)
+				if err != nil || out.Deliveries != 1 || c.Err() == nil {
+					t.Fatalf("it was answered with %+v, %v", out, err)
+				}
+				w.wantFile(alice, "/download/cdr/2026/10/"+way+".csv", sent)
+			})
+		}
+	})
+}
+
+// TestAFanOutIsCutShort: the first mailboxes have the file, the next batch fails.
+// The publication is stored; the rest gets it from whoever resumes.
+func TestAFanOutIsCutShort(t *testing.T) {
+	testkit.OnBoth(t, func(t *testing.T, url string) {
+		w := newWorld(t, url).begin(t)
+		w.feed("cdr", dated)
+		var last exchange.User
+		for i := range 203 { // more than a batch
+			last = w.user(fmt.Sprintf("u%03d", i), "")
+			w.subscribe("cdr", last.Name)
+		}
+		made := 0
+		room := feed.New(feed.Options{Store: w.store, Blobs: w.blobs, Clock: w.clock, IDs: w.ids, Key: w.key, MaxFile: w.maxFile,
+			MakeDirs: func(tx *store.Tx, userID, path string) (string, error) {
+				if made++; made > 200 {
+					return "", errors.New("the second batch fails")
+				}
+				look := exchange.Read | exchange.List
+				return account.MakeDirs(tx, w.ids, userID, path, &look, false, exchange.Micros(w.clock()))
+			}})
+		p := to("cdr", "", "one.csv", sent)
+		p.All, p.IdempotencyKey = true, "k"
+		out, err := room.Publish(ctx, "test", p)
+		if err != nil || out.Deliveries != 200 {
+			t.Fatalf("it was answered with %d deliveries, %v", out.Deliveries, err)
+		}
+		p.Body = bytes.NewReader([]byte(sent))
+		out, err = w.room.Publish(ctx, "test", p) // the same again, and nothing fails
+		if err != nil || !out.Repeated || out.Deliveries != 203 {
+			t.Fatalf("the retry: %+v, %v", out, err)
+		}
+		w.wantFile(last, "/download/cdr/2026/10/one.csv", sent)
+	})
+}
+
+// TestAPublicationWhoseOutcomeIsUnknown: PostgreSQL commits or not, and nobody
+// hears which; then the sender tries again.
+func TestAPublicationWhoseOutcomeIsUnknown(t *testing.T) {
+	p := testkit.PostgresProxy(t, testkit.Postgres(t).Database(t))
+	w := newWorld(t, p.URL)
+	for _, way := range []string{"body", "parts", "sftp"} {
+		for _, c := range []struct {
+			name       string
+			rule       func(testkit.Match) <-chan struct{}
+			away, pass bool // the database stays away; the first try succeeds
+		}{
+			{"the answer is lost", p.LoseAnswer, false, true},
+			{"commit never arrives", p.CutBefore, false, false},
+			{"the answer is lost and the database away", p.LoseAnswer, true, false},
+			{"commit never arrives and the database is away", p.CutBefore, true, false},
+		} {
+			t.Run(way+", "+c.name, func(t *testing.T) {
+				w.begin(t)
+				alice := w.user("alice", "")
+				w.feed("cdr")
+				w.subscribe("cdr", "alice")
+				send := w.senders()[way]
+				publishing := make(chan struct{})
+				reached := c.rule(func(s string) bool {
+					select {
+					case <-publishing:
+						return testkit.Commit(s)
+					default:
+						if testkit.Containing("INSERT INTO publications")(s) {
+							close(publishing)
+						}
+						return false
+					}
+				})
+				if c.away {
+					go func() {
+						<-reached
+						p.Down(true)
+					}()
+				}
+				_, err := send(ctx, w.room)
+				if (err == nil) != c.pass || c.away && !errors.Is(err, deposit.ErrUnknown) {
+					t.Fatalf("the first try: %v", err)
+				}
+				p.Down(false)
+				testkit.Eventually(t, "a retry is answered", func() bool {
+					out, err := send(ctx, w.room)
+					return err == nil && out.Deliveries == 1
+				})
+				w.wantFile(alice, "/download/cdr/"+way+".csv", sent)
+				if n := w.count("publications"); n != 1 {
+					t.Fatalf("it was published %d times", n)
+				}
+				testkit.Eventually(t, "nothing is left in staging", func() bool {
+					left, err := w.blobs.Leftovers()
+					return err == nil && len(left) == 0
+				})
+			})
+		}
+	}
+}
