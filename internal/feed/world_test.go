@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
+	"log/slog"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/account"
 	"github.com/sallyport-sftp/sallyport/internal/blob/disk"
+	"github.com/sallyport-sftp/sallyport/internal/deposit"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/feed"
 	"github.com/sallyport-sftp/sallyport/internal/proof"
@@ -35,6 +37,7 @@ type world struct {
 	accounts *account.Room
 	room     *feed.Room
 	blobs    *disk.Store
+	desk     *deposit.Desk
 	ids      *exchange.IDs
 	key      *proof.Key
 	dir      string
@@ -74,7 +77,11 @@ func (w *world) open() {
 	var err error
 	w.blobs, err = disk.Open(w.dir, w.clock)
 	testkit.Must(w.t, err)
-	w.room = feed.New(feed.Options{Store: w.store, Blobs: w.blobs, Clock: w.clock, IDs: w.ids, Key: w.key, MaxFile: w.maxFile, KeepUploads: 7 * day,
+	if w.desk != nil {
+		w.desk.Close() // the process before looks for nothing any more
+	}
+	w.desk = deposit.New(w.store, slog.New(slog.DiscardHandler))
+	w.room = feed.New(feed.Options{Store: w.store, Blobs: w.blobs, Desk: w.desk, Clock: w.clock, IDs: w.ids, Key: w.key, MaxFile: w.maxFile, KeepUploads: 7 * day,
 		MakeDirs: func(tx *store.Tx, userID, path string) (string, error) {
 			look := exchange.Read | exchange.List
 			return account.MakeDirs(tx, w.ids, userID, path, &look, false, exchange.Micros(w.clock()))
