@@ -3,7 +3,6 @@ package disk
 import (
 	"errors"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"sync"
 )
@@ -106,13 +105,4 @@ func (s *Store) folderLocked(path string) *dir {
 	}
 	s.dirs[path] = d
 	return d
-}
-
-// syncFile syncs one file by its path.
-func (s *Store) syncFile(path string) error {
-	f, err := s.sys.OpenFile(path, os.O_RDONLY, 0)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
 }
