@@ -225,11 +225,6 @@ func (r *Room) SetContact(ctx context.Context, actor, who string, e ContactEdit)
 			if err := checkAddress(tx, c); err != nil {
 				return err
 			}
-			// Links lie in the old address's mail: what they open is not for whoever
-			// reads that, nor do they prove the new address.
-			if err := tx.RevokeLinksOf(c.ID, exchange.Micros(row.At)); err != nil {
-				return err
-			}
 		}
 		if e.Verified != nil {
 			if err := exchange.CheckLabel("how it was verified", *e.Verified); err != nil {
@@ -238,7 +233,12 @@ func (r *Room) SetContact(ctx context.Context, actor, who string, e ContactEdit)
 			c.VerifiedAt, c.Verified, c.BouncedAt = &row.At, *e.Verified, nil
 			row.Detail["verified"] = c.Verified
 		}
-		return tx.SetContact(c)
+		if err := tx.SetContact(c); err != nil || c.Email == old.Email {
+			return err
+		}
+		// Links lie in the old address's mail: what they open is not for whoever
+		// reads that, nor do they prove the new address.
+		return tx.RevokeLinksOf(c.ID, exchange.Micros(row.At))
 	})
 	return c, err
 }

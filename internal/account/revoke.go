@@ -89,6 +89,15 @@ func (r *Room) revokeOne(tx *store.Tx, u exchange.User, k exchange.Key, reason s
 func (r *Room) KeyExposed(ctx context.Context, actor, user string, files []keys.Exposed) (exchange.Exposure, error) {
 	var out exchange.Exposure
 	err := r.store.Write(ctx, func(tx *store.Tx) error {
+		var fingerprints []string
+		for _, f := range files {
+			if f.Key.Fingerprint != "" {
+				fingerprints = append(fingerprints, f.Key.Fingerprint)
+			}
+		}
+		if err := tx.LockKeys(fingerprints); err != nil { // of all, before the first is acted on
+			return err
+		}
 		out = exchange.Exposure{Advice: r.privateKeyAdvice(&tx.Q, user), Burned: []string{}, Flagged: []string{}, Barred: []string{}, Users: []string{}}
 		for _, f := range files {
 			if f.Key.Fingerprint == "" {

@@ -11,7 +11,7 @@ import (
 
 // retire opens the window in which a user's old key and the new one both work.
 // The old one retires after the window, or soon after the new one's first
-// log-in (store.KeyUsed), whichever is earlier.
+// log-in (store.KeysUsed), whichever is earlier.
 func (r *Room) retire(tx *store.Tx, u exchange.User, old string, by exchange.Key) error {
 	const op = "account.retire"
 	_, k, err := liveKey(tx, u.Name, old)

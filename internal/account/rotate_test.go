@@ -38,7 +38,7 @@ func (w *world) used(p pair) {
 	list, err := w.room.Key(ctx, p.print)
 	testkit.Must(w.t, err)
 	testkit.Must(w.t, w.store.Write(ctx, func(tx *store.Tx) error {
-		return tx.KeyUsed(store.KeyUse{KeyID: list[0].ID, Address: "203.0.113.7", Client: "SSH-2.0-x", At: w.micros.Load()}, 24*time.Hour)
+		return tx.KeysUsed([]store.KeyUse{{KeyID: list[0].ID, Address: "203.0.113.7", Client: "SSH-2.0-x", At: w.micros.Load()}}, 24*time.Hour)
 	}))
 }
 

@@ -107,6 +107,11 @@ func (r *Room) furnish(tx *store.Tx, u exchange.User, t Template) error {
 // they are missing, gives the last one rights (nil: as its parent), and
 // returns its id.
 func MakeDirs(tx *store.Tx, ids *exchange.IDs, userID, path string, rights *exchange.Rights, staging bool, now int64) (string, error) {
+	// Of two who make the same directory, one waits here, and not at the other's
+	// row with locks in hand.
+	if _, err := tx.LockMailbox(userID); err != nil {
+		return "", err
+	}
 	names := store.SplitPath(path)
 	have, err := tx.Walk(userID, names)
 	if err != nil {

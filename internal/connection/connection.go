@@ -11,7 +11,9 @@ package connection
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -277,10 +279,8 @@ func write(tx *store.Tx, batch []Record, recent map[netip.Addr]seen) error {
 			return err
 		}
 	}
-	for _, u := range used {
-		if err := tx.KeyUsed(u, rotationGrace); err != nil {
-			return err
-		}
+	if err := tx.KeysUsed(slices.Collect(maps.Values(used)), rotationGrace); err != nil {
+		return err
 	}
 	for addr, s := range recent {
 		a := store.Address{Address: addr.String()}

@@ -73,7 +73,8 @@ func (d *Desk) Close() {
 // Deposit is bytes with what is to be recorded of them.
 type Deposit struct {
 	Stage blob.Stage
-	Blob  store.Blob // ID, Key, Size and SHA256 as Record writes them
+	Blob  store.Blob   // ID, Key, Size and SHA256 as Record writes them
+	Guard *store.Guard // of the login that makes it; nil for others
 	// Record writes the blob's row (store.Tx.AddBlob) and what refers to it.
 	// Like every function of a transaction it may run again.
 	Record func(tx *store.Tx) error
@@ -91,7 +92,7 @@ func (d *Desk) Commit(in Deposit) error {
 	if err := in.Stage.Commit(in.Blob.Key, in.Blob.Size); err != nil {
 		return err
 	}
-	err := d.store.Write(context.Background(), in.Record)
+	err := d.store.WriteAs(context.Background(), in.Guard, in.Record)
 	if errors.Is(err, store.ErrOutcomeUnknown) {
 		d.log.Warn("a commit got no answer", "blob", in.Blob.ID, "err", err)
 		return d.find(in, err)

@@ -197,9 +197,6 @@ func (r *Room) deliver(tx *store.Tx, p store.PublicationRow, f exchange.Feed, to
 	if len(to) == 0 {
 		return nil
 	}
-	if err := tx.RefBlob(p.ID, len(to)); err != nil {
-		return err
-	}
 	// Everybody who locks several mailboxes does so in the order of their ids.
 	slices.SortStableFunc(to, func(a, b store.Recipient) int { return strings.Compare(a.UserID, b.UserID) })
 	versions, deliveries := make([]store.Version, 0, len(to)), make([]store.NewDelivery, 0, len(to))
@@ -210,6 +207,9 @@ func (r *Room) deliver(tx *store.Tx, p store.PublicationRow, f exchange.Feed, to
 			return err
 		}
 		versions, deliveries = append(versions, v), append(deliveries, d)
+	}
+	if err := tx.RefBlob(p.ID, len(to)); err != nil { // after the mailboxes: who removes files takes them in that order
+		return err
 	}
 	if err := tx.AddVersions(versions); err != nil {
 		return err

@@ -22,11 +22,12 @@ type Publication struct {
 	All            bool
 	Name           string // file name
 	Body           io.Reader
-	Upload         string // id of an upload that has the content already, instead of Body
-	Size           int64  // what the body must have; < 0: unknown
-	SHA256         string // what the body must have, hexadecimal; "": unknown
-	IdempotencyKey string // a repeated key publishes nothing again
-	Via            string // how it came: api, folder, sftp
+	Upload         string       // id of an upload that has the content already, instead of Body
+	Size           int64        // what the body must have; < 0: unknown
+	SHA256         string       // what the body must have, hexadecimal; "": unknown
+	IdempotencyKey string       // a repeated key publishes nothing again
+	Via            string       // how it came: api, folder, sftp
+	Guard          *store.Guard // of the login that publishes over SFTP; nil for others
 
 	kind string // file type
 	seq  int64  // number in the name; -1 without
@@ -165,7 +166,7 @@ func (r *Room) publishStage(ctx context.Context, actor string, f exchange.Feed, 
 	var out exchange.Publication
 	if err == nil {
 		late := in.upload.decide()
-		err = r.o.Desk.Commit(deposit.Deposit{Stage: in.stage, Blob: in.blob,
+		err = r.o.Desk.Commit(deposit.Deposit{Stage: in.stage, Blob: in.blob, Guard: p.Guard,
 			Record: func(tx *store.Tx) (err error) {
 				before, out = repeat{}, first
 				if before, err = r.repeated(&tx.Q, p, first); err == nil && before.Repeated {

@@ -168,12 +168,20 @@ func (r *Room) Waiting(ctx context.Context, token []byte) (exchange.Link, error)
 func (r *Room) Open(ctx context.Context, token []byte, from string, check func(l exchange.Link, sealed []byte) error) error {
 	err := r.store.Write(ctx, func(tx *store.Tx) error {
 		now := r.now()
+		l, err := tx.LinkByToken(token)
+		if err != nil {
+			return err
+		}
+		if l.Kind == exchange.LinkVerify { // a contact comes before its links
+			if err := tx.LockContact(l.ContactID); err != nil {
+				return err
+			}
+		}
 		sealed, err := tx.OpenLink(token, from, exchange.Micros(now))
 		if err != nil {
 			return err
 		}
-		l, err := tx.LinkByToken(token)
-		if err != nil {
+		if l, err = tx.LinkByToken(token); err != nil {
 			return err
 		}
 		if err := check(l, sealed); err != nil {

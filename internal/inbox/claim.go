@@ -190,14 +190,14 @@ func (r *Room) unscan(ctx context.Context) error {
 }
 
 // ClaimOne gives a certain drop to a consumer, or makes its claim on it last
-// longer.
-func (r *Room) ClaimOne(ctx context.Context, actor, consumer, id string) (d exchange.Drop, err error) {
+// longer; the guard is that of the login that asks.
+func (r *Room) ClaimOne(ctx context.Context, g *store.Guard, actor, consumer, id string) (d exchange.Drop, err error) {
 	const op = "inbox.ClaimOne"
 	c := Claim{Consumer: consumer}
 	if err := c.check(r.o.Lease); err != nil {
 		return d, err
 	}
-	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
+	err = r.o.Store.WriteAs(ctx, g, func(tx *store.Tx) error {
 		if d, err = tx.LockDrop(id); err != nil {
 			return noDrop(err, id)
 		}
@@ -230,8 +230,9 @@ func (r *Room) ClaimOne(ctx context.Context, actor, consumer, id string) (d exch
 	return d, err
 }
 
-// AckOwn accepts a drop that a consumer has claimed, whichever of its sessions did.
-func (r *Room) AckOwn(ctx context.Context, actor, consumer, id string) error {
+// AckOwn accepts a drop that a consumer has claimed, whichever of its sessions
+// did; the guard is that of the login that asks.
+func (r *Room) AckOwn(ctx context.Context, g *store.Guard, actor, consumer, id string) error {
 	d, err := r.o.Store.Read(ctx).Drop(id)
 	if err != nil {
 		return noDrop(err, id)
@@ -239,7 +240,7 @@ func (r *Room) AckOwn(ctx context.Context, actor, consumer, id string) error {
 	if d.State != exchange.DropClaimed || d.Consumer != consumer {
 		return exchange.E("inbox.AckOwn", exchange.Denied, "Read the file first; removing it then accepts it.")
 	}
-	_, err = r.Ack(ctx, actor, id, d.Claim)
+	_, err = r.ack(ctx, g, actor, id, d.Claim)
 	return err
 }
 

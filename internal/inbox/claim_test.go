@@ -177,30 +177,30 @@ var claimStories = stories{
 	},
 	"one consumer's sessions share a claim, and others wait": func(t *testing.T, w *world) {
 		id := w.arrive("acme", "/upload/a.csv", "a")
-		first, err := w.room.ClaimOne(ctx, "test", "billing", id)
+		first, err := w.room.ClaimOne(ctx, nil, "test", "billing", id)
 		testkit.Must(t, err)
 		w.pass(lease / 2)
-		again, err := w.room.ClaimOne(ctx, "test", "billing", id)
+		again, err := w.room.ClaimOne(ctx, nil, "test", "billing", id)
 		testkit.Must(t, err)
 		if again.Claim != first.Claim || !again.ClaimUntil.After(*first.ClaimUntil) {
 			t.Fatalf("first %+v, again %+v", first, again)
 		}
-		_, err = w.room.ClaimOne(ctx, "test", "rating", id)
+		_, err = w.room.ClaimOne(ctx, nil, "test", "rating", id)
 		testkit.WantKind(t, err, exchange.Conflict)
 		if list, err := w.room.Waiting(ctx, "acme", "rating"); err != nil || len(list) != 0 {
 			t.Fatalf("another one sees %+v, %v", list, err)
 		}
-		testkit.WantKind(t, w.room.AckOwn(ctx, "test", "rating", id), exchange.Denied)
+		testkit.WantKind(t, w.room.AckOwn(ctx, nil, "test", "rating", id), exchange.Denied)
 		w.pass(lease + time.Second)
 		if list, err := w.room.Waiting(ctx, "acme", "rating"); err != nil || len(list) != 1 {
 			t.Fatalf("when it ran out, another one sees %+v, %v", list, err)
 		}
-		_, err = w.room.ClaimOne(ctx, "test", "rating", id)
+		_, err = w.room.ClaimOne(ctx, nil, "test", "rating", id)
 		testkit.Must(t, err)
-		testkit.WantKind(t, w.room.AckOwn(ctx, "test", "billing", id), exchange.Denied)
-		testkit.Must(t, w.room.AckOwn(ctx, "test", "rating", id))
+		testkit.WantKind(t, w.room.AckOwn(ctx, nil, "test", "billing", id), exchange.Denied)
+		testkit.Must(t, w.room.AckOwn(ctx, nil, "test", "rating", id))
 		w.wantState(id, exchange.DropAcked)
-		_, err = w.room.ClaimOne(ctx, "test", "rating", id)
+		_, err = w.room.ClaimOne(ctx, nil, "test", "rating", id)
 		testkit.WantKind(t, err, exchange.Conflict)
 	},
 }
@@ -215,7 +215,7 @@ var scannerStories = stories{
 			if list := w.claim("billing", 5); len(list) != 0 {
 				t.Fatalf("claimed: %+v", list)
 			}
-			_, err := w.room.ClaimOne(ctx, "test", "billing", id)
+			_, err := w.room.ClaimOne(ctx, nil, "test", "billing", id)
 			if err == nil {
 				t.Fatal("claimed by name")
 			}

@@ -21,7 +21,11 @@ const (
 // Ack accepts a drop: with its claim, or without when nobody has claimed it.
 // The scanner's ack hands it on to the other consumers.
 func (r *Room) Ack(ctx context.Context, actor, id, claim string) (d exchange.Drop, err error) {
-	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
+	return r.ack(ctx, nil, actor, id, claim)
+}
+
+func (r *Room) ack(ctx context.Context, g *store.Guard, actor, id, claim string) (d exchange.Drop, err error) {
+	err = r.o.Store.WriteAs(ctx, g, func(tx *store.Tx) error {
 		if d, err = r.mine(tx, id, claim); err != nil {
 			return err
 		}

@@ -26,7 +26,7 @@ func (f *FS) Remove(p string) error {
 		if err := f.mayWrite(); err != nil {
 			return err
 		}
-		return f.o.Inbox.AckOwn(context.Background(), f.login.Actor(), f.login.User.Name, d.ID)
+		return f.o.Inbox.AckOwn(context.Background(), f.guard, f.login.Actor(), f.login.User.Name, d.ID)
 	}
 	if in := f.waiting[clean]; in != nil {
 		delete(f.waiting, clean)
@@ -107,7 +107,7 @@ func (f *FS) publish(in *feed.Incoming, names []string, clean string) error {
 	if err := f.target(names[1], names[2]); err != nil { // it may have changed since the file was opened
 		return err
 	}
-	p := feed.Publication{Feed: names[1], Account: names[2], Name: names[3], Via: "sftp"}
+	p := feed.Publication{Feed: names[1], Account: names[2], Name: names[3], Via: "sftp", Guard: f.guard}
 	if p.Account == All {
 		p.Account, p.All = "", true
 	}

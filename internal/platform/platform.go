@@ -52,6 +52,7 @@ type Options struct {
 type FS struct {
 	o     Options
 	login exchange.Login
+	guard *store.Guard
 	own   string // set: only feeds of this producer account, and no inbox
 
 	waiting map[string]*feed.Incoming    // closed under a temporary name
@@ -61,7 +62,7 @@ type FS struct {
 // Begin opens the tree for a service user; with producer set, for a user of
 // that account, who sees its feeds alone.
 func Begin(o Options, login exchange.Login, producer string) *FS {
-	return &FS{o: o, login: login, own: producer, waiting: map[string]*feed.Incoming{}, done: map[string]exchange.FileInfo{}}
+	return &FS{o: o, login: login, guard: store.NewGuard(login), own: producer, waiting: map[string]*feed.Incoming{}, done: map[string]exchange.FileInfo{}}
 }
 
 // End discards what was written and never given a final name.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -304,21 +305,27 @@ func (r *Room) reclassifyPending(ctx context.Context) error {
 			break
 		}
 		after = page[len(page)-1].ID
-		changed := map[string]string{}
+		changed, users := map[string]string{}, map[string]bool{}
 		for _, k := range page {
 			full, err := paths.of(k)
 			if err != nil {
 				return err
 			}
 			if class := rules.class(k.UserID, full, k.Feed); class != k.Class {
-				changed[k.ID] = class
+				changed[k.ID], users[k.UserID] = class, true
 			}
 		}
 		if len(changed) == 0 {
 			continue
 		}
 		err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
-			for id, class := range changed {
+			for _, id := range slices.Sorted(maps.Keys(users)) { // who changes versions holds their mailboxes
+				if _, err := tx.LockMailbox(id); err != nil {
+					return err
+				}
+			}
+			for _, id := range slices.Sorted(maps.Keys(changed)) {
+				class := changed[id]
 				if err := tx.SetClass(id, class); err != nil && !exchange.Is(err, exchange.NotFound) {
 					return err
 				}

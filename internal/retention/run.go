@@ -187,6 +187,9 @@ func (r *Room) told(ctx context.Context, run exchange.RetentionRun) (map[string]
 // removeSome judges a batch in one transaction. A hold that is placed meanwhile
 // waits until it is over, or is seen.
 func (r *Room) removeSome(tx *store.Tx, run exchange.RetentionRun, items []exchange.RetentionItem, told map[string]time.Time) error {
+	if err := lockAll(tx, items); err != nil {
+		return err
+	}
 	if _, err := tx.LockCounter(store.HoldsGate); err != nil {
 		return err
 	}
@@ -198,10 +201,9 @@ func (r *Room) removeSome(tx *store.Tx, run exchange.RetentionRun, items []excha
 	if err != nil {
 		return err
 	}
-	// Everybody who locks several mailboxes does so in the order of their ids.
-	slices.SortStableFunc(items, func(a, b exchange.RetentionItem) int { return strings.Compare(a.UserID, b.UserID) })
+	var removed []string
 	for _, i := range items {
-		k, err := lockKept(tx, i)
+		k, err := tx.KeptVersion(i.Version)
 		switch {
 		case exchange.Is(err, exchange.NotFound):
 			i.State, i.Why = exchange.ItemGone, "somebody else removed it first"
@@ -215,25 +217,31 @@ func (r *Room) removeSome(tx *store.Tx, run exchange.RetentionRun, items []excha
 			continue
 		}
 		if err == nil && i.State == exchange.ItemRemoved {
+			removed = append(removed, k.ID)
 			err = r.remove(tx, run, k, i)
 		}
 		if err != nil {
 			return err
 		}
 	}
-	return nil
+	return tx.DropVersions(removed, exchange.Micros(r.now()))
 }
 
-// lockKept reads a version once nobody can change what it is any more: its
-// mailbox is held, and its drop.
-func lockKept(tx *store.Tx, i exchange.RetentionItem) (store.Kept, error) {
-	if _, err := tx.LockMailbox(i.UserID); err != nil {
-		return store.Kept{}, err
+// lockAll holds what a batch may remove, so that nobody can change what it is
+// any more: first every mailbox, then every drop, as everybody does who holds
+// both. Deliveries end, and versions are looked at, in the order that it leaves.
+func lockAll(tx *store.Tx, items []exchange.RetentionItem) error {
+	users, versions := make([]string, len(items)), make([]string, len(items))
+	for n, i := range items {
+		users[n], versions[n] = i.UserID, i.Version
 	}
-	if _, err := tx.LockDropState(i.Version); err != nil {
-		return store.Kept{}, err
+	for _, id := range slices.Compact(slices.Sorted(slices.Values(users))) {
+		if _, err := tx.LockMailbox(id); err != nil {
+			return err
+		}
 	}
-	return tx.KeptVersion(i.Version)
+	slices.SortFunc(items, func(a, b exchange.RetentionItem) int { return strings.Compare(a.Version, b.Version) })
+	return tx.LockDrops(versions)
 }
 
 // judge says whether something that a run names goes.
@@ -260,7 +268,8 @@ func (r *Room) judge(run exchange.RetentionRun, k store.Kept, holds []exchange.H
 	return exchange.ItemRemoved, ""
 }
 
-// remove takes a version away, with the name that shows it.
+// remove takes the name that shows a version away, and says of what it was that
+// it is over. The version itself goes with the batch's others.
 func (r *Room) remove(tx *store.Tx, run exchange.RetentionRun, k store.Kept, i exchange.RetentionItem) error {
 	at := r.now()
 	if k.Current {
@@ -270,9 +279,6 @@ func (r *Room) remove(tx *store.Tx, run exchange.RetentionRun, k store.Kept, i e
 		if err := tx.Use(k.UserID, -k.Size, -1, 0, 0); err != nil {
 			return err
 		}
-	}
-	if err := tx.DropVersion(k.ID, exchange.Micros(at)); err != nil {
-		return err
 	}
 	if k.Delivery != "" && k.Delivery != exchange.DeliveryWithdrawn {
 		if err := tx.EndDelivery(k.ID, exchange.DeliveryExpired, exchange.Micros(at)); err != nil {

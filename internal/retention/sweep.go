@@ -3,6 +3,8 @@ package retention
 import (
 	"context"
 	"log/slog"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/blob"
@@ -66,6 +68,7 @@ func (w *Sweeper) Sweep(ctx context.Context) (removed int, err error) {
 				return removed, err
 			}
 		}
+		slices.SortFunc(dead, func(a, b store.Blob) int { return strings.Compare(a.ID, b.ID) })
 		err = w.store.Write(ctx, func(tx *store.Tx) error {
 			for _, b := range dead {
 				if err := tx.ForgetBlob(b.ID); err != nil && !exchange.Is(err, exchange.NotFound) {

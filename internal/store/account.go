@@ -98,3 +98,8 @@ func timeNull(t *time.Time) any {
 	}
 	return exchange.Micros(*t)
 }
+
+func scanString(r *sql.Rows) (s string, err error) {
+	err = r.Scan(&s)
+	return s, err
+}

@@ -88,20 +88,17 @@ func (q *Q) LogAt(at, size int64) (seq int64, err error) {
 	return seq, err
 }
 
-// LockCounter reads a counter and holds its row until the transaction ends.
+// LockCounter reads a counter and holds its gate until the transaction ends.
 func (tx *Tx) LockCounter(name string) (n int64, err error) {
-	err = tx.scanOne("LockCounter", `SELECT value FROM counters WHERE name = $1 `+tx.s.dialect.lock, []any{name}, &n)
+	if err = tx.gate("LockCounter", name, false); err == nil {
+		n, err = tx.Counter(name)
+	}
 	return n, err
 }
 
-// ShareCounter holds a counter's row against whoever locks it, beside others who
-// share it. With one writer at a time there is nothing to hold.
-func (tx *Tx) ShareCounter(name string) error {
-	if tx.s.dialect.single {
-		return nil
-	}
-	return tx.scanOne("ShareCounter", `SELECT value FROM counters WHERE name = $1 FOR SHARE`, []any{name}, new(int64))
-}
+// ShareCounter holds a counter's gate against whoever locks it, beside others who
+// share it.
+func (tx *Tx) ShareCounter(name string) error { return tx.gate("ShareCounter", name, true) }
 
 // SetCounter gives a counter a value.
 func (tx *Tx) SetCounter(name string, n int64) error {
@@ -234,6 +231,9 @@ func (q *Q) Setting(name string) (v string, err error) {
 
 // SetSetting remembers a value under a name.
 func (tx *Tx) SetSetting(name, value string) error {
+	if err := tx.take(rankSetting, name); err != nil {
+		return err
+	}
 	_, err := tx.exec("SetSetting", `INSERT INTO settings (name, value) VALUES ($1, $2)
 		ON CONFLICT (name) DO UPDATE SET value = excluded.value`, name, value)
 	return err

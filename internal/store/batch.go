@@ -108,7 +108,7 @@ func (q *queue) close() {
 func (s *Store) runBatch(batch []*job) {
 	err := s.once(func(tx *Tx) error {
 		for _, j := range batch {
-			if err := j.fn(tx); err != nil {
+			if err := (&Tx{Q: tx.Q}).run(j.fn); err != nil { // each takes its own locks
 				return err
 			}
 		}
@@ -136,7 +136,7 @@ func (j *job) finish(err error) {
 // once runs fn in one transaction on SQLite's writing connection.
 func (s *Store) once(fn func(*Tx) error) (err error) {
 	ctx := context.Background()
-	tx := &Tx{Q{s: s, ctx: ctx, conn: s.conn}}
+	tx := &Tx{Q: Q{s: s, ctx: ctx, conn: s.conn}}
 	if _, err := tx.exec("Write", "BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
@@ -146,7 +146,7 @@ func (s *Store) once(fn func(*Tx) error) (err error) {
 			_, _ = tx.exec("Write", "ROLLBACK")
 		}
 	}()
-	if err := guard(fn, tx); err != nil {
+	if err := tx.run(fn); err != nil {
 		return err
 	}
 	if _, err := tx.exec("Write", "COMMIT"); err != nil {
@@ -156,13 +156,21 @@ func (s *Store) once(fn func(*Tx) error) (err error) {
 	return nil
 }
 
-// guard turns a panic in fn into an error: its transaction is shared with
-// others, who must not hang for it.
-func guard(fn func(*Tx) error, tx *Tx) (err error) {
+// run runs fn, and what it left for the end. A panic becomes an error: the
+// transaction is shared with others, who must not hang for it.
+func (tx *Tx) run(fn func(*Tx) error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = exchange.Wrap("store.Write", exchange.Internal, fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
 		}
 	}()
-	return fn(tx)
+	if err := fn(tx); err != nil {
+		return err
+	}
+	for _, do := range tx.last {
+		if err := do(); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -23,11 +23,17 @@ func (tx *Tx) AddBlob(b Blob, refs int, at int64) error {
 
 // RefBlob adds references to a blob that still lives.
 func (tx *Tx) RefBlob(id string, n int) error {
+	if err := tx.take(rankBlob, id); err != nil {
+		return err
+	}
 	return tx.execOne("RefBlob", `UPDATE blobs SET refs = refs + $2 WHERE id = $1 AND state = 'live'`, id, n)
 }
 
 // ReleaseBlob takes one reference away; the last one turns the blob dead.
 func (tx *Tx) ReleaseBlob(id string, at int64) error {
+	if err := tx.take(rankBlob, id); err != nil {
+		return err
+	}
 	return tx.execOne("ReleaseBlob", `UPDATE blobs SET refs = refs - 1,
 		state = CASE WHEN refs = 1 THEN 'dead' ELSE state END,
 		dead_at = CASE WHEN refs = 1 THEN $2 ELSE dead_at END
@@ -74,6 +80,9 @@ func (q *Q) DeadBlobs(before int64, limit int) ([]Blob, error) {
 
 // ForgetBlob deletes the row of a dead blob whose bytes are gone.
 func (tx *Tx) ForgetBlob(id string) error {
+	if err := tx.take(rankBlob, id); err != nil {
+		return err
+	}
 	return tx.execOne("ForgetBlob", `DELETE FROM blobs WHERE id = $1 AND state = 'dead'`, id)
 }
 
@@ -89,6 +98,9 @@ func (q *Q) Usage(userID string) (Usage, error) { return q.usage("Usage", userID
 // LockMailbox reads a mailbox's use and holds its row until the transaction
 // ends, so that changes of one tree happen one after another.
 func (tx *Tx) LockMailbox(userID string) (Usage, error) {
+	if err := tx.take(rankMailbox, userID); err != nil {
+		return Usage{}, err
+	}
 	return tx.usage("LockMailbox", userID, tx.s.dialect.lock)
 }
 
@@ -98,9 +110,12 @@ func (q *Q) usage(op, userID, lock string) (u Usage, err error) {
 	return u, err
 }
 
-// Use adds to a mailbox's counts; limits are the ones in force. Growing past
-// one is Quota, shrinking is always allowed.
+// Use adds to a mailbox's counts, and holds it as LockMailbox does; limits are
+// the ones in force. Growing past one is Quota, shrinking is always allowed.
 func (tx *Tx) Use(userID string, bytes, files, maxBytes, maxFiles int64) error {
+	if err := tx.take(rankMailbox, userID); err != nil {
+		return err
+	}
 	n, err := tx.exec("Use", `UPDATE mailboxes SET used_bytes = used_bytes + $2, used_files = used_files + $3
 		WHERE user_id = $1 AND ($2 <= 0 OR used_bytes + $2 <= $4) AND ($3 <= 0 OR used_files + $3 <= $5)`,
 		userID, bytes, files, maxBytes, maxFiles)

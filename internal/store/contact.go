@@ -48,11 +48,17 @@ func (tx *Tx) AddContact(c exchange.Contact) error {
 
 // LockContact holds the row of a contact who is there; NotFound when they left.
 func (tx *Tx) LockContact(id string) error {
+	if err := tx.take(rankContact, id); err != nil {
+		return err
+	}
 	return tx.scanOne("LockContact", `SELECT id FROM contacts WHERE id = $1 AND left_at IS NULL `+tx.s.dialect.lock, []any{id}, new(string))
 }
 
 // SetContact changes a contact's record.
 func (tx *Tx) SetContact(c exchange.Contact) error {
+	if err := tx.take(rankContact, c.ID); err != nil {
+		return err
+	}
 	return tx.execOne("SetContact", `UPDATE contacts SET name = $2, email = $3, phone = $4, roles = $5, verified_at = $6, verified = $7,
 		bounced_at = $8, left_at = $9 WHERE id = $1`, c.ID, c.Name, c.Email, c.Phone, jsonList(c.Roles), timeNull(c.VerifiedAt), c.Verified,
 		timeNull(c.BouncedAt), timeNull(c.LeftAt))

@@ -56,6 +56,9 @@ func (q *Q) LastEnded(userID, path string) (issue int64, err error) {
 // EndDelivery marks a version's delivery as expired or withdrawn; a version
 // that is none is left alone.
 func (tx *Tx) EndDelivery(versionID, state string, at int64) error {
+	if err := tx.take(rankDelivery, versionID); err != nil {
+		return err
+	}
 	_, err := tx.exec("EndDelivery", `UPDATE deliveries SET state = $2, ended_at = $3 WHERE version_id = $1`, versionID, state, at)
 	return err
 }
@@ -74,6 +77,9 @@ type Served struct {
 // LockServed reads a version's delivery and holds the row; NotFound when the
 // version is no delivery.
 func (tx *Tx) LockServed(versionID string) (v Served, err error) {
+	if err := tx.take(rankDelivery, versionID); err != nil {
+		return v, err
+	}
 	lock := tx.s.dialect.lock
 	if lock != "" {
 		lock += " OF d"

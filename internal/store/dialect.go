@@ -47,7 +47,8 @@ var sqliteDialect = dialect{
 
 var postgresDialect = dialect{
 	goose: goose.DialectPostgres,
-	lock:  "FOR UPDATE",
+	// Keys never change, so rows that refer to a held one can be added meanwhile.
+	lock: "FOR NO KEY UPDATE",
 	conflict: func(err error) bool {
 		var e *pgconn.PgError
 		return errors.As(err, &e) && e.Code == "23505"

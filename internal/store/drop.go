@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"encoding/hex"
 	"path"
+	"slices"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 )
@@ -53,11 +54,25 @@ func (q *Q) DropState(versionID string) (state string, err error) {
 // LockDropState is a version's drop state, "" when it is no drop, and holds its
 // row: no claim can come between.
 func (tx *Tx) LockDropState(versionID string) (state string, err error) {
+	if err := tx.take(rankDrop, versionID); err != nil {
+		return "", err
+	}
 	err = tx.scanOne("LockDropState", `SELECT state FROM drops WHERE id = $1 `+tx.s.dialect.lock, []any{versionID}, &state)
 	if exchange.Is(err, exchange.NotFound) {
 		return "", nil
 	}
 	return state, err
+}
+
+// LockDrops holds the rows of versions that are drops. Who needs several holds
+// them all before anything that comes after drops.
+func (tx *Tx) LockDrops(versionIDs []string) error {
+	for _, id := range slices.Sorted(slices.Values(versionIDs)) {
+		if _, err := tx.LockDropState(id); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // SupersedeDrop marks an unclaimed drop as replaced by a newer upload.
@@ -132,6 +147,9 @@ func (q *Q) Drop(id string) (exchange.Drop, error) {
 
 // LockDrop finds one drop and holds its row.
 func (tx *Tx) LockDrop(id string) (exchange.Drop, error) {
+	if err := tx.take(rankDrop, id); err != nil {
+		return exchange.Drop{}, err
+	}
 	lock := tx.s.dialect.lock
 	if lock != "" {
 		lock += " OF d"
@@ -195,6 +213,9 @@ func (q *Q) DropsBetween(userID string, from, to int64) ([]Came, error) {
 
 // ClearAll lets every drop go on that waits for a scanner, and returns how many.
 func (tx *Tx) ClearAll() (int64, error) {
+	if _, err := tx.lockRows("ClearAll", rankDrop, `SELECT id FROM drops WHERE state = 'unscanned' ORDER BY id`); err != nil {
+		return 0, err
+	}
 	n, err := tx.exec("ClearAll", `UPDATE drops SET state = 'new', cleared = 1 WHERE state = 'unscanned'`)
 	if err != nil {
 		return n, err

@@ -31,6 +31,9 @@ func (q *Q) Expectation(name string) (exchange.Expectation, error) {
 
 // LockExpectation finds one by id and holds its row.
 func (tx *Tx) LockExpectation(id string) (exchange.Expectation, error) {
+	if err := tx.take(rankExpectation, id); err != nil {
+		return exchange.Expectation{}, err
+	}
 	lock := tx.s.dialect.lock
 	if lock != "" {
 		lock += " OF e"

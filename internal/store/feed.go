@@ -129,6 +129,9 @@ type NewPublication struct {
 
 // AddPublication records a publication; a repeated idempotency key is Exists.
 func (tx *Tx) AddPublication(p NewPublication) error {
+	if err := tx.take(rankPublication, p.ID); err != nil { // it is ours until the transaction ends
+		return err
+	}
 	var upTo any
 	if p.Placing {
 		upTo = ""
@@ -142,6 +145,9 @@ func (tx *Tx) AddPublication(p NewPublication) error {
 // Placed notes up to which user id a publication was placed; done says that
 // every mailbox has it. upTo must still be where it was.
 func (tx *Tx) Placed(id, was, upTo string, done bool) error {
+	if err := tx.take(rankPublication, id); err != nil {
+		return err
+	}
 	var now any = upTo
 	if done {
 		now = nil
@@ -184,6 +190,9 @@ func (q *Q) Publication(id string) (PublicationRow, error) {
 
 // LockPublication finds one publication and holds its row.
 func (tx *Tx) LockPublication(id string) (PublicationRow, error) {
+	if err := tx.take(rankPublication, id); err != nil {
+		return PublicationRow{}, err
+	}
 	lock := tx.s.dialect.lock
 	if lock != "" {
 		lock += " OF p"
@@ -225,6 +234,9 @@ func (q *Q) PublicationsBetween(feed, account string, from, to int64) ([]Came, e
 // Sequence reads how far a feed's numbers have come for an account, holding
 // the row; NotFound before the first.
 func (tx *Tx) Sequence(feed, account string) (exchange.Sequence, error) {
+	if err := tx.take(rankSequence, feed+"/"+account); err != nil {
+		return exchange.Sequence{}, err
+	}
 	return one(&tx.Q, "Sequence", scanSequence, sequenceColumns+` AND account_id = $2 `+tx.s.dialect.lock, feed, account)
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"database/sql"
 	"encoding/hex"
+	"slices"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 )
@@ -95,7 +96,11 @@ func (tx *Tx) AdoptVersions(from, to string) error {
 	if _, err := tx.exec("AdoptVersions", `UPDATE versions SET file_id = $2 WHERE file_id = $1`, from, to); err != nil {
 		return err
 	}
-	_, err := tx.exec("AdoptVersions", `UPDATE holds SET target = $2 WHERE kind = 'file' AND target = $1 AND released_at IS NULL`, from, to)
+	held, err := tx.lockRows("AdoptVersions", rankHold, `SELECT id FROM holds WHERE kind = 'file' AND target = $1 AND released_at IS NULL ORDER BY id`, from)
+	if err != nil || len(held) == 0 {
+		return err
+	}
+	_, err = tx.exec("AdoptVersions", `UPDATE holds SET target = $2 WHERE kind = 'file' AND target = $1 AND released_at IS NULL`, from, to)
 	return err
 }
 
@@ -137,16 +142,25 @@ func (tx *Tx) AddVersions(list []Version) error {
 	return nil
 }
 
-// DropVersion deletes a version and lets go of its blob.
-func (tx *Tx) DropVersion(id string, at int64) error {
-	var blob string
-	if err := tx.scanOne("DropVersion", `SELECT blob_id FROM versions WHERE id = $1`, []any{id}, &blob); err != nil {
-		return err
+// DropVersions deletes versions and lets go of their blobs. It comes last of what
+// a transaction does with them: blobs are shared between mailboxes.
+func (tx *Tx) DropVersions(ids []string, at int64) error {
+	blobs := make([]string, len(ids))
+	for i, id := range slices.Sorted(slices.Values(ids)) {
+		if err := tx.scanOne("DropVersions", `SELECT blob_id FROM versions WHERE id = $1`, []any{id}, &blobs[i]); err != nil {
+			return err
+		}
+		if err := tx.execOne("DropVersions", `DELETE FROM versions WHERE id = $1`, id); err != nil {
+			return err
+		}
 	}
-	if err := tx.execOne("DropVersion", `DELETE FROM versions WHERE id = $1`, id); err != nil {
-		return err
+	slices.Sort(blobs)
+	for _, blob := range blobs {
+		if err := tx.ReleaseBlob(blob, at); err != nil {
+			return err
+		}
 	}
-	return tx.ReleaseBlob(blob, at)
+	return nil
 }
 
 // FileOfVersion finds the name that shows a version now; NotFound when none does.

@@ -75,18 +75,27 @@ func (tx *Tx) AddKey(userID string, k exchange.Key) error {
 // SetKey changes what may change of a key: holder, flag, expiry, and whether
 // it is frozen.
 func (tx *Tx) SetKey(k exchange.Key) error {
+	if err := tx.take(rankKey, k.ID); err != nil {
+		return err
+	}
 	return tx.execOne("SetKey", `UPDATE keys SET holder = $2, flag = $3, expires_at = $4, frozen_at = $5, frozen_by = $6 WHERE id = $1`,
 		k.ID, k.HolderID, k.Flag, timeNull(k.ExpiresAt), timeNull(k.FrozenAt), k.FrozenByID)
 }
 
 // ReplaceKey makes a key retire in favour of another.
 func (tx *Tx) ReplaceKey(keyID, byID string, at time.Time) error {
+	if err := tx.take(rankKey, keyID); err != nil {
+		return err
+	}
 	return tx.execOne("ReplaceKey", `UPDATE keys SET replaced_by = $2, retires_at = $3 WHERE id = $1 AND revoked_at IS NULL`,
 		keyID, byID, exchange.Micros(at))
 }
 
 // RevokeKey marks a key revoked.
 func (tx *Tx) RevokeKey(keyID, why string, at time.Time) error {
+	if err := tx.take(rankKey, keyID); err != nil {
+		return err
+	}
 	return tx.execOne("RevokeKey", `UPDATE keys SET revoked_at = $2, revoked_why = $3 WHERE id = $1 AND revoked_at IS NULL`,
 		keyID, exchange.Micros(at), why)
 }
@@ -97,9 +106,48 @@ type KeyUse struct {
 	At                     int64 // µs
 }
 
-// KeyUsed notes where a key last logged in from. What it replaces then retires
+// LockKeys holds every user's record of some keys, as far as they are not
+// revoked, and the links that hand them over.
+func (tx *Tx) LockKeys(fingerprints []string) error {
+	if len(fingerprints) == 0 {
+		return nil
+	}
+	args := make([]any, len(fingerprints))
+	for i, f := range fingerprints {
+		args[i] = f
+	}
+	in := ` WHERE fingerprint IN ` + placeholders(1, len(args))
+	if _, err := tx.lockRows("LockKeys", rankKey, `SELECT id FROM keys`+in+` AND revoked_at IS NULL ORDER BY id`, args...); err != nil {
+		return err
+	}
+	_, err := tx.lockRows("LockKeys", rankLink, `SELECT id FROM links`+in+` AND state = 'waiting' ORDER BY id`, args...)
+	return err
+}
+
+// KeysUsed notes where keys last logged in from. What they replace then retires
 // after grace at the latest.
-func (tx *Tx) KeyUsed(u KeyUse, grace time.Duration) error {
+func (tx *Tx) KeysUsed(list []KeyUse, grace time.Duration) error {
+	for len(list) > 0 {
+		n := min(len(list), sealAtOnce)
+		args := make([]any, n)
+		for i, u := range list[:n] {
+			args[i] = u.KeyID
+		}
+		in := placeholders(1, n)
+		if _, err := tx.lockRows("KeysUsed", rankKey, `SELECT id FROM keys WHERE id IN `+in+` OR replaced_by IN `+in+` ORDER BY id`, args...); err != nil {
+			return err
+		}
+		for _, u := range list[:n] {
+			if err := tx.keyUsed(u, grace); err != nil {
+				return err
+			}
+		}
+		list = list[n:]
+	}
+	return nil
+}
+
+func (tx *Tx) keyUsed(u KeyUse, grace time.Duration) error {
 	if _, err := tx.exec("KeyUsed", `UPDATE keys SET last_used_at = $2, last_address = $3, last_client = $4 WHERE id = $1`,
 		u.KeyID, u.At, u.Address, u.Client); err != nil {
 		return err

@@ -49,9 +49,12 @@ func (tx *Tx) AddLink(l exchange.Link, token, sealed []byte) error {
 // OpenLink takes a waiting link's sealed content out, once: whoever comes
 // second finds NotFound.
 func (tx *Tx) OpenLink(token []byte, from string, at int64) (sealed []byte, err error) {
-	lock := tx.s.dialect.lock
-	if err := tx.scanOne("OpenLink", `SELECT sealed FROM links WHERE token = $1 AND state = 'waiting' AND expires_at > $2 `+lock,
-		[]any{token, at}, &sealed); err != nil {
+	var id string
+	if err := tx.scanOne("OpenLink", `SELECT id, sealed FROM links WHERE token = $1 AND state = 'waiting' AND expires_at > $2 `+tx.s.dialect.lock,
+		[]any{token, at}, &id, &sealed); err != nil {
+		return nil, err
+	}
+	if err := tx.take(rankLink, id); err != nil {
 		return nil, err
 	}
 	return sealed, tx.execOne("OpenLink", `UPDATE links SET state = 'opened', sealed = NULL, ended_at = $2, opened_from = $3
@@ -60,11 +63,17 @@ func (tx *Tx) OpenLink(token []byte, from string, at int64) (sealed []byte, err 
 
 // RevokeLink ends a waiting link, and forgets what it held.
 func (tx *Tx) RevokeLink(id string, at int64) error {
+	if err := tx.take(rankLink, id); err != nil {
+		return err
+	}
 	return tx.execOne("RevokeLink", `UPDATE links SET state = 'revoked', sealed = NULL, ended_at = $2 WHERE id = $1 AND state = 'waiting'`, id, at)
 }
 
 // RevokeLinksOf ends a contact's waiting links.
 func (tx *Tx) RevokeLinksOf(contactID string, at int64) error {
+	if _, err := tx.lockRows("RevokeLinksOf", rankLink, `SELECT id FROM links WHERE contact_id = $1 AND state = 'waiting' ORDER BY id`, contactID); err != nil {
+		return err
+	}
 	_, err := tx.exec("RevokeLinksOf", `UPDATE links SET state = 'revoked', sealed = NULL, ended_at = $2
 		WHERE contact_id = $1 AND state = 'waiting'`, contactID, at)
 	return err
@@ -72,6 +81,9 @@ func (tx *Tx) RevokeLinksOf(contactID string, at int64) error {
 
 // RevokeLinksOfKey ends the waiting links that hand a key over.
 func (tx *Tx) RevokeLinksOfKey(fingerprint string, at int64) error {
+	if _, err := tx.lockRows("RevokeLinksOfKey", rankLink, `SELECT id FROM links WHERE fingerprint = $1 AND state = 'waiting' ORDER BY id`, fingerprint); err != nil {
+		return err
+	}
 	_, err := tx.exec("RevokeLinksOfKey", `UPDATE links SET state = 'revoked', sealed = NULL, ended_at = $2
 		WHERE fingerprint = $1 AND state = 'waiting'`, fingerprint, at)
 	return err
@@ -85,6 +97,9 @@ func (tx *Tx) ExpireLinks(now int64) ([]exchange.Link, error) {
 	}
 	var ended []exchange.Link
 	for _, l := range over {
+		if err := tx.take(rankLink, l.ID); err != nil {
+			return nil, err
+		}
 		n, err := tx.exec("ExpireLinks", `UPDATE links SET state = 'expired', sealed = NULL, ended_at = expires_at
 			WHERE id = $1 AND state = 'waiting'`, l.ID)
 		if err != nil {

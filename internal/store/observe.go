@@ -134,6 +134,9 @@ func (tx *Tx) Count(name string, n int64) error {
 	if n == 0 {
 		return nil
 	}
+	if err := tx.take(rankCount, name); err != nil {
+		return err
+	}
 	_, err := tx.exec("Count", `INSERT INTO counters (name, value) VALUES ($1, $2)
 		ON CONFLICT (name) DO UPDATE SET value = counters.value + excluded.value`, name, n)
 	return err

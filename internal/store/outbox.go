@@ -111,7 +111,8 @@ func (tx *Tx) SetWebhook(w exchange.Webhook) error {
 
 // RemoveWebhook forgets a receiver, and what was still to be sent to it.
 func (tx *Tx) RemoveWebhook(name string) error {
-	if _, err := tx.exec("RemoveWebhook", `DELETE FROM messages WHERE channel = 'webhook' AND target = $1 AND state <> 'sent'`, name); err != nil {
+	if _, err := tx.exec("RemoveWebhook", `DELETE FROM messages WHERE id IN
+		(SELECT id FROM messages WHERE channel = 'webhook' AND target = $1 AND state <> 'sent' ORDER BY id `+tx.s.dialect.lock+`)`, name); err != nil {
 		return err
 	}
 	return tx.execOne("RemoveWebhook", `DELETE FROM webhooks WHERE name = $1`, name)
@@ -172,21 +173,21 @@ func (tx *Tx) Resend(id string) error {
 
 // Bounced marks mails to an address that came back since a time, and returns how many.
 func (tx *Tx) Bounced(address string, since int64, fault string) (int64, error) {
-	return tx.exec("Bounced", `UPDATE messages SET state = 'bounced', error = $3 WHERE channel = 'mail' AND LOWER(target) = LOWER($1)
-		AND created_at >= $2 AND state = 'sent'`, address, since, fault)
+	return tx.exec("Bounced", `UPDATE messages SET state = 'bounced', error = $3 WHERE id IN (SELECT id FROM messages
+		WHERE channel = 'mail' AND LOWER(target) = LOWER($1) AND created_at >= $2 AND state = 'sent' ORDER BY id `+tx.s.dialect.lock+`)`, address, since, fault)
 }
 
 // Requeue gives messages another job that got theirs before a time and were not
 // tried since, and returns how many.
 func (tx *Tx) Requeue(before int64) (int64, error) {
 	return tx.exec("Requeue", `UPDATE messages SET state = 'new' WHERE id IN
-		(SELECT id FROM messages WHERE state = 'queued' AND queued_at < $1 AND COALESCE(tried_at, 0) < $1 LIMIT $2)`, before, pruneAtOnce)
+		(SELECT id FROM messages WHERE state = 'queued' AND queued_at < $1 AND COALESCE(tried_at, 0) < $1 ORDER BY id LIMIT $2 `+tx.s.dialect.lock+`)`, before, pruneAtOnce)
 }
 
 // PruneMessages removes messages from before a time that wait for nothing.
 func (tx *Tx) PruneMessages(before int64) (int64, error) {
 	return tx.exec("PruneMessages", `DELETE FROM messages WHERE id IN
-		(SELECT id FROM messages WHERE created_at < $1 AND state IN ('sent', 'dead', 'bounced') LIMIT $2)`, before, pruneAtOnce)
+		(SELECT id FROM messages WHERE created_at < $1 AND state IN ('sent', 'dead', 'bounced') ORDER BY id LIMIT $2 `+tx.s.dialect.lock+`)`, before, pruneAtOnce)
 }
 
 // NoticeMailed marks an open notice as told by mail; NotFound when it was.

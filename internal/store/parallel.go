@@ -40,7 +40,7 @@ func (s *Store) onceParallel(ctx context.Context, fn func(*Tx) error) error {
 	}
 	defer conn.Close()
 	defer endAt(ctx, conn)()
-	if err := guard(fn, &Tx{Q{s: s, ctx: context.Background(), conn: conn}}); err != nil {
+	if err := (&Tx{Q: Q{s: s, ctx: context.Background(), conn: conn}}).run(fn); err != nil {
 		s.rollBack(conn)
 		return err
 	}
@@ -129,7 +129,7 @@ func (s *Store) tryBegin(ctx context.Context, conn *sql.Conn) (ours bool, err er
 	ctx, end := s.link.bounded(ctx, readTime)
 	defer func() { end(err) }()
 	if s.lease == nil {
-		_, err = exec(ctx, conn, "begin")
+		_, err = exec(ctx, conn, "begin isolation level read committed") // the guard relies on it
 		return true, err
 	}
 	var b pgx.Batch

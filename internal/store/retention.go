@@ -136,15 +136,21 @@ func (q *Q) Holds(all bool) ([]exchange.Hold, error) {
 
 // LockHold finds one hold and holds its row.
 func (tx *Tx) LockHold(id string) (exchange.Hold, error) {
+	if err := tx.take(rankHold, id); err != nil {
+		return exchange.Hold{}, err
+	}
 	return one(&tx.Q, "LockHold", scanHold, holdColumns+` WHERE id = $1 `+tx.s.dialect.lock, id)
 }
 
-// HoldsGate is the name of the counter whose row lets a hold and a removal
+// HoldsGate is the name of the counter whose gate lets a hold and a removal
 // happen one after the other.
 const HoldsGate = "holds"
 
 // AddHold records a hold. It waits for a removal that is under way.
 func (tx *Tx) AddHold(h exchange.Hold) error {
+	if err := tx.gate("AddHold", HoldsGate, false); err != nil {
+		return err
+	}
 	if err := tx.execOne("AddHold", `UPDATE counters SET value = value + 1 WHERE name = $1`, HoldsGate); err != nil {
 		return err
 	}
@@ -194,6 +200,9 @@ func (q *Q) Run(id string) (exchange.RetentionRun, error) {
 
 // LockRun finds one run and holds its row.
 func (tx *Tx) LockRun(id string) (exchange.RetentionRun, error) {
+	if err := tx.take(rankRun, id); err != nil {
+		return exchange.RetentionRun{}, err
+	}
 	return one(&tx.Q, "LockRun", scanRun, runColumns+` WHERE id = $1 `+tx.s.dialect.lock, id)
 }
 
@@ -210,6 +219,9 @@ func (q *Q) ClosingRun(account string) (exchange.RetentionRun, error) {
 
 // PutRun records a run, or what has become of it.
 func (tx *Tx) PutRun(n exchange.RetentionRun) error {
+	if err := tx.take(rankRun, n.ID); err != nil {
+		return err
+	}
 	_, err := tx.exec("PutRun", `INSERT INTO retention_runs (id, kind, account_id, due_at, state, confirm, confirmed_at, confirmed_by, created_at, started_at,
 		finished_at, files, bytes, removed_files, removed_bytes, report, list_key, planner)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)

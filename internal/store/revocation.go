@@ -1,7 +1,9 @@
 package store
 
 import (
+	"context"
 	"database/sql"
+	"sync/atomic"
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
@@ -15,9 +17,23 @@ type Revocation struct {
 	Reason      string
 }
 
-// Revoke records a revocation under the next number. The counter's row lock
-// makes numbers appear in order, so a poller misses none.
+// revocationGate is the name of the counter of revocations. Who revokes holds its
+// gate, and numbers appear in order, so that a poller misses none; changes that
+// a login makes share it.
+const revocationGate = "revocation"
+
+// Revoke records a revocation under the next number. It is done when the
+// function has returned, since whoever holds the gate must wait for nothing
+// else: changes that share it hold whatever they changed.
 func (tx *Tx) Revoke(r Revocation, at time.Time) error {
+	tx.last = append(tx.last, func() error { return tx.revoke(r, at) })
+	return nil
+}
+
+func (tx *Tx) revoke(r Revocation, at time.Time) error {
+	if err := tx.gate("Revoke", revocationGate, false); err != nil {
+		return err
+	}
 	if err := tx.execOne("Revoke", `UPDATE counters SET value = value + 1 WHERE name = 'revocation'`); err != nil {
 		return err
 	}
@@ -46,4 +62,69 @@ func (q *Q) Revoked(userID, fingerprint string, after int64) (bool, error) {
 	err := q.scanOne("Revoked", `SELECT COUNT(*) FROM revocations
 		WHERE number > $1 AND user_id = $2 AND (fingerprint = '' OR fingerprint = $3)`, []any{after, userID, fingerprint}, &n)
 	return n > 0, err
+}
+
+// Guard watches over what one login changes.
+type Guard struct {
+	user, fingerprint string
+	known             atomic.Int64 // number up to which nothing of the login was revoked
+}
+
+// NewGuard makes the guard of a login; an operator's work needs none.
+func NewGuard(l exchange.Login) *Guard {
+	if l.Operator != "" {
+		return nil
+	}
+	g := &Guard{user: l.User.ID, fingerprint: l.Fingerprint}
+	g.known.Store(l.Revocation)
+	return g
+}
+
+// WriteAs runs fn as Write does, as a change that a login makes: when the login
+// was revoked it fails as Denied, and nothing is changed. Every change of a
+// login goes through here. A nil guard is nobody's.
+//
+// On PostgreSQL the login is checked last, and the check is still true when the
+// change is committed: a revocation waits until then, or came before and is
+// seen. So nothing is stored once a revocation was answered, however long fn
+// waited for the locks of others. SQLite has one writer at a time, and checks
+// first.
+func (s *Store) WriteAs(ctx context.Context, g *Guard, fn func(*Tx) error) error {
+	if g == nil {
+		return s.Write(ctx, fn)
+	}
+	return s.Write(ctx, func(tx *Tx) error {
+		if s.dialect.single {
+			if err := g.check(tx); err != nil {
+				return err
+			}
+			return fn(tx)
+		}
+		tx.last = append(tx.last, func() error {
+			if err := tx.gate("WriteAs", revocationGate, true); err != nil {
+				return err
+			}
+			return g.check(tx) // a statement of its own: it sees what was committed while the gate was shut
+		})
+		return fn(tx)
+	})
+}
+
+// check fails once the login was revoked. Nothing new since the last check is
+// one indexed read.
+func (g *Guard) check(tx *Tx) error {
+	known := g.known.Load()
+	number, err := tx.RevocationNumber()
+	if err != nil || number == known {
+		return err
+	}
+	revoked, err := tx.Revoked(g.user, g.fingerprint, known)
+	if err != nil {
+		return err
+	}
+	if revoked {
+		return exchange.E("store.WriteAs", exchange.Denied, "This login has ended; nothing more is stored.")
+	}
+	g.known.Store(number)
+	return nil
 }

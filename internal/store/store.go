@@ -125,8 +125,12 @@ type Q struct {
 	limit time.Duration // PostgreSQL, outside a transaction: of one statement
 }
 
-// Tx is a transaction: it asks and changes.
-type Tx struct{ Q }
+// Tx is one function's part of a transaction: it asks and changes.
+type Tx struct {
+	Q
+	held []lock         // what this function has locked, in the order of locks
+	last []func() error // what is done once the function has returned
+}
 
 // Read gives the questions to the reading pool. On SQLite, a context that can
 // be cancelled costs a goroutine a query, so hot paths pass

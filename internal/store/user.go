@@ -54,6 +54,9 @@ func (tx *Tx) AddUser(u exchange.User, root exchange.Rights) error {
 // SetUser changes whether a user may log in, its starting directory, networks
 // and limits.
 func (tx *Tx) SetUser(u exchange.User) error {
+	if _, err := tx.LockMailbox(u.ID); err != nil {
+		return err
+	}
 	if err := tx.execOne("SetUser", `UPDATE users SET enabled = $2, start_dir = $3, allow_ips = $4 WHERE id = $1`,
 		u.ID, flag(u.Enabled), u.StartDir, jsonList(u.AllowIPs)); err != nil {
 		return err

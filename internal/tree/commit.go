@@ -48,7 +48,7 @@ func (s *Session) store(img *image) error {
 	if err != nil {
 		return err
 	}
-	return s.t.desk.Commit(deposit.Deposit{Stage: img.stage, Blob: store.Blob{ID: c.BlobID, Key: c.Key, Size: c.Size, SHA256: c.SHA256},
+	return s.t.desk.Commit(deposit.Deposit{Stage: img.stage, Guard: s.guard, Blob: store.Blob{ID: c.BlobID, Key: c.Key, Size: c.Size, SHA256: c.SHA256},
 		Record: func(tx *store.Tx) error { return s.record(tx, img, c, now) }, Late: img.finish})
 }
 
@@ -119,9 +119,6 @@ func (img *image) seal(now time.Time) (store.Content, error) {
 
 // record writes what a commit changes.
 func (s *Session) record(tx *store.Tx, img *image, c store.Content, now time.Time) error {
-	if err := s.checkLogin(tx); err != nil {
-		return err
-	}
 	use, err := tx.LockMailbox(s.login.User.ID)
 	if err != nil {
 		return err
@@ -251,7 +248,7 @@ func (s *Session) replaced(tx *store.Tx, old store.File, now time.Time) error {
 		return err
 	}
 	if now.Sub(exchange.FromMicros(c.StoredAt)) < replaceGrace {
-		return tx.DropVersion(old.VersionID, exchange.Micros(now))
+		return tx.DropVersions([]string{old.VersionID}, exchange.Micros(now))
 	}
 	return nil
 }

@@ -131,18 +131,26 @@ func (s *Session) removeRow(tx *store.Tx, p place, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	for _, v := range versions {
-		held, err := s.gone(tx, v.ID, false)
+	ids, free := make([]string, len(versions)), []string{}
+	for i, v := range versions {
+		ids[i] = v.ID
+	}
+	if err := tx.LockDrops(ids); err != nil {
+		return err
+	}
+	for _, id := range ids {
+		held, err := s.gone(tx, id, false)
 		if err != nil {
 			return err
 		}
 		if !held {
-			if err := tx.DropVersion(v.ID, exchange.Micros(now)); err != nil {
-				return err
-			}
+			free = append(free, id)
 		}
 	}
-	return tx.Use(s.login.User.ID, -f.Size, -1, 0, 0)
+	if err := tx.Use(s.login.User.ID, -f.Size, -1, 0, 0); err != nil {
+		return err
+	}
+	return tx.DropVersions(free, exchange.Micros(now))
 }
 
 // dropImages discards every image of a name; handles on them fail from now on.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
@@ -21,7 +20,7 @@ type Session struct {
 	box   *mailbox
 	login exchange.Login
 	cwd   string
-	known atomic.Int64 // revocation number up to which the login is good
+	guard *store.Guard // checks the login in every change; nil for an operator's
 
 	// beforeWait is called before the session waits for its own commits, so
 	// that replies gathered so far reach the client.
@@ -41,9 +40,8 @@ func (t *Tree) Begin(login exchange.Login, beforeWait func()) *Session {
 		beforeWait = func() {}
 	}
 	s := &Session{t: t, box: t.box(login.User.ID), login: login, cwd: "/", beforeWait: beforeWait,
-		pending: map[*image]string{}, handles: map[*Handle]struct{}{}, readers: map[*Handle]struct{}{}}
+		guard: store.NewGuard(login), pending: map[*image]string{}, handles: map[*Handle]struct{}{}, readers: map[*Handle]struct{}{}}
 	s.idle = sync.NewCond(&s.mu)
-	s.known.Store(login.Revocation)
 	if login.Operator == "" {
 		s.cwd = login.User.StartDir
 	}
@@ -81,13 +79,15 @@ func (s *Session) rights(granted exchange.Rights) exchange.Rights {
 // query reads without a context that can end: the database's own limits bound it.
 func (s *Session) query() *store.Q { return s.t.store.Read(context.Background()) }
 
-// change runs fn in a transaction that has checked the login once more, and
-// adds the audit row.
+// write runs fn in a transaction that checks the login: every change of a
+// session goes through here.
+func (s *Session) write(fn func(tx *store.Tx) error) error {
+	return s.t.store.WriteAs(context.Background(), s.guard, fn)
+}
+
+// change runs fn as write does, and adds the audit row.
 func (s *Session) change(action, subject string, fn func(tx *store.Tx, row *exchange.AuditRow) error) error {
-	return s.t.store.Write(context.Background(), func(tx *store.Tx) error {
-		if err := s.checkLogin(tx); err != nil {
-			return err
-		}
+	return s.write(func(tx *store.Tx) error {
 		row := s.auditRow(action, subject, s.t.now())
 		if err := fn(tx, &row); err != nil {
 			return err
@@ -104,28 +104,6 @@ func (s *Session) auditRow(action, subject string, at time.Time) exchange.AuditR
 		row.Detail["key"], row.Detail["address"], row.Detail["session"] = s.login.Fingerprint, s.login.Address, s.login.Session
 	}
 	return row
-}
-
-// checkLogin fails once the login was revoked. Nothing new since the last
-// check is one indexed read.
-func (s *Session) checkLogin(tx *store.Tx) error {
-	if s.login.Operator != "" {
-		return nil
-	}
-	known := s.known.Load()
-	number, err := tx.RevocationNumber()
-	if err != nil || number == known {
-		return err
-	}
-	revoked, err := tx.Revoked(s.login.User.ID, s.login.Fingerprint, known)
-	if err != nil {
-		return err
-	}
-	if revoked {
-		return exchange.E("tree.checkLogin", exchange.Denied, "This login has ended; nothing more is stored.")
-	}
-	s.known.Store(number)
-	return nil
 }
 
 // settle waits until no commit of this session is under way at path or below

@@ -1,7 +1,6 @@
 package tree
 
 import (
-	"context"
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
@@ -85,10 +84,7 @@ func (s *Session) setTimes(file string, mtime *time.Time, mode *uint32) error {
 		}
 		return nil
 	}
-	return s.t.store.Write(context.Background(), func(tx *store.Tx) error {
-		if err := s.checkLogin(tx); err != nil {
-			return err
-		}
+	return s.write(func(tx *store.Tx) error {
 		f, err := p.file(&tx.Q)
 		if err != nil {
 			return err

@@ -1,0 +1,509 @@
+package faults
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"net"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/sallyport-sftp/sallyport/internal/account"
+	"github.com/sallyport-sftp/sallyport/internal/blob/disk"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/expect"
+	"github.com/sallyport-sftp/sallyport/internal/feed"
+	"github.com/sallyport-sftp/sallyport/internal/handover"
+	"github.com/sallyport-sftp/sallyport/internal/inbox"
+	"github.com/sallyport-sftp/sallyport/internal/notify"
+	"github.com/sallyport-sftp/sallyport/internal/retention"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/internal/tree"
+)
+
+// pairs are the rooms, joined as a node joins them, over a few mailboxes that
+// everything wants at once.
+type pairs struct {
+	t        *testing.T
+	ctx      context.Context
+	store    *store.Store
+	db       *sql.DB
+	ids      *exchange.IDs
+	accounts *account.Room
+	feeds    *feed.Room
+	inbox    *inbox.Room
+	retain   *retention.Room
+	expect   *expect.Room
+	links    *handover.Room
+	tell     *notify.Room
+	tree     *tree.Tree
+	users    []exchange.User
+	mu       sync.Mutex
+	n        int
+}
+
+// next counts, to name things.
+func (p *pairs) next() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.n++
+	return p.n
+}
+
+func newPairs(t *testing.T, database string) *pairs {
+	t.Helper()
+	must := func(err error) { t.Helper(); testkit.Must(t, err) }
+	p := &pairs{t: t, ctx: context.Background()}
+	p.store, _ = testkit.OpenStore(t, farAway(t, database))
+	var err error
+	p.db, err = sql.Open("pgx", database)
+	must(err)
+	t.Cleanup(func() { must(p.db.Close()) })
+	p.ids = exchange.NewIDs(time.Now, rand.Reader)
+	blobs, err := disk.Open(t.TempDir(), time.Now)
+	must(err)
+	log, key, all := slog.New(slog.DiscardHandler), testkit.SigningKey(t), exchange.AllRights
+	p.accounts = account.New(p.store, time.Now, p.ids, account.Policy{MaxKeys: 1 << 20, KeyTypes: []string{"ed25519"}, Overlap: time.Hour,
+		Templates: map[string]account.Template{exchange.KindVendor: {StartDir: "/", Root: all}, exchange.KindCustomer: {StartDir: "/", Root: all}}})
+	p.retain = retention.New(retention.Options{Store: p.store, Blobs: blobs, Clock: time.Now, IDs: p.ids, Log: log, Key: key, Node: "node",
+		Policy: retention.Policy{Keep: "12mo", Day: 1, AfterClose: 100 * 24 * time.Hour}})
+	p.feeds = feed.New(feed.Options{Store: p.store, Blobs: blobs, Clock: time.Now, IDs: p.ids, Key: key, MaxFile: 1 << 20, Class: p.retain.Class,
+		MakeDirs: func(tx *store.Tx, userID, path string) (string, error) {
+			return account.MakeDirs(tx, p.ids, userID, path, &all, false, exchange.Micros(time.Now()))
+		}})
+	p.inbox = inbox.New(inbox.Options{Store: p.store, Blobs: blobs, Clock: time.Now, IDs: p.ids, Log: log, Key: key, Lease: time.Second})
+	p.expect = expect.New(p.store, time.Now, p.ids, log)
+	p.links = handover.New(p.store, time.Now, p.ids)
+	p.tell = notify.New(notify.Options{Store: p.store, Clock: time.Now, IDs: p.ids, Log: log})
+	p.tree, err = tree.New(tree.Options{Store: p.store, Blobs: blobs, Clock: time.Now, IDs: p.ids, Log: log,
+		Policy: tree.Policy{MaxFile: 1 << 30, QuotaBytes: 1 << 40, QuotaFiles: 1 << 30, MaxCopy: 1 << 20, KeepPartial: time.Hour, TempNames: []string{"*.part"}},
+		Hooks: tree.Hooks{Class: p.retain.Class,
+			OnGone: func(tx *store.Tx, id string, replaced bool) (bool, error) {
+				needed, err := p.inbox.Gone(tx, id, replaced)
+				if err != nil {
+					return false, err
+				}
+				held, err := p.retain.Held(tx, id)
+				return needed || held, err
+			},
+			OnCommit: func(tx *store.Tx, a tree.Arrival) error {
+				return p.inbox.Arrived(tx, inbox.Arrival{Login: a.Login, Path: a.Path, VersionID: a.VersionID, Size: a.Size, SHA256: a.SHA256, At: a.At})
+			},
+			OnServed: p.feeds.Served}})
+	must(err)
+	t.Cleanup(p.tree.Close)
+
+	_, err = p.accounts.AddVendor(p.ctx, "test", exchange.Vendor{Short: "tap", Name: "TAP"})
+	must(err)
+	_, err = p.feeds.AddFeed(p.ctx, "test", exchange.Feed{Name: "bills", Kind: "bill", Pattern: "bill-{seq}.csv"})
+	must(err)
+	for _, email := range []string{"ann@tap.example", "bob@tap.example"} {
+		_, err = p.accounts.AddContact(p.ctx, "test", exchange.Contact{Vendor: "tap", Name: email, Email: email})
+		must(err)
+		_, err = p.accounts.SetContact(p.ctx, "test", email, account.ContactEdit{Verified: new("by phone")})
+		must(err)
+	}
+	for _, id := range []string{"acme", "beta", "carl"} {
+		_, err = p.accounts.AddAccount(p.ctx, "test", exchange.Account{ID: id, Name: id})
+		must(err)
+		u, err := p.accounts.AddUser(p.ctx, "test", account.NewUser{Account: id, Vendor: "tap"})
+		must(err)
+		p.users = append(p.users, u)
+		_, err = p.feeds.Subscribe(p.ctx, "test", exchange.Subscription{Feed: "bills", User: u.Name}, 0)
+		must(err)
+	}
+	return p
+}
+
+// farAway is a database a network away: whoever holds a lock holds it for as long
+// as the next statement travels, which is when others come to want it.
+func farAway(t *testing.T, database string) string {
+	t.Helper()
+	u, err := url.Parse(database)
+	testkit.Must(t, err)
+	server := u.Host
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	testkit.Must(t, err)
+	var all sync.WaitGroup
+	all.Go(func() {
+		for {
+			in, err := l.Accept()
+			if err != nil {
+				return
+			}
+			out, err := net.Dial("tcp", server)
+			if err != nil {
+				_ = in.Close()
+				continue
+			}
+			all.Go(func() {
+				_, _ = io.Copy(in, out)
+				_ = in.Close()
+			})
+			all.Go(func() {
+				defer out.Close()
+				for b := make([]byte, 64<<10); ; {
+					n, err := in.Read(b)
+					time.Sleep(500 * time.Microsecond)
+					if _, werr := out.Write(b[:n]); err != nil || werr != nil {
+						return
+					}
+				}
+			})
+		}
+	})
+	t.Cleanup(func() { // the store was closed before
+		_ = l.Close()
+		all.Wait()
+	})
+	u.Host = l.Addr().String()
+	return u.String()
+}
+
+// session is a log-in of a user, as it is now.
+func (p *pairs) session(u exchange.User, do func(s *tree.Session) error) error {
+	n, err := p.store.Read(p.ctx).RevocationNumber()
+	if err != nil {
+		return err
+	}
+	s := p.tree.Begin(exchange.Login{User: u, Fingerprint: "SHA256:test", Revocation: n}, nil)
+	defer s.End()
+	return do(s)
+}
+
+func (p *pairs) put(s *tree.Session, path string) error {
+	return s.Store(path, strings.NewReader(fmt.Sprint(p.next())))
+}
+
+// one runs something for the user whose turn it is.
+func (p *pairs) one(do func(u exchange.User) error) error {
+	return do(p.users[p.next()%len(p.users)])
+}
+
+func (p *pairs) publish() error {
+	_, err := p.feeds.Publish(p.ctx, "test", feed.Publication{Feed: "bills", All: true, Name: fmt.Sprintf("bill-%d.csv", p.next()%7), Size: -1,
+		Body: strings.NewReader(fmt.Sprintf("a,b\n%d,2\n", p.next()))})
+	return err
+}
+
+func (p *pairs) key() string {
+	pub, err := ssh.NewPublicKey(testkit.NewKey(p.t).PublicKey().(ssh.CryptoPublicKey).CryptoPublicKey())
+	testkit.Must(p.t, err)
+	return string(ssh.MarshalAuthorizedKey(pub))
+}
+
+// expire runs retention over some of what every mailbox has.
+func (p *pairs) expire() error {
+	var items []exchange.RetentionItem
+	for _, account := range []string{"acme", "beta", "carl"} {
+		list, err := p.store.Read(p.ctx).KeptOfAccount(account, "", 4)
+		if err != nil {
+			return err
+		}
+		for _, k := range list {
+			items = append(items, exchange.RetentionItem{Account: k.Account, Version: k.ID, UserID: k.UserID, Path: "/" + k.Name, Size: k.Size, Sum: k.Sum,
+				Class: k.Class, StoredAt: exchange.FromMicros(k.StoredAt), State: exchange.ItemNamed})
+		}
+	}
+	at := time.Now()
+	run := exchange.RetentionRun{ID: p.ids.New(), Kind: exchange.RunClosing, Account: "acme", DueAt: at.Add(-time.Hour), State: exchange.RunAnnounced, CreatedAt: at.Add(-2 * time.Hour)}
+	if err := p.store.Write(p.ctx, func(tx *store.Tx) error {
+		if err := tx.PutRun(run); err != nil {
+			return err
+		}
+		for _, id := range []string{"acme", "beta", "carl"} {
+			if err := tx.AddRetentionNotice(exchange.RetentionNotice{ID: p.ids.New(), Run: run.ID, Account: id, Mark: "first", At: at.Add(-time.Hour)}); err != nil {
+				return err
+			}
+		}
+		return tx.AddItems(run.ID, items)
+	}); err != nil {
+		return err
+	}
+	return p.retain.Step(p.ctx)
+}
+
+// work is what the product does, by name. Each leaves the world as others need
+// it, and may be refused; that they wait for one another in a circle is what is
+// looked for.
+func (p *pairs) work() map[string]func() error {
+	actor := "test"
+	return map[string]func() error{
+		"publish": p.publish,
+		"upload and replace": func() error {
+			return p.one(func(u exchange.User) error {
+				return p.session(u, func(s *tree.Session) error { return errors.Join(p.put(s, "/a"), p.put(s, "/a"), p.put(s, "/b")) })
+			})
+		},
+		"rename over": func() error {
+			return p.one(func(u exchange.User) error {
+				return p.session(u, func(s *tree.Session) error { return errors.Join(p.put(s, "/c.part"), s.Rename("/c.part", "/a", true)) })
+			})
+		},
+		"remove": func() error {
+			return p.one(func(u exchange.User) error {
+				return p.session(u, func(s *tree.Session) error {
+					return errors.Join(s.Remove("/a"), s.Remove("/download/bills/bill-1.csv"), s.Remove("/download/bills/bill-2.csv"))
+				})
+			})
+		},
+		"folders": func() error {
+			return p.one(func(u exchange.User) error {
+				return p.session(u, func(s *tree.Session) error {
+					return errors.Join(s.Mkdir("/d"), s.Rename("/d", "/e", false), s.Rmdir("/e"), s.Mkdir("/start"))
+				})
+			})
+		},
+		"fetch": func() error {
+			return p.one(func(u exchange.User) error {
+				list, err := p.feeds.Deliveries(p.ctx, store.DeliveryFilter{User: u.Name, Limit: 5, State: exchange.DeliveryPublished})
+				for _, d := range list {
+					version, err := p.store.Read(p.ctx).VersionOfDelivery(d.ID)
+					if err != nil {
+						return err
+					}
+					if err := p.feeds.Served(&exchange.Login{User: u}, version, exchange.Spans{{From: 0, To: 1}}); err != nil {
+						return err
+					}
+				}
+				return err
+			})
+		},
+		"withdraw": func() error {
+			list, err := p.feeds.Deliveries(p.ctx, store.DeliveryFilter{Limit: 6, State: exchange.DeliveryPublished})
+			for _, d := range list {
+				_, more := p.feeds.Withdraw(p.ctx, actor, d.ID, "a mistake")
+				err = errors.Join(err, more)
+			}
+			return err
+		},
+		"subscribe": func() error {
+			return p.one(func(u exchange.User) error {
+				err := p.feeds.Unsubscribe(p.ctx, actor, "bills", u.Name)
+				_, again := p.feeds.Subscribe(p.ctx, actor, exchange.Subscription{Feed: "bills", User: u.Name}, 1)
+				return errors.Join(err, again)
+			})
+		},
+		"retention": p.expire,
+		"hold": func() error {
+			h, err := p.retain.Hold(p.ctx, actor, exchange.Hold{Kind: exchange.HoldFile, Label: p.users[0].Name + ":/a", Reason: "case 7"})
+			if err != nil {
+				return err
+			}
+			_, err = p.retain.Release(p.ctx, actor, h.ID)
+			return err
+		},
+		"policy": func() error {
+			_, err := p.retain.SetPolicy(p.ctx, actor, exchange.RetentionPolicy{User: p.users[1].Name, Keep: fmt.Sprintf("%dd", 400+p.next()%50)})
+			return err
+		},
+		"claim": func() error {
+			list, err := p.inbox.Claim(p.ctx, actor, inbox.Claim{Consumer: "rating", Limit: 20})
+			for i, d := range list {
+				switch i % 3 {
+				case 0:
+					_, err = p.inbox.Ack(p.ctx, actor, d.ID, d.Claim)
+				case 1:
+					_, err = p.inbox.Reject(p.ctx, actor, d.ID, d.Claim, "damaged", "")
+				default:
+					_, err = p.inbox.Release(p.ctx, actor, d.ID, d.Claim)
+				}
+			}
+			return err
+		},
+		"claim as a login": func() error {
+			g := store.NewGuard(exchange.Login{User: exchange.User{ID: "billing"}})
+			list, err := p.inbox.List(p.ctx, store.DropFilter{State: exchange.DropNew, Limit: 3})
+			for _, d := range list {
+				d, err := p.inbox.ClaimOne(p.ctx, g, actor, "billing", d.ID)
+				if err == nil {
+					_, err = p.inbox.Ack(p.ctx, actor, d.ID, d.Claim)
+				}
+				if err != nil {
+					return err
+				}
+			}
+			return err
+		},
+		"keys": func() error {
+			line, old := p.key(), ""
+			for _, u := range p.users {
+				k, err := p.accounts.AddKeys(p.ctx, actor, account.NewKey{User: u.Name, Text: []byte(line)})
+				if err != nil {
+					return err
+				}
+				old = k[0].Fingerprint
+			}
+			next, err := p.accounts.AddKeys(p.ctx, actor, account.NewKey{User: p.users[0].Name, Text: []byte(p.key()), Replaces: old})
+			if err != nil {
+				return err
+			}
+			err = p.store.Write(p.ctx, func(tx *store.Tx) error {
+				return tx.KeysUsed([]store.KeyUse{{KeyID: next[0].ID, At: exchange.Micros(time.Now())}}, time.Minute)
+			})
+			_, revoked := p.accounts.RevokeKey(p.ctx, actor, old, "replaced", false)
+			return errors.Join(err, revoked)
+		},
+		"change users": func() error {
+			return p.one(func(u exchange.User) error {
+				dir, on := "/start", true
+				_, err := p.accounts.SetUser(p.ctx, actor, u.Name, account.UserEdit{Enabled: &on, StartDir: &dir})
+				return err
+			})
+		},
+		"suspend": func() error {
+			_, err := p.accounts.SetState(p.ctx, actor, "beta", exchange.AccountSuspended)
+			_, again := p.accounts.SetState(p.ctx, actor, "beta", exchange.AccountActive)
+			return errors.Join(err, again)
+		},
+		"close an account": func() error {
+			id := fmt.Sprintf("gone%d", p.next())
+			if _, err := p.accounts.AddAccount(p.ctx, actor, exchange.Account{ID: id, Name: id}); err != nil {
+				return err
+			}
+			u, err := p.accounts.AddUser(p.ctx, actor, account.NewUser{Account: id})
+			if err != nil {
+				return err
+			}
+			_, err = p.feeds.Subscribe(p.ctx, actor, exchange.Subscription{Feed: "bills", User: u.Name}, 1)
+			_, closed := p.accounts.Close(p.ctx, actor, id, "")
+			return errors.Join(err, closed, p.feeds.Unsubscribe(p.ctx, actor, "bills", u.Name))
+		},
+		"links": func() error {
+			token := sha256.Sum256([]byte(fmt.Sprint("token", p.next())))
+			if _, err := p.links.Make(p.ctx, actor, handover.NewLink{Kind: exchange.LinkVerify, Contact: "ann@tap.example", Token: token[:]}); err != nil {
+				return err
+			}
+			return p.links.Open(p.ctx, token[:], "192.0.2.1", func(exchange.Link, []byte) error { return nil })
+		},
+		"contacts": func() error {
+			_, err := p.accounts.SetContact(p.ctx, actor, "ann@tap.example", account.ContactEdit{Email: new("ann2@tap.example"), Verified: new("by phone")})
+			_, back := p.accounts.SetContact(p.ctx, actor, "ann2@tap.example", account.ContactEdit{Email: new("ann@tap.example"), Verified: new("by phone")})
+			_, bounced := p.tell.Bounced(p.ctx, actor, "bob@tap.example", "no such user")
+			return errors.Join(err, back, bounced)
+		},
+		"expectations": func() error {
+			name := fmt.Sprintf("x%d", p.next())
+			_, err := p.expect.Add(p.ctx, actor, exchange.Expectation{Name: name, User: p.users[0].Name, AtLeast: 1, Days: "daily", Clock: "06:00", Zone: "UTC"})
+			return errors.Join(err, p.expect.Remove(p.ctx, actor, name))
+		},
+	}
+}
+
+// TestNoTwoTransactionsWaitForEachOther runs everything that the product does
+// beside everything else, on mailboxes that all of it wants: PostgreSQL must
+// find no deadlock, and no transaction take locks in another than the one order.
+func TestNoTwoTransactionsWaitForEachOther(t *testing.T) {
+	cluster := testkit.Postgres(t)
+	worlds := make([]*pairs, 4) // most of the time is spent on waiting for answers
+	var all sync.WaitGroup
+	pairs := make(chan [2]string)
+	for i := range worlds {
+		p := newPairs(t, cluster.Database(t))
+		worlds[i] = p
+		all.Go(func() {
+			work := p.work()
+			for _, name := range []string{"publish", "upload and replace"} {
+				if err := work[name](); err != nil {
+					t.Error(err)
+				}
+			}
+			for pair := range pairs {
+				p.beside(pair[0], pair[1], work)
+			}
+		})
+	}
+	names := slices.Sorted(maps.Keys(worlds[0].work()))
+	for i, a := range names {
+		for _, b := range names[i:] {
+			pairs <- [2]string{a, b}
+		}
+	}
+	close(pairs)
+	all.Wait()
+	time.Sleep(1500 * time.Millisecond) // PostgreSQL's connections report what they counted once a second
+	for _, p := range worlds {
+		if n := p.deadlocks(); n > 0 {
+			t.Errorf("PostgreSQL ended %d deadlocks", n)
+		}
+	}
+	for _, action := range []string{"feed.publish", "file.store", "file.rename", "file.remove", "dir.make", "dir.rename", "dir.remove", "delivery.open", "delivery.withdraw",
+		"feed.subscribe", "feed.backfill", "retention.hold", "retention.release", "retention.policy", "retention.run", "retention.done", "file.expire", "drop.claim", "drop.ack",
+		"drop.reject", "key.add", "key.rotate", "key.revoke", "user.enable", "account.suspended", "account.closed", "link.make", "link.open", "contact.set", "contact.bounced",
+		"expectation.add"} {
+		total := 0
+		for _, p := range worlds {
+			var n int
+			testkit.Must(t, p.db.QueryRow(`SELECT COUNT(*) FROM audit WHERE action = $1`, action).Scan(&n))
+			total += n
+		}
+		t.Logf("%-20s %5d times", action, total)
+		if total == 0 {
+			t.Errorf("%s never worked", action)
+		}
+	}
+}
+
+// beside runs two kinds of work beside each other and beside themselves, for a
+// while and until each was done once.
+func (p *pairs) beside(a, b string, work map[string]func() error) {
+	const least = 50 * time.Millisecond
+	var all sync.WaitGroup
+	var left atomic.Int64
+	began := time.Now()
+	workers := []string{a, b, a, b}
+	left.Store(int64(len(workers)))
+	for _, name := range workers {
+		all.Go(func() {
+			for first := true; first || left.Load() > 0 || time.Since(began) < least; first = false {
+				err := work[name]()
+				if fault := lockFault(err); fault != "" {
+					p.t.Errorf("%s, while there was %s and %s: %s: %v", name, a, b, fault, err)
+				}
+				if first {
+					left.Add(-1)
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
+// deadlocks is how many PostgreSQL has ended so far.
+func (p *pairs) deadlocks() (n int) {
+	p.t.Helper()
+	_, err := p.db.Exec(`SELECT pg_stat_clear_snapshot()`)
+	testkit.Must(p.t, err)
+	testkit.Must(p.t, p.db.QueryRow(`SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()`).Scan(&n))
+	return n
+}
+
+// lockFault names what must not be among the reasons of an error; "" if it is not.
+func lockFault(err error) string {
+	if err == nil {
+		return ""
+	}
+	for what, text := range map[string]string{"a deadlock": "40P01", "a lock timeout": "55P03", "a statement timeout": "57014", "a wrong order": "lock order"} {
+		if strings.Contains(err.Error(), text) {
+			return what
+		}
+	}
+	if exchange.Is(err, exchange.Internal) {
+		return "a fault of the program"
+	}
+	return ""
+}
