@@ -307,7 +307,7 @@ func (h *Handle) Close(done func(error)) {
 	switch {
 	case !h.writes() || !h.changed:
 		err := h.idle()
-		h.letGo()
+		img.release()
 		box.mu.Unlock()
 		done(err)
 	case img.state == removed:
@@ -359,27 +359,23 @@ func (h *Handle) Abort() {
 	h.img.release()
 }
 
-// letGo leaves an image without committing it: a changed one stays, as a
-// partial once nobody has it open; an unchanged overlay goes. Callers hold
-// box.mu.
-func (h *Handle) letGo() {
-	img := h.img
-	img.release()
-	if img.refs > 0 || img.state != open {
-		return
-	}
-	if !img.dirty {
-		img.discard()
-	} else if h.writes() || img.owner == h.s {
-		img.orphan()
-	}
-}
-
 // abandon is the end of a handle whose session is gone.
 func (h *Handle) abandon() {
 	_ = h.img.ready(h.s)
 	h.s.box.mu.Lock()
-	h.letGo()
+	h.img.release()
 	h.s.box.mu.Unlock()
 	delete(h.s.handles, h)
+}
+
+// abandonRead is abandon for a handle opened for reading alone.
+func (h *Handle) abandonRead() {
+	h.s.sawRead(h)
+	if h.img == nil {
+		_ = h.reader.Close() // it was only read
+		return
+	}
+	h.s.box.mu.Lock()
+	h.img.release()
+	h.s.box.mu.Unlock()
 }

@@ -452,11 +452,18 @@ func (img *image) discard() {
 	}
 }
 
-// release takes one handle off. Callers hold box.mu.
+// release takes one handle off. The last one leaves a partial of what was changed,
+// whoever's handle it is. Callers hold box.mu.
 func (img *image) release() {
 	img.refs--
-	if img.refs == 0 && (img.state == removed || img.state == committed) {
+	switch {
+	case img.refs > 0 || img.state == committing:
+	case img.state != open:
 		img.closeStage()
+	case !img.dirty:
+		img.discard() // an unchanged overlay
+	case img.owner != nil:
+		img.orphan()
 	}
 }
 

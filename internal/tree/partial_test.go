@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/tree"
 )
 
 func TestPartials(t *testing.T) {
@@ -23,6 +24,8 @@ func TestPartials(t *testing.T) {
 		"rename and remove work on a partial":                 renamePartial,
 		"old partials expire":                                 expires,
 		"a lost change of a stored file is no version":        lostChange,
+		"who closes last leaves a partial, also of another's": lastToLeave,
+		"a reader that is lost holds no upload":               lostReader,
 	})
 }
 
@@ -227,5 +230,40 @@ func lostChange(t *testing.T, w *world) {
 	must(t, err)
 	if len(v) != 1 || v[0].SHA256 != hash("0123456789") {
 		t.Fatalf("%+v", v)
+	}
+}
+
+// An upload was left to nobody: it kept its quota and never expired.
+func lastToLeave(t *testing.T, w *world) {
+	u := w.user("acme")
+	a, b := w.login(u), w.login(u)
+	defer b.End()
+	old := open(t, a, "/upload/f", create)
+	must(t, write(old, "0123456789", 0))
+	must(t, closeHandle(open(t, b, "/upload/f", update))) // takes it over, and leaves it
+	wantKind(t, closeHandle(old), exchange.Conflict)
+	a.End()
+	w.isPartial(b, "/upload/f", 9)
+	w.resume(u, "/upload/f", "0123456789")
+}
+
+func lostReader(t *testing.T, w *world) {
+	u := w.user("acme")
+	a, b := w.login(u), w.login(u)
+	defer a.End()
+	must(t, write(open(t, a, "/upload/f", create), "0123456789", 0))
+	open(t, b, "/upload/f", exchange.FlagRead)
+	a.End()
+	b.End()
+	a = w.login(u)
+	w.isPartial(a, "/upload/f", 9)
+}
+
+func (w *world) isPartial(s *tree.Session, path string, size int64) {
+	w.t.Helper()
+	f, err := s.Stat(path)
+	must(w.t, err)
+	if f.Size != size || f.Mtime.Unix() != 0 {
+		w.t.Fatalf("it shows %d bytes since %v, want a partial of %d", f.Size, f.Mtime, size)
 	}
 }

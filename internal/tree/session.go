@@ -55,7 +55,7 @@ func (s *Session) End() {
 		h.abandon()
 	}
 	for h := range s.readers {
-		s.sawRead(h)
+		h.abandonRead()
 	}
 	s.work.Wait()
 	s.t.leave(s.box)
