@@ -136,7 +136,7 @@ func (img *image) startLocked() (err error) {
 func (img *image) needsCopy() bool {
 	img.mu.Lock()
 	defer img.mu.Unlock()
-	return img.stage == nil && img.base != nil && img.filling == nil
+	return img.base != nil && img.filling == nil
 }
 
 // afterCopy copies the stored file into a stage, then applies the change that

@@ -111,9 +111,12 @@ func (s *Session) Remove(file string) error {
 		}
 		return s.removeRow(tx, p, row.At)
 	})
-	uploading := s.dropImages(p.key())
-	if uploading && exchange.Is(err, exchange.NotFound) {
-		return nil // it was an upload only
+	uploadOnly := exchange.Is(err, exchange.NotFound)
+	if err != nil && !uploadOnly {
+		return err // nothing is removed, uploads no more than files
+	}
+	if s.dropImages(p.key()) && uploadOnly {
+		return nil
 	}
 	return err
 }

@@ -180,12 +180,12 @@ func (img *image) restart() error {
 	}
 	img.mu.Lock()
 	defer img.mu.Unlock()
-	img.base, img.mtime, img.damaged = nil, nil, false
 	if img.size > 0 || img.extent > 0 {
 		if err := img.truncateLocked(0); err != nil {
 			return err
 		}
 	}
+	img.base, img.mtime, img.damaged, img.fillErr = nil, nil, false, nil
 	img.dirty, img.resumed = true, false
 	return nil
 }

@@ -34,6 +34,9 @@ func (s *Session) Rename(from, to string, replace bool) error {
 		return nil
 	}
 	_, err = s.statPlace(dst)
+	if err != nil && !exchange.Is(err, exchange.NotFound) {
+		return err // there is something, and it can't be looked at
+	}
 	taken := err == nil
 	if taken && (!replace || src.self != nil || dst.self != nil) {
 		return exchange.E(op, exchange.Exists, "The new name is already taken.")

@@ -82,6 +82,9 @@ func (f *Faulty) Plan(plan Plan) {
 // written stays written.
 func (f *Faulty) Kill() { f.dead.Store(true) }
 
+// Dead reports whether it was killed.
+func (f *Faulty) Dead() bool { return f.dead.Load() }
+
 func fault(op Op, cause error) error {
 	return exchange.Wrap("faulty."+string(op), exchange.Unavailable, errors.Join(ErrFault, cause))
 }
