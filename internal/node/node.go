@@ -36,6 +36,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/inbox"
 	"github.com/sallyport-sftp/sallyport/internal/notify"
 	"github.com/sallyport-sftp/sallyport/internal/notify/webhook"
+	"github.com/sallyport-sftp/sallyport/internal/platform"
 	"github.com/sallyport-sftp/sallyport/internal/proof"
 	"github.com/sallyport-sftp/sallyport/internal/retention"
 	"github.com/sallyport-sftp/sallyport/internal/sshd"
@@ -78,6 +79,7 @@ type Node struct {
 	key        *proof.Key
 	name       string // of this process, to others that share the database
 	tree       *tree.Tree
+	readings   *platform.Readings
 	records    *connection.Room
 	links      *handover.Room
 	offered    chan exchange.PendingKey // unknown keys, to be noted
@@ -99,7 +101,7 @@ func Start(o Options) (n *Node, err error) {
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
-	n = &Node{offered: make(chan exchange.PendingKey, 64), cfg: o.Config, log: o.Log, clock: o.Clock, ids: exchange.NewIDs(o.Clock, rand.Reader)}
+	n = &Node{readings: platform.NewReadings(), offered: make(chan exchange.PendingKey, 64), cfg: o.Config, log: o.Log, clock: o.Clock, ids: exchange.NewIDs(o.Clock, rand.Reader)}
 	ctx, cancel := context.WithCancel(context.Background())
 	n.cancel = cancel
 	defer func() {

@@ -13,7 +13,7 @@ import (
 
 // platformOptions are what the platform's tree is made of.
 func (n *Node) platformOptions() platform.Options {
-	return platform.Options{Store: n.store, Feeds: n.feeds, Inbox: n.inbox, Clock: n.clock, Log: n.log, Temporary: n.temporary, MayWrite: n.mayStill}
+	return platform.Options{Store: n.store, Feeds: n.feeds, Inbox: n.inbox, Clock: n.clock, Log: n.log, Temporary: n.temporary, Readings: n.readings, MayWrite: n.mayStill}
 }
 
 // mayStill fails once a login was revoked, or when that cannot be known.

@@ -19,14 +19,7 @@ func (f *FS) Remove(p string) error {
 		return denied("This directory belongs to the server and stays where it is.")
 	}
 	if names[0] == Inbox {
-		d, err := f.drop(names)
-		if err != nil {
-			return err
-		}
-		if err := f.mayWrite(); err != nil {
-			return err
-		}
-		return f.o.Inbox.AckOwn(context.Background(), f.guard, f.login.Actor(), f.login.User.Name, d.ID)
+		return f.accept(names, clean)
 	}
 	if in := f.waiting[clean]; in != nil {
 		delete(f.waiting, clean)
@@ -36,6 +29,36 @@ func (f *FS) Remove(p string) error {
 		return denied("The file was published already; an operator can withdraw it.")
 	}
 	return notFound()
+}
+
+// accept accepts a received file by its name: only the drop that was read, to its
+// last byte. Names come back, so it is the drop that this session opened under
+// the name; a session that opened none may speak for what others of the same
+// user have read and closed, as programs do that use several connections.
+func (f *FS) accept(names []string, clean string) error {
+	d, err := f.drop(names)
+	if err != nil {
+		return err
+	}
+	if err := f.mayWrite(); err != nil {
+		return err
+	}
+	k := f.reading(d)
+	own, mine := f.read[clean]
+	whole, open := f.o.Readings.state(k, d.Size)
+	switch {
+	case mine && own != d.ID:
+		return denied("The name shows another file now than the one that was read in this session; read it first.")
+	case !whole:
+		return denied("Read the file to its end first; removing it then accepts it.")
+	case !mine && open:
+		return denied("Another session is reading this file; it is accepted when it was read.")
+	}
+	if err := f.o.Inbox.AckOwn(context.Background(), f.guard, f.login.Actor(), f.login.User.Name, d.ID); err != nil {
+		return err
+	}
+	f.o.Readings.forget(k)
+	return nil
 }
 
 // Rename publishes a file that was written under a temporary name.

@@ -91,8 +91,15 @@ func (h *File) openDrop() (err error) {
 	if h.drop, err = f.o.Inbox.ClaimOne(context.Background(), f.guard, f.login.Actor(), f.login.User.Name, h.drop.ID); err != nil {
 		return err
 	}
-	_, h.reader, err = f.o.Inbox.Open(context.Background(), h.drop.ID, h.drop.Claim)
-	return err
+	if _, h.reader, err = f.o.Inbox.Open(context.Background(), h.drop.ID, h.drop.Claim); err != nil {
+		return err
+	}
+	if len(f.read) >= maxDone {
+		clear(f.read)
+	}
+	f.read[h.clean] = h.drop.ID
+	f.o.Readings.begin(f.reading(h.drop))
+	return nil
 }
 
 // Ready has nothing to wait for.
@@ -164,13 +171,19 @@ func (h *File) Sync(done func(error)) {
 	done(h.note(h.in.Sync()))
 }
 
-// Served is not counted: the operator's own programs leave no receipts.
-func (h *File) Served(int64, int) {}
+// Served notes which bytes of a received file the program's connection accepted:
+// what was read may be accepted.
+func (h *File) Served(off int64, n int) {
+	if h.reader != nil {
+		h.fs.o.Readings.served(h.fs.reading(h.drop), off, n)
+	}
+}
 
 // Close publishes what was written, unless its name is a temporary one or a
 // write failed; OK means that every mailbox has it.
 func (h *File) Close(done func(error)) {
 	if h.reader != nil {
+		h.fs.o.Readings.end(h.fs.reading(h.drop))
 		done(h.reader.Close())
 		return
 	}
@@ -197,6 +210,7 @@ func (h *File) Abandon() {
 		_ = h.in.Discard()
 	}
 	if h.reader != nil {
+		h.fs.o.Readings.end(h.fs.reading(h.drop))
 		_ = h.reader.Close()
 	}
 }

@@ -5,7 +5,7 @@
 //	                             or renamed from a temporary name
 //	/outbound/<feed>/all         the same, to every subscriber
 //	/inbox/<account>/<user>      read: opening a received file claims it,
-//	                             removing it accepts it
+//	                             removing what was read accepts it
 //
 // A user of a feed's producer account sees its feeds' part of /outbound beside
 // its own mailbox (node joins the two). Paths are taken apart here, and only
@@ -44,6 +44,7 @@ type Options struct {
 	Clock     exchange.Clock
 	Log       *slog.Logger
 	Temporary func(name string) bool
+	Readings  *Readings // of all sessions
 	// MayWrite fails once a login was revoked, or when that can't be known.
 	MayWrite func(l *exchange.Login) error
 }
@@ -57,12 +58,13 @@ type FS struct {
 
 	waiting map[string]*feed.Incoming    // closed under a temporary name
 	done    map[string]exchange.FileInfo // published in this session, since clients look again
+	read    map[string]string            // the drop that a path showed when this session opened it last
 }
 
 // Begin opens the tree for a service user; with producer set, for a user of
 // that account, who sees its feeds alone.
 func Begin(o Options, login exchange.Login, producer string) *FS {
-	return &FS{o: o, login: login, guard: store.NewGuard(login), own: producer, waiting: map[string]*feed.Incoming{}, done: map[string]exchange.FileInfo{}}
+	return &FS{o: o, login: login, guard: store.NewGuard(login), own: producer, waiting: map[string]*feed.Incoming{}, done: map[string]exchange.FileInfo{}, read: map[string]string{}}
 }
 
 // End discards what was written and never given a final name.
@@ -220,6 +222,9 @@ func baseOf(d exchange.Drop) string {
 	}
 	return path.Base(d.Path)
 }
+
+// reading is this user's of a drop.
+func (f *FS) reading(d exchange.Drop) reading { return reading{f.login.User.ID, d.ID} }
 
 func dropInfo(d exchange.Drop) exchange.FileInfo {
 	return exchange.FileInfo{Name: baseOf(d), Size: d.Size, Mode: 0o444, Mtime: d.ReceivedAt}

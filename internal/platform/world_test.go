@@ -70,7 +70,7 @@ func TestPlatform(t *testing.T) {
 			if database == "postgres" {
 				pg = testkit.Postgres(t)
 			}
-			for _, part := range []stories{outboundStories, inboxStories, borderStories, producerStories} {
+			for _, part := range []stories{outboundStories, inboxStories, acceptStories, borderStories, producerStories} {
 				for name, story := range part {
 					t.Run(name, func(t *testing.T) {
 						story(t, newWorld(t, func(c *config.Config) {

@@ -1,0 +1,84 @@
+package platform
+
+import (
+	"sync"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+)
+
+// Readings is what service users have read of received files, in all their
+// sessions: programs read over one connection and remove over another. It is
+// kept in memory; after a restart a file is read again before it is accepted.
+type Readings struct {
+	mu sync.Mutex
+	of map[reading]*progress
+}
+
+// reading is one consumer's of one drop, whatever its name is by now.
+type reading struct{ user, drop string }
+
+// progress is how far a reading is: bytes that the user's connections accepted.
+type progress struct {
+	spans exchange.Spans
+	open  int // handles
+}
+
+// maxReadings bounds what is remembered; maxSpans, the ranges of one reading.
+// What is forgotten must be read again.
+const (
+	maxReadings = 100_000
+	maxSpans    = 64
+)
+
+// NewReadings remembers nothing yet.
+func NewReadings() *Readings { return &Readings{of: map[reading]*progress{}} }
+
+func (r *Readings) begin(k reading) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p := r.of[k]
+	if p == nil {
+		if len(r.of) >= maxReadings {
+			for old, p := range r.of {
+				if p.open == 0 {
+					delete(r.of, old)
+				}
+			}
+		}
+		p = &progress{}
+		r.of[k] = p
+	}
+	p.open++
+}
+
+func (r *Readings) served(k reading, off int64, n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if p := r.of[k]; p != nil {
+		p.spans = p.spans.Add(off, off+int64(n), maxSpans)
+	}
+}
+
+func (r *Readings) end(k reading) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if p := r.of[k]; p != nil {
+		p.open--
+	}
+}
+
+// state says whether every byte of a drop was read, and whether it is open.
+func (r *Readings) state(k reading, size int64) (whole, open bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p := r.of[k]
+	return p != nil && p.spans.Prefix() >= size, p != nil && p.open > 0
+}
+
+func (r *Readings) forget(k reading) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if p := r.of[k]; p != nil && p.open == 0 {
+		delete(r.of, k)
+	}
+}
