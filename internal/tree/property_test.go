@@ -1,241 +1,122 @@
 package tree_test
 
 import (
-	"bytes"
-	"context"
-	"crypto/sha256"
-	"database/sql"
+	"flag"
 	"fmt"
-	"io"
-	"maps"
-	"os"
-	"path/filepath"
-	"slices"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
-	"github.com/sallyport-sftp/sallyport/internal/tree"
+	"github.com/sallyport-sftp/sallyport/internal/testkit"
 )
 
-// machine drives one session at random beside a model of what must be there.
+// machine drives several sessions of one user at random beside a model of what
+// must be there. Everything runs on one goroutine: a CLOSE that is held goes on
+// when somebody waits for it. So a failure is found again, and shrunk.
 type machine struct {
-	w      *world
-	u      exchange.User
-	s      *tree.Session
-	stored map[string][]byte // what names show to others
-	open   map[string]*opened
+	l       *lab
+	spots   []spot
+	faulty  bool // calls fail now and then
+	clients []*client
+	stored  map[spot]*version
+	uploads map[spot][]*upload // oldest first
+	drops   int                // the inbox has had so many
+	held    []*held
+	sealed  []*upload // no commit took effect, and their bytes could not be reverted
+	moved   bool      // /upload/d has its other name
+	logins  int
+	writes  int
+	begun   int // uploads
 }
 
-// opened is a handle with what it must commit.
-type opened struct {
-	h       *tree.Handle
-	content []byte
-	changed bool
-}
+var spots = []spot{{"/upload", "a"}, {"/upload", "b.part"}, {"/upload/d", "e"}, {"/stage", "f"}}
 
-var paths = []string{"/upload/a", "/upload/b", "/upload/c.part", "/upload/d/e"}
-
+// TestRandomWorkKeepsEveryPromise runs for about a minute. For longer, see -rapid.checks.
 func TestRandomWorkKeepsEveryPromise(t *testing.T) {
-	w, users := newWorld(t, ""), 0
+	t.Run("sqlite", func(t *testing.T) { work(t, newLab(t, ""), 60) })
+	t.Run("postgres", func(t *testing.T) { work(t, newLab(t, testkit.Postgres(t).Database(t)), 25) })
+}
+
+func work(t *testing.T, l *lab, checks int) {
+	if f := flag.Lookup("rapid.checks"); f.Value.String() == f.DefValue {
+		must(t, f.Value.Set(fmt.Sprint(checks)))
+		defer func() { must(t, f.Value.Set(f.DefValue)) }()
+	}
 	rapid.Check(t, func(rt *rapid.T) {
-		users++
-		m := &machine{w: w, u: w.user(fmt.Sprintf("u%d", users)), stored: map[string][]byte{}, open: map[string]*opened{}}
-		m.s = w.login(m.u)
-		must(t, m.s.Mkdir("/upload/d"))
+		l.begin()
+		m := &machine{l: l, stored: map[spot]*version{}, uploads: map[spot][]*upload{}}
+		// Few names and sessions meet more often; without faults, more is promised.
+		m.spots = spots[:rapid.IntRange(1, len(spots)).Draw(rt, "names")]
+		m.faulty = rapid.Bool().Draw(rt, "faulty")
+		for range rapid.IntRange(1, 3).Draw(rt, "sessions") {
+			m.clients = append(m.clients, m.login())
+		}
+		defer m.end(rt)
 		rt.Repeat(map[string]func(*rapid.T){
-			"open":     m.doOpen,
-			"write":    m.doWrite,
-			"truncate": m.doTruncate,
-			"close":    m.doClose,
-			"rename":   m.doRename,
-			"remove":   m.doRemove,
-			"vanish":   m.doVanish,
-			"":         m.check,
+			"open": m.doOpen, "open 2": m.doOpen, "resume": m.doResume, "resume 2": m.doResume,
+			"write": m.doWrite, "write 2": m.doWrite, "write 3": m.doWrite, "write 4": m.doWrite,
+			"truncate": m.doTruncate, "read": m.doRead, "sync": m.doSync, "sync all": m.doSyncAll,
+			"close": m.doClose, "close 2": m.doClose, "close 3": m.doClose, "hold": m.doHold, "release": m.doRelease,
+			"vanish": m.doVanish, "vanish 2": m.doVanish, "crash": m.doCrash,
+			"rename": m.doRename, "rename directory": m.doRenameDir, "remove": m.doRemove, "set size": m.doSetSize,
+			"operator's store": m.doOperator, "time": m.doTime, "fault": m.doFault, "fault 2": m.doFault,
+			"": m.check,
 		})
-		m.s.End()
-		m.audit(rt)
+		m.finally(rt)
 	})
 }
 
-func (m *machine) path(t *rapid.T, label string) string {
-	return rapid.SampledFrom(paths).Draw(t, label)
+func (m *machine) login() *client {
+	m.logins++
+	return &client{s: m.l.loginWaiting("", m.releaseAll), n: m.logins}
 }
 
-// busy picks an open file, or skips.
-func (m *machine) busy(t *rapid.T) (string, *opened) {
-	if len(m.open) == 0 {
+// end ends the process of a check, passed or failed.
+func (m *machine) end(t *rapid.T) {
+	m.l.reset()
+	m.die()
+	m.l.bury()
+}
+
+// where is a spot's path now.
+func (m *machine) where(k spot) string { return m.dir(k.dir) + "/" + k.name }
+
+func (m *machine) dir(dir string) string {
+	if dir == "/upload/d" && m.moved {
+		return "/upload/other"
+	}
+	return dir
+}
+
+func (m *machine) spot(t *rapid.T, label string) spot {
+	return rapid.SampledFrom(m.spots).Draw(t, label)
+}
+
+func (m *machine) client(t *rapid.T) *client {
+	return m.clients[rapid.IntRange(0, len(m.clients)-1).Draw(t, "session")]
+}
+
+// file picks an open file, or skips.
+func (m *machine) file(t *rapid.T) *opened {
+	var all []*opened
+	for _, c := range m.clients {
+		all = append(all, c.files...)
+	}
+	if len(all) == 0 {
 		t.Skip("nothing is open")
 	}
-	p := rapid.SampledFrom(slices.Sorted(maps.Keys(m.open))).Draw(t, "open")
-	return p, m.open[p]
+	return all[rapid.IntRange(0, len(all)-1).Draw(t, "file")]
 }
 
-func (m *machine) doOpen(t *rapid.T) {
-	p := m.path(t, "path")
-	if m.open[p] != nil {
-		t.Skip("open already")
-	}
-	o := &opened{}
-	flags := create
-	if old, exists := m.stored[p]; exists && rapid.Bool().Draw(t, "update") {
-		flags, o.content = update, bytes.Clone(old)
-	} else {
-		o.changed = true
-	}
-	h, err := m.s.Open(p, flags, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	o.h = h
-	m.open[p] = o
-}
-
-func (m *machine) doWrite(t *rapid.T) {
-	_, o := m.busy(t)
-	at := rapid.IntRange(0, len(o.content)+10).Draw(t, "at")
-	text := rapid.SliceOfN(rapid.Byte(), 1, 3000).Draw(t, "text")
-	if err := write(o.h, string(text), int64(at)); err != nil {
-		t.Fatal(err)
-	}
-	if end := at + len(text); end > len(o.content) {
-		o.content = append(o.content, make([]byte, end-len(o.content))...)
-	}
-	copy(o.content[at:], text)
-	o.changed = true
-}
-
-func (m *machine) doTruncate(t *rapid.T) {
-	_, o := m.busy(t)
-	size := rapid.IntRange(0, len(o.content)+10).Draw(t, "size")
-	if err := wait(func(done func(error)) { o.h.Truncate(int64(size), done) }); err != nil {
-		t.Fatal(err)
-	}
-	o.changed = o.changed || size != len(o.content)
-	if size > len(o.content) {
-		o.content = append(o.content, make([]byte, size-len(o.content))...)
-	}
-	o.content = o.content[:size]
-}
-
-func (m *machine) doClose(t *rapid.T) {
-	p, o := m.busy(t)
-	if err := closeHandle(o.h); err != nil {
-		t.Fatal(err)
-	}
-	delete(m.open, p)
-	if o.changed {
-		m.stored[p] = o.content
+// want fails unless something succeeded as it must. A fault that was met
+// excuses any failure.
+func want(t *rapid.T, what string, ok bool, err error, hits []hit) {
+	t.Helper()
+	t.Logf("%s: %v %v", what, err, hits)
+	if ok != (err == nil) && !(err != nil && len(hits) > 0) {
+		t.Fatalf("%s: %v, must succeed: %v (met %v)", what, err, ok, hits)
 	}
 }
 
-func (m *machine) doRename(t *rapid.T) {
-	from, to := m.path(t, "from"), m.path(t, "to")
-	_, stored := m.stored[from]
-	if from == to || !stored || m.open[from] != nil || m.open[to] != nil {
-		t.Skip("not now")
-	}
-	_, taken := m.stored[to]
-	if err := m.s.Rename(from, to, false); exchange.Is(err, exchange.Exists) != taken {
-		t.Fatalf("plain rename onto taken=%v: %v", taken, err)
-	}
-	if taken {
-		if err := m.s.Rename(from, to, true); err != nil {
-			t.Fatal(err)
-		}
-	}
-	m.stored[to] = m.stored[from]
-	delete(m.stored, from)
-}
-
-func (m *machine) doRemove(t *rapid.T) {
-	p := m.path(t, "path")
-	if _, stored := m.stored[p]; !stored || m.open[p] != nil {
-		t.Skip("not now")
-	}
-	if err := m.s.Remove(p); err != nil {
-		t.Fatal(err)
-	}
-	delete(m.stored, p)
-}
-
-// doVanish loses the session: what was open is not stored, and what it left
-// is removed, so that the model stays simple.
-func (m *machine) doVanish(t *rapid.T) {
-	m.s.End()
-	m.s = m.w.login(m.u)
-	for p := range m.open {
-		if _, stored := m.stored[p]; stored {
-			if h, err := m.s.Open(p, create, 0); err != nil {
-				t.Fatal(err)
-			} else if err := write(h, string(m.stored[p]), 0); err != nil {
-				t.Fatal(err)
-			} else if err := closeHandle(h); err != nil {
-				t.Fatal(err)
-			}
-		} else if err := m.s.Remove(p); err != nil && !exchange.Is(err, exchange.NotFound) {
-			t.Fatal(err)
-		}
-		delete(m.open, p)
-	}
-}
-
-// check compares what a stored name shows with the model.
-func (m *machine) check(t *rapid.T) {
-	for p, want := range m.stored {
-		if m.open[p] != nil {
-			continue
-		}
-		r, sum, err := m.s.OpenVersion(p, "")
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, err := io.ReadAll(io.NewSectionReader(r, 0, r.Size()))
-		_ = r.Close()
-		if err != nil || !bytes.Equal(got, want) || sum != fmt.Sprintf("%x", sha256.Sum256(got)) {
-			t.Fatalf("%s: %d bytes, want %d, %v", p, len(got), len(want), err)
-		}
-	}
-}
-
-// audit checks the books: references, use, and that no byte is unaccounted for.
-func (m *machine) audit(t *rapid.T) {
-	db, err := sql.Open("sqlite", "file:"+filepath.Join(m.w.dir, "sallyport.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	for what, query := range map[string]string{
-		"references differ from versions": `SELECT COUNT(*) FROM blobs b WHERE refs <> (SELECT COUNT(*) FROM versions v WHERE v.blob_id = b.id)`,
-		"a dead blob has references":      `SELECT COUNT(*) FROM blobs WHERE (state = 'dead') <> (refs = 0)`,
-		"use differs from what is visible": `SELECT COUNT(*) FROM mailboxes WHERE used_bytes <>
-			(SELECT COALESCE(SUM(size), 0) FROM files f JOIN dirs d ON d.id = f.dir_id WHERE d.user_id = mailboxes.user_id)
-			OR used_files <> (SELECT COUNT(*) FROM files f JOIN dirs d ON d.id = f.dir_id WHERE d.user_id = mailboxes.user_id)`,
-		"a file shows no version":  `SELECT COUNT(*) FROM files f WHERE NOT EXISTS (SELECT 1 FROM versions v WHERE v.id = f.version_id AND v.file_id = f.file_id)`,
-		"a live drop has no bytes": `SELECT COUNT(*) FROM drops d WHERE state = 'new' AND NOT EXISTS (SELECT 1 FROM versions v WHERE v.id = d.id)`,
-	} {
-		var n int
-		if err := db.QueryRowContext(context.Background(), query).Scan(&n); err != nil || n != 0 {
-			t.Fatalf("%s: %d rows, %v", what, n, err)
-		}
-	}
-	rows, err := db.Query(`SELECT key, sha256 FROM blobs`)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer rows.Close()
-	known := map[string]bool{}
-	for rows.Next() {
-		var key string
-		var sum []byte
-		if err := rows.Scan(&key, &sum); err != nil {
-			t.Fatal(err)
-		}
-		known[key] = true
-		b, err := os.ReadFile(filepath.Join(m.w.dir, "blobs", key))
-		if got := sha256.Sum256(b); err != nil || !bytes.Equal(got[:], sum) {
-			t.Fatalf("%s: the bytes are not what was recorded: %v", key, err)
-		}
-	}
-}
+func compareSpots(a, b spot) int { return strings.Compare(a.dir+a.name, b.dir+b.name) }
