@@ -6,6 +6,8 @@ package handover
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -165,7 +167,12 @@ func (r *Room) Waiting(ctx context.Context, token []byte) (exchange.Link, error)
 // Open takes what a link holds out, once; the second finds nothing. check is
 // given the content and may refuse it, which leaves the link as it was. For a
 // link that verifies an address, opening it does so.
+//
+// If the transaction's answer is lost, the link is looked at until it is certain
+// whether this opening used it up: then it has the content. When ctx ends first,
+// ErrUnknown is in the error's chain.
 func (r *Room) Open(ctx context.Context, token []byte, from string, check func(l exchange.Link, sealed []byte) error) error {
+	var opening string // audit row of the last run
 	err := r.store.Write(ctx, func(tx *store.Tx) error {
 		now := r.now()
 		l, err := tx.LinkByToken(token)
@@ -197,12 +204,57 @@ func (r *Room) Open(ctx context.Context, token []byte, from string, check func(l
 				return err
 			}
 		}
-		return tx.Audit(r.row("contact:"+l.Contact, "link.open", l, map[string]string{"address": from}))
+		row := r.row("contact:"+l.Contact, "link.open", l, map[string]string{"address": from})
+		opening = row.ID
+		return tx.Audit(row)
 	})
+	if errors.Is(err, store.ErrOutcomeUnknown) {
+		err = r.find(ctx, token, opening, err)
+	}
 	if exchange.Is(err, exchange.NotFound) {
 		return gone()
 	}
 	return err
+}
+
+// ErrUnknown is in the chain of an error when nobody knows whether an opening
+// used its link up.
+var ErrUnknown = errors.New("it is not known whether the link was used up")
+
+const (
+	firstPause = 50 * time.Millisecond // between the first two looks; it doubles
+	lastPause  = time.Second
+)
+
+// find looks for the outcome of an opening: nil says that it used the link up,
+// NotFound that another did, and any other error without ErrUnknown that the link
+// still waits.
+func (r *Room) find(ctx context.Context, token []byte, opening string, cause error) error {
+	for pause := firstPause; ; pause = min(2*pause, lastPause) {
+		var state string
+		var ours bool
+		err := r.store.Write(ctx, func(tx *store.Tx) (err error) {
+			// The opening holds this row until it has committed or is undone.
+			if state, err = tx.LockLink(token); err != nil {
+				return err
+			}
+			ours, err = tx.Audited(opening)
+			return err
+		})
+		switch {
+		case err == nil && ours:
+			return nil
+		case err == nil && state != exchange.LinkWaiting, exchange.Is(err, exchange.NotFound):
+			return gone()
+		case err == nil:
+			return exchange.Wrap("handover.Open", exchange.Unavailable, fmt.Errorf("the opening did not take effect: %w", cause))
+		}
+		select {
+		case <-ctx.Done():
+			return exchange.Wrap("handover.Open", exchange.Unavailable, errors.Join(ErrUnknown, cause, err))
+		case <-time.After(pause):
+		}
+	}
 }
 
 // Links lists links, of one user or all, the newest first.

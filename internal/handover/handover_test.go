@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -32,6 +33,10 @@ func TestLinks(t *testing.T) {
 		"two keepers expire a link once":                            expiredByTwo,
 		"a keeper expires links until it is told to stop":           keeperRuns,
 		"a failed transaction hands nothing over, and can be tried": failsLate,
+		"a lost answer hands over what was used up":                 answerLost,
+		"a lost opening leaves the link waiting":                    openingLost,
+		"whose opening was lost may find another's":                 openedByAnother,
+		"an outcome that stays unknown is called so":                staysUnknown,
 	}
 	testkit.OnBoth(t, func(t *testing.T, url string) {
 		w := newWorld(t, url)
@@ -338,4 +343,76 @@ func failsLate(t *testing.T, w *world) {
 	if err != nil || string(held) != "sealed key" {
 		t.Fatalf("%q, %v", held, err)
 	}
+}
+
+func answerLost(t *testing.T, w *world) {
+	for _, kind := range []string{exchange.LinkKey, exchange.LinkVerify} {
+		l := w.make(kind, w.jo)
+		w.asked.LoseCommits(true, 1)
+		held, err := w.open(l)
+		w.asked.Stop()
+		if want := map[string]string{exchange.LinkKey: "sealed key"}[kind]; err != nil || string(held) != want {
+			t.Fatalf("%s: the link is used up, and was handed over as %q, %v", kind, held, err)
+		}
+		w.wantRow(l, "opened", "")
+		w.wantGone(l)
+	}
+	if n := len(w.audits("link.open")); n != 2 {
+		t.Fatalf("2 openings wrote %d rows", n)
+	}
+}
+
+func openingLost(t *testing.T, w *world) {
+	l := w.make(exchange.LinkKey, w.jo)
+	w.asked.LoseCommits(false, 1)
+	_, err := w.open(l)
+	w.asked.Stop()
+	testkit.WantKind(t, err, exchange.Unavailable)
+	if errors.Is(err, handover.ErrUnknown) {
+		t.Fatalf("it is known that the link waits: %v", err)
+	}
+	w.wantRow(l, "waiting", "sealed key")
+	held, err := w.open(l)
+	if err != nil || string(held) != "sealed key" {
+		t.Fatalf("%q, %v", held, err)
+	}
+}
+
+func openedByAnother(t *testing.T, w *world) {
+	l := w.make(exchange.LinkKey, w.jo)
+	lost := false
+	w.asked.Watch(func(_ int, statement string, ran bool) error {
+		switch {
+		case statement == "COMMIT" && !ran && !lost:
+			lost = true
+			return testkit.ErrStatement
+		case lost && !ran && strings.HasPrefix(statement, "BEGIN"): // the first look
+			_, err := w.db.Exec("UPDATE links SET state = 'opened', sealed = NULL WHERE id = $1", l.ID)
+			return err
+		}
+		return nil
+	})
+	_, err := w.open(l)
+	w.asked.Stop()
+	testkit.WantKind(t, err, exchange.NotFound)
+}
+
+func staysUnknown(t *testing.T, w *world) {
+	l := w.make(exchange.LinkKey, w.jo)
+	lost := false
+	w.asked.Watch(func(_ int, statement string, ran bool) error {
+		if lost || statement == "COMMIT" && ran {
+			lost = true
+			return testkit.ErrStatement
+		}
+		return nil
+	})
+	short, cancel := context.WithTimeout(ctx, 200*time.Millisecond)
+	defer cancel()
+	err := w.room.Open(short, l.token, "203.0.113.7", func(exchange.Link, []byte) error { return nil })
+	looks := len(w.asked.Stop())
+	if !errors.Is(err, handover.ErrUnknown) || looks < 6 {
+		t.Fatalf("after %d statements: %v", looks, err)
+	}
+	w.wantRow(l, "opened", "")
 }

@@ -26,6 +26,7 @@ var ctx = context.Background()
 type world struct {
 	t        testing.TB
 	store    *store.Store
+	asked    testkit.Statements
 	db       *sql.DB // a look at the tables themselves
 	accounts *account.Room
 	room     *handover.Room
@@ -43,7 +44,7 @@ func newWorld(t *testing.T, url string) *world {
 	t.Helper()
 	w := &world{t: t}
 	ids := exchange.NewIDs(w.clock, rand.Reader)
-	w.store, w.db = testkit.OpenStore(t, url)
+	w.store, w.db = testkit.OpenProbed(t, url, w.asked.Probe)
 	w.accounts = account.New(w.store, w.clock, ids, account.Policy{MaxKeys: 5, KeyTypes: []string{"ed25519"},
 		Templates: map[string]account.Template{exchange.KindCustomer: {StartDir: "/"}}})
 	w.room = handover.New(w.store, w.clock, ids)

@@ -42,6 +42,13 @@ func (q *Q) AuditOf(userID, after string, limit int) ([]exchange.AuditRow, error
 	return collect(q, "AuditOf", scanAudit, auditColumns+` WHERE user_id = $1 AND id > $2 ORDER BY id LIMIT $3`, userID, after, limit)
 }
 
+// Audited reports whether an audit row was written: its change took effect.
+func (q *Q) Audited(id string) (bool, error) {
+	var n int64
+	err := q.scanOne("Audited", `SELECT COUNT(*) FROM audit WHERE id = $1`, []any{id}, &n)
+	return n > 0, err
+}
+
 // LogRow is an audit row as the log has it: Detail is the stored text.
 type LogRow struct {
 	Seq                                  int64 // -1 while it is not sealed

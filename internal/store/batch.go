@@ -143,7 +143,7 @@ func (s *Store) once(fn func(*Tx) error) (err error) {
 	committed := false
 	defer func() {
 		if !committed {
-			_, _ = tx.exec("Write", "ROLLBACK")
+			_, _ = tx.execute("ROLLBACK")
 		}
 	}()
 	if err := tx.run(fn); err != nil {

@@ -61,6 +61,16 @@ func (tx *Tx) OpenLink(token []byte, from string, at int64) (sealed []byte, err 
 		WHERE token = $1 AND state = 'waiting'`, token, at, from)
 }
 
+// LockLink waits for whoever is changing a link, holds it until the transaction
+// ends, and returns the state that it has then.
+func (tx *Tx) LockLink(token []byte) (state string, err error) {
+	var id string
+	if err := tx.scanOne("LockLink", `SELECT id, state FROM links WHERE token = $1 `+tx.s.dialect.lock, []any{token}, &id, &state); err != nil {
+		return "", err
+	}
+	return state, tx.take(rankLink, id)
+}
+
 // RevokeLink ends a waiting link, and forgets what it held.
 func (tx *Tx) RevokeLink(id string, at int64) error {
 	if err := tx.take(rankLink, id); err != nil {

@@ -34,6 +34,9 @@ func (s *Store) writeParallel(fn func(*Tx) error) error {
 }
 
 func (s *Store) onceParallel(ctx context.Context, fn func(*Tx) error) error {
+	if err := s.probed("BEGIN", false); err != nil {
+		return s.wrap("Write", err)
+	}
 	conn, err := s.begin(ctx)
 	if err != nil {
 		return s.wrap("Write", err)
@@ -48,7 +51,7 @@ func (s *Store) onceParallel(ctx context.Context, fn func(*Tx) error) error {
 		s.rollBack(conn)
 		return s.wrap("Write", err)
 	}
-	tag, err := exec(ctx, conn, "commit")
+	tag, err := s.commit(ctx, conn)
 	switch {
 	case err == nil && tag == "COMMIT":
 		return nil
@@ -58,6 +61,17 @@ func (s *Store) onceParallel(ctx context.Context, fn func(*Tx) error) error {
 		return s.wrap("Write", err)
 	}
 	return exchange.Wrap("store.Write", exchange.Unavailable, errors.Join(ErrOutcomeUnknown, err))
+}
+
+func (s *Store) commit(ctx context.Context, conn *sql.Conn) (tag string, err error) {
+	if err := s.probed("COMMIT", false); err != nil {
+		s.rollBack(conn)
+		return "", err
+	}
+	if tag, err = exec(ctx, conn, "commit"); err == nil {
+		err = s.probed("COMMIT", true)
+	}
+	return tag, err
 }
 
 // endAt ends whatever the connection waits for at the deadline of ctx. A

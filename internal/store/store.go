@@ -18,6 +18,12 @@ type Options struct {
 	Dir    string  // folder of the SQLite file, unless URL is given
 	URL    string  // postgres://…
 	Holder *Holder // who takes the lease of a PostgreSQL database; nil: nobody, and no transaction is fenced
+
+	// Probe is for tests, and nil otherwise. It is called before each statement
+	// but ROLLBACK, and again once the statement ran. What it returns stands for
+	// the statement's own error: so tests end a context at any step, refuse a
+	// statement, or lose its answer.
+	Probe func(statement string, ran bool) error
 }
 
 // Store is one open database.
@@ -34,6 +40,8 @@ type Store struct {
 
 	link  link   // PostgreSQL: whether it answers
 	lease *lease // PostgreSQL: nil without a holder
+
+	probe func(statement string, ran bool) error // Options.Probe
 }
 
 // Open opens the database and brings its schema up to date. With a holder, a
@@ -49,7 +57,16 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err := open(ctx, o); err != nil {
 		return nil, exchange.Wrap("store.Open", exchange.Unavailable, errors.Join(err, s.Close()))
 	}
+	s.probe = o.Probe
 	return s, nil
+}
+
+// probed calls the probe, if a test gave one.
+func (s *Store) probed(statement string, ran bool) error {
+	if s.probe == nil {
+		return nil
+	}
+	return s.probe(statement, ran)
 }
 
 // openFile opens the SQLite file of a data folder.
@@ -170,6 +187,9 @@ func (q *Q) stmt(query string) (*sql.Stmt, error) {
 // rows runs a query. end must be called with the outcome once they were read.
 func (q *Q) rows(query string, args ...any) (rows *sql.Rows, end func(error), err error) {
 	end = func(error) {}
+	if err := q.s.probed(query, false); err != nil {
+		return nil, end, err
+	}
 	switch {
 	case q.s.dialect.single:
 		var st *sql.Stmt
@@ -182,6 +202,11 @@ func (q *Q) rows(query string, args ...any) (rows *sql.Rows, end func(error), er
 		var ctx context.Context
 		ctx, end = q.s.link.bounded(q.ctx, q.limit)
 		rows, err = q.s.read.QueryContext(ctx, query, args...)
+	}
+	if err == nil {
+		if err = q.s.probed(query, true); err != nil {
+			_ = rows.Close()
+		}
 	}
 	return rows, end, err
 }
@@ -227,6 +252,17 @@ func collect[T any](q *Q, op string, scan func(*sql.Rows) (T, error), query stri
 
 // exec runs a change and returns how many rows it touched.
 func (tx *Tx) exec(op, query string, args ...any) (int64, error) {
+	if err := tx.s.probed(query, false); err != nil {
+		return 0, tx.s.wrap(op, err)
+	}
+	n, err := tx.execute(query, args...)
+	if err == nil {
+		err = tx.s.probed(query, true)
+	}
+	return n, tx.s.wrap(op, err)
+}
+
+func (tx *Tx) execute(query string, args ...any) (int64, error) {
 	var res sql.Result
 	var err error
 	if tx.s.dialect.single {
@@ -238,10 +274,9 @@ func (tx *Tx) exec(op, query string, args ...any) (int64, error) {
 		res, err = tx.conn.ExecContext(tx.ctx, query, args...)
 	}
 	if err != nil {
-		return 0, tx.s.wrap(op, err)
+		return 0, err
 	}
-	n, err := res.RowsAffected()
-	return n, tx.s.wrap(op, err)
+	return res.RowsAffected()
 }
 
 // execOne runs a change of exactly one row; none is NotFound.

@@ -17,8 +17,14 @@ import (
 // PostgreSQL, and beside it the database, for a look at the tables themselves.
 func OpenStore(t testing.TB, url string) (*store.Store, *sql.DB) {
 	t.Helper()
+	return OpenProbed(t, url, nil)
+}
+
+// OpenProbed is OpenStore with a probe of the store's statements.
+func OpenProbed(t testing.TB, url string, probe func(statement string, ran bool) error) (*store.Store, *sql.DB) {
+	t.Helper()
 	dir := t.TempDir()
-	s, err := store.Open(context.Background(), store.Options{Dir: dir, URL: url})
+	s, err := store.Open(context.Background(), store.Options{Dir: dir, URL: url, Probe: probe})
 	Must(t, err)
 	driver, source := "sqlite", "file:"+filepath.Join(dir, "sallyport.db")+"?_pragma=busy_timeout(5000)"
 	if url != "" {

@@ -6,6 +6,7 @@ package web
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"fmt"
 	"html/template"
 	"log/slog"
@@ -190,6 +191,12 @@ func (s *server) fail(w http.ResponseWriter, err error) {
 		return
 	}
 	s.o.Log.Error("a one-time link could not be opened", "err", err)
+	if errors.Is(err, handover.ErrUnknown) {
+		s.show(w, http.StatusServiceUnavailable, page{Title: "Please look again", Lines: []string{
+			"The server cannot say now whether the link was used up. Open it again in a few minutes.",
+			"If it does not work any more, please tell us: then the key is replaced, and nothing is lost."}})
+		return
+	}
 	s.show(w, http.StatusServiceUnavailable, page{Title: "Please try again", Lines: []string{"The server cannot answer now. The link was not used up."}})
 }
 

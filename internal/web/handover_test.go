@@ -32,6 +32,7 @@ var ctx = context.Background()
 // world is the pages over a real links' room.
 type world struct {
 	t        testing.TB
+	asked    testkit.Statements
 	accounts *account.Room
 	links    *handover.Room
 	pages    http.Handler
@@ -52,7 +53,7 @@ func must(t testing.TB, err error) {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{t: t, log: &testkit.Log{}}
-	s, err := store.Open(ctx, store.Options{Dir: t.TempDir()})
+	s, err := store.Open(ctx, store.Options{Dir: t.TempDir(), Probe: w.asked.Probe})
 	must(t, err)
 	t.Cleanup(func() { must(t, s.Close()) })
 	ids := exchange.NewIDs(w.clock, rand.Reader)
@@ -355,4 +356,36 @@ func TestTheLogHasNoSecret(t *testing.T) {
 	if w.log.Contains(secret) || w.log.Contains(secret[:16]) || !w.log.Contains(id) {
 		t.Fatalf("the log:\n%s", w.log)
 	}
+}
+
+func TestAnAnswerThatWasLostIsLookedFor(t *testing.T) {
+	w := newWorld(t)
+	path, id := w.link(exchange.LinkPassphrase, w.jo, keys.File{Name: "passphrase", Content: []byte("six plain words")})
+	w.asked.LoseCommits(true, 1)
+	page := w.ask("POST", path)
+	w.asked.Stop()
+	if text := page.Body.String(); page.Code != 200 || !strings.Contains(text, "six plain words") {
+		t.Fatalf("%d: %s", page.Code, text)
+	}
+	w.wantState(id, exchange.LinkOpened)
+}
+
+func TestALinkOfUnknownStateIsNotCalledUnused(t *testing.T) {
+	t.Parallel() // the page waits for certainty
+	w := newWorld(t)
+	path, id := w.link(exchange.LinkPassphrase, w.jo, keys.File{Name: "passphrase", Content: []byte("six plain words")})
+	lost := false
+	w.asked.Watch(func(_ int, statement string, ran bool) error {
+		if lost || statement == "COMMIT" && ran {
+			lost = true
+			return testkit.ErrStatement
+		}
+		return nil
+	})
+	page := w.ask("POST", path)
+	w.asked.Stop()
+	if text := page.Body.String(); page.Code != 503 || strings.Contains(text, "not used up") || !strings.Contains(text, "cannot say now whether") {
+		t.Fatalf("%d: %s", page.Code, text)
+	}
+	w.wantState(id, exchange.LinkOpened)
 }
