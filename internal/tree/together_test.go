@@ -131,7 +131,7 @@ func anything(s *tree.Session, r *rand.Rand, name, other string) {
 			return
 		}
 		for range r.IntN(6) {
-			work(h, r)
+			useOnce(h, r)
 		}
 		if r.IntN(3) > 0 {
 			_ = closeHandle(h)
@@ -139,8 +139,8 @@ func anything(s *tree.Session, r *rand.Rand, name, other string) {
 	}
 }
 
-// work does something with an open file.
-func work(h *tree.Handle, r *rand.Rand) {
+// useOnce does something with an open file.
+func useOnce(h *tree.Handle, r *rand.Rand) {
 	switch r.IntN(6) {
 	case 0:
 		_ = truncate(h, int64(r.IntN(4000)))
