@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -49,7 +50,10 @@ func (m *machine) rows(t *rapid.T) map[spot]*row {
 
 // check compares everything with the model, and the books with each other.
 func (m *machine) check(t *rapid.T) {
-	m.l.pass(1e6)
+	if len(m.faults) > 0 {
+		t.Fatal(m.faults)
+	}
+	m.l.pass(time.Millisecond)
 	m.l.looking(func() {
 		m.checkStored(t)
 		m.checkBlobs(t)
@@ -204,7 +208,7 @@ func (m *machine) finally(t *rapid.T) {
 	m.recovered(t)
 	m.check(t)
 	for range 3 {
-		m.l.pass(25 * 3600e9)
+		m.l.pass(25 * time.Hour)
 		if err := m.l.sweep(); err != nil {
 			t.Fatal(err)
 		}

@@ -25,6 +25,7 @@ type machine struct {
 	held    []*held
 	sealed  []*upload // no commit took effect, and their bytes could not be reverted
 	moved   bool      // /upload/d has its other name
+	faults  []string  // that were seen inside a step
 	logins  int
 	writes  int
 	begun   int // uploads
@@ -56,7 +57,7 @@ func work(t *testing.T, l *lab, checks int) {
 		rt.Repeat(map[string]func(*rapid.T){
 			"open": m.doOpen, "open 2": m.doOpen, "resume": m.doResume, "resume 2": m.doResume,
 			"write": m.doWrite, "write 2": m.doWrite, "write 3": m.doWrite, "write 4": m.doWrite,
-			"truncate": m.doTruncate, "read": m.doRead, "sync": m.doSync, "sync all": m.doSyncAll,
+			"truncate": m.doTruncate, "read": m.doRead, "sync": m.doSync, "slow sync": m.doSlowSync, "sync all": m.doSyncAll,
 			"close": m.doClose, "close 2": m.doClose, "close 3": m.doClose, "hold": m.doHold, "release": m.doRelease,
 			"vanish": m.doVanish, "vanish 2": m.doVanish, "crash": m.doCrash,
 			"rename": m.doRename, "rename directory": m.doRenameDir, "remove": m.doRemove, "set size": m.doSetSize,

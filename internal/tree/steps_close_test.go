@@ -170,7 +170,7 @@ func (m *machine) releaseAll() {
 		m.released(h, err)
 		for _, f := range h.followed {
 			if followed := <-f; (followed == nil) != (err == nil) {
-				panic(fmt.Sprintf("one handle was told %v, another of the same bytes %v", err, followed))
+				m.wrong(fmt.Sprintf("one handle was told %v, another of the same bytes %v", err, followed))
 			}
 		}
 	}
@@ -182,21 +182,24 @@ func (m *machine) released(h *held, err error) {
 	excused := among(hits, opHook, blobtest.OpCommit)
 	switch {
 	case h.row && err != nil:
-		panic(fmt.Sprintf("what is in the database was answered with %v", err))
+		m.wrong(fmt.Sprintf("what is in the database was answered with %v", err))
 	case h.row:
 		m.finish(u)
 	case err == nil:
 		if u.lost || m.outrun(u) {
-			panic("an upload that is lost, or outrun, was stored")
+			m.wrong("an upload that is lost, or outrun, was stored")
 		}
 		m.store(u.at, h.content, false)
 		m.finish(u)
 	case !u.lost && !m.outrun(u) && !excused:
-		panic(fmt.Sprintf("the held CLOSE of %v: %v", u.at, err))
+		m.wrong(fmt.Sprintf("the held CLOSE of %v: %v", u.at, err))
 	default:
 		m.failed(u, err, hits)
 	}
 }
+
+// wrong notes what went wrong where a step can't be ended: a session waits.
+func (m *machine) wrong(what string) { m.faults = append(m.faults, what) }
 
 // doVanish loses a session's link.
 func (m *machine) doVanish(t *rapid.T) {

@@ -147,6 +147,7 @@ func (m *machine) doOperator(t *rapid.T) {
 // doTime lets days pass: nobody resumes any more, or what is dead is removed.
 func (m *machine) doTime(t *rapid.T) {
 	if rapid.Bool().Draw(t, "a week") {
+		m.releaseAll() // no commit takes longer than the sweep's grace
 		m.l.pass(8 * 24 * time.Hour)
 		m.l.looking(m.l.tree.ExpirePartials)
 		for _, k := range spots {

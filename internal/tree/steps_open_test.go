@@ -211,7 +211,11 @@ func (m *machine) truncated(t *rapid.T, o *opened, size int, err error, hits []h
 func (m *machine) doSync(t *rapid.T) {
 	o := m.file(t)
 	err := wait(o.h.Sync)
-	hits := m.l.met()
+	m.synced(t, o, err, m.l.met())
+}
+
+// synced is what fsync must have done.
+func (m *machine) synced(t *rapid.T, o *opened, err error, hits []hit) {
 	ok := m.current(o)
 	if ok && !o.img.broken {
 		ok = o.img.overlay || m.sync(o.img, hits)
@@ -219,6 +223,35 @@ func (m *machine) doSync(t *rapid.T) {
 		ok = false
 	}
 	want(t, fmt.Sprintf("%v syncs %v", o.c, o.img.at), ok, err, hits)
+}
+
+// doSlowSync writes while a sync is under way, which does not cover it.
+func (m *machine) doSlowSync(t *rapid.T) {
+	o := m.file(t)
+	m.releaseAll()
+	p := m.text(rapid.IntRange(1, 40).Draw(t, "length"))
+	reached, release, outcome := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	stop := func() { close(reached); <-release }
+	f := blobtest.Fault{Before: stop}
+	if rapid.Bool().Draw(t, "late") {
+		f = blobtest.Fault{After: stop}
+	}
+	m.l.arm(blobtest.OpSync, f)
+	o.h.Sync(func(err error) { outcome <- err })
+	select {
+	case err := <-outcome:
+		m.l.disarm(blobtest.OpSync)
+		m.synced(t, o, err, m.l.met())
+		return
+	case <-reached:
+	}
+	hits := m.l.met()
+	at := o.img.size
+	err := write(o.h, string(p), int64(at))
+	written := m.l.met()
+	close(release)
+	m.synced(t, o, <-outcome, hits)
+	m.wrote(t, o, p, at, err, written)
 }
 
 // doSyncAll does what the janitor does in the background.
