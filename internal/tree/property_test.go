@@ -3,6 +3,7 @@ package tree_test
 import (
 	"flag"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 
@@ -40,7 +41,9 @@ func TestRandomWorkKeepsEveryPromise(t *testing.T) {
 }
 
 func work(t *testing.T, l *lab, checks int) {
-	if f := flag.Lookup("rapid.checks"); f.Value.String() == f.DefValue {
+	asked := false
+	flag.Visit(func(f *flag.Flag) { asked = asked || f.Name == "rapid.checks" })
+	if f := flag.Lookup("rapid.checks"); !asked {
 		must(t, f.Value.Set(fmt.Sprint(checks)))
 		defer func() { must(t, f.Value.Set(f.DefValue)) }()
 	}
@@ -78,6 +81,7 @@ func (m *machine) end(t *rapid.T) {
 	m.l.reset()
 	m.die()
 	m.l.bury()
+	must(m.l.t, os.RemoveAll(m.l.root))
 }
 
 // where is a spot's path now.

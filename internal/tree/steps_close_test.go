@@ -150,6 +150,9 @@ func (m *machine) doHold(t *rapid.T) {
 		m.store(u.at, h.content, false)
 	}
 	m.held = append(m.held, h)
+	if rapid.IntRange(0, 3).Draw(t, "sweep") == 0 { // which finds bytes whose row may still come
+		want(t, "sweep", true, m.l.sweep(), m.l.met())
+	}
 }
 
 func (m *machine) doRelease(t *rapid.T) {
