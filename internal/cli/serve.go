@@ -15,20 +15,21 @@ import (
 )
 
 func (a *app) serveCommand() *cobra.Command {
-	var file string
+	var file, newKey string
 	var listen []string
 	c := command("serve", "Run the server", cobra.NoArgs, func(ctx context.Context, _ []string) error {
 		cfg, err := a.config(file, listen)
 		if err != nil {
 			return err
 		}
-		n, err := node.Start(node.Options{Config: cfg, Log: a.logger(cfg), Clock: a.Clock})
+		n, err := node.Start(node.Options{Config: cfg, Log: a.logger(cfg), Clock: a.Clock, NewSigningKey: newKey})
 		if err != nil {
 			return err
 		}
 		return a.untilStopped(ctx, n, cfg)
 	})
 	a.serveFlags(c, &file, &listen)
+	c.Flags().StringVar(&newKey, "new-signing-key", "", "begin a new signing key, for this reason: the one that the database knows is lost")
 	return c
 }
 

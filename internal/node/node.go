@@ -53,6 +53,9 @@ type Options struct {
 	Config config.Config
 	Log    *slog.Logger
 	Clock  exchange.Clock // nil: the real one
+	// NewSigningKey is why a new signing key is begun, though the database knows
+	// one; "" begins none.
+	NewSigningKey string
 }
 
 // Node is one running server.
@@ -123,7 +126,7 @@ func Start(o Options) (n *Node, err error) {
 		return n, err
 	}
 	n.background.Go(func() { n.watchLease(ctx) })
-	if err := n.buildRooms(ctx); err != nil {
+	if err := n.buildRooms(ctx, o.NewSigningKey); err != nil {
 		return n, err
 	}
 	if err := n.buildDoors(ctx, signers); err != nil {
@@ -156,7 +159,7 @@ func (n *Node) claimData() error {
 	return nil
 }
 
-func (n *Node) buildRooms(ctx context.Context) (err error) {
+func (n *Node) buildRooms(ctx context.Context, newKey string) (err error) {
 	if n.blobs, err = disk.Open(filepath.Join(n.cfg.Data, "blobs"), n.clock); err != nil {
 		return err
 	}
@@ -167,7 +170,7 @@ func (n *Node) buildRooms(ctx context.Context) (err error) {
 	}
 	n.links = handover.New(n.store, n.clock, n.ids)
 	n.accounts = account.New(n.store, n.clock, n.ids, policy)
-	if err := n.buildExchange(); err != nil {
+	if err := n.buildExchange(ctx, newKey); err != nil {
 		return err
 	}
 	st := &n.cfg.Storage

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"io/fs"
@@ -10,11 +11,61 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/proof"
+	"github.com/sallyport-sftp/sallyport/internal/store"
 )
 
 // SigningDir is where the key lies that signs receipts, removal reports and
 // the audit log's checkpoints; its public half is key.pub.
 func SigningDir(data string) string { return filepath.Join(data, "signing") }
+
+// signingSetting is where the database keeps the public half of the key that its
+// receipts, reports and checkpoints are signed with.
+const signingSetting = "signing.key"
+
+// openSigningKey reads the signing key, and makes sure that it is the one that the
+// database knows: a data folder that lost its key, or has another deployment's,
+// must not go on under a new one in silence. because is why an operator begins a
+// new key all the same; "" for everybody else.
+func (n *Node) openSigningKey(ctx context.Context, because string) (*proof.Key, error) {
+	const op = "node.signingKey"
+	q := n.store.Read(ctx)
+	known, err := q.Setting(signingSetting)
+	if err != nil {
+		return nil, err
+	}
+	_, err = q.LastCheckpoint()
+	if err != nil && !exchange.Is(err, exchange.NotFound) {
+		return nil, err
+	}
+	signed := known != "" || err == nil
+	dir := SigningDir(n.cfg.Data)
+	const hint = "restore signing/ from the backup; if it is lost for good, begin a new key: sallyport serve --new-signing-key REASON"
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) && signed && because == "" {
+		return nil, exchange.E(op, exchange.Conflict, "The signing key is missing from %s, and the database has receipts and checkpoints that it signed.", dir).WithHint(hint)
+	}
+	key, err := signingKey(n.cfg.Data, n.cfg.Endpoint.Host)
+	if err != nil || key.Public() == known && because == "" {
+		return key, err
+	}
+	switch {
+	case key.Public() == known:
+		return nil, exchange.E(op, exchange.Conflict, "The signing key is there, and the database knows it.").WithHint("start without --new-signing-key")
+	case known != "" && because == "":
+		return nil, exchange.E(op, exchange.Conflict, "The signing key in %s is not the one that the database knows (%s).", dir, known).WithHint(hint)
+	case because != "":
+		if err := exchange.CheckLabel("reason", because); err != nil {
+			return nil, err
+		}
+		n.log.Warn("a new signing key begins; keep the public half of the one before", "key", key.Public(), "before", known, "reason", because)
+	}
+	return key, n.store.Write(ctx, func(tx *store.Tx) error {
+		if err := tx.SetSetting(signingSetting, key.Public()); err != nil || because == "" {
+			return err
+		}
+		return tx.Audit(exchange.AuditRow{ID: n.ids.New(), At: n.clock(), Actor: "system:node", Action: "signing.key", Subject: key.Name(),
+			Detail: map[string]string{"key": key.Public(), "before": known, "reason": because}})
+	})
+}
 
 // signingKey reads the deployment's signing key. A data folder that never had
 // one gets it, once; from then on it is only read.

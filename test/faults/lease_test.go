@@ -18,6 +18,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/client"
 	"github.com/sallyport-sftp/sallyport/internal/config"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/node"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 )
 
@@ -135,6 +136,14 @@ func TestServersStartTogether(t *testing.T) {
 	}
 }
 
+// copySigning gives a data folder the signing key of another that served the same
+// database.
+func copySigning(t *testing.T, from, to string) {
+	t.Helper()
+	testkit.Must(t, os.MkdirAll(to, 0o700))
+	testkit.Must(t, os.CopyFS(node.SigningDir(to), os.DirFS(node.SigningDir(from))))
+}
+
 // TestKilledHolder kills the server that has the lease: its restart serves at
 // once, and another data folder's server as soon as the lease has expired.
 func TestKilledHolder(t *testing.T) {
@@ -154,7 +163,9 @@ func TestKilledHolder(t *testing.T) {
 	}
 	s.kill()
 	began := time.Now()
-	s = start(t, filepath.Join(t.TempDir(), "other"), onPostgres(url))
+	other := filepath.Join(t.TempDir(), "other")
+	copySigning(t, data, other)
+	s = start(t, other, onPostgres(url))
 	took := time.Since(began)
 	t.Logf("another folder served after %v", took.Round(100*time.Millisecond))
 	if took > 20*time.Second {
@@ -169,7 +180,8 @@ func TestServerCutOff(t *testing.T) {
 	pg := testkit.Postgres(t)
 	url := pg.Database(t) + shortIdle
 	p := testkit.PostgresProxy(t, url)
-	old := start(t, filepath.Join(t.TempDir(), "old"), onPostgres(p.URL))
+	first, second := filepath.Join(t.TempDir(), "old"), filepath.Join(t.TempDir(), "new")
+	old := start(t, first, onPostgres(p.URL))
 	key := old.user("acme")
 	c := old.mustSFTP("acme", key)
 	if err := put(c, "/upload/before", []byte("x")); err != nil {
@@ -180,7 +192,8 @@ func TestServerCutOff(t *testing.T) {
 	go func() { outcome <- put(c, "/upload/during", []byte("x")) }()
 	<-held
 	p.Blackhole(true)
-	now := start(t, filepath.Join(t.TempDir(), "new"), onPostgres(url))
+	copySigning(t, first, second)
+	now := start(t, second, onPostgres(url))
 	call[exchange.Account](now, "POST", "/accounts", map[string]string{"id": "later", "name": "later"})
 	release()
 	if err := <-outcome; err == nil {

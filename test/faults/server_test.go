@@ -44,13 +44,19 @@ type server struct {
 // start runs a server process on a data folder, with more of a configuration.
 func start(t *testing.T, data, yaml string) *server {
 	t.Helper()
+	return startWith(t, data, yaml)
+}
+
+// startWith is start with more on the command line.
+func startWith(t *testing.T, data, yaml string, more ...string) *server {
+	t.Helper()
 	s := &server{t: t, data: data, addr: "127.0.0.1:" + testkit.FreePort(t), api: client.Local(data)}
 	config := filepath.Join(t.TempDir(), "config.yaml")
 	yaml += "limits: {sessions_per_user: 100, sessions_per_account: 100, sessions_per_address: 100}\n"
 	if err := os.WriteFile(config, []byte(yaml), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s.cmd = exec.Command(os.Args[0], "serve", "--data", data, "--config", config, "--ssh-listen", s.addr)
+	s.cmd = exec.Command(os.Args[0], append([]string{"serve", "--data", data, "--config", config, "--ssh-listen", s.addr}, more...)...)
 	s.cmd.Env = append(os.Environ(), asServer+"=1")
 	s.cmd.Stderr = &s.log
 	if err := s.cmd.Start(); err != nil {
