@@ -140,6 +140,28 @@ func Printable(s string) string {
 	return b.String()
 }
 
+// Excerpt is Printable of what somebody unknown says of himself, cut to some bytes.
+// An excerpt of an excerpt is the same.
+func Excerpt(s string, most int) string {
+	s = Printable(s[:min(len(s), most)])
+	if len(s) <= most {
+		return s
+	}
+	for !utf8.RuneStart(s[most]) {
+		most--
+	}
+	return s[:most]
+}
+
+// Storable is Printable of what no database takes as text: bytes that are not
+// UTF-8, and NUL. Other text is as it was.
+func Storable(s string) string {
+	if utf8.ValidString(s) && !strings.Contains(s, "\x00") {
+		return s
+	}
+	return Printable(s)
+}
+
 // Text makes bytes from outside fit for JSON: what is not UTF-8 is escaped, and
 // then the bytes come along.
 func Text(s string) (text string, raw []byte) {

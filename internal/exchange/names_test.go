@@ -123,3 +123,22 @@ func FuzzPrintable(f *testing.F) {
 		}
 	})
 }
+
+// FuzzExcerpt: what is kept of a stranger's words is short, printable, and stays
+// as it is when it is kept again; what a database takes as text is left alone.
+func FuzzExcerpt(f *testing.F) {
+	for _, s := range []string{"", "SSH-2.0-OpenSSH_9.9", "SSH-2.0-x\x80\u202e", "a\x00b", "\xed\xa0\x80", "éé", "\x1b[31m\xff"} {
+		f.Add(s, uint8(12))
+		f.Add(s, uint8(1))
+	}
+	f.Fuzz(func(t *testing.T, s string, most uint8) {
+		got := exchange.Excerpt(s, int(most))
+		if len(got) > int(most) || exchange.Printable(got) != got || exchange.Excerpt(got, int(most)) != got {
+			t.Fatalf("of %q in %d bytes: %q", s, most, got)
+		}
+		got = exchange.Storable(s)
+		if text := utf8.ValidString(s) && !strings.Contains(s, "\x00"); text && got != s || !text && got != exchange.Printable(s) {
+			t.Fatalf("%q became %q", s, got)
+		}
+	})
+}

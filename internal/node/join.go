@@ -63,12 +63,7 @@ func (n *Node) noteOffered(ctx context.Context) {
 }
 
 // clip makes a stranger's text fit for a record.
-func clip(s string) string {
-	if len(s) > 128 {
-		s = s[:128]
-	}
-	return exchange.Printable(s)
-}
+func clip(s string) string { return exchange.Excerpt(s, 128) }
 
 // serveSFTP joins a channel to its user's mailbox.
 func (n *Node) serveSFTP(ctx context.Context, sub sshd.Subsystem) error {

@@ -15,7 +15,8 @@ func (r *Room) Hold(ctx context.Context, who string, h exchange.Hold) (exchange.
 	if err := exchange.CheckLabel("reason", h.Reason); err != nil {
 		return h, err
 	}
-	h.ID, h.Actor, h.At = r.o.IDs.New(), who, r.now()
+	label := h.Label // of a file: a path, which may be any bytes
+	h.ID, h.Actor, h.At, h.Label = r.o.IDs.New(), who, r.now(), exchange.Printable(label)
 	err := r.o.Store.Write(ctx, func(tx *store.Tx) error {
 		var err error
 		switch h.Kind {
@@ -32,7 +33,7 @@ func (r *Room) Hold(ctx context.Context, who string, h exchange.Hold) (exchange.
 			f, err = tx.Feed(h.Label)
 			h.Target, err = f.Name, exchange.Missing("retention", err, "There is no feed %q.", exchange.Printable(h.Label))
 		case exchange.HoldFile:
-			h.Target, err = fileOf(tx, h.Label)
+			h.Target, err = fileOf(tx, label)
 		default:
 			err = exchange.E(op, exchange.Invalid, "A hold is on an account, a user, a feed or a file.")
 		}

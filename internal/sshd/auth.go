@@ -67,6 +67,10 @@ type attempt struct {
 // unknownKept is how many unknown keys of a connection a record brings.
 const unknownKept = 3
 
+// maxSaid is how much of what a client says of itself is kept: its version and
+// the name that it tries, in bytes.
+const maxSaid = 128
+
 // loginKey is where a verified key's login lies in ssh.Permissions.
 type loginKey struct{}
 
@@ -123,7 +127,7 @@ func (a *attempt) offered(conn ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permis
 func (a *attempt) verified(conn ssh.ConnMetadata, _ ssh.PublicKey, p *ssh.Permissions, algorithm string) (*ssh.Permissions, error) {
 	a.signature = algorithm
 	login := p.ExtraData[loginKey{}].(exchange.Login)
-	login.Address, login.Client, login.Session = a.from.String(), string(conn.ClientVersion()), a.s.o.IDs.New()
+	login.Address, login.Client, login.Session = a.from.String(), exchange.Excerpt(string(conn.ClientVersion()), maxSaid), a.s.o.IDs.New()
 	ctx, cancel := context.WithCancel(a.s.ctx)
 	sess := &session{login: login, since: a.s.o.Clock(), wire: a.wire, cancel: cancel, writes: map[*stream]time.Time{}}
 	sess.active()
@@ -225,7 +229,7 @@ func (a *attempt) outcome(err error) (reason, detail string) {
 	case len(a.rec.Methods) > 0:
 		return exchange.ReasonNoKeyOffered, ""
 	case errors.Is(err, errNotSSH):
-		return exchange.ReasonProtocol, "it began with " + strconv.Quote(exchange.Printable(a.rec.Client))
+		return exchange.ReasonProtocol, "it began with " + strconv.Quote(a.rec.Client)
 	case a.hello.Silent:
 		return exchange.ReasonSilent, ""
 	}

@@ -41,7 +41,7 @@ func (s *Server) handle(l Door, nc net.Conn, from netip.Addr, place *half) {
 			a.session.cancel()
 		}
 		s.o.Log.Info("log-in refused", "reference", a.rec.Reference, "address", from, "user", exchange.Printable(a.rec.User),
-			"client", exchange.Printable(a.rec.Client), "reason", a.rec.Outcome, "detail", exchange.Printable(a.rec.Detail))
+			"client", a.rec.Client, "reason", a.rec.Outcome, "detail", exchange.Printable(a.rec.Detail))
 		s.ended(a)
 		return
 	}
@@ -50,7 +50,7 @@ func (s *Server) handle(l Door, nc net.Conn, from netip.Addr, place *half) {
 	a.rec.LoggedIn, a.rec.Outcome, a.rec.Unknown = true, exchange.ReasonOK, nil
 	a.rec.KeyID, a.rec.Fingerprint, a.rec.Session, a.rec.UserID = sess.login.KeyID, sess.login.Fingerprint, sess.login.Session, sess.login.User.ID
 	s.o.Log.Info("logged in", "reference", a.rec.Reference, "user", sess.login.User.Name, "address", from,
-		"client", exchange.Printable(a.rec.Client), "key", sess.login.Fingerprint, "session", sess.login.Session)
+		"client", a.rec.Client, "key", sess.login.Fingerprint, "session", sess.login.Session)
 	s.o.Authority.Ended(a.rec) // the log-in is known from now on
 	s.serve(a.ctx, sess, conn, chans, requests)
 	s.live.remove(sess)
@@ -141,7 +141,7 @@ func (s *Server) handshake(a *attempt, nc net.Conn) (*ssh.ServerConn, <-chan ssh
 	began := time.Now()
 	tune(nc, s.o.Limits)
 	wire, hello, err := sshwire.Peek(nc, Version, began.Add(s.o.Limits.Handshake))
-	a.hello, a.rec.Client = hello, hello.Version
+	a.hello, a.rec.Client = hello, exchange.Excerpt(hello.Version, maxSaid)
 	if err != nil {
 		return nil, nil, nil, err
 	}

@@ -10,12 +10,16 @@ import (
 )
 
 // Audit writes the row of a change, in the change's transaction. Names from
-// outside may be any bytes, which not every database takes as text, so they
-// are escaped.
+// outside may be any bytes, which neither text nor JSON takes, so they are
+// escaped, in the details too.
 func (tx *Tx) Audit(r exchange.AuditRow) error {
 	detail := "{}"
 	if len(r.Detail) > 0 {
-		b, err := json.Marshal(r.Detail)
+		shown := make(map[string]string, len(r.Detail))
+		for k, v := range r.Detail {
+			shown[k] = exchange.Printable(v)
+		}
+		b, err := json.Marshal(shown)
 		if err != nil {
 			return tx.s.wrap("Audit", err)
 		}

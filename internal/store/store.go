@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -190,6 +191,7 @@ func (q *Q) rows(query string, args ...any) (rows *sql.Rows, end func(error), er
 	if err := q.s.probed(query, false); err != nil {
 		return nil, end, err
 	}
+	args = storable(args)
 	switch {
 	case q.s.dialect.single:
 		var st *sql.Stmt
@@ -209,6 +211,25 @@ func (q *Q) rows(query string, args ...any) (rows *sql.Rows, end func(error), er
 		}
 	}
 	return rows, end, err
+}
+
+// storable makes sure that every text is one. Whatever comes from outside is
+// escaped where it comes in, or kept as bytes; this is the last net, so that
+// nothing that was forgotten makes a whole transaction fail. Questions go through
+// the same net as changes, and find what it caught.
+func storable(args []any) []any {
+	for i, a := range args {
+		s, ok := a.(string)
+		if !ok {
+			continue
+		}
+		if t := exchange.Storable(s); t != s {
+			args = slices.Clone(args)
+			args[i] = t
+			return storable(args)
+		}
+	}
+	return args
 }
 
 // scanOne runs a query for at most one row; absent is NotFound.
@@ -265,6 +286,7 @@ func (tx *Tx) exec(op, query string, args ...any) (int64, error) {
 func (tx *Tx) execute(query string, args ...any) (int64, error) {
 	var res sql.Result
 	var err error
+	args = storable(args)
 	if tx.s.dialect.single {
 		var st *sql.Stmt
 		if st, err = tx.stmt(query); err == nil {

@@ -1,0 +1,30 @@
+package store_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/testkit"
+)
+
+// TestTextThatIsNoneFailsNoTransaction: the last net, should somebody forget to
+// escape what comes from outside.
+func TestTextThatIsNoneFailsNoTransaction(t *testing.T) {
+	testkit.OnBoth(t, func(t *testing.T, url string) {
+		s, _ := testkit.OpenStore(t, url)
+		ctx := context.Background()
+		for _, text := range []string{"\x80\xff", "a\x00b", "\xed\xa0\x80", "plain", "\u202eé\x1b"} {
+			testkit.Must(t, s.Write(ctx, func(tx *store.Tx) error { return tx.SetSetting("name "+text, text) }))
+			got, err := s.Read(ctx).Setting("name " + text)
+			testkit.Must(t, err)
+			if got != exchange.Storable(text) {
+				t.Errorf("%q reads as %q", text, got)
+			}
+		}
+		if _, err := s.Read(ctx).User("\x80"); !exchange.Is(err, exchange.NotFound) {
+			t.Errorf("a user that nobody has: %v", err)
+		}
+	})
+}
