@@ -81,8 +81,8 @@ type Store interface {
 	// Leftovers lists the stages of earlier processes. One whose blob has a row
 	// was committed, and is only to be settled.
 	Leftovers() ([]Leftover, error)
-	// Reopen takes a leftover up again that has no row. key is what its last
-	// Sync was given.
+	// Reopen takes a leftover up again that has no row. key is where its commit
+	// would put it, or had put it already; "" if that was not known.
 	Reopen(id, key string) (Stage, error)
 	// Settle forgets that a leftover was a stage; its committed bytes stay.
 	Settle(id string) error

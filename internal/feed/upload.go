@@ -298,12 +298,9 @@ func (r *Room) Recover() error {
 		if err != nil {
 			return err
 		}
-		if n.Offset > l.Size {
-			if err := errors.Join(stage.Discard(), stage.Close()); err != nil {
-				return err
-			}
-			continue
-		}
+		// The note may have reached the disk before the bytes of the last part,
+		// which nobody was told of: the parts before it are there.
+		n.Offset = min(n.Offset, l.Size)
 		if err := stage.Truncate(n.Offset); err != nil {
 			return err
 		}

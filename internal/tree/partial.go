@@ -1,6 +1,7 @@
 package tree
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -28,7 +29,7 @@ type note struct {
 	Mode   uint32    `json:"mode"`
 	Covers int64     `json:"covers"`
 	Over   string    `json:"over,omitempty"` // version that the name showed
-	Key    string    `json:"key"`            // where the commit will put it
+	Key    string    `json:"key"`            // where a commit puts it, or has put it already
 	At     time.Time `json:"at"`
 	Upload bool      `json:"upload,omitempty"` // set: not a mailbox's
 }
@@ -60,8 +61,9 @@ func (img *image) sync() error {
 		return exchange.Wrap("tree.sync", exchange.Unavailable, err)
 	}
 	nt := note{User: img.box.userID, Dir: key.dir, Name: []byte(key.name), Size: n, Mode: img.mode, Covers: covers, Over: over, Key: img.at, At: img.touched}
+	link := img.at
 	if partial {
-		nt.Key = "" // it may wait for days, and the sweep must not find it
+		link = "" // it may wait for days, and the sweep must not find it
 	}
 	stage := img.stage
 	img.unsynced, img.syncedAt = 0, img.t.now()
@@ -70,7 +72,7 @@ func (img *image) sync() error {
 	if err != nil {
 		return exchange.Wrap("tree.sync", exchange.Internal, err)
 	}
-	if err := stage.Sync(n, b, nt.Key); !errors.Is(err, blob.ErrSealed) {
+	if err := stage.Sync(n, b, link); !errors.Is(err, blob.ErrSealed) {
 		return err
 	}
 	return nil // CLOSE came first, and syncs
@@ -124,7 +126,10 @@ func (t *Tree) recover() error {
 		if err != nil {
 			return err
 		}
-		if noteErr != nil || n.Size > l.Size || n.Size <= 0 || n.User == "" {
+		// A note may have reached the disk before the bytes that it speaks of, or a
+		// cut before the note: what the size covers is there, and may be promised.
+		n.Size = min(n.Size, l.Size)
+		if noteErr != nil || n.Size <= 0 || n.User == "" {
 			t.drop(stage)
 			continue
 		}
@@ -148,7 +153,7 @@ func (t *Tree) drop(stage blob.Stage) {
 // or may not be among them.
 func (t *Tree) adopt(stage blob.Stage, n note) {
 	box := t.boxLocked(n.User)
-	img := &image{t: t, box: box, id: stage.ID(), at: blob.Key(n.User, stage.ID(), string(n.Name), t.now()),
+	img := &image{t: t, box: box, id: stage.ID(), at: cmp.Or(n.Key, blob.Key(n.User, stage.ID(), string(n.Name), t.now())),
 		key: nameKey{n.Dir, string(n.Name)}, dirty: true, stage: stage,
 		size: n.Size - 1, extent: n.Size, ahead: true, // as orphan does
 		spans: exchange.Spans(nil).Add(0, n.Size-1, maxSpans), sum: sha256.New(), resumed: true,

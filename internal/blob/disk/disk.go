@@ -51,7 +51,7 @@ func Open(root string, clock exchange.Clock) (*Store, error) { return OpenOn(OS{
 // OpenOn is Open with an operating system of the caller's.
 func OpenOn(sys System, root string, clock exchange.Clock) (*Store, error) {
 	s := &Store{root: root, sys: sys, dirs: map[string]*dir{}, closing: make(chan struct{}), clock: clock}
-	if err := os.MkdirAll(root, 0o700); err != nil {
+	if err := s.makeRoot(); err != nil {
 		return nil, wrap("Open", err)
 	}
 	var err error
@@ -59,6 +59,23 @@ func OpenOn(sys System, root string, clock exchange.Clock) (*Store, error) {
 		return nil, wrap("Open", err)
 	}
 	return s, wrap("Open", s.staging.sync())
+}
+
+// makeRoot makes the store's own folder and its name durable. A folder that lies
+// where we may not read was made by somebody else.
+func (s *Store) makeRoot() error {
+	above := filepath.Dir(s.root)
+	if err := os.MkdirAll(above, 0o700); err != nil {
+		return err
+	}
+	if err := s.sys.Mkdir(s.root, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	err := s.sys.SyncDir(above)
+	if errors.Is(err, fs.ErrPermission) {
+		return nil
+	}
+	return err
 }
 
 // Close waits for what goes on in the background. Stages and readers may live on.
@@ -119,7 +136,7 @@ func (s *Store) Reopen(id, key string) (blob.Stage, error) {
 	}
 	_, besideErr := os.Stat(s.stagePath(id) + noteTail)
 	g.noted, g.beside = true, besideErr == nil
-	g.durable.Store(info.Size())
+	g.reach.Store(info.Size())
 	g.generation.Add(1) // what an earlier process wrote, it may not have synced
 	return g, nil
 }
@@ -172,7 +189,7 @@ func (s *Store) Leftovers() ([]blob.Leftover, error) {
 		info, err := os.Stat(path)
 		if isNote || err != nil || strings.HasSuffix(id, noteTail+".new") {
 			if errors.Is(err, fs.ErrNotExist) || strings.HasSuffix(id, noteTail+".new") {
-				_ = os.Remove(s.stagePath(e.Name()))
+				_ = s.sys.Remove(s.stagePath(e.Name()))
 			}
 			continue
 		}

@@ -51,10 +51,10 @@ type stage struct {
 	// generation grows when a change of the file begins and again when it ends,
 	// so that a sync knows whether anything moved beside it.
 	generation atomic.Int64
-	// durable is the file's size after the last Sync; behind is set by a change
-	// within it since.
-	durable atomic.Int64
-	behind  atomic.Bool
+	// reach is the longest that the file has been: on the disk it may be as long
+	// already. behind is set by a change within it since the last Sync.
+	reach  atomic.Int64
+	behind atomic.Bool
 }
 
 func (g *stage) ID() string { return g.id }
@@ -66,7 +66,7 @@ func (g *stage) ReadAt(p []byte, off int64) (int, error) {
 }
 
 func (g *stage) WriteAt(p []byte, off int64) (n int, err error) {
-	err = g.change("WriteAt", off, func() error {
+	err = g.change("WriteAt", off, off+int64(len(p)), func() error {
 		n, err = g.file.WriteAt(p, off)
 		return err
 	})
@@ -74,12 +74,12 @@ func (g *stage) WriteAt(p []byte, off int64) (n int, err error) {
 }
 
 func (g *stage) Truncate(size int64) error {
-	return g.change("Truncate", size, func() error { return g.file.Truncate(size) })
+	return g.change("Truncate", size, size, func() error { return g.file.Truncate(size) })
 }
 
 // Fill shares the blob's extents where the file system can.
 func (g *stage) Fill(from blob.Reader, n int64) error {
-	return g.change("Fill", 0, func() error {
+	return g.change("Fill", 0, n, func() error {
 		if r, ok := from.(*reader); ok {
 			return g.file.CopyFrom(r.file, n)
 		}
@@ -87,8 +87,8 @@ func (g *stage) Fill(from blob.Reader, n int64) error {
 	})
 }
 
-// change makes a change of the file from an offset on, unless it is sealed.
-func (g *stage) change(op string, from int64, do func() error) error {
+// change makes a change of the file from an offset to another, unless it is sealed.
+func (g *stage) change(op string, from, to int64, do func() error) error {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
 	if g.sealed {
@@ -96,8 +96,10 @@ func (g *stage) change(op string, from int64, do func() error) error {
 	}
 	g.generation.Add(1)
 	defer g.generation.Add(1)
-	if from < g.durable.Load() {
+	if from < g.reach.Load() {
 		g.behind.Store(true)
+	}
+	for was := g.reach.Load(); was < to && !g.reach.CompareAndSwap(was, to); was = g.reach.Load() {
 	}
 	return wrap(op, do())
 }
@@ -109,10 +111,10 @@ func sealed(op string) error {
 // Sync writes data and note in one journal commit, together with the name that
 // Commit will want. A note that reached the disk before its bytes is found out
 // by the file's size, which grows only once they are there; so bytes within
-// what was synced before, where the size says nothing, are written back first.
-// The stage's own name is left to the file's sync, which carries the names of a
+// what the file has reached before, where the size says nothing, are written back
+// first. The stage's own name is left to the file's sync, which carries the names of a
 // new file on ext4, xfs and btrfs: without it, a partial is lost and no file.
-func (g *stage) Sync(n int64, note []byte, key string) error {
+func (g *stage) Sync(_ int64, note []byte, key string) error {
 	g.ops.Lock()
 	defer g.ops.Unlock()
 	if g.isSealed() {
@@ -134,11 +136,7 @@ func (g *stage) Sync(n int64, note []byte, key string) error {
 		return wrap("Sync", err)
 	}
 	g.named = g.linked != ""
-	info, err := g.file.Stat()
-	if err == nil {
-		g.durable.Store(max(info.Size(), n))
-	}
-	return wrap("Sync", err)
+	return nil
 }
 
 // prepare gives the file its second name, the one that Commit will want, or
@@ -162,7 +160,11 @@ func (g *stage) prepare(key string) (*dir, error) {
 		return nil, err
 	}
 	if g.linked == "" {
-		if err := g.store.sys.Link(g.path, path); err != nil {
+		err := g.store.sys.Link(g.path, path)
+		if errors.Is(err, fs.ErrExist) && sameFile(g.path, path) {
+			err = nil // a commit of an earlier process, which got no row
+		}
+		if err != nil {
 			return nil, err
 		}
 		g.linked = path

@@ -1,0 +1,265 @@
+package feed_test
+
+import (
+	"bytes"
+	"database/sql"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"testing"
+
+	"github.com/sallyport-sftp/sallyport/internal/blob/disk"
+	"github.com/sallyport-sftp/sallyport/internal/feed"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/testkit"
+)
+
+// toldParts is a promise about an upload in parts: these bytes of it are here.
+type toldParts struct {
+	upload  string
+	content []byte
+}
+
+// toldPublished is a promise about a publication; published "" says that it was asked for.
+type toldPublished struct {
+	published string
+	upload    string
+	content   []byte
+}
+
+// publisher publishes files in one of the ways there are, and marks what it was told.
+type publisher struct {
+	w    *world
+	p    *testkit.Power
+	odds *rand.Rand
+	n    int
+}
+
+func (b *publisher) bytes(n int) []byte {
+	out := make([]byte, n)
+	for i := range out {
+		out[i] = byte(1 + b.odds.IntN(255))
+	}
+	return out
+}
+
+func (b *publisher) publish(upload string, content []byte) {
+	b.n++
+	p := to("cdr", "all", fmt.Sprintf("%d.bin", b.n), string(content))
+	if upload != "" {
+		p.Body, p.Upload = nil, upload
+	}
+	b.p.Disk.Mark(&toldPublished{upload: upload, content: content})
+	out, err := b.w.room.Publish(ctx, "test", p)
+	testkit.Must(b.w.t, err)
+	b.p.Disk.Mark(&toldPublished{published: out.ID, upload: upload, content: content})
+}
+
+// part sends one part of an upload.
+func (b *publisher) part(id string, have []byte, n int) []byte {
+	part := b.bytes(n)
+	b.p.Disk.Mark(&toldParts{id, nil})
+	_, err := b.w.room.Append(id, int64(len(have)), bytes.NewReader(part))
+	testkit.Must(b.w.t, err)
+	have = append(have, part...)
+	b.p.Disk.Mark(&toldParts{id, bytes.Clone(have)})
+	return have
+}
+
+func (b *publisher) begin() string {
+	up, err := b.w.room.BeginUpload("test", -1)
+	testkit.Must(b.w.t, err)
+	b.p.Disk.Mark(&toldParts{up.ID, []byte{}})
+	return up.ID
+}
+
+var publications = map[string]func(b *publisher){
+	"bodies": func(b *publisher) {
+		for _, n := range []int{0, 1, 29, 64 << 10} {
+			b.publish("", b.bytes(n))
+		}
+	},
+	"parts": func(b *publisher) {
+		id := b.begin()
+		var have []byte
+		for _, n := range []int{1, 10_000, 40_000} {
+			have = b.part(id, have, n)
+		}
+		b.publish(id, have)
+	},
+	"parts, cancelled, and others": func(b *publisher) {
+		first, second := b.begin(), b.begin()
+		b.part(first, nil, 9_000)
+		have := b.part(second, nil, 5_000)
+		b.p.Disk.Mark(&toldPublished{upload: first})
+		testkit.Must(b.w.t, b.w.room.CancelUpload(first))
+		b.publish(second, b.part(second, have, 1_000))
+	},
+	"over sftp": func(b *publisher) {
+		in, err := b.w.room.NewIncoming()
+		testkit.Must(b.w.t, err)
+		content := b.bytes(20_000)
+		testkit.Must(b.w.t, in.WriteAt(content[10_000:], 10_000))
+		testkit.Must(b.w.t, in.WriteAt(content[:10_000], 0))
+		testkit.Must(b.w.t, in.Sync())
+		p := to("cdr", "all", "in.bin", "")
+		b.p.Disk.Mark(&toldPublished{content: content})
+		out, err := in.Publish(ctx, "test", p)
+		testkit.Must(b.w.t, err)
+		b.p.Disk.Mark(&toldPublished{published: out.ID, content: content})
+	},
+}
+
+// TestAPowerLossAtEveryCall publishes in every way, loses the power after every
+// call that the disk was told, and starts again on what is left.
+func TestAPowerLossAtEveryCall(t *testing.T) {
+	for name, way := range publications {
+		for _, noAttrs := range []bool{false, true} {
+			how := name
+			if noAttrs {
+				how += ", notes beside the stages"
+			}
+			t.Run(how, func(t *testing.T) {
+				w, dir := worldIn(t)
+				p := testkit.NewPower(t, dir)
+				p.Disk.NoAttrs = noAttrs
+				var err error
+				w.blobs, err = disk.OpenOn(p.Disk, p.Blobs, w.clock)
+				testkit.Must(t, err)
+				w.room = w.roomOn(w.store, w.blobs)
+				w.user("alice", "")
+				w.user("beta", "")
+				w.feed("cdr")
+				w.subscribe("cdr", "alice", "beta")
+				way(&publisher{w: w, p: p, odds: rand.New(rand.NewPCG(3, 4))})
+				w.blobs.Close()
+				did := p.Each(testkit.Losses{Seed: 1, Mixtures: 3, Second: 5, Recover: w.recoverAfter, Check: w.checkAfter, After: w.publishLeft})
+				t.Logf("%d steps, %d different images, %d more after a second loss", did.Steps, did.Images, did.Second)
+			})
+		}
+	}
+}
+
+// worldIn is a world on SQLite, and its database's folder.
+func worldIn(t *testing.T) (w *world, dir string) {
+	w = newWorld(t, "")
+	var n int
+	var name, file string
+	testkit.Must(t, w.db.QueryRow("PRAGMA database_list").Scan(&n, &name, &file))
+	w.begin(t)
+	return w, filepath.Dir(file)
+}
+
+func (w *world) recoverAfter(c *testkit.Crash) {
+	w.after(c, func(*feed.Room, *disk.Store) {})
+}
+
+// after runs a process on what was left.
+func (w *world) after(c *testkit.Crash, do func(*feed.Room, *disk.Store)) {
+	c.T.Helper()
+	blobs, err := disk.OpenOn(c.Disk, c.Blobs, w.clock)
+	if err != nil {
+		c.Fail("the disk: %v", err)
+	}
+	defer blobs.Close()
+	room := w.roomOn(c.Store, blobs)
+	if err := room.Recover(); err != nil {
+		c.Fail("the room: %v", err)
+	}
+	do(room, blobs)
+}
+
+func (w *world) roomOn(s *store.Store, blobs *disk.Store) *feed.Room {
+	was, had := w.store, w.blobs
+	defer func() { w.store, w.blobs = was, had }()
+	w.store, w.blobs = s, blobs
+	return w.cancelling(func() {})
+}
+
+func (w *world) checkAfter(c *testkit.Crash) {
+	c.T.Helper()
+	w.after(c, func(room *feed.Room, blobs *disk.Store) {
+		if err := testkit.Books(c.DB, blobs); err != nil {
+			c.Fail("%v", err)
+		}
+		parts, over := map[string][]byte{}, map[string]bool{}
+		for _, m := range c.Marks {
+			switch m := m.(type) {
+			case *toldParts:
+				if m.content != nil {
+					parts[m.upload] = m.content
+				}
+			case *toldPublished:
+				over[m.upload] = true
+				if m.published != "" {
+					wantPublished(c, m.published, len(m.content))
+				}
+			}
+		}
+		for id, content := range parts {
+			w.wantParts(c, room, blobs, id, content, over[id])
+		}
+	})
+}
+
+// publishLeft publishes the uploads that were left, as their senders would who
+// got no answer, on a database of its own.
+func (w *world) publishLeft(c *testkit.Crash) {
+	c.T.Helper()
+	left := map[string]bool{}
+	for _, m := range c.Marks {
+		if m, ok := m.(*toldPublished); ok && m.upload != "" && m.published == "" {
+			left[m.upload] = true
+		}
+	}
+	if len(left) == 0 {
+		return
+	}
+	db := c.Fresh()
+	defer func() { testkit.Must(c.T, db.Close()) }()
+	blobs, err := disk.OpenOn(c.Disk, c.Blobs, w.clock)
+	testkit.Must(c.T, err)
+	defer blobs.Close()
+	room := w.roomOn(db, blobs)
+	testkit.Must(c.T, room.Recover())
+	for id := range left {
+		if _, err := room.UploadStatus(id); err != nil {
+			continue // it was published, or cancelled
+		}
+		p := to("cdr", "all", "1.bin", "")
+		p.Body, p.Upload = nil, id
+		if _, err := room.Publish(ctx, "test", p); err != nil {
+			c.Fail("the upload %s that is left cannot be published: %v", id, err)
+		}
+	}
+}
+
+func wantPublished(c *testkit.Crash, id string, size int) {
+	c.T.Helper()
+	var got int
+	err := c.DB.QueryRow("SELECT b.size FROM publications p JOIN blobs b ON b.id = p.id WHERE p.id = $1 AND b.state = 'live'", id).Scan(&got)
+	if err != nil || got != size {
+		c.Fail("publication %s of %d bytes has %d, %v", id, size, got, err)
+	}
+}
+
+// wantParts checks an upload whose parts were answered. One that is over may be a
+// publication, or still be there.
+func (w *world) wantParts(c *testkit.Crash, room *feed.Room, blobs *disk.Store, id string, content []byte, over bool) {
+	c.T.Helper()
+	up, err := room.UploadStatus(id)
+	if err != nil {
+		var published sql.NullString
+		if dbErr := c.DB.QueryRow("SELECT id FROM publications WHERE id = $1", id).Scan(&published); dbErr != nil && !over {
+			c.Fail("upload %s of %d bytes: %v, %v", id, len(content), err, dbErr)
+		}
+		return
+	}
+	if up.Offset < int64(len(content)) {
+		c.Fail("upload %s has %d of %d bytes", id, up.Offset, len(content))
+	}
+	got := testkit.MustRead(c.T, filepath.Join(c.Blobs, "staging", id))
+	if !bytes.Equal(got[:len(content)], content) {
+		c.Fail("upload %s has other bytes than were answered", id)
+	}
+}

@@ -1,0 +1,70 @@
+package testkit
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"database/sql"
+	"fmt"
+	"io"
+
+	"github.com/sallyport-sftp/sallyport/internal/blob"
+)
+
+// books are queries that find nothing while rows agree with each other.
+var books = []struct{ wrong, query string }{
+	{"references are not what refers", `SELECT COUNT(*) FROM blobs b WHERE state = 'live' AND refs <>
+		(SELECT COUNT(*) FROM versions v WHERE v.blob_id = b.id)
+		+ (SELECT COUNT(*) FROM publications p WHERE p.id = b.id AND p.placed_up_to IS NOT NULL)
+		+ (SELECT COUNT(*) FROM retention_runs r WHERE r.list_key = b.key)`},
+	{"the dead have references", `SELECT COUNT(*) FROM blobs WHERE (state = 'dead') <> (refs = 0)`},
+	{"use is not what is visible", `SELECT COUNT(*) FROM mailboxes m WHERE
+		used_bytes <> (SELECT COALESCE(SUM(f.size), 0) FROM files f JOIN dirs d ON d.id = f.dir_id WHERE d.user_id = m.user_id)
+		OR used_files <> (SELECT COUNT(*) FROM files f JOIN dirs d ON d.id = f.dir_id WHERE d.user_id = m.user_id)`},
+	{"a file shows no version", `SELECT COUNT(*) FROM files f WHERE NOT EXISTS (SELECT 1 FROM versions v WHERE v.id = f.version_id AND v.file_id = f.file_id)`},
+	{"a version's bytes are dead", `SELECT COUNT(*) FROM versions v WHERE NOT EXISTS (SELECT 1 FROM blobs b WHERE b.id = v.blob_id AND b.state = 'live')`},
+	{"a drop that waits has no version", `SELECT COUNT(*) FROM drops d WHERE state IN ('new', 'claimed') AND removed_at IS NULL
+		AND NOT EXISTS (SELECT 1 FROM versions v WHERE v.id = d.id)`},
+	{"a delivery has no version", `SELECT COUNT(*) FROM deliveries d WHERE state IN ('published', 'opened', 'collected')
+		AND NOT EXISTS (SELECT 1 FROM versions v WHERE v.id = d.version_id)`},
+}
+
+// Books says how rows disagree with each other or with the bytes that are stored.
+func Books(db *sql.DB, blobs blob.Store) error {
+	for _, b := range books {
+		var n int
+		if err := db.QueryRow(b.query).Scan(&n); err != nil || n != 0 {
+			return fmt.Errorf("%s: %d rows, %v", b.wrong, n, err)
+		}
+	}
+	rows, err := db.Query(`SELECT id, key, size, sha256 FROM blobs WHERE state = 'live'`)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id, key string
+		var size int64
+		var sum []byte
+		if err := rows.Scan(&id, &key, &size, &sum); err != nil {
+			return err
+		}
+		if err := readable(blobs, key, size, sum); err != nil {
+			return fmt.Errorf("blob %s: %w", id, err)
+		}
+	}
+	return rows.Err()
+}
+
+func readable(blobs blob.Store, key string, size int64, sum []byte) error {
+	r, err := blobs.Open(key, -1)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	h := sha256.New()
+	n, err := io.Copy(h, io.NewSectionReader(r, 0, r.Size()))
+	if err != nil || n != size || !bytes.Equal(h.Sum(nil), sum) {
+		return fmt.Errorf("%d bytes that hash to %x, recorded are %d and %x, %v", n, h.Sum(nil), size, sum, err)
+	}
+	return nil
+}

@@ -1,0 +1,573 @@
+package tree_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"log/slog"
+	mathrand "math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/blob"
+	"github.com/sallyport-sftp/sallyport/internal/blob/disk"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/inbox"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/internal/tree"
+)
+
+// said is what a client did, or was told, about a path. Changes are marked before
+// they are made, promises when they were answered.
+type said struct {
+	what    string // opened, wrote, cut, synced, closing, stored, removed
+	path    string
+	off     int64
+	content []byte
+}
+
+// uploader uploads files and marks what it does.
+type uploader struct {
+	t    *testing.T
+	p    *testkit.Power
+	s    *tree.Session
+	path string
+	h    *tree.Handle
+	have []byte // what the file should have
+	gaps []bool // of its bytes, those that nobody wrote
+	odds *mathrand.Rand
+}
+
+func (c *uploader) mark(what string, off int64, content []byte) {
+	c.p.Disk.Mark(&said{what, c.path, off, bytes.Clone(content)})
+}
+
+// open begins a file afresh.
+func (c *uploader) open(path string) {
+	c.path, c.have, c.gaps = path, nil, nil
+	c.mark("opened", 0, nil)
+	c.h = open(c.t, c.s, path, create)
+}
+
+// update opens what is there, which has content.
+func (c *uploader) update(path string, content []byte) {
+	c.path, c.have, c.gaps = path, bytes.Clone(content), make([]bool, len(content))
+	c.mark("opened", 0, content)
+	c.h = open(c.t, c.s, path, update)
+}
+
+// bytes are n bytes, none of them zero: a hole would show.
+func (c *uploader) bytes(n int) []byte {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(1 + c.odds.IntN(255))
+	}
+	return b
+}
+
+func (c *uploader) write(off, n int) {
+	b := c.bytes(n)
+	c.mark("wrote", int64(off), b)
+	must(c.t, write(c.h, string(b), int64(off)))
+	c.grow(off, true)
+	c.grow(off+n, false)
+	copy(c.have[off:], b)
+	copy(c.gaps[off:], make([]bool, n))
+}
+
+func (c *uploader) cut(size int) {
+	c.mark("cut", int64(size), nil)
+	must(c.t, wait(func(done func(error)) { c.h.Truncate(int64(size), done) }))
+	c.grow(size, true)
+	c.have, c.gaps = c.have[:size], c.gaps[:size]
+}
+
+// sync makes what is there from the start on durable.
+func (c *uploader) sync() {
+	must(c.t, wait(c.h.Sync))
+	n := slices.Index(c.gaps, true)
+	if n < 0 {
+		n = len(c.have)
+	}
+	c.mark("synced", 0, c.have[:n])
+}
+
+// grow makes the file longer; gap: by bytes that nobody wrote.
+func (c *uploader) grow(size int, gap bool) {
+	for len(c.have) < size {
+		c.have, c.gaps = append(c.have, 0), append(c.gaps, gap)
+	}
+}
+
+func (c *uploader) close() {
+	c.mark("closing", 0, c.have)
+	must(c.t, closeHandle(c.h))
+	c.mark("stored", 0, c.have)
+}
+
+// vanish loses the link, and waits until what is left is durable.
+func (c *uploader) vanish(w *powerWorld) {
+	c.s.End()
+	w.tree.Close() // waits for the partial's sync, too
+	w.blobs.Close()
+	w.start()
+	c.s = w.login(w.u)
+}
+
+// shapes are uploads as clients make them.
+var shapes = map[string]func(c *uploader, w *powerWorld){
+	"nothing":    func(c *uploader, _ *powerWorld) { c.open("/upload/a"); c.close() },
+	"one byte":   func(c *uploader, _ *powerWorld) { c.open("/upload/a"); c.write(0, 1); c.close() },
+	"29 bytes":   func(c *uploader, _ *powerWorld) { c.open("/upload/a"); c.write(0, 29); c.close() },
+	"64 KiB":     func(c *uploader, _ *powerWorld) { c.open("/upload/a"); c.chunks(64<<10, 32<<10); c.close() },
+	"3 MiB":      func(c *uploader, _ *powerWorld) { c.open("/upload/a"); c.chunks(3<<20, 256<<10); c.close() },
+	"two months": func(c *uploader, w *powerWorld) { c.twice(w) },
+	"out of order": func(c *uploader, _ *powerWorld) {
+		c.open("/upload/a")
+		for _, i := range c.odds.Perm(12) {
+			c.write(i*10_000, 10_000)
+			if i%5 == 0 {
+				c.sync()
+			}
+		}
+		c.close()
+	},
+	"the end first, then synced": func(c *uploader, _ *powerWorld) {
+		c.open("/upload/a")
+		c.write(100_000, 50_000)
+		c.write(0, 100_000)
+		c.sync()
+		c.close()
+	},
+	"overwritten below what was synced": func(c *uploader, _ *powerWorld) {
+		c.open("/upload/a")
+		c.chunks(80_000, 20_000)
+		c.sync()
+		c.write(5_000, 30_000)
+		c.sync()
+		c.write(0, 1)
+		c.write(70_000, 30_000)
+		c.sync()
+		c.write(2, 3)
+		c.close()
+	},
+	"cut and extended": func(c *uploader, _ *powerWorld) {
+		c.open("/upload/a")
+		c.chunks(50_000, 10_000)
+		c.sync()
+		c.cut(20_000)
+		c.sync()
+		c.write(20_000, 20_000)
+		c.cut(35_000)
+		c.sync()
+		c.cut(60_000)
+		c.write(40_000, 20_000)
+		c.write(35_000, 5_000)
+		c.sync()
+		c.close()
+	},
+	"the space taken first": func(c *uploader, _ *powerWorld) {
+		c.open("/upload/a")
+		c.cut(40_000)
+		c.chunks(40_000, 10_000)
+		c.sync()
+		c.close()
+	},
+	"synced many times": func(c *uploader, _ *powerWorld) {
+		c.open("/upload/a")
+		for i := range 6 {
+			c.write(i*9_000, 9_000)
+			c.sync()
+		}
+		c.sync()
+		c.close()
+	},
+	"a link that is lost": func(c *uploader, w *powerWorld) {
+		c.open("/upload/a")
+		c.chunks(30_000, 10_000)
+		c.sync()
+		c.write(30_000, 100)
+		c.vanish(w)
+		c.update("/upload/a", c.have[:30_099])
+		c.write(30_099, 9_000)
+		c.sync()
+		c.close()
+	},
+	"over a file": func(c *uploader, _ *powerWorld) {
+		c.open("/upload/a")
+		c.write(0, 20_000)
+		c.close()
+		c.open("/upload/a")
+		c.write(0, 5_000)
+		c.sync()
+		c.write(5_000, 30_000)
+		c.close()
+	},
+	"a file changed in place": func(c *uploader, _ *powerWorld) {
+		c.open("/upload/a")
+		c.write(0, 20_000)
+		c.close()
+		c.update("/upload/a", c.have)
+		c.write(100, 50)
+		c.write(20_000, 50)
+		c.sync()
+		c.write(300, 50)
+		c.close()
+	},
+	"begun again": func(c *uploader, _ *powerWorld) {
+		c.open("/upload/a")
+		c.write(0, 20_000)
+		c.sync()
+		c.open("/upload/a")
+		c.write(0, 100)
+		c.sync()
+		c.close()
+	},
+	"removed, and another": func(c *uploader, _ *powerWorld) {
+		c.open("/upload/b")
+		c.write(0, 500)
+		c.close()
+		c.mark("removed", 0, nil)
+		must(c.t, c.s.Remove("/upload/b"))
+		c.open("/upload/c")
+		c.write(0, 500)
+		c.close()
+	},
+	"two in one new folder at once": func(c *uploader, w *powerWorld) {
+		other := &uploader{t: c.t, p: c.p, s: w.login(w.u), odds: mathrand.New(mathrand.NewPCG(9, 9))}
+		defer other.s.End()
+		c.open("/upload/a")
+		other.open("/upload/b")
+		c.write(0, 10_000)
+		other.write(0, 20_000)
+		var both sync.WaitGroup
+		both.Go(c.close)
+		both.Go(other.close)
+		both.Wait()
+	},
+}
+
+func (c *uploader) chunks(size, chunk int) {
+	for off := 0; off < size; off += chunk {
+		c.write(off, min(chunk, size-off))
+	}
+}
+
+// twice stores a file in each of two months, which have a folder each.
+func (c *uploader) twice(w *powerWorld) {
+	c.open("/upload/a")
+	c.write(0, 300)
+	c.close()
+	w.now.Add(int64(32 * 24 * time.Hour))
+	c.open("/upload/b")
+	c.write(0, 300)
+	c.close()
+}
+
+// powerWorld is a world whose disk and database are recorded.
+type powerWorld struct {
+	world
+	p *testkit.Power
+	u exchange.User
+}
+
+// start starts a process on what is there.
+func (w *powerWorld) start() {
+	w.t.Helper()
+	var err error
+	w.blobs, err = disk.OpenOn(w.p.Disk, w.p.Blobs, w.clock)
+	must(w.t, err)
+	w.tree, err = w.treeOn(w.store, w.blobs)
+	must(w.t, err)
+}
+
+func (w *world) treeOn(s *store.Store, b blob.Store) (*tree.Tree, error) {
+	w.inbox = inbox.New(inbox.Options{Store: s, Blobs: b, Clock: w.clock, IDs: w.ids})
+	return tree.New(tree.Options{Store: s, Blobs: b, Clock: w.clock, IDs: w.ids, Log: slog.New(slog.DiscardHandler), Policy: w.policy,
+		Hooks: tree.Hooks{OnGone: w.inbox.Gone, OnCommit: func(tx *store.Tx, a tree.Arrival) error {
+			return w.inbox.Arrived(tx, inbox.Arrival{Login: a.Login, Path: a.Path, VersionID: a.VersionID, Size: a.Size, SHA256: a.SHA256, At: a.At})
+		}}})
+}
+
+// TestAPowerLossAtEveryCall uploads files of many shapes, loses the power after
+// every call that the disk was told, and starts again on what is left.
+func TestAPowerLossAtEveryCall(t *testing.T) {
+	first := newWorld(t, "")
+	first.user("acme")
+	for name, shape := range shapes {
+		for _, noAttrs := range []bool{false, true} {
+			if noAttrs && !strings.Contains(name, "sync") && !strings.Contains(name, "link") {
+				continue // nothing has a note
+			}
+			how := name
+			if noAttrs {
+				how += ", notes beside the stages"
+			}
+			t.Run(how, func(t *testing.T) {
+				w := &powerWorld{world: world{t: t, dir: t.TempDir(), policy: first.policy}}
+				testkit.CopyDatabase(t, first.dir, w.dir)
+				w.ids = exchange.NewIDs(w.clock, rand.Reader)
+				var err error
+				w.store, err = store.Open(context.Background(), store.Options{Dir: w.dir})
+				must(t, err)
+				defer func() { must(t, w.store.Close()) }()
+				w.u, err = w.store.Read(context.Background()).User("acme")
+				must(t, err)
+				w.p = testkit.NewPower(t, w.dir)
+				w.p.Disk.NoAttrs = noAttrs
+				w.start()
+				c := &uploader{t: t, p: w.p, s: w.login(w.u), odds: mathrand.New(mathrand.NewPCG(1, 2))}
+				shape(c, w)
+				c.s.End()
+				w.tree.Close()
+				w.blobs.Close()
+				check := &afterPower{w: w}
+				did := w.p.Each(testkit.Losses{Seed: 1, Mixtures: 3, Second: 7, Recover: check.recover, Check: check.check, After: check.sendOn})
+				t.Logf("%d steps, %d different images, %d more after a second loss; %d partials were taken up, %d sent on to their end",
+					did.Steps, did.Images, did.Second, check.partials, check.continued)
+			})
+		}
+	}
+}
+
+// afterPower is the process that starts after a power loss.
+type afterPower struct {
+	w                   *powerWorld
+	left                []string // paths with partials
+	partials, continued int
+}
+
+// recover starts and stops.
+func (a *afterPower) recover(c *testkit.Crash) {
+	c.T.Helper()
+	a.start(c, c.Store, func(*tree.Tree, *disk.Store) {})
+}
+
+// start runs a process on what was left.
+func (a *afterPower) start(c *testkit.Crash, s *store.Store, do func(*tree.Tree, *disk.Store)) {
+	c.T.Helper()
+	blobs, err := disk.OpenOn(c.Disk, c.Blobs, a.w.clock)
+	if err != nil {
+		c.Fail("the disk: %v", err)
+	}
+	defer blobs.Close()
+	tr, err := a.w.treeOn(s, blobs)
+	if err != nil {
+		c.Fail("the tree: %v", err)
+	}
+	defer tr.Close()
+	do(tr, blobs)
+}
+
+func (a *afterPower) check(c *testkit.Crash) {
+	c.T.Helper()
+	a.stages(c)
+	a.left = nil
+	a.start(c, c.Store, func(tr *tree.Tree, blobs *disk.Store) {
+		if err := testkit.Books(c.DB, blobs); err != nil {
+			c.Fail("%v", err)
+		}
+		s := tr.Begin(exchange.Login{User: a.w.u, Fingerprint: "SHA256:test"}, nil)
+		defer s.End()
+		for path, life := range lives(c.Marks) {
+			if a.path(c, s, path, life) {
+				a.left = append(a.left, path)
+			}
+		}
+	})
+	a.partials += len(a.left)
+}
+
+// stages fails if something has a final name that is a stage, too: the sweep
+// would pass it by, and the commit could not have the name.
+func (a *afterPower) stages(c *testkit.Crash) {
+	c.T.Helper()
+	list, err := os.ReadDir(filepath.Join(c.Blobs, "staging"))
+	if err != nil {
+		c.Fail("%v", err)
+	}
+	for _, e := range list {
+		info, err := e.Info()
+		if err != nil {
+			c.Fail("%v", err)
+		}
+		if info.Sys().(*syscall.Stat_t).Nlink > 1 {
+			c.Fail("%s has a final name after the start", e.Name())
+		}
+		if info.Mode()&0o200 == 0 {
+			c.Fail("%s cannot be written", e.Name())
+		}
+	}
+}
+
+// life is what was said of one path.
+type life []*said
+
+func lives(marks []any) map[string]life {
+	out := map[string]life{}
+	for _, m := range marks {
+		if s, ok := m.(*said); ok {
+			out[s.path] = append(out[s.path], s)
+		}
+	}
+	return out
+}
+
+// last is where something was said last; -1 if never.
+func (l life) last(what string) int {
+	for i, s := range slices.Backward(l) {
+		if s.what == what {
+			return i
+		}
+	}
+	return -1
+}
+
+// path checks what a path shows, and reports whether that is a partial.
+func (a *afterPower) path(c *testkit.Crash, s *tree.Session, path string, l life) (partial bool) {
+	c.T.Helper()
+	info, err := s.Stat(path)
+	there := err == nil
+	if err != nil && !exchange.Is(err, exchange.NotFound) {
+		c.Fail("%s: %v", path, err)
+	}
+	partial = there && info.Mtime.Unix() == 0
+	var got []byte
+	if partial {
+		h := open(c.T, s, path, update)
+		got = content(c.T, h)
+		_ = closeHandle(h) // nothing was added: it stays a partial
+	} else if there {
+		got = []byte(get(c.T, s, path))
+	}
+	stored, synced, opened := l.last("stored"), l.last("synced"), l.last("opened")
+	if l.last("removed") > stored && !there {
+		return false
+	}
+	closings := [][]byte{}
+	for _, m := range l[max(stored, 0):] {
+		if m.what == "closing" {
+			closings = append(closings, m.content)
+		}
+	}
+	isClosing := slices.ContainsFunc(closings, func(b []byte) bool { return bytes.Equal(b, got) })
+	switch {
+	case partial:
+		l.mayHave(c, path, got)
+	case there && !isClosing && !(stored >= 0 && bytes.Equal(got, l[stored].content)):
+		c.Fail("%s has %d bytes that nobody closed", path, len(got))
+	case !there && stored >= 0:
+		c.Fail("%s is gone", path)
+	}
+	if synced < 0 || synced < stored || synced < opened && len(l[opened].content) == 0 || there && !partial && isClosing {
+		return partial
+	}
+	want := l[synced].content
+	least := len(want)
+	for _, m := range l[synced:] {
+		if m.what == "cut" || m.what == "opened" && len(m.content) == 0 {
+			least = min(least, int(m.off))
+		}
+	}
+	switch {
+	case least > 0 && !partial:
+		c.Fail("%s was synced with %d bytes, and there is no partial", path, len(want))
+	case len(got) < least-1: // a partial shows a byte less
+		c.Fail("%s was synced with %d bytes, its partial has %d", path, least, len(got))
+	}
+	l.stillHas(c, path, got, synced)
+	return partial
+}
+
+// mayHave fails if a partial has bytes that its client never wrote there.
+func (l life) mayHave(c *testkit.Crash, path string, got []byte) {
+	c.T.Helper()
+	if at := l.odd(got, nil, 0); at >= 0 {
+		c.Fail("%s: byte %d of %d of the partial is %d, which nobody wrote", path, at, len(got), got[at])
+	}
+}
+
+// stillHas fails if bytes of an acknowledged sync are others than those, or than
+// what was written there since.
+func (l life) stillHas(c *testkit.Crash, path string, got []byte, synced int) {
+	c.T.Helper()
+	want := l[synced].content
+	if at := l.odd(got[:min(len(got), len(want))], want, synced); at >= 0 {
+		c.Fail("%s: byte %d was synced as %d, and is %d", path, at, want[at], got[at])
+	}
+}
+
+// odd finds a byte that is neither what it was nor what it became since an event;
+// -1 if there is none.
+func (l life) odd(got, was []byte, since int) int {
+	fine := make([]bool, len(got))
+	for i := range got {
+		fine[i] = i < len(was) && was[i] == got[i]
+	}
+	smallest := int64(len(got))
+	for _, m := range l[since:] {
+		switch m.what {
+		case "wrote", "opened":
+			for i, b := range m.content {
+				if at := int(m.off) + i; at < len(got) && got[at] == b {
+					fine[at] = true
+				}
+			}
+		case "cut":
+			smallest = min(smallest, m.off, int64(len(was)))
+			for at := smallest; at < int64(len(got)); at++ { // extended again, it reads as zero
+				fine[at] = fine[at] || got[at] == 0
+			}
+		}
+	}
+	return slices.Index(fine, false)
+}
+
+// content reads an open file.
+func content(t testing.TB, h *tree.Handle) []byte {
+	t.Helper()
+	must(t, h.Ready())
+	info, err := h.Stat()
+	must(t, err)
+	b := make([]byte, info.Size)
+	for n := 0; n < len(b); {
+		got, err := h.ReadAt(b[n:], int64(n))
+		must(t, err)
+		n += got
+	}
+	return b
+}
+
+// sendOn goes on with partials that were left, as their client would, on a
+// database of their own: some are enough.
+func (a *afterPower) sendOn(c *testkit.Crash) {
+	c.T.Helper()
+	if len(a.left) == 0 || a.partials%5 != 0 {
+		return
+	}
+	a.continued++
+	db := c.Fresh()
+	defer func() { must(c.T, db.Close()) }()
+	a.start(c, db, func(tr *tree.Tree, _ *disk.Store) {
+		s := tr.Begin(exchange.Login{User: a.w.u, Fingerprint: "SHA256:test"}, nil)
+		defer s.End()
+		for _, path := range a.left {
+			h := open(c.T, s, path, update)
+			want := append(content(c.T, h), "and the rest"...)
+			must(c.T, write(h, "and the rest", int64(len(want)-12)))
+			if err := closeHandle(h); err != nil {
+				c.Fail("%s could not be sent on: %v", path, err)
+			}
+			if got := get(c.T, s, path); got != string(want) {
+				c.Fail("%s: %d bytes, want %d", path, len(got), len(want))
+			}
+		}
+	})
+}
