@@ -218,135 +218,11 @@ func (img *image) ready(s *Session) error {
 	return err
 }
 
-// write puts bytes at an offset; at < 0 appends. epoch is the handle's. A write
-// that fails leaves the image damaged: CLOSE will not make a file of the rest.
-func (img *image) write(p []byte, at int64, epoch int) error {
-	img.mu.Lock()
-	defer img.mu.Unlock()
-	if err := img.writable(epoch); err != nil {
-		return err
-	}
-	if at < 0 {
-		at = img.size
-	}
-	err := img.writeLocked(p, at)
-	img.damaged = img.damaged || err != nil
-	return err
-}
-
-func (img *image) writeLocked(p []byte, at int64) error {
-	if err := img.trim(); err != nil {
-		return err
-	}
-	end := at + int64(len(p))
-	if img.ahead && (at > img.size || end <= img.size) { // the byte ahead is not sent again
-		if err := img.dropAhead(); err != nil {
-			return err
-		}
-	}
-	if at < img.summed {
-		img.overlap(p[:min(int64(len(p)), img.summed-at)], at)
-	}
-	n, err := img.stage.WriteAt(p, at)
-	end = at + int64(n)
-	if at <= img.summed && end > img.summed {
-		img.sum.Write(p[img.summed-at : n])
-		img.summed = end
-	}
-	img.spans = img.spans.Add(at, end, maxSpans)
-	img.size = max(img.size, end)
-	img.extent = max(img.extent, end)
-	img.ahead = img.ahead && img.size < img.extent
-	img.unsynced += int64(n)
-	img.touched = img.t.now()
-	return err
-}
-
-// overlap is told of a write behind the hashed frontier. The same bytes once
-// more change nothing (a resumed upload repeats some); others void the hash.
-func (img *image) overlap(p []byte, at int64) {
-	have := make([]byte, len(p))
-	if n, err := img.stage.ReadAt(have, at); (err == nil || err == io.EOF) && n == len(p) && string(have) == string(p) {
-		return
-	}
-	img.voidSum()
-}
-
-// voidSum forgets the hash: it is made from the stage again (catchUp).
-func (img *image) voidSum() {
-	img.sum.Reset()
-	img.summed = 0
-}
-
-// trim cuts what the stage has beyond the logical size: what a lost upload wrote
-// past its contiguous prefix is no part of the next try.
-func (img *image) trim() error {
-	want := img.size
-	if img.ahead {
-		want++
-	}
-	if img.extent <= want {
-		return nil
-	}
-	if err := img.stage.Truncate(want); err != nil {
-		return err
-	}
-	img.extent = want
-	if img.summed > want {
-		img.voidSum()
-	}
-	return nil
-}
-
-// dropAhead cuts the byte that a partial keeps past its size.
-func (img *image) dropAhead() error {
-	img.ahead = false
-	return img.trim()
-}
-
-// damage notes that bytes which a handle's client sent were refused, so that
-// CLOSE will not make a file of the rest.
-func (img *image) damage(epoch int) {
-	img.mu.Lock()
-	defer img.mu.Unlock()
-	if img.state == open && img.epoch == epoch {
-		img.damaged = true
-	}
-}
-
 // length is the logical size now.
 func (img *image) length() int64 {
 	img.mu.Lock()
 	defer img.mu.Unlock()
 	return img.size
-}
-
-// truncate sets the size. The same size is no change. epoch is the handle's.
-func (img *image) truncate(size int64, epoch int) error {
-	img.mu.Lock()
-	defer img.mu.Unlock()
-	if size == img.size {
-		return nil
-	}
-	if err := img.writable(epoch); err != nil {
-		return err
-	}
-	return img.truncateLocked(size)
-}
-
-func (img *image) truncateLocked(size int64) error {
-	if err := img.dropAhead(); err != nil { // what was beyond the end does not come back as content
-		return err
-	}
-	if err := img.stage.Truncate(size); err != nil {
-		return err
-	}
-	if size < img.summed {
-		img.voidSum()
-	}
-	img.size, img.extent, img.spans = size, size, img.spans.Cut(size)
-	img.touched = img.t.now()
-	return nil
 }
 
 // read copies bytes out, from the stage or from the stored file it overlays.
@@ -380,20 +256,6 @@ func fullRead(r io.ReaderAt, p []byte, at int64) (int, error) {
 		err = nil
 	}
 	return n, err
-}
-
-// catchUp hashes what lies between the frontier and upTo by reading it back.
-// Callers hold mu, or own an image that takes no more writes.
-func (img *image) catchUp(upTo int64) error {
-	if img.summed >= upTo {
-		return nil
-	}
-	_, err := io.Copy(img.sum, io.NewSectionReader(img.stage, img.summed, upTo-img.summed))
-	if err != nil {
-		return err
-	}
-	img.summed = upTo
-	return nil
 }
 
 // setMode sets the permission bits that the file will show.

@@ -3,7 +3,7 @@
 //
 // An upload goes like this. OPEN makes an image (image.go): a stage of the
 // blob store bound to a directory id and a name, seen by nobody but its own
-// user. WRITE fills it, hashing as far as it is contiguous. CLOSE hands it to
+// user. WRITE fills it (bytes.go), hashing as far as it is contiguous. CLOSE hands it to
 // the committer (commit.go), which makes the bytes durable and then, in one
 // transaction, writes file, version, blob, drop and audit row. Only then is
 // the reply sent. An image that loses its session becomes a partial
