@@ -190,7 +190,7 @@ func (r *Room) Sample(ctx context.Context, n int) ([]Sampled, error) {
 	} else if err != nil {
 		return nil, err
 	}
-	c, err := proof.OpenCheckpoint(stored.Note, r.Key())
+	c, err := proof.OpenCheckpoint(stored.Note, r.o.Key.Known())
 	if err != nil {
 		return nil, err
 	}

@@ -15,21 +15,23 @@ import (
 )
 
 func (a *app) serveCommand() *cobra.Command {
-	var file, newKey string
+	var file string
 	var listen []string
+	var newSigning, newHost string
 	c := command("serve", "Run the server", cobra.NoArgs, func(ctx context.Context, _ []string) error {
 		cfg, err := a.config(file, listen)
 		if err != nil {
 			return err
 		}
-		n, err := node.Start(node.Options{Config: cfg, Log: a.logger(cfg), Clock: a.Clock, NewSigningKey: newKey})
+		n, err := node.Start(node.Options{Config: cfg, Log: a.logger(cfg), Clock: a.Clock, NewSigningKey: newSigning, NewHostKeys: newHost})
 		if err != nil {
 			return err
 		}
 		return a.untilStopped(ctx, n, cfg)
 	})
 	a.serveFlags(c, &file, &listen)
-	c.Flags().StringVar(&newKey, "new-signing-key", "", "begin a new signing key, for this reason: the one that the database knows is lost")
+	c.Flags().StringVar(&newSigning, "new-signing-key", "", "begin a new signing key, since the old one is lost; say why")
+	c.Flags().StringVar(&newHost, "new-host-keys", "", "make new host keys, since the old ones are lost; say why")
 	return c
 }
 

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
@@ -17,6 +18,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/store"
 )
 
 // hostKeyFiles are the names within <data>/hostkeys, in the order offered.
@@ -29,6 +31,60 @@ var hostKeyFiles = []struct{ name, kind string }{
 const hostRSABits = 3072
 
 func hostKeyDir(data string) string { return filepath.Join(data, "hostkeys") }
+
+// hostKeysSetting remembers, in the database, which keys partners know.
+const hostKeysSetting = "host.keys"
+
+// ownHostKeys reads the server's keys. Keys that are missing are only made for a
+// database that knows of none, and has no users, or when Options.NewHostKeys says
+// so: every partner is warned of a new key, and its nightly job stands still.
+// Others than at the last start, which the operator has put there, are noted.
+func (n *Node) ownHostKeys(ctx context.Context) ([]ssh.Signer, error) {
+	const op = "node.ownHostKeys"
+	q, dir, reason := n.store.Read(ctx), hostKeyDir(n.cfg.Data), n.o.NewHostKeys
+	known, err := q.Setting(hostKeysSetting)
+	if err != nil {
+		return nil, err
+	}
+	there, err := exists(dir)
+	if err != nil {
+		return nil, err
+	}
+	if there && reason != "" {
+		return nil, exchange.E(op, exchange.Conflict, "There are host keys in %s; nothing was replaced.", dir).WithHint("start without --new-host-keys")
+	}
+	if !there && reason == "" {
+		users, err := q.Users("")
+		if err != nil {
+			return nil, err
+		}
+		if known != "" || len(users) > 0 {
+			return nil, exchange.E(op, exchange.Conflict, "The host keys are missing: there is no %s, but partners know this server by its keys.", dir).
+				WithHint("restore hostkeys/ from the backup, or import the keys: sallyport hostkey import FILE...; if they are lost: sallyport serve --new-host-keys REASON")
+		}
+	}
+	signers, err := hostKeys(n.cfg.Data)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, s := range signers {
+		names = append(names, ssh.FingerprintSHA256(s.PublicKey()))
+	}
+	now := strings.Join(names, " ")
+	switch {
+	case now == known:
+		return signers, nil
+	case known == "" && reason == "":
+		return signers, n.store.Write(ctx, func(tx *store.Tx) error { return tx.SetSetting(hostKeysSetting, now) })
+	}
+	detail := map[string]string{"was": known, "now": now}
+	if reason != "" {
+		detail["reason"] = reason
+	}
+	n.log.Warn("the host keys are others than at the last start; partners who know the old ones are warned", "was", known, "now", now)
+	return signers, n.noteReplaced(ctx, "hostkeys.change", hostKeysSetting, now, detail)
+}
 
 // hostKeys reads the server's keys. A data folder that never had any gets one
 // of each type, once; from then on they are only read.

@@ -53,14 +53,15 @@ type Options struct {
 	Config config.Config
 	Log    *slog.Logger
 	Clock  exchange.Clock // nil: the real one
-	// NewSigningKey is why a new signing key is begun, though the database knows
-	// one; "" begins none.
-	NewSigningKey string
+	// NewSigningKey and NewHostKeys say why keys that are lost are replaced; ""
+	// refuses to start without them.
+	NewSigningKey, NewHostKeys string
 }
 
 // Node is one running server.
 type Node struct {
 	cfg   config.Config
+	o     Options
 	log   *slog.Logger
 	clock exchange.Clock
 	ids   *exchange.IDs
@@ -104,7 +105,7 @@ func Start(o Options) (n *Node, err error) {
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
-	n = &Node{readings: platform.NewReadings(), offered: make(chan exchange.PendingKey, 64), cfg: o.Config, log: o.Log, clock: o.Clock, ids: exchange.NewIDs(o.Clock, rand.Reader)}
+	n = &Node{readings: platform.NewReadings(), offered: make(chan exchange.PendingKey, 64), o: o, cfg: o.Config, log: o.Log, clock: o.Clock, ids: exchange.NewIDs(o.Clock, rand.Reader)}
 	ctx, cancel := context.WithCancel(context.Background())
 	n.cancel = cancel
 	defer func() {
@@ -116,9 +117,12 @@ func Start(o Options) (n *Node, err error) {
 	if err := n.claimData(); err != nil {
 		return n, err
 	}
-	signers, err := hostKeys(n.cfg.Data)
-	if err != nil {
-		return n, exchange.Wrap("node.Start", exchange.Invalid, err)
+	for _, reason := range []string{o.NewSigningKey, o.NewHostKeys} {
+		if reason != "" {
+			if err := exchange.CheckLabel("reason", reason); err != nil {
+				return n, err
+			}
+		}
 	}
 	n.name = nodeName(n.cfg.Data, n.ids)
 	holder := store.Holder{Name: n.name + " (" + n.cfg.Data + ")", Lock: lockIdentity(n.lock), Log: n.log}
@@ -126,7 +130,11 @@ func Start(o Options) (n *Node, err error) {
 		return n, err
 	}
 	n.background.Go(func() { n.watchLease(ctx) })
-	if err := n.buildRooms(ctx, o.NewSigningKey); err != nil {
+	signers, err := n.ownHostKeys(ctx)
+	if err != nil {
+		return n, exchange.Wrap("node.Start", exchange.Invalid, err)
+	}
+	if err := n.buildRooms(ctx); err != nil {
 		return n, err
 	}
 	if err := n.buildDoors(ctx, signers); err != nil {
@@ -159,7 +167,7 @@ func (n *Node) claimData() error {
 	return nil
 }
 
-func (n *Node) buildRooms(ctx context.Context, newKey string) (err error) {
+func (n *Node) buildRooms(ctx context.Context) (err error) {
 	if n.blobs, err = disk.Open(filepath.Join(n.cfg.Data, "blobs"), n.clock); err != nil {
 		return err
 	}
@@ -170,7 +178,7 @@ func (n *Node) buildRooms(ctx context.Context, newKey string) (err error) {
 	}
 	n.links = handover.New(n.store, n.clock, n.ids)
 	n.accounts = account.New(n.store, n.clock, n.ids, policy)
-	if err := n.buildExchange(ctx, newKey); err != nil {
+	if err := n.buildExchange(ctx); err != nil {
 		return err
 	}
 	st := &n.cfg.Storage

@@ -30,9 +30,9 @@ import (
 )
 
 // buildExchange builds the rooms through which files come and go.
-func (n *Node) buildExchange(ctx context.Context, newKey string) (err error) {
+func (n *Node) buildExchange(ctx context.Context) (err error) {
 	st := &n.cfg.Storage
-	if n.key, err = n.openSigningKey(ctx, newKey); err != nil {
+	if n.key, err = n.signingKey(ctx); err != nil {
 		return err
 	}
 	if n.tell, err = n.buildNotify(); err != nil {

@@ -15,68 +15,122 @@ import (
 )
 
 // SigningDir is where the key lies that signs receipts, removal reports and
-// the audit log's checkpoints; its public half is key.pub.
+// the audit log's checkpoints; its public half is key.pub, in the first line,
+// with those of earlier keys below it.
 func SigningDir(data string) string { return filepath.Join(data, "signing") }
 
-// signingSetting is where the database keeps the public half of the key that its
-// receipts, reports and checkpoints are signed with.
+// signingSetting remembers, in the database, which key signs.
 const signingSetting = "signing.key"
 
-// openSigningKey reads the signing key, and makes sure that it is the one that the
-// database knows: a data folder that lost its key, or has another deployment's,
-// must not go on under a new one in silence. because is why an operator begins a
-// new key all the same; "" for everybody else.
-func (n *Node) openSigningKey(ctx context.Context, because string) (*proof.Key, error) {
+// signingKey reads the deployment's signing key. A database that knows of none
+// gets one, once; from then on it is only read, and must be the one that the
+// database knows: with another, nobody could verify what was signed before, and
+// nobody would notice. Options.NewSigningKey begins a new one all the same.
+func (n *Node) signingKey(ctx context.Context) (*proof.Key, error) {
 	const op = "node.signingKey"
-	q := n.store.Read(ctx)
+	dir, q := SigningDir(n.cfg.Data), n.store.Read(ctx)
 	known, err := q.Setting(signingSetting)
 	if err != nil {
 		return nil, err
 	}
-	_, err = q.LastCheckpoint()
+	newest, err := q.LastCheckpoint() // from before the database knew the key
 	if err != nil && !exchange.Is(err, exchange.NotFound) {
 		return nil, err
 	}
-	signed := known != "" || err == nil
-	dir := SigningDir(n.cfg.Data)
-	const hint = "restore signing/ from the backup; if it is lost for good, begin a new key: sallyport serve --new-signing-key REASON"
-	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) && signed && because == "" {
-		return nil, exchange.E(op, exchange.Conflict, "The signing key is missing from %s, and the database has receipts and checkpoints that it signed.", dir).WithHint(hint)
+	if known != "" {
+		newest.Note = ""
 	}
-	key, err := signingKey(n.cfg.Data, n.cfg.Endpoint.Host)
-	if err != nil || key.Public() == known && because == "" {
-		return key, err
+	there, err := exists(dir)
+	if err != nil {
+		return nil, err
 	}
-	switch {
-	case key.Public() == known:
-		return nil, exchange.E(op, exchange.Conflict, "The signing key is there, and the database knows it.").WithHint("start without --new-signing-key")
-	case known != "" && because == "":
-		return nil, exchange.E(op, exchange.Conflict, "The signing key in %s is not the one that the database knows (%s).", dir, known).WithHint(hint)
-	case because != "":
-		if err := exchange.CheckLabel("reason", because); err != nil {
-			return nil, err
-		}
-		n.log.Warn("a new signing key begins; keep the public half of the one before", "key", key.Public(), "before", known, "reason", because)
+	if !there && (known != "" || newest.Note != "") && n.o.NewSigningKey == "" {
+		return nil, exchange.E(op, exchange.Conflict, "The signing key is missing: there is no %s, but the database knows a key (%s).", dir, knownAs(known, newest.Note)).
+			WithHint("restore signing/ from the backup; if it is lost for good, begin a new key: sallyport serve --new-signing-key REASON")
 	}
-	return key, n.store.Write(ctx, func(tx *store.Tx) error {
-		if err := tx.SetSetting(signingSetting, key.Public()); err != nil || because == "" {
-			return err
-		}
-		return tx.Audit(exchange.AuditRow{ID: n.ids.New(), At: n.clock(), Actor: "system:node", Action: "signing.key", Subject: key.Name(),
-			Detail: map[string]string{"key": key.Public(), "before": known, "reason": because}})
-	})
-}
-
-// signingKey reads the deployment's signing key. A data folder that never had
-// one gets it, once; from then on it is only read.
-func signingKey(data, host string) (*proof.Key, error) {
-	const op = "node.signingKey"
-	dir := SigningDir(data)
-	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
-		if err := makeSigningKey(dir, host); err != nil {
+	if !there {
+		if err := makeSigningKey(dir, n.cfg.Endpoint.Host); err != nil {
 			return nil, exchange.Wrap(op, exchange.Invalid, err)
 		}
 	}
+	key, err := readSigningKey(dir)
+	if err != nil {
+		return nil, err
+	}
+	same := known == "" && newest.Note == "" || known != "" && firstLine(known) == key.Public()
+	if newest.Note != "" {
+		_, err := proof.OpenCheckpoint(newest.Note, key.Known())
+		same = err == nil
+	}
+	switch reason := n.o.NewSigningKey; {
+	case same && there && reason != "":
+		return nil, exchange.E(op, exchange.Conflict, "The signing key is there, and the database knows it.").WithHint("start without --new-signing-key")
+	case same && known != "":
+		return key, nil
+	case same:
+		return key, n.store.Write(ctx, func(tx *store.Tx) error { return tx.SetSetting(signingSetting, key.Known()) })
+	case reason == "":
+		return nil, exchange.E(op, exchange.Conflict, "The signing key in %s is not the one that the database knows (%s).", dir, knownAs(known, newest.Note)).
+			WithHint("restore signing/ from the backup; if the right one is lost for good, go on with this one: sallyport serve --new-signing-key REASON")
+	}
+	return n.replaceSigningKey(ctx, key, known, newest.Note)
+}
+
+// replaceSigningKey goes on with another key. The public halves of earlier ones
+// stay beside it, so that what they signed can still be verified.
+func (n *Node) replaceSigningKey(ctx context.Context, key *proof.Key, known, note string) (*proof.Key, error) {
+	dir := SigningDir(n.cfg.Data)
+	public := strings.TrimSpace(key.Public() + "\n" + known)
+	fresh := filepath.Join(dir, "key.pub.new")
+	if err := writeSynced(fresh, public+"\n", 0o644); err != nil {
+		return nil, err
+	}
+	if err := errors.Join(os.Rename(fresh, filepath.Join(dir, "key.pub")), syncDir(dir)); err != nil {
+		return nil, err
+	}
+	err := n.noteReplaced(ctx, "signing.key", signingSetting, public, map[string]string{"reason": n.o.NewSigningKey, "before": knownAs(known, note), "key": key.Public()})
+	if err != nil {
+		return nil, err
+	}
+	n.log.Warn("a new signing key was begun; publish its public half", "key", key.Public(), "before", knownAs(known, note), "reason", n.o.NewSigningKey)
+	return readSigningKey(dir)
+}
+
+// noteReplaced remembers what the deployment is known by from now on, with the
+// audit row that says so.
+func (n *Node) noteReplaced(ctx context.Context, action, setting, value string, detail map[string]string) error {
+	return n.store.Write(ctx, func(tx *store.Tx) error {
+		if err := tx.SetSetting(setting, value); err != nil {
+			return err
+		}
+		return tx.Audit(exchange.AuditRow{ID: n.ids.New(), At: n.clock().UTC(), Actor: "system:node", Action: action, Subject: n.name, Detail: detail})
+	})
+}
+
+// knownAs is how a key is named that the database knows: by its public half, or
+// by who signed a checkpoint.
+func knownAs(known, note string) string {
+	if known != "" {
+		return firstLine(known)
+	}
+	return proof.SignedBy(note)
+}
+
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(s, "\n")
+	return line
+}
+
+func exists(path string) (bool, error) {
+	_, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+func readSigningKey(dir string) (*proof.Key, error) {
+	const op = "node.signingKey"
 	private, err := os.ReadFile(filepath.Join(dir, "key"))
 	if err != nil {
 		return nil, exchange.E(op, exchange.Invalid, "There is no signing key in %s.", dir).WithHint("restore it from the backup: receipts are verified with its public half")
@@ -110,7 +164,7 @@ func makeSigningKey(dir, host string) error {
 	if err := errors.Join(writeSynced(filepath.Join(tmp, "key"), private+"\n", 0o600), writeSynced(filepath.Join(tmp, "key.pub"), public+"\n", 0o644)); err != nil {
 		return err
 	}
-	return os.Rename(tmp, dir)
+	return errors.Join(syncDir(tmp), os.Rename(tmp, dir), syncDir(filepath.Dir(dir)))
 }
 
 func writeSynced(path, text string, mode fs.FileMode) error {

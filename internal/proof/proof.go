@@ -22,6 +22,7 @@ import (
 type Key struct {
 	signer note.Signer
 	public string
+	known  string
 }
 
 // NewKey makes a deployment's signing key. The private text must be kept
@@ -34,23 +35,40 @@ func NewKey(rand io.Reader, name string) (private, public string, err error) {
 	return private, public, exchange.Wrap("proof.NewKey", exchange.Internal, err)
 }
 
-// ReadKey reads a private key's text, with the public one that belongs to it.
+// ReadKey reads a private key's text, with the public one that belongs to it; in
+// lines below that, public ones that signed before it.
 func ReadKey(private, public string) (*Key, error) {
 	const op = "proof.ReadKey"
 	s, err := note.NewSigner(strings.TrimSpace(private))
 	if err != nil {
 		return nil, exchange.E(op, exchange.Invalid, "The signing key cannot be read.")
 	}
+	known := strings.TrimSpace(public)
+	public, _, _ = strings.Cut(known, "\n")
 	public = strings.TrimSpace(public)
 	v, err := note.NewVerifier(public)
 	if err != nil || v.Name() != s.Name() || v.KeyHash() != s.KeyHash() {
 		return nil, exchange.E(op, exchange.Invalid, "The public half of the signing key is missing or belongs to another.")
 	}
-	return &Key{s, public}, nil
+	return &Key{s, public, known}, nil
 }
 
 // Public is what others need to verify: one line, <name>+<hash>+<key>.
 func (k *Key) Public() string { return k.public }
+
+// Known is Public, with those that signed before it in lines below.
+func (k *Key) Known() string { return k.known }
+
+// SignedBy names who says that they signed a text, unverified: <name>+<hash>.
+func SignedBy(signed string) string {
+	_, err := note.Open([]byte(signed), note.VerifierList())
+	var unverified *note.UnverifiedNoteError
+	if !errors.As(err, &unverified) || len(unverified.Note.UnverifiedSigs) == 0 {
+		return "unknown"
+	}
+	s := unverified.Note.UnverifiedSigs[0]
+	return exchange.Printable(fmt.Sprintf("%s+%08x", s.Name, s.Hash))
+}
 
 // Name is the signer's name.
 func (k *Key) Name() string { return k.signer.Name() }
@@ -61,26 +79,35 @@ func (k *Key) sign(text string) (string, error) {
 	return string(b), exchange.Wrap("proof.sign", exchange.Internal, err)
 }
 
-// open checks a note's signature and returns its text.
+// open checks a note's signature, which may be of any public key that is given, a
+// line each, and returns its text.
 func open(signed, public string) (string, error) {
 	const op = "proof.open"
-	v, err := note.NewVerifier(strings.TrimSpace(public))
-	if err != nil {
+	var verifiers []note.Verifier
+	var err error
+	for line := range strings.Lines(strings.TrimSpace(public)) {
+		v, bad := note.NewVerifier(strings.TrimSpace(line))
+		if err = bad; err != nil {
+			break
+		}
+		verifiers = append(verifiers, v)
+	}
+	if err != nil || len(verifiers) == 0 {
 		return "", exchange.E(op, exchange.Invalid, "The public key cannot be read.").
 			WithHint("it is one line: <name>+<hash>+<key>, as 'sallyport receipt key' prints it")
 	}
 	// Mail programs turn line ends into CRLF, which the signature never has.
 	signed = strings.ReplaceAll(signed, "\r\n", "\n")
-	n, err := note.Open([]byte(signed), note.VerifierList(v))
+	n, err := note.Open([]byte(signed), note.VerifierList(verifiers...))
 	var unverified *note.UnverifiedNoteError
 	var bad *note.InvalidSignatureError
 	switch {
 	case err == nil:
 		return n.Text, nil
 	case errors.As(err, &bad):
-		return "", exchange.E(op, exchange.Denied, "The signature is false: the text was changed, or was never signed by %s.", v.Name())
+		return "", exchange.E(op, exchange.Denied, "The signature is false: the text was changed, or was never signed by %s.", bad.Name)
 	case errors.As(err, &unverified):
-		return "", exchange.E(op, exchange.Denied, "It is signed, but not with the key of %s that was given.", fmt.Sprintf("%s (%08x)", v.Name(), v.KeyHash()))
+		return "", exchange.E(op, exchange.Denied, "It is signed, but not with the key of %s that was given.", fmt.Sprintf("%s (%08x)", verifiers[0].Name(), verifiers[0].KeyHash()))
 	}
 	return "", exchange.E(op, exchange.Invalid, "This is not a signed document, or it is damaged.")
 }

@@ -1,0 +1,194 @@
+package node_test
+
+import (
+	"context"
+	"database/sql"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/sallyport-sftp/sallyport/internal/audit"
+	"github.com/sallyport-sftp/sallyport/internal/config"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/node"
+	"github.com/sallyport-sftp/sallyport/internal/testkit"
+)
+
+// deployment is a server whose data folder loses things.
+type deployment struct {
+	*testkit.Node
+	t        *testing.T
+	database string
+}
+
+func deploy(t *testing.T, database string) deployment {
+	t.Helper()
+	n := testkit.Start(t, func(c *config.Config) { c.Database.URL = database })
+	n.User("acme")
+	testkit.Eventually(t, "the log has a checkpoint", func() bool { return testkit.Call[audit.Status](n, "GET", "/audit/status", nil).Sealed > 0 })
+	return deployment{n, t, database}
+}
+
+// start tries to start it with options, and stops it again.
+func (d deployment) start(o node.Options) error {
+	d.t.Helper()
+	o.Config = testkit.Config(d.Data)
+	o.Config.Listen, o.Config.Database.URL, o.Config.Storage.FreeFloor = []string{"127.0.0.1:0"}, d.database, 0
+	o.Log = slog.New(slog.DiscardHandler)
+	n, err := node.Start(o)
+	if err == nil {
+		n.Close(context.Background())
+	}
+	return err
+}
+
+func (d deployment) wantRefused(err error, kind exchange.Kind, words string) {
+	d.t.Helper()
+	if !exchange.Is(err, kind) || !strings.Contains(exchange.PublicText(err), words) || exchange.HintIn(err) == "" {
+		d.t.Fatalf("%v (hint %q), want %q", err, exchange.HintIn(err), words)
+	}
+}
+
+func (d deployment) move(from, to string) {
+	d.t.Helper()
+	testkit.Must(d.t, os.Rename(filepath.Join(d.Data, from), filepath.Join(d.Data, to)))
+}
+
+// logged finds the audit row of an action.
+func (d deployment) logged(action string) (row exchange.AuditRow) {
+	d.t.Helper()
+	testkit.Eventually(d.t, action+" is in the log", func() bool {
+		for _, r := range testkit.Call[[]exchange.AuditRow](d.Node, "GET", "/audit?limit=1000", nil) {
+			if r.Action == action {
+				row = r
+				return true
+			}
+		}
+		return false
+	})
+	return row
+}
+
+func TestALostSigningKeyIsNotReplacedInSilence(t *testing.T) {
+	testkit.OnBoth(t, func(t *testing.T, database string) {
+		dep := deploy(t, database)
+		public := func() string {
+			return strings.TrimSpace(string(testkit.MustRead(t, filepath.Join(dep.Data, "signing", "key.pub"))))
+		}
+		was := public()
+		dep.Stop()
+
+		dep.move("signing", "elsewhere")
+		dep.wantRefused(dep.start(node.Options{}), exchange.Conflict, "The signing key is missing")
+		if _, err := os.Stat(filepath.Join(dep.Data, "signing")); err == nil {
+			t.Fatal("a key was made all the same")
+		}
+		dep.move("elsewhere", "signing") // from the backup
+		testkit.Must(t, dep.start(node.Options{}))
+		dep.wantRefused(dep.start(node.Options{NewSigningKey: "a mistake"}), exchange.Conflict, "The signing key is there")
+
+		dep.move("signing", "elsewhere")
+		testkit.Must(t, dep.start(node.Options{NewSigningKey: "the disk failed"}))
+		if lines := strings.Split(public(), "\n"); len(lines) != 2 || lines[0] == was || lines[1] != was {
+			t.Fatalf("key.pub has %q, and was %q", lines, was)
+		}
+		now, _, _ := strings.Cut(public(), "\n")
+		dep.Restart()
+		if row := dep.logged("signing.key"); row.Detail["reason"] != "the disk failed" || row.Detail["before"] != was || row.Detail["key"] != now {
+			t.Errorf("the log says %+v", row)
+		}
+		// What the old key signed is still believed.
+		c := testkit.Config(dep.Data)
+		c.Database.URL = database
+		testkit.Eventually(t, "both keys' checkpoints agree", func() bool {
+			r, err := node.VerifyAudit(context.Background(), c, public(), "", func(int64, int64) {})
+			testkit.Must(t, err)
+			if !r.OK {
+				t.Fatalf("verifying the log: %+v", r)
+			}
+			return r.Checkpoints >= 2
+		})
+		if got := testkit.Call[audit.Status](dep.Node, "GET", "/audit/status", nil).PublicKey; got != now {
+			t.Errorf("partners are given %q", got)
+		}
+		dep.Stop()
+
+		testkit.Must(t, os.RemoveAll(filepath.Join(dep.Data, "signing"))) // another backup's
+		dep.move("elsewhere", "signing")
+		dep.wantRefused(dep.start(node.Options{}), exchange.Conflict, "is not the one that the database knows")
+		testkit.Must(t, dep.start(node.Options{NewSigningKey: "back to the old one"}))
+		testkit.Must(t, dep.start(node.Options{}))
+	})
+}
+
+// TestASigningKeyFromBeforeItWasRemembered: the checkpoints say who signed.
+func TestASigningKeyFromBeforeItWasRemembered(t *testing.T) {
+	testkit.OnBoth(t, func(t *testing.T, database string) {
+		dep := deploy(t, database)
+		dep.Stop()
+		forget := func() {
+			t.Helper()
+			driver, source := "sqlite", "file:"+filepath.Join(dep.Data, "sallyport.db")
+			if database != "" {
+				driver, source = "pgx", database
+			}
+			db, err := sql.Open(driver, source)
+			testkit.Must(t, err)
+			defer db.Close()
+			_, err = db.Exec(`DELETE FROM settings WHERE name IN ('signing.key', 'host.keys')`)
+			testkit.Must(t, err)
+		}
+		forget()
+		dep.move("signing", "elsewhere")
+		dep.wantRefused(dep.start(node.Options{}), exchange.Conflict, "The signing key is missing")
+		dep.move("elsewhere", "signing")
+		testkit.Must(t, dep.start(node.Options{}))
+		dep.move("signing", "elsewhere")
+		dep.wantRefused(dep.start(node.Options{}), exchange.Conflict, "The signing key is missing")
+		dep.move("elsewhere", "signing")
+
+		forget()
+		dep.move("hostkeys", "elsewhere")
+		dep.wantRefused(dep.start(node.Options{}), exchange.Conflict, "The host keys are missing")
+	})
+}
+
+func TestLostHostKeysAreNotReplacedInSilence(t *testing.T) {
+	testkit.OnBoth(t, func(t *testing.T, database string) {
+		dep := deploy(t, database)
+		was := testkit.Call[[]exchange.HostKey](dep.Node, "GET", "/hostkeys", nil)
+		dep.Stop()
+		dep.move("hostkeys", "elsewhere")
+		dep.wantRefused(dep.start(node.Options{}), exchange.Conflict, "The host keys are missing")
+		if _, err := os.Stat(filepath.Join(dep.Data, "hostkeys")); err == nil {
+			t.Fatal("keys were made all the same")
+		}
+		testkit.Must(t, dep.start(node.Options{NewHostKeys: "the disk failed"}))
+		dep.wantRefused(dep.start(node.Options{NewHostKeys: "again"}), exchange.Conflict, "nothing was replaced")
+		dep.Restart()
+		now := testkit.Call[[]exchange.HostKey](dep.Node, "GET", "/hostkeys", nil)
+		row := dep.logged("hostkeys.change")
+		if row.Detail["reason"] != "the disk failed" || !strings.HasPrefix(row.Detail["was"], was[0].Fingerprint) || !strings.HasPrefix(row.Detail["now"], now[0].Fingerprint) {
+			t.Errorf("the log says %+v", row)
+		}
+		dep.Stop()
+
+		_, err := node.ImportHostKeys(dep.Data, []string{filepath.Join(dep.Data, "elsewhere", "ssh_host_ed25519_key")}, true)
+		testkit.Must(t, err)
+		dep.Restart() // the operator's own doing is noted, and no more
+		testkit.Eventually(t, "the change is in the log", func() bool {
+			n := 0
+			for _, r := range testkit.Call[[]exchange.AuditRow](dep.Node, "GET", "/audit?limit=1000", nil) {
+				if r.Action == "hostkeys.change" {
+					n++
+				}
+			}
+			return n == 2
+		})
+		if !dep.Log.Contains("the host keys are others than at the last start") {
+			t.Error("the server does not say so")
+		}
+	})
+}
