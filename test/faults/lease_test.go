@@ -18,7 +18,6 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/client"
 	"github.com/sallyport-sftp/sallyport/internal/config"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
-	"github.com/sallyport-sftp/sallyport/internal/node"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 )
 
@@ -136,12 +135,13 @@ func TestServersStartTogether(t *testing.T) {
 	}
 }
 
-// copySigning gives a data folder the signing key of another that served the same
-// database.
-func copySigning(t *testing.T, from, to string) {
+// copyKeys gives a data folder the keys of another that served the same database.
+func copyKeys(t *testing.T, from, to string) {
 	t.Helper()
 	testkit.Must(t, os.MkdirAll(to, 0o700))
-	testkit.Must(t, os.CopyFS(node.SigningDir(to), os.DirFS(node.SigningDir(from))))
+	for _, folder := range []string{"signing", "hostkeys"} {
+		testkit.Must(t, os.CopyFS(filepath.Join(to, folder), os.DirFS(filepath.Join(from, folder))))
+	}
 }
 
 // TestKilledHolder kills the server that has the lease: its restart serves at
@@ -164,7 +164,7 @@ func TestKilledHolder(t *testing.T) {
 	s.kill()
 	began := time.Now()
 	other := filepath.Join(t.TempDir(), "other")
-	copySigning(t, data, other)
+	copyKeys(t, data, other)
 	s = start(t, other, onPostgres(url))
 	took := time.Since(began)
 	t.Logf("another folder served after %v", took.Round(100*time.Millisecond))
@@ -192,7 +192,7 @@ func TestServerCutOff(t *testing.T) {
 	go func() { outcome <- put(c, "/upload/during", []byte("x")) }()
 	<-held
 	p.Blackhole(true)
-	copySigning(t, first, second)
+	copyKeys(t, first, second)
 	now := start(t, second, onPostgres(url))
 	call[exchange.Account](now, "POST", "/accounts", map[string]string{"id": "later", "name": "later"})
 	release()
