@@ -6,9 +6,11 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/feed"
+	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 )
 
@@ -61,6 +63,18 @@ var publishStories = stories{
 		if n := w.count("audit WHERE action = 'feed.publish' AND actor = 'billing'"); n != 1 {
 			t.Fatalf("%d audit rows", n)
 		}
+		w.wantNoStages()
+	},
+	"a login that was revoked publishes nothing": func(t *testing.T, w *world) {
+		w.user("acme", "")
+		w.feed("data", func(*exchange.Feed) {})
+		w.subscribe("data", "acme")
+		p := to("data", "acme", "a.csv", "1")
+		p.Guard = store.NewGuard(exchange.Login{User: exchange.User{ID: "BILLING"}, Fingerprint: "SHA256:x"})
+		testkit.Must(t, w.store.Write(ctx, func(tx *store.Tx) error {
+			return tx.Revoke(store.Revocation{UserID: "BILLING", Reason: "lost"}, time.Now())
+		}))
+		w.refused(p, exchange.Denied, "This login has ended")
 		w.wantNoStages()
 	},
 	"a name must fit the feed's pattern, and its account": func(t *testing.T, w *world) {

@@ -203,6 +203,20 @@ var claimStories = stories{
 		_, err = w.room.ClaimOne(ctx, nil, "test", "rating", id)
 		testkit.WantKind(t, err, exchange.Conflict)
 	},
+	"a login that was revoked claims and accepts nothing": func(t *testing.T, w *world) {
+		first, second := w.arrive("acme", "/upload/a.csv", "a"), w.arrive("acme", "/upload/b.csv", "b")
+		g := store.NewGuard(exchange.Login{User: exchange.User{ID: "BILLING"}, Fingerprint: "SHA256:x"})
+		_, err := w.room.ClaimOne(ctx, g, "test", "billing", first)
+		testkit.Must(t, err)
+		testkit.Must(t, w.store.Write(ctx, func(tx *store.Tx) error {
+			return tx.Revoke(store.Revocation{UserID: "BILLING", Fingerprint: "SHA256:x", Reason: "lost"}, w.clock())
+		}))
+		_, err = w.room.ClaimOne(ctx, g, "test", "billing", second)
+		testkit.WantKind(t, err, exchange.Denied)
+		testkit.WantKind(t, w.room.AckOwn(ctx, g, "test", "billing", first), exchange.Denied)
+		w.wantState(first, exchange.DropClaimed)
+		w.wantState(second, exchange.DropNew)
+	},
 }
 
 var scannerStories = stories{
