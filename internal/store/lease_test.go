@@ -362,7 +362,8 @@ func TestOutcome(t *testing.T) {
 	// A transaction that goes on after a failed statement is not committed.
 	err := s.Write(context.Background(), func(tx *store.Tx) error {
 		_ = tx.SetSetting("ignored", "x")
-		_ = tx.SetCounter("ignored\x00", 1) // no text: the statement fails
+		_ = tx.AddBlob(store.Blob{ID: "twice", SHA256: []byte{}}, 1, 1)
+		_ = tx.AddBlob(store.Blob{ID: "twice", SHA256: []byte{}}, 1, 1) // the key is taken: the statement fails
 		return nil
 	})
 	if err == nil || errors.Is(err, store.ErrOutcomeUnknown) || setting(t, s, "ignored") != "" {
