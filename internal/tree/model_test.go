@@ -350,12 +350,13 @@ func (m *machine) finish(u *upload) {
 	}
 }
 
-// leftover is the partial that the next process finds of an upload, if any.
+// leftover is the partial that the next process finds of an upload, if any: what
+// its note speaks of, as far as it is there.
 func (u *upload) leftover() *upload {
-	if u.note == nil || u.note.size == 0 || u.note.size > len(u.raw) || u.overlay {
+	if u.note == nil || u.overlay || min(u.note.size, len(u.raw)) == 0 {
 		return nil
 	}
-	n := u.note.size - 1
+	n := min(u.note.size, len(u.raw)) - 1
 	return &upload{at: u.note.at, dirty: true, resumed: true, over: u.note.over, raw: u.raw[:n+1], size: n, ahead: true,
 		spans: exchange.Spans(nil).Add(0, int64(n), manySpans), note: u.note}
 }
