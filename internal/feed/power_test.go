@@ -115,11 +115,15 @@ var publications = map[string]func(b *publisher){
 func TestAPowerLossAtEveryCall(t *testing.T) {
 	for name, way := range publications {
 		for _, noAttrs := range []bool{false, true} {
+			if noAttrs && name == "bodies" {
+				continue // they have no notes
+			}
 			how := name
 			if noAttrs {
 				how += ", notes beside the stages"
 			}
 			t.Run(how, func(t *testing.T) {
+				t.Parallel()
 				w, dir := worldIn(t)
 				p := testkit.NewPower(t, dir)
 				p.Disk.NoAttrs = noAttrs
@@ -133,7 +137,7 @@ func TestAPowerLossAtEveryCall(t *testing.T) {
 				w.subscribe("cdr", "alice", "beta")
 				way(&publisher{w: w, p: p, odds: rand.New(rand.NewPCG(3, 4))})
 				w.blobs.Close()
-				did := p.Each(testkit.Losses{Seed: 1, Mixtures: 3, Second: 5, Recover: w.recoverAfter, Check: w.checkAfter, After: w.publishLeft})
+				did := p.Each(testkit.Losses{Seed: 1, Mixtures: 2, Second: 7, Check: w.checkAfter, After: w.publishLeft})
 				t.Logf("%d steps, %d different images, %d more after a second loss", did.Steps, did.Images, did.Second)
 			})
 		}
@@ -148,10 +152,6 @@ func worldIn(t *testing.T) (w *world, dir string) {
 	testkit.Must(t, w.db.QueryRow("PRAGMA database_list").Scan(&n, &name, &file))
 	w.begin(t)
 	return w, filepath.Dir(file)
-}
-
-func (w *world) recoverAfter(c *testkit.Crash) {
-	w.after(c, func(*feed.Room, *disk.Store) {})
 }
 
 // after runs a process on what was left.
@@ -179,9 +179,7 @@ func (w *world) roomOn(s *store.Store, blobs *disk.Store) *feed.Room {
 func (w *world) checkAfter(c *testkit.Crash) {
 	c.T.Helper()
 	w.after(c, func(room *feed.Room, blobs *disk.Store) {
-		if err := testkit.Books(c.DB, blobs); err != nil {
-			c.Fail("%v", err)
-		}
+		c.Stored(blobs)
 		parts, over := map[string][]byte{}, map[string]bool{}
 		for _, m := range c.Marks {
 			switch m := m.(type) {

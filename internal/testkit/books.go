@@ -30,29 +30,51 @@ var books = []struct{ wrong, query string }{
 
 // Books says how rows disagree with each other or with the bytes that are stored.
 func Books(db *sql.DB, blobs blob.Store) error {
+	list, err := booksOf(db)
+	if err != nil {
+		return err
+	}
+	return stored(list, blobs)
+}
+
+// row is what the database says of bytes that live.
+type row struct {
+	id, key string
+	size    int64
+	sum     []byte
+}
+
+// booksOf says how rows disagree with each other, and lists those that bytes must
+// agree with.
+func booksOf(db *sql.DB) (list []row, err error) {
 	for _, b := range books {
 		var n int
 		if err := db.QueryRow(b.query).Scan(&n); err != nil || n != 0 {
-			return fmt.Errorf("%s: %d rows, %v", b.wrong, n, err)
+			return nil, fmt.Errorf("%s: %d rows, %v", b.wrong, n, err)
 		}
 	}
 	rows, err := db.Query(`SELECT id, key, size, sha256 FROM blobs WHERE state = 'live'`)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var id, key string
-		var size int64
-		var sum []byte
-		if err := rows.Scan(&id, &key, &size, &sum); err != nil {
-			return err
+		var r row
+		if err := rows.Scan(&r.id, &r.key, &r.size, &r.sum); err != nil {
+			return nil, err
 		}
-		if err := readable(blobs, key, size, sum); err != nil {
-			return fmt.Errorf("blob %s: %w", id, err)
+		list = append(list, r)
+	}
+	return list, rows.Err()
+}
+
+func stored(list []row, blobs blob.Store) error {
+	for _, r := range list {
+		if err := readable(blobs, r.key, r.size, r.sum); err != nil {
+			return fmt.Errorf("blob %s: %w", r.id, err)
 		}
 	}
-	return rows.Err()
+	return nil
 }
 
 func readable(blobs blob.Store, key string, size int64, sum []byte) error {

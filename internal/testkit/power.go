@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/sallyport-sftp/sallyport/internal/blob"
 	"github.com/sallyport-sftp/sallyport/internal/blob/disk/disktest"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 )
@@ -31,6 +32,7 @@ type Power struct {
 type database struct {
 	store *store.Store
 	db    *sql.DB
+	rows  []row // of the bytes that must be there
 }
 
 // snapshot marks that the database has changed: the name of its copy.
@@ -101,6 +103,7 @@ type Crash struct {
 	DB    *sql.DB
 	Marks []any // what the test had marked
 	marks []any // with what Power marked
+	rows  []row
 	// Fresh gives the crash a copy of the database of its own.
 	Fresh func() *store.Store
 }
@@ -111,6 +114,14 @@ func (c *Crash) Fail(format string, args ...any) {
 	c.T.Fatalf("power lost %s: %s", c.What, fmt.Sprintf(format, args...))
 }
 
+// Stored fails unless the bytes of every row that lives are there.
+func (c *Crash) Stored(blobs blob.Store) {
+	c.T.Helper()
+	if err := stored(c.rows, blobs); err != nil {
+		c.Fail("%v", err)
+	}
+}
+
 // Covered says how much a run of power losses looked at: steps, different images
 // after them, and after a second loss.
 type Covered struct{ Steps, Images, Second int }
@@ -118,17 +129,15 @@ type Covered struct{ Steps, Images, Second int }
 // Losses is how a run loses the power.
 type Losses struct {
 	Seed     uint64
-	Mixtures int  // at each step, beside the extremes
-	Bare     bool // a file's own sync keeps none of its names
-	Second   int  // at every how many images the power is lost again during recovery; 0: never
-	Recover  func(c *Crash)
-	Check    func(c *Crash)
+	Mixtures int            // at each step, beside the extremes
+	Bare     bool           // a file's own sync keeps none of its names
+	Second   int            // at every how many images the power is lost again during recovery; 0: never
+	Check    func(c *Crash) // starts a process, as which it recovers, and checks what it has
 	After    func(c *Crash) // what a client does next, after which no power is lost; may be nil
 }
 
-// Each loses the power after every recorded step. Recover is what a process does
-// at its start, and Check what must hold afterwards. Images that were the same
-// for the same database and marks are looked at once.
+// Each loses the power after every recorded step. Images that are the same, with
+// the same database and marks, are looked at once.
 func (p *Power) Each(l Losses) (did Covered) {
 	p.t.Helper()
 	p.Disk.Mark("the end")
@@ -144,7 +153,6 @@ func (p *Power) Each(l Losses) (did Covered) {
 			}
 			did.Images++
 			c := p.crash(image, marks, what)
-			l.Recover(c)
 			l.Check(c)
 			if l.Second > 0 && did.Images%l.Second == 0 {
 				did.Second += p.again(l, c)
@@ -170,7 +178,6 @@ func (p *Power) again(l Losses, first *Crash) (images int) {
 			}
 			images++
 			c := p.crash(image, first.marks, first.What+fmt.Sprintf(", and again after step %d of its recovery, %s survives", n, loss.Name))
-			l.Recover(c)
 			l.Check(c)
 			if l.After != nil {
 				l.After(c)
@@ -208,7 +215,7 @@ func (p *Power) crash(image *disktest.Image, marks []any, what string) *Crash {
 		}
 	}
 	d := p.open(last)
-	c.Store, c.DB, c.marks = d.store, d.db, marks
+	c.Store, c.DB, c.marks, c.rows = d.store, d.db, marks, d.rows
 	c.Fresh = func() *store.Store {
 		dir, err := os.MkdirTemp(top, "database-")
 		Must(p.t, err)
@@ -231,6 +238,8 @@ func (p *Power) open(name snapshot) *database {
 	Must(p.t, err)
 	db, err := sql.Open("sqlite", "file:"+string(name)+"?_pragma=busy_timeout(5000)")
 	Must(p.t, err)
-	p.copies[name] = &database{s, db}
+	rows, err := booksOf(db)
+	Must(p.t, err)
+	p.copies[name] = &database{s, db, rows}
 	return p.copies[name]
 }
