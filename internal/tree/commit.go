@@ -78,13 +78,15 @@ func (img *image) finish(err error) {
 	}
 	close(img.done)
 	img.refs--
+	byName := img.byName
+	img.byName = false
 	if img.refs > 0 {
 		return
 	}
 	switch {
 	case img.state != open:
 		img.closeStage()
-	case errors.Is(err, blob.ErrLost):
+	case byName || errors.Is(err, blob.ErrLost):
 		img.discard()
 	default:
 		img.orphan()

@@ -47,6 +47,7 @@ type image struct {
 	dirty   bool          // it answers for its name
 	behind  bool          // a version was committed since it began
 	resumed bool          // it was a partial, or another session's
+	byName  bool          // it stands for a change of a stored file by name: nobody resumes it
 	over    string        // version that the name showed when the image began
 	covers  int64         // size of the visible file it will replace
 	done    chan struct{} // state committing: closed when that is over
@@ -64,6 +65,7 @@ type image struct {
 	size     int64          // logical
 	extent   int64          // bytes in the stage
 	ahead    bool           // the stage keeps one byte more than size (orphan)
+	change   bool           // it began as the stored file
 	spans    exchange.Spans // written so far
 	sum      hash.Hash      // over the first summed bytes of the stage
 	summed   int64
@@ -82,7 +84,7 @@ func (t *Tree) newImage(box *mailbox, key nameKey, owner *Session, base *store.C
 	img := &image{t: t, box: box, id: id, at: blob.Key(box.userID, id, key.name, now), key: key, owner: owner, base: base, mode: 0o644,
 		touched: now, syncedAt: now, sum: sha256.New()}
 	if base != nil {
-		img.size = base.Size
+		img.size, img.change = base.Size, true
 	}
 	return img
 }

@@ -48,6 +48,8 @@ type upload struct {
 	resumed bool     // it was a partial, or another session's
 	begun   int      // in which order
 	over    *version // what the name showed when it began
+	change  bool     // it began as the stored file
+	byName  bool     // it stands for a change of a stored file by name
 
 	raw     []byte // what the stage has, or the stored file that it overlays
 	size    int    // of it, that counts
@@ -66,6 +68,8 @@ type noted struct {
 	size int
 	at   spot
 	over *version
+
+	change bool
 }
 
 const manySpans = 1024
@@ -208,13 +212,13 @@ func (m *machine) attach(o *opened, k spot, fresh, resume bool) {
 		m.begun++
 		u = &upload{at: k, owner: o.c, over: m.stored[k], begun: m.begun}
 		if old := m.stored[k]; old != nil && !fresh {
-			u.overlay, u.raw, u.size = true, bytes.Clone(old.content), len(old.content)
+			u.overlay, u.change, u.raw, u.size = true, true, bytes.Clone(old.content), len(old.content)
 			u.spans = u.spans.Add(0, int64(u.size), manySpans)
 		}
 		m.uploads[k] = append(m.uploads[k], u)
 	}
 	if fresh {
-		u.raw, u.size, u.spans, u.ahead, u.overlay = nil, 0, nil, false, false
+		u.raw, u.size, u.spans, u.ahead, u.overlay, u.change = nil, 0, nil, false, false, false
 		u.dirty, u.resumed, u.damaged, u.broken = true, false, false, false
 		m.dropPartials(k, u)
 	}
@@ -277,7 +281,7 @@ func (m *machine) letGo(u *upload, hits []hit) {
 func (m *machine) orphan(u *upload, hits []hit) {
 	u.owner, u.resumed, u.epoch = nil, true, u.epoch+1
 	n := u.shown()
-	if n > 0 && !(u.ahead && n == u.size) {
+	if n > 0 && !whole(u.change, u.over, n) && !(u.ahead && n == u.size) {
 		n, u.ahead = n-1, true
 	}
 	u.size, u.spans, u.damaged = n, u.spans.Cut(int64(n)), false
@@ -308,7 +312,7 @@ func (m *machine) sync(u *upload, hits []hit) bool {
 	if u.lost || among(hits, blobtest.OpSync) && !late(hits, blobtest.OpSync) {
 		return false
 	}
-	u.note = &noted{size: n, at: u.at, over: u.over}
+	u.note = &noted{size: n, at: u.at, over: u.over, change: u.change}
 	u.lost = late(hits, blobtest.OpSync)
 	return !u.lost
 }
@@ -350,13 +354,23 @@ func (m *machine) finish(u *upload) {
 	}
 }
 
+// whole reports whether an upload is a stored file that was changed within its
+// length, and keeps its last byte.
+func whole(change bool, over *version, size int) bool {
+	return change && over != nil && size <= len(over.content)
+}
+
 // leftover is the partial that the next process finds of an upload, if any: what
 // its note speaks of, as far as it is there.
 func (u *upload) leftover() *upload {
 	if u.note == nil || u.overlay || min(u.note.size, len(u.raw)) == 0 {
 		return nil
 	}
-	n := min(u.note.size, len(u.raw)) - 1
-	return &upload{at: u.note.at, dirty: true, resumed: true, over: u.note.over, raw: u.raw[:n+1], size: n, ahead: true,
-		spans: exchange.Spans(nil).Add(0, int64(n), manySpans), note: u.note}
+	n := min(u.note.size, len(u.raw))
+	p := &upload{at: u.note.at, dirty: true, resumed: true, over: u.note.over, change: u.note.change, raw: u.raw[:n], size: n, note: u.note}
+	if !whole(p.change, p.over, n) {
+		p.size, p.ahead = n-1, true
+	}
+	p.spans = exchange.Spans(nil).Add(0, int64(p.size), manySpans)
+	return p
 }

@@ -186,7 +186,7 @@ func (img *image) restart() error {
 		}
 	}
 	img.base, img.mtime, img.damaged, img.fillErr = nil, nil, false, nil
-	img.dirty, img.resumed = true, false
+	img.dirty, img.resumed, img.change = true, false, false
 	return nil
 }
 

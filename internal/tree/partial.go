@@ -29,7 +29,8 @@ type note struct {
 	Mode   uint32    `json:"mode"`
 	Covers int64     `json:"covers"`
 	Over   string    `json:"over,omitempty"` // version that the name showed
-	Key    string    `json:"key"`            // where a commit puts it, or has put it already
+	Change bool      `json:"change,omitempty"`
+	Key    string    `json:"key"` // where a commit puts it, or has put it already
 	At     time.Time `json:"at"`
 	Upload bool      `json:"upload,omitempty"` // set: not a mailbox's
 }
@@ -60,7 +61,7 @@ func (img *image) sync() error {
 		img.mu.Unlock()
 		return exchange.Wrap("tree.sync", exchange.Unavailable, err)
 	}
-	nt := note{User: img.box.userID, Dir: key.dir, Name: []byte(key.name), Size: n, Mode: img.mode, Covers: covers, Over: over, Key: img.at, At: img.touched}
+	nt := note{User: img.box.userID, Dir: key.dir, Name: []byte(key.name), Size: n, Mode: img.mode, Covers: covers, Over: over, Change: img.change, Key: img.at, At: img.touched}
 	link := img.at
 	if partial {
 		link = "" // it may wait for days, and the sweep must not find it
@@ -83,12 +84,15 @@ func (img *image) sync() error {
 // OpenSSH's reput and lftp would otherwise find the size they want, take the
 // file for complete and never send the CLOSE. The byte stays in the stage, so
 // that the hash goes on when it is sent again; a partial that was opened and left
-// as it was still has it, and loses no other. Callers hold box.mu.
+// as it was still has it, and loses no other. A stored file that was changed within
+// its length keeps all of it: who tries again sends the change, and not the end.
+// Callers hold box.mu.
 func (img *image) orphan() {
 	img.handOver(nil)
 	img.mu.Lock()
 	n := min(img.spans.Prefix(), img.size)
-	if n > 0 && !(img.ahead && n == img.size) {
+	whole := img.change && n <= img.covers
+	if n > 0 && !whole && !(img.ahead && n == img.size) {
 		n--
 		img.ahead = true
 	}
@@ -155,9 +159,13 @@ func (t *Tree) adopt(stage blob.Stage, n note) {
 	box := t.boxLocked(n.User)
 	img := &image{t: t, box: box, id: stage.ID(), at: cmp.Or(n.Key, blob.Key(n.User, stage.ID(), string(n.Name), t.now())),
 		key: nameKey{n.Dir, string(n.Name)}, dirty: true, stage: stage,
-		size: n.Size - 1, extent: n.Size, ahead: true, // as orphan does
-		spans: exchange.Spans(nil).Add(0, n.Size-1, maxSpans), sum: sha256.New(), resumed: true,
+		size: n.Size - 1, extent: n.Size, ahead: true, change: n.Change, // as orphan does
+		sum: sha256.New(), resumed: true,
 		touched: n.At, mode: n.Mode, covers: n.Covers, over: n.Over}
+	if n.Change && n.Size <= n.Covers {
+		img.size, img.ahead = n.Size, false
+	}
+	img.spans = exchange.Spans(nil).Add(0, img.size, maxSpans)
 	img.booked = max(0, img.size-img.covers)
 	box.reserved += img.booked
 	box.add(img)

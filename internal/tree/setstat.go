@@ -41,6 +41,7 @@ func (s *Session) truncatePath(file string, size int64) error {
 	h.named = true
 	s.box.mu.Lock()
 	partial := h.img.dirty
+	h.img.byName = !partial && h.img.refs == 1
 	s.box.mu.Unlock()
 	outcome := make(chan error, 1)
 	h.Truncate(size, func(err error) { outcome <- err })

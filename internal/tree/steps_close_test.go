@@ -98,10 +98,12 @@ func (m *machine) failed(u *upload, err error, hits []hit) {
 		early, hits = true, without(hits, stops...)
 	}
 	u.behind = u.behind || m.outrun(u) && !early
+	byName := u.byName
+	u.byName = false
 	if u.refs--; u.refs > 0 {
 		return
 	}
-	if errors.Is(err, blob.ErrLost) {
+	if byName || errors.Is(err, blob.ErrLost) {
 		m.discard(u)
 		return
 	}

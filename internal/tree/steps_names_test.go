@@ -106,6 +106,7 @@ func (m *machine) doSetSize(t *rapid.T) {
 	m.attach(o, k, false, true)
 	u = o.img
 	partial := u.dirty
+	u.byName = !partial && u.refs == 1
 	if u.broken {
 		want(t, "set size", false, err, hits)
 		m.letGo(u, hits)

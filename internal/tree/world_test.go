@@ -28,6 +28,7 @@ type world struct {
 	t        testing.TB
 	dir      string
 	store    *store.Store
+	asked    testkit.Statements
 	accounts *account.Room
 	inbox    *inbox.Room
 	blobs    *disk.Store
@@ -46,7 +47,7 @@ func newWorld(t testing.TB, url string) *world {
 	w := &world{t: t, dir: t.TempDir(), served: make(chan exchange.Spans, 100), policy: tree.Policy{MaxFile: 1 << 40,
 		QuotaBytes: 1 << 40, QuotaFiles: 1 << 20, MaxCopy: 1 << 20, KeepPartial: 7 * 24 * time.Hour, TempNames: []string{"*.part"}}}
 	w.ids = exchange.NewIDs(w.clock, rand.Reader)
-	s, err := store.Open(context.Background(), store.Options{Dir: w.dir, URL: url})
+	s, err := store.Open(context.Background(), store.Options{Dir: w.dir, URL: url, Probe: w.asked.Probe})
 	must(t, err)
 	w.store = s
 	all, look := exchange.AllRights, exchange.Read|exchange.List

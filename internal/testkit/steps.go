@@ -1,0 +1,149 @@
+package testkit
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// Operation is one that a caller asks for, and asks for again if it is told that
+// it failed.
+type Operation struct {
+	Begin func()                          // makes what the operation works on, anew for each run
+	Do    func(ctx context.Context) error // the operation; a caller repeats it after an error
+	// Done are kinds of refusals that tell a caller who repeats it that the first
+	// try was stored; nil: the repeated operation succeeds.
+	Done  func(err error) bool
+	Alone bool // no context of a caller's reaches it
+	// Beside COMMITs, only each Every-th statement is taken, from number From on; 0:
+	// each.
+	Every, From int
+	Check       func() error  // the books, after each try
+	End         func() string // the end state, the same whatever happened on the way
+}
+
+// OnBothSteps is OnBoth for runs of Steps. The two databases share the statements
+// of an operation (Every and From), and PostgreSQL waits for no disk.
+func OnBothSteps(t *testing.T, run func(t *testing.T, url string, from int)) {
+	OnBoth(t, func(t *testing.T, url string) {
+		from := 0
+		if url != "" {
+			url, from = url+"?synchronous_commit=off", 1
+		}
+		run(t, url, from)
+	})
+}
+
+// Steps runs an operation undisturbed, and then once for each statement that it
+// had: with its context ended there, with the statement refused, and where it is
+// COMMIT, with its answer lost. After each try the books are right, and after the
+// repeated one the end is that of the run that nothing disturbed. It returns how
+// many runs there were.
+func (s *Statements) Steps(t *testing.T, o Operation) (runs int) {
+	t.Helper()
+	o.Begin()
+	s.Watch(func(int, string, bool) error { return nil })
+	err := o.Do(context.Background())
+	texts := s.Stop()
+	if err != nil || len(texts) == 0 {
+		t.Fatalf("undisturbed, with %d statements: %v", len(texts), err)
+	}
+	if err := o.Check(); err != nil {
+		t.Fatalf("undisturbed: %v", err)
+	}
+	want := o.End()
+	for i, text := range texts {
+		how := []string{"refused is"}
+		if !o.Alone {
+			how = append(how, "its context ends at")
+		}
+		if text == "COMMIT" {
+			how = append(how, "unheard is")
+		} else if o.Every > 1 && i%o.Every != o.From {
+			continue
+		}
+		for _, h := range how {
+			runs++
+			s.step(t, o, i+1, h, fmt.Sprintf("%s statement %d of %d, %.60q", h, i+1, len(texts), strings.Join(strings.Fields(text), " ")), want)
+		}
+	}
+	return runs
+}
+
+func (s *Statements) step(t *testing.T, o Operation, at int, how, what, want string) {
+	t.Helper()
+	o.Begin()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	done := false
+	s.Watch(func(n int, _ string, ran bool) error {
+		if done || n != at || ran != strings.HasPrefix(how, "unheard") {
+			return nil
+		}
+		done = true
+		if strings.HasPrefix(how, "its context") {
+			cancel()
+			return nil
+		}
+		return ErrStatement
+	})
+	first := o.Do(ctx)
+	s.Stop()
+	if err := o.Check(); err != nil {
+		t.Fatalf("%s, answered with %v: %v", what, first, err)
+	}
+	if first != nil {
+		err := o.Do(context.Background())
+		if err != nil && (o.Done == nil || !o.Done(err)) {
+			t.Fatalf("%s, answered with %v: then again: %v", what, first, err)
+		}
+		if err := o.Check(); err != nil {
+			t.Fatalf("%s, answered with %v, and again: %v", what, first, err)
+		}
+	}
+	if got := o.End(); got != want {
+		t.Fatalf("%s, answered with %v: in the end there is\n%s\nwant\n%s", what, first, got, want)
+	}
+}
+
+// Strays fails if files below a folder of blobs are there that nobody speaks of:
+// final names that have no row, and stages, but for as many as are under way. The
+// final name that such a stage was given already is its own.
+func Strays(db *sql.DB, root string, underWay int) error {
+	stages := 0
+	return filepath.WalkDir(root, func(full string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		path, err := filepath.Rel(root, full)
+		if err != nil || strings.HasSuffix(path, ".note") {
+			return err
+		}
+		if second(full) && underWay > 0 {
+			return nil
+		}
+		if filepath.Dir(path) == "staging" {
+			if stages++; stages > underWay {
+				return fmt.Errorf("the stage %s is left", path)
+			}
+			return nil
+		}
+		var n int
+		if err := db.QueryRow("SELECT COUNT(*) FROM blobs WHERE key = $1", path).Scan(&n); err != nil || n != 1 {
+			return fmt.Errorf("%s has %d rows, %v", path, n, err)
+		}
+		return nil
+	})
+}
+
+// second reports whether a file has another name.
+func second(path string) bool {
+	var st unix.Stat_t
+	return unix.Stat(path, &st) == nil && st.Nlink > 1
+}

@@ -1,0 +1,160 @@
+package tree_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/internal/tree"
+)
+
+// run is one run of an operation: the one user there is, with a session and two files.
+type run struct {
+	w    *world
+	db   *sql.DB
+	n    int
+	u    exchange.User
+	s    *tree.Session
+	left int // partials that may be there
+}
+
+func (r *run) begin() {
+	if r.s != nil {
+		r.s.End()
+	}
+	testkit.Empty(r.w.t, r.db, "drops", "outbox", "audit", "files", "versions", "blobs", "dirs", "mailboxes", "users", "accounts")
+	must(r.w.t, r.w.blobs.Walk(func(key string, _ int64, _ time.Time) error { return r.w.blobs.Remove(key) }))
+	r.n++
+	r.u = r.w.user(fmt.Sprintf("u%d", r.n))
+	r.s = r.w.login(r.u)
+	for _, name := range []string{"/upload/a", "/upload/b"} {
+		put(r.w.t, r.s, name, "the first "+name)
+	}
+}
+
+func (r *run) check() error {
+	return errors.Join(testkit.Books(r.db, r.w.blobs), testkit.Strays(r.db, filepath.Join(r.w.dir, "blobs"), r.left))
+}
+
+// end is what the user has, once its session has ended.
+func (r *run) end() string {
+	r.s.End()
+	r.s = r.w.login(r.u)
+	var b strings.Builder
+	for _, name := range names(r.w.t, r.s, "/upload") {
+		info, err := r.s.Stat("/upload/" + name)
+		fmt.Fprintf(&b, "%s: %d bytes, %v\n", name, info.Size, err)
+	}
+	use, err := r.w.store.Read(context.Background()).Usage(r.u.ID)
+	must(r.w.t, err)
+	fmt.Fprintf(&b, "%d bytes in %d files\n", use.Bytes, use.Files)
+	rows, err := r.db.Query("SELECT state, COUNT(*) FROM drops WHERE user_id = $1 GROUP BY state ORDER BY state", r.u.ID)
+	must(r.w.t, err)
+	defer rows.Close()
+	for rows.Next() {
+		var state string
+		var n int
+		must(r.w.t, rows.Scan(&state, &n))
+		fmt.Fprintf(&b, "%d drops are %s\n", n, state)
+	}
+	if err := testkit.Strays(r.db, filepath.Join(r.w.dir, "blobs"), 0); err != nil {
+		fmt.Fprintln(&b, err)
+	}
+	return b.String()
+}
+
+// upload stores a file; synced: it was made durable before.
+func (r *run) upload(path, text string, synced bool) error {
+	h, err := r.s.Open(path, create, 0)
+	if err != nil {
+		return err
+	}
+	err = write(h, text, 0)
+	if err == nil && synced {
+		err = wait(h.Sync)
+	}
+	return errors.Join(err, closeHandle(h))
+}
+
+// changes are the operations on a mailbox, and what tells a client who repeats
+// one that the first try was stored.
+var changes = map[string]struct {
+	do   func(r *run) error
+	done exchange.Kind
+}{
+	"an upload":          {do: func(r *run) error { return r.upload("/upload/new", "new", false) }},
+	"a synced upload":    {do: func(r *run) error { return r.upload("/upload/new", "new", true) }},
+	"over a file":        {do: func(r *run) error { return r.upload("/upload/a", "newer", false) }},
+	"a rename":           {do: func(r *run) error { return r.s.Rename("/upload/a", "/upload/c", false) }, done: exchange.NotFound},
+	"a rename over":      {do: func(r *run) error { return r.s.Rename("/upload/a", "/upload/b", true) }, done: exchange.NotFound},
+	"a removal":          {do: func(r *run) error { return r.s.Remove("/upload/a") }, done: exchange.NotFound},
+	"a new folder":       {do: func(r *run) error { return r.s.Mkdir("/upload/d") }, done: exchange.Exists},
+	"a change of size":   {do: func(r *run) error { size := int64(4); return r.s.Setstat("/upload/a", exchange.Change{Size: &size}) }},
+	"a change in place":  {do: (*run).inPlace},
+	"a removed folder":   {do: func(r *run) error { return errors.Join(r.folder(), r.s.Rmdir("/upload/d")) }},
+	"out of the staging": {do: (*run).fromStaging},
+}
+
+func (r *run) inPlace() error {
+	h, err := r.s.Open("/upload/a", update, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(write(h, "XX", 2), closeHandle(h))
+}
+
+// folder makes a folder, unless a try before did.
+func (r *run) folder() error {
+	if err := r.s.Mkdir("/upload/d"); !exchange.Is(err, exchange.Exists) {
+		return err
+	}
+	return nil
+}
+
+// fromStaging uploads to a place where nothing is received, and moves it to where
+// it is.
+func (r *run) fromStaging() error {
+	if _, err := r.s.Stat("/upload/new"); err == nil {
+		return nil // a try before did it
+	}
+	if err := r.upload("/stage/new", "new", false); err != nil {
+		return err
+	}
+	return r.s.Rename("/stage/new", "/upload/new", false)
+}
+
+// TestEveryStepOfAMailbox refuses every statement of each operation, and loses the
+// answer of every COMMIT.
+func TestEveryStepOfAMailbox(t *testing.T) {
+	testkit.OnBothSteps(t, func(t *testing.T, url string, from int) {
+		w := newWorld(t, url)
+		driver, source := "sqlite", "file:"+filepath.Join(w.dir, "sallyport.db")+"?_pragma=busy_timeout(5000)"
+		if url != "" {
+			driver, source = "pgx", url
+		}
+		db, err := sql.Open(driver, source)
+		must(t, err)
+		defer func() { must(t, db.Close()) }()
+		r := &run{w: w, db: db, left: 1}
+		defer func() {
+			if r.s != nil {
+				r.s.End()
+			}
+		}()
+		for name, change := range changes {
+			t.Run(name, func(t *testing.T) {
+				w.t = t
+				t.Logf("%d runs", w.asked.Steps(t, testkit.Operation{Alone: true, Every: 2, From: from, Begin: r.begin, Check: r.check, End: r.end,
+					Do:   func(context.Context) error { return change.do(r) },
+					Done: func(err error) bool { return change.done != 0 && exchange.Is(err, change.done) }}))
+			})
+		}
+	})
+}
