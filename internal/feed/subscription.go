@@ -2,8 +2,10 @@ package feed
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/store"
@@ -22,7 +24,8 @@ const maxBackfill = 10_000
 
 // Subscribe entitles a user to a feed. Dir is where deliveries appear, by
 // default /download/<feed>; Types narrows what comes. What was published in the
-// last days is placed at once.
+// last days is placed at once, and goes on if the request ends. Asked again, it
+// places what a try that failed has left out.
 func (r *Room) Subscribe(ctx context.Context, actor string, s exchange.Subscription, days int) (exchange.Subscription, error) {
 	const op = "feed.Subscribe"
 	err := checkSubscription(&s)
@@ -64,10 +67,36 @@ func (r *Room) Subscribe(ctx context.Context, actor string, s exchange.Subscript
 		return r.audit(tx, exchange.AuditRow{Actor: actor, Action: "feed.subscribe", Subject: s.Feed, User: u.ID,
 			Detail: describeSubscription(s)})
 	})
-	if err == nil && days > 0 {
-		s.Backfilled, err = r.backfill(ctx, actor, f, s, s.CreatedAt.AddDate(0, 0, -days))
+	// The subscription is stored, whatever comes now.
+	since := s.CreatedAt.AddDate(0, 0, -days)
+	switch {
+	case days > 0 && err == nil:
+		s.Backfilled, err = r.backfill(context.WithoutCancel(ctx), actor, f, s, since)
+	case days > 0 && exchange.Is(err, exchange.Exists):
+		return r.backfillRest(context.WithoutCancel(ctx), actor, f, s, since, err)
 	}
 	return s, err
+}
+
+// backfillRest places what an earlier try of the same subscription has left out;
+// exists is the error if there is nothing.
+func (r *Room) backfillRest(ctx context.Context, actor string, f exchange.Feed, s exchange.Subscription, since time.Time, exists error) (exchange.Subscription, error) {
+	u, err := r.o.Store.Read(ctx).User(s.User)
+	if err != nil {
+		return s, err
+	}
+	have, err := r.o.Store.Read(ctx).Subscription(f.Name, u.ID)
+	if err != nil {
+		return s, err
+	}
+	if !maps.Equal(describeSubscription(have), describeSubscription(s)) {
+		return s, exists
+	}
+	have.Backfilled, err = r.backfill(ctx, actor, f, have, since)
+	if err == nil && have.Backfilled == 0 {
+		err = exists
+	}
+	return have, err
 }
 
 // checkSubscription checks what people typed, and tidies it.

@@ -33,6 +33,7 @@ var ctx = context.Background()
 type world struct {
 	t        testing.TB
 	store    *store.Store
+	asked    testkit.Statements
 	db       *sql.DB // a look at the tables themselves
 	accounts *account.Room
 	room     *feed.Room
@@ -53,7 +54,7 @@ func newWorld(t *testing.T, url string) *world {
 	t.Helper()
 	w := &world{t: t}
 	w.ids = exchange.NewIDs(w.clock, rand.Reader)
-	w.store, w.db = testkit.OpenStore(t, url)
+	w.store, w.db = testkit.OpenProbed(t, url, w.asked.Probe)
 	w.accounts = account.New(w.store, w.clock, w.ids, account.Policy{Templates: map[string]account.Template{
 		exchange.KindCustomer: {StartDir: "/", Root: exchange.Read | exchange.List}}})
 	w.key = testkit.SigningKey(t)

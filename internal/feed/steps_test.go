@@ -1,0 +1,174 @@
+package feed_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/feed"
+	"github.com/sallyport-sftp/sallyport/internal/testkit"
+)
+
+// run is one run of an operation: a feed with two subscribers, and a third user.
+type run struct {
+	w                   *world
+	feed, a, b, c       string
+	users               []exchange.User
+	delivery            string
+	upload              string
+	incoming            *feed.Incoming
+	underWay, published int
+}
+
+// begin makes a run's users and feed.
+func (r *run) begin() {
+	r.published++
+	name := func(s string) string { return fmt.Sprintf("%s%d", s, r.published) }
+	r.feed, r.a, r.b, r.c = name("feed"), name("a"), name("b"), name("c")
+	r.users, r.upload, r.delivery, r.incoming = nil, "", "", nil
+	for _, u := range []string{r.a, r.b, r.c} {
+		r.users = append(r.users, r.w.user(u, ""))
+	}
+	r.w.feed(r.feed)
+	r.w.subscribe(r.feed, r.a, r.b)
+}
+
+func (r *run) to(account string) feed.Publication {
+	p := to(r.feed, account, "f.csv", sent)
+	p.IdempotencyKey = "key"
+	return p
+}
+
+// end is what the users have.
+func (r *run) end() string {
+	var b strings.Builder
+	for i, u := range r.users {
+		text, there := r.w.file(u, "/download/"+r.feed+"/f.csv")
+		use := r.w.usage(u)
+		fmt.Fprintf(&b, "%c: %q %v, %d bytes in %d files;", 'a'+i, text, there, use.Bytes, use.Files)
+		for _, d := range r.w.deliveries(u.Name) {
+			fmt.Fprintf(&b, " %s", d.State)
+		}
+		b.WriteString("\n")
+	}
+	fmt.Fprintf(&b, "%d publications, %d subscriptions\n", r.w.count("publications WHERE feed = $1", r.feed), r.w.count("subscriptions WHERE feed = $1", r.feed))
+	return b.String()
+}
+
+func (r *run) check() error {
+	if err := testkit.Books(r.w.db, r.w.blobs); err != nil {
+		return err
+	}
+	return testkit.Strays(r.w.db, r.w.dir, r.underWay)
+}
+
+// operations are those that store, place or take back what is published.
+var operations = map[string]func(r *run) testkit.Operation{
+	"a body for one account": func(r *run) testkit.Operation {
+		return testkit.Operation{Do: func(c context.Context) error {
+			_, err := r.w.room.Publish(c, "test", r.to(r.a))
+			return err
+		}}
+	},
+	"a body for all": func(r *run) testkit.Operation {
+		return testkit.Operation{Do: func(c context.Context) error {
+			_, err := r.w.room.Publish(c, "test", r.to("all"))
+			return err
+		}}
+	},
+	"a body again": func(r *run) testkit.Operation {
+		return testkit.Operation{Begin: func() {
+			r.begin()
+			_, err := r.w.room.Publish(ctx, "test", r.to("all"))
+			testkit.Must(r.w.t, err)
+		}, Do: func(c context.Context) error {
+			p, err := r.w.room.Publish(c, "test", r.to("all"))
+			if err == nil && !p.Repeated {
+				return fmt.Errorf("it was not repeated")
+			}
+			return err
+		}}
+	},
+	"over what is there": func(r *run) testkit.Operation {
+		return testkit.Operation{Begin: func() {
+			r.begin()
+			_, err := r.w.room.Publish(ctx, "test", to(r.feed, "all", "f.csv", "old"))
+			testkit.Must(r.w.t, err)
+		}, Do: func(c context.Context) error {
+			_, err := r.w.room.Publish(c, "test", r.to("all"))
+			return err
+		}}
+	},
+	"parts": func(r *run) testkit.Operation {
+		return testkit.Operation{Begin: func() {
+			r.begin()
+			up, err := r.w.room.BeginUpload("test", int64(len(sent)))
+			testkit.Must(r.w.t, err)
+			_, err = r.w.room.Append(up.ID, 0, bytes.NewReader([]byte(sent)))
+			testkit.Must(r.w.t, err)
+			r.upload, r.underWay = up.ID, 1
+		}, Do: func(c context.Context) error {
+			p := r.to("all")
+			p.Body, p.Upload = nil, r.upload
+			_, err := r.w.room.Publish(c, "test", p)
+			if err == nil {
+				r.underWay = 0
+			}
+			return err
+		}}
+	},
+	"over sftp": func(r *run) testkit.Operation {
+		return testkit.Operation{Do: func(c context.Context) error {
+			in, err := r.w.room.NewIncoming()
+			testkit.Must(r.w.t, err)
+			testkit.Must(r.w.t, in.WriteAt([]byte(sent), 0))
+			testkit.Must(r.w.t, in.Sync())
+			_, err = in.Publish(c, "test", r.to("all"))
+			testkit.Must(r.w.t, in.Discard()) // as programs do after an error
+			return err
+		}}
+	},
+	"a subscription with what came before": func(r *run) testkit.Operation {
+		return testkit.Operation{Begin: func() {
+			r.begin()
+			_, err := r.w.room.Publish(ctx, "test", r.to("all"))
+			testkit.Must(r.w.t, err)
+		}, Do: func(c context.Context) error {
+			_, err := r.w.room.Subscribe(c, "test", exchange.Subscription{Feed: r.feed, User: r.c}, 30)
+			return err
+		}, Done: func(err error) bool { return exchange.Is(err, exchange.Exists) }}
+	},
+	"a delivery taken back": func(r *run) testkit.Operation {
+		return testkit.Operation{Begin: func() {
+			r.begin()
+			_, err := r.w.room.Publish(ctx, "test", r.to("all"))
+			testkit.Must(r.w.t, err)
+			r.delivery = r.w.deliveries(r.a)[0].ID
+		}, Do: func(c context.Context) error {
+			_, err := r.w.room.Withdraw(c, "test", r.delivery, "a mistake")
+			return err
+		}, Done: func(err error) bool { return exchange.Is(err, exchange.Conflict) }}
+	},
+}
+
+// TestEveryStepOfAPublication ends the context of each operation at each of its
+// statements, refuses each, and loses the answer of each COMMIT.
+func TestEveryStepOfAPublication(t *testing.T) {
+	testkit.OnBothSteps(t, func(t *testing.T, url string, from int) {
+		w := newWorld(t, url)
+		for name, operation := range operations {
+			t.Run(name, func(t *testing.T) {
+				r := &run{w: w.begin(t)}
+				o := operation(r)
+				o.Check, o.End, o.Every, o.From = r.check, r.end, 2, from
+				if o.Begin == nil {
+					o.Begin = r.begin
+				}
+				t.Logf("%d runs", w.asked.Steps(t, o))
+			})
+		}
+	})
+}
