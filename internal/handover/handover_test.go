@@ -416,3 +416,42 @@ func staysUnknown(t *testing.T, w *world) {
 	}
 	w.wantRow(l, "opened", "")
 }
+
+// TestEveryStepOfALink ends the context of each operation at each of its
+// statements, refuses each, and loses the answer of each COMMIT.
+func TestEveryStepOfALink(t *testing.T) {
+	testkit.OnBothSteps(t, func(t *testing.T, url string, _ int) {
+		w := newWorld(t, url).begin(t)
+		var l link
+		var held []byte
+		made := func() { l, held = w.make(exchange.LinkKey, w.jo), nil }
+		for name, o := range map[string]testkit.Operation{
+			"made": {Begin: func() { w.made++ }, Do: func(c context.Context) error {
+				token := sha256.Sum256(fmt.Append(nil, w.made))
+				l.token, held = token[:], nil
+				_, err := w.room.Make(c, "test", handover.NewLink{Kind: exchange.LinkKey, User: "acme", Contact: w.jo.ID,
+					Fingerprint: print("new"), Token: l.token, Sealed: []byte("sealed key")})
+				return err
+			}, Done: func(err error) bool { return exchange.Is(err, exchange.Exists) }},
+			"opened": {Begin: made, Do: func(c context.Context) error {
+				return w.room.Open(c, l.token, "203.0.113.7", func(_ exchange.Link, sealed []byte) error { held = sealed; return nil })
+			}},
+			"revoked": {Begin: made, Do: func(c context.Context) error {
+				_, err := w.room.Revoke(c, "test", l.ID)
+				return err
+			}, Done: func(err error) bool { return exchange.Is(err, exchange.Conflict) }},
+		} {
+			t.Run(name, func(t *testing.T) {
+				w.t = t
+				o.Check = func() error { return nil }
+				o.End = func() string {
+					var state string
+					var sealed []byte
+					testkit.Must(t, w.db.QueryRow("SELECT state, sealed FROM links WHERE token = $1", l.token).Scan(&state, &sealed))
+					return fmt.Sprintf("%s with %q, handed over %q", state, sealed, held)
+				}
+				t.Logf("%d runs", w.asked.Steps(t, o))
+			})
+		}
+	})
+}

@@ -32,6 +32,7 @@ var ctx = context.Background()
 type world struct {
 	t       testing.TB
 	store   *store.Store
+	asked   testkit.Statements
 	db      *sql.DB // a look at the tables themselves
 	room    *inbox.Room
 	blobs   *disk.Store
@@ -71,7 +72,7 @@ func newWorld(t *testing.T, url string) *world {
 	t.Helper()
 	w := &world{t: t}
 	w.ids = exchange.NewIDs(w.clock, rand.Reader)
-	w.store, w.db = testkit.OpenStore(t, url)
+	w.store, w.db = testkit.OpenProbed(t, url, w.asked.Probe)
 	w.key = testkit.SigningKey(t)
 	return w
 }

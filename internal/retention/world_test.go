@@ -35,6 +35,8 @@ var ctx = context.Background()
 type world struct {
 	t        testing.TB
 	store    *store.Store
+	asked    testkit.Statements
+	root     string // of the blobs
 	db       *sql.DB
 	blobs    blob.Store
 	ids      *exchange.IDs
@@ -116,18 +118,25 @@ type stories map[string]func(*testing.T, *world)
 
 func TestRetention(t *testing.T) {
 	testkit.OnBoth(t, func(t *testing.T, url string) {
-		w := &world{t: t}
-		w.store, w.db = testkit.OpenStore(t, url)
-		var err error
-		w.blobs, err = disk.Open(t.TempDir(), w.clock)
-		testkit.Must(t, err)
-		w.key = testkit.SigningKey(t)
+		w := newRetention(t, url)
 		for _, part := range []stories{policyStories, planStories, runStories, holdStories, noticeStories, closeStories, crashStories} {
 			for name, story := range part {
 				t.Run(name, func(t *testing.T) { story(t, w.begin(t)) })
 			}
 		}
 	})
+}
+
+// newRetention is a world without anything in it.
+func newRetention(t *testing.T, url string) *world {
+	w := &world{t: t}
+	w.store, w.db = testkit.OpenProbed(t, url, w.asked.Probe)
+	var err error
+	w.root = t.TempDir()
+	w.blobs, err = disk.Open(w.root, w.clock)
+	testkit.Must(t, err)
+	w.key = testkit.SigningKey(t)
+	return w
 }
 
 func (w *world) exec(query string, args ...any) {

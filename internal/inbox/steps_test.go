@@ -1,0 +1,75 @@
+package inbox_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/inbox"
+	"github.com/sallyport-sftp/sallyport/internal/testkit"
+)
+
+// TestEveryStepOfAnInbox ends the context of each operation at each of its
+// statements, refuses each, and loses the answer of each COMMIT.
+func TestEveryStepOfAnInbox(t *testing.T) {
+	testkit.OnBothSteps(t, func(t *testing.T, url string, _ int) {
+		w, n := newWorld(t, url).begin(t), 0
+		w.after = inbox.AfterMove
+		w.open()
+		var id, claim string
+		arrive := func() {
+			n++
+			id = w.arrive("acme", fmt.Sprintf("/upload/%d.csv", n), "text")
+		}
+		claimed := func() {
+			arrive()
+			d, err := w.room.ClaimOne(ctx, nil, "test", "erp", id)
+			testkit.Must(w.t, err)
+			claim = d.Claim
+		}
+		acked := func() {
+			testkit.Must(w.t, w.room.After(ctx)) // of the run before
+			claimed()
+			_, err := w.room.Ack(ctx, "test", id, claim)
+			testkit.Must(w.t, err)
+		}
+		over := func(err error) bool { return exchange.Is(err, exchange.Conflict) }
+		for name, o := range map[string]testkit.Operation{
+			"a claim": {Begin: arrive, Do: func(c context.Context) error {
+				_, err := w.room.ClaimOne(c, nil, "test", "erp", id)
+				return err
+			}},
+			"a renewal": {Begin: claimed, Do: func(c context.Context) error {
+				_, err := w.room.Renew(c, "test", id, claim, 2*lease)
+				return err
+			}},
+			"an ack": {Begin: claimed, Done: over, Do: func(c context.Context) error {
+				_, err := w.room.Ack(c, "test", id, claim)
+				return err
+			}},
+			"a refusal": {Begin: claimed, Done: over, Do: func(c context.Context) error {
+				_, err := w.room.Reject(c, "test", id, claim, "no header", "")
+				return err
+			}},
+			"a claim given back": {Begin: claimed, Done: over, Do: func(c context.Context) error {
+				_, err := w.room.Release(c, "test", id, claim)
+				return err
+			}},
+			"what follows an ack": {Begin: acked, Do: func(c context.Context) error { return w.room.After(c) }},
+		} {
+			t.Run(name, func(t *testing.T) {
+				w.t = t
+				o.Check = func() error { return testkit.Books(w.db, w.blobs) }
+				o.End = func() string {
+					d, err := w.room.Show(ctx, id)
+					testkit.Must(t, err)
+					var pending int
+					testkit.Must(t, w.db.QueryRow("SELECT COUNT(*) FROM drops WHERE id = $1 AND pending <> ''", id).Scan(&pending))
+					return fmt.Sprintf("%s by %q, %d to do", d.State, d.Consumer, pending)
+				}
+				t.Logf("%d runs", w.asked.Steps(t, o))
+			})
+		}
+	})
+}

@@ -1,0 +1,63 @@
+package retention_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/retention"
+	"github.com/sallyport-sftp/sallyport/internal/testkit"
+)
+
+// TestEveryStepOfRetention ends the context of each step at each of its
+// statements, refuses each, and loses the answer of each COMMIT.
+func TestEveryStepOfRetention(t *testing.T) {
+	testkit.OnBothSteps(t, func(t *testing.T, url string, from int) {
+		w := newRetention(t, url)
+		var u exchange.User
+		begin := func() {
+			w.emptyBlobs()
+			w.begin(w.t)
+			u = w.customer("acme")
+			for i := range 3 {
+				w.put(u, fmt.Sprintf("/upload/%d.csv", i), "text")
+			}
+		}
+		step := func(c context.Context) error { return w.room.Step(c) }
+		for name, o := range map[string]testkit.Operation{
+			"a plan and its notices": {Begin: func() { begin(); w.to("2027-01-01") }, Do: step},
+			"a run and its report":   {Begin: func() { begin(); w.on("2027-01-01"); w.to(runDay) }, Do: step},
+			"a sweep": {Begin: func() { begin(); w.on("2027-01-01"); w.on(runDay); w.micros.Add((25 * time.Hour).Microseconds()) },
+				Do: func(c context.Context) error {
+					_, err := retention.NewSweeper(w.store, w.blobs, w.clock, slog.New(slog.DiscardHandler)).Sweep(c)
+					return err
+				}},
+		} {
+			t.Run(name, func(t *testing.T) {
+				w.t = t
+				o.Every, o.From = 4, from
+				o.Check = func() error {
+					return errors.Join(testkit.Books(w.db, w.blobs), testkit.Strays(w.db, w.root, 0))
+				}
+				o.End = func() string {
+					testkit.Must(t, w.room.Step(ctx)) // whoever keeps it goes on
+					r := w.one()
+					return fmt.Sprintf("the run is %s: %d of %d files went; %d versions, %d live blobs, %d dead, %d notices", r.State, r.RemovedFiles, r.Files,
+						w.count("SELECT COUNT(*) FROM versions"), w.count("SELECT COUNT(*) FROM blobs WHERE state = 'live'"),
+						w.count("SELECT COUNT(*) FROM blobs WHERE state = 'dead'"), w.count("SELECT COUNT(*) FROM retention_notices"))
+				}
+				t.Logf("%d runs", w.asked.Steps(t, o))
+			})
+		}
+	})
+}
+
+// emptyBlobs forgets the bytes of the run before.
+func (w *world) emptyBlobs() {
+	w.t.Helper()
+	testkit.Must(w.t, w.blobs.Walk(func(key string, _ int64, _ time.Time) error { return w.blobs.Remove(key) }))
+}
