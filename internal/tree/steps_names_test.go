@@ -163,11 +163,27 @@ func (m *machine) doTime(t *rapid.T) {
 		want(t, "sweep", true, m.l.sweep(), m.l.met())
 		return
 	}
+	if m.outlived() {
+		t.Skip("a handle would go on from a version that nobody keeps any more")
+	}
 	m.releaseAll()
 	for range 3 {
 		m.l.pass(25 * time.Hour)
 		want(t, "sweep", true, m.l.sweep(), m.l.met())
 	}
+}
+
+// outlived reports whether an open handle shows a stored file that was replaced
+// since: its bytes stay for a day, and a change that comes later fails.
+func (m *machine) outlived() bool {
+	for _, c := range m.clients {
+		for _, o := range c.files {
+			if u := o.img; u != nil && u.overlay && u.over != m.stored[u.at] {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // doFault makes the next call of one kind fail, or the next transaction that
