@@ -17,6 +17,12 @@ const maxBatch = 64
 // that leaves open whether it took effect. Look before answering.
 var ErrOutcomeUnknown = errors.New("the outcome of the commit is unknown")
 
+// unheard is what a caller is told whose COMMIT got no answer.
+func unheard(cause error) error {
+	return &exchange.Error{Op: "store.Write", Kind: exchange.Unavailable, Err: errors.Join(ErrOutcomeUnknown, cause),
+		Public: "It is not known whether this was done; please look before you ask for it again."}
+}
+
 // job is one function on its way through the writer.
 type job struct {
 	fn   func(*Tx) error
@@ -150,7 +156,7 @@ func (s *Store) once(fn func(*Tx) error) (err error) {
 		return err
 	}
 	if _, err := tx.exec("Write", "COMMIT"); err != nil {
-		return exchange.Wrap("store.Write", exchange.Unavailable, errors.Join(ErrOutcomeUnknown, err))
+		return unheard(err)
 	}
 	committed = true
 	return nil

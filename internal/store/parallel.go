@@ -60,7 +60,7 @@ func (s *Store) onceParallel(ctx context.Context, fn func(*Tx) error) error {
 	case refused(err):
 		return s.wrap("Write", err)
 	}
-	return exchange.Wrap("store.Write", exchange.Unavailable, errors.Join(ErrOutcomeUnknown, err))
+	return unheard(err)
 }
 
 func (s *Store) commit(ctx context.Context, conn *sql.Conn) (tag string, err error) {
