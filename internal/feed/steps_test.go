@@ -3,7 +3,9 @@ package feed_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 
@@ -157,18 +159,49 @@ var operations = map[string]func(r *run) testkit.Operation{
 // TestEveryStepOfAPublication ends the context of each operation at each of its
 // statements, refuses each, and loses the answer of each COMMIT.
 func TestEveryStepOfAPublication(t *testing.T) {
-	testkit.OnBothSteps(t, func(t *testing.T, url string, from int) {
-		w := newWorld(t, url)
+	testkit.OnBothSteps(t, func(t *testing.T, on testkit.Stepped) {
+		w := newWorld(t, on.URL)
+		w.asked.Proxy = on.Proxy
 		for name, operation := range operations {
 			t.Run(name, func(t *testing.T) {
 				r := &run{w: w.begin(t)}
 				o := operation(r)
-				o.Check, o.End, o.Every, o.From = r.check, r.end, 2, from
+				o.Check, o.End, o.Every, o.From = r.check, r.end, 2, on.From
 				if o.Begin == nil {
 					o.Begin = r.begin
 				}
 				t.Logf("%d runs", w.asked.Steps(t, o))
 			})
 		}
+	})
+}
+
+// TestEveryStepOfAFanOut does so to a publication that takes several
+// transactions. It takes few of their many statements, and every COMMIT.
+func TestEveryStepOfAFanOut(t *testing.T) {
+	testkit.OnBothSteps(t, func(t *testing.T, on testkit.Stepped) {
+		w := newWorld(t, on.URL)
+		w.asked.Proxy = on.Proxy
+		w.begin(t)
+		w.crowd()
+		n := 0
+		key := func() string { return fmt.Sprintf("%d.csv", n) }
+		t.Logf("%d runs", w.asked.Steps(t, testkit.Operation{Every: 500, From: 100 * on.From,
+			Begin: func() { n++ },
+			Do: func(c context.Context) error {
+				p := to("data", "all", key(), sent)
+				p.IdempotencyKey = key()
+				_, err := w.room.Publish(c, "test", p)
+				return err
+			},
+			Check: func() error {
+				return errors.Join(testkit.Books(w.db, w.blobs), testkit.Strays(w.db, w.dir, 0))
+			},
+			End: func() string {
+				testkit.Must(t, w.room.Resume(ctx, slog.New(slog.DiscardHandler))) // as it does once a minute
+				return fmt.Sprintf("%d publications in %d mailboxes, %d unplaced", w.count("publications WHERE name = $1", key()),
+					w.count("deliveries d JOIN publications p ON p.id = d.publication_id WHERE p.name = $1", key()),
+					w.count("publications WHERE placed_up_to IS NOT NULL"))
+			}}))
 	})
 }

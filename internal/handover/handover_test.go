@@ -420,8 +420,9 @@ func staysUnknown(t *testing.T, w *world) {
 // TestEveryStepOfALink ends the context of each operation at each of its
 // statements, refuses each, and loses the answer of each COMMIT.
 func TestEveryStepOfALink(t *testing.T) {
-	testkit.OnBothSteps(t, func(t *testing.T, url string, _ int) {
-		w := newWorld(t, url).begin(t)
+	testkit.OnBothSteps(t, func(t *testing.T, on testkit.Stepped) {
+		w := newWorld(t, on.URL).begin(t)
+		w.asked.Proxy = on.Proxy
 		var l link
 		var held []byte
 		made := func() { l, held = w.make(exchange.LinkKey, w.jo), nil }

@@ -35,6 +35,7 @@ var ctx = context.Background()
 type world struct {
 	t      testing.TB
 	store  *store.Store
+	asked  testkit.Statements
 	db     *sql.DB // a look at the tables themselves
 	feeds  *feed.Room
 	room   *hotfolder.Room
@@ -42,7 +43,8 @@ type world struct {
 	ids    *exchange.IDs
 	key    *proof.Key
 	dir    string
-	floor  int64 // bytes that must stay free
+	kept   string // where blobs are
+	floor  int64  // bytes that must stay free
 	micros atomic.Int64
 }
 
@@ -67,7 +69,7 @@ func newWorld(t *testing.T, url string) *world {
 	t.Helper()
 	w := &world{t: t}
 	w.ids = exchange.NewIDs(w.clock, rand.Reader)
-	w.store, w.db = testkit.OpenStore(t, url)
+	w.store, w.db = testkit.OpenProbed(t, url, w.asked.Probe)
 	w.key = testkit.SigningKey(t)
 	return w
 }
@@ -79,7 +81,8 @@ func (w *world) begin(t testing.TB) *world {
 	testkit.Empty(t, w.db, "deliveries", "publications", "subscriptions", "feed_sequences", "feeds", "outbox", "audit", "files", "versions", "blobs", "dirs",
 		"mailboxes", "users", "accounts")
 	w.micros.Store(time.Now().UnixMicro()) // processed files have the disk's times
-	d, err := disk.Open(t.TempDir(), w.clock)
+	w.kept = t.TempDir()
+	d, err := disk.Open(w.kept, w.clock)
 	testkit.Must(t, err)
 	w.blobs = &blobs{Store: d}
 	w.open()

@@ -13,8 +13,9 @@ import (
 // TestEveryStepOfAnInbox ends the context of each operation at each of its
 // statements, refuses each, and loses the answer of each COMMIT.
 func TestEveryStepOfAnInbox(t *testing.T) {
-	testkit.OnBothSteps(t, func(t *testing.T, url string, _ int) {
-		w, n := newWorld(t, url).begin(t), 0
+	testkit.OnBothSteps(t, func(t *testing.T, on testkit.Stepped) {
+		w, n := newWorld(t, on.URL).begin(t), 0
+		w.asked.Proxy = on.Proxy
 		w.after = inbox.AfterMove
 		w.open()
 		var id, claim string

@@ -16,8 +16,9 @@ import (
 // TestEveryStepOfRetention ends the context of each step at each of its
 // statements, refuses each, and loses the answer of each COMMIT.
 func TestEveryStepOfRetention(t *testing.T) {
-	testkit.OnBothSteps(t, func(t *testing.T, url string, from int) {
-		w := newRetention(t, url)
+	testkit.OnBothSteps(t, func(t *testing.T, on testkit.Stepped) {
+		w := newRetention(t, on.URL)
+		w.asked.Proxy = on.Proxy
 		var u exchange.User
 		begin := func() {
 			w.emptyBlobs()
@@ -29,8 +30,10 @@ func TestEveryStepOfRetention(t *testing.T) {
 		}
 		step := func(c context.Context) error { return w.room.Step(c) }
 		for name, o := range map[string]testkit.Operation{
-			"a plan and its notices": {Begin: func() { begin(); w.to("2027-01-01") }, Do: step},
-			"a run and its report":   {Begin: func() { begin(); w.on("2027-01-01"); w.to(runDay) }, Do: step},
+			"a plan and its notices":              {Begin: func() { begin(); w.to("2027-01-01") }, Do: step},
+			"a run and its report":                {Begin: func() { begin(); w.on("2027-01-01"); w.to(runDay) }, Do: step},
+			"a closed account's plan and notices": {Begin: func() { begin(); w.closed("acme") }, Do: step},
+			"a closed account's run":              {Begin: func() { begin(); w.closed("acme"); w.step(); w.to("2026-01-15 13:00") }, Do: step},
 			"a sweep": {Begin: func() { begin(); w.on("2027-01-01"); w.on(runDay); w.micros.Add((25 * time.Hour).Microseconds()) },
 				Do: func(c context.Context) error {
 					_, err := retention.NewSweeper(w.store, w.blobs, w.clock, slog.New(slog.DiscardHandler)).Sweep(c)
@@ -39,7 +42,7 @@ func TestEveryStepOfRetention(t *testing.T) {
 		} {
 			t.Run(name, func(t *testing.T) {
 				w.t = t
-				o.Every, o.From = 4, from
+				o.Every, o.From = 4, on.From
 				o.Check = func() error {
 					return errors.Join(testkit.Books(w.db, w.blobs), testkit.Strays(w.db, w.root, 0))
 				}
@@ -54,6 +57,13 @@ func TestEveryStepOfRetention(t *testing.T) {
 			})
 		}
 	})
+}
+
+// closed ends an account.
+func (w *world) closed(name string) {
+	w.t.Helper()
+	_, err := w.accounts.Close(ctx, "op:jo", name, "10d")
+	testkit.Must(w.t, err)
 }
 
 // emptyBlobs forgets the bytes of the run before.

@@ -3,6 +3,7 @@ package testkit
 import (
 	"encoding/binary"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/url"
 	"strings"
@@ -14,6 +15,9 @@ import (
 // Match chooses statements by their text. Several in one Query are one text:
 // what begins a transaction may have more behind it.
 type Match func(statement string) bool
+
+// Next matches every statement.
+func Next(string) bool { return true }
 
 // Commit matches what ends a transaction.
 func Commit(statement string) bool { return strings.EqualFold(statement, "commit") }
@@ -51,6 +55,7 @@ type Proxy struct {
 	mu    sync.Mutex
 	open  map[net.Conn]bool
 	rules []*proxyRule
+	lossy int // one COMMIT in so many is lost; 0: none
 	down  bool
 	black chan struct{} // while packets vanish: closed when they flow again
 	ended chan struct{} // closed with the test
@@ -113,6 +118,14 @@ func (p *Proxy) add(m Match, do proxyAction) *proxyRule {
 	defer p.mu.Unlock()
 	p.rules = append(p.rules, r)
 	return r
+}
+
+// Lossy cuts connections at random at one COMMIT in n, before it arrives or when
+// its answer does. 0 ends that.
+func (p *Proxy) Lossy(n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.lossy = n
 }
 
 // Clear forgets the rules that were not used.
@@ -214,6 +227,9 @@ func (p *Proxy) rule(statement string) *proxyRule {
 			p.rules = append(p.rules[:i:i], p.rules[i+1:]...)
 			return r
 		}
+	}
+	if p.lossy > 0 && Commit(statement) && rand.IntN(p.lossy) == 0 {
+		return &proxyRule{do: []proxyAction{cutBefore, loseAnswer}[rand.IntN(2)], reached: make(chan struct{})}
 	}
 	return nil
 }

@@ -12,6 +12,8 @@ var ErrStatement = errors.New("a test let this statement fail")
 // Stop it counts them and calls do with the number of each, from 1 on, before it
 // is run and again once it ran; what do returns stands for the statement's error.
 type Statements struct {
+	Proxy *Proxy // that the store's PostgreSQL is behind; for Steps
+
 	mu    sync.Mutex
 	n     int
 	texts []string

@@ -28,23 +28,39 @@ type Operation struct {
 	End         func() string // the end state, the same whatever happened on the way
 }
 
-// OnBothSteps is OnBoth for runs of Steps. The two databases share the statements
-// of an operation (Every and From), and PostgreSQL waits for no disk.
-func OnBothSteps(t *testing.T, run func(t *testing.T, url string, from int)) {
+// Stepped is a database for runs of Steps.
+type Stepped struct {
+	URL   string // for the store
+	From  int    // for Operation.From: the two databases share the statements of an operation
+	Proxy *Proxy // for Statements.Proxy; nil on SQLite
+}
+
+// OnBothSteps is OnBoth for runs of Steps. PostgreSQL is behind a proxy, and waits
+// for no disk.
+func OnBothSteps(t *testing.T, run func(t *testing.T, on Stepped)) {
 	OnBoth(t, func(t *testing.T, url string) {
-		from := 0
-		if url != "" {
-			url, from = url+"?synchronous_commit=off", 1
+		if url == "" {
+			run(t, Stepped{})
+			return
 		}
-		run(t, url, from)
+		p := PostgresProxy(t, url+"?synchronous_commit=off")
+		run(t, Stepped{URL: p.URL, From: 1, Proxy: p})
 	})
 }
 
+// The ways to disturb a statement.
+const (
+	refused   = "refused is"             // an error takes its place
+	ended     = "its context ends at"    // before it is run
+	unheard   = "unheard is"             // it ran, and an error takes its answer's place
+	cutOff    = "the connection ends at" // before it arrives
+	cutBehind = "no answer comes to"     // it ran, and the connection ends
+)
+
 // Steps runs an operation undisturbed, and then once for each statement that it
-// had: with its context ended there, with the statement refused, and where it is
-// COMMIT, with its answer lost. After each try the books are right, and after the
-// repeated one the end is that of the run that nothing disturbed. It returns how
-// many runs there were.
+// had and each way to disturb it. COMMIT is disturbed in all ways. After each try
+// the books are right, and after the repeated one the end is that of the run that
+// nothing disturbed. It returns how many runs there were.
 func (s *Statements) Steps(t *testing.T, o Operation) (runs int) {
 	t.Helper()
 	o.Begin()
@@ -59,21 +75,33 @@ func (s *Statements) Steps(t *testing.T, o Operation) (runs int) {
 	}
 	want := o.End()
 	for i, text := range texts {
-		how := []string{"refused is"}
-		if !o.Alone {
-			how = append(how, "its context ends at")
-		}
-		if text == "COMMIT" {
-			how = append(how, "unheard is")
-		} else if o.Every > 1 && i%o.Every != o.From {
+		commit := text == "COMMIT"
+		if !commit && o.Every > 1 && i%o.Every != o.From {
 			continue
 		}
-		for _, h := range how {
+		for _, h := range s.ways(o, i, commit) {
 			runs++
 			s.step(t, o, i+1, h, fmt.Sprintf("%s statement %d of %d, %.60q", h, i+1, len(texts), strings.Join(strings.Fields(text), " ")), want)
 		}
 	}
 	return runs
+}
+
+// ways are those to disturb the ith statement of an operation.
+func (s *Statements) ways(o Operation, i int, commit bool) []string {
+	how := []string{refused}
+	if !o.Alone {
+		how = append(how, ended)
+	}
+	switch {
+	case commit && s.Proxy != nil:
+		how = append(how, unheard, cutOff, cutBehind)
+	case commit:
+		how = append(how, unheard)
+	case s.Proxy != nil:
+		how = append(how, []string{cutOff, cutBehind}[i/max(o.Every, 1)%2])
+	}
+	return how
 }
 
 func (s *Statements) step(t *testing.T, o Operation, at int, how, what, want string) {
@@ -83,18 +111,27 @@ func (s *Statements) step(t *testing.T, o Operation, at int, how, what, want str
 	defer cancel()
 	done := false
 	s.Watch(func(n int, _ string, ran bool) error {
-		if done || n != at || ran != strings.HasPrefix(how, "unheard") {
+		if done || n != at || ran != (how == unheard) {
 			return nil
 		}
 		done = true
-		if strings.HasPrefix(how, "its context") {
+		switch how {
+		case ended:
 			cancel()
-			return nil
+		case cutOff:
+			s.Proxy.CutBefore(Next)
+		case cutBehind:
+			s.Proxy.LoseAnswer(Next)
+		default:
+			return ErrStatement
 		}
-		return ErrStatement
+		return nil
 	})
 	first := o.Do(ctx)
 	s.Stop()
+	if s.Proxy != nil {
+		s.Proxy.Clear()
+	}
 	if err := o.Check(); err != nil {
 		t.Fatalf("%s, answered with %v: %v", what, first, err)
 	}

@@ -133,11 +133,12 @@ func (r *run) fromStaging() error {
 // TestEveryStepOfAMailbox refuses every statement of each operation, and loses the
 // answer of every COMMIT.
 func TestEveryStepOfAMailbox(t *testing.T) {
-	testkit.OnBothSteps(t, func(t *testing.T, url string, from int) {
-		w := newWorld(t, url)
+	testkit.OnBothSteps(t, func(t *testing.T, on testkit.Stepped) {
+		w := newWorld(t, on.URL)
+		w.asked.Proxy = on.Proxy
 		driver, source := "sqlite", "file:"+filepath.Join(w.dir, "sallyport.db")+"?_pragma=busy_timeout(5000)"
-		if url != "" {
-			driver, source = "pgx", url
+		if on.URL != "" {
+			driver, source = "pgx", on.URL
 		}
 		db, err := sql.Open(driver, source)
 		must(t, err)
@@ -151,7 +152,7 @@ func TestEveryStepOfAMailbox(t *testing.T) {
 		for name, change := range changes {
 			t.Run(name, func(t *testing.T) {
 				w.t = t
-				t.Logf("%d runs", w.asked.Steps(t, testkit.Operation{Alone: true, Every: 2, From: from, Begin: r.begin, Check: r.check, End: r.end,
+				t.Logf("%d runs", w.asked.Steps(t, testkit.Operation{Alone: true, Every: 2, From: on.From, Begin: r.begin, Check: r.check, End: r.end,
 					Do:   func(context.Context) error { return change.do(r) },
 					Done: func(err error) bool { return change.done != 0 && exchange.Is(err, change.done) }}))
 			})
