@@ -1,0 +1,223 @@
+package faults
+
+import (
+	"crypto/ed25519"
+	"crypto/sha256"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/sallyport-sftp/sallyport/internal/client"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/testkit"
+)
+
+type body = map[string]any
+
+// changes are the operations of the API that change rows, by their operationId.
+var changes = map[string]change{
+	"add-account":    {request: asks("POST", "/accounts", body{"id": "{name}-b", "name": "B"}), again: exchange.Exists},
+	"edit-account":   {request: asks("PATCH", "/accounts/{name}", body{"name": "B"})},
+	"add-vendor":     {request: asks("POST", "/vendors", body{"short": "{name}", "name": "V"}), again: exchange.Exists},
+	"add-user":       {request: asks("POST", "/users", body{"account": "{name}", "name": "{name}-b"}), again: exchange.Exists},
+	"edit-user":      {request: asks("PATCH", "/users/{name}", body{"quota_files": 10})},
+	"add-contact":    {request: asks("POST", "/contacts", body{"account": "{name}", "name": "B", "email": "b-{name}@example.com"}), again: exchange.Exists},
+	"edit-contact":   {begin: (*lossy).person, request: asks("PATCH", "/contacts/{id}", body{"phone": "1"})},
+	"contact-leaves": {begin: (*lossy).person, request: asks("POST", "/contacts/{id}/leave", nil), again: exchange.Conflict},
+	"note-bounce":    {request: asks("POST", "/mail/bounces", body{"address": "{name}@example.com", "why": "550"})},
+
+	"add-keys":     {request: asks("POST", "/users/{name}/keys", body{"text": publicKey("other")}), begin: (*lossy).forgetOther, again: exchange.Exists},
+	"edit-key":     {request: asks("PATCH", "/users/{name}/keys", body{"fingerprint": "{print}", "holder": "{name}@example.com"})},
+	"approve-key":  {begin: (*lossy).pending, request: asks("POST", "/users/{name}/keys/approve", body{"fingerprint": "{id}"}), again: exchange.NotFound},
+	"refuse-key":   {begin: (*lossy).pending, request: asks("DELETE", "/users/{name}/keys/pending?fingerprint={id}", nil), again: exchange.NotFound},
+	"freeze-key":   {request: asks("POST", "/keys/freeze", body{"fingerprint": "{print}", "by": "{name}@example.com"}), again: exchange.Conflict},
+	"thaw-key":     {begin: (*lossy).frozen, request: asks("POST", "/keys/thaw", body{"fingerprint": "{print}", "by": "b-{name}@example.com"}), again: exchange.Conflict},
+	"revoke-key":   {request: asks("POST", "/keys/revoke", body{"fingerprint": "{print}", "reason": "lost", "burn": true})},
+	"expose-keys":  {request: exposed},
+	"end-session":  {begin: (*lossy).session, request: asks("DELETE", "/sessions/{id}", nil), again: exchange.NotFound},
+	"lift-ban":     {begin: (*lossy).banned, request: asks("DELETE", "/bans?address=203.0.113.9", nil), again: exchange.NotFound},
+	"make-link":    {request: asks("POST", "/links", body{"kind": "verify", "contact": "{name}@example.com", "token": "{token}"}), again: exchange.Exists},
+	"revoke-link":  {begin: (*lossy).link, request: asks("DELETE", "/links/{id}", nil), again: exchange.Conflict},
+	"done-notice":  {begin: (*lossy).notice, request: asks("POST", "/notices/{id}/done", nil), again: exchange.NotFound},
+	"put-file":     {request: file("PUT")},
+	"remove-file":  {begin: func(l *lossy) { l.does(file("PUT")) }, request: file("DELETE"), again: exchange.NotFound},
+	"claim-drops":  {begin: (*lossy).arrived, request: asks("POST", "/inbox/claims", body{"consumer": "erp", "user": "{name}"})},
+	"ack-drop":     {begin: (*lossy).claimed, request: asks("POST", "/inbox/{id}/ack", body{"claim": "{claim}"}), again: exchange.Conflict},
+	"reject-drop":  {begin: (*lossy).claimed, request: asks("POST", "/inbox/{id}/reject", body{"claim": "{claim}", "reason": "no header"}), again: exchange.Conflict},
+	"release-drop": {begin: (*lossy).claimed, request: asks("POST", "/inbox/{id}/release", body{"claim": "{claim}"}), again: exchange.Conflict},
+	"renew-drop":   {begin: (*lossy).claimed, request: asks("POST", "/inbox/{id}/renew", body{"claim": "{claim}", "lease": "1h"})},
+
+	"add-feed":          {request: asks("POST", "/feeds", body{"name": "{name}-b", "kind": "cdr"}), again: exchange.Exists},
+	"edit-feed":         {request: asks("PATCH", "/feeds/{name}", body{"kind": "invoice"})},
+	"remove-feed":       {request: asks("DELETE", "/feeds/{name}", nil), again: exchange.NotFound},
+	"subscribe":         {request: asks("POST", "/feeds/{name}/subscriptions", body{"user": "{name}"}), again: exchange.Exists},
+	"edit-subscription": {begin: (*lossy).subscribed, request: asks("PATCH", "/feeds/{name}/subscriptions/{name}", body{"mail": "daily"})},
+	"unsubscribe":       {begin: (*lossy).subscribed, request: asks("DELETE", "/feeds/{name}/subscriptions/{name}", nil), again: exchange.NotFound},
+	"publish":           {begin: (*lossy).subscribed, request: publication},
+	"withdraw-delivery": {begin: (*lossy).published, request: asks("POST", "/deliveries/{id}/withdraw", body{"reason": "a mistake"}), again: exchange.Conflict},
+
+	"add-expectation":    {request: asks("POST", "/expectations", expected), again: exchange.Exists},
+	"remove-expectation": {begin: func(l *lossy) { l.does(asks("POST", "/expectations", expected)) }, request: asks("DELETE", "/expectations/{name}", nil), again: exchange.NotFound},
+	"add-webhook":        {request: asks("POST", "/webhooks", receiver), again: exchange.Exists},
+	"edit-webhook":       {begin: (*lossy).webhook, request: asks("PATCH", "/webhooks/{name}", body{"enabled": false})},
+	"remove-webhook":     {begin: (*lossy).webhook, request: asks("DELETE", "/webhooks/{name}", nil), again: exchange.NotFound},
+	"test-webhook":       {begin: (*lossy).webhook, request: asks("POST", "/webhooks/{name}/test", nil), twice: true},
+	"replay-message":     {begin: (*lossy).deadMessage, request: asks("POST", "/messages/{id}/replay", nil), again: exchange.NotFound},
+	"replay-dead":        {begin: (*lossy).deadMessage, request: asks("POST", "/messages/replay?target={name}", nil), twice: true},
+
+	"set-policy":      {request: asks("PUT", "/retention/policies", body{"user": "{name}", "keep": "7y"})},
+	"add-hold":        {request: asks("POST", "/retention/holds", body{"kind": "user", "target": "{name}", "reason": "a dispute"}), twice: true},
+	"release-hold":    {begin: (*lossy).held, request: asks("DELETE", "/retention/holds/{id}", nil), again: exchange.NotFound},
+	"run-retention":   {request: asks("POST", "/retention/runs", nil)},
+	"confirm-run":     {begin: (*lossy).planned, request: asks("POST", "/retention/runs/{id}/confirm", nil), again: exchange.Conflict},
+	"cancel-run":      {begin: (*lossy).planned, request: asks("POST", "/retention/runs/{id}/cancel", body{"reason": "too early"}), again: exchange.Conflict},
+	"note-told":       {begin: (*lossy).planned, request: asks("POST", "/retention/runs/{id}/told/{name}", nil), again: exchange.NotFound},
+	"make-checkpoint": {request: asks("POST", "/audit/checkpoint", nil)},
+}
+
+var (
+	expected = body{"name": "{name}", "user": "{name}", "days": "daily", "by": "06:00", "zone": "Europe/Berlin"}
+	receiver = body{"name": "{name}", "url": "https://127.0.0.1:9/hook"}
+)
+
+// namedKey is the same key each time.
+func namedKey(name string) ssh.Signer {
+	seed := sha256.Sum256([]byte(name))
+	k, err := ssh.NewSignerFromKey(ed25519.NewKeyFromSeed(seed[:]))
+	if err != nil {
+		panic(err)
+	}
+	return k
+}
+
+// publicKey is its line.
+func publicKey(name string) string {
+	return strings.TrimSpace(string(ssh.MarshalAuthorizedKey(namedKey(name).PublicKey())))
+}
+
+func exposed(l *lossy) client.Request {
+	line := strings.TrimSpace(string(ssh.MarshalAuthorizedKey(l.key.PublicKey())))
+	return client.Request{Method: "POST", Path: "/keys/exposed", Body: body{"user": l.name,
+		"files": []body{{"format": "openssh", "public": line, "proven": true}}}}
+}
+
+func file(method string) func(l *lossy) client.Request {
+	return func(l *lossy) client.Request {
+		r := client.Request{Method: method, Path: "/users/" + l.name + "/files/content", Query: url.Values{"path": {"/download/f.csv"}}}
+		if method == "PUT" {
+			r.Body, r.Size = strings.NewReader("a file"), 6
+		}
+		return r
+	}
+}
+
+func publication(l *lossy) client.Request {
+	return client.Request{Method: "PUT", Path: "/feeds/" + l.name + "/publications/f.csv", Query: url.Values{"all": {"true"}},
+		Header: http.Header{"Idempotency-Key": {l.name}}, Body: strings.NewReader("a file"), Size: 6}
+}
+
+// does sends a request that must succeed.
+func (l *lossy) does(request func(l *lossy) client.Request) {
+	l.t.Helper()
+	testkit.Must(l.t, l.send(change{request: request}))
+}
+
+// answered sends one and returns what it is answered with.
+func answered[T any](l *lossy, method, path string, b any) T {
+	l.t.Helper()
+	r := asks(method, path, b)(l)
+	return testkit.Call[T](l.Node, r.Method, r.Path, r.Body)
+}
+
+// insert makes a row that no request makes.
+func (l *lossy) insert(query string, args ...any) {
+	l.t.Helper()
+	_, err := l.db.Exec(query, args...)
+	testkit.Must(l.t, err)
+}
+
+func (l *lossy) person() {
+	l.id = answered[[]exchange.Contact](l, "GET", "/contacts?of={name}", nil)[0].ID
+}
+
+func (l *lossy) forgetOther() {
+	l.insert("DELETE FROM keys WHERE fingerprint = $1", ssh.FingerprintSHA256(namedKey("other").PublicKey()))
+}
+
+func (l *lossy) pending() {
+	k := namedKey(l.name).PublicKey()
+	l.id = ssh.FingerprintSHA256(k)
+	l.insert(`INSERT INTO pending_keys (user_id, fingerprint, type, bits, public, address, client, first_at, last_at, times)
+		SELECT id, $1, 'ssh-ed25519', 256, $2, '203.0.113.9', 'SSH-2.0-x', 0, 0, 1 FROM users WHERE name = $3`, l.id, publicKey(l.name), l.name)
+}
+
+func (l *lossy) frozen() {
+	l.does(asks("POST", "/contacts", body{"account": "{name}", "name": "B", "email": "b-{name}@example.com"}))
+	l.does(asks("POST", "/keys/freeze", body{"fingerprint": "{print}", "by": "{name}@example.com"}))
+}
+
+func (l *lossy) session() {
+	l.SFTP(l.name, l.key)
+	for _, s := range answered[[]exchange.Session](l, "GET", "/sessions", nil) {
+		if s.User == l.name {
+			l.id = s.ID
+		}
+	}
+}
+
+func (l *lossy) banned() {
+	l.insert(`INSERT INTO bans (address, since, until, failures, refused, reason) VALUES ('203.0.113.9', 0, 9000000000000000, 1, 0, 'x')
+		ON CONFLICT DO NOTHING`)
+}
+
+func (l *lossy) link() {
+	l.id = answered[exchange.Link](l, "POST", "/links", body{"kind": "verify", "contact": "{name}@example.com", "token": "{token}"}).ID
+}
+
+func (l *lossy) notice() {
+	l.id = l.name
+	l.insert(`INSERT INTO notices (id, at, kind, user_id, fingerprint, mark, roles, text) SELECT $1, 0, 'x', id, '', '', '[]', 'x' FROM users WHERE name = $1`, l.id)
+}
+
+func (l *lossy) arrived() {
+	c := l.SFTP(l.name, l.key)
+	testkit.Must(l.t, put(c, "/upload/f.csv", []byte("a file")))
+}
+
+func (l *lossy) claimed() {
+	l.arrived()
+	d := answered[[]exchange.Drop](l, "POST", "/inbox/claims", body{"consumer": "erp", "user": "{name}"})[0]
+	l.id, l.claim = d.ID, d.Claim
+}
+
+func (l *lossy) subscribed() {
+	l.does(asks("POST", "/feeds/{name}/subscriptions", body{"user": "{name}"}))
+}
+
+func (l *lossy) published() {
+	l.subscribed()
+	l.does(publication)
+	l.id = answered[[]exchange.Delivery](l, "GET", "/deliveries?account={name}", nil)[0].ID
+}
+
+func (l *lossy) webhook() { l.does(asks("POST", "/webhooks", receiver)) }
+
+func (l *lossy) deadMessage() {
+	l.webhook()
+	l.id = l.name
+	l.insert(`INSERT INTO messages (id, channel, target, event_id, kind, ref, contact_id, subject, body, html, state, attempts, error, created_at)
+		VALUES ($1, 'webhook', $1, $1, 'test', '', '', '', '{}', '', 'dead', 5, 'x', 0)`, l.name)
+}
+
+func (l *lossy) held() {
+	l.id = answered[exchange.Hold](l, "POST", "/retention/holds", body{"kind": "user", "target": "{name}", "reason": "a dispute"}).ID
+}
+
+func (l *lossy) planned() {
+	l.id = l.name
+	l.insert(`INSERT INTO retention_runs (id, kind, account_id, due_at, state, confirm, confirmed_by, created_at, files, bytes, removed_files, removed_bytes, report, list_key, planner)
+		VALUES ($1, 'regular', '', 9000000000000000, 'announced', 'x', '', 0, 0, 0, 0, 0, '', '', '')`, l.id)
+	l.insert(`INSERT INTO retention_notices (id, run_id, account_id, mark, at, text, told_by) VALUES ($1, $1, $1, 'first', 0, 'x', '')`, l.id)
+}

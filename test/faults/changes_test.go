@@ -1,0 +1,255 @@
+package faults
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/sallyport-sftp/sallyport/internal/blob/disk"
+	"github.com/sallyport-sftp/sallyport/internal/client"
+	"github.com/sallyport-sftp/sallyport/internal/config"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/testkit"
+)
+
+// lossy is a node whose PostgreSQL is behind a proxy. Each run has an account of
+// its own with a user, a contact and a feed, all of the same name.
+type lossy struct {
+	*testkit.Node
+	t     *testing.T
+	proxy *testkit.Proxy
+	db    *sql.DB // not through the proxy
+	runs  int
+	name  string // of the run
+	key   ssh.Signer
+	id    string // of what the operation is about
+	claim string
+}
+
+// change is an operation of the API that changes what is stored.
+type change struct {
+	begin   func(l *lossy) // makes what the operation is about
+	request func(l *lossy) client.Request
+	again   exchange.Kind // what one who repeats it is told, if the first try was stored; 0: it succeeds
+	twice   bool          // one who repeats it gets another one
+}
+
+// TestTheOutcomeOfEveryChange loses the database in the COMMITs of every operation
+// of the API that changes something, before they arrive and when they have
+// taken effect. The caller repeats what failed. Then it is stored once, is in the
+// audit log once, and the books are right.
+func TestTheOutcomeOfEveryChange(t *testing.T) {
+	url := testkit.Postgres(t).Database(t)
+	l := &lossy{proxy: testkit.PostgresProxy(t, url)}
+	var err error
+	l.db, err = sql.Open("pgx", url)
+	testkit.Must(t, err)
+	t.Cleanup(func() { testkit.Must(t, l.db.Close()) })
+	l.Node = testkit.Start(t, func(c *config.Config) {
+		c.Database.URL, c.Webhooks.Allow = l.proxy.URL, []string{"127.0.0.1/32"}
+	})
+	for _, id := range writing(t) {
+		t.Run(id, func(t *testing.T) {
+			c, ok := changes[id]
+			if !ok {
+				t.Fatal("nobody has said what comes of this operation when the database is lost")
+			}
+			l.t = t
+			want := l.run(c, nil, "undisturbed")
+			for how, rule := range map[string]func(testkit.Match) <-chan struct{}{"before they arrive": l.proxy.CutBefore, "behind them": l.proxy.LoseAnswer} {
+				if got := l.run(c, rule, how); got != want {
+					t.Errorf("the connection ends at COMMITs, %s; in the end there is\n%swant\n%s", how, got, want)
+				}
+			}
+		})
+	}
+}
+
+// writing lists the operations of the API that change rows.
+func writing(t *testing.T) (ids []string) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "internal", "api", "openapi.json"))
+	testkit.Must(t, err)
+	var api struct {
+		Paths map[string]map[string]struct {
+			ID string `json:"operationId"`
+		} `json:"paths"`
+	}
+	testkit.Must(t, json.Unmarshal(text, &api))
+	noRows := []string{"begin-upload", "send-part", "cancel-upload", "test-mail"}
+	for _, methods := range api.Paths {
+		for method, o := range methods {
+			if method != "get" && !slices.Contains(noRows, o.ID) {
+				ids = append(ids, o.ID)
+			}
+		}
+	}
+	slices.Sort(ids)
+	if len(ids) < 40 {
+		t.Fatalf("only %v", ids)
+	}
+	return ids
+}
+
+// run does an operation once, and once more if it failed, and returns what there
+// is more of than before.
+func (l *lossy) run(c change, rule func(testkit.Match) <-chan struct{}, how string) string {
+	l.t.Helper()
+	l.runs++
+	l.name, l.id, l.claim = fmt.Sprintf("x%d", l.runs), "", ""
+	l.key = l.User(l.name)
+	testkit.Call[any](l.Node, "POST", "/contacts", map[string]any{"account": l.name, "name": "Jo Hill", "email": l.name + "@example.com", "roles": []string{"technical"}})
+	testkit.Call[any](l.Node, "POST", "/feeds", map[string]string{"name": l.name, "kind": "cdr"})
+	if c.begin != nil {
+		c.begin(l)
+	}
+	before := l.rows()
+	const plenty = 12 // COMMITs of one request and beside it
+	if rule != nil {
+		for range plenty {
+			rule(testkit.Commit)
+		}
+	}
+	err := l.send(c)
+	l.proxy.Clear()
+	if err != nil {
+		if rule == nil {
+			testkit.Must(l.t, err)
+		}
+		if !exchange.Is(err, exchange.Unavailable) || !strings.Contains(exchange.PublicText(err), "not known") {
+			l.t.Fatalf("%s: %v", how, err)
+		}
+		if again := l.send(c); again != nil && (c.again == 0 || !exchange.Is(again, c.again)) {
+			l.t.Fatalf("%s: %v; repeated: %v", how, err, again)
+		}
+	}
+	if rule != nil {
+		l.t.Logf("%s: %v", how, err)
+	}
+	testkit.Eventually(l.t, "what follows a refusal is done", func() bool { return l.count("drops WHERE pending <> ''") == 0 })
+	l.books()
+	switch {
+	case c.twice:
+		return ""
+	case c.again == 0: // both tries are recorded, as they were both carried out
+		return recorded.ReplaceAllString(l.more(before), "$1 some\n")
+	}
+	return l.more(before)
+}
+
+// recorded matches what tells of a change, not of what there is.
+var recorded = regexp.MustCompile(`(?m)^(audit .*|revocations) [+]\d+\n`)
+
+func (l *lossy) count(of string) (n int) {
+	l.t.Helper()
+	testkit.Must(l.t, l.db.QueryRow("SELECT COUNT(*) FROM "+of).Scan(&n))
+	return n
+}
+
+func (l *lossy) send(c change) error {
+	resp, err := l.API.Send(context.Background(), c.request(l))
+	if err == nil {
+		err = resp.Body.Close()
+	}
+	return err
+}
+
+// books fails unless all rows agree with each other and with the bytes.
+func (l *lossy) books() {
+	l.t.Helper()
+	blobs, err := disk.Open(filepath.Join(l.Data, "blobs"), time.Now)
+	testkit.Must(l.t, err)
+	testkit.Must(l.t, testkit.Books(l.db, blobs))
+}
+
+// told are tables in which rows come and go for other reasons than a request.
+var told = []string{"connections", "addresses", "activity", "outbox", "messages", "digests", "settings", "counters", "checkpoints", "audit_hashes", "lease", "leases", "audit"}
+
+// rows counts those of each table, and of each kind of audit row.
+func (l *lossy) rows() map[string]int {
+	l.t.Helper()
+	n := map[string]int{}
+	count := func(prefix, query string) {
+		rows, err := l.db.Query(query)
+		testkit.Must(l.t, err)
+		defer rows.Close()
+		for rows.Next() {
+			var name string
+			testkit.Must(l.t, rows.Scan(&name))
+			n[prefix+name]++
+		}
+		testkit.Must(l.t, rows.Err())
+	}
+	names, err := l.db.Query(`SELECT table_name FROM information_schema.tables WHERE table_schema = 'public' AND table_name NOT LIKE 'river%'`)
+	testkit.Must(l.t, err)
+	var tables []string
+	for names.Next() {
+		var name string
+		testkit.Must(l.t, names.Scan(&name))
+		if !slices.Contains(told, name) {
+			tables = append(tables, name)
+		}
+	}
+	testkit.Must(l.t, names.Err())
+	for _, table := range tables {
+		where := ""
+		if table == "blobs" {
+			where = " WHERE state = 'live'"
+		}
+		count("", fmt.Sprintf("SELECT '%s' FROM %s%s", table, table, where))
+	}
+	count("audit ", "SELECT action FROM audit WHERE actor NOT LIKE 'system:%'")
+	return n
+}
+
+// more is what there is more of than before.
+func (l *lossy) more(before map[string]int) string {
+	l.t.Helper()
+	var b strings.Builder
+	now := l.rows()
+	for name := range before {
+		now[name] += 0 // also those of which nothing is left
+	}
+	for _, name := range slices.Sorted(maps.Keys(now)) {
+		if d := now[name] - before[name]; d != 0 {
+			fmt.Fprintf(&b, "%s %+d\n", name, d)
+		}
+	}
+	return b.String()
+}
+
+// token is what finds a run's link.
+func token(name string) string {
+	sum := sha256.Sum256([]byte(name))
+	return base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// asks makes a request, and fills in what is in braces.
+func asks(method, path string, body any) func(l *lossy) client.Request {
+	return func(l *lossy) client.Request {
+		fill := strings.NewReplacer("{name}", l.name, "{id}", url.QueryEscape(l.id))
+		r := client.Request{Method: method, Path: fill.Replace(path)}
+		if body != nil {
+			text, err := json.Marshal(body)
+			testkit.Must(l.t, err)
+			r.Header = http.Header{"Content-Type": {"application/json"}}
+			r.Body = json.RawMessage(strings.NewReplacer("{name}", l.name, "{id}", l.id, "{claim}", l.claim,
+				"{print}", ssh.FingerprintSHA256(l.key.PublicKey()), "{token}", token(l.name)).Replace(string(text)))
+		}
+		return r
+	}
+}
