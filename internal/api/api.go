@@ -6,6 +6,7 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"io"
 	"log/slog"
 	"net/http"
@@ -97,6 +98,15 @@ func (p *Problem) GetStatus() int { return p.Status }
 
 // ContentType is RFC 9457's.
 func (p *Problem) ContentType(string) string { return "application/problem+json" }
+
+// Fault answers a request that a fault of ours ended, unless its answer has begun.
+func Fault(w http.ResponseWriter, reference string) {
+	p := Problem{Status: http.StatusInternalServerError, Title: http.StatusText(http.StatusInternalServerError), Kind: exchange.Internal.String(),
+		Detail: "Something went wrong on the server; its log has more under " + reference + "."}
+	w.Header().Set("Content-Type", p.ContentType(""))
+	w.WriteHeader(p.Status)
+	_ = json.NewEncoder(w).Encode(p) // the client may be gone
+}
 
 // routes adds one group of operations.
 type routes struct {

@@ -31,7 +31,21 @@ type Exposed struct {
 // Examine says which keys the private files within data open. What it read of
 // their secrets is gone when it returns. It takes up to 3 s for input made to
 // be slow: ten RSA keys of 8192 bits.
-func Examine(data []byte) []Exposed {
+func Examine(data []byte) []Exposed { return examine(data, guarded) }
+
+// guarded reads one file. If a parser panics, ours or a library's, nothing is
+// known of this file, and whoever sent it is warned all the same.
+func guarded(format string, read func() Exposed) (e Exposed) {
+	defer func() {
+		if recover() != nil {
+			e = Exposed{Format: format}
+		}
+	}()
+	return read()
+}
+
+// examine is Examine; each file is read within guard.
+func examine(data []byte, guard func(format string, read func() Exposed) Exposed) []Exposed {
 	if len(data) > maxInput {
 		data = data[:maxInput]
 	}
@@ -44,26 +58,34 @@ func Examine(data []byte) []Exposed {
 		}
 	}
 	for _, block := range pemBlocks(text) {
-		add(examinePEM(block))
+		add(guard("PEM", func() Exposed { return examinePEM(block) }))
 	}
 	for _, file := range sections(text, "PuTTY-User-Key-File-") {
-		add(examinePPK(file))
+		add(guard("PuTTY", func() Exposed { return examinePPK(file) }))
 	}
 	for _, file := range sections(text, sshcomBegin) {
-		add(examineSSHCom(file))
+		add(guard("ssh.com", func() Exposed { return examineSSHCom(file) }))
 	}
 	bare := [][]byte{data}
 	if len(out) == 0 { // the lines around it were lost, or all is on one
 		bare = append(bare, bareBase64(text)...)
 	}
 	for _, b := range bare {
-		if key, err := parseDER(b); err == nil {
-			add(exposedKey(key, "DER"))
-		} else if bytes.HasPrefix(b, []byte(openSSHMagic)) {
-			add(examinePEM(&pem.Block{Type: "OPENSSH PRIVATE KEY", Bytes: b}))
+		if e := guard("DER", func() Exposed { return examineBare(b) }); e.Format != "" {
+			add(e)
 		}
 	}
 	return out
+}
+
+// examineBare reads what has no armour; its Format is "" if that is no private key.
+func examineBare(b []byte) Exposed {
+	if key, err := parseDER(b); err == nil {
+		return exposedKey(key, "DER")
+	} else if bytes.HasPrefix(b, []byte(openSSHMagic)) {
+		return examinePEM(&pem.Block{Type: "OPENSSH PRIVATE KEY", Bytes: b})
+	}
+	return Exposed{}
 }
 
 // maxPrivate is the largest OpenSSH file that is read, in bytes, before

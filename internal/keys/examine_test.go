@@ -109,3 +109,44 @@ func TestExamineOfPublicFiles(t *testing.T) {
 		}
 	}
 }
+
+// mismatched are PuTTY files whose lines are counted wrongly, and files whose two
+// halves, and the type they claim, are each of another kind of key.
+func mismatched(t testing.TB) map[string][]byte {
+	files := map[string][]byte{}
+	for _, n := range []string{"9223372036854775807", "9223372036854775806", "18446744073709551616", "2147483648", "-1", "-9223372036854775808", "1e9", "+3", ""} {
+		for _, block := range []string{"Public", "Private"} {
+			files[block+"-Lines: "+n] = []byte("PuTTY-User-Key-File-2: ssh-rsa\nEncryption: none\nComment: x\n" + block + "-Lines: " + n + "\nAAAA\n")
+		}
+	}
+	kinds := []string{"ed25519", "ecdsa", "rsa"}
+	for _, says := range []string{"ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp521", "ecdsa-sha2-", "sk-ssh-ed25519@openssh.com", "ssh-dss", ""} {
+		for _, public := range kinds {
+			for _, private := range kinds {
+				whole := string(ppkFile(3, blobOf(t, known(t, public, "victim")), privateNumbers(known(t, private, "forger"))))
+				_, rest, _ := strings.Cut(whole, "\n")
+				files[says+" with the halves of "+public+" and "+private] = []byte("PuTTY-User-Key-File-3: " + says + "\n" + rest)
+			}
+		}
+	}
+	return files
+}
+
+// A line count that overflowed, and an ECDSA file with an Ed25519 public half,
+// panicked the command line and the API.
+func TestFilesThatDoNotFitThemselvesAreRefused(t *testing.T) {
+	for how, file := range mismatched(t) {
+		if _, err := keys.Read(file); exchange.PublicText(err) != keys.PrivateKeyAdvice {
+			t.Errorf("%s: %v", how, err)
+		}
+		checkPrintable(t, keys.ExamineUnguarded(file))
+	}
+}
+
+// A parser that panics costs what it was to find, and nothing else.
+func TestAParserThatPanics(t *testing.T) {
+	e := keys.Guarded("PuTTY", func() keys.Exposed { panic("index out of range") })
+	if e.Format != "PuTTY" || e.Proven || e.Key.Fingerprint != "" {
+		t.Errorf("%+v", e)
+	}
+}

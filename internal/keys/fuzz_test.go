@@ -92,6 +92,9 @@ func FuzzExamine(f *testing.F) {
 		f.Add([]byte(strings.Join(strings.Split(text, "\n")[1:], "")), byte(asFile))
 		f.Add([]byte(text+plain), byte(asFile))
 	}
+	for _, file := range mismatched(f) {
+		f.Add(file, byte(asFile))
+	}
 	f.Fuzz(func(t *testing.T, data []byte, as byte) {
 		switch {
 		case as >= asPPK && as < asPPK+3:
@@ -99,7 +102,7 @@ func FuzzExamine(f *testing.F) {
 		case int(as) < len(wrappings) && as > asFile:
 			data = armour(wrappings[as], data)
 		}
-		found := keys.Examine(data)
+		found := keys.ExamineUnguarded(data)
 		checkPrintable(t, found)
 		for _, e := range found {
 			if e.Proven && victims[e.Key.Fingerprint] {

@@ -7,6 +7,7 @@ import (
 	"crypto/cipher"
 	"crypto/ecdsa"
 	"crypto/ed25519"
+	"crypto/elliptic"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/rsa"
@@ -175,7 +176,7 @@ func examinePPK(text string) Exposed {
 		head[name] = value
 		if block, ok := strings.CutSuffix(name, "-Lines"); ok {
 			n, err := strconv.Atoi(value)
-			if err != nil || n < 0 || i+n >= len(lines) {
+			if err != nil || n < 0 || n >= len(lines)-i {
 				break
 			}
 			joined := strings.Join(strings.Fields(strings.Join(lines[i+1:i+1+n], "")), "")
@@ -216,13 +217,9 @@ func (f *ppk) key() any {
 		}
 		return &rsa.PrivateKey{PublicKey: rsa.PublicKey{N: n, E: int(e.Int64())}, D: d, Primes: []*big.Int{p, q}}
 	case strings.HasPrefix(f.kind, "ecdsa-sha2-"):
-		key, err := ssh.ParsePublicKey(f.public)
-		if err != nil {
-			return nil
-		}
-		curve := key.(ssh.CryptoPublicKey).CryptoPublicKey().(*ecdsa.PublicKey).Curve
+		curve := curveOf(f.public)
 		d := priv.mpint()
-		if priv.bad || d.BitLen() > curve.Params().BitSize {
+		if curve == nil || priv.bad || d.BitLen() > curve.Params().BitSize {
 			return nil
 		}
 		k, err := ecdsa.ParseRawPrivateKey(curve, d.FillBytes(make([]byte, (curve.Params().BitSize+7)/8)))
@@ -232,4 +229,21 @@ func (f *ppk) key() any {
 		return k
 	}
 	return nil
+}
+
+// curveOf is the curve of a public key's wire form; nil if it has none.
+func curveOf(public []byte) elliptic.Curve {
+	key, err := ssh.ParsePublicKey(public)
+	if err != nil {
+		return nil
+	}
+	holder, ok := key.(ssh.CryptoPublicKey)
+	if !ok {
+		return nil
+	}
+	k, ok := holder.CryptoPublicKey().(*ecdsa.PublicKey)
+	if !ok {
+		return nil
+	}
+	return k.Curve
 }

@@ -43,7 +43,7 @@ func (n *Node) openSocket() error {
 	handler := api.New(api.Rooms{Guides: guides{n}, Records: n.records, HandOver: n.links, Account: n.accounts, Feed: n.feeds, Inbox: n.inbox, Tree: n.tree, Sessions: n.ssh,
 		HostKeys: n.hostKeys, Server: n.server(), Log: n.log,
 		Trace: n.traces, Audit: n.audits, Notify: n.tell, Retain: n.retain, Expect: n.expect})
-	n.api = &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ConnContext: peerActor,
+	n.api = &http.Server{Handler: n.guarded(handler, api.Fault), ReadHeaderTimeout: 10 * time.Second, ConnContext: peerActor,
 		ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelWarn)}
 	n.background.Go(func() {
 		if err := n.api.Serve(localOnly{l}); err != nil && !errors.Is(err, http.ErrServerClosed) {

@@ -3,7 +3,6 @@ package sshd
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -24,7 +23,7 @@ import (
 func (s *Server) handle(l Door, nc net.Conn, from netip.Addr, place *half) {
 	defer nc.Close()
 	a := &attempt{s: s, ctx: s.ctx, from: from, region: l.Region, rec: Record{From: from,
-		Connection: exchange.Connection{Reference: reference(), At: s.o.Clock(), Address: from.String()}}}
+		Connection: exchange.Connection{Reference: exchange.NewReference(), At: s.o.Clock(), Address: from.String()}}}
 	if !s.admit(a, l, nc) {
 		s.gate.leave(place)
 		return
@@ -177,22 +176,6 @@ func tune(nc net.Conn, l Limits) {
 			_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int((2 * l.KeepAlive).Milliseconds()))
 		})
 	}
-}
-
-// reference is a short word that a person can read out on the phone: letters
-// and digits that are not mistaken for one another.
-func reference() string {
-	const alphabet = "23456789abcdefghjkmnpqrstuvwxyz"
-	var b [8]byte
-	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
-	var out strings.Builder
-	for i, v := range b {
-		if i == 4 {
-			out.WriteByte('-')
-		}
-		out.WriteByte(alphabet[int(v)%len(alphabet)])
-	}
-	return out.String()
 }
 
 // serve answers a logged-in connection until it ends.

@@ -200,6 +200,14 @@ func (s *server) fail(w http.ResponseWriter, err error) {
 	s.show(w, http.StatusServiceUnavailable, page{Title: "Please try again", Lines: []string{"The server cannot answer now. The link was not used up."}})
 }
 
+// Fault answers a request that a fault of ours ended, unless its answer has begun.
+func Fault(w http.ResponseWriter, reference string) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(http.StatusInternalServerError)
+	_ = handoverPage.Execute(w, page{Title: "Something went wrong here", Lines: []string{ // the client may be gone
+		"Please open the link again. If that does not help, tell us this reference: " + reference + "."}})
+}
+
 // address is where a request came from, by the word of a trusted proxy if one
 // stands before us.
 func (s *server) address(r *http.Request) string {

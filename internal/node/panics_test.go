@@ -1,0 +1,50 @@
+package node
+
+import (
+	"bytes"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/sallyport-sftp/sallyport/internal/api"
+	"github.com/sallyport-sftp/sallyport/internal/web"
+)
+
+// A request that panics is answered with a reference that the log has, and the
+// next one is served.
+func TestARequestThatPanics(t *testing.T) {
+	var log bytes.Buffer
+	n := &Node{log: slog.New(slog.NewTextHandler(&log, nil))}
+	for name, tell := range map[string]func(http.ResponseWriter, string){"the API": api.Fault, "a page": web.Fault} {
+		calls := 0
+		h := n.guarded(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			if calls++; calls == 1 {
+				panic("an index out of range")
+			}
+			w.WriteHeader(http.StatusNoContent)
+		}), tell)
+		ask := func() *httptest.ResponseRecorder {
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+			return w
+		}
+		first := ask()
+		reference := strings.TrimSuffix(regexp.MustCompile(`\b[2-9a-z]{4}-[2-9a-z]{4}\.`).FindString(first.Body.String()), ".")
+		if first.Code != http.StatusInternalServerError || reference == "" || strings.Contains(first.Body.String(), "out of range") {
+			t.Errorf("%s: %d, %s", name, first.Code, first.Body)
+		}
+		if !strings.Contains(log.String(), "reference="+reference) || !strings.Contains(log.String(), "an index out of range") || !strings.Contains(log.String(), "panics_test.go") {
+			t.Errorf("%s: the log says %s", name, &log)
+		}
+		if p := (api.Problem{}); name == "the API" && (json.Unmarshal(first.Body.Bytes(), &p) != nil || p.Kind != "internal" || p.Status != 500) {
+			t.Errorf("the API's answer is %s", first.Body)
+		}
+		if again := ask(); again.Code != http.StatusNoContent {
+			t.Errorf("%s: the next request is answered with %d", name, again.Code)
+		}
+	}
+}
