@@ -36,6 +36,7 @@ func (a *app) quickstartCommand() *cobra.Command {
 }
 
 func (a *app) quickstart(ctx context.Context, cfg config.Config) error {
+	node.Umask()
 	n, err := node.Start(node.Options{Config: cfg, Log: a.logger(cfg)})
 	if err != nil {
 		return err

@@ -23,6 +23,7 @@ func (a *app) serveCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		node.Umask()
 		n, err := node.Start(node.Options{Config: cfg, Log: a.logger(cfg), Clock: a.Clock, NewSigningKey: newSigning, NewHostKeys: newHost})
 		if err != nil {
 			return err

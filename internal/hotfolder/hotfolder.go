@@ -6,22 +6,23 @@
 // .work, so that it is published once whatever happens: after a stop the same
 // file is published again under the same idempotency key, which does nothing.
 // Then it moves to processed, or to failed with the reason beside it. What is
-// still being written goes back and waits. Links, and whatever else is not a
-// plain file, are refused; nothing outside the folder is ever opened (os.Root).
+// still being written goes back and waits. Links, hard ones too, and whatever
+// else is not a plain file, are refused; nothing outside the folder is ever
+// opened (os.Root).
+//
+// hotfolder.go looks for files and picks them up; publish.go publishes them and
+// puts them where they then belong.
 package hotfolder
 
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"os"
 	"path"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
@@ -34,6 +35,12 @@ const (
 	processed = "processed"
 	failed    = "failed"
 	all       = "all" // publishes to every subscriber; a reserved word
+)
+
+// What the group of a folder's writers may read.
+const (
+	folderMode = 0o750
+	noteMode   = 0o640
 )
 
 // Actor is how audit rows name this room.
@@ -72,10 +79,14 @@ const retryAfter = 30 * time.Second
 
 // New makes the folder if it is missing.
 func New(o Options) (*Room, error) {
-	if err := os.MkdirAll(o.Dir, 0o750); err != nil {
+	_, absent := os.Stat(o.Dir)
+	if err := os.MkdirAll(o.Dir, folderMode); err != nil {
 		return nil, exchange.E("hotfolder.New", exchange.Invalid, "The folder for files to publish cannot be made: %v.", err)
 	}
 	root, err := os.OpenRoot(o.Dir)
+	if err == nil && absent != nil {
+		err = root.Chmod(".", folderMode)
+	}
 	if err != nil {
 		return nil, exchange.E("hotfolder.New", exchange.Invalid, "The folder for files to publish cannot be used: %v.", err)
 	}
@@ -201,181 +212,36 @@ func (r *Room) resume(ctx context.Context, feedName, account string) error {
 		if ctx.Err() != nil {
 			return nil
 		}
+		r.dropDouble(path.Join(feedName, account), name)
 		r.publish(ctx, feedName, account, name)
 	}
 	return err
 }
 
+// dropDouble removes the name that giveBack had made when it was cut short.
+func (r *Room) dropDouble(dir, name string) {
+	at, atErr := r.root.Lstat(path.Join(dir, work, name))
+	back, backErr := r.root.Lstat(path.Join(dir, name))
+	if atErr == nil && backErr == nil && os.SameFile(at, back) {
+		_ = r.root.Remove(path.Join(dir, name)) // else it is refused, with the reason
+	}
+}
+
+// mkdir makes a folder that the group of its writers may read, whatever the
+// process's umask is.
+func (r *Room) mkdir(dir string) error {
+	if err := r.root.Mkdir(dir, folderMode); errors.Is(err, fs.ErrExist) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	return r.root.Chmod(dir, folderMode)
+}
+
 // pick takes a file out of its writer's sight.
 func (r *Room) pick(dir, full, name string) error {
-	if err := r.root.Mkdir(path.Join(dir, work), 0o750); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := r.mkdir(path.Join(dir, work)); err != nil {
 		return err
 	}
 	return r.root.Rename(full, path.Join(dir, work, name))
-}
-
-// errMoving says that a file is still being written.
-var errMoving = exchange.E("hotfolder.read", exchange.Conflict, "The file is still being written.")
-
-// steady reads a file, and fails at its end if it changed meanwhile.
-type steady struct {
-	f   *os.File
-	was os.FileInfo
-}
-
-func (s steady) Read(p []byte) (int, error) {
-	n, err := s.f.Read(p)
-	if errors.Is(err, io.EOF) {
-		if now, statErr := s.f.Stat(); statErr != nil || now.Size() != s.was.Size() || !now.ModTime().Equal(s.was.ModTime()) {
-			return n, errMoving
-		}
-	}
-	return n, err
-}
-
-// publish publishes a file that was picked up, and puts it where it then belongs.
-func (r *Room) publish(ctx context.Context, feedName, account, name string) {
-	dir := path.Join(feedName, account)
-	at := path.Join(dir, work, name)
-	log := r.o.Log.With("feed", exchange.Printable(feedName), "account", exchange.Printable(account), "name", exchange.Printable(name))
-	out, err := r.send(ctx, feedName, account, name, at)
-	switch {
-	case err == nil:
-		log.Info("a file was published from its folder", "publication", out.ID, "deliveries", out.Deliveries, "repeated", out.Repeated)
-		r.move(at, path.Join(dir, processed), name)
-	case errors.Is(err, fs.ErrNotExist): // somebody took it
-	case ctx.Err() != nil: // the next start goes on
-	case errors.Is(err, errMoving):
-		delete(r.stood, path.Join(dir, name))
-		r.giveBack(at, path.Join(dir, name))
-	case exchange.Is(err, exchange.Unavailable), exchange.Is(err, exchange.NoSpace), exchange.Is(err, exchange.Busy), exchange.Is(err, exchange.Internal):
-		log.Warn("a file could not be published now", "err", err)
-		r.again[path.Join(dir, name)] = r.o.Clock().Add(retryAfter)
-		r.giveBack(at, path.Join(dir, name))
-	default:
-		log.Warn("a file was refused", "err", err)
-		reason := exchange.PublicText(err)
-		if hint := exchange.HintIn(err); hint != "" {
-			reason += "\nHint: " + hint
-		}
-		r.fail(dir, at, name, reason)
-	}
-}
-
-// giveBack puts a file where it was, unless a newer one is there by now: then it
-// stays in .work, from where the next look takes it.
-func (r *Room) giveBack(at, to string) {
-	if err := r.root.Link(at, to); err == nil {
-		_ = r.root.Remove(at) // else it is published under the same key as its other name
-	}
-}
-
-// send opens the file, making sure that it is one, and publishes it.
-func (r *Room) send(ctx context.Context, feedName, account, name, at string) (out exchange.Publication, err error) {
-	const op = "hotfolder.send"
-	f, err := r.root.OpenFile(at, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return out, err
-		}
-		return out, exchange.E(op, exchange.Invalid, "The file cannot be read: %v.", err)
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil || !info.Mode().IsRegular() {
-		return out, exchange.E(op, exchange.Invalid, "It is not a plain file.")
-	}
-	p := feed.Publication{Feed: feedName, Account: account, Name: name, Body: steady{f, info}, Size: info.Size(), Via: "folder", IdempotencyKey: key(account, name, info)}
-	if account == all {
-		p.Account, p.All = "", true
-	}
-	return r.o.Feeds.Publish(ctx, Actor, p)
-}
-
-// key is the same for one file however often it is picked up, and another for
-// a later one of its name.
-func key(account, name string, info os.FileInfo) string {
-	inode := uint64(0)
-	if st, ok := info.Sys().(*syscall.Stat_t); ok {
-		inode = st.Ino
-	}
-	k := fmt.Sprintf("folder/%s/%d-%d-%d/%s", account, inode, info.ModTime().UnixNano(), info.Size(), exchange.Printable(name))
-	for len(k) > 200 { // the start tells files apart
-		k = strings.ToValidUTF8(k[:len(k)-1], "")
-	}
-	return k
-}
-
-// fail moves a file, or what is called one, to failed, with the reason.
-func (r *Room) fail(dir, at, name, reason string) {
-	to := r.move(at, path.Join(dir, failed), name)
-	if to == "" {
-		return
-	}
-	text := fmt.Sprintf("%s was not published (%s UTC).\nReason: %s\n", exchange.Printable(name), r.o.Clock().UTC().Format("2006-01-02 15:04:05"), reason)
-	f, err := r.note(to)
-	if err == nil {
-		_, err = f.WriteString(text)
-		err = errors.Join(err, f.Close())
-	}
-	if err != nil {
-		r.o.Log.Error("the reason of a refusal could not be written", "path", exchange.Printable(to), "err", err)
-	}
-	delete(r.stood, path.Join(dir, name))
-}
-
-// note makes the file for a reason, beside what was refused.
-func (r *Room) note(beside string) (*os.File, error) {
-	dir, name := path.Split(beside)
-	name = name[:min(len(name), exchange.MaxName-8)]
-	for n := 0; ; n++ {
-		tail := ".txt"
-		if n > 0 {
-			tail = fmt.Sprintf("-%d.txt", n)
-		}
-		f, err := r.root.OpenFile(dir+name+tail, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640)
-		if !errors.Is(err, fs.ErrExist) {
-			return f, err
-		}
-	}
-}
-
-// move puts a file into a folder, under a name that is free there, and returns
-// its path; "" if it could not be moved.
-func (r *Room) move(at, folder, name string) string {
-	if err := r.root.Mkdir(folder, 0o750); err != nil && !errors.Is(err, fs.ErrExist) {
-		r.o.Log.Error("a folder could not be made", "path", exchange.Printable(folder), "err", err)
-		return ""
-	}
-	to := path.Join(folder, name)
-	for n := 1; ; n++ {
-		if _, err := r.root.Lstat(to); errors.Is(err, fs.ErrNotExist) {
-			break
-		}
-		short := name[:min(len(name), exchange.MaxName-8)]
-		to = path.Join(folder, fmt.Sprintf("%d-%s", n, short))
-	}
-	if err := r.root.Rename(at, to); err != nil {
-		r.o.Log.Error("a file could not be moved", "path", exchange.Printable(at), "err", err)
-		return ""
-	}
-	now := r.o.Clock()
-	_ = r.root.Chtimes(to, now, now) // how long it stays counts from here; of a link, nothing changes
-	return to
-}
-
-// clean removes processed files that have stayed long enough.
-func (r *Room) clean(folder string, now time.Time) {
-	list, err := r.names(folder)
-	if err != nil {
-		return // there is none yet
-	}
-	for _, name := range list {
-		full := path.Join(folder, name)
-		if info, err := r.root.Lstat(full); err == nil && info.Mode().IsRegular() && now.Sub(info.ModTime()) > r.o.Keep {
-			if err := r.root.Remove(full); err != nil {
-				r.o.Log.Warn("a processed file could not be removed", "path", exchange.Printable(full), "err", err)
-			}
-		}
-	}
 }

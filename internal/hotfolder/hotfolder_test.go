@@ -61,12 +61,23 @@ var pickStories = stories{
 	},
 	"the same file for two accounts is two publications": func(t *testing.T, w *world) {
 		w.put("data/acme/a.csv", "1")
+		w.settled()
 		w.put("data/beta/x", "")
 		testkit.Must(t, os.Remove(w.path("data/beta/x")))
-		testkit.Must(t, os.Link(w.path("data/acme/a.csv"), w.path("data/beta/a.csv")))
+		testkit.Must(t, os.Rename(w.path("data/acme/processed/a.csv"), w.path("data/beta/a.csv")))
 		w.settled()
-		w.settled() // being moved changes the time of the other name, too
 		w.wantPublished("acme a.csv 1", "beta a.csv 1")
+	},
+	"a file that was given back in two steps is published once": func(t *testing.T, w *world) {
+		w.put("data/acme/.work/a.csv", "1")
+		testkit.Must(t, os.Link(w.path("data/acme/.work/a.csv"), w.path("data/acme/a.csv"))) // the stop came in between
+		w.open()
+		w.settled()
+		w.settled()
+		w.wantPublished("acme a.csv 1")
+		w.want("data/acme/processed/a.csv", "1")
+		w.wantNone("data/acme/a.csv")
+		w.wantNone("data/acme/failed")
 	},
 	"hidden and temporary names are left alone until they are renamed": func(t *testing.T, w *world) {
 		w.put("data/acme/.a.csv", "1")
@@ -130,6 +141,17 @@ func (w *world) settledBut(fn func()) {
 }
 
 var refuseStories = stories{
+	"a hard link to a file that only the server may read is refused": func(t *testing.T, w *world) {
+		secret := filepath.Join(t.TempDir(), "secret")
+		testkit.Must(t, os.WriteFile(secret, []byte("not for acme"), 0o600))
+		w.put("data/acme/x", "")
+		testkit.Must(t, os.Remove(w.path("data/acme/x")))
+		testkit.Must(t, os.Link(secret, w.path("data/acme/a.csv")))
+		w.settled()
+		w.wantPublished()
+		w.wantIn("data/acme/failed/a.csv.txt", "It is a hard link")
+		w.wantNone("data/acme/processed")
+	},
 	"what the feed refuses is in failed, with the reason": func(t *testing.T, w *world) {
 		for _, c := range []struct{ at, text, reason string }{
 			{"none/acme/a.csv", "1", "no feed \"none\""},
@@ -305,4 +327,19 @@ func (w *world) appendTo(p, text string) {
 	_, err = f.WriteString(text)
 	testkit.Must(w.t, err)
 	testkit.Must(w.t, f.Close())
+}
+
+// What the room makes is for the group of the folder's writers, whatever the umask.
+func TestTheGroupOfWritersReadsWhatBecameOfFiles(t *testing.T) {
+	old := syscall.Umask(0o077)
+	defer syscall.Umask(old)
+	w := newWorld(t, "").begin(t)
+	w.put("data/acme/a.csv", "1")
+	w.put("data/acme/b.zip", "PK\x03\x04")
+	w.settled()
+	for path, want := range map[string]os.FileMode{".": 0o750, "data/acme/processed": 0o750, "data/acme/failed": 0o750, "data/acme/.work": 0o750, "data/acme/failed/b.zip.txt": 0o640} {
+		if info, err := os.Stat(w.path(path)); err != nil || info.Mode().Perm() != want {
+			t.Errorf("%s: %v, %v; want %v", path, info, err, want)
+		}
+	}
 }

@@ -164,7 +164,7 @@ func (n *Node) claimData() error {
 		return exchange.E(op, exchange.Conflict, "Another sallyport is using the data folder %s.", dir).
 			WithHint("stop it first, or choose another folder with --data")
 	}
-	return nil
+	return n.keepPrivate()
 }
 
 func (n *Node) buildRooms(ctx context.Context) (err error) {

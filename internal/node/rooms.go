@@ -143,6 +143,9 @@ func (n *Node) sendCheckpoint(ctx context.Context, kind, target, note string) er
 		if err != nil {
 			return exchange.E("node.sendCheckpoint", exchange.Unavailable, "A checkpoint cannot be written to %s: %v.", target, err)
 		}
+		if info, statErr := f.Stat(); statErr == nil && info.Size() == 0 { // new: for whoever looks at the log, whatever our umask is
+			_ = f.Chmod(0o644)
+		}
 		_, err = f.WriteString(note + "\n")
 		return errors.Join(err, f.Sync(), f.Close())
 	case "mail":
