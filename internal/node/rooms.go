@@ -35,7 +35,7 @@ func (n *Node) buildExchange(ctx context.Context) (err error) {
 	if n.key, err = n.signingKey(ctx); err != nil {
 		return err
 	}
-	if n.tell, err = n.buildNotify(); err != nil {
+	if n.tell, err = n.buildNotify(ctx); err != nil {
 		return err
 	}
 	rt := &n.cfg.Retain
@@ -73,11 +73,15 @@ func (n *Node) temporary(name string) bool {
 	return false
 }
 
-func (n *Node) buildNotify() (*notify.Room, error) {
+func (n *Node) buildNotify(ctx context.Context) (*notify.Room, error) {
 	w, m := &n.cfg.Webhooks, &n.cfg.Mail
 	var allow []netip.Prefix = config.Networks(w.Allow)
+	vault, err := openVault(n.cfg.Data)
+	if err != nil {
+		return nil, err
+	}
 	n.hooks = webhook.New(webhook.Policy{Allow: allow, AllowHTTP: w.AllowHTTP}, n.clock)
-	o := notify.Options{Store: n.store, Clock: n.clock, IDs: n.ids, Log: n.log, Poster: n.hooks, Operators: m.Operators, Node: n.name, Keep: time.Duration(w.Keep),
+	o := notify.Options{Store: n.store, Clock: n.clock, IDs: n.ids, Log: n.log, Poster: n.hooks, Vault: vault, Operators: m.Operators, Node: n.name, Keep: time.Duration(w.Keep),
 		Help: n.helpOf, Notices: func(ctx context.Context) ([]exchange.Notice, error) { return n.accounts.Notices(ctx, false) }}
 	if m.Host != "" {
 		mailer, err := mail.New(mail.Config{Host: m.Host, Port: m.Port, TLS: m.TLS, CA: m.CA, User: m.User, Password: m.Password, From: m.From,
@@ -87,7 +91,13 @@ func (n *Node) buildNotify() (*notify.Room, error) {
 		}
 		o.Mailer = mailer
 	}
-	return notify.New(o), nil
+	room := notify.New(o)
+	lost, err := room.SealSecrets(ctx)
+	if len(lost) > 0 {
+		n.log.Error("secrets of webhooks were sealed under another secrets.key: their messages wait; restore it, or run sallyport webhook set NAME --rotate-secret",
+			"webhooks", strings.Join(lost, " "))
+	}
+	return room, err
 }
 
 // helpOf is whom an account's people turn to.

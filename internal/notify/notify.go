@@ -53,6 +53,13 @@ type Poster interface {
 	CheckURL(url string) error
 }
 
+// Vault seals what the database must not tell: the secrets of webhooks.
+type Vault interface {
+	Seal(secret, about string) string
+	Open(sealed, about string) (string, error)
+	Sealed(stored string) bool
+}
+
 // Options are what the room is made of.
 type Options struct {
 	Store     *store.Store
@@ -61,6 +68,7 @@ type Options struct {
 	Log       *slog.Logger
 	Mailer    Mailer // nil: no mail is sent
 	Poster    Poster
+	Vault     Vault
 	Operators []string // addresses of the operator's own people
 	// Help is whom an account's people turn to.
 	Help func(ctx context.Context, account string) string
@@ -112,7 +120,9 @@ func (r *Room) AddWebhook(ctx context.Context, actor string, w exchange.Webhook)
 	}
 	w.Secret, w.Enabled, w.CreatedAt = newSecret(), true, r.now()
 	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
-		err := tx.AddWebhook(w)
+		kept := w
+		kept.Secret = r.o.Vault.Seal(w.Secret, w.Name)
+		err := tx.AddWebhook(kept)
 		if exchange.Is(err, exchange.Exists) {
 			return exchange.E("notify.AddWebhook", exchange.Exists, "A webhook %q already exists.", w.Name)
 		} else if err != nil {
@@ -196,8 +206,9 @@ func (r *Room) SetWebhook(ctx context.Context, actor, name string, e WebhookEdit
 		}
 		secret := ""
 		if e.Rotate {
-			w.OldSecret, w.Secret = w.Secret, newSecret()
-			secret, detail["secret"] = w.Secret, "new"
+			secret = newSecret()
+			w.OldSecret, w.Secret = w.Secret, r.o.Vault.Seal(secret, name)
+			detail["secret"] = "new"
 		}
 		if e.Retire {
 			w.OldSecret, detail["old_secret"] = "", "dropped"

@@ -235,6 +235,9 @@ func (r *Room) send(ctx context.Context, m exchange.Message) error {
 	if !w.Enabled {
 		return exchange.E("notify.send", exchange.Denied, "The webhook is switched off.")
 	}
+	if w, err = r.unsealed(w); err != nil {
+		return err
+	}
 	return r.o.Poster.Post(ctx, w, m)
 }
 

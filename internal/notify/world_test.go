@@ -22,6 +22,7 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/account"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/keys"
 	"github.com/sallyport-sftp/sallyport/internal/notify"
 	"github.com/sallyport-sftp/sallyport/internal/notify/mail"
 	"github.com/sallyport-sftp/sallyport/internal/notify/webhook"
@@ -40,6 +41,7 @@ type world struct {
 	ids      *exchange.IDs
 	accounts *account.Room
 	room     *notify.Room
+	vault    *keys.Vault
 	sink     *sink
 	notices  []exchange.Notice
 	log      testkit.Log
@@ -76,8 +78,19 @@ func (w *world) prepare() {
 	w.micros.Store(time.Now().UTC().Truncate(24 * time.Hour).Add(33 * time.Hour).UnixMicro())
 	w.ids = exchange.NewIDs(w.clock, rand.Reader)
 	w.notices = nil
+	w.vault = newVault(w.t)
 	w.accounts = account.New(w.store, w.clock, w.ids, account.Policy{MaxKeys: 5, Templates: map[string]account.Template{exchange.KindCustomer: {StartDir: "/"}}})
 	w.sink = newSink(w.t)
+}
+
+// newVault is a vault of a key of its own.
+func newVault(t testing.TB) *keys.Vault {
+	t.Helper()
+	key := make([]byte, keys.VaultKeySize)
+	_, _ = rand.Read(key)
+	v, err := keys.NewVault(key)
+	testkit.Must(t, err)
+	return v
 }
 
 // open starts a room, as a restart does.
@@ -90,7 +103,7 @@ func (w *world) open() {
 	mailer, err := mail.New(mail.Config{Host: host, Port: number, TLS: mail.TLSNone, From: "files@example.com", Name: "Files"})
 	testkit.Must(w.t, err)
 	hooks := webhook.New(webhook.Policy{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, AllowHTTP: true}, w.clock)
-	w.room = notify.New(notify.Options{Store: w.store, Clock: w.clock, IDs: w.ids, Log: slog.New(slog.NewTextHandler(&w.log, nil)), Mailer: mailer, Poster: hooks,
+	w.room = notify.New(notify.Options{Store: w.store, Clock: w.clock, IDs: w.ids, Log: slog.New(slog.NewTextHandler(&w.log, nil)), Mailer: mailer, Poster: hooks, Vault: w.vault,
 		Operators: []string{"ops@example.com"}, Node: "node", Keep: 90 * 24 * time.Hour,
 		Notices: func(context.Context) ([]exchange.Notice, error) { return w.notices, nil }})
 	run, cancel := context.WithCancel(ctx)
@@ -109,7 +122,7 @@ func TestNotify(t *testing.T) {
 	testkit.OnBoth(t, func(t *testing.T, url string) {
 		w := &world{t: t}
 		w.store, w.db = testkit.OpenStore(t, url)
-		for _, part := range []stories{hookStories, retryStories, mailStories} {
+		for _, part := range []stories{hookStories, secretStories, retryStories, mailStories} {
 			for name, story := range part {
 				t.Run(name, func(t *testing.T) { story(t, w.begin(t)) })
 			}

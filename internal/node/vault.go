@@ -1,0 +1,49 @@
+package node
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/keys"
+)
+
+// vaultFile is what the database's secrets are sealed under: base64 of 32 bytes.
+const vaultFile = "secrets.key"
+
+// openVault reads the key of the database's secrets, and makes one if there is
+// none. Secrets that were sealed under one that is lost are reported, and can be
+// made anew: the server need not wait for that.
+func openVault(data string) (*keys.Vault, error) {
+	path := filepath.Join(data, vaultFile)
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		text, err = makeVaultKey(data, path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	key, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(text)))
+	if err != nil || len(key) != keys.VaultKeySize {
+		return nil, exchange.E("node.openVault", exchange.Invalid, "%s is damaged.", path).
+			WithHint("restore it from the backup; if it is lost, remove it: the secrets of webhooks must be made anew then")
+	}
+	return keys.NewVault(key)
+}
+
+// makeVaultKey writes a new key, whole or not at all.
+func makeVaultKey(data, path string) ([]byte, error) {
+	key := make([]byte, keys.VaultKeySize)
+	_, _ = rand.Read(key) // never fails (crypto/rand)
+	text := base64.StdEncoding.EncodeToString(key) + "\n"
+	fresh := path + ".new"
+	if err := errors.Join(writeSynced(fresh, text, 0o600), os.Rename(fresh, path), syncDir(data)); err != nil {
+		return nil, exchange.Wrap("node.makeVaultKey", exchange.Internal, err)
+	}
+	return []byte(text), nil
+}

@@ -1,0 +1,57 @@
+package notify
+
+import (
+	"context"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+)
+
+// SealSecrets seals secrets that an earlier version stored as they are, and names
+// the webhooks whose secret cannot be opened: it was sealed under another key.
+func (r *Room) SealSecrets(ctx context.Context) (lost []string, err error) {
+	list, err := r.o.Store.Read(ctx).Webhooks()
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range list {
+		if !r.o.Vault.Sealed(w.Secret) {
+			if err := r.seal(ctx, w.Name); err != nil && !exchange.Is(err, exchange.NotFound) {
+				return nil, err
+			}
+		} else if _, err := r.o.Vault.Open(w.Secret, w.Name); err != nil {
+			lost = append(lost, w.Name)
+		}
+	}
+	return lost, nil
+}
+
+func (r *Room) seal(ctx context.Context, name string) error {
+	return r.o.Store.Write(ctx, func(tx *store.Tx) error {
+		w, err := tx.Webhook(name)
+		if err != nil {
+			return err
+		}
+		for _, secret := range []*string{&w.Secret, &w.OldSecret} {
+			if !r.o.Vault.Sealed(*secret) {
+				*secret = r.o.Vault.Seal(*secret, name)
+			}
+		}
+		return tx.SetWebhook(w)
+	})
+}
+
+// unsealed is a webhook with its secrets, to sign with. An old secret that cannot
+// be opened is left out: the new one is what the receiver should have by now.
+func (r *Room) unsealed(w exchange.Webhook) (exchange.Webhook, error) {
+	var err error
+	if w.Secret, err = r.o.Vault.Open(w.Secret, w.Name); err != nil {
+		return w, &exchange.Error{Op: "notify.unsealed", Kind: exchange.Unavailable, Err: err,
+			Public: "The secret of the webhook cannot be opened: it was sealed under another secrets.key.",
+			Hint:   "restore secrets.key from the backup, or make a new secret: sallyport webhook set " + w.Name + " --rotate-secret"}
+	}
+	if w.OldSecret, err = r.o.Vault.Open(w.OldSecret, w.Name); err != nil {
+		w.OldSecret = ""
+	}
+	return w, nil
+}
