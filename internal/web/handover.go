@@ -75,10 +75,15 @@ func headers(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Cache-Control", "no-store")
-		h.Set("Referrer-Policy", "same-origin") // with no-referrer, old browsers' forms have no origin, and are refused
+		// A page's path is a secret, so what it loads must not carry it into a log.
+		// With no-referrer browsers send forms without an origin, and they are refused.
+		h.Set("Referrer-Policy", "strict-origin")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("X-Robots-Tag", "noindex, nofollow")
 		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
+		if r.TLS != nil { // else whoever ends TLS says it
+			h.Set("Strict-Transport-Security", "max-age=31536000")
+		}
 		r.Body = http.MaxBytesReader(w, r.Body, 4<<10)
 		next.ServeHTTP(w, r)
 	})

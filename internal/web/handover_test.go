@@ -297,7 +297,7 @@ func TestEveryAnswerKeepsToItself(t *testing.T) {
 		if got.Code != c.code || got.Result().Header.Get("Content-Type") != c.kind {
 			t.Errorf("%s %.20s…: %d %s, want %d %s", c.method, c.path, got.Code, got.Result().Header.Get("Content-Type"), c.code, c.kind)
 		}
-		for name, want := range map[string]string{"Cache-Control": "no-store", "Referrer-Policy": "same-origin", "X-Content-Type-Options": "nosniff", "X-Robots-Tag": "noindex, nofollow"} {
+		for name, want := range map[string]string{"Cache-Control": "no-store", "Referrer-Policy": "strict-origin", "Strict-Transport-Security": "", "X-Content-Type-Options": "nosniff", "X-Robots-Tag": "noindex, nofollow"} {
 			if h := got.Header().Get(name); h != want {
 				t.Errorf("%s %.20s…: %s is %q", c.method, c.path, name, h)
 			}
@@ -311,6 +311,19 @@ func TestEveryAnswerKeepsToItself(t *testing.T) {
 		if text := got.Body.String(); strings.Contains(text, "<script") || strings.Contains(text, "://") {
 			t.Errorf("%s %.20s… loads something: %s", c.method, c.path, text)
 		}
+	}
+}
+
+// Browsers come back over TLS to a server that speaks it.
+func TestPagesOverTLSAskForTLS(t *testing.T) {
+	w := newWorld(t)
+	s := httptest.NewTLSServer(w.pages)
+	defer s.Close()
+	resp, err := s.Client().Get(s.URL + "/healthz")
+	testkit.Must(t, err)
+	defer resp.Body.Close()
+	if h := resp.Header.Get("Strict-Transport-Security"); h != "max-age=31536000" {
+		t.Errorf("it says %q", h)
 	}
 }
 
