@@ -92,6 +92,9 @@ func FuzzExamine(f *testing.F) {
 		f.Add([]byte(strings.Join(strings.Split(text, "\n")[1:], "")), byte(asFile))
 		f.Add([]byte(text+plain), byte(asFile))
 	}
+	for _, file := range wrapped(f, opensshFile(blobs[0], opensshPrivate(f, known(f, "ed25519", "forger"), known(f, "ed25519", "forger")))) {
+		f.Add(file, byte(asFile))
+	}
 	for _, file := range mismatched(f) {
 		f.Add(file, byte(asFile))
 	}

@@ -26,21 +26,26 @@ var privateMarks = []string{
 	"b3blbnnzac1rzxktdj",            // base64 of "openssh-key-v1", header lost
 	"awytbw9kbntzawdue",             // base64 of "if-modn{sign{", ssh.com's RSA, header lost
 	"ssh private key file format 1", // SSH-1
+	"age-secret-key-1",              // age
 }
 
 // LooksPrivate reports whether private-key material is anywhere in the input,
-// also behind a public key, in a web page, as UTF-16 text, or with its first
-// and last lines lost.
+// also behind a public key, in a web page, as UTF-16 text, with its first and
+// last lines lost, or wrapped: packed, in base64, in hexadecimal digits.
 func LooksPrivate(data []byte) bool {
-	if hasMark(lowered(data)) || bytes.Contains(data, []byte(openSSHMagic)) {
-		return true
-	}
 	if len(data) > maxInput {
-		return false
+		return hasMark(lowered(data)) || bytes.Contains(data, []byte(openSSHMagic)) || encodedFiles.Match(data)
+	}
+	return slices.ContainsFunc(layers(data), looksPrivate)
+}
+
+func looksPrivate(data []byte) bool {
+	if hasMark(lowered(data)) || bytes.Contains(data, []byte(openSSHMagic)) || encodedFiles.Match(data) {
+		return true
 	}
 	text := textOf(data)
 	// A mark may be broken by tags or typography.
-	return hasMark(lowered([]byte(text))) || privateJWK.MatchString(text) || isPrivateDER(data) || slices.ContainsFunc(bareBase64(text), isPrivateCore)
+	return hasMark(lowered([]byte(text))) || encodedFiles.MatchString(text) || privateJWK.MatchString(text) || isPrivateDER(data) || isPGPSecret(data) || slices.ContainsFunc(bareBase64(text), isPrivateCore)
 }
 
 // lowered is data in lower case and without the zeros of UTF-16. Marks are
@@ -101,7 +106,7 @@ const (
 // isPrivateCore reports whether bytes begin as what is within a private file's
 // base64: that may have been broken in the middle of a mark.
 func isPrivateCore(b []byte) bool {
-	return isPrivateDER(b) || bytes.HasPrefix(b, []byte(openSSHMagic)) || bytes.HasPrefix(b, []byte(sshcomMagic))
+	return isPrivateDER(b) || isPGPSecret(b) || bytes.HasPrefix(b, []byte(openSSHMagic)) || bytes.HasPrefix(b, []byte(sshcomMagic))
 }
 
 // privateCiphers begin the outer SEQUENCE of an encrypted PKCS#8 file: the

@@ -68,6 +68,9 @@ type lab struct {
 
 func newLab(t *testing.T, url string) *lab {
 	t.Helper()
+	if url != "" {
+		url += "?connect_timeout=60" // processes come and go, and a busy machine's database may be slow to answer
+	}
 	l := &lab{t: t, url: url, dir: t.TempDir(), begun: time.Now(), armed: map[blobtest.Op]blobtest.Fault{}}
 	driver, source := "sqlite", "file:"+filepath.Join(l.dir, "sallyport.db")+"?_pragma=busy_timeout(5000)"
 	if url != "" {

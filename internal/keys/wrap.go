@@ -1,0 +1,176 @@
+package keys
+
+import (
+	"archive/zip"
+	"bytes"
+	"compress/bzip2"
+	"compress/gzip"
+	"compress/zlib"
+	"encoding/base64"
+	"encoding/hex"
+	"html"
+	"io"
+	"net/url"
+	"regexp"
+	"strings"
+)
+
+// Bounds of what is unwrapped of one file; all of it has maxInput bytes at most,
+// so that examining it takes no longer than examining a second file.
+const (
+	maxWrappings = 3
+	maxLayers    = 32
+)
+
+// layers are data and what is wrapped in it: people send a private key packed, or
+// as some program encoded it. The first is data itself.
+func layers(data []byte) [][]byte {
+	out := [][]byte{data}
+	from, room := 0, maxInput
+	for range maxWrappings {
+		to := len(out)
+		for ; from < to; from++ {
+			for _, inner := range unwrapped(out[from]) {
+				inner = inner[:min(len(inner), room)]
+				if len(inner) > 0 && len(out) < maxLayers && !bytes.Equal(inner, out[from]) {
+					out, room = append(out, inner), room-len(inner)
+				}
+			}
+		}
+	}
+	return out
+}
+
+// unwrapped is what data holds one wrapping further in.
+func unwrapped(data []byte) (out [][]byte) {
+	if packed := unpacked(data); packed != nil {
+		return packed
+	}
+	text := textOf(data)
+	out = append(out, bareBase64(text)...)
+	for _, run := range base64Runs(text) {
+		out = append(out, decoded(run))
+	}
+	for _, run := range encodedFiles.FindAllString(text, -1) {
+		out = append(out, decoded(run))
+	}
+	if strings.Contains(text, "&") {
+		out = append(out, []byte(html.UnescapeString(text)))
+	}
+	if plain, err := url.PathUnescape(text); err == nil && strings.Contains(text, "%") {
+		out = append(out, []byte(plain))
+	}
+	if digits := strings.Join(strings.Fields(text), ""); len(digits) > 2*len(openSSHMagic) {
+		if plain, err := hex.DecodeString(digits); err == nil {
+			out = append(out, plain)
+		}
+	}
+	return out
+}
+
+// unpacked is what an archive or a compressed file has, as far as it can be read;
+// nil if it is none.
+func unpacked(data []byte) [][]byte {
+	begins := func(magic string) bool { return bytes.HasPrefix(data, []byte(magic)) }
+	switch {
+	case begins("\x1f\x8b"):
+		if r, err := gzip.NewReader(bytes.NewReader(data)); err == nil {
+			return [][]byte{start(r)}
+		}
+	case begins("BZh"):
+		return [][]byte{start(bzip2.NewReader(bytes.NewReader(data)))}
+	case begins("\x78\x01"), begins("\x78\x9c"), begins("\x78\xda"):
+		if r, err := zlib.NewReader(bytes.NewReader(data)); err == nil {
+			return [][]byte{start(r)}
+		}
+	case begins("PK\x03\x04"):
+		return zipped(data)
+	}
+	return nil
+}
+
+func zipped(data []byte) (out [][]byte) {
+	z, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
+	if err != nil {
+		return nil
+	}
+	for _, f := range z.File {
+		if len(out) == maxLayers {
+			break
+		}
+		if r, err := f.Open(); err == nil { // one that is locked is not known
+			out = append(out, start(r))
+		}
+	}
+	return out
+}
+
+// start is as much of what is packed as a key file may have.
+func start(r io.Reader) []byte {
+	b, _ := io.ReadAll(io.LimitReader(r, maxInput)) // what was before the damage counts
+	return b
+}
+
+// base64Runs are the places of a text where lines of base64 follow one another.
+func base64Runs(text string) (out []string) {
+	const whole = 32 // letters of a run's first line, at least: words have fewer
+	var run []string
+	for _, line := range append(strings.Split(text, "\n"), "") {
+		line = strings.TrimSpace(line)
+		if base64Only.MatchString(line) && (len(run) > 0 || len(line) >= whole) {
+			run = append(run, line)
+		} else if len(run) > 0 {
+			out, run = append(out, strings.Join(run, "")), nil
+		}
+	}
+	return out
+}
+
+// decoded is base64 over lines, up to where it is damaged.
+func decoded(text string) []byte {
+	text = strings.Join(strings.Fields(text), "")
+	b, _ := base64.StdEncoding.DecodeString(text) // what was before the damage says what it is
+	return b
+}
+
+// wrappedMarks begin private key files, in base64: they may stand in a letter.
+var wrappedMarks = inBase64("-----BEGIN OPENSSH PRIVATE KEY", "-----BEGIN RSA PRIVATE KEY", "-----BEGIN EC PRIVATE KEY", "-----BEGIN DSA PRIVATE KEY",
+	"-----BEGIN PRIVATE KEY", "-----BEGIN ENCRYPTED PRIVATE KEY", "-----BEGIN PGP PRIVATE KEY", "---- BEGIN SSH2 ENCRYPTED PRIVATE KEY",
+	"PuTTY-User-Key-File-", "AGE-SECRET-KEY-1", "SSH PRIVATE KEY FILE FORMAT")
+
+// encodedFiles finds them in a text, up to where the base64 ends.
+var encodedFiles = regexp.MustCompile(`(?:` + strings.Join(wrappedMarks, "|") + `)[A-Za-z0-9+/=\s]*`)
+
+// inBase64 is what base64 of a text that begins with each of these begins with.
+func inBase64(texts ...string) (out []string) {
+	for _, t := range texts {
+		out = append(out, base64.StdEncoding.EncodeToString([]byte(t[:len(t)/3*3])))
+	}
+	return out
+}
+
+// isPGPSecret reports whether bytes begin as an OpenPGP secret key does (RFC 9580
+// §4.2 and §5.5.3): a packet of type 5, its length, and a version.
+func isPGPSecret(b []byte) bool {
+	if len(b) < 8 {
+		return false
+	}
+	at := 0
+	switch first := b[0]; {
+	case first == 0xc5 && b[1] < 192: // the new format
+		at = 2
+	case first == 0xc5 && b[1] < 224:
+		at = 3
+	case first == 0xc5 && b[1] == 255:
+		at = 6
+	case first == 0x94: // the old one, with a length of 1, 2 or 4 bytes
+		at = 2
+	case first == 0x95:
+		at = 3
+	case first == 0x96:
+		at = 5
+	default:
+		return false
+	}
+	return b[at] >= 3 && b[at] <= 6
+}
