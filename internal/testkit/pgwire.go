@@ -1,0 +1,186 @@
+package testkit
+
+import (
+	"encoding/binary"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"time"
+)
+
+// wire is one connection through the proxy.
+type wire struct {
+	p              *Proxy
+	client, server net.Conn
+	parsed         map[string]string // prepared statement → text
+
+	mu   sync.Mutex
+	lose *proxyRule // whose answer is lost
+}
+
+func (p *Proxy) serve(client net.Conn) {
+	if !p.keep(client) {
+		return
+	}
+	defer p.forget(client)
+	p.pass()
+	server, err := net.DialTimeout("tcp", p.server, 5*time.Second)
+	if err != nil || !p.keep(server) {
+		return
+	}
+	defer p.forget(server)
+	w := &wire{p: p, client: client, server: server, parsed: map[string]string{}}
+	var back sync.WaitGroup
+	back.Go(func() {
+		w.answers()
+		_ = client.Close()
+	})
+	w.asks()
+	_ = server.Close()
+	back.Wait()
+}
+
+// The codes of what a client may send before it starts up.
+const (
+	sslRequest    = 80877103
+	gssRequest    = 80877104
+	cancelRequest = 80877102
+)
+
+// asks carries the client's messages.
+func (w *wire) asks() {
+	for started := false; !started; {
+		m, err := readStartup(w.client)
+		if err != nil {
+			return
+		}
+		w.p.pass()
+		switch code := binary.BigEndian.Uint32(m[4:]); code {
+		case sslRequest, gssRequest: // not here
+			if _, err := w.client.Write([]byte{'N'}); err != nil {
+				return
+			}
+			continue
+		case cancelRequest:
+			_, _ = w.server.Write(m)
+			_, _ = io.Copy(io.Discard, w.server)
+			return
+		}
+		started = true
+		if _, err := w.server.Write(m); err != nil {
+			return
+		}
+	}
+	for {
+		m, err := readMessage(w.client)
+		if err != nil {
+			return
+		}
+		w.p.pass()
+		if statement, ok := w.statement(m); ok {
+			if r := w.p.rule(statement); r != nil && !w.follow(r) {
+				return
+			}
+		}
+		if _, err := w.server.Write(m); err != nil {
+			return
+		}
+	}
+}
+
+// follow does what a rule says. It reports whether the statement goes on.
+func (w *wire) follow(r *proxyRule) bool {
+	switch r.do {
+	case cutBefore:
+		_ = w.client.Close()
+		close(r.reached)
+		return false
+	case hold:
+		close(r.reached)
+		select {
+		case <-r.release:
+		case <-w.p.ended:
+		}
+	case loseAnswer:
+		w.mu.Lock()
+		w.lose = r
+		w.mu.Unlock()
+	}
+	return true
+}
+
+// statement is the text of what a message executes. A Parse is remembered.
+func (w *wire) statement(m []byte) (string, bool) {
+	body := m[5:]
+	switch m[0] {
+	case 'Q':
+		text, _ := cstring(body)
+		return text, true
+	case 'P':
+		name, rest := cstring(body)
+		w.parsed[name], _ = cstring(rest)
+	case 'B':
+		_, rest := cstring(body)
+		name, _ := cstring(rest)
+		return w.parsed[name], true
+	}
+	return "", false
+}
+
+// answers carries the server's messages. An answer that is to be lost is over
+// when the server is ready for more, or is gone.
+func (w *wire) answers() {
+	for {
+		m, err := readMessage(w.server)
+		w.p.pass()
+		w.mu.Lock()
+		r := w.lose
+		w.mu.Unlock()
+		if r != nil {
+			if err == nil && m[0] != 'Z' {
+				continue
+			}
+			_ = w.client.Close()
+			close(r.reached)
+			return
+		}
+		if err != nil {
+			return
+		}
+		if _, err := w.client.Write(m); err != nil {
+			return
+		}
+	}
+}
+
+const longestMessage = 1 << 28
+
+// readStartup reads a message that has no type.
+func readStartup(r io.Reader) ([]byte, error) { return readFramed(r, 0) }
+
+// readMessage reads a message: a byte of type, and a length that counts itself.
+func readMessage(r io.Reader) ([]byte, error) { return readFramed(r, 1) }
+
+func readFramed(r io.Reader, head int) ([]byte, error) {
+	m := make([]byte, head+4)
+	if _, err := io.ReadFull(r, m); err != nil {
+		return nil, err
+	}
+	n := int(binary.BigEndian.Uint32(m[head:]))
+	if n < 4 || n > longestMessage || head == 0 && n < 8 {
+		return nil, io.ErrUnexpectedEOF
+	}
+	m = append(m, make([]byte, n-4)...)
+	_, err := io.ReadFull(r, m[head+4:])
+	return m, err
+}
+
+// cstring cuts the text before the first zero byte.
+func cstring(b []byte) (text string, rest []byte) {
+	i := strings.IndexByte(string(b), 0)
+	if i < 0 {
+		return string(b), nil
+	}
+	return string(b[:i]), b[i+1:]
+}
