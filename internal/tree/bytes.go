@@ -34,6 +34,9 @@ func (img *image) writeLocked(p []byte, at int64) error {
 		img.overlap(p[:min(int64(len(p)), img.summed-at)], at)
 	}
 	n, err := img.stage.WriteAt(p, at)
+	if n == 0 {
+		return err // the file is no longer than it was
+	}
 	end = at + int64(n)
 	if at <= img.summed && end > img.summed {
 		img.sum.Write(p[img.summed-at : n])

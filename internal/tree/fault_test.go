@@ -14,6 +14,7 @@ func TestFaults(t *testing.T) {
 		"a fresh start forgets that the stored file was not copied":    freshAfterCopy,
 		"a fresh start that failed changes nothing":                    failedFreshStart,
 		"a plain rename replaces nothing that it can't look at":        renameOntoUnreadable,
+		"a write of which nothing was written makes no file longer":    nothingWritten,
 		"what could not be reverted is a partial after the next start": failedRevert,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -74,6 +75,25 @@ func failedFreshStart(t *testing.T, l *lab) {
 	must(t, closeHandle(h))
 	if got := get(t, s, "/upload/f"); got != "stored!" {
 		t.Fatalf("it has %q", got)
+	}
+}
+
+func nothingWritten(t *testing.T, l *lab) {
+	s := l.login("")
+	defer s.End()
+	h := open(t, s, "/upload/f", create)
+	must(t, write(h, "abc", 0))
+	for _, at := range []int64{3, 6, 1000} {
+		l.fails(blobtest.OpWriteAt)
+		if err := write(h, "refused", at); err == nil {
+			t.Fatal("a write that the disk refused succeeded")
+		}
+		if f, err := h.Stat(); err != nil || f.Size != 3 {
+			t.Fatalf("after a refused write at %d it has %d bytes, %v", at, f.Size, err)
+		}
+	}
+	if err := closeHandle(h); err == nil {
+		t.Fatal("a file that lacks bytes was stored")
 	}
 }
 

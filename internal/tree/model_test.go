@@ -114,13 +114,16 @@ func (u *upload) write(p []byte, at, n int, refused bool) {
 			return
 		}
 	}
+	u.damaged = u.damaged || n < len(p)
+	if n == 0 {
+		return
+	}
 	u.raw = grow(u.raw, at+n)
 	copy(u.raw[at:], p[:n])
 	u.spans = u.spans.Add(int64(at), int64(at+n), manySpans)
 	u.size = max(u.size, at+n)
 	u.ahead = u.ahead && u.size < len(u.raw)
-	u.fresh = u.fresh || n > 0
-	u.damaged = u.damaged || n < len(p)
+	u.fresh = true
 }
 
 // truncate sets the size, unless the disk refuses.
