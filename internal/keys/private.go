@@ -34,18 +34,18 @@ var privateMarks = []string{
 // last lines lost, or wrapped: packed, in base64, in hexadecimal digits.
 func LooksPrivate(data []byte) bool {
 	if len(data) > maxInput {
-		return hasMark(lowered(data)) || bytes.Contains(data, []byte(openSSHMagic)) || encodedFiles.Match(data)
+		return hasMark(lowered(data)) || bytes.Contains(data, []byte(openSSHMagic)) || hasWrapped(data)
 	}
 	return slices.ContainsFunc(layers(data), looksPrivate)
 }
 
 func looksPrivate(data []byte) bool {
-	if hasMark(lowered(data)) || bytes.Contains(data, []byte(openSSHMagic)) || encodedFiles.Match(data) {
+	if hasMark(lowered(data)) || bytes.Contains(data, []byte(openSSHMagic)) || hasWrapped(data) {
 		return true
 	}
 	text := textOf(data)
 	// A mark may be broken by tags or typography.
-	return hasMark(lowered([]byte(text))) || encodedFiles.MatchString(text) || privateJWK.MatchString(text) || isPrivateDER(data) || isPGPSecret(data) || slices.ContainsFunc(bareBase64(text), isPrivateCore)
+	return hasMark(lowered([]byte(text))) || hasWrapped([]byte(text)) || privateJWK.MatchString(text) || isPrivateDER(data) || isPGPSecret(data) || slices.ContainsFunc(bareBase64(text), isPrivateCore)
 }
 
 // lowered is data in lower case and without the zeros of UTF-16. Marks are

@@ -51,8 +51,10 @@ func unwrapped(data []byte) (out [][]byte) {
 	for _, run := range base64Runs(text) {
 		out = append(out, decoded(run))
 	}
-	for _, run := range encodedFiles.FindAllString(text, -1) {
-		out = append(out, decoded(run))
+	if hasWrapped([]byte(text)) {
+		for _, run := range encodedFiles.FindAllString(text, -1) {
+			out = append(out, decoded(run))
+		}
 	}
 	if strings.Contains(text, "&") {
 		out = append(out, []byte(html.UnescapeString(text)))
@@ -137,6 +139,16 @@ func decoded(text string) []byte {
 var wrappedMarks = inBase64("-----BEGIN OPENSSH PRIVATE KEY", "-----BEGIN RSA PRIVATE KEY", "-----BEGIN EC PRIVATE KEY", "-----BEGIN DSA PRIVATE KEY",
 	"-----BEGIN PRIVATE KEY", "-----BEGIN ENCRYPTED PRIVATE KEY", "-----BEGIN PGP PRIVATE KEY", "---- BEGIN SSH2 ENCRYPTED PRIVATE KEY",
 	"PuTTY-User-Key-File-", "AGE-SECRET-KEY-1", "SSH PRIVATE KEY FILE FORMAT")
+
+// hasWrapped reports whether one of them is anywhere in data, which may be long.
+func hasWrapped(data []byte) bool {
+	for _, mark := range wrappedMarks {
+		if bytes.Contains(data, []byte(mark)) {
+			return true
+		}
+	}
+	return false
+}
 
 // encodedFiles finds them in a text, up to where the base64 ends.
 var encodedFiles = regexp.MustCompile(`(?:` + strings.Join(wrappedMarks, "|") + `)[A-Za-z0-9+/=\s]*`)

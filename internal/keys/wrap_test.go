@@ -50,6 +50,9 @@ func wrapped(t testing.TB, file []byte) map[string][]byte {
 func areRefusedInAWrapping(t *testing.T, files map[string]privateFile) {
 	for name, file := range files {
 		for how, data := range wrapped(t, file.data) {
+			if strings.HasSuffix(name, "RSA") && how != "base64" && how != "zip" {
+				continue // slow, and the other types have these formats
+			}
 			if _, err := keys.Read(data); exchange.PublicText(err) != keys.PrivateKeyAdvice {
 				t.Errorf("%s, as %s: %v", name, how, err)
 			}
