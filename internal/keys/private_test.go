@@ -86,7 +86,7 @@ func opensslFiles(t testing.TB, b bench, files map[string]privateFile) {
 	b.write("ec", files["PEM ECDSA"].data)
 	files["openssl's SEC1 with parameters"] = privateFile{data: append([]byte("-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n"), run(t, "openssl", "ec", "-in", b.path("ec"))...), fingerprint: files["PEM ECDSA"].fingerprint}
 	files["DSA"] = privateFile{data: dsaFile(b), encrypted: true}
-	files["an OpenPGP key"] = privateFile{data: []byte("-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nlIYEZcAAAAAWCSsGAQQB2kcPAQEHQA\n=abcd\n-----END PGP PRIVATE KEY BLOCK-----\n"), encrypted: true}
+	files["an OpenPGP key"] = privateFile{data: []byte("-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nlIYEZcAAABYJKwYBBAHaRw8BAQdA\n=abcd\n-----END PGP PRIVATE KEY BLOCK-----\n"), encrypted: true}
 }
 
 // disguise is what mail programs, editors and people do to a file.

@@ -7,6 +7,7 @@ import (
 	"compress/gzip"
 	"compress/zlib"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"html"
 	"io"
@@ -162,27 +163,33 @@ func inBase64(texts ...string) (out []string) {
 }
 
 // isPGPSecret reports whether bytes begin as an OpenPGP secret key does (RFC 9580
-// §4.2 and §5.5.3): a packet of type 5, its length, and a version.
+// §4.2 and §5.5.3): a packet of type 5 and its length, then a version, when it was
+// made, and what it is for. It is strict, since pieces of public keys are asked, too.
 func isPGPSecret(b []byte) bool {
-	if len(b) < 8 {
+	if len(b) < 16 {
 		return false
 	}
-	at := 0
+	size, at := 0, 0
 	switch first := b[0]; {
-	case first == 0xc5 && b[1] < 192: // the new format
-		at = 2
-	case first == 0xc5 && b[1] < 224:
-		at = 3
-	case first == 0xc5 && b[1] == 255:
-		at = 6
-	case first == 0x94: // the old one, with a length of 1, 2 or 4 bytes
-		at = 2
+	case first == 0x94: // the old format, with a length of 1, 2 or 4 bytes
+		size, at = int(b[1]), 2
 	case first == 0x95:
-		at = 3
+		size, at = int(binary.BigEndian.Uint16(b[1:])), 3
 	case first == 0x96:
-		at = 5
+		size, at = int(binary.BigEndian.Uint32(b[1:])), 5
+	case first == 0xc5 && b[1] < 192: // the new one
+		size, at = int(b[1]), 2
+	case first == 0xc5 && b[1] < 224:
+		size, at = int(b[1]-192)<<8+int(b[2])+192, 3
+	case first == 0xc5 && b[1] == 255:
+		size, at = int(binary.BigEndian.Uint32(b[2:])), 6
 	default:
 		return false
 	}
-	return b[at] >= 3 && b[at] <= 6
+	version, made, algorithm := b[at], b[at+1], b[at+5]
+	const since1992, until2038 = 0x2a, 0x80 // the first byte of seconds since 1970
+	return size <= maxPrivate && version >= 4 && version <= 6 && made >= since1992 && made < until2038 && bytes.IndexByte(pgpAlgorithms, algorithm) >= 0
 }
+
+// pgpAlgorithms are those of public keys (RFC 9580 §9.1).
+var pgpAlgorithms = []byte{1, 2, 3, 16, 17, 18, 19, 22, 25, 26, 27, 28}
