@@ -184,7 +184,7 @@ func TestPagesLeakNothing(t *testing.T) {
 	file := k.give("key", "ben@a.example", fingerprintOf("one"), "a private key file")
 	for _, p := range []page{k.send("GET", l.url), k.send("HEAD", l.url), k.send("POST", l.url), k.send("POST", l.url), k.send("POST", file.url),
 		k.send("GET", k.url+"/"), k.send("GET", k.url+"/style.css"), k.send("GET", k.url+"/api/v1/users")} {
-		for name, want := range map[string]string{"Cache-Control": "no-store", "Referrer-Policy": "same-origin", "X-Content-Type-Options": "nosniff"} {
+		for name, want := range map[string]string{"Cache-Control": "no-store", "Referrer-Policy": "strict-origin", "X-Content-Type-Options": "nosniff"} {
 			if got := p.header.Get(name); got != want {
 				t.Errorf("%s is %q, want %q", name, got, want)
 			}
