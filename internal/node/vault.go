@@ -42,7 +42,14 @@ func makeVaultKey(data, path string) ([]byte, error) {
 	_, _ = rand.Read(key) // never fails (crypto/rand)
 	text := base64.StdEncoding.EncodeToString(key) + "\n"
 	fresh := path + ".new"
-	if err := errors.Join(writeSynced(fresh, text, 0o600), os.Rename(fresh, path), syncDir(data)); err != nil {
+	err := writeSynced(fresh, text, 0o600)
+	if err == nil {
+		err = os.Rename(fresh, path)
+	}
+	if err == nil {
+		err = syncDir(data)
+	}
+	if err != nil {
 		return nil, exchange.Wrap("node.makeVaultKey", exchange.Internal, err)
 	}
 	return []byte(text), nil
