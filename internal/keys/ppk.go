@@ -179,8 +179,7 @@ func examinePPK(text string) Exposed {
 			if err != nil || n < 0 || n >= len(lines)-i {
 				break
 			}
-			joined := strings.Join(strings.Fields(strings.Join(lines[i+1:i+1+n], "")), "")
-			blocks[block], _ = base64.StdEncoding.DecodeString(joined) // damage leaves nothing that fits
+			blocks[block] = decoded(strings.Join(lines[i+1:i+1+n], "")) // damage leaves nothing that fits
 			i += n
 		}
 	}

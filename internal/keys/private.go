@@ -2,7 +2,6 @@ package keys
 
 import (
 	"bytes"
-	"encoding/base64"
 	"regexp"
 	"slices"
 	"strings"
@@ -91,8 +90,7 @@ var armour = regexp.MustCompile(`-----[A-Z0-9 ]+-----`)
 // between first and last lines, up to where it is damaged.
 func bareBase64(text string) (out [][]byte) {
 	for _, part := range armour.Split(text, -1) {
-		b, _ := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(part), "")) // what was before the damage says what it is
-		out = append(out, b)
+		out = append(out, decoded(part))
 	}
 	return out
 }

@@ -81,11 +81,7 @@ func (n *Node) signingKey(ctx context.Context) (*proof.Key, error) {
 func (n *Node) replaceSigningKey(ctx context.Context, key *proof.Key, known, note string) (*proof.Key, error) {
 	dir := SigningDir(n.cfg.Data)
 	public := strings.TrimSpace(key.Public() + "\n" + known)
-	fresh := filepath.Join(dir, "key.pub.new")
-	if err := writeSynced(fresh, public+"\n", 0o644); err != nil {
-		return nil, err
-	}
-	if err := errors.Join(os.Rename(fresh, filepath.Join(dir, "key.pub")), syncDir(dir)); err != nil {
+	if err := replaceSynced(filepath.Join(dir, "key.pub"), public+"\n", 0o644); err != nil {
 		return nil, err
 	}
 	err := n.noteReplaced(ctx, "signing.key", signingSetting, public, map[string]string{"reason": n.o.NewSigningKey, "before": knownAs(known, note), "key": key.Public()})
@@ -174,4 +170,13 @@ func writeSynced(path, text string, mode fs.FileMode) error {
 	}
 	_, err = f.WriteString(text)
 	return errors.Join(err, f.Sync(), f.Close())
+}
+
+// replaceSynced puts a file in place, durably, and whole or not at all.
+func replaceSynced(path, text string, mode fs.FileMode) error {
+	fresh := path + ".new"
+	if err := writeSynced(fresh, text, mode); err != nil {
+		return err
+	}
+	return errors.Join(os.Rename(fresh, path), syncDir(filepath.Dir(path)))
 }

@@ -23,7 +23,7 @@ func openVault(data string) (*keys.Vault, error) {
 	path := filepath.Join(data, vaultFile)
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		text, err = makeVaultKey(data, path)
+		text, err = makeVaultKey(path)
 	}
 	if err != nil {
 		return nil, err
@@ -36,20 +36,12 @@ func openVault(data string) (*keys.Vault, error) {
 	return keys.NewVault(key)
 }
 
-// makeVaultKey writes a new key, whole or not at all.
-func makeVaultKey(data, path string) ([]byte, error) {
+// makeVaultKey writes a new key.
+func makeVaultKey(path string) ([]byte, error) {
 	key := make([]byte, keys.VaultKeySize)
 	_, _ = rand.Read(key) // never fails (crypto/rand)
 	text := base64.StdEncoding.EncodeToString(key) + "\n"
-	fresh := path + ".new"
-	err := writeSynced(fresh, text, 0o600)
-	if err == nil {
-		err = os.Rename(fresh, path)
-	}
-	if err == nil {
-		err = syncDir(data)
-	}
-	if err != nil {
+	if err := replaceSynced(path, text, 0o600); err != nil {
 		return nil, exchange.Wrap("node.makeVaultKey", exchange.Internal, err)
 	}
 	return []byte(text), nil
