@@ -8,9 +8,11 @@ import (
 )
 
 // guarded ends a request whose handler panics, and no other: it logs where, and
-// tells whoever asked a reference to name.
+// tells whoever asked a reference to name. An answer that has begun is broken off,
+// so that nobody takes the part for the whole.
 func (n *Node) guarded(next http.Handler, tell func(w http.ResponseWriter, reference string)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		answer := &begun{ResponseWriter: w}
 		defer func() {
 			p := recover()
 			if p == nil {
@@ -21,8 +23,30 @@ func (n *Node) guarded(next http.Handler, tell func(w http.ResponseWriter, refer
 			}
 			reference := exchange.NewReference()
 			n.log.Error("a request panicked", "reference", reference, "method", r.Method, "panic", p, "stack", string(debug.Stack()))
+			if answer.yes {
+				panic(http.ErrAbortHandler)
+			}
 			tell(w, reference)
 		}()
-		next.ServeHTTP(w, r)
+		next.ServeHTTP(answer, r)
 	})
 }
+
+// begun notes that an answer has begun.
+type begun struct {
+	http.ResponseWriter
+	yes bool
+}
+
+func (b *begun) WriteHeader(status int) {
+	b.yes = true
+	b.ResponseWriter.WriteHeader(status)
+}
+
+func (b *begun) Write(p []byte) (int, error) {
+	b.yes = true
+	return b.ResponseWriter.Write(p)
+}
+
+// Unwrap is for http.ResponseController.
+func (b *begun) Unwrap() http.ResponseWriter { return b.ResponseWriter }

@@ -3,6 +3,7 @@ package node
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -46,5 +47,24 @@ func TestARequestThatPanics(t *testing.T) {
 		if again := ask(); again.Code != http.StatusNoContent {
 			t.Errorf("%s: the next request is answered with %d", name, again.Code)
 		}
+	}
+}
+
+// An answer that has begun is broken off: a part must not look like the whole.
+func TestAPanicInTheMiddleOfAnAnswer(t *testing.T) {
+	n := &Node{log: slog.New(slog.DiscardHandler)}
+	s := httptest.NewServer(n.guarded(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte("the first rows\n"))
+		_ = http.NewResponseController(w).Flush()
+		panic("an index out of range")
+	}), api.Fault))
+	defer s.Close()
+	resp, err := http.Get(s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if got, err := io.ReadAll(resp.Body); err == nil {
+		t.Fatalf("it ends as if it were whole: %q", got)
 	}
 }
