@@ -184,6 +184,7 @@ func TestEveryStepOfAFanOut(t *testing.T) {
 		w.asked.Proxy = on.Proxy
 		w.begin(t)
 		w.crowd()
+		w.publish("data", "all", "first.csv", sent) // it makes the folders, and no later one does
 		n := 0
 		key := func() string { return fmt.Sprintf("%d.csv", n) }
 		t.Logf("%d runs", w.asked.Steps(t, testkit.Operation{Every: 500, From: 100 * on.From,

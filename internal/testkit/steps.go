@@ -132,6 +132,9 @@ func (s *Statements) step(t *testing.T, o Operation, at int, how, what, want str
 	if s.Proxy != nil {
 		s.Proxy.Clear()
 	}
+	if !done {
+		t.Fatalf("%s: it was not reached", what)
+	}
 	if err := o.Check(); err != nil {
 		t.Fatalf("%s, answered with %v: %v", what, first, err)
 	}

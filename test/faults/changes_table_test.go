@@ -36,7 +36,6 @@ var changes = map[string]change{
 	"thaw-key":     {begin: (*lossy).frozen, request: asks("POST", "/keys/thaw", body{"fingerprint": "{print}", "by": "b-{name}@example.com"}), again: exchange.Conflict},
 	"revoke-key":   {request: asks("POST", "/keys/revoke", body{"fingerprint": "{print}", "reason": "lost", "burn": true})},
 	"expose-keys":  {request: exposed},
-	"end-session":  {begin: (*lossy).session, request: asks("DELETE", "/sessions/{id}", nil), again: exchange.NotFound},
 	"lift-ban":     {begin: (*lossy).banned, request: asks("DELETE", "/bans?address=203.0.113.9", nil), again: exchange.NotFound},
 	"make-link":    {request: asks("POST", "/links", body{"kind": "verify", "contact": "{name}@example.com", "token": "{token}"}), again: exchange.Exists},
 	"revoke-link":  {begin: (*lossy).link, request: asks("DELETE", "/links/{id}", nil), again: exchange.Conflict},
@@ -156,15 +155,6 @@ func (l *lossy) pending() {
 func (l *lossy) frozen() {
 	l.does(asks("POST", "/contacts", body{"account": "{name}", "name": "B", "email": "b-{name}@example.com"}))
 	l.does(asks("POST", "/keys/freeze", body{"fingerprint": "{print}", "by": "{name}@example.com"}))
-}
-
-func (l *lossy) session() {
-	l.SFTP(l.name, l.key)
-	for _, s := range answered[[]exchange.Session](l, "GET", "/sessions", nil) {
-		if s.User == l.name {
-			l.id = s.ID
-		}
-	}
 }
 
 func (l *lossy) banned() {
