@@ -62,8 +62,8 @@ type Stage interface {
 	Revert() error
 	// Discard forgets the bytes. The stage still reads until Close.
 	Discard() error
-	// Close lets go of what the process holds; an uncommitted stage that
-	// was synced can be recovered by the next process.
+	// Close lets go of what the process holds. An uncommitted stage can be
+	// reopened; after an unclean stop, only if it was synced.
 	Close() error
 }
 
@@ -72,18 +72,23 @@ type Leftover struct {
 	ID   string
 	Size int64  // bytes present
 	Note []byte // as given to the last Sync; nil if there was none
+	Err  error  // why the note could not be read; such a stage is left alone
 }
 
 // Store is one place that keeps blobs.
 type Store interface {
 	// Stage makes an empty stage; id is unique and made of [0-9A-Za-z-].
 	Stage(id string) (Stage, error)
-	// Leftovers lists the stages of earlier processes. One whose blob has a row
-	// was committed, and is only to be settled.
+	// Leftovers lists the stages of earlier processes without opening them. One
+	// whose blob has a row was committed, and is only to be settled.
 	Leftovers() ([]Leftover, error)
-	// Reopen takes a leftover up again that has no row. key is where its commit
-	// would put it, or had put it already; "" if that was not known.
+	// Reopen takes a leftover up again that has no row, or a stage that was
+	// closed. key is where its commit would put it, or had put it already; "" if
+	// that was not known.
 	Reopen(id, key string) (Stage, error)
+	// Discard forgets a leftover that has no row, or a stage that was closed;
+	// key is as for Reopen. An absent one is no error.
+	Discard(id, key string) error
 	// Settle forgets that a leftover was a stage; its committed bytes stay.
 	Settle(id string) error
 	// Open reads the first size bytes of a committed blob, which must have as

@@ -77,6 +77,7 @@ type Storage struct {
 	FreeFloor    Size     `yaml:"free_floor" env:"FREE_FLOOR"`       // uploads leave this much of the disk free
 	MaxCopy      Size     `yaml:"max_copy" env:"MAX_COPY"`           // largest file that may be changed in its middle
 	KeepPartials Duration `yaml:"keep_partials" env:"KEEP_PARTIALS"` // unfinished uploads
+	Unfinished   int      `yaml:"unfinished" env:"UNFINISHED"`       // a user's uploads under way and partials
 }
 
 // Limits bound connections and sessions.
@@ -160,7 +161,7 @@ func Default() Config {
 		Listen: []string{":2022"},
 		Drain:  Duration(20 * time.Second),
 		Storage: Storage{MaxFile: 50e9, Quota: 100e9, QuotaFiles: 200_000, FreeFloor: 1 << 30, MaxCopy: 1 << 30,
-			KeepPartials: Duration(7 * 24 * time.Hour)},
+			KeepPartials: Duration(7 * 24 * time.Hour), Unfinished: 1000},
 		Limits: Limits{HalfOpen: 512, HalfOpenAddress: 64, Handshake: Duration(30 * time.Second), Login: Duration(2 * time.Minute), KeyOffers: 20,
 			UserSessions: 10, AccountSessions: 50, AddressSessions: 50, Idle: Duration(15 * time.Minute),
 			KeepAlive: Duration(30 * time.Second), Stall: Duration(2 * time.Minute), Handles: 256, Channels: 4},

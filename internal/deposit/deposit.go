@@ -201,8 +201,9 @@ const askBatch = 200
 
 // Leftovers lists the stages of earlier processes that no row speaks of. Those
 // that one does were committed: they are settled, and their bytes stay. Whoever
-// starts asks for it before anything is taken up or removed.
-func Leftovers(s *store.Store, b blob.Store) ([]blob.Leftover, error) {
+// starts asks for it before anything is taken up or removed. A stage that can't be
+// read or settled is told of in log and left to the next start.
+func Leftovers(s *store.Store, b blob.Store, log *slog.Logger) ([]blob.Leftover, error) {
 	left, err := b.Leftovers()
 	if err != nil {
 		return nil, err
@@ -214,10 +215,15 @@ func Leftovers(s *store.Store, b blob.Store) ([]blob.Leftover, error) {
 			return nil, err
 		}
 		for i, l := range batch {
-			if !recorded[i] {
+			switch {
+			case recorded[i]:
+				if err := b.Settle(l.ID); err != nil {
+					log.Warn("a stage could not be settled", "stage", l.ID, "err", err)
+				}
+			case l.Err != nil:
+				log.Error("what an unfinished upload is could not be read; it is left alone", "stage", l.ID, "err", l.Err)
+			default:
 				out = append(out, l)
-			} else if err := b.Settle(l.ID); err != nil {
-				return nil, err
 			}
 		}
 	}

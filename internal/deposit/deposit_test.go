@@ -216,7 +216,7 @@ func TestLeftoversWithARowAreSettled(t *testing.T) {
 			testkit.Must(t, in.Stage.Commit(in.Blob.Key, in.Blob.Size))
 		}
 		testkit.Must(t, d.store.Write(context.Background(), stored.Record)) // and the process dies
-		left, err := deposit.Leftovers(d.store, d.blobs)
+		left, err := deposit.Leftovers(d.store, d.blobs, slog.New(slog.DiscardHandler))
 		testkit.Must(t, err)
 		if len(left) != 1 || left[0].ID != "01HALF" {
 			t.Fatalf("left over: %+v", left)

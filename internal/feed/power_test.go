@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"database/sql"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"path/filepath"
 	"testing"
@@ -163,7 +164,7 @@ func (w *world) after(c *testkit.Crash, do func(*feed.Room, *disk.Store)) {
 	}
 	defer blobs.Close()
 	room := w.roomOn(c.Store, blobs)
-	if err := room.Recover(); err != nil {
+	if err := room.Recover(slog.New(slog.DiscardHandler)); err != nil {
 		c.Fail("the room: %v", err)
 	}
 	do(room, blobs)
@@ -219,7 +220,7 @@ func (w *world) publishLeft(c *testkit.Crash) {
 	testkit.Must(c.T, err)
 	defer blobs.Close()
 	room := w.roomOn(db, blobs)
-	testkit.Must(c.T, room.Recover())
+	testkit.Must(c.T, room.Recover(slog.New(slog.DiscardHandler)))
 	for id := range left {
 		if _, err := room.UploadStatus(id); err != nil {
 			continue // it was published, or cancelled

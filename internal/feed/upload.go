@@ -31,7 +31,8 @@ type Upload struct {
 type upload struct {
 	mu     sync.Mutex // one part at a time
 	id     string
-	stage  blob.Stage
+	stage  blob.Stage // nil: it rests, or is over
+	rests  bool       // the stage is closed, and opened again for the next part
 	offset int64
 	size   int64
 	actor  string
@@ -115,6 +116,33 @@ type uploadNote struct {
 	At     time.Time `json:"at"`
 }
 
+// wake opens the stage of an upload that rests. What lies there past the parts
+// that were answered is cut. Callers hold mu.
+func (u *upload) wake(blobs blob.Store) error {
+	if !u.rests {
+		return nil
+	}
+	stage, err := blobs.Reopen(u.id, "")
+	if err != nil {
+		return err
+	}
+	if err := stage.Truncate(u.offset); err != nil {
+		return errors.Join(err, stage.Close())
+	}
+	u.stage, u.rests = stage, false
+	return nil
+}
+
+// rest closes the stage between two parts: nobody knows when the next one comes.
+// Callers hold mu, and what was answered is durable.
+func (u *upload) rest() {
+	if u.stage == nil {
+		return
+	}
+	_ = u.stage.Close()
+	u.stage, u.rests = nil, true
+}
+
 // maxUploads bounds how many are under way.
 const maxUploads = 1000
 
@@ -141,6 +169,7 @@ func (r *Room) BeginUpload(actor string, size int64) (Upload, error) {
 	if err := u.sync(); err != nil {
 		return Upload{}, errors.Join(err, u.stage.Discard(), u.stage.Close())
 	}
+	u.rest()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.uploads[u.id] = u
@@ -195,13 +224,16 @@ func (r *Room) Append(id string, at int64, body io.Reader) (Upload, error) {
 	if u.undecided() {
 		return Upload{}, errUndecided(op)
 	}
-	if u.stage == nil {
+	if u.stage == nil && !u.rests {
 		return Upload{}, exchange.E(op, exchange.NotFound, "The upload is over.")
 	}
 	if at != u.offset {
 		return r.describe(u), exchange.E(op, exchange.Conflict, "The upload stands at byte %d, not %d.", u.offset, at).WithHint("ask for its offset, and go on there")
 	}
 	if err := r.checkFree(0); err != nil {
+		return Upload{}, err
+	}
+	if err := u.wake(r.o.Blobs); err != nil {
 		return Upload{}, err
 	}
 	limit := r.o.MaxFile
@@ -216,6 +248,7 @@ func (r *Room) Append(id string, at int64, body io.Reader) (Upload, error) {
 	if syncErr := u.sync(); syncErr != nil {
 		return Upload{}, syncErr
 	}
+	u.rest()
 	return r.describe(u), exchange.Wrap(op, exchange.Invalid, err)
 }
 
@@ -231,6 +264,10 @@ func (r *Room) CancelUpload(id string) error {
 		return errUndecided("feed.CancelUpload")
 	}
 	r.uploadDone(id)
+	if u.rests {
+		u.rests = false
+		return r.o.Blobs.Discard(u.id, "")
+	}
 	if u.stage == nil {
 		return nil
 	}
@@ -249,8 +286,12 @@ func (r *Room) uploaded(p Publication) (received, error) {
 		return received{}, err
 	}
 	u.mu.Lock()
+	if !u.undecided() {
+		err = u.wake(r.o.Blobs)
+	}
 	in := received{stage: u.stage, blob: store.Blob{ID: u.id, Size: u.offset}, upload: u}
 	switch {
+	case err != nil:
 	case u.undecided():
 		err = errUndecided(op)
 	case u.stage == nil:
@@ -284,8 +325,8 @@ func (r *Room) uploadDone(id string) {
 
 // Recover takes up the uploads that an earlier process left and did not publish.
 // It must run before anybody else looks at the stages.
-func (r *Room) Recover() error {
-	left, err := deposit.Leftovers(r.o.Store, r.o.Blobs)
+func (r *Room) Recover(log *slog.Logger) error {
+	left, err := deposit.Leftovers(r.o.Store, r.o.Blobs, log)
 	if err != nil {
 		return err
 	}
@@ -294,18 +335,11 @@ func (r *Room) Recover() error {
 		if json.Unmarshal(l.Note, &n) != nil || !n.Upload {
 			continue
 		}
-		stage, err := r.o.Blobs.Reopen(l.ID, "")
-		if err != nil {
-			return err
-		}
 		// The note may have reached the disk before the bytes of the last part,
 		// which nobody was told of: the parts before it are there.
 		n.Offset = min(n.Offset, l.Size)
-		if err := stage.Truncate(n.Offset); err != nil {
-			return err
-		}
 		r.mu.Lock()
-		r.uploads[l.ID] = &upload{id: l.ID, stage: stage, offset: n.Offset, size: n.Size, actor: n.Actor, at: n.At}
+		r.uploads[l.ID] = &upload{id: l.ID, rests: true, offset: n.Offset, size: n.Size, actor: n.Actor, at: n.At}
 		r.mu.Unlock()
 	}
 	return nil
@@ -356,10 +390,8 @@ func (r *Room) closeUploads() {
 	r.mu.Unlock() // whoever holds an upload may wait for it
 	for _, u := range all {
 		u.mu.Lock()
-		if u.stage != nil {
-			_ = u.stage.Close() // what was answered is durable
-			u.stage = nil
-		}
+		u.rest()
+		u.rests = false
 		u.mu.Unlock()
 	}
 }

@@ -87,7 +87,7 @@ func (w *world) open() {
 			look := exchange.Read | exchange.List
 			return account.MakeDirs(tx, w.ids, userID, path, &look, false, exchange.Micros(w.clock()))
 		}})
-	testkit.Must(w.t, w.room.Recover())
+	testkit.Must(w.t, w.room.Recover(slog.New(slog.DiscardHandler)))
 }
 
 type stories map[string]func(*testing.T, *world)

@@ -48,7 +48,7 @@ func (n *Node) buildExchange(ctx context.Context) (err error) {
 			look := exchange.Read | exchange.List
 			return account.MakeDirs(tx, n.ids, userID, path, &look, false, exchange.Micros(n.clock()))
 		}})
-	if err := n.feeds.Recover(); err != nil {
+	if err := n.feeds.Recover(n.log); err != nil {
 		return err
 	}
 	in := &n.cfg.Inbox

@@ -40,6 +40,10 @@ type image struct {
 	state state
 	epoch int // grows when another session takes the image over
 
+	// syncing is held by whoever syncs the stage or lets go of it; it is taken
+	// before box.mu.
+	syncing sync.Mutex
+
 	// Guarded by box.mu.
 	key     nameKey
 	owner   *Session      // nil: a partial
@@ -50,6 +54,7 @@ type image struct {
 	byName  bool          // it stands for a change of a stored file by name: nobody resumes it
 	over    string        // version that the name showed when the image began
 	covers  int64         // size of the visible file it will replace
+	credit  int64         // covers, or 0: of the quota, one image of a name has it
 	done    chan struct{} // state committing: closed when that is over
 	failure error         // why the last commit failed
 	booked  int64         // bytes reserved of the quota
@@ -57,7 +62,8 @@ type image struct {
 	// Guarded by mu, which is held while bytes move and never while the
 	// database is asked.
 	mu       sync.Mutex
-	stage    blob.Stage     // nil: nothing changed yet, base shows
+	stage    blob.Stage     // nil: nothing changed yet, and base shows; or it rests
+	rests    bool           // the stage is closed until somebody needs it
 	base     *store.Content // what an unchanged overlay shows
 	basis    blob.Reader    // open on base while needed
 	filling  chan struct{}  // closed when the copy of base is done
@@ -120,7 +126,7 @@ func (img *image) writable(epoch int) error {
 	return nil
 }
 
-// start gives an image its own empty stage.
+// start gives an image its own empty stage, or opens the one that it has.
 func (img *image) start() error {
 	img.mu.Lock()
 	defer img.mu.Unlock()
@@ -128,10 +134,30 @@ func (img *image) start() error {
 }
 
 func (img *image) startLocked() (err error) {
-	if img.stage == nil {
+	if img.stage == nil && !img.rests {
 		img.stage, err = img.t.blobs.Stage(img.id)
+		return err
 	}
-	return err
+	return img.wakeLocked()
+}
+
+// wake opens the stage of an image that rests.
+func (img *image) wake() error {
+	img.mu.Lock()
+	defer img.mu.Unlock()
+	return img.wakeLocked()
+}
+
+func (img *image) wakeLocked() (err error) {
+	if !img.rests {
+		return nil
+	}
+	if img.stage, err = img.t.blobs.Reopen(img.id, img.at); err != nil {
+		img.t.log.Error("an unfinished upload could not be opened again", "stage", img.id, "err", err)
+		return exchange.Wrap("tree.wake", exchange.Unavailable, err)
+	}
+	img.rests = false
+	return nil
 }
 
 // needsCopy reports whether a change must first copy the stored file.
@@ -305,10 +331,16 @@ func (img *image) discard() {
 	img.booked = 0
 	img.mu.Lock()
 	img.state, img.epoch = removed, img.epoch+1
-	if img.stage != nil && !img.broken {
-		if err := img.stage.Discard(); err != nil {
-			img.t.log.Warn("a stage could not be removed", "stage", img.id, "err", err)
-		}
+	var err error
+	switch {
+	case img.rests:
+		err = img.t.blobs.Discard(img.id, img.at)
+		img.rests = false
+	case img.stage != nil && !img.broken:
+		err = img.stage.Discard()
+	}
+	if err != nil {
+		img.t.log.Warn("a stage could not be removed", "stage", img.id, "err", err)
 	}
 	img.mu.Unlock()
 	if img.refs == 0 {
@@ -328,6 +360,8 @@ func (img *image) release() {
 		img.discard() // an unchanged overlay
 	case img.owner != nil:
 		img.orphan()
+	default: // a partial that was only read
+		img.t.janitor.Go(func() { img.rest(false) })
 	}
 }
 

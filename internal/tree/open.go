@@ -134,6 +134,9 @@ func (h *Handle) attach(k nameKey, base *store.Content, over store.File, resume 
 	img := s.ownImage(k)
 	if resume {
 		if newest := box.newest(k, s); newest != nil {
+			if err := newest.wake(); err != nil {
+				return err
+			}
 			img = newest
 			if img.owner != s { // a partial, or another session's
 				img.handOver(s)
@@ -141,11 +144,15 @@ func (h *Handle) attach(k nameKey, base *store.Content, over store.File, resume 
 		}
 	}
 	if img == nil {
+		if err := s.checkUnfinished(); err != nil {
+			return err
+		}
 		img = s.t.newImage(box, k, s, base)
 		if h.fresh {
 			img.base, img.size = nil, 0
 		}
 		img.covers, img.over = over.Size, over.VersionID
+		img.takeCredit()
 		box.add(img)
 	}
 	if h.fresh {

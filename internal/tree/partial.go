@@ -1,15 +1,12 @@
 package tree
 
 import (
-	"cmp"
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/blob"
-	"github.com/sallyport-sftp/sallyport/internal/deposit"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 )
 
@@ -38,6 +35,8 @@ type note struct {
 // sync makes the contiguous prefix of an image durable, with its note. Writes
 // go on meanwhile.
 func (img *image) sync() error {
+	img.syncing.Lock()
+	defer img.syncing.Unlock()
 	img.box.mu.Lock()
 	key, covers, over, skip, partial := img.key, img.covers, img.over, img.state != open || !img.dirty, img.owner == nil
 	img.box.mu.Unlock()
@@ -103,72 +102,51 @@ func (img *image) orphan() {
 		return
 	}
 	box := img.box
-	box.reserved -= img.booked - max(0, n-img.covers)
-	img.booked = max(0, n-img.covers)
+	box.reserved -= img.booked - max(0, n-img.credit)
+	img.booked = max(0, n-img.credit)
+	img.retire()
+}
+
+// retiring is how many partials are synced at a time.
+const retiring = 8
+
+// retire makes a partial durable in the background and lets go of its
+// descriptor: partials wait for days, and there may be many. One whose bytes the
+// disk may have lost is no use to anybody.
+func (img *image) retire() {
 	img.t.janitor.Go(func() {
-		if err := img.sync(); err != nil {
+		img.t.retiring <- struct{}{}
+		defer func() { <-img.t.retiring }()
+		err := img.sync()
+		if err != nil {
 			img.t.log.Warn("a partial could not be synced", "stage", img.id, "err", err)
 		}
+		img.rest(errors.Is(err, blob.ErrLost))
 	})
 }
 
-// recover takes up what an earlier process left in the staging area and no row
-// speaks of: a stage with a note becomes a partial of the length that was durable,
-// one without is removed, since nothing of it was ever promised.
-func (t *Tree) recover() error {
-	left, err := deposit.Leftovers(t.store, t.blobs)
-	if err != nil {
-		return err
+// rest closes the stage of a partial that nobody has open, or forgets it if it is lost.
+func (img *image) rest(lost bool) {
+	img.syncing.Lock()
+	defer img.syncing.Unlock()
+	img.box.mu.Lock()
+	defer img.box.mu.Unlock()
+	if img.owner != nil || img.refs > 0 || img.state != open {
+		return
 	}
-	for _, l := range left {
-		var n note
-		noteErr := json.Unmarshal(l.Note, &n)
-		if n.Upload {
-			continue // a publication's, in parts: not ours
-		}
-		stage, err := t.blobs.Reopen(l.ID, n.Key)
-		if err != nil {
-			return err
-		}
-		// A note may have reached the disk before the bytes that it speaks of, or a
-		// cut before the note: what the size covers is there, and may be promised.
-		n.Size = min(n.Size, l.Size)
-		if noteErr != nil || n.Size <= 0 || n.User == "" {
-			t.drop(stage)
-			continue
-		}
-		if err := stage.Truncate(n.Size); err != nil {
-			return err
-		}
-		t.adopt(stage, n)
+	if lost {
+		img.discard()
+		return
 	}
-	return nil
-}
-
-func (t *Tree) drop(stage blob.Stage) {
-	if err := stage.Discard(); err != nil {
-		t.log.Warn("a stage could not be removed", "stage", stage.ID(), "err", err)
+	img.mu.Lock()
+	defer img.mu.Unlock()
+	if img.stage == nil || img.broken {
+		return
 	}
-	_ = stage.Close()
-}
-
-// adopt makes a recovered stage a partial. Its hash is made anew from its bytes
-// when it is closed: writes that came after the last sync, below its length, may
-// or may not be among them.
-func (t *Tree) adopt(stage blob.Stage, n note) {
-	box := t.boxLocked(n.User)
-	img := &image{t: t, box: box, id: stage.ID(), at: cmp.Or(n.Key, blob.Key(n.User, stage.ID(), string(n.Name), t.now())),
-		key: nameKey{n.Dir, string(n.Name)}, dirty: true, stage: stage,
-		size: n.Size - 1, extent: n.Size, ahead: true, change: n.Change, // as orphan does
-		sum: sha256.New(), resumed: true,
-		touched: n.At, mode: n.Mode, covers: n.Covers, over: n.Over}
-	if n.Change && n.Size <= n.Covers {
-		img.size, img.ahead = n.Size, false
+	if err := img.stage.Close(); err != nil {
+		img.t.log.Warn("a partial could not be closed", "stage", img.id, "err", err)
 	}
-	img.spans = exchange.Spans(nil).Add(0, img.size, maxSpans)
-	img.booked = max(0, img.size-img.covers)
-	box.reserved += img.booked
-	box.add(img)
+	img.stage, img.rests = nil, true
 }
 
 // runJanitor syncs long uploads and expires partials.

@@ -19,7 +19,7 @@ func (s *Session) reserve(img *image, size int64) error {
 		return exchange.E(op, exchange.TooLarge, "The file is larger than the limit of %d bytes.", p.MaxFile)
 	}
 	s.box.mu.Lock()
-	need := max(0, size-img.covers)
+	need := max(0, size-img.credit)
 	enough := need <= img.booked
 	s.box.mu.Unlock()
 	if enough {
@@ -48,6 +48,18 @@ func (s *Session) reserve(img *image, size int64) error {
 	return nil
 }
 
+// takeCredit lets an image replace the stored file of its name without counting
+// its bytes twice, unless another image of the name does already. Callers hold
+// box.mu, and add the image afterwards.
+func (img *image) takeCredit() {
+	for _, other := range img.box.images[img.key] {
+		if other != img && other.credit > 0 {
+			return
+		}
+	}
+	img.credit = img.covers
+}
+
 // checkFloor refuses uploads while the storage is nearly full, so that the
 // database can always commit.
 func (s *Session) checkFloor() error {
@@ -61,14 +73,42 @@ func (s *Session) checkFloor() error {
 	return nil
 }
 
-// checkFiles refuses a new name past the limit on files.
+// checkFiles refuses a new name past the limit on files. Unfinished uploads count.
 func (s *Session) checkFiles() error {
 	use, err := s.query().Usage(s.login.User.ID)
 	if err != nil {
 		return err
 	}
-	if limit := cmp.Or(use.QuotaFiles, s.t.policy.QuotaFiles); use.Files >= limit {
-		return exchange.E("tree.checkFiles", exchange.Quota, "Quota exceeded: %d of %d files are in use.", use.Files, limit)
+	limit := cmp.Or(use.QuotaFiles, s.t.policy.QuotaFiles)
+	s.box.mu.Lock()
+	unfinished := s.box.unfinished()
+	s.box.mu.Unlock()
+	if use.Files+unfinished < limit {
+		return nil
+	}
+	if unfinished > 0 {
+		return exchange.E("tree.checkFiles", exchange.Quota, "Quota exceeded: %d of %d files are in use, and %d uploads are unfinished.", use.Files, limit, unfinished)
+	}
+	return exchange.E("tree.checkFiles", exchange.Quota, "Quota exceeded: %d of %d files are in use.", use.Files, limit)
+}
+
+// unfinished counts the images that would be new files. Callers hold mu.
+func (b *mailbox) unfinished() (n int64) {
+	for _, list := range b.images {
+		for _, img := range list {
+			if img.state == open && img.dirty && img.over == "" {
+				n++
+				break // a name is one file, however many write it
+			}
+		}
+	}
+	return n
+}
+
+// checkUnfinished refuses one more image when there are too many. Callers hold box.mu.
+func (s *Session) checkUnfinished() error {
+	if limit := s.t.policy.Unfinished; limit > 0 && s.box.total >= limit {
+		return exchange.E("tree.checkUnfinished", exchange.Quota, "%d uploads are unfinished, which is the limit; finish or remove some.", s.box.total)
 	}
 	return nil
 }
@@ -82,5 +122,5 @@ func (s *Session) Space() (exchange.Space, error) {
 	s.box.mu.Lock()
 	defer s.box.mu.Unlock()
 	return exchange.Space{Bytes: cmp.Or(use.QuotaBytes, s.t.policy.QuotaBytes), UsedBytes: use.Bytes + s.box.reserved,
-		Files: cmp.Or(use.QuotaFiles, s.t.policy.QuotaFiles), UsedFiles: use.Files}, nil
+		Files: cmp.Or(use.QuotaFiles, s.t.policy.QuotaFiles), UsedFiles: use.Files + s.box.unfinished()}, nil
 }

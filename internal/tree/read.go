@@ -20,6 +20,9 @@ func (s *Session) openRead(p place) (*Handle, error) {
 		if img.refs == 0 && img.state != open { // it ended since
 			return nil, exchange.E("tree.Open", exchange.Conflict, "The file was changed just now; please try again.")
 		}
+		if err := img.wake(); err != nil {
+			return nil, err
+		}
 		img.refs++
 		h.img, h.epoch = img, img.epoch
 		s.readers[h] = struct{}{}

@@ -45,7 +45,7 @@ func (m *machine) doCrash(t *rapid.T) {
 func (m *machine) restart(t *rapid.T) {
 	m.l.bury()
 	sessions := len(m.clients)
-	if op := rapid.SampledFrom([]blobtest.Op{"", blobtest.OpReopen, blobtest.OpTruncate, blobtest.OpDiscard, blobtest.OpForget}).Draw(t, "dies again at"); op != "" {
+	if op := rapid.SampledFrom([]blobtest.Op{"", blobtest.OpDrop, blobtest.OpForget}).Draw(t, "dies again at"); op != "" {
 		kill := func() { m.l.blobs.Kill() }
 		f := blobtest.Fault{Before: kill}
 		if rapid.Bool().Draw(t, "late") {

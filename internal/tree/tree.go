@@ -34,6 +34,7 @@ type Policy struct {
 	QuotaFiles  int64         // default, per user
 	FreeFloor   int64         // bytes that uploads must leave free
 	MaxCopy     int64         // bytes; largest file changed in its middle
+	Unfinished  int           // uploads under way and partials, per user
 	KeepPartial time.Duration // how long partials stay
 	TempNames   []string      // globs of names that are not final
 }
@@ -82,8 +83,9 @@ type Tree struct {
 	mu    sync.Mutex
 	boxes map[string]*mailbox // by user id
 
-	stop    context.CancelFunc
-	janitor sync.WaitGroup
+	stop     context.CancelFunc
+	janitor  sync.WaitGroup
+	retiring chan struct{} // full: as many partials are synced as may be at a time
 }
 
 // Options are what a tree is made of.
@@ -105,7 +107,7 @@ func New(o Options) (*Tree, error) {
 		o.Desk = deposit.New(o.Store, o.Log)
 	}
 	t := &Tree{store: o.Store, blobs: o.Blobs, desk: o.Desk, clock: o.Clock, ids: o.IDs, log: o.Log, policy: o.Policy, hooks: o.Hooks,
-		boxes: map[string]*mailbox{}}
+		boxes: map[string]*mailbox{}, retiring: make(chan struct{}, retiring)}
 	if err := t.recover(); err != nil {
 		return nil, err
 	}
@@ -154,6 +156,7 @@ type mailbox struct {
 
 	mu       sync.Mutex
 	images   map[nameKey][]*image // oldest first
+	total    int                  // of images
 	reserved int64                // bytes promised to images
 	commits  int64                // images that became rows
 	sessions int
@@ -220,7 +223,11 @@ func (b *mailbox) outrun(k nameKey) {
 	}
 }
 
-func (b *mailbox) add(img *image) { b.images[img.key] = append(b.images[img.key], img) }
+// add puts an image under its name. Callers hold mu.
+func (b *mailbox) add(img *image) {
+	b.images[img.key] = append(b.images[img.key], img)
+	b.total++
+}
 
 // remove takes an image out of its name. Callers hold mu.
 func (b *mailbox) remove(img *image) {
@@ -228,6 +235,7 @@ func (b *mailbox) remove(img *image) {
 	for i, have := range list {
 		if have == img {
 			list = append(list[:i:i], list[i+1:]...)
+			b.total--
 			break
 		}
 	}

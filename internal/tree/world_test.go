@@ -78,6 +78,13 @@ func (w *world) open() {
 	must(w.t, err)
 }
 
+// reopen begins anew, as a restart does: with another policy, say.
+func (w *world) reopen() {
+	w.t.Helper()
+	w.tree.Close()
+	w.open()
+}
+
 func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {

@@ -19,6 +19,7 @@ const (
 	OpLeftovers Op = "Leftovers"
 	OpReopen    Op = "Reopen"
 	OpForget    Op = "Store.Settle"
+	OpDrop      Op = "Store.Discard"
 	OpOpen      Op = "Open"
 	OpRemove    Op = "Remove"
 	OpWalk      Op = "Walk"
@@ -157,6 +158,12 @@ func (f *Faulty) Leftovers() (left []blob.Leftover, err error) {
 func (f *Faulty) Settle(id string) error {
 	do := func() error { return f.store.Settle(id) }
 	return f.call(OpForget, id, do, do)
+}
+
+// Discard is Store's.
+func (f *Faulty) Discard(id, key string) error {
+	do := func() error { return f.store.Discard(id, key) }
+	return f.call(OpDrop, id, do, do)
 }
 
 // Open is Store's.

@@ -115,13 +115,8 @@ func (s *Store) Stage(id string) (blob.Stage, error) {
 // Reopen takes up a stage of an earlier process that has no row. A second name
 // that its Sync gave it is taken away, lest the sweep find it.
 func (s *Store) Reopen(id, key string) (blob.Stage, error) {
-	if key != "" {
-		path := filepath.Join(s.root, filepath.FromSlash(key))
-		if sameFile(path, s.stagePath(id)) {
-			if err := s.sys.Remove(path); err != nil {
-				return nil, wrap("Reopen", err)
-			}
-		}
+	if err := s.unlink(id, key); err != nil {
+		return nil, wrap("Reopen", err)
 	}
 	if err := s.writable(s.stagePath(id)); err != nil {
 		return nil, wrap("Reopen", err)
@@ -139,6 +134,24 @@ func (s *Store) Reopen(id, key string) (blob.Stage, error) {
 	g.reach.Store(info.Size())
 	g.generation.Add(1) // what an earlier process wrote, it may not have synced
 	return g, nil
+}
+
+// unlink takes away the name that a stage has under a key, if it has one there.
+func (s *Store) unlink(id, key string) error {
+	path := filepath.Join(s.root, filepath.FromSlash(key))
+	if key == "" || !sameFile(path, s.stagePath(id)) {
+		return nil
+	}
+	return s.sys.Remove(path)
+}
+
+// Discard removes the names of a stage that is not open.
+func (s *Store) Discard(id, key string) error {
+	err := s.unlink(id, key)
+	if removeErr := s.sys.Remove(s.stagePath(id)); !errors.Is(removeErr, fs.ErrNotExist) {
+		err = errors.Join(err, removeErr)
+	}
+	return wrap("Discard", errors.Join(err, s.removeNote(id)))
 }
 
 // writable gives a stage its mode back: a commit of it may have been under way.
@@ -194,10 +207,7 @@ func (s *Store) Leftovers() ([]blob.Leftover, error) {
 			continue
 		}
 		note, err := readNote(path)
-		if err != nil {
-			return nil, wrap("Leftovers", err)
-		}
-		out = append(out, blob.Leftover{ID: id, Size: info.Size(), Note: note})
+		out = append(out, blob.Leftover{ID: id, Size: info.Size(), Note: note, Err: wrap("Leftovers", err)})
 	}
 	return out, nil
 }
