@@ -8,6 +8,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -38,8 +39,9 @@ type Policy struct {
 	KeyTypes  []string            // families taken: ed25519, ecdsa, rsa
 	MinRSA    int                 // bits
 	MaxRSA    int
-	KeyExpiry time.Duration     // of new keys; 0: none
-	Overlap   time.Duration     // how long a key works beside the one that replaces it
+	KeyExpiry time.Duration // of new keys; 0: none
+	Overlap   time.Duration // how long a key works beside the one that replaces it
+	Limits    exchange.DefaultLimits
 	Help      string            // whom partners turn to
 	Regions   map[string]string // the same, by region, where it differs
 	// EndpointIPs are the networks that users of a region may log in from, by
@@ -151,6 +153,7 @@ func checkParent(tx *store.Tx, a exchange.Account) error {
 type Edit struct {
 	Name, Parent, Region *string
 	AllowIPs             *[]string // addresses and networks; none allows all
+	KeepBytes, KeepItems *int64    // limits on what its users keep alive; 0: the configured ones
 }
 
 // SetAccount changes an account's name, parent, region or networks. New
@@ -169,6 +172,19 @@ func (r *Room) SetAccount(ctx context.Context, actor, id string, e Edit) (a exch
 				row.Detail[f.name] = *f.old + " → " + *f.new
 				*f.old = *f.new
 			}
+		}
+		for _, f := range []struct {
+			name     string
+			new, old *int64
+		}{{"keep_bytes", e.KeepBytes, &a.KeepBytes}, {"keep_items", e.KeepItems, &a.KeepItems}} {
+			if f.new == nil {
+				continue
+			}
+			if *f.new < 0 {
+				return exchange.E("account.SetAccount", exchange.Invalid, "A limit cannot be negative; 0 means the default.")
+			}
+			*f.old = *f.new
+			row.Detail[f.name] = strconv.FormatInt(*f.new, 10)
 		}
 		if err := exchange.CheckLabel("account name", a.Name); err != nil {
 			return err

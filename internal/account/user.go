@@ -152,6 +152,8 @@ type UserEdit struct {
 	AllowIPs   *[]string
 	QuotaBytes *int64
 	QuotaFiles *int64
+	KeepBytes  *int64
+	KeepItems  *int64
 }
 
 // SetUser changes a login. Its sessions end, so that the next log-in is judged
@@ -207,12 +209,13 @@ func (e UserEdit) apply(u *exchange.User) (detail map[string]string, err error) 
 	for _, q := range []struct {
 		name     string
 		new, old *int64
-	}{{"quota_bytes", e.QuotaBytes, &u.QuotaBytes}, {"quota_files", e.QuotaFiles, &u.QuotaFiles}} {
+	}{{"quota_bytes", e.QuotaBytes, &u.QuotaBytes}, {"quota_files", e.QuotaFiles, &u.QuotaFiles},
+		{"keep_bytes", e.KeepBytes, &u.KeepBytes}, {"keep_items", e.KeepItems, &u.KeepItems}} {
 		if q.new == nil {
 			continue
 		}
 		if *q.new < 0 {
-			return nil, exchange.E("account.SetUser", exchange.Invalid, "A quota cannot be negative; 0 means the default.")
+			return nil, exchange.E("account.SetUser", exchange.Invalid, "A limit cannot be negative; 0 means the default.")
 		}
 		*q.old = *q.new
 		detail[q.name] = strconv.FormatInt(*q.new, 10)
@@ -223,6 +226,8 @@ func (e UserEdit) apply(u *exchange.User) (detail map[string]string, err error) 
 // User finds a user by username.
 func (r *Room) User(ctx context.Context, name string) (exchange.User, error) {
 	u, err := r.store.Read(ctx).User(name)
+	limits := r.policy.Limits.Of(exchange.StorageLimits{QuotaBytes: u.QuotaBytes, QuotaFiles: u.QuotaFiles, KeepBytes: u.KeepBytes, KeepItems: u.KeepItems})
+	u.Limits = &limits
 	return u, exchange.Missing("account.User", err, "There is no user %q.", name)
 }
 

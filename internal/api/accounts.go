@@ -25,6 +25,8 @@ type EditAccount struct {
 	Region    *string   `json:"region,omitempty"`
 	AllowIPs  *[]string `json:"allow_ips,omitempty"`
 	State     *string   `json:"state,omitempty" enum:"active,read_only,suspended,closed" doc:"closed is final"`
+	KeepBytes *int64    `json:"keep_bytes,omitempty" doc:"Limit on the bytes that its users keep alive together; 0: the configured default"`
+	KeepItems *int64    `json:"keep_items,omitempty" doc:"Limit on the contents and directories that they keep together; 0: the configured default"`
 	KeepFiles *string   `json:"keep_files,omitempty" doc:"Of closing: how long its files stay, 30d; the configured time unless given"`
 }
 
@@ -62,11 +64,12 @@ func (rt *routes) accounts() {
 			}
 			if e.State != nil {
 				v, err := rt.setState(ctx, in.ID, *e.State, e.KeepFiles)
-				if err != nil || e.Name == nil && e.Parent == nil && e.Region == nil && e.AllowIPs == nil {
+				if err != nil || e.Name == nil && e.Parent == nil && e.Region == nil && e.AllowIPs == nil && e.KeepBytes == nil && e.KeepItems == nil {
 					return answer(rt, v, err)
 				}
 			}
-			v, err := room.SetAccount(ctx, actor(ctx), in.ID, account.Edit{Name: e.Name, Parent: e.Parent, Region: e.Region, AllowIPs: e.AllowIPs})
+			v, err := room.SetAccount(ctx, actor(ctx), in.ID, account.Edit{Name: e.Name, Parent: e.Parent, Region: e.Region, AllowIPs: e.AllowIPs,
+				KeepBytes: e.KeepBytes, KeepItems: e.KeepItems})
 			return answer(rt, v, err)
 		})
 	huma.Register(rt, op("list-vendors", "GET", "/vendors", "List vendors"),

@@ -26,6 +26,8 @@ type EditUser struct {
 	AllowIPs   *[]string `json:"allow_ips,omitempty"`
 	QuotaBytes *int64    `json:"quota_bytes,omitempty" doc:"0: the configured default"`
 	QuotaFiles *int64    `json:"quota_files,omitempty" doc:"0: the configured default"`
+	KeepBytes  *int64    `json:"keep_bytes,omitempty" doc:"Limit on what it keeps alive, seen or not; 0: the configured default"`
+	KeepItems  *int64    `json:"keep_items,omitempty" doc:"Limit on how much that is, and directories; 0: the configured default"`
 }
 
 func (rt *routes) users() {
@@ -54,7 +56,8 @@ func (rt *routes) users() {
 			Payload[EditUser]
 		}) (*Payload[exchange.User], error) {
 			e := in.Body
-			v, err := room.SetUser(ctx, actor(ctx), in.Name, account.UserEdit{Enabled: e.Enabled, StartDir: e.StartDir, AllowIPs: e.AllowIPs, QuotaBytes: e.QuotaBytes, QuotaFiles: e.QuotaFiles})
+			v, err := room.SetUser(ctx, actor(ctx), in.Name, account.UserEdit{Enabled: e.Enabled, StartDir: e.StartDir, AllowIPs: e.AllowIPs, QuotaBytes: e.QuotaBytes, QuotaFiles: e.QuotaFiles,
+				KeepBytes: e.KeepBytes, KeepItems: e.KeepItems})
 			return answer(rt, v, err)
 		})
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sallyport-sftp/sallyport/internal/config"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 )
 
@@ -42,11 +43,15 @@ func (a *app) accountAdd() *cobra.Command {
 }
 
 func (a *app) accountSet() *cobra.Command {
-	var name, parent, region string
+	var name, parent, region, kept string
+	var items int64
 	var ips []string
-	c := &cobra.Command{Use: "set ID", Short: "Change an account's name, parent, region or networks", Args: cobra.ExactArgs(1)}
+	c := &cobra.Command{Use: "set ID", Short: "Change an account's name, parent, region, networks or limits", Args: cobra.ExactArgs(1)}
 	c.RunE = func(c *cobra.Command, args []string) error {
-		edit := changed(c, map[string]any{"name": name, "parent": parent, "region": region})
+		edit := changed(c, map[string]any{"name": name, "parent": parent, "region": region, "keep_items": items})
+		if err := sizes(c, edit, map[string]string{"keep": kept}); err != nil {
+			return err
+		}
 		if len(ips) == 1 && ips[0] == "any" {
 			ips = []string{}
 		}
@@ -63,7 +68,9 @@ func (a *app) accountSet() *cobra.Command {
 	c.Flags().StringVar(&parent, "parent", "", "parent account; empty makes it a direct one")
 	c.Flags().StringVar(&region, "region", "", "region")
 	c.Flags().StringArrayVar(&ips, "allow-ip", nil, "address or network that its users may log in from (repeatable); any: from everywhere")
-	c.MarkFlagsOneRequired("name", "parent", "region", "allow-ip")
+	c.Flags().StringVar(&kept, "keep", "", "bytes that its users may keep alive together: 2TB; 0 for the default")
+	c.Flags().Int64Var(&items, "keep-items", 0, "contents and directories that they may keep together; 0 for the default")
+	c.MarkFlagsOneRequired("name", "parent", "region", "allow-ip", "keep", "keep-items")
 	return c
 }
 
@@ -84,6 +91,22 @@ func changed(c *cobra.Command, fields map[string]any) map[string]any {
 		}
 	}
 	return out
+}
+
+// sizes adds to an edit the fields of those flags that were given: a flag x is
+// the field x_bytes.
+func sizes(c *cobra.Command, edit map[string]any, flags map[string]string) error {
+	for flag, text := range flags {
+		if !c.Flags().Changed(flag) {
+			continue
+		}
+		var n config.Size
+		if err := n.UnmarshalText([]byte(text)); err != nil {
+			return exchange.E("cli.sizes", exchange.Invalid, "--%s: %v.", flag, err)
+		}
+		edit[flag+"_bytes"] = int64(n)
+	}
+	return nil
 }
 
 func (a *app) accountList() *cobra.Command {

@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sallyport-sftp/sallyport/internal/client"
-	"github.com/sallyport-sftp/sallyport/internal/config"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 )
 
@@ -45,23 +44,17 @@ func (a *app) userAdd() *cobra.Command {
 }
 
 func (a *app) userSet() *cobra.Command {
-	var startDir, quota string
-	var files int64
+	var startDir, quota, kept string
+	var files, items int64
 	var ips []string
 	c := &cobra.Command{Use: "set USER", Short: "Change a user's starting directory, networks or limits", Args: cobra.ExactArgs(1)}
 	c.RunE = func(c *cobra.Command, args []string) error {
-		var bytes config.Size
-		if quota != "" {
-			if err := bytes.UnmarshalText([]byte(quota)); err != nil {
-				return exchange.E("cli.userSet", exchange.Invalid, "%v.", err)
-			}
-		}
 		if len(ips) == 1 && ips[0] == "any" {
 			ips = []string{}
 		}
-		edit := changed(c, map[string]any{"start_dir": startDir, "quota_files": files})
-		if c.Flags().Changed("quota") {
-			edit["quota_bytes"] = int64(bytes)
+		edit := changed(c, map[string]any{"start_dir": startDir, "quota_files": files, "keep_items": items})
+		if err := sizes(c, edit, map[string]string{"quota": quota, "keep": kept}); err != nil {
+			return err
 		}
 		if c.Flags().Changed("allow-ip") {
 			edit["allow_ips"] = ips
@@ -75,8 +68,10 @@ func (a *app) userSet() *cobra.Command {
 	c.Flags().StringVar(&startDir, "start-dir", "", "directory that sessions start in")
 	c.Flags().StringVar(&quota, "quota", "", "bytes that its files may take: 50GB; 0 for the default")
 	c.Flags().Int64Var(&files, "quota-files", 0, "number of files that it may have; 0 for the default")
+	c.Flags().StringVar(&kept, "keep", "", "bytes that it may keep alive, with older versions and removed files that are still needed; 0 for the default")
+	c.Flags().Int64Var(&items, "keep-items", 0, "how many of them, and directories; 0 for the default")
 	c.Flags().StringArrayVar(&ips, "allow-ip", nil, "address or network that it may log in from (repeatable); any: from everywhere")
-	c.MarkFlagsOneRequired("start-dir", "quota", "quota-files", "allow-ip")
+	c.MarkFlagsOneRequired("start-dir", "quota", "quota-files", "keep", "keep-items", "allow-ip")
 	return c
 }
 
@@ -110,9 +105,16 @@ func (a *app) userShow() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		kept, quota := "", ""
+		if l := u.Limits; l != nil {
+			quota = fmt.Sprintf(", of at most %d (%s)", l.QuotaFiles, size(l.QuotaBytes))
+			kept = fmt.Sprintf(", of at most %d (%s)", l.KeepItems, size(l.KeepBytes))
+		}
 		return a.card(u, [2]string{"User", u.Name}, [2]string{"Kind", u.Kind}, [2]string{"Account", u.Account}, [2]string{"Vendor", u.Vendor},
 			[2]string{"Log-in", enabled(u)}, [2]string{"Starts in", u.StartDir}, [2]string{"Allowed from", joined(u.AllowIPs, "everywhere")},
-			[2]string{"Files", fmt.Sprintf("%d (%s)", u.UsedFiles, size(u.UsedBytes))}, [2]string{"Since", when(u.CreatedAt)})
+			[2]string{"Files", fmt.Sprintf("%d (%s)", u.UsedFiles, size(u.UsedBytes)) + quota},
+			[2]string{"Kept alive", fmt.Sprintf("%d (%s)", u.KeptItems, size(u.KeptBytes)) + kept},
+			[2]string{"Directories", fmt.Sprint(u.Dirs)}, [2]string{"Since", when(u.CreatedAt)})
 	})
 }
 

@@ -71,13 +71,18 @@ type Support struct {
 
 // Storage bounds what mailboxes hold.
 type Storage struct {
-	MaxFile      Size     `yaml:"max_file" env:"MAX_FILE"`           // any one file
-	Quota        Size     `yaml:"quota" env:"QUOTA"`                 // a user's files
-	QuotaFiles   int64    `yaml:"quota_files" env:"QUOTA_FILES"`     // a user's number of files
-	FreeFloor    Size     `yaml:"free_floor" env:"FREE_FLOOR"`       // uploads leave this much of the disk free
-	MaxCopy      Size     `yaml:"max_copy" env:"MAX_COPY"`           // largest file that may be changed in its middle
-	KeepPartials Duration `yaml:"keep_partials" env:"KEEP_PARTIALS"` // unfinished uploads
-	Unfinished   int      `yaml:"unfinished" env:"UNFINISHED"`       // a user's uploads under way and partials
+	MaxFile    Size  `yaml:"max_file" env:"MAX_FILE"`       // any one file
+	Quota      Size  `yaml:"quota" env:"QUOTA"`             // a user's files
+	QuotaFiles int64 `yaml:"quota_files" env:"QUOTA_FILES"` // a user's number of files
+	// What a user keeps alive, seen or not: of its quota, in percent; and all users of an account together.
+	KeptPercent      int64    `yaml:"kept_percent" env:"KEPT_PERCENT"`
+	AccountKept      Size     `yaml:"account_kept" env:"ACCOUNT_KEPT"`
+	AccountKeptItems int64    `yaml:"account_kept_items" env:"ACCOUNT_KEPT_ITEMS"`
+	Directories      int64    `yaml:"directories" env:"DIRECTORIES"`     // a user's
+	FreeFloor        Size     `yaml:"free_floor" env:"FREE_FLOOR"`       // uploads leave this much of the disk free
+	MaxCopy          Size     `yaml:"max_copy" env:"MAX_COPY"`           // largest file that may be changed in its middle
+	KeepPartials     Duration `yaml:"keep_partials" env:"KEEP_PARTIALS"` // unfinished uploads
+	Unfinished       int      `yaml:"unfinished" env:"UNFINISHED"`       // a user's uploads under way and partials
 }
 
 // Limits bound connections and sessions.
@@ -160,7 +165,8 @@ func Default() Config {
 		Data:   "./sallyport-data",
 		Listen: []string{":2022"},
 		Drain:  Duration(20 * time.Second),
-		Storage: Storage{MaxFile: 50e9, Quota: 100e9, QuotaFiles: 200_000, FreeFloor: 1 << 30, MaxCopy: 1 << 30,
+		Storage: Storage{MaxFile: 50e9, Quota: 100e9, QuotaFiles: 200_000, KeptPercent: 150,
+			AccountKept: 1e12, AccountKeptItems: 2_000_000, Directories: 20_000, FreeFloor: 1 << 30, MaxCopy: 1 << 30,
 			KeepPartials: Duration(7 * 24 * time.Hour), Unfinished: 1000},
 		Limits: Limits{HalfOpen: 512, HalfOpenAddress: 64, Handshake: Duration(30 * time.Second), Login: Duration(2 * time.Minute), KeyOffers: 20,
 			UserSessions: 10, AccountSessions: 50, AddressSessions: 50, Idle: Duration(15 * time.Minute),

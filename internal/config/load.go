@@ -156,6 +156,8 @@ func (c *Config) check() error {
 		name  string
 		value int64
 	}{{"storage.max_file", int64(c.Storage.MaxFile)}, {"storage.quota", int64(c.Storage.Quota)}, {"storage.quota_files", c.Storage.QuotaFiles},
+		{"storage.account_kept", int64(c.Storage.AccountKept)}, {"storage.account_kept_items", c.Storage.AccountKeptItems},
+		{"storage.directories", c.Storage.Directories}, {"storage.unfinished", int64(c.Storage.Unfinished)},
 		{"limits.half_open", int64(c.Limits.HalfOpen)}, {"limits.half_open_per_address", int64(c.Limits.HalfOpenAddress)},
 		{"limits.handshake", int64(c.Limits.Handshake)}, {"limits.login", int64(c.Limits.Login)}, {"limits.key_offers", int64(c.Limits.KeyOffers)},
 		{"limits.sessions_per_user", int64(c.Limits.UserSessions)}, {"limits.sessions_per_account", int64(c.Limits.AccountSessions)},
@@ -168,6 +170,9 @@ func (c *Config) check() error {
 		if n.value <= 0 {
 			return bad("%s: must be more than zero.", n.name)
 		}
+	}
+	if c.Storage.KeptPercent < 100 {
+		return bad("storage.kept_percent: must be at least 100, which is the quota itself.")
 	}
 	if err := c.checkDoors(); err != nil {
 		return err

@@ -11,6 +11,8 @@ const (
 	EventExpiring    = "file.expiring" // a removal notice was made
 	EventRemoved     = "file.removed"  // a retention run removed files
 	EventLeft        = "file.left"     // a temporary name was left for a day
+	EventLimit       = "limit.near"    // a user or an account keeps 80% of what it may
+	EventAlarm       = "alarm"         // something is wrong with the server's own records
 	EventGap         = "feed.gap"      // numbers are missing in a feed's names
 	EventMissed      = "expectation.missed"
 	EventMet         = "expectation.met" // late, after it was missed

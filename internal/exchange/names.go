@@ -16,6 +16,8 @@ const MaxID = 64
 const (
 	MaxName = 255
 	MaxPath = 4096
+	// MaxDepth is how many names the path of a directory may have.
+	MaxDepth = 64
 )
 
 // reserved are names that other programs or people take for something else.

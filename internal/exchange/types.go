@@ -30,6 +30,8 @@ type Account struct {
 	// FilesUntil is when the files of a closed account go; nil for the
 	// configured time after its end.
 	FilesUntil *time.Time `json:"files_until,omitempty" doc:"Of a closed account: its files stay until then, if that was said"`
+	KeepBytes  int64      `json:"keep_bytes,omitempty" doc:"Limit on the bytes that its users keep alive together; 0: the configured default"`
+	KeepItems  int64      `json:"keep_items,omitempty" doc:"Limit on the contents and directories that they keep together; 0: the configured default"`
 }
 
 // Vendor is a carrier or supplier that sends files for accounts.
@@ -41,19 +43,26 @@ type Vendor struct {
 
 // User is one SSH login. It holds keys, never a password.
 type User struct {
-	ID         string    `json:"-"`
-	Name       string    `json:"name" doc:"Username"`
-	Kind       string    `json:"kind" enum:"customer,vendor,service"`
-	Account    string    `json:"account" doc:"Account ID"`
-	Vendor     string    `json:"vendor,omitempty" doc:"Vendor short name, for vendor users"`
-	Enabled    bool      `json:"enabled"`
-	StartDir   string    `json:"start_dir" doc:"Directory a session starts in"`
-	AllowIPs   []string  `json:"allow_ips" doc:"Networks it may log in from; empty: everywhere"`
-	UsedBytes  int64     `json:"used_bytes"`
-	UsedFiles  int64     `json:"used_files"`
-	QuotaBytes int64     `json:"quota_bytes,omitempty" doc:"0: the configured default"`
-	QuotaFiles int64     `json:"quota_files,omitempty" doc:"0: the configured default"`
-	CreatedAt  time.Time `json:"created_at"`
+	ID         string   `json:"-"`
+	Name       string   `json:"name" doc:"Username"`
+	Kind       string   `json:"kind" enum:"customer,vendor,service"`
+	Account    string   `json:"account" doc:"Account ID"`
+	Vendor     string   `json:"vendor,omitempty" doc:"Vendor short name, for vendor users"`
+	Enabled    bool     `json:"enabled"`
+	StartDir   string   `json:"start_dir" doc:"Directory a session starts in"`
+	AllowIPs   []string `json:"allow_ips" doc:"Networks it may log in from; empty: everywhere"`
+	UsedBytes  int64    `json:"used_bytes"`
+	UsedFiles  int64    `json:"used_files"`
+	QuotaBytes int64    `json:"quota_bytes,omitempty" doc:"0: the configured default"`
+	QuotaFiles int64    `json:"quota_files,omitempty" doc:"0: the configured default"`
+	KeptBytes  int64    `json:"kept_bytes" doc:"What it keeps alive: its files, older versions, removed files that are still needed, and what is not swept yet"`
+	KeptItems  int64    `json:"kept_items" doc:"How many of them there are, and directories"`
+	KeepBytes  int64    `json:"keep_bytes,omitempty" doc:"Limit on kept_bytes; 0: the configured default"`
+	KeepItems  int64    `json:"keep_items,omitempty" doc:"Limit on kept_items; 0: the configured default"`
+	Dirs       int64    `json:"directories" doc:"Directories that it may remove"`
+	// Limits are those in force; nil where nobody asked.
+	Limits    *StorageLimits `json:"limits,omitempty" doc:"The limits in force"`
+	CreatedAt time.Time      `json:"created_at"`
 }
 
 // FileInfo is one name in a mailbox, as every door shows it.

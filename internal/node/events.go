@@ -20,7 +20,7 @@ const (
 )
 
 // keepEvents makes events of what no change stands for: refused log-ins,
-// summed, and temporary names that nobody ever finished.
+// summed, temporary names that nobody ever finished, and limits that are near.
 func (n *Node) keepEvents(ctx context.Context) {
 	tick := time.NewTicker(time.Minute)
 	defer tick.Stop()
@@ -28,6 +28,9 @@ func (n *Node) keepEvents(ctx context.Context) {
 		err := n.sumRefused(ctx)
 		if err == nil {
 			err = n.findLeft(ctx)
+		}
+		if err == nil {
+			err = n.findNear(ctx)
 		}
 		if err != nil && !failing && ctx.Err() == nil {
 			n.log.Error("events could not be made", "err", err)

@@ -181,14 +181,11 @@ func (n *Node) buildRooms(ctx context.Context) (err error) {
 	if err := n.buildExchange(ctx); err != nil {
 		return err
 	}
-	st := &n.cfg.Storage
 	n.records = connection.New(ctx, connection.Options{Store: n.store, Clock: n.clock, IDs: n.ids, Log: n.log, Policy: recordPolicy(&n.cfg, policy.EndpointIPs)})
 	n.revoked = &revocations{store: n.store, clock: n.clock, log: n.log}
 	n.tree, err = tree.New(tree.Options{Store: n.store, Blobs: n.blobs, Desk: n.desk, Clock: n.clock, IDs: n.ids, Log: n.log,
-		Policy: tree.Policy{MaxFile: int64(st.MaxFile), QuotaBytes: int64(st.Quota), QuotaFiles: st.QuotaFiles,
-			FreeFloor: int64(st.FreeFloor), MaxCopy: int64(st.MaxCopy), KeepPartial: time.Duration(st.KeepPartials), Unfinished: st.Unfinished,
-			TempNames: n.cfg.TemporaryNames},
-		Hooks: tree.Hooks{OnCommit: n.arrived, OnGone: n.gone, Class: n.retain.Class, OnServed: n.feeds.Served, OnSeen: n.records.Seen, MayWrite: n.revoked.mayWrite}})
+		Policy: treePolicy(&n.cfg),
+		Hooks:  tree.Hooks{OnCommit: n.arrived, OnGone: n.gone, Class: n.retain.Class, OnServed: n.feeds.Served, OnSeen: n.records.Seen, MayWrite: n.revoked.mayWrite}})
 	if err != nil {
 		return err
 	}

@@ -10,12 +10,13 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/connection"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/sshd"
+	"github.com/sallyport-sftp/sallyport/internal/tree"
 )
 
 // accountPolicy is what the configuration says of mailboxes and keys.
 func accountPolicy(c *config.Config) (account.Policy, error) {
 	p := account.Policy{Templates: map[string]account.Template{}, MaxKeys: c.Keys.PerUser, KeyTypes: c.Keys.Types, MinRSA: c.Keys.RSAMin,
-		MaxRSA: c.Keys.RSAMax, KeyExpiry: time.Duration(c.Keys.ExpireAfter), Overlap: time.Duration(c.Keys.Overlap), Help: c.Support.Help(),
+		MaxRSA: c.Keys.RSAMax, KeyExpiry: time.Duration(c.Keys.ExpireAfter), Overlap: time.Duration(c.Keys.Overlap), Help: c.Support.Help(), Limits: defaultLimits(&c.Storage),
 		EndpointIPs: map[string][]string{"": prefixes(c.Endpoint.AllowIPs)}, Regions: map[string]string{}}
 	for region := range c.Regions {
 		e, s := c.EndpointOf(region)
@@ -28,6 +29,18 @@ func accountPolicy(c *config.Config) (account.Policy, error) {
 		}
 	}
 	return p, nil
+}
+
+func defaultLimits(s *config.Storage) exchange.DefaultLimits {
+	return exchange.DefaultLimits{QuotaBytes: int64(s.Quota), QuotaFiles: s.QuotaFiles, KeptPercent: s.KeptPercent}
+}
+
+// treePolicy is what the configuration says of mailboxes.
+func treePolicy(c *config.Config) tree.Policy {
+	s := &c.Storage
+	return tree.Policy{MaxFile: int64(s.MaxFile), Limits: defaultLimits(s), Account: tree.AccountLimits{Bytes: int64(s.AccountKept), Items: s.AccountKeptItems},
+		Directories: s.Directories, Unfinished: s.Unfinished, FreeFloor: int64(s.FreeFloor), MaxCopy: int64(s.MaxCopy),
+		KeepPartial: time.Duration(s.KeepPartials), TempNames: c.TemporaryNames}
 }
 
 // prefixes writes addresses and networks as networks.

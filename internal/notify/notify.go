@@ -136,7 +136,7 @@ func (r *Room) AddWebhook(ctx context.Context, actor string, w exchange.Webhook)
 // cleanEvents checks types of events; none means all.
 func cleanEvents(in []string) ([]string, error) {
 	known := []string{exchange.EventReceived, exchange.EventPublished, exchange.EventCollected, exchange.EventRejected, exchange.EventExpiring,
-		exchange.EventRemoved, exchange.EventLeft, exchange.EventGap, exchange.EventMissed, exchange.EventMet, exchange.EventRefused,
+		exchange.EventRemoved, exchange.EventLeft, exchange.EventLimit, exchange.EventAlarm, exchange.EventGap, exchange.EventMissed, exchange.EventMet, exchange.EventRefused,
 		exchange.EventTest, exchange.EventRetention, exchange.EventAccountsAll, exchange.EventKeysAll, "file.*", "expectation.*", "*"}
 	out := []string{}
 	for _, t := range in {

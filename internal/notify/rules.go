@@ -34,6 +34,8 @@ var operatorEvents = map[string]string{
 	exchange.EventGap:       "gap",
 	exchange.EventRetention: "retention",
 	exchange.EventLeft:      "left",
+	exchange.EventLimit:     "limit",
+	exchange.EventAlarm:     "alarm",
 }
 
 // keyWords say in words what happened to a key; other acts on keys are not

@@ -3,8 +3,6 @@ package retention
 import (
 	"context"
 	"log/slog"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/blob"
@@ -68,16 +66,7 @@ func (w *Sweeper) Sweep(ctx context.Context) (removed int, err error) {
 				return removed, err
 			}
 		}
-		slices.SortFunc(dead, func(a, b store.Blob) int { return strings.Compare(a.ID, b.ID) })
-		err = w.store.Write(ctx, func(tx *store.Tx) error {
-			for _, b := range dead {
-				if err := tx.ForgetBlob(b.ID); err != nil && !exchange.Is(err, exchange.NotFound) {
-					return err
-				}
-			}
-			return nil
-		})
-		if err != nil {
+		if err := w.store.Write(ctx, func(tx *store.Tx) error { return tx.ForgetBlobs(dead) }); err != nil {
 			return removed, err
 		}
 		removed += len(dead)

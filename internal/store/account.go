@@ -7,13 +7,14 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 )
 
-const accountColumns = `SELECT id, name, COALESCE(parent, ''), region, state, allow_ips, created_at, files_until FROM accounts`
+const accountColumns = `SELECT id, name, COALESCE(parent, ''), region, state, allow_ips, created_at, files_until,
+	COALESCE(keep_bytes, 0), COALESCE(keep_items, 0) FROM accounts`
 
 func scanAccount(r *sql.Rows) (a exchange.Account, err error) {
 	var created int64
 	var until sql.NullInt64
 	var ips string
-	err = r.Scan(&a.ID, &a.Name, &a.Parent, &a.Region, &a.State, &ips, &created, &until)
+	err = r.Scan(&a.ID, &a.Name, &a.Parent, &a.Region, &a.State, &ips, &created, &until, &a.KeepBytes, &a.KeepItems)
 	a.CreatedAt, a.AllowIPs, a.FilesUntil = exchange.FromMicros(created), list(ips), timePtr(until)
 	return a, err
 }
@@ -38,8 +39,9 @@ func (tx *Tx) AddAccount(a exchange.Account) error {
 // SetAccount changes an account's name, parent, region, state, networks and
 // how long its files stay.
 func (tx *Tx) SetAccount(a exchange.Account) error {
-	return tx.execOne("SetAccount", `UPDATE accounts SET name = $2, parent = $3, region = $4, state = $5, allow_ips = $6, files_until = $7 WHERE id = $1`,
-		a.ID, a.Name, null(a.Parent), a.Region, a.State, jsonList(a.AllowIPs), timeNull(a.FilesUntil))
+	return tx.execOne("SetAccount", `UPDATE accounts SET name = $2, parent = $3, region = $4, state = $5, allow_ips = $6, files_until = $7,
+		keep_bytes = $8, keep_items = $9 WHERE id = $1`, a.ID, a.Name, null(a.Parent), a.Region, a.State, jsonList(a.AllowIPs), timeNull(a.FilesUntil),
+		null(a.KeepBytes), null(a.KeepItems))
 }
 
 const vendorColumns = `SELECT short, name, created_at FROM vendors`

@@ -2,6 +2,9 @@ package store
 
 import (
 	"database/sql"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 )
@@ -11,13 +14,14 @@ type Blob struct {
 	ID, Key string
 	Size    int64
 	SHA256  []byte
+	Owner   string // id of the user who brought it, and whose mailbox counts it (Grow); "" for the platform
 }
 
 // AddBlob records new bytes with a number of references. If the sweep took
 // the id for an orphan first, the primary key makes this fail.
 func (tx *Tx) AddBlob(b Blob, refs int, at int64) error {
-	_, err := tx.exec("AddBlob", `INSERT INTO blobs (id, key, size, sha256, refs, state, created_at)
-		VALUES ($1, $2, $3, $4, $5, 'live', $6)`, b.ID, b.Key, b.Size, b.SHA256, refs, at)
+	_, err := tx.exec("AddBlob", `INSERT INTO blobs (id, key, size, sha256, refs, state, created_at, owner)
+		VALUES ($1, $2, $3, $4, $5, 'live', $6, $7)`, b.ID, b.Key, b.Size, b.SHA256, refs, at, b.Owner)
 	return err
 }
 
@@ -73,9 +77,9 @@ func (tx *Tx) SettleBlob(id string) (sum []byte, err error) {
 // DeadBlobs lists blobs that died before a time, the longest dead first.
 func (q *Q) DeadBlobs(before int64, limit int) ([]Blob, error) {
 	return collect(q, "DeadBlobs", func(r *sql.Rows) (b Blob, err error) {
-		err = r.Scan(&b.ID, &b.Key, &b.Size)
+		err = r.Scan(&b.ID, &b.Key, &b.Size, &b.Owner)
 		return b, err
-	}, `SELECT id, key, size FROM blobs WHERE state = 'dead' AND dead_at < $1 ORDER BY dead_at LIMIT $2`, before, limit)
+	}, `SELECT id, key, size, owner FROM blobs WHERE state = 'dead' AND dead_at < $1 ORDER BY dead_at LIMIT $2`, before, limit)
 }
 
 // ForgetBlob deletes the row of a dead blob whose bytes are gone.
@@ -86,43 +90,40 @@ func (tx *Tx) ForgetBlob(id string) error {
 	return tx.execOne("ForgetBlob", `DELETE FROM blobs WHERE id = $1 AND state = 'dead'`, id)
 }
 
-// Usage is a mailbox's count of visible files and its limits; a limit of 0
-// means the configured default.
-type Usage struct {
-	Bytes, Files, QuotaBytes, QuotaFiles int64
-}
-
-// Usage reads a mailbox's use.
-func (q *Q) Usage(userID string) (Usage, error) { return q.usage("Usage", userID, "") }
-
-// LockMailbox reads a mailbox's use and holds its row until the transaction
-// ends, so that changes of one tree happen one after another.
-func (tx *Tx) LockMailbox(userID string) (Usage, error) {
-	if err := tx.take(rankMailbox, userID); err != nil {
-		return Usage{}, err
+// ForgetBlobs deletes the rows of dead blobs whose bytes are gone, and what their
+// owners keep shrinks. Those that are forgotten already are passed over.
+func (tx *Tx) ForgetBlobs(list []Blob) error {
+	list = slices.Clone(list)
+	slices.SortFunc(list, func(a, b Blob) int { return strings.Compare(a.ID, b.ID) })
+	gone, owners := map[string]Usage{}, map[string]bool{}
+	for _, b := range list {
+		if b.Owner != "" {
+			owners[b.Owner] = true
+		}
 	}
-	return tx.usage("LockMailbox", userID, tx.s.dialect.lock)
-}
-
-func (q *Q) usage(op, userID, lock string) (u Usage, err error) {
-	err = q.scanOne(op, `SELECT used_bytes, used_files, COALESCE(quota_bytes, 0), COALESCE(quota_files, 0)
-		FROM mailboxes WHERE user_id = $1 `+lock, []any{userID}, &u.Bytes, &u.Files, &u.QuotaBytes, &u.QuotaFiles)
-	return u, err
-}
-
-// Use adds to a mailbox's counts, and holds it as LockMailbox does; limits are
-// the ones in force. Growing past one is Quota, shrinking is always allowed.
-func (tx *Tx) Use(userID string, bytes, files, maxBytes, maxFiles int64) error {
-	if err := tx.take(rankMailbox, userID); err != nil {
-		return err
+	for _, owner := range slices.Sorted(maps.Keys(owners)) { // mailboxes are held before blobs
+		if _, err := tx.LockMailbox(owner); err != nil {
+			return err
+		}
 	}
-	n, err := tx.exec("Use", `UPDATE mailboxes SET used_bytes = used_bytes + $2, used_files = used_files + $3
-		WHERE user_id = $1 AND ($2 <= 0 OR used_bytes + $2 <= $4) AND ($3 <= 0 OR used_files + $3 <= $5)`,
-		userID, bytes, files, maxBytes, maxFiles)
-	if err == nil && n == 0 {
-		return exchange.E("store.Use", exchange.Quota, "Quota exceeded.")
+	for _, b := range list {
+		err := tx.ForgetBlob(b.ID)
+		if exchange.Is(err, exchange.NotFound) {
+			continue
+		} else if err != nil {
+			return err
+		}
+		u := gone[b.Owner]
+		u.KeptBytes, u.KeptContents = u.KeptBytes+b.Size, u.KeptContents+1
+		gone[b.Owner] = u
 	}
-	return err
+	for owner := range owners {
+		if err := tx.execOne("ForgetBlobs", `UPDATE mailboxes SET kept_bytes = kept_bytes - $2, kept_contents = kept_contents - $3 WHERE user_id = $1`,
+			owner, gone[owner].KeptBytes, gone[owner].KeptContents); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // HasBlob reports whether a blob has a row, dead or alive.

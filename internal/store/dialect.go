@@ -27,6 +27,7 @@ type dialect struct {
 	goose     goose.Dialect
 	clustered string // suffix that clusters a table by its primary key
 	lock      string // suffix that holds a row until the transaction ends
+	bytes     string // suffix that makes a parameter bytes where nothing else says so
 	single    bool   // one writer at a time: batch in batch.go
 	conflict  func(error) bool
 	transient func(error) bool
@@ -48,7 +49,8 @@ var sqliteDialect = dialect{
 var postgresDialect = dialect{
 	goose: goose.DialectPostgres,
 	// Keys never change, so rows that refer to a held one can be added meanwhile.
-	lock: "FOR NO KEY UPDATE",
+	lock:  "FOR NO KEY UPDATE",
+	bytes: "::bytea",
 	conflict: func(err error) bool {
 		var e *pgconn.PgError
 		return errors.As(err, &e) && e.Code == "23505"

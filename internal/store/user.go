@@ -8,14 +8,16 @@ import (
 )
 
 const userColumns = `SELECT u.id, u.name, u.kind, u.account_id, COALESCE(u.vendor, ''), u.enabled, u.start_dir, u.allow_ips,
-	u.created_at, m.used_bytes, m.used_files, COALESCE(m.quota_bytes, 0), COALESCE(m.quota_files, 0)
+	u.created_at, ` + usageColumns + `
 	FROM users u JOIN mailboxes m ON m.user_id = u.id`
 
 func scanUser(r *sql.Rows) (u exchange.User, err error) {
 	var created int64
 	var ips string
-	err = r.Scan(&u.ID, &u.Name, &u.Kind, &u.Account, &u.Vendor, &u.Enabled, &u.StartDir, &ips,
-		&created, &u.UsedBytes, &u.UsedFiles, &u.QuotaBytes, &u.QuotaFiles)
+	var use Usage
+	err = r.Scan(append([]any{&u.ID, &u.Name, &u.Kind, &u.Account, &u.Vendor, &u.Enabled, &u.StartDir, &ips, &created}, use.dest()...)...)
+	u.UsedBytes, u.UsedFiles, u.QuotaBytes, u.QuotaFiles = use.Bytes, use.Files, use.QuotaBytes, use.QuotaFiles
+	u.KeptBytes, u.KeptItems, u.Dirs, u.KeepBytes, u.KeepItems = use.KeptBytes, use.KeptItems(), use.Dirs, use.KeepBytes, use.KeepItems
 	u.CreatedAt, u.AllowIPs = exchange.FromMicros(created), list(ips)
 	return u, err
 }
@@ -61,8 +63,8 @@ func (tx *Tx) SetUser(u exchange.User) error {
 		u.ID, flag(u.Enabled), u.StartDir, jsonList(u.AllowIPs)); err != nil {
 		return err
 	}
-	return tx.execOne("SetUser", `UPDATE mailboxes SET quota_bytes = $2, quota_files = $3 WHERE user_id = $1`,
-		u.ID, null(u.QuotaBytes), null(u.QuotaFiles))
+	return tx.execOne("SetUser", `UPDATE mailboxes SET quota_bytes = $2, quota_files = $3, keep_bytes = $4, keep_items = $5 WHERE user_id = $1`,
+		u.ID, null(u.QuotaBytes), null(u.QuotaFiles), null(u.KeepBytes), null(u.KeepItems))
 }
 
 // flag stores a boolean: both databases compare 0 and 1.

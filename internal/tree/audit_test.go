@@ -127,6 +127,10 @@ var books = []struct{ what, query string }{
 	{"use is not what is visible", `SELECT COUNT(*) FROM mailboxes WHERE
 		used_bytes <> (SELECT COALESCE(SUM(size), 0) FROM files f JOIN dirs d ON d.id = f.dir_id WHERE d.user_id = mailboxes.user_id)
 		OR used_files <> (SELECT COUNT(*) FROM files f JOIN dirs d ON d.id = f.dir_id WHERE d.user_id = mailboxes.user_id)`},
+	{"what is kept is not what has a row", `SELECT COUNT(*) FROM mailboxes WHERE
+		kept_bytes <> (SELECT COALESCE(SUM(size), 0) FROM blobs WHERE owner = mailboxes.user_id)
+		OR kept_contents <> (SELECT COUNT(*) FROM blobs WHERE owner = mailboxes.user_id)
+		OR dirs <> (SELECT COUNT(*) FROM dirs WHERE dirs.user_id = mailboxes.user_id AND fixed = 0)`},
 	{"a file shows no version of its own", `SELECT COUNT(*) FROM files f LEFT JOIN versions v ON v.id = f.version_id AND v.file_id = f.file_id WHERE v.id IS NULL`},
 	{"a file's size is not its blob's", `SELECT COUNT(*) FROM files f JOIN versions v ON v.id = f.version_id JOIN blobs b ON b.id = v.blob_id WHERE f.size <> b.size`},
 	{"a new drop has no version", `SELECT COUNT(*) FROM drops d LEFT JOIN versions v ON v.id = d.id WHERE d.state = 'new' AND v.id IS NULL`},

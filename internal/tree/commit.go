@@ -1,7 +1,6 @@
 package tree
 
 import (
-	"cmp"
 	"encoding"
 	"encoding/hex"
 	"errors"
@@ -48,8 +47,12 @@ func (s *Session) store(img *image) error {
 	if err != nil {
 		return err
 	}
-	return s.t.desk.Commit(deposit.Deposit{Stage: img.stage, Guard: s.guard, Blob: store.Blob{ID: c.BlobID, Key: c.Key, Size: c.Size, SHA256: c.SHA256},
+	err = s.t.desk.Commit(deposit.Deposit{Stage: img.stage, Guard: s.guard, Blob: store.Blob{ID: c.BlobID, Key: c.Key, Size: c.Size, SHA256: c.SHA256},
 		Record: func(tx *store.Tx) error { return s.record(tx, img, c, now) }, Late: img.finish})
+	if err == nil {
+		s.grew(c.Size, 1)
+	}
+	return err
 }
 
 // finish ends a commit: the image is a version, or can be resumed.
@@ -61,16 +64,14 @@ func (img *image) finish(err error) {
 	switch {
 	case err == nil:
 		img.become(committed)
-		box.reserved -= img.booked
-		img.booked = 0
+		img.book(0, 0)
 		box.commits++
 		box.remove(img)
 		box.dropPartials(img.key, img)
 		box.outrun(img.key)
 	case errors.Is(err, blob.ErrSealed): // its bytes can't be worked on any more
 		img.become(removed)
-		box.reserved -= img.booked
-		img.booked = 0
+		img.book(0, 0)
 		box.remove(img)
 	default:
 		img.become(open)
@@ -125,12 +126,16 @@ func (s *Session) record(tx *store.Tx, img *image, c store.Content, now time.Tim
 	if err != nil {
 		return err
 	}
+	limits := s.limits(use)
+	if err := checkKept(use, limits, c.Size, 1); err != nil {
+		return err
+	}
 	f := img.row(c, now)
 	dir, staging, err := freePlace(tx, f)
 	if err != nil {
 		return err
 	}
-	if err := tx.AddBlob(store.Blob{ID: c.BlobID, Key: c.Key, Size: c.Size, SHA256: c.SHA256}, 1, c.StoredAt); err != nil {
+	if err := tx.AddBlob(store.Blob{ID: c.BlobID, Key: c.Key, Size: c.Size, SHA256: c.SHA256, Owner: s.login.User.ID}, 1, c.StoredAt); err != nil {
 		return err
 	}
 	bytes, files, err := s.supersede(tx, img, &f, now)
@@ -145,8 +150,7 @@ func (s *Session) record(tx *store.Tx, img *image, c store.Content, now time.Tim
 	if err := tx.PutFile(f); err != nil {
 		return err
 	}
-	if err := tx.Use(s.login.User.ID, bytes, files, cmp.Or(use.QuotaBytes, s.t.policy.QuotaBytes),
-		cmp.Or(use.QuotaFiles, s.t.policy.QuotaFiles)); err != nil {
+	if err := tx.Grow(s.login.User.ID, bytes, files, c.Size, limits.QuotaBytes, limits.QuotaFiles); err != nil {
 		return err
 	}
 	if !staging && !s.t.temporary(f.Name) {

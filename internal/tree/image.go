@@ -58,6 +58,7 @@ type image struct {
 	done    chan struct{} // state committing: closed when that is over
 	failure error         // why the last commit failed
 	booked  int64         // bytes reserved of the quota
+	held    int64         // bytes reserved of what the user may keep
 
 	// Guarded by mu, which is held while bytes move and never while the
 	// database is asked.
@@ -327,8 +328,7 @@ func (img *image) closeStage() {
 // discard forgets an image's bytes. Callers hold box.mu.
 func (img *image) discard() {
 	img.box.remove(img)
-	img.box.reserved -= img.booked
-	img.booked = 0
+	img.book(0, 0)
 	img.mu.Lock()
 	img.state, img.epoch = removed, img.epoch+1
 	var err error

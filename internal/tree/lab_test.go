@@ -116,7 +116,7 @@ func (l *lab) begin() {
 	l.root = filepath.Join(l.dir, fmt.Sprintf("blobs-%d", l.checks))
 	l.ages = map[string]time.Duration{}
 	for _, query := range []string{"DELETE FROM drops", "DELETE FROM files", "DELETE FROM versions", "DELETE FROM blobs",
-		"DELETE FROM outbox", "DELETE FROM dirs WHERE fixed = 0", "UPDATE mailboxes SET used_bytes = 0, used_files = 0"} {
+		"DELETE FROM outbox", "DELETE FROM dirs WHERE fixed = 0", "UPDATE mailboxes SET used_bytes = 0, used_files = 0, kept_bytes = 0, kept_contents = 0, dirs = 0"} {
 		_, err := l.db.Exec(query)
 		must(l.t, err)
 	}
@@ -151,7 +151,7 @@ func (l *lab) start() error {
 	l.desk = deposit.New(l.store, log)
 	box := inbox.New(inbox.Options{Store: l.store, Blobs: l.blobs, Clock: l.clock, IDs: ids})
 	l.tree, err = tree.New(tree.Options{Store: l.store, Blobs: l.blobs, Desk: l.desk, Clock: l.clock, IDs: ids, Log: log,
-		Policy: tree.Policy{MaxFile: 1 << 40, QuotaBytes: 1 << 40, QuotaFiles: 1 << 20, MaxCopy: 1 << 20, KeepPartial: 7 * 24 * time.Hour, TempNames: []string{"*.part"}},
+		Policy: tree.Policy{MaxFile: 1 << 40, Limits: exchange.DefaultLimits{QuotaBytes: 1 << 40, QuotaFiles: 1 << 20}, MaxCopy: 1 << 20, KeepPartial: 7 * 24 * time.Hour, TempNames: []string{"*.part"}},
 		Hooks: tree.Hooks{
 			OnGone: func(tx *store.Tx, version string, replaced bool) (bool, error) {
 				if err := l.refused(); err != nil {

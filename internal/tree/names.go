@@ -1,6 +1,7 @@
 package tree
 
 import (
+	"strings"
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
@@ -20,8 +21,18 @@ func (s *Session) Mkdir(dir string) error {
 	if err := s.mayName(p, exchange.Mkdir); err != nil {
 		return err
 	}
-	return s.change("dir.make", p.path, func(tx *store.Tx, row *exchange.AuditRow) error {
-		if _, err := tx.LockMailbox(s.login.User.ID); err != nil {
+	if depth := strings.Count(p.path, "/"); depth > exchange.MaxDepth {
+		return errDeep(depth)
+	}
+	if err := s.accountHas(0, 1); err != nil {
+		return err
+	}
+	err = s.change("dir.make", p.path, func(tx *store.Tx, row *exchange.AuditRow) error {
+		use, err := tx.LockMailbox(s.login.User.ID)
+		if err != nil {
+			return err
+		}
+		if err := s.mayMakeDir(use); err != nil {
 			return err
 		}
 		p, err := s.resolve(&tx.Q, p.path)
@@ -34,6 +45,23 @@ func (s *Session) Mkdir(dir string) error {
 		return tx.AddDir(store.Dir{ID: s.t.ids.New(), User: s.login.User.ID, Parent: p.parent.ID, Name: p.name,
 			Mtime: exchange.Micros(row.At)})
 	})
+	if err == nil {
+		s.grew(0, 1)
+	}
+	return err
+}
+
+// errDeep refuses a path that would be too deep.
+func errDeep(depth int) error {
+	return exchange.E("tree.depth", exchange.Invalid, "Directories may be nested %d deep; this would be %d.", exchange.MaxDepth, depth)
+}
+
+// mayMakeDir fails unless the mailbox may have one more directory.
+func (s *Session) mayMakeDir(use store.Usage) error {
+	if limit := s.t.policy.Directories; limit > 0 && use.Dirs >= limit {
+		return exchange.E("tree.Mkdir", exchange.Quota, "Limit reached: this mailbox has %d of %d directories.", use.Dirs, limit)
+	}
+	return s.mayKeepOne(use)
 }
 
 // mayName checks a right in the parent directory, the name, and the node.

@@ -56,10 +56,8 @@ func (s *Session) openWrite(p place, flags exchange.OpenFlags, mode uint32) (*Ha
 	case !exists && flags&exchange.FlagCreate == 0:
 		return nil, exchange.E(op, exchange.NotFound, "No such file.")
 	}
-	if !exists {
-		if err := s.checkFiles(); err != nil {
-			return nil, err
-		}
+	if err := s.checkFiles(!exists); err != nil {
+		return nil, err
 	}
 	if err := s.checkFloor(); err != nil {
 		return nil, err

@@ -101,9 +101,7 @@ func (img *image) orphan() {
 		img.discard()
 		return
 	}
-	box := img.box
-	box.reserved -= img.booked - max(0, n-img.credit)
-	img.booked = max(0, n-img.credit)
+	img.book(max(0, n-img.credit), n)
 	img.retire()
 }
 

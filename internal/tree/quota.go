@@ -1,16 +1,14 @@
 package tree
 
 import (
-	"cmp"
-
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 )
 
 // reserveStep is the most that an image reserves ahead, in bytes.
 const reserveStep = 16 << 20
 
-// reserve makes sure that an image may grow to size: within the file limit,
-// the user's quota and the free-space floor. It reserves ahead, doubling up to
+// reserve makes sure that an image may grow to size: within the file limit, the
+// user's quota, what the user and its account may keep, and the free-space floor. It reserves ahead, doubling up to
 // reserveStep, so that most writes ask nobody. The commit decides for good.
 func (s *Session) reserve(img *image, size int64) error {
 	const op = "tree.reserve"
@@ -20,7 +18,7 @@ func (s *Session) reserve(img *image, size int64) error {
 	}
 	s.box.mu.Lock()
 	need := max(0, size-img.credit)
-	enough := need <= img.booked
+	enough := need <= img.booked && size <= img.held
 	s.box.mu.Unlock()
 	if enough {
 		return nil
@@ -32,20 +30,32 @@ func (s *Session) reserve(img *image, size int64) error {
 	if err != nil {
 		return err
 	}
-	limit := cmp.Or(use.QuotaBytes, p.QuotaBytes)
+	if err := s.accountHas(size, 0); err != nil {
+		return err
+	}
+	limits := s.limits(use)
 	s.box.mu.Lock()
 	defer s.box.mu.Unlock()
-	others := use.Bytes + s.box.reserved - img.booked
-	want := min(2*need, need+reserveStep)
-	if others+want > limit {
-		want = need // ahead does not fit; exactly may
+	used, kept := use.Bytes+s.box.reserved-img.booked, use.KeptBytes+s.box.staged-img.held
+	book, hold := min(2*need, need+reserveStep), min(2*size, size+reserveStep)
+	if used+book > limits.QuotaBytes || kept > limits.KeepBytes-hold {
+		book, hold = need, size // ahead does not fit; exactly may
 	}
-	if others+want > limit {
-		return exchange.E(op, exchange.Quota, "Quota exceeded: %d of %d bytes are in use.", use.Bytes, limit)
+	switch {
+	case used+need > limits.QuotaBytes:
+		return exchange.E(op, exchange.Quota, "Quota exceeded: %d of %d bytes are in use.", use.Bytes, limits.QuotaBytes)
+	case kept > limits.KeepBytes-size:
+		return errKept(use.KeptBytes, limits.KeepBytes, "bytes")
 	}
-	s.box.reserved += want - img.booked
-	img.booked = want
+	img.book(max(img.booked, book), max(img.held, hold))
 	return nil
+}
+
+// book sets what an image has reserved. Callers hold box.mu.
+func (img *image) book(booked, held int64) {
+	img.box.reserved += booked - img.booked
+	img.box.staged += held - img.held
+	img.booked, img.held = booked, held
 }
 
 // takeCredit lets an image replace the stored file of its name without counting
@@ -73,13 +83,20 @@ func (s *Session) checkFloor() error {
 	return nil
 }
 
-// checkFiles refuses a new name past the limit on files. Unfinished uploads count.
-func (s *Session) checkFiles() error {
+// checkFiles refuses an upload past the limit on what is kept, and a new name past
+// the one on files. Unfinished uploads count.
+func (s *Session) checkFiles(fresh bool) error {
 	use, err := s.query().Usage(s.login.User.ID)
 	if err != nil {
 		return err
 	}
-	limit := cmp.Or(use.QuotaFiles, s.t.policy.QuotaFiles)
+	if err := s.accountHas(0, 1); err != nil {
+		return err
+	}
+	if err := s.mayKeepOne(use); err != nil || !fresh {
+		return err
+	}
+	limit := s.limits(use).QuotaFiles
 	s.box.mu.Lock()
 	unfinished := s.box.unfinished()
 	s.box.mu.Unlock()
@@ -119,8 +136,9 @@ func (s *Session) Space() (exchange.Space, error) {
 	if err != nil {
 		return exchange.Space{}, err
 	}
+	limits := s.limits(use)
 	s.box.mu.Lock()
 	defer s.box.mu.Unlock()
-	return exchange.Space{Bytes: cmp.Or(use.QuotaBytes, s.t.policy.QuotaBytes), UsedBytes: use.Bytes + s.box.reserved,
-		Files: cmp.Or(use.QuotaFiles, s.t.policy.QuotaFiles), UsedFiles: use.Files + s.box.unfinished()}, nil
+	return exchange.Space{Bytes: limits.QuotaBytes, UsedBytes: use.Bytes + s.box.reserved,
+		Files: limits.QuotaFiles, UsedFiles: use.Files + s.box.unfinished()}, nil
 }

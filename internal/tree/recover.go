@@ -55,7 +55,6 @@ func (t *Tree) adopt(l blob.Leftover, n note) {
 	}
 	img.spans = exchange.Spans(nil).Add(0, img.size, maxSpans)
 	img.takeCredit()
-	img.booked = max(0, img.size-img.credit)
-	box.reserved += img.booked
+	img.book(max(0, img.size-img.credit), l.Size)
 	box.add(img)
 }

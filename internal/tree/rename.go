@@ -78,6 +78,9 @@ func (s *Session) renameDir(src, dst place) error {
 		if err != nil {
 			return err
 		}
+		if err := fitsDeep(tx, src, dst); err != nil {
+			return err
+		}
 		if err := tx.MoveDir(src.self.ID, dst.parent.ID, dst.name, exchange.Micros(row.At)); err != nil {
 			return err
 		}
@@ -87,6 +90,28 @@ func (s *Session) renameDir(src, dst place) error {
 		}
 		return s.receiveBelow(tx, src.self.ID, full, row.At)
 	})
+}
+
+// heightLimit is how many directories a move looks at to know how deep they are.
+const heightLimit = 2000
+
+// fitsDeep fails if a directory would lie too deep at its new place, or something
+// below it would. A move that is no deeper than before needs no look.
+func fitsDeep(tx *store.Tx, src, dst place) error {
+	from, to := strings.Count(src.path, "/"), strings.Count(dst.path, "/")
+	if to <= from {
+		return nil
+	}
+	height, all, err := tx.Height(src.self.ID, heightLimit)
+	switch {
+	case err != nil:
+		return err
+	case to+height > exchange.MaxDepth:
+		return errDeep(to + height)
+	case !all:
+		return exchange.E("tree.Rename", exchange.Invalid, "There are more than %d directories below this one, too many to move deeper at once; move them one by one.", heightLimit)
+	}
+	return nil
 }
 
 // receivePage is how many names of a directory one query reads.

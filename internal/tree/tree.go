@@ -29,15 +29,20 @@ import (
 
 // Policy is what the operator configured.
 type Policy struct {
-	MaxFile     int64         // bytes; logical end of any file
-	QuotaBytes  int64         // default, per user
-	QuotaFiles  int64         // default, per user
+	MaxFile     int64 // bytes; logical end of any file
+	Limits      exchange.DefaultLimits
+	Account     AccountLimits
+	Directories int64         // per user; 0: any number
 	FreeFloor   int64         // bytes that uploads must leave free
 	MaxCopy     int64         // bytes; largest file changed in its middle
 	Unfinished  int           // uploads under way and partials, per user
 	KeepPartial time.Duration // how long partials stay
 	TempNames   []string      // globs of names that are not final
 }
+
+// AccountLimits bound what the users of an account keep alive together, unless it
+// has limits of its own; 0 is no limit.
+type AccountLimits struct{ Bytes, Items int64 }
 
 // Arrival is a partner's upload at the moment it becomes final.
 type Arrival struct {
@@ -82,6 +87,8 @@ type Tree struct {
 
 	mu    sync.Mutex
 	boxes map[string]*mailbox // by user id
+
+	accounts accounts
 
 	stop     context.CancelFunc
 	janitor  sync.WaitGroup
@@ -157,7 +164,8 @@ type mailbox struct {
 	mu       sync.Mutex
 	images   map[nameKey][]*image // oldest first
 	total    int                  // of images
-	reserved int64                // bytes promised to images
+	reserved int64                // bytes promised to images, of the quota
+	staged   int64                // bytes of images, of what the user may keep
 	commits  int64                // images that became rows
 	sessions int
 }

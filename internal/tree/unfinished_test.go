@@ -86,7 +86,7 @@ func restingPartials(t *testing.T, w *world) {
 }
 
 func partialsCount(t *testing.T, w *world) {
-	w.policy.QuotaFiles = 5
+	w.policy.Limits.QuotaFiles = 5
 	w.reopen()
 	u := w.user("acme")
 	s := w.login(u)
@@ -136,7 +136,7 @@ func unfinishedLimit(t *testing.T, w *world) {
 }
 
 func coveredOnce(t *testing.T, w *world) {
-	w.policy.QuotaBytes = 800
+	w.policy.Limits.QuotaBytes = 800
 	w.reopen()
 	u := w.user("acme")
 	s := w.login(u)

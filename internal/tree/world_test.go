@@ -45,7 +45,7 @@ func (w *world) clock() time.Time { return time.Now().Add(time.Duration(w.now.Lo
 func newWorld(t testing.TB, url string) *world {
 	t.Helper()
 	w := &world{t: t, dir: t.TempDir(), served: make(chan exchange.Spans, 100), policy: tree.Policy{MaxFile: 1 << 40,
-		QuotaBytes: 1 << 40, QuotaFiles: 1 << 20, MaxCopy: 1 << 20, KeepPartial: 7 * 24 * time.Hour, TempNames: []string{"*.part"}}}
+		Limits: exchange.DefaultLimits{QuotaBytes: 1 << 40, QuotaFiles: 1 << 20}, MaxCopy: 1 << 20, KeepPartial: 7 * 24 * time.Hour, TempNames: []string{"*.part"}}}
 	w.ids = exchange.NewIDs(w.clock, rand.Reader)
 	s, err := store.Open(context.Background(), store.Options{Dir: w.dir, URL: url, Probe: w.asked.Probe})
 	must(t, err)

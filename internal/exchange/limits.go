@@ -1,0 +1,34 @@
+package exchange
+
+import (
+	"cmp"
+	"math"
+)
+
+// StorageLimits bound what a user's mailbox holds.
+type StorageLimits struct {
+	QuotaBytes int64 `json:"quota_bytes" doc:"Of its files"`
+	QuotaFiles int64 `json:"quota_files" doc:"Of its files and unfinished uploads"`
+	KeepBytes  int64 `json:"keep_bytes" doc:"Of what it keeps alive, seen or not"`
+	KeepItems  int64 `json:"keep_items" doc:"Of what it keeps alive, and its directories"`
+}
+
+// DefaultLimits are those of users without limits of their own.
+type DefaultLimits struct {
+	QuotaBytes, QuotaFiles int64
+	KeptPercent            int64 // of the quota in force: the limits on what is kept; 0: none
+}
+
+// Of are the limits in force for a user whose own are given; 0 means the default.
+func (d DefaultLimits) Of(own StorageLimits) StorageLimits {
+	out := StorageLimits{QuotaBytes: cmp.Or(own.QuotaBytes, d.QuotaBytes), QuotaFiles: cmp.Or(own.QuotaFiles, d.QuotaFiles)}
+	share := func(n int64) int64 {
+		if d.KeptPercent == 0 || n/100 > math.MaxInt64/d.KeptPercent-1 {
+			return math.MaxInt64
+		}
+		return n/100*d.KeptPercent + n%100*d.KeptPercent/100
+	}
+	out.KeepBytes = cmp.Or(own.KeepBytes, share(out.QuotaBytes))
+	out.KeepItems = cmp.Or(own.KeepItems, share(out.QuotaFiles))
+	return out
+}

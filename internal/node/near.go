@@ -1,0 +1,104 @@
+package node
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+)
+
+// The operator is told once when a limit on what is kept is nearly met, and again
+// only after it was far from it.
+const (
+	nearPercent = 80
+	farPercent  = 70
+)
+
+// nearness is a limit on what a user or an account keeps, and how it stands.
+type nearness struct {
+	bytes, items         int64
+	keepBytes, keepItems int64
+	told                 int64 // µs; 0: the operator does not know
+}
+
+// share is how much of the nearer limit is met, in percent.
+func (n nearness) share() int64 {
+	part := func(have, limit int64) int64 {
+		if limit <= 0 {
+			return 0
+		}
+		return int64(float64(have) * 100 / float64(limit))
+	}
+	return max(part(n.bytes, n.keepBytes), part(n.items, n.keepItems))
+}
+
+// change says whether the operator is to be told, and whether what it was told is over.
+func (n nearness) change() (tell, over bool) {
+	share := n.share()
+	return n.told == 0 && share >= nearPercent, n.told > 0 && share < farPercent
+}
+
+// findNear tells of the users and accounts that keep most of what they may.
+func (n *Node) findNear(ctx context.Context) error {
+	keepers, err := n.store.Read(ctx).Patient().Keepers()
+	if err != nil {
+		return err
+	}
+	limits, sums := defaultLimits(&n.cfg.Storage), map[string]nearness{}
+	for _, k := range keepers {
+		l := limits.Of(exchange.StorageLimits{QuotaBytes: k.QuotaBytes, QuotaFiles: k.QuotaFiles, KeepBytes: k.KeepBytes, KeepItems: k.KeepItems})
+		user := nearness{k.KeptBytes, k.KeptItems(), l.KeepBytes, l.KeepItems, k.Near}
+		set := func(tx *store.Tx, at int64) error { return tx.SetUserNear(k.UserID, at) }
+		if err := n.tellNear(ctx, user, k.Account, k.User, "The mailbox of "+k.User, "sallyport user set "+k.User, set); err != nil {
+			return err
+		}
+		sum := sums[k.Account]
+		sum.bytes, sum.items = sum.bytes+k.KeptBytes, sum.items+k.KeptItems()
+		sums[k.Account] = sum
+	}
+	return n.findNearAccounts(ctx, sums)
+}
+
+func (n *Node) findNearAccounts(ctx context.Context, sums map[string]nearness) error {
+	limits, err := n.store.Read(ctx).AccountLimits()
+	if err != nil {
+		return err
+	}
+	for _, id := range slices.Sorted(maps.Keys(sums)) {
+		sum, own := sums[id], limits[id]
+		sum.keepBytes = cmp.Or(own.KeepBytes, int64(n.cfg.Storage.AccountKept))
+		sum.keepItems = cmp.Or(own.KeepItems, n.cfg.Storage.AccountKeptItems)
+		sum.told = own.Near
+		set := func(tx *store.Tx, at int64) error { return tx.SetAccountNear(id, at) }
+		if err := n.tellNear(ctx, sum, id, "", "The log-ins of account "+id, "sallyport account set "+id, set); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tellNear makes the event of a limit that has become near, and forgets one that
+// is far again.
+func (n *Node) tellNear(ctx context.Context, near nearness, account, user, who, command string, set func(*store.Tx, int64) error) error {
+	tell, over := near.change()
+	if !tell && !over {
+		return nil
+	}
+	now := n.clock().UTC()
+	return n.store.Write(ctx, func(tx *store.Tx) error {
+		if over {
+			return set(tx, 0)
+		}
+		if err := set(tx, exchange.Micros(now)); err != nil {
+			return err
+		}
+		text := fmt.Sprintf("%s keeps %d of %d bytes and %d of %d files and directories, with older versions and removed files that must still be kept. "+
+			"At the limit, its uploads are refused.\n\nIf that is in order, give it more: %s --keep BYTES --keep-items NUMBER", who, near.bytes, near.keepBytes, near.items, near.keepItems, command)
+		return tx.Emit(exchange.Event{ID: n.ids.New(), Type: exchange.EventLimit, At: now, Account: account, User: user, Data: map[string]any{
+			"kept_bytes": near.bytes, "keep_bytes": near.keepBytes, "kept_items": near.items, "keep_items": near.keepItems, "percent": near.share(), "text": text}})
+	})
+}

@@ -1,0 +1,135 @@
+package store
+
+import (
+	"database/sql"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+)
+
+// Usage is what a mailbox counts, and its limits; a limit of 0 means the
+// configured default.
+type Usage struct {
+	Bytes, Files           int64 // visible
+	QuotaBytes, QuotaFiles int64
+
+	// What the user keeps alive: contents that it brought in and that are not
+	// swept yet, visible or not, and directories that are not fixed.
+	KeptBytes, KeptContents, Dirs int64
+	KeepBytes, KeepItems          int64 // limits on them; items are contents and directories
+}
+
+// KeptItems is what the limit on items counts.
+func (u *Usage) KeptItems() int64 { return u.KeptContents + u.Dirs }
+
+const usageColumns = `m.used_bytes, m.used_files, COALESCE(m.quota_bytes, 0), COALESCE(m.quota_files, 0),
+	m.kept_bytes, m.kept_contents, m.dirs, COALESCE(m.keep_bytes, 0), COALESCE(m.keep_items, 0)`
+
+func (u *Usage) dest() []any {
+	return []any{&u.Bytes, &u.Files, &u.QuotaBytes, &u.QuotaFiles, &u.KeptBytes, &u.KeptContents, &u.Dirs, &u.KeepBytes, &u.KeepItems}
+}
+
+// Usage reads a mailbox's use.
+func (q *Q) Usage(userID string) (Usage, error) { return q.usage("Usage", userID, "") }
+
+// LockMailbox reads a mailbox's use and holds its row until the transaction
+// ends, so that changes of one tree happen one after another.
+func (tx *Tx) LockMailbox(userID string) (Usage, error) {
+	if err := tx.take(rankMailbox, userID); err != nil {
+		return Usage{}, err
+	}
+	return tx.usage("LockMailbox", userID, tx.s.dialect.lock)
+}
+
+func (q *Q) usage(op, userID, lock string) (u Usage, err error) {
+	err = q.scanOne(op, `SELECT `+usageColumns+` FROM mailboxes m WHERE m.user_id = $1 `+lock, []any{userID}, u.dest()...)
+	return u, err
+}
+
+// Use adds to a mailbox's counts, and holds it as LockMailbox does; limits are
+// the ones in force. Growing past one is Quota, shrinking is always allowed.
+func (tx *Tx) Use(userID string, bytes, files, maxBytes, maxFiles int64) error {
+	return tx.use(userID, bytes, files, 0, 0, maxBytes, maxFiles)
+}
+
+// Grow is Use for a content that the user brought in (Blob.Owner): what it keeps
+// grows, too, whose limits the caller has checked.
+func (tx *Tx) Grow(userID string, bytes, files, content, maxBytes, maxFiles int64) error {
+	return tx.use(userID, bytes, files, content, 1, maxBytes, maxFiles)
+}
+
+func (tx *Tx) use(userID string, bytes, files, kept, contents, maxBytes, maxFiles int64) error {
+	if err := tx.take(rankMailbox, userID); err != nil {
+		return err
+	}
+	n, err := tx.exec("Use", `UPDATE mailboxes SET used_bytes = used_bytes + $2, used_files = used_files + $3,
+		kept_bytes = kept_bytes + $6, kept_contents = kept_contents + $7
+		WHERE user_id = $1 AND ($2 <= 0 OR used_bytes + $2 <= $4) AND ($3 <= 0 OR used_files + $3 <= $5)`,
+		userID, bytes, files, maxBytes, maxFiles, kept, contents)
+	if err == nil && n == 0 {
+		return exchange.E("store.Use", exchange.Quota, "Quota exceeded.")
+	}
+	return err
+}
+
+// AccountUse is what an account's users keep alive together, and the account's limits;
+// 0 means the configured default.
+type AccountUse struct {
+	Bytes, Items         int64
+	KeepBytes, KeepItems int64
+}
+
+// AccountKept adds up what the users of an account keep alive.
+func (q *Q) AccountKept(account string) (k AccountUse, err error) {
+	err = q.scanOne("AccountKept", `SELECT CAST(COALESCE(SUM(m.kept_bytes), 0) AS BIGINT), CAST(COALESCE(SUM(m.kept_contents + m.dirs), 0) AS BIGINT),
+		COALESCE(MAX(a.keep_bytes), 0), COALESCE(MAX(a.keep_items), 0)
+		FROM accounts a LEFT JOIN users u ON u.account_id = a.id LEFT JOIN mailboxes m ON m.user_id = u.id WHERE a.id = $1`,
+		[]any{account}, &k.Bytes, &k.Items, &k.KeepBytes, &k.KeepItems)
+	return k, err
+}
+
+// Keeper is a user with what it keeps alive.
+type Keeper struct {
+	UserID, User, Account string
+	Usage
+	Near int64 // µs; when the operator was told that a limit is near, 0: it is not
+}
+
+// Keepers lists every user that keeps anything, or that the operator was told of.
+func (q *Q) Keepers() ([]Keeper, error) {
+	return collect(q, "Keepers", func(r *sql.Rows) (k Keeper, err error) {
+		err = r.Scan(append([]any{&k.UserID, &k.User, &k.Account, &k.Near}, k.dest()...)...)
+		return k, err
+	}, `SELECT u.id, u.name, u.account_id, m.near_at, `+usageColumns+` FROM mailboxes m JOIN users u ON u.id = m.user_id
+		WHERE m.kept_contents + m.dirs > 0 OR m.near_at > 0 ORDER BY u.id`)
+}
+
+// AccountLimit is an account's own limits on what is kept, 0 for the configured
+// ones, and when the operator was told that one is near.
+type AccountLimit struct{ KeepBytes, KeepItems, Near int64 }
+
+// AccountLimits are those of accounts that have any, by account.
+func (q *Q) AccountLimits() (map[string]AccountLimit, error) {
+	out := map[string]AccountLimit{}
+	_, err := collect(q, "AccountLimits", func(r *sql.Rows) (struct{}, error) {
+		var id string
+		var l AccountLimit
+		err := r.Scan(&id, &l.KeepBytes, &l.KeepItems, &l.Near)
+		out[id] = l
+		return struct{}{}, err
+	}, `SELECT id, COALESCE(keep_bytes, 0), COALESCE(keep_items, 0), near_at FROM accounts
+		WHERE near_at > 0 OR keep_bytes IS NOT NULL OR keep_items IS NOT NULL`)
+	return out, err
+}
+
+// SetUserNear notes when the operator was told that a user's limit is near.
+func (tx *Tx) SetUserNear(userID string, at int64) error {
+	if err := tx.take(rankMailbox, userID); err != nil {
+		return err
+	}
+	return tx.execOne("SetUserNear", `UPDATE mailboxes SET near_at = $2 WHERE user_id = $1`, userID, at)
+}
+
+// SetAccountNear is SetUserNear for an account.
+func (tx *Tx) SetAccountNear(account string, at int64) error {
+	return tx.execOne("SetAccountNear", `UPDATE accounts SET near_at = $2 WHERE id = $1`, account, at)
+}
