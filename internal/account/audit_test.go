@@ -123,7 +123,7 @@ func (w *world) keyChanges() []change {
 		{"key.bar", refused.print, func() error { return last(r.KeyExposed(ctx, a, "acme", keys.Examine(refused.file(w.t, "x")))) }},
 		{"key.burn", frozen.print, func() error { return last(r.KeyExposed(ctx, a, "acme", keys.Examine(frozen.file(w.t, "")))) }},
 		{"notice.done", "", func() error {
-			list, err := r.Notices(ctx, false)
+			list, err := r.Notices(ctx, false, "")
 			testkit.Must(w.t, err)
 			return r.NoticeDone(ctx, a, list[0].ID)
 		}},

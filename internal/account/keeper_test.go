@@ -238,7 +238,7 @@ func keeperWho(t *testing.T, w *world) {
 	_, err = w.room.SetAccount(ctx, "test", "acme", account.Edit{Region: ptr("au")})
 	testkit.Must(t, err)
 	w.keep()
-	list, err := w.room.Notices(ctx, false)
+	list, err := w.room.Notices(ctx, false, "")
 	if err != nil || len(list) != 1 {
 		t.Fatalf("%+v, %v", list, err)
 	}
@@ -258,7 +258,7 @@ func keeperAddressWithin(t *testing.T, w *world) {
 	w.person("acme", "anna@acme.example")
 	w.until("acme", day)
 	w.keep()
-	list, err := w.room.Notices(ctx, false)
+	list, err := w.room.Notices(ctx, false, "")
 	if err != nil || len(list) != 1 || len(list[0].To) != 2 {
 		t.Fatalf("%+v, %v", list, err)
 	}
@@ -268,14 +268,14 @@ func keeperDone(t *testing.T, w *world) {
 	w.customer("acme")
 	w.until("acme", day)
 	w.keep()
-	list, err := w.room.Notices(ctx, false)
+	list, err := w.room.Notices(ctx, false, "")
 	testkit.Must(t, err)
 	testkit.Must(t, w.room.NoticeDone(ctx, "test", list[0].ID))
 	testkit.WantKind(t, w.room.NoticeDone(ctx, "test", list[0].ID), exchange.NotFound)
 	testkit.WantKind(t, w.room.NoticeDone(ctx, "test", "nothing"), exchange.NotFound)
 	w.keep()
-	open, err := w.room.Notices(ctx, false)
-	all, err2 := w.room.Notices(ctx, true)
+	open, err := w.room.Notices(ctx, false, "")
+	all, err2 := w.room.Notices(ctx, true, "")
 	if err != nil || err2 != nil || len(open) != 0 || len(all) != 1 || all[0].DoneAt == nil {
 		t.Fatalf("open %+v, all %+v", open, all)
 	}

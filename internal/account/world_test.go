@@ -217,7 +217,7 @@ func (w *world) wantStates(user string, want map[string]string) {
 // notices counts what people should be told, by kind.
 func (w *world) notices() map[string]int {
 	w.t.Helper()
-	list, err := w.room.Notices(ctx, true)
+	list, err := w.room.Notices(ctx, true, "")
 	testkit.Must(w.t, err)
 	out := map[string]int{}
 	for _, n := range list {

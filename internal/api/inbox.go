@@ -32,6 +32,16 @@ type Settling struct {
 	Advice string `json:"advice,omitempty" doc:"Of refusing: what the partner should do"`
 }
 
+// Clearing is the body that hands on files which wait for a scanner.
+type Clearing struct {
+	Reason string `json:"reason" doc:"Why they are handed on unscanned; it goes into the audit log"`
+}
+
+// Cleared says how many files were handed on.
+type Cleared struct {
+	Files int64 `json:"files"`
+}
+
 // settleInput names the file and how it is settled.
 type settleInput struct {
 	ByID
@@ -70,6 +80,11 @@ func (rt *routes) inbox() {
 			}
 			v, err := room.Claim(ctx, actor(ctx), inbox.Claim{Consumer: in.Body.Consumer, Limit: in.Body.Limit, Lease: d, User: in.Body.User, Account: in.Body.Account})
 			return answerList(rt, v, err)
+		})
+	huma.Register(rt, op("clear-drops", "POST", "/inbox/clear", "Hand on unscanned what waits for a scanner that is not configured any more"),
+		func(ctx context.Context, in *Payload[Clearing]) (*Payload[Cleared], error) {
+			n, err := room.Clear(ctx, actor(ctx), in.Body.Reason)
+			return answer(rt, Cleared{n}, err)
 		})
 	huma.Register(rt, op("show-drop", "GET", "/inbox/{id}", "Show a received file"),
 		func(ctx context.Context, in *ByID) (*Payload[exchange.Drop], error) {

@@ -179,7 +179,7 @@ func (rt *routes) waiting() {
 		func(ctx context.Context, in *struct {
 			All bool `query:"all" doc:"Also what they were told"`
 		}) (*List[exchange.Notice], error) {
-			v, err := room.Notices(ctx, in.All)
+			v, err := room.Notices(ctx, in.All, "")
 			return answerList(rt, v, err)
 		})
 	huma.Register(rt, op("done-notice", "POST", "/notices/{id}/done", "Note that people were told"),

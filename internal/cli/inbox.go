@@ -22,7 +22,7 @@ import (
 
 func (a *app) inboxCommand() *cobra.Command {
 	return group("inbox", "Files received from partners", a.inboxList(), a.inboxShow(), a.inboxClaim(), a.inboxFetch(),
-		a.inboxAck(), a.inboxReject(), a.inboxRenew(), a.inboxRelease(), a.inboxPull())
+		a.inboxAck(), a.inboxReject(), a.inboxRenew(), a.inboxRelease(), a.inboxPull(), a.inboxClear())
 }
 
 // dropFlags choose received files.
@@ -191,4 +191,22 @@ func safeName(name string) string {
 		return "file"
 	}
 	return name
+}
+
+func (a *app) inboxClear() *cobra.Command {
+	var in struct {
+		Reason string `json:"reason"`
+	}
+	c := command("clear --reason TEXT", "Hand on unscanned what waits for a scanner that is not configured any more", cobra.NoArgs, func(ctx context.Context, _ []string) error {
+		v, err := call[struct {
+			Files int64 `json:"files"`
+		}](ctx, a, "POST", "/inbox/clear", in)
+		if err != nil {
+			return err
+		}
+		return a.done(v, "%d files are handed on unscanned.", v.Files)
+	})
+	c.Flags().StringVar(&in.Reason, "reason", "", "why; it goes into the audit log")
+	_ = c.MarkFlagRequired("reason")
+	return c
 }

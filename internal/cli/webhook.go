@@ -184,19 +184,14 @@ func (a *app) mailCommand() *cobra.Command {
 	})
 	var why string
 	bounce := command("bounce [ADDRESS | -]", "Note that mail to an address came back; - reads the mail server's report (RFC 3464)", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		failed := []node.MailFailure{{Address: args[0], Why: why}}
 		if args[0] == "-" {
-			var err error
-			if failed, err = node.ReadBounce(a.In); err != nil {
-				return err
-			}
+			return a.mailReport(ctx)
 		}
-		for _, f := range failed {
-			if _, err := call[any](ctx, a, "POST", "/mail/bounces", f); err != nil {
-				return err
-			}
+		v, err := call[map[string]any](ctx, a, "POST", "/mail/bounces", map[string]string{"address": args[0], "why": why})
+		if err != nil {
+			return err
 		}
-		return a.done(failed, "%d addresses were noted as not reached.", len(failed))
+		return a.done(v, "%s was noted as not reached.", args[0])
 	})
 	bounce.Flags().StringVar(&why, "why", "an operator said so", "what the report said")
 	var out string
@@ -210,6 +205,22 @@ func (a *app) mailCommand() *cobra.Command {
 	templates.Flags().StringVar(&out, "out", "", "folder")
 	_ = templates.MarkFlagRequired("out")
 	return group("mail", "Mail to partners and to the operator", test, bounce, templates)
+}
+
+// mailReport reads a delivery report and hands on what it says.
+func (a *app) mailReport(ctx context.Context) error {
+	report, err := node.ReadBounce(a.In)
+	if err != nil {
+		return err
+	}
+	if len(report.Failures) == 0 {
+		return a.done(report, "The report says that nothing failed for good; nothing was changed.")
+	}
+	m, err := call[exchange.Message](ctx, a, "POST", "/mail/reports", report)
+	if err != nil {
+		return err
+	}
+	return a.done(m, "%s was noted as not reached.", m.Target)
 }
 
 // writeTemplates copies the built-in templates; existing files stay.

@@ -25,6 +25,7 @@ type Mail struct {
 	Password  string   `yaml:"password" env:"PASSWORD"`
 	From      string   `yaml:"from" env:"FROM"`
 	ReplyTo   string   `yaml:"reply_to" env:"REPLY_TO"`
+	Bounces   string   `yaml:"bounces" env:"BOUNCES"`     // mailbox that takes bounces+ID@… for delivery reports; "": they go to mail.from
 	Name      string   `yaml:"name" env:"NAME"`           // of the service, as mails call it
 	Templates string   `yaml:"templates" env:"TEMPLATES"` // folder of files that replace the built-in ones
 	Operators []string `yaml:"operators" env:"OPERATORS"` // who hears of missing files and runs to confirm
@@ -165,7 +166,7 @@ func (c *Config) checkMail() error {
 	if m.From == "" {
 		return exchange.E(op, exchange.Invalid, "mail.from: name the address that mails come from.")
 	}
-	for _, a := range append([]string{m.From, m.ReplyTo}, m.Operators...) {
+	for _, a := range append([]string{m.From, m.ReplyTo, m.Bounces}, m.Operators...) {
 		if a == "" {
 			continue
 		}

@@ -147,7 +147,7 @@ func (w *world) wantEvents(missed, met int) []exchange.Event {
 	w.t.Helper()
 	var all []exchange.Event
 	testkit.Must(w.t, w.store.Write(ctx, func(tx *store.Tx) (err error) {
-		all, err = tx.Outbox(1000)
+		all, err = tx.Outbox(1<<62, 1000)
 		return err
 	}))
 	n := map[string]int{}

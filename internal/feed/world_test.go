@@ -225,7 +225,7 @@ func (w *world) usage(u exchange.User) store.Usage {
 func (w *world) events(kind string) (out []exchange.Event) {
 	w.t.Helper()
 	testkit.Must(w.t, w.store.Write(ctx, func(tx *store.Tx) error {
-		all, err := tx.Outbox(1000)
+		all, err := tx.Outbox(1<<62, 1000)
 		out = nil
 		for _, e := range all {
 			if e.Type == kind {

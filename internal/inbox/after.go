@@ -13,24 +13,30 @@ import (
 
 const (
 	afterEvery = time.Second
-	afterBatch = 200
+	afterFor   = time.Second // what one look does at most of each thing
+	afterTurn  = 5           // drops of a user, before the next user has its turn
+	afterPage  = 100
 	// moveLatest is how long a move waits for the uploader's sessions to end:
 	// clients look at a file once more after CLOSE.
 	moveLatest = 5 * time.Minute
 	// giveUp is when what cannot be done in a mailbox is left undone.
 	giveUp = 24 * time.Hour
+	// What fails rests, longer each time; so does a user with whom this many
+	// things failed in a row.
+	firstRest, lastRest = time.Second, 30 * time.Minute
+	failuresInARow      = 10
 )
 
 // Keep does in uploaders' mailboxes what settled drops ask for, until ctx ends.
 func (r *Room) Keep(ctx context.Context) {
 	tick := time.NewTicker(afterEvery)
 	defer tick.Stop()
-	unscanned := false
+	warned := false
 	for failing := false; ; {
 		err := r.After(ctx)
-		if err == nil && !unscanned {
-			err = r.unscan(ctx)
-			unscanned = err == nil
+		if err == nil && !warned {
+			err = r.warnUnscanned(ctx)
+			warned = err == nil
 		}
 		if err != nil && !failing && ctx.Err() == nil {
 			r.o.Log.Error("mailboxes could not be brought up to date after an ack or a refusal", "err", err)
@@ -47,54 +53,133 @@ func (r *Room) Keep(ctx context.Context) {
 // After does what is due now. Moves wait for sessions to end; refusals do not
 // wait behind them.
 func (r *Room) After(ctx context.Context) error {
+	r.rests.forget(r.now())
 	return errors.Join(r.after(ctx, pendingTell), r.after(ctx, pendingMove))
 }
 
+// after does one thing in the mailboxes of all users, a few drops of each in
+// turn: neither one who has much to do nor one with whom nothing works keeps the
+// others waiting.
 func (r *Room) after(ctx context.Context, what string) error {
-	list, err := r.o.Store.Read(ctx).PendingDrops(what, afterBatch)
+	users, err := r.o.Store.Read(ctx).PendingUsers(what)
 	if err != nil {
 		return err
 	}
-	now := r.now()
-	for _, d := range list {
-		if ctx.Err() != nil {
-			return nil
-		}
-		done, err := r.follow(ctx, what, d, now)
-		if err != nil {
-			late := d.SettledAt != nil && now.Sub(*d.SettledAt) > giveUp
-			if done = late; late {
-				r.o.Log.Error("a mailbox was left as it is after an ack or a refusal", "drop", d.ID, "user", d.User, "err", err)
+	began := time.Now()
+	var todo []*errand
+	for _, id := range users {
+		todo = append(todo, &errand{what: what, user: id})
+	}
+	for len(todo) > 0 && ctx.Err() == nil && time.Since(began) < afterFor {
+		left := todo[:0]
+		for _, e := range todo {
+			more, err := r.turn(ctx, e)
+			if err != nil {
+				return err
+			}
+			if more {
+				left = append(left, e)
 			}
 		}
-		if !done {
-			continue
-		}
-		if err := r.o.Store.Write(ctx, func(tx *store.Tx) error { return tx.PendingDone(d.ID) }); err != nil && !exchange.Is(err, exchange.NotFound) {
-			return err
-		}
+		todo = left
 	}
 	return nil
 }
 
-// follow does one thing for a drop; false: it is not time yet, or it failed
-// and may work later.
-func (r *Room) follow(ctx context.Context, what string, d exchange.Drop, now time.Time) (done bool, err error) {
+// errand is one thing to do in one mailbox.
+type errand struct {
+	what, user string
+	page       []exchange.Drop
+	last       exchange.Drop // the page before ended here
+	end        bool          // there is no other page
+	failed     int           // in a row
+}
+
+// turn does the next few drops of an errand; more says that there are others.
+func (r *Room) turn(ctx context.Context, e *errand) (more bool, err error) {
+	now := r.now()
+	if r.rests.resting(e.what+e.user, now) {
+		return false, nil
+	}
+	for done := 0; done < afterTurn; {
+		if len(e.page) == 0 {
+			if err := r.nextPage(ctx, e, now); err != nil || len(e.page) == 0 {
+				return false, err
+			}
+		}
+		d := e.page[0]
+		e.page = e.page[1:]
+		if r.rests.resting(d.ID, now) {
+			continue
+		}
+		done++
+		ok, err := r.settleOne(ctx, e.what, d, now)
+		switch {
+		case err != nil:
+			return false, err
+		case ok:
+			e.failed = 0
+			r.rests.over(d.ID)
+			r.rests.over(e.what + e.user)
+			continue
+		}
+		r.rests.rest(d.ID, now)
+		if e.failed++; e.failed == failuresInARow {
+			r.rests.rest(e.what+e.user, now)
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// nextPage reads what is next to be done. Moves of a user who is there wait.
+func (r *Room) nextPage(ctx context.Context, e *errand, now time.Time) (err error) {
+	if e.end {
+		return nil
+	}
+	until := now
+	if e.what == pendingMove && r.o.Mailbox.Busy(e.user) {
+		until = now.Add(-moveLatest)
+	}
+	if e.page, err = r.o.Store.Read(ctx).PendingDrops(e.what, e.user, exchange.Micros(until), e.last, afterPage); err != nil {
+		return err
+	}
+	if e.end = len(e.page) < afterPage; len(e.page) > 0 {
+		e.last = e.page[len(e.page)-1]
+	}
+	return nil
+}
+
+// settleOne does one thing for a drop and notes that it is done. What could not be
+// done for too long is left.
+func (r *Room) settleOne(ctx context.Context, what string, d exchange.Drop, now time.Time) (ok bool, err error) {
+	if err := r.follow(ctx, what, d); err != nil {
+		if d.SettledAt == nil || now.Sub(*d.SettledAt) <= giveUp {
+			return false, nil
+		}
+		r.o.Log.Error("a mailbox was left as it is after an ack or a refusal", "drop", d.ID, "user", d.User, "err", err)
+	}
+	err = r.o.Store.Write(ctx, func(tx *store.Tx) error { return tx.PendingDone(d.ID) })
+	if exchange.Is(err, exchange.NotFound) {
+		err = nil
+	}
+	return err == nil, err
+}
+
+// follow does one thing for a drop.
+func (r *Room) follow(ctx context.Context, what string, d exchange.Drop) (err error) {
 	switch what {
 	case pendingTell:
 		name := path.Base(pathOf(d))
 		name = name[:min(len(name), exchange.MaxName-len(".txt"))] + ".txt"
 		err = r.o.Mailbox.Write(d, beside(d, "refused")+"/"+name, r.refusal(ctx, d))
 	case pendingMove:
-		if d.SettledAt != nil && now.Sub(*d.SettledAt) < moveLatest && r.o.Mailbox.Busy(d.UserID) {
-			return false, nil
-		}
 		err = r.o.Mailbox.Move(d, beside(d, "processed"))
 	}
 	if exchange.Is(err, exchange.NotFound) { // the mailbox changed: nothing is left to do there
-		err = nil
+		return nil
 	}
-	return err == nil, err
+	return err
 }
 
 // beside is a folder in the top directory of where a drop came: /upload/refused.

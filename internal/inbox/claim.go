@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -52,14 +51,10 @@ func (r *Room) Claim(ctx context.Context, actor string, c Claim) (list []exchang
 	if err := c.check(r.o.Lease); err != nil {
 		return nil, err
 	}
-	state := exchange.DropNew
-	if r.o.Scanner != "" && c.Consumer == r.o.Scanner {
-		state = exchange.DropUnscanned
-	}
 	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
 		now := r.now()
 		until := now.Add(c.Lease)
-		list, err = tx.Claimable(state, store.DropFilter{User: c.User, Account: c.Account, Limit: c.Limit}, exchange.Micros(now))
+		list, err = r.claimable(tx, c, exchange.Micros(now))
 		if err != nil || len(list) == 0 {
 			return err
 		}
@@ -84,6 +79,21 @@ func (r *Room) Claim(ctx context.Context, actor string, c Claim) (list []exchang
 		return nil
 	})
 	return list, err
+}
+
+// claimable are the drops that a consumer may claim now. The scanner of today
+// scans whatever waits for one; any other consumer, only what came while it was
+// the scanner.
+func (r *Room) claimable(tx *store.Tx, c Claim, now int64) ([]exchange.Drop, error) {
+	f := store.DropFilter{User: c.User, Account: c.Account, Limit: c.Limit}
+	if r.o.Scanner != "" && c.Consumer == r.o.Scanner {
+		return tx.Claimable(exchange.DropUnscanned, "", f, now)
+	}
+	list, err := tx.Claimable(exchange.DropUnscanned, c.Consumer, f, now)
+	if err != nil || len(list) > 0 {
+		return list, err
+	}
+	return tx.Claimable(exchange.DropNew, "", f, now)
 }
 
 func (r *Room) audit(tx *store.Tx, actor, action string, d exchange.Drop, detail map[string]string) error {
@@ -171,22 +181,6 @@ func (r *Room) Release(ctx context.Context, actor, id, claim string) (d exchange
 		return r.audit(tx, actor, "drop.release", d, map[string]string{"consumer": who})
 	})
 	return d, err
-}
-
-// unscan lets drops go on that waited for a scanner, once none is named any
-// more.
-func (r *Room) unscan(ctx context.Context) error {
-	if r.o.Scanner != "" {
-		return nil
-	}
-	return r.o.Store.Write(ctx, func(tx *store.Tx) error {
-		n, err := tx.ClearAll()
-		if err != nil || n == 0 {
-			return err
-		}
-		return tx.Audit(exchange.AuditRow{ID: r.o.IDs.New(), At: r.now(), Actor: "system:inbox", Action: "drop.unscan", Subject: "scanner",
-			Detail: map[string]string{"drops": strconv.FormatInt(n, 10), "why": "no scanner is configured any more"}})
-	})
 }
 
 // ClaimOne gives a certain drop to a consumer, or makes its claim on it last

@@ -294,28 +294,43 @@ var scannerStories = stories{
 		_, err = w.fetch(id, d.Claim)
 		testkit.WantKind(t, err, exchange.Denied)
 	},
-	"what waits for a scanner goes on when there is none any more": func(t *testing.T, w *world) {
+	"what waits for a scanner waits on when the setting is lost": func(t *testing.T, w *world) {
 		w.scanner = "clam"
 		w.open()
-		w.arrive("acme", "/upload/a.csv", "a")
+		id := w.arrive("acme", "/upload/a.csv", "a")
 		w.arrive("acme", "/upload/b.csv", "b")
 		w.claim("clam", 1)
 		w.scanner = ""
 		w.open()
-		running, stop := withCancel()
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			w.room.Keep(running)
-		}()
-		testkit.Eventually(t, "they are new", func() bool {
-			list, err := w.store.Read(ctx).Drops(store.DropFilter{State: exchange.DropNew, Limit: 5})
-			return err == nil && len(list) == 2
-		})
-		stop()
-		<-done
-		if n := w.audited("drop.unscan"); n != 1 {
-			t.Fatalf("%d audit rows", n)
+		w.keepsFor(func() {})
+		if list := w.claim("billing", 5); len(list) != 0 {
+			t.Fatalf("somebody else got what nobody scanned: %+v", list)
+		}
+		if list := w.claim("clam", 5); len(list) != 1 { // the other is claimed
+			t.Fatalf("the scanner that they wait for gets %d", len(list))
+		}
+		other := w.arrive("acme", "/upload/c.csv", "c") // it came when there was none
+		if d := w.claimOne("billing"); d.ID != other {
+			t.Fatalf("claimed: %+v", d)
+		}
+		_, err := w.room.Clear(ctx, "test", "")
+		testkit.WantKind(t, err, exchange.Invalid)
+		n, err := w.room.Clear(ctx, "test", "the scanner was retired")
+		if err != nil || n != 2 || w.audited("drop.unscan") != 1 {
+			t.Fatalf("%d were cleared, %v", n, err)
+		}
+		w.wantState(id, exchange.DropNew)
+	},
+	"another scanner scans what waited for the first": func(t *testing.T, w *world) {
+		w.scanner = "clam"
+		w.open()
+		id := w.arrive("acme", "/upload/a.csv", "a")
+		w.scanner = "eset"
+		w.open()
+		_, err := w.room.Clear(ctx, "test", "by mistake")
+		testkit.WantKind(t, err, exchange.Conflict)
+		if d := w.claimOne("eset"); d.ID != id {
+			t.Fatalf("claimed: %+v", d)
 		}
 	},
 }

@@ -57,10 +57,13 @@ type Options struct {
 }
 
 // Room is the inbox.
-type Room struct{ o Options }
+type Room struct {
+	o     Options
+	rests rests
+}
 
 // New opens the room.
-func New(o Options) *Room { return &Room{o} }
+func New(o Options) *Room { return &Room{o: o, rests: rests{}} }
 
 // Join gives the inbox the mailboxes.
 func (r *Room) Join(m Mailbox) { r.o.Mailbox = m }
@@ -80,7 +83,7 @@ type Arrival struct {
 // Arrived records a drop, in the upload's transaction.
 func (r *Room) Arrived(tx *store.Tx, a Arrival) error {
 	d := store.NewDrop{VersionID: a.VersionID, UserID: a.Login.User.ID, Path: a.Path, Size: a.Size, SHA256: a.SHA256,
-		Fingerprint: a.Login.Fingerprint, Address: a.Login.Address, ReceivedAt: exchange.Micros(a.At), Unscanned: r.o.Scanner != ""}
+		Fingerprint: a.Login.Fingerprint, Address: a.Login.Address, ReceivedAt: exchange.Micros(a.At), Scanner: r.o.Scanner}
 	if err := twins(tx, &d); err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -184,6 +185,43 @@ var afterStories = stories{
 			t.Fatalf("done: %q", w.boxes.did)
 		}
 	},
+	"a mailbox that takes no notes delays nobody else's": func(t *testing.T, w *world) {
+		for i := range 300 {
+			_, err := w.room.Reject(ctx, "test", w.arrive("acme", fmt.Sprintf("/upload/%d.csv", i), "a"), "", "bad", "")
+			testkit.Must(t, err)
+		}
+		_, err := w.room.Reject(ctx, "test", w.arrive("beta", "/upload/b.csv", "b"), "", "bad", "")
+		testkit.Must(t, err)
+		w.boxes.refuses = "acme"
+		w.follow()
+		if n := len(w.boxes.did); n > 12 || !slices.ContainsFunc(w.boxes.did, func(s string) bool { return strings.Contains(s, "/b.csv.txt") }) {
+			t.Fatalf("done: %.500q", w.boxes.did)
+		}
+		w.boxes.refuses = ""
+		w.pass(time.Minute)
+		w.follow()
+		testkit.Eventually(t, "the others follow", func() bool {
+			w.pass(time.Minute)
+			w.follow()
+			users, err := w.store.Read(ctx).PendingUsers("tell")
+			return err == nil && len(users) == 0
+		})
+	},
+	"a user's moves that wait delay nobody else's": func(t *testing.T, w *world) {
+		w.after = inbox.AfterMove
+		w.open()
+		u, err := w.store.Read(ctx).User("acme")
+		testkit.Must(t, err)
+		w.boxes.busyUser = u.ID
+		for i := range 201 {
+			_, err := w.room.Ack(ctx, "test", w.arrive("acme", fmt.Sprintf("/upload/%d.csv", i), "a"), "")
+			testkit.Must(t, err)
+		}
+		_, err = w.room.Ack(ctx, "test", w.arrive("beta", "/upload/b.csv", "b"), "")
+		testkit.Must(t, err)
+		w.follow()
+		w.wantDid("move /upload/b.csv to /upload/processed")
+	},
 	"an acked file stays where policy leaves it": func(t *testing.T, w *world) {
 		id := w.arrive("acme", "/upload/a.csv", "a")
 		_, err := w.room.Ack(ctx, "test", id, "")
@@ -197,6 +235,8 @@ var afterStories = stories{
 		testkit.Must(t, err)
 		w.boxes.err = errors.New("the disk is on fire")
 		w.follow()
+		w.follow() // it rests
+		w.pass(2 * time.Second)
 		w.follow()
 		if len(w.boxes.did) != 2 {
 			t.Fatalf("tried %d times", len(w.boxes.did))

@@ -47,9 +47,11 @@ type world struct {
 
 // boxes notes what the inbox asks to be done in mailboxes.
 type boxes struct {
-	busy bool
-	err  error
-	did  []string
+	busy     bool
+	busyUser string // id
+	refuses  string // user whose mailbox takes nothing
+	err      error
+	did      []string
 }
 
 func (b *boxes) Move(d exchange.Drop, folder string) error {
@@ -57,12 +59,15 @@ func (b *boxes) Move(d exchange.Drop, folder string) error {
 	return b.err
 }
 
-func (b *boxes) Write(_ exchange.Drop, path, text string) error {
+func (b *boxes) Write(d exchange.Drop, path, text string) error {
 	b.did = append(b.did, "write "+path+"\n"+text)
+	if d.User == b.refuses {
+		return exchange.E("test", exchange.Quota, "Quota exceeded.")
+	}
 	return b.err
 }
 
-func (b *boxes) Busy(string) bool { return b.busy }
+func (b *boxes) Busy(userID string) bool { return b.busy || userID == b.busyUser }
 
 func (w *world) clock() time.Time { return exchange.FromMicros(w.micros.Add(1)) }
 
@@ -196,6 +201,19 @@ func (w *world) follow() {
 	testkit.Must(w.t, w.room.After(ctx))
 }
 
+// keepsFor runs Keep while fn runs.
+func (w *world) keepsFor(fn func()) {
+	running, stop := withCancel()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		w.room.Keep(running)
+	}()
+	fn()
+	stop()
+	<-done
+}
+
 func (w *world) wantDid(want ...string) {
 	w.t.Helper()
 	if !slices.Equal(w.boxes.did, want) {
@@ -214,7 +232,7 @@ func (w *world) audited(action string) (n int) {
 func (w *world) emitted(kind string) (out []string) {
 	w.t.Helper()
 	testkit.Must(w.t, w.store.Write(ctx, func(tx *store.Tx) error {
-		all, err := tx.Outbox(1000)
+		all, err := tx.Outbox(1<<62, 1000)
 		out = nil
 		for _, e := range all {
 			if e.Type == kind {

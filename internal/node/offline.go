@@ -31,11 +31,11 @@ func VerifyAuditExport(in io.Reader, public, against string, progress func(done,
 	return audit.VerifyExport(in, public, against, progress)
 }
 
-// MailFailure is an address that mail did not reach.
-type MailFailure = mail.Failure
+// MailReport is what a mail server's report of mail that came back says.
+type MailReport = mail.Report
 
 // ReadBounce reads a mail server's report of mail that came back.
-func ReadBounce(in io.Reader) ([]MailFailure, error) { return mail.ReadBounce(in) }
+func ReadBounce(in io.Reader) (MailReport, error) { return mail.ReadBounce(in) }
 
 // MailTemplates are the built-in mail templates.
 func MailTemplates() fs.FS { return mail.Templates() }

@@ -82,10 +82,12 @@ func (n *Node) buildNotify(ctx context.Context) (*notify.Room, error) {
 	}
 	n.hooks = webhook.New(webhook.Policy{Allow: allow, AllowHTTP: w.AllowHTTP}, n.clock)
 	o := notify.Options{Store: n.store, Clock: n.clock, IDs: n.ids, Log: n.log, Poster: n.hooks, Vault: vault, Operators: m.Operators, Node: n.name, Keep: time.Duration(w.Keep),
-		Help: n.helpOf, Notices: func(ctx context.Context) ([]exchange.Notice, error) { return n.accounts.Notices(ctx, false) }}
+		Help: n.helpOf, Notices: func(ctx context.Context, after string) ([]exchange.Notice, error) {
+			return n.accounts.Notices(ctx, false, after)
+		}}
 	if m.Host != "" {
 		mailer, err := mail.New(mail.Config{Host: m.Host, Port: m.Port, TLS: m.TLS, CA: m.CA, User: m.User, Password: m.Password, From: m.From,
-			ReplyTo: m.ReplyTo, Templates: m.Templates, Name: m.Name, Log: n.log})
+			ReplyTo: m.ReplyTo, Bounces: m.Bounces, Templates: m.Templates, Name: m.Name, Log: n.log})
 		if err != nil {
 			return nil, err
 		}

@@ -3,6 +3,7 @@ package notify
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -69,7 +70,7 @@ func (r *Room) untilStarted(ctx context.Context) *jobs {
 // jobs.
 func (r *Room) Dispatch(ctx context.Context) error {
 	for ctx.Err() == nil {
-		waits, err := r.o.Store.Read(ctx).HasEvents()
+		waits, err := r.o.Store.Read(ctx).HasEvents(exchange.Micros(r.now()))
 		if err != nil || !waits {
 			return err
 		}
@@ -85,10 +86,32 @@ func (r *Room) Dispatch(ctx context.Context) error {
 	return nil
 }
 
-// handOut turns one batch of events into messages.
+// handOut turns one batch of events into messages. If that fails, it is done one
+// by one, and what can't be handed out is left for later: nothing waits behind it.
 func (r *Room) handOut(ctx context.Context) (n int, err error) {
+	if n, err = r.handOutSome(ctx, dispatchBatch); err == nil {
+		return n, nil
+	}
+	if pingErr := r.o.Store.Ping(ctx); pingErr != nil {
+		return 0, err
+	}
+	for n = 0; n < dispatchBatch && ctx.Err() == nil; n++ {
+		some, err := r.handOutSome(ctx, 1)
+		if err == nil && some == 0 {
+			break
+		}
+		if err != nil {
+			if err := r.postpone(ctx, err); err != nil {
+				return n, err
+			}
+		}
+	}
+	return n, nil
+}
+
+func (r *Room) handOutSome(ctx context.Context, limit int) (n int, err error) {
 	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
-		events, err := tx.Outbox(dispatchBatch)
+		events, err := tx.Outbox(exchange.Micros(r.now()), limit)
 		if n = len(events); err != nil || n == 0 {
 			return err
 		}
@@ -97,19 +120,7 @@ func (r *Room) handOut(ctx context.Context) (n int, err error) {
 			return err
 		}
 		for _, e := range events {
-			for _, w := range hooks {
-				if !wants(w, e.Type) {
-					continue
-				}
-				m, err := r.webhookMessage(w, e)
-				if err != nil {
-					return err
-				}
-				if err := tx.AddMessage(m); err != nil {
-					return err
-				}
-			}
-			if err := r.mails(tx, e); err != nil {
+			if err := r.messages(tx, e, hooks); err != nil {
 				return err
 			}
 		}
@@ -118,25 +129,61 @@ func (r *Room) handOut(ctx context.Context) (n int, err error) {
 	return n, err
 }
 
+// messages writes what an event is to be sent as.
+func (r *Room) messages(tx *store.Tx, e exchange.Event, hooks []exchange.Webhook) error {
+	if e.Type == "" {
+		return exchange.E("notify.messages", exchange.Internal, "The event is damaged.")
+	}
+	for _, w := range hooks {
+		if !wants(w, e.Type) {
+			continue
+		}
+		m, err := r.webhookMessage(w, e)
+		if err != nil {
+			return err
+		}
+		if err := tx.AddMessage(m); err != nil {
+			return err
+		}
+	}
+	return r.mails(tx, e)
+}
+
+// postpone lets the event at the head of the outbox, which could not be handed
+// out, wait: a second, then twice as long each time, up to an hour.
+func (r *Room) postpone(ctx context.Context, cause error) error {
+	return r.o.Store.Write(ctx, func(tx *store.Tx) error {
+		now := r.now()
+		events, err := tx.Outbox(exchange.Micros(now), 1)
+		if err != nil || len(events) == 0 {
+			return err
+		}
+		tries, err := tx.Postpone(events[0].ID, func(tries int64) int64 {
+			return exchange.Micros(now.Add(min(time.Second<<min(tries-1, 20), time.Hour)))
+		})
+		if err == nil && (tries == 1 || tries%24 == 0) {
+			r.o.Log.Error("an event could not be handed out; it is tried again", "event", events[0].ID, "type", events[0].Type, "tries", tries, "err", cause)
+		}
+		return err
+	})
+}
+
 // keep does what can wait for a minute: notices become mails, the last hour's
 // digests are written, messages whose jobs were lost get new ones, and old ones
 // go.
 func (r *Room) keep(ctx context.Context, now time.Time) error {
+	var errs []error // what fails stops nothing else
 	if r.o.Mailer != nil {
-		if err := r.mailNotices(ctx); err != nil {
-			return err
-		}
+		errs = append(errs, r.mailNotices(ctx))
 	}
-	if err := r.writeDigests(ctx, now); err != nil {
-		return err
-	}
-	return r.o.Store.Write(ctx, func(tx *store.Tx) error {
+	errs = append(errs, r.writeDigests(ctx, now))
+	return errors.Join(append(errs, r.o.Store.Write(ctx, func(tx *store.Tx) error {
 		if _, err := tx.Requeue(exchange.Micros(now.Add(-lostAfter))); err != nil || r.o.Keep == 0 {
 			return err
 		}
 		_, err := tx.PruneMessages(exchange.Micros(now.Add(-r.o.Keep)))
 		return err
-	})
+	}))...)
 }
 
 // mailNotices turns what people should be told into mails, each notice once.
@@ -145,34 +192,42 @@ func (r *Room) mailNotices(ctx context.Context) error {
 	if r.o.Notices == nil {
 		return nil
 	}
-	list, err := r.o.Notices(ctx)
-	if err != nil {
-		return err
-	}
-	for _, n := range list {
-		if len(n.To) == 0 {
-			continue
+	var errs []error // one that can't be mailed stops no other
+	for after := ""; ctx.Err() == nil; {
+		list, err := r.o.Notices(ctx, after)
+		if err != nil || len(list) == 0 {
+			return errors.Join(append(errs, err)...)
 		}
-		err := r.o.Store.Write(ctx, func(tx *store.Tx) error {
-			if err := tx.NoticeMailed(n.ID, exchange.Micros(r.now())); err != nil {
-				return err
+		for _, n := range list {
+			after = n.ID
+			if len(n.To) > 0 {
+				errs = append(errs, r.mailNotice(ctx, n))
 			}
-			u, err := tx.User(n.User)
-			if err != nil {
-				return err
-			}
-			for _, to := range n.To {
-				if err := r.Mail(tx, Letter{Kind: "notice", To: to, Account: u.Account, User: n.User, Text: n.Text}, Mailing{Ref: n.ID}); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		if err != nil && !exchange.Is(err, exchange.NotFound) { // another node was faster
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (r *Room) mailNotice(ctx context.Context, n exchange.Notice) error {
+	err := r.o.Store.Write(ctx, func(tx *store.Tx) error {
+		if err := tx.NoticeMailed(n.ID, exchange.Micros(r.now())); err != nil {
 			return err
 		}
+		u, err := tx.User(n.User)
+		if err != nil {
+			return err
+		}
+		for _, to := range n.To {
+			if err := r.Mail(tx, Letter{Kind: "notice", To: to, Account: u.Account, User: n.User, Text: n.Text}, Mailing{Ref: n.ID}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if exchange.Is(err, exchange.NotFound) { // another node was faster
+		return nil
 	}
-	return nil
+	return err
 }
 
 // digests are what is gathered for a user: how long, and how it is told.
@@ -188,26 +243,28 @@ var digests = []struct {
 // writeDigests writes one mail a user for what happened in the hours that are
 // over; news of new files, for the days.
 func (r *Room) writeDigests(ctx context.Context, now time.Time) error {
+	var errs []error // a user whose digest fails stops no other's
 	for _, d := range digests {
 		edge := exchange.Micros(now.UTC().Truncate(d.every))
-		users, err := r.o.Store.Read(ctx).DigestUsers(d.kind, edge, dispatchBatch)
-		if err != nil {
-			return err
-		}
-		for _, id := range users {
-			err := r.o.Store.Write(ctx, func(tx *store.Tx) error {
-				items, total, err := tx.TakeDigest(id, edge, d.kind, digestTable)
-				if err != nil || len(items) == 0 || r.o.Mailer == nil {
-					return err
-				}
-				return r.digest(tx, id, d.letter(items, int(total)))
-			})
-			if err != nil {
-				return err
+		for after := ""; ctx.Err() == nil; {
+			users, err := r.o.Store.Read(ctx).DigestUsers(d.kind, edge, after, dispatchBatch)
+			if err != nil || len(users) == 0 {
+				errs = append(errs, err)
+				break
+			}
+			for _, id := range users {
+				after = id
+				errs = append(errs, r.o.Store.Write(ctx, func(tx *store.Tx) error {
+					items, total, err := tx.TakeDigest(id, edge, d.kind, digestTable)
+					if err != nil || len(items) == 0 || r.o.Mailer == nil {
+						return err
+					}
+					return r.digest(tx, id, d.letter(items, int(total)))
+				}))
 			}
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // digestItem is what a digest's line is made of.

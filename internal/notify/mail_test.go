@@ -128,6 +128,58 @@ var mailStories = stories{
 		_, err = w.room.Bounced(ctx, "op:jo", "nobody", "x")
 		testkit.WantKind(t, err, exchange.Invalid)
 	},
+	"a report about a mail of ours counts, whatever address it names": func(t *testing.T, w *world) {
+		w.customer("acme", "a@example.com", "b@example.com")
+		w.emit("key.revoke", nil)
+		w.until(exchange.MessageSent, 2)
+		id := ""
+		for _, m := range w.messages("") {
+			if m.Target == "a@example.com" {
+				id = m.ID
+			}
+		}
+		m, err := w.room.Reported(ctx, "op:jo", []string{"01KABCDEFGHJKMNPQRSTVWXYZ0", id}, map[string]string{"forwarded@example.org": "5.1.1 no such user"})
+		if err != nil || m.Target != "a@example.com" || !w.bounced("a@example.com") || w.bounced("b@example.com") || len(w.messages(exchange.MessageBounced)) != 1 {
+			t.Errorf("%+v, %v", m, err)
+		}
+	},
+	"a forged report changes nothing and is told": func(t *testing.T, w *world) {
+		w.customer("acme", "a@example.com")
+		w.emit("key.revoke", nil)
+		w.until(exchange.MessageSent, 1)
+		for _, ids := range [][]string{nil, {"01KABCDEFGHJKMNPQRSTVWXYZ0"}, {w.messages("")[0].EventID}} {
+			for range 20 {
+				_, err := w.room.Reported(ctx, "op:jo", ids, map[string]string{"a@example.com": "5.1.1 no such user"})
+				testkit.WantKind(t, err, exchange.NotFound)
+			}
+		}
+		if w.bounced("a@example.com") || len(w.messages(exchange.MessageBounced)) != 0 {
+			t.Error("it changed something")
+		}
+		if n := w.count(`SELECT COUNT(*) FROM audit WHERE action = 'mail.report_refused'`); n != 1 {
+			t.Errorf("60 forged reports are %d rows", n)
+		}
+		w.pass(2 * time.Hour)
+		m := w.messages("")[0]
+		w.pass(31 * 24 * time.Hour)
+		_, err := w.room.Reported(ctx, "op:jo", []string{m.ID}, map[string]string{"a@example.com": "x"}) // long after it was sent
+		testkit.WantKind(t, err, exchange.NotFound)
+	},
+	"an event that can't be handed out holds up nothing": func(t *testing.T, w *world) {
+		w.stop()
+		for i := range 3 {
+			w.exec(`INSERT INTO outbox (id, at, type, body) VALUES ($1, 1, 'key.add', '{"damaged')`, fmt.Sprintf("00000000000000000000BROKE%d", i))
+		}
+		w.open()
+		w.emit(exchange.EventMissed, nil)
+		testkit.Eventually(t, "the others' mail came", func() bool { return len(w.sink.to("ops@example.com")) == 1 })
+		if n := w.count(`SELECT COUNT(*) FROM outbox`); n != 3 {
+			t.Errorf("%d events wait", n)
+		}
+		w.exec(`UPDATE outbox SET body = $1`, `{"id": "E1", "type": "expectation.missed", "data": {"text": "mended"}}`)
+		w.pass(time.Hour)
+		testkit.Eventually(t, "what was mended is handed out, too", func() bool { return w.count(`SELECT COUNT(*) FROM outbox`) == 0 })
+	},
 	"what happened in an hour is one mail a user": func(t *testing.T, w *world) {
 		w.stop() // a look a minute, by hand
 		u := w.customer("acme", "a@example.com")

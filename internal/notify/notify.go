@@ -17,6 +17,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
@@ -72,8 +73,9 @@ type Options struct {
 	Operators []string // addresses of the operator's own people
 	// Help is whom an account's people turn to.
 	Help func(ctx context.Context, account string) string
-	// Notices lists what people should be told, with whom.
-	Notices func(ctx context.Context) ([]exchange.Notice, error)
+	// Notices lists what people should be told, with whom, after a notice's id;
+	// none is the end.
+	Notices func(ctx context.Context, after string) ([]exchange.Notice, error)
 	// Node names this process among those that share the database.
 	Node string
 	Keep time.Duration // how long messages stay
@@ -83,6 +85,10 @@ type Options struct {
 type Room struct {
 	o    Options
 	jobs *jobs
+
+	mu        sync.Mutex
+	forgeries int // delivery reports about no mail of ours, since forgedAt
+	forgedAt  time.Time
 }
 
 // New opens the room. Run does the work.

@@ -301,8 +301,8 @@ func (r *Room) bounce(tx *store.Tx, address, why string, at time.Time) error {
 // bouncedWithin is how old a mail may be that a bounce is taken for.
 const bouncedWithin = 14 * 24 * time.Hour
 
-// Bounced records that mail to an address came back, as a mail server's report
-// or an operator says, and returns how many mails count as not reached.
+// Bounced records that mail to an address comes back, as an operator says, and
+// returns how many mails count as not reached.
 func (r *Room) Bounced(ctx context.Context, actor, address, why string) (n int64, err error) {
 	if address, err = exchange.CheckEmail(address); err != nil {
 		return 0, err

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -105,7 +106,9 @@ func (w *world) open() {
 	hooks := webhook.New(webhook.Policy{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, AllowHTTP: true}, w.clock)
 	w.room = notify.New(notify.Options{Store: w.store, Clock: w.clock, IDs: w.ids, Log: slog.New(slog.NewTextHandler(&w.log, nil)), Mailer: mailer, Poster: hooks, Vault: w.vault,
 		Operators: []string{"ops@example.com"}, Node: "node", Keep: 90 * 24 * time.Hour,
-		Notices: func(context.Context) ([]exchange.Notice, error) { return w.notices, nil }})
+		Notices: func(_ context.Context, after string) ([]exchange.Notice, error) {
+			return slices.DeleteFunc(slices.Clone(w.notices), func(n exchange.Notice) bool { return n.ID <= after }), nil
+		}})
 	run, cancel := context.WithCancel(ctx)
 	ended := make(chan struct{})
 	go func() { w.room.Run(run); close(ended) }()
@@ -153,6 +156,12 @@ func (w *world) exec(query string, args ...any) {
 }
 
 // emit writes an event, and returns its id.
+func (w *world) count(query string) (n int) {
+	w.t.Helper()
+	testkit.Must(w.t, w.db.QueryRow(query).Scan(&n))
+	return n
+}
+
 func (w *world) emit(kind string, data map[string]any) string {
 	w.t.Helper()
 	e := exchange.Event{ID: w.ids.New(), Type: kind, At: w.clock(), Account: "acme", User: "acme", Data: data}

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"sync"
+	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 )
@@ -25,20 +27,22 @@ func unheard(cause error) error {
 
 // job is one function on its way through the writer.
 type job struct {
-	fn   func(*Tx) error
-	err  error
-	done chan struct{} // closed when err stands
-	lead chan struct{} // closed to make its owner the leader
+	party string // whose it is
+	fn    func(*Tx) error
+	err   error
+	done  chan struct{} // closed when err stands
+	lead  chan struct{} // closed to make its owner the leader
 }
 
 // queue is how functions come to share SQLite's writing connection. Whoever
 // finds nobody writing becomes the leader and writes its own; those who come
-// meanwhile wait, and the first of them leads the next batch. So a lone writer
-// changes no goroutine, and a crowd shares transactions.
+// meanwhile wait, and one of them leads the next batch. So a lone writer changes
+// no goroutine, and a crowd shares transactions. Parties take turns, so that one
+// with a thousand functions delays another's first by a batch at most.
 type queue struct {
 	mu      sync.Mutex
 	busy    bool // somebody leads
-	waiting []*job
+	waiting turns[*job]
 	closed  bool
 	idle    *sync.Cond
 }
@@ -47,22 +51,27 @@ type queue struct {
 // more than once; an error from it rolls its work back and is returned. The
 // context only guards the wait to be taken up: what has begun is finished.
 func (s *Store) Write(ctx context.Context, fn func(*Tx) error) error {
+	return s.writeFor(ctx, "", fn)
+}
+
+// writeFor is Write for a party: the id of a user, or "" for the server itself.
+func (s *Store) writeFor(ctx context.Context, party string, fn func(*Tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return exchange.Wrap("store.Write", exchange.Unavailable, err)
 	}
 	if !s.dialect.single {
-		return s.writeParallel(fn) // parallel.go
+		return s.writeParallel(party, fn) // parallel.go
 	}
 	q := &s.queue
-	j := &job{fn: fn}
+	j := &job{party: party, fn: fn}
 	q.mu.Lock()
 	if q.closed {
 		q.mu.Unlock()
 		return exchange.Wrap("store.Write", exchange.Unavailable, errors.New("the store is closed"))
 	}
-	q.waiting = append(q.waiting, j)
 	if q.busy {
 		j.done, j.lead = make(chan struct{}), make(chan struct{})
+		q.waiting.add(party, j)
 		q.mu.Unlock()
 		select {
 		case <-j.done:
@@ -72,27 +81,37 @@ func (s *Store) Write(ctx context.Context, fn func(*Tx) error) error {
 		q.mu.Lock()
 	}
 	q.busy = true
-	batch := q.take()
+	batch := q.take(j)
 	q.mu.Unlock()
-	s.runBatch(batch)
-	q.handOver()
+	left := s.runBatch(batch)
+	q.handOver(left)
 	return j.err
 }
 
-// take takes what waits, up to maxBatch. Callers hold mu.
-func (q *queue) take() []*job {
-	n := min(len(q.waiting), maxBatch)
-	batch := q.waiting[:n:n]
-	q.waiting = q.waiting[n:]
+// take makes a batch of the leader's function and of those that wait, party by
+// party, up to maxBatch. Callers hold mu.
+func (q *queue) take(leader *job) []*job {
+	batch := []*job{leader}
+	for len(batch) < maxBatch {
+		j, ok := q.waiting.next()
+		if !ok {
+			break
+		}
+		batch = append(batch, j)
+	}
 	return batch
 }
 
-// handOver makes the first who waits the next leader.
-func (q *queue) handOver() {
+// handOver makes whoever is next the next leader. left are functions of the batch
+// that did not come to run; they come first.
+func (q *queue) handOver(left []*job) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if len(q.waiting) > 0 {
-		close(q.waiting[0].lead)
+	for _, j := range slices.Backward(left) {
+		q.waiting.putBack(j.party, j)
+	}
+	if j, ok := q.waiting.next(); ok {
+		close(j.lead)
 		return
 	}
 	q.busy = false
@@ -109,26 +128,59 @@ func (q *queue) close() {
 	}
 }
 
-// runBatch commits the jobs together. If one fails, the work of all was rolled
-// back, so each is then run in a transaction of its own.
-func (s *Store) runBatch(batch []*job) {
+// batchTime is how long a batch goes on beginning functions: whoever waits for
+// the next one must not wait for a crowd of slow ones.
+const batchTime = 100 * time.Millisecond
+
+// runBatch commits jobs together, and returns those that it did not come to. Each
+// has a savepoint, so that one that fails costs the others nothing. If the batch
+// itself fails, everything was rolled back, and each is run in a transaction of
+// its own.
+func (s *Store) runBatch(batch []*job) (left []*job) {
+	if len(batch) == 1 {
+		batch[0].finish(s.once(batch[0].fn))
+		return nil
+	}
+	ran, began := 0, time.Now()
+	failed := make([]error, len(batch))
 	err := s.once(func(tx *Tx) error {
-		for _, j := range batch {
-			if err := (&Tx{Q: tx.Q}).run(j.fn); err != nil { // each takes its own locks
+		for ran = 0; ran < len(batch) && (ran == 0 || time.Since(began) < batchTime); ran++ {
+			var err error
+			if failed[ran], err = tx.apart(batch[ran].fn); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
-	if err != nil && len(batch) > 1 && !errors.Is(err, ErrOutcomeUnknown) {
+	if err != nil && !errors.Is(err, ErrOutcomeUnknown) {
 		for _, j := range batch {
 			j.finish(s.once(j.fn))
 		}
-		return
+		return nil
 	}
-	for _, j := range batch {
-		j.finish(err)
+	for i, j := range batch[:ran] {
+		if failed[i] != nil {
+			j.finish(failed[i])
+		} else {
+			j.finish(err)
+		}
 	}
+	return batch[ran:]
+}
+
+// apart runs fn as a part of the transaction that can be undone alone, and takes
+// its own locks. failed is why it was undone; err, why the transaction can't go on.
+func (tx *Tx) apart(fn func(*Tx) error) (failed, err error) {
+	if _, err := tx.exec("Write", "SAVEPOINT job"); err != nil {
+		return nil, err
+	}
+	if failed = (&Tx{Q: tx.Q}).run(fn); failed != nil {
+		if _, err := tx.exec("Write", "ROLLBACK TO job"); err != nil {
+			return failed, err
+		}
+	}
+	_, err = tx.exec("Write", "RELEASE job")
+	return failed, err
 }
 
 // finish tells whoever waits for the job; the leader does not.

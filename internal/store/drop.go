@@ -14,20 +14,20 @@ type NewDrop struct {
 	VersionID, UserID, Path, Fingerprint, Address string
 	Size                                          int64
 	SHA256                                        []byte
-	ReceivedAt                                    int64 // µs
-	Unscanned                                     bool  // a scanner sees it first
+	ReceivedAt                                    int64  // µs
+	Scanner                                       string // must clear it before others see it; "" for none
 	Duplicate, DuplicateOf                        string
 }
 
 // AddDrop records a drop.
 func (tx *Tx) AddDrop(d NewDrop) error {
 	state := exchange.DropNew
-	if d.Unscanned {
+	if d.Scanner != "" {
 		state = exchange.DropUnscanned
 	}
-	_, err := tx.exec("AddDrop", `INSERT INTO drops (id, user_id, path, name, size, sha256, fingerprint, address, state, withdrawn, received_at, cleared, duplicate, duplicate_of)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $10, $11, $12, $13)`, d.VersionID, d.UserID, []byte(d.Path), []byte(path.Base(d.Path)), d.Size, d.SHA256,
-		d.Fingerprint, d.Address, state, d.ReceivedAt, flag(!d.Unscanned), d.Duplicate, d.DuplicateOf)
+	_, err := tx.exec("AddDrop", `INSERT INTO drops (id, user_id, path, name, size, sha256, fingerprint, address, state, withdrawn, received_at, cleared, duplicate, duplicate_of, scanner)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $10, $11, $12, $13, $14)`, d.VersionID, d.UserID, []byte(d.Path), []byte(path.Base(d.Path)), d.Size, d.SHA256,
+		d.Fingerprint, d.Address, state, d.ReceivedAt, flag(d.Scanner == ""), d.Duplicate, d.DuplicateOf, d.Scanner)
 	return err
 }
 
@@ -159,20 +159,21 @@ func (tx *Tx) LockDrop(id string) (exchange.Drop, error) {
 
 // Claimable lists drops that may be claimed now, the oldest first, holding
 // their rows: those of a state, and those whose claim has run out. Rows that
-// somebody else holds are passed over.
-func (tx *Tx) Claimable(state string, f DropFilter, now int64) ([]exchange.Drop, error) {
+// somebody else holds are passed over. scanner, unless it is "", chooses those
+// that wait for this one.
+func (tx *Tx) Claimable(state, scanner string, f DropFilter, now int64) ([]exchange.Drop, error) {
 	lock := tx.s.dialect.lock
 	if lock != "" {
 		lock += " OF d SKIP LOCKED"
 	}
-	chosen := ` AND ($2 = '' OR u.name = $2) AND ($3 = '' OR u.account_id = $3) AND d.removed_at IS NULL`
-	late, err := collect(&tx.Q, "Claimable", scanDrop, dropColumns+` WHERE d.state = 'claimed' AND d.cleared = $1`+chosen+` AND d.claim_until <= $4
-		ORDER BY d.claim_until LIMIT $5 `+lock, flag(state == exchange.DropNew), f.User, f.Account, now, f.Limit)
+	chosen := ` AND ($2 = '' OR u.name = $2) AND ($3 = '' OR u.account_id = $3) AND d.removed_at IS NULL AND ($4 = '' OR d.scanner = $4)`
+	late, err := collect(&tx.Q, "Claimable", scanDrop, dropColumns+` WHERE d.state = 'claimed' AND d.cleared = $1`+chosen+` AND d.claim_until <= $5
+		ORDER BY d.claim_until LIMIT $6 `+lock, flag(state == exchange.DropNew), f.User, f.Account, scanner, now, f.Limit)
 	if err != nil || len(late) == f.Limit {
 		return late, err
 	}
-	fresh, err := collect(&tx.Q, "Claimable", scanDrop, dropColumns+` WHERE d.state = $1`+chosen+` ORDER BY d.id LIMIT $4 `+lock,
-		state, f.User, f.Account, f.Limit-len(late))
+	fresh, err := collect(&tx.Q, "Claimable", scanDrop, dropColumns+` WHERE d.state = $1`+chosen+` ORDER BY d.id LIMIT $5 `+lock,
+		state, f.User, f.Account, scanner, f.Limit-len(late))
 	return append(late, fresh...), err
 }
 
@@ -188,11 +189,21 @@ func (tx *Tx) SettleDrop(d exchange.Drop, cleared bool, by, pending string) erro
 		reason = $6, advice = $7, cleared = $8, pending = $9 WHERE id = $1`, d.ID, d.State, d.Consumer, timeNull(d.SettledAt), by, d.Reason, d.Advice, flag(cleared), pending)
 }
 
-// PendingDrops lists drops for which one thing is still to be done in their
-// uploaders' mailboxes, the longest settled first.
-func (q *Q) PendingDrops(what string, limit int) ([]exchange.Drop, error) {
+// PendingUsers lists the users in whose mailboxes one thing is still to be done.
+func (q *Q) PendingUsers(what string) ([]string, error) {
 	// "<> ''" is what the index of the few that wait is for.
-	return collect(q, "PendingDrops", scanDrop, dropColumns+` WHERE d.pending <> '' AND d.pending = $1 ORDER BY d.settled_at LIMIT $2`, what, limit)
+	return collect(q, "PendingUsers", scanString, `SELECT DISTINCT user_id FROM drops WHERE pending <> '' AND pending = $1`, what)
+}
+
+// PendingDrops lists a user's drops for which one thing is still to be done in its
+// mailbox, settled up to a time and after a drop, the longest settled first.
+func (q *Q) PendingDrops(what, userID string, until int64, after exchange.Drop, limit int) ([]exchange.Drop, error) {
+	from := int64(-1)
+	if after.SettledAt != nil {
+		from = exchange.Micros(*after.SettledAt)
+	}
+	return collect(q, "PendingDrops", scanDrop, dropColumns+` WHERE d.pending <> '' AND d.pending = $1 AND d.user_id = $2 AND d.settled_at <= $3
+		AND (d.settled_at, d.id) > ($4, $5) ORDER BY d.settled_at, d.id LIMIT $6`, what, userID, until, from, after.ID, limit)
 }
 
 // PendingDone notes that nothing is left to do for a drop.
@@ -211,15 +222,31 @@ func (q *Q) DropsBetween(userID string, from, to int64) ([]Came, error) {
 		userID, from, to, exchange.FirstID(exchange.FromMicros(from)))
 }
 
-// ClearAll lets every drop go on that waits for a scanner, and returns how many.
-func (tx *Tx) ClearAll() (int64, error) {
-	if _, err := tx.lockRows("ClearAll", rankDrop, `SELECT id FROM drops WHERE state = 'unscanned' ORDER BY id`); err != nil {
+// Unscanned counts the drops that wait for a scanner, by the scanner's name.
+func (q *Q) Unscanned() (map[string]int64, error) {
+	out := map[string]int64{}
+	_, err := collect(q, "Unscanned", func(r *sql.Rows) (struct{}, error) {
+		var name string
+		var n int64
+		err := r.Scan(&name, &n)
+		out[name] = n
+		return struct{}{}, err
+	}, `SELECT scanner, COUNT(*) FROM drops WHERE state = 'unscanned' GROUP BY scanner`)
+	return out, err
+}
+
+// ClearSome lets drops go on that wait for a scanner, claimed by it or not, and
+// returns how many; fewer than limit were all.
+func (tx *Tx) ClearSome(limit int) (int64, error) {
+	ids, err := tx.lockRows("ClearSome", rankDrop, `SELECT id FROM (SELECT id FROM drops WHERE state = 'unscanned' OR state = 'claimed' AND cleared = 0
+		ORDER BY id LIMIT $1) d ORDER BY id`, limit)
+	if err != nil {
 		return 0, err
 	}
-	n, err := tx.exec("ClearAll", `UPDATE drops SET state = 'new', cleared = 1 WHERE state = 'unscanned'`)
-	if err != nil {
-		return n, err
+	for _, id := range ids {
+		if err := tx.execOne("ClearSome", `UPDATE drops SET state = 'new', cleared = 1, claim = '', consumer = '', claim_until = NULL WHERE id = $1`, id); err != nil {
+			return 0, err
+		}
 	}
-	m, err := tx.exec("ClearAll", `UPDATE drops SET state = 'new', cleared = 1, claim = '', consumer = '', claim_until = NULL WHERE state = 'claimed' AND cleared = 0`)
-	return n + m, err
+	return int64(len(ids)), nil
 }

@@ -135,8 +135,8 @@ func scanNotice(r *sql.Rows) (n exchange.Notice, err error) {
 }
 
 // Notices lists what people should be told, the oldest first.
-func (q *Q) Notices(done bool, limit int) ([]exchange.Notice, error) {
-	return collect(q, "Notices", scanNotice, noticeColumns+` WHERE $1 = 1 OR n.done_at IS NULL ORDER BY n.id LIMIT $2`, flag(done), limit)
+func (q *Q) Notices(done bool, after string, limit int) ([]exchange.Notice, error) {
+	return collect(q, "Notices", scanNotice, noticeColumns+` WHERE ($1 = 1 OR n.done_at IS NULL) AND n.id > $2 ORDER BY n.id LIMIT $3`, flag(done), after, limit)
 }
 
 // AddNotice records a notice, unless the same was said before; it reports

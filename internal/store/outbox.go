@@ -20,19 +20,22 @@ func (tx *Tx) Emit(e exchange.Event) error {
 	return err
 }
 
-// Outbox takes events on their way out, the oldest first, holding their rows.
-func (tx *Tx) Outbox(limit int) ([]exchange.Event, error) {
+// Outbox takes events on their way out, the oldest first, holding their rows. Those
+// that wait for another try after now are left out. Of one that is damaged, only
+// the id is known.
+func (tx *Tx) Outbox(now int64, limit int) ([]exchange.Event, error) {
 	lock := tx.s.dialect.lock
 	if lock != "" {
 		lock += " SKIP LOCKED"
 	}
 	return collect(&tx.Q, "Outbox", func(r *sql.Rows) (e exchange.Event, err error) {
-		var body string
-		if err = r.Scan(&body); err == nil {
-			err = json.Unmarshal([]byte(body), &e)
+		var id, body string
+		if err = r.Scan(&id, &body); err == nil && json.Unmarshal([]byte(body), &e) != nil {
+			e = exchange.Event{}
 		}
+		e.ID = id
 		return e, err
-	}, `SELECT body FROM outbox ORDER BY id LIMIT $1 `+lock, limit)
+	}, `SELECT id, body FROM outbox WHERE retry_at <= $1 ORDER BY id LIMIT $2 `+lock, now, limit)
 }
 
 // Emitted removes events that were handed out.
@@ -52,10 +55,21 @@ func (tx *Tx) Emitted(events []exchange.Event) error {
 	return nil
 }
 
-// HasEvents reports whether any event waits.
-func (q *Q) HasEvents() (bool, error) {
+// Postpone lets an event that could not be handed out wait until a time, and
+// returns how often that happened.
+func (tx *Tx) Postpone(id string, until func(tries int64) int64) (tries int64, err error) {
+	if err := tx.scanOne("Postpone", `SELECT tries FROM outbox WHERE id = $1`, []any{id}, &tries); err != nil {
+		return 0, err
+	}
+	tries++
+	return tries, tx.execOne("Postpone", `UPDATE outbox SET tries = $2, retry_at = $3 WHERE id = $1`, id, tries, until(tries))
+}
+
+// HasEvents reports whether any event waits to be handed out now.
+func (q *Q) HasEvents(now int64) (bool, error) {
 	var n int64
-	err := q.scanOne("HasEvents", `SELECT (SELECT COUNT(*) FROM (SELECT 1 FROM outbox LIMIT 1) o) + (SELECT COUNT(*) FROM (SELECT 1 FROM messages WHERE state = 'new' LIMIT 1) m)`, nil, &n)
+	err := q.scanOne("HasEvents", `SELECT (SELECT COUNT(*) FROM (SELECT 1 FROM outbox WHERE retry_at <= $1 LIMIT 1) o)
+		+ (SELECT COUNT(*) FROM (SELECT 1 FROM messages WHERE state = 'new' LIMIT 1) m)`, []any{now}, &n)
 	return n > 0, err
 }
 
@@ -177,6 +191,11 @@ func (tx *Tx) Bounced(address string, since int64, fault string) (int64, error) 
 		WHERE channel = 'mail' AND LOWER(target) = LOWER($1) AND created_at >= $2 AND state = 'sent' ORDER BY id `+tx.s.dialect.lock+`)`, address, since, fault)
 }
 
+// ReturnedMail marks a mail as one that came back.
+func (tx *Tx) ReturnedMail(id, fault string) error {
+	return tx.execOne("ReturnedMail", `UPDATE messages SET state = 'bounced', error = $2 WHERE id = $1 AND channel = 'mail'`, id, fault)
+}
+
 // Requeue gives messages another job that got theirs before a time and were not
 // tried since, and returns how many.
 func (tx *Tx) Requeue(before int64) (int64, error) {
@@ -256,12 +275,12 @@ func (tx *Tx) AddDigest(d Digest) error {
 }
 
 // DigestUsers lists users with something of a kind from before a time.
-func (q *Q) DigestUsers(kind string, before int64, limit int) ([]string, error) {
+func (q *Q) DigestUsers(kind string, before int64, after string, limit int) ([]string, error) {
 	return collect(q, "DigestUsers", func(r *sql.Rows) (id string, err error) {
 		err = r.Scan(&id)
 		return id, err
 	},
-		`SELECT DISTINCT user_id FROM digests WHERE id < $1 AND kind = $3 ORDER BY user_id LIMIT $2`, exchange.FirstID(exchange.FromMicros(before)), limit, kind)
+		`SELECT DISTINCT user_id FROM digests WHERE id < $1 AND kind = $3 AND user_id > $4 ORDER BY user_id LIMIT $2`, exchange.FirstID(exchange.FromMicros(before)), limit, kind, after)
 }
 
 // TakeDigest removes what a user's digest of a kind says from before a time, and

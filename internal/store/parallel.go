@@ -19,9 +19,13 @@ const beginTries = 3
 
 // writeParallel runs fn on PostgreSQL, again after a deadlock. All tries share
 // one deadline, COMMIT included. No context of a caller ends a transaction.
-func (s *Store) writeParallel(fn func(*Tx) error) error {
+func (s *Store) writeParallel(party string, fn func(*Tx) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), writeTime)
 	defer cancel()
+	if err := s.gateway.enter(ctx, party); err != nil {
+		return err
+	}
+	defer s.gateway.leave(party)
 	for try := 0; ; try++ {
 		err := s.onceParallel(ctx, fn)
 		if ctx.Err() != nil {

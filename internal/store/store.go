@@ -37,7 +37,8 @@ type Store struct {
 	readStmts, writeStmts sync.Map  // SQLite: query text → *sql.Stmt
 	conn                  *sql.Conn // SQLite: the one that writes
 
-	queue queue // SQLite: functions waiting for conn
+	queue   queue   // SQLite: functions waiting for conn
+	gateway gateway // PostgreSQL: who may begin a transaction
 
 	link  link   // PostgreSQL: whether it answers
 	lease *lease // PostgreSQL: nil without a holder

@@ -45,6 +45,7 @@ var changes = map[string]change{
 	"claim-drops":  {begin: (*lossy).arrived, request: asks("POST", "/inbox/claims", body{"consumer": "erp", "user": "{name}"})},
 	"ack-drop":     {begin: (*lossy).claimed, request: asks("POST", "/inbox/{id}/ack", body{"claim": "{claim}"}), again: exchange.Conflict},
 	"reject-drop":  {begin: (*lossy).claimed, request: asks("POST", "/inbox/{id}/reject", body{"claim": "{claim}", "reason": "no header"}), again: exchange.Conflict},
+	"clear-drops":  {begin: (*lossy).unscanned, request: asks("POST", "/inbox/clear", body{"reason": "the scanner was retired"})},
 	"release-drop": {begin: (*lossy).claimed, request: asks("POST", "/inbox/{id}/release", body{"claim": "{claim}"}), again: exchange.Conflict},
 	"renew-drop":   {begin: (*lossy).claimed, request: asks("POST", "/inbox/{id}/renew", body{"claim": "{claim}", "lease": "1h"})},
 
@@ -174,6 +175,11 @@ func (l *lossy) notice() {
 func (l *lossy) arrived() {
 	c := l.SFTP(l.name, l.key)
 	testkit.Must(l.t, put(c, "/upload/f.csv", []byte("a file")))
+}
+
+func (l *lossy) unscanned() {
+	l.arrived()
+	l.insert(`UPDATE drops SET state = 'unscanned', cleared = 0, scanner = 'clam' WHERE user_id = (SELECT id FROM users WHERE name = $1)`, l.name)
 }
 
 func (l *lossy) claimed() {

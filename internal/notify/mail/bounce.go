@@ -7,6 +7,8 @@ import (
 	"mime/multipart"
 	netmail "net/mail"
 	"net/textproto"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
@@ -21,36 +23,80 @@ type Failure struct {
 	Why     string `json:"why"`
 }
 
-// ReadBounce reads a delivery status notification (RFC 3464) and returns the
-// addresses that failed for good. A mail that is no such report is Invalid.
-func ReadBounce(in io.Reader) ([]Failure, error) {
+// Report is what a delivery report says.
+type Report struct {
+	// Messages are ids that may be those of the mail which it is about, the
+	// likeliest first. Anybody can send a report; who never had the mail does not
+	// know its id.
+	Messages []string  `json:"messages"`
+	Failures []Failure `json:"failures"`
+}
+
+// ReadBounce reads a delivery status notification (RFC 3464): which mail it is
+// about, and the addresses that failed for good. A mail that is no such report is
+// Invalid.
+func ReadBounce(in io.Reader) (Report, error) {
 	notReport := exchange.E("mail.ReadBounce", exchange.Invalid, "This mail is no delivery report (RFC 3464).")
 	m, err := netmail.ReadMessage(io.LimitReader(in, maxReport))
 	if err != nil {
-		return nil, notReport
+		return Report{}, notReport
 	}
 	kind, params, err := mime.ParseMediaType(m.Header.Get("Content-Type"))
 	if err != nil || kind != "multipart/report" || params["boundary"] == "" {
-		return nil, notReport
+		return Report{}, notReport
 	}
-	parts := multipart.NewReader(m.Body, params["boundary"])
-	for {
+	var out Report
+	for _, name := range []string{"Delivered-To", "X-Original-To", "To"} { // the address that the mail came from (VERP)
+		out.add(m.Header[textproto.CanonicalMIMEHeaderKey(name)]...)
+	}
+	if !out.readParts(multipart.NewReader(m.Body, params["boundary"])) {
+		return Report{}, notReport
+	}
+	return out, nil
+}
+
+// readParts reads the parts of a report; false says that none is a status.
+func (r *Report) readParts(parts *multipart.Reader) (status bool) {
+	for range 20 {
 		part, err := parts.NextPart()
 		if err != nil {
-			return nil, notReport
+			break
 		}
-		if kind, _, err := mime.ParseMediaType(part.Header.Get("Content-Type")); err == nil && kind == "message/delivery-status" {
-			return readStatus(part)
+		kind, _, err := mime.ParseMediaType(part.Header.Get("Content-Type"))
+		switch {
+		case err != nil:
+		case kind == "message/delivery-status" && !status:
+			status = true
+			r.readStatus(part)
+		case kind == "message/rfc822" || kind == "text/rfc822-headers": // the mail that came back
+			h, _ := textproto.NewReader(bufio.NewReader(part)).ReadMIMEHeader()
+			r.add(h["Message-Id"]...)
+		}
+	}
+	return status
+}
+
+// messageID finds the id of a mail of ours, in capitals as it is kept: before the
+// @ of its Message-ID, or in a tag of the address that it came from.
+var messageID = regexp.MustCompile(`(?i)(?:^|[<+\s,;=])([0-9a-hjkmnp-tv-z]{26})@`)
+
+func (r *Report) add(fields ...string) {
+	for _, text := range fields {
+		for _, found := range messageID.FindAllStringSubmatch(text, 10) {
+			if id := strings.ToUpper(found[1]); len(r.Messages) < 10 && !slices.Contains(r.Messages, id) {
+				r.Messages = append(r.Messages, id)
+			}
 		}
 	}
 }
 
 // readStatus reads the blocks of a delivery status: one of the message, then
 // one a recipient.
-func readStatus(in io.Reader) (out []Failure, err error) {
-	r := textproto.NewReader(bufio.NewReader(in))
+func (r *Report) readStatus(in io.Reader) {
+	blocks := textproto.NewReader(bufio.NewReader(in))
 	for range 1000 {
-		h, err := r.ReadMIMEHeader()
+		h, err := blocks.ReadMIMEHeader()
+		r.add(h["Original-Envelope-Id"]...)
 		if strings.EqualFold(strings.TrimSpace(h.Get("Action")), "failed") {
 			who := h.Get("Original-Recipient")
 			if who == "" {
@@ -65,12 +111,11 @@ func readStatus(in io.Reader) (out []Failure, err error) {
 				if why == "" {
 					why = "a mail server reported that it failed"
 				}
-				out = append(out, Failure{address, strings.ToValidUTF8(why, "")})
+				r.Failures = append(r.Failures, Failure{address, strings.ToValidUTF8(why, "")})
 			}
 		}
 		if err != nil {
-			return out, nil
+			return
 		}
 	}
-	return out, nil
 }

@@ -1,6 +1,7 @@
 package mail_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -20,19 +21,32 @@ const dsn = "Return-Path: <>\r\nDate: Mon,  5 Jan 2026 09:00:00 +0000 (UTC)\r\nF
 	"Diagnostic-Code: smtp; 550 5.1.1 <gone@example.org>: Recipient address\r\n    rejected: User unknown\r\n\r\n" +
 	"Final-Recipient: rfc822; slow@example.org\r\nAction: delayed\r\nStatus: 4.4.1\r\n\r\n" +
 	"Final-Recipient: rfc822; left@example.org\r\nAction: FAILED\r\nStatus: 5.7.1\r\n\r\n" +
-	"--4XyZ.1767603600/mx.example.net\r\nContent-Description: Undelivered Message Headers\r\nContent-Type: text/rfc822-headers\r\n\r\nFrom: files@example.com\r\nTo: gone@example.org\r\n\r\n" +
+	"--4XyZ.1767603600/mx.example.net\r\nContent-Description: Undelivered Message Headers\r\nContent-Type: text/rfc822-headers\r\n\r\nFrom: files@example.com\r\nMessage-ID: <01kabcdefghjkmnpqrstvwxyz0@example.com>\r\nTo: gone@example.org\r\n\r\n" +
 	"--4XyZ.1767603600/mx.example.net--\r\n"
 
 // TestABounceNamesWhomMailDidNotReach: those that failed for good, not those
 // that are late, with the server's words.
 func TestABounceNamesWhomMailDidNotReach(t *testing.T) {
 	for name, text := range map[string]string{"as it came": dsn, "with line ends of Unix": strings.ReplaceAll(dsn, "\r\n", "\n")} {
-		got, err := mail.ReadBounce(strings.NewReader(text))
+		report, err := mail.ReadBounce(strings.NewReader(text))
 		testkit.Must(t, err)
-		if len(got) != 2 || !strings.EqualFold(got[0].Address, "gone@example.org") || got[1].Address != "left@example.org" ||
-			!strings.Contains(got[0].Why, "5.1.1") || !strings.Contains(got[0].Why, "User unknown") || got[1].Why != "5.7.1" {
-			t.Errorf("%s: %+v", name, got)
+		if len(report.Messages) != 1 || report.Messages[0] != "01KABCDEFGHJKMNPQRSTVWXYZ0" {
+			t.Errorf("%s: it is about %q", name, report.Messages)
 		}
+		if got := report.Failures; len(got) != 2 || !strings.EqualFold(got[0].Address, "gone@example.org") || got[1].Address != "left@example.org" ||
+			!strings.Contains(got[0].Why, "5.1.1") || !strings.Contains(got[0].Why, "User unknown") || got[1].Why != "5.7.1" {
+			t.Errorf("%s: %+v", name, report)
+		}
+	}
+}
+
+// TestABounceIsFoundByTheAddressItWentTo: with a tag of the mail's own.
+func TestABounceIsFoundByTheAddressItWentTo(t *testing.T) {
+	text := strings.ReplaceAll(dsn, "To: files@example.com", "To: bounces+01KABCDEFGHJKMNPQRSTVWXYZ1@example.com")
+	got, err := mail.ReadBounce(strings.NewReader(text))
+	testkit.Must(t, err)
+	if want := []string{"01KABCDEFGHJKMNPQRSTVWXYZ1", "01KABCDEFGHJKMNPQRSTVWXYZ0"}; !slices.Equal(got.Messages, want) {
+		t.Errorf("it is about %q", got.Messages)
 	}
 }
 
@@ -42,7 +56,7 @@ func TestWhatIsNoReportIsInvalid(t *testing.T) {
 		"a holiday answer": "Content-Type: text/plain\r\nAuto-Submitted: auto-replied\r\n\r\nFinal-Recipient: rfc822; a@example.org\r\nAction: failed\r\n",
 		"no status part":   strings.ReplaceAll(dsn, "message/delivery-status", "text/plain"), "cut off": dsn[:500]} {
 		got, err := mail.ReadBounce(strings.NewReader(text))
-		if !exchange.Is(err, exchange.Invalid) || len(got) > 0 {
+		if !exchange.Is(err, exchange.Invalid) || len(got.Failures)+len(got.Messages) > 0 {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
 	}
@@ -56,10 +70,10 @@ func FuzzReadBounce(f *testing.F) {
 	f.Add("Content-Type: multipart/report; boundary=a\n\n--a\nContent-Type: message/delivery-status\n\nFinal-Recipient: ;@\nAction: failed\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		got, err := mail.ReadBounce(strings.NewReader(text))
-		if err != nil && len(got) > 0 {
+		if err != nil && len(got.Failures) > 0 {
 			t.Errorf("an error and %+v", got)
 		}
-		for _, v := range got {
+		for _, v := range got.Failures {
 			if _, err := exchange.CheckEmail(v.Address); err != nil {
 				t.Errorf("%q is no address", v.Address)
 			}

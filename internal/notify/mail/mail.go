@@ -43,6 +43,7 @@ type Config struct {
 	TLS                  string
 	CA                   string // file of certificates to trust besides the system's
 	From, ReplyTo        string
+	Bounces              string // delivery reports go to it, with a tag of the mail's own; "" for From
 	Templates            string // folder of files that replace the built-in ones; "" for none
 	Name                 string // of the service, in mails
 	Log                  *slog.Logger
@@ -214,6 +215,11 @@ func (m *Mailer) Send(ctx context.Context, msg exchange.Message) error {
 	if m.cfg.ReplyTo != "" {
 		if err := out.ReplyTo(m.cfg.ReplyTo); err != nil {
 			return exchange.E(op, exchange.Invalid, "mail.reply_to: %v.", err)
+		}
+	}
+	if local, domain, ok := strings.Cut(m.cfg.Bounces, "@"); ok {
+		if err := out.EnvelopeFrom(local + "+" + strings.ToLower(msg.ID) + "@" + domain); err != nil {
+			return exchange.E(op, exchange.Invalid, "mail.bounces: %v.", err)
 		}
 	}
 	out.Subject(msg.Subject)

@@ -23,3 +23,9 @@ DROP INDEX blobs_owner;
 -- The consumer that must clear a drop before others see it, as it was configured
 -- when the drop came; '' for none.
 ALTER TABLE drops ADD COLUMN scanner TEXT NOT NULL DEFAULT '';
+-- What is to be done in mailboxes is done user by user.
+DROP INDEX drops_pending;
+CREATE INDEX drops_pending ON drops (pending, user_id, settled_at, id) WHERE pending <> '';
+-- An event that could not be handed out is tried again later.
+ALTER TABLE outbox ADD COLUMN tries BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE outbox ADD COLUMN retry_at BIGINT NOT NULL DEFAULT 0;

@@ -1,0 +1,58 @@
+package inbox
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+)
+
+// A drop that came while a scanner was named waits for one, whatever the
+// configuration says later: a setting that was lost must not hand on what nobody
+// has looked at.
+
+// warnUnscanned says at the start that drops wait for a scanner that is not named
+// any more.
+func (r *Room) warnUnscanned(ctx context.Context) error {
+	waiting, err := r.o.Store.Read(ctx).Unscanned()
+	if err != nil {
+		return err
+	}
+	for name, n := range waiting {
+		if r.o.Scanner == "" {
+			r.o.Log.Warn("received files wait for a scanner, and inbox.scanner names none; hand them on unscanned with: sallyport inbox clear --reason …",
+				"files", n, "scanner", name)
+		}
+	}
+	return nil
+}
+
+// clearBatch is how many drops one transaction hands on.
+const clearBatch = 500
+
+// Clear hands on every drop that waits for a scanner, unscanned: the operator says
+// why. It returns how many.
+func (r *Room) Clear(ctx context.Context, actor, reason string) (total int64, err error) {
+	const op = "inbox.Clear"
+	if err := exchange.CheckLabel("reason", reason); err != nil {
+		return 0, err
+	}
+	if r.o.Scanner != "" {
+		return 0, exchange.E(op, exchange.Conflict, "The scanner %s is configured, and the files wait for it.", r.o.Scanner).
+			WithHint("take inbox.scanner out of the configuration first, if nothing is to be scanned any more")
+	}
+	for {
+		var n int64
+		err := r.o.Store.Write(ctx, func(tx *store.Tx) (err error) {
+			if n, err = tx.ClearSome(clearBatch); err != nil || n == 0 {
+				return err
+			}
+			return tx.Audit(exchange.AuditRow{ID: r.o.IDs.New(), At: r.now(), Actor: actor, Action: "drop.unscan", Subject: "scanner",
+				Detail: map[string]string{"drops": strconv.FormatInt(n, 10), "reason": reason}})
+		})
+		if total += n; err != nil || n < clearBatch {
+			return total, err
+		}
+	}
+}

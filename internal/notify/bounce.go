@@ -1,0 +1,101 @@
+package notify
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+)
+
+// reportedWithin is how old a mail may be that a report is taken for.
+const reportedWithin = 30 * 24 * time.Hour
+
+// Reported records that a mail came back, as a mail server's report says. ids are
+// those that the report names; failures, its addresses with what it says of each. A
+// report about no mail of ours is NotFound: anybody can send one, and it changes
+// nothing.
+func (r *Room) Reported(ctx context.Context, actor string, ids []string, failures map[string]string) (m exchange.Message, err error) {
+	const op = "notify.Reported"
+	now := r.now()
+	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
+		if m, err = r.ours(tx, ids, now); err != nil {
+			return err
+		}
+		why := whyFailed(m.Target, failures)
+		if err := exchange.CheckLabel("reason", why); err != nil {
+			return err
+		}
+		if err := tx.ReturnedMail(m.ID, why); err != nil {
+			return err
+		}
+		if err := r.bounce(tx, m.Target, why, now); err != nil {
+			return err
+		}
+		m.State, m.Error = exchange.MessageBounced, why
+		return r.audit(tx, actor, "mail.bounced", strings.ToLower(m.Target), map[string]string{"why": why, "message": m.ID})
+	})
+	if exchange.Is(err, exchange.NotFound) {
+		return m, r.forged(ctx, actor, now)
+	}
+	return m, err
+}
+
+// ours is the mail that a report is about; NotFound when there is none.
+func (r *Room) ours(tx *store.Tx, ids []string, now time.Time) (m exchange.Message, err error) {
+	for _, id := range ids[:min(len(ids), 10)] {
+		m, err = tx.Message(id)
+		if exchange.Is(err, exchange.NotFound) {
+			continue
+		}
+		if err != nil {
+			return m, err
+		}
+		known := m.Channel == exchange.ChannelMail && slices.Contains([]string{exchange.MessageSent, exchange.MessageBounced}, m.State)
+		if known && now.Sub(m.CreatedAt) < reportedWithin {
+			return m, nil
+		}
+	}
+	return m, exchange.E("notify.Reported", exchange.NotFound, "no such mail")
+}
+
+// whyFailed is what a report says of an address; the mail may have been forwarded to
+// another.
+func whyFailed(target string, failures map[string]string) string {
+	any := "a mail server reported that it failed"
+	for address, why := range failures {
+		if strings.EqualFold(address, target) {
+			return why
+		}
+		any = why
+	}
+	return any
+}
+
+// forgedEvery is how often reports about no mail of ours are told of.
+const forgedEvery = time.Hour
+
+// forged notes a report about no mail of ours: at once, and then their number once an
+// hour.
+func (r *Room) forged(ctx context.Context, actor string, now time.Time) error {
+	r.mu.Lock()
+	r.forgeries++
+	n, due := r.forgeries, now.Sub(r.forgedAt) >= forgedEvery
+	if due {
+		r.forgeries, r.forgedAt = 0, now
+	}
+	r.mu.Unlock()
+	if due {
+		r.o.Log.Warn("a delivery report is about no mail that was sent from here; nothing was changed", "reports", n)
+		err := r.o.Store.Write(ctx, func(tx *store.Tx) error {
+			return r.audit(tx, actor, "mail.report_refused", "report", map[string]string{"reports": itoa(n)})
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return exchange.E("notify.Reported", exchange.NotFound, "The report is about no mail that was sent from here; nothing was changed.").
+		WithHint("if you know that an address is not reached: sallyport mail bounce ADDRESS")
+}
