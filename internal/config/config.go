@@ -95,11 +95,12 @@ type Limits struct {
 	UserSessions    int      `yaml:"sessions_per_user" env:"SESSIONS_PER_USER"`
 	AccountSessions int      `yaml:"sessions_per_account" env:"SESSIONS_PER_ACCOUNT"`
 	AddressSessions int      `yaml:"sessions_per_address" env:"SESSIONS_PER_ADDRESS"`
-	Idle            Duration `yaml:"idle" env:"IDLE"`             // without a request
-	KeepAlive       Duration `yaml:"keep_alive" env:"KEEP_ALIVE"` // silence before a sign of life is asked for
-	Stall           Duration `yaml:"stall" env:"STALL"`           // a client that takes no replies
-	Handles         int      `yaml:"open_files" env:"OPEN_FILES"` // a channel
-	Channels        int      `yaml:"channels" env:"CHANNELS"`     // a connection
+	Idle            Duration `yaml:"idle" env:"IDLE"`                         // without a request
+	KeepAlive       Duration `yaml:"keep_alive" env:"KEEP_ALIVE"`             // silence before a sign of life is asked for
+	Stall           Duration `yaml:"stall" env:"STALL"`                       // a client that takes no replies
+	Handles         int      `yaml:"open_files" env:"OPEN_FILES"`             // a channel
+	Channels        int      `yaml:"channels" env:"CHANNELS"`                 // a connection
+	Changes         int64    `yaml:"changes_per_hour" env:"CHANGES_PER_HOUR"` // by name, a user; more are slowed down
 }
 
 // Keys is the policy on users' keys.
@@ -170,7 +171,7 @@ func Default() Config {
 			KeepPartials: Duration(7 * 24 * time.Hour), Unfinished: 1000},
 		Limits: Limits{HalfOpen: 512, HalfOpenAddress: 64, Handshake: Duration(30 * time.Second), Login: Duration(2 * time.Minute), KeyOffers: 20,
 			UserSessions: 10, AccountSessions: 50, AddressSessions: 50, Idle: Duration(15 * time.Minute),
-			KeepAlive: Duration(30 * time.Second), Stall: Duration(2 * time.Minute), Handles: 256, Channels: 4},
+			KeepAlive: Duration(30 * time.Second), Stall: Duration(2 * time.Minute), Handles: 256, Channels: 4, Changes: 100_000},
 		Keys: Keys{PerUser: 5, Types: []string{"ed25519", "ecdsa", "rsa"}, RSAMin: 2048, RSAMax: 8192, Overlap: Duration(14 * 24 * time.Hour)},
 		Access: Access{BanAfter: 20, BanWithin: Duration(10 * time.Minute), BanFor: Duration(15 * time.Minute),
 			NeverBan: []string{"127.0.0.0/8", "::1/128"}},

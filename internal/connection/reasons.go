@@ -203,6 +203,12 @@ var reasons = map[string]words{
 		},
 		tells: say("Your space is full. Remove files that you no longer need, or ask us for more."),
 	},
+	exchange.ReasonSlowed: {
+		says: func(f *facts) string {
+			return "Logged in" + f.with() + ", and made more changes by name than limits.changes_per_hour has; they were slowed down, and none was refused."
+		},
+		tells: say("Your program renames, removes or makes directories very often, so it is slowed down for a while. Nothing is lost."),
+	},
 	exchange.ReasonServerOverload: {
 		says:  say("Turned away: too many others were at the door."),
 		tells: say("The server was busy. Please try again."),

@@ -32,6 +32,7 @@ const (
 	ReasonNoSFTP         = "sftp_not_asked"        // shell, exec or another subsystem, and nothing else
 	ReasonDirectory      = "directory_not_allowed" // logged in, and refused in a directory
 	ReasonQuota          = "quota_full"            // logged in, and the mailbox was full
+	ReasonSlowed         = "slowed_down"           // logged in, and past the budget of changes
 	ReasonServerOverload = "server_overloaded"
 	ReasonUnavailable    = "unavailable" // the database could not be asked
 )

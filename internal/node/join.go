@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/netip"
 	"sync/atomic"
@@ -80,6 +81,12 @@ func (n *Node) serveSFTP(ctx context.Context, sub sshd.Subsystem) error {
 	}
 	box := n.tree.Begin(sub.Login, s.BeforeWait)
 	defer box.End()
+	defer context.AfterFunc(ctx, func() {
+		if errors.Is(context.Cause(ctx), sshd.ErrCut) {
+			box.Stop()
+		}
+	})()
+	box.OnSlowed(func() { sub.Refused(exchange.ReasonSlowed, "") })
 	own := mailbox{box, sub.Refused}
 	produces, err := n.store.Read(ctx).Produces(sub.Login.User.Account)
 	if err != nil {

@@ -39,7 +39,7 @@ func defaultLimits(s *config.Storage) exchange.DefaultLimits {
 func treePolicy(c *config.Config) tree.Policy {
 	s := &c.Storage
 	return tree.Policy{MaxFile: int64(s.MaxFile), Limits: defaultLimits(s), Account: tree.AccountLimits{Bytes: int64(s.AccountKept), Items: s.AccountKeptItems},
-		Directories: s.Directories, Unfinished: s.Unfinished, FreeFloor: int64(s.FreeFloor), MaxCopy: int64(s.MaxCopy),
+		Directories: s.Directories, Unfinished: s.Unfinished, Changes: c.Limits.Changes, FreeFloor: int64(s.FreeFloor), MaxCopy: int64(s.MaxCopy),
 		KeepPartial: time.Duration(s.KeepPartials), TempNames: c.TemporaryNames}
 }
 

@@ -128,11 +128,11 @@ func (a *attempt) verified(conn ssh.ConnMetadata, _ ssh.PublicKey, p *ssh.Permis
 	a.signature = algorithm
 	login := p.ExtraData[loginKey{}].(exchange.Login)
 	login.Address, login.Client, login.Session = a.from.String(), exchange.Excerpt(string(conn.ClientVersion()), maxSaid), a.s.o.IDs.New()
-	ctx, cancel := context.WithCancel(a.s.ctx)
+	ctx, cancel := context.WithCancelCause(a.s.ctx)
 	sess := &session{login: login, since: a.s.o.Clock(), wire: a.wire, cancel: cancel, writes: map[*stream]time.Time{}}
 	sess.active()
 	if !a.s.live.add(sess) {
-		cancel()
+		cancel(nil)
 		a.reason = exchange.ReasonTooMany
 		return nil, errRefused
 	}
@@ -141,7 +141,7 @@ func (a *attempt) verified(conn ssh.ConnMetadata, _ ssh.PublicKey, p *ssh.Permis
 	good, err := a.s.o.Authority.Confirm(a.ctx, login)
 	if err != nil || !good {
 		a.s.live.remove(sess)
-		cancel()
+		cancel(nil)
 		a.reason = exchange.ReasonKeyRevoked
 		if err != nil {
 			a.reason = exchange.ReasonUnavailable

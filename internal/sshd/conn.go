@@ -37,7 +37,7 @@ func (s *Server) handle(l Door, nc net.Conn, from netip.Addr, place *half) {
 		}
 		if a.session != nil { // verified, but the connection broke before it was told
 			s.live.remove(a.session)
-			a.session.cancel()
+			a.session.cancel(nil)
 		}
 		s.o.Log.Info("log-in refused", "reference", a.rec.Reference, "address", from, "user", exchange.Printable(a.rec.User),
 			"client", a.rec.Client, "reason", a.rec.Outcome, "detail", exchange.Printable(a.rec.Detail))
@@ -53,7 +53,7 @@ func (s *Server) handle(l Door, nc net.Conn, from netip.Addr, place *half) {
 	s.o.Authority.Ended(a.rec) // the log-in is known from now on
 	s.serve(a.ctx, sess, conn, chans, requests)
 	s.live.remove(sess)
-	sess.cancel()
+	sess.cancel(nil)
 	s.o.Log.Info("session ended", "user", sess.login.User.Name, "session", sess.login.Session,
 		"received", sess.wire.Received(), "sent", sess.wire.Sent())
 	a.rec.Received, a.rec.Sent = sess.wire.Received(), sess.wire.Sent()

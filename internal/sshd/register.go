@@ -2,6 +2,7 @@ package sshd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -14,13 +15,18 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/sshwire"
 )
 
+// ErrCut is the cause of a session's context when the session was cut off: its
+// login was revoked, or the time of the drain is over. What it is doing is not
+// waited for.
+var ErrCut = errors.New("the session was cut off")
+
 // session is one live login.
 type session struct {
 	login    exchange.Login
 	since    time.Time
 	wire     *sshwire.Conn
 	conn     *ssh.ServerConn // nil until the handshake is over
-	cancel   context.CancelFunc
+	cancel   context.CancelCauseFunc
 	lastWork atomic.Int64 // UnixNano of the last request
 	channels atomic.Int32
 
@@ -118,7 +124,7 @@ func (r *register) end(match func(*exchange.Login) bool) (n int) {
 	for _, s := range r.all() {
 		if match(&s.login) {
 			n++
-			s.cancel()
+			s.cancel(ErrCut)
 			_ = s.wire.Close()
 		}
 	}
@@ -129,7 +135,7 @@ func (r *register) end(match func(*exchange.Login) bool) (n int) {
 func (r *register) endIdle(quiet time.Duration) {
 	for _, s := range r.all() {
 		if time.Since(time.Unix(0, s.lastWork.Load())) > quiet && s.oldestWrite() == 0 {
-			s.cancel()
+			s.cancel(nil)
 			_ = s.wire.Close()
 		}
 	}

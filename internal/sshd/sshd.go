@@ -212,8 +212,8 @@ func (s *Server) Shutdown(ctx context.Context) {
 			s.cancel()
 			return
 		case <-ctx.Done():
-			s.cancel()
 			s.live.end(func(*exchange.Login) bool { return true })
+			s.cancel()
 			<-done
 			return
 		case <-tick.C:

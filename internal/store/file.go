@@ -70,6 +70,12 @@ func (q *Q) Versions(f File) ([]exchange.Version, error) {
 		WHERE v.file_id = $1 ORDER BY v.id DESC`, f.FileID)
 }
 
+// VersionIDs lists versions of a file that are older than one, the newest first; ""
+// begins with the newest.
+func (q *Q) VersionIDs(fileID, before string, limit int) ([]string, error) {
+	return collect(q, "VersionIDs", scanString, `SELECT id FROM versions WHERE file_id = $1 AND ($2 = '' OR id < $2) ORDER BY id DESC LIMIT $3`, fileID, before, limit)
+}
+
 // PutFile gives a name its current version; an existing row is replaced.
 func (tx *Tx) PutFile(f File) error {
 	_, err := tx.exec("PutFile", `INSERT INTO files (`+fileColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7)

@@ -47,6 +47,7 @@ func (img *image) writeLocked(p []byte, at int64) error {
 	img.extent = max(img.extent, end)
 	img.ahead = img.ahead && img.size < img.extent
 	img.unsynced += int64(n)
+	img.written += int64(n)
 	img.touched = img.t.now()
 	return err
 }
@@ -65,6 +66,7 @@ func (img *image) overlap(p []byte, at int64) {
 func (img *image) voidSum() {
 	img.sum.Reset()
 	img.summed = 0
+	img.voids++
 }
 
 // trim cuts what the stage has beyond the logical size: what a lost upload wrote
@@ -128,19 +130,5 @@ func (img *image) truncateLocked(size int64) error {
 	}
 	img.size, img.extent, img.spans = size, size, img.spans.Cut(size)
 	img.touched = img.t.now()
-	return nil
-}
-
-// catchUp hashes what lies between the frontier and upTo by reading it back.
-// Callers hold mu, or own an image that takes no more writes.
-func (img *image) catchUp(upTo int64) error {
-	if img.summed >= upTo {
-		return nil
-	}
-	_, err := io.Copy(img.sum, io.NewSectionReader(img.stage, img.summed, upTo-img.summed))
-	if err != nil {
-		return err
-	}
-	img.summed = upTo
 	return nil
 }

@@ -43,7 +43,7 @@ func (s *Session) commit(img *image, opened string, done func(error)) {
 // store makes an image's bytes durable, then its rows.
 func (s *Session) store(img *image) error {
 	now := s.t.now()
-	c, err := img.seal(now)
+	c, err := img.seal(now, s.stopped)
 	if err != nil {
 		return err
 	}
@@ -96,11 +96,14 @@ func (img *image) finish(err error) {
 
 // seal finishes the hash and cuts the stage to the logical size. The state
 // committing keeps writers away.
-func (img *image) seal(now time.Time) (store.Content, error) {
+func (img *image) seal(now time.Time, stopped <-chan struct{}) (store.Content, error) {
 	img.mu.Lock()
 	defer img.mu.Unlock()
 	if img.damaged {
 		return store.Content{}, exchange.E("tree.seal", exchange.Conflict, "Not stored: a part of the file could not be written.")
+	}
+	if err := img.hole(); err != nil {
+		return store.Content{}, err
 	}
 	c := store.Content{VersionID: img.id, BlobID: img.id, Size: img.size, StoredAt: exchange.Micros(now)}
 	if err := img.startLocked(); err != nil {
@@ -109,7 +112,7 @@ func (img *image) seal(now time.Time) (store.Content, error) {
 	if err := img.dropAhead(); err != nil {
 		return c, err
 	}
-	if err := img.catchUp(img.size); err != nil {
+	if err := img.catchUp(img.size, stopped); err != nil {
 		return c, exchange.Wrap("tree.seal", exchange.Unavailable, err)
 	}
 	if m, ok := img.sum.(encoding.BinaryMarshaler); ok {

@@ -76,6 +76,8 @@ type image struct {
 	spans    exchange.Spans // written so far
 	sum      hash.Hash      // over the first summed bytes of the stage
 	summed   int64
+	voids    int        // how often what was hashed was voided
+	written  int64      // bytes that came, again and again those that were rewritten
 	unsynced int64      // bytes written since the last sync
 	syncedAt time.Time  // of the last sync, or when the image was made
 	touched  time.Time  // last write
@@ -220,6 +222,7 @@ func (img *image) copyBase(base store.Content, keep int64) error {
 	img.base, img.size, img.extent, img.ahead = nil, keep, keep, false
 	img.spans = exchange.Spans(nil).Add(0, keep, maxSpans)
 	img.unsynced += keep
+	img.written += keep
 	if keep < base.Size {
 		return nil
 	}

@@ -72,7 +72,10 @@ func (s *Session) mayName(p place, need exchange.Rights) error {
 	if err := exchange.CheckName(p.name); err != nil {
 		return err
 	}
-	return s.mayChange()
+	if err := s.mayChange(); err != nil {
+		return err
+	}
+	return s.spend()
 }
 
 // Rmdir removes an empty directory. Uploads under way and partials count.
@@ -133,12 +136,24 @@ func (s *Session) Remove(file string) error {
 	if err := s.mayName(p, exchange.Delete); err != nil {
 		return err
 	}
+	var rest store.File // a file whose older versions are to be looked at still
+	var last string
 	err = s.change("file.remove", p.path, func(tx *store.Tx, row *exchange.AuditRow) error {
 		if _, err := tx.LockMailbox(s.login.User.ID); err != nil {
 			return err
 		}
-		return s.removeRow(tx, p, row.At)
+		rest, last, err = s.removeRow(tx, p, row.At)
+		return err
 	})
+	for err == nil && last != "" {
+		err = s.write(func(tx *store.Tx) (err error) {
+			if _, err := tx.LockMailbox(s.login.User.ID); err != nil {
+				return err
+			}
+			last, err = s.letGo(tx, rest.FileID, last, s.t.now())
+			return err
+		})
+	}
 	uploadOnly := exchange.Is(err, exchange.NotFound)
 	if err != nil && !uploadOnly {
 		return err // nothing is removed, uploads no more than files
@@ -149,39 +164,49 @@ func (s *Session) Remove(file string) error {
 	return err
 }
 
-// removeRow takes a stored file's name away and drops versions nobody needs.
-func (s *Session) removeRow(tx *store.Tx, p place, now time.Time) error {
-	f, err := p.file(&tx.Q)
-	if err != nil {
-		return err
+// removeRow takes a stored file's name away and drops versions that nobody needs: the
+// newest here, and those before last later, since there may be any number.
+func (s *Session) removeRow(tx *store.Tx, p place, now time.Time) (f store.File, last string, err error) {
+	if f, err = p.file(&tx.Q); err != nil {
+		return f, "", err
 	}
 	if err := tx.RemoveFile(f.DirID, f.Name); err != nil {
-		return err
+		return f, "", err
 	}
-	versions, err := tx.Versions(f)
-	if err != nil {
-		return err
+	if err := tx.Use(s.login.User.ID, -f.Size, -1, 0, 0); err != nil {
+		return f, "", err
 	}
-	ids, free := make([]string, len(versions)), []string{}
-	for i, v := range versions {
-		ids[i] = v.ID
+	last, err = s.letGo(tx, f.FileID, "", now)
+	return f, last, err
+}
+
+// letGoAtOnce is how many versions one transaction lets go of.
+const letGoAtOnce = 100
+
+// letGo drops those versions of a file that nobody needs any more, from the one
+// before on. It returns where to go on, "" at the end.
+func (s *Session) letGo(tx *store.Tx, fileID, before string, now time.Time) (last string, err error) {
+	ids, err := tx.VersionIDs(fileID, before, letGoAtOnce)
+	if err != nil || len(ids) == 0 {
+		return "", err
 	}
 	if err := tx.LockDrops(ids); err != nil {
-		return err
+		return "", err
 	}
+	var free []string
 	for _, id := range ids {
 		held, err := s.gone(tx, id, false)
 		if err != nil {
-			return err
+			return "", err
 		}
 		if !held {
 			free = append(free, id)
 		}
 	}
-	if err := tx.Use(s.login.User.ID, -f.Size, -1, 0, 0); err != nil {
-		return err
+	if len(ids) == letGoAtOnce {
+		last = ids[len(ids)-1]
 	}
-	return tx.DropVersions(free, exchange.Micros(now))
+	return last, tx.DropVersions(free, exchange.Micros(now))
 }
 
 // dropImages discards every image of a name; handles on them fail from now on.

@@ -56,9 +56,11 @@ func (img *image) sync() error {
 	if img.ahead && n == img.size {
 		n++
 	}
-	if err := img.catchUp(min(n, img.summed+syncBytes)); err != nil {
-		img.mu.Unlock()
-		return exchange.Wrap("tree.sync", exchange.Unavailable, err)
+	if img.voids <= maxVoids {
+		if err := img.catchUp(min(n, img.summed+syncBytes), img.t.closing); err != nil {
+			img.mu.Unlock()
+			return exchange.Wrap("tree.sync", exchange.Unavailable, err)
+		}
 	}
 	nt := note{User: img.box.userID, Dir: key.dir, Name: []byte(key.name), Size: n, Mode: img.mode, Covers: covers, Over: over, Change: img.change, Key: img.at, At: img.touched}
 	link := img.at

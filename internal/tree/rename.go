@@ -24,10 +24,13 @@ func (s *Session) Rename(from, to string, replace bool) error {
 	if _, err := s.statPlace(src); err != nil {
 		return err
 	}
-	if err := s.mayMove(src, exchange.Rename); err != nil {
+	if err := s.mayMove(src, exchange.Rename); err != nil { // it takes one off the budget
 		return err
 	}
-	if err := s.mayName(dst, exchange.Rename); err != nil {
+	if err := dst.allow(dst.rights, exchange.Rename); err != nil {
+		return err
+	}
+	if err := exchange.CheckName(dst.name); err != nil {
 		return err
 	}
 	if src.path == dst.path {
@@ -88,7 +91,8 @@ func (s *Session) renameDir(src, dst place) error {
 		if err != nil || !waited || waits {
 			return err
 		}
-		return s.receiveBelow(tx, src.self.ID, full, row.At)
+		left := receiveAtOnce
+		return s.receiveBelow(tx, src.self.ID, full, row.At, &left)
 	})
 }
 
@@ -114,17 +118,33 @@ func fitsDeep(tx *store.Tx, src, dst place) error {
 	return nil
 }
 
-// receivePage is how many names of a directory one query reads.
-const receivePage = 500
+const (
+	// receivePage is how many names of a directory one query reads.
+	receivePage = 500
+	// receiveAtOnce is how many names may lie below a directory that leaves a staging
+	// folder: all of them are received in one transaction.
+	receiveAtOnce = 2000
+)
+
+// count takes n names off what a transaction may still look at.
+func count(left *int, n int) error {
+	if *left -= n; *left < 0 {
+		return exchange.E("tree.Rename", exchange.Invalid, "There are more than %d files and directories below this one, too many to move out of here at once; move them in parts.", receiveAtOnce)
+	}
+	return nil
+}
 
 // receiveBelow makes drops of the files below a directory that has just left a
 // staging folder. What lies in a staging folder of its own goes on waiting.
-func (s *Session) receiveBelow(tx *store.Tx, dir, full string, now time.Time) error {
-	if err := s.receiveFiles(tx, dir, full, now); err != nil {
+func (s *Session) receiveBelow(tx *store.Tx, dir, full string, now time.Time, left *int) error {
+	if err := s.receiveFiles(tx, dir, full, now, left); err != nil {
 		return err
 	}
 	for after := ""; ; {
 		below, err := tx.Subdirs(dir, after, receivePage)
+		if err == nil {
+			err = count(left, len(below))
+		}
 		if err != nil {
 			return err
 		}
@@ -133,7 +153,7 @@ func (s *Session) receiveBelow(tx *store.Tx, dir, full string, now time.Time) er
 			if d.Staging {
 				continue
 			}
-			if err := s.receiveBelow(tx, d.ID, path.Join(full, d.Name), now); err != nil {
+			if err := s.receiveBelow(tx, d.ID, path.Join(full, d.Name), now, left); err != nil {
 				return err
 			}
 		}
@@ -143,9 +163,12 @@ func (s *Session) receiveBelow(tx *store.Tx, dir, full string, now time.Time) er
 	}
 }
 
-func (s *Session) receiveFiles(tx *store.Tx, dir, full string, now time.Time) error {
+func (s *Session) receiveFiles(tx *store.Tx, dir, full string, now time.Time, left *int) error {
 	for after := ""; ; {
 		files, err := tx.Files(dir, after, receivePage)
+		if err == nil {
+			err = count(left, len(files))
+		}
 		if err != nil {
 			return err
 		}
@@ -205,8 +228,18 @@ func (s *Session) renameFile(src, dst place, replace bool) error {
 	return err
 }
 
+// adoptAtOnce is how many versions may move to another file in one transaction.
+const adoptAtOnce = 500
+
 // replaceBy makes f's bytes the newest version of the file old.
 func (s *Session) replaceBy(tx *store.Tx, f, old store.File, now time.Time) error {
+	older, err := tx.VersionIDs(f.FileID, "", adoptAtOnce+1)
+	if err != nil {
+		return err
+	}
+	if len(older) > adoptAtOnce {
+		return exchange.E("tree.Rename", exchange.Conflict, "The file has more than %d older versions and cannot take the place of another; remove that one first.", adoptAtOnce)
+	}
 	if err := s.replaced(tx, old, now); err != nil {
 		return err
 	}

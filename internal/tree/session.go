@@ -22,6 +22,13 @@ type Session struct {
 	cwd   string
 	guard *store.Guard // checks the login in every change; nil for an operator's
 
+	// stopped is closed when the session is cut off: revoked, or past the drain.
+	stopped  chan struct{}
+	stopOnce sync.Once
+
+	// slowed is told, once an hour, that the user is past its budget of changes.
+	slowed func()
+
 	// beforeWait is called before the session waits for its own commits, so
 	// that replies gathered so far reach the client.
 	beforeWait func()
@@ -40,7 +47,7 @@ func (t *Tree) Begin(login exchange.Login, beforeWait func()) *Session {
 		beforeWait = func() {}
 	}
 	s := &Session{t: t, box: t.box(login.User.ID), login: login, cwd: "/", beforeWait: beforeWait,
-		guard: store.NewGuard(login), pending: map[*image]string{}, handles: map[*Handle]struct{}{}, readers: map[*Handle]struct{}{}}
+		guard: store.NewGuard(login), stopped: make(chan struct{}), slowed: func() {}, pending: map[*image]string{}, handles: map[*Handle]struct{}{}, readers: map[*Handle]struct{}{}}
 	s.idle = sync.NewCond(&s.mu)
 	if login.Operator == "" {
 		s.cwd = login.User.StartDir
@@ -60,6 +67,14 @@ func (s *Session) End() {
 	s.work.Wait()
 	s.t.leave(s.box)
 }
+
+// OnSlowed has fn called when the user is past its budget of changes, at most once an
+// hour. It must not wait.
+func (s *Session) OnSlowed(fn func()) { s.slowed = fn }
+
+// Stop cuts the session off: what waits or reads back bytes ends with an error, and
+// what is being stored is stored. Any goroutine may call it, before End.
+func (s *Session) Stop() { s.stopOnce.Do(func() { close(s.stopped) }) }
 
 // RealPath is the absolute form of a client's path; "" and "." are where the
 // session starts.

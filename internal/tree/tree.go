@@ -36,6 +36,7 @@ type Policy struct {
 	FreeFloor   int64         // bytes that uploads must leave free
 	MaxCopy     int64         // bytes; largest file changed in its middle
 	Unfinished  int           // uploads under way and partials, per user
+	Changes     int64         // by name, per user and hour; more are slowed down. 0: any number
 	KeepPartial time.Duration // how long partials stay
 	TempNames   []string      // globs of names that are not final
 }
@@ -89,8 +90,11 @@ type Tree struct {
 	boxes map[string]*mailbox // by user id
 
 	accounts accounts
+	budgets  budgets
+	hashing  chan struct{} // full: as many read back what they hash as may
 
 	stop     context.CancelFunc
+	closing  <-chan struct{}
 	janitor  sync.WaitGroup
 	retiring chan struct{} // full: as many partials are synced as may be at a time
 }
@@ -114,12 +118,12 @@ func New(o Options) (*Tree, error) {
 		o.Desk = deposit.New(o.Store, o.Log)
 	}
 	t := &Tree{store: o.Store, blobs: o.Blobs, desk: o.Desk, clock: o.Clock, ids: o.IDs, log: o.Log, policy: o.Policy, hooks: o.Hooks,
-		boxes: map[string]*mailbox{}, retiring: make(chan struct{}, retiring)}
+		boxes: map[string]*mailbox{}, retiring: make(chan struct{}, retiring), hashing: newHashing()}
 	if err := t.recover(); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	t.stop = cancel
+	t.stop, t.closing = cancel, ctx.Done()
 	t.janitor.Go(func() { t.runJanitor(ctx) })
 	return t, nil
 }

@@ -1,0 +1,173 @@
+package tree_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/tree"
+)
+
+// TestABudgetSlowsAndNeverRefuses: an hour's worth at once, and then as many as an
+// hour has; what was not used does not add up.
+func TestABudgetSlowsAndNeverRefuses(t *testing.T) {
+	var b tree.Budgets
+	now := time.Now()
+	for i := range 3600 {
+		if wait, _ := b.Wait("acme", 3600, now); wait != 0 {
+			t.Fatalf("change %d waits for %v", i, wait)
+		}
+	}
+	for i := 1; i <= 5; i++ { // five at once wait for one second each
+		wait, tell := b.Wait("acme", 3600, now)
+		if wait.Round(time.Millisecond) != time.Duration(i)*time.Second || tell != (i == 1) {
+			t.Fatalf("change %d past the budget waits for %v (told: %v)", i, wait, tell)
+		}
+	}
+	if wait, _ := b.Wait("beta", 3600, now); wait != 0 {
+		t.Fatal("another user waits")
+	}
+	now = now.Add(10 * time.Second)
+	if wait, _ := b.Wait("acme", 3600, now); wait != 0 {
+		t.Fatalf("after ten seconds one waits for %v", wait)
+	}
+	now = now.Add(100 * time.Hour)
+	for range 3600 {
+		_, _ = b.Wait("acme", 3600, now)
+	}
+	if wait, tell := b.Wait("acme", 3600, now); wait == 0 || !tell {
+		t.Fatal("what was not used for days adds up")
+	}
+}
+
+func TestBoundsOfWork(t *testing.T) {
+	onBoth(t, map[string]func(*testing.T, *world){
+		"a change past the budget ends with the session":     spendStopped,
+		"a file with a hole is stored up to a limit":         longHoles,
+		"a CLOSE that reads back ends with the session":      hashStopped,
+		"a file with hundreds of versions is removed whole":  manyVersions,
+		"no change is made while the storage is nearly full": floorGuards,
+		"a folder of thousands leaves staging in parts":      stagedTooMany,
+	})
+}
+
+func spendStopped(t *testing.T, w *world) {
+	w.policy.Changes = 1
+	w.reopen()
+	u := w.user("acme")
+	s := w.login(u)
+	defer s.End()
+	slowed := 0
+	s.OnSlowed(func() { slowed++ })
+	must(t, s.Mkdir("/upload/a"))
+	ended := make(chan error, 1)
+	go func() { ended <- s.Mkdir("/upload/b") }()
+	select {
+	case err := <-ended:
+		t.Fatalf("the second change did not wait: %v", err)
+	case <-time.After(50 * time.Millisecond):
+	}
+	s.Stop()
+	wantKind(t, <-ended, exchange.Unavailable)
+	if slowed != 1 {
+		t.Fatalf("told %d times", slowed)
+	}
+	op := w.tree.Begin(exchange.Login{User: u, Operator: "test"}, nil)
+	defer op.End()
+	must(t, op.Mkdir("/upload/c"))
+}
+
+func longHoles(t *testing.T, w *world) {
+	s := w.login(w.user("acme"))
+	defer s.End()
+	set := func(path string, size int64) error {
+		h := open(t, s, path, create)
+		must(t, write(h, "the start", 0))
+		must(t, wait(func(done func(error)) { h.Truncate(size, done) }))
+		return closeHandle(h)
+	}
+	began := time.Now()
+	err := set("/upload/big", 50<<30)
+	wantKind(t, err, exchange.Invalid)
+	if took := time.Since(began); took > 5*time.Second || !strings.Contains(err.Error(), "never written") {
+		t.Fatalf("after %v: %v", took, err)
+	}
+	must(t, set("/upload/small", 40<<20))
+	h := open(t, s, "/upload/far", create)
+	must(t, write(h, "x", 3<<30))
+	wantKind(t, closeHandle(h), exchange.Invalid)
+}
+
+func hashStopped(t *testing.T, w *world) {
+	u := w.user("acme")
+	s := w.login(u)
+	h := open(t, s, "/upload/f", create)
+	must(t, write(h, "the start", 0))
+	must(t, write(h, "the end", 30<<20))
+	s.Stop()
+	wantKind(t, closeHandle(h), exchange.Unavailable)
+	s.End()
+	again := w.login(u)
+	defer again.End()
+	if f, err := again.Stat("/upload/f"); err != nil || f.Size != 8 || f.Mtime.Unix() != 0 {
+		t.Fatalf("what was cut off is %+v, %v", f, err)
+	}
+}
+
+func manyVersions(t *testing.T, w *world) {
+	s := w.login(w.user("acme"))
+	defer s.End()
+	for i := range 230 {
+		w.now.Add(int64(2 * time.Hour)) // so that each version stays
+		put(t, s, "/upload/f", fmt.Sprint(i))
+	}
+	must(t, s.Remove("/upload/f"))
+	dead, err := w.store.Read(context.Background()).DeadBlobs(1<<62, 1000)
+	must(t, err)
+	if len(dead) != 229 { // all but the newest, which nobody has claimed yet
+		t.Fatalf("%d versions of 230 were let go of", len(dead))
+	}
+}
+
+func floorGuards(t *testing.T, w *world) {
+	u := w.user("acme")
+	s := w.login(u)
+	put(t, s, "/upload/f", "x")
+	must(t, s.Mkdir("/upload/d"))
+	s.End()
+	w.policy.FreeFloor = 1 << 60
+	w.reopen()
+	s = w.login(u)
+	defer s.End()
+	mtime := time.Unix(1, 0)
+	for what, err := range map[string]error{
+		"mkdir":  s.Mkdir("/upload/e"),
+		"rmdir":  s.Rmdir("/upload/d"),
+		"rename": s.Rename("/upload/f", "/upload/g", false),
+		"remove": s.Remove("/upload/f"),
+		"times":  s.Setstat("/upload/f", exchange.Change{Mtime: &mtime}),
+		"upload": try(s, "/upload/h", "x"),
+	} {
+		if !exchange.Is(err, exchange.NoSpace) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if got := get(t, s, "/upload/f"); got != "x" {
+		t.Fatal("what is there cannot be read")
+	}
+}
+
+func stagedTooMany(t *testing.T, w *world) {
+	s := w.login(w.user("acme"))
+	defer s.End()
+	must(t, s.Mkdir("/stage/a"))
+	for i := range 2001 {
+		must(t, s.Mkdir(fmt.Sprintf("/stage/a/%d", i)))
+	}
+	wantKind(t, s.Rename("/stage/a", "/upload/a", false), exchange.Invalid)
+	must(t, s.Rmdir("/stage/a/7"))
+	must(t, s.Rename("/stage/a", "/upload/a", false))
+}
