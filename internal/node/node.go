@@ -105,7 +105,7 @@ func Start(o Options) (n *Node, err error) {
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
-	n = &Node{readings: platform.NewReadings(), offered: make(chan exchange.PendingKey, 64), o: o, cfg: o.Config, log: o.Log, clock: o.Clock, ids: exchange.NewIDs(o.Clock, rand.Reader)}
+	n = &Node{readings: platform.NewReadings(), offered: make(chan exchange.PendingKey, 64), o: o, cfg: o.Config, log: slog.New(newQuiet(o.Log.Handler())), clock: o.Clock, ids: exchange.NewIDs(o.Clock, rand.Reader)}
 	ctx, cancel := context.WithCancel(context.Background())
 	n.cancel = cancel
 	defer func() {

@@ -1,9 +1,6 @@
 package tree
 
-import (
-	"context"
-	"time"
-)
+import "context"
 
 // StopJanitor ends what the tree does by the clock, so that a test does it.
 func (t *Tree) StopJanitor() {
@@ -19,11 +16,3 @@ func (t *Tree) SyncLong() { t.syncLong(context.Background()) }
 
 // ExpirePartials does the janitor's expiry.
 func (t *Tree) ExpirePartials() { t.expirePartials() }
-
-// Budgets is budgets.
-type Budgets struct{ b budgets }
-
-// Wait is budgets.wait.
-func (b *Budgets) Wait(user string, hourly int64, now time.Time) (time.Duration, bool) {
-	return b.b.wait(user, hourly, now)
-}

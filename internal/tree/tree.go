@@ -90,8 +90,8 @@ type Tree struct {
 	boxes map[string]*mailbox // by user id
 
 	accounts accounts
-	budgets  budgets
-	hashing  chan struct{} // full: as many read back what they hash as may
+	budgets  exchange.Pacer // of changes, by user id
+	hashing  chan struct{}  // full: as many read back what they hash as may
 
 	stop     context.CancelFunc
 	closing  <-chan struct{}
