@@ -32,8 +32,7 @@ var gcmCiphers = []string{ssh.CipherAES128GCM, ssh.CipherAES256GCM}
 
 // algorithms are what is offered otherwise: nothing with SHA-1.
 var algorithms = ssh.Config{
-	KeyExchanges: []string{ssh.KeyExchangeMLKEM768X25519, ssh.KeyExchangeCurve25519, ssh.KeyExchangeECDHP256,
-		ssh.KeyExchangeECDHP384, ssh.KeyExchangeECDHP521, ssh.KeyExchangeDH16SHA512, ssh.KeyExchangeDH14SHA256},
+	KeyExchanges: allExchanges,
 	Ciphers: []string{ssh.CipherAES128GCM, ssh.CipherAES256GCM, ssh.CipherChaCha20Poly1305,
 		ssh.CipherAES128CTR, ssh.CipherAES192CTR, ssh.CipherAES256CTR},
 	MACs: []string{ssh.HMACSHA256ETM, ssh.HMACSHA512ETM, ssh.HMACSHA256, ssh.HMACSHA512},
@@ -86,6 +85,7 @@ func (a *attempt) config() *ssh.ServerConfig {
 		AuthLogCallback:           a.tried,
 		PreAuthConnCallback:       func(p ssh.ServerPreAuthConn) { a.pre = p },
 	}
+	c.KeyExchanges, _ = offers(a.hello)
 	if a.hello.Offers(ssh.CipherAES128GCM) {
 		c.Ciphers = gcmCiphers
 	}

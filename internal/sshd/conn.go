@@ -148,6 +148,9 @@ func (s *Server) handshake(a *attempt, nc net.Conn) (*ssh.ServerConn, <-chan ssh
 		return nil, nil, nil, errNotSSH
 	}
 	a.wire = wire
+	if _, dear := offers(hello); dear {
+		defer s.gateKex(a)()
+	}
 	if err := nc.SetDeadline(began.Add(s.o.Limits.Login)); err != nil {
 		return nil, nil, nil, err
 	}

@@ -23,6 +23,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fair"
 )
 
 // Version is the server's version line. It names no release, so that it tells
@@ -126,6 +127,8 @@ type Server struct {
 	conns sync.WaitGroup
 	moved atomic.Int64 // bytes on channels
 
+	exchanges *fair.Gateway // of costly key exchanges, by address
+
 	mu        sync.Mutex
 	listeners []net.Listener
 	closing   bool
@@ -136,7 +139,7 @@ type Server struct {
 // New prepares a server.
 func New(o Options) *Server {
 	ctx, cancel := context.WithCancel(context.Background())
-	return &Server{o: o, gate: newGate(o.Limits, o.Clock), heads: newGate(proxyLimits(o.Limits), o.Clock), live: newRegister(o.Limits), ctx: ctx, cancel: cancel}
+	return &Server{o: o, gate: newGate(o.Limits, o.Clock), heads: newGate(proxyLimits(o.Limits), o.Clock), live: newRegister(o.Limits), exchanges: newExchanges(), ctx: ctx, cancel: cancel}
 }
 
 // Serve takes connections at a door until Shutdown.

@@ -27,6 +27,7 @@ type Conn struct {
 	raw     syscall.RawConn // nil for a connection without a descriptor
 	replay  []byte          // peeked, not yet given to the library
 	swallow int             // bytes of the library's version line to pass over
+	plain   *plain          // nil: no gate, or encrypted by now
 
 	pooled *[]byte // holds buf while something is in it
 	buf    []byte
@@ -64,6 +65,13 @@ func (c *Conn) Sent() int64     { return c.sent.Load() }
 // brought. The buffer is taken from the pool only once there is something to
 // read, so that idle sessions have none.
 func (c *Conn) Read(p []byte) (int, error) {
+	if c.plain != nil {
+		return c.readPlain(p)
+	}
+	return c.readRaw(p)
+}
+
+func (c *Conn) readRaw(p []byte) (int, error) {
 	if len(c.replay) > 0 {
 		n := copy(p, c.replay)
 		c.replay = c.replay[n:]

@@ -34,7 +34,9 @@ type Hello struct {
 	Version        string   // the client's first line, "" if there was none in bounds
 	Line           bool     // a first line came; only servers may say more before their version (RFC 4253 §4.2)
 	Silent         bool     // not a byte came
-	ClientToServer []string // its ciphers, nil if no KEXINIT came in time
+	KeyExchanges   []string // the first is what it wants most; nil if no KEXINIT came in time
+	HostKeys       []string
+	ClientToServer []string // its ciphers
 	ServerToClient []string
 }
 
@@ -86,7 +88,7 @@ func (c *Conn) peek() (h Hello, err error) {
 			lists, need := parseKexInit(buf[lineEnd+1:])
 			if need == 0 {
 				if lists != nil {
-					h.ClientToServer, h.ServerToClient = lists[2], lists[3]
+					h.KeyExchanges, h.HostKeys, h.ClientToServer, h.ServerToClient = lists[0], lists[1], lists[2], lists[3]
 				}
 				return h, nil
 			}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fair"
 )
 
 // maxBatch is how many functions share a transaction at most.
@@ -42,7 +43,7 @@ type job struct {
 type queue struct {
 	mu      sync.Mutex
 	busy    bool // somebody leads
-	waiting turns[*job]
+	waiting fair.Turns[*job]
 	closed  bool
 	idle    *sync.Cond
 }
@@ -71,7 +72,7 @@ func (s *Store) writeFor(ctx context.Context, party string, fn func(*Tx) error) 
 	}
 	if q.busy {
 		j.done, j.lead = make(chan struct{}), make(chan struct{})
-		q.waiting.add(party, j)
+		q.waiting.Add(party, j)
 		q.mu.Unlock()
 		select {
 		case <-j.done:
@@ -93,7 +94,7 @@ func (s *Store) writeFor(ctx context.Context, party string, fn func(*Tx) error) 
 func (q *queue) take(leader *job) []*job {
 	batch := []*job{leader}
 	for len(batch) < maxBatch {
-		j, ok := q.waiting.next()
+		j, ok := q.waiting.Next()
 		if !ok {
 			break
 		}
@@ -108,9 +109,9 @@ func (q *queue) handOver(left []*job) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for _, j := range slices.Backward(left) {
-		q.waiting.putBack(j.party, j)
+		q.waiting.PutBack(j.party, j)
 	}
-	if j, ok := q.waiting.next(); ok {
+	if j, ok := q.waiting.Next(); ok {
 		close(j.lead)
 		return
 	}

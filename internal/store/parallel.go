@@ -17,15 +17,32 @@ import (
 // beginTries is how many connections a transaction tries to begin on.
 const beginTries = 3
 
+// Transactions at a time. Those of one user wait for each other's mailbox anyway, and
+// each holds a connection meanwhile; some connections are always left to those who
+// only read.
+const (
+	atATime       = 16
+	userAtATime   = 3
+	serverAtATime = 8
+)
+
+// partyAtATime is how many transactions of a party run at a time.
+func partyAtATime(party string) int {
+	if party == "" {
+		return serverAtATime
+	}
+	return userAtATime
+}
+
 // writeParallel runs fn on PostgreSQL, again after a deadlock. All tries share
 // one deadline, COMMIT included. No context of a caller ends a transaction.
 func (s *Store) writeParallel(party string, fn func(*Tx) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), writeTime)
 	defer cancel()
-	if err := s.gateway.enter(ctx, party); err != nil {
-		return err
+	if err := s.gateway.Enter(ctx, party); err != nil {
+		return exchange.Wrap("store.Write", exchange.Unavailable, err)
 	}
-	defer s.gateway.leave(party)
+	defer s.gateway.Leave(party)
 	for try := 0; ; try++ {
 		err := s.onceParallel(ctx, fn)
 		if ctx.Err() != nil {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fair"
 )
 
 // Options say which database to open.
@@ -37,8 +38,8 @@ type Store struct {
 	readStmts, writeStmts sync.Map  // SQLite: query text → *sql.Stmt
 	conn                  *sql.Conn // SQLite: the one that writes
 
-	queue   queue   // SQLite: functions waiting for conn
-	gateway gateway // PostgreSQL: who may begin a transaction
+	queue   queue        // SQLite: functions waiting for conn
+	gateway fair.Gateway // PostgreSQL: who may begin a transaction
 
 	link  link   // PostgreSQL: whether it answers
 	lease *lease // PostgreSQL: nil without a holder
@@ -50,7 +51,7 @@ type Store struct {
 // PostgreSQL database is this store's alone until Close: Open fails with
 // Conflict, and changes nothing, while another holder is alive.
 func Open(ctx context.Context, o Options) (*Store, error) {
-	s := &Store{}
+	s := &Store{gateway: fair.Gateway{All: atATime, Party: partyAtATime}}
 	s.queue.idle = sync.NewCond(&s.queue.mu)
 	open := s.openFile
 	if o.URL != "" {
@@ -94,7 +95,7 @@ func (s *Store) openFile(ctx context.Context, o Options) (err error) {
 // Inspect opens an existing database to read it, changing nothing: not even its
 // schema, which must be of this release.
 func Inspect(ctx context.Context, o Options) (*Store, error) {
-	s := &Store{}
+	s := &Store{gateway: fair.Gateway{All: atATime, Party: partyAtATime}}
 	s.queue.idle = sync.NewCond(&s.queue.mu)
 	var err error
 	if o.URL != "" {

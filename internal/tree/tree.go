@@ -24,6 +24,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/blob"
 	"github.com/sallyport-sftp/sallyport/internal/deposit"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fair"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 )
 
@@ -90,8 +91,8 @@ type Tree struct {
 	boxes map[string]*mailbox // by user id
 
 	accounts accounts
-	budgets  exchange.Pacer // of changes, by user id
-	hashing  chan struct{}  // full: as many read back what they hash as may
+	budgets  fair.Pacer    // of changes, by user id
+	hashing  chan struct{} // full: as many read back what they hash as may
 
 	stop     context.CancelFunc
 	closing  <-chan struct{}

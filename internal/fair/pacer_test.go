@@ -1,16 +1,16 @@
-package exchange_test
+package fair_test
 
 import (
 	"testing"
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fair"
 )
 
 // TestAPacerSlowsAndNeverRefuses: an hour's worth at once, and then as many as an
 // hour has; what was not used does not add up.
 func TestAPacerSlowsAndNeverRefuses(t *testing.T) {
-	var b exchange.Pacer
+	var b fair.Pacer
 	now := time.Now()
 	for i := range 3600 {
 		if wait, _ := b.Wait("acme", 3600, now); wait != 0 {
