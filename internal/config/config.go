@@ -100,6 +100,8 @@ type Limits struct {
 	Stall           Duration `yaml:"stall" env:"STALL"`                       // a client that takes no replies
 	Handles         int      `yaml:"open_files" env:"OPEN_FILES"`             // a channel
 	Channels        int      `yaml:"channels" env:"CHANNELS"`                 // a connection
+	Unread          Size     `yaml:"unread" env:"UNREAD"`                     // that all clients together have sent and nobody has read; 0: 1/64 of the memory
+	Logins          int64    `yaml:"logins_per_hour" env:"LOGINS_PER_HOUR"`   // of a user; more are slowed down
 	Changes         int64    `yaml:"changes_per_hour" env:"CHANGES_PER_HOUR"` // by name, a user; more are slowed down
 }
 
@@ -171,7 +173,7 @@ func Default() Config {
 			KeepPartials: Duration(7 * 24 * time.Hour), Unfinished: 1000},
 		Limits: Limits{HalfOpen: 512, HalfOpenAddress: 64, Handshake: Duration(30 * time.Second), Login: Duration(2 * time.Minute), KeyOffers: 20,
 			UserSessions: 10, AccountSessions: 50, AddressSessions: 50, Idle: Duration(15 * time.Minute),
-			KeepAlive: Duration(30 * time.Second), Stall: Duration(2 * time.Minute), Handles: 256, Channels: 4, Changes: 100_000},
+			KeepAlive: Duration(30 * time.Second), Stall: Duration(2 * time.Minute), Handles: 256, Channels: 4, Logins: 6_000, Changes: 100_000},
 		Keys: Keys{PerUser: 5, Types: []string{"ed25519", "ecdsa", "rsa"}, RSAMin: 2048, RSAMax: 8192, Overlap: Duration(14 * 24 * time.Hour)},
 		Access: Access{BanAfter: 20, BanWithin: Duration(10 * time.Minute), BanFor: Duration(15 * time.Minute),
 			NeverBan: []string{"127.0.0.0/8", "::1/128"}},

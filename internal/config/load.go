@@ -163,7 +163,7 @@ func (c *Config) check() error {
 		{"limits.sessions_per_user", int64(c.Limits.UserSessions)}, {"limits.sessions_per_account", int64(c.Limits.AccountSessions)},
 		{"limits.sessions_per_address", int64(c.Limits.AddressSessions)}, {"limits.idle", int64(c.Limits.Idle)},
 		{"limits.keep_alive", int64(c.Limits.KeepAlive)}, {"limits.stall", int64(c.Limits.Stall)},
-		{"limits.open_files", int64(c.Limits.Handles)}, {"limits.channels", int64(c.Limits.Channels)}, {"limits.changes_per_hour", c.Limits.Changes}, {"keys.per_user", int64(c.Keys.PerUser)},
+		{"limits.open_files", int64(c.Limits.Handles)}, {"limits.channels", int64(c.Limits.Channels)}, {"limits.changes_per_hour", c.Limits.Changes}, {"limits.logins_per_hour", c.Limits.Logins}, {"keys.per_user", int64(c.Keys.PerUser)},
 		{"storage.keep_partials", int64(c.Storage.KeepPartials)}, {"keys.overlap", int64(c.Keys.Overlap)},
 		{"access.ban_within", int64(c.Access.BanWithin)}, {"access.ban_for", int64(c.Access.BanFor)},
 		{"records.keep", int64(c.Records.Keep)}, {"records.failed", c.Records.Failed}, {"records.activity", c.Records.Activity}} {

@@ -209,6 +209,12 @@ var reasons = map[string]words{
 		},
 		tells: say("Your program renames, removes or makes directories very often, so it is slowed down for a while. Nothing is lost."),
 	},
+	exchange.ReasonUnread: {
+		says: func(f *facts) string {
+			return "Logged in" + f.with() + ", and sent so much more than was read that the connection was ended."
+		},
+		tells: say("Your program sent data faster than it can be taken, or on a channel that never asked for SFTP. Please use SFTP as usual."),
+	},
 	exchange.ReasonServerOverload: {
 		says:  say("Turned away: too many others were at the door."),
 		tells: say("The server was busy. Please try again."),

@@ -33,6 +33,7 @@ const (
 	ReasonDirectory      = "directory_not_allowed" // logged in, and refused in a directory
 	ReasonQuota          = "quota_full"            // logged in, and the mailbox was full
 	ReasonSlowed         = "slowed_down"           // logged in, and past the budget of changes
+	ReasonUnread         = "sent_too_much"         // logged in, and sent more than is read
 	ReasonServerOverload = "server_overloaded"
 	ReasonUnavailable    = "unavailable" // the database could not be asked
 )

@@ -4,7 +4,6 @@ import (
 	"context"
 	"os"
 	"runtime/debug"
-	"syscall"
 	"time"
 )
 
@@ -17,15 +16,6 @@ const (
 	busyRate = 4 << 20 // bytes a second from which the server is busy
 	calmDown = 10      // quiet seconds until it is idle again
 )
-
-// limitMemory guards small machines: half of what there is, unless the
-// environment says otherwise.
-func limitMemory() {
-	var si syscall.Sysinfo_t
-	if os.Getenv("GOMEMLIMIT") == "" && syscall.Sysinfo(&si) == nil {
-		debug.SetMemoryLimit(int64(si.Totalram) * int64(si.Unit) / 2)
-	}
-}
 
 // paceCollector lets garbage wait while bytes move, and collects it when they
 // no longer do. GOGC in the environment turns it off.

@@ -67,6 +67,7 @@ type Node struct {
 	ids   *exchange.IDs
 
 	lock       *os.File
+	memory     int64 // bytes that there are for this process; 0: not known
 	store      *store.Store
 	blobs      *disk.Store
 	desk       *deposit.Desk
@@ -113,7 +114,7 @@ func Start(o Options) (n *Node, err error) {
 			n.Close(ctx)
 		}
 	}()
-	limitMemory()
+	n.memory = limitMemory()
 	if err := n.claimData(); err != nil {
 		return n, err
 	}
@@ -216,7 +217,7 @@ func (n *Node) buildDoors(ctx context.Context, signers []ssh.Signer) error {
 		n.hostKeys = append(n.hostKeys, describeHostKey(s.PublicKey()))
 	}
 	n.ssh = sshd.New(sshd.Options{HostKeys: signers, Authority: authority{n}, Handler: n.serveSFTP, Clock: n.clock, IDs: n.ids,
-		Log: n.log, Banner: n.banner, Turned: n.turned, Proxies: config.Networks(n.cfg.Access.Proxies), Limits: sshLimits(n.cfg.Limits)})
+		Log: n.log, Banner: n.banner, Turned: n.turned, Proxies: config.Networks(n.cfg.Access.Proxies), Limits: sshLimits(n.cfg.Limits, n.memory)})
 	n.revoked.end = n.ssh.End
 	if err := n.revoked.start(); err != nil {
 		return err

@@ -69,10 +69,22 @@ func recordPolicy(c *config.Config, endpointIPs map[string][]string) connection.
 			Never: config.Networks(c.Access.NeverBan)}}
 }
 
-func sshLimits(l config.Limits) sshd.Limits {
+// What clients may have sent and nobody read, unless limits.unread says: a part of the
+// memory, in which it takes up to three times as much.
+const (
+	unreadShare = 64
+	leastUnread = 32 << 20
+)
+
+func sshLimits(l config.Limits, memory int64) sshd.Limits {
+	unread := int64(l.Unread)
+	if unread == 0 {
+		unread = max(leastUnread, memory/unreadShare)
+	}
 	return sshd.Limits{HalfOpen: l.HalfOpen, HalfOpenAddress: l.HalfOpenAddress, Handshake: time.Duration(l.Handshake), Login: time.Duration(l.Login),
 		KeyOffers: l.KeyOffers, User: l.UserSessions, Account: l.AccountSessions, Address: l.AddressSessions,
-		Idle: time.Duration(l.Idle), KeepAlive: time.Duration(l.KeepAlive), Stall: time.Duration(l.Stall), Channels: l.Channels}
+		Idle: time.Duration(l.Idle), KeepAlive: time.Duration(l.KeepAlive), Stall: time.Duration(l.Stall), Channels: l.Channels,
+		Backlog: unread, Logins: l.Logins}
 }
 
 // banner is what a failed log-in is told (defaults.md). It depends on the door

@@ -128,6 +128,9 @@ func (a *attempt) verified(conn ssh.ConnMetadata, _ ssh.PublicKey, p *ssh.Permis
 	a.signature = algorithm
 	login := p.ExtraData[loginKey{}].(exchange.Login)
 	login.Address, login.Client, login.Session = a.from.String(), exchange.Excerpt(string(conn.ClientVersion()), maxSaid), a.s.o.IDs.New()
+	if err := a.s.pace(login.User); err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithCancelCause(a.s.ctx)
 	sess := &session{login: login, since: a.s.o.Clock(), wire: a.wire, cancel: cancel, writes: map[*stream]time.Time{}}
 	sess.active()
@@ -151,6 +154,26 @@ func (a *attempt) verified(conn ssh.ConnMetadata, _ ssh.PublicKey, p *ssh.Permis
 	a.session = sess
 	a.ctx = ctx
 	return p, nil
+}
+
+// pace lets a user wait who logs in very often: each log-in is a record that is kept.
+func (s *Server) pace(u exchange.User) error {
+	if s.o.Limits.Logins <= 0 {
+		return nil
+	}
+	wait, tell := s.logins.Wait(u.ID, s.o.Limits.Logins, time.Now())
+	if tell {
+		s.o.Log.Warn("a user logs in more often than limits.logins_per_hour, and is slowed down", "user", u.Name)
+	}
+	if wait == 0 {
+		return nil
+	}
+	select {
+	case <-time.After(wait):
+		return nil
+	case <-s.ctx.Done():
+		return errRefused
+	}
 }
 
 // tried notes each method, and sends the banner when it may help. The same

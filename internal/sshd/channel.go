@@ -1,6 +1,7 @@
 package sshd
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"sync"
@@ -10,6 +11,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/sshwire"
 )
 
 // channels serves what the client opens: session channels, and no more of
@@ -57,11 +59,13 @@ func (s *Server) channels(ctx context.Context, sess *session, chans <-chan ssh.N
 // others are refused, before and after, until the channel is gone: requests
 // that nobody takes would block the library's whole connection.
 func (s *Server) session(ctx context.Context, sess *session, ch ssh.Channel, reqs <-chan *ssh.Request) {
-	asked, ok := awaitSFTP(reqs)
+	lane := sess.wire.Lane()
+	defer lane.End()
+	asked, ok := s.awaitSFTP(reqs)
 	if ok {
 		var refusals sync.WaitGroup
 		refusals.Go(func() { refuse(reqs) })
-		s.sftp(ctx, sess, ch)
+		s.sftp(ctx, sess, ch, lane)
 		_ = ch.Close()
 		refusals.Wait()
 		return
@@ -74,10 +78,25 @@ func (s *Server) session(ctx context.Context, sess *session, ch ssh.Channel, req
 	refuse(reqs)
 }
 
+// askWithin is how long a channel may be open before it asks for SFTP: what is sent
+// on it meanwhile waits in memory.
+const askWithin = 10 * time.Second
+
 // awaitSFTP answers requests until the sftp subsystem is asked for, which it
 // accepts, or something else to run, which it refuses and names.
-func awaitSFTP(reqs <-chan *ssh.Request) (asked string, ok bool) {
-	for r := range reqs {
+func (s *Server) awaitSFTP(reqs <-chan *ssh.Request) (asked string, ok bool) {
+	late := time.NewTimer(askWithin)
+	defer late.Stop()
+	for {
+		var r *ssh.Request
+		select {
+		case r = <-reqs:
+		case <-late.C:
+			return cmp.Or(asked, "nothing for "+askWithin.String()), false
+		}
+		if r == nil {
+			return asked, false
+		}
 		what := r.Type
 		if r.Type == "subsystem" || r.Type == "exec" {
 			what += " " + subsystem(r.Payload)
@@ -96,7 +115,6 @@ func awaitSFTP(reqs <-chan *ssh.Request) (asked string, ok bool) {
 			return what, true
 		}
 	}
-	return asked, false
 }
 
 func refuse(reqs <-chan *ssh.Request) {
@@ -108,10 +126,10 @@ func refuse(reqs <-chan *ssh.Request) {
 }
 
 // sftp hands the channel to the handler and reports how it ended.
-func (s *Server) sftp(ctx context.Context, sess *session, ch ssh.Channel) {
+func (s *Server) sftp(ctx context.Context, sess *session, ch ssh.Channel, lane *sshwire.Lane) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	err := s.o.Handler(ctx, Subsystem{Login: sess.login, Channel: &stream{ch, sess, &s.moved}, Bulk: sess.wire.Bulk, Refused: sess.refused})
+	err := s.o.Handler(ctx, Subsystem{Login: sess.login, Channel: &stream{ch, sess, lane, &s.moved}, Bulk: sess.wire.Bulk, Refused: sess.refused})
 	status := uint32(0)
 	if err != nil {
 		status = 1
@@ -137,11 +155,13 @@ func subsystem(payload []byte) string {
 type stream struct {
 	ssh.Channel
 	sess  *session
+	lane  *sshwire.Lane
 	moved *atomic.Int64
 }
 
 func (c *stream) Read(p []byte) (int, error) {
 	n, err := c.Channel.Read(p)
+	c.lane.Read(n, n < len(p))
 	c.sess.active()
 	c.moved.Add(int64(n))
 	return n, err

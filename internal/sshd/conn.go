@@ -46,12 +46,17 @@ func (s *Server) handle(l Door, nc net.Conn, from netip.Addr, place *half) {
 	}
 	sess := a.session
 	sess.conn = conn
+	sess.wire.Watch(&s.backlog, s.shed)
 	a.rec.LoggedIn, a.rec.Outcome, a.rec.Unknown = true, exchange.ReasonOK, nil
 	a.rec.KeyID, a.rec.Fingerprint, a.rec.Session, a.rec.UserID = sess.login.KeyID, sess.login.Fingerprint, sess.login.Session, sess.login.User.ID
 	s.o.Log.Info("logged in", "reference", a.rec.Reference, "user", sess.login.User.Name, "address", from,
 		"client", a.rec.Client, "key", sess.login.Fingerprint, "session", sess.login.Session)
 	s.o.Authority.Ended(a.rec) // the log-in is known from now on
 	s.serve(a.ctx, sess, conn, chans, requests)
+	if errors.Is(conn.Wait(), sshwire.ErrBacklog) {
+		sess.refused(exchange.ReasonUnread, "")
+		s.o.Log.Warn("a session was ended: its client sent more than is read", "user", sess.login.User.Name, "session", sess.login.Session)
+	}
 	s.live.remove(sess)
 	sess.cancel(nil)
 	s.o.Log.Info("session ended", "user", sess.login.User.Name, "session", sess.login.Session,

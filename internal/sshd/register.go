@@ -29,6 +29,7 @@ type session struct {
 	cancel   context.CancelCauseFunc
 	lastWork atomic.Int64 // UnixNano of the last request
 	channels atomic.Int32
+	shed     atomic.Bool // it was ended to make room
 
 	mu     sync.Mutex
 	writes map[*stream]time.Time // under way, since when

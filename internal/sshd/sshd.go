@@ -116,6 +116,8 @@ type Limits struct {
 	KeepAlive       time.Duration // silence before the client is asked for a sign of life
 	Stall           time.Duration // a client that takes no replies
 	Channels        int           // a connection
+	Backlog         int64         // bytes that all clients together may have sent and nobody read; 0: any number
+	Logins          int64         // of a user in an hour; more are slowed down. 0: any number
 }
 
 // Server is the SSH door.
@@ -127,6 +129,9 @@ type Server struct {
 	conns sync.WaitGroup
 	moved atomic.Int64 // bytes on channels
 
+	backlog   atomic.Int64 // bytes that clients sent and nobody has read
+	shedding  sync.Mutex
+	logins    fair.Pacer    // by user id
 	exchanges *fair.Gateway // of costly key exchanges, by address
 
 	mu        sync.Mutex

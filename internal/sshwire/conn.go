@@ -36,6 +36,7 @@ type Conn struct {
 	tryErr error
 
 	received, sent atomic.Int64
+	backlog        backlog
 
 	mu       sync.Mutex
 	room     *sync.Cond
@@ -82,6 +83,9 @@ func (c *Conn) readRaw(p []byte) (int, error) {
 		if c.raw == nil {
 			n, err := c.Conn.Read(p)
 			c.received.Add(int64(n))
+			if n > 0 && err == nil {
+				err = c.backlog.came(n)
+			}
 			return n, err
 		}
 		if err := c.fill(); err != nil {
@@ -111,7 +115,7 @@ func (c *Conn) fill() error {
 		return io.EOF
 	}
 	c.buf = (*c.pooled)[:c.tryN]
-	return nil
+	return c.backlog.came(c.tryN)
 }
 
 // try reads once; false makes the runtime wait for the descriptor.

@@ -1,0 +1,33 @@
+package sshd
+
+import "github.com/sallyport-sftp/sallyport/internal/exchange"
+
+// shed ends the sessions that have sent most and read least while all of them
+// together have too much waiting: the memory of what arrives is the library's, and
+// nothing else takes it back.
+func (s *Server) shed() {
+	limit := s.o.Limits.Backlog
+	if limit <= 0 || s.backlog.Load() <= limit || !s.shedding.TryLock() {
+		return
+	}
+	defer s.shedding.Unlock()
+	for s.backlog.Load() > limit {
+		var heaviest *session
+		var most int64
+		for _, sess := range s.live.all() {
+			if n := sess.wire.Backlog(); n > most && !sess.shed.Load() {
+				heaviest, most = sess, n
+			}
+		}
+		if heaviest == nil {
+			return
+		}
+		heaviest.shed.Store(true)
+		heaviest.refused(exchange.ReasonServerOverload, "")
+		s.o.Log.Warn("a session was ended: the server's memory for what clients send is full, and this one had most of it waiting",
+			"user", heaviest.login.User.Name, "session", heaviest.login.Session, "bytes", most)
+		heaviest.cancel(ErrCut)
+		_ = heaviest.wire.Close()
+		return // its part goes when it has ended; what arrives meanwhile asks again
+	}
+}

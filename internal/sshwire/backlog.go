@@ -1,0 +1,120 @@
+package sshwire
+
+import (
+	"errors"
+	"sync"
+	"sync/atomic"
+)
+
+// ErrBacklog ends a connection whose client sent more than anybody reads.
+var ErrBacklog = errors.New("the client sent more than is read")
+
+// LaneBacklog is how many bytes of the wire may wait for each open channel. The
+// library keeps what arrives until it is read, up to a window of 2 MiB of content;
+// as packets of one byte that takes fifty times the memory, and twenty times as
+// much of the wire.
+const LaneBacklog = 4 << 20
+
+// slack is what a channel's content costs on the wire beyond itself, as a part of
+// it: packets of 32 KiB, and room to spare.
+const slack = 128
+
+// backlog estimates what arrived on a connection and was not read. What waits for a
+// channel came after the channel was last empty, less all that was read since; the
+// fullest channel tells.
+type backlog struct {
+	mu      sync.Mutex
+	arrived int64 // bytes of the wire
+	read    int64 // bytes of content, on all channels
+	lanes   []*Lane
+	waiting int64         // the estimate that Total has
+	total   *atomic.Int64 // of all connections; may be nil
+	over    func()        // called when an estimate grew; may be nil
+}
+
+// Lane is one channel's part in a connection's backlog.
+type Lane struct {
+	b             *backlog
+	arrived, read int64 // the connection's counts when the channel was last empty
+}
+
+// Watch has total count the backlog of this connection, too, and calls grew whenever
+// that grew. It must be called before Lane.
+func (c *Conn) Watch(total *atomic.Int64, grew func()) {
+	c.backlog.total, c.backlog.over = total, grew
+}
+
+// Lane counts a channel in.
+func (c *Conn) Lane() *Lane {
+	b := &c.backlog
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	l := &Lane{b: b, arrived: b.arrived, read: b.read}
+	b.lanes = append(b.lanes, l)
+	return l
+}
+
+// Backlog is how many bytes of the wire wait to be read, as far as can be told.
+func (c *Conn) Backlog() int64 {
+	c.backlog.mu.Lock()
+	defer c.backlog.mu.Unlock()
+	return c.backlog.waiting
+}
+
+// Read notes that n bytes were read from the channel; empty says that it had no more.
+func (l *Lane) Read(n int, empty bool) {
+	b := l.b
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.read += int64(n)
+	if empty {
+		l.arrived, l.read = b.arrived, b.read
+	}
+	if b.waiting > 0 {
+		b.settle()
+	}
+}
+
+// End counts a channel out.
+func (l *Lane) End() {
+	b := l.b
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for i, have := range b.lanes {
+		if have == l {
+			b.lanes = append(b.lanes[:i], b.lanes[i+1:]...)
+			break
+		}
+	}
+	b.settle()
+}
+
+// came notes that n bytes arrived, and fails if too much waits.
+func (b *backlog) came(n int) error {
+	b.mu.Lock()
+	b.arrived += int64(n)
+	was := b.waiting
+	b.settle()
+	is, lanes, grew := b.waiting, len(b.lanes), b.over
+	b.mu.Unlock()
+	if lanes > 0 && is > int64(lanes)*LaneBacklog {
+		return ErrBacklog
+	}
+	if is > was && grew != nil {
+		grew()
+	}
+	return nil
+}
+
+// settle makes the estimate anew. Callers hold mu.
+func (b *backlog) settle() {
+	var most int64
+	for _, l := range b.lanes {
+		read := b.read - l.read
+		most = max(most, b.arrived-l.arrived-read-read/slack)
+	}
+	if b.total != nil {
+		b.total.Add(most - b.waiting)
+	}
+	b.waiting = most
+}
