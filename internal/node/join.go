@@ -80,7 +80,7 @@ func (n *Node) serveSFTP(ctx context.Context, sub sshd.Subsystem) error {
 		return s.Serve(ctx, fs)
 	}
 	box := n.tree.Begin(sub.Login, s.BeforeWait)
-	defer box.End()
+	defer func() { _ = exchange.Guard(n.log, "a session's end", func() error { box.End(); return nil }) }()
 	defer context.AfterFunc(ctx, func() {
 		if errors.Is(context.Cause(ctx), sshd.ErrCut) {
 			box.Stop()

@@ -82,7 +82,10 @@ func (s *Session) loop(ctx context.Context) error {
 			continue
 		}
 		s.in.r += need
-		if err := s.serve(&q, body); err != nil {
+		if err := exchange.Guard(s.o.Log, "an SFTP request", func() error { return s.serve(&q, body) }); err != nil {
+			if exchange.Is(err, exchange.Internal) { // it panicked: the client is told, and the session ends
+				s.status(q.ID, err)
+			}
 			return err
 		}
 		if err := s.out.failed(); err != nil {
@@ -142,20 +145,25 @@ type read struct {
 
 // append adds one reply.
 func (o *replies) append(add func([]byte) []byte) {
-	o.mu.Lock()
-	o.reserve(10 << 10) // the longest: REALPATH of a path of MaxPath, twice
-	o.buf = add(o.buf)
-	flush := o.paused && !o.flushing
-	o.flushing = o.flushing || flush
-	o.mu.Unlock()
-	if !flush {
+	if !o.gather(add) {
 		return
 	}
 	runtime.Gosched() // commits end in batches: let the others append, too
 	o.mu.Lock()
+	defer o.mu.Unlock()
 	o.flushing = false
 	o.flushLocked()
-	o.mu.Unlock()
+}
+
+// gather adds one reply, and reports whether the caller must flush.
+func (o *replies) gather(add func([]byte) []byte) (flush bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.reserve(10 << 10) // the longest: REALPATH of a path of MaxPath, twice
+	o.buf = add(o.buf)
+	flush = o.paused && !o.flushing
+	o.flushing = o.flushing || flush
+	return flush
 }
 
 // reserve makes sure that n more bytes fit.
@@ -173,8 +181,8 @@ func (o *replies) reserve(n int) {
 // goroutine calls it.
 func (o *replies) flush() {
 	o.mu.Lock()
+	defer o.mu.Unlock()
 	o.flushLocked()
-	o.mu.Unlock()
 }
 
 func (o *replies) flushLocked() {

@@ -49,7 +49,10 @@ func (s *Server) channels(ctx context.Context, sess *session, chans <-chan ssh.N
 			sess.channels.Add(1)
 			open.Go(func() {
 				defer sess.channels.Add(-1)
-				s.session(ctx, sess, ch, reqs)
+				if err := exchange.Guard(s.o.Log, "a channel", func() error { s.session(ctx, sess, ch, reqs); return nil }); err != nil {
+					_ = ch.Close()
+					_ = sess.wire.Close()
+				}
 			})
 		}
 	}

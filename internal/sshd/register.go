@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -118,6 +119,16 @@ func (r *register) remove(s *session) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.live, s)
+}
+
+// forget ends and removes the session of a connection, if it has one.
+func (r *register) forget(nc net.Conn) {
+	for _, s := range r.all() {
+		if s.wire.Conn == nc {
+			r.remove(s)
+			s.cancel(ErrCut)
+		}
+	}
 }
 
 // end closes the sessions that match.

@@ -180,7 +180,14 @@ func (s *Server) Serve(l Door) error {
 // knock gives a connection its place among the half-open ones, and a goroutine.
 func (s *Server) knock(l Door, nc net.Conn, from netip.Addr) {
 	if place := s.gate.enter(nc, from); place != nil {
-		s.conns.Go(func() { s.handle(l, nc, from, place) })
+		s.conns.Go(func() {
+			err := exchange.Guard(s.o.Log, "a connection", func() error { s.handle(l, nc, from, place); return nil })
+			if err != nil {
+				_ = nc.Close()
+				s.gate.leave(place)
+				s.live.forget(nc)
+			}
+		})
 	} else {
 		_ = nc.Close()
 	}

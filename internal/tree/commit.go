@@ -19,25 +19,41 @@ import (
 const replaceGrace = time.Hour
 
 // commit hands an image to the committer: CLOSE was received, and is completed
-// even if the client goes. Called with box.mu held; unlocks it.
-func (s *Session) commit(img *image, opened string, done func(error)) {
+// even if the client goes. Called with box.mu held; what it returns is to be called
+// without it.
+func (s *Session) commit(img *image, opened string, done func(error)) (begin func()) {
 	img.become(committing)
 	img.done, img.failure = make(chan struct{}), nil
-	key := img.key
-	s.box.mu.Unlock()
 	where := opened
-	if path.Base(opened) != key.name { // renamed since
-		where = path.Join(path.Dir(opened), key.name)
+	if path.Base(opened) != img.key.name { // renamed since
+		where = path.Join(path.Dir(opened), img.key.name)
 	}
-	s.beginCommit(img, where)
-	s.work.Go(func() {
+	return func() {
+		s.beginCommit(img, where)
+		s.work.Go(func() {
+			err := s.storeGuarded(img)
+			if !errors.Is(err, deposit.ErrUnknown) { // else the desk tells, later
+				img.finish(err)
+			}
+			s.endCommit(img)
+			done(err)
+		})
+	}
+}
+
+// storeGuarded is store. After a panic nobody knows how far it came: the bytes stay
+// as they are until the next start asks the database.
+func (s *Session) storeGuarded(img *image) error {
+	whole := false
+	err := exchange.Guard(s.t.log, "a commit", func() error {
 		err := s.store(img)
-		if !errors.Is(err, deposit.ErrUnknown) { // else the desk tells, later
-			img.finish(err)
-		}
-		s.endCommit(img)
-		done(err)
+		whole = true
+		return err
 	})
+	if !whole {
+		return errors.Join(err, blob.ErrSealed)
+	}
+	return err
 }
 
 // store makes an image's bytes durable, then its rows.

@@ -278,7 +278,7 @@ func (h *Handle) Sync(done func(error)) {
 		return
 	}
 	img := h.img
-	h.s.work.Go(func() { done(img.sync()) })
+	h.s.work.Go(func() { done(exchange.Guard(h.s.t.log, "a sync", img.sync)) })
 }
 
 // Close ends the handle. One with something to commit is handed to the
@@ -286,9 +286,7 @@ func (h *Handle) Sync(done func(error)) {
 // before Close returns.
 func (h *Handle) Close(done func(error)) {
 	if h.served != nil {
-		h.served.mu.Lock()
-		h.served.report(h.s, true)
-		h.served.mu.Unlock()
+		h.served.close(h.s)
 	}
 	h.s.sawRead(h)
 	if h.img == nil {
@@ -296,32 +294,38 @@ func (h *Handle) Close(done func(error)) {
 		return
 	}
 	delete(h.s.handles, h)
-	box := h.s.box
 	if h.writes() {
 		if err := h.img.ready(h.s); err != nil {
 			h.changed, h.bad = false, true // what it was to change is not here
 		}
 	}
+	h.closing(done)()
+}
+
+// closing decides what CLOSE does, and returns what is left to do without box.mu.
+func (h *Handle) closing(done func(error)) (then func()) {
+	box := h.s.box
 	box.mu.Lock()
+	defer box.mu.Unlock()
 	img := h.img
+	end := func(err error) func() {
+		img.release()
+		return func() { done(err) }
+	}
 	switch {
 	case !h.writes() || !h.changed:
-		err := h.idle()
-		img.release()
-		box.mu.Unlock()
-		done(err)
+		return end(h.idle())
 	case img.state == removed:
-		img.release()
-		box.mu.Unlock()
-		done(exchange.E("tree.Close", exchange.NotFound, "The file was removed before it was complete."))
+		return end(exchange.E("tree.Close", exchange.NotFound, "The file was removed before it was complete."))
 	case img.epoch != h.epoch:
-		img.release()
-		box.mu.Unlock()
-		done(exchange.E("tree.Close", exchange.Conflict, "Another session continues this upload."))
-	case img.state != open: // another handle's CLOSE took our bytes along
-		over, failure := img.done, &img.failure
-		img.release()
-		box.mu.Unlock()
+		return end(exchange.E("tree.Close", exchange.Conflict, "Another session continues this upload."))
+	case img.state == open:
+		return h.s.commit(img, h.path, done)
+	}
+	// Another handle's CLOSE took our bytes along.
+	over, failure := img.done, &img.failure
+	img.release()
+	return func() {
 		h.s.work.Go(func() {
 			<-over
 			box.mu.Lock()
@@ -329,8 +333,6 @@ func (h *Handle) Close(done func(error)) {
 			box.mu.Unlock()
 			done(err)
 		})
-	default:
-		h.s.commit(img, h.path, done) // unlocks box.mu
 	}
 }
 
@@ -362,10 +364,15 @@ func (h *Handle) Abort() {
 // abandon is the end of a handle whose session is gone.
 func (h *Handle) abandon() {
 	_ = h.img.ready(h.s)
-	h.s.box.mu.Lock()
-	h.img.release()
-	h.s.box.mu.Unlock()
+	h.release()
 	delete(h.s.handles, h)
+}
+
+// release lets go of the handle's image.
+func (h *Handle) release() {
+	h.s.box.mu.Lock()
+	defer h.s.box.mu.Unlock()
+	h.img.release()
 }
 
 // abandonRead is abandon for a handle opened for reading alone.
@@ -375,7 +382,5 @@ func (h *Handle) abandonRead() {
 		_ = h.reader.Close() // it was only read
 		return
 	}
-	h.s.box.mu.Lock()
-	h.img.release()
-	h.s.box.mu.Unlock()
+	h.release()
 }

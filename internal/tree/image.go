@@ -188,10 +188,10 @@ func (img *image) afterCopy(s *Session, keep int64, apply func() error, done fun
 	over := make(chan struct{})
 	img.filling = over
 	s.work.Go(func() {
-		fillErr := img.copyBase(base, keep)
+		fillErr := exchange.Guard(img.t.log, "a copy", func() error { return img.copyBase(base, keep) })
 		err := fillErr
 		if err == nil {
-			err = apply()
+			err = exchange.Guard(img.t.log, "a change after a copy", apply)
 		}
 		img.mu.Lock()
 		img.filling, img.fillErr = nil, fillErr
@@ -332,7 +332,16 @@ func (img *image) closeStage() {
 func (img *image) discard() {
 	img.box.remove(img)
 	img.book(0, 0)
+	img.forget()
+	if img.refs == 0 {
+		img.closeStage()
+	}
+}
+
+// forget removes the bytes of an image that is discarded.
+func (img *image) forget() {
 	img.mu.Lock()
+	defer img.mu.Unlock()
 	img.state, img.epoch = removed, img.epoch+1
 	var err error
 	switch {
@@ -344,10 +353,6 @@ func (img *image) discard() {
 	}
 	if err != nil {
 		img.t.log.Warn("a stage could not be removed", "stage", img.id, "err", err)
-	}
-	img.mu.Unlock()
-	if img.refs == 0 {
-		img.closeStage()
 	}
 }
 
@@ -364,7 +369,7 @@ func (img *image) release() {
 	case img.owner != nil:
 		img.orphan()
 	default: // a partial that was only read
-		img.t.janitor.Go(func() { img.rest(false) })
+		img.t.behind("a partial's rest", func() { img.rest(false) })
 	}
 }
 

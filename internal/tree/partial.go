@@ -37,20 +37,46 @@ type note struct {
 func (img *image) sync() error {
 	img.syncing.Lock()
 	defer img.syncing.Unlock()
-	img.box.mu.Lock()
-	key, covers, over, skip, partial := img.key, img.covers, img.over, img.state != open || !img.dirty, img.owner == nil
-	img.box.mu.Unlock()
+	nt, partial, skip := img.noteNow()
 	if skip {
 		return nil
 	}
+	stage, err := img.syncPoint(&nt)
+	if err != nil || stage == nil {
+		return err
+	}
+	link := img.at
+	if partial {
+		link = "" // it may wait for days, and the sweep must not find it
+	}
+	b, err := json.Marshal(nt)
+	if err != nil {
+		return exchange.Wrap("tree.sync", exchange.Internal, err)
+	}
+	if err := stage.Sync(nt.Size, b, link); !errors.Is(err, blob.ErrSealed) {
+		return err
+	}
+	return nil // CLOSE came first, and syncs
+}
+
+// noteNow begins the note of what is synced now; skip: nothing is to be synced.
+func (img *image) noteNow() (nt note, partial, skip bool) {
+	img.box.mu.Lock()
+	defer img.box.mu.Unlock()
+	nt = note{User: img.box.userID, Dir: img.key.dir, Name: []byte(img.key.name), Covers: img.covers, Over: img.over, Key: img.at}
+	return nt, img.owner == nil, img.state != open || !img.dirty
+}
+
+// syncPoint hashes up to where the image is contiguous, and says so in its note. It
+// returns the stage to sync, nil if there is nothing to do.
+func (img *image) syncPoint(nt *note) (blob.Stage, error) {
 	img.mu.Lock()
+	defer img.mu.Unlock()
 	if img.broken || img.stage == nil || img.filling != nil {
-		img.mu.Unlock()
-		return nil
+		return nil, nil
 	}
 	if err := img.trim(); err != nil {
-		img.mu.Unlock()
-		return err
+		return nil, err
 	}
 	n := min(img.spans.Prefix(), img.size)
 	if img.ahead && n == img.size {
@@ -58,26 +84,12 @@ func (img *image) sync() error {
 	}
 	if img.voids <= maxVoids {
 		if err := img.catchUp(min(n, img.summed+syncBytes), img.t.closing); err != nil {
-			img.mu.Unlock()
-			return exchange.Wrap("tree.sync", exchange.Unavailable, err)
+			return nil, exchange.Wrap("tree.sync", exchange.Unavailable, err)
 		}
 	}
-	nt := note{User: img.box.userID, Dir: key.dir, Name: []byte(key.name), Size: n, Mode: img.mode, Covers: covers, Over: over, Change: img.change, Key: img.at, At: img.touched}
-	link := img.at
-	if partial {
-		link = "" // it may wait for days, and the sweep must not find it
-	}
-	stage := img.stage
+	nt.Size, nt.Mode, nt.Change, nt.At = n, img.mode, img.change, img.touched
 	img.unsynced, img.syncedAt = 0, img.t.now()
-	img.mu.Unlock()
-	b, err := json.Marshal(nt)
-	if err != nil {
-		return exchange.Wrap("tree.sync", exchange.Internal, err)
-	}
-	if err := stage.Sync(n, b, link); !errors.Is(err, blob.ErrSealed) {
-		return err
-	}
-	return nil // CLOSE came first, and syncs
+	return img.stage, nil
 }
 
 // orphan makes an image that lost its last handle a partial. It is cut to its
@@ -114,7 +126,7 @@ const retiring = 8
 // descriptor: partials wait for days, and there may be many. One whose bytes the
 // disk may have lost is no use to anybody.
 func (img *image) retire() {
-	img.t.janitor.Go(func() {
+	img.t.behind("a partial", func() {
 		img.t.retiring <- struct{}{}
 		defer func() { <-img.t.retiring }()
 		err := img.sync()
@@ -159,10 +171,13 @@ func (t *Tree) runJanitor(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		t.syncLong(ctx)
-		if seconds%60 == 0 {
-			t.expirePartials()
-		}
+		_ = exchange.Guard(t.log, "the janitor", func() error { // the next second tries again
+			t.syncLong(ctx)
+			if seconds%60 == 0 {
+				t.expirePartials()
+			}
+			return nil
+		})
 	}
 }
 

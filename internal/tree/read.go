@@ -83,6 +83,13 @@ func (h *Handle) Served(off int64, n int) {
 	}
 }
 
+// close hands the count on when the handle closes.
+func (d *delivery) close(s *Session) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.report(s, true)
+}
+
 // report hands the count on, once it is complete and when the handle closes. Callers hold mu.
 func (d *delivery) report(s *Session, closing bool) {
 	n := d.spans.Total()
@@ -92,7 +99,8 @@ func (d *delivery) report(s *Session, closing bool) {
 	d.told = n
 	login, version, spans := s.login, d.version, append(exchange.Spans(nil), d.spans...)
 	s.work.Go(func() {
-		if err := s.t.hooks.OnServed(&login, version, spans); err != nil {
+		err := exchange.Guard(s.t.log, "a delivery's progress", func() error { return s.t.hooks.OnServed(&login, version, spans) })
+		if err != nil {
 			s.t.log.Error("a delivery's progress could not be recorded", "user", login.User.Name, "version", version, "err", err)
 		}
 	})

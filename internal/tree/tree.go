@@ -125,8 +125,13 @@ func New(o Options) (*Tree, error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	t.stop, t.closing = cancel, ctx.Done()
-	t.janitor.Go(func() { t.runJanitor(ctx) })
+	t.behind("the janitor", func() { t.runJanitor(ctx) })
 	return t, nil
+}
+
+// behind runs fn beside everything else. A panic in it is logged and ends nothing.
+func (t *Tree) behind(what string, fn func()) {
+	t.janitor.Go(func() { _ = exchange.Guard(t.log, what, func() error { fn(); return nil }) })
 }
 
 // Close stops the janitor. Sessions must have ended.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/account"
+	"github.com/sallyport-sftp/sallyport/internal/blob"
 	"github.com/sallyport-sftp/sallyport/internal/blob/disk"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/inbox"
@@ -32,6 +33,7 @@ type world struct {
 	accounts *account.Room
 	inbox    *inbox.Room
 	blobs    *disk.Store
+	faulty   blob.Store // stands before blobs, if a test set it
 	tree     *tree.Tree
 	policy   tree.Policy
 	now      atomic.Int64 // added to the real time
@@ -69,7 +71,11 @@ func (w *world) open() {
 	must(w.t, err)
 	w.blobs = blobs
 	w.inbox = inbox.New(inbox.Options{Store: w.store, Blobs: blobs, Clock: w.clock, IDs: w.ids})
-	w.tree, err = tree.New(tree.Options{Store: w.store, Blobs: blobs, Clock: w.clock, IDs: w.ids, Log: slog.New(slog.DiscardHandler),
+	var driver blob.Store = blobs
+	if w.faulty != nil {
+		driver = w.faulty
+	}
+	w.tree, err = tree.New(tree.Options{Store: w.store, Blobs: driver, Clock: w.clock, IDs: w.ids, Log: slog.New(slog.DiscardHandler),
 		Policy: w.policy, Hooks: tree.Hooks{OnGone: w.inbox.Gone,
 			OnCommit: func(tx *store.Tx, a tree.Arrival) error {
 				return w.inbox.Arrived(tx, inbox.Arrival{Login: a.Login, Path: a.Path, VersionID: a.VersionID, Size: a.Size, SHA256: a.SHA256, At: a.At})

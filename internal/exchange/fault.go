@@ -1,0 +1,23 @@
+package exchange
+
+import (
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+)
+
+// Guard runs fn. A panic in it is logged under a reference and becomes an Internal
+// error that names it, so that it ends what it happened in and nothing else. what says
+// in the log what that was.
+func Guard(log *slog.Logger, what string, fn func() error) (err error) {
+	defer func() {
+		p := recover()
+		if p == nil {
+			return
+		}
+		reference := NewReference()
+		log.Error("a panic was caught", "in", what, "reference", reference, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		err = E("exchange.Guard", Internal, "Something went wrong on our side. Please tell us this reference: %s.", reference)
+	}()
+	return fn()
+}
