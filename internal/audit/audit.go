@@ -14,6 +14,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
@@ -29,6 +30,8 @@ type Options struct {
 	Log   *slog.Logger
 	Key   *proof.Key
 	Keep  string // how long rows stay, as a retention period; "" for ever
+	// Head keeps the newest checkpoint outside the database. Nil: nothing does.
+	Head Head
 	// Send carries a checkpoint off this machine, once a day. May be nil.
 	Send func(ctx context.Context, note string) error
 }
@@ -38,7 +41,9 @@ type Room struct {
 	o Options
 
 	mu   sync.Mutex
-	tree proof.Tree // as it was sealed last by this process
+	head *proof.Checkpoint // what Head has; nil: not read yet
+
+	stopped atomic.Value // string: why nothing is sealed; "" or nil: it is
 }
 
 // New opens the room.
@@ -70,12 +75,14 @@ type Status struct {
 	Checkpoint string     `json:"checkpoint,omitempty" doc:"The newest signed checkpoint"`
 	SentAt     *time.Time `json:"sent_at,omitempty" doc:"When the newest checkpoint was made that has left the machine"`
 	PublicKey  string     `json:"public_key"`
+	Stopped    string     `json:"stopped,omitempty" doc:"Why rows are not sealed any more"`
 }
 
 // Status reads how far the log is.
 func (r *Room) Status(ctx context.Context) (s Status, err error) {
 	q := r.o.Store.Read(ctx)
 	s.PublicKey = r.Key()
+	s.Stopped, _ = r.stopped.Load().(string)
 	if s.Sealed, err = q.Counter(sealedCounter); err != nil {
 		return s, err
 	}

@@ -2,6 +2,8 @@ package audit
 
 import (
 	"context"
+	"encoding/base64"
+	"errors"
 	"strconv"
 	"time"
 
@@ -32,11 +34,14 @@ func (r *Room) Keep(ctx context.Context) {
 	var kept time.Time
 	for failing := false; ; {
 		err := r.Seal(ctx)
+		if err == nil || errors.Is(err, errBroken) {
+			r.alarm(ctx, err)
+		}
 		if now := r.now(); err == nil && now.Sub(kept) >= keepEvery {
 			kept = now
 			err = r.tidy(ctx, now)
 		}
-		if err != nil && !failing && ctx.Err() == nil {
+		if err != nil && !errors.Is(err, errBroken) && !failing && ctx.Err() == nil {
 			r.o.Log.Error("the audit log could not be sealed or kept", "err", err)
 		}
 		failing = err != nil
@@ -54,8 +59,11 @@ func (r *Room) Seal(ctx context.Context) error {
 	defer r.mu.Unlock()
 	for {
 		waiting, err := r.o.Store.Read(ctx).Unsealed(1)
-		if err != nil || len(waiting) == 0 {
+		if err != nil {
 			return err
+		}
+		if len(waiting) == 0 {
+			return r.look(ctx)
 		}
 		if err := r.sealSome(ctx); err != nil {
 			return err
@@ -63,19 +71,31 @@ func (r *Room) Seal(ctx context.Context) error {
 	}
 }
 
+// look sees whether the log is what it was when it was sealed. Callers hold mu.
+func (r *Room) look(ctx context.Context) error {
+	if r.o.Head == nil {
+		return nil
+	}
+	q := r.o.Store.Read(ctx)
+	size, err := q.Counter(sealedCounter)
+	if err == nil {
+		_, err = r.extends(q, size)
+	}
+	return err
+}
+
 // sealSome seals one batch. Callers hold mu.
 func (r *Room) sealSome(ctx context.Context) error {
-	var sealed proof.Tree
+	note := ""
 	err := r.o.Store.Write(ctx, func(tx *store.Tx) error {
+		note = ""
 		size, err := tx.LockCounter(sealedCounter)
 		if err != nil {
 			return err
 		}
-		sealed = r.tree.Clone()
-		if sealed.Size() != size { // the first time, or another node sealed
-			if sealed, err = loadTree(&tx.Q, size); err != nil {
-				return err
-			}
+		sealed, err := r.extends(&tx.Q, size)
+		if err != nil {
+			return err
 		}
 		rows, err := tx.Unsealed(sealBatch)
 		if err != nil || len(rows) == 0 {
@@ -100,16 +120,15 @@ func (r *Room) sealSome(ctx context.Context) error {
 			return err
 		}
 		now := r.now()
-		note, err := r.o.Key.SignCheckpoint(proof.Checkpoint{Size: sealed.Size(), Root: sealed.Root(), At: now.Format(time.RFC3339)})
-		if err != nil {
+		if note, err = r.o.Key.SignCheckpoint(proof.Checkpoint{Size: sealed.Size(), Root: sealed.Root(), At: now.Format(time.RFC3339)}); err != nil {
 			return err
 		}
 		return tx.AddCheckpoint(store.Checkpoint{Size: sealed.Size(), At: exchange.Micros(now), Note: note})
 	})
-	if err == nil && sealed.Size() > 0 {
-		r.tree = sealed
+	if err != nil || note == "" {
+		return err
 	}
-	return err
+	return r.saveHead(note)
 }
 
 // loadTree reads the subtrees that make up the log's first size rows.
@@ -148,7 +167,7 @@ func (r *Room) tidy(ctx context.Context, now time.Time) error {
 }
 
 // expire removes what rows older than the policy say. A row of its own, sealed
-// like any other, says up to where, before anything goes.
+// like any other, says up to where, in a note that the key signs, before anything goes.
 func (r *Room) expire(ctx context.Context, now time.Time) error {
 	if r.o.Keep == "" {
 		return nil
@@ -158,11 +177,7 @@ func (r *Room) expire(ctx context.Context, now time.Time) error {
 		return err
 	}
 	q := r.o.Store.Read(ctx)
-	size, err := q.Counter(sealedCounter)
-	if err != nil {
-		return err
-	}
-	until, err := q.LogAt(exchange.Micros(edge), size)
+	until, err := r.old(q, edge)
 	if err != nil {
 		return err
 	}
@@ -171,14 +186,7 @@ func (r *Room) expire(ctx context.Context, now time.Time) error {
 		return err
 	}
 	if until > done {
-		err := r.Note(ctx, exchange.AuditRow{Actor: "system:audit", Action: expireAction, Subject: strconv.FormatInt(until, 10), Detail: map[string]string{"keep": r.o.Keep}})
-		if err == nil {
-			err = r.Seal(ctx)
-		}
-		if err == nil {
-			err = r.o.Store.Write(ctx, func(tx *store.Tx) error { return tx.SetCounter(expiredCounter, until) })
-		}
-		if err != nil {
+		if err := r.stateExpiry(ctx, proof.Expiry{Until: until, Policy: r.o.Keep, Edge: edge, At: now}); err != nil {
 			return err
 		}
 		done = until
@@ -194,6 +202,50 @@ func (r *Room) expire(ctx context.Context, now time.Time) error {
 		}
 	}
 	return nil
+}
+
+// old is the number below which rows are older than edge. The rows' own times say so,
+// and so does a checkpoint that was signed by then: times of rows alone could have been
+// written by anybody.
+func (r *Room) old(q *store.Q, edge time.Time) (until int64, err error) {
+	size, err := q.Counter(sealedCounter)
+	if err != nil {
+		return 0, err
+	}
+	if until, err = q.LogAt(exchange.Micros(edge), size); err != nil {
+		return 0, err
+	}
+	mark, err := q.CheckpointUntil(exchange.Micros(edge))
+	if exchange.Is(err, exchange.NotFound) {
+		return 0, nil
+	} else if err != nil {
+		return 0, err
+	}
+	c, err := proof.OpenCheckpoint(mark.Note, r.o.Key.Known())
+	if err != nil {
+		return 0, err
+	}
+	at, err := time.Parse(time.RFC3339, c.At)
+	if err != nil || at.After(edge) {
+		return 0, exchange.E("audit.old", exchange.Conflict, "The checkpoint of %d rows was signed on %s, and is stored as older.", c.Size, c.At)
+	}
+	return min(until, c.Size), nil
+}
+
+// stateExpiry writes and seals the row that says what expires, and then lets it.
+func (r *Room) stateExpiry(ctx context.Context, e proof.Expiry) error {
+	note, err := r.o.Key.SignExpiry(e)
+	if err != nil {
+		return err
+	}
+	err = r.Note(ctx, exchange.AuditRow{Actor: "system:audit", Action: expireAction, Subject: strconv.FormatInt(e.Until, 10), Detail: map[string]string{"keep": e.Policy, "note": base64.StdEncoding.EncodeToString([]byte(note))}}) // rows have one line
+	if err == nil {
+		err = r.Seal(ctx)
+	}
+	if err == nil {
+		err = r.o.Store.Write(ctx, func(tx *store.Tx) error { return tx.SetCounter(expiredCounter, e.Until) })
+	}
+	return err
 }
 
 // thin keeps one checkpoint a day of those that are old.

@@ -2,6 +2,8 @@ package audit
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -31,6 +33,8 @@ type Report struct {
 	Size        int64    `json:"size" doc:"Rows of the newest checkpoint"`
 	At          string   `json:"at,omitempty" doc:"When it was made"`
 	Against     string   `json:"against,omitempty" doc:"The checkpoint given from elsewhere"`
+	Head        string   `json:"head,omitempty" doc:"The checkpoint kept beside the signing key"`
+	Unproven    string   `json:"unproven,omitempty" doc:"What this could not show"`
 	Chosen      bool     `json:"chosen,omitempty" doc:"An export of chosen rows: it cannot show whether others were left out"`
 	Faults      []string `json:"faults"`
 }
@@ -46,6 +50,7 @@ type Verifier struct {
 	Store    *store.Store
 	Public   string // the key that signed the checkpoints
 	Against  string // a signed checkpoint from elsewhere; "" for none
+	Head     string // the one kept beside the signing key, read before Verify; "" for none
 	Progress func(done, total int64)
 
 	q *store.Q
@@ -59,6 +64,7 @@ type pass struct {
 	expired int64 // rows below may be gone
 	tree    proof.Tree
 	against proof.Checkpoint
+	head    proof.Checkpoint
 	marks   []store.Checkpoint // not reached yet
 	// Since the last checkpoint that agreed:
 	agreed proof.Tree
@@ -134,8 +140,29 @@ func (v *Verifier) begin() (err error) {
 			v.report.fault("The log has %d rows, and had %d when the checkpoint was made: rows were removed from its end.", v.size, v.against.Size)
 		}
 	}
+	if v.Head != "" {
+		if v.head, err = proof.OpenCheckpoint(v.Head, v.Public); err != nil {
+			v.report.fault("What is kept of the log beside the signing key cannot be trusted: %s", exchange.PublicText(err))
+		}
+		v.report.Head = fmt.Sprintf("%d rows, %s", v.head.Size, v.head.At)
+		if v.head.Size > v.size {
+			v.report.fault("The log has %d rows, and had %d on %s, as signed beside the key: rows were removed from its end.", v.size, v.head.Size, v.head.At)
+		}
+	}
+	v.report.Unproven = v.unproven()
 	v.names = map[int64]string{}
 	return v.moreMarks()
+}
+
+// unproven says what cannot be shown with what was given.
+func (v *Verifier) unproven() string {
+	switch {
+	case v.Against != "":
+		return ""
+	case v.Head != "":
+		return "Without a checkpoint from elsewhere (--against), this cannot show whether somebody with both the database and the signing key wrote the log anew."
+	}
+	return "Without the checkpoint beside the signing key and one from elsewhere (--against), this cannot show whether rows were removed from the log's end together with their checkpoints."
 }
 
 // moreMarks reads the next checkpoints.
@@ -183,14 +210,39 @@ func (v *Verifier) row(row store.LogRow, next *int64) error {
 	}
 	*next = row.Seq + 1
 	if row.Action == expireAction {
-		if until, err := strconv.ParseInt(row.Subject, 10, 64); err == nil {
-			v.report.Expired = max(v.report.Expired, until)
+		if err := v.expiry(row); err != nil {
+			return err
 		}
 	}
 	e := entry(row)
 	v.names[row.Seq] = row.ID
 	v.report.Rows++
 	return v.leaf(e.Leaf())
+}
+
+// expiry takes a row that says that others expired. It counts if the key signed that,
+// and if no checkpoint says that they were sealed later than it claims.
+func (v *Verifier) expiry(row store.LogRow) error {
+	var detail map[string]string
+	_ = json.Unmarshal([]byte(row.Detail), &detail) // without a note it is not signed
+	note, _ := base64.StdEncoding.DecodeString(detail["note"])
+	e, err := proof.OpenExpiry(string(note), v.Public)
+	if err != nil || row.Subject != strconv.FormatInt(e.Until, 10) {
+		v.report.fault("Row %d says that rows below %s expired, and the key did not sign that.", row.Seq, exchange.Printable(row.Subject))
+		return nil
+	}
+	mark, err := v.q.CheckpointBelow(e.Until)
+	if err != nil && !exchange.Is(err, exchange.NotFound) {
+		return err
+	}
+	if c, bad := proof.OpenCheckpoint(mark.Note, v.Public); err == nil && bad == nil {
+		if at, bad := time.Parse(time.RFC3339, c.At); bad == nil && at.After(e.Edge) {
+			v.report.fault("Row %d says that rows below %d were sealed before %s, and those from %d on were not.", row.Seq, e.Until, e.Edge.Format(time.RFC3339), c.Size)
+			return nil
+		}
+	}
+	v.report.Expired = max(v.report.Expired, e.Until)
+	return nil
 }
 
 // skip takes rows that are not there. Expired ones are known by their hash;
@@ -221,6 +273,9 @@ func (v *Verifier) leaf(h tlog.Hash) error {
 	size := v.tree.Size()
 	if v.against.Size == size && v.Against != "" && v.tree.Root() != v.against.Root {
 		v.report.fault("The first %d rows are not what they were when the checkpoint given was made (%s).", size, v.against.At)
+	}
+	if v.head.Size == size && v.tree.Root() != v.head.Root {
+		v.report.fault("The first %d rows are not what was signed beside the key on %s.", size, v.head.At)
 	}
 	if len(v.marks) == 0 || v.marks[0].Size != size {
 		return nil

@@ -33,6 +33,7 @@ type world struct {
 	key    *proof.Key
 	keep   string
 	send   func(context.Context, string) error
+	head   *kept
 	micros atomic.Int64
 }
 
@@ -43,11 +44,11 @@ func (w *world) pass(d time.Duration) { w.micros.Add(d.Microseconds()) }
 // begin gives a story an empty log.
 func (w *world) begin(t testing.TB) *world {
 	w.t = t
-	testkit.Empty(t, w.db, "audit", "audit_hashes", "checkpoints")
+	testkit.Empty(t, w.db, "audit", "audit_hashes", "checkpoints", "outbox")
 	w.tamper("UPDATE counters SET value = 0")
 	w.micros.Store(time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC).UnixMicro())
 	w.ids = exchange.NewIDs(w.clock, rand.Reader)
-	w.keep, w.send = "", nil
+	w.keep, w.send, w.head = "", nil, nil
 	w.open()
 	return w
 }
@@ -57,7 +58,11 @@ func (w *world) open() { w.room = w.another() }
 
 // another is a room beside, as another node has one.
 func (w *world) another() *audit.Room {
-	return audit.New(audit.Options{Store: w.store, Clock: w.clock, IDs: w.ids, Log: slog.New(slog.DiscardHandler), Key: w.key, Keep: w.keep, Send: w.send})
+	o := audit.Options{Store: w.store, Clock: w.clock, IDs: w.ids, Log: slog.New(slog.DiscardHandler), Key: w.key, Keep: w.keep, Send: w.send}
+	if w.head != nil {
+		o.Head = w.head
+	}
+	return audit.New(o)
 }
 
 type stories map[string]func(*testing.T, *world)
@@ -67,7 +72,7 @@ func TestAudit(t *testing.T) {
 		w := &world{t: t}
 		w.store, w.db = testkit.OpenStore(t, url)
 		w.key = testkit.SigningKey(t)
-		for _, part := range []stories{sealStories, tamperStories, expiryStories, exportStories, leaveStories} {
+		for _, part := range []stories{sealStories, tamperStories, expiryStories, exportStories, leaveStories, headStories} {
 			for name, story := range part {
 				t.Run(name, func(t *testing.T) { story(t, w.begin(t)) })
 			}

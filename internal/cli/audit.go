@@ -160,6 +160,7 @@ type auditStatus struct {
 	Checkpoint string     `json:"checkpoint,omitempty"`
 	SentAt     *time.Time `json:"sent_at,omitempty"`
 	PublicKey  string     `json:"public_key"`
+	Stopped    string     `json:"stopped,omitempty"`
 }
 
 func (a *app) auditStatus() *cobra.Command {
@@ -169,7 +170,8 @@ func (a *app) auditStatus() *cobra.Command {
 			return err
 		}
 		return a.card(s, [2]string{"Sealed rows", fmt.Sprint(s.Sealed)}, [2]string{"Expired", fmt.Sprint(s.Expired)}, [2]string{"Waiting", fmt.Sprint(s.Waiting)},
-			[2]string{"Oldest waiting", whenPtr(s.OldestAt)}, [2]string{"Checkpoint left the machine", whenPtr(s.SentAt)}, [2]string{"Public key", s.PublicKey})
+			[2]string{"Oldest waiting", whenPtr(s.OldestAt)}, [2]string{"Checkpoint left the machine", whenPtr(s.SentAt)}, [2]string{"Public key", s.PublicKey},
+			[2]string{"NOT SEALED ANY MORE", s.Stopped})
 	})
 }
 
@@ -227,9 +229,11 @@ func (a *app) auditVerify() *cobra.Command {
 	})
 	c.Long = `Verify the audit log without the server: compute its hashes anew from the rows,
 and compare with every signed checkpoint. Rows that were changed, removed or moved
-are named. With --against, a checkpoint that left the machine earlier must agree,
-too: whoever has the database and the signing key could otherwise have written
-another history.
+are named. The log's newest size and root, which the server keeps beside the signing
+key, must agree: whoever has the database alone cannot shorten it unseen. With
+--against, a checkpoint that left the machine earlier must agree, too: whoever has
+the database and the signing key could otherwise have written another history. Rows
+that somebody adds by hand are sealed like any other.
 
 With EXPORT, check a file that "audit export" made, with the public key alone.`
 	c.Flags().StringVar(&key, "key", "", "the public key, or a file with it (default: the data folder's signing/key.pub)")
@@ -246,7 +250,7 @@ func (a *app) showAuditReport(r node.AuditReport) error {
 	} else {
 		if err := a.card(r, [2]string{"Rows checked", fmt.Sprint(r.Rows)}, [2]string{"Expired", fmt.Sprint(r.Expired)}, [2]string{"Not sealed yet", fmt.Sprint(r.Waiting)},
 			[2]string{"Checkpoints", fmt.Sprint(r.Checkpoints)}, [2]string{"Signed by", r.Signer}, [2]string{"Newest checkpoint", fmt.Sprintf("%d rows, %s", r.Size, r.At)},
-			[2]string{"Against", r.Against}); err != nil {
+			[2]string{"Kept beside the key", r.Head}, [2]string{"Against", r.Against}); err != nil {
 			return err
 		}
 		for _, f := range r.Faults {
@@ -256,7 +260,7 @@ func (a *app) showAuditReport(r node.AuditReport) error {
 		case r.OK && r.Chosen:
 			fmt.Fprintln(a.Out, "Each row is what was sealed. The export is a selection: it cannot show whether rows were left out.")
 		case r.OK:
-			fmt.Fprintln(a.Out, "The log is what was sealed.")
+			fmt.Fprintln(a.Out, "The log is what was sealed.", r.Unproven)
 		}
 	}
 	if !r.OK {

@@ -17,20 +17,21 @@ import (
 func (a *app) serveCommand() *cobra.Command {
 	var file string
 	var listen []string
-	var newSigning, newHost string
+	var newSigning, newHost, acceptLog string
 	c := command("serve", "Run the server", cobra.NoArgs, func(ctx context.Context, _ []string) error {
 		cfg, err := a.config(file, listen)
 		if err != nil {
 			return err
 		}
 		node.Umask()
-		n, err := node.Start(node.Options{Config: cfg, Log: a.logger(cfg), Clock: a.Clock, NewSigningKey: newSigning, NewHostKeys: newHost})
+		n, err := node.Start(node.Options{Config: cfg, Log: a.logger(cfg), Clock: a.Clock, NewSigningKey: newSigning, NewHostKeys: newHost, AcceptLog: acceptLog})
 		if err != nil {
 			return err
 		}
 		return a.untilStopped(ctx, n, cfg)
 	})
 	a.serveFlags(c, &file, &listen)
+	c.Flags().StringVar(&acceptLog, "accept-log", "", "go on although the audit log is shorter than what was signed, since the database was restored; say why")
 	c.Flags().StringVar(&newSigning, "new-signing-key", "", "begin a new signing key, since the old one is lost; say why")
 	c.Flags().StringVar(&newHost, "new-host-keys", "", "make new host keys, since the old ones are lost; say why")
 	return c

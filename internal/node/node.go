@@ -56,6 +56,7 @@ type Options struct {
 	// NewSigningKey and NewHostKeys say why keys that are lost are replaced; ""
 	// refuses to start without them.
 	NewSigningKey, NewHostKeys string
+	AcceptLog                  string // why the audit log is shorter than, or not, what was signed; "": it must not be
 }
 
 // Node is one running server.
@@ -118,7 +119,7 @@ func Start(o Options) (n *Node, err error) {
 	if err := n.claimData(); err != nil {
 		return n, err
 	}
-	for _, reason := range []string{o.NewSigningKey, o.NewHostKeys} {
+	for _, reason := range []string{o.NewSigningKey, o.NewHostKeys, o.AcceptLog} {
 		if reason != "" {
 			if err := exchange.CheckLabel("reason", reason); err != nil {
 				return n, err
@@ -140,6 +141,11 @@ func Start(o Options) (n *Node, err error) {
 	}
 	if err := n.buildDoors(ctx, signers); err != nil {
 		return n, err
+	}
+	if o.AcceptLog != "" {
+		if err := n.audits.Accept(ctx, o.AcceptLog); err != nil {
+			return n, err
+		}
 	}
 	if err := n.noteStart(ctx); err != nil {
 		return n, err

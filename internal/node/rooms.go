@@ -56,7 +56,7 @@ func (n *Node) buildExchange(ctx context.Context) (err error) {
 		Lease: time.Duration(in.Lease), Scanner: in.Scanner, After: in.After, KeptUntil: n.retain.KeptUntil})
 	n.expect = expect.New(n.store, n.clock, n.ids, n.log)
 	n.traces = trace.New(n.store, n.clock)
-	n.audits = audit.New(audit.Options{Store: n.store, Clock: n.clock, IDs: n.ids, Log: n.log, Key: n.key, Keep: n.cfg.Audit.Keep, Send: n.checkpointSender()})
+	n.audits = audit.New(audit.Options{Store: n.store, Clock: n.clock, IDs: n.ids, Log: n.log, Key: n.key, Keep: n.cfg.Audit.Keep, Head: headOf(n.cfg.Data), Send: n.checkpointSender()})
 	f := &n.cfg.Folder
 	n.folder, err = hotfolder.New(hotfolder.Options{Dir: n.cfg.FolderDir(), Feeds: n.feeds, Clock: n.clock, Log: n.log, Every: time.Duration(f.Every),
 		Settle: time.Duration(f.Settle), Keep: time.Duration(f.Keep), Temporary: n.temporary})

@@ -112,6 +112,23 @@ func knownAs(known, note string) string {
 	return proof.SignedBy(note)
 }
 
+// logHead keeps the newest checkpoint of the audit log beside the signing key.
+type logHead struct{ path string }
+
+func headOf(data string) logHead { return logHead{filepath.Join(SigningDir(data), "log")} }
+
+// Load reads it; "" before the first.
+func (h logHead) Load() (string, error) {
+	b, err := os.ReadFile(h.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	return string(b), err
+}
+
+// Save replaces it.
+func (h logHead) Save(note string) error { return replaceSynced(h.path, note, 0o600) }
+
 func firstLine(s string) string {
 	line, _, _ := strings.Cut(s, "\n")
 	return line

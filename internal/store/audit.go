@@ -193,6 +193,16 @@ func (q *Q) LastCheckpoint() (Checkpoint, error) {
 	return one(q, "LastCheckpoint", scanCheckpoint, checkpointColumns+` ORDER BY size DESC LIMIT 1`)
 }
 
+// CheckpointUntil is the newest one that was made up to a time.
+func (q *Q) CheckpointUntil(at int64) (Checkpoint, error) {
+	return one(q, "CheckpointUntil", scanCheckpoint, checkpointColumns+` WHERE at <= $1 ORDER BY size DESC LIMIT 1`, at)
+}
+
+// CheckpointBelow is the newest one of a log shorter than size.
+func (q *Q) CheckpointBelow(size int64) (Checkpoint, error) {
+	return one(q, "CheckpointBelow", scanCheckpoint, checkpointColumns+` WHERE size < $1 ORDER BY size DESC LIMIT 1`, size)
+}
+
 // CheckpointsAfter lists checkpoints of logs longer than size, in order.
 func (q *Q) CheckpointsAfter(size int64, limit int) ([]Checkpoint, error) {
 	return collect(q, "CheckpointsAfter", scanCheckpoint, checkpointColumns+` WHERE size > $1 ORDER BY size LIMIT $2`, size, limit)

@@ -31,6 +31,8 @@ type job struct {
 	party string // whose it is
 	fn    func(*Tx) error
 	err   error
+	heavy bool          // its party is, at the moment
+	took  time.Duration // in its batch
 	done  chan struct{} // closed when err stands
 	lead  chan struct{} // closed to make its owner the leader
 }
@@ -44,6 +46,7 @@ type queue struct {
 	mu      sync.Mutex
 	busy    bool // somebody leads
 	waiting fair.Turns[*job]
+	weights weights
 	closed  bool
 	idle    *sync.Cond
 }
@@ -85,33 +88,58 @@ func (s *Store) writeFor(ctx context.Context, party string, fn func(*Tx) error) 
 	batch := q.take(j)
 	q.mu.Unlock()
 	left := s.runBatch(batch)
-	q.handOver(left)
+	q.handOver(batch[:len(batch)-len(left)], left)
 	return j.err
 }
 
 // take makes a batch of the leader's function and of those that wait, party by
-// party, up to maxBatch. Callers hold mu.
+// party, up to maxBatch; those of heavy parties come last. Callers hold mu.
 func (q *queue) take(leader *job) []*job {
+	now := time.Now()
+	leader.heavy = q.weights.heavy(leader.party, now)
 	batch := []*job{leader}
 	for len(batch) < maxBatch {
 		j, ok := q.waiting.Next()
 		if !ok {
 			break
 		}
+		j.heavy = q.weights.heavy(j.party, now)
 		batch = append(batch, j)
+	}
+	if len(batch) > 1 { // the leader stays first: it must not be left over
+		slices.SortStableFunc(batch[1:], func(a, b *job) int { return boolCompare(a.heavy, b.heavy) })
 	}
 	return batch
 }
 
-// handOver makes whoever is next the next leader. left are functions of the batch
-// that did not come to run; they come first.
-func (q *queue) handOver(left []*job) {
+func boolCompare(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
+}
+
+// handOver makes whoever is next the next leader: one of a light party, if there is
+// one. ran is what the batch did; left are functions that it did not come to, which
+// come first.
+func (q *queue) handOver(ran, left []*job) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	now := time.Now()
+	for _, j := range ran {
+		q.weights.add(j.party, j.took, now)
+	}
 	for _, j := range slices.Backward(left) {
 		q.waiting.PutBack(j.party, j)
 	}
-	if j, ok := q.waiting.Next(); ok {
+	j, ok := q.waiting.NextOf(func(party string) bool { return !q.weights.heavy(party, now) })
+	if !ok {
+		j, ok = q.waiting.Next()
+	}
+	if ok {
 		close(j.lead)
 		return
 	}
@@ -138,17 +166,24 @@ const batchTime = 100 * time.Millisecond
 // itself fails, everything was rolled back, and each is run in a transaction of
 // its own.
 func (s *Store) runBatch(batch []*job) (left []*job) {
+	began := time.Now()
 	if len(batch) == 1 {
 		batch[0].finish(s.once(batch[0].fn))
+		batch[0].took = time.Since(began)
 		return nil
 	}
-	ran, began := 0, time.Now()
+	ran := 0
 	failed := make([]error, len(batch))
 	err := s.once(func(tx *Tx) error {
-		for ran = 0; ran < len(batch) && (ran == 0 || time.Since(began) < batchTime); ran++ {
+		var heavy time.Duration
+		for ran = 0; ran < len(batch) && batch[ran].fits(ran, time.Since(began), heavy); ran++ {
+			j, start := batch[ran], time.Now()
 			var err error
-			if failed[ran], err = tx.apart(batch[ran].fn); err != nil {
+			if failed[ran], err = tx.apart(j.fn); err != nil {
 				return err
+			}
+			if j.took = time.Since(start); j.heavy {
+				heavy += j.took
 			}
 		}
 		return nil
@@ -167,6 +202,11 @@ func (s *Store) runBatch(batch []*job) (left []*job) {
 		}
 	}
 	return batch[ran:]
+}
+
+// fits reports whether a batch of ran functions still has time for the next.
+func (j *job) fits(ran int, since, heavy time.Duration) bool {
+	return ran == 0 || since < batchTime && (!j.heavy || heavy < heavyTime)
 }
 
 // apart runs fn as a part of the transaction that can be undone alone, and takes

@@ -1,0 +1,200 @@
+package audit
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/proof"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+)
+
+// The newest checkpoint is kept outside the database, too, beside the key that signs.
+// Who has the database alone can take rows from the log's end together with their
+// checkpoints; but then the log is shorter than what is kept here, and is not sealed
+// any more.
+
+// Head keeps the newest checkpoint outside the database.
+type Head interface {
+	// Load returns what was saved last; "" if nothing was.
+	Load() (note string, err error)
+	// Save keeps a note, durably.
+	Save(note string) error
+}
+
+// errBroken is in the chain of an error about a log that does not extend its head.
+var errBroken = errors.New("the audit log does not extend what was signed")
+
+func broken(format string, args ...any) error {
+	e := exchange.E("audit.head", exchange.Conflict, format, args...)
+	e.Err = errBroken
+	return e.WithHint("if the database was restored from a backup, say so: sallyport serve --accept-log REASON")
+}
+
+// extends loads the log's tree and fails unless it is the head, or the head with rows
+// after it. Without a head, the newest checkpoint stands for it.
+func (r *Room) extends(q *store.Q, size int64) (t proof.Tree, err error) {
+	if t, err = loadTree(q, size); err != nil && !exchange.Is(err, exchange.NotFound) {
+		return t, err
+	} else if err != nil {
+		return t, broken("The audit log has %d rows by its count, and hashes of some are missing.", size)
+	}
+	if r.o.Head == nil {
+		return t, nil
+	}
+	if r.head == nil {
+		if err := r.loadHead(q); err != nil {
+			return t, err
+		}
+	}
+	return t, r.follows(q, t)
+}
+
+// follows compares a log's tree with the head.
+func (r *Room) follows(q *store.Q, t proof.Tree) error {
+	h := *r.head
+	if t.Size() < h.Size {
+		return broken("The audit log has %d rows, and had %d on %s, as signed beside the key: rows were removed from its end.", t.Size(), h.Size, h.At)
+	}
+	if t.Size() == h.Size {
+		if h.Size > 0 && t.Root() != h.Root {
+			return broken("The audit log's %d rows are not those that were signed on %s.", h.Size, h.At)
+		}
+		return nil
+	}
+	// Rows that were sealed and not saved here: a stop came between.
+	was, err := loadTree(q, h.Size)
+	if err != nil {
+		return err
+	}
+	if h.Size > 0 && was.Root() != h.Root {
+		return broken("The audit log's first %d rows are not those that were signed on %s.", h.Size, h.At)
+	}
+	for seq := h.Size; seq < t.Size(); seq++ {
+		leaf, err := readHash(q, 0, seq)
+		if err != nil {
+			return err
+		}
+		if err := was.Add(proof.Subtree{Hash: leaf}); err != nil {
+			return err
+		}
+	}
+	if was.Root() != t.Root() {
+		return broken("The audit log's rows from %d on do not agree with its hashes.", h.Size)
+	}
+	return nil
+}
+
+// loadHead reads the head. One that was never saved, of a deployment from before there
+// was one, begins with the newest checkpoint.
+func (r *Room) loadHead(q *store.Q) error {
+	note, err := r.o.Head.Load()
+	if err != nil {
+		return err
+	}
+	if note == "" {
+		c, err := q.LastCheckpoint()
+		if err != nil && !exchange.Is(err, exchange.NotFound) {
+			return err
+		}
+		if note = c.Note; note == "" {
+			r.head = &proof.Checkpoint{}
+			return nil
+		}
+		r.o.Log.Warn("the audit log's newest size and root are kept beside the signing key from now on", "rows", c.Size)
+	}
+	c, err := proof.OpenCheckpoint(note, r.o.Key.Known())
+	if err != nil {
+		return broken("What is kept of the audit log beside the signing key is not signed by it: %s", exchange.PublicText(err))
+	}
+	r.head = &c
+	return nil
+}
+
+// saveHead keeps the checkpoint of a log that was just sealed.
+func (r *Room) saveHead(note string) error {
+	if r.o.Head == nil {
+		return nil
+	}
+	c, err := proof.OpenCheckpoint(note, r.o.Key.Known())
+	if err != nil {
+		return err
+	}
+	if err := r.o.Head.Save(note); err != nil {
+		return exchange.Wrap("audit.saveHead", exchange.Unavailable, err)
+	}
+	r.head = &c
+	return nil
+}
+
+// Accept goes on from the log as it is now, although it does not extend its head: the
+// operator says why. A row says what was kept, and what is there.
+func (r *Room) Accept(ctx context.Context, reason string) error {
+	const op = "audit.Accept"
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	q := r.o.Store.Read(ctx)
+	size, err := q.Counter(sealedCounter)
+	if err != nil {
+		return err
+	}
+	_, err = r.extends(q, size)
+	if err == nil {
+		return exchange.E(op, exchange.Conflict, "The audit log extends what was signed; there is nothing to accept.").WithHint("start without --accept-log")
+	}
+	if !errors.Is(err, errBroken) {
+		return err
+	}
+	was := proof.Checkpoint{}
+	if r.head != nil {
+		was = *r.head
+	}
+	t, err := loadTree(q, size)
+	if err != nil {
+		return err
+	}
+	now := r.now()
+	note, err := r.o.Key.SignCheckpoint(proof.Checkpoint{Size: size, Root: t.Root(), At: now.Format(time.RFC3339)})
+	if err != nil {
+		return err
+	}
+	row := exchange.AuditRow{ID: r.o.IDs.New(), At: now, Actor: "system:audit", Action: "audit.accept", Subject: strconv.FormatInt(size, 10),
+		Detail: map[string]string{"reason": reason, "had": strconv.FormatInt(was.Size, 10), "had_root": rootText(was), "had_at": was.At}}
+	if err := r.o.Store.Write(ctx, func(tx *store.Tx) error { return tx.Audit(row) }); err != nil {
+		return err
+	}
+	r.o.Log.Warn("the audit log was accepted as it is", "rows", size, "had", was.Size, "reason", reason)
+	return r.saveHead(note)
+}
+
+func rootText(c proof.Checkpoint) string {
+	if c.Root == (tlog.Hash{}) {
+		return ""
+	}
+	return c.Root.String()
+}
+
+// alarm tells, once, that the log is not sealed any more, and once that it is again.
+func (r *Room) alarm(ctx context.Context, cause error) {
+	text := ""
+	if cause != nil {
+		text = exchange.PublicText(cause)
+	}
+	if before, _ := r.stopped.Swap(text).(string); before == text {
+		return
+	}
+	if text == "" {
+		r.o.Log.Info("the audit log is sealed again")
+		return
+	}
+	r.o.Log.Error("the audit log is not sealed any more", "reason", text)
+	e := exchange.Event{ID: r.o.IDs.New(), Type: exchange.EventAlarm, At: r.now(), Data: map[string]any{"about": "audit log",
+		"text": "The audit log is not sealed any more. " + text + "\n\nRows that are written from now on wait. Find out who changed the database, and compare with a checkpoint that left the machine: sallyport audit verify --against FILE."}}
+	if err := r.o.Store.Write(ctx, func(tx *store.Tx) error { return tx.Emit(e) }); err != nil {
+		r.o.Log.Error("the alarm could not be sent", "err", err)
+	}
+}
