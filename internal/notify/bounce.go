@@ -18,7 +18,6 @@ const reportedWithin = 30 * 24 * time.Hour
 // report about no mail of ours is NotFound: anybody can send one, and it changes
 // nothing.
 func (r *Room) Reported(ctx context.Context, actor string, ids []string, failures map[string]string) (m exchange.Message, err error) {
-	const op = "notify.Reported"
 	now := r.now()
 	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
 		if m, err = r.ours(tx, ids, now); err != nil {

@@ -2,8 +2,8 @@ package sshd
 
 import "github.com/sallyport-sftp/sallyport/internal/exchange"
 
-// shed ends the sessions that have sent most and read least while all of them
-// together have too much waiting: the memory of what arrives is the library's, and
+// shed ends the session that has most waiting while all of them together have too
+// much: the memory of what arrives is the library's, and
 // nothing else takes it back.
 func (s *Server) shed() {
 	limit := s.o.Limits.Backlog
@@ -11,23 +11,20 @@ func (s *Server) shed() {
 		return
 	}
 	defer s.shedding.Unlock()
-	for s.backlog.Load() > limit {
-		var heaviest *session
-		var most int64
-		for _, sess := range s.live.all() {
-			if n := sess.wire.Backlog(); n > most && !sess.shed.Load() {
-				heaviest, most = sess, n
-			}
+	var heaviest *session
+	var most int64
+	for _, sess := range s.live.all() {
+		if n := sess.wire.Backlog(); n > most && !sess.shed.Load() {
+			heaviest, most = sess, n
 		}
-		if heaviest == nil {
-			return
-		}
-		heaviest.shed.Store(true)
-		heaviest.refused(exchange.ReasonServerOverload, "")
-		s.o.Log.Warn("a session was ended: the server's memory for what clients send is full, and this one had most of it waiting",
-			"user", heaviest.login.User.Name, "session", heaviest.login.Session, "bytes", most)
-		heaviest.cancel(ErrCut)
-		_ = heaviest.wire.Close()
-		return // its part goes when it has ended; what arrives meanwhile asks again
 	}
+	if heaviest == nil {
+		return
+	}
+	heaviest.shed.Store(true)
+	heaviest.refused(exchange.ReasonServerOverload, "")
+	s.o.Log.Warn("a session was ended: the server's memory for what clients send is full, and this one had most of it waiting",
+		"user", heaviest.login.User.Name, "session", heaviest.login.Session, "bytes", most)
+	heaviest.cancel(ErrCut)
+	_ = heaviest.wire.Close() // its part goes when it has ended; what arrives meanwhile asks again
 }

@@ -90,7 +90,7 @@ func newPairs(t *testing.T, database string) *pairs {
 	p.links = handover.New(p.store, time.Now, p.ids)
 	p.tell = notify.New(notify.Options{Store: p.store, Clock: time.Now, IDs: p.ids, Log: log})
 	p.tree, err = tree.New(tree.Options{Store: p.store, Blobs: blobs, Clock: time.Now, IDs: p.ids, Log: log,
-		Policy: tree.Policy{MaxFile: 1 << 30, QuotaBytes: 1 << 40, QuotaFiles: 1 << 30, MaxCopy: 1 << 20, KeepPartial: time.Hour, TempNames: []string{"*.part"}},
+		Policy: tree.Policy{MaxFile: 1 << 30, Limits: exchange.DefaultLimits{QuotaBytes: 1 << 40, QuotaFiles: 1 << 30}, MaxCopy: 1 << 20, KeepPartial: time.Hour, TempNames: []string{"*.part"}},
 		Hooks: tree.Hooks{Class: p.retain.Class,
 			OnGone: func(tx *store.Tx, id string, replaced bool) (bool, error) {
 				needed, err := p.inbox.Gone(tx, id, replaced)
