@@ -103,7 +103,14 @@ func (a *app) writeSites(files []siteFile, dir string) error {
 }
 
 func (a *app) explainCommand() *cobra.Command {
-	return command("explain USER|ADDRESS|REFERENCE", "Say in words why somebody could not log in, and what to tell them", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
+	limits := false
+	c := command("explain USER|ADDRESS|REFERENCE", "Say in words why somebody could not log in, and what to tell them", cobra.MaximumNArgs(1), func(ctx context.Context, args []string) error {
+		switch {
+		case limits && len(args) == 0:
+			return a.showBounds()
+		case limits || len(args) == 0:
+			return exchange.E("cli.explain", exchange.Invalid, "Name one user, address or reference; or ask for --limits.")
+		}
 		v, err := client.Call[exchange.Explained](ctx, a.client(), client.Request{Method: "GET", Path: "/explain", Query: url.Values{"about": {args[0]}}})
 		if err != nil {
 			return err
@@ -111,19 +118,34 @@ func (a *app) explainCommand() *cobra.Command {
 		if a.json {
 			return a.show(v, table{})
 		}
-		for _, s := range v.Summary {
-			fmt.Fprintln(a.Out, exchange.Printable(s))
-		}
-		for i := 0; i < len(v.Explanations); {
-			n := 1
-			for i+n < len(v.Explanations) && alike(v.Explanations[i], v.Explanations[i+n]) {
-				n++
-			}
-			a.printExplanation(v.Explanations[i], v.Explanations[i+n-1], n)
-			i += n
-		}
+		a.printExplained(v)
 		return nil
 	})
+	c.Flags().BoolVar(&limits, "limits", false, "list what one partner may take of what all share: how much, by which setting, and what is seen of it")
+	return c
+}
+
+func (a *app) printExplained(v exchange.Explained) {
+	for _, s := range v.Summary {
+		fmt.Fprintln(a.Out, exchange.Printable(s))
+	}
+	for i := 0; i < len(v.Explanations); {
+		n := 1
+		for i+n < len(v.Explanations) && alike(v.Explanations[i], v.Explanations[i+n]) {
+			n++
+		}
+		a.printExplanation(v.Explanations[i], v.Explanations[i+n-1], n)
+		i += n
+	}
+}
+
+// showBounds lists what one party may take.
+func (a *app) showBounds() error {
+	t := table{head: []string{"WHAT", "HOW MUCH", "SETTING", "THE PARTNER MEETS", "YOU SEE"}}
+	for _, b := range exchange.Bounds {
+		t.add(b.What, b.HowMuch, b.Setting, b.Partner, b.Operator)
+	}
+	return a.show(exchange.Bounds, t)
 }
 
 // alike reports whether two connections went the same way, so that a job that

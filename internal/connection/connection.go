@@ -43,6 +43,7 @@ type Policy struct {
 	KeepFailed int64         // rows of connections that did not log in
 	KeepSeen   int64         // rows of what was read and listed
 	Bans       BanPolicy
+	Limits     exchange.DefaultLimits // on users' mailboxes
 	// EndpointIPs are the networks of each region's server address; "" is
 	// every other's.
 	EndpointIPs map[string][]string

@@ -125,11 +125,33 @@ func (r *Room) standing(q *store.Q, u exchange.User, out *exchange.Explained) er
 	if err := r.bannedWith(q, keys, add); err != nil {
 		return err
 	}
+	r.room(u, add)
 	pending, err := q.PendingKeys(u.ID)
 	if err == nil && len(pending) > 0 {
 		add("%d unknown keys wait for your word: sallyport key pending %s", len(pending), u.Name)
 	}
 	return err
+}
+
+// fullPercent is from where a limit is worth a word.
+const fullPercent = 80
+
+// room says which limits on its mailbox a user has met, or nearly.
+func (r *Room) room(u exchange.User, add func(format string, args ...any)) {
+	l := r.o.Policy.Limits.Of(exchange.StorageLimits{QuotaBytes: u.QuotaBytes, QuotaFiles: u.QuotaFiles, KeepBytes: u.KeepBytes, KeepItems: u.KeepItems})
+	for _, b := range []struct {
+		have, limit int64
+		what, flag  string
+	}{
+		{u.UsedBytes, l.QuotaBytes, "Its files take %d of %d bytes", "--quota"},
+		{u.UsedFiles, l.QuotaFiles, "It has %d of %d files", "--quota-files"},
+		{u.KeptBytes, l.KeepBytes, "It keeps %d of %d bytes alive, with older versions and removed files that must be kept", "--keep"},
+		{u.KeptItems, l.KeepItems, "It keeps %d of %d files and directories alive, with older versions and removed ones that must be kept", "--keep-items"},
+	} {
+		if b.limit > 0 && float64(b.have) >= float64(b.limit)*fullPercent/100 {
+			add(b.what+"; at the limit its uploads are refused: sallyport user set %s %s …", b.have, b.limit, u.Name, b.flag)
+		}
+	}
 }
 
 // bannedWith tells of addresses that the user's keys came from last and that

@@ -64,7 +64,7 @@ func template(t config.Template) (account.Template, error) {
 
 // recordPolicy is what the configuration says of records and bans.
 func recordPolicy(c *config.Config, endpointIPs map[string][]string) connection.Policy {
-	return connection.Policy{EndpointIPs: endpointIPs, KeepFor: time.Duration(c.Records.Keep), KeepFailed: c.Records.Failed, KeepSeen: c.Records.Activity,
+	return connection.Policy{EndpointIPs: endpointIPs, KeepFor: time.Duration(c.Records.Keep), KeepFailed: c.Records.Failed, KeepSeen: c.Records.Activity, Limits: defaultLimits(&c.Storage),
 		Bans: connection.BanPolicy{After: c.Access.BanAfter, Within: time.Duration(c.Access.BanWithin), For: time.Duration(c.Access.BanFor),
 			Never: config.Networks(c.Access.NeverBan)}}
 }
