@@ -46,7 +46,6 @@ func (s *Server) handle(l Door, nc net.Conn, from netip.Addr, place *half) {
 	}
 	sess := a.session
 	sess.conn = conn
-	sess.wire.Watch(&s.backlog, s.shed)
 	a.rec.LoggedIn, a.rec.Outcome, a.rec.Unknown = true, exchange.ReasonOK, nil
 	a.rec.KeyID, a.rec.Fingerprint, a.rec.Session, a.rec.UserID = sess.login.KeyID, sess.login.Fingerprint, sess.login.Session, sess.login.User.ID
 	s.o.Log.Info("logged in", "reference", a.rec.Reference, "user", sess.login.User.Name, "address", from,
@@ -153,6 +152,7 @@ func (s *Server) handshake(a *attempt, nc net.Conn) (*ssh.ServerConn, <-chan ssh
 		return nil, nil, nil, errNotSSH
 	}
 	a.wire = wire
+	wire.Watch(&s.backlog, s.shed)
 	if _, dear := offers(hello); dear {
 		defer s.gateKex(a)()
 	}

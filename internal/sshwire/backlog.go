@@ -39,7 +39,7 @@ type Lane struct {
 }
 
 // Watch has total count the backlog of this connection, too, and calls grew whenever
-// that grew. It must be called before Lane.
+// that grew. It must be called before the library reads.
 func (c *Conn) Watch(total *atomic.Int64, grew func()) {
 	c.backlog.total, c.backlog.over = total, grew
 }
