@@ -127,7 +127,7 @@ func (d *Desk) find(in Deposit, cause error) error {
 			return // closed
 		}
 		d.log.Info("it is known now whether bytes were recorded", "blob", in.Blob.ID, "recorded", stored)
-		err = d.end(in, unless(stored, cause))
+		err = d.end(in, unless(stored))
 		select {
 		case answer <- err:
 		case <-gone:
@@ -160,11 +160,13 @@ func (d *Desk) background(fn func()) bool {
 	return !d.closed
 }
 
-func unless(stored bool, cause error) error {
+// unless is what a caller hears once the outcome is certain. That nobody answered at
+// first is in the log, and no part of it: the outcome is known.
+func unless(stored bool) error {
 	if stored {
 		return nil
 	}
-	return cause
+	return exchange.E("deposit.Commit", exchange.Unavailable, "The file was not stored: the database broke off. Please send it again.")
 }
 
 // look asks until the database answers for certain, or ctx ends.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -19,10 +20,13 @@ const others = 0o077
 // other libraries make files, too. It is the whole process's.
 func Umask() { unix.Umask(others) }
 
-// keepPrivate takes the rights of others from the data folder and from what lies
-// in it, since the database has secrets. It fails if the folder cannot be closed.
-// Folders that somebody else looks after stay as they are: blobs (its files are
-// private one by one) and the folder that programs publish from.
+// Rights of everybody, beside those of the folder's group.
+const world = 0o007
+
+// keepPrivate takes the rights of others from the data folder, and from what the
+// server itself keeps in it, since the database has secrets. It fails if everybody can
+// enter the folder and that cannot be changed. A group that a volume gives rights to
+// (Kubernetes' fsGroup), in a folder that is not ours, is only warned of.
 func (n *Node) keepPrivate() error {
 	top := n.cfg.Data
 	info, err := os.Stat(top)
@@ -30,36 +34,59 @@ func (n *Node) keepPrivate() error {
 		return err
 	}
 	if info.Mode()&others != 0 {
-		if err := os.Chmod(top, info.Mode().Perm()&^others); err != nil {
-			return exchange.E("node.keepPrivate", exchange.Denied, "The data folder %s can be entered by others on this machine (%s), and that cannot be changed: %v.",
-				top, info.Mode(), errors.Unwrap(err)).WithHint("give it to the server's user (chown -R USER %s; chmod 700 %s), or name a folder within it with --data", top, top)
+		if err := n.closeTop(info); err != nil {
+			return err
 		}
-		n.log.Warn("others on this machine could enter the data folder; it is closed now, but somebody may have read secrets: rotate those of webhooks",
-			"data", top, "was", info.Mode())
 	}
-	return filepath.WalkDir(top, func(path string, e fs.DirEntry, err error) error {
-		switch {
-		case err != nil: // it is not ours, as lost+found, or has vanished
-			n.log.Debug("a part of the data folder is not looked at", "path", path, "err", err)
-			return nil
-		case path == top, e.Type()&fs.ModeSymlink != 0:
-			return nil
-		case e.IsDir() && (path == filepath.Join(top, "blobs") || path == filepath.Clean(n.cfg.FolderDir())):
-			return fs.SkipDir
-		}
-		n.closeToOthers(path, e)
-		return nil
-	})
+	for _, name := range []string{"sallyport.db", "sallyport.db-wal", "sallyport.db-shm", "hostkeys", "signing", "node", "lock", "secrets.key"} {
+		n.closeToOthers(filepath.Join(top, name), true)
+	}
+	return nil
 }
 
-// closeToOthers takes the rights of others from one file or folder, if it is ours:
-// nobody else comes so far. Public keys have nothing to hide.
-func (n *Node) closeToOthers(path string, e fs.DirEntry) {
-	info, err := e.Info()
-	if err != nil || info.Mode()&others == 0 || strings.HasSuffix(path, ".pub") {
+// closeTop takes the rights of others from the data folder itself.
+func (n *Node) closeTop(was fs.FileInfo) error {
+	top := n.cfg.Data
+	err := os.Chmod(top, was.Mode().Perm()&^others)
+	if now, statErr := os.Stat(top); err == nil && statErr == nil && now.Mode()&others != 0 {
+		err = &fs.PathError{Op: "chmod", Path: top, Err: errors.New("the file system keeps its own modes")}
+	}
+	switch {
+	case err == nil:
+		n.log.Warn("others on this machine could enter the data folder; it is closed now, but somebody may have read secrets: rotate those of webhooks. Programs of other users publish from a folder outside of it (folder.dir)",
+			"data", top, "was", was.Mode())
+		return nil
+	case was.Mode()&world == 0:
+		n.log.Warn("a group may enter the data folder, and that cannot be changed", "data", top, "mode", was.Mode(), "err", errors.Unwrap(err))
+		return nil
+	}
+	return exchange.E("node.keepPrivate", exchange.Denied, "The data folder %s can be entered by others on this machine (%s), and that cannot be changed: %v.",
+		top, was.Mode(), errors.Unwrap(err)).WithHint("give it to the server's user (chown -R USER %s; chmod 700 %s); or move its contents to a folder of that user's, and name that with --data", top, top)
+}
+
+// closeToOthers takes the rights of others from a file or folder of ours, and from what
+// is in the folder. Links are not followed; public keys have nothing to hide.
+func (n *Node) closeToOthers(path string, deep bool) {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return // it is not there yet, or is a link or not ours
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
 		return
 	}
-	if err := os.Chmod(path, info.Mode().Perm()&^others); err != nil {
-		n.log.Warn("a file of the data folder is another user's, and stays as it is", "path", path, "err", err)
+	owner, ok := info.Sys().(*syscall.Stat_t)
+	if info.Mode()&others != 0 && ok && int(owner.Uid) == os.Geteuid() && !strings.HasSuffix(path, ".pub") {
+		if err := f.Chmod(info.Mode().Perm() &^ others); err != nil {
+			n.log.Warn("a file of the data folder stays open to others", "path", path, "err", err)
+		}
+	}
+	if !info.IsDir() || !deep {
+		return
+	}
+	names, _ := f.Readdirnames(1000)
+	for _, name := range names {
+		n.closeToOthers(filepath.Join(path, name), false)
 	}
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/config"
 )
 
-// A data folder that somebody made for all to read is closed to others, with what
-// is in it; folders that others look after, and what links lead to, stay.
+// A data folder that somebody made for all to read is closed to others, with what the
+// server keeps in it; what others look after, and what links lead to, stays.
 func TestADataFolderThatOthersMayEnter(t *testing.T) {
 	top := filepath.Join(t.TempDir(), "data")
 	outside := filepath.Join(t.TempDir(), "outside")
@@ -28,7 +28,8 @@ func TestADataFolderThatOthersMayEnter(t *testing.T) {
 		{"hostkeys/ssh_host_rsa_key", false, 0o640, 0o600},
 		{"signing", true, 0o700, 0o700},
 		{"signing/key.pub", false, 0o644, 0o644},
-		{"read-only", false, 0o444, 0o400},
+		{"secrets.key", false, 0o444, 0o400},
+		{"checkpoints", false, 0o644, 0o644}, // somebody else put it there
 		{"blobs", true, 0o755, 0o755},
 		{"blobs/a", false, 0o644, 0o644},
 		{"outbound", true, 0o770, 0o770},
@@ -51,7 +52,7 @@ func TestADataFolderThatOthersMayEnter(t *testing.T) {
 	}
 	must(os.WriteFile(outside, nil, 0o600))
 	must(os.Chmod(outside, 0o644))
-	must(os.Symlink(outside, filepath.Join(top, "link")))
+	must(os.Symlink(outside, filepath.Join(top, "node")))
 	var log bytes.Buffer
 	n := &Node{cfg: config.Config{Data: top}, log: slog.New(slog.NewTextHandler(&log, nil))}
 	for range 2 {

@@ -139,7 +139,7 @@ func (l *lossy) run(c change, rule func(testkit.Match) <-chan struct{}, how stri
 		if rule == nil {
 			testkit.Must(l.t, err)
 		}
-		if !exchange.Is(err, exchange.Unavailable) || !strings.Contains(exchange.PublicText(err), "not known") {
+		if !exchange.Is(err, exchange.Unavailable) || !strings.Contains(exchange.PublicText(err), "not known") && !strings.Contains(exchange.PublicText(err), "was not stored") {
 			l.t.Fatalf("%s: %v", how, err)
 		}
 		if again := l.send(c); again != nil && (c.again == 0 || !exchange.Is(again, c.again)) {
