@@ -11,6 +11,7 @@ import (
 )
 
 const (
+	eventsEvery    = 15 * time.Second
 	refusedEvery   = 15 * time.Minute
 	refusedSetting = "events.refused"
 	leftSetting    = "events.left"
@@ -22,7 +23,7 @@ const (
 // keepEvents makes events of what no change stands for: refused log-ins,
 // summed, temporary names that nobody ever finished, and limits that are near.
 func (n *Node) keepEvents(ctx context.Context) {
-	tick := time.NewTicker(time.Minute)
+	tick := time.NewTicker(eventsEvery)
 	defer tick.Stop()
 	for failing := false; ; {
 		err := n.sumRefused(ctx)
