@@ -11,6 +11,9 @@ import (
 // has a budget of them: an hour's worth at once, and then as many as an hour's
 // worth is in the time. Who is past it is slowed down and never refused.
 
+// longestWait bounds the wait for one change, whatever the budget.
+const longestWait = time.Minute
+
 // spend takes a change off the user's budget, and waits if there is none left.
 func (s *Session) spend() error {
 	hourly := s.t.policy.Changes
@@ -26,7 +29,7 @@ func (s *Session) spend() error {
 		return nil
 	}
 	s.beforeWait()
-	timer := time.NewTimer(wait)
+	timer := time.NewTimer(min(wait, longestWait)) // a client that left is not noticed meanwhile
 	defer timer.Stop()
 	select {
 	case <-timer.C:
