@@ -20,6 +20,7 @@ func TestWhatAUserKeepsAlive(t *testing.T) {
 		"replaced files that somebody still needs":      keptReplaced,
 		"many small ones":                               keptItems,
 		"directories":                                   keptDirectories,
+		"an upload that was begun before":               keptResume,
 		"several uploads at once":                       keptUnderWay,
 		"the users of an account together":              keptTogether,
 		"depth, also of what a moved directory carries": depth,
@@ -138,6 +139,19 @@ func keptItems(t *testing.T, w *world) {
 	if n != 30 {
 		t.Fatalf("%d items were kept of a limit of 30", n)
 	}
+}
+
+// keptResume: at the limit, what was begun can still be finished.
+func keptResume(t *testing.T, w *world) {
+	u, s := w.limited(exchange.DefaultLimits{QuotaBytes: 1 << 30, QuotaFiles: 20, KeptPercent: 150})
+	w.lose(u, "/upload/begun", "the first half")
+	until(t, 100, func(i int) error {
+		if err := try(s, "/upload/f", "x"); err != nil {
+			return err
+		}
+		return s.Remove("/upload/f")
+	})
+	w.resume(u, "/upload/begun", "the first half and the second")
 }
 
 func keptDirectories(t *testing.T, w *world) {

@@ -56,8 +56,10 @@ func (s *Session) openWrite(p place, flags exchange.OpenFlags, mode uint32) (*Ha
 	case !exists && flags&exchange.FlagCreate == 0:
 		return nil, exchange.E(op, exchange.NotFound, "No such file.")
 	}
-	if err := s.checkFiles(!exists); err != nil {
-		return nil, err
+	if p.image == nil { // an upload that goes on is counted already
+		if err := s.checkFiles(!exists); err != nil {
+			return nil, err
+		}
 	}
 	if s.login.Operator != "" { // mayWrite did not look
 		if err := s.checkFloor(); err != nil {
