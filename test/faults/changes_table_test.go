@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 
@@ -27,6 +28,9 @@ var changes = map[string]change{
 	"edit-contact":   {begin: (*lossy).person, request: asks("PATCH", "/contacts/{id}", body{"phone": "1"})},
 	"contact-leaves": {begin: (*lossy).person, request: asks("POST", "/contacts/{id}/leave", nil), again: exchange.Conflict},
 	"note-bounce":    {request: asks("POST", "/mail/bounces", body{"address": "{name}@example.com", "why": "550"})},
+
+	"report-bounce": {begin: (*lossy).mailed, request: asks("POST", "/mail/reports",
+		body{"messages": []string{"{id}"}, "failures": []body{{"address": "{name}@example.com", "why": "550"}}})},
 
 	"add-keys":     {request: asks("POST", "/users/{name}/keys", body{"text": publicKey("other")}), begin: (*lossy).forgetOther, again: exchange.Exists},
 	"edit-key":     {request: asks("PATCH", "/users/{name}/keys", body{"fingerprint": "{print}", "holder": "{name}@example.com"})},
@@ -205,6 +209,12 @@ func (l *lossy) deadMessage() {
 	l.id = l.name
 	l.insert(`INSERT INTO messages (id, channel, target, event_id, kind, ref, contact_id, subject, body, html, state, attempts, error, created_at)
 		VALUES ($1, 'webhook', $1, $1, 'test', '', '', '', '{}', '', 'dead', 5, 'x', 0)`, l.name)
+}
+
+func (l *lossy) mailed() {
+	l.id = l.name
+	l.insert(`INSERT INTO messages (id, channel, target, event_id, kind, ref, contact_id, subject, body, html, state, attempts, error, created_at)
+		VALUES ($1, 'mail', $2, '', 'test', '', '', '', '', '', 'sent', 1, '', $3)`, l.name, l.name+"@example.com", time.Now().UnixMicro())
 }
 
 func (l *lossy) held() {
