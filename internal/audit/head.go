@@ -69,17 +69,18 @@ func (r *Room) follows(q *store.Q, t proof.Tree) error {
 	// Rows that were sealed and not saved here: a stop came between.
 	was, err := loadTree(q, h.Size)
 	if err != nil {
-		return err
+		return absent(err)
 	}
 	if h.Size > 0 && was.Root() != h.Root {
 		return broken("The audit log's first %d rows are not those that were signed on %s.", h.Size, h.At)
 	}
-	for seq := h.Size; seq < t.Size(); seq++ {
-		leaf, err := readHash(q, 0, seq)
+	levels, positions := proof.Cover(h.Size, t.Size()) // a few, however many rows
+	for i, level := range levels {
+		hash, err := readHash(q, level, positions[i])
 		if err != nil {
-			return err
+			return absent(err)
 		}
-		if err := was.Add(proof.Subtree{Hash: leaf}); err != nil {
+		if err := was.Add(proof.Subtree{Level: level, Hash: hash}); err != nil {
 			return err
 		}
 	}
@@ -87,6 +88,14 @@ func (r *Room) follows(q *store.Q, t proof.Tree) error {
 		return broken("The audit log's rows from %d on do not agree with its hashes.", h.Size)
 	}
 	return nil
+}
+
+// absent makes hashes that are missing a fault of the log.
+func absent(err error) error {
+	if exchange.Is(err, exchange.NotFound) {
+		return broken("Hashes of the audit log are missing.")
+	}
+	return err
 }
 
 // loadHead reads the head. One that was never saved, of a deployment from before there
@@ -184,10 +193,11 @@ func (r *Room) alarm(ctx context.Context, cause error) {
 	if cause != nil {
 		text = exchange.PublicText(cause)
 	}
-	if before, _ := r.stopped.Swap(text).(string); before == text {
+	if before, _ := r.stopped.Load().(string); before == text {
 		return
 	}
 	if text == "" {
+		r.stopped.Store(text)
 		r.o.Log.Info("the audit log is sealed again")
 		return
 	}
@@ -195,6 +205,8 @@ func (r *Room) alarm(ctx context.Context, cause error) {
 	e := exchange.Event{ID: r.o.IDs.New(), Type: exchange.EventAlarm, At: r.now(), Data: map[string]any{"about": "audit log",
 		"text": "The audit log is not sealed any more. " + text + "\n\nRows that are written from now on wait. Find out who changed the database, and compare with a checkpoint that left the machine: sallyport audit verify --against FILE."}}
 	if err := r.o.Store.Write(ctx, func(tx *store.Tx) error { return tx.Emit(e) }); err != nil {
-		r.o.Log.Error("the alarm could not be sent", "err", err)
+		r.o.Log.Error("the alarm could not be sent; it is tried again", "err", err)
+		return
 	}
+	r.stopped.Store(text)
 }

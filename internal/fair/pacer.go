@@ -23,8 +23,9 @@ type pace struct {
 const maxPaces = 10_000
 
 // Wait takes one off a name's bucket of so many an hour, and returns how long to wait
-// before it is done. tell is true at the first wait, and then once an hour.
-func (p *Pacer) Wait(name string, hourly int64, now time.Time) (wait time.Duration, tell bool) {
+// before it is done: most at the longest, so that who left while waiting costs the next
+// no more. tell is true at the first wait, and then once an hour.
+func (p *Pacer) Wait(name string, hourly int64, most time.Duration, now time.Time) (wait time.Duration, tell bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	whole := float64(hourly)
@@ -36,6 +37,7 @@ func (p *Pacer) Wait(name string, hourly int64, now time.Time) (wait time.Durati
 		p.byName[name] = b
 	}
 	b.left = min(b.left+max(0, now.Sub(b.at).Seconds())*rate, whole) - 1
+	b.left = max(b.left, -rate*most.Seconds())
 	b.at = now
 	if b.left >= 0 {
 		return 0, false

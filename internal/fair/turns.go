@@ -23,12 +23,12 @@ func (t *Turns[T]) Add(party string, v T) {
 	t.lines[party] = append(t.lines[party], v)
 }
 
-// PutBack puts v at the head of its party's line, and makes that the next.
-func (t *Turns[T]) PutBack(party string, v T) {
+// PutBack puts several at the head of their party's line, and makes that the next.
+func (t *Turns[T]) PutBack(party string, list []T) {
 	if t.lines == nil {
 		t.lines = map[string][]T{}
 	}
-	t.lines[party] = append([]T{v}, t.lines[party]...)
+	t.lines[party] = append(slices.Clip(list), t.lines[party]...)
 	if i := slices.Index(t.order, party); i >= 0 {
 		t.order = slices.Delete(t.order, i, i+1)
 	}

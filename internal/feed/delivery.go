@@ -16,7 +16,7 @@ const maxRanges = 64
 // of a version. A version that is no delivery is none of our business.
 func (r *Room) Served(l *exchange.Login, versionID string, served exchange.Spans) error {
 	now := r.now()
-	return r.o.Store.Write(context.Background(), func(tx *store.Tx) error {
+	return r.o.Store.WriteFor(context.Background(), l.User.ID, func(tx *store.Tx) error {
 		d, err := tx.LockServed(versionID)
 		if exchange.Is(err, exchange.NotFound) {
 			return nil

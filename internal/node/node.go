@@ -373,4 +373,7 @@ func (n *Node) Close(ctx context.Context) {
 	if n.lock != nil {
 		_ = n.lock.Close()
 	}
+	if q, ok := n.log.Handler().(*quiet); ok {
+		q.Flush()
+	}
 }

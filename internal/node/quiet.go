@@ -32,9 +32,9 @@ type quietState struct {
 }
 
 type quietKey struct {
-	level           slog.Level
-	message         string
-	reason, address string
+	level                slog.Level
+	message              string
+	reason, address, err string
 }
 
 // held is the last line of those that were not said.
@@ -60,16 +60,23 @@ func (q *quiet) WithGroup(name string) slog.Handler { return &quiet{q.next.WithG
 
 // Handle passes a line on, or counts it.
 func (q *quiet) Handle(ctx context.Context, r slog.Record) error {
-	key := quietKey{level: r.Level, message: r.Message}
+	key, named := quietKey{level: r.Level, message: r.Message}, false
 	r.Attrs(func(a slog.Attr) bool {
 		switch a.Key {
 		case "reason":
 			key.reason = a.Value.String()
 		case "address":
 			key.address = a.Value.String()
+		case "err":
+			key.err = a.Value.String()
+		case "reference":
+			named = true
 		}
 		return true
 	})
+	if named && r.Level >= slog.LevelError { // somebody was told to name it
+		return q.next.Handle(ctx, r)
+	}
 	over, said := q.state.admit(q.next, key, r)
 	for _, h := range over {
 		h.record.AddAttrs(slog.Int("repeated", h.times), slog.Duration("within", quietEvery))
@@ -105,7 +112,7 @@ func (s *quietState) admit(next slog.Handler, key quietKey, r slog.Record) (over
 	if len(s.more) == 0 {
 		time.AfterFunc(quietEvery, s.flush)
 	}
-	key.address = "" // one count for all of a reason
+	key.address, key.err = "", "" // one count for all of a reason
 	h := s.more[key]
 	s.more[key] = held{next, r.Clone(), h.times + 1}
 	return over, false
@@ -121,6 +128,9 @@ func (s *quietState) end(now time.Time) (over []held) {
 	clear(s.more)
 	return over
 }
+
+// Flush says what was counted and not said yet.
+func (q *quiet) Flush() { q.state.flush() }
 
 // flush says what was counted, when nothing else is logged.
 func (s *quietState) flush() {

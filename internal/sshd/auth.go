@@ -46,6 +46,7 @@ var signatures = []string{ssh.KeyAlgoED25519, ssh.KeyAlgoECDSA256, ssh.KeyAlgoEC
 type attempt struct {
 	s       *Server
 	ctx     context.Context
+	place   *half // until it has logged in
 	rec     Record
 	from    netip.Addr
 	region  string // of the door
@@ -128,7 +129,7 @@ func (a *attempt) verified(conn ssh.ConnMetadata, _ ssh.PublicKey, p *ssh.Permis
 	a.signature = algorithm
 	login := p.ExtraData[loginKey{}].(exchange.Login)
 	login.Address, login.Client, login.Session = a.from.String(), exchange.Excerpt(string(conn.ClientVersion()), maxSaid), a.s.o.IDs.New()
-	if err := a.s.pace(login.User); err != nil {
+	if err := a.pace(login.User); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancelCause(a.s.ctx)
@@ -156,22 +157,29 @@ func (a *attempt) verified(conn ssh.ConnMetadata, _ ssh.PublicKey, p *ssh.Permis
 	return p, nil
 }
 
+// longestPace bounds the wait for one log-in.
+const longestPace = 20 * time.Second
+
 // pace lets a user wait who logs in very often: each log-in is a record that is kept.
-func (s *Server) pace(u exchange.User) error {
+// A connection that makes room for another waits no longer.
+func (a *attempt) pace(u exchange.User) error {
+	s := a.s
 	if s.o.Limits.Logins <= 0 {
 		return nil
 	}
-	wait, tell := s.logins.Wait(u.ID, s.o.Limits.Logins, time.Now())
+	wait, tell := s.logins.Wait(u.ID, s.o.Limits.Logins, longestPace, time.Now())
 	if tell {
 		s.o.Log.Warn("a user logs in more often than limits.logins_per_hour, and is slowed down", "user", u.Name)
 	}
 	if wait == 0 {
 		return nil
 	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
 	select {
-	case <-time.After(wait):
+	case <-timer.C:
 		return nil
-	case <-s.ctx.Done():
+	case <-a.place.ctx.Done():
 		return errRefused
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/binary"
+	"io"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -64,6 +65,7 @@ func (s *Server) channels(ctx context.Context, sess *session, chans <-chan ssh.N
 func (s *Server) session(ctx context.Context, sess *session, ch ssh.Channel, reqs <-chan *ssh.Request) {
 	lane := sess.wire.Lane()
 	defer lane.End()
+	go func() { _, _ = io.Copy(io.Discard, ch.Stderr()) }() // nobody else reads what comes beside; it ends with the channel
 	asked, ok := s.awaitSFTP(reqs)
 	if ok {
 		var refusals sync.WaitGroup
@@ -163,6 +165,7 @@ type stream struct {
 }
 
 func (c *stream) Read(p []byte) (int, error) {
+	c.lane.Wait()
 	n, err := c.Channel.Read(p)
 	c.lane.Read(n, n < len(p))
 	c.sess.active()

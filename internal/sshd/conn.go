@@ -22,7 +22,7 @@ import (
 // handle serves one connection from its first byte to its record.
 func (s *Server) handle(l Door, nc net.Conn, from netip.Addr, place *half) {
 	defer nc.Close()
-	a := &attempt{s: s, ctx: s.ctx, from: from, region: l.Region, rec: Record{From: from,
+	a := &attempt{s: s, ctx: s.ctx, place: place, from: from, region: l.Region, rec: Record{From: from,
 		Connection: exchange.Connection{Reference: exchange.NewReference(), At: s.o.Clock(), Address: from.String()}}}
 	if !s.admit(a, l, nc) {
 		s.gate.leave(place)
@@ -153,13 +153,15 @@ func (s *Server) handshake(a *attempt, nc net.Conn) (*ssh.ServerConn, <-chan ssh
 	}
 	a.wire = wire
 	wire.Watch(&s.backlog, s.shed)
-	if _, dear := offers(hello); dear {
-		defer s.gateKex(a)()
-	}
 	if err := nc.SetDeadline(began.Add(s.o.Limits.Login)); err != nil {
 		return nil, nil, nil, err
 	}
-	conn, chans, requests, err := ssh.NewServerConn(wire, a.config())
+	config, end := a.config(), func(bool) {}
+	if _, dear := offers(hello); dear || s.signsRSA(hello) {
+		end = s.gateKex(a, config)
+	}
+	conn, chans, requests, err := ssh.NewServerConn(wire, config)
+	end(err == nil)
 	if err != nil {
 		return nil, nil, nil, err
 	}

@@ -2,10 +2,12 @@ package sshd
 
 import (
 	"context"
+	"crypto/rand"
 	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 
@@ -30,15 +32,15 @@ var keyExchanges = [][]string{
 // allExchanges are those of every cost.
 var allExchanges = slices.Concat(keyExchanges...)
 
-// offers chooses what a client is offered; dear says that its key exchange is to be
-// computed by turns. A client whose list has not come yet is offered everything.
+// offers chooses what a client is offered; dear says that it costs much. A client whose
+// list has not come yet is offered everything.
 func offers(h sshwire.Hello) (list []string, dear bool) {
 	if h.KeyExchanges == nil {
 		return allExchanges, true
 	}
 	for cost, list := range keyExchanges {
 		if slices.ContainsFunc(h.KeyExchanges, func(k string) bool { return slices.Contains(list, k) || k == curveOld && cost == 0 }) {
-			return list, cost > 0 || signsRSA(h)
+			return list, cost > 0
 		}
 	}
 	return allExchanges, true
@@ -47,10 +49,20 @@ func offers(h sshwire.Hello) (list []string, dear bool) {
 // curveOld is Curve25519's first name, which the library takes for the new one.
 const curveOld = "curve25519-sha256@libssh.org"
 
-// signsRSA reports whether the client wants an RSA host key first: a signature with
-// one costs as much as a key exchange.
-func signsRSA(h sshwire.Hello) bool {
-	return len(h.HostKeys) > 0 && (strings.HasPrefix(h.HostKeys[0], "rsa-") || strings.HasPrefix(h.HostKeys[0], "ssh-rsa"))
+// signsRSA reports whether the server will sign with an RSA host key: that costs as much
+// as a key exchange.
+func (s *Server) signsRSA(h sshwire.Hello) bool {
+	for _, wanted := range h.HostKeys {
+		for _, k := range s.o.HostKeys {
+			switch kind := k.PublicKey().Type(); {
+			case kind == ssh.KeyAlgoRSA && strings.HasPrefix(wanted, "rsa-sha2-"):
+				return true
+			case kind != ssh.KeyAlgoRSA && kind == wanted:
+				return false
+			}
+		}
+	}
+	return false
 }
 
 // newExchanges is the gateway of key exchanges: half of the processors are left to
@@ -63,34 +75,60 @@ func newExchanges() *fair.Gateway {
 type turn struct {
 	gate  *fair.Gateway
 	party string
-	ctx   context.Context
 
 	mu    sync.Mutex
+	ctx   context.Context // of the handshake, then of the server
 	in    bool
-	ended bool
+	late  *time.Timer // gives a turn back that nothing else has ended
+	ended bool        // the handshake failed
 }
 
-// gateKex lets the costly part of a connection's key exchange in by turns, until end
-// is called.
-func (s *Server) gateKex(a *attempt) (end func()) {
+// turnLasts is longer than any key exchange takes.
+const turnLasts = 2 * time.Second
+
+// gateKex lets the costly part of a connection's key exchanges in by turns. end is to be
+// called with the outcome of the handshake.
+func (s *Server) gateKex(a *attempt, c *ssh.ServerConfig) (end func(ok bool)) {
 	party := a.from.String()
 	if p, err := a.from.Prefix(64); err == nil && a.from.Is6() {
 		party = p.String() // every subscriber has one of these
 	}
-	ctx, cancel := context.WithTimeout(s.ctx, s.o.Limits.Login)
+	ctx, cancel := context.WithTimeout(a.place.ctx, s.o.Limits.Login)
 	t := &turn{gate: s.exchanges, party: party, ctx: ctx}
 	a.wire.Gate(t.enter)
-	return func() {
-		cancel()
+	// Later key exchanges are encrypted. What can be seen of them is that a finite-field
+	// group draws its secret first, and writes when it has computed.
+	c.Rand = secrets{t}
+	a.wire.OnWrite(t.leave)
+	return func(ok bool) {
 		t.mu.Lock()
-		t.ended = true
+		t.ended, t.ctx = !ok, s.ctx
 		t.mu.Unlock()
+		cancel()
 		t.leave()
 	}
 }
 
+// secrets is the library's source of randomness: a long read is a finite-field secret.
+type secrets struct{ t *turn }
+
+func (r secrets) Read(b []byte) (int, error) {
+	if len(b) >= 128 {
+		if _, err := r.t.enter(); err != nil {
+			return 0, err
+		}
+	}
+	return rand.Read(b)
+}
+
 func (t *turn) enter() (leave func(), err error) {
-	if err := t.gate.Enter(t.ctx, t.party); err != nil {
+	t.mu.Lock()
+	ctx, in := t.ctx, t.in
+	t.mu.Unlock()
+	if in { // the packet's turn is this one's, too
+		return t.leave, nil
+	}
+	if err := t.gate.Enter(ctx, t.party); err != nil {
 		return nil, err
 	}
 	t.mu.Lock()
@@ -100,6 +138,7 @@ func (t *turn) enter() (leave func(), err error) {
 		return nil, context.Canceled
 	}
 	t.in = true
+	t.late = time.AfterFunc(turnLasts, t.leave)
 	return t.leave, nil
 }
 
@@ -108,6 +147,7 @@ func (t *turn) leave() {
 	defer t.mu.Unlock()
 	if t.in {
 		t.in = false
+		t.late.Stop()
 		t.gate.Leave(t.party)
 	}
 }

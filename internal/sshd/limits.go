@@ -1,6 +1,7 @@
 package sshd
 
 import (
+	"context"
 	"net"
 	"net/netip"
 	"sync"
@@ -25,6 +26,8 @@ type gate struct {
 type half struct {
 	conn    net.Conn
 	from    netip.Addr
+	ctx     context.Context // ends when it is no longer half-open, or made room
+	cancel  context.CancelFunc
 	evicted atomic.Bool // it made room for another
 }
 
@@ -45,6 +48,7 @@ func (g *gate) enter(conn net.Conn, from netip.Addr) *half {
 		g.evict(func(*half) bool { return true })
 	}
 	h := &half{conn: conn, from: from}
+	h.ctx, h.cancel = context.WithCancel(context.Background())
 	g.all = append(g.all, h)
 	g.byIP[from]++
 	return h
@@ -69,6 +73,7 @@ func (g *gate) leave(h *half) {
 }
 
 func (g *gate) remove(h *half) {
+	h.cancel()
 	for i, have := range g.all {
 		if have == h {
 			g.all = append(g.all[:i], g.all[i+1:]...)
@@ -85,6 +90,7 @@ func (g *gate) closeAll() {
 	defer g.mu.Unlock()
 	g.close = true
 	for _, h := range g.all {
+		h.cancel()
 		_ = h.conn.Close()
 	}
 }

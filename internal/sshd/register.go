@@ -147,8 +147,7 @@ func (r *register) end(match func(*exchange.Login) bool) (n int) {
 func (r *register) endIdle(quiet time.Duration) {
 	for _, s := range r.all() {
 		if time.Since(time.Unix(0, s.lastWork.Load())) > quiet && s.oldestWrite() == 0 {
-			s.cancel(nil)
-			_ = s.wire.Close()
+			_ = s.wire.Close() // what it is doing is finished, or cut off at the drain's end
 		}
 	}
 }

@@ -12,13 +12,17 @@ func (s *Server) shed() {
 	}
 	defer s.shedding.Unlock()
 	var heaviest *session
-	var most int64
+	var most, sum int64
 	for _, sess := range s.live.all() {
-		if n := sess.wire.Backlog(); n > most && !sess.shed.Load() {
+		n := sess.wire.Backlog()
+		if sess.shed.Load() {
+			continue // its part goes when it has ended
+		}
+		if sum += n; n > most {
 			heaviest, most = sess, n
 		}
 	}
-	if heaviest == nil {
+	if heaviest == nil || sum <= limit {
 		return
 	}
 	heaviest.shed.Store(true)
@@ -26,5 +30,5 @@ func (s *Server) shed() {
 	s.o.Log.Warn("a session was ended: the server's memory for what clients send is full, and this one had most of it waiting",
 		"user", heaviest.login.User.Name, "session", heaviest.login.Session, "bytes", most)
 	heaviest.cancel(ErrCut)
-	_ = heaviest.wire.Close() // its part goes when it has ended; what arrives meanwhile asks again
+	_ = heaviest.wire.Close()
 }

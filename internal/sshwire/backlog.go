@@ -36,6 +36,7 @@ type backlog struct {
 type Lane struct {
 	b             *backlog
 	arrived, read int64 // the connection's counts when the channel was last empty
+	waits         bool  // its reader waits for more: it is empty
 }
 
 // Watch has total count the backlog of this connection, too, and calls grew whenever
@@ -61,12 +62,21 @@ func (c *Conn) Backlog() int64 {
 	return c.backlog.waiting
 }
 
+// Wait notes that the channel is about to be read. If something is there, Read follows
+// at once.
+func (l *Lane) Wait() {
+	l.b.mu.Lock()
+	defer l.b.mu.Unlock()
+	l.waits = true
+}
+
 // Read notes that n bytes were read from the channel; empty says that it had no more.
 func (l *Lane) Read(n int, empty bool) {
 	b := l.b
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.read += int64(n)
+	l.waits = false
 	if empty {
 		l.arrived, l.read = b.arrived, b.read
 	}
@@ -92,6 +102,11 @@ func (l *Lane) End() {
 // came notes that n bytes arrived, and fails if too much waits.
 func (b *backlog) came(n int) error {
 	b.mu.Lock()
+	for _, l := range b.lanes {
+		if l.waits {
+			l.arrived, l.read = b.arrived, b.read
+		}
+	}
 	b.arrived += int64(n)
 	was := b.waiting
 	b.settle()

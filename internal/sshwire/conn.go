@@ -28,6 +28,7 @@ type Conn struct {
 	replay  []byte          // peeked, not yet given to the library
 	swallow int             // bytes of the library's version line to pass over
 	plain   *plain          // nil: no gate, or encrypted by now
+	wrote   func()          // called before each write; nil: nobody asks
 
 	pooled *[]byte // holds buf while something is in it
 	buf    []byte
@@ -143,6 +144,9 @@ func (c *Conn) try(fd uintptr) bool {
 // gathers while a bulk is being sent.
 func (c *Conn) Write(p []byte) (int, error) {
 	total := len(p)
+	if c.wrote != nil {
+		c.wrote()
+	}
 	if c.swallow > 0 {
 		n := min(c.swallow, len(p))
 		c.swallow -= n

@@ -3,7 +3,13 @@ package sshwire
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 )
+
+// maxPlain is the longest packet that the library takes.
+const maxPlain = 256 << 10
+
+var errPlain = errors.New("a packet of the key exchange has an absurd length")
 
 // msgNewKeys ends the plain part of a connection (RFC 4253 §7.3).
 const msgNewKeys = 21
@@ -16,6 +22,10 @@ const msgNewKeys = 21
 func (c *Conn) Gate(enter func() (leave func(), err error)) {
 	c.plain = &plain{enter: enter}
 }
+
+// OnWrite has fn called before the library writes anything. It must be called before the
+// library is given the connection.
+func (c *Conn) OnWrite(fn func()) { c.wrote = fn }
 
 // plain is a connection whose packets are not encrypted yet.
 type plain struct {
@@ -82,9 +92,8 @@ func (p *plain) next() (whole bool, err error) {
 		return false, nil
 	}
 	length := binary.BigEndian.Uint32(p.got)
-	if length > maxKexInit || length < 2 {
-		p.over = true
-		return true, nil
+	if length > maxPlain || length < 2 {
+		return false, errPlain
 	}
 	total := 4 + int(length)
 	if len(p.got) < total {

@@ -58,6 +58,11 @@ func (s *Store) Write(ctx context.Context, fn func(*Tx) error) error {
 	return s.writeFor(ctx, "", fn)
 }
 
+// WriteFor is Write on behalf of a user, whose turn it takes.
+func (s *Store) WriteFor(ctx context.Context, userID string, fn func(*Tx) error) error {
+	return s.writeFor(ctx, userID, fn)
+}
+
 // writeFor is Write for a party: the id of a user, or "" for the server itself.
 func (s *Store) writeFor(ctx context.Context, party string, fn func(*Tx) error) error {
 	if err := ctx.Err(); err != nil {
@@ -132,8 +137,11 @@ func (q *queue) handOver(ran, left []*job) {
 	for _, j := range ran {
 		q.weights.add(j.party, j.took, now)
 	}
-	for _, j := range slices.Backward(left) {
-		q.waiting.PutBack(j.party, j)
+	for len(left) > 0 { // each party's at once: its line may be long
+		party := left[0].party
+		var back []*job
+		back, left = split(left, party)
+		q.waiting.PutBack(party, back)
 	}
 	j, ok := q.waiting.NextOf(func(party string) bool { return !q.weights.heavy(party, now) })
 	if !ok {
@@ -145,6 +153,18 @@ func (q *queue) handOver(ran, left []*job) {
 	}
 	q.busy = false
 	q.idle.Broadcast()
+}
+
+// split takes a party's functions out of a list, in order.
+func split(list []*job, party string) (its, others []*job) {
+	for _, j := range list {
+		if j.party == party {
+			its = append(its, j)
+		} else {
+			others = append(others, j)
+		}
+	}
+	return its, others
 }
 
 // close refuses new functions and waits for those that were taken.

@@ -34,15 +34,26 @@ func partyAtATime(party string) int {
 	return userAtATime
 }
 
+// enterTime is how long a transaction waits for its turn. That others are slow says
+// nothing against the database.
+const enterTime = 8 * time.Second
+
+func (s *Store) enter(party string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), enterTime)
+	defer cancel()
+	err := s.gateway.Enter(ctx, party)
+	return exchange.Wrap("store.Write", exchange.Unavailable, err)
+}
+
 // writeParallel runs fn on PostgreSQL, again after a deadlock. All tries share
 // one deadline, COMMIT included. No context of a caller ends a transaction.
 func (s *Store) writeParallel(party string, fn func(*Tx) error) error {
-	ctx, cancel := context.WithTimeout(context.Background(), writeTime)
-	defer cancel()
-	if err := s.gateway.Enter(ctx, party); err != nil {
-		return exchange.Wrap("store.Write", exchange.Unavailable, err)
+	if err := s.enter(party); err != nil {
+		return err
 	}
 	defer s.gateway.Leave(party)
+	ctx, cancel := context.WithTimeout(context.Background(), writeTime)
+	defer cancel()
 	for try := 0; ; try++ {
 		err := s.onceParallel(ctx, fn)
 		if ctx.Err() != nil {

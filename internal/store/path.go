@@ -155,7 +155,11 @@ func (q *Q) lookDeep(root string, names []string) (out Found, err error) {
 			return out, err
 		case len(dirs) == 0 && len(out.Dirs) == 0:
 			return out, q.s.wrap("Look", sql.ErrNoRows)
-		case len(out.Dirs) > 0:
+		case len(dirs) == 0:
+			return out, nil // it was removed just now
+		}
+		found := len(dirs) - 1 // names
+		if len(out.Dirs) > 0 {
 			dirs = dirs[1:] // it began at a row that is known
 		}
 		out.Dirs = append(out.Dirs, dirs...)
@@ -166,7 +170,7 @@ func (q *Q) lookDeep(root string, names []string) (out Found, err error) {
 			}
 			return out, nil
 		}
-		if len(dirs) < n {
+		if found < n {
 			return out, nil
 		}
 		root = out.Dirs[len(out.Dirs)-1].ID

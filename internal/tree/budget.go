@@ -11,7 +11,8 @@ import (
 // has a budget of them: an hour's worth at once, and then as many as an hour's
 // worth is in the time. Who is past it is slowed down and never refused.
 
-// longestWait bounds the wait for one change, whatever the budget.
+// longestWait bounds the wait for one change, whatever the budget: a client that left is
+// not noticed meanwhile.
 const longestWait = time.Minute
 
 // spend takes a change off the user's budget, and waits if there is none left.
@@ -20,7 +21,7 @@ func (s *Session) spend() error {
 	if hourly <= 0 || s.login.Operator != "" {
 		return nil
 	}
-	wait, tell := s.t.budgets.Wait(s.login.User.ID, hourly, time.Now())
+	wait, tell := s.t.budgets.Wait(s.login.User.ID, hourly, longestWait, time.Now())
 	if tell {
 		s.t.log.Warn("a user makes more changes than its budget has, and is slowed down", "user", s.login.User.Name, "session", s.login.Session, "changes_an_hour", hourly)
 		s.slowed()
@@ -29,12 +30,12 @@ func (s *Session) spend() error {
 		return nil
 	}
 	s.beforeWait()
-	timer := time.NewTimer(min(wait, longestWait)) // a client that left is not noticed meanwhile
+	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 		return nil
-	case <-s.stopped:
+	case <-s.cut.Done():
 		return errStopped("tree.spend")
 	}
 }

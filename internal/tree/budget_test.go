@@ -86,12 +86,12 @@ func hashStopped(t *testing.T, w *world) {
 
 func manyVersions(t *testing.T, w *world) {
 	s := w.login(w.user("acme"))
-	defer s.End()
 	for i := range 230 {
 		w.now.Add(int64(2 * time.Hour)) // so that each version stays
 		put(t, s, "/upload/f", fmt.Sprint(i))
 	}
 	must(t, s.Remove("/upload/f"))
+	s.End() // it waits for the rest
 	dead, err := w.store.Read(context.Background()).DeadBlobs(1<<62, 1000)
 	must(t, err)
 	if len(dead) != 229 { // all but the newest, which nobody has claimed yet

@@ -1,6 +1,7 @@
 package tree
 
 import (
+	"context"
 	"encoding"
 	"encoding/hex"
 	"errors"
@@ -59,7 +60,7 @@ func (s *Session) storeGuarded(img *image) error {
 // store makes an image's bytes durable, then its rows.
 func (s *Session) store(img *image) error {
 	now := s.t.now()
-	c, err := img.seal(now, s.stopped)
+	c, err := img.seal(s.cut, now)
 	if err != nil {
 		return err
 	}
@@ -112,7 +113,7 @@ func (img *image) finish(err error) {
 
 // seal finishes the hash and cuts the stage to the logical size. The state
 // committing keeps writers away.
-func (img *image) seal(now time.Time, stopped <-chan struct{}) (store.Content, error) {
+func (img *image) seal(ctx context.Context, now time.Time) (store.Content, error) {
 	img.mu.Lock()
 	defer img.mu.Unlock()
 	if img.damaged {
@@ -128,7 +129,7 @@ func (img *image) seal(now time.Time, stopped <-chan struct{}) (store.Content, e
 	if err := img.dropAhead(); err != nil {
 		return c, err
 	}
-	if err := img.catchUp(img.size, stopped); err != nil {
+	if err := img.catchUp(ctx, img.size); err != nil {
 		return c, exchange.Wrap("tree.seal", exchange.Unavailable, err)
 	}
 	if m, ok := img.sum.(encoding.BinaryMarshaler); ok {

@@ -1,10 +1,12 @@
 package tree
 
 import (
+	"context"
 	"io"
 	"runtime"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fair"
 )
 
 // Reading a file back to hash it costs its sender nothing: a hole of any length is
@@ -20,17 +22,18 @@ const (
 	maxVoids = 2
 )
 
-// newHashing lets as many hash at a time as there are processors but one, so that one
-// is left to everybody else; a single one is shared.
-func newHashing() chan struct{} { return make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)) }
+// newHashing lets as many users hash at a time as there are processors but one, so that
+// one is left to everybody else; one is shared.
+func newHashing() *fair.Gateway {
+	return &fair.Gateway{All: max(1, runtime.GOMAXPROCS(0)-1), Party: func(string) int { return 1 }}
+}
 
 // catchUp hashes what lies between the frontier and upTo by reading it back. It
-// gives up when stopped is closed. Callers hold mu, or own an image that takes no
-// more writes.
-func (img *image) catchUp(upTo int64, stopped <-chan struct{}) error {
+// gives up when ctx ends. Callers hold mu, or own an image that takes no more writes.
+func (img *image) catchUp(ctx context.Context, upTo int64) error {
 	for img.summed < upTo {
 		step := min(upTo-img.summed, hashStep)
-		if err := img.hashSome(step, stopped); err != nil {
+		if err := img.hashSome(ctx, step); err != nil {
 			return err
 		}
 		img.summed += step
@@ -39,19 +42,12 @@ func (img *image) catchUp(upTo int64, stopped <-chan struct{}) error {
 }
 
 // hashSome hashes the next bytes, when it is this user's turn. Little is done at once.
-func (img *image) hashSome(n int64, stopped <-chan struct{}) error {
+func (img *image) hashSome(ctx context.Context, n int64) error {
 	if n >= hashStep/4 {
-		select {
-		case <-stopped:
-			return errStopped("tree.catchUp")
-		default:
-		}
-		select {
-		case img.t.hashing <- struct{}{}:
-			defer func() { <-img.t.hashing }()
-		case <-stopped:
+		if ctx.Err() != nil || img.t.hashing.Enter(ctx, img.box.userID) != nil {
 			return errStopped("tree.catchUp")
 		}
+		defer img.t.hashing.Leave(img.box.userID)
 	}
 	_, err := io.Copy(img.sum, io.NewSectionReader(img.stage, img.summed, n))
 	return err

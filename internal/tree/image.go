@@ -76,6 +76,7 @@ type image struct {
 	spans    exchange.Spans // written so far
 	sum      hash.Hash      // over the first summed bytes of the stage
 	summed   int64
+	saved    bool       // it is a partial, and synced as such
 	voids    int        // how often what was hashed was voided
 	written  int64      // bytes that came, again and again those that were rewritten
 	unsynced int64      // bytes written since the last sync
@@ -144,8 +145,13 @@ func (img *image) startLocked() (err error) {
 	return img.wakeLocked()
 }
 
-// wake opens the stage of an image that rests.
+// wake opens the stage of an image that rests. Callers hold box.mu, under which alone an
+// image begins or ends to rest; mu is not asked for without need, since a commit holds it
+// while it hashes.
 func (img *image) wake() error {
+	if !img.rests {
+		return nil
+	}
 	img.mu.Lock()
 	defer img.mu.Unlock()
 	return img.wakeLocked()

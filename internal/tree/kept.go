@@ -49,8 +49,24 @@ const accountsFresh = 2 * time.Second
 
 // accounts remembers what accounts keep.
 type accounts struct {
-	mu   sync.Mutex
-	sums map[string]accountSum
+	mu     sync.Mutex
+	sums   map[string]accountSum
+	staged map[string]int64 // bytes of images, by account
+}
+
+// stage adds to what the uploads of an account's users have under way.
+func (a *accounts) stage(account string, bytes int64) {
+	if account == "" || bytes == 0 {
+		return // a mailbox that nobody has logged in to since the start
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.staged == nil {
+		a.staged = map[string]int64{}
+	}
+	if a.staged[account] += bytes; a.staged[account] == 0 {
+		delete(a.staged, account)
+	}
 }
 
 type accountSum struct {
@@ -58,12 +74,16 @@ type accountSum struct {
 	at time.Time
 }
 
-// accountHas fails unless the session's account may keep so much more.
+// accountHas fails unless the session's account may keep so much more, beside what all
+// uploads of its users have under way.
 func (s *Session) accountHas(bytes, items int64) error {
 	sum, err := s.t.accountSum(s.login.User.Account)
 	if err != nil {
 		return err
 	}
+	s.t.accounts.mu.Lock()
+	bytes += s.t.accounts.staged[s.login.User.Account]
+	s.t.accounts.mu.Unlock()
 	const op = "tree.accountHas"
 	limit := s.t.policy.Account
 	limit.Bytes, limit.Items = cmp.Or(sum.KeepBytes, limit.Bytes), cmp.Or(sum.KeepItems, limit.Items)

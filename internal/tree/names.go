@@ -1,6 +1,7 @@
 package tree
 
 import (
+	"context"
 	"strings"
 	"time"
 
@@ -145,14 +146,8 @@ func (s *Session) Remove(file string) error {
 		rest, last, err = s.removeRow(tx, p, row.At)
 		return err
 	})
-	for err == nil && last != "" {
-		err = s.write(func(tx *store.Tx) (err error) {
-			if _, err := tx.LockMailbox(s.login.User.ID); err != nil {
-				return err
-			}
-			last, err = s.letGo(tx, rest.FileID, last, s.t.now())
-			return err
-		})
+	if err == nil && last != "" { // the name is gone; the rest is nobody's to wait for
+		s.work.Go(func() { s.letGoRest(rest.FileID, last) })
 	}
 	uploadOnly := exchange.Is(err, exchange.NotFound)
 	if err != nil && !uploadOnly {
@@ -207,6 +202,26 @@ func (s *Session) letGo(tx *store.Tx, fileID, before string, now time.Time) (las
 		last = ids[len(ids)-1]
 	}
 	return last, tx.DropVersions(free, exchange.Micros(now))
+}
+
+// letGoRest lets go of the versions before one, a page at a time. What a crash leaves of
+// them goes with its age.
+func (s *Session) letGoRest(fileID, last string) {
+	for last != "" {
+		err := exchange.Guard(s.t.log, "a removal", func() error {
+			return s.t.store.WriteFor(context.Background(), s.login.User.ID, func(tx *store.Tx) (err error) {
+				if _, err := tx.LockMailbox(s.login.User.ID); err != nil {
+					return err
+				}
+				last, err = s.letGo(tx, fileID, last, s.t.now())
+				return err
+			})
+		})
+		if err != nil {
+			s.t.log.Warn("older versions of a removed file are kept until their age", "user", s.login.User.Name, "file", fileID, "err", err)
+			return
+		}
+	}
 }
 
 // dropImages discards every image of a name; handles on them fail from now on.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/blob"
@@ -53,10 +55,16 @@ func (img *image) sync() error {
 	if err != nil {
 		return exchange.Wrap("tree.sync", exchange.Internal, err)
 	}
-	if err := stage.Sync(nt.Size, b, link); !errors.Is(err, blob.ErrSealed) {
-		return err
+	err = stage.Sync(nt.Size, b, link)
+	if errors.Is(err, blob.ErrSealed) {
+		return nil // CLOSE came first, and syncs
 	}
-	return nil // CLOSE came first, and syncs
+	if err == nil && partial {
+		img.mu.Lock()
+		img.saved = true
+		img.mu.Unlock()
+	}
+	return err
 }
 
 // noteNow begins the note of what is synced now; skip: nothing is to be synced.
@@ -83,7 +91,8 @@ func (img *image) syncPoint(nt *note) (blob.Stage, error) {
 		n++
 	}
 	if img.voids <= maxVoids {
-		if err := img.catchUp(min(n, img.summed+syncBytes), img.t.closing); err != nil {
+		err := img.catchUp(img.t.ctx, min(n, img.summed+syncBytes))
+		if err != nil && img.t.ctx.Err() == nil { // a stop still syncs
 			return nil, exchange.Wrap("tree.sync", exchange.Unavailable, err)
 		}
 	}
@@ -109,7 +118,7 @@ func (img *image) orphan() {
 		n--
 		img.ahead = true
 	}
-	img.size, img.spans, img.damaged = n, img.spans.Cut(n), false
+	img.size, img.spans, img.damaged, img.saved = n, img.spans.Cut(n), false, false
 	img.mu.Unlock()
 	if n == 0 || img.behind { // nothing to resume, or nothing worth it
 		img.discard()
@@ -152,8 +161,8 @@ func (img *image) rest(lost bool) {
 	}
 	img.mu.Lock()
 	defer img.mu.Unlock()
-	if img.stage == nil || img.broken {
-		return
+	if img.stage == nil || img.broken || !img.saved {
+		return // closed without a sync, it would be lost at a crash: the janitor tries again
 	}
 	if err := img.stage.Close(); err != nil {
 		img.t.log.Warn("a partial could not be closed", "stage", img.id, "err", err)
@@ -181,12 +190,16 @@ func (t *Tree) runJanitor(ctx context.Context) {
 	}
 }
 
-// snapshot lists every open image.
+// snapshot lists every open image but those of users whose mailbox is busy: one user's
+// work must not hold up the others'.
 func (t *Tree) snapshot() (all []*image) {
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	for _, box := range t.boxes {
-		box.mu.Lock()
+	boxes := slices.Collect(maps.Values(t.boxes))
+	t.mu.Unlock()
+	for _, box := range boxes {
+		if !box.mu.TryLock() {
+			continue // the next second
+		}
 		for _, list := range box.images {
 			for _, img := range list {
 				if img.state == open {
@@ -222,14 +235,26 @@ func (t *Tree) syncLong(ctx context.Context) {
 func (t *Tree) expirePartials() {
 	limit := t.now().Add(-t.policy.KeepPartial)
 	for _, img := range t.snapshot() {
-		img.box.mu.Lock()
-		img.mu.Lock()
-		old := img.touched.Before(limit)
-		img.mu.Unlock()
-		if old && img.owner == nil && img.refs == 0 && img.state == open {
-			t.log.Info("a partial upload has expired", "user_id", img.box.userID, "name", exchange.Printable(img.key.name))
-			img.discard()
-		}
-		img.box.mu.Unlock()
+		img.expire(limit)
+	}
+}
+
+// expire discards a partial that nobody resumed since a time. One that could not be synced
+// when it was left is tried again.
+func (img *image) expire(limit time.Time) {
+	img.box.mu.Lock()
+	defer img.box.mu.Unlock()
+	if img.owner != nil || img.refs > 0 || img.state != open {
+		return
+	}
+	img.mu.Lock()
+	old, awake := img.touched.Before(limit), img.stage != nil && !img.broken
+	img.mu.Unlock()
+	switch {
+	case old:
+		img.t.log.Info("a partial upload has expired", "user_id", img.box.userID, "name", exchange.Printable(img.key.name))
+		img.discard()
+	case awake:
+		img.retire()
 	}
 }

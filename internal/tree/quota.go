@@ -18,7 +18,7 @@ func (s *Session) reserve(img *image, size int64) error {
 	}
 	s.box.mu.Lock()
 	need := max(0, size-img.credit)
-	enough := need <= img.booked && size <= img.held
+	held, enough := img.held, need <= img.booked && size <= img.held
 	s.box.mu.Unlock()
 	if enough {
 		return nil
@@ -30,7 +30,7 @@ func (s *Session) reserve(img *image, size int64) error {
 	if err != nil {
 		return err
 	}
-	if err := s.accountHas(size, 0); err != nil {
+	if err := s.accountHas(size-held, 0); err != nil {
 		return err
 	}
 	limits := s.limits(use)
@@ -55,6 +55,7 @@ func (s *Session) reserve(img *image, size int64) error {
 func (img *image) book(booked, held int64) {
 	img.box.reserved += booked - img.booked
 	img.box.staged += held - img.held
+	img.t.accounts.stage(img.box.account, held-img.held)
 	img.booked, img.held = booked, held
 }
 

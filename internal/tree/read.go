@@ -98,7 +98,9 @@ func (d *delivery) report(s *Session, closing bool) {
 	}
 	d.told = n
 	login, version, spans := s.login, d.version, append(exchange.Spans(nil), d.spans...)
+	s.reports <- struct{}{} // who reads faster than that is written down waits
 	s.work.Go(func() {
+		defer func() { <-s.reports }()
 		err := exchange.Guard(s.t.log, "a delivery's progress", func() error { return s.t.hooks.OnServed(&login, version, spans) })
 		if err != nil {
 			s.t.log.Error("a delivery's progress could not be recorded", "user", login.User.Name, "version", version, "err", err)

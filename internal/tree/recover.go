@@ -49,7 +49,7 @@ func (t *Tree) adopt(l blob.Leftover, n note) {
 		key: nameKey{n.Dir, string(n.Name)}, dirty: true, rests: true,
 		size: n.Size - 1, extent: l.Size, ahead: true, change: n.Change, // as orphan does
 		sum: sha256.New(), resumed: true,
-		written: n.Size, touched: n.At, mode: n.Mode, covers: n.Covers, over: n.Over}
+		saved: true, written: n.Size, touched: n.At, mode: n.Mode, covers: n.Covers, over: n.Over}
 	if n.Change && n.Size <= n.Covers {
 		img.size, img.ahead = n.Size, false
 	}

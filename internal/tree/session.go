@@ -10,6 +10,9 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/store"
 )
 
+// maxReports is how many counts of a session's deliveries may be on their way.
+const maxReports = 16
+
 // maxPending is how many CLOSEs of one session may wait for their commit.
 const maxPending = 64
 
@@ -22,9 +25,11 @@ type Session struct {
 	cwd   string
 	guard *store.Guard // checks the login in every change; nil for an operator's
 
-	// stopped is closed when the session is cut off: revoked, or past the drain.
-	stopped  chan struct{}
-	stopOnce sync.Once
+	// cut ends when the session is cut off: revoked, or past the drain.
+	cut  context.Context
+	stop context.CancelFunc
+
+	reports chan struct{} // full: as many deliveries are being written down as may be
 
 	// slowed is told, once an hour, that the user is past its budget of changes.
 	slowed func()
@@ -46,9 +51,10 @@ func (t *Tree) Begin(login exchange.Login, beforeWait func()) *Session {
 	if beforeWait == nil {
 		beforeWait = func() {}
 	}
-	s := &Session{t: t, box: t.box(login.User.ID), login: login, cwd: "/", beforeWait: beforeWait,
-		guard: store.NewGuard(login), stopped: make(chan struct{}), slowed: func() {}, pending: map[*image]string{}, handles: map[*Handle]struct{}{}, readers: map[*Handle]struct{}{}}
+	s := &Session{t: t, box: t.box(login.User.ID, login.User.Account), login: login, cwd: "/", beforeWait: beforeWait,
+		guard: store.NewGuard(login), slowed: func() {}, reports: make(chan struct{}, maxReports), pending: map[*image]string{}, handles: map[*Handle]struct{}{}, readers: map[*Handle]struct{}{}}
 	s.idle = sync.NewCond(&s.mu)
+	s.cut, s.stop = context.WithCancel(context.Background())
 	if login.Operator == "" {
 		s.cwd = login.User.StartDir
 	}
@@ -65,6 +71,7 @@ func (s *Session) End() {
 		h.abandonRead()
 	}
 	s.work.Wait()
+	s.stop()
 	s.t.leave(s.box)
 }
 
@@ -74,7 +81,7 @@ func (s *Session) OnSlowed(fn func()) { s.slowed = fn }
 
 // Stop cuts the session off: what waits or reads back bytes ends with an error, and
 // what is being stored is stored. Any goroutine may call it, before End.
-func (s *Session) Stop() { s.stopOnce.Do(func() { close(s.stopped) }) }
+func (s *Session) Stop() { s.stop() }
 
 // RealPath is the absolute form of a client's path; "" and "." are where the
 // session starts.

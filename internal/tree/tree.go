@@ -92,10 +92,10 @@ type Tree struct {
 
 	accounts accounts
 	budgets  fair.Pacer    // of changes, by user id
-	hashing  chan struct{} // full: as many read back what they hash as may
+	hashing  *fair.Gateway // of users who read back what they hash
 
 	stop     context.CancelFunc
-	closing  <-chan struct{}
+	ctx      context.Context // ends with Close
 	janitor  sync.WaitGroup
 	retiring chan struct{} // full: as many partials are synced as may be at a time
 }
@@ -124,7 +124,7 @@ func New(o Options) (*Tree, error) {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	t.stop, t.closing = cancel, ctx.Done()
+	t.stop, t.ctx = cancel, ctx
 	t.behind("the janitor", func() { t.runJanitor(ctx) })
 	return t, nil
 }
@@ -169,7 +169,8 @@ type nameKey struct{ dir, name string }
 
 // mailbox is what this node knows of one user's tree beyond the database.
 type mailbox struct {
-	userID string
+	userID  string
+	account string // "" until somebody logs in; guarded by mu
 
 	mu       sync.Mutex
 	images   map[nameKey][]*image // oldest first
@@ -181,13 +182,17 @@ type mailbox struct {
 }
 
 // box finds or makes a user's mailbox and counts a session in.
-func (t *Tree) box(userID string) *mailbox {
+func (t *Tree) box(userID, account string) *mailbox {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	box := t.boxLocked(userID)
 	box.mu.Lock()
+	defer box.mu.Unlock()
 	box.sessions++
-	box.mu.Unlock()
+	if box.account == "" {
+		box.account = account
+		t.accounts.stage(account, box.staged)
+	}
 	return box
 }
 
