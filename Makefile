@@ -29,3 +29,4 @@ fuzz: ## every fuzz target for FUZZTIME each
 
 bench: ## beside OpenSSH; see docs/benchmarks.md
 	$(GO) run ./bench
+	$(MAKE) build && $(GO) run ./bench/neighbours

@@ -16,12 +16,16 @@ const sallyportConfig = `limits:
   sessions_per_user: 4096
   sessions_per_account: 4096
   sessions_per_address: 4096
+  logins_per_hour: 1000000000
+  changes_per_hour: 1000000000
 retention:
   after_close: 1ms
   require_notice: false
 storage:
   quota: 4TiB
   quota_files: 10000000
+  account_kept: 100TiB
+  account_kept_items: 1000000000
 `
 
 // buildSallyport builds the server as it is released.
