@@ -52,7 +52,7 @@ func (s *Server) handle(l Door, nc net.Conn, from netip.Addr, place *half) {
 		"client", a.rec.Client, "key", sess.login.Fingerprint, "session", sess.login.Session)
 	s.o.Authority.Ended(a.rec) // the log-in is known from now on
 	s.serve(a.ctx, sess, conn, chans, requests)
-	if errors.Is(conn.Wait(), sshwire.ErrBacklog) {
+	if sess.wire.Overrun() { // conn.Wait would wait for a client that reads nothing
 		sess.refused(exchange.ReasonUnread, "")
 		s.o.Log.Warn("a session was ended: its client sent more than is read", "user", sess.login.User.Name, "session", sess.login.Session)
 	}

@@ -27,6 +27,7 @@ type backlog struct {
 	arrived int64 // bytes of the wire
 	read    int64 // bytes of content, on all channels
 	lanes   []*Lane
+	overrun bool          // it was too much
 	waiting int64         // the estimate that Total has
 	total   *atomic.Int64 // of all connections; may be nil
 	over    func()        // called when an estimate grew; may be nil
@@ -70,6 +71,13 @@ func (l *Lane) Wait() {
 	l.waits = true
 }
 
+// Overrun reports whether the connection was ended because too much waited.
+func (c *Conn) Overrun() bool {
+	c.backlog.mu.Lock()
+	defer c.backlog.mu.Unlock()
+	return c.backlog.overrun
+}
+
 // Read notes that n bytes were read from the channel; empty says that it had no more.
 func (l *Lane) Read(n int, empty bool) {
 	b := l.b
@@ -110,9 +118,11 @@ func (b *backlog) came(n int) error {
 	b.arrived += int64(n)
 	was := b.waiting
 	b.settle()
-	is, lanes, grew := b.waiting, len(b.lanes), b.over
+	is, grew := b.waiting, b.over
+	over := len(b.lanes) > 0 && is > int64(len(b.lanes))*LaneBacklog
+	b.overrun = b.overrun || over
 	b.mu.Unlock()
-	if lanes > 0 && is > int64(lanes)*LaneBacklog {
+	if over {
 		return ErrBacklog
 	}
 	if is > was && grew != nil {
