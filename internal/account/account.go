@@ -8,7 +8,6 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -173,18 +172,10 @@ func (r *Room) SetAccount(ctx context.Context, actor, id string, e Edit) (a exch
 				*f.old = *f.new
 			}
 		}
-		for _, f := range []struct {
-			name     string
-			new, old *int64
-		}{{"keep_bytes", e.KeepBytes, &a.KeepBytes}, {"keep_items", e.KeepItems, &a.KeepItems}} {
-			if f.new == nil {
-				continue
-			}
-			if *f.new < 0 {
-				return exchange.E("account.SetAccount", exchange.Invalid, "A limit cannot be negative; 0 means the default.")
-			}
-			*f.old = *f.new
-			row.Detail[f.name] = strconv.FormatInt(*f.new, 10)
+		err := setLimits("account.SetAccount", row.Detail,
+			limitEdit{"keep_bytes", e.KeepBytes, &a.KeepBytes}, limitEdit{"keep_items", e.KeepItems, &a.KeepItems})
+		if err != nil {
+			return err
 		}
 		if err := exchange.CheckLabel("account name", a.Name); err != nil {
 			return err

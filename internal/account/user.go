@@ -206,27 +206,36 @@ func (e UserEdit) apply(u *exchange.User) (detail map[string]string, err error) 
 		}
 		detail["allow_ips"] = strings.Join(u.AllowIPs, " ")
 	}
-	for _, q := range []struct {
-		name     string
-		new, old *int64
-	}{{"quota_bytes", e.QuotaBytes, &u.QuotaBytes}, {"quota_files", e.QuotaFiles, &u.QuotaFiles},
-		{"keep_bytes", e.KeepBytes, &u.KeepBytes}, {"keep_items", e.KeepItems, &u.KeepItems}} {
-		if q.new == nil {
+	return detail, setLimits("account.SetUser", detail,
+		limitEdit{"quota_bytes", e.QuotaBytes, &u.QuotaBytes}, limitEdit{"quota_files", e.QuotaFiles, &u.QuotaFiles},
+		limitEdit{"keep_bytes", e.KeepBytes, &u.KeepBytes}, limitEdit{"keep_items", e.KeepItems, &u.KeepItems})
+}
+
+// limitEdit changes one limit; a nil new leaves it.
+type limitEdit struct {
+	name     string
+	new, old *int64
+}
+
+// setLimits checks and makes edits of limits, and notes them in detail.
+func setLimits(op string, detail map[string]string, edits ...limitEdit) error {
+	for _, l := range edits {
+		if l.new == nil {
 			continue
 		}
-		if *q.new < 0 {
-			return nil, exchange.E("account.SetUser", exchange.Invalid, "A limit cannot be negative; 0 means the default.")
+		if *l.new < 0 {
+			return exchange.E(op, exchange.Invalid, "A limit cannot be negative; 0 means the default.")
 		}
-		*q.old = *q.new
-		detail[q.name] = strconv.FormatInt(*q.new, 10)
+		*l.old = *l.new
+		detail[l.name] = strconv.FormatInt(*l.new, 10)
 	}
-	return detail, nil
+	return nil
 }
 
 // User finds a user by username.
 func (r *Room) User(ctx context.Context, name string) (exchange.User, error) {
 	u, err := r.store.Read(ctx).User(name)
-	limits := r.policy.Limits.Of(exchange.StorageLimits{QuotaBytes: u.QuotaBytes, QuotaFiles: u.QuotaFiles, KeepBytes: u.KeepBytes, KeepItems: u.KeepItems})
+	limits := r.policy.Limits.Of(u.OwnLimits())
 	u.Limits = &limits
 	return u, exchange.Missing("account.User", err, "There is no user %q.", name)
 }

@@ -133,12 +133,9 @@ func (r *Room) standing(q *store.Q, u exchange.User, out *exchange.Explained) er
 	return err
 }
 
-// fullPercent is from where a limit is worth a word.
-const fullPercent = 80
-
 // room says which limits on its mailbox a user has met, or nearly.
 func (r *Room) room(u exchange.User, add func(format string, args ...any)) {
-	l := r.o.Policy.Limits.Of(exchange.StorageLimits{QuotaBytes: u.QuotaBytes, QuotaFiles: u.QuotaFiles, KeepBytes: u.KeepBytes, KeepItems: u.KeepItems})
+	l := r.o.Policy.Limits.Of(u.OwnLimits())
 	for _, b := range []struct {
 		have, limit int64
 		what, flag  string
@@ -148,7 +145,7 @@ func (r *Room) room(u exchange.User, add func(format string, args ...any)) {
 		{u.KeptBytes, l.KeepBytes, "It keeps %d of %d bytes alive, with older versions and removed files that must be kept", "--keep"},
 		{u.KeptItems, l.KeepItems, "It keeps %d of %d files and directories alive, with older versions and removed ones that must be kept", "--keep-items"},
 	} {
-		if b.limit > 0 && float64(b.have) >= float64(b.limit)*fullPercent/100 {
+		if b.limit > 0 && float64(b.have) >= float64(b.limit)*exchange.NearPercent/100 {
 			add(b.what+"; at the limit its uploads are refused: sallyport user set %s %s …", b.have, b.limit, u.Name, b.flag)
 		}
 	}

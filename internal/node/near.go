@@ -13,10 +13,7 @@ import (
 
 // The operator is told once when a limit on what is kept is nearly met, and again
 // only after it was far from it.
-const (
-	nearPercent = 80
-	farPercent  = 70
-)
+const farPercent = 70
 
 // nearness is a limit on what a user or an account keeps, and how it stands.
 type nearness struct {
@@ -39,7 +36,7 @@ func (n nearness) share() int64 {
 // change says whether the operator is to be told, and whether what it was told is over.
 func (n nearness) change() (tell, over bool) {
 	share := n.share()
-	return n.told == 0 && share >= nearPercent, n.told > 0 && share < farPercent
+	return n.told == 0 && share >= exchange.NearPercent, n.told > 0 && share < farPercent
 }
 
 // findNear tells of the users and accounts that keep most of what they may.
@@ -50,7 +47,7 @@ func (n *Node) findNear(ctx context.Context) error {
 	}
 	limits, sums := defaultLimits(&n.cfg.Storage), map[string]nearness{}
 	for _, k := range keepers {
-		l := limits.Of(exchange.StorageLimits{QuotaBytes: k.QuotaBytes, QuotaFiles: k.QuotaFiles, KeepBytes: k.KeepBytes, KeepItems: k.KeepItems})
+		l := limits.Of(k.StorageLimits)
 		user := nearness{k.KeptBytes, k.KeptItems(), l.KeepBytes, l.KeepItems, k.Near}
 		set := func(tx *store.Tx, at int64) error { return tx.SetUserNear(k.UserID, at) }
 		if err := n.tellNear(ctx, user, k.Account, k.User, "The mailbox of "+k.User, "sallyport user set "+k.User, set); err != nil {

@@ -78,10 +78,7 @@ func (q *quiet) Handle(ctx context.Context, r slog.Record) error {
 		return q.next.Handle(ctx, r)
 	}
 	over, said := q.state.admit(q.next, key, r)
-	for _, h := range over {
-		h.record.AddAttrs(slog.Int("repeated", h.times), slog.Duration("within", quietEvery))
-		_ = h.next.Handle(ctx, h.record) // there is nobody to tell that the log can't be written
-	}
+	say(ctx, over)
 	if !said {
 		return nil
 	}
@@ -137,8 +134,13 @@ func (s *quietState) flush() {
 	s.mu.Lock()
 	over := s.end(time.Now())
 	s.mu.Unlock()
+	say(context.Background(), over)
+}
+
+// say logs what was counted.
+func say(ctx context.Context, over []held) {
 	for _, h := range over {
 		h.record.AddAttrs(slog.Int("repeated", h.times), slog.Duration("within", quietEvery))
-		_ = h.next.Handle(context.Background(), h.record)
+		_ = h.next.Handle(ctx, h.record) // there is nobody to tell that the log can't be written
 	}
 }

@@ -66,7 +66,7 @@ func (s *Server) session(ctx context.Context, sess *session, ch ssh.Channel, req
 	lane := sess.wire.Lane()
 	defer lane.End()
 	go func() { _, _ = io.Copy(io.Discard, ch.Stderr()) }() // nobody else reads what comes beside; it ends with the channel
-	asked, ok := s.awaitSFTP(reqs, lane)
+	asked, ok := awaitSFTP(reqs, lane)
 	if ok {
 		var refusals sync.WaitGroup
 		refusals.Go(func() { refuse(reqs) })
@@ -89,7 +89,7 @@ const askWithin = 10 * time.Second
 
 // awaitSFTP answers requests until the sftp subsystem is asked for, which it
 // accepts, or something else to run, which it refuses and names.
-func (s *Server) awaitSFTP(reqs <-chan *ssh.Request, lane *sshwire.Lane) (asked string, ok bool) {
+func awaitSFTP(reqs <-chan *ssh.Request, lane *sshwire.Lane) (asked string, ok bool) {
 	late := time.NewTimer(askWithin)
 	defer late.Stop()
 	for {

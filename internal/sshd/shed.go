@@ -3,8 +3,7 @@ package sshd
 import "github.com/sallyport-sftp/sallyport/internal/exchange"
 
 // shed ends the session that has most waiting while all of them together have too
-// much: the memory of what arrives is the library's, and
-// nothing else takes it back.
+// much: the memory of what arrives is the library's, and nothing else takes it back.
 func (s *Server) shed() {
 	limit := s.o.Limits.Backlog
 	if limit <= 0 || s.backlog.Load() <= limit || !s.shedding.TryLock() {

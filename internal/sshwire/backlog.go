@@ -2,6 +2,7 @@ package sshwire
 
 import (
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -98,12 +99,7 @@ func (l *Lane) End() {
 	b := l.b
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for i, have := range b.lanes {
-		if have == l {
-			b.lanes = append(b.lanes[:i], b.lanes[i+1:]...)
-			break
-		}
-	}
+	b.lanes = slices.DeleteFunc(b.lanes, func(have *Lane) bool { return have == l })
 	b.settle()
 }
 

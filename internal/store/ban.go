@@ -46,10 +46,7 @@ func (tx *Tx) Unban(address string) error {
 // AllowLists lists every network that some account or user may log in from:
 // from these, nobody is banned.
 func (q *Q) AllowLists() (networks []string, err error) {
-	rows, err := collect(q, "AllowLists", func(r *sql.Rows) (s string, err error) {
-		err = r.Scan(&s)
-		return s, err
-	}, `SELECT allow_ips FROM users WHERE allow_ips <> '[]' UNION SELECT allow_ips FROM accounts WHERE allow_ips <> '[]'`)
+	rows, err := collect(q, "AllowLists", scanString, `SELECT allow_ips FROM users WHERE allow_ips <> '[]' UNION SELECT allow_ips FROM accounts WHERE allow_ips <> '[]'`)
 	for _, r := range rows {
 		networks = append(networks, list(r)...)
 	}

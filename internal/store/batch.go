@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"slices"
 	"sync"
 	"time"
 
@@ -55,16 +54,11 @@ type queue struct {
 // more than once; an error from it rolls its work back and is returned. The
 // context only guards the wait to be taken up: what has begun is finished.
 func (s *Store) Write(ctx context.Context, fn func(*Tx) error) error {
-	return s.writeFor(ctx, "", fn)
+	return s.WriteFor(ctx, "", fn)
 }
 
-// WriteFor is Write on behalf of a user, whose turn it takes.
-func (s *Store) WriteFor(ctx context.Context, userID string, fn func(*Tx) error) error {
-	return s.writeFor(ctx, userID, fn)
-}
-
-// writeFor is Write for a party: the id of a user, or "" for the server itself.
-func (s *Store) writeFor(ctx context.Context, party string, fn func(*Tx) error) error {
+// WriteFor is Write in the turn of a party: the id of a user, or "" for the server itself.
+func (s *Store) WriteFor(ctx context.Context, party string, fn func(*Tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return exchange.Wrap("store.Write", exchange.Unavailable, err)
 	}
@@ -102,29 +96,19 @@ func (s *Store) writeFor(ctx context.Context, party string, fn func(*Tx) error) 
 func (q *queue) take(leader *job) []*job {
 	now := time.Now()
 	leader.heavy = q.weights.heavy(leader.party, now)
-	batch := []*job{leader}
-	for len(batch) < maxBatch {
+	batch, heavy := []*job{leader}, []*job(nil) // the leader stays first: it must not be left over
+	for len(batch)+len(heavy) < maxBatch {
 		j, ok := q.waiting.Next()
 		if !ok {
 			break
 		}
-		j.heavy = q.weights.heavy(j.party, now)
-		batch = append(batch, j)
+		if j.heavy = q.weights.heavy(j.party, now); j.heavy {
+			heavy = append(heavy, j)
+		} else {
+			batch = append(batch, j)
+		}
 	}
-	if len(batch) > 1 { // the leader stays first: it must not be left over
-		slices.SortStableFunc(batch[1:], func(a, b *job) int { return boolCompare(a.heavy, b.heavy) })
-	}
-	return batch
-}
-
-func boolCompare(a, b bool) int {
-	switch {
-	case a == b:
-		return 0
-	case b:
-		return -1
-	}
-	return 1
+	return append(batch, heavy...)
 }
 
 // handOver makes whoever is next the next leader: one of a light party, if there is

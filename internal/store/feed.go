@@ -286,11 +286,7 @@ func (q *Q) SubscriptionsOf(userID string) ([]SubscribedFeed, error) {
 
 // SubscribedAccounts lists the accounts that have subscribers of a feed.
 func (q *Q) SubscribedAccounts(feed string) ([]string, error) {
-	return collect(q, "SubscribedAccounts", func(r *sql.Rows) (id string, err error) {
-		err = r.Scan(&id)
-		return id, err
-	},
-		`SELECT DISTINCT u.account_id FROM subscriptions s JOIN users u ON u.id = s.user_id WHERE s.feed = $1 ORDER BY u.account_id`, feed)
+	return collect(q, "SubscribedAccounts", scanString, `SELECT DISTINCT u.account_id FROM subscriptions s JOIN users u ON u.id = s.user_id WHERE s.feed = $1 ORDER BY u.account_id`, feed)
 }
 
 // Produces reports whether an account's users may publish into any feed.

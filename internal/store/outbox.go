@@ -276,11 +276,7 @@ func (tx *Tx) AddDigest(d Digest) error {
 
 // DigestUsers lists users with something of a kind from before a time.
 func (q *Q) DigestUsers(kind string, before int64, after string, limit int) ([]string, error) {
-	return collect(q, "DigestUsers", func(r *sql.Rows) (id string, err error) {
-		err = r.Scan(&id)
-		return id, err
-	},
-		`SELECT DISTINCT user_id FROM digests WHERE id < $1 AND kind = $3 AND user_id > $4 ORDER BY user_id LIMIT $2`, exchange.FirstID(exchange.FromMicros(before)), limit, kind, after)
+	return collect(q, "DigestUsers", scanString, `SELECT DISTINCT user_id FROM digests WHERE id < $1 AND kind = $3 AND user_id > $4 ORDER BY user_id LIMIT $2`, exchange.FirstID(exchange.FromMicros(before)), limit, kind, after)
 }
 
 // TakeDigest removes what a user's digest of a kind says from before a time, and

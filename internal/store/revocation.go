@@ -93,7 +93,7 @@ func (s *Store) WriteAs(ctx context.Context, g *Guard, fn func(*Tx) error) error
 	if g == nil {
 		return s.Write(ctx, fn)
 	}
-	return s.writeFor(ctx, g.user, func(tx *Tx) error {
+	return s.WriteFor(ctx, g.user, func(tx *Tx) error {
 		if s.dialect.single {
 			if err := g.check(tx); err != nil {
 				return err

@@ -47,12 +47,17 @@ type Store struct {
 	probe func(statement string, ran bool) error // Options.Probe
 }
 
+func newStore() *Store {
+	s := &Store{gateway: fair.Gateway{All: atATime, Party: partyAtATime}}
+	s.queue.idle = sync.NewCond(&s.queue.mu)
+	return s
+}
+
 // Open opens the database and brings its schema up to date. With a holder, a
 // PostgreSQL database is this store's alone until Close: Open fails with
 // Conflict, and changes nothing, while another holder is alive.
 func Open(ctx context.Context, o Options) (*Store, error) {
-	s := &Store{gateway: fair.Gateway{All: atATime, Party: partyAtATime}}
-	s.queue.idle = sync.NewCond(&s.queue.mu)
+	s := newStore()
 	open := s.openFile
 	if o.URL != "" {
 		open = s.openServer
@@ -95,8 +100,7 @@ func (s *Store) openFile(ctx context.Context, o Options) (err error) {
 // Inspect opens an existing database to read it, changing nothing: not even its
 // schema, which must be of this release.
 func Inspect(ctx context.Context, o Options) (*Store, error) {
-	s := &Store{gateway: fair.Gateway{All: atATime, Party: partyAtATime}}
-	s.queue.idle = sync.NewCond(&s.queue.mu)
+	s := newStore()
 	var err error
 	if o.URL != "" {
 		s.dialect = postgresDialect

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"database/sql"
 	"unicode/utf8"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
@@ -25,11 +24,7 @@ func (q *Q) PublicationsWithContent(sha256 []byte, account string, limit int) ([
 // NamesLike lists names that begin like a prefix, in characters, of what was
 // published to an account or to all; to anybody when account is "".
 func (q *Q) NamesLike(prefix, account string, limit int) ([]string, error) {
-	return collect(q, "NamesLike", func(r *sql.Rows) (name string, err error) {
-		err = r.Scan(&name)
-		return name, err
-	},
-		`SELECT DISTINCT name FROM publications WHERE SUBSTR(name, 1, $2) = $1 AND ($4 = '' OR account_id IN ('', $4)) ORDER BY name LIMIT $3`,
+	return collect(q, "NamesLike", scanString, `SELECT DISTINCT name FROM publications WHERE SUBSTR(name, 1, $2) = $1 AND ($4 = '' OR account_id IN ('', $4)) ORDER BY name LIMIT $3`,
 		prefix, utf8.RuneCountInString(prefix), limit, account)
 }
 

@@ -6,16 +6,15 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 )
 
-// Usage is what a mailbox counts, and its limits; a limit of 0 means the
+// Usage is what a mailbox counts, and its own limits; a limit of 0 means the
 // configured default.
 type Usage struct {
-	Bytes, Files           int64 // visible
-	QuotaBytes, QuotaFiles int64
+	exchange.StorageLimits
+	Bytes, Files int64 // visible
 
 	// What the user keeps alive: contents that it brought in and that are not
 	// swept yet, visible or not, and directories that are not fixed.
 	KeptBytes, KeptContents, Dirs int64
-	KeepBytes, KeepItems          int64 // limits on them; items are contents and directories
 }
 
 // KeptItems is what the limit on items counts.

@@ -17,7 +17,7 @@ import (
 
 // limits are those in force for the session's user.
 func (s *Session) limits(use store.Usage) exchange.StorageLimits {
-	return s.t.policy.Limits.Of(exchange.StorageLimits{QuotaBytes: use.QuotaBytes, QuotaFiles: use.QuotaFiles, KeepBytes: use.KeepBytes, KeepItems: use.KeepItems})
+	return s.t.policy.Limits.Of(use.StorageLimits)
 }
 
 func errKept(have, limit int64, what string) error {

@@ -137,17 +137,16 @@ func (s *Session) Remove(file string) error {
 	if err := s.mayName(p, exchange.Delete); err != nil {
 		return err
 	}
-	var rest store.File // a file whose older versions are to be looked at still
-	var last string
+	var fileID, last string // the versions before last are to be looked at still; "" for none
 	err = s.change("file.remove", p.path, func(tx *store.Tx, row *exchange.AuditRow) error {
 		if _, err := tx.LockMailbox(s.login.User.ID); err != nil {
 			return err
 		}
-		rest, last, err = s.removeRow(tx, p, row.At)
+		fileID, last, err = s.removeRow(tx, p, row.At)
 		return err
 	})
 	if err == nil && last != "" { // the name is gone; the rest is nobody's to wait for
-		s.work.Go(func() { s.letGoRest(rest.FileID, last) })
+		s.work.Go(func() { s.letGoRest(fileID, last) })
 	}
 	uploadOnly := exchange.Is(err, exchange.NotFound)
 	if err != nil && !uploadOnly {
@@ -161,18 +160,19 @@ func (s *Session) Remove(file string) error {
 
 // removeRow takes a stored file's name away and drops versions that nobody needs: the
 // newest here, and those before last later, since there may be any number.
-func (s *Session) removeRow(tx *store.Tx, p place, now time.Time) (f store.File, last string, err error) {
-	if f, err = p.file(&tx.Q); err != nil {
-		return f, "", err
+func (s *Session) removeRow(tx *store.Tx, p place, now time.Time) (fileID, last string, err error) {
+	f, err := p.file(&tx.Q)
+	if err != nil {
+		return "", "", err
 	}
 	if err := tx.RemoveFile(f.DirID, f.Name); err != nil {
-		return f, "", err
+		return "", "", err
 	}
 	if err := tx.Use(s.login.User.ID, -f.Size, -1, 0, 0); err != nil {
-		return f, "", err
+		return "", "", err
 	}
 	last, err = s.letGo(tx, f.FileID, "", now)
-	return f, last, err
+	return f.FileID, last, err
 }
 
 // letGoAtOnce is how many versions one transaction lets go of.

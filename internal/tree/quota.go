@@ -8,8 +8,9 @@ import (
 const reserveStep = 16 << 20
 
 // reserve makes sure that an image may grow to size: within the file limit, the
-// user's quota, what the user and its account may keep, and the free-space floor. It reserves ahead, doubling up to
-// reserveStep, so that most writes ask nobody. The commit decides for good.
+// user's quota, what the user and its account may keep, and the free-space floor. It
+// reserves ahead, doubling up to reserveStep, so that most writes ask nobody. The
+// commit decides for good.
 func (s *Session) reserve(img *image, size int64) error {
 	const op = "tree.reserve"
 	p := &s.t.policy

@@ -79,16 +79,14 @@ func (s *Session) setTimes(file string, mtime *time.Time, mode *uint32) error {
 	if err := s.mayWrite(p); err != nil {
 		return err
 	}
-	if p.image == nil {
-		if err := s.spend(); err != nil {
-			return err
-		}
-	}
 	if img := p.image; img != nil {
 		if !img.setTimes(mtime, mode) { // another session's CLOSE came first
 			return s.setTimes(file, mtime, mode)
 		}
 		return nil
+	}
+	if err := s.spend(); err != nil {
+		return err
 	}
 	return s.write(func(tx *store.Tx) error {
 		f, err := p.file(&tx.Q)

@@ -2,41 +2,15 @@ package attacks
 
 import (
 	"encoding/binary"
-	"fmt"
 	"strings"
+
+	"github.com/sallyport-sftp/sallyport/test/hostile"
 )
 
-// raw is appended by pack as it is, without a length.
-type raw []byte
+// Every attack writes its fields with these.
+type raw = hostile.Raw
 
-// pack writes fields as SSH and SFTP do: strings and byte slices with their
-// length, lists of names joined by commas, integers big-endian (RFC 4251 §5).
-func pack(fields ...any) []byte {
-	var b []byte
-	for _, f := range fields {
-		switch v := f.(type) {
-		case raw:
-			b = append(b, v...)
-		case byte:
-			b = append(b, v)
-		case bool:
-			b = append(b, map[bool]byte{true: 1}[v])
-		case uint32:
-			b = binary.BigEndian.AppendUint32(b, v)
-		case uint64:
-			b = binary.BigEndian.AppendUint64(b, v)
-		case string:
-			b = append(binary.BigEndian.AppendUint32(b, uint32(len(v))), v...)
-		case []byte:
-			b = append(binary.BigEndian.AppendUint32(b, uint32(len(v))), v...)
-		case []string:
-			b = append(b, pack(strings.Join(v, ","))...)
-		default:
-			panic(fmt.Sprintf("pack: %T", f))
-		}
-	}
-	return b
-}
+var pack = hostile.Pack
 
 // unpack takes fields off what pack wrote. What is not there reads as zero,
 // and short says so.

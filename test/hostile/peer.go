@@ -64,11 +64,11 @@ func newPeer(c *ssh.Client) (*peer, error) {
 		return nil, err
 	}
 	go ssh.DiscardRequests(reqs)
-	if ok, err := ch.SendRequest("subsystem", true, pack("sftp")); err != nil || !ok {
+	if ok, err := ch.SendRequest("subsystem", true, Pack("sftp")); err != nil || !ok {
 		return nil, errors.Join(err, errClosed)
 	}
 	p := &peer{client: c, ch: ch}
-	if _, err := ch.Write(sftpPacket(pack(byte(sftpwire.TypeInit), uint32(3)))); err != nil {
+	if _, err := ch.Write(sftpPacket(Pack(byte(sftpwire.TypeInit), uint32(3)))); err != nil {
 		return nil, err
 	}
 	_, err = p.recv()
@@ -89,7 +89,7 @@ func (p *peer) recv() ([]byte, error) {
 
 // packet is a request of a type.
 func (p *peer) packet(kind byte, fields ...any) []byte {
-	return sftpPacket(pack(kind, uint32(1), raw(pack(fields...))))
+	return sftpPacket(Pack(kind, uint32(1), Raw(Pack(fields...))))
 }
 
 // calls sends requests at once and reads all answers. A refusal is no error.
@@ -137,32 +137,5 @@ func (p *peer) put(path string, content []byte) error {
 	return err
 }
 
-// raw is appended by pack as it is.
-type raw []byte
-
-// pack writes fields as SFTP does: strings and bytes with their length, integers
-// big-endian.
-func pack(fields ...any) (b []byte) {
-	for _, f := range fields {
-		switch v := f.(type) {
-		case raw:
-			b = append(b, v...)
-		case byte:
-			b = append(b, v)
-		case uint32:
-			b = binary.BigEndian.AppendUint32(b, v)
-		case uint64:
-			b = binary.BigEndian.AppendUint64(b, v)
-		case string:
-			b = append(binary.BigEndian.AppendUint32(b, uint32(len(v))), v...)
-		case []byte:
-			b = append(binary.BigEndian.AppendUint32(b, uint32(len(v))), v...)
-		default:
-			panic("pack: a type that SFTP does not have")
-		}
-	}
-	return b
-}
-
 // sftpPacket puts the length before a body.
-func sftpPacket(body []byte) []byte { return pack(body) }
+func sftpPacket(body []byte) []byte { return Pack(body) }
