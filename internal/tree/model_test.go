@@ -292,32 +292,43 @@ func (m *machine) orphan(u *upload, hits []hit) {
 		m.discard(u)
 		return
 	}
-	m.sync(u, hits)
+	if _, lost := m.syncing(u, hits); lost { // its bytes can never be stored
+		m.discard(u)
+	}
 }
 
 // sync is what a sync of an upload makes durable, and whether it must succeed.
 func (m *machine) sync(u *upload, hits []hit) bool {
+	ok, _ := m.syncing(u, hits)
+	return ok
+}
+
+// syncing is sync; lost: the stage says that it may have lost bytes.
+func (m *machine) syncing(u *upload, hits []hit) (ok, lost bool) {
 	if u.phase != growing || !u.dirty {
-		return true
+		return true, false
 	}
 	refused := among(hits, blobtest.OpTruncate)
 	if !u.trim(&refused) {
-		return false
+		return false, false
 	}
 	if among(hits, blobtest.OpReadAt) {
-		return false
+		return false, false
 	}
 	n := u.shown()
 	if u.ahead && n == u.size {
 		n++
 	}
 	u.fresh = false
-	if u.lost || among(hits, blobtest.OpSync) && !late(hits, blobtest.OpSync) {
-		return false
+	if among(hits, blobtest.OpSync) && !late(hits, blobtest.OpSync) {
+		return false, false
+	}
+	if u.lost {
+		return false, true
 	}
 	u.note = &noted{size: n, at: u.at, over: u.over, change: u.change}
 	u.lost = late(hits, blobtest.OpSync)
-	return !u.lost
+	return !u.lost, u.lost
 }
 
 func among(hits []hit, ops ...blobtest.Op) bool {
