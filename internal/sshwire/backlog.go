@@ -20,9 +20,16 @@ const LaneBacklog = 4 << 20
 // it: packets of 32 KiB, and room to spare.
 const slack = 128
 
+// replies is what a client may send for every byte of requests that were read, beside
+// the requests: some libraries open the window again for each part of an answer, in
+// packets that are larger than the request was.
+const replies = 8
+
 // backlog estimates what arrived on a connection and was not read. What waits for a
 // channel came after the channel was last empty, less all that was read since; the
-// fullest channel tells.
+// fullest channel tells. The memory of all connections is counted by that. It is too
+// much while a channel is never empty, so a connection ends by what is surely there:
+// less what may have been replies.
 type backlog struct {
 	mu      sync.Mutex
 	arrived int64 // bytes of the wire
@@ -39,6 +46,16 @@ type Lane struct {
 	b             *backlog
 	arrived, read int64 // the connection's counts when the channel was last empty
 	waits         bool  // its reader waits for more: it is empty
+	excused       int64 // what of its backlog may have been replies
+}
+
+// emptied notes that nothing waits for the channel.
+func (l *Lane) emptied() { l.arrived, l.read, l.excused = l.b.arrived, l.b.read, 0 }
+
+// waiting is how many bytes of the wire the channel's backlog may be.
+func (l *Lane) waiting() int64 {
+	read := l.b.read - l.read
+	return max(0, l.b.arrived-l.arrived-read-read/slack)
 }
 
 // Watch has total count the backlog of this connection, too, and calls grew whenever
@@ -87,8 +104,9 @@ func (l *Lane) Read(n int, empty bool) {
 	b.read += int64(n)
 	l.waits = false
 	if empty {
-		l.arrived, l.read = b.arrived, b.read
+		l.emptied()
 	}
+	l.excused = min(l.excused+replies*int64(n), l.waiting())
 	if b.waiting > 0 {
 		b.settle()
 	}
@@ -108,14 +126,14 @@ func (b *backlog) came(n int) error {
 	b.mu.Lock()
 	for _, l := range b.lanes {
 		if l.waits {
-			l.arrived, l.read = b.arrived, b.read
+			l.emptied()
 		}
 	}
 	b.arrived += int64(n)
 	was := b.waiting
-	b.settle()
+	surely := b.settle()
 	is, grew := b.waiting, b.over
-	over := len(b.lanes) > 0 && is > int64(len(b.lanes))*LaneBacklog
+	over := len(b.lanes) > 0 && surely > int64(len(b.lanes))*LaneBacklog
 	b.overrun = b.overrun || over
 	b.mu.Unlock()
 	if over {
@@ -127,15 +145,16 @@ func (b *backlog) came(n int) error {
 	return nil
 }
 
-// settle makes the estimate anew. Callers hold mu.
-func (b *backlog) settle() {
+// settle makes the estimate anew, and says what surely waits. Callers hold mu.
+func (b *backlog) settle() (surely int64) {
 	var most int64
 	for _, l := range b.lanes {
-		read := b.read - l.read
-		most = max(most, b.arrived-l.arrived-read-read/slack)
+		n := l.waiting()
+		most, surely = max(most, n), max(surely, n-l.excused)
 	}
 	if b.total != nil {
 		b.total.Add(most - b.waiting)
 	}
 	b.waiting = most
+	return surely
 }

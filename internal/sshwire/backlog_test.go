@@ -66,3 +66,28 @@ func TestABacklogEndsTheConnection(t *testing.T) {
 		t.Fatalf("%d bytes are counted of a connection without channels", total.Load())
 	}
 }
+
+// TestRepliesAreNoBacklog: a client that opens the window again for each part of an
+// answer sends more of that than requests, and its channel is never empty.
+func TestRepliesAreNoBacklog(t *testing.T) {
+	c := newConn(nil)
+	lane := c.Lane()
+	if err := arrive(t, c, 2<<20); err != nil { // the window is full of requests
+		t.Fatal(err)
+	}
+	for range 1_000_000 {
+		if err := c.backlog.came(38 + 2*84); err != nil {
+			t.Fatal(err)
+		}
+		lane.Read(34, false)
+	}
+	var err error
+	for range 1 << 20 { // and then nobody reads, and it sends bytes one by one
+		if err = c.backlog.came(40); err != nil {
+			break
+		}
+	}
+	if !errors.Is(err, ErrBacklog) {
+		t.Fatal("what nobody reads is excused by what was read before")
+	}
+}
