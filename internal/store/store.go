@@ -126,6 +126,11 @@ func (s *Store) Close() error {
 	if s.lease != nil {
 		errs = append(errs, s.lease.close())
 	}
+	// database/sql does not close what was prepared on a connection of one's own, and
+	// SQLite keeps a connection with open statements alive.
+	for _, st := range s.writeStmts.Range {
+		errs = append(errs, st.(*sql.Stmt).Close())
+	}
 	if s.conn != nil {
 		errs = append(errs, s.conn.Close())
 	}

@@ -5,6 +5,8 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -447,5 +449,33 @@ func lockMailbox(t *testing.T, s *store.Store) {
 	wg.Wait()
 	if u, err := s.Read(context.Background()).Usage(id); err != nil || u.Bytes != 30 {
 		t.Fatalf("%+v, %v", u, err)
+	}
+}
+
+// TestAClosedStoreHoldsNoFile: SQLite has put its log into the database and removed it.
+func TestAClosedStoreHoldsNoFile(t *testing.T) {
+	dir := t.TempDir()
+	s, err := store.Open(t.Context(), store.Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Write(t.Context(), func(tx *store.Tx) error { return tx.AddAccount(exchange.Account{ID: "a", Name: "A"}) }); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	open, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, fd := range open {
+		if file, _ := os.Readlink("/proc/self/fd/" + fd.Name()); strings.HasPrefix(file, dir) {
+			t.Errorf("%s is still open", file)
+		}
+	}
+	left, err := os.ReadDir(dir)
+	if err != nil || len(left) != 1 {
+		t.Errorf("the folder has %v, %v", left, err)
 	}
 }
