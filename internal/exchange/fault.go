@@ -1,13 +1,17 @@
 package exchange
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
 )
 
+// ErrPanic is the cause of an error that was a panic.
+var ErrPanic = errors.New("it panicked")
+
 // Guard runs fn. A panic in it is logged under a reference and becomes an Internal
-// error that names it, so that it ends what it happened in and nothing else. what says
+// error, ErrPanic in its chain, that names it, so that it ends what it happened in and nothing else. what says
 // in the log what that was.
 func Guard(log *slog.Logger, what string, fn func() error) (err error) {
 	defer func() {
@@ -17,7 +21,8 @@ func Guard(log *slog.Logger, what string, fn func() error) (err error) {
 		}
 		reference := NewReference()
 		log.Error("a panic was caught", "in", what, "reference", reference, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-		err = E("exchange.Guard", Internal, "Something went wrong on our side. Please tell us this reference: %s.", reference)
+		err = &Error{Op: "exchange.Guard", Kind: Internal, Err: ErrPanic,
+			Public: "Something went wrong on our side. Please tell us this reference: " + reference + "."}
 	}()
 	return fn()
 }

@@ -83,7 +83,7 @@ func (s *Session) loop(ctx context.Context) error {
 		}
 		s.in.r += need
 		if err := exchange.Guard(s.o.Log, "an SFTP request", func() error { return s.serve(&q, body) }); err != nil {
-			if exchange.Is(err, exchange.Internal) { // it panicked: the client is told, and the session ends
+			if errors.Is(err, exchange.ErrPanic) { // the client is told, and the session ends
 				s.status(q.ID, err)
 			}
 			return err
