@@ -13,7 +13,7 @@ type Bound struct {
 var Bounds = []Bound{
 	{"bytes and number of a user's visible files; unfinished uploads count", "100 GB, 200,000", "storage.quota, storage.quota_files; user set --quota, --quota-files",
 		"Quota exceeded: 99 of 100 bytes are in use.", "user show; explain USER"},
-	{"what a user keeps alive: contents until they are swept, directories, uploads under way", "150% of the quota, in bytes and in number", "storage.kept_percent; user set --keep, --keep-items",
+	{"what a user keeps alive: contents until they are swept, directories, uploads under way", "150% of the quota, in bytes and in number (at least 10 more)", "storage.kept_percent; user set --keep, --keep-items",
 		"Limit reached: this mailbox keeps 149 of 150 bytes, …", "mail at 80% (limit.near); user show; explain USER"},
 	{"the same, of all users of an account together", "1 TB, 2,000,000", "storage.account_kept, storage.account_kept_items; account set --keep, --keep-items",
 		"Limit reached: all log-ins of this account keep …", "mail at 80% (limit.near)"},

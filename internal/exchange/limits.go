@@ -8,6 +8,10 @@ import (
 // NearPercent is from where a limit is near: the operator is told.
 const NearPercent = 80
 
+// leastRoom is how many more items than its quota of files a mailbox may keep alive at
+// least, so that one of three files can still be replaced.
+const leastRoom = 10
+
 // StorageLimits bound what a user's mailbox holds.
 type StorageLimits struct {
 	QuotaBytes int64 `json:"quota_bytes" doc:"Of its files"`
@@ -37,6 +41,6 @@ func (d DefaultLimits) Of(own StorageLimits) StorageLimits {
 		return n/100*d.KeptPercent + n%100*d.KeptPercent/100
 	}
 	out.KeepBytes = cmp.Or(own.KeepBytes, share(out.QuotaBytes))
-	out.KeepItems = cmp.Or(own.KeepItems, share(out.QuotaFiles))
+	out.KeepItems = cmp.Or(own.KeepItems, max(share(out.QuotaFiles), out.QuotaFiles+leastRoom))
 	return out
 }
