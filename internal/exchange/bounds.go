@@ -30,6 +30,8 @@ var Bounds = []Bound{
 		"limits.sessions_per_user, …_account, …_address; limits.channels; limits.open_files", "the log-in, channel or file is refused", "explain USER"},
 	{"the writer's time, beside others", "half a millisecond of a batch for a user who took more than a tenth of it lately; on PostgreSQL, 3 transactions of a user at a time, 16 in all", "",
 		"slower answers, while others write", ""},
+	{"the processor, while it is short and others are there", "an equal part of what sessions use; who uses more pauses in between, for a second at the longest", "",
+		"slower answers; nothing is refused", ""},
 	{"what a channel was sent and nobody read", "4 MiB on the wire", "", "the connection ends", "log; explain USER: sent too much"},
 	{"the same, of all clients together", "1/64 of the memory (of the container, if it has a limit)", "limits.unread", "the connection with most of it ends", "log: memory … is full"},
 	{"a channel that does not ask for SFTP", "10 s", "", "the channel ends", "explain USER"},

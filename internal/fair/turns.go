@@ -1,6 +1,6 @@
 // Package fair keeps parties from crowding each other out: lines that are served in
-// turn (Turns), a gateway that lets few in at a time (Gateway), and a pace for those
-// who do something too often (Pacer).
+// turn (Turns), a gateway that lets few in at a time (Gateway), a pace for those who do
+// something too often (Pacer), and parts of a processor that is short (Share).
 package fair
 
 import "slices"

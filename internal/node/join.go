@@ -66,10 +66,17 @@ func (n *Node) noteOffered(ctx context.Context) {
 // clip makes a stranger's text fit for a record.
 func clip(s string) string { return exchange.Excerpt(s, 128) }
 
+// used counts what a user's sessions use of the processor, and says how long they pause.
+func (n *Node) used(user string, d time.Duration) (pause time.Duration) {
+	return n.processor.Used(user, d, time.Now())
+}
+
 // serveSFTP joins a channel to its user's mailbox.
 func (n *Node) serveSFTP(ctx context.Context, sub sshd.Subsystem) error {
 	s := sftpd.New(sub.Channel, sftpd.Options{Log: n.log.With("session", sub.Login.Session), Clock: n.clock,
-		MaxHandles: n.cfg.Limits.Handles, Bulk: sub.Bulk, Refused: func(kind exchange.Kind, text string) {
+		MaxHandles: n.cfg.Limits.Handles, Bulk: sub.Bulk,
+		Used: func(took time.Duration) time.Duration { return n.used(sub.Login.User.ID, took) },
+		Refused: func(kind exchange.Kind, text string) {
 			if kind == exchange.Quota {
 				sub.Refused(exchange.ReasonQuota, text)
 			}

@@ -30,6 +30,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/deposit"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/expect"
+	"github.com/sallyport-sftp/sallyport/internal/fair"
 	"github.com/sallyport-sftp/sallyport/internal/feed"
 	"github.com/sallyport-sftp/sallyport/internal/handover"
 	"github.com/sallyport-sftp/sallyport/internal/hotfolder"
@@ -92,6 +93,7 @@ type Node struct {
 	web        *http.Server
 	metrics    *http.Server
 	revoked    *revocations
+	processor  *fair.Share // what users' sessions get of it
 	ssh        *sshd.Server
 	api        *http.Server
 	listeners  []net.Listener
@@ -107,7 +109,7 @@ func Start(o Options) (n *Node, err error) {
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
-	n = &Node{readings: platform.NewReadings(), offered: make(chan exchange.PendingKey, 64), o: o, cfg: o.Config, log: slog.New(newQuiet(o.Log.Handler())), clock: o.Clock, ids: exchange.NewIDs(o.Clock, rand.Reader)}
+	n = &Node{readings: platform.NewReadings(), processor: fair.NewShare(new(fair.Processor).Short), offered: make(chan exchange.PendingKey, 64), o: o, cfg: o.Config, log: slog.New(newQuiet(o.Log.Handler())), clock: o.Clock, ids: exchange.NewIDs(o.Clock, rand.Reader)}
 	ctx, cancel := context.WithCancel(context.Background())
 	n.cancel = cancel
 	defer func() {
@@ -191,8 +193,8 @@ func (n *Node) buildRooms(ctx context.Context) (err error) {
 	n.records = connection.New(ctx, connection.Options{Store: n.store, Clock: n.clock, IDs: n.ids, Log: n.log, Policy: recordPolicy(&n.cfg, policy.EndpointIPs)})
 	n.revoked = &revocations{store: n.store, clock: n.clock, log: n.log}
 	n.tree, err = tree.New(tree.Options{Store: n.store, Blobs: n.blobs, Desk: n.desk, Clock: n.clock, IDs: n.ids, Log: n.log,
-		Policy: treePolicy(&n.cfg),
-		Hooks:  tree.Hooks{OnCommit: n.arrived, OnGone: n.gone, Class: n.retain.Class, OnServed: n.feeds.Served, OnSeen: n.records.Seen, MayWrite: n.revoked.mayWrite}})
+		Policy: treePolicy(&n.cfg), Used: n.used,
+		Hooks: tree.Hooks{OnCommit: n.arrived, OnGone: n.gone, Class: n.retain.Class, OnServed: n.feeds.Served, OnSeen: n.records.Seen, MayWrite: n.revoked.mayWrite}})
 	if err != nil {
 		return err
 	}
@@ -223,7 +225,7 @@ func (n *Node) buildDoors(ctx context.Context, signers []ssh.Signer) error {
 		n.hostKeys = append(n.hostKeys, describeHostKey(s.PublicKey()))
 	}
 	n.ssh = sshd.New(sshd.Options{HostKeys: signers, Authority: authority{n}, Handler: n.serveSFTP, Clock: n.clock, IDs: n.ids,
-		Log: n.log, Banner: n.banner, Turned: n.turned, Proxies: config.Networks(n.cfg.Access.Proxies), Limits: sshLimits(n.cfg.Limits, n.memory)})
+		Log: n.log, Banner: n.banner, Turned: n.turned, Proxies: config.Networks(n.cfg.Access.Proxies), Limits: sshLimits(n.cfg.Limits, n.memory), Used: n.used})
 	n.revoked.end = n.ssh.End
 	if err := n.revoked.start(); err != nil {
 		return err

@@ -7,6 +7,8 @@ import (
 	"io"
 	"runtime"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/sftpwire"
@@ -82,7 +84,10 @@ func (s *Session) loop(ctx context.Context) error {
 			continue
 		}
 		s.in.r += need
-		if err := exchange.Guard(s.o.Log, "an SFTP request", func() error { return s.serve(&q, body) }); err != nil {
+		m := s.begin()
+		err = exchange.Guard(s.o.Log, "an SFTP request", func() error { return s.serve(&q, body) })
+		s.end(m)
+		if err != nil {
 			if errors.Is(err, exchange.ErrPanic) { // the client is told, and the session ends
 				s.status(q.ID, err)
 			}
@@ -132,6 +137,7 @@ type replies struct {
 	paused   bool // the session's goroutine waits: who appends must flush
 	flushing bool
 	err      error
+	wrote    atomic.Int64 // how long writing took, in nanoseconds
 
 	reads []read // in buf, not yet accepted by the connection
 }
@@ -190,6 +196,7 @@ func (o *replies) flushLocked() {
 		o.buf = o.buf[:0]
 		return
 	}
+	began := time.Now()
 	if bulk := o.s.o.Bulk; bulk != nil && len(o.buf) >= bulkSize {
 		done := bulk()
 		_, o.err = o.s.ch.Write(o.buf)
@@ -197,6 +204,7 @@ func (o *replies) flushLocked() {
 	} else {
 		_, o.err = o.s.ch.Write(o.buf)
 	}
+	o.wrote.Add(int64(time.Since(began)))
 	o.buf = o.buf[:0]
 	for _, r := range o.reads {
 		if o.err == nil {

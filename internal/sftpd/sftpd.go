@@ -65,6 +65,9 @@ type Options struct {
 	// Bulk is told when a large block of replies is about to be written, and
 	// the function it returns when it was. May be nil.
 	Bulk func() (done func())
+	// Used is told how long a request took, and says how long the session pauses
+	// before the next. May be nil.
+	Used func(took time.Duration) (pause time.Duration)
 	// Refused is told of requests that were refused for want of rights or
 	// room, from any goroutine. May be nil.
 	Refused func(kind exchange.Kind, text string)
@@ -83,6 +86,8 @@ type Session struct {
 	handles map[uint32]*open
 	next    uint32
 	version uint32 // 0 until INIT
+
+	used time.Duration // not yet told to Options.Used
 
 	out  replies
 	long []byte // scratch for a line of ls -l

@@ -153,6 +153,9 @@ func (a *attempt) verified(conn ssh.ConnMetadata, _ ssh.PublicKey, p *ssh.Permis
 		return nil, errRefused
 	}
 	a.session = sess
+	if used := a.s.o.Used; used != nil {
+		a.wire.Meter(func(took time.Duration) time.Duration { return used(login.User.ID, took) })
+	}
 	a.ctx = ctx
 	return p, nil
 }

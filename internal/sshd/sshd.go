@@ -100,6 +100,9 @@ type Options struct {
 	Turned  func(region, reference string, until time.Time) string
 	Proxies []netip.Prefix // whose PROXY headers are believed, and needed
 	Limits  Limits
+	// Used is told what a user's connections use of the processor, and says for how
+	// long no more is read of this one. May be nil.
+	Used func(user string, took time.Duration) (pause time.Duration)
 }
 
 // Limits bound what strangers and sessions may take.

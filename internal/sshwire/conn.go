@@ -38,6 +38,7 @@ type Conn struct {
 
 	received, sent atomic.Int64
 	backlog        backlog
+	meter          meter
 
 	mu       sync.Mutex
 	room     *sync.Cond
@@ -48,7 +49,7 @@ type Conn struct {
 }
 
 func newConn(nc net.Conn) *Conn {
-	c := &Conn{Conn: nc}
+	c := &Conn{Conn: nc, meter: meter{closed: make(chan struct{})}}
 	c.room = sync.NewCond(&c.mu)
 	if sc, ok := nc.(syscall.Conn); ok {
 		if raw, err := sc.SyscallConn(); err == nil {
@@ -70,6 +71,8 @@ func (c *Conn) Read(p []byte) (int, error) {
 	if c.plain != nil {
 		return c.readPlain(p)
 	}
+	c.meter.read()
+	defer c.meter.returns()
 	return c.readRaw(p)
 }
 

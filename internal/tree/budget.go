@@ -1,6 +1,7 @@
 package tree
 
 import (
+	"context"
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
@@ -26,17 +27,37 @@ func (s *Session) spend() error {
 		s.t.log.Warn("a user makes more changes than its budget has, and is slowed down", "user", s.login.User.Name, "session", s.login.Session, "changes_an_hour", hourly)
 		s.slowed()
 	}
-	if wait == 0 {
+	if wait <= 0 {
 		return nil
 	}
 	s.beforeWait()
+	return pause(s.cut, "tree.spend", wait)
+}
+
+// commitCost is about what a commit costs the processor, beside its requests.
+const commitCost = 500 * time.Microsecond
+
+// pay waits for a user's part of the processor, of which it uses so much. It fails if
+// ctx ends meanwhile.
+func (t *Tree) pay(ctx context.Context, op, user string, cost time.Duration) error {
+	if t.used == nil {
+		return nil
+	}
+	return pause(ctx, op, t.used(user, cost))
+}
+
+// pause waits, and fails if ctx ends meanwhile: the session is cut off.
+func pause(ctx context.Context, op string, wait time.Duration) error {
+	if wait <= 0 {
+		return nil
+	}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 		return nil
-	case <-s.cut.Done():
-		return errStopped("tree.spend")
+	case <-ctx.Done():
+		return errStopped(op)
 	}
 }
 

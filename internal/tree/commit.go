@@ -45,6 +45,9 @@ func (s *Session) commit(img *image, opened string, done func(error)) (begin fun
 // storeGuarded is store. After a panic nobody knows how far it came: the bytes stay
 // as they are until the next start asks the database.
 func (s *Session) storeGuarded(img *image) error {
+	if err := s.t.pay(s.cut, "tree.commit", s.login.User.ID, commitCost); err != nil {
+		return err
+	}
 	whole := false
 	err := exchange.Guard(s.t.log, "a commit", func() error {
 		err := s.store(img)

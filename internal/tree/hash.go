@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"runtime"
+	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fair"
@@ -47,7 +48,11 @@ func (img *image) hashSome(ctx context.Context, n int64) error {
 		if ctx.Err() != nil || img.t.hashing.Enter(ctx, img.box.userID) != nil {
 			return errStopped("tree.catchUp")
 		}
-		defer img.t.hashing.Leave(img.box.userID)
+		began := time.Now()
+		defer func() {
+			img.t.hashing.Leave(img.box.userID)
+			_ = img.t.pay(ctx, "tree.hash", img.box.userID, time.Since(began)) // who is cut off fails at the next step
+		}()
 	}
 	_, err := io.Copy(img.sum, io.NewSectionReader(img.stage, img.summed, n))
 	return err

@@ -86,6 +86,7 @@ type Tree struct {
 	log    *slog.Logger
 	policy Policy
 	hooks  Hooks
+	used   func(user string, cost time.Duration) (wait time.Duration) // may be nil
 
 	mu    sync.Mutex
 	boxes map[string]*mailbox // by user id
@@ -110,6 +111,9 @@ type Options struct {
 	Log    *slog.Logger
 	Policy Policy
 	Hooks  Hooks
+	// Used is told what a user's commits cost, and says how long the next one waits.
+	// May be nil.
+	Used func(user string, cost time.Duration) (wait time.Duration)
 }
 
 // New takes up the partials that the last process left, and starts the
@@ -118,7 +122,7 @@ func New(o Options) (*Tree, error) {
 	if o.Desk == nil {
 		o.Desk = deposit.New(o.Store, o.Log)
 	}
-	t := &Tree{store: o.Store, blobs: o.Blobs, desk: o.Desk, clock: o.Clock, ids: o.IDs, log: o.Log, policy: o.Policy, hooks: o.Hooks,
+	t := &Tree{store: o.Store, blobs: o.Blobs, desk: o.Desk, clock: o.Clock, ids: o.IDs, log: o.Log, policy: o.Policy, hooks: o.Hooks, used: o.Used,
 		boxes: map[string]*mailbox{}, retiring: make(chan struct{}, retiring), hashing: newHashing()}
 	if err := t.recover(); err != nil {
 		return nil, err
