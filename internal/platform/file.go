@@ -34,7 +34,7 @@ func (f *FS) Open(p string, flags exchange.OpenFlags, _ uint32) (*File, error) {
 	if dir, err := f.directory(names); err != nil {
 		return nil, err
 	} else if dir {
-		return nil, denied("That is a directory.")
+		return nil, exchange.E(op, exchange.Conflict, "That is a directory.")
 	}
 	if len(names) != 4 {
 		return nil, denied("A file goes to /outbound/<feed>/<account>.")

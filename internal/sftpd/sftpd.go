@@ -115,7 +115,7 @@ func (s *Session) BeforeWait() { s.out.flush() }
 // Serve answers requests until the client closes the channel (nil), breaks
 // the protocol, or ctx ends. Handles left open are the FileSystem's to end.
 func (s *Session) Serve(ctx context.Context, fs FileSystem) error {
-	s.fs, s.ctx = fs, ctx
+	s.fs, s.ctx = slashed{fs}, ctx
 	defer s.in.release()
 	defer s.out.release()
 	return s.loop(ctx)

@@ -77,7 +77,7 @@ func (s *Session) OpenDir(path string) (*Lister, error) {
 		if _, err := s.statPlace(p); err != nil {
 			return nil, err
 		}
-		return nil, exchange.E("tree.OpenDir", exchange.Denied, "That is not a directory.")
+		return nil, exchange.E("tree.OpenDir", exchange.NotFound, "No such file or directory: what is there is a file.")
 	}
 	if err := p.allow(p.inside, exchange.List); err != nil {
 		return nil, err

@@ -90,7 +90,7 @@ func (s *Session) Rmdir(dir string) error {
 		if _, err := s.statPlace(p); err != nil {
 			return err
 		}
-		return exchange.E(op, exchange.Denied, "That is not a directory.")
+		return exchange.E(op, exchange.NotFound, "No such file or directory: what is there is a file.")
 	}
 	if err := s.mayMove(p, exchange.Delete); err != nil {
 		return err
@@ -116,10 +116,15 @@ func (s *Session) Rmdir(dir string) error {
 // mayMove is mayName for something that exists: a directory that the operator
 // made stays where it is.
 func (s *Session) mayMove(p place, need exchange.Rights) error {
-	if p.self != nil && (p.self.Fixed && s.login.Operator == "" || p.self.Parent == "") {
+	if s.fixed(p) {
 		return exchange.E("tree.mayMove", exchange.Denied, "This directory belongs to the server and stays where it is.")
 	}
 	return s.mayName(p, need)
+}
+
+// fixed reports whether this is a directory that stays where it is.
+func (s *Session) fixed(p place) bool {
+	return p.self != nil && (p.self.Fixed && s.login.Operator == "" || p.self.Parent == "")
 }
 
 // Remove takes a file's name away. What it was to the operator stays.
@@ -128,8 +133,11 @@ func (s *Session) Remove(file string) error {
 	if err != nil {
 		return err
 	}
+	if s.fixed(p) {
+		return exchange.E("tree.Remove", exchange.Denied, "That is a directory, and belongs to the server.")
+	}
 	if p.self != nil {
-		return exchange.E("tree.Remove", exchange.Denied, "That is a directory.")
+		return exchange.E("tree.Remove", exchange.Conflict, "That is a directory.")
 	}
 	if _, err := s.statPlace(p); err != nil {
 		return err

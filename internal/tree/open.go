@@ -17,7 +17,7 @@ func (s *Session) Open(path string, flags exchange.OpenFlags, mode uint32) (*Han
 		return nil, err
 	}
 	if p.self != nil {
-		return nil, exchange.E("tree.Open", exchange.Denied, "That is a directory.")
+		return nil, exchange.E("tree.Open", exchange.Conflict, "That is a directory.")
 	}
 	if flags&(exchange.FlagRead|exchange.FlagWrite|exchange.FlagAppend) == 0 {
 		return nil, exchange.E("tree.Open", exchange.Invalid, "A file is opened for reading or writing.")

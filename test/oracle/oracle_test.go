@@ -1,0 +1,132 @@
+package oracle
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/sallyport-sftp/sallyport/internal/config"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/testkit"
+)
+
+// Every case has a directory of its own with these in it.
+var names = []string{"file", "dir", "full", "missing", "file/below", "missing/below"}
+
+var ends = []string{"", "/", "//", "/.", "/./"}
+
+// set makes what a case has.
+func (s *server) set(top string) {
+	s.t.Helper()
+	s.mkdir(top)
+	for _, dir := range []string{"dir", "full", "else"} {
+		s.mkdir(top + "/" + dir)
+	}
+	for _, file := range []string{"file", "other", "full/a"} {
+		s.put(top + "/" + file)
+	}
+}
+
+// requests are all that name a path. at is the case's directory, p the path asked about.
+var requests = []struct {
+	name string
+	ask  func(s *server, at, p string) reply
+}{
+	{"OPEN r", open(flagRead)},
+	{"OPEN w", open(flagWrite)},
+	{"OPEN rw", open(flagRead | flagWrite)},
+	{"OPEN wc", open(flagWrite | flagCreate)},
+	{"OPEN wct", open(flagWrite | flagCreate | flagTruncate)},
+	{"OPEN wcx", open(flagWrite | flagCreate | flagExclusive)},
+	{"OPEN wa", open(flagWrite | flagAppend)},
+	{"OPENDIR", func(s *server, at, p string) reply { return s.closing(s.ask(typeOpendir, p)) }},
+	{"STAT", func(s *server, at, p string) reply { return s.ask(typeStat, p) }},
+	{"LSTAT", func(s *server, at, p string) reply { return s.ask(typeLstat, p) }},
+	{"SETSTAT", func(s *server, at, p string) reply {
+		return s.ask(typeSetstat, p, uint32(8), uint32(1), uint32(1e9))
+	}},
+	{"REMOVE", func(s *server, at, p string) reply { return s.ask(typeRemove, p) }},
+	{"MKDIR", func(s *server, at, p string) reply { return s.ask(typeMkdir, p, uint32(0)) }},
+	{"RMDIR", func(s *server, at, p string) reply { return s.ask(typeRmdir, p) }},
+	{"RENAME from", func(s *server, at, p string) reply { return s.ask(typeRename, p, at+"/new") }},
+	{"RENAME a file to", func(s *server, at, p string) reply { return s.ask(typeRename, at+"/other", p) }},
+	{"RENAME a directory to", func(s *server, at, p string) reply { return s.ask(typeRename, at+"/else", p) }},
+	{"posix-rename from", func(s *server, at, p string) reply {
+		return s.ask(typeExtended, "posix-rename@openssh.com", p, at+"/new")
+	}},
+	{"posix-rename a file to", func(s *server, at, p string) reply {
+		return s.ask(typeExtended, "posix-rename@openssh.com", at+"/other", p)
+	}},
+	{"posix-rename a directory to", func(s *server, at, p string) reply {
+		return s.ask(typeExtended, "posix-rename@openssh.com", at+"/else", p)
+	}},
+	{"statvfs", func(s *server, at, p string) reply { return s.ask(typeExtended, "statvfs@openssh.com", p) }},
+	{"lsetstat", func(s *server, at, p string) reply {
+		return s.ask(typeExtended, "lsetstat@openssh.com", p, uint32(8), uint32(1), uint32(1e9))
+	}},
+}
+
+func open(flags uint32) func(s *server, at, p string) reply {
+	return func(s *server, at, p string) reply { return s.closing(s.ask(typeOpen, p, flags, uint32(0))) }
+}
+
+// closing closes what was opened; the answer to the OPEN counts.
+func (s *server) closing(r reply) reply {
+	if r.handle != nil {
+		s.ask(typeClose, r.handle)
+	}
+	return r
+}
+
+// what says what a case's directory has afterwards, sorted by the question.
+func (s *server) what(at string) string {
+	var has []string
+	for _, name := range []string{"file", "dir", "full", "missing", "missing/below", "new", "other", "else", "dir/other", "full/a", "new/a", "missing/a"} {
+		if r := s.ask(typeStat, at+"/"+name); r.code == exchange.StatusOK {
+			has = append(has, name)
+		}
+	}
+	return strings.Join(has, " ")
+}
+
+// deviates are the answers that PROTOCOL.md states: ours by question and OpenSSH's code.
+func deviates(question string, theirs uint32) (code uint32, stated bool) {
+	kind, name, _ := strings.Cut(question, " \"")
+	dir := strings.HasPrefix(name, "dir") || strings.HasPrefix(name, "full")
+	switch {
+	case kind == "OPEN r" && dir && theirs == exchange.StatusOK: // a directory is not read with READ
+		return exchange.StatusFailure, true
+	case kind == "posix-rename a directory to" && theirs != exchange.StatusFailure && (dir || name == `file"`): // only files are replaced
+		return exchange.StatusFailure, true
+	}
+	return 0, false
+}
+
+// TestEveryRequestWithEveryName: code by code, and what is there afterwards.
+func TestEveryRequestWithEveryName(t *testing.T) {
+	n := testkit.Start(t, func(c *config.Config) { c.Limits.Changes = 0 })
+	us, them := ours(t, n, "alice"), theirs(t)
+	number := 0
+	for _, name := range names {
+		for _, end := range ends {
+			for _, q := range requests {
+				number++
+				var codes [2]uint32
+				var texts, left [2]string
+				for i, s := range []*server{us, them} {
+					at := fmt.Sprintf("%s/c%d", s.top, number)
+					s.set(at)
+					r := q.ask(s, at, at+"/"+name+end)
+					codes[i], texts[i], left[i] = r.code, r.text, s.what(at)
+				}
+				question := fmt.Sprintf("%s %q", q.name, name+end)
+				if want, stated := deviates(question, codes[1]); stated && codes[0] == want {
+					continue
+				}
+				if codes[0] != codes[1] || left[0] != left[1] {
+					t.Errorf("%s: %d %q, OpenSSH %d %q; left [%s], OpenSSH [%s]", question, codes[0], texts[0], codes[1], texts[1], left[0], left[1])
+				}
+			}
+		}
+	}
+}
