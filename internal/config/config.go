@@ -173,7 +173,7 @@ func Default() Config {
 			KeepPartials: Duration(7 * 24 * time.Hour), Unfinished: 1000},
 		Limits: Limits{HalfOpen: 512, HalfOpenAddress: 64, Handshake: Duration(30 * time.Second), Login: Duration(2 * time.Minute), KeyOffers: 20,
 			UserSessions: 10, AccountSessions: 50, AddressSessions: 50, Idle: Duration(15 * time.Minute),
-			KeepAlive: Duration(30 * time.Second), Stall: Duration(2 * time.Minute), Handles: 256, Channels: 4, Logins: 6_000, Changes: 100_000},
+			KeepAlive: Duration(30 * time.Second), Stall: Duration(2 * time.Minute), Handles: 256, Channels: 10, Logins: 6_000, Changes: 100_000},
 		Keys: Keys{PerUser: 5, Types: []string{"ed25519", "ecdsa", "rsa"}, RSAMin: 2048, RSAMax: 8192, Overlap: Duration(14 * 24 * time.Hour)},
 		Access: Access{BanAfter: 20, BanWithin: Duration(10 * time.Minute), BanFor: Duration(15 * time.Minute),
 			NeverBan: []string{"127.0.0.0/8", "::1/128"}},

@@ -209,6 +209,12 @@ var reasons = map[string]words{
 		},
 		tells: say("Your program renames, removes or makes directories very often, so it is slowed down for a while. Nothing is lost."),
 	},
+	exchange.ReasonChannels: {
+		says: func(f *facts) string {
+			return "Logged in" + f.with() + ", and asked for more SFTP channels at once on one connection than limits.channels has; those were refused, the others went on."
+		},
+		tells: say("Your program opens too many transfers on one connection at a time. Set it to fewer parallel transfers, or let each have a connection of its own."),
+	},
 	exchange.ReasonUnread: {
 		says: func(f *facts) string {
 			return "Logged in" + f.with() + ", and sent so much more than was read that the connection was ended."

@@ -26,7 +26,7 @@ var Bounds = []Bound{
 	{"space that every change leaves free on the disk", "1 GiB", "storage.free_floor", "The server's storage is full; please try later.", "log; explain USER"},
 	{"a user's changes by name in an hour: names, directories, times", "100,000", "limits.changes_per_hour", "slower answers; nothing is refused", "log, once an hour; explain USER"},
 	{"a user's log-ins in an hour", "6,000", "limits.logins_per_hour", "slower log-ins; nobody is refused", "log, once an hour"},
-	{"sessions of a user, an account and an address; channels of a connection; open files of a channel", "10, 50, 50; 4; 256",
+	{"sessions of a user, an account and an address; channels of a connection; open files of a channel", "10, 50, 50; 10; 256",
 		"limits.sessions_per_user, …_account, …_address; limits.channels; limits.open_files", "the log-in, channel or file is refused", "explain USER"},
 	{"the writer's time, beside others", "half a millisecond of a batch for a user who took more than a tenth of it lately; on PostgreSQL, 3 transactions of a user at a time, 16 in all", "",
 		"slower answers, while others write", ""},

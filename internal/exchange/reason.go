@@ -34,6 +34,7 @@ const (
 	ReasonQuota          = "quota_full"            // logged in, and the mailbox was full
 	ReasonSlowed         = "slowed_down"           // logged in, and past the budget of changes
 	ReasonUnread         = "sent_too_much"         // logged in, and sent more than is read
+	ReasonChannels       = "too_many_channels"     // logged in, and asked for more at once on one connection
 	ReasonServerOverload = "server_overloaded"
 	ReasonUnavailable    = "unavailable" // the database could not be asked
 )

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/binary"
+	"fmt"
 	"io"
 	"sync"
 	"sync/atomic"
@@ -40,7 +41,8 @@ func (s *Server) channels(ctx context.Context, sess *session, chans <-chan ssh.N
 				continue
 			}
 			if int(sess.channels.Load()) >= s.o.Limits.Channels {
-				_ = nc.Reject(ssh.ResourceShortage, "too many channels")
+				_ = nc.Reject(ssh.ResourceShortage, fmt.Sprintf("at most %d channels at a time on one connection", s.o.Limits.Channels))
+				sess.refused(exchange.ReasonChannels, "")
 				continue
 			}
 			ch, reqs, err := nc.Accept()

@@ -185,6 +185,8 @@ func TestTooManyChannels(t *testing.T) {
 		}
 		return err == nil
 	})
+	_ = c.Close()
+	saysWhy(t, n, "alice", "asked for more SFTP channels at once on one connection")
 }
 
 // 2,000 channels come and go on one connection, refused, unused and used.
@@ -249,7 +251,7 @@ func TestRequestsAfterARefusedExecDoNotWedgeTheConnection(t *testing.T) {
 // A channel that the server has closed, and the client has not, must not take
 // data: its window would be memory that nobody bounds.
 func TestDataOnRefusedChannelsIsNotKept(t *testing.T) {
-	n := start(t)
+	n := start(t, func(c *config.Config) { c.Limits.Channels = 4 })
 	key := n.User("alice")
 	c := loginRaw(t, n.Addr, "alice", key)
 	before := heap()
