@@ -17,12 +17,13 @@ type Handle struct {
 	flags exchange.OpenFlags
 
 	// Open on an image: for writing, or for reading one's own upload.
-	img     *image
-	epoch   int
-	fresh   bool // its OPEN created or truncated
-	changed bool // it has something to commit
-	bad     bool // a change that its client sent was refused
-	named   bool // it stands for a change by name (Setstat), not for an OPEN
+	img      *image
+	epoch    int
+	fresh    bool // its OPEN created or truncated
+	readOnly bool // and its client may not write
+	changed  bool // it has something to commit
+	bad      bool // a change that its client sent was refused
+	named    bool // it stands for a change by name (Setstat), not for an OPEN
 
 	// Open on a stored file.
 	reader  blob.Reader
@@ -121,7 +122,7 @@ func (h *Handle) ReadAt(p []byte, off int64) (int, error) {
 // returns, or from another goroutine when the stored file must be copied
 // first. p is the caller's again when WriteAt returns.
 func (h *Handle) WriteAt(p []byte, off int64, done func(error)) {
-	if !h.writes() {
+	if !h.writes() || h.readOnly {
 		done(exchange.E("tree.WriteAt", exchange.Denied, "The file is not open for writing."))
 		return
 	}
@@ -193,7 +194,7 @@ func (h *Handle) markChanged() {
 
 // Truncate sets the size of the open file; the size it has is no change.
 func (h *Handle) Truncate(size int64, done func(error)) {
-	if !h.writes() {
+	if !h.writes() || h.readOnly {
 		done(exchange.E("tree.Truncate", exchange.Denied, "The file is not open for writing."))
 		return
 	}

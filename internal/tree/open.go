@@ -6,10 +6,15 @@ import (
 )
 
 // Open opens a file. mode is what the client wants a new file to have, 0 for
-// the default.
+// the default. As in OpenSSH, neither reading nor writing means reading, and who only
+// reads can create and truncate.
 func (s *Session) Open(path string, flags exchange.OpenFlags, mode uint32) (*Handle, error) {
+	if flags&(exchange.FlagRead|exchange.FlagWrite|exchange.FlagAppend) == 0 {
+		flags |= exchange.FlagRead
+	}
+	writes := flags&(exchange.FlagWrite|exchange.FlagAppend) != 0
 	where := s.locate
-	if flags&(exchange.FlagWrite|exchange.FlagAppend) != 0 {
+	if writes || flags&(exchange.FlagCreate|exchange.FlagTruncate) != 0 {
 		where = s.still
 	}
 	p, err := where(path)
@@ -19,16 +24,21 @@ func (s *Session) Open(path string, flags exchange.OpenFlags, mode uint32) (*Han
 	if p.self != nil {
 		return nil, exchange.E("tree.Open", exchange.Conflict, "That is a directory.")
 	}
-	if flags&(exchange.FlagRead|exchange.FlagWrite|exchange.FlagAppend) == 0 {
-		return nil, exchange.E("tree.Open", exchange.Invalid, "A file is opened for reading or writing.")
-	}
 	if flags&exchange.FlagRead != 0 {
 		if err := p.allow(p.rights, exchange.Read); err != nil {
 			return nil, err
 		}
 	}
-	if flags&(exchange.FlagWrite|exchange.FlagAppend) != 0 {
+	if writes {
 		return s.openWrite(p, flags, mode)
+	}
+	exists := p.stored != nil || p.image != nil
+	if flags&exchange.FlagTruncate != 0 || flags&exchange.FlagCreate != 0 && (!exists || flags&exchange.FlagExclusive != 0) {
+		h, err := s.openWrite(p, flags|exchange.FlagWrite, mode)
+		if err == nil {
+			h.readOnly = true
+		}
+		return h, err
 	}
 	return s.openRead(p)
 }

@@ -33,7 +33,7 @@ func (s *Session) Rename(from, to string, replace bool) error {
 	if err := exchange.CheckName(dst.name); err != nil {
 		return err
 	}
-	if src.path == dst.path {
+	if src.path == dst.path && replace {
 		return nil
 	}
 	_, err = s.statPlace(dst)

@@ -39,6 +39,14 @@ var requests = []struct {
 	{"OPEN wct", open(flagWrite | flagCreate | flagTruncate)},
 	{"OPEN wcx", open(flagWrite | flagCreate | flagExclusive)},
 	{"OPEN wa", open(flagWrite | flagAppend)},
+	{"OPEN c", open(flagCreate)},
+	{"OPEN rc", open(flagRead | flagCreate)},
+	{"OPEN rt", open(flagRead | flagTruncate)},
+	{"OPEN rct", open(flagRead | flagCreate | flagTruncate)},
+	{"OPEN none", open(0)},
+	{"OPEN wx", open(flagWrite | flagExclusive)},
+	{"OPEN wt", open(flagWrite | flagTruncate)},
+	{"OPEN a", open(flagAppend)},
 	{"OPENDIR", func(s *server, at, p string) reply { return s.closing(s.ask(typeOpendir, p)) }},
 	{"STAT", func(s *server, at, p string) reply { return s.ask(typeStat, p) }},
 	{"LSTAT", func(s *server, at, p string) reply { return s.ask(typeLstat, p) }},
@@ -60,6 +68,10 @@ var requests = []struct {
 	{"posix-rename a directory to", func(s *server, at, p string) reply {
 		return s.ask(typeExtended, "posix-rename@openssh.com", at+"/else", p)
 	}},
+	{"RENAME to itself", func(s *server, at, p string) reply { return s.ask(typeRename, p, p) }},
+	{"posix-rename to itself", func(s *server, at, p string) reply {
+		return s.ask(typeExtended, "posix-rename@openssh.com", p, p)
+	}},
 	{"statvfs", func(s *server, at, p string) reply { return s.ask(typeExtended, "statvfs@openssh.com", p) }},
 	{"lsetstat", func(s *server, at, p string) reply {
 		return s.ask(typeExtended, "lsetstat@openssh.com", p, uint32(8), uint32(1), uint32(1e9))
@@ -78,12 +90,20 @@ func (s *server) closing(r reply) reply {
 	return r
 }
 
+// kindAndSize tells a name's kind and a file's size.
+func (r reply) kindAndSize(name string) string {
+	if r.mode&0o40000 != 0 {
+		return name + "/"
+	}
+	return fmt.Sprintf("%s:%d", name, r.size)
+}
+
 // what says what a case's directory has afterwards, sorted by the question.
 func (s *server) what(at string) string {
 	var has []string
 	for _, name := range []string{"file", "dir", "full", "missing", "missing/below", "new", "other", "else", "dir/other", "full/a", "new/a", "missing/a"} {
 		if r := s.ask(typeStat, at+"/"+name); r.code == exchange.StatusOK {
-			has = append(has, name)
+			has = append(has, r.kindAndSize(name))
 		}
 	}
 	return strings.Join(has, " ")
@@ -94,7 +114,7 @@ func deviates(question string, theirs uint32) (code uint32, stated bool) {
 	kind, name, _ := strings.Cut(question, " \"")
 	dir := strings.HasPrefix(name, "dir") || strings.HasPrefix(name, "full")
 	switch {
-	case kind == "OPEN r" && dir && theirs == exchange.StatusOK: // a directory is not read with READ
+	case (kind == "OPEN r" || kind == "OPEN none" || kind == "OPEN a") && dir && theirs == exchange.StatusOK: // a directory is not read with READ
 		return exchange.StatusFailure, true
 	case kind == "posix-rename a directory to" && theirs != exchange.StatusFailure && (dir || name == `file"`): // only files are replaced
 		return exchange.StatusFailure, true

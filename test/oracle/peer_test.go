@@ -33,6 +33,7 @@ const (
 	typeExtended = 200
 
 	typeStatus = 101
+	typeAttrs  = 105
 
 	flagRead, flagWrite, flagAppend, flagCreate, flagTruncate, flagExclusive = uint32(1), uint32(2), uint32(4), uint32(8), uint32(16), uint32(32)
 )
@@ -50,6 +51,8 @@ type reply struct {
 	code   uint32
 	text   string
 	handle []byte
+	size   uint64 // of ATTRS, like mode
+	mode   uint32
 }
 
 // ask sends a request and reads its answer; the servers answer in order.
@@ -63,6 +66,9 @@ func (s *server) ask(kind byte, fields ...any) reply {
 	b := s.read()
 	if binary.BigEndian.Uint32(b[1:]) != s.next {
 		s.t.Fatalf("an answer to request %d, want %d", binary.BigEndian.Uint32(b[1:]), s.next)
+	}
+	if b[0] == typeAttrs { // both servers send all of them
+		return reply{size: binary.BigEndian.Uint64(b[9:]), mode: binary.BigEndian.Uint32(b[25:])}
 	}
 	if b[0] != typeStatus {
 		n := binary.BigEndian.Uint32(b[5:])
