@@ -114,20 +114,13 @@ func (rt *routes) messages() {
 		})
 	huma.Register(rt, op("report-bounce", "POST", "/mail/reports", "Hand on a mail server's delivery report; it must be about a mail that was sent from here"),
 		func(ctx context.Context, in *Payload[MailReport]) (*Payload[exchange.Message], error) {
-			failures := make(map[string]string, len(in.Body.Failures))
-			for _, f := range in.Body.Failures {
-				failures[f.Address] = f.Why
-			}
-			v, err := room.Reported(ctx, actor(ctx), in.Body.Messages, failures)
+			v, err := room.Reported(ctx, actor(ctx), in.Body.Messages, in.Body.Failures)
 			return answer(rt, v, err)
 		})
 }
 
 // MailReport is the body of a delivery report (RFC 3464).
 type MailReport struct {
-	Messages []string `json:"messages" doc:"Ids that may be the mail's: before the @ of its Message-ID"`
-	Failures []struct {
-		Address string `json:"address"`
-		Why     string `json:"why"`
-	} `json:"failures" doc:"Addresses that were not reached, and why"`
+	Messages []string               `json:"messages" doc:"Ids that may be the mail's: before the @ of its Message-ID"`
+	Failures []exchange.MailFailure `json:"failures" doc:"Addresses that were not reached, and why"`
 }

@@ -17,21 +17,24 @@ const reportedWithin = 30 * 24 * time.Hour
 // those that the report names; failures, its addresses with what it says of each. A
 // report about no mail of ours is NotFound: anybody can send one, and it changes
 // nothing.
-func (r *Room) Reported(ctx context.Context, actor string, ids []string, failures map[string]string) (m exchange.Message, err error) {
+func (r *Room) Reported(ctx context.Context, actor string, ids []string, failures []exchange.MailFailure) (m exchange.Message, err error) {
 	now := r.now()
 	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
 		if m, err = r.ours(tx, ids, now); err != nil {
 			return err
 		}
-		why := whyFailed(m.Target, failures)
+		failed := failureOf(m.Target, failures)
+		why := failed.Why
 		if err := exchange.CheckLabel("reason", why); err != nil {
 			return err
 		}
 		if err := tx.ReturnedMail(m.ID, why); err != nil {
 			return err
 		}
-		if err := r.bounce(tx, m.Target, why, now); err != nil {
-			return err
+		if !failed.Full { // who has a full mailbox is reached by the next mail
+			if err := r.bounce(tx, m.Target, why, now); err != nil {
+				return err
+			}
 		}
 		m.State, m.Error = exchange.MessageBounced, why
 		return r.audit(tx, actor, "mail.bounced", strings.ToLower(m.Target), map[string]string{"why": why, "message": m.ID})
@@ -60,17 +63,17 @@ func (r *Room) ours(tx *store.Tx, ids []string, now time.Time) (m exchange.Messa
 	return m, exchange.E("notify.Reported", exchange.NotFound, "no such mail")
 }
 
-// whyFailed is what a report says of an address; the mail may have been forwarded to
+// failureOf is what a report says of an address; the mail may have been forwarded to
 // another.
-func whyFailed(target string, failures map[string]string) string {
-	any := "a mail server reported that it failed"
-	for address, why := range failures {
-		if strings.EqualFold(address, target) {
-			return why
+func failureOf(target string, failures []exchange.MailFailure) exchange.MailFailure {
+	found := exchange.MailFailure{Why: "a mail server reported that it failed"}
+	for _, f := range failures {
+		found = f
+		if strings.EqualFold(f.Address, target) {
+			break
 		}
-		any = why
 	}
-	return any
+	return found
 }
 
 // forgedEvery is how often reports about no mail of ours are told of.

@@ -138,8 +138,17 @@ var mailStories = stories{
 				id = m.ID
 			}
 		}
-		m, err := w.room.Reported(ctx, "op:jo", []string{"01KABCDEFGHJKMNPQRSTVWXYZ0", id}, map[string]string{"forwarded@example.org": "5.1.1 no such user"})
+		m, err := w.room.Reported(ctx, "op:jo", []string{"01KABCDEFGHJKMNPQRSTVWXYZ0", id}, []exchange.MailFailure{{Address: "forwarded@example.org", Why: "5.1.1 no such user"}})
 		if err != nil || m.Target != "a@example.com" || !w.bounced("a@example.com") || w.bounced("b@example.com") || len(w.messages(exchange.MessageBounced)) != 1 {
+			t.Errorf("%+v, %v", m, err)
+		}
+	},
+	"a full mailbox is no wrong address": func(t *testing.T, w *world) {
+		w.customer("acme", "a@example.com")
+		w.emit("key.revoke", nil)
+		w.until(exchange.MessageSent, 1)
+		m, err := w.room.Reported(ctx, "op:jo", []string{w.messages("")[0].ID}, []exchange.MailFailure{{Address: "a@example.com", Why: "5.2.2 over quota", Full: true}})
+		if err != nil || m.State != exchange.MessageBounced || w.bounced("a@example.com") {
 			t.Errorf("%+v, %v", m, err)
 		}
 	},
@@ -149,7 +158,7 @@ var mailStories = stories{
 		w.until(exchange.MessageSent, 1)
 		for _, ids := range [][]string{nil, {"01KABCDEFGHJKMNPQRSTVWXYZ0"}, {w.messages("")[0].EventID}} {
 			for range 20 {
-				_, err := w.room.Reported(ctx, "op:jo", ids, map[string]string{"a@example.com": "5.1.1 no such user"})
+				_, err := w.room.Reported(ctx, "op:jo", ids, []exchange.MailFailure{{Address: "a@example.com", Why: "5.1.1 no such user"}})
 				testkit.WantKind(t, err, exchange.NotFound)
 			}
 		}
@@ -162,7 +171,7 @@ var mailStories = stories{
 		w.pass(2 * time.Hour)
 		m := w.messages("")[0]
 		w.pass(31 * 24 * time.Hour)
-		_, err := w.room.Reported(ctx, "op:jo", []string{m.ID}, map[string]string{"a@example.com": "x"}) // long after it was sent
+		_, err := w.room.Reported(ctx, "op:jo", []string{m.ID}, []exchange.MailFailure{{Address: "a@example.com", Why: "x"}}) // long after it was sent
 		testkit.WantKind(t, err, exchange.NotFound)
 	},
 	"an event that can't be handed out holds up nothing": func(t *testing.T, w *world) {

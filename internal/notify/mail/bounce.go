@@ -2,6 +2,7 @@ package mail
 
 import (
 	"bufio"
+	"encoding/base64"
 	"io"
 	"mime"
 	"mime/multipart"
@@ -17,24 +18,18 @@ import (
 // maxReport bounds a bounce, in bytes.
 const maxReport = 10 << 20
 
-// Failure is an address that a mail server's report says mail did not reach.
-type Failure struct {
-	Address string `json:"address"`
-	Why     string `json:"why"`
-}
-
 // Report is what a delivery report says.
 type Report struct {
 	// Messages are ids that may be those of the mail which it is about, the
 	// likeliest first. Anybody can send a report; who never had the mail does not
 	// know its id.
-	Messages []string  `json:"messages"`
-	Failures []Failure `json:"failures"`
+	Messages []string               `json:"messages"`
+	Failures []exchange.MailFailure `json:"failures"`
 }
 
-// ReadBounce reads a delivery status notification (RFC 3464): which mail it is
-// about, and the addresses that failed for good. A mail that is no such report is
-// Invalid.
+// ReadBounce reads a delivery status notification (RFC 3464, RFC 6533): which mail it
+// is about, and the addresses that failed for good. A mail that is no such report is
+// Invalid, and so is a report that says that something failed, and not for whom.
 func ReadBounce(in io.Reader) (Report, error) {
 	notReport := exchange.E("mail.ReadBounce", exchange.Invalid, "This mail is no delivery report (RFC 3464).")
 	m, err := netmail.ReadMessage(io.LimitReader(in, maxReport))
@@ -49,31 +44,45 @@ func ReadBounce(in io.Reader) (Report, error) {
 	for _, name := range []string{"Delivered-To", "X-Original-To", "To"} { // the address that the mail came from (VERP)
 		out.add(m.Header[textproto.CanonicalMIMEHeaderKey(name)]...)
 	}
-	if !out.readParts(multipart.NewReader(m.Body, params["boundary"])) {
+	status, failed := out.readParts(multipart.NewReader(m.Body, params["boundary"]))
+	switch {
+	case !status:
 		return Report{}, notReport
+	case failed > 0 && len(out.Failures) == 0:
+		return Report{}, exchange.E("mail.ReadBounce", exchange.Invalid, "The report says that mail failed, and no address could be read from it.").
+			WithHint("read the report, and note the address: sallyport mail bounce ADDRESS")
 	}
 	return out, nil
 }
 
-// readParts reads the parts of a report; false says that none is a status.
-func (r *Report) readParts(parts *multipart.Reader) (status bool) {
+// readParts reads the parts of a report: whether one is a status, and for how many
+// recipients that says failed.
+func (r *Report) readParts(parts *multipart.Reader) (status bool, failed int) {
 	for range 20 {
 		part, err := parts.NextPart()
 		if err != nil {
 			break
 		}
 		kind, _, err := mime.ParseMediaType(part.Header.Get("Content-Type"))
-		switch {
-		case err != nil:
-		case kind == "message/delivery-status" && !status:
-			status = true
-			r.readStatus(part)
-		case kind == "message/rfc822" || kind == "text/rfc822-headers": // the mail that came back
-			h, _ := textproto.NewReader(bufio.NewReader(part)).ReadMIMEHeader()
+		if err != nil {
+			continue
+		}
+		var body io.Reader = part // quoted-printable is decoded by the library
+		if strings.EqualFold(strings.TrimSpace(part.Header.Get("Content-Transfer-Encoding")), "base64") {
+			body = base64.NewDecoder(base64.StdEncoding, part)
+		}
+		switch kind {
+		case "message/delivery-status", "message/global-delivery-status":
+			if !status {
+				status = true
+				failed = r.readStatus(body)
+			}
+		case "message/rfc822", "text/rfc822-headers", "message/global", "message/global-headers": // the mail that came back
+			h, _ := readBlock(bufio.NewReader(body))
 			r.add(h["Message-Id"]...)
 		}
 	}
-	return status
+	return status, failed
 }
 
 // messageID finds the id of a mail of ours, in capitals as it is kept: before the
@@ -86,36 +95,6 @@ func (r *Report) add(fields ...string) {
 			if id := strings.ToUpper(found[1]); len(r.Messages) < 10 && !slices.Contains(r.Messages, id) {
 				r.Messages = append(r.Messages, id)
 			}
-		}
-	}
-}
-
-// readStatus reads the blocks of a delivery status: one of the message, then
-// one a recipient.
-func (r *Report) readStatus(in io.Reader) {
-	blocks := textproto.NewReader(bufio.NewReader(in))
-	for range 1000 {
-		h, err := blocks.ReadMIMEHeader()
-		r.add(h["Original-Envelope-Id"]...)
-		if strings.EqualFold(strings.TrimSpace(h.Get("Action")), "failed") {
-			who := h.Get("Original-Recipient")
-			if who == "" {
-				who = h.Get("Final-Recipient")
-			}
-			_, address, _ := strings.Cut(who, ";")
-			if address, bad := exchange.CheckEmail(strings.TrimSpace(address)); bad == nil {
-				why := exchange.Printable(strings.TrimSpace(h.Get("Status") + " " + h.Get("Diagnostic-Code")))
-				if len(why) > 180 {
-					why = why[:180]
-				}
-				if why == "" {
-					why = "a mail server reported that it failed"
-				}
-				r.Failures = append(r.Failures, Failure{address, strings.ToValidUTF8(why, "")})
-			}
-		}
-		if err != nil {
-			return
 		}
 	}
 }

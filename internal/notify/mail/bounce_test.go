@@ -1,6 +1,7 @@
 package mail_test
 
 import (
+	"encoding/base64"
 	"slices"
 	"strings"
 	"testing"
@@ -40,6 +41,62 @@ func TestABounceNamesWhomMailDidNotReach(t *testing.T) {
 	}
 }
 
+// reported is a report with these blocks as its status.
+func reported(kind, blocks string) string {
+	return "To: bounces+01KABCDEFGHJKMNPQRSTVWXYZ1@example.com\nContent-Type: multipart/report; report-type=delivery-status; boundary=B\n\n--B\nContent-Type: " + kind +
+		"\n\n" + blocks + "\n--B--\n"
+}
+
+// TestReportsAsServersWriteThem: an address is found in each, and only the one that failed.
+func TestReportsAsServersWriteThem(t *testing.T) {
+	const head, failed = "Reporting-MTA: dns; mx.example.net\n\n", "Action: failed\nStatus: 5.1.1\n"
+	final := func(who string) string { return head + "Final-Recipient: " + who + "\n" + failed }
+	for name, text := range map[string]string{
+		"plain":                              reported("message/delivery-status", final("rfc822; jo@example.org")),
+		"angle brackets":                     reported("message/delivery-status", final("rfc822;<jo@example.org>")),
+		"a name in front":                    reported("message/delivery-status", final("rfc822; Jo <jo@example.org>")),
+		"a comment behind":                   reported("message/delivery-status", final("rfc822; jo@example.org (Jo; sales)")),
+		"no type":                            reported("message/delivery-status", final("jo@example.org")),
+		"an original that is none":           reported("message/delivery-status", head+"Original-Recipient: rfc822;unknown\nFinal-Recipient: rfc822; jo@example.org\n"+failed),
+		"a diagnostic that is not indented":  reported("message/delivery-status", head+"Final-Recipient: rfc822; ann@example.org\nDiagnostic-Code: smtp; 550-5.1.1 No account.\n550 5.1.1 See: https://example.net\nAction: delayed\nStatus: 4.1.1\n\nFinal-Recipient: rfc822; jo@example.org\n"+failed),
+		"global":                             reported("message/global-delivery-status", final("utf-8; jo@example.org")),
+		"a comment behind the action":        reported("message/delivery-status", head+"Final-Recipient: rfc822; jo@example.org\nAction: Failed (bad mailbox)\nStatus: 5.1.1 (no such user)\n"),
+		"base64":                             reported("message/delivery-status\nContent-Transfer-Encoding: BASE64", base64.StdEncoding.EncodeToString([]byte(final("rfc822; jo@example.org")))),
+		"quoted-printable":                   reported("message/delivery-status\nContent-Transfer-Encoding: quoted-printable", final("rfc822; jo=40example.org")),
+		"several empty lines between blocks": reported("message/delivery-status", "\n"+head+"\n\n"+final("rfc822; jo@example.org")),
+		"the letters large and small":        reported("Message/Delivery-Status", strings.ToUpper(head)+"FINAL-RECIPIENT: RFC822; jo@example.org\n"+strings.ToUpper(failed)),
+		"a diagnostic of a megabyte":         reported("message/delivery-status", head+"Diagnostic-Code: smtp; "+strings.Repeat("x", 1<<20)+"\nFinal-Recipient: rfc822; jo@example.org\n"+failed),
+	} {
+		got, err := mail.ReadBounce(strings.NewReader(text))
+		if err != nil || len(got.Failures) != 1 || got.Failures[0].Address != "jo@example.org" || got.Failures[0].Full || len(got.Messages) != 1 {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+	}
+}
+
+// TestAFullMailboxIsTold apart from an address that is wrong.
+func TestAFullMailboxIsTold(t *testing.T) {
+	for status, full := range map[string]bool{"5.2.2": true, "4.2.2": true, "5.2.2 (over quota)": true, "5.2.1": false, "5.1.1": false, "5.2.22": false, "2.2": false, "": false} {
+		got, err := mail.ReadBounce(strings.NewReader(reported("message/delivery-status", "Final-Recipient: rfc822; jo@example.org\nAction: failed\nStatus: "+status+"\n")))
+		if err != nil || len(got.Failures) != 1 || got.Failures[0].Full != full {
+			t.Errorf("%q: %+v, %v", status, got, err)
+		}
+	}
+}
+
+// TestAReportThatCannotBeReadIsSaid: it says that something failed, and not for whom.
+func TestAReportThatCannotBeReadIsSaid(t *testing.T) {
+	for _, who := range []string{"Final-Recipient: rfc822; unknown", "X-Recipient: jo@example.org", "Final-Recipient: x400; /C=DE/"} {
+		_, err := mail.ReadBounce(strings.NewReader(reported("message/delivery-status", who+"\nAction: failed\n")))
+		if !exchange.Is(err, exchange.Invalid) || !strings.Contains(err.Error(), "no address could be read") {
+			t.Errorf("%s: %v", who, err)
+		}
+	}
+	if got, err := mail.ReadBounce(strings.NewReader(reported("message/delivery-status", "Final-Recipient: rfc822; jo@example.org\nAction: delayed\n"))); err != nil || len(got.Failures) != 0 {
+		t.Errorf("late mail: %+v, %v", got, err)
+	}
+}
+
 // TestABounceIsFoundByTheAddressItWentTo: with a tag of the mail's own.
 func TestABounceIsFoundByTheAddressItWentTo(t *testing.T) {
 	text := strings.ReplaceAll(dsn, "To: files@example.com", "To: bounces+01KABCDEFGHJKMNPQRSTVWXYZ1@example.com")
@@ -68,6 +125,8 @@ func FuzzReadBounce(f *testing.F) {
 	f.Add(dsn)
 	f.Add(strings.ReplaceAll(dsn, "User unknown", strings.Repeat("ж", 300)))
 	f.Add("Content-Type: multipart/report; boundary=a\n\n--a\nContent-Type: message/delivery-status\n\nFinal-Recipient: ;@\nAction: failed\n")
+	f.Add(reported("message/global-delivery-status", "Final-Recipient: utf-8; <jo@example.org> (x)\nAction: failed (y)\n550 z\n"))
+	f.Add(reported("message/delivery-status\nContent-Transfer-Encoding: base64", "RmluYWwtUmVjaXBpZW50OiByZmM4MjI7IGpvQGV4YW1wbGUub3JnCkFjdGlvbjogZmFpbGVkCg=="))
 	f.Fuzz(func(t *testing.T, text string) {
 		got, err := mail.ReadBounce(strings.NewReader(text))
 		if err != nil && len(got.Failures) > 0 {
