@@ -70,6 +70,7 @@ func (s *Server) session(ctx context.Context, sess *session, ch ssh.Channel, req
 	go func() { _, _ = io.Copy(io.Discard, ch.Stderr()) }() // nobody else reads what comes beside; it ends with the channel
 	asked, ok := awaitSFTP(reqs, lane)
 	if ok {
+		sess.speaksSFTP()
 		var refusals sync.WaitGroup
 		refusals.Go(func() { refuse(reqs) })
 		s.sftp(ctx, sess, ch, lane)

@@ -38,14 +38,29 @@ type session struct {
 	// What was refused last, and how often something was.
 	refusedWhy, refusedWhat string
 	refusals                int
+	speaks                  bool // SFTP, on some channel
 }
 
-// refused notes a refusal for the connection's record.
+// refused notes a refusal for the connection's record. Who speaks SFTP only probes with
+// what it asks for beside, as rclone does, and needs no advice.
 func (s *session) refused(reason, detail string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.speaks && reason == exchange.ReasonNoSFTP {
+		return
+	}
 	s.refusedWhy, s.refusedWhat = reason, detail
 	s.refusals++
+}
+
+// speaksSFTP notes that a channel asked for SFTP.
+func (s *session) speaksSFTP() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.speaks = true
+	if s.refusedWhy == exchange.ReasonNoSFTP {
+		s.refusedWhy, s.refusedWhat, s.refusals = "", "", 0
+	}
 }
 
 // refusal is what the record says of refusals; reason "" is none.

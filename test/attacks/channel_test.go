@@ -3,12 +3,14 @@ package attacks
 import (
 	"fmt"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
 	"golang.org/x/crypto/ssh"
 
 	"github.com/sallyport-sftp/sallyport/internal/config"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 )
 
@@ -246,6 +248,34 @@ func TestRequestsAfterARefusedExecDoNotWedgeTheConnection(t *testing.T) {
 	}
 	_ = c.conn.Close()
 	testkit.Eventually(t, "the session of a closed connection is gone", func() bool { return len(sessions(n, "alice")) == 0 })
+}
+
+// TestAProbeBesideSFTPIsNoMistake: rclone asks for a command on one channel, and works on
+// another, before or after. Nobody is told to choose SFTP who did.
+func TestAProbeBesideSFTPIsNoMistake(t *testing.T) {
+	n := start(t)
+	order := map[string]string{"before": "exec sftp", "after": "sftp exec", "between": "sftp exec sftp", "never": "exec"}
+	const mistake = "asked for something other than SFTP"
+	for _, user := range []string{"before", "after", "between", "never"} {
+		c := n.SSH(user, n.User(user))
+		for _, what := range strings.Fields(order[user]) {
+			if what == "sftp" {
+				subsystem(t, c).init()
+			} else {
+				refuse(t, c, "exec", pack("md5sum"))
+			}
+		}
+		_ = c.Close()
+		testkit.Eventually(t, user+" has left", func() bool { return len(testkit.Call[[]exchange.Session](n, "GET", "/sessions", nil)) == 0 })
+	}
+	saysWhy(t, n, "never", mistake) // so that the others' records are there, too
+	for _, user := range []string{"before", "after", "between"} {
+		for _, e := range explained(n, user).Explanations {
+			if strings.Contains(e.Sentence, mistake) {
+				t.Errorf("%s: %s", user, e.Sentence)
+			}
+		}
+	}
 }
 
 // A channel that the server has closed, and the client has not, must not take
