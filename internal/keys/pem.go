@@ -1,6 +1,7 @@
 package keys
 
 import (
+	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
 	"strings"
@@ -45,19 +46,41 @@ func readPEMBlock(block *pem.Block) (p Public, err error) {
 	var key any
 	format := "PEM (PKIX)"
 	switch {
-	case block.Type == "PUBLIC KEY":
-		key, err = x509.ParsePKIXPublicKey(block.Bytes)
-	case block.Type == "RSA PUBLIC KEY":
-		format = "PEM (PKCS#1)"
-		key, err = x509.ParsePKCS1PublicKey(block.Bytes)
+	case block.Type == "PUBLIC KEY" || block.Type == "RSA PUBLIC KEY": // each is found under the other's label
+		if key, err = x509.ParsePKIXPublicKey(block.Bytes); err != nil {
+			format = "PEM (PKCS#1)"
+			key, err = x509.ParsePKCS1PublicKey(block.Bytes)
+		}
 	case strings.HasSuffix(block.Type, "CERTIFICATE"): // "TRUSTED CERTIFICATE", too
 		return p, exchange.E(op, exchange.Invalid, "This is an X.509 certificate, as web servers have. Send an SSH public key instead.").WithHint("%s", howToSend)
 	default:
 		return p, exchange.E(op, exchange.Invalid, "A file with %q in it is no public key.", exchange.Printable(block.Type)).WithHint("%s", howToSend)
 	}
-	if err != nil {
+	if _, isRSA := key.(*rsa.PublicKey); err != nil || !isRSA && block.Type == "RSA PUBLIC KEY" {
 		return p, damagedPEM()
 	}
+	return acceptCrypto(key, format)
+}
+
+// readDER reads what readPEM does without its wrapping.
+func readDER(data []byte) (p Public, ok bool) {
+	if len(data) == 0 || data[0] != 0x30 || len(data) > maxInput { // a SEQUENCE
+		return p, false
+	}
+	key, err := x509.ParsePKIXPublicKey(data)
+	if err != nil {
+		key, err = x509.ParsePKCS1PublicKey(data)
+	}
+	if err != nil {
+		return p, false
+	}
+	p, err = acceptCrypto(key, "DER")
+	return p, err == nil
+}
+
+// acceptCrypto is accept for a key as the standard library has it.
+func acceptCrypto(key any, format string) (p Public, err error) {
+	const op = "keys.Read"
 	sshKey, err := ssh.NewPublicKey(key)
 	if err != nil {
 		return p, exchange.E(op, exchange.Invalid, "Keys of this type are not taken. Make an Ed25519, ECDSA or RSA pair.")

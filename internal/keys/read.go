@@ -34,7 +34,11 @@ func Read(data []byte) ([]Public, error) {
 	if len(data) > maxInput {
 		return nil, exchange.E(op, exchange.Invalid, "This is far too large for a public key.")
 	}
+	if p, ok := readDER(data); ok {
+		return []Public{p}, nil
+	}
 	text := unquoted(strings.TrimRight(plainText(data), " \t\n")) // blank lines before stay: lines are counted
+	text = rfc4716Marks.ReplaceAllString(text, "---- $1 SSH2 PUBLIC KEY ----")
 	var found []Public
 	var err error
 	switch {
@@ -42,6 +46,8 @@ func Read(data []byte) ([]Public, error) {
 		return nil, exchange.E(op, exchange.Invalid, "This file is empty.")
 	case !utf8.ValidString(text) || strings.ContainsRune(text, 0):
 		return nil, exchange.E(op, exchange.Invalid, "This is not a text file, so it is no public key that we can read.").WithHint("%s", howToSend)
+	case strings.Contains(text, "-----BEGIN PGP PUBLIC KEY"):
+		return nil, exchange.E(op, exchange.Invalid, "This is a PGP key, for encrypting mail and files. An SSH key is needed.").WithHint("%s", howToSend)
 	case strings.Contains(text, "-----BEGIN"):
 		found, err = readPEM(text)
 	case strings.Contains(text, rfc4716Begin):
@@ -100,7 +106,9 @@ func readLines(text string) (out []Public, err error) {
 			whole += strings.TrimSpace(lines[i])
 			p, err = readLine(whole)
 		}
-		if err == errNoKey {
+		if err == errNoKey && len(lines) > 1 && aKeyAmong(lines) {
+			return nil, errWordsAround(first + 1)
+		} else if err == errNoKey {
 			return nil, noKeyInLine(first+1, len(lines))
 		} else if err != nil {
 			return nil, err
@@ -148,6 +156,9 @@ var errNoKey = exchange.E("keys.Read", exchange.Invalid, "This is not a public k
 func readLine(line string) (Public, error) {
 	key, comment, options, _, err := ssh.ParseAuthorizedKey([]byte(line))
 	if err != nil {
+		if p, ok := mended(line); ok {
+			return p, nil
+		}
 		return Public{}, errNoKey
 	}
 	if err := checkOptions(options); err != nil {

@@ -1,6 +1,7 @@
 package keys
 
 import (
+	"regexp"
 	"strings"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
@@ -11,6 +12,12 @@ const (
 	rfc4716Begin = "---- BEGIN SSH2 PUBLIC KEY ----"
 	rfc4716End   = "---- END SSH2 PUBLIC KEY ----"
 )
+
+// rfc4716Marks are those, and with five dashes as in PEM, which some programs write.
+var rfc4716Marks = regexp.MustCompile(`-{4,5} ?(BEGIN|END) SSH2 PUBLIC KEY ?-{4,5}`)
+
+// oneLine is a block's body whose line ends were lost: headers, then base64.
+var oneLine = regexp.MustCompile(`^(.*:.*?)\s(AAAA[A-Za-z0-9+/=\s]+)$`)
 
 // readRFC4716 reads blocks, and nothing else between them.
 func readRFC4716(text string) (out []Public, err error) {
@@ -41,12 +48,16 @@ func readRFC4716(text string) (out []Public, err error) {
 func readBlock(body string) (Public, error) {
 	var comment string
 	var b64 strings.Builder
-	lines := strings.Split(strings.TrimSpace(body), "\n")
+	body = strings.TrimSpace(body)
+	if m := oneLine.FindStringSubmatch(body); m != nil && !strings.Contains(body, "\n") {
+		body = m[1] + "\n" + m[2]
+	}
+	lines := strings.Split(body, "\n")
 	for i := 0; i < len(lines); i++ {
 		line := strings.TrimSpace(lines[i])
 		tag, value, isHeader := strings.Cut(line, ":")
 		if !isHeader {
-			b64.WriteString(line)
+			b64.WriteString(strings.Join(strings.Fields(line), ""))
 			continue
 		}
 		for strings.HasSuffix(value, `\`) && i+1 < len(lines) {
