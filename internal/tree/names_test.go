@@ -117,7 +117,8 @@ func renames(t *testing.T, w *world) {
 	wantKind(t, s.Rename("/upload/a", "/upload/b", false), exchange.Exists)
 	wantKind(t, s.Rename("/upload/a", "/upload/d", true), exchange.Exists)
 	wantKind(t, s.Rename("/upload/absent", "/upload/x", false), exchange.NotFound)
-	must(t, s.Rename("/upload/a", "/upload/a", false))
+	wantKind(t, s.Rename("/upload/a", "/upload/a", false), exchange.Exists) // as OpenSSH and PROTOCOL.md have it
+	must(t, s.Rename("/upload/a", "/upload/a", true))
 	w.now.Add(int64(2 * time.Hour))
 	must(t, s.Rename("/upload/a", "/upload/b", true))
 	w.current(u, "/upload/b", "A")
