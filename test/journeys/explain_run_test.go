@@ -48,9 +48,9 @@ func (s *told) add(code string) {
 
 func TestExplainAnswersForEveryReason(t *testing.T) {
 	// An overload is not one of them: the oldest half-open connection makes
-	// room, and nobody is turned away for it. No program meets the other two; test/attacks
-	// does.
-	seen := &told{codes: map[string]bool{exchange.ReasonServerOverload: true, exchange.ReasonSlowed: true, exchange.ReasonUnread: true}}
+	// room, and nobody is turned away for it. No usual program meets the others;
+	// test/attacks does.
+	seen := &told{codes: map[string]bool{exchange.ReasonServerOverload: true, exchange.ReasonSlowed: true, exchange.ReasonUnread: true, exchange.ReasonChannels: true}}
 	t.Run("programs", func(t *testing.T) {
 		eu := "127.0.0.1:" + testkit.FreePort(t)
 		n := testkit.Start(t, doors, func(c *config.Config) {
