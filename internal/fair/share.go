@@ -26,7 +26,7 @@ type Share struct {
 
 	mu           sync.Mutex
 	of           map[string]*use
-	all          spent
+	all          Spent
 	epoch        int64
 	here, before int // parties of this epoch and the one before
 }
@@ -38,22 +38,25 @@ func NewShare(short func(now time.Time) bool) *Share {
 
 // use is what a party used.
 type use struct {
-	spent
+	Spent
 	epoch int64     // it was last here
 	until time.Time // its next turn
 }
 
-// spent is a sum, in seconds, of which older parts weigh less.
-type spent struct {
-	sum float64
+// Spent is time that a party took of something, of which older parts weigh less: after
+// a second, a third.
+type Spent struct {
+	sum float64 // seconds
 	at  time.Time
 }
 
-func (s *spent) left(now time.Time) float64 {
+// Left is what counts of it now, in seconds.
+func (s *Spent) Left(now time.Time) float64 {
 	return s.sum * math.Exp(-now.Sub(s.at).Seconds()/shareTime.Seconds())
 }
 
-func (s *spent) add(d time.Duration, now time.Time) { s.sum, s.at = s.left(now)+d.Seconds(), now }
+// Add notes more of it.
+func (s *Spent) Add(d time.Duration, now time.Time) { s.sum, s.at = s.Left(now)+d.Seconds(), now }
 
 // Used notes that a party used the processor for d, and returns for how long it pauses
 // now. Each use has a turn of its own, so that many at once pause one after the other.
@@ -67,11 +70,11 @@ func (s *Share) Used(party string, d time.Duration, now time.Time) (pause time.D
 		u = &use{}
 		s.of[party] = u
 	}
-	u.add(d, now)
-	s.all.add(d, now)
+	u.Add(d, now)
+	s.all.Add(d, now)
 	parties := s.count(u, now)
-	used := u.left(now)
-	above := used/s.all.left(now)*float64(parties) - 1
+	used := u.Left(now)
+	above := used/s.all.Left(now)*float64(parties) - 1
 	if !short || parties < 2 || used < leastUse.Seconds() || above <= 0 {
 		u.until = now
 		return 0
@@ -113,7 +116,7 @@ func (s *Share) prune(now time.Time) {
 		return
 	}
 	for party, u := range s.of {
-		if u.left(now) < time.Millisecond.Seconds() && !u.until.After(now) {
+		if u.Left(now) < time.Millisecond.Seconds() && !u.until.After(now) {
 			delete(s.of, party)
 		}
 	}

@@ -1,8 +1,9 @@
 package store
 
 import (
-	"math"
 	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/fair"
 )
 
 // Who writes much waits for who writes little. A party is heavy while it has taken
@@ -10,8 +11,7 @@ import (
 // parties' functions for a moment only. Alone, or among light ones, nobody is held
 // back: batches are as large as they come.
 const (
-	heavyShare = 0.1
-	lately     = time.Second            // what is older weighs less and less
+	heavyShare = 0.1                    // of a second, as fair.Spent counts it
 	besides    = 100 * time.Millisecond // who wrote in this time is there
 	heavyTime  = 500 * time.Microsecond // of a batch, next to others
 	maxWeighed = 1000
@@ -19,28 +19,17 @@ const (
 
 // weights are what parties have taken of the writer. The queue's mu guards them.
 type weights struct {
-	of   map[string]*weight
-	last [2]struct { // the two parties that wrote last
+	of   map[string]*fair.Spent // of the writer
+	last [2]struct {            // the two parties that wrote last
 		party string
 		at    time.Time
 	}
 }
 
-// weight is how much of the writer's time a party took lately, in seconds.
-type weight struct {
-	spent float64
-	at    time.Time
-}
-
-// left is what is left of it now.
-func (w *weight) left(now time.Time) float64 {
-	return w.spent * math.Exp(-now.Sub(w.at).Seconds()/lately.Seconds())
-}
-
 // heavy reports whether a party is one, and others are there.
 func (w *weights) heavy(party string, now time.Time) bool {
 	p := w.of[party]
-	return p != nil && w.others(party, now) && p.left(now) > heavyShare*lately.Seconds()
+	return p != nil && w.others(party, now) && p.Left(now) > heavyShare
 }
 
 // others reports whether anybody else wrote just now.
@@ -58,10 +47,10 @@ func (w *weights) add(party string, took time.Duration, now time.Time) {
 	p := w.of[party]
 	if p == nil {
 		w.prune(now)
-		p = &weight{}
+		p = &fair.Spent{}
 		w.of[party] = p
 	}
-	p.spent, p.at = p.left(now)+took.Seconds(), now
+	p.Add(took, now)
 	if w.last[0].party != party {
 		w.last[1] = w.last[0]
 	}
@@ -70,13 +59,13 @@ func (w *weights) add(party string, took time.Duration, now time.Time) {
 
 func (w *weights) prune(now time.Time) {
 	if w.of == nil {
-		w.of = map[string]*weight{}
+		w.of = map[string]*fair.Spent{}
 	}
 	if len(w.of) < maxWeighed {
 		return
 	}
 	for party, p := range w.of {
-		if p.left(now) < heavyShare/100 {
+		if p.Left(now) < heavyShare/100 {
 			delete(w.of, party)
 		}
 	}
