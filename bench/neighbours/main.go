@@ -36,17 +36,21 @@ var (
 	be     = flag.String("be", "", "be this hostile partner (used by the command itself)")
 	addr   = flag.String("addr", "", "where, with -be")
 	keyOf  = flag.String("key", "", "file of the private key, with -be")
+	as     = flag.String("as", "hostile", "the username, with -be")
 )
 
 func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	err := measure(ctx)
-	if *be != "" {
-		err = act(ctx)
+	do := measure
+	switch {
+	case *be != "":
+		do = act
+	case *endure > 0:
+		do = endureAll
 	}
-	if err != nil {
+	if err := do(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "neighbours:", err)
 		os.Exit(1)
 	}
@@ -64,7 +68,7 @@ func act(ctx context.Context) error {
 	}
 	for _, p := range hostile.Partners {
 		if p.Name == *be {
-			stop := p.Run(ctx, hostile.Server{Addr: *addr, User: "hostile", Key: key})
+			stop := p.Run(ctx, hostile.Server{Addr: *addr, User: *as, Key: key})
 			<-ctx.Done()
 			fmt.Println(stop())
 			return nil
@@ -74,9 +78,6 @@ func act(ctx context.Context) error {
 }
 
 func measure(ctx context.Context) error {
-	if *be != "" {
-		return nil
-	}
 	pick, err := regexp.Compile(*only)
 	if err != nil {
 		return err
@@ -121,22 +122,14 @@ func one(ctx context.Context, p hostile.Partner) error {
 		if err != nil {
 			return err
 		}
-		bad := exec.CommandContext(ctx, "nice", "-n", "19", os.Args[0], "-be", p.Name, "-addr", n.good.Addr, "-key", filepath.Join(n.dir, "hostile"))
-		bad.Cancel = func() error { return bad.Process.Signal(syscall.SIGTERM) }
-		out, err := bad.StdoutPipe()
-		if err == nil {
-			err = bad.Start()
-		}
+		stop, err := n.act(ctx, p, "hostile")
 		if err != nil {
 			return err
 		}
 		time.Sleep(time.Second)
 		is, err := hostile.Honest(n.good, *lasts/3)
 		memory, descriptors = max(memory, n.status("VmRSS:")/1024), max(descriptors, n.descriptors())
-		_ = bad.Process.Signal(syscall.SIGTERM)
-		var count string
-		_, _ = fmt.Fscan(out, &count)
-		_ = bad.Wait()
+		count := stop()
 		if err != nil {
 			return err
 		}
@@ -145,6 +138,23 @@ func one(ctx context.Context, p hostile.Partner) error {
 	}
 	report(p, alone, beside, memory, descriptors, strings.TrimSpace(rounds))
 	return nil
+}
+
+// act starts a hostile partner's process; stop ends it and says how often it came round.
+func (n *node) act(ctx context.Context, p hostile.Partner, user string) (stop func() string, err error) {
+	bad := exec.CommandContext(ctx, "nice", "-n", "19", os.Args[0], "-be", p.Name, "-addr", n.good.Addr, "-as", user, "-key", filepath.Join(n.dir, user))
+	bad.Cancel = func() error { return bad.Process.Signal(syscall.SIGTERM) }
+	out, err := bad.StdoutPipe()
+	if err == nil {
+		err = bad.Start()
+	}
+	return func() string {
+		_ = bad.Process.Signal(syscall.SIGTERM)
+		var count string
+		_, _ = fmt.Fscan(out, &count)
+		_ = bad.Wait()
+		return count
+	}, err
 }
 
 // report prints medians; the ratio is the median of the turns' ratios.
@@ -182,21 +192,20 @@ func startNode(ctx context.Context) (*node, error) {
 		return n, err
 	}
 	defer log.Close()
-	data := filepath.Join(tmp, "data")
-	n.cmd = exec.CommandContext(ctx, *binary, "serve", "--data", data, "--ssh-listen", n.good.Addr)
+	n.cmd = exec.CommandContext(ctx, *binary, "serve", "--data", n.data(), "--ssh-listen", n.good.Addr)
 	n.cmd.Stdout, n.cmd.Stderr = log, log
 	n.cmd.Env = append(os.Environ(), "SALLYPORT_DATABASE_URL="+*url)
 	if err := n.cmd.Start(); err != nil {
 		return n, err
 	}
 	for range 200 {
-		if _, err = os.Stat(filepath.Join(data, "sallyport.sock")); err == nil {
+		if _, err = os.Stat(filepath.Join(n.data(), "sallyport.sock")); err == nil {
 			break
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
 	for _, user := range []string{"honest", "hostile"} {
-		key, err := enrol(ctx, tmp, data, user)
+		key, err := enrol(ctx, tmp, n.data(), user)
 		if err != nil {
 			return n, err
 		}
@@ -235,6 +244,8 @@ func enrol(ctx context.Context, tmp, data, user string) (ssh.Signer, error) {
 	}
 	return signer, nil
 }
+
+func (n *node) data() string { return filepath.Join(n.dir, "data") }
 
 func (n *node) stop() {
 	if n.cmd != nil && n.cmd.Process != nil {
