@@ -72,9 +72,7 @@ func openLab(ctx context.Context, dir string) (l *lab, err error) {
 	l.audits = audit.New(audit.Options{Store: l.store, Clock: time.Now, IDs: l.ids, Log: quiet, Key: l.key})
 	l.tree, err = tree.New(tree.Options{Store: l.store, Blobs: l.blobs, Clock: time.Now, IDs: l.ids, Log: quiet,
 		Policy: tree.Policy{MaxFile: 1 << 40, Limits: exchange.DefaultLimits{QuotaBytes: 1 << 50, QuotaFiles: 1 << 40}, MaxCopy: 1 << 30, KeepPartial: time.Hour},
-		Hooks: tree.Hooks{OnGone: l.inbox.Gone, Class: l.retain.Class, OnCommit: func(tx *store.Tx, a tree.Arrival) error {
-			return l.inbox.Arrived(tx, inbox.Arrival{Login: a.Login, Path: a.Path, VersionID: a.VersionID, Size: a.Size, SHA256: a.SHA256, At: a.At})
-		}}})
+		Hooks:  tree.Hooks{OnGone: l.inbox.Gone, Class: l.retain.Class, OnCommit: l.inbox.Arrived, OnRename: l.inbox.Renamed}})
 	return l, err
 }
 

@@ -23,6 +23,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/feed"
 	"github.com/sallyport-sftp/sallyport/internal/handover"
 	"github.com/sallyport-sftp/sallyport/internal/inbox"
+	"github.com/sallyport-sftp/sallyport/internal/naming"
 	"github.com/sallyport-sftp/sallyport/internal/notify"
 	"github.com/sallyport-sftp/sallyport/internal/retention"
 	"github.com/sallyport-sftp/sallyport/internal/trace"
@@ -47,6 +48,7 @@ type Rooms struct {
 	Audit    *audit.Room
 	Notify   *notify.Room
 	Retain   *retention.Room
+	Naming   *naming.Room
 	Expect   *expect.Room
 	Tree     *tree.Tree
 	Sessions Sessions
@@ -160,6 +162,7 @@ func build(r Rooms) (*http.ServeMux, huma.API) {
 	rt.audit()
 	rt.notify()
 	rt.retention()
+	rt.names()
 	rt.expectations()
 	rt.files()
 	rt.server()

@@ -34,8 +34,15 @@ type Config struct {
 	Audit    Audit             `yaml:"audit" envPrefix:"AUDIT_"`
 	Log      Log               `yaml:"log" envPrefix:"LOG_"`
 
-	// TemporaryNames are globs of names that clients use while they write.
+	// TemporaryNames are globs of names that clients use while they write. These and the
+	// next two are matched without regard to case.
 	TemporaryNames []string `yaml:"temporary_names" env:"TEMPORARY_NAMES"`
+	// DoubtfulNames may be temporary ones: a file is handed on when it has kept such a
+	// name for DoubtfulGrace.
+	DoubtfulNames []string `yaml:"doubtful_names" env:"DOUBTFUL_NAMES"`
+	DoubtfulGrace Duration `yaml:"doubtful_grace" env:"DOUBTFUL_GRACE"`
+	// IgnoredNames are what programs leave in folders: kept, never received or published.
+	IgnoredNames []string `yaml:"ignored_names" env:"IGNORED_NAMES"`
 	// Templates are the mailboxes of new users, by kind: customer, vendor.
 	Templates map[string]Template `yaml:"templates"`
 }
@@ -179,8 +186,13 @@ func Default() Config {
 			NeverBan: []string{"127.0.0.0/8", "::1/128"}},
 		Records: Records{Keep: Duration(395 * 24 * time.Hour), Failed: 200_000, Activity: 2_000_000},
 		Log:     Log{Level: "info", Format: "text"},
-		TemporaryNames: []string{"*.filepart", "*.part", "*.tmp", "*.temp", "*.partial", "*.writing", "*.crdownload",
-			".in.*", ".fuse_hidden*", ".~*", "*.swp", ".*.partial"},
+		TemporaryNames: []string{".*", "*.filepart", "*.part", "*.tmp", "*.temp", "*.partial", "*.writing", "*.crdownload", "*.swp",
+			"*.lftp", "*.inprogress", "*.in-progress", "*.incomplete", "*.uploading"},
+		DoubtfulNames: []string{"tmp[._]*", "tmp-*", "temp[._]*", "temp-*", "*_tmp", "*.tmp.*", "*.new", "*.transfer", "*~",
+			"*.[0-9]", "*.[0-9][0-9]", "*.[0-9][0-9][0-9]", "*.[0-9][0-9][0-9][0-9]", "*.[0-9][0-9][0-9][0-9][0-9]",
+			"*.[0-9][0-9][0-9][0-9][0-9][0-9]", "*.[0-9][0-9][0-9][0-9][0-9][0-9][0-9]"}, // a process's number has at most seven digits
+		DoubtfulGrace: Duration(time.Minute),
+		IgnoredNames:  []string{"Thumbs.db", "ehthumbs.db", "desktop.ini", ".DS_Store", "._*", "~$*"},
 		Templates: map[string]Template{
 			exchange.KindCustomer: {StartDir: "/", Root: look, Dirs: []TemplateDir{
 				{Path: "/upload", Rights: []string{"all"}}, {Path: "/download", Rights: look}}},

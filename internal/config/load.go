@@ -8,7 +8,6 @@ import (
 	"maps"
 	"net"
 	"os"
-	"path"
 	"reflect"
 	"slices"
 	"strings"
@@ -180,10 +179,13 @@ func (c *Config) check() error {
 	if err := c.checkExchange(); err != nil {
 		return err
 	}
-	for _, g := range c.TemporaryNames {
-		if _, err := path.Match(g, "x"); err != nil {
-			return bad("temporary_names: %q is not a pattern.", g)
+	for what, globs := range map[string][]string{"temporary_names": c.TemporaryNames, "doubtful_names": c.DoubtfulNames, "ignored_names": c.IgnoredNames} {
+		if err := exchange.CheckGlobs(what, globs); err != nil {
+			return err
 		}
+	}
+	if c.DoubtfulGrace < 0 || c.DoubtfulGrace > Duration(exchange.MaxGrace) {
+		return bad("doubtful_grace: from 0s to %s.", exchange.MaxGrace)
 	}
 	for kind, t := range c.Templates {
 		if kind != exchange.KindCustomer && kind != exchange.KindVendor {

@@ -5,6 +5,7 @@ import "time"
 // Types of events. Those of accounts and keys are the audit log's actions.
 const (
 	EventReceived    = "file.received"
+	EventRenamed     = "file.renamed" // a received file that nobody had claimed got another name
 	EventPublished   = "file.published"
 	EventCollected   = "file.collected"
 	EventRejected    = "file.rejected"

@@ -108,7 +108,7 @@ type Drop struct {
 	User        string     `json:"user" doc:"Username"`
 	Account     string     `json:"account" doc:"Account ID"`
 	Vendor      string     `json:"vendor,omitempty" doc:"Vendor short name, for a vendor's upload"`
-	Path        string     `json:"path" doc:"Where it was committed; escaped if it is not UTF-8"`
+	Path        string     `json:"path" doc:"Where it lies, or lay when it was claimed; escaped if it is not UTF-8"`
 	Raw         []byte     `json:"path_bytes,omitempty" doc:"The path itself, if it is not UTF-8"`
 	Size        int64      `json:"size" doc:"Bytes"`
 	SHA256      string     `json:"sha256" doc:"Lower-case hexadecimal"`
@@ -119,6 +119,7 @@ type Drop struct {
 	Duplicate   string     `json:"duplicate,omitempty" enum:"name,content,both" doc:"What it shares with an earlier one of the same user"`
 	DuplicateOf string     `json:"duplicate_of,omitempty" doc:"Id of that one"`
 	ReceivedAt  time.Time  `json:"received_at"`
+	ReadyAt     *time.Time `json:"ready_at,omitempty" doc:"Its name may be a temporary one: it is handed on then, or when it is renamed"`
 	Claim       string     `json:"claim,omitempty" doc:"Proves whose claim it is; told to whoever claims"`
 	Consumer    string     `json:"consumer,omitempty" doc:"Who claimed, or settled, it"`
 	ClaimUntil  *time.Time `json:"claim_until,omitempty" doc:"When the claim ends by itself"`
@@ -128,6 +129,16 @@ type Drop struct {
 	RemovedAt   *time.Time `json:"removed_at,omitempty" doc:"When retention removed its bytes"`
 	UserID      string     `json:"-"`
 	Cleared     bool       `json:"-"` // the scanner accepted it, or none was named
+}
+
+// Arrival is an upload at the moment when its name becomes final, or another final one.
+type Arrival struct {
+	Login     *Login
+	Path      string
+	VersionID string
+	Size      int64
+	SHA256    []byte
+	At        time.Time
 }
 
 // What a parent account gets of its children's files.

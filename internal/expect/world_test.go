@@ -111,7 +111,7 @@ func (w *world) comesNow(user, name string) {
 		if err != nil {
 			return err
 		}
-		return tx.AddDrop(store.NewDrop{VersionID: w.ids.New(), UserID: u.ID, Path: "/upload/" + name, SHA256: []byte{}, ReceivedAt: exchange.Micros(w.clock())})
+		return tx.AddDrops([]store.NewDrop{{VersionID: w.ids.New(), UserID: u.ID, Path: "/upload/" + name, SHA256: []byte{}, ReceivedAt: exchange.Micros(w.clock())}})
 	}))
 }
 

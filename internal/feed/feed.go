@@ -54,6 +54,7 @@ type Room struct {
 
 	mu      sync.Mutex
 	uploads map[string]*upload
+	held    map[string]*Held // by user and path
 }
 
 // New opens the room.
@@ -61,7 +62,7 @@ func New(o Options) *Room {
 	if o.Desk == nil {
 		o.Desk = deposit.New(o.Store, slog.New(slog.DiscardHandler))
 	}
-	return &Room{o: o, uploads: map[string]*upload{}}
+	return &Room{o: o, uploads: map[string]*upload{}, held: map[string]*Held{}}
 }
 
 func (r *Room) now() time.Time { return r.o.Clock().UTC().Truncate(time.Microsecond) }

@@ -114,6 +114,7 @@ type uploadNote struct {
 	Size   int64     `json:"size_declared"`
 	Actor  string    `json:"actor"`
 	At     time.Time `json:"at"`
+	Held   *Held     `json:"held,omitempty"` // a file that a program wrote over SFTP
 }
 
 // wake opens the stage of an upload that rests. What lies there past the parts
@@ -178,7 +179,7 @@ func (r *Room) BeginUpload(actor string, size int64) (Upload, error) {
 
 // sync makes what is here durable, with its note.
 func (u *upload) sync() error {
-	note, err := json.Marshal(uploadNote{true, u.offset, u.size, u.actor, u.at})
+	note, err := json.Marshal(uploadNote{Upload: true, Offset: u.offset, Size: u.size, Actor: u.actor, At: u.at})
 	if err != nil {
 		return exchange.Wrap("feed.upload", exchange.Internal, err)
 	}
@@ -338,6 +339,15 @@ func (r *Room) Recover(log *slog.Logger) error {
 		// The note may have reached the disk before the bytes of the last part,
 		// which nobody was told of: the parts before it are there.
 		n.Offset = min(n.Offset, l.Size)
+		if h := n.Held; h != nil {
+			h.id, h.Size = l.ID, n.Offset
+			if over := r.recoverHeld(h); over != "" {
+				if err := r.o.Blobs.Discard(over, ""); err != nil {
+					log.Warn("a stage could not be removed", "stage", over, "err", err)
+				}
+			}
+			continue
+		}
 		r.mu.Lock()
 		r.uploads[l.ID] = &upload{id: l.ID, rests: true, offset: n.Offset, size: n.Size, actor: n.Actor, at: n.At}
 		r.mu.Unlock()

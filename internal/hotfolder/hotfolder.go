@@ -48,14 +48,14 @@ const Actor = "system:folder"
 
 // Options are what the room is made of.
 type Options struct {
-	Dir       string
-	Feeds     *feed.Room
-	Clock     exchange.Clock
-	Log       *slog.Logger
-	Every     time.Duration // between looks
-	Settle    time.Duration // that a file must have stood still
-	Keep      time.Duration // that processed files stay
-	Temporary func(name string) bool
+	Dir    string
+	Feeds  *feed.Room
+	Clock  exchange.Clock
+	Log    *slog.Logger
+	Every  time.Duration // between looks
+	Settle time.Duration // that a file must have stood still
+	Keep   time.Duration // that processed files stay
+	Names  exchange.NameRules
 }
 
 // Room watches one folder.
@@ -167,7 +167,7 @@ func (r *Room) lookIn(ctx context.Context, feedName, account string, seen map[st
 	now := r.o.Clock()
 	for _, name := range list {
 		full := path.Join(dir, name)
-		if name == processed || name == failed || r.o.Temporary(name) {
+		if name == processed || name == failed || !r.o.Names.IsFinal(name) {
 			continue
 		}
 		info, err := r.root.Lstat(full)

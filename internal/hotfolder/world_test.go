@@ -107,7 +107,7 @@ func (w *world) open() {
 		}})
 	var err error
 	w.room, err = hotfolder.New(hotfolder.Options{Dir: w.dir, Feeds: w.feeds, Clock: w.clock, Log: slog.New(slog.DiscardHandler), Every: time.Second, Settle: settle, Keep: keep,
-		Temporary: func(name string) bool { return strings.HasSuffix(name, ".part") }})
+		Names: exchange.NameRules{Temporary: []string{"*.part"}}})
 	testkit.Must(w.t, err)
 }
 

@@ -54,7 +54,7 @@ func (r *Room) Keep(ctx context.Context) {
 // wait behind them.
 func (r *Room) After(ctx context.Context) error {
 	r.rests.forget(r.now())
-	return errors.Join(r.after(ctx, pendingTell), r.after(ctx, pendingMove))
+	return errors.Join(r.ripen(ctx), r.after(ctx, pendingTell), r.after(ctx, pendingMove))
 }
 
 // after does one thing in the mailboxes of all users, a few drops of each in

@@ -215,6 +215,9 @@ func (r *Room) ClaimOne(ctx context.Context, g *store.Guard, actor, consumer, id
 		if !d.Cleared {
 			return exchange.E(op, exchange.Denied, "The file waits for the scanner; nothing of it is handed on before.")
 		}
+		if d.ReadyAt != nil {
+			return exchange.E(op, exchange.Conflict, "The file may get another name; it is handed on at %s.", d.ReadyAt.Format(time.RFC3339))
+		}
 		d.State, d.Consumer, d.Claim, d.ClaimUntil = exchange.DropClaimed, consumer, rand.Text(), &until
 		if err := tx.ClaimDrop(id, d.Claim, consumer, exchange.Micros(until)); err != nil {
 			return err
@@ -250,8 +253,8 @@ func (r *Room) Waiting(ctx context.Context, user, consumer string) (out []exchan
 		}
 		for _, d := range list {
 			over := d.ClaimUntil != nil && !now.Before(*d.ClaimUntil)
-			if !d.Cleared || d.RemovedAt != nil {
-				continue // the scanner's claim ran out, or its bytes are gone
+			if !d.Cleared || d.RemovedAt != nil || d.ReadyAt != nil {
+				continue // the scanner's claim ran out, or its bytes are gone, or it may get another name
 			}
 			if state == exchange.DropNew || d.Consumer == consumer || over {
 				out = append(out, d)

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"database/sql"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"log/slog"
@@ -41,6 +42,7 @@ type world struct {
 	boxes   *boxes
 	scanner string
 	after   string
+	names   exchange.NameRules
 	kept    time.Time
 	micros  atomic.Int64
 }
@@ -86,7 +88,8 @@ func newWorld(t *testing.T, url string) *world {
 func (w *world) begin(t testing.TB) *world {
 	t.Helper()
 	w.t, w.boxes, w.scanner, w.after, w.kept = t, &boxes{}, "", inbox.AfterKeep, time.Time{}
-	testkit.Empty(t, w.db, "drops", "digests", "outbox", "audit", "versions", "blobs", "dirs", "mailboxes", "users", "accounts")
+	w.names = exchange.NameRules{Doubtful: []string{"tmp.*"}, Grace: time.Minute}
+	testkit.Empty(t, w.db, "drops", "drop_names", "digests", "outbox", "audit", "versions", "blobs", "dirs", "mailboxes", "users", "accounts")
 	w.micros.Store(time.Date(2026, 10, 31, 9, 0, 0, 0, time.UTC).UnixMicro())
 	var err error
 	w.blobs, err = disk.Open(t.TempDir(), w.clock)
@@ -100,7 +103,7 @@ func (w *world) begin(t testing.TB) *world {
 // open makes the room with the world's settings.
 func (w *world) open() {
 	w.room = inbox.New(inbox.Options{Store: w.store, Blobs: w.blobs, Clock: w.clock, IDs: w.ids, Log: slog.New(slog.DiscardHandler), Key: w.key, Mailbox: w.boxes,
-		Lease: lease, Scanner: w.scanner, After: w.after, KeptUntil: func(context.Context, string) time.Time { return w.kept }})
+		Lease: lease, Scanner: w.scanner, Names: func(string, string) exchange.NameRules { return w.names }, After: w.after, KeptUntil: func(context.Context, string) time.Time { return w.kept }})
 }
 
 type stories map[string]func(*testing.T, *world)
@@ -108,7 +111,7 @@ type stories map[string]func(*testing.T, *world)
 func TestInbox(t *testing.T) {
 	testkit.OnBoth(t, func(t *testing.T, url string) {
 		w := newWorld(t, url)
-		for _, part := range []stories{claimStories, scannerStories, settleStories, afterStories, twinStories} {
+		for _, part := range []stories{claimStories, scannerStories, settleStories, afterStories, twinStories, nameStories} {
 			for name, story := range part {
 				t.Run(name, func(t *testing.T) { story(t, w.begin(t)) })
 			}
@@ -140,10 +143,33 @@ func (w *world) arrive(user, path, text string) string {
 		if err := tx.AddVersion(store.Version{ID: id, FileID: id, UserID: u.ID, BlobID: id, Actor: "user:" + user, StoredAt: exchange.Micros(now)}); err != nil {
 			return err
 		}
-		return w.room.Arrived(tx, inbox.Arrival{Login: &exchange.Login{User: u, Fingerprint: "SHA256:key", Address: "203.0.113.7"}, Path: path, VersionID: id,
-			Size: b.Size, SHA256: b.SHA256, At: now})
+		return w.room.Arrived(tx, []exchange.Arrival{w.arrival(u, id, path, b.Size, b.SHA256)})
 	}))
 	return id
+}
+
+func (w *world) arrival(u exchange.User, id, path string, size int64, sum []byte) exchange.Arrival {
+	return exchange.Arrival{Login: &exchange.Login{User: u, Fingerprint: "SHA256:key", Address: "203.0.113.7"}, Path: path, VersionID: id, Size: size, SHA256: sum, At: w.clock()}
+}
+
+// rename gives an upload another name.
+func (w *world) rename(id, path string) {
+	w.t.Helper()
+	testkit.Must(w.t, w.store.Write(ctx, func(tx *store.Tx) error {
+		d, err := tx.Drop(id)
+		if err != nil {
+			return err
+		}
+		u, err := tx.User(d.User)
+		if err != nil {
+			return err
+		}
+		sum, err := hex.DecodeString(d.SHA256)
+		if err != nil {
+			return err
+		}
+		return w.room.Renamed(tx, false, w.arrival(u, id, path, d.Size, sum))
+	}))
 }
 
 // gone tells that a name no longer shows a version; replaced: by a newer one.

@@ -106,11 +106,11 @@ func (n *Node) findLeft(ctx context.Context) error {
 			return err // another node was faster
 		}
 		for _, k := range left {
-			if !n.temporary(k.Name) {
+			if !n.naming.MayBeTemporary(k.Name) {
 				continue
 			}
 			dir, staging, err := tx.DirPath(k.DirID)
-			if err != nil || staging {
+			if err != nil || staging || !n.naming.Rules(k.UserID, dir+"/"+k.Name).IsTemporary(k.Name) {
 				continue
 			}
 			path := exchange.Printable(dir + "/" + k.Name)

@@ -35,6 +35,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/handover"
 	"github.com/sallyport-sftp/sallyport/internal/hotfolder"
 	"github.com/sallyport-sftp/sallyport/internal/inbox"
+	"github.com/sallyport-sftp/sallyport/internal/naming"
 	"github.com/sallyport-sftp/sallyport/internal/notify"
 	"github.com/sallyport-sftp/sallyport/internal/notify/webhook"
 	"github.com/sallyport-sftp/sallyport/internal/platform"
@@ -75,6 +76,7 @@ type Node struct {
 	desk       *deposit.Desk
 	accounts   *account.Room
 	inbox      *inbox.Room
+	naming     *naming.Room
 	feeds      *feed.Room
 	expect     *expect.Room
 	retain     *retention.Room
@@ -194,7 +196,7 @@ func (n *Node) buildRooms(ctx context.Context) (err error) {
 	n.revoked = &revocations{store: n.store, clock: n.clock, log: n.log}
 	n.tree, err = tree.New(tree.Options{Store: n.store, Blobs: n.blobs, Desk: n.desk, Clock: n.clock, IDs: n.ids, Log: n.log,
 		Policy: treePolicy(&n.cfg), Used: n.used,
-		Hooks: tree.Hooks{OnCommit: n.arrived, OnGone: n.gone, Class: n.retain.Class, OnServed: n.feeds.Served, OnSeen: n.records.Seen, MayWrite: n.revoked.mayWrite}})
+		Hooks: tree.Hooks{OnCommit: n.inbox.Arrived, OnRename: n.inbox.Renamed, Final: n.final, OnGone: n.gone, Class: n.retain.Class, OnServed: n.feeds.Served, OnSeen: n.records.Seen, MayWrite: n.revoked.mayWrite}})
 	if err != nil {
 		return err
 	}
@@ -212,6 +214,7 @@ func (n *Node) buildRooms(ctx context.Context) (err error) {
 func (n *Node) keepRooms(ctx context.Context) {
 	n.background.Go(func() { n.tell.Run(ctx) })
 	n.background.Go(func() { n.feeds.Keep(ctx, n.log) })
+	n.background.Go(func() { n.feeds.KeepHeld(ctx, n.log) })
 	n.background.Go(func() { n.inbox.Keep(ctx) })
 	n.background.Go(func() { n.expect.Keep(ctx) })
 	n.background.Go(func() { n.retain.Keep(ctx) })

@@ -40,7 +40,7 @@ func treePolicy(c *config.Config) tree.Policy {
 	s := &c.Storage
 	return tree.Policy{MaxFile: int64(s.MaxFile), Limits: defaultLimits(s), Account: tree.AccountLimits{Bytes: int64(s.AccountKept), Items: s.AccountKeptItems},
 		Directories: s.Directories, Unfinished: s.Unfinished, Changes: c.Limits.Changes, FreeFloor: int64(s.FreeFloor), MaxCopy: int64(s.MaxCopy),
-		KeepPartial: time.Duration(s.KeepPartials), TempNames: c.TemporaryNames}
+		KeepPartial: time.Duration(s.KeepPartials)}
 }
 
 // prefixes writes addresses and networks as networks.

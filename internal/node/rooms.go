@@ -20,6 +20,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/feed"
 	"github.com/sallyport-sftp/sallyport/internal/hotfolder"
 	"github.com/sallyport-sftp/sallyport/internal/inbox"
+	"github.com/sallyport-sftp/sallyport/internal/naming"
 	"github.com/sallyport-sftp/sallyport/internal/notify"
 	"github.com/sallyport-sftp/sallyport/internal/notify/mail"
 	"github.com/sallyport-sftp/sallyport/internal/notify/webhook"
@@ -39,6 +40,8 @@ func (n *Node) buildExchange(ctx context.Context) (err error) {
 		return err
 	}
 	rt := &n.cfg.Retain
+	n.naming = naming.New(n.store, n.clock, n.ids, exchange.NameRules{Temporary: n.cfg.TemporaryNames, Doubtful: n.cfg.DoubtfulNames, Ignored: n.cfg.IgnoredNames,
+		Grace: time.Duration(n.cfg.DoubtfulGrace)})
 	n.retain = retention.New(retention.Options{Store: n.store, Blobs: n.blobs, Desk: n.desk, Clock: n.clock, IDs: n.ids, Log: n.log, Key: n.key, Node: n.name, Tell: n.tellAccount,
 		Policy: retention.Policy{Keep: rt.Keep, Day: rt.Day, Hour: rt.Hour, Notice: time.Duration(rt.Notice), Reminder: time.Duration(rt.Reminder),
 			AfterClose: time.Duration(rt.AfterClose), RequireNotice: rt.RequireNotice}})
@@ -53,24 +56,19 @@ func (n *Node) buildExchange(ctx context.Context) (err error) {
 	}
 	in := &n.cfg.Inbox
 	n.inbox = inbox.New(inbox.Options{Store: n.store, Blobs: n.blobs, Clock: n.clock, IDs: n.ids, Log: n.log, Key: n.key,
-		Lease: time.Duration(in.Lease), Scanner: in.Scanner, After: in.After, KeptUntil: n.retain.KeptUntil})
+		Lease: time.Duration(in.Lease), Scanner: in.Scanner, After: in.After, Names: n.naming.Rules, KeptUntil: n.retain.KeptUntil})
 	n.expect = expect.New(n.store, n.clock, n.ids, n.log)
 	n.traces = trace.New(n.store, n.clock)
 	n.audits = audit.New(audit.Options{Store: n.store, Clock: n.clock, IDs: n.ids, Log: n.log, Key: n.key, Keep: n.cfg.Audit.Keep, Head: headOf(n.cfg.Data), Send: n.checkpointSender()})
 	f := &n.cfg.Folder
 	n.folder, err = hotfolder.New(hotfolder.Options{Dir: n.cfg.FolderDir(), Feeds: n.feeds, Clock: n.clock, Log: n.log, Every: time.Duration(f.Every),
-		Settle: time.Duration(f.Settle), Keep: time.Duration(f.Keep), Temporary: n.temporary})
+		Settle: time.Duration(f.Settle), Keep: time.Duration(f.Keep), Names: n.naming.Default()})
 	return err
 }
 
-// temporary reports whether a name is one that clients use while they write.
-func (n *Node) temporary(name string) bool {
-	for _, glob := range n.cfg.TemporaryNames {
-		if ok, _ := path.Match(glob, name); ok {
-			return true
-		}
-	}
-	return false
+// final reports whether a file in a mailbox is handed on.
+func (n *Node) final(userID, full string) bool {
+	return n.naming.Rules(userID, full).IsFinal(path.Base(full))
 }
 
 func (n *Node) buildNotify(ctx context.Context) (*notify.Room, error) {
@@ -236,11 +234,6 @@ func (m mailboxes) Busy(userID string) bool {
 		}
 	}
 	return false
-}
-
-// arrived joins the tree to the inbox.
-func (n *Node) arrived(tx *store.Tx, a tree.Arrival) error {
-	return n.inbox.Arrived(tx, inbox.Arrival{Login: a.Login, Path: a.Path, VersionID: a.VersionID, Size: a.Size, SHA256: a.SHA256, At: a.At})
 }
 
 // gone joins the tree to the inbox and to retention: a version that either

@@ -13,7 +13,7 @@ import (
 
 // platformOptions are what the platform's tree is made of.
 func (n *Node) platformOptions() platform.Options {
-	return platform.Options{Store: n.store, Feeds: n.feeds, Inbox: n.inbox, Clock: n.clock, Log: n.log, Temporary: n.temporary, Readings: n.readings, MayWrite: n.mayStill}
+	return platform.Options{Store: n.store, Feeds: n.feeds, Inbox: n.inbox, Clock: n.clock, Log: n.log, Names: n.naming.Rules, Readings: n.readings, MayWrite: n.mayStill}
 }
 
 // mayStill fails once a login was revoked, or when that cannot be known.
@@ -69,7 +69,6 @@ func (s *service) End() {
 	for f := range s.open {
 		f.Abandon()
 	}
-	s.FS.End()
 }
 
 // both is a mailbox with the part of /outbound that its account produces.

@@ -3,6 +3,7 @@ package platform
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/feed"
@@ -21,9 +22,10 @@ func (f *FS) Remove(p string) error {
 	if names[0] == Inbox {
 		return f.accept(names, clean)
 	}
-	if in := f.waiting[clean]; in != nil {
-		delete(f.waiting, clean)
+	if in, _, err := f.o.Feeds.TakeHeld(f.login.User.ID, clean); err == nil {
 		return in.Discard()
+	} else if !exchange.Is(err, exchange.NotFound) {
+		return err
 	}
 	if _, ok := f.done[clean]; ok {
 		return denied("The file was published already; an operator can withdraw it.")
@@ -61,7 +63,9 @@ func (f *FS) accept(names []string, clean string) error {
 	return nil
 }
 
-// Rename publishes a file that was written under a temporary name.
+// Rename gives a file its final name, and publishes it: one that was on hold; or one that
+// was published under another name in this session, since no list holds every program's
+// temporary names, as long as nobody has opened it.
 func (f *FS) Rename(from, to string, _ bool) error {
 	names, clean, err := split(from)
 	if err != nil {
@@ -71,11 +75,12 @@ func (f *FS) Rename(from, to string, _ bool) error {
 	if err != nil {
 		return err
 	}
-	in := f.waiting[clean]
-	if in == nil {
-		if len(names) > 0 && names[0] == Inbox {
-			return denied("Received files stay where they are; removing one that was read accepts it.")
-		}
+	if len(names) > 0 && names[0] == Inbox {
+		return denied("Received files stay where they are; removing one that was read accepts it.")
+	}
+	_, waits := f.o.Feeds.HeldAt(f.login.User.ID, clean)
+	done, isDone := f.done[clean]
+	if !waits && !isDone {
 		return notFound()
 	}
 	if len(toNames) != 4 || toNames[0] != Outbound {
@@ -84,15 +89,46 @@ func (f *FS) Rename(from, to string, _ bool) error {
 	if err := f.target(toNames[1], toNames[2]); err != nil {
 		return err
 	}
-	if f.o.Temporary(toNames[3]) {
-		delete(f.waiting, clean)
-		return f.wait(toClean, in)
+	if f.o.Names(f.login.User.ID, toClean).IsIgnored(toNames[3]) {
+		return denied("Files of this name are never published (ignored_names).")
 	}
-	err = f.publish(in, toNames, toClean)
-	if in.Over() {
-		delete(f.waiting, clean)
+	if !waits {
+		return f.republish(done, clean, toNames, toClean)
 	}
-	return err
+	in, was, err := f.o.Feeds.TakeHeld(f.login.User.ID, clean)
+	if err != nil {
+		return err
+	}
+	rules := f.o.Names(f.login.User.ID, toClean)
+	if wait := rules.Wait(toNames[3]); wait > 0 || rules.IsTemporary(toNames[3]) {
+		err = f.hold(in, toNames, toClean, wait)
+	} else {
+		err = f.publish(in, toNames, toClean)
+	}
+	if err == nil || in.Over() {
+		return err
+	}
+	return errors.Join(err, f.o.Feeds.Hold(in, was)) // it can be tried again
+}
+
+// republish publishes a file under another name and takes the first publication back.
+func (f *FS) republish(was published, clean string, toNames []string, toClean string) error {
+	if err := f.mayWrite(); err != nil {
+		return err
+	}
+	if clean == toClean {
+		return nil
+	}
+	if f.o.Names(f.login.User.ID, toClean).IsTemporary(toNames[3]) {
+		return denied("The file was published already; an operator can withdraw it.")
+	}
+	out, err := f.o.Feeds.Republish(context.Background(), f.login.Actor(), was.id, f.publication(toNames))
+	if err != nil {
+		return err
+	}
+	delete(f.done, clean)
+	f.remember(out, toNames, toClean)
+	return nil
 }
 
 func (f *FS) mayWrite() error {
@@ -102,24 +138,39 @@ func (f *FS) mayWrite() error {
 	return f.o.MayWrite(&f.login)
 }
 
-// maxWaiting bounds the files of a session under temporary names, each of which
-// is open; maxDone, what it remembers of what it published.
-const (
-	maxWaiting = 64
-	maxDone    = 10_000
-)
+// maxDone bounds what a session remembers of what it published.
+const maxDone = 10_000
 
-// wait keeps a file under a temporary name, in place of one that was there.
-func (f *FS) wait(clean string, in *feed.Incoming) error {
-	old := f.waiting[clean]
-	if old == nil && len(f.waiting) >= maxWaiting {
-		return errors.Join(exchange.E("platform.wait", exchange.Busy, "%d files wait under temporary names in this session; rename some first.", maxWaiting), in.Discard())
+// hold keeps a file under a name that is not its last; after wait it is published under it,
+// unless wait is 0.
+func (f *FS) hold(in *feed.Incoming, names []string, clean string, wait time.Duration) error {
+	if err := f.mayWrite(); err != nil {
+		return err
 	}
-	f.waiting[clean] = in
-	if old == nil || old == in {
-		return nil
+	p := f.publication(names)
+	h := feed.Held{UserID: f.login.User.ID, User: f.login.User.Name, Fingerprint: f.login.Fingerprint, Revocation: f.login.Revocation,
+		Path: clean, Feed: p.Feed, Account: p.Account, Name: p.Name}
+	if wait > 0 {
+		h.Due = f.o.Clock().Add(wait)
 	}
-	return old.Discard()
+	return f.o.Feeds.Hold(in, h)
+}
+
+// publication is what a path below /outbound asks for.
+func (f *FS) publication(names []string) feed.Publication {
+	p := feed.Publication{Feed: names[1], Account: names[2], Name: names[3], Via: "sftp", Guard: f.guard}
+	if p.Account == All {
+		p.Account, p.All = "", true
+	}
+	return p
+}
+
+// remember lets this session see what it published.
+func (f *FS) remember(out exchange.Publication, names []string, clean string) {
+	if len(f.done) >= maxDone {
+		clear(f.done)
+	}
+	f.done[clean] = published{exchange.FileInfo{Name: names[3], Size: out.Size, Mode: 0o444, Mtime: out.PublishedAt}, out.ID}
 }
 
 // publish hands a written file to its feed.
@@ -130,19 +181,12 @@ func (f *FS) publish(in *feed.Incoming, names []string, clean string) error {
 	if err := f.target(names[1], names[2]); err != nil { // it may have changed since the file was opened
 		return err
 	}
-	p := feed.Publication{Feed: names[1], Account: names[2], Name: names[3], Via: "sftp", Guard: f.guard}
-	if p.Account == All {
-		p.Account, p.All = "", true
-	}
-	out, err := in.Publish(context.Background(), f.login.Actor(), p)
+	out, err := in.Publish(context.Background(), f.login.Actor(), f.publication(names))
 	if err != nil {
 		f.o.Log.Warn("a file could not be published", "user", f.login.User.Name, "path", exchange.Printable(clean), "err", err)
 		return err
 	}
-	if len(f.done) >= maxDone {
-		clear(f.done)
-	}
-	f.done[clean] = exchange.FileInfo{Name: names[3], Size: out.Size, Mode: 0o444, Mtime: out.PublishedAt}
+	f.remember(out, names, clean)
 	return nil
 }
 

@@ -17,6 +17,7 @@ type File struct {
 	clean string
 
 	in     *feed.Incoming // being written
+	held   bool           // it was on hold before it was opened
 	append bool
 	bad    error // a write failed: closing publishes nothing
 
@@ -59,17 +60,18 @@ func (f *FS) Open(p string, flags exchange.OpenFlags, _ uint32) (*File, error) {
 	if err := exchange.CheckName(names[3]); err != nil {
 		return nil, err
 	}
-	waiting := f.waiting[clean]
+	if f.o.Names(f.login.User.ID, clean).IsIgnored(names[3]) {
+		return nil, denied("Files of this name are never published (ignored_names).")
+	}
+	_, waits := f.o.Feeds.HeldAt(f.login.User.ID, clean)
 	switch {
-	case waiting != nil && flags&exchange.FlagTruncate == 0: // goes on under its temporary name
-		file.in = waiting
-		delete(f.waiting, clean)
-		return file, nil
-	case waiting != nil:
-		delete(f.waiting, clean)
-		if err := waiting.Discard(); err != nil {
-			return nil, err
-		}
+	case waits && flags&exchange.FlagExclusive != 0:
+		return nil, exchange.E(op, exchange.Exists, "The file exists already.")
+	case waits && flags&exchange.FlagTruncate == 0: // goes on under its temporary name
+		file.held = true
+		file.in, _, err = f.o.Feeds.TakeHeld(f.login.User.ID, clean)
+		return file, err
+	case waits: // what is written now takes its place
 	case flags&exchange.FlagCreate == 0:
 		return nil, notFound()
 	case flags&exchange.FlagTruncate == 0 && f.done[clean].Name != "":
@@ -188,25 +190,37 @@ func (h *File) Close(done func(error)) {
 		return
 	}
 	f := h.fs
-	switch {
+	rules := f.o.Names(f.login.User.ID, h.clean)
+	switch wait := rules.Wait(h.names[3]); {
 	case h.bad != nil:
 		_ = h.in.Discard() // the stage is cleared at the next start, too
 		done(exchange.E("platform.Close", exchange.Conflict, "Not published: a part of the file could not be written."))
-	case f.o.Temporary(h.names[3]):
-		done(f.wait(h.clean, h.in))
+	case rules.IsTemporary(h.names[3]):
+		done(f.hold(h.in, h.names, h.clean, 0))
+	case wait > 0:
+		done(f.hold(h.in, h.names, h.clean, wait))
 	default:
 		err := f.publish(h.in, h.names, h.clean)
 		if err != nil {
 			_ = h.in.Discard()
+		} else if in, _, takeErr := f.o.Feeds.TakeHeld(f.login.User.ID, h.clean); takeErr == nil {
+			_ = in.Discard() // what was on hold under this name is replaced
 		}
 		done(err)
 	}
 	h.in = nil
 }
 
-// Abandon discards what was never closed.
+// Abandon ends a file that was never closed: one that was on hold stays there, any other is
+// discarded.
 func (h *File) Abandon() {
-	if h.in != nil {
+	switch {
+	case h.in == nil:
+	case h.held && h.bad == nil:
+		if err := h.fs.hold(h.in, h.names, h.clean, 0); err != nil {
+			h.fs.o.Log.Warn("a file on hold was lost with its session", "path", exchange.Printable(h.clean), "err", err)
+		}
+	default:
 		_ = h.in.Discard()
 	}
 	if h.reader != nil {

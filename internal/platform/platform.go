@@ -38,13 +38,13 @@ const (
 
 // Options are what a tree is made of.
 type Options struct {
-	Store     *store.Store
-	Feeds     *feed.Room
-	Inbox     *inbox.Room
-	Clock     exchange.Clock
-	Log       *slog.Logger
-	Temporary func(name string) bool
-	Readings  *Readings // of all sessions
+	Store    *store.Store
+	Feeds    *feed.Room
+	Inbox    *inbox.Room
+	Clock    exchange.Clock
+	Log      *slog.Logger
+	Names    func(userID, path string) exchange.NameRules
+	Readings *Readings // of all sessions
 	// MayWrite fails once a login was revoked, or when that can't be known.
 	MayWrite func(l *exchange.Login) error
 }
@@ -56,23 +56,20 @@ type FS struct {
 	guard *store.Guard
 	own   string // set: only feeds of this producer account, and no inbox
 
-	waiting map[string]*feed.Incoming    // closed under a temporary name
-	done    map[string]exchange.FileInfo // published in this session, since clients look again
-	read    map[string]string            // the drop that a path showed when this session opened it last
+	done map[string]published // in this session, since clients look again
+	read map[string]string    // the drop that a path showed when this session opened it last
 }
 
 // Begin opens the tree for a service user; with producer set, for a user of
 // that account, who sees its feeds alone.
 func Begin(o Options, login exchange.Login, producer string) *FS {
-	return &FS{o: o, login: login, guard: store.NewGuard(login), own: producer, waiting: map[string]*feed.Incoming{}, done: map[string]exchange.FileInfo{}, read: map[string]string{}}
+	return &FS{o: o, login: login, guard: store.NewGuard(login), own: producer, done: map[string]published{}, read: map[string]string{}}
 }
 
-// End discards what was written and never given a final name.
-func (f *FS) End() {
-	for name, in := range f.waiting {
-		f.o.Log.Warn("a file under a temporary name was discarded with its session", "user", f.login.User.Name, "path", exchange.Printable(name))
-		_ = in.Discard() // the next start clears stages, too
-	}
+// published is a file that became a publication.
+type published struct {
+	exchange.FileInfo
+	id string
 }
 
 func (f *FS) query() *store.Q { return f.o.Store.Read(context.Background()) }
@@ -186,11 +183,11 @@ func (f *FS) Stat(p string) (exchange.FileInfo, error) {
 		if err := f.target(names[1], names[2]); err != nil {
 			return exchange.FileInfo{}, err
 		}
-		if in := f.waiting[clean]; in != nil {
-			return exchange.FileInfo{Name: names[3], Size: in.Size(), Mode: 0o644, Mtime: f.o.Clock()}, nil
+		if h, ok := f.o.Feeds.HeldAt(f.login.User.ID, clean); ok {
+			return heldInfo(h), nil
 		}
-		if info, ok := f.done[clean]; ok {
-			return info, nil
+		if p, ok := f.done[clean]; ok {
+			return p.FileInfo, nil
 		}
 		return exchange.FileInfo{}, notFound()
 	}
@@ -225,6 +222,11 @@ func baseOf(d exchange.Drop) string {
 
 // reading is this user's of a drop.
 func (f *FS) reading(d exchange.Drop) reading { return reading{f.login.User.ID, d.ID} }
+
+// heldInfo is a file that waits for its final name.
+func heldInfo(h feed.Held) exchange.FileInfo {
+	return exchange.FileInfo{Name: h.Name, Size: h.Size, Mode: 0o644, Mtime: h.At}
+}
 
 func dropInfo(d exchange.Drop) exchange.FileInfo {
 	return exchange.FileInfo{Name: baseOf(d), Size: d.Size, Mode: 0o444, Mtime: d.ReceivedAt}
@@ -295,14 +297,12 @@ func (f *FS) listOutbound(names []string, add func(string), list *[]exchange.Fil
 		return err
 	}
 	dir := "/" + strings.Join(names, "/") + "/"
-	for p, in := range f.waiting {
-		if name, ok := strings.CutPrefix(p, dir); ok {
-			*list = append(*list, exchange.FileInfo{Name: name, Size: in.Size(), Mode: 0o644, Mtime: f.o.Clock()})
-		}
+	for _, h := range f.o.Feeds.HeldIn(f.login.User.ID, strings.TrimSuffix(dir, "/")) {
+		*list = append(*list, heldInfo(h))
 	}
-	for p, info := range f.done {
+	for p, done := range f.done {
 		if strings.HasPrefix(p, dir) {
-			*list = append(*list, info)
+			*list = append(*list, done.FileInfo)
 		}
 	}
 	return nil

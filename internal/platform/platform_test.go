@@ -1,8 +1,10 @@
 package platform_test
 
 import (
+	"errors"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -58,8 +60,41 @@ var outboundStories = stories{
 		w.wantDelivered("acme a.csv 1")
 		w.wantText(w.as("acme"), "/download/data/a.csv", "1234")
 		wantAbsent(t, "a second rename", c.Rename("/outbound/data/acme/b.tmp", "/outbound/data/acme/a.csv"))
-		wantAbsent(t, "renaming what was published", c.Rename("/outbound/data/acme/a.csv", "/outbound/data/acme/c.csv"))
+		testkit.Eventually(t, "it was opened", func() bool {
+			list := testkit.Call[[]exchange.Delivery](w.node, "GET", "/deliveries", nil)
+			return len(list) == 1 && list[0].State != exchange.DeliveryPublished
+		})
+		wantDenied(t, "renaming what was opened", c.Rename("/outbound/data/acme/a.csv", "/outbound/data/acme/c.csv"))
 		w.wantDelivered("acme a.csv 1")
+	},
+	"a file that was published under a name that no list holds gets its final one": func(t *testing.T, w *world) {
+		c := w.as("billing")
+		w.put(c, "/outbound/data/acme/upload-7f3a.csv", "12")
+		w.wantDelivered("acme upload-7f3a.csv 1")
+		testkit.Must(t, c.Rename("/outbound/data/acme/upload-7f3a.csv", "/outbound/data/acme/a.csv"))
+		w.wantText(w.as("acme"), "/download/data/a.csv", "12")
+		if _, err := w.as("acme").Stat("/download/data/upload-7f3a.csv"); !errors.Is(err, os.ErrNotExist) {
+			t.Fatalf("the first name is still there: %v", err)
+		}
+		wantAbsent(t, "a second rename", c.Rename("/outbound/data/acme/upload-7f3a.csv", "/outbound/data/acme/b.csv"))
+	},
+	"a name that may be a temporary one waits for a better one, in every session": func(t *testing.T, w *world) {
+		c := w.as("billing")
+		w.put(c, "/outbound/data/acme/a.csv.4711", "12")
+		w.put(c, "/outbound/data/acme/tmp.b.csv", "34")
+		w.wantDelivered()
+		testkit.Must(t, c.Close())
+		w.node.Restart()
+		c = w.as("billing")
+		w.wantNames(c, "/outbound/data/acme", "a.csv.4711", "tmp.b.csv")
+		testkit.Must(t, c.Rename("/outbound/data/acme/a.csv.4711", "/outbound/data/acme/a.csv"))
+		w.wantDelivered("acme a.csv 1")
+		w.wantText(w.as("acme"), "/download/data/a.csv", "12")
+	},
+	"files that programs leave in folders are never published": func(t *testing.T, w *world) {
+		c := w.as("billing")
+		_, err := c.Create("/outbound/data/acme/Thumbs.db")
+		wantDenied(t, "Thumbs.db", err)
 	},
 	"a rename that is refused leaves the file under its temporary name": func(t *testing.T, w *world) {
 		c := w.as("billing")
@@ -83,11 +118,12 @@ var outboundStories = stories{
 		_, err = f.Write([]byte("half"))
 		testkit.Must(t, err)
 		testkit.Must(t, c.Close())
-		testkit.Eventually(t, "the session's stages are gone", func() bool {
-			left, err := os.ReadDir(w.node.Data + "/blobs/staging")
-			return err == nil && len(left) == 0
+		testkit.Eventually(t, "the session's own stage is gone", func() bool {
+			left, err := filepath.Glob(w.node.Data + "/blobs/staging/*")
+			return err == nil && len(left) <= 2 // what is on hold, and its note
 		})
 		w.wantDelivered()
+		w.wantNames(w.as("billing"), "/outbound/data/acme", "a.part")
 	},
 	"what the feed refuses is told at CLOSE, and nobody gets it": func(t *testing.T, w *world) {
 		testkit.Call[exchange.Feed](w.node, "POST", "/feeds", body{"name": "numbered", "kind": "cdr", "pattern": "{account}-{seq}.csv"})

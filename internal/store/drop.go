@@ -9,42 +9,6 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 )
 
-// NewDrop is a drop's row as the commit writes it.
-type NewDrop struct {
-	VersionID, UserID, Path, Fingerprint, Address string
-	Size                                          int64
-	SHA256                                        []byte
-	ReceivedAt                                    int64  // µs
-	Scanner                                       string // must clear it before others see it; "" for none
-	Duplicate, DuplicateOf                        string
-}
-
-// AddDrop records a drop.
-func (tx *Tx) AddDrop(d NewDrop) error {
-	state := exchange.DropNew
-	if d.Scanner != "" {
-		state = exchange.DropUnscanned
-	}
-	_, err := tx.exec("AddDrop", `INSERT INTO drops (id, user_id, path, name, size, sha256, fingerprint, address, state, withdrawn, received_at, cleared, duplicate, duplicate_of, scanner)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $10, $11, $12, $13, $14)`, d.VersionID, d.UserID, []byte(d.Path), []byte(path.Base(d.Path)), d.Size, d.SHA256,
-		d.Fingerprint, d.Address, state, d.ReceivedAt, flag(d.Scanner == ""), d.Duplicate, d.DuplicateOf, d.Scanner)
-	return err
-}
-
-// TwinByContent is the newest earlier drop of a user with the same content,
-// superseded ones left out; "" when there is none.
-func (q *Q) TwinByContent(userID string, sha256 []byte) (id string, err error) {
-	err = q.scanOne("TwinByContent", `SELECT COALESCE((SELECT MAX(id) FROM drops WHERE sha256 = $2 AND user_id = $1 AND state <> 'superseded'), '')`, []any{userID, sha256}, &id)
-	return id, err
-}
-
-// TwinByName is the newest earlier drop of a user with the same name,
-// superseded ones left out; "" when there is none.
-func (q *Q) TwinByName(userID, name string) (id string, err error) {
-	err = q.scanOne("TwinByName", `SELECT COALESCE((SELECT MAX(id) FROM drops WHERE name = $2 AND user_id = $1 AND state <> 'superseded'), '')`, []any{userID, []byte(name)}, &id)
-	return id, err
-}
-
 // DropState is a version's drop state, "" when it is no drop.
 func (q *Q) DropState(versionID string) (state string, err error) {
 	err = q.scanOne("DropState", `SELECT COALESCE((SELECT state FROM drops WHERE id = $1), '')`, []any{versionID}, &state)
@@ -97,18 +61,21 @@ func (tx *Tx) DropRemoved(versionID string, at int64) error {
 // A superseded drop's bytes may be gone; its row still says what came.
 const dropColumns = `SELECT d.id, d.user_id, u.name, u.account_id, COALESCE(u.vendor, ''), d.path, d.size, d.sha256, d.fingerprint, d.address,
 	d.state, d.withdrawn, d.received_at, d.duplicate, d.duplicate_of, d.claim, d.consumer, d.claim_until, d.settled_at, d.reason, d.advice, d.removed_at,
-	d.cleared
+	d.cleared, d.ready_at
 	FROM drops d JOIN users u ON u.id = d.user_id`
 
 func scanDrop(r *sql.Rows) (d exchange.Drop, err error) {
 	var path, sum []byte
 	var received int64
-	var until, settled, removed sql.NullInt64
+	var until, settled, removed, ready sql.NullInt64
 	err = r.Scan(&d.ID, &d.UserID, &d.User, &d.Account, &d.Vendor, &path, &d.Size, &sum, &d.Fingerprint, &d.Address, &d.State, &d.Withdrawn, &received,
-		&d.Duplicate, &d.DuplicateOf, &d.Claim, &d.Consumer, &until, &settled, &d.Reason, &d.Advice, &removed, &d.Cleared)
+		&d.Duplicate, &d.DuplicateOf, &d.Claim, &d.Consumer, &until, &settled, &d.Reason, &d.Advice, &removed, &d.Cleared, &ready)
 	d.Path, d.Raw = exchange.Text(string(path))
 	d.SHA256, d.ReceivedAt = hex.EncodeToString(sum), exchange.FromMicros(received)
 	d.ClaimUntil, d.SettledAt, d.RemovedAt = timePtr(until), timePtr(settled), timePtr(removed)
+	if ready.Int64 > 0 {
+		d.ReadyAt = timePtr(ready)
+	}
 	return d, err
 }
 
@@ -172,7 +139,7 @@ func (tx *Tx) Claimable(state, scanner string, f DropFilter, now int64) ([]excha
 	if err != nil || len(late) == f.Limit {
 		return late, err
 	}
-	fresh, err := collect(&tx.Q, "Claimable", scanDrop, dropColumns+` WHERE d.state = $1`+chosen+` ORDER BY d.id LIMIT $5 `+lock,
+	fresh, err := collect(&tx.Q, "Claimable", scanDrop, dropColumns+` WHERE d.state = $1`+chosen+` AND d.ready_at = 0 ORDER BY d.id LIMIT $5 `+lock,
 		state, f.User, f.Account, scanner, f.Limit-len(late))
 	return append(late, fresh...), err
 }

@@ -10,14 +10,20 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 )
 
-// Emit writes an event with the change that it tells of.
-func (tx *Tx) Emit(e exchange.Event) error {
-	body, err := json.Marshal(e)
-	if err != nil {
-		return exchange.Wrap("store.Emit", exchange.Internal, err)
-	}
-	_, err = tx.exec("Emit", `INSERT INTO outbox (id, at, type, body) VALUES ($1, $2, $3, $4)`, e.ID, exchange.Micros(e.At), e.Type, string(body))
-	return err
+// Emit writes events with the change that they tell of.
+func (tx *Tx) Emit(events ...exchange.Event) error {
+	return inChunks(events, func(part []exchange.Event) error {
+		args := make([]any, 0, len(part)*4)
+		for _, e := range part {
+			body, err := json.Marshal(e)
+			if err != nil {
+				return exchange.Wrap("store.Emit", exchange.Internal, err)
+			}
+			args = append(args, e.ID, exchange.Micros(e.At), e.Type, string(body))
+		}
+		_, err := tx.exec("Emit", `INSERT INTO outbox (id, at, type, body) VALUES `+marks(len(part), 4, 1), args...)
+		return err
+	})
 }
 
 // Outbox takes events on their way out, the oldest first, holding their rows. Those

@@ -18,8 +18,11 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/store"
 )
 
-// maxFiles bounds what one trace shows.
-const maxFiles = 200
+// maxFiles bounds what one trace shows; maxNames, how many other names of one file.
+const (
+	maxFiles = 200
+	maxNames = 20
+)
 
 // Room answers questions about files.
 type Room struct {
@@ -90,8 +93,17 @@ func (w *walker) content(sum []byte) error {
 		return err
 	}
 	drops, err := w.q.DropsWithContent(sum, maxFiles)
-	w.received(drops)
-	return err
+	if err != nil {
+		return err
+	}
+	if err := w.received(drops); err != nil {
+		return err
+	}
+	files, err := w.q.FilesWithContent(sum, w.account, maxFiles)
+	if err != nil {
+		return err
+	}
+	return w.unreceived(files)
 }
 
 func (w *walker) named(name string) error {
@@ -106,7 +118,40 @@ func (w *walker) named(name string) error {
 	if err != nil {
 		return err
 	}
-	w.received(drops)
+	once, err := w.q.DropsOnceNamed(name, w.account, maxFiles)
+	if err != nil {
+		return err
+	}
+	if err := w.received(append(drops, once...)); err != nil {
+		return err
+	}
+	files, err := w.q.FilesNamed(name, w.account, maxFiles)
+	if err != nil {
+		return err
+	}
+	return w.unreceived(files)
+}
+
+// unreceived tells of files that are stored and were not handed on.
+func (w *walker) unreceived(files []store.Unreceived) error {
+	for _, f := range files {
+		dir, staging, err := w.q.DirPath(f.DirID)
+		if exchange.Is(err, exchange.NotFound) {
+			continue // it went meanwhile
+		} else if err != nil {
+			return err
+		}
+		full := exchange.Printable(path.Join(dir, f.Name))
+		out := exchange.TracedFile{Direction: "from_partner", ID: f.VersionID, Name: exchange.Printable(f.Name), Path: full, Account: f.Account, User: f.User,
+			Size: f.Size, SHA256: hex.EncodeToString(f.SHA256), State: "stored"}
+		why := "not handed on: its name is a temporary one, or one that is ignored"
+		if staging {
+			why = "not handed on: it lies in a folder from which files are to be moved when they are complete"
+		}
+		step(&out, exchange.FromMicros(f.StoredAt), "stored whole by "+f.User)
+		step(&out, w.t.At, why)
+		w.add(out)
+	}
 	return nil
 }
 
@@ -141,7 +186,9 @@ func (w *walker) ofAccount(id string) error {
 		w.delivery(d, store.PublicationRow{})
 	}
 	drops, err := w.q.NewestDrops(id, maxFiles)
-	w.received(drops)
+	if err == nil {
+		err = w.received(drops)
+	}
 	w.t.More = len(rows) == maxFiles || len(drops) == maxFiles
 	return err
 }
@@ -198,7 +245,7 @@ func (w *walker) delivery(d store.DeliveryRow, p store.PublicationRow) {
 	w.add(f)
 }
 
-func (w *walker) received(list []exchange.Drop) {
+func (w *walker) received(list []exchange.Drop) error {
 	for _, d := range list {
 		if w.account != "" && d.Account != w.account {
 			continue
@@ -211,6 +258,13 @@ func (w *walker) received(list []exchange.Drop) {
 				exchange.DuplicateBoth: "; it had come before"}[d.Duplicate] + " (" + d.DuplicateOf + ")"
 		}
 		step(&f, d.ReceivedAt, text)
+		names, err := w.q.DropNames(d.ID, maxNames)
+		if err != nil {
+			return err
+		}
+		for _, n := range names {
+			step(&f, exchange.FromMicros(n.At), "its name was "+n.Path+", too")
+		}
 		switch {
 		case d.State == exchange.DropSuperseded:
 			step(&f, d.ReceivedAt, "replaced by a newer upload before anybody took it")
@@ -224,8 +278,12 @@ func (w *walker) received(list []exchange.Drop) {
 		if d.RemovedAt != nil {
 			step(&f, *d.RemovedAt, "removed after its retention period")
 		}
+		if d.ReadyAt != nil && d.SettledAt == nil {
+			step(&f, w.t.At, "not handed on before "+d.ReadyAt.Format("15:04:05")+": its name may be a temporary one")
+		}
 		w.add(f)
 	}
+	return nil
 }
 
 func (w *walker) add(f exchange.TracedFile) {

@@ -17,7 +17,6 @@ func TestBoundsOfWork(t *testing.T) {
 		"a CLOSE that reads back ends with the session":      hashStopped,
 		"a file with hundreds of versions is removed whole":  manyVersions,
 		"no change is made while the storage is nearly full": floorGuards,
-		"a folder of thousands leaves staging in parts":      stagedTooMany,
 	})
 }
 
@@ -125,16 +124,4 @@ func floorGuards(t *testing.T, w *world) {
 	if got := get(t, s, "/upload/f"); got != "x" {
 		t.Fatal("what is there cannot be read")
 	}
-}
-
-func stagedTooMany(t *testing.T, w *world) {
-	s := w.login(w.user("acme"))
-	defer s.End()
-	must(t, s.Mkdir("/stage/a"))
-	for i := range 2001 {
-		must(t, s.Mkdir(fmt.Sprintf("/stage/a/%d", i)))
-	}
-	wantKind(t, s.Rename("/stage/a", "/upload/a", false), exchange.Invalid)
-	must(t, s.Rmdir("/stage/a/7"))
-	must(t, s.Rename("/stage/a", "/upload/a", false))
 }

@@ -62,6 +62,9 @@ func (s *Session) storeGuarded(img *image) error {
 
 // store makes an image's bytes durable, then its rows.
 func (s *Session) store(img *image) error {
+	if err := s.finishWalks(); err != nil {
+		return err
+	}
 	now := s.t.now()
 	c, err := img.seal(s.cut, now)
 	if err != nil {
@@ -176,7 +179,7 @@ func (s *Session) record(tx *store.Tx, img *image, c store.Content, now time.Tim
 	if err := tx.Grow(s.login.User.ID, bytes, files, c.Size, limits.QuotaBytes, limits.QuotaFiles); err != nil {
 		return err
 	}
-	if !staging && !s.t.temporary(f.Name) {
+	if !staging && s.final(full) {
 		if err := s.arrived(tx, full, c, now); err != nil {
 			return err
 		}
@@ -262,7 +265,7 @@ func (s *Session) arrived(tx *store.Tx, full string, c store.Content, now time.T
 	if s.t.hooks.OnCommit == nil || s.login.Operator != "" {
 		return nil
 	}
-	return s.t.hooks.OnCommit(tx, Arrival{Login: &s.login, Path: full, VersionID: c.VersionID, Size: c.Size, SHA256: c.SHA256, At: now})
+	return s.t.hooks.OnCommit(tx, []exchange.Arrival{{Login: &s.login, Path: full, VersionID: c.VersionID, Size: c.Size, SHA256: c.SHA256, At: now}})
 }
 
 // replaced decides what becomes of the version that a newer one replaces: its

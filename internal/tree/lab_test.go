@@ -151,7 +151,7 @@ func (l *lab) start() error {
 	l.desk = deposit.New(l.store, log)
 	box := inbox.New(inbox.Options{Store: l.store, Blobs: l.blobs, Clock: l.clock, IDs: ids})
 	l.tree, err = tree.New(tree.Options{Store: l.store, Blobs: l.blobs, Desk: l.desk, Clock: l.clock, IDs: ids, Log: log,
-		Policy: tree.Policy{MaxFile: 1 << 40, Limits: exchange.DefaultLimits{QuotaBytes: 1 << 40, QuotaFiles: 1 << 20}, MaxCopy: 1 << 20, KeepPartial: 7 * 24 * time.Hour, TempNames: []string{"*.part"}},
+		Policy: tree.Policy{MaxFile: 1 << 40, Limits: exchange.DefaultLimits{QuotaBytes: 1 << 40, QuotaFiles: 1 << 20}, MaxCopy: 1 << 20, KeepPartial: 7 * 24 * time.Hour},
 		Hooks: tree.Hooks{
 			OnGone: func(tx *store.Tx, version string, replaced bool) (bool, error) {
 				if err := l.refused(); err != nil {
@@ -159,12 +159,19 @@ func (l *lab) start() error {
 				}
 				return box.Gone(tx, version, replaced)
 			},
-			OnCommit: func(tx *store.Tx, a tree.Arrival) error {
+			OnCommit: func(tx *store.Tx, list []exchange.Arrival) error {
 				if err := l.refused(); err != nil {
 					return err
 				}
-				return box.Arrived(tx, inbox.Arrival{Login: a.Login, Path: a.Path, VersionID: a.VersionID, Size: a.Size, SHA256: a.SHA256, At: a.At})
-			}}})
+				return box.Arrived(tx, list)
+			},
+			OnRename: func(tx *store.Tx, first bool, a exchange.Arrival) error {
+				if err := l.refused(); err != nil {
+					return err
+				}
+				return box.Renamed(tx, first, a)
+			},
+			Final: notPart}})
 	if err != nil {
 		l.desk.Close()
 		return errors.Join(err, l.store.Close())

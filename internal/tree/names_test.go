@@ -147,7 +147,7 @@ func temporary(t *testing.T, w *world) {
 	must(t, s.Setstat("/upload/h", exchange.Change{Mtime: &when}))
 	must(t, s.Rename("/upload/h", "/upload/h.part", false))
 	must(t, s.Rename("/upload/h.part", "/upload/h", false))
-	if d := w.drops(); len(d) != 1 || d[0].Path != "/upload/g" {
+	if d := w.drops(); len(d) != 1 || d[0].Path != "/upload/h" {
 		t.Fatalf("%+v", d)
 	}
 }

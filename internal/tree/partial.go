@@ -182,6 +182,7 @@ func (t *Tree) runJanitor(ctx context.Context) {
 		}
 		_ = exchange.Guard(t.log, "the janitor", func() error { // the next second tries again
 			t.syncLong(ctx)
+			t.walkAll(ctx)
 			if seconds%60 == 0 {
 				t.expirePartials()
 			}

@@ -301,9 +301,7 @@ func (w *powerWorld) start() {
 func (w *world) treeOn(s *store.Store, b blob.Store) (*tree.Tree, error) {
 	w.inbox = inbox.New(inbox.Options{Store: s, Blobs: b, Clock: w.clock, IDs: w.ids})
 	return tree.New(tree.Options{Store: s, Blobs: b, Clock: w.clock, IDs: w.ids, Log: slog.New(slog.DiscardHandler), Policy: w.policy,
-		Hooks: tree.Hooks{OnGone: w.inbox.Gone, OnCommit: func(tx *store.Tx, a tree.Arrival) error {
-			return w.inbox.Arrived(tx, inbox.Arrival{Login: a.Login, Path: a.Path, VersionID: a.VersionID, Size: a.Size, SHA256: a.SHA256, At: a.At})
-		}}})
+		Hooks: tree.Hooks{OnGone: w.inbox.Gone, OnCommit: w.inbox.Arrived, OnRename: w.inbox.Renamed, Final: notPart}})
 }
 
 // TestAPowerLossAtEveryCall uploads files of many shapes, loses the power after

@@ -50,14 +50,16 @@ func (s *Session) Rename(from, to string, replace bool) error {
 	return s.renameFile(src, dst, replace)
 }
 
-// renameDir gives a directory row another parent and name. Nothing below it
-// is touched.
+// renameDir gives a directory row another parent and name. What follows for the files
+// below it is in walk.go.
 func (s *Session) renameDir(src, dst place) error {
-	return s.change("dir.rename", src.path, func(tx *store.Tx, row *exchange.AuditRow) error {
+	owed := false
+	err := s.change("dir.rename", src.path, func(tx *store.Tx, row *exchange.AuditRow) error {
 		row.Detail["to"] = dst.path
 		if _, err := tx.LockMailbox(s.login.User.ID); err != nil {
 			return err
 		}
+		owed = false
 		dst, err := s.resolve(&tx.Q, dst.path) // again: another session may have moved things
 		if err != nil {
 			return err
@@ -77,23 +79,30 @@ func (s *Session) renameDir(src, dst place) error {
 		if _, err := dst.file(&tx.Q); err == nil || dst.self != nil {
 			return exchange.E("tree.Rename", exchange.Exists, "The new name is already taken.")
 		}
-		_, waited, err := tx.DirPath(src.self.ID)
-		if err != nil {
+		if err := fitsDeep(tx, src, dst); err != nil {
 			return err
 		}
-		if err := fitsDeep(tx, src, dst); err != nil {
+		_, waited, err := tx.DirPath(src.self.ID)
+		if err != nil {
 			return err
 		}
 		if err := tx.MoveDir(src.self.ID, dst.parent.ID, dst.name, exchange.Micros(row.At)); err != nil {
 			return err
 		}
-		full, waits, err := tx.DirPath(src.self.ID)
-		if err != nil || !waited || waits {
-			return err
-		}
-		left := receiveAtOnce
-		return s.receiveBelow(tx, src.self.ID, full, row.At, &left)
+		owed, err = s.owe(tx, src, dst, waited, row.At)
+		return err
 	})
+	if owed { // even after an error: the change may have been committed
+		s.box.setWalking(true)
+	}
+	if err != nil {
+		return err
+	}
+	// What the rename owes is on record: it is done even if this fails.
+	if err := s.finishWalks(); err != nil {
+		s.t.log.Warn("files below a renamed directory are received later", "user", s.login.User.Name, "path", exchange.Printable(dst.path), "err", err)
+	}
+	return nil
 }
 
 // heightLimit is how many directories a move looks at to know how deep they are.
@@ -118,78 +127,9 @@ func fitsDeep(tx *store.Tx, src, dst place) error {
 	return nil
 }
 
-const (
-	// receivePage is how many names of a directory one query reads.
-	receivePage = 500
-	// receiveAtOnce is how many names may lie below a directory that leaves a staging
-	// folder: all of them are received in one transaction.
-	receiveAtOnce = 2000
-)
-
-// count takes n names off what a transaction may still look at.
-func count(left *int, n int) error {
-	if *left -= n; *left < 0 {
-		return exchange.E("tree.Rename", exchange.Invalid, "There are more than %d files and directories below this one, too many to move out of here at once; move them in parts.", receiveAtOnce)
-	}
-	return nil
-}
-
-// receiveBelow makes drops of the files below a directory that has just left a
-// staging folder. What lies in a staging folder of its own goes on waiting.
-func (s *Session) receiveBelow(tx *store.Tx, dir, full string, now time.Time, left *int) error {
-	if err := s.receiveFiles(tx, dir, full, now, left); err != nil {
-		return err
-	}
-	for after := ""; ; {
-		below, err := tx.Subdirs(dir, after, receivePage)
-		if err == nil {
-			err = count(left, len(below))
-		}
-		if err != nil {
-			return err
-		}
-		for _, d := range below {
-			after = d.Name
-			if d.Staging {
-				continue
-			}
-			if err := s.receiveBelow(tx, d.ID, path.Join(full, d.Name), now, left); err != nil {
-				return err
-			}
-		}
-		if len(below) < receivePage {
-			return nil
-		}
-	}
-}
-
-func (s *Session) receiveFiles(tx *store.Tx, dir, full string, now time.Time, left *int) error {
-	for after := ""; ; {
-		files, err := tx.Files(dir, after, receivePage)
-		if err == nil {
-			err = count(left, len(files))
-		}
-		if err != nil {
-			return err
-		}
-		for _, f := range files {
-			after = f.Name
-			if s.t.temporary(f.Name) {
-				continue
-			}
-			if err := s.received(tx, f, path.Join(full, f.Name), now); err != nil {
-				return err
-			}
-		}
-		if len(files) < receivePage {
-			return nil
-		}
-	}
-}
-
 // renameFile moves a file's row and images. Onto an existing name, the moved
-// bytes become that file's newest version. A temporary name that becomes final
-// is a drop from now on.
+// bytes become that file's newest version. A file whose name becomes final is a
+// drop from now on, and one that nobody has claimed has its new name.
 func (s *Session) renameFile(src, dst place, replace bool) error {
 	err := s.change("file.rename", src.path, func(tx *store.Tx, row *exchange.AuditRow) error {
 		row.Detail["to"] = dst.path
@@ -205,6 +145,9 @@ func (s *Session) renameFile(src, dst place, replace bool) error {
 		case err == nil && !replace:
 			return exchange.E("tree.Rename", exchange.Exists, "The new name is already taken.")
 		case err == nil:
+			if err := tx.LockDrops([]string{f.VersionID, old.VersionID}); err != nil { // both, before anything that comes after drops
+				return err
+			}
 			if err := s.replaceBy(tx, f, old, row.At); err != nil {
 				return err
 			}
@@ -257,25 +200,17 @@ func (s *Session) replaceBy(tx *store.Tx, f, old store.File, now time.Time) erro
 	return tx.Use(s.login.User.ID, -old.Size, -1, 0, 0)
 }
 
-// finalName makes a version a drop when its name has just become final.
+// finalName tells the inbox of the name that a partner's file has now, if it is a final one.
 func (s *Session) finalName(tx *store.Tx, src, dst place, f store.File, now time.Time) error {
-	was := src.stage || s.t.temporary(src.name)
-	if !was || dst.stage || s.t.temporary(dst.name) {
+	if dst.stage || s.login.Operator != "" || s.t.hooks.OnRename == nil || !s.final(dst.path) {
 		return nil
-	}
-	return s.received(tx, f, dst.path, now)
-}
-
-// received makes a version a drop, unless it was one before.
-func (s *Session) received(tx *store.Tx, f store.File, full string, now time.Time) error {
-	if state, err := tx.DropState(f.VersionID); err != nil || state != "" {
-		return err
 	}
 	c, err := tx.Content(f.VersionID)
 	if err != nil {
 		return err
 	}
-	return s.arrived(tx, full, c, now)
+	first := src.stage || !s.final(src.path) // else what is no drop is no partner's: a note of refusal, say
+	return s.t.hooks.OnRename(tx, first, exchange.Arrival{Login: &s.login, Path: dst.path, VersionID: c.VersionID, Size: c.Size, SHA256: c.SHA256, At: now})
 }
 
 // moveImages rebinds the images of a name, so that open uploads and partials

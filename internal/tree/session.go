@@ -107,8 +107,12 @@ func (s *Session) write(fn func(tx *store.Tx) error) error {
 	return s.t.store.WriteAs(context.Background(), s.guard, fn)
 }
 
-// change runs fn as write does, and adds the audit row.
+// change runs fn as write does, and adds the audit row. What earlier renames owe is done
+// first: a file that is to be received must not go before.
 func (s *Session) change(action, subject string, fn func(tx *store.Tx, row *exchange.AuditRow) error) error {
+	if err := s.finishWalks(); err != nil {
+		return err
+	}
 	return s.write(func(tx *store.Tx) error {
 		row := s.auditRow(action, subject, s.t.now())
 		if err := fn(tx, &row); err != nil {

@@ -16,8 +16,8 @@ package tree
 
 import (
 	"context"
+	"errors"
 	"log/slog"
-	"path"
 	"sync"
 	"time"
 
@@ -39,28 +39,22 @@ type Policy struct {
 	Unfinished  int           // uploads under way and partials, per user
 	Changes     int64         // by name, per user and hour; more are slowed down. 0: any number
 	KeepPartial time.Duration // how long partials stay
-	TempNames   []string      // globs of names that are not final
 }
 
 // AccountLimits bound what the users of an account keep alive together, unless it
 // has limits of its own; 0 is no limit.
 type AccountLimits struct{ Bytes, Items int64 }
 
-// Arrival is a partner's upload at the moment it becomes final.
-type Arrival struct {
-	Login     *exchange.Login
-	Path      string
-	VersionID string
-	Size      int64
-	SHA256    []byte
-	At        time.Time
-}
-
 // Hooks are what other rooms do about events here. Those with a transaction
 // run inside it, and their error undoes the change.
 type Hooks struct {
-	// OnCommit: an upload has its final name.
-	OnCommit func(tx *store.Tx, a Arrival) error
+	// OnCommit: uploads of one user have their final names.
+	OnCommit func(tx *store.Tx, list []exchange.Arrival) error
+	// OnRename: a file has another final name; first says that the one before was none.
+	OnRename func(tx *store.Tx, first bool, a exchange.Arrival) error
+	// Final reports whether a file of a user at a path is handed on: its name is no
+	// temporary one. nil: always.
+	Final func(userID, path string) bool
 	// OnGone: a name no longer shows a version, because a newer one replaced
 	// it or it was removed. held means somebody still needs the version.
 	OnGone func(tx *store.Tx, versionID string, replaced bool) (held bool, err error)
@@ -124,7 +118,7 @@ func New(o Options) (*Tree, error) {
 	}
 	t := &Tree{store: o.Store, blobs: o.Blobs, desk: o.Desk, clock: o.Clock, ids: o.IDs, log: o.Log, policy: o.Policy, hooks: o.Hooks, used: o.Used,
 		boxes: map[string]*mailbox{}, retiring: make(chan struct{}, retiring), hashing: newHashing()}
-	if err := t.recover(); err != nil {
+	if err := errors.Join(t.recover(), t.recoverWalks()); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -157,14 +151,10 @@ func (t *Tree) Close() {
 
 func (t *Tree) now() time.Time { return t.clock().UTC().Truncate(time.Microsecond) }
 
-// temporary reports whether a name is one that clients use while they write.
-func (t *Tree) temporary(name string) bool {
-	for _, glob := range t.policy.TempNames {
-		if ok, _ := path.Match(glob, name); ok {
-			return true
-		}
-	}
-	return false
+// final reports whether a file of this user at a path is handed on, unless it lies in a
+// staging folder.
+func (s *Session) final(full string) bool {
+	return s.t.hooks.Final == nil || s.t.hooks.Final(s.login.User.ID, full)
 }
 
 // nameKey is what images are bound to: a directory's id, so that renaming a
@@ -176,6 +166,8 @@ type mailbox struct {
 	userID  string
 	account string // "" until somebody logs in; guarded by mu
 
+	walk sync.Mutex // one at a time finishes renames; taken before mu
+
 	mu       sync.Mutex
 	images   map[nameKey][]*image // oldest first
 	total    int                  // of images
@@ -183,6 +175,7 @@ type mailbox struct {
 	staged   int64                // bytes of images, of what the user may keep
 	commits  int64                // images that became rows
 	sessions int
+	walking  bool // a rename of a directory has not had all its effects (walk.go)
 }
 
 // box finds or makes a user's mailbox and counts a session in.
@@ -217,7 +210,7 @@ func (t *Tree) leave(box *mailbox) {
 	box.mu.Lock()
 	defer box.mu.Unlock()
 	box.sessions--
-	if box.sessions == 0 && len(box.images) == 0 {
+	if box.sessions == 0 && len(box.images) == 0 && !box.walking {
 		delete(t.boxes, box.userID)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -39,6 +40,7 @@ type world struct {
 	now      atomic.Int64 // added to the real time
 	served   chan exchange.Spans
 	ids      *exchange.IDs
+	arrived  func(tx *store.Tx, list []exchange.Arrival) error // in place of the inbox's, if a test set it
 }
 
 func (w *world) clock() time.Time { return time.Now().Add(time.Duration(w.now.Load())) }
@@ -47,7 +49,7 @@ func (w *world) clock() time.Time { return time.Now().Add(time.Duration(w.now.Lo
 func newWorld(t testing.TB, url string) *world {
 	t.Helper()
 	w := &world{t: t, dir: t.TempDir(), served: make(chan exchange.Spans, 100), policy: tree.Policy{MaxFile: 1 << 40,
-		Limits: exchange.DefaultLimits{QuotaBytes: 1 << 40, QuotaFiles: 1 << 20}, MaxCopy: 1 << 20, KeepPartial: 7 * 24 * time.Hour, TempNames: []string{"*.part"}}}
+		Limits: exchange.DefaultLimits{QuotaBytes: 1 << 40, QuotaFiles: 1 << 20}, MaxCopy: 1 << 20, KeepPartial: 7 * 24 * time.Hour}}
 	w.ids = exchange.NewIDs(w.clock, rand.Reader)
 	s, err := store.Open(context.Background(), store.Options{Dir: w.dir, URL: url, Probe: w.asked.Probe})
 	must(t, err)
@@ -77,12 +79,18 @@ func (w *world) open() {
 	}
 	w.tree, err = tree.New(tree.Options{Store: w.store, Blobs: driver, Clock: w.clock, IDs: w.ids, Log: slog.New(slog.DiscardHandler),
 		Policy: w.policy, Hooks: tree.Hooks{OnGone: w.inbox.Gone,
-			OnCommit: func(tx *store.Tx, a tree.Arrival) error {
-				return w.inbox.Arrived(tx, inbox.Arrival{Login: a.Login, Path: a.Path, VersionID: a.VersionID, Size: a.Size, SHA256: a.SHA256, At: a.At})
-			},
+			OnCommit: func(tx *store.Tx, list []exchange.Arrival) error {
+				if w.arrived != nil {
+					return w.arrived(tx, list)
+				}
+				return w.inbox.Arrived(tx, list)
+			}, OnRename: w.inbox.Renamed, Final: notPart,
 			OnServed: func(_ *exchange.Login, _ string, s exchange.Spans) error { w.served <- s; return nil }}})
 	must(w.t, err)
 }
+
+// notPart is the rule for names in these tests.
+func notPart(_, full string) bool { return !strings.HasSuffix(full, ".part") }
 
 // reopen begins anew, as a restart does: with another policy, say.
 func (w *world) reopen() {

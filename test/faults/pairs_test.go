@@ -90,7 +90,7 @@ func newPairs(t *testing.T, database string) *pairs {
 	p.links = handover.New(p.store, time.Now, p.ids)
 	p.tell = notify.New(notify.Options{Store: p.store, Clock: time.Now, IDs: p.ids, Log: log})
 	p.tree, err = tree.New(tree.Options{Store: p.store, Blobs: blobs, Clock: time.Now, IDs: p.ids, Log: log,
-		Policy: tree.Policy{MaxFile: 1 << 30, Limits: exchange.DefaultLimits{QuotaBytes: 1 << 40, QuotaFiles: 1 << 30}, MaxCopy: 1 << 20, KeepPartial: time.Hour, TempNames: []string{"*.part"}},
+		Policy: tree.Policy{MaxFile: 1 << 30, Limits: exchange.DefaultLimits{QuotaBytes: 1 << 40, QuotaFiles: 1 << 30}, MaxCopy: 1 << 20, KeepPartial: time.Hour},
 		Hooks: tree.Hooks{Class: p.retain.Class,
 			OnGone: func(tx *store.Tx, id string, replaced bool) (bool, error) {
 				needed, err := p.inbox.Gone(tx, id, replaced)
@@ -100,9 +100,7 @@ func newPairs(t *testing.T, database string) *pairs {
 				held, err := p.retain.Held(tx, id)
 				return needed || held, err
 			},
-			OnCommit: func(tx *store.Tx, a tree.Arrival) error {
-				return p.inbox.Arrived(tx, inbox.Arrival{Login: a.Login, Path: a.Path, VersionID: a.VersionID, Size: a.Size, SHA256: a.SHA256, At: a.At})
-			},
+			OnCommit: p.inbox.Arrived, OnRename: p.inbox.Renamed,
 			OnServed: p.feeds.Served}})
 	must(err)
 	t.Cleanup(p.tree.Close)

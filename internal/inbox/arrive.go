@@ -1,0 +1,244 @@
+package inbox
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"path"
+	"slices"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+)
+
+// Arrived records drops, all of one user, in the transaction that makes their names final.
+func (r *Room) Arrived(tx *store.Tx, list []exchange.Arrival) error {
+	drops := make([]store.NewDrop, len(list))
+	for i, a := range list {
+		drops[i] = store.NewDrop{VersionID: a.VersionID, UserID: a.Login.User.ID, Path: a.Path, Size: a.Size, SHA256: a.SHA256, Fingerprint: a.Login.Fingerprint,
+			Address: a.Login.Address, ReceivedAt: exchange.Micros(a.At), Scanner: r.o.Scanner}
+		if wait := r.wait(a); wait > 0 {
+			drops[i].ReadyAt = exchange.Micros(a.At.Add(wait))
+		}
+	}
+	if err := twins(tx, drops); err != nil {
+		return err
+	}
+	if err := tx.AddDrops(drops); err != nil {
+		return err
+	}
+	events := make([]exchange.Event, 0, len(list))
+	for i, d := range drops {
+		if d.ReadyAt > 0 {
+			continue // told when it is handed on
+		}
+		e, err := r.received(tx, list[i].Login.User, d, list[i].At)
+		if err != nil {
+			return err
+		}
+		events = append(events, e)
+	}
+	return tx.Emit(events...)
+}
+
+// wait is how long an arrival waits for another name.
+func (r *Room) wait(a exchange.Arrival) time.Duration {
+	if r.o.Names == nil {
+		return 0
+	}
+	return r.o.Names(a.Login.User.ID, a.Path).Wait(path.Base(a.Path))
+}
+
+// twins finds out what the same user sent before. The drops are not recorded yet, or were
+// under another name.
+func twins(tx *store.Tx, drops []store.NewDrop) error {
+	if len(drops) == 0 {
+		return nil
+	}
+	contents, names, err := tx.Twins(drops[0].UserID, drops)
+	if err != nil {
+		return err
+	}
+	for i := range drops {
+		d := &drops[i]
+		name := path.Base(d.Path)
+		content, byName := contents[string(d.SHA256)], names[name]
+		d.Duplicate, d.DuplicateOf = duplicate(content, byName)
+		contents[string(d.SHA256)], names[name] = d.VersionID, d.VersionID // of those that follow
+	}
+	return nil
+}
+
+func duplicate(content, name string) (kind, of string) {
+	switch {
+	case content != "" && name != "":
+		return exchange.DuplicateBoth, content
+	case content != "":
+		return exchange.DuplicateContent, content
+	case name != "":
+		return exchange.DuplicateName, name
+	}
+	return "", ""
+}
+
+// received is the event of a drop that is handed on. A duplicate's uploader is told, too.
+func (r *Room) received(tx *store.Tx, u exchange.User, d store.NewDrop, at time.Time) (exchange.Event, error) {
+	name := path.Base(d.Path)
+	data := map[string]any{"drop": d.VersionID, "path": exchange.Printable(d.Path), "name": exchange.Printable(name), "size": d.Size,
+		"sha256": hex.EncodeToString(d.SHA256), "key": d.Fingerprint, "address": d.Address}
+	if u.Vendor != "" {
+		data["vendor"] = u.Vendor
+	}
+	if d.Duplicate != "" {
+		data["duplicate"], data["duplicate_of"] = d.Duplicate, d.DuplicateOf
+		if err := r.digest(tx, d.UserID, at, name, duplicateWords[d.Duplicate], "If it was sent twice by mistake, there is nothing to do."); err != nil {
+			return exchange.Event{}, err
+		}
+	}
+	return exchange.Event{ID: r.o.IDs.New(), Type: exchange.EventReceived, At: at, Account: u.Account, User: u.Name, Data: data}, nil
+}
+
+var duplicateWords = map[string]string{
+	exchange.DuplicateName:    "A file of this name had come before, with another content.",
+	exchange.DuplicateContent: "The same content had come before, under another name.",
+	exchange.DuplicateBoth:    "The same file had come before.",
+}
+
+// digest remembers a line for the uploader's technical contacts.
+func (r *Room) digest(tx *store.Tx, userID string, at time.Time, name, reason, advice string) error {
+	detail, err := json.Marshal(map[string]string{"Name": exchange.Printable(name), "Reason": reason, "Advice": advice})
+	if err != nil {
+		return exchange.Wrap("inbox.digest", exchange.Internal, err)
+	}
+	return tx.AddDigest(store.Digest{ID: r.o.IDs.New(), UserID: userID, At: exchange.Micros(at), Kind: "refused", Detail: string(detail)})
+}
+
+// Renamed gives a drop that nobody has claimed the name that its file has now; programs
+// write under names of their own and rename, and no list holds all of those. Of one that
+// somebody has claimed, the name is remembered. A version that is no drop becomes one if
+// this is its first final name.
+func (r *Room) Renamed(tx *store.Tx, first bool, a exchange.Arrival) error {
+	d, err := tx.LockDrop(a.VersionID)
+	if exchange.Is(err, exchange.NotFound) {
+		if !first {
+			return nil
+		}
+		return r.Arrived(tx, []exchange.Arrival{a})
+	} else if err != nil {
+		return err
+	}
+	was, at := pathOf(d), exchange.Micros(a.At)
+	if was == a.Path {
+		return nil
+	}
+	if d.State != exchange.DropNew && d.State != exchange.DropUnscanned {
+		return tx.AddDropName(d.ID, a.Path, at)
+	}
+	if err := tx.AddDropName(d.ID, was, exchange.Micros(d.ReceivedAt)); err != nil {
+		return err
+	}
+	now, err := r.newName(tx, d, a)
+	if err != nil {
+		return err
+	}
+	if err := tx.RenameDrop(now); err != nil {
+		return err
+	}
+	switch {
+	case now.ReadyAt > 0:
+		return nil
+	case d.ReadyAt != nil: // nobody has heard of it yet
+		e, err := r.received(tx, exchange.User{Account: d.Account, Name: d.User, Vendor: d.Vendor}, now, a.At)
+		if err != nil {
+			return err
+		}
+		return tx.Emit(e)
+	}
+	return tx.Emit(exchange.Event{ID: r.o.IDs.New(), Type: exchange.EventRenamed, At: a.At, Account: d.Account, User: d.User, Data: map[string]any{
+		"drop": d.ID, "path": exchange.Printable(a.Path), "name": exchange.Printable(path.Base(a.Path)), "size": d.Size, "sha256": d.SHA256, "was": exchange.Printable(was)}})
+}
+
+// newName is a drop with another path: what it is a duplicate of by that name, and whether
+// it still waits for a better one.
+func (r *Room) newName(tx *store.Tx, d exchange.Drop, a exchange.Arrival) (store.NewDrop, error) {
+	sum, err := hex.DecodeString(d.SHA256)
+	if err != nil {
+		return store.NewDrop{}, exchange.Wrap("inbox.Renamed", exchange.Internal, err)
+	}
+	now := store.NewDrop{VersionID: d.ID, UserID: d.UserID, Path: a.Path, Size: d.Size, SHA256: sum, Fingerprint: d.Fingerprint, Address: d.Address}
+	if d.ReadyAt != nil && r.wait(a) > 0 {
+		now.ReadyAt = exchange.Micros(*d.ReadyAt)
+	}
+	content, byName := "", ""
+	if content, err = tx.TwinByContent(d.UserID, sum, d.ID); err == nil {
+		byName, err = tx.TwinByName(d.UserID, path.Base(a.Path), d.ID)
+	}
+	now.Duplicate, now.DuplicateOf = duplicate(content, byName)
+	return now, err
+}
+
+// ripenAtOnce is how many drops one transaction hands on.
+const ripenAtOnce = 100
+
+// ripen hands on the drops whose doubtful names nobody has changed in time.
+func (r *Room) ripen(ctx context.Context) error {
+	for {
+		now := r.now()
+		ids, err := r.o.Store.Read(ctx).RipeDrops(exchange.Micros(now), ripenAtOnce)
+		if err != nil || len(ids) == 0 {
+			return err
+		}
+		if err := r.o.Store.Write(ctx, func(tx *store.Tx) error { return r.ripenSome(tx, ids, now) }); err != nil || len(ids) < ripenAtOnce {
+			return err
+		}
+	}
+}
+
+func (r *Room) ripenSome(tx *store.Tx, ids []string, now time.Time) error {
+	var ripe []exchange.Drop
+	for _, id := range slices.Sorted(slices.Values(ids)) { // every row is held before anything that comes after drops
+		d, err := tx.LockDrop(id)
+		if err != nil {
+			return err
+		}
+		if d.ReadyAt != nil && !now.Before(*d.ReadyAt) {
+			ripe = append(ripe, d)
+		}
+	}
+	var events []exchange.Event
+	for _, d := range ripe {
+		if err := tx.Ripen(d.ID); err != nil {
+			return err
+		}
+		if d.State != exchange.DropNew && d.State != exchange.DropUnscanned {
+			continue // replaced, or accepted by its id
+		}
+		sum, err := hex.DecodeString(d.SHA256)
+		if err != nil {
+			return exchange.Wrap("inbox.ripen", exchange.Internal, err)
+		}
+		e, err := r.received(tx, exchange.User{Account: d.Account, Name: d.User, Vendor: d.Vendor}, store.NewDrop{VersionID: d.ID, UserID: d.UserID, Path: pathOf(d), Size: d.Size,
+			SHA256: sum, Fingerprint: d.Fingerprint, Address: d.Address, Duplicate: d.Duplicate, DuplicateOf: d.DuplicateOf}, now)
+		if err != nil {
+			return err
+		}
+		events = append(events, e)
+	}
+	return tx.Emit(events...)
+}
+
+// Gone is told, in the transaction, that a name no longer shows a version. A
+// replaced drop that nobody claimed is superseded; one whose name was removed
+// stays, withdrawn. held says that the version is still needed.
+func (r *Room) Gone(tx *store.Tx, versionID string, replaced bool) (held bool, err error) {
+	state, err := tx.LockDropState(versionID)
+	if err != nil || state == "" {
+		return false, err
+	}
+	if !replaced {
+		return state != exchange.DropSuperseded, tx.WithdrawDrop(versionID)
+	}
+	unclaimed := state == exchange.DropNew || state == exchange.DropUnscanned || state == exchange.DropSuperseded
+	return !unclaimed, tx.SupersedeDrop(versionID)
+}

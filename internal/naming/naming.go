@@ -1,0 +1,162 @@
+// Package naming says what a file's name tells: whether it is still being written, may be,
+// or is nobody's business. The configuration has rules; a user, a folder, and a folder of
+// one user may have others.
+package naming
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+)
+
+// readFor is how long policies are kept: what another node's change takes to be seen.
+const readFor = 5 * time.Second
+
+// Room knows the rules.
+type Room struct {
+	store    *store.Store
+	clock    exchange.Clock
+	ids      *exchange.IDs
+	defaults exchange.NameRules
+
+	mu       sync.Mutex
+	policies []exchange.NamePolicy // the widest first
+	readAt   time.Time
+	known    bool
+}
+
+// New opens the room; defaults are the configured rules.
+func New(s *store.Store, clock exchange.Clock, ids *exchange.IDs, defaults exchange.NameRules) *Room {
+	return &Room{store: s, clock: clock, ids: ids, defaults: defaults}
+}
+
+// Rules are those for a file of a user at a path. If the policies cannot be read, those read
+// last hold.
+func (r *Room) Rules(userID, full string) exchange.NameRules {
+	rules := r.defaults
+	for _, p := range r.current() {
+		if applies(p, userID, full) {
+			rules = p.Apply(rules)
+		}
+	}
+	return rules
+}
+
+// MayBeTemporary reports whether a name is a temporary one somewhere. It asks no database
+// for a path.
+func (r *Room) MayBeTemporary(name string) bool {
+	if r.defaults.IsTemporary(name) {
+		return true
+	}
+	return slices.ContainsFunc(r.current(), func(p exchange.NamePolicy) bool { return exchange.NameRules{Temporary: p.Temporary}.IsTemporary(name) })
+}
+
+// Default are the rules of files that lie in nobody's mailbox.
+func (r *Room) Default() exchange.NameRules { return r.defaults }
+
+func applies(p exchange.NamePolicy, userID, full string) bool {
+	return (p.UserID == "" || p.UserID == userID) && (p.Folder == "" || strings.HasPrefix(full, p.Folder+"/"))
+}
+
+func (r *Room) current() []exchange.NamePolicy {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if now := r.clock(); !r.known || now.Sub(r.readAt).Abs() > readFor {
+		if list, err := r.store.Read(context.Background()).NamePolicies(); err == nil {
+			slices.SortStableFunc(list, func(a, b exchange.NamePolicy) int { // of two folders the nearer one comes last, and a user's own after everybody's
+				return cmp.Or(cmp.Compare(len(a.Folder), len(b.Folder)), cmp.Compare(a.UserID, b.UserID))
+			})
+			r.policies, r.readAt, r.known = list, now, true
+		}
+	}
+	return r.policies
+}
+
+// Policies lists the configured rules, and what differs from them.
+func (r *Room) Policies(ctx context.Context) ([]exchange.NamePolicy, error) {
+	list, err := r.store.Read(ctx).NamePolicies()
+	d := r.defaults
+	return append([]exchange.NamePolicy{{Temporary: d.Temporary, Doubtful: d.Doubtful, Ignored: d.Ignored, Grace: &d.Grace, GraceText: d.Grace.String()}}, list...), err
+}
+
+// SetPolicy puts a policy in place of that of the same user and folder; one that says
+// nothing is removed.
+func (r *Room) SetPolicy(ctx context.Context, actor string, p exchange.NamePolicy) (exchange.NamePolicy, error) {
+	if err := check(&p); err != nil {
+		return p, err
+	}
+	err := r.store.Write(ctx, func(tx *store.Tx) error {
+		if p.User != "" {
+			u, err := tx.User(p.User)
+			if err != nil {
+				return exchange.Missing("naming.SetPolicy", err, "There is no user %q.", exchange.Printable(p.User))
+			}
+			p.UserID = u.ID
+		}
+		now := r.clock().UTC().Truncate(time.Microsecond)
+		row := exchange.AuditRow{ID: r.ids.New(), At: now, Actor: actor, Action: "names.set", Subject: cmp.Or(p.Folder, "/"), User: p.UserID, Detail: map[string]string{}}
+		if p.Temporary == nil && p.Doubtful == nil && p.Ignored == nil && p.Grace == nil {
+			row.Action = "names.unset"
+			if err := tx.RemoveNamePolicy(p.UserID, p.Folder); err != nil {
+				return exchange.Missing("naming.SetPolicy", err, "Nothing is set there.")
+			}
+			return tx.Audit(row)
+		}
+		for what, list := range map[string][]string{"temporary": p.Temporary, "doubtful": p.Doubtful, "ignored": p.Ignored} {
+			if list != nil {
+				row.Detail[what] = strings.Join(list, " ")
+			}
+		}
+		if p.Grace != nil {
+			row.Detail["grace"] = p.GraceText
+		}
+		if err := tx.PutNamePolicy(p, actor, exchange.Micros(now)); err != nil {
+			return err
+		}
+		return tx.Audit(row)
+	})
+	r.mu.Lock()
+	r.known = false
+	r.mu.Unlock()
+	return p, err
+}
+
+// maxGlobs bounds a list; each name that is stored is matched with all of it.
+const maxGlobs = 100
+
+func check(p *exchange.NamePolicy) error {
+	const op = "naming.SetPolicy"
+	if p.User == "" && p.Folder == "" {
+		return exchange.E(op, exchange.Invalid, "Name a user, a folder, or a folder of a user.").WithHint("the rules for everybody are temporary_names, doubtful_names and ignored_names in the configuration")
+	}
+	if p.Folder != "" {
+		clean, err := exchange.CleanPath("/", p.Folder)
+		if err != nil || clean == "/" || exchange.Printable(clean) != clean {
+			return exchange.E(op, exchange.Invalid, "%q is not a folder.", exchange.Printable(p.Folder)).WithHint("such as /upload/usage")
+		}
+		p.Folder = clean
+	}
+	for what, list := range map[string][]string{"temporary": p.Temporary, "doubtful": p.Doubtful, "ignored": p.Ignored} {
+		if err := exchange.CheckGlobs(what, list); err != nil {
+			return err
+		}
+		if len(list) > maxGlobs {
+			return exchange.E(op, exchange.Invalid, "%s: at most %d patterns.", what, maxGlobs)
+		}
+	}
+	p.Grace = nil
+	if p.GraceText != "" {
+		d, err := time.ParseDuration(p.GraceText)
+		if err != nil || d < 0 || d > exchange.MaxGrace {
+			return exchange.E(op, exchange.Invalid, "%q is not a time from 0s to %s.", exchange.Printable(p.GraceText), exchange.MaxGrace)
+		}
+		p.Grace, p.GraceText = &d, d.String()
+	}
+	return nil
+}

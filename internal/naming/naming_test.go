@@ -1,0 +1,116 @@
+package naming_test
+
+import (
+	"context"
+	"crypto/rand"
+	"path"
+	"testing"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/account"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/naming"
+	"github.com/sallyport-sftp/sallyport/internal/testkit"
+)
+
+var ctx = context.Background()
+
+var configured = exchange.NameRules{Temporary: []string{".*", "*.Tmp"}, Doubtful: []string{"*.[0-9][0-9]"}, Ignored: []string{"Thumbs.db"}, Grace: time.Minute}
+
+// TestTheNearestRuleWins asks about names under rules for everybody, for a folder, for a
+// user, and for a user's folder.
+func TestTheNearestRuleWins(t *testing.T) {
+	testkit.OnBoth(t, func(t *testing.T, url string) {
+		s, db := testkit.OpenProbed(t, url, nil)
+		ids := exchange.NewIDs(time.Now, rand.Reader)
+		testkit.Empty(t, db, "name_policies", "audit", "dirs", "mailboxes", "users", "accounts")
+		accounts := account.New(s, time.Now, ids, account.Policy{Templates: map[string]account.Template{exchange.KindCustomer: {StartDir: "/"}}})
+		testkit.Customers(t, accounts, "acme", "beta")
+		room := naming.New(s, time.Now, ids, configured)
+		acme, beta := user(t, accounts, "acme"), user(t, accounts, "beta")
+
+		for _, c := range []struct {
+			user, path                string
+			temporary, ignored, waits bool
+		}{
+			{acme, "/upload/a.csv", false, false, false},
+			{acme, "/upload/A.TMP", true, false, false},
+			{acme, "/upload/.a.csv", true, false, false},
+			{acme, "/upload/THUMBS.DB", false, true, false},
+			{acme, "/upload/a.csv.47", false, false, true},
+			{acme, "/upload/a.csv.wip", false, false, false},
+		} {
+			want(t, room, c.user, c.path, c.temporary, c.ignored, c.waits)
+		}
+		set := func(p exchange.NamePolicy) {
+			t.Helper()
+			_, err := room.SetPolicy(ctx, "test", p)
+			testkit.Must(t, err)
+		}
+		set(exchange.NamePolicy{Folder: "/upload", Temporary: []string{"*.wip"}})
+		want(t, room, acme, "/upload/a.csv.WIP", true, false, false)
+		want(t, room, acme, "/upload/a.tmp", false, false, false)
+		want(t, room, acme, "/uploads/a.tmp", true, false, false) // another folder
+		set(exchange.NamePolicy{User: "acme", Temporary: []string{}, GraceText: "0s"})
+		want(t, room, acme, "/a.tmp", false, false, false)
+		want(t, room, acme, "/a.47", false, false, false)
+		want(t, room, acme, "/upload/a.wip", true, false, false) // the folder is nearer
+		want(t, room, beta, "/a.tmp", true, false, false)
+		set(exchange.NamePolicy{User: "acme", Folder: "/upload/", Temporary: []string{"*.x"}, Ignored: []string{"*.y"}})
+		want(t, room, acme, "/upload/d/a.wip", false, false, false)
+		want(t, room, acme, "/upload/d/a.x", true, false, false)
+		want(t, room, acme, "/upload/d/a.y", false, true, false)
+		want(t, room, beta, "/upload/d/a.wip", true, false, false)
+		if !room.MayBeTemporary("b.X") || room.MayBeTemporary("b.csv") {
+			t.Error("MayBeTemporary")
+		}
+		list, err := room.Policies(ctx)
+		testkit.Must(t, err)
+		if len(list) != 4 || list[0].Folder != "" || list[0].User != "" {
+			t.Errorf("%+v", list)
+		}
+		set(exchange.NamePolicy{User: "acme", Folder: "/upload"})
+		want(t, room, acme, "/upload/d/a.wip", true, false, false)
+	})
+}
+
+func TestNoRuleOfNames(t *testing.T) {
+	testkit.OnBoth(t, func(t *testing.T, url string) {
+		s, _ := testkit.OpenProbed(t, url, nil)
+		room := naming.New(s, time.Now, exchange.NewIDs(time.Now, rand.Reader), configured)
+		for what, p := range map[string]exchange.NamePolicy{
+			"nobody's":          {Temporary: []string{"*.x"}},
+			"no such user":      {User: "nobody", Temporary: []string{"*.x"}},
+			"a relative folder": {Folder: "..", Temporary: []string{"*.x"}},
+			"the root":          {Folder: "/", Temporary: []string{"*.x"}},
+			"a broken glob":     {Folder: "/a", Temporary: []string{"["}},
+			"a path":            {Folder: "/a", Ignored: []string{"a/b"}},
+			"no glob":           {Folder: "/a", Doubtful: []string{""}},
+			"no time":           {Folder: "/a", GraceText: "soon"},
+			"a negative time":   {Folder: "/a", GraceText: "-1s"},
+			"too long a time":   {Folder: "/a", GraceText: "25h"},
+			"nothing to unset":  {Folder: "/b"},
+			"too many globs":    {Folder: "/a", Temporary: make([]string, 101)},
+		} {
+			if _, err := room.SetPolicy(ctx, "test", p); !exchange.Is(err, exchange.Invalid) && !exchange.Is(err, exchange.NotFound) {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+	})
+}
+
+func user(t *testing.T, r *account.Room, name string) string {
+	t.Helper()
+	u, err := r.User(ctx, name)
+	testkit.Must(t, err)
+	return u.ID
+}
+
+func want(t *testing.T, r *naming.Room, user, full string, temporary, ignored, waits bool) {
+	t.Helper()
+	name := path.Base(full)
+	rules := r.Rules(user, full)
+	if rules.IsTemporary(name) != temporary || rules.IsIgnored(name) != ignored || rules.Wait(name) > 0 != waits {
+		t.Errorf("%s: temporary %v, ignored %v, waits %v", full, rules.IsTemporary(name), rules.IsIgnored(name), rules.Wait(name))
+	}
+}

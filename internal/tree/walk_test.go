@@ -1,0 +1,172 @@
+package tree_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/testkit"
+)
+
+func TestWhatARenameOwes(t *testing.T) {
+	onBoth(t, map[string]func(*testing.T, *world){
+		"a folder of hundreds leaves staging at once":               staysOrGoes,
+		"what could not be received at once is received later":      receivedLater,
+		"a start receives what an earlier process owed":             receivedAfterACrash,
+		"drops that nobody has claimed follow their folder":         followFolder,
+		"a drop that is renamed keeps the name that it was claimed": claimedName,
+	})
+}
+
+// received lists the paths of drops, sorted.
+func (w *world) received() (paths []string) {
+	for _, d := range w.drops() {
+		paths = append(paths, d.Path)
+	}
+	slices.Sort(paths)
+	return paths
+}
+
+func (w *world) wantReceived(want ...string) {
+	w.t.Helper()
+	if got := w.received(); !slices.Equal(got, want) {
+		w.t.Fatalf("received is %q, want %q", got, want)
+	}
+}
+
+func staysOrGoes(t *testing.T, w *world) {
+	s := w.login(w.user("acme"))
+	defer s.End()
+	must(t, s.Mkdir("/stage/a"))
+	var want []string
+	for i := range 12 { // directories of every size around a page, and below each other
+		dir := "/a" + strings.Repeat("/d", i)
+		if i > 0 {
+			must(t, s.Mkdir("/stage"+dir))
+		}
+		for j := range []int{0, 1, 40, 199, 0, 0, 200, 3, 0, 1, 0, 1}[i] {
+			put(t, s, fmt.Sprintf("/stage%s/%03d", dir, j), fmt.Sprint(i, j))
+			want = append(want, fmt.Sprintf("/upload%s/%03d", dir, j))
+		}
+	}
+	put(t, s, "/stage/a/x.part", "x")
+	w.wantReceived()
+	must(t, s.Rename("/stage/a", "/upload/a", false))
+	slices.Sort(want)
+	if got := w.received(); !slices.Equal(got, want) {
+		t.Fatalf("%d were received, want %d", len(got), len(want))
+	}
+	must(t, s.Rename("/upload/a", "/stage/a", false)) // they stay received, once
+	must(t, s.Rename("/stage/a", "/upload/a", false))
+	if got := w.received(); !slices.Equal(got, want) {
+		t.Fatalf("%d were received, want %d", len(got), len(want))
+	}
+}
+
+// refuseAfter lets the inbox take n transactions with arrivals, and no other.
+func (w *world) refuseAfter(n int) {
+	w.arrived = func(tx *store.Tx, list []exchange.Arrival) error {
+		if n--; n < 0 {
+			return exchange.Wrap("test", exchange.Unavailable, errors.New("no inbox"))
+		}
+		return w.inbox.Arrived(tx, list)
+	}
+}
+
+func stage(t *testing.T, s interface{ Mkdir(string) error }, files int, put func(path string)) {
+	must(t, s.Mkdir("/stage/a"))
+	must(t, s.Mkdir("/stage/a/b"))
+	for i := range files {
+		put(fmt.Sprintf("/stage/a/%03d", i))
+	}
+	put("/stage/a/b/last")
+}
+
+func receivedLater(t *testing.T, w *world) {
+	s := w.login(w.user("acme"))
+	defer s.End()
+	stage(t, s, 250, func(p string) { put(t, s, p, p) })
+	w.refuseAfter(1)
+	must(t, s.Rename("/stage/a", "/upload/a", false)) // it is on record what this owes
+	if n := len(w.received()); n != 200 {
+		t.Fatalf("%d were received before the inbox was gone", n)
+	}
+	wantKind(t, s.Remove("/upload/a/b/last"), exchange.Unavailable) // else it would never be received
+	wantKind(t, try(s, "/upload/a/249", "newer"), exchange.Unavailable)
+	w.arrived = nil
+	must(t, s.Remove("/upload/a/b/last"))
+	if n := len(w.received()); n != 251 {
+		t.Fatalf("%d are received", n)
+	}
+	for _, d := range w.drops() {
+		if d.Withdrawn != (d.Path == "/upload/a/b/last") {
+			t.Fatalf("%+v", d)
+		}
+	}
+}
+
+func receivedAfterACrash(t *testing.T, w *world) {
+	s := w.login(w.user("acme"))
+	stage(t, s, 3, func(p string) { put(t, s, p, p) })
+	w.refuseAfter(0)
+	must(t, s.Rename("/stage/a", "/upload/a", false))
+	s.End()
+	w.arrived = nil
+	w.reopen()
+	testkit.Eventually(t, "what was owed is received", func() bool { return len(w.received()) == 4 })
+	w.wantReceived("/upload/a/000", "/upload/a/001", "/upload/a/002", "/upload/a/b/last")
+	if d := w.drops()[0]; d.Fingerprint != "SHA256:test" {
+		t.Fatalf("received with key %q", d.Fingerprint)
+	}
+}
+
+func followFolder(t *testing.T, w *world) {
+	s := w.login(w.user("acme"))
+	defer s.End()
+	must(t, s.Mkdir("/upload/a"))
+	must(t, s.Mkdir("/upload/ab"))
+	put(t, s, "/upload/a/f", "1")
+	put(t, s, "/upload/a/g", "2")
+	put(t, s, "/upload/ab/f", "3")
+	w.claim("/upload/a/g")
+	must(t, s.Rename("/upload/a", "/upload/b", false))
+	w.wantReceived("/upload/a/g", "/upload/ab/f", "/upload/b/f")
+	must(t, s.Rename("/upload/b", "/stage/b", false)) // whoever waits has no better name
+	w.wantReceived("/upload/a/g", "/upload/ab/f", "/upload/b/f")
+}
+
+func claimedName(t *testing.T, w *world) {
+	s := w.login(w.user("acme"))
+	defer s.End()
+	put(t, s, "/upload/x.csv.4711", "1")
+	must(t, s.Rename("/upload/x.csv.4711", "/upload/x.csv", false))
+	w.wantReceived("/upload/x.csv")
+	w.claim("/upload/x.csv")
+	must(t, s.Rename("/upload/x.csv", "/upload/y.csv", false))
+	w.wantReceived("/upload/x.csv")
+	for _, name := range []string{"x.csv.4711", "y.csv"} {
+		list, err := w.store.Read(t.Context()).DropsOnceNamed(name, "", 10)
+		must(t, err)
+		if len(list) != 1 || list[0].Path != "/upload/x.csv" {
+			t.Fatalf("%s: %+v", name, list)
+		}
+	}
+}
+
+// claim has somebody work on a drop.
+func (w *world) claim(full string) {
+	w.t.Helper()
+	for _, d := range w.drops() {
+		if d.Path == full {
+			must(w.t, w.store.Write(w.t.Context(), func(tx *store.Tx) error {
+				return tx.ClaimDrop(d.ID, "c", "somebody", exchange.Micros(w.clock().Add(1e12)))
+			}))
+			return
+		}
+	}
+	w.t.Fatalf("there is no drop %s", full)
+}
