@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/url"
-	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,7 +12,7 @@ import (
 )
 
 func (a *app) feedCommand() *cobra.Command {
-	return group("feed", "Named streams of files", a.feedAdd(), a.feedSet(), a.feedList(), a.feedShow(), a.feedRemove(), a.feedSubscribe(), a.feedSubscription(), a.feedUnsubscribe())
+	return group("feed", "Named streams of files", a.feedAdd(), a.feedSet(), a.feedList(), a.feedShow(), a.feedRemove(), a.feedSubscribe(), a.feedSequence(), a.feedSubscription(), a.feedUnsubscribe())
 }
 
 // feedShape is what a feed's files look like and whom they are for.
@@ -139,29 +138,9 @@ func (a *app) feedShow() *cobra.Command {
 		if err := a.show(nil, t); err != nil || len(numbers) == 0 {
 			return err
 		}
-		n := table{head: []string{"ACCOUNT", "LAST NUMBER", "MISSING"}}
-		for _, s := range numbers {
-			account := s.Account
-			if account == "" {
-				account = "all"
-			}
-			n.add(account, strconv.FormatInt(s.Last, 10), ranges(s.Missing))
-		}
 		fmt.Fprintln(a.Out)
-		return a.show(nil, n)
+		return a.show(nil, sequences(numbers))
 	})
-}
-
-// ranges prints what is missing: 3, 7-9.
-func ranges(list [][2]int64) string {
-	words := make([]string, len(list))
-	for i, g := range list {
-		words[i] = strconv.FormatInt(g[0], 10)
-		if g[1] > g[0] {
-			words[i] += "-" + strconv.FormatInt(g[1], 10)
-		}
-	}
-	return joined(words, "none")
 }
 
 func (a *app) feedSubscribe() *cobra.Command {

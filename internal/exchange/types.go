@@ -161,13 +161,6 @@ type Feed struct {
 	CreatedAt  time.Time `json:"created_at"`
 }
 
-// Sequence is how far the numbers in a feed's names have come for an account.
-type Sequence struct {
-	Account string     `json:"account,omitempty" doc:"Empty: published to all"`
-	Last    int64      `json:"last"`
-	Missing [][2]int64 `json:"missing" doc:"Ranges of numbers that never came"`
-}
-
 // Subscription is a user's entitlement to a feed.
 type Subscription struct {
 	ID         string    `json:"id"`

@@ -13,12 +13,16 @@ import (
 //
 //	{account}              the account that it is published to
 //	{yyyy} {yy} {mm} {dd}  parts of a date; {date} is all three: 20261031
-//	{seq} {seq:6}          a number, which counts up; with leading zeros to a width
+//	{seq} {seq:6}          a number, which counts up; with leading zeros to a width, after
+//	                       whose largest number it begins again
+//	{seq/day} {seq:3/month} a number that begins again with each day, month or year; never:
+//	                       with none. Without either: as the names tell.
 //	{any}                  anything
 type Pattern struct {
 	text  string
 	expr  string // with accountField where the account stands
 	match *regexp.Regexp
+	count counting
 }
 
 // fields are what each field matches.
@@ -35,7 +39,7 @@ var fields = map[string]string{
 
 const accountField = `(?P<account>[a-z0-9][a-z0-9._-]*)`
 
-const fieldWords = "{account}, {yyyy}, {yy}, {mm}, {dd}, {date}, {seq}, {seq:6}, {any}"
+const fieldWords = "{account}, {yyyy}, {yy}, {mm}, {dd}, {date}, {seq}, {seq:6}, {seq/day}, {any}"
 
 // ParsePattern reads a pattern; "" is nil, which takes every name.
 func ParsePattern(text string) (*Pattern, error) {
@@ -62,9 +66,10 @@ func ParsePattern(text string) (*Pattern, error) {
 		if !closed {
 			return nil, bad("The pattern has a brace that is not closed.")
 		}
+		field, period, restarts := strings.Cut(field, "/")
 		name, width, wide := strings.Cut(field, ":")
 		expr, known := fields[name]
-		if !known || wide && name != "seq" {
+		if !known || (wide || restarts) && name != "seq" {
 			return nil, bad("The pattern has the field {%s}, which is not known.", exchange.Printable(field))
 		}
 		if seen[name] && name != "any" {
@@ -77,21 +82,53 @@ func ParsePattern(text string) (*Pattern, error) {
 				return nil, bad("The pattern has a width of %q; 1 to 18 digits.", exchange.Printable(width))
 			}
 			expr = `(?P<seq>[0-9]{` + strconv.Itoa(n) + `,18})`
+			p.count.digits = n
+		}
+		if restarts {
+			if period != exchange.RestartsNever && periodOrder[period] == 0 {
+				return nil, bad("The pattern has numbers that begin again with each %q; that is year, month, day or never.", exchange.Printable(period))
+			}
+			p.count.restarts = period
 		}
 		b.WriteString(expr)
 		rest = tail
 	}
 	b.WriteString("$")
+	if need := periodOrder[p.count.restarts]; need > dateLength(seen) {
+		return nil, bad("Numbers cannot begin again with each %s: the pattern's names have no such date.", p.count.restarts)
+	}
 	p.expr = b.String()
 	var err error
 	p.match, err = regexp.Compile(p.expr)
 	return p, exchange.Wrap(op, exchange.Invalid, err)
 }
 
+// dateLength is how many digits of a date, from the year on, the fields of a pattern show.
+func dateLength(seen map[string]bool) int {
+	switch year := seen["yyyy"] || seen["yy"]; {
+	case seen["date"], year && seen["mm"] && seen["dd"]:
+		return 8
+	case year && seen["mm"]:
+		return 6
+	case year:
+		return 4
+	}
+	return 0
+}
+
+// counting is what the pattern says of its numbers.
+func (p *Pattern) counting() counting {
+	if p == nil {
+		return counting{}
+	}
+	return p.count
+}
+
 // Named is what a name says by its pattern.
 type Named struct {
 	Account string
-	Seq     int64 // -1 without a number
+	Seq     int64  // -1 without a number
+	Date    string // from its year on, as far as the name has it: 2026, 202611, 20261127
 }
 
 // Match reads a name. One that does not fit, or speaks of another account, or
@@ -141,10 +178,31 @@ func (p *Pattern) Match(name, account string) (Named, error) {
 			return out, exchange.E(op, exchange.Invalid, "The name %q has a date that never was.", exchange.Printable(name))
 		}
 	}
+	out.Date = dateOf(get)
 	if s := get("seq"); s != "" {
 		out.Seq, _ = strconv.ParseInt(s, 10, 64) // at most 18 digits
 	}
 	return out, nil
+}
+
+// dateOf is the date in a name, from its year on, as far as it goes.
+func dateOf(get func(field string) string) string {
+	if d := get("date"); d != "" {
+		return d
+	}
+	year := get("yyyy")
+	if yy := get("yy"); year == "" && yy != "" {
+		year = "20" + yy
+	}
+	switch mm, dd := get("mm"), get("dd"); {
+	case year == "":
+		return ""
+	case mm != "" && dd != "":
+		return year + mm + dd
+	case mm != "":
+		return year + mm
+	}
+	return year
 }
 
 // checkFolders accepts dated sub-folders.

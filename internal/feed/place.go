@@ -102,7 +102,7 @@ func (r *Room) begin(tx *store.Tx, actor string, f exchange.Feed, p Publication,
 		IdempotencyKey: p.IdempotencyKey, Actor: actor, Via: p.Via, At: at, Placing: true}); err != nil {
 		return err
 	}
-	if err := r.number(tx, out, p.seq); err != nil {
+	if err := r.number(tx, out, p.rule, p.number); err != nil {
 		return err
 	}
 	row, err := tx.Publication(out.ID)

@@ -29,8 +29,9 @@ type Publication struct {
 	Via            string       // how it came: api, folder, sftp
 	Guard          *store.Guard // of the login that publishes over SFTP; nil for others
 
-	kind string // file type
-	seq  int64  // number in the name; -1 without
+	kind   string   // file type
+	number numbered // in the name; seq -1 without
+	rule   counting
 }
 
 // Publish stores the bytes once and places them in each entitled mailbox.
@@ -120,7 +121,7 @@ func (r *Room) admit(ctx context.Context, p *Publication) (exchange.Feed, error)
 		return f, err
 	}
 	named, err := pattern.Match(p.Name, p.Account)
-	p.seq = named.Seq
+	p.number, p.rule = numbered{named.Seq, named.Date}, pattern.counting()
 	return f, err
 }
 

@@ -1,78 +1,159 @@
 package feed
 
 import (
+	"context"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 )
 
-// maxMissing bounds how many ranges of missing numbers are remembered; the
-// oldest are forgotten first.
-const maxMissing = 100
-
-// count takes a number that was just published, and returns the range that is
-// missing before it, if one is.
-func (r *Room) count(tx *store.Tx, feed, account string, seq int64) (gap [2]int64, found bool, err error) {
-	s, err := tx.Sequence(feed, account)
-	switch {
-	case exchange.Is(err, exchange.NotFound): // the first: nothing is missing before it
-		return gap, false, tx.PutSequence(feed, exchange.Sequence{Account: account, Last: seq, Missing: [][2]int64{}})
-	case err != nil:
-		return gap, false, err
-	case seq > s.Last+1:
-		gap, found = [2]int64{s.Last + 1, seq - 1}, true
-		s.Missing = append(s.Missing, gap)
-		s.Missing = s.Missing[max(0, len(s.Missing)-maxMissing):]
-		s.Last = seq
-	case seq == s.Last+1:
-		s.Last = seq
-	default:
-		s.Missing = fill(s.Missing, seq)
-	}
-	return gap, found, tx.PutSequence(feed, s)
-}
-
-// fill takes a late number out of the ranges that miss it.
-func fill(missing [][2]int64, seq int64) [][2]int64 {
-	i := slices.IndexFunc(missing, func(g [2]int64) bool { return g[0] <= seq && seq <= g[1] })
-	if i < 0 {
-		return missing
-	}
-	var rest [][2]int64
-	if g := missing[i]; g[0] < seq {
-		rest = append(rest, [2]int64{g[0], seq - 1})
-	}
-	if g := missing[i]; seq < g[1] {
-		rest = append(rest, [2]int64{seq + 1, g[1]})
-	}
-	return append([][2]int64{}, slices.Concat(missing[:i], rest, missing[i+1:])...)
-}
-
-// rangeText is a range for people: 7, or 7 to 9.
-func rangeText(g [2]int64) string {
-	if g[0] == g[1] {
-		return fmt.Sprint(g[0])
-	}
-	return fmt.Sprintf("%d to %d", g[0], g[1])
-}
-
-// number counts a publication's number, and makes an event of a gap.
-func (r *Room) number(tx *store.Tx, p *exchange.Publication, seq int64) error {
-	if seq < 0 {
+// number counts a publication's number, and makes an event of what it tells.
+func (r *Room) number(tx *store.Tx, p *exchange.Publication, rule counting, n numbered) error {
+	if n.seq < 0 {
 		return nil
 	}
-	gap, found, err := r.count(tx, p.Feed, p.Account, seq)
-	if err != nil || !found {
+	s, err := tx.Sequence(p.Feed, p.Account)
+	var told heard
+	switch c := (counter{rule, &s}); {
+	case exchange.Is(err, exchange.NotFound):
+		s = exchange.Sequence{Account: p.Account, Missing: []exchange.Gap{}}
+		c.begin(n)
+	case err != nil:
+		return err
+	default:
+		told = c.take(n)
+	}
+	if err := tx.PutSequence(p.Feed, s); err != nil {
 		return err
 	}
-	p.Missing = []string{rangeText(gap)}
 	to := "all subscribers"
 	if p.Account != "" {
 		to = "account " + p.Account
 	}
-	return tx.Emit(exchange.Event{ID: r.o.IDs.New(), Type: exchange.EventGap, At: r.now(), Account: p.Account, Data: map[string]any{
-		"feed": p.Feed, "name": p.Name, "from": gap[0], "to": gap[1],
-		"text": fmt.Sprintf("The feed %s has a gap for %s: %s came, and number %s did not.", p.Feed, to, p.Name, rangeText(gap))}})
+	if told.odd {
+		return r.emitGap(tx, p, map[string]any{"feed": p.Feed, "name": p.Name, "number": n.seq, "last": s.Last,
+			"text": fmt.Sprintf("The feed %s has an odd number for %s: %s came after %d. It is not counted, unless the next one follows it.", p.Feed, to, p.Name, s.Last)})
+	}
+	for _, g := range told.gaps {
+		words := strings.Replace(g.Text(), "-", " to ", 1)
+		p.Missing = append(p.Missing, words)
+		data := map[string]any{"feed": p.Feed, "name": p.Name, "from": g.From, "to": g.To,
+			"text": fmt.Sprintf("The feed %s has a gap for %s: %s came, and number %s did not.", p.Feed, to, p.Name, words)}
+		if g.Period != "" {
+			data["period"] = g.Period
+		}
+		if err := r.emitGap(tx, p, data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Room) emitGap(tx *store.Tx, p *exchange.Publication, data map[string]any) error {
+	return tx.Emit(exchange.Event{ID: r.o.IDs.New(), Type: exchange.EventGap, At: r.now(), Account: p.Account, Data: data})
+}
+
+// SetSequence says which number comes next; what was missing is forgotten, and gaps are
+// noticed from there on.
+func (r *Room) SetSequence(ctx context.Context, actor, feed, account string, next int64) (s exchange.Sequence, err error) {
+	if next < 0 {
+		return s, exchange.E("feed.SetSequence", exchange.Invalid, "The next number is 0 or more.")
+	}
+	err = r.changeSequence(ctx, actor, feed, account, "feed.sequence.set", func(now *exchange.Sequence) (map[string]string, error) {
+		was := now.Last
+		*now = exchange.Sequence{Account: account, Last: next - 1, Period: now.Period, Restarts: now.Restarts, Date: now.Date, Missing: []exchange.Gap{}, Earlier: now.Earlier}
+		s = *now
+		return map[string]string{"next": strconv.FormatInt(next, 10), "last": strconv.FormatInt(was, 10)}, nil
+	})
+	return s, err
+}
+
+// AcceptGap takes missing numbers off the list: they will never come, for a reason.
+func (r *Room) AcceptGap(ctx context.Context, actor, feed, account string, gap exchange.Gap, reason string) (s exchange.Sequence, err error) {
+	const op = "feed.AcceptGap"
+	if err := exchange.CheckLabel("reason", reason); err != nil {
+		return s, err
+	}
+	if gap.From > gap.To || gap.From < 0 {
+		return s, exchange.E(op, exchange.Invalid, "%s is no range of numbers.", gap.Text())
+	}
+	err = r.changeSequence(ctx, actor, feed, account, "feed.sequence.accept", func(now *exchange.Sequence) (map[string]string, error) {
+		var rest []exchange.Gap
+		for _, g := range now.Missing {
+			if g.Period != gap.Period || g.To < gap.From || gap.To < g.From {
+				rest = append(rest, g)
+				continue
+			}
+			if before := g; before.From < gap.From {
+				before.To = gap.From - 1
+				rest = append(rest, before)
+			}
+			if after := g; gap.To < after.To {
+				after.From = gap.To + 1
+				rest = append(rest, after)
+			}
+		}
+		if slices.Equal(rest, now.Missing) {
+			return nil, exchange.E(op, exchange.NotFound, "None of %s is missing.", gap.Text()).WithHint("see what is: sallyport feed show %s", feed)
+		}
+		now.Missing = append([]exchange.Gap{}, rest...)
+		s = *now
+		return map[string]string{"numbers": gap.Text(), "reason": reason}, nil
+	})
+	return s, err
+}
+
+// changeSequence changes how far numbers have come, under a name in the audit log.
+func (r *Room) changeSequence(ctx context.Context, actor, feed, account, action string, fn func(s *exchange.Sequence) (map[string]string, error)) error {
+	return r.o.Store.Write(ctx, func(tx *store.Tx) error {
+		if _, err := tx.Feed(feed); err != nil {
+			return exchange.Missing("feed", err, "There is no feed %q.", exchange.Printable(feed))
+		}
+		if account != "" {
+			if _, err := tx.Account(account); err != nil {
+				return exchange.Missing("feed", err, "There is no account %q.", exchange.Printable(account))
+			}
+		}
+		s, err := tx.Sequence(feed, account)
+		if exchange.Is(err, exchange.NotFound) {
+			s = exchange.Sequence{Account: account, Missing: []exchange.Gap{}}
+		} else if err != nil {
+			return err
+		}
+		detail, err := fn(&s)
+		if err != nil {
+			return err
+		}
+		if err := tx.PutSequence(feed, s); err != nil {
+			return err
+		}
+		detail["account"] = account
+		return r.audit(tx, exchange.AuditRow{Actor: actor, Action: action, Subject: feed, Detail: detail})
+	})
+}
+
+// ForgetSequence forgets how far the numbers have come: the next one is the first.
+func (r *Room) ForgetSequence(ctx context.Context, actor, feed, account string) error {
+	return r.o.Store.Write(ctx, func(tx *store.Tx) error {
+		s, err := tx.Sequence(feed, account)
+		if err != nil {
+			return exchange.Missing("feed", err, "No numbers of the feed %q were counted for %s.", exchange.Printable(feed), exchange.Printable(allOr(account)))
+		}
+		if err := tx.RemoveSequence(feed, account); err != nil {
+			return err
+		}
+		return r.audit(tx, exchange.AuditRow{Actor: actor, Action: "feed.sequence.forget", Subject: feed,
+			Detail: map[string]string{"account": account, "last": strconv.FormatInt(s.Last, 10)}})
+	})
+}
+
+func allOr(account string) string {
+	if account == "" {
+		return "all"
+	}
+	return "account " + account
 }

@@ -16,17 +16,17 @@ var sequenceStories = stories{
 			number int
 			told   string // what publishing says is missing
 			last   int64
-			left   [][2]int64
+			left   []exchange.Gap
 		}{
 			{5, "", 5, nil}, // the first: nothing is missing before it
 			{6, "", 6, nil},
-			{10, "7 to 9", 10, [][2]int64{{7, 9}}},
-			{12, "11", 12, [][2]int64{{7, 9}, {11, 11}}},
-			{8, "", 12, [][2]int64{{7, 7}, {9, 9}, {11, 11}}},
-			{7, "", 12, [][2]int64{{9, 9}, {11, 11}}},
-			{11, "", 12, [][2]int64{{9, 9}}},
-			{12, "", 12, [][2]int64{{9, 9}}}, // once more
-			{3, "", 12, [][2]int64{{9, 9}}},  // from before the first
+			{10, "7 to 9", 10, []exchange.Gap{{From: 7, To: 9}}},
+			{12, "11", 12, []exchange.Gap{{From: 7, To: 9}, {From: 11, To: 11}}},
+			{8, "", 12, []exchange.Gap{{From: 7, To: 7}, {From: 9, To: 9}, {From: 11, To: 11}}},
+			{7, "", 12, []exchange.Gap{{From: 9, To: 9}, {From: 11, To: 11}}},
+			{11, "", 12, []exchange.Gap{{From: 9, To: 9}}},
+			{12, "", 12, []exchange.Gap{{From: 9, To: 9}}}, // once more
+			{3, "", 12, []exchange.Gap{{From: 9, To: 9}}},  // from before the first
 			{9, "", 12, nil},
 			{13, "", 13, nil},
 		} {
@@ -74,8 +74,45 @@ var sequenceStories = stories{
 		for n := 1; n <= 103*2; n += 2 {
 			w.publish("data", "acme", fmt.Sprintf("cdr-%d.csv", n), "1")
 		}
-		if q := w.sequence("acme"); len(q.Missing) != 100 || q.Missing[0] != [2]int64{6, 6} || q.Last != 205 {
+		if q := w.sequence("acme"); len(q.Missing) != 100 || q.Missing[0] != (exchange.Gap{From: 6, To: 6}) || q.Last != 205 {
 			t.Fatalf("%d gaps, from %v, last %d", len(q.Missing), q.Missing[0], q.Last)
+		}
+	},
+	"an operator sets, forgets and accepts": func(t *testing.T, w *world) {
+		w.numbered("acme")
+		for _, n := range []int{1, 5, 9} {
+			w.publish("data", "acme", fmt.Sprintf("cdr-%d.csv", n), "1")
+		}
+		if _, err := w.room.AcceptGap(ctx, "test", "data", "acme", exchange.Gap{From: 3, To: 7}, "the switch was down"); err != nil {
+			t.Fatal(err)
+		}
+		if q := w.sequence("acme"); !slices.Equal(q.Missing, []exchange.Gap{{From: 2, To: 2}, {From: 8, To: 8}}) {
+			t.Fatalf("missing is %v", q.Missing)
+		}
+		for what, err := range map[string]error{
+			"again":      second(w.room.AcceptGap(ctx, "test", "data", "acme", exchange.Gap{From: 3, To: 7}, "again")),
+			"backwards":  second(w.room.AcceptGap(ctx, "test", "data", "acme", exchange.Gap{From: 8, To: 2}, "x")),
+			"no reason":  second(w.room.AcceptGap(ctx, "test", "data", "acme", exchange.Gap{From: 2, To: 2}, "")),
+			"no feed":    second(w.room.SetSequence(ctx, "test", "nothing", "acme", 5)),
+			"no account": second(w.room.SetSequence(ctx, "test", "data", "nobody", 5)),
+			"negative":   second(w.room.SetSequence(ctx, "test", "data", "acme", -1)),
+			"uncounted":  w.room.ForgetSequence(ctx, "test", "data", ""),
+		} {
+			if !exchange.Is(err, exchange.Invalid) && !exchange.Is(err, exchange.NotFound) {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+		if _, err := w.room.SetSequence(ctx, "test", "data", "acme", 100); err != nil {
+			t.Fatal(err)
+		}
+		if p := w.publish("data", "acme", "cdr-102.csv", "1"); !slices.Equal(p.Missing, []string{"100 to 101"}) {
+			t.Fatalf("%v is missing", p.Missing)
+		}
+		if err := w.room.ForgetSequence(ctx, "test", "data", "acme"); err != nil {
+			t.Fatal(err)
+		}
+		if p := w.publish("data", "acme", "cdr-7.csv", "1"); p.Missing != nil || w.sequence("acme").Last != 7 {
+			t.Fatalf("%v is missing of %+v", p.Missing, w.sequence("acme"))
 		}
 	},
 	"a list of no gaps is an empty list": func(t *testing.T, w *world) {
@@ -88,6 +125,8 @@ var sequenceStories = stories{
 		}
 	},
 }
+
+func second(_ exchange.Sequence, err error) error { return err }
 
 // numbered makes a feed whose names have numbers, and its subscribers.
 func (w *world) numbered(accounts ...string) {

@@ -240,11 +240,16 @@ func (tx *Tx) Sequence(feed, account string) (exchange.Sequence, error) {
 	return one(&tx.Q, "Sequence", scanSequence, sequenceColumns+` AND account_id = $2 `+tx.s.dialect.lock, feed, account)
 }
 
-const sequenceColumns = `SELECT account_id, last, missing FROM feed_sequences WHERE feed = $1`
+const sequenceColumns = `SELECT account_id, last, missing, state FROM feed_sequences WHERE feed = $1`
 
 func scanSequence(r *sql.Rows) (s exchange.Sequence, err error) {
-	var missing string
-	if err = r.Scan(&s.Account, &s.Last, &missing); err == nil {
+	var account, missing, state string
+	var last int64
+	if err = r.Scan(&account, &last, &missing, &state); err == nil {
+		err = json.Unmarshal([]byte(state), &s)
+	}
+	s.Account, s.Last, s.Missing = account, last, nil
+	if err == nil {
 		err = json.Unmarshal([]byte(missing), &s.Missing)
 	}
 	return s, err
@@ -261,9 +266,21 @@ func (tx *Tx) PutSequence(feed string, s exchange.Sequence) error {
 	if err != nil {
 		return exchange.Wrap("store.PutSequence", exchange.Internal, err)
 	}
-	_, err = tx.exec("PutSequence", `INSERT INTO feed_sequences (feed, account_id, last, missing) VALUES ($1, $2, $3, $4)
-		ON CONFLICT (feed, account_id) DO UPDATE SET last = excluded.last, missing = excluded.missing`, feed, s.Account, s.Last, string(missing))
+	account, last := s.Account, s.Last
+	s.Account, s.Last, s.Missing = "", 0, nil // they have columns of their own
+	state, err := json.Marshal(s)
+	if err != nil {
+		return exchange.Wrap("store.PutSequence", exchange.Internal, err)
+	}
+	_, err = tx.exec("PutSequence", `INSERT INTO feed_sequences (feed, account_id, last, missing, state) VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT (feed, account_id) DO UPDATE SET last = excluded.last, missing = excluded.missing, state = excluded.state`,
+		feed, account, last, string(missing), string(state))
 	return err
+}
+
+// RemoveSequence forgets how far a feed's numbers have come for an account.
+func (tx *Tx) RemoveSequence(feed, account string) error {
+	return tx.execOne("RemoveSequence", `DELETE FROM feed_sequences WHERE feed = $1 AND account_id = $2`, feed, account)
 }
 
 // SubscribedFeed is a feed as one subscriber has it.

@@ -1,0 +1,110 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+)
+
+func (a *app) feedSequence() *cobra.Command {
+	return group("sequence", "The numbers in a feed's names", a.sequenceList(), a.sequenceSet(), a.sequenceForget(), a.sequenceAccept())
+}
+
+// sequences is a table of how far numbers have come.
+func sequences(list []exchange.Sequence) table {
+	t := table{head: []string{"ACCOUNT", "LAST NUMBER", "MISSING"}, none: "No numbers were counted yet."}
+	for _, s := range list {
+		last := strconv.FormatInt(s.Last, 10)
+		if s.Period != "" {
+			last = s.Period + ": " + last
+		}
+		words := make([]string, len(s.Missing))
+		for i, g := range s.Missing {
+			words[i] = g.Text()
+		}
+		missing := joined(words, "none")
+		if s.Odd != nil {
+			missing += "; " + strconv.FormatInt(*s.Odd, 10) + " came out of turn, and is not counted"
+		}
+		t.add(cmp.Or(s.Account, "all"), last, missing)
+	}
+	return t
+}
+
+func sequencePath(feed string) string { return "/feeds/" + url.PathEscape(feed) + "/sequences" }
+
+func (a *app) sequenceList() *cobra.Command {
+	return command("list FEED", "Show how far the numbers have come, and which are missing", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
+		v, err := call[[]exchange.Sequence](ctx, a, "GET", sequencePath(args[0]), nil)
+		if err != nil {
+			return err
+		}
+		return a.show(v, sequences(v))
+	})
+}
+
+// ofAccount adds the flag that says whose numbers are meant.
+func ofAccount(c *cobra.Command, account *string) {
+	c.Flags().StringVar(account, "account", "", "account that the files were published to (default: the numbers of files for all)")
+}
+
+func (a *app) sequenceSet() *cobra.Command {
+	var account string
+	var next int64
+	c := command("set FEED --next N", "Say which number comes next; what was missing is forgotten", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
+		v, err := call[exchange.Sequence](ctx, a, "PUT", sequencePath(args[0]), map[string]any{"account": account, "next": next})
+		if err != nil {
+			return err
+		}
+		return a.done(v, "The next number of %s for %s is %d.", args[0], cmp.Or(v.Account, "all"), next)
+	})
+	ofAccount(c, &account)
+	c.Flags().Int64Var(&next, "next", 0, "the number that the next file has")
+	_ = c.MarkFlagRequired("next")
+	return c
+}
+
+func (a *app) sequenceForget() *cobra.Command {
+	var account string
+	c := command("forget FEED", "Forget how far the numbers have come: the next one is the first", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
+		_, err := call[struct{}](ctx, a, "DELETE", sequencePath(args[0])+"?account="+url.QueryEscape(account), nil)
+		if err != nil {
+			return err
+		}
+		return a.done(struct{}{}, "The numbers of %s for %s begin with the next file.", args[0], cmp.Or(account, "all"))
+	})
+	ofAccount(c, &account)
+	return c
+}
+
+func (a *app) sequenceAccept() *cobra.Command {
+	var account, period, reason string
+	c := command("accept FEED NUMBERS --reason TEXT", "Take missing numbers (7 or 7-9) off the list: they will never come", cobra.ExactArgs(2), func(ctx context.Context, args []string) error {
+		from, to, isRange := strings.Cut(args[1], "-")
+		if !isRange {
+			to = from
+		}
+		low, lowErr := strconv.ParseInt(from, 10, 64)
+		high, highErr := strconv.ParseInt(to, 10, 64)
+		if lowErr != nil || highErr != nil {
+			return exchange.E("cli.accept", exchange.Invalid, "%q is neither a number nor a range such as 7-9.", exchange.Printable(args[1]))
+		}
+		v, err := call[exchange.Sequence](ctx, a, "POST", sequencePath(args[0])+"/accept",
+			map[string]any{"account": account, "from": low, "to": high, "period": period, "reason": reason})
+		if err != nil {
+			return err
+		}
+		return a.done(v, "They are missed no longer. %d ranges of numbers are still missing.", len(v.Missing))
+	})
+	ofAccount(c, &account)
+	c.Flags().StringVar(&period, "period", "", "day, month or year that the numbers are of, as the list shows it: 20261127")
+	c.Flags().StringVar(&reason, "reason", "", "why; it goes into the audit log")
+	_ = c.MarkFlagRequired("reason")
+	return c
+}

@@ -1,0 +1,68 @@
+package exchange
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+)
+
+// When numbers begin again.
+const (
+	RestartsNever = "never"
+	RestartsYear  = "year"
+	RestartsMonth = "month"
+	RestartsDay   = "day"
+)
+
+// Sequence is how far the numbers in a feed's names have come for an account.
+type Sequence struct {
+	Account  string     `json:"account,omitempty" doc:"Empty: published to all"`
+	Last     int64      `json:"last"`
+	Period   string     `json:"period,omitempty" doc:"The day, month or year that the numbers are of, if they begin again with each: 20261127"`
+	Restarts string     `json:"restarts,omitempty" enum:"year,month,day" doc:"When the numbers begin again, if they do"`
+	Round    int64      `json:"round,omitempty" doc:"How often they began again because their digits were used up"`
+	Missing  []Gap      `json:"missing" doc:"Numbers that never came"`
+	Odd      *int64     `json:"odd,omitempty" doc:"A number far from all others: it is not counted, until the next one follows it"`
+	Date     string     `json:"date,omitempty" doc:"The latest date in a name"`
+	Earlier  []Finished `json:"earlier,omitempty" doc:"How far the numbers came in periods before"`
+}
+
+// Finished is how far numbers came in a period that is over.
+type Finished struct {
+	Period string `json:"period"`
+	Last   int64  `json:"last"`
+}
+
+// Gap is a range of numbers that never came.
+type Gap struct {
+	From   int64  `json:"from"`
+	To     int64  `json:"to"`
+	Period string `json:"period,omitempty"`
+	Round  int64  `json:"round,omitempty"`
+}
+
+// Text is a gap for people: 7, 7-9, or 20261127: 7-9.
+func (g Gap) Text() string {
+	text := strconv.FormatInt(g.From, 10)
+	if g.To > g.From {
+		text += "-" + strconv.FormatInt(g.To, 10)
+	}
+	if g.Period != "" {
+		text = g.Period + ": " + text
+	}
+	return text
+}
+
+// UnmarshalJSON reads a gap; those of earlier releases were pairs of numbers.
+func (g *Gap) UnmarshalJSON(text []byte) error {
+	var pair []int64
+	if json.Unmarshal(text, &pair) == nil {
+		if len(pair) != 2 {
+			return fmt.Errorf("a gap of %d numbers", len(pair))
+		}
+		*g = Gap{From: pair[0], To: pair[1]}
+		return nil
+	}
+	type plain Gap
+	return json.Unmarshal(text, (*plain)(g))
+}
