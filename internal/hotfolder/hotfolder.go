@@ -2,16 +2,19 @@
 // into a folder: <dir>/<feed>/<account>/, or <dir>/<feed>/all/ for every
 // subscriber.
 //
-// A file is picked up when it has stood still for a while, by a rename into
-// .work, so that it is published once whatever happens: after a stop the same
+// A file is picked up when its writer has closed it, as the kernel says, or when it
+// has stood still for a while and nobody has it open, by a rename into .work, so that it is published once whatever happens: after a stop the same
 // file is published again under the same idempotency key, which does nothing.
 // Then it moves to processed, or to failed with the reason beside it. What is
 // still being written goes back and waits. Links, hard ones too, and whatever
 // else is not a plain file, are refused; nothing outside the folder is ever
 // opened (os.Root).
 //
+// A file that is written on after it was published is published again. What
+// belongs nowhere is told once (notice.go).
+//
 // hotfolder.go looks for files and picks them up; publish.go publishes them and
-// puts them where they then belong.
+// puts them where they then belong; watch.go listens to the kernel.
 package hotfolder
 
 import (
@@ -53,17 +56,23 @@ type Options struct {
 	Clock  exchange.Clock
 	Log    *slog.Logger
 	Every  time.Duration // between looks
-	Settle time.Duration // that a file must have stood still
+	Settle time.Duration // that a file must have stood still of which the kernel says nothing
 	Keep   time.Duration // that processed files stay
 	Names  exchange.NameRules
+	// Tell makes an event of something that an operator should look at. May be nil.
+	Tell func(ctx context.Context, path, why string) error
 }
 
 // Room watches one folder.
 type Room struct {
-	o     Options
-	root  *os.Root
-	stood map[string]still // path → since when it looks like this
-	again map[string]time.Time
+	o       Options
+	root    *os.Root
+	kernel  *watcher         // nil: nothing is heard
+	stood   map[string]still // path → since when it looks like this
+	again   map[string]time.Time
+	sent    map[string]sent // what was published lately, by where it lies
+	noticed map[string]bool // paths that were told of
+	seen    map[string]bool // paths of this look
 }
 
 // still is what a file looked like.
@@ -90,12 +99,17 @@ func New(o Options) (*Room, error) {
 	if err != nil {
 		return nil, exchange.E("hotfolder.New", exchange.Invalid, "The folder for files to publish cannot be used: %v.", err)
 	}
-	return &Room{o: o, root: root, stood: map[string]still{}, again: map[string]time.Time{}}, nil
+	return &Room{o: o, root: root, stood: map[string]still{}, again: map[string]time.Time{}, sent: map[string]sent{}, noticed: map[string]bool{}}, nil
 }
 
 // Watch publishes what comes, until ctx ends.
 func (r *Room) Watch(ctx context.Context) {
 	defer r.root.Close()
+	var err error
+	if r.kernel, err = newWatcher(); err != nil {
+		r.o.Log.Info("the kernel does not say when files are closed: they are published when they have stood still", "err", err)
+	}
+	defer r.kernel.close()
 	tick := time.NewTicker(r.o.Every)
 	defer tick.Stop()
 	for failing := false; ; {
@@ -108,13 +122,14 @@ func (r *Room) Watch(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+		case <-r.kernel.closed():
 		}
 	}
 }
 
 // Look looks once at every folder of an account.
 func (r *Room) Look(ctx context.Context) error {
-	seen := map[string]bool{}
+	r.seen = map[string]bool{}
 	feeds, err := r.names(".")
 	if err != nil {
 		return err
@@ -122,23 +137,20 @@ func (r *Room) Look(ctx context.Context) error {
 	for _, f := range feeds {
 		accounts, err := r.names(f)
 		if err != nil {
-			continue // a file where a folder belongs
+			r.notice(ctx, f, "there should be folders of feeds, and this cannot be read as one")
+			continue
 		}
 		for _, a := range accounts {
 			if ctx.Err() != nil {
 				return nil
 			}
-			if err := r.lookIn(ctx, f, a, seen); err != nil {
-				r.o.Log.Warn("a folder of files to publish could not be read", "feed", exchange.Printable(f), "account", exchange.Printable(a), "err", err)
+			if err := r.lookIn(ctx, f, a); err != nil {
+				r.notice(ctx, path.Join(f, a), "there should be folders of accounts, or all, and this cannot be read as one")
 			}
 		}
 	}
-	for p := range r.stood { // gone, or picked up
-		if !seen[p] {
-			delete(r.stood, p)
-			delete(r.again, p)
-		}
-	}
+	r.lookBack(ctx)
+	r.forgetGone()
 	return nil
 }
 
@@ -155,8 +167,11 @@ func (r *Room) names(dir string) ([]string, error) {
 }
 
 // lookIn picks up what has stood still in one account's folder.
-func (r *Room) lookIn(ctx context.Context, feedName, account string, seen map[string]bool) error {
+func (r *Room) lookIn(ctx context.Context, feedName, account string) error {
 	dir := path.Join(feedName, account)
+	if r.kernel != nil {
+		_ = r.kernel.add(r.root, dir) // without it, what stands still is published
+	}
 	if err := r.resume(ctx, feedName, account); err != nil {
 		return err
 	}
@@ -167,26 +182,28 @@ func (r *Room) lookIn(ctx context.Context, feedName, account string, seen map[st
 	now := r.o.Clock()
 	for _, name := range list {
 		full := path.Join(dir, name)
-		if name == processed || name == failed || !r.o.Names.IsFinal(name) {
+		if name == processed || name == failed || r.o.Names.IsIgnored(name) {
 			continue
 		}
 		info, err := r.root.Lstat(full)
 		if err != nil {
 			continue // it vanished
 		}
-		seen[full] = true
-		if !info.Mode().IsRegular() {
-			if !info.IsDir() {
-				r.fail(dir, full, name, "it is not a plain file ("+info.Mode().Type().String()+"); links are never followed")
+		r.seen[full] = true
+		switch {
+		case info.IsDir():
+			r.noticeFolder(ctx, full)
+			continue
+		case !info.Mode().IsRegular():
+			r.fail(dir, full, name, "it is not a plain file ("+info.Mode().Type().String()+"); links are never followed")
+			continue
+		case r.o.Names.IsTemporary(name):
+			if now.Sub(info.ModTime()) > leftBehind {
+				r.notice(ctx, full, "the file has had a temporary name for a day, and was not published")
 			}
 			continue
 		}
-		was, known := r.stood[full]
-		if !known || was.size != info.Size() || !was.mtime.Equal(info.ModTime()) {
-			r.stood[full] = still{info.Size(), info.ModTime(), now}
-			continue
-		}
-		if now.Sub(was.since) < r.o.Settle || now.Before(r.again[full]) {
+		if !r.ready(ctx, full, info, now) {
 			continue
 		}
 		if err := r.pick(dir, full, name); err != nil {
@@ -196,6 +213,27 @@ func (r *Room) lookIn(ctx context.Context, feedName, account string, seen map[st
 	}
 	r.clean(path.Join(dir, processed), now)
 	return nil
+}
+
+// ready reports whether a file is whole: its writer has closed it, or it has stood still and
+// nobody is known to have it open.
+func (r *Room) ready(ctx context.Context, full string, info os.FileInfo, now time.Time) bool {
+	was, known := r.stood[full]
+	if !known || was.size != info.Size() || !was.mtime.Equal(info.ModTime()) {
+		was = still{info.Size(), info.ModTime(), now}
+		r.stood[full] = was
+	}
+	heard := r.kernel.phase(full)
+	if now.Before(r.again[full]) || heard != closed && now.Sub(was.since) < r.o.Settle {
+		return false
+	}
+	if heard == writing || r.isOpen(full) {
+		if now.Sub(was.since) > heldOpen {
+			r.notice(ctx, full, "a program has had the file open for an hour without writing; it is published when it is closed")
+		}
+		return false
+	}
+	return true
 }
 
 // resume publishes what an earlier process had picked up.

@@ -16,6 +16,9 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/feed"
 )
 
+// noFollow opens what a name is, and waits for nobody: not for a writer of a pipe, say.
+const noFollow = syscall.O_NOFOLLOW | syscall.O_NONBLOCK
+
 // errMoving says that a file is still being written.
 var errMoving = exchange.E("hotfolder.read", exchange.Conflict, "The file is still being written.")
 
@@ -44,7 +47,9 @@ func (r *Room) publish(ctx context.Context, feedName, account, name string) {
 	switch {
 	case err == nil:
 		log.Info("a file was published from its folder", "publication", out.ID, "deliveries", out.Deliveries, "repeated", out.Repeated)
-		r.move(at, path.Join(dir, processed), name)
+		if to := r.move(at, path.Join(dir, processed), name); to != "" {
+			r.remember(feedName, account, name, to)
+		}
 	case errors.Is(err, fs.ErrNotExist): // somebody took it
 	case ctx.Err() != nil: // the next start goes on
 	case errors.Is(err, errMoving):
@@ -75,7 +80,7 @@ func (r *Room) giveBack(at, to string) {
 // send opens the file, making sure that it is one, and publishes it.
 func (r *Room) send(ctx context.Context, feedName, account, name, at string) (out exchange.Publication, err error) {
 	const op = "hotfolder.send"
-	f, err := r.root.OpenFile(at, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	f, err := r.root.OpenFile(at, os.O_RDONLY|noFollow, 0)
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
 			return out, err

@@ -46,6 +46,7 @@ type world struct {
 	kept   string // where blobs are
 	floor  int64  // bytes that must stay free
 	micros atomic.Int64
+	told   []string
 }
 
 // blobs are real ones; before each file is read, a test may act.
@@ -77,7 +78,7 @@ func newWorld(t *testing.T, url string) *world {
 // begin gives a story an empty world: the feed data, which acme and beta have.
 func (w *world) begin(t testing.TB) *world {
 	t.Helper()
-	w.t, w.dir, w.floor = t, filepath.Join(t.TempDir(), "publish"), 0
+	w.t, w.dir, w.floor, w.told = t, filepath.Join(t.TempDir(), "publish"), 0, nil
 	testkit.Empty(t, w.db, "deliveries", "publications", "subscriptions", "feed_sequences", "feeds", "outbox", "audit", "files", "versions", "blobs", "dirs",
 		"mailboxes", "users", "accounts")
 	w.micros.Store(time.Now().UnixMicro()) // processed files have the disk's times
@@ -107,7 +108,8 @@ func (w *world) open() {
 		}})
 	var err error
 	w.room, err = hotfolder.New(hotfolder.Options{Dir: w.dir, Feeds: w.feeds, Clock: w.clock, Log: slog.New(slog.DiscardHandler), Every: time.Second, Settle: settle, Keep: keep,
-		Names: exchange.NameRules{Temporary: []string{"*.part"}}})
+		Names: exchange.NameRules{Temporary: []string{"*.part"}, Ignored: []string{"Thumbs.db", "~$*"}},
+		Tell:  func(_ context.Context, path, why string) error { w.told = append(w.told, path+": "+why); return nil }})
 	testkit.Must(w.t, err)
 }
 
@@ -116,7 +118,7 @@ type stories map[string]func(*testing.T, *world)
 func TestHotFolder(t *testing.T) {
 	testkit.OnBoth(t, func(t *testing.T, url string) {
 		w := newWorld(t, url)
-		for _, part := range []stories{pickStories, refuseStories, stopStories} {
+		for _, part := range []stories{pickStories, refuseStories, stopStories, kernelStories} {
 			for name, story := range part {
 				t.Run(name, func(t *testing.T) { story(t, w.begin(t)) })
 			}

@@ -62,7 +62,11 @@ func (n *Node) buildExchange(ctx context.Context) (err error) {
 	n.audits = audit.New(audit.Options{Store: n.store, Clock: n.clock, IDs: n.ids, Log: n.log, Key: n.key, Keep: n.cfg.Audit.Keep, Head: headOf(n.cfg.Data), Send: n.checkpointSender()})
 	f := &n.cfg.Folder
 	n.folder, err = hotfolder.New(hotfolder.Options{Dir: n.cfg.FolderDir(), Feeds: n.feeds, Clock: n.clock, Log: n.log, Every: time.Duration(f.Every),
-		Settle: time.Duration(f.Settle), Keep: time.Duration(f.Keep), Names: n.naming.Default()})
+		Settle: time.Duration(f.Settle), Keep: time.Duration(f.Keep), Names: n.naming.Default(), Tell: func(ctx context.Context, path, why string) error {
+			return n.store.Write(ctx, func(tx *store.Tx) error {
+				return tx.Emit(exchange.Event{ID: n.ids.New(), Type: exchange.EventFolder, At: n.clock().UTC().Truncate(time.Microsecond), Data: map[string]any{"path": path, "text": path + ": " + why + "."}})
+			})
+		}})
 	return err
 }
 
