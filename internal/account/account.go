@@ -21,6 +21,7 @@ type Template struct {
 	StartDir string
 	Root     exchange.Rights
 	Dirs     []TemplateDir
+	FeedsMay string // what a user may do with delivered files; "": look
 }
 
 // TemplateDir is one directory of a template; parents are made as needed,

@@ -154,6 +154,7 @@ type UserEdit struct {
 	QuotaFiles *int64
 	KeepBytes  *int64
 	KeepItems  *int64
+	FeedsMay   *string
 }
 
 // SetUser changes a login. Its sessions end, so that the next log-in is judged
@@ -183,9 +184,30 @@ func (r *Room) SetUser(ctx context.Context, actor, name string, e UserEdit) (u e
 		if err := tx.SetUser(u); err != nil {
 			return err
 		}
+		if e.FeedsMay != nil {
+			if err := r.feedRights(tx, u); err != nil {
+				return err
+			}
+		}
 		return tx.Revoke(store.Revocation{UserID: u.ID, Reason: "the user was changed (" + action + ")"}, row.At)
 	})
 	return u, err
+}
+
+// feedRights gives the folders of a user's feeds the rights of its setting, but for
+// subscriptions with one of their own.
+func (r *Room) feedRights(tx *store.Tx, u exchange.User) error {
+	subs, err := tx.SubscriptionsOf(u.ID)
+	if err != nil {
+		return err
+	}
+	for _, s := range subs {
+		rights := exchange.FeedRights(cmp.Or(s.May, u.FeedsMay, r.policy.Templates[u.Kind].FeedsMay))
+		if _, err := FeedDirs(r.ids, r.clock)(tx, u.ID, s.Dir, &rights); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // apply checks an edit and says what it changes.
@@ -199,6 +221,13 @@ func (e UserEdit) apply(u *exchange.User) (detail map[string]string, err error) 
 			return nil, err
 		}
 		detail["start_dir"] = u.StartDir
+	}
+	if e.FeedsMay != nil {
+		if err := exchange.CheckFeedsMay(*e.FeedsMay); err != nil {
+			return nil, err
+		}
+		u.FeedsMay = *e.FeedsMay
+		detail["feeds_may"] = cmp.Or(u.FeedsMay, "as its template says")
 	}
 	if e.AllowIPs != nil {
 		if u.AllowIPs, err = cleanNetworks(*e.AllowIPs); err != nil {

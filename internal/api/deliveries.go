@@ -27,7 +27,7 @@ func (rt *routes) deliveries() {
 			User        string    `query:"user"`
 			Name        string    `query:"name" doc:"File name"`
 			Publication string    `query:"publication" doc:"Only of this publication"`
-			State       string    `query:"state" enum:"published,opened,collected,expired,withdrawn"`
+			State       string    `query:"state" enum:"published,opened,collected,expired,withdrawn,replaced"`
 			Since       time.Time `query:"published_after" doc:"Only what was published at this time or later"`
 			Uncollected time.Time `query:"uncollected_before" doc:"Only what was published before this and not collected since"`
 			Page

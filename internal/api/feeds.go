@@ -12,8 +12,11 @@ import (
 // NewFeed is the body that makes a feed.
 type NewFeed struct {
 	Name       string   `json:"name"`
+	Title      string   `json:"title,omitempty" doc:"What people read: Call detail records"`
 	Kind       string   `json:"kind" doc:"An open label: cdr, data, invoice, report"`
-	Types      []string `json:"types,omitempty" doc:"File types it takes; none: every type"`
+	Types      []string `json:"types,omitempty" doc:"File types it takes; none: every type; any: every type, whatever the content"`
+	Zone       string   `json:"zone,omitempty" doc:"Time zone of dated sub-folders"`
+	Checks     string   `json:"checks,omitempty" enum:"refuse,flag,off" doc:"What becomes of content that is not what its name says"`
 	Retention  string   `json:"retention,omitempty" doc:"How long files stay: 12mo, 90d"`
 	Pattern    string   `json:"pattern,omitempty" doc:"What names look like: {account}-{yyyy}{mm}-{seq}.csv"`
 	Folders    string   `json:"folders,omitempty" doc:"Dated sub-folders: {yyyy}/{mm}"`
@@ -25,7 +28,10 @@ type NewFeed struct {
 // EditFeed changes a feed; absent fields stay. How long its files stay is a
 // retention policy.
 type EditFeed struct {
+	Title      *string   `json:"title,omitempty"`
 	Kind       *string   `json:"kind,omitempty"`
+	Zone       *string   `json:"zone,omitempty"`
+	Checks     *string   `json:"checks,omitempty" doc:"refuse, flag or off; empty: as configured"`
 	Types      *[]string `json:"types,omitempty"`
 	Pattern    *string   `json:"pattern,omitempty"`
 	Folders    *string   `json:"folders,omitempty"`
@@ -40,6 +46,7 @@ type NewSubscription struct {
 	Types []string `json:"types,omitempty" doc:"File types it wants; none: every type of the feed"`
 	Dir   string   `json:"dir,omitempty" doc:"Where deliveries appear; by default /download/<feed>"`
 	Mail  string   `json:"mail,omitempty" doc:"daily: mail about new files to the technical contacts"`
+	May   string   `json:"may,omitempty" enum:"look,remove" doc:"What the user may do with the files"`
 	Days  int      `json:"backfill_days,omitempty" doc:"Place what was published in the last days, too"`
 }
 
@@ -48,6 +55,7 @@ type EditSubscription struct {
 	Types *[]string `json:"types,omitempty" doc:"File types it wants; none: every type of the feed"`
 	Dir   *string   `json:"dir,omitempty" doc:"Where deliveries appear from now on"`
 	Mail  *string   `json:"mail,omitempty" doc:"daily, or empty for none"`
+	May   *string   `json:"may,omitempty" doc:"look or remove; empty: as the user's own setting says"`
 }
 
 // Subscriber is one user of a feed.
@@ -96,7 +104,7 @@ func (rt *routes) feeds() {
 			ByName
 			Payload[NewSubscription]
 		}) (*Payload[exchange.Subscription], error) {
-			v, err := room.Subscribe(ctx, actor(ctx), exchange.Subscription{Feed: in.Name, User: in.Body.User, Types: in.Body.Types, Dir: in.Body.Dir, Mail: in.Body.Mail}, in.Body.Days)
+			v, err := room.Subscribe(ctx, actor(ctx), exchange.Subscription{Feed: in.Name, User: in.Body.User, Types: in.Body.Types, Dir: in.Body.Dir, Mail: in.Body.Mail, May: in.Body.May}, in.Body.Days)
 			return answer(rt, v, err)
 		})
 	huma.Register(rt, op("unsubscribe", "DELETE", "/feeds/{name}/subscriptions/{user}", "End a user's entitlement"),
@@ -108,7 +116,7 @@ func (rt *routes) feeds() {
 			Subscriber
 			Payload[EditSubscription]
 		}) (*Payload[exchange.Subscription], error) {
-			v, err := room.SetSubscription(ctx, actor(ctx), in.Name, in.User, feed.SubscriptionEdit{Types: in.Body.Types, Dir: in.Body.Dir, Mail: in.Body.Mail})
+			v, err := room.SetSubscription(ctx, actor(ctx), in.Name, in.User, feed.SubscriptionEdit{Types: in.Body.Types, Dir: in.Body.Dir, Mail: in.Body.Mail, May: in.Body.May})
 			return answer(rt, v, err)
 		})
 	publish := op("publish", "PUT", "/feeds/{name}/publications/{file}", "Publish a file; its content is the body")
@@ -125,7 +133,7 @@ func (rt *routes) feeds() {
 			Payload[EditFeed]
 		}) (*Payload[exchange.Feed], error) {
 			e := in.Body
-			v, err := room.SetFeed(ctx, actor(ctx), in.Name, feed.FeedEdit{Kind: e.Kind, Types: e.Types, Pattern: e.Pattern, Folders: e.Folders,
+			v, err := room.SetFeed(ctx, actor(ctx), in.Name, feed.FeedEdit{Title: e.Title, Zone: e.Zone, Checks: e.Checks, Kind: e.Kind, Types: e.Types, Pattern: e.Pattern, Folders: e.Folders,
 				Producer: e.Producer, Recipients: e.Recipients, ParentSees: e.ParentSees})
 			return answer(rt, v, err)
 		})
@@ -180,7 +188,7 @@ type AcceptGap struct {
 }
 
 func newFeed(f NewFeed) exchange.Feed {
-	return exchange.Feed{Name: f.Name, Kind: f.Kind, Types: f.Types, Retention: f.Retention, Pattern: f.Pattern, Folders: f.Folders,
+	return exchange.Feed{Name: f.Name, Title: f.Title, Zone: f.Zone, Checks: f.Checks, Kind: f.Kind, Types: f.Types, Retention: f.Retention, Pattern: f.Pattern, Folders: f.Folders,
 		Producer: f.Producer, Recipients: f.Recipients, ParentSees: f.ParentSees}
 }
 

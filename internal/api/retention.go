@@ -134,6 +134,8 @@ type NewExpectation struct {
 	Account string `json:"account,omitempty" doc:"Of a feed: published to this account"`
 	Pattern string `json:"pattern,omitempty" doc:"Names that count: cdr-*.csv"`
 	AtLeast int64  `json:"at_least,omitempty" doc:"How many files; 1 unless given"`
+	Bytes   *int64 `json:"least_bytes,omitempty" doc:"Smaller files do not count; 1 unless given, so that empty ones do not"`
+	Rows    int64  `json:"least_rows,omitempty" doc:"Files with fewer lines do not count"`
 	Days    string `json:"days" doc:"daily, weekdays, names of days, or a day of the month"`
 	By      string `json:"by" doc:"HH:MM"`
 	Zone    string `json:"zone" doc:"Australia/Sydney"`
@@ -148,9 +150,12 @@ func (rt *routes) expectations() {
 		})
 	huma.Register(rt, op("add-expectation", "POST", "/expectations", "Expect files by a time"),
 		func(ctx context.Context, in *Payload[NewExpectation]) (*Payload[exchange.Expectation], error) {
-			b := in.Body
+			b, bytes := in.Body, int64(1)
+			if b.Bytes != nil {
+				bytes = *b.Bytes
+			}
 			v, err := room.Add(ctx, actor(ctx), exchange.Expectation{Name: b.Name, User: b.User, Feed: b.Feed, Account: b.Account, Glob: b.Pattern,
-				AtLeast: b.AtLeast, Days: b.Days, Clock: b.By, Zone: b.Zone, Tell: b.Tell})
+				AtLeast: b.AtLeast, LeastBytes: bytes, LeastRows: b.Rows, Days: b.Days, Clock: b.By, Zone: b.Zone, Tell: b.Tell})
 			return answer(rt, v, err)
 		})
 	huma.Register(rt, op("remove-expectation", "DELETE", "/expectations/{name}", "Expect something no longer"),

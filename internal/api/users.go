@@ -27,6 +27,7 @@ type EditUser struct {
 	QuotaBytes *int64    `json:"quota_bytes,omitempty" doc:"0: the configured default"`
 	QuotaFiles *int64    `json:"quota_files,omitempty" doc:"0: the configured default"`
 	KeepBytes  *int64    `json:"keep_bytes,omitempty" doc:"Limit on what it keeps alive, seen or not; 0: the configured default"`
+	FeedsMay   *string   `json:"feeds_may,omitempty" doc:"What it may do with delivered files: look, remove; empty: as its template says"`
 	KeepItems  *int64    `json:"keep_items,omitempty" doc:"Limit on how much that is, and directories; 0: the configured default"`
 }
 
@@ -57,7 +58,7 @@ func (rt *routes) users() {
 		}) (*Payload[exchange.User], error) {
 			e := in.Body
 			v, err := room.SetUser(ctx, actor(ctx), in.Name, account.UserEdit{Enabled: e.Enabled, StartDir: e.StartDir, AllowIPs: e.AllowIPs, QuotaBytes: e.QuotaBytes, QuotaFiles: e.QuotaFiles,
-				KeepBytes: e.KeepBytes, KeepItems: e.KeepItems})
+				KeepBytes: e.KeepBytes, KeepItems: e.KeepItems, FeedsMay: e.FeedsMay})
 			return answer(rt, v, err)
 		})
 }

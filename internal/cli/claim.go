@@ -123,6 +123,8 @@ func (a *app) expectCommand() *cobra.Command {
 		Account string `json:"account,omitempty"`
 		Pattern string `json:"pattern,omitempty"`
 		AtLeast int64  `json:"at_least,omitempty"`
+		Bytes   int64  `json:"least_bytes"`
+		Rows    int64  `json:"least_rows,omitempty"`
 		Days    string `json:"days"`
 		By      string `json:"by"`
 		Zone    string `json:"zone"`
@@ -141,6 +143,8 @@ func (a *app) expectCommand() *cobra.Command {
 	add.Flags().StringVar(&in.Account, "account", "", "of a feed: published to this account")
 	add.Flags().StringVar(&in.Pattern, "pattern", "", "names that count: 'cdr-*.csv' (default: all)")
 	add.Flags().Int64Var(&in.AtLeast, "at-least", 1, "how many files")
+	add.Flags().Int64Var(&in.Bytes, "least-bytes", 1, "smaller files do not count; 0: empty ones do")
+	add.Flags().Int64Var(&in.Rows, "least-rows", 0, "files with fewer lines, with their header, do not count")
 	add.Flags().StringVar(&in.Days, "on", "daily", "daily, weekdays, names of days (monday,thursday), or a day of the month (3)")
 	add.Flags().StringVar(&in.By, "by", "", "time of day: 06:00")
 	add.Flags().StringVar(&in.Zone, "zone", "UTC", "time zone: Australia/Sydney")

@@ -54,7 +54,7 @@ func (a *app) deliveryList() *cobra.Command {
 	c.Flags().StringVar(&account, "account", "", "only this account's users'")
 	c.Flags().StringVar(&user, "user", "", "only this user's")
 	c.Flags().StringVar(&name, "name", "", "only files of this name")
-	c.Flags().StringVar(&state, "state", "", "only in this state: published, opened, downloaded, expired, withdrawn")
+	c.Flags().StringVar(&state, "state", "", "only in this state: published, opened, downloaded, expired, withdrawn, replaced")
 	c.Flags().StringVar(&uncollected, "uncollected", "", "only what was not downloaded in full within this time: 3d")
 	return c
 }
@@ -69,6 +69,7 @@ func (a *app) deliveryShow() *cobra.Command {
 			[2]string{"Name", d.Name}, [2]string{"Path", d.Path}, [2]string{"Issue", fmt.Sprint(d.Issue)}, [2]string{"SHA-256", d.SHA256}, [2]string{"State", stateWord(d.State)},
 			[2]string{"Served", fmt.Sprintf("%d of %d bytes", d.Served, d.Size)}, [2]string{"Published", when(d.PublishedAt)},
 			[2]string{"Opened", whenPtr(d.OpenedAt)}, [2]string{"Downloaded in full", whenPtr(d.CollectedAt)}, [2]string{"Ended", whenPtr(d.EndedAt)},
+			[2]string{"Removed or renamed by the partner", whenPtr(d.TakenAt)},
 			[2]string{"With key", d.Fingerprint}, [2]string{"From", d.Address}, [2]string{"Client", d.Client})
 	})
 }

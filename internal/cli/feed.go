@@ -17,6 +17,9 @@ func (a *app) feedCommand() *cobra.Command {
 
 // feedShape is what a feed's files look like and whom they are for.
 type feedShape struct {
+	Title      string   `json:"title,omitempty"`
+	Zone       string   `json:"zone,omitempty"`
+	Checks     string   `json:"checks,omitempty"`
 	Kind       string   `json:"kind,omitempty"`
 	Types      []string `json:"types,omitempty"`
 	Pattern    string   `json:"pattern,omitempty"`
@@ -27,8 +30,11 @@ type feedShape struct {
 }
 
 func (f *feedShape) flags(c *cobra.Command) {
+	c.Flags().StringVar(&f.Title, "title", "", "what people read in place of the name: 'Call detail records'")
+	c.Flags().StringVar(&f.Zone, "zone", "", "time zone of dated sub-folders: Australia/Sydney (default: the configured one)")
+	c.Flags().StringVar(&f.Checks, "checks", "", "what becomes of content that is not what its name says: refuse (if that is certain, else flag), flag, off (default: as configured)")
 	c.Flags().StringVar(&f.Kind, "kind", "", "an open label: cdr, data, invoice, report, sir")
-	c.Flags().StringSliceVar(&f.Types, "types", nil, "file types that it takes, by name and content: csv,pdf (default: all)")
+	c.Flags().StringSliceVar(&f.Types, "types", nil, "file types that it takes, by name and content: csv,pdf (default: all); any: all, whatever the content")
 	c.Flags().StringVar(&f.Pattern, "pattern", "", "what names look like: 'cdr-{account}-{yyyy}{mm}{dd}-{seq}.csv'; missing numbers are noticed")
 	c.Flags().StringVar(&f.Folders, "folders", "", "dated sub-folders of deliveries: '{yyyy}/{mm}'")
 	c.Flags().StringVar(&f.Producer, "producer", "", "account whose users may publish into it, over SFTP in /outbound")
@@ -60,7 +66,7 @@ func (a *app) feedSet() *cobra.Command {
 	var in feedShape
 	c := &cobra.Command{Use: "set NAME", Short: "Change a feed; what was delivered stays as it is", Args: cobra.ExactArgs(1)}
 	c.RunE = func(c *cobra.Command, args []string) error {
-		edit := changed(c, map[string]any{"kind": in.Kind, "pattern": in.Pattern, "folders": in.Folders, "producer": in.Producer, "parent_sees": in.ParentSees})
+		edit := changed(c, map[string]any{"title": in.Title, "zone": in.Zone, "checks": in.Checks, "kind": in.Kind, "pattern": in.Pattern, "folders": in.Folders, "producer": in.Producer, "parent_sees": in.ParentSees})
 		for flag, v := range map[string][]string{"types": in.Types, "recipient": in.Recipients} {
 			if !c.Flags().Changed(flag) {
 				continue
@@ -125,7 +131,8 @@ func (a *app) feedShow() *cobra.Command {
 				Sequences     []exchange.Sequence     `json:"sequences"`
 			}{f, subs, numbers}, table{})
 		}
-		if err := a.card(f, [2]string{"Feed", f.Name}, [2]string{"Kind", f.Kind}, [2]string{"Types", joined(f.Types, "all")},
+		if err := a.card(f, [2]string{"Feed", f.Name}, [2]string{"Title", f.Title}, [2]string{"Kind", f.Kind}, [2]string{"Types", joined(f.Types, "all")},
+			[2]string{"Content", f.Checks}, [2]string{"Time zone", f.Zone},
 			[2]string{"Retention", f.Retention}, [2]string{"Names", f.Pattern}, [2]string{"Folders", f.Folders}, [2]string{"Producer", f.Producer},
 			[2]string{"Recipients", joined(f.Recipients, "all")}, [2]string{"Parent sees", f.ParentSees}, [2]string{"Since", when(f.CreatedAt)}); err != nil {
 			return err
@@ -149,6 +156,7 @@ func (a *app) feedSubscribe() *cobra.Command {
 		Types []string `json:"types,omitempty"`
 		Dir   string   `json:"dir,omitempty"`
 		Mail  string   `json:"mail,omitempty"`
+		May   string   `json:"may,omitempty"`
 		Days  int      `json:"backfill_days,omitempty"`
 	}
 	var backfill string
@@ -173,13 +181,14 @@ func (a *app) feedSubscribe() *cobra.Command {
 	c.Flags().StringSliceVar(&in.Types, "types", nil, "file types that the user wants: csv,pdf (default: the feed's)")
 	c.Flags().StringVar(&in.Dir, "dir", "", "where deliveries appear (default: /download/FEED)")
 	c.Flags().StringVar(&in.Mail, "mail", "", "daily: mail about new files to the technical contacts")
+	c.Flags().StringVar(&in.May, "may", "", "what the user may do with the files: look, remove (and rename; their bytes stay until they are due) (default: as user set says)")
 	c.Flags().StringVar(&backfill, "backfill", "", "place what was published in the last days, too: 30d")
 	return c
 }
 
 func (a *app) feedSubscription() *cobra.Command {
 	var types []string
-	var dir, mail string
+	var dir, mail, may string
 	c := &cobra.Command{Use: "subscription FEED USER", Short: "Change what a user gets of a feed, and where; what was delivered stays", Args: cobra.ExactArgs(2)}
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if len(types) == 1 && types[0] == "all" {
@@ -188,8 +197,11 @@ func (a *app) feedSubscription() *cobra.Command {
 		if mail == "none" {
 			mail = ""
 		}
+		if may == "default" {
+			may = ""
+		}
 		v, err := call[exchange.Subscription](c.Context(), a, "PATCH", "/feeds/"+url.PathEscape(args[0])+"/subscriptions/"+url.PathEscape(args[1]),
-			changed(c, map[string]any{"types": types, "dir": dir, "mail": mail}))
+			changed(c, map[string]any{"types": types, "dir": dir, "mail": mail, "may": may}))
 		if err != nil {
 			return err
 		}
@@ -198,6 +210,7 @@ func (a *app) feedSubscription() *cobra.Command {
 	c.Flags().StringSliceVar(&types, "types", nil, "file types that the user wants: csv,pdf; all")
 	c.Flags().StringVar(&dir, "dir", "", "where deliveries appear from now on")
 	c.Flags().StringVar(&mail, "mail", "", "daily: mail about new files to the technical contacts; none")
+	c.Flags().StringVar(&may, "may", "", "what the user may do with the files: look, remove, default")
 	return c
 }
 

@@ -123,6 +123,8 @@ func publishNote(v exchange.Publication) string {
 	switch {
 	case v.Repeated:
 		return "published before"
+	case v.Flag != "":
+		return v.Flag
 	case len(v.Missing) > 0:
 		return "missing before it: " + strings.Join(v.Missing, ", ")
 	}

@@ -44,7 +44,7 @@ func (a *app) userAdd() *cobra.Command {
 }
 
 func (a *app) userSet() *cobra.Command {
-	var startDir, quota, kept string
+	var startDir, quota, kept, may string
 	var files, items int64
 	var ips []string
 	c := &cobra.Command{Use: "set USER", Short: "Change a user's starting directory, networks or limits", Args: cobra.ExactArgs(1)}
@@ -52,7 +52,10 @@ func (a *app) userSet() *cobra.Command {
 		if len(ips) == 1 && ips[0] == "any" {
 			ips = []string{}
 		}
-		edit := changed(c, map[string]any{"start_dir": startDir, "quota_files": files, "keep_items": items})
+		if may == "default" {
+			may = ""
+		}
+		edit := changed(c, map[string]any{"feeds_may": may, "start_dir": startDir, "quota_files": files, "keep_items": items})
 		if err := sizes(c, edit, map[string]string{"quota": quota, "keep": kept}); err != nil {
 			return err
 		}
@@ -71,7 +74,8 @@ func (a *app) userSet() *cobra.Command {
 	c.Flags().StringVar(&kept, "keep", "", "bytes that it may keep alive, with older versions and removed files that are still needed; 0 for the default")
 	c.Flags().Int64Var(&items, "keep-items", 0, "how many of them, and directories; 0 for the default")
 	c.Flags().StringArrayVar(&ips, "allow-ip", nil, "address or network that it may log in from (repeatable); any: from everywhere")
-	c.MarkFlagsOneRequired("start-dir", "quota", "quota-files", "keep", "keep-items", "allow-ip")
+	c.Flags().StringVar(&may, "feeds-may", "", "what it may do with delivered files: look, remove (and rename; their bytes stay until they are due), default")
+	c.MarkFlagsOneRequired("feeds-may", "start-dir", "quota", "quota-files", "keep", "keep-items", "allow-ip")
 	return c
 }
 
@@ -111,7 +115,7 @@ func (a *app) userShow() *cobra.Command {
 			kept = fmt.Sprintf(", of at most %d (%s)", l.KeepItems, size(l.KeepBytes))
 		}
 		return a.card(u, [2]string{"User", u.Name}, [2]string{"Kind", u.Kind}, [2]string{"Account", u.Account}, [2]string{"Vendor", u.Vendor},
-			[2]string{"Log-in", enabled(u)}, [2]string{"Starts in", u.StartDir}, [2]string{"Allowed from", joined(u.AllowIPs, "everywhere")},
+			[2]string{"Log-in", enabled(u)}, [2]string{"Starts in", u.StartDir}, [2]string{"Delivered files", map[string]string{exchange.FeedsLook: "may be looked at", exchange.FeedsRemove: "may be removed"}[u.FeedsMay]}, [2]string{"Allowed from", joined(u.AllowIPs, "everywhere")},
 			[2]string{"Files", fmt.Sprintf("%d (%s)", u.UsedFiles, size(u.UsedBytes)) + quota},
 			[2]string{"Kept alive", fmt.Sprintf("%d (%s)", u.KeptItems, size(u.KeptBytes)) + kept},
 			[2]string{"Directories", fmt.Sprint(u.Dirs)}, [2]string{"Since", when(u.CreatedAt)})

@@ -5,6 +5,9 @@
 package config
 
 import (
+	"encoding/hex"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
@@ -43,6 +46,13 @@ type Config struct {
 	DoubtfulGrace Duration `yaml:"doubtful_grace" env:"DOUBTFUL_GRACE"`
 	// IgnoredNames are what programs leave in folders: kept, never received or published.
 	IgnoredNames []string `yaml:"ignored_names" env:"IGNORED_NAMES"`
+	// TimeZone is that of dated folders of feeds that name none: Australia/Sydney.
+	TimeZone string `yaml:"time_zone" env:"TIME_ZONE"`
+	// FileTypes say what files of a type are called and look like, in place of the built-in ones.
+	FileTypes map[string]FileType `yaml:"file_types"`
+	// ContentChecks is what becomes of published content that is not what its name says:
+	// refuse it if that is certain and else flag it; flag; off.
+	ContentChecks string `yaml:"content_checks" env:"CONTENT_CHECKS"`
 	// Templates are the mailboxes of new users, by kind: customer, vendor.
 	Templates map[string]Template `yaml:"templates"`
 }
@@ -159,6 +169,30 @@ type Template struct {
 	StartDir string        `yaml:"start_dir"`
 	Root     []string      `yaml:"root"` // rights in "/"
 	Dirs     []TemplateDir `yaml:"dirs"`
+	FeedsMay string        `yaml:"feeds_may"` // with delivered files: look, or remove
+}
+
+// FileType is what files of a type are called, and what they begin with.
+type FileType struct {
+	Extensions []string `yaml:"extensions"` // without the type's own name: dat
+	Begins     []string `yaml:"begins"`     // "%PDF-", or hex:504b0304; none: with anything
+	Within     int      `yaml:"within"`     // bytes that may come before that
+	Text       bool     `yaml:"text"`       // control characters are looked for
+}
+
+// Beginnings are what files of the type begin with, as bytes.
+func (t FileType) Beginnings() (out []string, err error) {
+	for _, s := range t.Begins {
+		if digits, ok := strings.CutPrefix(s, "hex:"); ok {
+			b, err := hex.DecodeString(strings.ReplaceAll(digits, " ", ""))
+			if err != nil || len(b) == 0 {
+				return nil, fmt.Errorf("%q is not a hexadecimal number of whole bytes", s)
+			}
+			s = string(b)
+		}
+		out = append(out, s)
+	}
+	return out, nil
 }
 
 // TemplateDir is one directory of a template.
@@ -184,8 +218,10 @@ func Default() Config {
 		Keys: Keys{PerUser: 5, Types: []string{"ed25519", "ecdsa", "rsa"}, RSAMin: 2048, RSAMax: 8192, Overlap: Duration(14 * 24 * time.Hour)},
 		Access: Access{BanAfter: 20, BanWithin: Duration(10 * time.Minute), BanFor: Duration(15 * time.Minute),
 			NeverBan: []string{"127.0.0.0/8", "::1/128"}},
-		Records: Records{Keep: Duration(395 * 24 * time.Hour), Failed: 200_000, Activity: 2_000_000},
-		Log:     Log{Level: "info", Format: "text"},
+		Records:       Records{Keep: Duration(395 * 24 * time.Hour), Failed: 200_000, Activity: 2_000_000},
+		Log:           Log{Level: "info", Format: "text"},
+		TimeZone:      "UTC",
+		ContentChecks: "refuse",
 		TemporaryNames: []string{".*", "*.filepart", "*.part", "*.tmp", "*.temp", "*.partial", "*.writing", "*.crdownload", "*.swp",
 			"*.lftp", "*.inprogress", "*.in-progress", "*.incomplete", "*.uploading"},
 		DoubtfulNames: []string{"tmp[._]*", "tmp-*", "temp[._]*", "temp-*", "*_tmp", "*.tmp.*", "*.new", "*.transfer", "*~",

@@ -11,6 +11,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/caarlos0/env/v11"
 	"github.com/goccy/go-yaml"
@@ -187,6 +188,17 @@ func (c *Config) check() error {
 	if c.DoubtfulGrace < 0 || c.DoubtfulGrace > Duration(exchange.MaxGrace) {
 		return bad("doubtful_grace: from 0s to %s.", exchange.MaxGrace)
 	}
+	if _, err := time.LoadLocation(c.TimeZone); err != nil || c.TimeZone == "Local" || c.TimeZone == "" {
+		return bad("time_zone: there is no time zone %q, such as Australia/Sydney or UTC.", c.TimeZone)
+	}
+	if !slices.Contains([]string{"refuse", "flag", "off"}, c.ContentChecks) {
+		return bad("content_checks: %q is not one of refuse, flag, off.", c.ContentChecks)
+	}
+	for name, t := range c.FileTypes {
+		if err := t.check(name); err != nil {
+			return err
+		}
+	}
 	for kind, t := range c.Templates {
 		if kind != exchange.KindCustomer && kind != exchange.KindVendor {
 			return bad("templates: there is no kind of user %q; they are customer and vendor.", kind)
@@ -206,6 +218,9 @@ func (c *Config) check() error {
 
 // check refuses paths and rights that cannot be.
 func (t Template) check(kind string) error {
+	if err := exchange.CheckFeedsMay(t.FeedsMay); err != nil {
+		return exchange.E("config.check", exchange.Invalid, "templates.%s.feeds_may: %q is neither look nor remove.", kind, t.FeedsMay)
+	}
 	where := "templates." + kind
 	paths := []string{t.StartDir}
 	for _, d := range t.Dirs {
@@ -270,4 +285,22 @@ func distance(a, b string) int {
 		}
 	}
 	return row[len(b)]
+}
+
+// check refuses a file type that no file can have. Extensions are those of names, so they
+// are letters and digits.
+func (t FileType) check(name string) error {
+	const op = "config.check"
+	for _, e := range append([]string{name}, t.Extensions...) {
+		if e == "" || e == "any" || len(e) > 16 || strings.Trim(e, "abcdefghijklmnopqrstuvwxyz0123456789") != "" {
+			return exchange.E(op, exchange.Invalid, "file_types.%s: %q is not the ending of a name, in lower case and without a dot.", name, e)
+		}
+	}
+	if _, err := t.Beginnings(); err != nil {
+		return exchange.E(op, exchange.Invalid, "file_types.%s.begins: %v.", name, err)
+	}
+	if t.Within < 0 || t.Within > 1024 {
+		return exchange.E(op, exchange.Invalid, "file_types.%s.within: from 0 to 1024 bytes.", name)
+	}
+	return nil
 }

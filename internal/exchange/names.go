@@ -183,3 +183,16 @@ func Cell(s string) string {
 	}
 	return s
 }
+
+// CutName shortens a name to at most n bytes, between characters if it has any.
+func CutName(name string, n int) string {
+	if len(name) <= n {
+		return name
+	}
+	for back := range min(utf8.UTFMax, n) {
+		if utf8.RuneStart(name[n-back]) {
+			return name[:n-back]
+		}
+	}
+	return name[:n]
+}

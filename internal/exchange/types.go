@@ -53,6 +53,7 @@ type User struct {
 	AllowIPs   []string `json:"allow_ips" doc:"Networks it may log in from; empty: everywhere"`
 	UsedBytes  int64    `json:"used_bytes"`
 	UsedFiles  int64    `json:"used_files"`
+	FeedsMay   string   `json:"feeds_may,omitempty" enum:"look,remove" doc:"What it may do with delivered files; empty: as its template says"`
 	QuotaBytes int64    `json:"quota_bytes,omitempty" doc:"0: the configured default"`
 	QuotaFiles int64    `json:"quota_files,omitempty" doc:"0: the configured default"`
 	KeptBytes  int64    `json:"kept_bytes" doc:"What it keeps alive: its files, older versions, removed files that are still needed, and what is not swept yet"`
@@ -150,10 +151,13 @@ const (
 // Feed is a named stream of files to those who subscribe.
 type Feed struct {
 	Name       string    `json:"name"`
+	Title      string    `json:"title,omitempty" doc:"What people read in place of the name: Call detail records"`
 	Kind       string    `json:"kind" doc:"An open label: cdr, data, invoice, report"`
 	Types      []string  `json:"types" doc:"File types it takes; empty: every type"`
 	Pattern    string    `json:"pattern,omitempty" doc:"What names look like: {account}-{yyyy}{mm}-{seq}.csv"`
 	Folders    string    `json:"folders,omitempty" doc:"Dated sub-folders of deliveries: {yyyy}/{mm}"`
+	Zone       string    `json:"zone,omitempty" doc:"Time zone of dated sub-folders; empty: the configured one"`
+	Checks     string    `json:"checks,omitempty" enum:"refuse,flag,off" doc:"What becomes of content that is not what its name says; empty: as configured"`
 	Producer   string    `json:"producer,omitempty" doc:"Account whose users may publish into it; empty: the platform alone"`
 	Recipients []string  `json:"recipients" doc:"Accounts that may subscribe; empty: all"`
 	ParentSees string    `json:"parent_sees" enum:"nothing,files" doc:"What a parent account's subscribers get of its children's files"`
@@ -169,6 +173,7 @@ type Subscription struct {
 	Types      []string  `json:"types" doc:"File types it wants; empty: every type of the feed"`
 	Dir        string    `json:"dir" doc:"Where deliveries appear"`
 	Mail       string    `json:"mail,omitempty" enum:"daily" doc:"Mail about new files to the technical contacts"`
+	May        string    `json:"may,omitempty" enum:"look,remove" doc:"What the user may do with the files; empty: as the user's own setting says"`
 	Backfilled int       `json:"backfilled,omitempty" doc:"Earlier files that were placed when it began"`
 	CreatedAt  time.Time `json:"created_at"`
 }
@@ -185,6 +190,7 @@ type Publication struct {
 	Repeated    bool      `json:"repeated,omitempty" doc:"The idempotency key was seen before; nothing was published now"`
 	Via         string    `json:"via,omitempty" doc:"How it came: api, folder, sftp"`
 	Missing     []string  `json:"missing,omitempty" doc:"Numbers that are missing before this one"`
+	Flag        string    `json:"flag,omitempty" doc:"Why the content does not look like what its name says"`
 	PublishedAt time.Time `json:"published_at"`
 }
 
@@ -195,6 +201,7 @@ const (
 	DeliveryCollected = "collected" // every byte was served
 	DeliveryExpired   = "expired"   // removed by retention
 	DeliveryWithdrawn = "withdrawn" // taken back by the operator
+	DeliveryReplaced  = "replaced"  // a newer issue came before it was downloaded in full
 )
 
 // Delivery is one file placed for one subscription.
@@ -209,12 +216,13 @@ type Delivery struct {
 	Issue       int64      `json:"issue" doc:"1, or more for a later file of the same name"`
 	Size        int64      `json:"size" doc:"Bytes"`
 	SHA256      string     `json:"sha256" doc:"Lower-case hexadecimal"`
-	State       string     `json:"state" enum:"published,opened,collected,expired,withdrawn"`
+	State       string     `json:"state" enum:"published,opened,collected,expired,withdrawn,replaced"`
 	Served      int64      `json:"served" doc:"Distinct bytes served so far"`
 	PublishedAt time.Time  `json:"published_at"`
 	OpenedAt    *time.Time `json:"opened_at,omitempty"`
 	CollectedAt *time.Time `json:"collected_at,omitempty"`
-	EndedAt     *time.Time `json:"ended_at,omitempty" doc:"When it was removed or taken back"`
+	EndedAt     *time.Time `json:"ended_at,omitempty" doc:"When it was removed, replaced or taken back"`
+	TakenAt     *time.Time `json:"taken_at,omitempty" doc:"When the partner removed or renamed the file; its bytes stay until they are due"`
 	Fingerprint string     `json:"fingerprint,omitempty" doc:"The key that opened it first, or collected it"`
 	Client      string     `json:"client,omitempty" doc:"That client's version string"`
 	Address     string     `json:"address,omitempty" doc:"That client's address"`

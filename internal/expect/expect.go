@@ -24,11 +24,12 @@ type Room struct {
 	clock exchange.Clock
 	ids   *exchange.IDs
 	log   *slog.Logger
+	lines *lines
 }
 
-// New opens the room.
-func New(s *store.Store, clock exchange.Clock, ids *exchange.IDs, log *slog.Logger) *Room {
-	return &Room{s, clock, ids, log}
+// New opens the room. count says how many lines of a version's content are not empty.
+func New(s *store.Store, clock exchange.Clock, ids *exchange.IDs, log *slog.Logger, count func(versionID string) (int64, error)) *Room {
+	return &Room{s, clock, ids, log, &lines{count: count, known: map[string]int64{}}}
 }
 
 func (r *Room) now() time.Time { return r.clock().UTC().Truncate(time.Microsecond) }
@@ -57,6 +58,9 @@ func (r *Room) Add(ctx context.Context, actor string, e exchange.Expectation) (e
 	}
 	if e.AtLeast < 1 || e.AtLeast > 10_000 {
 		return e, exchange.E(op, exchange.Invalid, "Expect 1 to 10000 files.")
+	}
+	if e.LeastBytes < 0 || e.LeastRows < 0 {
+		return e, exchange.E(op, exchange.Invalid, "A least size is not negative.")
 	}
 	s, err := parseSchedule(e)
 	if err != nil {
@@ -88,7 +92,7 @@ func (r *Room) Add(ctx context.Context, actor string, e exchange.Expectation) (e
 			return err
 		}
 		return r.audit(tx, actor, "expectation.add", e.Name, map[string]string{"user": e.User, "feed": e.Feed, "account": e.Account, "pattern": e.Glob,
-			"at_least": strconv.FormatInt(e.AtLeast, 10), "days": e.Days, "by": e.Clock, "zone": e.Zone,
+			"at_least": strconv.FormatInt(e.AtLeast, 10), "least_bytes": strconv.FormatInt(e.LeastBytes, 10), "least_rows": strconv.FormatInt(e.LeastRows, 10), "days": e.Days, "by": e.Clock, "zone": e.Zone,
 			"tell_partner": strconv.FormatBool(e.Tell)})
 	})
 	return e, err
@@ -125,6 +129,12 @@ func words(e exchange.Expectation) string {
 	}
 	if e.Glob != "" {
 		what += " called " + e.Glob
+	}
+	if e.LeastBytes > 1 {
+		what += fmt.Sprintf(" of at least %d bytes", e.LeastBytes)
+	}
+	if e.LeastRows > 0 {
+		what += fmt.Sprintf(" with at least %d lines", e.LeastRows)
 	}
 	if e.User != "" {
 		return what + " from " + e.User

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path"
 	"strconv"
 	"time"
 
@@ -55,6 +54,10 @@ func (r *Room) Judge(ctx context.Context) error {
 		if s.after(e.CheckedAt).After(now) && e.State != exchange.ExpectMissed {
 			continue
 		}
+		if err := r.readAhead(ctx, e, s, now); err != nil {
+			errs = append(errs, err)
+			continue
+		}
 		if err := r.store.Write(ctx, func(tx *store.Tx) error { return r.judge(tx, e.ID, s, now) }); err != nil && !exchange.Is(err, exchange.NotFound) {
 			errs = append(errs, err)
 		}
@@ -90,7 +93,7 @@ func (r *Room) deadline(tx *store.Tx, e *exchange.Expectation, since, due, now t
 	if e.State == exchange.ExpectMet && e.Since != nil && e.Since.After(since) {
 		since = *e.Since // what came late counts once
 	}
-	n, _, err := came(&tx.Q, e, since, due)
+	n, _, small, err := r.came(&tx.Q, e, since, due)
 	if err != nil {
 		return err
 	}
@@ -102,11 +105,12 @@ func (r *Room) deadline(tx *store.Tx, e *exchange.Expectation, since, due, now t
 	}
 	e.State = exchange.ExpectMissed
 	text := fmt.Sprintf("Expected %s by %s (%s); %d came. The expectation is %q.", words(*e), localText(due, e.Zone), e.Zone, n, e.Name)
+	text += tooSmall(small)
 	if was == exchange.ExpectMissed {
 		text += " It was missed the time before, too."
 	}
 	partner := fmt.Sprintf("We expected %s by %s (%s), and %s came. Please upload what is missing as soon as you can. If it is on its way, there is nothing else to do.",
-		words(*e), localText(due, e.Zone), e.Zone, count(n))
+		words(*e), localText(due, e.Zone), e.Zone, count(n)) + tooSmall(small)
 	return r.raise(tx, e, exchange.EventMissed, "expectation.miss", n, text, partner)
 }
 
@@ -115,7 +119,7 @@ func (r *Room) late(tx *store.Tx, e *exchange.Expectation, now time.Time) error 
 	if e.Since == nil || e.DueAt == nil {
 		return nil
 	}
-	n, enough, err := came(&tx.Q, e, *e.Since, now)
+	n, enough, _, err := r.came(&tx.Q, e, *e.Since, now)
 	if err != nil || n < e.AtLeast {
 		return err
 	}
@@ -161,24 +165,4 @@ func (r *Room) raise(tx *store.Tx, e *exchange.Expectation, event, action string
 		return err
 	}
 	return r.audit(tx, "system:expect", action, e.Name, map[string]string{"due": e.DueAt.Format(time.RFC3339), "text": text})
-}
-
-// came counts the files of a time that are what is expected, and says when
-// there were enough.
-func came(q *store.Q, e *exchange.Expectation, from, to time.Time) (n int64, enough time.Time, err error) {
-	var list []store.Came
-	if e.UserID != "" {
-		list, err = q.DropsBetween(e.UserID, exchange.Micros(from), exchange.Micros(to))
-	} else {
-		list, err = q.PublicationsBetween(e.Feed, e.Account, exchange.Micros(from), exchange.Micros(to))
-	}
-	for _, c := range list {
-		if ok, _ := path.Match(e.Glob, c.Name); !ok && e.Glob != "" {
-			continue
-		}
-		if n++; n == e.AtLeast {
-			enough = exchange.FromMicros(c.At)
-		}
-	}
-	return n, enough, err
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
@@ -101,6 +102,36 @@ var judgeStories = stories{
 		w.comes("acme", "cdr-1.csv.bad", "2026-10-31 04:00")
 		w.comes("beta", "cdr-1.csv", "2026-10-31 04:00")
 		w.judge("2026-10-31 06:00", exchange.ExpectMissed)
+	},
+	"what is too small does not count, and is told": func(t *testing.T, w *world) {
+		w.expects(func(e *exchange.Expectation) { e.LeastBytes, e.LeastRows = 50, 8 })
+		w.at("2026-10-31 04:00")
+		w.comesLarge("acme", "cdr-empty.csv", 0)
+		w.comesLarge("acme", "cdr-short.csv", 70) // seven lines
+		w.judge("2026-10-31 06:00", exchange.ExpectMissed)
+		text := fmt.Sprint(w.wantEvents(1, 0)[0].Data["text"])
+		if !strings.Contains(text, "0 came") || !strings.Contains(text, "Too small to count: cdr-empty.csv (0 bytes), cdr-short.csv (7 lines).") {
+			t.Fatalf("the event says %q", text)
+		}
+		w.comesLarge("acme", "cdr-1.csv", 80)
+		w.judge("2026-10-31 06:01", exchange.ExpectMet)
+	},
+	"what was removed or replaced does not count": func(t *testing.T, w *world) {
+		w.expects()
+		w.comes("acme", "cdr-1.csv", "2026-10-31 04:00")
+		w.comes("acme", "cdr-2.csv", "2026-10-31 04:00")
+		_, err := w.db.Exec("UPDATE drops SET withdrawn = CASE WHEN path LIKE '%1.csv' THEN 1 ELSE 0 END, state = CASE WHEN path LIKE '%1.csv' THEN 'new' ELSE 'superseded' END")
+		testkit.Must(t, err)
+		w.judge("2026-10-31 06:00", exchange.ExpectMissed)
+	},
+	"a file that left staging in time counts, however long ago it was uploaded": func(t *testing.T, w *world) {
+		w.expects()
+		w.comes("acme", "cdr-1.csv", "2026-10-25 04:00")
+		received, err := time.ParseInLocation("2006-01-02 15:04", "2026-10-31 05:00", w.zone)
+		testkit.Must(t, err)
+		_, err = w.db.Exec(fmt.Sprintf("UPDATE drops SET received_at = %d", received.UnixMicro()))
+		testkit.Must(t, err)
+		w.judge("2026-10-31 06:00", exchange.ExpectMet)
 	},
 	"without a pattern every name counts": func(t *testing.T, w *world) {
 		w.expects(func(e *exchange.Expectation) { e.Glob = "" })

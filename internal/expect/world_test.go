@@ -37,7 +37,7 @@ func newWorld(t *testing.T, url string) *world {
 	w := &world{t: t}
 	w.ids = exchange.NewIDs(w.clock, rand.Reader)
 	w.store, w.db = testkit.OpenStore(t, url)
-	w.room = expect.New(w.store, w.clock, w.ids, slog.New(slog.DiscardHandler))
+	w.room = expect.New(w.store, w.clock, w.ids, slog.New(slog.DiscardHandler), w.count)
 	return w
 }
 
@@ -52,7 +52,7 @@ func (w *world) begin(t testing.TB) *world {
 	w.zone, err = time.LoadLocation("Australia/Sydney")
 	testkit.Must(t, err)
 	w.at("2026-10-30 12:00")
-	w.room = expect.New(w.store, w.clock, w.ids, slog.New(slog.DiscardHandler))
+	w.room = expect.New(w.store, w.clock, w.ids, slog.New(slog.DiscardHandler), w.count)
 	accounts := account.New(w.store, w.clock, w.ids, account.Policy{Templates: map[string]account.Template{exchange.KindCustomer: {StartDir: "/"}}})
 	testkit.Customers(t, accounts, "acme", "beta")
 	testkit.Must(t, w.store.Write(ctx, func(tx *store.Tx) error {
@@ -104,14 +104,24 @@ func (w *world) comes(user, name, local string) {
 	w.comesNow(user, name)
 }
 
-func (w *world) comesNow(user, name string) {
+// count is how many lines a version has: as many as its size, divided by ten.
+func (w *world) count(version string) (n int64, err error) {
+	if err = w.db.QueryRow("SELECT size / 10 FROM drops WHERE id = $1", version).Scan(&n); err != nil {
+		err = exchange.Wrap("test", exchange.NotFound, err)
+	}
+	return n, err
+}
+
+func (w *world) comesNow(user, name string) { w.comesLarge(user, name, 100) }
+
+func (w *world) comesLarge(user, name string, size int64) {
 	w.t.Helper()
 	testkit.Must(w.t, w.store.Write(ctx, func(tx *store.Tx) error {
 		u, err := tx.User(user)
 		if err != nil {
 			return err
 		}
-		return tx.AddDrops([]store.NewDrop{{VersionID: w.ids.New(), UserID: u.ID, Path: "/upload/" + name, SHA256: []byte{}, ReceivedAt: exchange.Micros(w.clock())}})
+		return tx.AddDrops([]store.NewDrop{{VersionID: w.ids.New(), UserID: u.ID, Path: "/upload/" + name, Size: size, SHA256: []byte{}, ReceivedAt: exchange.Micros(w.clock())}})
 	}))
 }
 

@@ -9,88 +9,175 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 )
 
-// fileType is a name's type: its ending in lower case.
-func fileType(name string) string { return strings.ToLower(strings.TrimPrefix(path.Ext(name), ".")) }
-
-// textTypes hold text and nothing else; beginnings are what files of a type
-// begin with. Types that are in neither are taken at their name's word.
-var (
-	textTypes  = []string{"csv", "tsv", "txt", "xml", "json", "jsonl", "edi", "dat"}
-	beginnings = map[string][]string{
-		"pdf": {"%PDF-"}, "zip": {"PK\x03\x04", "PK\x05\x06"}, "xlsx": {"PK\x03\x04"}, "docx": {"PK\x03\x04"}, "gz": {"\x1f\x8b"},
-		"bz2": {"BZh"}, "xz": {"\xfd7zXZ\x00"}, "zst": {"\x28\xb5\x2f\xfd"}, "7z": {"7z\xbc\xaf\x27\x1c"}, "png": {"\x89PNG"}, "jpg": {"\xff\xd8\xff"},
-	}
-)
-
-// looks checks content against a type while it is written through it.
-type looks struct {
-	kind  string
-	begin []byte // the first bytes, up to headBytes
-
-	hold   []byte // until there are enough to see a byte order mark
-	bad    string
-	utf16  bool
-	marked bool // a byte order mark was looked for
+// Type is what files of a type are called and look like. One that says nothing of its
+// content takes every content.
+type Type struct {
+	Extensions []string // endings of names, in lower case without dot
+	Begins     []string // it begins with one of these, within the first bytes
+	Within     int      // how many bytes may come before that
+	Text       bool     // it is text, in whatever encoding
 }
 
-const headBytes = 16
+// AnyType is the name of no type: a feed that takes it takes every name and content.
+const AnyType = "any"
+
+// inFront is how far behind its start a PDF's header may be: readers look in the first
+// 1,024 bytes, since some programs write a line of their own before it.
+const inFront = 1024
+
+// office files are ZIP archives; one with a password is wrapped in an OLE file.
+var office = []string{"PK\x03\x04", "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"}
+
+// builtin are the types that are known without any configuration. What is called .dat or
+// .edi has any content: binary call records, separators that are control characters.
+var builtin = map[string]Type{
+	"csv": {Text: true}, "tsv": {Text: true}, "txt": {Text: true}, "xml": {Text: true}, "json": {Text: true}, "jsonl": {Text: true},
+	"pdf": {Begins: []string{"%PDF-"}, Within: inFront},
+	"zip": {Begins: []string{"PK\x03\x04", "PK\x05\x06", "PK\x07\x08"}}, "xlsx": {Begins: office}, "docx": {Begins: office}, "pptx": {Begins: office},
+	"gz": {Begins: []string{"\x1f\x8b"}}, "bz2": {Begins: []string{"BZh"}}, "xz": {Begins: []string{"\xfd7zXZ\x00"}}, "zst": {Begins: []string{"\x28\xb5\x2f\xfd"}},
+	"7z": {Begins: []string{"7z\xbc\xaf\x27\x1c"}}, "png": {Begins: []string{"\x89PNG"}}, "jpg": {Begins: []string{"\xff\xd8\xff"}},
+}
+
+// types are all of them, with those of the configuration in place of ours.
+type types struct {
+	byName map[string]Type
+	byEnd  map[string]string // extension → name
+}
+
+func newTypes(configured map[string]Type) *types {
+	t := &types{byName: map[string]Type{}, byEnd: map[string]string{}}
+	for name, v := range builtin {
+		t.byName[name] = v
+	}
+	for name, v := range configured {
+		t.byName[name] = v
+		for _, e := range v.Extensions {
+			t.byEnd[e] = name
+		}
+	}
+	return t
+}
+
+// of is the type of a file of this name: its ending, unless a configured type has that.
+func (t *types) of(name string) string {
+	ext := strings.ToLower(strings.TrimPrefix(path.Ext(name), "."))
+	if kind, ok := t.byEnd[ext]; ok {
+		return kind
+	}
+	return ext
+}
+
+// What becomes of content that is not what its name says.
+const (
+	ChecksRefuse = "refuse" // it is refused if that is certain, and else flagged
+	ChecksFlag   = "flag"   // it is published, and flagged
+	ChecksOff    = "off"    // nobody looks
+)
+
+// CheckChecks accepts one of them; empty is a wider setting's.
+func CheckChecks(s string) error {
+	if s == "" || s == ChecksRefuse || s == ChecksFlag || s == ChecksOff {
+		return nil
+	}
+	return exchange.E("feed.CheckChecks", exchange.Invalid, "Content that is not what its name says is refused, or flagged, or nobody looks; not %q.", exchange.Printable(s)).
+		WithHint("say refuse, flag or off")
+}
+
+// looks looks at content while it is written through it.
+type looks struct {
+	kind     string
+	want     Type
+	begin    []byte // the first bytes, up to headBytes
+	controls int    // bytes that no text has, among the first sample bytes
+	nuls     [2]int // of those, NUL, at even and at odd places
+	seen     int64
+	odd      bool // such a byte came at all
+}
+
+const (
+	headBytes = inFront + 16
+	sample    = 8192 // bytes that show whether a file is text at all
+)
 
 func (l *looks) Write(p []byte) (int, error) {
 	n := len(p)
-	if n == 0 || l.bad != "" {
-		return n, nil
-	}
 	if len(l.begin) < headBytes {
 		l.begin = append(l.begin, p[:min(n, headBytes-len(l.begin))]...)
 	}
-	if len(l.begin) < 2 {
-		l.hold = append(l.hold, p...)
-		return n, nil
-	}
-	if !l.marked { // the mark can be seen now
-		l.marked = true
-		l.utf16 = bytes.HasPrefix(l.begin, []byte{0xff, 0xfe}) || bytes.HasPrefix(l.begin, []byte{0xfe, 0xff})
-		p = slices.Concat(l.hold, p)
-		l.hold = nil
-	}
-	if slices.Contains(textTypes, l.kind) && !l.utf16 {
+	if l.want.Text {
 		l.text(p)
 	}
+	l.seen += int64(n)
 	return n, nil
 }
 
-// text refuses what no text has. It need not be UTF-8: old systems write
-// Latin-1; but NUL and the other control characters are in no encoding of it.
+// text counts what no text has. It need not be UTF-8: old systems write Latin-1.
 func (l *looks) text(p []byte) {
-	for _, c := range p {
-		if c < 0x20 && c != '\t' && c != '\n' && c != '\r' && c != '\f' && c != 0x1a || c == 0x7f {
-			l.bad = "it has bytes that no text has"
-			return
+	for i, c := range p {
+		if c >= 0x20 && c != 0x7f || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == 0x1a {
+			continue
+		}
+		l.odd = true
+		at := l.seen + int64(i)
+		if at >= sample {
+			return // there is one, and it says no more
+		}
+		l.controls++
+		if c == 0 {
+			l.nuls[at%2]++
 		}
 	}
 }
 
-// judge refuses content that is not of its type, once all was written.
-func (l *looks) judge(name string) error {
-	const op = "feed.looks"
-	if slices.Contains(textTypes, l.kind) {
-		l.text(l.hold)
+// verdict says what is wrong with content of its type, and whether that is certain.
+func (l *looks) verdict() (wrong string, certain bool) {
+	switch {
+	case len(l.want.Begins) > 0 && l.seen == 0:
+		return "it is empty", true
+	case len(l.want.Begins) > 0 && !beginsWith(l.begin, l.want.Begins, l.want.Within):
+		return "its content does not begin like one", true
+	case !l.want.Text || l.seen == 0:
+		return "", false
 	}
-	if l.bad == "" && len(l.begin) > 0 {
-		if want := beginnings[l.kind]; len(want) > 0 && !slices.ContainsFunc(want, func(s string) bool { return strings.HasPrefix(string(l.begin), s) }) {
-			l.bad = "its content does not begin like one"
+	for _, other := range []string{"pdf", "zip"} {
+		if beginsWith(l.begin, builtin[other].Begins, 0) {
+			return "its content is that of a " + other, true
 		}
-		for kind, starts := range beginnings {
-			if slices.Contains(textTypes, l.kind) && (kind == "pdf" || kind == "zip") && slices.ContainsFunc(starts, func(s string) bool { return strings.HasPrefix(string(l.begin), s) }) {
-				l.bad = "its content is that of a " + kind
-			}
-		}
 	}
-	if l.bad == "" && len(l.begin) == 0 && len(beginnings[l.kind]) > 0 {
-		l.bad = "it is empty"
+	looked := min(l.seen, sample)
+	wide := l.nuls[0]*10 > int(looked)*2 != (l.nuls[1]*10 > int(looked)*2) // one of two bytes: UTF-16
+	switch {
+	case bytes.HasPrefix(l.begin, []byte{0xff, 0xfe}), bytes.HasPrefix(l.begin, []byte{0xfe, 0xff}):
+		return "", false // UTF-16 with its mark
+	case wide:
+		return "it looks like UTF-16 without a byte order mark", false
+	case int64(l.controls)*20 > looked && l.controls >= 4:
+		return "it has bytes that no text has", true
+	case l.odd:
+		return "it has control characters", false
 	}
-	if l.bad == "" {
-		return nil
+	return "", false
+}
+
+func beginsWith(begin []byte, with []string, within int) bool {
+	return slices.ContainsFunc(with, func(s string) bool {
+		at := bytes.Index(begin, []byte(s))
+		return 0 <= at && at <= within
+	})
+}
+
+// judge refuses content that is certainly not of its type, or says why it may not be.
+func (l *looks) judge(name, checks string) (flag string, err error) {
+	if checks == ChecksOff {
+		return "", nil
 	}
-	return exchange.E(op, exchange.Invalid, "%q is called a %s, but %s.", exchange.Printable(name), l.kind, l.bad)
+	wrong, certain := l.verdict()
+	if wrong == "" {
+		return "", nil
+	}
+	if certain && checks != ChecksFlag {
+		return "", exchange.E("feed.looks", exchange.Invalid, "%q is called a %s, but %s.", exchange.Printable(name), l.kind, wrong).
+			WithHint("if such files are meant: sallyport feed set FEED --checks flag, or --types any")
+	}
+	return "called a " + l.kind + ", but " + wrong, nil
 }

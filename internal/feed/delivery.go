@@ -23,7 +23,8 @@ func (r *Room) Served(l *exchange.Login, versionID string, served exchange.Spans
 		} else if err != nil {
 			return err
 		}
-		if d.State != exchange.DeliveryPublished && d.State != exchange.DeliveryOpened {
+		replaced := d.State == exchange.DeliveryReplaced // it may be read still by who opened it before
+		if d.State != exchange.DeliveryPublished && d.State != exchange.DeliveryOpened && !replaced {
 			return nil // collected, withdrawn or expired: final
 		}
 		before := d.State
@@ -31,7 +32,10 @@ func (r *Room) Served(l *exchange.Login, versionID string, served exchange.Spans
 		for _, s := range served {
 			ranges = ranges.Add(s.From, min(s.To, d.Size), maxRanges)
 		}
-		d.Ranges, d.State = ranges.Pack(), exchange.DeliveryOpened
+		d.Ranges = ranges.Pack()
+		if !replaced {
+			d.State = exchange.DeliveryOpened
+		}
 		action := "delivery.open"
 		if ranges.Prefix() == d.Size {
 			d.State, d.Ranges, action = exchange.DeliveryCollected, nil, "delivery.collect"
@@ -81,6 +85,12 @@ func served(d store.DeliveryRow) exchange.Delivery {
 	}
 	d.Path = exchange.Printable(d.Path)
 	return d.Delivery
+}
+
+// Taken notes that the partner removed or renamed what a version's delivery placed, and
+// reports whether it is one: its bytes stay until they are due.
+func (r *Room) Taken(tx *store.Tx, versionID string) (held bool, err error) {
+	return tx.TakeDelivery(versionID, exchange.Micros(r.now()))
 }
 
 // Withdraw takes a delivery back: the name goes from the mailbox, unless it

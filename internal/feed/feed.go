@@ -28,7 +28,7 @@ import (
 
 // MakeDirs makes a path in a user's mailbox that partners may read and list,
 // in a transaction, and returns the directory's id.
-type MakeDirs func(tx *store.Tx, userID, path string) (string, error)
+type MakeDirs func(tx *store.Tx, userID, path string, rights *exchange.Rights) (string, error)
 
 // Options are what the room is made of.
 type Options struct {
@@ -44,13 +44,22 @@ type Options struct {
 	// Class is the retention policy of a file of a feed at a path; nil is the
 	// default's.
 	Class func(userID, path, feed string) string
+	// May is what a user may do with delivered files, where neither it nor a subscription
+	// says; nil: look.
+	May func(u exchange.User) string
+	// Types are file types in place of the built-in ones, by name; Checks is what becomes of
+	// content that is not what its name says.
+	Types  map[string]Type
+	Checks string
+	Zone   *time.Location // of dated folders; nil: UTC
 	// KeepUploads is how long parts of a file wait for the rest.
 	KeepUploads time.Duration
 }
 
 // Room is the feeds' room.
 type Room struct {
-	o Options
+	o     Options
+	types *types
 
 	mu      sync.Mutex
 	uploads map[string]*upload
@@ -62,7 +71,7 @@ func New(o Options) *Room {
 	if o.Desk == nil {
 		o.Desk = deposit.New(o.Store, slog.New(slog.DiscardHandler))
 	}
-	return &Room{o: o, uploads: map[string]*upload{}, held: map[string]*Held{}}
+	return &Room{o: o, types: newTypes(o.Types), uploads: map[string]*upload{}, held: map[string]*Held{}}
 }
 
 func (r *Room) now() time.Time { return r.o.Clock().UTC().Truncate(time.Microsecond) }
@@ -96,7 +105,7 @@ func (r *Room) AddFeed(ctx context.Context, actor string, f exchange.Feed) (exch
 }
 
 func describe(f exchange.Feed) map[string]string {
-	return map[string]string{"kind": f.Kind, "types": strings.Join(f.Types, ","), "retention": f.Retention, "pattern": f.Pattern, "folders": f.Folders,
+	return map[string]string{"title": f.Title, "zone": f.Zone, "checks": f.Checks, "kind": f.Kind, "types": strings.Join(f.Types, ","), "retention": f.Retention, "pattern": f.Pattern, "folders": f.Folders,
 		"producer": f.Producer, "recipients": strings.Join(f.Recipients, ","), "parent_sees": f.ParentSees}
 }
 
@@ -108,6 +117,20 @@ func checkFeed(tx *store.Tx, f *exchange.Feed) (err error) {
 	}
 	if f.Types, err = cleanTypes(f.Types); err != nil {
 		return err
+	}
+	if slices.Contains(f.Types, AnyType) {
+		f.Types, f.Checks = []string{}, ChecksOff
+	}
+	if err := CheckChecks(f.Checks); err != nil {
+		return err
+	}
+	if f.Title != "" {
+		if err := exchange.CheckLabel("feed title", f.Title); err != nil {
+			return err
+		}
+	}
+	if _, err := time.LoadLocation(f.Zone); err != nil || f.Zone == "Local" {
+		return exchange.E(op, exchange.Invalid, "There is no time zone %q.", exchange.Printable(f.Zone)).WithHint("such as Australia/Sydney, or UTC")
 	}
 	if f.Retention != "" {
 		if err := exchange.CheckPeriod(f.Retention); err != nil {
@@ -143,8 +166,8 @@ func checkFeed(tx *store.Tx, f *exchange.Feed) (err error) {
 // FeedEdit is a change of a feed; nil leaves a field as it is. How long its
 // files stay is a retention policy's matter.
 type FeedEdit struct {
-	Kind, Pattern, Folders, Producer, ParentSees *string
-	Types, Recipients                            *[]string
+	Title, Kind, Pattern, Folders, Zone, Checks, Producer, ParentSees *string
+	Types, Recipients                                                 *[]string
 }
 
 // SetFeed changes a feed. What was delivered stays as it is.
@@ -154,7 +177,8 @@ func (r *Room) SetFeed(ctx context.Context, actor, name string, e FeedEdit) (f e
 			return exchange.Missing("feed", err, "There is no feed %q.", exchange.Printable(name))
 		}
 		before := describe(f)
-		for _, s := range []struct{ new, old *string }{{e.Kind, &f.Kind}, {e.Pattern, &f.Pattern}, {e.Folders, &f.Folders}, {e.Producer, &f.Producer}, {e.ParentSees, &f.ParentSees}} {
+		for _, s := range []struct{ new, old *string }{{e.Title, &f.Title}, {e.Kind, &f.Kind}, {e.Pattern, &f.Pattern}, {e.Folders, &f.Folders},
+			{e.Zone, &f.Zone}, {e.Checks, &f.Checks}, {e.Producer, &f.Producer}, {e.ParentSees, &f.ParentSees}} {
 			if s.new != nil {
 				*s.old = *s.new
 			}
@@ -237,6 +261,19 @@ func cleanTypes(in []string) ([]string, error) {
 		}
 	}
 	return out, nil
+}
+
+// zone is that of a feed's dated folders.
+func (r *Room) zone(f exchange.Feed) *time.Location {
+	if f.Zone != "" {
+		if z, err := time.LoadLocation(f.Zone); err == nil {
+			return z
+		}
+	}
+	if r.o.Zone != nil {
+		return r.o.Zone
+	}
+	return time.UTC
 }
 
 // Feed finds one feed.

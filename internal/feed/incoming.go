@@ -116,14 +116,15 @@ func (i *Incoming) Publish(ctx context.Context, actor string, p Publication) (ex
 	if err := i.stage.Truncate(i.size); err != nil {
 		return exchange.Publication{}, err
 	}
-	sum, look := sha256.New(), &looks{kind: p.kind}
+	sum, look := sha256.New(), r.looks(p)
 	if _, err := io.Copy(io.MultiWriter(sum, look), io.NewSectionReader(i.stage, 0, i.size)); err != nil {
 		return exchange.Publication{}, exchange.Wrap("feed.Incoming", exchange.Unavailable, err)
 	}
 	b := store.Blob{ID: i.id, Size: i.size, SHA256: sum.Sum(nil)}
-	if err := r.declared(p, b, look); err != nil {
+	flag, err := r.declared(p, b, look)
+	if err != nil {
 		return exchange.Publication{}, err
 	}
 	i.over = true
-	return r.publishStage(ctx, actor, f, p, received{stage: i.stage, blob: b})
+	return r.publishStage(ctx, actor, f, p, received{stage: i.stage, blob: b, flag: flag})
 }

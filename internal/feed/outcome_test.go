@@ -63,10 +63,9 @@ func dated(f *exchange.Feed) { f.Folders = "{yyyy}/{mm}" }
 // cancelling is a room whose transactions end the request while they run.
 func (w *world) cancelling(cancel func()) *feed.Room {
 	return feed.New(feed.Options{Store: w.store, Blobs: w.blobs, Clock: w.clock, IDs: w.ids, Key: w.key, MaxFile: w.maxFile, KeepUploads: 7 * day,
-		MakeDirs: func(tx *store.Tx, userID, path string) (string, error) {
+		MakeDirs: func(tx *store.Tx, userID, path string, rights *exchange.Rights) (string, error) {
 			cancel()
-			look := exchange.Read | exchange.List
-			return account.MakeDirs(tx, w.ids, userID, path, &look, false, exchange.Micros(w.clock()))
+			return account.FeedDirs(w.ids, w.clock)(tx, userID, path, rights)
 		}})
 }
 
@@ -106,12 +105,11 @@ func TestAFanOutIsCutShort(t *testing.T) {
 		}
 		made := 0
 		room := feed.New(feed.Options{Store: w.store, Blobs: w.blobs, Clock: w.clock, IDs: w.ids, Key: w.key, MaxFile: w.maxFile,
-			MakeDirs: func(tx *store.Tx, userID, path string) (string, error) {
+			MakeDirs: func(tx *store.Tx, userID, path string, rights *exchange.Rights) (string, error) {
 				if made++; made > 200 {
 					return "", errors.New("the second batch fails")
 				}
-				look := exchange.Read | exchange.List
-				return account.MakeDirs(tx, w.ids, userID, path, &look, false, exchange.Micros(w.clock()))
+				return account.FeedDirs(w.ids, w.clock)(tx, userID, path, rights)
 			}})
 		p := to("cdr", "", "one.csv", sent)
 		p.All, p.IdempotencyKey = true, "k"

@@ -218,8 +218,7 @@ func checkFolders(s string) error {
 	return nil
 }
 
-// datedFolder is the sub-folder of a day.
+// datedFolder is the sub-folder of a day, in the time's zone.
 func datedFolder(s string, at time.Time) string {
-	at = at.UTC()
 	return strings.NewReplacer("{yyyy}", at.Format("2006"), "{yy}", at.Format("06"), "{mm}", at.Format("01"), "{dd}", at.Format("02")).Replace(s)
 }

@@ -99,7 +99,7 @@ func (r *Room) begin(tx *store.Tx, actor string, f exchange.Feed, p Publication,
 		return err
 	}
 	if err := tx.AddPublication(store.NewPublication{ID: out.ID, Feed: p.Feed, Account: p.Account, Name: p.Name, Size: b.Size, SHA256: b.SHA256,
-		IdempotencyKey: p.IdempotencyKey, Actor: actor, Via: p.Via, At: at, Placing: true}); err != nil {
+		IdempotencyKey: p.IdempotencyKey, Flag: p.flag, Actor: actor, Via: p.Via, At: at, Placing: true}); err != nil {
 		return err
 	}
 	if err := r.number(tx, out, p.rule, p.number); err != nil {
@@ -157,7 +157,7 @@ func (r *Room) placeAll(id string) error {
 // placeSome serves the next mailboxes, of which it returns the number, and after
 // the last says what was done.
 func (r *Room) placeSome(tx *store.Tx, p store.PublicationRow, f exchange.Feed) (n int, err error) {
-	to, next, err := recipients(&tx.Q, f, p.Account, fileType(p.Name), *p.PlacedTo)
+	to, next, err := recipients(&tx.Q, f, p.Account, r.types.of(p.Name), *p.PlacedTo)
 	if err != nil {
 		return 0, err
 	}
@@ -183,12 +183,15 @@ func (r *Room) placed(tx *store.Tx, p store.PublicationRow, f exchange.Feed) err
 		return err
 	}
 	size, count := strconv.FormatInt(p.Size, 10), strconv.Itoa(whole.Deliveries)
-	if err := tx.Emit(exchange.Event{ID: r.o.IDs.New(), Type: exchange.EventPublished, At: r.now(), Account: p.Account, Data: map[string]any{
-		"publication": p.ID, "feed": p.Feed, "kind": f.Kind, "name": p.Name, "size": p.Size, "sha256": p.SHA256, "deliveries": whole.Deliveries, "via": p.Via}}); err != nil {
+	data := map[string]any{"publication": p.ID, "feed": p.Feed, "kind": f.Kind, "name": p.Name, "size": p.Size, "sha256": p.SHA256, "deliveries": whole.Deliveries, "via": p.Via}
+	detail := map[string]string{"publication": p.ID, "account": p.Account, "name": p.Name, "size": size, "sha256": p.SHA256, "deliveries": count, "via": p.Via}
+	if p.Flag != "" {
+		data["flag"], detail["flag"] = p.Flag, p.Flag
+	}
+	if err := tx.Emit(exchange.Event{ID: r.o.IDs.New(), Type: exchange.EventPublished, At: r.now(), Account: p.Account, Data: data}); err != nil {
 		return err
 	}
-	return r.audit(tx, exchange.AuditRow{Actor: p.Actor, Action: "feed.publish", Subject: p.Feed, Detail: map[string]string{
-		"publication": p.ID, "account": p.Account, "name": p.Name, "size": size, "sha256": p.SHA256, "deliveries": count, "via": p.Via}})
+	return r.audit(tx, exchange.AuditRow{Actor: p.Actor, Action: "feed.publish", Subject: p.Feed, Detail: detail})
 }
 
 // deliver places a publication in mailboxes. A name that is there gets a new
@@ -200,15 +203,23 @@ func (r *Room) deliver(tx *store.Tx, p store.PublicationRow, f exchange.Feed, to
 	// Everybody who locks several mailboxes does so in the order of their ids.
 	slices.SortStableFunc(to, func(a, b store.Recipient) int { return strings.Compare(a.UserID, b.UserID) })
 	versions, deliveries := make([]store.Version, 0, len(to)), make([]store.NewDelivery, 0, len(to))
-	folder := datedFolder(f.Folders, p.PublishedAt)
+	var replaced []string
+	folder := datedFolder(f.Folders, p.PublishedAt.In(r.zone(f)))
 	for _, s := range to {
-		v, d, err := r.deliverOne(tx, p, s, path.Join(s.Dir, folder))
+		v, d, old, err := r.deliverOne(tx, p, s, path.Join(s.Dir, folder))
 		if err != nil {
 			return err
 		}
+		if old != "" {
+			replaced = append(replaced, old)
+		}
 		versions, deliveries = append(versions, v), append(deliveries, d)
 	}
-	if err := tx.RefBlob(p.ID, len(to)); err != nil { // after the mailboxes: who removes files takes them in that order
+	// After the mailboxes: who removes files takes them in that order.
+	if err := tx.ReplaceDeliveries(replaced, exchange.Micros(r.now())); err != nil {
+		return err
+	}
+	if err := tx.RefBlob(p.ID, len(to)); err != nil {
 		return err
 	}
 	if err := tx.AddVersions(versions); err != nil {
@@ -217,47 +228,47 @@ func (r *Room) deliver(tx *store.Tx, p store.PublicationRow, f exchange.Feed, to
 	return tx.AddDeliveries(deliveries)
 }
 
-// deliverOne gives one mailbox its file, and returns the rows that are written
-// for all together.
-func (r *Room) deliverOne(tx *store.Tx, p store.PublicationRow, s store.Recipient, dir string) (v store.Version, d store.NewDelivery, err error) {
+// deliverOne gives one mailbox its file, and returns the rows that are written for all
+// together, and the version whose place it took, if there was one.
+func (r *Room) deliverOne(tx *store.Tx, p store.PublicationRow, s store.Recipient, dir string) (v store.Version, d store.NewDelivery, old string, err error) {
 	at := exchange.Micros(r.now())
 	full := path.Join(dir, p.Name)
 	// What the platform delivers is never refused for a partner's quota. The
 	// update holds the mailbox's row, so that its tree stands still.
 	const unlimited = 1 << 62
 	if err := tx.Use(s.UserID, p.Size, 1, unlimited, unlimited); err != nil {
-		return v, d, err
+		return v, d, old, err
 	}
 	spot, err := tx.Spot(s.UserID, store.SplitPath(full))
 	if err == nil && spot.Taken { // it goes beside the directory
-		full = path.Join(dir, p.ID+"-"+p.Name[:min(len(p.Name), exchange.MaxName-len(p.ID)-1)])
+		full = path.Join(dir, p.ID+"-"+exchange.CutName(p.Name, exchange.MaxName-len(p.ID)-1))
 		spot, err = tx.Spot(s.UserID, store.SplitPath(full))
 	}
 	if err != nil {
-		return v, d, err
+		return v, d, old, err
 	}
 	f := store.File{DirID: spot.DirID, Name: path.Base(full), FileID: r.o.IDs.New(), Size: p.Size, Mtime: at, Mode: 0o644}
 	f.VersionID = f.FileID
 	issue, err := tx.LastEnded(s.UserID, full)
 	if err != nil {
-		return v, d, err
+		return v, d, old, err
 	}
 	issue++
 	if f.DirID == "" {
-		if f.DirID, err = r.o.MakeDirs(tx, s.UserID, dir); err != nil {
-			return v, d, err
+		if f.DirID, err = r.o.MakeDirs(tx, s.UserID, dir, nil); err != nil {
+			return v, d, old, err
 		}
 	}
 	if spot.Old != nil {
 		f.FileID = spot.Old.FileID
 		before, err := r.replaces(tx, s.UserID, *spot.Old)
 		if err != nil {
-			return v, d, err
+			return v, d, old, err
 		}
-		issue = max(issue, before+1)
+		issue, old = max(issue, before+1), spot.Old.VersionID
 	}
 	if err := tx.PutFile(f); err != nil {
-		return v, d, err
+		return v, d, old, err
 	}
 	class := exchange.ClassDefault
 	if r.o.Class != nil {
@@ -266,12 +277,12 @@ func (r *Room) deliverOne(tx *store.Tx, p store.PublicationRow, s store.Recipien
 	if s.Mail != "" {
 		detail, _ := json.Marshal(map[string]any{"Name": p.Name, "Feed": p.Feed, "Size": p.Size}) // plain values marshal
 		if err := tx.AddDigest(store.Digest{ID: r.o.IDs.New(), UserID: s.UserID, At: at, Kind: "new", Detail: string(detail)}); err != nil {
-			return v, d, err
+			return v, d, old, err
 		}
 	}
 	return store.Version{ID: f.VersionID, FileID: f.FileID, UserID: s.UserID, BlobID: p.ID, Actor: p.Actor, StoredAt: at, Class: class},
 		store.NewDelivery{ID: r.o.IDs.New(), PublicationID: p.ID, SubscriptionID: s.SubscriptionID, UserID: s.UserID, VersionID: f.VersionID,
-			Path: full, Issue: issue, At: at}, nil
+			Path: full, Issue: issue, At: at}, old, nil
 }
 
 // replaces takes an older file of the name out of the mailbox's use, and says
@@ -299,7 +310,7 @@ func (r *Room) backfill(ctx context.Context, actor string, f exchange.Feed, s ex
 	}
 	list = list[max(0, len(list)-maxBackfill):]
 	for _, p := range list {
-		kind := fileType(p.Name)
+		kind := r.types.of(p.Name)
 		if len(s.Types) > 0 && !slices.Contains(s.Types, kind) {
 			continue
 		}

@@ -1,6 +1,7 @@
 package feed
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -30,6 +31,8 @@ type Publication struct {
 	Guard          *store.Guard // of the login that publishes over SFTP; nil for others
 
 	kind   string   // file type
+	checks string   // of its content
+	flag   string   // what is wrong with it
 	number numbered // in the name; seq -1 without
 	rule   counting
 }
@@ -65,6 +68,7 @@ type received struct {
 	stage  blob.Stage
 	blob   store.Blob
 	upload *upload // its own, held; nil for a body
+	flag   string  // why it does not look like what its name says
 }
 
 // release lets go of content whose publication came out: err nil means that it
@@ -112,7 +116,7 @@ func (r *Room) admit(ctx context.Context, p *Publication) (exchange.Feed, error)
 	if err != nil {
 		return f, err
 	}
-	p.kind = fileType(p.Name)
+	p.kind, p.checks = r.types.of(p.Name), cmp.Or(f.Checks, r.o.Checks, ChecksRefuse)
 	if len(f.Types) > 0 && !slices.Contains(f.Types, p.kind) {
 		return f, exchange.E(op, exchange.Invalid, "The feed %q takes %s files, not %q.", f.Name, strings.Join(f.Types, " and "), exchange.Printable(p.Name))
 	}
@@ -157,9 +161,10 @@ var errRepeated = exchange.E("feed.Publish", exchange.Exists, "It was published 
 // publishStage makes received content a publication, and lets go of it.
 func (r *Room) publishStage(ctx context.Context, actor string, f exchange.Feed, p Publication, in received) (exchange.Publication, error) {
 	now := r.now()
+	p.flag = in.flag
 	in.blob.Key = blob.Key("publish", in.blob.ID, p.Name, now)
 	first := exchange.Publication{ID: in.blob.ID, Feed: p.Feed, Account: p.Account, Name: p.Name, Size: in.blob.Size,
-		SHA256: hex.EncodeToString(in.blob.SHA256), Via: p.Via, PublishedAt: now}
+		SHA256: hex.EncodeToString(in.blob.SHA256), Via: p.Via, Flag: p.flag, PublishedAt: now}
 	before, err := r.repeated(r.o.Store.Read(ctx), p, first)
 	if before.Repeated {
 		err = errRepeated
@@ -272,13 +277,13 @@ func (r *Room) receive(p Publication) (received, error) {
 	if in.stage, err = r.o.Blobs.Stage(in.blob.ID); err != nil {
 		return in, err
 	}
-	sum, look := sha256.New(), &looks{kind: p.kind}
+	sum, look := sha256.New(), r.looks(p)
 	n, err := io.Copy(io.MultiWriter(io.NewOffsetWriter(in.stage, 0), sum, look), io.LimitReader(p.Body, r.o.MaxFile+1))
 	in.blob.Size, in.blob.SHA256 = n, sum.Sum(nil)
 	if err != nil {
 		err = exchange.Wrap(op, exchange.Invalid, err) // the sender broke off, or the disk is full
 	} else {
-		err = r.declared(p, in.blob, look)
+		in.flag, err = r.declared(p, in.blob, look)
 	}
 	if err != nil {
 		return in, errors.Join(err, in.stage.Discard(), in.stage.Close())
@@ -294,16 +299,20 @@ func (r *Room) checkFree(size int64) error {
 	return err
 }
 
-// declared compares what came with what was said of it.
-func (r *Room) declared(p Publication, b store.Blob, look *looks) error {
+// declared compares what came with what was said of it, and says why its content may not be
+// what its name says.
+func (r *Room) declared(p Publication, b store.Blob, look *looks) (flag string, err error) {
 	const op = "feed.Publish"
 	switch {
 	case b.Size > r.o.MaxFile:
-		return exchange.E(op, exchange.TooLarge, "The file is larger than the limit of %d bytes.", r.o.MaxFile)
+		return "", exchange.E(op, exchange.TooLarge, "The file is larger than the limit of %d bytes.", r.o.MaxFile)
 	case p.Size >= 0 && b.Size != p.Size:
-		return exchange.E(op, exchange.Invalid, "The file has %d bytes, not the %d that were declared.", b.Size, p.Size)
+		return "", exchange.E(op, exchange.Invalid, "The file has %d bytes, not the %d that were declared.", b.Size, p.Size)
 	case p.SHA256 != "" && !strings.EqualFold(p.SHA256, hex.EncodeToString(b.SHA256)):
-		return exchange.E(op, exchange.Invalid, "The file's SHA-256 is not the one that was declared.")
+		return "", exchange.E(op, exchange.Invalid, "The file's SHA-256 is not the one that was declared.")
 	}
-	return look.judge(p.Name)
+	return look.judge(p.Name, p.checks)
 }
+
+// looks looks at a publication's content.
+func (r *Room) looks(p Publication) *looks { return &looks{kind: p.kind, want: r.types.byName[p.kind]} }

@@ -54,6 +54,7 @@ func stateWords(d exchange.Delivery) string {
 		exchange.DeliveryCollected: "served in full (every byte was sent and accepted by the connection; this does not prove that it was saved)",
 		exchange.DeliveryExpired:   "removed after its retention period",
 		exchange.DeliveryWithdrawn: "taken back by the operator",
+		exchange.DeliveryReplaced:  "replaced by a newer issue before it was downloaded in full",
 	}[d.State]
 	if d.EndedAt != nil {
 		words += " on " + d.EndedAt.Format(time.DateOnly)

@@ -64,7 +64,7 @@ var sequenceStories = stories{
 	"what is refused counts for nothing": func(t *testing.T, w *world) {
 		w.numbered("acme")
 		w.publish("data", "acme", "cdr-1.csv", "1")
-		w.refused(to("data", "acme", "cdr-9.csv", "\x00"), exchange.Invalid, "no text has")
+		w.refused(to("data", "acme", "cdr-9.csv", pdf), exchange.Invalid, "that of a pdf")
 		if q := w.sequence("acme"); q.Last != 1 {
 			t.Fatalf("the numbers are at %+v", q)
 		}

@@ -1,6 +1,7 @@
 package feed
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -55,7 +56,8 @@ func (r *Room) Subscribe(ctx context.Context, actor string, s exchange.Subscript
 		if err := checkWanted(f, s.Types); err != nil {
 			return err
 		}
-		if _, err := r.o.MakeDirs(tx, u.ID, s.Dir); err != nil {
+		rights := r.rights(u, s)
+		if _, err := r.o.MakeDirs(tx, u.ID, s.Dir, &rights); err != nil {
 			return err
 		}
 		err = tx.AddSubscription(u.ID, s)
@@ -114,10 +116,22 @@ func checkSubscription(s *exchange.Subscription) (err error) {
 	if s.Dir == "/" {
 		return exchange.E(op, exchange.Invalid, "A feed needs a directory of its own, not the root.")
 	}
+	if err := exchange.CheckFeedsMay(s.May); err != nil {
+		return err
+	}
 	if s.Mail != "" && s.Mail != "daily" {
 		return exchange.E(op, exchange.Invalid, "Mail about new files comes daily, or not at all; not %q.", exchange.Printable(s.Mail))
 	}
 	return nil
+}
+
+// rights are what a user may do in the folder of a subscription.
+func (r *Room) rights(u exchange.User, s exchange.Subscription) exchange.Rights {
+	may := cmp.Or(s.May, u.FeedsMay)
+	if may == "" && r.o.May != nil {
+		may = r.o.May(u)
+	}
+	return exchange.FeedRights(may)
 }
 
 // checkWanted refuses types that a feed never has.
@@ -131,13 +145,13 @@ func checkWanted(f exchange.Feed, types []string) error {
 }
 
 func describeSubscription(s exchange.Subscription) map[string]string {
-	return map[string]string{"user": s.User, "types": strings.Join(s.Types, ","), "dir": s.Dir, "mail": s.Mail}
+	return map[string]string{"user": s.User, "types": strings.Join(s.Types, ","), "dir": s.Dir, "mail": s.Mail, "may": s.May}
 }
 
 // SubscriptionEdit is a change of a subscription; nil leaves a field as it is.
 type SubscriptionEdit struct {
-	Types     *[]string
-	Dir, Mail *string
+	Types          *[]string
+	Dir, Mail, May *string
 }
 
 // SetSubscription changes what a user gets of a feed from now on, and where.
@@ -165,13 +179,17 @@ func (r *Room) SetSubscription(ctx context.Context, actor, feed, user string, e 
 		if e.Mail != nil {
 			s.Mail = *e.Mail
 		}
+		if e.May != nil {
+			s.May = *e.May
+		}
 		if err := checkSubscription(&s); err != nil {
 			return err
 		}
 		if err := checkWanted(f, s.Types); err != nil {
 			return err
 		}
-		if _, err := r.o.MakeDirs(tx, u.ID, s.Dir); err != nil {
+		rights := r.rights(u, s)
+		if _, err := r.o.MakeDirs(tx, u.ID, s.Dir, &rights); err != nil {
 			return err
 		}
 		if err := tx.SetSubscription(s); err != nil {

@@ -303,13 +303,13 @@ func (r *Room) uploaded(p Publication) (received, error) {
 		if err = u.stage.Truncate(u.offset); err != nil { // a write that failed may have left more
 			break
 		}
-		sum, look := sha256.New(), &looks{kind: p.kind}
+		sum, look := sha256.New(), r.looks(p)
 		if _, err = io.Copy(io.MultiWriter(sum, look), io.NewSectionReader(u.stage, 0, u.offset)); err != nil {
 			err = exchange.Wrap(op, exchange.Unavailable, err)
 			break
 		}
 		in.blob.SHA256 = sum.Sum(nil)
-		err = r.declared(p, in.blob, look)
+		in.flag, err = r.declared(p, in.blob, look)
 	}
 	if err != nil {
 		u.mu.Unlock() // it can be sent on, cancelled, or published under another name

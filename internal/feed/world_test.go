@@ -43,6 +43,9 @@ type world struct {
 	key      *proof.Key
 	dir      string
 	maxFile  int64
+	types    map[string]feed.Type
+	zone     *time.Location
+	makeDirs feed.MakeDirs
 	micros   atomic.Int64
 }
 
@@ -65,6 +68,7 @@ func newWorld(t *testing.T, url string) *world {
 func (w *world) begin(t testing.TB) *world {
 	t.Helper()
 	w.t, w.dir, w.maxFile = t, t.TempDir(), 1<<20
+	w.types, w.zone, w.makeDirs = nil, nil, account.FeedDirs(w.ids, w.clock)
 	testkit.Empty(t, w.db, "deliveries", "publications", "subscriptions", "feed_sequences", "feeds", "drops", "digests", "outbox", "audit", "files",
 		"versions", "blobs", "dirs", "mailboxes", "users", "accounts")
 	w.micros.Store(time.Date(2026, 10, 31, 9, 0, 0, 0, time.UTC).UnixMicro())
@@ -83,10 +87,7 @@ func (w *world) open() {
 	}
 	w.desk = deposit.New(w.store, slog.New(slog.DiscardHandler))
 	w.room = feed.New(feed.Options{Store: w.store, Blobs: w.blobs, Desk: w.desk, Clock: w.clock, IDs: w.ids, Key: w.key, MaxFile: w.maxFile, KeepUploads: 7 * day,
-		MakeDirs: func(tx *store.Tx, userID, path string) (string, error) {
-			look := exchange.Read | exchange.List
-			return account.MakeDirs(tx, w.ids, userID, path, &look, false, exchange.Micros(w.clock()))
-		}})
+		MakeDirs: w.makeDirs, Types: w.types, Zone: w.zone})
 	testkit.Must(w.t, w.room.Recover(slog.New(slog.DiscardHandler)))
 }
 
@@ -95,7 +96,7 @@ type stories map[string]func(*testing.T, *world)
 func TestFeeds(t *testing.T) {
 	testkit.OnBoth(t, func(t *testing.T, url string) {
 		w := newWorld(t, url)
-		for _, part := range []stories{feedStories, publishStories, sequenceStories, fanOutStories, deliveryStories, uploadStories, incomingStories} {
+		for _, part := range []stories{feedStories, publishStories, sequenceStories, fanOutStories, deliveryStories, shapeStories, uploadStories, incomingStories} {
 			for name, story := range part {
 				t.Run(name, func(t *testing.T) { story(t, w.begin(t)) })
 			}

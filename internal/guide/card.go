@@ -31,19 +31,29 @@ type Card struct {
 	Keys     []exchange.Key
 	Support  Support
 	Feeds    []Feed
+	Removal  time.Time // the next day on which what is old enough is removed; zero: not known
 	Made     time.Time
 }
 
 // Folder is a directory that the operator made, and what may be done in it.
 type Folder struct {
-	Path string
-	Does string // "send and fetch", "fetch"
+	Path, Retention string
+	Does            string // "send and fetch", "fetch"
 }
 
 // Feed is what arrives for the user, where, and how long it stays.
 type Feed struct {
-	Name, Dir, Retention string
-	Types                []string
+	Name, Title, Dir, Retention string
+	Types                       []string
+	MayRemove                   bool // the user may remove what it has fetched
+}
+
+// called is what people read: the title, and the name if that is another.
+func (f Feed) called() string {
+	if f.Title == "" {
+		return f.Name
+	}
+	return f.Title
 }
 
 // Support is whom partners turn to.

@@ -36,11 +36,11 @@ func (c Card) tame() *Card {
 	c.Support = Support{plainName(c.Support.Email), plainName(c.Support.URL), plainName(c.Support.Phone)}
 	c.Folders, c.Feeds = slices.Clone(c.Folders), slices.Clone(c.Feeds)
 	for i := range c.Folders {
-		c.Folders[i].Path = plainName(c.Folders[i].Path)
+		c.Folders[i].Path, c.Folders[i].Retention = plainName(c.Folders[i].Path), plainName(c.Folders[i].Retention)
 	}
 	for i := range c.Feeds {
 		f := &c.Feeds[i]
-		f.Name, f.Dir, f.Retention, f.Types = plainName(f.Name), plainName(f.Dir), plainName(f.Retention), slices.Clone(f.Types)
+		f.Name, f.Title, f.Dir, f.Retention, f.Types = plainName(f.Name), plainName(f.Title), plainName(f.Dir), plainName(f.Retention), slices.Clone(f.Types)
 		for j := range f.Types {
 			f.Types[j] = plainName(f.Types[j])
 		}

@@ -69,8 +69,8 @@ var hostile = []string{"<script>alert(1)</script>", "a | b | c", "`code` and ` h
 func poisoned(name string) guide.Card {
 	c := card()
 	c.Account, c.StartDir = name, "/"+name
-	c.Folders = []guide.Folder{{Path: "/" + name, Does: "fetch files"}}
-	c.Feeds = []guide.Feed{{Name: name, Dir: "/" + name, Types: []string{name}, Retention: name}}
+	c.Folders = []guide.Folder{{Path: "/" + name, Does: "fetch files", Retention: name}}
+	c.Feeds = []guide.Feed{{Name: name, Title: name, Dir: "/" + name, Types: []string{name}, Retention: name}}
 	c.Support = guide.Support{Email: name, URL: name, Phone: name}
 	c.Keys[0].Comment, c.Keys[0].Holder = name, name
 	return c

@@ -53,17 +53,21 @@ func (c *Card) rows() []row {
 		if slices.ContainsFunc(c.Feeds, func(feed Feed) bool { return feed.Dir == f.Path }) && !strings.HasPrefix(f.Does, "send") {
 			continue // told below, with what arrives there
 		}
-		rows = append(rows, row{"Folder", code(f.Path) + ": " + f.Does})
+		rows = append(rows, row{"Folder", code(f.Path) + ": " + f.Does + kept(f.Retention)})
 	}
 	for _, f := range c.Feeds {
-		text := f.Name + " in " + code(f.Dir)
+		text := f.called() + " in " + code(f.Dir)
 		if len(f.Types) > 0 {
 			text += " (" + strings.Join(f.Types, ", ") + ")"
 		}
-		if f.Retention != "" {
-			text += ", kept for " + retention(f.Retention) + "; please save what you need longer"
+		text += kept(f.Retention)
+		if f.MayRemove {
+			text += "; you may remove what you have fetched"
 		}
 		rows = append(rows, row{"You receive", text})
+	}
+	if !c.Removal.IsZero() {
+		rows = append(rows, row{"Next removal", c.Removal.Format("2 January 2006") + ": files that are older by then go, after a notice; please save what you need longer"})
 	}
 	rows = append(rows, row{"Log in from", c.from()})
 	if help := c.Support.Help(); help != "" {
@@ -89,6 +93,14 @@ func ends(k exchange.Key) string {
 		return ""
 	}
 	return ", works until " + at.Format(time.DateOnly)
+}
+
+// kept says how long files stay.
+func kept(period string) string {
+	if period == "" {
+		return ""
+	}
+	return ", kept for " + retention(period)
 }
 
 // retention says "12mo" and "90d" in words.

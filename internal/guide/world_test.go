@@ -35,7 +35,7 @@ func card() guide.Card {
 			{Type: "ecdsa-sha2-nistp256", Fingerprint: "SHA256:second", RetiresAt: ptr(day("2026-05-06")), ExpiresAt: ptr(day("2028-01-01"))},
 			{Type: "ssh-ed25519", Fingerprint: "SHA256:third"}},
 		Support: guide.Support{Email: "help@example.com", URL: "https://help.example.com/sftp", Phone: "+61 2 5550 0000"},
-		Feeds:   []guide.Feed{{Name: "cdr", Dir: "/reports/cdr", Types: []string{"csv", "pdf"}, Retention: "12mo"}, {Name: "rates", Dir: "/reports/rates", Retention: "90d"}},
+		Feeds:   []guide.Feed{{Name: "cdr", Dir: "/reports/cdr", Types: []string{"csv", "pdf"}, Retention: "12mo"}, {Name: "rates", Title: "Rates of the month", MayRemove: true, Dir: "/reports/rates", Retention: "90d"}},
 		Made:    day("2026-01-05")}
 }
 

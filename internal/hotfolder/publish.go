@@ -138,7 +138,7 @@ func (r *Room) fail(dir, at, name, reason string) {
 // note makes the file for a reason, beside what was refused.
 func (r *Room) note(beside string) (*os.File, error) {
 	dir, name := path.Split(beside)
-	name = name[:min(len(name), exchange.MaxName-8)]
+	name = exchange.CutName(name, exchange.MaxName-8)
 	for n := 0; ; n++ {
 		tail := ".txt"
 		if n > 0 {
@@ -166,7 +166,7 @@ func (r *Room) move(at, folder, name string) string {
 		if _, err := r.root.Lstat(to); errors.Is(err, fs.ErrNotExist) {
 			break
 		}
-		short := name[:min(len(name), exchange.MaxName-8)]
+		short := exchange.CutName(name, exchange.MaxName-8)
 		to = path.Join(folder, fmt.Sprintf("%d-%s", n, short))
 	}
 	if err := r.root.Rename(at, to); err != nil {

@@ -102,10 +102,7 @@ func (w *world) begin(t testing.TB) *world {
 func (w *world) open() {
 	w.t.Helper()
 	w.feeds = feed.New(feed.Options{Store: w.store, Blobs: w.blobs, Clock: w.clock, IDs: w.ids, Key: w.key, MaxFile: 1 << 20, FreeFloor: w.floor,
-		MakeDirs: func(tx *store.Tx, userID, path string) (string, error) {
-			look := exchange.Read | exchange.List
-			return account.MakeDirs(tx, w.ids, userID, path, &look, false, exchange.Micros(w.clock()))
-		}})
+		MakeDirs: account.FeedDirs(w.ids, w.clock)})
 	var err error
 	w.room, err = hotfolder.New(hotfolder.Options{Dir: w.dir, Feeds: w.feeds, Clock: w.clock, Log: slog.New(slog.DiscardHandler), Every: time.Second, Settle: settle, Keep: keep,
 		Names: exchange.NameRules{Temporary: []string{"*.part"}, Ignored: []string{"Thumbs.db", "~$*"}},

@@ -171,7 +171,7 @@ func (r *Room) follow(ctx context.Context, what string, d exchange.Drop) (err er
 	switch what {
 	case pendingTell:
 		name := path.Base(pathOf(d))
-		name = name[:min(len(name), exchange.MaxName-len(".txt"))] + ".txt"
+		name = exchange.CutName(name, exchange.MaxName-len(".txt")) + ".txt"
 		err = r.o.Mailbox.Write(d, beside(d, "refused")+"/"+name, r.refusal(ctx, d))
 	case pendingMove:
 		err = r.o.Mailbox.Move(d, beside(d, "processed"))

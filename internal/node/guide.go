@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"net/netip"
@@ -47,9 +48,14 @@ func (g guides) Card(ctx context.Context, user string) (guide.Card, error) {
 	if c.Folders, err = folders(q, u.ID); err != nil {
 		return c, err
 	}
+	for i := range c.Folders {
+		c.Folders[i].Retention = n.retain.Period(u.ID, c.Folders[i].Path+"/", "")
+	}
+	c.Removal = n.retain.NextRun()
 	subs, err := q.SubscriptionsOf(u.ID)
 	for _, s := range subs {
-		f := guide.Feed{Name: s.Feed, Dir: s.Dir, Retention: s.Retention, Types: s.Types}
+		f := guide.Feed{Name: s.Feed, Title: s.Title, Dir: s.Dir, Retention: n.retain.Period(u.ID, s.Dir+"/", s.Feed), Types: s.Types,
+			MayRemove: cmp.Or(s.May, u.FeedsMay, n.cfg.Templates[u.Kind].FeedsMay) == exchange.FeedsRemove}
 		if len(f.Types) == 0 {
 			f.Types = s.FeedTypes
 		}

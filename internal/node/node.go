@@ -196,7 +196,7 @@ func (n *Node) buildRooms(ctx context.Context) (err error) {
 	n.revoked = &revocations{store: n.store, clock: n.clock, log: n.log}
 	n.tree, err = tree.New(tree.Options{Store: n.store, Blobs: n.blobs, Desk: n.desk, Clock: n.clock, IDs: n.ids, Log: n.log,
 		Policy: treePolicy(&n.cfg), Used: n.used,
-		Hooks: tree.Hooks{OnCommit: n.inbox.Arrived, OnRename: n.inbox.Renamed, Final: n.final, OnGone: n.gone, Class: n.retain.Class, OnServed: n.feeds.Served, OnSeen: n.records.Seen, MayWrite: n.revoked.mayWrite}})
+		Hooks: tree.Hooks{OnCommit: n.inbox.Arrived, OnRename: n.inbox.Renamed, Final: n.final, OnMove: n.moved, OnGone: n.gone, Class: n.retain.Class, OnServed: n.feeds.Served, OnSeen: n.records.Seen, MayWrite: n.revoked.mayWrite}})
 	if err != nil {
 		return err
 	}

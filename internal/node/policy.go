@@ -9,6 +9,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/config"
 	"github.com/sallyport-sftp/sallyport/internal/connection"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/feed"
 	"github.com/sallyport-sftp/sallyport/internal/sshd"
 	"github.com/sallyport-sftp/sallyport/internal/tree"
 )
@@ -43,6 +44,16 @@ func treePolicy(c *config.Config) tree.Policy {
 		KeepPartial: time.Duration(s.KeepPartials)}
 }
 
+// fileTypes are the configured types as the feeds know them.
+func fileTypes(configured map[string]config.FileType) map[string]feed.Type {
+	out := map[string]feed.Type{}
+	for name, t := range configured {
+		begins, _ := t.Beginnings() // the configuration was checked
+		out[name] = feed.Type{Extensions: append([]string{name}, t.Extensions...), Begins: begins, Within: t.Within, Text: t.Text}
+	}
+	return out
+}
+
 // prefixes writes addresses and networks as networks.
 func prefixes(list []string) (out []string) {
 	for _, n := range config.Networks(list) {
@@ -53,7 +64,7 @@ func prefixes(list []string) (out []string) {
 
 func template(t config.Template) (account.Template, error) {
 	root, err := exchange.ParseRights(t.Root)
-	out := account.Template{StartDir: t.StartDir, Root: root}
+	out := account.Template{StartDir: t.StartDir, Root: root, FeedsMay: t.FeedsMay}
 	for _, d := range t.Dirs {
 		rights, dirErr := exchange.ParseRights(d.Rights)
 		err = errors.Join(err, dirErr)

@@ -45,19 +45,21 @@ func (n *Node) buildExchange(ctx context.Context) (err error) {
 	n.retain = retention.New(retention.Options{Store: n.store, Blobs: n.blobs, Desk: n.desk, Clock: n.clock, IDs: n.ids, Log: n.log, Key: n.key, Node: n.name, Tell: n.tellAccount,
 		Policy: retention.Policy{Keep: rt.Keep, Day: rt.Day, Hour: rt.Hour, Notice: time.Duration(rt.Notice), Reminder: time.Duration(rt.Reminder),
 			AfterClose: time.Duration(rt.AfterClose), RequireNotice: rt.RequireNotice}})
+	zone, err := time.LoadLocation(n.cfg.TimeZone)
+	if err != nil {
+		return exchange.Wrap("node.buildExchange", exchange.Invalid, err)
+	}
 	n.feeds = feed.New(feed.Options{Store: n.store, Blobs: n.blobs, Desk: n.desk, Clock: n.clock, IDs: n.ids, Key: n.key,
 		MaxFile: int64(st.MaxFile), FreeFloor: int64(st.FreeFloor), KeepUploads: time.Duration(st.KeepPartials), Class: n.retain.Class,
-		MakeDirs: func(tx *store.Tx, userID, path string) (string, error) {
-			look := exchange.Read | exchange.List
-			return account.MakeDirs(tx, n.ids, userID, path, &look, false, exchange.Micros(n.clock()))
-		}})
+		MakeDirs: account.FeedDirs(n.ids, n.clock), May: func(u exchange.User) string { return n.cfg.Templates[u.Kind].FeedsMay },
+		Types: fileTypes(n.cfg.FileTypes), Checks: n.cfg.ContentChecks, Zone: zone})
 	if err := n.feeds.Recover(n.log); err != nil {
 		return err
 	}
 	in := &n.cfg.Inbox
 	n.inbox = inbox.New(inbox.Options{Store: n.store, Blobs: n.blobs, Clock: n.clock, IDs: n.ids, Log: n.log, Key: n.key,
 		Lease: time.Duration(in.Lease), Scanner: in.Scanner, After: in.After, Names: n.naming.Rules, KeptUntil: n.retain.KeptUntil})
-	n.expect = expect.New(n.store, n.clock, n.ids, n.log)
+	n.expect = expect.New(n.store, n.clock, n.ids, n.log, n.lines)
 	n.traces = trace.New(n.store, n.clock)
 	n.audits = audit.New(audit.Options{Store: n.store, Clock: n.clock, IDs: n.ids, Log: n.log, Key: n.key, Keep: n.cfg.Audit.Keep, Head: headOf(n.cfg.Data), Send: n.checkpointSender()})
 	f := &n.cfg.Folder
@@ -68,6 +70,37 @@ func (n *Node) buildExchange(ctx context.Context) (err error) {
 			})
 		}})
 	return err
+}
+
+// lines counts the lines of a version's content that are not empty.
+func (n *Node) lines(versionID string) (count int64, err error) {
+	c, err := n.store.Read(context.Background()).Content(versionID)
+	if err != nil {
+		return 0, err
+	}
+	b, err := n.blobs.Open(c.Key, c.Size)
+	if err != nil {
+		return 0, err
+	}
+	defer b.Close()
+	buf, empty := make([]byte, 256<<10), true
+	for at := int64(0); at < c.Size; {
+		read, err := b.ReadAt(buf[:min(int64(len(buf)), c.Size-at)], at)
+		if read == 0 && err != nil {
+			return 0, exchange.Wrap("node.lines", exchange.Unavailable, err)
+		}
+		at += int64(read)
+		for _, ch := range buf[:read] {
+			switch {
+			case ch == '\n':
+				empty = true
+			case empty && ch != '\r' && ch != ' ' && ch != '\t':
+				empty = false
+				count++
+			}
+		}
+	}
+	return count, nil
 }
 
 // final reports whether a file in a mailbox is handed on.
@@ -211,7 +244,7 @@ func (m mailboxes) Move(d exchange.Drop, folder string) error {
 	err = s.Rename(from, path.Join(folder, path.Base(from)), false)
 	if exchange.Is(err, exchange.Exists) {
 		base := path.Base(from)
-		err = s.Rename(from, path.Join(folder, d.ID+"-"+base[:min(len(base), exchange.MaxName-27)]), false)
+		err = s.Rename(from, path.Join(folder, d.ID+"-"+exchange.CutName(base, exchange.MaxName-27)), false)
 	}
 	return err
 }
@@ -240,15 +273,25 @@ func (m mailboxes) Busy(userID string) bool {
 	return false
 }
 
-// gone joins the tree to the inbox and to retention: a version that either
-// needs stays.
+// moved tells the feeds that a delivered file has another name.
+func (n *Node) moved(tx *store.Tx, versionID string) error {
+	_, err := n.feeds.Taken(tx, versionID)
+	return err
+}
+
+// gone joins the tree to the inbox, to retention and to the feeds: a version that one of
+// them needs stays.
 func (n *Node) gone(tx *store.Tx, versionID string, replaced bool) (bool, error) {
 	needed, err := n.inbox.Gone(tx, versionID, replaced)
 	if err != nil {
 		return false, err
 	}
 	held, err := n.retain.Held(tx, versionID)
-	return needed || held, err
+	if err != nil {
+		return false, err
+	}
+	delivered, err := n.feeds.Taken(tx, versionID)
+	return needed || held || delivered, err
 }
 
 // configSetting remembers the configuration of the last start.

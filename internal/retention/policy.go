@@ -99,6 +99,32 @@ func (r *Room) Class(userID, full, feed string) string {
 	return rules.class(userID, full, feed)
 }
 
+// Period is how long a file of a user at a path, of a feed if one is named, stays: 12mo. It
+// is the default's if the policies cannot be read.
+func (r *Room) Period(userID, full, feed string) string {
+	rules, err := r.current(r.o.Store.Read(context.Background()))
+	if err != nil {
+		return r.o.Policy.Keep
+	}
+	return rules.period(rules.class(userID, full, feed))
+}
+
+// NextRun is the day of the next removal: of the first regular run that is announced, or the
+// first that can be announced still; the zero time if that cannot be read.
+func (r *Room) NextRun() time.Time {
+	runs, err := r.o.Store.Read(context.Background()).OpenRuns()
+	if err != nil {
+		return time.Time{}
+	}
+	next := r.nextRun(r.now())
+	for _, run := range runs {
+		if run.Account == "" && run.DueAt.Before(next) {
+			next = run.DueAt
+		}
+	}
+	return next
+}
+
 // KeptUntil is when a version is due; the zero time when that can't be said.
 func (r *Room) KeptUntil(ctx context.Context, versionID string) time.Time {
 	q := r.o.Store.Read(ctx)

@@ -280,7 +280,7 @@ func (r *Room) remove(tx *store.Tx, run exchange.RetentionRun, k store.Kept, i e
 			return err
 		}
 	}
-	if k.Delivery != "" && k.Delivery != exchange.DeliveryWithdrawn {
+	if k.Delivery != "" && k.Delivery != exchange.DeliveryWithdrawn && k.Delivery != exchange.DeliveryReplaced {
 		if err := tx.EndDelivery(k.ID, exchange.DeliveryExpired, exchange.Micros(at)); err != nil {
 			return err
 		}

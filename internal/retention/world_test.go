@@ -86,9 +86,7 @@ func (w *world) begin(t testing.TB) *world {
 func (w *world) open() {
 	w.room = w.another("node")
 	w.feeds = feed.New(feed.Options{Store: w.store, Blobs: w.blobs, Clock: w.clock, IDs: w.ids, Key: w.key, MaxFile: 1 << 20, Class: w.room.Class, KeepUploads: day,
-		MakeDirs: func(tx *store.Tx, userID, path string) (string, error) {
-			return account.MakeDirs(tx, w.ids, userID, path, nil, false, exchange.Micros(w.clock()))
-		}})
+		MakeDirs: account.FeedDirs(w.ids, w.clock)})
 }
 
 // another is a room beside, as another node has one.

@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
@@ -45,10 +46,11 @@ func (q *Q) DeliveryOf(versionID string) (DeliveryRow, error) {
 	return one(q, "DeliveryOf", scanDelivery, deliveryColumns+` WHERE d.version_id = $1`, versionID)
 }
 
-// LastEnded is the latest issue of a path that a user had and has no more; 0 if
-// there was none.
+// LastEnded is the latest issue of a path that a user had and has no more, or has taken from
+// there; 0 if there was none.
 func (q *Q) LastEnded(userID, path string) (issue int64, err error) {
-	err = q.scanOne("LastEnded", `SELECT COALESCE(MAX(issue), 0) FROM deliveries WHERE user_id = $1 AND path = $2 AND state IN ('expired', 'withdrawn')`,
+	err = q.scanOne("LastEnded", `SELECT COALESCE(MAX(issue), 0) FROM (SELECT issue FROM deliveries WHERE user_id = $1 AND path = $2 AND state IN ('expired', 'withdrawn')
+		UNION ALL SELECT issue FROM deliveries WHERE user_id = $1 AND path = $2 AND taken_at IS NOT NULL) i`,
 		[]any{userID, []byte(path)}, &issue)
 	return issue, err
 }
@@ -61,6 +63,31 @@ func (tx *Tx) EndDelivery(versionID, state string, at int64) error {
 	}
 	_, err := tx.exec("EndDelivery", `UPDATE deliveries SET state = $2, ended_at = $3 WHERE version_id = $1`, versionID, state, at)
 	return err
+}
+
+// ReplaceDeliveries notes that newer issues took the place of versions; those that were
+// downloaded in full stay so.
+func (tx *Tx) ReplaceDeliveries(versionIDs []string, at int64) error {
+	for _, id := range slices.Sorted(slices.Values(versionIDs)) {
+		if err := tx.take(rankDelivery, id); err != nil {
+			return err
+		}
+		if _, err := tx.exec("ReplaceDeliveries", `UPDATE deliveries SET state = 'replaced', ended_at = $2 WHERE version_id = $1 AND state IN ('published', 'opened')`,
+			id, at); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// TakeDelivery notes that the partner took the name of a delivered version away, and reports
+// whether the version is one.
+func (tx *Tx) TakeDelivery(versionID string, at int64) (is bool, err error) {
+	if err := tx.take(rankDelivery, versionID); err != nil {
+		return false, err
+	}
+	n, err := tx.exec("TakeDelivery", `UPDATE deliveries SET taken_at = COALESCE(taken_at, $2) WHERE version_id = $1`, versionID, at)
+	return n > 0, err
 }
 
 // Served is how far a delivery got.
@@ -115,7 +142,7 @@ type DeliveryFilter struct {
 }
 
 const deliveryColumns = `SELECT d.id, p.id, p.feed, u.name, u.account_id, p.name, d.path, d.issue, p.size, p.sha256, d.state, d.ranges,
-	d.published_at, d.opened_at, d.collected_at, d.ended_at, d.fingerprint, d.client, d.address, d.user_id
+	d.published_at, d.opened_at, d.collected_at, d.ended_at, d.fingerprint, d.client, d.address, d.user_id, d.taken_at
 	FROM deliveries d JOIN publications p ON p.id = d.publication_id
 	JOIN users u ON u.id = d.user_id`
 
@@ -128,12 +155,12 @@ type DeliveryRow struct {
 func scanDelivery(r *sql.Rows) (d DeliveryRow, err error) {
 	var sum, path []byte
 	var published int64
-	var opened, collected, ended sql.NullInt64
+	var opened, collected, ended, taken sql.NullInt64
 	err = r.Scan(&d.ID, &d.Publication, &d.Feed, &d.User, &d.Account, &d.Name, &path, &d.Issue, &d.Size, &sum, &d.State, &d.Ranges,
-		&published, &opened, &collected, &ended, &d.Fingerprint, &d.Client, &d.Address, &d.UserID)
+		&published, &opened, &collected, &ended, &d.Fingerprint, &d.Client, &d.Address, &d.UserID, &taken)
 	d.Path = string(path)
 	d.SHA256, d.PublishedAt = hex.EncodeToString(sum), exchange.FromMicros(published)
-	d.OpenedAt, d.CollectedAt, d.EndedAt = timePtr(opened), timePtr(collected), timePtr(ended)
+	d.OpenedAt, d.CollectedAt, d.EndedAt, d.TakenAt = timePtr(opened), timePtr(collected), timePtr(ended), timePtr(taken)
 	return d, err
 }
 
@@ -141,7 +168,7 @@ func scanDelivery(r *sql.Rows) (d DeliveryRow, err error) {
 func (q *Q) Deliveries(f DeliveryFilter) ([]DeliveryRow, error) {
 	late := ""
 	if f.Uncollected > 0 { // by its own index: most deliveries were collected
-		late = ` AND d.state IN ('published', 'opened') AND d.published_at < $9`
+		late = ` AND d.state IN ('published', 'opened') AND d.taken_at IS NULL AND d.published_at < $9`
 	} else {
 		late = ` AND $9 = 0`
 	}

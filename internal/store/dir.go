@@ -114,6 +114,15 @@ func (tx *Tx) freeDir(op, id string) error {
 	return tx.countDirs(user, -1)
 }
 
+// InheritBelow lets the directories of the operator's below one, that have certain rights of
+// their own, have those of their parents.
+func (tx *Tx) InheritBelow(id string, rights exchange.Rights) error {
+	_, err := tx.exec("InheritBelow", `UPDATE dirs SET rights = NULL WHERE fixed = 1 AND rights = $2 AND id <> $1 AND id IN (
+		WITH RECURSIVE below (id) AS (SELECT id FROM dirs WHERE id = $1 UNION ALL SELECT d.id FROM below JOIN dirs d ON d.parent_id = below.id)
+		SELECT id FROM below)`, id, int64(rights))
+	return err
+}
+
 // SetDirRights changes what partners may do in a directory and fixes it in place.
 func (tx *Tx) SetDirRights(id string, rights exchange.Rights) error {
 	if err := tx.freeDir("SetDirRights", id); err != nil {

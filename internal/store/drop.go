@@ -178,15 +178,16 @@ func (tx *Tx) PendingDone(id string) error {
 	return tx.execOne("PendingDone", `UPDATE drops SET pending = '' WHERE id = $1`, id)
 }
 
-// DropsBetween lists what a user dropped in a time, in its order.
+// DropsBetween lists what a user dropped in a time, in its order, without what it removed
+// or replaced.
 func (q *Q) DropsBetween(userID string, from, to int64) ([]Came, error) {
 	return collect(q, "DropsBetween", func(r *sql.Rows) (c Came, err error) {
 		var b []byte
-		err = r.Scan(&b, &c.At)
-		c.Name = path.Base(string(b))
+		err = r.Scan(&c.ID, &b, &c.Size, &c.At)
+		c.Name, c.Version = path.Base(string(b)), c.ID
 		return c, err
-	}, `SELECT path, received_at FROM drops WHERE user_id = $1 AND received_at >= $2 AND received_at < $3 AND id >= $4 ORDER BY received_at LIMIT 10000`,
-		userID, from, to, exchange.FirstID(exchange.FromMicros(from)))
+	}, `SELECT id, path, size, received_at FROM drops WHERE user_id = $1 AND received_at >= $2 AND received_at < $3 AND withdrawn = 0 AND state <> 'superseded'
+		ORDER BY received_at LIMIT 10000`, userID, from, to)
 }
 
 // Unscanned counts the drops that wait for a scanner, by the scanner's name.

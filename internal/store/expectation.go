@@ -6,13 +6,13 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 )
 
-const expectationColumns = `SELECT e.id, e.name, e.user_id, COALESCE(u.name, ''), e.feed, e.account_id, e.glob, e.at_least, e.days, e.clock, e.zone, e.tell,
+const expectationColumns = `SELECT e.id, e.name, e.user_id, COALESCE(u.name, ''), e.feed, e.account_id, e.glob, e.at_least, e.least_bytes, e.least_rows, e.days, e.clock, e.zone, e.tell,
 	e.created_at, e.checked_at, e.state, e.due_at, e.since, e.changed_at FROM expectations e LEFT JOIN users u ON u.id = e.user_id`
 
 func scanExpectation(r *sql.Rows) (e exchange.Expectation, err error) {
 	var created, checked int64
 	var due, since, changed sql.NullInt64
-	err = r.Scan(&e.ID, &e.Name, &e.UserID, &e.User, &e.Feed, &e.Account, &e.Glob, &e.AtLeast, &e.Days, &e.Clock, &e.Zone, &e.Tell,
+	err = r.Scan(&e.ID, &e.Name, &e.UserID, &e.User, &e.Feed, &e.Account, &e.Glob, &e.AtLeast, &e.LeastBytes, &e.LeastRows, &e.Days, &e.Clock, &e.Zone, &e.Tell,
 		&created, &checked, &e.State, &due, &since, &changed)
 	e.CreatedAt, e.CheckedAt = exchange.FromMicros(created), exchange.FromMicros(checked)
 	e.DueAt, e.Since, e.ChangedAt = timePtr(due), timePtr(since), timePtr(changed)
@@ -43,9 +43,9 @@ func (tx *Tx) LockExpectation(id string) (exchange.Expectation, error) {
 
 // AddExpectation records an expectation.
 func (tx *Tx) AddExpectation(e exchange.Expectation) error {
-	_, err := tx.exec("AddExpectation", `INSERT INTO expectations (id, name, user_id, feed, account_id, glob, at_least, days, clock, zone, tell, created_at, checked_at, state)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`, e.ID, e.Name, e.UserID, e.Feed, e.Account, e.Glob, e.AtLeast, e.Days, e.Clock, e.Zone, flag(e.Tell),
-		exchange.Micros(e.CreatedAt), exchange.Micros(e.CheckedAt), e.State)
+	_, err := tx.exec("AddExpectation", `INSERT INTO expectations (id, name, user_id, feed, account_id, glob, at_least, days, clock, zone, tell, created_at, checked_at, state, least_bytes, least_rows)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`, e.ID, e.Name, e.UserID, e.Feed, e.Account, e.Glob, e.AtLeast, e.Days, e.Clock, e.Zone, flag(e.Tell),
+		exchange.Micros(e.CreatedAt), exchange.Micros(e.CheckedAt), e.State, e.LeastBytes, e.LeastRows)
 	return err
 }
 

@@ -11,12 +11,12 @@ import (
 func scanFeed(r *sql.Rows) (f exchange.Feed, err error) {
 	var types, recipients string
 	var created int64
-	err = r.Scan(&f.Name, &f.Kind, &types, &f.Retention, &f.Pattern, &f.Folders, &f.Producer, &recipients, &f.ParentSees, &created)
+	err = r.Scan(&f.Name, &f.Title, &f.Kind, &types, &f.Retention, &f.Pattern, &f.Folders, &f.Zone, &f.Checks, &f.Producer, &recipients, &f.ParentSees, &created)
 	f.Types, f.Recipients, f.CreatedAt = list(types), list(recipients), exchange.FromMicros(created)
 	return f, err
 }
 
-const feedColumns = `SELECT name, kind, types, retention, pattern, folders, producer, recipients, parent_sees, created_at FROM feeds`
+const feedColumns = `SELECT name, title, kind, types, retention, pattern, folders, zone, checks, producer, recipients, parent_sees, created_at FROM feeds`
 
 // Feed finds one feed.
 func (q *Q) Feed(name string) (exchange.Feed, error) {
@@ -30,16 +30,17 @@ func (q *Q) Feeds() ([]exchange.Feed, error) {
 
 // AddFeed records a feed.
 func (tx *Tx) AddFeed(f exchange.Feed) error {
-	_, err := tx.exec("AddFeed", `INSERT INTO feeds (name, kind, types, retention, pattern, folders, producer, recipients, parent_sees, created_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`, f.Name, f.Kind, jsonList(f.Types), f.Retention, f.Pattern, f.Folders, f.Producer,
-		jsonList(f.Recipients), f.ParentSees, exchange.Micros(f.CreatedAt))
+	_, err := tx.exec("AddFeed", `INSERT INTO feeds (name, kind, types, retention, pattern, folders, producer, recipients, parent_sees, created_at, title, zone, checks)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`, f.Name, f.Kind, jsonList(f.Types), f.Retention, f.Pattern, f.Folders, f.Producer,
+		jsonList(f.Recipients), f.ParentSees, exchange.Micros(f.CreatedAt), f.Title, f.Zone, f.Checks)
 	return err
 }
 
 // SetFeed changes a feed, but for how long its files stay.
 func (tx *Tx) SetFeed(f exchange.Feed) error {
 	return tx.execOne("SetFeed", `UPDATE feeds SET kind = $2, types = $3, pattern = $4, folders = $5, producer = $6, recipients = $7,
-		parent_sees = $8 WHERE name = $1`, f.Name, f.Kind, jsonList(f.Types), f.Pattern, f.Folders, f.Producer, jsonList(f.Recipients), f.ParentSees)
+		parent_sees = $8, title = $9, zone = $10, checks = $11 WHERE name = $1`, f.Name, f.Kind, jsonList(f.Types), f.Pattern, f.Folders, f.Producer,
+		jsonList(f.Recipients), f.ParentSees, f.Title, f.Zone, f.Checks)
 }
 
 // FeedUsed reports whether anything was ever published in a feed.
@@ -53,13 +54,13 @@ func (tx *Tx) RemoveFeed(name string) error {
 	return tx.execOne("RemoveFeed", `DELETE FROM feeds WHERE name = $1`, name)
 }
 
-const subscriptionColumns = `SELECT s.id, s.feed, u.name, s.types, s.dir, s.mail, s.created_at
+const subscriptionColumns = `SELECT s.id, s.feed, u.name, s.types, s.dir, s.mail, s.may, s.created_at
 	FROM subscriptions s JOIN users u ON u.id = s.user_id`
 
 func scanSubscription(r *sql.Rows) (s exchange.Subscription, err error) {
 	var types string
 	var created int64
-	err = r.Scan(&s.ID, &s.Feed, &s.User, &types, &s.Dir, &s.Mail, &created)
+	err = r.Scan(&s.ID, &s.Feed, &s.User, &types, &s.Dir, &s.Mail, &s.May, &created)
 	s.Types, s.CreatedAt = list(types), exchange.FromMicros(created)
 	return s, err
 }
@@ -76,13 +77,13 @@ func (q *Q) Subscription(feed, userID string) (exchange.Subscription, error) {
 
 // SetSubscription changes what a user gets of a feed, and where.
 func (tx *Tx) SetSubscription(s exchange.Subscription) error {
-	return tx.execOne("SetSubscription", `UPDATE subscriptions SET types = $2, dir = $3, mail = $4 WHERE id = $1`, s.ID, jsonList(s.Types), s.Dir, s.Mail)
+	return tx.execOne("SetSubscription", `UPDATE subscriptions SET types = $2, dir = $3, mail = $4, may = $5 WHERE id = $1`, s.ID, jsonList(s.Types), s.Dir, s.Mail, s.May)
 }
 
 // AddSubscription records a user's entitlement; a second one is Exists.
 func (tx *Tx) AddSubscription(userID string, s exchange.Subscription) error {
-	_, err := tx.exec("AddSubscription", `INSERT INTO subscriptions (id, feed, user_id, types, dir, mail, created_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7)`, s.ID, s.Feed, userID, jsonList(s.Types), s.Dir, s.Mail, exchange.Micros(s.CreatedAt))
+	_, err := tx.exec("AddSubscription", `INSERT INTO subscriptions (id, feed, user_id, types, dir, mail, created_at, may)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`, s.ID, s.Feed, userID, jsonList(s.Types), s.Dir, s.Mail, exchange.Micros(s.CreatedAt), s.May)
 	return err
 }
 
@@ -120,11 +121,11 @@ func (q *Q) RecipientOf(feed, userID string) (Recipient, error) {
 
 // NewPublication is a publication's row.
 type NewPublication struct {
-	ID, Feed, Account, Name, IdempotencyKey, Actor, Via string
-	Size                                                int64
-	SHA256                                              []byte
-	At                                                  int64 // µs
-	Placing                                             bool  // mailboxes are still to get it
+	ID, Feed, Account, Name, IdempotencyKey, Actor, Via, Flag string
+	Size                                                      int64
+	SHA256                                                    []byte
+	At                                                        int64 // µs
+	Placing                                                   bool  // mailboxes are still to get it
 }
 
 // AddPublication records a publication; a repeated idempotency key is Exists.
@@ -136,9 +137,9 @@ func (tx *Tx) AddPublication(p NewPublication) error {
 	if p.Placing {
 		upTo = ""
 	}
-	_, err := tx.exec("AddPublication", `INSERT INTO publications (id, feed, account_id, name, size, sha256, idempotency_key, actor, via, published_at, placed_up_to)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`, p.ID, p.Feed, p.Account, p.Name, p.Size, p.SHA256,
-		null(p.IdempotencyKey), p.Actor, p.Via, p.At, upTo)
+	_, err := tx.exec("AddPublication", `INSERT INTO publications (id, feed, account_id, name, size, sha256, idempotency_key, actor, via, published_at, placed_up_to, flag)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`, p.ID, p.Feed, p.Account, p.Name, p.Size, p.SHA256,
+		null(p.IdempotencyKey), p.Actor, p.Via, p.At, upTo, p.Flag)
 	return err
 }
 
@@ -163,14 +164,14 @@ type PublicationRow struct {
 	Key      string  // idempotency key
 }
 
-const publicationColumns = `SELECT p.id, p.feed, p.account_id, p.name, p.size, p.sha256, p.published_at, p.via, p.actor, p.placed_up_to, COALESCE(p.idempotency_key, ''),
+const publicationColumns = `SELECT p.id, p.feed, p.account_id, p.name, p.size, p.sha256, p.published_at, p.via, p.actor, p.placed_up_to, COALESCE(p.idempotency_key, ''), p.flag,
 	(SELECT COUNT(*) FROM deliveries d WHERE d.publication_id = p.id) FROM publications p`
 
 func scanPublication(r *sql.Rows) (p PublicationRow, err error) {
 	var sum []byte
 	var at int64
 	var upTo sql.NullString
-	err = r.Scan(&p.ID, &p.Feed, &p.Account, &p.Name, &p.Size, &sum, &at, &p.Via, &p.Actor, &upTo, &p.Key, &p.Deliveries)
+	err = r.Scan(&p.ID, &p.Feed, &p.Account, &p.Name, &p.Size, &sum, &at, &p.Via, &p.Actor, &upTo, &p.Key, &p.Flag, &p.Deliveries)
 	p.SHA256, p.PublishedAt = hex.EncodeToString(sum), exchange.FromMicros(at)
 	if upTo.Valid {
 		p.PlacedTo = &upTo.String
@@ -216,19 +217,24 @@ func (q *Q) PublicationsSince(feed, account, userID string, since int64) ([]Publ
 
 // Came is a file that came, or was published, at a time.
 type Came struct {
-	Name string
-	At   int64 // µs
+	ID      string // of the drop, or the publication
+	Version string // whose bytes they are
+	Name    string
+	Size    int64
+	At      int64 // µs
 }
 
 // PublicationsBetween lists what was published into a feed in a time, to an
-// account, or to any when that is "", in its order.
+// account, or to any when that is "", in its order, without what was taken back.
 func (q *Q) PublicationsBetween(feed, account string, from, to int64) ([]Came, error) {
 	return collect(q, "PublicationsBetween", func(r *sql.Rows) (c Came, err error) {
-		err = r.Scan(&c.Name, &c.At)
+		err = r.Scan(&c.ID, &c.Name, &c.Size, &c.At, &c.Version)
 		return c, err
 	},
-		`SELECT name, published_at FROM publications WHERE feed = $1 AND ($2 = '' OR account_id IN ('', $2)) AND published_at >= $3 AND published_at < $4
-		ORDER BY published_at LIMIT 10000`, feed, account, from, to)
+		`SELECT p.id, p.name, p.size, p.published_at, COALESCE((SELECT MIN(d.version_id) FROM deliveries d WHERE d.publication_id = p.id), '') FROM publications p
+		WHERE p.feed = $1 AND ($2 = '' OR p.account_id IN ('', $2)) AND p.published_at >= $3 AND p.published_at < $4
+		AND (NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.publication_id = p.id AND d.state = 'withdrawn')
+			OR EXISTS (SELECT 1 FROM deliveries d WHERE d.publication_id = p.id AND d.state <> 'withdrawn')) ORDER BY p.published_at LIMIT 10000`, feed, account, from, to)
 }
 
 // Sequence reads how far a feed's numbers have come for an account, holding
@@ -286,18 +292,18 @@ func (tx *Tx) RemoveSequence(feed, account string) error {
 // SubscribedFeed is a feed as one subscriber has it.
 type SubscribedFeed struct {
 	exchange.Subscription
-	Retention string
-	FeedTypes []string
+	Title, Retention string
+	FeedTypes        []string
 }
 
 // SubscriptionsOf lists what a user is entitled to, by feed.
 func (q *Q) SubscriptionsOf(userID string) ([]SubscribedFeed, error) {
 	return collect(q, "SubscriptionsOf", func(r *sql.Rows) (s SubscribedFeed, err error) {
 		var types, feedTypes string
-		err = r.Scan(&s.ID, &s.Feed, &types, &s.Dir, &s.Retention, &feedTypes)
+		err = r.Scan(&s.ID, &s.Feed, &types, &s.Dir, &s.May, &s.Title, &s.Retention, &feedTypes)
 		s.Types, s.FeedTypes = list(types), list(feedTypes)
 		return s, err
-	}, `SELECT s.id, s.feed, s.types, s.dir, f.retention, f.types FROM subscriptions s JOIN feeds f ON f.name = s.feed
+	}, `SELECT s.id, s.feed, s.types, s.dir, s.may, f.title, f.retention, f.types FROM subscriptions s JOIN feeds f ON f.name = s.feed
 		WHERE s.user_id = $1 ORDER BY s.feed`, userID)
 }
 

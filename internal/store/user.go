@@ -7,7 +7,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 )
 
-const userColumns = `SELECT u.id, u.name, u.kind, u.account_id, COALESCE(u.vendor, ''), u.enabled, u.start_dir, u.allow_ips,
+const userColumns = `SELECT u.id, u.name, u.kind, u.account_id, COALESCE(u.vendor, ''), u.enabled, u.start_dir, u.allow_ips, u.feeds_may,
 	u.created_at, ` + usageColumns + `
 	FROM users u JOIN mailboxes m ON m.user_id = u.id`
 
@@ -15,7 +15,7 @@ func scanUser(r *sql.Rows) (u exchange.User, err error) {
 	var created int64
 	var ips string
 	var use Usage
-	err = r.Scan(append([]any{&u.ID, &u.Name, &u.Kind, &u.Account, &u.Vendor, &u.Enabled, &u.StartDir, &ips, &created}, use.dest()...)...)
+	err = r.Scan(append([]any{&u.ID, &u.Name, &u.Kind, &u.Account, &u.Vendor, &u.Enabled, &u.StartDir, &ips, &u.FeedsMay, &created}, use.dest()...)...)
 	u.UsedBytes, u.UsedFiles, u.QuotaBytes, u.QuotaFiles = use.Bytes, use.Files, use.QuotaBytes, use.QuotaFiles
 	u.KeptBytes, u.KeptItems, u.Dirs, u.KeepBytes, u.KeepItems = use.KeptBytes, use.KeptItems(), use.Dirs, use.KeepBytes, use.KeepItems
 	u.CreatedAt, u.AllowIPs = exchange.FromMicros(created), list(ips)
@@ -59,8 +59,8 @@ func (tx *Tx) SetUser(u exchange.User) error {
 	if _, err := tx.LockMailbox(u.ID); err != nil {
 		return err
 	}
-	if err := tx.execOne("SetUser", `UPDATE users SET enabled = $2, start_dir = $3, allow_ips = $4 WHERE id = $1`,
-		u.ID, flag(u.Enabled), u.StartDir, jsonList(u.AllowIPs)); err != nil {
+	if err := tx.execOne("SetUser", `UPDATE users SET enabled = $2, start_dir = $3, allow_ips = $4, feeds_may = $5 WHERE id = $1`,
+		u.ID, flag(u.Enabled), u.StartDir, jsonList(u.AllowIPs), u.FeedsMay); err != nil {
 		return err
 	}
 	return tx.execOne("SetUser", `UPDATE mailboxes SET quota_bytes = $2, quota_files = $3, keep_bytes = $4, keep_items = $5 WHERE user_id = $1`,

@@ -237,7 +237,11 @@ func (w *walker) delivery(d store.DeliveryRow, p store.PublicationRow) {
 		step(&f, *d.CollectedAt, "downloaded in full by "+d.User+with)
 	}
 	if d.EndedAt != nil {
-		step(&f, *d.EndedAt, map[string]string{exchange.DeliveryExpired: "removed after its retention period", exchange.DeliveryWithdrawn: "taken back by the operator"}[d.State])
+		step(&f, *d.EndedAt, map[string]string{exchange.DeliveryExpired: "removed after its retention period", exchange.DeliveryWithdrawn: "taken back by the operator",
+			exchange.DeliveryReplaced: "replaced by a newer issue, before it was downloaded in full"}[d.State])
+	}
+	if d.TakenAt != nil {
+		step(&f, *d.TakenAt, "removed from its folder, or renamed, by "+d.User)
 	}
 	if d.OpenedAt == nil && d.EndedAt == nil {
 		step(&f, w.t.At, "not opened yet")

@@ -2,6 +2,7 @@ package tree
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -197,7 +198,7 @@ func (s *Session) letGo(tx *store.Tx, fileID, before string, now time.Time) (las
 		return "", err
 	}
 	var free []string
-	for _, id := range ids {
+	for _, id := range slices.Sorted(slices.Values(ids)) { // what is held of each is held in this order
 		held, err := s.gone(tx, id, false)
 		if err != nil {
 			return "", err

@@ -158,7 +158,10 @@ func (s *Session) renameFile(src, dst place, replace bool) error {
 				return err
 			}
 		}
-		return s.finalName(tx, src, dst, f, row.At)
+		if err := s.finalName(tx, src, dst, f, row.At); err != nil || src.rights&exchange.Write != 0 || s.t.hooks.OnMove == nil {
+			return err
+		}
+		return s.t.hooks.OnMove(tx, f.VersionID)
 	})
 	uploadOnly := exchange.Is(err, exchange.NotFound)
 	uploading := false

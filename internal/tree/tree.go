@@ -58,6 +58,9 @@ type Hooks struct {
 	// OnGone: a name no longer shows a version, because a newer one replaced
 	// it or it was removed. held means somebody still needs the version.
 	OnGone func(tx *store.Tx, versionID string, replaced bool) (held bool, err error)
+	// OnMove: a version has another name than it had in a folder into which its user may not
+	// write. May be nil.
+	OnMove func(tx *store.Tx, versionID string) error
 	// OnServed: these bytes of a version were accepted by the partner's
 	// connection. Called off the session's goroutine.
 	OnServed func(l *exchange.Login, versionID string, served exchange.Spans) error

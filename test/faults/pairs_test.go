@@ -82,11 +82,9 @@ func newPairs(t *testing.T, database string) *pairs {
 	p.retain = retention.New(retention.Options{Store: p.store, Blobs: blobs, Clock: time.Now, IDs: p.ids, Log: log, Key: key, Node: "node",
 		Policy: retention.Policy{Keep: "12mo", Day: 1, AfterClose: 100 * 24 * time.Hour}})
 	p.feeds = feed.New(feed.Options{Store: p.store, Blobs: blobs, Clock: time.Now, IDs: p.ids, Key: key, MaxFile: 1 << 20, Class: p.retain.Class,
-		MakeDirs: func(tx *store.Tx, userID, path string) (string, error) {
-			return account.MakeDirs(tx, p.ids, userID, path, &all, false, exchange.Micros(time.Now()))
-		}})
+		MakeDirs: account.FeedDirs(p.ids, time.Now)})
 	p.inbox = inbox.New(inbox.Options{Store: p.store, Blobs: blobs, Clock: time.Now, IDs: p.ids, Log: log, Key: key, Lease: time.Second})
-	p.expect = expect.New(p.store, time.Now, p.ids, log)
+	p.expect = expect.New(p.store, time.Now, p.ids, log, nil)
 	p.links = handover.New(p.store, time.Now, p.ids)
 	p.tell = notify.New(notify.Options{Store: p.store, Clock: time.Now, IDs: p.ids, Log: log})
 	p.tree, err = tree.New(tree.Options{Store: p.store, Blobs: blobs, Clock: time.Now, IDs: p.ids, Log: log,
