@@ -77,7 +77,7 @@ func (r *Room) aboutUser(q *store.Q, name string, out *exchange.Explained) ([]ex
 	u, err := q.User(exchange.Printable(name))
 	if exchange.Is(err, exchange.NotFound) {
 		similar := r.similar(q, name)
-		if len(list) == 0 && similar == "" {
+		if len(list) == 0 && len(similar) == 0 {
 			return nil, exchange.E("connection.Explain", exchange.NotFound, "There is no user, no address and no reference %q, and nobody tried to log in as that.", exchange.Printable(name))
 		}
 		out.Summary = append(out.Summary, fmt.Sprintf("There is no user %q.", exchange.Printable(name))+like(similar))
@@ -181,23 +181,35 @@ func (r *Room) good(keys []exchange.Key) (out []string) {
 	return out
 }
 
-// similar finds the user that a name was probably meant to be: in lower case,
-// without spaces, or without the domain or host that some programs add.
-func (r *Room) similar(q *store.Q, name string) string {
-	low := strings.ToLower(strings.TrimSpace(name))
-	tries := []string{low, strings.ReplaceAll(low, " ", ""), strings.Trim(low, `"'`)}
+// named is how many usernames a guess names.
+const named = 3
+
+// similar finds the users that a name was probably meant to be: with other capitals or other
+// marks between its parts, without the domain or host that some programs add, or by the
+// vendor's short name alone; none if there are too many to name.
+func (r *Room) similar(q *store.Q, name string) []string {
+	low := strings.Trim(strings.ToLower(strings.TrimSpace(name)), `"'`)
+	tries := []string{low}
 	if before, _, ok := strings.Cut(low, "@"); ok {
 		tries = append(tries, before)
 	}
-	if i := strings.LastIndexAny(low, `\/`); i >= 0 {
+	if i := strings.LastIndexAny(low, `\/:`); i >= 0 {
 		tries = append(tries, low[i+1:])
 	}
 	for _, t := range tries {
-		if u, err := q.User(exchange.Printable(t)); err == nil && u.Name != name {
-			return u.Name
+		if t == "" {
+			continue
+		}
+		list, err := q.UsersLike(exchange.Printable(t), named+1)
+		if err != nil {
+			continue
+		}
+		list = slices.DeleteFunc(list, func(n string) bool { return n == name })
+		if 0 < len(list) && len(list) <= named {
+			return list
 		}
 	}
-	return ""
+	return nil
 }
 
 // lists are the allow-lists that a user's log-ins must pass.

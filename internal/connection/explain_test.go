@@ -268,7 +268,7 @@ func explainReference(t *testing.T, w *world) {
 
 func explainSimilar(t *testing.T, w *world) {
 	w.customer("acme")
-	for _, tried := range []string{"ACME", "Acme ", " acme", "acme@host", "acme@sftp.example.com", `DOMAIN\acme`, `DOMAIN\ACME`, "domain/acme", `"acme"`, "'acme'", "a cme"} {
+	for _, tried := range []string{"ACME", "Acme ", " acme", "acme@host", "acme@sftp.example.com", `DOMAIN\acme`, `DOMAIN\ACME`, "domain/acme", `"acme"`, "'acme'", "a cme", "acme.", "@acme", "sftp:acme"} {
 		ref := w.failed("203.0.113.7", exchange.Printable(tried), exchange.ReasonUnknownUser)
 		e := w.explain(ref).Explanations[0]
 		if !strings.HasSuffix(e.Sentence, `Did they mean "acme"?`) || !strings.HasPrefix(e.Advice, "Your username is acme,") {
@@ -279,10 +279,20 @@ func explainSimilar(t *testing.T, w *world) {
 			t.Errorf("about %q: %+v", tried, about)
 		}
 	}
-	for _, tried := range []string{"acmee", "bacme", "acme.", "@acme", "root"} {
+	for _, tried := range []string{"acmee", "bacme", "root"} {
 		e := w.explain(w.failed("203.0.113.7", tried, exchange.ReasonUnknownUser)).Explanations[0]
 		if strings.Contains(e.Sentence, "mean") || !strings.HasPrefix(e.Advice, "Check the username") {
 			t.Errorf("%q: %q, %q", tried, e.Sentence, e.Advice)
+		}
+	}
+	for _, u := range []string{"acme", "beta"} {
+		w.vendorUser(u, "carrier1")
+	}
+	for tried, want := range map[string]string{"acme_carrier1": `"acme-carrier1"`, "ACME.Carrier1@sftp.example.com": `"acme-carrier1"`, "acmecarrier1": `"acme-carrier1"`,
+		"carrier1": `"acme-carrier1" or "beta-carrier1"`, `EXAMPLE\Carrier1`: `"acme-carrier1" or "beta-carrier1"`} {
+		e := w.explain(w.failed("203.0.113.7", exchange.Printable(tried), exchange.ReasonUnknownUser)).Explanations[0]
+		if !strings.HasSuffix(e.Sentence, "Did they mean "+want+"?") {
+			t.Errorf("%q: %q", tried, e.Sentence)
 		}
 	}
 	e := w.explain(w.failed("203.0.113.7", "ACME", exchange.ReasonPassword)).Explanations[0] // another reason, and the name is wrong, too

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -14,7 +15,7 @@ import (
 type facts struct {
 	c       exchange.Connection
 	user    *exchange.User // nil: there is none of this name
-	similar string         // a user whose name differs only in case or in a domain
+	similar []string       // users whose names are like it
 	good    []string       // fingerprints that would let the user in
 	offered []offer        // keys offered, with what is known of each
 	lists   []allowList
@@ -56,8 +57,8 @@ var reasons = map[string]words{
 			return fmt.Sprintf("There is no user %q.", f.c.User) + like(f.similar)
 		},
 		tells: func(f *facts) string {
-			if f.similar != "" {
-				return fmt.Sprintf("Your username is %s, in lower case and with nothing before or after it.", f.similar)
+			if len(f.similar) == 1 {
+				return fmt.Sprintf("Your username is %s, exactly so, with nothing before or after it.", f.similar[0])
 			}
 			return "Check the username; it is on the sheet that we sent you."
 		},
@@ -209,6 +210,12 @@ var reasons = map[string]words{
 		},
 		tells: say("Your program renames, removes or makes directories very often, so it is slowed down for a while. Nothing is lost."),
 	},
+	exchange.ReasonSecondRequest: {
+		says: func(f *facts) string {
+			return "Offered " + f.keys() + ", which did not let it in, and asked to begin the log-in again on the same connection, as paramiko does to try another key. Here each connection has one log-in." + f.expected()
+		},
+		tells: say("Your program tried a key that we do not have, and then wanted to try another one on the same connection. Choose the right private key file in it, or let it make a new connection for each key."),
+	},
 	exchange.ReasonChannels: {
 		says: func(f *facts) string {
 			return "Logged in" + f.with() + ", and asked for more SFTP channels at once on one connection than limits.channels has; those were refused, the others went on."
@@ -350,9 +357,13 @@ func (f *facts) startsIn() string {
 	return " Your files are below " + f.user.StartDir + "."
 }
 
-func like(name string) string {
-	if name == "" {
+func like(names []string) string {
+	if len(names) == 0 {
 		return ""
 	}
-	return fmt.Sprintf(" Did they mean %q?", name)
+	quoted := make([]string, len(names))
+	for i, n := range names {
+		quoted[i] = strconv.Quote(n)
+	}
+	return fmt.Sprintf(" Did they mean %s?", strings.Join(quoted, " or "))
 }

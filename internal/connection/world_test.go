@@ -121,6 +121,19 @@ func (w *world) customer(name string) (exchange.User, exchange.Key) {
 	return u, w.enrolled(name)
 }
 
+// vendorUser makes a vendor's user for an account.
+func (w *world) vendorUser(acct, vendor string) {
+	w.t.Helper()
+	if _, err := w.accounts.AddAccount(ctx, "test", exchange.Account{ID: acct, Name: acct}); !exchange.Is(err, exchange.Exists) {
+		testkit.Must(w.t, err)
+	}
+	if _, err := w.accounts.AddVendor(ctx, "test", exchange.Vendor{Short: vendor, Name: vendor}); !exchange.Is(err, exchange.Exists) {
+		testkit.Must(w.t, err)
+	}
+	_, err := w.accounts.AddUser(ctx, "test", account.NewUser{Account: acct, Vendor: vendor})
+	testkit.Must(w.t, err)
+}
+
 // enrolled gives a user a new key; change may say more.
 func (w *world) enrolled(user string, change ...func(*account.NewKey)) exchange.Key {
 	w.t.Helper()

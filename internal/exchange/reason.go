@@ -25,7 +25,8 @@ const (
 	ReasonTooMany        = "too_many_sessions"
 	ReasonWeakAlgorithm  = "weak_algorithm" // only SHA-1 signatures, or a key type not taken
 	ReasonNoAlgorithm    = "no_common_algorithm"
-	ReasonTimeout        = "timed_out" // before log-in
+	ReasonTimeout        = "timed_out"     // before log-in
+	ReasonSecondRequest  = "second_log_in" // asked to begin the log-in again on the same connection
 	ReasonTooManyTries   = "too_many_tries"
 	ReasonProtocol       = "protocol_error"        // not SSH, or broken SSH
 	ReasonSilent         = "said_nothing"          // a port check

@@ -27,7 +27,6 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/retention"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/trace"
-	"github.com/sallyport-sftp/sallyport/internal/tree"
 )
 
 // buildExchange builds the rooms through which files come and go.
@@ -203,74 +202,6 @@ func (n *Node) sendCheckpoint(ctx context.Context, kind, target, note string) er
 		})
 	}
 	return n.tell.Checkpoint(ctx, target, note)
-}
-
-// mailboxes is what the inbox does in its uploaders' mailboxes.
-type mailboxes struct{ n *Node }
-
-const inboxActor = "system:inbox"
-
-func (m mailboxes) session(d exchange.Drop) (*tree.Session, error) {
-	u, err := m.n.accounts.User(context.Background(), d.User)
-	if err != nil {
-		return nil, err
-	}
-	return m.n.tree.Begin(exchange.Login{User: u, Operator: inboxActor}, nil), nil
-}
-
-func (m mailboxes) Move(d exchange.Drop, folder string) error {
-	s, err := m.session(d)
-	if err != nil {
-		return err
-	}
-	defer s.End()
-	from := d.Path
-	if d.Raw != nil {
-		from = string(d.Raw)
-	}
-	versions, err := s.Versions(from)
-	if err != nil {
-		return err
-	}
-	if len(versions) == 0 || !versions[0].Current || versions[0].ID != d.ID {
-		return nil // the name shows something else by now
-	}
-	if path.Dir(from) == folder {
-		return nil
-	}
-	if err := s.Mkdir(folder); err != nil && !exchange.Is(err, exchange.Exists) {
-		return err
-	}
-	err = s.Rename(from, path.Join(folder, path.Base(from)), false)
-	if exchange.Is(err, exchange.Exists) {
-		base := path.Base(from)
-		err = s.Rename(from, path.Join(folder, d.ID+"-"+exchange.CutName(base, exchange.MaxName-27)), false)
-	}
-	return err
-}
-
-func (m mailboxes) Write(d exchange.Drop, file, text string) error {
-	s, err := m.session(d)
-	if err != nil {
-		return err
-	}
-	defer s.End()
-	if err := s.Mkdir(path.Dir(file)); err != nil && !exchange.Is(err, exchange.Exists) {
-		return err
-	}
-	if versions, err := s.Versions(file); err == nil && len(versions) > 0 && versions[0].Actor != inboxActor {
-		file = path.Join(path.Dir(file), d.ID+".txt") // the name is a file of the partner's own
-	}
-	return s.Store(file, strings.NewReader(text))
-}
-
-func (m mailboxes) Busy(userID string) bool {
-	for _, s := range m.n.ssh.Sessions() {
-		if u, err := m.n.store.Read(context.Background()).UserByID(userID); err == nil && u.Name == s.User {
-			return true
-		}
-	}
-	return false
 }
 
 // moved tells the feeds that a delivered file has another name.

@@ -243,6 +243,11 @@ func (a *attempt) say(method string, err error) {
 	}
 }
 
+// secondRequest is what the SSH library says when a client asks for the log-in service once
+// more, as paramiko does with each key. OpenSSH grants it; the library ends the connection
+// (docs/decisions/0019-second-request.md).
+const secondRequest = "unexpected message type 5 "
+
 // outcome says why no log-in came of the attempt, and what of.
 func (a *attempt) outcome(err error) (reason, detail string) {
 	var noCommon *ssh.AlgorithmNegotiationError
@@ -253,6 +258,8 @@ func (a *attempt) outcome(err error) (reason, detail string) {
 		return exchange.ReasonNoAlgorithm, "it offered " + strings.Join(noCommon.RequestedAlgorithms, ", ")
 	case a.failures >= a.s.o.Limits.KeyOffers:
 		return exchange.ReasonTooManyTries, ""
+	case strings.Contains(err.Error(), secondRequest):
+		return exchange.ReasonSecondRequest, ""
 	case a.reason != "":
 		return a.reason, a.detail
 	case a.good && strings.Contains(err.Error(), "verif"):

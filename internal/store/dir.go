@@ -114,6 +114,11 @@ func (tx *Tx) freeDir(op, id string) error {
 	return tx.countDirs(user, -1)
 }
 
+// SetDirMtime changes what a directory shows as its time.
+func (tx *Tx) SetDirMtime(id string, mtime int64) error {
+	return tx.execOne("SetDirMtime", `UPDATE dirs SET mtime = $2 WHERE id = $1`, id, mtime)
+}
+
 // InheritBelow lets the directories of the operator's below one, that have certain rights of
 // their own, have those of their parents.
 func (tx *Tx) InheritBelow(id string, rights exchange.Rights) error {

@@ -3,6 +3,7 @@ package store
 import (
 	"database/sql"
 	"encoding/json"
+	"strings"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 )
@@ -89,4 +90,13 @@ func list(s string) []string {
 	words := []string{}
 	_ = json.Unmarshal([]byte(s), &words)
 	return words
+}
+
+// UsersLike lists usernames that are a name but for capitals and the marks between its
+// parts, and those of a vendor of this short name, if there are few enough to be named.
+func (q *Q) UsersLike(name string, limit int) ([]string, error) {
+	letters := strings.NewReplacer("-", "", "_", "", ".", "", " ", "", "+", "", "@", "").Replace(strings.ToLower(name))
+	return collect(q, "UsersLike", scanString, `SELECT name FROM users WHERE vendor = $2
+		OR REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(LOWER(name), '-', ''), '_', ''), '.', ''), ' ', ''), '+', ''), '@', '') = $1
+		ORDER BY CASE WHEN vendor = $2 THEN 1 ELSE 0 END, name LIMIT $3`, letters, strings.ToLower(name), limit)
 }

@@ -110,7 +110,7 @@ func (img *image) finish(err error) {
 	switch {
 	case img.state != open:
 		img.closeStage()
-	case byName || errors.Is(err, blob.ErrLost):
+	case byName || errors.Is(err, blob.ErrLost) || img.makesRoom():
 		img.discard()
 	default:
 		img.orphan()

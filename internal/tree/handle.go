@@ -177,6 +177,11 @@ func (h *Handle) WriteAt(p []byte, off int64, done func(error)) {
 func (h *Handle) refuse(err error) error {
 	h.bad = true
 	h.img.damage(h.epoch)
+	if exchange.Is(err, exchange.Quota) {
+		h.s.box.mu.Lock()
+		h.img.full = true
+		h.s.box.mu.Unlock()
+	}
 	return err
 }
 
@@ -235,7 +240,11 @@ func (h *Handle) Truncate(size int64, done func(error)) {
 // as it is. On a handle that commits, they come with the commit.
 func (h *Handle) SetTimes(mtime *time.Time, mode *uint32) error {
 	if h.img == nil || !h.changed {
-		return h.s.setTimes(h.path, mtime, mode)
+		if err := h.s.setTimes(h.path, mtime, mode); err != nil {
+			return err
+		}
+		h.showTimes(mtime, mode)
+		return nil
 	}
 	if err := h.current(); err != nil {
 		return err
@@ -244,6 +253,20 @@ func (h *Handle) SetTimes(mtime *time.Time, mode *uint32) error {
 		return h.current() // it says what came between
 	}
 	return nil
+}
+
+// showTimes lets Stat of this handle show what was set of a file that is not being changed.
+func (h *Handle) showTimes(mtime *time.Time, mode *uint32) {
+	if h.img != nil {
+		h.img.setTimes(mtime, mode) // false: it is stored already
+		return
+	}
+	if mtime != nil {
+		h.info.Mtime = *mtime
+	}
+	if mode != nil {
+		h.info.Mode = *mode & 0o777
+	}
 }
 
 // Stat describes the open file.

@@ -42,6 +42,10 @@ func (s *Session) reserve(img *image, size int64) error {
 	if used+book > limits.QuotaBytes || kept > limits.KeepBytes-hold {
 		book, hold = need, size // ahead does not fit; exactly may
 	}
+	if used+need > limits.QuotaBytes { // others may have reserved more than they need
+		s.box.trim()
+		used = use.Bytes + s.box.reserved - img.booked
+	}
 	switch {
 	case used+need > limits.QuotaBytes:
 		return exchange.E(op, exchange.Quota, "Quota exceeded: %d of %d bytes are in use.", use.Bytes, limits.QuotaBytes)
@@ -50,6 +54,37 @@ func (s *Session) reserve(img *image, size int64) error {
 	}
 	img.book(max(img.booked, book), max(img.held, hold))
 	return nil
+}
+
+// trim takes back what images have reserved ahead of what they hold. Callers hold mu.
+func (b *mailbox) trim() {
+	for _, list := range b.images {
+		for _, img := range list {
+			if img.state != open {
+				continue
+			}
+			img.mu.Lock()
+			size := img.size
+			img.mu.Unlock()
+			img.book(min(img.booked, max(0, size-img.credit)), min(img.held, max(size, img.extent)))
+		}
+	}
+}
+
+// makesRoom reports whether an upload that did not fit into the quota gives its room to
+// others that are under way. Without any, it stays to be continued. Callers hold box.mu.
+func (img *image) makesRoom() bool {
+	if !img.full || img.resumed {
+		return false
+	}
+	for _, list := range img.box.images {
+		for _, other := range list {
+			if other != img && other.owner != nil && other.dirty && !other.full && other.state == open {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // book sets what an image has reserved. Callers hold box.mu.

@@ -67,14 +67,26 @@ func (s *Session) spread(h *Handle) {
 	}
 }
 
+// setDirTime changes what a directory shows as its time. Its mode is what its user may do in
+// it, and stays.
+func (s *Session) setDirTime(p place, mtime *time.Time) error {
+	if err := p.allow(p.inside, exchange.Write); err != nil || mtime == nil {
+		return err
+	}
+	if err := s.spend(); err != nil {
+		return err
+	}
+	return s.write(func(tx *store.Tx) error { return tx.SetDirMtime(p.self.ID, exchange.Micros(*mtime)) })
+}
+
 // setTimes changes what a name shows as its time and mode.
 func (s *Session) setTimes(file string, mtime *time.Time, mode *uint32) error {
 	p, err := s.still(file)
 	if err != nil {
 		return err
 	}
-	if p.self != nil { // directories keep their own times
-		return p.allow(p.inside, exchange.Write)
+	if p.self != nil {
+		return s.setDirTime(p, mtime)
 	}
 	if err := s.mayWrite(p); err != nil {
 		return err

@@ -242,8 +242,8 @@ func (p *caller) python(script string, args ...string) string {
 	return p.run("", "/usr/bin/python3", append([]string{p.write("script.py", script, 0o600), p.host, p.port, p.user}, args...)...)
 }
 
-// paramikoScript logs in with a password, a key, a key that signs nonsense, or
-// one that signs with SHA-1 alone.
+// paramikoScript logs in with a password, a key, another key and then id on the same
+// connection, a key that signs nonsense, or one that signs with SHA-1 alone.
 const paramikoScript = `
 import sys, paramiko
 host, port, user, mode, file = sys.argv[1:]
@@ -258,6 +258,12 @@ try:
     t.start_client(timeout=20)
     if mode == "password":
         t.auth_password(user, "secret")
+    elif mode == "second":
+        for f in (file, "id"):
+            try:
+                t.auth_publickey(user, paramiko.Ed25519Key.from_private_key_file(f))
+            except paramiko.AuthenticationException as e:
+                print(e)
     else:
         kind = {"broken": Broken, "sha1": paramiko.RSAKey}.get(mode, paramiko.Ed25519Key)
         t.auth_publickey(user, kind.from_private_key_file(file))

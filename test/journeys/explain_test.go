@@ -33,6 +33,10 @@ var ways = []way{
 		code: exchange.ReasonNoKeyOffered, client: "libssh2", says: "no key", tells: "private key file", unshown: true},
 	{name: "paramiko, which sends a password unasked", does: func(p *caller) string { return p.python(paramikoScript, "password", "") },
 		code: exchange.ReasonPassword, client: "paramiko", says: "password|keys only", tells: "takes no passwords|unlocks your private key file"},
+	{name: "paramiko, with a second key on one connection", does: func(p *caller) string {
+		p.makeKey("other", "")
+		return p.python(paramikoScript, "second", "other")
+	}, code: exchange.ReasonSecondRequest, client: "paramiko", says: "begin the log-in again|one log-in|Expected: SHA256:", tells: "new connection for each key", unshown: true},
 	{name: "a username in upper case", does: func(p *caller) string {
 		out := p.sftp(strings.ToUpper(p.user), "id", "ls\n")
 		p.user = strings.ToUpper(p.user)

@@ -1,0 +1,107 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"strings"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/tree"
+)
+
+// mailboxes is what the inbox does in its uploaders' mailboxes.
+type mailboxes struct{ n *Node }
+
+const inboxActor = "system:inbox"
+
+func (m mailboxes) session(d exchange.Drop) (*tree.Session, error) {
+	u, err := m.n.accounts.User(context.Background(), d.User)
+	if err != nil {
+		return nil, err
+	}
+	return m.n.tree.Begin(exchange.Login{User: u, Operator: inboxActor}, nil), nil
+}
+
+// Move moves a drop's file, whatever its name is by now, into a folder.
+func (m mailboxes) Move(d exchange.Drop, folder string) error {
+	s, err := m.session(d)
+	if err != nil {
+		return err
+	}
+	defer s.End()
+	q := m.n.store.Read(context.Background())
+	f, err := q.FileOfVersion(d.ID)
+	if err != nil {
+		return err // NotFound: the name shows something else by now, or is gone
+	}
+	dir, _, err := q.DirPath(f.DirID)
+	if err != nil {
+		return err
+	}
+	if folder, err = m.folder(s, d, folder); err != nil || dir == folder {
+		return err
+	}
+	from := path.Join(dir, f.Name)
+	err = s.Rename(from, path.Join(folder, f.Name), false)
+	if exchange.Is(err, exchange.Exists) {
+		err = s.Rename(from, path.Join(folder, d.ID+"-"+exchange.CutName(f.Name, exchange.MaxName-len(d.ID)-1)), false)
+	}
+	return err
+}
+
+// Write stores a small file of text.
+func (m mailboxes) Write(d exchange.Drop, file, text string) error {
+	s, err := m.session(d)
+	if err != nil {
+		return err
+	}
+	defer s.End()
+	folder, err := m.folder(s, d, path.Dir(file))
+	if err != nil {
+		return err
+	}
+	file = path.Join(folder, path.Base(file))
+	if versions, err := s.Versions(file); err == nil && len(versions) > 0 && versions[0].Actor != inboxActor {
+		file = path.Join(path.Dir(file), d.ID+".txt") // the name is a file of the partner's own
+	}
+	return s.Store(file, strings.NewReader(text))
+}
+
+// otherFolders is how many other names are tried for a folder whose name a file has.
+const otherFolders = 9
+
+// folder makes a folder of the server's own in a mailbox. If the partner has a file of its
+// name, another one does, and the operator is told.
+func (m mailboxes) folder(s *tree.Session, d exchange.Drop, folder string) (string, error) {
+	for n := 1; ; n++ {
+		at := folder
+		if n > 1 {
+			at = fmt.Sprintf("%s-%d", folder, n)
+		}
+		err := s.Mkdir(at)
+		if err == nil && n > 1 {
+			m.n.log.Warn("a partner has a file where the server's own folder belongs; another folder has its place", "user", d.User,
+				"file", exchange.Printable(folder), "folder", exchange.Printable(at))
+		}
+		if err != nil && !exchange.Is(err, exchange.Exists) {
+			return "", err
+		}
+		info, err := s.Stat(at)
+		if err != nil || info.Dir {
+			return at, err
+		}
+		if n > otherFolders {
+			return "", exchange.E("node.folder", exchange.Conflict, "Files have the names of all folders like %s.", exchange.Printable(folder))
+		}
+	}
+}
+
+func (m mailboxes) Busy(userID string) bool {
+	for _, s := range m.n.ssh.Sessions() {
+		if u, err := m.n.store.Read(context.Background()).UserByID(userID); err == nil && u.Name == s.User {
+			return true
+		}
+	}
+	return false
+}
