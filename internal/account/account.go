@@ -90,7 +90,7 @@ func (r *Room) now() time.Time { return r.clock().UTC().Truncate(time.Microsecon
 // AddAccount records a customer; Parent makes it an indirect one.
 func (r *Room) AddAccount(ctx context.Context, actor string, a exchange.Account) (exchange.Account, error) {
 	const op = "account.AddAccount"
-	if err := exchange.CheckID("account ID", a.ID); err != nil {
+	if err := exchange.CheckUserName("account ID", a.ID); err != nil {
 		return a, err
 	}
 	if err := exchange.CheckLabel("account name", a.Name); err != nil {
@@ -106,7 +106,7 @@ func (r *Room) AddAccount(ctx context.Context, actor string, a exchange.Account)
 	}
 	err = r.change(ctx, actor, "account.add", a.ID, func(tx *store.Tx, row *exchange.AuditRow) error {
 		row.Detail = map[string]string{"name": a.Name, "parent": a.Parent, "region": a.Region}
-		if err := checkParent(tx, a); err != nil {
+		if err := checkParent(tx, &a); err != nil {
 			return err
 		}
 		return taken(op, tx.AddAccount(a), "An account %q already exists.", a.ID)
@@ -131,10 +131,10 @@ func (r *Room) checkRegion(region string) error {
 }
 
 // checkParent refuses a parent that is missing, closed or below the account.
-func checkParent(tx *store.Tx, a exchange.Account) error {
+func checkParent(tx *store.Tx, a *exchange.Account) error {
 	const op = "account.checkParent"
 	for id, depth := a.Parent, 0; id != ""; depth++ {
-		if id == a.ID || depth > 16 {
+		if exchange.Fold(id) == exchange.Fold(a.ID) || depth > 16 {
 			return exchange.E(op, exchange.Invalid, "An account cannot be its own ancestor.")
 		}
 		p, err := tx.Account(id)
@@ -143,6 +143,9 @@ func checkParent(tx *store.Tx, a exchange.Account) error {
 		}
 		if p.State == exchange.AccountClosed {
 			return exchange.E(op, exchange.Invalid, "The parent account %q is closed.", id)
+		}
+		if depth == 0 {
+			a.Parent = p.ID // as it is written
 		}
 		id = p.Parent
 	}
@@ -186,7 +189,7 @@ func (r *Room) SetAccount(ctx context.Context, actor, id string, e Edit) (a exch
 				return err
 			}
 		}
-		if err := checkParent(tx, a); err != nil {
+		if err := checkParent(tx, &a); err != nil {
 			return err
 		}
 		if e.AllowIPs == nil {
@@ -199,7 +202,7 @@ func (r *Room) SetAccount(ctx context.Context, actor, id string, e Edit) (a exch
 		if err := tx.SetAccount(a); err != nil {
 			return err
 		}
-		return endSessions(tx, id, "the account's networks changed", row.At)
+		return endSessions(tx, a.ID, "the account's networks changed", row.At)
 	})
 	return a, err
 }
@@ -254,7 +257,7 @@ func (r *Room) setState(ctx context.Context, actor, id, state string, until *tim
 		if err := tx.SetAccount(a); err != nil {
 			return err
 		}
-		return endSessions(tx, id, "the account's state changed to "+state, row.At)
+		return endSessions(tx, a.ID, "the account's state changed to "+state, row.At)
 	})
 	return a, err
 }

@@ -60,7 +60,7 @@ func accountNames(t *testing.T, w *world) {
 	if err != nil || u.Kind != exchange.KindVendor || !u.Enabled || u.StartDir != "/" {
 		t.Fatalf("%+v, %v", u, err)
 	}
-	for _, id := range []string{"", "ACME", "a b", "-a", "root", "a/b", "a\x00"} {
+	for _, id := range []string{"", "-a", " a", "a ", "a  b", "@a", "root", "Root", "ALL", "a/b", "..", "a\x00", "a:b", "é"} {
 		_, err := w.room.AddAccount(ctx, "test", exchange.Account{ID: id, Name: "X"})
 		testkit.WantKind(t, err, exchange.Invalid)
 		_, err = w.room.AddVendor(ctx, "test", exchange.Vendor{Short: id, Name: "X"})
@@ -70,6 +70,8 @@ func accountNames(t *testing.T, w *world) {
 			testkit.WantKind(t, err, exchange.Invalid)
 		}
 	}
+	_, err = w.room.AddVendor(ctx, "test", exchange.Vendor{Short: "TELCO", Name: "X"}) // a part of names that the server makes
+	testkit.WantKind(t, err, exchange.Invalid)
 	_, err = w.room.AddAccount(ctx, "test", exchange.Account{ID: "acme", Name: "X"})
 	testkit.WantKind(t, err, exchange.Exists)
 	_, err = w.room.AddVendor(ctx, "test", exchange.Vendor{Short: "telco", Name: "X"})

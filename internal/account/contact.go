@@ -20,7 +20,7 @@ func (r *Room) AddContact(ctx context.Context, actor string, c exchange.Contact)
 	c.ID, c.CreatedAt = r.ids.New(), r.now()
 	err := r.change(ctx, actor, "contact.add", c.Of(), func(tx *store.Tx, row *exchange.AuditRow) error {
 		row.Detail = map[string]string{"contact": c.ID, "name": c.Name, "email": c.Email, "roles": strings.Join(c.Roles, " ")}
-		if err := r.checkOwner(tx, c); err != nil {
+		if err := r.checkOwner(tx, &c); err != nil {
 			return err
 		}
 		if err := checkAddress(tx, c); err != nil {
@@ -74,13 +74,16 @@ func checkContact(c *exchange.Contact) (err error) {
 }
 
 // checkOwner finds the account or vendor that a contact is of.
-func (r *Room) checkOwner(tx *store.Tx, c exchange.Contact) (err error) {
+func (r *Room) checkOwner(tx *store.Tx, c *exchange.Contact) (err error) {
 	const op = "account.AddContact"
 	switch {
 	case (c.Account == "") == (c.Vendor == ""):
 		return exchange.E(op, exchange.Invalid, "A contact belongs to an account or to a vendor; name one.")
 	case c.Account != "":
-		_, err = tx.Account(c.Account)
+		a, err := tx.Account(c.Account)
+		if err == nil {
+			c.Account = a.ID // as it is written
+		}
 		return exchange.Missing(op, err, "There is no account %q.", c.Account)
 	}
 	_, err = tx.Vendor(c.Vendor)

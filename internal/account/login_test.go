@@ -2,6 +2,7 @@ package account_test
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 
 	"github.com/sallyport-sftp/sallyport/internal/account"
@@ -13,6 +14,7 @@ var loginStories = stories{
 	"every reason, and which comes first":             loginReasons,
 	"each list of addresses must allow one":           loginAddresses,
 	"usernames that are no text are unknown":          loginNoText,
+	"names that people brought along, in any case":    loginAnyCase,
 	"what was revoked since is noticed":               loginConfirm,
 	"a read-only account may log in, and a session":   loginReadOnly,
 	"networks of both families, however written":      loginNetworks,
@@ -188,11 +190,36 @@ func loginNetworks(t *testing.T, w *world) {
 func loginNoText(t *testing.T, w *world) {
 	w.customer("acme")
 	p := w.enrolled("acme")
-	for _, name := range []string{"acme\x00", "\x00", "\xff\xfe", "acme\xe9", "", " acme", "acme\n", "ACME", "acme' OR '1'='1", "%", "acm_"} {
+	for _, name := range []string{"acme\x00", "\x00", "\xff\xfe", "acme\xe9", "", " acme", "acme\n", "acme' OR '1'='1", "%", "acm_"} {
 		_, reason, err := w.room.Check(ctx, name, p.print, netip.MustParseAddr("203.0.113.7"))
 		if err != nil || reason != exchange.ReasonUnknownUser {
 			t.Errorf("%q: %s, %v", name, reason, err)
 		}
+	}
+}
+
+// loginAnyCase: usernames of old servers have capitals, '@', '+' and spaces, and people type
+// them as they like.
+func loginAnyCase(t *testing.T, w *world) {
+	_, err := w.room.AddAccount(ctx, "test", exchange.Account{ID: "Acme Corp", Name: "Acme"})
+	testkit.Must(t, err)
+	for _, name := range []string{"Acme Corp", "J.Smith+EDI@Acme.example"} {
+		_, err := w.room.AddUser(ctx, "test", account.NewUser{Account: "ACME CORP", Name: name})
+		testkit.Must(t, err)
+		p := w.enrolled(name)
+		for _, typed := range []string{name, strings.ToLower(name), strings.ToUpper(name)} {
+			l, reason, err := w.room.Check(ctx, typed, p.print, netip.MustParseAddr("203.0.113.7"))
+			if err != nil || reason != exchange.ReasonOK || l.User.Name != name || l.User.Account != "Acme Corp" {
+				t.Errorf("%q: %+v, %s, %v", typed, l.User, reason, err)
+			}
+		}
+		_, err = w.room.AddUser(ctx, "test", account.NewUser{Account: "acme corp", Name: strings.ToUpper(name)})
+		testkit.WantKind(t, err, exchange.Exists)
+	}
+	_, err = w.room.AddAccount(ctx, "test", exchange.Account{ID: "ACME corp", Name: "Acme"})
+	testkit.WantKind(t, err, exchange.Exists)
+	if list, err := w.room.Users(ctx, "acme CORP"); err != nil || len(list) != 2 {
+		t.Errorf("%d users, %v", len(list), err)
 	}
 }
 

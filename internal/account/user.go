@@ -34,10 +34,13 @@ func (r *Room) AddUser(ctx context.Context, actor string, n NewUser) (exchange.U
 		}
 		u.Kind = exchange.KindService
 	}
-	if u.Name == "" {
-		u.Name = strings.TrimSuffix(n.Account+"-"+n.Vendor, "-")
+	if a, err := r.store.Read(ctx).Account(n.Account); err == nil {
+		u.Account = a.ID // as it is written
 	}
-	if err := exchange.CheckID("username", u.Name); err != nil {
+	if u.Name == "" {
+		u.Name = strings.TrimSuffix(u.Account+"-"+n.Vendor, "-")
+	}
+	if err := exchange.CheckUserName("username", u.Name); err != nil {
 		return u, err
 	}
 	t := r.policy.Templates[u.Kind] // a service user has none: its tree is the platform's

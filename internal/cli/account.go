@@ -32,7 +32,7 @@ func (a *app) accountAdd() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return a.done(v, "Account %s was added. Next: sallyport user add --account %s", v.ID, v.ID)
+		return a.done(v, "Account %s was added. Next: sallyport user add --account %s", v.ID, word(v.ID))
 	})
 	c.Flags().StringVar(&in.Name, "name", "", "company name")
 	c.Flags().StringVar(&in.Parent, "parent", "", "parent account, for an indirect customer")

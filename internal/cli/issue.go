@@ -136,7 +136,8 @@ func (in *issuing) make() (err error) {
 
 // keyFiles are what a partner gets; the names are those of the guide.
 func (in *issuing) keyFiles() []keys.File {
-	return []keys.File{{Name: in.user, Content: in.pair.OpenSSH}, {Name: in.user + ".ppk", Content: in.pair.PPK}, {Name: in.user + ".pub", Content: in.pair.PubFile}}
+	file := exchange.FileFor(in.user)
+	return []keys.File{{Name: file, Content: in.pair.OpenSSH}, {Name: file + ".ppk", Content: in.pair.PPK}, {Name: file + ".pub", Content: in.pair.PubFile}}
 }
 
 // write puts the key files, and the passphrase's if one is named, where they
@@ -239,7 +240,7 @@ func (a *app) sayIssued(in *issuing, k exchange.Key) error {
 	if in.Replaces != "" {
 		fmt.Fprintf(a.Out, "The key %s works beside it for now, and retires a day after the new one's first log-in, or when the overlap ends.\n", in.Replaces)
 	}
-	_, err := fmt.Fprintf(a.Out, "Next: sallyport guide %s --format html > %s.html\n", in.user, in.user)
+	_, err := fmt.Fprintf(a.Out, "Next: sallyport guide %s --format html > %s.html\n", word(in.user), exchange.FileFor(in.user))
 	return err
 }
 

@@ -31,7 +31,7 @@ func (a *app) userAdd() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return a.done(v, "User %s was added, starting in %s. Next: sallyport key add %s FILE.pub", v.Name, v.StartDir, v.Name)
+		return a.done(v, "User %s was added, starting in %s. Next: sallyport key add %s FILE.pub", v.Name, v.StartDir, word(v.Name))
 	})
 	c.Flags().StringVar(&in.Account, "account", "", "account that it belongs to")
 	c.Flags().StringVar(&in.Vendor, "vendor", "", "vendor's short name: makes it that vendor's log-in for the account")

@@ -1,6 +1,10 @@
 package cli
 
-import "github.com/sallyport-sftp/sallyport/internal/exchange"
+import (
+	"strings"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+)
 
 // stateWords say states as support and partners do; JSON keeps the codes.
 var stateWords = map[string]string{
@@ -28,4 +32,12 @@ func stateCode(word string) string {
 		}
 	}
 	return word
+}
+
+// word is a name as a shell takes it for one word.
+func word(name string) string {
+	if strings.Contains(name, " ") {
+		return "'" + name + "'"
+	}
+	return name
 }

@@ -75,6 +75,11 @@ func (r *Room) aboutUser(q *store.Q, name string, out *exchange.Explained) ([]ex
 		return nil, err
 	}
 	u, err := q.User(exchange.Printable(name))
+	if err == nil && u.Name != name { // asked for with other capitals
+		if list, err = q.Connections("user_name", u.Name, explained); err != nil {
+			return nil, err
+		}
+	}
 	if exchange.Is(err, exchange.NotFound) {
 		similar := r.similar(q, name)
 		if len(list) == 0 && len(similar) == 0 {

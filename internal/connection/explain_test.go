@@ -268,7 +268,7 @@ func explainReference(t *testing.T, w *world) {
 
 func explainSimilar(t *testing.T, w *world) {
 	w.customer("acme")
-	for _, tried := range []string{"ACME", "Acme ", " acme", "acme@host", "acme@sftp.example.com", `DOMAIN\acme`, `DOMAIN\ACME`, "domain/acme", `"acme"`, "'acme'", "a cme", "acme.", "@acme", "sftp:acme"} {
+	for _, tried := range []string{"ACME_", "Acme ", " acme", "acme@host", "acme@sftp.example.com", `DOMAIN\acme`, `DOMAIN\ACME`, "domain/acme", `"acme"`, "'acme'", "a cme", "acme.", "@acme", "sftp:acme"} {
 		ref := w.failed("203.0.113.7", exchange.Printable(tried), exchange.ReasonUnknownUser)
 		e := w.explain(ref).Explanations[0]
 		if !strings.HasSuffix(e.Sentence, `Did they mean "acme"?`) || !strings.HasPrefix(e.Advice, "Your username is acme,") {
@@ -295,8 +295,8 @@ func explainSimilar(t *testing.T, w *world) {
 			t.Errorf("%q: %q", tried, e.Sentence)
 		}
 	}
-	e := w.explain(w.failed("203.0.113.7", "ACME", exchange.ReasonPassword)).Explanations[0] // another reason, and the name is wrong, too
-	if !strings.HasSuffix(e.Sentence, `And there is no user "ACME". Did they mean "acme"?`) {
+	e := w.explain(w.failed("203.0.113.7", "ACME_", exchange.ReasonPassword)).Explanations[0] // another reason, and the name is wrong, too
+	if !strings.HasSuffix(e.Sentence, `And there is no user "ACME_". Did they mean "acme"?`) {
 		t.Errorf("%q", e.Sentence)
 	}
 }

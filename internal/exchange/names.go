@@ -47,6 +47,46 @@ func CheckID(what, id string) error {
 	return nil
 }
 
+// CheckUserName accepts account IDs and usernames as other servers had them: what CheckID takes,
+// capitals, '@' and '+', and single spaces inside. They are kept as written, and are the same
+// without regard to case (Fold).
+func CheckUserName(what, name string) error {
+	const op = "exchange.CheckUserName"
+	if slices.Contains(reserved, Fold(name)) || name == "" || len(name) > MaxID {
+		return CheckID(what, Fold(name))
+	}
+	for i := 0; i < len(name); i++ {
+		c := name[i]
+		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+		inside := i > 0 && i < len(name)-1 && c == ' ' && name[i-1] != ' '
+		if !letter && !inside && (i == 0 || !strings.ContainsRune("._-@+", rune(c))) {
+			return E(op, Invalid, "The %s %q has a character that is not allowed.", what, Printable(name)).
+				WithHint("use letters, digits, '.', '_', '-', '@', '+' and spaces inside, starting with a letter or digit")
+		}
+	}
+	return nil
+}
+
+// Fold is an account ID or username as it is compared: capitals count as small letters.
+func Fold(name string) string {
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			return r + 'a' - 'A'
+		}
+		return r
+	}, name)
+}
+
+// FileFor is a file's name for an account ID or username: no program needs quotes for it.
+func FileFor(name string) string {
+	return strings.Map(func(r rune) rune {
+		if r == ' ' || r == '@' || r == '+' {
+			return '_'
+		}
+		return r
+	}, name)
+}
+
 // CheckLabel accepts text for people: a name of a company or a comment, at
 // most 200 bytes of UTF-8 without control characters.
 func CheckLabel(what, s string) error {

@@ -81,9 +81,11 @@ func (r *Room) Add(ctx context.Context, actor string, e exchange.Expectation) (e
 			return exchange.Missing("expect", err, "There is no feed %q.", e.Feed)
 		}
 		if e.Account != "" {
-			if _, err := tx.Account(e.Account); err != nil {
+			a, err := tx.Account(e.Account)
+			if err != nil {
 				return exchange.Missing("expect", err, "There is no account %q.", e.Account)
 			}
+			e.Account = a.ID // as it is written
 		}
 		err := tx.AddExpectation(e)
 		if exchange.Is(err, exchange.Exists) {

@@ -149,17 +149,24 @@ func checkFeed(tx *store.Tx, f *exchange.Feed) (err error) {
 	if f.ParentSees != exchange.ParentNothing && f.ParentSees != exchange.ParentFiles {
 		return exchange.E(op, exchange.Invalid, "A parent sees nothing, or files; not %q.", exchange.Printable(f.ParentSees))
 	}
-	slices.Sort(f.Recipients)
-	f.Recipients = slices.Compact(f.Recipients)
-	named := f.Recipients
+	recipients := make([]string, len(f.Recipients))
+	named := []*string{}
+	for i, id := range f.Recipients {
+		recipients[i] = id
+		named = append(named, &recipients[i])
+	}
 	if f.Producer != "" {
-		named = append(slices.Clone(named), f.Producer)
+		named = append(named, &f.Producer)
 	}
 	for _, id := range named {
-		if _, err := tx.Account(id); err != nil {
-			return exchange.Missing("feed", err, "There is no account %q.", exchange.Printable(id))
+		a, err := tx.Account(*id)
+		if err != nil {
+			return exchange.Missing("feed", err, "There is no account %q.", exchange.Printable(*id))
 		}
+		*id = a.ID // as it is written
 	}
+	slices.Sort(recipients)
+	f.Recipients = slices.Compact(recipients)
 	return nil
 }
 

@@ -11,7 +11,7 @@ import (
 
 // Pattern is what a feed's file names look like: text with fields in braces.
 //
-//	{account}              the account that it is published to
+//	{account}              the account that it is published to, in any case
 //	{yyyy} {yy} {mm} {dd}  parts of a date; {date} is all three: 20261031
 //	{seq} {seq:6}          a number, which counts up; with leading zeros to a width, after
 //	                       whose largest number it begins again
@@ -37,7 +37,7 @@ var fields = map[string]string{
 	"any":     `[^/]*`,
 }
 
-const accountField = `(?P<account>[a-z0-9][a-z0-9._-]*)`
+const accountField = `(?P<account>[A-Za-z0-9][A-Za-z0-9._@+ -]*)`
 
 const fieldWords = "{account}, {yyyy}, {yy}, {mm}, {dd}, {date}, {seq}, {seq:6}, {seq/day}, {any}"
 
@@ -141,7 +141,7 @@ func (p *Pattern) Match(name, account string) (Named, error) {
 	}
 	match := p.match
 	if account != "" && strings.Contains(p.expr, accountField) { // "acme" is no part of "acme-2"
-		if exact, err := regexp.Compile(strings.Replace(p.expr, accountField, "(?P<account>"+regexp.QuoteMeta(account)+")", 1)); err == nil && exact.MatchString(name) {
+		if exact, err := regexp.Compile(strings.Replace(p.expr, accountField, "(?P<account>(?i:"+regexp.QuoteMeta(account)+"))", 1)); err == nil && exact.MatchString(name) {
 			match = exact
 		}
 	}
@@ -159,7 +159,7 @@ func (p *Pattern) Match(name, account string) (Named, error) {
 	if account == "" && out.Account != "" {
 		return out, exchange.E(op, exchange.Invalid, "The name %q speaks of account %s, and is published to all.", exchange.Printable(name), out.Account)
 	}
-	if account != "" && out.Account != "" && out.Account != account {
+	if account != "" && out.Account != "" && !strings.EqualFold(out.Account, account) {
 		return out, exchange.E(op, exchange.Invalid, "The name %q speaks of account %s, and is published to %s.", exchange.Printable(name), out.Account, account)
 	}
 	date := get("date")

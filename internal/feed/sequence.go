@@ -114,9 +114,11 @@ func (r *Room) changeSequence(ctx context.Context, actor, feed, account, action 
 			return exchange.Missing("feed", err, "There is no feed %q.", exchange.Printable(feed))
 		}
 		if account != "" {
-			if _, err := tx.Account(account); err != nil {
+			a, err := tx.Account(account)
+			if err != nil {
 				return exchange.Missing("feed", err, "There is no account %q.", exchange.Printable(account))
 			}
+			account = a.ID // as it is written
 		}
 		s, err := tx.Sequence(feed, account)
 		if exchange.Is(err, exchange.NotFound) {

@@ -78,11 +78,14 @@ func (c *Card) Login() string { return c.User + "@" + c.Host }
 
 // KeyFile and PPKFile are what the guide calls the private key's files. An
 // issued pair has these names.
-func (c *Card) KeyFile() string { return c.User }
-func (c *Card) PPKFile() string { return c.User + ".ppk" }
+func (c *Card) KeyFile() string { return c.file() }
+func (c *Card) PPKFile() string { return c.file() + ".ppk" }
+
+// file is what files of the user's are called.
+func (c *Card) file() string { return exchange.FileFor(c.User) }
 
 // Alias is the name of the connection in programs that give it one.
-func (c *Card) Alias() string { return c.User + "-" + strings.SplitN(c.Host, ".", 2)[0] }
+func (c *Card) Alias() string { return c.file() + "-" + strings.SplitN(c.Host, ".", 2)[0] }
 
 // KnownHost is how known_hosts names the server.
 func (c *Card) KnownHost() string {

@@ -38,13 +38,13 @@ func (c *Card) Sites(program, keyDir string) ([]SiteFile, error) {
 	switch program {
 	case "filezilla":
 		text, err := c.filezillaSites(key(c.PPKFile()))
-		return []SiteFile{{c.User + ".filezilla.xml", text}}, err
+		return []SiteFile{{c.file() + ".filezilla.xml", text}}, err
 	case "winscp":
-		return []SiteFile{{c.User + ".winscp.ini", c.winscpINI(key(c.PPKFile()))}}, nil
+		return []SiteFile{{c.file() + ".winscp.ini", c.winscpINI(key(c.PPKFile()))}}, nil
 	case "openssh":
-		return []SiteFile{{c.User + ".ssh_config", c.sshConfig(key(c.KeyFile()), key(c.User+".known_hosts"))}, {c.User + ".known_hosts", c.knownHosts()}}, nil
+		return []SiteFile{{c.file() + ".ssh_config", c.sshConfig(key(c.KeyFile()), key(c.file()+".known_hosts"))}, {c.file() + ".known_hosts", c.knownHosts()}}, nil
 	case "rclone":
-		return []SiteFile{{c.User + ".rclone.conf", c.rcloneConf(key(c.KeyFile()), key(c.User+".known_hosts"))}, {c.User + ".known_hosts", c.knownHosts()}}, nil
+		return []SiteFile{{c.file() + ".rclone.conf", c.rcloneConf(key(c.KeyFile()), key(c.file()+".known_hosts"))}, {c.file() + ".known_hosts", c.knownHosts()}}, nil
 	}
 	return nil, exchange.E("guide.Sites", exchange.Invalid, "There are no site files for %q.", exchange.Printable(program)).
 		WithHint("choose one of %s", strings.Join(Programs, ", "))
@@ -121,13 +121,13 @@ func (c *Card) sshConfig(keyFile, knownHosts string) string {
 Host %[2]s
   HostName %[3]s
   Port %[4]d
-  User %[1]s
+  User %[7]s
   IdentityFile %[5]s
   IdentitiesOnly yes
   UserKnownHostsFile %[6]s
   StrictHostKeyChecking yes
   PreferredAuthentications publickey
-`, c.User, c.Alias(), c.Host, c.Port, sshQuote(keyFile), sshQuote(knownHosts))
+`, c.file(), c.Alias(), c.Host, c.Port, sshQuote(keyFile), sshQuote(knownHosts), sshQuote(c.User))
 }
 
 // sshQuote makes a path one word of ssh_config, in which % begins a token.
@@ -154,11 +154,11 @@ func (c *Card) rcloneConf(keyFile, knownHosts string) string {
 type = sftp
 host = %[3]s
 port = %[4]d
-user = %[1]s
+user = %[7]s
 key_file = %[5]s
 known_hosts_file = %[6]s
 shell_type = none
 md5sum_command = none
 sha1sum_command = none
-`, c.User, c.Alias(), c.Host, c.Port, keyFile, knownHosts)
+`, c.file(), c.Alias(), c.Host, c.Port, keyFile, knownHosts, c.User)
 }

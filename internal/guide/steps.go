@@ -121,7 +121,7 @@ func (c *Card) keySection() section {
 	if c.Issued {
 		s.after = fmt.Sprintf("You were given `%s` (for OpenSSH, rclone and curl), `%s` (for FileZilla, WinSCP and PuTTY) and `%s.pub` (the public half). "+
 			"A passphrase of seven words unlocks the first two. A common mistake is to type it as a password for the server: it only unlocks the file, on your own computer. "+
-			"If file or passphrase is lost, or gets into other hands, tell us at once: we stop the key within seconds and make a new pair; nobody can find or reset a passphrase.", c.KeyFile(), c.PPKFile(), c.User)
+			"If file or passphrase is lost, or gets into other hands, tell us at once: we stop the key within seconds and make a new pair; nobody can find or reset a passphrase.", c.KeyFile(), c.PPKFile(), c.file())
 		return s
 	}
 	s.after = "If your private key gets into other hands, or is lost, tell us at once: we stop it within seconds, and you send the public half of a new pair."
@@ -146,7 +146,7 @@ func (c *Card) puttygen() section {
 func (c *Card) filezilla() section {
 	return section{
 		title: "FileZilla",
-		intro: "Quickest: `File`, `Import…`, and choose `" + c.User + ".filezilla.xml`, if you were given it. Then put your key file where it says, or change the path in the Site Manager. By hand:",
+		intro: "Quickest: `File`, `Import…`, and choose `" + c.file() + ".filezilla.xml`, if you were given it. Then put your key file where it says, or change the path in the Site Manager. By hand:",
 		steps: []string{
 			"`File`, `Site Manager…`, `New site`.",
 			fmt.Sprintf("Protocol `SFTP - SSH File Transfer Protocol`; Host `%s`; Port `%d`.", c.Host, c.Port),
@@ -179,7 +179,7 @@ func (c *Card) password() string {
 func (c *Card) winscp() section {
 	return section{
 		title: "WinSCP",
-		intro: "Quickest: import `" + c.User + ".winscp.ini` (`Tools`, `Import/Restore configuration…`), if you were given it. By hand:",
+		intro: "Quickest: import `" + c.file() + ".winscp.ini` (`Tools`, `Import/Restore configuration…`), if you were given it. By hand:",
 		steps: []string{
 			fmt.Sprintf("New site: File protocol `SFTP`; Host name `%s`; Port number `%d`; User name `%s`; leave the password empty.", c.Host, c.Port, c.User),
 			"`Advanced…`, then `SSH`, `Authentication` on the left.",
@@ -193,7 +193,7 @@ func (c *Card) psftp() section {
 	return section{
 		title: "PuTTY's psftp",
 		intro: "The line names the server's fingerprint, so " + c.asked() + ":",
-		code:  fmt.Sprintf("psftp -i %s -hostkey %s -P %d %s", c.PPKFile(), c.best().Fingerprint, c.Port, c.Login()),
+		code:  fmt.Sprintf("psftp -i %s -hostkey %s -P %d %s", c.PPKFile(), c.best().Fingerprint, c.Port, quoted(c.Login())),
 		after: "With a passphrase in a script, load the key into Pageant first.",
 	}
 }
@@ -209,25 +209,25 @@ func (c *Card) asked() string {
 func (c *Card) openssh() section {
 	return section{
 		title: "OpenSSH (Linux, macOS, Windows 10 and later)",
-		intro: fmt.Sprintf("With the files `%s.ssh_config` and `%s.known_hosts` beside your key, %s:", c.User, c.User, c.asked()),
-		code:  fmt.Sprintf("sftp -F %s.ssh_config %s", c.User, c.Alias()),
-		after: fmt.Sprintf("Without them: `sftp -i %s -P %d %s`. `scp` works, too; its old protocol (`scp -O`) and shells do not.", c.KeyFile(), c.Port, c.Login()),
+		intro: fmt.Sprintf("With the files `%s.ssh_config` and `%s.known_hosts` beside your key, %s:", c.file(), c.file(), c.asked()),
+		code:  fmt.Sprintf("sftp -F %s.ssh_config %s", c.file(), c.Alias()),
+		after: fmt.Sprintf("Without them: `sftp -i %s -P %d %s`. `scp` works, too; its old protocol (`scp -O`) and shells do not.", c.KeyFile(), c.Port, quoted(c.Login())),
 	}
 }
 
 func (c *Card) rclone() section {
 	return section{
 		title: "rclone",
-		intro: fmt.Sprintf("With the file `%s.rclone.conf` beside your key:", c.User),
-		code:  fmt.Sprintf("rclone --config %s.rclone.conf copy --include \"*.csv\" %s .", c.User, quoted(c.Alias()+":"+c.fetchDir())),
-		after: fmt.Sprintf("With a passphrase: let an agent hold the key, and take out the line `key_file`; or give it once, as `key_file_pass`, in `rclone --config %s.rclone.conf config`.", c.User),
+		intro: fmt.Sprintf("With the file `%s.rclone.conf` beside your key:", c.file()),
+		code:  fmt.Sprintf("rclone --config %s.rclone.conf copy --include \"*.csv\" %s .", c.file(), quoted(c.Alias()+":"+c.fetchDir())),
+		after: fmt.Sprintf("With a passphrase: let an agent hold the key, and take out the line `key_file`; or give it once, as `key_file_pass`, in `rclone --config %s.rclone.conf config`.", c.file()),
 	}
 }
 
 func (c *Card) curl() section {
 	return section{
 		title: "curl",
-		code:  fmt.Sprintf("curl --key %s --pubkey %s.pub --hostpubsha256 %s -u %s: sftp://%s%s", c.KeyFile(), c.KeyFile(), strings.TrimPrefix(c.bestECDSA().Fingerprint, "SHA256:"), c.User, c.Address(), strings.TrimSuffix((&url.URL{Path: c.fetchDir()}).EscapedPath(), "/")+"/"),
+		code:  fmt.Sprintf("curl --key %s --pubkey %s.pub --hostpubsha256 %s -u %s: sftp://%s%s", c.KeyFile(), c.KeyFile(), strings.TrimPrefix(c.bestECDSA().Fingerprint, "SHA256:"), quoted(c.User), c.Address(), strings.TrimSuffix((&url.URL{Path: c.fetchDir()}).EscapedPath(), "/")+"/"),
 		after: "With a passphrase, add `--pass`, or rather use an agent. To send: `-T FILE` and the folder, with a slash at its end.",
 	}
 }

@@ -44,7 +44,7 @@ var facts = []string{"File access for Acme GmbH & Co. KG", "sftp.example.com", "
 	"ssh-rsa, SHA256:rsa/AAAA", "ssh-ed25519, SHA256:ed+BBBB",
 	"ssh-ed25519, SHA256:first, works until 2027-03-04", "ecdsa-sha2-nistp256, SHA256:second, works until 2026-05-06", "ssh-ed25519, SHA256:third",
 	"/reports", "/upload: send files; see and fetch them", "/reports: fetch files",
-	"cdr in /reports/cdr (csv, pdf), kept for 12 months", "rates in /reports/rates, kept for 90 days",
+	"cdr in /reports/cdr (csv, pdf), kept for 12 months", "Rates of the month in /reports/rates, kept for 90 days; you may remove what you have fetched",
 	"only 203.0.113.0/24, 2001:db8::/32", "help@example.com, https://help.example.com/sftp, +61 2 5550 0000", "5 January 2026",
 	"Server address", "Port", "Protocol", "Username", "Log-in", "Your key on file", "Server's fingerprint", "Starts in", "Folder", "You receive", "Log in from", "Help", "As of"}
 

@@ -103,12 +103,17 @@ func (f *FS) feedOf(name string) (exchange.Feed, error) {
 	return v, err
 }
 
-// target checks a directory below /outbound: a feed's, and an account's or all.
+// target checks a directory below /outbound: a feed's, and an account's, in any case, or all.
 func (f *FS) target(feedName, account string) error {
 	v, err := f.feedOf(feedName)
 	if err != nil || account == All {
 		return err
 	}
+	a, err := f.query().Account(account)
+	if err != nil {
+		return err
+	}
+	account = a.ID
 	if len(v.Recipients) > 0 && !slices.Contains(v.Recipients, account) {
 		return notFound()
 	}
@@ -119,8 +124,7 @@ func (f *FS) target(feedName, account string) error {
 		}
 		return err
 	}
-	_, err = f.query().Account(account)
-	return err
+	return nil
 }
 
 // from checks a directory below /inbox.
@@ -129,7 +133,7 @@ func (f *FS) from(account, user string) error {
 		return notFound()
 	}
 	u, err := f.query().User(user)
-	if err == nil && (u.Account != account || u.Kind == exchange.KindService) {
+	if err == nil && (!strings.EqualFold(u.Account, account) || u.Kind == exchange.KindService) {
 		err = notFound()
 	}
 	return err

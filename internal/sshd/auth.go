@@ -1,6 +1,7 @@
 package sshd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/netip"
@@ -61,6 +62,7 @@ type attempt struct {
 	reason    string // the latest refusal's
 	detail    string // what the library said of it
 	good      bool   // the key offered last may log in
+	name      string // the username as it is written, once a user of that name was found
 	signature string // algorithm that the user's key signed with
 }
 
@@ -110,6 +112,10 @@ func (a *attempt) offered(conn ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permis
 		reason = exchange.ReasonUnavailable
 	}
 	a.good = reason == exchange.ReasonOK
+	if login.User.Name != "" {
+		a.name = login.User.Name
+		a.rec.User = a.name
+	}
 	if !a.good {
 		a.refused++
 		a.reason = reason
@@ -190,7 +196,7 @@ func (a *attempt) pace(u exchange.User) error {
 // tried notes each method, and sends the banner when it may help. The same
 // for known and unknown users.
 func (a *attempt) tried(conn ssh.ConnMetadata, method string, err error) {
-	a.rec.User = conn.User()
+	a.rec.User = cmp.Or(a.name, conn.User())
 	if len(a.rec.Methods) < 2*a.s.o.Limits.KeyOffers {
 		a.rec.Methods = append(a.rec.Methods, known(method))
 	}

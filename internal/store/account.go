@@ -21,7 +21,7 @@ func scanAccount(r *sql.Rows) (a exchange.Account, err error) {
 
 // Account finds one account.
 func (q *Q) Account(id string) (exchange.Account, error) {
-	return one(q, "Account", scanAccount, accountColumns+` WHERE id = $1`, id)
+	return one(q, "Account", scanAccount, accountColumns+` WHERE folded = $1`, exchange.Fold(id))
 }
 
 // Accounts lists every account by id.
@@ -31,8 +31,8 @@ func (q *Q) Accounts() ([]exchange.Account, error) {
 
 // AddAccount records a new account.
 func (tx *Tx) AddAccount(a exchange.Account) error {
-	_, err := tx.exec("AddAccount", `INSERT INTO accounts (id, name, parent, region, state, allow_ips, created_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7)`, a.ID, a.Name, null(a.Parent), a.Region, a.State, jsonList(a.AllowIPs), exchange.Micros(a.CreatedAt))
+	_, err := tx.exec("AddAccount", `INSERT INTO accounts (id, name, parent, region, state, allow_ips, created_at, folded)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`, a.ID, a.Name, null(a.Parent), a.Region, a.State, jsonList(a.AllowIPs), exchange.Micros(a.CreatedAt), exchange.Fold(a.ID))
 	return err
 }
 

@@ -33,11 +33,11 @@ func (q *Q) Credential(name, fingerprint string) (c Credential, err error) {
 		EXISTS (SELECT 1 FROM burned_keys b WHERE b.fingerprint = $2),
 		EXISTS (SELECT 1 FROM pending_keys p WHERE p.user_id = u.id AND p.fingerprint = $2)
 		FROM (SELECT 1 AS one) o
-		LEFT JOIN users u ON u.name = $1
+		LEFT JOIN users u ON u.folded = $1
 		LEFT JOIN accounts a ON a.id = u.account_id
 		LEFT JOIN keys k ON k.user_id = u.id AND k.fingerprint = $2
 		ORDER BY k.revoked_at IS NULL DESC, k.id DESC LIMIT 1`,
-		[]any{name, fingerprint}, &c.Revocation, &uid, &uname, &kind, &account, &vendor, &enabled, &start, &ips, &created, &state, &accountIPs, &region,
+		[]any{exchange.Fold(name), fingerprint}, &c.Revocation, &uid, &uname, &kind, &account, &vendor, &enabled, &start, &ips, &created, &state, &accountIPs, &region,
 		&kid, &kfp, &expires, &revoked, &retires, &frozen, &c.KeyElsewhere, &c.KeyBurned, &c.KeyPending)
 	c.User = exchange.User{ID: uid.String, Name: uname.String, Kind: kind.String, Account: account.String, Vendor: vendor.String,
 		Enabled: enabled.Bool, StartDir: start.String, AllowIPs: list(ips.String), CreatedAt: exchange.FromMicros(created.Int64)}

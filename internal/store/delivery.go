@@ -173,9 +173,9 @@ func (q *Q) Deliveries(f DeliveryFilter) ([]DeliveryRow, error) {
 		late = ` AND $9 = 0`
 	}
 	return collect(q, "Deliveries", scanDelivery, deliveryColumns+` WHERE d.id > $1 AND ($2 = '' OR p.feed = $2)
-		AND ($3 = '' OR u.account_id = $3) AND ($4 = '' OR d.state = $4) AND ($5 = '' OR u.name = $5) AND ($6 = '' OR p.name = $6)
+		AND ($3 = '' OR LOWER(u.account_id) = $3) AND ($4 = '' OR d.state = $4) AND ($5 = '' OR u.folded = $5) AND ($6 = '' OR p.name = $6)
 		AND ($7 = '' OR d.publication_id = $7)`+late+` ORDER BY d.id LIMIT $8`,
-		f.After, f.Feed, f.Account, f.State, f.User, f.Name, f.Publication, f.Limit, f.Uncollected)
+		f.After, f.Feed, exchange.Fold(f.Account), f.State, exchange.Fold(f.User), f.Name, f.Publication, f.Limit, f.Uncollected)
 }
 
 // Delivery finds one delivery.

@@ -93,13 +93,13 @@ func (q *Q) Drops(f DropFilter) ([]exchange.Drop, error) {
 	if f.Name != "" {
 		byName = ` AND d.name = $7`
 	}
-	args := []any{f.After, f.State, f.User, f.Account, f.Limit, f.Name}
+	args := []any{f.After, f.State, exchange.Fold(f.User), exchange.Fold(f.Account), f.Limit, f.Name}
 	if f.Name != "" {
 		byName = ` AND $6 <> '' AND d.name = $7`
 		args = append(args, []byte(f.Name))
 	}
-	return collect(q, "Drops", scanDrop, dropColumns+` WHERE d.id > $1 AND ($2 = '' OR d.state = $2) AND ($3 = '' OR u.name = $3)
-		AND ($4 = '' OR u.account_id = $4)`+byName+` ORDER BY d.id LIMIT $5`, args...)
+	return collect(q, "Drops", scanDrop, dropColumns+` WHERE d.id > $1 AND ($2 = '' OR d.state = $2) AND ($3 = '' OR u.folded = $3)
+		AND ($4 = '' OR LOWER(u.account_id) = $4)`+byName+` ORDER BY d.id LIMIT $5`, args...)
 }
 
 // DropsWithContent lists drops with a content, in the order they came.
@@ -133,14 +133,14 @@ func (tx *Tx) Claimable(state, scanner string, f DropFilter, now int64) ([]excha
 	if lock != "" {
 		lock += " OF d SKIP LOCKED"
 	}
-	chosen := ` AND ($2 = '' OR u.name = $2) AND ($3 = '' OR u.account_id = $3) AND d.removed_at IS NULL AND ($4 = '' OR d.scanner = $4)`
+	chosen := ` AND ($2 = '' OR u.folded = $2) AND ($3 = '' OR LOWER(u.account_id) = $3) AND d.removed_at IS NULL AND ($4 = '' OR d.scanner = $4)`
 	late, err := collect(&tx.Q, "Claimable", scanDrop, dropColumns+` WHERE d.state = 'claimed' AND d.cleared = $1`+chosen+` AND d.claim_until <= $5
-		ORDER BY d.claim_until LIMIT $6 `+lock, flag(state == exchange.DropNew), f.User, f.Account, scanner, now, f.Limit)
+		ORDER BY d.claim_until LIMIT $6 `+lock, flag(state == exchange.DropNew), exchange.Fold(f.User), exchange.Fold(f.Account), scanner, now, f.Limit)
 	if err != nil || len(late) == f.Limit {
 		return late, err
 	}
 	fresh, err := collect(&tx.Q, "Claimable", scanDrop, dropColumns+` WHERE d.state = $1`+chosen+` AND d.ready_at = 0 ORDER BY d.id LIMIT $5 `+lock,
-		state, f.User, f.Account, scanner, f.Limit-len(late))
+		state, exchange.Fold(f.User), exchange.Fold(f.Account), scanner, f.Limit-len(late))
 	return append(late, fresh...), err
 }
 

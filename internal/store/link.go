@@ -19,7 +19,7 @@ func scanLink(r *sql.Rows) (l exchange.Link, err error) {
 
 // Links lists one-time links, the newest first.
 func (q *Q) Links(user string, limit int) ([]exchange.Link, error) {
-	return collect(q, "Links", scanLink, linkColumns+` WHERE $1 = '' OR u.name = $1 ORDER BY l.id DESC LIMIT $2`, user, limit)
+	return collect(q, "Links", scanLink, linkColumns+` WHERE $1 = '' OR u.folded = $1 ORDER BY l.id DESC LIMIT $2`, exchange.Fold(user), limit)
 }
 
 // Link finds one link by its id.

@@ -25,7 +25,7 @@ func scanUser(r *sql.Rows) (u exchange.User, err error) {
 
 // User finds a user by username.
 func (q *Q) User(name string) (exchange.User, error) {
-	return one(q, "User", scanUser, userColumns+` WHERE u.name = $1`, name)
+	return one(q, "User", scanUser, userColumns+` WHERE u.folded = $1`, exchange.Fold(name))
 }
 
 // UserByID finds a user by id.
@@ -35,14 +35,14 @@ func (q *Q) UserByID(id string) (exchange.User, error) {
 
 // Users lists the users of an account, or of all when account is "".
 func (q *Q) Users(account string) ([]exchange.User, error) {
-	return collect(q, "Users", scanUser, userColumns+` WHERE $1 = '' OR u.account_id = $1 ORDER BY u.name`, account)
+	return collect(q, "Users", scanUser, userColumns+` WHERE $1 = '' OR LOWER(u.account_id) = $1 ORDER BY u.name`, exchange.Fold(account))
 }
 
 // AddUser records a user with its empty mailbox and root directory.
 func (tx *Tx) AddUser(u exchange.User, root exchange.Rights) error {
-	_, err := tx.exec("AddUser", `INSERT INTO users (id, name, kind, account_id, vendor, enabled, start_dir, allow_ips, created_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`, u.ID, u.Name, u.Kind, u.Account, null(u.Vendor),
-		flag(u.Enabled), u.StartDir, jsonList(u.AllowIPs), exchange.Micros(u.CreatedAt))
+	_, err := tx.exec("AddUser", `INSERT INTO users (id, name, kind, account_id, vendor, enabled, start_dir, allow_ips, created_at, folded)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`, u.ID, u.Name, u.Kind, u.Account, null(u.Vendor),
+		flag(u.Enabled), u.StartDir, jsonList(u.AllowIPs), exchange.Micros(u.CreatedAt), exchange.Fold(u.Name))
 	if err != nil {
 		return err
 	}

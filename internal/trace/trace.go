@@ -43,22 +43,22 @@ func (r *Room) Find(ctx context.Context, about, account string) (exchange.Trace,
 		return t, exchange.E(op, exchange.Invalid, "Name a file, an account, or a SHA-256.")
 	}
 	if account != "" {
-		if _, err := q.Account(account); exchange.Is(err, exchange.NotFound) {
-			return t, exchange.E(op, exchange.NotFound, "There is no account %q.", exchange.Printable(account))
-		} else if err != nil {
-			return t, err
+		a, err := q.Account(account)
+		if err != nil {
+			return t, exchange.Missing(op, err, "There is no account %q.", exchange.Printable(account))
 		}
+		account = a.ID
 	}
 	w := walker{q: q, t: &t, account: account}
 	var err error
 	sum, hexErr := hex.DecodeString(about)
-	switch _, notAccount := q.Account(about); {
+	switch a, notAccount := q.Account(about); {
 	case hexErr == nil && len(sum) == 32:
 		t.Kind = "content"
 		err = w.content(sum)
 	case notAccount == nil:
 		t.Kind = "account"
-		err = w.ofAccount(about)
+		err = w.ofAccount(a.ID)
 	default:
 		err = w.named(path.Base(about))
 	}

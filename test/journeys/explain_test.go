@@ -37,11 +37,11 @@ var ways = []way{
 		p.makeKey("other", "")
 		return p.python(paramikoScript, "second", "other")
 	}, code: exchange.ReasonSecondRequest, client: "paramiko", says: "begin the log-in again|one log-in|Expected: SHA256:", tells: "new connection for each key", unshown: true},
-	{name: "a username in upper case", does: func(p *caller) string {
-		out := p.sftp(strings.ToUpper(p.user), "id", "ls\n")
-		p.user = strings.ToUpper(p.user)
+	{name: "a username with a domain before it", does: func(p *caller) string {
+		out := p.sftp(`EXAMPLE\`+p.user, "id", "ls\n")
+		p.user = `EXAMPLE\` + p.user
 		return out
-	}, code: exchange.ReasonUnknownUser, client: "OpenSSH", says: `no user "ACME|Did they mean "acme`, tells: "Your username is acme|lower case"},
+	}, code: exchange.ReasonUnknownUser, client: "OpenSSH", says: `no user "EXAMPLE|Did they mean "acme`, tells: "Your username is acme|nothing before or after"},
 	{name: "lftp with a key that nobody sent us", does: func(p *caller) string {
 		p.makeKey("new", "")
 		return p.run("", "lftp", "-e", "set net:max-retries 1; set sftp:connect-program 'ssh -a -x "+strings.Join(p.options("new"), " ")+"'; ls; exit", "sftp://"+p.user+":@"+p.host+":"+p.port)
