@@ -2,6 +2,7 @@ package oracle
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -27,11 +28,14 @@ func (s *server) set(top string) {
 	}
 }
 
-// requests are all that name a path. at is the case's directory, p the path asked about.
-var requests = []struct {
+// request is one that names a path. at is the case's directory, p the path asked about.
+type request struct {
 	name string
 	ask  func(s *server, at, p string) reply
-}{
+}
+
+// requests are all of them.
+var requests = []request{
 	{"OPEN r", open(flagRead)},
 	{"OPEN w", open(flagWrite)},
 	{"OPEN rw", open(flagRead | flagWrite)},
@@ -113,10 +117,11 @@ func (s *server) what(at string) string {
 func deviates(question string, theirs uint32) (code uint32, stated bool) {
 	kind, name, _ := strings.Cut(question, " \"")
 	dir := strings.HasPrefix(name, "dir") || strings.HasPrefix(name, "full")
+	plain := slices.Contains([]string{`file"`, `file.tmp"`, `Thumbs.db"`, `half"`}, name)
 	switch {
 	case (kind == "OPEN r" || kind == "OPEN none" || kind == "OPEN a") && dir && theirs == exchange.StatusOK: // a directory is not read with READ
 		return exchange.StatusFailure, true
-	case kind == "posix-rename a directory to" && theirs != exchange.StatusFailure && (dir || name == `file"`): // only files are replaced
+	case kind == "posix-rename a directory to" && theirs != exchange.StatusFailure && (dir || plain): // only files are replaced
 		return exchange.StatusFailure, true
 	}
 	return 0, false
@@ -131,22 +136,93 @@ func TestEveryRequestWithEveryName(t *testing.T) {
 		for _, end := range ends {
 			for _, q := range requests {
 				number++
-				var codes [2]uint32
-				var texts, left [2]string
-				for i, s := range []*server{us, them} {
-					at := fmt.Sprintf("%s/c%d", s.top, number)
-					s.set(at)
-					r := q.ask(s, at, at+"/"+name+end)
-					codes[i], texts[i], left[i] = r.code, r.text, s.what(at)
+				for _, s := range []*server{us, them} {
+					s.set(fmt.Sprintf("%s/c%d", s.top, number))
 				}
-				question := fmt.Sprintf("%s %q", q.name, name+end)
-				if want, stated := deviates(question, codes[1]); stated && codes[0] == want {
-					continue
-				}
-				if codes[0] != codes[1] || left[0] != left[1] {
-					t.Errorf("%s: %d %q, OpenSSH %d %q; left [%s], OpenSSH [%s]", question, codes[0], texts[0], codes[1], texts[1], left[0], left[1])
-				}
+				compare(t, us, them, fmt.Sprintf("c%d", number), name+end, q, deviates)
 			}
 		}
+	}
+}
+
+// compare asks both servers the same about a name in a case's directory.
+func compare(t *testing.T, us, them *server, dir, name string, q request, deviates func(question string, theirs uint32) (uint32, bool)) {
+	t.Helper()
+	var codes [2]uint32
+	var texts, left [2]string
+	for i, s := range []*server{us, them} {
+		at := s.top + "/" + dir
+		r := q.ask(s, at, at+"/"+name)
+		codes[i], texts[i], left[i] = r.code, r.text, s.what(at)
+	}
+	if name == "half" { // a partial shows a byte less, so that no program takes it for whole
+		left[0] = strings.Replace(left[0], "new:6", "new:7", 1)
+	}
+	question := fmt.Sprintf("%s %q", q.name, name)
+	if want, stated := deviates(question, codes[1]); stated && codes[0] == want {
+		return
+	}
+	if codes[0] != codes[1] || left[0] != left[1] {
+		t.Errorf("%s: %d %q, OpenSSH %d %q; left [%s], OpenSSH [%s]", question, codes[0], texts[0], codes[1], texts[1], left[0], left[1])
+	}
+}
+
+// TestEveryRequestInEveryState: a file in a staging folder, one with a temporary name, and one
+// whose upload was broken off are files as any other to their own user.
+func TestEveryRequestInEveryState(t *testing.T) {
+	n := testkit.Start(t, func(c *config.Config) {
+		c.Limits.Changes = 0
+		k := c.Templates[exchange.KindCustomer]
+		k.Dirs = append(slices.Clone(k.Dirs), config.TemplateDir{Path: "/stage", Rights: []string{"all"}, Staging: true})
+		c.Templates[exchange.KindCustomer] = k
+	})
+	key := n.User("alice")
+	us, them := sessionOf(t, n, "alice", key), theirs(t)
+	for _, state := range []struct {
+		name, top, file string
+		partial         bool
+	}{
+		{"in a staging folder", "/stage", "file", false},
+		{"with a temporary name", "/upload", "file.tmp", false},
+		{"with an ignored name", "/upload", "Thumbs.db", false},
+		{"of an upload that was broken off", "/upload", "half", true},
+	} {
+		t.Run(state.name, func(t *testing.T) {
+			us.t, them.t = t, t
+			us.top = state.top
+			writer := us
+			if state.partial { // its session ends before anybody asks
+				writer = sessionOf(t, n, "alice", key)
+				writer.top = state.top
+			}
+			number := 0
+			each := func(do func(dir, name string, q request)) {
+				number = 0
+				for _, end := range ends {
+					for _, q := range requests {
+						number++
+						do(fmt.Sprintf("%s%d", strings.ReplaceAll(state.name, " ", "-"), number), state.file+end, q)
+					}
+				}
+			}
+			each(func(dir, _ string, _ request) {
+				for _, s := range []*server{us, them} {
+					s.set(s.top + "/" + dir)
+				}
+				if !state.partial {
+					us.put(us.top + "/" + dir + "/" + state.file)
+				} else {
+					writer.half(writer.top + "/" + dir + "/" + state.file)
+				}
+				them.put(them.top + "/" + dir + "/" + state.file)
+			})
+			if state.partial {
+				_ = writer.end.Close()
+				testkit.Eventually(t, "the writer's session has ended", func() bool {
+					return len(testkit.Call[[]exchange.Session](n, "GET", "/sessions", nil)) == 1
+				})
+			}
+			each(func(dir, name string, q request) { compare(t, us, them, dir, name, q, deviates) })
+		})
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"golang.org/x/crypto/ssh"
+
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 	"github.com/sallyport-sftp/sallyport/test/hostile"
@@ -42,7 +44,8 @@ const (
 type server struct {
 	t    *testing.T
 	ch   io.ReadWriter
-	top  string // where cases have their directories
+	end  io.Closer // of the connection; nil for a process
+	top  string    // where cases have their directories
 	next uint32
 }
 
@@ -114,6 +117,18 @@ func (s *server) put(path string) {
 	}
 }
 
+// half begins an upload and does not close it.
+func (s *server) half(path string) {
+	s.t.Helper()
+	h := s.ask(typeOpen, path, flagWrite|flagCreate|flagTruncate, uint32(0))
+	if h.handle == nil {
+		s.t.Fatalf("OPEN %s: %d %s", path, h.code, h.text)
+	}
+	if r := s.ask(typeWrite, h.handle, uint64(0), "content"); r.code != exchange.StatusOK {
+		s.t.Fatalf("WRITE %s: %d %s", path, r.code, r.text)
+	}
+}
+
 func (s *server) mkdir(path string) {
 	s.t.Helper()
 	if r := s.ask(typeMkdir, path, uint32(0)); r.code != exchange.StatusOK {
@@ -124,7 +139,13 @@ func (s *server) mkdir(path string) {
 // ours is a node's, and a user's upload folder.
 func ours(t *testing.T, n *testkit.Node, user string) *server {
 	t.Helper()
-	c := n.SSH(user, n.User(user))
+	return sessionOf(t, n, user, n.User(user))
+}
+
+// sessionOf is another session of a user.
+func sessionOf(t *testing.T, n *testkit.Node, user string, key ssh.Signer) *server {
+	t.Helper()
+	c := n.SSH(user, key)
 	ch, reqs, err := c.OpenChannel("session", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -136,7 +157,7 @@ func ours(t *testing.T, n *testkit.Node, user string) *server {
 	if ok, err := ch.SendRequest("subsystem", true, hostile.Pack("sftp")); err != nil || !ok {
 		t.Fatalf("subsystem: %v, %v", ok, err)
 	}
-	s := &server{t: t, ch: ch, top: "/upload"}
+	s := &server{t: t, ch: ch, end: c, top: "/upload"}
 	s.init()
 	return s
 }
