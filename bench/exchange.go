@@ -41,6 +41,7 @@ var experiments = []experiment{
 	{"audit row and outbox, of a batched commit", "part of CPU", 0.25, false, auditShare, nil},
 	{"sealing the audit log", "rows/s", 5000, true, sealing, nil},
 	{"verifying the audit log", "rows/s", 100_000, true, verifying, nil},
+	{"rename of a folder with 10,000 files out of a staging folder", "s", 2, false, leaveStaging, nil},
 }
 
 // experiment runs one as often as there are rounds, each in a folder of its

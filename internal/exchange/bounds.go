@@ -22,7 +22,7 @@ var Bounds = []Bound{
 	{"one file", "50 GB", "storage.max_file", "The file is larger than the limit of … bytes.", "explain USER"},
 	{"of a file, what was never written when it is closed", "1 GiB", "", "Not stored: … bytes of the file were never written; …", ""},
 	{"a stored file that is changed in its middle", "1 GiB", "storage.max_copy", "Files over 1024 MiB cannot be changed in place; …", ""},
-	{"files and directories below one that leaves a staging folder at once", "2,000", "", "There are more than 2000 files and directories below this one, …", ""},
+	{"a service user's files under temporary names in /outbound", "1,000", "", "1000 files wait under temporary names; rename some first.", "file.left after a day"},
 	{"space that every change leaves free on the disk", "1 GiB", "storage.free_floor", "The server's storage is full; please try later.", "log; explain USER"},
 	{"a user's changes by name in an hour: names, directories, times", "100,000", "limits.changes_per_hour", "slower answers; nothing is refused", "log, once an hour; explain USER"},
 	{"a user's log-ins in an hour", "6,000", "limits.logins_per_hour", "slower log-ins; nobody is refused", "log, once an hour"},
