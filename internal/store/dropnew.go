@@ -2,8 +2,10 @@ package store
 
 import (
 	"database/sql"
+	"fmt"
 	"path"
 	"strings"
+	"sync"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 )
@@ -38,7 +40,7 @@ func (tx *Tx) AddDrops(list []NewDrop) error {
 }
 
 // Twins finds the newest drops of a user that share a content or a name with some, superseded
-// ones left out, by content and by name.
+// ones left out, by content and by name. Each is one step in an index, however many there are.
 func (q *Q) Twins(userID string, list []NewDrop) (byContent, byName map[string]string, err error) {
 	byContent, byName = map[string]string{}, map[string]string{}
 	find := func(column string, out map[string]string, value func(NewDrop) []byte) error {
@@ -47,14 +49,15 @@ func (q *Q) Twins(userID string, list []NewDrop) (byContent, byName map[string]s
 			for _, d := range part {
 				args = append(args, value(d))
 			}
-			in := strings.NewReplacer("(", "", ")", "").Replace(marks(len(part), 1, 2))
 			_, err := collect(q, "Twins", func(r *sql.Rows) (struct{}, error) {
-				var key []byte
+				var i int
 				var id string
-				err := r.Scan(&key, &id)
-				out[string(key)] = id
+				err := r.Scan(&i, &id)
+				if id != "" {
+					out[string(value(part[i]))] = id
+				}
 				return struct{}{}, err
-			}, `SELECT `+column+`, MAX(id) FROM drops WHERE `+column+` IN (`+in+`) AND user_id = $1 AND state <> 'superseded' GROUP BY `+column, args...)
+			}, twinQuery(column, len(part)), args...)
 			return err
 		})
 	}
@@ -63,6 +66,24 @@ func (q *Q) Twins(userID string, list []NewDrop) (byContent, byName map[string]s
 	}
 	return byContent, byName, err
 }
+
+// twinQuery asks for the newest drop of each of n values.
+func twinQuery(column string, n int) string {
+	if text, ok := twinQueries.Load([2]any{column, n}); ok {
+		return text.(string)
+	}
+	var b strings.Builder
+	for i := range n {
+		if i > 0 {
+			b.WriteString(" UNION ALL ")
+		}
+		fmt.Fprintf(&b, `SELECT %d, COALESCE((SELECT MAX(id) FROM drops WHERE %s = $%d AND user_id = $1 AND state <> 'superseded'), '')`, i, column, i+2)
+	}
+	twinQueries.Store([2]any{column, n}, b.String())
+	return b.String()
+}
+
+var twinQueries sync.Map // [column, n] → string
 
 // TwinByContent is the newest drop of a user with a content that came before one,
 // superseded ones left out; "" when there is none.
