@@ -5,16 +5,19 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/store"
 )
 
-// FeedDirs makes directories for delivered files. With rights, the last one is that of a
-// subscription: a new one gets them. One that is there already keeps what the operator gave
-// it beside, such as a partner's own folder for uploads, which may be read then, too; of one
-// in which nobody else may write, what may be removed is as the rights say.
+// FeedDirs makes directories for delivered files.
+//
+// With rights, the last one is that of a subscription: a new one gets them. One that is there
+// already keeps what the operator gave it beside, such as a partner's own folder for uploads,
+// which may be read then, too; of one in which nobody else may write, what may be removed is
+// as the rights say.
+//
+// Without rights it is a dated folder below: it has those of the subscription's folder, but
+// never more than to look where the partner may write.
 func FeedDirs(ids *exchange.IDs, clock exchange.Clock) func(tx *store.Tx, userID, path string, rights *exchange.Rights) (string, error) {
+	const look = exchange.Read | exchange.List
 	return func(tx *store.Tx, userID, path string, rights *exchange.Rights) (string, error) {
 		now := exchange.Micros(clock())
-		if rights == nil {
-			return MakeDirs(tx, ids, userID, path, nil, false, now)
-		}
 		if _, err := tx.LockMailbox(userID); err != nil {
 			return "", err
 		}
@@ -23,22 +26,23 @@ func FeedDirs(ids *exchange.IDs, clock exchange.Clock) func(tx *store.Tx, userID
 		if err != nil {
 			return "", err
 		}
-		if len(have) <= len(names) { // it is new
-			return MakeDirs(tx, ids, userID, path, rights, false, now)
-		}
 		granted := exchange.Rights(0)
 		for _, d := range have {
 			if d.Rights != nil {
 				granted = *d.Rights
 			}
 		}
-		dir, look := have[len(names)], exchange.Read|exchange.List
-		want := granted | look
+		isNew := len(have) <= len(names)
+		switch {
+		case isNew && rights == nil && granted&exchange.Write != 0:
+			only := look
+			return MakeDirs(tx, ids, userID, path, &only, false, now)
+		case isNew || rights == nil:
+			return MakeDirs(tx, ids, userID, path, rights, false, now)
+		}
+		dir, want := have[len(names)], granted|look
 		if granted&exchange.Write == 0 {
 			want = want&^(exchange.Delete|exchange.Rename) | *rights
-		}
-		if err := tx.InheritBelow(dir.ID, look); err != nil { // dated folders of earlier releases
-			return "", err
 		}
 		if dir.Fixed && dir.Rights != nil && *dir.Rights == want {
 			return dir.ID, nil

@@ -96,6 +96,11 @@ func (r *Room) Taken(tx *store.Tx, versionID string) (held bool, err error) {
 // Withdraw takes a delivery back: the name goes from the mailbox, unless it
 // shows something newer by now. What was served stays on record.
 func (r *Room) Withdraw(ctx context.Context, actor, id, reason string) (d exchange.Delivery, err error) {
+	return r.withdraw(ctx, actor, id, reason, false)
+}
+
+// withdraw is Withdraw; unopened takes back only what nobody has opened.
+func (r *Room) withdraw(ctx context.Context, actor, id, reason string, unopened bool) (d exchange.Delivery, err error) {
 	const op = "feed.Withdraw"
 	if err := exchange.CheckLabel("reason", reason); err != nil {
 		return d, err
@@ -115,6 +120,15 @@ func (r *Room) Withdraw(ctx context.Context, actor, id, reason string) (d exchan
 		}
 		if _, err := tx.LockMailbox(row.UserID); err != nil {
 			return err
+		}
+		if unopened {
+			now, err := tx.LockServed(version)
+			if err != nil {
+				return err
+			}
+			if now.State != exchange.DeliveryPublished {
+				return exchange.E(op, exchange.Conflict, "The delivery was %s meanwhile.", now.State)
+			}
 		}
 		name, err := tx.FileOfVersion(version)
 		switch {

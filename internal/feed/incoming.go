@@ -18,7 +18,8 @@ type Incoming struct {
 	id    string
 	stage blob.Stage
 	size  int64
-	over  bool // published, or it is not known whether it was
+	over  bool  // published, or it is not known whether it was
+	held  *Held // it was on hold before
 }
 
 // NewIncoming makes an empty one. Publish or Discard ends it.
@@ -95,13 +96,26 @@ func (i *Incoming) Discard() error {
 	return errors.Join(i.stage.Discard(), i.stage.Close())
 }
 
+// GiveBack puts a file that was on hold back there, unless it is over.
+func (i *Incoming) GiveBack() {
+	if i.held != nil && !i.over {
+		i.r.giveBack(i)
+	}
+}
+
 // Over reports whether the file is its program's no longer: it was published, or
 // discarded, or it is not known whether it was published.
 func (i *Incoming) Over() bool { return i.over }
 
-// Publish hands the file to a feed, as Room.Publish does. Once its deposit began
-// the incoming file is over; after an earlier error it can be tried again.
-func (i *Incoming) Publish(ctx context.Context, actor string, p Publication) (exchange.Publication, error) {
+// Publish hands the file to a feed, as Room.Publish does. Once its deposit began the incoming
+// file is over; after an earlier error it can be tried again. One that was on hold is on hold
+// again after any error, once it is certain that it was not published.
+func (i *Incoming) Publish(ctx context.Context, actor string, p Publication) (out exchange.Publication, err error) {
+	defer func() {
+		if err != nil {
+			i.GiveBack()
+		}
+	}()
 	r := i.r
 	p.Size = -1
 	f, err := r.admit(ctx, &p)
@@ -126,5 +140,5 @@ func (i *Incoming) Publish(ctx context.Context, actor string, p Publication) (ex
 		return exchange.Publication{}, err
 	}
 	i.over = true
-	return r.publishStage(ctx, actor, f, p, received{stage: i.stage, blob: b, flag: flag})
+	return r.publishStage(ctx, actor, f, p, received{stage: i.stage, blob: b, flag: flag, held: i})
 }

@@ -67,8 +67,9 @@ func (r *Room) Publish(ctx context.Context, actor string, p Publication) (exchan
 type received struct {
 	stage  blob.Stage
 	blob   store.Blob
-	upload *upload // its own, held; nil for a body
-	flag   string  // why it does not look like what its name says
+	upload *upload   // its own, held; nil for a body
+	flag   string    // why it does not look like what its name says
+	held   *Incoming // that was on hold before, maybe; nil for others
 }
 
 // release lets go of content whose publication came out: err nil means that it
@@ -82,6 +83,10 @@ func (r *Room) release(in received, err error) {
 		}
 		u.stage = nil
 		r.uploadDone(u.id)
+	}
+	if !stored && !sealed && in.held != nil && in.held.held != nil {
+		r.giveBack(in.held) // its CLOSE was answered: it is not lost
+		return
 	}
 	if !stored && !sealed {
 		_ = in.stage.Discard() // one that stays is cleared at the next start

@@ -96,7 +96,7 @@ type stories map[string]func(*testing.T, *world)
 func TestFeeds(t *testing.T) {
 	testkit.OnBoth(t, func(t *testing.T, url string) {
 		w := newWorld(t, url)
-		for _, part := range []stories{feedStories, publishStories, sequenceStories, fanOutStories, deliveryStories, shapeStories, uploadStories, incomingStories} {
+		for _, part := range []stories{feedStories, publishStories, sequenceStories, fanOutStories, deliveryStories, shapeStories, heldStories, uploadStories, incomingStories} {
 			for name, story := range part {
 				t.Run(name, func(t *testing.T) { story(t, w.begin(t)) })
 			}

@@ -2,8 +2,8 @@
 // into a folder: <dir>/<feed>/<account>/, or <dir>/<feed>/all/ for every
 // subscriber.
 //
-// A file is picked up when its writer has closed it, as the kernel says, or when it
-// has stood still for a while and nobody has it open, by a rename into .work, so that it is published once whatever happens: after a stop the same
+// A file is picked up soon after its writer has closed it, as the kernel says, or when
+// it has stood still for longer and nobody has it open, by a rename into .work, so that it is published once whatever happens: after a stop the same
 // file is published again under the same idempotency key, which does nothing.
 // Then it moves to processed, or to failed with the reason beside it. What is
 // still being written goes back and waits. Links, hard ones too, and whatever
@@ -81,6 +81,9 @@ type still struct {
 	mtime time.Time
 	since time.Time
 }
+
+// afterClose is how long a file must have stood still that its writer has closed.
+const afterClose = 2 * time.Second
 
 // retryAfter is how long a file waits that could not be published for want of
 // space or of the database.
@@ -223,8 +226,11 @@ func (r *Room) ready(ctx context.Context, full string, info os.FileInfo, now tim
 		was = still{info.Size(), info.ModTime(), now}
 		r.stood[full] = was
 	}
-	heard := r.kernel.phase(full)
-	if now.Before(r.again[full]) || heard != closed && now.Sub(was.since) < r.o.Settle {
+	heard, settle := r.kernel.phase(full), r.o.Settle
+	if heard == closed { // by one writer: another may go on at once
+		settle = min(settle, afterClose)
+	}
+	if now.Before(r.again[full]) || now.Sub(was.since) < settle {
 		return false
 	}
 	if heard == writing || r.isOpen(full) {

@@ -85,13 +85,14 @@ type sent struct {
 	until               time.Time // it is watched until then
 }
 
-// remember watches a published file for changes: a program may have it open still.
-func (r *Room) remember(feedName, account, name, at string) {
+// remember watches a published file for changes: a program may have it open still, and may
+// have written more than was read.
+func (r *Room) remember(feedName, account, name, at string, read int64) {
 	info, err := r.root.Lstat(at)
 	if err != nil {
 		return
 	}
-	r.sent[at] = sent{feedName, account, name, at, info.Size(), info.ModTime(), r.o.Clock().Add(looksBack)}
+	r.sent[at] = sent{feedName, account, name, at, read, info.ModTime(), r.o.Clock().Add(looksBack)}
 }
 
 // lookBack looks at what was published lately. A file that has changed since goes back, to

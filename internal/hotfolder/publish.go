@@ -43,12 +43,12 @@ func (r *Room) publish(ctx context.Context, feedName, account, name string) {
 	dir := path.Join(feedName, account)
 	at := path.Join(dir, work, name)
 	log := r.o.Log.With("feed", exchange.Printable(feedName), "account", exchange.Printable(account), "name", exchange.Printable(name))
-	out, err := r.send(ctx, feedName, account, name, at)
+	out, read, err := r.send(ctx, feedName, account, name, at)
 	switch {
 	case err == nil:
 		log.Info("a file was published from its folder", "publication", out.ID, "deliveries", out.Deliveries, "repeated", out.Repeated)
 		if to := r.move(at, path.Join(dir, processed), name); to != "" {
-			r.remember(feedName, account, name, to)
+			r.remember(feedName, account, name, to, read)
 		}
 	case errors.Is(err, fs.ErrNotExist): // somebody took it
 	case ctx.Err() != nil: // the next start goes on
@@ -77,30 +77,34 @@ func (r *Room) giveBack(at, to string) {
 	}
 }
 
-// send opens the file, making sure that it is one, and publishes it.
-func (r *Room) send(ctx context.Context, feedName, account, name, at string) (out exchange.Publication, err error) {
+// send opens the file, making sure that it is one, and publishes it; read is how many bytes.
+func (r *Room) send(ctx context.Context, feedName, account, name, at string) (out exchange.Publication, read int64, err error) {
 	const op = "hotfolder.send"
 	f, err := r.root.OpenFile(at, os.O_RDONLY|noFollow, 0)
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
-			return out, err
+			return out, 0, err
 		}
-		return out, exchange.E(op, exchange.Invalid, "The file cannot be read: %v.", err)
+		return out, 0, exchange.E(op, exchange.Invalid, "The file cannot be read: %v.", err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil || !info.Mode().IsRegular() {
-		return out, exchange.E(op, exchange.Invalid, "It is not a plain file.")
+		return out, 0, exchange.E(op, exchange.Invalid, "It is not a plain file.")
 	}
 	// Whoever may write here could link to a file that only the server may read.
 	if st, ok := info.Sys().(*syscall.Stat_t); !ok || st.Nlink > 1 {
-		return out, exchange.E(op, exchange.Invalid, "It is a hard link: the file has another name elsewhere.").WithHint("copy the file, or move it")
+		return out, 0, exchange.E(op, exchange.Invalid, "It is a hard link: the file has another name elsewhere.").WithHint("copy the file, or move it")
+	}
+	if openForWriting(f) { // it was opened since it was looked at
+		return out, 0, errMoving
 	}
 	p := feed.Publication{Feed: feedName, Account: account, Name: name, Body: steady{f, info}, Size: info.Size(), Via: "folder", IdempotencyKey: key(account, name, info)}
 	if account == all {
 		p.Account, p.All = "", true
 	}
-	return r.o.Feeds.Publish(ctx, Actor, p)
+	out, err = r.o.Feeds.Publish(ctx, Actor, p)
+	return out, info.Size(), err
 }
 
 // key is the same for one file however often it is picked up, and another for

@@ -124,6 +124,9 @@ func (r *Room) Renamed(tx *store.Tx, first bool, a exchange.Arrival) error {
 		if !first {
 			return nil
 		}
+		if _, err := tx.DeliveryOf(a.VersionID); !exchange.Is(err, exchange.NotFound) {
+			return err // it is a file of ours, which its user has moved to and fro
+		}
 		return r.Arrived(tx, []exchange.Arrival{a})
 	} else if err != nil {
 		return err

@@ -29,11 +29,14 @@ type Room struct {
 	policies []exchange.NamePolicy // the widest first
 	readAt   time.Time
 	known    bool
+	reading  bool
 }
 
 // New opens the room; defaults are the configured rules.
 func New(s *store.Store, clock exchange.Clock, ids *exchange.IDs, defaults exchange.NameRules) *Room {
-	return &Room{store: s, clock: clock, ids: ids, defaults: defaults}
+	r := &Room{store: s, clock: clock, ids: ids, defaults: defaults}
+	r.current()
+	return r
 }
 
 // Rules are those for a file of a user at a path. If the policies cannot be read, those read
@@ -64,18 +67,41 @@ func applies(p exchange.NamePolicy, userID, full string) bool {
 	return (p.UserID == "" || p.UserID == userID) && (p.Folder == "" || strings.HasPrefix(full, p.Folder+"/"))
 }
 
+// current are the policies that were read last. They are read again beside: whoever asks may
+// hold a transaction open.
 func (r *Room) current() []exchange.NamePolicy {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if now := r.clock(); !r.known || now.Sub(r.readAt).Abs() > readFor {
-		if list, err := r.store.Read(context.Background()).NamePolicies(); err == nil {
-			slices.SortStableFunc(list, func(a, b exchange.NamePolicy) int { // of two folders the nearer one comes last, and a user's own after everybody's
-				return cmp.Or(cmp.Compare(len(a.Folder), len(b.Folder)), cmp.Compare(a.UserID, b.UserID))
-			})
-			r.policies, r.readAt, r.known = list, now, true
-		}
+	if !r.known {
+		r.read()
+	} else if r.clock().Sub(r.readAt).Abs() > readFor && !r.reading {
+		r.reading = true
+		go func() {
+			list, err := r.store.Read(context.Background()).NamePolicies()
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.reading = false
+			r.take(list, err)
+		}()
 	}
 	return r.policies
+}
+
+// read reads the policies now. Callers hold mu.
+func (r *Room) read() {
+	list, err := r.store.Read(context.Background()).NamePolicies()
+	r.take(list, err)
+}
+
+// take keeps policies that were read. Callers hold mu.
+func (r *Room) take(list []exchange.NamePolicy, err error) {
+	if err != nil {
+		return // those read last hold
+	}
+	slices.SortStableFunc(list, func(a, b exchange.NamePolicy) int { // of two folders the nearer one comes last, and a user's own after everybody's
+		return cmp.Or(cmp.Compare(len(a.Folder), len(b.Folder)), cmp.Compare(a.UserID, b.UserID))
+	})
+	r.policies, r.readAt, r.known = list, r.clock(), true
 }
 
 // Policies lists the configured rules, and what differs from them.
@@ -122,7 +148,7 @@ func (r *Room) SetPolicy(ctx context.Context, actor string, p exchange.NamePolic
 		return tx.Audit(row)
 	})
 	r.mu.Lock()
-	r.known = false
+	r.read()
 	r.mu.Unlock()
 	return p, err
 }

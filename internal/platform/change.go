@@ -2,7 +2,6 @@ package platform
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
@@ -22,10 +21,15 @@ func (f *FS) Remove(p string) error {
 	if names[0] == Inbox {
 		return f.accept(names, clean)
 	}
-	if in, _, err := f.o.Feeds.TakeHeld(f.login.User.ID, clean); err == nil {
+	if _, waits := f.o.Feeds.HeldAt(f.login.User.ID, clean); waits {
+		if err := f.mayWrite(); err != nil {
+			return err
+		}
+		in, err := f.o.Feeds.TakeHeld(f.login.User.ID, clean)
+		if err != nil {
+			return err
+		}
 		return in.Discard()
-	} else if !exchange.Is(err, exchange.NotFound) {
-		return err
 	}
 	if _, ok := f.done[clean]; ok {
 		return denied("The file was published already; an operator can withdraw it.")
@@ -95,20 +99,19 @@ func (f *FS) Rename(from, to string, _ bool) error {
 	if !waits {
 		return f.republish(done, clean, toNames, toClean)
 	}
-	in, was, err := f.o.Feeds.TakeHeld(f.login.User.ID, clean)
+	if err := f.mayWrite(); err != nil {
+		return err
+	}
+	in, err := f.o.Feeds.TakeHeld(f.login.User.ID, clean)
 	if err != nil {
 		return err
 	}
+	defer in.GiveBack()
 	rules := f.o.Names(f.login.User.ID, toClean)
 	if wait := rules.Wait(toNames[3]); wait > 0 || rules.IsTemporary(toNames[3]) {
-		err = f.hold(in, toNames, toClean, wait)
-	} else {
-		err = f.publish(in, toNames, toClean)
+		return f.hold(in, toNames, toClean, wait) // after an error it is where it was
 	}
-	if err == nil || in.Over() {
-		return err
-	}
-	return errors.Join(err, f.o.Feeds.Hold(in, was)) // it can be tried again
+	return f.publish(in, toNames, toClean)
 }
 
 // republish publishes a file under another name and takes the first publication back.
@@ -144,12 +147,10 @@ const maxDone = 10_000
 // hold keeps a file under a name that is not its last; after wait it is published under it,
 // unless wait is 0.
 func (f *FS) hold(in *feed.Incoming, names []string, clean string, wait time.Duration) error {
-	if err := f.mayWrite(); err != nil {
-		return err
-	}
+	u := f.login.User
 	p := f.publication(names)
-	h := feed.Held{UserID: f.login.User.ID, User: f.login.User.Name, Fingerprint: f.login.Fingerprint, Revocation: f.login.Revocation,
-		Path: clean, Feed: p.Feed, Account: p.Account, Name: p.Name}
+	h := feed.Held{UserID: u.ID, User: u.Name, Account: u.Account, Service: f.own == "", Fingerprint: f.login.Fingerprint, Revocation: f.login.Revocation,
+		Path: clean, Feed: p.Feed, To: p.Account, Name: p.Name}
 	if wait > 0 {
 		h.Due = f.o.Clock().Add(wait)
 	}

@@ -17,7 +17,6 @@ type File struct {
 	clean string
 
 	in     *feed.Incoming // being written
-	held   bool           // it was on hold before it was opened
 	append bool
 	bad    error // a write failed: closing publishes nothing
 
@@ -68,8 +67,7 @@ func (f *FS) Open(p string, flags exchange.OpenFlags, _ uint32) (*File, error) {
 	case waits && flags&exchange.FlagExclusive != 0:
 		return nil, exchange.E(op, exchange.Exists, "The file exists already.")
 	case waits && flags&exchange.FlagTruncate == 0: // goes on under its temporary name
-		file.held = true
-		file.in, _, err = f.o.Feeds.TakeHeld(f.login.User.ID, clean)
+		file.in, err = f.o.Feeds.CopyHeld(f.login.User.ID, clean)
 		return file, err
 	case waits: // what is written now takes its place
 	case flags&exchange.FlagCreate == 0:
@@ -195,15 +193,17 @@ func (h *File) Close(done func(error)) {
 	case h.bad != nil:
 		_ = h.in.Discard() // the stage is cleared at the next start, too
 		done(exchange.E("platform.Close", exchange.Conflict, "Not published: a part of the file could not be written."))
-	case rules.IsTemporary(h.names[3]):
-		done(f.hold(h.in, h.names, h.clean, 0))
-	case wait > 0:
-		done(f.hold(h.in, h.names, h.clean, wait))
+	case rules.IsTemporary(h.names[3]) || wait > 0:
+		err := f.hold(h.in, h.names, h.clean, wait)
+		if err != nil {
+			_ = h.in.Discard()
+		}
+		done(err)
 	default:
 		err := f.publish(h.in, h.names, h.clean)
 		if err != nil {
 			_ = h.in.Discard()
-		} else if in, _, takeErr := f.o.Feeds.TakeHeld(f.login.User.ID, h.clean); takeErr == nil {
+		} else if in, takeErr := f.o.Feeds.TakeHeld(f.login.User.ID, h.clean); takeErr == nil {
 			_ = in.Discard() // what was on hold under this name is replaced
 		}
 		done(err)
@@ -211,16 +211,9 @@ func (h *File) Close(done func(error)) {
 	h.in = nil
 }
 
-// Abandon ends a file that was never closed: one that was on hold stays there, any other is
-// discarded.
+// Abandon discards what was never closed. What is on hold under its name stays.
 func (h *File) Abandon() {
-	switch {
-	case h.in == nil:
-	case h.held && h.bad == nil:
-		if err := h.fs.hold(h.in, h.names, h.clean, 0); err != nil {
-			h.fs.o.Log.Warn("a file on hold was lost with its session", "path", exchange.Printable(h.clean), "err", err)
-		}
-	default:
+	if h.in != nil {
 		_ = h.in.Discard()
 	}
 	if h.reader != nil {

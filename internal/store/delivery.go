@@ -80,6 +80,16 @@ func (tx *Tx) ReplaceDeliveries(versionIDs []string, at int64) error {
 	return nil
 }
 
+// LockDeliveries holds the rows of versions that are deliveries, in their order.
+func (tx *Tx) LockDeliveries(versionIDs []string) error {
+	for _, id := range slices.Sorted(slices.Values(versionIDs)) {
+		if _, err := tx.LockServed(id); err != nil && !exchange.Is(err, exchange.NotFound) {
+			return err
+		}
+	}
+	return nil
+}
+
 // TakeDelivery notes that the partner took the name of a delivered version away, and reports
 // whether the version is one.
 func (tx *Tx) TakeDelivery(versionID string, at int64) (is bool, err error) {

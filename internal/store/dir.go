@@ -119,15 +119,6 @@ func (tx *Tx) SetDirMtime(id string, mtime int64) error {
 	return tx.execOne("SetDirMtime", `UPDATE dirs SET mtime = $2 WHERE id = $1`, id, mtime)
 }
 
-// InheritBelow lets the directories of the operator's below one, that have certain rights of
-// their own, have those of their parents.
-func (tx *Tx) InheritBelow(id string, rights exchange.Rights) error {
-	_, err := tx.exec("InheritBelow", `UPDATE dirs SET rights = NULL WHERE fixed = 1 AND rights = $2 AND id <> $1 AND id IN (
-		WITH RECURSIVE below (id) AS (SELECT id FROM dirs WHERE id = $1 UNION ALL SELECT d.id FROM below JOIN dirs d ON d.parent_id = below.id)
-		SELECT id FROM below)`, id, int64(rights))
-	return err
-}
-
 // SetDirRights changes what partners may do in a directory and fixes it in place.
 func (tx *Tx) SetDirRights(id string, rights exchange.Rights) error {
 	if err := tx.freeDir("SetDirRights", id); err != nil {

@@ -57,7 +57,7 @@ type Arriving struct {
 	SHA256          []byte
 }
 
-// ArrivingIn lists files of a directory that are no drops, with names after a name, in byte
+// ArrivingIn lists files of a directory that are neither drops nor deliveries, with names after a name, in byte
 // order.
 func (q *Q) ArrivingIn(dir, after string, limit int) ([]Arriving, error) {
 	return collect(q, "ArrivingIn", func(r *sql.Rows) (a Arriving, err error) {
@@ -66,7 +66,8 @@ func (q *Q) ArrivingIn(dir, after string, limit int) ([]Arriving, error) {
 		a.Name = string(name)
 		return a, err
 	}, `SELECT f.name, f.version_id, b.size, b.sha256 FROM files f JOIN versions v ON v.id = f.version_id JOIN blobs b ON b.id = v.blob_id
-		WHERE f.dir_id = $1 AND f.name > $2 AND NOT EXISTS (SELECT 1 FROM drops d WHERE d.id = f.version_id) ORDER BY f.name LIMIT $3`, dir, []byte(after), limit)
+		WHERE f.dir_id = $1 AND f.name > $2 AND NOT EXISTS (SELECT 1 FROM drops d WHERE d.id = f.version_id)
+			AND NOT EXISTS (SELECT 1 FROM deliveries e WHERE e.version_id = f.version_id) ORDER BY f.name LIMIT $3`, dir, []byte(after), limit)
 }
 
 // MovedDir is a directory that was renamed, whose unclaimed drops may have the old path yet.

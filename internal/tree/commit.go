@@ -62,16 +62,21 @@ func (s *Session) storeGuarded(img *image) error {
 
 // store makes an image's bytes durable, then its rows.
 func (s *Session) store(img *image) error {
-	if err := s.finishWalks(); err != nil {
-		return err
-	}
 	now := s.t.now()
 	c, err := img.seal(s.cut, now)
 	if err != nil {
 		return err
 	}
-	err = s.t.desk.Commit(deposit.Deposit{Stage: img.stage, Guard: s.guard, Blob: store.Blob{ID: c.BlobID, Key: c.Key, Size: c.Size, SHA256: c.SHA256},
-		Record: func(tx *store.Tx) error { return s.record(tx, img, c, now) }, Late: img.finish})
+	for {
+		if err := s.finishWalks(); err != nil {
+			return err
+		}
+		err = s.t.desk.Commit(deposit.Deposit{Stage: img.stage, Guard: s.guard, Blob: store.Blob{ID: c.BlobID, Key: c.Key, Size: c.Size, SHA256: c.SHA256},
+			Record: func(tx *store.Tx) error { return s.record(tx, img, c, now) }, Late: img.finish})
+		if !errors.Is(err, errOwed) {
+			break
+		}
+	}
 	if err == nil {
 		s.grew(c.Size, 1)
 	}
@@ -151,6 +156,9 @@ func (s *Session) record(tx *store.Tx, img *image, c store.Content, now time.Tim
 	use, err := tx.LockMailbox(s.login.User.ID)
 	if err != nil {
 		return err
+	}
+	if s.box.isWalking() { // since a rename was committed: it may have made room for what this replaces
+		return errOwed
 	}
 	limits := s.limits(use)
 	if err := checkKept(use, limits, c.Size, 1); err != nil {

@@ -64,9 +64,9 @@ func (b *mailbox) trim() {
 				continue
 			}
 			img.mu.Lock()
-			size := img.size
+			size, extent := img.size, img.extent
 			img.mu.Unlock()
-			img.book(min(img.booked, max(0, size-img.credit)), min(img.held, max(size, img.extent)))
+			img.book(min(img.booked, max(0, size-img.credit)), min(img.held, max(size, extent)))
 		}
 	}
 }

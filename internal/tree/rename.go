@@ -44,6 +44,12 @@ func (s *Session) Rename(from, to string, replace bool) error {
 	if taken && (!replace || src.self != nil || dst.self != nil) {
 		return exchange.E(op, exchange.Exists, "The new name is already taken.")
 	}
+	// Renaming within a folder puts nothing into it; anything else does.
+	if dst.parent.ID != src.parent.ID || taken || src.self != nil {
+		if err := dst.allow(dst.rights, exchange.Write); err != nil {
+			return err
+		}
+	}
 	if src.self != nil {
 		return s.renameDir(src, dst)
 	}
@@ -53,48 +59,27 @@ func (s *Session) Rename(from, to string, replace bool) error {
 // renameDir gives a directory row another parent and name. What follows for the files
 // below it is in walk.go.
 func (s *Session) renameDir(src, dst place) error {
-	owed := false
-	err := s.change("dir.rename", src.path, func(tx *store.Tx, row *exchange.AuditRow) error {
+	err := s.changeOwing("dir.rename", src.path, func(tx *store.Tx, row *exchange.AuditRow) (owed bool, err error) {
 		row.Detail["to"] = dst.path
 		if _, err := tx.LockMailbox(s.login.User.ID); err != nil {
-			return err
+			return false, err
 		}
-		owed = false
 		dst, err := s.resolve(&tx.Q, dst.path) // again: another session may have moved things
 		if err != nil {
-			return err
+			return false, err
 		}
-		if dst.path == src.path || strings.HasPrefix(dst.path, src.path+"/") {
-			return exchange.E("tree.Rename", exchange.Invalid, "A directory cannot be moved into itself.")
-		}
-		above, err := tx.Walk(s.login.User.ID, store.SplitPath(path.Dir(dst.path)))
-		if err != nil {
-			return err
-		}
-		for _, d := range above {
-			if d.ID == src.self.ID {
-				return exchange.E("tree.Rename", exchange.Conflict, "The directory was moved meanwhile.")
-			}
-		}
-		if _, err := dst.file(&tx.Q); err == nil || dst.self != nil {
-			return exchange.E("tree.Rename", exchange.Exists, "The new name is already taken.")
-		}
-		if err := fitsDeep(tx, src, dst); err != nil {
-			return err
+		if err := s.mayMoveDir(tx, src, dst); err != nil {
+			return false, err
 		}
 		_, waited, err := tx.DirPath(src.self.ID)
 		if err != nil {
-			return err
+			return false, err
 		}
 		if err := tx.MoveDir(src.self.ID, dst.parent.ID, dst.name, exchange.Micros(row.At)); err != nil {
-			return err
+			return false, err
 		}
-		owed, err = s.owe(tx, src, dst, waited, row.At)
-		return err
+		return s.owe(tx, src, dst, waited, row.At)
 	})
-	if owed { // even after an error: the change may have been committed
-		s.box.setWalking(true)
-	}
 	if err != nil {
 		return err
 	}
@@ -103,6 +88,26 @@ func (s *Session) renameDir(src, dst place) error {
 		s.t.log.Warn("files below a renamed directory are received later", "user", s.login.User.Name, "path", exchange.Printable(dst.path), "err", err)
 	}
 	return nil
+}
+
+// mayMoveDir fails if a directory cannot have a new place.
+func (s *Session) mayMoveDir(tx *store.Tx, src, dst place) error {
+	if dst.path == src.path || strings.HasPrefix(dst.path, src.path+"/") {
+		return exchange.E("tree.Rename", exchange.Invalid, "A directory cannot be moved into itself.")
+	}
+	above, err := tx.Walk(s.login.User.ID, store.SplitPath(path.Dir(dst.path)))
+	if err != nil {
+		return err
+	}
+	for _, d := range above {
+		if d.ID == src.self.ID {
+			return exchange.E("tree.Rename", exchange.Conflict, "The directory was moved meanwhile.")
+		}
+	}
+	if _, err := dst.file(&tx.Q); err == nil || dst.self != nil {
+		return exchange.E("tree.Rename", exchange.Exists, "The new name is already taken.")
+	}
+	return fitsDeep(tx, src, dst)
 }
 
 // heightLimit is how many directories a move looks at to know how deep they are.
@@ -145,7 +150,7 @@ func (s *Session) renameFile(src, dst place, replace bool) error {
 		case err == nil && !replace:
 			return exchange.E("tree.Rename", exchange.Exists, "The new name is already taken.")
 		case err == nil:
-			if err := tx.LockDrops([]string{f.VersionID, old.VersionID}); err != nil { // both, before anything that comes after drops
+			if err := s.lockBoth(tx, src, f.VersionID, old.VersionID); err != nil {
 				return err
 			}
 			if err := s.replaceBy(tx, f, old, row.At); err != nil {
@@ -172,6 +177,18 @@ func (s *Session) renameFile(src, dst place, replace bool) error {
 		return nil // it was an upload only; its commit will use the new name
 	}
 	return err
+}
+
+// lockBoth holds what a rename over another file needs of both versions, before anything that
+// comes after it.
+func (s *Session) lockBoth(tx *store.Tx, src place, ids ...string) error {
+	if err := tx.LockDrops(ids); err != nil || src.rights&exchange.Write != 0 {
+		return err
+	}
+	if err := tx.ShareCounter(store.HoldsGate); err != nil { // replacing asks for holds
+		return err
+	}
+	return tx.LockDeliveries(ids)
 }
 
 // adoptAtOnce is how many versions may move to another file in one transaction.

@@ -2,6 +2,7 @@ package tree
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"sync"
 	"time"
@@ -107,19 +108,36 @@ func (s *Session) write(fn func(tx *store.Tx) error) error {
 	return s.t.store.WriteAs(context.Background(), s.guard, fn)
 }
 
-// change runs fn as write does, and adds the audit row. What earlier renames owe is done
-// first: a file that is to be received must not go before.
+// change runs fn as write does, and adds the audit row. fn holds the mailbox.
 func (s *Session) change(action, subject string, fn func(tx *store.Tx, row *exchange.AuditRow) error) error {
-	if err := s.finishWalks(); err != nil {
-		return err
-	}
-	return s.write(func(tx *store.Tx) error {
-		row := s.auditRow(action, subject, s.t.now())
-		if err := fn(tx, &row); err != nil {
+	return s.changeOwing(action, subject, func(tx *store.Tx, row *exchange.AuditRow) (bool, error) { return false, fn(tx, row) })
+}
+
+// changeOwing is change; fn may owe what walk.go then does. What earlier renames owe is done
+// first: a file that is to be received must not go before.
+func (s *Session) changeOwing(action, subject string, fn func(tx *store.Tx, row *exchange.AuditRow) (owed bool, err error)) error {
+	for {
+		if err := s.finishWalks(); err != nil {
 			return err
 		}
-		return tx.Audit(row)
-	})
+		err := s.write(func(tx *store.Tx) error {
+			row := s.auditRow(action, subject, s.t.now())
+			owed, err := fn(tx, &row)
+			if err != nil {
+				return err
+			}
+			if s.box.isWalking() { // since another session's rename was committed
+				return errOwed
+			}
+			if owed {
+				s.box.owe()
+			}
+			return tx.Audit(row)
+		})
+		if !errors.Is(err, errOwed) {
+			return err
+		}
+	}
 }
 
 // auditRow begins the audit row of something this login does.

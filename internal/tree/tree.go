@@ -179,6 +179,7 @@ type mailbox struct {
 	commits  int64                // images that became rows
 	sessions int
 	walking  bool // a rename of a directory has not had all its effects (walk.go)
+	owed     int  // how often one had not
 }
 
 // box finds or makes a user's mailbox and counts a session in.

@@ -2,6 +2,7 @@ package tree
 
 import (
 	"context"
+	"errors"
 	"path"
 	"time"
 
@@ -48,16 +49,35 @@ func (s *Session) owe(tx *store.Tx, src, dst place, waited bool, now time.Time) 
 	return true, tx.AddWalk(w, exchange.Micros(now))
 }
 
-func (m *mailbox) setWalking(on bool) {
+// errOwed ends a change that came before what a rename owes; it is tried again.
+var errOwed = exchange.Wrap("tree.walk", exchange.Busy, errors.New("a rename is being finished"))
+
+// owe notes that something is owed. Whoever calls it holds the mailbox's row, and so does the
+// transaction that looks for it.
+func (m *mailbox) owe() {
 	m.mu.Lock()
-	m.walking = on
-	m.mu.Unlock()
+	defer m.mu.Unlock()
+	m.walking = true
+	m.owed++
+}
+
+// walks reports whether something is owed, and counts how often something was.
+func (m *mailbox) walks() (walking bool, owed int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.walking, m.owed
 }
 
 func (m *mailbox) isWalking() bool {
+	walking, _ := m.walks()
+	return walking
+}
+
+// paid notes that nothing is owed, unless something was since.
+func (m *mailbox) paid(owed int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.walking
+	m.walking = m.walking && m.owed != owed
 }
 
 // finishWalks does what renames of this mailbox's directories owe.
@@ -72,7 +92,11 @@ func (s *Session) finishWalks() error {
 func (t *Tree) finishWalks(ctx context.Context, box *mailbox) error {
 	box.walk.Lock()
 	defer box.walk.Unlock()
-	for box.isWalking() {
+	for {
+		walking, owed := box.walks()
+		if !walking {
+			return nil
+		}
 		done := false
 		err := t.store.WriteFor(ctx, box.userID, func(tx *store.Tx) (err error) {
 			done, err = t.walkOn(tx, box.userID)
@@ -82,10 +106,9 @@ func (t *Tree) finishWalks(ctx context.Context, box *mailbox) error {
 			return err
 		}
 		if done {
-			box.setWalking(false)
+			box.paid(owed)
 		}
 	}
-	return nil
 }
 
 // walkOn does a part of what is owed; done says that nothing is left.

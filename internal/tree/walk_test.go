@@ -170,3 +170,47 @@ func (w *world) claim(full string) {
 	}
 	w.t.Fatalf("there is no drop %s", full)
 }
+
+// TestNothingIsPutIntoAFolderOfDeliveries: whoever may remove and rename what was delivered
+// can neither write there nor move anything in or over it.
+func TestNothingIsPutIntoAFolderOfDeliveries(t *testing.T) {
+	onBoth(t, map[string]func(*testing.T, *world){"remove and rename alone": func(t *testing.T, w *world) {
+		u := w.user("acme")
+		must(t, w.store.Write(t.Context(), func(tx *store.Tx) error {
+			found, err := tx.Walk(u.ID, []string{"download"})
+			if err != nil {
+				return err
+			}
+			return tx.SetDirRights(found[1].ID, exchange.FeedRights(exchange.FeedsRemove))
+		}))
+		op := w.tree.Begin(exchange.Login{User: u, Operator: "test"}, nil)
+		for _, name := range []string{"a", "b", "c"} {
+			put(t, op, "/download/"+name, name)
+		}
+		op.End()
+		s := w.login(u)
+		defer s.End()
+		put(t, s, "/upload/mine", "mine")
+		must(t, s.Mkdir("/upload/d"))
+		h := open(t, s, "/upload/open", create)
+		must(t, write(h, "x", 0))
+		for what, err := range map[string]error{
+			"a file into it":        s.Rename("/upload/mine", "/download/mine", true),
+			"a file over another":   s.Rename("/upload/mine", "/download/a", true),
+			"one of its own over":   s.Rename("/download/b", "/download/a", true),
+			"an upload under way":   s.Rename("/upload/open", "/download/open", true),
+			"a directory":           s.Rename("/upload/d", "/download/d", false),
+			"writing":               try(s, "/download/new", "x"),
+			"writing over a file":   try(s, "/download/a", "x"),
+			"a directory of theirs": s.Mkdir("/download/d"),
+		} {
+			if !exchange.Is(err, exchange.Denied) {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+		must(t, closeHandle(h))
+		must(t, s.Rename("/download/a", "/download/a2", false))
+		must(t, s.Rename("/download/b", "/upload/b", false))
+		must(t, s.Remove("/download/c"))
+	}})
+}

@@ -1,0 +1,189 @@
+package feed
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/deposit"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+)
+
+const (
+	// heldTold is when somebody is told of a file that was left under a temporary name.
+	heldTold = 24 * time.Hour
+	// heldRetry is how long a file waits that could not be published for want of space or of
+	// the database.
+	heldRetry = time.Minute
+)
+
+// KeepHeld looks after the files on hold until ctx ends.
+func (r *Room) KeepHeld(ctx context.Context, log *slog.Logger) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for failing := false; ; {
+		err := r.Overdue(ctx, log)
+		if err != nil && !failing && ctx.Err() == nil {
+			log.Error("files on hold could not be looked after", "err", err)
+		}
+		failing = err != nil
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// Overdue publishes the files on hold that are due, tells of those that were left, and
+// removes those that nobody came back to. One that fails stops no other.
+func (r *Room) Overdue(ctx context.Context, log *slog.Logger) error {
+	var errs []error
+	for _, h := range r.onHold() {
+		if ctx.Err() != nil {
+			break
+		}
+		now := r.now()
+		switch {
+		case now.Sub(h.At) > r.o.KeepUploads:
+			log.Warn("a file under a temporary name has expired", "user", h.User, "path", exchange.Printable(h.Path), "size", h.Size)
+			in, err := r.take(h, h.id)
+			if err == nil {
+				err = in.Discard()
+			}
+			if !exchange.Is(err, exchange.NotFound) {
+				errs = append(errs, err)
+			}
+		case !h.Due.IsZero() && !now.Before(h.Due):
+			errs = append(errs, r.publishHeld(ctx, h, log))
+		case h.Due.IsZero() && !h.told && now.Sub(h.At) > heldTold:
+			errs = append(errs, r.leave(ctx, h, "Nobody gave it its final name, so nothing was published."))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// onHold lists everything on hold.
+func (r *Room) onHold() (out []Held) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, h := range r.held {
+		out = append(out, *h)
+	}
+	return out
+}
+
+// publishHeld publishes a file under the name that nobody changed in time. One that cannot
+// be published waits to be renamed, and somebody is told why.
+func (r *Room) publishHeld(ctx context.Context, h Held, log *slog.Logger) error {
+	err := r.mayPublish(ctx, h)
+	if err == nil {
+		in, takeErr := r.take(h, h.id)
+		if exchange.Is(takeErr, exchange.NotFound) {
+			return nil // renamed meanwhile
+		} else if takeErr != nil {
+			return takeErr
+		}
+		guard := store.NewGuard(exchange.Login{User: exchange.User{ID: h.UserID}, Fingerprint: h.Fingerprint, Revocation: h.Revocation})
+		_, err = in.Publish(ctx, "user:"+h.User, Publication{Feed: h.Feed, Account: h.To, All: h.To == "", Name: h.Name, Via: "sftp", Guard: guard})
+		if err == nil || errors.Is(err, deposit.ErrUnknown) { // the desk finds out, later
+			return nil
+		}
+	}
+	log.Warn("a file on hold could not be published", "user", h.User, "path", exchange.Printable(h.Path), "err", err)
+	retry := exchange.Is(err, exchange.Unavailable) || exchange.Is(err, exchange.NoSpace) || exchange.Is(err, exchange.Busy) || exchange.Is(err, exchange.Internal)
+	r.mu.Lock()
+	if now := r.held[h.key()]; now != nil && now.id == h.id { // in memory alone: the next start tries again
+		if now.Due = (time.Time{}); retry {
+			now.Due = r.now().Add(heldRetry)
+		}
+	}
+	r.mu.Unlock()
+	if retry {
+		return nil
+	}
+	return r.leave(ctx, h, "It could not be published: "+exchange.PublicText(err))
+}
+
+// mayPublish fails if a feed is its writer's no longer.
+func (r *Room) mayPublish(ctx context.Context, h Held) error {
+	f, err := r.Feed(ctx, h.Feed)
+	if err == nil && !h.Service && f.Producer != h.Account {
+		err = exchange.E("feed.mayPublish", exchange.Denied, "The feed %q is published by others.", h.Feed)
+	}
+	return err
+}
+
+// leave tells of a file that was left under a name that is not final.
+func (r *Room) leave(ctx context.Context, h Held, why string) error {
+	now := r.now()
+	err := r.o.Store.Write(ctx, func(tx *store.Tx) error {
+		return tx.Emit(exchange.Event{ID: r.o.IDs.New(), Type: exchange.EventLeft, At: now, Account: h.Account, User: h.User, Data: map[string]any{
+			"path": exchange.Printable(h.Path), "size": h.Size, "stored": h.At.Format(time.RFC3339), "feed": h.Feed,
+			"text": h.User + " wrote " + exchange.Printable(h.Path) + " on " + h.At.Format("2006-01-02 15:04") + " (UTC). " + why}})
+	})
+	r.mu.Lock()
+	if now := r.held[h.key()]; now != nil && now.id == h.id && err == nil {
+		now.told = true
+	}
+	r.mu.Unlock()
+	return err
+}
+
+// maxRepublished is how many deliveries are taken back because of a rename.
+const maxRepublished = 1000
+
+// Republish publishes what was published under another name, and takes that back, as long
+// as nobody has opened it: a program may have written it under a name of its own that no
+// list holds. A delivery that is opened meanwhile stays, under its first name.
+func (r *Room) Republish(ctx context.Context, actor, id string, p Publication) (exchange.Publication, error) {
+	const op = "feed.Republish"
+	q := r.o.Store.Read(ctx)
+	first, err := q.Publication(id)
+	if err != nil {
+		return exchange.Publication{}, exchange.Missing(op, err, "There is no publication %q.", exchange.Printable(id))
+	}
+	rows, err := q.Deliveries(store.DeliveryFilter{Publication: id, Limit: maxRepublished + 1})
+	if err != nil {
+		return exchange.Publication{}, err
+	}
+	switch {
+	case len(rows) > maxRepublished || first.PlacedTo != nil:
+		return exchange.Publication{}, exchange.E(op, exchange.Denied, "The file was published as %s, to more than %d users; an operator can withdraw it.", first.Name, maxRepublished)
+	case len(rows) == 0:
+		return exchange.Publication{}, exchange.E(op, exchange.Conflict, "The file was published as %s, and nobody has it any more.", first.Name)
+	}
+	for _, d := range rows {
+		if d.State != exchange.DeliveryPublished {
+			return exchange.Publication{}, exchange.E(op, exchange.Denied, "The file was published as %s already, and the copy of %s is %s; an operator can withdraw it.", first.Name, d.User, d.State)
+		}
+	}
+	version, err := q.VersionOfDelivery(rows[0].ID)
+	if err != nil {
+		return exchange.Publication{}, err
+	}
+	c, err := q.Content(version)
+	if err != nil {
+		return exchange.Publication{}, err
+	}
+	body, err := r.o.Blobs.Open(c.Key, c.Size)
+	if err != nil {
+		return exchange.Publication{}, err
+	}
+	defer body.Close()
+	p.Body, p.Size, p.SHA256 = io.NewSectionReader(body, 0, c.Size), c.Size, first.SHA256
+	out, err := r.Publish(ctx, actor, p)
+	if err != nil {
+		return out, err
+	}
+	for _, d := range rows {
+		_, err := r.withdraw(ctx, actor, d.ID, "published under its final name, "+exchange.Printable(p.Name), true)
+		if err != nil && !exchange.Is(err, exchange.Conflict) {
+			return out, err
+		}
+	}
+	return out, nil
+}
