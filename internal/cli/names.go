@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"strings"
 
@@ -19,9 +20,19 @@ func (a *app) namesList() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		t := table{head: []string{"USER", "FOLDER", "TEMPORARY", "DOUBTFUL", "GRACE", "IGNORED"}}
+		t := table{head: []string{"USER", "FOLDER", "RULE", "NAMES"}}
 		for _, p := range v {
-			t.add(orAll(p.User), orAll(p.Folder), globs(p.Temporary), globs(p.Doubtful), p.GraceText, globs(p.Ignored))
+			for _, r := range []struct {
+				what  string
+				names []string
+			}{{"temporary", p.Temporary}, {"doubtful", p.Doubtful}, {"ignored", p.Ignored}} {
+				if r.names != nil {
+					t.add(orAll(p.User), orAll(p.Folder), r.what, globs(r.names))
+				}
+			}
+			if p.GraceText != "" {
+				t.add(orAll(p.User), orAll(p.Folder), "grace", p.GraceText)
+			}
 		}
 		return a.show(v, t)
 	})
@@ -34,16 +45,8 @@ func orAll(s string) string {
 	return s
 }
 
-// globs shows a list of patterns; nil is that of the wider rule.
-func globs(list []string) string {
-	switch {
-	case list == nil:
-		return ""
-	case len(list) == 0:
-		return "none"
-	}
-	return strings.Join(list, " ")
-}
+// globs shows a list of patterns.
+func globs(list []string) string { return cmp.Or(strings.Join(list, " "), "none") }
 
 func (a *app) namesSet() *cobra.Command {
 	var p exchange.NamePolicy

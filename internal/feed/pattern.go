@@ -50,7 +50,7 @@ func ParsePattern(text string) (*Pattern, error) {
 	bad := func(format string, args ...any) error {
 		return exchange.E(op, exchange.Invalid, format, args...).WithHint("fields are %s", fieldWords)
 	}
-	if len(text) > 200 || exchange.Printable(text) != text || strings.Contains(text, "/") {
+	if len(text) > 200 || exchange.Printable(text) != text {
 		return nil, bad("%q cannot be a pattern of names.", exchange.Printable(text))
 	}
 	p, seen := &Pattern{text: text}, map[string]bool{}
@@ -58,6 +58,9 @@ func ParsePattern(text string) (*Pattern, error) {
 	b.WriteString("^")
 	for rest := text; rest != ""; {
 		before, after, found := strings.Cut(rest, "{")
+		if strings.Contains(before, "/") {
+			return nil, bad("%q cannot be a pattern of names: a name has no slash.", text)
+		}
 		b.WriteString(regexp.QuoteMeta(before))
 		if !found {
 			break

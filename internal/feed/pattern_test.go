@@ -47,6 +47,11 @@ func TestAPatternReadsNames(t *testing.T) {
 		{"r-{date}.pdf", "r-2026103.pdf", "", no},
 		{"{any}-{seq}.{any}", "what ever-3.x.y", "", 3},
 		{"a.b+(c)[d].csv", "a.b+(c)[d].csv", "", -1}, // no regular expression
+		{"d-{date}-{seq:3/day}.csv", "d-20261031-007.csv", "", 7},
+		{"d-{yyyy}-{seq/year}.csv", "d-2026-7.csv", "", 7},
+		{"d-{date}-{seq/never}.csv", "d-20261031-7.csv", "", 7},
+		{"{account}-{seq}.csv", "ACME-7.csv", "acme", 7},
+		{"{account}-{seq}.csv", "big corp+x-7.csv", "Big Corp+X", 7},
 		{"a.b+(c)[d].csv", "aXbb(c)[d].csv", "", no},
 	} {
 		p, err := feed.ParsePattern(c.pattern)
@@ -69,7 +74,7 @@ func TestAnAccountInANameIsTheOneItIsPublishedTo(t *testing.T) {
 
 func TestABadPatternIsRefused(t *testing.T) {
 	for _, text := range []string{"{", "a{b", "{}", "{account", "{year}.csv", "{seq}{seq}", "{account}-{account}", "{seq:0}", "{seq:19}", "{seq:x}", "{seq:-1}",
-		"{seq:}", "{mm:2}", "{any:3}", "{{seq}}", "a/b", "a\nb", "a\x00b", "\xff", strings.Repeat("x", 201)} {
+		"{seq:}", "{mm:2}", "{any:3}", "{{seq}}", "a/b", "{seq/week}", "{seq/day}", "{mm}-{seq/day}", "{date}-{any/day}", "{seq/}", "a\nb", "a\x00b", "\xff", strings.Repeat("x", 201)} {
 		if _, err := feed.ParsePattern(text); !exchange.Is(err, exchange.Invalid) {
 			t.Errorf("the pattern %q: %v", text, err)
 		} else if exchange.HintIn(err) == "" {
