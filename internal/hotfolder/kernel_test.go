@@ -101,6 +101,10 @@ var kernelStories = stories{
 		testkit.Must(t, err)
 		testkit.Must(t, f.Close())
 		testkit.Eventually(t, "the other one, too", soon("acme b.csv 1", "acme a.csv 1"))
+		testkit.Eventually(t, "it is moved", func() bool {
+			_, err := os.Stat(w.path("data/acme/processed/a.csv"))
+			return err == nil
+		})
 		w.want("data/acme/processed/a.csv", "12")
 	},
 }
