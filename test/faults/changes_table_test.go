@@ -62,6 +62,11 @@ var changes = map[string]change{
 	"publish":           {begin: (*lossy).subscribed, request: publication},
 	"withdraw-delivery": {begin: (*lossy).published, request: asks("POST", "/deliveries/{id}/withdraw", body{"reason": "a mistake"}), again: exchange.Conflict},
 
+	"set-sequence":    {request: asks("PUT", "/feeds/{name}/sequences", body{"next": 5})},
+	"accept-gap":      {begin: (*lossy).gap, request: asks("POST", "/feeds/{name}/sequences/accept", body{"from": 2, "to": 3, "reason": "never sent"}), again: exchange.NotFound},
+	"forget-sequence": {begin: (*lossy).counted, request: asks("DELETE", "/feeds/{name}/sequences", nil), again: exchange.NotFound},
+	"set-name-policy": {request: asks("PUT", "/names", body{"user": "{name}", "temporary": []string{"*.wip"}})},
+
 	"add-expectation":    {request: asks("POST", "/expectations", expected), again: exchange.Exists},
 	"remove-expectation": {begin: func(l *lossy) { l.does(asks("POST", "/expectations", expected)) }, request: asks("DELETE", "/expectations/{name}", nil), again: exchange.NotFound},
 	"add-webhook":        {request: asks("POST", "/webhooks", receiver), again: exchange.Exists},
@@ -200,6 +205,13 @@ func (l *lossy) published() {
 	l.subscribed()
 	l.does(publication)
 	l.id = answered[[]exchange.Delivery](l, "GET", "/deliveries?account={name}", nil)[0].ID
+}
+
+// counted has counted up to 3 in a feed's numbers, and gap has missed 2 and 3.
+func (l *lossy) counted() { l.does(asks("PUT", "/feeds/{name}/sequences", body{"next": 4})) }
+
+func (l *lossy) gap() {
+	l.insert(`INSERT INTO feed_sequences (feed, account_id, last, missing) VALUES ($1, '', 4, '[{"from": 2, "to": 3}]')`, l.name)
 }
 
 func (l *lossy) webhook() { l.does(asks("POST", "/webhooks", receiver)) }
