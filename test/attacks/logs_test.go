@@ -80,9 +80,9 @@ func TestUsernameTricksAreRefusedAtCreation(t *testing.T) {
 	n := start(t)
 	n.User("alice")
 	for _, name := range []string{
-		"..", ".", "a/b", "/", `a\b`, "../alice", "a\x00b", "a\nb", "a\x1b[2J", "\u202Eecila", "Alice", "ALICE", "alice ", " alice", "al ice", "-rf", ".hidden", "_x",
+		"..", ".", "a/b", "/", `a\b`, "../alice", "a\x00b", "a\nb", "a\x1b[2J", "\u202Eecila", "alice ", " alice", "al  ice", "-rf", ".hidden", "_x",
 		"root", "admin", "administrator", "sallyport", "system", "operator", "nobody", "all", "new", strings.Repeat("a", 65), strings.Repeat("a", 1<<16),
-		"caf\u00e9", "\u0430lice", "alice%00", "alice\u200b", "a:b", "a@b", "a*", "a?b", "a#b", "$(id)", "a;b", "a,b", "a'b", `a"b`, "<b>", "=cmd()", "alice\r\n",
+		"caf\u00e9", "\u0430lice", "alice%00", "alice\u200b", "a:b", "@b", "+b", "ROOT", "All", "a*", "a?b", "a#b", "$(id)", "a;b", "a,b", "a'b", `a"b`, "<b>", "=cmd()", "alice\r\n",
 	} {
 		_, err := attempt[exchange.User](n, "POST", "/users", map[string]string{"account": "alice", "name": name})
 		if !exchange.Is(err, exchange.Invalid) {
@@ -98,6 +98,16 @@ func TestUsernameTricksAreRefusedAtCreation(t *testing.T) {
 		}
 		if err != nil {
 			assertPrintable(t, "the refusal", exchange.PublicText(err)+exchange.HintIn(err))
+		}
+	}
+	for _, name := range []string{"Alice", "ALICE"} { // the same person, whatever the capitals
+		_, err := attempt[exchange.User](n, "POST", "/users", map[string]string{"account": "alice", "name": name})
+		if !exchange.Is(err, exchange.Exists) {
+			t.Errorf("the username %q: %v", name, err)
+		}
+		_, err = attempt[exchange.Account](n, "POST", "/accounts", map[string]string{"id": name, "name": "x"})
+		if !exchange.Is(err, exchange.Exists) {
+			t.Errorf("the account ID %q: %v", name, err)
 		}
 	}
 	if _, err := attempt[exchange.User](n, "POST", "/users", map[string]string{"account": "alice", "name": ""}); err == nil {
