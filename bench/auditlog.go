@@ -95,13 +95,11 @@ func commitOne(tx *store.Tx, l *lab, u exchange.User, told bool) error {
 	if err := tx.Use(u.ID, 64, 1, 1<<60, 1<<60); err != nil {
 		return err
 	}
-	if _, err := tx.TwinByContent(u.ID, sum, id); err != nil {
+	drops := []store.NewDrop{{VersionID: id, UserID: u.ID, Path: "/" + id, Size: 64, SHA256: sum, Fingerprint: "SHA256:bench", Address: "192.0.2.1", ReceivedAt: exchange.Micros(now)}}
+	if _, _, err := tx.Twins(u.ID, drops); err != nil {
 		return err
 	}
-	if _, err := tx.TwinByName(u.ID, id, id); err != nil {
-		return err
-	}
-	if err := tx.AddDrops([]store.NewDrop{{VersionID: id, UserID: u.ID, Path: "/" + id, Size: 64, SHA256: sum, Fingerprint: "SHA256:bench", Address: "192.0.2.1", ReceivedAt: exchange.Micros(now)}}); err != nil || !told {
+	if err := tx.AddDrops(drops); err != nil || !told {
 		return err
 	}
 	if err := tx.Emit(exchange.Event{ID: l.ids.New(), Type: exchange.EventReceived, At: now, Account: "bench", User: "bench", Data: map[string]any{

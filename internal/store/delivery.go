@@ -3,9 +3,7 @@ package store
 import (
 	"database/sql"
 	"encoding/hex"
-	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 )
@@ -17,29 +15,17 @@ type NewDelivery struct {
 	At                                                         int64 // µs
 }
 
-const deliveryInsert = 8 // columns that AddDeliveries gives
+var deliveryInserts = inserts(8, `INSERT INTO deliveries (id, publication_id, subscription_id, user_id, version_id, path, issue,
+	published_at, state, fingerprint) VALUES`, `, 'published', ''`)
 
 // AddDeliveries records deliveries.
 func (tx *Tx) AddDeliveries(list []NewDelivery) error {
-	for len(list) > 0 {
-		n := min(len(list), rowsAtOnce)
-		args := make([]any, 0, n*deliveryInsert)
-		for _, d := range list[:n] {
-			args = append(args, d.ID, d.PublicationID, d.SubscriptionID, d.UserID, d.VersionID, []byte(d.Path), d.Issue, d.At)
-		}
-		if _, err := tx.exec("AddDeliveries", deliveryInserts[n-1], args...); err != nil {
-			return err
-		}
-		list = list[n:]
+	rows := make([][]any, len(list))
+	for i, d := range list {
+		rows[i] = []any{d.ID, d.PublicationID, d.SubscriptionID, d.UserID, d.VersionID, []byte(d.Path), d.Issue, d.At}
 	}
-	return nil
+	return tx.insert("AddDeliveries", &deliveryInserts, rows)
 }
-
-// rowsAtOnce is how many rows one statement adds at most.
-const rowsAtOnce = 50
-
-var deliveryInserts = inserts(deliveryInsert, `INSERT INTO deliveries (id, publication_id, subscription_id, user_id, version_id, path, issue,
-	published_at, state, fingerprint) VALUES`, `, 'published', ''`)
 
 // DeliveryOf is the delivery that a version is; NotFound when it is none.
 func (q *Q) DeliveryOf(versionID string) (DeliveryRow, error) {
@@ -191,26 +177,4 @@ func (q *Q) Deliveries(f DeliveryFilter) ([]DeliveryRow, error) {
 // Delivery finds one delivery.
 func (q *Q) Delivery(id string) (DeliveryRow, error) {
 	return one(q, "Delivery", scanDelivery, deliveryColumns+` WHERE d.id = $1`, id)
-}
-
-// inserts makes statements that add 1 to rowsAtOnce rows at a time: head, then
-// for each row its parameters and what tail adds to every one.
-func inserts(columns int, head, tail string) (out [rowsAtOnce]string) {
-	var b strings.Builder
-	b.WriteString(head)
-	for row := range rowsAtOnce {
-		if row > 0 {
-			b.WriteString(",")
-		}
-		b.WriteString(" (")
-		for c := range columns {
-			if c > 0 {
-				b.WriteString(", ")
-			}
-			fmt.Fprintf(&b, "$%d", row*columns+c+1)
-		}
-		b.WriteString(tail + ")")
-		out[row] = b.String()
-	}
-	return out
 }

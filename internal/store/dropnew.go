@@ -4,8 +4,8 @@ import (
 	"database/sql"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
-	"sync"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 )
@@ -21,69 +21,68 @@ type NewDrop struct {
 	Duplicate, DuplicateOf                        string
 }
 
+var dropInserts = inserts(15, `INSERT INTO drops (id, user_id, path, name, size, sha256, fingerprint, address, state, received_at, cleared,
+	duplicate, duplicate_of, scanner, ready_at, withdrawn) VALUES`, `, 0`)
+
 // AddDrops records drops.
 func (tx *Tx) AddDrops(list []NewDrop) error {
-	return inChunks(list, func(part []NewDrop) error {
-		args := make([]any, 0, len(part)*15)
-		for _, d := range part {
-			state := exchange.DropNew
-			if d.Scanner != "" {
-				state = exchange.DropUnscanned
-			}
-			args = append(args, d.VersionID, d.UserID, []byte(d.Path), []byte(path.Base(d.Path)), d.Size, d.SHA256, d.Fingerprint, d.Address, state,
-				d.ReceivedAt, flag(d.Scanner == ""), d.Duplicate, d.DuplicateOf, d.Scanner, d.ReadyAt, 0)
+	rows := make([][]any, len(list))
+	for i, d := range list {
+		state := exchange.DropNew
+		if d.Scanner != "" {
+			state = exchange.DropUnscanned
 		}
-		_, err := tx.exec("AddDrops", `INSERT INTO drops (id, user_id, path, name, size, sha256, fingerprint, address, state, received_at, cleared,
-			duplicate, duplicate_of, scanner, ready_at, withdrawn) VALUES `+marks(len(part), 16, 1), args...)
-		return err
-	})
+		rows[i] = []any{d.VersionID, d.UserID, []byte(d.Path), []byte(path.Base(d.Path)), d.Size, d.SHA256, d.Fingerprint, d.Address, state,
+			d.ReceivedAt, flag(d.Scanner == ""), d.Duplicate, d.DuplicateOf, d.Scanner, d.ReadyAt}
+	}
+	return tx.insert("AddDrops", &dropInserts, rows)
 }
 
 // Twins finds the newest drops of a user that share a content or a name with some, superseded
 // ones left out, by content and by name. Each is one step in an index, however many there are.
 func (q *Q) Twins(userID string, list []NewDrop) (byContent, byName map[string]string, err error) {
-	byContent, byName = map[string]string{}, map[string]string{}
-	find := func(column string, out map[string]string, value func(NewDrop) []byte) error {
-		return inChunks(list, func(part []NewDrop) error {
-			args := []any{userID}
-			for _, d := range part {
-				args = append(args, value(d))
-			}
-			_, err := collect(q, "Twins", func(r *sql.Rows) (struct{}, error) {
-				var i int
-				var id string
-				err := r.Scan(&i, &id)
-				if id != "" {
-					out[string(value(part[i]))] = id
-				}
-				return struct{}{}, err
-			}, twinQuery(column, len(part)), args...)
-			return err
-		})
-	}
-	if err = find("sha256", byContent, func(d NewDrop) []byte { return d.SHA256 }); err == nil {
-		err = find("name", byName, func(d NewDrop) []byte { return []byte(path.Base(d.Path)) })
+	if byContent, err = twins(q, userID, &contentTwins, list, func(d NewDrop) []byte { return d.SHA256 }); err == nil {
+		byName, err = twins(q, userID, &nameTwins, list, func(d NewDrop) []byte { return []byte(path.Base(d.Path)) })
 	}
 	return byContent, byName, err
 }
 
-// twinQuery asks for the newest drop of each of n values.
-func twinQuery(column string, n int) string {
-	if text, ok := twinQueries.Load([2]any{column, n}); ok {
-		return text.(string)
+func twins(q *Q, userID string, queries *[rowsAtOnce]string, list []NewDrop, value func(NewDrop) []byte) (map[string]string, error) {
+	out := map[string]string{}
+	for part := range slices.Chunk(list, rowsAtOnce) {
+		args := []any{userID}
+		for _, d := range part {
+			args = append(args, value(d))
+		}
+		if _, err := collect(q, "Twins", func(r *sql.Rows) (struct{}, error) {
+			var i int
+			var id string
+			err := r.Scan(&i, &id)
+			if id != "" {
+				out[string(value(part[i]))] = id
+			}
+			return struct{}{}, err
+		}, queries[len(part)-1], args...); err != nil {
+			return nil, err
+		}
 	}
+	return out, nil
+}
+
+var contentTwins, nameTwins = twinQueries("sha256"), twinQueries("name")
+
+// twinQueries ask for the newest drop of each of 1 to rowsAtOnce values of a column.
+func twinQueries(column string) (out [rowsAtOnce]string) {
 	var b strings.Builder
-	for i := range n {
+	for i := range rowsAtOnce {
 		if i > 0 {
 			b.WriteString(" UNION ALL ")
 		}
 		fmt.Fprintf(&b, `SELECT %d, COALESCE((SELECT MAX(id) FROM drops WHERE %s = $%d AND user_id = $1 AND state <> 'superseded'), '')`, i, column, i+2)
+		out[i] = b.String()
 	}
-	twinQueries.Store([2]any{column, n}, b.String())
-	return b.String()
+	return out
 }
-
-var twinQueries sync.Map // [column, n] → string
 
 // TwinByContent is the newest drop of a user with a content that came before one,
 // superseded ones left out; "" when there is none.

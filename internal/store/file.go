@@ -125,27 +125,18 @@ type Version struct {
 	Class                      string // the retention policy that keeps it; "" for the default
 }
 
-const versionInsert = 8 // columns of a version
-
-var versionInserts = inserts(versionInsert, `INSERT INTO versions (id, file_id, user_id, blob_id, hash_state, actor, stored_at, class) VALUES`, "")
+var versionInserts = inserts(8, `INSERT INTO versions (id, file_id, user_id, blob_id, hash_state, actor, stored_at, class) VALUES`, "")
 
 // AddVersion records a version of a file. The blob's reference is taken apart.
 func (tx *Tx) AddVersion(v Version) error { return tx.AddVersions([]Version{v}) }
 
 // AddVersions records versions.
 func (tx *Tx) AddVersions(list []Version) error {
-	for len(list) > 0 {
-		n := min(len(list), rowsAtOnce)
-		args := make([]any, 0, n*versionInsert)
-		for _, v := range list[:n] {
-			args = append(args, v.ID, v.FileID, v.UserID, v.BlobID, v.HashState, v.Actor, v.StoredAt, cmp.Or(v.Class, exchange.ClassDefault))
-		}
-		if _, err := tx.exec("AddVersions", versionInserts[n-1], args...); err != nil {
-			return err
-		}
-		list = list[n:]
+	rows := make([][]any, len(list))
+	for i, v := range list {
+		rows[i] = []any{v.ID, v.FileID, v.UserID, v.BlobID, v.HashState, v.Actor, v.StoredAt, cmp.Or(v.Class, exchange.ClassDefault)}
 	}
-	return nil
+	return tx.insert("AddVersions", &versionInserts, rows)
 }
 
 // DropVersions deletes versions and lets go of their blobs. It comes last of what

@@ -10,20 +10,19 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 )
 
+var eventInserts = inserts(4, `INSERT INTO outbox (id, at, type, body) VALUES`, "")
+
 // Emit writes events with the change that they tell of.
 func (tx *Tx) Emit(events ...exchange.Event) error {
-	return inChunks(events, func(part []exchange.Event) error {
-		args := make([]any, 0, len(part)*4)
-		for _, e := range part {
-			body, err := json.Marshal(e)
-			if err != nil {
-				return exchange.Wrap("store.Emit", exchange.Internal, err)
-			}
-			args = append(args, e.ID, exchange.Micros(e.At), e.Type, string(body))
+	rows := make([][]any, len(events))
+	for i, e := range events {
+		body, err := json.Marshal(e)
+		if err != nil {
+			return exchange.Wrap("store.Emit", exchange.Internal, err)
 		}
-		_, err := tx.exec("Emit", `INSERT INTO outbox (id, at, type, body) VALUES `+marks(len(part), 4, 1), args...)
-		return err
-	})
+		rows[i] = []any{e.ID, exchange.Micros(e.At), e.Type, string(body)}
+	}
+	return tx.insert("Emit", &eventInserts, rows)
 }
 
 // Outbox takes events on their way out, the oldest first, holding their rows. Those

@@ -241,24 +241,15 @@ func (tx *Tx) DropRun(id string) error {
 	return tx.execOne("DropRun", `DELETE FROM retention_runs WHERE id = $1 AND state = 'planning'`, id)
 }
 
-const itemInsert = 11 // columns of an item
-
-var itemInserts = inserts(itemInsert, `INSERT INTO retention_items (run_id, account_id, version_id, user_id, path, size, sha256, class, stored_at, fetched, state, why) VALUES`, `, ''`)
+var itemInserts = inserts(11, `INSERT INTO retention_items (run_id, account_id, version_id, user_id, path, size, sha256, class, stored_at, fetched, state, why) VALUES`, `, ''`)
 
 // AddItems names versions in a run.
 func (tx *Tx) AddItems(runID string, items []exchange.RetentionItem) error {
-	for len(items) > 0 {
-		n := min(len(items), rowsAtOnce)
-		args := make([]any, 0, n*itemInsert)
-		for _, i := range items[:n] {
-			args = append(args, runID, i.Account, i.Version, i.UserID, []byte(i.Path), i.Size, i.Sum, i.Class, exchange.Micros(i.StoredAt), i.Fetched, i.State)
-		}
-		if _, err := tx.exec("AddItems", itemInserts[n-1], args...); err != nil {
-			return err
-		}
-		items = items[n:]
+	rows := make([][]any, len(items))
+	for n, i := range items {
+		rows[n] = []any{runID, i.Account, i.Version, i.UserID, []byte(i.Path), i.Size, i.Sum, i.Class, exchange.Micros(i.StoredAt), i.Fetched, i.State}
 	}
-	return nil
+	return tx.insert("AddItems", &itemInserts, rows)
 }
 
 const itemColumns = `SELECT i.account_id, i.user_id, COALESCE(u.name, i.user_id), i.path, i.size, i.sha256, i.class, i.stored_at, i.fetched, i.state, i.why, i.version_id
