@@ -135,7 +135,7 @@ func (r *Room) Renamed(tx *store.Tx, first bool, a exchange.Arrival) error {
 	if was == a.Path {
 		return nil
 	}
-	if d.State != exchange.DropNew && d.State != exchange.DropUnscanned {
+	if !unclaimed(d.State) {
 		return tx.AddDropName(d.ID, a.Path, at)
 	}
 	if err := tx.AddDropName(d.ID, was, exchange.Micros(d.ReceivedAt)); err != nil {
@@ -165,20 +165,35 @@ func (r *Room) Renamed(tx *store.Tx, first bool, a exchange.Arrival) error {
 // newName is a drop with another path: what it is a duplicate of by that name, and whether
 // it still waits for a better one.
 func (r *Room) newName(tx *store.Tx, d exchange.Drop, a exchange.Arrival) (store.NewDrop, error) {
-	sum, err := hex.DecodeString(d.SHA256)
+	now, err := rowOf(d)
 	if err != nil {
-		return store.NewDrop{}, exchange.Wrap("inbox.Renamed", exchange.Internal, err)
+		return now, err
 	}
-	now := store.NewDrop{VersionID: d.ID, UserID: d.UserID, Path: a.Path, Size: d.Size, SHA256: sum, Fingerprint: d.Fingerprint, Address: d.Address}
+	now.Path = a.Path
 	if d.ReadyAt != nil && r.wait(a) > 0 {
 		now.ReadyAt = exchange.Micros(*d.ReadyAt)
 	}
 	content, byName := "", ""
-	if content, err = tx.TwinByContent(d.UserID, sum, d.ID); err == nil {
+	if content, err = tx.TwinByContent(d.UserID, now.SHA256, d.ID); err == nil {
 		byName, err = tx.TwinByName(d.UserID, path.Base(a.Path), d.ID)
 	}
 	now.Duplicate, now.DuplicateOf = duplicate(content, byName)
 	return now, err
+}
+
+// rowOf is a drop as it was recorded; it waits for no other name.
+func rowOf(d exchange.Drop) (store.NewDrop, error) {
+	sum, err := hex.DecodeString(d.SHA256)
+	if err != nil {
+		return store.NewDrop{}, exchange.Wrap("inbox.rowOf", exchange.Internal, err)
+	}
+	return store.NewDrop{VersionID: d.ID, UserID: d.UserID, Path: pathOf(d), Size: d.Size, SHA256: sum, Fingerprint: d.Fingerprint, Address: d.Address,
+		Duplicate: d.Duplicate, DuplicateOf: d.DuplicateOf}, nil
+}
+
+// unclaimed reports whether a drop in a state is still as it came.
+func unclaimed(state string) bool {
+	return state == exchange.DropNew || state == exchange.DropUnscanned
 }
 
 // ripenAtOnce is how many drops one transaction hands on.
@@ -214,15 +229,14 @@ func (r *Room) ripenSome(tx *store.Tx, ids []string, now time.Time) error {
 		if err := tx.Ripen(d.ID); err != nil {
 			return err
 		}
-		if d.State != exchange.DropNew && d.State != exchange.DropUnscanned {
+		if !unclaimed(d.State) {
 			continue // replaced, or accepted by its id
 		}
-		sum, err := hex.DecodeString(d.SHA256)
+		row, err := rowOf(d)
 		if err != nil {
-			return exchange.Wrap("inbox.ripen", exchange.Internal, err)
+			return err
 		}
-		e, err := r.received(tx, exchange.User{Account: d.Account, Name: d.User, Vendor: d.Vendor}, store.NewDrop{VersionID: d.ID, UserID: d.UserID, Path: pathOf(d), Size: d.Size,
-			SHA256: sum, Fingerprint: d.Fingerprint, Address: d.Address, Duplicate: d.Duplicate, DuplicateOf: d.DuplicateOf}, now)
+		e, err := r.received(tx, exchange.User{Account: d.Account, Name: d.User, Vendor: d.Vendor}, row, now)
 		if err != nil {
 			return err
 		}
@@ -242,6 +256,5 @@ func (r *Room) Gone(tx *store.Tx, versionID string, replaced bool) (held bool, e
 	if !replaced {
 		return state != exchange.DropSuperseded, tx.WithdrawDrop(versionID)
 	}
-	unclaimed := state == exchange.DropNew || state == exchange.DropUnscanned || state == exchange.DropSuperseded
-	return !unclaimed, tx.SupersedeDrop(versionID)
+	return !unclaimed(state) && state != exchange.DropSuperseded, tx.SupersedeDrop(versionID)
 }
