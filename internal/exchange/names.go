@@ -36,32 +36,33 @@ func CheckID(what, id string) error {
 	case slices.Contains(reserved, id):
 		return E(op, Invalid, "The %s %q is reserved.", what, id).WithHint("choose another %s", what)
 	}
-	for i := 0; i < len(id); i++ {
-		c := id[i]
-		letter := c >= 'a' && c <= 'z' || c >= '0' && c <= '9'
-		if !letter && (i == 0 || c != '.' && c != '_' && c != '-') {
-			return E(op, Invalid, "The %s %q has a character that is not allowed.", what, Printable(id)).
-				WithHint("use lower-case letters, digits, '.', '_' and '-', starting with a letter or digit")
-		}
-	}
-	return nil
+	return checkBytes(op, what, id, "use lower-case letters, digits, '.', '_' and '-', starting with a letter or digit", func(i int) bool {
+		return lowerOrDigit(id[i]) || i > 0 && strings.IndexByte("._-", id[i]) >= 0
+	})
 }
 
 // CheckUserName accepts account IDs and usernames as other servers had them: what CheckID takes,
 // capitals, '@' and '+', and single spaces inside. They are kept as written, and are the same
 // without regard to case (Fold).
 func CheckUserName(what, name string) error {
-	const op = "exchange.CheckUserName"
 	if slices.Contains(reserved, Fold(name)) || name == "" || len(name) > MaxID {
 		return CheckID(what, Fold(name))
 	}
-	for i := 0; i < len(name); i++ {
+	return checkBytes("exchange.CheckUserName", what, name, "use letters, digits, '.', '_', '-', '@', '+' and spaces inside, starting with a letter or digit", func(i int) bool {
 		c := name[i]
-		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
 		inside := i > 0 && i < len(name)-1 && c == ' ' && name[i-1] != ' '
-		if !letter && !inside && (i == 0 || !strings.ContainsRune("._-@+", rune(c))) {
-			return E(op, Invalid, "The %s %q has a character that is not allowed.", what, Printable(name)).
-				WithHint("use letters, digits, '.', '_', '-', '@', '+' and spaces inside, starting with a letter or digit")
+		return lowerOrDigit(c) || 'A' <= c && c <= 'Z' || inside || i > 0 && strings.IndexByte("._-@+", c) >= 0
+	})
+}
+
+// lowerOrDigit reports whether a byte is a lower-case letter or a digit.
+func lowerOrDigit(c byte) bool { return 'a' <= c && c <= 'z' || '0' <= c && c <= '9' }
+
+// checkBytes accepts a word if each byte of it may stand where it does.
+func checkBytes(op, what, word, hint string, may func(i int) bool) error {
+	for i := range len(word) {
+		if !may(i) {
+			return E(op, Invalid, "The %s %q has a character that is not allowed.", what, Printable(word)).WithHint("%s", hint)
 		}
 	}
 	return nil
