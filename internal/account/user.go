@@ -205,7 +205,7 @@ func (r *Room) feedRights(tx *store.Tx, u exchange.User) error {
 		return err
 	}
 	for _, s := range subs {
-		rights := exchange.FeedRights(cmp.Or(s.May, u.FeedsMay, r.policy.Templates[u.Kind].FeedsMay))
+		rights := exchange.FeedRights(s.May, u.FeedsMay, r.policy.Templates[u.Kind].FeedsMay)
 		if _, err := FeedDirs(r.ids, r.clock)(tx, u.ID, s.Dir, &rights); err != nil {
 			return err
 		}

@@ -221,7 +221,7 @@ func Default() Config {
 		Records:       Records{Keep: Duration(395 * 24 * time.Hour), Failed: 200_000, Activity: 2_000_000},
 		Log:           Log{Level: "info", Format: "text"},
 		TimeZone:      "UTC",
-		ContentChecks: "refuse",
+		ContentChecks: exchange.ChecksRefuse,
 		TemporaryNames: []string{".*", "*.filepart", "*.part", "*.tmp", "*.temp", "*.partial", "*.writing", "*.crdownload", "*.swp",
 			"*.lftp", "*.inprogress", "*.in-progress", "*.incomplete", "*.uploading"},
 		DoubtfulNames: []string{"tmp[._]*", "tmp-*", "temp[._]*", "temp-*", "*_tmp", "*.tmp.*", "*.new", "*.transfer", "*~",

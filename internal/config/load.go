@@ -11,7 +11,6 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/caarlos0/env/v11"
 	"github.com/goccy/go-yaml"
@@ -188,10 +187,10 @@ func (c *Config) check() error {
 	if c.DoubtfulGrace < 0 || c.DoubtfulGrace > Duration(exchange.MaxGrace) {
 		return bad("doubtful_grace: from 0s to %s.", exchange.MaxGrace)
 	}
-	if _, err := time.LoadLocation(c.TimeZone); err != nil || c.TimeZone == "Local" || c.TimeZone == "" {
+	if _, err := exchange.ParseZone(c.TimeZone); err != nil || c.TimeZone == "" {
 		return bad("time_zone: there is no time zone %q, such as Australia/Sydney or UTC.", c.TimeZone)
 	}
-	if !slices.Contains([]string{"refuse", "flag", "off"}, c.ContentChecks) {
+	if err := exchange.CheckChecks(c.ContentChecks); err != nil || c.ContentChecks == "" {
 		return bad("content_checks: %q is not one of refuse, flag, off.", c.ContentChecks)
 	}
 	for name, t := range c.FileTypes {

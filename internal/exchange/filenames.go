@@ -14,14 +14,14 @@ const MaxGrace = 24 * time.Hour
 type NameRules struct {
 	// Temporary names are a client's own while it writes: such a file is not received, or
 	// published, until it is renamed.
-	Temporary []string `json:"temporary"`
+	Temporary []string
 	// Doubtful names may be temporary ones: such a file is handed on under the name that it
 	// has after Grace.
-	Doubtful []string `json:"doubtful"`
+	Doubtful []string
 	// Ignored names are what programs leave in folders by themselves: kept, and never
 	// received or published.
-	Ignored []string      `json:"ignored"`
-	Grace   time.Duration `json:"grace"`
+	Ignored []string
+	Grace   time.Duration
 }
 
 // IsTemporary reports whether a file of this name is still being written.

@@ -145,6 +145,16 @@ func CleanPath(cwd, p string) (string, error) {
 	return p, nil
 }
 
+// CheckFolder is a folder that a rule may be of, cleaned: any but the root, with a name
+// that people can read.
+func CheckFolder(p string) (string, error) {
+	clean, err := CleanPath("/", p)
+	if err != nil || clean == "/" || Printable(clean) != clean {
+		return "", E("exchange.CheckFolder", Invalid, "%q is not a folder.", Printable(p)).WithHint("such as /upload/usage")
+	}
+	return clean, nil
+}
+
 // Printable makes bytes from outside fit for a log line, a terminal or a
 // table: control, formatting and invalid runes become \x or \u escapes.
 func Printable(s string) string {

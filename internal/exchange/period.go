@@ -6,6 +6,16 @@ import (
 	"time"
 )
 
+// ParseZone is a time zone by its name in the IANA database; "" is UTC. The computer's own,
+// "Local", is refused: it differs between nodes.
+func ParseZone(name string) (*time.Location, error) {
+	zone, err := time.LoadLocation(name)
+	if err != nil || name == "Local" {
+		return nil, E("exchange.ParseZone", Invalid, "There is no time zone %q.", Printable(name)).WithHint("such as Australia/Sydney, or UTC")
+	}
+	return zone, nil
+}
+
 // CheckPeriod accepts a whole number of days, months or years: 90d, 12mo, 7y.
 func CheckPeriod(s string) error {
 	_, _, err := parsePeriod(s)

@@ -25,8 +25,8 @@ func parseSchedule(e exchange.Expectation) (s schedule, err error) {
 	if e.Zone == "" || e.Zone == "Local" {
 		return s, exchange.E(op, exchange.Invalid, "Name the time zone.").WithHint("such as Australia/Sydney, or UTC")
 	}
-	if s.zone, err = time.LoadLocation(e.Zone); err != nil {
-		return s, exchange.E(op, exchange.Invalid, "There is no time zone %q.", exchange.Printable(e.Zone)).WithHint("such as Australia/Sydney, or UTC")
+	if s.zone, err = exchange.ParseZone(e.Zone); err != nil {
+		return s, err
 	}
 	at, err := time.Parse("15:04", e.Clock)
 	if err != nil {

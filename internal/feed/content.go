@@ -67,22 +67,6 @@ func (t *types) of(name string) string {
 	return ext
 }
 
-// What becomes of content that is not what its name says.
-const (
-	ChecksRefuse = "refuse" // it is refused if that is certain, and else flagged
-	ChecksFlag   = "flag"   // it is published, and flagged
-	ChecksOff    = "off"    // nobody looks
-)
-
-// CheckChecks accepts one of them; empty is a wider setting's.
-func CheckChecks(s string) error {
-	if s == "" || s == ChecksRefuse || s == ChecksFlag || s == ChecksOff {
-		return nil
-	}
-	return exchange.E("feed.CheckChecks", exchange.Invalid, "Content that is not what its name says is refused, or flagged, or nobody looks; not %q.", exchange.Printable(s)).
-		WithHint("say refuse, flag or off")
-}
-
 // looks looks at content while it is written through it.
 type looks struct {
 	kind     string
@@ -168,14 +152,14 @@ func beginsWith(begin []byte, with []string, within int) bool {
 
 // judge refuses content that is certainly not of its type, or says why it may not be.
 func (l *looks) judge(name, checks string) (flag string, err error) {
-	if checks == ChecksOff {
+	if checks == exchange.ChecksOff {
 		return "", nil
 	}
 	wrong, certain := l.verdict()
 	if wrong == "" {
 		return "", nil
 	}
-	if certain && checks != ChecksFlag {
+	if certain && checks != exchange.ChecksFlag {
 		return "", exchange.E("feed.looks", exchange.Invalid, "%q is called a %s, but %s.", exchange.Printable(name), l.kind, wrong).
 			WithHint("if such files are meant: sallyport feed set FEED --checks flag, or --types any")
 	}

@@ -71,6 +71,9 @@ func New(o Options) *Room {
 	if o.Desk == nil {
 		o.Desk = deposit.New(o.Store, slog.New(slog.DiscardHandler))
 	}
+	if o.May == nil {
+		o.May = func(exchange.User) string { return exchange.FeedsLook }
+	}
 	return &Room{o: o, types: newTypes(o.Types), uploads: map[string]*upload{}, held: map[string]*Held{}}
 }
 
@@ -119,9 +122,9 @@ func checkFeed(tx *store.Tx, f *exchange.Feed) (err error) {
 		return err
 	}
 	if slices.Contains(f.Types, AnyType) {
-		f.Types, f.Checks = []string{}, ChecksOff
+		f.Types, f.Checks = []string{}, exchange.ChecksOff
 	}
-	if err := CheckChecks(f.Checks); err != nil {
+	if err := exchange.CheckChecks(f.Checks); err != nil {
 		return err
 	}
 	if f.Title != "" {
@@ -129,8 +132,8 @@ func checkFeed(tx *store.Tx, f *exchange.Feed) (err error) {
 			return err
 		}
 	}
-	if _, err := time.LoadLocation(f.Zone); err != nil || f.Zone == "Local" {
-		return exchange.E(op, exchange.Invalid, "There is no time zone %q.", exchange.Printable(f.Zone)).WithHint("such as Australia/Sydney, or UTC")
+	if _, err := exchange.ParseZone(f.Zone); err != nil {
+		return err
 	}
 	if f.Retention != "" {
 		if err := exchange.CheckPeriod(f.Retention); err != nil {
@@ -273,7 +276,7 @@ func cleanTypes(in []string) ([]string, error) {
 // zone is that of a feed's dated folders.
 func (r *Room) zone(f exchange.Feed) *time.Location {
 	if f.Zone != "" {
-		if z, err := time.LoadLocation(f.Zone); err == nil {
+		if z, err := exchange.ParseZone(f.Zone); err == nil {
 			return z
 		}
 	}

@@ -126,7 +126,7 @@ func (r *Room) admit(ctx context.Context, p *Publication) (exchange.Feed, error)
 			p.Account = a.ID // as it is written
 		}
 	}
-	p.kind, p.checks = r.types.of(p.Name), cmp.Or(f.Checks, r.o.Checks, ChecksRefuse)
+	p.kind, p.checks = r.types.of(p.Name), cmp.Or(f.Checks, r.o.Checks, exchange.ChecksRefuse)
 	if len(f.Types) > 0 && !slices.Contains(f.Types, p.kind) {
 		return f, exchange.E(op, exchange.Invalid, "The feed %q takes %s files, not %q.", f.Name, strings.Join(f.Types, " and "), exchange.Printable(p.Name))
 	}

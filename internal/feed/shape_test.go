@@ -20,14 +20,14 @@ var shapeStories = stories{
 			testkit.Must(t, err)
 			return f
 		}
-		set(feed.FeedEdit{Checks: new(feed.ChecksFlag)})
+		set(feed.FeedEdit{Checks: new(exchange.ChecksFlag)})
 		if p := w.publish("data", "acme", "a.csv", pdf); p.Flag == "" {
 			t.Fatal("it is not flagged")
 		}
 		if e := w.events(exchange.EventPublished); e[len(e)-1].Data["flag"] == nil {
 			t.Fatalf("the event is %+v", e)
 		}
-		if f := set(feed.FeedEdit{Types: &[]string{"any"}, Checks: new("")}); f.Checks != feed.ChecksOff || len(f.Types) != 0 {
+		if f := set(feed.FeedEdit{Types: &[]string{"any"}, Checks: new("")}); f.Checks != exchange.ChecksOff || len(f.Types) != 0 {
 			t.Fatalf("the feed is %+v", f)
 		}
 		if p := w.publish("data", "acme", "b.csv", pdf); p.Flag != "" {

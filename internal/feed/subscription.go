@@ -1,7 +1,6 @@
 package feed
 
 import (
-	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -127,11 +126,7 @@ func checkSubscription(s *exchange.Subscription) (err error) {
 
 // rights are what a user may do in the folder of a subscription.
 func (r *Room) rights(u exchange.User, s exchange.Subscription) exchange.Rights {
-	may := cmp.Or(s.May, u.FeedsMay)
-	if may == "" && r.o.May != nil {
-		may = r.o.May(u)
-	}
-	return exchange.FeedRights(may)
+	return exchange.FeedRights(s.May, u.FeedsMay, r.o.May(u))
 }
 
 // checkWanted refuses types that a feed never has.

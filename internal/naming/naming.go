@@ -162,9 +162,9 @@ func check(p *exchange.NamePolicy) error {
 		return exchange.E(op, exchange.Invalid, "Name a user, a folder, or a folder of a user.").WithHint("the rules for everybody are temporary_names, doubtful_names and ignored_names in the configuration")
 	}
 	if p.Folder != "" {
-		clean, err := exchange.CleanPath("/", p.Folder)
-		if err != nil || clean == "/" || exchange.Printable(clean) != clean {
-			return exchange.E(op, exchange.Invalid, "%q is not a folder.", exchange.Printable(p.Folder)).WithHint("such as /upload/usage")
+		clean, err := exchange.CheckFolder(p.Folder)
+		if err != nil {
+			return err
 		}
 		p.Folder = clean
 	}

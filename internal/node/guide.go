@@ -1,7 +1,6 @@
 package node
 
 import (
-	"cmp"
 	"context"
 	"net"
 	"net/netip"
@@ -55,7 +54,7 @@ func (g guides) Card(ctx context.Context, user string) (guide.Card, error) {
 	subs, err := q.SubscriptionsOf(u.ID)
 	for _, s := range subs {
 		f := guide.Feed{Name: s.Feed, Title: s.Title, Dir: s.Dir, Retention: n.retain.Period(u.ID, s.Dir+"/", s.Feed), Types: s.Types,
-			MayRemove: cmp.Or(s.May, u.FeedsMay, n.cfg.Templates[u.Kind].FeedsMay) == exchange.FeedsRemove}
+			MayRemove: exchange.FeedRights(s.May, u.FeedsMay, n.cfg.Templates[u.Kind].FeedsMay)&exchange.Delete != 0}
 		if len(f.Types) == 0 {
 			f.Types = s.FeedTypes
 		}

@@ -175,9 +175,9 @@ func (r *Room) SetPolicy(ctx context.Context, who string, p exchange.RetentionPo
 			WithHint("the default is retention.keep in the configuration")
 	}
 	if p.Folder != "" {
-		clean, err := exchange.CleanPath("/", p.Folder)
-		if err != nil || clean == "/" || exchange.Printable(clean) != clean {
-			return p, exchange.E(op, exchange.Invalid, "%q is not a folder.", exchange.Printable(p.Folder)).WithHint("such as /upload/usage")
+		clean, err := exchange.CheckFolder(p.Folder)
+		if err != nil {
+			return p, err
 		}
 		p.Folder = clean
 	}
