@@ -18,11 +18,7 @@ func FeedDirs(ids *exchange.IDs, clock exchange.Clock) func(tx *store.Tx, userID
 	const look = exchange.Read | exchange.List
 	return func(tx *store.Tx, userID, path string, rights *exchange.Rights) (string, error) {
 		now := exchange.Micros(clock())
-		if _, err := tx.LockMailbox(userID); err != nil {
-			return "", err
-		}
-		names := store.SplitPath(path)
-		have, err := tx.Walk(userID, names)
+		names, have, err := lockDirs(tx, userID, path)
 		if err != nil {
 			return "", err
 		}
@@ -36,9 +32,9 @@ func FeedDirs(ids *exchange.IDs, clock exchange.Clock) func(tx *store.Tx, userID
 		switch {
 		case isNew && rights == nil && granted&exchange.Write != 0:
 			only := look
-			return MakeDirs(tx, ids, userID, path, &only, false, now)
+			return makeMissing(tx, ids, userID, names, have, &only, false, now)
 		case isNew || rights == nil:
-			return MakeDirs(tx, ids, userID, path, rights, false, now)
+			return makeMissing(tx, ids, userID, names, have, rights, false, now)
 		}
 		dir, want := have[len(names)], granted|look
 		if granted&exchange.Write == 0 {

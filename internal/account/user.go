@@ -110,16 +110,27 @@ func (r *Room) furnish(tx *store.Tx, u exchange.User, t Template) error {
 // they are missing, gives the last one rights (nil: as its parent), and
 // returns its id.
 func MakeDirs(tx *store.Tx, ids *exchange.IDs, userID, path string, rights *exchange.Rights, staging bool, now int64) (string, error) {
-	// Of two who make the same directory, one waits here, and not at the other's
-	// row with locks in hand.
-	if _, err := tx.LockMailbox(userID); err != nil {
-		return "", err
-	}
-	names := store.SplitPath(path)
-	have, err := tx.Walk(userID, names)
+	names, have, err := lockDirs(tx, userID, path)
 	if err != nil {
 		return "", err
 	}
+	return makeMissing(tx, ids, userID, names, have, rights, staging, now)
+}
+
+// lockDirs splits a path, and finds the directories on it that are there, the root first.
+// Of two who make the same directory, one waits here, and not at the other's row with locks
+// in hand.
+func lockDirs(tx *store.Tx, userID, path string) (names []string, have []store.Dir, err error) {
+	if _, err := tx.LockMailbox(userID); err != nil {
+		return nil, nil, err
+	}
+	names = store.SplitPath(path)
+	have, err = tx.Walk(userID, names)
+	return names, have, err
+}
+
+// makeMissing is MakeDirs, of names of which those in have are there.
+func makeMissing(tx *store.Tx, ids *exchange.IDs, userID string, names []string, have []store.Dir, rights *exchange.Rights, staging bool, now int64) (string, error) {
 	id := have[len(have)-1].ID
 	for _, name := range names[len(have)-1:] {
 		d := store.Dir{ID: ids.New(), User: userID, Parent: id, Name: name, Fixed: true, Staging: staging, Mtime: now}
