@@ -155,6 +155,7 @@ func build(r Rooms) (*http.ServeMux, huma.API) {
 	rt.guides()
 	rt.records()
 	rt.feeds()
+	rt.sequences()
 	rt.deliveries()
 	rt.uploads()
 	rt.inbox()
