@@ -63,7 +63,7 @@ type Room struct {
 
 	mu      sync.Mutex
 	uploads map[string]*upload
-	held    map[string]*Held // by user and path
+	held    map[heldKey]*Held
 }
 
 // New opens the room.
@@ -74,7 +74,7 @@ func New(o Options) *Room {
 	if o.May == nil {
 		o.May = func(exchange.User) string { return exchange.FeedsLook }
 	}
-	return &Room{o: o, types: newTypes(o.Types), uploads: map[string]*upload{}, held: map[string]*Held{}}
+	return &Room{o: o, types: newTypes(o.Types), uploads: map[string]*upload{}, held: map[heldKey]*Held{}}
 }
 
 func (r *Room) now() time.Time { return r.o.Clock().UTC().Truncate(time.Microsecond) }

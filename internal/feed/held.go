@@ -65,7 +65,10 @@ func (h *Held) UnmarshalJSON(text []byte) error {
 // maxHeld bounds what one user may have on hold.
 const maxHeld = 1000
 
-func (h Held) key() string { return h.UserID + "\x00" + h.Path }
+// heldKey is what a file on hold is found by: one under each path of a user.
+type heldKey struct{ userID, path string }
+
+func (h Held) key() heldKey { return heldKey{h.UserID, h.Path} }
 
 // Hold keeps a written file, in place of one that is held under the same path. On an error a
 // file that was on hold before is there again, and any other is its caller's to discard.
@@ -135,24 +138,24 @@ func (r *Room) giveBack(in *Incoming) {
 // TakeHeld takes a file off hold; NotFound if there is none under this path. Publish, Hold
 // or Discard ends what it returns; a failed Publish or Hold puts it on hold again.
 func (r *Room) TakeHeld(userID, path string) (*Incoming, error) {
-	return r.take(Held{UserID: userID, Path: path}, "")
+	return r.take(heldKey{userID, path}, "")
 }
 
 // take is TakeHeld; with an id, only of this stage.
-func (r *Room) take(of Held, id string) (*Incoming, error) {
+func (r *Room) take(key heldKey, id string) (*Incoming, error) {
 	r.mu.Lock()
-	h := r.held[of.key()]
+	h := r.held[key]
 	if h == nil || id != "" && h.id != id {
 		r.mu.Unlock()
 		return nil, exchange.E("feed.TakeHeld", exchange.NotFound, "No such file or directory.")
 	}
-	delete(r.held, of.key())
+	delete(r.held, key)
 	r.mu.Unlock()
 	stage, err := r.o.Blobs.Reopen(h.id, "")
 	in := &Incoming{r: r, id: h.id, stage: stage, size: h.Size, held: h}
 	if err != nil {
 		r.mu.Lock()
-		r.held[of.key()] = h
+		r.held[key] = h
 		r.mu.Unlock()
 		return nil, err
 	}
@@ -183,7 +186,7 @@ func (r *Room) CopyHeld(userID, path string) (*Incoming, error) {
 func (r *Room) HeldAt(userID, path string) (Held, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	h := r.held[Held{UserID: userID, Path: path}.key()]
+	h := r.held[heldKey{userID, path}]
 	if h == nil {
 		return Held{}, false
 	}

@@ -50,7 +50,7 @@ func (r *Room) Overdue(ctx context.Context, log *slog.Logger) error {
 		switch {
 		case now.Sub(h.At) > r.o.KeepUploads:
 			log.Warn("a file under a temporary name has expired", "user", h.User, "path", exchange.Printable(h.Path), "size", h.Size)
-			in, err := r.take(h, h.id)
+			in, err := r.take(h.key(), h.id)
 			if err == nil {
 				err = in.Discard()
 			}
@@ -81,7 +81,7 @@ func (r *Room) onHold() (out []Held) {
 func (r *Room) publishHeld(ctx context.Context, h Held, log *slog.Logger) error {
 	err := r.mayPublish(ctx, h)
 	if err == nil {
-		in, takeErr := r.take(h, h.id)
+		in, takeErr := r.take(h.key(), h.id)
 		if exchange.Is(takeErr, exchange.NotFound) {
 			return nil // renamed meanwhile
 		} else if takeErr != nil {
