@@ -58,7 +58,7 @@ func (n *Node) buildExchange(ctx context.Context) (err error) {
 	in := &n.cfg.Inbox
 	n.inbox = inbox.New(inbox.Options{Store: n.store, Blobs: n.blobs, Clock: n.clock, IDs: n.ids, Log: n.log, Key: n.key,
 		Lease: time.Duration(in.Lease), Scanner: in.Scanner, After: in.After, Names: n.naming.Rules, KeptUntil: n.retain.KeptUntil})
-	n.expect = expect.New(n.store, n.clock, n.ids, n.log, n.lines)
+	n.expect = expect.New(n.store, n.clock, n.ids, n.log, n.rows)
 	n.traces = trace.New(n.store, n.clock)
 	n.audits = audit.New(audit.Options{Store: n.store, Clock: n.clock, IDs: n.ids, Log: n.log, Key: n.key, Keep: n.cfg.Audit.Keep, Head: headOf(n.cfg.Data), Send: n.checkpointSender()})
 	f := &n.cfg.Folder
@@ -71,8 +71,8 @@ func (n *Node) buildExchange(ctx context.Context) (err error) {
 	return err
 }
 
-// lines counts the lines of a version's content that are not empty.
-func (n *Node) lines(versionID string) (count int64, err error) {
+// rows counts the lines of a version's content that are not empty.
+func (n *Node) rows(versionID string) (int64, error) {
 	c, err := n.store.Read(context.Background()).Content(versionID)
 	if err != nil {
 		return 0, err
@@ -82,24 +82,7 @@ func (n *Node) lines(versionID string) (count int64, err error) {
 		return 0, err
 	}
 	defer b.Close()
-	buf, empty := make([]byte, 256<<10), true
-	for at := int64(0); at < c.Size; {
-		read, err := b.ReadAt(buf[:min(int64(len(buf)), c.Size-at)], at)
-		if read == 0 && err != nil {
-			return 0, exchange.Wrap("node.lines", exchange.Unavailable, err)
-		}
-		at += int64(read)
-		for _, ch := range buf[:read] {
-			switch {
-			case ch == '\n':
-				empty = true
-			case empty && ch != '\r' && ch != ' ' && ch != '\t':
-				empty = false
-				count++
-			}
-		}
-	}
-	return count, nil
+	return expect.CountRows(b, c.Size)
 }
 
 // final reports whether a file in a mailbox is handed on.
