@@ -204,7 +204,10 @@ func (r *Room) deliver(tx *store.Tx, p store.PublicationRow, f exchange.Feed, to
 	slices.SortStableFunc(to, func(a, b store.Recipient) int { return strings.Compare(a.UserID, b.UserID) })
 	versions, deliveries := make([]store.Version, 0, len(to)), make([]store.NewDelivery, 0, len(to))
 	var replaced []string
-	folder := datedFolder(f.Folders, p.PublishedAt.In(r.zone(f)))
+	folder := ""
+	if f.Folders != "" { // to know a zone, a file is read
+		folder = datedFolder(f.Folders, p.PublishedAt.In(r.zone(f)))
+	}
 	for _, s := range to {
 		v, d, old, err := r.deliverOne(tx, p, s, path.Join(s.Dir, folder))
 		if err != nil {
