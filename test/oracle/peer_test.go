@@ -105,20 +105,14 @@ func (s *server) init() {
 // put stores a small file.
 func (s *server) put(path string) {
 	s.t.Helper()
-	h := s.ask(typeOpen, path, flagWrite|flagCreate|flagTruncate, uint32(0))
-	if h.handle == nil {
-		s.t.Fatalf("OPEN %s: %d %s", path, h.code, h.text)
-	}
-	if r := s.ask(typeWrite, h.handle, uint64(0), "content"); r.code != exchange.StatusOK {
-		s.t.Fatalf("WRITE %s: %d %s", path, r.code, r.text)
-	}
-	if r := s.ask(typeClose, h.handle); r.code != exchange.StatusOK {
+	handle := s.half(path)
+	if r := s.ask(typeClose, handle); r.code != exchange.StatusOK {
 		s.t.Fatalf("CLOSE %s: %d %s", path, r.code, r.text)
 	}
 }
 
 // half begins an upload and does not close it.
-func (s *server) half(path string) {
+func (s *server) half(path string) (handle []byte) {
 	s.t.Helper()
 	h := s.ask(typeOpen, path, flagWrite|flagCreate|flagTruncate, uint32(0))
 	if h.handle == nil {
@@ -127,6 +121,7 @@ func (s *server) half(path string) {
 	if r := s.ask(typeWrite, h.handle, uint64(0), "content"); r.code != exchange.StatusOK {
 		s.t.Fatalf("WRITE %s: %d %s", path, r.code, r.text)
 	}
+	return h.handle
 }
 
 func (s *server) mkdir(path string) {
