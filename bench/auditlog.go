@@ -10,7 +10,9 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/audit"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // auditShare compares batched commits with their audit row and outbox row to
@@ -42,7 +44,7 @@ func auditShare(ctx context.Context, dir string, z sizes) (float64, error) {
 }
 
 // commits writes what an upload's commit writes, 64 at a time.
-func commits(ctx context.Context, l *lab, u exchange.User, n int, told bool) error {
+func commits(ctx context.Context, l *lab, u model.User, n int, told bool) error {
 	var next atomic.Int64
 	var work sync.WaitGroup
 	fail := make(chan error, 64)
@@ -65,7 +67,7 @@ func commits(ctx context.Context, l *lab, u exchange.User, n int, told bool) err
 	}
 }
 
-func commitOne(tx *store.Tx, l *lab, u exchange.User, told bool) error {
+func commitOne(tx *store.Tx, l *lab, u model.User, told bool) error {
 	id, now := l.ids.New(), time.Now()
 	sum := []byte(id + "xxxxxx")
 	if _, err := tx.RevocationNumber(); err != nil {
@@ -83,7 +85,7 @@ func commitOne(tx *store.Tx, l *lab, u exchange.User, told bool) error {
 	if err := tx.AddBlob(store.Blob{ID: id, Key: "bench/" + id, Size: 64, SHA256: sum}, 1, 1); err != nil {
 		return err
 	}
-	if _, err := tx.File(u.ID, id); err != nil && !exchange.Is(err, exchange.NotFound) {
+	if _, err := tx.File(u.ID, id); err != nil && !fault.Is(err, fault.NotFound) {
 		return err
 	}
 	if err := tx.AddVersion(store.Version{ID: id, FileID: id, UserID: u.ID, BlobID: id, HashState: make([]byte, 108), Actor: "user:bench", StoredAt: exchange.Micros(now)}); err != nil {
@@ -102,11 +104,11 @@ func commitOne(tx *store.Tx, l *lab, u exchange.User, told bool) error {
 	if err := tx.AddDrops(drops); err != nil || !told {
 		return err
 	}
-	if err := tx.Emit(exchange.Event{ID: l.ids.New(), Type: exchange.EventReceived, At: now, Account: "bench", User: "bench", Data: map[string]any{
+	if err := tx.Emit(model.Event{ID: l.ids.New(), Type: model.EventReceived, At: now, Account: "bench", User: "bench", Data: map[string]any{
 		"drop": id, "path": "/" + id, "name": id, "size": 64, "sha256": fmt.Sprintf("%x", sum), "key": "SHA256:bench", "address": "192.0.2.1"}}); err != nil {
 		return err
 	}
-	return tx.Audit(exchange.AuditRow{ID: l.ids.New(), At: now, Actor: "user:bench", Action: "file.store", Subject: "/" + id, User: u.ID, Detail: map[string]string{
+	return tx.Audit(model.AuditRow{ID: l.ids.New(), At: now, Actor: "user:bench", Action: "file.store", Subject: "/" + id, User: u.ID, Detail: map[string]string{
 		"version": id, "size": "64", "sha256": fmt.Sprintf("%x", sum), "key": "SHA256:bench", "address": "192.0.2.1", "session": id}})
 }
 
@@ -117,7 +119,7 @@ func seed(ctx context.Context, l *lab, rows int) error {
 		err := l.store.Write(ctx, func(tx *store.Tx) error {
 			for range n {
 				id := l.ids.New()
-				if err := tx.Audit(exchange.AuditRow{ID: id, At: time.Now(), Actor: "user:bench", Action: "file.store", Subject: "/upload/" + id + ".csv", User: id,
+				if err := tx.Audit(model.AuditRow{ID: id, At: time.Now(), Actor: "user:bench", Action: "file.store", Subject: "/upload/" + id + ".csv", User: id,
 					Detail: map[string]string{"version": id, "size": "64", "sha256": madeUp(id), "key": madeUp("k"), "address": "192.0.2.1", "session": id}}); err != nil {
 					return err
 				}

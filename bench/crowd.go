@@ -18,6 +18,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/connection"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // alone is Sallyport with one user, in a folder of its own.
@@ -129,9 +130,9 @@ func recordCost(ctx context.Context, dir string) (time.Duration, error) {
 	const records = 1500 // what a second brings, and what fits the queue
 	before := ownCPU()
 	for i := range records {
-		r := connection.Record{From: netip.MustParseAddr("192.0.2.1"), Connection: exchange.Connection{Reference: fmt.Sprint("r", i), At: time.Now(), Address: "192.0.2.1", User: "bench",
+		r := connection.Record{From: netip.MustParseAddr("192.0.2.1"), Connection: model.Connection{Reference: fmt.Sprint("r", i), At: time.Now(), Address: "192.0.2.1", User: "bench",
 			Client: "SSH-2.0-bench", Algorithms: "mlkem768x25519-sha256 ssh-ed25519 aes128-gcm@openssh.com AEAD ssh-ed25519", Offered: []string{madeUp("own")},
-			Methods: []string{"none", "publickey"}, Outcome: exchange.ReasonOK, LoggedIn: true, Fingerprint: madeUp("own"), Session: fmt.Sprint("s", i), UserID: "u", KeyID: "k"}}
+			Methods: []string{"none", "publickey"}, Outcome: model.ReasonOK, LoggedIn: true, Fingerprint: madeUp("own"), Session: fmt.Sprint("s", i), UserID: "u", KeyID: "k"}}
 		room.Note(r)
 		now := time.Now()
 		r.EndedAt = &now

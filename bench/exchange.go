@@ -18,6 +18,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/feed"
 	"github.com/sallyport-sftp/sallyport/internal/inbox"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // experiment is work in a lab, with what it is held to.
@@ -83,7 +84,7 @@ func fanOut(ctx context.Context, dir string, z sizes) (float64, error) {
 	}
 	defer l.close()
 	subscribers := z.users / 10
-	if _, err := l.feeds.AddFeed(ctx, "bench", exchange.Feed{Name: "report", Kind: "report"}); err != nil {
+	if _, err := l.feeds.AddFeed(ctx, "bench", model.Feed{Name: "report", Kind: "report"}); err != nil {
 		return 0, err
 	}
 	for i := range subscribers {
@@ -91,7 +92,7 @@ func fanOut(ctx context.Context, dir string, z sizes) (float64, error) {
 		if err != nil {
 			return 0, err
 		}
-		if _, err := l.feeds.Subscribe(ctx, "bench", exchange.Subscription{Feed: "report", User: u.Name}, 0); err != nil {
+		if _, err := l.feeds.Subscribe(ctx, "bench", model.Subscription{Feed: "report", User: u.Name}, 0); err != nil {
 			return 0, err
 		}
 	}
@@ -123,9 +124,9 @@ func registries(z sizes) (many, few int) { return z.many * 10, 1000 }
 
 // compareRegistries runs the same work among many files and among few, in
 // turns, and returns the ratio of processor time.
-func compareRegistries(ctx context.Context, dir string, z sizes, storedAt func(total int) func(i int) time.Time, work func(l *lab, u exchange.User) error) (float64, error) {
+func compareRegistries(ctx context.Context, dir string, z sizes, storedAt func(total int) func(i int) time.Time, work func(l *lab, u model.User) error) (float64, error) {
 	many, few := registries(z)
-	labs, users := make([]*lab, 2), make([]exchange.User, 2)
+	labs, users := make([]*lab, 2), make([]model.User, 2)
 	for i, n := range []int{many, few} {
 		l, err := openLab(ctx, filepath.Join(dir, fmt.Sprint(n)))
 		if err != nil {
@@ -160,7 +161,7 @@ func lately(int) func(int) time.Time {
 }
 
 func openAndStat(ctx context.Context, dir string, z sizes) (float64, error) {
-	return compareRegistries(ctx, dir, z, lately, func(l *lab, u exchange.User) error {
+	return compareRegistries(ctx, dir, z, lately, func(l *lab, u model.User) error {
 		s := l.tree.Begin(exchange.Login{User: u, Operator: "bench"}, nil)
 		defer s.End()
 		for range 2000 {
@@ -179,7 +180,7 @@ func openAndStat(ctx context.Context, dir string, z sizes) (float64, error) {
 }
 
 func listOne(ctx context.Context, dir string, z sizes) (float64, error) {
-	return compareRegistries(ctx, dir, z, lately, func(l *lab, u exchange.User) error {
+	return compareRegistries(ctx, dir, z, lately, func(l *lab, u model.User) error {
 		s := l.tree.Begin(exchange.Login{User: u, Operator: "bench"}, nil)
 		defer s.End()
 		for range 50 {
@@ -207,7 +208,7 @@ func forecast(ctx context.Context, dir string, z sizes) (float64, error) {
 			return time.Now()
 		}
 	}
-	return compareRegistries(ctx, dir, z, due, func(l *lab, _ exchange.User) error {
+	return compareRegistries(ctx, dir, z, due, func(l *lab, _ model.User) error {
 		for range 5 {
 			f, err := l.retain.Forecast(ctx, time.Time{}, "", false)
 			if err != nil || f.Files != 1000 {
@@ -229,7 +230,7 @@ func purge(ctx context.Context, dir string, z sizes) (float64, error) {
 		return 0, err
 	}
 	used, err := busy(func() error {
-		if _, err := l.account.SetState(ctx, "bench", u.Account, exchange.AccountClosed); err != nil {
+		if _, err := l.account.SetState(ctx, "bench", u.Account, model.AccountClosed); err != nil {
 			return err
 		}
 		if _, err := l.retain.PlanClosing(ctx, u.Account); err != nil {

@@ -21,6 +21,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/retention"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/tree"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // lab is the server's rooms on SQLite and disk in this process, for work that
@@ -60,7 +61,7 @@ func openLab(ctx context.Context, dir string) (l *lab, err error) {
 		return nil, err
 	}
 	all := account.Template{StartDir: "/", Root: exchange.AllRights, Dirs: []account.TemplateDir{{Path: "/upload", Rights: exchange.AllRights}}}
-	l.account = account.New(l.store, time.Now, l.ids, account.Policy{MaxKeys: 5, Templates: map[string]account.Template{exchange.KindCustomer: all}})
+	l.account = account.New(l.store, time.Now, l.ids, account.Policy{MaxKeys: 5, Templates: map[string]account.Template{model.KindCustomer: all}})
 	l.retain = retention.New(retention.Options{Store: l.store, Blobs: l.blobs, Clock: time.Now, IDs: l.ids, Log: quiet, Key: l.key, Node: "bench",
 		Policy: retention.Policy{Keep: "12mo", Day: 1, Hour: 3, Notice: 30 * 24 * time.Hour, Reminder: 7 * 24 * time.Hour, AfterClose: time.Microsecond}})
 	l.feeds = feed.New(feed.Options{Store: l.store, Blobs: l.blobs, Clock: time.Now, IDs: l.ids, Key: l.key, MaxFile: 1 << 40, KeepUploads: time.Hour, Class: l.retain.Class,
@@ -81,10 +82,10 @@ func (l *lab) close() error {
 }
 
 // openLabWithUser is a lab with one partner in it.
-func openLabWithUser(ctx context.Context, dir string) (*lab, exchange.User, error) {
+func openLabWithUser(ctx context.Context, dir string) (*lab, model.User, error) {
 	l, err := openLab(ctx, dir)
 	if err != nil {
-		return nil, exchange.User{}, err
+		return nil, model.User{}, err
 	}
 	u, err := l.user(ctx, "bench")
 	if err != nil {
@@ -95,9 +96,9 @@ func openLabWithUser(ctx context.Context, dir string) (*lab, exchange.User, erro
 }
 
 // user makes an account with its user.
-func (l *lab) user(ctx context.Context, name string) (exchange.User, error) {
-	if _, err := l.account.AddAccount(ctx, "bench", exchange.Account{ID: name, Name: name}); err != nil {
-		return exchange.User{}, err
+func (l *lab) user(ctx context.Context, name string) (model.User, error) {
+	if _, err := l.account.AddAccount(ctx, "bench", model.Account{ID: name, Name: name}); err != nil {
+		return model.User{}, err
 	}
 	return l.account.AddUser(ctx, "bench", account.NewUser{Account: name})
 }
@@ -148,7 +149,7 @@ func (l *lab) blobOf(ctx context.Context, size, refs int) (string, error) {
 
 // register writes files straight into the registry: per directory a thousand,
 // all of one user, each with a version and a delivery, stored at a time.
-func (l *lab) register(ctx context.Context, u exchange.User, files int, storedAt func(i int) time.Time) error {
+func (l *lab) register(ctx context.Context, u model.User, files int, storedAt func(i int) time.Time) error {
 	const perDir = 1000
 	blob, err := l.blobOf(ctx, 64, files)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // stagedFiles is how many files leave a staging folder at once.
@@ -40,7 +41,7 @@ func leaveStaging(ctx context.Context, dir string, _ sizes) (float64, error) {
 
 // stage writes files straight into the registry: ten folders in one that lies in a staging
 // folder.
-func (l *lab) stage(u exchange.User, files int) error {
+func (l *lab) stage(u model.User, files int) error {
 	return l.raw(func(exec func(string, ...any)) error {
 		id := map[string]string{"": u.ID}
 		dir := func(parent, name string, staging int) {

@@ -12,8 +12,11 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/keys"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // Template is what a new user's mailbox looks like.
@@ -53,10 +56,10 @@ type Policy struct {
 func (p *Policy) accepts(k keys.Public) error {
 	const op = "account.accepts"
 	if family := k.Family(); !slices.Contains(p.KeyTypes, family) {
-		return exchange.E(op, exchange.Invalid, "Keys of type %s are not taken here. Make a pair of type %s.", k.Type, strings.Join(p.KeyTypes, " or "))
+		return fault.E(op, fault.Invalid, "Keys of type %s are not taken here. Make a pair of type %s.", k.Type, strings.Join(p.KeyTypes, " or "))
 	}
 	if k.Family() == keys.FamilyRSA && (k.Bits < p.MinRSA || k.Bits > p.MaxRSA) {
-		return exchange.E(op, exchange.Invalid, "This RSA key has %d bits; %d to %d are taken here. Make a new pair.", k.Bits, p.MinRSA, p.MaxRSA)
+		return fault.E(op, fault.Invalid, "This RSA key has %d bits; %d to %d are taken here. Make a new pair.", k.Bits, p.MinRSA, p.MaxRSA)
 	}
 	return nil
 }
@@ -75,9 +78,9 @@ func New(s *store.Store, clock exchange.Clock, ids *exchange.IDs, policy Policy)
 }
 
 // change runs fn in a transaction and writes the audit row it fills in.
-func (r *Room) change(ctx context.Context, actor, action, subject string, fn func(tx *store.Tx, row *exchange.AuditRow) error) error {
+func (r *Room) change(ctx context.Context, actor, action, subject string, fn func(tx *store.Tx, row *model.AuditRow) error) error {
 	return r.store.Write(ctx, func(tx *store.Tx) error {
-		row := exchange.AuditRow{ID: r.ids.New(), At: r.now(), Actor: actor, Action: action, Subject: subject}
+		row := model.AuditRow{ID: r.ids.New(), At: r.now(), Actor: actor, Action: action, Subject: subject}
 		if err := fn(tx, &row); err != nil {
 			return err
 		}
@@ -88,23 +91,23 @@ func (r *Room) change(ctx context.Context, actor, action, subject string, fn fun
 func (r *Room) now() time.Time { return r.clock().UTC().Truncate(time.Microsecond) }
 
 // AddAccount records a customer; Parent makes it an indirect one.
-func (r *Room) AddAccount(ctx context.Context, actor string, a exchange.Account) (exchange.Account, error) {
+func (r *Room) AddAccount(ctx context.Context, actor string, a model.Account) (model.Account, error) {
 	const op = "account.AddAccount"
-	if err := exchange.CheckUserName("account ID", a.ID); err != nil {
+	if err := valid.CheckUserName("account ID", a.ID); err != nil {
 		return a, err
 	}
-	if err := exchange.CheckLabel("account name", a.Name); err != nil {
+	if err := valid.CheckLabel("account name", a.Name); err != nil {
 		return a, err
 	}
 	if err := r.checkRegion(a.Region); err != nil {
 		return a, err
 	}
-	a.State, a.CreatedAt = exchange.AccountActive, r.now()
+	a.State, a.CreatedAt = model.AccountActive, r.now()
 	var err error
 	if a.AllowIPs, err = cleanNetworks(a.AllowIPs); err != nil {
 		return a, err
 	}
-	err = r.change(ctx, actor, "account.add", a.ID, func(tx *store.Tx, row *exchange.AuditRow) error {
+	err = r.change(ctx, actor, "account.add", a.ID, func(tx *store.Tx, row *model.AuditRow) error {
 		row.Detail = map[string]string{"name": a.Name, "parent": a.Parent, "region": a.Region}
 		if err := checkParent(tx, &a); err != nil {
 			return err
@@ -120,29 +123,29 @@ func (r *Room) checkRegion(region string) error {
 	if region == "" {
 		return nil
 	}
-	if err := exchange.CheckID("region", region); err != nil {
+	if err := valid.CheckID("region", region); err != nil {
 		return err
 	}
 	if _, ok := r.policy.Regions[region]; !ok && len(r.policy.Regions) > 0 {
-		return exchange.E("account.checkRegion", exchange.Invalid, "There is no region %q.", region).
+		return fault.E("account.checkRegion", fault.Invalid, "There is no region %q.", region).
 			WithHint("the configuration has %s", strings.Join(slices.Sorted(maps.Keys(r.policy.Regions)), ", "))
 	}
 	return nil
 }
 
 // checkParent refuses a parent that is missing, closed or below the account.
-func checkParent(tx *store.Tx, a *exchange.Account) error {
+func checkParent(tx *store.Tx, a *model.Account) error {
 	const op = "account.checkParent"
 	for id, depth := a.Parent, 0; id != ""; depth++ {
-		if exchange.Fold(id) == exchange.Fold(a.ID) || depth > 16 {
-			return exchange.E(op, exchange.Invalid, "An account cannot be its own ancestor.")
+		if valid.Fold(id) == valid.Fold(a.ID) || depth > 16 {
+			return fault.E(op, fault.Invalid, "An account cannot be its own ancestor.")
 		}
 		p, err := tx.Account(id)
 		if err != nil {
-			return exchange.Missing(op, err, "There is no account %q to be the parent.", id)
+			return fault.Missing(op, err, "There is no account %q to be the parent.", id)
 		}
-		if p.State == exchange.AccountClosed {
-			return exchange.E(op, exchange.Invalid, "The parent account %q is closed.", id)
+		if p.State == model.AccountClosed {
+			return fault.E(op, fault.Invalid, "The parent account %q is closed.", id)
 		}
 		if depth == 0 {
 			a.Parent = p.ID // as it is written
@@ -161,10 +164,10 @@ type Edit struct {
 
 // SetAccount changes an account's name, parent, region or networks. New
 // networks end its sessions, so that the next log-in is judged by them.
-func (r *Room) SetAccount(ctx context.Context, actor, id string, e Edit) (a exchange.Account, err error) {
-	err = r.change(ctx, actor, "account.set", id, func(tx *store.Tx, row *exchange.AuditRow) error {
+func (r *Room) SetAccount(ctx context.Context, actor, id string, e Edit) (a model.Account, err error) {
+	err = r.change(ctx, actor, "account.set", id, func(tx *store.Tx, row *model.AuditRow) error {
 		if a, err = tx.Account(id); err != nil {
-			return exchange.Missing("account.SetAccount", err, "There is no account %q.", id)
+			return fault.Missing("account.SetAccount", err, "There is no account %q.", id)
 		}
 		row.Detail = map[string]string{}
 		for _, f := range []struct {
@@ -181,7 +184,7 @@ func (r *Room) SetAccount(ctx context.Context, actor, id string, e Edit) (a exch
 		if err != nil {
 			return err
 		}
-		if err := exchange.CheckLabel("account name", a.Name); err != nil {
+		if err := valid.CheckLabel("account name", a.Name); err != nil {
 			return err
 		}
 		if e.Region != nil {
@@ -223,31 +226,31 @@ func endSessions(tx *store.Tx, account, why string, at time.Time) error {
 
 // SetState suspends, reinstates or closes an account. Its sessions end, so
 // that the next log-in is judged by the new state.
-func (r *Room) SetState(ctx context.Context, actor, id, state string) (exchange.Account, error) {
+func (r *Room) SetState(ctx context.Context, actor, id, state string) (model.Account, error) {
 	return r.setState(ctx, actor, id, state, nil)
 }
 
 // Close ends an account for good. Its files stay for a period; "" is the
 // configured time.
-func (r *Room) Close(ctx context.Context, actor, id, keep string) (exchange.Account, error) {
+func (r *Room) Close(ctx context.Context, actor, id, keep string) (model.Account, error) {
 	if keep == "" {
-		return r.setState(ctx, actor, id, exchange.AccountClosed, nil)
+		return r.setState(ctx, actor, id, model.AccountClosed, nil)
 	}
-	until, err := exchange.After(r.now(), keep)
+	until, err := valid.After(r.now(), keep)
 	if err != nil {
-		return exchange.Account{}, err
+		return model.Account{}, err
 	}
-	return r.setState(ctx, actor, id, exchange.AccountClosed, &until)
+	return r.setState(ctx, actor, id, model.AccountClosed, &until)
 }
 
-func (r *Room) setState(ctx context.Context, actor, id, state string, until *time.Time) (a exchange.Account, err error) {
+func (r *Room) setState(ctx context.Context, actor, id, state string, until *time.Time) (a model.Account, err error) {
 	const op = "account.SetState"
-	err = r.change(ctx, actor, "account."+state, id, func(tx *store.Tx, row *exchange.AuditRow) error {
+	err = r.change(ctx, actor, "account."+state, id, func(tx *store.Tx, row *model.AuditRow) error {
 		if a, err = tx.Account(id); err != nil {
-			return exchange.Missing(op, err, "There is no account %q.", id)
+			return fault.Missing(op, err, "There is no account %q.", id)
 		}
-		if a.State == exchange.AccountClosed {
-			return exchange.E(op, exchange.Conflict, "The account %q is closed; that is final.", id)
+		if a.State == model.AccountClosed {
+			return fault.E(op, fault.Conflict, "The account %q is closed; that is final.", id)
 		}
 		row.Detail = map[string]string{"state": a.State + " → " + state}
 		if until != nil {
@@ -263,26 +266,26 @@ func (r *Room) setState(ctx context.Context, actor, id, state string, until *tim
 }
 
 // Account finds one account.
-func (r *Room) Account(ctx context.Context, id string) (exchange.Account, error) {
+func (r *Room) Account(ctx context.Context, id string) (model.Account, error) {
 	a, err := r.store.Read(ctx).Account(id)
-	return a, exchange.Missing("account.Account", err, "There is no account %q.", id)
+	return a, fault.Missing("account.Account", err, "There is no account %q.", id)
 }
 
 // Accounts lists all accounts.
-func (r *Room) Accounts(ctx context.Context) ([]exchange.Account, error) {
+func (r *Room) Accounts(ctx context.Context) ([]model.Account, error) {
 	return r.store.Read(ctx).Accounts()
 }
 
 // AddVendor records a vendor.
-func (r *Room) AddVendor(ctx context.Context, actor string, v exchange.Vendor) (exchange.Vendor, error) {
-	if err := exchange.CheckID("vendor short name", v.Short); err != nil {
+func (r *Room) AddVendor(ctx context.Context, actor string, v model.Vendor) (model.Vendor, error) {
+	if err := valid.CheckID("vendor short name", v.Short); err != nil {
 		return v, err
 	}
-	if err := exchange.CheckLabel("vendor name", v.Name); err != nil {
+	if err := valid.CheckLabel("vendor name", v.Name); err != nil {
 		return v, err
 	}
 	v.CreatedAt = r.now()
-	err := r.change(ctx, actor, "vendor.add", v.Short, func(tx *store.Tx, row *exchange.AuditRow) error {
+	err := r.change(ctx, actor, "vendor.add", v.Short, func(tx *store.Tx, row *model.AuditRow) error {
 		row.Detail = map[string]string{"name": v.Name}
 		return taken("account.AddVendor", tx.AddVendor(v), "A vendor %q already exists.", v.Short)
 	})
@@ -290,20 +293,20 @@ func (r *Room) AddVendor(ctx context.Context, actor string, v exchange.Vendor) (
 }
 
 // Vendor finds one vendor.
-func (r *Room) Vendor(ctx context.Context, short string) (exchange.Vendor, error) {
+func (r *Room) Vendor(ctx context.Context, short string) (model.Vendor, error) {
 	v, err := r.store.Read(ctx).Vendor(short)
-	return v, exchange.Missing("account.Vendor", err, "There is no vendor %q.", short)
+	return v, fault.Missing("account.Vendor", err, "There is no vendor %q.", short)
 }
 
 // Vendors lists all vendors.
-func (r *Room) Vendors(ctx context.Context) ([]exchange.Vendor, error) {
+func (r *Room) Vendors(ctx context.Context) ([]model.Vendor, error) {
 	return r.store.Read(ctx).Vendors()
 }
 
 // taken says in words what exists already; other errors pass.
 func taken(op string, err error, format string, args ...any) error {
-	if exchange.Is(err, exchange.Exists) {
-		return exchange.E(op, exchange.Exists, format, args...)
+	if fault.Is(err, fault.Exists) {
+		return fault.E(op, fault.Exists, format, args...)
 	}
 	return err
 }

@@ -4,8 +4,9 @@ import (
 	"testing"
 
 	"github.com/sallyport-sftp/sallyport/internal/account"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 var accountStories = stories{
@@ -18,9 +19,9 @@ func accountRegion(t *testing.T, w *world) {
 	w.customer("acme")
 	for region, ok := range map[string]bool{"": true, "au": true, "nz": false, "AU": false, "a\x1b": false, "all": false} {
 		_, err := w.room.SetAccount(ctx, "test", "acme", account.Edit{Region: &region})
-		_, err2 := w.room.AddAccount(ctx, "test", exchange.Account{ID: "in-" + map[bool]string{true: region, false: "none"}[ok] + "x", Name: "X", Region: region})
+		_, err2 := w.room.AddAccount(ctx, "test", model.Account{ID: "in-" + map[bool]string{true: region, false: "none"}[ok] + "x", Name: "X", Region: region})
 		for _, err := range []error{err, err2} {
-			if ok && err != nil || !ok && !exchange.Is(err, exchange.Invalid) {
+			if ok && err != nil || !ok && !fault.Is(err, fault.Invalid) {
 				t.Errorf("region %q: %v", region, err)
 			}
 		}
@@ -44,40 +45,40 @@ func accountParents(t *testing.T, w *world) {
 	testkit.Must(t, set("b", "a"))
 	testkit.Must(t, set("c", "b"))
 	for _, parent := range []string{"a", "b", "c"} {
-		testkit.WantKind(t, set("a", parent), exchange.Invalid)
+		testkit.WantKind(t, set("a", parent), fault.Invalid)
 	}
-	testkit.WantKind(t, set("a", "nobody"), exchange.NotFound)
+	testkit.WantKind(t, set("a", "nobody"), fault.NotFound)
 	testkit.Must(t, set("c", ""))
 	testkit.Must(t, set("a", "c"))
-	_, err := w.room.SetState(ctx, "test", "c", exchange.AccountClosed)
+	_, err := w.room.SetState(ctx, "test", "c", model.AccountClosed)
 	testkit.Must(t, err)
-	testkit.WantKind(t, set("b", "c"), exchange.Invalid)
+	testkit.WantKind(t, set("b", "c"), fault.Invalid)
 }
 
 func accountNames(t *testing.T, w *world) {
 	w.carrier("telco", "acme")
 	u, err := w.room.User(ctx, "acme-telco")
-	if err != nil || u.Kind != exchange.KindVendor || !u.Enabled || u.StartDir != "/" {
+	if err != nil || u.Kind != model.KindVendor || !u.Enabled || u.StartDir != "/" {
 		t.Fatalf("%+v, %v", u, err)
 	}
 	for _, id := range []string{"", "-a", " a", "a ", "a  b", "@a", "root", "Root", "ALL", "a/b", "..", "a\x00", "a:b", "é"} {
-		_, err := w.room.AddAccount(ctx, "test", exchange.Account{ID: id, Name: "X"})
-		testkit.WantKind(t, err, exchange.Invalid)
-		_, err = w.room.AddVendor(ctx, "test", exchange.Vendor{Short: id, Name: "X"})
-		testkit.WantKind(t, err, exchange.Invalid)
+		_, err := w.room.AddAccount(ctx, "test", model.Account{ID: id, Name: "X"})
+		testkit.WantKind(t, err, fault.Invalid)
+		_, err = w.room.AddVendor(ctx, "test", model.Vendor{Short: id, Name: "X"})
+		testkit.WantKind(t, err, fault.Invalid)
 		if id != "" { // which asks for the rule's name
 			_, err = w.room.AddUser(ctx, "test", account.NewUser{Account: "acme", Name: id})
-			testkit.WantKind(t, err, exchange.Invalid)
+			testkit.WantKind(t, err, fault.Invalid)
 		}
 	}
-	_, err = w.room.AddVendor(ctx, "test", exchange.Vendor{Short: "TELCO", Name: "X"}) // a part of names that the server makes
-	testkit.WantKind(t, err, exchange.Invalid)
-	_, err = w.room.AddAccount(ctx, "test", exchange.Account{ID: "acme", Name: "X"})
-	testkit.WantKind(t, err, exchange.Exists)
-	_, err = w.room.AddVendor(ctx, "test", exchange.Vendor{Short: "telco", Name: "X"})
-	testkit.WantKind(t, err, exchange.Exists)
+	_, err = w.room.AddVendor(ctx, "test", model.Vendor{Short: "TELCO", Name: "X"}) // a part of names that the server makes
+	testkit.WantKind(t, err, fault.Invalid)
+	_, err = w.room.AddAccount(ctx, "test", model.Account{ID: "acme", Name: "X"})
+	testkit.WantKind(t, err, fault.Exists)
+	_, err = w.room.AddVendor(ctx, "test", model.Vendor{Short: "telco", Name: "X"})
+	testkit.WantKind(t, err, fault.Exists)
 	_, err = w.room.AddUser(ctx, "test", account.NewUser{Account: "acme", Vendor: "telco", Name: "second"})
-	testkit.WantKind(t, err, exchange.Exists)
+	testkit.WantKind(t, err, fault.Exists)
 	_, err = w.room.AddUser(ctx, "test", account.NewUser{Account: "acme", Name: "other", StartDir: "reports/../x"})
 	testkit.Must(t, err)
 	if u, err = w.room.User(ctx, "other"); err != nil || u.StartDir != "/x" {
@@ -85,6 +86,6 @@ func accountNames(t *testing.T, w *world) {
 	}
 	for _, missing := range []account.NewUser{{Account: "globex"}, {Account: "acme", Vendor: "postco"}} {
 		_, err = w.room.AddUser(ctx, "test", missing)
-		testkit.WantKind(t, err, exchange.NotFound)
+		testkit.WantKind(t, err, fault.NotFound)
 	}
 }

@@ -9,9 +9,10 @@ import (
 	"testing"
 
 	"github.com/sallyport-sftp/sallyport/internal/account"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/keys"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 var auditStories = stories{
@@ -72,27 +73,27 @@ func last[T any](_ T, err error) error { return err }
 func (w *world) peopleChanges() []change {
 	r, a := w.room, byRoot
 	return []change{
-		{"account.add", "acme", func() error { return last(r.AddAccount(ctx, a, exchange.Account{ID: "acme", Name: "Acme"})) }},
+		{"account.add", "acme", func() error { return last(r.AddAccount(ctx, a, model.Account{ID: "acme", Name: "Acme"})) }},
 		{"account.set", "acme", func() error { return last(r.SetAccount(ctx, a, "acme", account.Edit{Name: ptr("ACME")})) }},
-		{"vendor.add", "telco", func() error { return last(r.AddVendor(ctx, a, exchange.Vendor{Short: "telco", Name: "Telco"})) }},
+		{"vendor.add", "telco", func() error { return last(r.AddVendor(ctx, a, model.Vendor{Short: "telco", Name: "Telco"})) }},
 		{"user.add", "acme", func() error { return last(r.AddUser(ctx, a, account.NewUser{Account: "acme"})) }},
 		{"user.disable", "acme", func() error { return last(r.SetUser(ctx, a, "acme", account.UserEdit{Enabled: ptr(false)})) }},
 		{"user.enable", "acme", func() error { return last(r.SetUser(ctx, a, "acme", account.UserEdit{Enabled: ptr(true)})) }},
 		{"user.set", "acme", func() error { return last(r.SetUser(ctx, a, "acme", account.UserEdit{QuotaFiles: ptr(int64(7))})) }},
 		{"contact.add", "acme", func() error {
-			return last(r.AddContact(ctx, a, exchange.Contact{Account: "acme", Name: "Jo", Email: "jo@acme.example"}))
+			return last(r.AddContact(ctx, a, model.Contact{Account: "acme", Name: "Jo", Email: "jo@acme.example"}))
 		}},
 		{"contact.add", "telco", func() error {
-			return last(r.AddContact(ctx, a, exchange.Contact{Vendor: "telco", Name: "Ann", Email: "ann@telco.example"}))
+			return last(r.AddContact(ctx, a, model.Contact{Vendor: "telco", Name: "Ann", Email: "ann@telco.example"}))
 		}},
 		{"contact.set", "telco", func() error {
 			return last(r.SetContact(ctx, a, "ann@telco.example", account.ContactEdit{Verified: ptr("phone")}))
 		}},
 		{"contact.leave", "telco", func() error { return last(r.ContactLeaves(ctx, a, "ann@telco.example")) }},
 		{"contact.add", "acme", func() error {
-			return last(r.AddContact(ctx, a, exchange.Contact{Account: "acme", Name: "Sam", Email: "sam@acme.example"}))
+			return last(r.AddContact(ctx, a, model.Contact{Account: "acme", Name: "Sam", Email: "sam@acme.example"}))
 		}},
-		{"account.read_only", "acme", func() error { return last(r.SetState(ctx, a, "acme", exchange.AccountReadOnly)) }},
+		{"account.read_only", "acme", func() error { return last(r.SetState(ctx, a, "acme", model.AccountReadOnly)) }},
 	}
 }
 
@@ -141,11 +142,11 @@ func auditRefused(t *testing.T, w *world) {
 	p := w.enrolled("globex")
 	before := len(w.audits())
 	_, err := w.add("acme", newPair(t).line+p.line)
-	testkit.WantKind(t, err, exchange.Denied)
-	_, err = w.room.AddContact(ctx, "test", exchange.Contact{Account: "acme", Name: "Jo", Email: "jo"})
-	testkit.WantKind(t, err, exchange.Invalid)
+	testkit.WantKind(t, err, fault.Denied)
+	_, err = w.room.AddContact(ctx, "test", model.Contact{Account: "acme", Name: "Jo", Email: "jo"})
+	testkit.WantKind(t, err, fault.Invalid)
 	_, err = w.room.FreezeKey(ctx, "test", p.print, "nobody")
-	testkit.WantKind(t, err, exchange.NotFound)
+	testkit.WantKind(t, err, fault.NotFound)
 	if rows := w.audits()[before:]; len(rows) > 0 {
 		t.Fatalf("refusals wrote %+v", rows)
 	}
@@ -162,9 +163,9 @@ func auditRollsBack(t *testing.T, w *world) {
 	number, err := w.store.Read(ctx).RevocationNumber()
 	testkit.Must(t, err)
 	_, err = w.add("acme", newPair(t).line+newPair(t).line+p.line) // the third has a holder
-	testkit.WantKind(t, err, exchange.Exists)
+	testkit.WantKind(t, err, fault.Exists)
 	_, err = w.room.RevokeKey(ctx, "test", newPair(t).print, "nobody's", false)
-	testkit.WantKind(t, err, exchange.NotFound)
+	testkit.WantKind(t, err, fault.NotFound)
 	after, err := w.store.Read(ctx).RevocationNumber()
 	if err != nil || after != number || len(w.audits()) != before || len(w.states("acme")) != 1 {
 		t.Fatalf("revocation number %d → %d, rows %+v, keys %v", number, after, w.audits()[before:], w.states("acme"))
@@ -194,7 +195,7 @@ func auditNoSecrets(t *testing.T, w *world) {
 			w.sent("nobody", bytes.ReplaceAll(file, []byte("-----"), nil))
 			u, err := w.room.User(ctx, "acme")
 			testkit.Must(t, err)
-			testkit.Must(t, w.room.Offered(ctx, exchange.PendingKey{UserID: u.ID, Public: string(file)}))
+			testkit.Must(t, w.room.Offered(ctx, model.PendingKey{UserID: u.ID, Public: string(file)}))
 			_, err = w.room.KeyExposed(ctx, "test", "acme", keys.Examine(file))
 			testkit.Must(t, err)
 		}

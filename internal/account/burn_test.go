@@ -6,9 +6,10 @@ import (
 	"testing"
 
 	"github.com/sallyport-sftp/sallyport/internal/account"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/keys"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 var burnStories = stories{
@@ -27,18 +28,18 @@ var burnStories = stories{
 func (w *world) sent(user string, file []byte) error {
 	w.t.Helper()
 	_, err := w.add(user, string(file))
-	testkit.WantKind(w.t, err, exchange.Invalid)
+	testkit.WantKind(w.t, err, fault.Invalid)
 	return err
 }
 
 // burned finds a key on the list of those that are blocked.
-func (w *world) burned(p pair) (exchange.BurnedKey, bool) {
+func (w *world) burned(p pair) (model.BurnedKey, bool) {
 	w.t.Helper()
 	list, err := w.room.BurnedKeys(ctx)
 	testkit.Must(w.t, err)
-	i := slices.IndexFunc(list, func(b exchange.BurnedKey) bool { return b.Fingerprint == p.print })
+	i := slices.IndexFunc(list, func(b model.BurnedKey) bool { return b.Fingerprint == p.print })
 	if i < 0 {
-		return exchange.BurnedKey{}, false
+		return model.BurnedKey{}, false
 	}
 	return list[i], true
 }
@@ -48,18 +49,18 @@ func burnProven(t *testing.T, w *world) {
 	w.customer("globex")
 	p := w.enrolled("acme")
 	err := w.sent("globex", p.file(t, "")) // for another user: its holder loses it all the same
-	if hint := exchange.HintIn(err); !strings.Contains(hint, "blocked for ever") || !strings.Contains(hint, "acme") {
+	if hint := fault.HintIn(err); !strings.Contains(hint, "blocked for ever") || !strings.Contains(hint, "acme") {
 		t.Fatalf("the operator is told %q", hint)
 	}
-	if text := exchange.PublicText(err); !strings.HasPrefix(text, keys.PrivateKeyAdvice) || strings.Contains(text, "acme") {
+	if text := fault.PublicText(err); !strings.HasPrefix(text, keys.PrivateKeyAdvice) || strings.Contains(text, "acme") {
 		t.Fatalf("the sender is told %q", text)
 	}
-	w.wantReason("acme", p, exchange.ReasonKeyBurned)
-	w.wantStates("acme", map[string]string{p.print: exchange.KeyBurned})
+	w.wantReason("acme", p, model.ReasonKeyBurned)
+	w.wantStates("acme", map[string]string{p.print: model.KeyBurned})
 	if got := w.revocations(u, p); len(got) != 1 {
 		t.Fatalf("its sessions go on: %v", got)
 	}
-	if b, _ := w.burned(p); b.How != exchange.BurnExposed || b.Actor != "test" {
+	if b, _ := w.burned(p); b.How != model.BurnExposed || b.Actor != "test" {
 		t.Fatalf("%+v", b)
 	}
 	if n := w.notices(); n["key.burned"] != 1 {
@@ -82,7 +83,7 @@ func burnVendor(t *testing.T, w *world) {
 		t.Fatalf("%+v", x)
 	}
 	for _, u := range users {
-		w.wantReason(u.Name, p, exchange.ReasonKeyBurned)
+		w.wantReason(u.Name, p, model.ReasonKeyBurned)
 		if got := w.revocations(u, p); len(got) != 1 {
 			t.Fatalf("%s: %v", u.Name, got)
 		}
@@ -97,10 +98,10 @@ func burnFlags(t *testing.T, w *world) {
 	p := w.enrolled("acme")
 	file := p.file(t, "secret")
 	err := w.sent("acme", file)
-	if !strings.Contains(exchange.HintIn(err), "flagged") {
-		t.Fatalf("the operator is told %q", exchange.HintIn(err))
+	if !strings.Contains(fault.HintIn(err), "flagged") {
+		t.Fatalf("the operator is told %q", fault.HintIn(err))
 	}
-	w.wantReason("acme", p, exchange.ReasonOK) // anybody could have made that file
+	w.wantReason("acme", p, model.ReasonOK) // anybody could have made that file
 	list, err := w.room.Keys(ctx, "acme")
 	if err != nil || list[0].Flag == "" {
 		t.Fatalf("%+v, %v", list, err)
@@ -118,7 +119,7 @@ func burnFlags(t *testing.T, w *world) {
 		t.Fatalf("a day later: %v", n)
 	}
 	w.sent("acme", p.file(t, ""))
-	w.wantReason("acme", p, exchange.ReasonKeyBurned)
+	w.wantReason("acme", p, model.ReasonKeyBurned)
 }
 
 func burnBars(t *testing.T, w *world) {
@@ -130,15 +131,15 @@ func burnBars(t *testing.T, w *world) {
 	if !slices.Equal(x.Barred, []string{p.print}) || len(x.Burned)+len(x.Flagged)+len(x.Users) > 0 {
 		t.Fatalf("%+v", x)
 	}
-	if b, _ := w.burned(p); b.How != exchange.BurnSuspected {
+	if b, _ := w.burned(p); b.How != model.BurnSuspected {
 		t.Fatalf("%+v", b)
 	}
 	if list, err := w.room.PendingKeys(ctx, ""); err != nil || len(list) > 0 {
 		t.Fatalf("it still waits: %v, %v", list, err)
 	}
 	_, err = w.add("acme", p.line)
-	testkit.WantKind(t, err, exchange.Denied)
-	w.wantReason("acme", p, exchange.ReasonKeyBurned)
+	testkit.WantKind(t, err, fault.Denied)
+	w.wantReason("acme", p, model.ReasonKeyBurned)
 	if n := w.notices(); len(n) > 0 {
 		t.Fatalf("nobody holds it, yet somebody is told: %v", n)
 	}
@@ -150,7 +151,7 @@ func burnSuspectedThenProven(t *testing.T, w *world) {
 	for _, step := range []struct {
 		file []byte
 		how  string
-	}{{p.file(t, "secret"), exchange.BurnSuspected}, {p.file(t, ""), exchange.BurnExposed}, {p.file(t, "secret"), exchange.BurnExposed}} {
+	}{{p.file(t, "secret"), model.BurnSuspected}, {p.file(t, ""), model.BurnExposed}, {p.file(t, "secret"), model.BurnExposed}} {
 		w.sent("acme", step.file)
 		if b, _ := w.burned(p); b.How != step.how {
 			t.Fatalf("it is %s, want %s", b.How, step.how)
@@ -158,7 +159,7 @@ func burnSuspectedThenProven(t *testing.T, w *world) {
 	}
 	_, err := w.room.RevokeKey(ctx, "test", p.print, "reported, too", true)
 	testkit.Must(t, err)
-	if b, _ := w.burned(p); b.How != exchange.BurnExposed {
+	if b, _ := w.burned(p); b.How != model.BurnExposed {
 		t.Fatalf("what was proven became %s", b.How)
 	}
 }
@@ -171,19 +172,19 @@ func burnReported(t *testing.T, w *world) {
 	if !out.Burned || len(out.Keys) != 1 || len(w.revocations(u, p)) != 1 {
 		t.Fatalf("%+v", out)
 	}
-	w.wantReason("acme", p, exchange.ReasonKeyBurned)
+	w.wantReason("acme", p, model.ReasonKeyBurned)
 	out, err = w.room.RevokeKey(ctx, "boss", nobodys.print, "found in a forum", true)
 	if err != nil || !out.Burned || len(out.Keys) > 0 {
 		t.Fatalf("%+v, %v", out, err)
 	}
-	if b, _ := w.burned(nobodys); b.How != exchange.BurnReported || b.Why != "found in a forum" || b.Actor != "boss" {
+	if b, _ := w.burned(nobodys); b.How != model.BurnReported || b.Why != "found in a forum" || b.Actor != "boss" {
 		t.Fatalf("%+v", b)
 	}
 	_, err = w.add("acme", nobodys.line)
-	testkit.WantKind(t, err, exchange.Denied)
+	testkit.WantKind(t, err, fault.Denied)
 	for _, mistyped := range []string{"", "SHA256:", "SHA256:short", p.print[:len(p.print)-1], p.print + "=", "MD5:" + p.print, "SHA256:\x00" + p.print[8:]} {
 		_, err = w.room.RevokeKey(ctx, "boss", mistyped, "copied", true)
-		testkit.WantKind(t, err, exchange.Invalid)
+		testkit.WantKind(t, err, fault.Invalid)
 	}
 }
 
@@ -203,30 +204,30 @@ func burnForEver(t *testing.T, w *world) {
 	for name, p := range map[string]pair{"exposed": exposed, "reported": reported, "barred": barred} {
 		for _, user := range []string{"acme", "globex", "acme-telco"} {
 			_, err := w.add(user, p.line)
-			if !exchange.Is(err, exchange.Denied) || exchange.PublicText(err) != "This key can't be used here." {
+			if !fault.Is(err, fault.Denied) || fault.PublicText(err) != "This key can't be used here." {
 				t.Errorf("%s for %s: %v", name, user, err)
 			}
 		}
 		_, err = w.add("acme", p.line, replaces(live))
-		testkit.WantKind(t, err, exchange.Denied)
+		testkit.WantKind(t, err, fault.Denied)
 		_, err = w.room.ApproveKey(ctx, "test", "globex", p.print, account.NewKey{})
-		testkit.WantKind(t, err, exchange.NotFound)
+		testkit.WantKind(t, err, fault.NotFound)
 		w.offer("globex", p)
 		if list, err := w.room.PendingKeys(ctx, "globex"); err != nil || len(list) > 0 {
 			t.Errorf("%s waits again: %v, %v", name, list, err)
 		}
 	}
-	w.wantStates("acme", map[string]string{live.print: exchange.KeyActive})
+	w.wantStates("acme", map[string]string{live.print: model.KeyActive})
 }
 
 func burnUnknown(t *testing.T, w *world) {
 	w.customer("acme")
 	p := w.enrolled("acme")
 	w.sent("nobody", p.file(t, ""))
-	w.wantReason("acme", p, exchange.ReasonKeyBurned)
+	w.wantReason("acme", p, model.ReasonKeyBurned)
 	err := w.sent("acme", []byte("-----BEGIN RSA PRIVATE KEY-----\ndamaged\n-----END RSA PRIVATE KEY-----\n"))
-	if exchange.HintIn(err) != "" {
-		t.Fatalf("nothing was done, but %q", exchange.HintIn(err))
+	if fault.HintIn(err) != "" {
+		t.Fatalf("nothing was done, but %q", fault.HintIn(err))
 	}
 }
 
@@ -234,12 +235,12 @@ func burnAdvice(t *testing.T, w *world) {
 	w.customer("acme")
 	_, err := w.room.SetAccount(ctx, "test", "acme", account.Edit{Region: ptr("au")})
 	testkit.Must(t, err)
-	if text := exchange.PublicText(w.sent("acme", newPair(t).file(t, ""))); !strings.Contains(text, "tell us (help@example.com.au)") {
+	if text := fault.PublicText(w.sent("acme", newPair(t).file(t, ""))); !strings.Contains(text, "tell us (help@example.com.au)") {
 		t.Fatalf("the advice is %q", text)
 	}
 	w.policy.Help, w.policy.Regions = "", nil
 	w.open()
-	if text := exchange.PublicText(w.sent("acme", newPair(t).file(t, ""))); text != keys.PrivateKeyAdvice {
+	if text := fault.PublicText(w.sent("acme", newPair(t).file(t, ""))); text != keys.PrivateKeyAdvice {
 		t.Fatalf("the advice is %q", text)
 	}
 }

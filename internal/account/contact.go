@@ -6,19 +6,22 @@ import (
 	"strings"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
-var roles = []string{exchange.RoleTechnical, exchange.RoleBilling, exchange.RoleSecurity}
+var roles = []string{model.RoleTechnical, model.RoleBilling, model.RoleSecurity}
 
 // AddContact records a person of an account or of a vendor, one of which is
 // named.
-func (r *Room) AddContact(ctx context.Context, actor string, c exchange.Contact) (exchange.Contact, error) {
+func (r *Room) AddContact(ctx context.Context, actor string, c model.Contact) (model.Contact, error) {
 	if err := checkContact(&c); err != nil {
 		return c, err
 	}
 	c.ID, c.CreatedAt = r.ids.New(), r.now()
-	err := r.change(ctx, actor, "contact.add", c.Of(), func(tx *store.Tx, row *exchange.AuditRow) error {
+	err := r.change(ctx, actor, "contact.add", c.Of(), func(tx *store.Tx, row *model.AuditRow) error {
 		row.Detail = map[string]string{"contact": c.ID, "name": c.Name, "email": c.Email, "roles": strings.Join(c.Roles, " ")}
 		if err := r.checkOwner(tx, &c); err != nil {
 			return err
@@ -33,39 +36,39 @@ func (r *Room) AddContact(ctx context.Context, actor string, c exchange.Contact)
 
 // checkAddress refuses an address that another contact of the same account or
 // vendor has.
-func checkAddress(tx *store.Tx, c exchange.Contact) error {
+func checkAddress(tx *store.Tx, c model.Contact) error {
 	have, err := tx.Contacts(c.Account, c.Vendor)
 	if err != nil {
 		return err
 	}
 	for _, h := range present(have) {
 		if h.ID != c.ID && strings.EqualFold(h.Email, c.Email) {
-			return exchange.E("account.checkAddress", exchange.Exists, "%s has a contact with the address %s already.", c.Of(), c.Email)
+			return fault.E("account.checkAddress", fault.Exists, "%s has a contact with the address %s already.", c.Of(), c.Email)
 		}
 	}
 	return nil
 }
 
 // checkContact checks what people typed, and tidies it.
-func checkContact(c *exchange.Contact) (err error) {
+func checkContact(c *model.Contact) (err error) {
 	const op = "account.checkContact"
-	if err := exchange.CheckLabel("contact's name", c.Name); err != nil {
+	if err := valid.CheckLabel("contact's name", c.Name); err != nil {
 		return err
 	}
-	if c.Email, err = exchange.CheckEmail(c.Email); err != nil {
+	if c.Email, err = valid.CheckEmail(c.Email); err != nil {
 		return err
 	}
 	if c.Phone != "" {
-		if err := exchange.CheckLabel("phone number", c.Phone); err != nil {
+		if err := valid.CheckLabel("phone number", c.Phone); err != nil {
 			return err
 		}
 	}
 	if len(c.Roles) == 0 {
-		c.Roles = []string{exchange.RoleTechnical}
+		c.Roles = []string{model.RoleTechnical}
 	}
 	for _, role := range c.Roles {
 		if !slices.Contains(roles, role) {
-			return exchange.E(op, exchange.Invalid, "There is no role %q.", exchange.Printable(role)).WithHint("roles are %s", strings.Join(roles, ", "))
+			return fault.E(op, fault.Invalid, "There is no role %q.", valid.Printable(role)).WithHint("roles are %s", strings.Join(roles, ", "))
 		}
 	}
 	slices.Sort(c.Roles)
@@ -74,25 +77,25 @@ func checkContact(c *exchange.Contact) (err error) {
 }
 
 // checkOwner finds the account or vendor that a contact is of.
-func (r *Room) checkOwner(tx *store.Tx, c *exchange.Contact) (err error) {
+func (r *Room) checkOwner(tx *store.Tx, c *model.Contact) (err error) {
 	const op = "account.AddContact"
 	switch {
 	case (c.Account == "") == (c.Vendor == ""):
-		return exchange.E(op, exchange.Invalid, "A contact belongs to an account or to a vendor; name one.")
+		return fault.E(op, fault.Invalid, "A contact belongs to an account or to a vendor; name one.")
 	case c.Account != "":
 		a, err := tx.Account(c.Account)
 		if err == nil {
 			c.Account = a.ID // as it is written
 		}
-		return exchange.Missing(op, err, "There is no account %q.", c.Account)
+		return fault.Missing(op, err, "There is no account %q.", c.Account)
 	}
 	_, err = tx.Vendor(c.Vendor)
-	return exchange.Missing(op, err, "There is no vendor %q.", c.Vendor)
+	return fault.Missing(op, err, "There is no vendor %q.", c.Vendor)
 }
 
 // Contacts lists the contacts of an account or vendor, whichever has the name,
 // or of all when it is "".
-func (r *Room) Contacts(ctx context.Context, of string) ([]exchange.Contact, error) {
+func (r *Room) Contacts(ctx context.Context, of string) ([]model.Contact, error) {
 	q := r.store.Read(ctx)
 	if of == "" {
 		return q.AllContacts("")
@@ -101,76 +104,76 @@ func (r *Room) Contacts(ctx context.Context, of string) ([]exchange.Contact, err
 	if err != nil || len(list) > 0 {
 		return list, err
 	}
-	if _, err := q.Account(of); !exchange.Is(err, exchange.NotFound) {
+	if _, err := q.Account(of); !fault.Is(err, fault.NotFound) {
 		return list, err
 	}
 	_, err = q.Vendor(of)
-	return list, exchange.Missing("account.Contacts", err, "There is no account or vendor %q.", exchange.Printable(of))
+	return list, fault.Missing("account.Contacts", err, "There is no account or vendor %q.", valid.Printable(of))
 }
 
 // Contact finds a contact by id, or by an e-mail address that only one has.
-func (r *Room) Contact(ctx context.Context, who string) (exchange.Contact, error) {
+func (r *Room) Contact(ctx context.Context, who string) (model.Contact, error) {
 	return contactNamed(r.store.Read(ctx), who)
 }
 
-func contactNamed(q *store.Q, who string) (exchange.Contact, error) {
+func contactNamed(q *store.Q, who string) (model.Contact, error) {
 	const op = "account.Contact"
 	if !strings.Contains(who, "@") {
 		c, err := q.Contact(who)
-		return c, exchange.Missing(op, err, "There is no contact %q.", exchange.Printable(who))
+		return c, fault.Missing(op, err, "There is no contact %q.", valid.Printable(who))
 	}
 	list, err := q.AllContacts(who)
 	if err != nil {
-		return exchange.Contact{}, err
+		return model.Contact{}, err
 	}
 	list = present(list)
 	switch len(list) {
 	case 0:
-		return exchange.Contact{}, exchange.E(op, exchange.NotFound, "There is no contact with the address %q.", exchange.Printable(who)).
+		return model.Contact{}, fault.E(op, fault.NotFound, "There is no contact with the address %q.", valid.Printable(who)).
 			WithHint("list them with: sallyport contact list")
 	case 1:
 		return list[0], nil
 	}
-	return exchange.Contact{}, exchange.E(op, exchange.Conflict, "%d contacts have the address %s.", len(list), who).WithHint("name one by its id")
+	return model.Contact{}, fault.E(op, fault.Conflict, "%d contacts have the address %s.", len(list), who).WithHint("name one by its id")
 }
 
 // present leaves out who has left.
-func present(list []exchange.Contact) []exchange.Contact {
-	return slices.DeleteFunc(list, func(c exchange.Contact) bool { return c.LeftAt != nil })
+func present(list []model.Contact) []model.Contact {
+	return slices.DeleteFunc(list, func(c model.Contact) bool { return c.LeftAt != nil })
 }
 
 // people are the contacts, still there, who may speak for a user: those of its
 // account, and of its vendor.
-func people(q *store.Q, u exchange.User) ([]exchange.Contact, error) {
+func people(q *store.Q, u model.User) ([]model.Contact, error) {
 	list, err := q.Contacts(u.Account, u.Vendor)
 	return present(list), err
 }
 
 // personOf finds a user's contact by id or e-mail address.
-func personOf(q *store.Q, u exchange.User, who string) (exchange.Contact, error) {
+func personOf(q *store.Q, u model.User, who string) (model.Contact, error) {
 	list, err := people(q, u)
 	if err != nil {
-		return exchange.Contact{}, err
+		return model.Contact{}, err
 	}
 	for _, c := range list {
 		if c.ID == who || strings.EqualFold(c.Email, who) {
 			return c, nil
 		}
 	}
-	return exchange.Contact{}, exchange.E("account.personOf", exchange.NotFound, "User %s has no contact %q.", u.Name, exchange.Printable(who)).
+	return model.Contact{}, fault.E("account.personOf", fault.NotFound, "User %s has no contact %q.", u.Name, valid.Printable(who)).
 		WithHint("list them with: sallyport contact list %s", u.Account)
 }
 
 // ContactLeaves notes that a person is gone. Its links end; its keys go on
 // until somebody decides, and are listed.
-func (r *Room) ContactLeaves(ctx context.Context, actor, who string) (out exchange.Leaving, err error) {
-	err = r.change(ctx, actor, "contact.leave", who, func(tx *store.Tx, row *exchange.AuditRow) error {
+func (r *Room) ContactLeaves(ctx context.Context, actor, who string) (out model.Leaving, err error) {
+	err = r.change(ctx, actor, "contact.leave", who, func(tx *store.Tx, row *model.AuditRow) error {
 		c, err := contactNamed(&tx.Q, who)
 		if err != nil {
 			return err
 		}
 		if c.LeftAt != nil {
-			return exchange.E("account.ContactLeaves", exchange.Conflict, "%s left already.", c.Name)
+			return fault.E("account.ContactLeaves", fault.Conflict, "%s left already.", c.Name)
 		}
 		c.LeftAt = &row.At
 		row.Subject, row.Detail = c.Of(), map[string]string{"contact": c.ID, "email": c.Email}
@@ -180,7 +183,7 @@ func (r *Room) ContactLeaves(ctx context.Context, actor, who string) (out exchan
 		if err := tx.RevokeLinksOf(c.ID, exchange.Micros(row.At)); err != nil {
 			return err
 		}
-		out = exchange.Leaving{Contact: c}
+		out = model.Leaving{Contact: c}
 		if out.Keys, err = r.judged(tx.KeysHeldBy(c.ID)); err != nil {
 			return err
 		}
@@ -200,8 +203,8 @@ type ContactEdit struct {
 }
 
 // SetContact changes a contact.
-func (r *Room) SetContact(ctx context.Context, actor, who string, e ContactEdit) (c exchange.Contact, err error) {
-	err = r.change(ctx, actor, "contact.set", who, func(tx *store.Tx, row *exchange.AuditRow) error {
+func (r *Room) SetContact(ctx context.Context, actor, who string, e ContactEdit) (c model.Contact, err error) {
+	err = r.change(ctx, actor, "contact.set", who, func(tx *store.Tx, row *model.AuditRow) error {
 		if c, err = contactNamed(&tx.Q, who); err != nil {
 			return err
 		}
@@ -230,7 +233,7 @@ func (r *Room) SetContact(ctx context.Context, actor, who string, e ContactEdit)
 			}
 		}
 		if e.Verified != nil {
-			if err := exchange.CheckLabel("how it was verified", *e.Verified); err != nil {
+			if err := valid.CheckLabel("how it was verified", *e.Verified); err != nil {
 				return err
 			}
 			c.VerifiedAt, c.Verified, c.BouncedAt = &row.At, *e.Verified, nil

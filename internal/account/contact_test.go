@@ -7,9 +7,10 @@ import (
 	"testing"
 
 	"github.com/sallyport-sftp/sallyport/internal/account"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/handover"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 var contactStories = stories{
@@ -27,13 +28,13 @@ var contactStories = stories{
 func contactAdded(t *testing.T, w *world) {
 	w.customer("acme")
 	w.carrier("telco")
-	jo, err := w.room.AddContact(ctx, "test", exchange.Contact{Account: "acme", Name: "Jo Hill", Email: " Jo.Hill@ACME.Example ", Phone: "+61 2 5550 0000",
+	jo, err := w.room.AddContact(ctx, "test", model.Contact{Account: "acme", Name: "Jo Hill", Email: " Jo.Hill@ACME.Example ", Phone: "+61 2 5550 0000",
 		Roles: []string{"security", "billing", "security"}})
 	testkit.Must(t, err)
 	if jo.Email != "Jo.Hill@acme.example" || !slices.Equal(jo.Roles, []string{"billing", "security"}) || jo.VerifiedAt != nil {
 		t.Fatalf("%+v", jo)
 	}
-	ann, err := w.room.AddContact(ctx, "test", exchange.Contact{Vendor: "telco", Name: "Ann Ōé 李", Email: "ann@telco.example"})
+	ann, err := w.room.AddContact(ctx, "test", model.Contact{Vendor: "telco", Name: "Ann Ōé 李", Email: "ann@telco.example"})
 	testkit.Must(t, err)
 	if !slices.Equal(ann.Roles, []string{"technical"}) {
 		t.Fatalf("a contact without roles has %v", ann.Roles)
@@ -49,44 +50,44 @@ func contactAdded(t *testing.T, w *world) {
 		}
 	}
 	_, err = w.room.Contacts(ctx, "nobody")
-	testkit.WantKind(t, err, exchange.NotFound)
+	testkit.WantKind(t, err, fault.NotFound)
 	for _, who := range []string{"nobody", "nobody@acme.example"} {
 		_, err = w.room.Contact(ctx, who)
-		testkit.WantKind(t, err, exchange.NotFound)
+		testkit.WantKind(t, err, fault.NotFound)
 	}
 }
 
 func contactRefused(t *testing.T, w *world) {
 	w.customer("acme")
 	w.carrier("telco")
-	good := exchange.Contact{Account: "acme", Name: "Jo", Email: "jo@acme.example"}
+	good := model.Contact{Account: "acme", Name: "Jo", Email: "jo@acme.example"}
 	for name, c := range map[string]struct {
-		change func(*exchange.Contact)
-		kind   exchange.Kind
+		change func(*model.Contact)
+		kind   fault.Kind
 	}{
-		"no address":             {func(c *exchange.Contact) { c.Email = "" }, exchange.Invalid},
-		"no domain":              {func(c *exchange.Contact) { c.Email = "jo" }, exchange.Invalid},
-		"a name with it":         {func(c *exchange.Contact) { c.Email = "Jo <jo@acme.example>" }, exchange.Invalid},
-		"brackets":               {func(c *exchange.Contact) { c.Email = "<jo@acme.example>" }, exchange.Invalid},
-		"two addresses":          {func(c *exchange.Contact) { c.Email = "jo@acme.example, ann@acme.example" }, exchange.Invalid},
-		"a comment":              {func(c *exchange.Contact) { c.Email = "jo@acme.example (Jo)" }, exchange.Invalid},
-		"a header in it":         {func(c *exchange.Contact) { c.Email = "jo@acme.example\r\nBcc: all@acme.example" }, exchange.Invalid},
-		"NUL in it":              {func(c *exchange.Contact) { c.Email = "j\x00o@acme.example" }, exchange.Invalid},
-		"a quoted part":          {func(c *exchange.Contact) { c.Email = `"jo hill"@acme.example` }, exchange.Invalid},
-		"a very long address":    {func(c *exchange.Contact) { c.Email = strings.Repeat("j", 250) + "@acme.example" }, exchange.Invalid},
-		"no name":                {func(c *exchange.Contact) { c.Name = "  " }, exchange.Invalid},
-		"colours in the name":    {func(c *exchange.Contact) { c.Name = "Jo\x1b[31m" }, exchange.Invalid},
-		"a name in Latin-1":      {func(c *exchange.Contact) { c.Name = "J\xf6" }, exchange.Invalid},
-		"a line end in a number": {func(c *exchange.Contact) { c.Phone = "1\n2" }, exchange.Invalid},
-		"an unknown role":        {func(c *exchange.Contact) { c.Roles = []string{"technical", "king"} }, exchange.Invalid},
-		"nobody's contact":       {func(c *exchange.Contact) { c.Account = "" }, exchange.Invalid},
-		"both's contact":         {func(c *exchange.Contact) { c.Vendor = "telco" }, exchange.Invalid},
-		"an unknown account":     {func(c *exchange.Contact) { c.Account = "globex" }, exchange.NotFound},
-		"an unknown vendor":      {func(c *exchange.Contact) { c.Account, c.Vendor = "", "globex" }, exchange.NotFound},
+		"no address":             {func(c *model.Contact) { c.Email = "" }, fault.Invalid},
+		"no domain":              {func(c *model.Contact) { c.Email = "jo" }, fault.Invalid},
+		"a name with it":         {func(c *model.Contact) { c.Email = "Jo <jo@acme.example>" }, fault.Invalid},
+		"brackets":               {func(c *model.Contact) { c.Email = "<jo@acme.example>" }, fault.Invalid},
+		"two addresses":          {func(c *model.Contact) { c.Email = "jo@acme.example, ann@acme.example" }, fault.Invalid},
+		"a comment":              {func(c *model.Contact) { c.Email = "jo@acme.example (Jo)" }, fault.Invalid},
+		"a header in it":         {func(c *model.Contact) { c.Email = "jo@acme.example\r\nBcc: all@acme.example" }, fault.Invalid},
+		"NUL in it":              {func(c *model.Contact) { c.Email = "j\x00o@acme.example" }, fault.Invalid},
+		"a quoted part":          {func(c *model.Contact) { c.Email = `"jo hill"@acme.example` }, fault.Invalid},
+		"a very long address":    {func(c *model.Contact) { c.Email = strings.Repeat("j", 250) + "@acme.example" }, fault.Invalid},
+		"no name":                {func(c *model.Contact) { c.Name = "  " }, fault.Invalid},
+		"colours in the name":    {func(c *model.Contact) { c.Name = "Jo\x1b[31m" }, fault.Invalid},
+		"a name in Latin-1":      {func(c *model.Contact) { c.Name = "J\xf6" }, fault.Invalid},
+		"a line end in a number": {func(c *model.Contact) { c.Phone = "1\n2" }, fault.Invalid},
+		"an unknown role":        {func(c *model.Contact) { c.Roles = []string{"technical", "king"} }, fault.Invalid},
+		"nobody's contact":       {func(c *model.Contact) { c.Account = "" }, fault.Invalid},
+		"both's contact":         {func(c *model.Contact) { c.Vendor = "telco" }, fault.Invalid},
+		"an unknown account":     {func(c *model.Contact) { c.Account = "globex" }, fault.NotFound},
+		"an unknown vendor":      {func(c *model.Contact) { c.Account, c.Vendor = "", "globex" }, fault.NotFound},
 	} {
 		refused := good
 		c.change(&refused)
-		if _, err := w.room.AddContact(ctx, "test", refused); !exchange.Is(err, c.kind) {
+		if _, err := w.room.AddContact(ctx, "test", refused); !fault.Is(err, c.kind) {
 			t.Errorf("%s: %v, want %v", name, err, c.kind)
 		}
 	}
@@ -99,9 +100,9 @@ func contactTwice(t *testing.T, w *world) {
 	w.customer("acme")
 	w.customer("globex")
 	w.person("acme", "jo@acme.example")
-	again := exchange.Contact{Account: "acme", Name: "Jo", Email: "JO@acme.example"}
+	again := model.Contact{Account: "acme", Name: "Jo", Email: "JO@acme.example"}
 	_, err := w.room.AddContact(ctx, "test", again)
-	testkit.WantKind(t, err, exchange.Exists)
+	testkit.WantKind(t, err, fault.Exists)
 	w.person("globex", "jo@acme.example")
 	list, err := w.room.Contacts(ctx, "acme")
 	testkit.Must(t, err)
@@ -124,7 +125,7 @@ func contactAmbiguous(t *testing.T, w *world) {
 		},
 		"leave": func(who string) error { _, err := w.room.ContactLeaves(ctx, "test", who); return err },
 	} {
-		if err := ask("jo@acme.example"); !exchange.Is(err, exchange.Conflict) || exchange.HintIn(err) != "name one by its id" {
+		if err := ask("jo@acme.example"); !fault.Is(err, fault.Conflict) || fault.HintIn(err) != "name one by its id" {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
@@ -146,10 +147,10 @@ func contactAnyCase(t *testing.T, w *world) {
 }
 
 // verifyLink makes a link that proves a contact's address, and returns its token.
-func (w *world) verifyLink(c exchange.Contact) []byte {
+func (w *world) verifyLink(c model.Contact) []byte {
 	w.t.Helper()
 	token := sha256.Sum256([]byte(c.ID))
-	_, err := w.links.Make(ctx, "test", handover.NewLink{Kind: exchange.LinkVerify, Contact: c.ID, Token: token[:]})
+	_, err := w.links.Make(ctx, "test", handover.NewLink{Kind: model.LinkVerify, Contact: c.ID, Token: token[:]})
 	testkit.Must(w.t, err)
 	return token[:]
 }
@@ -169,14 +170,14 @@ func contactNewAddress(t *testing.T, w *world) {
 		t.Fatalf("a new address is verified: %+v, %v", jo, err)
 	}
 	// The link lies in the old address's mail: it must not verify the new one.
-	open := func(exchange.Link, []byte) error { return nil }
-	testkit.WantKind(t, w.links.Open(ctx, token, "203.0.113.7", open), exchange.NotFound)
+	open := func(model.Link, []byte) error { return nil }
+	testkit.WantKind(t, w.links.Open(ctx, token, "203.0.113.7", open), fault.NotFound)
 	if jo, err = w.room.Contact(ctx, jo.ID); err != nil || jo.VerifiedAt != nil || jo.Name != "Jo Hill-Smith" || !slices.Equal(jo.Roles, []string{"billing"}) {
 		t.Fatalf("%+v, %v", jo, err)
 	}
 	for name, e := range map[string]account.ContactEdit{"address": {Email: ptr("jo")}, "name": {Name: ptr("")}, "phone": {Phone: ptr("\x07")},
 		"roles": {Roles: &[]string{"king"}}, "word": {Verified: ptr("\x1b")}} {
-		if _, err := w.room.SetContact(ctx, "test", jo.ID, e); !exchange.Is(err, exchange.Invalid) {
+		if _, err := w.room.SetContact(ctx, "test", jo.ID, e); !fault.Is(err, fault.Invalid) {
 			t.Errorf("a bad %s: %v", name, err)
 		}
 	}
@@ -187,7 +188,7 @@ func contactTakesAddress(t *testing.T, w *world) {
 	w.person("acme", "jo@acme.example")
 	ann := w.person("acme", "ann@acme.example")
 	_, err := w.room.SetContact(ctx, "test", ann.ID, account.ContactEdit{Email: ptr("Jo@acme.example")})
-	testkit.WantKind(t, err, exchange.Exists)
+	testkit.WantKind(t, err, fault.Exists)
 	_, err = w.room.SetContact(ctx, "test", ann.ID, account.ContactEdit{Email: ptr("ANN@acme.example")})
 	testkit.Must(t, err)
 }
@@ -224,18 +225,18 @@ func contactLeaves(t *testing.T, w *world) {
 
 	out, err := w.room.ContactLeaves(ctx, "test", jo.ID)
 	testkit.Must(t, err)
-	if len(out.Keys) != 1 || out.Keys[0].Fingerprint != held.print || out.Keys[0].State != exchange.KeyActive || out.Left != 1 || out.Contact.LeftAt == nil {
+	if len(out.Keys) != 1 || out.Keys[0].Fingerprint != held.print || out.Keys[0].State != model.KeyActive || out.Left != 1 || out.Contact.LeftAt == nil {
 		t.Fatalf("%+v", out)
 	}
 	_, err = w.links.Waiting(ctx, token)
-	testkit.WantKind(t, err, exchange.NotFound)
-	w.wantReason("acme", held, exchange.ReasonOK) // until somebody decides
+	testkit.WantKind(t, err, fault.NotFound)
+	w.wantReason("acme", held, model.ReasonOK) // until somebody decides
 	_, err = w.room.ContactLeaves(ctx, "test", jo.ID)
-	testkit.WantKind(t, err, exchange.Conflict)
+	testkit.WantKind(t, err, fault.Conflict)
 	_, err = w.room.FreezeKey(ctx, "test", held.print, "jo@acme.example")
-	testkit.WantKind(t, err, exchange.NotFound)
+	testkit.WantKind(t, err, fault.NotFound)
 	_, err = w.add("acme", newPair(t).line, byJo)
-	testkit.WantKind(t, err, exchange.NotFound)
-	_, err = w.links.Make(ctx, "test", handover.NewLink{Kind: exchange.LinkVerify, Contact: jo.ID, Token: make([]byte, 32)})
-	testkit.WantKind(t, err, exchange.NotFound)
+	testkit.WantKind(t, err, fault.NotFound)
+	_, err = w.links.Make(ctx, "test", handover.NewLink{Kind: model.LinkVerify, Contact: jo.ID, Token: make([]byte, 32)})
+	testkit.WantKind(t, err, fault.NotFound)
 }

@@ -15,7 +15,9 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/account"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 var enrolStories = stories{
@@ -41,17 +43,17 @@ func enrolSeveral(t *testing.T, w *world) {
 	taken := w.enrolled("globex")
 	a, b := newPair(t), newPair(t)
 	_, err := w.add("acme", a.line+"\n# a comment\n"+b.line+taken.line)
-	testkit.WantKind(t, err, exchange.Denied)
+	testkit.WantKind(t, err, fault.Denied)
 	w.wantStates("acme", map[string]string{})
 	added, err := w.add("acme", a.line+b.line+a.line)
 	testkit.Must(t, err)
-	if len(added) != 2 || added[0].Origin != exchange.OriginSubmitted || added[0].State != exchange.KeyActive || added[0].ExpiresAt != nil {
+	if len(added) != 2 || added[0].Origin != model.OriginSubmitted || added[0].State != model.KeyActive || added[0].ExpiresAt != nil {
 		t.Fatalf("%+v", added)
 	}
-	w.wantStates("acme", map[string]string{a.print: exchange.KeyActive, b.print: exchange.KeyActive})
-	w.wantReason("acme", a, exchange.ReasonOK)
+	w.wantStates("acme", map[string]string{a.print: model.KeyActive, b.print: model.KeyActive})
+	w.wantReason("acme", a, model.ReasonOK)
 	_, err = w.add("acme", newPair(t).line+b.line)
-	testkit.WantKind(t, err, exchange.Exists)
+	testkit.WantKind(t, err, fault.Exists)
 	if got := w.states("acme"); len(got) != 2 {
 		t.Fatalf("a refused file left %v", got)
 	}
@@ -63,14 +65,14 @@ func enrolLimit(t *testing.T, w *world) {
 	w.customer("acme")
 	first := w.enrolled("acme")
 	_, err := w.add("acme", newPair(t).line+newPair(t).line+newPair(t).line)
-	testkit.WantKind(t, err, exchange.Busy)
+	testkit.WantKind(t, err, fault.Busy)
 	if got := w.states("acme"); len(got) != 1 {
 		t.Fatalf("one too many left %v", got)
 	}
 	_, err = w.add("acme", newPair(t).line+newPair(t).line)
 	testkit.Must(t, err)
 	_, err = w.add("acme", newPair(t).line)
-	testkit.WantKind(t, err, exchange.Busy)
+	testkit.WantKind(t, err, fault.Busy)
 	_, err = w.room.RevokeKey(ctx, "test", first.print, "old", false)
 	testkit.Must(t, err)
 	w.enrolled("acme")
@@ -82,7 +84,7 @@ func enrolLimitAtOnce(t *testing.T, w *world) {
 	for range 8 {
 		p := newPair(t)
 		wg.Go(func() {
-			if _, err := w.add("acme", p.line); err != nil && !exchange.Is(err, exchange.Busy) {
+			if _, err := w.add("acme", p.line); err != nil && !fault.Is(err, fault.Busy) {
 				t.Error(err)
 			}
 		})
@@ -101,20 +103,20 @@ func enrolOtherUser(t *testing.T, w *world) {
 	p := w.enrolled("acme")
 	for _, user := range []string{"globex", "acme-telco"} {
 		_, err := w.add(user, p.line)
-		testkit.WantKind(t, err, exchange.Denied)
-		if text := exchange.PublicText(err); strings.Contains(text, "acme") {
+		testkit.WantKind(t, err, fault.Denied)
+		if text := fault.PublicText(err); strings.Contains(text, "acme") {
 			t.Errorf("the answer names whose key it is: %s", text)
 		}
 	}
 	vendors := w.enrolled("acme-telco")
 	_, err := w.add("globex-telco", vendors.line)
 	testkit.Must(t, err)
-	w.wantReason("globex-telco", vendors, exchange.ReasonOK)
+	w.wantReason("globex-telco", vendors, model.ReasonOK)
 	for _, user := range []string{"acme-postco", "acme"} {
 		_, err = w.add(user, vendors.line)
-		testkit.WantKind(t, err, exchange.Denied)
+		testkit.WantKind(t, err, fault.Denied)
 	}
-	w.wantReason("acme", vendors, exchange.ReasonOtherUsersKey)
+	w.wantReason("acme", vendors, model.ReasonOtherUsersKey)
 }
 
 func enrolOtherUserAtOnce(t *testing.T, w *world) {
@@ -127,7 +129,7 @@ func enrolOtherUserAtOnce(t *testing.T, w *world) {
 		var wg sync.WaitGroup
 		for _, u := range users {
 			wg.Go(func() {
-				if _, err := w.add(u, p.line); err != nil && !exchange.Is(err, exchange.Denied) {
+				if _, err := w.add(u, p.line); err != nil && !fault.Is(err, fault.Denied) {
 					t.Error(err)
 				}
 			})
@@ -145,11 +147,11 @@ func enrolHolder(t *testing.T, w *world) {
 	w.carrier("telco", "acme")
 	jo := w.person("acme", "jo@acme.example")
 	w.person("globex", "sam@globex.example")
-	ann, err := w.room.AddContact(ctx, "test", exchange.Contact{Vendor: "telco", Name: "Ann", Email: "ann@telco.example"})
+	ann, err := w.room.AddContact(ctx, "test", model.Contact{Vendor: "telco", Name: "Ann", Email: "ann@telco.example"})
 	testkit.Must(t, err)
 	for _, c := range []struct {
 		user, holder string
-		want         exchange.Contact
+		want         model.Contact
 	}{{"acme", "JO@acme.example", jo}, {"acme", jo.ID, jo}, {"acme-telco", "ann@telco.example", ann}, {"acme-telco", jo.ID, jo}} {
 		added, err := w.add(c.user, newPair(t).line, func(n *account.NewKey) { n.Holder = c.holder })
 		testkit.Must(t, err)
@@ -159,7 +161,7 @@ func enrolHolder(t *testing.T, w *world) {
 	}
 	for _, c := range []struct{ user, holder string }{{"acme", "sam@globex.example"}, {"acme", "ann@telco.example"}, {"acme", "nobody"}} {
 		_, err := w.add(c.user, newPair(t).line, func(n *account.NewKey) { n.Holder = c.holder })
-		testkit.WantKind(t, err, exchange.NotFound)
+		testkit.WantKind(t, err, fault.NotFound)
 	}
 }
 
@@ -167,7 +169,7 @@ func enrolExpiry(t *testing.T, w *world) {
 	w.customer("acme")
 	for _, at := range []time.Time{exchange.FromMicros(w.micros.Load()), exchange.FromMicros(w.micros.Load()).Add(-time.Second), {}} {
 		_, err := w.add("acme", newPair(t).line, func(n *account.NewKey) { n.Expires = &at })
-		testkit.WantKind(t, err, exchange.Invalid)
+		testkit.WantKind(t, err, fault.Invalid)
 	}
 	at := exchange.FromMicros(w.micros.Load()).Add(day)
 	p := newPair(t)
@@ -176,10 +178,10 @@ func enrolExpiry(t *testing.T, w *world) {
 	if !added[0].ExpiresAt.Equal(at) {
 		t.Fatalf("it ends on %v", added[0].ExpiresAt)
 	}
-	w.wantReason("acme", p, exchange.ReasonOK)
+	w.wantReason("acme", p, model.ReasonOK)
 	w.pass(day)
-	w.wantReason("acme", p, exchange.ReasonKeyExpired)
-	w.wantStates("acme", map[string]string{p.print: exchange.KeyExpired})
+	w.wantReason("acme", p, model.ReasonKeyExpired)
+	w.wantStates("acme", map[string]string{p.print: model.KeyExpired})
 }
 
 func enrolDefaultExpiry(t *testing.T, w *world) {
@@ -237,7 +239,7 @@ func enrolPolicy(t *testing.T, w *world) {
 		w.open()
 		before := len(w.states("acme"))
 		_, err := w.add("acme", c.line)
-		if c.ok && err != nil || !c.ok && !exchange.Is(err, exchange.Invalid) {
+		if c.ok && err != nil || !c.ok && !fault.Is(err, fault.Invalid) {
 			t.Errorf("%s: %v", c.name, err)
 		}
 		if !c.ok && len(w.states("acme")) != before {
@@ -250,40 +252,40 @@ func enrolNonsense(t *testing.T, w *world) {
 	w.customer("acme")
 	for _, text := range []string{"", "hello", "ssh-ed25519 AAAA", "ssh-dss AAAAB3NzaC1kc3MAAAA="} {
 		_, err := w.add("acme", text)
-		testkit.WantKind(t, err, exchange.Invalid)
+		testkit.WantKind(t, err, fault.Invalid)
 	}
 	_, err := w.add("nobody", newPair(t).line)
-	testkit.WantKind(t, err, exchange.NotFound)
+	testkit.WantKind(t, err, fault.NotFound)
 	_, err = w.add("acme", newPair(t).line+newPair(t).line, func(n *account.NewKey) { n.Replaces = "SHA256:x" })
-	testkit.WantKind(t, err, exchange.Invalid)
+	testkit.WantKind(t, err, fault.Invalid)
 }
 
 func enrolIssued(t *testing.T, w *world) {
 	w.customer("acme")
-	issued := func(n *account.NewKey) { n.Origin = exchange.OriginIssued }
+	issued := func(n *account.NewKey) { n.Origin = model.OriginIssued }
 	_, err := w.add("acme", newPair(t).line, issued)
-	testkit.WantKind(t, err, exchange.Conflict)
+	testkit.WantKind(t, err, fault.Conflict)
 	w.person("acme", "jo@acme.example")
 	_, err = w.add("acme", newPair(t).line, issued)
-	testkit.WantKind(t, err, exchange.Conflict)
+	testkit.WantKind(t, err, fault.Conflict)
 	gone := w.person("acme", "gone@acme.example")
 	_, err = w.room.ContactLeaves(ctx, "test", gone.ID)
 	testkit.Must(t, err)
 	_, err = w.add("acme", newPair(t).line, issued)
-	testkit.WantKind(t, err, exchange.Conflict)
+	testkit.WantKind(t, err, fault.Conflict)
 	w.person("acme", "ann@acme.example")
 	added, err := w.add("acme", newPair(t).line, issued)
-	if err != nil || added[0].Origin != exchange.OriginIssued {
+	if err != nil || added[0].Origin != model.OriginIssued {
 		t.Fatalf("%+v, %v", added, err)
 	}
 
 	// The vendor's contact with the same address is the same person.
 	w.carrier("telco", "globex")
 	w.person("globex", "sam@globex.example")
-	_, err = w.room.AddContact(ctx, "test", exchange.Contact{Vendor: "telco", Name: "Sam", Email: "SAM@globex.example"})
+	_, err = w.room.AddContact(ctx, "test", model.Contact{Vendor: "telco", Name: "Sam", Email: "SAM@globex.example"})
 	testkit.Must(t, err)
 	_, err = w.add("globex-telco", newPair(t).line, issued)
-	testkit.WantKind(t, err, exchange.Conflict)
+	testkit.WantKind(t, err, fault.Conflict)
 }
 
 func enrolSetKey(t *testing.T, w *world) {
@@ -292,7 +294,7 @@ func enrolSetKey(t *testing.T, w *world) {
 	p := w.enrolled("acme")
 	at := exchange.FromMicros(w.micros.Load()).Add(day)
 	k, err := w.room.SetKey(ctx, "test", "acme", p.print, account.KeyEdit{Holder: ptr("jo@acme.example"), Expires: &at, Flag: ptr("ask them")})
-	if err != nil || k.HolderID != jo.ID || !k.ExpiresAt.Equal(at) || k.Flag != "ask them" || k.State != exchange.KeyActive {
+	if err != nil || k.HolderID != jo.ID || !k.ExpiresAt.Equal(at) || k.Flag != "ask them" || k.State != model.KeyActive {
 		t.Fatalf("%+v, %v", k, err)
 	}
 	k, err = w.room.SetKey(ctx, "test", "acme", p.print, account.KeyEdit{Holder: ptr(""), Expires: &time.Time{}, Flag: ptr("")})
@@ -300,13 +302,13 @@ func enrolSetKey(t *testing.T, w *world) {
 		t.Fatalf("%+v, %v", k, err)
 	}
 	_, err = w.room.SetKey(ctx, "test", "acme", p.print, account.KeyEdit{Holder: ptr("nobody")})
-	testkit.WantKind(t, err, exchange.NotFound)
+	testkit.WantKind(t, err, fault.NotFound)
 	_, err = w.room.SetKey(ctx, "test", "acme", "SHA256:nobody's", account.KeyEdit{})
-	testkit.WantKind(t, err, exchange.NotFound)
+	testkit.WantKind(t, err, fault.NotFound)
 	_, err = w.room.SetKey(ctx, "test", "nobody", p.print, account.KeyEdit{})
-	testkit.WantKind(t, err, exchange.NotFound)
+	testkit.WantKind(t, err, fault.NotFound)
 	_, err = w.room.SetKey(ctx, "test", "acme", p.print, account.KeyEdit{Flag: ptr("red\x1b[31m\x00")})
-	testkit.WantKind(t, err, exchange.Invalid)
+	testkit.WantKind(t, err, fault.Invalid)
 }
 
 func enrolAgain(t *testing.T, w *world) {
@@ -315,15 +317,15 @@ func enrolAgain(t *testing.T, w *world) {
 	p := w.enrolled("acme")
 	_, err := w.room.RevokeKey(ctx, "test", p.print, "a mistake", false)
 	testkit.Must(t, err)
-	w.wantReason("acme", p, exchange.ReasonKeyRevoked)
+	w.wantReason("acme", p, model.ReasonKeyRevoked)
 	_, err = w.add("globex", p.line) // free again
 	testkit.Must(t, err)
 	_, err = w.room.RevokeKey(ctx, "test", p.print, "another", false)
 	testkit.Must(t, err)
 	_, err = w.add("acme", p.line)
 	testkit.Must(t, err)
-	w.wantReason("acme", p, exchange.ReasonOK)
-	w.wantReason("globex", p, exchange.ReasonKeyRevoked)
+	w.wantReason("acme", p, model.ReasonOK)
+	w.wantReason("globex", p, model.ReasonKeyRevoked)
 }
 
 func enrolRevokedIsGone(t *testing.T, w *world) {
@@ -338,15 +340,15 @@ func enrolRevokedIsGone(t *testing.T, w *world) {
 		t.Fatalf("revocations: %v", got)
 	}
 	_, err = w.room.RevokeKey(ctx, "test", p.print, "again", false)
-	testkit.WantKind(t, err, exchange.NotFound)
+	testkit.WantKind(t, err, fault.NotFound)
 	_, err = w.room.RevokeKey(ctx, "test", newPair(t).print, "unknown", false)
-	testkit.WantKind(t, err, exchange.NotFound)
+	testkit.WantKind(t, err, fault.NotFound)
 	_, err = w.room.RevokeKey(ctx, "test", p.print, " \n", false)
-	testkit.WantKind(t, err, exchange.Invalid)
+	testkit.WantKind(t, err, fault.Invalid)
 	_, err = w.room.SetKey(ctx, "test", "acme", p.print, account.KeyEdit{})
-	testkit.WantKind(t, err, exchange.NotFound)
+	testkit.WantKind(t, err, fault.NotFound)
 	list, err := w.room.Key(ctx, p.print)
-	if err != nil || len(list) != 1 || list[0].State != exchange.KeyRevoked || list[0].RevokedWhy != "laptop lost" {
+	if err != nil || len(list) != 1 || list[0].State != model.KeyRevoked || list[0].RevokedWhy != "laptop lost" {
 		t.Fatalf("%+v, %v", list, err)
 	}
 }

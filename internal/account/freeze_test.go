@@ -4,8 +4,9 @@ import (
 	"testing"
 
 	"github.com/sallyport-sftp/sallyport/internal/account"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 var freezeStories = stories{
@@ -31,29 +32,29 @@ func freezeAndThaw(t *testing.T, w *world) {
 	p, other := w.enrolled("acme"), w.enrolled("acme")
 	list, err := w.room.FreezeKey(ctx, "test", p.print, "JO@acme.example")
 	testkit.Must(t, err)
-	if len(list) != 1 || list[0].State != exchange.KeyFrozen || list[0].FrozenBy != "jo@acme.example" || list[0].FrozenAt == nil {
+	if len(list) != 1 || list[0].State != model.KeyFrozen || list[0].FrozenBy != "jo@acme.example" || list[0].FrozenAt == nil {
 		t.Fatalf("%+v", list)
 	}
 	if got := w.revocations(u, p); len(got) != 1 {
 		t.Fatalf("its sessions go on: %v", got)
 	}
-	w.wantReason("acme", p, exchange.ReasonKeyFrozen)
-	w.wantReason("acme", other, exchange.ReasonOK)
+	w.wantReason("acme", p, model.ReasonKeyFrozen)
+	w.wantReason("acme", other, model.ReasonOK)
 	if n := w.notices(); n["key.frozen"] != 1 {
 		t.Fatalf("notices: %v", n)
 	}
 	_, err = w.room.FreezeKey(ctx, "test", p.print, "ann@acme.example")
-	testkit.WantKind(t, err, exchange.Conflict)
+	testkit.WantKind(t, err, fault.Conflict)
 	_, err = w.room.ThawKey(ctx, "test", p.print, "jo@acme.example")
-	testkit.WantKind(t, err, exchange.Denied)
-	w.wantReason("acme", p, exchange.ReasonKeyFrozen)
+	testkit.WantKind(t, err, fault.Denied)
+	w.wantReason("acme", p, model.ReasonKeyFrozen)
 	list, err = w.room.ThawKey(ctx, "test", p.print, "ann@acme.example")
-	if err != nil || list[0].State != exchange.KeyActive || list[0].FrozenAt != nil {
+	if err != nil || list[0].State != model.KeyActive || list[0].FrozenAt != nil {
 		t.Fatalf("%+v, %v", list, err)
 	}
-	w.wantReason("acme", p, exchange.ReasonOK)
+	w.wantReason("acme", p, model.ReasonOK)
 	_, err = w.room.ThawKey(ctx, "test", p.print, "ann@acme.example")
-	testkit.WantKind(t, err, exchange.Conflict)
+	testkit.WantKind(t, err, fault.Conflict)
 	_, err = w.room.FreezeKey(ctx, "test", p.print, "ann@acme.example") // again, by the other
 	testkit.Must(t, err)
 	if n := w.notices(); n["key.frozen"] != 2 {
@@ -79,18 +80,18 @@ func freezeThenAdd(t *testing.T, w *world) {
 	_, err = w.room.FreezeKey(ctx, "test", p.print, jo.ID)
 	testkit.Must(t, err)
 	for _, by := range []string{"", jo.ID, "Jo@acme.example"} {
-		testkit.WantKind(t, w.confirmed("acme", by), exchange.Denied)
+		testkit.WantKind(t, w.confirmed("acme", by), fault.Denied)
 	}
-	testkit.WantKind(t, w.confirmed("acme", "nobody@acme.example"), exchange.NotFound)
+	testkit.WantKind(t, w.confirmed("acme", "nobody@acme.example"), fault.NotFound)
 	_, err = w.add("acme", newPair(t).line, replaces(live)) // a rotation is a new key, too
-	testkit.WantKind(t, err, exchange.Denied)
+	testkit.WantKind(t, err, fault.Denied)
 	waiting := newPair(t)
 	w.offer("acme", waiting)
 	_, err = w.room.ApproveKey(ctx, "test", "acme", waiting.print, account.NewKey{})
-	testkit.WantKind(t, err, exchange.Denied)
+	testkit.WantKind(t, err, fault.Denied)
 	testkit.Must(t, w.confirmed("acme", "ann@acme.example"))
 	testkit.Must(t, w.confirmed("acme", "")) // confirmed once, since the freeze
-	w.wantReason("acme", p, exchange.ReasonKeyFrozen)
+	w.wantReason("acme", p, model.ReasonKeyFrozen)
 }
 
 func freezeThenRevoke(t *testing.T, w *world) {
@@ -102,25 +103,25 @@ func freezeThenRevoke(t *testing.T, w *world) {
 	_, err = w.room.RevokeKey(ctx, "test", p.print, "lost", false)
 	testkit.Must(t, err)
 	for _, by := range []string{"", "jo@acme.example"} {
-		testkit.WantKind(t, w.confirmed("acme", by), exchange.Denied)
+		testkit.WantKind(t, w.confirmed("acme", by), fault.Denied)
 	}
 	_, err = w.add("acme", p.line) // nor comes the frozen one back by this way
-	testkit.WantKind(t, err, exchange.Denied)
+	testkit.WantKind(t, err, fault.Denied)
 	testkit.Must(t, w.confirmed("acme", "ann@acme.example"))
 }
 
 func freezeOneAddress(t *testing.T, w *world) {
 	w.carrier("telco", "acme")
 	jo := w.person("acme", "jo@telco.example")
-	twin, err := w.room.AddContact(ctx, "test", exchange.Contact{Vendor: "telco", Name: "Jo", Email: "JO@telco.example"})
+	twin, err := w.room.AddContact(ctx, "test", model.Contact{Vendor: "telco", Name: "Jo", Email: "JO@telco.example"})
 	testkit.Must(t, err)
 	p := w.enrolled("acme-telco")
 	_, err = w.room.FreezeKey(ctx, "test", p.print, jo.ID)
 	testkit.Must(t, err)
 	_, err = w.room.ThawKey(ctx, "test", p.print, twin.ID)
-	testkit.WantKind(t, err, exchange.Denied)
-	testkit.WantKind(t, w.confirmed("acme-telco", twin.ID), exchange.Denied)
-	ann, err := w.room.AddContact(ctx, "test", exchange.Contact{Vendor: "telco", Name: "Ann", Email: "ann@telco.example"})
+	testkit.WantKind(t, err, fault.Denied)
+	testkit.WantKind(t, w.confirmed("acme-telco", twin.ID), fault.Denied)
+	ann, err := w.room.AddContact(ctx, "test", model.Contact{Vendor: "telco", Name: "Ann", Email: "ann@telco.example"})
 	testkit.Must(t, err)
 	testkit.Must(t, w.confirmed("acme-telco", ann.ID))
 	_, err = w.room.ThawKey(ctx, "test", p.print, ann.ID)
@@ -139,7 +140,7 @@ func freezeVendor(t *testing.T, w *world) {
 		t.Fatalf("%+v, %v", list, err)
 	}
 	for _, u := range users {
-		w.wantReason(u.Name, p, exchange.ReasonKeyFrozen)
+		w.wantReason(u.Name, p, model.ReasonKeyFrozen)
 		if got := w.revocations(u, p); len(got) != 1 {
 			t.Fatalf("%s: %v", u.Name, got)
 		}
@@ -147,11 +148,11 @@ func freezeVendor(t *testing.T, w *world) {
 	if n := w.notices(); n["key.frozen"] != 2 {
 		t.Fatalf("notices: %v", n)
 	}
-	testkit.WantKind(t, w.confirmed("acme-telco", ""), exchange.Denied)
+	testkit.WantKind(t, w.confirmed("acme-telco", ""), fault.Denied)
 	_, err = w.room.ThawKey(ctx, "test", p.print, "ann@acme.example") // of the other account
 	testkit.Must(t, err)
 	for _, u := range users {
-		w.wantReason(u.Name, p, exchange.ReasonOK)
+		w.wantReason(u.Name, p, model.ReasonOK)
 	}
 }
 
@@ -162,7 +163,7 @@ func freezeNotElsewhere(t *testing.T, w *world) {
 	_, err := w.room.FreezeKey(ctx, "test", p.print, "jo@acme.example")
 	testkit.Must(t, err)
 	_, err = w.add("globex-telco", p.line)
-	testkit.WantKind(t, err, exchange.Denied)
+	testkit.WantKind(t, err, fault.Denied)
 	w.wantStates("globex-telco", map[string]string{})
 	_, err = w.room.ThawKey(ctx, "test", p.print, "ann@acme.example")
 	testkit.Must(t, err)
@@ -178,16 +179,16 @@ func freezeStrangers(t *testing.T, w *world) {
 	p := w.enrolled("acme")
 	for _, by := range []string{"jo@globex.example", "nobody@acme.example", ""} {
 		_, err := w.room.FreezeKey(ctx, "test", p.print, by)
-		testkit.WantKind(t, err, exchange.NotFound)
+		testkit.WantKind(t, err, fault.NotFound)
 	}
 	_, err := w.room.FreezeKey(ctx, "test", newPair(t).print, "jo@acme.example")
-	testkit.WantKind(t, err, exchange.NotFound)
-	w.wantReason("acme", p, exchange.ReasonOK)
+	testkit.WantKind(t, err, fault.NotFound)
+	w.wantReason("acme", p, model.ReasonOK)
 	_, err = w.room.FreezeKey(ctx, "test", p.print, "jo@acme.example")
 	testkit.Must(t, err)
 	for _, by := range []string{"ann@globex.example", ""} {
 		_, err = w.room.ThawKey(ctx, "test", p.print, by)
-		testkit.WantKind(t, err, exchange.NotFound)
+		testkit.WantKind(t, err, fault.NotFound)
 	}
-	w.wantReason("acme", p, exchange.ReasonKeyFrozen)
+	w.wantReason("acme", p, model.ReasonKeyFrozen)
 }

@@ -8,7 +8,10 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // How often the keeper looks, and for what (defaults.md).
@@ -68,8 +71,8 @@ func (r *Room) RetireKeys(ctx context.Context) error {
 }
 
 // end does what a key's time asks for. Another node may have been faster.
-func (r *Room) end(ctx context.Context, k exchange.Key, now time.Time) error {
-	err := r.change(ctx, keeperName, "key.retire", k.User, func(tx *store.Tx, row *exchange.AuditRow) error {
+func (r *Room) end(ctx context.Context, k model.Key, now time.Time) error {
+	err := r.change(ctx, keeperName, "key.retire", k.User, func(tx *store.Tx, row *model.AuditRow) error {
 		u, live, err := liveKey(tx, k.User, k.Fingerprint)
 		if err != nil {
 			return err
@@ -94,14 +97,14 @@ func (r *Room) end(ctx context.Context, k exchange.Key, now time.Time) error {
 		}
 		return tx.Revoke(store.Revocation{UserID: u.ID, Fingerprint: live.Fingerprint, Reason: "the key expired"}, row.At)
 	})
-	if err == errNothingToDo || exchange.Is(err, exchange.NotFound) {
+	if err == errNothingToDo || fault.Is(err, fault.NotFound) {
 		return nil
 	}
 	return err
 }
 
 // errNothingToDo rolls a keeper's transaction back.
-var errNothingToDo = exchange.E("account.end", exchange.Conflict, "nothing to do")
+var errNothingToDo = fault.E("account.end", fault.Conflict, "nothing to do")
 
 // NoteKeys notes which keys end soon, and which have grown old.
 func (r *Room) NoteKeys(ctx context.Context) error {
@@ -126,7 +129,7 @@ func (r *Room) NoteKeys(ctx context.Context) error {
 	}
 }
 
-func (r *Room) noteKey(tx *store.Tx, k exchange.Key, now time.Time) error {
+func (r *Room) noteKey(tx *store.Tx, k model.Key, now time.Time) error {
 	if k.RetiresAt != nil {
 		return nil // its successor is there
 	}
@@ -148,7 +151,7 @@ func (r *Room) noteKey(tx *store.Tx, k exchange.Key, now time.Time) error {
 }
 
 // tell notes something that a key's people should hear, once for each mark.
-func (r *Room) tell(tx *store.Tx, k exchange.Key, kind, mark, text string) error {
+func (r *Room) tell(tx *store.Tx, k model.Key, kind, mark, text string) error {
 	u, err := tx.User(k.User)
 	if err != nil {
 		return err
@@ -157,12 +160,12 @@ func (r *Room) tell(tx *store.Tx, k exchange.Key, kind, mark, text string) error
 	return err
 }
 
-func (r *Room) note(tx *store.Tx, k exchange.Key, u exchange.User, kind, mark, text string) (bool, error) {
+func (r *Room) note(tx *store.Tx, k model.Key, u model.User, kind, mark, text string) (bool, error) {
 	if help := r.help(&tx.Q, u.Account); help != "" {
 		text += " Help: " + help + "."
 	}
-	return tx.AddNotice(exchange.Notice{ID: r.ids.New(), At: r.now(), Kind: kind, UserID: u.ID, Fingerprint: k.Fingerprint, Mark: mark,
-		Roles: []string{exchange.RoleTechnical, exchange.RoleSecurity}, Text: text})
+	return tx.AddNotice(model.Notice{ID: r.ids.New(), At: r.now(), Kind: kind, UserID: u.ID, Fingerprint: k.Fingerprint, Mark: mark,
+		Roles: []string{model.RoleTechnical, model.RoleSecurity}, Text: text})
 }
 
 // help is whom an account's people turn to.
@@ -175,7 +178,7 @@ func (r *Room) help(q *store.Q, account string) string {
 
 // Notices lists what people should be told, with whom: contacts with a fitting
 // role who are still there, and the key's holder.
-func (r *Room) Notices(ctx context.Context, done bool, after string) ([]exchange.Notice, error) {
+func (r *Room) Notices(ctx context.Context, done bool, after string) ([]model.Notice, error) {
 	q := r.store.Read(ctx)
 	list, err := q.Notices(done, after, maxListed)
 	if err != nil {
@@ -190,9 +193,9 @@ func (r *Room) Notices(ctx context.Context, done bool, after string) ([]exchange
 }
 
 // recipients are the different addresses that a notice goes to.
-func recipients(q *store.Q, n exchange.Notice) ([]string, error) {
+func recipients(q *store.Q, n model.Notice) ([]string, error) {
 	u, err := q.User(n.User)
-	if exchange.Is(err, exchange.NotFound) {
+	if fault.Is(err, fault.NotFound) {
 		return []string{}, nil
 	} else if err != nil {
 		return nil, err
@@ -205,14 +208,14 @@ func recipients(q *store.Q, n exchange.Notice) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	who = slices.DeleteFunc(who, func(c exchange.Contact) bool {
-		holds := slices.ContainsFunc(records, func(k exchange.Key) bool { return k.User == u.Name && k.HolderID == c.ID })
+	who = slices.DeleteFunc(who, func(c model.Contact) bool {
+		holds := slices.ContainsFunc(records, func(k model.Key) bool { return k.User == u.Name && k.HolderID == c.ID })
 		return !holds && !fits(c, n.Roles)
 	})
 	return append([]string{}, mails(who)...), nil
 }
 
-func fits(c exchange.Contact, roles []string) bool {
+func fits(c model.Contact, roles []string) bool {
 	for _, have := range c.Roles {
 		for _, want := range roles {
 			if have == want {
@@ -225,7 +228,7 @@ func fits(c exchange.Contact, roles []string) bool {
 
 // NoticeDone notes that people were told.
 func (r *Room) NoticeDone(ctx context.Context, actor, id string) error {
-	return r.change(ctx, actor, "notice.done", id, func(tx *store.Tx, row *exchange.AuditRow) error {
-		return exchange.Missing("account.NoticeDone", tx.NoticeDone(id, exchange.Micros(row.At)), "There is no open notice %q.", exchange.Printable(id))
+	return r.change(ctx, actor, "notice.done", id, func(tx *store.Tx, row *model.AuditRow) error {
+		return fault.Missing("account.NoticeDone", tx.NoticeDone(id, exchange.Micros(row.At)), "There is no open notice %q.", valid.Printable(id))
 	})
 }

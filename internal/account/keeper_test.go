@@ -13,8 +13,10 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/account"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 var keeperStories = stories{
@@ -129,7 +131,7 @@ func keeperExpired(t *testing.T, w *world) {
 	if n := w.notices(); n["key.expired"] != 1 {
 		t.Fatalf("notices: %v", n)
 	}
-	w.wantStates("acme", map[string]string{p.print: exchange.KeyExpired}) // not revoked: its end can be put off
+	w.wantStates("acme", map[string]string{p.print: model.KeyExpired}) // not revoked: its end can be put off
 }
 
 func keeperPutOff(t *testing.T, w *world) {
@@ -141,7 +143,7 @@ func keeperPutOff(t *testing.T, w *world) {
 	at := exchange.FromMicros(w.micros.Load()).Add(12 * time.Hour)
 	_, err := w.room.SetKey(ctx, "test", "acme", p.print, account.KeyEdit{Expires: &at})
 	testkit.Must(t, err)
-	w.wantReason("acme", p, exchange.ReasonOK)
+	w.wantReason("acme", p, model.ReasonOK)
 	w.keep()
 	w.pass(day)
 	w.keep()
@@ -226,9 +228,9 @@ func keeperWho(t *testing.T, w *world) {
 	w.person("acme", "bill@acme.example", "billing")
 	holder := w.person("acme", "holder@acme.example", "billing")
 	gone := w.person("acme", "gone@acme.example")
-	_, err := w.room.AddContact(ctx, "test", exchange.Contact{Vendor: "telco", Name: "Ann", Email: "ann@telco.example"})
+	_, err := w.room.AddContact(ctx, "test", model.Contact{Vendor: "telco", Name: "Ann", Email: "ann@telco.example"})
 	testkit.Must(t, err)
-	_, err = w.room.AddContact(ctx, "test", exchange.Contact{Vendor: "telco", Name: "Tech", Email: "Tech@acme.example"})
+	_, err = w.room.AddContact(ctx, "test", model.Contact{Vendor: "telco", Name: "Tech", Email: "Tech@acme.example"})
 	testkit.Must(t, err)
 	p := w.until("acme-telco", day)
 	_, err = w.room.SetKey(ctx, "test", "acme-telco", p.print, account.KeyEdit{Holder: &holder.ID})
@@ -271,8 +273,8 @@ func keeperDone(t *testing.T, w *world) {
 	list, err := w.room.Notices(ctx, false, "")
 	testkit.Must(t, err)
 	testkit.Must(t, w.room.NoticeDone(ctx, "test", list[0].ID))
-	testkit.WantKind(t, w.room.NoticeDone(ctx, "test", list[0].ID), exchange.NotFound)
-	testkit.WantKind(t, w.room.NoticeDone(ctx, "test", "nothing"), exchange.NotFound)
+	testkit.WantKind(t, w.room.NoticeDone(ctx, "test", list[0].ID), fault.NotFound)
+	testkit.WantKind(t, w.room.NoticeDone(ctx, "test", "nothing"), fault.NotFound)
 	w.keep()
 	open, err := w.room.Notices(ctx, false, "")
 	all, err2 := w.room.Notices(ctx, true, "")
@@ -288,7 +290,7 @@ func keeperMany(t *testing.T, w *world) {
 		for i := range many {
 			at := w.clock()
 			end := at.Add(20 * day)
-			if err := tx.AddKey(u.ID, exchange.Key{ID: w.ids.New(), Fingerprint: fmt.Sprint("SHA256:", i), CreatedAt: at, ExpiresAt: &end}); err != nil {
+			if err := tx.AddKey(u.ID, model.Key{ID: w.ids.New(), Fingerprint: fmt.Sprint("SHA256:", i), CreatedAt: at, ExpiresAt: &end}); err != nil {
 				return err
 			}
 		}

@@ -6,9 +6,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/keys"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // NewKey asks for keys to be enrolled.
@@ -27,7 +29,7 @@ type NewKey struct {
 // AddKeys reads the public keys that somebody sent and enrols them for a user,
 // all or none. One key on two users is refused, except users of the same
 // vendor. A private key is refused, kept nowhere, and burned or flagged.
-func (r *Room) AddKeys(ctx context.Context, actor string, n NewKey) ([]exchange.Key, error) {
+func (r *Room) AddKeys(ctx context.Context, actor string, n NewKey) ([]model.Key, error) {
 	const op = "account.AddKeys"
 	if keys.LooksPrivate(n.Text) {
 		return nil, r.refusePrivate(ctx, actor, n.User, keys.Examine(n.Text))
@@ -37,14 +39,14 @@ func (r *Room) AddKeys(ctx context.Context, actor string, n NewKey) ([]exchange.
 		return nil, err
 	}
 	if n.Replaces != "" && len(found) != 1 {
-		return nil, exchange.E(op, exchange.Invalid, "There are %d keys in this file; one key replaces one.", len(found))
+		return nil, fault.E(op, fault.Invalid, "There are %d keys in this file; one key replaces one.", len(found))
 	}
 	for _, p := range found {
 		if err := r.policy.accepts(p); err != nil {
 			return nil, err
 		}
 	}
-	var added []exchange.Key
+	var added []model.Key
 	err = r.store.Write(ctx, func(tx *store.Tx) (err error) {
 		added, err = r.enrolAll(tx, actor, n, found)
 		return err
@@ -53,11 +55,11 @@ func (r *Room) AddKeys(ctx context.Context, actor string, n NewKey) ([]exchange.
 }
 
 // enrolAll enrols keys in one transaction, with an audit row each.
-func (r *Room) enrolAll(tx *store.Tx, actor string, n NewKey, found []keys.Public) (added []exchange.Key, err error) {
+func (r *Room) enrolAll(tx *store.Tx, actor string, n NewKey, found []keys.Public) (added []model.Key, err error) {
 	const op = "account.AddKeys"
 	u, err := tx.User(n.User)
 	if err != nil {
-		return nil, exchange.Missing(op, err, "There is no user %q.", n.User)
+		return nil, fault.Missing(op, err, "There is no user %q.", n.User)
 	}
 	// The mailbox's row is the user's lock: two additions at once must not
 	// both see room for one more. Nor must two users both find that nobody has
@@ -83,7 +85,7 @@ func (r *Room) enrolAll(tx *store.Tx, actor string, n NewKey, found []keys.Publi
 		if err := tx.DropPending(u.ID, k.Fingerprint); err != nil {
 			return nil, err
 		}
-		row := exchange.AuditRow{ID: r.ids.New(), At: k.CreatedAt, Actor: actor, Action: "key.add", Subject: u.Name, User: u.ID,
+		row := model.AuditRow{ID: r.ids.New(), At: k.CreatedAt, Actor: actor, Action: "key.add", Subject: u.Name, User: u.ID,
 			Detail: map[string]string{"fingerprint": k.Fingerprint, "type": k.Type, "comment": k.Comment, "origin": k.Origin, "holder": k.Holder, "format": p.Format}}
 		if n.ConfirmedBy != "" {
 			row.Detail["confirmed_by"] = n.ConfirmedBy
@@ -103,9 +105,9 @@ func (r *Room) enrolAll(tx *store.Tx, actor string, n NewKey, found []keys.Publi
 }
 
 // newKey is the record of a key to be.
-func (r *Room) newKey(u exchange.User, n NewKey, p keys.Public, holder exchange.Contact) exchange.Key {
-	k := exchange.Key{ID: r.ids.New(), User: u.Name, Fingerprint: p.Fingerprint, MD5: p.MD5, Type: p.Type, Bits: p.Bits, Public: p.Line, Comment: p.Comment,
-		Origin: exchange.OriginSubmitted, Holder: holder.Email, HolderID: holder.ID, State: exchange.KeyActive, CreatedAt: r.now(), ExpiresAt: n.Expires}
+func (r *Room) newKey(u model.User, n NewKey, p keys.Public, holder model.Contact) model.Key {
+	k := model.Key{ID: r.ids.New(), User: u.Name, Fingerprint: p.Fingerprint, MD5: p.MD5, Type: p.Type, Bits: p.Bits, Public: p.Line, Comment: p.Comment,
+		Origin: model.OriginSubmitted, Holder: holder.Email, HolderID: holder.ID, State: model.KeyActive, CreatedAt: r.now(), ExpiresAt: n.Expires}
 	if n.Origin != "" {
 		k.Origin = n.Origin
 	}
@@ -119,23 +121,23 @@ func (r *Room) newKey(u exchange.User, n NewKey, p keys.Public, holder exchange.
 // checkPeople checks what an enrolment says of contacts: that its holder is
 // one, that two are known before the operator issues a key, and that a second
 // one confirms a key after the first had one frozen.
-func (r *Room) checkPeople(tx *store.Tx, u exchange.User, n NewKey) (holder exchange.Contact, err error) {
+func (r *Room) checkPeople(tx *store.Tx, u model.User, n NewKey) (holder model.Contact, err error) {
 	const op = "account.AddKeys"
 	if n.Expires != nil && !n.Expires.After(r.now()) {
-		return holder, exchange.E(op, exchange.Invalid, "The key would have expired already.")
+		return holder, fault.E(op, fault.Invalid, "The key would have expired already.")
 	}
 	if n.Holder != "" {
 		if holder, err = personOf(&tx.Q, u, n.Holder); err != nil {
 			return holder, err
 		}
 	}
-	if n.Origin == exchange.OriginIssued {
+	if n.Origin == model.OriginIssued {
 		list, err := people(&tx.Q, u)
 		if err != nil {
 			return holder, err
 		}
 		if len(mails(list)) < 2 {
-			return holder, exchange.E(op, exchange.Conflict, "User %s has %d contacts; two are needed before a key is issued, so that key file and passphrase go to different people.", u.Name, len(mails(list))).
+			return holder, fault.E(op, fault.Conflict, "User %s has %d contacts; two are needed before a key is issued, so that key file and passphrase go to different people.", u.Name, len(mails(list))).
 				WithHint("sallyport contact add %s --name N --email E", u.Account)
 		}
 	}
@@ -143,7 +145,7 @@ func (r *Room) checkPeople(tx *store.Tx, u exchange.User, n NewKey) (holder exch
 }
 
 // mails are the different addresses among contacts.
-func mails(list []exchange.Contact) (out []string) {
+func mails(list []model.Contact) (out []string) {
 	for _, c := range list {
 		if !slices.ContainsFunc(out, func(m string) bool { return strings.EqualFold(m, c.Email) }) {
 			out = append(out, c.Email)
@@ -154,12 +156,12 @@ func mails(list []exchange.Contact) (out []string) {
 
 // mayHold checks the number of keys, that this one is not burned, and that
 // nobody else has it.
-func (r *Room) mayHold(tx *store.Tx, u exchange.User, fingerprint string, replaces bool) error {
+func (r *Room) mayHold(tx *store.Tx, u model.User, fingerprint string, replaces bool) error {
 	const op = "account.AddKeys"
 	if b, err := tx.Burned(fingerprint); err == nil {
-		return exchange.E(op, exchange.Denied, "This key can't be used here.").
+		return fault.E(op, fault.Denied, "This key can't be used here.").
 			WithHint("it was blocked for ever on %s: %s; a new pair is needed", b.At.Format(time.DateOnly), b.Why)
-	} else if !exchange.Is(err, exchange.NotFound) {
+	} else if !fault.Is(err, fault.NotFound) {
 		return err
 	}
 	have, err := tx.Keys(u.ID)
@@ -181,30 +183,30 @@ func (r *Room) mayHold(tx *store.Tx, u exchange.User, fingerprint string, replac
 	}
 	for _, h := range holders {
 		if h.User == u.Name {
-			return exchange.E(op, exchange.Exists, "The user %q has this key already.", u.Name)
+			return fault.E(op, fault.Exists, "The user %q has this key already.", u.Name)
 		}
 		other, err := tx.User(h.User)
 		if err != nil {
 			return err
 		}
 		if u.Vendor == "" || other.Vendor != u.Vendor {
-			return exchange.E(op, exchange.Denied, "This key can't be used here.").
+			return fault.E(op, fault.Denied, "This key can't be used here.").
 				WithHint("it belongs to user %s; every user needs a key of its own", h.User)
 		}
 		if h.FrozenAt != nil {
-			return exchange.E(op, exchange.Denied, "This key can't be used here.").
+			return fault.E(op, fault.Denied, "This key can't be used here.").
 				WithHint("it is frozen at the word of %s; a second contact must thaw it first: sallyport key thaw %s --by CONTACT", h.FrozenBy, fingerprint)
 		}
 	}
 	if live >= r.policy.MaxKeys {
-		return exchange.E(op, exchange.Busy, "The user %q has %d keys, and no more are allowed.", u.Name, live).
+		return fault.E(op, fault.Busy, "The user %q has %d keys, and no more are allowed.", u.Name, live).
 			WithHint("revoke one first: sallyport key revoke FINGERPRINT --reason R")
 	}
 	return nil
 }
 
 // Keys lists a user's keys, revoked ones included.
-func (r *Room) Keys(ctx context.Context, user string) ([]exchange.Key, error) {
+func (r *Room) Keys(ctx context.Context, user string) ([]model.Key, error) {
 	u, err := r.User(ctx, user)
 	if err != nil {
 		return nil, err
@@ -213,7 +215,7 @@ func (r *Room) Keys(ctx context.Context, user string) ([]exchange.Key, error) {
 }
 
 // Key finds every user's record of a fingerprint.
-func (r *Room) Key(ctx context.Context, fingerprint string) ([]exchange.Key, error) {
+func (r *Room) Key(ctx context.Context, fingerprint string) ([]model.Key, error) {
 	list, err := r.judged(r.store.Read(ctx).KeysOf(fingerprint))
 	if err == nil && len(list) == 0 {
 		err = noSuchKey(fingerprint)
@@ -222,12 +224,12 @@ func (r *Room) Key(ctx context.Context, fingerprint string) ([]exchange.Key, err
 }
 
 func noSuchKey(fingerprint string) error {
-	return exchange.E("account.Key", exchange.NotFound, "No user has the key %q.", exchange.Printable(fingerprint)).
+	return fault.E("account.Key", fault.NotFound, "No user has the key %q.", valid.Printable(fingerprint)).
 		WithHint("list them with: sallyport key list USER")
 }
 
 // judged fills in what each key is good for now.
-func (r *Room) judged(list []exchange.Key, err error) ([]exchange.Key, error) {
+func (r *Room) judged(list []model.Key, err error) ([]model.Key, error) {
 	for i := range list {
 		list[i].State = list[i].StateAt(r.now())
 	}
@@ -242,8 +244,8 @@ type KeyEdit struct {
 }
 
 // SetKey changes a user's key's holder, expiry or flag.
-func (r *Room) SetKey(ctx context.Context, actor, user, fingerprint string, e KeyEdit) (k exchange.Key, err error) {
-	err = r.change(ctx, actor, "key.set", user, func(tx *store.Tx, row *exchange.AuditRow) error {
+func (r *Room) SetKey(ctx context.Context, actor, user, fingerprint string, e KeyEdit) (k model.Key, err error) {
+	err = r.change(ctx, actor, "key.set", user, func(tx *store.Tx, row *model.AuditRow) error {
 		u, found, err := liveKey(tx, user, fingerprint)
 		if err != nil {
 			return err
@@ -269,7 +271,7 @@ func (r *Room) SetKey(ctx context.Context, actor, user, fingerprint string, e Ke
 		}
 		if e.Flag != nil {
 			if *e.Flag != "" {
-				if err := exchange.CheckLabel("flag", *e.Flag); err != nil {
+				if err := valid.CheckLabel("flag", *e.Flag); err != nil {
 					return err
 				}
 			}
@@ -283,9 +285,9 @@ func (r *Room) SetKey(ctx context.Context, actor, user, fingerprint string, e Ke
 }
 
 // liveKey finds a user's key that is not revoked.
-func liveKey(tx *store.Tx, user, fingerprint string) (u exchange.User, k exchange.Key, err error) {
+func liveKey(tx *store.Tx, user, fingerprint string) (u model.User, k model.Key, err error) {
 	if u, err = tx.User(user); err != nil {
-		return u, k, exchange.Missing("account.liveKey", err, "There is no user %q.", user)
+		return u, k, fault.Missing("account.liveKey", err, "There is no user %q.", user)
 	}
 	holders, err := tx.KeyHolders(fingerprint)
 	if err != nil {
@@ -296,6 +298,6 @@ func liveKey(tx *store.Tx, user, fingerprint string) (u exchange.User, k exchang
 			return u, h, nil
 		}
 	}
-	return u, k, exchange.E("account.liveKey", exchange.NotFound, "User %s has no such key.", u.Name).
+	return u, k, fault.E("account.liveKey", fault.NotFound, "User %s has no such key.", u.Name).
 		WithHint("list them with: sallyport key list %s", u.Name)
 }

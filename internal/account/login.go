@@ -6,6 +6,8 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // Check says whether a user may log in with a key from an address. It asks
@@ -14,26 +16,26 @@ import (
 func (r *Room) Check(ctx context.Context, user, fingerprint string, from netip.Addr) (exchange.Login, string, error) {
 	// What is no text is nobody's name; a database that takes only text must not
 	// see it, or every such try would look like an outage.
-	c, err := r.store.Read(ctx).Credential(exchange.Printable(user), fingerprint)
+	c, err := r.store.Read(ctx).Credential(valid.Printable(user), fingerprint)
 	if err != nil {
-		return exchange.Login{}, exchange.ReasonUnavailable, err
+		return exchange.Login{}, model.ReasonUnavailable, err
 	}
 	l := exchange.Login{User: c.User, Region: c.Region, Fingerprint: fingerprint, KeyID: c.Key.ID, Revocation: c.Revocation,
-		ReadOnly: c.AccountState == exchange.AccountReadOnly}
-	if reason := r.keyReason(&c); reason != exchange.ReasonOK {
+		ReadOnly: c.AccountState == model.AccountReadOnly}
+	if reason := r.keyReason(&c); reason != model.ReasonOK {
 		return l, reason, nil
 	}
 	switch {
 	case !c.User.Enabled:
-		return l, exchange.ReasonUserDisabled, nil
-	case c.AccountState == exchange.AccountSuspended:
-		return l, exchange.ReasonSuspended, nil
-	case c.AccountState == exchange.AccountClosed:
-		return l, exchange.ReasonClosed, nil
+		return l, model.ReasonUserDisabled, nil
+	case c.AccountState == model.AccountSuspended:
+		return l, model.ReasonSuspended, nil
+	case c.AccountState == model.AccountClosed:
+		return l, model.ReasonClosed, nil
 	case !addressAllowed(c.User.AllowIPs, from), !addressAllowed(c.AccountIPs, from), !addressAllowed(r.endpointIPs(c.Region), from):
-		return l, exchange.ReasonAddress, nil
+		return l, model.ReasonAddress, nil
 	}
-	return l, exchange.ReasonOK, nil
+	return l, model.ReasonOK, nil
 }
 
 // keyReason says whether the key itself is good for the user.
@@ -41,25 +43,25 @@ func (r *Room) keyReason(c *store.Credential) string {
 	now := r.clock()
 	switch k := c.Key; {
 	case c.User.ID == "":
-		return exchange.ReasonUnknownUser
+		return model.ReasonUnknownUser
 	case c.KeyBurned:
-		return exchange.ReasonKeyBurned
+		return model.ReasonKeyBurned
 	case k.ID == "" && c.KeyElsewhere:
-		return exchange.ReasonOtherUsersKey
+		return model.ReasonOtherUsersKey
 	case k.ID == "" && c.KeyPending:
-		return exchange.ReasonKeyPending
+		return model.ReasonKeyPending
 	case k.ID == "":
-		return exchange.ReasonUnknownKey
+		return model.ReasonUnknownKey
 	case k.RetiresAt != nil && !now.Before(*k.RetiresAt) && (k.RevokedAt == nil || !k.RevokedAt.Before(*k.RetiresAt)):
-		return exchange.ReasonKeyReplaced
+		return model.ReasonKeyReplaced
 	case k.RevokedAt != nil:
-		return exchange.ReasonKeyRevoked
+		return model.ReasonKeyRevoked
 	case k.FrozenAt != nil:
-		return exchange.ReasonKeyFrozen
+		return model.ReasonKeyFrozen
 	case k.ExpiresAt != nil && !now.Before(*k.ExpiresAt):
-		return exchange.ReasonKeyExpired
+		return model.ReasonKeyExpired
 	}
-	return exchange.ReasonOK
+	return model.ReasonOK
 }
 
 // endpointIPs are the networks of a region's server address.

@@ -7,7 +7,9 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/account"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 var loginStories = stories{
@@ -60,41 +62,41 @@ func loginReasons(t *testing.T, w *world) {
 		turns func(scene)
 		want  string
 	}{
-		"nothing is wrong":                      {"acme", own, func(scene) {}, exchange.ReasonOK},
-		"nobody has the key":                    {"acme", other, func(scene) {}, exchange.ReasonUnknownKey},
-		"it waits":                              {"acme", other, func(s scene) { s.offer("acme", s.nobodys) }, exchange.ReasonKeyPending},
-		"it waits for another":                  {"acme", other, func(s scene) { s.offer("globex", s.nobodys) }, exchange.ReasonUnknownKey},
-		"another user's":                        {"acme", other, func(s scene) { s.done(s.add("globex", s.nobodys.line)) }, exchange.ReasonOtherUsersKey},
-		"it waited, and became another's":       {"acme", other, func(s scene) { s.offer("acme", s.nobodys); s.done(s.add("globex", s.nobodys.line)) }, exchange.ReasonOtherUsersKey},
-		"nobody's name, and a good key":         {"acmee", own, func(scene) {}, exchange.ReasonUnknownUser},
-		"nobody's name, and a burned key":       {"acmee", own, scene.burn, exchange.ReasonUnknownUser},
-		"another user's name":                   {"globex", own, func(scene) {}, exchange.ReasonOtherUsersKey},
-		"another user's name, a revoked key":    {"globex", own, scene.revoke, exchange.ReasonUnknownKey},
-		"burned":                                {"acme", own, scene.burn, exchange.ReasonKeyBurned},
-		"burned before anybody had it":          {"acme", other, func(s scene) { s.done(s.room.RevokeKey(ctx, "test", s.nobodys.print, "x", true)) }, exchange.ReasonKeyBurned},
-		"revoked, then burned":                  {"acme", own, func(s scene) { s.revoke(); s.burn() }, exchange.ReasonKeyBurned},
-		"revoked":                               {"acme", own, scene.revoke, exchange.ReasonKeyRevoked},
-		"frozen":                                {"acme", own, scene.freeze, exchange.ReasonKeyFrozen},
-		"frozen, then revoked":                  {"acme", own, func(s scene) { s.freeze(); s.revoke() }, exchange.ReasonKeyRevoked},
-		"expired":                               {"acme", own, scene.expire, exchange.ReasonKeyExpired},
-		"expired and frozen":                    {"acme", own, func(s scene) { s.expire(); s.freeze() }, exchange.ReasonKeyFrozen},
-		"being replaced":                        {"acme", own, scene.rotate, exchange.ReasonOK},
-		"being replaced and frozen":             {"acme", own, func(s scene) { s.rotate(); s.freeze() }, exchange.ReasonKeyFrozen},
-		"replaced":                              {"acme", own, func(s scene) { s.rotate(); s.later() }, exchange.ReasonKeyReplaced},
-		"replaced, and expired since":           {"acme", own, func(s scene) { s.rotate(); s.expire(); s.later() }, exchange.ReasonKeyReplaced},
-		"revoked while it was being replaced":   {"acme", own, func(s scene) { s.rotate(); s.revoke(); s.later() }, exchange.ReasonKeyRevoked},
-		"disabled":                              {"acme", own, scene.disable, exchange.ReasonUserDisabled},
-		"disabled, with an expired key":         {"acme", own, func(s scene) { s.disable(); s.expire() }, exchange.ReasonKeyExpired},
-		"disabled, with an unknown key":         {"acme", other, scene.disable, exchange.ReasonUnknownKey},
-		"suspended":                             {"acme", own, func(s scene) { s.state(exchange.AccountSuspended) }, exchange.ReasonSuspended},
-		"suspended and disabled":                {"acme", own, func(s scene) { s.state(exchange.AccountSuspended); s.disable() }, exchange.ReasonUserDisabled},
-		"suspended, from elsewhere":             {"acme", own, func(s scene) { s.state(exchange.AccountSuspended); s.elsewhere() }, exchange.ReasonSuspended},
-		"suspended and reinstated":              {"acme", own, func(s scene) { s.state(exchange.AccountSuspended); s.state(exchange.AccountActive) }, exchange.ReasonOK},
-		"closed":                                {"acme", own, func(s scene) { s.state(exchange.AccountClosed) }, exchange.ReasonClosed},
-		"read-only":                             {"acme", own, func(s scene) { s.state(exchange.AccountReadOnly) }, exchange.ReasonOK},
-		"from elsewhere":                        {"acme", own, scene.elsewhere, exchange.ReasonAddress},
-		"from elsewhere, with a frozen key":     {"acme", own, func(s scene) { s.elsewhere(); s.freeze() }, exchange.ReasonKeyFrozen},
-		"from elsewhere, and the name's nobody": {"acmee", own, scene.elsewhere, exchange.ReasonUnknownUser},
+		"nothing is wrong":                      {"acme", own, func(scene) {}, model.ReasonOK},
+		"nobody has the key":                    {"acme", other, func(scene) {}, model.ReasonUnknownKey},
+		"it waits":                              {"acme", other, func(s scene) { s.offer("acme", s.nobodys) }, model.ReasonKeyPending},
+		"it waits for another":                  {"acme", other, func(s scene) { s.offer("globex", s.nobodys) }, model.ReasonUnknownKey},
+		"another user's":                        {"acme", other, func(s scene) { s.done(s.add("globex", s.nobodys.line)) }, model.ReasonOtherUsersKey},
+		"it waited, and became another's":       {"acme", other, func(s scene) { s.offer("acme", s.nobodys); s.done(s.add("globex", s.nobodys.line)) }, model.ReasonOtherUsersKey},
+		"nobody's name, and a good key":         {"acmee", own, func(scene) {}, model.ReasonUnknownUser},
+		"nobody's name, and a burned key":       {"acmee", own, scene.burn, model.ReasonUnknownUser},
+		"another user's name":                   {"globex", own, func(scene) {}, model.ReasonOtherUsersKey},
+		"another user's name, a revoked key":    {"globex", own, scene.revoke, model.ReasonUnknownKey},
+		"burned":                                {"acme", own, scene.burn, model.ReasonKeyBurned},
+		"burned before anybody had it":          {"acme", other, func(s scene) { s.done(s.room.RevokeKey(ctx, "test", s.nobodys.print, "x", true)) }, model.ReasonKeyBurned},
+		"revoked, then burned":                  {"acme", own, func(s scene) { s.revoke(); s.burn() }, model.ReasonKeyBurned},
+		"revoked":                               {"acme", own, scene.revoke, model.ReasonKeyRevoked},
+		"frozen":                                {"acme", own, scene.freeze, model.ReasonKeyFrozen},
+		"frozen, then revoked":                  {"acme", own, func(s scene) { s.freeze(); s.revoke() }, model.ReasonKeyRevoked},
+		"expired":                               {"acme", own, scene.expire, model.ReasonKeyExpired},
+		"expired and frozen":                    {"acme", own, func(s scene) { s.expire(); s.freeze() }, model.ReasonKeyFrozen},
+		"being replaced":                        {"acme", own, scene.rotate, model.ReasonOK},
+		"being replaced and frozen":             {"acme", own, func(s scene) { s.rotate(); s.freeze() }, model.ReasonKeyFrozen},
+		"replaced":                              {"acme", own, func(s scene) { s.rotate(); s.later() }, model.ReasonKeyReplaced},
+		"replaced, and expired since":           {"acme", own, func(s scene) { s.rotate(); s.expire(); s.later() }, model.ReasonKeyReplaced},
+		"revoked while it was being replaced":   {"acme", own, func(s scene) { s.rotate(); s.revoke(); s.later() }, model.ReasonKeyRevoked},
+		"disabled":                              {"acme", own, scene.disable, model.ReasonUserDisabled},
+		"disabled, with an expired key":         {"acme", own, func(s scene) { s.disable(); s.expire() }, model.ReasonKeyExpired},
+		"disabled, with an unknown key":         {"acme", other, scene.disable, model.ReasonUnknownKey},
+		"suspended":                             {"acme", own, func(s scene) { s.state(model.AccountSuspended) }, model.ReasonSuspended},
+		"suspended and disabled":                {"acme", own, func(s scene) { s.state(model.AccountSuspended); s.disable() }, model.ReasonUserDisabled},
+		"suspended, from elsewhere":             {"acme", own, func(s scene) { s.state(model.AccountSuspended); s.elsewhere() }, model.ReasonSuspended},
+		"suspended and reinstated":              {"acme", own, func(s scene) { s.state(model.AccountSuspended); s.state(model.AccountActive) }, model.ReasonOK},
+		"closed":                                {"acme", own, func(s scene) { s.state(model.AccountClosed) }, model.ReasonClosed},
+		"read-only":                             {"acme", own, func(s scene) { s.state(model.AccountReadOnly) }, model.ReasonOK},
+		"from elsewhere":                        {"acme", own, scene.elsewhere, model.ReasonAddress},
+		"from elsewhere, with a frozen key":     {"acme", own, func(s scene) { s.elsewhere(); s.freeze() }, model.ReasonKeyFrozen},
+		"from elsewhere, and the name's nobody": {"acmee", own, scene.elsewhere, model.ReasonUnknownUser},
 	} {
 		s := scene{world: w, nobodys: newPair(t)}
 		w.clear()
@@ -107,7 +109,7 @@ func loginReasons(t *testing.T, w *world) {
 		if err != nil || reason != c.want {
 			t.Errorf("%s: %s, want %s (%v)", name, reason, c.want, err)
 		}
-		if reason == exchange.ReasonOK && (l.User.Name != "acme" || l.KeyID == "" || l.Fingerprint != c.key(s).print || l.ReadOnly != (name == "read-only")) {
+		if reason == model.ReasonOK && (l.User.Name != "acme" || l.KeyID == "" || l.Fingerprint != c.key(s).print || l.ReadOnly != (name == "read-only")) {
 			t.Errorf("%s: %+v", name, l)
 		}
 	}
@@ -148,9 +150,9 @@ func loginAddresses(t *testing.T, w *world) {
 		testkit.Must(t, err)
 		_, err = w.room.SetAccount(ctx, "test", "acme", account.Edit{AllowIPs: clean(c.account), Region: ptr(c.region)})
 		testkit.Must(t, err)
-		want := exchange.ReasonAddress
+		want := model.ReasonAddress
 		if c.ok {
-			want = exchange.ReasonOK
+			want = model.ReasonOK
 		}
 		l, reason, err := w.room.Check(ctx, "acme", p.print, here)
 		if err != nil || reason != want || l.Region != c.region {
@@ -173,15 +175,15 @@ func loginNetworks(t *testing.T, w *world) {
 		_, err := w.room.SetUser(ctx, "test", "acme", account.UserEdit{AllowIPs: &[]string{c.list}})
 		testkit.Must(t, err)
 		_, reason, err := w.room.Check(ctx, "acme", p.print, netip.MustParseAddr(c.from))
-		if err != nil || (reason == exchange.ReasonOK) != c.ok {
+		if err != nil || (reason == model.ReasonOK) != c.ok {
 			t.Errorf("%s from %s: %s, %v", c.list, c.from, reason, err)
 		}
 	}
 	for _, bad := range []string{"", "everywhere", "203.0.113.0/33", "203.0.113", "fe80::1%eth0", "203.0.113.7\n", "::/129"} {
 		_, err := w.room.SetUser(ctx, "test", "acme", account.UserEdit{AllowIPs: &[]string{bad}})
-		testkit.WantKind(t, err, exchange.Invalid)
+		testkit.WantKind(t, err, fault.Invalid)
 		_, err = w.room.SetAccount(ctx, "test", "acme", account.Edit{AllowIPs: &[]string{bad}})
-		testkit.WantKind(t, err, exchange.Invalid)
+		testkit.WantKind(t, err, fault.Invalid)
 	}
 }
 
@@ -192,7 +194,7 @@ func loginNoText(t *testing.T, w *world) {
 	p := w.enrolled("acme")
 	for _, name := range []string{"acme\x00", "\x00", "\xff\xfe", "acme\xe9", "", " acme", "acme\n", "acme' OR '1'='1", "%", "acm_"} {
 		_, reason, err := w.room.Check(ctx, name, p.print, netip.MustParseAddr("203.0.113.7"))
-		if err != nil || reason != exchange.ReasonUnknownUser {
+		if err != nil || reason != model.ReasonUnknownUser {
 			t.Errorf("%q: %s, %v", name, reason, err)
 		}
 	}
@@ -201,7 +203,7 @@ func loginNoText(t *testing.T, w *world) {
 // loginAnyCase: usernames of old servers have capitals, '@', '+' and spaces, and people type
 // them as they like.
 func loginAnyCase(t *testing.T, w *world) {
-	_, err := w.room.AddAccount(ctx, "test", exchange.Account{ID: "Acme Corp", Name: "Acme"})
+	_, err := w.room.AddAccount(ctx, "test", model.Account{ID: "Acme Corp", Name: "Acme"})
 	testkit.Must(t, err)
 	for _, name := range []string{"Acme Corp", "J.Smith+EDI@Acme.example"} {
 		_, err := w.room.AddUser(ctx, "test", account.NewUser{Account: "ACME CORP", Name: name})
@@ -209,15 +211,15 @@ func loginAnyCase(t *testing.T, w *world) {
 		p := w.enrolled(name)
 		for _, typed := range []string{name, strings.ToLower(name), strings.ToUpper(name)} {
 			l, reason, err := w.room.Check(ctx, typed, p.print, netip.MustParseAddr("203.0.113.7"))
-			if err != nil || reason != exchange.ReasonOK || l.User.Name != name || l.User.Account != "Acme Corp" {
+			if err != nil || reason != model.ReasonOK || l.User.Name != name || l.User.Account != "Acme Corp" {
 				t.Errorf("%q: %+v, %s, %v", typed, l.User, reason, err)
 			}
 		}
 		_, err = w.room.AddUser(ctx, "test", account.NewUser{Account: "acme corp", Name: strings.ToUpper(name)})
-		testkit.WantKind(t, err, exchange.Exists)
+		testkit.WantKind(t, err, fault.Exists)
 	}
-	_, err = w.room.AddAccount(ctx, "test", exchange.Account{ID: "ACME corp", Name: "Acme"})
-	testkit.WantKind(t, err, exchange.Exists)
+	_, err = w.room.AddAccount(ctx, "test", model.Account{ID: "ACME corp", Name: "Acme"})
+	testkit.WantKind(t, err, fault.Exists)
 	if list, err := w.room.Users(ctx, "acme CORP"); err != nil || len(list) != 2 {
 		t.Errorf("%d users, %v", len(list), err)
 	}
@@ -230,7 +232,7 @@ func loginConfirm(t *testing.T, w *world) {
 	check := func(p pair) exchange.Login {
 		t.Helper()
 		l, reason, err := w.room.Check(ctx, "acme", p.print, netip.MustParseAddr("203.0.113.7"))
-		if err != nil || reason != exchange.ReasonOK {
+		if err != nil || reason != model.ReasonOK {
 			t.Fatalf("%s, %v", reason, err)
 		}
 		return l
@@ -259,10 +261,10 @@ func s2(s *scene, turn func(scene)) func() { return func() { turn(*s) } }
 func loginReadOnly(t *testing.T, w *world) {
 	w.customer("acme")
 	p := w.enrolled("acme")
-	_, err := w.room.SetState(ctx, "test", "acme", exchange.AccountReadOnly)
+	_, err := w.room.SetState(ctx, "test", "acme", model.AccountReadOnly)
 	testkit.Must(t, err)
 	l, reason, err := w.room.Check(ctx, "acme", p.print, netip.MustParseAddr("203.0.113.7"))
-	if err != nil || reason != exchange.ReasonOK || !l.ReadOnly {
+	if err != nil || reason != model.ReasonOK || !l.ReadOnly {
 		t.Fatalf("%+v, %s, %v", l, reason, err)
 	}
 }
@@ -271,7 +273,7 @@ func loginSessionsEnd(t *testing.T, w *world) {
 	s := scene{world: w}
 	w.customer("acme")
 	s.key = w.enrolled("acme")
-	for i, turn := range []func(){s.disable, s.elsewhere, func() { s.state(exchange.AccountSuspended) }, func() { s.state(exchange.AccountActive) },
+	for i, turn := range []func(){s.disable, s.elsewhere, func() { s.state(model.AccountSuspended) }, func() { s.state(model.AccountActive) },
 		func() {
 			s.done(w.room.SetAccount(ctx, "test", "acme", account.Edit{AllowIPs: &[]string{"203.0.113.0/24"}}))
 		}} {
@@ -283,8 +285,8 @@ func loginSessionsEnd(t *testing.T, w *world) {
 			t.Errorf("turn %d: revocation number %d → %d, %v", i, before, after, err)
 		}
 	}
-	_, err := w.room.SetState(ctx, "test", "acme", exchange.AccountClosed)
+	_, err := w.room.SetState(ctx, "test", "acme", model.AccountClosed)
 	testkit.Must(t, err)
-	_, err = w.room.SetState(ctx, "test", "acme", exchange.AccountActive)
-	testkit.WantKind(t, err, exchange.Conflict)
+	_, err = w.room.SetState(ctx, "test", "acme", model.AccountActive)
+	testkit.WantKind(t, err, fault.Conflict)
 }

@@ -3,9 +3,11 @@ package account
 import (
 	"context"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/keys"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // pendingKept is how many unknown keys wait for one user at most; the newest.
@@ -14,7 +16,7 @@ const pendingKept = 5
 // Offered notes an unknown key that was offered for a real user. It waits
 // until an operator approves it by its fingerprint; nobody has proven to hold
 // its private half. Keys that could not be enrolled are not noted.
-func (r *Room) Offered(ctx context.Context, p exchange.PendingKey) error {
+func (r *Room) Offered(ctx context.Context, p model.PendingKey) error {
 	found, err := keys.Read([]byte(p.Public))
 	if err != nil {
 		return nil // no key for us
@@ -24,7 +26,7 @@ func (r *Room) Offered(ctx context.Context, p exchange.PendingKey) error {
 	}
 	p.Type, p.Bits, p.Fingerprint, p.Public, p.LastAt = found[0].Type, found[0].Bits, found[0].Fingerprint, found[0].Line, r.now()
 	return r.store.Write(ctx, func(tx *store.Tx) error {
-		if _, err := tx.Burned(p.Fingerprint); !exchange.Is(err, exchange.NotFound) {
+		if _, err := tx.Burned(p.Fingerprint); !fault.Is(err, fault.NotFound) {
 			return err
 		}
 		if holders, err := tx.KeyHolders(p.Fingerprint); err != nil || len(holders) > 0 {
@@ -35,7 +37,7 @@ func (r *Room) Offered(ctx context.Context, p exchange.PendingKey) error {
 }
 
 // PendingKeys lists the keys that wait, of one user or of all.
-func (r *Room) PendingKeys(ctx context.Context, user string) ([]exchange.PendingKey, error) {
+func (r *Room) PendingKeys(ctx context.Context, user string) ([]model.PendingKey, error) {
 	id := ""
 	if user != "" {
 		u, err := r.User(ctx, user)
@@ -49,14 +51,14 @@ func (r *Room) PendingKeys(ctx context.Context, user string) ([]exchange.Pending
 
 // ApproveKey enrols a key that waits. The operator has compared its
 // fingerprint with what a contact read out.
-func (r *Room) ApproveKey(ctx context.Context, actor, user, fingerprint string, n NewKey) ([]exchange.Key, error) {
+func (r *Room) ApproveKey(ctx context.Context, actor, user, fingerprint string, n NewKey) ([]model.Key, error) {
 	u, err := r.User(ctx, user)
 	if err != nil {
 		return nil, err
 	}
 	p, err := r.store.Read(ctx).PendingKey(u.ID, fingerprint)
 	if err != nil {
-		return nil, exchange.Missing("account.ApproveKey", err, "No key %q waits for user %q.", exchange.Printable(fingerprint), user)
+		return nil, fault.Missing("account.ApproveKey", err, "No key %q waits for user %q.", valid.Printable(fingerprint), user)
 	}
 	n.User, n.Text = user, []byte(p.Public)
 	return r.AddKeys(ctx, actor, n)
@@ -64,13 +66,13 @@ func (r *Room) ApproveKey(ctx context.Context, actor, user, fingerprint string, 
 
 // RefuseKey takes a key off the list of those that wait.
 func (r *Room) RefuseKey(ctx context.Context, actor, user, fingerprint string) error {
-	return r.change(ctx, actor, "key.refuse", user, func(tx *store.Tx, row *exchange.AuditRow) error {
+	return r.change(ctx, actor, "key.refuse", user, func(tx *store.Tx, row *model.AuditRow) error {
 		u, err := tx.User(user)
 		if err != nil {
-			return exchange.Missing("account.RefuseKey", err, "There is no user %q.", user)
+			return fault.Missing("account.RefuseKey", err, "There is no user %q.", user)
 		}
 		if _, err := tx.PendingKey(u.ID, fingerprint); err != nil {
-			return exchange.Missing("account.RefuseKey", err, "No key %q waits for user %q.", exchange.Printable(fingerprint), user)
+			return fault.Missing("account.RefuseKey", err, "No key %q waits for user %q.", valid.Printable(fingerprint), user)
 		}
 		row.User, row.Detail = u.ID, map[string]string{"fingerprint": fingerprint}
 		return tx.DropPending(u.ID, fingerprint)

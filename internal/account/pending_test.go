@@ -5,8 +5,9 @@ import (
 	"testing"
 
 	"github.com/sallyport-sftp/sallyport/internal/account"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 var pendingStories = stories{
@@ -22,7 +23,7 @@ func (w *world) offer(user string, p pair) {
 	w.t.Helper()
 	u, err := w.room.User(ctx, user)
 	testkit.Must(w.t, err)
-	testkit.Must(w.t, w.room.Offered(ctx, exchange.PendingKey{UserID: u.ID, Public: p.line, Address: "203.0.113.7", Client: "SSH-2.0-x"}))
+	testkit.Must(w.t, w.room.Offered(ctx, model.PendingKey{UserID: u.ID, Public: p.line, Address: "203.0.113.7", Client: "SSH-2.0-x"}))
 }
 
 // waiting are the fingerprints that wait for a user, the newest first.
@@ -62,7 +63,7 @@ func pendingKept(t *testing.T, w *world) {
 		t.Fatalf("%d wait in all", len(got))
 	}
 	_, err = w.room.PendingKeys(ctx, "nobody")
-	testkit.WantKind(t, err, exchange.NotFound)
+	testkit.WantKind(t, err, fault.NotFound)
 }
 
 func pendingNot(t *testing.T, w *world) {
@@ -77,7 +78,7 @@ func pendingNot(t *testing.T, w *world) {
 	testkit.Must(t, err)
 	w.offer("acme", burned)
 	for _, text := range []string{rsaLine(t, 3072), "hello", "", string(newPair(t).file(t, ""))} {
-		testkit.Must(t, w.room.Offered(ctx, exchange.PendingKey{UserID: u.ID, Public: text}))
+		testkit.Must(t, w.room.Offered(ctx, model.PendingKey{UserID: u.ID, Public: text}))
 	}
 	if got := w.waiting(""); len(got) > 0 {
 		t.Fatalf("%v wait", got)
@@ -90,17 +91,17 @@ func pendingApproved(t *testing.T, w *world) {
 	jo := w.person("acme", "jo@acme.example")
 	p := newPair(t)
 	w.offer("acme", p)
-	w.wantReason("acme", p, exchange.ReasonKeyPending)
-	w.wantReason("globex", p, exchange.ReasonUnknownKey)
+	w.wantReason("acme", p, model.ReasonKeyPending)
+	w.wantReason("globex", p, model.ReasonUnknownKey)
 	for _, c := range []struct{ user, fingerprint string }{{"globex", p.print}, {"acme", newPair(t).print}, {"nobody", p.print}} {
 		_, err := w.room.ApproveKey(ctx, "test", c.user, c.fingerprint, account.NewKey{})
-		testkit.WantKind(t, err, exchange.NotFound)
+		testkit.WantKind(t, err, fault.NotFound)
 	}
 	added, err := w.room.ApproveKey(ctx, "test", "acme", p.print, account.NewKey{Holder: "jo@acme.example"})
 	if err != nil || len(added) != 1 || added[0].Fingerprint != p.print || added[0].HolderID != jo.ID {
 		t.Fatalf("%+v, %v", added, err)
 	}
-	w.wantReason("acme", p, exchange.ReasonOK)
+	w.wantReason("acme", p, model.ReasonOK)
 	if got := w.waiting(""); len(got) > 0 {
 		t.Fatalf("%v still wait", got)
 	}
@@ -113,14 +114,14 @@ func pendingRefused(t *testing.T, w *world) {
 	w.offer("acme", p)
 	w.offer("globex", p)
 	testkit.Must(t, w.room.RefuseKey(ctx, "test", "acme", p.print))
-	testkit.WantKind(t, w.room.RefuseKey(ctx, "test", "acme", p.print), exchange.NotFound)
-	testkit.WantKind(t, w.room.RefuseKey(ctx, "test", "nobody", p.print), exchange.NotFound)
+	testkit.WantKind(t, w.room.RefuseKey(ctx, "test", "acme", p.print), fault.NotFound)
+	testkit.WantKind(t, w.room.RefuseKey(ctx, "test", "nobody", p.print), fault.NotFound)
 	if got := w.waiting(""); len(got) != 1 {
 		t.Fatalf("%v wait; the other user's should", got)
 	}
-	w.wantReason("acme", p, exchange.ReasonUnknownKey)
+	w.wantReason("acme", p, model.ReasonUnknownKey)
 	w.offer("acme", p)
-	w.wantReason("acme", p, exchange.ReasonKeyPending)
+	w.wantReason("acme", p, model.ReasonKeyPending)
 }
 
 func pendingAdded(t *testing.T, w *world) {

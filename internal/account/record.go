@@ -3,17 +3,18 @@ package account
 import (
 	"strings"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // record writes a change's audit row, and the events that others may want to
 // hear of: what happens to accounts and keys, once for each user concerned.
-func (r *Room) record(tx *store.Tx, row exchange.AuditRow) error {
+func (r *Room) record(tx *store.Tx, row model.AuditRow) error {
 	if err := tx.Audit(row); err != nil {
 		return err
 	}
-	e := exchange.Event{Type: row.Action, At: row.At, Data: map[string]any{"actor": row.Actor}}
+	e := model.Event{Type: row.Action, At: row.At, Data: map[string]any{"actor": row.Actor}}
 	users := []string{}
 	for name, value := range row.Detail {
 		if user, ok := strings.CutPrefix(name, "user."); ok {
@@ -29,7 +30,7 @@ func (r *Room) record(tx *store.Tx, row exchange.AuditRow) error {
 	case !strings.HasPrefix(row.Action, "key.") || row.Action == "key.set":
 		return nil
 	}
-	if exchange.IsFingerprint(row.Subject) {
+	if valid.IsFingerprint(row.Subject) {
 		e.Data["fingerprint"] = row.Subject
 	}
 	if len(users) == 0 && row.User != "" {

@@ -8,24 +8,27 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/keys"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // RevokeKey ends a key for every user that holds it, and their sessions. With
 // burn it can never be enrolled again; then it need not be enrolled now.
-func (r *Room) RevokeKey(ctx context.Context, actor, fingerprint, reason string, burn bool) (out exchange.Revoked, err error) {
-	if err := exchange.CheckLabel("reason", reason); err != nil {
+func (r *Room) RevokeKey(ctx context.Context, actor, fingerprint, reason string, burn bool) (out model.Revoked, err error) {
+	if err := valid.CheckLabel("reason", reason); err != nil {
 		return out, err
 	}
-	if burn && !exchange.IsFingerprint(fingerprint) {
-		return out, exchange.E("account.RevokeKey", exchange.Invalid, "%q is not a fingerprint.", exchange.Printable(fingerprint)).WithHint("SHA256:… as key list shows it")
+	if burn && !valid.IsFingerprint(fingerprint) {
+		return out, fault.E("account.RevokeKey", fault.Invalid, "%q is not a fingerprint.", valid.Printable(fingerprint)).WithHint("SHA256:… as key list shows it")
 	}
-	err = r.change(ctx, actor, "key.revoke", fingerprint, func(tx *store.Tx, row *exchange.AuditRow) error {
+	err = r.change(ctx, actor, "key.revoke", fingerprint, func(tx *store.Tx, row *model.AuditRow) error {
 		row.Detail = map[string]string{"reason": reason}
 		if burn {
 			row.Action = "key.burn"
-			if err := tx.Burn(exchange.BurnedKey{Fingerprint: fingerprint, How: exchange.BurnReported, Why: reason, Actor: actor, At: row.At}); err != nil {
+			if err := tx.Burn(model.BurnedKey{Fingerprint: fingerprint, How: model.BurnReported, Why: reason, Actor: actor, At: row.At}); err != nil {
 				return err
 			}
 		}
@@ -43,7 +46,7 @@ func (r *Room) RevokeKey(ctx context.Context, actor, fingerprint, reason string,
 }
 
 // revokeAll revokes every user's record of a key in the transaction of row.
-func (r *Room) revokeAll(tx *store.Tx, row *exchange.AuditRow, fingerprint, reason string) (out exchange.Revoked, err error) {
+func (r *Room) revokeAll(tx *store.Tx, row *model.AuditRow, fingerprint, reason string) (out model.Revoked, err error) {
 	holders, err := tx.KeyHolders(fingerprint)
 	if err != nil {
 		return out, err
@@ -58,12 +61,12 @@ func (r *Room) revokeAll(tx *store.Tx, row *exchange.AuditRow, fingerprint, reas
 		}
 		row.Detail["user."+u.Name] = k.Type
 		row.User = u.ID
-		holders[i].RevokedAt, holders[i].RevokedWhy, holders[i].State = &row.At, reason, exchange.KeyRevoked
+		holders[i].RevokedAt, holders[i].RevokedWhy, holders[i].State = &row.At, reason, model.KeyRevoked
 		rest, err := r.judged(tx.Keys(u.ID))
 		if err != nil {
 			return out, err
 		}
-		if !slices.ContainsFunc(rest, func(k exchange.Key) bool { return k.State == exchange.KeyActive || k.State == exchange.KeyRetiring }) {
+		if !slices.ContainsFunc(rest, func(k model.Key) bool { return k.State == model.KeyActive || k.State == model.KeyRetiring }) {
 			out.Warnings = append(out.Warnings, fmt.Sprintf("This was the last key of user %s, who can't log in any more.", u.Name))
 		}
 	}
@@ -75,7 +78,7 @@ func (r *Room) revokeAll(tx *store.Tx, row *exchange.AuditRow, fingerprint, reas
 }
 
 // revokeOne revokes one user's record of a key and ends its sessions.
-func (r *Room) revokeOne(tx *store.Tx, u exchange.User, k exchange.Key, reason string, at time.Time) error {
+func (r *Room) revokeOne(tx *store.Tx, u model.User, k model.Key, reason string, at time.Time) error {
 	if err := tx.RevokeKey(k.ID, reason, at); err != nil {
 		return err
 	}
@@ -86,8 +89,8 @@ func (r *Room) revokeOne(tx *store.Tx, u exchange.User, k exchange.Key, reason s
 // readable is burned at once. An encrypted file proves nothing, since anybody
 // can make one around somebody's public key: an enrolled key is only flagged,
 // and one that nobody has is barred.
-func (r *Room) KeyExposed(ctx context.Context, actor, user string, files []keys.Exposed) (exchange.Exposure, error) {
-	var out exchange.Exposure
+func (r *Room) KeyExposed(ctx context.Context, actor, user string, files []keys.Exposed) (model.Exposure, error) {
+	var out model.Exposure
 	err := r.store.Write(ctx, func(tx *store.Tx) error {
 		var fingerprints []string
 		for _, f := range files {
@@ -98,7 +101,7 @@ func (r *Room) KeyExposed(ctx context.Context, actor, user string, files []keys.
 		if err := tx.LockKeys(fingerprints); err != nil { // of all, before the first is acted on
 			return err
 		}
-		out = exchange.Exposure{Advice: r.privateKeyAdvice(&tx.Q, user), Burned: []string{}, Flagged: []string{}, Barred: []string{}, Users: []string{}}
+		out = model.Exposure{Advice: r.privateKeyAdvice(&tx.Q, user), Burned: []string{}, Flagged: []string{}, Barred: []string{}, Users: []string{}}
 		for _, f := range files {
 			if f.Key.Fingerprint == "" {
 				continue
@@ -114,7 +117,7 @@ func (r *Room) KeyExposed(ctx context.Context, actor, user string, files []keys.
 		for i, f := range files {
 			formats[i] = f.Format
 		}
-		return r.record(tx, exchange.AuditRow{ID: r.ids.New(), At: r.now(), Actor: actor, Action: "key.exposed", Subject: user,
+		return r.record(tx, model.AuditRow{ID: r.ids.New(), At: r.now(), Actor: actor, Action: "key.exposed", Subject: user,
 			Detail: map[string]string{"formats": strings.Join(formats, ", "), "done": "refused"}})
 	})
 	slices.Sort(out.Users)
@@ -123,17 +126,17 @@ func (r *Room) KeyExposed(ctx context.Context, actor, user string, files []keys.
 }
 
 // exposed acts on one private key's public half.
-func (r *Room) exposed(tx *store.Tx, actor, user string, f keys.Exposed, out *exchange.Exposure) error {
+func (r *Room) exposed(tx *store.Tx, actor, user string, f keys.Exposed, out *model.Exposure) error {
 	fp := f.Key.Fingerprint
 	holders, err := tx.KeyHolders(fp)
 	if err != nil {
 		return err
 	}
-	row := exchange.AuditRow{ID: r.ids.New(), At: r.now(), Actor: actor, Action: "key.burn", Subject: fp, Detail: map[string]string{"sent_for": user, "format": f.Format}}
+	row := model.AuditRow{ID: r.ids.New(), At: r.now(), Actor: actor, Action: "key.burn", Subject: fp, Detail: map[string]string{"sent_for": user, "format": f.Format}}
 	for _, k := range holders {
 		out.Users = append(out.Users, k.User)
 	}
-	burned := exchange.BurnedKey{Fingerprint: fp, How: exchange.BurnExposed, Why: "its private half was sent to us", Actor: actor, At: row.At}
+	burned := model.BurnedKey{Fingerprint: fp, How: model.BurnExposed, Why: "its private half was sent to us", Actor: actor, At: row.At}
 	switch {
 	case f.Proven:
 		out.Burned = append(out.Burned, fp)
@@ -165,7 +168,7 @@ func (r *Room) exposed(tx *store.Tx, actor, user string, f keys.Exposed, out *ex
 	default:
 		out.Barred = append(out.Barred, fp)
 		row.Action = "key.bar"
-		burned.How, burned.Why = exchange.BurnSuspected, "an encrypted private key file with it was sent to us"
+		burned.How, burned.Why = model.BurnSuspected, "an encrypted private key file with it was sent to us"
 		if err := tx.Burn(burned); err != nil {
 			return err
 		}
@@ -183,7 +186,7 @@ func (r *Room) refusePrivate(ctx context.Context, actor, user string, files []ke
 	if err != nil {
 		return err
 	}
-	e := exchange.E("account.refusePrivate", exchange.Invalid, "%s", out.Advice)
+	e := fault.E("account.refusePrivate", fault.Invalid, "%s", out.Advice)
 	if done := out.Done(); done != "" {
 		return e.WithHint("%s", done)
 	}
@@ -203,7 +206,7 @@ func (r *Room) privateKeyAdvice(q *store.Q, user string) string {
 }
 
 // BurnedKeys lists what can never be enrolled, the newest first.
-func (r *Room) BurnedKeys(ctx context.Context) ([]exchange.BurnedKey, error) {
+func (r *Room) BurnedKeys(ctx context.Context) ([]model.BurnedKey, error) {
 	return r.store.Read(ctx).BurnedKeys(maxListed)
 }
 

@@ -5,25 +5,27 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // retire opens the window in which a user's old key and the new one both work.
 // The old one retires after the window, or soon after the new one's first
 // log-in (store.KeysUsed), whichever is earlier.
-func (r *Room) retire(tx *store.Tx, u exchange.User, old string, by exchange.Key) error {
+func (r *Room) retire(tx *store.Tx, u model.User, old string, by model.Key) error {
 	const op = "account.retire"
 	_, k, err := liveKey(tx, u.Name, old)
 	if err != nil {
 		return err
 	}
 	switch k.StateAt(by.CreatedAt) {
-	case exchange.KeyRetiring:
-		return exchange.E(op, exchange.Conflict, "The key %s is being replaced already, by %s.", old, k.ReplacedBy).
+	case model.KeyRetiring:
+		return fault.E(op, fault.Conflict, "The key %s is being replaced already, by %s.", old, k.ReplacedBy).
 			WithHint("revoke one of the two first: sallyport key revoke FINGERPRINT --reason R")
-	case exchange.KeyFrozen:
-		return exchange.E(op, exchange.Conflict, "The key %s is frozen, so it can't overlap with another.", old).
+	case model.KeyFrozen:
+		return fault.E(op, fault.Conflict, "The key %s is frozen, so it can't overlap with another.", old).
 			WithHint("add the new key with: sallyport key add %s FILE --confirmed-by CONTACT, then revoke the frozen one", u.Name)
 	}
 	return tx.ReplaceKey(k.ID, by.ID, by.CreatedAt.Add(r.policy.Overlap))
@@ -32,10 +34,10 @@ func (r *Room) retire(tx *store.Tx, u exchange.User, old string, by exchange.Key
 // FreezeKey stops a key for every user at the word of any contact of theirs;
 // sessions end. Only the word of a second contact undoes it, or lets another
 // key in.
-func (r *Room) FreezeKey(ctx context.Context, actor, fingerprint, by string) ([]exchange.Key, error) {
-	return r.eachHolder(ctx, actor, "key.freeze", fingerprint, by, func(tx *store.Tx, u exchange.User, k *exchange.Key, c exchange.Contact, row *exchange.AuditRow) error {
+func (r *Room) FreezeKey(ctx context.Context, actor, fingerprint, by string) ([]model.Key, error) {
+	return r.eachHolder(ctx, actor, "key.freeze", fingerprint, by, func(tx *store.Tx, u model.User, k *model.Key, c model.Contact, row *model.AuditRow) error {
 		if k.FrozenAt != nil {
-			return exchange.E("account.FreezeKey", exchange.Conflict, "The key is frozen already, since %s.", k.FrozenAt.Format("2006-01-02 15:04"))
+			return fault.E("account.FreezeKey", fault.Conflict, "The key is frozen already, since %s.", k.FrozenAt.Format("2006-01-02 15:04"))
 		}
 		k.FrozenAt, k.FrozenBy, k.FrozenByID = &row.At, c.Email, c.ID
 		if err := r.tell(tx, *k, "key.frozen", row.ID, fmt.Sprintf("At the word of %s (%s) the key %s of user %s does not work any more. "+
@@ -48,11 +50,11 @@ func (r *Room) FreezeKey(ctx context.Context, actor, fingerprint, by string) ([]
 
 // ThawKey lets a frozen key work again, at the word of a contact who is not
 // the one who had it frozen.
-func (r *Room) ThawKey(ctx context.Context, actor, fingerprint, by string) ([]exchange.Key, error) {
+func (r *Room) ThawKey(ctx context.Context, actor, fingerprint, by string) ([]model.Key, error) {
 	const op = "account.ThawKey"
-	return r.eachHolder(ctx, actor, "key.thaw", fingerprint, by, func(_ *store.Tx, _ exchange.User, k *exchange.Key, c exchange.Contact, _ *exchange.AuditRow) error {
+	return r.eachHolder(ctx, actor, "key.thaw", fingerprint, by, func(_ *store.Tx, _ model.User, k *model.Key, c model.Contact, _ *model.AuditRow) error {
 		if k.FrozenAt == nil {
-			return exchange.E(op, exchange.Conflict, "The key is not frozen.")
+			return fault.E(op, fault.Conflict, "The key is not frozen.")
 		}
 		if same(c, *k) {
 			return needSecond(op, *k)
@@ -62,19 +64,19 @@ func (r *Room) ThawKey(ctx context.Context, actor, fingerprint, by string) ([]ex
 	})
 }
 
-func same(c exchange.Contact, k exchange.Key) bool {
-	return c.ID == k.FrozenByID || len(mails([]exchange.Contact{c, {Email: k.FrozenBy}})) == 1
+func same(c model.Contact, k model.Key) bool {
+	return c.ID == k.FrozenByID || len(mails([]model.Contact{c, {Email: k.FrozenBy}})) == 1
 }
 
-func needSecond(op string, k exchange.Key) error {
-	return exchange.E(op, exchange.Denied, "%s had the key %s frozen; another contact must confirm.", k.FrozenBy, k.Fingerprint).
+func needSecond(op string, k model.Key) error {
+	return fault.E(op, fault.Denied, "%s had the key %s frozen; another contact must confirm.", k.FrozenBy, k.Fingerprint).
 		WithHint("ask a second contact by phone, and name that one")
 }
 
 // eachHolder changes every user's record of a key at a contact's word.
 func (r *Room) eachHolder(ctx context.Context, actor, action, fingerprint, by string,
-	fn func(*store.Tx, exchange.User, *exchange.Key, exchange.Contact, *exchange.AuditRow) error) (out []exchange.Key, err error) {
-	err = r.change(ctx, actor, action, fingerprint, func(tx *store.Tx, row *exchange.AuditRow) error {
+	fn func(*store.Tx, model.User, *model.Key, model.Contact, *model.AuditRow) error) (out []model.Key, err error) {
+	err = r.change(ctx, actor, action, fingerprint, func(tx *store.Tx, row *model.AuditRow) error {
 		holders, err := tx.KeyHolders(fingerprint)
 		if err != nil {
 			return err
@@ -109,25 +111,25 @@ func (r *Room) eachHolder(ctx context.Context, actor, action, fingerprint, by st
 }
 
 // speaker finds the contact among those of every user that holds a key.
-func (r *Room) speaker(tx *store.Tx, holders []exchange.Key, who string) (c exchange.Contact, err error) {
+func (r *Room) speaker(tx *store.Tx, holders []model.Key, who string) (c model.Contact, err error) {
 	for _, k := range holders {
 		u, err := tx.User(k.User)
 		if err != nil {
 			return c, err
 		}
-		if c, err = personOf(&tx.Q, u, who); !exchange.Is(err, exchange.NotFound) {
+		if c, err = personOf(&tx.Q, u, who); !fault.Is(err, fault.NotFound) {
 			return c, err
 		}
 	}
-	return c, exchange.E("account.speaker", exchange.NotFound, "%q is no contact of whoever holds this key.", exchange.Printable(who)).
+	return c, fault.E("account.speaker", fault.NotFound, "%q is no contact of whoever holds this key.", valid.Printable(who)).
 		WithHint("list them with: sallyport contact list")
 }
 
 // checkConfirmed asks for a second contact's word when a key of the user was
 // frozen and none was enrolled since.
-func (r *Room) checkConfirmed(tx *store.Tx, u exchange.User, by string) error {
+func (r *Room) checkConfirmed(tx *store.Tx, u model.User, by string) error {
 	const op = "account.AddKeys"
-	var second *exchange.Contact
+	var second *model.Contact
 	if by != "" {
 		c, err := personOf(&tx.Q, u, by)
 		if err != nil {
@@ -140,11 +142,11 @@ func (r *Room) checkConfirmed(tx *store.Tx, u exchange.User, by string) error {
 		return err
 	}
 	for _, k := range list {
-		if k.FrozenAt == nil || slices.ContainsFunc(list, func(other exchange.Key) bool { return other.CreatedAt.After(*k.FrozenAt) }) {
+		if k.FrozenAt == nil || slices.ContainsFunc(list, func(other model.Key) bool { return other.CreatedAt.After(*k.FrozenAt) }) {
 			continue
 		}
 		if second == nil || same(*second, k) {
-			return exchange.E(op, exchange.Denied, "%s had a key of this user frozen; another contact must confirm a new one.", k.FrozenBy).
+			return fault.E(op, fault.Denied, "%s had a key of this user frozen; another contact must confirm a new one.", k.FrozenBy).
 				WithHint("ask a second contact by phone, and add --confirmed-by CONTACT")
 		}
 	}

@@ -5,9 +5,10 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/account"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 var rotateStories = stories{
@@ -46,19 +47,19 @@ func rotateUsed(t *testing.T, w *world) {
 	u := w.customer("acme")
 	old := w.enrolled("acme")
 	fresh := w.rotated("acme", old)
-	w.wantStates("acme", map[string]string{old.print: exchange.KeyRetiring, fresh.print: exchange.KeyActive})
+	w.wantStates("acme", map[string]string{old.print: model.KeyRetiring, fresh.print: model.KeyActive})
 	w.pass(3 * day)
 	w.used(old)
 	testkit.Must(t, w.room.RetireKeys(ctx))
-	w.wantReason("acme", old, exchange.ReasonOK)
-	w.wantReason("acme", fresh, exchange.ReasonOK)
+	w.wantReason("acme", old, model.ReasonOK)
+	w.wantReason("acme", fresh, model.ReasonOK)
 	w.used(fresh)
 	w.pass(23 * time.Hour)
 	w.used(fresh) // the first log-in counts, not the last
 	testkit.Must(t, w.room.RetireKeys(ctx))
-	w.wantReason("acme", old, exchange.ReasonOK)
+	w.wantReason("acme", old, model.ReasonOK)
 	w.pass(time.Hour)
-	w.wantReason("acme", old, exchange.ReasonKeyReplaced) // before any keeper looked
+	w.wantReason("acme", old, model.ReasonKeyReplaced) // before any keeper looked
 	if got := w.revocations(u, old); len(got) != 0 {
 		t.Fatalf("revoked already: %v", got)
 	}
@@ -67,9 +68,9 @@ func rotateUsed(t *testing.T, w *world) {
 	if got := w.revocations(u, old); len(got) != 1 || got[0] != "replaced by "+fresh.print {
 		t.Fatalf("revocations: %v", got)
 	}
-	w.wantStates("acme", map[string]string{old.print: exchange.KeyRevoked, fresh.print: exchange.KeyActive})
-	w.wantReason("acme", old, exchange.ReasonKeyReplaced)
-	w.wantReason("acme", fresh, exchange.ReasonOK)
+	w.wantStates("acme", map[string]string{old.print: model.KeyRevoked, fresh.print: model.KeyActive})
+	w.wantReason("acme", old, model.ReasonKeyReplaced)
+	w.wantReason("acme", fresh, model.ReasonOK)
 	list, err := w.room.Key(ctx, old.print)
 	if err != nil || list[0].ReplacedBy != fresh.print || list[0].LastAddress != "203.0.113.7" || list[0].LastUsedAt == nil {
 		t.Fatalf("%+v, %v", list, err)
@@ -82,12 +83,12 @@ func rotateUnused(t *testing.T, w *world) {
 	fresh := w.rotated("acme", old)
 	w.pass(14*day - time.Minute)
 	testkit.Must(t, w.room.RetireKeys(ctx))
-	w.wantReason("acme", old, exchange.ReasonOK)
+	w.wantReason("acme", old, model.ReasonOK)
 	w.pass(time.Minute)
-	w.wantReason("acme", old, exchange.ReasonKeyReplaced)
+	w.wantReason("acme", old, model.ReasonKeyReplaced)
 	w.used(fresh) // too late to change anything
 	testkit.Must(t, w.room.RetireKeys(ctx))
-	w.wantStates("acme", map[string]string{old.print: exchange.KeyRevoked, fresh.print: exchange.KeyActive})
+	w.wantStates("acme", map[string]string{old.print: model.KeyRevoked, fresh.print: model.KeyActive})
 	if got := w.revocations(u, old); len(got) != 1 {
 		t.Fatalf("revocations: %v", got)
 	}
@@ -99,11 +100,11 @@ func rotateTwice(t *testing.T, w *world) {
 	fresh := w.rotated("acme", old)
 	third := newPair(t)
 	_, err := w.add("acme", third.line, replaces(old))
-	testkit.WantKind(t, err, exchange.Conflict)
-	w.wantStates("acme", map[string]string{old.print: exchange.KeyRetiring, fresh.print: exchange.KeyActive})
+	testkit.WantKind(t, err, fault.Conflict)
+	w.wantStates("acme", map[string]string{old.print: model.KeyRetiring, fresh.print: model.KeyActive})
 	_, err = w.add("acme", third.line, replaces(fresh)) // but the new one may go on
 	testkit.Must(t, err)
-	w.wantStates("acme", map[string]string{old.print: exchange.KeyRetiring, fresh.print: exchange.KeyRetiring, third.print: exchange.KeyActive})
+	w.wantStates("acme", map[string]string{old.print: model.KeyRetiring, fresh.print: model.KeyRetiring, third.print: model.KeyActive})
 }
 
 func rotateOnlyKey(t *testing.T, w *world) {
@@ -112,12 +113,12 @@ func rotateOnlyKey(t *testing.T, w *world) {
 	w.customer("acme")
 	old := w.enrolled("acme")
 	_, err := w.add("acme", newPair(t).line)
-	testkit.WantKind(t, err, exchange.Busy)
+	testkit.WantKind(t, err, fault.Busy)
 	fresh := w.rotated("acme", old)
-	w.wantReason("acme", old, exchange.ReasonOK)
-	w.wantReason("acme", fresh, exchange.ReasonOK)
+	w.wantReason("acme", old, model.ReasonOK)
+	w.wantReason("acme", fresh, model.ReasonOK)
 	_, err = w.add("acme", newPair(t).line)
-	testkit.WantKind(t, err, exchange.Busy)
+	testkit.WantKind(t, err, fault.Busy)
 }
 
 func rotateRefused(t *testing.T, w *world) {
@@ -134,16 +135,16 @@ func rotateRefused(t *testing.T, w *world) {
 	confirmed := func(n *account.NewKey) { n.ConfirmedBy = "ann@acme.example" }
 	for name, c := range map[string]struct {
 		old  pair
-		kind exchange.Kind
-	}{"another user's": {others, exchange.NotFound}, "a revoked one": {revoked, exchange.NotFound}, "nobody's": {newPair(t), exchange.NotFound},
-		"a frozen one": {frozen, exchange.Conflict}} {
-		if _, err := w.add("acme", newPair(t).line, replaces(c.old), confirmed); !exchange.Is(err, c.kind) {
+		kind fault.Kind
+	}{"another user's": {others, fault.NotFound}, "a revoked one": {revoked, fault.NotFound}, "nobody's": {newPair(t), fault.NotFound},
+		"a frozen one": {frozen, fault.Conflict}} {
+		if _, err := w.add("acme", newPair(t).line, replaces(c.old), confirmed); !fault.Is(err, c.kind) {
 			t.Errorf("%s: %v, want %v", name, err, c.kind)
 		}
 	}
 	w.wantStates("acme", before)
 	_, err = w.add("acme", frozen.line, replaces(frozen), confirmed)
-	testkit.WantKind(t, err, exchange.Exists)
+	testkit.WantKind(t, err, fault.Exists)
 }
 
 func rotateRevokedEarly(t *testing.T, w *world) {
@@ -152,8 +153,8 @@ func rotateRevokedEarly(t *testing.T, w *world) {
 	w.rotated("acme", old)
 	_, err := w.room.RevokeKey(ctx, "test", old.print, "stolen", false)
 	testkit.Must(t, err)
-	w.wantReason("acme", old, exchange.ReasonKeyRevoked)
+	w.wantReason("acme", old, model.ReasonKeyRevoked)
 	w.pass(15 * day)
 	testkit.Must(t, w.room.RetireKeys(ctx))
-	w.wantReason("acme", old, exchange.ReasonKeyRevoked) // and did not become a replaced one
+	w.wantReason("acme", old, model.ReasonKeyRevoked) // and did not become a replaced one
 }

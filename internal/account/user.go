@@ -7,7 +7,10 @@ import (
 	"strings"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // NewUser asks for a login.
@@ -21,18 +24,18 @@ type NewUser struct {
 }
 
 // AddUser makes a login with its mailbox from the template of its kind.
-func (r *Room) AddUser(ctx context.Context, actor string, n NewUser) (exchange.User, error) {
+func (r *Room) AddUser(ctx context.Context, actor string, n NewUser) (model.User, error) {
 	const op = "account.AddUser"
-	u := exchange.User{ID: r.ids.New(), Name: n.Name, Kind: exchange.KindCustomer, Account: n.Account, Vendor: n.Vendor,
+	u := model.User{ID: r.ids.New(), Name: n.Name, Kind: model.KindCustomer, Account: n.Account, Vendor: n.Vendor,
 		Enabled: true, CreatedAt: r.now()}
 	if n.Vendor != "" {
-		u.Kind = exchange.KindVendor
+		u.Kind = model.KindVendor
 	}
 	if n.Service {
 		if err := n.checkService(); err != nil {
 			return u, err
 		}
-		u.Kind = exchange.KindService
+		u.Kind = model.KindService
 	}
 	if a, err := r.store.Read(ctx).Account(n.Account); err == nil {
 		u.Account = a.ID // as it is written
@@ -40,7 +43,7 @@ func (r *Room) AddUser(ctx context.Context, actor string, n NewUser) (exchange.U
 	if u.Name == "" {
 		u.Name = strings.TrimSuffix(u.Account+"-"+n.Vendor, "-")
 	}
-	if err := exchange.CheckUserName("username", u.Name); err != nil {
+	if err := valid.CheckUserName("username", u.Name); err != nil {
 		return u, err
 	}
 	t := r.policy.Templates[u.Kind] // a service user has none: its tree is the platform's
@@ -49,25 +52,25 @@ func (r *Room) AddUser(ctx context.Context, actor string, n NewUser) (exchange.U
 		u.StartDir = n.StartDir
 	}
 	var err error
-	if u.StartDir, err = exchange.CleanPath("/", u.StartDir); err != nil {
+	if u.StartDir, err = valid.CleanPath("/", u.StartDir); err != nil {
 		return u, err
 	}
 	if u.AllowIPs, err = cleanNetworks(n.AllowIPs); err != nil {
 		return u, err
 	}
-	err = r.change(ctx, actor, "user.add", u.Name, func(tx *store.Tx, row *exchange.AuditRow) error {
+	err = r.change(ctx, actor, "user.add", u.Name, func(tx *store.Tx, row *model.AuditRow) error {
 		row.User = u.ID
 		row.Detail = map[string]string{"account": u.Account, "vendor": u.Vendor, "start_dir": u.StartDir, "allow_ips": strings.Join(u.AllowIPs, " ")}
 		a, err := tx.Account(u.Account)
 		if err != nil {
-			return exchange.Missing(op, err, "There is no account %q.", u.Account)
+			return fault.Missing(op, err, "There is no account %q.", u.Account)
 		}
-		if a.State == exchange.AccountClosed {
-			return exchange.E(op, exchange.Conflict, "The account %q is closed.", a.ID)
+		if a.State == model.AccountClosed {
+			return fault.E(op, fault.Conflict, "The account %q is closed.", a.ID)
 		}
 		if u.Vendor != "" {
 			if _, err := tx.Vendor(u.Vendor); err != nil {
-				return exchange.Missing(op, err, "There is no vendor %q.", u.Vendor)
+				return fault.Missing(op, err, "There is no vendor %q.", u.Vendor)
 			}
 		}
 		if err := taken(op, tx.AddUser(u, t.Root), "The username %q is taken, or the vendor has a user for this account already.", u.Name); err != nil {
@@ -84,19 +87,19 @@ func (n *NewUser) checkService() error {
 	const op = "account.AddUser"
 	switch {
 	case n.Vendor != "":
-		return exchange.E(op, exchange.Invalid, "A service user is the platform's own; it has no vendor.")
+		return fault.E(op, fault.Invalid, "A service user is the platform's own; it has no vendor.")
 	case n.Name == "":
-		return exchange.E(op, exchange.Invalid, "A service user needs a name of its own.").WithHint("give --name, such as billing")
+		return fault.E(op, fault.Invalid, "A service user needs a name of its own.").WithHint("give --name, such as billing")
 	case len(n.AllowIPs) == 0:
-		return exchange.E(op, exchange.Invalid, "A service user needs a list of networks that it may log in from.").WithHint("give --allow-ip, such as 10.1.2.0/24")
+		return fault.E(op, fault.Invalid, "A service user needs a list of networks that it may log in from.").WithHint("give --allow-ip, such as 10.1.2.0/24")
 	case n.StartDir != "" && n.StartDir != "/":
-		return exchange.E(op, exchange.Invalid, "A service user starts in /.")
+		return fault.E(op, fault.Invalid, "A service user starts in /.")
 	}
 	return nil
 }
 
 // furnish makes a template's directories, and the starting directory.
-func (r *Room) furnish(tx *store.Tx, u exchange.User, t Template) error {
+func (r *Room) furnish(tx *store.Tx, u model.User, t Template) error {
 	for _, d := range t.Dirs {
 		if _, err := MakeDirs(tx, r.ids, u.ID, d.Path, &d.Rights, d.Staging, exchange.Micros(r.now())); err != nil {
 			return err
@@ -149,9 +152,9 @@ func makeMissing(tx *store.Tx, ids *exchange.IDs, userID string, names []string,
 func cleanNetworks(in []string) ([]string, error) {
 	out := []string{}
 	for _, s := range in {
-		p, ok := exchange.ParseNetwork(s)
+		p, ok := valid.ParseNetwork(s)
 		if !ok {
-			return nil, exchange.E("account.cleanNetworks", exchange.Invalid, "%q is not an address or network.", exchange.Printable(s)).
+			return nil, fault.E("account.cleanNetworks", fault.Invalid, "%q is not an address or network.", valid.Printable(s)).
 				WithHint("write 203.0.113.7, 203.0.113.0/24 or 2001:db8::/32")
 		}
 		out = append(out, p.String())
@@ -173,22 +176,22 @@ type UserEdit struct {
 
 // SetUser changes a login. Its sessions end, so that the next log-in is judged
 // by the new record.
-func (r *Room) SetUser(ctx context.Context, actor, name string, e UserEdit) (u exchange.User, err error) {
+func (r *Room) SetUser(ctx context.Context, actor, name string, e UserEdit) (u model.User, err error) {
 	const op = "account.SetUser"
 	action := "user.set"
 	if e.Enabled != nil {
 		action = map[bool]string{true: "user.enable", false: "user.disable"}[*e.Enabled]
 	}
-	err = r.change(ctx, actor, action, name, func(tx *store.Tx, row *exchange.AuditRow) error {
+	err = r.change(ctx, actor, action, name, func(tx *store.Tx, row *model.AuditRow) error {
 		if u, err = tx.User(name); err != nil {
-			return exchange.Missing(op, err, "There is no user %q.", name)
+			return fault.Missing(op, err, "There is no user %q.", name)
 		}
 		row.User = u.ID
 		if row.Detail, err = e.apply(&u); err != nil {
 			return err
 		}
-		if u.Kind == exchange.KindService && (len(u.AllowIPs) == 0 || e.StartDir != nil) {
-			return exchange.E(op, exchange.Invalid, "A service user keeps a list of networks, and starts in /.")
+		if u.Kind == model.KindService && (len(u.AllowIPs) == 0 || e.StartDir != nil) {
+			return fault.E(op, fault.Invalid, "A service user keeps a list of networks, and starts in /.")
 		}
 		if e.StartDir != nil {
 			if _, err := MakeDirs(tx, r.ids, u.ID, u.StartDir, nil, false, exchange.Micros(row.At)); err != nil {
@@ -210,7 +213,7 @@ func (r *Room) SetUser(ctx context.Context, actor, name string, e UserEdit) (u e
 
 // feedRights gives the folders of a user's feeds the rights of its setting, but for
 // subscriptions with one of their own.
-func (r *Room) feedRights(tx *store.Tx, u exchange.User) error {
+func (r *Room) feedRights(tx *store.Tx, u model.User) error {
 	subs, err := tx.SubscriptionsOf(u.ID)
 	if err != nil {
 		return err
@@ -225,19 +228,19 @@ func (r *Room) feedRights(tx *store.Tx, u exchange.User) error {
 }
 
 // apply checks an edit and says what it changes.
-func (e UserEdit) apply(u *exchange.User) (detail map[string]string, err error) {
+func (e UserEdit) apply(u *model.User) (detail map[string]string, err error) {
 	detail = map[string]string{}
 	if e.Enabled != nil {
 		u.Enabled = *e.Enabled
 	}
 	if e.StartDir != nil {
-		if u.StartDir, err = exchange.CleanPath("/", *e.StartDir); err != nil {
+		if u.StartDir, err = valid.CleanPath("/", *e.StartDir); err != nil {
 			return nil, err
 		}
 		detail["start_dir"] = u.StartDir
 	}
 	if e.FeedsMay != nil {
-		if err := exchange.CheckFeedsMay(*e.FeedsMay); err != nil {
+		if err := model.CheckFeedsMay(*e.FeedsMay); err != nil {
 			return nil, err
 		}
 		u.FeedsMay = *e.FeedsMay
@@ -267,7 +270,7 @@ func setLimits(op string, detail map[string]string, edits ...limitEdit) error {
 			continue
 		}
 		if *l.new < 0 {
-			return exchange.E(op, exchange.Invalid, "A limit cannot be negative; 0 means the default.")
+			return fault.E(op, fault.Invalid, "A limit cannot be negative; 0 means the default.")
 		}
 		*l.old = *l.new
 		detail[l.name] = strconv.FormatInt(*l.new, 10)
@@ -276,15 +279,15 @@ func setLimits(op string, detail map[string]string, edits ...limitEdit) error {
 }
 
 // User finds a user by username.
-func (r *Room) User(ctx context.Context, name string) (exchange.User, error) {
+func (r *Room) User(ctx context.Context, name string) (model.User, error) {
 	u, err := r.store.Read(ctx).User(name)
 	limits := r.policy.Limits.Of(u.OwnLimits())
 	u.Limits = &limits
-	return u, exchange.Missing("account.User", err, "There is no user %q.", name)
+	return u, fault.Missing("account.User", err, "There is no user %q.", name)
 }
 
 // Users lists the users of an account, or all when account is "".
-func (r *Room) Users(ctx context.Context, account string) ([]exchange.User, error) {
+func (r *Room) Users(ctx context.Context, account string) ([]model.User, error) {
 	if account != "" {
 		if _, err := r.Account(ctx, account); err != nil {
 			return nil, err

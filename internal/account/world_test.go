@@ -20,6 +20,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/keys"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 const day = 24 * time.Hour
@@ -62,7 +63,7 @@ func (w *world) begin(t testing.TB) *world {
 	testkit.Must(t, err)
 	w.policy = account.Policy{MaxKeys: 5, KeyTypes: []string{"ed25519", "ecdsa", "rsa"}, MinRSA: 2048, MaxRSA: 8192,
 		Overlap: 14 * day, Help: "help@example.com", Regions: map[string]string{"au": "help@example.com.au"},
-		Templates: map[string]account.Template{exchange.KindCustomer: {StartDir: "/"}, exchange.KindVendor: {StartDir: "/"}}}
+		Templates: map[string]account.Template{model.KindCustomer: {StartDir: "/"}, model.KindVendor: {StartDir: "/"}}}
 	w.micros.Store(time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC).UnixMicro())
 	w.open()
 	return w
@@ -97,9 +98,9 @@ func TestAccounts(t *testing.T) {
 }
 
 // customer makes an account with its user.
-func (w *world) customer(name string) exchange.User {
+func (w *world) customer(name string) model.User {
 	w.t.Helper()
-	_, err := w.room.AddAccount(ctx, "test", exchange.Account{ID: name, Name: name})
+	_, err := w.room.AddAccount(ctx, "test", model.Account{ID: name, Name: name})
 	testkit.Must(w.t, err)
 	u, err := w.room.AddUser(ctx, "test", account.NewUser{Account: name})
 	testkit.Must(w.t, err)
@@ -107,13 +108,13 @@ func (w *world) customer(name string) exchange.User {
 }
 
 // carrier makes a vendor with a user for each account.
-func (w *world) carrier(short string, accounts ...string) (out []exchange.User) {
+func (w *world) carrier(short string, accounts ...string) (out []model.User) {
 	w.t.Helper()
-	_, err := w.room.AddVendor(ctx, "test", exchange.Vendor{Short: short, Name: short})
+	_, err := w.room.AddVendor(ctx, "test", model.Vendor{Short: short, Name: short})
 	testkit.Must(w.t, err)
 	for _, a := range accounts {
 		if _, err := w.room.Account(ctx, a); err != nil {
-			_, err = w.room.AddAccount(ctx, "test", exchange.Account{ID: a, Name: a})
+			_, err = w.room.AddAccount(ctx, "test", model.Account{ID: a, Name: a})
 			testkit.Must(w.t, err)
 		}
 		u, err := w.room.AddUser(ctx, "test", account.NewUser{Account: a, Vendor: short})
@@ -124,9 +125,9 @@ func (w *world) carrier(short string, accounts ...string) (out []exchange.User) 
 }
 
 // person makes a contact of an account.
-func (w *world) person(of, email string, roles ...string) exchange.Contact {
+func (w *world) person(of, email string, roles ...string) model.Contact {
 	w.t.Helper()
-	c, err := w.room.AddContact(ctx, "test", exchange.Contact{Account: of, Name: "Jo Hill", Email: email, Roles: roles})
+	c, err := w.room.AddContact(ctx, "test", model.Contact{Account: of, Name: "Jo Hill", Email: email, Roles: roles})
 	testkit.Must(w.t, err)
 	return c
 }
@@ -162,7 +163,7 @@ func (p pair) file(t testing.TB, passphrase string) []byte {
 }
 
 // add asks to enrol keys; change may say more.
-func (w *world) add(user, text string, change ...func(*account.NewKey)) ([]exchange.Key, error) {
+func (w *world) add(user, text string, change ...func(*account.NewKey)) ([]model.Key, error) {
 	n := account.NewKey{User: user, Text: []byte(text)}
 	for _, c := range change {
 		c(&n)
@@ -227,7 +228,7 @@ func (w *world) notices() map[string]int {
 }
 
 // revocations are the reasons of what was revoked, for a user's key.
-func (w *world) revocations(u exchange.User, p pair) (out []string) {
+func (w *world) revocations(u model.User, p pair) (out []string) {
 	w.t.Helper()
 	list, err := w.store.Read(ctx).RevocationsAfter(0)
 	testkit.Must(w.t, err)

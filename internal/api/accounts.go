@@ -6,7 +6,8 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/sallyport-sftp/sallyport/internal/account"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // NewAccount is the body that makes an account.
@@ -39,17 +40,17 @@ type NewVendor struct {
 func (rt *routes) accounts() {
 	room := rt.r.Account
 	huma.Register(rt, op("list-accounts", "GET", "/accounts", "List accounts"),
-		func(ctx context.Context, _ *nothing) (*List[exchange.Account], error) {
+		func(ctx context.Context, _ *nothing) (*List[model.Account], error) {
 			v, err := room.Accounts(ctx)
 			return answerList(rt, v, err)
 		})
 	huma.Register(rt, op("add-account", "POST", "/accounts", "Add an account"),
-		func(ctx context.Context, in *Payload[NewAccount]) (*Payload[exchange.Account], error) {
-			v, err := room.AddAccount(ctx, actor(ctx), exchange.Account{ID: in.Body.ID, Name: in.Body.Name, Parent: in.Body.Parent, Region: in.Body.Region, AllowIPs: in.Body.AllowIPs})
+		func(ctx context.Context, in *Payload[NewAccount]) (*Payload[model.Account], error) {
+			v, err := room.AddAccount(ctx, actor(ctx), model.Account{ID: in.Body.ID, Name: in.Body.Name, Parent: in.Body.Parent, Region: in.Body.Region, AllowIPs: in.Body.AllowIPs})
 			return answer(rt, v, err)
 		})
 	huma.Register(rt, op("show-account", "GET", "/accounts/{id}", "Show an account"),
-		func(ctx context.Context, in *ByID) (*Payload[exchange.Account], error) {
+		func(ctx context.Context, in *ByID) (*Payload[model.Account], error) {
 			v, err := room.Account(ctx, in.ID)
 			return answer(rt, v, err)
 		})
@@ -57,10 +58,10 @@ func (rt *routes) accounts() {
 		func(ctx context.Context, in *struct {
 			ByID
 			Payload[EditAccount]
-		}) (*Payload[exchange.Account], error) {
+		}) (*Payload[model.Account], error) {
 			e := in.Body
-			if e.KeepFiles != nil && (e.State == nil || *e.State != exchange.AccountClosed) {
-				return nil, rt.fail(exchange.E("api.editAccount", exchange.Invalid, "keep_files is for closing an account."))
+			if e.KeepFiles != nil && (e.State == nil || *e.State != model.AccountClosed) {
+				return nil, rt.fail(fault.E("api.editAccount", fault.Invalid, "keep_files is for closing an account."))
 			}
 			if e.State != nil {
 				v, err := rt.setState(ctx, in.ID, *e.State, e.KeepFiles)
@@ -73,17 +74,17 @@ func (rt *routes) accounts() {
 			return answer(rt, v, err)
 		})
 	huma.Register(rt, op("list-vendors", "GET", "/vendors", "List vendors"),
-		func(ctx context.Context, _ *nothing) (*List[exchange.Vendor], error) {
+		func(ctx context.Context, _ *nothing) (*List[model.Vendor], error) {
 			v, err := room.Vendors(ctx)
 			return answerList(rt, v, err)
 		})
 	huma.Register(rt, op("add-vendor", "POST", "/vendors", "Add a vendor"),
-		func(ctx context.Context, in *Payload[NewVendor]) (*Payload[exchange.Vendor], error) {
-			v, err := room.AddVendor(ctx, actor(ctx), exchange.Vendor{Short: in.Body.Short, Name: in.Body.Name})
+		func(ctx context.Context, in *Payload[NewVendor]) (*Payload[model.Vendor], error) {
+			v, err := room.AddVendor(ctx, actor(ctx), model.Vendor{Short: in.Body.Short, Name: in.Body.Name})
 			return answer(rt, v, err)
 		})
 	huma.Register(rt, op("show-vendor", "GET", "/vendors/{id}", "Show a vendor"),
-		func(ctx context.Context, in *ByID) (*Payload[exchange.Vendor], error) {
+		func(ctx context.Context, in *ByID) (*Payload[model.Vendor], error) {
 			v, err := room.Vendor(ctx, in.ID)
 			return answer(rt, v, err)
 		})
@@ -91,8 +92,8 @@ func (rt *routes) accounts() {
 
 // setState changes an account's state. Closing also plans the removal of its
 // files; should that fail, retention's keeper does it.
-func (rt *routes) setState(ctx context.Context, id, state string, keep *string) (exchange.Account, error) {
-	if state != exchange.AccountClosed {
+func (rt *routes) setState(ctx context.Context, id, state string, keep *string) (model.Account, error) {
+	if state != model.AccountClosed {
 		return rt.r.Account.SetState(ctx, actor(ctx), id, state)
 	}
 	period := ""

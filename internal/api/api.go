@@ -20,6 +20,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/connection"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/expect"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/feed"
 	"github.com/sallyport-sftp/sallyport/internal/handover"
 	"github.com/sallyport-sftp/sallyport/internal/inbox"
@@ -28,11 +29,12 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/retention"
 	"github.com/sallyport-sftp/sallyport/internal/trace"
 	"github.com/sallyport-sftp/sallyport/internal/tree"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // Sessions is what the API asks of the SSH door.
 type Sessions interface {
-	Sessions() []exchange.Session
+	Sessions() []model.Session
 	End(match func(*exchange.Login) bool) int
 }
 
@@ -52,7 +54,7 @@ type Rooms struct {
 	Expect   *expect.Room
 	Tree     *tree.Tree
 	Sessions Sessions
-	HostKeys []exchange.HostKey
+	HostKeys []model.HostKey
 	Server   Server
 	Log      *slog.Logger
 }
@@ -103,7 +105,7 @@ func (p *Problem) ContentType(string) string { return "application/problem+json"
 
 // Fault answers a request that a fault of ours ended, unless its answer has begun.
 func Fault(w http.ResponseWriter, reference string) {
-	p := Problem{Status: http.StatusInternalServerError, Title: http.StatusText(http.StatusInternalServerError), Kind: exchange.Internal.String(),
+	p := Problem{Status: http.StatusInternalServerError, Title: http.StatusText(http.StatusInternalServerError), Kind: fault.Internal.String(),
 		Detail: "Something went wrong on the server; its log has more under " + reference + "."}
 	w.Header().Set("Content-Type", p.ContentType(""))
 	w.WriteHeader(p.Status)
@@ -120,9 +122,9 @@ type routes struct {
 // the library's, so it is set once a process.
 var installProblem = sync.OnceFunc(func() {
 	huma.NewError = func(status int, msg string, errs ...error) huma.StatusError {
-		p := &Problem{Status: status, Title: http.StatusText(status), Detail: msg, Kind: exchange.Invalid.String()}
+		p := &Problem{Status: status, Title: http.StatusText(status), Detail: msg, Kind: fault.Invalid.String()}
 		if status >= 500 {
-			p.Kind = exchange.Internal.String()
+			p.Kind = fault.Internal.String()
 		}
 		for _, err := range errs {
 			p.Detail += ": " + err.Error()
@@ -176,12 +178,12 @@ func (rt *routes) fail(err error) error {
 	if err == nil {
 		return nil
 	}
-	kind := exchange.KindIn(err)
-	if kind == exchange.Internal || kind == exchange.Unavailable {
+	kind := fault.KindIn(err)
+	if kind == fault.Internal || kind == fault.Unavailable {
 		rt.r.Log.Error("API request failed", "err", err)
 	}
-	return &Problem{Status: kind.HTTPStatus(), Title: http.StatusText(kind.HTTPStatus()), Detail: exchange.PublicText(err),
-		Kind: kind.String(), Hint: exchange.HintIn(err)}
+	return &Problem{Status: kind.HTTPStatus(), Title: http.StatusText(kind.HTTPStatus()), Detail: fault.PublicText(err),
+		Kind: kind.String(), Hint: fault.HintIn(err)}
 }
 
 // In and out of operations.

@@ -9,8 +9,9 @@ import (
 	"testing"
 
 	"github.com/sallyport-sftp/sallyport/internal/client"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // send makes a request and returns its answer or error.
@@ -24,33 +25,33 @@ func TestErrorsHaveAKindAndAHint(t *testing.T) {
 	for _, c := range []struct {
 		method, path string
 		body         any
-		kind         exchange.Kind
+		kind         fault.Kind
 		text         string
 	}{
-		{"GET", "/accounts/nobody", nil, exchange.NotFound, `There is no account "nobody".`},
-		{"POST", "/accounts", map[string]string{"id": "acme", "name": "again"}, exchange.Exists, `An account "acme" already exists.`},
-		{"POST", "/accounts", map[string]string{"id": "Ac/me", "name": "x"}, exchange.Invalid, "not allowed"},
-		{"POST", "/accounts", map[string]string{"id": "x", "name": "x", "colour": "red"}, exchange.Invalid, "unexpected property"},
-		{"POST", "/accounts", map[string]any{"id": 5}, exchange.Invalid, "validation failed"},
-		{"POST", "/accounts", map[string]string{"id": "child", "name": "x", "parent": "none"}, exchange.NotFound, "to be the parent"},
-		{"PATCH", "/accounts/acme", map[string]string{"parent": "acme"}, exchange.Invalid, "its own ancestor"},
-		{"PATCH", "/accounts/acme", map[string]string{"state": "asleep"}, exchange.Invalid, "expected value to be one of"},
-		{"POST", "/users", map[string]string{"account": "acme"}, exchange.Exists, "is taken"},
-		{"POST", "/users", map[string]string{"account": "none"}, exchange.NotFound, "no account"},
-		{"POST", "/users", map[string]string{"account": "acme", "vendor": "none"}, exchange.NotFound, "no vendor"},
-		{"POST", "/users", map[string]any{"account": "acme", "name": "a2", "allow_ips": []string{"10.0.0.0/99"}}, exchange.Invalid, "not an address or network"},
-		{"POST", "/users/acme/keys", map[string]string{"text": "ssh-rsa nonsense"}, exchange.Invalid, "not a public key"},
-		{"POST", "/keys/revoke", map[string]string{"fingerprint": "SHA256:none", "reason": "lost"}, exchange.NotFound, "No user has the key"},
-		{"POST", "/feeds", map[string]any{"name": "f", "kind": "k", "types": []string{"a/b"}}, exchange.Invalid, "not a file type"},
-		{"POST", "/feeds", map[string]any{"name": "f", "kind": "k", "retention": "soon"}, exchange.Invalid, "is not a period"},
-		{"GET", "/deliveries/none", nil, exchange.NotFound, "no delivery"},
-		{"GET", "/inbox/none", nil, exchange.NotFound, "no received file"},
-		{"GET", "/users/acme/files?path=/absent/deeper", nil, exchange.NotFound, "No such"},
-		{"DELETE", "/sessions/none", nil, exchange.NotFound, "no live session"},
+		{"GET", "/accounts/nobody", nil, fault.NotFound, `There is no account "nobody".`},
+		{"POST", "/accounts", map[string]string{"id": "acme", "name": "again"}, fault.Exists, `An account "acme" already exists.`},
+		{"POST", "/accounts", map[string]string{"id": "Ac/me", "name": "x"}, fault.Invalid, "not allowed"},
+		{"POST", "/accounts", map[string]string{"id": "x", "name": "x", "colour": "red"}, fault.Invalid, "unexpected property"},
+		{"POST", "/accounts", map[string]any{"id": 5}, fault.Invalid, "validation failed"},
+		{"POST", "/accounts", map[string]string{"id": "child", "name": "x", "parent": "none"}, fault.NotFound, "to be the parent"},
+		{"PATCH", "/accounts/acme", map[string]string{"parent": "acme"}, fault.Invalid, "its own ancestor"},
+		{"PATCH", "/accounts/acme", map[string]string{"state": "asleep"}, fault.Invalid, "expected value to be one of"},
+		{"POST", "/users", map[string]string{"account": "acme"}, fault.Exists, "is taken"},
+		{"POST", "/users", map[string]string{"account": "none"}, fault.NotFound, "no account"},
+		{"POST", "/users", map[string]string{"account": "acme", "vendor": "none"}, fault.NotFound, "no vendor"},
+		{"POST", "/users", map[string]any{"account": "acme", "name": "a2", "allow_ips": []string{"10.0.0.0/99"}}, fault.Invalid, "not an address or network"},
+		{"POST", "/users/acme/keys", map[string]string{"text": "ssh-rsa nonsense"}, fault.Invalid, "not a public key"},
+		{"POST", "/keys/revoke", map[string]string{"fingerprint": "SHA256:none", "reason": "lost"}, fault.NotFound, "No user has the key"},
+		{"POST", "/feeds", map[string]any{"name": "f", "kind": "k", "types": []string{"a/b"}}, fault.Invalid, "not a file type"},
+		{"POST", "/feeds", map[string]any{"name": "f", "kind": "k", "retention": "soon"}, fault.Invalid, "is not a period"},
+		{"GET", "/deliveries/none", nil, fault.NotFound, "no delivery"},
+		{"GET", "/inbox/none", nil, fault.NotFound, "no received file"},
+		{"GET", "/users/acme/files?path=/absent/deeper", nil, fault.NotFound, "No such"},
+		{"DELETE", "/sessions/none", nil, fault.NotFound, "no live session"},
 	} {
 		_, err := send(n, client.Request{Method: c.method, Path: c.path, Body: c.body})
-		if !exchange.Is(err, c.kind) || !strings.Contains(exchange.PublicText(err), c.text) {
-			t.Errorf("%s %s: %v: %q, want %v: %q", c.method, c.path, exchange.KindIn(err), exchange.PublicText(err), c.kind, c.text)
+		if !fault.Is(err, c.kind) || !strings.Contains(fault.PublicText(err), c.text) {
+			t.Errorf("%s %s: %v: %q, want %v: %q", c.method, c.path, fault.KindIn(err), fault.PublicText(err), c.kind, c.text)
 		}
 	}
 }
@@ -80,7 +81,7 @@ func TestFilesComeBackWholeAndInRanges(t *testing.T) {
 			t.Errorf("range %q: %d bytes, %v", rng, len(got), err)
 		}
 	}
-	files := testkit.Call[[]exchange.FileInfo](n, "GET", "/users/acme/files?path=/upload", nil)
+	files := testkit.Call[[]model.FileInfo](n, "GET", "/users/acme/files?path=/upload", nil)
 	if len(files) != 1 || files[0].Name != `name with \xff` || string(files[0].Raw) != "name with \xff" {
 		t.Fatalf("%+v", files)
 	}
@@ -104,8 +105,8 @@ func TestABrokenOffPutStoresNothing(t *testing.T) {
 		t.Fatal("it was published")
 	}
 	testkit.Eventually(t, "both requests are over, and nothing is there", func() bool {
-		return len(testkit.Call[[]exchange.FileInfo](n, "GET", "/users/acme/files?path=/upload", nil)) == 0 &&
-			len(testkit.Call[[]exchange.Delivery](n, "GET", "/deliveries", nil)) == 0
+		return len(testkit.Call[[]model.FileInfo](n, "GET", "/users/acme/files?path=/upload", nil)) == 0 &&
+			len(testkit.Call[[]model.Delivery](n, "GET", "/deliveries", nil)) == 0
 	})
 }
 
@@ -124,21 +125,21 @@ func TestKeysBelongToOneUserOrOneVendor(t *testing.T) {
 		n.Enrol(account+"-carrier", key) // a carrier has one key and serves many accounts
 	}
 	_, err := send(n, client.Request{Method: "POST", Path: "/users/acme/keys", Body: map[string]string{"text": publicLine(key)}})
-	if !exchange.Is(err, exchange.Denied) || exchange.PublicText(err) != "This key can't be used here." {
+	if !fault.Is(err, fault.Denied) || fault.PublicText(err) != "This key can't be used here." {
 		t.Fatalf("a customer with the carrier's key: %v", err)
 	}
-	revoked := testkit.Call[exchange.Revoked](n, "POST", "/keys/revoke", map[string]string{"fingerprint": fingerprint(key), "reason": "test"})
+	revoked := testkit.Call[model.Revoked](n, "POST", "/keys/revoke", map[string]string{"fingerprint": fingerprint(key), "reason": "test"})
 	if len(revoked.Keys) != 2 {
 		t.Fatalf("%d keys were revoked", len(revoked.Keys))
 	}
 	for range 5 {
 		n.Enrol("acme", testkit.NewKey(t))
-		if keys := testkit.Call[[]exchange.Key](n, "GET", "/users/acme/keys", nil); len(keys) == 5 {
+		if keys := testkit.Call[[]model.Key](n, "GET", "/users/acme/keys", nil); len(keys) == 5 {
 			break
 		}
 	}
 	_, err = send(n, client.Request{Method: "POST", Path: "/users/acme/keys", Body: map[string]string{"text": publicLine(testkit.NewKey(t))}})
-	if !exchange.Is(err, exchange.Busy) {
+	if !fault.Is(err, fault.Busy) {
 		t.Fatalf("a sixth key: %v", err)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/feed"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // Receipt is a signed text.
@@ -31,7 +32,7 @@ func (rt *routes) deliveries() {
 			Since       time.Time `query:"published_after" doc:"Only what was published at this time or later"`
 			Uncollected time.Time `query:"uncollected_before" doc:"Only what was published before this and not collected since"`
 			Page
-		}) (*List[exchange.Delivery], error) {
+		}) (*List[model.Delivery], error) {
 			if first := exchange.FirstID(in.Since); !in.Since.IsZero() && first > in.After {
 				in.After = first
 			}
@@ -43,7 +44,7 @@ func (rt *routes) deliveries() {
 			return answerList(rt, v, err)
 		})
 	huma.Register(rt, op("show-delivery", "GET", "/deliveries/{id}", "Show a delivery"),
-		func(ctx context.Context, in *ByID) (*Payload[exchange.Delivery], error) {
+		func(ctx context.Context, in *ByID) (*Payload[model.Delivery], error) {
 			v, err := room.Delivery(ctx, in.ID)
 			return answer(rt, v, err)
 		})
@@ -53,7 +54,7 @@ func (rt *routes) deliveries() {
 			Payload[struct {
 				Reason string `json:"reason"`
 			}]
-		}) (*Payload[exchange.Delivery], error) {
+		}) (*Payload[model.Delivery], error) {
 			v, err := room.Withdraw(ctx, actor(ctx), in.ID, in.Body.Reason)
 			return answer(rt, v, err)
 		})

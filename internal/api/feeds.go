@@ -5,8 +5,8 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/feed"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // NewFeed is the body that makes a feed.
@@ -80,22 +80,22 @@ type publishInput struct {
 func (rt *routes) feeds() {
 	room := rt.r.Feed
 	huma.Register(rt, op("list-feeds", "GET", "/feeds", "List feeds"),
-		func(ctx context.Context, _ *nothing) (*List[exchange.Feed], error) {
+		func(ctx context.Context, _ *nothing) (*List[model.Feed], error) {
 			v, err := room.Feeds(ctx)
 			return answerList(rt, v, err)
 		})
 	huma.Register(rt, op("add-feed", "POST", "/feeds", "Add a feed"),
-		func(ctx context.Context, in *Payload[NewFeed]) (*Payload[exchange.Feed], error) {
+		func(ctx context.Context, in *Payload[NewFeed]) (*Payload[model.Feed], error) {
 			v, err := room.AddFeed(ctx, actor(ctx), newFeed(in.Body))
 			return answer(rt, v, err)
 		})
 	huma.Register(rt, op("show-feed", "GET", "/feeds/{name}", "Show a feed"),
-		func(ctx context.Context, in *ByName) (*Payload[exchange.Feed], error) {
+		func(ctx context.Context, in *ByName) (*Payload[model.Feed], error) {
 			v, err := room.Feed(ctx, in.Name)
 			return answer(rt, v, err)
 		})
 	huma.Register(rt, op("list-subscriptions", "GET", "/feeds/{name}/subscriptions", "List a feed's subscriptions"),
-		func(ctx context.Context, in *ByName) (*List[exchange.Subscription], error) {
+		func(ctx context.Context, in *ByName) (*List[model.Subscription], error) {
 			v, err := room.Subscriptions(ctx, in.Name)
 			return answerList(rt, v, err)
 		})
@@ -103,8 +103,8 @@ func (rt *routes) feeds() {
 		func(ctx context.Context, in *struct {
 			ByName
 			Payload[NewSubscription]
-		}) (*Payload[exchange.Subscription], error) {
-			v, err := room.Subscribe(ctx, actor(ctx), exchange.Subscription{Feed: in.Name, User: in.Body.User, Types: in.Body.Types, Dir: in.Body.Dir, Mail: in.Body.Mail, May: in.Body.May}, in.Body.Days)
+		}) (*Payload[model.Subscription], error) {
+			v, err := room.Subscribe(ctx, actor(ctx), model.Subscription{Feed: in.Name, User: in.Body.User, Types: in.Body.Types, Dir: in.Body.Dir, Mail: in.Body.Mail, May: in.Body.May}, in.Body.Days)
 			return answer(rt, v, err)
 		})
 	huma.Register(rt, op("unsubscribe", "DELETE", "/feeds/{name}/subscriptions/{user}", "End a user's entitlement"),
@@ -115,14 +115,14 @@ func (rt *routes) feeds() {
 		func(ctx context.Context, in *struct {
 			Subscriber
 			Payload[EditSubscription]
-		}) (*Payload[exchange.Subscription], error) {
+		}) (*Payload[model.Subscription], error) {
 			v, err := room.SetSubscription(ctx, actor(ctx), in.Name, in.User, feed.SubscriptionEdit{Types: in.Body.Types, Dir: in.Body.Dir, Mail: in.Body.Mail, May: in.Body.May})
 			return answer(rt, v, err)
 		})
 	publish := op("publish", "PUT", "/feeds/{name}/publications/{file}", "Publish a file; its content is the body")
 	publish.MaxBodyBytes = -1
 	publish.BodyReadTimeout = -1
-	huma.Register(rt, publish, func(ctx context.Context, in *publishInput) (*Payload[exchange.Publication], error) {
+	huma.Register(rt, publish, func(ctx context.Context, in *publishInput) (*Payload[model.Publication], error) {
 		v, err := room.Publish(ctx, actor(ctx), feed.Publication{Feed: in.Feed, Account: in.Account, All: in.All, Name: in.File,
 			Body: in.body, Upload: in.Upload, Size: in.Size, SHA256: in.SHA256, IdempotencyKey: in.Key, Via: "api"})
 		return answer(rt, v, err)
@@ -131,7 +131,7 @@ func (rt *routes) feeds() {
 		func(ctx context.Context, in *struct {
 			ByName
 			Payload[EditFeed]
-		}) (*Payload[exchange.Feed], error) {
+		}) (*Payload[model.Feed], error) {
 			e := in.Body
 			v, err := room.SetFeed(ctx, actor(ctx), in.Name, feed.FeedEdit{Title: e.Title, Zone: e.Zone, Checks: e.Checks, Kind: e.Kind, Types: e.Types, Pattern: e.Pattern, Folders: e.Folders,
 				Producer: e.Producer, Recipients: e.Recipients, ParentSees: e.ParentSees})
@@ -143,8 +143,8 @@ func (rt *routes) feeds() {
 		})
 }
 
-func newFeed(f NewFeed) exchange.Feed {
-	return exchange.Feed{Name: f.Name, Title: f.Title, Zone: f.Zone, Checks: f.Checks, Kind: f.Kind, Types: f.Types, Retention: f.Retention, Pattern: f.Pattern, Folders: f.Folders,
+func newFeed(f NewFeed) model.Feed {
+	return model.Feed{Name: f.Name, Title: f.Title, Zone: f.Zone, Checks: f.Checks, Kind: f.Kind, Types: f.Types, Retention: f.Retention, Pattern: f.Pattern, Folders: f.Folders,
 		Producer: f.Producer, Recipients: f.Recipients, ParentSees: f.ParentSees}
 }
 

@@ -9,6 +9,8 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/tree"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // ByPath names a file in a user's mailbox.
@@ -28,7 +30,7 @@ func (rt *routes) visit(ctx context.Context, user string) (*tree.Session, error)
 
 func (rt *routes) files() {
 	huma.Register(rt, op("list-files", "GET", "/users/{name}/files", "List a directory of a user's mailbox, or one file"),
-		func(ctx context.Context, in *ByPath) (*List[exchange.FileInfo], error) {
+		func(ctx context.Context, in *ByPath) (*List[model.FileInfo], error) {
 			s, err := rt.visit(ctx, in.Name)
 			if err != nil {
 				return nil, rt.fail(err)
@@ -38,7 +40,7 @@ func (rt *routes) files() {
 			return answerList(rt, v, err)
 		})
 	huma.Register(rt, op("list-versions", "GET", "/users/{name}/files/versions", "List a file's versions, the newest first"),
-		func(ctx context.Context, in *ByPath) (*List[exchange.Version], error) {
+		func(ctx context.Context, in *ByPath) (*List[model.Version], error) {
 			s, err := rt.visit(ctx, in.Name)
 			if err != nil {
 				return nil, rt.fail(err)
@@ -61,7 +63,7 @@ func (rt *routes) files() {
 			if err != nil {
 				return nil, rt.fail(err)
 			}
-			if err := rt.viewed(ctx, "file.view", exchange.Printable(in.Path), s.UserID(), map[string]string{"user": in.Name, "version": in.Version, "sha256": sum}); err != nil {
+			if err := rt.viewed(ctx, "file.view", valid.Printable(in.Path), s.UserID(), map[string]string{"user": in.Name, "version": in.Version, "sha256": sum}); err != nil {
 				return nil, rt.fail(errors.Join(err, b.Close()))
 			}
 			return content(b, sum), nil
@@ -72,7 +74,7 @@ func (rt *routes) files() {
 	huma.Register(rt, put, func(ctx context.Context, in *struct {
 		ByPath
 		Streamed
-	}) (*Payload[exchange.FileInfo], error) {
+	}) (*Payload[model.FileInfo], error) {
 		s, err := rt.visit(ctx, in.Name)
 		if err != nil {
 			return nil, rt.fail(err)
@@ -93,20 +95,20 @@ func (rt *routes) files() {
 }
 
 // listFiles reads a directory to its end; "." and ".." are left out.
-func listFiles(s *tree.Session, path string) ([]exchange.FileInfo, error) {
+func listFiles(s *tree.Session, path string) ([]model.FileInfo, error) {
 	info, err := s.Stat(path)
 	if err != nil {
 		return nil, err
 	}
 	if !info.Dir {
-		info.Name, info.Raw = exchange.Text(info.Name)
-		return []exchange.FileInfo{info}, nil
+		info.Name, info.Raw = valid.Text(info.Name)
+		return []model.FileInfo{info}, nil
 	}
 	d, err := s.OpenDir(path)
 	if err != nil {
 		return nil, err
 	}
-	out := []exchange.FileInfo{}
+	out := []model.FileInfo{}
 	for {
 		page, err := d.Next()
 		if errors.Is(err, io.EOF) {
@@ -116,7 +118,7 @@ func listFiles(s *tree.Session, path string) ([]exchange.FileInfo, error) {
 		}
 		for _, f := range page {
 			if f.Name != "." && f.Name != ".." {
-				f.Name, f.Raw = exchange.Text(f.Name)
+				f.Name, f.Raw = valid.Text(f.Name)
 				out = append(out, f)
 			}
 		}
@@ -124,9 +126,9 @@ func listFiles(s *tree.Session, path string) ([]exchange.FileInfo, error) {
 }
 
 // putFile stores what r has; a sender that breaks off leaves nothing.
-func putFile(s *tree.Session, path string, r io.Reader) (exchange.FileInfo, error) {
+func putFile(s *tree.Session, path string, r io.Reader) (model.FileInfo, error) {
 	if err := s.Store(path, r); err != nil {
-		return exchange.FileInfo{}, err
+		return model.FileInfo{}, err
 	}
 	return s.Stat(path)
 }

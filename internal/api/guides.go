@@ -5,14 +5,14 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/guide"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // Guides fills connection cards.
 type Guides interface {
 	Card(ctx context.Context, user string) (guide.Card, error)
-	Test(ctx context.Context, user string) ([]exchange.Check, error)
+	Test(ctx context.Context, user string) ([]model.Check, error)
 }
 
 // Document is a rendered guide.
@@ -48,7 +48,7 @@ func (rt *routes) guides() {
 			return answerList(rt, v, err)
 		})
 	huma.Register(rt, op("test-guide", "GET", "/users/{name}/test", "Check that a user could log in and work"),
-		func(ctx context.Context, in *ByName) (*List[exchange.Check], error) {
+		func(ctx context.Context, in *ByName) (*List[model.Check], error) {
 			v, err := rt.r.Guides.Test(ctx, in.Name)
 			return answerList(rt, v, err)
 		})
@@ -59,12 +59,12 @@ func (rt *routes) records() {
 	huma.Register(rt, op("explain", "GET", "/explain", "Say why somebody could not log in"),
 		func(ctx context.Context, in *struct {
 			About string `query:"about" required:"true" doc:"A username, an address, or the reference that a partner read out"`
-		}) (*Payload[exchange.Explained], error) {
+		}) (*Payload[model.Explained], error) {
 			v, err := room.Explain(ctx, in.About)
 			return answer(rt, v, err)
 		})
 	huma.Register(rt, op("list-bans", "GET", "/bans", "List addresses that are kept out"),
-		func(ctx context.Context, _ *nothing) (*List[exchange.Ban], error) {
+		func(ctx context.Context, _ *nothing) (*List[model.Ban], error) {
 			v, err := room.Bans(ctx)
 			return answerList(rt, v, err)
 		})

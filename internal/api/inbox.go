@@ -10,9 +10,11 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/inbox"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // NewClaim is the body that claims received files.
@@ -54,7 +56,7 @@ func lease(s string) (time.Duration, error) {
 	}
 	d, err := time.ParseDuration(s)
 	if err != nil || d <= 0 {
-		return 0, exchange.E("api.lease", exchange.Invalid, "%q is not a length of time.", exchange.Printable(s)).WithHint("write 90s, 15m or 2h")
+		return 0, fault.E("api.lease", fault.Invalid, "%q is not a length of time.", valid.Printable(s)).WithHint("write 90s, 15m or 2h")
 	}
 	return d, nil
 }
@@ -68,12 +70,12 @@ func (rt *routes) inbox() {
 			Account string `query:"account"`
 			Name    string `query:"name" doc:"Last part of the path"`
 			Page
-		}) (*List[exchange.Drop], error) {
+		}) (*List[model.Drop], error) {
 			v, err := room.List(ctx, store.DropFilter{State: in.State, User: in.User, Account: in.Account, Name: in.Name, After: in.After, Limit: in.Limit})
 			return answerList(rt, v, err)
 		})
 	huma.Register(rt, op("claim-drops", "POST", "/inbox/claims", "Claim received files, each for one consumer at a time"),
-		func(ctx context.Context, in *Payload[NewClaim]) (*List[exchange.Drop], error) {
+		func(ctx context.Context, in *Payload[NewClaim]) (*List[model.Drop], error) {
 			d, err := lease(in.Body.Lease)
 			if err != nil {
 				return nil, rt.fail(err)
@@ -87,7 +89,7 @@ func (rt *routes) inbox() {
 			return answer(rt, Cleared{n}, err)
 		})
 	huma.Register(rt, op("show-drop", "GET", "/inbox/{id}", "Show a received file"),
-		func(ctx context.Context, in *ByID) (*Payload[exchange.Drop], error) {
+		func(ctx context.Context, in *ByID) (*Payload[model.Drop], error) {
 			v, err := room.Show(ctx, in.ID)
 			return answer(rt, v, err)
 		})
@@ -100,7 +102,7 @@ func (rt *routes) inbox() {
 			if err != nil {
 				return nil, rt.fail(err)
 			}
-			if err := rt.viewed(ctx, "drop.fetch", d.ID, d.UserID, map[string]string{"path": exchange.Printable(d.Path), "sha256": d.SHA256}); err != nil {
+			if err := rt.viewed(ctx, "drop.fetch", d.ID, d.UserID, map[string]string{"path": valid.Printable(d.Path), "sha256": d.SHA256}); err != nil {
 				return nil, rt.fail(errors.Join(err, b.Close()))
 			}
 			return content(b, d.SHA256), nil
@@ -118,26 +120,26 @@ func (rt *routes) settling() {
 	room := rt.r.Inbox
 	for _, o := range []struct {
 		id, path, text string
-		do             func(ctx context.Context, id string, s Settling) (exchange.Drop, error)
+		do             func(ctx context.Context, id string, s Settling) (model.Drop, error)
 	}{
-		{"ack-drop", "ack", "Accept a received file", func(ctx context.Context, id string, s Settling) (exchange.Drop, error) {
+		{"ack-drop", "ack", "Accept a received file", func(ctx context.Context, id string, s Settling) (model.Drop, error) {
 			return room.Ack(ctx, actor(ctx), id, s.Claim)
 		}},
-		{"reject-drop", "reject", "Refuse a received file with a reason that its uploader reads", func(ctx context.Context, id string, s Settling) (exchange.Drop, error) {
+		{"reject-drop", "reject", "Refuse a received file with a reason that its uploader reads", func(ctx context.Context, id string, s Settling) (model.Drop, error) {
 			return room.Reject(ctx, actor(ctx), id, s.Claim, s.Reason, s.Advice)
 		}},
-		{"renew-drop", "renew", "Make a claim last longer", func(ctx context.Context, id string, s Settling) (exchange.Drop, error) {
+		{"renew-drop", "renew", "Make a claim last longer", func(ctx context.Context, id string, s Settling) (model.Drop, error) {
 			d, err := lease(s.Lease)
 			if err != nil {
-				return exchange.Drop{}, err
+				return model.Drop{}, err
 			}
 			return room.Renew(ctx, actor(ctx), id, s.Claim, d)
 		}},
-		{"release-drop", "release", "Give a claim back", func(ctx context.Context, id string, s Settling) (exchange.Drop, error) {
+		{"release-drop", "release", "Give a claim back", func(ctx context.Context, id string, s Settling) (model.Drop, error) {
 			return room.Release(ctx, actor(ctx), id, s.Claim)
 		}},
 	} {
-		huma.Register(rt, op(o.id, "POST", "/inbox/{id}/"+o.path, o.text), func(ctx context.Context, in *settleInput) (*Payload[exchange.Drop], error) {
+		huma.Register(rt, op(o.id, "POST", "/inbox/{id}/"+o.path, o.text), func(ctx context.Context, in *settleInput) (*Payload[model.Drop], error) {
 			v, err := o.do(ctx, in.ID, in.Body)
 			return answer(rt, v, err)
 		})
@@ -146,7 +148,7 @@ func (rt *routes) settling() {
 
 // viewed writes down that somebody of the operator's looked at contents.
 func (rt *routes) viewed(ctx context.Context, action, subject, userID string, detail map[string]string) error {
-	return rt.r.Audit.Note(ctx, exchange.AuditRow{Actor: actor(ctx), Action: action, Subject: subject, User: userID, Detail: detail})
+	return rt.r.Audit.Note(ctx, model.AuditRow{Actor: actor(ctx), Action: action, Subject: subject, User: userID, Detail: detail})
 }
 
 // blobReader is what content needs of a blob.Reader.

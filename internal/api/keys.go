@@ -7,8 +7,8 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/sallyport-sftp/sallyport/internal/account"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/keys"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // NewKey is the body that enrols keys.
@@ -75,7 +75,7 @@ type ByFingerprint struct {
 func (rt *routes) keys() {
 	room := rt.r.Account
 	huma.Register(rt, op("list-keys", "GET", "/users/{name}/keys", "List a user's keys"),
-		func(ctx context.Context, in *ByName) (*List[exchange.Key], error) {
+		func(ctx context.Context, in *ByName) (*List[model.Key], error) {
 			v, err := room.Keys(ctx, in.Name)
 			return answerList(rt, v, err)
 		})
@@ -83,7 +83,7 @@ func (rt *routes) keys() {
 		func(ctx context.Context, in *struct {
 			ByName
 			Payload[NewKey]
-		}) (*List[exchange.Key], error) {
+		}) (*List[model.Key], error) {
 			v, err := room.AddKeys(ctx, actor(ctx), in.Body.asked(in.Name))
 			return answerList(rt, v, err)
 		})
@@ -91,23 +91,23 @@ func (rt *routes) keys() {
 		func(ctx context.Context, in *struct {
 			ByName
 			Payload[EditKey]
-		}) (*Payload[exchange.Key], error) {
+		}) (*Payload[model.Key], error) {
 			e := in.Body
 			v, err := room.SetKey(ctx, actor(ctx), in.Name, e.Fingerprint, account.KeyEdit{Holder: e.Holder, Expires: e.ExpiresAt, Flag: e.Flag})
 			return answer(rt, v, err)
 		})
 	huma.Register(rt, op("show-key", "GET", "/keys", "Show every user's record of a key"),
-		func(ctx context.Context, in *ByFingerprint) (*List[exchange.Key], error) {
+		func(ctx context.Context, in *ByFingerprint) (*List[model.Key], error) {
 			v, err := room.Key(ctx, in.Fingerprint)
 			return answerList(rt, v, err)
 		})
 	huma.Register(rt, op("revoke-key", "POST", "/keys/revoke", "Revoke a key, and end its sessions"),
-		func(ctx context.Context, in *Payload[RevokeKey]) (*Payload[exchange.Revoked], error) {
+		func(ctx context.Context, in *Payload[RevokeKey]) (*Payload[model.Revoked], error) {
 			v, err := room.RevokeKey(ctx, actor(ctx), in.Body.Fingerprint, in.Body.Reason, in.Body.Burn)
 			return answer(rt, v, err)
 		})
 	huma.Register(rt, op("key-activity", "GET", "/keys/activity", "Everything that was done with a key"),
-		func(ctx context.Context, in *ByFingerprint) (*Payload[exchange.KeyActivity], error) {
+		func(ctx context.Context, in *ByFingerprint) (*Payload[model.KeyActivity], error) {
 			v, err := rt.r.Records.Activity(ctx, in.Fingerprint)
 			return answer(rt, v, err)
 		})
@@ -117,7 +117,7 @@ func (rt *routes) keys() {
 func (rt *routes) keyLife() {
 	room := rt.r.Account
 	huma.Register(rt, op("expose-keys", "POST", "/keys/exposed", "Burn or flag keys whose private files somebody sent"),
-		func(ctx context.Context, in *Payload[ExposedKeys]) (*Payload[exchange.Exposure], error) {
+		func(ctx context.Context, in *Payload[ExposedKeys]) (*Payload[model.Exposure], error) {
 			files := make([]keys.Exposed, len(in.Body.Files))
 			for i, f := range in.Body.Files {
 				files[i] = keys.Exposed{Format: f.Format, Proven: f.Proven}
@@ -134,17 +134,17 @@ func (rt *routes) keyLife() {
 			return answer(rt, v, err)
 		})
 	huma.Register(rt, op("list-burned-keys", "GET", "/keys/burned", "List keys that can never be enrolled"),
-		func(ctx context.Context, _ *nothing) (*List[exchange.BurnedKey], error) {
+		func(ctx context.Context, _ *nothing) (*List[model.BurnedKey], error) {
 			v, err := room.BurnedKeys(ctx)
 			return answerList(rt, v, err)
 		})
 	huma.Register(rt, op("freeze-key", "POST", "/keys/freeze", "Stop a key at a contact's word"),
-		func(ctx context.Context, in *Payload[ByContact]) (*List[exchange.Key], error) {
+		func(ctx context.Context, in *Payload[ByContact]) (*List[model.Key], error) {
 			v, err := room.FreezeKey(ctx, actor(ctx), in.Body.Fingerprint, in.Body.By)
 			return answerList(rt, v, err)
 		})
 	huma.Register(rt, op("thaw-key", "POST", "/keys/thaw", "Let a frozen key work again, at a second contact's word"),
-		func(ctx context.Context, in *Payload[ByContact]) (*List[exchange.Key], error) {
+		func(ctx context.Context, in *Payload[ByContact]) (*List[model.Key], error) {
 			v, err := room.ThawKey(ctx, actor(ctx), in.Body.Fingerprint, in.Body.By)
 			return answerList(rt, v, err)
 		})
@@ -156,7 +156,7 @@ func (rt *routes) waiting() {
 	huma.Register(rt, op("list-pending-keys", "GET", "/keys/pending", "List unknown keys that wait for approval"),
 		func(ctx context.Context, in *struct {
 			User string `query:"user"`
-		}) (*List[exchange.PendingKey], error) {
+		}) (*List[model.PendingKey], error) {
 			v, err := room.PendingKeys(ctx, in.User)
 			return answerList(rt, v, err)
 		})
@@ -164,7 +164,7 @@ func (rt *routes) waiting() {
 		func(ctx context.Context, in *struct {
 			ByName
 			Payload[ApproveKey]
-		}) (*List[exchange.Key], error) {
+		}) (*List[model.Key], error) {
 			v, err := room.ApproveKey(ctx, actor(ctx), in.Name, in.Body.Fingerprint, account.NewKey{Holder: in.Body.Holder, ConfirmedBy: in.Body.ConfirmedBy})
 			return answerList(rt, v, err)
 		})
@@ -178,7 +178,7 @@ func (rt *routes) waiting() {
 	huma.Register(rt, op("list-notices", "GET", "/notices", "List what people should be told"),
 		func(ctx context.Context, in *struct {
 			All bool `query:"all" doc:"Also what they were told"`
-		}) (*List[exchange.Notice], error) {
+		}) (*List[model.Notice], error) {
 			v, err := room.Notices(ctx, in.All, "")
 			return answerList(rt, v, err)
 		})

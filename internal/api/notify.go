@@ -5,9 +5,9 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/notify"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // NewWebhook is the body that makes a receiver of events.
@@ -34,20 +34,20 @@ type Count struct {
 func (rt *routes) notify() {
 	room := rt.r.Notify
 	huma.Register(rt, op("list-webhooks", "GET", "/webhooks", "List receivers of events"),
-		func(ctx context.Context, _ *nothing) (*List[exchange.Webhook], error) {
+		func(ctx context.Context, _ *nothing) (*List[model.Webhook], error) {
 			v, err := room.Webhooks(ctx)
 			return answerList(rt, v, err)
 		})
 	huma.Register(rt, op("add-webhook", "POST", "/webhooks", "Add a receiver of events; the answer has its secret, this once"),
-		func(ctx context.Context, in *Payload[NewWebhook]) (*Payload[exchange.Webhook], error) {
-			v, err := room.AddWebhook(ctx, actor(ctx), exchange.Webhook{Name: in.Body.Name, URL: in.Body.URL, Events: in.Body.Events})
+		func(ctx context.Context, in *Payload[NewWebhook]) (*Payload[model.Webhook], error) {
+			v, err := room.AddWebhook(ctx, actor(ctx), model.Webhook{Name: in.Body.Name, URL: in.Body.URL, Events: in.Body.Events})
 			return answer(rt, v, err)
 		})
 	huma.Register(rt, op("edit-webhook", "PATCH", "/webhooks/{name}", "Change a receiver of events"),
 		func(ctx context.Context, in *struct {
 			ByName
 			Payload[EditWebhook]
-		}) (*Payload[exchange.Webhook], error) {
+		}) (*Payload[model.Webhook], error) {
 			e := in.Body
 			v, err := room.SetWebhook(ctx, actor(ctx), in.Name, notify.WebhookEdit{URL: e.URL, Events: e.Events, Enabled: e.Enabled, Rotate: e.Rotate, Retire: e.Retire})
 			return answer(rt, v, err)
@@ -57,7 +57,7 @@ func (rt *routes) notify() {
 			return nil, rt.fail(room.RemoveWebhook(ctx, actor(ctx), in.Name))
 		})
 	huma.Register(rt, op("test-webhook", "POST", "/webhooks/{name}/test", "Send a receiver a test event"),
-		func(ctx context.Context, in *ByName) (*Payload[exchange.Message], error) {
+		func(ctx context.Context, in *ByName) (*Payload[model.Message], error) {
 			v, err := room.TestWebhook(ctx, actor(ctx), in.Name)
 			return answer(rt, v, err)
 		})
@@ -73,12 +73,12 @@ func (rt *routes) messages() {
 			Target  string `query:"target" doc:"Name of a webhook, or an e-mail address"`
 			Before  string `query:"before" doc:"Only what has a smaller id"`
 			Limit   int    `query:"limit" default:"100" minimum:"1" maximum:"1000"`
-		}) (*List[exchange.Message], error) {
+		}) (*List[model.Message], error) {
 			v, err := room.Messages(ctx, store.MessageFilter{Channel: in.Channel, State: in.State, Target: in.Target, Before: in.Before, Limit: in.Limit})
 			return answerList(rt, v, err)
 		})
 	huma.Register(rt, op("show-message", "GET", "/messages/{id}", "Show a webhook or a mail"),
-		func(ctx context.Context, in *ByID) (*Payload[exchange.Message], error) {
+		func(ctx context.Context, in *ByID) (*Payload[model.Message], error) {
 			v, err := room.Message(ctx, in.ID)
 			return answer(rt, v, err)
 		})
@@ -94,7 +94,7 @@ func (rt *routes) messages() {
 			return answer(rt, Count{int64(n)}, err)
 		})
 	huma.Register(rt, op("show-queue", "GET", "/queue", "How much waits to be sent, and since when"),
-		func(ctx context.Context, _ *nothing) (*Payload[exchange.Queue], error) {
+		func(ctx context.Context, _ *nothing) (*Payload[model.Queue], error) {
 			v, err := room.Queue(ctx)
 			return answer(rt, v, err)
 		})
@@ -113,7 +113,7 @@ func (rt *routes) messages() {
 			return answer(rt, Count{n}, err)
 		})
 	huma.Register(rt, op("report-bounce", "POST", "/mail/reports", "Hand on a mail server's delivery report; it must be about a mail that was sent from here"),
-		func(ctx context.Context, in *Payload[MailReport]) (*Payload[exchange.Message], error) {
+		func(ctx context.Context, in *Payload[MailReport]) (*Payload[model.Message], error) {
 			v, err := room.Reported(ctx, actor(ctx), in.Body.Messages, in.Body.Failures)
 			return answer(rt, v, err)
 		})
@@ -121,6 +121,6 @@ func (rt *routes) messages() {
 
 // MailReport is the body of a delivery report (RFC 3464).
 type MailReport struct {
-	Messages []string               `json:"messages" doc:"Ids that may be the mail's: before the @ of its Message-ID"`
-	Failures []exchange.MailFailure `json:"failures" doc:"Addresses that were not reached, and why"`
+	Messages []string            `json:"messages" doc:"Ids that may be the mail's: before the @ of its Message-ID"`
+	Failures []model.MailFailure `json:"failures" doc:"Addresses that were not reached, and why"`
 }

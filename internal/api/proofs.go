@@ -9,13 +9,13 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/sallyport-sftp/sallyport/internal/audit"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/trace"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // Sheet is a trace, and the same as a page of text.
 type Sheet struct {
-	exchange.Trace
+	model.Trace
 	Sheet string `json:"sheet" doc:"A page of text to mail"`
 }
 

@@ -7,8 +7,8 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/retention"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // SetPolicy is the body that gives a feed, a user or a folder a policy.
@@ -34,13 +34,13 @@ type Why struct {
 func (rt *routes) retention() {
 	room := rt.r.Retain
 	huma.Register(rt, op("list-policies", "GET", "/retention/policies", "List retention policies"),
-		func(ctx context.Context, _ *nothing) (*List[exchange.RetentionPolicy], error) {
+		func(ctx context.Context, _ *nothing) (*List[model.RetentionPolicy], error) {
 			v, err := room.Policies(ctx)
 			return answerList(rt, v, err)
 		})
 	huma.Register(rt, op("set-policy", "PUT", "/retention/policies", "Give a feed, a user or a folder a retention policy, or take it away"),
-		func(ctx context.Context, in *Payload[SetPolicy]) (*Payload[exchange.RetentionPolicy], error) {
-			v, err := room.SetPolicy(ctx, actor(ctx), exchange.RetentionPolicy{Feed: in.Body.Feed, User: in.Body.User, Folder: in.Body.Folder, Keep: in.Body.Keep})
+		func(ctx context.Context, in *Payload[SetPolicy]) (*Payload[model.RetentionPolicy], error) {
+			v, err := room.SetPolicy(ctx, actor(ctx), model.RetentionPolicy{Feed: in.Body.Feed, User: in.Body.User, Folder: in.Body.Folder, Keep: in.Body.Keep})
 			return answer(rt, v, err)
 		})
 	huma.Register(rt, op("forecast", "GET", "/retention/forecast", "What would go at a time, by account and policy"),
@@ -55,17 +55,17 @@ func (rt *routes) retention() {
 	huma.Register(rt, op("list-holds", "GET", "/retention/holds", "List holds"),
 		func(ctx context.Context, in *struct {
 			All bool `query:"all" doc:"Released ones, too"`
-		}) (*List[exchange.Hold], error) {
+		}) (*List[model.Hold], error) {
 			v, err := room.Holds(ctx, in.All)
 			return answerList(rt, v, err)
 		})
 	huma.Register(rt, op("add-hold", "POST", "/retention/holds", "Keep files, whatever their age"),
-		func(ctx context.Context, in *Payload[NewHold]) (*Payload[exchange.Hold], error) {
-			v, err := room.Hold(ctx, actor(ctx), exchange.Hold{Kind: in.Body.Kind, Label: in.Body.Target, Reason: in.Body.Reason})
+		func(ctx context.Context, in *Payload[NewHold]) (*Payload[model.Hold], error) {
+			v, err := room.Hold(ctx, actor(ctx), model.Hold{Kind: in.Body.Kind, Label: in.Body.Target, Reason: in.Body.Reason})
 			return answer(rt, v, err)
 		})
 	huma.Register(rt, op("release-hold", "DELETE", "/retention/holds/{id}", "Release a hold"),
-		func(ctx context.Context, in *ByID) (*Payload[exchange.Hold], error) {
+		func(ctx context.Context, in *ByID) (*Payload[model.Hold], error) {
 			v, err := room.Release(ctx, actor(ctx), in.ID)
 			return answer(rt, v, err)
 		})
@@ -77,17 +77,17 @@ func (rt *routes) runs() {
 	huma.Register(rt, op("list-runs", "GET", "/retention/runs", "List retention runs, the newest first"),
 		func(ctx context.Context, in *struct {
 			Limit int `query:"limit" default:"50" minimum:"1" maximum:"1000"`
-		}) (*List[exchange.RetentionRun], error) {
+		}) (*List[model.RetentionRun], error) {
 			v, err := room.Runs(ctx, in.Limit)
 			return answerList(rt, v, err)
 		})
 	huma.Register(rt, op("run-retention", "POST", "/retention/runs", "Plan, tell and run what is due now, without waiting for the next look"),
-		func(ctx context.Context, _ *nothing) (*List[exchange.RetentionRun], error) {
+		func(ctx context.Context, _ *nothing) (*List[model.RetentionRun], error) {
 			v, err := room.RunNow(context.WithoutCancel(ctx))
 			return answerList(rt, v, err)
 		})
 	huma.Register(rt, op("show-run", "GET", "/retention/runs/{id}", "Show a retention run, with its signed report once it is done"),
-		func(ctx context.Context, in *ByID) (*Payload[exchange.RetentionRun], error) {
+		func(ctx context.Context, in *ByID) (*Payload[model.RetentionRun], error) {
 			v, err := room.Run(ctx, in.ID)
 			return answer(rt, v, err)
 		})
@@ -99,7 +99,7 @@ func (rt *routes) runs() {
 			return rt.stream("text/csv; charset=utf-8", func(w io.Writer) error { return room.List(ctx, w, in.ID) }), nil
 		})
 	huma.Register(rt, op("list-run-notices", "GET", "/retention/runs/{id}/notices", "Whom a run's notices reached"),
-		func(ctx context.Context, in *ByID) (*List[exchange.RetentionNotice], error) {
+		func(ctx context.Context, in *ByID) (*List[model.RetentionNotice], error) {
 			v, err := room.Notices(ctx, in.ID)
 			return answerList(rt, v, err)
 		})
@@ -111,7 +111,7 @@ func (rt *routes) runs() {
 			return nil, rt.fail(room.Told(ctx, actor(ctx), in.ID, in.Account))
 		})
 	huma.Register(rt, op("confirm-run", "POST", "/retention/runs/{id}/confirm", "Let a run go on that waits for an administrator"),
-		func(ctx context.Context, in *ByID) (*Payload[exchange.RetentionRun], error) {
+		func(ctx context.Context, in *ByID) (*Payload[model.RetentionRun], error) {
 			v, err := room.Confirm(ctx, actor(ctx), in.ID)
 			return answer(rt, v, err)
 		})
@@ -119,7 +119,7 @@ func (rt *routes) runs() {
 		func(ctx context.Context, in *struct {
 			ByID
 			Payload[Why]
-		}) (*Payload[exchange.RetentionRun], error) {
+		}) (*Payload[model.RetentionRun], error) {
 			v, err := room.Cancel(ctx, actor(ctx), in.ID, in.Body.Reason)
 			return answer(rt, v, err)
 		})
@@ -144,17 +144,17 @@ type NewExpectation struct {
 func (rt *routes) expectations() {
 	room := rt.r.Expect
 	huma.Register(rt, op("list-expectations", "GET", "/expectations", "List what is expected, and how it stands"),
-		func(ctx context.Context, _ *nothing) (*List[exchange.Expectation], error) {
+		func(ctx context.Context, _ *nothing) (*List[model.Expectation], error) {
 			v, err := room.List(ctx)
 			return answerList(rt, v, err)
 		})
 	huma.Register(rt, op("add-expectation", "POST", "/expectations", "Expect files by a time"),
-		func(ctx context.Context, in *Payload[NewExpectation]) (*Payload[exchange.Expectation], error) {
+		func(ctx context.Context, in *Payload[NewExpectation]) (*Payload[model.Expectation], error) {
 			b, bytes := in.Body, int64(1)
 			if b.Bytes != nil {
 				bytes = *b.Bytes
 			}
-			v, err := room.Add(ctx, actor(ctx), exchange.Expectation{Name: b.Name, User: b.User, Feed: b.Feed, Account: b.Account, Glob: b.Pattern,
+			v, err := room.Add(ctx, actor(ctx), model.Expectation{Name: b.Name, User: b.User, Feed: b.Feed, Account: b.Account, Glob: b.Pattern,
 				AtLeast: b.AtLeast, LeastBytes: bytes, LeastRows: b.Rows, Days: b.Days, Clock: b.By, Zone: b.Zone, Tell: b.Tell})
 			return answer(rt, v, err)
 		})

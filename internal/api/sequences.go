@@ -5,7 +5,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // SetSequence is the body that says which number comes next.
@@ -26,7 +26,7 @@ type AcceptGap struct {
 func (rt *routes) sequences() {
 	room := rt.r.Feed
 	huma.Register(rt, op("list-sequences", "GET", "/feeds/{name}/sequences", "How far the numbers in a feed's names have come, and what is missing"),
-		func(ctx context.Context, in *ByName) (*List[exchange.Sequence], error) {
+		func(ctx context.Context, in *ByName) (*List[model.Sequence], error) {
 			v, err := room.Sequences(ctx, in.Name)
 			return answerList(rt, v, err)
 		})
@@ -34,7 +34,7 @@ func (rt *routes) sequences() {
 		func(ctx context.Context, in *struct {
 			ByName
 			Payload[SetSequence]
-		}) (*Payload[exchange.Sequence], error) {
+		}) (*Payload[model.Sequence], error) {
 			v, err := room.SetSequence(ctx, actor(ctx), in.Name, in.Body.Account, in.Body.Next)
 			return answer(rt, v, err)
 		})
@@ -49,9 +49,9 @@ func (rt *routes) sequences() {
 		func(ctx context.Context, in *struct {
 			ByName
 			Payload[AcceptGap]
-		}) (*Payload[exchange.Sequence], error) {
+		}) (*Payload[model.Sequence], error) {
 			b := in.Body
-			v, err := room.AcceptGap(ctx, actor(ctx), in.Name, b.Account, exchange.Gap{From: b.From, To: b.To, Period: b.Period}, b.Reason)
+			v, err := room.AcceptGap(ctx, actor(ctx), in.Name, b.Account, model.Gap{From: b.From, To: b.To, Period: b.Period}, b.Reason)
 			return answer(rt, v, err)
 		})
 }

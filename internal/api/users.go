@@ -6,7 +6,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/sallyport-sftp/sallyport/internal/account"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // NewUser is the body that makes a login.
@@ -36,18 +36,18 @@ func (rt *routes) users() {
 	huma.Register(rt, op("list-users", "GET", "/users", "List users"),
 		func(ctx context.Context, in *struct {
 			Account string `query:"account" doc:"Only this account's"`
-		}) (*List[exchange.User], error) {
+		}) (*List[model.User], error) {
 			v, err := room.Users(ctx, in.Account)
 			return answerList(rt, v, err)
 		})
 	huma.Register(rt, op("add-user", "POST", "/users", "Add a user"),
-		func(ctx context.Context, in *Payload[NewUser]) (*Payload[exchange.User], error) {
+		func(ctx context.Context, in *Payload[NewUser]) (*Payload[model.User], error) {
 			n := in.Body
 			v, err := room.AddUser(ctx, actor(ctx), account.NewUser{Service: in.Body.Service, Account: n.Account, Vendor: n.Vendor, Name: n.Name, StartDir: n.StartDir, AllowIPs: n.AllowIPs})
 			return answer(rt, v, err)
 		})
 	huma.Register(rt, op("show-user", "GET", "/users/{name}", "Show a user"),
-		func(ctx context.Context, in *ByName) (*Payload[exchange.User], error) {
+		func(ctx context.Context, in *ByName) (*Payload[model.User], error) {
 			v, err := room.User(ctx, in.Name)
 			return answer(rt, v, err)
 		})
@@ -55,7 +55,7 @@ func (rt *routes) users() {
 		func(ctx context.Context, in *struct {
 			ByName
 			Payload[EditUser]
-		}) (*Payload[exchange.User], error) {
+		}) (*Payload[model.User], error) {
 			e := in.Body
 			v, err := room.SetUser(ctx, actor(ctx), in.Name, account.UserEdit{Enabled: e.Enabled, StartDir: e.StartDir, AllowIPs: e.AllowIPs, QuotaBytes: e.QuotaBytes, QuotaFiles: e.QuotaFiles,
 				KeepBytes: e.KeepBytes, KeepItems: e.KeepItems, FeedsMay: e.FeedsMay})

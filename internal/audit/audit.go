@@ -18,8 +18,10 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/proof"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // Options are what the room is made of.
@@ -61,7 +63,7 @@ func entry(v store.LogRow) proof.Entry {
 
 // Note writes a row that no other change belongs to: something was looked at,
 // or the server started.
-func (r *Room) Note(ctx context.Context, row exchange.AuditRow) error {
+func (r *Room) Note(ctx context.Context, row model.AuditRow) error {
 	row.ID, row.At = r.o.IDs.New(), r.now()
 	return r.o.Store.Write(ctx, func(tx *store.Tx) error { return tx.Audit(row) })
 }
@@ -98,7 +100,7 @@ func (r *Room) Status(ctx context.Context) (s Status, err error) {
 		s.OldestAt = &at
 	}
 	c, err := q.LastCheckpoint()
-	if err != nil && !exchange.Is(err, exchange.NotFound) {
+	if err != nil && !fault.Is(err, fault.NotFound) {
 		return s, err
 	}
 	s.Checkpoint = c.Note

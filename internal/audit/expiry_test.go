@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/audit"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/proof"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 )
@@ -112,7 +112,7 @@ var expiryStories = stories{
 		w.aged(4050, 6)
 		out := &hooked{hook: func() { w.expired(4050) }}
 		err := w.room.Export(ctx, out, audit.Selection{})
-		if !exchange.Is(err, exchange.Conflict) || !strings.Contains(exchange.PublicText(err), "Export them again") {
+		if !fault.Is(err, fault.Conflict) || !strings.Contains(fault.PublicText(err), "Export them again") {
 			t.Fatalf("the export: %v", err)
 		}
 		if r := w.fine(w.export(audit.Selection{}), 4057); r.Expired != 4050 {
@@ -216,13 +216,13 @@ var leaveStories = stories{
 		var tries atomic.Int64
 		w.send = func(context.Context, string) error {
 			if tries.Add(1) == 1 {
-				return exchange.E("test", exchange.Unavailable, "no way")
+				return fault.E("test", fault.Unavailable, "no way")
 			}
 			return nil
 		}
 		w.sealed(5)
 		w.open()
-		if err := w.room.SendCheckpoint(ctx); !exchange.Is(err, exchange.Unavailable) {
+		if err := w.room.SendCheckpoint(ctx); !fault.Is(err, fault.Unavailable) {
 			t.Fatalf("sending: %v", err)
 		}
 		if n := w.count(`SELECT COUNT(*) FROM checkpoints WHERE sent = 1`); n != 0 {

@@ -14,8 +14,10 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/proof"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
 // Selection chooses what is exported: rows of a time, and of those, if a field
@@ -86,8 +88,8 @@ func (l *Line) entry() (proof.Entry, error) {
 // settle turns times into numbers under the newest checkpoint.
 func (r *Room) settle(q *store.Q, s *Selection) (store.Checkpoint, error) {
 	c, err := q.LastCheckpoint()
-	if exchange.Is(err, exchange.NotFound) {
-		return c, exchange.E("audit.Export", exchange.NotFound, "The log is empty: nothing was sealed yet.")
+	if fault.Is(err, fault.NotFound) {
+		return c, fault.E("audit.Export", fault.NotFound, "The log is empty: nothing was sealed yet.")
 	} else if err != nil {
 		return c, err
 	}
@@ -194,9 +196,9 @@ func each(ctx context.Context, q *store.Q, s Selection, visit func(seq int64, v 
 			case err != nil:
 				return err
 			case to > expired:
-				return exchange.E("audit.Export", exchange.Conflict, "Row %d is missing from the log.", max(next, expired)).WithHint("sallyport audit verify says what else is wrong")
+				return fault.E("audit.Export", fault.Conflict, "Row %d is missing from the log.", max(next, expired)).WithHint("sallyport audit verify says what else is wrong")
 			case full:
-				return exchange.E("audit.Export", exchange.Conflict, "Old rows expired while they were exported. Export them again.")
+				return fault.E("audit.Export", fault.Conflict, "Old rows expired while they were exported. Export them again.")
 			}
 		}
 		for ; next < to; next++ {
@@ -245,7 +247,7 @@ func (r *Room) ExportCSV(ctx context.Context, w io.Writer, s Selection) error {
 		}
 		row := []string{strconv.FormatInt(v.Seq, 10), exchange.FromMicros(v.At).Format(microTime), v.Actor, v.Action, v.Subject, v.User, v.Detail, v.ID}
 		for i := range row {
-			row[i] = exchange.Cell(row[i])
+			row[i] = valid.Cell(row[i])
 		}
 		return out.Write(row)
 	})
@@ -267,7 +269,7 @@ func (r *Room) List(ctx context.Context, s Selection, limit int) ([]Line, error)
 		}
 	}
 	c, err := r.settle(q, &s)
-	if exchange.Is(err, exchange.NotFound) {
+	if fault.Is(err, fault.NotFound) {
 		return out, nil
 	} else if err != nil {
 		return nil, err

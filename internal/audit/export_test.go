@@ -12,8 +12,8 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/sallyport-sftp/sallyport/internal/audit"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // export writes a selection.
@@ -207,7 +207,7 @@ var exportStories = stories{
 	},
 	"no cell of a spreadsheet is a formula": func(t *testing.T, w *world) {
 		for _, hostile := range []string{"=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "=cmd|'/c calc'!A0", "a,\"b\"\nc"} {
-			testkit.Must(t, w.room.Note(ctx, exchange.AuditRow{Actor: hostile, Action: "file.store", Subject: hostile, User: hostile}))
+			testkit.Must(t, w.room.Note(ctx, model.AuditRow{Actor: hostile, Action: "file.store", Subject: hostile, User: hostile}))
 		}
 		w.seal()
 		var b bytes.Buffer

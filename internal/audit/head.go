@@ -8,9 +8,10 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/proof"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // The newest checkpoint is kept outside the database, too, beside the key that signs.
@@ -30,7 +31,7 @@ type Head interface {
 var errBroken = errors.New("the audit log does not extend what was signed")
 
 func broken(format string, args ...any) error {
-	e := exchange.E("audit.head", exchange.Conflict, format, args...)
+	e := fault.E("audit.head", fault.Conflict, format, args...)
 	e.Err = errBroken
 	return e.WithHint("if the database was restored from a backup, say so: sallyport serve --accept-log REASON")
 }
@@ -38,7 +39,7 @@ func broken(format string, args ...any) error {
 // extends loads the log's tree and fails unless it is the head, or the head with rows
 // after it. Without a head, the newest checkpoint stands for it.
 func (r *Room) extends(q *store.Q, size int64) (t proof.Tree, err error) {
-	if t, err = loadTree(q, size); err != nil && !exchange.Is(err, exchange.NotFound) {
+	if t, err = loadTree(q, size); err != nil && !fault.Is(err, fault.NotFound) {
 		return t, err
 	} else if err != nil {
 		return t, broken("The audit log has %d rows by its count, and hashes of some are missing.", size)
@@ -92,7 +93,7 @@ func (r *Room) follows(q *store.Q, t proof.Tree) error {
 
 // absent makes hashes that are missing a fault of the log.
 func absent(err error) error {
-	if exchange.Is(err, exchange.NotFound) {
+	if fault.Is(err, fault.NotFound) {
 		return broken("Hashes of the audit log are missing.")
 	}
 	return err
@@ -107,7 +108,7 @@ func (r *Room) loadHead(q *store.Q) error {
 	}
 	if note == "" {
 		c, err := q.LastCheckpoint()
-		if err != nil && !exchange.Is(err, exchange.NotFound) {
+		if err != nil && !fault.Is(err, fault.NotFound) {
 			return err
 		}
 		if note = c.Note; note == "" {
@@ -118,7 +119,7 @@ func (r *Room) loadHead(q *store.Q) error {
 	}
 	c, err := proof.OpenCheckpoint(note, r.o.Key.Known())
 	if err != nil {
-		return broken("What is kept of the audit log beside the signing key is not signed by it: %s", exchange.PublicText(err))
+		return broken("What is kept of the audit log beside the signing key is not signed by it: %s", fault.PublicText(err))
 	}
 	r.head = &c
 	return nil
@@ -134,7 +135,7 @@ func (r *Room) saveHead(note string) error {
 		return err
 	}
 	if err := r.o.Head.Save(note); err != nil {
-		return exchange.Wrap("audit.saveHead", exchange.Unavailable, err)
+		return fault.Wrap("audit.saveHead", fault.Unavailable, err)
 	}
 	r.head = &c
 	return nil
@@ -153,7 +154,7 @@ func (r *Room) Accept(ctx context.Context, reason string) error {
 	}
 	_, err = r.extends(q, size)
 	if err == nil {
-		return exchange.E(op, exchange.Conflict, "The audit log extends what was signed; there is nothing to accept.").WithHint("start without --accept-log")
+		return fault.E(op, fault.Conflict, "The audit log extends what was signed; there is nothing to accept.").WithHint("start without --accept-log")
 	}
 	if !errors.Is(err, errBroken) {
 		return err
@@ -171,7 +172,7 @@ func (r *Room) Accept(ctx context.Context, reason string) error {
 	if err != nil {
 		return err
 	}
-	row := exchange.AuditRow{ID: r.o.IDs.New(), At: now, Actor: "system:audit", Action: "audit.accept", Subject: strconv.FormatInt(size, 10),
+	row := model.AuditRow{ID: r.o.IDs.New(), At: now, Actor: "system:audit", Action: "audit.accept", Subject: strconv.FormatInt(size, 10),
 		Detail: map[string]string{"reason": reason, "had": strconv.FormatInt(was.Size, 10), "had_root": rootText(was), "had_at": was.At}}
 	if err := r.o.Store.Write(ctx, func(tx *store.Tx) error { return tx.Audit(row) }); err != nil {
 		return err
@@ -191,7 +192,7 @@ func rootText(c proof.Checkpoint) string {
 func (r *Room) alarm(ctx context.Context, cause error) {
 	text := ""
 	if cause != nil {
-		text = exchange.PublicText(cause)
+		text = fault.PublicText(cause)
 	}
 	if before, _ := r.stopped.Load().(string); before == text {
 		return
@@ -202,7 +203,7 @@ func (r *Room) alarm(ctx context.Context, cause error) {
 		return
 	}
 	r.o.Log.Error("the audit log is not sealed any more", "reason", text)
-	e := exchange.Event{ID: r.o.IDs.New(), Type: exchange.EventAlarm, At: r.now(), Data: map[string]any{"about": "audit log",
+	e := model.Event{ID: r.o.IDs.New(), Type: model.EventAlarm, At: r.now(), Data: map[string]any{"about": "audit log",
 		"text": "The audit log is not sealed any more. " + text + "\n\nRows that are written from now on wait. Find out who changed the database, and compare with a checkpoint that left the machine: sallyport audit verify --against FILE."}}
 	if err := r.o.Store.Write(ctx, func(tx *store.Tx) error { return tx.Emit(e) }); err != nil {
 		r.o.Log.Error("the alarm could not be sent; it is tried again", "err", err)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/audit"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/proof"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 )
@@ -63,7 +64,7 @@ func (w *world) judged() audit.Report {
 func (w *world) wantStopped(part string) {
 	w.t.Helper()
 	err := w.room.Seal(ctx)
-	if !exchange.Is(err, exchange.Conflict) || !strings.Contains(exchange.PublicText(err), part) {
+	if !fault.Is(err, fault.Conflict) || !strings.Contains(fault.PublicText(err), part) {
 		w.t.Fatalf("sealing: %v, want %q", err, part)
 	}
 }
@@ -140,7 +141,7 @@ var headStories = stories{
 		w.headed()
 		w.sealed(3, 4)
 		err := w.room.Accept(ctx, "by mistake")
-		testkit.WantKind(t, err, exchange.Conflict)
+		testkit.WantKind(t, err, fault.Conflict)
 		w.cut(3)
 		w.open()
 		testkit.Must(t, w.room.Accept(ctx, "the database was restored from Sunday's backup"))

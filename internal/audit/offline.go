@@ -11,9 +11,10 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/proof"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
 // maxLine bounds a line of an export.
@@ -67,7 +68,7 @@ func VerifyExport(in io.Reader, public, against string, progress func(done, tota
 }
 
 func notExport(err error) error {
-	return &exchange.Error{Op: "audit.VerifyExport", Kind: exchange.Invalid, Public: "This is not an export of an audit log, or it is damaged.", Err: err}
+	return &fault.Error{Op: "audit.VerifyExport", Kind: fault.Invalid, Public: "This is not an export of an audit log, or it is damaged.", Err: err}
 }
 
 // checkWhole computes the checkpoint's root from a stretch of the log.
@@ -157,7 +158,7 @@ func checkChosen(lines *bufio.Scanner, h header, c proof.Checkpoint, report *Rep
 		}
 		last = l.Seq
 		if l.Seq < 0 || l.Seq >= c.Size || tlog.CheckRecord(l.Proof, c.Size, c.Root, l.Seq, e.Leaf()) != nil {
-			report.fault("Row %d (%s) is not what was sealed.", l.Seq, exchange.Printable(l.ID))
+			report.fault("Row %d (%s) is not what was sealed.", l.Seq, valid.Printable(l.ID))
 		}
 		if progress != nil {
 			progress(l.Seq-h.From, h.To-h.From)
@@ -185,7 +186,7 @@ type Sampled struct {
 func (r *Room) Sample(ctx context.Context, n int) ([]Sampled, error) {
 	q := r.o.Store.Read(ctx).Patient()
 	stored, err := q.LastCheckpoint()
-	if exchange.Is(err, exchange.NotFound) {
+	if fault.Is(err, fault.NotFound) {
 		return []Sampled{}, nil
 	} else if err != nil {
 		return nil, err

@@ -10,8 +10,11 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/proof"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 const (
@@ -172,7 +175,7 @@ func (r *Room) expire(ctx context.Context, now time.Time) error {
 	if r.o.Keep == "" {
 		return nil
 	}
-	edge, err := exchange.Before(now, r.o.Keep)
+	edge, err := valid.Before(now, r.o.Keep)
 	if err != nil {
 		return err
 	}
@@ -216,7 +219,7 @@ func (r *Room) old(q *store.Q, edge time.Time) (until int64, err error) {
 		return 0, err
 	}
 	mark, err := q.CheckpointUntil(exchange.Micros(edge))
-	if exchange.Is(err, exchange.NotFound) {
+	if fault.Is(err, fault.NotFound) {
 		return 0, nil
 	} else if err != nil {
 		return 0, err
@@ -227,7 +230,7 @@ func (r *Room) old(q *store.Q, edge time.Time) (until int64, err error) {
 	}
 	at, err := time.Parse(time.RFC3339, c.At)
 	if err != nil || at.After(edge) {
-		return 0, exchange.E("audit.old", exchange.Conflict, "The checkpoint of %d rows was signed on %s, and is stored as older.", c.Size, c.At)
+		return 0, fault.E("audit.old", fault.Conflict, "The checkpoint of %d rows was signed on %s, and is stored as older.", c.Size, c.At)
 	}
 	return min(until, c.Size), nil
 }
@@ -238,7 +241,7 @@ func (r *Room) stateExpiry(ctx context.Context, e proof.Expiry) error {
 	if err != nil {
 		return err
 	}
-	err = r.Note(ctx, exchange.AuditRow{Actor: "system:audit", Action: expireAction, Subject: strconv.FormatInt(e.Until, 10), Detail: map[string]string{"keep": e.Policy, "note": base64.StdEncoding.EncodeToString([]byte(note))}}) // rows have one line
+	err = r.Note(ctx, model.AuditRow{Actor: "system:audit", Action: expireAction, Subject: strconv.FormatInt(e.Until, 10), Detail: map[string]string{"keep": e.Policy, "note": base64.StdEncoding.EncodeToString([]byte(note))}}) // rows have one line
 	if err == nil {
 		err = r.Seal(ctx)
 	}
@@ -287,7 +290,7 @@ func (r *Room) leave(ctx context.Context, now time.Time) error {
 		return err
 	}
 	if c, err := q.LastCheckpoint(); err != nil || c.Sent { // nothing happened since
-		if exchange.Is(err, exchange.NotFound) {
+		if fault.Is(err, fault.NotFound) {
 			err = nil
 		}
 		return err
@@ -298,7 +301,7 @@ func (r *Room) leave(ctx context.Context, now time.Time) error {
 // SendCheckpoint sends the newest checkpoint off this machine now.
 func (r *Room) SendCheckpoint(ctx context.Context) error {
 	c, err := r.o.Store.Read(ctx).LastCheckpoint()
-	if exchange.Is(err, exchange.NotFound) {
+	if fault.Is(err, fault.NotFound) {
 		return nil
 	} else if err != nil {
 		return err

@@ -6,8 +6,9 @@ import (
 	"testing"
 
 	"github.com/sallyport-sftp/sallyport/internal/audit"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 var sealStories = stories{
@@ -54,10 +55,10 @@ var sealStories = stories{
 		for _, r := range rooms {
 			work.Go(func() {
 				for range 40 {
-					if err := r.Note(ctx, exchange.AuditRow{Actor: "op:jo", Action: "server.start", Subject: "n"}); err != nil {
+					if err := r.Note(ctx, model.AuditRow{Actor: "op:jo", Action: "server.start", Subject: "n"}); err != nil {
 						t.Error(err)
 					}
-					if err := r.Seal(ctx); err != nil && !exchange.Is(err, exchange.Conflict) {
+					if err := r.Seal(ctx); err != nil && !fault.Is(err, fault.Conflict) {
 						t.Error(err)
 					}
 				}
@@ -76,7 +77,7 @@ var sealStories = stories{
 		var work sync.WaitGroup
 		work.Go(func() {
 			for run.Err() == nil {
-				if err := w.room.Note(ctx, exchange.AuditRow{Actor: "op:jo", Action: "key.add", Subject: "x"}); err != nil {
+				if err := w.room.Note(ctx, model.AuditRow{Actor: "op:jo", Action: "key.add", Subject: "x"}); err != nil {
 					t.Error(err)
 				}
 				if err := w.room.Seal(ctx); err != nil {
@@ -101,7 +102,7 @@ var sealStories = stories{
 			t.Errorf("%+v", r)
 		}
 		_, err := (&audit.Verifier{Store: w.store, Public: w.key.Public(), Against: "hello"}).Verify(ctx)
-		testkit.WantKind(t, err, exchange.Invalid)
+		testkit.WantKind(t, err, fault.Invalid)
 	},
 	"the newest rows are listed first, sealed or not": func(t *testing.T, w *world) {
 		w.sealed(6)

@@ -12,8 +12,10 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/proof"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
 const (
@@ -142,7 +144,7 @@ func (v *Verifier) begin() (err error) {
 	}
 	if v.Head != "" {
 		if v.head, err = proof.OpenCheckpoint(v.Head, v.Public); err != nil {
-			v.report.fault("What is kept of the log beside the signing key cannot be trusted: %s", exchange.PublicText(err))
+			v.report.fault("What is kept of the log beside the signing key cannot be trusted: %s", fault.PublicText(err))
 		}
 		v.report.Head = fmt.Sprintf("%d rows, %s", v.head.Size, v.head.At)
 		if v.head.Size > v.size {
@@ -228,11 +230,11 @@ func (v *Verifier) expiry(row store.LogRow) error {
 	note, _ := base64.StdEncoding.DecodeString(detail["note"])
 	e, err := proof.OpenExpiry(string(note), v.Public)
 	if err != nil || row.Subject != strconv.FormatInt(e.Until, 10) {
-		v.report.fault("Row %d says that rows below %s expired, and the key did not sign that.", row.Seq, exchange.Printable(row.Subject))
+		v.report.fault("Row %d says that rows below %s expired, and the key did not sign that.", row.Seq, valid.Printable(row.Subject))
 		return nil
 	}
 	mark, err := v.q.CheckpointBelow(e.Until)
-	if err != nil && !exchange.Is(err, exchange.NotFound) {
+	if err != nil && !fault.Is(err, fault.NotFound) {
 		return err
 	}
 	if c, bad := proof.OpenCheckpoint(mark.Note, v.Public); err == nil && bad == nil {
@@ -253,7 +255,7 @@ func (v *Verifier) skip(from, to int64) error {
 			v.report.fault("Row %d is missing.", from)
 		}
 		h, err := readHash(v.q, 0, from)
-		if exchange.Is(err, exchange.NotFound) {
+		if fault.Is(err, fault.NotFound) {
 			v.report.fault("Row %d and its hash are missing.", from)
 		} else if err != nil {
 			return err
@@ -295,7 +297,7 @@ func (v *Verifier) compare(mark store.Checkpoint) error {
 	c, err := proof.OpenCheckpoint(mark.Note, v.Public)
 	switch {
 	case err != nil:
-		v.report.fault("The checkpoint of %d rows cannot be trusted: %s", mark.Size, exchange.PublicText(err))
+		v.report.fault("The checkpoint of %d rows cannot be trusted: %s", mark.Size, fault.PublicText(err))
 		return nil
 	case c.Size != mark.Size:
 		v.report.fault("The checkpoint stored for %d rows is one of %d.", mark.Size, c.Size)
@@ -315,7 +317,7 @@ func (v *Verifier) blame(c proof.Checkpoint) error {
 	sealed, named := v.agreed.Clone(), 0
 	for seq := v.agreed.Size(); seq < c.Size; seq++ {
 		was, err := readHash(v.q, 0, seq)
-		if exchange.Is(err, exchange.NotFound) {
+		if fault.Is(err, fault.NotFound) {
 			break
 		} else if err != nil {
 			return err
@@ -383,9 +385,9 @@ func (v *Verifier) finish() (Report, error) {
 		}
 		v.report.fault("There is a checkpoint of %d rows, and the log has %d: rows were removed from its end.", m.Size, v.size)
 	}
-	if last, err := v.q.LastCheckpoint(); err == nil && last.Size < v.size || exchange.Is(err, exchange.NotFound) && v.size > 0 {
+	if last, err := v.q.LastCheckpoint(); err == nil && last.Size < v.size || fault.Is(err, fault.NotFound) && v.size > 0 {
 		v.report.fault("Rows %d to %d are under no checkpoint.", last.Size, v.size-1)
-	} else if err != nil && !exchange.Is(err, exchange.NotFound) {
+	} else if err != nil && !fault.Is(err, fault.NotFound) {
 		return v.report, err
 	}
 	v.report.Waiting, _, err = v.q.CountUnsealed()

@@ -16,6 +16,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/proof"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 const day = 24 * time.Hour
@@ -85,7 +86,7 @@ func (w *world) note(n int) {
 	w.t.Helper()
 	testkit.Must(w.t, w.store.Write(ctx, func(tx *store.Tx) error {
 		for i := range n {
-			row := exchange.AuditRow{ID: w.ids.New(), At: exchange.FromMicros(exchange.Micros(w.clock())), Actor: "op:jo", Action: []string{"file.store", "key.add", "account.add"}[i%3],
+			row := model.AuditRow{ID: w.ids.New(), At: exchange.FromMicros(exchange.Micros(w.clock())), Actor: "op:jo", Action: []string{"file.store", "key.add", "account.add"}[i%3],
 				Subject: fmt.Sprintf("/upload/%d.csv", i), User: []string{"", "U1"}[i%2], Detail: map[string]string{"sha256": "abc", "text": "<a & b>"}}
 			if err := tx.Audit(row); err != nil {
 				return err

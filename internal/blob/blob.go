@@ -92,7 +92,7 @@ type Store interface {
 	// Settle forgets that a leftover was a stage; its committed bytes stay.
 	Settle(id string) error
 	// Open reads the first size bytes of a committed blob, which must have as
-	// many; < 0 means all. An absent one is exchange.NotFound.
+	// many; < 0 means all. An absent one is fault.NotFound.
 	Open(key string, size int64) (Reader, error)
 	// Remove forgets a blob; an absent one is no error.
 	Remove(key string) error

@@ -7,15 +7,16 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sallyport-sftp/sallyport/internal/config"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 func (a *app) accountCommand() *cobra.Command {
 	return group("account", "Customers of record",
 		a.accountAdd(), a.accountSet(), a.accountList(), a.accountShow(),
-		a.accountState("suspend", "Stop an account's log-ins and end its sessions", exchange.AccountSuspended),
-		a.accountState("reinstate", "Let a suspended account in again", exchange.AccountActive),
-		a.accountState("close", "Close an account for good", exchange.AccountClosed))
+		a.accountState("suspend", "Stop an account's log-ins and end its sessions", model.AccountSuspended),
+		a.accountState("reinstate", "Let a suspended account in again", model.AccountActive),
+		a.accountState("close", "Close an account for good", model.AccountClosed))
 }
 
 func (a *app) accountAdd() *cobra.Command {
@@ -28,7 +29,7 @@ func (a *app) accountAdd() *cobra.Command {
 	}
 	c := command("add ID --name NAME", "Add an account", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
 		in.ID = args[0]
-		v, err := call[exchange.Account](ctx, a, "POST", "/accounts", in)
+		v, err := call[model.Account](ctx, a, "POST", "/accounts", in)
 		if err != nil {
 			return err
 		}
@@ -58,7 +59,7 @@ func (a *app) accountSet() *cobra.Command {
 		if c.Flags().Changed("allow-ip") {
 			edit["allow_ips"] = ips
 		}
-		v, err := call[exchange.Account](c.Context(), a, "PATCH", "/accounts/"+url.PathEscape(args[0]), edit)
+		v, err := call[model.Account](c.Context(), a, "PATCH", "/accounts/"+url.PathEscape(args[0]), edit)
 		if err != nil {
 			return err
 		}
@@ -102,7 +103,7 @@ func sizes(c *cobra.Command, edit map[string]any, flags map[string]string) error
 		}
 		var n config.Size
 		if err := n.UnmarshalText([]byte(text)); err != nil {
-			return exchange.E("cli.sizes", exchange.Invalid, "--%s: %v.", flag, err)
+			return fault.E("cli.sizes", fault.Invalid, "--%s: %v.", flag, err)
 		}
 		edit[flag+"_bytes"] = int64(n)
 	}
@@ -111,7 +112,7 @@ func sizes(c *cobra.Command, edit map[string]any, flags map[string]string) error
 
 func (a *app) accountList() *cobra.Command {
 	return command("list", "List accounts", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		v, err := call[[]exchange.Account](ctx, a, "GET", "/accounts", nil)
+		v, err := call[[]model.Account](ctx, a, "GET", "/accounts", nil)
 		if err != nil {
 			return err
 		}
@@ -125,7 +126,7 @@ func (a *app) accountList() *cobra.Command {
 
 func (a *app) accountShow() *cobra.Command {
 	return command("show ID", "Show an account", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		v, err := call[exchange.Account](ctx, a, "GET", "/accounts/"+url.PathEscape(args[0]), nil)
+		v, err := call[model.Account](ctx, a, "GET", "/accounts/"+url.PathEscape(args[0]), nil)
 		if err != nil {
 			return err
 		}
@@ -139,25 +140,25 @@ func (a *app) accountState(use, short, state string) *cobra.Command {
 	c := command(use+" ID", short, cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
 		to := state
 		if readOnly {
-			to = exchange.AccountReadOnly
+			to = model.AccountReadOnly
 		}
 		body := map[string]string{"state": to}
 		if keepFiles != "" {
 			body["keep_files"] = keepFiles
 		}
-		v, err := call[exchange.Account](ctx, a, "PATCH", "/accounts/"+url.PathEscape(args[0]), body)
+		v, err := call[model.Account](ctx, a, "PATCH", "/accounts/"+url.PathEscape(args[0]), body)
 		if err != nil {
 			return err
 		}
-		if state == exchange.AccountClosed {
+		if state == model.AccountClosed {
 			return a.done(v, "Account %s is closed: its keys work no longer. When its files go: sallyport retention runs", v.ID)
 		}
 		return a.done(v, "Account %s is %s now.", v.ID, v.State)
 	})
-	if state == exchange.AccountSuspended {
+	if state == model.AccountSuspended {
 		c.Flags().BoolVar(&readOnly, "read-only", false, "let its users in to fetch, but not to send")
 	}
-	if state == exchange.AccountClosed {
+	if state == model.AccountClosed {
 		c.Flags().StringVar(&keepFiles, "keep-files", "", "how long its files stay: 30d (default: the configured time); its people are told, and a signed report follows")
 	}
 	return c
@@ -170,7 +171,7 @@ func (a *app) vendorCommand() *cobra.Command {
 	}
 	add := command("add SHORT --name NAME", "Add a vendor", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
 		in.Short = args[0]
-		v, err := call[exchange.Vendor](ctx, a, "POST", "/vendors", in)
+		v, err := call[model.Vendor](ctx, a, "POST", "/vendors", in)
 		if err != nil {
 			return err
 		}
@@ -179,7 +180,7 @@ func (a *app) vendorCommand() *cobra.Command {
 	add.Flags().StringVar(&in.Name, "name", "", "company name")
 	_ = add.MarkFlagRequired("name")
 	list := command("list", "List vendors", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		v, err := call[[]exchange.Vendor](ctx, a, "GET", "/vendors", nil)
+		v, err := call[[]model.Vendor](ctx, a, "GET", "/vendors", nil)
 		if err != nil {
 			return err
 		}
@@ -190,7 +191,7 @@ func (a *app) vendorCommand() *cobra.Command {
 		return a.show(v, t)
 	})
 	show := command("show SHORT", "Show a vendor", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		v, err := call[exchange.Vendor](ctx, a, "GET", "/vendors/"+url.PathEscape(args[0]), nil)
+		v, err := call[model.Vendor](ctx, a, "GET", "/vendors/"+url.PathEscape(args[0]), nil)
 		if err != nil {
 			return err
 		}

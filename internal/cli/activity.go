@@ -12,7 +12,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sallyport-sftp/sallyport/internal/client"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // endWait is how long revoke waits for the key's sessions to end; the server
@@ -26,7 +28,7 @@ func (a *app) keyRevoke() *cobra.Command {
 		if err := checkFormat(format); err != nil {
 			return err
 		}
-		v, err := call[exchange.Revoked](ctx, a, "POST", "/keys/revoke", map[string]any{"fingerprint": args[0], "reason": reason, "burn": burn})
+		v, err := call[model.Revoked](ctx, a, "POST", "/keys/revoke", map[string]any{"fingerprint": args[0], "reason": reason, "burn": burn})
 		if err != nil {
 			return err
 		}
@@ -57,10 +59,10 @@ func (a *app) keyRevoke() *cobra.Command {
 	return c
 }
 
-func (a *app) revokedJSON(ctx context.Context, fingerprint string, v exchange.Revoked) error {
+func (a *app) revokedJSON(ctx context.Context, fingerprint string, v model.Revoked) error {
 	out := struct {
-		exchange.Revoked
-		Activity *exchange.KeyActivity `json:"activity,omitempty"`
+		model.Revoked
+		Activity *model.KeyActivity `json:"activity,omitempty"`
 	}{Revoked: v}
 	if len(v.Keys) > 0 {
 		if err := a.awaitEnd(ctx, fingerprint); err != nil {
@@ -79,11 +81,11 @@ func (a *app) revokedJSON(ctx context.Context, fingerprint string, v exchange.Re
 // their ends.
 func (a *app) awaitEnd(ctx context.Context, fingerprint string) error {
 	for end := time.Now().Add(endWait); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
-		live, err := call[[]exchange.Session](ctx, a, "GET", "/sessions", nil)
+		live, err := call[[]model.Session](ctx, a, "GET", "/sessions", nil)
 		if err != nil {
 			return err
 		}
-		if !slices.ContainsFunc(live, func(s exchange.Session) bool { return s.Fingerprint == fingerprint }) {
+		if !slices.ContainsFunc(live, func(s model.Session) bool { return s.Fingerprint == fingerprint }) {
 			return nil
 		}
 	}
@@ -106,13 +108,13 @@ func (a *app) keyActivity() *cobra.Command {
 
 func checkFormat(f string) error {
 	if f != "table" && f != "csv" && f != "json" {
-		return exchange.E("cli.report", exchange.Invalid, "There is no format %q.", f).WithHint("choose table, csv or json")
+		return fault.E("cli.report", fault.Invalid, "There is no format %q.", f).WithHint("choose table, csv or json")
 	}
 	return nil
 }
 
-func (a *app) activity(ctx context.Context, fingerprint string) (exchange.KeyActivity, error) {
-	return client.Call[exchange.KeyActivity](ctx, a.client(), client.Request{Method: "GET", Path: "/keys/activity", Query: url.Values{"fingerprint": {fingerprint}}})
+func (a *app) activity(ctx context.Context, fingerprint string) (model.KeyActivity, error) {
+	return client.Call[model.KeyActivity](ctx, a.client(), client.Request{Method: "GET", Path: "/keys/activity", Query: url.Values{"fingerprint": {fingerprint}}})
 }
 
 // report prints the key activity report.
@@ -149,7 +151,7 @@ func lost(n int64) string {
 	return fmt.Sprintf("%d log-ins, reads or listings, of any key, at times of overload", n)
 }
 
-func bytesOf(r exchange.Activity) string {
+func bytesOf(r model.Activity) string {
 	if r.Bytes == 0 {
 		return ""
 	}
@@ -157,9 +159,9 @@ func bytesOf(r exchange.Activity) string {
 }
 
 // noteOf adds the client and the end to a session's line.
-func noteOf(r exchange.Activity) string {
+func noteOf(r model.Activity) string {
 	parts := []string{}
-	if r.Action == exchange.ActivitySession {
+	if r.Action == model.ActivitySession {
 		parts = append(parts, r.Client)
 		if r.Until != nil {
 			parts = append(parts, "until "+when(*r.Until))
@@ -172,7 +174,7 @@ func noteOf(r exchange.Activity) string {
 }
 
 // reportCSV prints the rows for a spreadsheet, in which no cell becomes a formula.
-func (a *app) reportCSV(v exchange.KeyActivity) error {
+func (a *app) reportCSV(v model.KeyActivity) error {
 	w := csv.NewWriter(a.Out)
 	_ = w.Write([]string{"time", "until", "key", "user", "session", "action", "path", "bytes", "times", "address", "client", "note"}) // Flush reports errors
 	for _, r := range v.Rows {
@@ -182,10 +184,10 @@ func (a *app) reportCSV(v exchange.KeyActivity) error {
 		}
 		row := []string{r.At.Format(time.RFC3339), until, v.Fingerprint, r.User, r.Session, r.Action, r.Path, fmt.Sprint(r.Bytes), fmt.Sprint(r.Times), r.Address, r.Client, r.Note}
 		for i := range row {
-			row[i] = exchange.Cell(row[i])
+			row[i] = valid.Cell(row[i])
 		}
 		_ = w.Write(row)
 	}
 	w.Flush()
-	return exchange.Wrap("cli.reportCSV", exchange.Internal, w.Error())
+	return fault.Wrap("cli.reportCSV", fault.Internal, w.Error())
 }

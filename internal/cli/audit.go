@@ -12,8 +12,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sallyport-sftp/sallyport/internal/client"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/node"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
 // auditLine is a row as the API gives it.
@@ -50,7 +51,7 @@ func (f *auditFilter) query() (url.Values, error) {
 		at, err := time.Parse(time.DateOnly, v)
 		if err != nil {
 			if at, err = time.Parse(time.RFC3339, v); err != nil {
-				return nil, exchange.E("cli.audit", exchange.Invalid, "%q is neither a day nor a time.", v).WithHint("write 2026-11-01 or 2026-11-01T06:00:00Z")
+				return nil, fault.E("cli.audit", fault.Invalid, "%q is neither a day nor a time.", v).WithHint("write 2026-11-01 or 2026-11-01T06:00:00Z")
 			}
 		}
 		q.Set(name, at.Format(time.RFC3339))
@@ -120,7 +121,7 @@ func (a *app) auditExport() *cobra.Command {
 		copyAll := func(w io.Writer) error {
 			_, err := io.Copy(w, resp.Body)
 			if err != nil {
-				return exchange.E("cli.auditExport", exchange.Unavailable, "The export broke off: %v.", err)
+				return fault.E("cli.auditExport", fault.Unavailable, "The export broke off: %v.", err)
 			}
 			return nil
 		}
@@ -208,7 +209,7 @@ func (a *app) auditVerify() *cobra.Command {
 		if len(args) == 1 {
 			f, err := os.Open(args[0])
 			if err != nil {
-				return exchange.E("cli.auditVerify", exchange.NotFound, "The export cannot be read: %v.", err)
+				return fault.E("cli.auditVerify", fault.NotFound, "The export cannot be read: %v.", err)
 			}
 			defer f.Close()
 			report, err = node.VerifyAuditExport(f, public, checkpoint, bar.count)
@@ -254,7 +255,7 @@ func (a *app) showAuditReport(r node.AuditReport) error {
 			return err
 		}
 		for _, f := range r.Faults {
-			fmt.Fprintln(a.Out, "FAULT:", exchange.Printable(f))
+			fmt.Fprintln(a.Out, "FAULT:", valid.Printable(f))
 		}
 		switch {
 		case r.OK && r.Chosen:
@@ -264,7 +265,7 @@ func (a *app) showAuditReport(r node.AuditReport) error {
 		}
 	}
 	if !r.OK {
-		return exchange.E("cli.auditVerify", exchange.Conflict, "The log is not what was sealed; see the faults above.")
+		return fault.E("cli.auditVerify", fault.Conflict, "The log is not what was sealed; see the faults above.")
 	}
 	return nil
 }

@@ -7,7 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // claiming is what is asked of a claim.
@@ -19,8 +20,8 @@ type claiming struct {
 	Account  string `json:"account,omitempty"`
 }
 
-func (a *app) claim(ctx context.Context, c claiming) ([]exchange.Drop, error) {
-	return call[[]exchange.Drop](ctx, a, "POST", "/inbox/claims", c)
+func (a *app) claim(ctx context.Context, c claiming) ([]model.Drop, error) {
+	return call[[]model.Drop](ctx, a, "POST", "/inbox/claims", c)
 }
 
 func (a *app) inboxClaim() *cobra.Command {
@@ -50,8 +51,8 @@ func (a *app) inboxClaim() *cobra.Command {
 }
 
 // settle ends or changes a claim.
-func (a *app) settle(ctx context.Context, id, verb string, body map[string]string) (exchange.Drop, error) {
-	return call[exchange.Drop](ctx, a, "POST", "/inbox/"+url.PathEscape(id)+"/"+verb, body)
+func (a *app) settle(ctx context.Context, id, verb string, body map[string]string) (model.Drop, error) {
+	return call[model.Drop](ctx, a, "POST", "/inbox/"+url.PathEscape(id)+"/"+verb, body)
 }
 
 func (a *app) inboxAck() *cobra.Command {
@@ -61,10 +62,10 @@ func (a *app) inboxAck() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if d.State == exchange.DropNew {
-			return a.done(d, "%s was accepted by the scanner, and waits for its consumer.", exchange.Printable(d.Path))
+		if d.State == model.DropNew {
+			return a.done(d, "%s was accepted by the scanner, and waits for its consumer.", valid.Printable(d.Path))
 		}
-		return a.done(d, "%s of %s was accepted.", exchange.Printable(d.Path), d.User)
+		return a.done(d, "%s of %s was accepted.", valid.Printable(d.Path), d.User)
 	})
 	c.Flags().StringVar(&claim, "claim", "", "the claim, as inbox claim printed it; not needed while nobody has claimed the file")
 	return c
@@ -77,7 +78,7 @@ func (a *app) inboxReject() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return a.done(d, "%s of %s was refused: %s", exchange.Printable(d.Path), d.User, reason)
+		return a.done(d, "%s of %s was refused: %s", valid.Printable(d.Path), d.User, reason)
 	})
 	c.Flags().StringVar(&claim, "claim", "", "the claim, as inbox claim printed it; not needed while nobody has claimed the file")
 	c.Flags().StringVar(&reason, "reason", "", "what was wrong, for the partner: column 7 has no date")
@@ -108,7 +109,7 @@ func (a *app) inboxRelease() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return a.done(d, "%s can be claimed again.", exchange.Printable(d.Path))
+		return a.done(d, "%s can be claimed again.", valid.Printable(d.Path))
 	})
 	c.Flags().StringVar(&claim, "claim", "", "the claim, as inbox claim printed it")
 	_ = c.MarkFlagRequired("claim")
@@ -132,7 +133,7 @@ func (a *app) expectCommand() *cobra.Command {
 	}
 	add := command("add NAME (--user USER | --feed FEED) --on DAYS --by HH:MM --zone ZONE", "Expect files by a time", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
 		in.Name = args[0]
-		v, err := call[exchange.Expectation](ctx, a, "POST", "/expectations", in)
+		v, err := call[model.Expectation](ctx, a, "POST", "/expectations", in)
 		if err != nil {
 			return err
 		}
@@ -151,7 +152,7 @@ func (a *app) expectCommand() *cobra.Command {
 	add.Flags().BoolVar(&in.Tell, "tell-partner", false, "mail the user's technical contacts, too, when it is missed and when it comes late")
 	_ = add.MarkFlagRequired("by")
 	list := command("list", "List what is expected, and how it stands", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		v, err := call[[]exchange.Expectation](ctx, a, "GET", "/expectations", nil)
+		v, err := call[[]model.Expectation](ctx, a, "GET", "/expectations", nil)
 		if err != nil {
 			return err
 		}

@@ -24,6 +24,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/client"
 	"github.com/sallyport-sftp/sallyport/internal/config"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
 // IO is the process's surroundings.
@@ -59,12 +61,12 @@ func Run(o IO, args []string) int {
 	if err == nil {
 		return 0
 	}
-	var e *exchange.Error
+	var e *fault.Error
 	if !errors.As(err, &e) { // cobra's own: an unknown command or flag
 		fmt.Fprintf(o.Err, "sallyport: %v\nhint: sallyport --help lists the commands\n", err)
-		return exchange.Invalid.ExitCode()
+		return fault.Invalid.ExitCode()
 	}
-	text := exchange.PublicText(err)
+	text := fault.PublicText(err)
 	if e.Public == "" && e.Err != nil { // here the reader is the operator
 		text += " (" + e.Err.Error() + ")"
 	}
@@ -149,7 +151,7 @@ type table struct {
 
 func (t *table) add(cells ...string) {
 	for i := range cells {
-		cells[i] = exchange.Printable(cells[i])
+		cells[i] = valid.Printable(cells[i])
 		if cells[i] == "" {
 			cells[i] = "-"
 		}
@@ -184,7 +186,7 @@ func (a *app) card(v any, fields ...[2]string) error {
 	w := tabwriter.NewWriter(a.Out, 0, 4, 2, ' ', 0)
 	for _, f := range fields {
 		if f[1] != "" {
-			fmt.Fprintf(w, "%s:\t%s\n", f[0], exchange.Printable(f[1]))
+			fmt.Fprintf(w, "%s:\t%s\n", f[0], valid.Printable(f[1]))
 		}
 	}
 	return w.Flush()

@@ -9,8 +9,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sallyport-sftp/sallyport/internal/client"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/keys"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 func (a *app) contactCommand() *cobra.Command {
@@ -28,15 +29,15 @@ func (a *app) contactAdd() *cobra.Command {
 	}
 	c := command("add ACCOUNT|VENDOR --name NAME --email ADDRESS", "Add a contact", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
 		in.Account = args[0]
-		_, err := call[exchange.Account](ctx, a, "GET", "/accounts/"+url.PathEscape(args[0]), nil)
-		if exchange.Is(err, exchange.NotFound) {
+		_, err := call[model.Account](ctx, a, "GET", "/accounts/"+url.PathEscape(args[0]), nil)
+		if fault.Is(err, fault.NotFound) {
 			in.Account, in.Vendor = "", args[0]
 		} else if err != nil {
 			return err
 		}
-		v, err := call[exchange.Contact](ctx, a, "POST", "/contacts", in)
-		if exchange.Is(err, exchange.NotFound) {
-			return exchange.E("cli.contactAdd", exchange.NotFound, "There is no account or vendor %q.", args[0])
+		v, err := call[model.Contact](ctx, a, "POST", "/contacts", in)
+		if fault.Is(err, fault.NotFound) {
+			return fault.E("cli.contactAdd", fault.NotFound, "There is no account or vendor %q.", args[0])
 		} else if err != nil {
 			return err
 		}
@@ -62,7 +63,7 @@ func (a *app) contactSet() *cobra.Command {
 		if c.Flags().Changed("role") {
 			edit["roles"] = roles
 		}
-		v, err := call[exchange.Contact](c.Context(), a, "PATCH", contactPath(args[0]), edit)
+		v, err := call[model.Contact](c.Context(), a, "PATCH", contactPath(args[0]), edit)
 		if err != nil {
 			return err
 		}
@@ -78,7 +79,7 @@ func (a *app) contactSet() *cobra.Command {
 
 func (a *app) contactList() *cobra.Command {
 	return command("list [ACCOUNT|VENDOR]", "List contacts", cobra.MaximumNArgs(1), func(ctx context.Context, args []string) error {
-		v, err := client.Call[[]exchange.Contact](ctx, a.client(), client.Request{Method: "GET", Path: "/contacts", Query: url.Values{"of": {strings.Join(args, "")}}})
+		v, err := client.Call[[]model.Contact](ctx, a.client(), client.Request{Method: "GET", Path: "/contacts", Query: url.Values{"of": {strings.Join(args, "")}}})
 		if err != nil {
 			return err
 		}
@@ -104,18 +105,18 @@ func (a *app) contactVerify() *cobra.Command {
 	var word string
 	c := command("verify CONTACT", "Verify a contact's e-mail address: make a one-time link to send there", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
 		if word != "" {
-			v, err := call[exchange.Contact](ctx, a, "PATCH", contactPath(args[0]), map[string]string{"verified": word})
+			v, err := call[model.Contact](ctx, a, "PATCH", contactPath(args[0]), map[string]string{"verified": word})
 			if err != nil {
 				return err
 			}
 			return a.done(v, "The address of %s <%s> is verified: %s.", v.Name, v.Email, v.Verified)
 		}
-		contact, err := call[exchange.Contact](ctx, a, "GET", contactPath(args[0]), nil)
+		contact, err := call[model.Contact](ctx, a, "GET", contactPath(args[0]), nil)
 		if err != nil {
 			return err
 		}
 		p := keys.Empty()
-		l, at, err := a.makeLink(ctx, p, map[string]any{"kind": exchange.LinkVerify, "contact": contact.ID, "token": p.Token})
+		l, at, err := a.makeLink(ctx, p, map[string]any{"kind": model.LinkVerify, "contact": contact.ID, "token": p.Token})
 		if err != nil {
 			return err
 		}
@@ -127,7 +128,7 @@ func (a *app) contactVerify() *cobra.Command {
 
 func (a *app) contactLeave() *cobra.Command {
 	return command("leave CONTACT", "Note that a person is gone, and list the keys that they hold", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		v, err := call[exchange.Leaving](ctx, a, "POST", contactPath(args[0])+"/leave", nil)
+		v, err := call[model.Leaving](ctx, a, "POST", contactPath(args[0])+"/leave", nil)
 		if err != nil {
 			return err
 		}
@@ -144,7 +145,7 @@ func (a *app) contactLeave() *cobra.Command {
 
 func (a *app) linkCommand() *cobra.Command {
 	list := command("list [USER]", "List one-time links", cobra.MaximumNArgs(1), func(ctx context.Context, args []string) error {
-		v, err := client.Call[[]exchange.Link](ctx, a.client(), client.Request{Method: "GET", Path: "/links", Query: url.Values{"user": {strings.Join(args, "")}}})
+		v, err := client.Call[[]model.Link](ctx, a.client(), client.Request{Method: "GET", Path: "/links", Query: url.Values{"user": {strings.Join(args, "")}}})
 		if err != nil {
 			return err
 		}
@@ -155,7 +156,7 @@ func (a *app) linkCommand() *cobra.Command {
 		return a.show(v, t)
 	})
 	revoke := command("revoke ID", "Revoke a link that nobody has opened yet", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		l, err := call[exchange.Link](ctx, a, "DELETE", "/links/"+url.PathEscape(args[0]), nil)
+		l, err := call[model.Link](ctx, a, "DELETE", "/links/"+url.PathEscape(args[0]), nil)
 		if err != nil {
 			return err
 		}
@@ -167,7 +168,7 @@ func (a *app) linkCommand() *cobra.Command {
 func (a *app) noticeCommand() *cobra.Command {
 	var all bool
 	list := command("list", "List what people should be told: keys that expire, grow old, or need a look", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		v, err := client.Call[[]exchange.Notice](ctx, a.client(), client.Request{Method: "GET", Path: "/notices", Query: url.Values{"all": {fmt.Sprint(all)}}})
+		v, err := client.Call[[]model.Notice](ctx, a.client(), client.Request{Method: "GET", Path: "/notices", Query: url.Values{"all": {fmt.Sprint(all)}}})
 		if err != nil {
 			return err
 		}

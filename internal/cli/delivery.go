@@ -9,7 +9,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sallyport-sftp/sallyport/internal/client"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 func (a *app) deliveryCommand() *cobra.Command {
@@ -28,13 +29,13 @@ func (a *app) deliveryList() *cobra.Command {
 		if uncollected != "" {
 			d, err := parseLength(uncollected)
 			if err != nil {
-				return exchange.E("cli.deliveryList", exchange.Invalid, "%v.", err)
+				return fault.E("cli.deliveryList", fault.Invalid, "%v.", err)
 			}
 			q.Set("uncollected_before", a.Clock().Add(-d).UTC().Format(time.RFC3339))
 		}
-		all := []exchange.Delivery{}
+		all := []model.Delivery{}
 		for {
-			v, err := client.Call[[]exchange.Delivery](ctx, a.client(), client.Request{Method: "GET", Path: "/deliveries", Query: q})
+			v, err := client.Call[[]model.Delivery](ctx, a.client(), client.Request{Method: "GET", Path: "/deliveries", Query: q})
 			if err != nil {
 				return err
 			}
@@ -61,7 +62,7 @@ func (a *app) deliveryList() *cobra.Command {
 
 func (a *app) deliveryShow() *cobra.Command {
 	return command("show ID", "Show a delivery", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		d, err := call[exchange.Delivery](ctx, a, "GET", "/deliveries/"+url.PathEscape(args[0]), nil)
+		d, err := call[model.Delivery](ctx, a, "GET", "/deliveries/"+url.PathEscape(args[0]), nil)
 		if err != nil {
 			return err
 		}
@@ -77,7 +78,7 @@ func (a *app) deliveryShow() *cobra.Command {
 func (a *app) deliveryWithdraw() *cobra.Command {
 	var reason string
 	c := command("withdraw ID --reason TEXT", "Take a delivery back; what was served stays on record", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		d, err := call[exchange.Delivery](ctx, a, "POST", "/deliveries/"+url.PathEscape(args[0])+"/withdraw", map[string]string{"reason": reason})
+		d, err := call[model.Delivery](ctx, a, "POST", "/deliveries/"+url.PathEscape(args[0])+"/withdraw", map[string]string{"reason": reason})
 		if err != nil {
 			return err
 		}
@@ -90,7 +91,7 @@ func (a *app) deliveryWithdraw() *cobra.Command {
 
 func (a *app) sessionCommand() *cobra.Command {
 	list := command("list", "List live sessions", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		v, err := call[[]exchange.Session](ctx, a, "GET", "/sessions", nil)
+		v, err := call[[]model.Session](ctx, a, "GET", "/sessions", nil)
 		if err != nil {
 			return err
 		}

@@ -20,8 +20,9 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/keys"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // key makes a user's demo key, for OpenSSH and for PuTTY, and enrols it. The
@@ -33,26 +34,26 @@ func (d *demo) key(ctx context.Context, user string) error {
 	}
 	_, key, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
-		return exchange.Wrap("cli.demo", exchange.Internal, err)
+		return fault.Wrap("cli.demo", fault.Internal, err)
 	}
 	comment := "sallyport demo " + user
 	signer, err := ssh.NewSignerFromKey(key)
 	if err != nil {
-		return exchange.Wrap("cli.demo", exchange.Internal, err)
+		return fault.Wrap("cli.demo", fault.Internal, err)
 	}
 	block, err := ssh.MarshalPrivateKey(key, comment)
 	if err != nil {
-		return exchange.Wrap("cli.demo", exchange.Internal, err)
+		return fault.Wrap("cli.demo", fault.Internal, err)
 	}
 	public := bytes.TrimSpace(ssh.MarshalAuthorizedKey(signer.PublicKey()))
 	line := append(public, " "+comment+"\n"...)
-	_, err = call[[]exchange.Key](ctx, d.app, "POST", "/users/"+url.PathEscape(user)+"/keys", map[string]string{"text": string(line)})
+	_, err = call[[]model.Key](ctx, d.app, "POST", "/users/"+url.PathEscape(user)+"/keys", map[string]string{"text": string(line)})
 	if err != nil {
 		return err
 	}
 	ppk, err := keys.MarshalPPK(key, comment, "", 3)
 	if err != nil {
-		return exchange.Wrap("cli.demo", exchange.Internal, err)
+		return fault.Wrap("cli.demo", fault.Internal, err)
 	}
 	for _, f := range []struct {
 		name    string
@@ -60,10 +61,10 @@ func (d *demo) key(ctx context.Context, user string) error {
 	}{{user + ".pub", line}, {user + ".ppk", ppk}, {user, pem.EncodeToMemory(block)}} {
 		path := filepath.Join(d.dir, f.name)
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return exchange.Wrap("cli.demo", exchange.Internal, err)
+			return fault.Wrap("cli.demo", fault.Internal, err)
 		}
 		if err := os.WriteFile(path, f.content, 0o600); err != nil {
-			return exchange.Wrap("cli.demo", exchange.Internal, err)
+			return fault.Wrap("cli.demo", fault.Internal, err)
 		}
 	}
 	return nil

@@ -8,7 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 func (a *app) feedCommand() *cobra.Command {
@@ -50,7 +51,7 @@ func (a *app) feedAdd() *cobra.Command {
 	}
 	c := command("add NAME --kind KIND", "Add a feed", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
 		in.Name = args[0]
-		v, err := call[exchange.Feed](ctx, a, "POST", "/feeds", in)
+		v, err := call[model.Feed](ctx, a, "POST", "/feeds", in)
 		if err != nil {
 			return err
 		}
@@ -76,7 +77,7 @@ func (a *app) feedSet() *cobra.Command {
 			}
 			edit[map[string]string{"types": "types", "recipient": "recipients"}[flag]] = v
 		}
-		v, err := call[exchange.Feed](c.Context(), a, "PATCH", "/feeds/"+url.PathEscape(args[0]), edit)
+		v, err := call[model.Feed](c.Context(), a, "PATCH", "/feeds/"+url.PathEscape(args[0]), edit)
 		if err != nil {
 			return err
 		}
@@ -97,7 +98,7 @@ func (a *app) feedRemove() *cobra.Command {
 
 func (a *app) feedList() *cobra.Command {
 	return command("list", "List feeds", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		v, err := call[[]exchange.Feed](ctx, a, "GET", "/feeds", nil)
+		v, err := call[[]model.Feed](ctx, a, "GET", "/feeds", nil)
 		if err != nil {
 			return err
 		}
@@ -112,23 +113,23 @@ func (a *app) feedList() *cobra.Command {
 func (a *app) feedShow() *cobra.Command {
 	return command("show NAME", "Show a feed and who has it", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
 		path := "/feeds/" + url.PathEscape(args[0])
-		f, err := call[exchange.Feed](ctx, a, "GET", path, nil)
+		f, err := call[model.Feed](ctx, a, "GET", path, nil)
 		if err != nil {
 			return err
 		}
-		subs, err := call[[]exchange.Subscription](ctx, a, "GET", path+"/subscriptions", nil)
+		subs, err := call[[]model.Subscription](ctx, a, "GET", path+"/subscriptions", nil)
 		if err != nil {
 			return err
 		}
-		numbers, err := call[[]exchange.Sequence](ctx, a, "GET", path+"/sequences", nil)
+		numbers, err := call[[]model.Sequence](ctx, a, "GET", path+"/sequences", nil)
 		if err != nil {
 			return err
 		}
 		if a.json {
 			return a.show(struct {
-				exchange.Feed
-				Subscriptions []exchange.Subscription `json:"subscriptions"`
-				Sequences     []exchange.Sequence     `json:"sequences"`
+				model.Feed
+				Subscriptions []model.Subscription `json:"subscriptions"`
+				Sequences     []model.Sequence     `json:"sequences"`
 			}{f, subs, numbers}, table{})
 		}
 		if err := a.card(f, [2]string{"Feed", f.Name}, [2]string{"Title", f.Title}, [2]string{"Kind", f.Kind}, [2]string{"Types", joined(f.Types, "all")},
@@ -165,11 +166,11 @@ func (a *app) feedSubscribe() *cobra.Command {
 		if backfill != "" {
 			d, err := parseLength(backfill)
 			if err != nil || d%(24*time.Hour) != 0 {
-				return exchange.E("cli.feedSubscribe", exchange.Invalid, "%q is not a number of days.", backfill).WithHint("write 30d")
+				return fault.E("cli.feedSubscribe", fault.Invalid, "%q is not a number of days.", backfill).WithHint("write 30d")
 			}
 			in.Days = int(d / (24 * time.Hour))
 		}
-		v, err := call[exchange.Subscription](ctx, a, "POST", "/feeds/"+url.PathEscape(args[0])+"/subscriptions", in)
+		v, err := call[model.Subscription](ctx, a, "POST", "/feeds/"+url.PathEscape(args[0])+"/subscriptions", in)
 		if err != nil {
 			return err
 		}
@@ -200,7 +201,7 @@ func (a *app) feedSubscription() *cobra.Command {
 		if may == "default" {
 			may = ""
 		}
-		v, err := call[exchange.Subscription](c.Context(), a, "PATCH", "/feeds/"+url.PathEscape(args[0])+"/subscriptions/"+url.PathEscape(args[1]),
+		v, err := call[model.Subscription](c.Context(), a, "PATCH", "/feeds/"+url.PathEscape(args[0])+"/subscriptions/"+url.PathEscape(args[1]),
 			changed(c, map[string]any{"types": types, "dir": dir, "mail": mail, "may": may}))
 		if err != nil {
 			return err

@@ -10,7 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sallyport-sftp/sallyport/internal/client"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 func (a *app) filesCommand() *cobra.Command {
@@ -26,7 +27,7 @@ func (a *app) filesList() *cobra.Command {
 		if len(args) > 1 {
 			p = args[1]
 		}
-		v, err := client.Call[[]exchange.FileInfo](ctx, a.client(), client.Request{Method: "GET", Path: filesPath(args[0], ""), Query: url.Values{"path": {p}}})
+		v, err := client.Call[[]model.FileInfo](ctx, a.client(), client.Request{Method: "GET", Path: filesPath(args[0], ""), Query: url.Values{"path": {p}}})
 		if err != nil {
 			return err
 		}
@@ -82,15 +83,15 @@ func (a *app) filesPut() *cobra.Command {
 	return command("put USER PATH FILE", "Store a file", cobra.ExactArgs(3), func(ctx context.Context, args []string) error {
 		f, err := os.Open(args[2])
 		if err != nil {
-			return exchange.E("cli.filesPut", exchange.NotFound, "The file cannot be read: %v.", err)
+			return fault.E("cli.filesPut", fault.NotFound, "The file cannot be read: %v.", err)
 		}
 		defer f.Close()
 		info, err := f.Stat()
 		if err != nil || !info.Mode().IsRegular() {
-			return exchange.E("cli.filesPut", exchange.Invalid, "%s is not a regular file.", args[2])
+			return fault.E("cli.filesPut", fault.Invalid, "%s is not a regular file.", args[2])
 		}
 		bar := a.progress(path.Base(args[1]), info.Size())
-		v, err := client.Call[exchange.FileInfo](ctx, a.client(), client.Request{Method: "PUT", Path: filesPath(args[0], "/content"),
+		v, err := client.Call[model.FileInfo](ctx, a.client(), client.Request{Method: "PUT", Path: filesPath(args[0], "/content"),
 			Query: url.Values{"path": {args[1]}}, Body: bar.reader(f), Size: info.Size()})
 		bar.finish()
 		if err != nil {
@@ -112,7 +113,7 @@ func (a *app) filesRemove() *cobra.Command {
 
 func (a *app) filesVersions() *cobra.Command {
 	return command("versions USER PATH", "List a file's versions, the newest first", cobra.ExactArgs(2), func(ctx context.Context, args []string) error {
-		v, err := client.Call[[]exchange.Version](ctx, a.client(), client.Request{Method: "GET", Path: filesPath(args[0], "/versions"), Query: url.Values{"path": {args[1]}}})
+		v, err := client.Call[[]model.Version](ctx, a.client(), client.Request{Method: "GET", Path: filesPath(args[0], "/versions"), Query: url.Values{"path": {args[1]}}})
 		if err != nil {
 			return err
 		}

@@ -12,6 +12,9 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/client"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 func (a *app) guideCommand() *cobra.Command {
@@ -42,7 +45,7 @@ func (a *app) guideCommand() *cobra.Command {
 
 // guideTest prints the findings; something missing is an error.
 func (a *app) guideTest(ctx context.Context, path string) error {
-	v, err := call[[]exchange.Check](ctx, a, "GET", path+"/test", nil)
+	v, err := call[[]model.Check](ctx, a, "GET", path+"/test", nil)
 	if err != nil {
 		return err
 	}
@@ -58,7 +61,7 @@ func (a *app) guideTest(ctx context.Context, path string) error {
 	if err := a.show(v, t); err != nil || missing == 0 {
 		return err
 	}
-	return exchange.E("cli.guideTest", exchange.Conflict, "%d of %d checks found something missing.", missing, len(v))
+	return fault.E("cli.guideTest", fault.Conflict, "%d of %d checks found something missing.", missing, len(v))
 }
 
 func (a *app) sitesCommand() *cobra.Command {
@@ -90,12 +93,12 @@ type siteFile struct {
 func (a *app) writeSites(files []siteFile, dir string) error {
 	const op = "cli.sites"
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return exchange.E(op, exchange.Invalid, "The folder %s cannot be made: %v.", dir, err)
+		return fault.E(op, fault.Invalid, "The folder %s cannot be made: %v.", dir, err)
 	}
 	for _, f := range files {
 		path := filepath.Join(dir, filepath.Base(f.Name))
 		if err := os.WriteFile(path, []byte(f.Content), 0o644); err != nil {
-			return exchange.E(op, exchange.Invalid, "The file %s cannot be written: %v.", path, err)
+			return fault.E(op, fault.Invalid, "The file %s cannot be written: %v.", path, err)
 		}
 		fmt.Fprintln(a.Out, path)
 	}
@@ -109,9 +112,9 @@ func (a *app) explainCommand() *cobra.Command {
 		case limits && len(args) == 0:
 			return a.showBounds()
 		case limits || len(args) == 0:
-			return exchange.E("cli.explain", exchange.Invalid, "Name one user, address or reference; or ask for --limits.")
+			return fault.E("cli.explain", fault.Invalid, "Name one user, address or reference; or ask for --limits.")
 		}
-		v, err := client.Call[exchange.Explained](ctx, a.client(), client.Request{Method: "GET", Path: "/explain", Query: url.Values{"about": {args[0]}}})
+		v, err := client.Call[model.Explained](ctx, a.client(), client.Request{Method: "GET", Path: "/explain", Query: url.Values{"about": {args[0]}}})
 		if err != nil {
 			return err
 		}
@@ -125,9 +128,9 @@ func (a *app) explainCommand() *cobra.Command {
 	return c
 }
 
-func (a *app) printExplained(v exchange.Explained) {
+func (a *app) printExplained(v model.Explained) {
 	for _, s := range v.Summary {
-		fmt.Fprintln(a.Out, exchange.Printable(s))
+		fmt.Fprintln(a.Out, valid.Printable(s))
 	}
 	for i := 0; i < len(v.Explanations); {
 		n := 1
@@ -150,11 +153,11 @@ func (a *app) showBounds() error {
 
 // alike reports whether two connections went the same way, so that a job that
 // tries every minute is told once.
-func alike(x, y exchange.Explanation) bool {
+func alike(x, y model.Explanation) bool {
 	return x.Sentence == y.Sentence && x.Connection.Address == y.Connection.Address && x.Connection.User == y.Connection.User && x.Connection.Client == y.Connection.Client
 }
 
-func (a *app) printExplanation(e, oldest exchange.Explanation, n int) {
+func (a *app) printExplanation(e, oldest model.Explanation, n int) {
 	c := e.Connection
 	who := []string{"from " + c.Address}
 	if c.User != "" {
@@ -163,13 +166,13 @@ func (a *app) printExplanation(e, oldest exchange.Explanation, n int) {
 	if c.Client != "" {
 		who = append(who, "with "+strings.TrimPrefix(c.Client, "SSH-2.0-"))
 	}
-	fmt.Fprintf(a.Out, "\n%s  reference %s  %s  [%s]\n", when(c.At), c.Reference, exchange.Printable(strings.Join(who, ", ")), c.Outcome)
+	fmt.Fprintf(a.Out, "\n%s  reference %s  %s  [%s]\n", when(c.At), c.Reference, valid.Printable(strings.Join(who, ", ")), c.Outcome)
 	if n > 1 {
 		fmt.Fprintf(a.Out, "  %d times alike since %s (reference %s).\n", n, when(oldest.Connection.At), oldest.Connection.Reference)
 	}
-	fmt.Fprintf(a.Out, "  %s\n", exchange.Printable(e.Sentence))
+	fmt.Fprintf(a.Out, "  %s\n", valid.Printable(e.Sentence))
 	if e.Advice != "" {
-		fmt.Fprintf(a.Out, "  Tell the partner: %s\n", exchange.Printable(e.Advice))
+		fmt.Fprintf(a.Out, "  Tell the partner: %s\n", valid.Printable(e.Advice))
 	}
 	if c.Algorithms != "" {
 		fmt.Fprintf(a.Out, "  Negotiated: %s\n", c.Algorithms)
@@ -178,7 +181,7 @@ func (a *app) printExplanation(e, oldest exchange.Explanation, n int) {
 
 func (a *app) banCommand() *cobra.Command {
 	list := command("list", "List addresses that are kept out for a while", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		v, err := call[[]exchange.Ban](ctx, a, "GET", "/bans", nil)
+		v, err := call[[]model.Ban](ctx, a, "GET", "/bans", nil)
 		if err != nil {
 			return err
 		}

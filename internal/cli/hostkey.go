@@ -6,13 +6,13 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/node"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 func (a *app) hostkeyCommand() *cobra.Command {
 	list := command("list", "List the server's host keys, as partners should see them", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		v, err := call[[]exchange.HostKey](ctx, a, "GET", "/hostkeys", nil)
+		v, err := call[[]model.HostKey](ctx, a, "GET", "/hostkeys", nil)
 		if err != nil {
 			return err
 		}
@@ -35,7 +35,7 @@ func (a *app) hostkeyCommand() *cobra.Command {
 	return group("hostkey", "The server's own keys", list, imp)
 }
 
-func hostKeyTable(v []exchange.HostKey) table {
+func hostKeyTable(v []model.HostKey) table {
 	t := table{head: []string{"TYPE", "BITS", "FINGERPRINT"}}
 	for _, k := range v {
 		t.add(k.Type, fmt.Sprint(k.Bits), k.Fingerprint)

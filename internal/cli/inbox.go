@@ -17,7 +17,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sallyport-sftp/sallyport/internal/client"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 func (a *app) inboxCommand() *cobra.Command {
@@ -35,20 +37,20 @@ func (f *dropFlags) add(c *cobra.Command) {
 }
 
 // drops asks for one page of received files after an id.
-func (a *app) drops(ctx context.Context, f dropFlags, after string) ([]exchange.Drop, error) {
+func (a *app) drops(ctx context.Context, f dropFlags, after string) ([]model.Drop, error) {
 	q := url.Values{"after": {after}}
 	for name, v := range map[string]string{"state": stateCode(f.state), "user": f.user, "account": f.account} {
 		if v != "" {
 			q.Set(name, v)
 		}
 	}
-	return client.Call[[]exchange.Drop](ctx, a.client(), client.Request{Method: "GET", Path: "/inbox", Query: q})
+	return client.Call[[]model.Drop](ctx, a.client(), client.Request{Method: "GET", Path: "/inbox", Query: q})
 }
 
 func (a *app) inboxList() *cobra.Command {
 	var f dropFlags
 	c := command("list", "List received files in the order they came", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		all := []exchange.Drop{}
+		all := []model.Drop{}
 		for after := ""; ; after = all[len(all)-1].ID {
 			v, err := a.drops(ctx, f, after)
 			if err != nil {
@@ -70,9 +72,9 @@ func (a *app) inboxList() *cobra.Command {
 }
 
 // dropState is a received file's state with what is odd about it.
-func dropState(d exchange.Drop) string {
+func dropState(d model.Drop) string {
 	state := stateWord(d.State)
-	if d.State == exchange.DropClaimed {
+	if d.State == model.DropClaimed {
 		state += " by " + d.Consumer
 	}
 	if d.Duplicate != "" {
@@ -89,7 +91,7 @@ func dropState(d exchange.Drop) string {
 
 func (a *app) inboxShow() *cobra.Command {
 	return command("show ID", "Show a received file", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		d, err := call[exchange.Drop](ctx, a, "GET", "/inbox/"+url.PathEscape(args[0]), nil)
+		d, err := call[model.Drop](ctx, a, "GET", "/inbox/"+url.PathEscape(args[0]), nil)
 		if err != nil {
 			return err
 		}
@@ -104,7 +106,7 @@ func (a *app) inboxShow() *cobra.Command {
 func (a *app) inboxFetch() *cobra.Command {
 	var out, claim string
 	c := command("fetch ID", "Fetch a received file to a file or to standard output", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		d, err := call[exchange.Drop](ctx, a, "GET", "/inbox/"+url.PathEscape(args[0]), nil)
+		d, err := call[model.Drop](ctx, a, "GET", "/inbox/"+url.PathEscape(args[0]), nil)
 		if err != nil {
 			return err
 		}
@@ -127,7 +129,7 @@ func (a *app) inboxFetch() *cobra.Command {
 }
 
 // fetchDrop copies a received file and checks its hash.
-func (a *app) fetchDrop(ctx context.Context, d exchange.Drop, w io.Writer) error {
+func (a *app) fetchDrop(ctx context.Context, d model.Drop, w io.Writer) error {
 	resp, err := a.client().Send(ctx, client.Request{Method: "GET", Path: "/inbox/" + url.PathEscape(d.ID) + "/content", Query: url.Values{"claim": {d.Claim}}})
 	if err != nil {
 		return err
@@ -143,16 +145,16 @@ func copyChecked(w io.Writer, r io.Reader, want string) error {
 	const op = "cli.copy"
 	sum := sha256.New()
 	if _, err := io.Copy(io.MultiWriter(w, sum), r); err != nil {
-		return &exchange.Error{Op: op, Kind: exchange.Unavailable, Public: fmt.Sprintf("The copy broke off: %v.", err), Err: err}
+		return &fault.Error{Op: op, Kind: fault.Unavailable, Public: fmt.Sprintf("The copy broke off: %v.", err), Err: err}
 	}
 	if got := hex.EncodeToString(sum.Sum(nil)); want != "" && got != want {
-		return exchange.E(op, exchange.Internal, "The bytes have SHA-256 %s, not %s. Nothing was written.", got, want)
+		return fault.E(op, fault.Internal, "The bytes have SHA-256 %s, not %s. Nothing was written.", got, want)
 	}
 	return nil
 }
 
 // fetchTo lands a received file under its name only when it is whole.
-func (a *app) fetchTo(ctx context.Context, d exchange.Drop, to string) error {
+func (a *app) fetchTo(ctx context.Context, d model.Drop, to string) error {
 	return landFile(to, func(w io.Writer) error { return a.fetchDrop(ctx, d, w) })
 }
 
@@ -161,11 +163,11 @@ func (a *app) fetchTo(ctx context.Context, d exchange.Drop, to string) error {
 func landFile(to string, write func(io.Writer) error) error {
 	const op = "cli.landFile"
 	if _, err := os.Lstat(to); err == nil {
-		return exchange.E(op, exchange.Exists, "%s exists already.", to).WithHint("name another file with --out")
+		return fault.E(op, fault.Exists, "%s exists already.", to).WithHint("name another file with --out")
 	}
 	f, err := os.CreateTemp(filepath.Dir(to), ".sallyport-*.part")
 	if err != nil {
-		return exchange.E(op, exchange.Invalid, "The file cannot be made: %v.", err)
+		return fault.E(op, fault.Invalid, "The file cannot be made: %v.", err)
 	}
 	defer os.Remove(f.Name()) // after the rename there is none
 	if err := errors.Join(write(f), f.Sync(), f.Close()); err != nil {
@@ -173,16 +175,16 @@ func landFile(to string, write func(io.Writer) error) error {
 	}
 	if err := os.Link(f.Name(), to); err != nil { // unlike a rename, it never replaces
 		if errors.Is(err, fs.ErrExist) {
-			return exchange.E(op, exchange.Exists, "%s exists already.", to)
+			return fault.E(op, fault.Exists, "%s exists already.", to)
 		}
-		return exchange.E(op, exchange.Invalid, "The file cannot be named: %v.", err)
+		return fault.E(op, fault.Invalid, "The file cannot be named: %v.", err)
 	}
 	return nil
 }
 
 // safeName renders a partner's file name for the operator's own disk.
 func safeName(name string) string {
-	name = strings.ReplaceAll(exchange.Printable(name), "/", "_")
+	name = strings.ReplaceAll(valid.Printable(name), "/", "_")
 	name = strings.TrimLeft(name, ".-")
 	if len(name) > 200 {
 		name = name[len(name)-200:]

@@ -13,8 +13,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sallyport-sftp/sallyport/internal/client"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/keys"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // issuing is a key on its way to a partner. Everything secret stays in this
@@ -28,7 +30,7 @@ type issuing struct {
 	pair                keys.Pair
 	passphrase          string
 	keyLink, phraseLink string
-	links               []exchange.Link
+	links               []model.Link
 	files               []string // written
 	madeDir             bool
 }
@@ -90,8 +92,8 @@ func (a *app) issue(ctx context.Context, in *issuing) (err error) {
 	if err != nil {
 		return err
 	}
-	in.Text, in.Origin = string(in.pair.PubFile), exchange.OriginIssued
-	added, err := call[[]exchange.Key](ctx, a, "POST", keysPath(in.user), in.newKey)
+	in.Text, in.Origin = string(in.pair.PubFile), model.OriginIssued
+	added, err := call[[]model.Key](ctx, a, "POST", keysPath(in.user), in.newKey)
 	if err != nil {
 		return err
 	}
@@ -104,7 +106,7 @@ func (a *app) checkIssue(in *issuing) error {
 		return err
 	}
 	if in.out == "" && in.keyTo == "" {
-		return exchange.E(op, exchange.Invalid, "Say where the key goes.").WithHint("--out DIR, or --key-to CONTACT --passphrase-to CONTACT")
+		return fault.E(op, fault.Invalid, "Say where the key goes.").WithHint("--out DIR, or --key-to CONTACT --passphrase-to CONTACT")
 	}
 	if in.out == "" {
 		if in.Holder == "" {
@@ -113,15 +115,15 @@ func (a *app) checkIssue(in *issuing) error {
 		return nil
 	}
 	if a.json && in.passphraseFile == "" {
-		return exchange.E(op, exchange.Invalid, "With --json the passphrase is not printed; name a file for it.").WithHint("--passphrase-file FILE, outside of --out")
+		return fault.E(op, fault.Invalid, "With --json the passphrase is not printed; name a file for it.").WithHint("--passphrase-file FILE, outside of --out")
 	}
 	out, err := filepath.Abs(in.out)
 	file, err2 := filepath.Abs(in.passphraseFile)
 	if err != nil || err2 != nil {
-		return exchange.Wrap(op, exchange.Invalid, errors.Join(err, err2))
+		return fault.Wrap(op, fault.Invalid, errors.Join(err, err2))
 	}
 	if rel, err := filepath.Rel(out, file); in.passphraseFile != "" && err == nil && !strings.HasPrefix(rel, "..") {
-		return exchange.E(op, exchange.Invalid, "Key file and passphrase would lie in one folder; they go on two ways.").WithHint("name a --passphrase-file elsewhere")
+		return fault.E(op, fault.Invalid, "Key file and passphrase would lie in one folder; they go on two ways.").WithHint("name a --passphrase-file elsewhere")
 	}
 	return nil
 }
@@ -136,7 +138,7 @@ func (in *issuing) make() (err error) {
 
 // keyFiles are what a partner gets; the names are those of the guide.
 func (in *issuing) keyFiles() []keys.File {
-	file := exchange.FileFor(in.user)
+	file := valid.FileFor(in.user)
 	return []keys.File{{Name: file, Content: in.pair.OpenSSH}, {Name: file + ".ppk", Content: in.pair.PPK}, {Name: file + ".pub", Content: in.pair.PubFile}}
 }
 
@@ -147,7 +149,7 @@ func (in *issuing) write() error {
 	_, err := os.Stat(in.out)
 	in.madeDir = errors.Is(err, fs.ErrNotExist)
 	if err := os.MkdirAll(in.out, 0o700); err != nil {
-		return exchange.E(op, exchange.Invalid, "The folder %s cannot be made: %v.", in.out, err)
+		return fault.E(op, fault.Invalid, "The folder %s cannot be made: %v.", in.out, err)
 	}
 	files := in.keyFiles()
 	for i := range files {
@@ -159,12 +161,12 @@ func (in *issuing) write() error {
 	for _, f := range files {
 		w, err := os.OpenFile(f.Name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 		if err != nil {
-			return exchange.E(op, exchange.Invalid, "The file %s cannot be made: %v.", f.Name, err).WithHint("choose an empty folder; key files are never overwritten")
+			return fault.E(op, fault.Invalid, "The file %s cannot be made: %v.", f.Name, err).WithHint("choose an empty folder; key files are never overwritten")
 		}
 		in.files = append(in.files, f.Name)
 		_, err = w.Write(f.Content)
 		if err := errors.Join(err, w.Sync(), w.Close()); err != nil {
-			return exchange.E(op, exchange.NoSpace, "The file %s cannot be written: %v.", f.Name, err)
+			return fault.E(op, fault.NoSpace, "The file %s cannot be written: %v.", f.Name, err)
 		}
 	}
 	return nil
@@ -177,8 +179,8 @@ func (a *app) makeLinks(ctx context.Context, in *issuing) error {
 		kind, to string
 		files    []keys.File
 		link     *string
-	}{{exchange.LinkKey, in.keyTo, in.keyFiles(), &in.keyLink},
-		{exchange.LinkPassphrase, in.passphraseTo, []keys.File{{Name: "passphrase.txt", Content: []byte(in.passphrase + "\n")}}, &in.phraseLink}} {
+	}{{model.LinkKey, in.keyTo, in.keyFiles(), &in.keyLink},
+		{model.LinkPassphrase, in.passphraseTo, []keys.File{{Name: "passphrase.txt", Content: []byte(in.passphrase + "\n")}}, &in.phraseLink}} {
 		p, err := keys.Seal(l.files)
 		if err != nil {
 			return err
@@ -194,16 +196,16 @@ func (a *app) makeLinks(ctx context.Context, in *issuing) error {
 }
 
 // makeLink records a link, and says where it is opened.
-func (a *app) makeLink(ctx context.Context, p keys.Package, body map[string]any) (l exchange.Link, at string, err error) {
+func (a *app) makeLink(ctx context.Context, p keys.Package, body map[string]any) (l model.Link, at string, err error) {
 	server, err := call[struct{ Web string }](ctx, a, "GET", "/server", nil)
 	if err != nil {
 		return l, "", err
 	}
 	if server.Web == "" {
-		return l, "", exchange.E("cli.makeLink", exchange.Conflict, "This server has no web address, so nobody could open a link.").
+		return l, "", fault.E("cli.makeLink", fault.Conflict, "This server has no web address, so nobody could open a link.").
 			WithHint("set web.listen and web.url in the configuration, or use --out DIR")
 	}
-	l, err = call[exchange.Link](ctx, a, "POST", "/links", body)
+	l, err = call[model.Link](ctx, a, "POST", "/links", body)
 	return l, strings.TrimSuffix(server.Web, "/") + "/handover/" + p.Secret, err
 }
 
@@ -220,7 +222,7 @@ func (a *app) undo(ctx context.Context, in *issuing) {
 	}
 }
 
-func (a *app) sayIssued(in *issuing, k exchange.Key) error {
+func (a *app) sayIssued(in *issuing, k model.Key) error {
 	if a.json {
 		return a.show(map[string]any{"key": k, "files": in.files, "links": in.links, "key_link": in.keyLink, "passphrase_link": in.phraseLink}, table{})
 	}
@@ -240,7 +242,7 @@ func (a *app) sayIssued(in *issuing, k exchange.Key) error {
 	if in.Replaces != "" {
 		fmt.Fprintf(a.Out, "The key %s works beside it for now, and retires a day after the new one's first log-in, or when the overlap ends.\n", in.Replaces)
 	}
-	_, err := fmt.Fprintf(a.Out, "Next: sallyport guide %s --format html > %s.html\n", word(in.user), exchange.FileFor(in.user))
+	_, err := fmt.Fprintf(a.Out, "Next: sallyport guide %s --format html > %s.html\n", word(in.user), valid.FileFor(in.user))
 	return err
 }
 
@@ -252,7 +254,7 @@ func (a *app) keyRotate() *cobra.Command {
 			const op = "cli.rotate"
 			issue := in.out != "" || in.keyTo != ""
 			if issue == (len(args) == 2) {
-				return exchange.E(op, exchange.Invalid, "Give the new public key's file, or say where a new pair goes.").WithHint("sallyport key rotate USER FILE, or: sallyport key rotate USER --out DIR")
+				return fault.E(op, fault.Invalid, "Give the new public key's file, or say where a new pair goes.").WithHint("sallyport key rotate USER FILE, or: sallyport key rotate USER --out DIR")
 			}
 			in.user, in.Replaces = args[0], old
 			if old == "" {
@@ -280,21 +282,21 @@ ends, whichever is first.`
 // onlyKey is a user's single key in use: what is replaced when nobody says.
 func (a *app) onlyKey(ctx context.Context, user string) (string, error) {
 	const op = "cli.rotate"
-	list, err := call[[]exchange.Key](ctx, a, "GET", keysPath(user), nil)
+	list, err := call[[]model.Key](ctx, a, "GET", keysPath(user), nil)
 	if err != nil {
 		return "", err
 	}
 	var live []string
 	for _, k := range list {
-		if k.State == exchange.KeyActive || k.State == exchange.KeyRetiring {
+		if k.State == model.KeyActive || k.State == model.KeyRetiring {
 			live = append(live, k.Fingerprint)
 		}
 	}
 	switch len(live) {
 	case 0:
-		return "", exchange.E(op, exchange.NotFound, "User %s has no key that could be replaced.", user).WithHint("sallyport key add %s FILE", user)
+		return "", fault.E(op, fault.NotFound, "User %s has no key that could be replaced.", user).WithHint("sallyport key add %s FILE", user)
 	case 1:
 		return live[0], nil
 	}
-	return "", exchange.E(op, exchange.Conflict, "User %s has %d keys in use; say which one is replaced.", user, len(live)).WithHint("--old %s", strings.Join(live, ", or --old "))
+	return "", fault.E(op, fault.Conflict, "User %s has %d keys in use; say which one is replaced.", user, len(live)).WithHint("--old %s", strings.Join(live, ", or --old "))
 }

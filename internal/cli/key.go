@@ -12,8 +12,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sallyport-sftp/sallyport/internal/client"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/keys"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // maxKeyFile is how much of a key file is read, in bytes: more than any key,
@@ -63,7 +65,7 @@ func parseWhen(s string) (*time.Time, error) {
 	}
 	d, err := parseLength(s)
 	if err != nil || d == 0 {
-		return nil, exchange.E("cli.parseWhen", exchange.Invalid, "%q is not a day or a length of time.", s).WithHint("write 2027-06-30 or 365d")
+		return nil, fault.E("cli.parseWhen", fault.Invalid, "%q is not a day or a length of time.", s).WithHint("write 2027-06-30 or 365d")
 	}
 	at := time.Now().Add(d)
 	return &at, nil
@@ -93,7 +95,7 @@ func (a *app) enrol(ctx context.Context, user, file string, in newKey) error {
 		return err
 	}
 	in.Text = string(text)
-	added, err := call[[]exchange.Key](ctx, a, "POST", keysPath(user), in)
+	added, err := call[[]model.Key](ctx, a, "POST", keysPath(user), in)
 	if err != nil {
 		return err
 	}
@@ -129,17 +131,17 @@ func (a *app) readFile(name string) ([]byte, error) {
 	if name != "-" {
 		f, err := os.Open(name)
 		if err != nil {
-			return nil, exchange.E(op, exchange.NotFound, "The key file cannot be read: %v.", err)
+			return nil, fault.E(op, fault.NotFound, "The key file cannot be read: %v.", err)
 		}
 		defer f.Close()
 		in = f
 	}
 	text, err := io.ReadAll(io.LimitReader(in, maxKeyFile+1))
 	if err != nil {
-		return nil, exchange.E(op, exchange.Invalid, "The key file cannot be read: %v.", err)
+		return nil, fault.E(op, fault.Invalid, "The key file cannot be read: %v.", err)
 	}
 	if len(text) > maxKeyFile {
-		return nil, exchange.E(op, exchange.Invalid, "This is far too large for a public key.")
+		return nil, fault.E(op, fault.Invalid, "This is far too large for a public key.")
 	}
 	return text, nil
 }
@@ -173,10 +175,10 @@ func (a *app) exposed(ctx context.Context, user string, files []keys.Exposed) er
 	for _, f := range files {
 		body.Files = append(body.Files, file{f.Format, f.Key.Line, f.Proven})
 	}
-	refusal := exchange.E("cli.readKey", exchange.Invalid, "%s", keys.PrivateKeyAdvice)
-	out, err := call[exchange.Exposure](ctx, a, "POST", "/keys/exposed", body)
+	refusal := fault.E("cli.readKey", fault.Invalid, "%s", keys.PrivateKeyAdvice)
+	out, err := call[model.Exposure](ctx, a, "POST", "/keys/exposed", body)
 	if err != nil {
-		return refusal.WithHint("the server could not be told of it, so nothing was blocked: %s", exchange.PublicText(err))
+		return refusal.WithHint("the server could not be told of it, so nothing was blocked: %s", fault.PublicText(err))
 	}
 	refusal.Public = out.Advice
 	if done := out.Done(); done != "" {
@@ -205,7 +207,7 @@ func (a *app) keyInspect() *cobra.Command {
 
 func (a *app) keyList() *cobra.Command {
 	return command("list USER", "List a user's keys", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		v, err := call[[]exchange.Key](ctx, a, "GET", keysPath(args[0]), nil)
+		v, err := call[[]model.Key](ctx, a, "GET", keysPath(args[0]), nil)
 		if err != nil {
 			return err
 		}
@@ -213,7 +215,7 @@ func (a *app) keyList() *cobra.Command {
 	})
 }
 
-func keyTable(list []exchange.Key, none string) table {
+func keyTable(list []model.Key, none string) table {
 	t := table{head: []string{"FINGERPRINT", "TYPE", "BITS", "HOLDER", "COMMENT", "ADDED", "LAST USED", "FROM", "WITH", "STATE"}, none: none}
 	for _, k := range list {
 		t.add(k.Fingerprint, k.Type, fmt.Sprint(k.Bits), k.Holder, k.Comment, when(k.CreatedAt), whenPtr(k.LastUsedAt), k.LastAddress, k.LastClient, keyState(k))
@@ -222,14 +224,14 @@ func keyTable(list []exchange.Key, none string) table {
 }
 
 // keyState says what a key is good for, and what is to be known of it.
-func keyState(k exchange.Key) string {
+func keyState(k model.Key) string {
 	s := k.State
 	switch {
-	case k.State == exchange.KeyRevoked && k.RevokedAt != nil, k.State == exchange.KeyBurned && k.RevokedAt != nil:
+	case k.State == model.KeyRevoked && k.RevokedAt != nil, k.State == model.KeyBurned && k.RevokedAt != nil:
 		s += " " + when(*k.RevokedAt) + ": " + k.RevokedWhy
-	case k.State == exchange.KeyRetiring:
+	case k.State == model.KeyRetiring:
 		s += " by " + when(*k.RetiresAt) + ", for " + k.ReplacedBy
-	case k.State == exchange.KeyFrozen:
+	case k.State == model.KeyFrozen:
 		s += " by " + k.FrozenBy
 	case k.ExpiresAt != nil:
 		s += ", expires " + when(*k.ExpiresAt)
@@ -237,7 +239,7 @@ func keyState(k exchange.Key) string {
 	if k.Flag != "" {
 		s += "; look into it: " + k.Flag
 	}
-	return exchange.Printable(s)
+	return valid.Printable(s)
 }
 
 func (a *app) keySet() *cobra.Command {
@@ -255,7 +257,7 @@ func (a *app) keySet() *cobra.Command {
 			}
 			body["expires_at"] = at
 		}
-		k, err := call[exchange.Key](c.Context(), a, "PATCH", keysPath(args[0]), body)
+		k, err := call[model.Key](c.Context(), a, "PATCH", keysPath(args[0]), body)
 		if err != nil {
 			return err
 		}
@@ -271,7 +273,7 @@ func (a *app) keySet() *cobra.Command {
 func (a *app) keyFreeze(use, short string) *cobra.Command {
 	var by string
 	c := command(use+" FINGERPRINT --by CONTACT", short, cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		v, err := call[[]exchange.Key](ctx, a, "POST", "/keys/"+use, map[string]string{"fingerprint": args[0], "by": by})
+		v, err := call[[]model.Key](ctx, a, "POST", "/keys/"+use, map[string]string{"fingerprint": args[0], "by": by})
 		if err != nil {
 			return err
 		}
@@ -284,7 +286,7 @@ func (a *app) keyFreeze(use, short string) *cobra.Command {
 
 func (a *app) keyPending() *cobra.Command {
 	return command("pending [USER]", "List unknown keys that were offered for real users and wait for your word", cobra.MaximumNArgs(1), func(ctx context.Context, args []string) error {
-		v, err := client.Call[[]exchange.PendingKey](ctx, a.client(), client.Request{Method: "GET", Path: "/keys/pending", Query: url.Values{"user": {strings.Join(args, "")}}})
+		v, err := client.Call[[]model.PendingKey](ctx, a.client(), client.Request{Method: "GET", Path: "/keys/pending", Query: url.Values{"user": {strings.Join(args, "")}}})
 		if err != nil {
 			return err
 		}
@@ -299,7 +301,7 @@ func (a *app) keyPending() *cobra.Command {
 func (a *app) keyApprove() *cobra.Command {
 	var in newKey
 	c := command("approve USER FINGERPRINT", "Let a key that waits in, after a contact read its fingerprint out to you", cobra.ExactArgs(2), func(ctx context.Context, args []string) error {
-		v, err := call[[]exchange.Key](ctx, a, "POST", keysPath(args[0])+"/approve", map[string]string{"fingerprint": args[1], "holder": in.Holder, "confirmed_by": in.ConfirmedBy})
+		v, err := call[[]model.Key](ctx, a, "POST", keysPath(args[0])+"/approve", map[string]string{"fingerprint": args[1], "holder": in.Holder, "confirmed_by": in.ConfirmedBy})
 		if err != nil {
 			return err
 		}
@@ -322,7 +324,7 @@ func (a *app) keyRefuse() *cobra.Command {
 
 func (a *app) keyBurned() *cobra.Command {
 	return command("burned", "List keys that are blocked for ever: their private half was exposed", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		v, err := call[[]exchange.BurnedKey](ctx, a, "GET", "/keys/burned", nil)
+		v, err := call[[]model.BurnedKey](ctx, a, "GET", "/keys/burned", nil)
 		if err != nil {
 			return err
 		}

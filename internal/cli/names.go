@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 func (a *app) namesCommand() *cobra.Command {
@@ -16,7 +16,7 @@ func (a *app) namesCommand() *cobra.Command {
 
 func (a *app) namesList() *cobra.Command {
 	return command("list", "List the rules: the configured ones, and what differs for users and folders", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		v, err := call[[]exchange.NamePolicy](ctx, a, "GET", "/names", nil)
+		v, err := call[[]model.NamePolicy](ctx, a, "GET", "/names", nil)
 		if err != nil {
 			return err
 		}
@@ -49,7 +49,7 @@ func orAll(s string) string {
 func globs(list []string) string { return cmp.Or(strings.Join(list, " "), "none") }
 
 func (a *app) namesSet() *cobra.Command {
-	var p exchange.NamePolicy
+	var p model.NamePolicy
 	c := &cobra.Command{Use: "set (--user U | --folder /PATH)", Short: "Say what names mean for a user, in a folder, or both", Args: cobra.NoArgs,
 		Long: `Say what names mean for a user, in a folder, or both.
 
@@ -69,7 +69,7 @@ configuration. An empty pattern ('') makes an empty list.
 				*list = []string{}
 			}
 		}
-		v, err := call[exchange.NamePolicy](c.Context(), a, "PUT", "/names", p)
+		v, err := call[model.NamePolicy](c.Context(), a, "PUT", "/names", p)
 		if err != nil {
 			return err
 		}
@@ -85,9 +85,9 @@ configuration. An empty pattern ('') makes an empty list.
 }
 
 func (a *app) namesUnset() *cobra.Command {
-	var p exchange.NamePolicy
+	var p model.NamePolicy
 	c := command("unset (--user U | --folder /PATH)", "Take rules back: names mean what the wider rule says", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		v, err := call[exchange.NamePolicy](ctx, a, "PUT", "/names", exchange.NamePolicy{User: p.User, Folder: p.Folder})
+		v, err := call[model.NamePolicy](ctx, a, "PUT", "/names", model.NamePolicy{User: p.User, Folder: p.Folder})
 		if err != nil {
 			return err
 		}
@@ -97,7 +97,7 @@ func (a *app) namesUnset() *cobra.Command {
 	return c
 }
 
-func whose(c *cobra.Command, p *exchange.NamePolicy) {
+func whose(c *cobra.Command, p *model.NamePolicy) {
 	c.Flags().StringVar(&p.User, "user", "", "for files of this user")
 	c.Flags().StringVar(&p.Folder, "folder", "", "for files in this folder and below, of the user or of everybody")
 	c.MarkFlagsOneRequired("user", "folder")

@@ -19,7 +19,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sallyport-sftp/sallyport/internal/client"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // publishing is what the flags of publish say.
@@ -68,9 +69,9 @@ func accountOf(file string) string {
 
 // published is what publish prints.
 type published struct {
-	Publications []exchange.Publication `json:"publications"`
-	Failed       []string               `json:"failed,omitempty"`
-	Without      []string               `json:"without,omitempty"` // expected accounts that got nothing
+	Publications []model.Publication `json:"publications"`
+	Failed       []string            `json:"failed,omitempty"`
+	Without      []string            `json:"without,omitempty"` // expected accounts that got nothing
 }
 
 func (a *app) publish(ctx context.Context, p publishing, feed string, files []string) error {
@@ -79,7 +80,7 @@ func (a *app) publish(ctx context.Context, p publishing, feed string, files []st
 		return err
 	}
 	many := len(want) > 0 || p.account == fromName
-	out := published{Publications: []exchange.Publication{}}
+	out := published{Publications: []model.Publication{}}
 	t := table{head: []string{"FILE", "SIZE", "MAILBOXES", "NOTE", "SHA-256"}}
 	var failure error
 	for _, file := range files {
@@ -98,7 +99,7 @@ func (a *app) publish(ctx context.Context, p publishing, feed string, files []st
 				}
 				return err
 			}
-			fmt.Fprintf(a.Err, "%s: %s\n", file, exchange.PublicText(err))
+			fmt.Fprintf(a.Err, "%s: %s\n", file, fault.PublicText(err))
 			out.Failed, failure = append(out.Failed, file), err
 			continue
 		}
@@ -114,12 +115,12 @@ func (a *app) publish(ctx context.Context, p publishing, feed string, files []st
 		return err
 	}
 	if len(out.Without) > 0 {
-		return exchange.E("cli.publish", exchange.NoRecipient, "%d of %d expected accounts got nothing: %s.", len(out.Without), len(want), strings.Join(out.Without, ", "))
+		return fault.E("cli.publish", fault.NoRecipient, "%d of %d expected accounts got nothing: %s.", len(out.Without), len(want), strings.Join(out.Without, ", "))
 	}
 	return failure
 }
 
-func publishNote(v exchange.Publication) string {
+func publishNote(v model.Publication) string {
 	switch {
 	case v.Repeated:
 		return "published before"
@@ -152,7 +153,7 @@ func readExpected(file string) ([]string, error) {
 	}
 	f, err := os.Open(file)
 	if err != nil {
-		return nil, exchange.E("cli.publish", exchange.NotFound, "The list of expected accounts cannot be read: %v.", err)
+		return nil, fault.E("cli.publish", fault.NotFound, "The list of expected accounts cannot be read: %v.", err)
 	}
 	defer f.Close()
 	var out []string
@@ -164,22 +165,22 @@ func readExpected(file string) ([]string, error) {
 		}
 	}
 	if err := lines.Err(); err != nil || len(out) == 0 {
-		return nil, exchange.E("cli.publish", exchange.Invalid, "The list of expected accounts %s names nobody.", file)
+		return nil, fault.E("cli.publish", fault.Invalid, "The list of expected accounts %s names nobody.", file)
 	}
 	return out, nil
 }
 
 // without lists the accounts that have a delivery of none of the publications.
-func (a *app) without(ctx context.Context, want []string, published []exchange.Publication) ([]string, error) {
+func (a *app) without(ctx context.Context, want []string, published []model.Publication) ([]string, error) {
 	var out []string
 	for _, id := range want {
-		got := slices.ContainsFunc(published, func(p exchange.Publication) bool { return p.Account == id && p.Deliveries > 0 })
+		got := slices.ContainsFunc(published, func(p model.Publication) bool { return p.Account == id && p.Deliveries > 0 })
 		for _, p := range published {
 			if got || p.Account != "" { // of those to all, and of a child's, the deliveries tell
 				continue
 			}
 			q := url.Values{"publication": {p.ID}, "account": {id}, "limit": {"1"}}
-			list, err := client.Call[[]exchange.Delivery](ctx, a.client(), client.Request{Method: "GET", Path: "/deliveries", Query: q})
+			list, err := client.Call[[]model.Delivery](ctx, a.client(), client.Request{Method: "GET", Path: "/deliveries", Query: q})
 			if err != nil {
 				return nil, err
 			}
@@ -200,23 +201,23 @@ const (
 
 // publishFile hashes a file, then sends it with what it must be, so that a
 // file that changes meanwhile is refused.
-func (a *app) publishFile(ctx context.Context, p publishing, feed, file string) (v exchange.Publication, err error) {
+func (a *app) publishFile(ctx context.Context, p publishing, feed, file string) (v model.Publication, err error) {
 	const op = "cli.publish"
 	f, err := os.Open(file)
 	if err != nil {
-		return v, exchange.E(op, exchange.NotFound, "The file cannot be read: %v.", err)
+		return v, fault.E(op, fault.NotFound, "The file cannot be read: %v.", err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil || !info.Mode().IsRegular() {
-		return v, exchange.E(op, exchange.Invalid, "%s is not a regular file.", file)
+		return v, fault.E(op, fault.Invalid, "%s is not a regular file.", file)
 	}
 	sum := sha256.New()
 	if _, err := io.Copy(sum, f); err != nil {
-		return v, exchange.E(op, exchange.Invalid, "The file cannot be read: %v.", err)
+		return v, fault.E(op, fault.Invalid, "The file cannot be read: %v.", err)
 	}
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
-		return v, exchange.E(op, exchange.Invalid, "The file cannot be read: %v.", err)
+		return v, fault.E(op, fault.Invalid, "The file cannot be read: %v.", err)
 	}
 	q := url.Values{"sha256": {hex.EncodeToString(sum.Sum(nil))}, "size": {strconv.FormatInt(info.Size(), 10)}}
 	if p.all {
@@ -234,14 +235,14 @@ func (a *app) publishFile(ctx context.Context, p publishing, feed, file string) 
 	req := client.Request{Method: "PUT", Query: q, Header: h, Path: "/feeds/" + url.PathEscape(feed) + "/publications/" + url.PathEscape(name)}
 	if info.Size() <= wholeLimit {
 		req.Body, req.Size = bar.reader(f), info.Size()
-		return client.Call[exchange.Publication](ctx, a.client(), req)
+		return client.Call[model.Publication](ctx, a.client(), req)
 	}
 	id, err := a.sendParts(ctx, f, info.Size(), bar)
 	if err != nil {
 		return v, err
 	}
 	q.Set("upload", id)
-	return client.Call[exchange.Publication](ctx, a.client(), req)
+	return client.Call[model.Publication](ctx, a.client(), req)
 }
 
 // upload is how far a file in parts came.
@@ -266,7 +267,7 @@ func (a *app) sendParts(ctx context.Context, f io.ReaderAt, total int64, bar pro
 			continue
 		}
 		failed++
-		if failed > partTries || ctx.Err() != nil || !exchange.Is(err, exchange.Unavailable) && !exchange.Is(err, exchange.Conflict) {
+		if failed > partTries || ctx.Err() != nil || !fault.Is(err, fault.Unavailable) && !fault.Is(err, fault.Conflict) {
 			return "", err
 		}
 		select {

@@ -15,7 +15,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 const (
@@ -48,9 +50,9 @@ off goes on where it was: nothing is landed twice, and nothing is lost.`
 // cut off after is only accepted.
 func (a *app) pull(ctx context.Context, in claiming, to string, follow bool) error {
 	if err := os.MkdirAll(to, 0o700); err != nil {
-		return exchange.E("cli.pull", exchange.Invalid, "The folder cannot be made: %v.", err)
+		return fault.E("cli.pull", fault.Invalid, "The folder cannot be made: %v.", err)
 	}
-	pulled := []exchange.Drop{}
+	pulled := []model.Drop{}
 	var failure error
 	t := table{head: []string{"FILE", "SIZE", "USER", "SHA-256"}, none: "Nothing new was received."}
 	for {
@@ -68,7 +70,7 @@ func (a *app) pull(ctx context.Context, in claiming, to string, follow bool) err
 				return nil
 			}
 			if err != nil { // one file must not keep the others back; its claim runs out
-				fmt.Fprintf(a.Err, "sallyport: %s of %s was not landed: %s\n", exchange.Printable(path.Base(d.Path)), d.User, exchange.PublicText(err))
+				fmt.Fprintf(a.Err, "sallyport: %s of %s was not landed: %s\n", valid.Printable(path.Base(d.Path)), d.User, fault.PublicText(err))
 				failure = err
 				continue
 			}
@@ -97,7 +99,7 @@ func (a *app) pull(ctx context.Context, in claiming, to string, follow bool) err
 
 // giveBack releases claims that a pull cannot keep, so that nobody waits for
 // them to run out.
-func (a *app) giveBack(list []exchange.Drop) {
+func (a *app) giveBack(list []model.Drop) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	for _, d := range list {
@@ -110,10 +112,10 @@ const renewBefore = time.Minute
 
 // pullOne lands one file as <user>-<id>-<name>, with its metadata in a .json
 // of that name, and accepts it.
-func (a *app) pullOne(ctx context.Context, d exchange.Drop, to string) (name string, err error) {
+func (a *app) pullOne(ctx context.Context, d model.Drop, to string) (name string, err error) {
 	base := d.User + "-" + d.ID + "-"
 	end := safeName(path.Base(d.Path))
-	end = end[max(0, len(end)-(exchange.MaxName-len(".json")-len(base))):]
+	end = end[max(0, len(end)-(valid.MaxName-len(".json")-len(base))):]
 	name = filepath.Join(to, base+strings.ToValidUTF8(end, ""))
 	sidecar := name + ".json"
 	if _, err := os.Lstat(sidecar); err != nil {
@@ -126,9 +128,9 @@ func (a *app) pullOne(ctx context.Context, d exchange.Drop, to string) (name str
 }
 
 // land fetches a file and writes its sidecar, renewing the claim meanwhile.
-func (a *app) land(ctx context.Context, d exchange.Drop, name, sidecar string) error {
+func (a *app) land(ctx context.Context, d model.Drop, name, sidecar string) error {
 	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return exchange.E("cli.pull", exchange.Invalid, "A half-landed file cannot be removed: %v.", err)
+		return fault.E("cli.pull", fault.Invalid, "A half-landed file cannot be removed: %v.", err)
 	}
 	over := make(chan struct{})
 	done := make(chan struct{})
@@ -153,7 +155,7 @@ func (a *app) land(ctx context.Context, d exchange.Drop, name, sidecar string) e
 }
 
 // renewUntil makes a claim last until over is closed.
-func (a *app) renewUntil(ctx context.Context, d exchange.Drop, over <-chan struct{}) {
+func (a *app) renewUntil(ctx context.Context, d model.Drop, over <-chan struct{}) {
 	for d.ClaimUntil != nil {
 		wait := max(time.Until(*d.ClaimUntil)-renewBefore, time.Second)
 		select {

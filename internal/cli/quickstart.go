@@ -12,8 +12,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sallyport-sftp/sallyport/internal/config"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/node"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // quickstartListen is on loopback: the demo's keys are for this machine.
@@ -72,9 +73,9 @@ var demoUsers = []struct{ account, name, vendor string }{
 
 // prepare makes what is missing of the demo. Every step can be repeated, so
 // that a second start, or one after an interrupted first, just goes on.
-func (d *demo) prepare(ctx context.Context, hostKeys []exchange.HostKey) error {
+func (d *demo) prepare(ctx context.Context, hostKeys []model.HostKey) error {
 	if err := os.MkdirAll(d.dir, 0o700); err != nil {
-		return exchange.E("cli.demo", exchange.Invalid, "The folder for demo keys cannot be made: %v.", err)
+		return fault.E("cli.demo", fault.Invalid, "The folder for demo keys cannot be made: %v.", err)
 	}
 	steps := []func(context.Context) error{
 		d.post("/vendors", map[string]any{"short": "carrier1", "name": "Carrier One"}),
@@ -108,7 +109,7 @@ func (d *demo) prepare(ctx context.Context, hostKeys []exchange.HostKey) error {
 func (d *demo) post(path string, body map[string]any) func(context.Context) error {
 	return func(ctx context.Context) error {
 		_, err := call[any](ctx, d.app, "POST", path, body)
-		if exchange.Is(err, exchange.Exists) {
+		if fault.Is(err, fault.Exists) {
 			return nil
 		}
 		return err
@@ -119,7 +120,7 @@ func (d *demo) post(path string, body map[string]any) func(context.Context) erro
 func (d *demo) files(ctx context.Context, account, name string) error {
 	work, err := os.MkdirTemp("", "sallyport-demo-")
 	if err != nil {
-		return exchange.Wrap("cli.demo", exchange.Internal, err)
+		return fault.Wrap("cli.demo", fault.Internal, err)
 	}
 	defer os.RemoveAll(work)
 	bill := demoBill(account, name)
@@ -129,7 +130,7 @@ func (d *demo) files(ctx context.Context, account, name string) error {
 	}{{"cdr", account + "-2026-10-calls.csv", bill.csv()}, {"invoice", account + "-2026-10-invoice.pdf", bill.pdf()}} {
 		file := filepath.Join(work, f.name)
 		if err := os.WriteFile(file, f.content, 0o600); err != nil {
-			return exchange.Wrap("cli.demo", exchange.Internal, err)
+			return fault.Wrap("cli.demo", fault.Internal, err)
 		}
 		if _, err := d.publishFile(ctx, publishing{account: account, key: "demo-" + f.name}, f.feed, file); err != nil {
 			return err
@@ -139,22 +140,22 @@ func (d *demo) files(ctx context.Context, account, name string) error {
 }
 
 // knownHosts lets the printed OpenSSH line connect without a question.
-func (d *demo) knownHosts(keys []exchange.HostKey) error {
+func (d *demo) knownHosts(keys []model.HostKey) error {
 	host, port, _ := net.SplitHostPort(d.addr)
 	var b strings.Builder
 	for _, k := range keys {
 		fmt.Fprintf(&b, "[%s]:%s %s\n", host, port, k.Public)
 	}
 	if err := os.WriteFile(filepath.Join(d.dir, "known_hosts"), []byte(b.String()), 0o600); err != nil {
-		return exchange.Wrap("cli.demo", exchange.Internal, err)
+		return fault.Wrap("cli.demo", fault.Internal, err)
 	}
 	return nil
 }
 
 // explain prints what to paste.
-func (d *demo) explain(keys []exchange.HostKey) {
+func (d *demo) explain(keys []model.HostKey) {
 	host, port, _ := net.SplitHostPort(d.addr)
-	i := slices.IndexFunc(keys, func(k exchange.HostKey) bool { return k.Type == "ssh-ed25519" })
+	i := slices.IndexFunc(keys, func(k model.HostKey) bool { return k.Type == "ssh-ed25519" })
 	fingerprint := keys[max(i, 0)].Fingerprint
 	file := func(name string) string { return shellQuote(filepath.Join(d.dir, name)) }
 	sftp := func(user string) string {

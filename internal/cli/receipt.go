@@ -11,9 +11,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/node"
 	"github.com/sallyport-sftp/sallyport/internal/proof"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // signedText is a signed note as the API gives it.
@@ -24,10 +26,10 @@ type signedText struct {
 func (a *app) receiptCommand() *cobra.Command {
 	show := command("show ID", "Print the signed receipt of a delivery or of a received file", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
 		r, err := call[signedText](ctx, a, "GET", "/deliveries/"+url.PathEscape(args[0])+"/receipt", nil)
-		if exchange.Is(err, exchange.NotFound) {
+		if fault.Is(err, fault.NotFound) {
 			r, err = call[signedText](ctx, a, "GET", "/inbox/"+url.PathEscape(args[0])+"/receipt", nil)
-			if exchange.Is(err, exchange.NotFound) {
-				return exchange.E("cli.receipt", exchange.NotFound, "There is no delivery and no received file %q.", exchange.Printable(args[0])).
+			if fault.Is(err, fault.NotFound) {
+				return fault.E("cli.receipt", fault.NotFound, "There is no delivery and no received file %q.", valid.Printable(args[0])).
 					WithHint("list them with: sallyport delivery list, sallyport inbox list")
 			}
 		}
@@ -87,13 +89,13 @@ func (a *app) readSigned(name string) (string, error) {
 	if name != "-" {
 		f, err := os.Open(name)
 		if err != nil {
-			return "", exchange.E(op, exchange.NotFound, "The file cannot be read: %v.", err)
+			return "", fault.E(op, fault.NotFound, "The file cannot be read: %v.", err)
 		}
 		defer f.Close()
 		in = f
 	}
 	b, err := io.ReadAll(io.LimitReader(in, maxSigned))
-	return string(b), exchange.Wrap(op, exchange.Invalid, err)
+	return string(b), fault.Wrap(op, fault.Invalid, err)
 }
 
 // maxSigned bounds a receipt, a report or a checkpoint, in bytes.
@@ -104,7 +106,7 @@ func (a *app) publicKey(key string) (string, error) {
 	if key == "" {
 		key = filepath.Join(node.SigningDir(a.dataDir()), "key.pub")
 		if _, err := os.Stat(key); err != nil {
-			return "", exchange.E("cli.publicKey", exchange.NotFound, "There is no public key in %s.", a.dataDir()).WithHint("give it with --key: a file, or the line that 'sallyport receipt key' prints")
+			return "", fault.E("cli.publicKey", fault.NotFound, "There is no public key in %s.", a.dataDir()).WithHint("give it with --key: a file, or the line that 'sallyport receipt key' prints")
 		}
 	}
 	if b, err := os.ReadFile(key); err == nil {
@@ -122,7 +124,7 @@ func (a *app) traceCommand() *cobra.Command {
 				q.Set("account", account)
 			}
 			v, err := call[struct {
-				exchange.Trace
+				model.Trace
 				Sheet string `json:"sheet"`
 			}](ctx, a, "GET", "/trace?"+q.Encode(), nil)
 			if err != nil {
@@ -132,7 +134,7 @@ func (a *app) traceCommand() *cobra.Command {
 				return a.show(v.Trace, table{})
 			}
 			if _, err = io.WriteString(a.Out, v.Sheet); err == nil && len(v.Near) > 0 {
-				fmt.Fprintf(a.Err, "hint: names like it that were published (for you, not for the sheet): %s\n", exchange.Printable(strings.Join(v.Near, ", ")))
+				fmt.Fprintf(a.Err, "hint: names like it that were published (for you, not for the sheet): %s\n", valid.Printable(strings.Join(v.Near, ", ")))
 			}
 			return err
 		})

@@ -12,7 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sallyport-sftp/sallyport/internal/client"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 func (a *app) retentionCommand() *cobra.Command {
@@ -22,7 +23,7 @@ func (a *app) retentionCommand() *cobra.Command {
 
 func (a *app) retentionPolicy() *cobra.Command {
 	list := command("list", "List policies; the nearest one wins: of a user's folder, a folder, a feed, a user, the default", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		v, err := call[[]exchange.RetentionPolicy](ctx, a, "GET", "/retention/policies", nil)
+		v, err := call[[]model.RetentionPolicy](ctx, a, "GET", "/retention/policies", nil)
 		if err != nil {
 			return err
 		}
@@ -39,7 +40,7 @@ func (a *app) retentionPolicy() *cobra.Command {
 			if keep == "none" {
 				keep = ""
 			}
-			v, err := call[exchange.RetentionPolicy](ctx, a, "PUT", "/retention/policies", map[string]string{"feed": feed, "user": user, "folder": folder, "keep": keep})
+			v, err := call[model.RetentionPolicy](ctx, a, "PUT", "/retention/policies", map[string]string{"feed": feed, "user": user, "folder": folder, "keep": keep})
 			if err != nil {
 				return err
 			}
@@ -92,7 +93,7 @@ func (a *app) forecast(ctx context.Context, at, account string, list bool) error
 	if at != "" {
 		day, err := time.Parse(time.DateOnly, at)
 		if err != nil {
-			return exchange.E("cli.forecast", exchange.Invalid, "%q is not a day.", at).WithHint("write 2027-01-01")
+			return fault.E("cli.forecast", fault.Invalid, "%q is not a day.", at).WithHint("write 2027-01-01")
 		}
 		q.Set("at", day.Format(time.RFC3339))
 	}
@@ -105,7 +106,7 @@ func (a *app) forecast(ctx context.Context, at, account string, list bool) error
 	}
 	var v forecastView
 	if err := json.Unmarshal(raw, &v); err != nil {
-		return exchange.Wrap("cli.forecast", exchange.Unavailable, err)
+		return fault.Wrap("cli.forecast", fault.Unavailable, err)
 	}
 	held := int64(0)
 	for _, l := range v.Lines {
@@ -144,7 +145,7 @@ func (a *app) retentionHold() *cobra.Command {
 				body["kind"], body["target"] = kind, target
 			}
 		}
-		v, err := call[exchange.Hold](ctx, a, "POST", "/retention/holds", body)
+		v, err := call[model.Hold](ctx, a, "POST", "/retention/holds", body)
 		if err != nil {
 			return err
 		}
@@ -163,7 +164,7 @@ func (a *app) retentionHold() *cobra.Command {
 
 func (a *app) retentionRelease() *cobra.Command {
 	return command("release HOLD", "Release a hold", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		v, err := call[exchange.Hold](ctx, a, "DELETE", "/retention/holds/"+url.PathEscape(args[0]), nil)
+		v, err := call[model.Hold](ctx, a, "DELETE", "/retention/holds/"+url.PathEscape(args[0]), nil)
 		if err != nil {
 			return err
 		}
@@ -174,7 +175,7 @@ func (a *app) retentionRelease() *cobra.Command {
 func (a *app) retentionHolds() *cobra.Command {
 	var all bool
 	c := command("holds", "List holds", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		v, err := call[[]exchange.Hold](ctx, a, "GET", "/retention/holds?all="+strconv.FormatBool(all), nil)
+		v, err := call[[]model.Hold](ctx, a, "GET", "/retention/holds?all="+strconv.FormatBool(all), nil)
 		if err != nil {
 			return err
 		}
@@ -194,7 +195,7 @@ func (a *app) retentionRun() *cobra.Command {
 		if dry {
 			return a.dryRun(ctx)
 		}
-		v, err := call[[]exchange.RetentionRun](ctx, a, "POST", "/retention/runs", nil)
+		v, err := call[[]model.RetentionRun](ctx, a, "POST", "/retention/runs", nil)
 		if err != nil {
 			return err
 		}
@@ -207,13 +208,13 @@ func (a *app) retentionRun() *cobra.Command {
 // dryRun says what announced runs would remove, and what comes after.
 func (a *app) dryRun(ctx context.Context) error {
 	if !a.json {
-		v, err := call[[]exchange.RetentionRun](ctx, a, "GET", "/retention/runs", nil)
+		v, err := call[[]model.RetentionRun](ctx, a, "GET", "/retention/runs", nil)
 		if err != nil {
 			return err
 		}
 		open := v[:0]
 		for _, r := range v {
-			if r.State == exchange.RunAnnounced {
+			if r.State == model.RunAnnounced {
 				open = append(open, r)
 			}
 		}
@@ -225,12 +226,12 @@ func (a *app) dryRun(ctx context.Context) error {
 	return a.forecast(ctx, "", "", false)
 }
 
-func runTable(list []exchange.RetentionRun, none string) table {
+func runTable(list []model.RetentionRun, none string) table {
 	t := table{head: []string{"ID", "KIND", "DUE", "STATE", "NAMED", "SIZE", "REMOVED", "NOTE"}, none: none}
 	for _, r := range list {
 		note := r.Account
 		switch {
-		case r.Confirm != "" && r.ConfirmedAt == nil && r.State == exchange.RunAnnounced:
+		case r.Confirm != "" && r.ConfirmedAt == nil && r.State == model.RunAnnounced:
 			note = "waits to be confirmed: " + r.Confirm
 		case r.ConfirmedAt != nil:
 			note = "confirmed by " + r.ConfirmedBy
@@ -242,7 +243,7 @@ func runTable(list []exchange.RetentionRun, none string) table {
 
 func (a *app) retentionRuns() *cobra.Command {
 	return command("runs", "List runs, the newest first", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		v, err := call[[]exchange.RetentionRun](ctx, a, "GET", "/retention/runs", nil)
+		v, err := call[[]model.RetentionRun](ctx, a, "GET", "/retention/runs", nil)
 		if err != nil {
 			return err
 		}
@@ -261,14 +262,14 @@ func (a *app) retentionShow() *cobra.Command {
 			}
 			defer resp.Body.Close()
 			_, err = io.Copy(a.Out, resp.Body)
-			return exchange.Wrap("cli.retentionShow", exchange.Unavailable, err)
+			return fault.Wrap("cli.retentionShow", fault.Unavailable, err)
 		}
-		v, err := call[exchange.RetentionRun](ctx, a, "GET", path, nil)
+		v, err := call[model.RetentionRun](ctx, a, "GET", path, nil)
 		if err != nil {
 			return err
 		}
 		if a.json || v.Report == "" {
-			return a.show(v, runTable([]exchange.RetentionRun{v}, ""))
+			return a.show(v, runTable([]model.RetentionRun{v}, ""))
 		}
 		_, err = io.WriteString(a.Out, v.Report)
 		return err
@@ -279,7 +280,7 @@ func (a *app) retentionShow() *cobra.Command {
 
 func (a *app) retentionNotices() *cobra.Command {
 	return command("notices RUN", "Whom a run's notices reached", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		v, err := call[[]exchange.RetentionNotice](ctx, a, "GET", "/retention/runs/"+url.PathEscape(args[0])+"/notices", nil)
+		v, err := call[[]model.RetentionNotice](ctx, a, "GET", "/retention/runs/"+url.PathEscape(args[0])+"/notices", nil)
 		if err != nil {
 			return err
 		}
@@ -313,7 +314,7 @@ func (a *app) retentionTold() *cobra.Command {
 
 func (a *app) retentionConfirm() *cobra.Command {
 	return command("confirm RUN", "Let a run go on that waits for an administrator", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		v, err := call[exchange.RetentionRun](ctx, a, "POST", "/retention/runs/"+url.PathEscape(args[0])+"/confirm", nil)
+		v, err := call[model.RetentionRun](ctx, a, "POST", "/retention/runs/"+url.PathEscape(args[0])+"/confirm", nil)
 		if err != nil {
 			return err
 		}
@@ -324,7 +325,7 @@ func (a *app) retentionConfirm() *cobra.Command {
 func (a *app) retentionCancel() *cobra.Command {
 	var reason string
 	c := command("cancel RUN --reason TEXT", "Call a run off; what it names is planned with the next one, with new notices", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		v, err := call[exchange.RetentionRun](ctx, a, "POST", "/retention/runs/"+url.PathEscape(args[0])+"/cancel", map[string]string{"reason": reason})
+		v, err := call[model.RetentionRun](ctx, a, "POST", "/retention/runs/"+url.PathEscape(args[0])+"/cancel", map[string]string{"reason": reason})
 		if err != nil {
 			return err
 		}

@@ -9,7 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 func (a *app) feedSequence() *cobra.Command {
@@ -17,7 +19,7 @@ func (a *app) feedSequence() *cobra.Command {
 }
 
 // sequences is a table of how far numbers have come.
-func sequences(list []exchange.Sequence) table {
+func sequences(list []model.Sequence) table {
 	t := table{head: []string{"ACCOUNT", "LAST NUMBER", "MISSING"}, none: "No numbers were counted yet."}
 	for _, s := range list {
 		last := strconv.FormatInt(s.Last, 10)
@@ -41,7 +43,7 @@ func sequencePath(feed string) string { return "/feeds/" + url.PathEscape(feed) 
 
 func (a *app) sequenceList() *cobra.Command {
 	return command("list FEED", "Show how far the numbers have come, and which are missing", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		v, err := call[[]exchange.Sequence](ctx, a, "GET", sequencePath(args[0]), nil)
+		v, err := call[[]model.Sequence](ctx, a, "GET", sequencePath(args[0]), nil)
 		if err != nil {
 			return err
 		}
@@ -58,7 +60,7 @@ func (a *app) sequenceSet() *cobra.Command {
 	var account string
 	var next int64
 	c := command("set FEED --next N", "Say which number comes next; what was missing is forgotten", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		v, err := call[exchange.Sequence](ctx, a, "PUT", sequencePath(args[0]), map[string]any{"account": account, "next": next})
+		v, err := call[model.Sequence](ctx, a, "PUT", sequencePath(args[0]), map[string]any{"account": account, "next": next})
 		if err != nil {
 			return err
 		}
@@ -93,9 +95,9 @@ func (a *app) sequenceAccept() *cobra.Command {
 		low, lowErr := strconv.ParseInt(from, 10, 64)
 		high, highErr := strconv.ParseInt(to, 10, 64)
 		if lowErr != nil || highErr != nil {
-			return exchange.E("cli.accept", exchange.Invalid, "%q is neither a number nor a range such as 7-9.", exchange.Printable(args[1]))
+			return fault.E("cli.accept", fault.Invalid, "%q is neither a number nor a range such as 7-9.", valid.Printable(args[1]))
 		}
-		v, err := call[exchange.Sequence](ctx, a, "POST", sequencePath(args[0])+"/accept",
+		v, err := call[model.Sequence](ctx, a, "POST", sequencePath(args[0])+"/accept",
 			map[string]any{"account": account, "from": low, "to": high, "period": period, "reason": reason})
 		if err != nil {
 			return err

@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sallyport-sftp/sallyport/internal/config"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/node"
 )
 
@@ -108,7 +108,7 @@ func (a *app) configCommand() *cobra.Command {
 		}
 		text, err := yaml.Marshal(cfg)
 		if err != nil {
-			return exchange.Wrap("cli.config", exchange.Internal, err)
+			return fault.Wrap("cli.config", fault.Internal, err)
 		}
 		_, err = a.Out.Write(text)
 		return err

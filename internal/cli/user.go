@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sallyport-sftp/sallyport/internal/client"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 func (a *app) userCommand() *cobra.Command {
@@ -27,7 +27,7 @@ func (a *app) userAdd() *cobra.Command {
 		AllowIPs []string `json:"allow_ips,omitempty"`
 	}
 	c := command("add --account ID [--vendor SHORT]", "Add a user with its folders", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		v, err := call[exchange.User](ctx, a, "POST", "/users", in)
+		v, err := call[model.User](ctx, a, "POST", "/users", in)
 		if err != nil {
 			return err
 		}
@@ -62,7 +62,7 @@ func (a *app) userSet() *cobra.Command {
 		if c.Flags().Changed("allow-ip") {
 			edit["allow_ips"] = ips
 		}
-		v, err := call[exchange.User](c.Context(), a, "PATCH", "/users/"+url.PathEscape(args[0]), edit)
+		v, err := call[model.User](c.Context(), a, "PATCH", "/users/"+url.PathEscape(args[0]), edit)
 		if err != nil {
 			return err
 		}
@@ -82,7 +82,7 @@ func (a *app) userSet() *cobra.Command {
 func (a *app) userList() *cobra.Command {
 	var account string
 	c := command("list", "List users", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		v, err := client.Call[[]exchange.User](ctx, a.client(), client.Request{Method: "GET", Path: "/users", Query: url.Values{"account": {account}}})
+		v, err := client.Call[[]model.User](ctx, a.client(), client.Request{Method: "GET", Path: "/users", Query: url.Values{"account": {account}}})
 		if err != nil {
 			return err
 		}
@@ -96,7 +96,7 @@ func (a *app) userList() *cobra.Command {
 	return c
 }
 
-func enabled(u exchange.User) string {
+func enabled(u model.User) string {
 	if u.Enabled {
 		return "enabled"
 	}
@@ -105,7 +105,7 @@ func enabled(u exchange.User) string {
 
 func (a *app) userShow() *cobra.Command {
 	return command("show USER", "Show a user", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		u, err := call[exchange.User](ctx, a, "GET", "/users/"+url.PathEscape(args[0]), nil)
+		u, err := call[model.User](ctx, a, "GET", "/users/"+url.PathEscape(args[0]), nil)
 		if err != nil {
 			return err
 		}
@@ -115,7 +115,7 @@ func (a *app) userShow() *cobra.Command {
 			kept = fmt.Sprintf(", of at most %d (%s)", l.KeepItems, size(l.KeepBytes))
 		}
 		return a.card(u, [2]string{"User", u.Name}, [2]string{"Kind", u.Kind}, [2]string{"Account", u.Account}, [2]string{"Vendor", u.Vendor},
-			[2]string{"Log-in", enabled(u)}, [2]string{"Starts in", u.StartDir}, [2]string{"Delivered files", map[string]string{exchange.FeedsLook: "may be looked at", exchange.FeedsRemove: "may be removed"}[u.FeedsMay]}, [2]string{"Allowed from", joined(u.AllowIPs, "everywhere")},
+			[2]string{"Log-in", enabled(u)}, [2]string{"Starts in", u.StartDir}, [2]string{"Delivered files", map[string]string{model.FeedsLook: "may be looked at", model.FeedsRemove: "may be removed"}[u.FeedsMay]}, [2]string{"Allowed from", joined(u.AllowIPs, "everywhere")},
 			[2]string{"Files", fmt.Sprintf("%d (%s)", u.UsedFiles, size(u.UsedBytes)) + quota},
 			[2]string{"Kept alive", fmt.Sprintf("%d (%s)", u.KeptItems, size(u.KeptBytes)) + kept},
 			[2]string{"Directories", fmt.Sprint(u.Dirs)}, [2]string{"Since", when(u.CreatedAt)})
@@ -124,7 +124,7 @@ func (a *app) userShow() *cobra.Command {
 
 func (a *app) userEnable(use, short string, enable bool) *cobra.Command {
 	return command(use+" USER", short, cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		v, err := call[exchange.User](ctx, a, "PATCH", "/users/"+url.PathEscape(args[0]), map[string]bool{"enabled": enable})
+		v, err := call[model.User](ctx, a, "PATCH", "/users/"+url.PathEscape(args[0]), map[string]bool{"enabled": enable})
 		if err != nil {
 			return err
 		}

@@ -13,8 +13,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sallyport-sftp/sallyport/internal/client"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/node"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 func webhookPath(name string) string { return "/webhooks/" + url.PathEscape(name) }
@@ -23,7 +25,7 @@ func (a *app) webhookCommand() *cobra.Command {
 	var target string
 	var events []string
 	add := command("add NAME --url URL", "Add a receiver of events; prints its signing secret, this once", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		v, err := call[exchange.Webhook](ctx, a, "POST", "/webhooks", map[string]any{"name": args[0], "url": target, "events": events})
+		v, err := call[model.Webhook](ctx, a, "POST", "/webhooks", map[string]any{"name": args[0], "url": target, "events": events})
 		if err != nil {
 			return err
 		}
@@ -33,7 +35,7 @@ func (a *app) webhookCommand() *cobra.Command {
 	add.Flags().StringSliceVar(&events, "events", nil, "events that it wants: file.received,key.* (default: all)")
 	_ = add.MarkFlagRequired("url")
 	list := command("list", "List receivers of events", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		v, err := call[[]exchange.Webhook](ctx, a, "GET", "/webhooks", nil)
+		v, err := call[[]model.Webhook](ctx, a, "GET", "/webhooks", nil)
 		if err != nil {
 			return err
 		}
@@ -54,7 +56,7 @@ func (a *app) webhookCommand() *cobra.Command {
 		return a.done(map[string]string{"name": args[0]}, "Webhook %s was removed.", args[0])
 	})
 	test := command("test NAME", "Send a receiver a test event", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		m, err := call[exchange.Message](ctx, a, "POST", webhookPath(args[0])+"/test", nil)
+		m, err := call[model.Message](ctx, a, "POST", webhookPath(args[0])+"/test", nil)
 		if err != nil {
 			return err
 		}
@@ -77,7 +79,7 @@ func (a *app) webhookSet() *cobra.Command {
 			edit["enabled"] = on
 		}
 		edit["rotate_secret"], edit["drop_old_secret"] = rotate, drop
-		v, err := call[exchange.Webhook](c.Context(), a, "PATCH", webhookPath(args[0]), edit)
+		v, err := call[model.Webhook](c.Context(), a, "PATCH", webhookPath(args[0]), edit)
 		if err != nil {
 			return err
 		}
@@ -105,7 +107,7 @@ func (a *app) messageList() *cobra.Command {
 				q.Set(k, v)
 			}
 		}
-		v, err := client.Call[[]exchange.Message](ctx, a.client(), client.Request{Method: "GET", Path: "/messages", Query: q})
+		v, err := client.Call[[]model.Message](ctx, a.client(), client.Request{Method: "GET", Path: "/messages", Query: q})
 		if err != nil {
 			return err
 		}
@@ -124,7 +126,7 @@ func (a *app) messageList() *cobra.Command {
 
 func (a *app) messageCommand() *cobra.Command {
 	show := command("show ID", "Show a webhook or a mail as it is sent", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		m, err := call[exchange.Message](ctx, a, "GET", "/messages/"+url.PathEscape(args[0]), nil)
+		m, err := call[model.Message](ctx, a, "GET", "/messages/"+url.PathEscape(args[0]), nil)
 		if err != nil {
 			return err
 		}
@@ -140,7 +142,7 @@ func (a *app) messageCommand() *cobra.Command {
 	var target string
 	replay := command("replay ID | --dead [--to NAME]", "Send again, under the same id: one message, or all that were given up", cobra.MaximumNArgs(1), func(ctx context.Context, args []string) error {
 		if dead == (len(args) == 1) {
-			return exchange.E("cli.replay", exchange.Invalid, "Name one message, or give --dead for all that were given up.")
+			return fault.E("cli.replay", fault.Invalid, "Name one message, or give --dead for all that were given up.")
 		}
 		if !dead {
 			if _, err := call[any](ctx, a, "POST", "/messages/"+url.PathEscape(args[0])+"/replay", nil); err != nil {
@@ -157,7 +159,7 @@ func (a *app) messageCommand() *cobra.Command {
 	replay.Flags().BoolVar(&dead, "dead", false, "everything that was given up")
 	replay.Flags().StringVar(&target, "to", "", "only of this webhook or address")
 	queue := command("queue", "How much waits to be sent, and since when", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		v, err := call[exchange.Queue](ctx, a, "GET", "/queue", nil)
+		v, err := call[model.Queue](ctx, a, "GET", "/queue", nil)
 		if err != nil {
 			return err
 		}
@@ -170,7 +172,7 @@ func (a *app) messageCommand() *cobra.Command {
 func printableLines(s string) string {
 	lines := strings.Split(s, "\n")
 	for i := range lines {
-		lines[i] = exchange.Printable(strings.TrimSuffix(lines[i], "\r"))
+		lines[i] = valid.Printable(strings.TrimSuffix(lines[i], "\r"))
 	}
 	return strings.Join(lines, "\n")
 }
@@ -216,7 +218,7 @@ func (a *app) mailReport(ctx context.Context) error {
 	if len(report.Failures) == 0 {
 		return a.done(report, "The report says that nothing failed for good; nothing was changed.")
 	}
-	m, err := call[exchange.Message](ctx, a, "POST", "/mail/reports", report)
+	m, err := call[model.Message](ctx, a, "POST", "/mail/reports", report)
 	if err != nil {
 		return err
 	}
@@ -227,7 +229,7 @@ func (a *app) mailReport(ctx context.Context) error {
 func writeTemplates(dir string) ([]string, error) {
 	const op = "cli.mailTemplates"
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, exchange.E(op, exchange.Invalid, "The folder cannot be made: %v.", err)
+		return nil, fault.E(op, fault.Invalid, "The folder cannot be made: %v.", err)
 	}
 	var done []string
 	err := fs.WalkDir(node.MailTemplates(), ".", func(path string, d fs.DirEntry, err error) error {
@@ -244,5 +246,5 @@ func writeTemplates(dir string) ([]string, error) {
 			return err
 		})
 	})
-	return done, exchange.Wrap(op, exchange.Invalid, err)
+	return done, fault.Wrap(op, fault.Invalid, err)
 }

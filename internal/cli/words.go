@@ -3,14 +3,14 @@ package cli
 import (
 	"strings"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // stateWords say states as support and partners do; JSON keeps the codes.
 var stateWords = map[string]string{
-	exchange.DropAcked:         "accepted",
-	exchange.DropRejected:      "refused",
-	exchange.DeliveryCollected: "downloaded in full",
+	model.DropAcked:         "accepted",
+	model.DropRejected:      "refused",
+	model.DeliveryCollected: "downloaded in full",
 }
 
 // stateWord is a state for people.
@@ -24,7 +24,7 @@ func stateWord(code string) string {
 // stateCode reads a state that people typed, as a word or as its code.
 func stateCode(word string) string {
 	if word == "downloaded" {
-		return exchange.DeliveryCollected
+		return model.DeliveryCollected
 	}
 	for code, w := range stateWords {
 		if w == word {

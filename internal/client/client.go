@@ -17,7 +17,7 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 )
 
 // Client sends requests to one server.
@@ -77,7 +77,7 @@ type Request struct {
 }
 
 // Send sends a request and returns the answer; its body is the caller's to
-// close. An error status becomes an exchange.Error.
+// close. An error status becomes an fault.Error.
 func (c *Client) Send(ctx context.Context, r Request) (*http.Response, error) {
 	var body io.Reader
 	asJSON := false
@@ -88,7 +88,7 @@ func (c *Client) Send(ctx context.Context, r Request) (*http.Response, error) {
 	default:
 		text, err := json.Marshal(b)
 		if err != nil {
-			return nil, exchange.Wrap("client.Send", exchange.Internal, err)
+			return nil, fault.Wrap("client.Send", fault.Internal, err)
 		}
 		body, asJSON = bytes.NewReader(text), true
 	}
@@ -98,7 +98,7 @@ func (c *Client) Send(ctx context.Context, r Request) (*http.Response, error) {
 	}
 	req, err := http.NewRequestWithContext(ctx, r.Method, u, body)
 	if err != nil {
-		return nil, exchange.Wrap("client.Send", exchange.Invalid, err)
+		return nil, fault.Wrap("client.Send", fault.Invalid, err)
 	}
 	for k, v := range r.Header {
 		req.Header[k] = v
@@ -128,15 +128,15 @@ func (c *Client) unreachable(err error) error {
 	const op = "client.Send"
 	switch {
 	case errors.Is(err, context.Canceled):
-		return exchange.E(op, exchange.Unavailable, "Stopped before the server answered: it may have done what was asked.")
+		return fault.E(op, fault.Unavailable, "Stopped before the server answered: it may have done what was asked.")
 	case c.base != "http://local":
 	case errors.Is(err, os.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
-		return exchange.E(op, exchange.Unavailable, "No sallyport is running on the data folder %s.", c.where).
+		return fault.E(op, fault.Unavailable, "No sallyport is running on the data folder %s.", c.where).
 			WithHint("start it with: sallyport serve --data %s", c.where)
 	case errors.Is(err, os.ErrPermission), errors.Is(err, syscall.ECONNRESET), errors.Is(err, io.EOF):
-		return exchange.E(op, exchange.Denied, "Only root and the server's own user may manage %s.", c.where)
+		return fault.E(op, fault.Denied, "Only root and the server's own user may manage %s.", c.where)
 	}
-	return &exchange.Error{Op: op, Kind: exchange.Unavailable, Public: fmt.Sprintf("The server at %s did not answer.", c.where), Err: err}
+	return &fault.Error{Op: op, Kind: fault.Unavailable, Public: fmt.Sprintf("The server at %s did not answer.", c.where), Err: err}
 }
 
 // problem reads an error answer (RFC 9457, with our kind and hint).
@@ -146,7 +146,7 @@ func problem(resp *http.Response) error {
 	if json.Unmarshal(text, &p) != nil || p.Detail == "" {
 		p.Detail = fmt.Sprintf("The server answered %s.", resp.Status)
 	}
-	return &exchange.Error{Op: "client.Send", Kind: exchange.KindOf(p.Kind), Public: p.Detail, Hint: p.Hint}
+	return &fault.Error{Op: "client.Send", Kind: fault.KindOf(p.Kind), Public: p.Detail, Hint: p.Hint}
 }
 
 // Call sends a request and reads the JSON answer.
@@ -160,7 +160,7 @@ func Call[T any](ctx context.Context, c *Client, r Request) (v T, err error) {
 		return v, nil
 	}
 	if err := json.NewDecoder(resp.Body).Decode(&v); err != nil {
-		return v, exchange.Wrap("client.Call", exchange.Unavailable, err)
+		return v, fault.Wrap("client.Call", fault.Unavailable, err)
 	}
 	return v, nil
 }

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // Config is everything that can be set.
@@ -221,7 +221,7 @@ func Default() Config {
 		Records:       Records{Keep: Duration(395 * 24 * time.Hour), Failed: 200_000, Activity: 2_000_000},
 		Log:           Log{Level: "info", Format: "text"},
 		TimeZone:      "UTC",
-		ContentChecks: exchange.ChecksRefuse,
+		ContentChecks: model.ChecksRefuse,
 		TemporaryNames: []string{".*", "*.filepart", "*.part", "*.tmp", "*.temp", "*.partial", "*.writing", "*.crdownload", "*.swp",
 			"*.lftp", "*.inprogress", "*.in-progress", "*.incomplete", "*.uploading"},
 		DoubtfulNames: []string{"tmp[._]*", "tmp-*", "temp[._]*", "temp-*", "*_tmp", "*.tmp.*", "*.new", "*.transfer", "*~",
@@ -230,9 +230,9 @@ func Default() Config {
 		DoubtfulGrace: Duration(time.Minute),
 		IgnoredNames:  []string{"Thumbs.db", "ehthumbs.db", "desktop.ini", ".DS_Store", "._*", "~$*"},
 		Templates: map[string]Template{
-			exchange.KindCustomer: {StartDir: "/", Root: look, Dirs: []TemplateDir{
+			model.KindCustomer: {StartDir: "/", Root: look, Dirs: []TemplateDir{
 				{Path: "/upload", Rights: []string{"all"}}, {Path: "/download", Rights: look}}},
-			exchange.KindVendor: {StartDir: "/upload", Root: look, Dirs: []TemplateDir{{Path: "/upload", Rights: []string{"all"}}}},
+			model.KindVendor: {StartDir: "/upload", Root: look, Dirs: []TemplateDir{{Path: "/upload", Rights: []string{"all"}}}},
 		},
 	}
 	defaultExchange(&c)

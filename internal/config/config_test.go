@@ -10,7 +10,8 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"github.com/sallyport-sftp/sallyport/internal/config"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 func load(t *testing.T, text string, environ ...string) (config.Config, error) {
@@ -42,7 +43,7 @@ templates:
 		time.Duration(c.Limits.Idle) != 90*time.Second || c.Support.Email != "help@example.net" {
 		t.Fatalf("%+v", c)
 	}
-	if len(c.Templates[exchange.KindCustomer].Dirs) != 2 || len(c.Templates[exchange.KindVendor].Dirs) != 1 {
+	if len(c.Templates[model.KindCustomer].Dirs) != 2 || len(c.Templates[model.KindVendor].Dirs) != 1 {
 		t.Fatalf("templates: %+v", c.Templates)
 	}
 	if c.Limits.KeyOffers != config.Default().Limits.KeyOffers {
@@ -68,8 +69,8 @@ func TestMistakesNameFileLineAndTheNearestField(t *testing.T) {
 		{"", "SALLYPORT_LIMITS_IDLE=soon", "soon", ""},
 	} {
 		_, err := load(t, c.text, c.env)
-		if !exchange.Is(err, exchange.Invalid) || !strings.Contains(exchange.PublicText(err), c.message) || !strings.Contains(exchange.HintIn(err), c.hint) {
-			t.Errorf("%q %s:\n  %q, hint %q\n  want %q, hint %q", c.text, c.env, exchange.PublicText(err), exchange.HintIn(err), c.message, c.hint)
+		if !fault.Is(err, fault.Invalid) || !strings.Contains(fault.PublicText(err), c.message) || !strings.Contains(fault.HintIn(err), c.hint) {
+			t.Errorf("%q %s:\n  %q, hint %q\n  want %q, hint %q", c.text, c.env, fault.PublicText(err), fault.HintIn(err), c.message, c.hint)
 		}
 	}
 }

@@ -7,7 +7,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
 // EndpointOf is what partners of a region are told: its own, filled up with
@@ -36,7 +37,7 @@ func (c *Config) EndpointOf(region string) (Endpoint, Support) {
 // Networks reads addresses and networks; check has seen them.
 func Networks(list []string) (out []netip.Prefix) {
 	for _, s := range list {
-		if p, ok := exchange.ParseNetwork(s); ok {
+		if p, ok := valid.ParseNetwork(s); ok {
 			out = append(out, p)
 		}
 	}
@@ -47,11 +48,11 @@ func Networks(list []string) (out []netip.Prefix) {
 // cannot work.
 func (c *Config) checkDoors() error {
 	const op = "config.check"
-	bad := func(format string, args ...any) error { return exchange.E(op, exchange.Invalid, format, args...) }
+	bad := func(format string, args ...any) error { return fault.E(op, fault.Invalid, format, args...) }
 	lists := map[string][]string{"endpoint.allow_ips": c.Endpoint.AllowIPs, "access.never_ban": c.Access.NeverBan, "access.proxies": c.Access.Proxies}
 	ports := map[string]int{"endpoint.port": c.Endpoint.Port}
 	for name, r := range c.Regions {
-		if err := exchange.CheckID("region", name); err != nil {
+		if err := valid.CheckID("region", name); err != nil {
 			return err
 		}
 		lists["regions."+name+".allow_ips"] = r.AllowIPs
@@ -64,7 +65,7 @@ func (c *Config) checkDoors() error {
 	}
 	for name, list := range lists {
 		for _, s := range list {
-			if _, ok := exchange.ParseNetwork(s); !ok {
+			if _, ok := valid.ParseNetwork(s); !ok {
 				return bad("%s: %q is not an address or network.", name, s)
 			}
 		}
@@ -91,20 +92,20 @@ func (c *Config) checkDoors() error {
 func (c *Config) checkWeb() error {
 	const op = "config.check"
 	if u, err := url.Parse(c.Web.URL); c.Web.URL != "" && (err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http") {
-		return exchange.E(op, exchange.Invalid, "web.url: %q is not an address such as https://files.example.com.", c.Web.URL)
+		return fault.E(op, fault.Invalid, "web.url: %q is not an address such as https://files.example.com.", c.Web.URL)
 	}
 	if c.Web.Listen == "" {
 		return nil
 	}
 	host, _, err := net.SplitHostPort(c.Web.Listen)
 	if err != nil {
-		return exchange.E(op, exchange.Invalid, "web.listen: %q is not an address.", c.Web.Listen)
+		return fault.E(op, fault.Invalid, "web.listen: %q is not an address.", c.Web.Listen)
 	}
 	if (c.Web.TLSCert == "") != (c.Web.TLSKey == "") {
-		return exchange.E(op, exchange.Invalid, "web.tls_cert and web.tls_key: give both or none.")
+		return fault.E(op, fault.Invalid, "web.tls_cert and web.tls_key: give both or none.")
 	}
 	if addr, err := netip.ParseAddr(host); c.Web.TLSCert == "" && host != "localhost" && (err != nil || !addr.IsLoopback()) {
-		return exchange.E(op, exchange.Invalid, "web.listen: %q is open to others, and key files must not travel in clear.", c.Web.Listen).
+		return fault.E(op, fault.Invalid, "web.listen: %q is open to others, and key files must not travel in clear.", c.Web.Listen).
 			WithHint("listen on 127.0.0.1 behind a proxy with a certificate, or give web.tls_cert and web.tls_key")
 	}
 	return nil

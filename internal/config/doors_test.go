@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/sallyport-sftp/sallyport/internal/config"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 )
 
 func TestARegionFillsUpWithTheDefault(t *testing.T) {
@@ -111,7 +111,7 @@ func TestDoorsThatCannotWork(t *testing.T) {
 		{"records: {activity: -1}", "", "records.activity:"},
 	} {
 		_, err := load(t, c.text, c.env)
-		if !exchange.Is(err, exchange.Invalid) || !strings.Contains(exchange.PublicText(err), c.message) {
+		if !fault.Is(err, fault.Invalid) || !strings.Contains(fault.PublicText(err), c.message) {
 			t.Errorf("%s%s:\n  %v, want %q", c.text, c.env, err, c.message)
 		}
 	}
@@ -136,7 +136,7 @@ func TestKeyFilesDoNotTravelInClear(t *testing.T) {
 		{"url: 'https://'", "is not an address such as"}, {"url: '::'", "is not an address such as"},
 	} {
 		_, err := load(t, "web: {"+c.web+"}\n")
-		if c.message == "" && err != nil || c.message != "" && (!exchange.Is(err, exchange.Invalid) || !strings.Contains(exchange.PublicText(err), c.message)) {
+		if c.message == "" && err != nil || c.message != "" && (!fault.Is(err, fault.Invalid) || !strings.Contains(fault.PublicText(err), c.message)) {
 			t.Errorf("%s: %v, want %q", c.web, err, c.message)
 		}
 	}

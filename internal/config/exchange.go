@@ -7,7 +7,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
 // Metrics is where Prometheus may ask; without it, nowhere.
@@ -91,12 +92,12 @@ func (c *Config) FolderDir() string {
 // checkExchange refuses mail, webhooks, inbox, folder and retention that cannot work.
 func (c *Config) checkExchange() error {
 	const op = "config.check"
-	bad := func(format string, args ...any) error { return exchange.E(op, exchange.Invalid, format, args...) }
+	bad := func(format string, args ...any) error { return fault.E(op, fault.Invalid, format, args...) }
 	if err := c.checkMail(); err != nil {
 		return err
 	}
 	for _, s := range c.Webhooks.Allow {
-		if _, ok := exchange.ParseNetwork(s); !ok {
+		if _, ok := valid.ParseNetwork(s); !ok {
 			return bad("webhooks.allow: %q is not an address or network.", s)
 		}
 	}
@@ -107,14 +108,14 @@ func (c *Config) checkExchange() error {
 		return bad("inbox.after_ack: %q is neither keep nor move.", c.Inbox.After)
 	}
 	if c.Inbox.Scanner != "" {
-		if err := exchange.CheckID("inbox.scanner", c.Inbox.Scanner); err != nil {
+		if err := valid.CheckID("inbox.scanner", c.Inbox.Scanner); err != nil {
 			return err
 		}
 	}
 	if c.Folder.Every <= 0 || c.Folder.Settle < 0 {
 		return bad("folder.every: must be more than zero.")
 	}
-	if err := exchange.CheckPeriod(c.Retain.Keep); err != nil {
+	if err := valid.CheckPeriod(c.Retain.Keep); err != nil {
 		return bad("retention.keep: %q is not a period, such as 12mo, 90d or 7y.", c.Retain.Keep)
 	}
 	if c.Retain.Day < 1 || c.Retain.Day > 28 || c.Retain.Hour < 0 || c.Retain.Hour > 23 {
@@ -124,7 +125,7 @@ func (c *Config) checkExchange() error {
 		return bad("retention.notice: from 1d to 366d, and longer than retention.reminder.")
 	}
 	if c.Audit.Keep != "" {
-		if err := exchange.CheckPeriod(c.Audit.Keep); err != nil {
+		if err := valid.CheckPeriod(c.Audit.Keep); err != nil {
 			return bad("audit.keep: %q is not a period, such as 7y.", c.Audit.Keep)
 		}
 	}
@@ -152,26 +153,26 @@ func (c *Config) checkMail() error {
 		return nil
 	}
 	if !slices.Contains([]string{"starttls", "tls", "none"}, m.TLS) {
-		return exchange.E(op, exchange.Invalid, "mail.tls: %q is not one of starttls, tls, none.", m.TLS)
+		return fault.E(op, fault.Invalid, "mail.tls: %q is not one of starttls, tls, none.", m.TLS)
 	}
 	if m.Port < 0 || m.Port > 65535 {
-		return exchange.E(op, exchange.Invalid, "mail.port: %d is not a port.", m.Port)
+		return fault.E(op, fault.Invalid, "mail.port: %d is not a port.", m.Port)
 	}
 	if m.Port == 0 {
 		m.Port = map[string]int{"starttls": 587, "tls": 465, "none": 25}[m.TLS]
 	}
 	if m.TLS == "none" && m.User != "" {
-		return exchange.E(op, exchange.Invalid, "mail.tls: a password must not travel in clear.").WithHint("set mail.tls to starttls or tls")
+		return fault.E(op, fault.Invalid, "mail.tls: a password must not travel in clear.").WithHint("set mail.tls to starttls or tls")
 	}
 	if m.From == "" {
-		return exchange.E(op, exchange.Invalid, "mail.from: name the address that mails come from.")
+		return fault.E(op, fault.Invalid, "mail.from: name the address that mails come from.")
 	}
 	for _, a := range append([]string{m.From, m.ReplyTo, m.Bounces}, m.Operators...) {
 		if a == "" {
 			continue
 		}
-		if _, err := exchange.CheckEmail(a); err != nil {
-			return exchange.E(op, exchange.Invalid, "mail: %q is not an e-mail address.", a)
+		if _, err := valid.CheckEmail(a); err != nil {
+			return fault.E(op, fault.Invalid, "mail: %q is not an e-mail address.", a)
 		}
 	}
 	return nil

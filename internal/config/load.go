@@ -18,6 +18,9 @@ import (
 	"github.com/goccy/go-yaml/parser"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // EnvPrefix begins the name of every variable that is read.
@@ -33,7 +36,7 @@ func Load(file string, environ []string) (Config, error) {
 	if file != "" {
 		text, err := os.ReadFile(file)
 		if err != nil {
-			return c, exchange.E("config.Load", exchange.Invalid, "The configuration cannot be read: %v.", err)
+			return c, fault.E("config.Load", fault.Invalid, "The configuration cannot be read: %v.", err)
 		}
 		if err := Parse(file, text, &c); err != nil {
 			return c, err
@@ -62,18 +65,18 @@ func Parse(name string, text []byte, c *Config) error {
 	var value *badValue
 	switch {
 	case errors.As(err, &value):
-		return exchange.E(op, exchange.Invalid, "%s:%d: %v.", name, value.line, value.err)
+		return fault.E(op, fault.Invalid, "%s:%d: %v.", name, value.line, value.err)
 	case errors.As(err, &unknown):
 		field := unknown.Token.Value
-		e := exchange.E(op, exchange.Invalid, "%s:%d: there is no setting %q.", name, unknown.Token.Position.Line, exchange.Printable(field))
+		e := fault.E(op, fault.Invalid, "%s:%d: there is no setting %q.", name, unknown.Token.Position.Line, valid.Printable(field))
 		if near := nearest(field, fieldNames(reflect.TypeFor[Config]())); near != "" {
 			return e.WithHint("did you mean %q?", near)
 		}
 		return e.WithHint("sallyport config check --print shows every setting")
 	case errors.As(err, &at) && at.GetToken() != nil:
-		return exchange.E(op, exchange.Invalid, "%s:%d: %s", name, at.GetToken().Position.Line, at.GetMessage())
+		return fault.E(op, fault.Invalid, "%s:%d: %s", name, at.GetToken().Position.Line, at.GetMessage())
 	}
-	return exchange.E(op, exchange.Invalid, "%s: %v", name, err)
+	return fault.E(op, fault.Invalid, "%s: %v", name, err)
 }
 
 // setsNothing reports whether a file has only comments, or nothing.
@@ -115,7 +118,7 @@ func (c *Config) environment(environ []string) error {
 	o := env.Options{Environment: vars, Prefix: EnvPrefix}
 	params, err := env.GetFieldParamsWithOptions(c, o)
 	if err != nil {
-		return exchange.Wrap(op, exchange.Internal, err)
+		return fault.Wrap(op, fault.Internal, err)
 	}
 	known := slices.Clone(clientVariables)
 	for _, p := range params {
@@ -123,7 +126,7 @@ func (c *Config) environment(environ []string) error {
 	}
 	for name := range vars {
 		if strings.HasPrefix(name, EnvPrefix) && !slices.Contains(known, name) {
-			e := exchange.E(op, exchange.Invalid, "The environment has %s, which is no setting.", exchange.Printable(name))
+			e := fault.E(op, fault.Invalid, "The environment has %s, which is no setting.", valid.Printable(name))
 			if near := nearest(name, known); near != "" {
 				return e.WithHint("did you mean %s?", near)
 			}
@@ -131,7 +134,7 @@ func (c *Config) environment(environ []string) error {
 		}
 	}
 	if err := env.ParseWithOptions(c, o); err != nil {
-		return exchange.E(op, exchange.Invalid, "The environment: %v.", err)
+		return fault.E(op, fault.Invalid, "The environment: %v.", err)
 	}
 	return nil
 }
@@ -139,7 +142,7 @@ func (c *Config) environment(environ []string) error {
 // check refuses values that cannot work.
 func (c *Config) check() error {
 	const op = "config.check"
-	bad := func(format string, args ...any) error { return exchange.E(op, exchange.Invalid, format, args...) }
+	bad := func(format string, args ...any) error { return fault.E(op, fault.Invalid, format, args...) }
 	if c.Data == "" {
 		return bad("data: name a folder.")
 	}
@@ -148,7 +151,7 @@ func (c *Config) check() error {
 	}
 	for _, l := range c.Listen {
 		if _, _, err := net.SplitHostPort(l); err != nil {
-			return exchange.E(op, exchange.Invalid, "listen: %q is not an address.", l).WithHint("write \":2022\" or \"192.0.2.1:2022\"")
+			return fault.E(op, fault.Invalid, "listen: %q is not an address.", l).WithHint("write \":2022\" or \"192.0.2.1:2022\"")
 		}
 	}
 	for _, n := range []struct {
@@ -180,17 +183,17 @@ func (c *Config) check() error {
 		return err
 	}
 	for what, globs := range map[string][]string{"temporary_names": c.TemporaryNames, "doubtful_names": c.DoubtfulNames, "ignored_names": c.IgnoredNames} {
-		if err := exchange.CheckGlobs(what, globs); err != nil {
+		if err := valid.CheckGlobs(what, globs); err != nil {
 			return err
 		}
 	}
-	if c.DoubtfulGrace < 0 || c.DoubtfulGrace > Duration(exchange.MaxGrace) {
-		return bad("doubtful_grace: from 0s to %s.", exchange.MaxGrace)
+	if c.DoubtfulGrace < 0 || c.DoubtfulGrace > Duration(valid.MaxGrace) {
+		return bad("doubtful_grace: from 0s to %s.", valid.MaxGrace)
 	}
-	if _, err := exchange.ParseZone(c.TimeZone); err != nil || c.TimeZone == "" {
+	if _, err := valid.ParseZone(c.TimeZone); err != nil || c.TimeZone == "" {
 		return bad("time_zone: there is no time zone %q, such as Australia/Sydney or UTC.", c.TimeZone)
 	}
-	if err := exchange.CheckChecks(c.ContentChecks); err != nil || c.ContentChecks == "" {
+	if err := model.CheckChecks(c.ContentChecks); err != nil || c.ContentChecks == "" {
 		return bad("content_checks: %q is not one of refuse, flag, off.", c.ContentChecks)
 	}
 	for name, t := range c.FileTypes {
@@ -199,7 +202,7 @@ func (c *Config) check() error {
 		}
 	}
 	for kind, t := range c.Templates {
-		if kind != exchange.KindCustomer && kind != exchange.KindVendor {
+		if kind != model.KindCustomer && kind != model.KindVendor {
 			return bad("templates: there is no kind of user %q; they are customer and vendor.", kind)
 		}
 		if err := t.check(kind); err != nil {
@@ -217,8 +220,8 @@ func (c *Config) check() error {
 
 // check refuses paths and rights that cannot be.
 func (t Template) check(kind string) error {
-	if err := exchange.CheckFeedsMay(t.FeedsMay); err != nil {
-		return exchange.E("config.check", exchange.Invalid, "templates.%s.feeds_may: %q is neither look nor remove.", kind, t.FeedsMay)
+	if err := model.CheckFeedsMay(t.FeedsMay); err != nil {
+		return fault.E("config.check", fault.Invalid, "templates.%s.feeds_may: %q is neither look nor remove.", kind, t.FeedsMay)
 	}
 	where := "templates." + kind
 	paths := []string{t.StartDir}
@@ -229,8 +232,8 @@ func (t Template) check(kind string) error {
 		}
 	}
 	for _, p := range paths {
-		if clean, err := exchange.CleanPath("/", p); err != nil || clean != p {
-			return exchange.E("config.check", exchange.Invalid, "%s: %q is not a clean absolute path, such as /reports.", where, p)
+		if clean, err := valid.CleanPath("/", p); err != nil || clean != p {
+			return fault.E("config.check", fault.Invalid, "%s: %q is not a clean absolute path, such as /reports.", where, p)
 		}
 	}
 	if _, err := exchange.ParseRights(t.Root); err != nil {
@@ -292,14 +295,14 @@ func (t FileType) check(name string) error {
 	const op = "config.check"
 	for _, e := range append([]string{name}, t.Extensions...) {
 		if e == "" || e == "any" || len(e) > 16 || strings.Trim(e, "abcdefghijklmnopqrstuvwxyz0123456789") != "" {
-			return exchange.E(op, exchange.Invalid, "file_types.%s: %q is not the ending of a name, in lower case and without a dot.", name, e)
+			return fault.E(op, fault.Invalid, "file_types.%s: %q is not the ending of a name, in lower case and without a dot.", name, e)
 		}
 	}
 	if _, err := t.Beginnings(); err != nil {
-		return exchange.E(op, exchange.Invalid, "file_types.%s.begins: %v.", name, err)
+		return fault.E(op, fault.Invalid, "file_types.%s.begins: %v.", name, err)
 	}
 	if t.Within < 0 || t.Within > 1024 {
-		return exchange.E(op, exchange.Invalid, "file_types.%s.within: from 0 to 1024 bytes.", name)
+		return fault.E(op, fault.Invalid, "file_types.%s.within: from 0 to 1024 bytes.", name)
 	}
 	return nil
 }

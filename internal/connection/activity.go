@@ -9,7 +9,10 @@ import (
 	"strings"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // Bounds of what is seen between two writes, and of what one statement takes.
@@ -104,17 +107,17 @@ func (r *Room) seeAgain(seen map[sight]*store.Observation) {
 
 // Activity gathers everything that was done with a key: its sessions, what was
 // read and listed in them, and every change, from the audit log.
-func (r *Room) Activity(ctx context.Context, fingerprint string) (exchange.KeyActivity, error) {
+func (r *Room) Activity(ctx context.Context, fingerprint string) (model.KeyActivity, error) {
 	const op = "connection.Activity"
 	r.settle()
 	q := r.o.Store.Read(ctx)
-	out := exchange.KeyActivity{Fingerprint: fingerprint, Made: r.o.Clock().UTC(), Users: []string{}, Addresses: []string{}, Rows: []exchange.Activity{}}
-	holders, err := q.KeysOf(exchange.Printable(fingerprint))
+	out := model.KeyActivity{Fingerprint: fingerprint, Made: r.o.Clock().UTC(), Users: []string{}, Addresses: []string{}, Rows: []model.Activity{}}
+	holders, err := q.KeysOf(valid.Printable(fingerprint))
 	if err != nil {
 		return out, err
 	}
 	if len(holders) == 0 {
-		return out, exchange.E(op, exchange.NotFound, "No user has or had the key %q.", exchange.Printable(fingerprint)).
+		return out, fault.E(op, fault.NotFound, "No user has or had the key %q.", valid.Printable(fingerprint)).
 			WithHint("list them with: sallyport key list USER")
 	}
 	if out.Lost, err = q.Counter(lostCounter); err != nil {
@@ -144,7 +147,7 @@ func (r *Room) Activity(ctx context.Context, fingerprint string) (exchange.KeyAc
 		}
 	}
 	fillIn(&out)
-	slices.SortStableFunc(out.Rows, func(a, b exchange.Activity) int { return a.At.Compare(b.At) })
+	slices.SortStableFunc(out.Rows, func(a, b model.Activity) int { return a.At.Compare(b.At) })
 	return out, nil
 }
 
@@ -159,10 +162,10 @@ func (r *Room) settle() {
 }
 
 // fillIn gives every row the address and the client of its session.
-func fillIn(out *exchange.KeyActivity) {
-	sessions := map[string]exchange.Activity{}
+func fillIn(out *model.KeyActivity) {
+	sessions := map[string]model.Activity{}
 	for _, r := range out.Rows {
-		if r.Action == exchange.ActivitySession {
+		if r.Action == model.ActivitySession {
 			sessions[r.Session] = r
 		}
 	}
@@ -177,10 +180,10 @@ func fillIn(out *exchange.KeyActivity) {
 	}
 }
 
-func addSessions(q *store.Q, out *exchange.KeyActivity) error {
+func addSessions(q *store.Q, out *model.KeyActivity) error {
 	list, err := q.Connections("fingerprint", out.Fingerprint, maxSessions)
 	for _, c := range list {
-		a := exchange.Activity{At: c.At, Until: c.EndedAt, User: c.User, Session: c.Session, Action: exchange.ActivitySession,
+		a := model.Activity{At: c.At, Until: c.EndedAt, User: c.User, Session: c.Session, Action: model.ActivitySession,
 			Bytes: c.Received + c.Sent, Times: 1, Address: c.Address, Client: c.Client}
 		if c.EndedAt == nil {
 			a.Note = "still open, or cut off"
@@ -195,7 +198,7 @@ func addSessions(q *store.Q, out *exchange.KeyActivity) error {
 	return err
 }
 
-func addSeen(q *store.Q, out *exchange.KeyActivity, users map[string]string) error {
+func addSeen(q *store.Q, out *model.KeyActivity, users map[string]string) error {
 	for after := ""; ; {
 		list, err := q.ObservationsOf(out.Fingerprint, after, reportPage)
 		if err != nil || len(list) == 0 {
@@ -203,8 +206,8 @@ func addSeen(q *store.Q, out *exchange.KeyActivity, users map[string]string) err
 		}
 		for _, o := range list {
 			until := exchange.FromMicros(o.Until)
-			path, _ := exchange.Text(o.Path)
-			out.Rows = append(out.Rows, exchange.Activity{At: exchange.IDTime(o.ID), Until: &until, User: users[o.UserID], Session: o.Session,
+			path, _ := valid.Text(o.Path)
+			out.Rows = append(out.Rows, model.Activity{At: exchange.IDTime(o.ID), Until: &until, User: users[o.UserID], Session: o.Session,
 				Action: o.Action, Path: path, Bytes: o.Bytes, Times: o.Times})
 		}
 		after = list[len(list)-1].ID
@@ -212,7 +215,7 @@ func addSeen(q *store.Q, out *exchange.KeyActivity, users map[string]string) err
 }
 
 // addChanges adds what was changed with the key in a user's mailbox.
-func addChanges(q *store.Q, out *exchange.KeyActivity, userID, name string) error {
+func addChanges(q *store.Q, out *model.KeyActivity, userID, name string) error {
 	for after := exchange.FirstID(out.Since); ; {
 		list, err := q.AuditOf(userID, after, reportPage)
 		if err != nil || len(list) == 0 {
@@ -223,13 +226,13 @@ func addChanges(q *store.Q, out *exchange.KeyActivity, userID, name string) erro
 			if action == "" || row.Detail["key"] != out.Fingerprint {
 				continue
 			}
-			a := exchange.Activity{At: row.At, User: name, Session: row.Detail["session"], Action: action, Path: row.Subject, Times: 1, Address: row.Detail["address"]}
+			a := model.Activity{At: row.At, User: name, Session: row.Detail["session"], Action: action, Path: row.Subject, Times: 1, Address: row.Detail["address"]}
 			a.Bytes, _ = strconv.ParseInt(row.Detail["size"], 10, 64) // 0 where no size is meant
 			switch row.Action {
 			case "file.store":
 				a.Note = "SHA-256 " + row.Detail["sha256"]
 			case "file.rename", "dir.rename":
-				a.Note = "renamed to " + exchange.Printable(row.Detail["to"])
+				a.Note = "renamed to " + valid.Printable(row.Detail["to"])
 			default:
 				a.Note = row.Action
 			}
@@ -243,11 +246,11 @@ func addChanges(q *store.Q, out *exchange.KeyActivity, userID, name string) erro
 func changeAction(action string) string {
 	switch {
 	case action == "file.store":
-		return exchange.ActivityWrite
+		return model.ActivityWrite
 	case action == "file.remove", action == "dir.remove":
-		return exchange.ActivityRemove
+		return model.ActivityRemove
 	case strings.HasPrefix(action, "file."), strings.HasPrefix(action, "dir."):
-		return exchange.ActivityChange
+		return model.ActivityChange
 	}
 	return ""
 }

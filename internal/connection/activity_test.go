@@ -9,8 +9,11 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/account"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 var activityStories = stories{
@@ -24,9 +27,9 @@ var activityStories = stories{
 }
 
 // audit writes a change as the tree does.
-func (w *world) audit(u exchange.User, action, path, key, session string, more ...string) {
+func (w *world) audit(u model.User, action, path, key, session string, more ...string) {
 	w.t.Helper()
-	row := exchange.AuditRow{ID: w.ids.New(), At: w.clock(), Actor: "user:" + u.Name, Action: action, Subject: path, User: u.ID,
+	row := model.AuditRow{ID: w.ids.New(), At: w.clock(), Actor: "user:" + u.Name, Action: action, Subject: path, User: u.ID,
 		Detail: map[string]string{"key": key, "session": session, "address": "203.0.113.7"}}
 	for i := 0; i+1 < len(more); i += 2 {
 		row.Detail[more[i]] = more[i+1]
@@ -35,7 +38,7 @@ func (w *world) audit(u exchange.User, action, path, key, session string, more .
 }
 
 // activity makes a report.
-func (w *world) activity(fingerprint string) exchange.KeyActivity {
+func (w *world) activity(fingerprint string) model.KeyActivity {
 	w.t.Helper()
 	a, err := w.room.Activity(ctx, fingerprint)
 	testkit.Must(w.t, err)
@@ -43,7 +46,7 @@ func (w *world) activity(fingerprint string) exchange.KeyActivity {
 }
 
 // lines shows a report's rows as words.
-func lines(a exchange.KeyActivity) (out []string) {
+func lines(a model.KeyActivity) (out []string) {
 	for _, r := range a.Rows {
 		out = append(out, fmt.Sprintf("%s %s %s %d×%d", r.User, r.Action, r.Path, r.Times, r.Bytes))
 	}
@@ -58,9 +61,9 @@ func activityAll(t *testing.T, w *world) {
 	r := w.login("203.0.113.7", u, k)
 	l := &exchange.Login{User: u, Fingerprint: k.Fingerprint, Session: r.Session}
 	step()
-	w.room.Seen(l, exchange.ActivityList, "/reports", 0)
+	w.room.Seen(l, model.ActivityList, "/reports", 0)
 	step()
-	w.room.Seen(l, exchange.ActivityRead, "/reports/a.csv", 500)
+	w.room.Seen(l, model.ActivityRead, "/reports/a.csv", 500)
 	step()
 	w.audit(u, "file.store", "/upload/b.csv", k.Fingerprint, r.Session, "size", "77", "sha256", "abc")
 	step()
@@ -106,10 +109,10 @@ func activityMerged(t *testing.T, w *world) {
 	u, k := w.customer("acme")
 	l := &exchange.Login{User: u, Fingerprint: k.Fingerprint, Session: "one"}
 	for range 50 {
-		w.room.Seen(l, exchange.ActivityRead, "/a", 10)
-		w.room.Seen(l, exchange.ActivityList, "/", 0)
+		w.room.Seen(l, model.ActivityRead, "/a", 10)
+		w.room.Seen(l, model.ActivityList, "/", 0)
 	}
-	w.room.Seen(&exchange.Login{User: u, Fingerprint: k.Fingerprint, Session: "two"}, exchange.ActivityRead, "/a", 7)
+	w.room.Seen(&exchange.Login{User: u, Fingerprint: k.Fingerprint, Session: "two"}, model.ActivityRead, "/a", 7)
 	reads, bytes := map[string]int64{}, map[string]int64{}
 	for _, r := range w.activity(k.Fingerprint).Rows { // a round of the room may have come between
 		reads[r.Session+r.Action] += r.Times
@@ -129,15 +132,15 @@ func activityOthers(t *testing.T, w *world) {
 	other, theirs := w.customer("globex")
 	w.audit(u, "file.store", "/before", mine.Fingerprint, "s1", "size", "1")
 	for i, c := range []struct {
-		u exchange.User
-		k exchange.Key
+		u model.User
+		k model.Key
 	}{{u, k}, {u, mine}, {other, theirs}} {
 		r := w.login(fmt.Sprintf("203.0.113.%d", i), c.u, c.k)
-		w.room.Seen(&exchange.Login{User: c.u, Fingerprint: c.k.Fingerprint, Session: r.Session}, exchange.ActivityRead, fmt.Sprint("/read", i), 1)
+		w.room.Seen(&exchange.Login{User: c.u, Fingerprint: c.k.Fingerprint, Session: r.Session}, model.ActivityRead, fmt.Sprint("/read", i), 1)
 		w.audit(c.u, "file.store", fmt.Sprint("/store", i), c.k.Fingerprint, r.Session, "size", "1")
 	}
 	w.audit(u, "file.store", "/by-the-operator", "", "", "size", "1")
-	w.failed("203.0.113.66", "acme", exchange.ReasonUnknownKey)
+	w.failed("203.0.113.66", "acme", model.ReasonUnknownKey)
 	a := w.activity(k.Fingerprint)
 	if got, want := lines(a), []string{"acme session  1×0", "acme read /read0 1×1", "acme write /store0 1×1"}; !slices.Equal(got, want) {
 		t.Fatalf("%q, want %q", got, want)
@@ -148,10 +151,10 @@ func activityOthers(t *testing.T, w *world) {
 }
 
 func activityVendor(t *testing.T, w *world) {
-	_, err := w.accounts.AddVendor(ctx, "test", exchange.Vendor{Short: "telco", Name: "Telco"})
+	_, err := w.accounts.AddVendor(ctx, "test", model.Vendor{Short: "telco", Name: "Telco"})
 	testkit.Must(t, err)
 	text := publicLine(t)
-	var k exchange.Key
+	var k model.Key
 	for _, name := range []string{"globex", "acme"} {
 		w.customer(name)
 		_, err = w.accounts.AddUser(ctx, "test", account.NewUser{Account: name, Vendor: "telco"})
@@ -162,7 +165,7 @@ func activityVendor(t *testing.T, w *world) {
 		k = w.enrolled(u.Name, func(n *account.NewKey) { n.Text = []byte(text) })
 		r := w.login("203.0.113.7", u, k)
 		w.pass(time.Second)
-		w.room.Seen(&exchange.Login{User: u, Fingerprint: k.Fingerprint, Session: r.Session}, exchange.ActivityList, "/upload", 0)
+		w.room.Seen(&exchange.Login{User: u, Fingerprint: k.Fingerprint, Session: r.Session}, model.ActivityList, "/upload", 0)
 		w.pass(time.Second)
 		w.audit(u, "file.store", "/upload/x", k.Fingerprint, r.Session, "size", "5")
 	}
@@ -183,7 +186,7 @@ func activityLost(t *testing.T, w *world) {
 	l := &exchange.Login{User: u, Fingerprint: k.Fingerprint, Session: "s"}
 	const many = 60_000
 	for i := range many {
-		w.room.Seen(l, exchange.ActivityRead, fmt.Sprint("/", i), 1)
+		w.room.Seen(l, model.ActivityRead, fmt.Sprint("/", i), 1)
 	}
 	a := w.activity(k.Fingerprint)
 	if a.Lost == 0 || a.Lost+int64(len(a.Rows)) != many {
@@ -200,13 +203,13 @@ func activityOutage(t *testing.T, w *world) {
 	_, err := w.db.Exec("ALTER TABLE activity RENAME TO away")
 	testkit.Must(t, err)
 	for i := range 5 {
-		w.room.Seen(l, exchange.ActivityRead, fmt.Sprint("/", i), 1)
+		w.room.Seen(l, model.ActivityRead, fmt.Sprint("/", i), 1)
 	}
 	_, err = w.room.Activity(ctx, k.Fingerprint)
-	testkit.WantKind(t, err, exchange.Unavailable)
+	testkit.WantKind(t, err, fault.Unavailable)
 	_, err = w.db.Exec("ALTER TABLE away RENAME TO activity")
 	testkit.Must(t, err)
-	w.room.Seen(l, exchange.ActivityRead, "/later", 1)
+	w.room.Seen(l, model.ActivityRead, "/later", 1)
 	if a := w.activity(k.Fingerprint); a.Lost != 0 || len(a.Rows) != 6 {
 		t.Fatalf("%+v", a)
 	}
@@ -215,13 +218,13 @@ func activityOutage(t *testing.T, w *world) {
 func activityBytes(t *testing.T, w *world) {
 	u, k := w.customer("acme")
 	l := &exchange.Login{User: u, Fingerprint: k.Fingerprint, Session: "s"}
-	w.room.Seen(l, exchange.ActivityRead, "/\xff\x00\x1b[2J", 1)
-	w.room.Seen(l, exchange.ActivityRead, "/"+strings.Repeat("ü", 2000), 1)
+	w.room.Seen(l, model.ActivityRead, "/\xff\x00\x1b[2J", 1)
+	w.room.Seen(l, model.ActivityRead, "/"+strings.Repeat("ü", 2000), 1)
 	w.pass(time.Second)
 	w.audit(u, "file.rename", "/\xff\x00", k.Fingerprint, "s", "to", "/\xfe\n")
 	a := w.activity(k.Fingerprint)
 	if len(a.Rows) != 3 || a.Rows[0].Path != `/\xff\x00\x1b[2J` || len(a.Rows[1].Path) > 600 || a.Rows[2].Path != `/\xff\x00` ||
-		!strings.HasPrefix(a.Rows[2].Note, "renamed to /") || exchange.Printable(a.Rows[2].Note) != a.Rows[2].Note {
+		!strings.HasPrefix(a.Rows[2].Note, "renamed to /") || valid.Printable(a.Rows[2].Note) != a.Rows[2].Note {
 		t.Fatalf("%q", lines(a))
 	}
 }
@@ -230,6 +233,6 @@ func activityNobody(t *testing.T, w *world) {
 	w.customer("acme")
 	for _, fp := range []string{"", "SHA256:x", "acme", "\x00", "\xff"} {
 		_, err := w.room.Activity(ctx, fp)
-		testkit.WantKind(t, err, exchange.NotFound)
+		testkit.WantKind(t, err, fault.NotFound)
 	}
 }

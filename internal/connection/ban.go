@@ -11,7 +11,10 @@ import (
 	"github.com/gaissmai/bart"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // BanPolicy says when an address is kept out.
@@ -32,8 +35,8 @@ const (
 )
 
 // notFailures are outcomes that say nothing against an address.
-var notFailures = map[string]bool{exchange.ReasonTooMany: true, exchange.ReasonServerOverload: true,
-	exchange.ReasonSilent: true, exchange.ReasonUnavailable: true, exchange.ReasonBanned: true, exchange.ReasonOK: true, "": true}
+var notFailures = map[string]bool{model.ReasonTooMany: true, model.ReasonServerOverload: true,
+	model.ReasonSilent: true, model.ReasonUnavailable: true, model.ReasonBanned: true, model.ReasonOK: true, "": true}
 
 // guard counts failures by address, and keeps out those with too many. IPv6
 // addresses count by their /64, of which every subscriber has one.
@@ -44,8 +47,8 @@ type guard struct {
 
 	mu       sync.Mutex
 	tracks   map[netip.Prefix]*track
-	bans     map[netip.Prefix]*exchange.Ban
-	fresh    []exchange.Ban         // not yet in the database
+	bans     map[netip.Prefix]*model.Ban
+	fresh    []model.Ban            // not yet in the database
 	refused  map[netip.Prefix]int64 // turned away, not yet in the database
 	recorded map[netip.Prefix]time.Time
 	allowed  *bart.Lite // networks that some account or user lists
@@ -58,7 +61,7 @@ type guard struct {
 type track struct{ at []time.Time }
 
 func newGuard(s *store.Store, p BanPolicy) *guard {
-	g := &guard{store: s, policy: p, never: &bart.Lite{}, allowed: &bart.Lite{}, tracks: map[netip.Prefix]*track{}, bans: map[netip.Prefix]*exchange.Ban{},
+	g := &guard{store: s, policy: p, never: &bart.Lite{}, allowed: &bart.Lite{}, tracks: map[netip.Prefix]*track{}, bans: map[netip.Prefix]*model.Ban{},
 		refused: map[netip.Prefix]int64{}, recorded: map[netip.Prefix]time.Time{}, made: make(chan struct{}, 1)}
 	for _, n := range p.Never {
 		g.never.Insert(n)
@@ -166,7 +169,7 @@ func (g *guard) failed(from netip.Addr, outcome string, now time.Time) {
 	if len(t.at) < g.policy.After {
 		return
 	}
-	b := exchange.Ban{Address: unitName(u), Since: now, Until: now.Add(g.policy.For), Failures: int64(len(t.at)), Reason: outcome}
+	b := model.Ban{Address: unitName(u), Since: now, Until: now.Add(g.policy.For), Failures: int64(len(t.at)), Reason: outcome}
 	delete(g.tracks, u)
 	g.bans[u] = &b
 	g.fresh = append(g.fresh, b)
@@ -218,7 +221,7 @@ func (g *guard) load(now time.Time, log *slog.Logger) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.allowed = allowed
-	bans := map[netip.Prefix]*exchange.Ban{}
+	bans := map[netip.Prefix]*model.Ban{}
 	for i := range list {
 		if u, ok := parseUnit(list[i].Address); ok {
 			bans[u] = &list[i]
@@ -276,7 +279,7 @@ func (g *guard) sync(now time.Time, log *slog.Logger) {
 }
 
 // Bans lists who is kept out now.
-func (r *Room) Bans(ctx context.Context) ([]exchange.Ban, error) {
+func (r *Room) Bans(ctx context.Context) ([]model.Ban, error) {
 	r.guard.sync(r.o.Clock(), r.o.Log)
 	return r.o.Store.Read(ctx).Bans(exchange.Micros(r.o.Clock()))
 }
@@ -286,7 +289,7 @@ func (r *Room) Unban(ctx context.Context, actor, address string) error {
 	const op = "connection.Unban"
 	u, ok := parseUnit(address)
 	if !ok {
-		return exchange.E(op, exchange.Invalid, "%q is not an address.", exchange.Printable(address))
+		return fault.E(op, fault.Invalid, "%q is not an address.", valid.Printable(address))
 	}
 	r.guard.sync(r.o.Clock(), r.o.Log)
 	// Whoever reads the bans meanwhile would put this one back.
@@ -297,10 +300,10 @@ func (r *Room) Unban(ctx context.Context, actor, address string) error {
 		if err := tx.Unban(unitName(u)); err != nil {
 			return err
 		}
-		return tx.Audit(exchange.AuditRow{ID: r.o.IDs.New(), At: now, Actor: actor, Action: "address.unban", Subject: unitName(u)})
+		return tx.Audit(model.AuditRow{ID: r.o.IDs.New(), At: now, Actor: actor, Action: "address.unban", Subject: unitName(u)})
 	})
-	if exchange.Is(err, exchange.NotFound) {
-		return exchange.E(op, exchange.NotFound, "The address %s is not banned.", unitName(u)).WithHint("sallyport ban list")
+	if fault.Is(err, fault.NotFound) {
+		return fault.E(op, fault.NotFound, "The address %s is not banned.", unitName(u)).WithHint("sallyport ban list")
 	} else if err != nil {
 		return err
 	}

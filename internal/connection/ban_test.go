@@ -9,8 +9,9 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/account"
 	"github.com/sallyport-sftp/sallyport/internal/connection"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 var banStories = stories{
@@ -33,7 +34,7 @@ var banStories = stories{
 // fail notes failures from an address.
 func (w *world) fail(times int, from string) {
 	for range times {
-		w.failed(from, "root", exchange.ReasonUnknownUser)
+		w.failed(from, "root", model.ReasonUnknownUser)
 	}
 }
 
@@ -49,11 +50,11 @@ func (w *world) wantBanned(want bool, from string) {
 }
 
 // bans lists who is kept out, by address.
-func (w *world) bans() map[string]exchange.Ban {
+func (w *world) bans() map[string]model.Ban {
 	w.t.Helper()
 	list, err := w.room.Bans(ctx)
 	testkit.Must(w.t, err)
-	out := map[string]exchange.Ban{}
+	out := map[string]model.Ban{}
 	for _, b := range list {
 		out[b.Address] = b
 	}
@@ -63,14 +64,14 @@ func (w *world) bans() map[string]exchange.Ban {
 func banned(t *testing.T, w *world) {
 	w.fail(19, "203.0.113.7")
 	w.wantBanned(false, "203.0.113.7")
-	w.failed("203.0.113.7", "root", exchange.ReasonPassword)
+	w.failed("203.0.113.7", "root", model.ReasonPassword)
 	a := w.admit("203.0.113.7")
 	if left := a.Until.Sub(w.clock()); !a.Banned || left < 14*time.Minute || left > 15*time.Minute {
 		t.Fatalf("%+v", a)
 	}
 	w.wantBanned(false, "203.0.113.8")
 	w.wantBanned(true, "203.0.113.7")
-	if b := w.bans()["203.0.113.7"]; len(w.bans()) != 1 || b.Failures != 20 || b.Reason != exchange.ReasonPassword || b.Refused != 2 || b.Until.Sub(b.Since) != 15*time.Minute {
+	if b := w.bans()["203.0.113.7"]; len(w.bans()) != 1 || b.Failures != 20 || b.Reason != model.ReasonPassword || b.Refused != 2 || b.Until.Sub(b.Since) != 15*time.Minute {
 		t.Fatalf("%+v", w.bans())
 	}
 	w.pass(14 * time.Minute)
@@ -134,21 +135,21 @@ func bannedUnit(t *testing.T, w *world) {
 
 func bannedNot(t *testing.T, w *world) {
 	u, k := w.customer("acme")
-	for _, reason := range []string{exchange.ReasonOK, exchange.ReasonTooMany, exchange.ReasonServerOverload, exchange.ReasonSilent, exchange.ReasonUnavailable, exchange.ReasonBanned, ""} {
+	for _, reason := range []string{model.ReasonOK, model.ReasonTooMany, model.ReasonServerOverload, model.ReasonSilent, model.ReasonUnavailable, model.ReasonBanned, ""} {
 		for range 40 {
 			w.failed("203.0.113.7", "acme", reason)
 		}
 	}
 	for range 40 {
 		r := w.login("203.0.113.7", u, k)
-		r.EndedAt, r.Outcome = &r.At, exchange.ReasonDirectory
+		r.EndedAt, r.Outcome = &r.At, model.ReasonDirectory
 		w.room.Note(r)
 	}
 	if a := w.admit("203.0.113.7"); a.Banned || a.Wait > 0 {
 		t.Fatalf("%+v", a)
 	}
 	for range 20 {
-		w.failed("203.0.113.7", "acme", exchange.ReasonNoKeyOffered)
+		w.failed("203.0.113.7", "acme", model.ReasonNoKeyOffered)
 	}
 	w.wantBanned(true, "203.0.113.7")
 }
@@ -167,7 +168,7 @@ func bannedNever(t *testing.T, w *world) {
 	w.fail(50, "2001:db8::8")
 	w.wantBanned(true, "2001:db8::8")
 	w.wantBanned(false, "2001:db8::7") // in the same /64, and listed
-	w.room.Note(connection.Record{Connection: exchange.Connection{Reference: "nowhere", Outcome: exchange.ReasonProtocol}})
+	w.room.Note(connection.Record{Connection: model.Connection{Reference: "nowhere", Outcome: model.ReasonProtocol}})
 }
 
 func bannedListed(t *testing.T, w *world) {
@@ -229,9 +230,9 @@ func bannedLifted(t *testing.T, w *world) {
 	if n := w.count("SELECT COUNT(*) FROM audit WHERE action = 'address.unban' AND actor = 'boss'"); n != 2 {
 		t.Fatalf("%d audit rows", n)
 	}
-	testkit.WantKind(t, w.room.Unban(ctx, "boss", "203.0.113.7"), exchange.NotFound)
+	testkit.WantKind(t, w.room.Unban(ctx, "boss", "203.0.113.7"), fault.NotFound)
 	for _, bad := range []string{"", "acme", "203.0.113.7:22", "203.0.113"} {
-		testkit.WantKind(t, w.room.Unban(ctx, "boss", bad), exchange.Invalid)
+		testkit.WantKind(t, w.room.Unban(ctx, "boss", bad), fault.Invalid)
 	}
 	if len(w.bans()) != 0 {
 		t.Fatalf("%+v", w.bans())
@@ -268,7 +269,7 @@ func bannedNodes(t *testing.T, w *world) {
 	w.fail(20, "203.0.113.7")
 	within("the other node keeps it out", sees(other, "203.0.113.7"))
 	for range 20 {
-		other.Note(w.record("203.0.113.8", "root", exchange.ReasonUnknownUser))
+		other.Note(w.record("203.0.113.8", "root", model.ReasonUnknownUser))
 	}
 	within("this node keeps it out", sees(w.room, "203.0.113.8"))
 	w.wantBanned(true, "203.0.113.7") // and has not forgotten its own

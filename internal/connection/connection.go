@@ -23,6 +23,7 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 const (
@@ -61,7 +62,7 @@ type Options struct {
 // Record is what a connection leaves: once when its log-in failed, or when it
 // logged in and again when it ended.
 type Record struct {
-	exchange.Connection
+	model.Connection
 	From netip.Addr
 }
 
@@ -135,7 +136,7 @@ func (r *Room) remember(c Record) {
 	at := c.At
 	// Whoever breaks off before the log-in has failed at nothing: a monitor, or
 	// somebody who compares a fingerprint.
-	brokeOff := c.Outcome == exchange.ReasonProtocol && strings.HasPrefix(c.Client, "SSH-")
+	brokeOff := c.Outcome == model.ReasonProtocol && strings.HasPrefix(c.Client, "SSH-")
 	if !c.LoggedIn && !brokeOff {
 		r.guard.failed(c.From, c.Outcome, r.o.Clock())
 	}

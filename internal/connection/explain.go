@@ -8,7 +8,10 @@ import (
 	"strings"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // explained is how many connections one answer has.
@@ -16,11 +19,11 @@ const explained = 20
 
 // Explain answers "why can't they log in?" about a username, an address or the
 // reference that a partner read out.
-func (r *Room) Explain(ctx context.Context, about string) (exchange.Explained, error) {
+func (r *Room) Explain(ctx context.Context, about string) (model.Explained, error) {
 	r.settle()
 	q := r.o.Store.Read(ctx)
-	out := exchange.Explained{About: about, Summary: []string{}, Explanations: []exchange.Explanation{}}
-	list, err := q.Connections("reference", exchange.Printable(strings.ToLower(about)), 1)
+	out := model.Explained{About: about, Summary: []string{}, Explanations: []model.Explanation{}}
+	list, err := q.Connections("reference", valid.Printable(strings.ToLower(about)), 1)
 	if err != nil {
 		return out, err
 	}
@@ -45,7 +48,7 @@ func (r *Room) Explain(ctx context.Context, about string) (exchange.Explained, e
 }
 
 // aboutAddress says whether an address is kept out, and lists its connections.
-func (r *Room) aboutAddress(q *store.Q, addr netip.Addr, out *exchange.Explained) ([]exchange.Connection, error) {
+func (r *Room) aboutAddress(q *store.Q, addr netip.Addr, out *model.Explained) ([]model.Connection, error) {
 	addr = addr.Unmap()
 	out.About = addr.String()
 	now := r.o.Clock()
@@ -56,7 +59,7 @@ func (r *Room) aboutAddress(q *store.Q, addr netip.Addr, out *exchange.Explained
 			stamp(b.Since), stamp(b.Until), b.Failures, b.Reason, b.Refused, b.Address))
 	case err == nil:
 		out.Summary = append(out.Summary, fmt.Sprintf("Not banned now; it was until %s.", stamp(b.Until)))
-	case exchange.Is(err, exchange.NotFound):
+	case fault.Is(err, fault.NotFound):
 		out.Summary = append(out.Summary, "Not banned.")
 	default:
 		return nil, err
@@ -69,23 +72,23 @@ func (r *Room) aboutAddress(q *store.Q, addr netip.Addr, out *exchange.Explained
 }
 
 // aboutUser says what stands in a user's way now, and lists its connections.
-func (r *Room) aboutUser(q *store.Q, name string, out *exchange.Explained) ([]exchange.Connection, error) {
-	list, err := q.Connections("user_name", exchange.Printable(name), explained)
+func (r *Room) aboutUser(q *store.Q, name string, out *model.Explained) ([]model.Connection, error) {
+	list, err := q.Connections("user_name", valid.Printable(name), explained)
 	if err != nil {
 		return nil, err
 	}
-	u, err := q.User(exchange.Printable(name))
+	u, err := q.User(valid.Printable(name))
 	if err == nil && u.Name != name { // asked for with other capitals
 		if list, err = q.Connections("user_name", u.Name, explained); err != nil {
 			return nil, err
 		}
 	}
-	if exchange.Is(err, exchange.NotFound) {
+	if fault.Is(err, fault.NotFound) {
 		similar := r.similar(q, name)
 		if len(list) == 0 && len(similar) == 0 {
-			return nil, exchange.E("connection.Explain", exchange.NotFound, "There is no user, no address and no reference %q, and nobody tried to log in as that.", exchange.Printable(name))
+			return nil, fault.E("connection.Explain", fault.NotFound, "There is no user, no address and no reference %q, and nobody tried to log in as that.", valid.Printable(name))
 		}
-		out.Summary = append(out.Summary, fmt.Sprintf("There is no user %q.", exchange.Printable(name))+like(similar))
+		out.Summary = append(out.Summary, fmt.Sprintf("There is no user %q.", valid.Printable(name))+like(similar))
 		return list, nil
 	} else if err != nil {
 		return nil, err
@@ -100,7 +103,7 @@ func (r *Room) aboutUser(q *store.Q, name string, out *exchange.Explained) ([]ex
 }
 
 // standing says what lets a user in, or not.
-func (r *Room) standing(q *store.Q, u exchange.User, out *exchange.Explained) error {
+func (r *Room) standing(q *store.Q, u model.User, out *model.Explained) error {
 	a, err := q.Account(u.Account)
 	if err != nil {
 		return err
@@ -113,7 +116,7 @@ func (r *Room) standing(q *store.Q, u exchange.User, out *exchange.Explained) er
 	if !u.Enabled {
 		add("The user is disabled: sallyport user enable %s", u.Name)
 	}
-	if a.State != exchange.AccountActive {
+	if a.State != model.AccountActive {
 		add("The account %s is %s.", a.ID, strings.ReplaceAll(a.State, "_", "-"))
 	}
 	if ips := slices.Concat(u.AllowIPs, a.AllowIPs); len(ips) > 0 {
@@ -139,7 +142,7 @@ func (r *Room) standing(q *store.Q, u exchange.User, out *exchange.Explained) er
 }
 
 // room says which limits on its mailbox a user has met, or nearly.
-func (r *Room) room(u exchange.User, add func(format string, args ...any)) {
+func (r *Room) room(u model.User, add func(format string, args ...any)) {
 	l := r.o.Policy.Limits.Of(u.OwnLimits())
 	for _, b := range []struct {
 		have, limit int64
@@ -158,7 +161,7 @@ func (r *Room) room(u exchange.User, add func(format string, args ...any)) {
 
 // bannedWith tells of addresses that the user's keys came from last and that
 // are banned now: whoever is turned away has not said a username.
-func (r *Room) bannedWith(q *store.Q, keys []exchange.Key, add func(format string, args ...any)) error {
+func (r *Room) bannedWith(q *store.Q, keys []model.Key, add func(format string, args ...any)) error {
 	told := map[string]bool{}
 	for _, k := range keys {
 		addr, err := netip.ParseAddr(k.LastAddress)
@@ -169,7 +172,7 @@ func (r *Room) bannedWith(q *store.Q, keys []exchange.Key, add func(format strin
 		b, err := q.Ban(unitName(unit(addr)))
 		if err == nil && r.o.Clock().Before(b.Until) {
 			add("The address %s, from which the user came last, is banned until %s: sallyport unban %s", k.LastAddress, stamp(b.Until), b.Address)
-		} else if err != nil && !exchange.Is(err, exchange.NotFound) {
+		} else if err != nil && !fault.Is(err, fault.NotFound) {
 			return err
 		}
 	}
@@ -177,9 +180,9 @@ func (r *Room) bannedWith(q *store.Q, keys []exchange.Key, add func(format strin
 }
 
 // good are the fingerprints of keys that work.
-func (r *Room) good(keys []exchange.Key) (out []string) {
+func (r *Room) good(keys []model.Key) (out []string) {
 	for _, k := range keys {
-		if s := k.StateAt(r.o.Clock()); s == exchange.KeyActive || s == exchange.KeyRetiring {
+		if s := k.StateAt(r.o.Clock()); s == model.KeyActive || s == model.KeyRetiring {
 			out = append(out, k.Fingerprint)
 		}
 	}
@@ -205,7 +208,7 @@ func (r *Room) similar(q *store.Q, name string) []string {
 		if t == "" {
 			continue
 		}
-		list, err := q.UsersLike(exchange.Printable(t), named+1)
+		list, err := q.UsersLike(valid.Printable(t), named+1)
 		if err != nil {
 			continue
 		}
@@ -218,7 +221,7 @@ func (r *Room) similar(q *store.Q, name string) []string {
 }
 
 // lists are the allow-lists that a user's log-ins must pass.
-func (r *Room) lists(q *store.Q, u exchange.User) ([]allowList, error) {
+func (r *Room) lists(q *store.Q, u model.User) ([]allowList, error) {
 	a, err := q.Account(u.Account)
 	if err != nil {
 		return nil, err
@@ -231,7 +234,7 @@ func (r *Room) lists(q *store.Q, u exchange.User) ([]allowList, error) {
 }
 
 // explain says in words how one connection went.
-func (r *Room) explain(q *store.Q, c exchange.Connection) (exchange.Explanation, error) {
+func (r *Room) explain(q *store.Q, c model.Connection) (model.Explanation, error) {
 	f := facts{c: c}
 	u, err := q.User(c.User)
 	switch {
@@ -239,28 +242,28 @@ func (r *Room) explain(q *store.Q, c exchange.Connection) (exchange.Explanation,
 		f.user = &u
 		keys, err := q.Keys(u.ID)
 		if err != nil {
-			return exchange.Explanation{}, err
+			return model.Explanation{}, err
 		}
 		f.good = r.good(keys)
 		if f.lists, err = r.lists(q, u); err != nil {
-			return exchange.Explanation{}, err
+			return model.Explanation{}, err
 		}
-	case exchange.Is(err, exchange.NotFound):
+	case fault.Is(err, fault.NotFound):
 		f.similar = r.similar(q, c.User)
 	default:
-		return exchange.Explanation{}, err
+		return model.Explanation{}, err
 	}
 	for _, fp := range c.Offered {
 		o := offer{fingerprint: fp}
 		if o.holders, err = q.KeysOf(fp); err != nil {
-			return exchange.Explanation{}, err
+			return model.Explanation{}, err
 		}
 		if b, err := q.Burned(fp); err == nil {
 			o.burned = &b
 		}
 		f.offered = append(f.offered, o)
 	}
-	if addr, err := netip.ParseAddr(c.Address); err == nil && c.Outcome == exchange.ReasonBanned {
+	if addr, err := netip.ParseAddr(c.Address); err == nil && c.Outcome == model.ReasonBanned {
 		if b, err := q.Ban(unitName(unit(addr))); err == nil && !c.At.Before(b.Since) {
 			f.ban = &b
 		}
@@ -269,8 +272,8 @@ func (r *Room) explain(q *store.Q, c exchange.Connection) (exchange.Explanation,
 	if !known {
 		w.says = say("Ended with " + c.Outcome + ".")
 	}
-	e := exchange.Explanation{Connection: c, Sentence: w.says(&f)}
-	if f.user == nil && c.User != "" && c.Outcome != exchange.ReasonUnknownUser {
+	e := model.Explanation{Connection: c, Sentence: w.says(&f)}
+	if f.user == nil && c.User != "" && c.Outcome != model.ReasonUnknownUser {
 		e.Sentence += fmt.Sprintf(" And there is no user %q.", c.User) + like(f.similar)
 	}
 	if w.tells != nil {

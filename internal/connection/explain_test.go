@@ -12,8 +12,10 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/account"
 	"github.com/sallyport-sftp/sallyport/internal/connection"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 var explainStories = stories{
@@ -67,11 +69,11 @@ func explainReasons(t *testing.T, w *world) {
 			if e.Sentence == "" || strings.HasPrefix(e.Sentence, "Ended with") {
 				t.Errorf("%s has no words: %q", code, e.Sentence)
 			}
-			if (e.Advice == "") != (code == exchange.ReasonOK) {
+			if (e.Advice == "") != (code == model.ReasonOK) {
 				t.Errorf("%s advises the partner %q", code, e.Advice)
 			}
 			for _, text := range []string{e.Sentence, e.Advice} {
-				if strings.Contains(text, "%!") || strings.Contains(text, "  ") || strings.Contains(text, "..") || exchange.Printable(text) != text {
+				if strings.Contains(text, "%!") || strings.Contains(text, "  ") || strings.Contains(text, "..") || valid.Printable(text) != text {
 					t.Errorf("%s, %s: %q", code, name, text)
 				}
 			}
@@ -90,16 +92,16 @@ func explainReasons(t *testing.T, w *world) {
 // scene is a user "acme" of an account with two contacts, and keys.
 type scene struct {
 	*world
-	good, other, others, stranger exchange.Key
+	good, other, others, stranger model.Key
 }
 
 func newScene(w *world) scene {
 	s := scene{world: w}
 	_, s.good = w.customer("acme")
 	_, s.others = w.customer("globex")
-	s.other, s.stranger = w.enrolled("acme"), exchange.Key{Fingerprint: "SHA256:" + strings.Repeat("x", 43)}
+	s.other, s.stranger = w.enrolled("acme"), model.Key{Fingerprint: "SHA256:" + strings.Repeat("x", 43)}
 	for _, email := range []string{"jo@acme.example", "ann@acme.example"} {
-		_, err := w.accounts.AddContact(ctx, "test", exchange.Contact{Account: "acme", Name: "Jo", Email: email})
+		_, err := w.accounts.AddContact(ctx, "test", model.Contact{Account: "acme", Name: "Jo", Email: email})
 		testkit.Must(w.t, err)
 	}
 	return s
@@ -115,41 +117,41 @@ func (s scene) revoke(burn bool) {
 }
 
 // rotate replaces the other key, and returns what replaces it.
-func (s scene) rotate() exchange.Key {
+func (s scene) rotate() model.Key {
 	return s.enrolled("acme", func(n *account.NewKey) { n.Replaces = s.other.Fingerprint })
 }
 
 func explainFacts(t *testing.T, w *world) {
-	own := func(s scene) exchange.Key { return s.other }
+	own := func(s scene) model.Key { return s.other }
 	today := func(w *world) string { return w.clock().UTC().Format("2006-01-02") }
 	for name, c := range map[string]struct {
 		reason string
-		key    func(scene) exchange.Key
+		key    func(scene) model.Key
 		turns  func(s scene) (says string)
 		tells  string
 	}{
-		"unknown key":     {exchange.ReasonUnknownKey, func(s scene) exchange.Key { return s.stranger }, func(s scene) string { return "nobody has here. Expected: " + s.good.Fingerprint }, "The one that we have is"},
-		"another's key":   {exchange.ReasonOtherUsersKey, func(s scene) exchange.Key { return s.others }, func(scene) string { return "which belongs to globex. Expected:" }, "a key that we don't have for you"},
-		"revoked":         {exchange.ReasonKeyRevoked, own, func(s scene) string { s.revoke(false); return "revoked on " + today(s.world) }, "was revoked"},
-		"revoked, why":    {exchange.ReasonKeyRevoked, own, func(s scene) string { s.revoke(false); return ": the laptop was lost. Expected: " + s.good.Fingerprint }, "was revoked"},
-		"burned":          {exchange.ReasonKeyBurned, own, func(s scene) string { s.revoke(true); return "blocked for ever since " + today(s.world) }, "stop using it everywhere"},
-		"frozen":          {exchange.ReasonKeyFrozen, own, func(s scene) string { s.freeze(); return "frozen since " + today(s.world) }, "A second contact"},
-		"frozen, by whom": {exchange.ReasonKeyFrozen, own, func(s scene) string { s.freeze(); return "at the word of jo@acme.example" }, "A second contact"},
-		"replaced": {exchange.ReasonKeyReplaced, own, func(s scene) string {
+		"unknown key":     {model.ReasonUnknownKey, func(s scene) model.Key { return s.stranger }, func(s scene) string { return "nobody has here. Expected: " + s.good.Fingerprint }, "The one that we have is"},
+		"another's key":   {model.ReasonOtherUsersKey, func(s scene) model.Key { return s.others }, func(scene) string { return "which belongs to globex. Expected:" }, "a key that we don't have for you"},
+		"revoked":         {model.ReasonKeyRevoked, own, func(s scene) string { s.revoke(false); return "revoked on " + today(s.world) }, "was revoked"},
+		"revoked, why":    {model.ReasonKeyRevoked, own, func(s scene) string { s.revoke(false); return ": the laptop was lost. Expected: " + s.good.Fingerprint }, "was revoked"},
+		"burned":          {model.ReasonKeyBurned, own, func(s scene) string { s.revoke(true); return "blocked for ever since " + today(s.world) }, "stop using it everywhere"},
+		"frozen":          {model.ReasonKeyFrozen, own, func(s scene) string { s.freeze(); return "frozen since " + today(s.world) }, "A second contact"},
+		"frozen, by whom": {model.ReasonKeyFrozen, own, func(s scene) string { s.freeze(); return "at the word of jo@acme.example" }, "A second contact"},
+		"replaced": {model.ReasonKeyReplaced, own, func(s scene) string {
 			by := s.rotate()
 			s.pass(15 * day)
 			return " by " + by.Fingerprint
 		}, "The one that we have is"},
-		"expired":            {exchange.ReasonKeyExpired, own, func(s scene) string { s.expire(); return "expired on " + today(s.world) }, "Your key has expired"},
-		"revoked in overlap": {exchange.ReasonKeyRevoked, own, func(s scene) string { s.rotate(); s.revoke(false); return ": the laptop was lost." }, "was revoked"},
-		"frozen in overlap":  {exchange.ReasonKeyFrozen, own, func(s scene) string { s.rotate(); s.freeze(); return "at the word of jo@acme.example" }, "A second contact"},
-		"expired in overlap": {exchange.ReasonKeyExpired, own, func(s scene) string { s.rotate(); s.expire(); return "expired on " + today(s.world) }, "Your key has expired"},
-		"frozen and revoked": {exchange.ReasonKeyRevoked, own, func(s scene) string { s.freeze(); s.revoke(false); return ": the laptop was lost." }, "was revoked"},
-		"address":            {exchange.ReasonAddress, own, func(s scene) string { s.allow("198.51.100.0/24"); return "203.0.113.7 is not on the list" }, "came from 203.0.113.7"},
-		"address, the list":  {exchange.ReasonAddress, own, func(s scene) string { s.allow("198.51.100.0/24"); return "(user: 198.51.100.0/24)" }, "came from 203.0.113.7"},
-		"directory":          {exchange.ReasonDirectory, own, func(scene) string { return "refused in a directory: write /invoices/x" }, "below /reports"},
-		"many":               {exchange.ReasonTooManyTries, own, func(scene) string { return "too many keys (1)" }, "IdentitiesOnly"},
-		"nothing was signed": {exchange.ReasonNotSigned, own, func(scene) string { return "Offered the right key" }, "passphrase"},
+		"expired":            {model.ReasonKeyExpired, own, func(s scene) string { s.expire(); return "expired on " + today(s.world) }, "Your key has expired"},
+		"revoked in overlap": {model.ReasonKeyRevoked, own, func(s scene) string { s.rotate(); s.revoke(false); return ": the laptop was lost." }, "was revoked"},
+		"frozen in overlap":  {model.ReasonKeyFrozen, own, func(s scene) string { s.rotate(); s.freeze(); return "at the word of jo@acme.example" }, "A second contact"},
+		"expired in overlap": {model.ReasonKeyExpired, own, func(s scene) string { s.rotate(); s.expire(); return "expired on " + today(s.world) }, "Your key has expired"},
+		"frozen and revoked": {model.ReasonKeyRevoked, own, func(s scene) string { s.freeze(); s.revoke(false); return ": the laptop was lost." }, "was revoked"},
+		"address":            {model.ReasonAddress, own, func(s scene) string { s.allow("198.51.100.0/24"); return "203.0.113.7 is not on the list" }, "came from 203.0.113.7"},
+		"address, the list":  {model.ReasonAddress, own, func(s scene) string { s.allow("198.51.100.0/24"); return "(user: 198.51.100.0/24)" }, "came from 203.0.113.7"},
+		"directory":          {model.ReasonDirectory, own, func(scene) string { return "refused in a directory: write /invoices/x" }, "below /reports"},
+		"many":               {model.ReasonTooManyTries, own, func(scene) string { return "too many keys (1)" }, "IdentitiesOnly"},
+		"nothing was signed": {model.ReasonNotSigned, own, func(scene) string { return "Offered the right key" }, "passphrase"},
 	} {
 		w.begin(t)
 		s := newScene(w)
@@ -178,9 +180,9 @@ func explainStanding(t *testing.T, w *world) {
 	off := false
 	for want, turn := range map[string]func(s scene){
 		"The user is disabled: sallyport user enable acme": func(s scene) { s.do(w.accounts.SetUser(ctx, "test", "acme", account.UserEdit{Enabled: &off})) },
-		"The account acme is suspended.":                   func(s scene) { s.do(w.accounts.SetState(ctx, "test", "acme", exchange.AccountSuspended)) },
-		"The account acme is read-only.":                   func(s scene) { s.do(w.accounts.SetState(ctx, "test", "acme", exchange.AccountReadOnly)) },
-		"The account acme is closed.":                      func(s scene) { s.do(w.accounts.SetState(ctx, "test", "acme", exchange.AccountClosed)) },
+		"The account acme is suspended.":                   func(s scene) { s.do(w.accounts.SetState(ctx, "test", "acme", model.AccountSuspended)) },
+		"The account acme is read-only.":                   func(s scene) { s.do(w.accounts.SetState(ctx, "test", "acme", model.AccountReadOnly)) },
+		"The account acme is closed.":                      func(s scene) { s.do(w.accounts.SetState(ctx, "test", "acme", model.AccountClosed)) },
 		"May log in only from 198.51.100.0/24, 203.0.113.7/32.": func(s scene) {
 			s.allow("198.51.100.0/24")
 			s.do(w.accounts.SetAccount(ctx, "test", "acme", account.Edit{AllowIPs: &[]string{"203.0.113.7"}}))
@@ -192,7 +194,7 @@ func explainStanding(t *testing.T, w *world) {
 		"1 unknown keys wait for your word: sallyport key pending acme": func(s scene) {
 			u, err := w.accounts.User(ctx, "acme")
 			testkit.Must(t, err)
-			testkit.Must(t, w.accounts.Offered(ctx, exchange.PendingKey{UserID: u.ID, Public: publicLine(t)}))
+			testkit.Must(t, w.accounts.Offered(ctx, model.PendingKey{UserID: u.ID, Public: publicLine(t)}))
 		},
 		"Nobody has tried to log in with this username. Check the server address, the port, and firewalls on the way.": func(scene) {},
 	} {
@@ -208,7 +210,7 @@ func explainStanding(t *testing.T, w *world) {
 	if e := w.explain("acme"); !contains(e.Summary, "Can log in with "+s.good.Fingerprint+" or "+s.other.Fingerprint+".") || len(e.Summary) != 2 {
 		t.Errorf("all is well: %q", e.Summary)
 	}
-	w.failed("203.0.113.7", "acme", exchange.ReasonUnknownKey)
+	w.failed("203.0.113.7", "acme", model.ReasonUnknownKey)
 	if e := w.explain("acme"); len(e.Summary) != 1 || len(e.Explanations) != 1 {
 		t.Errorf("somebody tried: %+v", e)
 	}
@@ -235,7 +237,7 @@ func explainAddress(t *testing.T, w *world) {
 	w.fail(20, "203.0.113.7")
 	w.bans() // written down
 	w.admit("203.0.113.7")
-	w.failed("203.0.113.7", "root", exchange.ReasonBanned)
+	w.failed("203.0.113.7", "root", model.ReasonBanned)
 	w.bans()
 	e := w.explain("::ffff:203.0.113.7")
 	if e.About != "203.0.113.7" || len(e.Explanations) != 20 || !strings.Contains(e.Summary[0], "after 20 failed connections (the last: unknown_user); turned away 1 times since. Lift it with: sallyport unban 203.0.113.7") {
@@ -257,8 +259,8 @@ func explainAddress(t *testing.T, w *world) {
 
 func explainReference(t *testing.T, w *world) {
 	w.customer("acme")
-	ref := w.failed("203.0.113.7", "acme", exchange.ReasonPassword, func(r *connection.Record) { r.Reference = "k3jd-9fh2" })
-	w.failed("203.0.113.7", "acme", exchange.ReasonPassword)
+	ref := w.failed("203.0.113.7", "acme", model.ReasonPassword, func(r *connection.Record) { r.Reference = "k3jd-9fh2" })
+	w.failed("203.0.113.7", "acme", model.ReasonPassword)
 	for _, read := range []string{ref, "K3JD-9FH2"} {
 		if e := w.explain(read); len(e.Explanations) != 1 || e.Explanations[0].Connection.Reference != ref {
 			t.Errorf("%s: %+v", read, e)
@@ -269,7 +271,7 @@ func explainReference(t *testing.T, w *world) {
 func explainSimilar(t *testing.T, w *world) {
 	w.customer("acme")
 	for _, tried := range []string{"ACME_", "Acme ", " acme", "acme@host", "acme@sftp.example.com", `DOMAIN\acme`, `DOMAIN\ACME`, "domain/acme", `"acme"`, "'acme'", "a cme", "acme.", "@acme", "sftp:acme"} {
-		ref := w.failed("203.0.113.7", exchange.Printable(tried), exchange.ReasonUnknownUser)
+		ref := w.failed("203.0.113.7", valid.Printable(tried), model.ReasonUnknownUser)
 		e := w.explain(ref).Explanations[0]
 		if !strings.HasSuffix(e.Sentence, `Did they mean "acme"?`) || !strings.HasPrefix(e.Advice, "Your username is acme,") {
 			t.Errorf("%q: %q, %q", tried, e.Sentence, e.Advice)
@@ -280,7 +282,7 @@ func explainSimilar(t *testing.T, w *world) {
 		}
 	}
 	for _, tried := range []string{"acmee", "bacme", "root"} {
-		e := w.explain(w.failed("203.0.113.7", tried, exchange.ReasonUnknownUser)).Explanations[0]
+		e := w.explain(w.failed("203.0.113.7", tried, model.ReasonUnknownUser)).Explanations[0]
 		if strings.Contains(e.Sentence, "mean") || !strings.HasPrefix(e.Advice, "Check the username") {
 			t.Errorf("%q: %q, %q", tried, e.Sentence, e.Advice)
 		}
@@ -290,12 +292,12 @@ func explainSimilar(t *testing.T, w *world) {
 	}
 	for tried, want := range map[string]string{"acme_carrier1": `"acme-carrier1"`, "ACME.Carrier1@sftp.example.com": `"acme-carrier1"`, "acmecarrier1": `"acme-carrier1"`,
 		"carrier1": `"acme-carrier1" or "beta-carrier1"`, `EXAMPLE\Carrier1`: `"acme-carrier1" or "beta-carrier1"`} {
-		e := w.explain(w.failed("203.0.113.7", exchange.Printable(tried), exchange.ReasonUnknownUser)).Explanations[0]
+		e := w.explain(w.failed("203.0.113.7", valid.Printable(tried), model.ReasonUnknownUser)).Explanations[0]
 		if !strings.HasSuffix(e.Sentence, "Did they mean "+want+"?") {
 			t.Errorf("%q: %q", tried, e.Sentence)
 		}
 	}
-	e := w.explain(w.failed("203.0.113.7", "ACME_", exchange.ReasonPassword)).Explanations[0] // another reason, and the name is wrong, too
+	e := w.explain(w.failed("203.0.113.7", "ACME_", model.ReasonPassword)).Explanations[0] // another reason, and the name is wrong, too
 	if !strings.HasSuffix(e.Sentence, `And there is no user "ACME_". Did they mean "acme"?`) {
 		t.Errorf("%q", e.Sentence)
 	}
@@ -305,12 +307,12 @@ func explainNobody(t *testing.T, w *world) {
 	w.customer("acme")
 	for _, name := range []string{"nobody", "", "\x00", "a\x00b", "\xff\xfe", "\x1b[31m", strings.Repeat("x", 5000), "' OR 1=1", "acme%"} {
 		_, err := w.room.Explain(ctx, name)
-		testkit.WantKind(t, err, exchange.NotFound)
+		testkit.WantKind(t, err, fault.NotFound)
 	}
 	tried := "\xffroot\x1b[2J"
-	w.failed("203.0.113.7", exchange.Printable(tried), exchange.ReasonUnknownUser)
+	w.failed("203.0.113.7", valid.Printable(tried), model.ReasonUnknownUser)
 	e := w.explain(tried)
-	if len(e.Explanations) != 1 || exchange.Printable(e.Summary[0]) != e.Summary[0] || exchange.Printable(e.Explanations[0].Sentence) != e.Explanations[0].Sentence {
+	if len(e.Explanations) != 1 || valid.Printable(e.Summary[0]) != e.Summary[0] || valid.Printable(e.Explanations[0].Sentence) != e.Explanations[0].Sentence {
 		t.Fatalf("%+v", e)
 	}
 }
@@ -320,7 +322,7 @@ func explainNewest(t *testing.T, w *world) {
 	var last string
 	for i := range 30 {
 		w.pass(time.Second)
-		last = w.failed("203.0.113.7", "acme", exchange.ReasonPassword, func(r *connection.Record) { r.Client = fmt.Sprint("SSH-2.0-", i) })
+		last = w.failed("203.0.113.7", "acme", model.ReasonPassword, func(r *connection.Record) { r.Client = fmt.Sprint("SSH-2.0-", i) })
 	}
 	e := w.explain("acme")
 	if len(e.Explanations) != 20 || e.Explanations[0].Connection.Reference != last || e.Explanations[19].Connection.Client != "SSH-2.0-10" {

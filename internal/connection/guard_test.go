@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // TestTrackedAddressesAreBounded: an attacker with very many addresses costs a
@@ -22,7 +22,7 @@ func TestTrackedAddressesAreBounded(t *testing.T) {
 	}
 	begun := time.Now()
 	for i := range maxTracked + 5000 {
-		g.failed(address(i), exchange.ReasonUnknownUser, now)
+		g.failed(address(i), model.ReasonUnknownUser, now)
 		if len(g.tracks) > maxTracked {
 			t.Fatalf("%d addresses are tracked", len(g.tracks))
 		}
@@ -35,7 +35,7 @@ func TestTrackedAddressesAreBounded(t *testing.T) {
 	}
 	now = now.Add(11 * time.Minute) // all of these are over, and go first
 	for i := range maxTracked - 1 {
-		g.failed(address(1<<29+i), exchange.ReasonUnknownUser, now)
+		g.failed(address(1<<29+i), model.ReasonUnknownUser, now)
 	}
 	if len(g.tracks) != maxTracked-1 {
 		t.Errorf("%d newer addresses are tracked of %d, which had room", len(g.tracks), maxTracked-1)

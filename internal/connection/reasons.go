@@ -8,18 +8,18 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // facts are what is known beside a connection's record, for its explanation.
 type facts struct {
-	c       exchange.Connection
-	user    *exchange.User // nil: there is none of this name
-	similar []string       // users whose names are like it
-	good    []string       // fingerprints that would let the user in
-	offered []offer        // keys offered, with what is known of each
+	c       model.Connection
+	user    *model.User // nil: there is none of this name
+	similar []string    // users whose names are like it
+	good    []string    // fingerprints that would let the user in
+	offered []offer     // keys offered, with what is known of each
 	lists   []allowList
-	ban     *exchange.Ban
+	ban     *model.Ban
 }
 
 // allowList is who may log in, by whose word.
@@ -31,8 +31,8 @@ type allowList struct {
 // offer is one key that a client offered.
 type offer struct {
 	fingerprint string
-	holders     []exchange.Key // every record of it
-	burned      *exchange.BurnedKey
+	holders     []model.Key // every record of it
+	burned      *model.BurnedKey
 }
 
 // words are how a reason is said: to the operator, and to the partner.
@@ -43,16 +43,16 @@ type words struct {
 
 // reasons is the table from a reason code to words.
 var reasons = map[string]words{
-	exchange.ReasonOK: {says: func(f *facts) string { return "Logged in" + f.with() + "." }},
-	exchange.ReasonNoKeyOffered: {
+	model.ReasonOK: {says: func(f *facts) string { return "Logged in" + f.with() + "." }},
+	model.ReasonNoKeyOffered: {
 		says:  say("Offered no key and gave up; the program is probably set up for a password."),
 		tells: say("Choose your private key file in your SFTP program (FileZilla: Logon Type \"Key file\"; WinSCP: Advanced, SSH, Authentication). This server takes no passwords."),
 	},
-	exchange.ReasonPassword: {
+	model.ReasonPassword: {
 		says:  say("Tried a password. This server takes keys only; often somebody types the key's passphrase there."),
 		tells: say("This server takes no passwords. The passphrase only unlocks your private key file: choose that file in your program, and type the passphrase when it asks for it."),
 	},
-	exchange.ReasonUnknownUser: {
+	model.ReasonUnknownUser: {
 		says: func(f *facts) string {
 			return fmt.Sprintf("There is no user %q.", f.c.User) + like(f.similar)
 		},
@@ -63,59 +63,59 @@ var reasons = map[string]words{
 			return "Check the username; it is on the sheet that we sent you."
 		},
 	},
-	exchange.ReasonUnknownKey: {
+	model.ReasonUnknownKey: {
 		says:  func(f *facts) string { return "Offered " + f.keys() + ", which nobody has here." + f.expected() },
 		tells: tellGoodKey,
 	},
-	exchange.ReasonOtherUsersKey: {
+	model.ReasonOtherUsersKey: {
 		says: func(f *facts) string {
 			return "Offered " + f.keys() + ", which belongs to " + f.owners() + "." + f.expected()
 		},
 		tells: tellGoodKey,
 	},
-	exchange.ReasonKeyRevoked: {
+	model.ReasonKeyRevoked: {
 		says: func(f *facts) string {
 			return "Used " + f.keys() + ", which was revoked" + f.why() + "." + f.expected()
 		},
 		tells: say("This key was revoked. Use your newer key, or make a new pair and send us the public file."),
 	},
-	exchange.ReasonKeyExpired: {
+	model.ReasonKeyExpired: {
 		says: func(f *facts) string {
 			return "Used " + f.keys() + ", which has expired" + f.why() + "." + f.expected()
 		},
 		tells: say("Your key has expired. Please make a new pair and send us the public file."),
 	},
-	exchange.ReasonKeyBurned: {
+	model.ReasonKeyBurned: {
 		says: func(f *facts) string {
 			return "Used " + f.keys() + ", which is blocked for ever" + f.why() + "." + f.expected()
 		},
 		tells: say("This key is blocked: its private half was exposed. Please stop using it everywhere, make a new pair and send us the public file."),
 	},
-	exchange.ReasonKeyReplaced: {
+	model.ReasonKeyReplaced: {
 		says: func(f *facts) string {
 			return "Used " + f.keys() + ", which was replaced" + f.why() + "." + f.expected()
 		},
 		tells: tellGoodKey,
 	},
-	exchange.ReasonKeyFrozen: {
+	model.ReasonKeyFrozen: {
 		says:  func(f *facts) string { return "Used " + f.keys() + ", which is frozen" + f.why() + "." },
 		tells: say("This key was stopped at the word of one of your contacts. A second contact must confirm it, or a new key."),
 	},
-	exchange.ReasonKeyPending: {
+	model.ReasonKeyPending: {
 		says: func(f *facts) string {
 			return "Offered " + f.keys() + ", which waits for your word: sallyport key pending."
 		},
 		tells: say("We have seen your new key. Please read its fingerprint out to us on the phone, so that we can let it in."),
 	},
-	exchange.ReasonNotSigned: {
+	model.ReasonNotSigned: {
 		says:  func(f *facts) string { return "Offered the right key" + f.with() + ", and then signed nothing." },
 		tells: say("Your key is right, but your program did not unlock it. Type the passphrase of the key file when the program asks for it; if it is lost, make a new pair."),
 	},
-	exchange.ReasonBadSignature: {
+	model.ReasonBadSignature: {
 		says:  say("Offered the right key, but what it signed was not right. The program is broken, or somebody tried to use a key that is not theirs."),
 		tells: say("Please update your SFTP program and try again."),
 	},
-	exchange.ReasonBanned: {
+	model.ReasonBanned: {
 		says: func(f *facts) string {
 			if f.ban != nil {
 				return fmt.Sprintf("Turned away: the address is banned until %s, after %d failed connections (%s).", stamp(f.ban.Until), f.ban.Failures, f.ban.Reason)
@@ -124,19 +124,19 @@ var reasons = map[string]words{
 		},
 		tells: say("Too many log-ins from your address failed, so it has to wait a quarter of an hour. Stop the program or job that keeps trying, correct its settings, and then try again."),
 	},
-	exchange.ReasonUserDisabled: {
+	model.ReasonUserDisabled: {
 		says:  say("The key is right, but the user is disabled."),
 		tells: say("Your access is switched off at the moment. Please ask us."),
 	},
-	exchange.ReasonSuspended: {
+	model.ReasonSuspended: {
 		says:  say("The key is right, but the account is suspended."),
 		tells: say("The account is suspended at the moment. Please ask us."),
 	},
-	exchange.ReasonClosed: {
+	model.ReasonClosed: {
 		says:  say("The key is right, but the account is closed."),
 		tells: say("The account is closed."),
 	},
-	exchange.ReasonAddress: {
+	model.ReasonAddress: {
 		says: func(f *facts) string {
 			return fmt.Sprintf("The address %s is not on the list of those that may come in%s.", f.c.Address, f.allowed())
 		},
@@ -144,31 +144,31 @@ var reasons = map[string]words{
 			return fmt.Sprintf("Your connection came from %s, which is not on the list that we agreed on. Connect from a listed address, or tell us the new one.", f.c.Address)
 		},
 	},
-	exchange.ReasonTooMany: {
+	model.ReasonTooMany: {
 		says:  say("The key is right, but there were too many sessions at once already."),
 		tells: say("Your program opens too many connections at once. Limit the number of simultaneous transfers (FileZilla: Settings, Transfers), and close old sessions."),
 	},
-	exchange.ReasonWeakAlgorithm: {
+	model.ReasonWeakAlgorithm: {
 		says: func(f *facts) string {
 			return "Would only sign with something that is not taken" + f.detail() + "; often SHA-1 (\"ssh-rsa\")."
 		},
 		tells: say("Your program is too old: it signs with SHA-1. Update it, or use an Ed25519 key."),
 	},
-	exchange.ReasonNoAlgorithm: {
+	model.ReasonNoAlgorithm: {
 		says:  func(f *facts) string { return "Had no algorithm in common with this server" + f.detail() + "." },
 		tells: say("Your program is too old for today's encryption. Please update it."),
 	},
-	exchange.ReasonTimeout: {
+	model.ReasonTimeout: {
 		says:  say("Was connected, and did not log in in time."),
 		tells: say("The log-in took too long. If your program asks for a passphrase, type it sooner, or load the key into an agent (Pageant, ssh-agent)."),
 	},
-	exchange.ReasonTooManyTries: {
+	model.ReasonTooManyTries: {
 		says: func(f *facts) string {
 			return fmt.Sprintf("Offered too many keys (%d), none of them right, and was cut off.", len(f.c.Offered)) + f.expected()
 		},
 		tells: say("Your program offers many keys. Tell it to use only the one for this server (OpenSSH: IdentitiesOnly yes; PuTTY: untick \"Attempt authentication using Pageant\")."),
 	},
-	exchange.ReasonProtocol: {
+	model.ReasonProtocol: {
 		says: func(f *facts) string {
 			if f.spokeSSH() {
 				return "Broke off before the log-in; perhaps the server's fingerprint was not accepted."
@@ -182,57 +182,57 @@ var reasons = map[string]words{
 			return "Check that the protocol is SFTP (not FTP or FTPS), and that nothing between you and us changes the connection."
 		},
 	},
-	exchange.ReasonSilent: {
+	model.ReasonSilent: {
 		says:  say("Connected, and went away without a word: a port check, perhaps a load balancer's."),
 		tells: say("The way to us is open. If your program stops here, check that its protocol is SFTP."),
 	},
-	exchange.ReasonNoSFTP: {
+	model.ReasonNoSFTP: {
 		says: func(f *facts) string {
 			return "Logged in, and asked for something other than SFTP" + f.detail() + "; it was refused."
 		},
 		tells: say("Choose SFTP as the protocol. Shells, SCP's old protocol (scp -O) and forwarding are not offered here."),
 	},
-	exchange.ReasonDirectory: {
+	model.ReasonDirectory: {
 		says: func(f *facts) string {
 			return "Logged in" + f.with() + ", and was refused in a directory" + f.detail() + "."
 		},
 		tells: func(f *facts) string { return "You can't do that" + f.detail() + "." + f.startsIn() },
 	},
-	exchange.ReasonQuota: {
+	model.ReasonQuota: {
 		says: func(f *facts) string {
 			return "Logged in" + f.with() + ", and an upload did not fit" + f.detail() + "."
 		},
 		tells: say("Your space is full. Remove files that you no longer need, or ask us for more."),
 	},
-	exchange.ReasonSlowed: {
+	model.ReasonSlowed: {
 		says: func(f *facts) string {
 			return "Logged in" + f.with() + ", and made more changes by name than limits.changes_per_hour has; they were slowed down, and none was refused."
 		},
 		tells: say("Your program renames, removes or makes directories very often, so it is slowed down for a while. Nothing is lost."),
 	},
-	exchange.ReasonSecondRequest: {
+	model.ReasonSecondRequest: {
 		says: func(f *facts) string {
 			return "Offered " + f.keys() + ", which did not let it in, and asked to begin the log-in again on the same connection, as paramiko does to try another key. Here each connection has one log-in." + f.expected()
 		},
 		tells: say("Your program tried a key that we do not have, and then wanted to try another one on the same connection. Choose the right private key file in it, or let it make a new connection for each key."),
 	},
-	exchange.ReasonChannels: {
+	model.ReasonChannels: {
 		says: func(f *facts) string {
 			return "Logged in" + f.with() + ", and asked for more SFTP channels at once on one connection than limits.channels has; those were refused, the others went on."
 		},
 		tells: say("Your program opens too many transfers on one connection at a time. Set it to fewer parallel transfers, or let each have a connection of its own."),
 	},
-	exchange.ReasonUnread: {
+	model.ReasonUnread: {
 		says: func(f *facts) string {
 			return "Logged in" + f.with() + ", and sent so much more than was read that the connection was ended."
 		},
 		tells: say("Your program sent data faster than it can be taken, or on a channel that never asked for SFTP. Please use SFTP as usual."),
 	},
-	exchange.ReasonServerOverload: {
+	model.ReasonServerOverload: {
 		says:  say("Turned away: too many others were at the door."),
 		tells: say("The server was busy. Please try again."),
 	},
-	exchange.ReasonUnavailable: {
+	model.ReasonUnavailable: {
 		says:  say("The database could not be asked; nobody was let in."),
 		tells: say("That was our fault. Please try again."),
 	},
@@ -291,11 +291,11 @@ func (f *facts) why() string {
 		for _, k := range o.holders {
 			switch {
 			case k.User != f.c.User:
-			case k.RetiresAt != nil && f.c.Outcome == exchange.ReasonKeyReplaced:
+			case k.RetiresAt != nil && f.c.Outcome == model.ReasonKeyReplaced:
 				return fmt.Sprintf(" on %s by %s", stamp(*k.RetiresAt), k.ReplacedBy)
 			case k.RevokedAt != nil:
 				return fmt.Sprintf(" on %s: %s", stamp(*k.RevokedAt), k.RevokedWhy)
-			case k.FrozenAt != nil && f.c.Outcome == exchange.ReasonKeyFrozen:
+			case k.FrozenAt != nil && f.c.Outcome == model.ReasonKeyFrozen:
 				return fmt.Sprintf(" since %s, at the word of %s", stamp(*k.FrozenAt), k.FrozenBy)
 			case k.ExpiresAt != nil:
 				return " on " + stamp(*k.ExpiresAt)

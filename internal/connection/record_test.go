@@ -9,7 +9,9 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/account"
 	"github.com/sallyport-sftp/sallyport/internal/connection"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 var recordStories = stories{
@@ -37,10 +39,10 @@ func recordedTwice(t *testing.T, w *world) {
 		t.Fatalf("%+v", open)
 	}
 	end := r.At.Add(time.Minute)
-	r.EndedAt, r.Received, r.Sent, r.Outcome, r.Detail = &end, 100, 2000, exchange.ReasonQuota, "store /upload/x"
+	r.EndedAt, r.Received, r.Sent, r.Outcome, r.Detail = &end, 100, 2000, model.ReasonQuota, "store /upload/x"
 	w.room.Note(r)
 	c := w.explain(r.Reference).Explanations[0].Connection
-	if c.EndedAt == nil || c.Received != 100 || c.Sent != 2000 || c.Outcome != exchange.ReasonQuota || c.Detail != "store /upload/x" || !c.LoggedIn || c.Fingerprint != k.Fingerprint {
+	if c.EndedAt == nil || c.Received != 100 || c.Sent != 2000 || c.Outcome != model.ReasonQuota || c.Detail != "store /upload/x" || !c.LoggedIn || c.Fingerprint != k.Fingerprint {
 		t.Fatalf("%+v", c)
 	}
 	if n := w.count("SELECT COUNT(*) FROM connections"); n != 1 {
@@ -50,7 +52,7 @@ func recordedTwice(t *testing.T, w *world) {
 
 func recordedAtEnd(t *testing.T, w *world) {
 	for i := range 1000 {
-		w.failed(fmt.Sprintf("2001:db8::%x", i), "acme", exchange.ReasonUnknownKey)
+		w.failed(fmt.Sprintf("2001:db8::%x", i), "acme", model.ReasonUnknownKey)
 	}
 	w.open()
 	if n, m := w.count("SELECT COUNT(*) FROM connections"), w.count("SELECT COUNT(*) FROM addresses"); n != 1000 || m != 1000 {
@@ -64,7 +66,7 @@ func recordedFlood(t *testing.T, w *world) {
 	u, k := w.customer("acme")
 	begun := time.Now()
 	for i := range 10_000 {
-		w.failed("192.0.2.1", "root", exchange.ReasonUnknownUser)
+		w.failed("192.0.2.1", "root", model.ReasonUnknownUser)
 		if i%50 == 0 {
 			w.login("203.0.113.7", u, k)
 		}
@@ -98,9 +100,9 @@ func prunedFailures(t *testing.T, w *world) {
 	w.open()
 	u, k := w.customer("acme")
 	for i := range 150 {
-		w.failed(fmt.Sprintf("2001:db8::%x", i), "root", exchange.ReasonUnknownUser)
+		w.failed(fmt.Sprintf("2001:db8::%x", i), "root", model.ReasonUnknownUser)
 		w.login("203.0.113.7", u, k)
-		w.room.Seen(&exchange.Login{User: u, Fingerprint: k.Fingerprint, Session: "s"}, exchange.ActivityRead, fmt.Sprint("/", i), 1)
+		w.room.Seen(&exchange.Login{User: u, Fingerprint: k.Fingerprint, Session: "s"}, model.ActivityRead, fmt.Sprint("/", i), 1)
 	}
 	w.explain("acme") // writes them down
 	w.pass(2 * time.Hour)
@@ -124,9 +126,9 @@ func prunedFailures(t *testing.T, w *world) {
 
 func prunedOld(t *testing.T, w *world) {
 	u, k := w.customer("acme")
-	w.failed("192.0.2.1", "root", exchange.ReasonUnknownUser)
+	w.failed("192.0.2.1", "root", model.ReasonUnknownUser)
 	w.login("203.0.113.7", u, k)
-	w.room.Seen(&exchange.Login{User: u, Fingerprint: k.Fingerprint, Session: "s"}, exchange.ActivityRead, "/x", 1)
+	w.room.Seen(&exchange.Login{User: u, Fingerprint: k.Fingerprint, Session: "s"}, model.ActivityRead, "/x", 1)
 	w.explain("acme")
 	w.pass(394 * day)
 	fresh := w.login("203.0.113.7", u, k)
@@ -157,7 +159,7 @@ func recordedUse(t *testing.T, w *world) {
 		t.Fatalf("the old key works for another %v", left)
 	}
 	_, err = w.room.Explain(ctx, "nobody-at-all")
-	testkit.WantKind(t, err, exchange.NotFound)
+	testkit.WantKind(t, err, fault.NotFound)
 }
 
 func recordedHistory(t *testing.T, w *world) {
@@ -171,11 +173,11 @@ func recordedHistory(t *testing.T, w *world) {
 		}
 	}
 	check("at first", time.Time{}, time.Time{})
-	w.failed("203.0.113.7", "acme", exchange.ReasonSilent, func(r *connection.Record) { r.Methods = nil }) // a port check is nobody's failure
+	w.failed("203.0.113.7", "acme", model.ReasonSilent, func(r *connection.Record) { r.Methods = nil }) // a port check is nobody's failure
 	check("after a port check", time.Time{}, time.Time{})
-	w.failed("203.0.113.7", "acme", exchange.ReasonUnknownKey)
+	w.failed("203.0.113.7", "acme", model.ReasonUnknownKey)
 	failedAt := w.clock()
-	w.failed("203.0.113.8", "acme", exchange.ReasonUnknownKey) // somebody else's
+	w.failed("203.0.113.8", "acme", model.ReasonUnknownKey) // somebody else's
 	check("before it is written", time.Time{}, failedAt)
 	w.explain("203.0.113.7")
 	check("once it is written", time.Time{}, failedAt)

@@ -17,8 +17,10 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/account"
 	"github.com/sallyport-sftp/sallyport/internal/connection"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 const day = 24 * time.Hour
@@ -70,7 +72,7 @@ func (w *world) begin(t testing.TB) *world {
 	w.later.Store(0)
 	w.ids = exchange.NewIDs(w.clock, rand.Reader)
 	w.accounts = account.New(w.store, w.clock, w.ids, account.Policy{MaxKeys: 50, KeyTypes: []string{"ed25519"}, Overlap: 14 * day, Templates: map[string]account.Template{
-		exchange.KindCustomer: {StartDir: "/reports"}, exchange.KindVendor: {StartDir: "/upload"}}})
+		model.KindCustomer: {StartDir: "/reports"}, model.KindVendor: {StartDir: "/upload"}}})
 	w.log = &testkit.Log{}
 	w.open()
 	t.Cleanup(func() { w.stop() })
@@ -110,9 +112,9 @@ func TestConnections(t *testing.T) {
 }
 
 // customer makes an account with its user, and a key for it.
-func (w *world) customer(name string) (exchange.User, exchange.Key) {
+func (w *world) customer(name string) (model.User, model.Key) {
 	w.t.Helper()
-	_, err := w.accounts.AddAccount(ctx, "test", exchange.Account{ID: name, Name: name})
+	_, err := w.accounts.AddAccount(ctx, "test", model.Account{ID: name, Name: name})
 	testkit.Must(w.t, err)
 	_, err = w.accounts.AddUser(ctx, "test", account.NewUser{Account: name})
 	testkit.Must(w.t, err)
@@ -124,10 +126,10 @@ func (w *world) customer(name string) (exchange.User, exchange.Key) {
 // vendorUser makes a vendor's user for an account.
 func (w *world) vendorUser(acct, vendor string) {
 	w.t.Helper()
-	if _, err := w.accounts.AddAccount(ctx, "test", exchange.Account{ID: acct, Name: acct}); !exchange.Is(err, exchange.Exists) {
+	if _, err := w.accounts.AddAccount(ctx, "test", model.Account{ID: acct, Name: acct}); !fault.Is(err, fault.Exists) {
 		testkit.Must(w.t, err)
 	}
-	if _, err := w.accounts.AddVendor(ctx, "test", exchange.Vendor{Short: vendor, Name: vendor}); !exchange.Is(err, exchange.Exists) {
+	if _, err := w.accounts.AddVendor(ctx, "test", model.Vendor{Short: vendor, Name: vendor}); !fault.Is(err, fault.Exists) {
 		testkit.Must(w.t, err)
 	}
 	_, err := w.accounts.AddUser(ctx, "test", account.NewUser{Account: acct, Vendor: vendor})
@@ -135,7 +137,7 @@ func (w *world) vendorUser(acct, vendor string) {
 }
 
 // enrolled gives a user a new key; change may say more.
-func (w *world) enrolled(user string, change ...func(*account.NewKey)) exchange.Key {
+func (w *world) enrolled(user string, change ...func(*account.NewKey)) model.Key {
 	w.t.Helper()
 	n := account.NewKey{User: user, Text: []byte(publicLine(w.t))}
 	for _, c := range change {
@@ -158,7 +160,7 @@ func publicLine(t testing.TB) string {
 // record is a connection from an address, with what a story says of it.
 func (w *world) record(from, user, outcome string, change ...func(*connection.Record)) connection.Record {
 	now := w.clock()
-	r := connection.Record{From: netip.MustParseAddr(from), Connection: exchange.Connection{Reference: fmt.Sprintf("ref-%06d", w.made.Add(1)), At: now, Address: from,
+	r := connection.Record{From: netip.MustParseAddr(from), Connection: model.Connection{Reference: fmt.Sprintf("ref-%06d", w.made.Add(1)), At: now, Address: from,
 		User: user, Client: "SSH-2.0-x", Outcome: outcome, Methods: []string{"none", "publickey"}, EndedAt: &now}}
 	for _, c := range change {
 		c(&r)
@@ -174,8 +176,8 @@ func (w *world) failed(from, user, outcome string, change ...func(*connection.Re
 }
 
 // login notes a log-in with a key, and returns its record.
-func (w *world) login(from string, u exchange.User, k exchange.Key) connection.Record {
-	r := w.record(from, u.Name, exchange.ReasonOK, func(r *connection.Record) {
+func (w *world) login(from string, u model.User, k model.Key) connection.Record {
+	r := w.record(from, u.Name, model.ReasonOK, func(r *connection.Record) {
 		r.LoggedIn, r.EndedAt, r.Fingerprint, r.KeyID, r.UserID, r.Session = true, nil, k.Fingerprint, k.ID, u.ID, w.ids.New()
 	})
 	w.room.Note(r)
@@ -190,7 +192,7 @@ func (w *world) count(query string, args ...any) (n int) {
 }
 
 // explain asks, and fails on an error.
-func (w *world) explain(about string) exchange.Explained {
+func (w *world) explain(about string) model.Explained {
 	w.t.Helper()
 	e, err := w.room.Explain(ctx, about)
 	testkit.Must(w.t, err)

@@ -22,7 +22,7 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/blob"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 )
 
@@ -117,7 +117,7 @@ func (d *Desk) end(in Deposit, err error) error {
 
 // find looks for the outcome in the background, and waits for it for a while.
 func (d *Desk) find(in Deposit, cause error) error {
-	unknown := exchange.E("deposit.Commit", exchange.Unavailable, "It is not known yet whether the file was stored; look for it before you send it again.")
+	unknown := fault.E("deposit.Commit", fault.Unavailable, "It is not known yet whether the file was stored; look for it before you send it again.")
 	unknown.Err = errors.Join(ErrUnknown, cause)
 	answer := make(chan error)  // taken by the caller, while it waits
 	gone := make(chan struct{}) // closed when it does not any more
@@ -166,7 +166,7 @@ func unless(stored bool) error {
 	if stored {
 		return nil
 	}
-	return exchange.E("deposit.Commit", exchange.Unavailable, "The file was not stored: the database broke off. Please send it again.")
+	return fault.E("deposit.Commit", fault.Unavailable, "The file was not stored: the database broke off. Please send it again.")
 }
 
 // look asks until the database answers for certain, or ctx ends.
@@ -190,7 +190,7 @@ func (d *Desk) recorded(ctx context.Context, b store.Blob) (is bool, err error) 
 	err = d.store.Write(ctx, func(tx *store.Tx) error {
 		sum, err := tx.SettleBlob(b.ID)
 		is = err == nil && bytes.Equal(sum, b.SHA256)
-		if exchange.Is(err, exchange.NotFound) {
+		if fault.Is(err, fault.NotFound) {
 			return nil
 		}
 		return err
@@ -237,7 +237,7 @@ func recordedOf(s *store.Store, batch []blob.Leftover) (recorded []bool, err err
 		recorded = make([]bool, len(batch))
 		for i, l := range batch {
 			sum, err := tx.SettleBlob(l.ID)
-			if err != nil && !exchange.Is(err, exchange.NotFound) {
+			if err != nil && !fault.Is(err, fault.NotFound) {
 				return err
 			}
 			recorded[i] = len(sum) > 0

@@ -12,7 +12,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/blob"
 	"github.com/sallyport-sftp/sallyport/internal/blob/disk"
 	"github.com/sallyport-sftp/sallyport/internal/deposit"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 )
@@ -93,9 +93,9 @@ func TestARefusedDepositIsAStageAgain(t *testing.T) {
 			if err := record(tx); err != nil {
 				return err
 			}
-			return exchange.E("test", exchange.Quota, "no room")
+			return fault.E("test", fault.Quota, "no room")
 		}
-		testkit.WantKind(t, d.Commit(in), exchange.Quota)
+		testkit.WantKind(t, d.Commit(in), fault.Quota)
 		in.Record = record
 		d.wantStage(in, "TEXT")
 	})
@@ -135,7 +135,7 @@ func TestADatabaseThatGoesAwayBehindACommit(t *testing.T) {
 				<-reached
 				p.Down(true)
 			}()
-			if err := d.Commit(in); !errors.Is(err, deposit.ErrUnknown) || !exchange.Is(err, exchange.Unavailable) {
+			if err := d.Commit(in); !errors.Is(err, deposit.ErrUnknown) || !fault.Is(err, fault.Unavailable) {
 				t.Fatalf("the outcome is %v", err)
 			}
 			if err := in.Stage.Discard(); !errors.Is(err, blob.ErrSealed) {
@@ -203,7 +203,7 @@ func TestAClaimOfTheSweepIsNoRow(t *testing.T) {
 		if is, err := d.Look(in.Blob); err != nil || is {
 			t.Fatalf("a claim is taken for a row: %v", err)
 		}
-		testkit.WantKind(t, d.Commit(in), exchange.Exists)
+		testkit.WantKind(t, d.Commit(in), fault.Exists)
 	})
 }
 

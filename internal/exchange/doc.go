@@ -1,4 +1,3 @@
-// Package exchange holds the words of Sallyport: the types every room shares,
-// the kinds of error and what each becomes at each door, and the rules for
-// names. It imports the standard library alone and knows no room.
+// Package exchange is what the rooms share and the API does not tell: who is logged in,
+// rights and limits, what file names mean, ranges of bytes, clocks and ids.
 package exchange

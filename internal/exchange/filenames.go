@@ -4,10 +4,9 @@ import (
 	"path"
 	"strings"
 	"time"
-)
 
-// MaxGrace is the longest that a doubtful name may wait.
-const MaxGrace = 24 * time.Hour
+	"github.com/sallyport-sftp/sallyport/model"
+)
 
 // NameRules say what a file's name tells of its state. Globs are those of path.Match and
 // are matched without regard to case.
@@ -51,31 +50,8 @@ func matchesAny(globs []string, name string) bool {
 	return false
 }
 
-// CheckGlobs fails unless every text is a pattern of names.
-func CheckGlobs(what string, globs []string) error {
-	for _, g := range globs {
-		if _, err := path.Match(g, ""); err != nil || g == "" || strings.Contains(g, "/") {
-			return E("exchange.CheckGlobs", Invalid, "%s: %q is not a pattern of file names.", what, Printable(g)).WithHint("such as *.tmp, .* or upload-?.part")
-		}
-	}
-	return nil
-}
-
-// NamePolicy is what differs from the configured rules for a user, for a folder, or for a
-// folder of one user. What is nil is as configured.
-type NamePolicy struct {
-	User      string         `json:"user,omitempty" doc:"Username; empty: every user"`
-	Folder    string         `json:"folder,omitempty" doc:"Files in this folder and below; empty: everywhere"`
-	Temporary []string       `json:"temporary" required:"false" nullable:"true" doc:"Names that clients use while they write"`
-	Doubtful  []string       `json:"doubtful" required:"false" nullable:"true" doc:"Names that may be such ones: handed on after the grace"`
-	Ignored   []string       `json:"ignored" required:"false" nullable:"true" doc:"Names that are kept, and never received"`
-	Grace     *time.Duration `json:"-"`
-	GraceText string         `json:"grace,omitempty" doc:"How long a doubtful name waits to be changed: 1m"`
-	UserID    string         `json:"-"`
-}
-
-// Apply puts what the policy says in place of the rules.
-func (p NamePolicy) Apply(r NameRules) NameRules {
+// With returns the rules with what a policy says in their place.
+func (r NameRules) With(p model.NamePolicy) NameRules {
 	for _, f := range []struct {
 		to   *[]string
 		from []string

@@ -1,7 +1,6 @@
 package exchange
 
 import (
-	"crypto/rand"
 	"encoding/binary"
 	"io"
 	"strings"
@@ -96,20 +95,4 @@ func IDTime(id string) time.Time {
 		ms = ms<<5 | int64(v)
 	}
 	return time.UnixMilli(ms).UTC()
-}
-
-// NewReference is a short word that a person can read out on the phone: letters
-// and digits that are not mistaken for one another.
-func NewReference() string {
-	const alphabet = "23456789abcdefghjkmnpqrstuvwxyz"
-	var b [8]byte
-	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
-	var out strings.Builder
-	for i, v := range b {
-		if i == 4 {
-			out.WriteByte('-')
-		}
-		out.WriteByte(alphabet[int(v)%len(alphabet)])
-	}
-	return out.String()
 }

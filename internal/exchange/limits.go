@@ -3,6 +3,8 @@ package exchange
 import (
 	"cmp"
 	"math"
+
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // NearPercent is from where a limit is near: the operator is told.
@@ -12,19 +14,6 @@ const NearPercent = 80
 // least, so that one of three files can still be replaced.
 const leastRoom = 10
 
-// StorageLimits bound what a user's mailbox holds.
-type StorageLimits struct {
-	QuotaBytes int64 `json:"quota_bytes" doc:"Of its files"`
-	QuotaFiles int64 `json:"quota_files" doc:"Of its files and unfinished uploads"`
-	KeepBytes  int64 `json:"keep_bytes" doc:"Of what it keeps alive, seen or not"`
-	KeepItems  int64 `json:"keep_items" doc:"Of what it keeps alive, and its directories"`
-}
-
-// OwnLimits are those set for the user itself; 0 means the configured default.
-func (u *User) OwnLimits() StorageLimits {
-	return StorageLimits{QuotaBytes: u.QuotaBytes, QuotaFiles: u.QuotaFiles, KeepBytes: u.KeepBytes, KeepItems: u.KeepItems}
-}
-
 // DefaultLimits are those of users without limits of their own.
 type DefaultLimits struct {
 	QuotaBytes, QuotaFiles int64
@@ -32,8 +21,8 @@ type DefaultLimits struct {
 }
 
 // Of are the limits in force for a user whose own are given; 0 means the default.
-func (d DefaultLimits) Of(own StorageLimits) StorageLimits {
-	out := StorageLimits{QuotaBytes: cmp.Or(own.QuotaBytes, d.QuotaBytes), QuotaFiles: cmp.Or(own.QuotaFiles, d.QuotaFiles)}
+func (d DefaultLimits) Of(own model.StorageLimits) model.StorageLimits {
+	out := model.StorageLimits{QuotaBytes: cmp.Or(own.QuotaBytes, d.QuotaBytes), QuotaFiles: cmp.Or(own.QuotaFiles, d.QuotaFiles)}
 	share := func(n int64) int64 {
 		if d.KeptPercent == 0 || n/100 > math.MaxInt64/d.KeptPercent-1 {
 			return math.MaxInt64

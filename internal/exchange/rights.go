@@ -1,6 +1,12 @@
 package exchange
 
-import "strings"
+import (
+	"cmp"
+	"strings"
+
+	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/model"
+)
 
 // Rights say what a user may do in one directory and below it, as bits.
 type Rights uint32
@@ -33,8 +39,17 @@ next:
 				continue next
 			}
 		}
-		return 0, E("exchange.ParseRights", Invalid, "%q is not a right.", w).
+		return 0, fault.E("exchange.ParseRights", fault.Invalid, "%q is not a right.", w).
 			WithHint("the rights are: all, %s", strings.Join(rightWords, ", "))
 	}
 	return r, nil
+}
+
+// FeedRights are the rights in a folder of deliveries: what the narrowest setting says that
+// says anything, the narrowest first: that of a subscription, of its user, of a template.
+func FeedRights(settings ...string) Rights {
+	if cmp.Or(settings...) == model.FeedsRemove {
+		return Read | List | Delete | Rename
+	}
+	return Read | List
 }

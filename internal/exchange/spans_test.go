@@ -7,9 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"pgregory.net/rapid"
-
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"pgregory.net/rapid"
 )
 
 // size is how many bytes the property's bitmap has.

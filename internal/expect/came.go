@@ -9,12 +9,15 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // came counts the files of a time that are what is expected, and says when there were
 // enough, and which were too small.
-func (r *Room) came(q *store.Q, e *exchange.Expectation, from, to time.Time) (n int64, enough time.Time, small []string, err error) {
+func (r *Room) came(q *store.Q, e *model.Expectation, from, to time.Time) (n int64, enough time.Time, small []string, err error) {
 	list, err := candidates(q, e, from, to)
 	if err != nil {
 		return 0, enough, nil, err
@@ -25,7 +28,7 @@ func (r *Room) came(q *store.Q, e *exchange.Expectation, from, to time.Time) (n 
 			return 0, enough, nil, err
 		}
 		if why != "" {
-			small = append(small, exchange.Printable(c.Name)+" ("+why+")")
+			small = append(small, valid.Printable(c.Name)+" ("+why+")")
 			continue
 		}
 		if n++; n == e.AtLeast {
@@ -36,7 +39,7 @@ func (r *Room) came(q *store.Q, e *exchange.Expectation, from, to time.Time) (n 
 }
 
 // candidates are the files of a time whose names are what is expected.
-func candidates(q *store.Q, e *exchange.Expectation, from, to time.Time) (out []store.Came, err error) {
+func candidates(q *store.Q, e *model.Expectation, from, to time.Time) (out []store.Came, err error) {
 	var list []store.Came
 	if e.UserID != "" {
 		list, err = q.DropsBetween(e.UserID, exchange.Micros(from), exchange.Micros(to))
@@ -68,7 +71,7 @@ func tooSmall(names []string) string {
 
 // readAhead counts lines before a transaction asks for them: contents may be large, and the
 // database has one writer.
-func (r *Room) readAhead(ctx context.Context, e exchange.Expectation, s schedule, now time.Time) error {
+func (r *Room) readAhead(ctx context.Context, e model.Expectation, s schedule, now time.Time) error {
 	if e.LeastRows == 0 {
 		return nil
 	}
@@ -99,7 +102,7 @@ const maxKnown = 10_000
 
 // tooFew says why a file does not count; "" if it does. Of one whose bytes are gone only the
 // size is known.
-func (l *lines) tooFew(e *exchange.Expectation, c store.Came) (why string, err error) {
+func (l *lines) tooFew(e *model.Expectation, c store.Came) (why string, err error) {
 	if c.Size < e.LeastBytes {
 		return fmt.Sprintf("%d bytes", c.Size), nil
 	}
@@ -110,7 +113,7 @@ func (l *lines) tooFew(e *exchange.Expectation, c store.Came) (why string, err e
 	n, known := l.known[c.Version]
 	l.mu.Unlock()
 	if !known {
-		if n, err = l.count(c.Version); exchange.Is(err, exchange.NotFound) {
+		if n, err = l.count(c.Version); fault.Is(err, fault.NotFound) {
 			return "", nil
 		} else if err != nil {
 			return "", err

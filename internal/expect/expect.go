@@ -15,7 +15,10 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // Room keeps expectations.
@@ -35,38 +38,38 @@ func New(s *store.Store, clock exchange.Clock, ids *exchange.IDs, log *slog.Logg
 func (r *Room) now() time.Time { return r.clock().UTC().Truncate(time.Microsecond) }
 
 func (r *Room) audit(tx *store.Tx, actor, action, subject string, detail map[string]string) error {
-	return tx.Audit(exchange.AuditRow{ID: r.ids.New(), At: r.now(), Actor: actor, Action: action, Subject: subject, Detail: detail})
+	return tx.Audit(model.AuditRow{ID: r.ids.New(), At: r.now(), Actor: actor, Action: action, Subject: subject, Detail: detail})
 }
 
 // Add records an expectation; its first deadline is the next one.
-func (r *Room) Add(ctx context.Context, actor string, e exchange.Expectation) (exchange.Expectation, error) {
+func (r *Room) Add(ctx context.Context, actor string, e model.Expectation) (model.Expectation, error) {
 	const op = "expect.Add"
-	if err := exchange.CheckID("expectation's name", e.Name); err != nil {
+	if err := valid.CheckID("expectation's name", e.Name); err != nil {
 		return e, err
 	}
 	if (e.User == "") == (e.Feed == "") || e.User != "" && e.Account != "" {
-		return e, exchange.E(op, exchange.Invalid, "Expect a user's uploads, or a feed's publications.").WithHint("give --user NAME, or --feed NAME and perhaps --account ID")
+		return e, fault.E(op, fault.Invalid, "Expect a user's uploads, or a feed's publications.").WithHint("give --user NAME, or --feed NAME and perhaps --account ID")
 	}
 	if e.Tell && e.User == "" {
-		return e, exchange.E(op, exchange.Invalid, "Partners are told of their own uploads only.").WithHint("give --user NAME with --tell-partner")
+		return e, fault.E(op, fault.Invalid, "Partners are told of their own uploads only.").WithHint("give --user NAME with --tell-partner")
 	}
-	if _, err := path.Match(e.Glob, "x"); err != nil || exchange.Printable(e.Glob) != e.Glob {
-		return e, exchange.E(op, exchange.Invalid, "%q is not a pattern of names.", exchange.Printable(e.Glob)).WithHint("such as cdr-*.csv")
+	if _, err := path.Match(e.Glob, "x"); err != nil || valid.Printable(e.Glob) != e.Glob {
+		return e, fault.E(op, fault.Invalid, "%q is not a pattern of names.", valid.Printable(e.Glob)).WithHint("such as cdr-*.csv")
 	}
 	if e.AtLeast == 0 {
 		e.AtLeast = 1
 	}
 	if e.AtLeast < 1 || e.AtLeast > 10_000 {
-		return e, exchange.E(op, exchange.Invalid, "Expect 1 to 10000 files.")
+		return e, fault.E(op, fault.Invalid, "Expect 1 to 10000 files.")
 	}
 	if e.LeastBytes < 0 || e.LeastRows < 0 {
-		return e, exchange.E(op, exchange.Invalid, "A least size is not negative.")
+		return e, fault.E(op, fault.Invalid, "A least size is not negative.")
 	}
 	s, err := parseSchedule(e)
 	if err != nil {
 		return e, err
 	}
-	e.ID, e.CreatedAt, e.State = r.ids.New(), r.now(), exchange.ExpectWaiting
+	e.ID, e.CreatedAt, e.State = r.ids.New(), r.now(), model.ExpectWaiting
 	e.CheckedAt = e.CreatedAt
 	next := s.after(e.CreatedAt)
 	e.NextAt = &next
@@ -74,22 +77,22 @@ func (r *Room) Add(ctx context.Context, actor string, e exchange.Expectation) (e
 		if e.User != "" {
 			u, err := tx.User(e.User)
 			if err != nil {
-				return exchange.Missing("expect", err, "There is no user %q.", e.User)
+				return fault.Missing("expect", err, "There is no user %q.", e.User)
 			}
 			e.UserID = u.ID
 		} else if _, err := tx.Feed(e.Feed); err != nil {
-			return exchange.Missing("expect", err, "There is no feed %q.", e.Feed)
+			return fault.Missing("expect", err, "There is no feed %q.", e.Feed)
 		}
 		if e.Account != "" {
 			a, err := tx.Account(e.Account)
 			if err != nil {
-				return exchange.Missing("expect", err, "There is no account %q.", e.Account)
+				return fault.Missing("expect", err, "There is no account %q.", e.Account)
 			}
 			e.Account = a.ID // as it is written
 		}
 		err := tx.AddExpectation(e)
-		if exchange.Is(err, exchange.Exists) {
-			return exchange.E(op, exchange.Exists, "An expectation %q already exists.", e.Name)
+		if fault.Is(err, fault.Exists) {
+			return fault.E(op, fault.Exists, "An expectation %q already exists.", e.Name)
 		} else if err != nil {
 			return err
 		}
@@ -101,7 +104,7 @@ func (r *Room) Add(ctx context.Context, actor string, e exchange.Expectation) (e
 }
 
 // List lists expectations with their next deadlines.
-func (r *Room) List(ctx context.Context) ([]exchange.Expectation, error) {
+func (r *Room) List(ctx context.Context) ([]model.Expectation, error) {
 	list, err := r.store.Read(ctx).Expectations()
 	now := r.now()
 	for i := range list {
@@ -117,14 +120,14 @@ func (r *Room) List(ctx context.Context) ([]exchange.Expectation, error) {
 func (r *Room) Remove(ctx context.Context, actor, name string) error {
 	return r.store.Write(ctx, func(tx *store.Tx) error {
 		if err := tx.RemoveExpectation(name); err != nil {
-			return exchange.Missing("expect", err, "There is no expectation %q.", exchange.Printable(name))
+			return fault.Missing("expect", err, "There is no expectation %q.", valid.Printable(name))
 		}
 		return r.audit(tx, actor, "expectation.remove", name, nil)
 	})
 }
 
 // words say what is expected, for people.
-func words(e exchange.Expectation) string {
+func words(e model.Expectation) string {
 	what := "a file"
 	if e.AtLeast > 1 {
 		what = fmt.Sprintf("%d files", e.AtLeast)

@@ -7,8 +7,9 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 const judgeEvery = 5 * time.Second
@@ -51,14 +52,14 @@ func (r *Room) Judge(ctx context.Context) error {
 			errs = append(errs, err)
 			continue
 		}
-		if s.after(e.CheckedAt).After(now) && e.State != exchange.ExpectMissed {
+		if s.after(e.CheckedAt).After(now) && e.State != model.ExpectMissed {
 			continue
 		}
 		if err := r.readAhead(ctx, e, s, now); err != nil {
 			errs = append(errs, err)
 			continue
 		}
-		if err := r.store.Write(ctx, func(tx *store.Tx) error { return r.judge(tx, e.ID, s, now) }); err != nil && !exchange.Is(err, exchange.NotFound) {
+		if err := r.store.Write(ctx, func(tx *store.Tx) error { return r.judge(tx, e.ID, s, now) }); err != nil && !fault.Is(err, fault.NotFound) {
 			errs = append(errs, err)
 		}
 	}
@@ -70,7 +71,7 @@ func (r *Room) judge(tx *store.Tx, id string, s schedule, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	if e.State == exchange.ExpectMissed {
+	if e.State == model.ExpectMissed {
 		if err := r.late(tx, &e, now); err != nil {
 			return err
 		}
@@ -89,8 +90,8 @@ func (r *Room) judge(tx *store.Tx, id string, s schedule, now time.Time) error {
 }
 
 // deadline judges one window: from the deadline before to this one.
-func (r *Room) deadline(tx *store.Tx, e *exchange.Expectation, since, due, now time.Time) error {
-	if e.State == exchange.ExpectMet && e.Since != nil && e.Since.After(since) {
+func (r *Room) deadline(tx *store.Tx, e *model.Expectation, since, due, now time.Time) error {
+	if e.State == model.ExpectMet && e.Since != nil && e.Since.After(since) {
 		since = *e.Since // what came late counts once
 	}
 	n, _, small, err := r.came(&tx.Q, e, since, due)
@@ -100,22 +101,22 @@ func (r *Room) deadline(tx *store.Tx, e *exchange.Expectation, since, due, now t
 	was := e.State
 	e.Since, e.DueAt, e.ChangedAt = &since, &due, &now
 	if n >= e.AtLeast {
-		e.State = exchange.ExpectMet
+		e.State = model.ExpectMet
 		return nil
 	}
-	e.State = exchange.ExpectMissed
+	e.State = model.ExpectMissed
 	text := fmt.Sprintf("Expected %s by %s (%s); %d came. The expectation is %q.", words(*e), localText(due, e.Zone), e.Zone, n, e.Name)
 	text += tooSmall(small)
-	if was == exchange.ExpectMissed {
+	if was == model.ExpectMissed {
 		text += " It was missed the time before, too."
 	}
 	partner := fmt.Sprintf("We expected %s by %s (%s), and %s came. Please upload what is missing as soon as you can. If it is on its way, there is nothing else to do.",
 		words(*e), localText(due, e.Zone), e.Zone, count(n)) + tooSmall(small)
-	return r.raise(tx, e, exchange.EventMissed, "expectation.miss", n, text, partner)
+	return r.raise(tx, e, model.EventMissed, "expectation.miss", n, text, partner)
 }
 
 // late clears a missed expectation once what was missing has come.
-func (r *Room) late(tx *store.Tx, e *exchange.Expectation, now time.Time) error {
+func (r *Room) late(tx *store.Tx, e *model.Expectation, now time.Time) error {
 	if e.Since == nil || e.DueAt == nil {
 		return nil
 	}
@@ -124,10 +125,10 @@ func (r *Room) late(tx *store.Tx, e *exchange.Expectation, now time.Time) error 
 		return err
 	}
 	next := enough.Add(time.Microsecond) // what comes from here on counts for the next deadline
-	e.State, e.ChangedAt, e.Since = exchange.ExpectMet, &now, &next
+	e.State, e.ChangedAt, e.Since = model.ExpectMet, &now, &next
 	text := fmt.Sprintf("It came late: %s, expected by %s (%s). The expectation is %q.", words(*e), localText(*e.DueAt, e.Zone), e.Zone, e.Name)
 	partner := fmt.Sprintf("What we expected by %s (%s) has come: %s. Thank you. There is nothing to do.", localText(*e.DueAt, e.Zone), e.Zone, words(*e))
-	return r.raise(tx, e, exchange.EventMet, "expectation.meet", n, text, partner)
+	return r.raise(tx, e, model.EventMet, "expectation.meet", n, text, partner)
 }
 
 func localText(t time.Time, zone string) string {
@@ -147,7 +148,7 @@ func count(n int64) string {
 
 // raise tells the operator in one text and, if that was asked for, the partner
 // in another.
-func (r *Room) raise(tx *store.Tx, e *exchange.Expectation, event, action string, n int64, text, partner string) error {
+func (r *Room) raise(tx *store.Tx, e *model.Expectation, event, action string, n int64, text, partner string) error {
 	account := e.Account
 	if e.UserID != "" {
 		u, err := tx.UserByID(e.UserID)
@@ -161,7 +162,7 @@ func (r *Room) raise(tx *store.Tx, e *exchange.Expectation, event, action string
 	if e.Tell {
 		data["partner_text"] = partner
 	}
-	if err := tx.Emit(exchange.Event{ID: r.ids.New(), Type: event, At: r.now(), Account: account, User: e.User, Data: data}); err != nil {
+	if err := tx.Emit(model.Event{ID: r.ids.New(), Type: event, At: r.now(), Account: account, User: e.User, Data: data}); err != nil {
 		return err
 	}
 	return r.audit(tx, "system:expect", action, e.Name, map[string]string{"due": e.DueAt.Format(time.RFC3339), "text": text})

@@ -3,7 +3,7 @@ package expect
 import (
 	"io"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 )
 
 // CountRows counts the lines of a content of size bytes that are not empty. Blanks alone
@@ -13,7 +13,7 @@ func CountRows(content io.ReaderAt, size int64) (count int64, err error) {
 	for at := int64(0); at < size; {
 		read, err := content.ReadAt(buf[:min(int64(len(buf)), size-at)], at)
 		if read == 0 && err != nil {
-			return 0, exchange.Wrap("expect.CountRows", exchange.Unavailable, err)
+			return 0, fault.Wrap("expect.CountRows", fault.Unavailable, err)
 		}
 		at += int64(read)
 		for _, c := range buf[:read] {

@@ -4,8 +4,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/expect"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 )
 
 func TestRows(t *testing.T) {
@@ -17,7 +17,7 @@ func TestRows(t *testing.T) {
 			t.Errorf("%.20q, %d bytes: %d rows, %v; want %d", content, len(content), n, err, want)
 		}
 	}
-	if _, err := expect.CountRows(strings.NewReader("a\n"), 3); !exchange.Is(err, exchange.Unavailable) {
+	if _, err := expect.CountRows(strings.NewReader("a\n"), 3); !fault.Is(err, fault.Unavailable) {
 		t.Errorf("content that ends too early: %v", err)
 	}
 }

@@ -6,7 +6,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // schedule is a series of deadlines.
@@ -20,23 +22,23 @@ type schedule struct {
 var weekdays = []string{"sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"}
 
 // parseSchedule reads an expectation's days, clock and zone.
-func parseSchedule(e exchange.Expectation) (s schedule, err error) {
+func parseSchedule(e model.Expectation) (s schedule, err error) {
 	const op = "expect.parseSchedule"
 	if e.Zone == "" || e.Zone == "Local" {
-		return s, exchange.E(op, exchange.Invalid, "Name the time zone.").WithHint("such as Australia/Sydney, or UTC")
+		return s, fault.E(op, fault.Invalid, "Name the time zone.").WithHint("such as Australia/Sydney, or UTC")
 	}
-	if s.zone, err = exchange.ParseZone(e.Zone); err != nil {
+	if s.zone, err = valid.ParseZone(e.Zone); err != nil {
 		return s, err
 	}
 	at, err := time.Parse("15:04", e.Clock)
 	if err != nil {
-		return s, exchange.E(op, exchange.Invalid, "%q is not a time of day.", exchange.Printable(e.Clock)).WithHint("such as 06:00")
+		return s, fault.E(op, fault.Invalid, "%q is not a time of day.", valid.Printable(e.Clock)).WithHint("such as 06:00")
 	}
 	s.hour, s.minute = at.Hour(), at.Minute()
 	days := strings.ToLower(strings.TrimSpace(e.Days))
 	if n, err := strconv.Atoi(days); err == nil {
 		if n < 1 || n > 31 {
-			return s, exchange.E(op, exchange.Invalid, "%d is not a day of a month.", n)
+			return s, fault.E(op, fault.Invalid, "%d is not a day of a month.", n)
 		}
 		s.monthday = n
 		return s, nil
@@ -53,7 +55,7 @@ func parseSchedule(e exchange.Expectation) (s schedule, err error) {
 		case i >= 0:
 			s.days[i] = true
 		default:
-			return s, exchange.E(op, exchange.Invalid, "%q are no days.", exchange.Printable(e.Days)).
+			return s, fault.E(op, fault.Invalid, "%q are no days.", valid.Printable(e.Days)).
 				WithHint("daily, weekdays, names of days (monday,thursday), or a day of the month (3)")
 		}
 	}

@@ -4,8 +4,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // TestDeadlinesFollowTheWallClock lists, for each schedule, the deadlines after
@@ -43,7 +44,7 @@ func TestDeadlinesFollowTheWallClock(t *testing.T) {
 		from, err := time.Parse(time.RFC3339, c.from)
 		testkit.Must(t, err)
 		w.micros.Store(from.UnixMicro())
-		e := w.expects(func(e *exchange.Expectation) { e.Days, e.Clock, e.Zone = c.days, c.by, c.zone })
+		e := w.expects(func(e *model.Expectation) { e.Days, e.Clock, e.Zone = c.days, c.by, c.zone })
 		next := e.NextAt
 		for i, want := range c.want {
 			if got := next.UTC().Format(time.RFC3339); got != want {
@@ -60,50 +61,50 @@ func TestDeadlinesFollowTheWallClock(t *testing.T) {
 
 var addStories = stories{
 	"what makes no sense is refused": func(t *testing.T, w *world) {
-		for what, change := range map[string]func(*exchange.Expectation){
-			"no name":          func(e *exchange.Expectation) { e.Name = "" },
-			"nobody's":         func(e *exchange.Expectation) { e.User = "" },
-			"both":             func(e *exchange.Expectation) { e.Feed = "data" },
-			"user and account": func(e *exchange.Expectation) { e.Account = "acme" },
-			"a feed's partner": func(e *exchange.Expectation) { e.User, e.Feed, e.Tell = "", "data", true },
-			"bad glob":         func(e *exchange.Expectation) { e.Glob = "cdr-[" },
-			"bad glob behind":  func(e *exchange.Expectation) { e.Glob = "cdr-*[" },
-			"too many":         func(e *exchange.Expectation) { e.AtLeast = 10_001 },
-			"too few":          func(e *exchange.Expectation) { e.AtLeast = -1 },
-			"no zone":          func(e *exchange.Expectation) { e.Zone = "" },
-			"this machine's":   func(e *exchange.Expectation) { e.Zone = "Local" },
-			"unknown zone":     func(e *exchange.Expectation) { e.Zone = "Mars/Olympus" },
-			"a zone's file":    func(e *exchange.Expectation) { e.Zone = "../../etc/passwd" },
-			"no time":          func(e *exchange.Expectation) { e.Clock = "" },
-			"no such time":     func(e *exchange.Expectation) { e.Clock = "24:00" },
-			"seconds":          func(e *exchange.Expectation) { e.Clock = "06:00:00" },
-			"no days":          func(e *exchange.Expectation) { e.Days = "" },
-			"unknown day":      func(e *exchange.Expectation) { e.Days = "someday" },
-			"half a list":      func(e *exchange.Expectation) { e.Days = "monday," },
-			"day 0":            func(e *exchange.Expectation) { e.Days = "0" },
-			"day 32":           func(e *exchange.Expectation) { e.Days = "32" },
+		for what, change := range map[string]func(*model.Expectation){
+			"no name":          func(e *model.Expectation) { e.Name = "" },
+			"nobody's":         func(e *model.Expectation) { e.User = "" },
+			"both":             func(e *model.Expectation) { e.Feed = "data" },
+			"user and account": func(e *model.Expectation) { e.Account = "acme" },
+			"a feed's partner": func(e *model.Expectation) { e.User, e.Feed, e.Tell = "", "data", true },
+			"bad glob":         func(e *model.Expectation) { e.Glob = "cdr-[" },
+			"bad glob behind":  func(e *model.Expectation) { e.Glob = "cdr-*[" },
+			"too many":         func(e *model.Expectation) { e.AtLeast = 10_001 },
+			"too few":          func(e *model.Expectation) { e.AtLeast = -1 },
+			"no zone":          func(e *model.Expectation) { e.Zone = "" },
+			"this machine's":   func(e *model.Expectation) { e.Zone = "Local" },
+			"unknown zone":     func(e *model.Expectation) { e.Zone = "Mars/Olympus" },
+			"a zone's file":    func(e *model.Expectation) { e.Zone = "../../etc/passwd" },
+			"no time":          func(e *model.Expectation) { e.Clock = "" },
+			"no such time":     func(e *model.Expectation) { e.Clock = "24:00" },
+			"seconds":          func(e *model.Expectation) { e.Clock = "06:00:00" },
+			"no days":          func(e *model.Expectation) { e.Days = "" },
+			"unknown day":      func(e *model.Expectation) { e.Days = "someday" },
+			"half a list":      func(e *model.Expectation) { e.Days = "monday," },
+			"day 0":            func(e *model.Expectation) { e.Days = "0" },
+			"day 32":           func(e *model.Expectation) { e.Days = "32" },
 		} {
-			e := exchange.Expectation{Name: "cdr", User: "acme", Glob: "cdr-*.csv", Days: "daily", Clock: "06:00", Zone: "UTC"}
+			e := model.Expectation{Name: "cdr", User: "acme", Glob: "cdr-*.csv", Days: "daily", Clock: "06:00", Zone: "UTC"}
 			change(&e)
-			if _, err := w.room.Add(ctx, "test", e); !exchange.Is(err, exchange.Invalid) {
+			if _, err := w.room.Add(ctx, "test", e); !fault.Is(err, fault.Invalid) {
 				t.Errorf("%s: %v", what, err)
 			}
 		}
-		for _, e := range []exchange.Expectation{{User: "none"}, {Feed: "none"}, {Feed: "data", Account: "none"}} {
+		for _, e := range []model.Expectation{{User: "none"}, {Feed: "none"}, {Feed: "data", Account: "none"}} {
 			e.Name, e.Days, e.Clock, e.Zone = "cdr", "daily", "06:00", "UTC"
 			_, err := w.room.Add(ctx, "test", e)
-			testkit.WantKind(t, err, exchange.NotFound)
+			testkit.WantKind(t, err, fault.NotFound)
 		}
 	},
 	"a name is taken once, and free again when it was removed": func(t *testing.T, w *world) {
 		e := w.expects()
-		if e.AtLeast != 1 || e.State != exchange.ExpectWaiting || e.NextAt == nil {
+		if e.AtLeast != 1 || e.State != model.ExpectWaiting || e.NextAt == nil {
 			t.Fatalf("expected %+v", e)
 		}
 		_, err := w.room.Add(ctx, "test", e)
-		testkit.WantKind(t, err, exchange.Exists)
+		testkit.WantKind(t, err, fault.Exists)
 		testkit.Must(t, w.room.Remove(ctx, "test", "cdr"))
-		testkit.WantKind(t, w.room.Remove(ctx, "test", "cdr"), exchange.NotFound)
+		testkit.WantKind(t, w.room.Remove(ctx, "test", "cdr"), fault.NotFound)
 		w.expects()
 	},
 }

@@ -13,8 +13,10 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/account"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/expect"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 var ctx = context.Background()
@@ -53,10 +55,10 @@ func (w *world) begin(t testing.TB) *world {
 	testkit.Must(t, err)
 	w.at("2026-10-30 12:00")
 	w.room = expect.New(w.store, w.clock, w.ids, slog.New(slog.DiscardHandler), w.count)
-	accounts := account.New(w.store, w.clock, w.ids, account.Policy{Templates: map[string]account.Template{exchange.KindCustomer: {StartDir: "/"}}})
+	accounts := account.New(w.store, w.clock, w.ids, account.Policy{Templates: map[string]account.Template{model.KindCustomer: {StartDir: "/"}}})
 	testkit.Customers(t, accounts, "acme", "beta")
 	testkit.Must(t, w.store.Write(ctx, func(tx *store.Tx) error {
-		return tx.AddFeed(exchange.Feed{Name: "data", Kind: "data", Types: []string{}, Recipients: []string{}, CreatedAt: w.clock()})
+		return tx.AddFeed(model.Feed{Name: "data", Kind: "data", Types: []string{}, Recipients: []string{}, CreatedAt: w.clock()})
 	}))
 	_, err = w.db.Exec("DELETE FROM outbox")
 	testkit.Must(t, err)
@@ -86,9 +88,9 @@ func TestExpectations(t *testing.T) {
 
 // expects acme's cdr-*.csv by six in the morning, Sydney time; change may say
 // otherwise.
-func (w *world) expects(change ...func(*exchange.Expectation)) exchange.Expectation {
+func (w *world) expects(change ...func(*model.Expectation)) model.Expectation {
 	w.t.Helper()
-	e := exchange.Expectation{Name: "cdr", User: "acme", Glob: "cdr-*.csv", Days: "daily", Clock: "06:00", Zone: "Australia/Sydney"}
+	e := model.Expectation{Name: "cdr", User: "acme", Glob: "cdr-*.csv", Days: "daily", Clock: "06:00", Zone: "Australia/Sydney"}
 	for _, c := range change {
 		c(&e)
 	}
@@ -107,7 +109,7 @@ func (w *world) comes(user, name, local string) {
 // count is how many lines a version has: as many as its size, divided by ten.
 func (w *world) count(version string) (n int64, err error) {
 	if err = w.db.QueryRow("SELECT size / 10 FROM drops WHERE id = $1", version).Scan(&n); err != nil {
-		err = exchange.Wrap("test", exchange.NotFound, err)
+		err = fault.Wrap("test", fault.NotFound, err)
 	}
 	return n, err
 }
@@ -135,14 +137,14 @@ func (w *world) published(account, name, local string) {
 }
 
 // judge looks at a time, and fails unless the expectation then stands so.
-func (w *world) judge(local, state string) exchange.Expectation {
+func (w *world) judge(local, state string) model.Expectation {
 	w.t.Helper()
 	w.at(local)
 	testkit.Must(w.t, w.room.Judge(ctx))
 	return w.wantState(local, state)
 }
 
-func (w *world) wantState(when, state string) exchange.Expectation {
+func (w *world) wantState(when, state string) model.Expectation {
 	w.t.Helper()
 	list, err := w.room.List(ctx)
 	testkit.Must(w.t, err)
@@ -153,9 +155,9 @@ func (w *world) wantState(when, state string) exchange.Expectation {
 }
 
 // wantEvents fails unless so many were missed, and met late, so far.
-func (w *world) wantEvents(missed, met int) []exchange.Event {
+func (w *world) wantEvents(missed, met int) []model.Event {
 	w.t.Helper()
-	var all []exchange.Event
+	var all []model.Event
 	testkit.Must(w.t, w.store.Write(ctx, func(tx *store.Tx) (err error) {
 		all, err = tx.Outbox(1<<62, 1000)
 		return err
@@ -164,12 +166,12 @@ func (w *world) wantEvents(missed, met int) []exchange.Event {
 	for _, e := range all {
 		n[e.Type]++
 	}
-	if n[exchange.EventMissed] != missed || n[exchange.EventMet] != met {
+	if n[model.EventMissed] != missed || n[model.EventMet] != met {
 		text := ""
 		for _, e := range all {
 			text += fmt.Sprintln(e.Type, e.Data["text"])
 		}
-		w.t.Fatalf("%d missed and %d met late, want %d and %d:\n%s", n[exchange.EventMissed], n[exchange.EventMet], missed, met, text)
+		w.t.Fatalf("%d missed and %d met late, want %d and %d:\n%s", n[model.EventMissed], n[model.EventMet], missed, met, text)
 	}
 	return all
 }

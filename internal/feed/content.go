@@ -6,7 +6,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // Type is what files of a type are called and look like. One that says nothing of its
@@ -152,15 +154,15 @@ func beginsWith(begin []byte, with []string, within int) bool {
 
 // judge refuses content that is certainly not of its type, or says why it may not be.
 func (l *looks) judge(name, checks string) (flag string, err error) {
-	if checks == exchange.ChecksOff {
+	if checks == model.ChecksOff {
 		return "", nil
 	}
 	wrong, certain := l.verdict()
 	if wrong == "" {
 		return "", nil
 	}
-	if certain && checks != exchange.ChecksFlag {
-		return "", exchange.E("feed.looks", exchange.Invalid, "%q is called a %s, but %s.", exchange.Printable(name), l.kind, wrong).
+	if certain && checks != model.ChecksFlag {
+		return "", fault.E("feed.looks", fault.Invalid, "%q is called a %s, but %s.", valid.Printable(name), l.kind, wrong).
 			WithHint("if such files are meant: sallyport feed set FEED --checks flag, or --types any")
 	}
 	return "called a " + l.kind + ", but " + wrong, nil

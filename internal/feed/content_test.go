@@ -5,8 +5,9 @@ import (
 	"testing"
 	"testing/iotest"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 const pdf = "%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj"
@@ -66,7 +67,7 @@ var contents = []struct {
 }
 
 // acme makes a feed "data" with one subscriber.
-func (w *world) acme() exchange.User {
+func (w *world) acme() model.User {
 	u := w.user("acme", "")
 	w.feed("data")
 	w.subscribe("data", "acme")
@@ -78,7 +79,7 @@ func contentIsOfItsType(t *testing.T, w *world) {
 	for _, c := range contents {
 		p := to("data", "acme", c.name, c.text)
 		if c.refusal != "" {
-			w.refused(p, exchange.Invalid, c.refusal)
+			w.refused(p, fault.Invalid, c.refusal)
 			continue
 		}
 		out, err := w.room.Publish(ctx, "test", p)
@@ -101,7 +102,7 @@ func contentMayTrickle(t *testing.T, w *world) {
 	testkit.Must(t, err)
 	p = to("data", "acme", "b.pdf", "")
 	p.Body = iotest.OneByteReader(strings.NewReader("a;b\nc;d\n"))
-	w.refused(p, exchange.Invalid, "does not begin like one")
+	w.refused(p, fault.Invalid, "does not begin like one")
 }
 
 func utf16MayTrickle(t *testing.T, w *world) {

@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"slices"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 const (
@@ -36,20 +36,20 @@ type numbered struct {
 
 // heard is what a number tells about others.
 type heard struct {
-	gaps []exchange.Gap // they should have come before it
-	odd  bool           // it is far from all others, and not counted yet
+	gaps []model.Gap // they should have come before it
+	odd  bool        // it is far from all others, and not counted yet
 }
 
 // counter counts the numbers of one account.
 type counter struct {
 	counting
-	s *exchange.Sequence
+	s *model.Sequence
 }
 
 // begin takes the first number: nothing is missing before it.
 func (c counter) begin(n numbered) {
 	c.s.Last, c.s.Date = n.seq, n.date
-	if c.restarts != exchange.RestartsNever {
+	if c.restarts != model.RestartsNever {
 		c.s.Restarts = c.restarts
 	}
 	c.s.Period = periodOf(n.date, c.s.Restarts)
@@ -59,7 +59,7 @@ func (c counter) begin(n numbered) {
 func (c counter) take(n numbered) heard {
 	s := c.s
 	switch {
-	case c.restarts == exchange.RestartsNever:
+	case c.restarts == model.RestartsNever:
 		s.Restarts, s.Period = "", ""
 	case c.restarts != "" && c.restarts != s.Restarts:
 		c.restart(c.restarts)
@@ -75,7 +75,7 @@ func (c counter) take(n numbered) heard {
 	case !later:
 		return c.late(period, n.seq)
 	}
-	s.Earlier = append(s.Earlier, exchange.Finished{Period: s.Period, Last: s.Last})
+	s.Earlier = append(s.Earlier, model.Finished{Period: s.Period, Last: s.Last})
 	s.Earlier = s.Earlier[max(0, len(s.Earlier)-maxEarlier):]
 	s.Period, s.Last, s.Round, s.Odd = period, 0, 0, nil
 	return c.step(n.seq)
@@ -106,19 +106,19 @@ func (c counter) restart(with string) {
 	}
 }
 
-var periodOrder = map[string]int{"": 0, exchange.RestartsYear: 4, exchange.RestartsMonth: 6, exchange.RestartsDay: 8}
+var periodOrder = map[string]int{"": 0, model.RestartsYear: 4, model.RestartsMonth: 6, model.RestartsDay: 8}
 
 // periodOf cuts a date to its period.
 func periodOf(date, period string) string { return date[:min(len(date), periodOrder[period])] }
 
 // coarsestChange is the longest period in which two dates differ.
 func coarsestChange(a, b string) string {
-	for _, p := range []string{exchange.RestartsYear, exchange.RestartsMonth} {
+	for _, p := range []string{model.RestartsYear, model.RestartsMonth} {
 		if periodOf(a, p) != periodOf(b, p) {
 			return p
 		}
 	}
-	return exchange.RestartsDay
+	return model.RestartsDay
 }
 
 // wrapsAt is the number after the largest one that the digits can show, if the last number
@@ -145,23 +145,23 @@ func (c counter) step(seq int64) heard {
 	case seq > s.Last && limit > 0 && s.Round > 0 && seq-s.Last > limit/2:
 		return c.fill(seq, s.Period, s.Round-1) // late, from before the digits were used up
 	case seq > s.Last:
-		return c.advance(seq, seq-s.Last, exchange.Gap{From: s.Last + 1, To: seq - 1, Round: s.Round})
+		return c.advance(seq, seq-s.Last, model.Gap{From: s.Last + 1, To: seq - 1, Round: s.Round})
 	case limit > 0 && seq+limit-s.Last < limit/2:
-		return c.advance(seq, seq+limit-s.Last, exchange.Gap{From: s.Last + 1, To: limit - 1, Round: s.Round}, exchange.Gap{From: 1, To: seq - 1, Round: s.Round + 1})
+		return c.advance(seq, seq+limit-s.Last, model.Gap{From: s.Last + 1, To: limit - 1, Round: s.Round}, model.Gap{From: 1, To: seq - 1, Round: s.Round + 1})
 	}
 	return heard{} // it came before
 }
 
 // advance makes a number the last one, if it is to be believed; ahead is how far it is
 // ahead, past the gaps.
-func (c counter) advance(seq, ahead int64, gaps ...exchange.Gap) (out heard) {
+func (c counter) advance(seq, ahead int64, gaps ...model.Gap) (out heard) {
 	s := c.s
 	if ahead > farAhead {
 		if s.Odd == nil || seq <= *s.Odd || seq-*s.Odd > farAhead {
 			s.Odd = &seq
 			return heard{odd: true}
 		}
-		gaps = []exchange.Gap{{From: s.Last + 1, To: *s.Odd - 1, Round: s.Round}, {From: *s.Odd + 1, To: seq - 1, Round: s.Round}}
+		gaps = []model.Gap{{From: s.Last + 1, To: *s.Odd - 1, Round: s.Round}, {From: *s.Odd + 1, To: seq - 1, Round: s.Round}}
 		s.Odd = nil
 	}
 	for _, g := range gaps {
@@ -181,11 +181,11 @@ func (c counter) advance(seq, ahead int64, gaps ...exchange.Gap) (out heard) {
 // late counts a number of a period that is over.
 func (c counter) late(period string, seq int64) heard {
 	s := c.s
-	i := slices.IndexFunc(s.Earlier, func(f exchange.Finished) bool { return f.Period == period })
+	i := slices.IndexFunc(s.Earlier, func(f model.Finished) bool { return f.Period == period })
 	switch {
 	case i < 0: // nothing is known of it
-		s.Earlier = append(s.Earlier, exchange.Finished{Period: period, Last: seq})
-		slices.SortFunc(s.Earlier, func(a, b exchange.Finished) int { return cmp.Compare(a.Period, b.Period) })
+		s.Earlier = append(s.Earlier, model.Finished{Period: period, Last: seq})
+		slices.SortFunc(s.Earlier, func(a, b model.Finished) int { return cmp.Compare(a.Period, b.Period) })
 		s.Earlier = s.Earlier[max(0, len(s.Earlier)-maxEarlier):]
 		return heard{}
 	case seq <= s.Earlier[i].Last:
@@ -194,22 +194,22 @@ func (c counter) late(period string, seq int64) heard {
 		return heard{odd: true}
 	}
 	var out heard
-	if g := (exchange.Gap{From: s.Earlier[i].Last + 1, To: seq - 1, Period: period}); g.From <= g.To {
-		out.gaps = []exchange.Gap{g}
+	if g := (model.Gap{From: s.Earlier[i].Last + 1, To: seq - 1, Period: period}); g.From <= g.To {
+		out.gaps = []model.Gap{g}
 	}
 	s.Earlier[i].Last = seq
 	c.miss(out.gaps...)
 	return out
 }
 
-func (c counter) miss(gaps ...exchange.Gap) {
+func (c counter) miss(gaps ...model.Gap) {
 	c.s.Missing = append(c.s.Missing, gaps...)
 	c.s.Missing = c.s.Missing[max(0, len(c.s.Missing)-maxMissing):]
 }
 
 // gapOf finds the range that misses a number; -1 if none does.
-func gapOf(missing []exchange.Gap, seq int64, period string, round int64) int {
-	return slices.IndexFunc(missing, func(g exchange.Gap) bool {
+func gapOf(missing []model.Gap, seq int64, period string, round int64) int {
+	return slices.IndexFunc(missing, func(g model.Gap) bool {
 		return g.From <= seq && seq <= g.To && g.Period == period && g.Round == round
 	})
 }
@@ -228,7 +228,7 @@ func (c counter) fill(seq int64, period string, round int64) (out heard) {
 	g := c.s.Missing[i]
 	before, after := g, g
 	before.To, after.From = seq-1, seq+1
-	var rest []exchange.Gap
+	var rest []model.Gap
 	if before.From <= before.To {
 		rest = append(rest, before)
 		if g.To-g.From >= largeGap {
@@ -238,6 +238,6 @@ func (c counter) fill(seq int64, period string, round int64) (out heard) {
 	if after.From <= after.To {
 		rest = append(rest, after)
 	}
-	c.s.Missing = append([]exchange.Gap{}, slices.Concat(c.s.Missing[:i], rest, c.s.Missing[i+1:])...)
+	c.s.Missing = append([]model.Gap{}, slices.Concat(c.s.Missing[:i], rest, c.s.Missing[i+1:])...)
 	return out
 }

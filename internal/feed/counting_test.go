@@ -9,13 +9,13 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // told counts numbers written as 7 or 20261127:7, and says what was heard of others, and
 // what is missing at the end.
-func told(rule counting, numbers ...string) (heardOf []string, s exchange.Sequence) {
-	s.Missing = []exchange.Gap{}
+func told(rule counting, numbers ...string) (heardOf []string, s model.Sequence) {
+	s.Missing = []model.Gap{}
 	c := counter{rule, &s}
 	for i, text := range numbers {
 		var n numbered
@@ -42,7 +42,7 @@ func told(rule counting, numbers ...string) (heardOf []string, s exchange.Sequen
 	return heardOf, s
 }
 
-func missing(s exchange.Sequence) (out []string) {
+func missing(s model.Sequence) (out []string) {
 	for _, g := range s.Missing {
 		out = append(out, g.Text())
 	}
@@ -109,9 +109,9 @@ func TestWhatNeverCameIsMissed(t *testing.T) {
 		case "digits":
 			rule.digits, next = 3, 900
 		case "days":
-			rule.restarts = exchange.RestartsDay
+			rule.restarts = model.RestartsDay
 		case "months":
-			rule.restarts = exchange.RestartsMonth
+			rule.restarts = model.RestartsMonth
 		}
 		var sent []numbered
 		for range rapid.IntRange(5, 150).Draw(t, "length") {
@@ -145,7 +145,7 @@ func TestWhatNeverCameIsMissed(t *testing.T) {
 				order[i], order[i+1] = order[i+1], order[i]
 			}
 		}
-		s := exchange.Sequence{Missing: []exchange.Gap{}}
+		s := model.Sequence{Missing: []model.Gap{}}
 		c := counter{rule, &s}
 		c.begin(order[0])
 		for _, n := range order[1:] {

@@ -5,7 +5,10 @@ import (
 	"encoding/hex"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // maxRanges bounds what a delivery remembers of bytes served out of order.
@@ -18,13 +21,13 @@ func (r *Room) Served(l *exchange.Login, versionID string, served exchange.Spans
 	now := r.now()
 	return r.o.Store.WriteFor(context.Background(), l.User.ID, func(tx *store.Tx) error {
 		d, err := tx.LockServed(versionID)
-		if exchange.Is(err, exchange.NotFound) {
+		if fault.Is(err, fault.NotFound) {
 			return nil
 		} else if err != nil {
 			return err
 		}
-		replaced := d.State == exchange.DeliveryReplaced // it may be read still by who opened it before
-		if d.State != exchange.DeliveryPublished && d.State != exchange.DeliveryOpened && !replaced {
+		replaced := d.State == model.DeliveryReplaced // it may be read still by who opened it before
+		if d.State != model.DeliveryPublished && d.State != model.DeliveryOpened && !replaced {
 			return nil // collected, withdrawn or expired: final
 		}
 		before := d.State
@@ -34,11 +37,11 @@ func (r *Room) Served(l *exchange.Login, versionID string, served exchange.Spans
 		}
 		d.Ranges = ranges.Pack()
 		if !replaced {
-			d.State = exchange.DeliveryOpened
+			d.State = model.DeliveryOpened
 		}
 		action := "delivery.open"
 		if ranges.Prefix() == d.Size {
-			d.State, d.Ranges, action = exchange.DeliveryCollected, nil, "delivery.collect"
+			d.State, d.Ranges, action = model.DeliveryCollected, nil, "delivery.collect"
 		}
 		if err := tx.SetServed(d, l, exchange.Micros(now)); err != nil {
 			return err
@@ -46,22 +49,22 @@ func (r *Room) Served(l *exchange.Login, versionID string, served exchange.Spans
 		if d.State == before { // more of it was served: no news
 			return nil
 		}
-		if d.State == exchange.DeliveryCollected {
-			if err := tx.Emit(exchange.Event{ID: r.o.IDs.New(), Type: exchange.EventCollected, At: now, Account: l.User.Account, User: l.User.Name, Data: map[string]any{
-				"delivery": d.DeliveryID, "publication": d.Publication, "feed": d.Feed, "name": d.Name, "path": exchange.Printable(d.Path), "size": d.Size,
+		if d.State == model.DeliveryCollected {
+			if err := tx.Emit(model.Event{ID: r.o.IDs.New(), Type: model.EventCollected, At: now, Account: l.User.Account, User: l.User.Name, Data: map[string]any{
+				"delivery": d.DeliveryID, "publication": d.Publication, "feed": d.Feed, "name": d.Name, "path": valid.Printable(d.Path), "size": d.Size,
 				"sha256": hex.EncodeToString(d.SHA256), "key": l.Fingerprint, "address": l.Address, "client": l.Client}}); err != nil {
 				return err
 			}
 		}
-		return tx.Audit(exchange.AuditRow{ID: r.o.IDs.New(), At: now, Actor: l.Actor(), Action: action, Subject: d.DeliveryID, User: d.UserID,
+		return tx.Audit(model.AuditRow{ID: r.o.IDs.New(), At: now, Actor: l.Actor(), Action: action, Subject: d.DeliveryID, User: d.UserID,
 			Detail: map[string]string{"key": l.Fingerprint, "address": l.Address, "session": l.Session, "feed": d.Feed, "name": d.Name}})
 	})
 }
 
 // Deliveries lists deliveries.
-func (r *Room) Deliveries(ctx context.Context, f store.DeliveryFilter) ([]exchange.Delivery, error) {
+func (r *Room) Deliveries(ctx context.Context, f store.DeliveryFilter) ([]model.Delivery, error) {
 	rows, err := r.o.Store.Read(ctx).Deliveries(f)
-	out := make([]exchange.Delivery, len(rows))
+	out := make([]model.Delivery, len(rows))
 	for i, d := range rows {
 		out[i] = served(d)
 	}
@@ -69,21 +72,21 @@ func (r *Room) Deliveries(ctx context.Context, f store.DeliveryFilter) ([]exchan
 }
 
 // Delivery finds one delivery.
-func (r *Room) Delivery(ctx context.Context, id string) (exchange.Delivery, error) {
+func (r *Room) Delivery(ctx context.Context, id string) (model.Delivery, error) {
 	d, err := r.o.Store.Read(ctx).Delivery(id)
 	if err != nil {
-		return exchange.Delivery{}, exchange.Missing("feed", err, "There is no delivery %q.", exchange.Printable(id))
+		return model.Delivery{}, fault.Missing("feed", err, "There is no delivery %q.", valid.Printable(id))
 	}
 	return served(d), nil
 }
 
 // served adds how many distinct bytes a delivery has served.
-func served(d store.DeliveryRow) exchange.Delivery {
+func served(d store.DeliveryRow) model.Delivery {
 	d.Served = exchange.UnpackSpans(d.Ranges).Total()
-	if d.State == exchange.DeliveryCollected {
+	if d.State == model.DeliveryCollected {
 		d.Served = d.Size
 	}
-	d.Path = exchange.Printable(d.Path)
+	d.Path = valid.Printable(d.Path)
 	return d.Delivery
 }
 
@@ -95,24 +98,24 @@ func (r *Room) Taken(tx *store.Tx, versionID string) (held bool, err error) {
 
 // Withdraw takes a delivery back: the name goes from the mailbox, unless it
 // shows something newer by now. What was served stays on record.
-func (r *Room) Withdraw(ctx context.Context, actor, id, reason string) (d exchange.Delivery, err error) {
+func (r *Room) Withdraw(ctx context.Context, actor, id, reason string) (d model.Delivery, err error) {
 	return r.withdraw(ctx, actor, id, reason, false)
 }
 
 // withdraw is Withdraw; unopened takes back only what nobody has opened.
-func (r *Room) withdraw(ctx context.Context, actor, id, reason string, unopened bool) (d exchange.Delivery, err error) {
+func (r *Room) withdraw(ctx context.Context, actor, id, reason string, unopened bool) (d model.Delivery, err error) {
 	const op = "feed.Withdraw"
-	if err := exchange.CheckLabel("reason", reason); err != nil {
+	if err := valid.CheckLabel("reason", reason); err != nil {
 		return d, err
 	}
 	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
 		row, err := tx.Delivery(id)
 		if err != nil {
-			return exchange.Missing("feed", err, "There is no delivery %q.", exchange.Printable(id))
+			return fault.Missing("feed", err, "There is no delivery %q.", valid.Printable(id))
 		}
 		d = served(row)
-		if d.State == exchange.DeliveryWithdrawn || d.State == exchange.DeliveryExpired {
-			return exchange.E(op, exchange.Conflict, "The delivery is over already: it was %s.", d.State)
+		if d.State == model.DeliveryWithdrawn || d.State == model.DeliveryExpired {
+			return fault.E(op, fault.Conflict, "The delivery is over already: it was %s.", d.State)
 		}
 		version, err := tx.VersionOfDelivery(id)
 		if err != nil {
@@ -126,13 +129,13 @@ func (r *Room) withdraw(ctx context.Context, actor, id, reason string, unopened 
 			if err != nil {
 				return err
 			}
-			if now.State != exchange.DeliveryPublished {
-				return exchange.E(op, exchange.Conflict, "The delivery was %s meanwhile.", now.State)
+			if now.State != model.DeliveryPublished {
+				return fault.E(op, fault.Conflict, "The delivery was %s meanwhile.", now.State)
 			}
 		}
 		name, err := tx.FileOfVersion(version)
 		switch {
-		case exchange.Is(err, exchange.NotFound): // replaced, or removed
+		case fault.Is(err, fault.NotFound): // replaced, or removed
 		case err != nil:
 			return err
 		default:
@@ -143,11 +146,11 @@ func (r *Room) withdraw(ctx context.Context, actor, id, reason string, unopened 
 				return err
 			}
 		}
-		if err := tx.EndDelivery(version, exchange.DeliveryWithdrawn, exchange.Micros(r.now())); err != nil {
+		if err := tx.EndDelivery(version, model.DeliveryWithdrawn, exchange.Micros(r.now())); err != nil {
 			return err
 		}
-		d.State = exchange.DeliveryWithdrawn
-		return r.audit(tx, exchange.AuditRow{Actor: actor, Action: "delivery.withdraw", Subject: id, User: row.UserID,
+		d.State = model.DeliveryWithdrawn
+		return r.audit(tx, model.AuditRow{Actor: actor, Action: "delivery.withdraw", Subject: id, User: row.UserID,
 			Detail: map[string]string{"reason": reason, "feed": d.Feed, "name": d.Name, "served": shortBytes(d.Served, d.Size)}})
 	})
 	return d, err

@@ -6,9 +6,11 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/account"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/proof"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 var deliveryStories = stories{
@@ -21,12 +23,12 @@ var deliveryStories = stories{
 			from, to, served int64
 			state            string
 		}{
-			{4, 6, 2, exchange.DeliveryOpened},
-			{4, 6, 2, exchange.DeliveryOpened}, // the same once more
-			{0, 5, 6, exchange.DeliveryOpened},
-			{8, 99, 8, exchange.DeliveryOpened}, // what is past the end does not count
-			{6, 8, 10, exchange.DeliveryCollected},
-			{0, 3, 10, exchange.DeliveryCollected}, // read again
+			{4, 6, 2, model.DeliveryOpened},
+			{4, 6, 2, model.DeliveryOpened}, // the same once more
+			{0, 5, 6, model.DeliveryOpened},
+			{8, 99, 8, model.DeliveryOpened}, // what is past the end does not count
+			{6, 8, 10, model.DeliveryCollected},
+			{0, 3, 10, model.DeliveryCollected}, // read again
 		} {
 			testkit.Must(t, w.room.Served(l, version, exchange.Spans{{From: s.from, To: s.to}}))
 			if d := w.deliveries("acme")[0]; d.State != s.state || d.Served != s.served {
@@ -37,7 +39,7 @@ var deliveryStories = stories{
 		if d.Fingerprint != "SHA256:one" || d.Address != "203.0.113.7" || d.Client != "WinSCP" || d.OpenedAt == nil || !d.CollectedAt.After(*d.OpenedAt) {
 			t.Fatalf("the delivery is %+v", d)
 		}
-		if e := w.events(exchange.EventCollected); len(e) != 1 || e[0].User != "acme" || e[0].Data["key"] != "SHA256:one" || e[0].Data["delivery"] != d.ID {
+		if e := w.events(model.EventCollected); len(e) != 1 || e[0].User != "acme" || e[0].Data["key"] != "SHA256:one" || e[0].Data["delivery"] != d.ID {
 			t.Fatalf("the events are %+v", e)
 		}
 		for _, action := range []string{"delivery.open", "delivery.collect"} {
@@ -50,7 +52,7 @@ var deliveryStories = stories{
 		u := w.acme()
 		w.publish("data", "acme", "a.csv", "0123456789")
 		testkit.Must(t, w.room.Served(&exchange.Login{User: u}, w.version(u, "/download/data/a.csv"), exchange.Spans{{From: 0, To: 10}}))
-		if d := w.deliveries("acme")[0]; d.State != exchange.DeliveryCollected || len(w.events(exchange.EventCollected)) != 1 {
+		if d := w.deliveries("acme")[0]; d.State != model.DeliveryCollected || len(w.events(model.EventCollected)) != 1 {
 			t.Fatalf("the delivery is %+v", d)
 		}
 	},
@@ -67,24 +69,24 @@ var deliveryStories = stories{
 		d, version := w.deliveries("acme")[0], w.version(u, "/download/data/a.csv")
 		testkit.Must(t, w.room.Served(&exchange.Login{User: u}, version, exchange.Spans{{From: 0, To: 4}}))
 		_, err := w.room.Withdraw(ctx, "jo", d.ID, " ")
-		testkit.WantKind(t, err, exchange.Invalid)
+		testkit.WantKind(t, err, fault.Invalid)
 		d, err = w.room.Withdraw(ctx, "jo", d.ID, "the wrong month")
 		testkit.Must(t, err)
 		w.wantNoFile(u, "/download/data/a.csv")
 		if use := w.usage(u); use.Bytes != 0 || use.Files != 0 {
 			t.Fatalf("the mailbox counts %+v", use)
 		}
-		if d = w.deliveries("acme")[0]; d.State != exchange.DeliveryWithdrawn || d.Served != 4 || d.EndedAt == nil || d.OpenedAt == nil {
+		if d = w.deliveries("acme")[0]; d.State != model.DeliveryWithdrawn || d.Served != 4 || d.EndedAt == nil || d.OpenedAt == nil {
 			t.Fatalf("the delivery is %+v", d)
 		}
 		testkit.Must(t, w.room.Served(&exchange.Login{User: u}, version, exchange.Spans{{From: 0, To: 10}})) // a handle that was open
-		if d = w.deliveries("acme")[0]; d.State != exchange.DeliveryWithdrawn {
+		if d = w.deliveries("acme")[0]; d.State != model.DeliveryWithdrawn {
 			t.Fatalf("it came back as %s", d.State)
 		}
 		_, err = w.room.Withdraw(ctx, "jo", d.ID, "again")
-		testkit.WantKind(t, err, exchange.Conflict)
+		testkit.WantKind(t, err, fault.Conflict)
 		_, err = w.room.Withdraw(ctx, "jo", "none", "why")
-		testkit.WantKind(t, err, exchange.NotFound)
+		testkit.WantKind(t, err, fault.NotFound)
 		if n := w.count("audit WHERE action = 'delivery.withdraw' AND actor = 'jo'"); n != 1 {
 			t.Fatalf("%d audit rows", n)
 		}
@@ -143,7 +145,7 @@ var deliveryStories = stories{
 			}
 		}
 		_, err = w.room.Receipt(ctx, "none")
-		testkit.WantKind(t, err, exchange.NotFound)
+		testkit.WantKind(t, err, fault.NotFound)
 	},
 	"a file's name makes no lines of its own in a receipt": func(t *testing.T, w *world) {
 		w.acme()
@@ -165,7 +167,7 @@ func (w *world) verified(text string) proof.Document {
 }
 
 // version is what a path shows now.
-func (w *world) version(u exchange.User, path string) string {
+func (w *world) version(u model.User, path string) string {
 	w.t.Helper()
 	found, err := w.store.Read(ctx).Look(u.ID, store.SplitPath(path))
 	testkit.Must(w.t, err)
@@ -175,7 +177,7 @@ func (w *world) version(u exchange.User, path string) string {
 	return found.File.VersionID
 }
 
-func (w *world) mkdir(u exchange.User, path string) {
+func (w *world) mkdir(u model.User, path string) {
 	w.t.Helper()
 	testkit.Must(w.t, w.store.Write(ctx, func(tx *store.Tx) error {
 		_, err := account.MakeDirs(tx, w.ids, u.ID, path, nil, false, exchange.Micros(w.clock()))

@@ -9,6 +9,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 const crowd = 450 // more than two batches
@@ -21,7 +22,7 @@ var fanOutStories = stories{
 			t.Fatalf("%d mailboxes got it", p.Deliveries)
 		}
 		w.wantOneEach(users)
-		if e := w.events(exchange.EventPublished); len(e) != 1 || e[0].Data["deliveries"] != float64(crowd) {
+		if e := w.events(model.EventPublished); len(e) != 1 || e[0].Data["deliveries"] != float64(crowd) {
 			t.Fatalf("the events are %+v", e)
 		}
 	},
@@ -36,7 +37,7 @@ var fanOutStories = stories{
 		}
 		testkit.Must(t, w.room.Resume(ctx, slog.New(slog.DiscardHandler))) // nothing is left to do
 		w.wantOneEach(users)
-		if e := w.events(exchange.EventPublished); len(e) != 1 || e[0].Data["publication"] != p.ID {
+		if e := w.events(model.EventPublished); len(e) != 1 || e[0].Data["publication"] != p.ID {
 			t.Fatalf("the events are %+v", e)
 		}
 	},
@@ -64,7 +65,7 @@ var fanOutStories = stories{
 		users := w.crowd()
 		w.interrupted(users)
 		late := w.user("late", "")
-		_, err := w.room.Subscribe(ctx, "test", exchange.Subscription{Feed: "data", User: "late"}, 1)
+		_, err := w.room.Subscribe(ctx, "test", model.Subscription{Feed: "data", User: "late"}, 1)
 		testkit.Must(t, err)
 		testkit.Must(t, w.room.Resume(ctx, slog.New(slog.DiscardHandler)))
 		w.wantOneEach(append(users, late))
@@ -72,19 +73,19 @@ var fanOutStories = stories{
 }
 
 // crowd makes an account of many users who all have the feed "data".
-func (w *world) crowd() (users []exchange.User) {
+func (w *world) crowd() (users []model.User) {
 	w.t.Helper()
 	w.user("crowd", "")
 	w.feed("data")
 	testkit.Must(w.t, w.store.Write(ctx, func(tx *store.Tx) error {
 		users = nil
 		for i := range crowd {
-			u := exchange.User{ID: w.ids.New(), Name: fmt.Sprintf("crowd-%03d", i), Kind: exchange.KindCustomer, Account: "crowd", Enabled: true, StartDir: "/",
+			u := model.User{ID: w.ids.New(), Name: fmt.Sprintf("crowd-%03d", i), Kind: model.KindCustomer, Account: "crowd", Enabled: true, StartDir: "/",
 				CreatedAt: w.clock()}
 			if err := tx.AddUser(u, exchange.Read|exchange.List); err != nil {
 				return err
 			}
-			s := exchange.Subscription{ID: w.ids.New(), Feed: "data", User: u.Name, Types: []string{}, Dir: "/download/data", CreatedAt: w.clock()}
+			s := model.Subscription{ID: w.ids.New(), Feed: "data", User: u.Name, Types: []string{}, Dir: "/download/data", CreatedAt: w.clock()}
 			if err := tx.AddSubscription(u.ID, s); err != nil {
 				return err
 			}
@@ -97,7 +98,7 @@ func (w *world) crowd() (users []exchange.User) {
 
 // interrupted leaves a publication as a stop after its first batch does: the
 // bytes and 200 mailboxes are there, and the row says how far it came.
-func (w *world) interrupted(users []exchange.User) exchange.Publication {
+func (w *world) interrupted(users []model.User) model.Publication {
 	w.t.Helper()
 	const placed = 200
 	p := to("data", "all", "a.csv", "12345")
@@ -125,7 +126,7 @@ func (w *world) interrupted(users []exchange.User) exchange.Publication {
 }
 
 // wantOneEach fails unless each mailbox has the file, by one delivery.
-func (w *world) wantOneEach(users []exchange.User) {
+func (w *world) wantOneEach(users []model.User) {
 	w.t.Helper()
 	if n := w.count("deliveries"); n != len(users) {
 		w.t.Fatalf("%d deliveries for %d mailboxes", n, len(users))
@@ -136,7 +137,7 @@ func (w *world) wantOneEach(users []exchange.User) {
 	if n := w.count("mailboxes WHERE used_bytes = 5 AND used_files = 1"); n != len(users) {
 		w.t.Fatalf("%d mailboxes of %d count one file of 5 bytes", n, len(users))
 	}
-	for _, u := range []exchange.User{users[0], users[199], users[200], users[len(users)-1]} {
+	for _, u := range []model.User{users[0], users[199], users[200], users[len(users)-1]} {
 		w.wantFile(u, "/download/data/a.csv", "12345")
 	}
 	w.wantRefs()

@@ -22,8 +22,11 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/blob"
 	"github.com/sallyport-sftp/sallyport/internal/deposit"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/proof"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // MakeDirs makes a path in a user's mailbox that partners may read and list,
@@ -46,7 +49,7 @@ type Options struct {
 	Class func(userID, path, feed string) string
 	// May is what a user may do with delivered files, where neither it nor a subscription
 	// says; nil: look.
-	May func(u exchange.User) string
+	May func(u model.User) string
 	// Types are file types in place of the built-in ones, by name; Checks is what becomes of
 	// content that is not what its name says.
 	Types  map[string]Type
@@ -72,21 +75,21 @@ func New(o Options) *Room {
 		o.Desk = deposit.New(o.Store, slog.New(slog.DiscardHandler))
 	}
 	if o.May == nil {
-		o.May = func(exchange.User) string { return exchange.FeedsLook }
+		o.May = func(model.User) string { return model.FeedsLook }
 	}
 	return &Room{o: o, types: newTypes(o.Types), uploads: map[string]*upload{}, held: map[heldKey]*Held{}}
 }
 
 func (r *Room) now() time.Time { return r.o.Clock().UTC().Truncate(time.Microsecond) }
 
-func (r *Room) audit(tx *store.Tx, row exchange.AuditRow) error {
+func (r *Room) audit(tx *store.Tx, row model.AuditRow) error {
 	row.ID, row.At = r.o.IDs.New(), r.now()
 	return tx.Audit(row)
 }
 
 // AddFeed records a feed.
-func (r *Room) AddFeed(ctx context.Context, actor string, f exchange.Feed) (exchange.Feed, error) {
-	if err := exchange.CheckID("feed name", f.Name); err != nil {
+func (r *Room) AddFeed(ctx context.Context, actor string, f model.Feed) (model.Feed, error) {
+	if err := valid.CheckID("feed name", f.Name); err != nil {
 		return f, err
 	}
 	f.CreatedAt = r.now()
@@ -97,46 +100,46 @@ func (r *Room) AddFeed(ctx context.Context, actor string, f exchange.Feed) (exch
 			return err
 		}
 		err := tx.AddFeed(f)
-		if exchange.Is(err, exchange.Exists) {
-			return exchange.E("feed.AddFeed", exchange.Exists, "A feed %q already exists.", f.Name)
+		if fault.Is(err, fault.Exists) {
+			return fault.E("feed.AddFeed", fault.Exists, "A feed %q already exists.", f.Name)
 		} else if err != nil {
 			return err
 		}
-		return r.audit(tx, exchange.AuditRow{Actor: actor, Action: "feed.add", Subject: f.Name, Detail: describe(f)})
+		return r.audit(tx, model.AuditRow{Actor: actor, Action: "feed.add", Subject: f.Name, Detail: describe(f)})
 	})
 	return f, err
 }
 
-func describe(f exchange.Feed) map[string]string {
+func describe(f model.Feed) map[string]string {
 	return map[string]string{"title": f.Title, "zone": f.Zone, "checks": f.Checks, "kind": f.Kind, "types": strings.Join(f.Types, ","), "retention": f.Retention, "pattern": f.Pattern, "folders": f.Folders,
 		"producer": f.Producer, "recipients": strings.Join(f.Recipients, ","), "parent_sees": f.ParentSees}
 }
 
 // checkFeed checks what people typed, and tidies it.
-func checkFeed(tx *store.Tx, f *exchange.Feed) (err error) {
+func checkFeed(tx *store.Tx, f *model.Feed) (err error) {
 	const op = "feed.checkFeed"
-	if err := exchange.CheckID("feed kind", f.Kind); err != nil {
+	if err := valid.CheckID("feed kind", f.Kind); err != nil {
 		return err
 	}
 	if f.Types, err = cleanTypes(f.Types); err != nil {
 		return err
 	}
 	if slices.Contains(f.Types, AnyType) {
-		f.Types, f.Checks = []string{}, exchange.ChecksOff
+		f.Types, f.Checks = []string{}, model.ChecksOff
 	}
-	if err := exchange.CheckChecks(f.Checks); err != nil {
+	if err := model.CheckChecks(f.Checks); err != nil {
 		return err
 	}
 	if f.Title != "" {
-		if err := exchange.CheckLabel("feed title", f.Title); err != nil {
+		if err := valid.CheckLabel("feed title", f.Title); err != nil {
 			return err
 		}
 	}
-	if _, err := exchange.ParseZone(f.Zone); err != nil {
+	if _, err := valid.ParseZone(f.Zone); err != nil {
 		return err
 	}
 	if f.Retention != "" {
-		if err := exchange.CheckPeriod(f.Retention); err != nil {
+		if err := valid.CheckPeriod(f.Retention); err != nil {
 			return err
 		}
 	}
@@ -147,10 +150,10 @@ func checkFeed(tx *store.Tx, f *exchange.Feed) (err error) {
 		return err
 	}
 	if f.ParentSees == "" {
-		f.ParentSees = exchange.ParentNothing
+		f.ParentSees = model.ParentNothing
 	}
-	if f.ParentSees != exchange.ParentNothing && f.ParentSees != exchange.ParentFiles {
-		return exchange.E(op, exchange.Invalid, "A parent sees nothing, or files; not %q.", exchange.Printable(f.ParentSees))
+	if f.ParentSees != model.ParentNothing && f.ParentSees != model.ParentFiles {
+		return fault.E(op, fault.Invalid, "A parent sees nothing, or files; not %q.", valid.Printable(f.ParentSees))
 	}
 	recipients := make([]string, len(f.Recipients))
 	named := []*string{}
@@ -164,7 +167,7 @@ func checkFeed(tx *store.Tx, f *exchange.Feed) (err error) {
 	for _, id := range named {
 		a, err := tx.Account(*id)
 		if err != nil {
-			return exchange.Missing("feed", err, "There is no account %q.", exchange.Printable(*id))
+			return fault.Missing("feed", err, "There is no account %q.", valid.Printable(*id))
 		}
 		*id = a.ID // as it is written
 	}
@@ -181,10 +184,10 @@ type FeedEdit struct {
 }
 
 // SetFeed changes a feed. What was delivered stays as it is.
-func (r *Room) SetFeed(ctx context.Context, actor, name string, e FeedEdit) (f exchange.Feed, err error) {
+func (r *Room) SetFeed(ctx context.Context, actor, name string, e FeedEdit) (f model.Feed, err error) {
 	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
 		if f, err = tx.Feed(name); err != nil {
-			return exchange.Missing("feed", err, "There is no feed %q.", exchange.Printable(name))
+			return fault.Missing("feed", err, "There is no feed %q.", valid.Printable(name))
 		}
 		before := describe(f)
 		for _, s := range []struct{ new, old *string }{{e.Title, &f.Title}, {e.Kind, &f.Kind}, {e.Pattern, &f.Pattern}, {e.Folders, &f.Folders},
@@ -205,7 +208,7 @@ func (r *Room) SetFeed(ctx context.Context, actor, name string, e FeedEdit) (f e
 		if err := tx.SetFeed(f); err != nil {
 			return err
 		}
-		return r.audit(tx, exchange.AuditRow{Actor: actor, Action: "feed.set", Subject: name, Detail: difference(before, describe(f))})
+		return r.audit(tx, model.AuditRow{Actor: actor, Action: "feed.set", Subject: name, Detail: difference(before, describe(f))})
 	})
 	return f, err
 }
@@ -227,33 +230,33 @@ func (r *Room) RemoveFeed(ctx context.Context, actor, name string) error {
 	const op = "feed.RemoveFeed"
 	return r.o.Store.Write(ctx, func(tx *store.Tx) error {
 		if _, err := tx.Feed(name); err != nil {
-			return exchange.Missing(op, err, "There is no feed %q.", exchange.Printable(name))
+			return fault.Missing(op, err, "There is no feed %q.", valid.Printable(name))
 		}
 		subscribers, err := tx.Subscriptions(name)
 		if err != nil {
 			return err
 		}
 		if len(subscribers) > 0 {
-			return exchange.E(op, exchange.Conflict, "The feed %q has subscribers (%d).", name, len(subscribers)).WithHint("sallyport feed unsubscribe %s %s", name, subscribers[0].User)
+			return fault.E(op, fault.Conflict, "The feed %q has subscribers (%d).", name, len(subscribers)).WithHint("sallyport feed unsubscribe %s %s", name, subscribers[0].User)
 		}
 		expected, err := tx.Expectations()
 		if err != nil {
 			return err
 		}
-		if i := slices.IndexFunc(expected, func(e exchange.Expectation) bool { return e.Feed == name }); i >= 0 {
-			return exchange.E(op, exchange.Conflict, "The expectation %q is about the feed %q.", expected[i].Name, name).WithHint("sallyport expect remove %s", expected[i].Name)
+		if i := slices.IndexFunc(expected, func(e model.Expectation) bool { return e.Feed == name }); i >= 0 {
+			return fault.E(op, fault.Conflict, "The expectation %q is about the feed %q.", expected[i].Name, name).WithHint("sallyport expect remove %s", expected[i].Name)
 		}
 		used, err := tx.FeedUsed(name)
 		if err != nil {
 			return err
 		}
 		if used {
-			return exchange.E(op, exchange.Conflict, "Files were published in the feed %q, so it stays on record. Nobody gets it any more.", name)
+			return fault.E(op, fault.Conflict, "Files were published in the feed %q, so it stays on record. Nobody gets it any more.", name)
 		}
 		if err := tx.RemoveFeed(name); err != nil {
 			return err
 		}
-		return r.audit(tx, exchange.AuditRow{Actor: actor, Action: "feed.remove", Subject: name})
+		return r.audit(tx, model.AuditRow{Actor: actor, Action: "feed.remove", Subject: name})
 	})
 }
 
@@ -263,7 +266,7 @@ func cleanTypes(in []string) ([]string, error) {
 	for _, t := range in {
 		t = strings.ToLower(strings.TrimPrefix(strings.TrimSpace(t), "."))
 		if t == "" || strings.Trim(t, "abcdefghijklmnopqrstuvwxyz0123456789") != "" || len(t) > 16 {
-			return nil, exchange.E("feed.cleanTypes", exchange.Invalid, "%q is not a file type.", exchange.Printable(t)).
+			return nil, fault.E("feed.cleanTypes", fault.Invalid, "%q is not a file type.", valid.Printable(t)).
 				WithHint("name them by their ending: csv,pdf")
 		}
 		if !slices.Contains(out, t) {
@@ -274,9 +277,9 @@ func cleanTypes(in []string) ([]string, error) {
 }
 
 // zone is that of a feed's dated folders.
-func (r *Room) zone(f exchange.Feed) *time.Location {
+func (r *Room) zone(f model.Feed) *time.Location {
 	if f.Zone != "" {
-		if z, err := exchange.ParseZone(f.Zone); err == nil {
+		if z, err := valid.ParseZone(f.Zone); err == nil {
 			return z
 		}
 	}
@@ -287,17 +290,17 @@ func (r *Room) zone(f exchange.Feed) *time.Location {
 }
 
 // Feed finds one feed.
-func (r *Room) Feed(ctx context.Context, name string) (exchange.Feed, error) {
+func (r *Room) Feed(ctx context.Context, name string) (model.Feed, error) {
 	f, err := r.o.Store.Read(ctx).Feed(name)
-	return f, exchange.Missing("feed", err, "There is no feed %q.", name)
+	return f, fault.Missing("feed", err, "There is no feed %q.", name)
 }
 
 // Feeds lists all feeds.
-func (r *Room) Feeds(ctx context.Context) ([]exchange.Feed, error) {
+func (r *Room) Feeds(ctx context.Context) ([]model.Feed, error) {
 	return r.o.Store.Read(ctx).Feeds()
 }
 
 // Sequences says how far the numbers in a feed's names have come.
-func (r *Room) Sequences(ctx context.Context, feed string) ([]exchange.Sequence, error) {
+func (r *Room) Sequences(ctx context.Context, feed string) ([]model.Sequence, error) {
 	return r.o.Store.Read(ctx).Sequences(feed)
 }

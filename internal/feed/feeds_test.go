@@ -7,15 +7,16 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/feed"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 var feedStories = stories{
 	"a feed is checked when it is made": func(t *testing.T, w *world) {
-		for what, f := range map[string]exchange.Feed{
+		for what, f := range map[string]model.Feed{
 			"bad name":              {Name: "A b", Kind: "data"},
 			"no kind":               {Name: "a"},
 			"bad type":              {Name: "a", Kind: "data", Types: []string{"c/v"}},
@@ -25,26 +26,26 @@ var feedStories = stories{
 			"unknown folder field":  {Name: "a", Kind: "data", Folders: "{year}"},
 			"bad parent":            {Name: "a", Kind: "data", ParentSees: "everything"},
 		} {
-			if _, err := w.room.AddFeed(ctx, "test", f); !exchange.Is(err, exchange.Invalid) {
+			if _, err := w.room.AddFeed(ctx, "test", f); !fault.Is(err, fault.Invalid) {
 				t.Errorf("%s: %v", what, err)
 			}
 		}
-		for what, f := range map[string]exchange.Feed{
+		for what, f := range map[string]model.Feed{
 			"producer":  {Name: "a", Kind: "data", Producer: "nobody.here"},
 			"recipient": {Name: "a", Kind: "data", Recipients: []string{"nobody.here"}},
 		} {
-			if _, err := w.room.AddFeed(ctx, "test", f); !exchange.Is(err, exchange.NotFound) {
+			if _, err := w.room.AddFeed(ctx, "test", f); !fault.Is(err, fault.NotFound) {
 				t.Errorf("%s: %v", what, err)
 			}
 		}
-		w.feed("a", func(f *exchange.Feed) { f.Types = []string{" .CSV", "csv", "Pdf"} })
+		w.feed("a", func(f *model.Feed) { f.Types = []string{" .CSV", "csv", "Pdf"} })
 		f, err := w.room.Feed(ctx, "a")
 		testkit.Must(t, err)
-		if !slices.Equal(f.Types, []string{"csv", "pdf"}) || f.ParentSees != exchange.ParentNothing {
+		if !slices.Equal(f.Types, []string{"csv", "pdf"}) || f.ParentSees != model.ParentNothing {
 			t.Fatalf("the feed is %+v", f)
 		}
-		_, err = w.room.AddFeed(ctx, "test", exchange.Feed{Name: "a", Kind: "data"})
-		testkit.WantKind(t, err, exchange.Exists)
+		_, err = w.room.AddFeed(ctx, "test", model.Feed{Name: "a", Kind: "data"})
+		testkit.WantKind(t, err, fault.Exists)
 	},
 	"a bad feed is refused, too, when its transaction is run again": func(t *testing.T, w *world) {
 		// SQLite's writers share transactions; one that fails has all run again.
@@ -54,8 +55,8 @@ var feedStories = stories{
 			for i := range 16 {
 				crowd.Go(func() {
 					ready.Done()
-					_, err := w.room.AddFeed(ctx, "test", exchange.Feed{Name: fmt.Sprintf("f%d", i), Kind: "data", Types: []string{"c/v"}})
-					if !exchange.Is(err, exchange.Invalid) {
+					_, err := w.room.AddFeed(ctx, "test", model.Feed{Name: fmt.Sprintf("f%d", i), Kind: "data", Types: []string{"c/v"}})
+					if !fault.Is(err, fault.Invalid) {
 						t.Errorf("f%d: %v", i, err)
 					}
 				})
@@ -67,7 +68,7 @@ var feedStories = stories{
 	},
 	"a subscription changes in place, for what comes from now on": func(t *testing.T, w *world) {
 		acme := w.user("acme", "")
-		w.feed("data", func(f *exchange.Feed) { f.Types = []string{"csv", "pdf"} })
+		w.feed("data", func(f *model.Feed) { f.Types = []string{"csv", "pdf"} })
 		w.subscribe("data", "acme")
 		w.publish("data", "acme", "a.csv", "1")
 		types, dir, mail := []string{"PDF"}, "/bills", "daily"
@@ -76,46 +77,46 @@ var feedStories = stories{
 		if !slices.Equal(s.Types, []string{"pdf"}) || s.Dir != "/bills" || s.Mail != "daily" || s.User != "acme" {
 			t.Errorf("it is %+v", s)
 		}
-		w.refused(to("data", "acme", "b.csv", "2"), exchange.NoRecipient, "")
+		w.refused(to("data", "acme", "b.csv", "2"), fault.NoRecipient, "")
 		w.publish("data", "acme", "b.pdf", "%PDF-2")
 		w.wantFile(acme, "/download/data/a.csv", "1")
 		w.wantFile(acme, "/bills/b.pdf", "%PDF-2")
 		_, err = w.room.SetSubscription(ctx, "op:jo", "data", "acme", feed.SubscriptionEdit{})
 		testkit.Must(t, err)
 		for what, e := range map[string]feed.SubscriptionEdit{"a type the feed lacks": {Types: &[]string{"xml"}}, "the root": {Dir: new("/")}, "no such mail": {Mail: new("hourly")}} {
-			if _, err := w.room.SetSubscription(ctx, "op:jo", "data", "acme", e); !exchange.Is(err, exchange.Invalid) {
+			if _, err := w.room.SetSubscription(ctx, "op:jo", "data", "acme", e); !fault.Is(err, fault.Invalid) {
 				t.Errorf("%s: %v", what, err)
 			}
 		}
 		for _, who := range [][2]string{{"data", "nobody"}, {"none", "acme"}} {
 			_, err := w.room.SetSubscription(ctx, "op:jo", who[0], who[1], feed.SubscriptionEdit{})
-			testkit.WantKind(t, err, exchange.NotFound)
+			testkit.WantKind(t, err, fault.NotFound)
 		}
 	},
 	"a feed is forgotten only while nobody has it and nothing was published": func(t *testing.T, w *world) {
 		w.user("acme", "")
 		w.feed("typo")
 		testkit.Must(t, w.room.RemoveFeed(ctx, "op:jo", "typo"))
-		testkit.WantKind(t, w.room.RemoveFeed(ctx, "op:jo", "typo"), exchange.NotFound)
+		testkit.WantKind(t, w.room.RemoveFeed(ctx, "op:jo", "typo"), fault.NotFound)
 		w.feed("data")
 		w.subscribe("data", "acme")
-		testkit.WantKind(t, w.room.RemoveFeed(ctx, "op:jo", "data"), exchange.Conflict)
+		testkit.WantKind(t, w.room.RemoveFeed(ctx, "op:jo", "data"), fault.Conflict)
 		w.publish("data", "acme", "a.csv", "1")
 		testkit.Must(t, w.room.Unsubscribe(ctx, "op:jo", "data", "acme"))
-		testkit.WantKind(t, w.room.RemoveFeed(ctx, "op:jo", "data"), exchange.Conflict)
+		testkit.WantKind(t, w.room.RemoveFeed(ctx, "op:jo", "data"), fault.Conflict)
 		_, err := w.room.Feed(ctx, "data")
 		testkit.Must(t, err)
 	},
 	"only recipients subscribe, and only they are published to": func(t *testing.T, w *world) {
 		acme, beta := w.user("acme", ""), w.user("beta", "")
-		w.feed("data", func(f *exchange.Feed) { f.Recipients = []string{"acme"} })
+		w.feed("data", func(f *model.Feed) { f.Recipients = []string{"acme"} })
 		w.subscribe("data", "acme")
-		_, err := w.room.Subscribe(ctx, "test", exchange.Subscription{Feed: "data", User: "beta"}, 0)
-		testkit.WantKind(t, err, exchange.Denied)
+		_, err := w.room.Subscribe(ctx, "test", model.Subscription{Feed: "data", User: "beta"}, 0)
+		testkit.WantKind(t, err, fault.Denied)
 		w.publish("data", "all", "a.csv", "1")
 		w.wantFile(acme, "/download/data/a.csv", "1")
 		w.wantNoFile(beta, "/download/data/a.csv")
-		w.refused(to("data", "beta", "b.csv", "1"), exchange.NoRecipient, "no subscriber in account beta")
+		w.refused(to("data", "beta", "b.csv", "1"), fault.NoRecipient, "no subscriber in account beta")
 	},
 	"narrowing a feed bars an old subscriber from its own files": func(t *testing.T, w *world) {
 		w.user("acme", "")
@@ -125,7 +126,7 @@ var feedStories = stories{
 		w.publish("data", "beta", "before.csv", "1")
 		_, err := w.room.SetFeed(ctx, "test", "data", feed.FeedEdit{Recipients: &[]string{"acme"}})
 		testkit.Must(t, err)
-		w.refused(to("data", "beta", "after.csv", "1"), exchange.NoRecipient, "beta")
+		w.refused(to("data", "beta", "after.csv", "1"), fault.NoRecipient, "beta")
 		w.wantFile(beta, "/download/data/before.csv", "1") // what was delivered stays
 	},
 	"narrowing a feed bars an old subscriber from what goes to all": func(t *testing.T, w *world) {
@@ -140,23 +141,23 @@ var feedStories = stories{
 	},
 	"a subscriber gets the types that it wants": func(t *testing.T, w *world) {
 		u := w.user("acme", "")
-		w.feed("data", func(f *exchange.Feed) { f.Types = []string{"csv", "pdf"} })
-		_, err := w.room.Subscribe(ctx, "test", exchange.Subscription{Feed: "data", User: "acme", Types: []string{"xml"}}, 0)
-		testkit.WantKind(t, err, exchange.Invalid)
-		_, err = w.room.Subscribe(ctx, "test", exchange.Subscription{Feed: "data", User: "acme", Types: []string{"PDF"}, Dir: "/in/bills"}, 0)
+		w.feed("data", func(f *model.Feed) { f.Types = []string{"csv", "pdf"} })
+		_, err := w.room.Subscribe(ctx, "test", model.Subscription{Feed: "data", User: "acme", Types: []string{"xml"}}, 0)
+		testkit.WantKind(t, err, fault.Invalid)
+		_, err = w.room.Subscribe(ctx, "test", model.Subscription{Feed: "data", User: "acme", Types: []string{"PDF"}, Dir: "/in/bills"}, 0)
 		testkit.Must(t, err)
 		w.publish("data", "acme", "a.pdf", pdf)
 		w.wantFile(u, "/in/bills/a.pdf", pdf)
-		w.refused(to("data", "acme", "a.csv", "1"), exchange.NoRecipient, "a.csv")
-		w.refused(to("data", "acme", "a.zip", "PK\x03\x04"), exchange.Invalid, "takes csv and pdf files")
+		w.refused(to("data", "acme", "a.csv", "1"), fault.NoRecipient, "a.csv")
+		w.refused(to("data", "acme", "a.zip", "PK\x03\x04"), fault.Invalid, "takes csv and pdf files")
 	},
 	"an ended subscription gets nothing more, and keeps what it has": func(t *testing.T, w *world) {
 		u := w.acme()
 		w.publish("data", "acme", "a.csv", "1")
 		testkit.Must(t, w.room.Unsubscribe(ctx, "test", "data", "acme"))
-		w.refused(to("data", "acme", "b.csv", "1"), exchange.NoRecipient, "acme")
+		w.refused(to("data", "acme", "b.csv", "1"), fault.NoRecipient, "acme")
 		w.wantFile(u, "/download/data/a.csv", "1")
-		testkit.WantKind(t, w.room.Unsubscribe(ctx, "test", "data", "acme"), exchange.NotFound)
+		testkit.WantKind(t, w.room.Unsubscribe(ctx, "test", "data", "acme"), fault.NotFound)
 	},
 	"a new subscriber gets the last days' files": func(t *testing.T, w *world) {
 		w.acme()
@@ -168,7 +169,7 @@ var feedStories = stories{
 		w.publish("data", "all", "new.pdf", pdf)
 		w.publish("data", "other", "theirs.csv", "theirs")
 		w.pass(day)
-		s, err := w.room.Subscribe(ctx, "test", exchange.Subscription{Feed: "data", User: "late", Types: []string{"csv"}}, 5)
+		s, err := w.room.Subscribe(ctx, "test", model.Subscription{Feed: "data", User: "late", Types: []string{"csv"}}, 5)
 		testkit.Must(t, err)
 		if s.Backfilled != 1 || len(w.deliveries("late")) != 1 {
 			t.Fatalf("%d files were filled in, %d deliveries", s.Backfilled, len(w.deliveries("late")))
@@ -191,7 +192,7 @@ var feedStories = stories{
 		late := w.user("late", "")
 		w.publish("data", "all", "a.csv", "first")
 		w.publish("data", "all", "a.csv", "second")
-		_, err := w.room.Subscribe(ctx, "test", exchange.Subscription{Feed: "data", User: "late"}, 1)
+		_, err := w.room.Subscribe(ctx, "test", model.Subscription{Feed: "data", User: "late"}, 1)
 		testkit.Must(t, err)
 		w.wantFile(late, "/download/data/a.csv", "second")
 		list := w.deliveries("late")
@@ -203,7 +204,7 @@ var feedStories = stories{
 		w.acme()
 		w.publish("data", "all", "a.csv", "1")
 		testkit.Must(t, w.room.Unsubscribe(ctx, "test", "data", "acme"))
-		s, err := w.room.Subscribe(ctx, "test", exchange.Subscription{Feed: "data", User: "acme"}, 5)
+		s, err := w.room.Subscribe(ctx, "test", model.Subscription{Feed: "data", User: "acme"}, 5)
 		testkit.Must(t, err)
 		if s.Backfilled != 0 || len(w.deliveries("acme")) != 1 {
 			t.Fatalf("%d files were filled in again; %+v", s.Backfilled, w.deliveries("acme"))
@@ -212,9 +213,9 @@ var feedStories = stories{
 	"a daily mail hears of each new file": func(t *testing.T, w *world) {
 		w.user("acme", "")
 		w.feed("data")
-		_, err := w.room.Subscribe(ctx, "test", exchange.Subscription{Feed: "data", User: "acme", Mail: "hourly"}, 0)
-		testkit.WantKind(t, err, exchange.Invalid)
-		_, err = w.room.Subscribe(ctx, "test", exchange.Subscription{Feed: "data", User: "acme", Mail: "daily"}, 0)
+		_, err := w.room.Subscribe(ctx, "test", model.Subscription{Feed: "data", User: "acme", Mail: "hourly"}, 0)
+		testkit.WantKind(t, err, fault.Invalid)
+		_, err = w.room.Subscribe(ctx, "test", model.Subscription{Feed: "data", User: "acme", Mail: "daily"}, 0)
 		testkit.Must(t, err)
 		w.publish("data", "acme", "a.csv", "1")
 		if n := w.count("digests WHERE kind = 'new'"); n != 1 {
@@ -223,7 +224,7 @@ var feedStories = stories{
 	},
 	"deliveries go to dated folders, by the day in UTC": func(t *testing.T, w *world) {
 		u := w.user("acme", "")
-		w.feed("data", func(f *exchange.Feed) { f.Folders = "{yyyy}/{mm}-{dd}" })
+		w.feed("data", func(f *model.Feed) { f.Folders = "{yyyy}/{mm}-{dd}" })
 		w.subscribe("data", "acme")
 		w.publish("data", "acme", "a.csv", "1")
 		w.wantFile(u, "/download/data/2026/10-31/a.csv", "1")
@@ -241,7 +242,7 @@ var feedStories = stories{
 	"a parent gets a copy below its child's name": func(t *testing.T, w *world) {
 		wholesale, retail, shop := w.user("wholesale", ""), w.user("retail", "wholesale"), w.user("shop", "retail")
 		stranger := w.user("stranger", "")
-		w.feed("data", func(f *exchange.Feed) { f.ParentSees = exchange.ParentFiles })
+		w.feed("data", func(f *model.Feed) { f.ParentSees = model.ParentFiles })
 		w.subscribe("data", "wholesale", "retail", "shop", "stranger")
 		if p := w.publish("data", "shop", "a.csv", "1"); p.Deliveries != 3 {
 			t.Fatalf("%d mailboxes", p.Deliveries)
@@ -273,7 +274,7 @@ var feedStories = stories{
 	"a wholesaler produces for its retailers": func(t *testing.T, w *world) {
 		w.user("wholesale", "")
 		retail := w.user("retail", "wholesale")
-		w.feed("data", func(f *exchange.Feed) { f.Producer, f.Recipients = "wholesale", []string{"retail"} })
+		w.feed("data", func(f *model.Feed) { f.Producer, f.Recipients = "wholesale", []string{"retail"} })
 		w.subscribe("data", "retail")
 		for account, want := range map[string]bool{"wholesale": true, "retail": false} {
 			if yes, err := w.store.Read(ctx).Produces(account); err != nil || yes != want {

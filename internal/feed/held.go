@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 )
 
 // Held is a file that a program wrote over SFTP under a name that is not its last one, or
@@ -102,11 +102,11 @@ func (r *Room) hold(in *Incoming, h *Held) error {
 	full := mine >= maxHeld && r.held[h.key()] == nil
 	r.mu.Unlock()
 	if full {
-		return exchange.E("feed.Hold", exchange.Busy, "%d files wait under temporary names; rename some first.", maxHeld)
+		return fault.E("feed.Hold", fault.Busy, "%d files wait under temporary names; rename some first.", maxHeld)
 	}
 	note, err := json.Marshal(uploadNote{Upload: true, Offset: in.size, Size: in.size, Actor: "user:" + h.User, At: h.At, Held: h})
 	if err != nil {
-		return exchange.Wrap("feed.Hold", exchange.Internal, err)
+		return fault.Wrap("feed.Hold", fault.Internal, err)
 	}
 	if err := in.stage.Truncate(in.size); err != nil {
 		return err
@@ -147,7 +147,7 @@ func (r *Room) take(key heldKey, id string) (*Incoming, error) {
 	h := r.held[key]
 	if h == nil || id != "" && h.id != id {
 		r.mu.Unlock()
-		return nil, exchange.E("feed.TakeHeld", exchange.NotFound, "No such file or directory.")
+		return nil, fault.E("feed.TakeHeld", fault.NotFound, "No such file or directory.")
 	}
 	delete(r.held, key)
 	r.mu.Unlock()
@@ -176,7 +176,7 @@ func (r *Room) CopyHeld(userID, path string) (*Incoming, error) {
 	}
 	if _, err := io.Copy(io.NewOffsetWriter(in.stage, 0), io.NewSectionReader(from.stage, 0, from.size)); err != nil {
 		_ = in.Discard()
-		return nil, exchange.Wrap("feed.CopyHeld", exchange.Unavailable, err)
+		return nil, fault.Wrap("feed.CopyHeld", fault.Unavailable, err)
 	}
 	in.size = from.size
 	return in, nil

@@ -8,9 +8,11 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/feed"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 var heldStories = stories{
@@ -53,7 +55,7 @@ var heldStories = stories{
 		testkit.Must(t, w.room.Overdue(ctx, slog.New(slog.DiscardHandler)))
 		testkit.Must(t, w.room.Overdue(ctx, slog.New(slog.DiscardHandler)))
 		w.wantHeld(u, "a.csv")
-		if e := w.events(exchange.EventLeft); len(e) != 1 || e[0].Account != "acme" {
+		if e := w.events(model.EventLeft); len(e) != 1 || e[0].Account != "acme" {
 			t.Fatalf("told was %+v", e)
 		}
 	},
@@ -94,7 +96,7 @@ var heldStories = stories{
 		}
 		in, err := w.room.NewIncoming()
 		testkit.Must(t, err)
-		testkit.WantKind(t, w.room.Hold(in, held(u, "last.tmp", time.Time{})), exchange.Busy)
+		testkit.WantKind(t, w.room.Hold(in, held(u, "last.tmp", time.Time{})), fault.Busy)
 		testkit.Must(t, in.Discard())
 		w.hold(u, "7.tmp", "again", time.Time{})
 	},
@@ -103,15 +105,15 @@ var heldStories = stories{
 		first := w.publish("data", "acme", "upload-7.csv", "12345")
 		testkit.Must(t, w.room.Served(&exchange.Login{User: u}, w.version(u, "/download/data/upload-7.csv"), exchange.Spans{{From: 0, To: 2}}))
 		_, err := w.room.Republish(ctx, "test", first.ID, feed.Publication{Feed: "data", Account: "acme", Name: "a.csv"})
-		testkit.WantKind(t, err, exchange.Denied)
+		testkit.WantKind(t, err, fault.Denied)
 	},
 }
 
-func held(u exchange.User, name string, due time.Time) feed.Held {
+func held(u model.User, name string, due time.Time) feed.Held {
 	return feed.Held{UserID: u.ID, User: u.Name, Account: u.Account, Path: "/outbound/data/acme/" + name, Feed: "data", To: "acme", Name: name, Due: due}
 }
 
-func (w *world) hold(u exchange.User, name, text string, due time.Time) {
+func (w *world) hold(u model.User, name, text string, due time.Time) {
 	w.t.Helper()
 	in, err := w.room.NewIncoming()
 	testkit.Must(w.t, err)
@@ -128,7 +130,7 @@ func (w *world) produced() bool {
 	return f.Producer != ""
 }
 
-func (w *world) wantHeld(u exchange.User, name string) {
+func (w *world) wantHeld(u model.User, name string) {
 	w.t.Helper()
 	if _, ok := w.room.HeldAt(u.ID, "/outbound/data/acme/"+name); !ok {
 		w.t.Fatalf("%q is not on hold", name)

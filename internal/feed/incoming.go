@@ -7,8 +7,9 @@ import (
 	"io"
 
 	"github.com/sallyport-sftp/sallyport/internal/blob"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // Incoming is a file that a program writes over SFTP, before it is published.
@@ -56,10 +57,10 @@ func (i *Incoming) WriteAt(p []byte, off int64) error {
 	const op = "feed.Incoming"
 	end := off + int64(len(p))
 	if off < 0 || end < off || end > i.r.o.MaxFile {
-		return exchange.E(op, exchange.TooLarge, "The file is larger than the limit of %d bytes.", i.r.o.MaxFile)
+		return fault.E(op, fault.TooLarge, "The file is larger than the limit of %d bytes.", i.r.o.MaxFile)
 	}
 	if off > i.size+maxAhead {
-		return exchange.E(op, exchange.Invalid, "A file here is written from its start on.")
+		return fault.E(op, fault.Invalid, "A file here is written from its start on.")
 	}
 	if err := i.r.checkFree(0); err != nil {
 		return err
@@ -74,10 +75,10 @@ func (i *Incoming) WriteAt(p []byte, off int64) error {
 // Truncate cuts or extends.
 func (i *Incoming) Truncate(size int64) error {
 	if size < 0 || size > i.r.o.MaxFile {
-		return exchange.E("feed.Incoming", exchange.TooLarge, "The file is larger than the limit of %d bytes.", i.r.o.MaxFile)
+		return fault.E("feed.Incoming", fault.TooLarge, "The file is larger than the limit of %d bytes.", i.r.o.MaxFile)
 	}
 	if size > i.size+maxAhead {
-		return exchange.E("feed.Incoming", exchange.Invalid, "A file here is written from its start on.")
+		return fault.E("feed.Incoming", fault.Invalid, "A file here is written from its start on.")
 	}
 	i.size = size
 	return i.stage.Truncate(size)
@@ -110,7 +111,7 @@ func (i *Incoming) Over() bool { return i.over }
 // Publish hands the file to a feed, as Room.Publish does. Once its deposit began the incoming
 // file is over; after an earlier error it can be tried again. One that was on hold is on hold
 // again after any error, once it is certain that it was not published.
-func (i *Incoming) Publish(ctx context.Context, actor string, p Publication) (out exchange.Publication, err error) {
+func (i *Incoming) Publish(ctx context.Context, actor string, p Publication) (out model.Publication, err error) {
 	defer func() {
 		if err != nil {
 			i.GiveBack()
@@ -120,24 +121,24 @@ func (i *Incoming) Publish(ctx context.Context, actor string, p Publication) (ou
 	p.Size = -1
 	f, err := r.admit(ctx, &p)
 	if err != nil {
-		return exchange.Publication{}, err
+		return model.Publication{}, err
 	}
 	if reached, err := r.reaches(r.o.Store.Read(ctx), f, p); err != nil {
-		return exchange.Publication{}, err
+		return model.Publication{}, err
 	} else if !reached {
-		return exchange.Publication{}, noRecipient(p)
+		return model.Publication{}, noRecipient(p)
 	}
 	if err := i.stage.Truncate(i.size); err != nil {
-		return exchange.Publication{}, err
+		return model.Publication{}, err
 	}
 	sum, look := sha256.New(), r.looks(p)
 	if _, err := io.Copy(io.MultiWriter(sum, look), io.NewSectionReader(i.stage, 0, i.size)); err != nil {
-		return exchange.Publication{}, exchange.Wrap("feed.Incoming", exchange.Unavailable, err)
+		return model.Publication{}, fault.Wrap("feed.Incoming", fault.Unavailable, err)
 	}
 	b := store.Blob{ID: i.id, Size: i.size, SHA256: sum.Sum(nil)}
 	flag, err := r.declared(p, b, look)
 	if err != nil {
-		return exchange.Publication{}, err
+		return model.Publication{}, err
 	}
 	i.over = true
 	return r.publishStage(ctx, actor, f, p, received{stage: i.stage, blob: b, flag: flag, held: i})

@@ -4,7 +4,7 @@ import (
 	"io"
 	"testing"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 )
 
@@ -38,9 +38,9 @@ var incomingStories = stories{
 		testkit.Must(t, err)
 		testkit.Must(t, in.WriteAt([]byte("a;b"), 0))
 		_, err = in.Publish(ctx, "billing", to("data", "acme", "a.pdf", ""))
-		testkit.WantKind(t, err, exchange.Invalid)
+		testkit.WantKind(t, err, fault.Invalid)
 		_, err = in.Publish(ctx, "billing", to("data", "none", "a.csv", ""))
-		testkit.WantKind(t, err, exchange.NotFound)
+		testkit.WantKind(t, err, fault.NotFound)
 		_, err = in.Publish(ctx, "billing", to("data", "acme", "a.csv", ""))
 		testkit.Must(t, err)
 		w.wantFile(u, "/download/data/a.csv", "a;b")
@@ -57,9 +57,9 @@ var incomingStories = stories{
 		testkit.Must(t, err)
 		defer func() { testkit.Must(t, in.Discard()) }()
 		for _, at := range []int64{-1, w.maxFile, 1<<63 - 2} {
-			testkit.WantKind(t, in.WriteAt([]byte("xy"), at), exchange.TooLarge)
+			testkit.WantKind(t, in.WriteAt([]byte("xy"), at), fault.TooLarge)
 		}
-		testkit.WantKind(t, in.Truncate(w.maxFile+1), exchange.TooLarge)
-		testkit.WantKind(t, in.Truncate(-1), exchange.TooLarge)
+		testkit.WantKind(t, in.Truncate(w.maxFile+1), fault.TooLarge)
+		testkit.WantKind(t, in.Truncate(-1), fault.TooLarge)
 	},
 }

@@ -13,11 +13,12 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/feed"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // sender publishes one file in one of the ways there are; called again, it tries
 // again as its program would.
-type sender func(c context.Context, r *feed.Room) (exchange.Publication, error)
+type sender func(c context.Context, r *feed.Room) (model.Publication, error)
 
 const sent = "a,b\n1,2\n"
 
@@ -30,10 +31,10 @@ func (w *world) senders() map[string]sender {
 	}
 	var upload string
 	return map[string]sender{
-		"body": func(c context.Context, r *feed.Room) (exchange.Publication, error) {
+		"body": func(c context.Context, r *feed.Room) (model.Publication, error) {
 			return r.Publish(c, "test", keyed("body.csv"))
 		},
-		"parts": func(c context.Context, r *feed.Room) (exchange.Publication, error) {
+		"parts": func(c context.Context, r *feed.Room) (model.Publication, error) {
 			if upload == "" {
 				up, err := r.BeginUpload("test", int64(len(sent)))
 				testkit.Must(w.t, err)
@@ -45,7 +46,7 @@ func (w *world) senders() map[string]sender {
 			p.Body, p.Upload = nil, upload
 			return r.Publish(c, "test", p)
 		},
-		"sftp": func(c context.Context, r *feed.Room) (exchange.Publication, error) {
+		"sftp": func(c context.Context, r *feed.Room) (model.Publication, error) {
 			in, err := r.NewIncoming()
 			testkit.Must(w.t, err)
 			testkit.Must(w.t, in.WriteAt([]byte(sent), 0))
@@ -58,7 +59,7 @@ func (w *world) senders() map[string]sender {
 }
 
 // dated has every publication make folders, in its transaction.
-func dated(f *exchange.Feed) { f.Folders = "{yyyy}/{mm}" }
+func dated(f *model.Feed) { f.Folders = "{yyyy}/{mm}" }
 
 // cancelling is a room whose transactions end the request while they run.
 func (w *world) cancelling(cancel func()) *feed.Room {
@@ -98,7 +99,7 @@ func TestAFanOutIsCutShort(t *testing.T) {
 	testkit.OnBoth(t, func(t *testing.T, url string) {
 		w := newWorld(t, url).begin(t)
 		w.feed("cdr", dated)
-		var last exchange.User
+		var last model.User
 		for i := range 203 { // more than a batch
 			last = w.user(fmt.Sprintf("u%03d", i), "")
 			w.subscribe("cdr", last.Name)

@@ -9,7 +9,10 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/deposit"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 const (
@@ -49,12 +52,12 @@ func (r *Room) Overdue(ctx context.Context, log *slog.Logger) error {
 		now := r.now()
 		switch {
 		case now.Sub(h.At) > r.o.KeepUploads:
-			log.Warn("a file under a temporary name has expired", "user", h.User, "path", exchange.Printable(h.Path), "size", h.Size)
+			log.Warn("a file under a temporary name has expired", "user", h.User, "path", valid.Printable(h.Path), "size", h.Size)
 			in, err := r.take(h.key(), h.id)
 			if err == nil {
 				err = in.Discard()
 			}
-			if !exchange.Is(err, exchange.NotFound) {
+			if !fault.Is(err, fault.NotFound) {
 				errs = append(errs, err)
 			}
 		case !h.Due.IsZero() && !now.Before(h.Due):
@@ -82,19 +85,19 @@ func (r *Room) publishHeld(ctx context.Context, h Held, log *slog.Logger) error 
 	err := r.mayPublish(ctx, h)
 	if err == nil {
 		in, takeErr := r.take(h.key(), h.id)
-		if exchange.Is(takeErr, exchange.NotFound) {
+		if fault.Is(takeErr, fault.NotFound) {
 			return nil // renamed meanwhile
 		} else if takeErr != nil {
 			return takeErr
 		}
-		guard := store.NewGuard(exchange.Login{User: exchange.User{ID: h.UserID}, Fingerprint: h.Fingerprint, Revocation: h.Revocation})
+		guard := store.NewGuard(exchange.Login{User: model.User{ID: h.UserID}, Fingerprint: h.Fingerprint, Revocation: h.Revocation})
 		_, err = in.Publish(ctx, "user:"+h.User, Publication{Feed: h.Feed, Account: h.To, All: h.To == "", Name: h.Name, Via: "sftp", Guard: guard})
 		if err == nil || errors.Is(err, deposit.ErrUnknown) { // the desk finds out, later
 			return nil
 		}
 	}
-	log.Warn("a file on hold could not be published", "user", h.User, "path", exchange.Printable(h.Path), "err", err)
-	retry := exchange.Is(err, exchange.Unavailable) || exchange.Is(err, exchange.NoSpace) || exchange.Is(err, exchange.Busy) || exchange.Is(err, exchange.Internal)
+	log.Warn("a file on hold could not be published", "user", h.User, "path", valid.Printable(h.Path), "err", err)
+	retry := fault.Is(err, fault.Unavailable) || fault.Is(err, fault.NoSpace) || fault.Is(err, fault.Busy) || fault.Is(err, fault.Internal)
 	r.mu.Lock()
 	if now := r.held[h.key()]; now != nil && now.id == h.id { // in memory alone: the next start tries again
 		if now.Due = (time.Time{}); retry {
@@ -105,14 +108,14 @@ func (r *Room) publishHeld(ctx context.Context, h Held, log *slog.Logger) error 
 	if retry {
 		return nil
 	}
-	return r.leave(ctx, h, "It could not be published: "+exchange.PublicText(err))
+	return r.leave(ctx, h, "It could not be published: "+fault.PublicText(err))
 }
 
 // mayPublish fails if a feed is its writer's no longer.
 func (r *Room) mayPublish(ctx context.Context, h Held) error {
 	f, err := r.Feed(ctx, h.Feed)
 	if err == nil && !h.Service && f.Producer != h.Account {
-		err = exchange.E("feed.mayPublish", exchange.Denied, "The feed %q is published by others.", h.Feed)
+		err = fault.E("feed.mayPublish", fault.Denied, "The feed %q is published by others.", h.Feed)
 	}
 	return err
 }
@@ -121,9 +124,9 @@ func (r *Room) mayPublish(ctx context.Context, h Held) error {
 func (r *Room) leave(ctx context.Context, h Held, why string) error {
 	now := r.now()
 	err := r.o.Store.Write(ctx, func(tx *store.Tx) error {
-		return tx.Emit(exchange.Event{ID: r.o.IDs.New(), Type: exchange.EventLeft, At: now, Account: h.Account, User: h.User, Data: map[string]any{
-			"path": exchange.Printable(h.Path), "size": h.Size, "stored": h.At.Format(time.RFC3339), "feed": h.Feed,
-			"text": h.User + " wrote " + exchange.Printable(h.Path) + " on " + h.At.Format("2006-01-02 15:04") + " (UTC). " + why}})
+		return tx.Emit(model.Event{ID: r.o.IDs.New(), Type: model.EventLeft, At: now, Account: h.Account, User: h.User, Data: map[string]any{
+			"path": valid.Printable(h.Path), "size": h.Size, "stored": h.At.Format(time.RFC3339), "feed": h.Feed,
+			"text": h.User + " wrote " + valid.Printable(h.Path) + " on " + h.At.Format("2006-01-02 15:04") + " (UTC). " + why}})
 	})
 	r.mu.Lock()
 	if now := r.held[h.key()]; now != nil && now.id == h.id && err == nil {
@@ -139,39 +142,39 @@ const maxRepublished = 1000
 // Republish publishes what was published under another name, and takes that back, as long
 // as nobody has opened it: a program may have written it under a name of its own that no
 // list holds. A delivery that is opened meanwhile stays, under its first name.
-func (r *Room) Republish(ctx context.Context, actor, id string, p Publication) (exchange.Publication, error) {
+func (r *Room) Republish(ctx context.Context, actor, id string, p Publication) (model.Publication, error) {
 	const op = "feed.Republish"
 	q := r.o.Store.Read(ctx)
 	first, err := q.Publication(id)
 	if err != nil {
-		return exchange.Publication{}, exchange.Missing(op, err, "There is no publication %q.", exchange.Printable(id))
+		return model.Publication{}, fault.Missing(op, err, "There is no publication %q.", valid.Printable(id))
 	}
 	rows, err := q.Deliveries(store.DeliveryFilter{Publication: id, Limit: maxRepublished + 1})
 	if err != nil {
-		return exchange.Publication{}, err
+		return model.Publication{}, err
 	}
 	switch {
 	case len(rows) > maxRepublished || first.PlacedTo != nil:
-		return exchange.Publication{}, exchange.E(op, exchange.Denied, "The file was published as %s, to more than %d users; an operator can withdraw it.", first.Name, maxRepublished)
+		return model.Publication{}, fault.E(op, fault.Denied, "The file was published as %s, to more than %d users; an operator can withdraw it.", first.Name, maxRepublished)
 	case len(rows) == 0:
-		return exchange.Publication{}, exchange.E(op, exchange.Conflict, "The file was published as %s, and nobody has it any more.", first.Name)
+		return model.Publication{}, fault.E(op, fault.Conflict, "The file was published as %s, and nobody has it any more.", first.Name)
 	}
 	for _, d := range rows {
-		if d.State != exchange.DeliveryPublished {
-			return exchange.Publication{}, exchange.E(op, exchange.Denied, "The file was published as %s already, and the copy of %s is %s; an operator can withdraw it.", first.Name, d.User, d.State)
+		if d.State != model.DeliveryPublished {
+			return model.Publication{}, fault.E(op, fault.Denied, "The file was published as %s already, and the copy of %s is %s; an operator can withdraw it.", first.Name, d.User, d.State)
 		}
 	}
 	version, err := q.VersionOfDelivery(rows[0].ID)
 	if err != nil {
-		return exchange.Publication{}, err
+		return model.Publication{}, err
 	}
 	c, err := q.Content(version)
 	if err != nil {
-		return exchange.Publication{}, err
+		return model.Publication{}, err
 	}
 	body, err := r.o.Blobs.Open(c.Key, c.Size)
 	if err != nil {
-		return exchange.Publication{}, err
+		return model.Publication{}, err
 	}
 	defer body.Close()
 	p.Body, p.Size, p.SHA256 = io.NewSectionReader(body, 0, c.Size), c.Size, first.SHA256
@@ -180,8 +183,8 @@ func (r *Room) Republish(ctx context.Context, actor, id string, p Publication) (
 		return out, err
 	}
 	for _, d := range rows {
-		_, err := r.withdraw(ctx, actor, d.ID, "published under its final name, "+exchange.Printable(p.Name), true)
-		if err != nil && !exchange.Is(err, exchange.Conflict) {
+		_, err := r.withdraw(ctx, actor, d.ID, "published under its final name, "+valid.Printable(p.Name), true)
+		if err != nil && !fault.Is(err, fault.Conflict) {
 			return out, err
 		}
 	}

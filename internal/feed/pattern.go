@@ -6,7 +6,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // Pattern is what a feed's file names look like: text with fields in braces.
@@ -48,10 +50,10 @@ func ParsePattern(text string) (*Pattern, error) {
 		return nil, nil
 	}
 	bad := func(format string, args ...any) error {
-		return exchange.E(op, exchange.Invalid, format, args...).WithHint("fields are %s", fieldWords)
+		return fault.E(op, fault.Invalid, format, args...).WithHint("fields are %s", fieldWords)
 	}
-	if len(text) > 200 || exchange.Printable(text) != text {
-		return nil, bad("%q cannot be a pattern of names.", exchange.Printable(text))
+	if len(text) > 200 || valid.Printable(text) != text {
+		return nil, bad("%q cannot be a pattern of names.", valid.Printable(text))
 	}
 	p, seen := &Pattern{text: text}, map[string]bool{}
 	var b strings.Builder
@@ -73,7 +75,7 @@ func ParsePattern(text string) (*Pattern, error) {
 		name, width, wide := strings.Cut(field, ":")
 		expr, known := fields[name]
 		if !known || (wide || restarts) && name != "seq" {
-			return nil, bad("The pattern has the field {%s}, which is not known.", exchange.Printable(field))
+			return nil, bad("The pattern has the field {%s}, which is not known.", valid.Printable(field))
 		}
 		if seen[name] && name != "any" {
 			return nil, bad("The pattern has {%s} twice.", name)
@@ -82,14 +84,14 @@ func ParsePattern(text string) (*Pattern, error) {
 		if wide {
 			n, err := strconv.Atoi(width)
 			if err != nil || n < 1 || n > 18 {
-				return nil, bad("The pattern has a width of %q; 1 to 18 digits.", exchange.Printable(width))
+				return nil, bad("The pattern has a width of %q; 1 to 18 digits.", valid.Printable(width))
 			}
 			expr = `(?P<seq>[0-9]{` + strconv.Itoa(n) + `,18})`
 			p.count.digits = n
 		}
 		if restarts {
-			if period != exchange.RestartsNever && periodOrder[period] == 0 {
-				return nil, bad("The pattern has numbers that begin again with each %q; that is year, month, day or never.", exchange.Printable(period))
+			if period != model.RestartsNever && periodOrder[period] == 0 {
+				return nil, bad("The pattern has numbers that begin again with each %q; that is year, month, day or never.", valid.Printable(period))
 			}
 			p.count.restarts = period
 		}
@@ -103,7 +105,7 @@ func ParsePattern(text string) (*Pattern, error) {
 	p.expr = b.String()
 	var err error
 	p.match, err = regexp.Compile(p.expr)
-	return p, exchange.Wrap(op, exchange.Invalid, err)
+	return p, fault.Wrap(op, fault.Invalid, err)
 }
 
 // dateLength is how many digits of a date, from the year on, the fields of a pattern show.
@@ -150,7 +152,7 @@ func (p *Pattern) Match(name, account string) (Named, error) {
 	}
 	m := match.FindStringSubmatch(name)
 	if m == nil {
-		return out, exchange.E(op, exchange.Invalid, "The name %q does not fit the feed's pattern %s.", exchange.Printable(name), p.text)
+		return out, fault.E(op, fault.Invalid, "The name %q does not fit the feed's pattern %s.", valid.Printable(name), p.text)
 	}
 	get := func(field string) string {
 		if i := match.SubexpIndex(field); i >= 0 {
@@ -160,10 +162,10 @@ func (p *Pattern) Match(name, account string) (Named, error) {
 	}
 	out.Account = get("account")
 	if account == "" && out.Account != "" {
-		return out, exchange.E(op, exchange.Invalid, "The name %q speaks of account %s, and is published to all.", exchange.Printable(name), out.Account)
+		return out, fault.E(op, fault.Invalid, "The name %q speaks of account %s, and is published to all.", valid.Printable(name), out.Account)
 	}
 	if account != "" && out.Account != "" && !strings.EqualFold(out.Account, account) {
-		return out, exchange.E(op, exchange.Invalid, "The name %q speaks of account %s, and is published to %s.", exchange.Printable(name), out.Account, account)
+		return out, fault.E(op, fault.Invalid, "The name %q speaks of account %s, and is published to %s.", valid.Printable(name), out.Account, account)
 	}
 	date := get("date")
 	if date == "" && get("dd") != "" && get("mm") != "" {
@@ -178,7 +180,7 @@ func (p *Pattern) Match(name, account string) (Named, error) {
 	}
 	if date != "" {
 		if _, err := time.Parse("20060102", date); err != nil {
-			return out, exchange.E(op, exchange.Invalid, "The name %q has a date that never was.", exchange.Printable(name))
+			return out, fault.E(op, fault.Invalid, "The name %q has a date that never was.", valid.Printable(name))
 		}
 	}
 	out.Date = dateOf(get)
@@ -214,9 +216,9 @@ func checkFolders(s string) error {
 		return nil
 	}
 	plain := datedFolder(s, time.Date(2024, 2, 29, 0, 0, 0, 0, time.UTC))
-	clean, err := exchange.CleanPath("/", "/"+plain)
-	if err != nil || clean != "/"+plain || strings.ContainsAny(plain, "{}") || len(s) > 100 || exchange.Printable(s) != s {
-		return exchange.E("feed.checkFolders", exchange.Invalid, "%q cannot be dated sub-folders.", exchange.Printable(s)).WithHint("such as {yyyy}/{mm}")
+	clean, err := valid.CleanPath("/", "/"+plain)
+	if err != nil || clean != "/"+plain || strings.ContainsAny(plain, "{}") || len(s) > 100 || valid.Printable(s) != s {
+		return fault.E("feed.checkFolders", fault.Invalid, "%q cannot be dated sub-folders.", valid.Printable(s)).WithHint("such as {yyyy}/{mm}")
 	}
 	return nil
 }

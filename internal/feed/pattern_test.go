@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/feed"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 )
@@ -58,7 +58,7 @@ func TestAPatternReadsNames(t *testing.T) {
 		testkit.Must(t, err)
 		got, err := p.Match(c.name, c.account)
 		if c.seq == no {
-			testkit.WantKind(t, err, exchange.Invalid)
+			testkit.WantKind(t, err, fault.Invalid)
 		} else if err != nil || got.Seq != c.seq {
 			t.Errorf("%s by %s for %q: number %d, %v; want %d", c.name, c.pattern, c.account, got.Seq, err, c.seq)
 		}
@@ -75,9 +75,9 @@ func TestAnAccountInANameIsTheOneItIsPublishedTo(t *testing.T) {
 func TestABadPatternIsRefused(t *testing.T) {
 	for _, text := range []string{"{", "a{b", "{}", "{account", "{year}.csv", "{seq}{seq}", "{account}-{account}", "{seq:0}", "{seq:19}", "{seq:x}", "{seq:-1}",
 		"{seq:}", "{mm:2}", "{any:3}", "{{seq}}", "a/b", "{seq/week}", "{seq/day}", "{mm}-{seq/day}", "{date}-{any/day}", "{seq/}", "a\nb", "a\x00b", "\xff", strings.Repeat("x", 201)} {
-		if _, err := feed.ParsePattern(text); !exchange.Is(err, exchange.Invalid) {
+		if _, err := feed.ParsePattern(text); !fault.Is(err, fault.Invalid) {
 			t.Errorf("the pattern %q: %v", text, err)
-		} else if exchange.HintIn(err) == "" {
+		} else if fault.HintIn(err) == "" {
 			t.Errorf("the pattern %q is refused without a word on what would do", text)
 		}
 	}

@@ -12,7 +12,10 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // placeBatch is how many mailboxes one transaction serves: others write
@@ -24,10 +27,10 @@ const maxParents = 16
 
 // recipients are up to a batch of the subscriptions that want a publication,
 // after a user id, and where the next batch begins; "" when there is none.
-func recipients(q *store.Q, f exchange.Feed, account, kind, after string) (to []store.Recipient, next string, err error) {
+func recipients(q *store.Q, f model.Feed, account, kind, after string) (to []store.Recipient, next string, err error) {
 	if account != "" && after == "" {
 		if _, err := q.Account(account); err != nil {
-			return nil, "", exchange.Missing("feed", err, "There is no account %q.", account)
+			return nil, "", fault.Missing("feed", err, "There is no account %q.", account)
 		}
 	}
 	all, err := q.Recipients(f.Name, account, after, placeBatch)
@@ -36,7 +39,7 @@ func recipients(q *store.Q, f exchange.Feed, account, kind, after string) (to []
 	}
 	if len(all) == placeBatch {
 		next = all[len(all)-1].UserID
-	} else if f.ParentSees == exchange.ParentFiles && account != "" {
+	} else if f.ParentSees == model.ParentFiles && account != "" {
 		parents, err := parentsOf(q, f.Name, account)
 		if err != nil {
 			return nil, "", err
@@ -76,7 +79,7 @@ func parentsOf(q *store.Q, feed, child string) (out []store.Recipient, err error
 }
 
 // reaches reports whether anybody wants a publication.
-func (r *Room) reaches(q *store.Q, f exchange.Feed, p Publication) (bool, error) {
+func (r *Room) reaches(q *store.Q, f model.Feed, p Publication) (bool, error) {
 	for after := ""; ; {
 		to, next, err := recipients(q, f, p.Account, p.kind, after)
 		if err != nil || len(to) > 0 || next == "" {
@@ -88,7 +91,7 @@ func (r *Room) reaches(q *store.Q, f exchange.Feed, p Publication) (bool, error)
 
 // begin writes the publication and its first mailboxes. While more are to come
 // the blob has one reference of the publication's own.
-func (r *Room) begin(tx *store.Tx, actor string, f exchange.Feed, p Publication, out *exchange.Publication, b store.Blob) error {
+func (r *Room) begin(tx *store.Tx, actor string, f model.Feed, p Publication, out *model.Publication, b store.Blob) error {
 	if reached, err := r.reaches(&tx.Q, f, p); err != nil {
 		return err
 	} else if !reached {
@@ -156,7 +159,7 @@ func (r *Room) placeAll(id string) error {
 
 // placeSome serves the next mailboxes, of which it returns the number, and after
 // the last says what was done.
-func (r *Room) placeSome(tx *store.Tx, p store.PublicationRow, f exchange.Feed) (n int, err error) {
+func (r *Room) placeSome(tx *store.Tx, p store.PublicationRow, f model.Feed) (n int, err error) {
 	to, next, err := recipients(&tx.Q, f, p.Account, r.types.of(p.Name), *p.PlacedTo)
 	if err != nil {
 		return 0, err
@@ -174,7 +177,7 @@ func (r *Room) placeSome(tx *store.Tx, p store.PublicationRow, f exchange.Feed) 
 }
 
 // placed says what a publication did, once every mailbox has it.
-func (r *Room) placed(tx *store.Tx, p store.PublicationRow, f exchange.Feed) error {
+func (r *Room) placed(tx *store.Tx, p store.PublicationRow, f model.Feed) error {
 	if err := tx.ReleaseBlob(p.ID, exchange.Micros(r.now())); err != nil {
 		return err
 	}
@@ -188,15 +191,15 @@ func (r *Room) placed(tx *store.Tx, p store.PublicationRow, f exchange.Feed) err
 	if p.Flag != "" {
 		data["flag"], detail["flag"] = p.Flag, p.Flag
 	}
-	if err := tx.Emit(exchange.Event{ID: r.o.IDs.New(), Type: exchange.EventPublished, At: r.now(), Account: p.Account, Data: data}); err != nil {
+	if err := tx.Emit(model.Event{ID: r.o.IDs.New(), Type: model.EventPublished, At: r.now(), Account: p.Account, Data: data}); err != nil {
 		return err
 	}
-	return r.audit(tx, exchange.AuditRow{Actor: p.Actor, Action: "feed.publish", Subject: p.Feed, Detail: detail})
+	return r.audit(tx, model.AuditRow{Actor: p.Actor, Action: "feed.publish", Subject: p.Feed, Detail: detail})
 }
 
 // deliver places a publication in mailboxes. A name that is there gets a new
 // version; the old one is kept until retention.
-func (r *Room) deliver(tx *store.Tx, p store.PublicationRow, f exchange.Feed, to []store.Recipient) error {
+func (r *Room) deliver(tx *store.Tx, p store.PublicationRow, f model.Feed, to []store.Recipient) error {
 	if len(to) == 0 {
 		return nil
 	}
@@ -244,7 +247,7 @@ func (r *Room) deliverOne(tx *store.Tx, p store.PublicationRow, s store.Recipien
 	}
 	spot, err := tx.Spot(s.UserID, store.SplitPath(full))
 	if err == nil && spot.Taken { // it goes beside the directory
-		full = path.Join(dir, p.ID+"-"+exchange.CutName(p.Name, exchange.MaxName-len(p.ID)-1))
+		full = path.Join(dir, p.ID+"-"+valid.CutName(p.Name, valid.MaxName-len(p.ID)-1))
 		spot, err = tx.Spot(s.UserID, store.SplitPath(full))
 	}
 	if err != nil {
@@ -273,7 +276,7 @@ func (r *Room) deliverOne(tx *store.Tx, p store.PublicationRow, s store.Recipien
 	if err := tx.PutFile(f); err != nil {
 		return v, d, old, err
 	}
-	class := exchange.ClassDefault
+	class := model.ClassDefault
 	if r.o.Class != nil {
 		class = r.o.Class(s.UserID, full, p.Feed)
 	}
@@ -295,14 +298,14 @@ func (r *Room) replaces(tx *store.Tx, userID string, old store.File) (int64, err
 		return 0, err
 	}
 	before, err := tx.DeliveryOf(old.VersionID)
-	if exchange.Is(err, exchange.NotFound) {
+	if fault.Is(err, fault.NotFound) {
 		return 0, nil
 	}
 	return before.Issue, err
 }
 
 // backfill places what was published since a time for a new subscriber.
-func (r *Room) backfill(ctx context.Context, actor string, f exchange.Feed, s exchange.Subscription, since time.Time) (n int, err error) {
+func (r *Room) backfill(ctx context.Context, actor string, f model.Feed, s model.Subscription, since time.Time) (n int, err error) {
 	u, err := r.o.Store.Read(ctx).User(s.User)
 	if err != nil {
 		return 0, err
@@ -325,11 +328,11 @@ func (r *Room) backfill(ctx context.Context, actor string, f exchange.Feed, s ex
 			if err := r.deliver(tx, p, f, []store.Recipient{to}); err != nil {
 				return err
 			}
-			return r.audit(tx, exchange.AuditRow{Actor: actor, Action: "feed.backfill", Subject: f.Name, User: u.ID,
+			return r.audit(tx, model.AuditRow{Actor: actor, Action: "feed.backfill", Subject: f.Name, User: u.ID,
 				Detail: map[string]string{"publication": p.ID, "name": p.Name, "sha256": p.SHA256}})
 		})
 		switch {
-		case exchange.Is(err, exchange.Exists), exchange.Is(err, exchange.NotFound): // placed meanwhile, or its bytes went
+		case fault.Is(err, fault.Exists), fault.Is(err, fault.NotFound): // placed meanwhile, or its bytes went
 		case err != nil:
 			return n, err
 		default:

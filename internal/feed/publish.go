@@ -12,8 +12,10 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/blob"
 	"github.com/sallyport-sftp/sallyport/internal/deposit"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // Publication asks to hand one file to a feed.
@@ -39,26 +41,26 @@ type Publication struct {
 
 // Publish stores the bytes once and places them in each entitled mailbox.
 // Nobody entitled is NoRecipient, and stores nothing.
-func (r *Room) Publish(ctx context.Context, actor string, p Publication) (exchange.Publication, error) {
+func (r *Room) Publish(ctx context.Context, actor string, p Publication) (model.Publication, error) {
 	f, err := r.admit(ctx, &p)
 	if err != nil {
-		return exchange.Publication{}, err
+		return model.Publication{}, err
 	}
 	reached, err := r.reaches(r.o.Store.Read(ctx), f, p)
 	if err != nil {
-		return exchange.Publication{}, err
+		return model.Publication{}, err
 	} else if !reached && p.IdempotencyKey == "" {
-		return exchange.Publication{}, noRecipient(p)
+		return model.Publication{}, noRecipient(p)
 	}
 	if err := r.decided(ctx, p.Upload); err != nil {
-		return exchange.Publication{}, err
+		return model.Publication{}, err
 	}
 	if before, err := r.publishedUpload(ctx, p); err != nil || before.Repeated {
 		return before, err
 	}
 	in, err := r.receive(p)
 	if err != nil {
-		return exchange.Publication{}, err
+		return model.Publication{}, err
 	}
 	return r.publishStage(ctx, actor, f, p, in)
 }
@@ -96,26 +98,26 @@ func (r *Room) release(in received, err error) {
 
 // publishedUpload finds what an upload in parts became when the answer was lost
 // and the request is repeated: the upload itself is gone by then.
-func (r *Room) publishedUpload(ctx context.Context, p Publication) (exchange.Publication, error) {
+func (r *Room) publishedUpload(ctx context.Context, p Publication) (model.Publication, error) {
 	if p.Upload == "" || p.IdempotencyKey == "" {
-		return exchange.Publication{}, nil
+		return model.Publication{}, nil
 	}
 	if _, err := r.upload(p.Upload); err == nil {
-		return exchange.Publication{}, nil
+		return model.Publication{}, nil
 	}
-	now := exchange.Publication{Name: p.Name, Account: p.Account, SHA256: strings.ToLower(p.SHA256)}
+	now := model.Publication{Name: p.Name, Account: p.Account, SHA256: strings.ToLower(p.SHA256)}
 	before, err := r.repeated(r.o.Store.Read(ctx), p, now)
 	if err != nil {
-		return exchange.Publication{}, err
+		return model.Publication{}, err
 	}
 	return r.finish(ctx, before), nil
 }
 
 // admit checks what is asked for, and finds the feed.
-func (r *Room) admit(ctx context.Context, p *Publication) (exchange.Feed, error) {
+func (r *Room) admit(ctx context.Context, p *Publication) (model.Feed, error) {
 	const op = "feed.Publish"
 	if err := p.check(); err != nil {
-		return exchange.Feed{}, err
+		return model.Feed{}, err
 	}
 	f, err := r.Feed(ctx, p.Feed)
 	if err != nil {
@@ -126,9 +128,9 @@ func (r *Room) admit(ctx context.Context, p *Publication) (exchange.Feed, error)
 			p.Account = a.ID // as it is written
 		}
 	}
-	p.kind, p.checks = r.types.of(p.Name), cmp.Or(f.Checks, r.o.Checks, exchange.ChecksRefuse)
+	p.kind, p.checks = r.types.of(p.Name), cmp.Or(f.Checks, r.o.Checks, model.ChecksRefuse)
 	if len(f.Types) > 0 && !slices.Contains(f.Types, p.kind) {
-		return f, exchange.E(op, exchange.Invalid, "The feed %q takes %s files, not %q.", f.Name, strings.Join(f.Types, " and "), exchange.Printable(p.Name))
+		return f, fault.E(op, fault.Invalid, "The feed %q takes %s files, not %q.", f.Name, strings.Join(f.Types, " and "), valid.Printable(p.Name))
 	}
 	pattern, err := ParsePattern(f.Pattern)
 	if err != nil {
@@ -141,17 +143,17 @@ func (r *Room) admit(ctx context.Context, p *Publication) (exchange.Feed, error)
 
 func (p *Publication) check() error {
 	const op = "feed.Publish"
-	if err := exchange.CheckName(p.Name); err != nil {
+	if err := valid.CheckName(p.Name); err != nil {
 		return err
 	}
-	if exchange.Printable(p.Name) != p.Name {
-		return exchange.E(op, exchange.Invalid, "The file name has control characters or is not UTF-8.")
+	if valid.Printable(p.Name) != p.Name {
+		return fault.E(op, fault.Invalid, "The file name has control characters or is not UTF-8.")
 	}
 	if p.All == (p.Account != "") {
-		return exchange.E(op, exchange.Invalid, "Publish to one account, or to all subscribers.").WithHint("give --account ID or --all")
+		return fault.E(op, fault.Invalid, "Publish to one account, or to all subscribers.").WithHint("give --account ID or --all")
 	}
-	if len(p.IdempotencyKey) > 200 || exchange.Printable(p.IdempotencyKey) != p.IdempotencyKey {
-		return exchange.E(op, exchange.Invalid, "The idempotency key is longer than 200 bytes, or has control characters.")
+	if len(p.IdempotencyKey) > 200 || valid.Printable(p.IdempotencyKey) != p.IdempotencyKey {
+		return fault.E(op, fault.Invalid, "The idempotency key is longer than 200 bytes, or has control characters.")
 	}
 	return nil
 }
@@ -161,25 +163,25 @@ func noRecipient(p Publication) error {
 	if p.Account != "" {
 		who = "subscriber in account " + p.Account
 	}
-	return exchange.E("feed.Publish", exchange.NoRecipient, "The feed %q has no %s for %q.", p.Feed, who, exchange.Printable(p.Name)).
+	return fault.E("feed.Publish", fault.NoRecipient, "The feed %q has no %s for %q.", p.Feed, who, valid.Printable(p.Name)).
 		WithHint("subscribe a user first: sallyport feed subscribe %s USER", p.Feed)
 }
 
 // errRepeated ends the transaction of a publication that was made before.
-var errRepeated = exchange.E("feed.Publish", exchange.Exists, "It was published before.")
+var errRepeated = fault.E("feed.Publish", fault.Exists, "It was published before.")
 
 // publishStage makes received content a publication, and lets go of it.
-func (r *Room) publishStage(ctx context.Context, actor string, f exchange.Feed, p Publication, in received) (exchange.Publication, error) {
+func (r *Room) publishStage(ctx context.Context, actor string, f model.Feed, p Publication, in received) (model.Publication, error) {
 	now := r.now()
 	p.flag = in.flag
 	in.blob.Key = blob.Key("publish", in.blob.ID, p.Name, now)
-	first := exchange.Publication{ID: in.blob.ID, Feed: p.Feed, Account: p.Account, Name: p.Name, Size: in.blob.Size,
+	first := model.Publication{ID: in.blob.ID, Feed: p.Feed, Account: p.Account, Name: p.Name, Size: in.blob.Size,
 		SHA256: hex.EncodeToString(in.blob.SHA256), Via: p.Via, Flag: p.flag, PublishedAt: now}
 	before, err := r.repeated(r.o.Store.Read(ctx), p, first)
 	if before.Repeated {
 		err = errRepeated
 	}
-	var out exchange.Publication
+	var out model.Publication
 	if err == nil {
 		late := in.upload.decide()
 		err = r.o.Desk.Commit(deposit.Deposit{Stage: in.stage, Blob: in.blob, Guard: p.Guard,
@@ -201,19 +203,19 @@ func (r *Room) publishStage(ctx context.Context, actor string, f exchange.Feed, 
 			}})
 		if errors.Is(err, deposit.ErrUnknown) {
 			in.upload.unlock()
-			return exchange.Publication{}, err
+			return model.Publication{}, err
 		}
 		late()
 	}
 	r.release(in, err)
 	in.upload.unlock()
-	if exchange.Is(err, exchange.Exists) && !before.Repeated { // somebody published under the same key beside us
+	if fault.Is(err, fault.Exists) && !before.Repeated { // somebody published under the same key beside us
 		before, _ = r.repeated(r.o.Store.Read(context.WithoutCancel(ctx)), p, first)
 	}
 	if before.Repeated {
 		return r.finish(ctx, before), nil
 	} else if err != nil {
-		return exchange.Publication{}, err
+		return model.Publication{}, err
 	}
 	// The publication is stored, whatever comes now.
 	missing := out.Missing
@@ -224,13 +226,13 @@ func (r *Room) publishStage(ctx context.Context, actor string, f exchange.Feed, 
 
 // repeat is what an idempotency key published before.
 type repeat struct {
-	exchange.Publication
+	model.Publication
 	unplaced bool
 }
 
 // finish places what an earlier try of the same publication left unplaced, and
 // returns the publication as it then is.
-func (r *Room) finish(ctx context.Context, before repeat) exchange.Publication {
+func (r *Room) finish(ctx context.Context, before repeat) model.Publication {
 	out := before.Publication
 	if before.unplaced {
 		out = r.placeRest(ctx, out)
@@ -242,7 +244,7 @@ func (r *Room) finish(ctx context.Context, before repeat) exchange.Publication {
 // placeRest places a stored publication in the mailboxes that are still to come.
 // It fails nobody: what stays unplaced is placed by Keep, and the answer is that
 // of what is stored. The end of the request ends nothing.
-func (r *Room) placeRest(ctx context.Context, p exchange.Publication) exchange.Publication {
+func (r *Room) placeRest(ctx context.Context, p model.Publication) model.Publication {
 	if err := r.placeAll(p.ID); err != nil {
 		return p
 	}
@@ -255,18 +257,18 @@ func (r *Room) placeRest(ctx context.Context, p exchange.Publication) exchange.P
 
 // repeated finds what an idempotency key published before. Another file, or
 // other recipients, under the same key is a conflict.
-func (r *Room) repeated(q *store.Q, p Publication, now exchange.Publication) (repeat, error) {
+func (r *Room) repeated(q *store.Q, p Publication, now model.Publication) (repeat, error) {
 	if p.IdempotencyKey == "" {
 		return repeat{}, nil
 	}
 	row, err := q.PublicationByKey(p.Feed, p.IdempotencyKey)
-	if exchange.Is(err, exchange.NotFound) {
+	if fault.Is(err, fault.NotFound) {
 		return repeat{}, nil
 	} else if err != nil {
 		return repeat{}, err
 	}
 	if row.Name != now.Name || now.SHA256 != "" && row.SHA256 != now.SHA256 || row.Account != now.Account {
-		return repeat{}, exchange.E("feed.Publish", exchange.Conflict, "This idempotency key was used for another file (%s).", row.Name)
+		return repeat{}, fault.E("feed.Publish", fault.Conflict, "This idempotency key was used for another file (%s).", row.Name)
 	}
 	row.Repeated = true
 	return repeat{row.Publication, row.PlacedTo != nil}, nil
@@ -291,7 +293,7 @@ func (r *Room) receive(p Publication) (received, error) {
 	n, err := io.Copy(io.MultiWriter(io.NewOffsetWriter(in.stage, 0), sum, look), io.LimitReader(p.Body, r.o.MaxFile+1))
 	in.blob.Size, in.blob.SHA256 = n, sum.Sum(nil)
 	if err != nil {
-		err = exchange.Wrap(op, exchange.Invalid, err) // the sender broke off, or the disk is full
+		err = fault.Wrap(op, fault.Invalid, err) // the sender broke off, or the disk is full
 	} else {
 		in.flag, err = r.declared(p, in.blob, look)
 	}
@@ -304,7 +306,7 @@ func (r *Room) receive(p Publication) (received, error) {
 func (r *Room) checkFree(size int64) error {
 	free, err := r.o.Blobs.Free()
 	if err == nil && free < r.o.FreeFloor+size {
-		err = exchange.E("feed.checkFree", exchange.NoSpace, "The server's storage is full.").WithHint("free space where the data folder is")
+		err = fault.E("feed.checkFree", fault.NoSpace, "The server's storage is full.").WithHint("free space where the data folder is")
 	}
 	return err
 }
@@ -315,11 +317,11 @@ func (r *Room) declared(p Publication, b store.Blob, look *looks) (flag string, 
 	const op = "feed.Publish"
 	switch {
 	case b.Size > r.o.MaxFile:
-		return "", exchange.E(op, exchange.TooLarge, "The file is larger than the limit of %d bytes.", r.o.MaxFile)
+		return "", fault.E(op, fault.TooLarge, "The file is larger than the limit of %d bytes.", r.o.MaxFile)
 	case p.Size >= 0 && b.Size != p.Size:
-		return "", exchange.E(op, exchange.Invalid, "The file has %d bytes, not the %d that were declared.", b.Size, p.Size)
+		return "", fault.E(op, fault.Invalid, "The file has %d bytes, not the %d that were declared.", b.Size, p.Size)
 	case p.SHA256 != "" && !strings.EqualFold(p.SHA256, hex.EncodeToString(b.SHA256)):
-		return "", exchange.E(op, exchange.Invalid, "The file's SHA-256 is not the one that was declared.")
+		return "", fault.E(op, fault.Invalid, "The file's SHA-256 is not the one that was declared.")
 	}
 	return look.judge(p.Name, p.checks)
 }

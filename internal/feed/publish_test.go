@@ -9,9 +9,11 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/feed"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 var publishStories = stories{
@@ -22,28 +24,28 @@ var publishStories = stories{
 	"what makes no sense is refused": func(t *testing.T, w *world) {
 		w.acme()
 		for _, name := range []string{"", ".", "..", "a/b.csv", "a\x00.csv", "a\n.csv", "\xff.csv", strings.Repeat("x", 256)} {
-			w.refused(to("data", "acme", name, "1"), exchange.Invalid, "name")
+			w.refused(to("data", "acme", name, "1"), fault.Invalid, "name")
 		}
 		p := to("data", "acme", "a.csv", "1")
 		p.All = true
-		w.refused(p, exchange.Invalid, "one account, or to all")
-		w.refused(to("none", "acme", "a.csv", "1"), exchange.NotFound, "no feed")
-		w.refused(to("data", "none", "a.csv", "1"), exchange.NotFound, "no account")
+		w.refused(p, fault.Invalid, "one account, or to all")
+		w.refused(to("none", "acme", "a.csv", "1"), fault.NotFound, "no feed")
+		w.refused(to("data", "none", "a.csv", "1"), fault.NotFound, "no account")
 		p = to("data", "acme", "a.csv", "12345")
 		p.Size = 4
-		w.refused(p, exchange.Invalid, "has 5 bytes, not the 4")
+		w.refused(p, fault.Invalid, "has 5 bytes, not the 4")
 		p = to("data", "acme", "a.csv", "12345")
 		p.SHA256 = hash("54321")
-		w.refused(p, exchange.Invalid, "SHA-256")
+		w.refused(p, fault.Invalid, "SHA-256")
 		p = to("data", "acme", "a.csv", "12345")
 		p.IdempotencyKey = strings.Repeat("k", 201)
-		w.refused(p, exchange.Invalid, "idempotency key")
+		w.refused(p, fault.Invalid, "idempotency key")
 		p = to("data", "acme", "a.csv", "")
 		p.Body = io.MultiReader(strings.NewReader("123"), failing{})
-		w.refused(p, exchange.Invalid, "")
+		w.refused(p, fault.Invalid, "")
 		w.maxFile = 4
 		w.open()
-		w.refused(to("data", "acme", "a.csv", "12345"), exchange.TooLarge, "limit of 4 bytes")
+		w.refused(to("data", "acme", "a.csv", "12345"), fault.TooLarge, "limit of 4 bytes")
 		w.wantNoStages()
 	},
 	"what was declared rightly is taken": func(t *testing.T, w *world) {
@@ -56,7 +58,7 @@ var publishStories = stories{
 			t.Fatalf("published %+v", out)
 		}
 		w.wantFile(u, "/download/data/a.csv", "12345")
-		events := w.events(exchange.EventPublished)
+		events := w.events(model.EventPublished)
 		if len(events) != 1 || events[0].Account != "acme" || events[0].Data["name"] != "a.csv" || events[0].Data["deliveries"] != 1.0 {
 			t.Fatalf("the events are %+v", events)
 		}
@@ -67,22 +69,22 @@ var publishStories = stories{
 	},
 	"a login that was revoked publishes nothing": func(t *testing.T, w *world) {
 		w.user("acme", "")
-		w.feed("data", func(*exchange.Feed) {})
+		w.feed("data", func(*model.Feed) {})
 		w.subscribe("data", "acme")
 		p := to("data", "acme", "a.csv", "1")
-		p.Guard = store.NewGuard(exchange.Login{User: exchange.User{ID: "BILLING"}, Fingerprint: "SHA256:x"})
+		p.Guard = store.NewGuard(exchange.Login{User: model.User{ID: "BILLING"}, Fingerprint: "SHA256:x"})
 		testkit.Must(t, w.store.Write(ctx, func(tx *store.Tx) error {
 			return tx.Revoke(store.Revocation{UserID: "BILLING", Reason: "lost"}, time.Now())
 		}))
-		w.refused(p, exchange.Denied, "This login has ended")
+		w.refused(p, fault.Denied, "This login has ended")
 		w.wantNoStages()
 	},
 	"a name must fit the feed's pattern, and its account": func(t *testing.T, w *world) {
 		w.user("acme", "")
-		w.feed("data", func(f *exchange.Feed) { f.Pattern = "{account}-{seq}.csv" })
+		w.feed("data", func(f *model.Feed) { f.Pattern = "{account}-{seq}.csv" })
 		w.subscribe("data", "acme")
-		w.refused(to("data", "acme", "acme.csv", "1"), exchange.Invalid, "does not fit the feed's pattern {account}-{seq}.csv")
-		w.refused(to("data", "acme", "beta-1.csv", "1"), exchange.Invalid, "speaks of account beta, and is published to acme")
+		w.refused(to("data", "acme", "acme.csv", "1"), fault.Invalid, "does not fit the feed's pattern {account}-{seq}.csv")
+		w.refused(to("data", "acme", "beta-1.csv", "1"), fault.Invalid, "speaks of account beta, and is published to acme")
 		w.publish("data", "acme", "acme-1.csv", "1")
 	},
 	"a later file of a name is its next issue": func(t *testing.T, w *world) {
@@ -139,7 +141,7 @@ var publishStories = stories{
 		if again, err = w.room.Publish(ctx, "test", p); err != nil || !again.Repeated {
 			t.Fatalf("after the last subscriber left: %+v, %v", again, err)
 		}
-		if n := len(w.events(exchange.EventPublished)); n != 1 {
+		if n := len(w.events(model.EventPublished)); n != 1 {
 			t.Fatalf("%d events", n)
 		}
 		w.wantNoStages()
@@ -155,10 +157,10 @@ var publishStories = stories{
 		}
 		_, err := w.room.Publish(ctx, "test", ask("acme", "a.csv", "1"))
 		testkit.Must(t, err)
-		w.refused(ask("acme", "a.csv", "2"), exchange.Conflict, "used for another file (a.csv)")
-		w.refused(ask("acme", "b.csv", "1"), exchange.Conflict, "another file")
-		w.refused(ask("beta", "a.csv", "1"), exchange.Conflict, "another file")
-		w.refused(ask("all", "a.csv", "1"), exchange.Conflict, "another file")
+		w.refused(ask("acme", "a.csv", "2"), fault.Conflict, "used for another file (a.csv)")
+		w.refused(ask("acme", "b.csv", "1"), fault.Conflict, "another file")
+		w.refused(ask("beta", "a.csv", "1"), fault.Conflict, "another file")
+		w.refused(ask("all", "a.csv", "1"), fault.Conflict, "another file")
 		w.wantNoStages()
 		w.feed("other") // keys are a feed's own
 		w.subscribe("other", "beta")
@@ -170,7 +172,7 @@ var publishStories = stories{
 	"many tries of one key at once publish it once": func(t *testing.T, w *world) {
 		w.acme()
 		var wg sync.WaitGroup
-		results := make([]exchange.Publication, 8)
+		results := make([]model.Publication, 8)
 		errs := make([]error, 8)
 		for i := range results {
 			wg.Go(func() {
@@ -182,7 +184,7 @@ var publishStories = stories{
 		wg.Wait()
 		fresh := 0
 		for i, r := range results {
-			if exchange.Is(errs[i], exchange.Exists) || exchange.Is(errs[i], exchange.Unavailable) {
+			if fault.Is(errs[i], fault.Exists) || fault.Is(errs[i], fault.Unavailable) {
 				continue // it may be asked to try again, but never publishes twice
 			}
 			testkit.Must(t, errs[i])
@@ -209,7 +211,7 @@ type failing struct{}
 func (failing) Read([]byte) (int, error) { return 0, errors.New("the line was cut") }
 
 // sequence is how far a feed's numbers came for an account.
-func (w *world) sequence(account string) exchange.Sequence {
+func (w *world) sequence(account string) model.Sequence {
 	w.t.Helper()
 	list, err := w.room.Sequences(ctx, "data")
 	testkit.Must(w.t, err)
@@ -219,5 +221,5 @@ func (w *world) sequence(account string) exchange.Sequence {
 		}
 	}
 	w.t.Fatalf("nothing is known of the numbers of %q", account)
-	return exchange.Sequence{}
+	return model.Sequence{}
 }

@@ -6,8 +6,8 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/proof"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 func shortBytes(n, of int64) string { return fmt.Sprintf("%d of %d", n, of) }
@@ -47,14 +47,14 @@ func (r *Room) Receipt(ctx context.Context, id string) (string, error) {
 	return r.o.Key.Sign(doc)
 }
 
-func stateWords(d exchange.Delivery) string {
+func stateWords(d model.Delivery) string {
 	words := map[string]string{
-		exchange.DeliveryPublished: "published, not opened yet",
-		exchange.DeliveryOpened:    "opened; served " + shortBytes(d.Served, d.Size) + " bytes",
-		exchange.DeliveryCollected: "served in full (every byte was sent and accepted by the connection; this does not prove that it was saved)",
-		exchange.DeliveryExpired:   "removed after its retention period",
-		exchange.DeliveryWithdrawn: "taken back by the operator",
-		exchange.DeliveryReplaced:  "replaced by a newer issue before it was downloaded in full",
+		model.DeliveryPublished: "published, not opened yet",
+		model.DeliveryOpened:    "opened; served " + shortBytes(d.Served, d.Size) + " bytes",
+		model.DeliveryCollected: "served in full (every byte was sent and accepted by the connection; this does not prove that it was saved)",
+		model.DeliveryExpired:   "removed after its retention period",
+		model.DeliveryWithdrawn: "taken back by the operator",
+		model.DeliveryReplaced:  "replaced by a newer issue before it was downloaded in full",
 	}[d.State]
 	if d.EndedAt != nil {
 		words += " on " + d.EndedAt.Format(time.DateOnly)

@@ -7,20 +7,22 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // number counts a publication's number, and makes an event of what it tells.
-func (r *Room) number(tx *store.Tx, p *exchange.Publication, rule counting, n numbered) error {
+func (r *Room) number(tx *store.Tx, p *model.Publication, rule counting, n numbered) error {
 	if n.seq < 0 {
 		return nil
 	}
 	s, err := tx.Sequence(p.Feed, p.Account)
 	var told heard
 	switch c := (counter{rule, &s}); {
-	case exchange.Is(err, exchange.NotFound):
-		s = exchange.Sequence{Account: p.Account, Missing: []exchange.Gap{}}
+	case fault.Is(err, fault.NotFound):
+		s = model.Sequence{Account: p.Account, Missing: []model.Gap{}}
 		c.begin(n)
 	case err != nil:
 		return err
@@ -53,19 +55,19 @@ func (r *Room) number(tx *store.Tx, p *exchange.Publication, rule counting, n nu
 	return nil
 }
 
-func (r *Room) emitGap(tx *store.Tx, p *exchange.Publication, data map[string]any) error {
-	return tx.Emit(exchange.Event{ID: r.o.IDs.New(), Type: exchange.EventGap, At: r.now(), Account: p.Account, Data: data})
+func (r *Room) emitGap(tx *store.Tx, p *model.Publication, data map[string]any) error {
+	return tx.Emit(model.Event{ID: r.o.IDs.New(), Type: model.EventGap, At: r.now(), Account: p.Account, Data: data})
 }
 
 // SetSequence says which number comes next; what was missing is forgotten, and gaps are
 // noticed from there on.
-func (r *Room) SetSequence(ctx context.Context, actor, feed, account string, next int64) (s exchange.Sequence, err error) {
+func (r *Room) SetSequence(ctx context.Context, actor, feed, account string, next int64) (s model.Sequence, err error) {
 	if next < 0 {
-		return s, exchange.E("feed.SetSequence", exchange.Invalid, "The next number is 0 or more.")
+		return s, fault.E("feed.SetSequence", fault.Invalid, "The next number is 0 or more.")
 	}
-	err = r.changeSequence(ctx, actor, feed, account, "feed.sequence.set", func(now *exchange.Sequence) (map[string]string, error) {
+	err = r.changeSequence(ctx, actor, feed, account, "feed.sequence.set", func(now *model.Sequence) (map[string]string, error) {
 		was := now.Last
-		*now = exchange.Sequence{Account: account, Last: next - 1, Period: now.Period, Restarts: now.Restarts, Date: now.Date, Missing: []exchange.Gap{}, Earlier: now.Earlier}
+		*now = model.Sequence{Account: account, Last: next - 1, Period: now.Period, Restarts: now.Restarts, Date: now.Date, Missing: []model.Gap{}, Earlier: now.Earlier}
 		s = *now
 		return map[string]string{"next": strconv.FormatInt(next, 10), "last": strconv.FormatInt(was, 10)}, nil
 	})
@@ -73,16 +75,16 @@ func (r *Room) SetSequence(ctx context.Context, actor, feed, account string, nex
 }
 
 // AcceptGap takes missing numbers off the list: they will never come, for a reason.
-func (r *Room) AcceptGap(ctx context.Context, actor, feed, account string, gap exchange.Gap, reason string) (s exchange.Sequence, err error) {
+func (r *Room) AcceptGap(ctx context.Context, actor, feed, account string, gap model.Gap, reason string) (s model.Sequence, err error) {
 	const op = "feed.AcceptGap"
-	if err := exchange.CheckLabel("reason", reason); err != nil {
+	if err := valid.CheckLabel("reason", reason); err != nil {
 		return s, err
 	}
 	if gap.From > gap.To || gap.From < 0 {
-		return s, exchange.E(op, exchange.Invalid, "%s is no range of numbers.", gap.Text())
+		return s, fault.E(op, fault.Invalid, "%s is no range of numbers.", gap.Text())
 	}
-	err = r.changeSequence(ctx, actor, feed, account, "feed.sequence.accept", func(now *exchange.Sequence) (map[string]string, error) {
-		var rest []exchange.Gap
+	err = r.changeSequence(ctx, actor, feed, account, "feed.sequence.accept", func(now *model.Sequence) (map[string]string, error) {
+		var rest []model.Gap
 		for _, g := range now.Missing {
 			if g.Period != gap.Period || g.To < gap.From || gap.To < g.From {
 				rest = append(rest, g)
@@ -98,9 +100,9 @@ func (r *Room) AcceptGap(ctx context.Context, actor, feed, account string, gap e
 			}
 		}
 		if slices.Equal(rest, now.Missing) {
-			return nil, exchange.E(op, exchange.NotFound, "None of %s is missing.", gap.Text()).WithHint("see what is: sallyport feed show %s", feed)
+			return nil, fault.E(op, fault.NotFound, "None of %s is missing.", gap.Text()).WithHint("see what is: sallyport feed show %s", feed)
 		}
-		now.Missing = append([]exchange.Gap{}, rest...)
+		now.Missing = append([]model.Gap{}, rest...)
 		s = *now
 		return map[string]string{"numbers": gap.Text(), "reason": reason}, nil
 	})
@@ -108,21 +110,21 @@ func (r *Room) AcceptGap(ctx context.Context, actor, feed, account string, gap e
 }
 
 // changeSequence changes how far numbers have come, under a name in the audit log.
-func (r *Room) changeSequence(ctx context.Context, actor, feed, account, action string, fn func(s *exchange.Sequence) (map[string]string, error)) error {
+func (r *Room) changeSequence(ctx context.Context, actor, feed, account, action string, fn func(s *model.Sequence) (map[string]string, error)) error {
 	return r.o.Store.Write(ctx, func(tx *store.Tx) error {
 		if _, err := tx.Feed(feed); err != nil {
-			return exchange.Missing("feed", err, "There is no feed %q.", exchange.Printable(feed))
+			return fault.Missing("feed", err, "There is no feed %q.", valid.Printable(feed))
 		}
 		if account != "" {
 			a, err := tx.Account(account)
 			if err != nil {
-				return exchange.Missing("feed", err, "There is no account %q.", exchange.Printable(account))
+				return fault.Missing("feed", err, "There is no account %q.", valid.Printable(account))
 			}
 			account = a.ID // as it is written
 		}
 		s, err := tx.Sequence(feed, account)
-		if exchange.Is(err, exchange.NotFound) {
-			s = exchange.Sequence{Account: account, Missing: []exchange.Gap{}}
+		if fault.Is(err, fault.NotFound) {
+			s = model.Sequence{Account: account, Missing: []model.Gap{}}
 		} else if err != nil {
 			return err
 		}
@@ -134,7 +136,7 @@ func (r *Room) changeSequence(ctx context.Context, actor, feed, account, action 
 			return err
 		}
 		detail["account"] = account
-		return r.audit(tx, exchange.AuditRow{Actor: actor, Action: action, Subject: feed, Detail: detail})
+		return r.audit(tx, model.AuditRow{Actor: actor, Action: action, Subject: feed, Detail: detail})
 	})
 }
 
@@ -143,12 +145,12 @@ func (r *Room) ForgetSequence(ctx context.Context, actor, feed, account string) 
 	return r.o.Store.Write(ctx, func(tx *store.Tx) error {
 		s, err := tx.Sequence(feed, account)
 		if err != nil {
-			return exchange.Missing("feed", err, "No numbers of the feed %q were counted for %s.", exchange.Printable(feed), exchange.Printable(allOr(account)))
+			return fault.Missing("feed", err, "No numbers of the feed %q were counted for %s.", valid.Printable(feed), valid.Printable(allOr(account)))
 		}
 		if err := tx.RemoveSequence(feed, account); err != nil {
 			return err
 		}
-		return r.audit(tx, exchange.AuditRow{Actor: actor, Action: "feed.sequence.forget", Subject: feed,
+		return r.audit(tx, model.AuditRow{Actor: actor, Action: "feed.sequence.forget", Subject: feed,
 			Detail: map[string]string{"account": account, "last": strconv.FormatInt(s.Last, 10)}})
 	})
 }

@@ -6,7 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 var sequenceStories = stories{
@@ -16,17 +17,17 @@ var sequenceStories = stories{
 			number int
 			told   string // what publishing says is missing
 			last   int64
-			left   []exchange.Gap
+			left   []model.Gap
 		}{
 			{5, "", 5, nil}, // the first: nothing is missing before it
 			{6, "", 6, nil},
-			{10, "7 to 9", 10, []exchange.Gap{{From: 7, To: 9}}},
-			{12, "11", 12, []exchange.Gap{{From: 7, To: 9}, {From: 11, To: 11}}},
-			{8, "", 12, []exchange.Gap{{From: 7, To: 7}, {From: 9, To: 9}, {From: 11, To: 11}}},
-			{7, "", 12, []exchange.Gap{{From: 9, To: 9}, {From: 11, To: 11}}},
-			{11, "", 12, []exchange.Gap{{From: 9, To: 9}}},
-			{12, "", 12, []exchange.Gap{{From: 9, To: 9}}}, // once more
-			{3, "", 12, []exchange.Gap{{From: 9, To: 9}}},  // from before the first
+			{10, "7 to 9", 10, []model.Gap{{From: 7, To: 9}}},
+			{12, "11", 12, []model.Gap{{From: 7, To: 9}, {From: 11, To: 11}}},
+			{8, "", 12, []model.Gap{{From: 7, To: 7}, {From: 9, To: 9}, {From: 11, To: 11}}},
+			{7, "", 12, []model.Gap{{From: 9, To: 9}, {From: 11, To: 11}}},
+			{11, "", 12, []model.Gap{{From: 9, To: 9}}},
+			{12, "", 12, []model.Gap{{From: 9, To: 9}}}, // once more
+			{3, "", 12, []model.Gap{{From: 9, To: 9}}},  // from before the first
 			{9, "", 12, nil},
 			{13, "", 13, nil},
 		} {
@@ -38,7 +39,7 @@ var sequenceStories = stories{
 				t.Fatalf("after %d: %+v, want %d and %v", s.number, q, s.last, s.left)
 			}
 		}
-		events := w.events(exchange.EventGap)
+		events := w.events(model.EventGap)
 		if len(events) != 2 || events[0].Account != "acme" || events[0].Data["from"] != 7.0 || events[0].Data["to"] != 9.0 {
 			t.Fatalf("the events are %+v", events)
 		}
@@ -57,14 +58,14 @@ var sequenceStories = stories{
 		if p := w.publish("data", "all", "cdr-9.csv", "1"); !slices.Equal(p.Missing, []string{"8"}) {
 			t.Fatalf("%v is missing", p.Missing)
 		}
-		if e := w.events(exchange.EventGap); len(e) != 1 || !strings.Contains(fmt.Sprint(e[0].Data["text"]), "for all subscribers") {
+		if e := w.events(model.EventGap); len(e) != 1 || !strings.Contains(fmt.Sprint(e[0].Data["text"]), "for all subscribers") {
 			t.Fatalf("the events are %+v", e)
 		}
 	},
 	"what is refused counts for nothing": func(t *testing.T, w *world) {
 		w.numbered("acme")
 		w.publish("data", "acme", "cdr-1.csv", "1")
-		w.refused(to("data", "acme", "cdr-9.csv", pdf), exchange.Invalid, "that of a pdf")
+		w.refused(to("data", "acme", "cdr-9.csv", pdf), fault.Invalid, "that of a pdf")
 		if q := w.sequence("acme"); q.Last != 1 {
 			t.Fatalf("the numbers are at %+v", q)
 		}
@@ -74,7 +75,7 @@ var sequenceStories = stories{
 		for n := 1; n <= 103*2; n += 2 {
 			w.publish("data", "acme", fmt.Sprintf("cdr-%d.csv", n), "1")
 		}
-		if q := w.sequence("acme"); len(q.Missing) != 100 || q.Missing[0] != (exchange.Gap{From: 6, To: 6}) || q.Last != 205 {
+		if q := w.sequence("acme"); len(q.Missing) != 100 || q.Missing[0] != (model.Gap{From: 6, To: 6}) || q.Last != 205 {
 			t.Fatalf("%d gaps, from %v, last %d", len(q.Missing), q.Missing[0], q.Last)
 		}
 	},
@@ -83,22 +84,22 @@ var sequenceStories = stories{
 		for _, n := range []int{1, 5, 9} {
 			w.publish("data", "acme", fmt.Sprintf("cdr-%d.csv", n), "1")
 		}
-		if _, err := w.room.AcceptGap(ctx, "test", "data", "acme", exchange.Gap{From: 3, To: 7}, "the switch was down"); err != nil {
+		if _, err := w.room.AcceptGap(ctx, "test", "data", "acme", model.Gap{From: 3, To: 7}, "the switch was down"); err != nil {
 			t.Fatal(err)
 		}
-		if q := w.sequence("acme"); !slices.Equal(q.Missing, []exchange.Gap{{From: 2, To: 2}, {From: 8, To: 8}}) {
+		if q := w.sequence("acme"); !slices.Equal(q.Missing, []model.Gap{{From: 2, To: 2}, {From: 8, To: 8}}) {
 			t.Fatalf("missing is %v", q.Missing)
 		}
 		for what, err := range map[string]error{
-			"again":      second(w.room.AcceptGap(ctx, "test", "data", "acme", exchange.Gap{From: 3, To: 7}, "again")),
-			"backwards":  second(w.room.AcceptGap(ctx, "test", "data", "acme", exchange.Gap{From: 8, To: 2}, "x")),
-			"no reason":  second(w.room.AcceptGap(ctx, "test", "data", "acme", exchange.Gap{From: 2, To: 2}, "")),
+			"again":      second(w.room.AcceptGap(ctx, "test", "data", "acme", model.Gap{From: 3, To: 7}, "again")),
+			"backwards":  second(w.room.AcceptGap(ctx, "test", "data", "acme", model.Gap{From: 8, To: 2}, "x")),
+			"no reason":  second(w.room.AcceptGap(ctx, "test", "data", "acme", model.Gap{From: 2, To: 2}, "")),
 			"no feed":    second(w.room.SetSequence(ctx, "test", "nothing", "acme", 5)),
 			"no account": second(w.room.SetSequence(ctx, "test", "data", "nobody", 5)),
 			"negative":   second(w.room.SetSequence(ctx, "test", "data", "acme", -1)),
 			"uncounted":  w.room.ForgetSequence(ctx, "test", "data", ""),
 		} {
-			if !exchange.Is(err, exchange.Invalid) && !exchange.Is(err, exchange.NotFound) {
+			if !fault.Is(err, fault.Invalid) && !fault.Is(err, fault.NotFound) {
 				t.Errorf("%s: %v", what, err)
 			}
 		}
@@ -126,12 +127,12 @@ var sequenceStories = stories{
 	},
 }
 
-func second(_ exchange.Sequence, err error) error { return err }
+func second(_ model.Sequence, err error) error { return err }
 
 // numbered makes a feed whose names have numbers, and its subscribers.
 func (w *world) numbered(accounts ...string) {
 	w.t.Helper()
-	w.feed("data", func(f *exchange.Feed) { f.Pattern = "cdr-{seq}.csv" })
+	w.feed("data", func(f *model.Feed) { f.Pattern = "cdr-{seq}.csv" })
 	for _, a := range accounts {
 		w.user(a, "")
 		w.subscribe("data", a)

@@ -5,29 +5,31 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/feed"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 var shapeStories = stories{
 	"what becomes of odd content is the feed's": func(t *testing.T, w *world) {
 		u := w.acme()
-		w.refused(to("data", "acme", "a.csv", pdf), exchange.Invalid, "that of a pdf")
-		set := func(e feed.FeedEdit) exchange.Feed {
+		w.refused(to("data", "acme", "a.csv", pdf), fault.Invalid, "that of a pdf")
+		set := func(e feed.FeedEdit) model.Feed {
 			t.Helper()
 			f, err := w.room.SetFeed(ctx, "test", "data", e)
 			testkit.Must(t, err)
 			return f
 		}
-		set(feed.FeedEdit{Checks: new(exchange.ChecksFlag)})
+		set(feed.FeedEdit{Checks: new(model.ChecksFlag)})
 		if p := w.publish("data", "acme", "a.csv", pdf); p.Flag == "" {
 			t.Fatal("it is not flagged")
 		}
-		if e := w.events(exchange.EventPublished); e[len(e)-1].Data["flag"] == nil {
+		if e := w.events(model.EventPublished); e[len(e)-1].Data["flag"] == nil {
 			t.Fatalf("the event is %+v", e)
 		}
-		if f := set(feed.FeedEdit{Types: &[]string{"any"}, Checks: new("")}); f.Checks != exchange.ChecksOff || len(f.Types) != 0 {
+		if f := set(feed.FeedEdit{Types: &[]string{"any"}, Checks: new("")}); f.Checks != model.ChecksOff || len(f.Types) != 0 {
 			t.Fatalf("the feed is %+v", f)
 		}
 		if p := w.publish("data", "acme", "b.csv", pdf); p.Flag != "" {
@@ -35,9 +37,9 @@ var shapeStories = stories{
 		}
 		w.wantFile(u, "/download/data/b.csv", pdf)
 		_, err := w.room.SetFeed(ctx, "test", "data", feed.FeedEdit{Checks: new("perhaps")})
-		testkit.WantKind(t, err, exchange.Invalid)
+		testkit.WantKind(t, err, fault.Invalid)
 		_, err = w.room.SetFeed(ctx, "test", "data", feed.FeedEdit{Zone: new("Nowhere/Land")})
-		testkit.WantKind(t, err, exchange.Invalid)
+		testkit.WantKind(t, err, fault.Invalid)
 	},
 	"a type is what the configuration says": func(t *testing.T, w *world) {
 		w.types = map[string]feed.Type{"cdr": {Extensions: []string{"cdr", "dat"}, Begins: []string{"\x9f"}}, "csv": {}}
@@ -48,8 +50,8 @@ var shapeStories = stories{
 		w.publish("data", "acme", "a.dat", "\x9f\x01")
 		w.publish("data", "acme", "a.CDR", "\x9f\x01")
 		w.publish("data", "acme", "a.csv", pdf) // whose look is nothing now
-		w.refused(to("data", "acme", "b.dat", "text"), exchange.Invalid, "called a cdr")
-		w.refused(to("data", "acme", "b.pdf", pdf), exchange.Invalid, "takes cdr and csv files")
+		w.refused(to("data", "acme", "b.dat", "text"), fault.Invalid, "called a cdr")
+		w.refused(to("data", "acme", "b.pdf", pdf), fault.Invalid, "takes cdr and csv files")
 	},
 	"dated folders are of the feed's zone, or the configured one": func(t *testing.T, w *world) {
 		sydney, err := time.LoadLocation("Australia/Sydney")
@@ -73,8 +75,8 @@ var shapeStories = stories{
 			w.publish("data", "acme", "a.csv", text)
 		}
 		list := w.deliveries("acme")
-		for i, want := range []string{exchange.DeliveryReplaced, exchange.DeliveryReplaced, exchange.DeliveryPublished} {
-			if list[i].State != want || (list[i].EndedAt != nil) != (want == exchange.DeliveryReplaced) {
+		for i, want := range []string{model.DeliveryReplaced, model.DeliveryReplaced, model.DeliveryPublished} {
+			if list[i].State != want || (list[i].EndedAt != nil) != (want == model.DeliveryReplaced) {
 				t.Fatalf("issue %d is %+v", i+1, list[i])
 			}
 		}
@@ -108,7 +110,7 @@ var shapeStories = stories{
 		}
 		w.publish("data", "acme", "a.csv", "two")
 		list := w.deliveries("acme")
-		if list[0].TakenAt == nil || list[0].State != exchange.DeliveryPublished || list[1].Issue != 2 {
+		if list[0].TakenAt == nil || list[0].State != model.DeliveryPublished || list[1].Issue != 2 {
 			t.Fatalf("%+v", list)
 		}
 	},
@@ -127,7 +129,7 @@ var shapeStories = stories{
 			return granted
 		}
 		look := exchange.Read | exchange.List
-		for _, may := range []string{"", exchange.FeedsRemove, exchange.FeedsLook, exchange.FeedsRemove} {
+		for _, may := range []string{"", model.FeedsRemove, model.FeedsLook, model.FeedsRemove} {
 			_, err := w.room.SetSubscription(ctx, "test", "data", "acme", feed.SubscriptionEdit{May: &may})
 			testkit.Must(t, err)
 			if got := rights("/download/data"); got != exchange.FeedRights(may) {
@@ -135,7 +137,7 @@ var shapeStories = stories{
 			}
 		}
 		_, err := w.room.SetSubscription(ctx, "test", "data", "acme", feed.SubscriptionEdit{May: new("write")})
-		testkit.WantKind(t, err, exchange.Invalid)
+		testkit.WantKind(t, err, fault.Invalid)
 		// A folder of the partner's own stays its own.
 		all := exchange.AllRights
 		testkit.Must(t, w.store.Write(ctx, func(tx *store.Tx) error {
@@ -145,7 +147,7 @@ var shapeStories = stories{
 			}
 			return tx.SetDirRights(id, all)
 		}))
-		_, err = w.room.SetSubscription(ctx, "test", "data", "acme", feed.SubscriptionEdit{Dir: new("/upload"), May: new(exchange.FeedsLook)})
+		_, err = w.room.SetSubscription(ctx, "test", "data", "acme", feed.SubscriptionEdit{Dir: new("/upload"), May: new(model.FeedsLook)})
 		testkit.Must(t, err)
 		if got := rights("/upload"); got != all {
 			t.Fatalf("the rights in /upload are %v, want all; look is %v", got, look)

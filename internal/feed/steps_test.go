@@ -9,16 +9,17 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/feed"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // run is one run of an operation: a feed with two subscribers, and a third user.
 type run struct {
 	w                   *world
 	feed, a, b, c       string
-	users               []exchange.User
+	users               []model.User
 	delivery            string
 	upload              string
 	incoming            *feed.Incoming
@@ -139,9 +140,9 @@ var operations = map[string]func(r *run) testkit.Operation{
 			_, err := r.w.room.Publish(ctx, "test", r.to("all"))
 			testkit.Must(r.w.t, err)
 		}, Do: func(c context.Context) error {
-			_, err := r.w.room.Subscribe(c, "test", exchange.Subscription{Feed: r.feed, User: r.c}, 30)
+			_, err := r.w.room.Subscribe(c, "test", model.Subscription{Feed: r.feed, User: r.c}, 30)
 			return err
-		}, Done: func(err error) bool { return exchange.Is(err, exchange.Exists) }}
+		}, Done: func(err error) bool { return fault.Is(err, fault.Exists) }}
 	},
 	"a delivery taken back": func(r *run) testkit.Operation {
 		return testkit.Operation{Begin: func() {
@@ -152,7 +153,7 @@ var operations = map[string]func(r *run) testkit.Operation{
 		}, Do: func(c context.Context) error {
 			_, err := r.w.room.Withdraw(c, "test", r.delivery, "a mistake")
 			return err
-		}, Done: func(err error) bool { return exchange.Is(err, exchange.Conflict) }}
+		}, Done: func(err error) bool { return fault.Is(err, fault.Conflict) }}
 	},
 }
 

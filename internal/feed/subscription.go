@@ -8,11 +8,14 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // Subscriptions lists a feed's subscriptions.
-func (r *Room) Subscriptions(ctx context.Context, feed string) ([]exchange.Subscription, error) {
+func (r *Room) Subscriptions(ctx context.Context, feed string) ([]model.Subscription, error) {
 	if _, err := r.Feed(ctx, feed); err != nil {
 		return nil, err
 	}
@@ -26,30 +29,30 @@ const maxBackfill = 10_000
 // default /download/<feed>; Types narrows what comes. What was published in the
 // last days is placed at once, and goes on if the request ends. Asked again, it
 // places what a try that failed has left out.
-func (r *Room) Subscribe(ctx context.Context, actor string, s exchange.Subscription, days int) (exchange.Subscription, error) {
+func (r *Room) Subscribe(ctx context.Context, actor string, s model.Subscription, days int) (model.Subscription, error) {
 	const op = "feed.Subscribe"
 	err := checkSubscription(&s)
 	if err != nil {
 		return s, err
 	}
 	if days < 0 || days > 36500 {
-		return s, exchange.E(op, exchange.Invalid, "%d is no number of days to fill in.", days)
+		return s, fault.E(op, fault.Invalid, "%d is no number of days to fill in.", days)
 	}
 	s.ID, s.CreatedAt = r.o.IDs.New(), r.now()
-	var f exchange.Feed
+	var f model.Feed
 	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
 		if f, err = tx.Feed(s.Feed); err != nil {
-			return exchange.Missing("feed", err, "There is no feed %q.", s.Feed)
+			return fault.Missing("feed", err, "There is no feed %q.", s.Feed)
 		}
 		u, err := tx.User(s.User)
 		if err != nil {
-			return exchange.Missing("feed", err, "There is no user %q.", s.User)
+			return fault.Missing("feed", err, "There is no user %q.", s.User)
 		}
-		if u.Kind == exchange.KindService {
-			return exchange.E(op, exchange.Invalid, "%s is a service user: it sees every feed already.", u.Name)
+		if u.Kind == model.KindService {
+			return fault.E(op, fault.Invalid, "%s is a service user: it sees every feed already.", u.Name)
 		}
 		if len(f.Recipients) > 0 && !slices.Contains(f.Recipients, u.Account) {
-			return exchange.E(op, exchange.Denied, "The feed %q is for %s; not for account %s.", f.Name, strings.Join(f.Recipients, ", "), u.Account).
+			return fault.E(op, fault.Denied, "The feed %q is for %s; not for account %s.", f.Name, strings.Join(f.Recipients, ", "), u.Account).
 				WithHint("add the account first: sallyport feed set %s --recipient …", f.Name)
 		}
 		if err := checkWanted(f, s.Types); err != nil {
@@ -60,12 +63,12 @@ func (r *Room) Subscribe(ctx context.Context, actor string, s exchange.Subscript
 			return err
 		}
 		err = tx.AddSubscription(u.ID, s)
-		if exchange.Is(err, exchange.Exists) {
-			return exchange.E(op, exchange.Exists, "The user %q has this feed already.", u.Name)
+		if fault.Is(err, fault.Exists) {
+			return fault.E(op, fault.Exists, "The user %q has this feed already.", u.Name)
 		} else if err != nil {
 			return err
 		}
-		return r.audit(tx, exchange.AuditRow{Actor: actor, Action: "feed.subscribe", Subject: s.Feed, User: u.ID,
+		return r.audit(tx, model.AuditRow{Actor: actor, Action: "feed.subscribe", Subject: s.Feed, User: u.ID,
 			Detail: describeSubscription(s)})
 	})
 	// The subscription is stored, whatever comes now.
@@ -73,7 +76,7 @@ func (r *Room) Subscribe(ctx context.Context, actor string, s exchange.Subscript
 	switch {
 	case days > 0 && err == nil:
 		s.Backfilled, err = r.backfill(context.WithoutCancel(ctx), actor, f, s, since)
-	case days > 0 && exchange.Is(err, exchange.Exists):
+	case days > 0 && fault.Is(err, fault.Exists):
 		return r.backfillRest(context.WithoutCancel(ctx), actor, f, s, since, err)
 	}
 	return s, err
@@ -81,7 +84,7 @@ func (r *Room) Subscribe(ctx context.Context, actor string, s exchange.Subscript
 
 // backfillRest places what an earlier try of the same subscription has left out;
 // exists is the error if there is nothing.
-func (r *Room) backfillRest(ctx context.Context, actor string, f exchange.Feed, s exchange.Subscription, since time.Time, exists error) (exchange.Subscription, error) {
+func (r *Room) backfillRest(ctx context.Context, actor string, f model.Feed, s model.Subscription, since time.Time, exists error) (model.Subscription, error) {
 	u, err := r.o.Store.Read(ctx).User(s.User)
 	if err != nil {
 		return s, err
@@ -101,7 +104,7 @@ func (r *Room) backfillRest(ctx context.Context, actor string, f exchange.Feed, 
 }
 
 // checkSubscription checks what people typed, and tidies it.
-func checkSubscription(s *exchange.Subscription) (err error) {
+func checkSubscription(s *model.Subscription) (err error) {
 	const op = "feed.checkSubscription"
 	if s.Types, err = cleanTypes(s.Types); err != nil {
 		return err
@@ -109,37 +112,37 @@ func checkSubscription(s *exchange.Subscription) (err error) {
 	if s.Dir == "" {
 		s.Dir = "/download/" + s.Feed
 	}
-	if s.Dir, err = exchange.CleanPath("/", s.Dir); err != nil {
+	if s.Dir, err = valid.CleanPath("/", s.Dir); err != nil {
 		return err
 	}
 	if s.Dir == "/" {
-		return exchange.E(op, exchange.Invalid, "A feed needs a directory of its own, not the root.")
+		return fault.E(op, fault.Invalid, "A feed needs a directory of its own, not the root.")
 	}
-	if err := exchange.CheckFeedsMay(s.May); err != nil {
+	if err := model.CheckFeedsMay(s.May); err != nil {
 		return err
 	}
 	if s.Mail != "" && s.Mail != "daily" {
-		return exchange.E(op, exchange.Invalid, "Mail about new files comes daily, or not at all; not %q.", exchange.Printable(s.Mail))
+		return fault.E(op, fault.Invalid, "Mail about new files comes daily, or not at all; not %q.", valid.Printable(s.Mail))
 	}
 	return nil
 }
 
 // rights are what a user may do in the folder of a subscription.
-func (r *Room) rights(u exchange.User, s exchange.Subscription) exchange.Rights {
+func (r *Room) rights(u model.User, s model.Subscription) exchange.Rights {
 	return exchange.FeedRights(s.May, u.FeedsMay, r.o.May(u))
 }
 
 // checkWanted refuses types that a feed never has.
-func checkWanted(f exchange.Feed, types []string) error {
+func checkWanted(f model.Feed, types []string) error {
 	for _, t := range types {
 		if len(f.Types) > 0 && !slices.Contains(f.Types, t) {
-			return exchange.E("feed.checkWanted", exchange.Invalid, "The feed %q has no %s files.", f.Name, t)
+			return fault.E("feed.checkWanted", fault.Invalid, "The feed %q has no %s files.", f.Name, t)
 		}
 	}
 	return nil
 }
 
-func describeSubscription(s exchange.Subscription) map[string]string {
+func describeSubscription(s model.Subscription) map[string]string {
 	return map[string]string{"user": s.User, "types": strings.Join(s.Types, ","), "dir": s.Dir, "mail": s.Mail, "may": s.May}
 }
 
@@ -151,18 +154,18 @@ type SubscriptionEdit struct {
 
 // SetSubscription changes what a user gets of a feed from now on, and where.
 // What was delivered stays where it is.
-func (r *Room) SetSubscription(ctx context.Context, actor, feed, user string, e SubscriptionEdit) (s exchange.Subscription, err error) {
+func (r *Room) SetSubscription(ctx context.Context, actor, feed, user string, e SubscriptionEdit) (s model.Subscription, err error) {
 	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
 		f, err := tx.Feed(feed)
 		if err != nil {
-			return exchange.Missing("feed", err, "There is no feed %q.", exchange.Printable(feed))
+			return fault.Missing("feed", err, "There is no feed %q.", valid.Printable(feed))
 		}
 		u, err := tx.User(user)
 		if err != nil {
-			return exchange.Missing("feed", err, "There is no user %q.", exchange.Printable(user))
+			return fault.Missing("feed", err, "There is no user %q.", valid.Printable(user))
 		}
 		if s, err = tx.Subscription(feed, u.ID); err != nil {
-			return exchange.Missing("feed", err, "The user %q does not have the feed %q.", u.Name, f.Name)
+			return fault.Missing("feed", err, "The user %q does not have the feed %q.", u.Name, f.Name)
 		}
 		before := describeSubscription(s)
 		if e.Types != nil {
@@ -192,7 +195,7 @@ func (r *Room) SetSubscription(ctx context.Context, actor, feed, user string, e 
 		}
 		detail := difference(before, describeSubscription(s))
 		detail["user"] = u.Name
-		return r.audit(tx, exchange.AuditRow{Actor: actor, Action: "feed.subscription", Subject: feed, User: u.ID, Detail: detail})
+		return r.audit(tx, model.AuditRow{Actor: actor, Action: "feed.subscription", Subject: feed, User: u.ID, Detail: detail})
 	})
 	return s, err
 }
@@ -202,12 +205,12 @@ func (r *Room) Unsubscribe(ctx context.Context, actor, feed, user string) error 
 	return r.o.Store.Write(ctx, func(tx *store.Tx) error {
 		u, err := tx.User(user)
 		if err != nil {
-			return exchange.Missing("feed", err, "There is no user %q.", user)
+			return fault.Missing("feed", err, "There is no user %q.", user)
 		}
 		if err := tx.EndSubscription(feed, u.ID); err != nil {
-			return exchange.Missing("feed", err, "The user %q does not have the feed %q.", user, feed)
+			return fault.Missing("feed", err, "The user %q does not have the feed %q.", user, feed)
 		}
-		return r.audit(tx, exchange.AuditRow{Actor: actor, Action: "feed.unsubscribe", Subject: feed, User: u.ID,
+		return r.audit(tx, model.AuditRow{Actor: actor, Action: "feed.unsubscribe", Subject: feed, User: u.ID,
 			Detail: map[string]string{"user": u.Name}})
 	})
 }

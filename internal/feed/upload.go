@@ -14,8 +14,9 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/blob"
 	"github.com/sallyport-sftp/sallyport/internal/deposit"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
 // Upload is a large file on its way in parts. A part that was answered is
@@ -79,7 +80,7 @@ func (u *upload) undecided() bool {
 }
 
 func errUndecided(op string) error {
-	return exchange.E(op, exchange.Busy, "It is not known yet whether this upload was published.").WithHint("ask again in a moment")
+	return fault.E(op, fault.Busy, "It is not known yet whether this upload was published.").WithHint("ask again in a moment")
 }
 
 // maxDecide is how long a publication waits for the outcome of an earlier try.
@@ -151,7 +152,7 @@ const maxUploads = 1000
 func (r *Room) BeginUpload(actor string, size int64) (Upload, error) {
 	const op = "feed.BeginUpload"
 	if size > r.o.MaxFile {
-		return Upload{}, exchange.E(op, exchange.TooLarge, "The file is larger than the limit of %d bytes.", r.o.MaxFile)
+		return Upload{}, fault.E(op, fault.TooLarge, "The file is larger than the limit of %d bytes.", r.o.MaxFile)
 	}
 	if err := r.checkFree(max(size, 0)); err != nil {
 		return Upload{}, err
@@ -160,7 +161,7 @@ func (r *Room) BeginUpload(actor string, size int64) (Upload, error) {
 	full := len(r.uploads) >= maxUploads
 	r.mu.Unlock()
 	if full {
-		return Upload{}, exchange.E(op, exchange.Busy, "%d uploads are under way; finish or cancel some.", maxUploads)
+		return Upload{}, fault.E(op, fault.Busy, "%d uploads are under way; finish or cancel some.", maxUploads)
 	}
 	u := &upload{id: r.o.IDs.New(), size: size, actor: actor, at: r.now()}
 	var err error
@@ -181,7 +182,7 @@ func (r *Room) BeginUpload(actor string, size int64) (Upload, error) {
 func (u *upload) sync() error {
 	note, err := json.Marshal(uploadNote{Upload: true, Offset: u.offset, Size: u.size, Actor: u.actor, At: u.at})
 	if err != nil {
-		return exchange.Wrap("feed.upload", exchange.Internal, err)
+		return fault.Wrap("feed.upload", fault.Internal, err)
 	}
 	return u.stage.Sync(u.offset, note, "")
 }
@@ -196,7 +197,7 @@ func (r *Room) upload(id string) (*upload, error) {
 	if u := r.uploads[id]; u != nil {
 		return u, nil
 	}
-	return nil, exchange.E("feed.upload", exchange.NotFound, "There is no upload %q.", exchange.Printable(id)).WithHint("it was published, cancelled, or not continued in time")
+	return nil, fault.E("feed.upload", fault.NotFound, "There is no upload %q.", valid.Printable(id)).WithHint("it was published, cancelled, or not continued in time")
 }
 
 // UploadStatus says how far an upload came.
@@ -219,17 +220,17 @@ func (r *Room) Append(id string, at int64, body io.Reader) (Upload, error) {
 		return Upload{}, err
 	}
 	if !u.mu.TryLock() {
-		return Upload{}, exchange.E(op, exchange.Conflict, "Another part of this upload is on its way.")
+		return Upload{}, fault.E(op, fault.Conflict, "Another part of this upload is on its way.")
 	}
 	defer u.mu.Unlock()
 	if u.undecided() {
 		return Upload{}, errUndecided(op)
 	}
 	if u.stage == nil && !u.rests {
-		return Upload{}, exchange.E(op, exchange.NotFound, "The upload is over.")
+		return Upload{}, fault.E(op, fault.NotFound, "The upload is over.")
 	}
 	if at != u.offset {
-		return r.describe(u), exchange.E(op, exchange.Conflict, "The upload stands at byte %d, not %d.", u.offset, at).WithHint("ask for its offset, and go on there")
+		return r.describe(u), fault.E(op, fault.Conflict, "The upload stands at byte %d, not %d.", u.offset, at).WithHint("ask for its offset, and go on there")
 	}
 	if err := r.checkFree(0); err != nil {
 		return Upload{}, err
@@ -243,14 +244,14 @@ func (r *Room) Append(id string, at int64, body io.Reader) (Upload, error) {
 	}
 	n, err := io.Copy(io.NewOffsetWriter(u.stage, u.offset), io.LimitReader(body, limit-u.offset+1))
 	if u.offset+n > limit {
-		return r.describe(u), errors.Join(exchange.E(op, exchange.TooLarge, "The part goes past the end of the file (%d bytes).", limit), u.stage.Truncate(u.offset))
+		return r.describe(u), errors.Join(fault.E(op, fault.TooLarge, "The part goes past the end of the file (%d bytes).", limit), u.stage.Truncate(u.offset))
 	}
 	u.offset, u.at = u.offset+n, r.now()
 	if syncErr := u.sync(); syncErr != nil {
 		return Upload{}, syncErr
 	}
 	u.rest()
-	return r.describe(u), exchange.Wrap(op, exchange.Invalid, err)
+	return r.describe(u), fault.Wrap(op, fault.Invalid, err)
 }
 
 // CancelUpload forgets an upload.
@@ -296,16 +297,16 @@ func (r *Room) uploaded(p Publication) (received, error) {
 	case u.undecided():
 		err = errUndecided(op)
 	case u.stage == nil:
-		err = exchange.E(op, exchange.NotFound, "The upload is over.")
+		err = fault.E(op, fault.NotFound, "The upload is over.")
 	case u.size >= 0 && u.offset != u.size:
-		err = exchange.E(op, exchange.Conflict, "The upload has %d of %d bytes.", u.offset, u.size).WithHint("send the rest first")
+		err = fault.E(op, fault.Conflict, "The upload has %d of %d bytes.", u.offset, u.size).WithHint("send the rest first")
 	default:
 		if err = u.stage.Truncate(u.offset); err != nil { // a write that failed may have left more
 			break
 		}
 		sum, look := sha256.New(), r.looks(p)
 		if _, err = io.Copy(io.MultiWriter(sum, look), io.NewSectionReader(u.stage, 0, u.offset)); err != nil {
-			err = exchange.Wrap(op, exchange.Unavailable, err)
+			err = fault.Wrap(op, fault.Unavailable, err)
 			break
 		}
 		in.blob.SHA256 = sum.Sum(nil)

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/feed"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 )
@@ -26,9 +26,9 @@ var uploadStories = stories{
 			t.Fatalf("published %+v", out)
 		}
 		w.wantFile(u, "/download/data/a.csv", "0123456789")
-		w.refused(fromUpload(up, "b.csv"), exchange.NotFound, "no upload")
+		w.refused(fromUpload(up, "b.csv"), fault.NotFound, "no upload")
 		_, err = w.room.Append(up, 10, strings.NewReader("x"))
-		testkit.WantKind(t, err, exchange.NotFound)
+		testkit.WantKind(t, err, fault.NotFound)
 		w.wantNoStages()
 		w.wantRefs()
 	},
@@ -50,9 +50,9 @@ var uploadStories = stories{
 		w.acme()
 		up := w.beginUpload(10)
 		_, err := w.room.Append(up, 0, io.MultiReader(strings.NewReader("0123"), failing{}))
-		testkit.WantKind(t, err, exchange.Invalid)
+		testkit.WantKind(t, err, fault.Invalid)
 		w.wantOffset(up, 4)
-		w.refused(fromUpload(up, "a.csv"), exchange.Conflict, "4 of 10 bytes")
+		w.refused(fromUpload(up, "a.csv"), fault.Conflict, "4 of 10 bytes")
 		w.part(up, 4, "456789", 10)
 		if out, err := w.room.Publish(ctx, "test", fromUpload(up, "a.csv")); err != nil || out.SHA256 != hash("0123456789") {
 			t.Fatalf("published %+v, %v", out, err)
@@ -65,9 +65,9 @@ var uploadStories = stories{
 		w.open()
 		w.wantOffset(up, 4)
 		_, err := w.room.Append(up, 0, strings.NewReader("x"))
-		testkit.WantKind(t, err, exchange.Conflict)
+		testkit.WantKind(t, err, fault.Conflict)
 		_, err = w.room.Append(up, 4, strings.NewReader("4567890"))
-		testkit.WantKind(t, err, exchange.TooLarge) // the declared size is remembered
+		testkit.WantKind(t, err, fault.TooLarge) // the declared size is remembered
 		w.part(up, 4, "456789", 10)
 		w.open() // whole, and not published yet
 		_, err = w.room.Publish(ctx, "test", fromUpload(up, "a.csv"))
@@ -75,7 +75,7 @@ var uploadStories = stories{
 		w.wantFile(u, "/download/data/a.csv", "0123456789")
 		w.open()
 		_, err = w.room.UploadStatus(up)
-		testkit.WantKind(t, err, exchange.NotFound)
+		testkit.WantKind(t, err, fault.NotFound)
 	},
 	"an upload that nothing came of yet survives a restart": func(t *testing.T, w *world) {
 		w.acme()
@@ -90,7 +90,7 @@ var uploadStories = stories{
 		w.part(up, 0, "01234", 5)
 		for _, at := range []int64{0, 4, 6, -1} {
 			_, err := w.room.Append(up, at, strings.NewReader("x"))
-			testkit.WantKind(t, err, exchange.Conflict)
+			testkit.WantKind(t, err, fault.Conflict)
 		}
 		w.wantOffset(up, 5)
 	},
@@ -99,11 +99,11 @@ var uploadStories = stories{
 		up := w.beginUpload(6)
 		w.part(up, 0, "0123", 4)
 		_, err := w.room.Append(up, 4, strings.NewReader("456"))
-		testkit.WantKind(t, err, exchange.TooLarge)
+		testkit.WantKind(t, err, fault.TooLarge)
 		w.wantOffset(up, 4)
 		w.part(up, 4, "45", 6)
 		_, err = w.room.Append(up, 6, strings.NewReader("6"))
-		testkit.WantKind(t, err, exchange.TooLarge)
+		testkit.WantKind(t, err, fault.TooLarge)
 		if out, err := w.room.Publish(ctx, "test", fromUpload(up, "a.csv")); err != nil || out.SHA256 != hash("012345") {
 			t.Fatalf("published %+v, %v", out, err)
 		}
@@ -113,20 +113,20 @@ var uploadStories = stories{
 		w.maxFile = 4
 		w.open()
 		_, err := w.room.BeginUpload("test", 5)
-		testkit.WantKind(t, err, exchange.TooLarge)
+		testkit.WantKind(t, err, fault.TooLarge)
 		up := w.beginUpload(-1)
 		_, err = w.room.Append(up, 0, strings.NewReader("01234"))
-		testkit.WantKind(t, err, exchange.TooLarge)
+		testkit.WantKind(t, err, fault.TooLarge)
 		w.part(up, 0, "0123", 4)
 	},
 	"an upload that was refused can be published under another name": func(t *testing.T, w *world) {
 		u := w.acme()
 		up := w.beginUpload(-1)
 		w.part(up, 0, "a;b\n", 4)
-		w.refused(fromUpload(up, "a.pdf"), exchange.Invalid, "does not begin like one")
+		w.refused(fromUpload(up, "a.pdf"), fault.Invalid, "does not begin like one")
 		p := fromUpload(up, "a.csv")
 		p.SHA256 = hash("another")
-		w.refused(p, exchange.Invalid, "SHA-256")
+		w.refused(p, fault.Invalid, "SHA-256")
 		_, err := w.room.Publish(ctx, "test", fromUpload(up, "a.csv"))
 		testkit.Must(t, err)
 		w.wantFile(u, "/download/data/a.csv", "a;b\n")
@@ -141,7 +141,7 @@ var uploadStories = stories{
 		w.part(up, 0, "0123", 4)
 		p = fromUpload(up, "a.csv")
 		p.IdempotencyKey = "run-7"
-		w.refused(p, exchange.Conflict, "another file (before.csv)")
+		w.refused(p, fault.Conflict, "another file (before.csv)")
 		_, err = w.room.Publish(ctx, "test", fromUpload(up, "a.csv"))
 		testkit.Must(t, err)
 		w.wantFile(u, "/download/data/a.csv", "0123")
@@ -154,7 +154,7 @@ var uploadStories = stories{
 		for _, key := range []string{"", "run-7"} {
 			p := fromUpload(up, "a.csv")
 			p.IdempotencyKey = key
-			w.refused(p, exchange.NoRecipient, "acme")
+			w.refused(p, fault.NoRecipient, "acme")
 			w.wantOffset(up, 4)
 		}
 		w.subscribe("data", "acme")
@@ -167,8 +167,8 @@ var uploadStories = stories{
 		up := w.beginUpload(-1)
 		w.part(up, 0, "0123", 4)
 		testkit.Must(t, w.room.CancelUpload(up))
-		testkit.WantKind(t, w.room.CancelUpload(up), exchange.NotFound)
-		w.refused(fromUpload(up, "a.csv"), exchange.NotFound, "no upload")
+		testkit.WantKind(t, w.room.CancelUpload(up), fault.NotFound)
+		w.refused(fromUpload(up, "a.csv"), fault.NotFound, "no upload")
 		w.wantNoStages()
 	},
 	"an upload that nobody continues expires, and one that goes on does not": func(t *testing.T, w *world) {
@@ -187,13 +187,13 @@ var uploadStories = stories{
 		}()
 		testkit.Eventually(t, "the upload expires", func() bool {
 			_, err := w.room.UploadStatus(left)
-			return exchange.Is(err, exchange.NotFound)
+			return fault.Is(err, fault.NotFound)
 		})
 		w.wantOffset(goesOn, 4)
 		cancel()
 		<-done
 		_, err := w.room.Append(goesOn, 4, strings.NewReader("x")) // the room is closed
-		testkit.WantKind(t, err, exchange.NotFound)
+		testkit.WantKind(t, err, fault.NotFound)
 		w.open()
 		w.wantOffset(goesOn, 4)
 	},

@@ -18,10 +18,12 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/blob/disk"
 	"github.com/sallyport-sftp/sallyport/internal/deposit"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/feed"
 	"github.com/sallyport-sftp/sallyport/internal/proof"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 const day = 24 * time.Hour
@@ -59,7 +61,7 @@ func newWorld(t *testing.T, url string) *world {
 	w.ids = exchange.NewIDs(w.clock, rand.Reader)
 	w.store, w.db = testkit.OpenProbed(t, url, w.asked.Probe)
 	w.accounts = account.New(w.store, w.clock, w.ids, account.Policy{Templates: map[string]account.Template{
-		exchange.KindCustomer: {StartDir: "/", Root: exchange.Read | exchange.List}}})
+		model.KindCustomer: {StartDir: "/", Root: exchange.Read | exchange.List}}})
 	w.key = testkit.SigningKey(t)
 	return w
 }
@@ -105,9 +107,9 @@ func TestFeeds(t *testing.T) {
 }
 
 // user makes an account with a user of its name; parent may be "".
-func (w *world) user(name, parent string) exchange.User {
+func (w *world) user(name, parent string) model.User {
 	w.t.Helper()
-	_, err := w.accounts.AddAccount(ctx, "test", exchange.Account{ID: name, Name: name, Parent: parent})
+	_, err := w.accounts.AddAccount(ctx, "test", model.Account{ID: name, Name: name, Parent: parent})
 	testkit.Must(w.t, err)
 	u, err := w.accounts.AddUser(ctx, "test", account.NewUser{Account: name})
 	testkit.Must(w.t, err)
@@ -115,9 +117,9 @@ func (w *world) user(name, parent string) exchange.User {
 }
 
 // feed makes a feed; change may say more of it.
-func (w *world) feed(name string, change ...func(*exchange.Feed)) {
+func (w *world) feed(name string, change ...func(*model.Feed)) {
 	w.t.Helper()
-	f := exchange.Feed{Name: name, Kind: "data"}
+	f := model.Feed{Name: name, Kind: "data"}
 	for _, c := range change {
 		c(&f)
 	}
@@ -128,7 +130,7 @@ func (w *world) feed(name string, change ...func(*exchange.Feed)) {
 func (w *world) subscribe(name string, users ...string) {
 	w.t.Helper()
 	for _, u := range users {
-		_, err := w.room.Subscribe(ctx, "test", exchange.Subscription{Feed: name, User: u}, 0)
+		_, err := w.room.Subscribe(ctx, "test", model.Subscription{Feed: name, User: u}, 0)
 		testkit.Must(w.t, err)
 	}
 }
@@ -142,7 +144,7 @@ func to(name, account, file, text string) feed.Publication {
 	return p
 }
 
-func (w *world) publish(name, account, file, text string) exchange.Publication {
+func (w *world) publish(name, account, file, text string) model.Publication {
 	w.t.Helper()
 	p, err := w.room.Publish(ctx, "test", to(name, account, file, text))
 	testkit.Must(w.t, err)
@@ -150,13 +152,13 @@ func (w *world) publish(name, account, file, text string) exchange.Publication {
 }
 
 // refused fails unless publishing is refused so; nothing may be left of it.
-func (w *world) refused(p feed.Publication, kind exchange.Kind, words string) {
+func (w *world) refused(p feed.Publication, kind fault.Kind, words string) {
 	w.t.Helper()
 	before := w.count("publications") + w.count("deliveries") + w.count("blobs")
 	_, err := w.room.Publish(ctx, "test", p)
 	testkit.WantKind(w.t, err, kind)
-	if !strings.Contains(exchange.PublicText(err), words) {
-		w.t.Fatalf("the refusal is %q, want %q in it", exchange.PublicText(err), words)
+	if !strings.Contains(fault.PublicText(err), words) {
+		w.t.Fatalf("the refusal is %q, want %q in it", fault.PublicText(err), words)
 	}
 	if after := w.count("publications") + w.count("deliveries") + w.count("blobs"); after != before {
 		w.t.Fatal("something was stored of what was refused")
@@ -171,7 +173,7 @@ func (w *world) count(what string, args ...any) (n int) {
 }
 
 // file reads what a path in a mailbox shows; false if it shows nothing.
-func (w *world) file(u exchange.User, path string) (string, bool) {
+func (w *world) file(u model.User, path string) (string, bool) {
 	w.t.Helper()
 	found, err := w.store.Read(ctx).Look(u.ID, store.SplitPath(path))
 	testkit.Must(w.t, err)
@@ -193,14 +195,14 @@ func (w *world) bytes(key string) string {
 	return string(text)
 }
 
-func (w *world) wantFile(u exchange.User, path, text string) {
+func (w *world) wantFile(u model.User, path, text string) {
 	w.t.Helper()
 	if got, ok := w.file(u, path); !ok || got != text {
 		w.t.Fatalf("%s of %s is %q (there: %v), want %q", path, u.Name, got, ok, text)
 	}
 }
 
-func (w *world) wantNoFile(u exchange.User, path string) {
+func (w *world) wantNoFile(u model.User, path string) {
 	w.t.Helper()
 	if got, ok := w.file(u, path); ok {
 		w.t.Fatalf("%s of %s is there: %q", path, u.Name, got)
@@ -208,14 +210,14 @@ func (w *world) wantNoFile(u exchange.User, path string) {
 }
 
 // deliveries lists a user's, the oldest first.
-func (w *world) deliveries(user string) []exchange.Delivery {
+func (w *world) deliveries(user string) []model.Delivery {
 	w.t.Helper()
 	list, err := w.room.Deliveries(ctx, store.DeliveryFilter{User: user, Limit: 1000})
 	testkit.Must(w.t, err)
 	return list
 }
 
-func (w *world) usage(u exchange.User) store.Usage {
+func (w *world) usage(u model.User) store.Usage {
 	w.t.Helper()
 	v, err := w.store.Read(ctx).Usage(u.ID)
 	testkit.Must(w.t, err)
@@ -223,7 +225,7 @@ func (w *world) usage(u exchange.User) store.Usage {
 }
 
 // events are what was emitted of a type.
-func (w *world) events(kind string) (out []exchange.Event) {
+func (w *world) events(kind string) (out []model.Event) {
 	w.t.Helper()
 	testkit.Must(w.t, w.store.Write(ctx, func(tx *store.Tx) error {
 		all, err := tx.Outbox(1<<62, 1000)

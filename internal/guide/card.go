@@ -14,7 +14,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // Card is everything a partner needs to connect.
@@ -23,12 +24,12 @@ type Card struct {
 	User     string
 	Host     string // server address told to partners
 	Port     int
-	HostKeys []exchange.HostKey
+	HostKeys []model.HostKey
 	StartDir string
 	Folders  []Folder
 	AllowIPs []string // none: from anywhere
 	Issued   bool     // the operator made the key, and it has a passphrase
-	Keys     []exchange.Key
+	Keys     []model.Key
 	Support  Support
 	Feeds    []Feed
 	Removal  time.Time // the next day on which what is old enough is removed; zero: not known
@@ -82,7 +83,7 @@ func (c *Card) KeyFile() string { return c.file() }
 func (c *Card) PPKFile() string { return c.file() + ".ppk" }
 
 // file is what files of the user's are called.
-func (c *Card) file() string { return exchange.FileFor(c.User) }
+func (c *Card) file() string { return valid.FileFor(c.User) }
 
 // Alias is the name of the connection in programs that give it one.
 func (c *Card) Alias() string { return c.file() + "-" + strings.SplitN(c.Host, ".", 2)[0] }
@@ -96,13 +97,13 @@ func (c *Card) KnownHost() string {
 }
 
 // best is the host key whose fingerprint is given to programs that take one.
-func (c *Card) best() exchange.HostKey { return c.hostKey("ssh-ed25519") }
+func (c *Card) best() model.HostKey { return c.hostKey("ssh-ed25519") }
 
 // bestECDSA is the one that curl's SSH library, libssh2, asks for first.
-func (c *Card) bestECDSA() exchange.HostKey { return c.hostKey("ecdsa-sha2-nistp256") }
+func (c *Card) bestECDSA() model.HostKey { return c.hostKey("ecdsa-sha2-nistp256") }
 
 // hostKey is the host key of a type, or the first if there is none.
-func (c *Card) hostKey(kind string) exchange.HostKey {
+func (c *Card) hostKey(kind string) model.HostKey {
 	for _, k := range c.HostKeys {
 		if k.Type == kind {
 			return k
@@ -111,7 +112,7 @@ func (c *Card) hostKey(kind string) exchange.HostKey {
 	if len(c.HostKeys) > 0 {
 		return c.HostKeys[0]
 	}
-	return exchange.HostKey{}
+	return model.HostKey{}
 }
 
 // from says where log-ins may come from.

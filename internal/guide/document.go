@@ -9,7 +9,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
 // document is a guide before it takes a form. Text in `…` is to be typed or
@@ -28,7 +29,7 @@ func code(s string) string { return "`" + s + "`" }
 
 // plainName makes a name from outside fit for one line, and keeps it from
 // beginning or ending what is literal.
-func plainName(s string) string { return strings.ReplaceAll(exchange.Printable(s), "`", "'") }
+func plainName(s string) string { return strings.ReplaceAll(valid.Printable(s), "`", "'") }
 
 // tame returns the card with every name from outside made plain.
 func (c Card) tame() *Card {
@@ -236,7 +237,7 @@ func (c *Card) HTML() (string, error) {
 	}
 	var b strings.Builder
 	if err := guidePage.Execute(&b, page); err != nil {
-		return "", exchange.Wrap("guide.HTML", exchange.Internal, err)
+		return "", fault.Wrap("guide.HTML", fault.Internal, err)
 	}
 	return b.String(), nil
 }
@@ -251,5 +252,5 @@ func (c *Card) Render(format string) (string, error) {
 	case "html":
 		return c.HTML()
 	}
-	return "", exchange.E("guide.Render", exchange.Invalid, "There is no format %q.", exchange.Printable(format)).WithHint("choose html, md or text")
+	return "", fault.E("guide.Render", fault.Invalid, "There is no format %q.", valid.Printable(format)).WithHint("choose html, md or text")
 }

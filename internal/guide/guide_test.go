@@ -7,7 +7,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/guide"
 )
 
@@ -56,7 +56,7 @@ func TestForms(t *testing.T) {
 			t.Errorf("%q: %.40q, %v", form, text, err)
 		}
 	}
-	if _, err := c.Render("pdf\x1b"); !exchange.Is(err, exchange.Invalid) || strings.ContainsRune(err.Error(), '\x1b') {
+	if _, err := c.Render("pdf\x1b"); !fault.Is(err, fault.Invalid) || strings.ContainsRune(err.Error(), '\x1b') {
 		t.Errorf("%v", err)
 	}
 }

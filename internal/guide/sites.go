@@ -7,7 +7,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
 // SiteFile is a file that a program imports, or uses as it is.
@@ -22,8 +23,8 @@ var Programs = []string{"filezilla", "winscp", "openssh", "rclone"}
 // Sites writes the files for a program. keyDir is the folder, on the partner's
 // computer, where the private key lies; "" is beside the file.
 func (c *Card) Sites(program, keyDir string) ([]SiteFile, error) {
-	if exchange.Printable(keyDir) != keyDir || strings.ContainsAny(keyDir, "\"'`") { // a line of its own would be a setting
-		return nil, exchange.E("guide.Sites", exchange.Invalid, "The folder's name has a character that is not allowed.")
+	if valid.Printable(keyDir) != keyDir || strings.ContainsAny(keyDir, "\"'`") { // a line of its own would be a setting
+		return nil, fault.E("guide.Sites", fault.Invalid, "The folder's name has a character that is not allowed.")
 	}
 	key := func(name string) string {
 		if keyDir == "" {
@@ -46,7 +47,7 @@ func (c *Card) Sites(program, keyDir string) ([]SiteFile, error) {
 	case "rclone":
 		return []SiteFile{{c.file() + ".rclone.conf", c.rcloneConf(key(c.KeyFile()), key(c.file()+".known_hosts"))}, {c.file() + ".known_hosts", c.knownHosts()}}, nil
 	}
-	return nil, exchange.E("guide.Sites", exchange.Invalid, "There are no site files for %q.", exchange.Printable(program)).
+	return nil, fault.E("guide.Sites", fault.Invalid, "There are no site files for %q.", valid.Printable(program)).
 		WithHint("choose one of %s", strings.Join(Programs, ", "))
 }
 
@@ -79,7 +80,7 @@ func (c *Card) filezillaSites(keyFile string) (string, error) {
 	}{Servers: []fzServer{{Host: c.Host, Port: c.Port, Protocol: fzSFTP, User: c.User, Keyfile: keyFile, Logontype: fzKeyFile, Encoding: "Auto",
 		Name: c.Alias(), Comments: "Server's fingerprint: " + c.best().Fingerprint, RemoteDir: fzPath(c.StartDir)}}}
 	text, err := xml.MarshalIndent(file, "", "\t")
-	return xml.Header + string(text) + "\n", exchange.Wrap("guide.Sites", exchange.Internal, err)
+	return xml.Header + string(text) + "\n", fault.Wrap("guide.Sites", fault.Internal, err)
 }
 
 // fzPath writes a path as FileZilla stores them: its kind (1 is Unix), the

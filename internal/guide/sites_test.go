@@ -12,9 +12,10 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/guide"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // site makes a program's files, by name.
@@ -164,7 +165,7 @@ func TestKnownHostsNamesTheServer(t *testing.T) {
 	key := testkit.NewKey(t).PublicKey()
 	for _, port := range []int{22, 3333} {
 		c := card()
-		c.Port, c.HostKeys = port, []exchange.HostKey{{Type: key.Type(), Public: strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key))), Fingerprint: ssh.FingerprintSHA256(key)}}
+		c.Port, c.HostKeys = port, []model.HostKey{{Type: key.Type(), Public: strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key))), Fingerprint: ssh.FingerprintSHA256(key)}}
 		file := filepath.Join(t.TempDir(), "known_hosts")
 		must(t, os.WriteFile(file, []byte(site(t, c, "openssh", "")["acme.known_hosts"]), 0o600))
 		out, err := exec.Command("ssh-keygen", "-l", "-F", c.KnownHost(), "-f", file).CombinedOutput()
@@ -205,7 +206,7 @@ func TestRcloneTakesTheFile(t *testing.T) {
 func TestSitesThatAreRefused(t *testing.T) {
 	c := card()
 	for program, dir := range map[string]string{"cyberduck": "", "": "", "openssh": "/home/x\n  ProxyCommand touch /tmp/x", "rclone": "/home/x\n[other]", "winscp": "C:\\x\r\nHostName=evil", "filezilla": "\x1b"} {
-		if _, err := c.Sites(program, dir); !exchange.Is(err, exchange.Invalid) {
+		if _, err := c.Sites(program, dir); !fault.Is(err, fault.Invalid) {
 			t.Errorf("%s in %q: %v", program, dir, err)
 		}
 	}

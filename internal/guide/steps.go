@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // document puts a card's guide into words.
@@ -84,7 +84,7 @@ func (c *Card) address() string {
 	return code(c.Host) + " (use the name, not a number: the number may change)"
 }
 
-func ends(k exchange.Key) string {
+func ends(k model.Key) string {
 	at := k.ExpiresAt
 	if k.RetiresAt != nil {
 		at = k.RetiresAt

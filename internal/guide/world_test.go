@@ -7,14 +7,15 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/guide"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
-		t.Fatalf("%v (hint: %s)", err, exchange.HintIn(err))
+		t.Fatalf("%v (hint: %s)", err, fault.HintIn(err))
 	}
 }
 
@@ -24,13 +25,13 @@ func ptr[T any](v T) *T { return &v }
 func card() guide.Card {
 	day := func(s string) time.Time { t, _ := time.Parse(time.DateOnly, s); return t }
 	return guide.Card{Account: "Acme GmbH & Co. KG", User: "acme", Host: "sftp.example.com", Port: 3333,
-		HostKeys: []exchange.HostKey{
+		HostKeys: []model.HostKey{
 			{Type: "ssh-rsa", Bits: 3072, Fingerprint: "SHA256:rsa/AAAA", Public: "ssh-rsa AAAAB3rsa"},
 			{Type: "ssh-ed25519", Bits: 256, Fingerprint: "SHA256:ed+BBBB", Public: "ssh-ed25519 AAAAC3ed"}},
 		StartDir: "/reports",
 		Folders:  []guide.Folder{{Path: "/upload", Does: "send files; see and fetch them"}, {Path: "/reports", Does: "fetch files"}},
 		AllowIPs: []string{"203.0.113.0/24", "2001:db8::/32"},
-		Keys: []exchange.Key{
+		Keys: []model.Key{
 			{Type: "ssh-ed25519", Fingerprint: "SHA256:first", ExpiresAt: ptr(day("2027-03-04"))},
 			{Type: "ecdsa-sha2-nistp256", Fingerprint: "SHA256:second", RetiresAt: ptr(day("2026-05-06")), ExpiresAt: ptr(day("2028-01-01"))},
 			{Type: "ssh-ed25519", Fingerprint: "SHA256:third"}},

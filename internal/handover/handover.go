@@ -14,7 +14,10 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // Lifetime is how long a link waits.
@@ -37,7 +40,7 @@ func New(s *store.Store, clock exchange.Clock, ids *exchange.IDs) *Room {
 
 // NewLink asks for a link.
 type NewLink struct {
-	Kind        string // exchange.LinkKey, LinkPassphrase, LinkVerify
+	Kind        string // model.LinkKey, LinkPassphrase, LinkVerify
 	User        string // username; "" for LinkVerify
 	Contact     string // id or e-mail address
 	Fingerprint string // of the key that is handed over
@@ -47,13 +50,13 @@ type NewLink struct {
 
 // Make records a link. Key file and passphrase of one key go to different
 // people, whose addresses are verified.
-func (r *Room) Make(ctx context.Context, actor string, n NewLink) (l exchange.Link, err error) {
+func (r *Room) Make(ctx context.Context, actor string, n NewLink) (l model.Link, err error) {
 	const op = "handover.Make"
-	if len(n.Token) != 32 || len(n.Sealed) > maxSealed || (n.Kind == exchange.LinkVerify) != (len(n.Sealed) == 0) {
-		return l, exchange.E(op, exchange.Invalid, "The link's content is damaged.")
+	if len(n.Token) != 32 || len(n.Sealed) > maxSealed || (n.Kind == model.LinkVerify) != (len(n.Sealed) == 0) {
+		return l, fault.E(op, fault.Invalid, "The link's content is damaged.")
 	}
 	now := r.now()
-	l = exchange.Link{ID: r.ids.New(), Kind: n.Kind, User: n.User, Fingerprint: n.Fingerprint, State: exchange.LinkWaiting, CreatedAt: now, ExpiresAt: now.Add(Lifetime)}
+	l = model.Link{ID: r.ids.New(), Kind: n.Kind, User: n.User, Fingerprint: n.Fingerprint, State: model.LinkWaiting, CreatedAt: now, ExpiresAt: now.Add(Lifetime)}
 	err = r.store.Write(ctx, func(tx *store.Tx) error {
 		c, err := r.recipient(tx, &l, n.Contact)
 		if err != nil {
@@ -61,13 +64,13 @@ func (r *Room) Make(ctx context.Context, actor string, n NewLink) (l exchange.Li
 		}
 		l.Contact, l.ContactID = c.Email, c.ID
 		switch l.Kind {
-		case exchange.LinkVerify:
-		case exchange.LinkKey, exchange.LinkPassphrase:
+		case model.LinkVerify:
+		case model.LinkKey, model.LinkPassphrase:
 			if err := r.checkHandOver(tx, &l, c); err != nil {
 				return err
 			}
 		default:
-			return exchange.E(op, exchange.Invalid, "There is no kind %q of link.", exchange.Printable(l.Kind))
+			return fault.E(op, fault.Invalid, "There is no kind %q of link.", valid.Printable(l.Kind))
 		}
 		if err := tx.AddLink(l, n.Token, n.Sealed); err != nil {
 			return err
@@ -79,47 +82,47 @@ func (r *Room) Make(ctx context.Context, actor string, n NewLink) (l exchange.Li
 
 // recipient finds the contact a link is for, among the user's people if it is
 // about a user.
-func (r *Room) recipient(tx *store.Tx, l *exchange.Link, who string) (exchange.Contact, error) {
+func (r *Room) recipient(tx *store.Tx, l *model.Link, who string) (model.Contact, error) {
 	const op = "handover.Make"
 	list, err := tx.AllContacts("")
 	if l.User != "" {
 		u, uerr := tx.User(l.User)
 		if uerr != nil {
-			return exchange.Contact{}, exchange.E(op, exchange.NotFound, "There is no user %q.", exchange.Printable(l.User))
+			return model.Contact{}, fault.E(op, fault.NotFound, "There is no user %q.", valid.Printable(l.User))
 		}
 		l.UserID = u.ID
 		list, err = tx.Contacts(u.Account, u.Vendor)
 	}
 	if err != nil {
-		return exchange.Contact{}, err
+		return model.Contact{}, err
 	}
-	list = slices.DeleteFunc(list, func(c exchange.Contact) bool {
+	list = slices.DeleteFunc(list, func(c model.Contact) bool {
 		return c.LeftAt != nil || c.ID != who && !strings.EqualFold(c.Email, who)
 	})
 	switch {
 	case len(list) == 0:
-		return exchange.Contact{}, exchange.E(op, exchange.NotFound, "There is no contact %q who could be given this.", exchange.Printable(who)).
+		return model.Contact{}, fault.E(op, fault.NotFound, "There is no contact %q who could be given this.", valid.Printable(who)).
 			WithHint("list them with: sallyport contact list")
 	case len(list) > 1 && l.User == "":
-		return exchange.Contact{}, exchange.E(op, exchange.Conflict, "%d contacts have the address %s.", len(list), exchange.Printable(who)).WithHint("name one by its id")
+		return model.Contact{}, fault.E(op, fault.Conflict, "%d contacts have the address %s.", len(list), valid.Printable(who)).WithHint("name one by its id")
 	}
 	// Whoever leaves meanwhile is waited for, or waits for us and ends the link.
-	if err := tx.LockContact(list[0].ID); exchange.Is(err, exchange.NotFound) {
-		return exchange.Contact{}, exchange.E(op, exchange.NotFound, "The contact %s has left.", list[0].Email)
+	if err := tx.LockContact(list[0].ID); fault.Is(err, fault.NotFound) {
+		return model.Contact{}, fault.E(op, fault.NotFound, "The contact %s has left.", list[0].Email)
 	} else if err != nil {
-		return exchange.Contact{}, err
+		return model.Contact{}, err
 	}
 	return list[0], nil
 }
 
 // checkHandOver holds the two channels apart.
-func (r *Room) checkHandOver(tx *store.Tx, l *exchange.Link, c exchange.Contact) error {
+func (r *Room) checkHandOver(tx *store.Tx, l *model.Link, c model.Contact) error {
 	const op = "handover.Make"
-	if l.User == "" || !exchange.IsFingerprint(l.Fingerprint) {
-		return exchange.E(op, exchange.Invalid, "A link hands over a user's key; name both.")
+	if l.User == "" || !valid.IsFingerprint(l.Fingerprint) {
+		return fault.E(op, fault.Invalid, "A link hands over a user's key; name both.")
 	}
 	if c.VerifiedAt == nil {
-		return exchange.E(op, exchange.Conflict, "The address %s is not verified yet, so nothing secret goes there.", c.Email).
+		return fault.E(op, fault.Conflict, "The address %s is not verified yet, so nothing secret goes there.", c.Email).
 			WithHint("sallyport contact verify %s", c.Email)
 	}
 	// The counter's row is a lock: of two links made at once, the second sees
@@ -133,18 +136,18 @@ func (r *Room) checkHandOver(tx *store.Tx, l *exchange.Link, c exchange.Contact)
 	}
 	for _, h := range have {
 		if h.Kind != l.Kind && (h.ContactID == c.ID || strings.EqualFold(h.Contact, c.Email)) {
-			return exchange.E(op, exchange.Denied, "%s was given the other half; key file and passphrase go to different people.", c.Email)
+			return fault.E(op, fault.Denied, "%s was given the other half; key file and passphrase go to different people.", c.Email)
 		}
 	}
 	return nil
 }
 
-func (r *Room) row(actor, action string, l exchange.Link, detail map[string]string) exchange.AuditRow {
+func (r *Room) row(actor, action string, l model.Link, detail map[string]string) model.AuditRow {
 	detail["kind"], detail["contact"] = l.Kind, l.Contact
 	if l.Fingerprint != "" {
 		detail["fingerprint"] = l.Fingerprint
 	}
-	return exchange.AuditRow{ID: r.ids.New(), At: r.now(), Actor: actor, Action: action, Subject: l.ID, User: l.UserID, Detail: detail}
+	return model.AuditRow{ID: r.ids.New(), At: r.now(), Actor: actor, Action: action, Subject: l.ID, User: l.UserID, Detail: detail}
 }
 
 func (r *Room) now() time.Time { return r.clock().UTC().Truncate(time.Microsecond) }
@@ -152,13 +155,13 @@ func (r *Room) now() time.Time { return r.clock().UTC().Truncate(time.Microsecon
 // gone is all that is said of a link that does not work: used, revoked,
 // expired, or never made.
 func gone() error {
-	return exchange.E("handover", exchange.NotFound, "This link does not work. It may have been used already, or its time is over.")
+	return fault.E("handover", fault.NotFound, "This link does not work. It may have been used already, or its time is over.")
 }
 
 // Waiting finds a link that can still be opened. It changes nothing.
-func (r *Room) Waiting(ctx context.Context, token []byte) (exchange.Link, error) {
+func (r *Room) Waiting(ctx context.Context, token []byte) (model.Link, error) {
 	l, err := r.store.Read(ctx).LinkByToken(token)
-	if exchange.Is(err, exchange.NotFound) || err == nil && (l.State != exchange.LinkWaiting || !r.now().Before(l.ExpiresAt)) {
+	if fault.Is(err, fault.NotFound) || err == nil && (l.State != model.LinkWaiting || !r.now().Before(l.ExpiresAt)) {
 		return l, gone()
 	}
 	return l, err
@@ -171,7 +174,7 @@ func (r *Room) Waiting(ctx context.Context, token []byte) (exchange.Link, error)
 // If the transaction's answer is lost, the link is looked at until it is certain
 // whether this opening used it up: then it has the content. When ctx ends first,
 // ErrUnknown is in the error's chain.
-func (r *Room) Open(ctx context.Context, token []byte, from string, check func(l exchange.Link, sealed []byte) error) error {
+func (r *Room) Open(ctx context.Context, token []byte, from string, check func(l model.Link, sealed []byte) error) error {
 	var opening string // audit row of the last run
 	err := r.store.Write(ctx, func(tx *store.Tx) error {
 		now := r.now()
@@ -179,7 +182,7 @@ func (r *Room) Open(ctx context.Context, token []byte, from string, check func(l
 		if err != nil {
 			return err
 		}
-		if l.Kind == exchange.LinkVerify { // a contact comes before its links
+		if l.Kind == model.LinkVerify { // a contact comes before its links
 			if err := tx.LockContact(l.ContactID); err != nil {
 				return err
 			}
@@ -194,7 +197,7 @@ func (r *Room) Open(ctx context.Context, token []byte, from string, check func(l
 		if err := check(l, sealed); err != nil {
 			return err
 		}
-		if l.Kind == exchange.LinkVerify {
+		if l.Kind == model.LinkVerify {
 			c, err := tx.Contact(l.ContactID)
 			if err != nil {
 				return err
@@ -211,7 +214,7 @@ func (r *Room) Open(ctx context.Context, token []byte, from string, check func(l
 	if errors.Is(err, store.ErrOutcomeUnknown) {
 		err = r.find(ctx, token, opening, err)
 	}
-	if exchange.Is(err, exchange.NotFound) {
+	if fault.Is(err, fault.NotFound) {
 		return gone()
 	}
 	return err
@@ -244,45 +247,45 @@ func (r *Room) find(ctx context.Context, token []byte, opening string, cause err
 		switch {
 		case err == nil && ours:
 			return nil
-		case err == nil && state != exchange.LinkWaiting, exchange.Is(err, exchange.NotFound):
+		case err == nil && state != model.LinkWaiting, fault.Is(err, fault.NotFound):
 			return gone()
 		case err == nil:
-			return exchange.Wrap("handover.Open", exchange.Unavailable, fmt.Errorf("the opening did not take effect: %w", cause))
+			return fault.Wrap("handover.Open", fault.Unavailable, fmt.Errorf("the opening did not take effect: %w", cause))
 		}
 		select {
 		case <-ctx.Done():
-			return exchange.Wrap("handover.Open", exchange.Unavailable, errors.Join(ErrUnknown, cause, err))
+			return fault.Wrap("handover.Open", fault.Unavailable, errors.Join(ErrUnknown, cause, err))
 		case <-time.After(pause):
 		}
 	}
 }
 
 // Links lists links, of one user or all, the newest first.
-func (r *Room) Links(ctx context.Context, user string) ([]exchange.Link, error) {
+func (r *Room) Links(ctx context.Context, user string) ([]model.Link, error) {
 	list, err := r.store.Read(ctx).Links(user, 1000)
 	for i := range list {
-		if l := &list[i]; l.State == exchange.LinkWaiting && !r.now().Before(l.ExpiresAt) {
-			l.State = exchange.LinkExpired
+		if l := &list[i]; l.State == model.LinkWaiting && !r.now().Before(l.ExpiresAt) {
+			l.State = model.LinkExpired
 		}
 	}
 	return list, err
 }
 
 // Revoke ends a waiting link and forgets what it held.
-func (r *Room) Revoke(ctx context.Context, actor, id string) (l exchange.Link, err error) {
+func (r *Room) Revoke(ctx context.Context, actor, id string) (l model.Link, err error) {
 	const op = "handover.Revoke"
 	err = r.store.Write(ctx, func(tx *store.Tx) error {
-		if l, err = tx.Link(id); exchange.Is(err, exchange.NotFound) {
-			return exchange.E(op, exchange.NotFound, "There is no link %q.", exchange.Printable(id)).WithHint("sallyport link list")
+		if l, err = tx.Link(id); fault.Is(err, fault.NotFound) {
+			return fault.E(op, fault.NotFound, "There is no link %q.", valid.Printable(id)).WithHint("sallyport link list")
 		} else if err != nil {
 			return err
 		}
-		if err := tx.RevokeLink(id, exchange.Micros(r.now())); exchange.Is(err, exchange.NotFound) {
-			return exchange.E(op, exchange.Conflict, "The link is %s already.", l.State)
+		if err := tx.RevokeLink(id, exchange.Micros(r.now())); fault.Is(err, fault.NotFound) {
+			return fault.E(op, fault.Conflict, "The link is %s already.", l.State)
 		} else if err != nil {
 			return err
 		}
-		l.State = exchange.LinkRevoked
+		l.State = model.LinkRevoked
 		return tx.Audit(r.row(actor, "link.revoke", l, map[string]string{}))
 	})
 	return l, err

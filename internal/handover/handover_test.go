@@ -12,9 +12,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/handover"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 func TestLinks(t *testing.T) {
@@ -47,13 +48,13 @@ func TestLinks(t *testing.T) {
 }
 
 func opened(t *testing.T, w *world) {
-	l := w.make(exchange.LinkKey, w.jo)
-	if l.State != exchange.LinkWaiting || l.Contact != "jo@acme.example" || l.ExpiresAt.Sub(l.CreatedAt) != 72*time.Hour {
+	l := w.make(model.LinkKey, w.jo)
+	if l.State != model.LinkWaiting || l.Contact != "jo@acme.example" || l.ExpiresAt.Sub(l.CreatedAt) != 72*time.Hour {
 		t.Fatalf("%+v", l)
 	}
 	for range 3 { // looking takes nothing
 		got, err := w.room.Waiting(ctx, l.token)
-		if err != nil || got.ID != l.ID || got.User != "acme" || got.Kind != exchange.LinkKey {
+		if err != nil || got.ID != l.ID || got.User != "acme" || got.Kind != model.LinkKey {
 			t.Fatalf("%+v, %v", got, err)
 		}
 	}
@@ -70,28 +71,28 @@ func opened(t *testing.T, w *world) {
 }
 
 func apart(t *testing.T, w *world) {
-	w.make(exchange.LinkKey, w.jo)
-	_, err := w.ask(exchange.LinkPassphrase, w.jo.ID)
-	testkit.WantKind(t, err, exchange.Denied)
-	_, err = w.ask(exchange.LinkPassphrase, "JO@acme.example")
-	testkit.WantKind(t, err, exchange.Denied)
-	phrase := w.make(exchange.LinkPassphrase, w.ann)
-	_, err = w.ask(exchange.LinkKey, w.ann.ID)
-	testkit.WantKind(t, err, exchange.Denied)
+	w.make(model.LinkKey, w.jo)
+	_, err := w.ask(model.LinkPassphrase, w.jo.ID)
+	testkit.WantKind(t, err, fault.Denied)
+	_, err = w.ask(model.LinkPassphrase, "JO@acme.example")
+	testkit.WantKind(t, err, fault.Denied)
+	phrase := w.make(model.LinkPassphrase, w.ann)
+	_, err = w.ask(model.LinkKey, w.ann.ID)
+	testkit.WantKind(t, err, fault.Denied)
 	_, err = w.open(phrase) // what was opened has reached its person
 	testkit.Must(t, err)
-	_, err = w.ask(exchange.LinkKey, w.ann.ID)
-	testkit.WantKind(t, err, exchange.Denied)
-	w.make(exchange.LinkKey, w.jo) // the same half again is no danger
-	_, err = w.ask(exchange.LinkKey, w.ann.ID, func(n *handover.NewLink) { n.Fingerprint = print("other") })
+	_, err = w.ask(model.LinkKey, w.ann.ID)
+	testkit.WantKind(t, err, fault.Denied)
+	w.make(model.LinkKey, w.jo) // the same half again is no danger
+	_, err = w.ask(model.LinkKey, w.ann.ID, func(n *handover.NewLink) { n.Fingerprint = print("other") })
 	testkit.Must(t, err)
 
 	// A link that nobody opened reached nobody.
 	third := w.person("acme", "sam@acme.example")
-	l := w.make(exchange.LinkKey, third)
+	l := w.make(model.LinkKey, third)
 	_, err = w.room.Revoke(ctx, "test", l.ID)
 	testkit.Must(t, err)
-	w.make(exchange.LinkPassphrase, third)
+	w.make(model.LinkPassphrase, third)
 }
 
 func apartAtOnce(t *testing.T, w *world) {
@@ -99,14 +100,14 @@ func apartAtOnce(t *testing.T, w *world) {
 		key := func(n *handover.NewLink) { n.Fingerprint = print(fmt.Sprint(i)) }
 		var wg sync.WaitGroup
 		var made atomic.Int32
-		for j, kind := range []string{exchange.LinkKey, exchange.LinkPassphrase} {
+		for j, kind := range []string{model.LinkKey, model.LinkPassphrase} {
 			token := sha256.Sum256(fmt.Append(nil, i, j))
 			n := handover.NewLink{Kind: kind, User: "acme", Contact: w.jo.ID, Token: token[:], Sealed: []byte("x")}
 			key(&n)
 			wg.Go(func() {
 				if _, err := w.room.Make(ctx, "test", n); err == nil {
 					made.Add(1)
-				} else if !exchange.Is(err, exchange.Denied) {
+				} else if !fault.Is(err, fault.Denied) {
 					t.Error(err)
 				}
 			})
@@ -119,7 +120,7 @@ func apartAtOnce(t *testing.T, w *world) {
 }
 
 func refused(t *testing.T, w *world) {
-	new, err := w.accounts.AddContact(ctx, "test", exchange.Contact{Account: "acme", Name: "New", Email: "new@acme.example"})
+	new, err := w.accounts.AddContact(ctx, "test", model.Contact{Account: "acme", Name: "New", Email: "new@acme.example"})
 	testkit.Must(t, err)
 	sam := w.person("globex", "sam@globex.example")
 	gone := w.person("acme", "gone@acme.example")
@@ -128,36 +129,36 @@ func refused(t *testing.T, w *world) {
 	for name, c := range map[string]struct {
 		kind   string
 		change func(*handover.NewLink)
-		want   exchange.Kind
+		want   fault.Kind
 	}{
-		"an address that is not verified": {exchange.LinkKey, func(n *handover.NewLink) { n.Contact = new.ID }, exchange.Conflict},
-		"another account's contact":       {exchange.LinkKey, func(n *handover.NewLink) { n.Contact = sam.ID }, exchange.NotFound},
-		"who has left":                    {exchange.LinkKey, func(n *handover.NewLink) { n.Contact = gone.Email }, exchange.NotFound},
-		"nobody":                          {exchange.LinkKey, func(n *handover.NewLink) { n.Contact = "" }, exchange.NotFound},
-		"nobody's user":                   {exchange.LinkKey, func(n *handover.NewLink) { n.User = "initech" }, exchange.NotFound},
-		"no user":                         {exchange.LinkKey, func(n *handover.NewLink) { n.User = "" }, exchange.Invalid},
-		"no key":                          {exchange.LinkPassphrase, func(n *handover.NewLink) { n.Fingerprint = "" }, exchange.Invalid},
-		"a mistyped key":                  {exchange.LinkKey, func(n *handover.NewLink) { n.Fingerprint = n.Fingerprint[1:] }, exchange.Invalid},
-		"an unknown kind":                 {"poem", func(*handover.NewLink) {}, exchange.Invalid},
-		"a short token":                   {exchange.LinkKey, func(n *handover.NewLink) { n.Token = n.Token[:31] }, exchange.Invalid},
-		"nothing in it":                   {exchange.LinkKey, func(n *handover.NewLink) { n.Sealed = nil }, exchange.Invalid},
-		"something in a proof":            {exchange.LinkVerify, func(n *handover.NewLink) { n.Sealed = []byte("x") }, exchange.Invalid},
-		"far too much in it":              {exchange.LinkKey, func(n *handover.NewLink) { n.Sealed = make([]byte, 300<<10) }, exchange.Invalid},
+		"an address that is not verified": {model.LinkKey, func(n *handover.NewLink) { n.Contact = new.ID }, fault.Conflict},
+		"another account's contact":       {model.LinkKey, func(n *handover.NewLink) { n.Contact = sam.ID }, fault.NotFound},
+		"who has left":                    {model.LinkKey, func(n *handover.NewLink) { n.Contact = gone.Email }, fault.NotFound},
+		"nobody":                          {model.LinkKey, func(n *handover.NewLink) { n.Contact = "" }, fault.NotFound},
+		"nobody's user":                   {model.LinkKey, func(n *handover.NewLink) { n.User = "initech" }, fault.NotFound},
+		"no user":                         {model.LinkKey, func(n *handover.NewLink) { n.User = "" }, fault.Invalid},
+		"no key":                          {model.LinkPassphrase, func(n *handover.NewLink) { n.Fingerprint = "" }, fault.Invalid},
+		"a mistyped key":                  {model.LinkKey, func(n *handover.NewLink) { n.Fingerprint = n.Fingerprint[1:] }, fault.Invalid},
+		"an unknown kind":                 {"poem", func(*handover.NewLink) {}, fault.Invalid},
+		"a short token":                   {model.LinkKey, func(n *handover.NewLink) { n.Token = n.Token[:31] }, fault.Invalid},
+		"nothing in it":                   {model.LinkKey, func(n *handover.NewLink) { n.Sealed = nil }, fault.Invalid},
+		"something in a proof":            {model.LinkVerify, func(n *handover.NewLink) { n.Sealed = []byte("x") }, fault.Invalid},
+		"far too much in it":              {model.LinkKey, func(n *handover.NewLink) { n.Sealed = make([]byte, 300<<10) }, fault.Invalid},
 	} {
-		if _, err := w.ask(c.kind, w.jo.ID, c.change); !exchange.Is(err, c.want) {
+		if _, err := w.ask(c.kind, w.jo.ID, c.change); !fault.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
 		}
 	}
 	if list, err := w.room.Links(ctx, ""); err != nil || len(list) > 0 || len(w.audits("link.make")) > 0 {
 		t.Fatalf("%v, %v", list, err)
 	}
-	l := w.make(exchange.LinkKey, w.jo)
-	_, err = w.ask(exchange.LinkKey, w.jo.ID, func(n *handover.NewLink) { n.Token = l.token })
-	testkit.WantKind(t, err, exchange.Exists)
+	l := w.make(model.LinkKey, w.jo)
+	_, err = w.ask(model.LinkKey, w.jo.ID, func(n *handover.NewLink) { n.Token = l.token })
+	testkit.WantKind(t, err, fault.Exists)
 }
 
 func race(t *testing.T, w *world) {
-	l := w.make(exchange.LinkKey, w.jo)
+	l := w.make(model.LinkKey, w.jo)
 	var wg sync.WaitGroup
 	var won, lost atomic.Int32
 	begin := make(chan struct{})
@@ -165,11 +166,11 @@ func race(t *testing.T, w *world) {
 		wg.Go(func() {
 			<-begin
 			var held []byte
-			err := w.room.Open(ctx, l.token, "203.0.113.7", func(_ exchange.Link, sealed []byte) error { held = sealed; return nil })
+			err := w.room.Open(ctx, l.token, "203.0.113.7", func(_ model.Link, sealed []byte) error { held = sealed; return nil })
 			switch {
 			case err == nil && string(held) == "sealed key":
 				won.Add(1)
-			case exchange.Is(err, exchange.NotFound):
+			case fault.Is(err, fault.NotFound):
 				lost.Add(1)
 			default:
 				t.Errorf("%q, %v", held, err)
@@ -185,10 +186,10 @@ func race(t *testing.T, w *world) {
 }
 
 func wrongContent(t *testing.T, w *world) {
-	l := w.make(exchange.LinkKey, w.jo)
-	for _, want := range []error{exchange.E("t", exchange.NotFound, "This link does not work."), errors.New("boom")} {
-		err := w.room.Open(ctx, l.token, "203.0.113.7", func(exchange.Link, []byte) error { return want })
-		if exchange.KindIn(err) != exchange.KindIn(want) {
+	l := w.make(model.LinkKey, w.jo)
+	for _, want := range []error{fault.E("t", fault.NotFound, "This link does not work."), errors.New("boom")} {
+		err := w.room.Open(ctx, l.token, "203.0.113.7", func(model.Link, []byte) error { return want })
+		if fault.KindIn(err) != fault.KindIn(want) {
 			t.Fatalf("%v, want %v", err, want)
 		}
 		w.wantRow(l, "waiting", "sealed key")
@@ -203,7 +204,7 @@ func wrongContent(t *testing.T, w *world) {
 }
 
 func expired(t *testing.T, w *world) {
-	early, late := w.make(exchange.LinkKey, w.jo), w.make(exchange.LinkPassphrase, w.ann)
+	early, late := w.make(model.LinkKey, w.jo), w.make(model.LinkPassphrase, w.ann)
 	w.pass(72*time.Hour - time.Microsecond)
 	testkit.Must(t, w.room.Expire(ctx))
 	_, err := w.room.Waiting(ctx, early.token)
@@ -222,12 +223,12 @@ func expired(t *testing.T, w *world) {
 	if got := w.audits("link.expire"); len(got) != 1 || got[0] != "system:keeper" {
 		t.Fatalf("audit: %v", got)
 	}
-	w.make(exchange.LinkKey, w.ann) // it reached nobody
+	w.make(model.LinkKey, w.ann) // it reached nobody
 }
 
 func expiredByTwo(t *testing.T, w *world) {
 	for range 20 {
-		w.make(exchange.LinkKey, w.jo)
+		w.make(model.LinkKey, w.jo)
 	}
 	w.pass(72 * time.Hour)
 	var wg sync.WaitGroup
@@ -245,31 +246,31 @@ func expiredByTwo(t *testing.T, w *world) {
 }
 
 func revoked(t *testing.T, w *world) {
-	l := w.make(exchange.LinkKey, w.jo)
+	l := w.make(model.LinkKey, w.jo)
 	got, err := w.room.Revoke(ctx, "boss", l.ID)
-	if err != nil || got.State != exchange.LinkRevoked {
+	if err != nil || got.State != model.LinkRevoked {
 		t.Fatalf("%+v, %v", got, err)
 	}
 	w.wantRow(l, "revoked", "")
 	w.wantGone(l)
 	_, err = w.room.Revoke(ctx, "boss", l.ID)
-	testkit.WantKind(t, err, exchange.Conflict)
-	o := w.make(exchange.LinkKey, w.jo)
+	testkit.WantKind(t, err, fault.Conflict)
+	o := w.make(model.LinkKey, w.jo)
 	_, err = w.open(o)
 	testkit.Must(t, err)
 	_, err = w.room.Revoke(ctx, "boss", o.ID)
-	testkit.WantKind(t, err, exchange.Conflict)
+	testkit.WantKind(t, err, fault.Conflict)
 	_, err = w.room.Revoke(ctx, "boss", "nothing")
-	testkit.WantKind(t, err, exchange.NotFound)
+	testkit.WantKind(t, err, fault.NotFound)
 	if got := w.audits("link.revoke"); len(got) != 1 || got[0] != "boss" {
 		t.Fatalf("audit: %v", got)
 	}
 }
 
 func verified(t *testing.T, w *world) {
-	c, err := w.accounts.AddContact(ctx, "test", exchange.Contact{Account: "acme", Name: "New", Email: "new@acme.example"})
+	c, err := w.accounts.AddContact(ctx, "test", model.Contact{Account: "acme", Name: "New", Email: "new@acme.example"})
 	testkit.Must(t, err)
-	l := w.make(exchange.LinkVerify, c)
+	l := w.make(model.LinkVerify, c)
 	w.pass(time.Hour)
 	held, err := w.open(l)
 	if err != nil || held != nil {
@@ -279,23 +280,23 @@ func verified(t *testing.T, w *world) {
 		t.Fatalf("%+v, %v", c, err)
 	}
 	w.wantGone(l)
-	w.make(exchange.LinkKey, c)
+	w.make(model.LinkKey, c)
 }
 
 func verifiedAmbiguous(t *testing.T, w *world) {
 	twin := w.person("globex", "jo@acme.example")
-	_, err := w.ask(exchange.LinkVerify, "jo@acme.example")
-	testkit.WantKind(t, err, exchange.Conflict)
-	l, err := w.ask(exchange.LinkVerify, twin.ID)
+	_, err := w.ask(model.LinkVerify, "jo@acme.example")
+	testkit.WantKind(t, err, fault.Conflict)
+	l, err := w.ask(model.LinkVerify, twin.ID)
 	if err != nil || l.ContactID != twin.ID {
 		t.Fatalf("%+v, %v", l, err)
 	}
-	_, err = w.ask(exchange.LinkKey, "jo@acme.example") // the user's own contact is meant
+	_, err = w.ask(model.LinkKey, "jo@acme.example") // the user's own contact is meant
 	testkit.Must(t, err)
 }
 
 func listed(t *testing.T, w *world) {
-	links := []link{w.make(exchange.LinkKey, w.jo), w.make(exchange.LinkPassphrase, w.ann), w.make(exchange.LinkVerify, w.jo)}
+	links := []link{w.make(model.LinkKey, w.jo), w.make(model.LinkPassphrase, w.ann), w.make(model.LinkVerify, w.jo)}
 	_, err := w.open(links[0])
 	testkit.Must(t, err)
 	_, err = w.room.Revoke(ctx, "test", links[1].ID)
@@ -303,7 +304,7 @@ func listed(t *testing.T, w *world) {
 	w.pass(72 * time.Hour)
 	list, err := w.room.Links(ctx, "")
 	testkit.Must(t, err)
-	if len(list) != 3 || list[0].State != exchange.LinkExpired || list[1].State != exchange.LinkRevoked || list[2].State != exchange.LinkOpened ||
+	if len(list) != 3 || list[0].State != model.LinkExpired || list[1].State != model.LinkRevoked || list[2].State != model.LinkOpened ||
 		list[2].OpenedFrom != "203.0.113.7" || list[2].EndedAt == nil || list[2].User != "acme" || list[0].User != "" {
 		t.Fatalf("%+v", list)
 	}
@@ -316,7 +317,7 @@ func listed(t *testing.T, w *world) {
 }
 
 func keeperRuns(t *testing.T, w *world) {
-	l := w.make(exchange.LinkKey, w.jo)
+	l := w.make(model.LinkKey, w.jo)
 	w.pass(73 * time.Hour)
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
@@ -331,11 +332,11 @@ func keeperRuns(t *testing.T, w *world) {
 
 // failsLate: the database refuses the audit row, after the content was taken out.
 func failsLate(t *testing.T, w *world) {
-	l := w.make(exchange.LinkKey, w.jo)
+	l := w.make(model.LinkKey, w.jo)
 	_, err := w.db.Exec("ALTER TABLE audit RENAME TO away")
 	testkit.Must(t, err)
 	_, err = w.open(l)
-	testkit.WantKind(t, err, exchange.Unavailable)
+	testkit.WantKind(t, err, fault.Unavailable)
 	_, err = w.db.Exec("ALTER TABLE away RENAME TO audit")
 	testkit.Must(t, err)
 	w.wantRow(l, "waiting", "sealed key")
@@ -346,12 +347,12 @@ func failsLate(t *testing.T, w *world) {
 }
 
 func answerLost(t *testing.T, w *world) {
-	for _, kind := range []string{exchange.LinkKey, exchange.LinkVerify} {
+	for _, kind := range []string{model.LinkKey, model.LinkVerify} {
 		l := w.make(kind, w.jo)
 		w.asked.LoseCommits(true, 1)
 		held, err := w.open(l)
 		w.asked.Stop()
-		if want := map[string]string{exchange.LinkKey: "sealed key"}[kind]; err != nil || string(held) != want {
+		if want := map[string]string{model.LinkKey: "sealed key"}[kind]; err != nil || string(held) != want {
 			t.Fatalf("%s: the link is used up, and was handed over as %q, %v", kind, held, err)
 		}
 		w.wantRow(l, "opened", "")
@@ -363,11 +364,11 @@ func answerLost(t *testing.T, w *world) {
 }
 
 func openingLost(t *testing.T, w *world) {
-	l := w.make(exchange.LinkKey, w.jo)
+	l := w.make(model.LinkKey, w.jo)
 	w.asked.LoseCommits(false, 1)
 	_, err := w.open(l)
 	w.asked.Stop()
-	testkit.WantKind(t, err, exchange.Unavailable)
+	testkit.WantKind(t, err, fault.Unavailable)
 	if errors.Is(err, handover.ErrUnknown) {
 		t.Fatalf("it is known that the link waits: %v", err)
 	}
@@ -379,7 +380,7 @@ func openingLost(t *testing.T, w *world) {
 }
 
 func openedByAnother(t *testing.T, w *world) {
-	l := w.make(exchange.LinkKey, w.jo)
+	l := w.make(model.LinkKey, w.jo)
 	lost := false
 	w.asked.Watch(func(_ int, statement string, ran bool) error {
 		switch {
@@ -394,11 +395,11 @@ func openedByAnother(t *testing.T, w *world) {
 	})
 	_, err := w.open(l)
 	w.asked.Stop()
-	testkit.WantKind(t, err, exchange.NotFound)
+	testkit.WantKind(t, err, fault.NotFound)
 }
 
 func staysUnknown(t *testing.T, w *world) {
-	l := w.make(exchange.LinkKey, w.jo)
+	l := w.make(model.LinkKey, w.jo)
 	lost := false
 	w.asked.Watch(func(_ int, statement string, ran bool) error {
 		if lost || statement == "COMMIT" && ran {
@@ -409,7 +410,7 @@ func staysUnknown(t *testing.T, w *world) {
 	})
 	short, cancel := context.WithTimeout(ctx, 200*time.Millisecond)
 	defer cancel()
-	err := w.room.Open(short, l.token, "203.0.113.7", func(exchange.Link, []byte) error { return nil })
+	err := w.room.Open(short, l.token, "203.0.113.7", func(model.Link, []byte) error { return nil })
 	looks := len(w.asked.Stop())
 	if !errors.Is(err, handover.ErrUnknown) || looks < 6 {
 		t.Fatalf("after %d statements: %v", looks, err)
@@ -425,22 +426,22 @@ func TestEveryStepOfALink(t *testing.T) {
 		w.asked.Proxy = on.Proxy
 		var l link
 		var held []byte
-		made := func() { l, held = w.make(exchange.LinkKey, w.jo), nil }
+		made := func() { l, held = w.make(model.LinkKey, w.jo), nil }
 		for name, o := range map[string]testkit.Operation{
 			"made": {Begin: func() { w.made++ }, Do: func(c context.Context) error {
 				token := sha256.Sum256(fmt.Append(nil, w.made))
 				l.token, held = token[:], nil
-				_, err := w.room.Make(c, "test", handover.NewLink{Kind: exchange.LinkKey, User: "acme", Contact: w.jo.ID,
+				_, err := w.room.Make(c, "test", handover.NewLink{Kind: model.LinkKey, User: "acme", Contact: w.jo.ID,
 					Fingerprint: print("new"), Token: l.token, Sealed: []byte("sealed key")})
 				return err
-			}, Done: func(err error) bool { return exchange.Is(err, exchange.Exists) }},
+			}, Done: func(err error) bool { return fault.Is(err, fault.Exists) }},
 			"opened": {Begin: made, Do: func(c context.Context) error {
-				return w.room.Open(c, l.token, "203.0.113.7", func(_ exchange.Link, sealed []byte) error { held = sealed; return nil })
+				return w.room.Open(c, l.token, "203.0.113.7", func(_ model.Link, sealed []byte) error { held = sealed; return nil })
 			}},
 			"revoked": {Begin: made, Do: func(c context.Context) error {
 				_, err := w.room.Revoke(c, "test", l.ID)
 				return err
-			}, Done: func(err error) bool { return exchange.Is(err, exchange.Conflict) }},
+			}, Done: func(err error) bool { return fault.Is(err, fault.Conflict) }},
 		} {
 			t.Run(name, func(t *testing.T) {
 				w.t = t

@@ -14,9 +14,11 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/account"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/handover"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 var ctx = context.Background()
@@ -32,7 +34,7 @@ type world struct {
 	room     *handover.Room
 	micros   atomic.Int64
 	made     int
-	jo, ann  exchange.Contact // of acme, verified
+	jo, ann  model.Contact // of acme, verified
 }
 
 func (w *world) clock() time.Time { return exchange.FromMicros(w.micros.Load()) }
@@ -46,7 +48,7 @@ func newWorld(t *testing.T, url string) *world {
 	ids := exchange.NewIDs(w.clock, rand.Reader)
 	w.store, w.db = testkit.OpenProbed(t, url, w.asked.Probe)
 	w.accounts = account.New(w.store, w.clock, ids, account.Policy{MaxKeys: 5, KeyTypes: []string{"ed25519"},
-		Templates: map[string]account.Template{exchange.KindCustomer: {StartDir: "/"}}})
+		Templates: map[string]account.Template{model.KindCustomer: {StartDir: "/"}}})
 	w.room = handover.New(w.store, w.clock, ids)
 	return w
 }
@@ -62,9 +64,9 @@ func (w *world) begin(t testing.TB) *world {
 }
 
 // person makes a contact with a verified address.
-func (w *world) person(of, email string) exchange.Contact {
+func (w *world) person(of, email string) model.Contact {
 	w.t.Helper()
-	c, err := w.accounts.AddContact(ctx, "test", exchange.Contact{Account: of, Name: "Jo Hill", Email: email})
+	c, err := w.accounts.AddContact(ctx, "test", model.Contact{Account: of, Name: "Jo Hill", Email: email})
 	testkit.Must(w.t, err)
 	word := "called back"
 	c, err = w.accounts.SetContact(ctx, "test", c.ID, account.ContactEdit{Verified: &word})
@@ -80,7 +82,7 @@ func print(name string) string {
 
 // link is what its maker knows of one.
 type link struct {
-	exchange.Link
+	model.Link
 	token []byte
 }
 
@@ -89,7 +91,7 @@ func (w *world) ask(kind string, to string, change ...func(*handover.NewLink)) (
 	w.made++
 	token := sha256.Sum256(fmt.Append(nil, w.made))
 	n := handover.NewLink{Kind: kind, User: "acme", Contact: to, Fingerprint: print("new"), Token: token[:], Sealed: []byte("sealed " + kind)}
-	if kind == exchange.LinkVerify {
+	if kind == model.LinkVerify {
 		n.User, n.Fingerprint, n.Sealed = "", "", nil
 	}
 	for _, c := range change {
@@ -99,7 +101,7 @@ func (w *world) ask(kind string, to string, change ...func(*handover.NewLink)) (
 	return link{l, n.Token}, err
 }
 
-func (w *world) make(kind string, to exchange.Contact) link {
+func (w *world) make(kind string, to model.Contact) link {
 	w.t.Helper()
 	l, err := w.ask(kind, to.ID)
 	testkit.Must(w.t, err)
@@ -108,7 +110,7 @@ func (w *world) make(kind string, to exchange.Contact) link {
 
 // open opens a link and returns what it held.
 func (w *world) open(l link) (held []byte, err error) {
-	err = w.room.Open(ctx, l.token, "203.0.113.7", func(_ exchange.Link, sealed []byte) error {
+	err = w.room.Open(ctx, l.token, "203.0.113.7", func(_ model.Link, sealed []byte) error {
 		held = bytes.Clone(sealed)
 		return nil
 	})
@@ -120,11 +122,11 @@ func (w *world) wantGone(l link) {
 	w.t.Helper()
 	_, err := w.room.Waiting(ctx, l.token)
 	_, never := w.room.Waiting(ctx, bytes.Repeat([]byte{9}, 32))
-	if !exchange.Is(err, exchange.NotFound) || exchange.PublicText(err) != exchange.PublicText(never) {
+	if !fault.Is(err, fault.NotFound) || fault.PublicText(err) != fault.PublicText(never) {
 		w.t.Fatalf("looking at it: %v, want %v", err, never)
 	}
 	held, err := w.open(l)
-	if !exchange.Is(err, exchange.NotFound) || exchange.PublicText(err) != exchange.PublicText(never) || held != nil {
+	if !fault.Is(err, fault.NotFound) || fault.PublicText(err) != fault.PublicText(never) || held != nil {
 		w.t.Fatalf("opening it: %q, %v", held, err)
 	}
 }

@@ -29,6 +29,7 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/feed"
 )
 
@@ -93,14 +94,14 @@ const retryAfter = 30 * time.Second
 func New(o Options) (*Room, error) {
 	_, absent := os.Stat(o.Dir)
 	if err := os.MkdirAll(o.Dir, folderMode); err != nil {
-		return nil, exchange.E("hotfolder.New", exchange.Invalid, "The folder for files to publish cannot be made: %v.", err)
+		return nil, fault.E("hotfolder.New", fault.Invalid, "The folder for files to publish cannot be made: %v.", err)
 	}
 	root, err := os.OpenRoot(o.Dir)
 	if err == nil && absent != nil {
 		err = root.Chmod(".", folderMode)
 	}
 	if err != nil {
-		return nil, exchange.E("hotfolder.New", exchange.Invalid, "The folder for files to publish cannot be used: %v.", err)
+		return nil, fault.E("hotfolder.New", fault.Invalid, "The folder for files to publish cannot be used: %v.", err)
 	}
 	return &Room{o: o, root: root, stood: map[string]still{}, again: map[string]time.Time{}, sent: map[string]sent{}, noticed: map[string]bool{}}, nil
 }

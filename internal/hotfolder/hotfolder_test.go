@@ -8,9 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/hotfolder"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
 var pickStories = stories{
@@ -229,7 +229,7 @@ var refuseStories = stories{
 		w.want("data/acme/failed/1-a", "three")
 	},
 	"a name as long as names can be is refused, too": func(t *testing.T, w *world) {
-		name := strings.Repeat("n", exchange.MaxName)
+		name := strings.Repeat("n", valid.MaxName)
 		w.put("data/acme/"+name, "one")
 		w.settled()
 		w.want("data/acme/failed/"+name, "one")
@@ -239,7 +239,7 @@ var refuseStories = stories{
 		}
 		w.put("data/acme/"+name, "two")
 		w.settled()
-		w.want("data/acme/failed/1-"+name[:exchange.MaxName-8], "two")
+		w.want("data/acme/failed/1-"+name[:valid.MaxName-8], "two")
 	},
 }
 

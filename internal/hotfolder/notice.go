@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
 // phase is what the kernel has said of a file.
@@ -36,11 +36,11 @@ func (r *Room) notice(ctx context.Context, full, why string) {
 		return
 	}
 	r.noticed[full] = true
-	r.o.Log.Warn("in the folder of files to publish: "+why, "path", exchange.Printable(full))
+	r.o.Log.Warn("in the folder of files to publish: "+why, "path", valid.Printable(full))
 	if r.o.Tell == nil {
 		return
 	}
-	if err := r.o.Tell(ctx, exchange.Printable(full), why); err != nil {
+	if err := r.o.Tell(ctx, valid.Printable(full), why); err != nil {
 		delete(r.noticed, full) // the next look tells
 	}
 }
@@ -54,7 +54,7 @@ func (r *Room) noticeFolder(ctx context.Context, full string) {
 	if err != nil || len(list) == 0 {
 		return
 	}
-	named := exchange.Printable(strings.Join(list[:min(len(list), namedInside)], ", "))
+	named := valid.Printable(strings.Join(list[:min(len(list), namedInside)], ", "))
 	if len(list) > namedInside {
 		named += ", …"
 	}

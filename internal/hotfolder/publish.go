@@ -12,15 +12,17 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/feed"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // noFollow opens what a name is, and waits for nobody: not for a writer of a pipe, say.
 const noFollow = syscall.O_NOFOLLOW | syscall.O_NONBLOCK
 
 // errMoving says that a file is still being written.
-var errMoving = exchange.E("hotfolder.read", exchange.Conflict, "The file is still being written.")
+var errMoving = fault.E("hotfolder.read", fault.Conflict, "The file is still being written.")
 
 // steady reads a file, and fails at its end if it changed meanwhile.
 type steady struct {
@@ -42,7 +44,7 @@ func (s steady) Read(p []byte) (int, error) {
 func (r *Room) publish(ctx context.Context, feedName, account, name string) {
 	dir := path.Join(feedName, account)
 	at := path.Join(dir, work, name)
-	log := r.o.Log.With("feed", exchange.Printable(feedName), "account", exchange.Printable(account), "name", exchange.Printable(name))
+	log := r.o.Log.With("feed", valid.Printable(feedName), "account", valid.Printable(account), "name", valid.Printable(name))
 	out, read, err := r.send(ctx, feedName, account, name, at)
 	switch {
 	case err == nil:
@@ -55,14 +57,14 @@ func (r *Room) publish(ctx context.Context, feedName, account, name string) {
 	case errors.Is(err, errMoving):
 		delete(r.stood, path.Join(dir, name))
 		r.giveBack(at, path.Join(dir, name))
-	case exchange.Is(err, exchange.Unavailable), exchange.Is(err, exchange.NoSpace), exchange.Is(err, exchange.Busy), exchange.Is(err, exchange.Internal):
+	case fault.Is(err, fault.Unavailable), fault.Is(err, fault.NoSpace), fault.Is(err, fault.Busy), fault.Is(err, fault.Internal):
 		log.Warn("a file could not be published now", "err", err)
 		r.again[path.Join(dir, name)] = r.o.Clock().Add(retryAfter)
 		r.giveBack(at, path.Join(dir, name))
 	default:
 		log.Warn("a file was refused", "err", err)
-		reason := exchange.PublicText(err)
-		if hint := exchange.HintIn(err); hint != "" {
+		reason := fault.PublicText(err)
+		if hint := fault.HintIn(err); hint != "" {
 			reason += "\nHint: " + hint
 		}
 		r.fail(dir, at, name, reason)
@@ -78,23 +80,23 @@ func (r *Room) giveBack(at, to string) {
 }
 
 // send opens the file, making sure that it is one, and publishes it; read is how many bytes.
-func (r *Room) send(ctx context.Context, feedName, account, name, at string) (out exchange.Publication, read int64, err error) {
+func (r *Room) send(ctx context.Context, feedName, account, name, at string) (out model.Publication, read int64, err error) {
 	const op = "hotfolder.send"
 	f, err := r.root.OpenFile(at, os.O_RDONLY|noFollow, 0)
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
 			return out, 0, err
 		}
-		return out, 0, exchange.E(op, exchange.Invalid, "The file cannot be read: %v.", err)
+		return out, 0, fault.E(op, fault.Invalid, "The file cannot be read: %v.", err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil || !info.Mode().IsRegular() {
-		return out, 0, exchange.E(op, exchange.Invalid, "It is not a plain file.")
+		return out, 0, fault.E(op, fault.Invalid, "It is not a plain file.")
 	}
 	// Whoever may write here could link to a file that only the server may read.
 	if st, ok := info.Sys().(*syscall.Stat_t); !ok || st.Nlink > 1 {
-		return out, 0, exchange.E(op, exchange.Invalid, "It is a hard link: the file has another name elsewhere.").WithHint("copy the file, or move it")
+		return out, 0, fault.E(op, fault.Invalid, "It is a hard link: the file has another name elsewhere.").WithHint("copy the file, or move it")
 	}
 	if openForWriting(f) { // it was opened since it was looked at
 		return out, 0, errMoving
@@ -114,7 +116,7 @@ func key(account, name string, info os.FileInfo) string {
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {
 		inode = st.Ino
 	}
-	k := fmt.Sprintf("folder/%s/%d-%d-%d/%s", account, inode, info.ModTime().UnixNano(), info.Size(), exchange.Printable(name))
+	k := fmt.Sprintf("folder/%s/%d-%d-%d/%s", account, inode, info.ModTime().UnixNano(), info.Size(), valid.Printable(name))
 	for len(k) > 200 { // the start tells files apart
 		k = strings.ToValidUTF8(k[:len(k)-1], "")
 	}
@@ -127,14 +129,14 @@ func (r *Room) fail(dir, at, name, reason string) {
 	if to == "" {
 		return
 	}
-	text := fmt.Sprintf("%s was not published (%s UTC).\nReason: %s\n", exchange.Printable(name), r.o.Clock().UTC().Format("2006-01-02 15:04:05"), reason)
+	text := fmt.Sprintf("%s was not published (%s UTC).\nReason: %s\n", valid.Printable(name), r.o.Clock().UTC().Format("2006-01-02 15:04:05"), reason)
 	f, err := r.note(to)
 	if err == nil {
 		_, err = f.WriteString(text)
 		err = errors.Join(err, f.Close())
 	}
 	if err != nil {
-		r.o.Log.Error("the reason of a refusal could not be written", "path", exchange.Printable(to), "err", err)
+		r.o.Log.Error("the reason of a refusal could not be written", "path", valid.Printable(to), "err", err)
 	}
 	delete(r.stood, path.Join(dir, name))
 }
@@ -142,7 +144,7 @@ func (r *Room) fail(dir, at, name, reason string) {
 // note makes the file for a reason, beside what was refused.
 func (r *Room) note(beside string) (*os.File, error) {
 	dir, name := path.Split(beside)
-	name = exchange.CutName(name, exchange.MaxName-8)
+	name = valid.CutName(name, valid.MaxName-8)
 	for n := 0; ; n++ {
 		tail := ".txt"
 		if n > 0 {
@@ -162,7 +164,7 @@ func (r *Room) note(beside string) (*os.File, error) {
 // its path; "" if it could not be moved.
 func (r *Room) move(at, folder, name string) string {
 	if err := r.mkdir(folder); err != nil {
-		r.o.Log.Error("a folder could not be made", "path", exchange.Printable(folder), "err", err)
+		r.o.Log.Error("a folder could not be made", "path", valid.Printable(folder), "err", err)
 		return ""
 	}
 	to := path.Join(folder, name)
@@ -170,11 +172,11 @@ func (r *Room) move(at, folder, name string) string {
 		if _, err := r.root.Lstat(to); errors.Is(err, fs.ErrNotExist) {
 			break
 		}
-		short := exchange.CutName(name, exchange.MaxName-8)
+		short := valid.CutName(name, valid.MaxName-8)
 		to = path.Join(folder, fmt.Sprintf("%d-%s", n, short))
 	}
 	if err := r.root.Rename(at, to); err != nil {
-		r.o.Log.Error("a file could not be moved", "path", exchange.Printable(at), "err", err)
+		r.o.Log.Error("a file could not be moved", "path", valid.Printable(at), "err", err)
 		return ""
 	}
 	now := r.o.Clock()
@@ -192,7 +194,7 @@ func (r *Room) clean(folder string, now time.Time) {
 		full := path.Join(folder, name)
 		if info, err := r.root.Lstat(full); err == nil && info.Mode().IsRegular() && now.Sub(info.ModTime()) > r.o.Keep {
 			if err := r.root.Remove(full); err != nil {
-				r.o.Log.Warn("a processed file could not be removed", "path", exchange.Printable(full), "err", err)
+				r.o.Log.Warn("a processed file could not be removed", "path", valid.Printable(full), "err", err)
 			}
 		}
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/proof"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 const (
@@ -87,12 +88,12 @@ func (w *world) begin(t testing.TB) *world {
 	testkit.Must(t, err)
 	w.blobs = &blobs{Store: d}
 	w.open()
-	_, err = w.feeds.AddFeed(ctx, "test", exchange.Feed{Name: "data", Kind: "data", Types: []string{"csv", "pdf"}})
+	_, err = w.feeds.AddFeed(ctx, "test", model.Feed{Name: "data", Kind: "data", Types: []string{"csv", "pdf"}})
 	testkit.Must(t, err)
-	accounts := account.New(w.store, w.clock, w.ids, account.Policy{Templates: map[string]account.Template{exchange.KindCustomer: {StartDir: "/"}}})
+	accounts := account.New(w.store, w.clock, w.ids, account.Policy{Templates: map[string]account.Template{model.KindCustomer: {StartDir: "/"}}})
 	testkit.Customers(t, accounts, "acme", "beta")
 	for _, name := range []string{"acme", "beta"} {
-		_, err = w.feeds.Subscribe(ctx, "test", exchange.Subscription{Feed: "data", User: name}, 0)
+		_, err = w.feeds.Subscribe(ctx, "test", model.Subscription{Feed: "data", User: name}, 0)
 		testkit.Must(t, err)
 	}
 	return w

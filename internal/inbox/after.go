@@ -8,7 +8,10 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 const (
@@ -89,10 +92,10 @@ func (r *Room) after(ctx context.Context, what string) error {
 // errand is one thing to do in one mailbox.
 type errand struct {
 	what, user string
-	page       []exchange.Drop
-	last       exchange.Drop // the page before ended here
-	end        bool          // there is no other page
-	failed     int           // in a row
+	page       []model.Drop
+	last       model.Drop // the page before ended here
+	end        bool       // there is no other page
+	failed     int        // in a row
 }
 
 // turn does the next few drops of an errand; more says that there are others.
@@ -152,7 +155,7 @@ func (r *Room) nextPage(ctx context.Context, e *errand, now time.Time) (err erro
 
 // settleOne does one thing for a drop and notes that it is done. What could not be
 // done for too long is left.
-func (r *Room) settleOne(ctx context.Context, what string, d exchange.Drop, now time.Time) (ok bool, err error) {
+func (r *Room) settleOne(ctx context.Context, what string, d model.Drop, now time.Time) (ok bool, err error) {
 	if err := r.follow(ctx, what, d); err != nil {
 		if d.SettledAt == nil || now.Sub(*d.SettledAt) <= giveUp {
 			return false, nil
@@ -160,30 +163,30 @@ func (r *Room) settleOne(ctx context.Context, what string, d exchange.Drop, now 
 		r.o.Log.Error("a mailbox was left as it is after an ack or a refusal", "drop", d.ID, "user", d.User, "err", err)
 	}
 	err = r.o.Store.Write(ctx, func(tx *store.Tx) error { return tx.PendingDone(d.ID) })
-	if exchange.Is(err, exchange.NotFound) {
+	if fault.Is(err, fault.NotFound) {
 		err = nil
 	}
 	return err == nil, err
 }
 
 // follow does one thing for a drop.
-func (r *Room) follow(ctx context.Context, what string, d exchange.Drop) (err error) {
+func (r *Room) follow(ctx context.Context, what string, d model.Drop) (err error) {
 	switch what {
 	case pendingTell:
 		name := path.Base(pathOf(d))
-		name = exchange.CutName(name, exchange.MaxName-len(".txt")) + ".txt"
+		name = valid.CutName(name, valid.MaxName-len(".txt")) + ".txt"
 		err = r.o.Mailbox.Write(d, beside(d, "refused")+"/"+name, r.refusal(ctx, d))
 	case pendingMove:
 		err = r.o.Mailbox.Move(d, beside(d, "processed"))
 	}
-	if exchange.Is(err, exchange.NotFound) { // the mailbox changed: nothing is left to do there
+	if fault.Is(err, fault.NotFound) { // the mailbox changed: nothing is left to do there
 		return nil
 	}
 	return err
 }
 
 // beside is a folder in the top directory of where a drop came: /upload/refused.
-func beside(d exchange.Drop, folder string) string {
+func beside(d model.Drop, folder string) string {
 	top, _, nested := strings.Cut(strings.TrimPrefix(pathOf(d), "/"), "/")
 	if !nested {
 		return "/" + folder

@@ -9,7 +9,10 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // Arrived records drops, all of one user, in the transaction that makes their names final.
@@ -28,7 +31,7 @@ func (r *Room) Arrived(tx *store.Tx, list []exchange.Arrival) error {
 	if err := tx.AddDrops(drops); err != nil {
 		return err
 	}
-	events := make([]exchange.Event, 0, len(list))
+	events := make([]model.Event, 0, len(list))
 	for i, d := range drops {
 		if d.ReadyAt > 0 {
 			continue // told when it is handed on
@@ -73,19 +76,19 @@ func twins(tx *store.Tx, drops []store.NewDrop) error {
 func duplicate(content, name string) (kind, of string) {
 	switch {
 	case content != "" && name != "":
-		return exchange.DuplicateBoth, content
+		return model.DuplicateBoth, content
 	case content != "":
-		return exchange.DuplicateContent, content
+		return model.DuplicateContent, content
 	case name != "":
-		return exchange.DuplicateName, name
+		return model.DuplicateName, name
 	}
 	return "", ""
 }
 
 // received is the event of a drop that is handed on. A duplicate's uploader is told, too.
-func (r *Room) received(tx *store.Tx, u exchange.User, d store.NewDrop, at time.Time) (exchange.Event, error) {
+func (r *Room) received(tx *store.Tx, u model.User, d store.NewDrop, at time.Time) (model.Event, error) {
 	name := path.Base(d.Path)
-	data := map[string]any{"drop": d.VersionID, "path": exchange.Printable(d.Path), "name": exchange.Printable(name), "size": d.Size,
+	data := map[string]any{"drop": d.VersionID, "path": valid.Printable(d.Path), "name": valid.Printable(name), "size": d.Size,
 		"sha256": hex.EncodeToString(d.SHA256), "key": d.Fingerprint, "address": d.Address}
 	if u.Vendor != "" {
 		data["vendor"] = u.Vendor
@@ -93,23 +96,23 @@ func (r *Room) received(tx *store.Tx, u exchange.User, d store.NewDrop, at time.
 	if d.Duplicate != "" {
 		data["duplicate"], data["duplicate_of"] = d.Duplicate, d.DuplicateOf
 		if err := r.digest(tx, d.UserID, at, name, duplicateWords[d.Duplicate], "If it was sent twice by mistake, there is nothing to do."); err != nil {
-			return exchange.Event{}, err
+			return model.Event{}, err
 		}
 	}
-	return exchange.Event{ID: r.o.IDs.New(), Type: exchange.EventReceived, At: at, Account: u.Account, User: u.Name, Data: data}, nil
+	return model.Event{ID: r.o.IDs.New(), Type: model.EventReceived, At: at, Account: u.Account, User: u.Name, Data: data}, nil
 }
 
 var duplicateWords = map[string]string{
-	exchange.DuplicateName:    "A file of this name had come before, with another content.",
-	exchange.DuplicateContent: "The same content had come before, under another name.",
-	exchange.DuplicateBoth:    "The same file had come before.",
+	model.DuplicateName:    "A file of this name had come before, with another content.",
+	model.DuplicateContent: "The same content had come before, under another name.",
+	model.DuplicateBoth:    "The same file had come before.",
 }
 
 // digest remembers a line for the uploader's technical contacts.
 func (r *Room) digest(tx *store.Tx, userID string, at time.Time, name, reason, advice string) error {
-	detail, err := json.Marshal(map[string]string{"Name": exchange.Printable(name), "Reason": reason, "Advice": advice})
+	detail, err := json.Marshal(map[string]string{"Name": valid.Printable(name), "Reason": reason, "Advice": advice})
 	if err != nil {
-		return exchange.Wrap("inbox.digest", exchange.Internal, err)
+		return fault.Wrap("inbox.digest", fault.Internal, err)
 	}
 	return tx.AddDigest(store.Digest{ID: r.o.IDs.New(), UserID: userID, At: exchange.Micros(at), Kind: "refused", Detail: string(detail)})
 }
@@ -120,11 +123,11 @@ func (r *Room) digest(tx *store.Tx, userID string, at time.Time, name, reason, a
 // this is its first final name.
 func (r *Room) Renamed(tx *store.Tx, first bool, a exchange.Arrival) error {
 	d, err := tx.LockDrop(a.VersionID)
-	if exchange.Is(err, exchange.NotFound) {
+	if fault.Is(err, fault.NotFound) {
 		if !first {
 			return nil
 		}
-		if _, err := tx.DeliveryOf(a.VersionID); !exchange.Is(err, exchange.NotFound) {
+		if _, err := tx.DeliveryOf(a.VersionID); !fault.Is(err, fault.NotFound) {
 			return err // it is a file of ours, which its user has moved to and fro
 		}
 		return r.Arrived(tx, []exchange.Arrival{a})
@@ -152,19 +155,19 @@ func (r *Room) Renamed(tx *store.Tx, first bool, a exchange.Arrival) error {
 	case now.ReadyAt > 0:
 		return nil
 	case d.ReadyAt != nil: // nobody has heard of it yet
-		e, err := r.received(tx, exchange.User{Account: d.Account, Name: d.User, Vendor: d.Vendor}, now, a.At)
+		e, err := r.received(tx, model.User{Account: d.Account, Name: d.User, Vendor: d.Vendor}, now, a.At)
 		if err != nil {
 			return err
 		}
 		return tx.Emit(e)
 	}
-	return tx.Emit(exchange.Event{ID: r.o.IDs.New(), Type: exchange.EventRenamed, At: a.At, Account: d.Account, User: d.User, Data: map[string]any{
-		"drop": d.ID, "path": exchange.Printable(a.Path), "name": exchange.Printable(path.Base(a.Path)), "size": d.Size, "sha256": d.SHA256, "was": exchange.Printable(was)}})
+	return tx.Emit(model.Event{ID: r.o.IDs.New(), Type: model.EventRenamed, At: a.At, Account: d.Account, User: d.User, Data: map[string]any{
+		"drop": d.ID, "path": valid.Printable(a.Path), "name": valid.Printable(path.Base(a.Path)), "size": d.Size, "sha256": d.SHA256, "was": valid.Printable(was)}})
 }
 
 // newName is a drop with another path: what it is a duplicate of by that name, and whether
 // it still waits for a better one.
-func (r *Room) newName(tx *store.Tx, d exchange.Drop, a exchange.Arrival) (store.NewDrop, error) {
+func (r *Room) newName(tx *store.Tx, d model.Drop, a exchange.Arrival) (store.NewDrop, error) {
 	now, err := rowOf(d)
 	if err != nil {
 		return now, err
@@ -182,10 +185,10 @@ func (r *Room) newName(tx *store.Tx, d exchange.Drop, a exchange.Arrival) (store
 }
 
 // rowOf is a drop as it was recorded; it waits for no other name.
-func rowOf(d exchange.Drop) (store.NewDrop, error) {
+func rowOf(d model.Drop) (store.NewDrop, error) {
 	sum, err := hex.DecodeString(d.SHA256)
 	if err != nil {
-		return store.NewDrop{}, exchange.Wrap("inbox.rowOf", exchange.Internal, err)
+		return store.NewDrop{}, fault.Wrap("inbox.rowOf", fault.Internal, err)
 	}
 	return store.NewDrop{VersionID: d.ID, UserID: d.UserID, Path: pathOf(d), Size: d.Size, SHA256: sum, Fingerprint: d.Fingerprint, Address: d.Address,
 		Duplicate: d.Duplicate, DuplicateOf: d.DuplicateOf}, nil
@@ -193,7 +196,7 @@ func rowOf(d exchange.Drop) (store.NewDrop, error) {
 
 // unclaimed reports whether a drop in a state is still as it came.
 func unclaimed(state string) bool {
-	return state == exchange.DropNew || state == exchange.DropUnscanned
+	return state == model.DropNew || state == model.DropUnscanned
 }
 
 // ripenAtOnce is how many drops one transaction hands on.
@@ -214,7 +217,7 @@ func (r *Room) ripen(ctx context.Context) error {
 }
 
 func (r *Room) ripenSome(tx *store.Tx, ids []string, now time.Time) error {
-	var ripe []exchange.Drop
+	var ripe []model.Drop
 	for _, id := range slices.Sorted(slices.Values(ids)) { // every row is held before anything that comes after drops
 		d, err := tx.LockDrop(id)
 		if err != nil {
@@ -224,7 +227,7 @@ func (r *Room) ripenSome(tx *store.Tx, ids []string, now time.Time) error {
 			ripe = append(ripe, d)
 		}
 	}
-	var events []exchange.Event
+	var events []model.Event
 	for _, d := range ripe {
 		if err := tx.Ripen(d.ID); err != nil {
 			return err
@@ -236,7 +239,7 @@ func (r *Room) ripenSome(tx *store.Tx, ids []string, now time.Time) error {
 		if err != nil {
 			return err
 		}
-		e, err := r.received(tx, exchange.User{Account: d.Account, Name: d.User, Vendor: d.Vendor}, row, now)
+		e, err := r.received(tx, model.User{Account: d.Account, Name: d.User, Vendor: d.Vendor}, row, now)
 		if err != nil {
 			return err
 		}
@@ -254,7 +257,7 @@ func (r *Room) Gone(tx *store.Tx, versionID string, replaced bool) (held bool, e
 		return false, err
 	}
 	if !replaced {
-		return state != exchange.DropSuperseded, tx.WithdrawDrop(versionID)
+		return state != model.DropSuperseded, tx.WithdrawDrop(versionID)
 	}
-	return !unclaimed(state) && state != exchange.DropSuperseded, tx.SupersedeDrop(versionID)
+	return !unclaimed(state) && state != model.DropSuperseded, tx.SupersedeDrop(versionID)
 }

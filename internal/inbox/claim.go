@@ -8,7 +8,10 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 const (
@@ -27,27 +30,27 @@ type Claim struct {
 
 func (c *Claim) check(policy time.Duration) error {
 	const op = "inbox.Claim"
-	if err := exchange.CheckID("consumer", c.Consumer); err != nil {
+	if err := valid.CheckID("consumer", c.Consumer); err != nil {
 		return err
 	}
 	if c.Limit == 0 {
 		c.Limit = 1
 	}
 	if c.Limit < 0 || c.Limit > maxClaim {
-		return exchange.E(op, exchange.Invalid, "Claim 1 to %d files at once.", maxClaim)
+		return fault.E(op, fault.Invalid, "Claim 1 to %d files at once.", maxClaim)
 	}
 	if c.Lease == 0 {
 		c.Lease = policy
 	}
 	if c.Lease < minLease || c.Lease > maxLease {
-		return exchange.E(op, exchange.Invalid, "A claim lasts from %s to %s; renew it for longer work.", minLease, maxLease)
+		return fault.E(op, fault.Invalid, "A claim lasts from %s to %s; renew it for longer work.", minLease, maxLease)
 	}
 	return nil
 }
 
 // Claim gives the oldest drops to a consumer, each to one at a time. A claim
 // that runs out gives its drop back.
-func (r *Room) Claim(ctx context.Context, actor string, c Claim) (list []exchange.Drop, err error) {
+func (r *Room) Claim(ctx context.Context, actor string, c Claim) (list []model.Drop, err error) {
 	if err := c.check(r.o.Lease); err != nil {
 		return nil, err
 	}
@@ -61,10 +64,10 @@ func (r *Room) Claim(ctx context.Context, actor string, c Claim) (list []exchang
 		for i := range list {
 			d := &list[i]
 			again := ""
-			if d.State == exchange.DropClaimed {
+			if d.State == model.DropClaimed {
 				again = d.Consumer
 			}
-			d.State, d.Consumer, d.Claim, d.ClaimUntil = exchange.DropClaimed, c.Consumer, rand.Text(), &until
+			d.State, d.Consumer, d.Claim, d.ClaimUntil = model.DropClaimed, c.Consumer, rand.Text(), &until
 			if err := tx.ClaimDrop(d.ID, d.Claim, d.Consumer, exchange.Micros(until)); err != nil {
 				return err
 			}
@@ -84,68 +87,68 @@ func (r *Room) Claim(ctx context.Context, actor string, c Claim) (list []exchang
 // claimable are the drops that a consumer may claim now. The scanner of today
 // scans whatever waits for one; any other consumer, only what came while it was
 // the scanner.
-func (r *Room) claimable(tx *store.Tx, c Claim, now int64) ([]exchange.Drop, error) {
+func (r *Room) claimable(tx *store.Tx, c Claim, now int64) ([]model.Drop, error) {
 	f := store.DropFilter{User: c.User, Account: c.Account, Limit: c.Limit}
 	if r.o.Scanner != "" && c.Consumer == r.o.Scanner {
-		return tx.Claimable(exchange.DropUnscanned, "", f, now)
+		return tx.Claimable(model.DropUnscanned, "", f, now)
 	}
-	list, err := tx.Claimable(exchange.DropUnscanned, c.Consumer, f, now)
+	list, err := tx.Claimable(model.DropUnscanned, c.Consumer, f, now)
 	if err != nil || len(list) > 0 {
 		return list, err
 	}
-	return tx.Claimable(exchange.DropNew, "", f, now)
+	return tx.Claimable(model.DropNew, "", f, now)
 }
 
-func (r *Room) audit(tx *store.Tx, actor, action string, d exchange.Drop, detail map[string]string) error {
-	return tx.Audit(exchange.AuditRow{ID: r.o.IDs.New(), At: r.now(), Actor: actor, Action: action, Subject: d.ID, User: d.UserID, Detail: detail})
+func (r *Room) audit(tx *store.Tx, actor, action string, d model.Drop, detail map[string]string) error {
+	return tx.Audit(model.AuditRow{ID: r.o.IDs.New(), At: r.now(), Actor: actor, Action: action, Subject: d.ID, User: d.UserID, Detail: detail})
 }
 
 // mine finds a drop and checks that the claim is on it; without a claim, that
 // nobody has one.
-func (r *Room) mine(tx *store.Tx, id, claim string) (exchange.Drop, error) {
+func (r *Room) mine(tx *store.Tx, id, claim string) (model.Drop, error) {
 	const op = "inbox.mine"
 	d, err := tx.LockDrop(id)
 	if err != nil {
 		return d, noDrop(err, id)
 	}
 	switch d.State {
-	case exchange.DropAcked:
-		return d, exchange.E(op, exchange.Conflict, "The file was accepted already, by %s.", d.Consumer)
-	case exchange.DropRejected:
-		return d, exchange.E(op, exchange.Conflict, "The file was refused already, by %s.", d.Consumer)
-	case exchange.DropSuperseded:
-		return d, exchange.E(op, exchange.Conflict, "A newer upload has replaced this file.")
-	case exchange.DropClaimed:
+	case model.DropAcked:
+		return d, fault.E(op, fault.Conflict, "The file was accepted already, by %s.", d.Consumer)
+	case model.DropRejected:
+		return d, fault.E(op, fault.Conflict, "The file was refused already, by %s.", d.Consumer)
+	case model.DropSuperseded:
+		return d, fault.E(op, fault.Conflict, "A newer upload has replaced this file.")
+	case model.DropClaimed:
 		if claim == "" && d.ClaimUntil != nil && !r.now().Before(*d.ClaimUntil) && d.Cleared {
 			d.Consumer = ""
 			return d, nil // the claim ran out, and nobody else has one
 		}
 		if claim == "" {
-			return d, exchange.E(op, exchange.Conflict, "The file is claimed by %s until %s.", d.Consumer, d.ClaimUntil.Format(time.RFC3339)).
+			return d, fault.E(op, fault.Conflict, "The file is claimed by %s until %s.", d.Consumer, d.ClaimUntil.Format(time.RFC3339)).
 				WithHint("give the claim that inbox claim printed: --claim …")
 		}
 		if claim != d.Claim {
-			return d, exchange.E(op, exchange.Conflict, "This is not the claim that the file has now; %s has it until %s.", d.Consumer, d.ClaimUntil.Format(time.RFC3339)).
+			return d, fault.E(op, fault.Conflict, "This is not the claim that the file has now; %s has it until %s.", d.Consumer, d.ClaimUntil.Format(time.RFC3339)).
 				WithHint("an earlier claim may have run out; claim again")
 		}
 		return d, nil
-	case exchange.DropUnscanned:
-		return d, exchange.E(op, exchange.Denied, "The file waits for the scanner; nothing of it is handed on before.")
+	case model.DropUnscanned:
+		return d, fault.E(op, fault.Denied, "The file waits for the scanner; nothing of it is handed on before.")
 	}
 	if claim != "" {
-		return d, exchange.E(op, exchange.Conflict, "The claim was given back; claim the file again.")
+		return d, fault.E(op, fault.Conflict, "The claim was given back; claim the file again.")
 	}
 	return d, nil
 }
 
 // Renew makes a claim last longer from now on.
-func (r *Room) Renew(ctx context.Context, actor, id, claim string, lease time.Duration) (d exchange.Drop, err error) {
+func (r *Room) Renew(ctx context.Context, actor, id, claim string, lease time.Duration) (d model.Drop, err error) {
 	c := Claim{Consumer: "any", Lease: lease}
 	if err := c.check(r.o.Lease); err != nil {
 		return d, err
 	}
 	if claim == "" {
-		return d, exchange.E("inbox.Renew", exchange.Invalid, "Name the claim that is to be renewed.")
+		return d, fault.E("inbox.Renew", fault.Invalid, "Name the claim that is to be renewed.")
 	}
 	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
 		if d, err = r.mine(tx, id, claim); err != nil {
@@ -162,18 +165,18 @@ func (r *Room) Renew(ctx context.Context, actor, id, claim string, lease time.Du
 }
 
 // Release gives a claim back before its time.
-func (r *Room) Release(ctx context.Context, actor, id, claim string) (d exchange.Drop, err error) {
+func (r *Room) Release(ctx context.Context, actor, id, claim string) (d model.Drop, err error) {
 	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
 		if d, err = r.mine(tx, id, claim); err != nil {
 			return err
 		}
-		if d.State != exchange.DropClaimed {
-			return exchange.E("inbox.Release", exchange.Conflict, "The file is not claimed.")
+		if d.State != model.DropClaimed {
+			return fault.E("inbox.Release", fault.Conflict, "The file is not claimed.")
 		}
 		who := d.Consumer
-		d.State, d.Consumer, d.Claim, d.ClaimUntil = exchange.DropNew, "", "", nil
+		d.State, d.Consumer, d.Claim, d.ClaimUntil = model.DropNew, "", "", nil
 		if !d.Cleared {
-			d.State = exchange.DropUnscanned
+			d.State = model.DropUnscanned
 		}
 		if err := tx.SettleDrop(d, d.Cleared, "", ""); err != nil {
 			return err
@@ -185,7 +188,7 @@ func (r *Room) Release(ctx context.Context, actor, id, claim string) (d exchange
 
 // ClaimOne gives a certain drop to a consumer, or makes its claim on it last
 // longer; the guard is that of the login that asks.
-func (r *Room) ClaimOne(ctx context.Context, g *store.Guard, actor, consumer, id string) (d exchange.Drop, err error) {
+func (r *Room) ClaimOne(ctx context.Context, g *store.Guard, actor, consumer, id string) (d model.Drop, err error) {
 	const op = "inbox.ClaimOne"
 	c := Claim{Consumer: consumer}
 	if err := c.check(r.o.Lease); err != nil {
@@ -199,26 +202,26 @@ func (r *Room) ClaimOne(ctx context.Context, g *store.Guard, actor, consumer, id
 		until := now.Add(c.Lease)
 		over := d.ClaimUntil != nil && !now.Before(*d.ClaimUntil)
 		switch {
-		case d.State == exchange.DropClaimed && d.Consumer == consumer:
+		case d.State == model.DropClaimed && d.Consumer == consumer:
 			d.ClaimUntil = &until
 			if err := tx.ClaimDrop(id, d.Claim, consumer, exchange.Micros(until)); err != nil {
 				return err
 			}
 			return r.audit(tx, actor, "drop.renew", d, map[string]string{"consumer": consumer, "until": until.Format(time.RFC3339)})
 		case d.RemovedAt != nil:
-			return exchange.E(op, exchange.NotFound, "The bytes of this file were removed after their retention period.")
-		case d.State == exchange.DropClaimed && !over:
-			return exchange.E(op, exchange.Conflict, "The file is claimed by %s.", d.Consumer)
-		case d.State != exchange.DropNew && d.State != exchange.DropClaimed:
-			return exchange.E(op, exchange.Conflict, "The file cannot be claimed: it is %s.", d.State)
+			return fault.E(op, fault.NotFound, "The bytes of this file were removed after their retention period.")
+		case d.State == model.DropClaimed && !over:
+			return fault.E(op, fault.Conflict, "The file is claimed by %s.", d.Consumer)
+		case d.State != model.DropNew && d.State != model.DropClaimed:
+			return fault.E(op, fault.Conflict, "The file cannot be claimed: it is %s.", d.State)
 		}
 		if !d.Cleared {
-			return exchange.E(op, exchange.Denied, "The file waits for the scanner; nothing of it is handed on before.")
+			return fault.E(op, fault.Denied, "The file waits for the scanner; nothing of it is handed on before.")
 		}
 		if d.ReadyAt != nil {
-			return exchange.E(op, exchange.Conflict, "The file may get another name; it is handed on at %s.", d.ReadyAt.Format(time.RFC3339))
+			return fault.E(op, fault.Conflict, "The file may get another name; it is handed on at %s.", d.ReadyAt.Format(time.RFC3339))
 		}
-		d.State, d.Consumer, d.Claim, d.ClaimUntil = exchange.DropClaimed, consumer, rand.Text(), &until
+		d.State, d.Consumer, d.Claim, d.ClaimUntil = model.DropClaimed, consumer, rand.Text(), &until
 		if err := tx.ClaimDrop(id, d.Claim, consumer, exchange.Micros(until)); err != nil {
 			return err
 		}
@@ -234,8 +237,8 @@ func (r *Room) AckOwn(ctx context.Context, g *store.Guard, actor, consumer, id s
 	if err != nil {
 		return noDrop(err, id)
 	}
-	if d.State != exchange.DropClaimed || d.Consumer != consumer {
-		return exchange.E("inbox.AckOwn", exchange.Denied, "Read the file first; removing it then accepts it.")
+	if d.State != model.DropClaimed || d.Consumer != consumer {
+		return fault.E("inbox.AckOwn", fault.Denied, "Read the file first; removing it then accepts it.")
 	}
 	_, err = r.ack(ctx, g, actor, id, d.Claim)
 	return err
@@ -243,10 +246,10 @@ func (r *Room) AckOwn(ctx context.Context, g *store.Guard, actor, consumer, id s
 
 // Waiting lists the drops of a user that a consumer may see, the oldest first:
 // those that nobody has claimed, and its own.
-func (r *Room) Waiting(ctx context.Context, user, consumer string) (out []exchange.Drop, err error) {
+func (r *Room) Waiting(ctx context.Context, user, consumer string) (out []model.Drop, err error) {
 	q := r.o.Store.Read(ctx)
 	now := r.now()
-	for _, state := range []string{exchange.DropNew, exchange.DropClaimed} {
+	for _, state := range []string{model.DropNew, model.DropClaimed} {
 		list, err := q.Drops(store.DropFilter{User: user, State: state, Limit: maxWaiting})
 		if err != nil {
 			return nil, err
@@ -256,12 +259,12 @@ func (r *Room) Waiting(ctx context.Context, user, consumer string) (out []exchan
 			if !d.Cleared || d.RemovedAt != nil || d.ReadyAt != nil {
 				continue // the scanner's claim ran out, or its bytes are gone, or it may get another name
 			}
-			if state == exchange.DropNew || d.Consumer == consumer || over {
+			if state == model.DropNew || d.Consumer == consumer || over {
 				out = append(out, d)
 			}
 		}
 	}
-	slices.SortFunc(out, func(a, b exchange.Drop) int { return strings.Compare(a.ID, b.ID) })
+	slices.SortFunc(out, func(a, b model.Drop) int { return strings.Compare(a.ID, b.ID) })
 	return out, nil
 }
 

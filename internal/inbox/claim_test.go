@@ -7,9 +7,11 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/inbox"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 var claimStories = stories{
@@ -53,7 +55,7 @@ var claimStories = stories{
 			if len(to) != 1 {
 				t.Fatalf("the drop %s was handed to %v", id, to)
 			}
-			if d := w.wantState(id, exchange.DropClaimed); d.Consumer != to[0] {
+			if d := w.wantState(id, model.DropClaimed); d.Consumer != to[0] {
 				t.Fatalf("the drop is %s's, and was handed to %s", d.Consumer, to[0])
 			}
 		}
@@ -86,7 +88,7 @@ var claimStories = stories{
 		for _, c := range []inbox.Claim{{}, {Consumer: "Not An ID"}, {Consumer: "one", Limit: -1}, {Consumer: "one", Limit: 501},
 			{Consumer: "one", Lease: time.Millisecond}, {Consumer: "one", Lease: 25 * time.Hour}, {Consumer: "one", Lease: -time.Hour}} {
 			_, err := w.room.Claim(ctx, "test", c)
-			testkit.WantKind(t, err, exchange.Invalid)
+			testkit.WantKind(t, err, fault.Invalid)
 		}
 	},
 	"a claim that ran out goes to another, and the first one's word counts no more": func(t *testing.T, w *world) {
@@ -102,16 +104,16 @@ var claimStories = stories{
 			t.Fatalf("first %+v, second %+v", first, second)
 		}
 		_, err := w.room.Ack(ctx, "test", id, first.Claim)
-		testkit.WantKind(t, err, exchange.Conflict)
+		testkit.WantKind(t, err, fault.Conflict)
 		_, err = w.room.Reject(ctx, "test", id, first.Claim, "bad", "")
-		testkit.WantKind(t, err, exchange.Conflict)
+		testkit.WantKind(t, err, fault.Conflict)
 		_, err = w.room.Renew(ctx, "test", id, first.Claim, 0)
-		testkit.WantKind(t, err, exchange.Conflict)
+		testkit.WantKind(t, err, fault.Conflict)
 		_, err = w.room.Release(ctx, "test", id, first.Claim)
-		testkit.WantKind(t, err, exchange.Conflict)
+		testkit.WantKind(t, err, fault.Conflict)
 		_, err = w.room.Ack(ctx, "test", id, second.Claim)
 		testkit.Must(t, err)
-		if d := w.wantState(id, exchange.DropAcked); d.Consumer != "two" {
+		if d := w.wantState(id, model.DropAcked); d.Consumer != "two" {
 			t.Fatalf("accepted by %s", d.Consumer)
 		}
 	},
@@ -139,26 +141,26 @@ var claimStories = stories{
 			t.Fatal("it was handed out twice")
 		}
 		_, err = w.room.Renew(ctx, "test", id, "", 0)
-		testkit.WantKind(t, err, exchange.Invalid)
+		testkit.WantKind(t, err, fault.Invalid)
 		_, err = w.room.Ack(ctx, "test", id, d.Claim)
 		testkit.Must(t, err)
 		_, err = w.room.Renew(ctx, "test", id, d.Claim, 0)
-		testkit.WantKind(t, err, exchange.Conflict)
+		testkit.WantKind(t, err, fault.Conflict)
 	},
 	"a claim that is given back goes to the next": func(t *testing.T, w *world) {
 		id := w.arrive("acme", "/upload/a.csv", "a")
 		d := w.claimOne("one")
 		_, err := w.room.Release(ctx, "test", id, "guessed")
-		testkit.WantKind(t, err, exchange.Conflict)
+		testkit.WantKind(t, err, fault.Conflict)
 		back, err := w.room.Release(ctx, "test", id, d.Claim)
 		testkit.Must(t, err)
-		if back.State != exchange.DropNew || back.Consumer != "" || back.ClaimUntil != nil {
+		if back.State != model.DropNew || back.Consumer != "" || back.ClaimUntil != nil {
 			t.Fatalf("given back: %+v", back)
 		}
 		_, err = w.room.Release(ctx, "test", id, "")
-		testkit.WantKind(t, err, exchange.Conflict)
+		testkit.WantKind(t, err, fault.Conflict)
 		_, err = w.room.Ack(ctx, "test", id, d.Claim)
-		testkit.WantKind(t, err, exchange.Conflict)
+		testkit.WantKind(t, err, fault.Conflict)
 		if next := w.claimOne("two"); next.ID != id {
 			t.Fatalf("the next is %+v", next)
 		}
@@ -171,7 +173,7 @@ var claimStories = stories{
 		opened, b, err := w.room.Open(ctx, id, "")
 		testkit.Must(t, err)
 		testkit.Must(t, b.Close())
-		if list[0].Claim != "" || w.wantState(id, exchange.DropClaimed).Claim != "" || opened.Claim != "" {
+		if list[0].Claim != "" || w.wantState(id, model.DropClaimed).Claim != "" || opened.Claim != "" {
 			t.Fatal("the claim is told")
 		}
 	},
@@ -186,36 +188,36 @@ var claimStories = stories{
 			t.Fatalf("first %+v, again %+v", first, again)
 		}
 		_, err = w.room.ClaimOne(ctx, nil, "test", "rating", id)
-		testkit.WantKind(t, err, exchange.Conflict)
+		testkit.WantKind(t, err, fault.Conflict)
 		if list, err := w.room.Waiting(ctx, "acme", "rating"); err != nil || len(list) != 0 {
 			t.Fatalf("another one sees %+v, %v", list, err)
 		}
-		testkit.WantKind(t, w.room.AckOwn(ctx, nil, "test", "rating", id), exchange.Denied)
+		testkit.WantKind(t, w.room.AckOwn(ctx, nil, "test", "rating", id), fault.Denied)
 		w.pass(lease + time.Second)
 		if list, err := w.room.Waiting(ctx, "acme", "rating"); err != nil || len(list) != 1 {
 			t.Fatalf("when it ran out, another one sees %+v, %v", list, err)
 		}
 		_, err = w.room.ClaimOne(ctx, nil, "test", "rating", id)
 		testkit.Must(t, err)
-		testkit.WantKind(t, w.room.AckOwn(ctx, nil, "test", "billing", id), exchange.Denied)
+		testkit.WantKind(t, w.room.AckOwn(ctx, nil, "test", "billing", id), fault.Denied)
 		testkit.Must(t, w.room.AckOwn(ctx, nil, "test", "rating", id))
-		w.wantState(id, exchange.DropAcked)
+		w.wantState(id, model.DropAcked)
 		_, err = w.room.ClaimOne(ctx, nil, "test", "rating", id)
-		testkit.WantKind(t, err, exchange.Conflict)
+		testkit.WantKind(t, err, fault.Conflict)
 	},
 	"a login that was revoked claims and accepts nothing": func(t *testing.T, w *world) {
 		first, second := w.arrive("acme", "/upload/a.csv", "a"), w.arrive("acme", "/upload/b.csv", "b")
-		g := store.NewGuard(exchange.Login{User: exchange.User{ID: "BILLING"}, Fingerprint: "SHA256:x"})
+		g := store.NewGuard(exchange.Login{User: model.User{ID: "BILLING"}, Fingerprint: "SHA256:x"})
 		_, err := w.room.ClaimOne(ctx, g, "test", "billing", first)
 		testkit.Must(t, err)
 		testkit.Must(t, w.store.Write(ctx, func(tx *store.Tx) error {
 			return tx.Revoke(store.Revocation{UserID: "BILLING", Fingerprint: "SHA256:x", Reason: "lost"}, w.clock())
 		}))
 		_, err = w.room.ClaimOne(ctx, g, "test", "billing", second)
-		testkit.WantKind(t, err, exchange.Denied)
-		testkit.WantKind(t, w.room.AckOwn(ctx, g, "test", "billing", first), exchange.Denied)
-		w.wantState(first, exchange.DropClaimed)
-		w.wantState(second, exchange.DropNew)
+		testkit.WantKind(t, err, fault.Denied)
+		testkit.WantKind(t, w.room.AckOwn(ctx, g, "test", "billing", first), fault.Denied)
+		w.wantState(first, model.DropClaimed)
+		w.wantState(second, model.DropNew)
 	},
 }
 
@@ -235,7 +237,7 @@ var scannerStories = stories{
 			}
 			for _, claim := range []string{"", "guessed"} {
 				_, err = w.fetch(id, claim)
-				testkit.WantKind(t, err, exchange.Denied)
+				testkit.WantKind(t, err, fault.Denied)
 				if _, err = w.room.Ack(ctx, "test", id, claim); err == nil {
 					t.Fatal("acked without the scanner's claim")
 				}
@@ -244,7 +246,7 @@ var scannerStories = stories{
 				t.Fatalf("seen: %+v, %v", list, err)
 			}
 		}
-		w.wantState(id, exchange.DropUnscanned)
+		w.wantState(id, model.DropUnscanned)
 		hidden()
 		d := w.claimOne("clam")
 		hidden()
@@ -253,18 +255,18 @@ var scannerStories = stories{
 		d2 := w.claimOne("clam")
 		_, err := w.room.Release(ctx, "test", id, d2.Claim)
 		testkit.Must(t, err)
-		w.wantState(id, exchange.DropUnscanned)
+		w.wantState(id, model.DropUnscanned)
 		hidden()
 		d2 = w.claimOne("clam")
 		_, err = w.room.Ack(ctx, "test", id, d.Claim) // of the claim that ran out
-		testkit.WantKind(t, err, exchange.Conflict)
+		testkit.WantKind(t, err, fault.Conflict)
 		text, err := w.fetch(id, d2.Claim)
 		if err != nil || text != "text" {
 			t.Fatalf("the scanner reads %q, %v", text, err)
 		}
 		_, err = w.room.Ack(ctx, "test", id, d2.Claim)
 		testkit.Must(t, err)
-		if got := w.wantState(id, exchange.DropNew); got.Consumer != "" || got.SettledAt != nil {
+		if got := w.wantState(id, model.DropNew); got.Consumer != "" || got.SettledAt != nil {
 			t.Fatalf("cleared: %+v", got)
 		}
 		if list := w.claim("clam", 5); len(list) != 0 {
@@ -276,7 +278,7 @@ var scannerStories = stories{
 		}
 		_, err = w.room.Release(ctx, "test", id, mine.Claim)
 		testkit.Must(t, err)
-		w.wantState(id, exchange.DropNew) // scanned once is enough
+		w.wantState(id, model.DropNew) // scanned once is enough
 	},
 	"what the scanner refuses is never handed on": func(t *testing.T, w *world) {
 		w.scanner = "clam"
@@ -285,14 +287,14 @@ var scannerStories = stories{
 		d := w.claimOne("clam")
 		_, err := w.room.Reject(ctx, "test", id, d.Claim, "it has a virus", "clean your machine")
 		testkit.Must(t, err)
-		w.wantState(id, exchange.DropRejected)
+		w.wantState(id, model.DropRejected)
 		if list := w.claim("billing", 5); len(list) != 0 {
 			t.Fatalf("claimed: %+v", list)
 		}
 		_, err = w.fetch(id, "")
-		testkit.WantKind(t, err, exchange.Denied)
+		testkit.WantKind(t, err, fault.Denied)
 		_, err = w.fetch(id, d.Claim)
-		testkit.WantKind(t, err, exchange.Denied)
+		testkit.WantKind(t, err, fault.Denied)
 	},
 	"what waits for a scanner waits on when the setting is lost": func(t *testing.T, w *world) {
 		w.scanner = "clam"
@@ -314,12 +316,12 @@ var scannerStories = stories{
 			t.Fatalf("claimed: %+v", d)
 		}
 		_, err := w.room.Clear(ctx, "test", "")
-		testkit.WantKind(t, err, exchange.Invalid)
+		testkit.WantKind(t, err, fault.Invalid)
 		n, err := w.room.Clear(ctx, "test", "the scanner was retired")
 		if err != nil || n != 2 || w.audited("drop.unscan") != 1 {
 			t.Fatalf("%d were cleared, %v", n, err)
 		}
-		w.wantState(id, exchange.DropNew)
+		w.wantState(id, model.DropNew)
 	},
 	"another scanner scans what waited for the first": func(t *testing.T, w *world) {
 		w.scanner = "clam"
@@ -328,7 +330,7 @@ var scannerStories = stories{
 		w.scanner = "eset"
 		w.open()
 		_, err := w.room.Clear(ctx, "test", "by mistake")
-		testkit.WantKind(t, err, exchange.Conflict)
+		testkit.WantKind(t, err, fault.Conflict)
 		if d := w.claimOne("eset"); d.ID != id {
 			t.Fatalf("claimed: %+v", d)
 		}

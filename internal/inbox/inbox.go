@@ -17,8 +17,11 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/blob"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/proof"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // After an ack, a drop stays where it is or moves to the folder processed.
@@ -30,9 +33,9 @@ const (
 // Mailbox is what the inbox does in uploaders' mailboxes.
 type Mailbox interface {
 	// Move moves a drop's file, if its name still shows it, into a folder.
-	Move(d exchange.Drop, folder string) error
+	Move(d model.Drop, folder string) error
 	// Write stores a small file of text.
-	Write(d exchange.Drop, path, text string) error
+	Write(d model.Drop, path, text string) error
 	// Busy reports whether a user has sessions here.
 	Busy(userID string) bool
 }
@@ -71,7 +74,7 @@ func (r *Room) Join(m Mailbox) { r.o.Mailbox = m }
 func (r *Room) now() time.Time { return r.o.Clock().UTC().Truncate(time.Microsecond) }
 
 // List lists drops. Whose claim it is stays with whoever claimed.
-func (r *Room) List(ctx context.Context, f store.DropFilter) ([]exchange.Drop, error) {
+func (r *Room) List(ctx context.Context, f store.DropFilter) ([]model.Drop, error) {
 	list, err := r.o.Store.Read(ctx).Drops(f)
 	for i := range list {
 		list[i].Claim = ""
@@ -80,22 +83,22 @@ func (r *Room) List(ctx context.Context, f store.DropFilter) ([]exchange.Drop, e
 }
 
 // Show finds one drop.
-func (r *Room) Show(ctx context.Context, id string) (exchange.Drop, error) {
+func (r *Room) Show(ctx context.Context, id string) (model.Drop, error) {
 	d, err := r.o.Store.Read(ctx).Drop(id)
 	d.Claim = ""
 	return d, noDrop(err, id)
 }
 
 func noDrop(err error, id string) error {
-	if exchange.Is(err, exchange.NotFound) {
-		return exchange.E("inbox", exchange.NotFound, "There is no received file %q.", exchange.Printable(id)).WithHint("list them with: sallyport inbox list")
+	if fault.Is(err, fault.NotFound) {
+		return fault.E("inbox", fault.NotFound, "There is no received file %q.", valid.Printable(id)).WithHint("list them with: sallyport inbox list")
 	}
 	return err
 }
 
 // Open opens a drop's bytes. Before the scanner accepted it, only the scanner's
 // claim opens it.
-func (r *Room) Open(ctx context.Context, id, claim string) (exchange.Drop, blob.Reader, error) {
+func (r *Room) Open(ctx context.Context, id, claim string) (model.Drop, blob.Reader, error) {
 	const op = "inbox.Open"
 	q := r.o.Store.Read(ctx)
 	d, err := q.Drop(id)
@@ -105,14 +108,14 @@ func (r *Room) Open(ctx context.Context, id, claim string) (exchange.Drop, blob.
 	held := d.Claim
 	d.Claim = ""
 	if !d.Cleared && (claim == "" || claim != held) {
-		return d, nil, exchange.E(op, exchange.Denied, "The file waits for the scanner; nothing of it is handed on before.")
+		return d, nil, fault.E(op, fault.Denied, "The file waits for the scanner; nothing of it is handed on before.")
 	}
 	c, err := q.Content(id)
-	if exchange.Is(err, exchange.NotFound) {
+	if fault.Is(err, fault.NotFound) {
 		if d.RemovedAt != nil {
-			return d, nil, exchange.E(op, exchange.NotFound, "The bytes of this file were removed after their retention period.")
+			return d, nil, fault.E(op, fault.NotFound, "The bytes of this file were removed after their retention period.")
 		}
-		return d, nil, exchange.E(op, exchange.NotFound, "The bytes of this file are gone: a newer upload replaced it within the hour.")
+		return d, nil, fault.E(op, fault.NotFound, "The bytes of this file are gone: a newer upload replaced it within the hour.")
 	} else if err != nil {
 		return d, nil, err
 	}

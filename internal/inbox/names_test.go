@@ -6,19 +6,21 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 var nameStories = stories{
 	"a rename is the name of what nobody has claimed, and is told": func(t *testing.T, w *world) {
 		id := w.arrive("acme", "/upload/x.csv.4711", "one")
 		w.rename(id, "/upload/x.csv")
-		d := w.wantState(id, exchange.DropNew)
+		d := w.wantState(id, model.DropNew)
 		if d.Path != "/upload/x.csv" {
 			t.Fatalf("it lies at %s", d.Path)
 		}
-		if e := w.emitted(exchange.EventRenamed); len(e) != 1 || !strings.Contains(e[0], "was:/upload/x.csv.4711") || !strings.Contains(e[0], "name:x.csv ") {
+		if e := w.emitted(model.EventRenamed); len(e) != 1 || !strings.Contains(e[0], "was:/upload/x.csv.4711") || !strings.Contains(e[0], "name:x.csv ") {
 			t.Fatalf("the events are %q", e)
 		}
 		if c := w.claim("mediation", 1); len(c) != 1 || c[0].Path != "/upload/x.csv" {
@@ -30,24 +32,24 @@ var nameStories = stories{
 		id := w.arrive("acme", "/upload/a.csv", "one")
 		w.claim("mediation", 1)
 		w.rename(id, "/upload/b.csv")
-		if d := w.wantState(id, exchange.DropClaimed); d.Path != "/upload/a.csv" {
+		if d := w.wantState(id, model.DropClaimed); d.Path != "/upload/a.csv" {
 			t.Fatalf("it lies at %s", d.Path)
 		}
 		w.wantOnceNamed("b.csv", id)
-		if e := w.emitted(exchange.EventRenamed); len(e) != 0 {
+		if e := w.emitted(model.EventRenamed); len(e) != 0 {
 			t.Fatalf("the events are %q", e)
 		}
 	},
 	"a doubtful name waits, and is handed on after its grace": func(t *testing.T, w *world) {
 		id := w.arrive("acme", "/upload/tmp.a.csv", "one")
-		d := w.wantState(id, exchange.DropNew)
+		d := w.wantState(id, model.DropNew)
 		if d.ReadyAt == nil || d.ReadyAt.Sub(d.ReceivedAt) != time.Minute {
 			t.Fatalf("it is ready at %v", d.ReadyAt)
 		}
 		if c := w.claim("mediation", 1); len(c) != 0 {
 			t.Fatalf("claimed is %+v", c)
 		}
-		if _, err := w.room.ClaimOne(ctx, nil, "test", "mediation", id); !exchange.Is(err, exchange.Conflict) {
+		if _, err := w.room.ClaimOne(ctx, nil, "test", "mediation", id); !fault.Is(err, fault.Conflict) {
 			t.Fatalf("claiming it by its id: %v", err)
 		}
 		if list, err := w.room.Waiting(ctx, "acme", "mediation"); err != nil || len(list) != 0 {
@@ -55,13 +57,13 @@ var nameStories = stories{
 		}
 		w.pass(59 * time.Second)
 		testkit.Must(t, w.room.After(ctx))
-		if e := w.emitted(exchange.EventReceived); len(e) != 0 {
+		if e := w.emitted(model.EventReceived); len(e) != 0 {
 			t.Fatalf("told too early: %q", e)
 		}
 		w.pass(time.Second)
 		testkit.Must(t, w.room.After(ctx))
 		testkit.Must(t, w.room.After(ctx))
-		if e := w.emitted(exchange.EventReceived); len(e) != 1 || !strings.Contains(e[0], "name:tmp.a.csv") {
+		if e := w.emitted(model.EventReceived); len(e) != 1 || !strings.Contains(e[0], "name:tmp.a.csv") {
 			t.Fatalf("the events are %q", e)
 		}
 		if c := w.claim("mediation", 1); len(c) != 1 || c[0].ReadyAt != nil {
@@ -72,18 +74,18 @@ var nameStories = stories{
 		w.arrive("acme", "/upload/a.csv", "other")
 		id := w.arrive("acme", "/upload/tmp.a.csv", "one")
 		w.rename(id, "/upload/tmp.b.csv") // no better
-		if e := w.emitted(exchange.EventReceived); len(e) != 1 {
+		if e := w.emitted(model.EventReceived); len(e) != 1 {
 			t.Fatalf("the events are %q", e)
 		}
 		w.rename(id, "/upload/a.csv")
-		e := w.emitted(exchange.EventReceived)
+		e := w.emitted(model.EventReceived)
 		if len(e) != 2 || !strings.Contains(e[1], "name:a.csv ") || !strings.Contains(e[1], "duplicate:name") {
 			t.Fatalf("the events are %q", e)
 		}
-		if e := w.emitted(exchange.EventRenamed); len(e) != 0 {
+		if e := w.emitted(model.EventRenamed); len(e) != 0 {
 			t.Fatalf("the events are %q", e)
 		}
-		if d := w.wantState(id, exchange.DropNew); d.Duplicate != exchange.DuplicateName || d.ReadyAt != nil {
+		if d := w.wantState(id, model.DropNew); d.Duplicate != model.DuplicateName || d.ReadyAt != nil {
 			t.Fatalf("the drop is %+v", d)
 		}
 	},
@@ -93,9 +95,9 @@ var nameStories = stories{
 		w.gone(removed, false)
 		w.pass(time.Minute)
 		testkit.Must(t, w.room.After(ctx))
-		w.wantState(replaced, exchange.DropSuperseded)
-		w.wantState(removed, exchange.DropNew)
-		if e := w.emitted(exchange.EventReceived); len(e) != 1 || !strings.Contains(e[0], "name:tmp.b") {
+		w.wantState(replaced, model.DropSuperseded)
+		w.wantState(removed, model.DropNew)
+		if e := w.emitted(model.EventReceived); len(e) != 1 || !strings.Contains(e[0], "name:tmp.b") {
 			t.Fatalf("the events are %q", e)
 		}
 	},
@@ -110,13 +112,13 @@ var nameStories = stories{
 		for i, a := range list {
 			want, of := "", ""
 			if i >= 30 {
-				want, of = exchange.DuplicateName, list[i-30].VersionID
+				want, of = model.DuplicateName, list[i-30].VersionID
 			}
-			if d := w.wantState(a.VersionID, exchange.DropNew); d.Duplicate != want || d.DuplicateOf != of {
+			if d := w.wantState(a.VersionID, model.DropNew); d.Duplicate != want || d.DuplicateOf != of {
 				t.Fatalf("%d is %q of %q, want %q of %q", i, d.Duplicate, d.DuplicateOf, want, of)
 			}
 		}
-		if e := w.emitted(exchange.EventReceived); len(e) != 60 {
+		if e := w.emitted(model.EventReceived); len(e) != 60 {
 			t.Fatalf("%d events", len(e))
 		}
 	},

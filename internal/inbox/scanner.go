@@ -4,8 +4,10 @@ import (
 	"context"
 	"strconv"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // A drop that came while a scanner was named waits for one, whatever the
@@ -35,11 +37,11 @@ const clearBatch = 500
 // why. It returns how many.
 func (r *Room) Clear(ctx context.Context, actor, reason string) (total int64, err error) {
 	const op = "inbox.Clear"
-	if err := exchange.CheckLabel("reason", reason); err != nil {
+	if err := valid.CheckLabel("reason", reason); err != nil {
 		return 0, err
 	}
 	if r.o.Scanner != "" {
-		return 0, exchange.E(op, exchange.Conflict, "The scanner %s is configured, and the files wait for it.", r.o.Scanner).
+		return 0, fault.E(op, fault.Conflict, "The scanner %s is configured, and the files wait for it.", r.o.Scanner).
 			WithHint("take inbox.scanner out of the configuration first, if nothing is to be scanned any more")
 	}
 	for {
@@ -48,7 +50,7 @@ func (r *Room) Clear(ctx context.Context, actor, reason string) (total int64, er
 			if n, err = tx.ClearSome(clearBatch); err != nil || n == 0 {
 				return err
 			}
-			return tx.Audit(exchange.AuditRow{ID: r.o.IDs.New(), At: r.now(), Actor: actor, Action: "drop.unscan", Subject: "scanner",
+			return tx.Audit(model.AuditRow{ID: r.o.IDs.New(), At: r.now(), Actor: actor, Action: "drop.unscan", Subject: "scanner",
 				Detail: map[string]string{"drops": strconv.FormatInt(n, 10), "reason": reason}})
 		})
 		if total += n; err != nil || n < clearBatch {

@@ -7,9 +7,10 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/proof"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // What is still to do in the uploader's mailbox.
@@ -20,29 +21,29 @@ const (
 
 // Ack accepts a drop: with its claim, or without when nobody has claimed it.
 // The scanner's ack hands it on to the other consumers.
-func (r *Room) Ack(ctx context.Context, actor, id, claim string) (d exchange.Drop, err error) {
+func (r *Room) Ack(ctx context.Context, actor, id, claim string) (d model.Drop, err error) {
 	return r.ack(ctx, nil, actor, id, claim)
 }
 
-func (r *Room) ack(ctx context.Context, g *store.Guard, actor, id, claim string) (d exchange.Drop, err error) {
+func (r *Room) ack(ctx context.Context, g *store.Guard, actor, id, claim string) (d model.Drop, err error) {
 	err = r.o.Store.WriteAs(ctx, g, func(tx *store.Tx) error {
 		if d, err = r.mine(tx, id, claim); err != nil {
 			return err
 		}
 		now := r.now()
 		if d.Consumer == "" {
-			d.Consumer = exchange.Printable(actor)
+			d.Consumer = valid.Printable(actor)
 		}
 		who := d.Consumer
 		d.Claim, d.ClaimUntil = "", nil
 		if !d.Cleared { // it is the scanner
-			d.State, d.Consumer = exchange.DropNew, ""
+			d.State, d.Consumer = model.DropNew, ""
 			if err := tx.SettleDrop(d, true, "", ""); err != nil {
 				return err
 			}
 			return r.audit(tx, actor, "drop.clear", d, map[string]string{"consumer": who})
 		}
-		d.State, d.SettledAt = exchange.DropAcked, &now
+		d.State, d.SettledAt = model.DropAcked, &now
 		pending := ""
 		if r.o.After == AfterMove {
 			pending = pendingMove
@@ -57,14 +58,14 @@ func (r *Room) ack(ctx context.Context, g *store.Guard, actor, id, claim string)
 
 // Reject refuses a drop with a reason that its uploader reads, and advice on
 // what to do.
-func (r *Room) Reject(ctx context.Context, actor, id, claim, reason, advice string) (d exchange.Drop, err error) {
-	if err := exchange.CheckLabel("reason", reason); err != nil {
+func (r *Room) Reject(ctx context.Context, actor, id, claim, reason, advice string) (d model.Drop, err error) {
+	if err := valid.CheckLabel("reason", reason); err != nil {
 		return d, err
 	}
 	if advice == "" {
 		advice = "correct the file"
 	}
-	if err := exchange.CheckLabel("advice", advice); err != nil {
+	if err := valid.CheckLabel("advice", advice); err != nil {
 		return d, err
 	}
 	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
@@ -73,9 +74,9 @@ func (r *Room) Reject(ctx context.Context, actor, id, claim, reason, advice stri
 		}
 		now := r.now()
 		if d.Consumer == "" {
-			d.Consumer = exchange.Printable(actor)
+			d.Consumer = valid.Printable(actor)
 		}
-		d.State, d.SettledAt, d.Reason, d.Advice, d.Claim, d.ClaimUntil = exchange.DropRejected, &now, reason, advice, "", nil
+		d.State, d.SettledAt, d.Reason, d.Advice, d.Claim, d.ClaimUntil = model.DropRejected, &now, reason, advice, "", nil
 		if err := tx.SettleDrop(d, d.Cleared, actor, pendingTell); err != nil {
 			return err
 		}
@@ -83,8 +84,8 @@ func (r *Room) Reject(ctx context.Context, actor, id, claim, reason, advice stri
 		if err := r.digest(tx, d.UserID, now, name, reason, advice); err != nil {
 			return err
 		}
-		if err := tx.Emit(exchange.Event{ID: r.o.IDs.New(), Type: exchange.EventRejected, At: now, Account: d.Account, User: d.User, Data: map[string]any{
-			"drop": d.ID, "path": exchange.Printable(pathOf(d)), "name": exchange.Printable(name), "size": d.Size, "sha256": d.SHA256, "reason": reason, "advice": advice,
+		if err := tx.Emit(model.Event{ID: r.o.IDs.New(), Type: model.EventRejected, At: now, Account: d.Account, User: d.User, Data: map[string]any{
+			"drop": d.ID, "path": valid.Printable(pathOf(d)), "name": valid.Printable(name), "size": d.Size, "sha256": d.SHA256, "reason": reason, "advice": advice,
 			"consumer": d.Consumer}}); err != nil {
 			return err
 		}
@@ -94,7 +95,7 @@ func (r *Room) Reject(ctx context.Context, actor, id, claim, reason, advice stri
 }
 
 // pathOf is a drop's path, byte for byte.
-func pathOf(d exchange.Drop) string {
+func pathOf(d model.Drop) string {
 	if d.Raw != nil {
 		return string(d.Raw)
 	}
@@ -102,7 +103,7 @@ func pathOf(d exchange.Drop) string {
 }
 
 // refusal is what the uploader finds beside its files.
-func (r *Room) refusal(ctx context.Context, d exchange.Drop) string {
+func (r *Room) refusal(ctx context.Context, d model.Drop) string {
 	kept := "it is removed with your other files of that age"
 	if r.o.KeptUntil != nil {
 		if until := r.o.KeptUntil(ctx, d.ID); !until.IsZero() {
@@ -111,7 +112,7 @@ func (r *Room) refusal(ctx context.Context, d exchange.Drop) string {
 	}
 	return fmt.Sprintf("We received %s (%d bytes, %s UTC) complete, but could not use it.\r\n\r\nReason: %s\r\n\r\n"+
 		"What to do: %s, then upload it again; the same name or a new one will do.\r\n\r\nYour file is kept until %s.\r\n",
-		exchange.Printable(path.Base(pathOf(d))), d.Size, d.ReceivedAt.Format("2006-01-02 15:04"), d.Reason, d.Advice, kept)
+		valid.Printable(path.Base(pathOf(d))), d.Size, d.ReceivedAt.Format("2006-01-02 15:04"), d.Reason, d.Advice, kept)
 }
 
 // Receipt is a signed record that a drop was received whole.
@@ -132,9 +133,9 @@ func (r *Room) Receipt(ctx context.Context, id string) (string, error) {
 	return r.o.Key.Sign(doc)
 }
 
-func stateWords(d exchange.Drop) string {
-	words := map[string]string{exchange.DropUnscanned: "received; being scanned", exchange.DropNew: "received", exchange.DropClaimed: "received; being worked on",
-		exchange.DropAcked: "accepted", exchange.DropRejected: "refused: " + d.Reason, exchange.DropSuperseded: "replaced by a newer upload"}[d.State]
+func stateWords(d model.Drop) string {
+	words := map[string]string{model.DropUnscanned: "received; being scanned", model.DropNew: "received", model.DropClaimed: "received; being worked on",
+		model.DropAcked: "accepted", model.DropRejected: "refused: " + d.Reason, model.DropSuperseded: "replaced by a newer upload"}[d.State]
 	if d.SettledAt != nil {
 		words += " on " + d.SettledAt.Format(time.RFC3339)
 	}

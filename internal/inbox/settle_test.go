@@ -9,10 +9,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/inbox"
 	"github.com/sallyport-sftp/sallyport/internal/proof"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 func withCancel() (context.Context, context.CancelFunc) { return context.WithCancel(ctx) }
@@ -21,16 +23,16 @@ var settleStories = stories{
 	"a drop that nobody has is acked without a claim": func(t *testing.T, w *world) {
 		id := w.arrive("acme", "/upload/a.csv", "a")
 		_, err := w.room.Ack(ctx, "token:jo", id, "guessed")
-		testkit.WantKind(t, err, exchange.Conflict)
+		testkit.WantKind(t, err, fault.Conflict)
 		_, err = w.room.Ack(ctx, "token:jo", id, "")
 		testkit.Must(t, err)
-		if d := w.wantState(id, exchange.DropAcked); d.Consumer != "token:jo" || d.SettledAt == nil {
+		if d := w.wantState(id, model.DropAcked); d.Consumer != "token:jo" || d.SettledAt == nil {
 			t.Fatalf("accepted: %+v", d)
 		}
 		_, err = w.room.Ack(ctx, "token:jo", id, "")
-		testkit.WantKind(t, err, exchange.Conflict)
+		testkit.WantKind(t, err, fault.Conflict)
 		_, err = w.room.Reject(ctx, "token:jo", id, "", "bad", "")
-		testkit.WantKind(t, err, exchange.Conflict)
+		testkit.WantKind(t, err, fault.Conflict)
 		if n := w.audited("drop.ack"); n != 1 {
 			t.Fatalf("%d audit rows", n)
 		}
@@ -39,24 +41,24 @@ var settleStories = stories{
 		id := w.arrive("acme", "/upload/a.csv", "a")
 		w.claimOne("one")
 		_, err := w.room.Ack(ctx, "test", id, "")
-		testkit.WantKind(t, err, exchange.Conflict)
-		if text := exchange.PublicText(err); !strings.Contains(text, "claimed by one until") {
+		testkit.WantKind(t, err, fault.Conflict)
+		if text := fault.PublicText(err); !strings.Contains(text, "claimed by one until") {
 			t.Fatalf("the refusal is %q", text)
 		}
 		_, err = w.room.Ack(ctx, "test", "none", "")
-		testkit.WantKind(t, err, exchange.NotFound)
+		testkit.WantKind(t, err, fault.NotFound)
 	},
 	"a refusal is told in the mailbox, by mail and to programs": func(t *testing.T, w *world) {
 		w.kept = time.Date(2027, 10, 31, 0, 0, 0, 0, time.UTC)
 		id := w.arrive("acme", "/upload/cdr/a.csv", "12345")
 		d := w.claimOne("rating")
 		_, err := w.room.Reject(ctx, "test", id, d.Claim, " ", "")
-		testkit.WantKind(t, err, exchange.Invalid)
+		testkit.WantKind(t, err, fault.Invalid)
 		_, err = w.room.Reject(ctx, "test", id, d.Claim, "a\nb", "")
-		testkit.WantKind(t, err, exchange.Invalid)
+		testkit.WantKind(t, err, fault.Invalid)
 		_, err = w.room.Reject(ctx, "test", id, d.Claim, "line 3 has no number", "")
 		testkit.Must(t, err)
-		if got := w.wantState(id, exchange.DropRejected); got.Reason != "line 3 has no number" || got.Advice != "correct the file" || got.Consumer != "rating" {
+		if got := w.wantState(id, model.DropRejected); got.Reason != "line 3 has no number" || got.Advice != "correct the file" || got.Consumer != "rating" {
 			t.Fatalf("refused: %+v", got)
 		}
 		w.wantDid()
@@ -68,7 +70,7 @@ var settleStories = stories{
 		if len(w.boxes.did) != 1 {
 			t.Fatalf("told %d times", len(w.boxes.did))
 		}
-		e := w.emitted(exchange.EventRejected)
+		e := w.emitted(model.EventRejected)
 		if len(e) != 1 || !strings.Contains(e[0], "acme acme") || !strings.Contains(e[0], "reason:line 3 has no number") || !strings.Contains(e[0], "drop:"+id) {
 			t.Fatalf("the events are %q", e)
 		}
@@ -94,13 +96,13 @@ var settleStories = stories{
 		if w.gone(id, true) {
 			t.Fatal("its bytes are kept for nobody")
 		}
-		w.wantState(id, exchange.DropSuperseded)
+		w.wantState(id, model.DropSuperseded)
 		newer := w.arrive("acme", "/upload/a.csv", "b")
 		if d := w.claimOne("one"); d.ID != newer {
 			t.Fatalf("claimed %+v", d)
 		}
 		_, err := w.room.Ack(ctx, "test", id, "")
-		testkit.WantKind(t, err, exchange.Conflict)
+		testkit.WantKind(t, err, fault.Conflict)
 	},
 	"a newer upload leaves one that is claimed": func(t *testing.T, w *world) {
 		id := w.arrive("acme", "/upload/a.csv", "a")
@@ -109,7 +111,7 @@ var settleStories = stories{
 			t.Fatal("its bytes are let go while somebody works on them")
 		}
 		newer := w.arrive("acme", "/upload/a.csv", "b")
-		w.wantState(id, exchange.DropClaimed)
+		w.wantState(id, model.DropClaimed)
 		_, err := w.room.Ack(ctx, "test", id, d.Claim)
 		testkit.Must(t, err)
 		if d := w.claimOne("one"); d.ID != newer {
@@ -121,7 +123,7 @@ var settleStories = stories{
 		if !w.gone(id, false) {
 			t.Fatal("its bytes are let go")
 		}
-		if d := w.wantState(id, exchange.DropNew); !d.Withdrawn {
+		if d := w.wantState(id, model.DropNew); !d.Withdrawn {
 			t.Fatalf("the drop is %+v", d)
 		}
 		w.claimOne("one")
@@ -139,7 +141,7 @@ var settleStories = stories{
 			t.Fatalf("the receipt is %+v", doc)
 		}
 		_, err = proof.Open(strings.Replace(text, "size: 5", "size: 6", 1), w.key.Public())
-		testkit.WantKind(t, err, exchange.Denied)
+		testkit.WantKind(t, err, fault.Denied)
 	},
 }
 
@@ -252,7 +254,7 @@ var afterStories = stories{
 		id := w.arrive("acme", "/upload/a.csv", "a")
 		_, err := w.room.Reject(ctx, "test", id, "", "bad", "")
 		testkit.Must(t, err)
-		w.boxes.err = exchange.E("test", exchange.NotFound, "No such user.")
+		w.boxes.err = fault.E("test", fault.NotFound, "No such user.")
 		w.follow()
 		w.follow()
 		if len(w.boxes.did) != 1 {
@@ -260,12 +262,12 @@ var afterStories = stories{
 		}
 	},
 	"a name as long as names can be still has its note": func(t *testing.T, w *world) {
-		name := strings.Repeat("n", exchange.MaxName)
+		name := strings.Repeat("n", valid.MaxName)
 		id := w.arrive("acme", "/upload/"+name, "a")
 		_, err := w.room.Reject(ctx, "test", id, "", "bad", "")
 		testkit.Must(t, err)
 		w.follow()
-		if want := "write /upload/refused/" + name[:exchange.MaxName-4] + ".txt\n"; len(w.boxes.did) != 1 || !strings.HasPrefix(w.boxes.did[0], want) {
+		if want := "write /upload/refused/" + name[:valid.MaxName-4] + ".txt\n"; len(w.boxes.did) != 1 || !strings.HasPrefix(w.boxes.did[0], want) {
 			t.Fatalf("told: %.300q", w.boxes.did)
 		}
 	},
@@ -277,20 +279,20 @@ var twinStories = stories{
 		w.arrive("beta", "/upload/a.csv", "one") // another user's is no twin
 		for _, c := range []struct{ path, text, duplicate string }{
 			{"/upload/b.csv", "two", ""},
-			{"/upload/a.csv", "three", exchange.DuplicateName},
-			{"/upload/sub/a.csv", "four", exchange.DuplicateName},
-			{"/upload/c.csv", "one", exchange.DuplicateContent},
-			{"/upload/a.csv", "one", exchange.DuplicateBoth},
+			{"/upload/a.csv", "three", model.DuplicateName},
+			{"/upload/sub/a.csv", "four", model.DuplicateName},
+			{"/upload/c.csv", "one", model.DuplicateContent},
+			{"/upload/a.csv", "one", model.DuplicateBoth},
 		} {
-			d := w.wantState(w.arrive("acme", c.path, c.text), exchange.DropNew)
+			d := w.wantState(w.arrive("acme", c.path, c.text), model.DropNew)
 			if d.Duplicate != c.duplicate || (d.DuplicateOf != "") != (c.duplicate != "") {
 				t.Fatalf("%s with %q is %q of %q, want %q", c.path, c.text, d.Duplicate, d.DuplicateOf, c.duplicate)
 			}
-			if c.duplicate == exchange.DuplicateContent && d.DuplicateOf != first {
+			if c.duplicate == model.DuplicateContent && d.DuplicateOf != first {
 				t.Fatalf("it is one of %s, want %s", d.DuplicateOf, first)
 			}
 		}
-		e := w.emitted(exchange.EventReceived)
+		e := w.emitted(model.EventReceived)
 		if len(e) != 7 || !strings.Contains(e[6], "duplicate:both") || strings.Contains(e[0], "duplicate") {
 			t.Fatalf("the events are %q", e)
 		}
@@ -300,13 +302,13 @@ var twinStories = stories{
 	},
 	"one that was superseded is no twin": func(t *testing.T, w *world) {
 		w.gone(w.arrive("acme", "/upload/a.csv", "one"), true)
-		if d := w.wantState(w.arrive("acme", "/upload/a.csv", "one"), exchange.DropNew); d.Duplicate != "" {
+		if d := w.wantState(w.arrive("acme", "/upload/a.csv", "one"), model.DropNew); d.Duplicate != "" {
 			t.Fatalf("the drop is %+v", d)
 		}
 	},
 	"a name that is not UTF-8 goes through": func(t *testing.T, w *world) {
 		id := w.arrive("acme", "/upload/\xff.csv", "a")
-		d := w.wantState(id, exchange.DropNew)
+		d := w.wantState(id, model.DropNew)
 		if string(d.Raw) != "/upload/\xff.csv" || d.Path != `/upload/\xff.csv` {
 			t.Fatalf("the path is %q, %q", d.Path, d.Raw)
 		}

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/inbox"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 )
@@ -35,7 +35,7 @@ func TestEveryStepOfAnInbox(t *testing.T) {
 			_, err := w.room.Ack(ctx, "test", id, claim)
 			testkit.Must(w.t, err)
 		}
-		over := func(err error) bool { return exchange.Is(err, exchange.Conflict) }
+		over := func(err error) bool { return fault.Is(err, fault.Conflict) }
 		for name, o := range map[string]testkit.Operation{
 			"a claim": {Begin: arrive, Do: func(c context.Context) error {
 				_, err := w.room.ClaimOne(c, nil, "test", "erp", id)

@@ -18,10 +18,12 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/blob"
 	"github.com/sallyport-sftp/sallyport/internal/blob/disk"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/inbox"
 	"github.com/sallyport-sftp/sallyport/internal/proof"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 const lease = 10 * time.Minute
@@ -56,15 +58,15 @@ type boxes struct {
 	did      []string
 }
 
-func (b *boxes) Move(d exchange.Drop, folder string) error {
+func (b *boxes) Move(d model.Drop, folder string) error {
 	b.did = append(b.did, "move "+d.Path+" to "+folder)
 	return b.err
 }
 
-func (b *boxes) Write(d exchange.Drop, path, text string) error {
+func (b *boxes) Write(d model.Drop, path, text string) error {
 	b.did = append(b.did, "write "+path+"\n"+text)
 	if d.User == b.refuses {
-		return exchange.E("test", exchange.Quota, "Quota exceeded.")
+		return fault.E("test", fault.Quota, "Quota exceeded.")
 	}
 	return b.err
 }
@@ -94,7 +96,7 @@ func (w *world) begin(t testing.TB) *world {
 	var err error
 	w.blobs, err = disk.Open(t.TempDir(), w.clock)
 	testkit.Must(t, err)
-	accounts := account.New(w.store, w.clock, w.ids, account.Policy{Templates: map[string]account.Template{exchange.KindCustomer: {StartDir: "/"}}})
+	accounts := account.New(w.store, w.clock, w.ids, account.Policy{Templates: map[string]account.Template{model.KindCustomer: {StartDir: "/"}}})
 	testkit.Customers(t, accounts, "acme", "beta")
 	w.open()
 	return w
@@ -148,7 +150,7 @@ func (w *world) arrive(user, path, text string) string {
 	return id
 }
 
-func (w *world) arrival(u exchange.User, id, path string, size int64, sum []byte) exchange.Arrival {
+func (w *world) arrival(u model.User, id, path string, size int64, sum []byte) exchange.Arrival {
 	return exchange.Arrival{Login: &exchange.Login{User: u, Fingerprint: "SHA256:key", Address: "203.0.113.7"}, Path: path, VersionID: id, Size: size, SHA256: sum, At: w.clock()}
 }
 
@@ -183,7 +185,7 @@ func (w *world) gone(id string, replaced bool) (held bool) {
 }
 
 // claim claims up to n drops.
-func (w *world) claim(consumer string, n int) []exchange.Drop {
+func (w *world) claim(consumer string, n int) []model.Drop {
 	w.t.Helper()
 	list, err := w.room.Claim(ctx, "test", inbox.Claim{Consumer: consumer, Limit: n})
 	testkit.Must(w.t, err)
@@ -191,7 +193,7 @@ func (w *world) claim(consumer string, n int) []exchange.Drop {
 }
 
 // claimOne claims the one drop that is there.
-func (w *world) claimOne(consumer string) exchange.Drop {
+func (w *world) claimOne(consumer string) model.Drop {
 	w.t.Helper()
 	list := w.claim(consumer, 10)
 	if len(list) != 1 {
@@ -200,7 +202,7 @@ func (w *world) claimOne(consumer string) exchange.Drop {
 	return list[0]
 }
 
-func (w *world) wantState(id, state string) exchange.Drop {
+func (w *world) wantState(id, state string) model.Drop {
 	w.t.Helper()
 	d, err := w.room.Show(ctx, id)
 	testkit.Must(w.t, err)

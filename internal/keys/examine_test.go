@@ -5,8 +5,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/keys"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
 // What Examine says of a private file is the key that ssh-keygen says, in every
@@ -44,7 +45,7 @@ func checkPrintable(t testing.TB, found []keys.Exposed) {
 	t.Helper()
 	for _, e := range found {
 		for _, s := range []string{e.Format, e.Key.Type, e.Key.Fingerprint, e.Key.MD5, e.Key.Line, e.Key.Comment, e.Key.Options, e.Key.Format} {
-			if exchange.Printable(s) != s {
+			if valid.Printable(s) != s {
 				t.Errorf("%q is not fit to show", s)
 			}
 		}
@@ -136,7 +137,7 @@ func mismatched(t testing.TB) map[string][]byte {
 // panicked the command line and the API.
 func TestFilesThatDoNotFitThemselvesAreRefused(t *testing.T) {
 	for how, file := range mismatched(t) {
-		if _, err := keys.Read(file); exchange.PublicText(err) != keys.PrivateKeyAdvice {
+		if _, err := keys.Read(file); fault.PublicText(err) != keys.PrivateKeyAdvice {
 			t.Errorf("%s: %v", how, err)
 		}
 		checkPrintable(t, keys.ExamineUnguarded(file))

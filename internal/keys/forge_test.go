@@ -20,7 +20,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/keys"
 )
 
@@ -108,7 +108,7 @@ func TestAbsurdNumbersTakeNoTime(t *testing.T) {
 		for format, file := range map[string][]byte{"DER": der, "PKCS#1": armour("RSA PRIVATE KEY", der), "PKCS#8": armour("PRIVATE KEY", pkcs8(t, der, "1.2.840.113549.1.1.1")),
 			"PPK": ppkFile(3, blob, privateNumbers(priv)), "ssh.com": sshcomFile(priv, priv), "OpenSSH": opensshFile(blob, opensshRSA(priv, priv))} {
 			began := time.Now()
-			if _, err := keys.Read(file); exchange.PublicText(err) != keys.PrivateKeyAdvice {
+			if _, err := keys.Read(file); fault.PublicText(err) != keys.PrivateKeyAdvice {
 				t.Errorf("%s, %s: %v", how, format, err)
 			}
 			notProven(t, how+", "+format, file)

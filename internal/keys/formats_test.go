@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/keys"
 )
 
@@ -142,7 +142,7 @@ func TestPEM(t *testing.T) {
 		"RSA 1024": string(rsaPKIX(t, b, "1024")), "DSA": "-----BEGIN PUBLIC KEY-----\nMIIBtjCCASsGByqGSM44BAEwggEe\n-----END PUBLIC KEY-----\n", "an empty block": "-----BEGIN PUBLIC KEY-----\n-----END PUBLIC KEY-----\n",
 	} {
 		found, err := keys.Read([]byte(data))
-		if text := exchange.PublicText(err); !exchange.Is(err, exchange.Invalid) || len(found) != 0 || text == keys.PrivateKeyAdvice {
+		if text := fault.PublicText(err); !fault.Is(err, fault.Invalid) || len(found) != 0 || text == keys.PrivateKeyAdvice {
 			t.Errorf("%s: %+v, %v", how, found, err)
 		} else if how == "RSA 1024" && !strings.Contains(text, "1024") {
 			t.Errorf("%s: %q does not say why", how, text)
@@ -174,7 +174,7 @@ func TestCertificatesAreRefusedAndSaidSo(t *testing.T) {
 		run(t, "ssh-keygen", "-q", "-p", "-P", "", "-N", "", "-m", "PEM", "-f", path)
 		files := map[string]string{"a line": line, "folded": folded(line, 76), "RFC 4716": block(line), "bare": strings.Fields(line)[1], "behind the key": string(b.read(kind+".pub")) + line}
 		for how, text := range files {
-			if found, err := keys.Read([]byte(text)); !exchange.Is(err, exchange.Invalid) || len(found) != 0 || !strings.Contains(exchange.PublicText(err), "SSH certificate") {
+			if found, err := keys.Read([]byte(text)); !fault.Is(err, fault.Invalid) || len(found) != 0 || !strings.Contains(fault.PublicText(err), "SSH certificate") {
 				t.Errorf("%s, %s: %+v, %v", kind, how, found, err)
 			}
 		}
@@ -184,11 +184,11 @@ func TestCertificatesAreRefusedAndSaidSo(t *testing.T) {
 	trusted := string(run(t, "openssl", "x509", "-in", b.path("c.pem"), "-trustout"))
 	for how, text := range map[string]string{"PEM": cert, "described": string(run(t, "openssl", "x509", "-in", b.path("c.pem"), "-text")), "trusted": trusted, "behind a key": string(run(t, "openssl", "x509", "-in", b.path("c.pem"), "-noout", "-pubkey")) + cert,
 		"UTF-16": wide(cert, false), "in a mail": outlook(cert)} {
-		if found, err := keys.Read([]byte(text)); !exchange.Is(err, exchange.Invalid) || len(found) != 0 || !strings.Contains(exchange.PublicText(err), "X.509 certificate") {
+		if found, err := keys.Read([]byte(text)); !fault.Is(err, fault.Invalid) || len(found) != 0 || !strings.Contains(fault.PublicText(err), "X.509 certificate") {
 			t.Errorf("X.509, %s: %+v, %v", how, found, err)
 		}
 	}
-	if _, err := keys.Read([]byte(cert + string(b.read("k.pem")))); exchange.PublicText(err) != keys.PrivateKeyAdvice {
+	if _, err := keys.Read([]byte(cert + string(b.read("k.pem")))); fault.PublicText(err) != keys.PrivateKeyAdvice {
 		t.Errorf("a certificate with its private key: %v", err)
 	}
 }

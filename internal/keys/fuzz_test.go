@@ -6,8 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/keys"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
 // FuzzRead: whatever is sent, the answer is keys that read back as themselves,
@@ -26,14 +27,14 @@ func FuzzRead(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		found, err := keys.Read(data)
-		if private := keys.LooksPrivate(data); private != (exchange.PublicText(err) == keys.PrivateKeyAdvice) {
+		if private := keys.LooksPrivate(data); private != (fault.PublicText(err) == keys.PrivateKeyAdvice) {
 			t.Fatalf("private: %v, but %v", private, err)
 		}
 		if err != nil {
-			if !exchange.Is(err, exchange.Invalid) {
+			if !fault.Is(err, fault.Invalid) {
 				t.Fatalf("%v", err)
 			}
-			if text := exchange.PublicText(err); exchange.Printable(text) != text || found != nil {
+			if text := fault.PublicText(err); valid.Printable(text) != text || found != nil {
 				t.Fatalf("%q, %+v", text, found)
 			}
 			return
@@ -45,7 +46,7 @@ func FuzzRead(f *testing.F) {
 				t.Fatalf("%+v reads back as %+v, %v", p, again, err)
 			}
 			for _, s := range []string{p.Comment, p.Options, p.Line, p.Format} {
-				if exchange.Printable(s) != s || strings.ContainsAny(s, "\r\n") {
+				if valid.Printable(s) != s || strings.ContainsAny(s, "\r\n") {
 					t.Fatalf("%+v is not fit to show", p)
 				}
 			}

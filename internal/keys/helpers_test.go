@@ -21,7 +21,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/keys"
 )
 
@@ -32,7 +32,7 @@ func one(data string) (keys.Public, error) {
 		return keys.Public{}, err
 	}
 	if len(found) != 1 {
-		return keys.Public{}, exchange.E("one", exchange.Conflict, "%d keys: %+v", len(found), found)
+		return keys.Public{}, fault.E("one", fault.Conflict, "%d keys: %+v", len(found), found)
 	}
 	return found[0], nil
 }

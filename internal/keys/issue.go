@@ -13,7 +13,8 @@ import (
 	"github.com/sethvargo/go-diceware/diceware"
 	"golang.org/x/crypto/ssh"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
 // PassphraseWords is how many words protect an issued key: 90 bits.
@@ -36,10 +37,10 @@ type Pair struct {
 func Issue(kind, comment, passphrase string, ppk int) (Pair, error) {
 	const op = "keys.Issue"
 	if ppk != 2 && ppk != 3 {
-		return Pair{}, exchange.E(op, exchange.Invalid, "PuTTY files have version 2 or 3, not %d.", ppk)
+		return Pair{}, fault.E(op, fault.Invalid, "PuTTY files have version 2 or 3, not %d.", ppk)
 	}
 	if passphrase == "" {
-		return Pair{}, exchange.E(op, exchange.Invalid, "An issued key needs a passphrase.")
+		return Pair{}, fault.E(op, fault.Invalid, "An issued key needs a passphrase.")
 	}
 	key, err := generate(kind)
 	if err != nil {
@@ -47,7 +48,7 @@ func Issue(kind, comment, passphrase string, ppk int) (Pair, error) {
 	}
 	public, err := ssh.NewPublicKey(key.Public())
 	if err != nil {
-		return Pair{}, exchange.Wrap(op, exchange.Internal, err)
+		return Pair{}, fault.Wrap(op, fault.Internal, err)
 	}
 	p := Pair{}
 	if p.Public, err = accept(public, comment, "OpenSSH"); err != nil {
@@ -57,11 +58,11 @@ func Issue(kind, comment, passphrase string, ppk int) (Pair, error) {
 	p.PubFile = []byte(strings.TrimSpace(p.Public.Line+" "+comment) + "\n")
 	block, err := ssh.MarshalPrivateKeyWithPassphrase(key, comment, []byte(passphrase))
 	if err != nil {
-		return Pair{}, exchange.Wrap(op, exchange.Internal, err)
+		return Pair{}, fault.Wrap(op, fault.Internal, err)
 	}
 	p.OpenSSH = pem.EncodeToMemory(block)
 	if p.PPK, err = MarshalPPK(key, comment, passphrase, ppk); err != nil {
-		return Pair{}, exchange.Wrap(op, exchange.Internal, err)
+		return Pair{}, fault.Wrap(op, fault.Internal, err)
 	}
 	return p, nil
 }
@@ -77,17 +78,17 @@ func generate(kind string) (key crypto.Signer, err error) {
 	case "rsa-4096":
 		key, err = rsa.GenerateKey(rand.Reader, 4096)
 	default:
-		return nil, exchange.E("keys.Issue", exchange.Invalid, "There is no type %q of key.", exchange.Printable(kind)).
+		return nil, fault.E("keys.Issue", fault.Invalid, "There is no type %q of key.", valid.Printable(kind)).
 			WithHint("choose one of %s", strings.Join(IssuedTypes, ", "))
 	}
-	return key, exchange.Wrap("keys.Issue", exchange.Internal, err)
+	return key, fault.Wrap("keys.Issue", fault.Internal, err)
 }
 
 // Passphrase draws seven words of the EFF's long list.
 func Passphrase() (string, error) {
 	words, err := diceware.Generate(PassphraseWords)
 	if err != nil {
-		return "", exchange.Wrap("keys.Passphrase", exchange.Internal, err)
+		return "", fault.Wrap("keys.Passphrase", fault.Internal, err)
 	}
 	return strings.Join(words, " "), nil
 }

@@ -17,8 +17,9 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/keys"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
 // What was issued is opened by PuTTY and by OpenSSH with its passphrase and
@@ -112,7 +113,7 @@ func noTrace(t *testing.T, p keys.Pair, word string) {
 				t.Errorf("%s: %q of the passphrase is in the file", name, trace)
 			}
 		}
-		if _, err := keys.Read(file); exchange.PublicText(err) != keys.PrivateKeyAdvice {
+		if _, err := keys.Read(file); fault.PublicText(err) != keys.PrivateKeyAdvice {
 			t.Errorf("%s: its own form is not known for private: %v", name, err)
 		}
 		if found := keys.Examine(file); len(found) != 1 || found[0].Proven || found[0].Key.Fingerprint != p.Public.Fingerprint {
@@ -128,7 +129,7 @@ func TestIssueRefuses(t *testing.T) {
 	}{"no type": {"", "secret", 3}, "DSA": {"dsa", "secret", 3}, "small RSA": {"rsa-1024", "secret", 3}, "a type of the sender's": {"\x1b[2J", "secret", 3}, "PPK 1": {"ed25519", "secret", 1}, "PPK 4": {"ed25519", "secret", 4},
 		"no passphrase": {"ed25519", "", 3}} { // made a PuTTY file that was not encrypted
 		p, err := keys.Issue(f.kind, "comment", f.passphrase, f.version)
-		if text := exchange.PublicText(err); !exchange.Is(err, exchange.Invalid) || exchange.Printable(text) != text || p.PPK != nil || p.OpenSSH != nil {
+		if text := fault.PublicText(err); !fault.Is(err, fault.Invalid) || valid.Printable(text) != text || p.PPK != nil || p.OpenSSH != nil {
 			t.Errorf("%s: %v", how, err)
 		}
 	}
@@ -149,7 +150,7 @@ func TestCommentsThatBreakLines(t *testing.T) {
 		}
 		run(t, "puttygen", ppk, "-O", "private-openssh", "-o", b.path("out"), "--old-passphrase", b.path("secret"), "--new-passphrase", b.path("none"))
 		run(t, "ssh-keygen", "-y", "-P", "a secret of seven words", "-f", openssh)
-		if n := bytes.Count(p.PubFile, []byte("\n")); n != 1 || bytes.HasSuffix(p.PubFile, []byte(" \n")) || exchange.Printable(string(p.PubFile[:len(p.PubFile)-1])) != string(p.PubFile[:len(p.PubFile)-1]) {
+		if n := bytes.Count(p.PubFile, []byte("\n")); n != 1 || bytes.HasSuffix(p.PubFile, []byte(" \n")) || valid.Printable(string(p.PubFile[:len(p.PubFile)-1])) != string(p.PubFile[:len(p.PubFile)-1]) {
 			t.Errorf("%q: the .pub file is %q", comment, p.PubFile)
 		}
 		if n := bytes.Count(p.PPK, []byte("Public-Lines:")); n > 1 && !bytes.Contains(p.PPK, []byte(`\x0aPublic-Lines`)) {

@@ -18,7 +18,8 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
 // RSA moduli taken, in bits. An operator's policy may narrow them.
@@ -70,23 +71,23 @@ func accept(key ssh.PublicKey, comment, format string) (Public, error) {
 	case ssh.KeyAlgoRSA:
 		p.Bits = key.(ssh.CryptoPublicKey).CryptoPublicKey().(*rsa.PublicKey).N.BitLen()
 		if p.Bits < MinRSA {
-			return Public{}, exchange.E(op, exchange.Invalid, "This RSA key has %d bits; at least %d are needed. Make a new pair.", p.Bits, MinRSA)
+			return Public{}, fault.E(op, fault.Invalid, "This RSA key has %d bits; at least %d are needed. Make a new pair.", p.Bits, MinRSA)
 		}
 		if p.Bits > MaxRSA {
-			return Public{}, exchange.E(op, exchange.Invalid, "This RSA key has %d bits; at most %d are taken.", p.Bits, MaxRSA)
+			return Public{}, fault.E(op, fault.Invalid, "This RSA key has %d bits; at most %d are taken.", p.Bits, MaxRSA)
 		}
 	default:
 		if strings.Contains(key.Type(), "-cert-") {
-			return Public{}, exchange.E(op, exchange.Invalid, "This is an SSH certificate. Send the plain public key instead: the .pub file without \"-cert\" in its name.")
+			return Public{}, fault.E(op, fault.Invalid, "This is an SSH certificate. Send the plain public key instead: the .pub file without \"-cert\" in its name.")
 		}
-		return Public{}, exchange.E(op, exchange.Invalid, "Keys of type %s are not taken. Make an Ed25519, ECDSA or RSA pair.", exchange.Printable(key.Type()))
+		return Public{}, fault.E(op, fault.Invalid, "Keys of type %s are not taken. Make an Ed25519, ECDSA or RSA pair.", valid.Printable(key.Type()))
 	}
 	return p, nil
 }
 
 // tidy keeps a comment that is fit to show, within 200 bytes.
 func tidy(comment string) string {
-	comment = exchange.Printable(strings.TrimSpace(comment))
+	comment = valid.Printable(strings.TrimSpace(comment))
 	if len(comment) > 200 {
 		comment = comment[:200]
 		for !utf8.ValidString(comment) {

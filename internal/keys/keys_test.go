@@ -12,8 +12,9 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/keys"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
 func TestRSASizes(t *testing.T) {
@@ -21,7 +22,7 @@ func TestRSASizes(t *testing.T) {
 		public := rsaLine(t, bits)
 		for how, data := range map[string]string{"a line": public, "RFC 4716": block(public), "folded": folded(public, 76)} {
 			_, err := keys.Read([]byte(data))
-			if !exchange.Is(err, exchange.Invalid) || !strings.Contains(exchange.PublicText(err), fmt.Sprint(bits)) {
+			if !fault.Is(err, fault.Invalid) || !strings.Contains(fault.PublicText(err), fmt.Sprint(bits)) {
 				t.Errorf("%d bits, %s: the refusal does not say why: %v", bits, how, err)
 			}
 		}
@@ -85,9 +86,9 @@ func TestKindsOfKeys(t *testing.T) {
 		text := base64.StdEncoding.EncodeToString(f.blob)
 		for how, data := range map[string]string{"a line": kind + " " + text + " comment", "RFC 4716": block("x " + text)} {
 			p, err := keys.Read([]byte(data))
-			if !exchange.Is(err, exchange.Invalid) {
+			if !fault.Is(err, fault.Invalid) {
 				t.Errorf("%s, %s was taken: %+v, %v", name, how, p, err)
-			} else if said := exchange.PublicText(err); exchange.Printable(said) != said || !strings.Contains(said, f.says) {
+			} else if said := fault.PublicText(err); valid.Printable(said) != said || !strings.Contains(said, f.says) {
 				t.Errorf("%s, %s: the refusal is not fit to show, or does not say why: %q", name, how, said)
 			}
 		}

@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 )
 
 // maxWords is how many words of a line may be pieces of one key. A key of RSA 8192 has
@@ -69,5 +69,5 @@ func aKeyAmong(lines []string) bool {
 }
 
 func errWordsAround(number int) error {
-	return exchange.E("keys.Read", exchange.Invalid, "Line %d is not a public key that we can read; there is a key in this text, with other words around it. Send the key's file alone, or only the line that begins with the key's type (such as ssh-ed25519).", number)
+	return fault.E("keys.Read", fault.Invalid, "Line %d is not a public key that we can read; there is a key in this text, with other words around it. Send the key's file alone, or only the line that begins with the key's type (such as ssh-ed25519).", number)
 }

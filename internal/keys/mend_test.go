@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/keys"
 )
 
@@ -70,7 +70,7 @@ func TestKeysThatCameApart(t *testing.T) {
 		"only the type":            "ssh-rsa",
 		"an authority in the line": "cert-authority " + strings.ReplaceAll(plus, "+", " "),
 	} {
-		if p, err := keys.Read([]byte(data)); !exchange.Is(err, exchange.Invalid) || len(p) != 0 {
+		if p, err := keys.Read([]byte(data)); !fault.Is(err, fault.Invalid) || len(p) != 0 {
 			t.Errorf("%s: %+v, %v", how, p, err)
 		}
 	}
@@ -99,7 +99,7 @@ func TestLabelsThatAreNotTrue(t *testing.T) {
 		}
 	}
 	for _, cut := range []int{1, 2, 20, len(spki) - 1} {
-		if p, err := keys.Read(spki[:cut]); !exchange.Is(err, exchange.Invalid) || len(p) != 0 {
+		if p, err := keys.Read(spki[:cut]); !fault.Is(err, fault.Invalid) || len(p) != 0 {
 			t.Errorf("%d bytes of DER: %+v, %v", cut, p, err)
 		}
 	}
@@ -115,7 +115,7 @@ func TestWhatItIsIsSaid(t *testing.T) {
 		"a line before": {"our key:\n" + public, "other words around it"},
 	} {
 		p, err := keys.Read([]byte(c.data))
-		if len(p) != 0 || !strings.Contains(exchange.PublicText(err), c.says) {
+		if len(p) != 0 || !strings.Contains(fault.PublicText(err), c.says) {
 			t.Errorf("%s: %+v, %v", how, p, err)
 		}
 	}

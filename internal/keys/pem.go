@@ -8,7 +8,8 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
 const pemBegin = "-----BEGIN"
@@ -52,9 +53,9 @@ func readPEMBlock(block *pem.Block) (p Public, err error) {
 			key, err = x509.ParsePKCS1PublicKey(block.Bytes)
 		}
 	case strings.HasSuffix(block.Type, "CERTIFICATE"): // "TRUSTED CERTIFICATE", too
-		return p, exchange.E(op, exchange.Invalid, "This is an X.509 certificate, as web servers have. Send an SSH public key instead.").WithHint("%s", howToSend)
+		return p, fault.E(op, fault.Invalid, "This is an X.509 certificate, as web servers have. Send an SSH public key instead.").WithHint("%s", howToSend)
 	default:
-		return p, exchange.E(op, exchange.Invalid, "A file with %q in it is no public key.", exchange.Printable(block.Type)).WithHint("%s", howToSend)
+		return p, fault.E(op, fault.Invalid, "A file with %q in it is no public key.", valid.Printable(block.Type)).WithHint("%s", howToSend)
 	}
 	if _, isRSA := key.(*rsa.PublicKey); err != nil || !isRSA && block.Type == "RSA PUBLIC KEY" {
 		return p, damagedPEM()
@@ -83,7 +84,7 @@ func acceptCrypto(key any, format string) (p Public, err error) {
 	const op = "keys.Read"
 	sshKey, err := ssh.NewPublicKey(key)
 	if err != nil {
-		return p, exchange.E(op, exchange.Invalid, "Keys of this type are not taken. Make an Ed25519, ECDSA or RSA pair.")
+		return p, fault.E(op, fault.Invalid, "Keys of this type are not taken. Make an Ed25519, ECDSA or RSA pair.")
 	}
 	// Not every key that the standard library makes survives SSH's own
 	// reading: go through it.
@@ -94,9 +95,9 @@ func acceptCrypto(key any, format string) (p Public, err error) {
 }
 
 func damagedPEM() error {
-	return exchange.E("keys.Read", exchange.Invalid, "The key's text is damaged. Send the file itself instead of pasting it.").WithHint("%s", howToSend)
+	return fault.E("keys.Read", fault.Invalid, "The key's text is damaged. Send the file itself instead of pasting it.").WithHint("%s", howToSend)
 }
 
 func somethingElse() error {
-	return exchange.E("keys.Read", exchange.Invalid, "There is something else beside the key. Send the key's file alone.")
+	return fault.E("keys.Read", fault.Invalid, "There is something else beside the key. Send the key's file alone.")
 }

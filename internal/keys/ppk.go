@@ -23,7 +23,7 @@ import (
 	"golang.org/x/crypto/argon2"
 	"golang.org/x/crypto/ssh"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
 // ppkLine is how many base64 letters PuTTY writes a line.
@@ -51,7 +51,7 @@ func MarshalPPK(key crypto.Signer, comment, passphrase string, version int) ([]b
 	if err != nil {
 		return nil, err
 	}
-	comment = exchange.Printable(comment) // a line break in it would begin lines of the file
+	comment = valid.Printable(comment) // a line break in it would begin lines of the file
 	f := ppk{version: version, kind: public.Type(), encryption: "none", comment: comment, public: public.Marshal(), private: private}
 	salt := make([]byte, 16)
 	_, _ = rand.Read(salt) // never fails (crypto/rand)

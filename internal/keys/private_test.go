@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/keys"
 )
 
@@ -159,12 +159,12 @@ func areRefused(t *testing.T, files map[string]privateFile) {
 				continue // which is the public one
 			}
 			p, err := keys.Read([]byte(d.data))
-			if !exchange.Is(err, exchange.Invalid) || exchange.PublicText(err) != keys.PrivateKeyAdvice {
+			if !fault.Is(err, fault.Invalid) || fault.PublicText(err) != keys.PrivateKeyAdvice {
 				t.Errorf("%s, %s: %+v, %v", name, how, p, err)
 				continue
 			}
 			for _, l := range lines[1:] {
-				if len(l) > 20 && strings.Contains(err.Error()+exchange.HintIn(err), l[:20]) {
+				if len(l) > 20 && strings.Contains(err.Error()+fault.HintIn(err), l[:20]) {
 					t.Errorf("%s, %s: the refusal repeats the key", name, how)
 				}
 			}
@@ -178,7 +178,7 @@ func areRefusedAsDER(t *testing.T, files map[string]privateFile) {
 	for name, der := range derFiles(t, files) {
 		for how, data := range map[string][]byte{"bytes": der.data, "bytes and a newline": append(der.data[:len(der.data):len(der.data)], '\n'), "the upper half": der.data[:len(der.data)/2],
 			"base64": []byte(base64.StdEncoding.EncodeToString(der.data)), "base64 in short lines": []byte(folded(base64.StdEncoding.EncodeToString(der.data), 10)), "base64 with CRLF": []byte(strings.ReplaceAll(folded(base64.StdEncoding.EncodeToString(der.data), 64), "\n", "\r\n"))} {
-			if p, err := keys.Read(data); exchange.PublicText(err) != keys.PrivateKeyAdvice {
+			if p, err := keys.Read(data); fault.PublicText(err) != keys.PrivateKeyAdvice {
 				t.Errorf("%s, %s: %+v, %v", name, how, p, err)
 			}
 		}
@@ -187,7 +187,7 @@ func areRefusedAsDER(t *testing.T, files map[string]privateFile) {
 	pfx := run(t, "openssl", "pkcs12", "-export", "-inkey", b.path("k.pem"), "-in", b.path("c.pem"), "-passout", "pass:secret")
 	for how, data := range map[string]string{"a .pfx file": string(pfx), "a .pfx file as base64": base64.StdEncoding.EncodeToString(pfx),
 		"a JSON Web Key": `{"crv":"Ed25519", "d" : "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A", "kty":"OKP","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}`} {
-		if p, err := keys.Read([]byte(data)); exchange.PublicText(err) != keys.PrivateKeyAdvice {
+		if p, err := keys.Read([]byte(data)); fault.PublicText(err) != keys.PrivateKeyAdvice {
 			t.Errorf("%s: %+v, %v", how, p, err)
 		}
 	}

@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 )
 
 // maxInput is the largest key file that is looked at, in bytes. The largest
@@ -25,14 +25,14 @@ const howToSend = "send the .pub file that ssh-keygen made, or the file that PuT
 // options, too), RFC 4716 blocks, PKIX and PKCS#1 PEM, or the bare base64; also
 // from a web page, with a word processor's quotes, or broken over lines by a
 // mail program. There is at least one, none twice. Errors are
-// exchange.Invalid with a sentence for whoever sent it.
+// fault.Invalid with a sentence for whoever sent it.
 func Read(data []byte) ([]Public, error) {
 	const op = "keys.Read"
 	if LooksPrivate(data) {
-		return nil, exchange.E(op, exchange.Invalid, "%s", PrivateKeyAdvice)
+		return nil, fault.E(op, fault.Invalid, "%s", PrivateKeyAdvice)
 	}
 	if len(data) > maxInput {
-		return nil, exchange.E(op, exchange.Invalid, "This is far too large for a public key.")
+		return nil, fault.E(op, fault.Invalid, "This is far too large for a public key.")
 	}
 	if p, ok := readDER(data); ok {
 		return []Public{p}, nil
@@ -43,11 +43,11 @@ func Read(data []byte) ([]Public, error) {
 	var err error
 	switch {
 	case strings.TrimSpace(text) == "":
-		return nil, exchange.E(op, exchange.Invalid, "This file is empty.")
+		return nil, fault.E(op, fault.Invalid, "This file is empty.")
 	case !utf8.ValidString(text) || strings.ContainsRune(text, 0):
-		return nil, exchange.E(op, exchange.Invalid, "This is not a text file, so it is no public key that we can read.").WithHint("%s", howToSend)
+		return nil, fault.E(op, fault.Invalid, "This is not a text file, so it is no public key that we can read.").WithHint("%s", howToSend)
 	case strings.Contains(text, "-----BEGIN PGP PUBLIC KEY"):
-		return nil, exchange.E(op, exchange.Invalid, "This is a PGP key, for encrypting mail and files. An SSH key is needed.").WithHint("%s", howToSend)
+		return nil, fault.E(op, fault.Invalid, "This is a PGP key, for encrypting mail and files. An SSH key is needed.").WithHint("%s", howToSend)
 	case strings.Contains(text, "-----BEGIN"):
 		found, err = readPEM(text)
 	case strings.Contains(text, rfc4716Begin):
@@ -65,7 +65,7 @@ func Read(data []byte) ([]Public, error) {
 		}
 	}
 	if len(out) > maxKeys {
-		return nil, exchange.E(op, exchange.Invalid, "There are %d keys in this file; send at most %d.", len(out), maxKeys)
+		return nil, fault.E(op, fault.Invalid, "There are %d keys in this file; send at most %d.", len(out), maxKeys)
 	}
 	return out, nil
 }
@@ -120,7 +120,7 @@ func readLines(text string) (out []Public, err error) {
 		out = append(out, p)
 	}
 	if len(out) == 0 {
-		return nil, exchange.E("keys.Read", exchange.Invalid, "There is no key in this file, only comments.").WithHint("%s", howToSend)
+		return nil, fault.E("keys.Read", fault.Invalid, "There is no key in this file, only comments.").WithHint("%s", howToSend)
 	}
 	return out, nil
 }
@@ -145,13 +145,13 @@ func restOfComment(p Public, line string, broken bool) bool {
 
 func noKeyInLine(number, lines int) error {
 	if lines == 1 {
-		return exchange.E("keys.Read", exchange.Invalid, "This is not a public key that we can read.").WithHint("%s", howToSend)
+		return fault.E("keys.Read", fault.Invalid, "This is not a public key that we can read.").WithHint("%s", howToSend)
 	}
-	return exchange.E("keys.Read", exchange.Invalid, "Line %d is not a public key that we can read.", number).WithHint("%s", howToSend)
+	return fault.E("keys.Read", fault.Invalid, "Line %d is not a public key that we can read.", number).WithHint("%s", howToSend)
 }
 
 // errNoKey says that a line is no key; it never leaves the package.
-var errNoKey = exchange.E("keys.Read", exchange.Invalid, "This is not a public key that we can read.")
+var errNoKey = fault.E("keys.Read", fault.Invalid, "This is not a public key that we can read.")
 
 func readLine(line string) (Public, error) {
 	key, comment, options, _, err := ssh.ParseAuthorizedKey([]byte(line))
@@ -182,9 +182,9 @@ func checkOptions(options []string) error {
 		name, _, _ := strings.Cut(strings.ToLower(o), "=")
 		switch {
 		case name == "cert-authority":
-			return exchange.E(op, exchange.Invalid, "This key is an authority that signs certificates. Send your own public key instead.")
+			return fault.E(op, fault.Invalid, "This key is an authority that signs certificates. Send your own public key instead.")
 		case !slices.Contains(lineOptions, name):
-			return exchange.E(op, exchange.Invalid, "This looks like a line of known_hosts, which has a server's key. Send your own public key instead.").WithHint("%s", howToSend)
+			return fault.E(op, fault.Invalid, "This looks like a line of known_hosts, which has a server's key. Send your own public key instead.").WithHint("%s", howToSend)
 		}
 	}
 	return nil
@@ -195,11 +195,11 @@ func readBase64(text, comment, format string) (Public, error) {
 	const op = "keys.Read"
 	wire, err := base64.StdEncoding.DecodeString(text)
 	if err != nil {
-		return Public{}, exchange.E(op, exchange.Invalid, "The key's text is damaged. Send the file itself instead of pasting it.")
+		return Public{}, fault.E(op, fault.Invalid, "The key's text is damaged. Send the file itself instead of pasting it.")
 	}
 	key, err := ssh.ParsePublicKey(wire)
 	if err != nil {
-		return Public{}, exchange.E(op, exchange.Invalid, "The key is cut short or damaged. Send the whole file.").WithHint("%s", howToSend)
+		return Public{}, fault.E(op, fault.Invalid, "The key is cut short or damaged. Send the whole file.").WithHint("%s", howToSend)
 	}
 	return accept(key, comment, format)
 }

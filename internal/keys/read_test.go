@@ -8,8 +8,9 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/keys"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
 func TestLines(t *testing.T) {
@@ -33,7 +34,7 @@ func TestLines(t *testing.T) {
 		"something after it": public + "and regards", "something before it": "here it is:\n" + public, "a damaged one after it": public + bare[:60],
 		"a damaged one before it": bare[:60] + "\n" + public, "a NUL": bare + " x\x00y", "UTF-16 of noise": wide("\U0001f600", false), "only a BOM": "\xef\xbb\xbf",
 	} {
-		if p, err := keys.Read([]byte(data)); !exchange.Is(err, exchange.Invalid) || len(p) != 0 {
+		if p, err := keys.Read([]byte(data)); !fault.Is(err, fault.Invalid) || len(p) != 0 {
 			t.Errorf("%s: %+v, %v", how, p, err)
 		}
 	}
@@ -60,7 +61,7 @@ func TestComments(t *testing.T) {
 	for _, comment := range []string{"\x1b[2J\u202E", strings.Repeat("\u00e9", 300), strings.Repeat("x", 199) + "\u00e9", "=cmd()", "\a\b\x7f\u0085", "a\u2028b\x1b]0;title\a"} {
 		for how, data := range map[string]string{"a line": bare + " " + strings.ReplaceAll(comment, "\u2028", " "), "RFC 4716": block(public, "Comment: "+strings.ReplaceAll(comment, "\u2028", " "))} {
 			p, err := one(data)
-			if err != nil || p.Comment == "" || len(p.Comment) > 200 || exchange.Printable(p.Comment) != p.Comment || !utf8.ValidString(p.Comment) {
+			if err != nil || p.Comment == "" || len(p.Comment) > 200 || valid.Printable(p.Comment) != p.Comment || !utf8.ValidString(p.Comment) {
 				t.Errorf("the comment %.20q in %s: %q, %v", comment, how, p.Comment, err)
 			}
 		}
@@ -121,7 +122,7 @@ func TestRFC4716(t *testing.T) {
 		"no body": "---- BEGIN SSH2 PUBLIC KEY ----\n---- END SSH2 PUBLIC KEY ----", "a header without end": block("x "+strings.Repeat("A", 40), `Comment: \`),
 		"a second one without last line": whole + strings.Split(whole, "---- END")[0], "cut short": block(bare[:60]),
 	} {
-		if p, err := keys.Read([]byte(data)); !exchange.Is(err, exchange.Invalid) || len(p) != 0 {
+		if p, err := keys.Read([]byte(data)); !fault.Is(err, fault.Invalid) || len(p) != 0 {
 			t.Errorf("%s: %+v, %v", how, p, err)
 		}
 	}
@@ -161,13 +162,13 @@ func TestSeveralKeys(t *testing.T) {
 	}
 	for how, data := range map[string]string{"lines": strings.Join(lines, ""), "blocks": strings.Join(blocks, "")} {
 		found, err := keys.Read([]byte(data))
-		if !exchange.Is(err, exchange.Invalid) || len(found) != 0 || !strings.Contains(exchange.PublicText(err), "25") {
+		if !fault.Is(err, fault.Invalid) || len(found) != 0 || !strings.Contains(fault.PublicText(err), "25") {
 			t.Errorf("25 %s: %d keys, %v", how, len(found), err)
 		}
 	}
 	// The line is counted as the sender's editor does, blank lines too.
 	_, err := keys.Read([]byte("\n\n" + lines[0] + "\n# next\nnonsense here\n" + lines[1]))
-	if !strings.Contains(exchange.PublicText(err), "Line 6 ") {
+	if !strings.Contains(fault.PublicText(err), "Line 6 ") {
 		t.Errorf("nonsense in line 6: %v", err)
 	}
 }
@@ -183,7 +184,7 @@ func TestTenMegabytesAreRefusedFast(t *testing.T) {
 	} {
 		began := time.Now()
 		_, err := keys.Read([]byte(data))
-		if took := time.Since(began); !strings.Contains(exchange.PublicText(err), "too large") || took > 5*time.Second {
+		if took := time.Since(began); !strings.Contains(fault.PublicText(err), "too large") || took > 5*time.Second {
 			t.Errorf("%s: %v, in %v", how, err, took)
 		}
 		if found := keys.Examine([]byte(data)); len(found) != 0 {
@@ -206,7 +207,7 @@ func TestWorstInputsTakeNoLongerThanAKey(t *testing.T) {
 	} {
 		began := time.Now()
 		_, err := keys.Read([]byte(data))
-		if took := time.Since(began); !exchange.Is(err, exchange.Invalid) || took > 5*time.Second {
+		if took := time.Since(began); !fault.Is(err, fault.Invalid) || took > 5*time.Second {
 			t.Errorf("%s: read in %v, %v", how, took, err)
 		}
 		began = time.Now()
@@ -231,7 +232,7 @@ func TestKeysThatAreNobodysOwnAreRefused(t *testing.T) {
 		"one with several names":       {"sftp.example.com,192.0.2.1 " + public, "known_hosts"},
 		"an authority of certificates": {"cert-authority " + public, "authority"},
 	} {
-		if p, err := keys.Read([]byte(data.line)); !exchange.Is(err, exchange.Invalid) || !strings.Contains(exchange.PublicText(err), data.says) {
+		if p, err := keys.Read([]byte(data.line)); !fault.Is(err, fault.Invalid) || !strings.Contains(fault.PublicText(err), data.says) {
 			t.Errorf("%s: %+v, %v", what, p, err)
 		}
 	}

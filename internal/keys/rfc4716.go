@@ -4,7 +4,7 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 )
 
 // Markers of RFC 4716 §3.2.
@@ -32,7 +32,7 @@ func readRFC4716(text string) (out []Public, err error) {
 		}
 		body, rest, found := strings.Cut(body, rfc4716End)
 		if !found {
-			return nil, exchange.E(op, exchange.Invalid, "The key's last line (END SSH2 PUBLIC KEY) is missing. Send the whole file.")
+			return nil, fault.E(op, fault.Invalid, "The key's last line (END SSH2 PUBLIC KEY) is missing. Send the whole file.")
 		}
 		p, err := readBlock(body)
 		if err != nil {

@@ -10,7 +10,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 )
 
 // Sizes of a one-time link's secret: the half that finds the package, and the
@@ -39,12 +39,12 @@ func Seal(files []File) (Package, error) {
 	const op = "keys.Seal"
 	plain, err := json.Marshal(files)
 	if err != nil {
-		return Package{}, exchange.Wrap(op, exchange.Internal, err)
+		return Package{}, fault.Wrap(op, fault.Internal, err)
 	}
 	p, key := newPackage()
 	aead, err := sealer(key)
 	if err != nil {
-		return Package{}, exchange.Wrap(op, exchange.Internal, err)
+		return Package{}, fault.Wrap(op, fault.Internal, err)
 	}
 	p.Sealed = aead.Seal(nil, nil, plain, nil)
 	return p, nil
@@ -76,7 +76,7 @@ func sealer(key []byte) (cipher.AEAD, error) {
 func SplitSecret(secret string) (token, key []byte, err error) {
 	b, err := base64.RawURLEncoding.DecodeString(secret)
 	if err != nil || len(b) != tokenSize+sealSize {
-		return nil, nil, exchange.E("keys.SplitSecret", exchange.NotFound, "This link does not work.")
+		return nil, nil, fault.E("keys.SplitSecret", fault.NotFound, "This link does not work.")
 	}
 	sum := sha256.Sum256(b[:tokenSize])
 	return sum[:], b[tokenSize:], nil
@@ -87,14 +87,14 @@ func Unseal(sealed, key []byte) (files []File, err error) {
 	const op = "keys.Unseal"
 	aead, err := sealer(key)
 	if err != nil {
-		return nil, exchange.Wrap(op, exchange.Internal, err)
+		return nil, fault.Wrap(op, fault.Internal, err)
 	}
 	plain, err := aead.Open(nil, nil, sealed, nil)
 	if err != nil {
-		return nil, exchange.E(op, exchange.NotFound, "This link does not work.")
+		return nil, fault.E(op, fault.NotFound, "This link does not work.")
 	}
 	if err := json.Unmarshal(plain, &files); err != nil {
-		return nil, exchange.Wrap(op, exchange.Internal, err)
+		return nil, fault.Wrap(op, fault.Internal, err)
 	}
 	return files, nil
 }
@@ -106,12 +106,12 @@ func Zip(files []File) ([]byte, error) {
 	for _, f := range files {
 		w, err := z.Create(f.Name)
 		if err != nil {
-			return nil, exchange.Wrap("keys.Zip", exchange.Internal, err)
+			return nil, fault.Wrap("keys.Zip", fault.Internal, err)
 		}
 		if _, err := w.Write(f.Content); err != nil {
-			return nil, exchange.Wrap("keys.Zip", exchange.Internal, err)
+			return nil, fault.Wrap("keys.Zip", fault.Internal, err)
 		}
 	}
 	err := z.Close() // writes the directory: only then are the bytes whole
-	return b.Bytes(), exchange.Wrap("keys.Zip", exchange.Internal, err)
+	return b.Bytes(), fault.Wrap("keys.Zip", fault.Internal, err)
 }

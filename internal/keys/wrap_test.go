@@ -16,7 +16,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/keys"
 )
 
@@ -54,7 +54,7 @@ func areRefusedInAWrapping(t *testing.T, files map[string]privateFile) {
 			if strings.HasSuffix(name, "RSA") && how != "base64" && how != "zip" {
 				continue // slow, and the other types have these formats
 			}
-			if _, err := keys.Read(data); exchange.PublicText(err) != keys.PrivateKeyAdvice {
+			if _, err := keys.Read(data); fault.PublicText(err) != keys.PrivateKeyAdvice {
 				t.Errorf("%s, as %s: %v", name, how, err)
 			}
 			found := keys.ExamineUnguarded(data)
@@ -97,18 +97,18 @@ func TestOtherProgramsSecretKeys(t *testing.T) {
 		files["OpenPGP "+kind] = gpg("--export-secret-keys")
 		files["OpenPGP "+kind+", armoured"] = gpg("--armor", "--export-secret-keys")
 		files["OpenPGP "+kind+", the armour lost"] = []byte(folded(base64.StdEncoding.EncodeToString(files["OpenPGP "+kind]), 64))
-		if _, err := keys.Read(gpg("--export")); err == nil || exchange.PublicText(err) == keys.PrivateKeyAdvice {
+		if _, err := keys.Read(gpg("--export")); err == nil || fault.PublicText(err) == keys.PrivateKeyAdvice {
 			t.Errorf("a public OpenPGP key: %v", err)
 		}
 		_ = exec.Command("gpgconf", "--homedir", home, "--kill", "gpg-agent").Run()
 	}
 	for name, file := range files {
 		for how, data := range wrapped(t, file) {
-			if _, err := keys.Read(data); exchange.PublicText(err) != keys.PrivateKeyAdvice {
+			if _, err := keys.Read(data); fault.PublicText(err) != keys.PrivateKeyAdvice {
 				t.Errorf("%s, as %s: %v", name, how, err)
 			}
 		}
-		if _, err := keys.Read(file); exchange.PublicText(err) != keys.PrivateKeyAdvice {
+		if _, err := keys.Read(file); fault.PublicText(err) != keys.PrivateKeyAdvice {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -120,7 +120,7 @@ func TestAWrappedPublicKeyIsNoPrivateOne(t *testing.T) {
 	rsa := line(t, known(t, "rsa", "victim").Public())
 	for name, file := range map[string]string{"a line": ed, "an RSA line": rsa, "RFC 4716": block(rsa, "Comment: c"), "a letter": "Hello & welcome,\n100% of it &amp; more: " + ed} {
 		for how, data := range wrapped(t, []byte(file)) {
-			if _, err := keys.Read(data); exchange.PublicText(err) == keys.PrivateKeyAdvice {
+			if _, err := keys.Read(data); fault.PublicText(err) == keys.PrivateKeyAdvice {
 				t.Errorf("%s, as %s, is called a private key", name, how)
 			}
 			if found := keys.ExamineUnguarded(data); len(found) != 0 {
@@ -167,7 +167,7 @@ func TestPackedBombs(t *testing.T) {
 		if found := keys.ExamineUnguarded(data); len(found) != 0 {
 			t.Errorf("%s: %+v", how, found)
 		}
-		if _, err := keys.Read(data); !exchange.Is(err, exchange.Invalid) || exchange.PublicText(err) == keys.PrivateKeyAdvice {
+		if _, err := keys.Read(data); !fault.Is(err, fault.Invalid) || fault.PublicText(err) == keys.PrivateKeyAdvice {
 			t.Errorf("%s: %v", how, err)
 		}
 	}

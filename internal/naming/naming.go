@@ -12,7 +12,10 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // readFor is how long policies are kept: what another node's change takes to be seen.
@@ -26,7 +29,7 @@ type Room struct {
 	defaults exchange.NameRules
 
 	mu       sync.Mutex
-	policies []exchange.NamePolicy // the widest first
+	policies []model.NamePolicy // the widest first
 	readAt   time.Time
 	known    bool
 	reading  bool
@@ -45,7 +48,7 @@ func (r *Room) Rules(userID, full string) exchange.NameRules {
 	rules := r.defaults
 	for _, p := range r.current() {
 		if applies(p, userID, full) {
-			rules = p.Apply(rules)
+			rules = rules.With(p)
 		}
 	}
 	return rules
@@ -57,19 +60,19 @@ func (r *Room) MayBeTemporary(name string) bool {
 	if r.defaults.IsTemporary(name) {
 		return true
 	}
-	return slices.ContainsFunc(r.current(), func(p exchange.NamePolicy) bool { return exchange.NameRules{Temporary: p.Temporary}.IsTemporary(name) })
+	return slices.ContainsFunc(r.current(), func(p model.NamePolicy) bool { return exchange.NameRules{Temporary: p.Temporary}.IsTemporary(name) })
 }
 
 // Default are the rules of files that lie in nobody's mailbox.
 func (r *Room) Default() exchange.NameRules { return r.defaults }
 
-func applies(p exchange.NamePolicy, userID, full string) bool {
+func applies(p model.NamePolicy, userID, full string) bool {
 	return (p.UserID == "" || p.UserID == userID) && (p.Folder == "" || strings.HasPrefix(full, p.Folder+"/"))
 }
 
 // current are the policies that were read last. They are read again beside: whoever asks may
 // hold a transaction open.
-func (r *Room) current() []exchange.NamePolicy {
+func (r *Room) current() []model.NamePolicy {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.known {
@@ -94,26 +97,26 @@ func (r *Room) read() {
 }
 
 // take keeps policies that were read. Callers hold mu.
-func (r *Room) take(list []exchange.NamePolicy, err error) {
+func (r *Room) take(list []model.NamePolicy, err error) {
 	if err != nil {
 		return // those read last hold
 	}
-	slices.SortStableFunc(list, func(a, b exchange.NamePolicy) int { // of two folders the nearer one comes last, and a user's own after everybody's
+	slices.SortStableFunc(list, func(a, b model.NamePolicy) int { // of two folders the nearer one comes last, and a user's own after everybody's
 		return cmp.Or(cmp.Compare(len(a.Folder), len(b.Folder)), cmp.Compare(a.UserID, b.UserID))
 	})
 	r.policies, r.readAt, r.known = list, r.clock(), true
 }
 
 // Policies lists the configured rules, and what differs from them.
-func (r *Room) Policies(ctx context.Context) ([]exchange.NamePolicy, error) {
+func (r *Room) Policies(ctx context.Context) ([]model.NamePolicy, error) {
 	list, err := r.store.Read(ctx).NamePolicies()
 	d := r.defaults
-	return append([]exchange.NamePolicy{{Temporary: d.Temporary, Doubtful: d.Doubtful, Ignored: d.Ignored, Grace: &d.Grace, GraceText: d.Grace.String()}}, list...), err
+	return append([]model.NamePolicy{{Temporary: d.Temporary, Doubtful: d.Doubtful, Ignored: d.Ignored, Grace: &d.Grace, GraceText: d.Grace.String()}}, list...), err
 }
 
 // SetPolicy puts a policy in place of that of the same user and folder; one that says
 // nothing is removed.
-func (r *Room) SetPolicy(ctx context.Context, actor string, p exchange.NamePolicy) (exchange.NamePolicy, error) {
+func (r *Room) SetPolicy(ctx context.Context, actor string, p model.NamePolicy) (model.NamePolicy, error) {
 	if err := check(&p); err != nil {
 		return p, err
 	}
@@ -121,16 +124,16 @@ func (r *Room) SetPolicy(ctx context.Context, actor string, p exchange.NamePolic
 		if p.User != "" {
 			u, err := tx.User(p.User)
 			if err != nil {
-				return exchange.Missing("naming.SetPolicy", err, "There is no user %q.", exchange.Printable(p.User))
+				return fault.Missing("naming.SetPolicy", err, "There is no user %q.", valid.Printable(p.User))
 			}
 			p.UserID = u.ID
 		}
 		now := r.clock().UTC().Truncate(time.Microsecond)
-		row := exchange.AuditRow{ID: r.ids.New(), At: now, Actor: actor, Action: "names.set", Subject: cmp.Or(p.Folder, "/"), User: p.UserID, Detail: map[string]string{}}
+		row := model.AuditRow{ID: r.ids.New(), At: now, Actor: actor, Action: "names.set", Subject: cmp.Or(p.Folder, "/"), User: p.UserID, Detail: map[string]string{}}
 		if p.Temporary == nil && p.Doubtful == nil && p.Ignored == nil && p.Grace == nil {
 			row.Action = "names.unset"
 			if err := tx.RemoveNamePolicy(p.UserID, p.Folder); err != nil {
-				return exchange.Missing("naming.SetPolicy", err, "Nothing is set there.")
+				return fault.Missing("naming.SetPolicy", err, "Nothing is set there.")
 			}
 			return tx.Audit(row)
 		}
@@ -156,31 +159,31 @@ func (r *Room) SetPolicy(ctx context.Context, actor string, p exchange.NamePolic
 // maxGlobs bounds a list; each name that is stored is matched with all of it.
 const maxGlobs = 100
 
-func check(p *exchange.NamePolicy) error {
+func check(p *model.NamePolicy) error {
 	const op = "naming.SetPolicy"
 	if p.User == "" && p.Folder == "" {
-		return exchange.E(op, exchange.Invalid, "Name a user, a folder, or a folder of a user.").WithHint("the rules for everybody are temporary_names, doubtful_names and ignored_names in the configuration")
+		return fault.E(op, fault.Invalid, "Name a user, a folder, or a folder of a user.").WithHint("the rules for everybody are temporary_names, doubtful_names and ignored_names in the configuration")
 	}
 	if p.Folder != "" {
-		clean, err := exchange.CheckFolder(p.Folder)
+		clean, err := valid.CheckFolder(p.Folder)
 		if err != nil {
 			return err
 		}
 		p.Folder = clean
 	}
 	for what, list := range map[string][]string{"temporary": p.Temporary, "doubtful": p.Doubtful, "ignored": p.Ignored} {
-		if err := exchange.CheckGlobs(what, list); err != nil {
+		if err := valid.CheckGlobs(what, list); err != nil {
 			return err
 		}
 		if len(list) > maxGlobs {
-			return exchange.E(op, exchange.Invalid, "%s: at most %d patterns.", what, maxGlobs)
+			return fault.E(op, fault.Invalid, "%s: at most %d patterns.", what, maxGlobs)
 		}
 	}
 	p.Grace = nil
 	if p.GraceText != "" {
 		d, err := time.ParseDuration(p.GraceText)
-		if err != nil || d < 0 || d > exchange.MaxGrace {
-			return exchange.E(op, exchange.Invalid, "%q is not a time from 0s to %s.", exchange.Printable(p.GraceText), exchange.MaxGrace)
+		if err != nil || d < 0 || d > valid.MaxGrace {
+			return fault.E(op, fault.Invalid, "%q is not a time from 0s to %s.", valid.Printable(p.GraceText), valid.MaxGrace)
 		}
 		p.Grace, p.GraceText = &d, d.String()
 	}

@@ -9,8 +9,10 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/account"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/naming"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 var ctx = context.Background()
@@ -24,7 +26,7 @@ func TestTheNearestRuleWins(t *testing.T) {
 		s, db := testkit.OpenProbed(t, url, nil)
 		ids := exchange.NewIDs(time.Now, rand.Reader)
 		testkit.Empty(t, db, "name_policies", "audit", "dirs", "mailboxes", "users", "accounts")
-		accounts := account.New(s, time.Now, ids, account.Policy{Templates: map[string]account.Template{exchange.KindCustomer: {StartDir: "/"}}})
+		accounts := account.New(s, time.Now, ids, account.Policy{Templates: map[string]account.Template{model.KindCustomer: {StartDir: "/"}}})
 		testkit.Customers(t, accounts, "acme", "beta")
 		room := naming.New(s, time.Now, ids, configured)
 		acme, beta := user(t, accounts, "acme"), user(t, accounts, "beta")
@@ -42,21 +44,21 @@ func TestTheNearestRuleWins(t *testing.T) {
 		} {
 			want(t, room, c.user, c.path, c.temporary, c.ignored, c.waits)
 		}
-		set := func(p exchange.NamePolicy) {
+		set := func(p model.NamePolicy) {
 			t.Helper()
 			_, err := room.SetPolicy(ctx, "test", p)
 			testkit.Must(t, err)
 		}
-		set(exchange.NamePolicy{Folder: "/upload", Temporary: []string{"*.wip"}})
+		set(model.NamePolicy{Folder: "/upload", Temporary: []string{"*.wip"}})
 		want(t, room, acme, "/upload/a.csv.WIP", true, false, false)
 		want(t, room, acme, "/upload/a.tmp", false, false, false)
 		want(t, room, acme, "/uploads/a.tmp", true, false, false) // another folder
-		set(exchange.NamePolicy{User: "acme", Temporary: []string{}, GraceText: "0s"})
+		set(model.NamePolicy{User: "acme", Temporary: []string{}, GraceText: "0s"})
 		want(t, room, acme, "/a.tmp", false, false, false)
 		want(t, room, acme, "/a.47", false, false, false)
 		want(t, room, acme, "/upload/a.wip", true, false, false) // the folder is nearer
 		want(t, room, beta, "/a.tmp", true, false, false)
-		set(exchange.NamePolicy{User: "acme", Folder: "/upload/", Temporary: []string{"*.x"}, Ignored: []string{"*.y"}})
+		set(model.NamePolicy{User: "acme", Folder: "/upload/", Temporary: []string{"*.x"}, Ignored: []string{"*.y"}})
 		want(t, room, acme, "/upload/d/a.wip", false, false, false)
 		want(t, room, acme, "/upload/d/a.x", true, false, false)
 		want(t, room, acme, "/upload/d/a.y", false, true, false)
@@ -69,7 +71,7 @@ func TestTheNearestRuleWins(t *testing.T) {
 		if len(list) != 4 || list[0].Folder != "" || list[0].User != "" {
 			t.Errorf("%+v", list)
 		}
-		set(exchange.NamePolicy{User: "acme", Folder: "/upload"})
+		set(model.NamePolicy{User: "acme", Folder: "/upload"})
 		want(t, room, acme, "/upload/d/a.wip", true, false, false)
 	})
 }
@@ -78,7 +80,7 @@ func TestNoRuleOfNames(t *testing.T) {
 	testkit.OnBoth(t, func(t *testing.T, url string) {
 		s, _ := testkit.OpenProbed(t, url, nil)
 		room := naming.New(s, time.Now, exchange.NewIDs(time.Now, rand.Reader), configured)
-		for what, p := range map[string]exchange.NamePolicy{
+		for what, p := range map[string]model.NamePolicy{
 			"nobody's":          {Temporary: []string{"*.x"}},
 			"no such user":      {User: "nobody", Temporary: []string{"*.x"}},
 			"a relative folder": {Folder: "..", Temporary: []string{"*.x"}},
@@ -92,7 +94,7 @@ func TestNoRuleOfNames(t *testing.T) {
 			"nothing to unset":  {Folder: "/b"},
 			"too many globs":    {Folder: "/a", Temporary: make([]string, 101)},
 		} {
-			if _, err := room.SetPolicy(ctx, "test", p); !exchange.Is(err, exchange.Invalid) && !exchange.Is(err, exchange.NotFound) {
+			if _, err := room.SetPolicy(ctx, "test", p); !fault.Is(err, fault.Invalid) && !fault.Is(err, fault.NotFound) {
 				t.Errorf("%s: %v", what, err)
 			}
 		}

@@ -11,8 +11,8 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/guide"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // dialWait bounds the test of an endpoint.
@@ -22,7 +22,7 @@ const dialWait = 5 * time.Second
 var errSeen = errors.New("the host key was seen")
 
 // Test checks, before a partner does, that a user could log in and work.
-func (g guides) Test(ctx context.Context, user string) ([]exchange.Check, error) {
+func (g guides) Test(ctx context.Context, user string) ([]model.Check, error) {
 	c, err := g.Card(ctx, user)
 	if err != nil {
 		return nil, err
@@ -52,14 +52,14 @@ func (g guides) Test(ctx context.Context, user string) ([]exchange.Check, error)
 type tests struct {
 	card    *guide.Card
 	setting string // where the server address is configured
-	out     []exchange.Check
+	out     []model.Check
 }
 
 func (t *tests) add(what string, ok bool, says, hint string) {
 	if ok {
 		hint = ""
 	}
-	t.out = append(t.out, exchange.Check{What: what, OK: ok, Says: says, Hint: hint})
+	t.out = append(t.out, model.Check{What: what, OK: ok, Says: says, Hint: hint})
 }
 
 // door resolves the name, connects, and compares the host key.
@@ -89,12 +89,12 @@ func (t *tests) door(ctx context.Context) {
 		t.add("Port", false, fmt.Sprintf("%s answers, but not with SSH: %v.", c.Address(), err), "does something else listen there, or a proxy that speaks for it?")
 		return
 	}
-	ours := slices.ContainsFunc(c.HostKeys, func(k exchange.HostKey) bool { return k.Fingerprint == seen })
+	ours := slices.ContainsFunc(c.HostKeys, func(k model.HostKey) bool { return k.Fingerprint == seen })
 	t.add("Port", true, fmt.Sprintf("%s answers.", c.Address()), "")
 	t.add("Host key", ours, fmt.Sprintf("It shows %s.", seen), "that is another server: partners would be warned, or connect to the wrong one")
 }
 
-func (t *tests) region(n *Node, a exchange.Account) {
+func (t *tests) region(n *Node, a model.Account) {
 	if a.Region == "" {
 		return
 	}
@@ -102,9 +102,9 @@ func (t *tests) region(n *Node, a exchange.Account) {
 	t.add("Region", ok || len(n.cfg.Regions) == 0, fmt.Sprintf("The account's region is %s; it is told %s.", a.Region, t.card.Address()), fmt.Sprintf("add regions.%s to the configuration", a.Region))
 }
 
-func (t *tests) standing(u exchange.User, a exchange.Account) {
+func (t *tests) standing(u model.User, a model.Account) {
 	t.add("User", u.Enabled, "User "+u.Name+" is "+map[bool]string{true: "enabled", false: "disabled"}[u.Enabled]+".", "sallyport user enable "+u.Name)
-	t.add("Account", a.State == exchange.AccountActive, fmt.Sprintf("Account %s is %s.", a.ID, strings.ReplaceAll(a.State, "_", "-")), "sallyport account reinstate "+a.ID)
+	t.add("Account", a.State == model.AccountActive, fmt.Sprintf("Account %s is %s.", a.ID, strings.ReplaceAll(a.State, "_", "-")), "sallyport account reinstate "+a.ID)
 	t.add("Log in from", true, "It may log in from "+strings.Join(orAnywhere(t.card.AllowIPs), ", ")+".", "")
 }
 
@@ -138,7 +138,7 @@ func flagged(why string) string {
 	return ", but is flagged: " + why
 }
 
-func (t *tests) folders(u exchange.User) {
+func (t *tests) folders(u model.User) {
 	send := false
 	for _, f := range t.card.Folders {
 		send = send || strings.HasPrefix(f.Does, "send")
@@ -148,15 +148,15 @@ func (t *tests) folders(u exchange.User) {
 		t.add("Feed", true, fmt.Sprintf("%s arrives in %s.", f.Name, f.Dir), "")
 	}
 	switch {
-	case u.Kind == exchange.KindVendor && !send:
+	case u.Kind == model.KindVendor && !send:
 		t.add("Folder", false, "There is no folder that this vendor could send to.", "check templates.vendor in the configuration")
-	case u.Kind == exchange.KindCustomer && len(t.card.Feeds) == 0:
+	case u.Kind == model.KindCustomer && len(t.card.Feeds) == 0:
 		t.add("Feed", false, "No feed is subscribed, so nothing will arrive.", "sallyport feed subscribe FEED "+u.Name)
 	}
 }
 
 // people checks that somebody can be told things.
-func (t *tests) people(ctx context.Context, n *Node, u exchange.User) error {
+func (t *tests) people(ctx context.Context, n *Node, u model.User) error {
 	list, err := n.store.Read(ctx).Contacts(u.Account, u.Vendor)
 	if err != nil {
 		return err

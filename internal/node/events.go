@@ -8,6 +8,8 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 const (
@@ -75,7 +77,7 @@ func (n *Node) sumRefused(ctx context.Context) error {
 			total += s.Times
 			list = append(list, map[string]any{"user": s.User, "reason": s.Outcome, "times": s.Times, "addresses": s.Addresses})
 		}
-		return tx.Emit(exchange.Event{ID: n.ids.New(), Type: exchange.EventRefused, At: now, Data: map[string]any{
+		return tx.Emit(model.Event{ID: n.ids.New(), Type: model.EventRefused, At: now, Data: map[string]any{
 			"from": from.Format(time.RFC3339), "to": now.Format(time.RFC3339), "times": total, "refused": list}})
 	})
 }
@@ -113,8 +115,8 @@ func (n *Node) findLeft(ctx context.Context) error {
 			if err != nil || staging || !n.naming.Rules(k.UserID, dir+"/"+k.Name).IsTemporary(k.Name) {
 				continue
 			}
-			path := exchange.Printable(dir + "/" + k.Name)
-			if err := tx.Emit(exchange.Event{ID: n.ids.New(), Type: exchange.EventLeft, At: now, Account: k.Account, User: k.User, Data: map[string]any{
+			path := valid.Printable(dir + "/" + k.Name)
+			if err := tx.Emit(model.Event{ID: n.ids.New(), Type: model.EventLeft, At: now, Account: k.Account, User: k.User, Data: map[string]any{
 				"path": path, "size": k.Size, "stored": exchange.FromMicros(k.StoredAt).Format(time.RFC3339),
 				"text": fmt.Sprintf("%s stored %s on %s and never gave it its final name, so nobody was told that it came.", k.User, path,
 					exchange.FromMicros(k.StoredAt).Format("2006-01-02 15:04"))}}); err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/guide"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // guides fills connection cards from the rooms and the configuration.
@@ -38,9 +39,9 @@ func (g guides) Card(ctx context.Context, user string) (guide.Card, error) {
 		return c, err
 	}
 	for _, k := range keys {
-		if k.State == exchange.KeyActive || k.State == exchange.KeyRetiring {
+		if k.State == model.KeyActive || k.State == model.KeyRetiring {
 			c.Keys = append(c.Keys, k)
-			c.Issued = c.Issued || k.Origin == exchange.OriginIssued
+			c.Issued = c.Issued || k.Origin == model.OriginIssued
 		}
 	}
 	q := n.store.Read(ctx)

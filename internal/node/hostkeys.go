@@ -17,8 +17,9 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // hostKeyFiles are the names within <data>/hostkeys, in the order offered.
@@ -51,7 +52,7 @@ func (n *Node) ownHostKeys(ctx context.Context) ([]ssh.Signer, error) {
 		return nil, err
 	}
 	if there && reason != "" {
-		return nil, exchange.E(op, exchange.Conflict, "There are host keys in %s; nothing was replaced.", dir).WithHint("start without --new-host-keys")
+		return nil, fault.E(op, fault.Conflict, "There are host keys in %s; nothing was replaced.", dir).WithHint("start without --new-host-keys")
 	}
 	if !there && reason == "" {
 		users, err := q.Users("")
@@ -59,7 +60,7 @@ func (n *Node) ownHostKeys(ctx context.Context) ([]ssh.Signer, error) {
 			return nil, err
 		}
 		if known != "" || len(users) > 0 {
-			return nil, exchange.E(op, exchange.Conflict, "The host keys are missing: there is no %s, but partners know this server by its keys.", dir).
+			return nil, fault.E(op, fault.Conflict, "The host keys are missing: there is no %s, but partners know this server by its keys.", dir).
 				WithHint("restore hostkeys/ from the backup, or import the keys: sallyport hostkey import FILE...; if they are lost: sallyport serve --new-host-keys REASON")
 		}
 	}
@@ -110,7 +111,7 @@ func hostKeys(data string) ([]ssh.Signer, error) {
 		signers = append(signers, s)
 	}
 	if len(signers) == 0 {
-		return nil, exchange.E("node.hostKeys", exchange.Invalid, "There is no host key in %s.", dir).
+		return nil, fault.E("node.hostKeys", fault.Invalid, "There is no host key in %s.", dir).
 			WithHint("restore it from the backup, or import the old server's: sallyport hostkey import FILE...")
 	}
 	return signers, nil
@@ -184,11 +185,11 @@ func syncDir(path string) error {
 // ImportHostKeys takes over private keys of the server that partners know, so
 // that none of them is warned. Only the imported types are offered from then
 // on. Keys that exist are replaced only when told so.
-func ImportHostKeys(data string, files []string, replace bool) ([]exchange.HostKey, error) {
+func ImportHostKeys(data string, files []string, replace bool) ([]model.HostKey, error) {
 	const op = "node.ImportHostKeys"
 	dir := hostKeyDir(data)
 	if _, err := os.Stat(dir); err == nil && !replace {
-		return nil, exchange.E(op, exchange.Exists, "This server has host keys already; partners would be warned if they changed.").
+		return nil, fault.E(op, fault.Exists, "This server has host keys already; partners would be warned if they changed.").
 			WithHint("add --replace if the imported keys are the ones that partners know")
 	}
 	tmp := dir + ".new"
@@ -198,18 +199,18 @@ func ImportHostKeys(data string, files []string, replace bool) ([]exchange.HostK
 	if err := os.MkdirAll(tmp, 0o700); err != nil {
 		return nil, err
 	}
-	var out []exchange.HostKey
+	var out []model.HostKey
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
-			return nil, exchange.E(op, exchange.NotFound, "The key cannot be read: %v.", err)
+			return nil, fault.E(op, fault.NotFound, "The key cannot be read: %v.", err)
 		}
 		s, err := hostSigner(text)
 		var locked *ssh.PassphraseMissingError
 		if errors.As(err, &locked) {
-			return nil, exchange.E(op, exchange.Invalid, "%s has a passphrase; host keys have none.", file).WithHint("remove it with: ssh-keygen -p -N '' -f COPY")
+			return nil, fault.E(op, fault.Invalid, "%s has a passphrase; host keys have none.", file).WithHint("remove it with: ssh-keygen -p -N '' -f COPY")
 		} else if err != nil {
-			return nil, exchange.E(op, exchange.Invalid, "%s is not a private host key.", file)
+			return nil, fault.E(op, fault.Invalid, "%s is not a private host key.", file)
 		}
 		name := ""
 		for _, f := range hostKeyFiles {
@@ -219,10 +220,10 @@ func ImportHostKeys(data string, files []string, replace bool) ([]exchange.HostK
 		}
 		hk := describeHostKey(s.PublicKey())
 		if name == "" || hk.Type == ssh.KeyAlgoRSA && hk.Bits < 2048 {
-			return nil, exchange.E(op, exchange.Invalid, "%s: host keys of type %s with %d bits are not taken.", file, hk.Type, hk.Bits)
+			return nil, fault.E(op, fault.Invalid, "%s: host keys of type %s with %d bits are not taken.", file, hk.Type, hk.Bits)
 		}
 		if err := writeDurably(filepath.Join(tmp, name), text, 0o600); errors.Is(err, fs.ErrExist) {
-			return nil, exchange.E(op, exchange.Invalid, "There are two keys of type %s; give one of each.", hk.Type)
+			return nil, fault.E(op, fault.Invalid, "There are two keys of type %s; give one of each.", hk.Type)
 		} else if err != nil {
 			return nil, err
 		}
@@ -246,8 +247,8 @@ func swapDir(dir, fresh string) error {
 	return syncDir(filepath.Dir(dir))
 }
 
-func describeHostKey(k ssh.PublicKey) exchange.HostKey {
-	hk := exchange.HostKey{Type: k.Type(), Fingerprint: ssh.FingerprintSHA256(k), Public: strings.TrimSpace(string(ssh.MarshalAuthorizedKey(k)))}
+func describeHostKey(k ssh.PublicKey) model.HostKey {
+	hk := model.HostKey{Type: k.Type(), Fingerprint: ssh.FingerprintSHA256(k), Public: strings.TrimSpace(string(ssh.MarshalAuthorizedKey(k)))}
 	if c, ok := k.(ssh.CryptoPublicKey); ok {
 		switch p := c.CryptoPublicKey().(type) {
 		case ed25519.PublicKey:

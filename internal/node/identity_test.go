@@ -11,9 +11,10 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/audit"
 	"github.com/sallyport-sftp/sallyport/internal/config"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/node"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // deployment is a server whose data folder loses things.
@@ -44,10 +45,10 @@ func (d deployment) start(o node.Options) error {
 	return err
 }
 
-func (d deployment) wantRefused(err error, kind exchange.Kind, words string) {
+func (d deployment) wantRefused(err error, kind fault.Kind, words string) {
 	d.t.Helper()
-	if !exchange.Is(err, kind) || !strings.Contains(exchange.PublicText(err), words) || exchange.HintIn(err) == "" {
-		d.t.Fatalf("%v (hint %q), want %q", err, exchange.HintIn(err), words)
+	if !fault.Is(err, kind) || !strings.Contains(fault.PublicText(err), words) || fault.HintIn(err) == "" {
+		d.t.Fatalf("%v (hint %q), want %q", err, fault.HintIn(err), words)
 	}
 }
 
@@ -57,10 +58,10 @@ func (d deployment) move(from, to string) {
 }
 
 // logged finds the audit row of an action.
-func (d deployment) logged(action string) (row exchange.AuditRow) {
+func (d deployment) logged(action string) (row model.AuditRow) {
 	d.t.Helper()
 	testkit.Eventually(d.t, action+" is in the log", func() bool {
-		for _, r := range testkit.Call[[]exchange.AuditRow](d.Node, "GET", "/audit?limit=1000", nil) {
+		for _, r := range testkit.Call[[]model.AuditRow](d.Node, "GET", "/audit?limit=1000", nil) {
 			if r.Action == action {
 				row = r
 				return true
@@ -81,13 +82,13 @@ func TestALostSigningKeyIsNotReplacedInSilence(t *testing.T) {
 		dep.Stop()
 
 		dep.move("signing", "elsewhere")
-		dep.wantRefused(dep.start(node.Options{}), exchange.Conflict, "The signing key is missing")
+		dep.wantRefused(dep.start(node.Options{}), fault.Conflict, "The signing key is missing")
 		if _, err := os.Stat(filepath.Join(dep.Data, "signing")); err == nil {
 			t.Fatal("a key was made all the same")
 		}
 		dep.move("elsewhere", "signing") // from the backup
 		testkit.Must(t, dep.start(node.Options{}))
-		dep.wantRefused(dep.start(node.Options{NewSigningKey: "a mistake"}), exchange.Conflict, "The signing key is there")
+		dep.wantRefused(dep.start(node.Options{NewSigningKey: "a mistake"}), fault.Conflict, "The signing key is there")
 
 		dep.move("signing", "elsewhere")
 		testkit.Must(t, dep.start(node.Options{NewSigningKey: "the disk failed"}))
@@ -117,7 +118,7 @@ func TestALostSigningKeyIsNotReplacedInSilence(t *testing.T) {
 
 		testkit.Must(t, os.RemoveAll(filepath.Join(dep.Data, "signing"))) // another backup's
 		dep.move("elsewhere", "signing")
-		dep.wantRefused(dep.start(node.Options{}), exchange.Conflict, "is not the one that the database knows")
+		dep.wantRefused(dep.start(node.Options{}), fault.Conflict, "is not the one that the database knows")
 		testkit.Must(t, dep.start(node.Options{NewSigningKey: "back to the old one"}))
 		testkit.Must(t, dep.start(node.Options{}))
 	})
@@ -142,33 +143,33 @@ func TestASigningKeyFromBeforeItWasRemembered(t *testing.T) {
 		}
 		forget()
 		dep.move("signing", "elsewhere")
-		dep.wantRefused(dep.start(node.Options{}), exchange.Conflict, "The signing key is missing")
+		dep.wantRefused(dep.start(node.Options{}), fault.Conflict, "The signing key is missing")
 		dep.move("elsewhere", "signing")
 		testkit.Must(t, dep.start(node.Options{}))
 		dep.move("signing", "elsewhere")
-		dep.wantRefused(dep.start(node.Options{}), exchange.Conflict, "The signing key is missing")
+		dep.wantRefused(dep.start(node.Options{}), fault.Conflict, "The signing key is missing")
 		dep.move("elsewhere", "signing")
 
 		forget()
 		dep.move("hostkeys", "elsewhere")
-		dep.wantRefused(dep.start(node.Options{}), exchange.Conflict, "The host keys are missing")
+		dep.wantRefused(dep.start(node.Options{}), fault.Conflict, "The host keys are missing")
 	})
 }
 
 func TestLostHostKeysAreNotReplacedInSilence(t *testing.T) {
 	testkit.OnBoth(t, func(t *testing.T, database string) {
 		dep := deploy(t, database)
-		was := testkit.Call[[]exchange.HostKey](dep.Node, "GET", "/hostkeys", nil)
+		was := testkit.Call[[]model.HostKey](dep.Node, "GET", "/hostkeys", nil)
 		dep.Stop()
 		dep.move("hostkeys", "elsewhere")
-		dep.wantRefused(dep.start(node.Options{}), exchange.Conflict, "The host keys are missing")
+		dep.wantRefused(dep.start(node.Options{}), fault.Conflict, "The host keys are missing")
 		if _, err := os.Stat(filepath.Join(dep.Data, "hostkeys")); err == nil {
 			t.Fatal("keys were made all the same")
 		}
 		testkit.Must(t, dep.start(node.Options{NewHostKeys: "the disk failed"}))
-		dep.wantRefused(dep.start(node.Options{NewHostKeys: "again"}), exchange.Conflict, "nothing was replaced")
+		dep.wantRefused(dep.start(node.Options{NewHostKeys: "again"}), fault.Conflict, "nothing was replaced")
 		dep.Restart()
-		now := testkit.Call[[]exchange.HostKey](dep.Node, "GET", "/hostkeys", nil)
+		now := testkit.Call[[]model.HostKey](dep.Node, "GET", "/hostkeys", nil)
 		row := dep.logged("hostkeys.change")
 		if row.Detail["reason"] != "the disk failed" || !strings.HasPrefix(row.Detail["was"], was[0].Fingerprint) || !strings.HasPrefix(row.Detail["now"], now[0].Fingerprint) {
 			t.Errorf("the log says %+v", row)
@@ -180,7 +181,7 @@ func TestLostHostKeysAreNotReplacedInSilence(t *testing.T) {
 		dep.Restart() // the operator's own doing is noted, and no more
 		testkit.Eventually(t, "the change is in the log", func() bool {
 			n := 0
-			for _, r := range testkit.Call[[]exchange.AuditRow](dep.Node, "GET", "/audit?limit=1000", nil) {
+			for _, r := range testkit.Call[[]model.AuditRow](dep.Node, "GET", "/audit?limit=1000", nil) {
 				if r.Action == "hostkeys.change" {
 					n++
 				}

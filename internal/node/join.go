@@ -10,11 +10,14 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/connection"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/platform"
 	"github.com/sallyport-sftp/sallyport/internal/sftpd"
 	"github.com/sallyport-sftp/sallyport/internal/sshd"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/tree"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // authority answers the SSH door's questions from the rooms.
@@ -43,7 +46,7 @@ func (a authority) Ended(r sshd.Record) {
 	}
 	for _, line := range r.Unknown {
 		select {
-		case a.n.offered <- exchange.PendingKey{UserID: c.UserID, Public: line, Address: c.Address, Client: c.Client}:
+		case a.n.offered <- model.PendingKey{UserID: c.UserID, Public: line, Address: c.Address, Client: c.Client}:
 		default: // a flood: what matters is offered again
 		}
 	}
@@ -64,7 +67,7 @@ func (n *Node) noteOffered(ctx context.Context) {
 }
 
 // clip makes a stranger's text fit for a record.
-func clip(s string) string { return exchange.Excerpt(s, 128) }
+func clip(s string) string { return valid.Excerpt(s, 128) }
 
 // used counts what a user's sessions use of the processor, and says how long they pause.
 func (n *Node) used(user string, d time.Duration) (pause time.Duration) {
@@ -76,30 +79,30 @@ func (n *Node) serveSFTP(ctx context.Context, sub sshd.Subsystem) error {
 	s := sftpd.New(sub.Channel, sftpd.Options{Log: n.log.With("session", sub.Login.Session), Clock: n.clock,
 		MaxHandles: n.cfg.Limits.Handles, Bulk: sub.Bulk,
 		Used: func(took time.Duration) time.Duration { return n.used(sub.Login.User.ID, took) },
-		Refused: func(kind exchange.Kind, text string) {
-			if kind == exchange.Quota {
-				sub.Refused(exchange.ReasonQuota, text)
+		Refused: func(kind fault.Kind, text string) {
+			if kind == fault.Quota {
+				sub.Refused(model.ReasonQuota, text)
 			}
 		}})
-	if sub.Login.User.Kind == exchange.KindService {
+	if sub.Login.User.Kind == model.KindService {
 		fs := newService(platform.Begin(n.platformOptions(), sub.Login, ""))
 		defer fs.End()
 		return s.Serve(ctx, fs)
 	}
 	box := n.tree.Begin(sub.Login, s.BeforeWait)
-	defer func() { _ = exchange.Guard(n.log, "a session's end", func() error { box.End(); return nil }) }()
+	defer func() { _ = fault.Guard(n.log, "a session's end", func() error { box.End(); return nil }) }()
 	defer context.AfterFunc(ctx, func() {
 		if errors.Is(context.Cause(ctx), sshd.ErrCut) {
 			box.Stop()
 		}
 	})()
-	box.OnSlowed(func() { sub.Refused(exchange.ReasonSlowed, "") })
+	box.OnSlowed(func() { sub.Refused(model.ReasonSlowed, "") })
 	own := mailbox{box, sub.Refused}
 	produces, err := n.store.Read(ctx).Produces(sub.Login.User.Account)
 	if err != nil {
 		return err
 	}
-	if !produces || sub.Login.User.Kind != exchange.KindCustomer {
+	if !produces || sub.Login.User.Kind != model.KindCustomer {
 		return s.Serve(ctx, own)
 	}
 	out := newService(platform.Begin(n.platformOptions(), sub.Login, sub.Login.User.Account))
@@ -116,8 +119,8 @@ type mailbox struct {
 
 // denied notes a refusal on its way to the client.
 func (m mailbox) denied(err error, did, path string) error {
-	if exchange.Is(err, exchange.Denied) {
-		m.refused(exchange.ReasonDirectory, did+" "+path)
+	if fault.Is(err, fault.Denied) {
+		m.refused(model.ReasonDirectory, did+" "+path)
 	}
 	return err
 }
@@ -179,7 +182,7 @@ func (r *revocations) mayWrite() error {
 	if time.Since(time.Unix(0, r.polled.Load())) < pollLimit {
 		return nil
 	}
-	return exchange.E("node.mayWrite", exchange.Unavailable, "The server cannot store files now; please try again.")
+	return fault.E("node.mayWrite", fault.Unavailable, "The server cannot store files now; please try again.")
 }
 
 func (r *revocations) run(ctx context.Context) {

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 )
 
 // lockIdentity names the lock that this process has on its data folder: the
@@ -48,7 +48,7 @@ func (n *Node) Failure() error {
 	}
 	select {
 	case <-n.store.Lost(): // never, for a store without a lease
-		return exchange.E("node.Failure", exchange.Unavailable, "Another sallyport has taken the database over.").
+		return fault.E("node.Failure", fault.Unavailable, "Another sallyport has taken the database over.").
 			WithHint("it took this one for dead: look at why this one could not renew its lease, and at which of the two should serve")
 	default:
 		return nil

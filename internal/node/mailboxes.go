@@ -7,7 +7,10 @@ import (
 	"strings"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/tree"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // mailboxes is what the inbox does in its uploaders' mailboxes.
@@ -15,7 +18,7 @@ type mailboxes struct{ n *Node }
 
 const inboxActor = "system:inbox"
 
-func (m mailboxes) session(d exchange.Drop) (*tree.Session, error) {
+func (m mailboxes) session(d model.Drop) (*tree.Session, error) {
 	u, err := m.n.accounts.User(context.Background(), d.User)
 	if err != nil {
 		return nil, err
@@ -24,7 +27,7 @@ func (m mailboxes) session(d exchange.Drop) (*tree.Session, error) {
 }
 
 // Move moves a drop's file, whatever its name is by now, into a folder.
-func (m mailboxes) Move(d exchange.Drop, folder string) error {
+func (m mailboxes) Move(d model.Drop, folder string) error {
 	s, err := m.session(d)
 	if err != nil {
 		return err
@@ -44,14 +47,14 @@ func (m mailboxes) Move(d exchange.Drop, folder string) error {
 	}
 	from := path.Join(dir, f.Name)
 	err = s.Rename(from, path.Join(folder, f.Name), false)
-	if exchange.Is(err, exchange.Exists) {
-		err = s.Rename(from, path.Join(folder, d.ID+"-"+exchange.CutName(f.Name, exchange.MaxName-len(d.ID)-1)), false)
+	if fault.Is(err, fault.Exists) {
+		err = s.Rename(from, path.Join(folder, d.ID+"-"+valid.CutName(f.Name, valid.MaxName-len(d.ID)-1)), false)
 	}
 	return err
 }
 
 // Write stores a small file of text.
-func (m mailboxes) Write(d exchange.Drop, file, text string) error {
+func (m mailboxes) Write(d model.Drop, file, text string) error {
 	s, err := m.session(d)
 	if err != nil {
 		return err
@@ -73,7 +76,7 @@ const otherFolders = 9
 
 // folder makes a folder of the server's own in a mailbox. If the partner has a file of its
 // name, another one does, and the operator is told.
-func (m mailboxes) folder(s *tree.Session, d exchange.Drop, folder string) (string, error) {
+func (m mailboxes) folder(s *tree.Session, d model.Drop, folder string) (string, error) {
 	for n := 1; ; n++ {
 		at := folder
 		if n > 1 {
@@ -82,9 +85,9 @@ func (m mailboxes) folder(s *tree.Session, d exchange.Drop, folder string) (stri
 		err := s.Mkdir(at)
 		if err == nil && n > 1 {
 			m.n.log.Warn("a partner has a file where the server's own folder belongs; another folder has its place", "user", d.User,
-				"file", exchange.Printable(folder), "folder", exchange.Printable(at))
+				"file", valid.Printable(folder), "folder", valid.Printable(at))
 		}
-		if err != nil && !exchange.Is(err, exchange.Exists) {
+		if err != nil && !fault.Is(err, fault.Exists) {
 			return "", err
 		}
 		info, err := s.Stat(at)
@@ -92,7 +95,7 @@ func (m mailboxes) folder(s *tree.Session, d exchange.Drop, folder string) (stri
 			return at, err
 		}
 		if n > otherFolders {
-			return "", exchange.E("node.folder", exchange.Conflict, "Files have the names of all folders like %s.", exchange.Printable(folder))
+			return "", fault.E("node.folder", fault.Conflict, "Files have the names of all folders like %s.", valid.Printable(folder))
 		}
 	}
 }

@@ -31,6 +31,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/expect"
 	"github.com/sallyport-sftp/sallyport/internal/fair"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/feed"
 	"github.com/sallyport-sftp/sallyport/internal/handover"
 	"github.com/sallyport-sftp/sallyport/internal/hotfolder"
@@ -45,6 +46,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/trace"
 	"github.com/sallyport-sftp/sallyport/internal/tree"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // Version is the release; the build sets it.
@@ -91,7 +94,7 @@ type Node struct {
 	readings   *platform.Readings
 	records    *connection.Room
 	links      *handover.Room
-	offered    chan exchange.PendingKey // unknown keys, to be noted
+	offered    chan model.PendingKey // unknown keys, to be noted
 	web        *http.Server
 	metrics    *http.Server
 	revoked    *revocations
@@ -100,7 +103,7 @@ type Node struct {
 	api        *http.Server
 	listeners  []net.Listener
 	socket     net.Listener
-	hostKeys   []exchange.HostKey
+	hostKeys   []model.HostKey
 	background sync.WaitGroup
 	cancel     context.CancelFunc
 }
@@ -111,7 +114,7 @@ func Start(o Options) (n *Node, err error) {
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
-	n = &Node{readings: platform.NewReadings(), processor: fair.NewShare(new(fair.Processor).Short), offered: make(chan exchange.PendingKey, 64), o: o, cfg: o.Config, log: slog.New(newQuiet(o.Log.Handler())), clock: o.Clock, ids: exchange.NewIDs(o.Clock, rand.Reader)}
+	n = &Node{readings: platform.NewReadings(), processor: fair.NewShare(new(fair.Processor).Short), offered: make(chan model.PendingKey, 64), o: o, cfg: o.Config, log: slog.New(newQuiet(o.Log.Handler())), clock: o.Clock, ids: exchange.NewIDs(o.Clock, rand.Reader)}
 	ctx, cancel := context.WithCancel(context.Background())
 	n.cancel = cancel
 	defer func() {
@@ -125,7 +128,7 @@ func Start(o Options) (n *Node, err error) {
 	}
 	for _, reason := range []string{o.NewSigningKey, o.NewHostKeys, o.AcceptLog} {
 		if reason != "" {
-			if err := exchange.CheckLabel("reason", reason); err != nil {
+			if err := valid.CheckLabel("reason", reason); err != nil {
 				return n, err
 			}
 		}
@@ -138,7 +141,7 @@ func Start(o Options) (n *Node, err error) {
 	n.background.Go(func() { n.watchLease(ctx) })
 	signers, err := n.ownHostKeys(ctx)
 	if err != nil {
-		return n, exchange.Wrap("node.Start", exchange.Invalid, err)
+		return n, fault.Wrap("node.Start", fault.Invalid, err)
 	}
 	if err := n.buildRooms(ctx); err != nil {
 		return n, err
@@ -164,15 +167,15 @@ func (n *Node) claimData() error {
 	const op = "node.claimData"
 	dir := n.cfg.Data
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return exchange.E(op, exchange.Invalid, "The data folder cannot be made: %v.", err)
+		return fault.E(op, fault.Invalid, "The data folder cannot be made: %v.", err)
 	}
 	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return exchange.E(op, exchange.Invalid, "The data folder cannot be used: %v.", err)
+		return fault.E(op, fault.Invalid, "The data folder cannot be used: %v.", err)
 	}
 	n.lock = f
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		return exchange.E(op, exchange.Conflict, "Another sallyport is using the data folder %s.", dir).
+		return fault.E(op, fault.Conflict, "Another sallyport is using the data folder %s.", dir).
 			WithHint("stop it first, or choose another folder with --data")
 	}
 	return n.keepPrivate()
@@ -293,13 +296,13 @@ func busy(addr string, err error) error {
 	_, port, _ := net.SplitHostPort(addr)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return exchange.E(op, exchange.Conflict, "Port %s is in use by another program (%s).", port, addr).
+		return fault.E(op, fault.Conflict, "Port %s is in use by another program (%s).", port, addr).
 			WithHint("choose another port: --ssh-listen 127.0.0.1:3333")
 	case errors.Is(err, fs.ErrPermission):
-		return exchange.E(op, exchange.Denied, "Port %s needs more privileges (%s).", port, addr).
+		return fault.E(op, fault.Denied, "Port %s needs more privileges (%s).", port, addr).
 			WithHint("ports below 1024 need root or CAP_NET_BIND_SERVICE; or choose another: --ssh-listen :2022")
 	}
-	return exchange.E(op, exchange.Invalid, "%s cannot be listened on: %v.", addr, err)
+	return fault.E(op, fault.Invalid, "%s cannot be listened on: %v.", addr, err)
 }
 
 // Addresses are where SFTP is served.
@@ -312,7 +315,7 @@ func (n *Node) Addresses() []string {
 }
 
 // HostKeys are the server's own keys.
-func (n *Node) HostKeys() []exchange.HostKey { return n.hostKeys }
+func (n *Node) HostKeys() []model.HostKey { return n.hostKeys }
 
 // server is what the deployment says of itself.
 func (n *Node) server() api.Server {

@@ -13,9 +13,10 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/sallyport-sftp/sallyport/internal/config"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/node"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 func TestStoppingLeavesNoGoroutine(t *testing.T) {
@@ -48,12 +49,12 @@ func hostKey(t *testing.T, addr, kind string) string {
 
 func TestHostKeysNeverChangeByThemselves(t *testing.T) {
 	n := testkit.Start(t)
-	before := testkit.Call[[]exchange.HostKey](n, "GET", "/hostkeys", nil)
+	before := testkit.Call[[]model.HostKey](n, "GET", "/hostkeys", nil)
 	if len(before) != 3 {
 		t.Fatalf("%d host keys", len(before))
 	}
 	n.Restart()
-	after := testkit.Call[[]exchange.HostKey](n, "GET", "/hostkeys", nil)
+	after := testkit.Call[[]model.HostKey](n, "GET", "/hostkeys", nil)
 	for i := range before {
 		if before[i] != after[i] {
 			t.Fatalf("%v became %v", before[i], after[i])
@@ -111,7 +112,7 @@ func TestImportedHostKeysAreTheOnlyOnes(t *testing.T) {
 	if err != nil || len(imported) != 2 {
 		t.Fatalf("%v, %v", imported, err)
 	}
-	if _, err := node.ImportHostKeys(data, []string{ed}, false); !exchange.Is(err, exchange.Exists) {
+	if _, err := node.ImportHostKeys(data, []string{ed}, false); !fault.Is(err, fault.Exists) {
 		t.Fatalf("a second import: %v", err)
 	}
 	n := testkit.Start(t, func(c *config.Config) { c.Data = data })
@@ -133,7 +134,7 @@ func TestImportedHostKeysAreTheOnlyOnes(t *testing.T) {
 
 func TestOneServerADataFolder(t *testing.T) {
 	n := testkit.Start(t)
-	if _, err := start(n.Data); !exchange.Is(err, exchange.Conflict) || !strings.Contains(exchange.PublicText(err), n.Data) {
+	if _, err := start(n.Data); !fault.Is(err, fault.Conflict) || !strings.Contains(fault.PublicText(err), n.Data) {
 		t.Fatalf("a second one: %v", err)
 	}
 }
@@ -147,7 +148,7 @@ func TestABusyPortIsNamedWithTheFix(t *testing.T) {
 	cfg := config.Default()
 	cfg.Data, cfg.Listen = filepath.Join(t.TempDir(), "data"), []string{l.Addr().String()}
 	_, err = node.Start(node.Options{Config: cfg, Log: slog.New(slog.DiscardHandler)})
-	if !exchange.Is(err, exchange.Conflict) || !strings.Contains(exchange.PublicText(err), "in use") || exchange.HintIn(err) == "" {
-		t.Fatalf("%v, hint %q", err, exchange.HintIn(err))
+	if !fault.Is(err, fault.Conflict) || !strings.Contains(fault.PublicText(err), "in use") || fault.HintIn(err) == "" {
+		t.Fatalf("%v, hint %q", err, fault.HintIn(err))
 	}
 }

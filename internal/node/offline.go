@@ -7,7 +7,7 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/audit"
 	"github.com/sallyport-sftp/sallyport/internal/config"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/notify/mail"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 )
@@ -25,7 +25,7 @@ func VerifyAudit(ctx context.Context, cfg config.Config, public, against string,
 	defer s.Close()
 	head, err := headOf(cfg.Data).Load() // before the rows are counted: a server may be sealing
 	if err != nil {
-		return AuditReport{}, exchange.E("node.VerifyAudit", exchange.Invalid, "What is kept of the log beside the signing key cannot be read: %v.", err)
+		return AuditReport{}, fault.E("node.VerifyAudit", fault.Invalid, "What is kept of the log beside the signing key cannot be read: %v.", err)
 	}
 	v := audit.Verifier{Store: s, Public: public, Against: against, Head: head, Progress: progress}
 	return v.Verify(ctx)

@@ -4,7 +4,7 @@ import (
 	"net/http"
 	"runtime/debug"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 )
 
 // guarded ends a request whose handler panics, and no other: it logs where, and
@@ -21,7 +21,7 @@ func (n *Node) guarded(next http.Handler, tell func(w http.ResponseWriter, refer
 			if p == http.ErrAbortHandler { // how a handler breaks an answer off
 				panic(p)
 			}
-			reference := exchange.NewReference()
+			reference := fault.NewReference()
 			n.log.Error("a request panicked", "reference", reference, "method", r.Method, "panic", p, "stack", string(debug.Stack()))
 			if answer.yes {
 				panic(http.ErrAbortHandler)

@@ -12,6 +12,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/feed"
 	"github.com/sallyport-sftp/sallyport/internal/sshd"
 	"github.com/sallyport-sftp/sallyport/internal/tree"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
 // accountPolicy is what the configuration says of mailboxes and keys.
@@ -119,7 +120,7 @@ func (n *Node) turned(region, reference string, until time.Time) string {
 func (n *Node) helpAt(region string) string {
 	_, s := n.cfg.EndpointOf(region)
 	if help := s.Help(); help != "" {
-		return exchange.Printable(help)
+		return valid.Printable(help)
 	}
 	return "the people who gave you your username"
 }

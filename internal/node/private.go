@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 )
 
 // others are the permissions of everybody but the owner.
@@ -60,7 +60,7 @@ func (n *Node) closeTop(was fs.FileInfo) error {
 		n.log.Warn("a group may enter the data folder, and that cannot be changed", "data", top, "mode", was.Mode(), "err", errors.Unwrap(err))
 		return nil
 	}
-	return exchange.E("node.keepPrivate", exchange.Denied, "The data folder %s can be entered by others on this machine (%s), and that cannot be changed: %v.",
+	return fault.E("node.keepPrivate", fault.Denied, "The data folder %s can be entered by others on this machine (%s), and that cannot be changed: %v.",
 		top, was.Mode(), errors.Unwrap(err)).WithHint("give it to the server's user (chown -R USER %s; chmod 700 %s); or move its contents to a folder of that user's, and name that with --data", top, top)
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/config"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/expect"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/feed"
 	"github.com/sallyport-sftp/sallyport/internal/hotfolder"
 	"github.com/sallyport-sftp/sallyport/internal/inbox"
@@ -27,6 +28,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/retention"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/trace"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // buildExchange builds the rooms through which files come and go.
@@ -46,11 +49,11 @@ func (n *Node) buildExchange(ctx context.Context) (err error) {
 			AfterClose: time.Duration(rt.AfterClose), RequireNotice: rt.RequireNotice}})
 	zone, err := time.LoadLocation(n.cfg.TimeZone)
 	if err != nil {
-		return exchange.Wrap("node.buildExchange", exchange.Invalid, err)
+		return fault.Wrap("node.buildExchange", fault.Invalid, err)
 	}
 	n.feeds = feed.New(feed.Options{Store: n.store, Blobs: n.blobs, Desk: n.desk, Clock: n.clock, IDs: n.ids, Key: n.key,
 		MaxFile: int64(st.MaxFile), FreeFloor: int64(st.FreeFloor), KeepUploads: time.Duration(st.KeepPartials), Class: n.retain.Class,
-		MakeDirs: account.FeedDirs(n.ids, n.clock), May: func(u exchange.User) string { return n.cfg.Templates[u.Kind].FeedsMay },
+		MakeDirs: account.FeedDirs(n.ids, n.clock), May: func(u model.User) string { return n.cfg.Templates[u.Kind].FeedsMay },
 		Types: fileTypes(n.cfg.FileTypes), Checks: n.cfg.ContentChecks, Zone: zone})
 	if err := n.feeds.Recover(n.log); err != nil {
 		return err
@@ -65,7 +68,7 @@ func (n *Node) buildExchange(ctx context.Context) (err error) {
 	n.folder, err = hotfolder.New(hotfolder.Options{Dir: n.cfg.FolderDir(), Feeds: n.feeds, Clock: n.clock, Log: n.log, Every: time.Duration(f.Every),
 		Settle: time.Duration(f.Settle), Keep: time.Duration(f.Keep), Names: n.naming.Default(), Tell: func(ctx context.Context, path, why string) error {
 			return n.store.Write(ctx, func(tx *store.Tx) error {
-				return tx.Emit(exchange.Event{ID: n.ids.New(), Type: exchange.EventFolder, At: n.clock().UTC().Truncate(time.Microsecond), Data: map[string]any{"path": path, "text": path + ": " + why + "."}})
+				return tx.Emit(model.Event{ID: n.ids.New(), Type: model.EventFolder, At: n.clock().UTC().Truncate(time.Microsecond), Data: map[string]any{"path": path, "text": path + ": " + why + "."}})
 			})
 		}})
 	return err
@@ -99,7 +102,7 @@ func (n *Node) buildNotify(ctx context.Context) (*notify.Room, error) {
 	}
 	n.hooks = webhook.New(webhook.Policy{Allow: allow, AllowHTTP: w.AllowHTTP}, n.clock)
 	o := notify.Options{Store: n.store, Clock: n.clock, IDs: n.ids, Log: n.log, Poster: n.hooks, Vault: vault, Operators: m.Operators, Node: n.name, Keep: time.Duration(w.Keep),
-		Help: n.helpOf, Notices: func(ctx context.Context, after string) ([]exchange.Notice, error) {
+		Help: n.helpOf, Notices: func(ctx context.Context, after string) ([]model.Notice, error) {
 			return n.accounts.Notices(ctx, false, after)
 		}}
 	if m.Host != "" {
@@ -136,7 +139,7 @@ func (n *Node) tellAccount(tx *store.Tx, l retention.Letter) (mails int, err err
 	if err != nil || !n.tell.Mails() {
 		return 0, err
 	}
-	for _, c := range notify.Reachable(people, exchange.RoleBilling, exchange.RoleTechnical) {
+	for _, c := range notify.Reachable(people, model.RoleBilling, model.RoleTechnical) {
 		if c.BouncedAt != nil {
 			continue
 		}
@@ -170,7 +173,7 @@ func (n *Node) sendCheckpoint(ctx context.Context, kind, target, note string) er
 	case "file": // a log of its own, elsewhere: another disk, a mount that only grows
 		f, err := os.OpenFile(target, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
 		if err != nil {
-			return exchange.E("node.sendCheckpoint", exchange.Unavailable, "A checkpoint cannot be written to %s: %v.", target, err)
+			return fault.E("node.sendCheckpoint", fault.Unavailable, "A checkpoint cannot be written to %s: %v.", target, err)
 		}
 		if info, statErr := f.Stat(); statErr == nil && info.Size() == 0 { // new: for whoever looks at the log, whatever our umask is
 			_ = f.Chmod(0o644)
@@ -221,7 +224,7 @@ func (n *Node) noteStart(ctx context.Context) error {
 	}
 	text, err := json.Marshal(now)
 	if err != nil {
-		return exchange.Wrap("node.noteStart", exchange.Internal, err)
+		return fault.Wrap("node.noteStart", fault.Internal, err)
 	}
 	if string(text) != was {
 		before := map[string]string{}
@@ -230,12 +233,12 @@ func (n *Node) noteStart(ctx context.Context) error {
 			return err
 		}
 		if was != "" {
-			if err := n.audits.Note(ctx, exchange.AuditRow{Actor: "system:node", Action: "config.change", Subject: n.name, Detail: difference(before, now)}); err != nil {
+			if err := n.audits.Note(ctx, model.AuditRow{Actor: "system:node", Action: "config.change", Subject: n.name, Detail: difference(before, now)}); err != nil {
 				return err
 			}
 		}
 	}
-	return n.audits.Note(ctx, exchange.AuditRow{Actor: "system:node", Action: "server.start", Subject: n.name, Detail: map[string]string{"version": Version}})
+	return n.audits.Note(ctx, model.AuditRow{Actor: "system:node", Action: "server.start", Subject: n.name, Detail: map[string]string{"version": Version}})
 }
 
 // noteStop writes that the server stops.
@@ -243,7 +246,7 @@ func (n *Node) noteStop(ctx context.Context) {
 	if n.audits == nil || n.name == "" {
 		return
 	}
-	if err := n.audits.Note(ctx, exchange.AuditRow{Actor: "system:node", Action: "server.stop", Subject: n.name, Detail: map[string]string{"version": Version}}); err != nil {
+	if err := n.audits.Note(ctx, model.AuditRow{Actor: "system:node", Action: "server.stop", Subject: n.name, Detail: map[string]string{"version": Version}}); err != nil {
 		n.log.Error("the stop could not be written down", "err", err)
 	}
 }
@@ -259,5 +262,5 @@ func nodeName(data string, ids *exchange.IDs) string {
 		id = []byte(ids.New())
 		_ = os.WriteFile(filepath.Join(data, "node"), id, 0o600) // the next start makes another
 	}
-	return exchange.Printable(host) + "/" + strings.TrimSpace(string(id))
+	return valid.Printable(host) + "/" + strings.TrimSpace(string(id))
 }

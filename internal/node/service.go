@@ -7,8 +7,10 @@ import (
 	"strings"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/platform"
 	"github.com/sallyport-sftp/sallyport/internal/sftpd"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // platformOptions are what the platform's tree is made of.
@@ -23,7 +25,7 @@ func (n *Node) mayStill(l *exchange.Login) error {
 	}
 	ok, err := n.accounts.Confirm(context.Background(), *l)
 	if err == nil && !ok {
-		err = exchange.E("node.mayStill", exchange.Denied, "This login has ended; nothing more is stored.")
+		err = fault.E("node.mayStill", fault.Denied, "This login has ended; nothing more is stored.")
 	}
 	return err
 }
@@ -114,15 +116,15 @@ func (b both) OpenDir(path string) (sftpd.Dir, error) {
 // withOutbound adds one directory at the end of a listing.
 type withOutbound struct {
 	sftpd.Dir
-	info exchange.FileInfo
+	info model.FileInfo
 	seen bool
 }
 
-func (w *withOutbound) Next() ([]exchange.FileInfo, error) {
+func (w *withOutbound) Next() ([]model.FileInfo, error) {
 	list, err := w.Dir.Next()
 	if errors.Is(err, io.EOF) && !w.seen {
 		w.seen = true
-		return []exchange.FileInfo{w.info}, nil
+		return []model.FileInfo{w.info}, nil
 	}
 	for _, f := range list {
 		w.seen = w.seen || f.Name == platform.Outbound // one of the mailbox's own hides behind it
@@ -130,7 +132,7 @@ func (w *withOutbound) Next() ([]exchange.FileInfo, error) {
 	return list, err
 }
 
-func (b both) Stat(path string) (exchange.FileInfo, error) {
+func (b both) Stat(path string) (model.FileInfo, error) {
 	if b.outbound(path) {
 		return b.out.Stat(b.in(path))
 	}
@@ -170,7 +172,7 @@ func (b both) Rename(from, to string, replace bool) error {
 	case in && out:
 		return b.out.Rename(b.in(from), b.in(to), replace)
 	case in || out:
-		return exchange.E("node.Rename", exchange.Unsupported, "A file cannot be renamed into or out of /outbound; copy it.")
+		return fault.E("node.Rename", fault.Unsupported, "A file cannot be renamed into or out of /outbound; copy it.")
 	}
 	return b.mailbox.Rename(from, to, replace)
 }

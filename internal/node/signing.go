@@ -9,9 +9,11 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/proof"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // SigningDir is where the key lies that signs receipts, removal reports and
@@ -34,7 +36,7 @@ func (n *Node) signingKey(ctx context.Context) (*proof.Key, error) {
 		return nil, err
 	}
 	newest, err := q.LastCheckpoint() // from before the database knew the key
-	if err != nil && !exchange.Is(err, exchange.NotFound) {
+	if err != nil && !fault.Is(err, fault.NotFound) {
 		return nil, err
 	}
 	if known != "" {
@@ -45,12 +47,12 @@ func (n *Node) signingKey(ctx context.Context) (*proof.Key, error) {
 		return nil, err
 	}
 	if !there && (known != "" || newest.Note != "") && n.o.NewSigningKey == "" {
-		return nil, exchange.E(op, exchange.Conflict, "The signing key is missing: there is no %s, but the database knows a key (%s).", dir, knownAs(known, newest.Note)).
+		return nil, fault.E(op, fault.Conflict, "The signing key is missing: there is no %s, but the database knows a key (%s).", dir, knownAs(known, newest.Note)).
 			WithHint("restore signing/ from the backup; if it is lost for good, begin a new key: sallyport serve --new-signing-key REASON")
 	}
 	if !there {
 		if err := makeSigningKey(dir, n.cfg.Endpoint.Host); err != nil {
-			return nil, exchange.Wrap(op, exchange.Invalid, err)
+			return nil, fault.Wrap(op, fault.Invalid, err)
 		}
 	}
 	key, err := readSigningKey(dir)
@@ -64,13 +66,13 @@ func (n *Node) signingKey(ctx context.Context) (*proof.Key, error) {
 	}
 	switch reason := n.o.NewSigningKey; {
 	case same && there && reason != "":
-		return nil, exchange.E(op, exchange.Conflict, "The signing key is there, and the database knows it.").WithHint("start without --new-signing-key")
+		return nil, fault.E(op, fault.Conflict, "The signing key is there, and the database knows it.").WithHint("start without --new-signing-key")
 	case same && known != "":
 		return key, nil
 	case same:
 		return key, n.store.Write(ctx, func(tx *store.Tx) error { return tx.SetSetting(signingSetting, key.Known()) })
 	case reason == "":
-		return nil, exchange.E(op, exchange.Conflict, "The signing key in %s is not the one that the database knows (%s).", dir, knownAs(known, newest.Note)).
+		return nil, fault.E(op, fault.Conflict, "The signing key in %s is not the one that the database knows (%s).", dir, knownAs(known, newest.Note)).
 			WithHint("restore signing/ from the backup; if the right one is lost for good, go on with this one: sallyport serve --new-signing-key REASON")
 	}
 	return n.replaceSigningKey(ctx, key, known, newest.Note)
@@ -99,7 +101,7 @@ func (n *Node) noteReplaced(ctx context.Context, action, setting, value string, 
 		if err := tx.SetSetting(setting, value); err != nil {
 			return err
 		}
-		return tx.Audit(exchange.AuditRow{ID: n.ids.New(), At: n.clock().UTC(), Actor: "system:node", Action: action, Subject: n.name, Detail: detail})
+		return tx.Audit(model.AuditRow{ID: n.ids.New(), At: n.clock().UTC(), Actor: "system:node", Action: action, Subject: n.name, Detail: detail})
 	})
 }
 
@@ -146,11 +148,11 @@ func readSigningKey(dir string) (*proof.Key, error) {
 	const op = "node.signingKey"
 	private, err := os.ReadFile(filepath.Join(dir, "key"))
 	if err != nil {
-		return nil, exchange.E(op, exchange.Invalid, "There is no signing key in %s.", dir).WithHint("restore it from the backup: receipts are verified with its public half")
+		return nil, fault.E(op, fault.Invalid, "There is no signing key in %s.", dir).WithHint("restore it from the backup: receipts are verified with its public half")
 	}
 	public, err := os.ReadFile(filepath.Join(dir, "key.pub"))
 	if err != nil {
-		return nil, exchange.E(op, exchange.Invalid, "There is no public half of the signing key in %s.", dir).WithHint("restore key.pub from the backup")
+		return nil, fault.E(op, fault.Invalid, "There is no public half of the signing key in %s.", dir).WithHint("restore key.pub from the backup")
 	}
 	return proof.ReadKey(string(private), string(public))
 }
@@ -162,7 +164,7 @@ func makeSigningKey(dir, host string) error {
 			return '-'
 		}
 		return r
-	}, exchange.Printable(host))
+	}, valid.Printable(host))
 	if name == "" {
 		name = "sallyport"
 	}

@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/keys"
 )
 
@@ -30,7 +30,7 @@ func openVault(data string) (*keys.Vault, error) {
 	}
 	key, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(text)))
 	if err != nil || len(key) != keys.VaultKeySize {
-		return nil, exchange.E("node.openVault", exchange.Invalid, "%s is damaged.", path).
+		return nil, fault.E("node.openVault", fault.Invalid, "%s is damaged.", path).
 			WithHint("restore it from the backup; if it is lost, remove it: the secrets of webhooks must be made anew then")
 	}
 	return keys.NewVault(key)
@@ -42,7 +42,7 @@ func makeVaultKey(path string) ([]byte, error) {
 	_, _ = rand.Read(key) // never fails (crypto/rand)
 	text := base64.StdEncoding.EncodeToString(key) + "\n"
 	if err := replaceSynced(path, text, 0o600); err != nil {
-		return nil, exchange.Wrap("node.makeVaultKey", exchange.Internal, err)
+		return nil, fault.Wrap("node.makeVaultKey", fault.Internal, err)
 	}
 	return []byte(text), nil
 }

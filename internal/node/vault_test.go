@@ -5,7 +5,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 )
 
 // The key of the database's secrets is made once, and kept; a damaged one is
@@ -30,7 +30,7 @@ func TestTheVaultsKey(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(data, vaultFile), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := openVault(data); !exchange.Is(err, exchange.Invalid) {
+		if _, err := openVault(data); !fault.Is(err, fault.Invalid) {
 			t.Errorf("%q: %v", text, err)
 		}
 		if b, _ := os.ReadFile(filepath.Join(data, vaultFile)); string(b) != text {

@@ -6,8 +6,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // reportedWithin is how old a mail may be that a report is taken for.
@@ -17,7 +19,7 @@ const reportedWithin = 30 * 24 * time.Hour
 // those that the report names; failures, its addresses with what it says of each. A
 // report about no mail of ours is NotFound: anybody can send one, and it changes
 // nothing.
-func (r *Room) Reported(ctx context.Context, actor string, ids []string, failures []exchange.MailFailure) (m exchange.Message, err error) {
+func (r *Room) Reported(ctx context.Context, actor string, ids []string, failures []model.MailFailure) (m model.Message, err error) {
 	now := r.now()
 	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
 		if m, err = r.ours(tx, ids, now); err != nil {
@@ -25,7 +27,7 @@ func (r *Room) Reported(ctx context.Context, actor string, ids []string, failure
 		}
 		failed := failureOf(m.Target, failures)
 		why := failed.Why
-		if err := exchange.CheckLabel("reason", why); err != nil {
+		if err := valid.CheckLabel("reason", why); err != nil {
 			return err
 		}
 		if err := tx.ReturnedMail(m.ID, why); err != nil {
@@ -36,37 +38,37 @@ func (r *Room) Reported(ctx context.Context, actor string, ids []string, failure
 				return err
 			}
 		}
-		m.State, m.Error = exchange.MessageBounced, why
+		m.State, m.Error = model.MessageBounced, why
 		return r.audit(tx, actor, "mail.bounced", strings.ToLower(m.Target), map[string]string{"why": why, "message": m.ID})
 	})
-	if exchange.Is(err, exchange.NotFound) {
+	if fault.Is(err, fault.NotFound) {
 		return m, r.forged(ctx, actor, now)
 	}
 	return m, err
 }
 
 // ours is the mail that a report is about; NotFound when there is none.
-func (r *Room) ours(tx *store.Tx, ids []string, now time.Time) (m exchange.Message, err error) {
+func (r *Room) ours(tx *store.Tx, ids []string, now time.Time) (m model.Message, err error) {
 	for _, id := range ids[:min(len(ids), 10)] {
 		m, err = tx.Message(id)
-		if exchange.Is(err, exchange.NotFound) {
+		if fault.Is(err, fault.NotFound) {
 			continue
 		}
 		if err != nil {
 			return m, err
 		}
-		known := m.Channel == exchange.ChannelMail && slices.Contains([]string{exchange.MessageSent, exchange.MessageBounced}, m.State)
+		known := m.Channel == model.ChannelMail && slices.Contains([]string{model.MessageSent, model.MessageBounced}, m.State)
 		if known && now.Sub(m.CreatedAt) < reportedWithin {
 			return m, nil
 		}
 	}
-	return m, exchange.E("notify.Reported", exchange.NotFound, "no such mail")
+	return m, fault.E("notify.Reported", fault.NotFound, "no such mail")
 }
 
 // failureOf is what a report says of an address; the mail may have been forwarded to
 // another.
-func failureOf(target string, failures []exchange.MailFailure) exchange.MailFailure {
-	found := exchange.MailFailure{Why: "a mail server reported that it failed"}
+func failureOf(target string, failures []model.MailFailure) model.MailFailure {
+	found := model.MailFailure{Why: "a mail server reported that it failed"}
 	for _, f := range failures {
 		found = f
 		if strings.EqualFold(f.Address, target) {
@@ -98,6 +100,6 @@ func (r *Room) forged(ctx context.Context, actor string, now time.Time) error {
 			return err
 		}
 	}
-	return exchange.E("notify.Reported", exchange.NotFound, "The report is about no mail that was sent from here; nothing was changed.").
+	return fault.E("notify.Reported", fault.NotFound, "The report is about no mail that was sent from here; nothing was changed.").
 		WithHint("if you know that an address is not reached: sallyport mail bounce ADDRESS")
 }

@@ -8,7 +8,10 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 const (
@@ -130,9 +133,9 @@ func (r *Room) handOutSome(ctx context.Context, limit int) (n int, err error) {
 }
 
 // messages writes what an event is to be sent as.
-func (r *Room) messages(tx *store.Tx, e exchange.Event, hooks []exchange.Webhook) error {
+func (r *Room) messages(tx *store.Tx, e model.Event, hooks []model.Webhook) error {
 	if e.Type == "" {
-		return exchange.E("notify.messages", exchange.Internal, "The event is damaged.")
+		return fault.E("notify.messages", fault.Internal, "The event is damaged.")
 	}
 	for _, w := range hooks {
 		if !wants(w, e.Type) {
@@ -208,7 +211,7 @@ func (r *Room) mailNotices(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-func (r *Room) mailNotice(ctx context.Context, n exchange.Notice) error {
+func (r *Room) mailNotice(ctx context.Context, n model.Notice) error {
 	err := r.o.Store.Write(ctx, func(tx *store.Tx) error {
 		if err := tx.NoticeMailed(n.ID, exchange.Micros(r.now())); err != nil {
 			return err
@@ -224,7 +227,7 @@ func (r *Room) mailNotice(ctx context.Context, n exchange.Notice) error {
 		}
 		return nil
 	})
-	if exchange.Is(err, exchange.NotFound) { // another node was faster
+	if fault.Is(err, fault.NotFound) { // another node was faster
 		return nil
 	}
 	return err
@@ -279,7 +282,7 @@ func (r *Room) digest(tx *store.Tx, userID string, l Letter) error {
 	if err != nil {
 		return unlessGone(err)
 	}
-	return r.contactMails(tx, u, Mailing{}, l, exchange.RoleTechnical)
+	return r.contactMails(tx, u, Mailing{}, l, model.RoleTechnical)
 }
 
 func refusedLetter(items []store.Digest, total int) Letter {
@@ -315,7 +318,7 @@ func files(n int) string {
 
 func (l *Letter) add(cells ...string) {
 	for i := range cells {
-		cells[i] = exchange.Printable(cells[i])
+		cells[i] = valid.Printable(cells[i])
 	}
 	l.Rows = append(l.Rows, cells)
 }

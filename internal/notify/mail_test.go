@@ -10,19 +10,21 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/account"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // customer makes an account with its user and people.
-func (w *world) customer(name string, people ...string) exchange.User {
+func (w *world) customer(name string, people ...string) model.User {
 	w.t.Helper()
-	_, err := w.accounts.AddAccount(ctx, "test", exchange.Account{ID: name, Name: name})
+	_, err := w.accounts.AddAccount(ctx, "test", model.Account{ID: name, Name: name})
 	testkit.Must(w.t, err)
 	u, err := w.accounts.AddUser(ctx, "test", account.NewUser{Account: name})
 	testkit.Must(w.t, err)
 	for _, email := range people {
-		_, err := w.accounts.AddContact(ctx, "test", exchange.Contact{Account: name, Name: "Jo Hill", Email: email, Roles: []string{exchange.RoleTechnical}})
+		_, err := w.accounts.AddContact(ctx, "test", model.Contact{Account: name, Name: "Jo Hill", Email: email, Roles: []string{model.RoleTechnical}})
 		testkit.Must(w.t, err)
 	}
 	w.exec("DELETE FROM outbox")
@@ -30,7 +32,7 @@ func (w *world) customer(name string, people ...string) exchange.User {
 }
 
 // digest remembers something for a user's next digest.
-func (w *world) digest(u exchange.User, kind, name string) {
+func (w *world) digest(u model.User, kind, name string) {
 	w.t.Helper()
 	testkit.Must(w.t, w.store.Write(ctx, func(tx *store.Tx) error {
 		return tx.AddDigest(store.Digest{ID: w.ids.New(), UserID: u.ID, At: exchange.Micros(w.clock()), Kind: kind, Detail: fmt.Sprintf(`{"name": %q, "reason": "bad", "feed": "inv"}`, name)})
@@ -53,12 +55,12 @@ func (w *world) putOff() {
 		return &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 3, 0}, Message: "later"}
 	})
 	w.emit("key.revoke", nil)
-	testkit.Eventually(w.t, "it was tried", func() bool { l := w.messages(exchange.MessageQueued); return len(l) == 1 && l[0].Attempts == 1 })
+	testkit.Eventually(w.t, "it was tried", func() bool { l := w.messages(model.MessageQueued); return len(l) == 1 && l[0].Attempts == 1 })
 }
 
 var mailStories = stories{
 	"the operator's people hear of a missed file": func(t *testing.T, w *world) {
-		w.emit(exchange.EventMissed, map[string]any{"text": "The CDRs of acme did not come."})
+		w.emit(model.EventMissed, map[string]any{"text": "The CDRs of acme did not come."})
 		testkit.Eventually(t, "they got a mail", func() bool { return len(w.sink.to("ops@example.com")) == 1 })
 		if m := w.sink.to("ops@example.com")[0]; !strings.Contains(m, "The CDRs of acme did not come.") || !strings.Contains(m, "Auto-Submitted: auto-generated") {
 			t.Errorf("it says %s", m)
@@ -66,8 +68,8 @@ var mailStories = stories{
 	},
 	"the partner hears of it, too, when that was asked for": func(t *testing.T, w *world) {
 		w.customer("acme", "a@example.com")
-		w.emit(exchange.EventMissed, map[string]any{"text": "It did not come."})
-		w.emit(exchange.EventMissed, map[string]any{"text": "It did not come.", "partner_text": "Please upload what is missing."})
+		w.emit(model.EventMissed, map[string]any{"text": "It did not come."})
+		w.emit(model.EventMissed, map[string]any{"text": "It did not come.", "partner_text": "Please upload what is missing."})
 		testkit.Eventually(t, "the partner got a mail", func() bool { return len(w.sink.to("a@example.com")) == 1 && len(w.sink.to("ops@example.com")) == 2 })
 		if m := w.sink.to("a@example.com")[0]; !strings.Contains(m, "Please upload what is missing.") || strings.Contains(m, "It did not come.") {
 			t.Errorf("it says %s", m)
@@ -82,8 +84,8 @@ var mailStories = stories{
 			return nil
 		})
 		w.emit("key.add", map[string]any{"fingerprint": "SHA256:abc"})
-		w.until(exchange.MessageSent, 2)
-		m := w.until(exchange.MessageBounced, 1)[0]
+		w.until(model.MessageSent, 2)
+		m := w.until(model.MessageBounced, 1)[0]
 		if len(w.sink.to("a@example.com")) != 1 || len(w.sink.to("c@example.com")) != 1 || !strings.Contains(m.Error, "no such user") || m.Attempts != 1 {
 			t.Errorf("%+v", m)
 		}
@@ -98,7 +100,7 @@ var mailStories = stories{
 		w.sink.refusing(nil)
 		w.open()
 		w.pass(47 * time.Hour)
-		w.emit(exchange.EventMissed, nil)
+		w.emit(model.EventMissed, nil)
 		testkit.Eventually(t, "it looked", func() bool { return len(w.sink.to("ops@example.com")) == 1 })
 		if got := w.sink.to("a@example.com"); len(got) != 0 {
 			t.Fatal("it had a job")
@@ -109,7 +111,7 @@ var mailStories = stories{
 	"a refusal for now is tried again": func(t *testing.T, w *world) {
 		w.putOff()
 		w.sink.refusing(nil)
-		if m := w.again(w.messages("")[0].ID); m.State != exchange.MessageSent || w.bounced("a@example.com") {
+		if m := w.again(w.messages("")[0].ID); m.State != model.MessageSent || w.bounced("a@example.com") {
 			t.Errorf("%+v", m)
 		}
 		if got := w.sink.to("a@example.com"); len(got) != 1 {
@@ -119,50 +121,50 @@ var mailStories = stories{
 	"a mail that comes back later counts as not reached": func(t *testing.T, w *world) {
 		w.customer("acme", "a@example.com")
 		w.emit("key.revoke", nil)
-		w.until(exchange.MessageSent, 1)
+		w.until(model.MessageSent, 1)
 		w.pass(time.Hour)
 		n, err := w.room.Bounced(ctx, "op:jo", "A@Example.com", "5.1.1 no such user")
-		if err != nil || n != 1 || !w.bounced("a@example.com") || len(w.messages(exchange.MessageBounced)) != 1 {
+		if err != nil || n != 1 || !w.bounced("a@example.com") || len(w.messages(model.MessageBounced)) != 1 {
 			t.Errorf("%d mails (%v)", n, err)
 		}
 		_, err = w.room.Bounced(ctx, "op:jo", "nobody", "x")
-		testkit.WantKind(t, err, exchange.Invalid)
+		testkit.WantKind(t, err, fault.Invalid)
 	},
 	"a report about a mail of ours counts, whatever address it names": func(t *testing.T, w *world) {
 		w.customer("acme", "a@example.com", "b@example.com")
 		w.emit("key.revoke", nil)
-		w.until(exchange.MessageSent, 2)
+		w.until(model.MessageSent, 2)
 		id := ""
 		for _, m := range w.messages("") {
 			if m.Target == "a@example.com" {
 				id = m.ID
 			}
 		}
-		m, err := w.room.Reported(ctx, "op:jo", []string{"01KABCDEFGHJKMNPQRSTVWXYZ0", id}, []exchange.MailFailure{{Address: "forwarded@example.org", Why: "5.1.1 no such user"}})
-		if err != nil || m.Target != "a@example.com" || !w.bounced("a@example.com") || w.bounced("b@example.com") || len(w.messages(exchange.MessageBounced)) != 1 {
+		m, err := w.room.Reported(ctx, "op:jo", []string{"01KABCDEFGHJKMNPQRSTVWXYZ0", id}, []model.MailFailure{{Address: "forwarded@example.org", Why: "5.1.1 no such user"}})
+		if err != nil || m.Target != "a@example.com" || !w.bounced("a@example.com") || w.bounced("b@example.com") || len(w.messages(model.MessageBounced)) != 1 {
 			t.Errorf("%+v, %v", m, err)
 		}
 	},
 	"a full mailbox is no wrong address": func(t *testing.T, w *world) {
 		w.customer("acme", "a@example.com")
 		w.emit("key.revoke", nil)
-		w.until(exchange.MessageSent, 1)
-		m, err := w.room.Reported(ctx, "op:jo", []string{w.messages("")[0].ID}, []exchange.MailFailure{{Address: "a@example.com", Why: "5.2.2 over quota", Full: true}})
-		if err != nil || m.State != exchange.MessageBounced || w.bounced("a@example.com") {
+		w.until(model.MessageSent, 1)
+		m, err := w.room.Reported(ctx, "op:jo", []string{w.messages("")[0].ID}, []model.MailFailure{{Address: "a@example.com", Why: "5.2.2 over quota", Full: true}})
+		if err != nil || m.State != model.MessageBounced || w.bounced("a@example.com") {
 			t.Errorf("%+v, %v", m, err)
 		}
 	},
 	"a forged report changes nothing and is told": func(t *testing.T, w *world) {
 		w.customer("acme", "a@example.com")
 		w.emit("key.revoke", nil)
-		w.until(exchange.MessageSent, 1)
+		w.until(model.MessageSent, 1)
 		for _, ids := range [][]string{nil, {"01KABCDEFGHJKMNPQRSTVWXYZ0"}, {w.messages("")[0].EventID}} {
 			for range 20 {
-				_, err := w.room.Reported(ctx, "op:jo", ids, []exchange.MailFailure{{Address: "a@example.com", Why: "5.1.1 no such user"}})
-				testkit.WantKind(t, err, exchange.NotFound)
+				_, err := w.room.Reported(ctx, "op:jo", ids, []model.MailFailure{{Address: "a@example.com", Why: "5.1.1 no such user"}})
+				testkit.WantKind(t, err, fault.NotFound)
 			}
 		}
-		if w.bounced("a@example.com") || len(w.messages(exchange.MessageBounced)) != 0 {
+		if w.bounced("a@example.com") || len(w.messages(model.MessageBounced)) != 0 {
 			t.Error("it changed something")
 		}
 		if n := w.count(`SELECT COUNT(*) FROM audit WHERE action = 'mail.report_refused'`); n != 1 {
@@ -171,8 +173,8 @@ var mailStories = stories{
 		w.pass(2 * time.Hour)
 		m := w.messages("")[0]
 		w.pass(31 * 24 * time.Hour)
-		_, err := w.room.Reported(ctx, "op:jo", []string{m.ID}, []exchange.MailFailure{{Address: "a@example.com", Why: "x"}}) // long after it was sent
-		testkit.WantKind(t, err, exchange.NotFound)
+		_, err := w.room.Reported(ctx, "op:jo", []string{m.ID}, []model.MailFailure{{Address: "a@example.com", Why: "x"}}) // long after it was sent
+		testkit.WantKind(t, err, fault.NotFound)
 	},
 	"an event that can't be handed out holds up nothing": func(t *testing.T, w *world) {
 		w.stop()
@@ -180,7 +182,7 @@ var mailStories = stories{
 			w.exec(`INSERT INTO outbox (id, at, type, body) VALUES ($1, 1, 'key.add', '{"damaged')`, fmt.Sprintf("00000000000000000000BROKE%d", i))
 		}
 		w.open()
-		w.emit(exchange.EventMissed, nil)
+		w.emit(model.EventMissed, nil)
 		testkit.Eventually(t, "the others' mail came", func() bool { return len(w.sink.to("ops@example.com")) == 1 })
 		if n := w.count(`SELECT COUNT(*) FROM outbox`); n != 3 {
 			t.Errorf("%d events wait", n)
@@ -197,8 +199,8 @@ var mailStories = stories{
 		}
 		w.digest(u, "new", "INV.pdf")
 		w.open()
-		w.emit(exchange.EventMissed, nil) // a sign that it looked
-		w.until(exchange.MessageSent, 1)
+		w.emit(model.EventMissed, nil) // a sign that it looked
+		w.until(model.MessageSent, 1)
 		if got := w.sink.to("a@example.com"); len(got) != 0 {
 			t.Fatalf("the hour is not over, and there is a mail: %s", got)
 		}
@@ -217,7 +219,7 @@ var mailStories = stories{
 		w.stop()
 		u := w.customer("acme", "a@example.com")
 		for i := range 501 {
-			w.digest(exchange.User{ID: fmt.Sprintf("00%03d", i)}, "new", "x.pdf")
+			w.digest(model.User{ID: fmt.Sprintf("00%03d", i)}, "new", "x.pdf")
 		}
 		w.digest(u, "refused", "a.csv")
 		w.pass(time.Hour)
@@ -229,12 +231,12 @@ var mailStories = stories{
 		w.stop()
 		u := w.customer("acme")
 		w.exec(`INSERT INTO notices (id, at, kind, user_id, fingerprint, mark, roles, text) VALUES ('N1', 1, 'key.expiring', $1, '', '', '[]', 'x')`, u.ID)
-		w.notices = []exchange.Notice{{ID: "N1", User: "acme", Text: "Your key expires.", To: []string{"a@example.com", "b@example.com"}}, {ID: "N2", User: "acme", Text: "Nobody hears."}}
+		w.notices = []model.Notice{{ID: "N1", User: "acme", Text: "Your key expires.", To: []string{"a@example.com", "b@example.com"}}, {ID: "N2", User: "acme", Text: "Nobody hears."}}
 		w.open()
-		w.until(exchange.MessageSent, 2)
+		w.until(model.MessageSent, 2)
 		for range 3 {
 			w.pass(2 * time.Minute)
-			w.emit(exchange.EventMissed, nil)
+			w.emit(model.EventMissed, nil)
 			n := len(w.sink.to("ops@example.com"))
 			testkit.Eventually(t, "it looked again", func() bool { return len(w.sink.to("ops@example.com")) > n })
 		}

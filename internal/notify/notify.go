@@ -21,7 +21,10 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // Letter is what a mail says, before its template.
@@ -45,12 +48,12 @@ type Mailer interface {
 	Render(l Letter) (subject, text, html string, err error)
 	// Send hands one mail to the mail server. An address that is refused for
 	// good is Denied.
-	Send(ctx context.Context, m exchange.Message) error
+	Send(ctx context.Context, m model.Message) error
 }
 
 // Poster posts webhooks; see package webhook.
 type Poster interface {
-	Post(ctx context.Context, w exchange.Webhook, m exchange.Message) error
+	Post(ctx context.Context, w model.Webhook, m model.Message) error
 	CheckURL(url string) error
 }
 
@@ -75,7 +78,7 @@ type Options struct {
 	Help func(ctx context.Context, account string) string
 	// Notices lists what people should be told, with whom, after a notice's id;
 	// none is the end.
-	Notices func(ctx context.Context, after string) ([]exchange.Notice, error)
+	Notices func(ctx context.Context, after string) ([]model.Notice, error)
 	// Node names this process among those that share the database.
 	Node string
 	Keep time.Duration // how long messages stay
@@ -100,7 +103,7 @@ func (r *Room) now() time.Time { return r.o.Clock().UTC().Truncate(time.Microsec
 func (r *Room) Mails() bool { return r.o.Mailer != nil }
 
 func (r *Room) audit(tx *store.Tx, actor, action, subject string, detail map[string]string) error {
-	return tx.Audit(exchange.AuditRow{ID: r.o.IDs.New(), At: r.now(), Actor: actor, Action: action, Subject: subject, Detail: detail})
+	return tx.Audit(model.AuditRow{ID: r.o.IDs.New(), At: r.now(), Actor: actor, Action: action, Subject: subject, Detail: detail})
 }
 
 // secretPrefix marks a signing secret (Standard Webhooks, "Signature scheme").
@@ -113,8 +116,8 @@ func newSecret() string {
 }
 
 // AddWebhook records a receiver and returns it with its secret, this once.
-func (r *Room) AddWebhook(ctx context.Context, actor string, w exchange.Webhook) (exchange.Webhook, error) {
-	if err := exchange.CheckID("webhook's name", w.Name); err != nil {
+func (r *Room) AddWebhook(ctx context.Context, actor string, w model.Webhook) (model.Webhook, error) {
+	if err := valid.CheckID("webhook's name", w.Name); err != nil {
 		return w, err
 	}
 	if err := r.o.Poster.CheckURL(w.URL); err != nil {
@@ -129,8 +132,8 @@ func (r *Room) AddWebhook(ctx context.Context, actor string, w exchange.Webhook)
 		kept := w
 		kept.Secret = r.o.Vault.Seal(w.Secret, w.Name)
 		err := tx.AddWebhook(kept)
-		if exchange.Is(err, exchange.Exists) {
-			return exchange.E("notify.AddWebhook", exchange.Exists, "A webhook %q already exists.", w.Name)
+		if fault.Is(err, fault.Exists) {
+			return fault.E("notify.AddWebhook", fault.Exists, "A webhook %q already exists.", w.Name)
 		} else if err != nil {
 			return err
 		}
@@ -141,14 +144,14 @@ func (r *Room) AddWebhook(ctx context.Context, actor string, w exchange.Webhook)
 
 // cleanEvents checks types of events; none means all.
 func cleanEvents(in []string) ([]string, error) {
-	known := []string{exchange.EventReceived, exchange.EventPublished, exchange.EventCollected, exchange.EventRejected, exchange.EventExpiring,
-		exchange.EventRemoved, exchange.EventLeft, exchange.EventLimit, exchange.EventAlarm, exchange.EventGap, exchange.EventMissed, exchange.EventMet, exchange.EventRefused,
-		exchange.EventTest, exchange.EventRetention, exchange.EventAccountsAll, exchange.EventKeysAll, "file.*", "expectation.*", "*"}
+	known := []string{model.EventReceived, model.EventPublished, model.EventCollected, model.EventRejected, model.EventExpiring,
+		model.EventRemoved, model.EventLeft, model.EventLimit, model.EventAlarm, model.EventGap, model.EventMissed, model.EventMet, model.EventRefused,
+		model.EventTest, model.EventRetention, model.EventAccountsAll, model.EventKeysAll, "file.*", "expectation.*", "*"}
 	out := []string{}
 	for _, t := range in {
 		t = strings.TrimSpace(t)
 		if !slices.Contains(known, t) && !strings.HasPrefix(t, "key.") && !strings.HasPrefix(t, "account.") {
-			return nil, exchange.E("notify.cleanEvents", exchange.Invalid, "There is no event %q.", exchange.Printable(t)).WithHint("events are %s", strings.Join(known, ", "))
+			return nil, fault.E("notify.cleanEvents", fault.Invalid, "There is no event %q.", valid.Printable(t)).WithHint("events are %s", strings.Join(known, ", "))
 		}
 		if !slices.Contains(out, t) {
 			out = append(out, t)
@@ -161,7 +164,7 @@ func cleanEvents(in []string) ([]string, error) {
 }
 
 // wants reports whether a receiver asked for a type.
-func wants(w exchange.Webhook, kind string) bool {
+func wants(w model.Webhook, kind string) bool {
 	return w.Enabled && slices.ContainsFunc(w.Events, func(have string) bool {
 		prefix, many := strings.CutSuffix(have, "*")
 		return have == kind || many && strings.HasPrefix(kind, prefix)
@@ -169,7 +172,7 @@ func wants(w exchange.Webhook, kind string) bool {
 }
 
 // Webhooks lists the receivers, without their secrets.
-func (r *Room) Webhooks(ctx context.Context) ([]exchange.Webhook, error) {
+func (r *Room) Webhooks(ctx context.Context) ([]model.Webhook, error) {
 	list, err := r.o.Store.Read(ctx).Webhooks()
 	for i := range list {
 		list[i].Secret = ""
@@ -188,7 +191,7 @@ type WebhookEdit struct {
 }
 
 // SetWebhook changes a receiver. A new secret is told this once.
-func (r *Room) SetWebhook(ctx context.Context, actor, name string, e WebhookEdit) (w exchange.Webhook, err error) {
+func (r *Room) SetWebhook(ctx context.Context, actor, name string, e WebhookEdit) (w model.Webhook, err error) {
 	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
 		if w, err = tx.Webhook(name); err != nil {
 			return noWebhook(err, name)
@@ -229,8 +232,8 @@ func (r *Room) SetWebhook(ctx context.Context, actor, name string, e WebhookEdit
 }
 
 func noWebhook(err error, name string) error {
-	if exchange.Is(err, exchange.NotFound) {
-		return exchange.E("notify", exchange.NotFound, "There is no webhook %q.", exchange.Printable(name))
+	if fault.Is(err, fault.NotFound) {
+		return fault.E("notify", fault.NotFound, "There is no webhook %q.", valid.Printable(name))
 	}
 	return err
 }
@@ -246,13 +249,13 @@ func (r *Room) RemoveWebhook(ctx context.Context, actor, name string) error {
 }
 
 // TestWebhook sends a receiver a test event, as any other is sent.
-func (r *Room) TestWebhook(ctx context.Context, actor, name string) (m exchange.Message, err error) {
+func (r *Room) TestWebhook(ctx context.Context, actor, name string) (m model.Message, err error) {
 	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
 		w, err := tx.Webhook(name)
 		if err != nil {
 			return noWebhook(err, name)
 		}
-		e := exchange.Event{ID: r.o.IDs.New(), Type: exchange.EventTest, At: r.now(), Data: map[string]any{"webhook": name}}
+		e := model.Event{ID: r.o.IDs.New(), Type: model.EventTest, At: r.now(), Data: map[string]any{"webhook": name}}
 		if m, err = r.webhookMessage(w, e); err != nil {
 			return err
 		}
@@ -265,19 +268,19 @@ func (r *Room) TestWebhook(ctx context.Context, actor, name string) (m exchange.
 }
 
 // Messages lists messages, the newest first.
-func (r *Room) Messages(ctx context.Context, f store.MessageFilter) ([]exchange.Message, error) {
+func (r *Room) Messages(ctx context.Context, f store.MessageFilter) ([]model.Message, error) {
 	return r.o.Store.Read(ctx).Messages(f)
 }
 
 // Message finds one message.
-func (r *Room) Message(ctx context.Context, id string) (exchange.Message, error) {
+func (r *Room) Message(ctx context.Context, id string) (model.Message, error) {
 	m, err := r.o.Store.Read(ctx).Message(id)
 	return m, noMessage(err, id)
 }
 
 func noMessage(err error, id string) error {
-	if exchange.Is(err, exchange.NotFound) {
-		return exchange.E("notify", exchange.NotFound, "There is no such message to send: %q.", exchange.Printable(id))
+	if fault.Is(err, fault.NotFound) {
+		return fault.E("notify", fault.NotFound, "There is no such message to send: %q.", valid.Printable(id))
 	}
 	return err
 }
@@ -297,13 +300,13 @@ func (r *Room) Replay(ctx context.Context, actor, id string) error {
 func (r *Room) ReplayDead(ctx context.Context, actor, target string) (n int, err error) {
 	const page = 500
 	for {
-		list, err := r.Messages(ctx, store.MessageFilter{State: exchange.MessageDead, Target: target, Limit: page})
+		list, err := r.Messages(ctx, store.MessageFilter{State: model.MessageDead, Target: target, Limit: page})
 		if err != nil || len(list) == 0 {
 			return n, err
 		}
 		err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
 			for _, m := range list {
-				if err := tx.Resend(m.ID); err != nil && !exchange.Is(err, exchange.NotFound) {
+				if err := tx.Resend(m.ID); err != nil && !fault.Is(err, fault.NotFound) {
 					return err
 				}
 			}
@@ -317,7 +320,7 @@ func (r *Room) ReplayDead(ctx context.Context, actor, target string) (n int, err
 }
 
 // Queue says how much waits to be sent.
-func (r *Room) Queue(ctx context.Context) (exchange.Queue, error) { return r.o.Store.Read(ctx).Queue() }
+func (r *Room) Queue(ctx context.Context) (model.Queue, error) { return r.o.Store.Read(ctx).Queue() }
 
 // Checkpoint posts a checkpoint of the audit log to one receiver.
 func (r *Room) Checkpoint(ctx context.Context, name, note string) error {
@@ -326,7 +329,7 @@ func (r *Room) Checkpoint(ctx context.Context, name, note string) error {
 		if err != nil {
 			return noWebhook(err, name)
 		}
-		m, err := r.webhookMessage(w, exchange.Event{ID: r.o.IDs.New(), Type: "audit.checkpoint", At: r.now(), Data: map[string]any{"checkpoint": note}})
+		m, err := r.webhookMessage(w, model.Event{ID: r.o.IDs.New(), Type: "audit.checkpoint", At: r.now(), Data: map[string]any{"checkpoint": note}})
 		if err != nil {
 			return err
 		}

@@ -8,14 +8,15 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
 // webhookMessage is an event on its way to one receiver.
-func (r *Room) webhookMessage(w exchange.Webhook, e exchange.Event) (exchange.Message, error) {
+func (r *Room) webhookMessage(w model.Webhook, e model.Event) (model.Message, error) {
 	body, err := json.Marshal(struct {
 		Type    string         `json:"type"`
 		At      any            `json:"timestamp"`
@@ -23,19 +24,19 @@ func (r *Room) webhookMessage(w exchange.Webhook, e exchange.Event) (exchange.Me
 		User    string         `json:"user,omitempty"`
 		Data    map[string]any `json:"data"`
 	}{e.Type, e.At, e.Account, e.User, e.Data})
-	return exchange.Message{ID: r.o.IDs.New(), Channel: exchange.ChannelWebhook, Target: w.Name, EventID: e.ID, Kind: e.Type, Body: string(body),
-		State: exchange.MessageNew, CreatedAt: r.now()}, err
+	return model.Message{ID: r.o.IDs.New(), Channel: model.ChannelWebhook, Target: w.Name, EventID: e.ID, Kind: e.Type, Body: string(body),
+		State: model.MessageNew, CreatedAt: r.now()}, err
 }
 
 // operatorEvents are mailed to the operator's own people.
 var operatorEvents = map[string]string{
-	exchange.EventMissed:    "expectation",
-	exchange.EventMet:       "expectation",
-	exchange.EventGap:       "gap",
-	exchange.EventRetention: "retention",
-	exchange.EventLeft:      "left",
-	exchange.EventLimit:     "limit",
-	exchange.EventAlarm:     "alarm",
+	model.EventMissed:    "expectation",
+	model.EventMet:       "expectation",
+	model.EventGap:       "gap",
+	model.EventRetention: "retention",
+	model.EventLeft:      "left",
+	model.EventLimit:     "limit",
+	model.EventAlarm:     "alarm",
 }
 
 // keyWords say in words what happened to a key; other acts on keys are not
@@ -50,7 +51,7 @@ var keyWords = map[string]string{
 }
 
 // mails writes the mails that an event asks for.
-func (r *Room) mails(tx *store.Tx, e exchange.Event) error {
+func (r *Room) mails(tx *store.Tx, e model.Event) error {
 	if r.o.Mailer == nil {
 		return nil
 	}
@@ -70,28 +71,28 @@ func (r *Room) mails(tx *store.Tx, e exchange.Event) error {
 }
 
 // keyMails tells the technical and security contacts of a user about its key.
-func (r *Room) keyMails(tx *store.Tx, e exchange.Event, words string) error {
+func (r *Room) keyMails(tx *store.Tx, e model.Event, words string) error {
 	text := fmt.Sprintf(words, e.User)
 	if fp, _ := e.Data["fingerprint"].(string); fp != "" {
 		text += " Its fingerprint is " + fp + "."
 	}
 	text += "\n\nIf you did not expect this, please tell us at once."
-	return r.userMails(tx, e, Letter{Kind: "key", Text: text}, exchange.RoleTechnical, exchange.RoleSecurity)
+	return r.userMails(tx, e, Letter{Kind: "key", Text: text}, model.RoleTechnical, model.RoleSecurity)
 }
 
 // partnerMails tells the technical contacts of a user what an event has to say
 // to them, if anything.
-func (r *Room) partnerMails(tx *store.Tx, e exchange.Event) error {
+func (r *Room) partnerMails(tx *store.Tx, e model.Event) error {
 	text, _ := e.Data["partner_text"].(string)
 	if text == "" {
 		return nil
 	}
-	return r.userMails(tx, e, Letter{Kind: operatorEvents[e.Type], Text: text}, exchange.RoleTechnical)
+	return r.userMails(tx, e, Letter{Kind: operatorEvents[e.Type], Text: text}, model.RoleTechnical)
 }
 
 // userMails writes a letter to each contact of an event's user with one of the
 // roles.
-func (r *Room) userMails(tx *store.Tx, e exchange.Event, l Letter, roles ...string) error {
+func (r *Room) userMails(tx *store.Tx, e model.Event, l Letter, roles ...string) error {
 	u, err := tx.User(e.User)
 	if err != nil {
 		return unlessGone(err)
@@ -102,14 +103,14 @@ func (r *Room) userMails(tx *store.Tx, e exchange.Event, l Letter, roles ...stri
 // unlessGone passes every error but that there is no such user any more: then
 // nobody is to be told.
 func unlessGone(err error) error {
-	if exchange.Is(err, exchange.NotFound) {
+	if fault.Is(err, fault.NotFound) {
 		return nil
 	}
 	return err
 }
 
 // contactMails writes a letter to each contact of a user with one of the roles.
-func (r *Room) contactMails(tx *store.Tx, u exchange.User, about Mailing, l Letter, roles ...string) error {
+func (r *Room) contactMails(tx *store.Tx, u model.User, about Mailing, l Letter, roles ...string) error {
 	people, err := tx.Contacts(u.Account, u.Vendor)
 	if err != nil {
 		return err
@@ -126,10 +127,10 @@ func (r *Room) contactMails(tx *store.Tx, u exchange.User, about Mailing, l Lett
 
 // Reachable are the contacts still there with one of the roles, each address
 // once.
-func Reachable(people []exchange.Contact, roles ...string) (out []exchange.Contact) {
+func Reachable(people []model.Contact, roles ...string) (out []model.Contact) {
 	for _, c := range people {
 		fits := slices.ContainsFunc(c.Roles, func(have string) bool { return slices.Contains(roles, have) })
-		same := func(o exchange.Contact) bool { return strings.EqualFold(o.Email, c.Email) }
+		same := func(o model.Contact) bool { return strings.EqualFold(o.Email, c.Email) }
 		if c.LeftAt == nil && fits && !slices.ContainsFunc(out, same) {
 			out = append(out, c)
 		}
@@ -139,7 +140,7 @@ func Reachable(people []exchange.Contact, roles ...string) (out []exchange.Conta
 
 // Mailing says what a mail belongs to.
 type Mailing struct {
-	Event   exchange.Event
+	Event   model.Event
 	Contact string // id
 	Ref     string // a notice's id
 }
@@ -157,6 +158,6 @@ func (r *Room) Mail(tx *store.Tx, l Letter, about Mailing) error {
 	if err != nil {
 		return err
 	}
-	return tx.AddMessage(exchange.Message{ID: l.ID, Channel: exchange.ChannelMail, Target: l.To, EventID: about.Event.ID, Kind: l.Kind, Ref: about.Ref,
+	return tx.AddMessage(model.Message{ID: l.ID, Channel: model.ChannelMail, Target: l.To, EventID: about.Event.ID, Kind: l.Kind, Ref: about.Ref,
 		ContactID: about.Contact, Subject: subject, Body: text, HTML: html, CreatedAt: r.now()})
 }

@@ -3,8 +3,9 @@ package notify
 import (
 	"context"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // SealSecrets seals secrets that an earlier version stored as they are, and names
@@ -16,7 +17,7 @@ func (r *Room) SealSecrets(ctx context.Context) (lost []string, err error) {
 	}
 	for _, w := range list {
 		if !r.o.Vault.Sealed(w.Secret) {
-			if err := r.seal(ctx, w.Name); err != nil && !exchange.Is(err, exchange.NotFound) {
+			if err := r.seal(ctx, w.Name); err != nil && !fault.Is(err, fault.NotFound) {
 				return nil, err
 			}
 		} else if _, err := r.o.Vault.Open(w.Secret, w.Name); err != nil {
@@ -43,10 +44,10 @@ func (r *Room) seal(ctx context.Context, name string) error {
 
 // unsealed is a webhook with its secrets, to sign with. An old secret that cannot
 // be opened is left out: the new one is what the receiver should have by now.
-func (r *Room) unsealed(w exchange.Webhook) (exchange.Webhook, error) {
+func (r *Room) unsealed(w model.Webhook) (model.Webhook, error) {
 	var err error
 	if w.Secret, err = r.o.Vault.Open(w.Secret, w.Name); err != nil {
-		return w, &exchange.Error{Op: "notify.unsealed", Kind: exchange.Unavailable, Err: err,
+		return w, &fault.Error{Op: "notify.unsealed", Kind: fault.Unavailable, Err: err,
 			Public: "The secret of the webhook cannot be opened: it was sealed under another secrets.key.",
 			Hint:   "restore secrets.key from the backup, or make a new secret: sallyport webhook set " + w.Name + " --rotate-secret"}
 	}

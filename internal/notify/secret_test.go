@@ -5,9 +5,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/notify"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // stored is what the database has of a webhook's secrets.
@@ -40,8 +40,8 @@ var secretStories = stories{
 				t.Fatalf("%q, %q, %v", s, old, lost)
 			}
 		}
-		w.emit(exchange.EventReceived, nil)
-		w.until(exchange.MessageSent, 1)
+		w.emit(model.EventReceived, nil)
+		w.until(model.MessageSent, 1)
 		signed(t, r.posts()[0], secret)
 		signed(t, r.posts()[0], before)
 	},
@@ -54,15 +54,15 @@ var secretStories = stories{
 		if lost, err := w.room.SealSecrets(ctx); err != nil || len(lost) != 1 || lost[0] != "billing" {
 			t.Fatalf("lost are %v, %v", lost, err)
 		}
-		w.emit(exchange.EventReceived, nil)
-		testkit.Eventually(t, "it was tried", func() bool { l := w.messages(exchange.MessageQueued); return len(l) == 1 && l[0].Attempts == 1 })
-		if m := w.messages(exchange.MessageQueued)[0]; !strings.Contains(m.Error, "cannot be opened") || len(r.posts()) != 0 {
+		w.emit(model.EventReceived, nil)
+		testkit.Eventually(t, "it was tried", func() bool { l := w.messages(model.MessageQueued); return len(l) == 1 && l[0].Attempts == 1 })
+		if m := w.messages(model.MessageQueued)[0]; !strings.Contains(m.Error, "cannot be opened") || len(r.posts()) != 0 {
 			t.Fatalf("%+v, %d posts", m, len(r.posts()))
 		}
 		now, err := w.room.SetWebhook(ctx, "op:jo", "billing", notify.WebhookEdit{Rotate: true})
 		testkit.Must(t, err)
 		w.pass(10 * time.Second)
-		w.until(exchange.MessageSent, 1)
+		w.until(model.MessageSent, 1)
 		signed(t, r.posts()[0], now.Secret)
 	},
 	"a secret of another webhook's row does not sign": func(t *testing.T, w *world) {

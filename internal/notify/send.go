@@ -18,7 +18,10 @@ import (
 	"github.com/riverqueue/river/rivertype"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // retries are the waits between tries (Standard Webhooks, "Deliverability and
@@ -85,10 +88,10 @@ func startJobs(ctx context.Context, r *Room) (*jobs, error) {
 	quiet := slog.New(levelled{r.o.Log.Handler(), slog.LevelError})
 	m, err := rivermigrate.New(driver, &rivermigrate.Config{Logger: quiet})
 	if err != nil {
-		return nil, exchange.Wrap("notify.startJobs", exchange.Internal, err)
+		return nil, fault.Wrap("notify.startJobs", fault.Internal, err)
 	}
 	if _, err := m.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
-		return nil, exchange.Wrap("notify.startJobs", exchange.Unavailable, err)
+		return nil, fault.Wrap("notify.startJobs", fault.Unavailable, err)
 	}
 	j := &jobs{room: r, busy: map[string]int{}}
 	workers := river.NewWorkers()
@@ -96,11 +99,11 @@ func startJobs(ctx context.Context, r *Room) (*jobs, error) {
 	j.client, err = river.NewClient(driver, &river.Config{ID: r.o.Node, Logger: quiet, Workers: workers, JobTimeout: jobTime,
 		MaxAttempts: len(retries) + 1, RetryPolicy: policy{r.o.Clock}, Test: river.TestConfig{Time: clock{r.o.Clock}},
 		CompletedJobRetentionPeriod: time.Hour, DiscardedJobRetentionPeriod: time.Hour, CancelledJobRetentionPeriod: time.Hour,
-		Queues: map[string]river.QueueConfig{exchange.ChannelWebhook: {MaxWorkers: webhookWorkers}, exchange.ChannelMail: {MaxWorkers: mailWorkers}}})
+		Queues: map[string]river.QueueConfig{model.ChannelWebhook: {MaxWorkers: webhookWorkers}, model.ChannelMail: {MaxWorkers: mailWorkers}}})
 	if err != nil {
-		return nil, exchange.Wrap("notify.startJobs", exchange.Internal, err)
+		return nil, fault.Wrap("notify.startJobs", fault.Internal, err)
 	}
-	return j, exchange.Wrap("notify.startJobs", exchange.Unavailable, j.client.Start(context.WithoutCancel(ctx)))
+	return j, fault.Wrap("notify.startJobs", fault.Unavailable, j.client.Start(context.WithoutCancel(ctx)))
 }
 
 // levelled logs from a level on.
@@ -154,9 +157,9 @@ func (j *jobs) enqueue(ctx context.Context) (n int, err error) {
 		}
 	}
 	if _, err := j.client.InsertManyFastTx(ctx, tx, params); err != nil {
-		return 0, exchange.Wrap(op, exchange.Unavailable, err)
+		return 0, fault.Wrap(op, fault.Unavailable, err)
 	}
-	return len(ids), exchange.Wrap(op, exchange.Unavailable, tx.Commit())
+	return len(ids), fault.Wrap(op, fault.Unavailable, tx.Commit())
 }
 
 // enter counts a request to a receiver in, unless it has enough already.
@@ -192,14 +195,14 @@ func (w *worker) Work(ctx context.Context, job *river.Job[sendArgs]) error {
 	r := w.jobs.room
 	m, err := r.o.Store.Read(ctx).Message(job.Args.ID)
 	switch {
-	case exchange.Is(err, exchange.NotFound):
+	case fault.Is(err, fault.NotFound):
 		return nil // its receiver was removed
 	case err != nil:
 		return err
-	case m.State != exchange.MessageQueued:
+	case m.State != model.MessageQueued:
 		return nil // sent already, or given up
 	}
-	if m.Channel == exchange.ChannelWebhook {
+	if m.Channel == model.ChannelWebhook {
 		if !w.jobs.enter(m.Target) {
 			return river.JobSnooze(time.Until(r.now().Add(turn(job.Metadata)))) // the library adds it to the system's time, not to ours
 		}
@@ -218,13 +221,13 @@ func (w *worker) Work(ctx context.Context, job *river.Job[sendArgs]) error {
 
 // final errors are not tried again.
 func final(err error) bool {
-	return exchange.Is(err, exchange.NotFound) || exchange.Is(err, exchange.Denied) || exchange.Is(err, exchange.Invalid)
+	return fault.Is(err, fault.NotFound) || fault.Is(err, fault.Denied) || fault.Is(err, fault.Invalid)
 }
 
-func (r *Room) send(ctx context.Context, m exchange.Message) error {
-	if m.Channel == exchange.ChannelMail {
+func (r *Room) send(ctx context.Context, m model.Message) error {
+	if m.Channel == model.ChannelMail {
 		if r.o.Mailer == nil {
-			return exchange.E("notify.send", exchange.Unavailable, "No mail server is configured any more.")
+			return fault.E("notify.send", fault.Unavailable, "No mail server is configured any more.")
 		}
 		return r.o.Mailer.Send(ctx, m)
 	}
@@ -233,7 +236,7 @@ func (r *Room) send(ctx context.Context, m exchange.Message) error {
 		return err
 	}
 	if !w.Enabled {
-		return exchange.E("notify.send", exchange.Denied, "The webhook is switched off.")
+		return fault.E("notify.send", fault.Denied, "The webhook is switched off.")
 	}
 	if w, err = r.unsealed(w); err != nil {
 		return err
@@ -243,15 +246,15 @@ func (r *Room) send(ctx context.Context, m exchange.Message) error {
 
 // tried records how a try went, and what follows from it: a receiver that is
 // gone is switched off, an address that is refused has bounced.
-func (r *Room) tried(m exchange.Message, err error, last bool) error {
-	state, text := exchange.MessageSent, ""
+func (r *Room) tried(m model.Message, err error, last bool) error {
+	state, text := model.MessageSent, ""
 	if err != nil {
-		state, text = exchange.MessageQueued, exchange.PublicText(err)
+		state, text = model.MessageQueued, fault.PublicText(err)
 		if last || final(err) {
-			state = exchange.MessageDead
+			state = model.MessageDead
 		}
-		if m.Channel == exchange.ChannelMail && exchange.Is(err, exchange.Denied) {
-			state = exchange.MessageBounced
+		if m.Channel == model.ChannelMail && fault.Is(err, fault.Denied) {
+			state = model.MessageBounced
 		}
 	}
 	now := r.now()
@@ -259,10 +262,10 @@ func (r *Room) tried(m exchange.Message, err error, last bool) error {
 		if err := tx.Tried(m.ID, state, text, exchange.Micros(now)); err != nil {
 			return err
 		}
-		if state == exchange.MessageBounced {
+		if state == model.MessageBounced {
 			return r.bounce(tx, m.Target, text, now)
 		}
-		if m.Channel == exchange.ChannelWebhook && exchange.Is(err, exchange.NotFound) {
+		if m.Channel == model.ChannelWebhook && fault.Is(err, fault.NotFound) {
 			w, err := tx.Webhook(m.Target)
 			if err != nil {
 				return nil // removed meanwhile
@@ -304,10 +307,10 @@ const bouncedWithin = 14 * 24 * time.Hour
 // Bounced records that mail to an address comes back, as an operator says, and
 // returns how many mails count as not reached.
 func (r *Room) Bounced(ctx context.Context, actor, address, why string) (n int64, err error) {
-	if address, err = exchange.CheckEmail(address); err != nil {
+	if address, err = valid.CheckEmail(address); err != nil {
 		return 0, err
 	}
-	if err := exchange.CheckLabel("reason", why); err != nil {
+	if err := valid.CheckLabel("reason", why); err != nil {
 		return 0, err
 	}
 	now := r.now()
@@ -326,9 +329,9 @@ func (r *Room) Bounced(ctx context.Context, actor, address, why string) (n int64
 // TestMail sends one mail now, past the queue, and says what the server said.
 func (r *Room) TestMail(ctx context.Context, to string) error {
 	if r.o.Mailer == nil {
-		return exchange.E("notify.TestMail", exchange.Invalid, "No mail server is configured.").WithHint("set mail.host and mail.from in the configuration")
+		return fault.E("notify.TestMail", fault.Invalid, "No mail server is configured.").WithHint("set mail.host and mail.from in the configuration")
 	}
-	to, err := exchange.CheckEmail(to)
+	to, err := valid.CheckEmail(to)
 	if err != nil {
 		return err
 	}
@@ -337,10 +340,10 @@ func (r *Room) TestMail(ctx context.Context, to string) error {
 	if err != nil {
 		return err
 	}
-	err = r.o.Mailer.Send(ctx, exchange.Message{ID: l.ID, Target: to, Subject: subject, Body: text, HTML: html})
-	var e *exchange.Error
+	err = r.o.Mailer.Send(ctx, model.Message{ID: l.ID, Target: to, Subject: subject, Body: text, HTML: html})
+	var e *fault.Error
 	if err != nil && errors.As(err, &e) && e.Public == "" {
-		return exchange.E("notify.TestMail", exchange.Unavailable, "The mail could not be sent: %v.", e.Err)
+		return fault.E("notify.TestMail", fault.Unavailable, "The mail could not be sent: %v.", e.Err)
 	}
 	return err
 }

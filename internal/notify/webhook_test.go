@@ -11,9 +11,10 @@ import (
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/notify"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // signed fails unless a request has a secret's signature.
@@ -41,8 +42,8 @@ var hookStories = stories{
 	"an event arrives once, signed": func(t *testing.T, w *world) {
 		r := newReceiver(t)
 		h := w.hook("billing", r.URL)
-		id := w.emit(exchange.EventReceived, map[string]any{"path": "/a"})
-		w.until(exchange.MessageSent, 1)
+		id := w.emit(model.EventReceived, map[string]any{"path": "/a"})
+		w.until(model.MessageSent, 1)
 		got := r.posts()
 		if len(got) != 1 || got[0].head.Get("Webhook-Id") != id || got[0].head.Get("Content-Type") != "application/json" {
 			t.Fatalf("it got %+v", got)
@@ -54,7 +55,7 @@ var hookStories = stories{
 			Data    map[string]any
 		}
 		testkit.Must(t, json.Unmarshal(got[0].body, &body))
-		if body.Type != exchange.EventReceived || body.Account != "acme" || body.Data["path"] != "/a" {
+		if body.Type != model.EventReceived || body.Account != "acme" || body.Data["path"] != "/a" {
 			t.Errorf("it says %+v", body)
 		}
 		q, err := w.room.Queue(ctx)
@@ -84,7 +85,7 @@ var hookStories = stories{
 			testkit.Eventually(t, event+" was handed out", func() bool {
 				names = nil
 				for _, m := range w.messages("") {
-					if m.EventID == id && m.Channel == exchange.ChannelWebhook {
+					if m.EventID == id && m.Channel == model.ChannelWebhook {
 						names = append(names, m.Target)
 					}
 				}
@@ -96,8 +97,8 @@ var hookStories = stories{
 			}
 		}
 		for _, bad := range []string{"file", "nothing.here", "file.x", ""} {
-			_, err := w.room.AddWebhook(ctx, "op:jo", exchange.Webhook{Name: "bad", URL: r.URL, Events: []string{bad}})
-			testkit.WantKind(t, err, exchange.Invalid)
+			_, err := w.room.AddWebhook(ctx, "op:jo", model.Webhook{Name: "bad", URL: r.URL, Events: []string{bad}})
+			testkit.WantKind(t, err, fault.Invalid)
 		}
 	},
 	"a new secret signs beside the old one, until that is retired": func(t *testing.T, w *world) {
@@ -105,15 +106,15 @@ var hookStories = stories{
 		old := w.hook("billing", r.URL)
 		now, err := w.room.SetWebhook(ctx, "op:jo", "billing", notify.WebhookEdit{Rotate: true})
 		testkit.Must(t, err)
-		w.emit(exchange.EventReceived, nil)
-		w.until(exchange.MessageSent, 1)
+		w.emit(model.EventReceived, nil)
+		w.until(model.MessageSent, 1)
 		signed(t, r.posts()[0], old.Secret)
 		signed(t, r.posts()[0], now.Secret)
 		again, err := w.room.SetWebhook(ctx, "op:jo", "billing", notify.WebhookEdit{Retire: true})
 		testkit.Must(t, err)
 		_, err = w.room.TestWebhook(ctx, "op:jo", "billing")
 		testkit.Must(t, err)
-		w.until(exchange.MessageSent, 2)
+		w.until(model.MessageSent, 2)
 		last := r.posts()[1]
 		signed(t, last, now.Secret)
 		if again.Secret != "" || strings.Contains(last.head.Get("Webhook-Signature"), " ") {
@@ -124,8 +125,8 @@ var hookStories = stories{
 		r := newReceiver(t)
 		w.hook("billing", r.URL)
 		r.set(http.StatusGone)
-		w.emit(exchange.EventReceived, nil)
-		w.until(exchange.MessageDead, 1)
+		w.emit(model.EventReceived, nil)
+		w.until(model.MessageDead, 1)
 		list, err := w.room.Webhooks(ctx)
 		testkit.Must(t, err)
 		if list[0].Enabled || !strings.Contains(list[0].Note, "410") {
@@ -137,7 +138,7 @@ var hookStories = stories{
 		outer := httptest.NewServer(http.RedirectHandler(inner.URL, http.StatusTemporaryRedirect))
 		defer outer.Close()
 		w.hook("billing", outer.URL)
-		w.emit(exchange.EventReceived, nil)
+		w.emit(model.EventReceived, nil)
 		testkit.Eventually(t, "it was tried", func() bool { l := w.messages(""); return len(l) == 1 && l[0].Attempts > 0 })
 		if m := w.messages("")[0]; len(inner.posts()) > 0 || !strings.Contains(m.Error, "redirect") {
 			t.Errorf("%+v", m)
@@ -148,7 +149,7 @@ var hookStories = stories{
 		w.hook("slow", hanging(t))
 		w.hook("quick", r.URL)
 		for range 40 {
-			w.emit(exchange.EventReceived, nil)
+			w.emit(model.EventReceived, nil)
 		}
 		testkit.Eventually(t, "the other got its events", func() bool {
 			w.pass(50 * time.Millisecond)
@@ -158,7 +159,7 @@ var hookStories = stories{
 	"the longer messages wait for a receiver that hangs, the less often they are looked at": func(t *testing.T, w *world) {
 		w.hook("slow", hanging(t))
 		for range 8 {
-			w.emit(exchange.EventReceived, nil)
+			w.emit(model.EventReceived, nil)
 		}
 		testkit.Eventually(t, "one waits longer than the first time, and the second", func() bool {
 			w.pass(time.Second)
@@ -171,10 +172,10 @@ var hookStories = stories{
 		r := newReceiver(t)
 		w.hook("billing", r.URL)
 		r.set(500)
-		w.emit(exchange.EventReceived, nil)
+		w.emit(model.EventReceived, nil)
 		testkit.Eventually(t, "it was tried", func() bool { return len(r.posts()) == 1 })
 		testkit.Must(t, w.room.RemoveWebhook(ctx, "op:jo", "billing"))
-		testkit.WantKind(t, w.room.RemoveWebhook(ctx, "op:jo", "billing"), exchange.NotFound)
+		testkit.WantKind(t, w.room.RemoveWebhook(ctx, "op:jo", "billing"), fault.NotFound)
 		if l := w.messages(""); len(l) != 0 {
 			t.Errorf("it waits still: %+v", l)
 		}
@@ -189,16 +190,16 @@ var hookStories = stories{
 		w.hook("billing", r.URL)
 		w.stop()
 		for range 20 {
-			w.emit(exchange.EventReceived, nil)
+			w.emit(model.EventReceived, nil)
 		}
 		w.open()
 		testkit.Eventually(t, "some were sent", func() bool { return len(r.posts()) > 0 })
 		w.stop()
 		for range 20 {
-			w.emit(exchange.EventReceived, nil)
+			w.emit(model.EventReceived, nil)
 		}
 		w.open()
-		w.until(exchange.MessageSent, 40)
+		w.until(model.MessageSent, 40)
 		seen := map[string]bool{}
 		for _, p := range r.posts() {
 			seen[p.head.Get("Webhook-Id")] = true
@@ -212,7 +213,7 @@ var hookStories = stories{
 		r.text = "x" + strings.Repeat("ж", 300)
 		w.hook("billing", r.URL)
 		r.set(500)
-		w.emit(exchange.EventReceived, nil)
+		w.emit(model.EventReceived, nil)
 		testkit.Eventually(t, "it was tried", func() bool { return len(r.posts()) > 0 })
 		testkit.Eventually(t, "the try was noted", func() bool { l := w.messages(""); return len(l) == 1 && l[0].Attempts > 0 })
 	},
@@ -220,7 +221,7 @@ var hookStories = stories{
 
 // again lets a failed message's wait pass, to the second, and waits for its next
 // try. The wait is what the promise says it is after so many tries.
-func (w *world) again(id string) exchange.Message {
+func (w *world) again(id string) model.Message {
 	w.t.Helper()
 	m, err := w.room.Message(ctx, id)
 	testkit.Must(w.t, err)
@@ -237,7 +238,7 @@ func (w *world) again(id string) exchange.Message {
 	testkit.Eventually(w.t, "it was tried again", func() bool {
 		w.pass(10 * time.Millisecond)
 		m, err = w.room.Message(ctx, id)
-		return err == nil && (m.Attempts > was || m.State == exchange.MessageSent)
+		return err == nil && (m.Attempts > was || m.State == model.MessageSent)
 	})
 	return m
 }
@@ -266,11 +267,11 @@ var retryStories = stories{
 		r := newReceiver(t)
 		h := w.hook("billing", r.URL)
 		r.set(500)
-		early := w.emit(exchange.EventReceived, nil)
+		early := w.emit(model.EventReceived, nil)
 		testkit.Eventually(t, "it was tried", func() bool { l := w.messages(""); return len(l) == 1 && l[0].Attempts == 1 })
 		m := w.again(w.messages("")[0].ID)
 		r.set(200)
-		if m = w.again(m.ID); m.State != exchange.MessageSent || m.Error != "" {
+		if m = w.again(m.ID); m.State != model.MessageSent || m.Error != "" {
 			t.Fatalf("%+v", m)
 		}
 		for _, p := range r.posts() {
@@ -280,27 +281,27 @@ var retryStories = stories{
 			}
 		}
 		r.set(503)
-		late := w.emit(exchange.EventCollected, nil)
-		testkit.Eventually(t, "it was tried", func() bool { l := w.messages(exchange.MessageQueued); return len(l) == 1 && l[0].Attempts == 1 })
-		m = w.messages(exchange.MessageQueued)[0]
+		late := w.emit(model.EventCollected, nil)
+		testkit.Eventually(t, "it was tried", func() bool { l := w.messages(model.MessageQueued); return len(l) == 1 && l[0].Attempts == 1 })
+		m = w.messages(model.MessageQueued)[0]
 		for range 9 {
-			if m.State == exchange.MessageDead {
+			if m.State == model.MessageDead {
 				t.Fatalf("given up after %d tries", m.Attempts)
 			}
 			m = w.again(m.ID)
 		}
-		if m.State != exchange.MessageDead || m.Attempts != 10 || !strings.Contains(m.Error, "503") {
+		if m.State != model.MessageDead || m.Attempts != 10 || !strings.Contains(m.Error, "503") {
 			t.Fatalf("%+v", m)
 		}
 		r.set(200)
 		if n, err := w.room.ReplayDead(ctx, "op:jo", "billing"); err != nil || n != 1 {
 			t.Fatalf("%d were sent again (%v)", n, err)
 		}
-		w.until(exchange.MessageSent, 2)
+		w.until(model.MessageSent, 2)
 		all := r.posts()
 		if all[len(all)-1].head.Get("Webhook-Id") != late {
 			t.Error("it was sent again under another id")
 		}
-		testkit.WantKind(t, w.room.Replay(ctx, "op:jo", "nothing"), exchange.NotFound)
+		testkit.WantKind(t, w.room.Replay(ctx, "op:jo", "nothing"), fault.NotFound)
 	},
 }

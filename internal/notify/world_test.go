@@ -29,6 +29,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/notify/webhook"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 var ctx = context.Background()
@@ -44,7 +45,7 @@ type world struct {
 	room     *notify.Room
 	vault    *keys.Vault
 	sink     *sink
-	notices  []exchange.Notice
+	notices  []model.Notice
 	log      testkit.Log
 	micros   atomic.Int64
 	stop     func()
@@ -80,7 +81,7 @@ func (w *world) prepare() {
 	w.ids = exchange.NewIDs(w.clock, rand.Reader)
 	w.notices = nil
 	w.vault = newVault(w.t)
-	w.accounts = account.New(w.store, w.clock, w.ids, account.Policy{MaxKeys: 5, Templates: map[string]account.Template{exchange.KindCustomer: {StartDir: "/"}}})
+	w.accounts = account.New(w.store, w.clock, w.ids, account.Policy{MaxKeys: 5, Templates: map[string]account.Template{model.KindCustomer: {StartDir: "/"}}})
 	w.sink = newSink(w.t)
 }
 
@@ -106,8 +107,8 @@ func (w *world) open() {
 	hooks := webhook.New(webhook.Policy{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, AllowHTTP: true}, w.clock)
 	w.room = notify.New(notify.Options{Store: w.store, Clock: w.clock, IDs: w.ids, Log: slog.New(slog.NewTextHandler(&w.log, nil)), Mailer: mailer, Poster: hooks, Vault: w.vault,
 		Operators: []string{"ops@example.com"}, Node: "node", Keep: 90 * 24 * time.Hour,
-		Notices: func(_ context.Context, after string) ([]exchange.Notice, error) {
-			return slices.DeleteFunc(slices.Clone(w.notices), func(n exchange.Notice) bool { return n.ID <= after }), nil
+		Notices: func(_ context.Context, after string) ([]model.Notice, error) {
+			return slices.DeleteFunc(slices.Clone(w.notices), func(n model.Notice) bool { return n.ID <= after }), nil
 		}})
 	run, cancel := context.WithCancel(ctx)
 	ended := make(chan struct{})
@@ -145,7 +146,7 @@ func TestAQueueThatCannotStartYetStartsLater(t *testing.T) {
 	defer w.stop()
 	testkit.Eventually(t, "the log says that nothing is sent yet", func() bool { return strings.Contains(w.log.String(), "the queue does not start") })
 	testkit.Must(t, tx.Rollback())
-	w.emit(exchange.EventMissed, map[string]any{"text": "It did not come."})
+	w.emit(model.EventMissed, map[string]any{"text": "It did not come."})
 	testkit.Eventually(t, "the mail is sent", func() bool { return len(w.sink.to("ops@example.com")) == 1 })
 }
 
@@ -164,13 +165,13 @@ func (w *world) count(query string) (n int) {
 
 func (w *world) emit(kind string, data map[string]any) string {
 	w.t.Helper()
-	e := exchange.Event{ID: w.ids.New(), Type: kind, At: w.clock(), Account: "acme", User: "acme", Data: data}
+	e := model.Event{ID: w.ids.New(), Type: kind, At: w.clock(), Account: "acme", User: "acme", Data: data}
 	testkit.Must(w.t, w.store.Write(ctx, func(tx *store.Tx) error { return tx.Emit(e) }))
 	return e.ID
 }
 
 // messages lists messages of a state; "" is all.
-func (w *world) messages(state string) []exchange.Message {
+func (w *world) messages(state string) []model.Message {
 	w.t.Helper()
 	list, err := w.room.Messages(ctx, store.MessageFilter{State: state, Limit: 100})
 	testkit.Must(w.t, err)
@@ -178,7 +179,7 @@ func (w *world) messages(state string) []exchange.Message {
 }
 
 // until waits for so many messages of a state.
-func (w *world) until(state string, n int) []exchange.Message {
+func (w *world) until(state string, n int) []model.Message {
 	w.t.Helper()
 	testkit.Eventually(w.t, fmt.Sprintf("%d messages are %s", n, state), func() bool {
 		w.pass(50 * time.Millisecond) // a busy receiver's turn comes again
@@ -188,9 +189,9 @@ func (w *world) until(state string, n int) []exchange.Message {
 }
 
 // hook adds a receiver.
-func (w *world) hook(name, url string, events ...string) exchange.Webhook {
+func (w *world) hook(name, url string, events ...string) model.Webhook {
 	w.t.Helper()
-	h, err := w.room.AddWebhook(ctx, "op:jo", exchange.Webhook{Name: name, URL: url, Events: events})
+	h, err := w.room.AddWebhook(ctx, "op:jo", model.Webhook{Name: name, URL: url, Events: events})
 	testkit.Must(w.t, err)
 	return h
 }

@@ -4,8 +4,8 @@ import (
 	"io"
 	"testing"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // states lists drops in the order they came, as states.
@@ -47,12 +47,12 @@ var acceptStories = stories{
 		_, err = io.ReadAll(f)
 		testkit.Must(t, err)
 		wantDenied(t, "what the name shows by now", one.Remove(cdr))
-		w.wantStates(exchange.DropAcked, exchange.DropClaimed)
+		w.wantStates(model.DropAcked, model.DropClaimed)
 		testkit.Must(t, f.Close())
 		wantDenied(t, "what another session has read since", one.Remove(cdr))
 		w.wantText(one, cdr, "second")
 		testkit.Must(t, one.Remove(cdr))
-		w.wantStates(exchange.DropAcked, exchange.DropAcked)
+		w.wantStates(model.DropAcked, model.DropAcked)
 	},
 	"a file that another session is reading is not accepted": func(t *testing.T, w *world) {
 		w.put(w.as("acme"), "/upload/cdr.csv", "a;b")
@@ -63,10 +63,10 @@ var acceptStories = stories{
 		_, err = io.ReadAll(f)
 		testkit.Must(t, err)
 		wantDenied(t, "while it is open", other.Remove(cdr))
-		w.wantStates(exchange.DropClaimed)
+		w.wantStates(model.DropClaimed)
 		testkit.Must(t, f.Close())
 		testkit.Must(t, other.Remove(cdr)) // one that uses several connections
-		w.wantStates(exchange.DropAcked)
+		w.wantStates(model.DropAcked)
 	},
 	"a file that was read in part is not accepted, and one that was read in parts is": func(t *testing.T, w *world) {
 		w.put(w.as("acme"), "/upload/cdr.csv", "0123456789")
@@ -82,10 +82,10 @@ var acceptStories = stories{
 		part(0)
 		c := w.as("billing")
 		wantDenied(t, "the first half", c.Remove(cdr))
-		w.wantStates(exchange.DropClaimed)
+		w.wantStates(model.DropClaimed)
 		part(5)
 		testkit.Must(t, c.Remove(cdr))
-		w.wantStates(exchange.DropAcked)
+		w.wantStates(model.DropAcked)
 	},
 	"an empty file is read by opening it": func(t *testing.T, w *world) {
 		w.put(w.as("acme"), "/upload/cdr.csv", "")
@@ -93,7 +93,7 @@ var acceptStories = stories{
 		wantDenied(t, "unopened", c.Remove(cdr))
 		w.wantText(c, cdr, "")
 		testkit.Must(t, c.Remove(cdr))
-		w.wantStates(exchange.DropAcked)
+		w.wantStates(model.DropAcked)
 	},
 	"what was read is forgotten with the process, and read again": func(t *testing.T, w *world) {
 		w.put(w.as("acme"), "/upload/cdr.csv", "a;b")
@@ -103,6 +103,6 @@ var acceptStories = stories{
 		wantDenied(t, "after a restart", c.Remove(cdr))
 		w.wantText(c, cdr, "a;b")
 		testkit.Must(t, c.Remove(cdr))
-		w.wantStates(exchange.DropAcked)
+		w.wantStates(model.DropAcked)
 	},
 }

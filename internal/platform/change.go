@@ -5,7 +5,10 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/feed"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // Remove accepts a received file that was read, or takes back one that waits
@@ -167,11 +170,11 @@ func (f *FS) publication(names []string) feed.Publication {
 }
 
 // remember lets this session see what it published.
-func (f *FS) remember(out exchange.Publication, names []string, clean string) {
+func (f *FS) remember(out model.Publication, names []string, clean string) {
 	if len(f.done) >= maxDone {
 		clear(f.done)
 	}
-	f.done[clean] = published{exchange.FileInfo{Name: names[3], Size: out.Size, Mode: 0o444, Mtime: out.PublishedAt}, out.ID}
+	f.done[clean] = published{model.FileInfo{Name: names[3], Size: out.Size, Mode: 0o444, Mtime: out.PublishedAt}, out.ID}
 }
 
 // publish hands a written file to its feed.
@@ -184,7 +187,7 @@ func (f *FS) publish(in *feed.Incoming, names []string, clean string) error {
 	}
 	out, err := in.Publish(context.Background(), f.login.Actor(), f.publication(names))
 	if err != nil {
-		f.o.Log.Warn("a file could not be published", "user", f.login.User.Name, "path", exchange.Printable(clean), "err", err)
+		f.o.Log.Warn("a file could not be published", "user", f.login.User.Name, "path", valid.Printable(clean), "err", err)
 		return err
 	}
 	f.remember(out, names, clean)
@@ -199,7 +202,7 @@ func (f *FS) Mkdir(p string) error {
 		return err
 	}
 	if dir, err := f.directory(names); err == nil && dir {
-		return exchange.E("platform.Mkdir", exchange.Exists, "The directory exists already.")
+		return fault.E("platform.Mkdir", fault.Exists, "The directory exists already.")
 	}
 	return denied("Directories here are feeds, accounts and users; an operator makes them.")
 }

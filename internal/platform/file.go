@@ -7,7 +7,10 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/blob"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/feed"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // File is an open file: one on its way out, or a received one.
@@ -20,7 +23,7 @@ type File struct {
 	append bool
 	bad    error // a write failed: closing publishes nothing
 
-	drop   exchange.Drop
+	drop   model.Drop
 	reader blob.Reader // of a received file
 }
 
@@ -34,7 +37,7 @@ func (f *FS) Open(p string, flags exchange.OpenFlags, _ uint32) (*File, error) {
 	if dir, err := f.directory(names); err != nil {
 		return nil, err
 	} else if dir {
-		return nil, exchange.E(op, exchange.Conflict, "That is a directory.")
+		return nil, fault.E(op, fault.Conflict, "That is a directory.")
 	}
 	if len(names) != 4 {
 		return nil, denied("A file goes to /outbound/<feed>/<account>.")
@@ -56,7 +59,7 @@ func (f *FS) Open(p string, flags exchange.OpenFlags, _ uint32) (*File, error) {
 	if err := f.mayWrite(); err != nil {
 		return nil, err
 	}
-	if err := exchange.CheckName(names[3]); err != nil {
+	if err := valid.CheckName(names[3]); err != nil {
 		return nil, err
 	}
 	if f.o.Names(f.login.User.ID, clean).IsIgnored(names[3]) {
@@ -65,7 +68,7 @@ func (f *FS) Open(p string, flags exchange.OpenFlags, _ uint32) (*File, error) {
 	_, waits := f.o.Feeds.HeldAt(f.login.User.ID, clean)
 	switch {
 	case waits && flags&exchange.FlagExclusive != 0:
-		return nil, exchange.E(op, exchange.Exists, "The file exists already.")
+		return nil, fault.E(op, fault.Exists, "The file exists already.")
 	case waits && flags&exchange.FlagTruncate == 0: // goes on under its temporary name
 		file.in, err = f.o.Feeds.CopyHeld(f.login.User.ID, clean)
 		return file, err
@@ -73,7 +76,7 @@ func (f *FS) Open(p string, flags exchange.OpenFlags, _ uint32) (*File, error) {
 	case flags&exchange.FlagCreate == 0:
 		return nil, notFound()
 	case flags&exchange.FlagTruncate == 0 && f.done[clean].Name != "":
-		return nil, exchange.E(op, exchange.Conflict, "The file was published already; write it anew to publish it again.")
+		return nil, fault.E(op, fault.Conflict, "The file was published already; write it anew to publish it again.")
 	}
 	file.in, err = f.o.Feeds.NewIncoming()
 	return file, err
@@ -155,9 +158,9 @@ func (h *File) note(err error) error {
 func (h *File) SetTimes(*time.Time, *uint32) error { return nil }
 
 // Stat describes the open file.
-func (h *File) Stat() (exchange.FileInfo, error) {
+func (h *File) Stat() (model.FileInfo, error) {
 	if h.in != nil {
-		return exchange.FileInfo{Name: h.names[3], Size: h.in.Size(), Mode: 0o644, Mtime: h.fs.o.Clock()}, nil
+		return model.FileInfo{Name: h.names[3], Size: h.in.Size(), Mode: 0o644, Mtime: h.fs.o.Clock()}, nil
 	}
 	return dropInfo(h.drop), nil
 }
@@ -192,7 +195,7 @@ func (h *File) Close(done func(error)) {
 	switch wait := rules.Wait(h.names[3]); {
 	case h.bad != nil:
 		_ = h.in.Discard() // the stage is cleared at the next start, too
-		done(exchange.E("platform.Close", exchange.Conflict, "Not published: a part of the file could not be written."))
+		done(fault.E("platform.Close", fault.Conflict, "Not published: a part of the file could not be written."))
 	case rules.IsTemporary(h.names[3]) || wait > 0:
 		err := f.hold(h.in, h.names, h.clean, wait)
 		if err != nil {

@@ -6,8 +6,8 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/client"
 	"github.com/sallyport-sftp/sallyport/internal/config"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // TestAFileCalledAsAFolderOfOurs: a partner's files have the names of the folders in which
@@ -19,20 +19,20 @@ func TestAFileCalledAsAFolderOfOurs(t *testing.T) {
 		for _, name := range []string{"processed", "refused", "refused-2", "good.csv", "bad.csv"} {
 			w.put(c, "/upload/"+name, name)
 		}
-		for _, live := range testkit.Call[[]exchange.Session](w.node, "GET", "/sessions", nil) { // moves wait for them to end
+		for _, live := range testkit.Call[[]model.Session](w.node, "GET", "/sessions", nil) { // moves wait for them to end
 			testkit.Call[any](w.node, "DELETE", "/sessions/"+live.ID, nil)
 		}
 		for _, d := range w.node.Drops() {
 			switch d.Path {
 			case "/upload/good.csv":
-				testkit.Call[exchange.Drop](w.node, "POST", "/inbox/"+d.ID+"/ack", body{})
+				testkit.Call[model.Drop](w.node, "POST", "/inbox/"+d.ID+"/ack", body{})
 			case "/upload/bad.csv":
-				testkit.Call[exchange.Drop](w.node, "POST", "/inbox/"+d.ID+"/reject", body{"reason": "no header"})
+				testkit.Call[model.Drop](w.node, "POST", "/inbox/"+d.ID+"/reject", body{"reason": "no header"})
 			}
 		}
 		look := func(path string) func() bool { // not over SFTP: moves wait for sessions to end
 			return func() bool {
-				_, err := client.Call[[]exchange.FileInfo](t.Context(), w.node.API, client.Request{Method: "GET", Path: "/users/acme/files", Query: url.Values{"path": {path}}})
+				_, err := client.Call[[]model.FileInfo](t.Context(), w.node.API, client.Request{Method: "GET", Path: "/users/acme/files", Query: url.Values{"path": {path}}})
 				return err == nil
 			}
 		}

@@ -22,9 +22,12 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/feed"
 	"github.com/sallyport-sftp/sallyport/internal/inbox"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // Top directories.
@@ -68,34 +71,34 @@ func Begin(o Options, login exchange.Login, producer string) *FS {
 
 // published is a file that became a publication.
 type published struct {
-	exchange.FileInfo
+	model.FileInfo
 	id string
 }
 
 func (f *FS) query() *store.Q { return f.o.Store.Read(context.Background()) }
 
 // RealPath is the absolute form of a client's path.
-func (f *FS) RealPath(p string) (string, error) { return exchange.CleanPath("/", p) }
+func (f *FS) RealPath(p string) (string, error) { return valid.CleanPath("/", p) }
 
 // Space is unknown here; what is published counts for nobody.
 func (f *FS) Space() (exchange.Space, error) {
-	return exchange.Space{}, exchange.E("platform.Space", exchange.Unsupported, "This tree has no quota.")
+	return exchange.Space{}, fault.E("platform.Space", fault.Unsupported, "This tree has no quota.")
 }
 
 // split cuts a path into its names.
 func split(p string) ([]string, string, error) {
-	clean, err := exchange.CleanPath("/", p)
+	clean, err := valid.CleanPath("/", p)
 	return store.SplitPath(clean), clean, err
 }
 
 func notFound() error {
-	return exchange.E("platform", exchange.NotFound, "No such file or directory.")
+	return fault.E("platform", fault.NotFound, "No such file or directory.")
 }
 
-func denied(why string) error { return exchange.E("platform", exchange.Denied, "%s", why) }
+func denied(why string) error { return fault.E("platform", fault.Denied, "%s", why) }
 
 // feedOf finds a feed that this session may publish into.
-func (f *FS) feedOf(name string) (exchange.Feed, error) {
+func (f *FS) feedOf(name string) (model.Feed, error) {
 	v, err := f.query().Feed(name)
 	if err == nil && f.own != "" && v.Producer != f.own {
 		err = notFound()
@@ -133,7 +136,7 @@ func (f *FS) from(account, user string) error {
 		return notFound()
 	}
 	u, err := f.query().User(user)
-	if err == nil && (!strings.EqualFold(u.Account, account) || u.Kind == exchange.KindService) {
+	if err == nil && (!strings.EqualFold(u.Account, account) || u.Kind == model.KindService) {
 		err = notFound()
 	}
 	return err
@@ -163,29 +166,29 @@ func (f *FS) directory(names []string) (bool, error) {
 	return err == nil, err
 }
 
-func (f *FS) dirInfo(name string) exchange.FileInfo {
-	return exchange.FileInfo{Name: name, Dir: true, Mode: 0o755, Mtime: f.o.Clock().UTC().Truncate(time.Second)}
+func (f *FS) dirInfo(name string) model.FileInfo {
+	return model.FileInfo{Name: name, Dir: true, Mode: 0o755, Mtime: f.o.Clock().UTC().Truncate(time.Second)}
 }
 
 // Stat describes a path.
-func (f *FS) Stat(p string) (exchange.FileInfo, error) {
+func (f *FS) Stat(p string) (model.FileInfo, error) {
 	names, clean, err := split(p)
 	if err != nil {
-		return exchange.FileInfo{}, err
+		return model.FileInfo{}, err
 	}
 	dir, err := f.directory(names)
 	if err != nil {
-		return exchange.FileInfo{}, err
+		return model.FileInfo{}, err
 	}
 	if dir {
 		return f.dirInfo(path.Base(clean)), nil
 	}
 	if len(names) != 4 {
-		return exchange.FileInfo{}, notFound()
+		return model.FileInfo{}, notFound()
 	}
 	if names[0] == Outbound {
 		if err := f.target(names[1], names[2]); err != nil {
-			return exchange.FileInfo{}, err
+			return model.FileInfo{}, err
 		}
 		if h, ok := f.o.Feeds.HeldAt(f.login.User.ID, clean); ok {
 			return heldInfo(h), nil
@@ -193,7 +196,7 @@ func (f *FS) Stat(p string) (exchange.FileInfo, error) {
 		if p, ok := f.done[clean]; ok {
 			return p.FileInfo, nil
 		}
-		return exchange.FileInfo{}, notFound()
+		return model.FileInfo{}, notFound()
 	}
 	d, err := f.drop(names)
 	return dropInfo(d), err
@@ -201,23 +204,23 @@ func (f *FS) Stat(p string) (exchange.FileInfo, error) {
 
 // drop finds the received file that a name below /inbox shows: the oldest of
 // that name.
-func (f *FS) drop(names []string) (exchange.Drop, error) {
+func (f *FS) drop(names []string) (model.Drop, error) {
 	if err := f.from(names[1], names[2]); err != nil {
-		return exchange.Drop{}, err
+		return model.Drop{}, err
 	}
 	list, err := f.o.Inbox.Waiting(context.Background(), names[2], f.login.User.Name)
 	if err != nil {
-		return exchange.Drop{}, err
+		return model.Drop{}, err
 	}
 	for _, d := range list {
 		if baseOf(d) == names[3] {
 			return d, nil
 		}
 	}
-	return exchange.Drop{}, notFound()
+	return model.Drop{}, notFound()
 }
 
-func baseOf(d exchange.Drop) string {
+func baseOf(d model.Drop) string {
 	if d.Raw != nil {
 		return path.Base(string(d.Raw))
 	}
@@ -225,22 +228,22 @@ func baseOf(d exchange.Drop) string {
 }
 
 // reading is this user's of a drop.
-func (f *FS) reading(d exchange.Drop) reading { return reading{f.login.User.ID, d.ID} }
+func (f *FS) reading(d model.Drop) reading { return reading{f.login.User.ID, d.ID} }
 
 // heldInfo is a file that waits for its final name.
-func heldInfo(h feed.Held) exchange.FileInfo {
-	return exchange.FileInfo{Name: h.Name, Size: h.Size, Mode: 0o644, Mtime: h.At}
+func heldInfo(h feed.Held) model.FileInfo {
+	return model.FileInfo{Name: h.Name, Size: h.Size, Mode: 0o644, Mtime: h.At}
 }
 
-func dropInfo(d exchange.Drop) exchange.FileInfo {
-	return exchange.FileInfo{Name: baseOf(d), Size: d.Size, Mode: 0o444, Mtime: d.ReceivedAt}
+func dropInfo(d model.Drop) model.FileInfo {
+	return model.FileInfo{Name: baseOf(d), Size: d.Size, Mode: 0o444, Mtime: d.ReceivedAt}
 }
 
 // Dir is a listing that was read whole.
-type Dir struct{ list []exchange.FileInfo }
+type Dir struct{ list []model.FileInfo }
 
 // Next returns everything, then io.EOF.
-func (d *Dir) Next() ([]exchange.FileInfo, error) {
+func (d *Dir) Next() ([]model.FileInfo, error) {
 	if len(d.list) == 0 {
 		return nil, io.EOF
 	}
@@ -260,7 +263,7 @@ func (f *FS) OpenDir(p string) (*Dir, error) {
 	} else if !ok {
 		return nil, notFound()
 	}
-	list := []exchange.FileInfo{f.dirInfo("."), f.dirInfo("..")}
+	list := []model.FileInfo{f.dirInfo("."), f.dirInfo("..")}
 	add := func(name string) { list = append(list, f.dirInfo(name)) }
 	switch {
 	case len(names) == 0:
@@ -276,7 +279,7 @@ func (f *FS) OpenDir(p string) (*Dir, error) {
 	return &Dir{list}, err
 }
 
-func (f *FS) listOutbound(names []string, add func(string), list *[]exchange.FileInfo) error {
+func (f *FS) listOutbound(names []string, add func(string), list *[]model.FileInfo) error {
 	switch len(names) {
 	case 1:
 		feeds, err := f.query().Feeds()
@@ -312,7 +315,7 @@ func (f *FS) listOutbound(names []string, add func(string), list *[]exchange.Fil
 	return nil
 }
 
-func (f *FS) listInbox(names []string, add func(string), list *[]exchange.FileInfo) error {
+func (f *FS) listInbox(names []string, add func(string), list *[]model.FileInfo) error {
 	switch len(names) {
 	case 1:
 		accounts, err := f.query().Accounts()
@@ -323,7 +326,7 @@ func (f *FS) listInbox(names []string, add func(string), list *[]exchange.FileIn
 	case 2:
 		users, err := f.query().Users(names[1])
 		for _, u := range users {
-			if u.Kind != exchange.KindService {
+			if u.Kind != model.KindService {
 				add(u.Name)
 			}
 		}

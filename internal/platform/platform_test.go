@@ -10,8 +10,8 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 var outboundStories = stories{
@@ -61,8 +61,8 @@ var outboundStories = stories{
 		w.wantText(w.as("acme"), "/download/data/a.csv", "1234")
 		wantAbsent(t, "a second rename", c.Rename("/outbound/data/acme/b.tmp", "/outbound/data/acme/a.csv"))
 		testkit.Eventually(t, "it was opened", func() bool {
-			list := testkit.Call[[]exchange.Delivery](w.node, "GET", "/deliveries", nil)
-			return len(list) == 1 && list[0].State != exchange.DeliveryPublished
+			list := testkit.Call[[]model.Delivery](w.node, "GET", "/deliveries", nil)
+			return len(list) == 1 && list[0].State != model.DeliveryPublished
 		})
 		wantDenied(t, "renaming what was opened", c.Rename("/outbound/data/acme/a.csv", "/outbound/data/acme/c.csv"))
 		w.wantDelivered("acme a.csv 1")
@@ -126,8 +126,8 @@ var outboundStories = stories{
 		w.wantNames(w.as("billing"), "/outbound/data/acme", "a.part")
 	},
 	"what the feed refuses is told at CLOSE, and nobody gets it": func(t *testing.T, w *world) {
-		testkit.Call[exchange.Feed](w.node, "POST", "/feeds", body{"name": "numbered", "kind": "cdr", "pattern": "{account}-{seq}.csv"})
-		testkit.Call[exchange.Subscription](w.node, "POST", "/feeds/numbered/subscriptions", body{"user": "acme"})
+		testkit.Call[model.Feed](w.node, "POST", "/feeds", body{"name": "numbered", "kind": "cdr", "pattern": "{account}-{seq}.csv"})
+		testkit.Call[model.Subscription](w.node, "POST", "/feeds/numbered/subscriptions", body{"user": "acme"})
 		c := w.as("billing")
 		for path, words := range map[string]string{
 			"/outbound/numbered/acme/a.csv":      "does not fit the feed's pattern {account}-{seq}.csv",
@@ -163,18 +163,18 @@ var inboxStories = stories{
 		c, other := w.as("billing"), w.as("rating")
 		w.wantNames(c, "/inbox/acme/acme", "cdr.csv")
 		w.wantNames(c, "/inbox/beta/beta")
-		if d := w.drop(); d.State != exchange.DropNew {
+		if d := w.drop(); d.State != model.DropNew {
 			t.Fatalf("listing made it %s", d.State)
 		}
 		if info, err := c.Stat("/inbox/acme/acme/cdr.csv"); err != nil || info.Size() != 3 {
 			t.Fatalf("it is %v, %v", info, err)
 		}
 		wantDenied(t, "removing an unread one", c.Remove("/inbox/acme/acme/cdr.csv"))
-		if d := w.drop(); d.State != exchange.DropNew {
+		if d := w.drop(); d.State != model.DropNew {
 			t.Fatalf("removing it unread made it %s", d.State)
 		}
 		w.wantText(c, "/inbox/acme/acme/cdr.csv", "a;b")
-		if d := w.drop(); d.State != exchange.DropClaimed || d.Consumer != "billing" {
+		if d := w.drop(); d.State != model.DropClaimed || d.Consumer != "billing" {
 			t.Fatalf("reading made it %s of %s", d.State, d.Consumer)
 		}
 		w.wantNames(other, "/inbox/acme/acme")
@@ -183,7 +183,7 @@ var inboxStories = stories{
 		wantAbsent(t, "removing one that somebody else has", other.Remove("/inbox/acme/acme/cdr.csv"))
 		w.wantText(w.as("billing"), "/inbox/acme/acme/cdr.csv", "a;b") // another session of its own
 		testkit.Must(t, c.Remove("/inbox/acme/acme/cdr.csv"))
-		if d := w.drop(); d.State != exchange.DropAcked || d.Consumer != "billing" {
+		if d := w.drop(); d.State != model.DropAcked || d.Consumer != "billing" {
 			t.Fatalf("removing made it %s of %s", d.State, d.Consumer)
 		}
 		w.wantNames(c, "/inbox/acme/acme")
@@ -191,15 +191,15 @@ var inboxStories = stories{
 	},
 	"a claim over the API and one over SFTP exclude each other": func(t *testing.T, w *world) {
 		w.put(w.as("acme"), "/upload/cdr.csv", "a;b")
-		list := testkit.Call[[]exchange.Drop](w.node, "POST", "/inbox/claims", body{"consumer": "rating"})
+		list := testkit.Call[[]model.Drop](w.node, "POST", "/inbox/claims", body{"consumer": "rating"})
 		if len(list) != 1 {
 			t.Fatalf("claimed %+v", list)
 		}
 		c := w.as("billing")
 		w.wantNames(c, "/inbox/acme/acme")
-		testkit.Call[exchange.Drop](w.node, "POST", "/inbox/"+list[0].ID+"/release", body{"claim": list[0].Claim})
+		testkit.Call[model.Drop](w.node, "POST", "/inbox/"+list[0].ID+"/release", body{"claim": list[0].Claim})
 		w.wantText(c, "/inbox/acme/acme/cdr.csv", "a;b")
-		if list = testkit.Call[[]exchange.Drop](w.node, "POST", "/inbox/claims", body{"consumer": "rating"}); len(list) != 0 {
+		if list = testkit.Call[[]model.Drop](w.node, "POST", "/inbox/claims", body{"consumer": "rating"}); len(list) != 0 {
 			t.Fatalf("claimed %+v", list)
 		}
 	},
@@ -231,7 +231,7 @@ var inboxStories = stories{
 		wantDenied(t, "renaming", c.Rename("/inbox/acme/acme/cdr.csv", "/inbox/acme/acme/b.csv"))
 		wantDenied(t, "making a directory", c.Mkdir("/inbox/acme/acme/sub"))
 		wantDenied(t, "removing a directory", c.RemoveDirectory("/inbox/acme/acme"))
-		if d := w.drop(); d.State != exchange.DropNew {
+		if d := w.drop(); d.State != model.DropNew {
 			t.Fatalf("it became %s", d.State)
 		}
 		w.wantText(c, "/inbox/acme/acme/cdr.csv", "a;b")
@@ -271,7 +271,7 @@ var borderStories = stories{
 			}
 		}
 		w.wantDelivered()
-		if d := w.drop(); d.State != exchange.DropNew {
+		if d := w.drop(); d.State != model.DropNew {
 			t.Fatalf("the drop became %s", d.State)
 		}
 	},
@@ -306,7 +306,7 @@ var borderStories = stories{
 		testkit.Must(t, err)
 		_, err = f.Write([]byte("1"))
 		testkit.Must(t, err)
-		testkit.Call[exchange.Revoked](w.node, "POST", "/keys/revoke", body{"fingerprint": ssh.FingerprintSHA256(w.keys["billing"].PublicKey()), "reason": "lost"})
+		testkit.Call[model.Revoked](w.node, "POST", "/keys/revoke", body{"fingerprint": ssh.FingerprintSHA256(w.keys["billing"].PublicKey()), "reason": "lost"})
 		if err := f.Close(); err == nil {
 			t.Fatal("it was published")
 		}
@@ -377,8 +377,8 @@ var producerStories = stories{
 	"a vendor of a producer account sees its uploads alone": func(t *testing.T, w *world) {
 		w.keys["maker"] = w.node.User("maker")
 		w.feed(body{"name": "made", "kind": "data", "producer": "maker"}, "acme")
-		testkit.Call[exchange.Vendor](w.node, "POST", "/vendors", body{"short": "telco", "name": "Telco"})
-		testkit.Call[exchange.User](w.node, "POST", "/users", body{"account": "maker", "vendor": "telco"})
+		testkit.Call[model.Vendor](w.node, "POST", "/vendors", body{"short": "telco", "name": "Telco"})
+		testkit.Call[model.User](w.node, "POST", "/users", body{"account": "maker", "vendor": "telco"})
 		w.keys["maker-telco"] = testkit.NewKey(t)
 		w.node.Enrol("maker-telco", w.keys["maker-telco"])
 		c := w.as("maker-telco")

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/sallyport-sftp/sallyport/internal/config"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // world is a running server with the service user billing, and the feed data
@@ -32,7 +32,7 @@ func newWorld(t *testing.T, options ...testkit.Option) *world {
 	for _, name := range []string{"acme", "beta"} {
 		w.keys[name] = w.node.User(name)
 	}
-	testkit.Call[exchange.Account](w.node, "POST", "/accounts", body{"id": "house", "name": "House"})
+	testkit.Call[model.Account](w.node, "POST", "/accounts", body{"id": "house", "name": "House"})
 	w.service("billing", "127.0.0.0/8")
 	w.feed(body{"name": "data", "kind": "data", "types": []string{"csv", "pdf"}}, "acme", "beta")
 	return w
@@ -41,7 +41,7 @@ func newWorld(t *testing.T, options ...testkit.Option) *world {
 // service makes a service user that may log in from a network.
 func (w *world) service(name, network string) {
 	w.t.Helper()
-	testkit.Call[exchange.User](w.node, "POST", "/users", body{"account": "house", "service": true, "name": name, "allow_ips": []string{network}})
+	testkit.Call[model.User](w.node, "POST", "/users", body{"account": "house", "service": true, "name": name, "allow_ips": []string{network}})
 	w.keys[name] = testkit.NewKey(w.t)
 	w.node.Enrol(name, w.keys[name])
 }
@@ -49,9 +49,9 @@ func (w *world) service(name, network string) {
 // feed makes a feed with its subscribers.
 func (w *world) feed(f body, users ...string) {
 	w.t.Helper()
-	testkit.Call[exchange.Feed](w.node, "POST", "/feeds", f)
+	testkit.Call[model.Feed](w.node, "POST", "/feeds", f)
 	for _, u := range users {
-		testkit.Call[exchange.Subscription](w.node, "POST", "/feeds/"+f["name"].(string)+"/subscriptions", body{"user": u})
+		testkit.Call[model.Subscription](w.node, "POST", "/feeds/"+f["name"].(string)+"/subscriptions", body{"user": u})
 	}
 }
 
@@ -139,7 +139,7 @@ func (w *world) wantNames(c *sftp.Client, dir string, want ...string) {
 // delivered lists deliveries as "user name issue".
 func (w *world) delivered() (out []string) {
 	w.t.Helper()
-	for _, d := range testkit.Call[[]exchange.Delivery](w.node, "GET", "/deliveries", nil) {
+	for _, d := range testkit.Call[[]model.Delivery](w.node, "GET", "/deliveries", nil) {
 		out = append(out, d.User+" "+d.Name+" "+string('0'+rune(d.Issue)))
 	}
 	slices.Sort(out)
@@ -154,7 +154,7 @@ func (w *world) wantDelivered(want ...string) {
 }
 
 // drop is the state of the only drop.
-func (w *world) drop() exchange.Drop {
+func (w *world) drop() model.Drop {
 	w.t.Helper()
 	list := w.node.Drops()
 	if len(list) != 1 {

@@ -4,7 +4,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
 // Titles of documents, with the version of their form.
@@ -39,7 +40,7 @@ func (k *Key) Sign(d Document) (string, error) {
 	var b strings.Builder
 	b.WriteString(d.Title + "\n")
 	for _, f := range d.Fields {
-		b.WriteString(f.Name + ": " + exchange.Printable(f.Value) + "\n")
+		b.WriteString(f.Name + ": " + valid.Printable(f.Value) + "\n")
 	}
 	return k.sign(b.String())
 }
@@ -53,12 +54,12 @@ func Open(signed, public string) (Document, error) {
 	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
 	d := Document{Title: lines[0]}
 	if d.Title != ReceiptTitle && d.Title != RemovalTitle {
-		return d, exchange.E("proof.Open", exchange.Invalid, "The signature is good, but this is no receipt or report: %q.", exchange.Printable(d.Title))
+		return d, fault.E("proof.Open", fault.Invalid, "The signature is good, but this is no receipt or report: %q.", valid.Printable(d.Title))
 	}
 	for _, l := range lines[1:] {
 		name, value, ok := strings.Cut(l, ": ")
 		if !ok {
-			return d, exchange.E("proof.Open", exchange.Invalid, "The document has a line without a name: %q.", exchange.Printable(l))
+			return d, fault.E("proof.Open", fault.Invalid, "The document has a line without a name: %q.", valid.Printable(l))
 		}
 		d.Fields = append(d.Fields, Field{name, value})
 	}

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 )
 
 // Expiry is a signed statement of which rows of the audit log went by age.
@@ -30,7 +30,7 @@ func OpenExpiry(signed, public string) (e Expiry, err error) {
 	if err != nil {
 		return e, err
 	}
-	bad := exchange.E("proof.OpenExpiry", exchange.Invalid, "The signature is good, but this is no expiry of an audit log.")
+	bad := fault.E("proof.OpenExpiry", fault.Invalid, "The signature is good, but this is no expiry of an audit log.")
 	lines := strings.Split(text, "\n")
 	if len(lines) != 6 || !strings.HasPrefix(lines[0], expiryOrigin) {
 		return e, bad

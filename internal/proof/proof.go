@@ -15,7 +15,8 @@ import (
 
 	"golang.org/x/mod/sumdb/note"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
 // Key signs in the name of one deployment.
@@ -28,11 +29,11 @@ type Key struct {
 // NewKey makes a deployment's signing key. The private text must be kept
 // secret; name, without spaces or "+", says whose it is.
 func NewKey(rand io.Reader, name string) (private, public string, err error) {
-	if name == "" || strings.ContainsAny(name, " +\t\n") || exchange.Printable(name) != name {
-		return "", "", exchange.E("proof.NewKey", exchange.Invalid, "%q cannot be a signer's name.", exchange.Printable(name))
+	if name == "" || strings.ContainsAny(name, " +\t\n") || valid.Printable(name) != name {
+		return "", "", fault.E("proof.NewKey", fault.Invalid, "%q cannot be a signer's name.", valid.Printable(name))
 	}
 	private, public, err = note.GenerateKey(rand, name)
-	return private, public, exchange.Wrap("proof.NewKey", exchange.Internal, err)
+	return private, public, fault.Wrap("proof.NewKey", fault.Internal, err)
 }
 
 // ReadKey reads a private key's text, with the public one that belongs to it; in
@@ -41,14 +42,14 @@ func ReadKey(private, public string) (*Key, error) {
 	const op = "proof.ReadKey"
 	s, err := note.NewSigner(strings.TrimSpace(private))
 	if err != nil {
-		return nil, exchange.E(op, exchange.Invalid, "The signing key cannot be read.")
+		return nil, fault.E(op, fault.Invalid, "The signing key cannot be read.")
 	}
 	known := strings.TrimSpace(public)
 	public, _, _ = strings.Cut(known, "\n")
 	public = strings.TrimSpace(public)
 	v, err := note.NewVerifier(public)
 	if err != nil || v.Name() != s.Name() || v.KeyHash() != s.KeyHash() {
-		return nil, exchange.E(op, exchange.Invalid, "The public half of the signing key is missing or belongs to another.")
+		return nil, fault.E(op, fault.Invalid, "The public half of the signing key is missing or belongs to another.")
 	}
 	return &Key{s, public, known}, nil
 }
@@ -67,7 +68,7 @@ func SignedBy(signed string) string {
 		return "unknown"
 	}
 	s := unverified.Note.UnverifiedSigs[0]
-	return exchange.Printable(fmt.Sprintf("%s+%08x", s.Name, s.Hash))
+	return valid.Printable(fmt.Sprintf("%s+%08x", s.Name, s.Hash))
 }
 
 // Name is the signer's name.
@@ -76,7 +77,7 @@ func (k *Key) Name() string { return k.signer.Name() }
 // sign makes a signed note of a text that ends with a newline.
 func (k *Key) sign(text string) (string, error) {
 	b, err := note.Sign(&note.Note{Text: text}, k.signer)
-	return string(b), exchange.Wrap("proof.sign", exchange.Internal, err)
+	return string(b), fault.Wrap("proof.sign", fault.Internal, err)
 }
 
 // open checks a note's signature, which may be of any public key that is given, a
@@ -93,7 +94,7 @@ func open(signed, public string) (string, error) {
 		verifiers = append(verifiers, v)
 	}
 	if err != nil || len(verifiers) == 0 {
-		return "", exchange.E(op, exchange.Invalid, "The public key cannot be read.").
+		return "", fault.E(op, fault.Invalid, "The public key cannot be read.").
 			WithHint("it is one line: <name>+<hash>+<key>, as 'sallyport receipt key' prints it")
 	}
 	// Mail programs turn line ends into CRLF, which the signature never has.
@@ -105,9 +106,9 @@ func open(signed, public string) (string, error) {
 	case err == nil:
 		return n.Text, nil
 	case errors.As(err, &bad):
-		return "", exchange.E(op, exchange.Denied, "The signature is false: the text was changed, or was never signed by %s.", bad.Name)
+		return "", fault.E(op, fault.Denied, "The signature is false: the text was changed, or was never signed by %s.", bad.Name)
 	case errors.As(err, &unverified):
-		return "", exchange.E(op, exchange.Denied, "It is signed, but not with the key of %s that was given.", fmt.Sprintf("%s (%08x)", verifiers[0].Name(), verifiers[0].KeyHash()))
+		return "", fault.E(op, fault.Denied, "It is signed, but not with the key of %s that was given.", fmt.Sprintf("%s (%08x)", verifiers[0].Name(), verifiers[0].KeyHash()))
 	}
-	return "", exchange.E(op, exchange.Invalid, "This is not a signed document, or it is damaged.")
+	return "", fault.E(op, fault.Invalid, "This is not a signed document, or it is damaged.")
 }

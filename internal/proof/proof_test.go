@@ -6,9 +6,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/proof"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
 // newKey makes a deployment's key.
@@ -61,7 +62,7 @@ func TestNoValueForgesAField(t *testing.T) {
 		signed := sign(t, k, d)
 		got, err := proof.Open(signed, k.Public())
 		testkit.Must(t, err)
-		if len(got.Fields) != 2 || got.Fields[0] != (proof.Field{Name: "file", Value: exchange.Printable(hostile)}) || got.Get("to") != "acme" {
+		if len(got.Fields) != 2 || got.Fields[0] != (proof.Field{Name: "file", Value: valid.Printable(hostile)}) || got.Get("to") != "acme" {
 			t.Errorf("a file named %q makes the document %+v", hostile, got.Fields)
 		}
 		if strings.ContainsAny(signed, "\r\x00\x1b") || strings.ContainsRune(signed, 0x2028) || strings.ContainsRune(signed, 0x85) {
@@ -120,20 +121,20 @@ func TestAnotherKeyFails(t *testing.T) {
 	signed := sign(t, k, receipt)
 	for _, other := range []string{newKey(t, "h").Public(), newKey(t, "other").Public()} {
 		_, err := proof.Open(signed, other)
-		testkit.WantKind(t, err, exchange.Denied)
-		if !strings.Contains(exchange.PublicText(err), "not with the key") {
-			t.Errorf("another key: %s", exchange.PublicText(err))
+		testkit.WantKind(t, err, fault.Denied)
+		if !strings.Contains(fault.PublicText(err), "not with the key") {
+			t.Errorf("another key: %s", fault.PublicText(err))
 		}
 	}
 	_, err := proof.Open(strings.Replace(signed, "rates.csv", "rates.txt", 1), k.Public())
-	testkit.WantKind(t, err, exchange.Denied)
+	testkit.WantKind(t, err, fault.Denied)
 	for _, bad := range []string{"", "h", "h+00000000+AAAA", strings.Replace(k.Public(), "h+", "i+", 1)} {
 		_, err := proof.Open(signed, bad)
-		testkit.WantKind(t, err, exchange.Invalid)
+		testkit.WantKind(t, err, fault.Invalid)
 	}
 	for _, bad := range []string{"", "hello", "hello\n", "\n\n", "a\n\n— h AAAA\n", strings.Repeat("x", 2<<20)} {
 		_, err := proof.Open(bad, k.Public())
-		testkit.WantKind(t, err, exchange.Invalid)
+		testkit.WantKind(t, err, fault.Invalid)
 	}
 }
 
@@ -144,15 +145,15 @@ func TestOneKindIsNotTakenForAnother(t *testing.T) {
 	note, err := k.SignCheckpoint(proof.Checkpoint{Size: 1})
 	testkit.Must(t, err)
 	_, err = proof.Open(note, k.Public())
-	testkit.WantKind(t, err, exchange.Invalid)
+	testkit.WantKind(t, err, fault.Invalid)
 	_, err = proof.OpenCheckpoint(sign(t, k, receipt), k.Public())
-	testkit.WantKind(t, err, exchange.Invalid)
+	testkit.WantKind(t, err, fault.Invalid)
 	_, err = proof.Open(sign(t, k, proof.Document{Title: "Sallyport receipt v2"}), k.Public())
-	testkit.WantKind(t, err, exchange.Invalid)
+	testkit.WantKind(t, err, fault.Invalid)
 	for _, lines := range []string{"sallyport audit log of h\n-1", "sallyport audit log of h\n1\nAAAA", "sallyport audit log of h\n9999999999999999999999",
 		"sallyport audit log of h\n1\n" + strings.Repeat("A", 44) + "\nnow\nmore"} {
 		_, err := proof.OpenCheckpoint(sign(t, k, proof.Document{Title: lines}), k.Public())
-		testkit.WantKind(t, err, exchange.Invalid)
+		testkit.WantKind(t, err, fault.Invalid)
 	}
 }
 
@@ -161,7 +162,7 @@ func TestOneKindIsNotTakenForAnother(t *testing.T) {
 func TestKeysAreReadWhole(t *testing.T) {
 	for _, name := range []string{"", "a b", "a+b", "a\nb", "a\tb", "\u202e"} {
 		_, _, err := proof.NewKey(rand.Reader, name)
-		testkit.WantKind(t, err, exchange.Invalid)
+		testkit.WantKind(t, err, fault.Invalid)
 	}
 	private, public, err := proof.NewKey(rand.Reader, "h")
 	testkit.Must(t, err)
@@ -169,8 +170,8 @@ func TestKeysAreReadWhole(t *testing.T) {
 	testkit.Must(t, err)
 	for _, c := range [][2]string{{"", public}, {private, ""}, {private, other}, {public, public}, {private[:20], public}} {
 		_, err := proof.ReadKey(c[0], c[1])
-		testkit.WantKind(t, err, exchange.Invalid)
-		if strings.Contains(exchange.PublicText(err), "PRIVATE") {
+		testkit.WantKind(t, err, fault.Invalid)
+		if strings.Contains(fault.PublicText(err), "PRIVATE") {
 			t.Errorf("the error shows the key: %v", err)
 		}
 	}
@@ -198,7 +199,7 @@ func FuzzOpen(f *testing.F) {
 		_, _ = proof.Open(sign(t, k, receipt), text) // any key
 		signed := sign(t, k, proof.Document{Title: proof.ReceiptTitle, Fields: []proof.Field{{Name: "file", Value: text}}})
 		d, err := proof.Open(signed, k.Public())
-		if err != nil || len(d.Fields) != 1 || d.Get("file") != exchange.Printable(text) {
+		if err != nil || len(d.Fields) != 1 || d.Get("file") != valid.Printable(text) {
 			if len(signed) < 900_000 { // a note's bound
 				t.Fatalf("a file named %q: %v, %+v", text, err, d)
 			}

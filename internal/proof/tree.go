@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 )
 
 // Entry is one row of the audit log as it is hashed. Detail is the JSON text
@@ -56,7 +56,7 @@ func (t *Tree) Size() int64 { return t.size }
 // the tree ends, at a multiple of its size.
 func (t *Tree) Add(s Subtree) error {
 	if s.Level < 0 || s.Level > 62 || t.size&(1<<s.Level-1) != 0 {
-		return exchange.E("proof.Tree", exchange.Invalid, "The log's hashes do not fit together at row %d.", t.size)
+		return fault.E("proof.Tree", fault.Invalid, "The log's hashes do not fit together at row %d.", t.size)
 	}
 	t.merge(s, nil)
 	return nil
@@ -134,7 +134,7 @@ func OpenCheckpoint(signed, public string) (c Checkpoint, err error) {
 	if err != nil {
 		return c, err
 	}
-	bad := exchange.E("proof.OpenCheckpoint", exchange.Invalid, "The signature is good, but this is no checkpoint of an audit log.")
+	bad := fault.E("proof.OpenCheckpoint", fault.Invalid, "The signature is good, but this is no checkpoint of an audit log.")
 	lines := strings.Split(text, "\n")
 	if len(lines) != 5 || !strings.HasPrefix(lines[0], checkpointOrigin) {
 		return c, bad

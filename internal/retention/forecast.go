@@ -7,16 +7,18 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // Forecast is what would go at a time, by account and policy.
 type Forecast struct {
-	At    time.Time       `json:"at"`
-	Files int64           `json:"files"`
-	Bytes int64           `json:"bytes"`
-	Lines []ForecastLine  `json:"lines"`
-	Named []ForecastItem  `json:"items,omitempty"`
-	Holds []exchange.Hold `json:"holds" doc:"Holds in force, which keep what they are on"`
+	At    time.Time      `json:"at"`
+	Files int64          `json:"files"`
+	Bytes int64          `json:"bytes"`
+	Lines []ForecastLine `json:"lines"`
+	Named []ForecastItem `json:"items,omitempty"`
+	Holds []model.Hold   `json:"holds" doc:"Holds in force, which keep what they are on"`
 }
 
 // ForecastLine sums up what would go of one account by one policy.
@@ -104,10 +106,10 @@ func (c *forecasting) add(k store.Kept) error {
 	l := c.line(k)
 	held := holding(c.f.Holds, k.Account, k.UserID, k.Feed, k.FileID) != nil
 	c.f.Files, c.f.Bytes, l.Files, l.Bytes = c.f.Files+1, c.f.Bytes+k.Size, l.Files+1, l.Bytes+k.Size
-	if k.Delivery == exchange.DeliveryPublished || k.Delivery == exchange.DeliveryOpened {
+	if k.Delivery == model.DeliveryPublished || k.Delivery == model.DeliveryOpened {
 		l.Uncollected++
 	}
-	if k.Drop == exchange.DropNew || k.Drop == exchange.DropUnscanned || k.Drop == exchange.DropClaimed {
+	if k.Drop == model.DropNew || k.Drop == model.DropUnscanned || k.Drop == model.DropClaimed {
 		l.Unclaimed++
 	}
 	if held {
@@ -117,7 +119,7 @@ func (c *forecasting) add(k store.Kept) error {
 		return nil
 	}
 	full, err := c.paths.of(k)
-	c.f.Named = append(c.f.Named, ForecastItem{Account: k.Account, User: k.User, Path: exchange.Printable(full), Size: k.Size,
+	c.f.Named = append(c.f.Named, ForecastItem{Account: k.Account, User: k.User, Path: valid.Printable(full), Size: k.Size,
 		StoredAt: exchange.FromMicros(k.StoredAt), Fetched: cmp.Or(k.Delivery, k.Drop), Held: held})
 	return err
 }

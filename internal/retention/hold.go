@@ -5,37 +5,40 @@ import (
 	"strings"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // Hold keeps files from being removed: an account's, a user's, a feed's, or
 // one file (user:/path), whatever their age, until it is released.
-func (r *Room) Hold(ctx context.Context, who string, h exchange.Hold) (exchange.Hold, error) {
+func (r *Room) Hold(ctx context.Context, who string, h model.Hold) (model.Hold, error) {
 	const op = "retention.Hold"
-	if err := exchange.CheckLabel("reason", h.Reason); err != nil {
+	if err := valid.CheckLabel("reason", h.Reason); err != nil {
 		return h, err
 	}
 	label := h.Label // of a file: a path, which may be any bytes
-	h.ID, h.Actor, h.At, h.Label = r.o.IDs.New(), who, r.now(), exchange.Printable(label)
+	h.ID, h.Actor, h.At, h.Label = r.o.IDs.New(), who, r.now(), valid.Printable(label)
 	err := r.o.Store.Write(ctx, func(tx *store.Tx) error {
 		var err error
 		switch h.Kind {
-		case exchange.HoldAccount:
-			var a exchange.Account
+		case model.HoldAccount:
+			var a model.Account
 			a, err = tx.Account(h.Label)
-			h.Target, err = a.ID, exchange.Missing("retention", err, "There is no account %q.", exchange.Printable(h.Label))
-		case exchange.HoldUser:
-			var u exchange.User
+			h.Target, err = a.ID, fault.Missing("retention", err, "There is no account %q.", valid.Printable(h.Label))
+		case model.HoldUser:
+			var u model.User
 			u, err = tx.User(h.Label)
-			h.Target, err = u.ID, exchange.Missing("retention", err, "There is no user %q.", exchange.Printable(h.Label))
-		case exchange.HoldFeed:
-			var f exchange.Feed
+			h.Target, err = u.ID, fault.Missing("retention", err, "There is no user %q.", valid.Printable(h.Label))
+		case model.HoldFeed:
+			var f model.Feed
 			f, err = tx.Feed(h.Label)
-			h.Target, err = f.Name, exchange.Missing("retention", err, "There is no feed %q.", exchange.Printable(h.Label))
-		case exchange.HoldFile:
+			h.Target, err = f.Name, fault.Missing("retention", err, "There is no feed %q.", valid.Printable(h.Label))
+		case model.HoldFile:
 			h.Target, err = fileOf(tx, label)
 		default:
-			err = exchange.E(op, exchange.Invalid, "A hold is on an account, a user, a feed or a file.")
+			err = fault.E(op, fault.Invalid, "A hold is on an account, a user, a feed or a file.")
 		}
 		if err != nil {
 			return err
@@ -55,13 +58,13 @@ func fileOf(tx *store.Tx, label string) (string, error) {
 	user, full, ok := strings.Cut(label, ":")
 	if !ok {
 		f, err := tx.FileIDOfVersion(label)
-		return f, exchange.Missing("retention", err, "There is no file %q.", exchange.Printable(label))
+		return f, fault.Missing("retention", err, "There is no file %q.", valid.Printable(label))
 	}
 	u, err := tx.User(user)
 	if err != nil {
-		return "", exchange.Missing("retention", err, "There is no user %q.", exchange.Printable(user))
+		return "", fault.Missing("retention", err, "There is no user %q.", valid.Printable(user))
 	}
-	clean, err := exchange.CleanPath("/", full)
+	clean, err := valid.CleanPath("/", full)
 	if err != nil {
 		return "", err
 	}
@@ -71,25 +74,25 @@ func fileOf(tx *store.Tx, label string) (string, error) {
 		return "", err
 	}
 	if found.File == nil {
-		return "", exchange.E(op, exchange.NotFound, "User %s has no file %q.", u.Name, exchange.Printable(clean)).WithHint("name it user:/path, or by the id of a version")
+		return "", fault.E(op, fault.NotFound, "User %s has no file %q.", u.Name, valid.Printable(clean)).WithHint("name it user:/path, or by the id of a version")
 	}
 	return found.File.FileID, nil
 }
 
 // Holds lists holds.
-func (r *Room) Holds(ctx context.Context, all bool) ([]exchange.Hold, error) {
+func (r *Room) Holds(ctx context.Context, all bool) ([]model.Hold, error) {
 	return r.o.Store.Read(ctx).Holds(all)
 }
 
 // Release ends a hold.
-func (r *Room) Release(ctx context.Context, who, id string) (h exchange.Hold, err error) {
+func (r *Room) Release(ctx context.Context, who, id string) (h model.Hold, err error) {
 	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
 		if h, err = tx.LockHold(id); err != nil {
-			return exchange.Missing("retention", err, "There is no hold %q.", exchange.Printable(id))
+			return fault.Missing("retention", err, "There is no hold %q.", valid.Printable(id))
 		}
 		now := r.now()
 		if err := tx.ReleaseHold(id, who, exchange.Micros(now)); err != nil {
-			return exchange.Missing("retention", err, "The hold was released already.")
+			return fault.Missing("retention", err, "The hold was released already.")
 		}
 		h.ReleasedAt, h.ReleasedBy = &now, who
 		return r.audit(tx, who, "retention.release", id, map[string]string{"kind": h.Kind, "target": h.Label, "reason": h.Reason})
@@ -98,9 +101,9 @@ func (r *Room) Release(ctx context.Context, who, id string) (h exchange.Hold, er
 }
 
 // holding finds the hold that keeps something, if one does.
-func holding(holds []exchange.Hold, account, userID, feed, fileID string) *exchange.Hold {
+func holding(holds []model.Hold, account, userID, feed, fileID string) *model.Hold {
 	for i, h := range holds {
-		on := map[string]string{exchange.HoldAccount: account, exchange.HoldUser: userID, exchange.HoldFeed: feed, exchange.HoldFile: fileID}[h.Kind]
+		on := map[string]string{model.HoldAccount: account, model.HoldUser: userID, model.HoldFeed: feed, model.HoldFile: fileID}[h.Kind]
 		if on != "" && on == h.Target {
 			return &holds[i]
 		}
@@ -119,7 +122,7 @@ func (r *Room) Held(tx *store.Tx, versionID string) (bool, error) {
 		return false, err
 	}
 	k, err := tx.KeptVersion(versionID)
-	if exchange.Is(err, exchange.NotFound) {
+	if fault.Is(err, fault.NotFound) {
 		return false, nil
 	} else if err != nil {
 		return false, err

@@ -5,15 +5,16 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/proof"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
-func (w *world) hold(kind, label string) exchange.Hold {
+func (w *world) hold(kind, label string) model.Hold {
 	w.t.Helper()
-	h, err := w.room.Hold(ctx, "op:jo", exchange.Hold{Kind: kind, Label: label, Reason: "case 7"})
+	h, err := w.room.Hold(ctx, "op:jo", model.Hold{Kind: kind, Label: label, Reason: "case 7"})
 	testkit.Must(w.t, err)
 	return h
 }
@@ -49,7 +50,7 @@ var holdStories = stories{
 			_, err = w.room.Release(ctx, "op:jo", h.ID)
 			testkit.Must(t, err)
 			_, err = w.room.Release(ctx, "op:jo", h.ID)
-			testkit.WantKind(t, err, exchange.NotFound)
+			testkit.WantKind(t, err, fault.NotFound)
 		}
 		w.hold("account", "acme")
 		w.on("2027-01-01")
@@ -75,7 +76,7 @@ var holdStories = stories{
 		go func() {
 			defer close(placed)
 			testkit.Eventually(t, "the run began", func() bool { return w.count(`SELECT COUNT(*) FROM versions`) < 400 })
-			if _, err := w.room.Hold(ctx, "op:jo", exchange.Hold{Kind: exchange.HoldAccount, Label: "acme", Reason: "case 7"}); err != nil {
+			if _, err := w.room.Hold(ctx, "op:jo", model.Hold{Kind: model.HoldAccount, Label: "acme", Reason: "case 7"}); err != nil {
 				t.Error(err)
 			}
 			left.Store(w.count(`SELECT COUNT(*) FROM versions`))
@@ -85,7 +86,7 @@ var holdStories = stories{
 		if n := w.count(`SELECT COUNT(*) FROM versions`); n != left.Load() {
 			t.Errorf("%d files were there when the hold stood, and %d are left", left.Load(), n)
 		}
-		if now := w.one(); now.State != exchange.RunDone || now.RemovedFiles != 400-left.Load() || now.ID != r.ID {
+		if now := w.one(); now.State != model.RunDone || now.RemovedFiles != 400-left.Load() || now.ID != r.ID {
 			t.Errorf("%+v", now)
 		}
 		w.sound()
@@ -107,13 +108,13 @@ var holdStories = stories{
 	},
 	"a hold on nothing is refused": func(t *testing.T, w *world) {
 		w.customer("acme")
-		for _, h := range []exchange.Hold{{Kind: "account", Label: "x"}, {Kind: "user", Label: "x"}, {Kind: "feed", Label: "x"}, {Kind: "file", Label: "x"}, {Kind: "file", Label: "acme:/none"}, {Kind: "file", Label: "x:/none"}} {
+		for _, h := range []model.Hold{{Kind: "account", Label: "x"}, {Kind: "user", Label: "x"}, {Kind: "feed", Label: "x"}, {Kind: "file", Label: "x"}, {Kind: "file", Label: "acme:/none"}, {Kind: "file", Label: "x:/none"}} {
 			h.Reason = "why"
 			_, err := w.room.Hold(ctx, "op:jo", h)
-			testkit.WantKind(t, err, exchange.NotFound)
+			testkit.WantKind(t, err, fault.NotFound)
 		}
-		_, err := w.room.Hold(ctx, "op:jo", exchange.Hold{Kind: "account", Label: "acme"})
-		testkit.WantKind(t, err, exchange.Invalid)
+		_, err := w.room.Hold(ctx, "op:jo", model.Hold{Kind: "account", Label: "acme"})
+		testkit.WantKind(t, err, fault.Invalid)
 	},
 }
 
@@ -128,7 +129,7 @@ var noticeStories = stories{
 		w.on("2027-03-01")
 		again := w.runs()[0]
 		testkit.Must(t, w.room.Told(ctx, "op:jo", again.ID, "acme"))
-		testkit.WantKind(t, w.room.Told(ctx, "op:jo", again.ID, "acme"), exchange.NotFound)
+		testkit.WantKind(t, w.room.Told(ctx, "op:jo", again.ID, "acme"), fault.NotFound)
 		w.on("2027-04-01 03:01")
 		w.wantOutcomes(again.ID, map[string]string{"acme:/upload/000.csv": "removed"})
 	},
@@ -161,7 +162,7 @@ var closeStories = stories{
 		if again, err := w.room.PlanClosing(ctx, "acme"); err != nil || again.ID != r.ID {
 			t.Errorf("planned twice: %v %v", again, err)
 		}
-		if r.Files != 1 || r.Kind != exchange.RunClosing || len(w.letters) != 1 || !strings.Contains(w.letters[0].Text, "The account acme is closed. On 15 January 2026 we remove all its files: 1 file.") {
+		if r.Files != 1 || r.Kind != model.RunClosing || len(w.letters) != 1 || !strings.Contains(w.letters[0].Text, "The account acme is closed. On 15 January 2026 we remove all its files: 1 file.") {
 			t.Fatalf("%+v, %+v", r, w.letters)
 		}
 		w.on("2026-01-15 11:00")
@@ -189,11 +190,11 @@ var closeStories = stories{
 	},
 	"an account that was closed elsewhere is found": func(t *testing.T, w *world) {
 		w.put(w.customer("acme"), "/a", "a")
-		_, err := w.accounts.SetState(ctx, "op:jo", "acme", exchange.AccountClosed)
+		_, err := w.accounts.SetState(ctx, "op:jo", "acme", model.AccountClosed)
 		testkit.Must(t, err)
 		w.step()
 		w.step()
-		if r := w.one(); r.Kind != exchange.RunClosing || r.DueAt.Sub(r.CreatedAt) != w.policy.AfterClose {
+		if r := w.one(); r.Kind != model.RunClosing || r.DueAt.Sub(r.CreatedAt) != w.policy.AfterClose {
 			t.Errorf("%+v", r)
 		}
 	},

@@ -9,8 +9,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // Marks of notices.
@@ -31,7 +33,7 @@ func (r *Room) tellDue(ctx context.Context) error {
 	}
 	now := r.now()
 	for _, run := range open {
-		if run.State != exchange.RunAnnounced {
+		if run.State != model.RunAnnounced {
 			continue
 		}
 		marks := []string{markFirst}
@@ -45,7 +47,7 @@ func (r *Room) tellDue(ctx context.Context) error {
 	return nil
 }
 
-func (r *Room) tellAll(ctx context.Context, run exchange.RetentionRun, marks []string) error {
+func (r *Room) tellAll(ctx context.Context, run model.RetentionRun, marks []string) error {
 	q := r.o.Store.Read(ctx)
 	counts, err := q.CountItems(run.ID)
 	if err != nil {
@@ -58,16 +60,16 @@ func (r *Room) tellAll(ctx context.Context, run exchange.RetentionRun, marks []s
 	var accounts []string
 	var errs []error // one account's must not keep the others from hearing
 	for _, c := range counts {
-		if c.State == exchange.ItemNamed && !slices.Contains(accounts, c.Account) {
+		if c.State == model.ItemNamed && !slices.Contains(accounts, c.Account) {
 			accounts = append(accounts, c.Account)
 		}
 	}
 	for _, account := range accounts {
 		for _, mark := range marks {
-			if slices.ContainsFunc(told, func(n exchange.RetentionNotice) bool { return n.Account == account && n.Mark == mark }) {
+			if slices.ContainsFunc(told, func(n model.RetentionNotice) bool { return n.Account == account && n.Mark == mark }) {
 				continue
 			}
-			if err := r.tell(ctx, run, account, mark); err != nil && !exchange.Is(err, exchange.Exists) {
+			if err := r.tell(ctx, run, account, mark); err != nil && !fault.Is(err, fault.Exists) {
 				errs = append(errs, err)
 			}
 		}
@@ -76,13 +78,13 @@ func (r *Room) tellAll(ctx context.Context, run exchange.RetentionRun, marks []s
 }
 
 // tell writes one account's notice, its mails and its event.
-func (r *Room) tell(ctx context.Context, run exchange.RetentionRun, account, mark string) error {
+func (r *Room) tell(ctx context.Context, run model.RetentionRun, account, mark string) error {
 	letter, sum, err := r.compose(ctx, run, account, mark)
 	if err != nil || sum.files == 0 {
 		return err
 	}
 	return r.o.Store.Write(ctx, func(tx *store.Tx) error {
-		n := exchange.RetentionNotice{ID: r.o.IDs.New(), Run: run.ID, Account: account, Mark: mark, At: r.now(), Text: letter.Text}
+		n := model.RetentionNotice{ID: r.o.IDs.New(), Run: run.ID, Account: account, Mark: mark, At: r.now(), Text: letter.Text}
 		if err := tx.AddRetentionNotice(n); err != nil {
 			return err
 		}
@@ -93,7 +95,7 @@ func (r *Room) tell(ctx context.Context, run exchange.RetentionRun, account, mar
 				return err
 			}
 		}
-		if err := tx.Emit(exchange.Event{ID: r.o.IDs.New(), Type: exchange.EventExpiring, At: n.At, Account: account, Data: map[string]any{
+		if err := tx.Emit(model.Event{ID: r.o.IDs.New(), Type: model.EventExpiring, At: n.At, Account: account, Data: map[string]any{
 			"run": run.ID, "kind": run.Kind, "due": run.DueAt.Format(time.RFC3339), "notice": n.ID, "mark": mark, "files": sum.files, "bytes": sum.bytes,
 			"uncollected": sum.missed, "names": sum.names, "mails": mails}}); err != nil {
 			return err
@@ -110,7 +112,7 @@ type noticeSum struct {
 
 // compose writes what an account's people are told (defaults.md, "Removal
 // notice"): never-downloaded files by name, then the rest.
-func (r *Room) compose(ctx context.Context, run exchange.RetentionRun, account, mark string) (Letter, noticeSum, error) {
+func (r *Room) compose(ctx context.Context, run model.RetentionRun, account, mark string) (Letter, noticeSum, error) {
 	l := Letter{Kind: "expiring", Account: account, Head: []string{"File", "Stored (UTC)", "Size in bytes", "Downloaded"}}
 	var sum noticeSum
 	var missed, rest [][]string
@@ -129,17 +131,17 @@ func (r *Room) compose(ctx context.Context, run exchange.RetentionRun, account, 
 		}
 		for _, i := range page {
 			after = i.Version
-			if i.State != exchange.ItemNamed {
+			if i.State != model.ItemNamed {
 				continue
 			}
 			sum.files, sum.bytes = sum.files+1, sum.bytes+i.Size
 			periods[rules.period(i.Class)] = true
-			row := []string{exchange.Printable(i.User + ":" + i.Path), i.StoredAt.Format("2006-01-02"), fmt.Sprint(i.Size), downloaded(i.Fetched)}
-			if i.Fetched == exchange.DeliveryPublished || i.Fetched == exchange.DeliveryOpened {
+			row := []string{valid.Printable(i.User + ":" + i.Path), i.StoredAt.Format("2006-01-02"), fmt.Sprint(i.Size), downloaded(i.Fetched)}
+			if i.Fetched == model.DeliveryPublished || i.Fetched == model.DeliveryOpened {
 				sum.missed++
 				if len(missed) < namesInLetter {
 					missed = append(missed, row)
-					sum.names = append(sum.names, exchange.Printable(path.Base(i.Path)))
+					sum.names = append(sum.names, valid.Printable(path.Base(i.Path)))
 				}
 			} else if len(rest) < namesInLetter {
 				rest = append(rest, row)
@@ -155,23 +157,23 @@ func (r *Room) compose(ctx context.Context, run exchange.RetentionRun, account, 
 
 func downloaded(fetched string) string {
 	switch fetched {
-	case exchange.DeliveryPublished:
+	case model.DeliveryPublished:
 		return "never"
-	case exchange.DeliveryOpened:
+	case model.DeliveryOpened:
 		return "never in full"
-	case exchange.DeliveryCollected:
+	case model.DeliveryCollected:
 		return "yes"
 	}
 	return "sent by you"
 }
 
-func noticeText(run exchange.RetentionRun, account, mark string, sum noticeSum, periods map[string]bool) string {
+func noticeText(run model.RetentionRun, account, mark string, sum noticeSum, periods map[string]bool) string {
 	var b strings.Builder
 	date := run.DueAt.Format("2 January 2006")
 	if mark == markReminder {
 		b.WriteString("A reminder. ")
 	}
-	if run.Kind == exchange.RunClosing {
+	if run.Kind == model.RunClosing {
 		fmt.Fprintf(&b, "The account %s is closed. On %s we remove all its files: %s.", account, date, countFiles(sum.files))
 	} else {
 		var ages []string
@@ -217,9 +219,9 @@ func periodWords(p string) string {
 }
 
 // Notices lists a run's notices with how they went.
-func (r *Room) Notices(ctx context.Context, run string) ([]exchange.RetentionNotice, error) {
+func (r *Room) Notices(ctx context.Context, run string) ([]model.RetentionNotice, error) {
 	if _, err := r.o.Store.Read(ctx).Run(run); err != nil {
-		return nil, exchange.Missing("retention", err, "There is no run %q.", exchange.Printable(run))
+		return nil, fault.Missing("retention", err, "There is no run %q.", valid.Printable(run))
 	}
 	return r.o.Store.Read(ctx).RetentionNotices(run, "")
 }
@@ -232,7 +234,7 @@ func (r *Room) Told(ctx context.Context, who, run, account string) error {
 			return err
 		}
 		if n == 0 {
-			return exchange.E("retention.Told", exchange.NotFound, "The run has no notice to account %q that waits for that.", exchange.Printable(account))
+			return fault.E("retention.Told", fault.NotFound, "The run has no notice to account %q that waits for that.", valid.Printable(account))
 		}
 		return r.audit(tx, who, "retention.told", run, map[string]string{"account": account})
 	})

@@ -7,7 +7,10 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 const (
@@ -33,14 +36,14 @@ func (r *Room) planRegular(ctx context.Context) error {
 	if due.Sub(now) > r.o.Policy.Notice+planEarlier {
 		return nil
 	}
-	if _, err := r.o.Store.Read(ctx).RunAt(exchange.Micros(due)); !exchange.Is(err, exchange.NotFound) {
+	if _, err := r.o.Store.Read(ctx).RunAt(exchange.Micros(due)); !fault.Is(err, fault.NotFound) {
 		return err
 	}
 	confirm, err := r.o.Store.Read(ctx).Setting(confirmSetting)
 	if err != nil {
 		return err
 	}
-	run := exchange.RetentionRun{ID: r.o.IDs.New(), Kind: exchange.RunRegular, DueAt: due, State: statePlan, Confirm: confirm, CreatedAt: now, Planner: r.o.Node}
+	run := model.RetentionRun{ID: r.o.IDs.New(), Kind: model.RunRegular, DueAt: due, State: statePlan, Confirm: confirm, CreatedAt: now, Planner: r.o.Node}
 	return r.plan(ctx, run, func(add func(store.Kept) error) error { return r.eachDue(ctx, due, add) })
 }
 
@@ -51,10 +54,10 @@ func (r *Room) planClosings(ctx context.Context) error {
 		return err
 	}
 	for _, a := range accounts {
-		if a.State != exchange.AccountClosed {
+		if a.State != model.AccountClosed {
 			continue
 		}
-		if _, err := r.o.Store.Read(ctx).ClosingRun(a.ID); exchange.Is(err, exchange.NotFound) {
+		if _, err := r.o.Store.Read(ctx).ClosingRun(a.ID); fault.Is(err, fault.NotFound) {
 			if _, err = r.closing(ctx, a); err != nil {
 				return err
 			}
@@ -67,14 +70,14 @@ func (r *Room) planClosings(ctx context.Context) error {
 
 // PlanClosing plans the removal of all that a closed account has, and tells its
 // people.
-func (r *Room) PlanClosing(ctx context.Context, account string) (exchange.RetentionRun, error) {
+func (r *Room) PlanClosing(ctx context.Context, account string) (model.RetentionRun, error) {
 	r.running.Lock()
 	defer r.running.Unlock()
 	a, err := r.o.Store.Read(ctx).Account(account)
 	if err != nil {
-		return exchange.RetentionRun{}, err
+		return model.RetentionRun{}, err
 	}
-	if run, err := r.o.Store.Read(ctx).ClosingRun(account); !exchange.Is(err, exchange.NotFound) {
+	if run, err := r.o.Store.Read(ctx).ClosingRun(account); !fault.Is(err, fault.NotFound) {
 		return run, err
 	}
 	run, err := r.closing(ctx, a)
@@ -84,9 +87,9 @@ func (r *Room) PlanClosing(ctx context.Context, account string) (exchange.Retent
 	return run, r.tellDue(ctx)
 }
 
-func (r *Room) closing(ctx context.Context, a exchange.Account) (exchange.RetentionRun, error) {
+func (r *Room) closing(ctx context.Context, a model.Account) (model.RetentionRun, error) {
 	now := r.now()
-	run := exchange.RetentionRun{ID: r.o.IDs.New(), Kind: exchange.RunClosing, Account: a.ID, DueAt: now.Add(r.o.Policy.AfterClose), State: statePlan, CreatedAt: now, Planner: r.o.Node}
+	run := model.RetentionRun{ID: r.o.IDs.New(), Kind: model.RunClosing, Account: a.ID, DueAt: now.Add(r.o.Policy.AfterClose), State: statePlan, CreatedAt: now, Planner: r.o.Node}
 	if a.FilesUntil != nil {
 		run.DueAt = *a.FilesUntil
 	}
@@ -123,7 +126,7 @@ func (r *Room) eachDue(ctx context.Context, at time.Time, visit func(store.Kept)
 		return err
 	}
 	for _, class := range classes {
-		before, err := exchange.Before(at, rules.period(class))
+		before, err := valid.Before(at, rules.period(class))
 		if err != nil {
 			return err
 		}
@@ -148,7 +151,7 @@ func (r *Room) eachDue(ctx context.Context, at time.Time, visit func(store.Kept)
 
 // plan names what a run will remove. Until all is named it is not announced,
 // and a stop of the server discards it.
-func (r *Room) plan(ctx context.Context, run exchange.RetentionRun, visit func(add func(store.Kept) error) error) error {
+func (r *Room) plan(ctx context.Context, run model.RetentionRun, visit func(add func(store.Kept) error) error) error {
 	if err := r.o.Store.Write(ctx, func(tx *store.Tx) error { return tx.PutRun(run) }); err != nil {
 		return err
 	}
@@ -170,10 +173,10 @@ func (r *Room) plan(ctx context.Context, run exchange.RetentionRun, visit func(a
 type naming struct {
 	r     *Room
 	ctx   context.Context
-	run   *exchange.RetentionRun
+	run   *model.RetentionRun
 	rules *rules
 	paths pathReader
-	items []exchange.RetentionItem
+	items []model.RetentionItem
 }
 
 func (n *naming) add(k store.Kept) error {
@@ -182,15 +185,15 @@ func (n *naming) add(k store.Kept) error {
 		return err
 	}
 	// A folder may have been renamed across a policy's border since.
-	if class := n.rules.class(k.UserID, full, k.Feed); n.run.Kind == exchange.RunRegular && class != k.Class {
-		if err := n.r.o.Store.Write(n.ctx, func(tx *store.Tx) error { return tx.SetClass(k.ID, class) }); err != nil && !exchange.Is(err, exchange.NotFound) {
+	if class := n.rules.class(k.UserID, full, k.Feed); n.run.Kind == model.RunRegular && class != k.Class {
+		if err := n.r.o.Store.Write(n.ctx, func(tx *store.Tx) error { return tx.SetClass(k.ID, class) }); err != nil && !fault.Is(err, fault.NotFound) {
 			return err
 		}
 		return nil // judged by its own policy the next time
 	}
 	n.run.Files, n.run.Bytes = n.run.Files+1, n.run.Bytes+k.Size
-	n.items = append(n.items, exchange.RetentionItem{Account: k.Account, UserID: k.UserID, Version: k.ID, Path: full, Size: k.Size, Sum: k.Sum, Class: k.Class,
-		StoredAt: exchange.FromMicros(k.StoredAt), Fetched: cmp.Or(k.Delivery, k.Drop), State: exchange.ItemNamed})
+	n.items = append(n.items, model.RetentionItem{Account: k.Account, UserID: k.UserID, Version: k.ID, Path: full, Size: k.Size, Sum: k.Sum, Class: k.Class,
+		StoredAt: exchange.FromMicros(k.StoredAt), Fetched: cmp.Or(k.Delivery, k.Drop), State: model.ItemNamed})
 	if len(n.items) < planBatch {
 		return nil
 	}
@@ -207,19 +210,19 @@ func (n *naming) flush() error {
 }
 
 // announce makes a plan that is whole a run.
-func (r *Room) announce(ctx context.Context, run exchange.RetentionRun) error {
-	run.State = exchange.RunAnnounced
+func (r *Room) announce(ctx context.Context, run model.RetentionRun) error {
+	run.State = model.RunAnnounced
 	return r.o.Store.Write(ctx, func(tx *store.Tx) error {
 		if is, err := tx.LockRun(run.ID); err != nil {
 			return err
 		} else if is.State != statePlan {
-			return exchange.E("retention.plan", exchange.Conflict, "The plan was discarded meanwhile.")
+			return fault.E("retention.plan", fault.Conflict, "The plan was discarded meanwhile.")
 		}
 		if err := tx.PutRun(run); err != nil {
 			return err
 		}
 		if run.Confirm != "" {
-			if err := tx.Emit(exchange.Event{ID: r.o.IDs.New(), Type: exchange.EventRetention, At: run.CreatedAt, Data: map[string]any{"run": run.ID,
+			if err := tx.Emit(model.Event{ID: r.o.IDs.New(), Type: model.EventRetention, At: run.CreatedAt, Data: map[string]any{"run": run.ID,
 				"due": run.DueAt.Format(time.RFC3339), "files": run.Files, "bytes": run.Bytes, "text": "The retention run of " + run.DueAt.Format(time.DateOnly) +
 					" removes nothing until you have confirmed it, because " + run.Confirm + ". It names " + strconv.FormatInt(run.Files, 10) + " files."}}); err != nil {
 				return err

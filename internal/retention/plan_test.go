@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 var planStories = stories{
@@ -34,7 +34,7 @@ var planStories = stories{
 	},
 	"29 February is kept twelve months as a year": func(t *testing.T, w *world) {
 		u, v := w.customer("acme"), w.customer("bolt")
-		w.set(exchange.RetentionPolicy{User: "bolt", Keep: "1y"})
+		w.set(model.RetentionPolicy{User: "bolt", Keep: "1y"})
 		w.to("2028-02-29 02:00")
 		w.put(u, "/a", "a")
 		w.put(v, "/a", "a")
@@ -59,7 +59,7 @@ var planStories = stories{
 		w.exec(`INSERT INTO retention_items (run_id, account_id, version_id, user_id, path, size, sha256, class, stored_at, fetched, state, why)
 			VALUES ($1, 'acme', 'V', $2, $3, 1, $3, 'default', 1, '', 'named', '')`, id, u.ID, []byte("/x"))
 		w.step()
-		if r := w.one(); r.ID == id || r.Files != 1 || r.State != exchange.RunAnnounced {
+		if r := w.one(); r.ID == id || r.Files != 1 || r.State != model.RunAnnounced {
 			t.Fatalf("%+v", r)
 		}
 		if n := w.count(`SELECT COUNT(*) FROM retention_items WHERE run_id = $1`, id); n > 0 {
@@ -88,12 +88,12 @@ var planStories = stories{
 		w.on("2027-01-01")
 		w.on("2026-06-01") // back
 		w.on("2027-01-01 18:00")
-		if r := w.one(); r.State != exchange.RunAnnounced || r.Files != 1 {
+		if r := w.one(); r.State != model.RunAnnounced || r.Files != 1 {
 			t.Fatalf("%+v", r)
 		}
 		w.on("2027-05-10") // forward
 		r := w.runs()
-		if len(r) != 1 || r[0].State != exchange.RunDone || r[0].RemovedFiles != 1 {
+		if len(r) != 1 || r[0].State != model.RunDone || r[0].RemovedFiles != 1 {
 			t.Fatalf("%+v", r)
 		}
 		w.on("2027-01-20") // back again

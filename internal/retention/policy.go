@@ -11,14 +11,17 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // rules are the policies in force. The nearest one wins: that of a folder of
 // one user, of a folder of everybody, of a feed, of a user, the default.
 type rules struct {
 	keep    map[string]string // class → period
-	folders []exchange.RetentionPolicy
+	folders []model.RetentionPolicy
 	feeds   map[string]bool
 	users   map[string]bool
 }
@@ -30,7 +33,7 @@ func readRules(q *store.Q, fallback string) (*rules, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &rules{keep: map[string]string{exchange.ClassDefault: fallback}, feeds: map[string]bool{}, users: map[string]bool{}}
+	r := &rules{keep: map[string]string{model.ClassDefault: fallback}, feeds: map[string]bool{}, users: map[string]bool{}}
 	for _, p := range list {
 		r.keep[p.Class] = p.Keep
 		switch {
@@ -42,7 +45,7 @@ func readRules(q *store.Q, fallback string) (*rules, error) {
 			r.users[p.UserID] = true
 		}
 	}
-	slices.SortStableFunc(r.folders, func(a, b exchange.RetentionPolicy) int { // the nearest first
+	slices.SortStableFunc(r.folders, func(a, b model.RetentionPolicy) int { // the nearest first
 		return cmp.Or(cmp.Compare(b.UserID, a.UserID), cmp.Compare(len(b.Folder), len(a.Folder)))
 	})
 	return r, nil
@@ -61,12 +64,12 @@ func (r *rules) class(userID, full, feed string) string {
 	case r.users[userID]:
 		return "user:" + userID
 	}
-	return exchange.ClassDefault
+	return model.ClassDefault
 }
 
 // period is how long a class stays; one whose policy is gone, as the default.
 func (r *rules) period(class string) string {
-	return cmp.Or(r.keep[class], r.keep[exchange.ClassDefault])
+	return cmp.Or(r.keep[class], r.keep[model.ClassDefault])
 }
 
 // current are the rules as they were read lately.
@@ -94,7 +97,7 @@ func (r *Room) forget() {
 func (r *Room) Class(userID, full, feed string) string {
 	rules, err := r.current(r.o.Store.Read(context.Background()))
 	if err != nil {
-		return exchange.ClassDefault
+		return model.ClassDefault
 	}
 	return rules.class(userID, full, feed)
 }
@@ -136,7 +139,7 @@ func (r *Room) KeptUntil(ctx context.Context, versionID string) time.Time {
 	if err != nil {
 		return time.Time{}
 	}
-	until, err := exchange.After(exchange.FromMicros(k.StoredAt), rules.period(k.Class))
+	until, err := valid.After(exchange.FromMicros(k.StoredAt), rules.period(k.Class))
 	if err != nil {
 		return time.Time{}
 	}
@@ -144,16 +147,16 @@ func (r *Room) KeptUntil(ctx context.Context, versionID string) time.Time {
 }
 
 // Policies lists the policies, the default first.
-func (r *Room) Policies(ctx context.Context) ([]exchange.RetentionPolicy, error) {
+func (r *Room) Policies(ctx context.Context) ([]model.RetentionPolicy, error) {
 	list, err := r.o.Store.Read(ctx).Policies()
 	for i := range list {
 		list[i].Class = r.shown(list[i])
 	}
-	return append([]exchange.RetentionPolicy{{Class: exchange.ClassDefault, Keep: r.o.Policy.Keep}}, list...), err
+	return append([]model.RetentionPolicy{{Class: model.ClassDefault, Keep: r.o.Policy.Keep}}, list...), err
 }
 
 // shown is a class with a username in place of an id.
-func (r *Room) shown(p exchange.RetentionPolicy) string {
+func (r *Room) shown(p model.RetentionPolicy) string {
 	if p.UserID != "" {
 		return strings.Replace(p.Class, p.UserID, p.User, 1)
 	}
@@ -163,19 +166,19 @@ func (r *Room) shown(p exchange.RetentionPolicy) string {
 // SetPolicy gives a feed, a user or a folder (of one user, or of all) a policy;
 // keep "" takes it away again. A shorter one makes the next run wait for an
 // administrator.
-func (r *Room) SetPolicy(ctx context.Context, who string, p exchange.RetentionPolicy) (exchange.RetentionPolicy, error) {
+func (r *Room) SetPolicy(ctx context.Context, who string, p model.RetentionPolicy) (model.RetentionPolicy, error) {
 	const op = "retention.SetPolicy"
 	if p.Keep != "" {
-		if err := exchange.CheckPeriod(p.Keep); err != nil {
+		if err := valid.CheckPeriod(p.Keep); err != nil {
 			return p, err
 		}
 	}
 	if p.Feed == "" && p.User == "" && p.Folder == "" || p.Feed != "" && p.User+p.Folder != "" {
-		return p, exchange.E(op, exchange.Invalid, "A policy is a feed's, a user's, a folder's, or that of a user's folder.").
+		return p, fault.E(op, fault.Invalid, "A policy is a feed's, a user's, a folder's, or that of a user's folder.").
 			WithHint("the default is retention.keep in the configuration")
 	}
 	if p.Folder != "" {
-		clean, err := exchange.CheckFolder(p.Folder)
+		clean, err := valid.CheckFolder(p.Folder)
 		if err != nil {
 			return p, err
 		}
@@ -185,7 +188,7 @@ func (r *Room) SetPolicy(ctx context.Context, who string, p exchange.RetentionPo
 		if p.User != "" {
 			u, err := tx.User(p.User)
 			if err != nil {
-				return exchange.Missing("retention", err, "There is no user %q.", p.User)
+				return fault.Missing("retention", err, "There is no user %q.", p.User)
 			}
 			p.UserID = u.ID
 		}
@@ -213,7 +216,7 @@ func (r *Room) SetPolicy(ctx context.Context, who string, p exchange.RetentionPo
 	return p, r.reclassifyPending(ctx)
 }
 
-func classOf(p exchange.RetentionPolicy) string {
+func classOf(p model.RetentionPolicy) string {
 	switch {
 	case p.Feed != "":
 		return "feed:" + p.Feed
@@ -226,12 +229,12 @@ func classOf(p exchange.RetentionPolicy) string {
 }
 
 // put writes a policy, or removes it.
-func put(tx *store.Tx, p exchange.RetentionPolicy, who string, at time.Time) error {
+func put(tx *store.Tx, p model.RetentionPolicy, who string, at time.Time) error {
 	switch {
 	case p.Feed != "":
-		return exchange.Missing("retention", tx.SetFeedRetention(p.Feed, p.Keep), "There is no feed %q.", p.Feed)
+		return fault.Missing("retention", tx.SetFeedRetention(p.Feed, p.Keep), "There is no feed %q.", p.Feed)
 	case p.Keep == "":
-		return exchange.Missing("retention", tx.DropPolicy(p.Class), "There is no such policy.")
+		return fault.Missing("retention", tx.DropPolicy(p.Class), "There is no such policy.")
 	}
 	return tx.PutPolicy(p, who, exchange.Micros(at))
 }
@@ -245,14 +248,14 @@ const (
 // shorter reports whether a period ends sooner than another. Months are of the
 // calendar, so they are compared from one day.
 func shorter(at time.Time, period, than string) bool {
-	a, err := exchange.Before(at, period)
-	b, thanErr := exchange.Before(at, than)
+	a, err := valid.Before(at, period)
+	b, thanErr := valid.Before(at, than)
 	return err == nil && thanErr == nil && a.After(b)
 }
 
 // noteShortened makes the next run wait for an administrator if a change may
 // remove anything sooner than before.
-func (r *Room) noteShortened(tx *store.Tx, before *rules, p exchange.RetentionPolicy) error {
+func (r *Room) noteShortened(tx *store.Tx, before *rules, p model.RetentionPolicy) error {
 	keep := p.Keep
 	if keep == "" { // its files fall to one of the policies that are left
 		left, err := readRules(&tx.Q, r.o.Policy.Keep)
@@ -299,7 +302,7 @@ func (r *Room) watchDefault(ctx context.Context) error {
 			}
 		}
 		if was != "" {
-			if err := r.audit(tx, actor, "retention.policy", exchange.ClassDefault, map[string]string{"keep": r.o.Policy.Keep, "was": was}); err != nil {
+			if err := r.audit(tx, actor, "retention.policy", model.ClassDefault, map[string]string{"keep": r.o.Policy.Keep, "was": was}); err != nil {
 				return err
 			}
 		}
@@ -352,7 +355,7 @@ func (r *Room) reclassifyPending(ctx context.Context) error {
 			}
 			for _, id := range slices.Sorted(maps.Keys(changed)) {
 				class := changed[id]
-				if err := tx.SetClass(id, class); err != nil && !exchange.Is(err, exchange.NotFound) {
+				if err := tx.SetClass(id, class); err != nil && !fault.Is(err, fault.NotFound) {
 					return err
 				}
 			}
@@ -379,7 +382,7 @@ func (p *pathReader) of(k store.Kept) (string, error) {
 	dir, known := p.dirs[k.DirID]
 	if !known {
 		var err error
-		if dir, _, err = p.q.DirPath(k.DirID); exchange.Is(err, exchange.NotFound) {
+		if dir, _, err = p.q.DirPath(k.DirID); fault.Is(err, fault.NotFound) {
 			return k.Path, nil
 		} else if err != nil {
 			return "", err

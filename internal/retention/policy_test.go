@@ -5,13 +5,15 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/feed"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // set gives something a policy.
-func (w *world) set(p exchange.RetentionPolicy) {
+func (w *world) set(p model.RetentionPolicy) {
 	w.t.Helper()
 	_, err := w.room.SetPolicy(ctx, "op:jo", p)
 	testkit.Must(w.t, err)
@@ -29,10 +31,10 @@ func (w *world) waits() string {
 
 func (w *world) feed(name string, to ...string) {
 	w.t.Helper()
-	_, err := w.feeds.AddFeed(ctx, "op:jo", exchange.Feed{Name: name, Kind: "invoices"})
+	_, err := w.feeds.AddFeed(ctx, "op:jo", model.Feed{Name: name, Kind: "invoices"})
 	testkit.Must(w.t, err)
 	for _, u := range to {
-		_, err := w.feeds.Subscribe(ctx, "op:jo", exchange.Subscription{Feed: name, User: u, Dir: "/" + name}, 0)
+		_, err := w.feeds.Subscribe(ctx, "op:jo", model.Subscription{Feed: name, User: u, Dir: "/" + name}, 0)
 		testkit.Must(w.t, err)
 	}
 }
@@ -47,12 +49,12 @@ var policyStories = stories{
 	"the nearest policy keeps a file": func(t *testing.T, w *world) {
 		u, v := w.customer("acme"), w.customer("bolt")
 		w.feed("inv", "acme")
-		for _, p := range []exchange.RetentionPolicy{{User: "acme", Keep: "2y"}, {Feed: "inv", Keep: "3y"}, {Folder: "/inv", Keep: "4y"}, {Folder: "/inv/old/", Keep: "5y"},
+		for _, p := range []model.RetentionPolicy{{User: "acme", Keep: "2y"}, {Feed: "inv", Keep: "3y"}, {Folder: "/inv", Keep: "4y"}, {Folder: "/inv/old/", Keep: "5y"},
 			{User: "acme", Folder: "/inv", Keep: "6y"}} {
 			w.set(p)
 		}
 		for _, c := range []struct {
-			user             exchange.User
+			user             model.User
 			path, feed, keep string
 		}{{u, "/a", "", "2y"}, {u, "/x/a", "inv", "3y"}, {u, "/inv/a", "inv", "6y"}, {u, "/inv/old/a", "", "6y"}, {u, "/invoices/a", "", "2y"}, {u, "/a", "other", "2y"},
 			{v, "/a", "", "12mo"}, {v, "/inv/a", "", "4y"}, {v, "/inv/old/a", "inv", "5y"}, {v, "/inv/older", "", "4y"}, {v, "/x", "inv", "3y"}} {
@@ -75,7 +77,7 @@ var policyStories = stories{
 		u := w.customer("acme")
 		w.put(u, "/upload/a.csv", "aaa")
 		w.put(u, "/docs/b.csv", "bb")
-		w.set(exchange.RetentionPolicy{Folder: "/docs", Keep: "90d"})
+		w.set(model.RetentionPolicy{Folder: "/docs", Keep: "90d"})
 		f, err := w.room.Forecast(ctx, w.clock().Add(100*day), "", true)
 		testkit.Must(t, err)
 		if f.Files != 1 || f.Bytes != 2 || len(f.Lines) != 1 || f.Lines[0].Keep != "90d" || f.Lines[0].Class != "folder:/docs" || f.Named[0].Path != "/docs/b.csv" {
@@ -89,7 +91,7 @@ var policyStories = stories{
 		if f, err = w.room.Forecast(ctx, w.clock().Add(400*day), "other", true); err != nil || f.Files != 0 {
 			t.Errorf("of another: %+v %v", f, err)
 		}
-		if _, err := w.room.Hold(ctx, "op:jo", exchange.Hold{Kind: exchange.HoldFile, Label: "acme:/docs/b.csv", Reason: "court"}); err != nil {
+		if _, err := w.room.Hold(ctx, "op:jo", model.Hold{Kind: model.HoldFile, Label: "acme:/docs/b.csv", Reason: "court"}); err != nil {
 			t.Fatal(err)
 		}
 		if f, err = w.room.Forecast(ctx, w.clock().Add(100*day), "", true); err != nil || f.Lines[0].Held != 1 || !f.Named[0].Held || len(f.Holds) != 1 {
@@ -98,25 +100,25 @@ var policyStories = stories{
 	},
 	"a policy that cannot be is refused": func(t *testing.T, w *world) {
 		w.customer("acme")
-		for _, p := range []exchange.RetentionPolicy{{Keep: "1y"}, {Folder: "/", Keep: "1y"}, {Folder: "/a\n", Keep: "1y"}, {Feed: "f", User: "acme", Keep: "1y"}, {User: "acme", Keep: "0d"},
+		for _, p := range []model.RetentionPolicy{{Keep: "1y"}, {Folder: "/", Keep: "1y"}, {Folder: "/a\n", Keep: "1y"}, {Feed: "f", User: "acme", Keep: "1y"}, {User: "acme", Keep: "0d"},
 			{User: "acme", Keep: "-1d"}, {User: "acme", Keep: "1w"}, {User: "acme", Keep: "12 mo"}, {User: "acme", Keep: "99999d"}, {User: "acme", Keep: "1.5y"}} {
 			_, err := w.room.SetPolicy(ctx, "op:jo", p)
-			testkit.WantKind(t, err, exchange.Invalid)
+			testkit.WantKind(t, err, fault.Invalid)
 		}
-		for _, p := range []exchange.RetentionPolicy{{User: "nobody", Keep: "1y"}, {Feed: "nothing", Keep: "1y"}, {Folder: "/a"}, {User: "acme"}} {
+		for _, p := range []model.RetentionPolicy{{User: "nobody", Keep: "1y"}, {Feed: "nothing", Keep: "1y"}, {Folder: "/a"}, {User: "acme"}} {
 			_, err := w.room.SetPolicy(ctx, "op:jo", p)
-			testkit.WantKind(t, err, exchange.NotFound)
+			testkit.WantKind(t, err, fault.NotFound)
 		}
 	},
 	"only what may remove sooner waits for an administrator": func(t *testing.T, w *world) {
 		w.customer("acme")
 		w.feed("inv")
 		for _, c := range []struct {
-			p     exchange.RetentionPolicy
+			p     model.RetentionPolicy
 			waits bool
-		}{{exchange.RetentionPolicy{User: "acme", Keep: "12mo"}, false}, {exchange.RetentionPolicy{User: "acme", Keep: "2y"}, false}, {exchange.RetentionPolicy{User: "acme", Keep: "729d"}, true},
-			{exchange.RetentionPolicy{User: "acme", Keep: "3y"}, false}, {exchange.RetentionPolicy{User: "acme"}, true}, {exchange.RetentionPolicy{Feed: "inv", Keep: "90d"}, true},
-			{exchange.RetentionPolicy{Feed: "inv", Keep: ""}, false}, {exchange.RetentionPolicy{Folder: "/x", Keep: "1d"}, true}} {
+		}{{model.RetentionPolicy{User: "acme", Keep: "12mo"}, false}, {model.RetentionPolicy{User: "acme", Keep: "2y"}, false}, {model.RetentionPolicy{User: "acme", Keep: "729d"}, true},
+			{model.RetentionPolicy{User: "acme", Keep: "3y"}, false}, {model.RetentionPolicy{User: "acme"}, true}, {model.RetentionPolicy{Feed: "inv", Keep: "90d"}, true},
+			{model.RetentionPolicy{Feed: "inv", Keep: ""}, false}, {model.RetentionPolicy{Folder: "/x", Keep: "1d"}, true}} {
 			w.confirmed()
 			w.set(c.p)
 			if got := w.waits(); got != "" != c.waits {
@@ -126,10 +128,10 @@ var policyStories = stories{
 	},
 	"taking away a folder's policy waits when a user's shorter one takes over": func(t *testing.T, w *world) {
 		w.customer("acme")
-		w.set(exchange.RetentionPolicy{User: "acme", Keep: "90d"})
-		w.set(exchange.RetentionPolicy{Folder: "/upload", Keep: "12mo"})
+		w.set(model.RetentionPolicy{User: "acme", Keep: "90d"})
+		w.set(model.RetentionPolicy{Folder: "/upload", Keep: "12mo"})
 		w.confirmed()
-		w.set(exchange.RetentionPolicy{Folder: "/upload"})
+		w.set(model.RetentionPolicy{Folder: "/upload"})
 		if w.waits() == "" {
 			t.Error("what was kept 12 months is kept 90 days now, and nobody is asked")
 		}
@@ -159,12 +161,12 @@ func TestPeriodsOfTheCalendar(t *testing.T) {
 		{"2026-10-25", "1d", "2026-10-26"}, {"2026-12-15", "12mo", "2027-12-15"}, {"2026-12-15", "25mo", "2029-01-15"}} {
 		from, err := time.Parse(time.DateOnly, c.from)
 		testkit.Must(t, err)
-		after, err := exchange.After(from, c.period)
+		after, err := valid.After(from, c.period)
 		testkit.Must(t, err)
 		if got := after.Format(time.DateOnly); got != c.after {
 			t.Errorf("%s and %s is %s, want %s", c.from, c.period, got, c.after)
 		}
-		before, err := exchange.Before(after, c.period)
+		before, err := valid.Before(after, c.period)
 		testkit.Must(t, err)
 		if d := from.Sub(before); d < 0 || d > 3*day {
 			t.Errorf("%s less %s is %s, and it came from %s", c.after, c.period, before.Format(time.DateOnly), c.from)

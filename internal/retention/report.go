@@ -15,8 +15,11 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/blob"
 	"github.com/sallyport-sftp/sallyport/internal/deposit"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/proof"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // report writes a run's list of files into the blob store and signs a report
@@ -45,7 +48,7 @@ func (r *Room) report(ctx context.Context, id string) error {
 	now := r.now()
 	b.Size, b.SHA256 = written.n, sum.Sum(nil)
 	b.Key = blob.Key("reports", b.ID, "removal-"+run.DueAt.Format(time.DateOnly)+".csv", now)
-	run.State, run.FinishedAt, run.ListKey = exchange.RunDone, &now, b.Key
+	run.State, run.FinishedAt, run.ListKey = model.RunDone, &now, b.Key
 	if run.Report, err = r.sign(ctx, &run, counts, hex.EncodeToString(b.SHA256)); err != nil {
 		return abandon(err)
 	}
@@ -75,12 +78,12 @@ func (c *counter) Write(p []byte) (int, error) {
 }
 
 // close records that a run is done, and tells of it.
-func (r *Room) close(tx *store.Tx, run exchange.RetentionRun, b store.Blob, counts []store.ItemCount) error {
+func (r *Room) close(tx *store.Tx, run model.RetentionRun, b store.Blob, counts []store.ItemCount) error {
 	now := *run.FinishedAt
 	if is, err := tx.LockRun(run.ID); err != nil {
 		return err
-	} else if is.State != exchange.RunRunning {
-		return exchange.E("retention.close", exchange.Conflict, "Another node has finished the run.")
+	} else if is.State != model.RunRunning {
+		return fault.E("retention.close", fault.Conflict, "Another node has finished the run.")
 	}
 	if err := tx.AddBlob(b, 1, exchange.Micros(now)); err != nil {
 		return err
@@ -89,14 +92,14 @@ func (r *Room) close(tx *store.Tx, run exchange.RetentionRun, b store.Blob, coun
 		return err
 	}
 	for _, c := range counts {
-		if c.State != exchange.ItemRemoved {
+		if c.State != model.ItemRemoved {
 			continue
 		}
-		if err := tx.Emit(exchange.Event{ID: r.o.IDs.New(), Type: exchange.EventRemoved, At: now, Account: c.Account, Data: map[string]any{
+		if err := tx.Emit(model.Event{ID: r.o.IDs.New(), Type: model.EventRemoved, At: now, Account: c.Account, Data: map[string]any{
 			"run": run.ID, "kind": run.Kind, "files": c.Files, "bytes": c.Bytes, "uncollected": c.Uncollect}}); err != nil {
 			return err
 		}
-		if run.Kind == exchange.RunClosing && r.o.Tell != nil {
+		if run.Kind == model.RunClosing && r.o.Tell != nil {
 			l := Letter{Kind: "removed", Account: c.Account, Ref: run.ID, Signed: run.Report,
 				Text: fmt.Sprintf("The account %s was closed, and its files were removed: %s. This is the signed report of it.", c.Account, countFiles(c.Files))}
 			if _, err := r.o.Tell(tx, l); err != nil {
@@ -108,17 +111,17 @@ func (r *Room) close(tx *store.Tx, run exchange.RetentionRun, b store.Blob, coun
 }
 
 // sign makes the report, and counts what was removed.
-func (r *Room) sign(ctx context.Context, run *exchange.RetentionRun, counts []store.ItemCount, listSum string) (string, error) {
+func (r *Room) sign(ctx context.Context, run *model.RetentionRun, counts []store.ItemCount, listSum string) (string, error) {
 	type tally struct{ files, bytes int64 }
 	states, why := map[string]tally{}, []proof.Field{}
 	for _, c := range counts {
 		s := states[c.State]
 		states[c.State] = tally{s.files + c.Files, s.bytes + c.Bytes}
-		if c.State == exchange.ItemHeld || c.State == exchange.ItemKept {
+		if c.State == model.ItemHeld || c.State == model.ItemKept {
 			why = append(why, proof.Field{Name: "spared", Value: fmt.Sprintf("%s, %s: %s", c.Account, countFiles(c.Files), c.Why)})
 		}
 	}
-	run.RemovedFiles, run.RemovedBytes = states[exchange.ItemRemoved].files, states[exchange.ItemRemoved].bytes
+	run.RemovedFiles, run.RemovedBytes = states[model.ItemRemoved].files, states[model.ItemRemoved].bytes
 	policies, err := r.Policies(ctx)
 	if err != nil {
 		return "", err
@@ -138,7 +141,7 @@ func (r *Room) sign(ctx context.Context, run *exchange.RetentionRun, counts []st
 	add("started", run.StartedAt.Format(time.RFC3339))
 	add("finished", run.FinishedAt.Format(time.RFC3339))
 	add("named", fmt.Sprintf("%d files, %d bytes", run.Files, run.Bytes))
-	for _, s := range []string{exchange.ItemRemoved, exchange.ItemHeld, exchange.ItemKept, exchange.ItemGone} {
+	for _, s := range []string{model.ItemRemoved, model.ItemHeld, model.ItemKept, model.ItemGone} {
 		add(s, fmt.Sprintf("%d files, %d bytes", states[s].files, states[s].bytes))
 	}
 	for _, p := range policies {
@@ -164,7 +167,7 @@ func (r *Room) writeItems(ctx context.Context, out io.Writer, id string) error {
 			account, version = i.Account, i.Version
 			row := []string{i.Account, i.User, i.Path, strconv.FormatInt(i.Size, 10), i.SHA256, i.StoredAt.Format(time.RFC3339), i.Class, i.Fetched, i.State, i.Why, i.Version}
 			for c := range row {
-				row[c] = exchange.Cell(row[c])
+				row[c] = valid.Cell(row[c])
 			}
 			_ = w.Write(row)
 		}
@@ -206,5 +209,5 @@ func (r *Room) List(ctx context.Context, w io.Writer, id string) error {
 	}
 	defer b.Close()
 	_, err = io.Copy(w, io.NewSectionReader(b, 0, b.Size()))
-	return exchange.Wrap("retention.List", exchange.Unavailable, err)
+	return fault.Wrap("retention.List", fault.Unavailable, err)
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/proof"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // Letter is what an account's people are told of a run.
@@ -85,7 +86,7 @@ func New(o Options) *Room {
 func (r *Room) now() time.Time { return r.o.Clock().UTC().Truncate(time.Microsecond) }
 
 func (r *Room) audit(tx *store.Tx, actor, action, subject string, detail map[string]string) error {
-	return tx.Audit(exchange.AuditRow{ID: r.o.IDs.New(), At: r.now(), Actor: actor, Action: action, Subject: subject, Detail: detail})
+	return tx.Audit(model.AuditRow{ID: r.o.IDs.New(), At: r.now(), Actor: actor, Action: action, Subject: subject, Detail: detail})
 }
 
 const (

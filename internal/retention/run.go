@@ -8,7 +8,10 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // runBatch is how many versions one transaction judges. After each the run
@@ -35,7 +38,7 @@ func (r *Room) runDue(ctx context.Context) error {
 // RunNow does what is due without waiting for the next look: it plans, tells and
 // runs, and returns the runs that it announced or finished. It goes before no
 // date and no notice.
-func (r *Room) RunNow(ctx context.Context) ([]exchange.RetentionRun, error) {
+func (r *Room) RunNow(ctx context.Context) ([]model.RetentionRun, error) {
 	before, err := r.o.Store.Read(ctx).OpenRuns()
 	if err != nil {
 		return nil, err
@@ -43,7 +46,7 @@ func (r *Room) RunNow(ctx context.Context) ([]exchange.RetentionRun, error) {
 	if ok, err := r.lead(ctx); err != nil {
 		return nil, err
 	} else if !ok {
-		return nil, exchange.E("retention.RunNow", exchange.Conflict, "Another node is looking after retention at this moment.").WithHint("it does what is due once a minute")
+		return nil, fault.E("retention.RunNow", fault.Conflict, "Another node is looking after retention at this moment.").WithHint("it does what is due once a minute")
 	}
 	if err := r.Step(ctx); err != nil {
 		return nil, err
@@ -52,10 +55,10 @@ func (r *Room) RunNow(ctx context.Context) ([]exchange.RetentionRun, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := []exchange.RetentionRun{}
+	out := []model.RetentionRun{}
 	for _, run := range after {
-		was := slices.IndexFunc(before, func(b exchange.RetentionRun) bool { return b.ID == run.ID })
-		if was >= 0 && before[was].State != run.State || was < 0 && run.State == exchange.RunAnnounced {
+		was := slices.IndexFunc(before, func(b model.RetentionRun) bool { return b.ID == run.ID })
+		if was >= 0 && before[was].State != run.State || was < 0 && run.State == model.RunAnnounced {
 			run.Report = ""
 			out = append(out, run)
 		}
@@ -68,22 +71,22 @@ const maxReturned = 100
 
 // Confirm lets a run go on that waits for an administrator, not before its
 // people had their notice.
-func (r *Room) Confirm(ctx context.Context, who, id string) (run exchange.RetentionRun, err error) {
+func (r *Room) Confirm(ctx context.Context, who, id string) (run model.RetentionRun, err error) {
 	const op = "retention.Confirm"
 	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
 		if run, err = tx.LockRun(id); err != nil {
-			return exchange.Missing("retention", err, "There is no run %q.", exchange.Printable(id))
+			return fault.Missing("retention", err, "There is no run %q.", valid.Printable(id))
 		}
 		now := r.now()
 		switch earliest := run.CreatedAt.Add(r.o.Policy.Notice); {
-		case run.State != exchange.RunAnnounced:
-			return exchange.E(op, exchange.Conflict, "The run is %s.", run.State)
+		case run.State != model.RunAnnounced:
+			return fault.E(op, fault.Conflict, "The run is %s.", run.State)
 		case run.Confirm == "":
-			return exchange.E(op, exchange.Conflict, "The run needs no confirmation.")
+			return fault.E(op, fault.Conflict, "The run needs no confirmation.")
 		case run.ConfirmedAt != nil:
-			return exchange.E(op, exchange.Conflict, "The run was confirmed already, by %s.", run.ConfirmedBy)
+			return fault.E(op, fault.Conflict, "The run was confirmed already, by %s.", run.ConfirmedBy)
 		case now.Before(earliest):
-			return exchange.E(op, exchange.Conflict, "The run can be confirmed from %s on: its notices need their time.", earliest.Format(time.DateOnly))
+			return fault.E(op, fault.Conflict, "The run can be confirmed from %s on: its notices need their time.", earliest.Format(time.DateOnly))
 		}
 		run.ConfirmedAt, run.ConfirmedBy = &now, who
 		if err := tx.PutRun(run); err != nil {
@@ -103,18 +106,18 @@ func (r *Room) Confirm(ctx context.Context, who, id string) (run exchange.Retent
 
 // Cancel calls a run off. What it names is planned with the next month's, with
 // new notices; of a closed account, it stays as long as its policies say.
-func (r *Room) Cancel(ctx context.Context, who, id, reason string) (run exchange.RetentionRun, err error) {
-	if err := exchange.CheckLabel("reason", reason); err != nil {
+func (r *Room) Cancel(ctx context.Context, who, id, reason string) (run model.RetentionRun, err error) {
+	if err := valid.CheckLabel("reason", reason); err != nil {
 		return run, err
 	}
 	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
 		if run, err = tx.LockRun(id); err != nil {
-			return exchange.Missing("retention", err, "There is no run %q.", exchange.Printable(id))
+			return fault.Missing("retention", err, "There is no run %q.", valid.Printable(id))
 		}
-		if run.State != exchange.RunAnnounced {
-			return exchange.E("retention.Cancel", exchange.Conflict, "The run is %s.", run.State)
+		if run.State != model.RunAnnounced {
+			return fault.E("retention.Cancel", fault.Conflict, "The run is %s.", run.State)
 		}
-		run.State = exchange.RunCancelled
+		run.State = model.RunCancelled
 		if err := tx.PutRun(run); err != nil {
 			return err
 		}
@@ -126,22 +129,22 @@ func (r *Room) Cancel(ctx context.Context, who, id, reason string) (run exchange
 // execute judges everything that a run names, and makes its report. A stop of
 // the server in between is gone on from.
 func (r *Room) execute(ctx context.Context, id string) error {
-	var run exchange.RetentionRun
+	var run model.RetentionRun
 	err := r.o.Store.Write(ctx, func(tx *store.Tx) (err error) {
-		if run, err = tx.LockRun(id); err != nil || run.State == exchange.RunRunning {
+		if run, err = tx.LockRun(id); err != nil || run.State == model.RunRunning {
 			return err
 		}
-		if run.State != exchange.RunAnnounced || run.Confirm != "" && run.ConfirmedAt == nil { // it was called off, or another node was faster
+		if run.State != model.RunAnnounced || run.Confirm != "" && run.ConfirmedAt == nil { // it was called off, or another node was faster
 			return nil
 		}
 		now := r.now()
-		run.State, run.StartedAt = exchange.RunRunning, &now
+		run.State, run.StartedAt = model.RunRunning, &now
 		if err := tx.PutRun(run); err != nil {
 			return err
 		}
 		return r.audit(tx, actor, "retention.run", id, map[string]string{"files": fmt.Sprint(run.Files)})
 	})
-	if err != nil || run.State != exchange.RunRunning {
+	if err != nil || run.State != model.RunRunning {
 		return err
 	}
 	told, err := r.told(ctx, run)
@@ -173,7 +176,7 @@ func (r *Room) execute(ctx context.Context, id string) error {
 
 // told says, by account, since when its people know what a run names; where a
 // notice must reach somebody, those that reached nobody don't count.
-func (r *Room) told(ctx context.Context, run exchange.RetentionRun) (map[string]time.Time, error) {
+func (r *Room) told(ctx context.Context, run model.RetentionRun) (map[string]time.Time, error) {
 	list, err := r.o.Store.Read(ctx).RetentionNotices(run.ID, "")
 	out := map[string]time.Time{}
 	for _, n := range list {
@@ -186,7 +189,7 @@ func (r *Room) told(ctx context.Context, run exchange.RetentionRun) (map[string]
 
 // removeSome judges a batch in one transaction. A hold that is placed meanwhile
 // waits until it is over, or is seen.
-func (r *Room) removeSome(tx *store.Tx, run exchange.RetentionRun, items []exchange.RetentionItem, told map[string]time.Time) error {
+func (r *Room) removeSome(tx *store.Tx, run model.RetentionRun, items []model.RetentionItem, told map[string]time.Time) error {
 	if err := lockAll(tx, items); err != nil {
 		return err
 	}
@@ -205,18 +208,18 @@ func (r *Room) removeSome(tx *store.Tx, run exchange.RetentionRun, items []excha
 	for _, i := range items {
 		k, err := tx.KeptVersion(i.Version)
 		switch {
-		case exchange.Is(err, exchange.NotFound):
-			i.State, i.Why = exchange.ItemGone, "somebody else removed it first"
+		case fault.Is(err, fault.NotFound):
+			i.State, i.Why = model.ItemGone, "somebody else removed it first"
 		case err != nil:
 			return err
 		default:
 			i.State, i.Why = r.judge(run, k, holds, rules, told)
 		}
 		err = tx.ItemDone(run.ID, i)
-		if exchange.Is(err, exchange.NotFound) { // another node did it
+		if fault.Is(err, fault.NotFound) { // another node did it
 			continue
 		}
-		if err == nil && i.State == exchange.ItemRemoved {
+		if err == nil && i.State == model.ItemRemoved {
 			removed = append(removed, k.ID)
 			err = r.remove(tx, run, k, i)
 		}
@@ -230,7 +233,7 @@ func (r *Room) removeSome(tx *store.Tx, run exchange.RetentionRun, items []excha
 // lockAll holds what a batch may remove, so that nobody can change what it is
 // any more: first every mailbox, then every drop, as everybody does who holds
 // both. Deliveries end, and versions are looked at, in the order that it leaves.
-func lockAll(tx *store.Tx, items []exchange.RetentionItem) error {
+func lockAll(tx *store.Tx, items []model.RetentionItem) error {
 	users, versions := make([]string, len(items)), make([]string, len(items))
 	for n, i := range items {
 		users[n], versions[n] = i.UserID, i.Version
@@ -240,37 +243,37 @@ func lockAll(tx *store.Tx, items []exchange.RetentionItem) error {
 			return err
 		}
 	}
-	slices.SortFunc(items, func(a, b exchange.RetentionItem) int { return strings.Compare(a.Version, b.Version) })
+	slices.SortFunc(items, func(a, b model.RetentionItem) int { return strings.Compare(a.Version, b.Version) })
 	return tx.LockDrops(versions)
 }
 
 // judge says whether something that a run names goes.
-func (r *Room) judge(run exchange.RetentionRun, k store.Kept, holds []exchange.Hold, rules *rules, told map[string]time.Time) (state, why string) {
+func (r *Room) judge(run model.RetentionRun, k store.Kept, holds []model.Hold, rules *rules, told map[string]time.Time) (state, why string) {
 	if h := holding(holds, k.Account, k.UserID, k.Feed, k.FileID); h != nil {
-		return exchange.ItemHeld, "hold " + h.ID + " on " + h.Kind + " " + h.Label + ": " + h.Reason
+		return model.ItemHeld, "hold " + h.ID + " on " + h.Kind + " " + h.Label + ": " + h.Reason
 	}
 	since, known := told[k.Account]
 	if !known {
-		return exchange.ItemKept, "its notice reached nobody"
+		return model.ItemKept, "its notice reached nobody"
 	}
-	if run.Kind == exchange.RunRegular && r.now().Sub(since) < r.o.Policy.Reminder {
-		return exchange.ItemKept, "its notice came too late"
+	if run.Kind == model.RunRegular && r.now().Sub(since) < r.o.Policy.Reminder {
+		return model.ItemKept, "its notice came too late"
 	}
-	if k.Drop == exchange.DropClaimed && k.ClaimUntil > exchange.Micros(r.now()) {
-		return exchange.ItemKept, "a consumer is working on it"
+	if k.Drop == model.DropClaimed && k.ClaimUntil > exchange.Micros(r.now()) {
+		return model.ItemKept, "a consumer is working on it"
 	}
-	if run.Kind == exchange.RunRegular {
-		before, err := exchange.Before(run.DueAt, rules.period(k.Class))
+	if run.Kind == model.RunRegular {
+		before, err := valid.Before(run.DueAt, rules.period(k.Class))
 		if err != nil || k.StoredAt >= exchange.Micros(before) {
-			return exchange.ItemKept, "its policy keeps it longer by now"
+			return model.ItemKept, "its policy keeps it longer by now"
 		}
 	}
-	return exchange.ItemRemoved, ""
+	return model.ItemRemoved, ""
 }
 
 // remove takes the name that shows a version away, and says of what it was that
 // it is over. The version itself goes with the batch's others.
-func (r *Room) remove(tx *store.Tx, run exchange.RetentionRun, k store.Kept, i exchange.RetentionItem) error {
+func (r *Room) remove(tx *store.Tx, run model.RetentionRun, k store.Kept, i model.RetentionItem) error {
 	at := r.now()
 	if k.Current {
 		if err := tx.RemoveFile(k.DirID, k.Name); err != nil {
@@ -280,8 +283,8 @@ func (r *Room) remove(tx *store.Tx, run exchange.RetentionRun, k store.Kept, i e
 			return err
 		}
 	}
-	if k.Delivery != "" && k.Delivery != exchange.DeliveryWithdrawn && k.Delivery != exchange.DeliveryReplaced {
-		if err := tx.EndDelivery(k.ID, exchange.DeliveryExpired, exchange.Micros(at)); err != nil {
+	if k.Delivery != "" && k.Delivery != model.DeliveryWithdrawn && k.Delivery != model.DeliveryReplaced {
+		if err := tx.EndDelivery(k.ID, model.DeliveryExpired, exchange.Micros(at)); err != nil {
 			return err
 		}
 	}
@@ -290,12 +293,12 @@ func (r *Room) remove(tx *store.Tx, run exchange.RetentionRun, k store.Kept, i e
 			return err
 		}
 	}
-	return tx.Audit(exchange.AuditRow{ID: r.o.IDs.New(), At: at, Actor: actor, Action: "file.expire", Subject: i.Path, User: k.UserID,
+	return tx.Audit(model.AuditRow{ID: r.o.IDs.New(), At: at, Actor: actor, Action: "file.expire", Subject: i.Path, User: k.UserID,
 		Detail: map[string]string{"version": k.ID, "sha256": k.SHA256, "run": run.ID}})
 }
 
 // Runs lists runs, the newest first.
-func (r *Room) Runs(ctx context.Context, limit int) ([]exchange.RetentionRun, error) {
+func (r *Room) Runs(ctx context.Context, limit int) ([]model.RetentionRun, error) {
 	list, err := r.o.Store.Read(ctx).Runs(limit)
 	for i := range list {
 		list[i].Report = ""
@@ -304,7 +307,7 @@ func (r *Room) Runs(ctx context.Context, limit int) ([]exchange.RetentionRun, er
 }
 
 // Run finds one run.
-func (r *Room) Run(ctx context.Context, id string) (exchange.RetentionRun, error) {
+func (r *Room) Run(ctx context.Context, id string) (model.RetentionRun, error) {
 	run, err := r.o.Store.Read(ctx).Run(id)
-	return run, exchange.Missing("retention", err, "There is no run %q.", exchange.Printable(id))
+	return run, fault.Missing("retention", err, "There is no run %q.", valid.Printable(id))
 }

@@ -9,13 +9,14 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/proof"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // announced stores n files a year before, and announces their run.
-func (w *world) announced(u exchange.User, n int) exchange.RetentionRun {
+func (w *world) announced(u model.User, n int) model.RetentionRun {
 	w.t.Helper()
 	for i := range n {
 		w.put(u, fmt.Sprintf("/upload/%03d.csv", i), "text")
@@ -41,12 +42,12 @@ var runStories = stories{
 		w.on("2027-01-01")
 		w.put(u, "/upload/new.csv", "new")
 		w.on("2027-02-01 02:59")
-		if r := w.one(); r.State != exchange.RunAnnounced || r.Files != 4 {
+		if r := w.one(); r.State != model.RunAnnounced || r.Files != 4 {
 			t.Fatalf("before its hour: %+v", r)
 		}
 		w.on(runDay)
 		r := w.one()
-		if r.State != exchange.RunDone || r.RemovedFiles != 4 || r.RemovedBytes != 9+3+6+4 || r.Files != 4 {
+		if r.State != model.RunDone || r.RemovedFiles != 4 || r.RemovedBytes != 9+3+6+4 || r.Files != 4 {
 			t.Fatalf("%+v", r)
 		}
 		for path, want := range map[string]bool{"/upload/a.csv": false, "/inv/INV-1.pdf": false, "/upload/young.csv": true, "/upload/new.csv": true} {
@@ -71,7 +72,7 @@ var runStories = stories{
 	"the report is signed, and has the hash of its list": func(t *testing.T, w *world) {
 		u := w.customer("acme")
 		w.announced(u, 3)
-		_, err := w.room.Hold(ctx, "op:jo", exchange.Hold{Kind: exchange.HoldFile, Label: "acme:/upload/001.csv", Reason: "case 7"})
+		_, err := w.room.Hold(ctx, "op:jo", model.Hold{Kind: model.HoldFile, Label: "acme:/upload/001.csv", Reason: "case 7"})
 		testkit.Must(t, err)
 		w.on(runDay)
 		r := w.one()
@@ -93,7 +94,7 @@ var runStories = stories{
 	},
 	"a policy that was lengthened meanwhile keeps": func(t *testing.T, w *world) {
 		r := w.announced(w.customer("acme"), 2)
-		w.set(exchange.RetentionPolicy{User: "acme", Keep: "2y"})
+		w.set(model.RetentionPolicy{User: "acme", Keep: "2y"})
 		w.on(runDay)
 		w.wantOutcomes(r.ID, map[string]string{"acme:/upload/000.csv": "kept", "acme:/upload/001.csv": "kept"})
 		w.sound()
@@ -110,16 +111,16 @@ var runStories = stories{
 		u := w.customer("acme")
 		w.put(u, "/a", "a")
 		w.on("2026-06-02")
-		w.set(exchange.RetentionPolicy{User: "acme", Keep: "30d"})
+		w.set(model.RetentionPolicy{User: "acme", Keep: "30d"})
 		w.on("2026-07-02 02:00")
 		r := w.one()
 		if r.Confirm == "" || r.Files != 1 {
 			t.Fatalf("%+v", r)
 		}
 		_, err := w.room.Confirm(ctx, "op:jo", r.ID)
-		testkit.WantKind(t, err, exchange.Conflict)
+		testkit.WantKind(t, err, fault.Conflict)
 		w.on("2026-08-03")
-		if w.one().State != exchange.RunAnnounced || !w.has(u, "/a") {
+		if w.one().State != model.RunAnnounced || !w.has(u, "/a") {
 			t.Fatal("it ran without an administrator")
 		}
 		if n := w.count(`SELECT COUNT(*) FROM outbox WHERE type = 'retention.confirm'`); n != 1 {
@@ -128,7 +129,7 @@ var runStories = stories{
 		_, err = w.room.Confirm(ctx, "op:jo", r.ID)
 		testkit.Must(t, err)
 		_, err = w.room.Confirm(ctx, "op:jo", r.ID)
-		testkit.WantKind(t, err, exchange.Conflict)
+		testkit.WantKind(t, err, fault.Conflict)
 		list, err := w.room.RunNow(ctx)
 		testkit.Must(t, err)
 		if len(list) != 1 || list[0].RemovedFiles != 1 || w.has(u, "/a") || w.waits() != "" {
@@ -140,13 +141,13 @@ var runStories = stories{
 		r := w.announced(u, 2)
 		w.to("2027-01-20")
 		_, err := w.room.Cancel(ctx, "op:jo", r.ID, "")
-		testkit.WantKind(t, err, exchange.Invalid)
+		testkit.WantKind(t, err, fault.Invalid)
 		_, err = w.room.Cancel(ctx, "op:jo", r.ID, "the customer asked")
 		testkit.Must(t, err)
 		_, err = w.room.Cancel(ctx, "op:jo", r.ID, "again")
-		testkit.WantKind(t, err, exchange.Conflict)
+		testkit.WantKind(t, err, fault.Conflict)
 		w.on(runDay)
-		if r := w.runs(); !w.has(u, "/upload/000.csv") || r[len(r)-1].State != exchange.RunCancelled {
+		if r := w.runs(); !w.has(u, "/upload/000.csv") || r[len(r)-1].State != model.RunCancelled {
 			t.Fatalf("%+v", r)
 		}
 		for _, again := range w.runs() {
@@ -180,7 +181,7 @@ var crashStories = stories{
 		w.open()
 		w.step()
 		now := w.one()
-		if now.State != exchange.RunDone || now.RemovedFiles != 350 || w.count(`SELECT COUNT(*) FROM versions`) != 0 || now.ID != r.ID {
+		if now.State != model.RunDone || now.RemovedFiles != 350 || w.count(`SELECT COUNT(*) FROM versions`) != 0 || now.ID != r.ID {
 			t.Fatalf("%+v", now)
 		}
 		if n := w.count(`SELECT COUNT(*) FROM audit WHERE action = 'file.expire'`); n != 350 {
@@ -197,7 +198,7 @@ var crashStories = stories{
 		w.to(runDay)
 		other := w.another("other")
 		testkit.Must(t, other.Step(ctx)) // the first one's lease was long over
-		if r := w.one(); r.State != exchange.RunDone || r.RemovedFiles != 120 {
+		if r := w.one(); r.State != model.RunDone || r.RemovedFiles != 120 {
 			t.Fatalf("%+v", r)
 		}
 		w.step() // has no lease now
@@ -213,7 +214,7 @@ var crashStories = stories{
 		work.Go(func() { _, _ = other.RunNow(ctx) })
 		work.Wait()
 		w.step()
-		if r := w.one(); r.State != exchange.RunDone || r.RemovedFiles != 600 {
+		if r := w.one(); r.State != model.RunDone || r.RemovedFiles != 600 {
 			t.Errorf("%+v", r)
 		}
 	},

@@ -8,9 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/retention"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // TestEveryStepOfRetention ends the context of each step at each of its
@@ -19,7 +19,7 @@ func TestEveryStepOfRetention(t *testing.T) {
 	testkit.OnBothSteps(t, func(t *testing.T, on testkit.Stepped) {
 		w := newRetention(t, on.URL)
 		w.asked.Proxy = on.Proxy
-		var u exchange.User
+		var u model.User
 		begin := func() {
 			w.emptyBlobs()
 			w.begin(w.t)

@@ -24,6 +24,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/retention"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 const day = 24 * time.Hour
@@ -77,7 +78,7 @@ func (w *world) begin(t testing.TB) *world {
 	w.people, w.letters = map[string][]string{}, nil
 	w.policy = retention.Policy{Keep: "12mo", Day: 1, Hour: 3, Notice: 30 * day, Reminder: 7 * day, AfterClose: 60 * day, RequireNotice: true}
 	w.accounts = account.New(w.store, w.clock, w.ids, account.Policy{MaxKeys: 5, KeyTypes: []string{"ed25519"}, Templates: map[string]account.Template{
-		exchange.KindCustomer: {StartDir: "/"}, exchange.KindVendor: {StartDir: "/"}}})
+		model.KindCustomer: {StartDir: "/"}, model.KindVendor: {StartDir: "/"}}})
 	w.open()
 	return w
 }
@@ -101,11 +102,11 @@ func (w *world) tell(tx *store.Tx, l retention.Letter) (int, error) {
 	defer w.mu.Unlock()
 	w.letters = append(w.letters, l)
 	for _, to := range w.people[l.Account] {
-		m := exchange.Message{ID: w.ids.New(), Channel: exchange.ChannelMail, Target: to, Kind: l.Kind, Ref: l.Ref, CreatedAt: w.clock()}
+		m := model.Message{ID: w.ids.New(), Channel: model.ChannelMail, Target: to, Kind: l.Kind, Ref: l.Ref, CreatedAt: w.clock()}
 		if err := tx.AddMessage(m); err != nil {
 			return 0, err
 		}
-		if err := tx.Tried(m.ID, exchange.MessageSent, "", exchange.Micros(w.clock())); err != nil {
+		if err := tx.Tried(m.ID, model.MessageSent, "", exchange.Micros(w.clock())); err != nil {
 			return 0, err
 		}
 	}
@@ -151,9 +152,9 @@ func (w *world) count(query string, args ...any) (n int64) {
 }
 
 // customer makes an account with its user and somebody who reads its mail.
-func (w *world) customer(name string) exchange.User {
+func (w *world) customer(name string) model.User {
 	w.t.Helper()
-	_, err := w.accounts.AddAccount(ctx, "test", exchange.Account{ID: name, Name: name})
+	_, err := w.accounts.AddAccount(ctx, "test", model.Account{ID: name, Name: name})
 	testkit.Must(w.t, err)
 	u, err := w.accounts.AddUser(ctx, "test", account.NewUser{Account: name})
 	testkit.Must(w.t, err)
@@ -163,7 +164,7 @@ func (w *world) customer(name string) exchange.User {
 
 // put stores a file in a mailbox now, as a commit does; one of that name that
 // is there becomes an old version.
-func (w *world) put(u exchange.User, full, text string) (version string) {
+func (w *world) put(u model.User, full, text string) (version string) {
 	w.t.Helper()
 	b := store.Blob{ID: w.ids.New(), Size: int64(len(text))}
 	now := w.clock()
@@ -216,7 +217,7 @@ func (w *world) step() { w.t.Helper(); testkit.Must(w.t, w.room.Step(ctx)) }
 func (w *world) on(date string) { w.t.Helper(); w.to(date); w.step() }
 
 // runs lists runs, the newest first.
-func (w *world) runs() []exchange.RetentionRun {
+func (w *world) runs() []model.RetentionRun {
 	w.t.Helper()
 	list, err := w.room.Runs(ctx, 100)
 	testkit.Must(w.t, err)
@@ -224,7 +225,7 @@ func (w *world) runs() []exchange.RetentionRun {
 }
 
 // one is the only run there is.
-func (w *world) one() exchange.RetentionRun {
+func (w *world) one() model.RetentionRun {
 	w.t.Helper()
 	list := w.runs()
 	if len(list) != 1 {
@@ -261,7 +262,7 @@ func (w *world) wantOutcomes(run string, want map[string]string) {
 }
 
 // has reports whether a name is there.
-func (w *world) has(u exchange.User, full string) bool {
+func (w *world) has(u model.User, full string) bool {
 	w.t.Helper()
 	found, err := w.store.Read(ctx).Look(u.ID, store.SplitPath(full))
 	return err == nil && found.File != nil

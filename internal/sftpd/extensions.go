@@ -5,8 +5,9 @@ import (
 	"math"
 	"strings"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/sftpwire"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
 // advertised is what VERSION says; hard links and symbolic links are not there.
@@ -40,7 +41,7 @@ var extensions = map[string]func(*Session, *sftpwire.Request) error{
 func (s *Session) handleExtended(q *sftpwire.Request) {
 	h := extensions[q.Extended]
 	if h == nil {
-		s.status(q.ID, exchange.E("sftpd", exchange.Unsupported, "This server does not offer that."))
+		s.status(q.ID, fault.E("sftpd", fault.Unsupported, "This server does not offer that."))
 		return
 	}
 	if err := h(s, q); err != nil {
@@ -52,7 +53,7 @@ func damaged(err error) error {
 	if err == nil {
 		return nil
 	}
-	return &exchange.Error{Op: "sftpd.extended", Kind: exchange.Invalid, Public: "The request is damaged.", Err: err}
+	return &fault.Error{Op: "sftpd.extended", Kind: fault.Invalid, Public: "The request is damaged.", Err: err}
 }
 
 func (s *Session) posixRename(q *sftpwire.Request) error {
@@ -127,7 +128,7 @@ func (s *Session) space(id uint32) error {
 	ffree := uint64(max(0, sp.Files-sp.UsedFiles))
 	s.out.append(func(b []byte) []byte {
 		return sftpwire.AppendExtendedReply(b, id, block, block, uint64(sp.Bytes)/block, free, free,
-			uint64(sp.Files), ffree, ffree, 0, noSUID, exchange.MaxName)
+			uint64(sp.Files), ffree, ffree, 0, noSUID, valid.MaxName)
 	})
 	return nil
 }
@@ -143,7 +144,7 @@ func (s *Session) expandPath(q *sftpwire.Request) error {
 		return nil
 	}
 	if rest != "" && rest[0] != '/' {
-		return exchange.E("sftpd.expand", exchange.NotFound, "Only your own home directory is known here.")
+		return fault.E("sftpd.expand", fault.NotFound, "Only your own home directory is known here.")
 	}
 	s.realPath(q.ID, "./"+rest)
 	return nil
@@ -174,7 +175,7 @@ func (s *Session) copyData(q *sftpwire.Request) error {
 		return err
 	}
 	if from == to || c.FromOffset > math.MaxInt64 || c.ToOffset > math.MaxInt64 || c.Length > math.MaxInt64 {
-		return exchange.E("sftpd.copy", exchange.Invalid, "These ranges cannot be copied.")
+		return fault.E("sftpd.copy", fault.Invalid, "These ranges cannot be copied.")
 	}
 	if err := from.Ready(); err != nil {
 		return err
@@ -205,7 +206,7 @@ func (s *Session) copyRange(from, to File, at, dest, left int64) error {
 	outcome := make(chan error, 1)
 	for left > 0 {
 		if s.ctx.Err() != nil {
-			return exchange.E("sftpd.copy", exchange.Unavailable, "The session is ending.")
+			return fault.E("sftpd.copy", fault.Unavailable, "The session is ending.")
 		}
 		n, err := from.ReadAt((*pooled)[:min(int64(sftpwire.MaxData), left)], at)
 		if err != nil {

@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/sftpwire"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // namesReply is how large a READDIR reply grows at most, in bytes. OpenSSH
@@ -40,17 +42,17 @@ var handlers = [256]func(*Session, *sftpwire.Request){
 // status answers with what an error's kind becomes; nil is OK. A fault of
 // ours is logged here, once, and the client learns nothing of it.
 func (s *Session) status(id uint32, err error) {
-	code, text := exchange.StatusOK, "OK"
+	code, text := fault.StatusOK, "OK"
 	switch {
 	case errors.Is(err, io.EOF):
-		code, text = exchange.StatusEOF, "End of file."
+		code, text = fault.StatusEOF, "End of file."
 	case err != nil:
-		kind := exchange.KindIn(err)
-		code, text = kind.SFTPStatus(), exchange.PublicText(err)
-		if kind == exchange.Internal || kind == exchange.Unavailable {
+		kind := fault.KindIn(err)
+		code, text = kind.SFTPStatus(), fault.PublicText(err)
+		if kind == fault.Internal || kind == fault.Unavailable {
 			s.o.Log.Error("request failed", "err", err)
 		}
-		if s.o.Refused != nil && (kind == exchange.Denied || kind == exchange.Quota) {
+		if s.o.Refused != nil && (kind == fault.Denied || kind == fault.Quota) {
 			s.o.Refused(kind, text)
 		}
 	}
@@ -65,13 +67,13 @@ func (s *Session) handleOf(h []byte) (*open, error) {
 			return o, nil
 		}
 	}
-	return nil, exchange.E("sftpd.handle", exchange.Conflict, "This handle is not open.")
+	return nil, fault.E("sftpd.handle", fault.Conflict, "This handle is not open.")
 }
 
 func (s *Session) fileOf(h []byte) (File, error) {
 	o, err := s.handleOf(h)
 	if err == nil && o.file == nil {
-		err = exchange.E("sftpd.handle", exchange.Conflict, "This handle is a directory's.")
+		err = fault.E("sftpd.handle", fault.Conflict, "This handle is a directory's.")
 	}
 	if err != nil {
 		return nil, err
@@ -84,7 +86,7 @@ func (s *Session) full() error {
 	if len(s.handles) < s.o.MaxHandles {
 		return nil
 	}
-	return exchange.E("sftpd.open", exchange.Busy, "Too many open files: at most %d at a time.", s.o.MaxHandles)
+	return fault.E("sftpd.open", fault.Busy, "Too many open files: at most %d at a time.", s.o.MaxHandles)
 }
 
 func (s *Session) opened(id uint32, o *open) {
@@ -207,7 +209,7 @@ func (s *Session) handleFstat(q *sftpwire.Request) {
 	s.attrs(q.ID, info, err)
 }
 
-func (s *Session) attrs(id uint32, info exchange.FileInfo, err error) {
+func (s *Session) attrs(id uint32, info model.FileInfo, err error) {
 	if err != nil {
 		s.status(id, err)
 		return
@@ -218,7 +220,7 @@ func (s *Session) attrs(id uint32, info exchange.FileInfo, err error) {
 
 // wireAttrs is what a client sees of a file. Owner and group mean nothing
 // here and are the same everywhere.
-func wireAttrs(f exchange.FileInfo) sftpwire.Attrs {
+func wireAttrs(f model.FileInfo) sftpwire.Attrs {
 	a := sftpwire.Attrs{Flags: sftpwire.AttrSize | sftpwire.AttrOwner | sftpwire.AttrPermissions | sftpwire.AttrTimes,
 		Size: uint64(f.Size), UID: 1000, GID: 1000, Permissions: f.Mode | sftpwire.ModeRegular, Mtime: seconds(f.Mtime)}
 	if f.Dir {
@@ -236,7 +238,7 @@ func seconds(t time.Time) uint32 { return uint32(max(0, min(t.Unix(), math.MaxUi
 func change(a sftpwire.Attrs) (c exchange.Change, err error) {
 	if a.Flags&sftpwire.AttrSize != 0 {
 		if a.Size > math.MaxInt64 {
-			return c, exchange.E("sftpd.setstat", exchange.TooLarge, "The size is out of range.")
+			return c, fault.E("sftpd.setstat", fault.TooLarge, "The size is out of range.")
 		}
 		size := int64(a.Size)
 		c.Size = &size
@@ -282,7 +284,7 @@ func (s *Session) handleFsetstat(q *sftpwire.Request) {
 func (s *Session) handleReaddir(q *sftpwire.Request) {
 	o, err := s.handleOf(q.Handle)
 	if err == nil && o.dir == nil {
-		err = exchange.E("sftpd.readdir", exchange.Conflict, "This handle is a file's.")
+		err = fault.E("sftpd.readdir", fault.Conflict, "This handle is a file's.")
 	}
 	if err == nil && len(o.rest) == 0 {
 		o.rest, err = o.dir.Next()

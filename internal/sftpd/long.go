@@ -4,7 +4,8 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // sixMonths is when ls begins to show the year in place of the time.
@@ -12,7 +13,7 @@ const sixMonths = 182 * 24 * time.Hour
 
 // appendLong writes a line as ls -l does. Programs read the other fields;
 // people see this one, so what could play tricks on a terminal is escaped.
-func appendLong(b []byte, f exchange.FileInfo, now time.Time) []byte {
+func appendLong(b []byte, f model.FileInfo, now time.Time) []byte {
 	if f.Dir {
 		b = append(b, 'd')
 	} else {
@@ -43,7 +44,7 @@ func appendLong(b []byte, f exchange.FileInfo, now time.Time) []byte {
 		b = appendPadded(b, t.Hour(), '0')
 		b = appendPadded(append(b, ':'), t.Minute(), '0')
 	}
-	return append(append(b, ' '), exchange.Printable(f.Name)...)
+	return append(append(b, ' '), valid.Printable(f.Name)...)
 }
 
 func appendPadded(b []byte, n int, pad byte) []byte {

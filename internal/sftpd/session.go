@@ -10,7 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/sftpwire"
 )
 
@@ -85,10 +85,10 @@ func (s *Session) loop(ctx context.Context) error {
 		}
 		s.in.r += need
 		m := s.begin()
-		err = exchange.Guard(s.o.Log, "an SFTP request", func() error { return s.serve(&q, body) })
+		err = fault.Guard(s.o.Log, "an SFTP request", func() error { return s.serve(&q, body) })
 		s.end(m)
 		if err != nil {
-			if errors.Is(err, exchange.ErrPanic) { // the client is told, and the session ends
+			if errors.Is(err, fault.ErrPanic) { // the client is told, and the session ends
 				s.status(q.ID, err)
 			}
 			return err
@@ -117,9 +117,9 @@ func (s *Session) serve(q *sftpwire.Request, body []byte) error {
 	h := handlers[q.Type]
 	switch {
 	case h == nil:
-		s.status(q.ID, exchange.E("sftpd", exchange.Unsupported, "This server does not offer that."))
+		s.status(q.ID, fault.E("sftpd", fault.Unsupported, "This server does not offer that."))
 	case err != nil:
-		s.status(q.ID, exchange.E("sftpd", exchange.Invalid, "The request is damaged."))
+		s.status(q.ID, fault.E("sftpd", fault.Invalid, "The request is damaged."))
 	default:
 		h(s, q)
 	}

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // FileSystem is what a session serves. It is used by one goroutine; paths are
@@ -24,7 +26,7 @@ import (
 type FileSystem interface {
 	Open(path string, flags exchange.OpenFlags, mode uint32) (File, error)
 	OpenDir(path string) (Dir, error)
-	Stat(path string) (exchange.FileInfo, error)
+	Stat(path string) (model.FileInfo, error)
 	Setstat(path string, c exchange.Change) error
 	Mkdir(path string) error
 	Rmdir(path string) error
@@ -45,7 +47,7 @@ type File interface {
 	WriteAt(p []byte, off int64, done func(error))
 	Truncate(size int64, done func(error))
 	SetTimes(mtime *time.Time, mode *uint32) error
-	Stat() (exchange.FileInfo, error)
+	Stat() (model.FileInfo, error)
 	Sync(done func(error))
 	// Served tells that the client's connection accepted bytes read.
 	Served(off int64, n int)
@@ -54,7 +56,7 @@ type File interface {
 
 // Dir is an open directory. Next returns at least one name, or io.EOF.
 type Dir interface {
-	Next() ([]exchange.FileInfo, error)
+	Next() ([]model.FileInfo, error)
 }
 
 // Options are what a session needs besides its files.
@@ -70,7 +72,7 @@ type Options struct {
 	Used func(took time.Duration) (pause time.Duration)
 	// Refused is told of requests that were refused for want of rights or
 	// room, from any goroutine. May be nil.
-	Refused func(kind exchange.Kind, text string)
+	Refused func(kind fault.Kind, text string)
 }
 
 // Session serves one channel.
@@ -97,7 +99,7 @@ type Session struct {
 type open struct {
 	file File
 	dir  Dir
-	rest []exchange.FileInfo // of a directory: read but not yet sent
+	rest []model.FileInfo // of a directory: read but not yet sent
 }
 
 // New prepares a session. The FileSystem is given to Serve, since it usually

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // slashed is a FileSystem in which a path with a slash at its end, or a dot behind that,
@@ -30,7 +32,7 @@ func asDirectory(p string) bool {
 }
 
 func errNoDirectory() error {
-	return exchange.E("sftpd.slash", exchange.NotFound, "No such file or directory: the end of the path asks for a directory, and there is none of that name.")
+	return fault.E("sftpd.slash", fault.NotFound, "No such file or directory: the end of the path asks for a directory, and there is none of that name.")
 }
 
 // directory fails if a path asks for a directory and there is none.
@@ -48,8 +50,8 @@ func (f slashed) directory(p string) error {
 func (f slashed) Open(p string, flags exchange.OpenFlags, mode uint32) (File, error) {
 	if err := f.directory(p); err != nil {
 		slash, dot := end(p)
-		if exchange.Is(err, exchange.NotFound) && flags&exchange.FlagCreate != 0 && slash && !dot && f.isDir(path.Dir(strings.TrimRight(p, "/"))) {
-			return nil, exchange.E("sftpd.slash", exchange.Conflict, "There is no such directory, and the slash at the end says that no file is meant. Make the directory first.")
+		if fault.Is(err, fault.NotFound) && flags&exchange.FlagCreate != 0 && slash && !dot && f.isDir(path.Dir(strings.TrimRight(p, "/"))) {
+			return nil, fault.E("sftpd.slash", fault.Conflict, "There is no such directory, and the slash at the end says that no file is meant. Make the directory first.")
 		}
 		return nil, err
 	}
@@ -61,7 +63,7 @@ func (f slashed) isDir(p string) bool {
 	return err == nil && info.Dir
 }
 
-func (f slashed) Stat(p string) (exchange.FileInfo, error) {
+func (f slashed) Stat(p string) (model.FileInfo, error) {
 	info, err := f.FileSystem.Stat(p)
 	if err == nil && !info.Dir && asDirectory(p) {
 		err = errNoDirectory()
@@ -91,7 +93,7 @@ func (f slashed) Rmdir(p string) error {
 		return err
 	}
 	if _, dot := end(p); dot {
-		return exchange.E("sftpd.slash", exchange.Invalid, "A directory is not removed by a dot; please use its name.")
+		return fault.E("sftpd.slash", fault.Invalid, "A directory is not removed by a dot; please use its name.")
 	}
 	return f.FileSystem.Rmdir(p)
 }
@@ -108,7 +110,7 @@ func (f slashed) Rename(from, to string, replace bool) error {
 		return err
 	}
 	if _, dot := end(from); dot {
-		return exchange.E("sftpd.slash", exchange.Conflict, "A directory is not renamed by a dot; please use its name.")
+		return fault.E("sftpd.slash", fault.Conflict, "A directory is not renamed by a dot; please use its name.")
 	}
 	if asDirectory(to) {
 		if err := f.mayBecome(from, to, replace); err != nil {
@@ -126,7 +128,7 @@ func (f slashed) mayBecome(from, to string, replace bool) error {
 		return err
 	}
 	there, err := f.FileSystem.Stat(to)
-	if err != nil && !exchange.Is(err, exchange.NotFound) {
+	if err != nil && !fault.Is(err, fault.NotFound) {
 		return err
 	}
 	missing := err != nil

@@ -15,6 +15,8 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/sshwire"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // The banner's rules (docs/decisions/0004-banner.md).
@@ -109,9 +111,9 @@ func (a *attempt) offered(conn ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permis
 	login, reason, err := a.s.o.Authority.Check(a.ctx, conn.User(), fp, a.from)
 	if err != nil {
 		a.s.o.Log.Error("a log-in could not be checked", "reference", a.rec.Reference, "err", err)
-		reason = exchange.ReasonUnavailable
+		reason = model.ReasonUnavailable
 	}
-	a.good = reason == exchange.ReasonOK
+	a.good = reason == model.ReasonOK
 	if login.User.Name != "" {
 		a.name = login.User.Name
 		a.rec.User = a.name
@@ -120,7 +122,7 @@ func (a *attempt) offered(conn ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permis
 		a.refused++
 		a.reason = reason
 		line := strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key))) // for any user, so that time tells nothing
-		if reason == exchange.ReasonUnknownKey && len(a.rec.Unknown) < unknownKept {
+		if reason == model.ReasonUnknownKey && len(a.rec.Unknown) < unknownKept {
 			a.rec.UserID = login.User.ID
 			a.rec.Unknown = append(a.rec.Unknown, line)
 		}
@@ -134,7 +136,7 @@ func (a *attempt) offered(conn ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permis
 func (a *attempt) verified(conn ssh.ConnMetadata, _ ssh.PublicKey, p *ssh.Permissions, algorithm string) (*ssh.Permissions, error) {
 	a.signature = algorithm
 	login := p.ExtraData[loginKey{}].(exchange.Login)
-	login.Address, login.Client, login.Session = a.from.String(), exchange.Excerpt(string(conn.ClientVersion()), maxSaid), a.s.o.IDs.New()
+	login.Address, login.Client, login.Session = a.from.String(), valid.Excerpt(string(conn.ClientVersion()), maxSaid), a.s.o.IDs.New()
 	if err := a.pace(login.User); err != nil {
 		return nil, err
 	}
@@ -143,7 +145,7 @@ func (a *attempt) verified(conn ssh.ConnMetadata, _ ssh.PublicKey, p *ssh.Permis
 	sess.active()
 	if !a.s.live.add(sess) {
 		cancel(nil)
-		a.reason = exchange.ReasonTooMany
+		a.reason = model.ReasonTooMany
 		return nil, errRefused
 	}
 	// Registered: a revocation from now on finds the session. One that came
@@ -152,9 +154,9 @@ func (a *attempt) verified(conn ssh.ConnMetadata, _ ssh.PublicKey, p *ssh.Permis
 	if err != nil || !good {
 		a.s.live.remove(sess)
 		cancel(nil)
-		a.reason = exchange.ReasonKeyRevoked
+		a.reason = model.ReasonKeyRevoked
 		if err != nil {
-			a.reason = exchange.ReasonUnavailable
+			a.reason = model.ReasonUnavailable
 		}
 		return nil, errRefused
 	}
@@ -171,7 +173,7 @@ const longestPace = 20 * time.Second
 
 // pace lets a user wait who logs in very often: each log-in is a record that is kept.
 // A connection that makes room for another waits no longer.
-func (a *attempt) pace(u exchange.User) error {
+func (a *attempt) pace(u model.User) error {
 	s := a.s
 	if s.o.Limits.Logins <= 0 {
 		return nil
@@ -223,11 +225,11 @@ func known(method string) string {
 func (a *attempt) say(method string, err error) {
 	if method == "publickey" && !errors.Is(err, errRefused) {
 		// The library refused it: SHA-1, a certificate, a key type not taken.
-		a.reason, a.detail = exchange.ReasonWeakAlgorithm, strings.TrimPrefix(err.Error(), "ssh: ")
+		a.reason, a.detail = model.ReasonWeakAlgorithm, strings.TrimPrefix(err.Error(), "ssh: ")
 		a.refused++
 	}
 	if method == "password" || method == "keyboard-interactive" {
-		a.reason = exchange.ReasonPassword
+		a.reason = model.ReasonPassword
 	}
 	if a.bannered {
 		return
@@ -259,26 +261,26 @@ func (a *attempt) outcome(err error) (reason, detail string) {
 	var noCommon *ssh.AlgorithmNegotiationError
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded), a.s.o.Clock().Sub(a.rec.At) >= a.s.o.Limits.Login:
-		return exchange.ReasonTimeout, ""
+		return model.ReasonTimeout, ""
 	case errors.As(err, &noCommon):
-		return exchange.ReasonNoAlgorithm, "it offered " + strings.Join(noCommon.RequestedAlgorithms, ", ")
+		return model.ReasonNoAlgorithm, "it offered " + strings.Join(noCommon.RequestedAlgorithms, ", ")
 	case a.failures >= a.s.o.Limits.KeyOffers:
-		return exchange.ReasonTooManyTries, ""
+		return model.ReasonTooManyTries, ""
 	case strings.Contains(err.Error(), secondRequest):
-		return exchange.ReasonSecondRequest, ""
+		return model.ReasonSecondRequest, ""
 	case a.reason != "":
 		return a.reason, a.detail
 	case a.good && strings.Contains(err.Error(), "verif"):
 		a.rec.Methods = append(a.rec.Methods, "publickey")
-		return exchange.ReasonBadSignature, ""
+		return model.ReasonBadSignature, ""
 	case a.good:
-		return exchange.ReasonNotSigned, ""
+		return model.ReasonNotSigned, ""
 	case len(a.rec.Methods) > 0:
-		return exchange.ReasonNoKeyOffered, ""
+		return model.ReasonNoKeyOffered, ""
 	case errors.Is(err, errNotSSH):
-		return exchange.ReasonProtocol, "it began with " + strconv.Quote(a.rec.Client)
+		return model.ReasonProtocol, "it began with " + strconv.Quote(a.rec.Client)
 	case a.hello.Silent:
-		return exchange.ReasonSilent, ""
+		return model.ReasonSilent, ""
 	}
-	return exchange.ReasonProtocol, ""
+	return model.ReasonProtocol, ""
 }

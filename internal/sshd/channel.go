@@ -12,8 +12,10 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/sshwire"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // channels serves what the client opens: session channels, and no more of
@@ -42,7 +44,7 @@ func (s *Server) channels(ctx context.Context, sess *session, chans <-chan ssh.N
 			}
 			if int(sess.channels.Load()) >= s.o.Limits.Channels {
 				_ = nc.Reject(ssh.ResourceShortage, fmt.Sprintf("at most %d channels at a time on one connection", s.o.Limits.Channels))
-				sess.refused(exchange.ReasonChannels, "")
+				sess.refused(model.ReasonChannels, "")
 				continue
 			}
 			ch, reqs, err := nc.Accept()
@@ -52,7 +54,7 @@ func (s *Server) channels(ctx context.Context, sess *session, chans <-chan ssh.N
 			sess.channels.Add(1)
 			open.Go(func() {
 				defer sess.channels.Add(-1)
-				if err := exchange.Guard(s.o.Log, "a channel", func() error { s.session(ctx, sess, ch, reqs); return nil }); err != nil {
+				if err := fault.Guard(s.o.Log, "a channel", func() error { s.session(ctx, sess, ch, reqs); return nil }); err != nil {
 					_ = ch.Close()
 					_ = sess.wire.Close()
 				}
@@ -79,9 +81,9 @@ func (s *Server) session(ctx context.Context, sess *session, ch ssh.Channel, req
 		return
 	}
 	if asked != "" {
-		sess.refused(exchange.ReasonNoSFTP, asked)
+		sess.refused(model.ReasonNoSFTP, asked)
 	}
-	s.o.Log.Info("refused", "reason", exchange.ReasonNoSFTP, "session", sess.login.Session, "asked", exchange.Printable(asked))
+	s.o.Log.Info("refused", "reason", model.ReasonNoSFTP, "session", sess.login.Session, "asked", valid.Printable(asked))
 	_ = ch.Close()
 	refuse(reqs)
 }

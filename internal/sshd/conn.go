@@ -15,15 +15,17 @@ import (
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/sys/unix"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/sshwire"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // handle serves one connection from its first byte to its record.
 func (s *Server) handle(l Door, nc net.Conn, from netip.Addr, place *half) {
 	defer nc.Close()
 	a := &attempt{s: s, ctx: s.ctx, place: place, from: from, region: l.Region, rec: Record{From: from,
-		Connection: exchange.Connection{Reference: exchange.NewReference(), At: s.o.Clock(), Address: from.String()}}}
+		Connection: model.Connection{Reference: fault.NewReference(), At: s.o.Clock(), Address: from.String()}}}
 	if !s.admit(a, l, nc) {
 		s.gate.leave(place)
 		return
@@ -33,27 +35,27 @@ func (s *Server) handle(l Door, nc net.Conn, from netip.Addr, place *half) {
 	if err != nil {
 		a.rec.Outcome, a.rec.Detail = a.outcome(err)
 		if place.evicted.Load() {
-			a.rec.Outcome, a.rec.Detail = exchange.ReasonServerOverload, ""
+			a.rec.Outcome, a.rec.Detail = model.ReasonServerOverload, ""
 		}
 		if a.session != nil { // verified, but the connection broke before it was told
 			s.live.remove(a.session)
 			a.session.cancel(nil)
 		}
-		s.o.Log.Info("log-in refused", "reference", a.rec.Reference, "address", from, "user", exchange.Printable(a.rec.User),
-			"client", a.rec.Client, "reason", a.rec.Outcome, "detail", exchange.Printable(a.rec.Detail))
+		s.o.Log.Info("log-in refused", "reference", a.rec.Reference, "address", from, "user", valid.Printable(a.rec.User),
+			"client", a.rec.Client, "reason", a.rec.Outcome, "detail", valid.Printable(a.rec.Detail))
 		s.ended(a)
 		return
 	}
 	sess := a.session
 	sess.conn = conn
-	a.rec.LoggedIn, a.rec.Outcome, a.rec.Unknown = true, exchange.ReasonOK, nil
+	a.rec.LoggedIn, a.rec.Outcome, a.rec.Unknown = true, model.ReasonOK, nil
 	a.rec.KeyID, a.rec.Fingerprint, a.rec.Session, a.rec.UserID = sess.login.KeyID, sess.login.Fingerprint, sess.login.Session, sess.login.User.ID
 	s.o.Log.Info("logged in", "reference", a.rec.Reference, "user", sess.login.User.Name, "address", from,
 		"client", a.rec.Client, "key", sess.login.Fingerprint, "session", sess.login.Session)
 	s.o.Authority.Ended(a.rec) // the log-in is known from now on
 	s.serve(a.ctx, sess, conn, chans, requests)
 	if sess.wire.Overrun() { // conn.Wait would wait for a client that reads nothing
-		sess.refused(exchange.ReasonUnread, "")
+		sess.refused(model.ReasonUnread, "")
 		s.o.Log.Warn("a session was ended: its client sent more than is read", "user", sess.login.User.Name, "session", sess.login.Session)
 	}
 	s.live.remove(sess)
@@ -82,14 +84,14 @@ func (s *Server) admit(a *attempt, l Door, nc net.Conn) bool {
 		ref := ""
 		if may.Record {
 			ref = a.rec.Reference
-			a.rec.Outcome = exchange.ReasonBanned
+			a.rec.Outcome = model.ReasonBanned
 			s.ended(a)
 		}
 		farewell(nc, s.o.Turned(l.Region, ref, may.Until))
 		return false
 	}
 	if len(l.AllowIPs) > 0 && !slices.ContainsFunc(l.AllowIPs, func(p netip.Prefix) bool { return p.Contains(a.from) }) {
-		a.rec.Outcome, a.rec.Detail = exchange.ReasonAddress, "the server address's own list"
+		a.rec.Outcome, a.rec.Detail = model.ReasonAddress, "the server address's own list"
 		s.o.Log.Info("log-in refused", "reference", a.rec.Reference, "address", a.from, "reason", a.rec.Outcome, "detail", a.rec.Detail)
 		s.ended(a)
 		return false
@@ -144,7 +146,7 @@ func (s *Server) handshake(a *attempt, nc net.Conn) (*ssh.ServerConn, <-chan ssh
 	began := time.Now()
 	tune(nc, s.o.Limits)
 	wire, hello, err := sshwire.Peek(nc, Version, began.Add(s.o.Limits.Handshake))
-	a.hello, a.rec.Client = hello, exchange.Excerpt(hello.Version, maxSaid)
+	a.hello, a.rec.Client = hello, valid.Excerpt(hello.Version, maxSaid)
 	if err != nil {
 		return nil, nil, nil, err
 	}

@@ -12,7 +12,7 @@ import (
 
 	"github.com/pires/go-proxyproto"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 )
 
 // Bounds of a PROXY header (haproxy's proxy-protocol.txt §2.1 and §2.2).
@@ -112,7 +112,7 @@ func readProxy(nc io.Reader, proxy netip.Addr) (netip.Addr, error) {
 	}
 	from := address(h.SourceAddr)
 	if !from.IsValid() {
-		return proxy, exchange.E("sshd.readProxy", exchange.Invalid, "The PROXY header names no address.")
+		return proxy, fault.E("sshd.readProxy", fault.Invalid, "The PROXY header names no address.")
 	}
 	return from, nil
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/sshwire"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // ErrCut is the cause of a session's context when the session was cut off: its
@@ -46,7 +47,7 @@ type session struct {
 func (s *session) refused(reason, detail string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.speaks && reason == exchange.ReasonNoSFTP {
+	if s.speaks && reason == model.ReasonNoSFTP {
 		return
 	}
 	s.refusedWhy, s.refusedWhat = reason, detail
@@ -58,7 +59,7 @@ func (s *session) speaksSFTP() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.speaks = true
-	if s.refusedWhy == exchange.ReasonNoSFTP {
+	if s.refusedWhy == model.ReasonNoSFTP {
 		s.refusedWhy, s.refusedWhat, s.refusals = "", "", 0
 	}
 }
@@ -177,13 +178,13 @@ func (r *register) all() []*session {
 	return out
 }
 
-func (r *register) list() []exchange.Session {
+func (r *register) list() []model.Session {
 	all := r.all()
 	slices.SortFunc(all, func(a, b *session) int { return a.since.Compare(b.since) })
-	out := make([]exchange.Session, len(all))
+	out := make([]model.Session, len(all))
 	for i, s := range all {
 		l := &s.login
-		out[i] = exchange.Session{ID: l.Session, User: l.User.Name, Account: l.User.Account, Address: l.Address,
+		out[i] = model.Session{ID: l.Session, User: l.User.Name, Account: l.User.Account, Address: l.Address,
 			Client: l.Client, Fingerprint: l.Fingerprint, Since: s.since, Received: s.wire.Received(), Sent: s.wire.Sent()}
 	}
 	return out

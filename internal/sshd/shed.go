@@ -1,6 +1,6 @@
 package sshd
 
-import "github.com/sallyport-sftp/sallyport/internal/exchange"
+import "github.com/sallyport-sftp/sallyport/model"
 
 // shed ends the session that has most waiting while all of them together have too
 // much: the memory of what arrives is the library's, and nothing else takes it back.
@@ -25,7 +25,7 @@ func (s *Server) shed() {
 		return
 	}
 	heaviest.shed.Store(true)
-	heaviest.refused(exchange.ReasonServerOverload, "")
+	heaviest.refused(model.ReasonServerOverload, "")
 	s.o.Log.Warn("a session was ended: the server's memory for what clients send is full, and this one had most of it waiting",
 		"user", heaviest.login.User.Name, "session", heaviest.login.Session, "bytes", most)
 	heaviest.cancel(ErrCut)

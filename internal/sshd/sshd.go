@@ -24,6 +24,8 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fair"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // Version is the server's version line. It names no release, so that it tells
@@ -36,7 +38,7 @@ type Authority interface {
 	// before its first byte.
 	Admit(from netip.Addr) Admission
 	// Check says whether a user may log in with a key from an address. The
-	// reason is exchange.ReasonOK or why not; its time and its answers to a
+	// reason is model.ReasonOK or why not; its time and its answers to a
 	// stranger do not depend on what exists. An error means it can't be said.
 	Check(ctx context.Context, user, fingerprint string, from netip.Addr) (exchange.Login, string, error)
 	// Confirm looks again once a session is registered, so that a revocation
@@ -60,7 +62,7 @@ type Admission struct {
 
 // Record is what a connection leaves. Text from the client may be any bytes.
 type Record struct {
-	exchange.Connection
+	model.Connection
 	From    netip.Addr
 	Unknown []string // unknown keys offered for a user that there is, as authorized_keys lines
 }
@@ -184,7 +186,7 @@ func (s *Server) Serve(l Door) error {
 func (s *Server) knock(l Door, nc net.Conn, from netip.Addr) {
 	if place := s.gate.enter(nc, from); place != nil {
 		s.conns.Go(func() {
-			err := exchange.Guard(s.o.Log, "a connection", func() error { s.handle(l, nc, from, place); return nil })
+			err := fault.Guard(s.o.Log, "a connection", func() error { s.handle(l, nc, from, place); return nil })
 			if err != nil {
 				_ = nc.Close()
 				s.gate.leave(place)
@@ -197,7 +199,7 @@ func (s *Server) knock(l Door, nc net.Conn, from netip.Addr) {
 }
 
 // Sessions lists who is logged in, the oldest first.
-func (s *Server) Sessions() []exchange.Session { return s.live.list() }
+func (s *Server) Sessions() []model.Session { return s.live.list() }
 
 // Moved is how many bytes of SFTP have come and gone so far.
 func (s *Server) Moved() int64 { return s.moved.Load() }

@@ -5,12 +5,14 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 const accountColumns = `SELECT id, name, COALESCE(parent, ''), region, state, allow_ips, created_at, files_until,
 	COALESCE(keep_bytes, 0), COALESCE(keep_items, 0) FROM accounts`
 
-func scanAccount(r *sql.Rows) (a exchange.Account, err error) {
+func scanAccount(r *sql.Rows) (a model.Account, err error) {
 	var created int64
 	var until sql.NullInt64
 	var ips string
@@ -20,25 +22,25 @@ func scanAccount(r *sql.Rows) (a exchange.Account, err error) {
 }
 
 // Account finds one account.
-func (q *Q) Account(id string) (exchange.Account, error) {
-	return one(q, "Account", scanAccount, accountColumns+` WHERE folded = $1`, exchange.Fold(id))
+func (q *Q) Account(id string) (model.Account, error) {
+	return one(q, "Account", scanAccount, accountColumns+` WHERE folded = $1`, valid.Fold(id))
 }
 
 // Accounts lists every account by id.
-func (q *Q) Accounts() ([]exchange.Account, error) {
+func (q *Q) Accounts() ([]model.Account, error) {
 	return collect(q, "Accounts", scanAccount, accountColumns+` ORDER BY id`)
 }
 
 // AddAccount records a new account.
-func (tx *Tx) AddAccount(a exchange.Account) error {
+func (tx *Tx) AddAccount(a model.Account) error {
 	_, err := tx.exec("AddAccount", `INSERT INTO accounts (id, name, parent, region, state, allow_ips, created_at, folded)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`, a.ID, a.Name, null(a.Parent), a.Region, a.State, jsonList(a.AllowIPs), exchange.Micros(a.CreatedAt), exchange.Fold(a.ID))
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`, a.ID, a.Name, null(a.Parent), a.Region, a.State, jsonList(a.AllowIPs), exchange.Micros(a.CreatedAt), valid.Fold(a.ID))
 	return err
 }
 
 // SetAccount changes an account's name, parent, region, state, networks and
 // how long its files stay.
-func (tx *Tx) SetAccount(a exchange.Account) error {
+func (tx *Tx) SetAccount(a model.Account) error {
 	return tx.execOne("SetAccount", `UPDATE accounts SET name = $2, parent = $3, region = $4, state = $5, allow_ips = $6, files_until = $7,
 		keep_bytes = $8, keep_items = $9 WHERE id = $1`, a.ID, a.Name, null(a.Parent), a.Region, a.State, jsonList(a.AllowIPs), timeNull(a.FilesUntil),
 		null(a.KeepBytes), null(a.KeepItems))
@@ -46,7 +48,7 @@ func (tx *Tx) SetAccount(a exchange.Account) error {
 
 const vendorColumns = `SELECT short, name, created_at FROM vendors`
 
-func scanVendor(r *sql.Rows) (v exchange.Vendor, err error) {
+func scanVendor(r *sql.Rows) (v model.Vendor, err error) {
 	var created int64
 	err = r.Scan(&v.Short, &v.Name, &created)
 	v.CreatedAt = exchange.FromMicros(created)
@@ -54,17 +56,17 @@ func scanVendor(r *sql.Rows) (v exchange.Vendor, err error) {
 }
 
 // Vendor finds one vendor.
-func (q *Q) Vendor(short string) (exchange.Vendor, error) {
+func (q *Q) Vendor(short string) (model.Vendor, error) {
 	return one(q, "Vendor", scanVendor, vendorColumns+` WHERE short = $1`, short)
 }
 
 // Vendors lists every vendor by short name.
-func (q *Q) Vendors() ([]exchange.Vendor, error) {
+func (q *Q) Vendors() ([]model.Vendor, error) {
 	return collect(q, "Vendors", scanVendor, vendorColumns+` ORDER BY short`)
 }
 
 // AddVendor records a new vendor.
-func (tx *Tx) AddVendor(v exchange.Vendor) error {
+func (tx *Tx) AddVendor(v model.Vendor) error {
 	_, err := tx.exec("AddVendor", `INSERT INTO vendors (short, name, created_at) VALUES ($1, $2, $3)`,
 		v.Short, v.Name, exchange.Micros(v.CreatedAt))
 	return err

@@ -7,17 +7,20 @@ import (
 	"strings"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // Audit writes the row of a change, in the change's transaction. Names from
 // outside may be any bytes, which neither text nor JSON takes, so they are
 // escaped, in the details too.
-func (tx *Tx) Audit(r exchange.AuditRow) error {
+func (tx *Tx) Audit(r model.AuditRow) error {
 	detail := "{}"
 	if len(r.Detail) > 0 {
 		shown := make(map[string]string, len(r.Detail))
 		for k, v := range r.Detail {
-			shown[k] = exchange.Printable(v)
+			shown[k] = valid.Printable(v)
 		}
 		b, err := json.Marshal(shown)
 		if err != nil {
@@ -26,13 +29,13 @@ func (tx *Tx) Audit(r exchange.AuditRow) error {
 		detail = string(b)
 	}
 	_, err := tx.exec("Audit", `INSERT INTO audit (id, at, actor, action, subject, user_id, detail) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-		r.ID, exchange.Micros(r.At), exchange.Printable(r.Actor), r.Action, exchange.Printable(r.Subject), r.User, detail)
+		r.ID, exchange.Micros(r.At), valid.Printable(r.Actor), r.Action, valid.Printable(r.Subject), r.User, detail)
 	return err
 }
 
 const auditColumns = `SELECT id, at, actor, action, subject, user_id, detail FROM audit`
 
-func scanAudit(r *sql.Rows) (a exchange.AuditRow, err error) {
+func scanAudit(r *sql.Rows) (a model.AuditRow, err error) {
 	var at int64
 	var detail string
 	err = r.Scan(&a.ID, &at, &a.Actor, &a.Action, &a.Subject, &a.User, &detail)
@@ -42,7 +45,7 @@ func scanAudit(r *sql.Rows) (a exchange.AuditRow, err error) {
 }
 
 // AuditOf lists up to limit audit rows of a user after an id, in their order.
-func (q *Q) AuditOf(userID, after string, limit int) ([]exchange.AuditRow, error) {
+func (q *Q) AuditOf(userID, after string, limit int) ([]model.AuditRow, error) {
 	return collect(q, "AuditOf", scanAudit, auditColumns+` WHERE user_id = $1 AND id > $2 ORDER BY id LIMIT $3`, userID, after, limit)
 }
 
@@ -138,7 +141,7 @@ func (tx *Tx) NumberRows(rows []LogRow, first int64) error {
 			return err
 		}
 		if done != int64(n) {
-			return exchange.E("store.NumberRows", exchange.Conflict, "Somebody else is sealing.")
+			return fault.E("store.NumberRows", fault.Conflict, "Somebody else is sealing.")
 		}
 		rows, first = rows[n:], first+int64(n)
 	}

@@ -4,9 +4,10 @@ import (
 	"database/sql"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
-func scanBan(r *sql.Rows) (b exchange.Ban, err error) {
+func scanBan(r *sql.Rows) (b model.Ban, err error) {
 	var since, until int64
 	err = r.Scan(&b.Address, &since, &until, &b.Failures, &b.Refused, &b.Reason)
 	b.Since, b.Until = exchange.FromMicros(since), exchange.FromMicros(until)
@@ -14,17 +15,17 @@ func scanBan(r *sql.Rows) (b exchange.Ban, err error) {
 }
 
 // Bans lists the bans in force at a time, the newest first.
-func (q *Q) Bans(now int64) ([]exchange.Ban, error) {
+func (q *Q) Bans(now int64) ([]model.Ban, error) {
 	return collect(q, "Bans", scanBan, `SELECT address, since, until, failures, refused, reason FROM bans WHERE until > $1 ORDER BY since DESC`, now)
 }
 
 // Ban finds the ban of an address, in force or over.
-func (q *Q) Ban(address string) (exchange.Ban, error) {
+func (q *Q) Ban(address string) (model.Ban, error) {
 	return one(q, "Ban", scanBan, `SELECT address, since, until, failures, refused, reason FROM bans WHERE address = $1`, address)
 }
 
 // SetBan records a ban, or how often it turned somebody away.
-func (tx *Tx) SetBan(b exchange.Ban) error {
+func (tx *Tx) SetBan(b model.Ban) error {
 	_, err := tx.exec("SetBan", `INSERT INTO bans (address, since, until, failures, refused, reason) VALUES ($1, $2, $3, $4, $5, $6)
 		ON CONFLICT (address) DO UPDATE SET since = excluded.since, until = excluded.until, failures = excluded.failures,
 		refused = excluded.refused, reason = excluded.reason`,

@@ -8,8 +8,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fair"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 )
 
 // maxBatch is how many functions share a transaction at most.
@@ -21,7 +21,7 @@ var ErrOutcomeUnknown = errors.New("the outcome of the commit is unknown")
 
 // unheard is what a caller is told whose COMMIT got no answer.
 func unheard(cause error) error {
-	return &exchange.Error{Op: "store.Write", Kind: exchange.Unavailable, Err: errors.Join(ErrOutcomeUnknown, cause),
+	return &fault.Error{Op: "store.Write", Kind: fault.Unavailable, Err: errors.Join(ErrOutcomeUnknown, cause),
 		Public: "It is not known whether this was done; please look before you ask for it again."}
 }
 
@@ -60,7 +60,7 @@ func (s *Store) Write(ctx context.Context, fn func(*Tx) error) error {
 // WriteFor is Write in the turn of a party: the id of a user, or "" for the server itself.
 func (s *Store) WriteFor(ctx context.Context, party string, fn func(*Tx) error) error {
 	if err := ctx.Err(); err != nil {
-		return exchange.Wrap("store.Write", exchange.Unavailable, err)
+		return fault.Wrap("store.Write", fault.Unavailable, err)
 	}
 	if !s.dialect.single {
 		return s.writeParallel(party, fn) // parallel.go
@@ -70,7 +70,7 @@ func (s *Store) WriteFor(ctx context.Context, party string, fn func(*Tx) error) 
 	q.mu.Lock()
 	if q.closed {
 		q.mu.Unlock()
-		return exchange.Wrap("store.Write", exchange.Unavailable, errors.New("the store is closed"))
+		return fault.Wrap("store.Write", fault.Unavailable, errors.New("the store is closed"))
 	}
 	if q.busy {
 		j.done, j.lead = make(chan struct{}), make(chan struct{})
@@ -264,7 +264,7 @@ func (s *Store) once(fn func(*Tx) error) (err error) {
 func (tx *Tx) run(fn func(*Tx) error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = exchange.Wrap("store.Write", exchange.Internal, fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
+			err = fault.Wrap("store.Write", fault.Internal, fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
 		}
 	}()
 	if err := fn(tx); err != nil {

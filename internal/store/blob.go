@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 )
 
 // Blob is a row that says who lives: bytes without one are an orphan.
@@ -68,7 +68,7 @@ func (tx *Tx) SettleBlob(id string) (sum []byte, err error) {
 		if err := tx.ForgetBlob(id); err != nil {
 			return nil, err
 		}
-		return nil, exchange.E("store.SettleBlob", exchange.NotFound, "There is no such blob.")
+		return nil, fault.E("store.SettleBlob", fault.NotFound, "There is no such blob.")
 	}
 	err = tx.scanOne("SettleBlob", `SELECT sha256 FROM blobs WHERE id = $1`, []any{id}, &sum)
 	return sum, err
@@ -108,7 +108,7 @@ func (tx *Tx) ForgetBlobs(list []Blob) error {
 	}
 	for _, b := range list {
 		err := tx.ForgetBlob(b.ID)
-		if exchange.Is(err, exchange.NotFound) {
+		if fault.Is(err, fault.NotFound) {
 			continue
 		} else if err != nil {
 			return err

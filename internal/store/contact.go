@@ -4,12 +4,13 @@ import (
 	"database/sql"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 const contactColumns = `SELECT id, COALESCE(account_id, ''), COALESCE(vendor, ''), name, email, phone, roles, created_at,
 	verified_at, verified, bounced_at, left_at FROM contacts`
 
-func scanContact(r *sql.Rows) (c exchange.Contact, err error) {
+func scanContact(r *sql.Rows) (c model.Contact, err error) {
 	var created int64
 	var roles string
 	var verified, bounced, left sql.NullInt64
@@ -20,26 +21,26 @@ func scanContact(r *sql.Rows) (c exchange.Contact, err error) {
 }
 
 // Contact finds one contact by id.
-func (q *Q) Contact(id string) (exchange.Contact, error) {
+func (q *Q) Contact(id string) (model.Contact, error) {
 	return one(q, "Contact", scanContact, contactColumns+` WHERE id = $1`, id)
 }
 
 // Contacts lists the contacts of an account and of a vendor, as far as they
 // are named; those who left come last.
-func (q *Q) Contacts(account, vendor string) ([]exchange.Contact, error) {
+func (q *Q) Contacts(account, vendor string) ([]model.Contact, error) {
 	return collect(q, "Contacts", scanContact, contactColumns+` WHERE ($1 <> '' AND account_id = $1) OR ($2 <> '' AND vendor = $2)
 		ORDER BY CASE WHEN left_at IS NULL THEN 0 ELSE 1 END, id`, account, vendor)
 }
 
 // AllContacts lists every contact with an e-mail address, in whatever case it
 // is written, or every one when it is "".
-func (q *Q) AllContacts(email string) ([]exchange.Contact, error) {
+func (q *Q) AllContacts(email string) ([]model.Contact, error) {
 	return collect(q, "AllContacts", scanContact, contactColumns+` WHERE $1 = '' OR LOWER(email) = LOWER($1)
 		ORDER BY CASE WHEN left_at IS NULL THEN 0 ELSE 1 END, id`, email)
 }
 
 // AddContact records a contact.
-func (tx *Tx) AddContact(c exchange.Contact) error {
+func (tx *Tx) AddContact(c model.Contact) error {
 	_, err := tx.exec("AddContact", `INSERT INTO contacts (id, account_id, vendor, name, email, phone, roles, created_at, verified)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, '')`, c.ID, null(c.Account), null(c.Vendor), c.Name, c.Email, c.Phone,
 		jsonList(c.Roles), exchange.Micros(c.CreatedAt))
@@ -55,7 +56,7 @@ func (tx *Tx) LockContact(id string) error {
 }
 
 // SetContact changes a contact's record.
-func (tx *Tx) SetContact(c exchange.Contact) error {
+func (tx *Tx) SetContact(c model.Contact) error {
 	if err := tx.take(rankContact, c.ID); err != nil {
 		return err
 	}

@@ -4,16 +4,18 @@ import (
 	"database/sql"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // Credential is what one look-up says of a username and a key: absent parts
 // are empty, so that an unknown user costs what a known one does.
 type Credential struct {
-	User         exchange.User
+	User         model.User
 	AccountState string
 	AccountIPs   []string
 	Region       string
-	Key          exchange.Key
+	Key          model.Key
 	KeyElsewhere bool // another user has this key, not revoked
 	KeyBurned    bool
 	KeyPending   bool // it waits for an operator's word for this user
@@ -37,12 +39,12 @@ func (q *Q) Credential(name, fingerprint string) (c Credential, err error) {
 		LEFT JOIN accounts a ON a.id = u.account_id
 		LEFT JOIN keys k ON k.user_id = u.id AND k.fingerprint = $2
 		ORDER BY k.revoked_at IS NULL DESC, k.id DESC LIMIT 1`,
-		[]any{exchange.Fold(name), fingerprint}, &c.Revocation, &uid, &uname, &kind, &account, &vendor, &enabled, &start, &ips, &created, &state, &accountIPs, &region,
+		[]any{valid.Fold(name), fingerprint}, &c.Revocation, &uid, &uname, &kind, &account, &vendor, &enabled, &start, &ips, &created, &state, &accountIPs, &region,
 		&kid, &kfp, &expires, &revoked, &retires, &frozen, &c.KeyElsewhere, &c.KeyBurned, &c.KeyPending)
-	c.User = exchange.User{ID: uid.String, Name: uname.String, Kind: kind.String, Account: account.String, Vendor: vendor.String,
+	c.User = model.User{ID: uid.String, Name: uname.String, Kind: kind.String, Account: account.String, Vendor: vendor.String,
 		Enabled: enabled.Bool, StartDir: start.String, AllowIPs: list(ips.String), CreatedAt: exchange.FromMicros(created.Int64)}
 	c.AccountState, c.AccountIPs, c.Region = state.String, list(accountIPs.String), region.String
-	c.Key = exchange.Key{ID: kid.String, Fingerprint: kfp.String, ExpiresAt: timePtr(expires), RevokedAt: timePtr(revoked),
+	c.Key = model.Key{ID: kid.String, Fingerprint: kfp.String, ExpiresAt: timePtr(expires), RevokedAt: timePtr(revoked),
 		RetiresAt: timePtr(retires), FrozenAt: timePtr(frozen)}
 	return c, err
 }

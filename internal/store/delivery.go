@@ -6,6 +6,9 @@ import (
 	"slices"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // NewDelivery is a delivery's row as publishing writes it.
@@ -69,7 +72,7 @@ func (tx *Tx) ReplaceDeliveries(versionIDs []string, at int64) error {
 // LockDeliveries holds the rows of versions that are deliveries, in their order.
 func (tx *Tx) LockDeliveries(versionIDs []string) error {
 	for _, id := range slices.Sorted(slices.Values(versionIDs)) {
-		if _, err := tx.LockServed(id); err != nil && !exchange.Is(err, exchange.NotFound) {
+		if _, err := tx.LockServed(id); err != nil && !fault.Is(err, fault.NotFound) {
 			return err
 		}
 	}
@@ -119,7 +122,7 @@ func (tx *Tx) LockServed(versionID string) (v Served, err error) {
 // its time, and who collected it takes the opener's place.
 func (tx *Tx) SetServed(v Served, l *exchange.Login, at int64) error {
 	var collected any
-	if v.State == exchange.DeliveryCollected {
+	if v.State == model.DeliveryCollected {
 		collected = at
 	}
 	return tx.execOne("SetServed", `UPDATE deliveries SET state = $2, ranges = $3, opened_at = COALESCE(opened_at, $4), collected_at = COALESCE(collected_at, $5),
@@ -144,7 +147,7 @@ const deliveryColumns = `SELECT d.id, p.id, p.feed, u.name, u.account_id, p.name
 
 // DeliveryRow is a delivery with its ranges still packed.
 type DeliveryRow struct {
-	exchange.Delivery
+	model.Delivery
 	Ranges []byte
 }
 
@@ -171,7 +174,7 @@ func (q *Q) Deliveries(f DeliveryFilter) ([]DeliveryRow, error) {
 	return collect(q, "Deliveries", scanDelivery, deliveryColumns+` WHERE d.id > $1 AND ($2 = '' OR p.feed = $2)
 		AND ($3 = '' OR LOWER(u.account_id) = $3) AND ($4 = '' OR d.state = $4) AND ($5 = '' OR u.folded = $5) AND ($6 = '' OR p.name = $6)
 		AND ($7 = '' OR d.publication_id = $7)`+late+` ORDER BY d.id LIMIT $8`,
-		f.After, f.Feed, exchange.Fold(f.Account), f.State, exchange.Fold(f.User), f.Name, f.Publication, f.Limit, f.Uncollected)
+		f.After, f.Feed, valid.Fold(f.Account), f.State, valid.Fold(f.User), f.Name, f.Publication, f.Limit, f.Uncollected)
 }
 
 // Delivery finds one delivery.

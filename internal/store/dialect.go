@@ -16,7 +16,7 @@ import (
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 )
 
 //go:embed migrations/*.sql
@@ -128,7 +128,7 @@ func (d dialect) step(text string) func(context.Context, *sql.Tx) error {
 // NotFound, a full disk NoSpace, and everything else makes the store
 // unavailable, since the statements themselves are tested.
 func (s *Store) wrap(op string, err error) error {
-	var e *exchange.Error
+	var e *fault.Error
 	var lite *sqlite.Error
 	switch {
 	case err == nil:
@@ -136,13 +136,13 @@ func (s *Store) wrap(op string, err error) error {
 	case errors.As(err, &e):
 		return err
 	case errors.Is(err, sql.ErrNoRows):
-		return exchange.Wrap("store."+op, exchange.NotFound, err)
+		return fault.Wrap("store."+op, fault.NotFound, err)
 	case s.dialect.untext != nil && s.dialect.untext(err): // NUL, or no UTF-8: nothing here has such a name
-		return exchange.Wrap("store."+op, exchange.NotFound, err)
+		return fault.Wrap("store."+op, fault.NotFound, err)
 	case s.dialect.conflict(err):
-		return exchange.Wrap("store."+op, exchange.Exists, err)
+		return fault.Wrap("store."+op, fault.Exists, err)
 	case errors.As(err, &lite) && lite.Code()&0xff == sqlite3.SQLITE_FULL:
-		return exchange.Wrap("store."+op, exchange.NoSpace, err)
+		return fault.Wrap("store."+op, fault.NoSpace, err)
 	}
-	return exchange.Wrap("store."+op, exchange.Unavailable, err)
+	return fault.Wrap("store."+op, fault.Unavailable, err)
 }

@@ -7,6 +7,9 @@ import (
 	"slices"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // DropState is a version's drop state, "" when it is no drop.
@@ -22,7 +25,7 @@ func (tx *Tx) LockDropState(versionID string) (state string, err error) {
 		return "", err
 	}
 	err = tx.scanOne("LockDropState", `SELECT state FROM drops WHERE id = $1 `+tx.s.dialect.lock, []any{versionID}, &state)
-	if exchange.Is(err, exchange.NotFound) {
+	if fault.Is(err, fault.NotFound) {
 		return "", nil
 	}
 	return state, err
@@ -64,13 +67,13 @@ const dropColumns = `SELECT d.id, d.user_id, u.name, u.account_id, COALESCE(u.ve
 	d.cleared, d.ready_at
 	FROM drops d JOIN users u ON u.id = d.user_id`
 
-func scanDrop(r *sql.Rows) (d exchange.Drop, err error) {
+func scanDrop(r *sql.Rows) (d model.Drop, err error) {
 	var path, sum []byte
 	var received int64
 	var until, settled, removed, ready sql.NullInt64
 	err = r.Scan(&d.ID, &d.UserID, &d.User, &d.Account, &d.Vendor, &path, &d.Size, &sum, &d.Fingerprint, &d.Address, &d.State, &d.Withdrawn, &received,
 		&d.Duplicate, &d.DuplicateOf, &d.Claim, &d.Consumer, &until, &settled, &d.Reason, &d.Advice, &removed, &d.Cleared, &ready)
-	d.Path, d.Raw = exchange.Text(string(path))
+	d.Path, d.Raw = valid.Text(string(path))
 	d.SHA256, d.ReceivedAt = hex.EncodeToString(sum), exchange.FromMicros(received)
 	d.ClaimUntil, d.SettledAt, d.RemovedAt = timePtr(until), timePtr(settled), timePtr(removed)
 	if ready.Int64 > 0 {
@@ -88,12 +91,12 @@ type DropFilter struct {
 }
 
 // Drops lists drops in the order they came.
-func (q *Q) Drops(f DropFilter) ([]exchange.Drop, error) {
+func (q *Q) Drops(f DropFilter) ([]model.Drop, error) {
 	byName := ` AND $6 = ''`
 	if f.Name != "" {
 		byName = ` AND d.name = $7`
 	}
-	args := []any{f.After, f.State, exchange.Fold(f.User), exchange.Fold(f.Account), f.Limit, f.Name}
+	args := []any{f.After, f.State, valid.Fold(f.User), valid.Fold(f.Account), f.Limit, f.Name}
 	if f.Name != "" {
 		byName = ` AND $6 <> '' AND d.name = $7`
 		args = append(args, []byte(f.Name))
@@ -103,19 +106,19 @@ func (q *Q) Drops(f DropFilter) ([]exchange.Drop, error) {
 }
 
 // DropsWithContent lists drops with a content, in the order they came.
-func (q *Q) DropsWithContent(sha256 []byte, limit int) ([]exchange.Drop, error) {
+func (q *Q) DropsWithContent(sha256 []byte, limit int) ([]model.Drop, error) {
 	return collect(q, "DropsWithContent", scanDrop, dropColumns+` WHERE d.sha256 = $1 ORDER BY d.id LIMIT $2`, sha256, limit)
 }
 
 // Drop finds one drop.
-func (q *Q) Drop(id string) (exchange.Drop, error) {
+func (q *Q) Drop(id string) (model.Drop, error) {
 	return one(q, "Drop", scanDrop, dropColumns+` WHERE d.id = $1`, id)
 }
 
 // LockDrop finds one drop and holds its row.
-func (tx *Tx) LockDrop(id string) (exchange.Drop, error) {
+func (tx *Tx) LockDrop(id string) (model.Drop, error) {
 	if err := tx.take(rankDrop, id); err != nil {
-		return exchange.Drop{}, err
+		return model.Drop{}, err
 	}
 	lock := tx.s.dialect.lock
 	if lock != "" {
@@ -128,19 +131,19 @@ func (tx *Tx) LockDrop(id string) (exchange.Drop, error) {
 // their rows: those of a state, and those whose claim has run out. Rows that
 // somebody else holds are passed over. scanner, unless it is "", chooses those
 // that wait for this one.
-func (tx *Tx) Claimable(state, scanner string, f DropFilter, now int64) ([]exchange.Drop, error) {
+func (tx *Tx) Claimable(state, scanner string, f DropFilter, now int64) ([]model.Drop, error) {
 	lock := tx.s.dialect.lock
 	if lock != "" {
 		lock += " OF d SKIP LOCKED"
 	}
 	chosen := ` AND ($2 = '' OR u.folded = $2) AND ($3 = '' OR LOWER(u.account_id) = $3) AND d.removed_at IS NULL AND ($4 = '' OR d.scanner = $4)`
 	late, err := collect(&tx.Q, "Claimable", scanDrop, dropColumns+` WHERE d.state = 'claimed' AND d.cleared = $1`+chosen+` AND d.claim_until <= $5
-		ORDER BY d.claim_until LIMIT $6 `+lock, flag(state == exchange.DropNew), exchange.Fold(f.User), exchange.Fold(f.Account), scanner, now, f.Limit)
+		ORDER BY d.claim_until LIMIT $6 `+lock, flag(state == model.DropNew), valid.Fold(f.User), valid.Fold(f.Account), scanner, now, f.Limit)
 	if err != nil || len(late) == f.Limit {
 		return late, err
 	}
 	fresh, err := collect(&tx.Q, "Claimable", scanDrop, dropColumns+` WHERE d.state = $1`+chosen+` AND d.ready_at = 0 ORDER BY d.id LIMIT $5 `+lock,
-		state, exchange.Fold(f.User), exchange.Fold(f.Account), scanner, f.Limit-len(late))
+		state, valid.Fold(f.User), valid.Fold(f.Account), scanner, f.Limit-len(late))
 	return append(late, fresh...), err
 }
 
@@ -151,7 +154,7 @@ func (tx *Tx) ClaimDrop(id, claim, consumer string, until int64) error {
 
 // SettleDrop ends a drop's claim: back to new or unscanned, or acked, or
 // rejected. pending is what is still to do in its uploader's mailbox.
-func (tx *Tx) SettleDrop(d exchange.Drop, cleared bool, by, pending string) error {
+func (tx *Tx) SettleDrop(d model.Drop, cleared bool, by, pending string) error {
 	return tx.execOne("SettleDrop", `UPDATE drops SET state = $2, claim = '', consumer = $3, claim_until = NULL, settled_at = $4, settled_by = $5,
 		reason = $6, advice = $7, cleared = $8, pending = $9 WHERE id = $1`, d.ID, d.State, d.Consumer, timeNull(d.SettledAt), by, d.Reason, d.Advice, flag(cleared), pending)
 }
@@ -164,7 +167,7 @@ func (q *Q) PendingUsers(what string) ([]string, error) {
 
 // PendingDrops lists a user's drops for which one thing is still to be done in its
 // mailbox, settled up to a time and after a drop, the longest settled first.
-func (q *Q) PendingDrops(what, userID string, until int64, after exchange.Drop, limit int) ([]exchange.Drop, error) {
+func (q *Q) PendingDrops(what, userID string, until int64, after model.Drop, limit int) ([]model.Drop, error) {
 	from := int64(-1)
 	if after.SettledAt != nil {
 		from = exchange.Micros(*after.SettledAt)

@@ -4,7 +4,8 @@ import (
 	"database/sql"
 	"path"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // RenameDrop gives a drop that nobody has claimed another path. d has the path, when it is
@@ -32,13 +33,13 @@ func (q *Q) DropNames(id string, limit int) ([]DropName, error) {
 	return collect(q, "DropNames", func(r *sql.Rows) (n DropName, err error) {
 		var p []byte
 		err = r.Scan(&p, &n.At)
-		n.Path = exchange.Printable(string(p))
+		n.Path = valid.Printable(string(p))
 		return n, err
 	}, `SELECT path, at FROM drop_names WHERE drop_id = $1 ORDER BY at, path LIMIT $2`, id, limit)
 }
 
 // DropsOnceNamed lists drops that have another name by now, the oldest first.
-func (q *Q) DropsOnceNamed(name, account string, limit int) ([]exchange.Drop, error) {
+func (q *Q) DropsOnceNamed(name, account string, limit int) ([]model.Drop, error) {
 	return collect(q, "DropsOnceNamed", scanDrop, dropColumns+` WHERE d.id IN (SELECT drop_id FROM drop_names WHERE name = $1) AND d.name <> $1
 		AND ($2 = '' OR u.account_id = $2) ORDER BY d.id LIMIT $3`, []byte(name), account, limit)
 }

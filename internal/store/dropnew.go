@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // NewDrop is a drop's row as the commit writes it.
@@ -28,9 +28,9 @@ var dropInserts = inserts(15, `INSERT INTO drops (id, user_id, path, name, size,
 func (tx *Tx) AddDrops(list []NewDrop) error {
 	rows := make([][]any, len(list))
 	for i, d := range list {
-		state := exchange.DropNew
+		state := model.DropNew
 		if d.Scanner != "" {
-			state = exchange.DropUnscanned
+			state = model.DropUnscanned
 		}
 		rows[i] = []any{d.VersionID, d.UserID, []byte(d.Path), []byte(path.Base(d.Path)), d.Size, d.SHA256, d.Fingerprint, d.Address, state,
 			d.ReceivedAt, flag(d.Scanner == ""), d.Duplicate, d.DuplicateOf, d.Scanner, d.ReadyAt}

@@ -4,12 +4,13 @@ import (
 	"database/sql"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 const expectationColumns = `SELECT e.id, e.name, e.user_id, COALESCE(u.name, ''), e.feed, e.account_id, e.glob, e.at_least, e.least_bytes, e.least_rows, e.days, e.clock, e.zone, e.tell,
 	e.created_at, e.checked_at, e.state, e.due_at, e.since, e.changed_at FROM expectations e LEFT JOIN users u ON u.id = e.user_id`
 
-func scanExpectation(r *sql.Rows) (e exchange.Expectation, err error) {
+func scanExpectation(r *sql.Rows) (e model.Expectation, err error) {
 	var created, checked int64
 	var due, since, changed sql.NullInt64
 	err = r.Scan(&e.ID, &e.Name, &e.UserID, &e.User, &e.Feed, &e.Account, &e.Glob, &e.AtLeast, &e.LeastBytes, &e.LeastRows, &e.Days, &e.Clock, &e.Zone, &e.Tell,
@@ -20,19 +21,19 @@ func scanExpectation(r *sql.Rows) (e exchange.Expectation, err error) {
 }
 
 // Expectations lists every expectation by name.
-func (q *Q) Expectations() ([]exchange.Expectation, error) {
+func (q *Q) Expectations() ([]model.Expectation, error) {
 	return collect(q, "Expectations", scanExpectation, expectationColumns+` ORDER BY e.name`)
 }
 
 // Expectation finds one by name.
-func (q *Q) Expectation(name string) (exchange.Expectation, error) {
+func (q *Q) Expectation(name string) (model.Expectation, error) {
 	return one(q, "Expectation", scanExpectation, expectationColumns+` WHERE e.name = $1`, name)
 }
 
 // LockExpectation finds one by id and holds its row.
-func (tx *Tx) LockExpectation(id string) (exchange.Expectation, error) {
+func (tx *Tx) LockExpectation(id string) (model.Expectation, error) {
 	if err := tx.take(rankExpectation, id); err != nil {
-		return exchange.Expectation{}, err
+		return model.Expectation{}, err
 	}
 	lock := tx.s.dialect.lock
 	if lock != "" {
@@ -42,7 +43,7 @@ func (tx *Tx) LockExpectation(id string) (exchange.Expectation, error) {
 }
 
 // AddExpectation records an expectation.
-func (tx *Tx) AddExpectation(e exchange.Expectation) error {
+func (tx *Tx) AddExpectation(e model.Expectation) error {
 	_, err := tx.exec("AddExpectation", `INSERT INTO expectations (id, name, user_id, feed, account_id, glob, at_least, days, clock, zone, tell, created_at, checked_at, state, least_bytes, least_rows)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`, e.ID, e.Name, e.UserID, e.Feed, e.Account, e.Glob, e.AtLeast, e.Days, e.Clock, e.Zone, flag(e.Tell),
 		exchange.Micros(e.CreatedAt), exchange.Micros(e.CheckedAt), e.State, e.LeastBytes, e.LeastRows)
@@ -50,7 +51,7 @@ func (tx *Tx) AddExpectation(e exchange.Expectation) error {
 }
 
 // JudgeExpectation records how an expectation stands.
-func (tx *Tx) JudgeExpectation(e exchange.Expectation) error {
+func (tx *Tx) JudgeExpectation(e model.Expectation) error {
 	return tx.execOne("JudgeExpectation", `UPDATE expectations SET checked_at = $2, state = $3, due_at = $4, since = $5, changed_at = $6 WHERE id = $1`,
 		e.ID, exchange.Micros(e.CheckedAt), e.State, timeNull(e.DueAt), timeNull(e.Since), timeNull(e.ChangedAt))
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // crowd is how many changes of one user wait when another comes with its first.
@@ -29,7 +30,7 @@ func TestACrowdDelaysAnotherByOneBatch(t *testing.T) {
 					reached <- struct{}{}
 					<-hold // the first ones, until everybody waits
 					ran.Add(1)
-					return tx.AddVendor(exchange.Vendor{Short: fmt.Sprintf("v%d", i), Name: "V", CreatedAt: time.Now()})
+					return tx.AddVendor(model.Vendor{Short: fmt.Sprintf("v%d", i), Name: "V", CreatedAt: time.Now()})
 				})
 				if err != nil {
 					t.Error(err)
@@ -41,7 +42,7 @@ func TestACrowdDelaysAnotherByOneBatch(t *testing.T) {
 		wg.Go(func() {
 			err := s.WriteAs(context.Background(), honest, func(tx *store.Tx) error {
 				before.Store(ran.Load())
-				return tx.AddVendor(exchange.Vendor{Short: "honest", Name: "V", CreatedAt: time.Now()})
+				return tx.AddVendor(model.Vendor{Short: "honest", Name: "V", CreatedAt: time.Now()})
 			})
 			if err != nil {
 				t.Error(err)
@@ -58,7 +59,7 @@ func TestACrowdDelaysAnotherByOneBatch(t *testing.T) {
 
 func guardOf(t *testing.T, s *store.Store, name string) *store.Guard {
 	t.Helper()
-	return store.NewGuard(exchange.Login{User: exchange.User{ID: user(t, s, name), Name: name}})
+	return store.NewGuard(exchange.Login{User: model.User{ID: user(t, s, name), Name: name}})
 }
 
 // Failing changes used to make every other member of their batch a transaction of
@@ -85,7 +86,7 @@ func TestFailingChangesCostOthersNoTransaction(t *testing.T) {
 	for i := range 120 {
 		wg.Go(func() {
 			err := s.Write(context.Background(), func(tx *store.Tx) error {
-				if err := tx.AddVendor(exchange.Vendor{Short: fmt.Sprintf("v%d", i), Name: "V", CreatedAt: time.Now()}); err != nil || i%2 == 0 {
+				if err := tx.AddVendor(model.Vendor{Short: fmt.Sprintf("v%d", i), Name: "V", CreatedAt: time.Now()}); err != nil || i%2 == 0 {
 					return errors.Join(err, refused)
 				}
 				return nil

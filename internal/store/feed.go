@@ -6,9 +6,11 @@ import (
 	"encoding/json"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
-func scanFeed(r *sql.Rows) (f exchange.Feed, err error) {
+func scanFeed(r *sql.Rows) (f model.Feed, err error) {
 	var types, recipients string
 	var created int64
 	err = r.Scan(&f.Name, &f.Title, &f.Kind, &types, &f.Retention, &f.Pattern, &f.Folders, &f.Zone, &f.Checks, &f.Producer, &recipients, &f.ParentSees, &created)
@@ -19,17 +21,17 @@ func scanFeed(r *sql.Rows) (f exchange.Feed, err error) {
 const feedColumns = `SELECT name, title, kind, types, retention, pattern, folders, zone, checks, producer, recipients, parent_sees, created_at FROM feeds`
 
 // Feed finds one feed.
-func (q *Q) Feed(name string) (exchange.Feed, error) {
+func (q *Q) Feed(name string) (model.Feed, error) {
 	return one(q, "Feed", scanFeed, feedColumns+` WHERE name = $1`, name)
 }
 
 // Feeds lists every feed by name.
-func (q *Q) Feeds() ([]exchange.Feed, error) {
+func (q *Q) Feeds() ([]model.Feed, error) {
 	return collect(q, "Feeds", scanFeed, feedColumns+` ORDER BY name`)
 }
 
 // AddFeed records a feed.
-func (tx *Tx) AddFeed(f exchange.Feed) error {
+func (tx *Tx) AddFeed(f model.Feed) error {
 	_, err := tx.exec("AddFeed", `INSERT INTO feeds (name, kind, types, retention, pattern, folders, producer, recipients, parent_sees, created_at, title, zone, checks)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`, f.Name, f.Kind, jsonList(f.Types), f.Retention, f.Pattern, f.Folders, f.Producer,
 		jsonList(f.Recipients), f.ParentSees, exchange.Micros(f.CreatedAt), f.Title, f.Zone, f.Checks)
@@ -37,7 +39,7 @@ func (tx *Tx) AddFeed(f exchange.Feed) error {
 }
 
 // SetFeed changes a feed, but for how long its files stay.
-func (tx *Tx) SetFeed(f exchange.Feed) error {
+func (tx *Tx) SetFeed(f model.Feed) error {
 	return tx.execOne("SetFeed", `UPDATE feeds SET kind = $2, types = $3, pattern = $4, folders = $5, producer = $6, recipients = $7,
 		parent_sees = $8, title = $9, zone = $10, checks = $11 WHERE name = $1`, f.Name, f.Kind, jsonList(f.Types), f.Pattern, f.Folders, f.Producer,
 		jsonList(f.Recipients), f.ParentSees, f.Title, f.Zone, f.Checks)
@@ -57,7 +59,7 @@ func (tx *Tx) RemoveFeed(name string) error {
 const subscriptionColumns = `SELECT s.id, s.feed, u.name, s.types, s.dir, s.mail, s.may, s.created_at
 	FROM subscriptions s JOIN users u ON u.id = s.user_id`
 
-func scanSubscription(r *sql.Rows) (s exchange.Subscription, err error) {
+func scanSubscription(r *sql.Rows) (s model.Subscription, err error) {
 	var types string
 	var created int64
 	err = r.Scan(&s.ID, &s.Feed, &s.User, &types, &s.Dir, &s.Mail, &s.May, &created)
@@ -66,22 +68,22 @@ func scanSubscription(r *sql.Rows) (s exchange.Subscription, err error) {
 }
 
 // Subscriptions lists a feed's subscriptions by username.
-func (q *Q) Subscriptions(feed string) ([]exchange.Subscription, error) {
+func (q *Q) Subscriptions(feed string) ([]model.Subscription, error) {
 	return collect(q, "Subscriptions", scanSubscription, subscriptionColumns+` WHERE s.feed = $1 ORDER BY u.name`, feed)
 }
 
 // Subscription is a user's own to a feed.
-func (q *Q) Subscription(feed, userID string) (exchange.Subscription, error) {
+func (q *Q) Subscription(feed, userID string) (model.Subscription, error) {
 	return one(q, "Subscription", scanSubscription, subscriptionColumns+` WHERE s.feed = $1 AND s.user_id = $2`, feed, userID)
 }
 
 // SetSubscription changes what a user gets of a feed, and where.
-func (tx *Tx) SetSubscription(s exchange.Subscription) error {
+func (tx *Tx) SetSubscription(s model.Subscription) error {
 	return tx.execOne("SetSubscription", `UPDATE subscriptions SET types = $2, dir = $3, mail = $4, may = $5 WHERE id = $1`, s.ID, jsonList(s.Types), s.Dir, s.Mail, s.May)
 }
 
 // AddSubscription records a user's entitlement; a second one is Exists.
-func (tx *Tx) AddSubscription(userID string, s exchange.Subscription) error {
+func (tx *Tx) AddSubscription(userID string, s model.Subscription) error {
 	_, err := tx.exec("AddSubscription", `INSERT INTO subscriptions (id, feed, user_id, types, dir, mail, created_at, may)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`, s.ID, s.Feed, userID, jsonList(s.Types), s.Dir, s.Mail, exchange.Micros(s.CreatedAt), s.May)
 	return err
@@ -158,7 +160,7 @@ func (tx *Tx) Placed(id, was, upTo string, done bool) error {
 
 // PublicationRow is a publication as it is stored.
 type PublicationRow struct {
-	exchange.Publication
+	model.Publication
 	Actor    string
 	PlacedTo *string // nil: every mailbox has it
 	Key      string  // idempotency key
@@ -239,16 +241,16 @@ func (q *Q) PublicationsBetween(feed, account string, from, to int64) ([]Came, e
 
 // Sequence reads how far a feed's numbers have come for an account, holding
 // the row; NotFound before the first.
-func (tx *Tx) Sequence(feed, account string) (exchange.Sequence, error) {
+func (tx *Tx) Sequence(feed, account string) (model.Sequence, error) {
 	if err := tx.take(rankSequence, feed+"/"+account); err != nil {
-		return exchange.Sequence{}, err
+		return model.Sequence{}, err
 	}
 	return one(&tx.Q, "Sequence", scanSequence, sequenceColumns+` AND account_id = $2 `+tx.s.dialect.lock, feed, account)
 }
 
 const sequenceColumns = `SELECT account_id, last, missing, state FROM feed_sequences WHERE feed = $1`
 
-func scanSequence(r *sql.Rows) (s exchange.Sequence, err error) {
+func scanSequence(r *sql.Rows) (s model.Sequence, err error) {
 	var account, missing, state string
 	var last int64
 	if err = r.Scan(&account, &last, &missing, &state); err == nil {
@@ -262,21 +264,21 @@ func scanSequence(r *sql.Rows) (s exchange.Sequence, err error) {
 }
 
 // Sequences lists how far a feed's numbers have come, by account.
-func (q *Q) Sequences(feed string) ([]exchange.Sequence, error) {
+func (q *Q) Sequences(feed string) ([]model.Sequence, error) {
 	return collect(q, "Sequences", scanSequence, sequenceColumns+` ORDER BY account_id`, feed)
 }
 
 // PutSequence records how far a feed's numbers have come for an account.
-func (tx *Tx) PutSequence(feed string, s exchange.Sequence) error {
+func (tx *Tx) PutSequence(feed string, s model.Sequence) error {
 	missing, err := json.Marshal(s.Missing)
 	if err != nil {
-		return exchange.Wrap("store.PutSequence", exchange.Internal, err)
+		return fault.Wrap("store.PutSequence", fault.Internal, err)
 	}
 	account, last := s.Account, s.Last
 	s.Account, s.Last, s.Missing = "", 0, nil // they have columns of their own
 	state, err := json.Marshal(s)
 	if err != nil {
-		return exchange.Wrap("store.PutSequence", exchange.Internal, err)
+		return fault.Wrap("store.PutSequence", fault.Internal, err)
 	}
 	_, err = tx.exec("PutSequence", `INSERT INTO feed_sequences (feed, account_id, last, missing, state) VALUES ($1, $2, $3, $4, $5)
 		ON CONFLICT (feed, account_id) DO UPDATE SET last = excluded.last, missing = excluded.missing, state = excluded.state`,
@@ -291,7 +293,7 @@ func (tx *Tx) RemoveSequence(feed, account string) error {
 
 // SubscribedFeed is a feed as one subscriber has it.
 type SubscribedFeed struct {
-	exchange.Subscription
+	model.Subscription
 	Title, Retention string
 	FeedTypes        []string
 }

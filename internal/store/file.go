@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // File is a name with its current version.
@@ -59,8 +60,8 @@ func (q *Q) Content(versionID string) (c Content, err error) {
 }
 
 // Versions lists a file's versions, the newest first.
-func (q *Q) Versions(f File) ([]exchange.Version, error) {
-	return collect(q, "Versions", func(r *sql.Rows) (v exchange.Version, err error) {
+func (q *Q) Versions(f File) ([]model.Version, error) {
+	return collect(q, "Versions", func(r *sql.Rows) (v model.Version, err error) {
 		var sum []byte
 		var stored int64
 		err = r.Scan(&v.ID, &v.Size, &sum, &v.Actor, &stored)
@@ -134,7 +135,7 @@ func (tx *Tx) AddVersion(v Version) error { return tx.AddVersions([]Version{v}) 
 func (tx *Tx) AddVersions(list []Version) error {
 	rows := make([][]any, len(list))
 	for i, v := range list {
-		rows[i] = []any{v.ID, v.FileID, v.UserID, v.BlobID, v.HashState, v.Actor, v.StoredAt, cmp.Or(v.Class, exchange.ClassDefault)}
+		rows[i] = []any{v.ID, v.FileID, v.UserID, v.BlobID, v.HashState, v.Actor, v.StoredAt, cmp.Or(v.Class, model.ClassDefault)}
 	}
 	return tx.insert("AddVersions", &versionInserts, rows)
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 const keyColumns = `SELECT k.id, u.name, k.fingerprint, k.type, k.bits, k.public, k.comment, k.origin,
@@ -17,7 +18,7 @@ const keyColumns = `SELECT k.id, u.name, k.fingerprint, k.type, k.bits, k.public
 	LEFT JOIN keys n ON n.id = k.replaced_by
 	LEFT JOIN burned_keys b ON b.fingerprint = k.fingerprint`
 
-func scanKey(r *sql.Rows) (k exchange.Key, err error) {
+func scanKey(r *sql.Rows) (k model.Key, err error) {
 	var created int64
 	var expires, retires, frozen, used, revoked sql.NullInt64
 	err = r.Scan(&k.ID, &k.User, &k.Fingerprint, &k.Type, &k.Bits, &k.Public, &k.Comment, &k.Origin,
@@ -29,28 +30,28 @@ func scanKey(r *sql.Rows) (k exchange.Key, err error) {
 }
 
 // Keys lists a user's keys, the oldest first, revoked ones included.
-func (q *Q) Keys(userID string) ([]exchange.Key, error) {
+func (q *Q) Keys(userID string) ([]model.Key, error) {
 	return collect(q, "Keys", scanKey, keyColumns+` WHERE k.user_id = $1 ORDER BY k.id`, userID)
 }
 
 // KeysOf lists every key with a fingerprint, of any user, revoked ones included.
-func (q *Q) KeysOf(fingerprint string) ([]exchange.Key, error) {
+func (q *Q) KeysOf(fingerprint string) ([]model.Key, error) {
 	return collect(q, "KeysOf", scanKey, keyColumns+` WHERE k.fingerprint = $1 ORDER BY k.id`, fingerprint)
 }
 
 // KeyHolders lists every key with a fingerprint that is not revoked.
-func (q *Q) KeyHolders(fingerprint string) ([]exchange.Key, error) {
+func (q *Q) KeyHolders(fingerprint string) ([]model.Key, error) {
 	return collect(q, "KeyHolders", scanKey, keyColumns+` WHERE k.fingerprint = $1 AND k.revoked_at IS NULL ORDER BY k.id`, fingerprint)
 }
 
 // KeysHeldBy lists the keys, not revoked, whose private half a contact has.
-func (q *Q) KeysHeldBy(contactID string) ([]exchange.Key, error) {
+func (q *Q) KeysHeldBy(contactID string) ([]model.Key, error) {
 	return collect(q, "KeysHeldBy", scanKey, keyColumns+` WHERE k.holder = $1 AND k.holder <> '' AND k.revoked_at IS NULL ORDER BY k.id`, contactID)
 }
 
 // KeysDue lists up to limit keys that have not been revoked and need attention
 // before a time: they expire or retire by then, or were made before old.
-func (q *Q) KeysDue(by, old time.Time, after string, limit int) ([]exchange.Key, error) {
+func (q *Q) KeysDue(by, old time.Time, after string, limit int) ([]model.Key, error) {
 	return collect(q, "KeysDue", scanKey, keyColumns+` WHERE k.id > $3 AND k.revoked_at IS NULL
 		AND (k.expires_at < $1 OR k.retires_at < $1 OR k.created_at < $2) ORDER BY k.id LIMIT $4`,
 		exchange.Micros(by), exchange.Micros(old), after, limit)
@@ -58,14 +59,14 @@ func (q *Q) KeysDue(by, old time.Time, after string, limit int) ([]exchange.Key,
 
 // KeysEnding lists up to limit keys, not revoked, whose overlap is over or
 // which have expired, and nothing was done about it yet.
-func (q *Q) KeysEnding(now time.Time, limit int) ([]exchange.Key, error) {
+func (q *Q) KeysEnding(now time.Time, limit int) ([]model.Key, error) {
 	return collect(q, "KeysEnding", scanKey, keyColumns+` WHERE k.revoked_at IS NULL AND (k.retires_at <= $1 OR (k.expires_at <= $1
 		AND NOT EXISTS (SELECT 1 FROM notices x WHERE x.user_id = k.user_id AND x.kind = 'key.expired' AND x.fingerprint = k.fingerprint
 		AND x.at >= k.expires_at))) ORDER BY k.id LIMIT $2`, exchange.Micros(now), limit)
 }
 
 // AddKey records a key of a user.
-func (tx *Tx) AddKey(userID string, k exchange.Key) error {
+func (tx *Tx) AddKey(userID string, k model.Key) error {
 	_, err := tx.exec("AddKey", `INSERT INTO keys (id, user_id, fingerprint, type, bits, public, comment, origin, holder, created_at, expires_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`, k.ID, userID, k.Fingerprint, k.Type, k.Bits, k.Public, k.Comment,
 		k.Origin, k.HolderID, exchange.Micros(k.CreatedAt), timeNull(k.ExpiresAt))
@@ -74,7 +75,7 @@ func (tx *Tx) AddKey(userID string, k exchange.Key) error {
 
 // SetKey changes what may change of a key: holder, flag, expiry, and whether
 // it is frozen.
-func (tx *Tx) SetKey(k exchange.Key) error {
+func (tx *Tx) SetKey(k model.Key) error {
 	if err := tx.take(rankKey, k.ID); err != nil {
 		return err
 	}
@@ -157,8 +158,8 @@ func (tx *Tx) keyUsed(u KeyUse, grace time.Duration) error {
 }
 
 // Burned finds a burned key; NotFound when it is none.
-func (q *Q) Burned(fingerprint string) (exchange.BurnedKey, error) {
-	return one(q, "Burned", func(r *sql.Rows) (b exchange.BurnedKey, err error) {
+func (q *Q) Burned(fingerprint string) (model.BurnedKey, error) {
+	return one(q, "Burned", func(r *sql.Rows) (b model.BurnedKey, err error) {
 		var at int64
 		err = r.Scan(&b.Fingerprint, &b.How, &b.Why, &b.Actor, &at)
 		b.At = exchange.FromMicros(at)
@@ -167,8 +168,8 @@ func (q *Q) Burned(fingerprint string) (exchange.BurnedKey, error) {
 }
 
 // BurnedKeys lists all burned keys, the newest first.
-func (q *Q) BurnedKeys(limit int) ([]exchange.BurnedKey, error) {
-	return collect(q, "BurnedKeys", func(r *sql.Rows) (b exchange.BurnedKey, err error) {
+func (q *Q) BurnedKeys(limit int) ([]model.BurnedKey, error) {
+	return collect(q, "BurnedKeys", func(r *sql.Rows) (b model.BurnedKey, err error) {
 		var at int64
 		err = r.Scan(&b.Fingerprint, &b.How, &b.Why, &b.Actor, &at)
 		b.At = exchange.FromMicros(at)
@@ -178,7 +179,7 @@ func (q *Q) BurnedKeys(limit int) ([]exchange.BurnedKey, error) {
 
 // Burn bars a fingerprint for ever. What was only suspected becomes certain;
 // otherwise the first reason stays.
-func (tx *Tx) Burn(b exchange.BurnedKey) error {
+func (tx *Tx) Burn(b model.BurnedKey) error {
 	_, err := tx.exec("Burn", `INSERT INTO burned_keys (fingerprint, how, why, actor, at) VALUES ($1, $2, $3, $4, $5)
 		ON CONFLICT (fingerprint) DO UPDATE SET how = excluded.how, why = excluded.why, actor = excluded.actor, at = excluded.at
 		WHERE burned_keys.how = 'suspected' AND excluded.how <> 'suspected'`,
@@ -189,7 +190,7 @@ func (tx *Tx) Burn(b exchange.BurnedKey) error {
 const pendingColumns = `SELECT u.name, p.user_id, p.fingerprint, p.type, p.bits, p.public, p.address, p.client, p.first_at, p.last_at, p.times
 	FROM pending_keys p JOIN users u ON u.id = p.user_id`
 
-func scanPending(r *sql.Rows) (p exchange.PendingKey, err error) {
+func scanPending(r *sql.Rows) (p model.PendingKey, err error) {
 	var first, last int64
 	err = r.Scan(&p.User, &p.UserID, &p.Fingerprint, &p.Type, &p.Bits, &p.Public, &p.Address, &p.Client, &first, &last, &p.Times)
 	p.FirstAt, p.LastAt = exchange.FromMicros(first), exchange.FromMicros(last)
@@ -197,17 +198,17 @@ func scanPending(r *sql.Rows) (p exchange.PendingKey, err error) {
 }
 
 // PendingKeys lists the keys that wait, of one user or of all, the newest first.
-func (q *Q) PendingKeys(userID string) ([]exchange.PendingKey, error) {
+func (q *Q) PendingKeys(userID string) ([]model.PendingKey, error) {
 	return collect(q, "PendingKeys", scanPending, pendingColumns+` WHERE $1 = '' OR p.user_id = $1 ORDER BY p.last_at DESC`, userID)
 }
 
 // PendingKey finds a key that waits for a user.
-func (q *Q) PendingKey(userID, fingerprint string) (exchange.PendingKey, error) {
+func (q *Q) PendingKey(userID, fingerprint string) (model.PendingKey, error) {
 	return one(q, "PendingKey", scanPending, pendingColumns+` WHERE p.user_id = $1 AND p.fingerprint = $2`, userID, fingerprint)
 }
 
 // AddPending notes an unknown key, and keeps the user's newest ones.
-func (tx *Tx) AddPending(p exchange.PendingKey, keep int) error {
+func (tx *Tx) AddPending(p model.PendingKey, keep int) error {
 	_, err := tx.exec("AddPending", `INSERT INTO pending_keys (user_id, fingerprint, type, bits, public, address, client, first_at, last_at, times)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, 1) ON CONFLICT (user_id, fingerprint)
 		DO UPDATE SET address = excluded.address, client = excluded.client, last_at = excluded.last_at, times = pending_keys.times + 1`,

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 )
 
 // How the lease is kept (docs/decisions/0014-lease.md).
@@ -118,7 +119,7 @@ func (l *lease) acquire(ctx context.Context) error {
 			return err
 		}
 		if !l.free(now) && (now.term != first.term || now.expires != first.expires) { // it lives
-			return exchange.E("store.Open", exchange.Conflict, "Another sallyport serves this database: %s, since %s.",
+			return fault.E("store.Open", fault.Conflict, "Another sallyport serves this database: %s, since %s.",
 				now.holder, exchange.FromMicros(now.since).Format("2006-01-02 15:04:05 MST")).
 				WithHint("stop that one first; one server at a time uses a database")
 		}
@@ -198,14 +199,14 @@ func (l *lease) check() error {
 	if time.Since(l.start) < time.Duration(l.until.Load()) {
 		return nil
 	}
-	return exchange.E("store.Write", exchange.Unavailable, "The server cannot store anything now; please try again.").
+	return fault.E("store.Write", fault.Unavailable, "The server cannot store anything now; please try again.").
 		WithHint("the lease of the database could not be renewed; see the log")
 }
 
 // lose notes that the lease is another's, and returns the error for it.
 func (l *lease) lose() error {
 	l.losing.Do(func() { close(l.lost) })
-	return exchange.Wrap("store.Write", exchange.Unavailable, ErrLeaseLost)
+	return fault.Wrap("store.Write", fault.Unavailable, ErrLeaseLost)
 }
 
 // keep renews the lease until it is lost or given back.

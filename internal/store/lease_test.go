@@ -12,7 +12,7 @@ import (
 
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver, for a look at the tables themselves
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 )
@@ -44,7 +44,7 @@ func setting(t *testing.T, s *store.Store, name string) string {
 
 func wantLost(t *testing.T, s *store.Store) {
 	t.Helper()
-	if err := set(s, "late", "x"); !errors.Is(err, store.ErrLeaseLost) || !exchange.Is(err, exchange.Unavailable) {
+	if err := set(s, "late", "x"); !errors.Is(err, store.ErrLeaseLost) || !fault.Is(err, fault.Unavailable) {
 		t.Fatalf("a transaction of an old term: %v", err)
 	}
 	select {
@@ -67,10 +67,10 @@ func TestLease(t *testing.T) {
 		url := pg.Database(t)
 		first := mustOpen(t, url, "first")
 		_, err := open(url, "second")
-		if !exchange.Is(err, exchange.Conflict) || !strings.Contains(exchange.PublicText(err), "first, since 20") || exchange.HintIn(err) == "" {
-			t.Fatalf("the second was told %v (hint: %s)", err, exchange.HintIn(err))
+		if !fault.Is(err, fault.Conflict) || !strings.Contains(fault.PublicText(err), "first, since 20") || fault.HintIn(err) == "" {
+			t.Fatalf("the second was told %v (hint: %s)", err, fault.HintIn(err))
 		}
-		t.Logf("the second was told: %s", exchange.PublicText(err))
+		t.Logf("the second was told: %s", fault.PublicText(err))
 		testkit.Must(t, set(first, "a", "1"))
 		looker, err := store.Inspect(context.Background(), store.Options{URL: url})
 		testkit.Must(t, err)
@@ -113,7 +113,7 @@ func TestLease(t *testing.T) {
 					serving++
 					testkit.Must(t, set(s, "a", "1"))
 					testkit.Must(t, s.Close())
-				case !exchange.Is(failed[i], exchange.Conflict):
+				case !fault.Is(failed[i], fault.Conflict):
 					t.Fatalf("round %d: %v", round, failed[i])
 				}
 			}
@@ -254,7 +254,7 @@ func TestLease(t *testing.T) {
 			p.Cut()
 			testkit.Eventually(t, "it writes again", func() bool { return set(s, "a", "1") == nil })
 		}
-		if _, err := open(url, "second"); !exchange.Is(err, exchange.Conflict) {
+		if _, err := open(url, "second"); !fault.Is(err, fault.Conflict) {
 			t.Fatalf("a second one: %v", err)
 		}
 		testkit.Must(t, set(s, "a", "2"))
@@ -268,7 +268,7 @@ func TestLease(t *testing.T) {
 		p.Down(true)
 		testkit.Eventually(t, "the lease has run out", func() bool {
 			err := set(s, "a", "1")
-			return strings.Contains(exchange.PublicText(err), "cannot store anything now")
+			return strings.Contains(fault.PublicText(err), "cannot store anything now")
 		})
 		p.Down(false)
 		testkit.Eventually(t, "it is renewed, since nobody has taken it", func() bool { return set(s, "a", "2") == nil })
@@ -316,7 +316,7 @@ func TestLeaseSurvivesRestart(t *testing.T) {
 		t.Fatal("the lease was lost")
 	default:
 	}
-	if _, err := open(url, "second"); !exchange.Is(err, exchange.Conflict) {
+	if _, err := open(url, "second"); !fault.Is(err, fault.Conflict) {
 		t.Fatalf("a second one: %v", err)
 	}
 }
@@ -331,7 +331,7 @@ func TestOutcome(t *testing.T) {
 	testkit.Must(t, set(s, "a", "0")) // prepared
 	check := func(what string, err error, unknown, stored bool) {
 		t.Helper()
-		if err == nil || errors.Is(err, store.ErrOutcomeUnknown) != unknown || !exchange.Is(err, exchange.Unavailable) {
+		if err == nil || errors.Is(err, store.ErrOutcomeUnknown) != unknown || !fault.Is(err, fault.Unavailable) {
 			t.Fatalf("%s: %v", what, err)
 		}
 		v := ""
@@ -415,7 +415,7 @@ func TestSilence(t *testing.T) {
 	fill()
 	p.Blackhole(true)
 	for i, limit := range []time.Duration{6 * time.Second, 2 * time.Second, 2 * time.Second} {
-		if err := timed("a read", limit, read); !exchange.Is(err, exchange.Unavailable) {
+		if err := timed("a read", limit, read); !fault.Is(err, fault.Unavailable) {
 			t.Fatalf("read %d: %v", i, err)
 		}
 	}

@@ -4,12 +4,14 @@ import (
 	"database/sql"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 const linkColumns = `SELECT l.id, l.kind, COALESCE(u.name, ''), c.email, l.fingerprint, l.state, l.created_at, l.expires_at,
 	l.ended_at, l.opened_from, l.user_id, l.contact_id FROM links l JOIN contacts c ON c.id = l.contact_id LEFT JOIN users u ON u.id = l.user_id`
 
-func scanLink(r *sql.Rows) (l exchange.Link, err error) {
+func scanLink(r *sql.Rows) (l model.Link, err error) {
 	var created, expires int64
 	var ended sql.NullInt64
 	err = r.Scan(&l.ID, &l.Kind, &l.User, &l.Contact, &l.Fingerprint, &l.State, &created, &expires, &ended, &l.OpenedFrom, &l.UserID, &l.ContactID)
@@ -18,28 +20,28 @@ func scanLink(r *sql.Rows) (l exchange.Link, err error) {
 }
 
 // Links lists one-time links, the newest first.
-func (q *Q) Links(user string, limit int) ([]exchange.Link, error) {
-	return collect(q, "Links", scanLink, linkColumns+` WHERE $1 = '' OR u.folded = $1 ORDER BY l.id DESC LIMIT $2`, exchange.Fold(user), limit)
+func (q *Q) Links(user string, limit int) ([]model.Link, error) {
+	return collect(q, "Links", scanLink, linkColumns+` WHERE $1 = '' OR u.folded = $1 ORDER BY l.id DESC LIMIT $2`, valid.Fold(user), limit)
 }
 
 // Link finds one link by its id.
-func (q *Q) Link(id string) (exchange.Link, error) {
+func (q *Q) Link(id string) (model.Link, error) {
 	return one(q, "Link", scanLink, linkColumns+` WHERE l.id = $1`, id)
 }
 
 // LinksOfKey lists the links that hand over a key, opened ones included;
 // what was revoked or expired reached nobody.
-func (q *Q) LinksOfKey(fingerprint string) ([]exchange.Link, error) {
+func (q *Q) LinksOfKey(fingerprint string) ([]model.Link, error) {
 	return collect(q, "LinksOfKey", scanLink, linkColumns+` WHERE l.fingerprint = $1 AND l.state IN ('waiting', 'opened') ORDER BY l.id`, fingerprint)
 }
 
 // LinkByToken finds a link by the hash of what its holder has.
-func (q *Q) LinkByToken(token []byte) (exchange.Link, error) {
+func (q *Q) LinkByToken(token []byte) (model.Link, error) {
 	return one(q, "LinkByToken", scanLink, linkColumns+` WHERE l.token = $1`, token)
 }
 
 // AddLink records a link with its sealed content.
-func (tx *Tx) AddLink(l exchange.Link, token, sealed []byte) error {
+func (tx *Tx) AddLink(l model.Link, token, sealed []byte) error {
 	_, err := tx.exec("AddLink", `INSERT INTO links (id, token, kind, user_id, contact_id, fingerprint, sealed, state, created_at, expires_at, opened_from)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, 'waiting', $8, $9, '')`, l.ID, token, l.Kind, l.UserID, l.ContactID, l.Fingerprint,
 		sealed, exchange.Micros(l.CreatedAt), exchange.Micros(l.ExpiresAt))
@@ -100,12 +102,12 @@ func (tx *Tx) RevokeLinksOfKey(fingerprint string, at int64) error {
 }
 
 // ExpireLinks ends the links whose time is over, and says which.
-func (tx *Tx) ExpireLinks(now int64) ([]exchange.Link, error) {
+func (tx *Tx) ExpireLinks(now int64) ([]model.Link, error) {
 	over, err := collect(&tx.Q, "ExpireLinks", scanLink, linkColumns+` WHERE l.state = 'waiting' AND l.expires_at <= $1 ORDER BY l.id LIMIT 1000`, now)
 	if err != nil || len(over) == 0 {
 		return nil, err
 	}
-	var ended []exchange.Link
+	var ended []model.Link
 	for _, l := range over {
 		if err := tx.take(rankLink, l.ID); err != nil {
 			return nil, err
@@ -125,7 +127,7 @@ func (tx *Tx) ExpireLinks(now int64) ([]exchange.Link, error) {
 const noticeColumns = `SELECT n.id, n.at, n.kind, COALESCE(u.name, ''), n.user_id, n.fingerprint, n.mark, n.roles, n.text, n.done_at
 	FROM notices n LEFT JOIN users u ON u.id = n.user_id`
 
-func scanNotice(r *sql.Rows) (n exchange.Notice, err error) {
+func scanNotice(r *sql.Rows) (n model.Notice, err error) {
 	var at int64
 	var roles string
 	var done sql.NullInt64
@@ -135,13 +137,13 @@ func scanNotice(r *sql.Rows) (n exchange.Notice, err error) {
 }
 
 // Notices lists what people should be told, the oldest first.
-func (q *Q) Notices(done bool, after string, limit int) ([]exchange.Notice, error) {
+func (q *Q) Notices(done bool, after string, limit int) ([]model.Notice, error) {
 	return collect(q, "Notices", scanNotice, noticeColumns+` WHERE ($1 = 1 OR n.done_at IS NULL) AND n.id > $2 ORDER BY n.id LIMIT $3`, flag(done), after, limit)
 }
 
 // AddNotice records a notice, unless the same was said before; it reports
 // whether it was new.
-func (tx *Tx) AddNotice(n exchange.Notice) (bool, error) {
+func (tx *Tx) AddNotice(n model.Notice) (bool, error) {
 	rows, err := tx.exec("AddNotice", `INSERT INTO notices (id, at, kind, user_id, fingerprint, mark, roles, text)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (user_id, kind, fingerprint, mark) DO NOTHING`,
 		n.ID, exchange.Micros(n.At), n.Kind, n.UserID, n.Fingerprint, n.Mark, jsonList(n.Roles), n.Text)

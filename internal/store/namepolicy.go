@@ -5,13 +5,14 @@ import (
 	"encoding/json"
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // NamePolicies lists what names mean for users and in folders, where that is not as
 // configured.
-func (q *Q) NamePolicies() ([]exchange.NamePolicy, error) {
-	return collect(q, "NamePolicies", func(r *sql.Rows) (p exchange.NamePolicy, err error) {
+func (q *Q) NamePolicies() ([]model.NamePolicy, error) {
+	return collect(q, "NamePolicies", func(r *sql.Rows) (p model.NamePolicy, err error) {
 		var lists [3]sql.NullString
 		var grace sql.NullInt64
 		if err := r.Scan(&p.UserID, &p.User, &p.Folder, &lists[0], &lists[1], &lists[2], &grace); err != nil {
@@ -34,13 +35,13 @@ func (q *Q) NamePolicies() ([]exchange.NamePolicy, error) {
 }
 
 // PutNamePolicy records what names mean for a user, in a folder, or both.
-func (tx *Tx) PutNamePolicy(p exchange.NamePolicy, actor string, at int64) error {
+func (tx *Tx) PutNamePolicy(p model.NamePolicy, actor string, at int64) error {
 	lists := make([]any, 3)
 	for i, from := range [][]string{p.Temporary, p.Doubtful, p.Ignored} {
 		if from != nil {
 			text, err := json.Marshal(from)
 			if err != nil {
-				return exchange.Wrap("store.PutNamePolicy", exchange.Internal, err)
+				return fault.Wrap("store.PutNamePolicy", fault.Internal, err)
 			}
 			lists[i] = string(text)
 		}

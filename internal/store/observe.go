@@ -6,12 +6,13 @@ import (
 	"strings"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 const connectionColumns = `SELECT reference, at, address, user_name, client, algorithms, offered, methods, outcome, detail, logged_in,
 	fingerprint, session, user_id, ended_at, received, sent FROM connections`
 
-func scanConnection(r *sql.Rows) (c exchange.Connection, err error) {
+func scanConnection(r *sql.Rows) (c model.Connection, err error) {
 	var at int64
 	var offered, methods string
 	var ended sql.NullInt64
@@ -23,7 +24,7 @@ func scanConnection(r *sql.Rows) (c exchange.Connection, err error) {
 
 // Connections lists the newest connections of which a column, "reference",
 // "address", "user_name" or "fingerprint", has a value.
-func (q *Q) Connections(column, value string, limit int) ([]exchange.Connection, error) {
+func (q *Q) Connections(column, value string, limit int) ([]model.Connection, error) {
 	query := map[string]string{
 		"reference":   ` WHERE reference = $1 ORDER BY at DESC LIMIT $2`,
 		"address":     ` WHERE address = $1 ORDER BY at DESC LIMIT $2`,
@@ -35,7 +36,7 @@ func (q *Q) Connections(column, value string, limit int) ([]exchange.Connection,
 
 // AddConnection records a connection; its end comes later, if it logged in.
 // It may be tried again when the outcome is not known.
-func (tx *Tx) AddConnection(c exchange.Connection) error {
+func (tx *Tx) AddConnection(c model.Connection) error {
 	_, err := tx.exec("AddConnection", `INSERT INTO connections (reference, at, address, user_name, client, algorithms, offered, methods,
 		outcome, seconds, detail, logged_in, fingerprint, session, user_id, ended_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $10, $11, $12, $13, $14, $15) ON CONFLICT (reference) DO NOTHING`, c.Reference, exchange.Micros(c.At), c.Address, c.User, c.Client,
@@ -44,7 +45,7 @@ func (tx *Tx) AddConnection(c exchange.Connection) error {
 }
 
 // EndConnection records how a session ended.
-func (tx *Tx) EndConnection(c exchange.Connection) error {
+func (tx *Tx) EndConnection(c model.Connection) error {
 	_, err := tx.exec("EndConnection", `UPDATE connections SET outcome = $2, detail = $3, ended_at = $4, received = $5, sent = $6 WHERE reference = $1`,
 		c.Reference, c.Outcome, c.Detail, timeNull(c.EndedAt), c.Received, c.Sent)
 	return err

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 )
 
 // rank is the place of a kind of row in the one order in which transactions
@@ -63,7 +63,7 @@ func (tx *Tx) take(r rank, id string) error {
 	if _, held := slices.BinarySearchFunc(tx.held, want, lock.compare); held {
 		return nil
 	}
-	return exchange.Wrap("store.take", exchange.Internal, fmt.Errorf("lock order: %s is asked for while %s is held", want, tx.held[len(tx.held)-1]))
+	return fault.Wrap("store.take", fault.Internal, fmt.Errorf("lock order: %s is asked for while %s is held", want, tx.held[len(tx.held)-1]))
 }
 
 // lockRows holds the rows that a query finds, which must be in the order of

@@ -8,19 +8,21 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 func TestLocksAreTakenInOneOrder(t *testing.T) {
 	testkit.OnBoth(t, func(t *testing.T, url string) {
 		s, _ := testkit.OpenStore(t, url)
 		testkit.Must(t, s.Write(context.Background(), func(tx *store.Tx) error {
-			if err := tx.AddAccount(exchange.Account{ID: "acme", Name: "acme", State: exchange.AccountActive}); err != nil {
+			if err := tx.AddAccount(model.Account{ID: "acme", Name: "acme", State: model.AccountActive}); err != nil {
 				return err
 			}
 			for _, id := range []string{"A", "B"} {
-				if err := tx.AddUser(exchange.User{ID: id, Name: id, Account: "acme", Kind: exchange.KindCustomer}, 0); err != nil {
+				if err := tx.AddUser(model.User{ID: id, Name: id, Account: "acme", Kind: model.KindCustomer}, 0); err != nil {
 					return err
 				}
 			}
@@ -58,7 +60,7 @@ func TestLocksAreTakenInOneOrder(t *testing.T) {
 				}
 				return nil
 			})
-			if c.fault == "" && err != nil || c.fault != "" && (!exchange.Is(err, exchange.Internal) || !strings.Contains(err.Error(), c.fault)) {
+			if c.fault == "" && err != nil || c.fault != "" && (!fault.Is(err, fault.Internal) || !strings.Contains(err.Error(), c.fault)) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
@@ -82,13 +84,13 @@ func TestARevocationIsTheLastLock(t *testing.T) {
 		if n != 1 {
 			t.Fatalf("%d revocations", n)
 		}
-		failed := exchange.E("test", exchange.Conflict, "no")
+		failed := fault.E("test", fault.Conflict, "no")
 		testkit.WantKind(t, s.Write(ctx, func(tx *store.Tx) error {
 			if err := tx.Revoke(store.Revocation{UserID: "A", Reason: "lost"}, time.Now()); err != nil {
 				return err
 			}
 			return failed
-		}), exchange.Conflict)
+		}), fault.Conflict)
 		if n, _ := s.Read(ctx).RevocationNumber(); n != 1 {
 			t.Fatalf("a change that failed revoked: %d", n)
 		}
@@ -105,7 +107,7 @@ func TestARevocationDoesNotStarve(t *testing.T) {
 	defer stop()
 	for range 16 {
 		all.Go(func() {
-			g := store.NewGuard(exchange.Login{User: exchange.User{ID: "busy"}})
+			g := store.NewGuard(exchange.Login{User: model.User{ID: "busy"}})
 			for ctx.Err() == nil {
 				if err := s.WriteAs(context.Background(), g, func(tx *store.Tx) error { return nil }); err != nil {
 					t.Error(err)

@@ -8,17 +8,19 @@ import (
 	"strings"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 var eventInserts = inserts(4, `INSERT INTO outbox (id, at, type, body) VALUES`, "")
 
 // Emit writes events with the change that they tell of.
-func (tx *Tx) Emit(events ...exchange.Event) error {
+func (tx *Tx) Emit(events ...model.Event) error {
 	rows := make([][]any, len(events))
 	for i, e := range events {
 		body, err := json.Marshal(e)
 		if err != nil {
-			return exchange.Wrap("store.Emit", exchange.Internal, err)
+			return fault.Wrap("store.Emit", fault.Internal, err)
 		}
 		rows[i] = []any{e.ID, exchange.Micros(e.At), e.Type, string(body)}
 	}
@@ -28,15 +30,15 @@ func (tx *Tx) Emit(events ...exchange.Event) error {
 // Outbox takes events on their way out, the oldest first, holding their rows. Those
 // that wait for another try after now are left out. Of one that is damaged, only
 // the id is known.
-func (tx *Tx) Outbox(now int64, limit int) ([]exchange.Event, error) {
+func (tx *Tx) Outbox(now int64, limit int) ([]model.Event, error) {
 	lock := tx.s.dialect.lock
 	if lock != "" {
 		lock += " SKIP LOCKED"
 	}
-	return collect(&tx.Q, "Outbox", func(r *sql.Rows) (e exchange.Event, err error) {
+	return collect(&tx.Q, "Outbox", func(r *sql.Rows) (e model.Event, err error) {
 		var id, body string
 		if err = r.Scan(&id, &body); err == nil && json.Unmarshal([]byte(body), &e) != nil {
-			e = exchange.Event{}
+			e = model.Event{}
 		}
 		e.ID = id
 		return e, err
@@ -44,7 +46,7 @@ func (tx *Tx) Outbox(now int64, limit int) ([]exchange.Event, error) {
 }
 
 // Emitted removes events that were handed out.
-func (tx *Tx) Emitted(events []exchange.Event) error {
+func (tx *Tx) Emitted(events []model.Event) error {
 	for len(events) > 0 {
 		n := min(len(events), sealAtOnce)
 		args := make([]any, n)
@@ -79,7 +81,7 @@ func (q *Q) HasEvents(now int64) (bool, error) {
 }
 
 // Queue says how much waits.
-func (q *Q) Queue() (v exchange.Queue, err error) {
+func (q *Q) Queue() (v model.Queue, err error) {
 	var events, messages int64
 	err = q.scanOne("Queue", `SELECT (SELECT COUNT(*) FROM outbox), (SELECT COALESCE(MIN(at), 0) FROM outbox),
 		(SELECT COUNT(*) FROM messages WHERE state IN ('new', 'queued')), (SELECT COALESCE(MIN(created_at), 0) FROM messages WHERE state IN ('new', 'queued')),
@@ -97,7 +99,7 @@ func (q *Q) Queue() (v exchange.Queue, err error) {
 
 const webhookColumns = `SELECT name, url, secret, old_secret, events, enabled, created_at, note FROM webhooks`
 
-func scanWebhook(r *sql.Rows) (w exchange.Webhook, err error) {
+func scanWebhook(r *sql.Rows) (w model.Webhook, err error) {
 	var events string
 	var created int64
 	err = r.Scan(&w.Name, &w.URL, &w.Secret, &w.OldSecret, &events, &w.Enabled, &created, &w.Note)
@@ -106,24 +108,24 @@ func scanWebhook(r *sql.Rows) (w exchange.Webhook, err error) {
 }
 
 // Webhooks lists every receiver by name, with their secrets.
-func (q *Q) Webhooks() ([]exchange.Webhook, error) {
+func (q *Q) Webhooks() ([]model.Webhook, error) {
 	return collect(q, "Webhooks", scanWebhook, webhookColumns+` ORDER BY name`)
 }
 
 // Webhook finds one receiver, with its secrets.
-func (q *Q) Webhook(name string) (exchange.Webhook, error) {
+func (q *Q) Webhook(name string) (model.Webhook, error) {
 	return one(q, "Webhook", scanWebhook, webhookColumns+` WHERE name = $1`, name)
 }
 
 // AddWebhook records a receiver.
-func (tx *Tx) AddWebhook(w exchange.Webhook) error {
+func (tx *Tx) AddWebhook(w model.Webhook) error {
 	_, err := tx.exec("AddWebhook", `INSERT INTO webhooks (name, url, secret, old_secret, events, enabled, created_at, note)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`, w.Name, w.URL, w.Secret, w.OldSecret, jsonList(w.Events), flag(w.Enabled), exchange.Micros(w.CreatedAt), w.Note)
 	return err
 }
 
 // SetWebhook changes a receiver.
-func (tx *Tx) SetWebhook(w exchange.Webhook) error {
+func (tx *Tx) SetWebhook(w model.Webhook) error {
 	return tx.execOne("SetWebhook", `UPDATE webhooks SET url = $2, secret = $3, old_secret = $4, events = $5, enabled = $6, note = $7 WHERE name = $1`,
 		w.Name, w.URL, w.Secret, w.OldSecret, jsonList(w.Events), flag(w.Enabled), w.Note)
 }
@@ -140,7 +142,7 @@ func (tx *Tx) RemoveWebhook(name string) error {
 const messageColumns = `SELECT id, channel, target, event_id, kind, ref, contact_id, subject, body, html, state, attempts, error,
 	created_at, tried_at, sent_at FROM messages`
 
-func scanMessage(r *sql.Rows) (m exchange.Message, err error) {
+func scanMessage(r *sql.Rows) (m model.Message, err error) {
 	var created int64
 	var tried, sent sql.NullInt64
 	err = r.Scan(&m.ID, &m.Channel, &m.Target, &m.EventID, &m.Kind, &m.Ref, &m.ContactID, &m.Subject, &m.Body, &m.HTML, &m.State, &m.Attempts, &m.Error,
@@ -150,7 +152,7 @@ func scanMessage(r *sql.Rows) (m exchange.Message, err error) {
 }
 
 // AddMessage records something to send.
-func (tx *Tx) AddMessage(m exchange.Message) error {
+func (tx *Tx) AddMessage(m model.Message) error {
 	_, err := tx.exec("AddMessage", `INSERT INTO messages (id, channel, target, event_id, kind, ref, contact_id, subject, body, html, state, attempts, error, created_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'new', 0, '', $11)`, m.ID, m.Channel, m.Target, m.EventID, m.Kind, m.Ref, m.ContactID, m.Subject,
 		m.Body, m.HTML, exchange.Micros(m.CreatedAt))
@@ -158,7 +160,7 @@ func (tx *Tx) AddMessage(m exchange.Message) error {
 }
 
 // Message finds one message.
-func (q *Q) Message(id string) (exchange.Message, error) {
+func (q *Q) Message(id string) (model.Message, error) {
 	return one(q, "Message", scanMessage, messageColumns+` WHERE id = $1`, id)
 }
 
@@ -170,7 +172,7 @@ type MessageFilter struct {
 }
 
 // Messages lists messages, the newest first.
-func (q *Q) Messages(f MessageFilter) ([]exchange.Message, error) {
+func (q *Q) Messages(f MessageFilter) ([]model.Message, error) {
 	return collect(q, "Messages", scanMessage, messageColumns+` WHERE ($1 = '' OR id < $1) AND ($2 = '' OR channel = $2) AND ($3 = '' OR state = $3)
 		AND ($4 = '' OR target = $4) AND ($5 = '' OR ref = $5) ORDER BY id DESC LIMIT $6`, f.Before, f.Channel, f.State, f.Target, f.Ref, f.Limit)
 }
@@ -178,7 +180,7 @@ func (q *Q) Messages(f MessageFilter) ([]exchange.Message, error) {
 // Tried records how a try to send went.
 func (tx *Tx) Tried(id, state, fault string, at int64) error {
 	var sent any
-	if state == exchange.MessageSent {
+	if state == model.MessageSent {
 		sent = at
 	}
 	return tx.execOne("Tried", `UPDATE messages SET state = $2, error = $3, attempts = attempts + 1, tried_at = $4, sent_at = $5 WHERE id = $1`,

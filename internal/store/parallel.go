@@ -11,7 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 )
 
 // beginTries is how many connections a transaction tries to begin on.
@@ -42,7 +42,7 @@ func (s *Store) enter(party string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), enterTime)
 	defer cancel()
 	err := s.gateway.Enter(ctx, party)
-	return exchange.Wrap("store.Write", exchange.Unavailable, err)
+	return fault.Wrap("store.Write", fault.Unavailable, err)
 }
 
 // writeParallel runs fn on PostgreSQL, again after a deadlock. All tries share
@@ -88,7 +88,7 @@ func (s *Store) onceParallel(ctx context.Context, fn func(*Tx) error) error {
 	case err == nil && tag == "COMMIT":
 		return nil
 	case err == nil: // ROLLBACK: a statement had failed, and fn went on
-		return exchange.Wrap("store.Write", exchange.Internal, fmt.Errorf("COMMIT was answered with %s", tag))
+		return fault.Wrap("store.Write", fault.Internal, fmt.Errorf("COMMIT was answered with %s", tag))
 	case refused(err):
 		return s.wrap("Write", err)
 	}

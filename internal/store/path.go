@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
 // How a path is followed to its rows: one query, whatever its depth.
@@ -143,7 +143,7 @@ func (out *Found) take(f *nullFile, names []string) {
 
 // deepAtOnce is how many names one recursive query follows: as deep as
 // directories may be. Only what an earlier release made is deeper.
-const deepAtOnce = exchange.MaxDepth + 1
+const deepAtOnce = valid.MaxDepth + 1
 
 // lookDeep is Look for paths of any length.
 func (q *Q) lookDeep(root string, names []string) (out Found, err error) {
@@ -262,7 +262,7 @@ func (q *Q) DirPath(id string) (path string, staging bool, err error) {
 			SELECT 0, parent_id, name, staging FROM dirs WHERE id = $1
 			UNION ALL
 			SELECT up.height + 1, d.parent_id, d.name, d.staging FROM up JOIN dirs d ON d.id = up.parent_id WHERE up.height < $2)
-		SELECT parent_id, name, staging FROM up ORDER BY height`, id, exchange.MaxPath)
+		SELECT parent_id, name, staging FROM up ORDER BY height`, id, valid.MaxPath)
 	if err != nil {
 		return "", false, err
 	}

@@ -5,12 +5,13 @@ import (
 	"encoding/hex"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // Policies lists the retention policies of users and folders, and those of
 // feeds, without the default.
-func (q *Q) Policies() ([]exchange.RetentionPolicy, error) {
-	return collect(q, "Policies", func(r *sql.Rows) (p exchange.RetentionPolicy, err error) {
+func (q *Q) Policies() ([]model.RetentionPolicy, error) {
+	return collect(q, "Policies", func(r *sql.Rows) (p model.RetentionPolicy, err error) {
 		err = r.Scan(&p.Class, &p.UserID, &p.User, &p.Feed, &p.Folder, &p.Keep)
 		return p, err
 	}, `SELECT r.class, r.user_id, COALESCE(u.name, ''), '', r.folder, r.keep FROM retention_policies r LEFT JOIN users u ON u.id = r.user_id
@@ -18,7 +19,7 @@ func (q *Q) Policies() ([]exchange.RetentionPolicy, error) {
 }
 
 // PutPolicy records the policy of a user or a folder.
-func (tx *Tx) PutPolicy(p exchange.RetentionPolicy, actor string, at int64) error {
+func (tx *Tx) PutPolicy(p model.RetentionPolicy, actor string, at int64) error {
 	_, err := tx.exec("PutPolicy", `INSERT INTO retention_policies (class, user_id, folder, keep, created_at, actor) VALUES ($1, $2, $3, $4, $5, $6)
 		ON CONFLICT (class) DO UPDATE SET keep = excluded.keep, actor = excluded.actor`, p.Class, p.UserID, p.Folder, p.Keep, at, actor)
 	return err
@@ -121,7 +122,7 @@ func (tx *Tx) SetClass(versionID, class string) error {
 
 const holdColumns = `SELECT id, kind, target, label, reason, actor, at, released_at, released_by FROM holds`
 
-func scanHold(r *sql.Rows) (h exchange.Hold, err error) {
+func scanHold(r *sql.Rows) (h model.Hold, err error) {
 	var at int64
 	var released sql.NullInt64
 	err = r.Scan(&h.ID, &h.Kind, &h.Target, &h.Label, &h.Reason, &h.Actor, &at, &released, &h.ReleasedBy)
@@ -130,14 +131,14 @@ func scanHold(r *sql.Rows) (h exchange.Hold, err error) {
 }
 
 // Holds lists holds, the newest first; all says whether released ones, too.
-func (q *Q) Holds(all bool) ([]exchange.Hold, error) {
+func (q *Q) Holds(all bool) ([]model.Hold, error) {
 	return collect(q, "Holds", scanHold, holdColumns+` WHERE $1 = 1 OR released_at IS NULL ORDER BY id DESC`, flag(all))
 }
 
 // LockHold finds one hold and holds its row.
-func (tx *Tx) LockHold(id string) (exchange.Hold, error) {
+func (tx *Tx) LockHold(id string) (model.Hold, error) {
 	if err := tx.take(rankHold, id); err != nil {
-		return exchange.Hold{}, err
+		return model.Hold{}, err
 	}
 	return one(&tx.Q, "LockHold", scanHold, holdColumns+` WHERE id = $1 `+tx.s.dialect.lock, id)
 }
@@ -147,7 +148,7 @@ func (tx *Tx) LockHold(id string) (exchange.Hold, error) {
 const HoldsGate = "holds"
 
 // AddHold records a hold. It waits for a removal that is under way.
-func (tx *Tx) AddHold(h exchange.Hold) error {
+func (tx *Tx) AddHold(h model.Hold) error {
 	if err := tx.gate("AddHold", HoldsGate, false); err != nil {
 		return err
 	}
@@ -173,7 +174,7 @@ func (q *Q) AnyHold() (yes bool, err error) {
 const runColumns = `SELECT id, kind, account_id, due_at, state, confirm, confirmed_at, confirmed_by, created_at, started_at, finished_at, files, bytes,
 	removed_files, removed_bytes, report, list_key, planner FROM retention_runs`
 
-func scanRun(r *sql.Rows) (n exchange.RetentionRun, err error) {
+func scanRun(r *sql.Rows) (n model.RetentionRun, err error) {
 	var due, created int64
 	var confirmed, started, finished sql.NullInt64
 	err = r.Scan(&n.ID, &n.Kind, &n.Account, &due, &n.State, &n.Confirm, &confirmed, &n.ConfirmedBy, &created, &started, &finished, &n.Files, &n.Bytes,
@@ -184,41 +185,41 @@ func scanRun(r *sql.Rows) (n exchange.RetentionRun, err error) {
 }
 
 // Runs lists runs, the newest first.
-func (q *Q) Runs(limit int) ([]exchange.RetentionRun, error) {
+func (q *Q) Runs(limit int) ([]model.RetentionRun, error) {
 	return collect(q, "Runs", scanRun, runColumns+` ORDER BY id DESC LIMIT $1`, limit)
 }
 
 // OpenRuns lists runs that are not over, the first due first.
-func (q *Q) OpenRuns() ([]exchange.RetentionRun, error) {
+func (q *Q) OpenRuns() ([]model.RetentionRun, error) {
 	return collect(q, "OpenRuns", scanRun, runColumns+` WHERE state IN ('planning', 'announced', 'running') ORDER BY due_at, id`)
 }
 
 // Run finds one run.
-func (q *Q) Run(id string) (exchange.RetentionRun, error) {
+func (q *Q) Run(id string) (model.RetentionRun, error) {
 	return one(q, "Run", scanRun, runColumns+` WHERE id = $1`, id)
 }
 
 // LockRun finds one run and holds its row.
-func (tx *Tx) LockRun(id string) (exchange.RetentionRun, error) {
+func (tx *Tx) LockRun(id string) (model.RetentionRun, error) {
 	if err := tx.take(rankRun, id); err != nil {
-		return exchange.RetentionRun{}, err
+		return model.RetentionRun{}, err
 	}
 	return one(&tx.Q, "LockRun", scanRun, runColumns+` WHERE id = $1 `+tx.s.dialect.lock, id)
 }
 
 // RunAt finds the regular run of a date, also one that was called off; NotFound
 // when none was planned.
-func (q *Q) RunAt(due int64) (exchange.RetentionRun, error) {
+func (q *Q) RunAt(due int64) (model.RetentionRun, error) {
 	return one(q, "RunAt", scanRun, runColumns+` WHERE kind = 'regular' AND due_at = $1`, due)
 }
 
 // ClosingRun finds the run of a closed account; NotFound when none was planned.
-func (q *Q) ClosingRun(account string) (exchange.RetentionRun, error) {
+func (q *Q) ClosingRun(account string) (model.RetentionRun, error) {
 	return one(q, "ClosingRun", scanRun, runColumns+` WHERE kind = 'closing' AND account_id = $1 ORDER BY id DESC LIMIT 1`, account)
 }
 
 // PutRun records a run, or what has become of it.
-func (tx *Tx) PutRun(n exchange.RetentionRun) error {
+func (tx *Tx) PutRun(n model.RetentionRun) error {
 	if err := tx.take(rankRun, n.ID); err != nil {
 		return err
 	}
@@ -244,7 +245,7 @@ func (tx *Tx) DropRun(id string) error {
 var itemInserts = inserts(11, `INSERT INTO retention_items (run_id, account_id, version_id, user_id, path, size, sha256, class, stored_at, fetched, state, why) VALUES`, `, ''`)
 
 // AddItems names versions in a run.
-func (tx *Tx) AddItems(runID string, items []exchange.RetentionItem) error {
+func (tx *Tx) AddItems(runID string, items []model.RetentionItem) error {
 	rows := make([][]any, len(items))
 	for n, i := range items {
 		rows[n] = []any{runID, i.Account, i.Version, i.UserID, []byte(i.Path), i.Size, i.Sum, i.Class, exchange.Micros(i.StoredAt), i.Fetched, i.State}
@@ -255,7 +256,7 @@ func (tx *Tx) AddItems(runID string, items []exchange.RetentionItem) error {
 const itemColumns = `SELECT i.account_id, i.user_id, COALESCE(u.name, i.user_id), i.path, i.size, i.sha256, i.class, i.stored_at, i.fetched, i.state, i.why, i.version_id
 	FROM retention_items i LEFT JOIN users u ON u.id = i.user_id`
 
-func scanItem(r *sql.Rows) (i exchange.RetentionItem, err error) {
+func scanItem(r *sql.Rows) (i model.RetentionItem, err error) {
 	var path []byte
 	var stored int64
 	err = r.Scan(&i.Account, &i.UserID, &i.User, &path, &i.Size, &i.Sum, &i.Class, &stored, &i.Fetched, &i.State, &i.Why, &i.Version)
@@ -264,25 +265,25 @@ func scanItem(r *sql.Rows) (i exchange.RetentionItem, err error) {
 }
 
 // Items lists what a run names, by account and version, after one.
-func (q *Q) Items(runID, afterAccount, afterVersion string, limit int) ([]exchange.RetentionItem, error) {
+func (q *Q) Items(runID, afterAccount, afterVersion string, limit int) ([]model.RetentionItem, error) {
 	return collect(q, "Items", scanItem, itemColumns+` WHERE i.run_id = $1 AND i.account_id >= $2 AND (i.account_id > $2 OR i.version_id > $3)
 		ORDER BY i.account_id, i.version_id LIMIT $4`, runID, afterAccount, afterVersion, limit)
 }
 
 // ItemsOf lists what a run names of one account.
-func (q *Q) ItemsOf(runID, account, afterVersion string, limit int) ([]exchange.RetentionItem, error) {
+func (q *Q) ItemsOf(runID, account, afterVersion string, limit int) ([]model.RetentionItem, error) {
 	return collect(q, "ItemsOf", scanItem, itemColumns+` WHERE i.run_id = $1 AND i.account_id = $2 AND i.version_id > $3 ORDER BY i.version_id LIMIT $4`,
 		runID, account, afterVersion, limit)
 }
 
 // ItemsToDo lists what a run has not judged yet.
-func (q *Q) ItemsToDo(runID string, limit int) ([]exchange.RetentionItem, error) {
+func (q *Q) ItemsToDo(runID string, limit int) ([]model.RetentionItem, error) {
 	return collect(q, "ItemsToDo", scanItem, itemColumns+` WHERE i.run_id = $1 AND i.state = 'named' ORDER BY i.version_id LIMIT $2`, runID, limit)
 }
 
 // ItemDone records what becomes of something that a run names; NotFound when
 // that was said already.
-func (tx *Tx) ItemDone(runID string, i exchange.RetentionItem) error {
+func (tx *Tx) ItemDone(runID string, i model.RetentionItem) error {
 	return tx.execOne("ItemDone", `UPDATE retention_items SET state = $4, why = $5 WHERE run_id = $1 AND account_id = $2 AND version_id = $3 AND state = 'named'`,
 		runID, i.Account, i.Version, i.State, i.Why)
 }
@@ -310,7 +311,7 @@ func (q *Q) CountItems(runID string) ([]ItemCount, error) {
 
 // AddRetentionNotice records what an account's people are told; one that was
 // made before is Exists.
-func (tx *Tx) AddRetentionNotice(n exchange.RetentionNotice) error {
+func (tx *Tx) AddRetentionNotice(n model.RetentionNotice) error {
 	_, err := tx.exec("AddRetentionNotice", `INSERT INTO retention_notices (id, run_id, account_id, mark, at, text, told_by) VALUES ($1, $2, $3, $4, $5, $6, '')`,
 		n.ID, n.Run, n.Account, n.Mark, exchange.Micros(n.At), n.Text)
 	return err
@@ -318,11 +319,11 @@ func (tx *Tx) AddRetentionNotice(n exchange.RetentionNotice) error {
 
 // RetentionNotices lists a run's notices, of one account or of all, with how
 // their mails went.
-func (q *Q) RetentionNotices(runID, account string) ([]exchange.RetentionNotice, error) {
-	list, err := collect(q, "RetentionNotices", func(r *sql.Rows) (n exchange.RetentionNotice, err error) {
+func (q *Q) RetentionNotices(runID, account string) ([]model.RetentionNotice, error) {
+	list, err := collect(q, "RetentionNotices", func(r *sql.Rows) (n model.RetentionNotice, err error) {
 		var at int64
 		err = r.Scan(&n.ID, &n.Run, &n.Account, &n.Mark, &at, &n.Text, &n.ToldBy)
-		n.At, n.Mails, n.Reached = exchange.FromMicros(at), []exchange.Mailed{}, n.ToldBy != ""
+		n.At, n.Mails, n.Reached = exchange.FromMicros(at), []model.Mailed{}, n.ToldBy != ""
 		return n, err
 	}, `SELECT id, run_id, account_id, mark, at, text, told_by FROM retention_notices WHERE run_id = $1 AND ($2 = '' OR account_id = $2) ORDER BY account_id, id`, runID, account)
 	for i := range list {
@@ -330,12 +331,12 @@ func (q *Q) RetentionNotices(runID, account string) ([]exchange.RetentionNotice,
 			break
 		}
 		n := &list[i]
-		n.Mails, err = collect(q, "RetentionNotices", func(r *sql.Rows) (m exchange.Mailed, err error) {
+		n.Mails, err = collect(q, "RetentionNotices", func(r *sql.Rows) (m model.Mailed, err error) {
 			err = r.Scan(&m.To, &m.State, &m.Error)
 			return m, err
 		}, `SELECT target, state, error FROM messages WHERE ref = $1 AND ref <> '' ORDER BY id`, n.ID)
 		for _, m := range n.Mails {
-			n.Reached = n.Reached || m.State == exchange.MessageSent
+			n.Reached = n.Reached || m.State == model.MessageSent
 		}
 	}
 	return list, err

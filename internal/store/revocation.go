@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 )
 
 // Revocation ends sessions: all of a user's, or those of one key.
@@ -123,7 +124,7 @@ func (g *Guard) check(tx *Tx) error {
 		return err
 	}
 	if revoked {
-		return exchange.E("store.WriteAs", exchange.Denied, "This login has ended; nothing more is stored.")
+		return fault.E("store.WriteAs", fault.Denied, "This login has ended; nothing more is stored.")
 	}
 	g.known.Store(number)
 	return nil

@@ -11,8 +11,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fair"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
 // Options say which database to open.
@@ -63,7 +64,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		open = s.openServer
 	}
 	if err := open(ctx, o); err != nil {
-		return nil, exchange.Wrap("store.Open", exchange.Unavailable, errors.Join(err, s.Close()))
+		return nil, fault.Wrap("store.Open", fault.Unavailable, errors.Join(err, s.Close()))
 	}
 	s.probe = o.Probe
 	return s, nil
@@ -109,14 +110,14 @@ func Inspect(ctx context.Context, o Options) (*Store, error) {
 		s.dialect = sqliteDialect
 		file := filepath.Join(o.Dir, "sallyport.db")
 		if _, err = os.Stat(file); err != nil {
-			return nil, exchange.E("store.Inspect", exchange.NotFound, "There is no database in %s.", o.Dir)
+			return nil, fault.E("store.Inspect", fault.NotFound, "There is no database in %s.", o.Dir)
 		}
 		s.read, err = openSQLite(file, 4)
 	}
 	if err != nil {
-		return nil, exchange.Wrap("store.Inspect", exchange.Unavailable, errors.Join(err, s.Close()))
+		return nil, fault.Wrap("store.Inspect", fault.Unavailable, errors.Join(err, s.Close()))
 	}
-	return s, exchange.Wrap("store.Inspect", exchange.Unavailable, s.read.PingContext(ctx))
+	return s, fault.Wrap("store.Inspect", fault.Unavailable, s.read.PingContext(ctx))
 }
 
 // Close finishes what was taken in and closes the database.
@@ -234,7 +235,7 @@ func storable(args []any) []any {
 		if !ok {
 			continue
 		}
-		if t := exchange.Storable(s); t != s {
+		if t := valid.Storable(s); t != s {
 			args = slices.Clone(args)
 			args[i] = t
 			return storable(args)

@@ -12,8 +12,10 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // onBoth runs a test on SQLite and on PostgreSQL.
@@ -52,10 +54,10 @@ func user(t testing.TB, s *store.Store, name string) string {
 	t.Helper()
 	id := ids.New()
 	write(t, s, func(tx *store.Tx) error {
-		if err := tx.AddAccount(exchange.Account{ID: name, Name: name, State: exchange.AccountActive, CreatedAt: time.Now()}); err != nil {
+		if err := tx.AddAccount(model.Account{ID: name, Name: name, State: model.AccountActive, CreatedAt: time.Now()}); err != nil {
 			return err
 		}
-		return tx.AddUser(exchange.User{ID: id, Name: name, Kind: exchange.KindCustomer, Account: name, Enabled: true,
+		return tx.AddUser(model.User{ID: id, Name: name, Kind: model.KindCustomer, Account: name, Enabled: true,
 			StartDir: "/", CreatedAt: time.Now()}, exchange.AllRights)
 	})
 	return id
@@ -88,7 +90,7 @@ func TestStore(t *testing.T) {
 func failedLeavesNothing(t *testing.T, s *store.Store) {
 	boom := errors.New("boom")
 	err := s.Write(context.Background(), func(tx *store.Tx) error {
-		if err := tx.AddVendor(exchange.Vendor{Short: "v", Name: "V", CreatedAt: time.Now()}); err != nil {
+		if err := tx.AddVendor(model.Vendor{Short: "v", Name: "V", CreatedAt: time.Now()}); err != nil {
 			return err
 		}
 		return boom
@@ -96,14 +98,14 @@ func failedLeavesNothing(t *testing.T, s *store.Store) {
 	if !errors.Is(err, boom) {
 		t.Fatalf("the error is %v", err)
 	}
-	if _, err := s.Read(context.Background()).Vendor("v"); !exchange.Is(err, exchange.NotFound) {
+	if _, err := s.Read(context.Background()).Vendor("v"); !fault.Is(err, fault.NotFound) {
 		t.Fatalf("the vendor: %v", err)
 	}
 }
 
 func failingMember(t *testing.T, s *store.Store) {
 	write(t, s, func(tx *store.Tx) error {
-		return tx.AddVendor(exchange.Vendor{Short: "taken", Name: "V", CreatedAt: time.Now()})
+		return tx.AddVendor(model.Vendor{Short: "taken", Name: "V", CreatedAt: time.Now()})
 	})
 	var wg sync.WaitGroup
 	errs := make([]error, 50)
@@ -114,13 +116,13 @@ func failingMember(t *testing.T, s *store.Store) {
 				short = "taken"
 			}
 			errs[i] = s.Write(context.Background(), func(tx *store.Tx) error {
-				return tx.AddVendor(exchange.Vendor{Short: short, Name: "V", CreatedAt: time.Now()})
+				return tx.AddVendor(model.Vendor{Short: short, Name: "V", CreatedAt: time.Now()})
 			})
 		})
 	}
 	wg.Wait()
 	for i, err := range errs {
-		if i%10 == 0 && !exchange.Is(err, exchange.Exists) || i%10 != 0 && err != nil {
+		if i%10 == 0 && !fault.Is(err, fault.Exists) || i%10 != 0 && err != nil {
 			t.Errorf("member %d: %v", i, err)
 		}
 	}
@@ -134,7 +136,7 @@ func batchedWrites(t *testing.T, s *store.Store) {
 	for i := range 300 {
 		wg.Go(func() {
 			err := s.Write(context.Background(), func(tx *store.Tx) error {
-				return tx.AddVendor(exchange.Vendor{Short: fmt.Sprintf("v%03d", i), Name: "V", CreatedAt: time.Now()})
+				return tx.AddVendor(model.Vendor{Short: fmt.Sprintf("v%03d", i), Name: "V", CreatedAt: time.Now()})
 			})
 			if err != nil {
 				t.Error(err)
@@ -149,16 +151,16 @@ func batchedWrites(t *testing.T, s *store.Store) {
 
 func panicRollsBack(t *testing.T, s *store.Store) {
 	err := s.Write(context.Background(), func(tx *store.Tx) error {
-		if err := tx.AddVendor(exchange.Vendor{Short: "v", Name: "V", CreatedAt: time.Now()}); err != nil {
+		if err := tx.AddVendor(model.Vendor{Short: "v", Name: "V", CreatedAt: time.Now()}); err != nil {
 			return err
 		}
 		panic("a bug")
 	})
-	if !exchange.Is(err, exchange.Internal) {
+	if !fault.Is(err, fault.Internal) {
 		t.Fatalf("the error is %v", err)
 	}
 	write(t, s, func(tx *store.Tx) error { // the writer lives, and the row is not there
-		return tx.AddVendor(exchange.Vendor{Short: "v", Name: "V", CreatedAt: time.Now()})
+		return tx.AddVendor(model.Vendor{Short: "v", Name: "V", CreatedAt: time.Now()})
 	})
 }
 
@@ -264,13 +266,13 @@ func quotaDecides(t *testing.T, s *store.Store) {
 	if err := use(100, 1); err != nil {
 		t.Fatal(err)
 	}
-	if err := use(1, 0); !exchange.Is(err, exchange.Quota) {
+	if err := use(1, 0); !fault.Is(err, fault.Quota) {
 		t.Fatalf("one byte over: %v", err)
 	}
 	if err := use(-50, 1); err != nil {
 		t.Fatal(err)
 	}
-	if err := use(0, 1); !exchange.Is(err, exchange.Quota) {
+	if err := use(0, 1); !fault.Is(err, fault.Quota) {
 		t.Fatalf("one file over: %v", err)
 	}
 }
@@ -284,7 +286,7 @@ func orphanClaimed(t *testing.T, s *store.Store) {
 		return err
 	})
 	err := s.Write(context.Background(), func(tx *store.Tx) error { return tx.AddBlob(store.Blob{ID: "B", Key: "k", SHA256: []byte{}}, 1, 2) })
-	if !exchange.Is(err, exchange.Exists) {
+	if !fault.Is(err, fault.Exists) {
 		t.Fatalf("the late commit: %v", err)
 	}
 }
@@ -296,7 +298,7 @@ func deadTakesNoRef(t *testing.T, s *store.Store) {
 	write(t, s, func(tx *store.Tx) error { return tx.ReleaseBlob("B", 11) })
 	write(t, s, func(tx *store.Tx) error { return tx.ReleaseBlob("B", 12) })
 	err := s.Write(context.Background(), func(tx *store.Tx) error { return tx.RefBlob("B", 1) })
-	if !exchange.Is(err, exchange.NotFound) {
+	if !fault.Is(err, fault.NotFound) {
 		t.Fatalf("a new reference on a dead blob: %v", err)
 	}
 	dead, err := s.Read(context.Background()).DeadBlobs(13, 10)
@@ -333,10 +335,10 @@ func credential(t *testing.T, s *store.Store) {
 	id := user(t, s, "acme")
 	other := user(t, s, "globex")
 	write(t, s, func(tx *store.Tx) error {
-		if err := tx.AddKey(other, exchange.Key{ID: ids.New(), Fingerprint: "SHA256:x", Origin: "submitted", CreatedAt: time.Now()}); err != nil {
+		if err := tx.AddKey(other, model.Key{ID: ids.New(), Fingerprint: "SHA256:x", Origin: "submitted", CreatedAt: time.Now()}); err != nil {
 			return err
 		}
-		return tx.AddKey(id, exchange.Key{ID: ids.New(), Fingerprint: "SHA256:y", Origin: "submitted", CreatedAt: time.Now()})
+		return tx.AddKey(id, model.Key{ID: ids.New(), Fingerprint: "SHA256:y", Origin: "submitted", CreatedAt: time.Now()})
 	})
 	q := s.Read(context.Background())
 	for _, c := range []struct {
@@ -362,7 +364,7 @@ func pruned(t *testing.T, s *store.Store) {
 	at := func(us int64) time.Time { return exchange.FromMicros(us) }
 	write(t, s, func(tx *store.Tx) error {
 		for i := range int64(20) {
-			c := exchange.Connection{Reference: fmt.Sprint(i), At: at(i), Address: "192.0.2.7", LoggedIn: i < 10}
+			c := model.Connection{Reference: fmt.Sprint(i), At: at(i), Address: "192.0.2.7", LoggedIn: i < 10}
 			if err := tx.AddConnection(c); err != nil {
 				return err
 			}
@@ -404,7 +406,7 @@ func pruned(t *testing.T, s *store.Store) {
 
 func auditBytes(t *testing.T, s *store.Store) {
 	write(t, s, func(tx *store.Tx) error {
-		return tx.Audit(exchange.AuditRow{ID: ids.New(), At: time.Now(), Actor: "user:acme", Action: "file.store",
+		return tx.Audit(model.AuditRow{ID: ids.New(), At: time.Now(), Actor: "user:acme", Action: "file.store",
 			Subject: "/upload/\xff\x00\x1b", Detail: map[string]string{"to": "\xfe\x00"}})
 	})
 }
@@ -412,7 +414,7 @@ func auditBytes(t *testing.T, s *store.Store) {
 func idempotencyKey(t *testing.T, s *store.Store) {
 	p := store.NewPublication{Feed: "f", Name: "n", SHA256: []byte{}, IdempotencyKey: "k", At: 1}
 	write(t, s, func(tx *store.Tx) error {
-		if err := tx.AddFeed(exchange.Feed{Name: "f", Kind: "data", CreatedAt: time.Now()}); err != nil {
+		if err := tx.AddFeed(model.Feed{Name: "f", Kind: "data", CreatedAt: time.Now()}); err != nil {
 			return err
 		}
 		p.ID = ids.New()
@@ -420,7 +422,7 @@ func idempotencyKey(t *testing.T, s *store.Store) {
 	})
 	p.ID = ids.New()
 	err := s.Write(context.Background(), func(tx *store.Tx) error { return tx.AddPublication(p) })
-	if !exchange.Is(err, exchange.Exists) {
+	if !fault.Is(err, fault.Exists) {
 		t.Fatalf("the second: %v", err)
 	}
 	got, err := s.Read(context.Background()).PublicationByKey("f", "k")
@@ -459,7 +461,7 @@ func TestAClosedStoreHoldsNoFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Write(t.Context(), func(tx *store.Tx) error { return tx.AddAccount(exchange.Account{ID: "a", Name: "A"}) }); err != nil {
+	if err := s.Write(t.Context(), func(tx *store.Tx) error { return tx.AddAccount(model.Account{ID: "a", Name: "A"}) }); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {

@@ -4,9 +4,10 @@ import (
 	"context"
 	"testing"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
 // TestTextThatIsNoneFailsNoTransaction: the last net, should somebody forget to
@@ -19,11 +20,11 @@ func TestTextThatIsNoneFailsNoTransaction(t *testing.T) {
 			testkit.Must(t, s.Write(ctx, func(tx *store.Tx) error { return tx.SetSetting("name "+text, text) }))
 			got, err := s.Read(ctx).Setting("name " + text)
 			testkit.Must(t, err)
-			if got != exchange.Storable(text) {
+			if got != valid.Storable(text) {
 				t.Errorf("%q reads as %q", text, got)
 			}
 		}
-		if _, err := s.Read(ctx).User("\x80"); !exchange.Is(err, exchange.NotFound) {
+		if _, err := s.Read(ctx).User("\x80"); !fault.Is(err, fault.NotFound) {
 			t.Errorf("a user that nobody has: %v", err)
 		}
 	})

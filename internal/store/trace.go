@@ -3,7 +3,7 @@ package store
 import (
 	"unicode/utf8"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // toAccount keeps publications that an account got, or was meant to; all when it is "".
@@ -53,6 +53,6 @@ func (q *Q) NewestDeliveries(account string, limit int) ([]DeliveryRow, error) {
 }
 
 // NewestDrops lists what an account's users sent, the newest first.
-func (q *Q) NewestDrops(account string, limit int) ([]exchange.Drop, error) {
+func (q *Q) NewestDrops(account string, limit int) ([]model.Drop, error) {
 	return collect(q, "NewestDrops", scanDrop, dropColumns+` WHERE u.account_id = $1 ORDER BY d.id DESC LIMIT $2`, account, limit)
 }

@@ -3,13 +3,14 @@ package store
 import (
 	"database/sql"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // Usage is what a mailbox counts, and its own limits; a limit of 0 means the
 // configured default.
 type Usage struct {
-	exchange.StorageLimits
+	model.StorageLimits
 	Bytes, Files int64 // visible
 
 	// What the user keeps alive: contents that it brought in and that are not
@@ -65,7 +66,7 @@ func (tx *Tx) use(userID string, bytes, files, kept, contents, maxBytes, maxFile
 		WHERE user_id = $1 AND ($2 <= 0 OR used_bytes + $2 <= $4) AND ($3 <= 0 OR used_files + $3 <= $5)`,
 		userID, bytes, files, maxBytes, maxFiles, kept, contents)
 	if err == nil && n == 0 {
-		return exchange.E("store.Use", exchange.Quota, "Quota exceeded.")
+		return fault.E("store.Use", fault.Quota, "Quota exceeded.")
 	}
 	return err
 }

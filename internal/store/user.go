@@ -6,13 +6,15 @@ import (
 	"strings"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 const userColumns = `SELECT u.id, u.name, u.kind, u.account_id, COALESCE(u.vendor, ''), u.enabled, u.start_dir, u.allow_ips, u.feeds_may,
 	u.created_at, ` + usageColumns + `
 	FROM users u JOIN mailboxes m ON m.user_id = u.id`
 
-func scanUser(r *sql.Rows) (u exchange.User, err error) {
+func scanUser(r *sql.Rows) (u model.User, err error) {
 	var created int64
 	var ips string
 	var use Usage
@@ -24,25 +26,25 @@ func scanUser(r *sql.Rows) (u exchange.User, err error) {
 }
 
 // User finds a user by username.
-func (q *Q) User(name string) (exchange.User, error) {
-	return one(q, "User", scanUser, userColumns+` WHERE u.folded = $1`, exchange.Fold(name))
+func (q *Q) User(name string) (model.User, error) {
+	return one(q, "User", scanUser, userColumns+` WHERE u.folded = $1`, valid.Fold(name))
 }
 
 // UserByID finds a user by id.
-func (q *Q) UserByID(id string) (exchange.User, error) {
+func (q *Q) UserByID(id string) (model.User, error) {
 	return one(q, "UserByID", scanUser, userColumns+` WHERE u.id = $1`, id)
 }
 
 // Users lists the users of an account, or of all when account is "".
-func (q *Q) Users(account string) ([]exchange.User, error) {
-	return collect(q, "Users", scanUser, userColumns+` WHERE $1 = '' OR LOWER(u.account_id) = $1 ORDER BY u.name`, exchange.Fold(account))
+func (q *Q) Users(account string) ([]model.User, error) {
+	return collect(q, "Users", scanUser, userColumns+` WHERE $1 = '' OR LOWER(u.account_id) = $1 ORDER BY u.name`, valid.Fold(account))
 }
 
 // AddUser records a user with its empty mailbox and root directory.
-func (tx *Tx) AddUser(u exchange.User, root exchange.Rights) error {
+func (tx *Tx) AddUser(u model.User, root exchange.Rights) error {
 	_, err := tx.exec("AddUser", `INSERT INTO users (id, name, kind, account_id, vendor, enabled, start_dir, allow_ips, created_at, folded)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`, u.ID, u.Name, u.Kind, u.Account, null(u.Vendor),
-		flag(u.Enabled), u.StartDir, jsonList(u.AllowIPs), exchange.Micros(u.CreatedAt), exchange.Fold(u.Name))
+		flag(u.Enabled), u.StartDir, jsonList(u.AllowIPs), exchange.Micros(u.CreatedAt), valid.Fold(u.Name))
 	if err != nil {
 		return err
 	}
@@ -56,7 +58,7 @@ func (tx *Tx) AddUser(u exchange.User, root exchange.Rights) error {
 
 // SetUser changes whether a user may log in, its starting directory, networks
 // and limits.
-func (tx *Tx) SetUser(u exchange.User) error {
+func (tx *Tx) SetUser(u model.User) error {
 	if _, err := tx.LockMailbox(u.ID); err != nil {
 		return err
 	}

@@ -4,7 +4,7 @@ import (
 	"database/sql"
 	"strings"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // Walk is a directory that left a staging folder, and whose files are not all received yet.
@@ -110,7 +110,7 @@ func (tx *Tx) FollowMoved(m MovedDir, limit int) (int, error) {
 		if err != nil {
 			return 0, err
 		}
-		if state != exchange.DropNew && state != exchange.DropUnscanned {
+		if state != model.DropNew && state != model.DropUnscanned {
 			continue // somebody claimed it meanwhile
 		}
 		if err := tx.execOne("FollowMoved", `UPDATE drops SET path = $2 WHERE id = $1`, d.id, []byte(m.To+strings.TrimPrefix(d.path, m.From))); err != nil {

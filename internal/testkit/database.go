@@ -8,9 +8,10 @@ import (
 	"testing"
 
 	"github.com/sallyport-sftp/sallyport/internal/account"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/proof"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // OpenStore opens a store of a test's own, on SQLite or, with a url, on
@@ -68,7 +69,7 @@ func Empty(t testing.TB, db *sql.DB, tables ...string) {
 func Customers(t testing.TB, accounts *account.Room, names ...string) {
 	t.Helper()
 	for _, name := range names {
-		_, err := accounts.AddAccount(context.Background(), "test", exchange.Account{ID: name, Name: name})
+		_, err := accounts.AddAccount(context.Background(), "test", model.Account{ID: name, Name: name})
 		Must(t, err)
 		_, err = accounts.AddUser(context.Background(), "test", account.NewUser{Account: name})
 		Must(t, err)
@@ -89,14 +90,14 @@ func SigningKey(t testing.TB) *proof.Key {
 func Must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
-		t.Fatalf("%v (hint: %s)", err, exchange.HintIn(err))
+		t.Fatalf("%v (hint: %s)", err, fault.HintIn(err))
 	}
 }
 
 // WantKind fails unless err is of a kind.
-func WantKind(t testing.TB, err error, kind exchange.Kind) {
+func WantKind(t testing.TB, err error, kind fault.Kind) {
 	t.Helper()
-	if !exchange.Is(err, kind) {
+	if !fault.Is(err, kind) {
 		t.Fatalf("the error is %v, want %v", err, kind)
 	}
 }

@@ -21,8 +21,8 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/client"
 	"github.com/sallyport-sftp/sallyport/internal/config"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/node"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // Node is a running server with its API client.
@@ -112,8 +112,8 @@ func Call[T any](n *Node, method, path string, body any) T {
 // key, and returns that.
 func (n *Node) User(name string) ssh.Signer {
 	n.t.Helper()
-	Call[exchange.Account](n, "POST", "/accounts", map[string]string{"id": name, "name": name})
-	Call[exchange.User](n, "POST", "/users", map[string]string{"account": name})
+	Call[model.Account](n, "POST", "/accounts", map[string]string{"id": name, "name": name})
+	Call[model.User](n, "POST", "/users", map[string]string{"account": name})
 	key := NewKey(n.t)
 	n.Enrol(name, key)
 	return key
@@ -123,7 +123,7 @@ func (n *Node) User(name string) ssh.Signer {
 func (n *Node) Enrol(user string, key ssh.Signer) {
 	n.t.Helper()
 	line := string(ssh.MarshalAuthorizedKey(key.PublicKey()))
-	Call[[]exchange.Key](n, "POST", "/users/"+user+"/keys", map[string]string{"text": line})
+	Call[[]model.Key](n, "POST", "/users/"+user+"/keys", map[string]string{"text": line})
 }
 
 // NewKey makes an Ed25519 key.
@@ -169,9 +169,9 @@ func (n *Node) SFTP(user string, key ssh.Signer) *sftp.Client {
 }
 
 // Drops lists the inbox.
-func (n *Node) Drops() []exchange.Drop {
+func (n *Node) Drops() []model.Drop {
 	n.t.Helper()
-	return Call[[]exchange.Drop](n, "GET", "/inbox", nil)
+	return Call[[]model.Drop](n, "GET", "/inbox", nil)
 }
 
 // Eventually waits until a condition holds, and fails the test after a while.

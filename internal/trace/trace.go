@@ -15,7 +15,10 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // maxFiles bounds what one trace shows; maxNames, how many other names of one file.
@@ -35,17 +38,17 @@ func New(s *store.Store, clock exchange.Clock) *Room { return &Room{s, clock} }
 
 // Find traces a content (SHA-256), an account, or a file's name, whichever the
 // text is; account narrows a name or a content.
-func (r *Room) Find(ctx context.Context, about, account string) (exchange.Trace, error) {
+func (r *Room) Find(ctx context.Context, about, account string) (model.Trace, error) {
 	const op = "trace.Find"
 	q := r.store.Read(ctx).Patient()
-	t := exchange.Trace{About: exchange.Printable(about), Kind: "name", At: r.clock().UTC().Truncate(time.Second), Files: []exchange.TracedFile{}, Users: []exchange.TracedLogin{}}
+	t := model.Trace{About: valid.Printable(about), Kind: "name", At: r.clock().UTC().Truncate(time.Second), Files: []model.TracedFile{}, Users: []model.TracedLogin{}}
 	if about == "" {
-		return t, exchange.E(op, exchange.Invalid, "Name a file, an account, or a SHA-256.")
+		return t, fault.E(op, fault.Invalid, "Name a file, an account, or a SHA-256.")
 	}
 	if account != "" {
 		a, err := q.Account(account)
 		if err != nil {
-			return t, exchange.Missing(op, err, "There is no account %q.", exchange.Printable(account))
+			return t, fault.Missing(op, err, "There is no account %q.", valid.Printable(account))
 		}
 		account = a.ID
 	}
@@ -69,7 +72,7 @@ func (r *Room) Find(ctx context.Context, about, account string) (exchange.Trace,
 	if err != nil {
 		return t, err
 	}
-	slices.SortStableFunc(t.Files, func(a, b exchange.TracedFile) int { return b.Steps[0].At.Compare(a.Steps[0].At) })
+	slices.SortStableFunc(t.Files, func(a, b model.TracedFile) int { return b.Steps[0].At.Compare(a.Steps[0].At) })
 	if len(t.Files) > maxFiles {
 		t.Files, t.More = t.Files[:maxFiles], true
 	}
@@ -79,7 +82,7 @@ func (r *Room) Find(ctx context.Context, about, account string) (exchange.Trace,
 // walker gathers one trace.
 type walker struct {
 	q       *store.Q
-	t       *exchange.Trace
+	t       *model.Trace
 	account string // only this one's
 	users   []string
 }
@@ -136,13 +139,13 @@ func (w *walker) named(name string) error {
 func (w *walker) unreceived(files []store.Unreceived) error {
 	for _, f := range files {
 		dir, staging, err := w.q.DirPath(f.DirID)
-		if exchange.Is(err, exchange.NotFound) {
+		if fault.Is(err, fault.NotFound) {
 			continue // it went meanwhile
 		} else if err != nil {
 			return err
 		}
-		full := exchange.Printable(path.Join(dir, f.Name))
-		out := exchange.TracedFile{Direction: "from_partner", ID: f.VersionID, Name: exchange.Printable(f.Name), Path: full, Account: f.Account, User: f.User,
+		full := valid.Printable(path.Join(dir, f.Name))
+		out := model.TracedFile{Direction: "from_partner", ID: f.VersionID, Name: valid.Printable(f.Name), Path: full, Account: f.Account, User: f.User,
 			Size: f.Size, SHA256: hex.EncodeToString(f.SHA256), State: "stored"}
 		why := "not handed on: its name is a temporary one, or one that is ignored"
 		if staging {
@@ -165,7 +168,7 @@ func (w *walker) never(name string) error {
 		at := exchange.FromMicros(since)
 		w.t.Since = &at
 	}
-	runes := []rune(exchange.Printable(name))
+	runes := []rune(valid.Printable(name))
 	w.t.Near, err = w.q.NamesLike(string(runes[:min(len(runes), max(4, len(runes)/2))]), w.account, 10)
 	return err
 }
@@ -204,15 +207,15 @@ func (w *walker) published(list []store.PublicationRow) error {
 			w.delivery(d, p)
 		}
 		if len(rows) == 0 && (w.account == "" || p.Account == w.account) {
-			w.t.Files = append(w.t.Files, exchange.TracedFile{Direction: "to_partner", ID: p.ID, Name: p.Name, Feed: p.Feed, Account: p.Account, Size: p.Size,
-				SHA256: p.SHA256, State: "undelivered", Steps: []exchange.TracedStep{{At: p.PublishedAt, Text: "published, and no mailbox has it"}}})
+			w.t.Files = append(w.t.Files, model.TracedFile{Direction: "to_partner", ID: p.ID, Name: p.Name, Feed: p.Feed, Account: p.Account, Size: p.Size,
+				SHA256: p.SHA256, State: "undelivered", Steps: []model.TracedStep{{At: p.PublishedAt, Text: "published, and no mailbox has it"}}})
 		}
 	}
 	return nil
 }
 
 func (w *walker) delivery(d store.DeliveryRow, p store.PublicationRow) {
-	f := exchange.TracedFile{Direction: "to_partner", ID: d.ID, Name: d.Name, Path: exchange.Printable(d.Path), Feed: d.Feed, Account: d.Account, User: d.User,
+	f := model.TracedFile{Direction: "to_partner", ID: d.ID, Name: d.Name, Path: valid.Printable(d.Path), Feed: d.Feed, Account: d.Account, User: d.User,
 		Issue: d.Issue, Size: d.Size, SHA256: d.SHA256, State: d.State}
 	how := "published"
 	if p.Via != "" {
@@ -237,8 +240,8 @@ func (w *walker) delivery(d store.DeliveryRow, p store.PublicationRow) {
 		step(&f, *d.CollectedAt, "downloaded in full by "+d.User+with)
 	}
 	if d.EndedAt != nil {
-		step(&f, *d.EndedAt, map[string]string{exchange.DeliveryExpired: "removed after its retention period", exchange.DeliveryWithdrawn: "taken back by the operator",
-			exchange.DeliveryReplaced: "replaced by a newer issue, before it was downloaded in full"}[d.State])
+		step(&f, *d.EndedAt, map[string]string{model.DeliveryExpired: "removed after its retention period", model.DeliveryWithdrawn: "taken back by the operator",
+			model.DeliveryReplaced: "replaced by a newer issue, before it was downloaded in full"}[d.State])
 	}
 	if d.TakenAt != nil {
 		step(&f, *d.TakenAt, "removed from its folder, or renamed, by "+d.User)
@@ -249,17 +252,17 @@ func (w *walker) delivery(d store.DeliveryRow, p store.PublicationRow) {
 	w.add(f)
 }
 
-func (w *walker) received(list []exchange.Drop) error {
+func (w *walker) received(list []model.Drop) error {
 	for _, d := range list {
 		if w.account != "" && d.Account != w.account {
 			continue
 		}
-		f := exchange.TracedFile{Direction: "from_partner", ID: d.ID, Name: exchange.Printable(path.Base(d.Path)), Path: exchange.Printable(d.Path), Account: d.Account, User: d.User,
+		f := model.TracedFile{Direction: "from_partner", ID: d.ID, Name: valid.Printable(path.Base(d.Path)), Path: valid.Printable(d.Path), Account: d.Account, User: d.User,
 			Size: d.Size, SHA256: d.SHA256, State: d.State}
 		text := fmt.Sprintf("received whole from %s with key %s from %s", d.User, d.Fingerprint, d.Address)
 		if d.Duplicate != "" {
-			text += map[string]string{exchange.DuplicateName: "; the name had come before", exchange.DuplicateContent: "; the same content had come before",
-				exchange.DuplicateBoth: "; it had come before"}[d.Duplicate] + " (" + d.DuplicateOf + ")"
+			text += map[string]string{model.DuplicateName: "; the name had come before", model.DuplicateContent: "; the same content had come before",
+				model.DuplicateBoth: "; it had come before"}[d.Duplicate] + " (" + d.DuplicateOf + ")"
 		}
 		step(&f, d.ReceivedAt, text)
 		names, err := w.q.DropNames(d.ID, maxNames)
@@ -270,13 +273,13 @@ func (w *walker) received(list []exchange.Drop) error {
 			step(&f, exchange.FromMicros(n.At), "its name was "+n.Path+", too")
 		}
 		switch {
-		case d.State == exchange.DropSuperseded:
+		case d.State == model.DropSuperseded:
 			step(&f, d.ReceivedAt, "replaced by a newer upload before anybody took it")
-		case d.State == exchange.DropClaimed:
+		case d.State == model.DropClaimed:
 			step(&f, w.t.At, "being worked on by "+d.Consumer)
-		case d.SettledAt != nil && d.State == exchange.DropAcked:
+		case d.SettledAt != nil && d.State == model.DropAcked:
 			step(&f, *d.SettledAt, "accepted by "+d.Consumer)
-		case d.SettledAt != nil && d.State == exchange.DropRejected:
+		case d.SettledAt != nil && d.State == model.DropRejected:
 			step(&f, *d.SettledAt, "refused by "+d.Consumer+": "+d.Reason)
 		}
 		if d.RemovedAt != nil {
@@ -290,7 +293,7 @@ func (w *walker) received(list []exchange.Drop) error {
 	return nil
 }
 
-func (w *walker) add(f exchange.TracedFile) {
+func (w *walker) add(f model.TracedFile) {
 	w.t.Files = append(w.t.Files, f)
 	if !slices.Contains(w.users, f.User) && f.User != "" {
 		w.users = append(w.users, f.User)
@@ -305,7 +308,7 @@ func (w *walker) logins() error {
 		if err != nil {
 			return err
 		}
-		l := exchange.TracedLogin{User: u}
+		l := model.TracedLogin{User: u}
 		if ok > 0 {
 			at := exchange.FromMicros(ok)
 			l.LastOK = &at
@@ -321,7 +324,7 @@ func (w *walker) logins() error {
 
 // Sheet is a trace as a page of text to mail. Times are in UTC. Names like the
 // one asked for may be another partner's, so they are not on it.
-func Sheet(t exchange.Trace, from, help string) string {
+func Sheet(t model.Trace, from, help string) string {
 	var b strings.Builder
 	what := map[string]string{"name": "the file", "account": "account", "content": "the content"}[t.Kind]
 	fmt.Fprintf(&b, "What %s knows of %s %s\n", from, what, t.About)
@@ -344,7 +347,7 @@ func Sheet(t exchange.Trace, from, help string) string {
 		}
 		fmt.Fprintf(&b, "%s\n  %s %s (account %s)%s\n  %d bytes, SHA-256 %s\n", f.Name, who, cmp.Or(f.User, "nobody"), cmp.Or(f.Account, "all"), feedText(f), f.Size, f.SHA256)
 		for _, s := range f.Steps {
-			fmt.Fprintf(&b, "  %s  %s\n", s.At.Format("2006-01-02 15:04:05"), exchange.Printable(s.Text))
+			fmt.Fprintf(&b, "  %s  %s\n", s.At.Format("2006-01-02 15:04:05"), valid.Printable(s.Text))
 		}
 		b.WriteString("\n")
 	}
@@ -360,7 +363,7 @@ func Sheet(t exchange.Trace, from, help string) string {
 	return b.String()
 }
 
-func feedText(f exchange.TracedFile) string {
+func feedText(f model.TracedFile) string {
 	if f.Feed == "" {
 		return ", as " + f.Path
 	}
@@ -374,6 +377,6 @@ func whenText(t *time.Time) string {
 	return t.Format("2006-01-02 15:04:05")
 }
 
-func step(f *exchange.TracedFile, at time.Time, text string) {
-	f.Steps = append(f.Steps, exchange.TracedStep{At: at, Text: text})
+func step(f *model.TracedFile, at time.Time, text string) {
+	f.Steps = append(f.Steps, model.TracedStep{At: at, Text: text})
 }

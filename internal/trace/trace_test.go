@@ -8,19 +8,20 @@ import (
 	"testing"
 
 	"github.com/sallyport-sftp/sallyport/internal/client"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // sheet is what the API answers.
 type sheet struct {
-	exchange.Trace
+	model.Trace
 	Sheet string `json:"sheet"`
 }
 
-func publish(t *testing.T, n *testkit.Node, account, name, content string) exchange.Publication {
+func publish(t *testing.T, n *testkit.Node, account, name, content string) model.Publication {
 	t.Helper()
-	p, err := client.Call[exchange.Publication](context.Background(), n.API, client.Request{Method: "PUT", Path: "/feeds/report/publications/" + name,
+	p, err := client.Call[model.Publication](context.Background(), n.API, client.Request{Method: "PUT", Path: "/feeds/report/publications/" + name,
 		Query: url.Values{"account": {account}}, Body: bytes.NewReader([]byte(content)), Size: int64(len(content))})
 	testkit.Must(t, err)
 	return p
@@ -36,9 +37,9 @@ func TestTraceTellsAFilesWholeLife(t *testing.T) {
 	n := testkit.Start(t)
 	key := n.User("acme")
 	n.User("globex")
-	testkit.Call[exchange.Feed](n, "POST", "/feeds", map[string]string{"name": "report", "kind": "report"})
+	testkit.Call[model.Feed](n, "POST", "/feeds", map[string]string{"name": "report", "kind": "report"})
 	for _, u := range []string{"acme", "globex"} {
-		testkit.Call[exchange.Subscription](n, "POST", "/feeds/report/subscriptions", map[string]string{"user": u})
+		testkit.Call[model.Subscription](n, "POST", "/feeds/report/subscriptions", map[string]string{"user": u})
 	}
 	p := publish(t, n, "acme", "invoice-acme.csv", "a\n")
 	publish(t, n, "globex", "invoice-globex.csv", "b\n")
@@ -53,7 +54,7 @@ func TestTraceTellsAFilesWholeLife(t *testing.T) {
 	})
 	for what, about := range map[string]string{"name": "invoice-acme.csv", "account": "acme", "content": p.SHA256} {
 		s := find(n, about, "")
-		if s.Kind != what || len(s.Files) != 1 || s.Files[0].State != exchange.DeliveryCollected || strings.Contains(s.Sheet, "globex") {
+		if s.Kind != what || len(s.Files) != 1 || s.Files[0].State != model.DeliveryCollected || strings.Contains(s.Sheet, "globex") {
 			t.Errorf("by %s: %s\n%s", what, s.Kind, s.Sheet)
 		}
 		testkit.Eventually(t, "its log-in is on record", func() bool {
@@ -71,7 +72,7 @@ func TestTraceTellsAFilesWholeLife(t *testing.T) {
 	testkit.WantKind(t, func() error {
 		_, err := client.Call[sheet](context.Background(), n.API, client.Request{Method: "GET", Path: "/trace?about=x&account=nosuch"})
 		return err
-	}(), exchange.NotFound)
+	}(), fault.NotFound)
 }
 
 // TestTraceTellsOfWhatCameIn: received, refused with the reason, and sent again.
@@ -87,7 +88,7 @@ func TestTraceTellsOfWhatCameIn(t *testing.T) {
 	}
 	send()
 	id := n.Drops()[0].ID
-	testkit.Call[exchange.Drop](n, "POST", "/inbox/"+id+"/reject", map[string]string{"reason": "no date"})
+	testkit.Call[model.Drop](n, "POST", "/inbox/"+id+"/reject", map[string]string{"reason": "no date"})
 	send()
 	s := find(n, "usage.csv", "acme")
 	if len(s.Files) != 2 || !strings.Contains(s.Sheet, "refused by ") || !strings.Contains(s.Sheet, ": no date") || !strings.Contains(s.Sheet, "it had come before ("+id+")") {

@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 )
 
 // A change by name (mkdir, rmdir, remove, rename, times) costs its sender a packet,
@@ -63,5 +63,5 @@ func pause(ctx context.Context, op string, wait time.Duration) error {
 
 // errStopped is for what a session was doing when it was cut off.
 func errStopped(op string) error {
-	return exchange.E(op, exchange.Unavailable, "The session was ended by the server before this was done.")
+	return fault.E(op, fault.Unavailable, "The session was ended by the server before this was done.")
 }

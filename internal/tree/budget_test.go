@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 )
 
 func TestBoundsOfWork(t *testing.T) {
@@ -37,7 +38,7 @@ func spendStopped(t *testing.T, w *world) {
 	case <-time.After(50 * time.Millisecond):
 	}
 	s.Stop()
-	wantKind(t, <-ended, exchange.Unavailable)
+	wantKind(t, <-ended, fault.Unavailable)
 	if slowed != 1 {
 		t.Fatalf("told %d times", slowed)
 	}
@@ -57,14 +58,14 @@ func longHoles(t *testing.T, w *world) {
 	}
 	began := time.Now()
 	err := set("/upload/big", 50<<30)
-	wantKind(t, err, exchange.Invalid)
+	wantKind(t, err, fault.Invalid)
 	if took := time.Since(began); took > 5*time.Second || !strings.Contains(err.Error(), "never written") {
 		t.Fatalf("after %v: %v", took, err)
 	}
 	must(t, set("/upload/small", 40<<20))
 	h := open(t, s, "/upload/far", create)
 	must(t, write(h, "x", 3<<30))
-	wantKind(t, closeHandle(h), exchange.Invalid)
+	wantKind(t, closeHandle(h), fault.Invalid)
 }
 
 func hashStopped(t *testing.T, w *world) {
@@ -74,7 +75,7 @@ func hashStopped(t *testing.T, w *world) {
 	must(t, write(h, "the start", 0))
 	must(t, write(h, "the end", 30<<20))
 	s.Stop()
-	wantKind(t, closeHandle(h), exchange.Unavailable)
+	wantKind(t, closeHandle(h), fault.Unavailable)
 	s.End()
 	again := w.login(u)
 	defer again.End()
@@ -117,7 +118,7 @@ func floorGuards(t *testing.T, w *world) {
 		"times":  s.Setstat("/upload/f", exchange.Change{Mtime: &mtime}),
 		"upload": try(s, "/upload/h", "x"),
 	} {
-		if !exchange.Is(err, exchange.NoSpace) {
+		if !fault.Is(err, fault.NoSpace) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}

@@ -12,7 +12,9 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/blob"
 	"github.com/sallyport-sftp/sallyport/internal/deposit"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // replaceGrace is how long a version may be dropped again when its own
@@ -49,7 +51,7 @@ func (s *Session) storeGuarded(img *image) error {
 		return err
 	}
 	whole := false
-	err := exchange.Guard(s.t.log, "a commit", func() error {
+	err := fault.Guard(s.t.log, "a commit", func() error {
 		err := s.store(img)
 		whole = true
 		return err
@@ -128,7 +130,7 @@ func (img *image) seal(ctx context.Context, now time.Time) (store.Content, error
 	img.mu.Lock()
 	defer img.mu.Unlock()
 	if img.damaged {
-		return store.Content{}, exchange.E("tree.seal", exchange.Conflict, "Not stored: a part of the file could not be written.")
+		return store.Content{}, fault.E("tree.seal", fault.Conflict, "Not stored: a part of the file could not be written.")
 	}
 	if err := img.hole(); err != nil {
 		return store.Content{}, err
@@ -141,7 +143,7 @@ func (img *image) seal(ctx context.Context, now time.Time) (store.Content, error
 		return c, err
 	}
 	if err := img.catchUp(ctx, img.size); err != nil {
-		return c, exchange.Wrap("tree.seal", exchange.Unavailable, err)
+		return c, fault.Wrap("tree.seal", fault.Unavailable, err)
 	}
 	if m, ok := img.sum.(encoding.BinaryMarshaler); ok {
 		c.HashState, _ = m.MarshalBinary() // without it an append reads again
@@ -201,7 +203,7 @@ func (s *Session) record(tx *store.Tx, img *image, c store.Content, now time.Tim
 // class is the retention policy of a file that is being stored.
 func (s *Session) class(full string) string {
 	if s.t.hooks.Class == nil {
-		return exchange.ClassDefault
+		return model.ClassDefault
 	}
 	return s.t.hooks.Class(s.login.User.ID, full, "")
 }
@@ -230,7 +232,7 @@ func freePlace(tx *store.Tx, f store.File) (dir string, staging bool, err error)
 	}
 	clash, err := tx.Walk(f.DirID, []string{f.Name})
 	if err == nil && len(clash) > 1 {
-		err = exchange.E("tree.freePlace", exchange.Exists, "A directory of this name exists now.")
+		err = fault.E("tree.freePlace", fault.Exists, "A directory of this name exists now.")
 	}
 	return dir, staging, err
 }
@@ -239,7 +241,7 @@ func freePlace(tx *store.Tx, f store.File) (dir string, staging bool, err error)
 // new one, and says what the commit adds to the mailbox's use.
 func (s *Session) supersede(tx *store.Tx, img *image, f *store.File, now time.Time) (bytes, files int64, err error) {
 	old, err := tx.File(f.DirID, f.Name)
-	if exchange.Is(err, exchange.NotFound) {
+	if fault.Is(err, fault.NotFound) {
 		return f.Size, 1, nil
 	} else if err != nil {
 		return 0, 0, err
@@ -263,7 +265,7 @@ func (img *image) outrunBy(old store.File) error {
 	if !img.resumed || old.VersionID == img.over {
 		return nil
 	}
-	err := exchange.E("tree.commit", exchange.Conflict, "Not stored: a newer version of this file was stored meanwhile; upload it again from its start.")
+	err := fault.E("tree.commit", fault.Conflict, "Not stored: a newer version of this file was stored meanwhile; upload it again from its start.")
 	err.Err = errOutrun
 	return err
 }

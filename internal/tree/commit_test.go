@@ -10,8 +10,10 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/tree"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 func TestCommit(t *testing.T) {
@@ -91,7 +93,7 @@ func manyPending(t *testing.T, w *world) {
 	}
 }
 
-func (w *world) quota(u exchange.User, bytes, files int64) {
+func (w *world) quota(u model.User, bytes, files int64) {
 	w.t.Helper()
 	must(w.t, w.store.Write(context.Background(), func(tx *store.Tx) error {
 		u.QuotaBytes, u.QuotaFiles = bytes, files
@@ -105,7 +107,7 @@ func quotaPartial(t *testing.T, w *world) {
 	h := open(t, s, "/upload/f", create)
 	must(t, write(h, "0123456789", 0))
 	w.quota(u, 5, 100)
-	wantKind(t, closeHandle(h), exchange.Quota)
+	wantKind(t, closeHandle(h), fault.Quota)
 	s.End()
 	if len(w.drops()) != 0 {
 		t.Fatal("it became a drop")
@@ -132,8 +134,8 @@ func quotaUploads(t *testing.T, w *world) {
 	put(t, s, "/upload/a", strings.Repeat("a", 400))
 	b, c := open(t, s, "/upload/b", create), open(t, s, "/upload/c", create)
 	must(t, write(b, strings.Repeat("b", 400), 0))
-	wantKind(t, write(c, strings.Repeat("c", 400), 0), exchange.Quota)
-	wantKind(t, closeHandle(c), exchange.Conflict)
+	wantKind(t, write(c, strings.Repeat("c", 400), 0), fault.Quota)
+	wantKind(t, closeHandle(c), fault.Conflict)
 	c = open(t, s, "/upload/c", create)
 	must(t, write(c, strings.Repeat("c", 100), 0))
 	must(t, closeHandle(b))
@@ -141,7 +143,7 @@ func quotaUploads(t *testing.T, w *world) {
 	// Replacing counts only what it adds.
 	put(t, s, "/upload/a", strings.Repeat("A", 450))
 	_, err := s.Open("/upload/d", create, 0)
-	wantKind(t, err, exchange.Quota) // three files are the limit
+	wantKind(t, err, fault.Quota) // three files are the limit
 	must(t, s.Remove("/upload/a"))
 	put(t, s, "/upload/d", strings.Repeat("d", 400))
 	sp, err := s.Space()
@@ -158,10 +160,10 @@ func limits(t *testing.T, w *world) {
 	u := w.user("acme")
 	s := w.login(u)
 	h := open(t, s, "/upload/f", create)
-	wantKind(t, write(h, "x", 100), exchange.TooLarge)
-	wantKind(t, write(h, "x", 1<<62), exchange.TooLarge)
-	wantKind(t, wait(func(done func(error)) { h.Truncate(101, done) }), exchange.TooLarge)
-	wantKind(t, closeHandle(h), exchange.Conflict)
+	wantKind(t, write(h, "x", 100), fault.TooLarge)
+	wantKind(t, write(h, "x", 1<<62), fault.TooLarge)
+	wantKind(t, wait(func(done func(error)) { h.Truncate(101, done) }), fault.TooLarge)
+	wantKind(t, closeHandle(h), fault.Conflict)
 	h = open(t, s, "/upload/f", create)
 	must(t, write(h, "x", 99))
 	must(t, closeHandle(h))
@@ -171,7 +173,7 @@ func limits(t *testing.T, w *world) {
 	w.open()
 	s = w.login(u)
 	_, err := s.Open("/upload/g", create, 0)
-	wantKind(t, err, exchange.NoSpace)
+	wantKind(t, err, fault.NoSpace)
 	s.End()
 }
 
@@ -180,10 +182,10 @@ func becameDirectory(t *testing.T, w *world) {
 	a, b := w.login(u), w.login(u)
 	h := open(t, a, "/upload/f", create)
 	must(t, write(h, "x", 0))
-	wantKind(t, b.Mkdir("/upload/f"), exchange.Exists) // the upload has the name
+	wantKind(t, b.Mkdir("/upload/f"), fault.Exists) // the upload has the name
 	must(t, a.Rename("/upload/f", "/upload/g", false))
 	must(t, b.Mkdir("/upload/f"))
-	wantKind(t, a.Rename("/upload/g", "/upload/f", true), exchange.Exists)
+	wantKind(t, a.Rename("/upload/g", "/upload/f", true), fault.Exists)
 	must(t, closeHandle(h))
 	w.current(u, "/upload/g", "x")
 	a.End()
@@ -196,13 +198,13 @@ func dirRemoved(t *testing.T, w *world) {
 	must(t, a.Mkdir("/upload/d"))
 	h := open(t, a, "/upload/d/f", create)
 	must(t, write(h, "x", 0))
-	wantKind(t, b.Rmdir("/upload/d"), exchange.Exists) // the upload counts
+	wantKind(t, b.Rmdir("/upload/d"), fault.Exists) // the upload counts
 	must(t, closeHandle(h))
-	wantKind(t, b.Rmdir("/upload/d"), exchange.Exists)
+	wantKind(t, b.Rmdir("/upload/d"), fault.Exists)
 	must(t, b.Remove("/upload/d/f"))
 	must(t, b.Rmdir("/upload/d"))
 	_, err := a.Open("/upload/d/f", create, 0)
-	wantKind(t, err, exchange.NotFound)
+	wantKind(t, err, fault.NotFound)
 	a.End()
 	b.End()
 }
@@ -222,9 +224,9 @@ func revokedLogin(t *testing.T, w *world) {
 	off := false
 	_, err := w.accounts.SetUser(context.Background(), "test", "acme", userEdit(&off))
 	must(t, err)
-	wantKind(t, closeHandle(h), exchange.Denied)
-	wantKind(t, s.Mkdir("/upload/d"), exchange.Denied)
-	wantKind(t, s.Remove("/upload/f"), exchange.Denied)
+	wantKind(t, closeHandle(h), fault.Denied)
+	wantKind(t, s.Mkdir("/upload/d"), fault.Denied)
+	wantKind(t, s.Remove("/upload/f"), fault.Denied)
 	s.End()
 	if n := len(w.drops()); n != 1 {
 		t.Fatalf("%d drops", n)
@@ -313,8 +315,8 @@ func failedWrite(t *testing.T, w *world) {
 	s := w.login(u)
 	h := open(t, s, "/upload/f", create)
 	must(t, write(h, "01234", 0))
-	wantKind(t, write(h, "56789abc", 5), exchange.Quota)
-	wantKind(t, closeHandle(h), exchange.Conflict)
+	wantKind(t, write(h, "56789abc", 5), fault.Quota)
+	wantKind(t, closeHandle(h), fault.Conflict)
 	s.End()
 	if len(w.drops()) != 0 {
 		t.Fatal("half a file became a drop")

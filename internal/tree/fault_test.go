@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"github.com/sallyport-sftp/sallyport/internal/blob/blobtest"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 )
 
 // TestFaults are cases that the random work found.
@@ -130,7 +130,7 @@ func failedRevert(t *testing.T, l *lab) {
 		t.Fatal("what the database refused was acknowledged")
 	}
 	_, err := s.Stat("/upload/f")
-	wantKind(t, err, exchange.NotFound)
+	wantKind(t, err, fault.NotFound)
 	l.die()
 	s.End()
 	l.bury()

@@ -7,7 +7,9 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/blob"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // Handle is an open file. It belongs to its session's goroutine.
@@ -28,7 +30,7 @@ type Handle struct {
 	// Open on a stored file.
 	reader  blob.Reader
 	content store.Content
-	info    exchange.FileInfo
+	info    model.FileInfo
 	served  *delivery // set: reads count towards a delivery
 
 	read atomic.Int64 // bytes that the connection accepted
@@ -49,14 +51,14 @@ func (h *Handle) current() error {
 		switch {
 		case img.state == removed:
 			box.mu.Unlock()
-			return exchange.E(op, exchange.NotFound, "The file was removed.")
+			return fault.E(op, fault.NotFound, "The file was removed.")
 		case img.state == committing:
 			done := img.done
 			box.mu.Unlock()
 			h.s.waitFor(done)
 		case img.epoch != h.epoch:
 			box.mu.Unlock()
-			return exchange.E(op, exchange.Conflict, "Another session continues this upload.")
+			return fault.E(op, fault.Conflict, "Another session continues this upload.")
 		case img.state == committed && h.writes():
 			key := img.key
 			img.release()
@@ -104,7 +106,7 @@ func (h *Handle) Ready() error {
 // ReadAt reads bytes; io.EOF says there are none at this offset.
 func (h *Handle) ReadAt(p []byte, off int64) (int, error) {
 	if h.flags&exchange.FlagRead == 0 {
-		return 0, exchange.E("tree.ReadAt", exchange.Denied, "The file is not open for reading.")
+		return 0, fault.E("tree.ReadAt", fault.Denied, "The file is not open for reading.")
 	}
 	if off < 0 {
 		return 0, io.EOF
@@ -123,7 +125,7 @@ func (h *Handle) ReadAt(p []byte, off int64) (int, error) {
 // first. p is the caller's again when WriteAt returns.
 func (h *Handle) WriteAt(p []byte, off int64, done func(error)) {
 	if !h.writes() || h.readOnly {
-		done(exchange.E("tree.WriteAt", exchange.Denied, "The file is not open for writing."))
+		done(fault.E("tree.WriteAt", fault.Denied, "The file is not open for writing."))
 		return
 	}
 	if err := h.current(); err != nil {
@@ -138,7 +140,7 @@ func (h *Handle) WriteAt(p []byte, off int64, done func(error)) {
 	if h.flags&exchange.FlagAppend != 0 {
 		off = -1 // wherever the end is
 	} else if off < 0 {
-		done(h.refuse(exchange.E("tree.WriteAt", exchange.TooLarge, "The offset is out of range.")))
+		done(h.refuse(fault.E("tree.WriteAt", fault.TooLarge, "The offset is out of range.")))
 		return
 	}
 	size := img.length()
@@ -177,7 +179,7 @@ func (h *Handle) WriteAt(p []byte, off int64, done func(error)) {
 func (h *Handle) refuse(err error) error {
 	h.bad = true
 	h.img.damage(h.epoch)
-	if exchange.Is(err, exchange.Quota) {
+	if fault.Is(err, fault.Quota) {
 		h.s.box.mu.Lock()
 		h.img.full = true
 		h.s.box.mu.Unlock()
@@ -200,7 +202,7 @@ func (h *Handle) markChanged() {
 // Truncate sets the size of the open file; the size it has is no change.
 func (h *Handle) Truncate(size int64, done func(error)) {
 	if !h.writes() || h.readOnly {
-		done(exchange.E("tree.Truncate", exchange.Denied, "The file is not open for writing."))
+		done(fault.E("tree.Truncate", fault.Denied, "The file is not open for writing."))
 		return
 	}
 	if err := h.current(); err != nil {
@@ -270,15 +272,15 @@ func (h *Handle) showTimes(mtime *time.Time, mode *uint32) {
 }
 
 // Stat describes the open file.
-func (h *Handle) Stat() (exchange.FileInfo, error) {
+func (h *Handle) Stat() (model.FileInfo, error) {
 	if h.img == nil {
 		return h.info, nil
 	}
 	if err := h.current(); err != nil {
-		return exchange.FileInfo{}, err
+		return model.FileInfo{}, err
 	}
 	if err := h.img.ready(h.s); err != nil {
-		return exchange.FileInfo{}, err
+		return model.FileInfo{}, err
 	}
 	h.s.box.mu.Lock()
 	name := h.img.key.name // another session may rename it
@@ -302,7 +304,7 @@ func (h *Handle) Sync(done func(error)) {
 		return
 	}
 	img := h.img
-	h.s.work.Go(func() { done(exchange.Guard(h.s.t.log, "a sync", img.sync)) })
+	h.s.work.Go(func() { done(fault.Guard(h.s.t.log, "a sync", img.sync)) })
 }
 
 // Close ends the handle. One with something to commit is handed to the
@@ -314,7 +316,7 @@ func (h *Handle) Close(done func(error)) {
 	}
 	h.s.sawRead(h)
 	if h.img == nil {
-		done(exchange.Wrap("tree.Close", exchange.Unavailable, h.reader.Close()))
+		done(fault.Wrap("tree.Close", fault.Unavailable, h.reader.Close()))
 		return
 	}
 	delete(h.s.handles, h)
@@ -340,9 +342,9 @@ func (h *Handle) closing(done func(error)) (then func()) {
 	case !h.writes() || !h.changed:
 		return end(h.idle())
 	case img.state == removed:
-		return end(exchange.E("tree.Close", exchange.NotFound, "The file was removed before it was complete."))
+		return end(fault.E("tree.Close", fault.NotFound, "The file was removed before it was complete."))
 	case img.epoch != h.epoch:
-		return end(exchange.E("tree.Close", exchange.Conflict, "Another session continues this upload."))
+		return end(fault.E("tree.Close", fault.Conflict, "Another session continues this upload."))
 	case img.state == open:
 		return h.s.commit(img, h.path, done)
 	}
@@ -366,9 +368,9 @@ func (h *Handle) idle() error {
 	const op = "tree.Close"
 	switch img := h.img; {
 	case h.bad:
-		return exchange.E(op, exchange.Conflict, "Not stored: a part of the file could not be written.")
+		return fault.E(op, fault.Conflict, "Not stored: a part of the file could not be written.")
 	case h.writes() && !h.named && img.state == open && img.dirty && img.refs == 1:
-		return exchange.E(op, exchange.Conflict, "Not stored: the upload is not complete, and nothing was added to it.")
+		return fault.E(op, fault.Conflict, "Not stored: the upload is not complete, and nothing was added to it.")
 	}
 	return nil
 }

@@ -11,7 +11,9 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/blob"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // maxSpans bounds what an image remembers of writes in scattered places.
@@ -122,11 +124,11 @@ func (img *image) writable(epoch int) error {
 	const op = "tree.image"
 	switch {
 	case img.state == removed:
-		return exchange.E(op, exchange.NotFound, "The file was removed.")
+		return fault.E(op, fault.NotFound, "The file was removed.")
 	case img.epoch != epoch:
-		return exchange.E(op, exchange.Conflict, "Another session continues this upload.")
+		return fault.E(op, fault.Conflict, "Another session continues this upload.")
 	case img.state != open || img.broken || img.stage == nil:
-		return exchange.E(op, exchange.Conflict, "The file is complete; nothing is added to it.")
+		return fault.E(op, fault.Conflict, "The file is complete; nothing is added to it.")
 	}
 	return nil
 }
@@ -164,7 +166,7 @@ func (img *image) wakeLocked() (err error) {
 	}
 	if img.stage, err = img.t.blobs.Reopen(img.id, img.at); err != nil {
 		img.t.log.Error("an unfinished upload could not be opened again", "stage", img.id, "err", err)
-		return exchange.Wrap("tree.wake", exchange.Unavailable, err)
+		return fault.Wrap("tree.wake", fault.Unavailable, err)
 	}
 	img.rests = false
 	return nil
@@ -186,7 +188,7 @@ func (img *image) afterCopy(s *Session, keep int64, apply func() error, done fun
 	defer img.mu.Unlock()
 	base := *img.base
 	if min(base.Size, keep) > img.t.policy.MaxCopy {
-		return exchange.E("tree.afterCopy", exchange.TooLarge,
+		return fault.E("tree.afterCopy", fault.TooLarge,
 			"Files over %d MiB cannot be changed in place; upload the whole file again.", img.t.policy.MaxCopy>>20)
 	}
 	if err := img.startLocked(); err != nil {
@@ -195,10 +197,10 @@ func (img *image) afterCopy(s *Session, keep int64, apply func() error, done fun
 	over := make(chan struct{})
 	img.filling = over
 	s.work.Go(func() {
-		fillErr := exchange.Guard(img.t.log, "a copy", func() error { return img.copyBase(base, keep) })
+		fillErr := fault.Guard(img.t.log, "a copy", func() error { return img.copyBase(base, keep) })
 		err := fillErr
 		if err == nil {
-			err = exchange.Guard(img.t.log, "a change after a copy", apply)
+			err = fault.Guard(img.t.log, "a change after a copy", apply)
 		}
 		img.mu.Lock()
 		img.filling, img.fillErr = nil, fillErr
@@ -382,10 +384,10 @@ func (img *image) release() {
 
 // info is what a name shows while an image answers for it: its own session
 // sees it grow; any other, a partial.
-func (img *image) info(name string, live bool) exchange.FileInfo {
+func (img *image) info(name string, live bool) model.FileInfo {
 	img.mu.Lock()
 	defer img.mu.Unlock()
-	f := exchange.FileInfo{Name: name, Size: img.size, Mtime: img.touched, Mode: img.mode}
+	f := model.FileInfo{Name: name, Size: img.size, Mtime: img.touched, Mode: img.mode}
 	if img.mtime != nil {
 		f.Mtime = *img.mtime
 	}

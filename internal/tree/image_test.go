@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 )
 
 func TestImages(t *testing.T) {
@@ -87,8 +88,8 @@ func takeOver(t *testing.T, w *world) {
 	must(t, write(old, "abc", 0))
 	h := open(t, b, "/upload/f", exchange.FlagWrite)
 	must(t, write(h, "def", 3))
-	wantKind(t, write(old, "x", 0), exchange.Conflict)
-	wantKind(t, closeHandle(old), exchange.Conflict)
+	wantKind(t, write(old, "x", 0), fault.Conflict)
+	wantKind(t, closeHandle(old), fault.Conflict)
 	must(t, closeHandle(h))
 	w.current(u, "/upload/f", "abcdef")
 	a.End()
@@ -205,8 +206,8 @@ func copyOnWrite(t *testing.T, w *world) {
 	w.current(u, "/upload/f", text[:1000]+"MIDDLENEXT"+text[1010:])
 	put(t, s, "/upload/large", strings.Repeat("x", 1<<20+1))
 	h = open(t, s, "/upload/large", update)
-	wantKind(t, write(h, "x", 5), exchange.TooLarge)
-	wantKind(t, closeHandle(h), exchange.Conflict) // OK would say that the change is stored
+	wantKind(t, write(h, "x", 5), fault.TooLarge)
+	wantKind(t, closeHandle(h), fault.Conflict) // OK would say that the change is stored
 	w.current(u, "/upload/large", strings.Repeat("x", 1<<20+1))
 }
 
@@ -239,7 +240,7 @@ func closeAfterRemove(t *testing.T, w *world) {
 	h := open(t, s, "/upload/f", create)
 	must(t, write(h, "x", 0))
 	must(t, s.Remove("/upload/f"))
-	wantKind(t, closeHandle(h), exchange.NotFound)
+	wantKind(t, closeHandle(h), fault.NotFound)
 	if n := names(t, s, "/upload"); len(n) != 0 {
 		t.Fatalf("still there: %q", n)
 	}
@@ -273,7 +274,7 @@ func renameDirCarries(t *testing.T, w *world) {
 	if d := w.drops(); len(d) != 1 || d[0].Path != "/upload/c/b/f" {
 		t.Fatalf("drops: %+v", d)
 	}
-	wantKind(t, s.Rename("/upload/c", "/upload/c/b/c", false), exchange.Invalid)
+	wantKind(t, s.Rename("/upload/c", "/upload/c/b/c", false), fault.Invalid)
 }
 
 func times(t *testing.T, w *world) {
@@ -319,12 +320,12 @@ func exclusive(t *testing.T, w *world) {
 	const excl = create | exchange.FlagExclusive
 	h := open(t, s, "/upload/f", excl)
 	_, err := s.Open("/upload/f", excl, 0)
-	wantKind(t, err, exchange.Exists)
+	wantKind(t, err, fault.Exists)
 	must(t, closeHandle(h))
 	_, err = s.Open("/upload/f", excl, 0)
-	wantKind(t, err, exchange.Exists)
+	wantKind(t, err, fault.Exists)
 	_, err = s.Open("/upload/absent", exchange.FlagWrite, 0)
-	wantKind(t, err, exchange.NotFound)
+	wantKind(t, err, fault.NotFound)
 }
 
 func cleanOverlay(t *testing.T, w *world) {

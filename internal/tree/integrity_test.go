@@ -11,8 +11,10 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/blob"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/tree"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // TestBytesAndRowsAgree has an order of events a story in which rows spoke of
@@ -103,7 +105,7 @@ func overwriteAfterFailure(t *testing.T, w *world) {
 			}
 			return tx.AddDir(store.Dir{ID: inTheWay, User: u.ID, Parent: at[2].ID, Name: "f"})
 		})
-		wantKind(t, closeHandle(a), exchange.Exists)
+		wantKind(t, closeHandle(a), fault.Exists)
 		w.write(func(tx *store.Tx) error { return tx.RemoveDir(inTheWay) })
 		must(t, write(b, "header", 0))
 		must(t, closeHandle(b))
@@ -150,8 +152,8 @@ func openedAndLeft(t *testing.T, w *world) {
 	for range 5 {
 		s := w.login(u)
 		h := open(t, s, "/upload/f", exchange.FlagWrite)
-		wantKind(t, closeHandle(h), exchange.Conflict) // nothing is stored, so OK would be a lie
-		open(t, s, "/upload/f", exchange.FlagWrite)    // and one that is lost
+		wantKind(t, closeHandle(h), fault.Conflict) // nothing is stored, so OK would be a lie
+		open(t, s, "/upload/f", exchange.FlagWrite) // and one that is lost
 		if f, err := s.Stat("/upload/f"); err != nil || f.Size != 9 {
 			t.Fatalf("it shows %d bytes, %v", f.Size, err)
 		}
@@ -178,7 +180,7 @@ func manyRestarts(t *testing.T, w *world) {
 			t.Fatalf("it shows %d bytes, %v", f.Size, err)
 		}
 		h := open(t, s, "/upload/f", exchange.FlagWrite)
-		wantKind(t, closeHandle(h), exchange.Conflict)
+		wantKind(t, closeHandle(h), fault.Conflict)
 		s.End()
 	}
 	w.resume(u, "/upload/f", "0123456789")
@@ -235,7 +237,7 @@ func resumedAfterNewer(t *testing.T, w *world) {
 		h = open(t, s, path, exchange.FlagWrite)
 		w.deliver(u, path, "a newer version")
 		must(t, write(h, "half of another", 3))
-		wantKind(t, closeHandle(h), exchange.Conflict)
+		wantKind(t, closeHandle(h), fault.Conflict)
 		s.End()
 		w.current(u, path, "a newer version")
 		s = w.login(u)
@@ -255,7 +257,7 @@ func (w *world) write(fn func(tx *store.Tx) error) {
 
 // deliver gives a file another version behind the tree's back, as a publication
 // does.
-func (w *world) deliver(u exchange.User, full, text string) {
+func (w *world) deliver(u model.User, full, text string) {
 	w.t.Helper()
 	sum := sha256.Sum256([]byte(text))
 	b := store.Blob{ID: w.ids.New(), Size: int64(len(text)), SHA256: sum[:]}
@@ -279,7 +281,7 @@ func (w *world) deliver(u exchange.User, full, text string) {
 		if err := tx.AddBlob(b, 1, 1); err != nil {
 			return err
 		}
-		if err := tx.AddVersion(store.Version{ID: b.ID, FileID: f.FileID, UserID: u.ID, BlobID: b.ID, StoredAt: 1, Class: exchange.ClassDefault}); err != nil {
+		if err := tx.AddVersion(store.Version{ID: b.ID, FileID: f.FileID, UserID: u.ID, BlobID: b.ID, StoredAt: 1, Class: model.ClassDefault}); err != nil {
 			return err
 		}
 		return tx.PutFile(f)
@@ -315,7 +317,7 @@ func onlyChangeRefused(t *testing.T, w *world) {
 		if err := change(h); err == nil {
 			t.Fatal("the change was taken")
 		}
-		wantKind(t, closeHandle(h), exchange.Conflict)
+		wantKind(t, closeHandle(h), fault.Conflict)
 	}
 	w.current(u, "/upload/large", text)
 	h := open(t, s, "/upload/large", update) // a cut copies only what it keeps
@@ -368,8 +370,8 @@ func lateWrites(t *testing.T, w *world) {
 		text := get(t, b, "/upload/f")
 		writing.Wait()
 		w.current(u, "/upload/f", text)
-		wantKind(t, write(h, "late", 0), exchange.Conflict)
-		wantKind(t, closeHandle(h), exchange.Conflict)
+		wantKind(t, write(h, "late", 0), fault.Conflict)
+		wantKind(t, closeHandle(h), fault.Conflict)
 		w.current(u, "/upload/f", text)
 		a.End()
 		b.End()
@@ -389,7 +391,7 @@ func copyFails(t *testing.T, w *world) {
 	if err := write(h, "ST", 0); err == nil {
 		t.Fatal("the write was taken")
 	}
-	wantKind(t, closeHandle(h), exchange.Conflict)
+	wantKind(t, closeHandle(h), fault.Conflict)
 	must(t, os.Rename(lies[0]+".away", lies[0]))
 	w.current(u, "/upload/f", "stored")
 }

@@ -6,8 +6,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // The quota counts what a mailbox shows. This counts what its user keeps alive: the
@@ -16,16 +17,16 @@ import (
 // under way. Without it, who uploads and removes fills the disk within any quota.
 
 // limits are those in force for the session's user.
-func (s *Session) limits(use store.Usage) exchange.StorageLimits {
+func (s *Session) limits(use store.Usage) model.StorageLimits {
 	return s.t.policy.Limits.Of(use.StorageLimits)
 }
 
 func errKept(have, limit int64, what string) error {
-	return exchange.E("tree.kept", exchange.Quota, "Limit reached: this mailbox keeps %d of %d %s, with older versions and removed files that the server must still keep.", have, limit, what)
+	return fault.E("tree.kept", fault.Quota, "Limit reached: this mailbox keeps %d of %d %s, with older versions and removed files that the server must still keep.", have, limit, what)
 }
 
 // checkKept fails unless a mailbox may keep so much more.
-func checkKept(use store.Usage, l exchange.StorageLimits, bytes, items int64) error {
+func checkKept(use store.Usage, l model.StorageLimits, bytes, items int64) error {
 	switch {
 	case use.KeptBytes > l.KeepBytes-bytes:
 		return errKept(use.KeptBytes, l.KeepBytes, "bytes")
@@ -89,9 +90,9 @@ func (s *Session) accountHas(bytes, items int64) error {
 	limit.Bytes, limit.Items = cmp.Or(sum.KeepBytes, limit.Bytes), cmp.Or(sum.KeepItems, limit.Items)
 	switch {
 	case limit.Bytes > 0 && sum.Bytes+bytes > limit.Bytes:
-		return exchange.E(op, exchange.Quota, "Limit reached: all log-ins of this account keep %d of %d bytes together.", sum.Bytes, limit.Bytes)
+		return fault.E(op, fault.Quota, "Limit reached: all log-ins of this account keep %d of %d bytes together.", sum.Bytes, limit.Bytes)
 	case limit.Items > 0 && sum.Items+items > limit.Items:
-		return exchange.E(op, exchange.Quota, "Limit reached: all log-ins of this account keep %d of %d files and directories together.", sum.Items, limit.Items)
+		return fault.E(op, fault.Quota, "Limit reached: all log-ins of this account keep %d of %d files and directories together.", sum.Items, limit.Items)
 	}
 	return nil
 }

@@ -10,8 +10,11 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/account"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/retention"
 	"github.com/sallyport-sftp/sallyport/internal/tree"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 func TestWhatAUserKeepsAlive(t *testing.T) {
@@ -50,7 +53,7 @@ func until(t *testing.T, most int, try func(i int) error) (times int) {
 	t.Helper()
 	for i := range most {
 		err := try(i)
-		if exchange.Is(err, exchange.Quota) {
+		if fault.Is(err, fault.Quota) {
 			return times
 		}
 		must(t, err)
@@ -60,7 +63,7 @@ func until(t *testing.T, most int, try func(i int) error) (times int) {
 	return 0
 }
 
-func (w *world) limited(l exchange.DefaultLimits) (exchange.User, *tree.Session) {
+func (w *world) limited(l exchange.DefaultLimits) (model.User, *tree.Session) {
 	w.t.Helper()
 	w.policy.Limits = l
 	w.reopen()
@@ -165,7 +168,7 @@ func keptDirectories(t *testing.T, w *world) {
 	s.End()
 	w.policy.Limits.QuotaFiles, w.policy.Directories = 1000, 40
 	w.reopen()
-	s = w.login(exchange.User{ID: s.UserID(), Name: "acme", Account: "acme", Kind: exchange.KindCustomer})
+	s = w.login(model.User{ID: s.UserID(), Name: "acme", Account: "acme", Kind: model.KindCustomer})
 	if n := until(t, 100, func(i int) error { return s.Mkdir(fmt.Sprintf("/upload/e%d", i)) }); n != 10 {
 		t.Fatalf("%d directories more were made of a limit of 40", n)
 	}
@@ -181,9 +184,9 @@ func keptUnderWay(t *testing.T, w *world) {
 	t.Cleanup(other.End)
 	first, second := open(t, s, "/upload/a", create), open(t, other, "/upload/b", create)
 	must(t, write(first, text(4*kilo), 0))
-	wantKind(t, write(second, text(4*kilo), 0), exchange.Quota)
+	wantKind(t, write(second, text(4*kilo), 0), fault.Quota)
 	must(t, closeHandle(first))
-	wantKind(t, closeHandle(second), exchange.Conflict)
+	wantKind(t, closeHandle(second), fault.Conflict)
 }
 
 func keptTogether(t *testing.T, w *world) {
@@ -194,7 +197,7 @@ func keptTogether(t *testing.T, w *world) {
 	limit := int64(10 * kilo)
 	_, err := w.accounts.SetAccount(ctx, "test", "acme", account.Edit{KeepBytes: &limit})
 	must(t, err)
-	_, err = w.accounts.AddVendor(ctx, "test", exchange.Vendor{Short: "meter", Name: "Meter"})
+	_, err = w.accounts.AddVendor(ctx, "test", model.Vendor{Short: "meter", Name: "Meter"})
 	must(t, err)
 	_, err = w.accounts.AddUser(ctx, "test", account.NewUser{Account: "acme", Vendor: "meter"})
 	must(t, err)
@@ -208,7 +211,7 @@ func keptTogether(t *testing.T, w *world) {
 	defer s.End()
 	must(t, try(s, "/upload/a", text(4*kilo)))
 	err = try(s, "/upload/b", text(7*kilo))
-	wantKind(t, err, exchange.Quota)
+	wantKind(t, err, fault.Quota)
 	if !strings.Contains(err.Error(), "all log-ins of this account") {
 		t.Fatalf("it is not explained: %v", err)
 	}
@@ -219,27 +222,27 @@ func depth(t *testing.T, w *world) {
 	s := w.login(u)
 	defer s.End()
 	path := "/upload"
-	for range exchange.MaxDepth - 1 {
+	for range valid.MaxDepth - 1 {
 		path += "/d"
 		must(t, s.Mkdir(path))
 	}
-	wantKind(t, s.Mkdir(path+"/d"), exchange.Invalid)
+	wantKind(t, s.Mkdir(path+"/d"), fault.Invalid)
 	put(t, s, path+"/file", "as deep as can be")
 	w.current(u, path+"/file", "as deep as can be")
 	if got := names(t, s, path); len(got) != 1 || got[0] != "file" {
 		t.Fatalf("the deepest directory has %q", got)
 	}
 	for _, absent := range []string{path + "/none", path + "/d/d/d/file", "/upload/d/x/d/d/d/d/d/d/d/d/d/file", "/upload" + strings.Repeat("/d", 200)} {
-		if _, err := s.Stat(absent); !exchange.Is(err, exchange.NotFound) {
+		if _, err := s.Stat(absent); !fault.Is(err, fault.NotFound) {
 			t.Fatalf("%s: %v", absent, err)
 		}
 	}
 	must(t, s.Mkdir("/upload/other"))
 	must(t, s.Mkdir("/upload/other/x"))
-	wantKind(t, s.Rename("/upload/d", "/upload/other/d", false), exchange.Invalid)
+	wantKind(t, s.Rename("/upload/d", "/upload/other/d", false), fault.Invalid)
 	must(t, s.Rename("/upload/d/d", "/upload/other/y", false))
-	wantKind(t, s.Rename("/upload/other", strings.Replace(path, "/upload/d/d", "/upload/other/y", 1)+"/x", false), exchange.Invalid)
-	deep := "/upload/other/y" + strings.Repeat("/d", exchange.MaxDepth-3)
+	wantKind(t, s.Rename("/upload/other", strings.Replace(path, "/upload/d/d", "/upload/other/y", 1)+"/x", false), fault.Invalid)
+	deep := "/upload/other/y" + strings.Repeat("/d", valid.MaxDepth-3)
 	w.current(u, deep+"/file", "as deep as can be")
 	must(t, s.Rename(deep+"/file", "/upload/file", false))
 	must(t, s.Rename("/upload/file", deep+"/file", false))

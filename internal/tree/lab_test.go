@@ -24,6 +24,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/retention"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/tree"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // opHook stands for the functions of other rooms that a transaction calls.
@@ -43,7 +44,7 @@ type lab struct {
 	dir  string
 	root string  // of this check's blobs
 	db   *sql.DB // a look at the rows
-	user exchange.User
+	user model.User
 	dirs map[string]string // id of a directory → its path at first
 
 	// This process.
@@ -82,10 +83,10 @@ func newLab(t *testing.T, url string) *lab {
 	l.openStore()
 	all, look := exchange.AllRights, exchange.Read|exchange.List
 	accounts := account.New(l.store, l.clock, exchange.NewIDs(l.clock, rand.Reader), account.Policy{MaxKeys: 5, Templates: map[string]account.Template{
-		exchange.KindCustomer: {StartDir: "/", Root: look, Dirs: []account.TemplateDir{
+		model.KindCustomer: {StartDir: "/", Root: look, Dirs: []account.TemplateDir{
 			{Path: "/upload", Rights: all}, {Path: "/stage", Rights: all, Staging: true}}}}})
 	ctx := context.Background()
-	_, err = accounts.AddAccount(ctx, "test", exchange.Account{ID: "acme", Name: "acme"})
+	_, err = accounts.AddAccount(ctx, "test", model.Account{ID: "acme", Name: "acme"})
 	must(t, err)
 	_, err = accounts.AddUser(ctx, "test", account.NewUser{Account: "acme"})
 	must(t, err)

@@ -6,22 +6,25 @@ import (
 	"strings"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // listPage is how many rows one query of a listing reads.
 const listPage = 512
 
 // Stat describes a path. The tree has no links, so it serves LSTAT too.
-func (s *Session) Stat(path string) (exchange.FileInfo, error) {
+func (s *Session) Stat(path string) (model.FileInfo, error) {
 	p, err := s.locate(path)
 	if err != nil {
-		return exchange.FileInfo{}, err
+		return model.FileInfo{}, err
 	}
 	return s.statPlace(p)
 }
 
-func (s *Session) statPlace(p place) (exchange.FileInfo, error) {
+func (s *Session) statPlace(p place) (model.FileInfo, error) {
 	if p.self != nil {
 		info := dirInfo(*p.self)
 		if p.name == "" {
@@ -34,18 +37,18 @@ func (s *Session) statPlace(p place) (exchange.FileInfo, error) {
 		live := img.owner == s
 		s.box.mu.Unlock()
 		if err := img.ready(s); live && err != nil {
-			return exchange.FileInfo{}, err
+			return model.FileInfo{}, err
 		}
 		return img.info(p.name, live), nil
 	}
 	if p.stored == nil {
-		return exchange.FileInfo{}, exchange.E("tree.stat", exchange.NotFound, "No such file or directory.")
+		return model.FileInfo{}, fault.E("tree.stat", fault.NotFound, "No such file or directory.")
 	}
 	return fileInfo(*p.stored), nil
 }
 
-func dirInfo(d store.Dir) exchange.FileInfo {
-	return exchange.FileInfo{Name: d.Name, Dir: true, Mtime: exchange.FromMicros(d.Mtime), Mode: 0o755}
+func dirInfo(d store.Dir) model.FileInfo {
+	return model.FileInfo{Name: d.Name, Dir: true, Mtime: exchange.FromMicros(d.Mtime), Mode: 0o755}
 }
 
 // Lister reads a directory in pages: first directories, then files, each in
@@ -63,7 +66,7 @@ type Lister struct {
 
 // OpenDir begins to list a directory.
 func (s *Session) OpenDir(path string) (*Lister, error) {
-	clean, err := exchange.CleanPath(s.cwd, path)
+	clean, err := valid.CleanPath(s.cwd, path)
 	if err != nil {
 		return nil, err
 	}
@@ -77,13 +80,13 @@ func (s *Session) OpenDir(path string) (*Lister, error) {
 		if _, err := s.statPlace(p); err != nil {
 			return nil, err
 		}
-		return nil, exchange.E("tree.OpenDir", exchange.NotFound, "No such file or directory: what is there is a file.")
+		return nil, fault.E("tree.OpenDir", fault.NotFound, "No such file or directory: what is there is a file.")
 	}
 	if err := p.allow(p.inside, exchange.List); err != nil {
 		return nil, err
 	}
 	if s.t.hooks.OnSeen != nil && s.login.Operator == "" {
-		s.t.hooks.OnSeen(&s.login, exchange.ActivityList, clean, 0)
+		s.t.hooks.OnSeen(&s.login, model.ActivityList, clean, 0)
 	}
 	l := &Lister{s: s, dir: *p.self, path: clean, overlay: map[string]*image{}}
 	s.box.mu.Lock()
@@ -99,9 +102,9 @@ func (s *Session) OpenDir(path string) (*Lister, error) {
 }
 
 // Next returns the next names, at least one, or io.EOF.
-func (l *Lister) Next() ([]exchange.FileInfo, error) {
+func (l *Lister) Next() ([]model.FileInfo, error) {
 	l.s.settleDir(l.path)
-	var out []exchange.FileInfo
+	var out []model.FileInfo
 	if !l.dots {
 		l.dots = true
 		self := dirInfo(l.dir)
@@ -124,14 +127,14 @@ func (l *Lister) Next() ([]exchange.FileInfo, error) {
 }
 
 // page reads one query's worth; at the end, the images that have no row.
-func (l *Lister) page() ([]exchange.FileInfo, error) {
+func (l *Lister) page() ([]model.FileInfo, error) {
 	q := l.s.query()
 	if !l.files {
 		dirs, err := q.Subdirs(l.dir.ID, l.after, listPage)
 		if err != nil {
 			return nil, err
 		}
-		out := make([]exchange.FileInfo, len(dirs))
+		out := make([]model.FileInfo, len(dirs))
 		for i, d := range dirs {
 			out[i] = dirInfo(d)
 			l.after = d.Name
@@ -145,7 +148,7 @@ func (l *Lister) page() ([]exchange.FileInfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := make([]exchange.FileInfo, len(files))
+	out := make([]model.FileInfo, len(files))
 	for i, f := range files {
 		l.after = f.Name
 		out[i] = fileInfo(f)
@@ -159,16 +162,16 @@ func (l *Lister) page() ([]exchange.FileInfo, error) {
 	}
 	l.done = true
 	for name, img := range l.overlay {
-		out = append(out, l.image(name, img, exchange.FileInfo{}))
+		out = append(out, l.image(name, img, model.FileInfo{}))
 	}
-	out = slices.DeleteFunc(out, func(f exchange.FileInfo) bool { return f.Name == "" })
-	slices.SortFunc(out[len(files):], func(a, b exchange.FileInfo) int { return strings.Compare(a.Name, b.Name) })
+	out = slices.DeleteFunc(out, func(f model.FileInfo) bool { return f.Name == "" })
+	slices.SortFunc(out[len(files):], func(a, b model.FileInfo) int { return strings.Compare(a.Name, b.Name) })
 	return out, nil
 }
 
 // image describes a name by its image; one that ended since the listing began
 // leaves what the rows say.
-func (l *Lister) image(name string, img *image, row exchange.FileInfo) exchange.FileInfo {
+func (l *Lister) image(name string, img *image, row model.FileInfo) model.FileInfo {
 	l.s.box.mu.Lock()
 	live, over := img.owner == l.s, img.state == removed
 	if img.key != (nameKey{l.dir.ID, name}) {

@@ -7,7 +7,10 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // Mkdir makes a directory.
@@ -18,18 +21,18 @@ func (s *Session) Mkdir(dir string) error {
 		return err
 	}
 	if _, err := s.statPlace(p); err == nil {
-		return exchange.E(op, exchange.Exists, "The name is already taken.")
+		return fault.E(op, fault.Exists, "The name is already taken.")
 	}
 	if err := s.mayName(p, exchange.Mkdir); err != nil {
 		return err
 	}
-	if depth := strings.Count(p.path, "/"); depth > exchange.MaxDepth {
+	if depth := strings.Count(p.path, "/"); depth > valid.MaxDepth {
 		return errDeep(depth)
 	}
 	if err := s.accountHas(0, 1); err != nil {
 		return err
 	}
-	err = s.change("dir.make", p.path, func(tx *store.Tx, row *exchange.AuditRow) error {
+	err = s.change("dir.make", p.path, func(tx *store.Tx, row *model.AuditRow) error {
 		use, err := tx.LockMailbox(s.login.User.ID)
 		if err != nil {
 			return err
@@ -42,7 +45,7 @@ func (s *Session) Mkdir(dir string) error {
 			return err
 		}
 		if _, err := p.file(&tx.Q); err == nil || p.self != nil {
-			return exchange.E(op, exchange.Exists, "The name is already taken.")
+			return fault.E(op, fault.Exists, "The name is already taken.")
 		}
 		return tx.AddDir(store.Dir{ID: s.t.ids.New(), User: s.login.User.ID, Parent: p.parent.ID, Name: p.name,
 			Mtime: exchange.Micros(row.At)})
@@ -55,13 +58,13 @@ func (s *Session) Mkdir(dir string) error {
 
 // errDeep refuses a path that would be too deep.
 func errDeep(depth int) error {
-	return exchange.E("tree.depth", exchange.Invalid, "Directories may be nested %d deep; this would be %d.", exchange.MaxDepth, depth)
+	return fault.E("tree.depth", fault.Invalid, "Directories may be nested %d deep; this would be %d.", valid.MaxDepth, depth)
 }
 
 // mayMakeDir fails unless the mailbox may have one more directory.
 func (s *Session) mayMakeDir(use store.Usage) error {
 	if limit := s.t.policy.Directories; limit > 0 && use.Dirs >= limit {
-		return exchange.E("tree.Mkdir", exchange.Quota, "Limit reached: this mailbox has %d of %d directories.", use.Dirs, limit)
+		return fault.E("tree.Mkdir", fault.Quota, "Limit reached: this mailbox has %d of %d directories.", use.Dirs, limit)
 	}
 	return s.mayKeepOne(use)
 }
@@ -71,7 +74,7 @@ func (s *Session) mayName(p place, need exchange.Rights) error {
 	if err := p.allow(p.rights, need); err != nil {
 		return err
 	}
-	if err := exchange.CheckName(p.name); err != nil {
+	if err := valid.CheckName(p.name); err != nil {
 		return err
 	}
 	if err := s.mayChange(); err != nil {
@@ -91,15 +94,15 @@ func (s *Session) Rmdir(dir string) error {
 		if _, err := s.statPlace(p); err != nil {
 			return err
 		}
-		return exchange.E(op, exchange.NotFound, "No such file or directory: what is there is a file.")
+		return fault.E(op, fault.NotFound, "No such file or directory: what is there is a file.")
 	}
 	if err := s.mayMove(p, exchange.Delete); err != nil {
 		return err
 	}
 	if s.box.hasImages(p.self.ID) {
-		return exchange.E(op, exchange.Exists, "The directory is not empty: it has an unfinished upload.")
+		return fault.E(op, fault.Exists, "The directory is not empty: it has an unfinished upload.")
 	}
-	return s.change("dir.remove", p.path, func(tx *store.Tx, _ *exchange.AuditRow) error {
+	return s.change("dir.remove", p.path, func(tx *store.Tx, _ *model.AuditRow) error {
 		if _, err := tx.LockMailbox(s.login.User.ID); err != nil {
 			return err
 		}
@@ -108,7 +111,7 @@ func (s *Session) Rmdir(dir string) error {
 			return err
 		}
 		if !empty {
-			return exchange.E(op, exchange.Exists, "The directory is not empty.")
+			return fault.E(op, fault.Exists, "The directory is not empty.")
 		}
 		return tx.RemoveDir(p.self.ID)
 	})
@@ -118,7 +121,7 @@ func (s *Session) Rmdir(dir string) error {
 // made stays where it is.
 func (s *Session) mayMove(p place, need exchange.Rights) error {
 	if s.fixed(p) {
-		return exchange.E("tree.mayMove", exchange.Denied, "This directory belongs to the server and stays where it is.")
+		return fault.E("tree.mayMove", fault.Denied, "This directory belongs to the server and stays where it is.")
 	}
 	return s.mayName(p, need)
 }
@@ -135,10 +138,10 @@ func (s *Session) Remove(file string) error {
 		return err
 	}
 	if s.fixed(p) {
-		return exchange.E("tree.Remove", exchange.Denied, "That is a directory, and belongs to the server.")
+		return fault.E("tree.Remove", fault.Denied, "That is a directory, and belongs to the server.")
 	}
 	if p.self != nil {
-		return exchange.E("tree.Remove", exchange.Conflict, "That is a directory.")
+		return fault.E("tree.Remove", fault.Conflict, "That is a directory.")
 	}
 	if _, err := s.statPlace(p); err != nil {
 		return err
@@ -147,7 +150,7 @@ func (s *Session) Remove(file string) error {
 		return err
 	}
 	var fileID, last string // the versions before last are to be looked at still; "" for none
-	err = s.change("file.remove", p.path, func(tx *store.Tx, row *exchange.AuditRow) error {
+	err = s.change("file.remove", p.path, func(tx *store.Tx, row *model.AuditRow) error {
 		if _, err := tx.LockMailbox(s.login.User.ID); err != nil {
 			return err
 		}
@@ -157,7 +160,7 @@ func (s *Session) Remove(file string) error {
 	if err == nil && last != "" { // the name is gone; the rest is nobody's to wait for
 		s.work.Go(func() { s.letGoRest(fileID, last) })
 	}
-	uploadOnly := exchange.Is(err, exchange.NotFound)
+	uploadOnly := fault.Is(err, fault.NotFound)
 	if err != nil && !uploadOnly {
 		return err // nothing is removed, uploads no more than files
 	}
@@ -217,7 +220,7 @@ func (s *Session) letGo(tx *store.Tx, fileID, before string, now time.Time) (las
 // them goes with its age.
 func (s *Session) letGoRest(fileID, last string) {
 	for last != "" {
-		err := exchange.Guard(s.t.log, "a removal", func() error {
+		err := fault.Guard(s.t.log, "a removal", func() error {
 			return s.t.store.WriteFor(context.Background(), s.login.User.ID, func(tx *store.Tx) (err error) {
 				if _, err := tx.LockMailbox(s.login.User.ID); err != nil {
 					return err

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/account"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 )
 
 func userEdit(enabled *bool) account.UserEdit { return account.UserEdit{Enabled: enabled} }
@@ -38,28 +39,28 @@ func rights(t *testing.T, w *world) {
 		"mkdir in /download": s.Mkdir("/download/d"),
 		"rename out":         s.Rename("/download", "/upload/d", false),
 	} {
-		if !exchange.Is(err, exchange.Denied) {
+		if !fault.Is(err, fault.Denied) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
 	for _, path := range []string{"/f", "/download/f"} {
 		_, err := s.Open(path, create, 0)
-		wantKind(t, err, exchange.Denied)
+		wantKind(t, err, fault.Denied)
 	}
 	must(t, s.Mkdir("/upload/d")) // rights are inherited
 	put(t, s, "/upload/d/f", "x")
-	wantKind(t, s.Rename("/upload/d/f", "/download/f", false), exchange.Denied)
+	wantKind(t, s.Rename("/upload/d/f", "/download/f", false), fault.Denied)
 }
 
 func fixed(t *testing.T, w *world) {
 	s := w.login(w.user("acme"))
 	defer s.End()
-	wantKind(t, s.Rmdir("/upload"), exchange.Denied)
-	wantKind(t, s.Rmdir("/"), exchange.Denied)
-	wantKind(t, s.Rename("/upload", "/up", false), exchange.Denied)
-	wantKind(t, s.Remove("/upload"), exchange.Denied)
-	wantKind(t, s.Remove("/upload/absent"), exchange.NotFound)
-	wantKind(t, s.Rmdir("/upload/absent"), exchange.NotFound)
+	wantKind(t, s.Rmdir("/upload"), fault.Denied)
+	wantKind(t, s.Rmdir("/"), fault.Denied)
+	wantKind(t, s.Rename("/upload", "/up", false), fault.Denied)
+	wantKind(t, s.Remove("/upload"), fault.Denied)
+	wantKind(t, s.Remove("/upload/absent"), fault.NotFound)
+	wantKind(t, s.Rmdir("/upload/absent"), fault.NotFound)
 }
 
 func longListing(t *testing.T, w *world) {
@@ -103,7 +104,7 @@ func anyBytes(t *testing.T, w *world) {
 		if got := get(t, s, "/upload/"+name); got != name {
 			t.Errorf("%q reads %q", name, got)
 		}
-		wantKind(t, s.Mkdir("/upload/"+name+"/.."), exchange.Exists) // the same as /upload
+		wantKind(t, s.Mkdir("/upload/"+name+"/.."), fault.Exists) // the same as /upload
 	}
 }
 
@@ -114,16 +115,16 @@ func renames(t *testing.T, w *world) {
 	put(t, s, "/upload/a", "A")
 	put(t, s, "/upload/b", "B")
 	must(t, s.Mkdir("/upload/d"))
-	wantKind(t, s.Rename("/upload/a", "/upload/b", false), exchange.Exists)
-	wantKind(t, s.Rename("/upload/a", "/upload/d", true), exchange.Exists)
-	wantKind(t, s.Rename("/upload/absent", "/upload/x", false), exchange.NotFound)
-	wantKind(t, s.Rename("/upload/a", "/upload/a", false), exchange.Exists) // as OpenSSH and PROTOCOL.md have it
+	wantKind(t, s.Rename("/upload/a", "/upload/b", false), fault.Exists)
+	wantKind(t, s.Rename("/upload/a", "/upload/d", true), fault.Exists)
+	wantKind(t, s.Rename("/upload/absent", "/upload/x", false), fault.NotFound)
+	wantKind(t, s.Rename("/upload/a", "/upload/a", false), fault.Exists) // as OpenSSH and PROTOCOL.md have it
 	must(t, s.Rename("/upload/a", "/upload/a", true))
 	w.now.Add(int64(2 * time.Hour))
 	must(t, s.Rename("/upload/a", "/upload/b", true))
 	w.current(u, "/upload/b", "A")
 	_, err := s.Stat("/upload/a")
-	wantKind(t, err, exchange.NotFound)
+	wantKind(t, err, fault.NotFound)
 	v, err := s.Versions("/upload/b")
 	must(t, err)
 	if len(v) != 2 {
@@ -197,9 +198,9 @@ func readOnly(t *testing.T, w *world) {
 		t.Fatalf("read %q", got)
 	}
 	_, err := s.Open("/upload/g", create, 0)
-	wantKind(t, err, exchange.Denied)
-	wantKind(t, s.Remove("/upload/f"), exchange.Denied)
-	wantKind(t, s.Mkdir("/upload/d"), exchange.Denied)
+	wantKind(t, err, fault.Denied)
+	wantKind(t, s.Remove("/upload/f"), fault.Denied)
+	wantKind(t, s.Mkdir("/upload/d"), fault.Denied)
 }
 
 func served(t *testing.T, w *world) {

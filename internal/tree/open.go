@@ -2,7 +2,9 @@ package tree
 
 import (
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
 // Open opens a file. mode is what the client wants a new file to have, 0 for
@@ -22,7 +24,7 @@ func (s *Session) Open(path string, flags exchange.OpenFlags, mode uint32) (*Han
 		return nil, err
 	}
 	if p.self != nil {
-		return nil, exchange.E("tree.Open", exchange.Conflict, "That is a directory.")
+		return nil, fault.E("tree.Open", fault.Conflict, "That is a directory.")
 	}
 	if flags&exchange.FlagRead != 0 {
 		if err := p.allow(p.rights, exchange.Read); err != nil {
@@ -62,9 +64,9 @@ func (s *Session) openWrite(p place, flags exchange.OpenFlags, mode uint32) (*Ha
 	exists := stored || p.image != nil
 	switch {
 	case exists && flags&exchange.FlagExclusive != 0 && flags&exchange.FlagCreate != 0:
-		return nil, exchange.E(op, exchange.Exists, "A file of this name exists already.")
+		return nil, fault.E(op, fault.Exists, "A file of this name exists already.")
 	case !exists && flags&exchange.FlagCreate == 0:
-		return nil, exchange.E(op, exchange.NotFound, "No such file.")
+		return nil, fault.E(op, fault.NotFound, "No such file.")
 	}
 	if p.image == nil { // an upload that goes on is counted already
 		if err := s.checkFiles(!exists); err != nil {
@@ -95,7 +97,7 @@ func (s *Session) mayWrite(p place) error {
 	if err := p.allow(p.rights, exchange.Write); err != nil {
 		return err
 	}
-	if err := exchange.CheckName(p.name); err != nil {
+	if err := valid.CheckName(p.name); err != nil {
 		return err
 	}
 	return s.mayChange()

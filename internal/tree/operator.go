@@ -6,11 +6,14 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/blob"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // Versions lists a stored file's versions, the newest first.
-func (s *Session) Versions(path string) ([]exchange.Version, error) {
+func (s *Session) Versions(path string) ([]model.Version, error) {
 	f, err := s.stored(path)
 	if err != nil {
 		return nil, err
@@ -24,8 +27,8 @@ func (s *Session) stored(path string) (store.File, error) {
 		return store.File{}, err
 	}
 	f, err := p.file(s.query())
-	if exchange.Is(err, exchange.NotFound) {
-		return f, exchange.E("tree.stored", exchange.NotFound, "There is no stored file %q.", exchange.Printable(p.path))
+	if fault.Is(err, fault.NotFound) {
+		return f, fault.E("tree.stored", fault.NotFound, "There is no stored file %q.", valid.Printable(p.path))
 	}
 	return f, err
 }
@@ -41,7 +44,7 @@ func (s *Session) Store(path string, r io.Reader) error {
 	}
 	if _, err := io.Copy(&handleWriter{h: h}, r); err != nil {
 		h.Abort()
-		return exchange.Wrap("tree.Store", exchange.Invalid, err)
+		return fault.Wrap("tree.Store", fault.Invalid, err)
 	}
 	outcome := make(chan error, 1)
 	h.Close(func(err error) { outcome <- err })
@@ -95,5 +98,5 @@ func (s *Session) hasVersion(f store.File, version string) error {
 			return nil
 		}
 	}
-	return exchange.E("tree.hasVersion", exchange.NotFound, "The file has no version %q.", exchange.Printable(version))
+	return fault.E("tree.hasVersion", fault.NotFound, "The file has no version %q.", valid.Printable(version))
 }

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/sallyport-sftp/sallyport/internal/blob/blobtest"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/tree"
 )
 
@@ -52,7 +52,7 @@ func TestAPanicEndsWhatItHappenedIn(t *testing.T) {
 // session's own goroutine is the door's to catch, as it is here.
 func provoke(t *testing.T, s *tree.Session, op blobtest.Op) (heard error) {
 	t.Helper()
-	return exchange.Guard(slog.New(slog.DiscardHandler), "the test's session", func() error {
+	return fault.Guard(slog.New(slog.DiscardHandler), "the test's session", func() error {
 		h := open(t, s, "/upload/f", create)
 		must(t, write(h, "some bytes", 0))
 		switch op {

@@ -9,7 +9,8 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/blob"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
 // A long upload is made durable in the background, so that an unclean stop
@@ -53,7 +54,7 @@ func (img *image) sync() error {
 	}
 	b, err := json.Marshal(nt)
 	if err != nil {
-		return exchange.Wrap("tree.sync", exchange.Internal, err)
+		return fault.Wrap("tree.sync", fault.Internal, err)
 	}
 	err = stage.Sync(nt.Size, b, link)
 	if errors.Is(err, blob.ErrSealed) {
@@ -93,7 +94,7 @@ func (img *image) syncPoint(nt *note) (blob.Stage, error) {
 	if img.voids <= maxVoids {
 		err := img.catchUp(img.t.ctx, min(n, img.summed+syncBytes))
 		if err != nil && img.t.ctx.Err() == nil { // a stop still syncs
-			return nil, exchange.Wrap("tree.sync", exchange.Unavailable, err)
+			return nil, fault.Wrap("tree.sync", fault.Unavailable, err)
 		}
 	}
 	nt.Size, nt.Mode, nt.Change, nt.At = n, img.mode, img.change, img.touched
@@ -180,7 +181,7 @@ func (t *Tree) runJanitor(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		_ = exchange.Guard(t.log, "the janitor", func() error { // the next second tries again
+		_ = fault.Guard(t.log, "the janitor", func() error { // the next second tries again
 			t.syncLong(ctx)
 			t.walkAll(ctx)
 			if seconds%60 == 0 {
@@ -253,7 +254,7 @@ func (img *image) expire(limit time.Time) {
 	img.mu.Unlock()
 	switch {
 	case old:
-		img.t.log.Info("a partial upload has expired", "user_id", img.box.userID, "name", exchange.Printable(img.key.name))
+		img.t.log.Info("a partial upload has expired", "user_id", img.box.userID, "name", valid.Printable(img.key.name))
 		img.discard()
 	case awake:
 		img.retire()

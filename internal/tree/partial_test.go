@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/tree"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 func TestPartials(t *testing.T) {
@@ -30,7 +32,7 @@ func TestPartials(t *testing.T) {
 }
 
 // lose begins an upload and loses the session in the middle.
-func (w *world) lose(u exchange.User, path, text string) {
+func (w *world) lose(u model.User, path, text string) {
 	w.t.Helper()
 	s := w.login(u)
 	h := open(w.t, s, path, create)
@@ -39,7 +41,7 @@ func (w *world) lose(u exchange.User, path, text string) {
 }
 
 // resume finishes a file as OpenSSH's reput does: from the size it is shown.
-func (w *world) resume(u exchange.User, path, text string) {
+func (w *world) resume(u model.User, path, text string) {
 	w.t.Helper()
 	s := w.login(u)
 	defer s.End()
@@ -97,7 +99,7 @@ func contiguous(t *testing.T, w *world) {
 	s.End()
 	s = w.login(u)
 	_, err := s.Stat("/upload/g")
-	wantKind(t, err, exchange.NotFound) // nothing from the start on: nothing to resume
+	wantKind(t, err, fault.NotFound) // nothing from the start on: nothing to resume
 	s.End()
 }
 
@@ -108,7 +110,7 @@ func nobodyElse(t *testing.T, w *world) {
 	s := w.login(other)
 	defer s.End()
 	_, err := s.Stat("/upload/f")
-	wantKind(t, err, exchange.NotFound)
+	wantKind(t, err, fault.NotFound)
 	if n := names(t, s, "/upload"); len(n) != 0 {
 		t.Fatalf("the other user sees %q", n)
 	}
@@ -153,7 +155,7 @@ func neverSynced(t *testing.T, w *world) {
 	w.open()
 	s2 := w.login(u)
 	_, err := s2.Stat("/upload/f")
-	wantKind(t, err, exchange.NotFound)
+	wantKind(t, err, fault.NotFound)
 	s2.End()
 	left, err := os.ReadDir(filepath.Join(w.dir, "blobs", "staging"))
 	must(t, err)
@@ -191,7 +193,7 @@ func renamePartial(t *testing.T, w *world) {
 	s = w.login(u)
 	must(t, s.Remove("/upload/h"))
 	_, err := s.Stat("/upload/h")
-	wantKind(t, err, exchange.NotFound)
+	wantKind(t, err, fault.NotFound)
 	s.End()
 }
 
@@ -205,7 +207,7 @@ func expires(t *testing.T, w *world) {
 		s := w.login(u)
 		_, err := s.Stat("/upload/f")
 		s.End()
-		if exchange.Is(err, exchange.NotFound) {
+		if fault.Is(err, fault.NotFound) {
 			return
 		}
 		if time.Now().After(end) {
@@ -241,7 +243,7 @@ func lastToLeave(t *testing.T, w *world) {
 	old := open(t, a, "/upload/f", create)
 	must(t, write(old, "0123456789", 0))
 	must(t, closeHandle(open(t, b, "/upload/f", update))) // takes it over, and leaves it
-	wantKind(t, closeHandle(old), exchange.Conflict)
+	wantKind(t, closeHandle(old), fault.Conflict)
 	a.End()
 	w.isPartial(b, "/upload/f", 9)
 	w.resume(u, "/upload/f", "0123456789")

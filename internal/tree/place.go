@@ -4,7 +4,9 @@ import (
 	"path"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
 // place is where a path leads: a directory, or a name in one, which may be a
@@ -36,7 +38,7 @@ func (s *Session) resolve(q *store.Q, clean string) (place, error) {
 	}
 	dirs := found.Dirs
 	if len(dirs) < len(names) {
-		return place{}, exchange.E("tree.resolve", exchange.NotFound, "No such directory.")
+		return place{}, fault.E("tree.resolve", fault.NotFound, "No such directory.")
 	}
 	p := place{path: clean, name: path.Base(clean), parent: dirs[0], stored: found.File, content: found.Content}
 	if len(names) == 0 {
@@ -60,7 +62,7 @@ func (s *Session) resolve(q *store.Q, clean string) (place, error) {
 
 // locate settles and resolves a path as the client sent it.
 func (s *Session) locate(p string) (place, error) {
-	clean, err := exchange.CleanPath(s.cwd, p)
+	clean, err := valid.CleanPath(s.cwd, p)
 	if err != nil {
 		return place{}, err
 	}
@@ -101,13 +103,13 @@ func (p *place) allow(granted, need exchange.Rights) error {
 	if granted&need == need {
 		return nil
 	}
-	return exchange.E("tree.allow", exchange.Denied, "Not allowed in this directory.")
+	return fault.E("tree.allow", fault.Denied, "Not allowed in this directory.")
 }
 
 // file finds the committed file of a place; NotFound when there is none.
 func (p *place) file(q *store.Q) (store.File, error) {
 	if p.name == "" {
-		return store.File{}, exchange.E("tree.file", exchange.NotFound, "No such file.")
+		return store.File{}, fault.E("tree.file", fault.NotFound, "No such file.")
 	}
 	return q.File(p.parent.ID, p.name)
 }

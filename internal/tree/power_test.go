@@ -20,10 +20,12 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/blob"
 	"github.com/sallyport-sftp/sallyport/internal/blob/disk"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/inbox"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 	"github.com/sallyport-sftp/sallyport/internal/tree"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // said is what a client did, or was told, about a path. Changes are marked before
@@ -285,7 +287,7 @@ func (c *uploader) twice(w *powerWorld) {
 type powerWorld struct {
 	world
 	p *testkit.Power
-	u exchange.User
+	u model.User
 }
 
 // start starts a process on what is there.
@@ -439,7 +441,7 @@ func (a *afterPower) path(c *testkit.Crash, s *tree.Session, path string, l life
 	c.T.Helper()
 	info, err := s.Stat(path)
 	there := err == nil
-	if err != nil && !exchange.Is(err, exchange.NotFound) {
+	if err != nil && !fault.Is(err, fault.NotFound) {
 		c.Fail("%s: %v", path, err)
 	}
 	partial = there && info.Mtime.Unix() == 0

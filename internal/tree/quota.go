@@ -2,6 +2,7 @@ package tree
 
 import (
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 )
 
 // reserveStep is the most that an image reserves ahead, in bytes.
@@ -15,7 +16,7 @@ func (s *Session) reserve(img *image, size int64) error {
 	const op = "tree.reserve"
 	p := &s.t.policy
 	if size > p.MaxFile || size < 0 {
-		return exchange.E(op, exchange.TooLarge, "The file is larger than the limit of %d bytes.", p.MaxFile)
+		return fault.E(op, fault.TooLarge, "The file is larger than the limit of %d bytes.", p.MaxFile)
 	}
 	s.box.mu.Lock()
 	need := max(0, size-img.credit)
@@ -48,7 +49,7 @@ func (s *Session) reserve(img *image, size int64) error {
 	}
 	switch {
 	case used+need > limits.QuotaBytes:
-		return exchange.E(op, exchange.Quota, "Quota exceeded: %d of %d bytes are in use.", use.Bytes, limits.QuotaBytes)
+		return fault.E(op, fault.Quota, "Quota exceeded: %d of %d bytes are in use.", use.Bytes, limits.QuotaBytes)
 	case kept > limits.KeepBytes-size:
 		return errKept(use.KeptBytes, limits.KeepBytes, "bytes")
 	}
@@ -115,7 +116,7 @@ func (s *Session) checkFloor() error {
 		return err
 	}
 	if free < s.t.policy.FreeFloor {
-		return exchange.E("tree.checkFloor", exchange.NoSpace, "The server's storage is full; please try later.")
+		return fault.E("tree.checkFloor", fault.NoSpace, "The server's storage is full; please try later.")
 	}
 	return nil
 }
@@ -141,9 +142,9 @@ func (s *Session) checkFiles(fresh bool) error {
 		return nil
 	}
 	if unfinished > 0 {
-		return exchange.E("tree.checkFiles", exchange.Quota, "Quota exceeded: %d of %d files are in use, and %d uploads are unfinished.", use.Files, limit, unfinished)
+		return fault.E("tree.checkFiles", fault.Quota, "Quota exceeded: %d of %d files are in use, and %d uploads are unfinished.", use.Files, limit, unfinished)
 	}
-	return exchange.E("tree.checkFiles", exchange.Quota, "Quota exceeded: %d of %d files are in use.", use.Files, limit)
+	return fault.E("tree.checkFiles", fault.Quota, "Quota exceeded: %d of %d files are in use.", use.Files, limit)
 }
 
 // unfinished counts the images that would be new files. Callers hold mu.
@@ -162,7 +163,7 @@ func (b *mailbox) unfinished() (n int64) {
 // checkUnfinished refuses one more image when there are too many. Callers hold box.mu.
 func (s *Session) checkUnfinished() error {
 	if limit := s.t.policy.Unfinished; limit > 0 && s.box.total >= limit {
-		return exchange.E("tree.checkUnfinished", exchange.Quota, "%d uploads are unfinished, which is the limit; finish or remove some.", s.box.total)
+		return fault.E("tree.checkUnfinished", fault.Quota, "%d uploads are unfinished, which is the limit; finish or remove some.", s.box.total)
 	}
 	return nil
 }

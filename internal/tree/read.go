@@ -4,7 +4,9 @@ import (
 	"sync"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // maxServed bounds what is remembered of bytes served out of order; past it a
@@ -18,7 +20,7 @@ func (s *Session) openRead(p place) (*Handle, error) {
 		s.box.mu.Lock()
 		defer s.box.mu.Unlock()
 		if img.refs == 0 && img.state != open { // it ended since
-			return nil, exchange.E("tree.Open", exchange.Conflict, "The file was changed just now; please try again.")
+			return nil, fault.E("tree.Open", fault.Conflict, "The file was changed just now; please try again.")
 		}
 		if err := img.wake(); err != nil {
 			return nil, err
@@ -29,7 +31,7 @@ func (s *Session) openRead(p place) (*Handle, error) {
 		return h, nil
 	}
 	if p.stored == nil {
-		return nil, exchange.E("tree.Open", exchange.NotFound, "No such file.")
+		return nil, fault.E("tree.Open", fault.NotFound, "No such file.")
 	}
 	f := *p.stored
 	h.content = p.content
@@ -50,12 +52,12 @@ func (s *Session) openRead(p place) (*Handle, error) {
 func (s *Session) sawRead(h *Handle) {
 	delete(s.readers, h)
 	if n := h.read.Swap(-1); s.t.hooks.OnSeen != nil && s.login.Operator == "" && (n > 0 || n == 0 && h.info.Size == 0 && h.reader != nil) {
-		s.t.hooks.OnSeen(&s.login, exchange.ActivityRead, h.path, n)
+		s.t.hooks.OnSeen(&s.login, model.ActivityRead, h.path, n)
 	}
 }
 
-func fileInfo(f store.File) exchange.FileInfo {
-	return exchange.FileInfo{Name: f.Name, Size: f.Size, Mtime: exchange.FromMicros(f.Mtime), Mode: f.Mode}
+func fileInfo(f store.File) model.FileInfo {
+	return model.FileInfo{Name: f.Name, Size: f.Size, Mtime: exchange.FromMicros(f.Mtime), Mode: f.Mode}
 }
 
 // delivery counts what one handle served of a version.
@@ -101,7 +103,7 @@ func (d *delivery) report(s *Session, closing bool) {
 	s.reports <- struct{}{} // who reads faster than that is written down waits
 	s.work.Go(func() {
 		defer func() { <-s.reports }()
-		err := exchange.Guard(s.t.log, "a delivery's progress", func() error { return s.t.hooks.OnServed(&login, version, spans) })
+		err := fault.Guard(s.t.log, "a delivery's progress", func() error { return s.t.hooks.OnServed(&login, version, spans) })
 		if err != nil {
 			s.t.log.Error("a delivery's progress could not be recorded", "user", login.User.Name, "version", version, "err", err)
 		}

@@ -6,7 +6,10 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // Rename moves a file or directory. replace lets a file take the place of
@@ -30,19 +33,19 @@ func (s *Session) Rename(from, to string, replace bool) error {
 	if err := dst.allow(dst.rights, exchange.Rename); err != nil {
 		return err
 	}
-	if err := exchange.CheckName(dst.name); err != nil {
+	if err := valid.CheckName(dst.name); err != nil {
 		return err
 	}
 	if src.path == dst.path && replace {
 		return nil
 	}
 	_, err = s.statPlace(dst)
-	if err != nil && !exchange.Is(err, exchange.NotFound) {
+	if err != nil && !fault.Is(err, fault.NotFound) {
 		return err // there is something, and it can't be looked at
 	}
 	taken := err == nil
 	if taken && (!replace || src.self != nil || dst.self != nil) {
-		return exchange.E(op, exchange.Exists, "The new name is already taken.")
+		return fault.E(op, fault.Exists, "The new name is already taken.")
 	}
 	// Renaming within a folder puts nothing into it; anything else does.
 	if dst.parent.ID != src.parent.ID || taken || src.self != nil {
@@ -59,7 +62,7 @@ func (s *Session) Rename(from, to string, replace bool) error {
 // renameDir gives a directory row another parent and name. What follows for the files
 // below it is in walk.go.
 func (s *Session) renameDir(src, dst place) error {
-	err := s.changeOwing("dir.rename", src.path, func(tx *store.Tx, row *exchange.AuditRow) (owed bool, err error) {
+	err := s.changeOwing("dir.rename", src.path, func(tx *store.Tx, row *model.AuditRow) (owed bool, err error) {
 		row.Detail["to"] = dst.path
 		if _, err := tx.LockMailbox(s.login.User.ID); err != nil {
 			return false, err
@@ -85,7 +88,7 @@ func (s *Session) renameDir(src, dst place) error {
 	}
 	// What the rename owes is on record: it is done even if this fails.
 	if err := s.finishWalks(); err != nil {
-		s.t.log.Warn("files below a renamed directory are received later", "user", s.login.User.Name, "path", exchange.Printable(dst.path), "err", err)
+		s.t.log.Warn("files below a renamed directory are received later", "user", s.login.User.Name, "path", valid.Printable(dst.path), "err", err)
 	}
 	return nil
 }
@@ -93,7 +96,7 @@ func (s *Session) renameDir(src, dst place) error {
 // mayMoveDir fails if a directory cannot have a new place.
 func (s *Session) mayMoveDir(tx *store.Tx, src, dst place) error {
 	if dst.path == src.path || strings.HasPrefix(dst.path, src.path+"/") {
-		return exchange.E("tree.Rename", exchange.Invalid, "A directory cannot be moved into itself.")
+		return fault.E("tree.Rename", fault.Invalid, "A directory cannot be moved into itself.")
 	}
 	above, err := tx.Walk(s.login.User.ID, store.SplitPath(path.Dir(dst.path)))
 	if err != nil {
@@ -101,11 +104,11 @@ func (s *Session) mayMoveDir(tx *store.Tx, src, dst place) error {
 	}
 	for _, d := range above {
 		if d.ID == src.self.ID {
-			return exchange.E("tree.Rename", exchange.Conflict, "The directory was moved meanwhile.")
+			return fault.E("tree.Rename", fault.Conflict, "The directory was moved meanwhile.")
 		}
 	}
 	if _, err := dst.file(&tx.Q); err == nil || dst.self != nil {
-		return exchange.E("tree.Rename", exchange.Exists, "The new name is already taken.")
+		return fault.E("tree.Rename", fault.Exists, "The new name is already taken.")
 	}
 	return fitsDeep(tx, src, dst)
 }
@@ -124,10 +127,10 @@ func fitsDeep(tx *store.Tx, src, dst place) error {
 	switch {
 	case err != nil:
 		return err
-	case to+height > exchange.MaxDepth:
+	case to+height > valid.MaxDepth:
 		return errDeep(to + height)
 	case !all:
-		return exchange.E("tree.Rename", exchange.Invalid, "There are more than %d directories below this one, too many to move deeper at once; move them one by one.", heightLimit)
+		return fault.E("tree.Rename", fault.Invalid, "There are more than %d directories below this one, too many to move deeper at once; move them one by one.", heightLimit)
 	}
 	return nil
 }
@@ -136,7 +139,7 @@ func fitsDeep(tx *store.Tx, src, dst place) error {
 // bytes become that file's newest version. A file whose name becomes final is a
 // drop from now on, and one that nobody has claimed has its new name.
 func (s *Session) renameFile(src, dst place, replace bool) error {
-	err := s.change("file.rename", src.path, func(tx *store.Tx, row *exchange.AuditRow) error {
+	err := s.change("file.rename", src.path, func(tx *store.Tx, row *model.AuditRow) error {
 		row.Detail["to"] = dst.path
 		if _, err := tx.LockMailbox(s.login.User.ID); err != nil {
 			return err
@@ -148,7 +151,7 @@ func (s *Session) renameFile(src, dst place, replace bool) error {
 		old, err := dst.file(&tx.Q)
 		switch {
 		case err == nil && !replace:
-			return exchange.E("tree.Rename", exchange.Exists, "The new name is already taken.")
+			return fault.E("tree.Rename", fault.Exists, "The new name is already taken.")
 		case err == nil:
 			if err := s.lockBoth(tx, src, f.VersionID, old.VersionID); err != nil {
 				return err
@@ -156,7 +159,7 @@ func (s *Session) renameFile(src, dst place, replace bool) error {
 			if err := s.replaceBy(tx, f, old, row.At); err != nil {
 				return err
 			}
-		case !exchange.Is(err, exchange.NotFound):
+		case !fault.Is(err, fault.NotFound):
 			return err
 		default:
 			if err := tx.MoveFile(f, dst.parent.ID, dst.name); err != nil {
@@ -168,7 +171,7 @@ func (s *Session) renameFile(src, dst place, replace bool) error {
 		}
 		return s.t.hooks.OnMove(tx, f.VersionID)
 	})
-	uploadOnly := exchange.Is(err, exchange.NotFound)
+	uploadOnly := fault.Is(err, fault.NotFound)
 	uploading := false
 	if err == nil || uploadOnly {
 		uploading = s.moveImages(src.key(), dst, uploadOnly)
@@ -201,7 +204,7 @@ func (s *Session) replaceBy(tx *store.Tx, f, old store.File, now time.Time) erro
 		return err
 	}
 	if len(older) > adoptAtOnce {
-		return exchange.E("tree.Rename", exchange.Conflict, "The file has more than %d older versions and cannot take the place of another; remove that one first.", adoptAtOnce)
+		return fault.E("tree.Rename", fault.Conflict, "The file has more than %d older versions and cannot take the place of another; remove that one first.", adoptAtOnce)
 	}
 	if err := s.replaced(tx, old, now); err != nil {
 		return err

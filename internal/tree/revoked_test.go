@@ -7,9 +7,11 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 	"github.com/sallyport-sftp/sallyport/internal/tree"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // TestNothingIsChangedAfterARevocationIsAnswered lets every change of a session
@@ -77,7 +79,7 @@ func TestNothingIsChangedAfterARevocationIsAnswered(t *testing.T) {
 			}))
 			close(release)
 			must(t, <-other)
-			if err := <-changed; !exchange.Is(err, exchange.Denied) {
+			if err := <-changed; !fault.Is(err, fault.Denied) {
 				t.Errorf("after the revocation was answered: %v", err)
 			}
 			if now := w.audited(u); now != rows {
@@ -90,7 +92,7 @@ func TestNothingIsChangedAfterARevocationIsAnswered(t *testing.T) {
 func ptr[T any](v T) *T { return &v }
 
 // audited counts a user's audit rows.
-func (w *world) audited(u exchange.User) int {
+func (w *world) audited(u model.User) int {
 	w.t.Helper()
 	rows, err := w.store.Read(context.Background()).AuditOf(u.ID, "", 1000)
 	must(w.t, err)

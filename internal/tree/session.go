@@ -9,6 +9,8 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // maxReports is how many counts of a session's deliveries may be on their way.
@@ -86,7 +88,7 @@ func (s *Session) Stop() { s.stop() }
 
 // RealPath is the absolute form of a client's path; "" and "." are where the
 // session starts.
-func (s *Session) RealPath(p string) (string, error) { return exchange.CleanPath(s.cwd, p) }
+func (s *Session) RealPath(p string) (string, error) { return valid.CleanPath(s.cwd, p) }
 
 // rights are what this login may do where its tree grants granted.
 func (s *Session) rights(granted exchange.Rights) exchange.Rights {
@@ -109,13 +111,13 @@ func (s *Session) write(fn func(tx *store.Tx) error) error {
 }
 
 // change runs fn as write does, and adds the audit row. fn holds the mailbox.
-func (s *Session) change(action, subject string, fn func(tx *store.Tx, row *exchange.AuditRow) error) error {
-	return s.changeOwing(action, subject, func(tx *store.Tx, row *exchange.AuditRow) (bool, error) { return false, fn(tx, row) })
+func (s *Session) change(action, subject string, fn func(tx *store.Tx, row *model.AuditRow) error) error {
+	return s.changeOwing(action, subject, func(tx *store.Tx, row *model.AuditRow) (bool, error) { return false, fn(tx, row) })
 }
 
 // changeOwing is change; fn may owe what walk.go then does. What earlier renames owe is done
 // first: a file that is to be received must not go before.
-func (s *Session) changeOwing(action, subject string, fn func(tx *store.Tx, row *exchange.AuditRow) (owed bool, err error)) error {
+func (s *Session) changeOwing(action, subject string, fn func(tx *store.Tx, row *model.AuditRow) (owed bool, err error)) error {
 	for {
 		if err := s.finishWalks(); err != nil {
 			return err
@@ -141,8 +143,8 @@ func (s *Session) changeOwing(action, subject string, fn func(tx *store.Tx, row 
 }
 
 // auditRow begins the audit row of something this login does.
-func (s *Session) auditRow(action, subject string, at time.Time) exchange.AuditRow {
-	row := exchange.AuditRow{ID: s.t.ids.New(), At: at, Actor: s.login.Actor(), Action: action, Subject: subject,
+func (s *Session) auditRow(action, subject string, at time.Time) model.AuditRow {
+	row := model.AuditRow{ID: s.t.ids.New(), At: at, Actor: s.login.Actor(), Action: action, Subject: subject,
 		User: s.login.User.ID, Detail: map[string]string{}}
 	if s.login.Operator == "" {
 		row.Detail["key"], row.Detail["address"], row.Detail["session"] = s.login.Fingerprint, s.login.Address, s.login.Session

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/tree"
 )
 
@@ -76,6 +77,6 @@ func TestTimesSetThroughAHandleAreShown(t *testing.T) {
 		if info, err := s.Stat("/upload/d"); err != nil || !info.Mtime.Equal(when) {
 			t.Errorf("the directory: %+v, %v", info, err)
 		}
-		wantKind(t, s.Setstat("/download", exchange.Change{Mtime: &when}), exchange.Denied)
+		wantKind(t, s.Setstat("/download", exchange.Change{Mtime: &when}), fault.Denied)
 	}})
 }

@@ -11,8 +11,10 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 	"github.com/sallyport-sftp/sallyport/internal/tree"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // run is one run of an operation: the one user there is, with a session and two files.
@@ -20,7 +22,7 @@ type run struct {
 	w    *world
 	db   *sql.DB
 	n    int
-	u    exchange.User
+	u    model.User
 	s    *tree.Session
 	left int // partials that may be there
 }
@@ -87,15 +89,15 @@ func (r *run) upload(path, text string, synced bool) error {
 // one that the first try was stored.
 var changes = map[string]struct {
 	do   func(r *run) error
-	done exchange.Kind
+	done fault.Kind
 }{
 	"an upload":          {do: func(r *run) error { return r.upload("/upload/new", "new", false) }},
 	"a synced upload":    {do: func(r *run) error { return r.upload("/upload/new", "new", true) }},
 	"over a file":        {do: func(r *run) error { return r.upload("/upload/a", "newer", false) }},
-	"a rename":           {do: func(r *run) error { return r.s.Rename("/upload/a", "/upload/c", false) }, done: exchange.NotFound},
-	"a rename over":      {do: func(r *run) error { return r.s.Rename("/upload/a", "/upload/b", true) }, done: exchange.NotFound},
-	"a removal":          {do: func(r *run) error { return r.s.Remove("/upload/a") }, done: exchange.NotFound},
-	"a new folder":       {do: func(r *run) error { return r.s.Mkdir("/upload/d") }, done: exchange.Exists},
+	"a rename":           {do: func(r *run) error { return r.s.Rename("/upload/a", "/upload/c", false) }, done: fault.NotFound},
+	"a rename over":      {do: func(r *run) error { return r.s.Rename("/upload/a", "/upload/b", true) }, done: fault.NotFound},
+	"a removal":          {do: func(r *run) error { return r.s.Remove("/upload/a") }, done: fault.NotFound},
+	"a new folder":       {do: func(r *run) error { return r.s.Mkdir("/upload/d") }, done: fault.Exists},
 	"a change of size":   {do: func(r *run) error { size := int64(4); return r.s.Setstat("/upload/a", exchange.Change{Size: &size}) }},
 	"a change in place":  {do: (*run).inPlace},
 	"a removed folder":   {do: func(r *run) error { return errors.Join(r.folder(), r.s.Rmdir("/upload/d")) }},
@@ -112,7 +114,7 @@ func (r *run) inPlace() error {
 
 // folder makes a folder, unless a try before did.
 func (r *run) folder() error {
-	if err := r.s.Mkdir("/upload/d"); !exchange.Is(err, exchange.Exists) {
+	if err := r.s.Mkdir("/upload/d"); !fault.Is(err, fault.Exists) {
 		return err
 	}
 	return nil
@@ -154,7 +156,7 @@ func TestEveryStepOfAMailbox(t *testing.T) {
 				w.t = t
 				t.Logf("%d runs", w.asked.Steps(t, testkit.Operation{Alone: true, Every: 2, From: on.From, Begin: r.begin, Check: r.check, End: r.end,
 					Do:   func(context.Context) error { return change.do(r) },
-					Done: func(err error) bool { return change.done != 0 && exchange.Is(err, change.done) }}))
+					Done: func(err error) bool { return change.done != 0 && fault.Is(err, change.done) }}))
 			})
 		}
 	})

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/tree"
 )
 
@@ -92,7 +93,7 @@ func together(t *testing.T, w *world) {
 	defer s.End()
 	for _, name := range names {
 		versions, err := s.Versions(name)
-		if exchange.Is(err, exchange.NotFound) {
+		if fault.Is(err, fault.NotFound) {
 			continue
 		}
 		must(t, err)

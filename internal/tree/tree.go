@@ -25,6 +25,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/deposit"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fair"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 )
 
@@ -132,7 +133,7 @@ func New(o Options) (*Tree, error) {
 
 // behind runs fn beside everything else. A panic in it is logged and ends nothing.
 func (t *Tree) behind(what string, fn func()) {
-	t.janitor.Go(func() { _ = exchange.Guard(t.log, what, func() error { fn(); return nil }) })
+	t.janitor.Go(func() { _ = fault.Guard(t.log, what, func() error { fn(); return nil }) })
 }
 
 // Close stops the janitor. Sessions must have ended.

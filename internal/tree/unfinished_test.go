@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 )
 
 func TestUnfinishedUploads(t *testing.T) {
@@ -74,7 +74,7 @@ func restingPartials(t *testing.T, w *world) {
 	w.resume(u, "/upload/f10", text)
 	s = w.login(u)
 	defer s.End()
-	if _, err := s.Stat("/upload/f9"); !exchange.Is(err, exchange.NotFound) {
+	if _, err := s.Stat("/upload/f9"); !fault.Is(err, fault.NotFound) {
 		t.Fatalf("a partial that was removed while it rested: %v", err)
 	}
 	must(t, s.Remove("/upload/f11"))
@@ -95,12 +95,12 @@ func partialsCount(t *testing.T, w *world) {
 		must(t, write(open(t, s, fmt.Sprintf("/upload/p%d", i), create), "two", 0))
 	}
 	_, err := s.Open("/upload/one-more", create, 0)
-	wantKind(t, err, exchange.Quota)
+	wantKind(t, err, fault.Quota)
 	s.End()
 	s = w.login(u)
 	defer s.End()
 	_, err = s.Open("/upload/one-more", create, 0)
-	wantKind(t, err, exchange.Quota)
+	wantKind(t, err, fault.Quota)
 	if space, err := s.Space(); err != nil || space.UsedFiles != 5 {
 		t.Fatalf("%+v, %v", space, err)
 	}
@@ -126,7 +126,7 @@ func unfinishedLimit(t *testing.T, w *world) {
 	defer s.End()
 	for _, path := range []string{"/upload/new", "/upload/stored"} {
 		_, err := s.Open(path, create, 0)
-		wantKind(t, err, exchange.Quota)
+		wantKind(t, err, fault.Quota)
 	}
 	w.resume(u, "/upload/p3", "two and three")
 	put(t, s, "/upload/new", "there is room again")

@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // A directory that is renamed may have any number of files below it. Those that leave a
@@ -50,7 +52,7 @@ func (s *Session) owe(tx *store.Tx, src, dst place, waited bool, now time.Time) 
 }
 
 // errOwed ends a change that came before what a rename owes; it is tried again.
-var errOwed = exchange.Wrap("tree.walk", exchange.Busy, errors.New("a rename is being finished"))
+var errOwed = fault.Wrap("tree.walk", fault.Busy, errors.New("a rename is being finished"))
 
 // owe notes that something is owed. Whoever calls it holds the mailbox's row, and so does the
 // transaction that looks for it.
@@ -120,7 +122,7 @@ func (t *Tree) walkOn(tx *store.Tx, userID string) (done bool, err error) {
 	if err == nil {
 		_, err = tx.FollowMoved(m, followPage)
 		return false, err
-	} else if !exchange.Is(err, exchange.NotFound) {
+	} else if !fault.Is(err, fault.NotFound) {
 		return false, err
 	}
 	u, err := tx.UserByID(userID)
@@ -131,7 +133,7 @@ func (t *Tree) walkOn(tx *store.Tx, userID string) (done bool, err error) {
 	var found []exchange.Arrival
 	for looked := 0; looked < walkedAtOnce && len(found) < receivePage; looked++ {
 		w, err := tx.NextWalk(userID)
-		if exchange.Is(err, exchange.NotFound) {
+		if fault.Is(err, fault.NotFound) {
 			done = true
 			break
 		} else if err != nil {
@@ -150,9 +152,9 @@ func (t *Tree) walkOn(tx *store.Tx, userID string) (done bool, err error) {
 }
 
 // walkInto finds the next files of a directory that are to be received.
-func (t *Tree) walkInto(tx *store.Tx, u exchange.User, w store.Walk, limit int, now time.Time) (found []exchange.Arrival, err error) {
+func (t *Tree) walkInto(tx *store.Tx, u model.User, w store.Walk, limit int, now time.Time) (found []exchange.Arrival, err error) {
 	dir, staging, err := tx.DirPath(w.DirID)
-	if exchange.Is(err, exchange.NotFound) || err == nil && staging { // it is gone, or waits again
+	if fault.Is(err, fault.NotFound) || err == nil && staging { // it is gone, or waits again
 		return nil, tx.DropWalk(w.DirID)
 	} else if err != nil {
 		return nil, err

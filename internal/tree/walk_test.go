@@ -8,8 +8,10 @@ import (
 	"testing"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 func TestWhatARenameOwes(t *testing.T) {
@@ -71,7 +73,7 @@ func staysOrGoes(t *testing.T, w *world) {
 func (w *world) refuseAfter(n int) {
 	w.arrived = func(tx *store.Tx, list []exchange.Arrival) error {
 		if n--; n < 0 {
-			return exchange.Wrap("test", exchange.Unavailable, errors.New("no inbox"))
+			return fault.Wrap("test", fault.Unavailable, errors.New("no inbox"))
 		}
 		return w.inbox.Arrived(tx, list)
 	}
@@ -95,8 +97,8 @@ func receivedLater(t *testing.T, w *world) {
 	if n := len(w.received()); n != 200 {
 		t.Fatalf("%d were received before the inbox was gone", n)
 	}
-	wantKind(t, s.Remove("/upload/a/b/last"), exchange.Unavailable) // else it would never be received
-	wantKind(t, try(s, "/upload/a/249", "newer"), exchange.Unavailable)
+	wantKind(t, s.Remove("/upload/a/b/last"), fault.Unavailable) // else it would never be received
+	wantKind(t, try(s, "/upload/a/249", "newer"), fault.Unavailable)
 	w.arrived = nil
 	must(t, s.Remove("/upload/a/b/last"))
 	if n := len(w.received()); n != 251 {
@@ -181,7 +183,7 @@ func TestNothingIsPutIntoAFolderOfDeliveries(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			return tx.SetDirRights(found[1].ID, exchange.FeedRights(exchange.FeedsRemove))
+			return tx.SetDirRights(found[1].ID, exchange.FeedRights(model.FeedsRemove))
 		}))
 		op := w.tree.Begin(exchange.Login{User: u, Operator: "test"}, nil)
 		for _, name := range []string{"a", "b", "c"} {
@@ -204,7 +206,7 @@ func TestNothingIsPutIntoAFolderOfDeliveries(t *testing.T) {
 			"writing over a file":   try(s, "/download/a", "x"),
 			"a directory of theirs": s.Mkdir("/download/d"),
 		} {
-			if !exchange.Is(err, exchange.Denied) {
+			if !fault.Is(err, fault.Denied) {
 				t.Errorf("%s: %v", what, err)
 			}
 		}

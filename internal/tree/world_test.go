@@ -19,10 +19,12 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/blob"
 	"github.com/sallyport-sftp/sallyport/internal/blob/disk"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/inbox"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 	"github.com/sallyport-sftp/sallyport/internal/tree"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // world is a tree over a real database and real files, with an inbox.
@@ -56,7 +58,7 @@ func newWorld(t testing.TB, url string) *world {
 	w.store = s
 	all, look := exchange.AllRights, exchange.Read|exchange.List
 	w.accounts = account.New(s, w.clock, w.ids, account.Policy{MaxKeys: 5, Templates: map[string]account.Template{
-		exchange.KindCustomer: {StartDir: "/", Root: look, Dirs: []account.TemplateDir{
+		model.KindCustomer: {StartDir: "/", Root: look, Dirs: []account.TemplateDir{
 			{Path: "/upload", Rights: all}, {Path: "/download", Rights: look}, {Path: "/stage", Rights: all, Staging: true}}}}})
 	w.open()
 	t.Cleanup(func() {
@@ -107,10 +109,10 @@ func must(t testing.TB, err error) {
 }
 
 // user makes a customer user.
-func (w *world) user(name string) exchange.User {
+func (w *world) user(name string) model.User {
 	w.t.Helper()
 	ctx := context.Background()
-	_, err := w.accounts.AddAccount(ctx, "test", exchange.Account{ID: name, Name: name})
+	_, err := w.accounts.AddAccount(ctx, "test", model.Account{ID: name, Name: name})
 	must(w.t, err)
 	_, err = w.accounts.AddUser(ctx, "test", account.NewUser{Account: name})
 	must(w.t, err)
@@ -120,7 +122,7 @@ func (w *world) user(name string) exchange.User {
 }
 
 // login begins a session that the test ends, or its cleanup does.
-func (w *world) login(u exchange.User) *tree.Session {
+func (w *world) login(u model.User) *tree.Session {
 	w.t.Helper()
 	n, err := w.store.Read(context.Background()).RevocationNumber()
 	must(w.t, err)
@@ -198,9 +200,9 @@ func names(t testing.TB, s *tree.Session, path string) (out []string) {
 }
 
 // wantKind fails unless err is of a kind.
-func wantKind(t testing.TB, err error, kind exchange.Kind) {
+func wantKind(t testing.TB, err error, kind fault.Kind) {
 	t.Helper()
-	if !exchange.Is(err, kind) {
+	if !fault.Is(err, kind) {
 		t.Fatalf("the error is %v, want %v", err, kind)
 	}
 }
@@ -211,7 +213,7 @@ func hash(text string) string {
 }
 
 // current checks what a name shows: text, size and the recorded hash.
-func (w *world) current(u exchange.User, path, text string) {
+func (w *world) current(u model.User, path, text string) {
 	w.t.Helper()
 	s := w.login(u)
 	defer s.End()
@@ -230,7 +232,7 @@ func (w *world) current(u exchange.User, path, text string) {
 
 // lies checks that what lies on the disk is as long as the row says, and that
 // nobody can write it.
-func (w *world) lies(u exchange.User, v exchange.Version) {
+func (w *world) lies(u model.User, v model.Version) {
 	w.t.Helper()
 	found, err := filepath.Glob(filepath.Join(w.dir, "blobs", u.ID, "*", "*", v.ID+"*"))
 	must(w.t, err)
@@ -253,7 +255,7 @@ func (w *world) crash() {
 	w.open()
 }
 
-func (w *world) drops() []exchange.Drop {
+func (w *world) drops() []model.Drop {
 	w.t.Helper()
 	d, err := w.inbox.List(context.Background(), store.DropFilter{Limit: 1000})
 	must(w.t, err)

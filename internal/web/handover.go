@@ -16,9 +16,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/handover"
 	"github.com/sallyport-sftp/sallyport/internal/keys"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // HandOverPath begins the path of every one-time link.
@@ -102,11 +103,11 @@ func (s *server) show(w http.ResponseWriter, status int, p page) {
 
 // texts say what a link of each kind hands over.
 var texts = map[string]struct{ title, line, button string }{
-	exchange.LinkKey: {"Your key file", "This link hands over the private key file of user %[1]s, encrypted. It works once: after the button, " +
+	model.LinkKey: {"Your key file", "This link hands over the private key file of user %[1]s, encrypted. It works once: after the button, " +
 		"the file is on your computer and nowhere else. The passphrase reaches another person by another channel. Your browser saves the file as %[1]s-key.zip; this page stays as it is.", "Download the key file"},
-	exchange.LinkPassphrase: {"A passphrase", "This link shows the passphrase for the key file of user %s. It works once: write the words down, " +
+	model.LinkPassphrase: {"A passphrase", "This link shows the passphrase for the key file of user %s. It works once: write the words down, " +
 		"and tell them to whoever has the key file, but not by e-mail. It unlocks the file; it is not a password for the server.", "Show the passphrase"},
-	exchange.LinkVerify: {"Your e-mail address", "Please confirm that this address reaches you. We use it only for messages about your file access.", "Confirm"},
+	model.LinkVerify: {"Your e-mail address", "Please confirm that this address reaches you. We use it only for messages about your file access.", "Confirm"},
 }
 
 // look shows what a link is for. It takes nothing, so that mail scanners and
@@ -133,10 +134,10 @@ func (s *server) help(ctx context.Context, user string) string {
 	return s.o.HelpFor(ctx, user)
 }
 
-func (s *server) waiting(ctx context.Context, secret string) (exchange.Link, error) {
+func (s *server) waiting(ctx context.Context, secret string) (model.Link, error) {
 	token, _, err := keys.SplitSecret(secret)
 	if err != nil {
-		return exchange.Link{}, err
+		return model.Link{}, err
 	}
 	return s.o.HandOver.Waiting(ctx, token)
 }
@@ -148,14 +149,14 @@ func (s *server) take(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, err)
 		return
 	}
-	var link exchange.Link
+	var link model.Link
 	var files []keys.File
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), 10*time.Second)
 	defer cancel()
-	err = s.o.HandOver.Open(ctx, token, s.address(r), func(l exchange.Link, sealed []byte) (err error) {
-		if link = l; l.Kind != exchange.LinkVerify {
+	err = s.o.HandOver.Open(ctx, token, s.address(r), func(l model.Link, sealed []byte) (err error) {
+		if link = l; l.Kind != model.LinkVerify {
 			if files, err = keys.Unseal(sealed, key); err == nil && len(files) == 0 {
-				err = exchange.E("web.take", exchange.Internal, "The package is empty.")
+				err = fault.E("web.take", fault.Internal, "The package is empty.")
 			}
 		}
 		return err
@@ -166,9 +167,9 @@ func (s *server) take(w http.ResponseWriter, r *http.Request) {
 	}
 	s.o.Log.Info("a one-time link was opened", "link", link.ID, "kind", link.Kind)
 	switch link.Kind {
-	case exchange.LinkKey:
+	case model.LinkKey:
 		s.download(w, link, files)
-	case exchange.LinkPassphrase:
+	case model.LinkPassphrase:
 		s.show(w, http.StatusOK, page{Title: "The passphrase", Help: s.help(ctx, link.User), Secret: strings.TrimSpace(string(files[0].Content)),
 			Lines: []string{"Write these words down now: they can't be shown again.", "They unlock the key file of user " + link.User + ". They are not a password for the server."}})
 	default:
@@ -176,7 +177,7 @@ func (s *server) take(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (s *server) download(w http.ResponseWriter, l exchange.Link, files []keys.File) {
+func (s *server) download(w http.ResponseWriter, l model.Link, files []keys.File) {
 	packed, err := keys.Zip(files)
 	if err != nil {
 		s.fail(w, err)
@@ -189,7 +190,7 @@ func (s *server) download(w http.ResponseWriter, l exchange.Link, files []keys.F
 
 // fail says the same of every link that does not work.
 func (s *server) fail(w http.ResponseWriter, err error) {
-	if exchange.Is(err, exchange.NotFound) {
+	if fault.Is(err, fault.NotFound) {
 		s.show(w, http.StatusNotFound, page{Title: "This link does not work", Lines: []string{
 			"It may have been used already, or its time is over. If it was you who used it, all is well.",
 			"If nobody you know did, please tell us now: then the key is replaced, and nothing is lost."}})

@@ -20,11 +20,13 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/account"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/handover"
 	"github.com/sallyport-sftp/sallyport/internal/keys"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 	"github.com/sallyport-sftp/sallyport/internal/web"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 var ctx = context.Background()
@@ -38,7 +40,7 @@ type world struct {
 	pages    http.Handler
 	log      *testkit.Log
 	later    atomic.Int64 // added to the real time
-	jo, ann  exchange.Contact
+	jo, ann  model.Contact
 }
 
 func (w *world) clock() time.Time { return time.Now().Add(time.Duration(w.later.Load())) }
@@ -46,7 +48,7 @@ func (w *world) clock() time.Time { return time.Now().Add(time.Duration(w.later.
 func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
-		t.Fatalf("%v (hint: %s)", err, exchange.HintIn(err))
+		t.Fatalf("%v (hint: %s)", err, fault.HintIn(err))
 	}
 }
 
@@ -57,17 +59,17 @@ func newWorld(t *testing.T) *world {
 	must(t, err)
 	t.Cleanup(func() { must(t, s.Close()) })
 	ids := exchange.NewIDs(w.clock, rand.Reader)
-	w.accounts = account.New(s, w.clock, ids, account.Policy{Templates: map[string]account.Template{exchange.KindCustomer: {StartDir: "/"}}})
+	w.accounts = account.New(s, w.clock, ids, account.Policy{Templates: map[string]account.Template{model.KindCustomer: {StartDir: "/"}}})
 	w.links = handover.New(s, w.clock, ids)
 	w.pages = web.New(web.Options{HandOver: w.links, Help: "help@example.com & <friends>", Log: slog.New(slog.NewTextHandler(w.log, nil)),
 		HelpFor: func(_ context.Context, user string) string { return "desk of " + user },
 		Proxies: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/64")}})
-	_, err = w.accounts.AddAccount(ctx, "test", exchange.Account{ID: "acme", Name: "Acme"})
+	_, err = w.accounts.AddAccount(ctx, "test", model.Account{ID: "acme", Name: "Acme"})
 	must(t, err)
 	_, err = w.accounts.AddUser(ctx, "test", account.NewUser{Account: "acme"})
 	must(t, err)
-	for email, c := range map[string]*exchange.Contact{"jo@acme.example": &w.jo, "ann@acme.example": &w.ann} {
-		*c, err = w.accounts.AddContact(ctx, "test", exchange.Contact{Account: "acme", Name: "Jo", Email: email})
+	for email, c := range map[string]*model.Contact{"jo@acme.example": &w.jo, "ann@acme.example": &w.ann} {
+		*c, err = w.accounts.AddContact(ctx, "test", model.Contact{Account: "acme", Name: "Jo", Email: email})
 		must(t, err)
 		word := "called back"
 		_, err = w.accounts.SetContact(ctx, "test", c.ID, account.ContactEdit{Verified: &word})
@@ -77,12 +79,12 @@ func newWorld(t *testing.T) *world {
 }
 
 // link makes a one-time link and returns its path and id.
-func (w *world) link(kind string, to exchange.Contact, files ...keys.File) (path, id string) {
+func (w *world) link(kind string, to model.Contact, files ...keys.File) (path, id string) {
 	w.t.Helper()
 	p, err := keys.Seal(files)
 	must(w.t, err)
 	n := handover.NewLink{Kind: kind, User: "acme", Contact: to.ID, Fingerprint: "SHA256:" + strings.Repeat("A", 43), Token: p.Token, Sealed: p.Sealed}
-	if kind == exchange.LinkVerify {
+	if kind == model.LinkVerify {
 		p = keys.Empty()
 		n.User, n.Fingerprint, n.Token, n.Sealed = "", "", p.Token, nil
 	}
@@ -104,7 +106,7 @@ func (w *world) ask(method, path string, change ...func(*http.Request)) *httptes
 }
 
 // state is a link's, as the operator sees it.
-func (w *world) state(id string) exchange.Link {
+func (w *world) state(id string) model.Link {
 	w.t.Helper()
 	list, err := w.links.Links(ctx, "")
 	must(w.t, err)
@@ -114,7 +116,7 @@ func (w *world) state(id string) exchange.Link {
 		}
 	}
 	w.t.Fatalf("there is no link %s", id)
-	return exchange.Link{}
+	return model.Link{}
 }
 
 func (w *world) wantState(id, state string) {
@@ -127,7 +129,7 @@ func (w *world) wantState(id, state string) {
 func TestKeyFileIsHandedOverOnce(t *testing.T) {
 	w := newWorld(t)
 	files := []keys.File{{Name: "acme", Content: bytes.Repeat([]byte{0, 1, 0xff}, 5000)}, {Name: "acme.ppk", Content: []byte("PuTTY")}, {Name: "acme.pub", Content: nil}}
-	path, id := w.link(exchange.LinkKey, w.jo, files...)
+	path, id := w.link(model.LinkKey, w.jo, files...)
 
 	page := w.ask("GET", path)
 	if text := page.Body.String(); page.Code != 200 || !strings.Contains(text, "user acme") || !strings.Contains(text, "<form method=\"post\">") || !strings.Contains(text, "desk of acme") {
@@ -139,7 +141,7 @@ func TestKeyFileIsHandedOverOnce(t *testing.T) {
 	for _, method := range []string{"PUT", "DELETE", "PATCH", "OPTIONS"} {
 		w.ask(method, path)
 	}
-	w.wantState(id, exchange.LinkWaiting)
+	w.wantState(id, model.LinkWaiting)
 
 	got := w.ask("POST", path)
 	if got.Code != 200 || got.Header().Get("Content-Type") != "application/zip" || !strings.Contains(got.Header().Get("Content-Disposition"), "acme-key.zip") {
@@ -159,7 +161,7 @@ func TestKeyFileIsHandedOverOnce(t *testing.T) {
 			t.Errorf("%s has %d bytes, want %s with %d", f.Name, len(content), files[i].Name, len(files[i].Content))
 		}
 	}
-	w.wantState(id, exchange.LinkOpened)
+	w.wantState(id, model.LinkOpened)
 	for _, method := range []string{"POST", "GET"} {
 		w.wantGone(w.ask(method, path))
 	}
@@ -176,7 +178,7 @@ func (w *world) wantGone(got *httptest.ResponseRecorder) {
 
 func TestOfManyClicksOneGetsTheFile(t *testing.T) {
 	w := newWorld(t)
-	path, _ := w.link(exchange.LinkKey, w.jo, keys.File{Name: "acme", Content: []byte("x")})
+	path, _ := w.link(model.LinkKey, w.jo, keys.File{Name: "acme", Content: []byte("x")})
 	var wg sync.WaitGroup
 	var won, lost atomic.Int32
 	for range 30 {
@@ -200,13 +202,13 @@ func TestOfManyClicksOneGetsTheFile(t *testing.T) {
 func TestPassphraseIsShownAsItIs(t *testing.T) {
 	w := newWorld(t)
 	const words = `<b>fish</b> & "chips" 'n' {{peas}} ünï`
-	path, id := w.link(exchange.LinkPassphrase, w.ann, keys.File{Name: "passphrase.txt", Content: []byte(words + "\n")})
+	path, id := w.link(model.LinkPassphrase, w.ann, keys.File{Name: "passphrase.txt", Content: []byte(words + "\n")})
 	text := w.ask("POST", path).Body.String()
 	shown := regexp.MustCompile(`<p class="secret">(.*?)</p>`).FindStringSubmatch(text)
 	if shown == nil || strings.Contains(shown[1], "<") || html.UnescapeString(shown[1]) != words {
 		t.Fatalf("the page shows %q:\n%s", shown, text)
 	}
-	w.wantState(id, exchange.LinkOpened)
+	w.wantState(id, model.LinkOpened)
 	w.wantGone(w.ask("POST", path))
 	if w.log.Contains("fish") {
 		t.Fatal("the passphrase is in the log")
@@ -215,9 +217,9 @@ func TestPassphraseIsShownAsItIs(t *testing.T) {
 
 func TestAnAddressIsConfirmed(t *testing.T) {
 	w := newWorld(t)
-	c, err := w.accounts.AddContact(ctx, "test", exchange.Contact{Account: "acme", Name: "New", Email: "new@acme.example"})
+	c, err := w.accounts.AddContact(ctx, "test", model.Contact{Account: "acme", Name: "New", Email: "new@acme.example"})
 	must(t, err)
-	path, _ := w.link(exchange.LinkVerify, c)
+	path, _ := w.link(model.LinkVerify, c)
 	if page := w.ask("GET", path); page.Code != 200 || !strings.Contains(page.Body.String(), "Confirm") || !strings.Contains(page.Body.String(), "help@example.com &amp; &lt;friends&gt;") {
 		t.Fatalf("%d: %s", page.Code, page.Body)
 	}
@@ -234,38 +236,38 @@ func TestAnAddressIsConfirmed(t *testing.T) {
 
 func TestLinksThatDoNotWorkLookTheSame(t *testing.T) {
 	w := newWorld(t)
-	path, id := w.link(exchange.LinkKey, w.jo, keys.File{Name: "acme", Content: []byte("x")})
+	path, id := w.link(model.LinkKey, w.jo, keys.File{Name: "acme", Content: []byte("x")})
 	wrongHalf := path[:len(path)-1] + map[bool]string{true: "B", false: "A"}[strings.HasSuffix(path, "A")]
 	for _, bad := range []string{wrongHalf, path + "AAAA", path[:len(path)-4], web.HandOverPath + "x", web.HandOverPath + "%00", web.HandOverPath + strings.Repeat("A", 64),
 		web.HandOverPath + strings.Repeat("A", 10_000)} {
 		w.wantGone(w.ask("POST", bad))
 	}
-	w.wantState(id, exchange.LinkWaiting) // the wrong half used nothing up
+	w.wantState(id, model.LinkWaiting) // the wrong half used nothing up
 	_, err := w.links.Revoke(ctx, "test", id)
 	must(t, err)
 	w.wantGone(w.ask("GET", path))
 	w.wantGone(w.ask("POST", path))
 
-	path, id = w.link(exchange.LinkKey, w.jo, keys.File{Name: "acme", Content: []byte("x")})
+	path, id = w.link(model.LinkKey, w.jo, keys.File{Name: "acme", Content: []byte("x")})
 	w.later.Store(int64(72 * time.Hour))
 	w.wantGone(w.ask("GET", path))
 	w.wantGone(w.ask("POST", path))
-	w.wantState(id, exchange.LinkExpired)
+	w.wantState(id, model.LinkExpired)
 }
 
 // An empty package once made the page panic, after the link was used up.
 func TestAnEmptyPackageUsesNothingUp(t *testing.T) {
 	w := newWorld(t)
-	path, id := w.link(exchange.LinkPassphrase, w.ann)
+	path, id := w.link(model.LinkPassphrase, w.ann)
 	if got := w.ask("POST", path); got.Code != 503 {
 		t.Fatalf("%d: %s", got.Code, got.Body)
 	}
-	w.wantState(id, exchange.LinkWaiting)
+	w.wantState(id, model.LinkWaiting)
 }
 
 func TestAnotherSitesFormOpensNothing(t *testing.T) {
 	w := newWorld(t)
-	path, id := w.link(exchange.LinkKey, w.jo, keys.File{Name: "acme", Content: []byte("x")})
+	path, id := w.link(model.LinkKey, w.jo, keys.File{Name: "acme", Content: []byte("x")})
 	for name, change := range map[string]func(*http.Request){
 		"a form elsewhere": func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") },
 		"another origin":   func(r *http.Request) { r.Header.Set("Origin", "https://evil.example") },
@@ -274,7 +276,7 @@ func TestAnotherSitesFormOpensNothing(t *testing.T) {
 			t.Errorf("%s: %d", name, got.Code)
 		}
 	}
-	w.wantState(id, exchange.LinkWaiting)
+	w.wantState(id, model.LinkWaiting)
 	if got := w.ask("POST", path, func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "same-origin") }); got.Code != 200 {
 		t.Fatalf("our own form: %d", got.Code)
 	}
@@ -282,7 +284,7 @@ func TestAnotherSitesFormOpensNothing(t *testing.T) {
 
 func TestEveryAnswerKeepsToItself(t *testing.T) {
 	w := newWorld(t)
-	key, _ := w.link(exchange.LinkKey, w.jo, keys.File{Name: "acme", Content: []byte("x")})
+	key, _ := w.link(model.LinkKey, w.jo, keys.File{Name: "acme", Content: []byte("x")})
 	for _, c := range []struct {
 		method, path string
 		code         int
@@ -345,7 +347,7 @@ func TestOnlyATrustedProxySpeaksForOthers(t *testing.T) {
 		{"a proxy that says nonsense", "192.0.2.10:5", []string{"unknown"}, "192.0.2.10"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			path, id := w.link(exchange.LinkKey, w.jo, keys.File{Name: "acme", Content: []byte("x")})
+			path, id := w.link(model.LinkKey, w.jo, keys.File{Name: "acme", Content: []byte("x")})
 			got := w.ask("POST", path, func(r *http.Request) {
 				r.RemoteAddr = c.peer
 				for _, line := range c.forwarded {
@@ -361,7 +363,7 @@ func TestOnlyATrustedProxySpeaksForOthers(t *testing.T) {
 
 func TestTheLogHasNoSecret(t *testing.T) {
 	w := newWorld(t)
-	path, id := w.link(exchange.LinkKey, w.jo, keys.File{Name: "acme", Content: []byte("x")})
+	path, id := w.link(model.LinkKey, w.jo, keys.File{Name: "acme", Content: []byte("x")})
 	w.ask("GET", path)
 	w.ask("POST", path)
 	w.ask("POST", path)
@@ -373,20 +375,20 @@ func TestTheLogHasNoSecret(t *testing.T) {
 
 func TestAnAnswerThatWasLostIsLookedFor(t *testing.T) {
 	w := newWorld(t)
-	path, id := w.link(exchange.LinkPassphrase, w.jo, keys.File{Name: "passphrase", Content: []byte("six plain words")})
+	path, id := w.link(model.LinkPassphrase, w.jo, keys.File{Name: "passphrase", Content: []byte("six plain words")})
 	w.asked.LoseCommits(true, 1)
 	page := w.ask("POST", path)
 	w.asked.Stop()
 	if text := page.Body.String(); page.Code != 200 || !strings.Contains(text, "six plain words") {
 		t.Fatalf("%d: %s", page.Code, text)
 	}
-	w.wantState(id, exchange.LinkOpened)
+	w.wantState(id, model.LinkOpened)
 }
 
 func TestALinkOfUnknownStateIsNotCalledUnused(t *testing.T) {
 	t.Parallel() // the page waits for certainty
 	w := newWorld(t)
-	path, id := w.link(exchange.LinkPassphrase, w.jo, keys.File{Name: "passphrase", Content: []byte("six plain words")})
+	path, id := w.link(model.LinkPassphrase, w.jo, keys.File{Name: "passphrase", Content: []byte("six plain words")})
 	lost := false
 	w.asked.Watch(func(_ int, statement string, ran bool) error {
 		if lost || statement == "COMMIT" && ran {
@@ -400,5 +402,5 @@ func TestALinkOfUnknownStateIsNotCalledUnused(t *testing.T) {
 	if text := page.Body.String(); page.Code != 503 || strings.Contains(text, "not used up") || !strings.Contains(text, "cannot say now whether") {
 		t.Fatalf("%d: %s", page.Code, text)
 	}
-	w.wantState(id, exchange.LinkOpened)
+	w.wantState(id, model.LinkOpened)
 }

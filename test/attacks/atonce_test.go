@@ -9,8 +9,9 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // atOnce runs functions at the same time and says how many returned true.
@@ -41,7 +42,7 @@ func TestRulesHoldForRequestsAtOnce(t *testing.T) {
 	call := func(method, path string, body any) func() bool {
 		return func() bool {
 			_, err := attempt[any](k.Node, method, path, body)
-			if exchange.Is(err, exchange.Internal) || exchange.Is(err, exchange.Unavailable) {
+			if fault.Is(err, fault.Internal) || fault.Is(err, fault.Unavailable) {
 				t.Errorf("%s %s: %v", method, path, err)
 			}
 			return err == nil
@@ -66,9 +67,9 @@ func TestRulesHoldForRequestsAtOnce(t *testing.T) {
 func (k *counter) revokeAll(users ...string) {
 	k.t.Helper()
 	for _, user := range users {
-		for _, key := range testkit.Call[[]exchange.Key](k.Node, "GET", "/users/"+user+"/keys", nil) {
-			if key.State == exchange.KeyActive {
-				_, _ = attempt[exchange.Revoked](k.Node, "POST", "/keys/revoke", map[string]string{"fingerprint": key.Fingerprint, "reason": "test"})
+		for _, key := range testkit.Call[[]model.Key](k.Node, "GET", "/users/"+user+"/keys", nil) {
+			if key.State == model.KeyActive {
+				_, _ = attempt[model.Revoked](k.Node, "POST", "/keys/revoke", map[string]string{"fingerprint": key.Fingerprint, "reason": "test"})
 			}
 		}
 	}
@@ -84,10 +85,10 @@ func TestLinkMadeWhileItsContactLeaves(t *testing.T) {
 			t.Fatal(err)
 		}
 		atOnce(func() bool {
-			_, err := attempt[exchange.Link](k.Node, "POST", "/links", body)
+			_, err := attempt[model.Link](k.Node, "POST", "/links", body)
 			return err == nil
 		}, func() bool {
-			testkit.Call[exchange.Leaving](k.Node, "POST", "/contacts/"+c.ID+"/leave", nil)
+			testkit.Call[model.Leaving](k.Node, "POST", "/contacts/"+c.ID+"/leave", nil)
 			return true
 		})
 		if got := k.send("GET", k.url+"/handover/"+p.Secret); got.status != http.StatusNotFound {
@@ -110,10 +111,10 @@ func TestLinkClickedWhileItIsRevoked(t *testing.T) {
 					got = err == nil && strings.Contains(p.body, "seven secret words")
 					return got
 				}, func() bool {
-					_, err := attempt[exchange.Link](k.Node, "DELETE", "/links/"+l.ID, nil)
+					_, err := attempt[model.Link](k.Node, "DELETE", "/links/"+l.ID, nil)
 					return err == nil
 				})
-				state := map[bool]string{true: exchange.LinkOpened, false: exchange.LinkRevoked}[got]
+				state := map[bool]string{true: model.LinkOpened, false: model.LinkRevoked}[got]
 				k.assertGone(fmt.Sprint("round ", round), state, l)
 			}
 		})

@@ -21,8 +21,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/cli"
 	"github.com/sallyport-sftp/sallyport/internal/client"
 	"github.com/sallyport-sftp/sallyport/internal/config"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // serveVariable makes this binary a server, for the tests that need a process
@@ -90,8 +90,8 @@ func assertCleanLog(t testing.TB, n *testkit.Node) {
 }
 
 // sessions are the live ones of a user.
-func sessions(n *testkit.Node, user string) (found []exchange.Session) {
-	for _, s := range testkit.Call[[]exchange.Session](n, "GET", "/sessions", nil) {
+func sessions(n *testkit.Node, user string) (found []model.Session) {
+	for _, s := range testkit.Call[[]model.Session](n, "GET", "/sessions", nil) {
 		if s.User == user {
 			found = append(found, s)
 		}

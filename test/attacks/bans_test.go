@@ -19,8 +19,9 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/sallyport-sftp/sallyport/internal/config"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // fileKey makes a key, and its file as OpenSSH keeps it.
@@ -66,8 +67,8 @@ func TestTwentyFailuresBanAnAddress(t *testing.T) {
 		t.Fatalf("banned after 19 failures: %v", got)
 	}
 	stumble(t, n, attacker)
-	all := testkit.Call[[]exchange.Ban](n, "GET", "/bans", nil)
-	if len(all) != 1 || all[0].Address != attacker || all[0].Failures != 20 || all[0].Until.Sub(all[0].Since) != 15*time.Minute || all[0].Reason != exchange.ReasonProtocol {
+	all := testkit.Call[[]model.Ban](n, "GET", "/bans", nil)
+	if len(all) != 1 || all[0].Address != attacker || all[0].Failures != 20 || all[0].Until.Sub(all[0].Since) != 15*time.Minute || all[0].Reason != model.ReasonProtocol {
 		t.Fatalf("after 20 failures: %+v", all)
 	}
 	out, err := openSSH(n, attacker, "alice", file)
@@ -78,7 +79,7 @@ func TestTwentyFailuresBanAnAddress(t *testing.T) {
 	if _, _, err := live.SendRequest("keepalive", true, nil); err != nil {
 		t.Errorf("the session from before the ban has ended: %v", err)
 	}
-	if out, _, _ := sallyport(n, "ban", "list"); !strings.Contains(out, attacker) || !strings.Contains(out, exchange.ReasonProtocol) {
+	if out, _, _ := sallyport(n, "ban", "list"); !strings.Contains(out, attacker) || !strings.Contains(out, model.ReasonProtocol) {
 		t.Errorf("ban list: %s", out)
 	}
 	if out, errs, code := sallyport(n, "unban", attacker); code != 0 || !strings.Contains(out, "may try again") {
@@ -90,7 +91,7 @@ func TestTwentyFailuresBanAnAddress(t *testing.T) {
 	if out, _, _ := sallyport(n, "ban", "list"); out != "Nobody is banned.\n" {
 		t.Errorf("ban list after unban: %s", out)
 	}
-	if _, errs, code := sallyport(n, "unban", attacker); code != exchange.NotFound.ExitCode() || !strings.Contains(errs, "is not banned") {
+	if _, errs, code := sallyport(n, "unban", attacker); code != fault.NotFound.ExitCode() || !strings.Contains(errs, "is not banned") {
 		t.Errorf("a second unban: %d %s", code, errs)
 	}
 }
@@ -100,17 +101,17 @@ func TestTwentyFailuresBanAnAddress(t *testing.T) {
 func TestKnockingWhileBannedIsCountedOnly(t *testing.T) {
 	n := start(t, guarded, func(c *config.Config) { c.Access.BanAfter = 3 })
 	stumble(t, n, times(3, "203.0.113.9")...)
-	before := testkit.Call[[]exchange.Ban](n, "GET", "/bans", nil)
+	before := testkit.Call[[]model.Ban](n, "GET", "/bans", nil)
 	for range 50 {
 		if text := parting(t, n, "203.0.113.9"); !strings.Contains(text, "Too many log-ins from your address failed") {
 			t.Fatalf("the farewell: %q", text)
 		}
 	}
-	after := testkit.Call[[]exchange.Ban](n, "GET", "/bans", nil)
+	after := testkit.Call[[]model.Ban](n, "GET", "/bans", nil)
 	if len(before) != 1 || len(after) != 1 || !after[0].Until.Equal(before[0].Until) || after[0].Refused != 50 || after[0].Failures != 3 {
 		t.Errorf("before %+v, after 50 knocks %+v", before, after)
 	}
-	if got := outcomes(n, "203.0.113.9"); len(got) != 4 || got[0] != exchange.ReasonBanned {
+	if got := outcomes(n, "203.0.113.9"); len(got) != 4 || got[0] != model.ReasonBanned {
 		t.Errorf("50 knocks were recorded as %v", got)
 	}
 }
@@ -163,9 +164,9 @@ func TestAllowListedAddressesAreNeverBanned(t *testing.T) {
 	n := start(t, guarded, func(c *config.Config) { c.Access.NeverBan = []string{"198.51.100.7", "2001:db8:5::/48"} })
 	n.User("alice")
 	bob := n.User("bob")
-	testkit.Call[exchange.User](n, "PATCH", "/users/alice", map[string]any{"allow_ips": []string{"203.0.113.64/28"}})
-	testkit.Call[exchange.Account](n, "PATCH", "/accounts/bob", map[string]any{"allow_ips": []string{"203.0.113.200", "2001:db8:6::/64", "198.51.100.0/24", "2001:db8:5::/48"}})
-	testkit.Call[[]exchange.Ban](n, "GET", "/bans", nil) // the lists are read every second, and now
+	testkit.Call[model.User](n, "PATCH", "/users/alice", map[string]any{"allow_ips": []string{"203.0.113.64/28"}})
+	testkit.Call[model.Account](n, "PATCH", "/accounts/bob", map[string]any{"allow_ips": []string{"203.0.113.200", "2001:db8:6::/64", "198.51.100.0/24", "2001:db8:5::/48"}})
+	testkit.Call[[]model.Ban](n, "GET", "/bans", nil) // the lists are read every second, and now
 	for name, client := range map[string]string{
 		"a user's list": "203.0.113.65", "an account's list": "203.0.113.200", "an account's IPv6 list": "2001:db8:6::9",
 		"never_ban": "198.51.100.7", "never_ban of an IPv6 network": "2001:db8:5:77::9",
@@ -214,8 +215,8 @@ func TestIPv6CountsByNetwork(t *testing.T) {
 func TestAllowListedAddressInABannedNetwork(t *testing.T) {
 	for name, list := range map[string]func(n *testkit.Node){
 		"a user's list": func(n *testkit.Node) {
-			testkit.Call[exchange.User](n, "PATCH", "/users/alice", map[string]any{"allow_ips": []string{"2001:db8:1:2::7"}})
-			testkit.Call[[]exchange.Ban](n, "GET", "/bans", nil)
+			testkit.Call[model.User](n, "PATCH", "/users/alice", map[string]any{"allow_ips": []string{"2001:db8:1:2::7"}})
+			testkit.Call[[]model.Ban](n, "GET", "/bans", nil)
 		},
 		"never_ban": func(*testkit.Node) {},
 	} {
@@ -315,7 +316,7 @@ func TestLoginsThatEndAtOnceAreNoFailures(t *testing.T) {
 func TestUnbanOfNonsense(t *testing.T) {
 	n := start(t, guarded)
 	for _, address := range []string{"", "%1b%5b2J", "999.1.1.1", "203.0.113.9%25eth0", "example.com", "203.0.113.0/24", "::/0"} {
-		if _, err := attempt[any](n, "DELETE", "/bans?address="+address, nil); !exchange.Is(err, exchange.Invalid) && !exchange.Is(err, exchange.NotFound) {
+		if _, err := attempt[any](n, "DELETE", "/bans?address="+address, nil); !fault.Is(err, fault.Invalid) && !fault.Is(err, fault.NotFound) {
 			t.Errorf("%q: %v", address, err)
 		}
 	}
@@ -326,8 +327,8 @@ func TestListsWithMappedIPv4(t *testing.T) {
 	n := start(t, guarded)
 	key := n.User("alice")
 	for _, list := range []string{"::ffff:203.0.113.9", "::ffff:203.0.113.0/120"} {
-		_, err := attempt[exchange.User](n, "PATCH", "/users/alice", map[string]any{"allow_ips": []string{list}})
-		if err != nil && !exchange.Is(err, exchange.Invalid) {
+		_, err := attempt[model.User](n, "PATCH", "/users/alice", map[string]any{"allow_ips": []string{list}})
+		if err != nil && !fault.Is(err, fault.Invalid) {
 			t.Errorf("%s: %v", list, err)
 		}
 		if err != nil {

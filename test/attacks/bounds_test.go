@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/config"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/sftpwire"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // saysWhy waits until explain says something about a user's connections.
@@ -81,6 +81,6 @@ func TestPastItsBudgetOneWaits(t *testing.T) {
 	}
 	s.write(s.request(sftpwire.TypeMkdir, "/upload/c", uint32(0)))
 	testkit.Eventually(t, "the log says that the user is slowed down", func() bool { return n.Log.Contains("more changes than its budget") })
-	testkit.Call[exchange.User](n, "PATCH", "/users/alice", map[string]any{"enabled": false})
+	testkit.Call[model.User](n, "PATCH", "/users/alice", map[string]any{"enabled": false})
 	saysWhy(t, n, "alice", "they were slowed down")
 }

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/sallyport-sftp/sallyport/internal/config"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // refuse opens a session channel, sends one request, and fails if it is granted.
@@ -266,7 +266,7 @@ func TestAProbeBesideSFTPIsNoMistake(t *testing.T) {
 			}
 		}
 		_ = c.Close()
-		testkit.Eventually(t, user+" has left", func() bool { return len(testkit.Call[[]exchange.Session](n, "GET", "/sessions", nil)) == 0 })
+		testkit.Eventually(t, user+" has left", func() bool { return len(testkit.Call[[]model.Session](n, "GET", "/sessions", nil)) == 0 })
 	}
 	saysWhy(t, n, "never", mistake) // so that the others' records are there, too
 	for _, user := range []string{"before", "after", "between"} {

@@ -15,8 +15,8 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/sallyport-sftp/sallyport/internal/config"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // proxyHost is the loopback address of the load balancer in these tests: what
@@ -143,7 +143,7 @@ func times(n int, word string) (out []string) {
 
 // bans are the addresses that are kept out now.
 func bans(n *testkit.Node) (out []string) {
-	for _, b := range testkit.Call[[]exchange.Ban](n, "GET", "/bans", nil) {
+	for _, b := range testkit.Call[[]model.Ban](n, "GET", "/bans", nil) {
 		out = append(out, b.Address)
 	}
 	return out
@@ -198,8 +198,8 @@ func parting(t testing.TB, n *testkit.Node, client string) string {
 }
 
 // explained asks what the operator is told of an address, a user or a reference.
-func explained(n *testkit.Node, about string) exchange.Explained {
-	return testkit.Call[exchange.Explained](n, "GET", "/explain?about="+about, nil)
+func explained(n *testkit.Node, about string) model.Explained {
+	return testkit.Call[model.Explained](n, "GET", "/explain?about="+about, nil)
 }
 
 // outcomes are the reason codes of what was noted about somebody, the newest first.

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/sallyport-sftp/sallyport/internal/config"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // guess is one way to fail: a username and a key.
@@ -30,22 +30,22 @@ func guesses(t *testing.T, n *testkit.Node) []guess {
 	n.User("alice")
 	other, disabled, revoked, suspended := n.User("bob"), n.User("carol"), n.User("dave"), n.User("erin")
 	burned, frozen, pending := n.User("frank"), n.User("gina"), testkit.NewKey(t)
-	testkit.Call[exchange.User](n, "PATCH", "/users/carol", map[string]any{"enabled": false})
+	testkit.Call[model.User](n, "PATCH", "/users/carol", map[string]any{"enabled": false})
 	revoke := func(key ssh.Signer, burn bool) {
-		testkit.Call[exchange.Revoked](n, "POST", "/keys/revoke", map[string]any{"fingerprint": ssh.FingerprintSHA256(key.PublicKey()), "reason": "test", "burn": burn})
+		testkit.Call[model.Revoked](n, "POST", "/keys/revoke", map[string]any{"fingerprint": ssh.FingerprintSHA256(key.PublicKey()), "reason": "test", "burn": burn})
 	}
 	revoke(revoked, false)
 	revoke(burned, true)
-	testkit.Call[exchange.Contact](n, "POST", "/contacts", map[string]string{"account": "gina", "name": "Gina", "email": "gina@g.example"})
-	testkit.Call[[]exchange.Key](n, "POST", "/keys/freeze", map[string]string{"fingerprint": ssh.FingerprintSHA256(frozen.PublicKey()), "by": "gina@g.example"})
-	testkit.Call[exchange.Account](n, "PATCH", "/accounts/erin", map[string]string{"state": exchange.AccountSuspended})
+	testkit.Call[model.Contact](n, "POST", "/contacts", map[string]string{"account": "gina", "name": "Gina", "email": "gina@g.example"})
+	testkit.Call[[]model.Key](n, "POST", "/keys/freeze", map[string]string{"fingerprint": ssh.FingerprintSHA256(frozen.PublicKey()), "by": "gina@g.example"})
+	testkit.Call[model.Account](n, "PATCH", "/accounts/erin", map[string]string{"state": model.AccountSuspended})
 	c := greet(t, n.Addr)
 	if got, err := c.query("alice", pending.PublicKey()); got != msgAuthFailure {
 		t.Fatalf("the key that is to wait: %d, %v", got, err)
 	}
 	_ = c.conn.Close()
 	testkit.Eventually(t, "an unknown key waits", func() bool {
-		return len(testkit.Call[[]exchange.PendingKey](n, "GET", "/keys/pending?user=alice", nil)) == 1
+		return len(testkit.Call[[]model.PendingKey](n, "GET", "/keys/pending?user=alice", nil)) == 1
 	})
 	fresh := func() ssh.Signer { return testkit.NewKey(t) }
 	same := func(s ssh.Signer) func() ssh.Signer { return func() ssh.Signer { return s } }

@@ -15,8 +15,9 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // openSSHFile writes an unencrypted, or seemingly encrypted, OpenSSH private
@@ -109,12 +110,12 @@ func TestForgedPrivateFilesBurnNobody(t *testing.T) {
 	forged["an encrypted file"] = openSSHFile("aes256-ctr", victim.PublicKey().Marshal(), make([]byte, 256))
 	for name, file := range forged {
 		for _, user := range []string{"mallory", "alice"} {
-			if _, err := attempt[[]exchange.Key](n, "POST", "/users/"+user+"/keys", map[string]string{"text": file}); !exchange.Is(err, exchange.Invalid) {
+			if _, err := attempt[[]model.Key](n, "POST", "/users/"+user+"/keys", map[string]string{"text": file}); !fault.Is(err, fault.Invalid) {
 				t.Errorf("%s, for %s: %v", name, user, err)
 			}
 		}
 	}
-	for _, b := range testkit.Call[[]exchange.BurnedKey](n, "GET", "/keys/burned", nil) {
+	for _, b := range testkit.Call[[]model.BurnedKey](n, "GET", "/keys/burned", nil) {
 		if b.Fingerprint == ssh.FingerprintSHA256(victim.PublicKey()) || b.Fingerprint == ssh.FingerprintSHA256(victimEC.PublicKey()) {
 			t.Errorf("a forgery burned alice's key: %+v", b)
 		}
@@ -125,8 +126,8 @@ func TestForgedPrivateFilesBurnNobody(t *testing.T) {
 	if _, _, err := live.SendRequest("keepalive", true, nil); err != nil {
 		t.Errorf("a session of alice was ended: %v", err)
 	}
-	for _, k := range testkit.Call[[]exchange.Key](n, "GET", "/users/alice/keys", nil) {
-		if k.State != exchange.KeyActive || k.Flag == "" && k.Type == "ssh-ed25519" {
+	for _, k := range testkit.Call[[]model.Key](n, "GET", "/users/alice/keys", nil) {
+		if k.State != model.KeyActive || k.Flag == "" && k.Type == "ssh-ed25519" {
 			t.Errorf("alice's key is %s, flag %q; the encrypted file should have flagged it", k.State, k.Flag)
 		}
 	}
@@ -142,14 +143,14 @@ func TestARealPrivateFileBurnsTheKey(t *testing.T) {
 	k.User("bob")
 	text := string(testkit.MustRead(t, path))
 	live := k.SSH("alice", key)
-	_, err := attempt[[]exchange.Key](k.Node, "POST", "/users/bob/keys", map[string]string{"text": strings.ReplaceAll(text, "\n", "\r\n")})
-	if !exchange.Is(err, exchange.Invalid) {
+	_, err := attempt[[]model.Key](k.Node, "POST", "/users/bob/keys", map[string]string{"text": strings.ReplaceAll(text, "\n", "\r\n")})
+	if !fault.Is(err, fault.Invalid) {
 		t.Fatalf("a private key: %v", err)
 	}
 	gone(t, "the session", live, 2*time.Second)
 	for _, user := range []string{"alice", "bob"} {
-		_, err := attempt[[]exchange.Key](k.Node, "POST", "/users/"+user+"/keys", map[string]string{"text": string(ssh.MarshalAuthorizedKey(key.PublicKey()))})
-		if !exchange.Is(err, exchange.Denied) {
+		_, err := attempt[[]model.Key](k.Node, "POST", "/users/"+user+"/keys", map[string]string{"text": string(ssh.MarshalAuthorizedKey(key.PublicKey()))})
+		if !fault.Is(err, fault.Denied) {
 			t.Errorf("the burned key was enrolled for %s: %v", user, err)
 		}
 	}
@@ -163,8 +164,8 @@ func TestContactsOfAnotherAccountHaveNoSay(t *testing.T) {
 	n := start(t)
 	n.User("alice")
 	key := n.User("bob")
-	ours := testkit.Call[exchange.Contact](n, "POST", "/contacts", map[string]string{"account": "alice", "name": "Ann", "email": "ann@a.example"})
-	theirs := testkit.Call[exchange.Contact](n, "POST", "/contacts", map[string]string{"account": "bob", "name": "Eve", "email": "eve@b.example"})
+	ours := testkit.Call[model.Contact](n, "POST", "/contacts", map[string]string{"account": "alice", "name": "Ann", "email": "ann@a.example"})
+	theirs := testkit.Call[model.Contact](n, "POST", "/contacts", map[string]string{"account": "bob", "name": "Eve", "email": "eve@b.example"})
 	fp := ssh.FingerprintSHA256(key.PublicKey())
 	line := string(ssh.MarshalAuthorizedKey(testkit.NewKey(t).PublicKey()))
 	for _, who := range []string{ours.ID, ours.Email, strings.ToUpper(ours.Email)} {
@@ -177,17 +178,17 @@ func TestContactsOfAnotherAccountHaveNoSay(t *testing.T) {
 			{"POST", "/users/bob/keys", map[string]any{"text": line, "confirmed_by": who}},
 			{"PATCH", "/users/bob/keys", map[string]any{"fingerprint": fp, "holder": who}},
 		} {
-			if _, err := attempt[any](n, c.method, c.path, c.body); !exchange.Is(err, exchange.NotFound) {
+			if _, err := attempt[any](n, c.method, c.path, c.body); !fault.Is(err, fault.NotFound) {
 				t.Errorf("%s %s with %q: %v", c.method, c.path, c.body, err)
 			}
 		}
 	}
-	testkit.Call[[]exchange.Key](n, "POST", "/keys/freeze", map[string]string{"fingerprint": fp, "by": theirs.ID})
+	testkit.Call[[]model.Key](n, "POST", "/keys/freeze", map[string]string{"fingerprint": fp, "by": theirs.ID})
 	for _, who := range []string{ours.ID, ours.Email, theirs.ID, theirs.Email, ""} {
-		if _, err := attempt[[]exchange.Key](n, "POST", "/keys/thaw", map[string]string{"fingerprint": fp, "by": who}); err == nil {
+		if _, err := attempt[[]model.Key](n, "POST", "/keys/thaw", map[string]string{"fingerprint": fp, "by": who}); err == nil {
 			t.Errorf("the key was thawed at the word of %q", who)
 		}
-		if _, err := attempt[[]exchange.Key](n, "POST", "/users/bob/keys", map[string]string{"text": line, "confirmed_by": who}); err == nil {
+		if _, err := attempt[[]model.Key](n, "POST", "/users/bob/keys", map[string]string{"text": line, "confirmed_by": who}); err == nil {
 			t.Errorf("a new key came in at the word of %q", who)
 		}
 	}
@@ -202,33 +203,33 @@ func TestRotationGames(t *testing.T) {
 	first, second, third := n.User("alice"), testkit.NewKey(t), testkit.NewKey(t)
 	bob := n.User("bob")
 	rotate := func(user string, key, old ssh.Signer) error {
-		_, err := attempt[[]exchange.Key](n, "POST", "/users/"+user+"/keys", map[string]string{
+		_, err := attempt[[]model.Key](n, "POST", "/users/"+user+"/keys", map[string]string{
 			"text": string(ssh.MarshalAuthorizedKey(key.PublicKey())), "replaces": ssh.FingerprintSHA256(old.PublicKey())})
 		return err
 	}
 	for name, c := range map[string]struct {
 		key, old ssh.Signer
-		want     exchange.Kind
+		want     fault.Kind
 	}{
-		"a key by itself":       {first, first, exchange.Exists},
-		"another user's key":    {second, bob, exchange.NotFound},
-		"by another user's key": {bob, first, exchange.Denied},
-		"a key that nobody has": {second, third, exchange.NotFound},
+		"a key by itself":       {first, first, fault.Exists},
+		"another user's key":    {second, bob, fault.NotFound},
+		"by another user's key": {bob, first, fault.Denied},
+		"a key that nobody has": {second, third, fault.NotFound},
 	} {
-		if err := rotate("alice", c.key, c.old); !exchange.Is(err, c.want) {
+		if err := rotate("alice", c.key, c.old); !fault.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
 		}
 	}
 	if err := rotate("alice", second, first); err != nil {
 		t.Fatal(err)
 	}
-	if err := rotate("alice", third, first); !exchange.Is(err, exchange.Conflict) {
+	if err := rotate("alice", third, first); !fault.Is(err, fault.Conflict) {
 		t.Errorf("replaced twice: %v", err)
 	}
 	alive(t, n, "alice", first) // both work
 	alive(t, n, "alice", second)
-	revoke := func(key ssh.Signer) exchange.Revoked {
-		return testkit.Call[exchange.Revoked](n, "POST", "/keys/revoke", map[string]string{"fingerprint": ssh.FingerprintSHA256(key.PublicKey()), "reason": "test"})
+	revoke := func(key ssh.Signer) model.Revoked {
+		return testkit.Call[model.Revoked](n, "POST", "/keys/revoke", map[string]string{"fingerprint": ssh.FingerprintSHA256(key.PublicKey()), "reason": "test"})
 	}
 	if v := revoke(first); len(v.Warnings) != 0 {
 		t.Errorf("warned though another key works: %q", v.Warnings)

@@ -12,8 +12,9 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // 10,000 connections from as many addresses fail, some after a whole key
@@ -49,7 +50,7 @@ func TestFloodOf10000FailedLogins(t *testing.T) {
 	}
 	assertBoundedRecords(t, n, took)
 	assertHeap(t, "the flood", before, 32<<20)
-	if got := len(testkit.Call[[]exchange.PendingKey](n, "GET", "/keys/pending", nil)); got > 5 {
+	if got := len(testkit.Call[[]model.PendingKey](n, "GET", "/keys/pending", nil)); got > 5 {
 		t.Errorf("%d unknown keys wait", got)
 	}
 	alive(t, n, "alice", key)
@@ -122,7 +123,7 @@ func TestHugeListsOfOfferedKeys(t *testing.T) {
 			t.Errorf("a record of %d keys, %d methods; a sentence of %d bytes", len(e.Connection.Offered), len(e.Connection.Methods), len(e.Sentence))
 		}
 	}
-	pending := testkit.Call[[]exchange.PendingKey](n, "GET", "/keys/pending?user=alice", nil)
+	pending := testkit.Call[[]model.PendingKey](n, "GET", "/keys/pending?user=alice", nil)
 	if len(pending) == 0 || len(pending) > 5 {
 		t.Errorf("%d unknown keys wait", len(pending))
 	}
@@ -156,7 +157,7 @@ func TestBodiesOfTenMegabytes(t *testing.T) {
 		{"/accounts", map[string]any{"id": "x", "name": big[:900_000]}},
 	} {
 		began := time.Now()
-		if _, err := attempt[any](n, "POST", c.path, c.body); err == nil || exchange.Is(err, exchange.Internal) {
+		if _, err := attempt[any](n, "POST", c.path, c.body); err == nil || fault.Is(err, fault.Internal) {
 			t.Errorf("%s, %.60q: %v", c.path, c.body, err)
 		}
 		if took := time.Since(began); took > 5*time.Second {

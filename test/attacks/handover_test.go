@@ -9,9 +9,10 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/config"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/keys"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // Key file and passphrase reach two different people, whose addresses are
@@ -21,47 +22,47 @@ func TestWhoMayBeGivenWhat(t *testing.T) {
 	k.User("bob")
 	stranger := k.person("bob", "eve@b.example")
 	left := k.person("alice", "leo@a.example")
-	fresh := testkit.Call[exchange.Contact](k.Node, "POST", "/contacts", map[string]string{"account": "alice", "name": "New", "email": "new@a.example"})
-	testkit.Call[exchange.Leaving](k.Node, "POST", "/contacts/"+left.ID+"/leave", nil)
-	ann := testkit.Call[exchange.Contact](k.Node, "GET", "/contacts/ann@a.example", nil)
+	fresh := testkit.Call[model.Contact](k.Node, "POST", "/contacts", map[string]string{"account": "alice", "name": "New", "email": "new@a.example"})
+	testkit.Call[model.Leaving](k.Node, "POST", "/contacts/"+left.ID+"/leave", nil)
+	ann := testkit.Call[model.Contact](k.Node, "GET", "/contacts/ann@a.example", nil)
 	k.give("key", ann.ID, fingerprintOf("one"), "a private key file")
 
 	for _, c := range []struct {
 		name, kind, contact, fingerprint string
-		want                             exchange.Kind
+		want                             fault.Kind
 	}{
-		{"the other half to the same contact", "passphrase", ann.ID, fingerprintOf("one"), exchange.Denied},
-		{"… by address", "passphrase", "ann@a.example", fingerprintOf("one"), exchange.Denied},
-		{"… by address in other case", "passphrase", "ANN@A.EXAMPLE", fingerprintOf("one"), exchange.Denied},
-		{"an unverified contact", "key", fresh.ID, fingerprintOf("two"), exchange.Conflict},
-		{"a contact who left", "key", left.ID, fingerprintOf("two"), exchange.NotFound},
-		{"… by address", "key", "leo@a.example", fingerprintOf("two"), exchange.NotFound},
-		{"another account's contact", "key", stranger.ID, fingerprintOf("two"), exchange.NotFound},
-		{"… by address", "passphrase", "eve@b.example", fingerprintOf("two"), exchange.NotFound},
-		{"nobody", "key", "", fingerprintOf("two"), exchange.NotFound},
-		{"control characters", "key", "ann@a.example\n", fingerprintOf("two"), exchange.NotFound},
-		{"no key", "key", ann.ID, "", exchange.Invalid},
-		{"an unknown kind", "both", ann.ID, fingerprintOf("two"), exchange.Invalid},
+		{"the other half to the same contact", "passphrase", ann.ID, fingerprintOf("one"), fault.Denied},
+		{"… by address", "passphrase", "ann@a.example", fingerprintOf("one"), fault.Denied},
+		{"… by address in other case", "passphrase", "ANN@A.EXAMPLE", fingerprintOf("one"), fault.Denied},
+		{"an unverified contact", "key", fresh.ID, fingerprintOf("two"), fault.Conflict},
+		{"a contact who left", "key", left.ID, fingerprintOf("two"), fault.NotFound},
+		{"… by address", "key", "leo@a.example", fingerprintOf("two"), fault.NotFound},
+		{"another account's contact", "key", stranger.ID, fingerprintOf("two"), fault.NotFound},
+		{"… by address", "passphrase", "eve@b.example", fingerprintOf("two"), fault.NotFound},
+		{"nobody", "key", "", fingerprintOf("two"), fault.NotFound},
+		{"control characters", "key", "ann@a.example\n", fingerprintOf("two"), fault.NotFound},
+		{"no key", "key", ann.ID, "", fault.Invalid},
+		{"an unknown kind", "both", ann.ID, fingerprintOf("two"), fault.Invalid},
 	} {
 		body, _, err := ask(c.kind, c.contact, c.fingerprint, "a secret text")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := attempt[exchange.Link](k.Node, "POST", "/links", body); !exchange.Is(err, c.want) {
+		if _, err := attempt[model.Link](k.Node, "POST", "/links", body); !fault.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", c.name, err, c.want)
 		} else {
-			assertPrintable(t, c.name, exchange.PublicText(err)+exchange.HintIn(err))
+			assertPrintable(t, c.name, fault.PublicText(err)+fault.HintIn(err))
 		}
 	}
 	// Once she has opened hers, she still can't have the other.
 	k.give("passphrase", "ben@a.example", fingerprintOf("one"), "seven secret words")
-	for _, l := range testkit.Call[[]exchange.Link](k.Node, "GET", "/links", nil) {
-		if l.Kind == exchange.LinkPassphrase {
-			testkit.Call[exchange.Link](k.Node, "DELETE", "/links/"+l.ID, nil)
+	for _, l := range testkit.Call[[]model.Link](k.Node, "GET", "/links", nil) {
+		if l.Kind == model.LinkPassphrase {
+			testkit.Call[model.Link](k.Node, "DELETE", "/links/"+l.ID, nil)
 		}
 	}
 	body, _, _ := ask("passphrase", ann.ID, fingerprintOf("one"), "x")
-	if _, err := attempt[exchange.Link](k.Node, "POST", "/links", body); !exchange.Is(err, exchange.Denied) {
+	if _, err := attempt[model.Link](k.Node, "POST", "/links", body); !fault.Is(err, fault.Denied) {
 		t.Errorf("the other half after the first was made anew: %v", err)
 	}
 }
@@ -69,18 +70,18 @@ func TestWhoMayBeGivenWhat(t *testing.T) {
 // One person may be a contact of an account and of its vendor.
 func TestOnePersonTwice(t *testing.T) {
 	k := openCounter(t)
-	testkit.Call[exchange.Vendor](k.Node, "POST", "/vendors", map[string]string{"short": "acme", "name": "Acme"})
-	testkit.Call[exchange.User](k.Node, "POST", "/users", map[string]string{"account": "alice", "vendor": "acme"})
-	again := testkit.Call[exchange.Contact](k.Node, "POST", "/contacts", map[string]string{"vendor": "acme", "name": "Ann", "email": "ann@A.example"})
-	testkit.Call[exchange.Contact](k.Node, "PATCH", "/contacts/"+again.ID, map[string]string{"verified": "met"})
-	ann := testkit.Call[[]exchange.Contact](k.Node, "GET", "/contacts?of=alice", nil)[0]
+	testkit.Call[model.Vendor](k.Node, "POST", "/vendors", map[string]string{"short": "acme", "name": "Acme"})
+	testkit.Call[model.User](k.Node, "POST", "/users", map[string]string{"account": "alice", "vendor": "acme"})
+	again := testkit.Call[model.Contact](k.Node, "POST", "/contacts", map[string]string{"vendor": "acme", "name": "Ann", "email": "ann@A.example"})
+	testkit.Call[model.Contact](k.Node, "PATCH", "/contacts/"+again.ID, map[string]string{"verified": "met"})
+	ann := testkit.Call[[]model.Contact](k.Node, "GET", "/contacts?of=alice", nil)[0]
 	for i, to := range []string{ann.ID, again.ID} {
 		body, _, err := ask([]string{"key", "passphrase"}[i], to, fingerprintOf("one"), "x")
 		if err != nil {
 			t.Fatal(err)
 		}
 		body["user"] = "alice-acme"
-		if _, err := attempt[exchange.Link](k.Node, "POST", "/links", body); (i == 0) != (err == nil) {
+		if _, err := attempt[model.Link](k.Node, "POST", "/links", body); (i == 0) != (err == nil) {
 			t.Errorf("half %d to %s: %v", i+1, to, err)
 		}
 	}
@@ -116,7 +117,7 @@ func TestDamagedRequestsForLinks(t *testing.T) {
 		for field, v := range change {
 			b[field] = v
 		}
-		if _, err := attempt[exchange.Link](k.Node, "POST", "/links", b); err == nil || exchange.Is(err, exchange.Internal) {
+		if _, err := attempt[model.Link](k.Node, "POST", "/links", b); err == nil || fault.Is(err, fault.Internal) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -126,7 +127,7 @@ func TestDamagedRequestsForLinks(t *testing.T) {
 		t.Fatal(err)
 	}
 	body["token"] = used
-	if _, err := attempt[exchange.Link](k.Node, "POST", "/links", body); err == nil || exchange.Is(err, exchange.Internal) {
+	if _, err := attempt[model.Link](k.Node, "POST", "/links", body); err == nil || fault.Is(err, fault.Internal) {
 		t.Errorf("a token that is in use: %v", err)
 	}
 	k.assertWaiting("the first, after that", first)
@@ -156,7 +157,7 @@ func TestForgedForwardedFor(t *testing.T) {
 		if err != nil || p.status != http.StatusOK {
 			t.Fatalf("%s: %d, %v", c.name, p.status, err)
 		}
-		list := testkit.Call[[]exchange.Link](k.Node, "GET", "/links", nil)
+		list := testkit.Call[[]model.Link](k.Node, "GET", "/links", nil)
 		if list[0].ID != l.ID || list[0].OpenedFrom != c.want {
 			t.Errorf("%s: opened from %q, want %q", c.name, list[0].OpenedFrom, c.want)
 		}

@@ -9,8 +9,9 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 func TestOfferKeyASignWithKeyB(t *testing.T) {
@@ -125,8 +126,8 @@ func TestCertificatesAndSecurityKeysAreRefused(t *testing.T) {
 		t.Error("the server panicked")
 	}
 	for _, key := range []ssh.PublicKey{certify(t, alice, "alice"), sk} {
-		_, err := attempt[[]exchange.Key](n, "POST", "/users/alice/keys", map[string]string{"text": string(ssh.MarshalAuthorizedKey(key))})
-		if !exchange.Is(err, exchange.Invalid) {
+		_, err := attempt[[]model.Key](n, "POST", "/users/alice/keys", map[string]string{"text": string(ssh.MarshalAuthorizedKey(key))})
+		if !fault.Is(err, fault.Invalid) {
 			t.Errorf("%s was not refused at enrolment: %v", key.Type(), err)
 		}
 	}

@@ -13,8 +13,9 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/sallyport-sftp/sallyport/internal/config"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // assertPrintableAll looks at every text within a JSON answer.
@@ -50,7 +51,7 @@ func assertPrintableLines(t *testing.T, n *testkit.Node, args ...string) string 
 func TestControlCharactersInRecords(t *testing.T) {
 	n := start(t)
 	key := n.User("alice")
-	ann := testkit.Call[exchange.Contact](n, "POST", "/contacts", map[string]string{"account": "alice", "name": "Ann", "email": "ann@a.example"})
+	ann := testkit.Call[model.Contact](n, "POST", "/contacts", map[string]string{"account": "alice", "name": "Ann", "email": "ann@a.example"})
 	fp := ssh.FingerprintSHA256(key.PublicKey())
 	line := strings.TrimSpace(string(ssh.MarshalAuthorizedKey(testkit.NewKey(t).PublicKey())))
 	for i, evil := range []string{forgery, "x\r\ntime=2020 level=INFO msg=forged", "\u202Etxt.exe", "a\u2028b", "\x9b31m", "\x00"} {
@@ -85,13 +86,13 @@ func TestControlCharactersInRecords(t *testing.T) {
 			{"POST", "/users/alice/keys/approve", map[string]any{"fingerprint": evil}},
 		} {
 			v, err := attempt[any](n, c.method, c.path, c.body)
-			if exchange.Is(err, exchange.Internal) {
+			if fault.Is(err, fault.Internal) {
 				t.Errorf("%s %s %q: %v", c.method, c.path, c.body, err)
 			}
 			what := fmt.Sprintf("%s %s %q", c.method, c.path, c.body)
 			assertPrintableAll(t, what, v)
 			if err != nil {
-				assertPrintable(t, what, exchange.PublicText(err)+exchange.HintIn(err))
+				assertPrintable(t, what, fault.PublicText(err)+fault.HintIn(err))
 			}
 		}
 	}
@@ -111,7 +112,7 @@ func TestKeyComments(t *testing.T) {
 	for _, comment := range []string{"x\x1b[2J\u202E", "=cmd|' /C calc'!A0", "<script>alert(1)</script>", strings.Repeat("x", 10_000), "\xff\xfe", "a\u2028b"} {
 		line := strings.TrimSpace(string(ssh.MarshalAuthorizedKey(testkit.NewKey(t).PublicKey())))
 		v, err := attempt[any](n, "POST", "/users/alice/keys", map[string]string{"text": line + " " + comment})
-		if err != nil && !exchange.Is(err, exchange.Invalid) && !exchange.Is(err, exchange.Busy) {
+		if err != nil && !fault.Is(err, fault.Invalid) && !fault.Is(err, fault.Busy) {
 			t.Errorf("%.40q: %v", comment, err)
 		}
 		assertPrintableAll(t, "the enrolled key", v)
@@ -154,7 +155,7 @@ func TestExplainPrintsStrangersTextEscaped(t *testing.T) {
 	s.refused("a file in /download", s.call(3, "/download/"+evil, flagWrite|flagCreate, uint32(0)))
 	_ = s.client.Close()
 	testkit.Eventually(t, "nine strangers and two sessions are on record", func() bool {
-		return len(outcomes(n, "203.0.113.9")) == 9 && len(outcomes(n, "127.0.0.1")) == 2 && !contains(outcomes(n, "127.0.0.1"), exchange.ReasonOK)
+		return len(outcomes(n, "203.0.113.9")) == 9 && len(outcomes(n, "127.0.0.1")) == 2 && !contains(outcomes(n, "127.0.0.1"), model.ReasonOK)
 	})
 	for _, about := range []string{"203.0.113.9", "127.0.0.1", "alice", forgery, "\xff\xfe", "nobody\x1b[2J"} {
 		assertPrintableLines(t, n, "explain", about)
@@ -201,8 +202,8 @@ func TestFormulasInTheActivityReport(t *testing.T) {
 func TestMarkupInNames(t *testing.T) {
 	n := start(t)
 	name := `<script>alert(1)</script> & "Sons" 'Ltd' ]]> %h ; $(id)`
-	testkit.Call[exchange.Account](n, "POST", "/accounts", map[string]string{"id": "acme", "name": name})
-	testkit.Call[exchange.User](n, "POST", "/users", map[string]string{"account": "acme"})
+	testkit.Call[model.Account](n, "POST", "/accounts", map[string]string{"id": "acme", "name": name})
+	testkit.Call[model.User](n, "POST", "/users", map[string]string{"account": "acme"})
 	n.Enrol("acme", testkit.NewKey(t))
 	html, errs, code := sallyport(n, "guide", "acme", "--format", "html")
 	if code != 0 || strings.Contains(html, "<script>alert(1)") || !strings.Contains(html, "&lt;script&gt;alert(1)") {
@@ -230,7 +231,7 @@ func TestFolderNamesDoNotBecomeSettings(t *testing.T) {
 	evil := url.QueryEscape("/home/x\n  ProxyCommand touch /tmp/owned\n#\x1b[2J")
 	for _, program := range []string{"filezilla", "winscp", "openssh", "rclone"} {
 		list, err := attempt[[]site](n, "GET", "/users/acme/sites?for="+program+"&key_dir="+evil, nil)
-		if exchange.Is(err, exchange.Internal) {
+		if fault.Is(err, fault.Internal) {
 			t.Error(err)
 		}
 		for _, f := range list {

@@ -9,9 +9,9 @@ import (
 	"math"
 	"testing"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/sftpwire"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // Packets that a session survives: each gets a clear refusal.
@@ -166,7 +166,7 @@ func TestOffsetsAndLengthsAtTheEndOfNumbers(t *testing.T) {
 func TestWritesPastTheQuota(t *testing.T) {
 	n := start(t)
 	key := n.User("alice")
-	testkit.Call[exchange.User](n, "PATCH", "/users/alice", map[string]any{"quota_bytes": 100_000, "quota_files": 3})
+	testkit.Call[model.User](n, "PATCH", "/users/alice", map[string]any{"quota_bytes": 100_000, "quota_files": 3})
 	s := sftpOf(t, n, "alice", key)
 	chunk := make([]byte, 50_000)
 	s.put("/upload/x", chunk)

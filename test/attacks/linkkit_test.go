@@ -19,9 +19,9 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/cli"
 	"github.com/sallyport-sftp/sallyport/internal/config"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/keys"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // counter is a node that hands things over: with pages, a user alice, and two
@@ -59,15 +59,15 @@ func openCounter(t testing.TB, options ...testkit.Option) *counter {
 }
 
 // person adds a contact whose address is verified.
-func (k *counter) person(account, email string) exchange.Contact {
+func (k *counter) person(account, email string) model.Contact {
 	k.t.Helper()
-	c := testkit.Call[exchange.Contact](k.Node, "POST", "/contacts", map[string]string{"account": account, "name": email, "email": email})
-	return testkit.Call[exchange.Contact](k.Node, "PATCH", "/contacts/"+c.ID, map[string]string{"verified": "called back"})
+	c := testkit.Call[model.Contact](k.Node, "POST", "/contacts", map[string]string{"account": account, "name": email, "email": email})
+	return testkit.Call[model.Contact](k.Node, "PATCH", "/contacts/"+c.ID, map[string]string{"verified": "called back"})
 }
 
 // link is a one-time link and where it is opened.
 type link struct {
-	exchange.Link
+	model.Link
 	url, secret string
 	sealed      []byte
 }
@@ -91,7 +91,7 @@ func (k *counter) give(kind, contact, fingerprint, text string) link {
 	if err != nil {
 		k.t.Fatal(err)
 	}
-	l := testkit.Call[exchange.Link](k.Node, "POST", "/links", body)
+	l := testkit.Call[model.Link](k.Node, "POST", "/links", body)
 	return link{Link: l, url: k.url + "/handover/" + p.Secret, secret: p.Secret, sealed: p.Sealed}
 }
 
@@ -99,7 +99,7 @@ func (k *counter) give(kind, contact, fingerprint, text string) link {
 func (k *counter) verify(contact string) link {
 	k.t.Helper()
 	p := keys.Empty()
-	l := testkit.Call[exchange.Link](k.Node, "POST", "/links", map[string]any{"kind": "verify", "contact": contact, "token": p.Token})
+	l := testkit.Call[model.Link](k.Node, "POST", "/links", map[string]any{"kind": "verify", "contact": contact, "token": p.Token})
 	return link{Link: l, url: k.url + "/handover/" + p.Secret, secret: p.Secret}
 }
 
@@ -181,7 +181,7 @@ func equalHeaders(a, b http.Header) bool {
 // assertWaiting fails unless a link can still be opened, and gives its text.
 func (k *counter) assertWaiting(what string, l link) {
 	k.t.Helper()
-	if s, holds := k.record(l); s != exchange.LinkWaiting || !holds {
+	if s, holds := k.record(l); s != model.LinkWaiting || !holds {
 		k.t.Errorf("%s: the record says %s, and holds something: %v", what, s, holds)
 	}
 	if p := k.send("GET", l.url); p.status != http.StatusOK {

@@ -15,9 +15,10 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/sallyport-sftp/sallyport/internal/config"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/keys"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // Mail scanners and previews open every link that they see.
@@ -45,11 +46,11 @@ func TestLookingAtALinkTakesNothing(t *testing.T) {
 	if p := k.send("POST", l.url); p.status != http.StatusOK || !strings.Contains(p.body, "seven secret words") {
 		t.Errorf("POST after that: %d %s", p.status, p.body)
 	}
-	k.assertGone("opened", exchange.LinkOpened, l)
+	k.assertGone("opened", model.LinkOpened, l)
 	if p := k.send("POST", v.url); p.status != http.StatusOK {
 		t.Errorf("POST of the verification: %d", p.status)
 	}
-	k.assertGone("verified", exchange.LinkOpened, v)
+	k.assertGone("verified", model.LinkOpened, v)
 }
 
 // 50 clicks at once, on each database.
@@ -66,7 +67,7 @@ func TestFiftyClicksOnALinkHaveOneWinner(t *testing.T) {
 				if won != 1 || others[http.StatusNotFound] != 49 {
 					t.Errorf("%d clicks won; the others: %v", won, others)
 				}
-				k.assertGone("raced", exchange.LinkOpened, l)
+				k.assertGone("raced", model.LinkOpened, l)
 			}
 		})
 	}
@@ -109,18 +110,18 @@ func race(t *testing.T, url string, clicks int, secret string) (won int, others 
 func TestLinksThatEndHandNothingOver(t *testing.T) {
 	k := openCounter(t)
 	revoked := k.give("key", "ann@a.example", fingerprintOf("one"), "a private key file")
-	testkit.Call[exchange.Link](k.Node, "DELETE", "/links/"+revoked.ID, nil)
-	k.assertGone("revoked", exchange.LinkRevoked, revoked)
-	if _, err := attempt[exchange.Link](k.Node, "DELETE", "/links/"+revoked.ID, nil); !exchange.Is(err, exchange.Conflict) {
+	testkit.Call[model.Link](k.Node, "DELETE", "/links/"+revoked.ID, nil)
+	k.assertGone("revoked", model.LinkRevoked, revoked)
+	if _, err := attempt[model.Link](k.Node, "DELETE", "/links/"+revoked.ID, nil); !fault.Is(err, fault.Conflict) {
 		t.Errorf("revoking it again: %v", err)
 	}
 
 	// A contact who leaves loses what waits, and nothing that others have.
 	hers, his := k.give("key", "ann@a.example", fingerprintOf("two"), "a private key file"), k.give("passphrase", "ben@a.example", fingerprintOf("two"), "seven secret words")
 	verify := k.verify("ann@a.example")
-	testkit.Call[exchange.Leaving](k.Node, "POST", "/contacts/ann@a.example/leave", nil)
-	k.assertGone("of a contact who left", exchange.LinkRevoked, hers)
-	k.assertGone("a verification of a contact who left", exchange.LinkRevoked, verify)
+	testkit.Call[model.Leaving](k.Node, "POST", "/contacts/ann@a.example/leave", nil)
+	k.assertGone("of a contact who left", model.LinkRevoked, hers)
+	k.assertGone("a verification of a contact who left", model.LinkRevoked, verify)
 	k.assertWaiting("of a contact who is still there", his)
 
 	// Its time is over: at once for who asks, and soon for what it holds.
@@ -134,8 +135,8 @@ func TestLinksThatEndHandNothingOver(t *testing.T) {
 		}
 	}
 	k.Restart() // the keeper looks at once, and then every minute
-	testkit.Eventually(t, "it is expired", func() bool { state, _ := k.record(late); return state == exchange.LinkExpired })
-	k.assertGone("expired", exchange.LinkExpired, late)
+	testkit.Eventually(t, "it is expired", func() bool { state, _ := k.record(late); return state == model.LinkExpired })
+	k.assertGone("expired", model.LinkExpired, late)
 	k.assertWaiting("the other, after the restart", his)
 }
 

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/sallyport-sftp/sallyport/internal/config"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // patience is within what time a real user must be in.
@@ -163,9 +163,9 @@ func TestWhoMakesRoomIsOnRecordAsThat(t *testing.T) {
 	}
 	alive(t, n, "alice", key)
 	testkit.Eventually(t, "the record of who made room", func() bool {
-		e := testkit.Call[exchange.Explained](n, "GET", "/explain?about=127.0.0.1", nil)
-		return slices.ContainsFunc(e.Explanations, func(x exchange.Explanation) bool {
-			return x.Connection.Outcome == exchange.ReasonServerOverload && strings.Contains(x.Advice, "busy")
+		e := testkit.Call[model.Explained](n, "GET", "/explain?about=127.0.0.1", nil)
+		return slices.ContainsFunc(e.Explanations, func(x model.Explanation) bool {
+			return x.Connection.Outcome == model.ReasonServerOverload && strings.Contains(x.Advice, "busy")
 		})
 	})
 }

@@ -4,9 +4,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/sftpwire"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // forgery is what an attacker would like to see in a log: a line of its own,
@@ -84,36 +85,36 @@ func TestUsernameTricksAreRefusedAtCreation(t *testing.T) {
 		"root", "admin", "administrator", "sallyport", "system", "operator", "nobody", "all", "new", strings.Repeat("a", 65), strings.Repeat("a", 1<<16),
 		"caf\u00e9", "\u0430lice", "alice%00", "alice\u200b", "a:b", "@b", "+b", "ROOT", "All", "a*", "a?b", "a#b", "$(id)", "a;b", "a,b", "a'b", `a"b`, "<b>", "=cmd()", "alice\r\n",
 	} {
-		_, err := attempt[exchange.User](n, "POST", "/users", map[string]string{"account": "alice", "name": name})
-		if !exchange.Is(err, exchange.Invalid) {
+		_, err := attempt[model.User](n, "POST", "/users", map[string]string{"account": "alice", "name": name})
+		if !fault.Is(err, fault.Invalid) {
 			t.Errorf("the username %.40q: %v", name, err)
 		}
-		_, err = attempt[exchange.Account](n, "POST", "/accounts", map[string]string{"id": name, "name": "x"})
-		if !exchange.Is(err, exchange.Invalid) {
+		_, err = attempt[model.Account](n, "POST", "/accounts", map[string]string{"id": name, "name": "x"})
+		if !fault.Is(err, fault.Invalid) {
 			t.Errorf("the account ID %.40q: %v", name, err)
 		}
-		_, err = attempt[exchange.Vendor](n, "POST", "/vendors", map[string]string{"short": name, "name": "x"})
-		if !exchange.Is(err, exchange.Invalid) {
+		_, err = attempt[model.Vendor](n, "POST", "/vendors", map[string]string{"short": name, "name": "x"})
+		if !fault.Is(err, fault.Invalid) {
 			t.Errorf("the vendor %.40q: %v", name, err)
 		}
 		if err != nil {
-			assertPrintable(t, "the refusal", exchange.PublicText(err)+exchange.HintIn(err))
+			assertPrintable(t, "the refusal", fault.PublicText(err)+fault.HintIn(err))
 		}
 	}
 	for _, name := range []string{"Alice", "ALICE"} { // the same person, whatever the capitals
-		_, err := attempt[exchange.User](n, "POST", "/users", map[string]string{"account": "alice", "name": name})
-		if !exchange.Is(err, exchange.Exists) {
+		_, err := attempt[model.User](n, "POST", "/users", map[string]string{"account": "alice", "name": name})
+		if !fault.Is(err, fault.Exists) {
 			t.Errorf("the username %q: %v", name, err)
 		}
-		_, err = attempt[exchange.Account](n, "POST", "/accounts", map[string]string{"id": name, "name": "x"})
-		if !exchange.Is(err, exchange.Exists) {
+		_, err = attempt[model.Account](n, "POST", "/accounts", map[string]string{"id": name, "name": "x"})
+		if !fault.Is(err, fault.Exists) {
 			t.Errorf("the account ID %q: %v", name, err)
 		}
 	}
-	if _, err := attempt[exchange.User](n, "POST", "/users", map[string]string{"account": "alice", "name": ""}); err == nil {
+	if _, err := attempt[model.User](n, "POST", "/users", map[string]string{"account": "alice", "name": ""}); err == nil {
 		t.Error("alice was made a second time")
 	}
-	if users := testkit.Call[[]exchange.User](n, "GET", "/users", nil); len(users) != 1 {
+	if users := testkit.Call[[]model.User](n, "GET", "/users", nil); len(users) != 1 {
 		t.Errorf("there are %d users", len(users))
 	}
 	assertCleanLog(t, n)

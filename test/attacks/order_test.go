@@ -6,9 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/sftpwire"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // collect reads n replies, by id.
@@ -132,7 +132,7 @@ func TestCopyDataOntoItselfPastTheEndAndBetweenHandles(t *testing.T) {
 func TestCopyDataOfAFileOntoItselfThroughTwoHandles(t *testing.T) {
 	n := start(t)
 	key := n.User("alice")
-	testkit.Call[exchange.User](n, "PATCH", "/users/alice", map[string]any{"quota_bytes": 20 << 20})
+	testkit.Call[model.User](n, "PATCH", "/users/alice", map[string]any{"quota_bytes": 20 << 20})
 	s := sftpOf(t, n, "alice", key)
 	s.put("/upload/x", bytes.Repeat([]byte("x"), 100_000))
 	a := s.open("/upload/x", flagRead|flagWrite)

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/sallyport-sftp/sallyport/internal/config"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // loginAfter sends first bytes from an address, logs in as alice behind them,
@@ -230,7 +230,7 @@ func TestShutdownWhileAProxyHeaderIsAwaited(t *testing.T) {
 func TestProxiedAddressesAreJudged(t *testing.T) {
 	n := start(t, guarded, func(c *config.Config) { c.Limits.AddressSessions = 1 })
 	alice, bob := n.User("alice"), n.User("bob")
-	testkit.Call[exchange.User](n, "PATCH", "/users/bob", map[string]any{"allow_ips": []string{"203.0.113.9"}})
+	testkit.Call[model.User](n, "PATCH", "/users/bob", map[string]any{"allow_ips": []string{"203.0.113.9"}})
 	if _, err := enter(t, n, "203.0.113.10", "bob", bob); err == nil {
 		t.Error("bob logged in from an address that is not on his list")
 	}

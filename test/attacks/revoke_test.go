@@ -9,9 +9,9 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/sftpwire"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // A live session ends within two seconds of each of these, and what it was
@@ -19,20 +19,20 @@ import (
 func TestRevokedInTheMiddleOfAnUpload(t *testing.T) {
 	for what, revoke := range map[string]func(n *testkit.Node, key ssh.Signer){
 		"a revoked key": func(n *testkit.Node, key ssh.Signer) {
-			testkit.Call[exchange.Revoked](n, "POST", "/keys/revoke",
+			testkit.Call[model.Revoked](n, "POST", "/keys/revoke",
 				map[string]string{"fingerprint": ssh.FingerprintSHA256(key.PublicKey()), "reason": "lost"})
 		},
 		"a disabled user": func(n *testkit.Node, _ ssh.Signer) {
-			testkit.Call[exchange.User](n, "PATCH", "/users/alice", map[string]any{"enabled": false})
+			testkit.Call[model.User](n, "PATCH", "/users/alice", map[string]any{"enabled": false})
 		},
 		"a suspended account": func(n *testkit.Node, _ ssh.Signer) {
-			testkit.Call[exchange.Account](n, "PATCH", "/accounts/alice", map[string]string{"state": exchange.AccountSuspended})
+			testkit.Call[model.Account](n, "PATCH", "/accounts/alice", map[string]string{"state": model.AccountSuspended})
 		},
 		"a closed account": func(n *testkit.Node, _ ssh.Signer) {
-			testkit.Call[exchange.Account](n, "PATCH", "/accounts/alice", map[string]string{"state": exchange.AccountClosed})
+			testkit.Call[model.Account](n, "PATCH", "/accounts/alice", map[string]string{"state": model.AccountClosed})
 		},
 		"an address no longer allowed": func(n *testkit.Node, _ ssh.Signer) {
-			testkit.Call[exchange.User](n, "PATCH", "/users/alice", map[string]any{"allow_ips": []string{"192.0.2.1"}})
+			testkit.Call[model.User](n, "PATCH", "/users/alice", map[string]any{"allow_ips": []string{"192.0.2.1"}})
 		},
 	} {
 		t.Run(what, func(t *testing.T) {
@@ -72,7 +72,7 @@ func TestReadOnlyAccountStoresNothing(t *testing.T) {
 	n := start(t)
 	key := n.User("alice")
 	sftpOf(t, n, "alice", key).put("/upload/x", []byte("x"))
-	testkit.Call[exchange.Account](n, "PATCH", "/accounts/alice", map[string]string{"state": exchange.AccountReadOnly})
+	testkit.Call[model.Account](n, "PATCH", "/accounts/alice", map[string]string{"state": model.AccountReadOnly})
 	s := sftpOf(t, n, "alice", key)
 	for what, r := range map[string]reply{
 		"OPEN":         s.call(sftpwire.TypeOpen, "/upload/y", flagWrite|flagCreate, uint32(0)),

@@ -19,8 +19,9 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/client"
 	"github.com/sallyport-sftp/sallyport/internal/config"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // strange are pieces of names that some part of a system is sure to trip over:
@@ -43,8 +44,8 @@ func TestStrangeTextIsRecorded(t *testing.T) {
 	testkit.OnBoth(t, func(t *testing.T, database string) {
 		n := testkit.Start(t, func(c *config.Config) { c.Database.URL, c.Keys.Pending = database, true })
 		key := n.User("acme")
-		testkit.Call[exchange.Feed](n, "POST", "/feeds", map[string]any{"name": "data", "kind": "data", "types": []string{"csv"}})
-		testkit.Call[exchange.Subscription](n, "POST", "/feeds/data/subscriptions", map[string]any{"user": "acme"})
+		testkit.Call[model.Feed](n, "POST", "/feeds", map[string]any{"name": "data", "kind": "data", "types": []string{"csv"}})
+		testkit.Call[model.Subscription](n, "POST", "/feeds/data/subscriptions", map[string]any{"user": "acme"})
 
 		const version, shown = "SSH-2.0-\x80\xff\u202e_x", `SSH-2.0-\x80\xff\u{202e}_x`
 		conf := testkit.ClientConfig("acme", key)
@@ -62,18 +63,18 @@ func TestStrangeTextIsRecorded(t *testing.T) {
 			_, err = io.ReadAll(f)
 			testkit.Must(t, err)
 			testkit.Must(t, f.Close())
-			var d exchange.Delivery
+			var d model.Delivery
 			testkit.Eventually(t, "it was collected", func() bool {
-				d = testkit.Call[[]exchange.Delivery](n, "GET", "/deliveries", nil)[0]
-				return d.State == exchange.DeliveryCollected
+				d = testkit.Call[[]model.Delivery](n, "GET", "/deliveries", nil)[0]
+				return d.State == model.DeliveryCollected
 			})
 			if d.Client != shown {
 				t.Errorf("it was collected by %q, want %q", d.Client, shown)
 			}
-			if s := testkit.Call[[]exchange.Session](n, "GET", "/sessions", nil); len(s) != 1 || s[0].Client != shown {
+			if s := testkit.Call[[]model.Session](n, "GET", "/sessions", nil); len(s) != 1 || s[0].Client != shown {
 				t.Errorf("sessions: %+v", s)
 			}
-			tr := fmt.Sprintf("%+v", askFor[exchange.Trace](t, n, "/trace", "about", "july.csv"))
+			tr := fmt.Sprintf("%+v", askFor[model.Trace](t, n, "/trace", "about", "july.csv"))
 			if !strings.Contains(tr, shown) {
 				t.Errorf("the trace does not name the client: %s", tr)
 			}
@@ -106,8 +107,8 @@ func TestStrangeTextIsRecorded(t *testing.T) {
 					t.Errorf("%q got in", user)
 				}
 				testkit.Eventually(t, "it is on record", func() bool {
-					e, err := client.Call[exchange.Explained](context.Background(), n.API, client.Request{Method: "GET", Path: "/explain", Query: url.Values{"about": {user}}})
-					return err == nil && len(e.Explanations) > 0 && e.Explanations[0].Connection.Client == shown && e.Explanations[0].Connection.User == exchange.Printable(user)
+					e, err := client.Call[model.Explained](context.Background(), n.API, client.Request{Method: "GET", Path: "/explain", Query: url.Values{"about": {user}}})
+					return err == nil && len(e.Explanations) > 0 && e.Explanations[0].Connection.Client == shown && e.Explanations[0].Connection.User == valid.Printable(user)
 				})
 			}
 			conf := testkit.ClientConfig("acme", testkit.NewKey(t))
@@ -117,7 +118,7 @@ func TestStrangeTextIsRecorded(t *testing.T) {
 				t.Error("a key that nobody knows got in")
 			}
 			testkit.Eventually(t, "the key waits, with its client", func() bool {
-				list := testkit.Call[[]exchange.PendingKey](n, "GET", "/keys/pending", nil)
+				list := testkit.Call[[]model.PendingKey](n, "GET", "/keys/pending", nil)
 				return len(list) == 1 && list[0].Client == shown
 			})
 		})
@@ -151,7 +152,7 @@ func TestStrangeTextIsRecorded(t *testing.T) {
 				logged[from] = to["to"]
 			}
 			for _, full := range sent {
-				if to := logged[exchange.Printable(full+".part")]; to != exchange.Printable(full) {
+				if to := logged[valid.Printable(full+".part")]; to != valid.Printable(full) {
 					t.Errorf("%q was renamed to %q, says the log", full, to)
 				}
 			}
@@ -163,7 +164,7 @@ func TestStrangeTextIsRecorded(t *testing.T) {
 // publishTo publishes a file to all.
 func publishTo(t *testing.T, n *testkit.Node, feed, name, text string) {
 	t.Helper()
-	_, err := client.Call[exchange.Publication](context.Background(), n.API, client.Request{Method: "PUT", Path: "/feeds/" + feed + "/publications/" + name,
+	_, err := client.Call[model.Publication](context.Background(), n.API, client.Request{Method: "PUT", Path: "/feeds/" + feed + "/publications/" + name,
 		Query: url.Values{"all": {"true"}}, Body: strings.NewReader(text), Size: int64(len(text))})
 	testkit.Must(t, err)
 }
@@ -192,9 +193,9 @@ func contentOf(t *testing.T, n *testkit.Node, path string, query url.Values) str
 func found(t *testing.T, n *testkit.Node, full, text string) {
 	t.Helper()
 	name := path.Base(full)
-	var d exchange.Drop
-	list := askFor[[]exchange.Drop](t, n, "/inbox", "name", name)
-	if i := slices.IndexFunc(list, func(d exchange.Drop) bool { return string(d.Raw) == full || d.Raw == nil && d.Path == full }); i < 0 {
+	var d model.Drop
+	list := askFor[[]model.Drop](t, n, "/inbox", "name", name)
+	if i := slices.IndexFunc(list, func(d model.Drop) bool { return string(d.Raw) == full || d.Raw == nil && d.Path == full }); i < 0 {
 		t.Fatalf("%q is not in the inbox: %+v", full, list)
 	} else {
 		d = list[i]
@@ -205,12 +206,12 @@ func found(t *testing.T, n *testkit.Node, full, text string) {
 	if got := contentOf(t, n, "/users/acme/files/content", url.Values{"path": {full}}); got != text {
 		t.Errorf("files get of %q is %q, want %q", full, got, text)
 	}
-	tr := askFor[exchange.Trace](t, n, "/trace", "about", name)
-	if !slices.ContainsFunc(tr.Files, func(f exchange.TracedFile) bool { return f.ID == d.ID }) {
+	tr := askFor[model.Trace](t, n, "/trace", "about", name)
+	if !slices.ContainsFunc(tr.Files, func(f model.TracedFile) bool { return f.ID == d.ID }) {
 		t.Errorf("the trace of %q does not know it: %+v", name, tr)
 	}
-	h := testkit.Call[exchange.Hold](n, "POST", "/retention/holds", map[string]string{"kind": "file", "target": d.ID, "reason": "case 7"})
-	testkit.Call[exchange.Hold](n, "DELETE", "/retention/holds/"+h.ID, nil)
+	h := testkit.Call[model.Hold](n, "POST", "/retention/holds", map[string]string{"kind": "file", "target": d.ID, "reason": "case 7"})
+	testkit.Call[model.Hold](n, "DELETE", "/retention/holds/"+h.ID, nil)
 }
 
 func openDatabase(t *testing.T, n *testkit.Node, database string) *sql.DB {
@@ -256,7 +257,7 @@ func wantText(t *testing.T, db *sql.DB, database string) {
 			for i, v := range values {
 				if s, ok := (*v.(*any)).(string); ok {
 					looked++
-					if exchange.Printable(s) != s {
+					if valid.Printable(s) != s {
 						t.Errorf("%s.%s has %q", table, columns[i], s)
 					}
 				}

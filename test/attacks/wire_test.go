@@ -13,8 +13,8 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/sallyport-sftp/sallyport/internal/config"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // impatient is a node that gives strangers a second.
@@ -270,7 +270,7 @@ func TestRefusalsOfStrangersAreLoggedWithAReason(t *testing.T) {
 	testkit.Eventually(t, "two refusals in the log", func() bool {
 		return strings.Count(n.Log.String(), "log-in refused") == 2
 	})
-	if !n.Log.Contains(fmt.Sprintf("reason=%s", exchange.ReasonProtocol)) {
+	if !n.Log.Contains(fmt.Sprintf("reason=%s", model.ReasonProtocol)) {
 		t.Error("no refusal says that it was not SSH")
 	}
 }

@@ -11,78 +11,79 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/sallyport-sftp/sallyport/internal/client"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 type body = map[string]any
 
 // changes are the operations of the API that change rows, by their operationId.
 var changes = map[string]change{
-	"add-account":    {request: asks("POST", "/accounts", body{"id": "{name}-b", "name": "B"}), again: exchange.Exists},
+	"add-account":    {request: asks("POST", "/accounts", body{"id": "{name}-b", "name": "B"}), again: fault.Exists},
 	"edit-account":   {request: asks("PATCH", "/accounts/{name}", body{"name": "B"})},
-	"add-vendor":     {request: asks("POST", "/vendors", body{"short": "{name}", "name": "V"}), again: exchange.Exists},
-	"add-user":       {request: asks("POST", "/users", body{"account": "{name}", "name": "{name}-b"}), again: exchange.Exists},
+	"add-vendor":     {request: asks("POST", "/vendors", body{"short": "{name}", "name": "V"}), again: fault.Exists},
+	"add-user":       {request: asks("POST", "/users", body{"account": "{name}", "name": "{name}-b"}), again: fault.Exists},
 	"edit-user":      {request: asks("PATCH", "/users/{name}", body{"quota_files": 10})},
-	"add-contact":    {request: asks("POST", "/contacts", body{"account": "{name}", "name": "B", "email": "b-{name}@example.com"}), again: exchange.Exists},
+	"add-contact":    {request: asks("POST", "/contacts", body{"account": "{name}", "name": "B", "email": "b-{name}@example.com"}), again: fault.Exists},
 	"edit-contact":   {begin: (*lossy).person, request: asks("PATCH", "/contacts/{id}", body{"phone": "1"})},
-	"contact-leaves": {begin: (*lossy).person, request: asks("POST", "/contacts/{id}/leave", nil), again: exchange.Conflict},
+	"contact-leaves": {begin: (*lossy).person, request: asks("POST", "/contacts/{id}/leave", nil), again: fault.Conflict},
 	"note-bounce":    {request: asks("POST", "/mail/bounces", body{"address": "{name}@example.com", "why": "550"})},
 
 	"report-bounce": {begin: (*lossy).mailed, request: asks("POST", "/mail/reports",
 		body{"messages": []string{"{id}"}, "failures": []body{{"address": "{name}@example.com", "why": "550"}}})},
 
-	"add-keys":     {request: asks("POST", "/users/{name}/keys", body{"text": publicKey("other")}), begin: (*lossy).forgetOther, again: exchange.Exists},
+	"add-keys":     {request: asks("POST", "/users/{name}/keys", body{"text": publicKey("other")}), begin: (*lossy).forgetOther, again: fault.Exists},
 	"edit-key":     {request: asks("PATCH", "/users/{name}/keys", body{"fingerprint": "{print}", "holder": "{name}@example.com"})},
-	"approve-key":  {begin: (*lossy).pending, request: asks("POST", "/users/{name}/keys/approve", body{"fingerprint": "{id}"}), again: exchange.NotFound},
-	"refuse-key":   {begin: (*lossy).pending, request: asks("DELETE", "/users/{name}/keys/pending?fingerprint={id}", nil), again: exchange.NotFound},
-	"freeze-key":   {request: asks("POST", "/keys/freeze", body{"fingerprint": "{print}", "by": "{name}@example.com"}), again: exchange.Conflict},
-	"thaw-key":     {begin: (*lossy).frozen, request: asks("POST", "/keys/thaw", body{"fingerprint": "{print}", "by": "b-{name}@example.com"}), again: exchange.Conflict},
+	"approve-key":  {begin: (*lossy).pending, request: asks("POST", "/users/{name}/keys/approve", body{"fingerprint": "{id}"}), again: fault.NotFound},
+	"refuse-key":   {begin: (*lossy).pending, request: asks("DELETE", "/users/{name}/keys/pending?fingerprint={id}", nil), again: fault.NotFound},
+	"freeze-key":   {request: asks("POST", "/keys/freeze", body{"fingerprint": "{print}", "by": "{name}@example.com"}), again: fault.Conflict},
+	"thaw-key":     {begin: (*lossy).frozen, request: asks("POST", "/keys/thaw", body{"fingerprint": "{print}", "by": "b-{name}@example.com"}), again: fault.Conflict},
 	"revoke-key":   {request: asks("POST", "/keys/revoke", body{"fingerprint": "{print}", "reason": "lost", "burn": true})},
 	"expose-keys":  {request: exposed},
-	"lift-ban":     {begin: (*lossy).banned, request: asks("DELETE", "/bans?address=203.0.113.9", nil), again: exchange.NotFound},
-	"make-link":    {request: asks("POST", "/links", body{"kind": "verify", "contact": "{name}@example.com", "token": "{token}"}), again: exchange.Exists},
-	"revoke-link":  {begin: (*lossy).link, request: asks("DELETE", "/links/{id}", nil), again: exchange.Conflict},
-	"done-notice":  {begin: (*lossy).notice, request: asks("POST", "/notices/{id}/done", nil), again: exchange.NotFound},
+	"lift-ban":     {begin: (*lossy).banned, request: asks("DELETE", "/bans?address=203.0.113.9", nil), again: fault.NotFound},
+	"make-link":    {request: asks("POST", "/links", body{"kind": "verify", "contact": "{name}@example.com", "token": "{token}"}), again: fault.Exists},
+	"revoke-link":  {begin: (*lossy).link, request: asks("DELETE", "/links/{id}", nil), again: fault.Conflict},
+	"done-notice":  {begin: (*lossy).notice, request: asks("POST", "/notices/{id}/done", nil), again: fault.NotFound},
 	"put-file":     {request: file("PUT")},
-	"remove-file":  {begin: func(l *lossy) { l.does(file("PUT")) }, request: file("DELETE"), again: exchange.NotFound},
+	"remove-file":  {begin: func(l *lossy) { l.does(file("PUT")) }, request: file("DELETE"), again: fault.NotFound},
 	"claim-drops":  {begin: (*lossy).arrived, request: asks("POST", "/inbox/claims", body{"consumer": "erp", "user": "{name}"})},
-	"ack-drop":     {begin: (*lossy).claimed, request: asks("POST", "/inbox/{id}/ack", body{"claim": "{claim}"}), again: exchange.Conflict},
-	"reject-drop":  {begin: (*lossy).claimed, request: asks("POST", "/inbox/{id}/reject", body{"claim": "{claim}", "reason": "no header"}), again: exchange.Conflict},
+	"ack-drop":     {begin: (*lossy).claimed, request: asks("POST", "/inbox/{id}/ack", body{"claim": "{claim}"}), again: fault.Conflict},
+	"reject-drop":  {begin: (*lossy).claimed, request: asks("POST", "/inbox/{id}/reject", body{"claim": "{claim}", "reason": "no header"}), again: fault.Conflict},
 	"clear-drops":  {begin: (*lossy).unscanned, request: asks("POST", "/inbox/clear", body{"reason": "the scanner was retired"})},
-	"release-drop": {begin: (*lossy).claimed, request: asks("POST", "/inbox/{id}/release", body{"claim": "{claim}"}), again: exchange.Conflict},
+	"release-drop": {begin: (*lossy).claimed, request: asks("POST", "/inbox/{id}/release", body{"claim": "{claim}"}), again: fault.Conflict},
 	"renew-drop":   {begin: (*lossy).claimed, request: asks("POST", "/inbox/{id}/renew", body{"claim": "{claim}", "lease": "1h"})},
 
-	"add-feed":          {request: asks("POST", "/feeds", body{"name": "{name}-b", "kind": "cdr"}), again: exchange.Exists},
+	"add-feed":          {request: asks("POST", "/feeds", body{"name": "{name}-b", "kind": "cdr"}), again: fault.Exists},
 	"edit-feed":         {request: asks("PATCH", "/feeds/{name}", body{"kind": "invoice"})},
-	"remove-feed":       {request: asks("DELETE", "/feeds/{name}", nil), again: exchange.NotFound},
-	"subscribe":         {request: asks("POST", "/feeds/{name}/subscriptions", body{"user": "{name}"}), again: exchange.Exists},
+	"remove-feed":       {request: asks("DELETE", "/feeds/{name}", nil), again: fault.NotFound},
+	"subscribe":         {request: asks("POST", "/feeds/{name}/subscriptions", body{"user": "{name}"}), again: fault.Exists},
 	"edit-subscription": {begin: (*lossy).subscribed, request: asks("PATCH", "/feeds/{name}/subscriptions/{name}", body{"mail": "daily"})},
-	"unsubscribe":       {begin: (*lossy).subscribed, request: asks("DELETE", "/feeds/{name}/subscriptions/{name}", nil), again: exchange.NotFound},
+	"unsubscribe":       {begin: (*lossy).subscribed, request: asks("DELETE", "/feeds/{name}/subscriptions/{name}", nil), again: fault.NotFound},
 	"publish":           {begin: (*lossy).subscribed, request: publication},
-	"withdraw-delivery": {begin: (*lossy).published, request: asks("POST", "/deliveries/{id}/withdraw", body{"reason": "a mistake"}), again: exchange.Conflict},
+	"withdraw-delivery": {begin: (*lossy).published, request: asks("POST", "/deliveries/{id}/withdraw", body{"reason": "a mistake"}), again: fault.Conflict},
 
 	"set-sequence":    {request: asks("PUT", "/feeds/{name}/sequences", body{"next": 5})},
-	"accept-gap":      {begin: (*lossy).gap, request: asks("POST", "/feeds/{name}/sequences/accept", body{"from": 2, "to": 3, "reason": "never sent"}), again: exchange.NotFound},
-	"forget-sequence": {begin: (*lossy).counted, request: asks("DELETE", "/feeds/{name}/sequences", nil), again: exchange.NotFound},
+	"accept-gap":      {begin: (*lossy).gap, request: asks("POST", "/feeds/{name}/sequences/accept", body{"from": 2, "to": 3, "reason": "never sent"}), again: fault.NotFound},
+	"forget-sequence": {begin: (*lossy).counted, request: asks("DELETE", "/feeds/{name}/sequences", nil), again: fault.NotFound},
 	"set-name-policy": {request: asks("PUT", "/names", body{"user": "{name}", "temporary": []string{"*.wip"}})},
 
-	"add-expectation":    {request: asks("POST", "/expectations", expected), again: exchange.Exists},
-	"remove-expectation": {begin: func(l *lossy) { l.does(asks("POST", "/expectations", expected)) }, request: asks("DELETE", "/expectations/{name}", nil), again: exchange.NotFound},
-	"add-webhook":        {request: asks("POST", "/webhooks", receiver), again: exchange.Exists},
+	"add-expectation":    {request: asks("POST", "/expectations", expected), again: fault.Exists},
+	"remove-expectation": {begin: func(l *lossy) { l.does(asks("POST", "/expectations", expected)) }, request: asks("DELETE", "/expectations/{name}", nil), again: fault.NotFound},
+	"add-webhook":        {request: asks("POST", "/webhooks", receiver), again: fault.Exists},
 	"edit-webhook":       {begin: (*lossy).webhook, request: asks("PATCH", "/webhooks/{name}", body{"enabled": false})},
-	"remove-webhook":     {begin: (*lossy).webhook, request: asks("DELETE", "/webhooks/{name}", nil), again: exchange.NotFound},
+	"remove-webhook":     {begin: (*lossy).webhook, request: asks("DELETE", "/webhooks/{name}", nil), again: fault.NotFound},
 	"test-webhook":       {begin: (*lossy).webhook, request: asks("POST", "/webhooks/{name}/test", nil), twice: true},
-	"replay-message":     {begin: (*lossy).deadMessage, request: asks("POST", "/messages/{id}/replay", nil), again: exchange.NotFound},
+	"replay-message":     {begin: (*lossy).deadMessage, request: asks("POST", "/messages/{id}/replay", nil), again: fault.NotFound},
 	"replay-dead":        {begin: (*lossy).deadMessage, request: asks("POST", "/messages/replay?target={name}", nil), twice: true},
 
 	"set-policy":      {request: asks("PUT", "/retention/policies", body{"user": "{name}", "keep": "7y"})},
 	"add-hold":        {request: asks("POST", "/retention/holds", body{"kind": "user", "target": "{name}", "reason": "a dispute"}), twice: true},
-	"release-hold":    {begin: (*lossy).held, request: asks("DELETE", "/retention/holds/{id}", nil), again: exchange.NotFound},
+	"release-hold":    {begin: (*lossy).held, request: asks("DELETE", "/retention/holds/{id}", nil), again: fault.NotFound},
 	"run-retention":   {request: asks("POST", "/retention/runs", nil)},
-	"confirm-run":     {begin: (*lossy).planned, request: asks("POST", "/retention/runs/{id}/confirm", nil), again: exchange.Conflict},
-	"cancel-run":      {begin: (*lossy).planned, request: asks("POST", "/retention/runs/{id}/cancel", body{"reason": "too early"}), again: exchange.Conflict},
-	"note-told":       {begin: (*lossy).planned, request: asks("POST", "/retention/runs/{id}/told/{name}", nil), again: exchange.NotFound},
+	"confirm-run":     {begin: (*lossy).planned, request: asks("POST", "/retention/runs/{id}/confirm", nil), again: fault.Conflict},
+	"cancel-run":      {begin: (*lossy).planned, request: asks("POST", "/retention/runs/{id}/cancel", body{"reason": "too early"}), again: fault.Conflict},
+	"note-told":       {begin: (*lossy).planned, request: asks("POST", "/retention/runs/{id}/told/{name}", nil), again: fault.NotFound},
 	"make-checkpoint": {request: asks("POST", "/audit/checkpoint", nil)},
 }
 
@@ -148,7 +149,7 @@ func (l *lossy) insert(query string, args ...any) {
 }
 
 func (l *lossy) person() {
-	l.id = answered[[]exchange.Contact](l, "GET", "/contacts?of={name}", nil)[0].ID
+	l.id = answered[[]model.Contact](l, "GET", "/contacts?of={name}", nil)[0].ID
 }
 
 func (l *lossy) forgetOther() {
@@ -173,7 +174,7 @@ func (l *lossy) banned() {
 }
 
 func (l *lossy) link() {
-	l.id = answered[exchange.Link](l, "POST", "/links", body{"kind": "verify", "contact": "{name}@example.com", "token": "{token}"}).ID
+	l.id = answered[model.Link](l, "POST", "/links", body{"kind": "verify", "contact": "{name}@example.com", "token": "{token}"}).ID
 }
 
 func (l *lossy) notice() {
@@ -193,7 +194,7 @@ func (l *lossy) unscanned() {
 
 func (l *lossy) claimed() {
 	l.arrived()
-	d := answered[[]exchange.Drop](l, "POST", "/inbox/claims", body{"consumer": "erp", "user": "{name}"})[0]
+	d := answered[[]model.Drop](l, "POST", "/inbox/claims", body{"consumer": "erp", "user": "{name}"})[0]
 	l.id, l.claim = d.ID, d.Claim
 }
 
@@ -204,7 +205,7 @@ func (l *lossy) subscribed() {
 func (l *lossy) published() {
 	l.subscribed()
 	l.does(publication)
-	l.id = answered[[]exchange.Delivery](l, "GET", "/deliveries?account={name}", nil)[0].ID
+	l.id = answered[[]model.Delivery](l, "GET", "/deliveries?account={name}", nil)[0].ID
 }
 
 // counted has counted up to 3 in a feed's numbers, and gap has missed 2 and 3.
@@ -230,7 +231,7 @@ func (l *lossy) mailed() {
 }
 
 func (l *lossy) held() {
-	l.id = answered[exchange.Hold](l, "POST", "/retention/holds", body{"kind": "user", "target": "{name}", "reason": "a dispute"}).ID
+	l.id = answered[model.Hold](l, "POST", "/retention/holds", body{"kind": "user", "target": "{name}", "reason": "a dispute"}).ID
 }
 
 func (l *lossy) planned() {

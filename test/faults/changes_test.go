@@ -23,7 +23,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/blob/disk"
 	"github.com/sallyport-sftp/sallyport/internal/client"
 	"github.com/sallyport-sftp/sallyport/internal/config"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 )
 
@@ -45,8 +45,8 @@ type lossy struct {
 type change struct {
 	begin   func(l *lossy) // makes what the operation is about
 	request func(l *lossy) client.Request
-	again   exchange.Kind // what one who repeats it is told, if the first try was stored; 0: it succeeds
-	twice   bool          // one who repeats it gets another one
+	again   fault.Kind // what one who repeats it is told, if the first try was stored; 0: it succeeds
+	twice   bool       // one who repeats it gets another one
 }
 
 // TestTheOutcomeOfEveryChange loses the database in the COMMITs of every operation
@@ -139,10 +139,10 @@ func (l *lossy) run(c change, rule func(testkit.Match) <-chan struct{}, how stri
 		if rule == nil {
 			testkit.Must(l.t, err)
 		}
-		if !exchange.Is(err, exchange.Unavailable) || !strings.Contains(exchange.PublicText(err), "not known") && !strings.Contains(exchange.PublicText(err), "was not stored") {
+		if !fault.Is(err, fault.Unavailable) || !strings.Contains(fault.PublicText(err), "not known") && !strings.Contains(fault.PublicText(err), "was not stored") {
 			l.t.Fatalf("%s: %v", how, err)
 		}
-		if again := l.send(c); again != nil && (c.again == 0 || !exchange.Is(again, c.again)) {
+		if again := l.send(c); again != nil && (c.again == 0 || !fault.Is(again, c.again)) {
 			l.t.Fatalf("%s: %v; repeated: %v", how, err, again)
 		}
 	}

@@ -8,8 +8,8 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // TestDiskFull fills a small disk with uploads: the client gets a clear
@@ -46,7 +46,7 @@ func TestDiskFull(t *testing.T) {
 			t.Fatalf("file %d: %d bytes, %v", i, len(got), err)
 		}
 	}
-	if n := len(call[[]exchange.Drop](s, "GET", "/inbox", nil)); n != stored {
+	if n := len(call[[]model.Drop](s, "GET", "/inbox", nil)); n != stored {
 		t.Fatalf("%d drops, %d stored", n, stored)
 	}
 	// Somebody makes room; no restart.

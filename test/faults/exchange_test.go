@@ -22,9 +22,10 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/sallyport-sftp/sallyport/internal/client"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/node"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 const (
@@ -52,13 +53,13 @@ func try[T any](s *server, method, path string, body any) (T, error) {
 	return client.Call[T](context.Background(), s.api, client.Request{Method: method, Path: path, Body: body})
 }
 
-func publish(s *server, feed, account, key string) (exchange.Publication, error) {
+func publish(s *server, feed, account, key string) (model.Publication, error) {
 	q := url.Values{"all": {"true"}}
 	if account != "" {
 		q = url.Values{"account": {account}}
 	}
 	content := []byte("file," + key + "\n")
-	return client.Call[exchange.Publication](context.Background(), s.api, client.Request{Method: "PUT", Path: "/feeds/" + feed + "/publications/" + key + ".csv",
+	return client.Call[model.Publication](context.Background(), s.api, client.Request{Method: "PUT", Path: "/feeds/" + feed + "/publications/" + key + ".csv",
 		Query: q, Header: http.Header{"Idempotency-Key": {key}}, Body: bytes.NewReader(content), Size: int64(len(content))})
 }
 
@@ -71,13 +72,13 @@ func TestKillNineInTheExchange(t *testing.T) {
 	s := start(t, data, yaml)
 	key := s.user("acme")
 	for _, name := range []string{"everybody", "leaving"} {
-		call[exchange.Feed](s, "POST", "/feeds", map[string]string{"name": name, "kind": "report"})
+		call[model.Feed](s, "POST", "/feeds", map[string]string{"name": name, "kind": "report"})
 	}
 	for i := range subscribers {
 		name := fmt.Sprintf("sub-%03d", i)
-		call[exchange.Account](s, "POST", "/accounts", map[string]string{"id": name, "name": name})
-		call[exchange.User](s, "POST", "/users", map[string]string{"account": name})
-		call[exchange.Subscription](s, "POST", "/feeds/everybody/subscriptions", map[string]string{"user": name})
+		call[model.Account](s, "POST", "/accounts", map[string]string{"id": name, "name": name})
+		call[model.User](s, "POST", "/users", map[string]string{"account": name})
+		call[model.Subscription](s, "POST", "/feeds/everybody/subscriptions", map[string]string{"user": name})
 	}
 	tr := &trade{}
 	for round := range killRounds {
@@ -117,9 +118,9 @@ func (tr *trade) await(answers int) {
 
 // prepareLeaving makes an account with files that will be removed.
 func prepareLeaving(s *server, name string) {
-	call[exchange.Account](s, "POST", "/accounts", map[string]string{"id": name, "name": name})
-	call[exchange.User](s, "POST", "/users", map[string]string{"account": name})
-	call[exchange.Subscription](s, "POST", "/feeds/leaving/subscriptions", map[string]string{"user": name})
+	call[model.Account](s, "POST", "/accounts", map[string]string{"id": name, "name": name})
+	call[model.User](s, "POST", "/users", map[string]string{"account": name})
+	call[model.Subscription](s, "POST", "/feeds/leaving/subscriptions", map[string]string{"user": name})
 	for i := range closedFiles {
 		if _, err := publish(s, "leaving", name, fmt.Sprintf("%s-%d", name, i)); err != nil {
 			s.t.Fatal(err)
@@ -153,15 +154,15 @@ func (tr *trade) send(s *server, key ssh.Signer, round int) {
 // consume claims and acks; an ack that was answered is remembered.
 func (tr *trade) consume(s *server) {
 	for {
-		list, err := try[[]exchange.Drop](s, "POST", "/inbox/claims", map[string]any{"consumer": "c1", "limit": 5, "lease": "1s"})
+		list, err := try[[]model.Drop](s, "POST", "/inbox/claims", map[string]any{"consumer": "c1", "limit": 5, "lease": "1s"})
 		if err != nil {
 			return
 		}
 		for _, d := range list {
-			if _, err := try[exchange.Drop](s, "POST", "/inbox/"+d.ID+"/ack", map[string]string{"claim": d.Claim}); err == nil {
+			if _, err := try[model.Drop](s, "POST", "/inbox/"+d.ID+"/ack", map[string]string{"claim": d.Claim}); err == nil {
 				tr.note(&tr.acked, d.ID)
 				tr.answers.Add(1)
-			} else if exchange.Is(err, exchange.Unavailable) {
+			} else if fault.Is(err, fault.Unavailable) {
 				return
 			}
 		}
@@ -170,7 +171,7 @@ func (tr *trade) consume(s *server) {
 
 func (tr *trade) leave(s *server, account string) {
 	tr.note(&tr.closed, account)
-	if _, err := try[exchange.Account](s, "PATCH", "/accounts/"+account, map[string]string{"state": "closed"}); err == nil {
+	if _, err := try[model.Account](s, "PATCH", "/accounts/"+account, map[string]string{"state": "closed"}); err == nil {
 		_, _ = try[any](s, "POST", "/retention/runs", nil)
 	}
 }
@@ -185,13 +186,13 @@ func (tr *trade) settle(t *testing.T, s *server) {
 		}
 	}
 	account := tr.closed[len(tr.closed)-1]
-	if a := call[exchange.Account](s, "GET", "/accounts/"+account, nil); a.State != exchange.AccountClosed {
-		call[exchange.Account](s, "PATCH", "/accounts/"+account, map[string]string{"state": "closed"})
+	if a := call[model.Account](s, "GET", "/accounts/"+account, nil); a.State != model.AccountClosed {
+		call[model.Account](s, "PATCH", "/accounts/"+account, map[string]string{"state": "closed"})
 	}
 	testkit.Eventually(t, "the closed account's run is done", func() bool {
 		_, _ = try[any](s, "POST", "/retention/runs", nil) // another may be under way
-		runs := call[[]exchange.RetentionRun](s, "GET", "/retention/runs", nil)
-		return slices.ContainsFunc(runs, func(r exchange.RetentionRun) bool { return r.Account == account && r.State == exchange.RunDone })
+		runs := call[[]model.RetentionRun](s, "GET", "/retention/runs", nil)
+		return slices.ContainsFunc(runs, func(r model.RetentionRun) bool { return r.Account == account && r.State == model.RunDone })
 	})
 }
 

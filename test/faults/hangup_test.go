@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/client"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // whole is a body that says when its last byte was taken.
@@ -33,7 +33,7 @@ func (w whole) Read(p []byte) (int, error) {
 
 // publishThen publishes a file to everybody and does something a moment after
 // its last byte left; its context ends then, too, if hangUp.
-func publishThen(s *server, name string, content []byte, hangUp bool, then func()) (exchange.Publication, error) {
+func publishThen(s *server, name string, content []byte, hangUp bool, then func()) (model.Publication, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	body := whole{bytes.NewReader(content), func() {
@@ -45,7 +45,7 @@ func publishThen(s *server, name string, content []byte, hangUp bool, then func(
 			}
 		}()
 	}}
-	return client.Call[exchange.Publication](ctx, s.api, client.Request{Method: "PUT", Path: "/feeds/cdr/publications/" + name,
+	return client.Call[model.Publication](ctx, s.api, client.Request{Method: "PUT", Path: "/feeds/cdr/publications/" + name,
 		Query: url.Values{"all": {"true"}}, Header: http.Header{"Idempotency-Key": {name}}, Body: body, Size: int64(len(content))})
 }
 
@@ -61,13 +61,13 @@ func TestSendersThatHangUp(t *testing.T) {
 		data := filepath.Join(t.TempDir(), "data")
 		s := start(t, data, yaml)
 		key := s.user("acme")
-		call[exchange.Feed](s, "POST", "/feeds", map[string]string{"name": "cdr", "kind": "cdr", "folders": "{yyyy}/{mm}"})
-		call[exchange.Subscription](s, "POST", "/feeds/cdr/subscriptions", map[string]string{"user": "acme"})
+		call[model.Feed](s, "POST", "/feeds", map[string]string{"name": "cdr", "kind": "cdr", "folders": "{yyyy}/{mm}"})
+		call[model.Subscription](s, "POST", "/feeds/cdr/subscriptions", map[string]string{"user": "acme"})
 		for i := range 40 {
 			name := fmt.Sprintf("sub-%03d", i)
-			call[exchange.Account](s, "POST", "/accounts", map[string]string{"id": name, "name": name})
-			call[exchange.User](s, "POST", "/users", map[string]string{"account": name})
-			call[exchange.Subscription](s, "POST", "/feeds/cdr/subscriptions", map[string]string{"user": name})
+			call[model.Account](s, "POST", "/accounts", map[string]string{"id": name, "name": name})
+			call[model.User](s, "POST", "/users", map[string]string{"account": name})
+			call[model.Subscription](s, "POST", "/feeds/cdr/subscriptions", map[string]string{"user": name})
 		}
 		content := func(name string) []byte { return bytes.Repeat([]byte(name+"\n"), 2000) }
 		cut := 0

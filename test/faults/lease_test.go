@@ -17,8 +17,8 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/client"
 	"github.com/sallyport-sftp/sallyport/internal/config"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // On a database that the server keeps silent clients' transactions for a
@@ -127,7 +127,7 @@ func TestServersStartTogether(t *testing.T) {
 			t.Fatalf("round %d: it died of something else:\n%s", round, says[loser])
 		}
 		testkit.Eventually(t, "the other serves", func() bool {
-			_, err := client.Call[[]exchange.Session](context.Background(), client.Local(dirs[1-loser]), client.Request{Method: "GET", Path: "/sessions"})
+			_, err := client.Call[[]model.Session](context.Background(), client.Local(dirs[1-loser]), client.Request{Method: "GET", Path: "/sessions"})
 			return err == nil
 		})
 		_ = cmds[1-loser].Process.Kill()
@@ -194,7 +194,7 @@ func TestServerCutOff(t *testing.T) {
 	p.Blackhole(true)
 	copyKeys(t, first, second)
 	now := start(t, second, onPostgres(url))
-	call[exchange.Account](now, "POST", "/accounts", map[string]string{"id": "later", "name": "later"})
+	call[model.Account](now, "POST", "/accounts", map[string]string{"id": "later", "name": "later"})
 	release()
 	if err := <-outcome; err == nil {
 		t.Fatal("the cut-off server acknowledged an upload")
@@ -205,7 +205,7 @@ func TestServerCutOff(t *testing.T) {
 		t.Fatalf("it said: %s", says)
 	}
 	t.Logf("it said: %s", says)
-	for _, d := range call[[]exchange.Drop](now, "GET", "/inbox", nil) {
+	for _, d := range call[[]model.Drop](now, "GET", "/inbox", nil) {
 		if d.Path == "/upload/during" {
 			t.Fatal("an upload of the old server was stored under the new one")
 		}

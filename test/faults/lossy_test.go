@@ -22,9 +22,10 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/blob/disk"
 	"github.com/sallyport-sftp/sallyport/internal/client"
 	"github.com/sallyport-sftp/sallyport/internal/config"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/node"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 const (
@@ -127,7 +128,7 @@ func (d *lossyDay) begin(hook string) {
 		d.keys = append(d.keys, d.User(name))
 		testkit.Call[any](d.Node, "POST", "/feeds/inv/subscriptions", map[string]string{"user": name})
 	}
-	testkit.Call[any](d.Node, "POST", "/webhooks", map[string]any{"name": "hook", "url": hook, "events": []string{exchange.EventReceived, exchange.EventPublished}})
+	testkit.Call[any](d.Node, "POST", "/webhooks", map[string]any{"name": "hook", "url": hook, "events": []string{model.EventReceived, model.EventPublished}})
 }
 
 // until repeats what fails, as programs do.
@@ -190,7 +191,7 @@ func (d *lossyDay) publish() {
 	for i := range issues {
 		key := fmt.Sprintf("inv-%02d", i)
 		d.until("a publication", func() error {
-			p, err := client.Call[exchange.Publication](context.Background(), d.API, client.Request{Method: "PUT", Path: "/feeds/inv/publications/" + key + ".csv",
+			p, err := client.Call[model.Publication](context.Background(), d.API, client.Request{Method: "PUT", Path: "/feeds/inv/publications/" + key + ".csv",
 				Query: url.Values{"all": {"true"}}, Header: http.Header{"Idempotency-Key": {key}}, Body: strings.NewReader(key), Size: int64(len(key))})
 			if err == nil {
 				d.mu.Lock()
@@ -206,23 +207,23 @@ func (d *lossyDay) publish() {
 // repeated, and a claim whose answer was lost ends with its lease.
 func (d *lossyDay) collect() {
 	for acked := 0; acked < senders*sends && !d.t.Failed(); {
-		var list []exchange.Drop
+		var list []model.Drop
 		d.until("a claim", func() (err error) {
-			list, err = client.Call[[]exchange.Drop](context.Background(), d.API, client.Request{Method: "POST", Path: "/inbox/claims",
+			list, err = client.Call[[]model.Drop](context.Background(), d.API, client.Request{Method: "POST", Path: "/inbox/claims",
 				Body: map[string]any{"consumer": "erp", "limit": 3, "lease": "2s"}})
 			return err
 		})
 		for _, drop := range list {
 			d.until("an ack", func() error {
-				_, err := client.Call[exchange.Drop](context.Background(), d.API, client.Request{Method: "POST", Path: "/inbox/" + drop.ID + "/ack",
+				_, err := client.Call[model.Drop](context.Background(), d.API, client.Request{Method: "POST", Path: "/inbox/" + drop.ID + "/ack",
 					Body: map[string]string{"claim": drop.Claim}})
-				if exchange.Is(err, exchange.Conflict) {
+				if fault.Is(err, fault.Conflict) {
 					return nil
 				}
 				return err
 			})
 		}
-		acked = len(testkit.Call[[]exchange.Drop](d.Node, "GET", "/inbox?state=acked&limit=1000", nil))
+		acked = len(testkit.Call[[]model.Drop](d.Node, "GET", "/inbox?state=acked&limit=1000", nil))
 	}
 }
 
@@ -266,7 +267,7 @@ func (d *lossyDay) check(db *sql.DB, hooks *hookSink) {
 			WHERE j.args ->> 'id' = m.id AND j.state IN ('available', 'scheduled', 'retryable', 'running'))`) == 0 &&
 			d.count(db, "outbox") == 0 && d.count(db, "messages WHERE state = 'sent'") > issues
 	})
-	for kind, want := range map[string]int{exchange.EventReceived: senders * sends, exchange.EventPublished: issues} {
+	for kind, want := range map[string]int{model.EventReceived: senders * sends, model.EventPublished: issues} {
 		sent := d.count(db, "messages WHERE state = 'sent' AND kind = '"+kind+"'")
 		told, twice := hooks.count(kind)
 		if all := d.count(db, "messages WHERE kind = '"+kind+"'"); all != want || told < sent || twice > 0 {

@@ -25,6 +25,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/blob/disk"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/expect"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/feed"
 	"github.com/sallyport-sftp/sallyport/internal/handover"
 	"github.com/sallyport-sftp/sallyport/internal/inbox"
@@ -33,6 +34,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 	"github.com/sallyport-sftp/sallyport/internal/tree"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // pairs are the rooms, joined as a node joins them, over a few mailboxes that
@@ -51,7 +53,7 @@ type pairs struct {
 	links    *handover.Room
 	tell     *notify.Room
 	tree     *tree.Tree
-	users    []exchange.User
+	users    []model.User
 	mu       sync.Mutex
 	n        int
 }
@@ -78,7 +80,7 @@ func newPairs(t *testing.T, database string) *pairs {
 	must(err)
 	log, key, all := slog.New(slog.DiscardHandler), testkit.SigningKey(t), exchange.AllRights
 	p.accounts = account.New(p.store, time.Now, p.ids, account.Policy{MaxKeys: 1 << 20, KeyTypes: []string{"ed25519"}, Overlap: time.Hour,
-		Templates: map[string]account.Template{exchange.KindVendor: {StartDir: "/", Root: all}, exchange.KindCustomer: {StartDir: "/", Root: all}}})
+		Templates: map[string]account.Template{model.KindVendor: {StartDir: "/", Root: all}, model.KindCustomer: {StartDir: "/", Root: all}}})
 	p.retain = retention.New(retention.Options{Store: p.store, Blobs: blobs, Clock: time.Now, IDs: p.ids, Log: log, Key: key, Node: "node",
 		Policy: retention.Policy{Keep: "12mo", Day: 1, AfterClose: 100 * 24 * time.Hour}})
 	p.feeds = feed.New(feed.Options{Store: p.store, Blobs: blobs, Clock: time.Now, IDs: p.ids, Key: key, MaxFile: 1 << 20, Class: p.retain.Class,
@@ -103,23 +105,23 @@ func newPairs(t *testing.T, database string) *pairs {
 	must(err)
 	t.Cleanup(p.tree.Close)
 
-	_, err = p.accounts.AddVendor(p.ctx, "test", exchange.Vendor{Short: "tap", Name: "TAP"})
+	_, err = p.accounts.AddVendor(p.ctx, "test", model.Vendor{Short: "tap", Name: "TAP"})
 	must(err)
-	_, err = p.feeds.AddFeed(p.ctx, "test", exchange.Feed{Name: "bills", Kind: "bill", Pattern: "bill-{seq}.csv"})
+	_, err = p.feeds.AddFeed(p.ctx, "test", model.Feed{Name: "bills", Kind: "bill", Pattern: "bill-{seq}.csv"})
 	must(err)
 	for _, email := range []string{"ann@tap.example", "bob@tap.example"} {
-		_, err = p.accounts.AddContact(p.ctx, "test", exchange.Contact{Vendor: "tap", Name: email, Email: email})
+		_, err = p.accounts.AddContact(p.ctx, "test", model.Contact{Vendor: "tap", Name: email, Email: email})
 		must(err)
 		_, err = p.accounts.SetContact(p.ctx, "test", email, account.ContactEdit{Verified: new("by phone")})
 		must(err)
 	}
 	for _, id := range []string{"acme", "beta", "carl"} {
-		_, err = p.accounts.AddAccount(p.ctx, "test", exchange.Account{ID: id, Name: id})
+		_, err = p.accounts.AddAccount(p.ctx, "test", model.Account{ID: id, Name: id})
 		must(err)
 		u, err := p.accounts.AddUser(p.ctx, "test", account.NewUser{Account: id, Vendor: "tap"})
 		must(err)
 		p.users = append(p.users, u)
-		_, err = p.feeds.Subscribe(p.ctx, "test", exchange.Subscription{Feed: "bills", User: u.Name}, 0)
+		_, err = p.feeds.Subscribe(p.ctx, "test", model.Subscription{Feed: "bills", User: u.Name}, 0)
 		must(err)
 	}
 	return p
@@ -171,7 +173,7 @@ func farAway(t *testing.T, database string) string {
 }
 
 // session is a log-in of a user, as it is now.
-func (p *pairs) session(u exchange.User, do func(s *tree.Session) error) error {
+func (p *pairs) session(u model.User, do func(s *tree.Session) error) error {
 	n, err := p.store.Read(p.ctx).RevocationNumber()
 	if err != nil {
 		return err
@@ -186,7 +188,7 @@ func (p *pairs) put(s *tree.Session, path string) error {
 }
 
 // one runs something for the user whose turn it is.
-func (p *pairs) one(do func(u exchange.User) error) error {
+func (p *pairs) one(do func(u model.User) error) error {
 	return do(p.users[p.next()%len(p.users)])
 }
 
@@ -204,25 +206,25 @@ func (p *pairs) key() string {
 
 // expire runs retention over some of what every mailbox has.
 func (p *pairs) expire() error {
-	var items []exchange.RetentionItem
+	var items []model.RetentionItem
 	for _, account := range []string{"acme", "beta", "carl"} {
 		list, err := p.store.Read(p.ctx).KeptOfAccount(account, "", 4)
 		if err != nil {
 			return err
 		}
 		for _, k := range list {
-			items = append(items, exchange.RetentionItem{Account: k.Account, Version: k.ID, UserID: k.UserID, Path: "/" + k.Name, Size: k.Size, Sum: k.Sum,
-				Class: k.Class, StoredAt: exchange.FromMicros(k.StoredAt), State: exchange.ItemNamed})
+			items = append(items, model.RetentionItem{Account: k.Account, Version: k.ID, UserID: k.UserID, Path: "/" + k.Name, Size: k.Size, Sum: k.Sum,
+				Class: k.Class, StoredAt: exchange.FromMicros(k.StoredAt), State: model.ItemNamed})
 		}
 	}
 	at := time.Now()
-	run := exchange.RetentionRun{ID: p.ids.New(), Kind: exchange.RunClosing, Account: "acme", DueAt: at.Add(-time.Hour), State: exchange.RunAnnounced, CreatedAt: at.Add(-2 * time.Hour)}
+	run := model.RetentionRun{ID: p.ids.New(), Kind: model.RunClosing, Account: "acme", DueAt: at.Add(-time.Hour), State: model.RunAnnounced, CreatedAt: at.Add(-2 * time.Hour)}
 	if err := p.store.Write(p.ctx, func(tx *store.Tx) error {
 		if err := tx.PutRun(run); err != nil {
 			return err
 		}
 		for _, id := range []string{"acme", "beta", "carl"} {
-			if err := tx.AddRetentionNotice(exchange.RetentionNotice{ID: p.ids.New(), Run: run.ID, Account: id, Mark: "first", At: at.Add(-time.Hour)}); err != nil {
+			if err := tx.AddRetentionNotice(model.RetentionNotice{ID: p.ids.New(), Run: run.ID, Account: id, Mark: "first", At: at.Add(-time.Hour)}); err != nil {
 				return err
 			}
 		}
@@ -241,32 +243,32 @@ func (p *pairs) work() map[string]func() error {
 	return map[string]func() error{
 		"publish": p.publish,
 		"upload and replace": func() error {
-			return p.one(func(u exchange.User) error {
+			return p.one(func(u model.User) error {
 				return p.session(u, func(s *tree.Session) error { return errors.Join(p.put(s, "/a"), p.put(s, "/a"), p.put(s, "/b")) })
 			})
 		},
 		"rename over": func() error {
-			return p.one(func(u exchange.User) error {
+			return p.one(func(u model.User) error {
 				return p.session(u, func(s *tree.Session) error { return errors.Join(p.put(s, "/c.part"), s.Rename("/c.part", "/a", true)) })
 			})
 		},
 		"remove": func() error {
-			return p.one(func(u exchange.User) error {
+			return p.one(func(u model.User) error {
 				return p.session(u, func(s *tree.Session) error {
 					return errors.Join(s.Remove("/a"), s.Remove("/download/bills/bill-1.csv"), s.Remove("/download/bills/bill-2.csv"))
 				})
 			})
 		},
 		"folders": func() error {
-			return p.one(func(u exchange.User) error {
+			return p.one(func(u model.User) error {
 				return p.session(u, func(s *tree.Session) error {
 					return errors.Join(s.Mkdir("/d"), s.Rename("/d", "/e", false), s.Rmdir("/e"), s.Mkdir("/start"))
 				})
 			})
 		},
 		"fetch": func() error {
-			return p.one(func(u exchange.User) error {
-				list, err := p.feeds.Deliveries(p.ctx, store.DeliveryFilter{User: u.Name, Limit: 5, State: exchange.DeliveryPublished})
+			return p.one(func(u model.User) error {
+				list, err := p.feeds.Deliveries(p.ctx, store.DeliveryFilter{User: u.Name, Limit: 5, State: model.DeliveryPublished})
 				for _, d := range list {
 					version, err := p.store.Read(p.ctx).VersionOfDelivery(d.ID)
 					if err != nil {
@@ -280,7 +282,7 @@ func (p *pairs) work() map[string]func() error {
 			})
 		},
 		"withdraw": func() error {
-			list, err := p.feeds.Deliveries(p.ctx, store.DeliveryFilter{Limit: 6, State: exchange.DeliveryPublished})
+			list, err := p.feeds.Deliveries(p.ctx, store.DeliveryFilter{Limit: 6, State: model.DeliveryPublished})
 			for _, d := range list {
 				_, more := p.feeds.Withdraw(p.ctx, actor, d.ID, "a mistake")
 				err = errors.Join(err, more)
@@ -288,15 +290,15 @@ func (p *pairs) work() map[string]func() error {
 			return err
 		},
 		"subscribe": func() error {
-			return p.one(func(u exchange.User) error {
+			return p.one(func(u model.User) error {
 				err := p.feeds.Unsubscribe(p.ctx, actor, "bills", u.Name)
-				_, again := p.feeds.Subscribe(p.ctx, actor, exchange.Subscription{Feed: "bills", User: u.Name}, 1)
+				_, again := p.feeds.Subscribe(p.ctx, actor, model.Subscription{Feed: "bills", User: u.Name}, 1)
 				return errors.Join(err, again)
 			})
 		},
 		"retention": p.expire,
 		"hold": func() error {
-			h, err := p.retain.Hold(p.ctx, actor, exchange.Hold{Kind: exchange.HoldFile, Label: p.users[0].Name + ":/a", Reason: "case 7"})
+			h, err := p.retain.Hold(p.ctx, actor, model.Hold{Kind: model.HoldFile, Label: p.users[0].Name + ":/a", Reason: "case 7"})
 			if err != nil {
 				return err
 			}
@@ -304,7 +306,7 @@ func (p *pairs) work() map[string]func() error {
 			return err
 		},
 		"policy": func() error {
-			_, err := p.retain.SetPolicy(p.ctx, actor, exchange.RetentionPolicy{User: p.users[1].Name, Keep: fmt.Sprintf("%dd", 400+p.next()%50)})
+			_, err := p.retain.SetPolicy(p.ctx, actor, model.RetentionPolicy{User: p.users[1].Name, Keep: fmt.Sprintf("%dd", 400+p.next()%50)})
 			return err
 		},
 		"claim": func() error {
@@ -322,8 +324,8 @@ func (p *pairs) work() map[string]func() error {
 			return err
 		},
 		"claim as a login": func() error {
-			g := store.NewGuard(exchange.Login{User: exchange.User{ID: "billing"}})
-			list, err := p.inbox.List(p.ctx, store.DropFilter{State: exchange.DropNew, Limit: 3})
+			g := store.NewGuard(exchange.Login{User: model.User{ID: "billing"}})
+			list, err := p.inbox.List(p.ctx, store.DropFilter{State: model.DropNew, Limit: 3})
 			for _, d := range list {
 				d, err := p.inbox.ClaimOne(p.ctx, g, actor, "billing", d.ID)
 				if err == nil {
@@ -355,36 +357,36 @@ func (p *pairs) work() map[string]func() error {
 			return errors.Join(err, revoked)
 		},
 		"change users": func() error {
-			return p.one(func(u exchange.User) error {
+			return p.one(func(u model.User) error {
 				dir, on := "/start", true
 				_, err := p.accounts.SetUser(p.ctx, actor, u.Name, account.UserEdit{Enabled: &on, StartDir: &dir})
 				return err
 			})
 		},
 		"suspend": func() error {
-			_, err := p.accounts.SetState(p.ctx, actor, "beta", exchange.AccountSuspended)
-			_, again := p.accounts.SetState(p.ctx, actor, "beta", exchange.AccountActive)
+			_, err := p.accounts.SetState(p.ctx, actor, "beta", model.AccountSuspended)
+			_, again := p.accounts.SetState(p.ctx, actor, "beta", model.AccountActive)
 			return errors.Join(err, again)
 		},
 		"close an account": func() error {
 			id := fmt.Sprintf("gone%d", p.next())
-			if _, err := p.accounts.AddAccount(p.ctx, actor, exchange.Account{ID: id, Name: id}); err != nil {
+			if _, err := p.accounts.AddAccount(p.ctx, actor, model.Account{ID: id, Name: id}); err != nil {
 				return err
 			}
 			u, err := p.accounts.AddUser(p.ctx, actor, account.NewUser{Account: id})
 			if err != nil {
 				return err
 			}
-			_, err = p.feeds.Subscribe(p.ctx, actor, exchange.Subscription{Feed: "bills", User: u.Name}, 1)
+			_, err = p.feeds.Subscribe(p.ctx, actor, model.Subscription{Feed: "bills", User: u.Name}, 1)
 			_, closed := p.accounts.Close(p.ctx, actor, id, "")
 			return errors.Join(err, closed, p.feeds.Unsubscribe(p.ctx, actor, "bills", u.Name))
 		},
 		"links": func() error {
 			token := sha256.Sum256([]byte(fmt.Sprint("token", p.next())))
-			if _, err := p.links.Make(p.ctx, actor, handover.NewLink{Kind: exchange.LinkVerify, Contact: "ann@tap.example", Token: token[:]}); err != nil {
+			if _, err := p.links.Make(p.ctx, actor, handover.NewLink{Kind: model.LinkVerify, Contact: "ann@tap.example", Token: token[:]}); err != nil {
 				return err
 			}
-			return p.links.Open(p.ctx, token[:], "192.0.2.1", func(exchange.Link, []byte) error { return nil })
+			return p.links.Open(p.ctx, token[:], "192.0.2.1", func(model.Link, []byte) error { return nil })
 		},
 		"contacts": func() error {
 			_, err := p.accounts.SetContact(p.ctx, actor, "ann@tap.example", account.ContactEdit{Email: new("ann2@tap.example"), Verified: new("by phone")})
@@ -394,7 +396,7 @@ func (p *pairs) work() map[string]func() error {
 		},
 		"expectations": func() error {
 			name := fmt.Sprintf("x%d", p.next())
-			_, err := p.expect.Add(p.ctx, actor, exchange.Expectation{Name: name, User: p.users[0].Name, AtLeast: 1, Days: "daily", Clock: "06:00", Zone: "UTC"})
+			_, err := p.expect.Add(p.ctx, actor, model.Expectation{Name: name, User: p.users[0].Name, AtLeast: 1, Days: "daily", Clock: "06:00", Zone: "UTC"})
 			return errors.Join(err, p.expect.Remove(p.ctx, actor, name))
 		},
 	}
@@ -498,7 +500,7 @@ func lockFault(err error) string {
 			return what
 		}
 	}
-	if exchange.Is(err, exchange.Internal) {
+	if fault.Is(err, fault.Internal) {
 		return "a fault of the program"
 	}
 	return ""

@@ -17,8 +17,8 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/cli"
 	"github.com/sallyport-sftp/sallyport/internal/client"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // asServer makes this test binary the product.
@@ -71,7 +71,7 @@ func startWith(t *testing.T, data, yaml string, more ...string) *server {
 		}
 	})
 	testkit.Eventually(t, "the server answers", func() bool {
-		_, err := client.Call[[]exchange.Session](context.Background(), s.api, client.Request{Method: "GET", Path: "/sessions"})
+		_, err := client.Call[[]model.Session](context.Background(), s.api, client.Request{Method: "GET", Path: "/sessions"})
 		return err == nil
 	})
 	return s
@@ -104,9 +104,9 @@ func call[T any](s *server, method, path string, body any) T {
 func (s *server) user(name string) ssh.Signer {
 	s.t.Helper()
 	key := testkit.NewKey(s.t)
-	call[exchange.Account](s, "POST", "/accounts", map[string]string{"id": name, "name": name})
-	call[exchange.User](s, "POST", "/users", map[string]string{"account": name})
-	call[[]exchange.Key](s, "POST", "/users/"+name+"/keys", map[string]string{"text": string(ssh.MarshalAuthorizedKey(key.PublicKey()))})
+	call[model.Account](s, "POST", "/accounts", map[string]string{"id": name, "name": name})
+	call[model.User](s, "POST", "/users", map[string]string{"account": name})
+	call[[]model.Key](s, "POST", "/users/"+name+"/keys", map[string]string{"text": string(ssh.MarshalAuthorizedKey(key.PublicKey()))})
 	return key
 }
 

@@ -18,8 +18,8 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // caller is a partner who calls for help: one account with its user of the same name, its key files, and a
@@ -45,8 +45,8 @@ func newCaller(t *testing.T, n *testkit.Node) *caller {
 	i := callers.Add(1)
 	p := &caller{t: t, n: n, user: fmt.Sprintf("acme%d", i), from: fmt.Sprintf("203.0.113.%d", i), dir: t.TempDir(), done: map[string]bool{}}
 	p.host, p.port = relay(t, n.Addr, p.from)
-	testkit.Call[exchange.Account](n, "POST", "/accounts", map[string]string{"id": p.user, "name": p.user})
-	testkit.Call[exchange.User](n, "POST", "/users", map[string]string{"account": p.user})
+	testkit.Call[model.Account](n, "POST", "/accounts", map[string]string{"id": p.user, "name": p.user})
+	testkit.Call[model.User](n, "POST", "/users", map[string]string{"account": p.user})
 	p.key = p.makeKey("id", "")
 	n.Enrol(p.user, p.key)
 	return p
@@ -91,7 +91,7 @@ func (p *caller) fingerprint() string { return ssh.FingerprintSHA256(p.key.Publi
 // state is what the key of dir/id is good for now.
 func (p *caller) state() string {
 	p.t.Helper()
-	for _, k := range testkit.Call[[]exchange.Key](p.n, "GET", "/users/"+p.user+"/keys", nil) {
+	for _, k := range testkit.Call[[]model.Key](p.n, "GET", "/users/"+p.user+"/keys", nil) {
 		if k.Fingerprint == p.fingerprint() {
 			return k.State
 		}
@@ -213,7 +213,7 @@ func (p *caller) ssh(key string, more ...string) string {
 func (p *caller) psftp(args ...string) string {
 	p.t.Helper()
 	all := []string{"-batch", "-P", p.port, "-l", p.user}
-	for _, k := range testkit.Call[[]exchange.HostKey](p.n, "GET", "/hostkeys", nil) {
+	for _, k := range testkit.Call[[]model.HostKey](p.n, "GET", "/hostkeys", nil) {
 		all = append(all, "-hostkey", k.Fingerprint)
 	}
 	return p.run("ls\n", "psftp", append(append(all, args...), p.host)...)

@@ -17,8 +17,9 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/cli"
 	"github.com/sallyport-sftp/sallyport/internal/client"
 	"github.com/sallyport-sftp/sallyport/internal/config"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // balancer is where the partners' relays connect from; banAfter is how many
@@ -50,7 +51,7 @@ func TestExplainAnswersForEveryReason(t *testing.T) {
 	// An overload is not one of them: the oldest half-open connection makes
 	// room, and nobody is turned away for it. No usual program meets the others;
 	// test/attacks does.
-	seen := &told{codes: map[string]bool{exchange.ReasonServerOverload: true, exchange.ReasonSlowed: true, exchange.ReasonUnread: true, exchange.ReasonChannels: true}}
+	seen := &told{codes: map[string]bool{model.ReasonServerOverload: true, model.ReasonSlowed: true, model.ReasonUnread: true, model.ReasonChannels: true}}
 	t.Run("programs", func(t *testing.T) {
 		eu := "127.0.0.1:" + testkit.FreePort(t)
 		n := testkit.Start(t, doors, func(c *config.Config) {
@@ -64,7 +65,7 @@ func TestExplainAnswersForEveryReason(t *testing.T) {
 				t.Run(w.name, func(t *testing.T) {
 					t.Parallel()
 					on := n
-					if w.code == exchange.ReasonTimeout {
+					if w.code == model.ReasonTimeout {
 						on = hasty
 					}
 					p := newCaller(t, on)
@@ -77,7 +78,7 @@ func TestExplainAnswersForEveryReason(t *testing.T) {
 	})
 	t.Run("the database is gone", func(t *testing.T) {
 		whileTheDatabaseIsGone(t)
-		seen.add(exchange.ReasonUnavailable)
+		seen.add(model.ReasonUnavailable)
 	})
 	if t.Failed() {
 		return
@@ -110,7 +111,7 @@ func (p *caller) goes(w way) {
 	e := p.asked(w, p.from, out)
 	if reference == "" {
 		p.asked(w, e.Connection.Reference, out)
-	} else if w.code != exchange.ReasonBanned && e.Connection.Reference != reference {
+	} else if w.code != model.ReasonBanned && e.Connection.Reference != reference {
 		p.t.Errorf("the reference shown was %s, and the newest on record is %s", reference, e.Connection.Reference)
 	}
 	if !w.nameless {
@@ -122,10 +123,10 @@ func (p *caller) goes(w way) {
 
 // asked asks explain about something, over the API and on the command line,
 // and returns the newest answer.
-func (p *caller) asked(w way, about, out string) (e exchange.Explanation) {
+func (p *caller) asked(w way, about, out string) (e model.Explanation) {
 	p.t.Helper()
 	testkit.Eventually(p.t, w.code+" is on record for "+about+" after\n"+out, func() bool {
-		v, err := client.Call[exchange.Explained](context.Background(), p.n.API, client.Request{Method: "GET", Path: "/explain?about=" + about})
+		v, err := client.Call[model.Explained](context.Background(), p.n.API, client.Request{Method: "GET", Path: "/explain?about=" + about})
 		if err == nil && len(v.Explanations) > 0 {
 			e = v.Explanations[0]
 		}
@@ -145,7 +146,7 @@ func (p *caller) asked(w way, about, out string) (e exchange.Explanation) {
 	if code := cli.Run(cli.IO{Out: &text, Err: &errs, Env: []string{"SALLYPORT_DATA=" + p.n.Data}}, []string{"explain", about}); code != 0 {
 		p.t.Errorf("explain %s: %d %s", about, code, &errs)
 	}
-	for _, word := range []string{"[" + w.code + "]", exchange.Printable(e.Sentence), e.Connection.Reference, "from " + p.from} {
+	for _, word := range []string{"[" + w.code + "]", valid.Printable(e.Sentence), e.Connection.Reference, "from " + p.from} {
 		if !strings.Contains(text.String(), word) {
 			p.t.Errorf("explain %s does not print %q:\n%s", about, word, &text)
 		}
@@ -189,9 +190,9 @@ func whileTheDatabaseIsGone(t *testing.T) {
 	do("ALTER DATABASE " + name + " WITH ALLOW_CONNECTIONS false")
 	do("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '" + name + "'")
 	out := p.sftp(p.user, "id", "ls\n")
-	testkit.Eventually(t, "the log says that the database was gone; the client: "+out, func() bool { return n.Log.Contains("reason=" + exchange.ReasonUnavailable) })
+	testkit.Eventually(t, "the log says that the database was gone; the client: "+out, func() bool { return n.Log.Contains("reason=" + model.ReasonUnavailable) })
 	do("ALTER DATABASE " + name + " WITH ALLOW_CONNECTIONS true")
-	p.asked(way{code: exchange.ReasonUnavailable, client: "OpenSSH", says: "database could not be asked", tells: "our fault|try again"}, p.user, out)
+	p.asked(way{code: model.ReasonUnavailable, client: "OpenSSH", says: "database could not be asked", tells: "our fault|try again"}, p.user, out)
 }
 
 // reasonCodes are the constants of exchange/reason.go.

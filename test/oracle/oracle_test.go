@@ -7,8 +7,9 @@ import (
 	"testing"
 
 	"github.com/sallyport-sftp/sallyport/internal/config"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // Every case has a directory of its own with these in it.
@@ -106,7 +107,7 @@ func (r reply) kindAndSize(name string) string {
 func (s *server) what(at string) string {
 	var has []string
 	for _, name := range []string{"file", "dir", "full", "missing", "missing/below", "new", "other", "else", "dir/other", "full/a", "new/a", "missing/a"} {
-		if r := s.ask(typeStat, at+"/"+name); r.code == exchange.StatusOK {
+		if r := s.ask(typeStat, at+"/"+name); r.code == fault.StatusOK {
 			has = append(has, r.kindAndSize(name))
 		}
 	}
@@ -119,10 +120,10 @@ func deviates(question string, theirs uint32) (code uint32, stated bool) {
 	dir := strings.HasPrefix(name, "dir") || strings.HasPrefix(name, "full")
 	plain := slices.Contains([]string{`file"`, `file.tmp"`, `Thumbs.db"`, `half"`}, name)
 	switch {
-	case (kind == "OPEN r" || kind == "OPEN none" || kind == "OPEN a") && dir && theirs == exchange.StatusOK: // a directory is not read with READ
-		return exchange.StatusFailure, true
-	case kind == "posix-rename a directory to" && theirs != exchange.StatusFailure && (dir || plain): // only files are replaced
-		return exchange.StatusFailure, true
+	case (kind == "OPEN r" || kind == "OPEN none" || kind == "OPEN a") && dir && theirs == fault.StatusOK: // a directory is not read with READ
+		return fault.StatusFailure, true
+	case kind == "posix-rename a directory to" && theirs != fault.StatusFailure && (dir || plain): // only files are replaced
+		return fault.StatusFailure, true
 	}
 	return 0, false
 }
@@ -172,9 +173,9 @@ func compare(t *testing.T, us, them *server, dir, name string, q request, deviat
 func TestEveryRequestInEveryState(t *testing.T) {
 	n := testkit.Start(t, func(c *config.Config) {
 		c.Limits.Changes = 0
-		k := c.Templates[exchange.KindCustomer]
+		k := c.Templates[model.KindCustomer]
 		k.Dirs = append(slices.Clone(k.Dirs), config.TemplateDir{Path: "/stage", Rights: []string{"all"}, Staging: true})
-		c.Templates[exchange.KindCustomer] = k
+		c.Templates[model.KindCustomer] = k
 	})
 	key := n.User("alice")
 	us, them := sessionOf(t, n, "alice", key), theirs(t)
@@ -219,7 +220,7 @@ func TestEveryRequestInEveryState(t *testing.T) {
 			if state.partial {
 				_ = writer.end.Close()
 				testkit.Eventually(t, "the writer's session has ended", func() bool {
-					return len(testkit.Call[[]exchange.Session](n, "GET", "/sessions", nil)) == 1
+					return len(testkit.Call[[]model.Session](n, "GET", "/sessions", nil)) == 1
 				})
 			}
 			each(func(dir, name string, q request) { compare(t, us, them, dir, name, q, deviates) })

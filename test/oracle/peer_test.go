@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 	"github.com/sallyport-sftp/sallyport/test/hostile"
 )
@@ -106,7 +106,7 @@ func (s *server) init() {
 func (s *server) put(path string) {
 	s.t.Helper()
 	handle := s.half(path)
-	if r := s.ask(typeClose, handle); r.code != exchange.StatusOK {
+	if r := s.ask(typeClose, handle); r.code != fault.StatusOK {
 		s.t.Fatalf("CLOSE %s: %d %s", path, r.code, r.text)
 	}
 }
@@ -118,7 +118,7 @@ func (s *server) half(path string) (handle []byte) {
 	if h.handle == nil {
 		s.t.Fatalf("OPEN %s: %d %s", path, h.code, h.text)
 	}
-	if r := s.ask(typeWrite, h.handle, uint64(0), "content"); r.code != exchange.StatusOK {
+	if r := s.ask(typeWrite, h.handle, uint64(0), "content"); r.code != fault.StatusOK {
 		s.t.Fatalf("WRITE %s: %d %s", path, r.code, r.text)
 	}
 	return h.handle
@@ -126,7 +126,7 @@ func (s *server) half(path string) (handle []byte) {
 
 func (s *server) mkdir(path string) {
 	s.t.Helper()
-	if r := s.ask(typeMkdir, path, uint32(0)); r.code != exchange.StatusOK {
+	if r := s.ask(typeMkdir, path, uint32(0)); r.code != fault.StatusOK {
 		s.t.Fatalf("MKDIR %s: %d %s", path, r.code, r.text)
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/blob"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 )
 
 // Run checks a driver. open opens the same storage as the next process would;
@@ -166,7 +166,7 @@ func reverts(t *testing.T, open func(*testing.T) blob.Store) {
 	key := blob.Key("owner", "01REVERT", "x", when)
 	must(t, g.Commit(key, 5))
 	must(t, g.Revert())
-	if _, err := s.Open(key, -1); !exchange.Is(err, exchange.NotFound) {
+	if _, err := s.Open(key, -1); !fault.Is(err, fault.NotFound) {
 		t.Fatalf("the key is still there: %v", err)
 	}
 	_, err := g.WriteAt([]byte(" and more"), 5)
@@ -316,7 +316,7 @@ func manyAtOnce(t *testing.T, open func(*testing.T) blob.Store) {
 
 func absent(t *testing.T, open func(*testing.T) blob.Store) {
 	s := open(t)
-	if _, err := s.Open("owner/2026/01/none", -1); !exchange.Is(err, exchange.NotFound) {
+	if _, err := s.Open("owner/2026/01/none", -1); !fault.Is(err, fault.NotFound) {
 		t.Fatalf("opening what is absent: %v", err)
 	}
 	if free, err := s.Free(); err != nil || free <= 0 {
@@ -384,7 +384,7 @@ func beforeRow(t *testing.T, open func(*testing.T) blob.Store) {
 	}
 	g, err = s.Reopen("01BEFORE", key)
 	must(t, err)
-	if _, err := s.Open(key, -1); !exchange.Is(err, exchange.NotFound) {
+	if _, err := s.Open(key, -1); !fault.Is(err, fault.NotFound) {
 		t.Fatalf("the key is still there: %v", err)
 	}
 	_, err = g.WriteAt([]byte(", kept"), 8)
@@ -428,7 +428,7 @@ func clipped(t *testing.T, open func(*testing.T) blob.Store) {
 	if n, err := r.ReadAt(b, 4); n != 0 || err != io.EOF {
 		t.Fatalf("past the end: %d bytes, %v", n, err)
 	}
-	if _, err := s.Open(key, 11); err == nil || exchange.Is(err, exchange.NotFound) {
+	if _, err := s.Open(key, 11); err == nil || fault.Is(err, fault.NotFound) {
 		t.Fatalf("a blob shorter than its row was opened: %v", err)
 	}
 }

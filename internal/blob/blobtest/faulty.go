@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/blob"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 )
 
 // Op is one operation of a driver.
@@ -86,8 +86,8 @@ func (f *Faulty) Kill() { f.dead.Store(true) }
 // Dead reports whether it was killed.
 func (f *Faulty) Dead() bool { return f.dead.Load() }
 
-func fault(op Op, cause error) error {
-	return exchange.Wrap("faulty."+string(op), exchange.Unavailable, errors.Join(ErrFault, cause))
+func broken(op Op, cause error) error {
+	return fault.Wrap("faulty."+string(op), fault.Unavailable, errors.Join(ErrFault, cause))
 }
 
 // call lets the plan decide about one call. late is what a late failure does,
@@ -104,14 +104,14 @@ func (f *Faulty) call(op Op, id string, do, late func() error) error {
 		what.Before()
 	}
 	if f.dead.Load() {
-		return fault(op, errors.New("the process is dead"))
+		return broken(op, errors.New("the process is dead"))
 	}
 	var err error
 	switch {
 	case what.Late && late != nil:
-		err = fault(op, late())
+		err = broken(op, late())
 	case what.Fail || what.Late:
-		err = fault(op, nil)
+		err = broken(op, nil)
 	default:
 		err = do()
 	}
@@ -119,7 +119,7 @@ func (f *Faulty) call(op Op, id string, do, late func() error) error {
 		what.After()
 	}
 	if f.dead.Load() {
-		return fault(op, errors.New("the process is dead"))
+		return broken(op, errors.New("the process is dead"))
 	}
 	return err
 }
@@ -246,7 +246,7 @@ func (g *faultyStage) Commit(key string, size int64) error {
 func (g *faultyStage) unlessLost(do func() error) func() error {
 	return func() error {
 		if g.lost.Load() {
-			return fault("sync", blob.ErrLost)
+			return broken("sync", blob.ErrLost)
 		}
 		return do()
 	}

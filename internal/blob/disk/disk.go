@@ -19,6 +19,7 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/blob"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 )
 
 const (
@@ -309,11 +310,11 @@ func wrap(op string, err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, fs.ErrNotExist):
-		return exchange.Wrap("disk."+op, exchange.NotFound, err)
+		return fault.Wrap("disk."+op, fault.NotFound, err)
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		return exchange.Wrap("disk."+op, exchange.NoSpace, err)
+		return fault.Wrap("disk."+op, fault.NoSpace, err)
 	case errors.Is(err, syscall.EFBIG):
-		return exchange.Wrap("disk."+op, exchange.TooLarge, err)
+		return fault.Wrap("disk."+op, fault.TooLarge, err)
 	}
-	return exchange.Wrap("disk."+op, exchange.Unavailable, err)
+	return fault.Wrap("disk."+op, fault.Unavailable, err)
 }

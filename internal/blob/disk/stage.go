@@ -10,7 +10,7 @@ import (
 	"sync/atomic"
 
 	"github.com/sallyport-sftp/sallyport/internal/blob"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 )
 
 // Files of stages take writes; committed ones are read-only.
@@ -105,7 +105,7 @@ func (g *stage) change(op string, from, to int64, do func() error) error {
 }
 
 func sealed(op string) error {
-	return exchange.Wrap("disk."+op, exchange.Conflict, blob.ErrSealed)
+	return fault.Wrap("disk."+op, fault.Conflict, blob.ErrSealed)
 }
 
 // Sync writes data and note in one journal commit, together with the name that

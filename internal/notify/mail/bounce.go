@@ -12,7 +12,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // maxReport bounds a bounce, in bytes.
@@ -23,15 +24,15 @@ type Report struct {
 	// Messages are ids that may be those of the mail which it is about, the
 	// likeliest first. Anybody can send a report; who never had the mail does not
 	// know its id.
-	Messages []string               `json:"messages"`
-	Failures []exchange.MailFailure `json:"failures"`
+	Messages []string            `json:"messages"`
+	Failures []model.MailFailure `json:"failures"`
 }
 
 // ReadBounce reads a delivery status notification (RFC 3464, RFC 6533): which mail it
 // is about, and the addresses that failed for good. A mail that is no such report is
 // Invalid, and so is a report that says that something failed, and not for whom.
 func ReadBounce(in io.Reader) (Report, error) {
-	notReport := exchange.E("mail.ReadBounce", exchange.Invalid, "This mail is no delivery report (RFC 3464).")
+	notReport := fault.E("mail.ReadBounce", fault.Invalid, "This mail is no delivery report (RFC 3464).")
 	m, err := netmail.ReadMessage(io.LimitReader(in, maxReport))
 	if err != nil {
 		return Report{}, notReport
@@ -49,7 +50,7 @@ func ReadBounce(in io.Reader) (Report, error) {
 	case !status:
 		return Report{}, notReport
 	case failed > 0 && len(out.Failures) == 0:
-		return Report{}, exchange.E("mail.ReadBounce", exchange.Invalid, "The report says that mail failed, and no address could be read from it.").
+		return Report{}, fault.E("mail.ReadBounce", fault.Invalid, "The report says that mail failed, and no address could be read from it.").
 			WithHint("read the report, and note the address: sallyport mail bounce ADDRESS")
 	}
 	return out, nil

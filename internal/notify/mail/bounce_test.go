@@ -6,9 +6,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/notify/mail"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
 // dsn is a report as Postfix writes one, for two of three recipients.
@@ -88,7 +89,7 @@ func TestAFullMailboxIsTold(t *testing.T) {
 func TestAReportThatCannotBeReadIsSaid(t *testing.T) {
 	for _, who := range []string{"Final-Recipient: rfc822; unknown", "X-Recipient: jo@example.org", "Final-Recipient: x400; /C=DE/"} {
 		_, err := mail.ReadBounce(strings.NewReader(reported("message/delivery-status", who+"\nAction: failed\n")))
-		if !exchange.Is(err, exchange.Invalid) || !strings.Contains(err.Error(), "no address could be read") {
+		if !fault.Is(err, fault.Invalid) || !strings.Contains(err.Error(), "no address could be read") {
 			t.Errorf("%s: %v", who, err)
 		}
 	}
@@ -113,7 +114,7 @@ func TestWhatIsNoReportIsInvalid(t *testing.T) {
 		"a holiday answer": "Content-Type: text/plain\r\nAuto-Submitted: auto-replied\r\n\r\nFinal-Recipient: rfc822; a@example.org\r\nAction: failed\r\n",
 		"no status part":   strings.ReplaceAll(dsn, "message/delivery-status", "text/plain"), "cut off": dsn[:500]} {
 		got, err := mail.ReadBounce(strings.NewReader(text))
-		if !exchange.Is(err, exchange.Invalid) || len(got.Failures)+len(got.Messages) > 0 {
+		if !fault.Is(err, fault.Invalid) || len(got.Failures)+len(got.Messages) > 0 {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
 	}
@@ -133,10 +134,10 @@ func FuzzReadBounce(f *testing.F) {
 			t.Errorf("an error and %+v", got)
 		}
 		for _, v := range got.Failures {
-			if _, err := exchange.CheckEmail(v.Address); err != nil {
+			if _, err := valid.CheckEmail(v.Address); err != nil {
 				t.Errorf("%q is no address", v.Address)
 			}
-			if err := exchange.CheckLabel("reason", v.Why); err != nil {
+			if err := valid.CheckLabel("reason", v.Why); err != nil {
 				t.Errorf("%q cannot be stored: %v", v.Why, err)
 			}
 		}

@@ -22,8 +22,10 @@ import (
 
 	gomail "github.com/wneessen/go-mail"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/notify"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 //go:embed templates
@@ -89,16 +91,16 @@ func New(c Config) (*Mailer, error) {
 	m := &Mailer{cfg: c, text: texttemplate.New("").Option("missingkey=error"), html: htmltemplate.New("").Option("missingkey=error")}
 	known, err := fs.Glob(Templates(), "*.*")
 	if err != nil {
-		return nil, exchange.Wrap(op, exchange.Internal, err)
+		return nil, fault.Wrap(op, fault.Internal, err)
 	}
 	if c.Templates != "" {
 		own, err := os.ReadDir(c.Templates)
 		if err != nil {
-			return nil, exchange.E(op, exchange.Invalid, "mail.templates: the folder cannot be read: %v.", err)
+			return nil, fault.E(op, fault.Invalid, "mail.templates: the folder cannot be read: %v.", err)
 		}
 		for _, e := range own {
 			if !slices.Contains(known, e.Name()) {
-				return nil, exchange.E(op, exchange.Invalid, "mail.templates: there is no template %q.", exchange.Printable(e.Name())).
+				return nil, fault.E(op, fault.Invalid, "mail.templates: there is no template %q.", valid.Printable(e.Name())).
 					WithHint("templates are %s", strings.Join(known, ", "))
 			}
 		}
@@ -106,13 +108,13 @@ func New(c Config) (*Mailer, error) {
 	for _, name := range known {
 		source, err := fs.ReadFile(Templates(), name)
 		if err != nil {
-			return nil, exchange.Wrap(op, exchange.Internal, err)
+			return nil, fault.Wrap(op, fault.Internal, err)
 		}
 		if c.Templates != "" {
 			if own, err := os.ReadFile(filepath.Join(c.Templates, name)); err == nil {
 				source = own
 			} else if !errors.Is(err, fs.ErrNotExist) {
-				return nil, exchange.E(op, exchange.Invalid, "mail.templates: %v.", err)
+				return nil, fault.E(op, fault.Invalid, "mail.templates: %v.", err)
 			}
 		}
 		if strings.HasSuffix(name, ".html") {
@@ -121,14 +123,14 @@ func New(c Config) (*Mailer, error) {
 			_, err = m.text.New(name).Parse(string(source))
 		}
 		if err != nil {
-			return nil, exchange.E(op, exchange.Invalid, "A mail template cannot be used: %v.", err)
+			return nil, fault.E(op, fault.Invalid, "A mail template cannot be used: %v.", err)
 		}
 	}
 	for _, kind := range Kinds() { // every one must render, before it is needed
 		sample := notify.Letter{Kind: kind, To: "someone@example.com", ID: "0", Account: "acme", User: "acme", Text: "Text.",
 			Head: []string{"File"}, Rows: [][]string{{"a.csv"}}, More: 1, Help: "help@example.com", Attached: "signed"}
 		if _, _, _, err := m.render(sample); err != nil {
-			return nil, exchange.E(op, exchange.Invalid, "%s", exchange.PublicText(err))
+			return nil, fault.E(op, fault.Invalid, "%s", fault.PublicText(err))
 		}
 	}
 	if c.Templates != "" {
@@ -147,13 +149,13 @@ func (m *Mailer) loadCA() error {
 	const op = "mail.New"
 	pem, err := os.ReadFile(m.cfg.CA)
 	if err != nil {
-		return exchange.E(op, exchange.Invalid, "mail.ca: %v.", err)
+		return fault.E(op, fault.Invalid, "mail.ca: %v.", err)
 	}
 	if m.pool, err = x509.SystemCertPool(); err != nil {
 		m.pool = x509.NewCertPool()
 	}
 	if !m.pool.AppendCertsFromPEM(pem) {
-		return exchange.E(op, exchange.Invalid, "mail.ca: %s has no certificate.", m.cfg.CA)
+		return fault.E(op, fault.Invalid, "mail.ca: %s has no certificate.", m.cfg.CA)
 	}
 	return nil
 }
@@ -185,41 +187,41 @@ func (m *Mailer) render(l notify.Letter) (subject, text, html string, err error)
 	p := page{Letter: l, Service: m.cfg.Name, Paragraphs: strings.Split(strings.TrimSpace(l.Text), "\n\n")}
 	var b bytes.Buffer
 	if err := m.text.ExecuteTemplate(&b, l.Kind+".txt", p); err != nil {
-		return "", "", "", exchange.E(op, exchange.Internal, "A mail template failed: %v.", err)
+		return "", "", "", fault.E(op, fault.Internal, "A mail template failed: %v.", err)
 	}
 	head, body, _ := strings.Cut(b.String(), "\n")
 	subject, ok := strings.CutPrefix(head, "Subject: ")
 	if !ok || strings.TrimSpace(subject) == "" {
-		return "", "", "", exchange.E(op, exchange.Invalid, "The mail template %s.txt does not begin with a line \"Subject: …\".", l.Kind)
+		return "", "", "", fault.E(op, fault.Invalid, "The mail template %s.txt does not begin with a line \"Subject: …\".", l.Kind)
 	}
-	p.Subject = exchange.Printable(strings.TrimSpace(subject))
+	p.Subject = valid.Printable(strings.TrimSpace(subject))
 	b.Reset()
 	if err := m.html.ExecuteTemplate(&b, l.Kind+".html", p); err != nil {
-		return "", "", "", exchange.E(op, exchange.Internal, "A mail template failed: %v.", err)
+		return "", "", "", fault.E(op, fault.Internal, "A mail template failed: %v.", err)
 	}
 	p.Inner = htmltemplate.HTML(b.String()) // escaped by the template that made it
 	var whole bytes.Buffer
 	if err := m.html.ExecuteTemplate(&whole, "layout.html", p); err != nil {
-		return "", "", "", exchange.E(op, exchange.Internal, "A mail template failed: %v.", err)
+		return "", "", "", fault.E(op, fault.Internal, "A mail template failed: %v.", err)
 	}
 	return p.Subject, strings.TrimLeft(body, "\n"), whole.String(), nil
 }
 
 // Send hands one mail to the server. A refusal for good is Denied.
-func (m *Mailer) Send(ctx context.Context, msg exchange.Message) error {
+func (m *Mailer) Send(ctx context.Context, msg model.Message) error {
 	const op = "mail.Send"
 	out := gomail.NewMsg()
 	if err := errors.Join(out.From(m.cfg.From), out.To(msg.Target)); err != nil {
-		return exchange.E(op, exchange.Denied, "The address cannot be written to: %v.", err)
+		return fault.E(op, fault.Denied, "The address cannot be written to: %v.", err)
 	}
 	if m.cfg.ReplyTo != "" {
 		if err := out.ReplyTo(m.cfg.ReplyTo); err != nil {
-			return exchange.E(op, exchange.Invalid, "mail.reply_to: %v.", err)
+			return fault.E(op, fault.Invalid, "mail.reply_to: %v.", err)
 		}
 	}
 	if local, domain, ok := strings.Cut(m.cfg.Bounces, "@"); ok {
 		if err := out.EnvelopeFrom(local + "+" + strings.ToLower(msg.ID) + "@" + domain); err != nil {
-			return exchange.E(op, exchange.Invalid, "mail.bounces: %v.", err)
+			return fault.E(op, fault.Invalid, "mail.bounces: %v.", err)
 		}
 	}
 	out.Subject(msg.Subject)
@@ -232,7 +234,7 @@ func (m *Mailer) Send(ctx context.Context, msg exchange.Message) error {
 	}
 	c, err := m.client()
 	if err != nil {
-		return exchange.E(op, exchange.Invalid, "mail: %v.", err)
+		return fault.E(op, fault.Invalid, "mail: %v.", err)
 	}
 	err = c.DialAndSendWithContext(ctx, out)
 	var refused *gomail.SendError
@@ -240,9 +242,9 @@ func (m *Mailer) Send(ctx context.Context, msg exchange.Message) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &refused) && !refused.IsTemp() && refused.ErrorCode() >= 500:
-		return &exchange.Error{Op: op, Kind: exchange.Denied, Public: fmt.Sprintf("The mail server refused it for good: %s", exchange.Printable(err.Error())), Err: err}
+		return &fault.Error{Op: op, Kind: fault.Denied, Public: fmt.Sprintf("The mail server refused it for good: %s", valid.Printable(err.Error())), Err: err}
 	}
-	return &exchange.Error{Op: op, Kind: exchange.Unavailable, Public: fmt.Sprintf("The mail server did not take it: %s", exchange.Printable(err.Error())), Err: err}
+	return &fault.Error{Op: op, Kind: fault.Unavailable, Public: fmt.Sprintf("The mail server did not take it: %s", valid.Printable(err.Error())), Err: err}
 }
 
 func (m *Mailer) domain() string {

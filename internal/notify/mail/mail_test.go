@@ -27,10 +27,11 @@ import (
 
 	"github.com/emersion/go-smtp"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/notify"
 	"github.com/sallyport-sftp/sallyport/internal/notify/mail"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // server is a mail server with TLS of a CA of its own, which keeps what it gets.
@@ -105,7 +106,7 @@ func TestAMailGoesOverTLSWithTextAndHTML(t *testing.T) {
 	m := s.mailer(t)
 	subject, text, html, err := m.Render(letter)
 	testkit.Must(t, err)
-	testkit.Must(t, m.Send(context.Background(), exchange.Message{ID: "01X", Target: "a@example.com", Subject: subject, Body: text, HTML: html}))
+	testkit.Must(t, m.Send(context.Background(), model.Message{ID: "01X", Target: "a@example.com", Subject: subject, Body: text, HTML: html}))
 	if len(s.got) != 1 || !s.tls {
 		t.Fatalf("%d mails came, over TLS: %v", len(s.got), s.tls)
 	}
@@ -199,15 +200,15 @@ func TestAnOwnTemplateThatFailsLaterStopsNoMail(t *testing.T) {
 // TestARefusalIsForGoodOrForNow: a bounce, or another try.
 func TestARefusalIsForGoodOrForNow(t *testing.T) {
 	s := newServer(t)
-	for code, kind := range map[int]exchange.Kind{550: exchange.Denied, 451: exchange.Unavailable} {
+	for code, kind := range map[int]fault.Kind{550: fault.Denied, 451: fault.Unavailable} {
 		s.err = &smtp.SMTPError{Code: code, EnhancedCode: smtp.EnhancedCode{code / 100, 1, 1}, Message: "no"}
-		testkit.WantKind(t, s.mailer(t).Send(context.Background(), exchange.Message{ID: "1", Target: "a@example.com", Subject: "x", Body: "x"}), kind)
+		testkit.WantKind(t, s.mailer(t).Send(context.Background(), model.Message{ID: "1", Target: "a@example.com", Subject: "x", Body: "x"}), kind)
 	}
 	s.err = nil
 	for name, change := range map[string]func(*mail.Config){"a certificate of a stranger": func(c *mail.Config) { c.CA = "" }, "nobody there": func(c *mail.Config) { c.Port = 1 },
 		"TLS from the first byte, where there is none": func(c *mail.Config) { c.TLS = mail.TLSWhole }} {
-		err := s.mailer(t, change).Send(context.Background(), exchange.Message{ID: "1", Target: "a@example.com", Subject: "x", Body: "x"})
-		if !exchange.Is(err, exchange.Unavailable) || len(s.got) > 0 {
+		err := s.mailer(t, change).Send(context.Background(), model.Message{ID: "1", Target: "a@example.com", Subject: "x", Body: "x"})
+		if !fault.Is(err, fault.Unavailable) || len(s.got) > 0 {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

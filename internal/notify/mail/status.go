@@ -7,7 +7,8 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // Bounds of a block of fields.
@@ -76,7 +77,7 @@ func (r *Report) readStatus(in io.Reader) (failed int) {
 		if action, _, _ := strings.Cut(comments.ReplaceAllString(h.Get("Action"), " "), ";"); strings.EqualFold(strings.TrimSpace(action), "failed") {
 			failed++
 			if address, ok := recipient(h); ok {
-				r.Failures = append(r.Failures, exchange.MailFailure{Address: address, Why: why(h), Full: full(h)})
+				r.Failures = append(r.Failures, model.MailFailure{Address: address, Why: why(h), Full: full(h)})
 			}
 		}
 		if err != nil {
@@ -100,7 +101,7 @@ func recipient(h textproto.MIMEHeader) (string, bool) {
 			if from, to := strings.LastIndexByte(v, '<'), strings.LastIndexByte(v, '>'); from >= 0 && to > from {
 				v = v[from+1 : to]
 			}
-			if address, err := exchange.CheckEmail(strings.Trim(v, "<> ")); err == nil {
+			if address, err := valid.CheckEmail(strings.Trim(v, "<> ")); err == nil {
 				return address, true
 			}
 		}
@@ -110,7 +111,7 @@ func recipient(h textproto.MIMEHeader) (string, bool) {
 
 // why is what a report says of a recipient, in at most 180 bytes.
 func why(h textproto.MIMEHeader) string {
-	text := exchange.Printable(strings.TrimSpace(h.Get("Status") + " " + h.Get("Diagnostic-Code")))
+	text := valid.Printable(strings.TrimSpace(h.Get("Status") + " " + h.Get("Diagnostic-Code")))
 	if len(text) > 180 {
 		text = text[:180]
 	}

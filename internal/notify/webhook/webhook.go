@@ -23,6 +23,9 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 const (
@@ -91,7 +94,7 @@ func (s *Sender) guard(_, address string, _ syscall.RawConn) error {
 		return err
 	}
 	if !s.policy.Reachable(a.Addr()) {
-		return exchange.E("webhook.guard", exchange.Denied, "The receiver's name leads to %s, which is not on the open internet.", a.Addr()).
+		return fault.E("webhook.guard", fault.Denied, "The receiver's name leads to %s, which is not on the open internet.", a.Addr()).
 			WithHint("allow its network with webhooks.allow in the configuration")
 	}
 	return nil
@@ -101,19 +104,19 @@ func (s *Sender) guard(_, address string, _ syscall.RawConn) error {
 func (p *Policy) CheckURL(s string) error {
 	const op = "webhook.CheckURL"
 	u, err := url.Parse(s)
-	if err != nil || u.Host == "" || u.Hostname() == "" || u.User != nil || u.Fragment != "" || len(s) > 2000 || exchange.Printable(s) != s {
-		return exchange.E(op, exchange.Invalid, "%q is not a receiver's address.", exchange.Printable(s)).WithHint("such as https://billing.example.com/hooks/files")
+	if err != nil || u.Host == "" || u.Hostname() == "" || u.User != nil || u.Fragment != "" || len(s) > 2000 || valid.Printable(s) != s {
+		return fault.E(op, fault.Invalid, "%q is not a receiver's address.", valid.Printable(s)).WithHint("such as https://billing.example.com/hooks/files")
 	}
 	if u.Scheme != "https" && !(u.Scheme == "http" && p.AllowHTTP) {
-		return exchange.E(op, exchange.Invalid, "A receiver's address begins with https://.").WithHint("webhooks.allow_http permits http within a network of your own")
+		return fault.E(op, fault.Invalid, "A receiver's address begins with https://.").WithHint("webhooks.allow_http permits http within a network of your own")
 	}
 	if port := u.Port(); port != "" {
 		if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
-			return exchange.E(op, exchange.Invalid, "%q is not a port.", port)
+			return fault.E(op, fault.Invalid, "%q is not a port.", port)
 		}
 	}
 	if a, err := netip.ParseAddr(strings.Trim(u.Hostname(), "[]")); err == nil && !p.Reachable(a) {
-		return exchange.E(op, exchange.Denied, "%s is not on the open internet.", a).WithHint("allow its network with webhooks.allow in the configuration")
+		return fault.E(op, fault.Denied, "%s is not on the open internet.", a).WithHint("allow its network with webhooks.allow in the configuration")
 	}
 	return nil
 }
@@ -123,7 +126,7 @@ func (s *Sender) CheckURL(u string) error { return s.policy.CheckURL(u) }
 
 // Post sends one message. Every answer but 2xx is an error; 410 Gone is
 // NotFound: the receiver wants no more.
-func (s *Sender) Post(ctx context.Context, w exchange.Webhook, m exchange.Message) error {
+func (s *Sender) Post(ctx context.Context, w model.Webhook, m model.Message) error {
 	const op = "webhook.Post"
 	now := s.clock()
 	signatures := make([]string, 0, 2)
@@ -133,17 +136,17 @@ func (s *Sender) Post(ctx context.Context, w exchange.Webhook, m exchange.Messag
 		}
 		signer, err := standardwebhooks.NewWebhook(secret)
 		if err != nil {
-			return exchange.Wrap(op, exchange.Internal, err)
+			return fault.Wrap(op, fault.Internal, err)
 		}
 		signature, err := signer.Sign(m.EventID, now, []byte(m.Body))
 		if err != nil {
-			return exchange.Wrap(op, exchange.Internal, err)
+			return fault.Wrap(op, fault.Internal, err)
 		}
 		signatures = append(signatures, signature)
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.URL, strings.NewReader(m.Body))
 	if err != nil {
-		return exchange.Wrap(op, exchange.Invalid, err)
+		return fault.Wrap(op, fault.Invalid, err)
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "Sallyport")
@@ -152,11 +155,11 @@ func (s *Sender) Post(ctx context.Context, w exchange.Webhook, m exchange.Messag
 	req.Header.Set(standardwebhooks.HeaderWebhookSignature, strings.Join(signatures, " "))
 	resp, err := s.http.Do(req)
 	if err != nil {
-		text := exchange.PublicText(err)
-		if exchange.KindIn(err) == exchange.Internal { // the network's own words
+		text := fault.PublicText(err)
+		if fault.KindIn(err) == fault.Internal { // the network's own words
 			text = fmt.Sprintf("The receiver could not be reached: %v.", err)
 		}
-		return &exchange.Error{Op: op, Kind: exchange.Unavailable, Public: exchange.Printable(text), Err: err}
+		return &fault.Error{Op: op, Kind: fault.Unavailable, Public: valid.Printable(text), Err: err}
 	}
 	defer resp.Body.Close()
 	answer, _ := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
@@ -165,16 +168,16 @@ func (s *Sender) Post(ctx context.Context, w exchange.Webhook, m exchange.Messag
 
 func judge(status int, answer string) error {
 	const op = "webhook.Post"
-	if answer = exchange.Printable(strings.TrimSpace(answer)); len(answer) > 200 {
+	if answer = valid.Printable(strings.TrimSpace(answer)); len(answer) > 200 {
 		answer = strings.ToValidUTF8(answer[:200], "") + "…"
 	}
 	switch {
 	case status >= 200 && status < 300:
 		return nil
 	case status == http.StatusGone:
-		return exchange.E(op, exchange.NotFound, "The receiver answered 410: it wants no more.")
+		return fault.E(op, fault.NotFound, "The receiver answered 410: it wants no more.")
 	case status >= 300 && status < 400:
-		return exchange.E(op, exchange.Unavailable, "The receiver answered %d, a redirect, which is never followed.", status)
+		return fault.E(op, fault.Unavailable, "The receiver answered %d, a redirect, which is never followed.", status)
 	}
-	return exchange.E(op, exchange.Unavailable, "The receiver answered %d: %s", status, answer)
+	return fault.E(op, fault.Unavailable, "The receiver answered %d: %s", status, answer)
 }

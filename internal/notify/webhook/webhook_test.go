@@ -8,9 +8,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/notify/webhook"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 const secret = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
@@ -43,15 +44,15 @@ func TestNoReceiverIsOnThisSideOfTheInternet(t *testing.T) {
 		{"169.254.169.254", true}, {"10.0.0.1", true}, {"172.16.0.1", true}, {"192.168.1.1", true}, {"100.64.0.1", true}, {"[fd00::1]", true}, {"[fe80::1]", true}, {"0.0.0.0", true},
 		{"[::]", true}, {"[64:ff9b::7f00:1]", true}, {"[2002:7f00:1::]", true}, {"224.0.0.1", true}, {"255.255.255.255", true}, {"localhost", false}, {"LOCALHOST.", false}} {
 		url := "http://" + c.host + ":" + port + "/"
-		if err := s.CheckURL(url); c.literal != exchange.Is(err, exchange.Denied) {
+		if err := s.CheckURL(url); c.literal != fault.Is(err, fault.Denied) {
 			t.Errorf("%s as a receiver's address: %v", url, err)
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
-		err := s.Post(ctx, exchange.Webhook{URL: url, Secret: secret}, exchange.Message{EventID: "1", Body: "{}"})
+		err := s.Post(ctx, model.Webhook{URL: url, Secret: secret}, model.Message{EventID: "1", Body: "{}"})
 		cancel()
-		testkit.WantKind(t, err, exchange.Unavailable)
-		if c.literal && !strings.Contains(exchange.PublicText(err), "not on the open internet") {
-			t.Errorf("posting to %s: %s", url, exchange.PublicText(err))
+		testkit.WantKind(t, err, fault.Unavailable)
+		if c.literal && !strings.Contains(fault.PublicText(err), "not on the open internet") {
+			t.Errorf("posting to %s: %s", url, fault.PublicText(err))
 		}
 	}
 }
@@ -63,7 +64,7 @@ func TestAddressesThatAreNone(t *testing.T) {
 	testkit.Must(t, p.CheckURL("https://93.184.216.34:8443/"))
 	for _, bad := range []string{"", "x", "https://", "https:///x", "http://billing.example.com/", "ftp://x/", "file:///etc/passwd", "https://u:p@x/", "https://x/#a", "https://x:0/", "https://x:99999/",
 		"https://x/\n", "https://x\x00/", "javascript:alert(1)", "https://" + strings.Repeat("x", 2000)} {
-		testkit.WantKind(t, p.CheckURL(bad), exchange.Invalid)
+		testkit.WantKind(t, p.CheckURL(bad), fault.Invalid)
 	}
 }
 

@@ -1,8 +1,6 @@
-package exchange
+package model
 
 import (
-	"net/mail"
-	"strings"
 	"time"
 )
 
@@ -31,20 +29,6 @@ type Contact struct {
 
 // Of is the account or vendor that a contact belongs to.
 func (c *Contact) Of() string { return c.Account + c.Vendor }
-
-// CheckEmail accepts one plain e-mail address and returns it as it is kept:
-// the domain in lower case.
-func CheckEmail(s string) (string, error) {
-	if len(s) > 254 { // RFC 5321 §4.5.3.1.3
-		return "", E("exchange.CheckEmail", Invalid, "This e-mail address is too long.")
-	}
-	a, err := mail.ParseAddress(strings.TrimSpace(s))
-	if err != nil || a.Name != "" || Printable(s) != s || strings.ContainsAny(s, "<>\"") {
-		return "", E("exchange.CheckEmail", Invalid, "%q is not an e-mail address.", Printable(s))
-	}
-	local, domain, _ := strings.Cut(a.Address, "@")
-	return local + "@" + strings.ToLower(domain), nil
-}
 
 // Notice is something that people should be told about.
 type Notice struct {

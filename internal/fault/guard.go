@@ -1,4 +1,4 @@
-package exchange
+package fault
 
 import (
 	"errors"
@@ -21,7 +21,7 @@ func Guard(log *slog.Logger, what string, fn func() error) (err error) {
 		}
 		reference := NewReference()
 		log.Error("a panic was caught", "in", what, "reference", reference, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-		err = &Error{Op: "exchange.Guard", Kind: Internal, Err: ErrPanic,
+		err = &Error{Op: "fault.Guard", Kind: Internal, Err: ErrPanic,
 			Public: "Something went wrong on our side. Please tell us this reference: " + reference + "."}
 	}()
 	return fn()

@@ -1,4 +1,4 @@
-package exchange
+package model
 
 import "time"
 
@@ -132,16 +132,6 @@ type Drop struct {
 	Cleared     bool       `json:"-"` // the scanner accepted it, or none was named
 }
 
-// Arrival is an upload at the moment when its name becomes final, or another final one.
-type Arrival struct {
-	Login     *Login
-	Path      string
-	VersionID string
-	Size      int64
-	SHA256    []byte
-	At        time.Time
-}
-
 // What a parent account gets of its children's files.
 const (
 	ParentNothing = "nothing"
@@ -247,27 +237,4 @@ type AuditRow struct {
 	Subject string            `json:"subject"`
 	User    string            `json:"-"` // id of the user meant, or ""
 	Detail  map[string]string `json:"detail,omitempty"`
-}
-
-// Login is who acts in a mailbox: a partner's session, fixed when its key was
-// verified, or somebody of the operator's staff.
-type Login struct {
-	User        User
-	ReadOnly    bool   // the account may fetch but not send
-	Region      string // the account's
-	Fingerprint string // the key that signed
-	KeyID       string
-	Address     string // the client's, without port
-	Client      string // its version string
-	Session     string // id of the session
-	Revocation  int64  // the revocation number the login was checked at
-	Operator    string // actor of the operator's staff; "" for a partner
-}
-
-// Actor is how audit rows name whoever acts.
-func (l *Login) Actor() string {
-	if l.Operator != "" {
-		return l.Operator
-	}
-	return "user:" + l.User.Name
 }

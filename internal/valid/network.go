@@ -1,4 +1,4 @@
-package exchange
+package valid
 
 import "net/netip"
 

@@ -1,4 +1,4 @@
-package exchange
+package model
 
 // MailFailure is what a mail server's report says of an address that was not reached.
 type MailFailure struct {

@@ -1,8 +1,6 @@
-package exchange
+package model
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
 	"strings"
 	"time"
 )
@@ -78,14 +76,6 @@ const (
 	BurnReported  = "reported"  // somebody said that it is in other hands
 	BurnSuspected = "suspected" // an encrypted private file with it was sent, before anybody enrolled it
 )
-
-// IsFingerprint reports whether a text is a whole fingerprint, as OpenSSH
-// prints it. Nobody would notice that a mistyped one was blocked instead.
-func IsFingerprint(s string) bool {
-	sum, found := strings.CutPrefix(s, "SHA256:")
-	b, err := base64.RawStdEncoding.Strict().DecodeString(sum)
-	return found && err == nil && len(b) == sha256.Size && !strings.ContainsAny(sum, "\r\n")
-}
 
 // BurnedKey is a fingerprint that can never be enrolled, by anyone.
 type BurnedKey struct {

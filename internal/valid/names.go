@@ -1,4 +1,4 @@
-package exchange
+package valid
 
 import (
 	"path"
@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 )
 
 // MaxID is the longest account ID, username, vendor or feed name, in bytes.
@@ -27,14 +29,14 @@ var reserved = []string{"root", "admin", "administrator", "sallyport", "system",
 // long, starting with a letter or digit, and no reserved word. what names the
 // thing in the message: "account ID".
 func CheckID(what, id string) error {
-	const op = "exchange.CheckID"
+	const op = "valid.CheckID"
 	switch {
 	case id == "":
-		return E(op, Invalid, "The %s is empty.", what)
+		return fault.E(op, fault.Invalid, "The %s is empty.", what)
 	case len(id) > MaxID:
-		return E(op, Invalid, "The %s is longer than %d characters.", what, MaxID)
+		return fault.E(op, fault.Invalid, "The %s is longer than %d characters.", what, MaxID)
 	case slices.Contains(reserved, id):
-		return E(op, Invalid, "The %s %q is reserved.", what, id).WithHint("choose another %s", what)
+		return fault.E(op, fault.Invalid, "The %s %q is reserved.", what, id).WithHint("choose another %s", what)
 	}
 	return checkBytes(op, what, id, "use lower-case letters, digits, '.', '_' and '-', starting with a letter or digit", func(i int) bool {
 		return lowerOrDigit(id[i]) || i > 0 && strings.IndexByte("._-", id[i]) >= 0
@@ -48,7 +50,7 @@ func CheckUserName(what, name string) error {
 	if slices.Contains(reserved, Fold(name)) || name == "" || len(name) > MaxID {
 		return CheckID(what, Fold(name))
 	}
-	return checkBytes("exchange.CheckUserName", what, name, "use letters, digits, '.', '_', '-', '@', '+' and spaces inside, starting with a letter or digit", func(i int) bool {
+	return checkBytes("valid.CheckUserName", what, name, "use letters, digits, '.', '_', '-', '@', '+' and spaces inside, starting with a letter or digit", func(i int) bool {
 		c := name[i]
 		inside := i > 0 && i < len(name)-1 && c == ' ' && name[i-1] != ' '
 		return lowerOrDigit(c) || 'A' <= c && c <= 'Z' || inside || i > 0 && strings.IndexByte("._-@+", c) >= 0
@@ -62,7 +64,7 @@ func lowerOrDigit(c byte) bool { return 'a' <= c && c <= 'z' || '0' <= c && c <=
 func checkBytes(op, what, word, hint string, may func(i int) bool) error {
 	for i := range len(word) {
 		if !may(i) {
-			return E(op, Invalid, "The %s %q has a character that is not allowed.", what, Printable(word)).WithHint("%s", hint)
+			return fault.E(op, fault.Invalid, "The %s %q has a character that is not allowed.", what, Printable(word)).WithHint("%s", hint)
 		}
 	}
 	return nil
@@ -91,14 +93,14 @@ func FileFor(name string) string {
 // CheckLabel accepts text for people: a name of a company or a comment, at
 // most 200 bytes of UTF-8 without control characters.
 func CheckLabel(what, s string) error {
-	const op = "exchange.CheckLabel"
+	const op = "valid.CheckLabel"
 	switch {
 	case strings.TrimSpace(s) == "":
-		return E(op, Invalid, "The %s is empty.", what)
+		return fault.E(op, fault.Invalid, "The %s is empty.", what)
 	case len(s) > 200:
-		return E(op, Invalid, "The %s is longer than 200 bytes.", what)
+		return fault.E(op, fault.Invalid, "The %s is longer than 200 bytes.", what)
 	case !utf8.ValidString(s) || Printable(s) != s:
-		return E(op, Invalid, "The %s has control characters or is not UTF-8.", what)
+		return fault.E(op, fault.Invalid, "The %s has control characters or is not UTF-8.", what)
 	}
 	return nil
 }
@@ -106,14 +108,14 @@ func CheckLabel(what, s string) error {
 // CheckName accepts one name of a file or directory as a client sent it: any
 // bytes but '/' and NUL, 1 to MaxName of them, and not "." or "..".
 func CheckName(name string) error {
-	const op = "exchange.CheckName"
+	const op = "valid.CheckName"
 	switch {
 	case name == "" || name == "." || name == "..":
-		return E(op, Invalid, "That is not a name.")
+		return fault.E(op, fault.Invalid, "That is not a name.")
 	case len(name) > MaxName:
-		return E(op, Invalid, "The name is longer than %d bytes.", MaxName)
+		return fault.E(op, fault.Invalid, "The name is longer than %d bytes.", MaxName)
 	case strings.ContainsAny(name, "/\x00"):
-		return E(op, Invalid, "The name has a character that is not allowed.")
+		return fault.E(op, fault.Invalid, "The name has a character that is not allowed.")
 	}
 	return nil
 }
@@ -123,23 +125,23 @@ func CheckName(name string) error {
 // above "/". A backslash is an ordinary byte. The result is only ever looked
 // up in the database.
 func CleanPath(cwd, p string) (string, error) {
-	const op = "exchange.CleanPath"
+	const op = "valid.CleanPath"
 	if len(p) > MaxPath {
-		return "", E(op, Invalid, "The path is longer than %d bytes.", MaxPath)
+		return "", fault.E(op, fault.Invalid, "The path is longer than %d bytes.", MaxPath)
 	}
 	if strings.IndexByte(p, 0) >= 0 {
-		return "", E(op, Invalid, "The path has a NUL byte.")
+		return "", fault.E(op, fault.Invalid, "The path has a NUL byte.")
 	}
 	if !strings.HasPrefix(p, "/") {
 		p = cwd + "/" + p
 	}
 	p = path.Clean("/" + p)
 	if len(p) > MaxPath {
-		return "", E(op, Invalid, "The path is longer than %d bytes.", MaxPath)
+		return "", fault.E(op, fault.Invalid, "The path is longer than %d bytes.", MaxPath)
 	}
 	for name := range strings.SplitSeq(p[1:], "/") {
 		if len(name) > MaxName {
-			return "", E(op, Invalid, "A name in the path is longer than %d bytes.", MaxName)
+			return "", fault.E(op, fault.Invalid, "A name in the path is longer than %d bytes.", MaxName)
 		}
 	}
 	return p, nil
@@ -150,7 +152,7 @@ func CleanPath(cwd, p string) (string, error) {
 func CheckFolder(p string) (string, error) {
 	clean, err := CleanPath("/", p)
 	if err != nil || clean == "/" || Printable(clean) != clean {
-		return "", E("exchange.CheckFolder", Invalid, "%q is not a folder.", Printable(p)).WithHint("such as /upload/usage")
+		return "", fault.E("valid.CheckFolder", fault.Invalid, "%q is not a folder.", Printable(p)).WithHint("such as /upload/usage")
 	}
 	return clean, nil
 }

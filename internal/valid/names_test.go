@@ -1,4 +1,4 @@
-package exchange_test
+package valid_test
 
 import (
 	"path"
@@ -7,7 +7,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
 // FuzzCleanPath: whatever a client sends, the result is a clean absolute path
@@ -19,29 +20,29 @@ func FuzzCleanPath(f *testing.F) {
 		f.Add("/upload", p)
 	}
 	f.Fuzz(func(t *testing.T, cwd, p string) {
-		cwd, err := exchange.CleanPath("/", cwd) // a starting directory was cleaned
+		cwd, err := valid.CleanPath("/", cwd) // a starting directory was cleaned
 		if err != nil {
 			return
 		}
-		got, err := exchange.CleanPath(cwd, p)
+		got, err := valid.CleanPath(cwd, p)
 		if err != nil {
-			if !exchange.Is(err, exchange.Invalid) || got != "" {
+			if !fault.Is(err, fault.Invalid) || got != "" {
 				t.Fatalf("%q, %v", got, err)
 			}
 			return
 		}
-		if got[0] != '/' || len(got) > exchange.MaxPath || strings.Contains(got, "\x00") || path.Clean(got) != got {
+		if got[0] != '/' || len(got) > valid.MaxPath || strings.Contains(got, "\x00") || path.Clean(got) != got {
 			t.Fatalf("%q", got)
 		}
 		if got != "/" {
 			for name := range strings.SplitSeq(got[1:], "/") {
-				if err := exchange.CheckName(name); err != nil {
+				if err := valid.CheckName(name); err != nil {
 					t.Fatalf("%q has the name %q: %v", got, name, err)
 				}
 			}
 		}
 		for _, from := range []string{"/", cwd, "/elsewhere"} {
-			if again, err := exchange.CleanPath(from, got); err != nil || again != got {
+			if again, err := valid.CleanPath(from, got); err != nil || again != got {
 				t.Fatalf("%q becomes %q, %v", got, again, err)
 			}
 		}
@@ -53,12 +54,12 @@ func TestCleanPath(t *testing.T) {
 		"": "/home", ".": "/home", "..": "/", "../..": "/", "x": "/home/x", "/x": "/x", "//x//y/": "/x/y", "/a/./b/../c": "/a/c", `a\b`: `/home/a\b`, "%2e%2e": "/home/%2e%2e",
 		"/" + strings.Repeat("n", 255): "/" + strings.Repeat("n", 255),
 	} {
-		if got, err := exchange.CleanPath("/home", in); err != nil || got != want {
+		if got, err := valid.CleanPath("/home", in); err != nil || got != want {
 			t.Errorf("%q: %q, %v, want %q", in, got, err, want)
 		}
 	}
 	for _, in := range []string{"\x00", "/a\x00b", "/" + strings.Repeat("n", 256), strings.Repeat("/", 4097), strings.Repeat("d/", 2100), strings.Repeat("n", 4095)} {
-		if got, err := exchange.CleanPath("/home", in); !exchange.Is(err, exchange.Invalid) {
+		if got, err := valid.CleanPath("/home", in); !fault.Is(err, fault.Invalid) {
 			t.Errorf("%.20q (%d bytes): %q, %v", in, len(in), got, err)
 		}
 	}
@@ -70,14 +71,14 @@ func FuzzCheckID(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, id string) {
-		err := exchange.CheckID("username", id)
+		err := valid.CheckID("username", id)
 		if err != nil {
-			if text := exchange.PublicText(err) + exchange.HintIn(err); exchange.Printable(text) != text {
+			if text := fault.PublicText(err) + fault.HintIn(err); valid.Printable(text) != text {
 				t.Fatalf("the refusal of %q is not fit to show: %q", id, text)
 			}
 			return
 		}
-		if id == "" || len(id) > exchange.MaxID || strings.Trim(id, "abcdefghijklmnopqrstuvwxyz0123456789._-") != "" || strings.ContainsRune("._-", rune(id[0])) {
+		if id == "" || len(id) > valid.MaxID || strings.Trim(id, "abcdefghijklmnopqrstuvwxyz0123456789._-") != "" || strings.ContainsRune("._-", rune(id[0])) {
 			t.Fatalf("%q was accepted", id)
 		}
 	})
@@ -85,12 +86,12 @@ func FuzzCheckID(f *testing.F) {
 
 func TestCheckID(t *testing.T) {
 	for _, id := range []string{"a", "0", "acme", "acme-telco_1.x", "a..b", strings.Repeat("a", 64)} {
-		if err := exchange.CheckID("account ID", id); err != nil {
+		if err := valid.CheckID("account ID", id); err != nil {
 			t.Errorf("%q: %v", id, err)
 		}
 	}
 	for _, id := range []string{"", ".", "..", "a/b", `a\b`, "A", "aB", "a b", "a\x00", "a\n", "-a", "_a", ".a", "root", "admin", "sallyport", "new", "all", "caf\u00e9", strings.Repeat("a", 65)} {
-		if err := exchange.CheckID("account ID", id); !exchange.Is(err, exchange.Invalid) {
+		if err := valid.CheckID("account ID", id); !fault.Is(err, fault.Invalid) {
 			t.Errorf("%q: %v", id, err)
 		}
 	}
@@ -102,7 +103,7 @@ func FuzzPrintable(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		got := exchange.Printable(s)
+		got := valid.Printable(s)
 		if !utf8.ValidString(got) {
 			t.Fatalf("%q is not UTF-8", got)
 		}
@@ -118,7 +119,7 @@ func FuzzPrintable(f *testing.F) {
 		if clean != (got == s) {
 			t.Fatalf("%q becomes %q", s, got)
 		}
-		if exchange.Printable(got) != got {
+		if valid.Printable(got) != got {
 			t.Fatalf("%q changes again", got)
 		}
 	})
@@ -132,12 +133,12 @@ func FuzzExcerpt(f *testing.F) {
 		f.Add(s, uint8(1))
 	}
 	f.Fuzz(func(t *testing.T, s string, most uint8) {
-		got := exchange.Excerpt(s, int(most))
-		if len(got) > int(most) || exchange.Printable(got) != got || exchange.Excerpt(got, int(most)) != got {
+		got := valid.Excerpt(s, int(most))
+		if len(got) > int(most) || valid.Printable(got) != got || valid.Excerpt(got, int(most)) != got {
 			t.Fatalf("of %q in %d bytes: %q", s, most, got)
 		}
-		got = exchange.Storable(s)
-		if text := utf8.ValidString(s) && !strings.Contains(s, "\x00"); text && got != s || !text && got != exchange.Printable(s) {
+		got = valid.Storable(s)
+		if text := utf8.ValidString(s) && !strings.Contains(s, "\x00"); text && got != s || !text && got != valid.Printable(s) {
 			t.Fatalf("%q became %q", s, got)
 		}
 	})

@@ -1,4 +1,4 @@
-package exchange
+package model
 
 // Reasons say how a connection ended, as fixed codes: in connection records,
 // logs and explanations. Strangers never see them.

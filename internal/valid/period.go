@@ -1,9 +1,11 @@
-package exchange
+package valid
 
 import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 )
 
 // ParseZone is a time zone by its name in the IANA database; "" is UTC. The computer's own,
@@ -11,7 +13,7 @@ import (
 func ParseZone(name string) (*time.Location, error) {
 	zone, err := time.LoadLocation(name)
 	if err != nil || name == "Local" {
-		return nil, E("exchange.ParseZone", Invalid, "There is no time zone %q.", Printable(name)).WithHint("such as Australia/Sydney, or UTC")
+		return nil, fault.E("valid.ParseZone", fault.Invalid, "There is no time zone %q.", Printable(name)).WithHint("such as Australia/Sydney, or UTC")
 	}
 	return zone, nil
 }
@@ -27,7 +29,7 @@ func parsePeriod(s string) (n int, unit string, err error) {
 	unit = s[len(digits):]
 	n, err = strconv.Atoi(digits)
 	if err != nil || n <= 0 || len(digits) > 4 || strings.Trim(digits, "0123456789") != "" || unit != "d" && unit != "mo" && unit != "y" {
-		return 0, "", E("exchange.CheckPeriod", Invalid, "%q is not a period.", Printable(s)).WithHint("write days, months or years: 90d, 12mo, 7y")
+		return 0, "", fault.E("valid.CheckPeriod", fault.Invalid, "%q is not a period.", Printable(s)).WithHint("write days, months or years: 90d, 12mo, 7y")
 	}
 	return n, unit, nil
 }

@@ -1,0 +1,40 @@
+package exchange
+
+import (
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/model"
+)
+
+// Arrival is an upload at the moment when its name becomes final, or another final one.
+type Arrival struct {
+	Login     *Login
+	Path      string
+	VersionID string
+	Size      int64
+	SHA256    []byte
+	At        time.Time
+}
+
+// Login is who acts in a mailbox: a partner's session, fixed when its key was
+// verified, or somebody of the operator's staff.
+type Login struct {
+	User        model.User
+	ReadOnly    bool   // the account may fetch but not send
+	Region      string // the account's
+	Fingerprint string // the key that signed
+	KeyID       string
+	Address     string // the client's, without port
+	Client      string // its version string
+	Session     string // id of the session
+	Revocation  int64  // the revocation number the login was checked at
+	Operator    string // actor of the operator's staff; "" for a partner
+}
+
+// Actor is how audit rows name whoever acts.
+func (l *Login) Actor() string {
+	if l.Operator != "" {
+		return l.Operator
+	}
+	return "user:" + l.User.Name
+}

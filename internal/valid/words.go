@@ -1,0 +1,47 @@
+package valid
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"net/mail"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/fault"
+)
+
+// CheckEmail accepts one plain e-mail address and returns it as it is kept:
+// the domain in lower case.
+func CheckEmail(s string) (string, error) {
+	if len(s) > 254 { // RFC 5321 §4.5.3.1.3
+		return "", fault.E("valid.CheckEmail", fault.Invalid, "This e-mail address is too long.")
+	}
+	a, err := mail.ParseAddress(strings.TrimSpace(s))
+	if err != nil || a.Name != "" || Printable(s) != s || strings.ContainsAny(s, "<>\"") {
+		return "", fault.E("valid.CheckEmail", fault.Invalid, "%q is not an e-mail address.", Printable(s))
+	}
+	local, domain, _ := strings.Cut(a.Address, "@")
+	return local + "@" + strings.ToLower(domain), nil
+}
+
+// CheckGlobs fails unless every text is a pattern of names.
+func CheckGlobs(what string, globs []string) error {
+	for _, g := range globs {
+		if _, err := path.Match(g, ""); err != nil || g == "" || strings.Contains(g, "/") {
+			return fault.E("valid.CheckGlobs", fault.Invalid, "%s: %q is not a pattern of file names.", what, Printable(g)).WithHint("such as *.tmp, .* or upload-?.part")
+		}
+	}
+	return nil
+}
+
+// IsFingerprint reports whether a text is a whole fingerprint, as OpenSSH
+// prints it. Nobody would notice that a mistyped one was blocked instead.
+func IsFingerprint(s string) bool {
+	sum, found := strings.CutPrefix(s, "SHA256:")
+	b, err := base64.RawStdEncoding.Strict().DecodeString(sum)
+	return found && err == nil && len(b) == sha256.Size && !strings.ContainsAny(sum, "\r\n")
+}
+
+// MaxGrace is the longest that a doubtful name may wait.
+const MaxGrace = 24 * time.Hour

@@ -1,0 +1,16 @@
+package model
+
+import "time"
+
+// NamePolicy is what differs from the configured rules for a user, for a folder, or for a
+// folder of one user. What is nil is as configured.
+type NamePolicy struct {
+	User      string         `json:"user,omitempty" doc:"Username; empty: every user"`
+	Folder    string         `json:"folder,omitempty" doc:"Files in this folder and below; empty: everywhere"`
+	Temporary []string       `json:"temporary" required:"false" nullable:"true" doc:"Names that clients use while they write"`
+	Doubtful  []string       `json:"doubtful" required:"false" nullable:"true" doc:"Names that may be such ones: handed on after the grace"`
+	Ignored   []string       `json:"ignored" required:"false" nullable:"true" doc:"Names that are kept, and never received"`
+	Grace     *time.Duration `json:"-"`
+	GraceText string         `json:"grace,omitempty" doc:"How long a doubtful name waits to be changed: 1m"`
+	UserID    string         `json:"-"`
+}
