@@ -17,7 +17,6 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/feed"
-	"github.com/sallyport-sftp/sallyport/internal/inbox"
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
@@ -84,7 +83,7 @@ func fanOut(ctx context.Context, dir string, z sizes) (float64, error) {
 	}
 	defer l.close()
 	subscribers := z.users / 10
-	if _, err := l.feeds.AddFeed(ctx, "bench", model.Feed{Name: "report", Kind: "report"}); err != nil {
+	if _, err := l.feeds.AddFeed(ctx, "bench", model.NewFeed{Name: "report", Kind: "report"}); err != nil {
 		return 0, err
 	}
 	for i := range subscribers {
@@ -92,7 +91,7 @@ func fanOut(ctx context.Context, dir string, z sizes) (float64, error) {
 		if err != nil {
 			return 0, err
 		}
-		if _, err := l.feeds.Subscribe(ctx, "bench", model.Subscription{Feed: "report", User: u.Name}, 0); err != nil {
+		if _, err := l.feeds.Subscribe(ctx, "bench", "report", model.NewSubscription{User: u.Name}); err != nil {
 			return 0, err
 		}
 	}
@@ -291,7 +290,7 @@ func dropsPerSecond(ctx context.Context, dir string, z sizes) (float64, error) {
 // consume claims, fetches and acks until all are done. No drop may come twice.
 func consume(ctx context.Context, l *lab, name string, done *atomic.Int64, total int64, handed *sync.Map) error {
 	for done.Load() < total {
-		list, err := l.inbox.Claim(ctx, "bench", inbox.Claim{Consumer: name, Limit: 20})
+		list, err := l.inbox.Claim(ctx, "bench", model.NewClaim{Consumer: name, Limit: 20})
 		if err != nil {
 			return err
 		}

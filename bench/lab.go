@@ -97,10 +97,10 @@ func openLabWithUser(ctx context.Context, dir string) (*lab, model.User, error) 
 
 // user makes an account with its user.
 func (l *lab) user(ctx context.Context, name string) (model.User, error) {
-	if _, err := l.account.AddAccount(ctx, "bench", model.Account{ID: name, Name: name}); err != nil {
+	if _, err := l.account.AddAccount(ctx, "bench", model.NewAccount{ID: name, Name: name}); err != nil {
 		return model.User{}, err
 	}
-	return l.account.AddUser(ctx, "bench", account.NewUser{Account: name})
+	return l.account.AddUser(ctx, "bench", model.NewUser{Account: name})
 }
 
 // raw changes the database straight, in one transaction, as fill does.

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
-	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
@@ -32,7 +31,7 @@ func leaveStaging(ctx context.Context, dir string, _ sizes) (float64, error) {
 		return 0, err
 	}
 	took := time.Since(began)
-	list, err := l.store.Read(ctx).Drops(store.DropFilter{Limit: stagedFiles + 1})
+	list, err := l.store.Read(ctx).Drops(model.DropFilter{Paging: model.Paging{Limit: stagedFiles + 1}})
 	if err == nil && len(list) != stagedFiles {
 		err = fmt.Errorf("%d of %d files were received", len(list), stagedFiles)
 	}

@@ -1,6 +1,9 @@
 package model
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
 // Types of events. Those of accounts and keys are the audit log's actions.
 const (
@@ -20,6 +23,7 @@ const (
 	EventMet         = "expectation.met" // late, after it was missed
 	EventRefused     = "login.refused"   // summed
 	EventTest        = "webhook.test"
+	EventCheckpoint  = "audit.checkpoint"  // a checkpoint of the audit log, for keeping elsewhere
 	EventRetention   = "retention.confirm" // a run waits for an administrator
 	EventAccountsAll = "account.*"
 	EventKeysAll     = "key.*"
@@ -28,62 +32,70 @@ const (
 // Event is something that programs and people elsewhere may want to hear of.
 // It is written with the change that it tells of, and sent at least once.
 type Event struct {
-	ID      string         `json:"id"`
-	Type    string         `json:"type"`
-	At      time.Time      `json:"timestamp"`
-	Account string         `json:"account,omitempty" doc:"Account ID"`
-	User    string         `json:"user,omitempty" doc:"Username"`
-	Data    map[string]any `json:"data"`
+	ID      string    `json:"id,omitempty"`
+	Type    string    `json:"type"`
+	At      time.Time `json:"timestamp"`
+	Account string    `json:"account,omitempty" doc:"Account ID"`
+	User    string    `json:"user,omitempty" doc:"Username"`
+	// Data is the payload of the type: see Payloads.
+	Data any `json:"data"`
 }
 
-// Webhook is a receiver of events.
-type Webhook struct {
-	Name      string    `json:"name"`
-	URL       string    `json:"url"`
-	Events    []string  `json:"events" doc:"Types; one may end in *"`
-	Enabled   bool      `json:"enabled"`
-	Note      string    `json:"note,omitempty" doc:"Why it was switched off"`
-	Secret    string    `json:"secret,omitempty" doc:"What its requests are signed with; told once"`
-	OldSecret string    `json:"-"`
-	CreatedAt time.Time `json:"created_at"`
+// Payloads is what each type of event has as its data. Events of accounts and keys have
+// RecordChanged.
+var Payloads = map[string]any{
+	EventReceived:   FileReceived{},
+	EventRenamed:    FileRenamed{},
+	EventPublished:  FilePublished{},
+	EventCollected:  FileCollected{},
+	EventRejected:   FileRejected{},
+	EventExpiring:   FilesExpiring{},
+	EventRemoved:    FilesRemoved{},
+	EventLeft:       FileLeft{},
+	EventLimit:      LimitNear{},
+	EventAlarm:      Alarm{},
+	EventFolder:     FolderProblem{},
+	EventGap:        FeedGap{},
+	EventMissed:     ExpectationChanged{},
+	EventMet:        ExpectationChanged{},
+	EventRefused:    LoginsRefused{},
+	EventTest:       WebhookTest{},
+	EventCheckpoint: CheckpointMade{},
+	EventRetention:  RunToConfirm{},
 }
 
-// Channels of messages, and their states.
-const (
-	ChannelWebhook = "webhook"
-	ChannelMail    = "mail"
-
-	MessageNew     = "new"
-	MessageQueued  = "queued"
-	MessageSent    = "sent"
-	MessageDead    = "dead"    // given up; can be sent again
-	MessageBounced = "bounced" // a mail that came back
-)
-
-// Message is one thing to send to one receiver.
-type Message struct {
-	ID        string     `json:"id"`
-	Channel   string     `json:"channel" enum:"webhook,mail"`
-	Target    string     `json:"target" doc:"Name of the webhook, or an e-mail address"`
-	EventID   string     `json:"event_id,omitempty"`
-	Kind      string     `json:"kind" doc:"Type of the event, or what a mail is about"`
-	Ref       string     `json:"ref,omitempty" doc:"The notice that it carries"`
-	ContactID string     `json:"contact_id,omitempty"`
-	Subject   string     `json:"subject,omitempty"`
-	Body      string     `json:"body,omitempty"`
-	HTML      string     `json:"-"`
-	State     string     `json:"state" enum:"new,queued,sent,dead,bounced"`
-	Attempts  int64      `json:"attempts"`
-	Error     string     `json:"error,omitempty" doc:"What the last try said"`
-	CreatedAt time.Time  `json:"created_at"`
-	TriedAt   *time.Time `json:"tried_at,omitempty"`
-	SentAt    *time.Time `json:"sent_at,omitempty"`
+// UnmarshalJSON reads an event; Data becomes the payload of its type.
+func (e *Event) UnmarshalJSON(text []byte) error {
+	type plain Event
+	var raw struct {
+		plain
+		Data json.RawMessage `json:"data"`
+	}
+	if err := json.Unmarshal(text, &raw); err != nil {
+		return err
+	}
+	*e = Event(raw.plain)
+	data, err := decodePayload(e.Type, raw.Data)
+	e.Data = data
+	return err
 }
 
-// Queue says how much waits to be sent.
-type Queue struct {
-	Events   int64      `json:"events" doc:"Events not handed out yet"`
-	Waiting  int64      `json:"waiting" doc:"Messages not sent yet"`
-	Dead     int64      `json:"dead" doc:"Messages that were given up"`
-	OldestAt *time.Time `json:"oldest_at,omitempty" doc:"When the oldest of what waits was made"`
+// Field is one field of the data by its JSON name, decoded as encoding/json decodes into
+// any; nil if there is none.
+func (e Event) Field(name string) any {
+	text, err := json.Marshal(e.Data)
+	if err != nil {
+		return nil
+	}
+	var fields map[string]any
+	if json.Unmarshal(text, &fields) != nil {
+		return nil
+	}
+	return fields[name]
+}
+
+// Text is a field that is text; "" if there is none.
+func (e Event) Text(name string) string {
+	s, _ := e.Field(name).(string)
+	return s
 }

@@ -33,3 +33,19 @@ type Expectation struct {
 	NextAt     *time.Time `json:"next_at,omitempty" doc:"The next deadline"`
 	UserID     string     `json:"-"`
 }
+
+// NewExpectation is the body that expects files.
+type NewExpectation struct {
+	Name       string `json:"name"`
+	User       string `json:"user,omitempty" doc:"Username whose uploads are expected"`
+	Tell       bool   `json:"tell_partner,omitempty" doc:"Tell the user's technical contacts, too, when it is missed and when it comes late"`
+	Feed       string `json:"feed,omitempty" doc:"Feed whose publications are expected"`
+	Account    string `json:"account,omitempty" doc:"Of a feed: published to this account"`
+	Glob       string `json:"pattern,omitempty" doc:"Names that count: cdr-*.csv"`
+	AtLeast    int64  `json:"at_least,omitempty" doc:"How many files; 1 unless given"`
+	LeastBytes *int64 `json:"least_bytes,omitempty" doc:"Smaller files do not count; 1 unless given, so that empty ones do not"`
+	LeastRows  int64  `json:"least_rows,omitempty" doc:"Files with fewer lines do not count"`
+	Days       string `json:"days" doc:"daily, weekdays, names of days, or a day of the month"`
+	Clock      string `json:"by" doc:"HH:MM"`
+	Zone       string `json:"zone" doc:"Australia/Sydney"`
+}

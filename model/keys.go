@@ -102,37 +102,6 @@ type PendingKey struct {
 	Times       int64     `json:"times"`
 }
 
-// Link kinds.
-const (
-	LinkKey        = "key"        // the encrypted private key files
-	LinkPassphrase = "passphrase" // what unlocks them
-	LinkVerify     = "verify"     // proves that a contact reads its e-mail
-)
-
-// Link is a one-time link, as operators see it: never its secret.
-type Link struct {
-	ID          string     `json:"id"`
-	Kind        string     `json:"kind" enum:"key,passphrase,verify"`
-	User        string     `json:"user,omitempty" doc:"Username that it is about"`
-	Contact     string     `json:"contact" doc:"E-mail of the contact it is for"`
-	Fingerprint string     `json:"fingerprint,omitempty"`
-	State       string     `json:"state" enum:"waiting,opened,revoked,expired"`
-	CreatedAt   time.Time  `json:"created_at"`
-	ExpiresAt   time.Time  `json:"expires_at"`
-	EndedAt     *time.Time `json:"ended_at,omitempty" doc:"When it was opened or revoked"`
-	OpenedFrom  string     `json:"opened_from,omitempty" doc:"Address"`
-	UserID      string     `json:"-"`
-	ContactID   string     `json:"-"`
-}
-
-// Link states.
-const (
-	LinkWaiting = "waiting"
-	LinkOpened  = "opened"
-	LinkRevoked = "revoked"
-	LinkExpired = "expired"
-)
-
 // Revoked is what a revocation did.
 type Revoked struct {
 	Keys     []Key    `json:"keys" doc:"One for each user that held it"`
@@ -165,4 +134,56 @@ func (x *Exposure) Done() string {
 		parts = append(parts, "it was a key of "+strings.Join(x.Users, ", "))
 	}
 	return strings.Join(parts, "; ")
+}
+
+// NewKey is the body that enrols keys.
+type NewKey struct {
+	Text        string     `json:"text" doc:"What was sent: OpenSSH lines, an RFC 4716 block, PEM. Never a private key"`
+	Origin      string     `json:"origin,omitempty" enum:"submitted,issued" default:"submitted"`
+	Holder      string     `json:"holder,omitempty" doc:"Contact, by id or e-mail, who has the private half"`
+	ExpiresAt   *time.Time `json:"expires_at,omitempty"`
+	Replaces    string     `json:"replaces,omitempty" doc:"Fingerprint of the key that this one replaces; both work for a while"`
+	ConfirmedBy string     `json:"confirmed_by,omitempty" doc:"Second contact, needed after a key was frozen"`
+}
+
+// EditKey changes a key; absent fields stay.
+type EditKey struct {
+	Fingerprint string     `json:"fingerprint"`
+	Holder      *string    `json:"holder,omitempty" doc:"Empty: not known"`
+	ExpiresAt   *time.Time `json:"expires_at,omitempty" doc:"0001-01-01T00:00:00Z: never"`
+	Flag        *string    `json:"flag,omitempty" doc:"Empty once somebody looked into it"`
+}
+
+// RevokeKey is the body that revokes a key.
+type RevokeKey struct {
+	Fingerprint string `json:"fingerprint" doc:"SHA256:…"`
+	Reason      string `json:"reason"`
+	Burn        bool   `json:"burn,omitempty" doc:"It is in other hands: nobody can ever enrol it again"`
+}
+
+// ByContact names a key, and the contact at whose word it changes.
+type ByContact struct {
+	Fingerprint string `json:"fingerprint"`
+	By          string `json:"by" doc:"Contact, by id or e-mail"`
+}
+
+// ApproveKey enrols a key that waits.
+type ApproveKey struct {
+	Fingerprint string `json:"fingerprint"`
+	Holder      string `json:"holder,omitempty"`
+	ConfirmedBy string `json:"confirmed_by,omitempty"`
+}
+
+// ExposedKeys tells of private key files that somebody sent. The files
+// themselves stay where they were read.
+type ExposedKeys struct {
+	User  string        `json:"user" doc:"For whom they were sent"`
+	Files []ExposedFile `json:"files"`
+}
+
+// ExposedFile is one of them.
+type ExposedFile struct {
+	Format string `json:"format"`
+	Public string `json:"public,omitempty" doc:"The public half, as an authorized_keys line, if the file tells"`
+	Proven bool   `json:"proven" doc:"The private half was readable and fits"`
 }

@@ -114,3 +114,56 @@ type Mailed struct {
 	State string `json:"state" enum:"new,queued,sent,dead,bounced"`
 	Error string `json:"error,omitempty"`
 }
+
+// SetPolicy is the body that gives a feed, a user or a folder a policy.
+type SetPolicy struct {
+	Feed   string `json:"feed,omitempty"`
+	User   string `json:"user,omitempty"`
+	Folder string `json:"folder,omitempty" doc:"Of the user, or of every user"`
+	Keep   string `json:"keep,omitempty" doc:"90d, 12mo, 7y; nothing takes the policy away"`
+}
+
+// NewHold is the body that keeps files.
+type NewHold struct {
+	Kind   string `json:"kind" enum:"account,user,feed,file"`
+	Target string `json:"target" doc:"Account ID, username, feed, or user:/path of a file"`
+	Reason string `json:"reason"`
+}
+
+// Why is the body that gives a reason.
+type Why struct {
+	Reason string `json:"reason"`
+}
+
+// Forecast is what would go at a time, by account and policy.
+type Forecast struct {
+	At    time.Time      `json:"at"`
+	Files int64          `json:"files"`
+	Bytes int64          `json:"bytes"`
+	Lines []ForecastLine `json:"lines"`
+	Named []ForecastItem `json:"items,omitempty"`
+	Holds []Hold         `json:"holds" doc:"Holds in force, which keep what they are on"`
+}
+
+// ForecastLine sums up what would go of one account by one policy.
+type ForecastLine struct {
+	Account     string `json:"account"`
+	Class       string `json:"class"`
+	Keep        string `json:"keep"`
+	Files       int64  `json:"files"`
+	Bytes       int64  `json:"bytes"`
+	Uncollected int64  `json:"uncollected" doc:"Deliveries that were never downloaded in full"`
+	Unclaimed   int64  `json:"unclaimed" doc:"Received files that nobody has accepted or refused"`
+	Held        int64  `json:"held" doc:"Of the files: kept by a hold"`
+}
+
+// ForecastItem is one file that would go.
+type ForecastItem struct {
+	Account  string    `json:"account"`
+	User     string    `json:"user"`
+	Path     string    `json:"path"`
+	Size     int64     `json:"size"`
+	StoredAt time.Time `json:"stored_at"`
+	Fetched  string    `json:"fetched,omitempty"`
+	Held     bool      `json:"held,omitempty"`
+}

@@ -66,3 +66,18 @@ func (g *Gap) UnmarshalJSON(text []byte) error {
 	type plain Gap
 	return json.Unmarshal(text, (*plain)(g))
 }
+
+// SetSequence is the body that says which number comes next.
+type SetSequence struct {
+	Account string `json:"account,omitempty" doc:"Account that the files are published to; empty: those for all"`
+	Next    int64  `json:"next"`
+}
+
+// AcceptGap is the body that takes missing numbers off the list.
+type AcceptGap struct {
+	Account string `json:"account,omitempty" doc:"Account that the files were published to; empty: those for all"`
+	From    int64  `json:"from"`
+	To      int64  `json:"to"`
+	Period  string `json:"period,omitempty" doc:"As the list shows it"`
+	Reason  string `json:"reason"`
+}

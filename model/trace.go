@@ -43,3 +43,14 @@ type TracedLogin struct {
 	LastOK  *time.Time `json:"last_ok,omitempty" doc:"Its latest log-in on record"`
 	LastBad *time.Time `json:"last_bad,omitempty" doc:"Its latest failed log-in on record"`
 }
+
+// Sheet is a trace, and the same as a page of text.
+type Sheet struct {
+	Trace
+	Sheet string `json:"sheet" doc:"A page of text to mail"`
+}
+
+// Receipt is a signed text.
+type Receipt struct {
+	Text string `json:"text" doc:"A signed note; 'sallyport receipt verify' checks it with the public key alone"`
+}

@@ -91,8 +91,9 @@ func (r *Room) change(ctx context.Context, actor, action, subject string, fn fun
 func (r *Room) now() time.Time { return r.clock().UTC().Truncate(time.Microsecond) }
 
 // AddAccount records a customer; Parent makes it an indirect one.
-func (r *Room) AddAccount(ctx context.Context, actor string, a model.Account) (model.Account, error) {
+func (r *Room) AddAccount(ctx context.Context, actor string, n model.NewAccount) (model.Account, error) {
 	const op = "account.AddAccount"
+	a := model.Account{ID: n.ID, Name: n.Name, Parent: n.Parent, Region: n.Region, State: model.AccountActive, CreatedAt: r.now()}
 	if err := valid.CheckUserName("account ID", a.ID); err != nil {
 		return a, err
 	}
@@ -102,9 +103,8 @@ func (r *Room) AddAccount(ctx context.Context, actor string, a model.Account) (m
 	if err := r.checkRegion(a.Region); err != nil {
 		return a, err
 	}
-	a.State, a.CreatedAt = model.AccountActive, r.now()
 	var err error
-	if a.AllowIPs, err = cleanNetworks(a.AllowIPs); err != nil {
+	if a.AllowIPs, err = cleanNetworks(n.AllowIPs); err != nil {
 		return a, err
 	}
 	err = r.change(ctx, actor, "account.add", a.ID, func(tx *store.Tx, row *model.AuditRow) error {
@@ -155,16 +155,9 @@ func checkParent(tx *store.Tx, a *model.Account) error {
 	return nil
 }
 
-// Edit is a change of an account's record; nil leaves a field as it is.
-type Edit struct {
-	Name, Parent, Region *string
-	AllowIPs             *[]string // addresses and networks; none allows all
-	KeepBytes, KeepItems *int64    // limits on what its users keep alive; 0: the configured ones
-}
-
 // SetAccount changes an account's name, parent, region or networks. New
 // networks end its sessions, so that the next log-in is judged by them.
-func (r *Room) SetAccount(ctx context.Context, actor, id string, e Edit) (a model.Account, err error) {
+func (r *Room) SetAccount(ctx context.Context, actor, id string, e model.EditAccount) (a model.Account, err error) {
 	err = r.change(ctx, actor, "account.set", id, func(tx *store.Tx, row *model.AuditRow) error {
 		if a, err = tx.Account(id); err != nil {
 			return fault.Missing("account.SetAccount", err, "There is no account %q.", id)
@@ -212,7 +205,7 @@ func (r *Room) SetAccount(ctx context.Context, actor, id string, e Edit) (a mode
 
 // endSessions ends every session of an account's users.
 func endSessions(tx *store.Tx, account, why string, at time.Time) error {
-	users, err := tx.Users(account)
+	users, err := tx.Users(model.UserFilter{Account: account})
 	if err != nil {
 		return err
 	}
@@ -271,20 +264,20 @@ func (r *Room) Account(ctx context.Context, id string) (model.Account, error) {
 	return a, fault.Missing("account.Account", err, "There is no account %q.", id)
 }
 
-// Accounts lists all accounts.
-func (r *Room) Accounts(ctx context.Context) ([]model.Account, error) {
-	return r.store.Read(ctx).Accounts()
+// Accounts lists accounts by id.
+func (r *Room) Accounts(ctx context.Context, f model.EveryFilter) ([]model.Account, error) {
+	return r.store.Read(ctx).Accounts(f.Paging)
 }
 
 // AddVendor records a vendor.
-func (r *Room) AddVendor(ctx context.Context, actor string, v model.Vendor) (model.Vendor, error) {
+func (r *Room) AddVendor(ctx context.Context, actor string, n model.NewVendor) (model.Vendor, error) {
+	v := model.Vendor{Short: n.Short, Name: n.Name, CreatedAt: r.now()}
 	if err := valid.CheckID("vendor short name", v.Short); err != nil {
 		return v, err
 	}
 	if err := valid.CheckLabel("vendor name", v.Name); err != nil {
 		return v, err
 	}
-	v.CreatedAt = r.now()
 	err := r.change(ctx, actor, "vendor.add", v.Short, func(tx *store.Tx, row *model.AuditRow) error {
 		row.Detail = map[string]string{"name": v.Name}
 		return taken("account.AddVendor", tx.AddVendor(v), "A vendor %q already exists.", v.Short)
@@ -298,9 +291,9 @@ func (r *Room) Vendor(ctx context.Context, short string) (model.Vendor, error) {
 	return v, fault.Missing("account.Vendor", err, "There is no vendor %q.", short)
 }
 
-// Vendors lists all vendors.
-func (r *Room) Vendors(ctx context.Context) ([]model.Vendor, error) {
-	return r.store.Read(ctx).Vendors()
+// Vendors lists vendors by short name.
+func (r *Room) Vendors(ctx context.Context, f model.EveryFilter) ([]model.Vendor, error) {
+	return r.store.Read(ctx).Vendors(f.Paging)
 }
 
 // taken says in words what exists already; other errors pass.

@@ -3,7 +3,6 @@ package account_test
 import (
 	"testing"
 
-	"github.com/sallyport-sftp/sallyport/internal/account"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 	"github.com/sallyport-sftp/sallyport/model"
@@ -18,8 +17,8 @@ var accountStories = stories{
 func accountRegion(t *testing.T, w *world) {
 	w.customer("acme")
 	for region, ok := range map[string]bool{"": true, "au": true, "nz": false, "AU": false, "a\x1b": false, "all": false} {
-		_, err := w.room.SetAccount(ctx, "test", "acme", account.Edit{Region: &region})
-		_, err2 := w.room.AddAccount(ctx, "test", model.Account{ID: "in-" + map[bool]string{true: region, false: "none"}[ok] + "x", Name: "X", Region: region})
+		_, err := w.room.SetAccount(ctx, "test", "acme", model.EditAccount{Region: &region})
+		_, err2 := w.room.AddAccount(ctx, "test", model.NewAccount{ID: "in-" + map[bool]string{true: region, false: "none"}[ok] + "x", Name: "X", Region: region})
 		for _, err := range []error{err, err2} {
 			if ok && err != nil || !ok && !fault.Is(err, fault.Invalid) {
 				t.Errorf("region %q: %v", region, err)
@@ -28,9 +27,9 @@ func accountRegion(t *testing.T, w *world) {
 	}
 	w.policy.Regions = nil // the configuration has none (any more)
 	w.open()
-	_, err := w.room.SetAccount(ctx, "test", "acme", account.Edit{Region: ptr("nz")})
+	_, err := w.room.SetAccount(ctx, "test", "acme", model.EditAccount{Region: ptr("nz")})
 	testkit.Must(t, err)
-	_, err = w.room.SetAccount(ctx, "test", "acme", account.Edit{Name: ptr("Acme")})
+	_, err = w.room.SetAccount(ctx, "test", "acme", model.EditAccount{Name: ptr("Acme")})
 	testkit.Must(t, err)
 }
 
@@ -39,7 +38,7 @@ func accountParents(t *testing.T, w *world) {
 		w.customer(id)
 	}
 	set := func(id, parent string) error {
-		_, err := w.room.SetAccount(ctx, "test", id, account.Edit{Parent: &parent})
+		_, err := w.room.SetAccount(ctx, "test", id, model.EditAccount{Parent: &parent})
 		return err
 	}
 	testkit.Must(t, set("b", "a"))
@@ -62,29 +61,29 @@ func accountNames(t *testing.T, w *world) {
 		t.Fatalf("%+v, %v", u, err)
 	}
 	for _, id := range []string{"", "-a", " a", "a ", "a  b", "@a", "root", "Root", "ALL", "a/b", "..", "a\x00", "a:b", "é"} {
-		_, err := w.room.AddAccount(ctx, "test", model.Account{ID: id, Name: "X"})
+		_, err := w.room.AddAccount(ctx, "test", model.NewAccount{ID: id, Name: "X"})
 		testkit.WantKind(t, err, fault.Invalid)
-		_, err = w.room.AddVendor(ctx, "test", model.Vendor{Short: id, Name: "X"})
+		_, err = w.room.AddVendor(ctx, "test", model.NewVendor{Short: id, Name: "X"})
 		testkit.WantKind(t, err, fault.Invalid)
 		if id != "" { // which asks for the rule's name
-			_, err = w.room.AddUser(ctx, "test", account.NewUser{Account: "acme", Name: id})
+			_, err = w.room.AddUser(ctx, "test", model.NewUser{Account: "acme", Name: id})
 			testkit.WantKind(t, err, fault.Invalid)
 		}
 	}
-	_, err = w.room.AddVendor(ctx, "test", model.Vendor{Short: "TELCO", Name: "X"}) // a part of names that the server makes
+	_, err = w.room.AddVendor(ctx, "test", model.NewVendor{Short: "TELCO", Name: "X"}) // a part of names that the server makes
 	testkit.WantKind(t, err, fault.Invalid)
-	_, err = w.room.AddAccount(ctx, "test", model.Account{ID: "acme", Name: "X"})
+	_, err = w.room.AddAccount(ctx, "test", model.NewAccount{ID: "acme", Name: "X"})
 	testkit.WantKind(t, err, fault.Exists)
-	_, err = w.room.AddVendor(ctx, "test", model.Vendor{Short: "telco", Name: "X"})
+	_, err = w.room.AddVendor(ctx, "test", model.NewVendor{Short: "telco", Name: "X"})
 	testkit.WantKind(t, err, fault.Exists)
-	_, err = w.room.AddUser(ctx, "test", account.NewUser{Account: "acme", Vendor: "telco", Name: "second"})
+	_, err = w.room.AddUser(ctx, "test", model.NewUser{Account: "acme", Vendor: "telco", Name: "second"})
 	testkit.WantKind(t, err, fault.Exists)
-	_, err = w.room.AddUser(ctx, "test", account.NewUser{Account: "acme", Name: "other", StartDir: "reports/../x"})
+	_, err = w.room.AddUser(ctx, "test", model.NewUser{Account: "acme", Name: "other", StartDir: "reports/../x"})
 	testkit.Must(t, err)
 	if u, err = w.room.User(ctx, "other"); err != nil || u.StartDir != "/x" {
 		t.Fatalf("%+v, %v", u, err)
 	}
-	for _, missing := range []account.NewUser{{Account: "globex"}, {Account: "acme", Vendor: "postco"}} {
+	for _, missing := range []model.NewUser{{Account: "globex"}, {Account: "acme", Vendor: "postco"}} {
 		_, err = w.room.AddUser(ctx, "test", missing)
 		testkit.WantKind(t, err, fault.NotFound)
 	}

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/sallyport-sftp/sallyport/internal/account"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/keys"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
@@ -60,7 +59,7 @@ func auditOnce(t *testing.T, w *world) {
 	}
 	two := newPair(t)
 	before := len(w.audits())
-	_, err := w.room.AddKeys(ctx, byRoot, account.NewKey{User: "acme", Text: []byte(two.line + newPair(t).line)})
+	_, err := w.room.AddKeys(ctx, byRoot, "acme", model.NewKey{Text: two.line + newPair(t).line})
 	if testkit.Must(t, err); len(w.audits()) != before+2 {
 		t.Fatal("two keys did not write two rows")
 	}
@@ -73,25 +72,25 @@ func last[T any](_ T, err error) error { return err }
 func (w *world) peopleChanges() []change {
 	r, a := w.room, byRoot
 	return []change{
-		{"account.add", "acme", func() error { return last(r.AddAccount(ctx, a, model.Account{ID: "acme", Name: "Acme"})) }},
-		{"account.set", "acme", func() error { return last(r.SetAccount(ctx, a, "acme", account.Edit{Name: ptr("ACME")})) }},
-		{"vendor.add", "telco", func() error { return last(r.AddVendor(ctx, a, model.Vendor{Short: "telco", Name: "Telco"})) }},
-		{"user.add", "acme", func() error { return last(r.AddUser(ctx, a, account.NewUser{Account: "acme"})) }},
-		{"user.disable", "acme", func() error { return last(r.SetUser(ctx, a, "acme", account.UserEdit{Enabled: ptr(false)})) }},
-		{"user.enable", "acme", func() error { return last(r.SetUser(ctx, a, "acme", account.UserEdit{Enabled: ptr(true)})) }},
-		{"user.set", "acme", func() error { return last(r.SetUser(ctx, a, "acme", account.UserEdit{QuotaFiles: ptr(int64(7))})) }},
+		{"account.add", "acme", func() error { return last(r.AddAccount(ctx, a, model.NewAccount{ID: "acme", Name: "Acme"})) }},
+		{"account.set", "acme", func() error { return last(r.SetAccount(ctx, a, "acme", model.EditAccount{Name: ptr("ACME")})) }},
+		{"vendor.add", "telco", func() error { return last(r.AddVendor(ctx, a, model.NewVendor{Short: "telco", Name: "Telco"})) }},
+		{"user.add", "acme", func() error { return last(r.AddUser(ctx, a, model.NewUser{Account: "acme"})) }},
+		{"user.disable", "acme", func() error { return last(r.SetUser(ctx, a, "acme", model.EditUser{Enabled: ptr(false)})) }},
+		{"user.enable", "acme", func() error { return last(r.SetUser(ctx, a, "acme", model.EditUser{Enabled: ptr(true)})) }},
+		{"user.set", "acme", func() error { return last(r.SetUser(ctx, a, "acme", model.EditUser{QuotaFiles: ptr(int64(7))})) }},
 		{"contact.add", "acme", func() error {
-			return last(r.AddContact(ctx, a, model.Contact{Account: "acme", Name: "Jo", Email: "jo@acme.example"}))
+			return last(r.AddContact(ctx, a, model.NewContact{Account: "acme", Name: "Jo", Email: "jo@acme.example"}))
 		}},
 		{"contact.add", "telco", func() error {
-			return last(r.AddContact(ctx, a, model.Contact{Vendor: "telco", Name: "Ann", Email: "ann@telco.example"}))
+			return last(r.AddContact(ctx, a, model.NewContact{Vendor: "telco", Name: "Ann", Email: "ann@telco.example"}))
 		}},
 		{"contact.set", "telco", func() error {
-			return last(r.SetContact(ctx, a, "ann@telco.example", account.ContactEdit{Verified: ptr("phone")}))
+			return last(r.SetContact(ctx, a, "ann@telco.example", model.EditContact{Verified: ptr("phone")}))
 		}},
 		{"contact.leave", "telco", func() error { return last(r.ContactLeaves(ctx, a, "ann@telco.example")) }},
 		{"contact.add", "acme", func() error {
-			return last(r.AddContact(ctx, a, model.Contact{Account: "acme", Name: "Sam", Email: "sam@acme.example"}))
+			return last(r.AddContact(ctx, a, model.NewContact{Account: "acme", Name: "Sam", Email: "sam@acme.example"}))
 		}},
 		{"account.read_only", "acme", func() error { return last(r.SetState(ctx, a, "acme", model.AccountReadOnly)) }},
 	}
@@ -101,17 +100,17 @@ func (w *world) peopleChanges() []change {
 func (w *world) keyChanges() []change {
 	r, a := w.room, byRoot
 	k, old, fresh, frozen, gone, refused, approved := newPair(w.t), newPair(w.t), newPair(w.t), newPair(w.t), newPair(w.t), newPair(w.t), newPair(w.t)
-	enrol := func(p pair, more ...func(*account.NewKey)) error {
-		n := account.NewKey{User: "acme", Text: []byte(p.line)}
+	enrol := func(p pair, more ...func(*model.NewKey)) error {
+		n := model.NewKey{Text: p.line}
 		for _, m := range more {
 			m(&n)
 		}
-		return last(r.AddKeys(ctx, a, n))
+		return last(r.AddKeys(ctx, a, "acme", n))
 	}
 	return []change{
 		{"key.add", "acme", func() error { return enrol(k) }},
 		{"key.set", "acme", func() error {
-			return last(r.SetKey(ctx, a, "acme", k.print, account.KeyEdit{Holder: ptr("jo@acme.example")}))
+			return last(r.SetKey(ctx, a, "acme", model.EditKey{Fingerprint: k.print, Holder: ptr("jo@acme.example")}))
 		}},
 		{"key.add", "acme", func() error { return enrol(old) }},
 		{"key.rotate", "acme", func() error { return enrol(fresh, replaces(old)) }},
@@ -124,14 +123,14 @@ func (w *world) keyChanges() []change {
 		{"key.bar", refused.print, func() error { return last(r.KeyExposed(ctx, a, "acme", keys.Examine(refused.file(w.t, "x")))) }},
 		{"key.burn", frozen.print, func() error { return last(r.KeyExposed(ctx, a, "acme", keys.Examine(frozen.file(w.t, "")))) }},
 		{"notice.done", "", func() error {
-			list, err := r.Notices(ctx, false, "")
+			list, err := r.Notices(ctx, model.NoticeFilter{})
 			testkit.Must(w.t, err)
 			return r.NoticeDone(ctx, a, list[0].ID)
 		}},
 		{"key.refuse", "acme", func() error { w.offer("acme", approved); return r.RefuseKey(ctx, a, "acme", approved.print) }},
 		{"key.add", "acme", func() error {
 			w.offer("acme", approved)
-			return last(r.ApproveKey(ctx, a, "acme", approved.print, account.NewKey{}))
+			return last(r.ApproveKey(ctx, a, "acme", model.ApproveKey{Fingerprint: approved.print}))
 		}},
 	}
 }
@@ -143,7 +142,7 @@ func auditRefused(t *testing.T, w *world) {
 	before := len(w.audits())
 	_, err := w.add("acme", newPair(t).line+p.line)
 	testkit.WantKind(t, err, fault.Denied)
-	_, err = w.room.AddContact(ctx, "test", model.Contact{Account: "acme", Name: "Jo", Email: "jo"})
+	_, err = w.room.AddContact(ctx, "test", model.NewContact{Account: "acme", Name: "Jo", Email: "jo"})
 	testkit.WantKind(t, err, fault.Invalid)
 	_, err = w.room.FreezeKey(ctx, "test", p.print, "nobody")
 	testkit.WantKind(t, err, fault.NotFound)

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/sallyport-sftp/sallyport/internal/account"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/keys"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
@@ -35,7 +34,7 @@ func (w *world) sent(user string, file []byte) error {
 // burned finds a key on the list of those that are blocked.
 func (w *world) burned(p pair) (model.BurnedKey, bool) {
 	w.t.Helper()
-	list, err := w.room.BurnedKeys(ctx)
+	list, err := w.room.BurnedKeys(ctx, model.EveryFilter{})
 	testkit.Must(w.t, err)
 	i := slices.IndexFunc(list, func(b model.BurnedKey) bool { return b.Fingerprint == p.print })
 	if i < 0 {
@@ -134,7 +133,7 @@ func burnBars(t *testing.T, w *world) {
 	if b, _ := w.burned(p); b.How != model.BurnSuspected {
 		t.Fatalf("%+v", b)
 	}
-	if list, err := w.room.PendingKeys(ctx, ""); err != nil || len(list) > 0 {
+	if list, err := w.room.PendingKeys(ctx, model.OfUserFilter{}); err != nil || len(list) > 0 {
 		t.Fatalf("it still waits: %v, %v", list, err)
 	}
 	_, err = w.add("acme", p.line)
@@ -210,10 +209,10 @@ func burnForEver(t *testing.T, w *world) {
 		}
 		_, err = w.add("acme", p.line, replaces(live))
 		testkit.WantKind(t, err, fault.Denied)
-		_, err = w.room.ApproveKey(ctx, "test", "globex", p.print, account.NewKey{})
+		_, err = w.room.ApproveKey(ctx, "test", "globex", model.ApproveKey{Fingerprint: p.print})
 		testkit.WantKind(t, err, fault.NotFound)
 		w.offer("globex", p)
-		if list, err := w.room.PendingKeys(ctx, "globex"); err != nil || len(list) > 0 {
+		if list, err := w.room.PendingKeys(ctx, model.OfUserFilter{User: "globex"}); err != nil || len(list) > 0 {
 			t.Errorf("%s waits again: %v, %v", name, list, err)
 		}
 	}
@@ -233,7 +232,7 @@ func burnUnknown(t *testing.T, w *world) {
 
 func burnAdvice(t *testing.T, w *world) {
 	w.customer("acme")
-	_, err := w.room.SetAccount(ctx, "test", "acme", account.Edit{Region: ptr("au")})
+	_, err := w.room.SetAccount(ctx, "test", "acme", model.EditAccount{Region: ptr("au")})
 	testkit.Must(t, err)
 	if text := fault.PublicText(w.sent("acme", newPair(t).file(t, ""))); !strings.Contains(text, "tell us (help@example.com.au)") {
 		t.Fatalf("the advice is %q", text)

@@ -16,11 +16,11 @@ var roles = []string{model.RoleTechnical, model.RoleBilling, model.RoleSecurity}
 
 // AddContact records a person of an account or of a vendor, one of which is
 // named.
-func (r *Room) AddContact(ctx context.Context, actor string, c model.Contact) (model.Contact, error) {
+func (r *Room) AddContact(ctx context.Context, actor string, n model.NewContact) (model.Contact, error) {
+	c := model.Contact{ID: r.ids.New(), Account: n.Account, Vendor: n.Vendor, Name: n.Name, Email: n.Email, Phone: n.Phone, Roles: n.Roles, CreatedAt: r.now()}
 	if err := checkContact(&c); err != nil {
 		return c, err
 	}
-	c.ID, c.CreatedAt = r.ids.New(), r.now()
 	err := r.change(ctx, actor, "contact.add", c.Of(), func(tx *store.Tx, row *model.AuditRow) error {
 		row.Detail = map[string]string{"contact": c.ID, "name": c.Name, "email": c.Email, "roles": strings.Join(c.Roles, " ")}
 		if err := r.checkOwner(tx, &c); err != nil {
@@ -93,22 +93,19 @@ func (r *Room) checkOwner(tx *store.Tx, c *model.Contact) (err error) {
 	return fault.Missing(op, err, "There is no vendor %q.", c.Vendor)
 }
 
-// Contacts lists the contacts of an account or vendor, whichever has the name,
-// or of all when it is "".
-func (r *Room) Contacts(ctx context.Context, of string) ([]model.Contact, error) {
+// Contacts lists the contacts of an account or vendor, whichever has the name, or of all
+// when the filter names none.
+func (r *Room) Contacts(ctx context.Context, f model.ContactFilter) ([]model.Contact, error) {
 	q := r.store.Read(ctx)
-	if of == "" {
-		return q.AllContacts("")
-	}
-	list, err := q.Contacts(of, of)
-	if err != nil || len(list) > 0 {
+	list, err := q.ContactPage(f.Of, f.Of, f.Paging)
+	if err != nil || len(list) > 0 || f.Of == "" {
 		return list, err
 	}
-	if _, err := q.Account(of); !fault.Is(err, fault.NotFound) {
+	if _, err := q.Account(f.Of); !fault.Is(err, fault.NotFound) {
 		return list, err
 	}
-	_, err = q.Vendor(of)
-	return list, fault.Missing("account.Contacts", err, "There is no account or vendor %q.", valid.Printable(of))
+	_, err = q.Vendor(f.Of)
+	return list, fault.Missing("account.Contacts", err, "There is no account or vendor %q.", valid.Printable(f.Of))
 }
 
 // Contact finds a contact by id, or by an e-mail address that only one has.
@@ -122,7 +119,7 @@ func contactNamed(q *store.Q, who string) (model.Contact, error) {
 		c, err := q.Contact(who)
 		return c, fault.Missing(op, err, "There is no contact %q.", valid.Printable(who))
 	}
-	list, err := q.AllContacts(who)
+	list, err := q.ContactsAt(who)
 	if err != nil {
 		return model.Contact{}, err
 	}
@@ -194,16 +191,8 @@ func (r *Room) ContactLeaves(ctx context.Context, actor, who string) (out model.
 	return out, err
 }
 
-// ContactEdit is a change of a contact; nil leaves a field as it is. A new
-// e-mail address is unverified.
-type ContactEdit struct {
-	Name, Email, Phone *string
-	Roles              *[]string
-	Verified           *string // an operator's word on how the address was verified
-}
-
 // SetContact changes a contact.
-func (r *Room) SetContact(ctx context.Context, actor, who string, e ContactEdit) (c model.Contact, err error) {
+func (r *Room) SetContact(ctx context.Context, actor, who string, e model.EditContact) (c model.Contact, err error) {
 	err = r.change(ctx, actor, "contact.set", who, func(tx *store.Tx, row *model.AuditRow) error {
 		if c, err = contactNamed(&tx.Q, who); err != nil {
 			return err

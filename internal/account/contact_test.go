@@ -6,9 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/sallyport-sftp/sallyport/internal/account"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
-	"github.com/sallyport-sftp/sallyport/internal/handover"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 	"github.com/sallyport-sftp/sallyport/model"
 )
@@ -28,13 +26,13 @@ var contactStories = stories{
 func contactAdded(t *testing.T, w *world) {
 	w.customer("acme")
 	w.carrier("telco")
-	jo, err := w.room.AddContact(ctx, "test", model.Contact{Account: "acme", Name: "Jo Hill", Email: " Jo.Hill@ACME.Example ", Phone: "+61 2 5550 0000",
+	jo, err := w.room.AddContact(ctx, "test", model.NewContact{Account: "acme", Name: "Jo Hill", Email: " Jo.Hill@ACME.Example ", Phone: "+61 2 5550 0000",
 		Roles: []string{"security", "billing", "security"}})
 	testkit.Must(t, err)
 	if jo.Email != "Jo.Hill@acme.example" || !slices.Equal(jo.Roles, []string{"billing", "security"}) || jo.VerifiedAt != nil {
 		t.Fatalf("%+v", jo)
 	}
-	ann, err := w.room.AddContact(ctx, "test", model.Contact{Vendor: "telco", Name: "Ann Ōé 李", Email: "ann@telco.example"})
+	ann, err := w.room.AddContact(ctx, "test", model.NewContact{Vendor: "telco", Name: "Ann Ōé 李", Email: "ann@telco.example"})
 	testkit.Must(t, err)
 	if !slices.Equal(ann.Roles, []string{"technical"}) {
 		t.Fatalf("a contact without roles has %v", ann.Roles)
@@ -45,11 +43,11 @@ func contactAdded(t *testing.T, w *world) {
 		}
 	}
 	for of, want := range map[string]int{"": 2, "acme": 1, "telco": 1} {
-		if list, err := w.room.Contacts(ctx, of); err != nil || len(list) != want {
+		if list, err := w.room.Contacts(ctx, model.ContactFilter{Of: of}); err != nil || len(list) != want {
 			t.Fatalf("contacts of %q: %v, %v", of, list, err)
 		}
 	}
-	_, err = w.room.Contacts(ctx, "nobody")
+	_, err = w.room.Contacts(ctx, model.ContactFilter{Of: "nobody"})
 	testkit.WantKind(t, err, fault.NotFound)
 	for _, who := range []string{"nobody", "nobody@acme.example"} {
 		_, err = w.room.Contact(ctx, who)
@@ -60,30 +58,30 @@ func contactAdded(t *testing.T, w *world) {
 func contactRefused(t *testing.T, w *world) {
 	w.customer("acme")
 	w.carrier("telco")
-	good := model.Contact{Account: "acme", Name: "Jo", Email: "jo@acme.example"}
+	good := model.NewContact{Account: "acme", Name: "Jo", Email: "jo@acme.example"}
 	for name, c := range map[string]struct {
-		change func(*model.Contact)
+		change func(*model.NewContact)
 		kind   fault.Kind
 	}{
-		"no address":             {func(c *model.Contact) { c.Email = "" }, fault.Invalid},
-		"no domain":              {func(c *model.Contact) { c.Email = "jo" }, fault.Invalid},
-		"a name with it":         {func(c *model.Contact) { c.Email = "Jo <jo@acme.example>" }, fault.Invalid},
-		"brackets":               {func(c *model.Contact) { c.Email = "<jo@acme.example>" }, fault.Invalid},
-		"two addresses":          {func(c *model.Contact) { c.Email = "jo@acme.example, ann@acme.example" }, fault.Invalid},
-		"a comment":              {func(c *model.Contact) { c.Email = "jo@acme.example (Jo)" }, fault.Invalid},
-		"a header in it":         {func(c *model.Contact) { c.Email = "jo@acme.example\r\nBcc: all@acme.example" }, fault.Invalid},
-		"NUL in it":              {func(c *model.Contact) { c.Email = "j\x00o@acme.example" }, fault.Invalid},
-		"a quoted part":          {func(c *model.Contact) { c.Email = `"jo hill"@acme.example` }, fault.Invalid},
-		"a very long address":    {func(c *model.Contact) { c.Email = strings.Repeat("j", 250) + "@acme.example" }, fault.Invalid},
-		"no name":                {func(c *model.Contact) { c.Name = "  " }, fault.Invalid},
-		"colours in the name":    {func(c *model.Contact) { c.Name = "Jo\x1b[31m" }, fault.Invalid},
-		"a name in Latin-1":      {func(c *model.Contact) { c.Name = "J\xf6" }, fault.Invalid},
-		"a line end in a number": {func(c *model.Contact) { c.Phone = "1\n2" }, fault.Invalid},
-		"an unknown role":        {func(c *model.Contact) { c.Roles = []string{"technical", "king"} }, fault.Invalid},
-		"nobody's contact":       {func(c *model.Contact) { c.Account = "" }, fault.Invalid},
-		"both's contact":         {func(c *model.Contact) { c.Vendor = "telco" }, fault.Invalid},
-		"an unknown account":     {func(c *model.Contact) { c.Account = "globex" }, fault.NotFound},
-		"an unknown vendor":      {func(c *model.Contact) { c.Account, c.Vendor = "", "globex" }, fault.NotFound},
+		"no address":             {func(c *model.NewContact) { c.Email = "" }, fault.Invalid},
+		"no domain":              {func(c *model.NewContact) { c.Email = "jo" }, fault.Invalid},
+		"a name with it":         {func(c *model.NewContact) { c.Email = "Jo <jo@acme.example>" }, fault.Invalid},
+		"brackets":               {func(c *model.NewContact) { c.Email = "<jo@acme.example>" }, fault.Invalid},
+		"two addresses":          {func(c *model.NewContact) { c.Email = "jo@acme.example, ann@acme.example" }, fault.Invalid},
+		"a comment":              {func(c *model.NewContact) { c.Email = "jo@acme.example (Jo)" }, fault.Invalid},
+		"a header in it":         {func(c *model.NewContact) { c.Email = "jo@acme.example\r\nBcc: all@acme.example" }, fault.Invalid},
+		"NUL in it":              {func(c *model.NewContact) { c.Email = "j\x00o@acme.example" }, fault.Invalid},
+		"a quoted part":          {func(c *model.NewContact) { c.Email = `"jo hill"@acme.example` }, fault.Invalid},
+		"a very long address":    {func(c *model.NewContact) { c.Email = strings.Repeat("j", 250) + "@acme.example" }, fault.Invalid},
+		"no name":                {func(c *model.NewContact) { c.Name = "  " }, fault.Invalid},
+		"colours in the name":    {func(c *model.NewContact) { c.Name = "Jo\x1b[31m" }, fault.Invalid},
+		"a name in Latin-1":      {func(c *model.NewContact) { c.Name = "J\xf6" }, fault.Invalid},
+		"a line end in a number": {func(c *model.NewContact) { c.Phone = "1\n2" }, fault.Invalid},
+		"an unknown role":        {func(c *model.NewContact) { c.Roles = []string{"technical", "king"} }, fault.Invalid},
+		"nobody's contact":       {func(c *model.NewContact) { c.Account = "" }, fault.Invalid},
+		"both's contact":         {func(c *model.NewContact) { c.Vendor = "telco" }, fault.Invalid},
+		"an unknown account":     {func(c *model.NewContact) { c.Account = "globex" }, fault.NotFound},
+		"an unknown vendor":      {func(c *model.NewContact) { c.Account, c.Vendor = "", "globex" }, fault.NotFound},
 	} {
 		refused := good
 		c.change(&refused)
@@ -91,7 +89,7 @@ func contactRefused(t *testing.T, w *world) {
 			t.Errorf("%s: %v, want %v", name, err, c.kind)
 		}
 	}
-	if list, err := w.room.Contacts(ctx, ""); err != nil || len(list) > 0 {
+	if list, err := w.room.Contacts(ctx, model.ContactFilter{}); err != nil || len(list) > 0 {
 		t.Fatalf("some were recorded: %v, %v", list, err)
 	}
 }
@@ -100,11 +98,11 @@ func contactTwice(t *testing.T, w *world) {
 	w.customer("acme")
 	w.customer("globex")
 	w.person("acme", "jo@acme.example")
-	again := model.Contact{Account: "acme", Name: "Jo", Email: "JO@acme.example"}
+	again := model.NewContact{Account: "acme", Name: "Jo", Email: "JO@acme.example"}
 	_, err := w.room.AddContact(ctx, "test", again)
 	testkit.WantKind(t, err, fault.Exists)
 	w.person("globex", "jo@acme.example")
-	list, err := w.room.Contacts(ctx, "acme")
+	list, err := w.room.Contacts(ctx, model.ContactFilter{Of: "acme"})
 	testkit.Must(t, err)
 	_, err = w.room.ContactLeaves(ctx, "test", list[0].ID)
 	testkit.Must(t, err)
@@ -120,7 +118,7 @@ func contactAmbiguous(t *testing.T, w *world) {
 	for what, ask := range map[string]func(string) error{
 		"show": func(who string) error { _, err := w.room.Contact(ctx, who); return err },
 		"set": func(who string) error {
-			_, err := w.room.SetContact(ctx, "test", who, account.ContactEdit{})
+			_, err := w.room.SetContact(ctx, "test", who, model.EditContact{})
 			return err
 		},
 		"leave": func(who string) error { _, err := w.room.ContactLeaves(ctx, "test", who); return err },
@@ -150,7 +148,7 @@ func contactAnyCase(t *testing.T, w *world) {
 func (w *world) verifyLink(c model.Contact) []byte {
 	w.t.Helper()
 	token := sha256.Sum256([]byte(c.ID))
-	_, err := w.links.Make(ctx, "test", handover.NewLink{Kind: model.LinkVerify, Contact: c.ID, Token: token[:]})
+	_, err := w.links.Make(ctx, "test", model.NewLink{Kind: model.LinkVerify, Contact: c.ID, Token: token[:]})
 	testkit.Must(w.t, err)
 	return token[:]
 }
@@ -158,15 +156,15 @@ func (w *world) verifyLink(c model.Contact) []byte {
 func contactNewAddress(t *testing.T, w *world) {
 	w.customer("acme")
 	jo := w.person("acme", "jo@acme.example")
-	jo, err := w.room.SetContact(ctx, "test", jo.ID, account.ContactEdit{Verified: ptr("called back")})
+	jo, err := w.room.SetContact(ctx, "test", jo.ID, model.EditContact{Verified: ptr("called back")})
 	testkit.Must(t, err)
 	token := w.verifyLink(jo)
-	if jo, err = w.room.SetContact(ctx, "test", jo.ID, account.ContactEdit{Email: ptr("jo@acme.example"), Name: ptr("Jo Hill-Smith"), Roles: &[]string{"billing"}}); err != nil || jo.VerifiedAt == nil {
+	if jo, err = w.room.SetContact(ctx, "test", jo.ID, model.EditContact{Email: ptr("jo@acme.example"), Name: ptr("Jo Hill-Smith"), Roles: &[]string{"billing"}}); err != nil || jo.VerifiedAt == nil {
 		t.Fatalf("the same address, verified before: %+v, %v", jo, err)
 	}
 	_, err = w.links.Waiting(ctx, token)
 	testkit.Must(t, err)
-	if jo, err = w.room.SetContact(ctx, "test", "jo@acme.example", account.ContactEdit{Email: ptr("joanna@acme.example")}); err != nil || jo.VerifiedAt != nil || jo.Verified != "" {
+	if jo, err = w.room.SetContact(ctx, "test", "jo@acme.example", model.EditContact{Email: ptr("joanna@acme.example")}); err != nil || jo.VerifiedAt != nil || jo.Verified != "" {
 		t.Fatalf("a new address is verified: %+v, %v", jo, err)
 	}
 	// The link lies in the old address's mail: it must not verify the new one.
@@ -175,7 +173,7 @@ func contactNewAddress(t *testing.T, w *world) {
 	if jo, err = w.room.Contact(ctx, jo.ID); err != nil || jo.VerifiedAt != nil || jo.Name != "Jo Hill-Smith" || !slices.Equal(jo.Roles, []string{"billing"}) {
 		t.Fatalf("%+v, %v", jo, err)
 	}
-	for name, e := range map[string]account.ContactEdit{"address": {Email: ptr("jo")}, "name": {Name: ptr("")}, "phone": {Phone: ptr("\x07")},
+	for name, e := range map[string]model.EditContact{"address": {Email: ptr("jo")}, "name": {Name: ptr("")}, "phone": {Phone: ptr("\x07")},
 		"roles": {Roles: &[]string{"king"}}, "word": {Verified: ptr("\x1b")}} {
 		if _, err := w.room.SetContact(ctx, "test", jo.ID, e); !fault.Is(err, fault.Invalid) {
 			t.Errorf("a bad %s: %v", name, err)
@@ -187,22 +185,22 @@ func contactTakesAddress(t *testing.T, w *world) {
 	w.customer("acme")
 	w.person("acme", "jo@acme.example")
 	ann := w.person("acme", "ann@acme.example")
-	_, err := w.room.SetContact(ctx, "test", ann.ID, account.ContactEdit{Email: ptr("Jo@acme.example")})
+	_, err := w.room.SetContact(ctx, "test", ann.ID, model.EditContact{Email: ptr("Jo@acme.example")})
 	testkit.WantKind(t, err, fault.Exists)
-	_, err = w.room.SetContact(ctx, "test", ann.ID, account.ContactEdit{Email: ptr("ANN@acme.example")})
+	_, err = w.room.SetContact(ctx, "test", ann.ID, model.EditContact{Email: ptr("ANN@acme.example")})
 	testkit.Must(t, err)
 }
 
 func contactVerified(t *testing.T, w *world) {
 	w.customer("acme")
 	jo := w.person("acme", "jo@acme.example")
-	_, err := w.room.SetContact(ctx, "test", "jo@acme.example", account.ContactEdit{Verified: ptr("called back on the number in the contract")})
+	_, err := w.room.SetContact(ctx, "test", "jo@acme.example", model.EditContact{Verified: ptr("called back on the number in the contract")})
 	testkit.Must(t, err)
 	jo, err = w.room.Contact(ctx, jo.ID)
 	if err != nil || jo.VerifiedAt == nil || jo.Verified != "called back on the number in the contract" {
 		t.Fatalf("%+v, %v", jo, err)
 	}
-	jo, err = w.room.SetContact(ctx, "test", jo.ID, account.ContactEdit{Email: ptr("jo@new.example"), Verified: ptr("by phone")})
+	jo, err = w.room.SetContact(ctx, "test", jo.ID, model.EditContact{Email: ptr("jo@new.example"), Verified: ptr("by phone")})
 	if err != nil || jo.VerifiedAt == nil || jo.Verified != "by phone" {
 		t.Fatalf("a new address, verified with the same word: %+v, %v", jo, err)
 	}
@@ -214,7 +212,7 @@ func contactLeaves(t *testing.T, w *world) {
 	w.person("acme", "ann@acme.example")
 	token := w.verifyLink(jo)
 	held, lost := newPair(t), newPair(t)
-	byJo := func(n *account.NewKey) { n.Holder = "jo@acme.example" }
+	byJo := func(n *model.NewKey) { n.Holder = "jo@acme.example" }
 	_, err := w.add("acme", held.line, byJo)
 	testkit.Must(t, err)
 	_, err = w.add("acme", lost.line, byJo)
@@ -237,6 +235,6 @@ func contactLeaves(t *testing.T, w *world) {
 	testkit.WantKind(t, err, fault.NotFound)
 	_, err = w.add("acme", newPair(t).line, byJo)
 	testkit.WantKind(t, err, fault.NotFound)
-	_, err = w.links.Make(ctx, "test", handover.NewLink{Kind: model.LinkVerify, Contact: jo.ID, Token: make([]byte, 32)})
+	_, err = w.links.Make(ctx, "test", model.NewLink{Kind: model.LinkVerify, Contact: jo.ID, Token: make([]byte, 32)})
 	testkit.WantKind(t, err, fault.NotFound)
 }

@@ -13,7 +13,6 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"github.com/sallyport-sftp/sallyport/internal/account"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
@@ -147,20 +146,20 @@ func enrolHolder(t *testing.T, w *world) {
 	w.carrier("telco", "acme")
 	jo := w.person("acme", "jo@acme.example")
 	w.person("globex", "sam@globex.example")
-	ann, err := w.room.AddContact(ctx, "test", model.Contact{Vendor: "telco", Name: "Ann", Email: "ann@telco.example"})
+	ann, err := w.room.AddContact(ctx, "test", model.NewContact{Vendor: "telco", Name: "Ann", Email: "ann@telco.example"})
 	testkit.Must(t, err)
 	for _, c := range []struct {
 		user, holder string
 		want         model.Contact
 	}{{"acme", "JO@acme.example", jo}, {"acme", jo.ID, jo}, {"acme-telco", "ann@telco.example", ann}, {"acme-telco", jo.ID, jo}} {
-		added, err := w.add(c.user, newPair(t).line, func(n *account.NewKey) { n.Holder = c.holder })
+		added, err := w.add(c.user, newPair(t).line, func(n *model.NewKey) { n.Holder = c.holder })
 		testkit.Must(t, err)
 		if added[0].Holder != c.want.Email || added[0].HolderID != c.want.ID {
 			t.Errorf("%s for %s: %+v", c.holder, c.user, added[0])
 		}
 	}
 	for _, c := range []struct{ user, holder string }{{"acme", "sam@globex.example"}, {"acme", "ann@telco.example"}, {"acme", "nobody"}} {
-		_, err := w.add(c.user, newPair(t).line, func(n *account.NewKey) { n.Holder = c.holder })
+		_, err := w.add(c.user, newPair(t).line, func(n *model.NewKey) { n.Holder = c.holder })
 		testkit.WantKind(t, err, fault.NotFound)
 	}
 }
@@ -168,12 +167,12 @@ func enrolHolder(t *testing.T, w *world) {
 func enrolExpiry(t *testing.T, w *world) {
 	w.customer("acme")
 	for _, at := range []time.Time{exchange.FromMicros(w.micros.Load()), exchange.FromMicros(w.micros.Load()).Add(-time.Second), {}} {
-		_, err := w.add("acme", newPair(t).line, func(n *account.NewKey) { n.Expires = &at })
+		_, err := w.add("acme", newPair(t).line, func(n *model.NewKey) { n.ExpiresAt = &at })
 		testkit.WantKind(t, err, fault.Invalid)
 	}
 	at := exchange.FromMicros(w.micros.Load()).Add(day)
 	p := newPair(t)
-	added, err := w.add("acme", p.line, func(n *account.NewKey) { n.Expires = &at })
+	added, err := w.add("acme", p.line, func(n *model.NewKey) { n.ExpiresAt = &at })
 	testkit.Must(t, err)
 	if !added[0].ExpiresAt.Equal(at) {
 		t.Fatalf("it ends on %v", added[0].ExpiresAt)
@@ -194,7 +193,7 @@ func enrolDefaultExpiry(t *testing.T, w *world) {
 		t.Fatalf("the key lives for %v", got)
 	}
 	at := exchange.FromMicros(w.micros.Load()).Add(3 * 365 * day)
-	added, err = w.add("acme", newPair(t).line, func(n *account.NewKey) { n.Expires = &at })
+	added, err = w.add("acme", newPair(t).line, func(n *model.NewKey) { n.ExpiresAt = &at })
 	if err != nil || !added[0].ExpiresAt.Equal(at) {
 		t.Fatalf("%+v, %v", added, err)
 	}
@@ -256,13 +255,13 @@ func enrolNonsense(t *testing.T, w *world) {
 	}
 	_, err := w.add("nobody", newPair(t).line)
 	testkit.WantKind(t, err, fault.NotFound)
-	_, err = w.add("acme", newPair(t).line+newPair(t).line, func(n *account.NewKey) { n.Replaces = "SHA256:x" })
+	_, err = w.add("acme", newPair(t).line+newPair(t).line, func(n *model.NewKey) { n.Replaces = "SHA256:x" })
 	testkit.WantKind(t, err, fault.Invalid)
 }
 
 func enrolIssued(t *testing.T, w *world) {
 	w.customer("acme")
-	issued := func(n *account.NewKey) { n.Origin = model.OriginIssued }
+	issued := func(n *model.NewKey) { n.Origin = model.OriginIssued }
 	_, err := w.add("acme", newPair(t).line, issued)
 	testkit.WantKind(t, err, fault.Conflict)
 	w.person("acme", "jo@acme.example")
@@ -282,7 +281,7 @@ func enrolIssued(t *testing.T, w *world) {
 	// The vendor's contact with the same address is the same person.
 	w.carrier("telco", "globex")
 	w.person("globex", "sam@globex.example")
-	_, err = w.room.AddContact(ctx, "test", model.Contact{Vendor: "telco", Name: "Sam", Email: "SAM@globex.example"})
+	_, err = w.room.AddContact(ctx, "test", model.NewContact{Vendor: "telco", Name: "Sam", Email: "SAM@globex.example"})
 	testkit.Must(t, err)
 	_, err = w.add("globex-telco", newPair(t).line, issued)
 	testkit.WantKind(t, err, fault.Conflict)
@@ -293,21 +292,21 @@ func enrolSetKey(t *testing.T, w *world) {
 	jo := w.person("acme", "jo@acme.example")
 	p := w.enrolled("acme")
 	at := exchange.FromMicros(w.micros.Load()).Add(day)
-	k, err := w.room.SetKey(ctx, "test", "acme", p.print, account.KeyEdit{Holder: ptr("jo@acme.example"), Expires: &at, Flag: ptr("ask them")})
+	k, err := w.room.SetKey(ctx, "test", "acme", model.EditKey{Fingerprint: p.print, Holder: ptr("jo@acme.example"), ExpiresAt: &at, Flag: ptr("ask them")})
 	if err != nil || k.HolderID != jo.ID || !k.ExpiresAt.Equal(at) || k.Flag != "ask them" || k.State != model.KeyActive {
 		t.Fatalf("%+v, %v", k, err)
 	}
-	k, err = w.room.SetKey(ctx, "test", "acme", p.print, account.KeyEdit{Holder: ptr(""), Expires: &time.Time{}, Flag: ptr("")})
+	k, err = w.room.SetKey(ctx, "test", "acme", model.EditKey{Fingerprint: p.print, Holder: ptr(""), ExpiresAt: &time.Time{}, Flag: ptr("")})
 	if err != nil || k.HolderID != "" || k.ExpiresAt != nil || k.Flag != "" {
 		t.Fatalf("%+v, %v", k, err)
 	}
-	_, err = w.room.SetKey(ctx, "test", "acme", p.print, account.KeyEdit{Holder: ptr("nobody")})
+	_, err = w.room.SetKey(ctx, "test", "acme", model.EditKey{Fingerprint: p.print, Holder: ptr("nobody")})
 	testkit.WantKind(t, err, fault.NotFound)
-	_, err = w.room.SetKey(ctx, "test", "acme", "SHA256:nobody's", account.KeyEdit{})
+	_, err = w.room.SetKey(ctx, "test", "acme", model.EditKey{Fingerprint: "SHA256:nobody's"})
 	testkit.WantKind(t, err, fault.NotFound)
-	_, err = w.room.SetKey(ctx, "test", "nobody", p.print, account.KeyEdit{})
+	_, err = w.room.SetKey(ctx, "test", "nobody", model.EditKey{Fingerprint: p.print})
 	testkit.WantKind(t, err, fault.NotFound)
-	_, err = w.room.SetKey(ctx, "test", "acme", p.print, account.KeyEdit{Flag: ptr("red\x1b[31m\x00")})
+	_, err = w.room.SetKey(ctx, "test", "acme", model.EditKey{Fingerprint: p.print, Flag: ptr("red\x1b[31m\x00")})
 	testkit.WantKind(t, err, fault.Invalid)
 }
 
@@ -345,7 +344,7 @@ func enrolRevokedIsGone(t *testing.T, w *world) {
 	testkit.WantKind(t, err, fault.NotFound)
 	_, err = w.room.RevokeKey(ctx, "test", p.print, " \n", false)
 	testkit.WantKind(t, err, fault.Invalid)
-	_, err = w.room.SetKey(ctx, "test", "acme", p.print, account.KeyEdit{})
+	_, err = w.room.SetKey(ctx, "test", "acme", model.EditKey{Fingerprint: p.print})
 	testkit.WantKind(t, err, fault.NotFound)
 	list, err := w.room.Key(ctx, p.print)
 	if err != nil || len(list) != 1 || list[0].State != model.KeyRevoked || list[0].RevokedWhy != "laptop lost" {

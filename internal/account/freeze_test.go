@@ -3,7 +3,6 @@ package account_test
 import (
 	"testing"
 
-	"github.com/sallyport-sftp/sallyport/internal/account"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 	"github.com/sallyport-sftp/sallyport/model"
@@ -67,7 +66,7 @@ func freezeAndThaw(t *testing.T, w *world) {
 
 // confirmed tries to enrol a new key at a contact's word.
 func (w *world) confirmed(user, by string) error {
-	_, err := w.add(user, newPair(w.t).line, func(n *account.NewKey) { n.ConfirmedBy = by })
+	_, err := w.add(user, newPair(w.t).line, func(n *model.NewKey) { n.ConfirmedBy = by })
 	return err
 }
 
@@ -87,7 +86,7 @@ func freezeThenAdd(t *testing.T, w *world) {
 	testkit.WantKind(t, err, fault.Denied)
 	waiting := newPair(t)
 	w.offer("acme", waiting)
-	_, err = w.room.ApproveKey(ctx, "test", "acme", waiting.print, account.NewKey{})
+	_, err = w.room.ApproveKey(ctx, "test", "acme", model.ApproveKey{Fingerprint: waiting.print})
 	testkit.WantKind(t, err, fault.Denied)
 	testkit.Must(t, w.confirmed("acme", "ann@acme.example"))
 	testkit.Must(t, w.confirmed("acme", "")) // confirmed once, since the freeze
@@ -113,7 +112,7 @@ func freezeThenRevoke(t *testing.T, w *world) {
 func freezeOneAddress(t *testing.T, w *world) {
 	w.carrier("telco", "acme")
 	jo := w.person("acme", "jo@telco.example")
-	twin, err := w.room.AddContact(ctx, "test", model.Contact{Vendor: "telco", Name: "Jo", Email: "JO@telco.example"})
+	twin, err := w.room.AddContact(ctx, "test", model.NewContact{Vendor: "telco", Name: "Jo", Email: "JO@telco.example"})
 	testkit.Must(t, err)
 	p := w.enrolled("acme-telco")
 	_, err = w.room.FreezeKey(ctx, "test", p.print, jo.ID)
@@ -121,7 +120,7 @@ func freezeOneAddress(t *testing.T, w *world) {
 	_, err = w.room.ThawKey(ctx, "test", p.print, twin.ID)
 	testkit.WantKind(t, err, fault.Denied)
 	testkit.WantKind(t, w.confirmed("acme-telco", twin.ID), fault.Denied)
-	ann, err := w.room.AddContact(ctx, "test", model.Contact{Vendor: "telco", Name: "Ann", Email: "ann@telco.example"})
+	ann, err := w.room.AddContact(ctx, "test", model.NewContact{Vendor: "telco", Name: "Ann", Email: "ann@telco.example"})
 	testkit.Must(t, err)
 	testkit.Must(t, w.confirmed("acme-telco", ann.ID))
 	_, err = w.room.ThawKey(ctx, "test", p.print, ann.ID)

@@ -178,9 +178,9 @@ func (r *Room) help(q *store.Q, account string) string {
 
 // Notices lists what people should be told, with whom: contacts with a fitting
 // role who are still there, and the key's holder.
-func (r *Room) Notices(ctx context.Context, done bool, after string) ([]model.Notice, error) {
+func (r *Room) Notices(ctx context.Context, f model.NoticeFilter) ([]model.Notice, error) {
 	q := r.store.Read(ctx)
-	list, err := q.Notices(done, after, maxListed)
+	list, err := q.Notices(f)
 	if err != nil {
 		return nil, err
 	}

@@ -13,28 +13,16 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// NewKey asks for keys to be enrolled.
-type NewKey struct {
-	User     string
-	Text     []byte     // what was sent, in any form
-	Origin   string     // submitted (default) or issued
-	Holder   string     // contact, by id or e-mail, who has the private half; "" is not known
-	Expires  *time.Time // nil for the policy's
-	Replaces string     // fingerprint of the user's key that retires in favour of this one
-	// ConfirmedBy is the second contact, by id or e-mail, who confirms a key
-	// after another was frozen.
-	ConfirmedBy string
-}
-
 // AddKeys reads the public keys that somebody sent and enrols them for a user,
 // all or none. One key on two users is refused, except users of the same
 // vendor. A private key is refused, kept nowhere, and burned or flagged.
-func (r *Room) AddKeys(ctx context.Context, actor string, n NewKey) ([]model.Key, error) {
+func (r *Room) AddKeys(ctx context.Context, actor, user string, n model.NewKey) ([]model.Key, error) {
 	const op = "account.AddKeys"
-	if keys.LooksPrivate(n.Text) {
-		return nil, r.refusePrivate(ctx, actor, n.User, keys.Examine(n.Text))
+	text := []byte(n.Text)
+	if keys.LooksPrivate(text) {
+		return nil, r.refusePrivate(ctx, actor, user, keys.Examine(text))
 	}
-	found, err := keys.Read(n.Text)
+	found, err := keys.Read(text)
 	if err != nil {
 		return nil, err
 	}
@@ -48,18 +36,18 @@ func (r *Room) AddKeys(ctx context.Context, actor string, n NewKey) ([]model.Key
 	}
 	var added []model.Key
 	err = r.store.Write(ctx, func(tx *store.Tx) (err error) {
-		added, err = r.enrolAll(tx, actor, n, found)
+		added, err = r.enrolAll(tx, actor, user, n, found)
 		return err
 	})
 	return added, err
 }
 
 // enrolAll enrols keys in one transaction, with an audit row each.
-func (r *Room) enrolAll(tx *store.Tx, actor string, n NewKey, found []keys.Public) (added []model.Key, err error) {
+func (r *Room) enrolAll(tx *store.Tx, actor, user string, n model.NewKey, found []keys.Public) (added []model.Key, err error) {
 	const op = "account.AddKeys"
-	u, err := tx.User(n.User)
+	u, err := tx.User(user)
 	if err != nil {
-		return nil, fault.Missing(op, err, "There is no user %q.", n.User)
+		return nil, fault.Missing(op, err, "There is no user %q.", user)
 	}
 	// The mailbox's row is the user's lock: two additions at once must not
 	// both see room for one more. Nor must two users both find that nobody has
@@ -105,9 +93,9 @@ func (r *Room) enrolAll(tx *store.Tx, actor string, n NewKey, found []keys.Publi
 }
 
 // newKey is the record of a key to be.
-func (r *Room) newKey(u model.User, n NewKey, p keys.Public, holder model.Contact) model.Key {
+func (r *Room) newKey(u model.User, n model.NewKey, p keys.Public, holder model.Contact) model.Key {
 	k := model.Key{ID: r.ids.New(), User: u.Name, Fingerprint: p.Fingerprint, MD5: p.MD5, Type: p.Type, Bits: p.Bits, Public: p.Line, Comment: p.Comment,
-		Origin: model.OriginSubmitted, Holder: holder.Email, HolderID: holder.ID, State: model.KeyActive, CreatedAt: r.now(), ExpiresAt: n.Expires}
+		Origin: model.OriginSubmitted, Holder: holder.Email, HolderID: holder.ID, State: model.KeyActive, CreatedAt: r.now(), ExpiresAt: n.ExpiresAt}
 	if n.Origin != "" {
 		k.Origin = n.Origin
 	}
@@ -121,9 +109,9 @@ func (r *Room) newKey(u model.User, n NewKey, p keys.Public, holder model.Contac
 // checkPeople checks what an enrolment says of contacts: that its holder is
 // one, that two are known before the operator issues a key, and that a second
 // one confirms a key after the first had one frozen.
-func (r *Room) checkPeople(tx *store.Tx, u model.User, n NewKey) (holder model.Contact, err error) {
+func (r *Room) checkPeople(tx *store.Tx, u model.User, n model.NewKey) (holder model.Contact, err error) {
 	const op = "account.AddKeys"
-	if n.Expires != nil && !n.Expires.After(r.now()) {
+	if n.ExpiresAt != nil && !n.ExpiresAt.After(r.now()) {
 		return holder, fault.E(op, fault.Invalid, "The key would have expired already.")
 	}
 	if n.Holder != "" {
@@ -236,22 +224,15 @@ func (r *Room) judged(list []model.Key, err error) ([]model.Key, error) {
 	return list, err
 }
 
-// KeyEdit is a change of a key; nil leaves a field as it is.
-type KeyEdit struct {
-	Holder  *string    // contact, by id or e-mail; "" is not known
-	Expires *time.Time // the zero time: never
-	Flag    *string    // "" once somebody looked into it
-}
-
 // SetKey changes a user's key's holder, expiry or flag.
-func (r *Room) SetKey(ctx context.Context, actor, user, fingerprint string, e KeyEdit) (k model.Key, err error) {
+func (r *Room) SetKey(ctx context.Context, actor, user string, e model.EditKey) (k model.Key, err error) {
 	err = r.change(ctx, actor, "key.set", user, func(tx *store.Tx, row *model.AuditRow) error {
-		u, found, err := liveKey(tx, user, fingerprint)
+		u, found, err := liveKey(tx, user, e.Fingerprint)
 		if err != nil {
 			return err
 		}
 		k = found
-		row.User, row.Detail = u.ID, map[string]string{"fingerprint": fingerprint}
+		row.User, row.Detail = u.ID, map[string]string{"fingerprint": e.Fingerprint}
 		if e.Holder != nil {
 			k.Holder, k.HolderID = "", ""
 			if *e.Holder != "" {
@@ -263,11 +244,11 @@ func (r *Room) SetKey(ctx context.Context, actor, user, fingerprint string, e Ke
 			}
 			row.Detail["holder"] = k.Holder
 		}
-		if e.Expires != nil {
-			if k.ExpiresAt = e.Expires; e.Expires.IsZero() {
+		if e.ExpiresAt != nil {
+			if k.ExpiresAt = e.ExpiresAt; e.ExpiresAt.IsZero() {
 				k.ExpiresAt = nil
 			}
-			row.Detail["expires"] = e.Expires.Format(time.RFC3339)
+			row.Detail["expires"] = e.ExpiresAt.Format(time.RFC3339)
 		}
 		if e.Flag != nil {
 			if *e.Flag != "" {

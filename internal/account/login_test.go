@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/sallyport-sftp/sallyport/internal/account"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
@@ -37,14 +36,14 @@ func (s scene) rotate() { s.rotated("acme", s.key) }
 func (s scene) later()  { s.pass(20 * day) }
 func (s scene) expire() {
 	at := exchange.FromMicros(s.micros.Load())
-	s.done(s.room.SetKey(ctx, "test", "acme", s.key.print, account.KeyEdit{Expires: &at}))
+	s.done(s.room.SetKey(ctx, "test", "acme", model.EditKey{Fingerprint: s.key.print, ExpiresAt: &at}))
 }
 func (s scene) disable() {
-	s.done(s.room.SetUser(ctx, "test", "acme", account.UserEdit{Enabled: ptr(false)}))
+	s.done(s.room.SetUser(ctx, "test", "acme", model.EditUser{Enabled: ptr(false)}))
 }
 func (s scene) state(now string) { s.done(s.room.SetState(ctx, "test", "acme", now)) }
 func (s scene) elsewhere() {
-	s.done(s.room.SetUser(ctx, "test", "acme", account.UserEdit{AllowIPs: &[]string{"198.51.100.0/24"}}))
+	s.done(s.room.SetUser(ctx, "test", "acme", model.EditUser{AllowIPs: &[]string{"198.51.100.0/24"}}))
 }
 
 func (s scene) done(_ any, err error) {
@@ -146,9 +145,9 @@ func loginAddresses(t *testing.T, w *world) {
 		w.policy.EndpointIPs = map[string][]string{"": c.defaults, "au": c.region1}
 		w.open()
 		clean := func(list []string) *[]string { out := append([]string{}, list...); return &out }
-		_, err := w.room.SetUser(ctx, "test", "acme", account.UserEdit{AllowIPs: clean(c.user)})
+		_, err := w.room.SetUser(ctx, "test", "acme", model.EditUser{AllowIPs: clean(c.user)})
 		testkit.Must(t, err)
-		_, err = w.room.SetAccount(ctx, "test", "acme", account.Edit{AllowIPs: clean(c.account), Region: ptr(c.region)})
+		_, err = w.room.SetAccount(ctx, "test", "acme", model.EditAccount{AllowIPs: clean(c.account), Region: ptr(c.region)})
 		testkit.Must(t, err)
 		want := model.ReasonAddress
 		if c.ok {
@@ -172,7 +171,7 @@ func loginNetworks(t *testing.T, w *world) {
 		{"2001:db8::/32", "2001:db8:5::1", true}, {"2001:db8::1", "2001:db8::2", false}, {"0.0.0.0/0", "2001:db8::1", false},
 		{"::/0", "203.0.113.7", false}, {"::ffff:203.0.113.7", "203.0.113.7", true}, {"::ffff:203.0.113.0/120", "203.0.113.7", true},
 	} {
-		_, err := w.room.SetUser(ctx, "test", "acme", account.UserEdit{AllowIPs: &[]string{c.list}})
+		_, err := w.room.SetUser(ctx, "test", "acme", model.EditUser{AllowIPs: &[]string{c.list}})
 		testkit.Must(t, err)
 		_, reason, err := w.room.Check(ctx, "acme", p.print, netip.MustParseAddr(c.from))
 		if err != nil || (reason == model.ReasonOK) != c.ok {
@@ -180,9 +179,9 @@ func loginNetworks(t *testing.T, w *world) {
 		}
 	}
 	for _, bad := range []string{"", "everywhere", "203.0.113.0/33", "203.0.113", "fe80::1%eth0", "203.0.113.7\n", "::/129"} {
-		_, err := w.room.SetUser(ctx, "test", "acme", account.UserEdit{AllowIPs: &[]string{bad}})
+		_, err := w.room.SetUser(ctx, "test", "acme", model.EditUser{AllowIPs: &[]string{bad}})
 		testkit.WantKind(t, err, fault.Invalid)
-		_, err = w.room.SetAccount(ctx, "test", "acme", account.Edit{AllowIPs: &[]string{bad}})
+		_, err = w.room.SetAccount(ctx, "test", "acme", model.EditAccount{AllowIPs: &[]string{bad}})
 		testkit.WantKind(t, err, fault.Invalid)
 	}
 }
@@ -203,10 +202,10 @@ func loginNoText(t *testing.T, w *world) {
 // loginAnyCase: usernames of old servers have capitals, '@', '+' and spaces, and people type
 // them as they like.
 func loginAnyCase(t *testing.T, w *world) {
-	_, err := w.room.AddAccount(ctx, "test", model.Account{ID: "Acme Corp", Name: "Acme"})
+	_, err := w.room.AddAccount(ctx, "test", model.NewAccount{ID: "Acme Corp", Name: "Acme"})
 	testkit.Must(t, err)
 	for _, name := range []string{"Acme Corp", "J.Smith+EDI@Acme.example"} {
-		_, err := w.room.AddUser(ctx, "test", account.NewUser{Account: "ACME CORP", Name: name})
+		_, err := w.room.AddUser(ctx, "test", model.NewUser{Account: "ACME CORP", Name: name})
 		testkit.Must(t, err)
 		p := w.enrolled(name)
 		for _, typed := range []string{name, strings.ToLower(name), strings.ToUpper(name)} {
@@ -215,12 +214,12 @@ func loginAnyCase(t *testing.T, w *world) {
 				t.Errorf("%q: %+v, %s, %v", typed, l.User, reason, err)
 			}
 		}
-		_, err = w.room.AddUser(ctx, "test", account.NewUser{Account: "acme corp", Name: strings.ToUpper(name)})
+		_, err = w.room.AddUser(ctx, "test", model.NewUser{Account: "acme corp", Name: strings.ToUpper(name)})
 		testkit.WantKind(t, err, fault.Exists)
 	}
-	_, err = w.room.AddAccount(ctx, "test", model.Account{ID: "ACME corp", Name: "Acme"})
+	_, err = w.room.AddAccount(ctx, "test", model.NewAccount{ID: "ACME corp", Name: "Acme"})
 	testkit.WantKind(t, err, fault.Exists)
-	if list, err := w.room.Users(ctx, "acme CORP"); err != nil || len(list) != 2 {
+	if list, err := w.room.Users(ctx, model.UserFilter{Account: "acme CORP"}); err != nil || len(list) != 2 {
 		t.Errorf("%d users, %v", len(list), err)
 	}
 }
@@ -240,7 +239,7 @@ func loginConfirm(t *testing.T, w *world) {
 	other := w.enrolled("acme")
 	for name, turn := range map[string]func(){"revoked": s2(&s, scene.revoke), "burned": s2(&s, scene.burn), "frozen": s2(&s, scene.freeze)} {
 		s.key = newPair(t)
-		_, err := w.add("acme", s.key.line, func(n *account.NewKey) { n.ConfirmedBy = "ann@acme.example" })
+		_, err := w.add("acme", s.key.line, func(n *model.NewKey) { n.ConfirmedBy = "ann@acme.example" })
 		testkit.Must(t, err)
 		l, bystander := check(s.key), check(other)
 		if good, err := w.room.Confirm(ctx, l); !good || err != nil {
@@ -275,7 +274,7 @@ func loginSessionsEnd(t *testing.T, w *world) {
 	s.key = w.enrolled("acme")
 	for i, turn := range []func(){s.disable, s.elsewhere, func() { s.state(model.AccountSuspended) }, func() { s.state(model.AccountActive) },
 		func() {
-			s.done(w.room.SetAccount(ctx, "test", "acme", account.Edit{AllowIPs: &[]string{"203.0.113.0/24"}}))
+			s.done(w.room.SetAccount(ctx, "test", "acme", model.EditAccount{AllowIPs: &[]string{"203.0.113.0/24"}}))
 		}} {
 		before, err := w.store.Read(ctx).RevocationNumber()
 		testkit.Must(t, err)

@@ -37,31 +37,30 @@ func (r *Room) Offered(ctx context.Context, p model.PendingKey) error {
 }
 
 // PendingKeys lists the keys that wait, of one user or of all.
-func (r *Room) PendingKeys(ctx context.Context, user string) ([]model.PendingKey, error) {
+func (r *Room) PendingKeys(ctx context.Context, f model.OfUserFilter) ([]model.PendingKey, error) {
 	id := ""
-	if user != "" {
-		u, err := r.User(ctx, user)
+	if f.User != "" {
+		u, err := r.User(ctx, f.User)
 		if err != nil {
 			return nil, err
 		}
 		id = u.ID
 	}
-	return r.store.Read(ctx).PendingKeys(id)
+	return r.store.Read(ctx).PendingKeys(id, f.Paging)
 }
 
 // ApproveKey enrols a key that waits. The operator has compared its
 // fingerprint with what a contact read out.
-func (r *Room) ApproveKey(ctx context.Context, actor, user, fingerprint string, n NewKey) ([]model.Key, error) {
+func (r *Room) ApproveKey(ctx context.Context, actor, user string, a model.ApproveKey) ([]model.Key, error) {
 	u, err := r.User(ctx, user)
 	if err != nil {
 		return nil, err
 	}
-	p, err := r.store.Read(ctx).PendingKey(u.ID, fingerprint)
+	p, err := r.store.Read(ctx).PendingKey(u.ID, a.Fingerprint)
 	if err != nil {
-		return nil, fault.Missing("account.ApproveKey", err, "No key %q waits for user %q.", valid.Printable(fingerprint), user)
+		return nil, fault.Missing("account.ApproveKey", err, "No key %q waits for user %q.", valid.Printable(a.Fingerprint), user)
 	}
-	n.User, n.Text = user, []byte(p.Public)
-	return r.AddKeys(ctx, actor, n)
+	return r.AddKeys(ctx, actor, user, model.NewKey{Text: p.Public, Holder: a.Holder, ConfirmedBy: a.ConfirmedBy})
 }
 
 // RefuseKey takes a key off the list of those that wait.

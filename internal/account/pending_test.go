@@ -4,7 +4,6 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/sallyport-sftp/sallyport/internal/account"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 	"github.com/sallyport-sftp/sallyport/model"
@@ -29,7 +28,7 @@ func (w *world) offer(user string, p pair) {
 // waiting are the fingerprints that wait for a user, the newest first.
 func (w *world) waiting(user string) (out []string) {
 	w.t.Helper()
-	list, err := w.room.PendingKeys(ctx, user)
+	list, err := w.room.PendingKeys(ctx, model.OfUserFilter{User: user})
 	testkit.Must(w.t, err)
 	for _, p := range list {
 		out = append(out, p.Fingerprint)
@@ -53,7 +52,7 @@ func pendingKept(t *testing.T, w *world) {
 	w.offer("globex", again)
 	w.pass(day)
 	w.offer("globex", again)
-	list, err := w.room.PendingKeys(ctx, "globex")
+	list, err := w.room.PendingKeys(ctx, model.OfUserFilter{User: "globex"})
 	testkit.Must(t, err)
 	if len(list) != 1 || list[0].Times != 2 || list[0].LastAt.Sub(list[0].FirstAt) < day || list[0].User != "globex" || list[0].Type != "ssh-ed25519" ||
 		list[0].Address != "203.0.113.7" || list[0].Client != "SSH-2.0-x" {
@@ -62,7 +61,7 @@ func pendingKept(t *testing.T, w *world) {
 	if got := w.waiting(""); len(got) != 6 {
 		t.Fatalf("%d wait in all", len(got))
 	}
-	_, err = w.room.PendingKeys(ctx, "nobody")
+	_, err = w.room.PendingKeys(ctx, model.OfUserFilter{User: "nobody"})
 	testkit.WantKind(t, err, fault.NotFound)
 }
 
@@ -94,10 +93,10 @@ func pendingApproved(t *testing.T, w *world) {
 	w.wantReason("acme", p, model.ReasonKeyPending)
 	w.wantReason("globex", p, model.ReasonUnknownKey)
 	for _, c := range []struct{ user, fingerprint string }{{"globex", p.print}, {"acme", newPair(t).print}, {"nobody", p.print}} {
-		_, err := w.room.ApproveKey(ctx, "test", c.user, c.fingerprint, account.NewKey{})
+		_, err := w.room.ApproveKey(ctx, "test", c.user, model.ApproveKey{Fingerprint: c.fingerprint})
 		testkit.WantKind(t, err, fault.NotFound)
 	}
-	added, err := w.room.ApproveKey(ctx, "test", "acme", p.print, account.NewKey{Holder: "jo@acme.example"})
+	added, err := w.room.ApproveKey(ctx, "test", "acme", model.ApproveKey{Fingerprint: p.print, Holder: "jo@acme.example"})
 	if err != nil || len(added) != 1 || added[0].Fingerprint != p.print || added[0].HolderID != jo.ID {
 		t.Fatalf("%+v, %v", added, err)
 	}

@@ -14,13 +14,14 @@ func (r *Room) record(tx *store.Tx, row model.AuditRow) error {
 	if err := tx.Audit(row); err != nil {
 		return err
 	}
-	e := model.Event{Type: row.Action, At: row.At, Data: map[string]any{"actor": row.Actor}}
+	data := model.RecordChanged{"actor": row.Actor}
+	e := model.Event{Type: row.Action, At: row.At, Data: data}
 	users := []string{}
 	for name, value := range row.Detail {
 		if user, ok := strings.CutPrefix(name, "user."); ok {
 			users = append(users, user)
 		} else if value != "" {
-			e.Data[name] = value
+			data[name] = value
 		}
 	}
 	switch {
@@ -31,7 +32,7 @@ func (r *Room) record(tx *store.Tx, row model.AuditRow) error {
 		return nil
 	}
 	if valid.IsFingerprint(row.Subject) {
-		e.Data["fingerprint"] = row.Subject
+		data["fingerprint"] = row.Subject
 	}
 	if len(users) == 0 && row.User != "" {
 		u, err := tx.UserByID(row.User)

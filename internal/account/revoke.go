@@ -206,9 +206,6 @@ func (r *Room) privateKeyAdvice(q *store.Q, user string) string {
 }
 
 // BurnedKeys lists what can never be enrolled, the newest first.
-func (r *Room) BurnedKeys(ctx context.Context) ([]model.BurnedKey, error) {
-	return r.store.Read(ctx).BurnedKeys(maxListed)
+func (r *Room) BurnedKeys(ctx context.Context, f model.EveryFilter) ([]model.BurnedKey, error) {
+	return r.store.Read(ctx).BurnedKeys(f.Paging)
 }
-
-// maxListed bounds lists that grow with time.
-const maxListed = 1000

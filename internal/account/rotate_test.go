@@ -4,7 +4,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/account"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
@@ -29,8 +28,8 @@ func (w *world) rotated(user string, old pair) pair {
 	return p
 }
 
-func replaces(old pair) func(*account.NewKey) {
-	return func(n *account.NewKey) { n.Replaces = old.print }
+func replaces(old pair) func(*model.NewKey) {
+	return func(n *model.NewKey) { n.Replaces = old.print }
 }
 
 // used notes a log-in with a key, as the records do.
@@ -132,7 +131,7 @@ func rotateRefused(t *testing.T, w *world) {
 	_, err = w.room.FreezeKey(ctx, "test", frozen.print, "jo@acme.example")
 	testkit.Must(t, err)
 	before := w.states("acme")
-	confirmed := func(n *account.NewKey) { n.ConfirmedBy = "ann@acme.example" }
+	confirmed := func(n *model.NewKey) { n.ConfirmedBy = "ann@acme.example" }
 	for name, c := range map[string]struct {
 		old  pair
 		kind fault.Kind

@@ -13,18 +13,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// NewUser asks for a login.
-type NewUser struct {
-	Account  string
-	Vendor   string   // short name: makes it that vendor's user for the account
-	Name     string   // "" for the rule: account ID, or account ID-vendor
-	StartDir string   // "" for the template's
-	AllowIPs []string // CIDRs or addresses; none allows all
-	Service  bool     // one of the platform's own programs; needs AllowIPs
-}
-
 // AddUser makes a login with its mailbox from the template of its kind.
-func (r *Room) AddUser(ctx context.Context, actor string, n NewUser) (model.User, error) {
+func (r *Room) AddUser(ctx context.Context, actor string, n model.NewUser) (model.User, error) {
 	const op = "account.AddUser"
 	u := model.User{ID: r.ids.New(), Name: n.Name, Kind: model.KindCustomer, Account: n.Account, Vendor: n.Vendor,
 		Enabled: true, CreatedAt: r.now()}
@@ -32,7 +22,7 @@ func (r *Room) AddUser(ctx context.Context, actor string, n NewUser) (model.User
 		u.Kind = model.KindVendor
 	}
 	if n.Service {
-		if err := n.checkService(); err != nil {
+		if err := checkService(n); err != nil {
 			return u, err
 		}
 		u.Kind = model.KindService
@@ -83,7 +73,7 @@ func (r *Room) AddUser(ctx context.Context, actor string, n NewUser) (model.User
 
 // checkService refuses a service user without a name of its own or a list of
 // networks: it sees what no partner does.
-func (n *NewUser) checkService() error {
+func checkService(n model.NewUser) error {
 	const op = "account.AddUser"
 	switch {
 	case n.Vendor != "":
@@ -162,21 +152,9 @@ func cleanNetworks(in []string) ([]string, error) {
 	return out, nil
 }
 
-// UserEdit is a change of a login; nil leaves a field as it is.
-type UserEdit struct {
-	Enabled    *bool
-	StartDir   *string
-	AllowIPs   *[]string
-	QuotaBytes *int64
-	QuotaFiles *int64
-	KeepBytes  *int64
-	KeepItems  *int64
-	FeedsMay   *string
-}
-
 // SetUser changes a login. Its sessions end, so that the next log-in is judged
 // by the new record.
-func (r *Room) SetUser(ctx context.Context, actor, name string, e UserEdit) (u model.User, err error) {
+func (r *Room) SetUser(ctx context.Context, actor, name string, e model.EditUser) (u model.User, err error) {
 	const op = "account.SetUser"
 	action := "user.set"
 	if e.Enabled != nil {
@@ -187,7 +165,7 @@ func (r *Room) SetUser(ctx context.Context, actor, name string, e UserEdit) (u m
 			return fault.Missing(op, err, "There is no user %q.", name)
 		}
 		row.User = u.ID
-		if row.Detail, err = e.apply(&u); err != nil {
+		if row.Detail, err = applyEdit(e, &u); err != nil {
 			return err
 		}
 		if u.Kind == model.KindService && (len(u.AllowIPs) == 0 || e.StartDir != nil) {
@@ -227,8 +205,8 @@ func (r *Room) feedRights(tx *store.Tx, u model.User) error {
 	return nil
 }
 
-// apply checks an edit and says what it changes.
-func (e UserEdit) apply(u *model.User) (detail map[string]string, err error) {
+// applyEdit checks an edit and says what it changes.
+func applyEdit(e model.EditUser, u *model.User) (detail map[string]string, err error) {
 	detail = map[string]string{}
 	if e.Enabled != nil {
 		u.Enabled = *e.Enabled
@@ -286,12 +264,12 @@ func (r *Room) User(ctx context.Context, name string) (model.User, error) {
 	return u, fault.Missing("account.User", err, "There is no user %q.", name)
 }
 
-// Users lists the users of an account, or all when account is "".
-func (r *Room) Users(ctx context.Context, account string) ([]model.User, error) {
-	if account != "" {
-		if _, err := r.Account(ctx, account); err != nil {
+// Users lists users by name.
+func (r *Room) Users(ctx context.Context, f model.UserFilter) ([]model.User, error) {
+	if f.Account != "" {
+		if _, err := r.Account(ctx, f.Account); err != nil {
 			return nil, err
 		}
 	}
-	return r.store.Read(ctx).Users(account)
+	return r.store.Read(ctx).Users(f)
 }

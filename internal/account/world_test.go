@@ -100,9 +100,9 @@ func TestAccounts(t *testing.T) {
 // customer makes an account with its user.
 func (w *world) customer(name string) model.User {
 	w.t.Helper()
-	_, err := w.room.AddAccount(ctx, "test", model.Account{ID: name, Name: name})
+	_, err := w.room.AddAccount(ctx, "test", model.NewAccount{ID: name, Name: name})
 	testkit.Must(w.t, err)
-	u, err := w.room.AddUser(ctx, "test", account.NewUser{Account: name})
+	u, err := w.room.AddUser(ctx, "test", model.NewUser{Account: name})
 	testkit.Must(w.t, err)
 	return u
 }
@@ -110,14 +110,14 @@ func (w *world) customer(name string) model.User {
 // carrier makes a vendor with a user for each account.
 func (w *world) carrier(short string, accounts ...string) (out []model.User) {
 	w.t.Helper()
-	_, err := w.room.AddVendor(ctx, "test", model.Vendor{Short: short, Name: short})
+	_, err := w.room.AddVendor(ctx, "test", model.NewVendor{Short: short, Name: short})
 	testkit.Must(w.t, err)
 	for _, a := range accounts {
 		if _, err := w.room.Account(ctx, a); err != nil {
-			_, err = w.room.AddAccount(ctx, "test", model.Account{ID: a, Name: a})
+			_, err = w.room.AddAccount(ctx, "test", model.NewAccount{ID: a, Name: a})
 			testkit.Must(w.t, err)
 		}
-		u, err := w.room.AddUser(ctx, "test", account.NewUser{Account: a, Vendor: short})
+		u, err := w.room.AddUser(ctx, "test", model.NewUser{Account: a, Vendor: short})
 		testkit.Must(w.t, err)
 		out = append(out, u)
 	}
@@ -127,7 +127,7 @@ func (w *world) carrier(short string, accounts ...string) (out []model.User) {
 // person makes a contact of an account.
 func (w *world) person(of, email string, roles ...string) model.Contact {
 	w.t.Helper()
-	c, err := w.room.AddContact(ctx, "test", model.Contact{Account: of, Name: "Jo Hill", Email: email, Roles: roles})
+	c, err := w.room.AddContact(ctx, "test", model.NewContact{Account: of, Name: "Jo Hill", Email: email, Roles: roles})
 	testkit.Must(w.t, err)
 	return c
 }
@@ -163,12 +163,12 @@ func (p pair) file(t testing.TB, passphrase string) []byte {
 }
 
 // add asks to enrol keys; change may say more.
-func (w *world) add(user, text string, change ...func(*account.NewKey)) ([]model.Key, error) {
-	n := account.NewKey{User: user, Text: []byte(text)}
+func (w *world) add(user, text string, change ...func(*model.NewKey)) ([]model.Key, error) {
+	n := model.NewKey{Text: text}
 	for _, c := range change {
 		c(&n)
 	}
-	return w.room.AddKeys(ctx, "test", n)
+	return w.room.AddKeys(ctx, "test", user, n)
 }
 
 // enrolled gives a user a new key.
@@ -218,7 +218,7 @@ func (w *world) wantStates(user string, want map[string]string) {
 // notices counts what people should be told, by kind.
 func (w *world) notices() map[string]int {
 	w.t.Helper()
-	list, err := w.room.Notices(ctx, true, "")
+	list, err := w.room.Notices(ctx, model.NoticeFilter{All: true})
 	testkit.Must(w.t, err)
 	out := map[string]int{}
 	for _, n := range list {

@@ -1,13 +1,12 @@
-// Package api is the REST door, which the command line, automation and later
-// the console share. Its handlers translate: words in, a room's method, words
-// out. The OpenAPI document is made from the same types (openapi.json beside
-// this file is the golden copy).
+// Package api is the REST door, which the command line, programs and later the console
+// share. Each route names the function of a room that answers it; bodies and answers are
+// the types of package model. The OpenAPI document is made from the same types
+// (openapi.json beside this file is the golden copy).
 package api
 
 import (
 	"context"
 	"encoding/json"
-	"io"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -22,6 +21,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/expect"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/feed"
+	"github.com/sallyport-sftp/sallyport/internal/guide"
 	"github.com/sallyport-sftp/sallyport/internal/handover"
 	"github.com/sallyport-sftp/sallyport/internal/inbox"
 	"github.com/sallyport-sftp/sallyport/internal/naming"
@@ -36,6 +36,12 @@ import (
 type Sessions interface {
 	Sessions() []model.Session
 	End(match func(*exchange.Login) bool) int
+}
+
+// Guides fills connection cards.
+type Guides interface {
+	Card(ctx context.Context, user string) (guide.Card, error)
+	Test(ctx context.Context, user string) ([]model.Check, error)
 }
 
 // Rooms are what the handlers call.
@@ -55,18 +61,8 @@ type Rooms struct {
 	Tree     *tree.Tree
 	Sessions Sessions
 	HostKeys []model.HostKey
-	Server   Server
+	Server   model.Server
 	Log      *slog.Logger
-}
-
-// Server is what the deployment says of itself.
-type Server struct {
-	Version string   `json:"version"`
-	Listen  []string `json:"listen" doc:"SSH listeners"`
-	Host    string   `json:"host,omitempty" doc:"Server address told to partners"`
-	Port    int      `json:"port,omitempty"`
-	Web     string   `json:"web,omitempty" doc:"Where partners open one-time links"`
-	Help    string   `json:"help,omitempty" doc:"Whom partners turn to"`
 }
 
 // actorKey is where a request's actor lies in its context.
@@ -105,17 +101,17 @@ func (p *Problem) ContentType(string) string { return "application/problem+json"
 
 // Fault answers a request that a fault of ours ended, unless its answer has begun.
 func Fault(w http.ResponseWriter, reference string) {
-	p := Problem{Status: http.StatusInternalServerError, Title: http.StatusText(http.StatusInternalServerError), Kind: fault.Internal.String(),
-		Detail: "Something went wrong on the server; its log has more under " + reference + "."}
+	p := Problem{Status: http.StatusInternalServerError, Title: http.StatusText(http.StatusInternalServerError),
+		Kind: fault.Internal.String(), Detail: "Something went wrong on the server; its log has more under " + reference + "."}
 	w.Header().Set("Content-Type", p.ContentType(""))
 	w.WriteHeader(p.Status)
 	_ = json.NewEncoder(w).Encode(p) // the client may be gone
 }
 
-// routes adds one group of operations.
+// routes adds operations to an API.
 type routes struct {
 	huma.API
-	r Rooms
+	Rooms
 }
 
 // installProblem makes huma's own refusals look like ours. It is a variable of
@@ -147,28 +143,17 @@ func build(r Rooms) (*http.ServeMux, huma.API) {
 	cfg.CreateHooks = nil
 	api := humago.New(mux, cfg)
 	rt := &routes{api, r}
-	rt.accounts()
-	rt.users()
+	rt.people()
 	rt.keys()
-	rt.keyLife()
-	rt.waiting()
-	rt.contacts()
-	rt.links()
-	rt.guides()
-	rt.records()
 	rt.feeds()
-	rt.sequences()
-	rt.deliveries()
-	rt.uploads()
 	rt.inbox()
-	rt.traces()
-	rt.audit()
+	rt.files()
 	rt.notify()
 	rt.retention()
-	rt.names()
-	rt.expectations()
-	rt.files()
+	rt.records()
+	rt.audit()
 	rt.server()
+	rt.events()
 	return mux, api
 }
 
@@ -180,53 +165,8 @@ func (rt *routes) fail(err error) error {
 	}
 	kind := fault.KindIn(err)
 	if kind == fault.Internal || kind == fault.Unavailable {
-		rt.r.Log.Error("API request failed", "err", err)
+		rt.Log.Error("API request failed", "err", err)
 	}
 	return &Problem{Status: kind.HTTPStatus(), Title: http.StatusText(kind.HTTPStatus()), Detail: fault.PublicText(err),
 		Kind: kind.String(), Hint: fault.HintIn(err)}
-}
-
-// In and out of operations.
-type (
-	Payload[T any] struct{ Body T }
-	List[T any]    struct{ Body []T }
-	ByID           struct {
-		ID string `path:"id"`
-	}
-	ByName struct {
-		Name string `path:"name"`
-	}
-	nothing struct{}
-)
-
-// op describes an operation under /api/v1.
-func op(id, method, path, summary string) huma.Operation {
-	return huma.Operation{OperationID: id, Method: method, Path: "/api/v1" + path, Summary: summary}
-}
-
-// answer makes an operation's result from a room's.
-func answer[T any](rt *routes, v T, err error) (*Payload[T], error) {
-	if err != nil {
-		return nil, rt.fail(err)
-	}
-	return &Payload[T]{v}, nil
-}
-
-func answerList[T any](rt *routes, v []T, err error) (*List[T], error) {
-	if err != nil {
-		return nil, rt.fail(err)
-	}
-	if v == nil {
-		v = []T{}
-	}
-	return &List[T]{v}, nil
-}
-
-// Streamed is an input whose body is read by the handler, not by huma.
-type Streamed struct{ body io.Reader }
-
-// Resolve keeps the body; huma calls it before the handler.
-func (s *Streamed) Resolve(ctx huma.Context) []error {
-	s.body = ctx.BodyReader()
-	return nil
 }

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/sallyport-sftp/sallyport/internal/client"
+	"github.com/sallyport-sftp/sallyport/client"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 	"github.com/sallyport-sftp/sallyport/model"
@@ -81,7 +81,7 @@ func TestFilesComeBackWholeAndInRanges(t *testing.T) {
 			t.Errorf("range %q: %d bytes, %v", rng, len(got), err)
 		}
 	}
-	files := testkit.Call[[]model.FileInfo](n, "GET", "/users/acme/files?path=/upload", nil)
+	files := testkit.List[model.FileInfo](n, "/users/acme/files?path=/upload")
 	if len(files) != 1 || files[0].Name != `name with \xff` || string(files[0].Raw) != "name with \xff" {
 		t.Fatalf("%+v", files)
 	}
@@ -105,8 +105,8 @@ func TestABrokenOffPutStoresNothing(t *testing.T) {
 		t.Fatal("it was published")
 	}
 	testkit.Eventually(t, "both requests are over, and nothing is there", func() bool {
-		return len(testkit.Call[[]model.FileInfo](n, "GET", "/users/acme/files?path=/upload", nil)) == 0 &&
-			len(testkit.Call[[]model.Delivery](n, "GET", "/deliveries", nil)) == 0
+		return len(testkit.List[model.FileInfo](n, "/users/acme/files?path=/upload")) == 0 &&
+			len(testkit.List[model.Delivery](n, "/deliveries")) == 0
 	})
 }
 
@@ -134,7 +134,7 @@ func TestKeysBelongToOneUserOrOneVendor(t *testing.T) {
 	}
 	for range 5 {
 		n.Enrol("acme", testkit.NewKey(t))
-		if keys := testkit.Call[[]model.Key](n, "GET", "/users/acme/keys", nil); len(keys) == 5 {
+		if keys := testkit.List[model.Key](n, "/users/acme/keys"); len(keys) == 5 {
 			break
 		}
 	}

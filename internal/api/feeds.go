@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -9,147 +10,111 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// NewFeed is the body that makes a feed.
-type NewFeed struct {
-	Name       string   `json:"name"`
-	Title      string   `json:"title,omitempty" doc:"What people read: Call detail records"`
-	Kind       string   `json:"kind" doc:"An open label: cdr, data, invoice, report"`
-	Types      []string `json:"types,omitempty" doc:"File types it takes; none: every type; any: every type, whatever the content"`
-	Zone       string   `json:"zone,omitempty" doc:"Time zone of dated sub-folders"`
-	Checks     string   `json:"checks,omitempty" enum:"refuse,flag,off" doc:"What becomes of content that is not what its name says"`
-	Retention  string   `json:"retention,omitempty" doc:"How long files stay: 12mo, 90d"`
-	Pattern    string   `json:"pattern,omitempty" doc:"What names look like: {account}-{yyyy}{mm}-{seq}.csv"`
-	Folders    string   `json:"folders,omitempty" doc:"Dated sub-folders: {yyyy}/{mm}"`
-	Producer   string   `json:"producer,omitempty" doc:"Account whose users may publish into it"`
-	Recipients []string `json:"recipients,omitempty" doc:"Accounts that may subscribe; none: all"`
-	ParentSees string   `json:"parent_sees,omitempty" doc:"nothing or files"`
-}
-
-// EditFeed changes a feed; absent fields stay. How long its files stay is a
-// retention policy.
-type EditFeed struct {
-	Title      *string   `json:"title,omitempty"`
-	Kind       *string   `json:"kind,omitempty"`
-	Zone       *string   `json:"zone,omitempty"`
-	Checks     *string   `json:"checks,omitempty" doc:"refuse, flag or off; empty: as configured"`
-	Types      *[]string `json:"types,omitempty"`
-	Pattern    *string   `json:"pattern,omitempty"`
-	Folders    *string   `json:"folders,omitempty"`
-	Producer   *string   `json:"producer,omitempty"`
-	Recipients *[]string `json:"recipients,omitempty"`
-	ParentSees *string   `json:"parent_sees,omitempty"`
-}
-
-// NewSubscription is the body that entitles a user to a feed.
-type NewSubscription struct {
-	User  string   `json:"user"`
-	Types []string `json:"types,omitempty" doc:"File types it wants; none: every type of the feed"`
-	Dir   string   `json:"dir,omitempty" doc:"Where deliveries appear; by default /download/<feed>"`
-	Mail  string   `json:"mail,omitempty" doc:"daily: mail about new files to the technical contacts"`
-	May   string   `json:"may,omitempty" enum:"look,remove" doc:"What the user may do with the files"`
-	Days  int      `json:"backfill_days,omitempty" doc:"Place what was published in the last days, too"`
-}
-
-// EditSubscription changes what a user gets of a feed; absent fields stay.
-type EditSubscription struct {
-	Types *[]string `json:"types,omitempty" doc:"File types it wants; none: every type of the feed"`
-	Dir   *string   `json:"dir,omitempty" doc:"Where deliveries appear from now on"`
-	Mail  *string   `json:"mail,omitempty" doc:"daily, or empty for none"`
-	May   *string   `json:"may,omitempty" doc:"look or remove; empty: as the user's own setting says"`
-}
-
 // Subscriber is one user of a feed.
 type Subscriber struct {
-	ByName
+	Keyed
 	User string `path:"user"`
 }
 
-// publishInput is a file on its way to a feed.
-type publishInput struct {
-	Feed    string `path:"name"`
-	File    string `path:"file" doc:"File name"`
-	Account string `query:"account" doc:"Publish to this account's subscribers"`
-	All     bool   `query:"all" doc:"Publish to every subscriber"`
-	SHA256  string `query:"sha256" doc:"What the content must have; hexadecimal"`
-	Size    int64  `query:"size" default:"-1" doc:"What the content must have, in bytes"`
-	Upload  string `query:"upload" doc:"Id of an upload in parts that has the content already"`
-	Key     string `header:"Idempotency-Key" doc:"A repeated key publishes nothing again"`
-	Streamed
-}
-
 func (rt *routes) feeds() {
-	room := rt.r.Feed
-	huma.Register(rt, op("list-feeds", "GET", "/feeds", "List feeds"),
-		func(ctx context.Context, _ *nothing) (*List[model.Feed], error) {
-			v, err := room.Feeds(ctx)
-			return answerList(rt, v, err)
+	room := rt.Feed
+	list(rt, "list-feeds", "/feeds", "List feeds", func(f model.Feed) string { return f.Name }, room.Feeds)
+	create(rt, "add-feed", "/feeds", "Add a feed", room.AddFeed)
+	show(rt, "show-feed", "/feeds/{id}", "Show a feed", room.Feed)
+	edit(rt, "edit-feed", "PATCH", "/feeds/{id}", "Change a feed", room.SetFeed)
+	remove(rt, "remove-feed", "/feeds/{id}", "Remove a feed that nothing was published in", room.RemoveFeed)
+
+	list(rt, "list-subscriptions", "/feeds/{id}/subscriptions", "List a feed's subscriptions",
+		func(s model.Subscription) string { return s.User }, room.Subscriptions)
+	edit(rt, "subscribe", "POST", "/feeds/{id}/subscriptions", "Entitle a user to a feed", room.Subscribe)
+	type change struct {
+		Subscriber
+		BodyOf[model.EditSubscription]
+	}
+	route(rt, "edit-subscription", "PATCH", "/feeds/{id}/subscriptions/{user}", "Change what a user gets of a feed, and where",
+		func(ctx context.Context, in *change) (model.Subscription, error) {
+			return room.SetSubscription(ctx, actor(ctx), in.Key, in.User, in.Body)
 		})
-	huma.Register(rt, op("add-feed", "POST", "/feeds", "Add a feed"),
-		func(ctx context.Context, in *Payload[NewFeed]) (*Payload[model.Feed], error) {
-			v, err := room.AddFeed(ctx, actor(ctx), newFeed(in.Body))
-			return answer(rt, v, err)
+	done(rt, "unsubscribe", "DELETE", "/feeds/{id}/subscriptions/{user}", "End a user's entitlement",
+		func(ctx context.Context, in *Subscriber) error {
+			return room.Unsubscribe(ctx, actor(ctx), in.Key, in.User)
 		})
-	huma.Register(rt, op("show-feed", "GET", "/feeds/{name}", "Show a feed"),
-		func(ctx context.Context, in *ByName) (*Payload[model.Feed], error) {
-			v, err := room.Feed(ctx, in.Name)
-			return answer(rt, v, err)
+
+	rt.sequences()
+	rt.publications()
+
+	list(rt, "list-deliveries", "/deliveries", "List deliveries", func(d model.Delivery) string { return d.ID }, room.Deliveries)
+	show(rt, "show-delivery", "/deliveries/{id}", "Show a delivery", room.Delivery)
+	edit(rt, "withdraw-delivery", "POST", "/deliveries/{id}/withdraw", "Take a delivery back",
+		func(ctx context.Context, who, id string, w model.Why) (model.Delivery, error) {
+			return room.Withdraw(ctx, who, id, w.Reason)
 		})
-	huma.Register(rt, op("list-subscriptions", "GET", "/feeds/{name}/subscriptions", "List a feed's subscriptions"),
-		func(ctx context.Context, in *ByName) (*List[model.Subscription], error) {
-			v, err := room.Subscriptions(ctx, in.Name)
-			return answerList(rt, v, err)
+	show(rt, "delivery-receipt", "/deliveries/{id}/receipt", "The signed receipt of a delivery", receipt(room.Receipt))
+}
+
+// receipt answers with a signed text.
+func receipt(read func(ctx context.Context, id string) (string, error)) func(context.Context, string) (model.Receipt, error) {
+	return func(ctx context.Context, id string) (model.Receipt, error) {
+		text, err := read(ctx, id)
+		return model.Receipt{Text: text}, err
+	}
+}
+
+// sequences are the numbers in a feed's names.
+func (rt *routes) sequences() {
+	room := rt.Feed
+	list(rt, "list-sequences", "/feeds/{id}/sequences", "How far the numbers in a feed's names have come, and what is missing",
+		func(s model.Sequence) string { return cmp.Or(s.Account, " ") }, room.Sequences)
+	edit(rt, "set-sequence", "PUT", "/feeds/{id}/sequences", "Say which number comes next",
+		func(ctx context.Context, who, feed string, s model.SetSequence) (model.Sequence, error) {
+			return room.SetSequence(ctx, who, feed, s.Account, s.Next)
 		})
-	huma.Register(rt, op("subscribe", "POST", "/feeds/{name}/subscriptions", "Entitle a user to a feed"),
-		func(ctx context.Context, in *struct {
-			ByName
-			Payload[NewSubscription]
-		}) (*Payload[model.Subscription], error) {
-			v, err := room.Subscribe(ctx, actor(ctx), model.Subscription{Feed: in.Name, User: in.Body.User, Types: in.Body.Types, Dir: in.Body.Dir, Mail: in.Body.Mail, May: in.Body.May}, in.Body.Days)
-			return answer(rt, v, err)
+	type of struct {
+		Keyed
+		Account string `query:"account" doc:"Empty: those of files for all"`
+	}
+	done(rt, "forget-sequence", "DELETE", "/feeds/{id}/sequences", "Forget how far numbers have come",
+		func(ctx context.Context, in *of) error {
+			return room.ForgetSequence(ctx, actor(ctx), in.Key, in.Account)
 		})
-	huma.Register(rt, op("unsubscribe", "DELETE", "/feeds/{name}/subscriptions/{user}", "End a user's entitlement"),
-		func(ctx context.Context, in *Subscriber) (*nothing, error) {
-			return nil, rt.fail(room.Unsubscribe(ctx, actor(ctx), in.Name, in.User))
-		})
-	huma.Register(rt, op("edit-subscription", "PATCH", "/feeds/{name}/subscriptions/{user}", "Change what a user gets of a feed, and where"),
-		func(ctx context.Context, in *struct {
-			Subscriber
-			Payload[EditSubscription]
-		}) (*Payload[model.Subscription], error) {
-			v, err := room.SetSubscription(ctx, actor(ctx), in.Name, in.User, feed.SubscriptionEdit{Types: in.Body.Types, Dir: in.Body.Dir, Mail: in.Body.Mail, May: in.Body.May})
-			return answer(rt, v, err)
-		})
-	publish := op("publish", "PUT", "/feeds/{name}/publications/{file}", "Publish a file; its content is the body")
-	publish.MaxBodyBytes = -1
-	publish.BodyReadTimeout = -1
-	huma.Register(rt, publish, func(ctx context.Context, in *publishInput) (*Payload[model.Publication], error) {
-		v, err := room.Publish(ctx, actor(ctx), feed.Publication{Feed: in.Feed, Account: in.Account, All: in.All, Name: in.File,
-			Body: in.body, Upload: in.Upload, Size: in.Size, SHA256: in.SHA256, IdempotencyKey: in.Key, Via: "api"})
-		return answer(rt, v, err)
-	})
-	huma.Register(rt, op("edit-feed", "PATCH", "/feeds/{name}", "Change a feed"),
-		func(ctx context.Context, in *struct {
-			ByName
-			Payload[EditFeed]
-		}) (*Payload[model.Feed], error) {
-			e := in.Body
-			v, err := room.SetFeed(ctx, actor(ctx), in.Name, feed.FeedEdit{Title: e.Title, Zone: e.Zone, Checks: e.Checks, Kind: e.Kind, Types: e.Types, Pattern: e.Pattern, Folders: e.Folders,
-				Producer: e.Producer, Recipients: e.Recipients, ParentSees: e.ParentSees})
-			return answer(rt, v, err)
-		})
-	huma.Register(rt, op("remove-feed", "DELETE", "/feeds/{name}", "Forget a feed that nothing was published in"),
-		func(ctx context.Context, in *ByName) (*nothing, error) {
-			return nil, rt.fail(room.RemoveFeed(ctx, actor(ctx), in.Name))
+	edit(rt, "accept-gap", "POST", "/feeds/{id}/sequences/accept", "Take missing numbers off the list",
+		func(ctx context.Context, who, feed string, g model.AcceptGap) (model.Sequence, error) {
+			return room.AcceptGap(ctx, who, feed, g.Account, model.Gap{From: g.From, To: g.To, Period: g.Period}, g.Reason)
 		})
 }
 
-func newFeed(f NewFeed) model.Feed {
-	return model.Feed{Name: f.Name, Title: f.Title, Zone: f.Zone, Checks: f.Checks, Kind: f.Kind, Types: f.Types, Retention: f.Retention, Pattern: f.Pattern, Folders: f.Folders,
-		Producer: f.Producer, Recipients: f.Recipients, ParentSees: f.ParentSees}
-}
-
-// page asks for a part of a list in order of id.
-type Page struct {
-	After string `query:"after" doc:"Only what has a larger id"`
-	Limit int    `query:"limit" default:"1000" minimum:"1" maximum:"10000"`
+// publications are files on their way to a feed, at once or in parts.
+func (rt *routes) publications() {
+	room := rt.Feed
+	type file struct {
+		model.PublishFile
+		Streamed
+	}
+	huma.Register(rt, upload("publish", "/feeds/{id}/publications/{file}", "Publish a file; its content is the body"),
+		func(ctx context.Context, in *file) (*BodyOf[model.Publication], error) {
+			v, err := room.Publish(ctx, actor(ctx), feed.Publication{Feed: in.Feed, Account: in.Account, All: in.All, Name: in.File, Body: in.body,
+				Upload: in.Upload, Size: in.Size, SHA256: in.SHA256, IdempotencyKey: in.Key, Via: "api"})
+			return &BodyOf[model.Publication]{v}, rt.fail(err)
+		})
+	create(rt, "begin-upload", "/uploads", "Begin to send a file in parts, to publish it afterwards",
+		func(_ context.Context, who string, n model.NewUpload) (model.Upload, error) {
+			size := int64(-1)
+			if n.Size != nil {
+				size = *n.Size
+			}
+			return room.BeginUpload(who, size)
+		})
+	show(rt, "show-upload", "/uploads/{id}", "How far an upload came",
+		func(_ context.Context, id string) (model.Upload, error) { return room.UploadStatus(id) })
+	type part struct {
+		Keyed
+		Offset int64 `query:"offset" minimum:"0" doc:"Where the part begins: the upload's offset"`
+		Streamed
+	}
+	huma.Register(rt, upload("send-part", "/uploads/{id}/content", "Send the next part; its content is the body. An answer means that it is durable"),
+		func(_ context.Context, in *part) (*BodyOf[model.Upload], error) {
+			v, err := room.Append(in.Key, in.Offset, in.body)
+			return &BodyOf[model.Upload]{v}, rt.fail(err)
+		})
+	remove(rt, "cancel-upload", "/uploads/{id}", "Forget an upload", func(_ context.Context, _, id string) error { return room.CancelUpload(id) })
 }

@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"errors"
-	"io"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -13,122 +12,89 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// ByPath names a file in a user's mailbox.
-type ByPath struct {
-	ByName
-	Path string `query:"path" default:"/"`
+// files are the mailboxes as the operator sees them, and what names in them mean.
+func (rt *routes) files() {
+	list(rt, "list-files", "/users/{id}/files", "List a directory of a user's mailbox, or one file",
+		func(f model.FileInfo) string { return tree.PageCursor(f.Dir, rawName(f)) }, rt.listFiles)
+	list(rt, "list-versions", "/users/{id}/files/versions", "List a file's versions, the newest first",
+		func(v model.Version) string { return v.ID },
+		func(ctx context.Context, f model.FileFilter) (out []model.Version, err error) {
+			return out, rt.visit(ctx, f.User, func(s *tree.Session) error {
+				out, err = s.Versions(f.Path, f.Paging)
+				return err
+			})
+		})
+	huma.Register(rt, op("get-file", "GET", "/users/{id}/files/content", "Fetch a file's content; takes Range"), rt.getFile)
+	type file struct {
+		model.FileRef
+		Streamed
+	}
+	huma.Register(rt, upload("put-file", "/users/{id}/files/content", "Store a file in a user's mailbox; its content is the body"),
+		func(ctx context.Context, in *file) (*BodyOf[model.FileInfo], error) {
+			out := &BodyOf[model.FileInfo]{}
+			return out, rt.fail(rt.visit(ctx, in.User, func(s *tree.Session) (err error) {
+				if err = s.Store(in.Path, in.body); err == nil { // a sender that breaks off leaves nothing
+					out.Body, err = s.Stat(in.Path)
+				}
+				return err
+			}))
+		})
+	done(rt, "remove-file", "DELETE", "/users/{id}/files/content", "Remove a file's name from a user's mailbox",
+		func(ctx context.Context, in *model.FileRef) error {
+			return rt.visit(ctx, in.User, func(s *tree.Session) error { return s.Remove(in.Path) })
+		})
+
+	listWhole(rt, "list-name-policies", "/names", "List what file names mean: as configured, and what differs for users and folders",
+		func(ctx context.Context, _ model.EveryFilter) ([]model.NamePolicy, error) {
+			return rt.Naming.Policies(ctx)
+		})
+	type policy struct{ BodyOf[model.NamePolicy] }
+	route(rt, "set-name-policy", "PUT", "/names", "Say what file names mean for a user or in a folder; with no rule, it is as configured again",
+		func(ctx context.Context, in *policy) (model.NamePolicy, error) {
+			return rt.Naming.SetPolicy(ctx, actor(ctx), in.Body)
+		})
 }
 
 // visit opens a user's mailbox for the operator.
-func (rt *routes) visit(ctx context.Context, user string) (*tree.Session, error) {
-	u, err := rt.r.Account.User(ctx, user)
+func (rt *routes) visit(ctx context.Context, user string, do func(*tree.Session) error) error {
+	u, err := rt.Account.User(ctx, user)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return rt.r.Tree.Begin(exchange.Login{User: u, Operator: actor(ctx)}, nil), nil
+	s := rt.Tree.Begin(exchange.Login{User: u, Operator: actor(ctx)}, nil)
+	defer s.End()
+	return do(s)
 }
 
-func (rt *routes) files() {
-	huma.Register(rt, op("list-files", "GET", "/users/{name}/files", "List a directory of a user's mailbox, or one file"),
-		func(ctx context.Context, in *ByPath) (*List[model.FileInfo], error) {
-			s, err := rt.visit(ctx, in.Name)
-			if err != nil {
-				return nil, rt.fail(err)
-			}
-			defer s.End()
-			v, err := listFiles(s, in.Path)
-			return answerList(rt, v, err)
-		})
-	huma.Register(rt, op("list-versions", "GET", "/users/{name}/files/versions", "List a file's versions, the newest first"),
-		func(ctx context.Context, in *ByPath) (*List[model.Version], error) {
-			s, err := rt.visit(ctx, in.Name)
-			if err != nil {
-				return nil, rt.fail(err)
-			}
-			defer s.End()
-			v, err := s.Versions(in.Path)
-			return answerList(rt, v, err)
-		})
-	huma.Register(rt, op("get-file", "GET", "/users/{name}/files/content", "Fetch a file's content; takes Range"),
-		func(ctx context.Context, in *struct {
-			ByPath
-			Version string `query:"version" doc:"A version other than the newest"`
-		}) (*huma.StreamResponse, error) {
-			s, err := rt.visit(ctx, in.Name)
-			if err != nil {
-				return nil, rt.fail(err)
-			}
-			defer s.End()
-			b, sum, err := s.OpenVersion(in.Path, in.Version)
-			if err != nil {
-				return nil, rt.fail(err)
-			}
-			if err := rt.viewed(ctx, "file.view", valid.Printable(in.Path), s.UserID(), map[string]string{"user": in.Name, "version": in.Version, "sha256": sum}); err != nil {
-				return nil, rt.fail(errors.Join(err, b.Close()))
-			}
-			return content(b, sum), nil
-		})
-	put := op("put-file", "PUT", "/users/{name}/files/content", "Store a file in a user's mailbox; its content is the body")
-	put.MaxBodyBytes = -1
-	put.BodyReadTimeout = -1
-	huma.Register(rt, put, func(ctx context.Context, in *struct {
-		ByPath
-		Streamed
-	}) (*Payload[model.FileInfo], error) {
-		s, err := rt.visit(ctx, in.Name)
-		if err != nil {
-			return nil, rt.fail(err)
+// rawName is a name byte for byte.
+func rawName(f model.FileInfo) string {
+	if f.Raw != nil {
+		return string(f.Raw)
+	}
+	return f.Name
+}
+
+func (rt *routes) listFiles(ctx context.Context, f model.FileFilter) (out []model.FileInfo, err error) {
+	return out, rt.visit(ctx, f.User, func(s *tree.Session) error {
+		out, err = s.ListPage(f.Path, f.Paging)
+		for i := range out {
+			out[i].Name, out[i].Raw = valid.Text(out[i].Name)
 		}
-		defer s.End()
-		v, err := putFile(s, in.Path, in.body)
-		return answer(rt, v, err)
+		return err
 	})
-	huma.Register(rt, op("remove-file", "DELETE", "/users/{name}/files/content", "Remove a file's name from a user's mailbox"),
-		func(ctx context.Context, in *ByPath) (*nothing, error) {
-			s, err := rt.visit(ctx, in.Name)
-			if err != nil {
-				return nil, rt.fail(err)
-			}
-			defer s.End()
-			return nil, rt.fail(s.Remove(in.Path))
-		})
 }
 
-// listFiles reads a directory to its end; "." and ".." are left out.
-func listFiles(s *tree.Session, path string) ([]model.FileInfo, error) {
-	info, err := s.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Dir {
-		info.Name, info.Raw = valid.Text(info.Name)
-		return []model.FileInfo{info}, nil
-	}
-	d, err := s.OpenDir(path)
-	if err != nil {
-		return nil, err
-	}
-	out := []model.FileInfo{}
-	for {
-		page, err := d.Next()
-		if errors.Is(err, io.EOF) {
-			return out, nil
-		} else if err != nil {
-			return nil, err
+func (rt *routes) getFile(ctx context.Context, in *model.FileRef) (out *huma.StreamResponse, err error) {
+	return out, rt.fail(rt.visit(ctx, in.User, func(s *tree.Session) error {
+		b, sum, err := s.OpenVersion(in.Path, in.Version)
+		if err != nil {
+			return err
 		}
-		for _, f := range page {
-			if f.Name != "." && f.Name != ".." {
-				f.Name, f.Raw = valid.Text(f.Name)
-				out = append(out, f)
-			}
+		err = rt.viewed(ctx, "file.view", valid.Printable(in.Path), s.UserID(), map[string]string{"user": in.User, "version": in.Version, "sha256": sum})
+		if err != nil {
+			return errors.Join(err, b.Close())
 		}
-	}
-}
-
-// putFile stores what r has; a sender that breaks off leaves nothing.
-func putFile(s *tree.Session, path string, r io.Reader) (model.FileInfo, error) {
-	if err := s.Store(path, r); err != nil {
-		return model.FileInfo{}, err
-	}
-	return s.Stat(path)
+		out = content(b, sum)
+		return nil
+	}))
 }

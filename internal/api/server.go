@@ -3,38 +3,61 @@ package api
 import (
 	"context"
 
-	"github.com/danielgtaylor/huma/v2"
-
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/trace"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// Ended says how many sessions were ended.
-type Ended struct {
-	Ended int `json:"ended"`
+// records are what is known of connections and files when somebody asks.
+func (rt *routes) records() {
+	room := rt.Records
+	type about struct {
+		About string `query:"about" required:"true" doc:"A username, an address, or the reference that a partner read out"`
+	}
+	route(rt, "explain", "GET", "/explain", "Say why somebody could not log in",
+		func(ctx context.Context, in *about) (model.Explained, error) { return room.Explain(ctx, in.About) })
+	list(rt, "list-bans", "/bans", "List addresses that are kept out",
+		func(b model.Ban) string { return store.LatestCursor(b.Since.UnixMicro(), b.Address) }, room.Bans)
+	type ban struct {
+		Address string `query:"address" required:"true"`
+	}
+	done(rt, "lift-ban", "DELETE", "/bans", "Let an address in again",
+		func(ctx context.Context, in *ban) error { return room.Unban(ctx, actor(ctx), in.Address) })
+	route(rt, "trace", "GET", "/trace", "A file's whole life, by name, account or SHA-256", rt.trace)
 }
 
+func (rt *routes) trace(ctx context.Context, in *model.TraceQuery) (model.Sheet, error) {
+	t, err := rt.Trace.Find(ctx, in.About, in.Account)
+	if err != nil {
+		return model.Sheet{}, err
+	}
+	from := rt.Server.Host
+	if from == "" {
+		from = "this server"
+	}
+	return model.Sheet{Trace: t, Sheet: trace.Sheet(t, from, rt.Server.Help)}, nil
+}
+
+// server is this deployment and who is connected to it.
 func (rt *routes) server() {
-	huma.Register(rt, op("show-server", "GET", "/server", "Show what this deployment says of itself"),
-		func(context.Context, *nothing) (*Payload[Server], error) { return &Payload[Server]{rt.r.Server}, nil })
-	huma.Register(rt, op("list-hostkeys", "GET", "/hostkeys", "List the server's host keys"),
-		func(context.Context, *nothing) (*List[model.HostKey], error) {
-			return answerList(rt, rt.r.HostKeys, nil)
-		})
-	huma.Register(rt, op("list-sessions", "GET", "/sessions", "List live sessions"),
-		func(context.Context, *nothing) (*List[model.Session], error) {
-			return answerList(rt, rt.r.Sessions.Sessions(), nil)
-		})
-	huma.Register(rt, op("end-session", "DELETE", "/sessions/{id}", "End a live session"),
-		func(ctx context.Context, in *ByID) (*Payload[Ended], error) {
-			n := rt.r.Sessions.End(func(l *exchange.Login) bool { return l.Session == in.ID })
-			if n == 0 {
-				return nil, rt.fail(fault.E("api.endSession", fault.NotFound, "There is no live session %q.", valid.Printable(in.ID)).
-					WithHint("list them with: sallyport session list"))
-			}
-			rt.r.Log.Info("a session was ended", "session", in.ID, "actor", actor(ctx))
-			return &Payload[Ended]{Ended{n}}, nil
-		})
+	route(rt, "show-server", "GET", "/server", "Show what this deployment says of itself",
+		func(context.Context, *nothing) (model.Server, error) { return rt.Server, nil })
+	listWhole(rt, "list-hostkeys", "/hostkeys", "List the server's host keys",
+		func(context.Context, model.EveryFilter) ([]model.HostKey, error) { return rt.HostKeys, nil })
+	listWhole(rt, "list-sessions", "/sessions", "List live sessions",
+		func(context.Context, model.EveryFilter) ([]model.Session, error) { return rt.Sessions.Sessions(), nil })
+	act(rt, "end-session", "DELETE", "/sessions/{id}", "End a live session", rt.endSession)
+}
+
+func (rt *routes) endSession(_ context.Context, who, id string) (model.Ended, error) {
+	n := rt.Sessions.End(func(l *exchange.Login) bool { return l.Session == id })
+	if n == 0 {
+		return model.Ended{}, fault.E("api.endSession", fault.NotFound, "There is no live session %q.", valid.Printable(id)).
+			WithHint("list them with: sallyport session list")
+	}
+	rt.Log.Info("a session was ended", "session", id, "actor", who)
+	return model.Ended{Ended: n}, nil
 }

@@ -68,20 +68,8 @@ func (r *Room) Note(ctx context.Context, row model.AuditRow) error {
 	return r.o.Store.Write(ctx, func(tx *store.Tx) error { return tx.Audit(row) })
 }
 
-// Status says how far the log is.
-type Status struct {
-	Sealed     int64      `json:"sealed" doc:"Rows in the log"`
-	Expired    int64      `json:"expired" doc:"Rows whose content is gone by age; their hashes stay"`
-	Waiting    int64      `json:"waiting" doc:"Rows not sealed yet"`
-	OldestAt   *time.Time `json:"oldest_at,omitempty" doc:"When the oldest of them was written"`
-	Checkpoint string     `json:"checkpoint,omitempty" doc:"The newest signed checkpoint"`
-	SentAt     *time.Time `json:"sent_at,omitempty" doc:"When the newest checkpoint was made that has left the machine"`
-	PublicKey  string     `json:"public_key"`
-	Stopped    string     `json:"stopped,omitempty" doc:"Why rows are not sealed any more"`
-}
-
 // Status reads how far the log is.
-func (r *Room) Status(ctx context.Context) (s Status, err error) {
+func (r *Room) Status(ctx context.Context) (s model.AuditStatus, err error) {
 	q := r.o.Store.Read(ctx)
 	s.PublicKey = r.Key()
 	s.Stopped, _ = r.stopped.Load().(string)

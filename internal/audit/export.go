@@ -18,6 +18,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/proof"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // Selection chooses what is exported: rows of a time, and of those, if a field
@@ -78,6 +79,13 @@ const microTime = "2006-01-02T15:04:05.000000Z07:00"
 func line(v store.LogRow) Line {
 	return Line{Seq: v.Seq, ID: v.ID, At: exchange.FromMicros(v.At).Format(microTime), Actor: v.Actor, Action: v.Action, Subject: v.Subject,
 		User: v.User, Detail: json.RawMessage(v.Detail)}
+}
+
+// shown is a row as lists show it.
+func shown(v store.LogRow) model.AuditLine {
+	l := model.AuditLine{Seq: v.Seq, ID: v.ID, At: exchange.FromMicros(v.At).Format(microTime), Actor: v.Actor, Action: v.Action, Subject: v.Subject, UserID: v.User}
+	_ = json.Unmarshal([]byte(v.Detail), &l.Detail) // a row that was tampered with has none
+	return l
 }
 
 func (l *Line) entry() (proof.Entry, error) {
@@ -255,40 +263,14 @@ func (r *Room) ExportCSV(ctx context.Context, w io.Writer, s Selection) error {
 	return errors.Join(err, out.Error())
 }
 
-// List reads rows of a selection for people, the newest first, at most limit.
-func (r *Room) List(ctx context.Context, s Selection, limit int) ([]Line, error) {
-	q := r.o.Store.Read(ctx).Patient()
-	out := []Line{}
-	waiting, err := q.Unsealed(limit)
-	if err != nil {
-		return nil, err
+// List reads rows of a selection for people, the newest first, one page of them. Rows
+// whose content has expired are not listed.
+func (r *Room) List(ctx context.Context, s Selection, p model.Paging) ([]model.AuditLine, error) {
+	rows, err := r.o.Store.Read(ctx).LogPage(store.LogFilter{Since: s.Since, Until: s.Until, Actor: s.Actor, Action: s.Action, User: s.User,
+		Subject: s.Subject}, p)
+	out := make([]model.AuditLine, len(rows))
+	for i, v := range rows {
+		out[i] = shown(v)
 	}
-	for i := len(waiting) - 1; i >= 0; i-- {
-		if v := waiting[i]; s.wants(v) && s.in(v) && len(out) < limit {
-			out = append(out, line(v))
-		}
-	}
-	c, err := r.settle(q, &s)
-	if fault.Is(err, fault.NotFound) {
-		return out, nil
-	} else if err != nil {
-		return nil, err
-	}
-	for to := min(s.to, c.Size); to > s.from && len(out) < limit && ctx.Err() == nil; to -= verifyPage {
-		page, err := q.LogRows(max(s.from, to-verifyPage), verifyPage)
-		if err != nil {
-			return nil, err
-		}
-		for i := len(page) - 1; i >= 0 && len(out) < limit; i-- {
-			if v := page[i]; v.Seq < to && s.wants(v) {
-				out = append(out, line(v))
-			}
-		}
-	}
-	return out, ctx.Err()
-}
-
-func (s *Selection) in(v store.LogRow) bool {
-	at := exchange.FromMicros(v.At)
-	return !at.Before(s.Since) && (s.Until.IsZero() || at.Before(s.Until))
+	return out, err
 }

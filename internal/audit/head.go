@@ -203,8 +203,8 @@ func (r *Room) alarm(ctx context.Context, cause error) {
 		return
 	}
 	r.o.Log.Error("the audit log is not sealed any more", "reason", text)
-	e := model.Event{ID: r.o.IDs.New(), Type: model.EventAlarm, At: r.now(), Data: map[string]any{"about": "audit log",
-		"text": "The audit log is not sealed any more. " + text + "\n\nRows that are written from now on wait. Find out who changed the database, and compare with a checkpoint that left the machine: sallyport audit verify --against FILE."}}
+	e := model.Event{ID: r.o.IDs.New(), Type: model.EventAlarm, At: r.now(), Data: model.Alarm{About: "audit log",
+		Words: "The audit log is not sealed any more. " + text + "\n\nRows that are written from now on wait. Find out who changed the database, and compare with a checkpoint that left the machine: sallyport audit verify --against FILE."}}
 	if err := r.o.Store.Write(ctx, func(tx *store.Tx) error { return tx.Emit(e) }); err != nil {
 		r.o.Log.Error("the alarm could not be sent; it is tried again", "err", err)
 		return

@@ -15,6 +15,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/proof"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // maxLine bounds a line of an export.
@@ -174,20 +175,13 @@ func notExportUnless(err error) error {
 	return notExport(err)
 }
 
-// Sampled is one row drawn at random, checked on its own.
-type Sampled struct {
-	Line
-	Proven bool   `json:"proven" doc:"It is what was sealed, by its proof under the newest checkpoint"`
-	Why    string `json:"why,omitempty"`
-}
-
 // Sample draws up to n sealed rows at random and proves each under the newest
 // checkpoint.
-func (r *Room) Sample(ctx context.Context, n int) ([]Sampled, error) {
+func (r *Room) Sample(ctx context.Context, n int) ([]model.SampledLine, error) {
 	q := r.o.Store.Read(ctx).Patient()
 	stored, err := q.LastCheckpoint()
 	if fault.Is(err, fault.NotFound) {
-		return []Sampled{}, nil
+		return []model.SampledLine{}, nil
 	} else if err != nil {
 		return nil, err
 	}
@@ -200,7 +194,7 @@ func (r *Room) Sample(ctx context.Context, n int) ([]Sampled, error) {
 		return nil, err
 	}
 	hashes := storedHashes(q)
-	out, drawn := []Sampled{}, map[int64]bool{}
+	out, drawn := []model.SampledLine{}, map[int64]bool{}
 	for left := c.Size - expired; left > 0 && len(out) < n; {
 		seq := expired + rand.Int64N(c.Size-expired)
 		if drawn[seq] {
@@ -220,7 +214,7 @@ func (r *Room) Sample(ctx context.Context, n int) ([]Sampled, error) {
 }
 
 // sampleOne proves a row; nil if it expired meanwhile.
-func sampleOne(q *store.Q, seq int64, c proof.Checkpoint, hashes tlog.HashReader) (*Sampled, error) {
+func sampleOne(q *store.Q, seq int64, c proof.Checkpoint, hashes tlog.HashReader) (*model.SampledLine, error) {
 	page, err := q.LogRows(seq, 1)
 	if err != nil {
 		return nil, err
@@ -229,9 +223,9 @@ func sampleOne(q *store.Q, seq int64, c proof.Checkpoint, hashes tlog.HashReader
 		if expired, err := q.Counter(expiredCounter); err != nil || seq < expired {
 			return nil, err
 		}
-		return &Sampled{Line: Line{Seq: seq}, Why: "the row is missing"}, nil
+		return &model.SampledLine{AuditLine: model.AuditLine{Seq: seq}, Why: "the row is missing"}, nil
 	}
-	s := &Sampled{Line: line(page[0])}
+	s := &model.SampledLine{AuditLine: shown(page[0])}
 	e := entry(page[0])
 	p, err := tlog.ProveRecord(c.Size, seq, hashes)
 	if err == nil {

@@ -107,12 +107,12 @@ var sealStories = stories{
 	"the newest rows are listed first, sealed or not": func(t *testing.T, w *world) {
 		w.sealed(6)
 		w.note(3)
-		list, err := w.room.List(ctx, audit.Selection{}, 5)
+		list, err := w.room.List(ctx, audit.Selection{}, model.Paging{Limit: 5})
 		testkit.Must(t, err)
 		if len(list) != 5 || list[0].Seq != -1 || list[2].Seq != -1 || list[3].Seq != 5 || list[4].Seq != 4 {
 			t.Fatalf("listed %+v", list)
 		}
-		list, err = w.room.List(ctx, audit.Selection{Action: "key.*", User: "U1"}, 100)
+		list, err = w.room.List(ctx, audit.Selection{Action: "key.*", User: "U1"}, model.Paging{})
 		testkit.Must(t, err)
 		if len(list) != 2 {
 			t.Fatalf("chosen %+v", list)

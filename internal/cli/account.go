@@ -2,12 +2,9 @@ package cli
 
 import (
 	"context"
-	"net/url"
 
 	"github.com/spf13/cobra"
 
-	"github.com/sallyport-sftp/sallyport/internal/config"
-	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
@@ -20,16 +17,10 @@ func (a *app) accountCommand() *cobra.Command {
 }
 
 func (a *app) accountAdd() *cobra.Command {
-	var in struct {
-		ID       string   `json:"id"`
-		Name     string   `json:"name"`
-		Parent   string   `json:"parent,omitempty"`
-		Region   string   `json:"region,omitempty"`
-		AllowIPs []string `json:"allow_ips,omitempty"`
-	}
+	var in model.NewAccount
 	c := command("add ID --name NAME", "Add an account", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
 		in.ID = args[0]
-		v, err := call[model.Account](ctx, a, "POST", "/accounts", in)
+		v, err := a.client().AddAccount(ctx, in)
 		if err != nil {
 			return err
 		}
@@ -44,109 +35,53 @@ func (a *app) accountAdd() *cobra.Command {
 }
 
 func (a *app) accountSet() *cobra.Command {
-	var name, parent, region, kept string
-	var items int64
-	var ips []string
-	c := &cobra.Command{Use: "set ID", Short: "Change an account's name, parent, region, networks or limits", Args: cobra.ExactArgs(1)}
-	c.RunE = func(c *cobra.Command, args []string) error {
-		edit := changed(c, map[string]any{"name": name, "parent": parent, "region": region, "keep_items": items})
-		if err := sizes(c, edit, map[string]string{"keep": kept}); err != nil {
-			return err
-		}
-		if len(ips) == 1 && ips[0] == "any" {
-			ips = []string{}
-		}
-		if c.Flags().Changed("allow-ip") {
-			edit["allow_ips"] = ips
-		}
-		v, err := call[model.Account](c.Context(), a, "PATCH", "/accounts/"+url.PathEscape(args[0]), edit)
+	var in model.EditAccount
+	c := command("set ID", "Change an account's name, parent, region, networks or limits", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
+		v, err := a.client().EditAccount(ctx, args[0], in)
 		if err != nil {
 			return err
 		}
 		return a.done(v, "Account %s was changed.", v.ID)
-	}
-	c.Flags().StringVar(&name, "name", "", "company name")
-	c.Flags().StringVar(&parent, "parent", "", "parent account; empty makes it a direct one")
-	c.Flags().StringVar(&region, "region", "", "region")
-	c.Flags().StringArrayVar(&ips, "allow-ip", nil, "address or network that its users may log in from (repeatable); any: from everywhere")
-	c.Flags().StringVar(&kept, "keep", "", "bytes that its users may keep alive together: 2TB; 0 for the default")
-	c.Flags().Int64Var(&items, "keep-items", 0, "contents and directories that they may keep together; 0 for the default")
+	})
+	optText(c, &in.Name, "name", "", "company name")
+	optText(c, &in.Parent, "parent", "", "parent account; empty makes it a direct one")
+	optText(c, &in.Region, "region", "", "region")
+	c.Flags().Var(optList{to: &in.AllowIPs, none: "any"}, "allow-ip", "address or network that its users may log in from (repeatable); any: from everywhere")
+	optSize(c, &in.KeepBytes, "keep", "bytes that its users may keep alive together: 2TB; 0 for the default")
+	optNumber(c, &in.KeepItems, "keep-items", "contents and directories that they may keep together; 0 for the default")
 	c.MarkFlagsOneRequired("name", "parent", "region", "allow-ip", "keep", "keep-items")
 	return c
 }
 
-// changed keeps the fields whose flags were given. A flag's name is the
-// field's, with '-' for '_'.
-func changed(c *cobra.Command, fields map[string]any) map[string]any {
-	out := map[string]any{}
-	for name, v := range fields {
-		flag := ""
-		for _, r := range name {
-			if r == '_' {
-				r = '-'
-			}
-			flag += string(r)
-		}
-		if c.Flags().Changed(flag) {
-			out[name] = v
-		}
-	}
-	return out
-}
-
-// sizes adds to an edit the fields of those flags that were given: a flag x is
-// the field x_bytes.
-func sizes(c *cobra.Command, edit map[string]any, flags map[string]string) error {
-	for flag, text := range flags {
-		if !c.Flags().Changed(flag) {
-			continue
-		}
-		var n config.Size
-		if err := n.UnmarshalText([]byte(text)); err != nil {
-			return fault.E("cli.sizes", fault.Invalid, "--%s: %v.", flag, err)
-		}
-		edit[flag+"_bytes"] = int64(n)
-	}
-	return nil
-}
-
 func (a *app) accountList() *cobra.Command {
 	return command("list", "List accounts", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		v, err := call[[]model.Account](ctx, a, "GET", "/accounts", nil)
-		if err != nil {
-			return err
-		}
 		t := table{head: []string{"ACCOUNT", "NAME", "PARENT", "REGION", "STATE"}, none: "There are no accounts yet."}
-		for _, x := range v {
-			t.add(x.ID, x.Name, x.Parent, x.Region, x.State)
-		}
-		return a.show(v, t)
+		return list(ctx, a, t, a.client().ListAccounts, model.EveryFilter{}, func(x model.Account) []string {
+			return []string{x.ID, x.Name, x.Parent, x.Region, x.State}
+		})
 	})
 }
 
 func (a *app) accountShow() *cobra.Command {
 	return command("show ID", "Show an account", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		v, err := call[model.Account](ctx, a, "GET", "/accounts/"+url.PathEscape(args[0]), nil)
+		v, err := a.client().ShowAccount(ctx, args[0])
 		if err != nil {
 			return err
 		}
-		return a.card(v, [2]string{"Account", v.ID}, [2]string{"Name", v.Name}, [2]string{"Parent", v.Parent},
-			[2]string{"Region", v.Region}, [2]string{"Log in from", joined(v.AllowIPs, "everywhere")}, [2]string{"State", v.State}, [2]string{"Since", when(v.CreatedAt)})
+		return a.card(v, [2]string{"Account", v.ID}, [2]string{"Name", v.Name}, [2]string{"Parent", v.Parent}, [2]string{"Region", v.Region},
+			[2]string{"Log in from", joined(v.AllowIPs, "everywhere")}, [2]string{"State", v.State}, [2]string{"Since", when(v.CreatedAt)})
 	})
 }
 
 func (a *app) accountState(use, short, state string) *cobra.Command {
-	readOnly, keepFiles := false, ""
+	var in model.EditAccount
+	readOnly := false
 	c := command(use+" ID", short, cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		to := state
+		in.State = &state
 		if readOnly {
-			to = model.AccountReadOnly
+			in.State = new(model.AccountReadOnly)
 		}
-		body := map[string]string{"state": to}
-		if keepFiles != "" {
-			body["keep_files"] = keepFiles
-		}
-		v, err := call[model.Account](ctx, a, "PATCH", "/accounts/"+url.PathEscape(args[0]), body)
+		v, err := a.client().EditAccount(ctx, args[0], in)
 		if err != nil {
 			return err
 		}
@@ -159,19 +94,16 @@ func (a *app) accountState(use, short, state string) *cobra.Command {
 		c.Flags().BoolVar(&readOnly, "read-only", false, "let its users in to fetch, but not to send")
 	}
 	if state == model.AccountClosed {
-		c.Flags().StringVar(&keepFiles, "keep-files", "", "how long its files stay: 30d (default: the configured time); its people are told, and a signed report follows")
+		optText(c, &in.KeepFiles, "keep-files", "", "how long its files stay: 30d (default: the configured time); its people are told, and a signed report follows")
 	}
 	return c
 }
 
 func (a *app) vendorCommand() *cobra.Command {
-	var in struct {
-		Short string `json:"short"`
-		Name  string `json:"name"`
-	}
+	var in model.NewVendor
 	add := command("add SHORT --name NAME", "Add a vendor", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
 		in.Short = args[0]
-		v, err := call[model.Vendor](ctx, a, "POST", "/vendors", in)
+		v, err := a.client().AddVendor(ctx, in)
 		if err != nil {
 			return err
 		}
@@ -180,18 +112,13 @@ func (a *app) vendorCommand() *cobra.Command {
 	add.Flags().StringVar(&in.Name, "name", "", "company name")
 	_ = add.MarkFlagRequired("name")
 	list := command("list", "List vendors", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		v, err := call[[]model.Vendor](ctx, a, "GET", "/vendors", nil)
-		if err != nil {
-			return err
-		}
 		t := table{head: []string{"VENDOR", "NAME", "SINCE"}, none: "There are no vendors yet."}
-		for _, x := range v {
-			t.add(x.Short, x.Name, when(x.CreatedAt))
-		}
-		return a.show(v, t)
+		return list(ctx, a, t, a.client().ListVendors, model.EveryFilter{}, func(x model.Vendor) []string {
+			return []string{x.Short, x.Name, when(x.CreatedAt)}
+		})
 	})
 	show := command("show SHORT", "Show a vendor", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		v, err := call[model.Vendor](ctx, a, "GET", "/vendors/"+url.PathEscape(args[0]), nil)
+		v, err := a.client().ShowVendor(ctx, args[0])
 		if err != nil {
 			return err
 		}

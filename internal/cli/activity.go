@@ -4,14 +4,13 @@ import (
 	"context"
 	"encoding/csv"
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/sallyport-sftp/sallyport/internal/client"
+	"github.com/sallyport-sftp/sallyport/client"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 	"github.com/sallyport-sftp/sallyport/model"
@@ -22,13 +21,14 @@ import (
 const endWait = 5 * time.Second
 
 func (a *app) keyRevoke() *cobra.Command {
-	var reason, format string
-	var burn bool
+	var in model.RevokeKey
+	var format string
 	c := command("revoke FINGERPRINT --reason TEXT", "Revoke a key, end its sessions, and report what was done with it", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
 		if err := checkFormat(format); err != nil {
 			return err
 		}
-		v, err := call[model.Revoked](ctx, a, "POST", "/keys/revoke", map[string]any{"fingerprint": args[0], "reason": reason, "burn": burn})
+		in.Fingerprint = args[0]
+		v, err := a.client().RevokeKey(ctx, in)
 		if err != nil {
 			return err
 		}
@@ -52,8 +52,8 @@ func (a *app) keyRevoke() *cobra.Command {
 		}
 		return a.report(ctx, args[0], format)
 	})
-	c.Flags().StringVar(&reason, "reason", "", "why, for the record")
-	c.Flags().BoolVar(&burn, "burn", false, "the key is in other hands: nobody can ever enrol it again")
+	c.Flags().StringVar(&in.Reason, "reason", "", "why, for the record")
+	c.Flags().BoolVar(&in.Burn, "burn", false, "the key is in other hands: nobody can ever enrol it again")
 	c.Flags().StringVar(&format, "format", "table", "of the key activity report: table, csv, json")
 	_ = c.MarkFlagRequired("reason")
 	return c
@@ -68,7 +68,7 @@ func (a *app) revokedJSON(ctx context.Context, fingerprint string, v model.Revok
 		if err := a.awaitEnd(ctx, fingerprint); err != nil {
 			return err
 		}
-		act, err := a.activity(ctx, fingerprint)
+		act, err := a.client().KeyActivity(ctx, fingerprint)
 		if err != nil {
 			return err
 		}
@@ -81,7 +81,7 @@ func (a *app) revokedJSON(ctx context.Context, fingerprint string, v model.Revok
 // their ends.
 func (a *app) awaitEnd(ctx context.Context, fingerprint string) error {
 	for end := time.Now().Add(endWait); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
-		live, err := call[[]model.Session](ctx, a, "GET", "/sessions", nil)
+		live, err := client.All(ctx, a.client().ListSessions, model.EveryFilter{})
 		if err != nil {
 			return err
 		}
@@ -113,13 +113,9 @@ func checkFormat(f string) error {
 	return nil
 }
 
-func (a *app) activity(ctx context.Context, fingerprint string) (model.KeyActivity, error) {
-	return client.Call[model.KeyActivity](ctx, a.client(), client.Request{Method: "GET", Path: "/keys/activity", Query: url.Values{"fingerprint": {fingerprint}}})
-}
-
 // report prints the key activity report.
 func (a *app) report(ctx context.Context, fingerprint, format string) error {
-	v, err := a.activity(ctx, fingerprint)
+	v, err := a.client().KeyActivity(ctx, fingerprint)
 	if err != nil {
 		return err
 	}

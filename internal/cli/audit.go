@@ -4,122 +4,99 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/sallyport-sftp/sallyport/internal/client"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/node"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// auditLine is a row as the API gives it.
-type auditLine struct {
-	Seq     int64             `json:"seq"`
-	ID      string            `json:"id"`
-	At      string            `json:"at"`
-	Actor   string            `json:"actor"`
-	Action  string            `json:"action"`
-	Subject string            `json:"subject"`
-	Detail  map[string]string `json:"detail"`
-	Proven  *bool             `json:"proven,omitempty"`
-	Why     string            `json:"why,omitempty"`
+// auditFlags choose rows.
+type auditFlags struct {
+	model.AuditFilter
+	since, until string
 }
 
-// auditFilter chooses rows.
-type auditFilter struct{ since, until, actor, action, user, subject string }
-
-func (f *auditFilter) flags(c *cobra.Command) {
+func (f *auditFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.since, "since", "", "from this day or time on: 2026-11-01, 2026-11-01T06:00:00Z")
 	c.Flags().StringVar(&f.until, "until", "", "before this day or time")
-	c.Flags().StringVar(&f.actor, "actor", "", "only by this actor: user:acme, local:root(0)")
-	c.Flags().StringVar(&f.action, "action", "", "only this action; 'key.*' is all that begin like it")
-	c.Flags().StringVar(&f.user, "user", "", "only about this user")
-	c.Flags().StringVar(&f.subject, "subject", "", "only about this subject: a path, an account, an id")
+	c.Flags().StringVar(&f.Actor, "actor", "", "only by this actor: user:acme, local:root(0)")
+	c.Flags().StringVar(&f.Action, "action", "", "only this action; 'key.*' is all that begin like it")
+	c.Flags().StringVar(&f.User, "user", "", "only about this user")
+	c.Flags().StringVar(&f.Subject, "subject", "", "only about this subject: a path, an account, an id")
 }
 
-func (f *auditFilter) query() (url.Values, error) {
-	q := url.Values{}
-	for name, v := range map[string]string{"since": f.since, "until": f.until} {
-		if v == "" {
+// ready reads the times that flags left as text.
+func (f *auditFlags) ready() error {
+	for _, t := range []struct {
+		text string
+		to   *time.Time
+	}{{f.since, &f.Since}, {f.until, &f.Until}} {
+		if t.text == "" {
 			continue
 		}
-		at, err := time.Parse(time.DateOnly, v)
+		at, err := time.Parse(time.DateOnly, t.text)
 		if err != nil {
-			if at, err = time.Parse(time.RFC3339, v); err != nil {
-				return nil, fault.E("cli.audit", fault.Invalid, "%q is neither a day nor a time.", v).WithHint("write 2026-11-01 or 2026-11-01T06:00:00Z")
+			if at, err = time.Parse(time.RFC3339, t.text); err != nil {
+				return fault.E("cli.audit", fault.Invalid, "%q is neither a day nor a time.", t.text).WithHint("write 2026-11-01 or 2026-11-01T06:00:00Z")
 			}
 		}
-		q.Set(name, at.Format(time.RFC3339))
+		*t.to = at
 	}
-	for name, v := range map[string]string{"actor": f.actor, "action": f.action, "user": f.user, "subject": f.subject} {
-		if v != "" {
-			q.Set(name, v)
-		}
-	}
-	return q, nil
+	return nil
 }
 
 func (a *app) auditCommand() *cobra.Command {
 	return group("audit", "Who did what: a log that anyone can verify", a.auditList(), a.auditExport(), a.auditVerify(), a.auditSample(), a.auditStatus(), a.auditCheckpoint())
 }
 
-func auditTable(v []auditLine) table {
-	t := table{head: []string{"NUMBER", "AT (UTC)", "ACTOR", "ACTION", "SUBJECT", "DETAIL"}, none: "There are no such rows."}
-	for _, l := range v {
-		number := fmt.Sprint(l.Seq)
-		if l.Seq < 0 {
-			number = "not sealed"
-		}
-		if l.Proven != nil {
-			number += map[bool]string{true: " proven", false: " FALSE"}[*l.Proven]
-		}
-		at, _, _ := strings.Cut(l.At, ".")
-		t.add(number, strings.Replace(at, "T", " ", 1), l.Actor, l.Action, l.Subject, detailText(l.Detail)+l.Why)
+func auditTable() table {
+	return table{head: []string{"NUMBER", "AT (UTC)", "ACTOR", "ACTION", "SUBJECT", "DETAIL"}, none: "There are no such rows."}
+}
+
+func auditRow(l model.AuditLine) []string {
+	number := strconv.FormatInt(l.Seq, 10)
+	if l.Seq < 0 {
+		number = "not sealed"
 	}
-	return t
+	at, _, _ := strings.Cut(l.At, ".")
+	return []string{number, strings.Replace(at, "T", " ", 1), l.Actor, l.Action, l.Subject, detailText(l.Detail)}
 }
 
 func (a *app) auditList() *cobra.Command {
-	var f auditFilter
+	var f auditFlags
 	var limit int
 	c := command("list", "List rows, the newest first", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		q, err := f.query()
-		if err != nil {
+		if err := f.ready(); err != nil {
 			return err
 		}
-		q.Set("limit", fmt.Sprint(limit))
-		v, err := client.Call[[]auditLine](ctx, a.client(), client.Request{Method: "GET", Path: "/audit", Query: q})
-		if err != nil {
-			return err
-		}
-		return a.show(v, auditTable(v))
+		return listSome(ctx, a, auditTable(), a.client().ListAudit, f.AuditFilter, limit, auditRow)
 	})
-	f.flags(c)
-	c.Flags().IntVar(&limit, "limit", 100, "at most so many")
+	f.add(c)
+	c.Flags().IntVar(&limit, "limit", 100, "at most so many; 0: all")
 	return c
 }
 
 func (a *app) auditExport() *cobra.Command {
-	var f auditFilter
+	var f auditFlags
 	var format, out string
 	c := command("export", "Export rows: JSON Lines, which audit verify checks alone and offline, or CSV", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		q, err := f.query()
+		if err := f.ready(); err != nil {
+			return err
+		}
+		export, err := a.client().ExportAudit(ctx, f.AuditFilter, format)
 		if err != nil {
 			return err
 		}
-		q.Set("format", format)
-		resp, err := a.client().Send(ctx, client.Request{Method: "GET", Path: "/audit/export", Query: q})
-		if err != nil {
-			return err
-		}
-		defer resp.Body.Close()
+		defer export.Close()
 		copyAll := func(w io.Writer) error {
-			_, err := io.Copy(w, resp.Body)
+			_, err := io.Copy(w, export)
 			if err != nil {
 				return fault.E("cli.auditExport", fault.Unavailable, "The export broke off: %v.", err)
 			}
@@ -136,7 +113,7 @@ func (a *app) auditExport() *cobra.Command {
 		}
 		return a.done(map[string]string{"file": out}, "The export is in %s. Check it anywhere: sallyport audit verify %s --key KEY", out, out)
 	})
-	f.flags(c)
+	f.add(c)
 	c.Flags().StringVar(&format, "format", "jsonl", "jsonl, csv")
 	c.Flags().StringVarP(&out, "out", "o", "", "file to write (default: standard output)")
 	return c
@@ -144,29 +121,28 @@ func (a *app) auditExport() *cobra.Command {
 
 func (a *app) auditSample() *cobra.Command {
 	return command("sample N", "Draw rows at random, each proven under the newest checkpoint", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		v, err := call[[]auditLine](ctx, a, "GET", "/audit/sample?n="+url.QueryEscape(args[0]), nil)
+		n, err := strconv.Atoi(args[0])
+		if err != nil {
+			return fault.E("cli.auditSample", fault.Invalid, "%q is no number.", valid.Printable(args[0]))
+		}
+		v, err := a.client().SampleAudit(ctx, n)
 		if err != nil {
 			return err
 		}
-		return a.show(v, auditTable(v))
+		t := auditTable()
+		for _, l := range v {
+			row := auditRow(l.AuditLine)
+			row[0] += map[bool]string{true: " proven", false: " FALSE"}[l.Proven]
+			row[5] += l.Why
+			t.add(row...)
+		}
+		return a.show(v, t)
 	})
-}
-
-// auditStatus is how far the log is.
-type auditStatus struct {
-	Sealed     int64      `json:"sealed"`
-	Expired    int64      `json:"expired"`
-	Waiting    int64      `json:"waiting"`
-	OldestAt   *time.Time `json:"oldest_at,omitempty"`
-	Checkpoint string     `json:"checkpoint,omitempty"`
-	SentAt     *time.Time `json:"sent_at,omitempty"`
-	PublicKey  string     `json:"public_key"`
-	Stopped    string     `json:"stopped,omitempty"`
 }
 
 func (a *app) auditStatus() *cobra.Command {
 	return command("status", "How far the log is sealed", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		s, err := call[auditStatus](ctx, a, "GET", "/audit/status", nil)
+		s, err := a.client().ShowAuditStatus(ctx)
 		if err != nil {
 			return err
 		}
@@ -178,7 +154,7 @@ func (a *app) auditStatus() *cobra.Command {
 
 func (a *app) auditCheckpoint() *cobra.Command {
 	return command("checkpoint", "Seal what waits, and print the signed checkpoint: keep it elsewhere", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		s, err := call[auditStatus](ctx, a, "POST", "/audit/checkpoint", nil)
+		s, err := a.client().MakeCheckpoint(ctx)
 		if err != nil {
 			return err
 		}

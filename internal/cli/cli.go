@@ -21,7 +21,7 @@ import (
 	"github.com/caarlos0/env/v11"
 	"github.com/spf13/cobra"
 
-	"github.com/sallyport-sftp/sallyport/internal/client"
+	"github.com/sallyport-sftp/sallyport/client"
 	"github.com/sallyport-sftp/sallyport/internal/config"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
@@ -121,11 +121,6 @@ func (a *app) client() *client.Client {
 		return client.Remote(u, a.env["SALLYPORT_TOKEN"])
 	}
 	return client.Local(a.dataDir())
-}
-
-// call sends a request and reads its answer.
-func call[T any](ctx context.Context, a *app, method, path string, body any) (T, error) {
-	return client.Call[T](ctx, a.client(), client.Request{Method: method, Path: path, Body: body})
 }
 
 // group is a command that only has others below it.

@@ -3,12 +3,9 @@ package cli
 import (
 	"context"
 	"fmt"
-	"net/url"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/sallyport-sftp/sallyport/internal/client"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/model"
 )
@@ -18,51 +15,34 @@ func (a *app) deliveryCommand() *cobra.Command {
 }
 
 func (a *app) deliveryList() *cobra.Command {
-	var feed, account, user, name, state, uncollected string
+	var f model.DeliveryFilter
+	var uncollected string
 	c := command("list", "List deliveries in the order they were made", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		q := url.Values{}
-		for key, v := range map[string]string{"feed": feed, "account": account, "user": user, "name": name, "state": stateCode(state)} {
-			if v != "" {
-				q.Set(key, v)
-			}
-		}
+		f.State = stateCode(f.State)
 		if uncollected != "" {
 			d, err := parseLength(uncollected)
 			if err != nil {
 				return fault.E("cli.deliveryList", fault.Invalid, "%v.", err)
 			}
-			q.Set("uncollected_before", a.Clock().Add(-d).UTC().Format(time.RFC3339))
-		}
-		all := []model.Delivery{}
-		for {
-			v, err := client.Call[[]model.Delivery](ctx, a.client(), client.Request{Method: "GET", Path: "/deliveries", Query: q})
-			if err != nil {
-				return err
-			}
-			if len(v) == 0 {
-				break
-			}
-			all = append(all, v...)
-			q.Set("after", v[len(v)-1].ID)
+			f.Uncollected = a.Clock().Add(-d).UTC()
 		}
 		t := table{head: []string{"ID", "PUBLISHED", "FEED", "USER", "NAME", "ISSUE", "SIZE", "STATE", "DOWNLOADED"}, none: "There are no such deliveries."}
-		for _, d := range all {
-			t.add(d.ID, when(d.PublishedAt), d.Feed, d.User, d.Name, fmt.Sprint(d.Issue), size(d.Size), stateWord(d.State), whenPtr(d.CollectedAt))
-		}
-		return a.show(all, t)
+		return list(ctx, a, t, a.client().ListDeliveries, f, func(d model.Delivery) []string {
+			return []string{d.ID, when(d.PublishedAt), d.Feed, d.User, d.Name, fmt.Sprint(d.Issue), size(d.Size), stateWord(d.State), whenPtr(d.CollectedAt)}
+		})
 	})
-	c.Flags().StringVar(&feed, "feed", "", "only this feed's")
-	c.Flags().StringVar(&account, "account", "", "only this account's users'")
-	c.Flags().StringVar(&user, "user", "", "only this user's")
-	c.Flags().StringVar(&name, "name", "", "only files of this name")
-	c.Flags().StringVar(&state, "state", "", "only in this state: published, opened, downloaded, expired, withdrawn, replaced")
+	c.Flags().StringVar(&f.Feed, "feed", "", "only this feed's")
+	c.Flags().StringVar(&f.Account, "account", "", "only this account's users'")
+	c.Flags().StringVar(&f.User, "user", "", "only this user's")
+	c.Flags().StringVar(&f.Name, "name", "", "only files of this name")
+	c.Flags().StringVar(&f.State, "state", "", "only in this state: published, opened, downloaded, expired, withdrawn, replaced")
 	c.Flags().StringVar(&uncollected, "uncollected", "", "only what was not downloaded in full within this time: 3d")
 	return c
 }
 
 func (a *app) deliveryShow() *cobra.Command {
 	return command("show ID", "Show a delivery", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		d, err := call[model.Delivery](ctx, a, "GET", "/deliveries/"+url.PathEscape(args[0]), nil)
+		d, err := a.client().ShowDelivery(ctx, args[0])
 		if err != nil {
 			return err
 		}
@@ -78,7 +58,7 @@ func (a *app) deliveryShow() *cobra.Command {
 func (a *app) deliveryWithdraw() *cobra.Command {
 	var reason string
 	c := command("withdraw ID --reason TEXT", "Take a delivery back; what was served stays on record", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		d, err := call[model.Delivery](ctx, a, "POST", "/deliveries/"+url.PathEscape(args[0])+"/withdraw", map[string]string{"reason": reason})
+		d, err := a.client().WithdrawDelivery(ctx, args[0], model.Why{Reason: reason})
 		if err != nil {
 			return err
 		}
@@ -91,18 +71,13 @@ func (a *app) deliveryWithdraw() *cobra.Command {
 
 func (a *app) sessionCommand() *cobra.Command {
 	list := command("list", "List live sessions", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		v, err := call[[]model.Session](ctx, a, "GET", "/sessions", nil)
-		if err != nil {
-			return err
-		}
 		t := table{head: []string{"SESSION", "USER", "ACCOUNT", "ADDRESS", "CLIENT", "SINCE", "RECEIVED", "SENT"}, none: "Nobody is logged in."}
-		for _, s := range v {
-			t.add(s.ID, s.User, s.Account, s.Address, s.Client, when(s.Since), size(s.Received), size(s.Sent))
-		}
-		return a.show(v, t)
+		return list(ctx, a, t, a.client().ListSessions, model.EveryFilter{}, func(s model.Session) []string {
+			return []string{s.ID, s.User, s.Account, s.Address, s.Client, when(s.Since), size(s.Received), size(s.Sent)}
+		})
 	})
 	end := command("end SESSION", "End a live session", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		v, err := call[map[string]int](ctx, a, "DELETE", "/sessions/"+url.PathEscape(args[0]), nil)
+		v, err := a.client().EndSession(ctx, args[0])
 		if err != nil {
 			return err
 		}

@@ -12,7 +12,6 @@ import (
 	"hash/fnv"
 	"io/fs"
 	mathrand "math/rand/v2"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -47,7 +46,7 @@ func (d *demo) key(ctx context.Context, user string) error {
 	}
 	public := bytes.TrimSpace(ssh.MarshalAuthorizedKey(signer.PublicKey()))
 	line := append(public, " "+comment+"\n"...)
-	_, err = call[[]model.Key](ctx, d.app, "POST", "/users/"+url.PathEscape(user)+"/keys", map[string]string{"text": string(line)})
+	_, err = d.client().AddKeys(ctx, user, model.NewKey{Text: string(line)})
 	if err != nil {
 		return err
 	}

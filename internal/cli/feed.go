@@ -3,11 +3,11 @@ package cli
 import (
 	"context"
 	"fmt"
-	"net/url"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/sallyport-sftp/sallyport/client"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/model"
 )
@@ -16,80 +16,69 @@ func (a *app) feedCommand() *cobra.Command {
 	return group("feed", "Named streams of files", a.feedAdd(), a.feedSet(), a.feedList(), a.feedShow(), a.feedRemove(), a.feedSubscribe(), a.feedSequence(), a.feedSubscription(), a.feedUnsubscribe())
 }
 
-// feedShape is what a feed's files look like and whom they are for.
-type feedShape struct {
-	Title      string   `json:"title,omitempty"`
-	Zone       string   `json:"zone,omitempty"`
-	Checks     string   `json:"checks,omitempty"`
-	Kind       string   `json:"kind,omitempty"`
-	Types      []string `json:"types,omitempty"`
-	Pattern    string   `json:"pattern,omitempty"`
-	Folders    string   `json:"folders,omitempty"`
-	Producer   string   `json:"producer,omitempty"`
-	Recipients []string `json:"recipients,omitempty"`
-	ParentSees string   `json:"parent_sees,omitempty"`
-}
-
-func (f *feedShape) flags(c *cobra.Command) {
-	c.Flags().StringVar(&f.Title, "title", "", "what people read in place of the name: 'Call detail records'")
-	c.Flags().StringVar(&f.Zone, "zone", "", "time zone of dated sub-folders: Australia/Sydney (default: the configured one)")
-	c.Flags().StringVar(&f.Checks, "checks", "", "what becomes of content that is not what its name says: refuse (if that is certain, else flag), flag, off (default: as configured)")
-	c.Flags().StringVar(&f.Kind, "kind", "", "an open label: cdr, data, invoice, report, sir")
-	c.Flags().StringSliceVar(&f.Types, "types", nil, "file types that it takes, by name and content: csv,pdf (default: all); any: all, whatever the content")
-	c.Flags().StringVar(&f.Pattern, "pattern", "", "what names look like: 'cdr-{account}-{yyyy}{mm}{dd}-{seq}.csv'; missing numbers are noticed")
-	c.Flags().StringVar(&f.Folders, "folders", "", "dated sub-folders of deliveries: '{yyyy}/{mm}'")
-	c.Flags().StringVar(&f.Producer, "producer", "", "account whose users may publish into it, over SFTP in /outbound")
-	c.Flags().StringSliceVar(&f.Recipients, "recipient", nil, "account that may subscribe (repeatable; default: all)")
-	c.Flags().StringVar(&f.ParentSees, "parent-sees", "", "what a parent account's subscribers get of its children's files: nothing, files")
-}
+// What the flags of add and set say.
+const (
+	feedTitle      = "what people read in place of the name: 'Call detail records'"
+	feedZone       = "time zone of dated sub-folders: Australia/Sydney (default: the configured one)"
+	feedChecks     = "what becomes of content that is not what its name says: refuse (if that is certain, else flag), flag, off (default: as configured)"
+	feedKind       = "an open label: cdr, data, invoice, report, sir"
+	feedTypes      = "file types that it takes, by name and content: csv,pdf (default: all); any: all, whatever the content"
+	feedPattern    = "what names look like: 'cdr-{account}-{yyyy}{mm}{dd}-{seq}.csv'; missing numbers are noticed"
+	feedFolders    = "dated sub-folders of deliveries: '{yyyy}/{mm}'"
+	feedProducer   = "account whose users may publish into it, over SFTP in /outbound"
+	feedRecipient  = "account that may subscribe (repeatable; default: all)"
+	feedParentSees = "what a parent account's subscribers get of its children's files: nothing, files"
+)
 
 func (a *app) feedAdd() *cobra.Command {
-	var in struct {
-		feedShape
-		Name      string `json:"name"`
-		Retention string `json:"retention,omitempty"`
-	}
+	var in model.NewFeed
 	c := command("add NAME --kind KIND", "Add a feed", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
 		in.Name = args[0]
-		v, err := call[model.Feed](ctx, a, "POST", "/feeds", in)
+		v, err := a.client().AddFeed(ctx, in)
 		if err != nil {
 			return err
 		}
 		return a.done(v, "Feed %s was added. Next: sallyport feed subscribe %s USER", v.Name, v.Name)
 	})
-	in.flags(c)
-	c.Flags().StringVar(&in.Retention, "retention", "", "how long its files stay: 12mo, 90d (default: the policy's)")
+	for _, f := range []struct {
+		to          *string
+		name, usage string
+	}{{&in.Title, "title", feedTitle}, {&in.Zone, "zone", feedZone}, {&in.Checks, "checks", feedChecks}, {&in.Kind, "kind", feedKind},
+		{&in.Pattern, "pattern", feedPattern}, {&in.Folders, "folders", feedFolders}, {&in.Producer, "producer", feedProducer},
+		{&in.ParentSees, "parent-sees", feedParentSees}, {&in.Retention, "retention", "how long its files stay: 12mo, 90d (default: the policy's)"}} {
+		c.Flags().StringVar(f.to, f.name, "", f.usage)
+	}
+	c.Flags().StringSliceVar(&in.Types, "types", nil, feedTypes)
+	c.Flags().StringSliceVar(&in.Recipients, "recipient", nil, feedRecipient)
 	_ = c.MarkFlagRequired("kind")
 	return c
 }
 
 func (a *app) feedSet() *cobra.Command {
-	var in feedShape
-	c := &cobra.Command{Use: "set NAME", Short: "Change a feed; what was delivered stays as it is", Args: cobra.ExactArgs(1)}
-	c.RunE = func(c *cobra.Command, args []string) error {
-		edit := changed(c, map[string]any{"title": in.Title, "zone": in.Zone, "checks": in.Checks, "kind": in.Kind, "pattern": in.Pattern, "folders": in.Folders, "producer": in.Producer, "parent_sees": in.ParentSees})
-		for flag, v := range map[string][]string{"types": in.Types, "recipient": in.Recipients} {
-			if !c.Flags().Changed(flag) {
-				continue
-			}
-			if len(v) == 1 && v[0] == "all" {
-				v = []string{}
-			}
-			edit[map[string]string{"types": "types", "recipient": "recipients"}[flag]] = v
-		}
-		v, err := call[model.Feed](c.Context(), a, "PATCH", "/feeds/"+url.PathEscape(args[0]), edit)
+	var in model.EditFeed
+	c := command("set NAME", "Change a feed; what was delivered stays as it is", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
+		v, err := a.client().EditFeed(ctx, args[0], in)
 		if err != nil {
 			return err
 		}
 		return a.done(v, "Feed %s was changed.", v.Name)
+	})
+	for _, f := range []struct {
+		to          **string
+		name, usage string
+	}{{&in.Title, "title", feedTitle}, {&in.Zone, "zone", feedZone}, {&in.Checks, "checks", feedChecks}, {&in.Kind, "kind", feedKind},
+		{&in.Pattern, "pattern", feedPattern}, {&in.Folders, "folders", feedFolders}, {&in.Producer, "producer", feedProducer},
+		{&in.ParentSees, "parent-sees", feedParentSees}} {
+		optText(c, f.to, f.name, "", f.usage)
 	}
-	in.flags(c)
+	c.Flags().Var(optList{to: &in.Types, none: "all", split: true}, "types", feedTypes)
+	c.Flags().Var(optList{to: &in.Recipients, none: "all", split: true}, "recipient", feedRecipient)
 	return c
 }
 
 func (a *app) feedRemove() *cobra.Command {
 	return command("remove NAME", "Forget a feed that nothing was published in", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		if _, err := call[any](ctx, a, "DELETE", "/feeds/"+url.PathEscape(args[0]), nil); err != nil {
+		if err := a.client().RemoveFeed(ctx, args[0]); err != nil {
 			return err
 		}
 		return a.done(map[string]string{"name": args[0]}, "Feed %s was removed.", args[0])
@@ -98,30 +87,24 @@ func (a *app) feedRemove() *cobra.Command {
 
 func (a *app) feedList() *cobra.Command {
 	return command("list", "List feeds", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		v, err := call[[]model.Feed](ctx, a, "GET", "/feeds", nil)
-		if err != nil {
-			return err
-		}
 		t := table{head: []string{"FEED", "KIND", "TYPES", "RETENTION"}, none: "There are no feeds yet."}
-		for _, f := range v {
-			t.add(f.Name, f.Kind, joined(f.Types, "all"), f.Retention)
-		}
-		return a.show(v, t)
+		return list(ctx, a, t, a.client().ListFeeds, model.EveryFilter{}, func(f model.Feed) []string {
+			return []string{f.Name, f.Kind, joined(f.Types, "all"), f.Retention}
+		})
 	})
 }
 
 func (a *app) feedShow() *cobra.Command {
 	return command("show NAME", "Show a feed and who has it", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		path := "/feeds/" + url.PathEscape(args[0])
-		f, err := call[model.Feed](ctx, a, "GET", path, nil)
+		f, err := a.client().ShowFeed(ctx, args[0])
 		if err != nil {
 			return err
 		}
-		subs, err := call[[]model.Subscription](ctx, a, "GET", path+"/subscriptions", nil)
+		subs, err := client.All(ctx, a.client().ListSubscriptions, model.FeedFilter{Feed: args[0]})
 		if err != nil {
 			return err
 		}
-		numbers, err := call[[]model.Sequence](ctx, a, "GET", path+"/sequences", nil)
+		numbers, err := client.All(ctx, a.client().ListSequences, model.FeedFilter{Feed: args[0]})
 		if err != nil {
 			return err
 		}
@@ -152,14 +135,7 @@ func (a *app) feedShow() *cobra.Command {
 }
 
 func (a *app) feedSubscribe() *cobra.Command {
-	var in struct {
-		User  string   `json:"user"`
-		Types []string `json:"types,omitempty"`
-		Dir   string   `json:"dir,omitempty"`
-		Mail  string   `json:"mail,omitempty"`
-		May   string   `json:"may,omitempty"`
-		Days  int      `json:"backfill_days,omitempty"`
-	}
+	var in model.NewSubscription
 	var backfill string
 	c := command("subscribe FEED USER", "Entitle a user to a feed", cobra.ExactArgs(2), func(ctx context.Context, args []string) error {
 		in.User = args[1]
@@ -170,7 +146,7 @@ func (a *app) feedSubscribe() *cobra.Command {
 			}
 			in.Days = int(d / (24 * time.Hour))
 		}
-		v, err := call[model.Subscription](ctx, a, "POST", "/feeds/"+url.PathEscape(args[0])+"/subscriptions", in)
+		v, err := a.client().Subscribe(ctx, args[0], in)
 		if err != nil {
 			return err
 		}
@@ -188,37 +164,24 @@ func (a *app) feedSubscribe() *cobra.Command {
 }
 
 func (a *app) feedSubscription() *cobra.Command {
-	var types []string
-	var dir, mail, may string
-	c := &cobra.Command{Use: "subscription FEED USER", Short: "Change what a user gets of a feed, and where; what was delivered stays", Args: cobra.ExactArgs(2)}
-	c.RunE = func(c *cobra.Command, args []string) error {
-		if len(types) == 1 && types[0] == "all" {
-			types = []string{}
-		}
-		if mail == "none" {
-			mail = ""
-		}
-		if may == "default" {
-			may = ""
-		}
-		v, err := call[model.Subscription](c.Context(), a, "PATCH", "/feeds/"+url.PathEscape(args[0])+"/subscriptions/"+url.PathEscape(args[1]),
-			changed(c, map[string]any{"types": types, "dir": dir, "mail": mail, "may": may}))
+	var in model.EditSubscription
+	c := command("subscription FEED USER", "Change what a user gets of a feed, and where; what was delivered stays", cobra.ExactArgs(2), func(ctx context.Context, args []string) error {
+		v, err := a.client().EditSubscription(ctx, args[0], args[1], in)
 		if err != nil {
 			return err
 		}
 		return a.done(v, "User %s gets %s of %s in %s from now on.", v.User, joined(v.Types, "all files"), v.Feed, v.Dir)
-	}
-	c.Flags().StringSliceVar(&types, "types", nil, "file types that the user wants: csv,pdf; all")
-	c.Flags().StringVar(&dir, "dir", "", "where deliveries appear from now on")
-	c.Flags().StringVar(&mail, "mail", "", "daily: mail about new files to the technical contacts; none")
-	c.Flags().StringVar(&may, "may", "", "what the user may do with the files: look, remove, default")
+	})
+	c.Flags().Var(optList{to: &in.Types, none: "all", split: true}, "types", "file types that the user wants: csv,pdf; all")
+	optText(c, &in.Dir, "dir", "", "where deliveries appear from now on")
+	optText(c, &in.Mail, "mail", "none", "daily: mail about new files to the technical contacts; none")
+	optText(c, &in.May, "may", "default", "what the user may do with the files: look, remove, default")
 	return c
 }
 
 func (a *app) feedUnsubscribe() *cobra.Command {
 	return command("unsubscribe FEED USER", "End a user's entitlement; what was delivered stays", cobra.ExactArgs(2), func(ctx context.Context, args []string) error {
-		_, err := call[any](ctx, a, "DELETE", "/feeds/"+url.PathEscape(args[0])+"/subscriptions/"+url.PathEscape(args[1]), nil)
-		if err != nil {
+		if err := a.client().Unsubscribe(ctx, args[0], args[1]); err != nil {
 			return err
 		}
 		return a.done(map[string]string{"feed": args[0], "user": args[1]}, "User %s gets %s no longer.", args[1], args[0])

@@ -3,14 +3,13 @@ package cli
 import (
 	"context"
 	"fmt"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/sallyport-sftp/sallyport/internal/client"
+	"github.com/sallyport-sftp/sallyport/client"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
@@ -18,34 +17,33 @@ import (
 )
 
 func (a *app) guideCommand() *cobra.Command {
-	var format string
+	var q model.GuideQuery
 	var test bool
 	c := command("guide USER", "Write a user's guide: the connection card, and steps for every common program", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		path := "/users/" + url.PathEscape(args[0])
 		if test {
-			return a.guideTest(ctx, path)
+			return a.guideTest(ctx, args[0])
 		}
-		if format == "markdown" {
-			format = "md"
+		if q.User = args[0]; q.Format == "markdown" {
+			q.Format = "md"
 		}
-		v, err := client.Call[struct{ Format, Text string }](ctx, a.client(), client.Request{Method: "GET", Path: path + "/guide", Query: url.Values{"format": {format}}})
+		v, err := a.client().ShowGuide(ctx, q)
 		if err != nil {
 			return err
 		}
 		if a.json {
-			return a.show(map[string]string{"format": v.Format, "text": v.Text}, table{})
+			return a.show(v, table{})
 		}
 		_, err = fmt.Fprint(a.Out, v.Text)
 		return err
 	})
-	c.Flags().StringVar(&format, "format", "text", "html (printable, loads nothing), md or text")
+	c.Flags().StringVar(&q.Format, "format", "text", "html (printable, loads nothing), md or text")
 	c.Flags().BoolVar(&test, "test", false, "check name, port, host key, key on file, folders and contacts instead, before the partner does")
 	return c
 }
 
 // guideTest prints the findings; something missing is an error.
-func (a *app) guideTest(ctx context.Context, path string) error {
-	v, err := call[[]model.Check](ctx, a, "GET", path+"/test", nil)
+func (a *app) guideTest(ctx context.Context, user string) error {
+	v, err := client.All(ctx, a.client().TestGuide, model.UserKeyFilter{User: user})
 	if err != nil {
 		return err
 	}
@@ -65,10 +63,11 @@ func (a *app) guideTest(ctx context.Context, path string) error {
 }
 
 func (a *app) sitesCommand() *cobra.Command {
-	var program, out, keyDir string
+	var f model.SitesFilter
+	var out string
 	c := command("sites USER --for PROGRAM", "Write files that SFTP programs import: filezilla, winscp, openssh, rclone", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		v, err := client.Call[[]siteFile](ctx, a.client(), client.Request{Method: "GET", Path: "/users/" + url.PathEscape(args[0]) + "/sites",
-			Query: url.Values{"for": {program}, "key_dir": {keyDir}}})
+		f.User = args[0]
+		v, err := client.All(ctx, a.client().ShowSites, f)
 		if err != nil {
 			return err
 		}
@@ -77,20 +76,15 @@ func (a *app) sitesCommand() *cobra.Command {
 		}
 		return a.writeSites(v, out)
 	})
-	c.Flags().StringVar(&program, "for", "", "filezilla, winscp, openssh or rclone")
+	c.Flags().StringVar(&f.For, "for", "", "filezilla, winscp, openssh or rclone")
 	c.Flags().StringVar(&out, "out", ".", "folder that the files go to")
-	c.Flags().StringVar(&keyDir, "key-dir", "", `folder of the private key on the partner's computer, such as C:\keys (default: beside the file)`)
+	c.Flags().StringVar(&f.KeyDir, "key-dir", "", `folder of the private key on the partner's computer, such as C:\keys (default: beside the file)`)
 	_ = c.MarkFlagRequired("for")
 	_ = c.RegisterFlagCompletionFunc("for", cobra.FixedCompletions([]string{"filezilla", "winscp", "openssh", "rclone"}, cobra.ShellCompDirectiveNoFileComp))
 	return c
 }
 
-type siteFile struct {
-	Name    string `json:"name"`
-	Content string `json:"content"`
-}
-
-func (a *app) writeSites(files []siteFile, dir string) error {
+func (a *app) writeSites(files []model.SiteFile, dir string) error {
 	const op = "cli.sites"
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fault.E(op, fault.Invalid, "The folder %s cannot be made: %v.", dir, err)
@@ -114,7 +108,7 @@ func (a *app) explainCommand() *cobra.Command {
 		case limits || len(args) == 0:
 			return fault.E("cli.explain", fault.Invalid, "Name one user, address or reference; or ask for --limits.")
 		}
-		v, err := client.Call[model.Explained](ctx, a.client(), client.Request{Method: "GET", Path: "/explain", Query: url.Values{"about": {args[0]}}})
+		v, err := a.client().Explain(ctx, args[0])
 		if err != nil {
 			return err
 		}
@@ -181,22 +175,17 @@ func (a *app) printExplanation(e, oldest model.Explanation, n int) {
 
 func (a *app) banCommand() *cobra.Command {
 	list := command("list", "List addresses that are kept out for a while", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		v, err := call[[]model.Ban](ctx, a, "GET", "/bans", nil)
-		if err != nil {
-			return err
-		}
 		t := table{head: []string{"ADDRESS", "SINCE", "UNTIL", "FAILURES", "TURNED AWAY", "LAST REASON"}, none: "Nobody is banned."}
-		for _, b := range v {
-			t.add(b.Address, when(b.Since), when(b.Until), fmt.Sprint(b.Failures), fmt.Sprint(b.Refused), b.Reason)
-		}
-		return a.show(v, t)
+		return list(ctx, a, t, a.client().ListBans, model.EveryFilter{}, func(b model.Ban) []string {
+			return []string{b.Address, when(b.Since), when(b.Until), fmt.Sprint(b.Failures), fmt.Sprint(b.Refused), b.Reason}
+		})
 	})
 	return group("ban", "Addresses that are kept out after too many failures", list)
 }
 
 func (a *app) unbanCommand() *cobra.Command {
 	return command("unban ADDRESS", "Let an address in again", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		if _, err := client.Call[any](ctx, a.client(), client.Request{Method: "DELETE", Path: "/bans", Query: url.Values{"address": {args[0]}}}); err != nil {
+		if err := a.client().LiftBan(ctx, args[0]); err != nil {
 			return err
 		}
 		return a.done(map[string]string{"address": args[0]}, "The address %s may try again.", args[0])

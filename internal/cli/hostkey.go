@@ -6,13 +6,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sallyport-sftp/sallyport/client"
 	"github.com/sallyport-sftp/sallyport/internal/node"
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
 func (a *app) hostkeyCommand() *cobra.Command {
 	list := command("list", "List the server's host keys, as partners should see them", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		v, err := call[[]model.HostKey](ctx, a, "GET", "/hostkeys", nil)
+		v, err := client.All(ctx, a.client().ListHostkeys, model.EveryFilter{})
 		if err != nil {
 			return err
 		}

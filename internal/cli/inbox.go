@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net/url"
 	"os"
 	"path"
 	"path/filepath"
@@ -16,7 +15,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/sallyport-sftp/sallyport/internal/client"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 	"github.com/sallyport-sftp/sallyport/model"
@@ -27,47 +25,18 @@ func (a *app) inboxCommand() *cobra.Command {
 		a.inboxAck(), a.inboxReject(), a.inboxRenew(), a.inboxRelease(), a.inboxPull(), a.inboxClear())
 }
 
-// dropFlags choose received files.
-type dropFlags struct{ state, user, account string }
-
-func (f *dropFlags) add(c *cobra.Command) {
-	c.Flags().StringVar(&f.user, "user", "", "only this user's")
-	c.Flags().StringVar(&f.account, "account", "", "only this account's users'")
-	c.Flags().StringVar(&f.state, "state", "", "only in this state: unscanned, new, claimed, accepted, refused, superseded")
-}
-
-// drops asks for one page of received files after an id.
-func (a *app) drops(ctx context.Context, f dropFlags, after string) ([]model.Drop, error) {
-	q := url.Values{"after": {after}}
-	for name, v := range map[string]string{"state": stateCode(f.state), "user": f.user, "account": f.account} {
-		if v != "" {
-			q.Set(name, v)
-		}
-	}
-	return client.Call[[]model.Drop](ctx, a.client(), client.Request{Method: "GET", Path: "/inbox", Query: q})
-}
-
 func (a *app) inboxList() *cobra.Command {
-	var f dropFlags
+	var f model.DropFilter
 	c := command("list", "List received files in the order they came", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		all := []model.Drop{}
-		for after := ""; ; after = all[len(all)-1].ID {
-			v, err := a.drops(ctx, f, after)
-			if err != nil {
-				return err
-			}
-			if all = append(all, v...); len(v) == 0 {
-				break
-			}
-		}
+		f.State = stateCode(f.State)
 		t := table{head: []string{"ID", "RECEIVED", "USER", "PATH", "SIZE", "STATE", "SHA-256"}, none: "Nothing was received yet."}
-		for _, d := range all {
-			state := dropState(d)
-			t.add(d.ID, when(d.ReceivedAt), d.User, d.Path, size(d.Size), state, d.SHA256)
-		}
-		return a.show(all, t)
+		return list(ctx, a, t, a.client().ListDrops, f, func(d model.Drop) []string {
+			return []string{d.ID, when(d.ReceivedAt), d.User, d.Path, size(d.Size), dropState(d), d.SHA256}
+		})
 	})
-	f.add(c)
+	c.Flags().StringVar(&f.User, "user", "", "only this user's")
+	c.Flags().StringVar(&f.Account, "account", "", "only this account's users'")
+	c.Flags().StringVar(&f.State, "state", "", "only in this state: unscanned, new, claimed, accepted, refused, superseded")
 	return c
 }
 
@@ -91,7 +60,7 @@ func dropState(d model.Drop) string {
 
 func (a *app) inboxShow() *cobra.Command {
 	return command("show ID", "Show a received file", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		d, err := call[model.Drop](ctx, a, "GET", "/inbox/"+url.PathEscape(args[0]), nil)
+		d, err := a.client().ShowDrop(ctx, args[0])
 		if err != nil {
 			return err
 		}
@@ -106,7 +75,7 @@ func (a *app) inboxShow() *cobra.Command {
 func (a *app) inboxFetch() *cobra.Command {
 	var out, claim string
 	c := command("fetch ID", "Fetch a received file to a file or to standard output", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		d, err := call[model.Drop](ctx, a, "GET", "/inbox/"+url.PathEscape(args[0]), nil)
+		d, err := a.client().ShowDrop(ctx, args[0])
 		if err != nil {
 			return err
 		}
@@ -130,14 +99,14 @@ func (a *app) inboxFetch() *cobra.Command {
 
 // fetchDrop copies a received file and checks its hash.
 func (a *app) fetchDrop(ctx context.Context, d model.Drop, w io.Writer) error {
-	resp, err := a.client().Send(ctx, client.Request{Method: "GET", Path: "/inbox/" + url.PathEscape(d.ID) + "/content", Query: url.Values{"claim": {d.Claim}}})
+	in, err := a.client().FetchDrop(ctx, d.ID, d.Claim)
 	if err != nil {
 		return err
 	}
-	defer resp.Body.Close()
+	defer in.Close()
 	bar := a.progress(path.Base(d.Path), d.Size)
 	defer bar.finish()
-	return copyChecked(w, bar.reader(resp.Body), d.SHA256)
+	return copyChecked(w, bar.reader(in), d.SHA256)
 }
 
 // copyChecked copies and fails unless the bytes have the hash, if one is given.
@@ -196,13 +165,9 @@ func safeName(name string) string {
 }
 
 func (a *app) inboxClear() *cobra.Command {
-	var in struct {
-		Reason string `json:"reason"`
-	}
+	var in model.Clearing
 	c := command("clear --reason TEXT", "Hand on unscanned what waits for a scanner that is not configured any more", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		v, err := call[struct {
-			Files int64 `json:"files"`
-		}](ctx, a, "POST", "/inbox/clear", in)
+		v, err := a.client().ClearDrops(ctx, in)
 		if err != nil {
 			return err
 		}

@@ -5,14 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/sallyport-sftp/sallyport/internal/client"
+	"github.com/sallyport-sftp/sallyport/client"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/keys"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
@@ -93,7 +92,7 @@ func (a *app) issue(ctx context.Context, in *issuing) (err error) {
 		return err
 	}
 	in.Text, in.Origin = string(in.pair.PubFile), model.OriginIssued
-	added, err := call[[]model.Key](ctx, a, "POST", keysPath(in.user), in.newKey)
+	added, err := a.client().AddKeys(ctx, in.user, in.NewKey)
 	if err != nil {
 		return err
 	}
@@ -185,7 +184,7 @@ func (a *app) makeLinks(ctx context.Context, in *issuing) error {
 		if err != nil {
 			return err
 		}
-		made, at, err := a.makeLink(ctx, p, map[string]any{"kind": l.kind, "user": in.user, "contact": l.to, "fingerprint": in.pair.Public.Fingerprint, "token": p.Token, "sealed": p.Sealed})
+		made, at, err := a.makeLink(ctx, p, model.NewLink{Kind: l.kind, User: in.user, Contact: l.to, Fingerprint: in.pair.Public.Fingerprint, Sealed: p.Sealed})
 		if err != nil {
 			return err
 		}
@@ -196,8 +195,8 @@ func (a *app) makeLinks(ctx context.Context, in *issuing) error {
 }
 
 // makeLink records a link, and says where it is opened.
-func (a *app) makeLink(ctx context.Context, p keys.Package, body map[string]any) (l model.Link, at string, err error) {
-	server, err := call[struct{ Web string }](ctx, a, "GET", "/server", nil)
+func (a *app) makeLink(ctx context.Context, p keys.Package, in model.NewLink) (l model.Link, at string, err error) {
+	server, err := a.client().ShowServer(ctx)
 	if err != nil {
 		return l, "", err
 	}
@@ -205,7 +204,8 @@ func (a *app) makeLink(ctx context.Context, p keys.Package, body map[string]any)
 		return l, "", fault.E("cli.makeLink", fault.Conflict, "This server has no web address, so nobody could open a link.").
 			WithHint("set web.listen and web.url in the configuration, or use --out DIR")
 	}
-	l, err = call[model.Link](ctx, a, "POST", "/links", body)
+	in.Token = p.Token
+	l, err = a.client().MakeLink(ctx, in)
 	return l, strings.TrimSuffix(server.Web, "/") + "/handover/" + p.Secret, err
 }
 
@@ -218,7 +218,7 @@ func (a *app) undo(ctx context.Context, in *issuing) {
 		_ = os.Remove(in.out) // as far as it is empty
 	}
 	for _, l := range in.links {
-		_, _ = client.Call[any](ctx, a.client(), client.Request{Method: "DELETE", Path: "/links/" + url.PathEscape(l.ID)}) // it expires by itself
+		_, _ = a.client().RevokeLink(ctx, l.ID) // it expires by itself
 	}
 }
 
@@ -282,7 +282,7 @@ ends, whichever is first.`
 // onlyKey is a user's single key in use: what is replaced when nobody says.
 func (a *app) onlyKey(ctx context.Context, user string) (string, error) {
 	const op = "cli.rotate"
-	list, err := call[[]model.Key](ctx, a, "GET", keysPath(user), nil)
+	list, err := client.All(ctx, a.client().ListKeys, model.UserKeyFilter{User: user})
 	if err != nil {
 		return "", err
 	}

@@ -4,14 +4,13 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/sallyport-sftp/sallyport/internal/client"
+	"github.com/sallyport-sftp/sallyport/client"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/keys"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
@@ -30,15 +29,9 @@ func (a *app) keyCommand() *cobra.Command {
 		a.keyPending(), a.keyApprove(), a.keyRefuse(), a.keyBurned())
 }
 
-// newKey is the body of an enrolment, as far as flags say.
+// newKey is an enrolment, as far as flags say.
 type newKey struct {
-	Text        string     `json:"text"`
-	Origin      string     `json:"origin,omitempty"`
-	Holder      string     `json:"holder,omitempty"`
-	ExpiresAt   *time.Time `json:"expires_at,omitempty"`
-	Replaces    string     `json:"replaces,omitempty"`
-	ConfirmedBy string     `json:"confirmed_by,omitempty"`
-
+	model.NewKey
 	expires string
 }
 
@@ -95,7 +88,7 @@ func (a *app) enrol(ctx context.Context, user, file string, in newKey) error {
 		return err
 	}
 	in.Text = string(text)
-	added, err := call[[]model.Key](ctx, a, "POST", keysPath(user), in)
+	added, err := a.client().AddKeys(ctx, user, in.NewKey)
 	if err != nil {
 		return err
 	}
@@ -121,8 +114,6 @@ func ifAny(before, s string) string {
 	}
 	return before + s
 }
-
-func keysPath(user string) string { return "/users/" + url.PathEscape(user) + "/keys" }
 
 // readFile reads a key file, or standard input for "-".
 func (a *app) readFile(name string) ([]byte, error) {
@@ -163,20 +154,12 @@ func (a *app) readKey(ctx context.Context, user, name string) ([]byte, []keys.Pu
 // exposed tells the server which keys' private files were sent, and makes the
 // answer for whoever sent them.
 func (a *app) exposed(ctx context.Context, user string, files []keys.Exposed) error {
-	type file struct {
-		Format string `json:"format"`
-		Public string `json:"public,omitempty"`
-		Proven bool   `json:"proven"`
-	}
-	body := struct {
-		User  string `json:"user"`
-		Files []file `json:"files"`
-	}{user, []file{}}
+	body := model.ExposedKeys{User: user, Files: []model.ExposedFile{}}
 	for _, f := range files {
-		body.Files = append(body.Files, file{f.Format, f.Key.Line, f.Proven})
+		body.Files = append(body.Files, model.ExposedFile{Format: f.Format, Public: f.Key.Line, Proven: f.Proven})
 	}
 	refusal := fault.E("cli.readKey", fault.Invalid, "%s", keys.PrivateKeyAdvice)
-	out, err := call[model.Exposure](ctx, a, "POST", "/keys/exposed", body)
+	out, err := a.client().ExposeKeys(ctx, body)
 	if err != nil {
 		return refusal.WithHint("the server could not be told of it, so nothing was blocked: %s", fault.PublicText(err))
 	}
@@ -207,7 +190,7 @@ func (a *app) keyInspect() *cobra.Command {
 
 func (a *app) keyList() *cobra.Command {
 	return command("list USER", "List a user's keys", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		v, err := call[[]model.Key](ctx, a, "GET", keysPath(args[0]), nil)
+		v, err := client.All(ctx, a.client().ListKeys, model.UserKeyFilter{User: args[0]})
 		if err != nil {
 			return err
 		}
@@ -243,29 +226,26 @@ func keyState(k model.Key) string {
 }
 
 func (a *app) keySet() *cobra.Command {
-	var holder, expires, flag string
-	c := &cobra.Command{Use: "set USER FINGERPRINT", Short: "Change a key's holder, expiry or flag", Args: cobra.ExactArgs(2)}
-	c.RunE = func(c *cobra.Command, args []string) error {
-		body := changed(c, map[string]any{"holder": holder, "flag": flag})
-		body["fingerprint"] = args[1]
+	var in model.EditKey
+	var expires string
+	c := command("set USER FINGERPRINT", "Change a key's holder, expiry or flag", cobra.ExactArgs(2), func(ctx context.Context, args []string) (err error) {
+		in.Fingerprint = args[1]
 		if expires == "never" {
-			body["expires_at"] = time.Time{}
+			in.ExpiresAt = &time.Time{}
 		} else if expires != "" {
-			at, err := parseWhen(expires)
-			if err != nil {
+			if in.ExpiresAt, err = parseWhen(expires); err != nil {
 				return err
 			}
-			body["expires_at"] = at
 		}
-		k, err := call[model.Key](c.Context(), a, "PATCH", keysPath(args[0]), body)
+		k, err := a.client().EditKey(ctx, args[0], in)
 		if err != nil {
 			return err
 		}
 		return a.done(k, "Key %s of %s was changed: %s.", k.Fingerprint, k.User, keyState(k))
-	}
-	c.Flags().StringVar(&holder, "holder", "", "contact (id or e-mail) who has the private half")
+	})
+	optText(c, &in.Holder, "holder", "", "contact (id or e-mail) who has the private half")
 	c.Flags().StringVar(&expires, "expires", "", "last day: 2027-06-30, a length of time: 365d, or never")
-	c.Flags().StringVar(&flag, "flag", "", "what is to be looked into; empty once that is done")
+	optText(c, &in.Flag, "flag", "", "what is to be looked into; empty once that is done")
 	c.MarkFlagsOneRequired("holder", "expires", "flag")
 	return c
 }
@@ -273,7 +253,11 @@ func (a *app) keySet() *cobra.Command {
 func (a *app) keyFreeze(use, short string) *cobra.Command {
 	var by string
 	c := command(use+" FINGERPRINT --by CONTACT", short, cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		v, err := call[[]model.Key](ctx, a, "POST", "/keys/"+use, map[string]string{"fingerprint": args[0], "by": by})
+		do := a.client().FreezeKey
+		if use == "thaw" {
+			do = a.client().ThawKey
+		}
+		v, err := do(ctx, model.ByContact{Fingerprint: args[0], By: by})
 		if err != nil {
 			return err
 		}
@@ -286,22 +270,19 @@ func (a *app) keyFreeze(use, short string) *cobra.Command {
 
 func (a *app) keyPending() *cobra.Command {
 	return command("pending [USER]", "List unknown keys that were offered for real users and wait for your word", cobra.MaximumNArgs(1), func(ctx context.Context, args []string) error {
-		v, err := client.Call[[]model.PendingKey](ctx, a.client(), client.Request{Method: "GET", Path: "/keys/pending", Query: url.Values{"user": {strings.Join(args, "")}}})
-		if err != nil {
-			return err
-		}
-		t := table{head: []string{"USER", "FINGERPRINT", "TYPE", "BITS", "FIRST", "LAST", "TIMES", "ADDRESS", "CLIENT"}, none: "No key waits. (Unknown keys are kept only with keys.pending in the configuration.)"}
-		for _, p := range v {
-			t.add(p.User, p.Fingerprint, p.Type, fmt.Sprint(p.Bits), when(p.FirstAt), when(p.LastAt), fmt.Sprint(p.Times), p.Address, p.Client)
-		}
-		return a.show(v, t)
+		t := table{head: []string{"USER", "FINGERPRINT", "TYPE", "BITS", "FIRST", "LAST", "TIMES", "ADDRESS", "CLIENT"},
+			none: "No key waits. (Unknown keys are kept only with keys.pending in the configuration.)"}
+		return list(ctx, a, t, a.client().ListPendingKeys, model.OfUserFilter{User: strings.Join(args, "")}, func(p model.PendingKey) []string {
+			return []string{p.User, p.Fingerprint, p.Type, fmt.Sprint(p.Bits), when(p.FirstAt), when(p.LastAt), fmt.Sprint(p.Times), p.Address, p.Client}
+		})
 	})
 }
 
 func (a *app) keyApprove() *cobra.Command {
-	var in newKey
+	var in model.ApproveKey
 	c := command("approve USER FINGERPRINT", "Let a key that waits in, after a contact read its fingerprint out to you", cobra.ExactArgs(2), func(ctx context.Context, args []string) error {
-		v, err := call[[]model.Key](ctx, a, "POST", keysPath(args[0])+"/approve", map[string]string{"fingerprint": args[1], "holder": in.Holder, "confirmed_by": in.ConfirmedBy})
+		in.Fingerprint = args[1]
+		v, err := a.client().ApproveKey(ctx, args[0], in)
 		if err != nil {
 			return err
 		}
@@ -314,8 +295,7 @@ func (a *app) keyApprove() *cobra.Command {
 
 func (a *app) keyRefuse() *cobra.Command {
 	return command("refuse USER FINGERPRINT", "Forget a key that waits", cobra.ExactArgs(2), func(ctx context.Context, args []string) error {
-		_, err := client.Call[any](ctx, a.client(), client.Request{Method: "DELETE", Path: keysPath(args[0]) + "/pending", Query: url.Values{"fingerprint": {args[1]}}})
-		if err != nil {
+		if err := a.client().RefuseKey(ctx, args[0], args[1]); err != nil {
 			return err
 		}
 		return a.done(map[string]bool{"refused": true}, "The key %s no longer waits.", args[1])
@@ -324,14 +304,9 @@ func (a *app) keyRefuse() *cobra.Command {
 
 func (a *app) keyBurned() *cobra.Command {
 	return command("burned", "List keys that are blocked for ever: their private half was exposed", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		v, err := call[[]model.BurnedKey](ctx, a, "GET", "/keys/burned", nil)
-		if err != nil {
-			return err
-		}
 		t := table{head: []string{"FINGERPRINT", "SINCE", "HOW", "WHY", "BY"}, none: "No key is blocked."}
-		for _, b := range v {
-			t.add(b.Fingerprint, when(b.At), b.How, b.Why, b.Actor)
-		}
-		return a.show(v, t)
+		return list(ctx, a, t, a.client().ListBurnedKeys, model.EveryFilter{}, func(b model.BurnedKey) []string {
+			return []string{b.Fingerprint, when(b.At), b.How, b.Why, b.Actor}
+		})
 	})
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sallyport-sftp/sallyport/client"
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
@@ -16,7 +17,7 @@ func (a *app) namesCommand() *cobra.Command {
 
 func (a *app) namesList() *cobra.Command {
 	return command("list", "List the rules: the configured ones, and what differs for users and folders", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		v, err := call[[]model.NamePolicy](ctx, a, "GET", "/names", nil)
+		v, err := client.All(ctx, a.client().ListNamePolicies, model.EveryFilter{})
 		if err != nil {
 			return err
 		}
@@ -69,7 +70,7 @@ configuration. An empty pattern ('') makes an empty list.
 				*list = []string{}
 			}
 		}
-		v, err := call[model.NamePolicy](c.Context(), a, "PUT", "/names", p)
+		v, err := a.client().SetNamePolicy(c.Context(), p)
 		if err != nil {
 			return err
 		}
@@ -87,7 +88,7 @@ configuration. An empty pattern ('') makes an empty list.
 func (a *app) namesUnset() *cobra.Command {
 	var p model.NamePolicy
 	c := command("unset (--user U | --folder /PATH)", "Take rules back: names mean what the wider rule says", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		v, err := call[model.NamePolicy](ctx, a, "PUT", "/names", model.NamePolicy{User: p.User, Folder: p.Folder})
+		v, err := a.client().SetNamePolicy(ctx, model.NamePolicy{User: p.User, Folder: p.Folder})
 		if err != nil {
 			return err
 		}

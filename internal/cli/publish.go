@@ -7,8 +7,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,7 +16,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/sallyport-sftp/sallyport/internal/client"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/model"
 )
@@ -179,12 +176,11 @@ func (a *app) without(ctx context.Context, want []string, published []model.Publ
 			if got || p.Account != "" { // of those to all, and of a child's, the deliveries tell
 				continue
 			}
-			q := url.Values{"publication": {p.ID}, "account": {id}, "limit": {"1"}}
-			list, err := client.Call[[]model.Delivery](ctx, a.client(), client.Request{Method: "GET", Path: "/deliveries", Query: q})
+			page, err := a.client().ListDeliveries(ctx, model.DeliveryFilter{Publication: p.ID, Account: id, Paging: model.Paging{Limit: 1}})
 			if err != nil {
 				return nil, err
 			}
-			got = len(list) > 0
+			got = len(page.Items) > 0
 		}
 		if !got {
 			out = append(out, id)
@@ -219,49 +215,32 @@ func (a *app) publishFile(ctx context.Context, p publishing, feed, file string) 
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return v, fault.E(op, fault.Invalid, "The file cannot be read: %v.", err)
 	}
-	q := url.Values{"sha256": {hex.EncodeToString(sum.Sum(nil))}, "size": {strconv.FormatInt(info.Size(), 10)}}
-	if p.all {
-		q.Set("all", "true")
-	} else {
-		q.Set("account", p.account)
-	}
-	h := http.Header{}
-	if p.key != "" {
-		h.Set("Idempotency-Key", p.key)
-	}
 	name := filepath.Base(file)
+	q := model.PublishFile{Feed: feed, File: name, All: p.all, SHA256: hex.EncodeToString(sum.Sum(nil)), Size: info.Size(), Key: p.key}
+	if !p.all {
+		q.Account = p.account
+	}
 	bar := a.progress(name, info.Size())
 	defer bar.finish()
-	req := client.Request{Method: "PUT", Query: q, Header: h, Path: "/feeds/" + url.PathEscape(feed) + "/publications/" + url.PathEscape(name)}
 	if info.Size() <= wholeLimit {
-		req.Body, req.Size = bar.reader(f), info.Size()
-		return client.Call[model.Publication](ctx, a.client(), req)
+		return a.client().Publish(ctx, q, bar.reader(f), info.Size())
 	}
-	id, err := a.sendParts(ctx, f, info.Size(), bar)
-	if err != nil {
+	if q.Upload, err = a.sendParts(ctx, f, info.Size(), bar); err != nil {
 		return v, err
 	}
-	q.Set("upload", id)
-	return client.Call[model.Publication](ctx, a.client(), req)
-}
-
-// upload is how far a file in parts came.
-type upload struct {
-	ID     string `json:"id"`
-	Offset int64  `json:"offset"`
+	return a.client().Publish(ctx, q, nil, 0)
 }
 
 // sendParts sends a file in parts, going on where the server stands when a
 // connection breaks.
 func (a *app) sendParts(ctx context.Context, f io.ReaderAt, total int64, bar progress) (string, error) {
-	u, err := call[upload](ctx, a, "POST", "/uploads", map[string]int64{"size": total})
+	u, err := a.client().BeginUpload(ctx, model.NewUpload{Size: &total})
 	if err != nil {
 		return "", err
 	}
 	for failed := 0; u.Offset < total; {
 		n := min(partSize, total-u.Offset)
-		next, err := client.Call[upload](ctx, a.client(), client.Request{Method: "PUT", Path: "/uploads/" + url.PathEscape(u.ID) + "/content",
-			Query: url.Values{"offset": {strconv.FormatInt(u.Offset, 10)}}, Body: bar.reader(io.NewSectionReader(f, u.Offset, n)), Size: n})
+		next, err := a.client().SendPart(ctx, u.ID, u.Offset, bar.reader(io.NewSectionReader(f, u.Offset, n)), n)
 		if err == nil {
 			u, failed = next, 0
 			continue
@@ -275,7 +254,7 @@ func (a *app) sendParts(ctx context.Context, f io.ReaderAt, total int64, bar pro
 			return "", err
 		case <-time.After(time.Duration(failed) * time.Second):
 		}
-		if now, err := call[upload](ctx, a, "GET", "/uploads/"+url.PathEscape(u.ID), nil); err == nil {
+		if now, err := a.client().ShowUpload(ctx, u.ID); err == nil {
 			u = now
 		}
 	}

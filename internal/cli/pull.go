@@ -29,7 +29,7 @@ const (
 func (a *app) inboxPull() *cobra.Command {
 	var to string
 	var follow bool
-	in := claiming{Limit: pullBatch}
+	in := model.NewClaim{Limit: pullBatch}
 	c := command("pull --to DIR", "Land received files in a folder, whole, each with a .json beside it, and accept them", cobra.NoArgs, func(ctx context.Context, _ []string) error {
 		return a.pull(ctx, in, to, follow)
 	})
@@ -48,7 +48,7 @@ off goes on where it was: nothing is landed twice, and nothing is lost.`
 // pull claims, lands and accepts. The sidecar is written last, and the file
 // accepted after it: one that was cut off before is fetched again, one that was
 // cut off after is only accepted.
-func (a *app) pull(ctx context.Context, in claiming, to string, follow bool) error {
+func (a *app) pull(ctx context.Context, in model.NewClaim, to string, follow bool) error {
 	if err := os.MkdirAll(to, 0o700); err != nil {
 		return fault.E("cli.pull", fault.Invalid, "The folder cannot be made: %v.", err)
 	}
@@ -56,7 +56,7 @@ func (a *app) pull(ctx context.Context, in claiming, to string, follow bool) err
 	var failure error
 	t := table{head: []string{"FILE", "SIZE", "USER", "SHA-256"}, none: "Nothing new was received."}
 	for {
-		batch, err := a.claim(ctx, in)
+		batch, err := a.client().ClaimDrops(ctx, in)
 		if err != nil {
 			if ctx.Err() != nil {
 				return nil
@@ -103,7 +103,7 @@ func (a *app) giveBack(list []model.Drop) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	for _, d := range list {
-		_, _ = a.settle(ctx, d.ID, "release", map[string]string{"claim": d.Claim}) // else it runs out
+		_, _ = a.client().ReleaseDrop(ctx, d.ID, model.Settling{Claim: d.Claim}) // else it runs out
 	}
 }
 
@@ -123,7 +123,7 @@ func (a *app) pullOne(ctx context.Context, d model.Drop, to string) (name string
 			return name, err
 		}
 	}
-	_, err = a.settle(ctx, d.ID, "ack", map[string]string{"claim": d.Claim})
+	_, err = a.client().AckDrop(ctx, d.ID, model.Settling{Claim: d.Claim})
 	return name, err
 }
 
@@ -165,7 +165,7 @@ func (a *app) renewUntil(ctx context.Context, d model.Drop, over <-chan struct{}
 			return
 		case <-time.After(wait):
 		}
-		now, err := a.settle(ctx, d.ID, "renew", map[string]string{"claim": d.Claim})
+		now, err := a.client().RenewDrop(ctx, d.ID, model.Settling{Claim: d.Claim})
 		if err != nil {
 			return // the ack will say what went wrong
 		}

@@ -77,24 +77,28 @@ func (d *demo) prepare(ctx context.Context, hostKeys []model.HostKey) error {
 	if err := os.MkdirAll(d.dir, 0o700); err != nil {
 		return fault.E("cli.demo", fault.Invalid, "The folder for demo keys cannot be made: %v.", err)
 	}
+	c := d.client()
 	steps := []func(context.Context) error{
-		d.post("/vendors", map[string]any{"short": "carrier1", "name": "Carrier One"}),
-		d.post("/feeds", map[string]any{"name": "cdr", "kind": "cdr", "types": []string{"csv"}, "retention": "12mo"}),
-		d.post("/feeds", map[string]any{"name": "invoice", "kind": "invoice", "types": []string{"pdf", "csv"}, "retention": "12mo"}),
+		unlessThere(c.AddVendor, model.NewVendor{Short: "carrier1", Name: "Carrier One"}),
+		unlessThere(c.AddFeed, model.NewFeed{Name: "cdr", Kind: "cdr", Types: []string{"csv"}, Retention: "12mo"}),
+		unlessThere(c.AddFeed, model.NewFeed{Name: "invoice", Kind: "invoice", Types: []string{"pdf", "csv"}, Retention: "12mo"}),
 	}
 	for _, u := range demoUsers {
 		if u.vendor == "" {
-			steps = append(steps, d.post("/accounts", map[string]any{"id": u.account, "name": u.name}),
-				d.post("/contacts", map[string]any{"account": u.account, "name": "Jo Hill", "email": "jo@" + u.account + ".example"}),
-				d.post("/contacts", map[string]any{"account": u.account, "name": "Ann Li", "email": "ann@" + u.account + ".example", "roles": []string{"security"}}))
+			steps = append(steps, unlessThere(c.AddAccount, model.NewAccount{ID: u.account, Name: u.name}),
+				unlessThere(c.AddContact, model.NewContact{Account: u.account, Name: "Jo Hill", Email: "jo@" + u.account + ".example"}),
+				unlessThere(c.AddContact, model.NewContact{Account: u.account, Name: "Ann Li", Email: "ann@" + u.account + ".example", Roles: []string{model.RoleSecurity}}))
 		}
 		user := strings.TrimSuffix(u.account+"-"+u.vendor, "-")
-		steps = append(steps, d.post("/users", map[string]any{"account": u.account, "vendor": u.vendor}),
+		steps = append(steps, unlessThere(c.AddUser, model.NewUser{Account: u.account, Vendor: u.vendor}),
 			func(ctx context.Context) error { return d.key(ctx, user) })
 		if u.vendor == "" {
-			steps = append(steps, d.post("/feeds/cdr/subscriptions", map[string]any{"user": user}),
-				d.post("/feeds/invoice/subscriptions", map[string]any{"user": user}),
-				func(ctx context.Context) error { return d.files(ctx, u.account, u.name) })
+			for _, feed := range []string{"cdr", "invoice"} {
+				steps = append(steps, unlessThere(func(ctx context.Context, in model.NewSubscription) (model.Subscription, error) {
+					return c.Subscribe(ctx, feed, in)
+				}, model.NewSubscription{User: user}))
+			}
+			steps = append(steps, func(ctx context.Context) error { return d.files(ctx, u.account, u.name) })
 		}
 	}
 	for _, step := range steps {
@@ -105,10 +109,10 @@ func (d *demo) prepare(ctx context.Context, hostKeys []model.HostKey) error {
 	return d.knownHosts(hostKeys)
 }
 
-// post makes a thing, unless it is there already.
-func (d *demo) post(path string, body map[string]any) func(context.Context) error {
+// unlessThere makes a thing, unless it is there already.
+func unlessThere[In, Out any](add func(context.Context, In) (Out, error), in In) func(context.Context) error {
 	return func(ctx context.Context) error {
-		_, err := call[any](ctx, d.app, "POST", path, body)
+		_, err := add(ctx, in)
 		if fault.Is(err, fault.Exists) {
 			return nil
 		}

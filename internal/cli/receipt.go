@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,16 +17,11 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// signedText is a signed note as the API gives it.
-type signedText struct {
-	Text string `json:"text"`
-}
-
 func (a *app) receiptCommand() *cobra.Command {
 	show := command("show ID", "Print the signed receipt of a delivery or of a received file", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		r, err := call[signedText](ctx, a, "GET", "/deliveries/"+url.PathEscape(args[0])+"/receipt", nil)
+		r, err := a.client().DeliveryReceipt(ctx, args[0])
 		if fault.Is(err, fault.NotFound) {
-			r, err = call[signedText](ctx, a, "GET", "/inbox/"+url.PathEscape(args[0])+"/receipt", nil)
+			r, err = a.client().DropReceipt(ctx, args[0])
 			if fault.Is(err, fault.NotFound) {
 				return fault.E("cli.receipt", fault.NotFound, "There is no delivery and no received file %q.", valid.Printable(args[0])).
 					WithHint("list them with: sallyport delivery list, sallyport inbox list")
@@ -43,7 +37,7 @@ func (a *app) receiptCommand() *cobra.Command {
 		return err
 	})
 	key := command("key", "Print the public key that receipts, reports and checkpoints are verified with", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		r, err := call[signedText](ctx, a, "GET", "/signing-key", nil)
+		r, err := a.client().ShowSigningKey(ctx)
 		if err != nil {
 			return err
 		}
@@ -116,17 +110,11 @@ func (a *app) publicKey(key string) (string, error) {
 }
 
 func (a *app) traceCommand() *cobra.Command {
-	var account string
+	var q model.TraceQuery
 	c := command("trace NAME|ACCOUNT|SHA256", "A file's whole life, as a sheet to mail to whoever says \"you never sent it\"", cobra.ExactArgs(1),
 		func(ctx context.Context, args []string) error {
-			q := url.Values{"about": {args[0]}}
-			if account != "" {
-				q.Set("account", account)
-			}
-			v, err := call[struct {
-				model.Trace
-				Sheet string `json:"sheet"`
-			}](ctx, a, "GET", "/trace?"+q.Encode(), nil)
+			q.About = args[0]
+			v, err := a.client().Trace(ctx, q)
 			if err != nil {
 				return err
 			}
@@ -138,6 +126,6 @@ func (a *app) traceCommand() *cobra.Command {
 			}
 			return err
 		})
-	c.Flags().StringVar(&account, "account", "", "only this account's")
+	c.Flags().StringVar(&q.Account, "account", "", "only this account's")
 	return c
 }

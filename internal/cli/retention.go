@@ -2,16 +2,13 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
-	"net/url"
-	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/sallyport-sftp/sallyport/internal/client"
+	"github.com/sallyport-sftp/sallyport/client"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/model"
 )
@@ -23,7 +20,7 @@ func (a *app) retentionCommand() *cobra.Command {
 
 func (a *app) retentionPolicy() *cobra.Command {
 	list := command("list", "List policies; the nearest one wins: of a user's folder, a folder, a feed, a user, the default", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		v, err := call[[]model.RetentionPolicy](ctx, a, "GET", "/retention/policies", nil)
+		v, err := client.All(ctx, a.client().ListPolicies, model.EveryFilter{})
 		if err != nil {
 			return err
 		}
@@ -33,80 +30,52 @@ func (a *app) retentionPolicy() *cobra.Command {
 		}
 		return a.show(v, t)
 	})
-	var feed, user, folder string
+	var in model.SetPolicy
 	set := command("set PERIOD (--feed F | --user U | --folder /PATH)", "Keep files of a feed, a user or a folder for a period: 90d, 12mo, 7y; none takes the policy away", cobra.ExactArgs(1),
 		func(ctx context.Context, args []string) error {
-			keep := args[0]
-			if keep == "none" {
-				keep = ""
+			if in.Keep = args[0]; in.Keep == "none" {
+				in.Keep = ""
 			}
-			v, err := call[model.RetentionPolicy](ctx, a, "PUT", "/retention/policies", map[string]string{"feed": feed, "user": user, "folder": folder, "keep": keep})
+			v, err := a.client().SetPolicy(ctx, in)
 			if err != nil {
 				return err
 			}
-			if keep == "" {
+			if in.Keep == "" {
 				return a.done(v, "The policy %s is gone; its files have the next one.", v.Class)
 			}
 			return a.done(v, "The policy %s keeps files for %s. See what follows: sallyport retention forecast", v.Class, v.Keep)
 		})
-	set.Flags().StringVar(&feed, "feed", "", "a feed's files")
-	set.Flags().StringVar(&user, "user", "", "a user's files")
-	set.Flags().StringVar(&folder, "folder", "", "files below a folder, of the user or of everybody")
+	set.Flags().StringVar(&in.Feed, "feed", "", "a feed's files")
+	set.Flags().StringVar(&in.User, "user", "", "a user's files")
+	set.Flags().StringVar(&in.Folder, "folder", "", "files below a folder, of the user or of everybody")
 	set.MarkFlagsOneRequired("feed", "user", "folder")
 	return group("policy", "How long files stay", list, set)
 }
 
-// forecastView is a forecast as it is shown.
-type forecastView struct {
-	At    time.Time `json:"at"`
-	Files int64     `json:"files"`
-	Bytes int64     `json:"bytes"`
-	Lines []struct {
-		Account, Class, Keep                       string
-		Files, Bytes, Uncollected, Unclaimed, Held int64
-	} `json:"lines"`
-	Items []struct {
-		Account, User, Path, Fetched string
-		Size                         int64
-		StoredAt                     time.Time `json:"stored_at"`
-		Held                         bool
-	} `json:"items"`
-}
-
 func (a *app) retentionForecast() *cobra.Command {
-	var at, account string
-	var list bool
-	c := command("forecast", "What goes when, how much, and what was never downloaded", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		return a.forecast(ctx, at, account, list)
+	var q model.ForecastQuery
+	var at string
+	c := command("forecast", "What goes when, how much, and what was never downloaded", cobra.NoArgs, func(ctx context.Context, _ []string) (err error) {
+		if at != "" {
+			if q.At, err = time.Parse(time.DateOnly, at); err != nil {
+				return fault.E("cli.forecast", fault.Invalid, "%q is not a day.", at).WithHint("write 2027-01-01")
+			}
+		}
+		return a.forecast(ctx, q)
 	})
 	c.Flags().StringVar(&at, "at", "", "as of this day: 2027-01-01 (default: the next run that can still be announced)")
-	c.Flags().StringVar(&account, "account", "", "only this account's")
-	c.Flags().BoolVar(&list, "list", false, "name every file")
+	c.Flags().StringVar(&q.Account, "account", "", "only this account's")
+	c.Flags().BoolVar(&q.List, "list", false, "name every file")
 	return c
 }
 
-func (a *app) forecast(ctx context.Context, at, account string, list bool) error {
-	q := url.Values{"list": {strconv.FormatBool(list)}}
-	if account != "" {
-		q.Set("account", account)
-	}
-	if at != "" {
-		day, err := time.Parse(time.DateOnly, at)
-		if err != nil {
-			return fault.E("cli.forecast", fault.Invalid, "%q is not a day.", at).WithHint("write 2027-01-01")
-		}
-		q.Set("at", day.Format(time.RFC3339))
-	}
-	raw, err := client.Call[json.RawMessage](ctx, a.client(), client.Request{Method: "GET", Path: "/retention/forecast", Query: q})
+func (a *app) forecast(ctx context.Context, q model.ForecastQuery) error {
+	v, err := a.client().Forecast(ctx, q)
 	if err != nil {
 		return err
 	}
 	if a.json {
-		return a.show(raw, table{})
-	}
-	var v forecastView
-	if err := json.Unmarshal(raw, &v); err != nil {
-		return fault.Wrap("cli.forecast", fault.Unavailable, err)
+		return a.show(v, table{})
 	}
 	held := int64(0)
 	for _, l := range v.Lines {
@@ -121,11 +90,11 @@ func (a *app) forecast(ctx context.Context, at, account string, list bool) error
 	for _, l := range v.Lines {
 		t.add(l.Account, l.Class, l.Keep, fmt.Sprint(l.Files), size(l.Bytes), fmt.Sprint(l.Uncollected), fmt.Sprint(l.Unclaimed), fmt.Sprint(l.Held))
 	}
-	if err := a.show(nil, t); err != nil || !list || len(v.Items) == 0 {
+	if err := a.show(nil, t); err != nil || !q.List || len(v.Named) == 0 {
 		return err
 	}
 	t = table{head: []string{"ACCOUNT", "USER", "PATH", "SIZE", "STORED", "FETCHED", "HELD"}}
-	for _, i := range v.Items {
+	for _, i := range v.Named {
 		held := ""
 		if i.Held {
 			held = "held"
@@ -139,13 +108,13 @@ func (a *app) forecast(ctx context.Context, at, account string, list bool) error
 func (a *app) retentionHold() *cobra.Command {
 	var account, user, feed, file, reason string
 	c := command("hold (--account ID | --user U | --feed F | --file USER:/PATH) --reason TEXT", "Keep files, whatever their age (legal hold)", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		body := map[string]string{"reason": reason}
-		for kind, target := range map[string]string{"account": account, "user": user, "feed": feed, "file": file} {
+		in := model.NewHold{Reason: reason}
+		for kind, target := range map[string]string{model.HoldAccount: account, model.HoldUser: user, model.HoldFeed: feed, model.HoldFile: file} {
 			if target != "" {
-				body["kind"], body["target"] = kind, target
+				in.Kind, in.Target = kind, target
 			}
 		}
-		v, err := call[model.Hold](ctx, a, "POST", "/retention/holds", body)
+		v, err := a.client().AddHold(ctx, in)
 		if err != nil {
 			return err
 		}
@@ -164,7 +133,7 @@ func (a *app) retentionHold() *cobra.Command {
 
 func (a *app) retentionRelease() *cobra.Command {
 	return command("release HOLD", "Release a hold", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		v, err := call[model.Hold](ctx, a, "DELETE", "/retention/holds/"+url.PathEscape(args[0]), nil)
+		v, err := a.client().ReleaseHold(ctx, args[0])
 		if err != nil {
 			return err
 		}
@@ -173,19 +142,14 @@ func (a *app) retentionRelease() *cobra.Command {
 }
 
 func (a *app) retentionHolds() *cobra.Command {
-	var all bool
+	var f model.HoldFilter
 	c := command("holds", "List holds", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		v, err := call[[]model.Hold](ctx, a, "GET", "/retention/holds?all="+strconv.FormatBool(all), nil)
-		if err != nil {
-			return err
-		}
 		t := table{head: []string{"ID", "ON", "WHAT", "SINCE", "BY", "REASON", "RELEASED"}, none: "Nothing is held."}
-		for _, h := range v {
-			t.add(h.ID, h.Kind, h.Label, when(h.At), h.Actor, h.Reason, whenPtr(h.ReleasedAt))
-		}
-		return a.show(v, t)
+		return list(ctx, a, t, a.client().ListHolds, f, func(h model.Hold) []string {
+			return []string{h.ID, h.Kind, h.Label, when(h.At), h.Actor, h.Reason, whenPtr(h.ReleasedAt)}
+		})
 	})
-	c.Flags().BoolVar(&all, "all", false, "released ones, too")
+	c.Flags().BoolVar(&f.All, "all", false, "released ones, too")
 	return c
 }
 
@@ -195,7 +159,7 @@ func (a *app) retentionRun() *cobra.Command {
 		if dry {
 			return a.dryRun(ctx)
 		}
-		v, err := call[[]model.RetentionRun](ctx, a, "POST", "/retention/runs", nil)
+		v, err := a.client().RunRetention(ctx)
 		if err != nil {
 			return err
 		}
@@ -208,12 +172,11 @@ func (a *app) retentionRun() *cobra.Command {
 // dryRun says what announced runs would remove, and what comes after.
 func (a *app) dryRun(ctx context.Context) error {
 	if !a.json {
-		v, err := call[[]model.RetentionRun](ctx, a, "GET", "/retention/runs", nil)
-		if err != nil {
-			return err
-		}
-		open := v[:0]
-		for _, r := range v {
+		open := []model.RetentionRun{}
+		for r, err := range client.Each(ctx, a.client().ListRuns, model.EveryFilter{}) {
+			if err != nil {
+				return err
+			}
 			if r.State == model.RunAnnounced {
 				open = append(open, r)
 			}
@@ -223,7 +186,7 @@ func (a *app) dryRun(ctx context.Context) error {
 		}
 		fmt.Fprintln(a.Out)
 	}
-	return a.forecast(ctx, "", "", false)
+	return a.forecast(ctx, model.ForecastQuery{})
 }
 
 func runTable(list []model.RetentionRun, none string) table {
@@ -243,7 +206,7 @@ func runTable(list []model.RetentionRun, none string) table {
 
 func (a *app) retentionRuns() *cobra.Command {
 	return command("runs", "List runs, the newest first", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		v, err := call[[]model.RetentionRun](ctx, a, "GET", "/retention/runs", nil)
+		v, err := client.All(ctx, a.client().ListRuns, model.EveryFilter{})
 		if err != nil {
 			return err
 		}
@@ -254,17 +217,16 @@ func (a *app) retentionRuns() *cobra.Command {
 func (a *app) retentionShow() *cobra.Command {
 	var files bool
 	c := command("show RUN", "Print a run's signed removal report, or with --files every file as CSV", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		path := "/retention/runs/" + url.PathEscape(args[0])
 		if files {
-			resp, err := a.client().Send(ctx, client.Request{Method: "GET", Path: path + "/files"})
+			in, err := a.client().ListRunFiles(ctx, args[0])
 			if err != nil {
 				return err
 			}
-			defer resp.Body.Close()
-			_, err = io.Copy(a.Out, resp.Body)
+			defer in.Close()
+			_, err = io.Copy(a.Out, in)
 			return fault.Wrap("cli.retentionShow", fault.Unavailable, err)
 		}
-		v, err := call[model.RetentionRun](ctx, a, "GET", path, nil)
+		v, err := a.client().ShowRun(ctx, args[0])
 		if err != nil {
 			return err
 		}
@@ -280,12 +242,8 @@ func (a *app) retentionShow() *cobra.Command {
 
 func (a *app) retentionNotices() *cobra.Command {
 	return command("notices RUN", "Whom a run's notices reached", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		v, err := call[[]model.RetentionNotice](ctx, a, "GET", "/retention/runs/"+url.PathEscape(args[0])+"/notices", nil)
-		if err != nil {
-			return err
-		}
 		t := table{head: []string{"ACCOUNT", "NOTICE", "MADE", "REACHED", "MAILS"}, none: "The run has no notices."}
-		for _, n := range v {
+		return list(ctx, a, t, a.client().ListRunNotices, model.RunFilter{Run: args[0]}, func(n model.RetentionNotice) []string {
 			reached := "not reached"
 			if n.Reached {
 				reached = "yes"
@@ -297,15 +255,14 @@ func (a *app) retentionNotices() *cobra.Command {
 			for i, m := range n.Mails {
 				mails[i] = m.To + " " + m.State
 			}
-			t.add(n.Account, n.Mark, when(n.At), reached, joined(mails, "none"))
-		}
-		return a.show(v, t)
+			return []string{n.Account, n.Mark, when(n.At), reached, joined(mails, "none")}
+		})
 	})
 }
 
 func (a *app) retentionTold() *cobra.Command {
 	return command("told RUN ACCOUNT", "Note that an account's people were told by hand", cobra.ExactArgs(2), func(ctx context.Context, args []string) error {
-		if _, err := call[any](ctx, a, "POST", "/retention/runs/"+url.PathEscape(args[0])+"/told/"+url.PathEscape(args[1]), nil); err != nil {
+		if err := a.client().NoteTold(ctx, args[0], args[1]); err != nil {
 			return err
 		}
 		return a.done(map[string]string{"run": args[0], "account": args[1]}, "The notice to %s counts as read.", args[1])
@@ -314,7 +271,7 @@ func (a *app) retentionTold() *cobra.Command {
 
 func (a *app) retentionConfirm() *cobra.Command {
 	return command("confirm RUN", "Let a run go on that waits for an administrator", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		v, err := call[model.RetentionRun](ctx, a, "POST", "/retention/runs/"+url.PathEscape(args[0])+"/confirm", nil)
+		v, err := a.client().ConfirmRun(ctx, args[0])
 		if err != nil {
 			return err
 		}
@@ -325,7 +282,7 @@ func (a *app) retentionConfirm() *cobra.Command {
 func (a *app) retentionCancel() *cobra.Command {
 	var reason string
 	c := command("cancel RUN --reason TEXT", "Call a run off; what it names is planned with the next one, with new notices", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		v, err := call[model.RetentionRun](ctx, a, "POST", "/retention/runs/"+url.PathEscape(args[0])+"/cancel", map[string]string{"reason": reason})
+		v, err := a.client().CancelRun(ctx, args[0], model.Why{Reason: reason})
 		if err != nil {
 			return err
 		}

@@ -3,12 +3,12 @@ package cli
 import (
 	"cmp"
 	"context"
-	"net/url"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/sallyport-sftp/sallyport/client"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 	"github.com/sallyport-sftp/sallyport/model"
@@ -39,11 +39,9 @@ func sequences(list []model.Sequence) table {
 	return t
 }
 
-func sequencePath(feed string) string { return "/feeds/" + url.PathEscape(feed) + "/sequences" }
-
 func (a *app) sequenceList() *cobra.Command {
 	return command("list FEED", "Show how far the numbers have come, and which are missing", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		v, err := call[[]model.Sequence](ctx, a, "GET", sequencePath(args[0]), nil)
+		v, err := client.All(ctx, a.client().ListSequences, model.FeedFilter{Feed: args[0]})
 		if err != nil {
 			return err
 		}
@@ -57,17 +55,16 @@ func ofAccount(c *cobra.Command, account *string) {
 }
 
 func (a *app) sequenceSet() *cobra.Command {
-	var account string
-	var next int64
+	var in model.SetSequence
 	c := command("set FEED --next N", "Say which number comes next; what was missing is forgotten", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		v, err := call[model.Sequence](ctx, a, "PUT", sequencePath(args[0]), map[string]any{"account": account, "next": next})
+		v, err := a.client().SetSequence(ctx, args[0], in)
 		if err != nil {
 			return err
 		}
-		return a.done(v, "The next number of %s for %s is %d.", args[0], cmp.Or(v.Account, "all"), next)
+		return a.done(v, "The next number of %s for %s is %d.", args[0], cmp.Or(v.Account, "all"), in.Next)
 	})
-	ofAccount(c, &account)
-	c.Flags().Int64Var(&next, "next", 0, "the number that the next file has")
+	ofAccount(c, &in.Account)
+	c.Flags().Int64Var(&in.Next, "next", 0, "the number that the next file has")
 	_ = c.MarkFlagRequired("next")
 	return c
 }
@@ -75,8 +72,7 @@ func (a *app) sequenceSet() *cobra.Command {
 func (a *app) sequenceForget() *cobra.Command {
 	var account string
 	c := command("forget FEED", "Forget how far the numbers have come: the next one is the first", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		_, err := call[struct{}](ctx, a, "DELETE", sequencePath(args[0])+"?account="+url.QueryEscape(account), nil)
-		if err != nil {
+		if err := a.client().ForgetSequence(ctx, args[0], account); err != nil {
 			return err
 		}
 		return a.done(struct{}{}, "The numbers of %s for %s begin with the next file.", args[0], cmp.Or(account, "all"))
@@ -86,27 +82,27 @@ func (a *app) sequenceForget() *cobra.Command {
 }
 
 func (a *app) sequenceAccept() *cobra.Command {
-	var account, period, reason string
+	var in model.AcceptGap
 	c := command("accept FEED NUMBERS --reason TEXT", "Take missing numbers (7 or 7-9) off the list: they will never come", cobra.ExactArgs(2), func(ctx context.Context, args []string) error {
 		from, to, isRange := strings.Cut(args[1], "-")
 		if !isRange {
 			to = from
 		}
-		low, lowErr := strconv.ParseInt(from, 10, 64)
-		high, highErr := strconv.ParseInt(to, 10, 64)
-		if lowErr != nil || highErr != nil {
+		var err, err2 error
+		in.From, err = strconv.ParseInt(from, 10, 64)
+		in.To, err2 = strconv.ParseInt(to, 10, 64)
+		if err != nil || err2 != nil {
 			return fault.E("cli.accept", fault.Invalid, "%q is neither a number nor a range such as 7-9.", valid.Printable(args[1]))
 		}
-		v, err := call[model.Sequence](ctx, a, "POST", sequencePath(args[0])+"/accept",
-			map[string]any{"account": account, "from": low, "to": high, "period": period, "reason": reason})
+		v, err := a.client().AcceptGap(ctx, args[0], in)
 		if err != nil {
 			return err
 		}
 		return a.done(v, "They are missed no longer. %d ranges of numbers are still missing.", len(v.Missing))
 	})
-	ofAccount(c, &account)
-	c.Flags().StringVar(&period, "period", "", "day, month or year that the numbers are of, as the list shows it: 20261127")
-	c.Flags().StringVar(&reason, "reason", "", "why; it goes into the audit log")
+	ofAccount(c, &in.Account)
+	c.Flags().StringVar(&in.Period, "period", "", "day, month or year that the numbers are of, as the list shows it: 20261127")
+	c.Flags().StringVar(&in.Reason, "reason", "", "why; it goes into the audit log")
 	_ = c.MarkFlagRequired("reason")
 	return c
 }

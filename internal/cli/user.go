@@ -3,11 +3,9 @@ package cli
 import (
 	"context"
 	"fmt"
-	"net/url"
 
 	"github.com/spf13/cobra"
 
-	"github.com/sallyport-sftp/sallyport/internal/client"
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
@@ -18,16 +16,9 @@ func (a *app) userCommand() *cobra.Command {
 }
 
 func (a *app) userAdd() *cobra.Command {
-	var in struct {
-		Account  string   `json:"account"`
-		Vendor   string   `json:"vendor,omitempty"`
-		Name     string   `json:"name,omitempty"`
-		Service  bool     `json:"service,omitempty"`
-		StartDir string   `json:"start_dir,omitempty"`
-		AllowIPs []string `json:"allow_ips,omitempty"`
-	}
+	var in model.NewUser
 	c := command("add --account ID [--vendor SHORT]", "Add a user with its folders", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		v, err := call[model.User](ctx, a, "POST", "/users", in)
+		v, err := a.client().AddUser(ctx, in)
 		if err != nil {
 			return err
 		}
@@ -44,55 +35,34 @@ func (a *app) userAdd() *cobra.Command {
 }
 
 func (a *app) userSet() *cobra.Command {
-	var startDir, quota, kept, may string
-	var files, items int64
-	var ips []string
-	c := &cobra.Command{Use: "set USER", Short: "Change a user's starting directory, networks or limits", Args: cobra.ExactArgs(1)}
-	c.RunE = func(c *cobra.Command, args []string) error {
-		if len(ips) == 1 && ips[0] == "any" {
-			ips = []string{}
-		}
-		if may == "default" {
-			may = ""
-		}
-		edit := changed(c, map[string]any{"feeds_may": may, "start_dir": startDir, "quota_files": files, "keep_items": items})
-		if err := sizes(c, edit, map[string]string{"quota": quota, "keep": kept}); err != nil {
-			return err
-		}
-		if c.Flags().Changed("allow-ip") {
-			edit["allow_ips"] = ips
-		}
-		v, err := call[model.User](c.Context(), a, "PATCH", "/users/"+url.PathEscape(args[0]), edit)
+	var in model.EditUser
+	c := command("set USER", "Change a user's starting directory, networks or limits", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
+		v, err := a.client().EditUser(ctx, args[0], in)
 		if err != nil {
 			return err
 		}
 		return a.done(v, "User %s was changed.", v.Name)
-	}
-	c.Flags().StringVar(&startDir, "start-dir", "", "directory that sessions start in")
-	c.Flags().StringVar(&quota, "quota", "", "bytes that its files may take: 50GB; 0 for the default")
-	c.Flags().Int64Var(&files, "quota-files", 0, "number of files that it may have; 0 for the default")
-	c.Flags().StringVar(&kept, "keep", "", "bytes that it may keep alive, with older versions and removed files that are still needed; 0 for the default")
-	c.Flags().Int64Var(&items, "keep-items", 0, "how many of them, and directories; 0 for the default")
-	c.Flags().StringArrayVar(&ips, "allow-ip", nil, "address or network that it may log in from (repeatable); any: from everywhere")
-	c.Flags().StringVar(&may, "feeds-may", "", "what it may do with delivered files: look, remove (and rename; their bytes stay until they are due), default")
+	})
+	optText(c, &in.StartDir, "start-dir", "", "directory that sessions start in")
+	optSize(c, &in.QuotaBytes, "quota", "bytes that its files may take: 50GB; 0 for the default")
+	optNumber(c, &in.QuotaFiles, "quota-files", "number of files that it may have; 0 for the default")
+	optSize(c, &in.KeepBytes, "keep", "bytes that it may keep alive, with older versions and removed files that are still needed; 0 for the default")
+	optNumber(c, &in.KeepItems, "keep-items", "how many of them, and directories; 0 for the default")
+	c.Flags().Var(optList{to: &in.AllowIPs, none: "any"}, "allow-ip", "address or network that it may log in from (repeatable); any: from everywhere")
+	optText(c, &in.FeedsMay, "feeds-may", "default", "what it may do with delivered files: look, remove (and rename; their bytes stay until they are due), default")
 	c.MarkFlagsOneRequired("feeds-may", "start-dir", "quota", "quota-files", "keep", "keep-items", "allow-ip")
 	return c
 }
 
 func (a *app) userList() *cobra.Command {
-	var account string
+	var f model.UserFilter
 	c := command("list", "List users", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		v, err := client.Call[[]model.User](ctx, a.client(), client.Request{Method: "GET", Path: "/users", Query: url.Values{"account": {account}}})
-		if err != nil {
-			return err
-		}
 		t := table{head: []string{"USER", "KIND", "ACCOUNT", "VENDOR", "STARTS IN", "FILES", "BYTES", "LOG-IN"}, none: "There are no users yet."}
-		for _, u := range v {
-			t.add(u.Name, u.Kind, u.Account, u.Vendor, u.StartDir, fmt.Sprint(u.UsedFiles), size(u.UsedBytes), enabled(u))
-		}
-		return a.show(v, t)
+		return list(ctx, a, t, a.client().ListUsers, f, func(u model.User) []string {
+			return []string{u.Name, u.Kind, u.Account, u.Vendor, u.StartDir, fmt.Sprint(u.UsedFiles), size(u.UsedBytes), enabled(u)}
+		})
 	})
-	c.Flags().StringVar(&account, "account", "", "only this account's")
+	c.Flags().StringVar(&f.Account, "account", "", "only this account's")
 	return c
 }
 
@@ -105,7 +75,7 @@ func enabled(u model.User) string {
 
 func (a *app) userShow() *cobra.Command {
 	return command("show USER", "Show a user", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		u, err := call[model.User](ctx, a, "GET", "/users/"+url.PathEscape(args[0]), nil)
+		u, err := a.client().ShowUser(ctx, args[0])
 		if err != nil {
 			return err
 		}
@@ -124,7 +94,7 @@ func (a *app) userShow() *cobra.Command {
 
 func (a *app) userEnable(use, short string, enable bool) *cobra.Command {
 	return command(use+" USER", short, cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		v, err := call[model.User](ctx, a, "PATCH", "/users/"+url.PathEscape(args[0]), map[string]bool{"enabled": enable})
+		v, err := a.client().EditUser(ctx, args[0], model.EditUser{Enabled: &enable})
 		if err != nil {
 			return err
 		}

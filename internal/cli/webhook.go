@@ -5,58 +5,49 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/sallyport-sftp/sallyport/internal/client"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/node"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-func webhookPath(name string) string { return "/webhooks/" + url.PathEscape(name) }
-
 func (a *app) webhookCommand() *cobra.Command {
-	var target string
-	var events []string
+	var in model.NewWebhook
 	add := command("add NAME --url URL", "Add a receiver of events; prints its signing secret, this once", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		v, err := call[model.Webhook](ctx, a, "POST", "/webhooks", map[string]any{"name": args[0], "url": target, "events": events})
+		in.Name = args[0]
+		v, err := a.client().AddWebhook(ctx, in)
 		if err != nil {
 			return err
 		}
 		return a.done(v, "Webhook %s was added for %s. Its secret, which is not shown again:\n%s\nNext: sallyport webhook test %s", v.Name, strings.Join(v.Events, ", "), v.Secret, v.Name)
 	})
-	add.Flags().StringVar(&target, "url", "", "where to post: https://billing.example.com/hooks/files")
-	add.Flags().StringSliceVar(&events, "events", nil, "events that it wants: file.received,key.* (default: all)")
+	add.Flags().StringVar(&in.URL, "url", "", "where to post: https://billing.example.com/hooks/files")
+	add.Flags().StringSliceVar(&in.Events, "events", nil, "events that it wants: file.received,key.* (default: all)")
 	_ = add.MarkFlagRequired("url")
 	list := command("list", "List receivers of events", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		v, err := call[[]model.Webhook](ctx, a, "GET", "/webhooks", nil)
-		if err != nil {
-			return err
-		}
 		t := table{head: []string{"NAME", "URL", "EVENTS", "STATE", "SINCE"}, none: "There are no webhooks."}
-		for _, w := range v {
+		return list(ctx, a, t, a.client().ListWebhooks, model.EveryFilter{}, func(w model.Webhook) []string {
 			state := "on"
 			if !w.Enabled {
 				state = strings.TrimSuffix("off: "+w.Note, ": ")
 			}
-			t.add(w.Name, w.URL, strings.Join(w.Events, ","), state, when(w.CreatedAt))
-		}
-		return a.show(v, t)
+			return []string{w.Name, w.URL, strings.Join(w.Events, ","), state, when(w.CreatedAt)}
+		})
 	})
 	remove := command("remove NAME", "Remove a receiver, and what was still to be sent to it", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		if _, err := call[any](ctx, a, "DELETE", webhookPath(args[0]), nil); err != nil {
+		if err := a.client().RemoveWebhook(ctx, args[0]); err != nil {
 			return err
 		}
 		return a.done(map[string]string{"name": args[0]}, "Webhook %s was removed.", args[0])
 	})
 	test := command("test NAME", "Send a receiver a test event", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		m, err := call[model.Message](ctx, a, "POST", webhookPath(args[0])+"/test", nil)
+		m, err := a.client().TestWebhook(ctx, args[0])
 		if err != nil {
 			return err
 		}
@@ -66,20 +57,9 @@ func (a *app) webhookCommand() *cobra.Command {
 }
 
 func (a *app) webhookSet() *cobra.Command {
-	var target string
-	var events []string
-	var on, rotate, drop bool
-	c := &cobra.Command{Use: "set NAME", Short: "Change a receiver; --rotate-secret makes a new secret beside the old one", Args: cobra.ExactArgs(1)}
-	c.RunE = func(c *cobra.Command, args []string) error {
-		edit := changed(c, map[string]any{"url": target})
-		if c.Flags().Changed("events") {
-			edit["events"] = events
-		}
-		if c.Flags().Changed("enabled") {
-			edit["enabled"] = on
-		}
-		edit["rotate_secret"], edit["drop_old_secret"] = rotate, drop
-		v, err := call[model.Webhook](c.Context(), a, "PATCH", webhookPath(args[0]), edit)
+	var in model.EditWebhook
+	c := command("set NAME", "Change a receiver; --rotate-secret makes a new secret beside the old one", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
+		v, err := a.client().EditWebhook(ctx, args[0], in)
 		if err != nil {
 			return err
 		}
@@ -87,46 +67,35 @@ func (a *app) webhookSet() *cobra.Command {
 			return a.done(v, "Webhook %s has a new secret, which is not shown again:\n%s\nBoth sign until: sallyport webhook set %s --drop-old-secret", v.Name, v.Secret, v.Name)
 		}
 		return a.done(v, "Webhook %s was changed.", v.Name)
-	}
-	c.Flags().StringVar(&target, "url", "", "where to post")
-	c.Flags().StringSliceVar(&events, "events", nil, "events that it wants")
-	c.Flags().BoolVar(&on, "enabled", true, "false switches it off")
-	c.Flags().BoolVar(&rotate, "rotate-secret", false, "make a new secret; both sign until the old one is dropped")
-	c.Flags().BoolVar(&drop, "drop-old-secret", false, "sign with the new secret alone")
+	})
+	optText(c, &in.URL, "url", "", "where to post")
+	c.Flags().Var(optList{to: &in.Events, split: true}, "events", "events that it wants")
+	optBool(c, &in.Enabled, "enabled", "false switches it off")
+	c.Flags().BoolVar(&in.Rotate, "rotate-secret", false, "make a new secret; both sign until the old one is dropped")
+	c.Flags().BoolVar(&in.Retire, "drop-old-secret", false, "sign with the new secret alone")
 	c.MarkFlagsOneRequired("url", "events", "enabled", "rotate-secret", "drop-old-secret")
 	return c
 }
 
 func (a *app) messageList() *cobra.Command {
-	var channel, state, target string
+	var f model.MessageFilter
 	var limit int
-	list := command("list", "List webhooks and mails, the newest first; --state dead shows what was given up", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		q := url.Values{"limit": {fmt.Sprint(limit)}}
-		for k, v := range map[string]string{"channel": channel, "state": state, "target": target} {
-			if v != "" {
-				q.Set(k, v)
-			}
-		}
-		v, err := client.Call[[]model.Message](ctx, a.client(), client.Request{Method: "GET", Path: "/messages", Query: q})
-		if err != nil {
-			return err
-		}
+	c := command("list", "List webhooks and mails, the newest first; --state dead shows what was given up", cobra.NoArgs, func(ctx context.Context, _ []string) error {
 		t := table{head: []string{"ID", "MADE", "TO", "ABOUT", "STATE", "TRIES", "LAST ANSWER"}, none: "There are no such messages."}
-		for _, m := range v {
-			t.add(m.ID, when(m.CreatedAt), m.Target, m.Kind, m.State, fmt.Sprint(m.Attempts), m.Error)
-		}
-		return a.show(v, t)
+		return listSome(ctx, a, t, a.client().ListMessages, f, limit, func(m model.Message) []string {
+			return []string{m.ID, when(m.CreatedAt), m.Target, m.Kind, m.State, fmt.Sprint(m.Attempts), m.Error}
+		})
 	})
-	list.Flags().StringVar(&channel, "channel", "", "only webhook, or only mail")
-	list.Flags().StringVar(&state, "state", "", "only in this state: new, queued, sent, dead, bounced")
-	list.Flags().StringVar(&target, "to", "", "only to this webhook or address")
-	list.Flags().IntVar(&limit, "limit", 100, "at most so many")
-	return list
+	c.Flags().StringVar(&f.Channel, "channel", "", "only webhook, or only mail")
+	c.Flags().StringVar(&f.State, "state", "", "only in this state: new, queued, sent, dead, bounced")
+	c.Flags().StringVar(&f.Target, "to", "", "only to this webhook or address")
+	c.Flags().IntVar(&limit, "limit", 100, "at most so many; 0: all")
+	return c
 }
 
 func (a *app) messageCommand() *cobra.Command {
 	show := command("show ID", "Show a webhook or a mail as it is sent", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		m, err := call[model.Message](ctx, a, "GET", "/messages/"+url.PathEscape(args[0]), nil)
+		m, err := a.client().ShowMessage(ctx, args[0])
 		if err != nil {
 			return err
 		}
@@ -145,12 +114,12 @@ func (a *app) messageCommand() *cobra.Command {
 			return fault.E("cli.replay", fault.Invalid, "Name one message, or give --dead for all that were given up.")
 		}
 		if !dead {
-			if _, err := call[any](ctx, a, "POST", "/messages/"+url.PathEscape(args[0])+"/replay", nil); err != nil {
+			if err := a.client().ReplayMessage(ctx, args[0]); err != nil {
 				return err
 			}
 			return a.done(map[string]int{"count": 1}, "It is on its way again.")
 		}
-		n, err := call[struct{ Count int }](ctx, a, "POST", "/messages/replay?target="+url.QueryEscape(target), nil)
+		n, err := a.client().ReplayDead(ctx, model.Replay{Target: target})
 		if err != nil {
 			return err
 		}
@@ -159,7 +128,7 @@ func (a *app) messageCommand() *cobra.Command {
 	replay.Flags().BoolVar(&dead, "dead", false, "everything that was given up")
 	replay.Flags().StringVar(&target, "to", "", "only of this webhook or address")
 	queue := command("queue", "How much waits to be sent, and since when", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		v, err := call[model.Queue](ctx, a, "GET", "/queue", nil)
+		v, err := a.client().ShowQueue(ctx)
 		if err != nil {
 			return err
 		}
@@ -179,7 +148,7 @@ func printableLines(s string) string {
 
 func (a *app) mailCommand() *cobra.Command {
 	test := command("test ADDRESS", "Send a mail now, and say what the server said", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		if _, err := call[any](ctx, a, "POST", "/mail/test", map[string]string{"to": args[0]}); err != nil {
+		if err := a.client().TestMail(ctx, model.TestMail{To: args[0]}); err != nil {
 			return err
 		}
 		return a.done(map[string]string{"to": args[0]}, "The mail server took a test mail to %s.", args[0])
@@ -189,7 +158,7 @@ func (a *app) mailCommand() *cobra.Command {
 		if args[0] == "-" {
 			return a.mailReport(ctx)
 		}
-		v, err := call[map[string]any](ctx, a, "POST", "/mail/bounces", map[string]string{"address": args[0], "why": why})
+		v, err := a.client().NoteBounce(ctx, model.Bounce{Address: args[0], Why: why})
 		if err != nil {
 			return err
 		}
@@ -218,7 +187,7 @@ func (a *app) mailReport(ctx context.Context) error {
 	if len(report.Failures) == 0 {
 		return a.done(report, "The report says that nothing failed for good; nothing was changed.")
 	}
-	m, err := call[model.Message](ctx, a, "POST", "/mail/reports", report)
+	m, err := a.client().ReportBounce(ctx, report)
 	if err != nil {
 		return err
 	}

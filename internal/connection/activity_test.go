@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/account"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
@@ -151,18 +150,18 @@ func activityOthers(t *testing.T, w *world) {
 }
 
 func activityVendor(t *testing.T, w *world) {
-	_, err := w.accounts.AddVendor(ctx, "test", model.Vendor{Short: "telco", Name: "Telco"})
+	_, err := w.accounts.AddVendor(ctx, "test", model.NewVendor{Short: "telco", Name: "Telco"})
 	testkit.Must(t, err)
 	text := publicLine(t)
 	var k model.Key
 	for _, name := range []string{"globex", "acme"} {
 		w.customer(name)
-		_, err = w.accounts.AddUser(ctx, "test", account.NewUser{Account: name, Vendor: "telco"})
+		_, err = w.accounts.AddUser(ctx, "test", model.NewUser{Account: name, Vendor: "telco"})
 		testkit.Must(t, err)
 		u, err := w.accounts.User(ctx, name+"-telco")
 		testkit.Must(t, err)
 		w.pass(time.Second)
-		k = w.enrolled(u.Name, func(n *account.NewKey) { n.Text = []byte(text) })
+		k = w.enrolled(u.Name, func(n *model.NewKey) { n.Text = text })
 		r := w.login("203.0.113.7", u, k)
 		w.pass(time.Second)
 		w.room.Seen(&exchange.Login{User: u, Fingerprint: k.Fingerprint, Session: r.Session}, model.ActivityList, "/upload", 0)

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/account"
 	"github.com/sallyport-sftp/sallyport/internal/connection"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
@@ -52,7 +51,7 @@ func (w *world) wantBanned(want bool, from string) {
 // bans lists who is kept out, by address.
 func (w *world) bans() map[string]model.Ban {
 	w.t.Helper()
-	list, err := w.room.Bans(ctx)
+	list, err := w.room.Bans(ctx, model.EveryFilter{})
 	testkit.Must(w.t, err)
 	out := map[string]model.Ban{}
 	for _, b := range list {
@@ -174,9 +173,9 @@ func bannedNever(t *testing.T, w *world) {
 func bannedListed(t *testing.T, w *world) {
 	w.customer("acme")
 	w.customer("globex")
-	_, err := w.accounts.SetUser(ctx, "test", "acme", account.UserEdit{AllowIPs: &[]string{"203.0.113.7", "2001:db8:1:2::7"}})
+	_, err := w.accounts.SetUser(ctx, "test", "acme", model.EditUser{AllowIPs: &[]string{"203.0.113.7", "2001:db8:1:2::7"}})
 	testkit.Must(t, err)
-	_, err = w.accounts.SetAccount(ctx, "test", "globex", account.Edit{AllowIPs: &[]string{"198.51.100.0/24"}})
+	_, err = w.accounts.SetAccount(ctx, "test", "globex", model.EditAccount{AllowIPs: &[]string{"198.51.100.0/24"}})
 	testkit.Must(t, err)
 	w.learn() // the lists are read every second
 	for _, from := range []string{"203.0.113.7", "198.51.100.99", "2001:db8:1:2::7"} {
@@ -191,7 +190,7 @@ func bannedListed(t *testing.T, w *world) {
 	w.wantBanned(true, "2001:db8:1:2::8")
 	w.wantBanned(false, "2001:db8:1:2::7")
 
-	_, err = w.accounts.SetUser(ctx, "test", "acme", account.UserEdit{AllowIPs: &[]string{"203.0.113.8"}})
+	_, err = w.accounts.SetUser(ctx, "test", "acme", model.EditUser{AllowIPs: &[]string{"203.0.113.8"}})
 	testkit.Must(t, err)
 	w.learn()
 	w.wantBanned(false, "203.0.113.8")
@@ -293,7 +292,7 @@ func bannedAtOnce(t *testing.T, w *world) {
 			from := fmt.Sprintf("203.0.113.%d", i)
 			for range 10 {
 				w.fail(20, from)
-				if _, err := w.room.Bans(ctx); err != nil {
+				if _, err := w.room.Bans(ctx, model.EveryFilter{}); err != nil {
 					t.Error(err)
 				}
 				if a := w.admit(from); !a.Banned {
@@ -337,6 +336,6 @@ func bannedOutage(t *testing.T, w *world) {
 // learn waits until the room has read bans and allow-lists again.
 func (w *world) learn() {
 	w.t.Helper()
-	_, err := w.room.Bans(ctx)
+	_, err := w.room.Bans(ctx, model.EveryFilter{})
 	testkit.Must(w.t, err)
 }

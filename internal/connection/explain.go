@@ -134,7 +134,7 @@ func (r *Room) standing(q *store.Q, u model.User, out *model.Explained) error {
 		return err
 	}
 	r.room(u, add)
-	pending, err := q.PendingKeys(u.ID)
+	pending, err := q.PendingKeys(u.ID, model.Paging{})
 	if err == nil && len(pending) > 0 {
 		add("%d unknown keys wait for your word: sallyport key pending %s", len(pending), u.Name)
 	}

@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/account"
 	"github.com/sallyport-sftp/sallyport/internal/connection"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
@@ -101,7 +100,7 @@ func newScene(w *world) scene {
 	_, s.others = w.customer("globex")
 	s.other, s.stranger = w.enrolled("acme"), model.Key{Fingerprint: "SHA256:" + strings.Repeat("x", 43)}
 	for _, email := range []string{"jo@acme.example", "ann@acme.example"} {
-		_, err := w.accounts.AddContact(ctx, "test", model.Contact{Account: "acme", Name: "Jo", Email: email})
+		_, err := w.accounts.AddContact(ctx, "test", model.NewContact{Account: "acme", Name: "Jo", Email: email})
 		testkit.Must(w.t, err)
 	}
 	return s
@@ -118,7 +117,7 @@ func (s scene) revoke(burn bool) {
 
 // rotate replaces the other key, and returns what replaces it.
 func (s scene) rotate() model.Key {
-	return s.enrolled("acme", func(n *account.NewKey) { n.Replaces = s.other.Fingerprint })
+	return s.enrolled("acme", func(n *model.NewKey) { n.Replaces = s.other.Fingerprint })
 }
 
 func explainFacts(t *testing.T, w *world) {
@@ -170,22 +169,22 @@ func (s scene) freeze() {
 }
 func (s scene) expire() {
 	at := s.clock().UTC().Truncate(time.Microsecond)
-	s.do(s.accounts.SetKey(ctx, "test", "acme", s.other.Fingerprint, account.KeyEdit{Expires: &at}))
+	s.do(s.accounts.SetKey(ctx, "test", "acme", model.EditKey{Fingerprint: s.other.Fingerprint, ExpiresAt: &at}))
 }
 func (s scene) allow(network string) {
-	s.do(s.accounts.SetUser(ctx, "test", "acme", account.UserEdit{AllowIPs: &[]string{network}}))
+	s.do(s.accounts.SetUser(ctx, "test", "acme", model.EditUser{AllowIPs: &[]string{network}}))
 }
 
 func explainStanding(t *testing.T, w *world) {
 	off := false
 	for want, turn := range map[string]func(s scene){
-		"The user is disabled: sallyport user enable acme": func(s scene) { s.do(w.accounts.SetUser(ctx, "test", "acme", account.UserEdit{Enabled: &off})) },
+		"The user is disabled: sallyport user enable acme": func(s scene) { s.do(w.accounts.SetUser(ctx, "test", "acme", model.EditUser{Enabled: &off})) },
 		"The account acme is suspended.":                   func(s scene) { s.do(w.accounts.SetState(ctx, "test", "acme", model.AccountSuspended)) },
 		"The account acme is read-only.":                   func(s scene) { s.do(w.accounts.SetState(ctx, "test", "acme", model.AccountReadOnly)) },
 		"The account acme is closed.":                      func(s scene) { s.do(w.accounts.SetState(ctx, "test", "acme", model.AccountClosed)) },
 		"May log in only from 198.51.100.0/24, 203.0.113.7/32.": func(s scene) {
 			s.allow("198.51.100.0/24")
-			s.do(w.accounts.SetAccount(ctx, "test", "acme", account.Edit{AllowIPs: &[]string{"203.0.113.7"}}))
+			s.do(w.accounts.SetAccount(ctx, "test", "acme", model.EditAccount{AllowIPs: &[]string{"203.0.113.7"}}))
 		},
 		"None of the 2 keys on file works any more: sallyport key list acme": func(s scene) {
 			s.freeze()
@@ -214,7 +213,7 @@ func explainStanding(t *testing.T, w *world) {
 	if e := w.explain("acme"); len(e.Summary) != 1 || len(e.Explanations) != 1 {
 		t.Errorf("somebody tried: %+v", e)
 	}
-	_, err := w.accounts.AddUser(ctx, "test", account.NewUser{Account: "acme", Name: "keyless"})
+	_, err := w.accounts.AddUser(ctx, "test", model.NewUser{Account: "acme", Name: "keyless"})
 	testkit.Must(t, err)
 	if e := w.explain("keyless"); !contains(e.Summary, "No key is on file: sallyport key add keyless FILE") {
 		t.Errorf("without a key: %q", e.Summary)

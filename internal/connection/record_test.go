@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/account"
 	"github.com/sallyport-sftp/sallyport/internal/connection"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
@@ -144,7 +143,7 @@ func prunedOld(t *testing.T, w *world) {
 
 func recordedUse(t *testing.T, w *world) {
 	u, old := w.customer("acme")
-	fresh := w.enrolled("acme", func(n *account.NewKey) { n.Replaces = old.Fingerprint })
+	fresh := w.enrolled("acme", func(n *model.NewKey) { n.Replaces = old.Fingerprint })
 	w.login("203.0.113.7", u, fresh)
 	r := w.login("203.0.113.9", u, fresh) // in the same batch: the later one counts
 	w.explain("acme")

@@ -114,9 +114,9 @@ func TestConnections(t *testing.T) {
 // customer makes an account with its user, and a key for it.
 func (w *world) customer(name string) (model.User, model.Key) {
 	w.t.Helper()
-	_, err := w.accounts.AddAccount(ctx, "test", model.Account{ID: name, Name: name})
+	_, err := w.accounts.AddAccount(ctx, "test", model.NewAccount{ID: name, Name: name})
 	testkit.Must(w.t, err)
-	_, err = w.accounts.AddUser(ctx, "test", account.NewUser{Account: name})
+	_, err = w.accounts.AddUser(ctx, "test", model.NewUser{Account: name})
 	testkit.Must(w.t, err)
 	u, err := w.accounts.User(ctx, name)
 	testkit.Must(w.t, err)
@@ -126,24 +126,24 @@ func (w *world) customer(name string) (model.User, model.Key) {
 // vendorUser makes a vendor's user for an account.
 func (w *world) vendorUser(acct, vendor string) {
 	w.t.Helper()
-	if _, err := w.accounts.AddAccount(ctx, "test", model.Account{ID: acct, Name: acct}); !fault.Is(err, fault.Exists) {
+	if _, err := w.accounts.AddAccount(ctx, "test", model.NewAccount{ID: acct, Name: acct}); !fault.Is(err, fault.Exists) {
 		testkit.Must(w.t, err)
 	}
-	if _, err := w.accounts.AddVendor(ctx, "test", model.Vendor{Short: vendor, Name: vendor}); !fault.Is(err, fault.Exists) {
+	if _, err := w.accounts.AddVendor(ctx, "test", model.NewVendor{Short: vendor, Name: vendor}); !fault.Is(err, fault.Exists) {
 		testkit.Must(w.t, err)
 	}
-	_, err := w.accounts.AddUser(ctx, "test", account.NewUser{Account: acct, Vendor: vendor})
+	_, err := w.accounts.AddUser(ctx, "test", model.NewUser{Account: acct, Vendor: vendor})
 	testkit.Must(w.t, err)
 }
 
 // enrolled gives a user a new key; change may say more.
-func (w *world) enrolled(user string, change ...func(*account.NewKey)) model.Key {
+func (w *world) enrolled(user string, change ...func(*model.NewKey)) model.Key {
 	w.t.Helper()
-	n := account.NewKey{User: user, Text: []byte(publicLine(w.t))}
+	n := model.NewKey{Text: publicLine(w.t)}
 	for _, c := range change {
 		c(&n)
 	}
-	added, err := w.accounts.AddKeys(ctx, "test", n)
+	added, err := w.accounts.AddKeys(ctx, "test", user, n)
 	testkit.Must(w.t, err)
 	return added[0]
 }

@@ -42,8 +42,13 @@ func (r *Room) audit(tx *store.Tx, actor, action, subject string, detail map[str
 }
 
 // Add records an expectation; its first deadline is the next one.
-func (r *Room) Add(ctx context.Context, actor string, e model.Expectation) (model.Expectation, error) {
+func (r *Room) Add(ctx context.Context, actor string, n model.NewExpectation) (model.Expectation, error) {
 	const op = "expect.Add"
+	e := model.Expectation{Name: n.Name, User: n.User, Feed: n.Feed, Account: n.Account, Glob: n.Glob, AtLeast: n.AtLeast, LeastBytes: 1,
+		LeastRows: n.LeastRows, Days: n.Days, Clock: n.Clock, Zone: n.Zone, Tell: n.Tell}
+	if n.LeastBytes != nil {
+		e.LeastBytes = *n.LeastBytes
+	}
 	if err := valid.CheckID("expectation's name", e.Name); err != nil {
 		return e, err
 	}
@@ -104,8 +109,8 @@ func (r *Room) Add(ctx context.Context, actor string, e model.Expectation) (mode
 }
 
 // List lists expectations with their next deadlines.
-func (r *Room) List(ctx context.Context) ([]model.Expectation, error) {
-	list, err := r.store.Read(ctx).Expectations()
+func (r *Room) List(ctx context.Context, f model.EveryFilter) ([]model.Expectation, error) {
+	list, err := r.store.Read(ctx).Expectations(f.Paging)
 	now := r.now()
 	for i := range list {
 		if s, err := parseSchedule(list[i]); err == nil {

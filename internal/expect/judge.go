@@ -40,7 +40,7 @@ func (r *Room) Keep(ctx context.Context) {
 // Judge judges every deadline that has come, and sees whether what was missed
 // has come late.
 func (r *Room) Judge(ctx context.Context) error {
-	list, err := r.store.Read(ctx).Expectations()
+	list, err := r.store.Read(ctx).Expectations(model.Paging{})
 	if err != nil {
 		return err
 	}
@@ -157,10 +157,10 @@ func (r *Room) raise(tx *store.Tx, e *model.Expectation, event, action string, n
 		}
 		account = u.Account
 	}
-	data := map[string]any{"expectation": e.Name, "feed": e.Feed, "pattern": e.Glob, "at_least": e.AtLeast, "came": n, "due": e.DueAt.Format(time.RFC3339),
-		"zone": e.Zone, "text": text}
+	data := model.ExpectationChanged{Expectation: e.Name, Feed: e.Feed, Pattern: e.Glob, AtLeast: e.AtLeast, Came: n,
+		Due: e.DueAt.Truncate(time.Second), Zone: e.Zone, Words: text}
 	if e.Tell {
-		data["partner_text"] = partner
+		data.Partner = partner
 	}
 	if err := tx.Emit(model.Event{ID: r.ids.New(), Type: event, At: r.now(), Account: account, User: e.User, Data: data}); err != nil {
 		return err

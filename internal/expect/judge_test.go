@@ -27,16 +27,16 @@ var judgeStories = stories{
 		w.judge("2026-10-31 06:01", model.ExpectMissed)
 		w.judge("2026-10-31 18:00", model.ExpectMissed)
 		all := w.wantEvents(1, 0)
-		text := fmt.Sprint(all[len(all)-1].Data["text"])
+		text := fmt.Sprint(all[len(all)-1].Field("text"))
 		if want := "Expected a file called cdr-*.csv from acme by Saturday 31 October 2026, 06:00 (Australia/Sydney); 0 came."; !strings.HasPrefix(text, want) {
 			t.Fatalf("it is told %q, want %q", text, want)
 		}
-		if e := all[len(all)-1]; e.Account != "acme" || e.User != "acme" || e.Data["due"] != "2026-10-30T19:00:00Z" {
+		if e := all[len(all)-1]; e.Account != "acme" || e.User != "acme" || e.Field("due") != "2026-10-30T19:00:00Z" {
 			t.Fatalf("the event is %+v", e)
 		}
 		w.judge("2026-11-01 06:00", model.ExpectMissed)
 		all = w.wantEvents(2, 0)
-		if text := fmt.Sprint(all[len(all)-1].Data["text"]); !strings.Contains(text, "missed the time before, too") {
+		if text := fmt.Sprint(all[len(all)-1].Field("text")); !strings.Contains(text, "missed the time before, too") {
 			t.Fatalf("the second time it is told %q", text)
 		}
 	},
@@ -62,7 +62,7 @@ var judgeStories = stories{
 		w.judge("2026-10-31 08:01", model.ExpectMet)
 		w.judge("2026-10-31 08:02", model.ExpectMet)
 		all := w.wantEvents(1, 1)
-		if text := fmt.Sprint(all[len(all)-1].Data["text"]); !strings.HasPrefix(text, "It came late: a file called cdr-*.csv from acme, expected by Saturday 31 October 2026, 06:00") {
+		if text := fmt.Sprint(all[len(all)-1].Field("text")); !strings.HasPrefix(text, "It came late: a file called cdr-*.csv from acme, expected by Saturday 31 October 2026, 06:00") {
 			t.Fatalf("it is told %q", text)
 		}
 	},
@@ -88,7 +88,7 @@ var judgeStories = stories{
 		w.wantEvents(1, 1)
 	},
 	"as many as are expected must come": func(t *testing.T, w *world) {
-		w.expects(func(e *model.Expectation) { e.AtLeast = 3 })
+		w.expects(func(e *model.NewExpectation) { e.AtLeast = 3 })
 		w.comes("acme", "cdr-1.csv", "2026-10-31 04:00")
 		w.comes("acme", "cdr-2.csv", "2026-10-31 05:00")
 		w.judge("2026-10-31 06:00", model.ExpectMissed)
@@ -104,12 +104,12 @@ var judgeStories = stories{
 		w.judge("2026-10-31 06:00", model.ExpectMissed)
 	},
 	"what is too small does not count, and is told": func(t *testing.T, w *world) {
-		w.expects(func(e *model.Expectation) { e.LeastBytes, e.LeastRows = 50, 8 })
+		w.expects(func(e *model.NewExpectation) { e.LeastBytes, e.LeastRows = new(int64(50)), 8 })
 		w.at("2026-10-31 04:00")
 		w.comesLarge("acme", "cdr-empty.csv", 0)
 		w.comesLarge("acme", "cdr-short.csv", 70) // seven lines
 		w.judge("2026-10-31 06:00", model.ExpectMissed)
-		text := fmt.Sprint(w.wantEvents(1, 0)[0].Data["text"])
+		text := fmt.Sprint(w.wantEvents(1, 0)[0].Field("text"))
 		if !strings.Contains(text, "0 came") || !strings.Contains(text, "Too small to count: cdr-empty.csv (0 bytes), cdr-short.csv (7 lines).") {
 			t.Fatalf("the event says %q", text)
 		}
@@ -134,12 +134,12 @@ var judgeStories = stories{
 		w.judge("2026-10-31 06:00", model.ExpectMet)
 	},
 	"without a pattern every name counts": func(t *testing.T, w *world) {
-		w.expects(func(e *model.Expectation) { e.Glob = "" })
+		w.expects(func(e *model.NewExpectation) { e.Glob = "" })
 		w.comes("acme", "what ever", "2026-10-31 04:00")
 		w.judge("2026-10-31 06:00", model.ExpectMet)
 	},
 	"a feed's publications to an account, or to all, count": func(t *testing.T, w *world) {
-		w.expects(func(e *model.Expectation) { e.User, e.Feed, e.Account, e.Glob = "", "data", "acme", "*.csv" })
+		w.expects(func(e *model.NewExpectation) { e.User, e.Feed, e.Account, e.Glob, e.LeastBytes = "", "data", "acme", "*.csv", new(int64(0)) })
 		w.published("beta", "a.csv", "2026-10-31 04:00")
 		w.judge("2026-10-31 06:00", model.ExpectMissed)
 		w.published("acme", "b.csv", "2026-10-31 07:00")
@@ -147,7 +147,7 @@ var judgeStories = stories{
 		w.published("", "c.csv", "2026-11-01 04:00")
 		w.judge("2026-11-01 06:00", model.ExpectMet)
 		all := w.wantEvents(1, 1)
-		if e := all[0]; e.Account != "acme" || !strings.Contains(fmt.Sprint(e.Data["text"]), "in the feed data for acme") {
+		if e := all[0]; e.Account != "acme" || !strings.Contains(fmt.Sprint(e.Field("text")), "in the feed data for acme") {
 			t.Fatalf("the event is %+v", e)
 		}
 	},
@@ -203,12 +203,12 @@ var judgeStories = stories{
 		w.wantEvents(1, 0)
 	},
 	"a partner that is to be told gets words of its own": func(t *testing.T, w *world) {
-		w.expects(func(e *model.Expectation) { e.Tell = true })
+		w.expects(func(e *model.NewExpectation) { e.Tell = true })
 		w.judge("2026-10-31 06:00", model.ExpectMissed)
 		w.comes("acme", "cdr-1.csv", "2026-10-31 07:00")
 		w.judge("2026-10-31 07:01", model.ExpectMet)
 		for _, e := range w.wantEvents(1, 1) {
-			if text := fmt.Sprint(e.Data["partner_text"]); !strings.Contains(text, "a file called cdr-*.csv from acme") || strings.Contains(text, "expectation") {
+			if text := fmt.Sprint(e.Field("partner_text")); !strings.Contains(text, "a file called cdr-*.csv from acme") || strings.Contains(text, "expectation") {
 				t.Errorf("%s says %q", e.Type, text)
 			}
 		}
@@ -216,12 +216,12 @@ var judgeStories = stories{
 	"a partner that is not to be told gets none": func(t *testing.T, w *world) {
 		w.expects()
 		w.judge("2026-10-31 06:00", model.ExpectMissed)
-		if e := w.wantEvents(1, 0)[0]; e.Data["partner_text"] != nil {
+		if e := w.wantEvents(1, 0)[0]; e.Field("partner_text") != nil {
 			t.Errorf("the event is %+v", e)
 		}
 	},
 	"one that cannot be judged stops no other": func(t *testing.T, w *world) {
-		w.expects(func(e *model.Expectation) { e.Name = "a" })
+		w.expects(func(e *model.NewExpectation) { e.Name = "a" })
 		w.expects()
 		_, err := w.db.Exec(`UPDATE expectations SET zone = 'Atlantis/Port' WHERE name = 'a'`)
 		testkit.Must(t, err)

@@ -44,14 +44,14 @@ func TestDeadlinesFollowTheWallClock(t *testing.T) {
 		from, err := time.Parse(time.RFC3339, c.from)
 		testkit.Must(t, err)
 		w.micros.Store(from.UnixMicro())
-		e := w.expects(func(e *model.Expectation) { e.Days, e.Clock, e.Zone = c.days, c.by, c.zone })
+		e := w.expects(func(e *model.NewExpectation) { e.Days, e.Clock, e.Zone = c.days, c.by, c.zone })
 		next := e.NextAt
 		for i, want := range c.want {
 			if got := next.UTC().Format(time.RFC3339); got != want {
 				t.Errorf("%s: deadline %d is %s, want %s", c.what, i+1, got, want)
 			}
 			w.micros.Store(next.UnixMicro())
-			list, err := w.room.List(ctx)
+			list, err := w.room.List(ctx, model.EveryFilter{})
 			testkit.Must(t, err)
 			next = list[0].NextAt
 		}
@@ -61,36 +61,36 @@ func TestDeadlinesFollowTheWallClock(t *testing.T) {
 
 var addStories = stories{
 	"what makes no sense is refused": func(t *testing.T, w *world) {
-		for what, change := range map[string]func(*model.Expectation){
-			"no name":          func(e *model.Expectation) { e.Name = "" },
-			"nobody's":         func(e *model.Expectation) { e.User = "" },
-			"both":             func(e *model.Expectation) { e.Feed = "data" },
-			"user and account": func(e *model.Expectation) { e.Account = "acme" },
-			"a feed's partner": func(e *model.Expectation) { e.User, e.Feed, e.Tell = "", "data", true },
-			"bad glob":         func(e *model.Expectation) { e.Glob = "cdr-[" },
-			"bad glob behind":  func(e *model.Expectation) { e.Glob = "cdr-*[" },
-			"too many":         func(e *model.Expectation) { e.AtLeast = 10_001 },
-			"too few":          func(e *model.Expectation) { e.AtLeast = -1 },
-			"no zone":          func(e *model.Expectation) { e.Zone = "" },
-			"this machine's":   func(e *model.Expectation) { e.Zone = "Local" },
-			"unknown zone":     func(e *model.Expectation) { e.Zone = "Mars/Olympus" },
-			"a zone's file":    func(e *model.Expectation) { e.Zone = "../../etc/passwd" },
-			"no time":          func(e *model.Expectation) { e.Clock = "" },
-			"no such time":     func(e *model.Expectation) { e.Clock = "24:00" },
-			"seconds":          func(e *model.Expectation) { e.Clock = "06:00:00" },
-			"no days":          func(e *model.Expectation) { e.Days = "" },
-			"unknown day":      func(e *model.Expectation) { e.Days = "someday" },
-			"half a list":      func(e *model.Expectation) { e.Days = "monday," },
-			"day 0":            func(e *model.Expectation) { e.Days = "0" },
-			"day 32":           func(e *model.Expectation) { e.Days = "32" },
+		for what, change := range map[string]func(*model.NewExpectation){
+			"no name":          func(e *model.NewExpectation) { e.Name = "" },
+			"nobody's":         func(e *model.NewExpectation) { e.User = "" },
+			"both":             func(e *model.NewExpectation) { e.Feed = "data" },
+			"user and account": func(e *model.NewExpectation) { e.Account = "acme" },
+			"a feed's partner": func(e *model.NewExpectation) { e.User, e.Feed, e.Tell = "", "data", true },
+			"bad glob":         func(e *model.NewExpectation) { e.Glob = "cdr-[" },
+			"bad glob behind":  func(e *model.NewExpectation) { e.Glob = "cdr-*[" },
+			"too many":         func(e *model.NewExpectation) { e.AtLeast = 10_001 },
+			"too few":          func(e *model.NewExpectation) { e.AtLeast = -1 },
+			"no zone":          func(e *model.NewExpectation) { e.Zone = "" },
+			"this machine's":   func(e *model.NewExpectation) { e.Zone = "Local" },
+			"unknown zone":     func(e *model.NewExpectation) { e.Zone = "Mars/Olympus" },
+			"a zone's file":    func(e *model.NewExpectation) { e.Zone = "../../etc/passwd" },
+			"no time":          func(e *model.NewExpectation) { e.Clock = "" },
+			"no such time":     func(e *model.NewExpectation) { e.Clock = "24:00" },
+			"seconds":          func(e *model.NewExpectation) { e.Clock = "06:00:00" },
+			"no days":          func(e *model.NewExpectation) { e.Days = "" },
+			"unknown day":      func(e *model.NewExpectation) { e.Days = "someday" },
+			"half a list":      func(e *model.NewExpectation) { e.Days = "monday," },
+			"day 0":            func(e *model.NewExpectation) { e.Days = "0" },
+			"day 32":           func(e *model.NewExpectation) { e.Days = "32" },
 		} {
-			e := model.Expectation{Name: "cdr", User: "acme", Glob: "cdr-*.csv", Days: "daily", Clock: "06:00", Zone: "UTC"}
+			e := model.NewExpectation{Name: "cdr", User: "acme", Glob: "cdr-*.csv", Days: "daily", Clock: "06:00", Zone: "UTC"}
 			change(&e)
 			if _, err := w.room.Add(ctx, "test", e); !fault.Is(err, fault.Invalid) {
 				t.Errorf("%s: %v", what, err)
 			}
 		}
-		for _, e := range []model.Expectation{{User: "none"}, {Feed: "none"}, {Feed: "data", Account: "none"}} {
+		for _, e := range []model.NewExpectation{{User: "none"}, {Feed: "none"}, {Feed: "data", Account: "none"}} {
 			e.Name, e.Days, e.Clock, e.Zone = "cdr", "daily", "06:00", "UTC"
 			_, err := w.room.Add(ctx, "test", e)
 			testkit.WantKind(t, err, fault.NotFound)
@@ -101,7 +101,7 @@ var addStories = stories{
 		if e.AtLeast != 1 || e.State != model.ExpectWaiting || e.NextAt == nil {
 			t.Fatalf("expected %+v", e)
 		}
-		_, err := w.room.Add(ctx, "test", e)
+		_, err := w.room.Add(ctx, "test", model.NewExpectation{Name: "cdr", User: "acme", Days: "daily", Clock: "06:00", Zone: "UTC"})
 		testkit.WantKind(t, err, fault.Exists)
 		testkit.Must(t, w.room.Remove(ctx, "test", "cdr"))
 		testkit.WantKind(t, w.room.Remove(ctx, "test", "cdr"), fault.NotFound)

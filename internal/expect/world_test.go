@@ -88,9 +88,9 @@ func TestExpectations(t *testing.T) {
 
 // expects acme's cdr-*.csv by six in the morning, Sydney time; change may say
 // otherwise.
-func (w *world) expects(change ...func(*model.Expectation)) model.Expectation {
+func (w *world) expects(change ...func(*model.NewExpectation)) model.Expectation {
 	w.t.Helper()
-	e := model.Expectation{Name: "cdr", User: "acme", Glob: "cdr-*.csv", Days: "daily", Clock: "06:00", Zone: "Australia/Sydney"}
+	e := model.NewExpectation{Name: "cdr", User: "acme", Glob: "cdr-*.csv", Days: "daily", Clock: "06:00", Zone: "Australia/Sydney"}
 	for _, c := range change {
 		c(&e)
 	}
@@ -146,7 +146,7 @@ func (w *world) judge(local, state string) model.Expectation {
 
 func (w *world) wantState(when, state string) model.Expectation {
 	w.t.Helper()
-	list, err := w.room.List(ctx)
+	list, err := w.room.List(ctx, model.EveryFilter{})
 	testkit.Must(w.t, err)
 	if len(list) != 1 || list[0].State != state {
 		w.t.Fatalf("at %s: %+v, want %s", when, list, state)
@@ -169,7 +169,7 @@ func (w *world) wantEvents(missed, met int) []model.Event {
 	if n[model.EventMissed] != missed || n[model.EventMet] != met {
 		text := ""
 		for _, e := range all {
-			text += fmt.Sprintln(e.Type, e.Data["text"])
+			text += fmt.Sprintln(e.Type, e.Field("text"))
 		}
 		w.t.Fatalf("%d missed and %d met late, want %d and %d:\n%s", n[model.EventMissed], n[model.EventMet], missed, met, text)
 	}

@@ -50,9 +50,9 @@ func (r *Room) Served(l *exchange.Login, versionID string, served exchange.Spans
 			return nil
 		}
 		if d.State == model.DeliveryCollected {
-			if err := tx.Emit(model.Event{ID: r.o.IDs.New(), Type: model.EventCollected, At: now, Account: l.User.Account, User: l.User.Name, Data: map[string]any{
-				"delivery": d.DeliveryID, "publication": d.Publication, "feed": d.Feed, "name": d.Name, "path": valid.Printable(d.Path), "size": d.Size,
-				"sha256": hex.EncodeToString(d.SHA256), "key": l.Fingerprint, "address": l.Address, "client": l.Client}}); err != nil {
+			if err := tx.Emit(model.Event{ID: r.o.IDs.New(), Type: model.EventCollected, At: now, Account: l.User.Account, User: l.User.Name, Data: model.FileCollected{
+				Delivery: d.DeliveryID, Publication: d.Publication, Feed: d.Feed, Name: d.Name, Path: valid.Printable(d.Path), Size: d.Size,
+				SHA256: hex.EncodeToString(d.SHA256), Key: l.Fingerprint, Address: l.Address, Client: l.Client}}); err != nil {
 				return err
 			}
 		}
@@ -62,7 +62,7 @@ func (r *Room) Served(l *exchange.Login, versionID string, served exchange.Spans
 }
 
 // Deliveries lists deliveries.
-func (r *Room) Deliveries(ctx context.Context, f store.DeliveryFilter) ([]model.Delivery, error) {
+func (r *Room) Deliveries(ctx context.Context, f model.DeliveryFilter) ([]model.Delivery, error) {
 	rows, err := r.o.Store.Read(ctx).Deliveries(f)
 	out := make([]model.Delivery, len(rows))
 	for i, d := range rows {

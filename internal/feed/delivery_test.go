@@ -39,7 +39,7 @@ var deliveryStories = stories{
 		if d.Fingerprint != "SHA256:one" || d.Address != "203.0.113.7" || d.Client != "WinSCP" || d.OpenedAt == nil || !d.CollectedAt.After(*d.OpenedAt) {
 			t.Fatalf("the delivery is %+v", d)
 		}
-		if e := w.events(model.EventCollected); len(e) != 1 || e[0].User != "acme" || e[0].Data["key"] != "SHA256:one" || e[0].Data["delivery"] != d.ID {
+		if e := w.events(model.EventCollected); len(e) != 1 || e[0].User != "acme" || e[0].Field("key") != "SHA256:one" || e[0].Field("delivery") != d.ID {
 			t.Fatalf("the events are %+v", e)
 		}
 		for _, action := range []string{"delivery.open", "delivery.collect"} {

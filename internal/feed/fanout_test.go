@@ -22,7 +22,7 @@ var fanOutStories = stories{
 			t.Fatalf("%d mailboxes got it", p.Deliveries)
 		}
 		w.wantOneEach(users)
-		if e := w.events(model.EventPublished); len(e) != 1 || e[0].Data["deliveries"] != float64(crowd) {
+		if e := w.events(model.EventPublished); len(e) != 1 || e[0].Field("deliveries") != float64(crowd) {
 			t.Fatalf("the events are %+v", e)
 		}
 	},
@@ -37,7 +37,7 @@ var fanOutStories = stories{
 		}
 		testkit.Must(t, w.room.Resume(ctx, slog.New(slog.DiscardHandler))) // nothing is left to do
 		w.wantOneEach(users)
-		if e := w.events(model.EventPublished); len(e) != 1 || e[0].Data["publication"] != p.ID {
+		if e := w.events(model.EventPublished); len(e) != 1 || e[0].Field("publication") != p.ID {
 			t.Fatalf("the events are %+v", e)
 		}
 	},
@@ -65,7 +65,7 @@ var fanOutStories = stories{
 		users := w.crowd()
 		w.interrupted(users)
 		late := w.user("late", "")
-		_, err := w.room.Subscribe(ctx, "test", model.Subscription{Feed: "data", User: "late"}, 1)
+		_, err := w.room.Subscribe(ctx, "test", "data", model.NewSubscription{User: "late", Days: 1})
 		testkit.Must(t, err)
 		testkit.Must(t, w.room.Resume(ctx, slog.New(slog.DiscardHandler)))
 		w.wantOneEach(append(users, late))

@@ -88,13 +88,13 @@ func (r *Room) audit(tx *store.Tx, row model.AuditRow) error {
 }
 
 // AddFeed records a feed.
-func (r *Room) AddFeed(ctx context.Context, actor string, f model.Feed) (model.Feed, error) {
-	if err := valid.CheckID("feed name", f.Name); err != nil {
+func (r *Room) AddFeed(ctx context.Context, actor string, n model.NewFeed) (f model.Feed, err error) {
+	if err := valid.CheckID("feed name", n.Name); err != nil {
 		return f, err
 	}
-	f.CreatedAt = r.now()
-	asked := f
-	err := r.o.Store.Write(ctx, func(tx *store.Tx) error {
+	asked := model.Feed{Name: n.Name, Title: n.Title, Kind: n.Kind, Types: n.Types, Zone: n.Zone, Checks: n.Checks, Retention: n.Retention,
+		Pattern: n.Pattern, Folders: n.Folders, Producer: n.Producer, Recipients: n.Recipients, ParentSees: n.ParentSees, CreatedAt: r.now()}
+	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
 		f = asked // a second run begins with what was asked, not with what the first left
 		if err := checkFeed(tx, &f); err != nil {
 			return err
@@ -176,15 +176,8 @@ func checkFeed(tx *store.Tx, f *model.Feed) (err error) {
 	return nil
 }
 
-// FeedEdit is a change of a feed; nil leaves a field as it is. How long its
-// files stay is a retention policy's matter.
-type FeedEdit struct {
-	Title, Kind, Pattern, Folders, Zone, Checks, Producer, ParentSees *string
-	Types, Recipients                                                 *[]string
-}
-
 // SetFeed changes a feed. What was delivered stays as it is.
-func (r *Room) SetFeed(ctx context.Context, actor, name string, e FeedEdit) (f model.Feed, err error) {
+func (r *Room) SetFeed(ctx context.Context, actor, name string, e model.EditFeed) (f model.Feed, err error) {
 	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
 		if f, err = tx.Feed(name); err != nil {
 			return fault.Missing("feed", err, "There is no feed %q.", valid.Printable(name))
@@ -232,14 +225,14 @@ func (r *Room) RemoveFeed(ctx context.Context, actor, name string) error {
 		if _, err := tx.Feed(name); err != nil {
 			return fault.Missing(op, err, "There is no feed %q.", valid.Printable(name))
 		}
-		subscribers, err := tx.Subscriptions(name)
+		subscribers, err := tx.Subscriptions(model.FeedFilter{Feed: name})
 		if err != nil {
 			return err
 		}
 		if len(subscribers) > 0 {
 			return fault.E(op, fault.Conflict, "The feed %q has subscribers (%d).", name, len(subscribers)).WithHint("sallyport feed unsubscribe %s %s", name, subscribers[0].User)
 		}
-		expected, err := tx.Expectations()
+		expected, err := tx.Expectations(model.Paging{})
 		if err != nil {
 			return err
 		}
@@ -295,12 +288,12 @@ func (r *Room) Feed(ctx context.Context, name string) (model.Feed, error) {
 	return f, fault.Missing("feed", err, "There is no feed %q.", name)
 }
 
-// Feeds lists all feeds.
-func (r *Room) Feeds(ctx context.Context) ([]model.Feed, error) {
-	return r.o.Store.Read(ctx).Feeds()
+// Feeds lists feeds by name.
+func (r *Room) Feeds(ctx context.Context, f model.EveryFilter) ([]model.Feed, error) {
+	return r.o.Store.Read(ctx).Feeds(f.Paging)
 }
 
 // Sequences says how far the numbers in a feed's names have come.
-func (r *Room) Sequences(ctx context.Context, feed string) ([]model.Sequence, error) {
-	return r.o.Store.Read(ctx).Sequences(feed)
+func (r *Room) Sequences(ctx context.Context, f model.FeedFilter) ([]model.Sequence, error) {
+	return r.o.Store.Read(ctx).Sequences(f)
 }

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/fault"
-	"github.com/sallyport-sftp/sallyport/internal/feed"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 	"github.com/sallyport-sftp/sallyport/model"
@@ -16,7 +15,7 @@ import (
 
 var feedStories = stories{
 	"a feed is checked when it is made": func(t *testing.T, w *world) {
-		for what, f := range map[string]model.Feed{
+		for what, f := range map[string]model.NewFeed{
 			"bad name":              {Name: "A b", Kind: "data"},
 			"no kind":               {Name: "a"},
 			"bad type":              {Name: "a", Kind: "data", Types: []string{"c/v"}},
@@ -30,7 +29,7 @@ var feedStories = stories{
 				t.Errorf("%s: %v", what, err)
 			}
 		}
-		for what, f := range map[string]model.Feed{
+		for what, f := range map[string]model.NewFeed{
 			"producer":  {Name: "a", Kind: "data", Producer: "nobody.here"},
 			"recipient": {Name: "a", Kind: "data", Recipients: []string{"nobody.here"}},
 		} {
@@ -38,13 +37,13 @@ var feedStories = stories{
 				t.Errorf("%s: %v", what, err)
 			}
 		}
-		w.feed("a", func(f *model.Feed) { f.Types = []string{" .CSV", "csv", "Pdf"} })
+		w.feed("a", func(f *model.NewFeed) { f.Types = []string{" .CSV", "csv", "Pdf"} })
 		f, err := w.room.Feed(ctx, "a")
 		testkit.Must(t, err)
 		if !slices.Equal(f.Types, []string{"csv", "pdf"}) || f.ParentSees != model.ParentNothing {
 			t.Fatalf("the feed is %+v", f)
 		}
-		_, err = w.room.AddFeed(ctx, "test", model.Feed{Name: "a", Kind: "data"})
+		_, err = w.room.AddFeed(ctx, "test", model.NewFeed{Name: "a", Kind: "data"})
 		testkit.WantKind(t, err, fault.Exists)
 	},
 	"a bad feed is refused, too, when its transaction is run again": func(t *testing.T, w *world) {
@@ -55,7 +54,7 @@ var feedStories = stories{
 			for i := range 16 {
 				crowd.Go(func() {
 					ready.Done()
-					_, err := w.room.AddFeed(ctx, "test", model.Feed{Name: fmt.Sprintf("f%d", i), Kind: "data", Types: []string{"c/v"}})
+					_, err := w.room.AddFeed(ctx, "test", model.NewFeed{Name: fmt.Sprintf("f%d", i), Kind: "data", Types: []string{"c/v"}})
 					if !fault.Is(err, fault.Invalid) {
 						t.Errorf("f%d: %v", i, err)
 					}
@@ -68,11 +67,11 @@ var feedStories = stories{
 	},
 	"a subscription changes in place, for what comes from now on": func(t *testing.T, w *world) {
 		acme := w.user("acme", "")
-		w.feed("data", func(f *model.Feed) { f.Types = []string{"csv", "pdf"} })
+		w.feed("data", func(f *model.NewFeed) { f.Types = []string{"csv", "pdf"} })
 		w.subscribe("data", "acme")
 		w.publish("data", "acme", "a.csv", "1")
 		types, dir, mail := []string{"PDF"}, "/bills", "daily"
-		s, err := w.room.SetSubscription(ctx, "op:jo", "data", "acme", feed.SubscriptionEdit{Types: &types, Dir: &dir, Mail: &mail})
+		s, err := w.room.SetSubscription(ctx, "op:jo", "data", "acme", model.EditSubscription{Types: &types, Dir: &dir, Mail: &mail})
 		testkit.Must(t, err)
 		if !slices.Equal(s.Types, []string{"pdf"}) || s.Dir != "/bills" || s.Mail != "daily" || s.User != "acme" {
 			t.Errorf("it is %+v", s)
@@ -81,15 +80,15 @@ var feedStories = stories{
 		w.publish("data", "acme", "b.pdf", "%PDF-2")
 		w.wantFile(acme, "/download/data/a.csv", "1")
 		w.wantFile(acme, "/bills/b.pdf", "%PDF-2")
-		_, err = w.room.SetSubscription(ctx, "op:jo", "data", "acme", feed.SubscriptionEdit{})
+		_, err = w.room.SetSubscription(ctx, "op:jo", "data", "acme", model.EditSubscription{})
 		testkit.Must(t, err)
-		for what, e := range map[string]feed.SubscriptionEdit{"a type the feed lacks": {Types: &[]string{"xml"}}, "the root": {Dir: new("/")}, "no such mail": {Mail: new("hourly")}} {
+		for what, e := range map[string]model.EditSubscription{"a type the feed lacks": {Types: &[]string{"xml"}}, "the root": {Dir: new("/")}, "no such mail": {Mail: new("hourly")}} {
 			if _, err := w.room.SetSubscription(ctx, "op:jo", "data", "acme", e); !fault.Is(err, fault.Invalid) {
 				t.Errorf("%s: %v", what, err)
 			}
 		}
 		for _, who := range [][2]string{{"data", "nobody"}, {"none", "acme"}} {
-			_, err := w.room.SetSubscription(ctx, "op:jo", who[0], who[1], feed.SubscriptionEdit{})
+			_, err := w.room.SetSubscription(ctx, "op:jo", who[0], who[1], model.EditSubscription{})
 			testkit.WantKind(t, err, fault.NotFound)
 		}
 	},
@@ -109,9 +108,9 @@ var feedStories = stories{
 	},
 	"only recipients subscribe, and only they are published to": func(t *testing.T, w *world) {
 		acme, beta := w.user("acme", ""), w.user("beta", "")
-		w.feed("data", func(f *model.Feed) { f.Recipients = []string{"acme"} })
+		w.feed("data", func(f *model.NewFeed) { f.Recipients = []string{"acme"} })
 		w.subscribe("data", "acme")
-		_, err := w.room.Subscribe(ctx, "test", model.Subscription{Feed: "data", User: "beta"}, 0)
+		_, err := w.room.Subscribe(ctx, "test", "data", model.NewSubscription{User: "beta"})
 		testkit.WantKind(t, err, fault.Denied)
 		w.publish("data", "all", "a.csv", "1")
 		w.wantFile(acme, "/download/data/a.csv", "1")
@@ -124,7 +123,7 @@ var feedStories = stories{
 		w.feed("data")
 		w.subscribe("data", "acme", "beta")
 		w.publish("data", "beta", "before.csv", "1")
-		_, err := w.room.SetFeed(ctx, "test", "data", feed.FeedEdit{Recipients: &[]string{"acme"}})
+		_, err := w.room.SetFeed(ctx, "test", "data", model.EditFeed{Recipients: &[]string{"acme"}})
 		testkit.Must(t, err)
 		w.refused(to("data", "beta", "after.csv", "1"), fault.NoRecipient, "beta")
 		w.wantFile(beta, "/download/data/before.csv", "1") // what was delivered stays
@@ -133,7 +132,7 @@ var feedStories = stories{
 		acme, beta := w.user("acme", ""), w.user("beta", "")
 		w.feed("data")
 		w.subscribe("data", "acme", "beta")
-		_, err := w.room.SetFeed(ctx, "test", "data", feed.FeedEdit{Recipients: &[]string{"acme"}})
+		_, err := w.room.SetFeed(ctx, "test", "data", model.EditFeed{Recipients: &[]string{"acme"}})
 		testkit.Must(t, err)
 		w.publish("data", "all", "a.csv", "1")
 		w.wantFile(acme, "/download/data/a.csv", "1")
@@ -141,10 +140,10 @@ var feedStories = stories{
 	},
 	"a subscriber gets the types that it wants": func(t *testing.T, w *world) {
 		u := w.user("acme", "")
-		w.feed("data", func(f *model.Feed) { f.Types = []string{"csv", "pdf"} })
-		_, err := w.room.Subscribe(ctx, "test", model.Subscription{Feed: "data", User: "acme", Types: []string{"xml"}}, 0)
+		w.feed("data", func(f *model.NewFeed) { f.Types = []string{"csv", "pdf"} })
+		_, err := w.room.Subscribe(ctx, "test", "data", model.NewSubscription{User: "acme", Types: []string{"xml"}})
 		testkit.WantKind(t, err, fault.Invalid)
-		_, err = w.room.Subscribe(ctx, "test", model.Subscription{Feed: "data", User: "acme", Types: []string{"PDF"}, Dir: "/in/bills"}, 0)
+		_, err = w.room.Subscribe(ctx, "test", "data", model.NewSubscription{User: "acme", Types: []string{"PDF"}, Dir: "/in/bills"})
 		testkit.Must(t, err)
 		w.publish("data", "acme", "a.pdf", pdf)
 		w.wantFile(u, "/in/bills/a.pdf", pdf)
@@ -169,7 +168,7 @@ var feedStories = stories{
 		w.publish("data", "all", "new.pdf", pdf)
 		w.publish("data", "other", "theirs.csv", "theirs")
 		w.pass(day)
-		s, err := w.room.Subscribe(ctx, "test", model.Subscription{Feed: "data", User: "late", Types: []string{"csv"}}, 5)
+		s, err := w.room.Subscribe(ctx, "test", "data", model.NewSubscription{User: "late", Types: []string{"csv"}, Days: 5})
 		testkit.Must(t, err)
 		if s.Backfilled != 1 || len(w.deliveries("late")) != 1 {
 			t.Fatalf("%d files were filled in, %d deliveries", s.Backfilled, len(w.deliveries("late")))
@@ -192,7 +191,7 @@ var feedStories = stories{
 		late := w.user("late", "")
 		w.publish("data", "all", "a.csv", "first")
 		w.publish("data", "all", "a.csv", "second")
-		_, err := w.room.Subscribe(ctx, "test", model.Subscription{Feed: "data", User: "late"}, 1)
+		_, err := w.room.Subscribe(ctx, "test", "data", model.NewSubscription{User: "late", Days: 1})
 		testkit.Must(t, err)
 		w.wantFile(late, "/download/data/a.csv", "second")
 		list := w.deliveries("late")
@@ -204,7 +203,7 @@ var feedStories = stories{
 		w.acme()
 		w.publish("data", "all", "a.csv", "1")
 		testkit.Must(t, w.room.Unsubscribe(ctx, "test", "data", "acme"))
-		s, err := w.room.Subscribe(ctx, "test", model.Subscription{Feed: "data", User: "acme"}, 5)
+		s, err := w.room.Subscribe(ctx, "test", "data", model.NewSubscription{User: "acme", Days: 5})
 		testkit.Must(t, err)
 		if s.Backfilled != 0 || len(w.deliveries("acme")) != 1 {
 			t.Fatalf("%d files were filled in again; %+v", s.Backfilled, w.deliveries("acme"))
@@ -213,9 +212,9 @@ var feedStories = stories{
 	"a daily mail hears of each new file": func(t *testing.T, w *world) {
 		w.user("acme", "")
 		w.feed("data")
-		_, err := w.room.Subscribe(ctx, "test", model.Subscription{Feed: "data", User: "acme", Mail: "hourly"}, 0)
+		_, err := w.room.Subscribe(ctx, "test", "data", model.NewSubscription{User: "acme", Mail: "hourly"})
 		testkit.WantKind(t, err, fault.Invalid)
-		_, err = w.room.Subscribe(ctx, "test", model.Subscription{Feed: "data", User: "acme", Mail: "daily"}, 0)
+		_, err = w.room.Subscribe(ctx, "test", "data", model.NewSubscription{User: "acme", Mail: "daily"})
 		testkit.Must(t, err)
 		w.publish("data", "acme", "a.csv", "1")
 		if n := w.count("digests WHERE kind = 'new'"); n != 1 {
@@ -224,7 +223,7 @@ var feedStories = stories{
 	},
 	"deliveries go to dated folders, by the day in UTC": func(t *testing.T, w *world) {
 		u := w.user("acme", "")
-		w.feed("data", func(f *model.Feed) { f.Folders = "{yyyy}/{mm}-{dd}" })
+		w.feed("data", func(f *model.NewFeed) { f.Folders = "{yyyy}/{mm}-{dd}" })
 		w.subscribe("data", "acme")
 		w.publish("data", "acme", "a.csv", "1")
 		w.wantFile(u, "/download/data/2026/10-31/a.csv", "1")
@@ -242,7 +241,7 @@ var feedStories = stories{
 	"a parent gets a copy below its child's name": func(t *testing.T, w *world) {
 		wholesale, retail, shop := w.user("wholesale", ""), w.user("retail", "wholesale"), w.user("shop", "retail")
 		stranger := w.user("stranger", "")
-		w.feed("data", func(f *model.Feed) { f.ParentSees = model.ParentFiles })
+		w.feed("data", func(f *model.NewFeed) { f.ParentSees = model.ParentFiles })
 		w.subscribe("data", "wholesale", "retail", "shop", "stranger")
 		if p := w.publish("data", "shop", "a.csv", "1"); p.Deliveries != 3 {
 			t.Fatalf("%d mailboxes", p.Deliveries)
@@ -274,7 +273,7 @@ var feedStories = stories{
 	"a wholesaler produces for its retailers": func(t *testing.T, w *world) {
 		w.user("wholesale", "")
 		retail := w.user("retail", "wholesale")
-		w.feed("data", func(f *model.Feed) { f.Producer, f.Recipients = "wholesale", []string{"retail"} })
+		w.feed("data", func(f *model.NewFeed) { f.Producer, f.Recipients = "wholesale", []string{"retail"} })
 		w.subscribe("data", "retail")
 		for account, want := range map[string]bool{"wholesale": true, "retail": false} {
 			if yes, err := w.store.Read(ctx).Produces(account); err != nil || yes != want {

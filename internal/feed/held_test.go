@@ -18,7 +18,7 @@ import (
 var heldStories = stories{
 	"a file on hold is lost to no publication that fails": func(t *testing.T, w *world) {
 		u := w.acme()
-		_, err := w.room.SetFeed(ctx, "test", "data", feed.FeedEdit{Folders: new("{yyyy}")})
+		_, err := w.room.SetFeed(ctx, "test", "data", model.EditFeed{Folders: new("{yyyy}")})
 		testkit.Must(t, err)
 		make := w.makeDirs
 		w.makeDirs = func(*store.Tx, string, string, *exchange.Rights) (string, error) {
@@ -48,7 +48,7 @@ var heldStories = stories{
 	"what its login may not publish any more is told, and stays": func(t *testing.T, w *world) {
 		u := w.acme()
 		w.user("prod", "")
-		_, err := w.room.SetFeed(ctx, "test", "data", feed.FeedEdit{Producer: new("prod")})
+		_, err := w.room.SetFeed(ctx, "test", "data", model.EditFeed{Producer: new("prod")})
 		testkit.Must(t, err)
 		w.hold(u, "a.csv", "1", w.clock().Add(time.Second))
 		w.pass(2 * time.Second)

@@ -59,7 +59,7 @@ func (w *world) senders() map[string]sender {
 }
 
 // dated has every publication make folders, in its transaction.
-func dated(f *model.Feed) { f.Folders = "{yyyy}/{mm}" }
+func dated(f *model.NewFeed) { f.Folders = "{yyyy}/{mm}" }
 
 // cancelling is a room whose transactions end the request while they run.
 func (w *world) cancelling(cancel func()) *feed.Room {

@@ -124,9 +124,9 @@ func (r *Room) mayPublish(ctx context.Context, h Held) error {
 func (r *Room) leave(ctx context.Context, h Held, why string) error {
 	now := r.now()
 	err := r.o.Store.Write(ctx, func(tx *store.Tx) error {
-		return tx.Emit(model.Event{ID: r.o.IDs.New(), Type: model.EventLeft, At: now, Account: h.Account, User: h.User, Data: map[string]any{
-			"path": valid.Printable(h.Path), "size": h.Size, "stored": h.At.Format(time.RFC3339), "feed": h.Feed,
-			"text": h.User + " wrote " + valid.Printable(h.Path) + " on " + h.At.Format("2006-01-02 15:04") + " (UTC). " + why}})
+		return tx.Emit(model.Event{ID: r.o.IDs.New(), Type: model.EventLeft, At: now, Account: h.Account, User: h.User, Data: model.FileLeft{
+			Path: valid.Printable(h.Path), Size: h.Size, Stored: h.At.Truncate(time.Second), Feed: h.Feed,
+			Words: h.User + " wrote " + valid.Printable(h.Path) + " on " + h.At.Format("2006-01-02 15:04") + " (UTC). " + why}})
 	})
 	r.mu.Lock()
 	if now := r.held[h.key()]; now != nil && now.id == h.id && err == nil {
@@ -149,7 +149,7 @@ func (r *Room) Republish(ctx context.Context, actor, id string, p Publication) (
 	if err != nil {
 		return model.Publication{}, fault.Missing(op, err, "There is no publication %q.", valid.Printable(id))
 	}
-	rows, err := q.Deliveries(store.DeliveryFilter{Publication: id, Limit: maxRepublished + 1})
+	rows, err := q.Deliveries(model.DeliveryFilter{Publication: id, Paging: model.Paging{Limit: maxRepublished + 1}})
 	if err != nil {
 		return model.Publication{}, err
 	}

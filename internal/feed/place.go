@@ -186,10 +186,11 @@ func (r *Room) placed(tx *store.Tx, p store.PublicationRow, f model.Feed) error 
 		return err
 	}
 	size, count := strconv.FormatInt(p.Size, 10), strconv.Itoa(whole.Deliveries)
-	data := map[string]any{"publication": p.ID, "feed": p.Feed, "kind": f.Kind, "name": p.Name, "size": p.Size, "sha256": p.SHA256, "deliveries": whole.Deliveries, "via": p.Via}
+	data := model.FilePublished{Publication: p.ID, Feed: p.Feed, Kind: f.Kind, Name: p.Name, Size: p.Size, SHA256: p.SHA256,
+		Deliveries: whole.Deliveries, Via: p.Via, Flag: p.Flag}
 	detail := map[string]string{"publication": p.ID, "account": p.Account, "name": p.Name, "size": size, "sha256": p.SHA256, "deliveries": count, "via": p.Via}
 	if p.Flag != "" {
-		data["flag"], detail["flag"] = p.Flag, p.Flag
+		detail["flag"] = p.Flag
 	}
 	if err := tx.Emit(model.Event{ID: r.o.IDs.New(), Type: model.EventPublished, At: r.now(), Account: p.Account, Data: data}); err != nil {
 		return err

@@ -59,7 +59,7 @@ var publishStories = stories{
 		}
 		w.wantFile(u, "/download/data/a.csv", "12345")
 		events := w.events(model.EventPublished)
-		if len(events) != 1 || events[0].Account != "acme" || events[0].Data["name"] != "a.csv" || events[0].Data["deliveries"] != 1.0 {
+		if len(events) != 1 || events[0].Account != "acme" || events[0].Field("name") != "a.csv" || events[0].Field("deliveries") != 1.0 {
 			t.Fatalf("the events are %+v", events)
 		}
 		if n := w.count("audit WHERE action = 'feed.publish' AND actor = 'billing'"); n != 1 {
@@ -69,7 +69,7 @@ var publishStories = stories{
 	},
 	"a login that was revoked publishes nothing": func(t *testing.T, w *world) {
 		w.user("acme", "")
-		w.feed("data", func(*model.Feed) {})
+		w.feed("data", func(*model.NewFeed) {})
 		w.subscribe("data", "acme")
 		p := to("data", "acme", "a.csv", "1")
 		p.Guard = store.NewGuard(exchange.Login{User: model.User{ID: "BILLING"}, Fingerprint: "SHA256:x"})
@@ -81,7 +81,7 @@ var publishStories = stories{
 	},
 	"a name must fit the feed's pattern, and its account": func(t *testing.T, w *world) {
 		w.user("acme", "")
-		w.feed("data", func(f *model.Feed) { f.Pattern = "{account}-{seq}.csv" })
+		w.feed("data", func(f *model.NewFeed) { f.Pattern = "{account}-{seq}.csv" })
 		w.subscribe("data", "acme")
 		w.refused(to("data", "acme", "acme.csv", "1"), fault.Invalid, "does not fit the feed's pattern {account}-{seq}.csv")
 		w.refused(to("data", "acme", "beta-1.csv", "1"), fault.Invalid, "speaks of account beta, and is published to acme")
@@ -102,7 +102,7 @@ var publishStories = stories{
 		}
 		found, err := w.store.Read(ctx).Look(u.ID, []string{"download", "data", "a.csv"})
 		testkit.Must(t, err)
-		versions, err := w.store.Read(ctx).Versions(*found.File)
+		versions, err := w.store.Read(ctx).Versions(*found.File, model.Paging{})
 		testkit.Must(t, err)
 		if len(versions) != 2 || !versions[0].Current || versions[1].SHA256 != hash("first") {
 			t.Fatalf("the versions are %+v", versions)
@@ -213,7 +213,7 @@ func (failing) Read([]byte) (int, error) { return 0, errors.New("the line was cu
 // sequence is how far a feed's numbers came for an account.
 func (w *world) sequence(account string) model.Sequence {
 	w.t.Helper()
-	list, err := w.room.Sequences(ctx, "data")
+	list, err := w.room.Sequences(ctx, model.FeedFilter{Feed: "data"})
 	testkit.Must(w.t, err)
 	for _, s := range list {
 		if s.Account == account {

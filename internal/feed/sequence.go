@@ -37,17 +37,14 @@ func (r *Room) number(tx *store.Tx, p *model.Publication, rule counting, n numbe
 		to = "account " + p.Account
 	}
 	if told.odd {
-		return r.emitGap(tx, p, map[string]any{"feed": p.Feed, "name": p.Name, "number": n.seq, "last": s.Last,
-			"text": fmt.Sprintf("The feed %s has an odd number for %s: %s came after %d. It is not counted, unless the next one follows it.", p.Feed, to, p.Name, s.Last)})
+		return r.emitGap(tx, p, model.FeedGap{Feed: p.Feed, Name: p.Name, Number: &n.seq, Last: &s.Last,
+			Words: fmt.Sprintf("The feed %s has an odd number for %s: %s came after %d. It is not counted, unless the next one follows it.", p.Feed, to, p.Name, s.Last)})
 	}
 	for _, g := range told.gaps {
 		words := strings.Replace(g.Text(), "-", " to ", 1)
 		p.Missing = append(p.Missing, words)
-		data := map[string]any{"feed": p.Feed, "name": p.Name, "from": g.From, "to": g.To,
-			"text": fmt.Sprintf("The feed %s has a gap for %s: %s came, and number %s did not.", p.Feed, to, p.Name, words)}
-		if g.Period != "" {
-			data["period"] = g.Period
-		}
+		data := model.FeedGap{Feed: p.Feed, Name: p.Name, From: &g.From, To: &g.To, Period: g.Period,
+			Words: fmt.Sprintf("The feed %s has a gap for %s: %s came, and number %s did not.", p.Feed, to, p.Name, words)}
 		if err := r.emitGap(tx, p, data); err != nil {
 			return err
 		}
@@ -55,7 +52,7 @@ func (r *Room) number(tx *store.Tx, p *model.Publication, rule counting, n numbe
 	return nil
 }
 
-func (r *Room) emitGap(tx *store.Tx, p *model.Publication, data map[string]any) error {
+func (r *Room) emitGap(tx *store.Tx, p *model.Publication, data model.FeedGap) error {
 	return tx.Emit(model.Event{ID: r.o.IDs.New(), Type: model.EventGap, At: r.now(), Account: p.Account, Data: data})
 }
 

@@ -40,10 +40,10 @@ var sequenceStories = stories{
 			}
 		}
 		events := w.events(model.EventGap)
-		if len(events) != 2 || events[0].Account != "acme" || events[0].Data["from"] != 7.0 || events[0].Data["to"] != 9.0 {
+		if len(events) != 2 || events[0].Account != "acme" || events[0].Field("from") != 7.0 || events[0].Field("to") != 9.0 {
 			t.Fatalf("the events are %+v", events)
 		}
-		if text := fmt.Sprint(events[1].Data["text"]); !strings.Contains(text, "cdr-12.csv came, and number 11 did not") {
+		if text := fmt.Sprint(events[1].Field("text")); !strings.Contains(text, "cdr-12.csv came, and number 11 did not") {
 			t.Fatalf("the event says %q", text)
 		}
 	},
@@ -58,7 +58,7 @@ var sequenceStories = stories{
 		if p := w.publish("data", "all", "cdr-9.csv", "1"); !slices.Equal(p.Missing, []string{"8"}) {
 			t.Fatalf("%v is missing", p.Missing)
 		}
-		if e := w.events(model.EventGap); len(e) != 1 || !strings.Contains(fmt.Sprint(e[0].Data["text"]), "for all subscribers") {
+		if e := w.events(model.EventGap); len(e) != 1 || !strings.Contains(fmt.Sprint(e[0].Field("text")), "for all subscribers") {
 			t.Fatalf("the events are %+v", e)
 		}
 	},
@@ -132,7 +132,7 @@ func second(_ model.Sequence, err error) error { return err }
 // numbered makes a feed whose names have numbers, and its subscribers.
 func (w *world) numbered(accounts ...string) {
 	w.t.Helper()
-	w.feed("data", func(f *model.Feed) { f.Pattern = "cdr-{seq}.csv" })
+	w.feed("data", func(f *model.NewFeed) { f.Pattern = "cdr-{seq}.csv" })
 	for _, a := range accounts {
 		w.user(a, "")
 		w.subscribe("data", a)

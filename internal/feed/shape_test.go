@@ -16,36 +16,36 @@ var shapeStories = stories{
 	"what becomes of odd content is the feed's": func(t *testing.T, w *world) {
 		u := w.acme()
 		w.refused(to("data", "acme", "a.csv", pdf), fault.Invalid, "that of a pdf")
-		set := func(e feed.FeedEdit) model.Feed {
+		set := func(e model.EditFeed) model.Feed {
 			t.Helper()
 			f, err := w.room.SetFeed(ctx, "test", "data", e)
 			testkit.Must(t, err)
 			return f
 		}
-		set(feed.FeedEdit{Checks: new(model.ChecksFlag)})
+		set(model.EditFeed{Checks: new(model.ChecksFlag)})
 		if p := w.publish("data", "acme", "a.csv", pdf); p.Flag == "" {
 			t.Fatal("it is not flagged")
 		}
-		if e := w.events(model.EventPublished); e[len(e)-1].Data["flag"] == nil {
+		if e := w.events(model.EventPublished); e[len(e)-1].Field("flag") == nil {
 			t.Fatalf("the event is %+v", e)
 		}
-		if f := set(feed.FeedEdit{Types: &[]string{"any"}, Checks: new("")}); f.Checks != model.ChecksOff || len(f.Types) != 0 {
+		if f := set(model.EditFeed{Types: &[]string{"any"}, Checks: new("")}); f.Checks != model.ChecksOff || len(f.Types) != 0 {
 			t.Fatalf("the feed is %+v", f)
 		}
 		if p := w.publish("data", "acme", "b.csv", pdf); p.Flag != "" {
 			t.Fatalf("it is flagged %q", p.Flag)
 		}
 		w.wantFile(u, "/download/data/b.csv", pdf)
-		_, err := w.room.SetFeed(ctx, "test", "data", feed.FeedEdit{Checks: new("perhaps")})
+		_, err := w.room.SetFeed(ctx, "test", "data", model.EditFeed{Checks: new("perhaps")})
 		testkit.WantKind(t, err, fault.Invalid)
-		_, err = w.room.SetFeed(ctx, "test", "data", feed.FeedEdit{Zone: new("Nowhere/Land")})
+		_, err = w.room.SetFeed(ctx, "test", "data", model.EditFeed{Zone: new("Nowhere/Land")})
 		testkit.WantKind(t, err, fault.Invalid)
 	},
 	"a type is what the configuration says": func(t *testing.T, w *world) {
 		w.types = map[string]feed.Type{"cdr": {Extensions: []string{"cdr", "dat"}, Begins: []string{"\x9f"}}, "csv": {}}
 		w.open()
 		w.acme()
-		_, err := w.room.SetFeed(ctx, "test", "data", feed.FeedEdit{Types: &[]string{"cdr", "csv"}})
+		_, err := w.room.SetFeed(ctx, "test", "data", model.EditFeed{Types: &[]string{"cdr", "csv"}})
 		testkit.Must(t, err)
 		w.publish("data", "acme", "a.dat", "\x9f\x01")
 		w.publish("data", "acme", "a.CDR", "\x9f\x01")
@@ -59,12 +59,12 @@ var shapeStories = stories{
 		w.zone = sydney
 		w.open()
 		u := w.acme()
-		_, err = w.room.SetFeed(ctx, "test", "data", feed.FeedEdit{Folders: new("{yyyy}-{mm}-{dd}")})
+		_, err = w.room.SetFeed(ctx, "test", "data", model.EditFeed{Folders: new("{yyyy}-{mm}-{dd}")})
 		testkit.Must(t, err)
 		w.micros.Store(time.Date(2026, 10, 31, 20, 0, 0, 0, time.UTC).UnixMicro())
 		w.publish("data", "acme", "a.csv", "1")
 		w.wantFile(u, "/download/data/2026-11-01/a.csv", "1")
-		_, err = w.room.SetFeed(ctx, "test", "data", feed.FeedEdit{Zone: new("America/New_York")})
+		_, err = w.room.SetFeed(ctx, "test", "data", model.EditFeed{Zone: new("America/New_York")})
 		testkit.Must(t, err)
 		w.publish("data", "acme", "b.csv", "1")
 		w.wantFile(u, "/download/data/2026-10-31/b.csv", "1")
@@ -80,7 +80,7 @@ var shapeStories = stories{
 				t.Fatalf("issue %d is %+v", i+1, list[i])
 			}
 		}
-		owed, err := w.room.Deliveries(ctx, store.DeliveryFilter{Uncollected: w.clock().Add(time.Hour).UnixMicro(), Limit: 10})
+		owed, err := w.room.Deliveries(ctx, model.DeliveryFilter{Uncollected: w.clock().Add(time.Hour), Paging: model.Paging{Limit: 10}})
 		testkit.Must(t, err)
 		if len(owed) != 1 || owed[0].Issue != 3 {
 			t.Fatalf("owed are %+v", owed)
@@ -130,13 +130,13 @@ var shapeStories = stories{
 		}
 		look := exchange.Read | exchange.List
 		for _, may := range []string{"", model.FeedsRemove, model.FeedsLook, model.FeedsRemove} {
-			_, err := w.room.SetSubscription(ctx, "test", "data", "acme", feed.SubscriptionEdit{May: &may})
+			_, err := w.room.SetSubscription(ctx, "test", "data", "acme", model.EditSubscription{May: &may})
 			testkit.Must(t, err)
 			if got := rights("/download/data"); got != exchange.FeedRights(may) {
 				t.Fatalf("with %q: %v", may, got)
 			}
 		}
-		_, err := w.room.SetSubscription(ctx, "test", "data", "acme", feed.SubscriptionEdit{May: new("write")})
+		_, err := w.room.SetSubscription(ctx, "test", "data", "acme", model.EditSubscription{May: new("write")})
 		testkit.WantKind(t, err, fault.Invalid)
 		// A folder of the partner's own stays its own.
 		all := exchange.AllRights
@@ -147,7 +147,7 @@ var shapeStories = stories{
 			}
 			return tx.SetDirRights(id, all)
 		}))
-		_, err = w.room.SetSubscription(ctx, "test", "data", "acme", feed.SubscriptionEdit{Dir: new("/upload"), May: new(model.FeedsLook)})
+		_, err = w.room.SetSubscription(ctx, "test", "data", "acme", model.EditSubscription{Dir: new("/upload"), May: new(model.FeedsLook)})
 		testkit.Must(t, err)
 		if got := rights("/upload"); got != all {
 			t.Fatalf("the rights in /upload are %v, want all; look is %v", got, look)

@@ -140,7 +140,7 @@ var operations = map[string]func(r *run) testkit.Operation{
 			_, err := r.w.room.Publish(ctx, "test", r.to("all"))
 			testkit.Must(r.w.t, err)
 		}, Do: func(c context.Context) error {
-			_, err := r.w.room.Subscribe(c, "test", model.Subscription{Feed: r.feed, User: r.c}, 30)
+			_, err := r.w.room.Subscribe(c, "test", r.feed, model.NewSubscription{User: r.c, Days: 30})
 			return err
 		}, Done: func(err error) bool { return fault.Is(err, fault.Exists) }}
 	},

@@ -15,11 +15,11 @@ import (
 )
 
 // Subscriptions lists a feed's subscriptions.
-func (r *Room) Subscriptions(ctx context.Context, feed string) ([]model.Subscription, error) {
-	if _, err := r.Feed(ctx, feed); err != nil {
+func (r *Room) Subscriptions(ctx context.Context, f model.FeedFilter) ([]model.Subscription, error) {
+	if _, err := r.Feed(ctx, f.Feed); err != nil {
 		return nil, err
 	}
-	return r.o.Store.Read(ctx).Subscriptions(feed)
+	return r.o.Store.Read(ctx).Subscriptions(f)
 }
 
 // maxBackfill bounds how many earlier files a new subscription gets.
@@ -29,8 +29,10 @@ const maxBackfill = 10_000
 // default /download/<feed>; Types narrows what comes. What was published in the
 // last days is placed at once, and goes on if the request ends. Asked again, it
 // places what a try that failed has left out.
-func (r *Room) Subscribe(ctx context.Context, actor string, s model.Subscription, days int) (model.Subscription, error) {
+func (r *Room) Subscribe(ctx context.Context, actor, feed string, n model.NewSubscription) (model.Subscription, error) {
 	const op = "feed.Subscribe"
+	s := model.Subscription{Feed: feed, User: n.User, Types: n.Types, Dir: n.Dir, Mail: n.Mail, May: n.May}
+	days := n.Days
 	err := checkSubscription(&s)
 	if err != nil {
 		return s, err
@@ -146,15 +148,9 @@ func describeSubscription(s model.Subscription) map[string]string {
 	return map[string]string{"user": s.User, "types": strings.Join(s.Types, ","), "dir": s.Dir, "mail": s.Mail, "may": s.May}
 }
 
-// SubscriptionEdit is a change of a subscription; nil leaves a field as it is.
-type SubscriptionEdit struct {
-	Types          *[]string
-	Dir, Mail, May *string
-}
-
 // SetSubscription changes what a user gets of a feed from now on, and where.
 // What was delivered stays where it is.
-func (r *Room) SetSubscription(ctx context.Context, actor, feed, user string, e SubscriptionEdit) (s model.Subscription, err error) {
+func (r *Room) SetSubscription(ctx context.Context, actor, feed, user string, e model.EditSubscription) (s model.Subscription, err error) {
 	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
 		f, err := tx.Feed(feed)
 		if err != nil {

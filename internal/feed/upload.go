@@ -17,16 +17,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
-
-// Upload is a large file on its way in parts. A part that was answered is
-// durable; a sender that was cut off asks how far it came, and goes on there.
-type Upload struct {
-	ID        string    `json:"id"`
-	Offset    int64     `json:"offset" doc:"Bytes that are here, from the start on"`
-	Size      int64     `json:"size" doc:"Bytes that are to come in all; -1: not declared"`
-	ExpiresAt time.Time `json:"expires_at" doc:"When it is forgotten, unless it goes on"`
-}
 
 // upload is one of them.
 type upload struct {
@@ -149,27 +141,27 @@ func (u *upload) rest() {
 const maxUploads = 1000
 
 // BeginUpload makes room for a file that comes in parts; size < 0 is unknown.
-func (r *Room) BeginUpload(actor string, size int64) (Upload, error) {
+func (r *Room) BeginUpload(actor string, size int64) (model.Upload, error) {
 	const op = "feed.BeginUpload"
 	if size > r.o.MaxFile {
-		return Upload{}, fault.E(op, fault.TooLarge, "The file is larger than the limit of %d bytes.", r.o.MaxFile)
+		return model.Upload{}, fault.E(op, fault.TooLarge, "The file is larger than the limit of %d bytes.", r.o.MaxFile)
 	}
 	if err := r.checkFree(max(size, 0)); err != nil {
-		return Upload{}, err
+		return model.Upload{}, err
 	}
 	r.mu.Lock()
 	full := len(r.uploads) >= maxUploads
 	r.mu.Unlock()
 	if full {
-		return Upload{}, fault.E(op, fault.Busy, "%d uploads are under way; finish or cancel some.", maxUploads)
+		return model.Upload{}, fault.E(op, fault.Busy, "%d uploads are under way; finish or cancel some.", maxUploads)
 	}
 	u := &upload{id: r.o.IDs.New(), size: size, actor: actor, at: r.now()}
 	var err error
 	if u.stage, err = r.o.Blobs.Stage(u.id); err != nil {
-		return Upload{}, err
+		return model.Upload{}, err
 	}
 	if err := u.sync(); err != nil {
-		return Upload{}, errors.Join(err, u.stage.Discard(), u.stage.Close())
+		return model.Upload{}, errors.Join(err, u.stage.Discard(), u.stage.Close())
 	}
 	u.rest()
 	r.mu.Lock()
@@ -187,8 +179,8 @@ func (u *upload) sync() error {
 	return u.stage.Sync(u.offset, note, "")
 }
 
-func (r *Room) describe(u *upload) Upload {
-	return Upload{ID: u.id, Offset: u.offset, Size: u.size, ExpiresAt: u.at.Add(r.o.KeepUploads)}
+func (r *Room) describe(u *upload) model.Upload {
+	return model.Upload{ID: u.id, Offset: u.offset, Size: u.size, ExpiresAt: u.at.Add(r.o.KeepUploads)}
 }
 
 func (r *Room) upload(id string) (*upload, error) {
@@ -201,10 +193,10 @@ func (r *Room) upload(id string) (*upload, error) {
 }
 
 // UploadStatus says how far an upload came.
-func (r *Room) UploadStatus(id string) (Upload, error) {
+func (r *Room) UploadStatus(id string) (model.Upload, error) {
 	u, err := r.upload(id)
 	if err != nil {
-		return Upload{}, err
+		return model.Upload{}, err
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -213,30 +205,30 @@ func (r *Room) UploadStatus(id string) (Upload, error) {
 
 // Append takes a part that begins where the upload stands. What came of a part
 // that broke off is kept.
-func (r *Room) Append(id string, at int64, body io.Reader) (Upload, error) {
+func (r *Room) Append(id string, at int64, body io.Reader) (model.Upload, error) {
 	const op = "feed.Append"
 	u, err := r.upload(id)
 	if err != nil {
-		return Upload{}, err
+		return model.Upload{}, err
 	}
 	if !u.mu.TryLock() {
-		return Upload{}, fault.E(op, fault.Conflict, "Another part of this upload is on its way.")
+		return model.Upload{}, fault.E(op, fault.Conflict, "Another part of this upload is on its way.")
 	}
 	defer u.mu.Unlock()
 	if u.undecided() {
-		return Upload{}, errUndecided(op)
+		return model.Upload{}, errUndecided(op)
 	}
 	if u.stage == nil && !u.rests {
-		return Upload{}, fault.E(op, fault.NotFound, "The upload is over.")
+		return model.Upload{}, fault.E(op, fault.NotFound, "The upload is over.")
 	}
 	if at != u.offset {
 		return r.describe(u), fault.E(op, fault.Conflict, "The upload stands at byte %d, not %d.", u.offset, at).WithHint("ask for its offset, and go on there")
 	}
 	if err := r.checkFree(0); err != nil {
-		return Upload{}, err
+		return model.Upload{}, err
 	}
 	if err := u.wake(r.o.Blobs); err != nil {
-		return Upload{}, err
+		return model.Upload{}, err
 	}
 	limit := r.o.MaxFile
 	if u.size >= 0 {
@@ -248,7 +240,7 @@ func (r *Room) Append(id string, at int64, body io.Reader) (Upload, error) {
 	}
 	u.offset, u.at = u.offset+n, r.now()
 	if syncErr := u.sync(); syncErr != nil {
-		return Upload{}, syncErr
+		return model.Upload{}, syncErr
 	}
 	u.rest()
 	return r.describe(u), fault.Wrap(op, fault.Invalid, err)

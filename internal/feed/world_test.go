@@ -109,17 +109,17 @@ func TestFeeds(t *testing.T) {
 // user makes an account with a user of its name; parent may be "".
 func (w *world) user(name, parent string) model.User {
 	w.t.Helper()
-	_, err := w.accounts.AddAccount(ctx, "test", model.Account{ID: name, Name: name, Parent: parent})
+	_, err := w.accounts.AddAccount(ctx, "test", model.NewAccount{ID: name, Name: name, Parent: parent})
 	testkit.Must(w.t, err)
-	u, err := w.accounts.AddUser(ctx, "test", account.NewUser{Account: name})
+	u, err := w.accounts.AddUser(ctx, "test", model.NewUser{Account: name})
 	testkit.Must(w.t, err)
 	return u
 }
 
 // feed makes a feed; change may say more of it.
-func (w *world) feed(name string, change ...func(*model.Feed)) {
+func (w *world) feed(name string, change ...func(*model.NewFeed)) {
 	w.t.Helper()
-	f := model.Feed{Name: name, Kind: "data"}
+	f := model.NewFeed{Name: name, Kind: "data"}
 	for _, c := range change {
 		c(&f)
 	}
@@ -130,7 +130,7 @@ func (w *world) feed(name string, change ...func(*model.Feed)) {
 func (w *world) subscribe(name string, users ...string) {
 	w.t.Helper()
 	for _, u := range users {
-		_, err := w.room.Subscribe(ctx, "test", model.Subscription{Feed: name, User: u}, 0)
+		_, err := w.room.Subscribe(ctx, "test", name, model.NewSubscription{User: u})
 		testkit.Must(w.t, err)
 	}
 }
@@ -212,7 +212,7 @@ func (w *world) wantNoFile(u model.User, path string) {
 // deliveries lists a user's, the oldest first.
 func (w *world) deliveries(user string) []model.Delivery {
 	w.t.Helper()
-	list, err := w.room.Deliveries(ctx, store.DeliveryFilter{User: user, Limit: 1000})
+	list, err := w.room.Deliveries(ctx, model.DeliveryFilter{User: user, Paging: model.Paging{Limit: 1000}})
 	testkit.Must(w.t, err)
 	return list
 }

@@ -9,20 +9,15 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
+	"github.com/sallyport-sftp/sallyport/model"
 )
-
-// SiteFile is a file that a program imports, or uses as it is.
-type SiteFile struct {
-	Name    string `json:"name"`
-	Content string `json:"content"`
-}
 
 // Programs are those that Sites writes files for.
 var Programs = []string{"filezilla", "winscp", "openssh", "rclone"}
 
 // Sites writes the files for a program. keyDir is the folder, on the partner's
 // computer, where the private key lies; "" is beside the file.
-func (c *Card) Sites(program, keyDir string) ([]SiteFile, error) {
+func (c *Card) Sites(program, keyDir string) ([]model.SiteFile, error) {
 	if valid.Printable(keyDir) != keyDir || strings.ContainsAny(keyDir, "\"'`") { // a line of its own would be a setting
 		return nil, fault.E("guide.Sites", fault.Invalid, "The folder's name has a character that is not allowed.")
 	}
@@ -39,13 +34,13 @@ func (c *Card) Sites(program, keyDir string) ([]SiteFile, error) {
 	switch program {
 	case "filezilla":
 		text, err := c.filezillaSites(key(c.PPKFile()))
-		return []SiteFile{{c.file() + ".filezilla.xml", text}}, err
+		return []model.SiteFile{{Name: c.file() + ".filezilla.xml", Content: text}}, err
 	case "winscp":
-		return []SiteFile{{c.file() + ".winscp.ini", c.winscpINI(key(c.PPKFile()))}}, nil
+		return []model.SiteFile{{Name: c.file() + ".winscp.ini", Content: c.winscpINI(key(c.PPKFile()))}}, nil
 	case "openssh":
-		return []SiteFile{{c.file() + ".ssh_config", c.sshConfig(key(c.KeyFile()), key(c.file()+".known_hosts"))}, {c.file() + ".known_hosts", c.knownHosts()}}, nil
+		return []model.SiteFile{{Name: c.file() + ".ssh_config", Content: c.sshConfig(key(c.KeyFile()), key(c.file()+".known_hosts"))}, {Name: c.file() + ".known_hosts", Content: c.knownHosts()}}, nil
 	case "rclone":
-		return []SiteFile{{c.file() + ".rclone.conf", c.rcloneConf(key(c.KeyFile()), key(c.file()+".known_hosts"))}, {c.file() + ".known_hosts", c.knownHosts()}}, nil
+		return []model.SiteFile{{Name: c.file() + ".rclone.conf", Content: c.rcloneConf(key(c.KeyFile()), key(c.file()+".known_hosts"))}, {Name: c.file() + ".known_hosts", Content: c.knownHosts()}}, nil
 	}
 	return nil, fault.E("guide.Sites", fault.Invalid, "There are no site files for %q.", valid.Printable(program)).
 		WithHint("choose one of %s", strings.Join(Programs, ", "))

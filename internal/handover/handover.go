@@ -38,19 +38,9 @@ func New(s *store.Store, clock exchange.Clock, ids *exchange.IDs) *Room {
 	return &Room{store: s, clock: clock, ids: ids}
 }
 
-// NewLink asks for a link.
-type NewLink struct {
-	Kind        string // model.LinkKey, LinkPassphrase, LinkVerify
-	User        string // username; "" for LinkVerify
-	Contact     string // id or e-mail address
-	Fingerprint string // of the key that is handed over
-	Token       []byte // SHA-256 of what finds the link
-	Sealed      []byte // nil for LinkVerify
-}
-
 // Make records a link. Key file and passphrase of one key go to different
 // people, whose addresses are verified.
-func (r *Room) Make(ctx context.Context, actor string, n NewLink) (l model.Link, err error) {
+func (r *Room) Make(ctx context.Context, actor string, n model.NewLink) (l model.Link, err error) {
 	const op = "handover.Make"
 	if len(n.Token) != 32 || len(n.Sealed) > maxSealed || (n.Kind == model.LinkVerify) != (len(n.Sealed) == 0) {
 		return l, fault.E(op, fault.Invalid, "The link's content is damaged.")
@@ -80,11 +70,23 @@ func (r *Room) Make(ctx context.Context, actor string, n NewLink) (l model.Link,
 	return l, err
 }
 
+// named are the contacts with an id or an e-mail address.
+func named(tx *store.Tx, who string) ([]model.Contact, error) {
+	if strings.Contains(who, "@") {
+		return tx.ContactsAt(who)
+	}
+	c, err := tx.Contact(who)
+	if fault.Is(err, fault.NotFound) {
+		return nil, nil
+	}
+	return []model.Contact{c}, err
+}
+
 // recipient finds the contact a link is for, among the user's people if it is
 // about a user.
 func (r *Room) recipient(tx *store.Tx, l *model.Link, who string) (model.Contact, error) {
 	const op = "handover.Make"
-	list, err := tx.AllContacts("")
+	list, err := named(tx, who)
 	if l.User != "" {
 		u, uerr := tx.User(l.User)
 		if uerr != nil {
@@ -260,9 +262,9 @@ func (r *Room) find(ctx context.Context, token []byte, opening string, cause err
 	}
 }
 
-// Links lists links, of one user or all, the newest first.
-func (r *Room) Links(ctx context.Context, user string) ([]model.Link, error) {
-	list, err := r.store.Read(ctx).Links(user, 1000)
+// Links lists links, the newest first.
+func (r *Room) Links(ctx context.Context, f model.OfUserFilter) ([]model.Link, error) {
+	list, err := r.store.Read(ctx).Links(f)
 	for i := range list {
 		if l := &list[i]; l.State == model.LinkWaiting && !r.now().Before(l.ExpiresAt) {
 			l.State = model.LinkExpired

@@ -84,7 +84,7 @@ func apart(t *testing.T, w *world) {
 	_, err = w.ask(model.LinkKey, w.ann.ID)
 	testkit.WantKind(t, err, fault.Denied)
 	w.make(model.LinkKey, w.jo) // the same half again is no danger
-	_, err = w.ask(model.LinkKey, w.ann.ID, func(n *handover.NewLink) { n.Fingerprint = print("other") })
+	_, err = w.ask(model.LinkKey, w.ann.ID, func(n *model.NewLink) { n.Fingerprint = print("other") })
 	testkit.Must(t, err)
 
 	// A link that nobody opened reached nobody.
@@ -97,12 +97,12 @@ func apart(t *testing.T, w *world) {
 
 func apartAtOnce(t *testing.T, w *world) {
 	for i := range 10 {
-		key := func(n *handover.NewLink) { n.Fingerprint = print(fmt.Sprint(i)) }
+		key := func(n *model.NewLink) { n.Fingerprint = print(fmt.Sprint(i)) }
 		var wg sync.WaitGroup
 		var made atomic.Int32
 		for j, kind := range []string{model.LinkKey, model.LinkPassphrase} {
 			token := sha256.Sum256(fmt.Append(nil, i, j))
-			n := handover.NewLink{Kind: kind, User: "acme", Contact: w.jo.ID, Token: token[:], Sealed: []byte("x")}
+			n := model.NewLink{Kind: kind, User: "acme", Contact: w.jo.ID, Token: token[:], Sealed: []byte("x")}
 			key(&n)
 			wg.Go(func() {
 				if _, err := w.room.Make(ctx, "test", n); err == nil {
@@ -120,7 +120,7 @@ func apartAtOnce(t *testing.T, w *world) {
 }
 
 func refused(t *testing.T, w *world) {
-	new, err := w.accounts.AddContact(ctx, "test", model.Contact{Account: "acme", Name: "New", Email: "new@acme.example"})
+	new, err := w.accounts.AddContact(ctx, "test", model.NewContact{Account: "acme", Name: "New", Email: "new@acme.example"})
 	testkit.Must(t, err)
 	sam := w.person("globex", "sam@globex.example")
 	gone := w.person("acme", "gone@acme.example")
@@ -128,32 +128,32 @@ func refused(t *testing.T, w *world) {
 	testkit.Must(t, err)
 	for name, c := range map[string]struct {
 		kind   string
-		change func(*handover.NewLink)
+		change func(*model.NewLink)
 		want   fault.Kind
 	}{
-		"an address that is not verified": {model.LinkKey, func(n *handover.NewLink) { n.Contact = new.ID }, fault.Conflict},
-		"another account's contact":       {model.LinkKey, func(n *handover.NewLink) { n.Contact = sam.ID }, fault.NotFound},
-		"who has left":                    {model.LinkKey, func(n *handover.NewLink) { n.Contact = gone.Email }, fault.NotFound},
-		"nobody":                          {model.LinkKey, func(n *handover.NewLink) { n.Contact = "" }, fault.NotFound},
-		"nobody's user":                   {model.LinkKey, func(n *handover.NewLink) { n.User = "initech" }, fault.NotFound},
-		"no user":                         {model.LinkKey, func(n *handover.NewLink) { n.User = "" }, fault.Invalid},
-		"no key":                          {model.LinkPassphrase, func(n *handover.NewLink) { n.Fingerprint = "" }, fault.Invalid},
-		"a mistyped key":                  {model.LinkKey, func(n *handover.NewLink) { n.Fingerprint = n.Fingerprint[1:] }, fault.Invalid},
-		"an unknown kind":                 {"poem", func(*handover.NewLink) {}, fault.Invalid},
-		"a short token":                   {model.LinkKey, func(n *handover.NewLink) { n.Token = n.Token[:31] }, fault.Invalid},
-		"nothing in it":                   {model.LinkKey, func(n *handover.NewLink) { n.Sealed = nil }, fault.Invalid},
-		"something in a proof":            {model.LinkVerify, func(n *handover.NewLink) { n.Sealed = []byte("x") }, fault.Invalid},
-		"far too much in it":              {model.LinkKey, func(n *handover.NewLink) { n.Sealed = make([]byte, 300<<10) }, fault.Invalid},
+		"an address that is not verified": {model.LinkKey, func(n *model.NewLink) { n.Contact = new.ID }, fault.Conflict},
+		"another account's contact":       {model.LinkKey, func(n *model.NewLink) { n.Contact = sam.ID }, fault.NotFound},
+		"who has left":                    {model.LinkKey, func(n *model.NewLink) { n.Contact = gone.Email }, fault.NotFound},
+		"nobody":                          {model.LinkKey, func(n *model.NewLink) { n.Contact = "" }, fault.NotFound},
+		"nobody's user":                   {model.LinkKey, func(n *model.NewLink) { n.User = "initech" }, fault.NotFound},
+		"no user":                         {model.LinkKey, func(n *model.NewLink) { n.User = "" }, fault.Invalid},
+		"no key":                          {model.LinkPassphrase, func(n *model.NewLink) { n.Fingerprint = "" }, fault.Invalid},
+		"a mistyped key":                  {model.LinkKey, func(n *model.NewLink) { n.Fingerprint = n.Fingerprint[1:] }, fault.Invalid},
+		"an unknown kind":                 {"poem", func(*model.NewLink) {}, fault.Invalid},
+		"a short token":                   {model.LinkKey, func(n *model.NewLink) { n.Token = n.Token[:31] }, fault.Invalid},
+		"nothing in it":                   {model.LinkKey, func(n *model.NewLink) { n.Sealed = nil }, fault.Invalid},
+		"something in a proof":            {model.LinkVerify, func(n *model.NewLink) { n.Sealed = []byte("x") }, fault.Invalid},
+		"far too much in it":              {model.LinkKey, func(n *model.NewLink) { n.Sealed = make([]byte, 300<<10) }, fault.Invalid},
 	} {
 		if _, err := w.ask(c.kind, w.jo.ID, c.change); !fault.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
 		}
 	}
-	if list, err := w.room.Links(ctx, ""); err != nil || len(list) > 0 || len(w.audits("link.make")) > 0 {
+	if list, err := w.room.Links(ctx, model.OfUserFilter{}); err != nil || len(list) > 0 || len(w.audits("link.make")) > 0 {
 		t.Fatalf("%v, %v", list, err)
 	}
 	l := w.make(model.LinkKey, w.jo)
-	_, err = w.ask(model.LinkKey, w.jo.ID, func(n *handover.NewLink) { n.Token = l.token })
+	_, err = w.ask(model.LinkKey, w.jo.ID, func(n *model.NewLink) { n.Token = l.token })
 	testkit.WantKind(t, err, fault.Exists)
 }
 
@@ -268,7 +268,7 @@ func revoked(t *testing.T, w *world) {
 }
 
 func verified(t *testing.T, w *world) {
-	c, err := w.accounts.AddContact(ctx, "test", model.Contact{Account: "acme", Name: "New", Email: "new@acme.example"})
+	c, err := w.accounts.AddContact(ctx, "test", model.NewContact{Account: "acme", Name: "New", Email: "new@acme.example"})
 	testkit.Must(t, err)
 	l := w.make(model.LinkVerify, c)
 	w.pass(time.Hour)
@@ -302,16 +302,16 @@ func listed(t *testing.T, w *world) {
 	_, err = w.room.Revoke(ctx, "test", links[1].ID)
 	testkit.Must(t, err)
 	w.pass(72 * time.Hour)
-	list, err := w.room.Links(ctx, "")
+	list, err := w.room.Links(ctx, model.OfUserFilter{})
 	testkit.Must(t, err)
 	if len(list) != 3 || list[0].State != model.LinkExpired || list[1].State != model.LinkRevoked || list[2].State != model.LinkOpened ||
 		list[2].OpenedFrom != "203.0.113.7" || list[2].EndedAt == nil || list[2].User != "acme" || list[0].User != "" {
 		t.Fatalf("%+v", list)
 	}
-	if list, err = w.room.Links(ctx, "acme"); err != nil || len(list) != 2 {
+	if list, err = w.room.Links(ctx, model.OfUserFilter{User: "acme"}); err != nil || len(list) != 2 {
 		t.Fatalf("%+v, %v", list, err)
 	}
-	if list, err = w.room.Links(ctx, "globex"); err != nil || len(list) != 0 {
+	if list, err = w.room.Links(ctx, model.OfUserFilter{User: "globex"}); err != nil || len(list) != 0 {
 		t.Fatalf("%+v, %v", list, err)
 	}
 }
@@ -431,7 +431,7 @@ func TestEveryStepOfALink(t *testing.T) {
 			"made": {Begin: func() { w.made++ }, Do: func(c context.Context) error {
 				token := sha256.Sum256(fmt.Append(nil, w.made))
 				l.token, held = token[:], nil
-				_, err := w.room.Make(c, "test", handover.NewLink{Kind: model.LinkKey, User: "acme", Contact: w.jo.ID,
+				_, err := w.room.Make(c, "test", model.NewLink{Kind: model.LinkKey, User: "acme", Contact: w.jo.ID,
 					Fingerprint: print("new"), Token: l.token, Sealed: []byte("sealed key")})
 				return err
 			}, Done: func(err error) bool { return fault.Is(err, fault.Exists) }},

@@ -66,10 +66,10 @@ func (w *world) begin(t testing.TB) *world {
 // person makes a contact with a verified address.
 func (w *world) person(of, email string) model.Contact {
 	w.t.Helper()
-	c, err := w.accounts.AddContact(ctx, "test", model.Contact{Account: of, Name: "Jo Hill", Email: email})
+	c, err := w.accounts.AddContact(ctx, "test", model.NewContact{Account: of, Name: "Jo Hill", Email: email})
 	testkit.Must(w.t, err)
 	word := "called back"
-	c, err = w.accounts.SetContact(ctx, "test", c.ID, account.ContactEdit{Verified: &word})
+	c, err = w.accounts.SetContact(ctx, "test", c.ID, model.EditContact{Verified: &word})
 	testkit.Must(w.t, err)
 	return c
 }
@@ -87,10 +87,10 @@ type link struct {
 }
 
 // ask asks for a link; change may say more.
-func (w *world) ask(kind string, to string, change ...func(*handover.NewLink)) (link, error) {
+func (w *world) ask(kind string, to string, change ...func(*model.NewLink)) (link, error) {
 	w.made++
 	token := sha256.Sum256(fmt.Append(nil, w.made))
-	n := handover.NewLink{Kind: kind, User: "acme", Contact: to, Fingerprint: print("new"), Token: token[:], Sealed: []byte("sealed " + kind)}
+	n := model.NewLink{Kind: kind, User: "acme", Contact: to, Fingerprint: print("new"), Token: token[:], Sealed: []byte("sealed " + kind)}
 	if kind == model.LinkVerify {
 		n.User, n.Fingerprint, n.Sealed = "", "", nil
 	}

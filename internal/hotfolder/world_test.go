@@ -88,12 +88,12 @@ func (w *world) begin(t testing.TB) *world {
 	testkit.Must(t, err)
 	w.blobs = &blobs{Store: d}
 	w.open()
-	_, err = w.feeds.AddFeed(ctx, "test", model.Feed{Name: "data", Kind: "data", Types: []string{"csv", "pdf"}})
+	_, err = w.feeds.AddFeed(ctx, "test", model.NewFeed{Name: "data", Kind: "data", Types: []string{"csv", "pdf"}})
 	testkit.Must(t, err)
 	accounts := account.New(w.store, w.clock, w.ids, account.Policy{Templates: map[string]account.Template{model.KindCustomer: {StartDir: "/"}}})
 	testkit.Customers(t, accounts, "acme", "beta")
 	for _, name := range []string{"acme", "beta"} {
-		_, err = w.feeds.Subscribe(ctx, "test", model.Subscription{Feed: "data", User: name}, 0)
+		_, err = w.feeds.Subscribe(ctx, "test", "data", model.NewSubscription{User: name})
 		testkit.Must(t, err)
 	}
 	return w
@@ -183,7 +183,7 @@ func (w *world) listing() string {
 // published lists what users have, as "user name issue", the oldest first.
 func (w *world) published() (out []string) {
 	w.t.Helper()
-	list, err := w.feeds.Deliveries(ctx, store.DeliveryFilter{Limit: 1000})
+	list, err := w.feeds.Deliveries(ctx, model.DeliveryFilter{Paging: model.Paging{Limit: 1000}})
 	testkit.Must(w.t, err)
 	for _, d := range list {
 		out = append(out, d.User+" "+d.Name+" "+string('0'+rune(d.Issue)))

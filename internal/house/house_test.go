@@ -40,7 +40,7 @@ func rules(t *testing.T) map[string][]string {
 // imports asks go list for every package's own imports, tests left out.
 func imports(t *testing.T) map[string][]string {
 	t.Helper()
-	cmd := exec.Command("go", "list", "-f", `{{.ImportPath}}{{range .Imports}} {{.}}{{end}}`, "../../cmd/...", "../../internal/...", "../../model/...")
+	cmd := exec.Command("go", "list", "-f", `{{.ImportPath}}{{range .Imports}} {{.}}{{end}}`, "../../cmd/...", "../../internal/...", "../../model/...", "../../client/...")
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatal(err)

@@ -88,13 +88,10 @@ func duplicate(content, name string) (kind, of string) {
 // received is the event of a drop that is handed on. A duplicate's uploader is told, too.
 func (r *Room) received(tx *store.Tx, u model.User, d store.NewDrop, at time.Time) (model.Event, error) {
 	name := path.Base(d.Path)
-	data := map[string]any{"drop": d.VersionID, "path": valid.Printable(d.Path), "name": valid.Printable(name), "size": d.Size,
-		"sha256": hex.EncodeToString(d.SHA256), "key": d.Fingerprint, "address": d.Address}
-	if u.Vendor != "" {
-		data["vendor"] = u.Vendor
-	}
+	data := model.FileReceived{Drop: d.VersionID, Path: valid.Printable(d.Path), Name: valid.Printable(name), Size: d.Size,
+		SHA256: hex.EncodeToString(d.SHA256), Key: d.Fingerprint, Address: d.Address, Vendor: u.Vendor,
+		Duplicate: d.Duplicate, DuplicateOf: d.DuplicateOf}
 	if d.Duplicate != "" {
-		data["duplicate"], data["duplicate_of"] = d.Duplicate, d.DuplicateOf
 		if err := r.digest(tx, d.UserID, at, name, duplicateWords[d.Duplicate], "If it was sent twice by mistake, there is nothing to do."); err != nil {
 			return model.Event{}, err
 		}
@@ -161,8 +158,8 @@ func (r *Room) Renamed(tx *store.Tx, first bool, a exchange.Arrival) error {
 		}
 		return tx.Emit(e)
 	}
-	return tx.Emit(model.Event{ID: r.o.IDs.New(), Type: model.EventRenamed, At: a.At, Account: d.Account, User: d.User, Data: map[string]any{
-		"drop": d.ID, "path": valid.Printable(a.Path), "name": valid.Printable(path.Base(a.Path)), "size": d.Size, "sha256": d.SHA256, "was": valid.Printable(was)}})
+	return tx.Emit(model.Event{ID: r.o.IDs.New(), Type: model.EventRenamed, At: a.At, Account: d.Account, User: d.User, Data: model.FileRenamed{
+		Drop: d.ID, Path: valid.Printable(a.Path), Name: valid.Printable(path.Base(a.Path)), Size: d.Size, SHA256: d.SHA256, Was: valid.Printable(was)}})
 }
 
 // newName is a drop with another path: what it is a duplicate of by that name, and whether

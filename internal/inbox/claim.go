@@ -20,43 +20,45 @@ const (
 	maxLease = 24 * time.Hour // longer work renews
 )
 
-// Claim asks for drops.
-type Claim struct {
-	Consumer      string        // who works on them
-	Limit         int           // at most; 0 is one
-	Lease         time.Duration // until the claim runs out; 0 is the policy's
-	User, Account string        // only theirs
-}
-
-func (c *Claim) check(policy time.Duration) error {
-	const op = "inbox.Claim"
+// check fills in what a claim leaves open, and returns how long it lasts.
+func (r *Room) check(c *model.NewClaim) (time.Duration, error) {
 	if err := valid.CheckID("consumer", c.Consumer); err != nil {
-		return err
+		return 0, err
 	}
 	if c.Limit == 0 {
 		c.Limit = 1
 	}
 	if c.Limit < 0 || c.Limit > maxClaim {
-		return fault.E(op, fault.Invalid, "Claim 1 to %d files at once.", maxClaim)
+		return 0, fault.E("inbox.Claim", fault.Invalid, "Claim 1 to %d files at once.", maxClaim)
 	}
-	if c.Lease == 0 {
-		c.Lease = policy
+	return r.lease(c.Lease)
+}
+
+// lease reads how long a claim lasts; "" is the policy's time.
+func (r *Room) lease(text string) (time.Duration, error) {
+	d := r.o.Lease
+	if text != "" {
+		var err error
+		if d, err = valid.Length(text); err != nil {
+			return 0, err
+		}
 	}
-	if c.Lease < minLease || c.Lease > maxLease {
-		return fault.E(op, fault.Invalid, "A claim lasts from %s to %s; renew it for longer work.", minLease, maxLease)
+	if d < minLease || d > maxLease {
+		return 0, fault.E("inbox.lease", fault.Invalid, "A claim lasts from %s to %s; renew it for longer work.", minLease, maxLease)
 	}
-	return nil
+	return d, nil
 }
 
 // Claim gives the oldest drops to a consumer, each to one at a time. A claim
 // that runs out gives its drop back.
-func (r *Room) Claim(ctx context.Context, actor string, c Claim) (list []model.Drop, err error) {
-	if err := c.check(r.o.Lease); err != nil {
+func (r *Room) Claim(ctx context.Context, actor string, c model.NewClaim) (list []model.Drop, err error) {
+	lease, err := r.check(&c)
+	if err != nil {
 		return nil, err
 	}
 	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
 		now := r.now()
-		until := now.Add(c.Lease)
+		until := now.Add(lease)
 		list, err = r.claimable(tx, c, exchange.Micros(now))
 		if err != nil || len(list) == 0 {
 			return err
@@ -87,8 +89,8 @@ func (r *Room) Claim(ctx context.Context, actor string, c Claim) (list []model.D
 // claimable are the drops that a consumer may claim now. The scanner of today
 // scans whatever waits for one; any other consumer, only what came while it was
 // the scanner.
-func (r *Room) claimable(tx *store.Tx, c Claim, now int64) ([]model.Drop, error) {
-	f := store.DropFilter{User: c.User, Account: c.Account, Limit: c.Limit}
+func (r *Room) claimable(tx *store.Tx, c model.NewClaim, now int64) ([]model.Drop, error) {
+	f := model.DropFilter{User: c.User, Account: c.Account, Paging: model.Paging{Limit: c.Limit}}
 	if r.o.Scanner != "" && c.Consumer == r.o.Scanner {
 		return tx.Claimable(model.DropUnscanned, "", f, now)
 	}
@@ -142,9 +144,9 @@ func (r *Room) mine(tx *store.Tx, id, claim string) (model.Drop, error) {
 }
 
 // Renew makes a claim last longer from now on.
-func (r *Room) Renew(ctx context.Context, actor, id, claim string, lease time.Duration) (d model.Drop, err error) {
-	c := Claim{Consumer: "any", Lease: lease}
-	if err := c.check(r.o.Lease); err != nil {
+func (r *Room) Renew(ctx context.Context, actor, id, claim, lease string) (d model.Drop, err error) {
+	lasts, err := r.lease(lease)
+	if err != nil {
 		return d, err
 	}
 	if claim == "" {
@@ -154,7 +156,7 @@ func (r *Room) Renew(ctx context.Context, actor, id, claim string, lease time.Du
 		if d, err = r.mine(tx, id, claim); err != nil {
 			return err
 		}
-		until := r.now().Add(c.Lease)
+		until := r.now().Add(lasts)
 		d.ClaimUntil = &until
 		if err := tx.ClaimDrop(id, claim, d.Consumer, exchange.Micros(until)); err != nil {
 			return err
@@ -190,8 +192,8 @@ func (r *Room) Release(ctx context.Context, actor, id, claim string) (d model.Dr
 // longer; the guard is that of the login that asks.
 func (r *Room) ClaimOne(ctx context.Context, g *store.Guard, actor, consumer, id string) (d model.Drop, err error) {
 	const op = "inbox.ClaimOne"
-	c := Claim{Consumer: consumer}
-	if err := c.check(r.o.Lease); err != nil {
+	lasts, err := r.check(&model.NewClaim{Consumer: consumer})
+	if err != nil {
 		return d, err
 	}
 	err = r.o.Store.WriteAs(ctx, g, func(tx *store.Tx) error {
@@ -199,7 +201,7 @@ func (r *Room) ClaimOne(ctx context.Context, g *store.Guard, actor, consumer, id
 			return noDrop(err, id)
 		}
 		now := r.now()
-		until := now.Add(c.Lease)
+		until := now.Add(lasts)
 		over := d.ClaimUntil != nil && !now.Before(*d.ClaimUntil)
 		switch {
 		case d.State == model.DropClaimed && d.Consumer == consumer:
@@ -250,7 +252,7 @@ func (r *Room) Waiting(ctx context.Context, user, consumer string) (out []model.
 	q := r.o.Store.Read(ctx)
 	now := r.now()
 	for _, state := range []string{model.DropNew, model.DropClaimed} {
-		list, err := q.Drops(store.DropFilter{User: user, State: state, Limit: maxWaiting})
+		list, err := q.Drops(model.DropFilter{User: user, State: state, Paging: model.Paging{Limit: maxWaiting}})
 		if err != nil {
 			return nil, err
 		}

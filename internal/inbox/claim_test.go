@@ -8,7 +8,6 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
-	"github.com/sallyport-sftp/sallyport/internal/inbox"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 	"github.com/sallyport-sftp/sallyport/model"
@@ -27,7 +26,7 @@ var claimStories = stories{
 			wg.Go(func() {
 				name := fmt.Sprintf("worker-%d", c)
 				for {
-					list, err := w.room.Claim(ctx, "test", inbox.Claim{Consumer: name, Limit: 1 + c})
+					list, err := w.room.Claim(ctx, "test", model.NewClaim{Consumer: name, Limit: 1 + c})
 					if err != nil {
 						t.Error(err)
 						return
@@ -67,12 +66,12 @@ var claimStories = stories{
 		a := w.arrive("acme", "/upload/a.csv", "a")
 		b := w.arrive("beta", "/upload/b.csv", "b")
 		c := w.arrive("acme", "/upload/c.csv", "c")
-		list, err := w.room.Claim(ctx, "test", inbox.Claim{Consumer: "one", Limit: 5, User: "beta"})
+		list, err := w.room.Claim(ctx, "test", model.NewClaim{Consumer: "one", Limit: 5, User: "beta"})
 		testkit.Must(t, err)
 		if len(list) != 1 || list[0].ID != b {
 			t.Fatalf("beta's are %+v", list)
 		}
-		list, err = w.room.Claim(ctx, "test", inbox.Claim{Consumer: "one", Account: "acme"}) // one, unless said
+		list, err = w.room.Claim(ctx, "test", model.NewClaim{Consumer: "one", Account: "acme"}) // one, unless said
 		testkit.Must(t, err)
 		if len(list) != 1 || list[0].ID != a || list[0].Claim == "" {
 			t.Fatalf("acme's first is %+v", list)
@@ -85,8 +84,8 @@ var claimStories = stories{
 		}
 	},
 	"a claim that makes no sense is refused": func(t *testing.T, w *world) {
-		for _, c := range []inbox.Claim{{}, {Consumer: "Not An ID"}, {Consumer: "one", Limit: -1}, {Consumer: "one", Limit: 501},
-			{Consumer: "one", Lease: time.Millisecond}, {Consumer: "one", Lease: 25 * time.Hour}, {Consumer: "one", Lease: -time.Hour}} {
+		for _, c := range []model.NewClaim{{}, {Consumer: "Not An ID"}, {Consumer: "one", Limit: -1}, {Consumer: "one", Limit: 501},
+			{Consumer: "one", Lease: "1ms"}, {Consumer: "one", Lease: "25h"}, {Consumer: "one", Lease: "-1h"}} {
 			_, err := w.room.Claim(ctx, "test", c)
 			testkit.WantKind(t, err, fault.Invalid)
 		}
@@ -107,7 +106,7 @@ var claimStories = stories{
 		testkit.WantKind(t, err, fault.Conflict)
 		_, err = w.room.Reject(ctx, "test", id, first.Claim, "bad", "")
 		testkit.WantKind(t, err, fault.Conflict)
-		_, err = w.room.Renew(ctx, "test", id, first.Claim, 0)
+		_, err = w.room.Renew(ctx, "test", id, first.Claim, "")
 		testkit.WantKind(t, err, fault.Conflict)
 		_, err = w.room.Release(ctx, "test", id, first.Claim)
 		testkit.WantKind(t, err, fault.Conflict)
@@ -131,7 +130,7 @@ var claimStories = stories{
 		id := w.arrive("acme", "/upload/a.csv", "a")
 		d := w.claimOne("one")
 		w.pass(lease - time.Second)
-		renewed, err := w.room.Renew(ctx, "test", id, d.Claim, time.Hour)
+		renewed, err := w.room.Renew(ctx, "test", id, d.Claim, "1h")
 		testkit.Must(t, err)
 		if !renewed.ClaimUntil.After(d.ClaimUntil.Add(49 * time.Minute)) {
 			t.Fatalf("it lasts until %s, was %s", renewed.ClaimUntil, d.ClaimUntil)
@@ -140,11 +139,11 @@ var claimStories = stories{
 		if list := w.claim("two", 1); len(list) != 0 {
 			t.Fatal("it was handed out twice")
 		}
-		_, err = w.room.Renew(ctx, "test", id, "", 0)
+		_, err = w.room.Renew(ctx, "test", id, "", "")
 		testkit.WantKind(t, err, fault.Invalid)
 		_, err = w.room.Ack(ctx, "test", id, d.Claim)
 		testkit.Must(t, err)
-		_, err = w.room.Renew(ctx, "test", id, d.Claim, 0)
+		_, err = w.room.Renew(ctx, "test", id, d.Claim, "")
 		testkit.WantKind(t, err, fault.Conflict)
 	},
 	"a claim that is given back goes to the next": func(t *testing.T, w *world) {
@@ -168,7 +167,7 @@ var claimStories = stories{
 	"a claim is told to whoever claims alone": func(t *testing.T, w *world) {
 		id := w.arrive("acme", "/upload/a.csv", "a")
 		w.claimOne("one")
-		list, err := w.room.List(ctx, store.DropFilter{Limit: 10})
+		list, err := w.room.List(ctx, model.DropFilter{Paging: model.Paging{Limit: 10}})
 		testkit.Must(t, err)
 		opened, b, err := w.room.Open(ctx, id, "")
 		testkit.Must(t, err)

@@ -74,7 +74,7 @@ func (r *Room) Join(m Mailbox) { r.o.Mailbox = m }
 func (r *Room) now() time.Time { return r.o.Clock().UTC().Truncate(time.Microsecond) }
 
 // List lists drops. Whose claim it is stays with whoever claimed.
-func (r *Room) List(ctx context.Context, f store.DropFilter) ([]model.Drop, error) {
+func (r *Room) List(ctx context.Context, f model.DropFilter) ([]model.Drop, error) {
 	list, err := r.o.Store.Read(ctx).Drops(f)
 	for i := range list {
 		list[i].Claim = ""

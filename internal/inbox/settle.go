@@ -84,9 +84,9 @@ func (r *Room) Reject(ctx context.Context, actor, id, claim, reason, advice stri
 		if err := r.digest(tx, d.UserID, now, name, reason, advice); err != nil {
 			return err
 		}
-		if err := tx.Emit(model.Event{ID: r.o.IDs.New(), Type: model.EventRejected, At: now, Account: d.Account, User: d.User, Data: map[string]any{
-			"drop": d.ID, "path": valid.Printable(pathOf(d)), "name": valid.Printable(name), "size": d.Size, "sha256": d.SHA256, "reason": reason, "advice": advice,
-			"consumer": d.Consumer}}); err != nil {
+		if err := tx.Emit(model.Event{ID: r.o.IDs.New(), Type: model.EventRejected, At: now, Account: d.Account, User: d.User, Data: model.FileRejected{
+			Drop: d.ID, Path: valid.Printable(pathOf(d)), Name: valid.Printable(name), Size: d.Size, SHA256: d.SHA256, Reason: reason, Advice: advice,
+			Consumer: d.Consumer}}); err != nil {
 			return err
 		}
 		return r.audit(tx, actor, "drop.reject", d, map[string]string{"consumer": d.Consumer, "reason": reason, "sha256": d.SHA256})

@@ -42,7 +42,7 @@ func TestEveryStepOfAnInbox(t *testing.T) {
 				return err
 			}},
 			"a renewal": {Begin: claimed, Do: func(c context.Context) error {
-				_, err := w.room.Renew(c, "test", id, claim, 2*lease)
+				_, err := w.room.Renew(c, "test", id, claim, (2 * lease).String())
 				return err
 			}},
 			"an ack": {Begin: claimed, Done: over, Do: func(c context.Context) error {

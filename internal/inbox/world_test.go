@@ -187,7 +187,7 @@ func (w *world) gone(id string, replaced bool) (held bool) {
 // claim claims up to n drops.
 func (w *world) claim(consumer string, n int) []model.Drop {
 	w.t.Helper()
-	list, err := w.room.Claim(ctx, "test", inbox.Claim{Consumer: consumer, Limit: n})
+	list, err := w.room.Claim(ctx, "test", model.NewClaim{Consumer: consumer, Limit: n})
 	testkit.Must(w.t, err)
 	return list
 }

@@ -72,13 +72,13 @@ func (n *Node) sumRefused(ctx context.Context) error {
 		if err := tx.SetSetting(refusedSetting, strconv.FormatInt(exchange.Micros(now), 10)); err != nil || len(sums) == 0 {
 			return err
 		}
-		total, list := int64(0), make([]map[string]any, 0, len(sums))
+		total, list := int64(0), make([]model.LoginRefused, 0, len(sums))
 		for _, s := range sums {
 			total += s.Times
-			list = append(list, map[string]any{"user": s.User, "reason": s.Outcome, "times": s.Times, "addresses": s.Addresses})
+			list = append(list, model.LoginRefused{User: s.User, Reason: s.Outcome, Times: s.Times, Addresses: s.Addresses})
 		}
-		return tx.Emit(model.Event{ID: n.ids.New(), Type: model.EventRefused, At: now, Data: map[string]any{
-			"from": from.Format(time.RFC3339), "to": now.Format(time.RFC3339), "times": total, "refused": list}})
+		return tx.Emit(model.Event{ID: n.ids.New(), Type: model.EventRefused, At: now, Data: model.LoginsRefused{
+			From: from.Truncate(time.Second), To: now.Truncate(time.Second), Times: total, Refused: list}})
 	})
 }
 
@@ -116,9 +116,9 @@ func (n *Node) findLeft(ctx context.Context) error {
 				continue
 			}
 			path := valid.Printable(dir + "/" + k.Name)
-			if err := tx.Emit(model.Event{ID: n.ids.New(), Type: model.EventLeft, At: now, Account: k.Account, User: k.User, Data: map[string]any{
-				"path": path, "size": k.Size, "stored": exchange.FromMicros(k.StoredAt).Format(time.RFC3339),
-				"text": fmt.Sprintf("%s stored %s on %s and never gave it its final name, so nobody was told that it came.", k.User, path,
+			if err := tx.Emit(model.Event{ID: n.ids.New(), Type: model.EventLeft, At: now, Account: k.Account, User: k.User, Data: model.FileLeft{
+				Path: path, Size: k.Size, Stored: exchange.FromMicros(k.StoredAt).Truncate(time.Second),
+				Words: fmt.Sprintf("%s stored %s on %s and never gave it its final name, so nobody was told that it came.", k.User, path,
 					exchange.FromMicros(k.StoredAt).Format("2006-01-02 15:04"))}}); err != nil {
 				return err
 			}

@@ -55,7 +55,7 @@ func (n *Node) ownHostKeys(ctx context.Context) ([]ssh.Signer, error) {
 		return nil, fault.E(op, fault.Conflict, "There are host keys in %s; nothing was replaced.", dir).WithHint("start without --new-host-keys")
 	}
 	if !there && reason == "" {
-		users, err := q.Users("")
+		users, err := q.Users(model.UserFilter{Paging: model.Paging{Limit: 1}})
 		if err != nil {
 			return nil, err
 		}

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/sallyport-sftp/sallyport/internal/audit"
 	"github.com/sallyport-sftp/sallyport/internal/config"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/node"
@@ -28,7 +27,7 @@ func deploy(t *testing.T, database string) deployment {
 	t.Helper()
 	n := testkit.Start(t, func(c *config.Config) { c.Database.URL = database })
 	n.User("acme")
-	testkit.Eventually(t, "the log has a checkpoint", func() bool { return testkit.Call[audit.Status](n, "GET", "/audit/status", nil).Sealed > 0 })
+	testkit.Eventually(t, "the log has a checkpoint", func() bool { return testkit.Call[model.AuditStatus](n, "GET", "/audit/status", nil).Sealed > 0 })
 	return deployment{n, t, database}
 }
 
@@ -61,7 +60,7 @@ func (d deployment) move(from, to string) {
 func (d deployment) logged(action string) (row model.AuditRow) {
 	d.t.Helper()
 	testkit.Eventually(d.t, action+" is in the log", func() bool {
-		for _, r := range testkit.Call[[]model.AuditRow](d.Node, "GET", "/audit?limit=1000", nil) {
+		for _, r := range testkit.List[model.AuditRow](d.Node, "/audit") {
 			if r.Action == action {
 				row = r
 				return true
@@ -111,7 +110,7 @@ func TestALostSigningKeyIsNotReplacedInSilence(t *testing.T) {
 			}
 			return r.Checkpoints >= 2
 		})
-		if got := testkit.Call[audit.Status](dep.Node, "GET", "/audit/status", nil).PublicKey; got != now {
+		if got := testkit.Call[model.AuditStatus](dep.Node, "GET", "/audit/status", nil).PublicKey; got != now {
 			t.Errorf("partners are given %q", got)
 		}
 		dep.Stop()
@@ -159,7 +158,7 @@ func TestASigningKeyFromBeforeItWasRemembered(t *testing.T) {
 func TestLostHostKeysAreNotReplacedInSilence(t *testing.T) {
 	testkit.OnBoth(t, func(t *testing.T, database string) {
 		dep := deploy(t, database)
-		was := testkit.Call[[]model.HostKey](dep.Node, "GET", "/hostkeys", nil)
+		was := testkit.List[model.HostKey](dep.Node, "/hostkeys")
 		dep.Stop()
 		dep.move("hostkeys", "elsewhere")
 		dep.wantRefused(dep.start(node.Options{}), fault.Conflict, "The host keys are missing")
@@ -169,7 +168,7 @@ func TestLostHostKeysAreNotReplacedInSilence(t *testing.T) {
 		testkit.Must(t, dep.start(node.Options{NewHostKeys: "the disk failed"}))
 		dep.wantRefused(dep.start(node.Options{NewHostKeys: "again"}), fault.Conflict, "nothing was replaced")
 		dep.Restart()
-		now := testkit.Call[[]model.HostKey](dep.Node, "GET", "/hostkeys", nil)
+		now := testkit.List[model.HostKey](dep.Node, "/hostkeys")
 		row := dep.logged("hostkeys.change")
 		if row.Detail["reason"] != "the disk failed" || !strings.HasPrefix(row.Detail["was"], was[0].Fingerprint) || !strings.HasPrefix(row.Detail["now"], now[0].Fingerprint) {
 			t.Errorf("the log says %+v", row)
@@ -181,7 +180,7 @@ func TestLostHostKeysAreNotReplacedInSilence(t *testing.T) {
 		dep.Restart() // the operator's own doing is noted, and no more
 		testkit.Eventually(t, "the change is in the log", func() bool {
 			n := 0
-			for _, r := range testkit.Call[[]model.AuditRow](dep.Node, "GET", "/audit?limit=1000", nil) {
+			for _, r := range testkit.List[model.AuditRow](dep.Node, "/audit") {
 				if r.Action == "hostkeys.change" {
 					n++
 				}

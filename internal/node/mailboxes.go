@@ -65,7 +65,7 @@ func (m mailboxes) Write(d model.Drop, file, text string) error {
 		return err
 	}
 	file = path.Join(folder, path.Base(file))
-	if versions, err := s.Versions(file); err == nil && len(versions) > 0 && versions[0].Actor != inboxActor {
+	if versions, err := s.Versions(file, model.Paging{Limit: 1}); err == nil && len(versions) > 0 && versions[0].Actor != inboxActor {
 		file = path.Join(path.Dir(file), d.ID+".txt") // the name is a file of the partner's own
 	}
 	return s.Store(file, strings.NewReader(text))

@@ -96,7 +96,7 @@ func (n *Node) tellNear(ctx context.Context, near nearness, account, user, who, 
 		}
 		text := fmt.Sprintf("%s keeps %d of %d bytes and %d of %d files and directories, with older versions and removed files that must still be kept. "+
 			"At the limit, its uploads are refused.\n\nIf that is in order, give it more: %s --keep BYTES --keep-items NUMBER", who, near.bytes, near.keepBytes, near.items, near.keepItems, command)
-		return tx.Emit(model.Event{ID: n.ids.New(), Type: model.EventLimit, At: now, Account: account, User: user, Data: map[string]any{
-			"kept_bytes": near.bytes, "keep_bytes": near.keepBytes, "kept_items": near.items, "keep_items": near.keepItems, "percent": near.share(), "text": text}})
+		return tx.Emit(model.Event{ID: n.ids.New(), Type: model.EventLimit, At: now, Account: account, User: user, Data: model.LimitNear{
+			KeptBytes: near.bytes, KeepBytes: near.keepBytes, KeptItems: near.items, KeepItems: near.keepItems, Percent: near.share(), Words: text}})
 	})
 }

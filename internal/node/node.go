@@ -22,7 +22,6 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/sallyport-sftp/sallyport/internal/account"
-	"github.com/sallyport-sftp/sallyport/internal/api"
 	"github.com/sallyport-sftp/sallyport/internal/audit"
 	"github.com/sallyport-sftp/sallyport/internal/blob/disk"
 	"github.com/sallyport-sftp/sallyport/internal/config"
@@ -318,8 +317,8 @@ func (n *Node) Addresses() []string {
 func (n *Node) HostKeys() []model.HostKey { return n.hostKeys }
 
 // server is what the deployment says of itself.
-func (n *Node) server() api.Server {
-	s := api.Server{Version: Version, Listen: n.Addresses(), Host: n.cfg.Endpoint.Host, Port: n.cfg.Endpoint.Port, Web: n.cfg.Web.URL, Help: n.cfg.Support.Help()}
+func (n *Node) server() model.Server {
+	s := model.Server{Version: Version, Listen: n.Addresses(), Host: n.cfg.Endpoint.Host, Port: n.cfg.Endpoint.Port, Web: n.cfg.Web.URL, Help: n.cfg.Support.Help()}
 	if s.Port == 0 && len(n.listeners) > 0 {
 		_, port, _ := net.SplitHostPort(n.listeners[0].Addr().String())
 		s.Port, _ = strconv.Atoi(port)

@@ -49,12 +49,12 @@ func hostKey(t *testing.T, addr, kind string) string {
 
 func TestHostKeysNeverChangeByThemselves(t *testing.T) {
 	n := testkit.Start(t)
-	before := testkit.Call[[]model.HostKey](n, "GET", "/hostkeys", nil)
+	before := testkit.List[model.HostKey](n, "/hostkeys")
 	if len(before) != 3 {
 		t.Fatalf("%d host keys", len(before))
 	}
 	n.Restart()
-	after := testkit.Call[[]model.HostKey](n, "GET", "/hostkeys", nil)
+	after := testkit.List[model.HostKey](n, "/hostkeys")
 	for i := range before {
 		if before[i] != after[i] {
 			t.Fatalf("%v became %v", before[i], after[i])

@@ -10,6 +10,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/notify/mail"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // AuditReport is what verifying the audit log found.
@@ -36,11 +37,8 @@ func VerifyAuditExport(in io.Reader, public, against string, progress func(done,
 	return audit.VerifyExport(in, public, against, progress)
 }
 
-// MailReport is what a mail server's report of mail that came back says.
-type MailReport = mail.Report
-
 // ReadBounce reads a mail server's report of mail that came back.
-func ReadBounce(in io.Reader) (MailReport, error) { return mail.ReadBounce(in) }
+func ReadBounce(in io.Reader) (model.MailReport, error) { return mail.ReadBounce(in) }
 
 // MailTemplates are the built-in mail templates.
 func MailTemplates() fs.FS { return mail.Templates() }

@@ -68,7 +68,7 @@ func (n *Node) buildExchange(ctx context.Context) (err error) {
 	n.folder, err = hotfolder.New(hotfolder.Options{Dir: n.cfg.FolderDir(), Feeds: n.feeds, Clock: n.clock, Log: n.log, Every: time.Duration(f.Every),
 		Settle: time.Duration(f.Settle), Keep: time.Duration(f.Keep), Names: n.naming.Default(), Tell: func(ctx context.Context, path, why string) error {
 			return n.store.Write(ctx, func(tx *store.Tx) error {
-				return tx.Emit(model.Event{ID: n.ids.New(), Type: model.EventFolder, At: n.clock().UTC().Truncate(time.Microsecond), Data: map[string]any{"path": path, "text": path + ": " + why + "."}})
+				return tx.Emit(model.Event{ID: n.ids.New(), Type: model.EventFolder, At: n.clock().UTC().Truncate(time.Microsecond), Data: model.FolderProblem{Path: path, Words: path + ": " + why + "."}})
 			})
 		}})
 	return err
@@ -103,7 +103,7 @@ func (n *Node) buildNotify(ctx context.Context) (*notify.Room, error) {
 	n.hooks = webhook.New(webhook.Policy{Allow: allow, AllowHTTP: w.AllowHTTP}, n.clock)
 	o := notify.Options{Store: n.store, Clock: n.clock, IDs: n.ids, Log: n.log, Poster: n.hooks, Vault: vault, Operators: m.Operators, Node: n.name, Keep: time.Duration(w.Keep),
 		Help: n.helpOf, Notices: func(ctx context.Context, after string) ([]model.Notice, error) {
-			return n.accounts.Notices(ctx, false, after)
+			return n.accounts.Notices(ctx, model.NoticeFilter{Paging: model.Paging{Cursor: after, Limit: 1000}})
 		}}
 	if m.Host != "" {
 		mailer, err := mail.New(mail.Config{Host: m.Host, Port: m.Port, TLS: m.TLS, CA: m.CA, User: m.User, Password: m.Password, From: m.From,

@@ -16,8 +16,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/sallyport-sftp/sallyport/client"
 	"github.com/sallyport-sftp/sallyport/internal/api"
-	"github.com/sallyport-sftp/sallyport/internal/client"
 )
 
 // openSocket serves the API on the Unix socket in the data folder, to root

@@ -118,7 +118,7 @@ func (r *Room) handOutSome(ctx context.Context, limit int) (n int, err error) {
 		if n = len(events); err != nil || n == 0 {
 			return err
 		}
-		hooks, err := tx.Webhooks()
+		hooks, err := tx.Webhooks(model.Paging{})
 		if err != nil {
 			return err
 		}

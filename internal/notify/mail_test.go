@@ -8,7 +8,6 @@ import (
 
 	"github.com/emersion/go-smtp"
 
-	"github.com/sallyport-sftp/sallyport/internal/account"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
@@ -19,12 +18,12 @@ import (
 // customer makes an account with its user and people.
 func (w *world) customer(name string, people ...string) model.User {
 	w.t.Helper()
-	_, err := w.accounts.AddAccount(ctx, "test", model.Account{ID: name, Name: name})
+	_, err := w.accounts.AddAccount(ctx, "test", model.NewAccount{ID: name, Name: name})
 	testkit.Must(w.t, err)
-	u, err := w.accounts.AddUser(ctx, "test", account.NewUser{Account: name})
+	u, err := w.accounts.AddUser(ctx, "test", model.NewUser{Account: name})
 	testkit.Must(w.t, err)
 	for _, email := range people {
-		_, err := w.accounts.AddContact(ctx, "test", model.Contact{Account: name, Name: "Jo Hill", Email: email, Roles: []string{model.RoleTechnical}})
+		_, err := w.accounts.AddContact(ctx, "test", model.NewContact{Account: name, Name: "Jo Hill", Email: email, Roles: []string{model.RoleTechnical}})
 		testkit.Must(w.t, err)
 	}
 	w.exec("DELETE FROM outbox")
@@ -42,7 +41,7 @@ func (w *world) digest(u model.User, kind, name string) {
 // bounced counts contacts whose mail comes back.
 func (w *world) bounced(email string) bool {
 	w.t.Helper()
-	list, err := w.store.Read(ctx).AllContacts(email)
+	list, err := w.store.Read(ctx).ContactsAt(email)
 	testkit.Must(w.t, err)
 	return len(list) == 1 && list[0].BouncedAt != nil
 }

@@ -116,7 +116,8 @@ func newSecret() string {
 }
 
 // AddWebhook records a receiver and returns it with its secret, this once.
-func (r *Room) AddWebhook(ctx context.Context, actor string, w model.Webhook) (model.Webhook, error) {
+func (r *Room) AddWebhook(ctx context.Context, actor string, n model.NewWebhook) (model.Webhook, error) {
+	w := model.Webhook{Name: n.Name, URL: n.URL, Secret: newSecret(), Enabled: true, CreatedAt: r.now()}
 	if err := valid.CheckID("webhook's name", w.Name); err != nil {
 		return w, err
 	}
@@ -124,10 +125,9 @@ func (r *Room) AddWebhook(ctx context.Context, actor string, w model.Webhook) (m
 		return w, err
 	}
 	var err error
-	if w.Events, err = cleanEvents(w.Events); err != nil {
+	if w.Events, err = cleanEvents(n.Events); err != nil {
 		return w, err
 	}
-	w.Secret, w.Enabled, w.CreatedAt = newSecret(), true, r.now()
 	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
 		kept := w
 		kept.Secret = r.o.Vault.Seal(w.Secret, w.Name)
@@ -172,26 +172,16 @@ func wants(w model.Webhook, kind string) bool {
 }
 
 // Webhooks lists the receivers, without their secrets.
-func (r *Room) Webhooks(ctx context.Context) ([]model.Webhook, error) {
-	list, err := r.o.Store.Read(ctx).Webhooks()
+func (r *Room) Webhooks(ctx context.Context, f model.EveryFilter) ([]model.Webhook, error) {
+	list, err := r.o.Store.Read(ctx).Webhooks(f.Paging)
 	for i := range list {
 		list[i].Secret = ""
 	}
 	return list, err
 }
 
-// WebhookEdit is a change of a receiver; nil leaves a field as it is.
-type WebhookEdit struct {
-	URL     *string
-	Events  *[]string
-	Enabled *bool
-	// Rotate makes a new secret; requests carry both signatures until Retire
-	// drops the old one.
-	Rotate, Retire bool
-}
-
 // SetWebhook changes a receiver. A new secret is told this once.
-func (r *Room) SetWebhook(ctx context.Context, actor, name string, e WebhookEdit) (w model.Webhook, err error) {
+func (r *Room) SetWebhook(ctx context.Context, actor, name string, e model.EditWebhook) (w model.Webhook, err error) {
 	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
 		if w, err = tx.Webhook(name); err != nil {
 			return noWebhook(err, name)
@@ -255,7 +245,7 @@ func (r *Room) TestWebhook(ctx context.Context, actor, name string) (m model.Mes
 		if err != nil {
 			return noWebhook(err, name)
 		}
-		e := model.Event{ID: r.o.IDs.New(), Type: model.EventTest, At: r.now(), Data: map[string]any{"webhook": name}}
+		e := model.Event{ID: r.o.IDs.New(), Type: model.EventTest, At: r.now(), Data: model.WebhookTest{Webhook: name}}
 		if m, err = r.webhookMessage(w, e); err != nil {
 			return err
 		}
@@ -268,7 +258,7 @@ func (r *Room) TestWebhook(ctx context.Context, actor, name string) (m model.Mes
 }
 
 // Messages lists messages, the newest first.
-func (r *Room) Messages(ctx context.Context, f store.MessageFilter) ([]model.Message, error) {
+func (r *Room) Messages(ctx context.Context, f model.MessageFilter) ([]model.Message, error) {
 	return r.o.Store.Read(ctx).Messages(f)
 }
 
@@ -300,7 +290,7 @@ func (r *Room) Replay(ctx context.Context, actor, id string) error {
 func (r *Room) ReplayDead(ctx context.Context, actor, target string) (n int, err error) {
 	const page = 500
 	for {
-		list, err := r.Messages(ctx, store.MessageFilter{State: model.MessageDead, Target: target, Limit: page})
+		list, err := r.Messages(ctx, model.MessageFilter{State: model.MessageDead, Target: target, Paging: model.Paging{Limit: page}})
 		if err != nil || len(list) == 0 {
 			return n, err
 		}
@@ -329,7 +319,7 @@ func (r *Room) Checkpoint(ctx context.Context, name, note string) error {
 		if err != nil {
 			return noWebhook(err, name)
 		}
-		m, err := r.webhookMessage(w, model.Event{ID: r.o.IDs.New(), Type: "audit.checkpoint", At: r.now(), Data: map[string]any{"checkpoint": note}})
+		m, err := r.webhookMessage(w, model.Event{ID: r.o.IDs.New(), Type: model.EventCheckpoint, At: r.now(), Data: model.CheckpointMade{Checkpoint: note}})
 		if err != nil {
 			return err
 		}

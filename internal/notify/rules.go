@@ -17,13 +17,9 @@ func itoa(n int) string { return strconv.Itoa(n) }
 
 // webhookMessage is an event on its way to one receiver.
 func (r *Room) webhookMessage(w model.Webhook, e model.Event) (model.Message, error) {
-	body, err := json.Marshal(struct {
-		Type    string         `json:"type"`
-		At      any            `json:"timestamp"`
-		Account string         `json:"account,omitempty"`
-		User    string         `json:"user,omitempty"`
-		Data    map[string]any `json:"data"`
-	}{e.Type, e.At, e.Account, e.User, e.Data})
+	sent := e
+	sent.ID = "" // it travels in a header, and names the message too
+	body, err := json.Marshal(sent)
 	return model.Message{ID: r.o.IDs.New(), Channel: model.ChannelWebhook, Target: w.Name, EventID: e.ID, Kind: e.Type, Body: string(body),
 		State: model.MessageNew, CreatedAt: r.now()}, err
 }
@@ -56,7 +52,7 @@ func (r *Room) mails(tx *store.Tx, e model.Event) error {
 		return nil
 	}
 	if kind := operatorEvents[e.Type]; kind != "" {
-		text, _ := e.Data["text"].(string)
+		text := e.Text("text")
 		for _, to := range r.o.Operators {
 			if err := r.Mail(tx, Letter{Kind: kind, To: to, Account: e.Account, User: e.User, Text: text}, Mailing{Event: e}); err != nil {
 				return err
@@ -64,7 +60,7 @@ func (r *Room) mails(tx *store.Tx, e model.Event) error {
 		}
 		return r.partnerMails(tx, e)
 	}
-	if words := keyWords[e.Type]; words != "" && e.User != "" && e.Data["sent_for"] == nil { // an exposed key's people have a notice
+	if words := keyWords[e.Type]; words != "" && e.User != "" && e.Text("sent_for") == "" { // an exposed key's people have a notice
 		return r.keyMails(tx, e, words)
 	}
 	return nil
@@ -73,7 +69,7 @@ func (r *Room) mails(tx *store.Tx, e model.Event) error {
 // keyMails tells the technical and security contacts of a user about its key.
 func (r *Room) keyMails(tx *store.Tx, e model.Event, words string) error {
 	text := fmt.Sprintf(words, e.User)
-	if fp, _ := e.Data["fingerprint"].(string); fp != "" {
+	if fp := e.Text("fingerprint"); fp != "" {
 		text += " Its fingerprint is " + fp + "."
 	}
 	text += "\n\nIf you did not expect this, please tell us at once."
@@ -83,7 +79,7 @@ func (r *Room) keyMails(tx *store.Tx, e model.Event, words string) error {
 // partnerMails tells the technical contacts of a user what an event has to say
 // to them, if anything.
 func (r *Room) partnerMails(tx *store.Tx, e model.Event) error {
-	text, _ := e.Data["partner_text"].(string)
+	text := e.Text("partner_text")
 	if text == "" {
 		return nil
 	}

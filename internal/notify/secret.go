@@ -11,7 +11,7 @@ import (
 // SealSecrets seals secrets that an earlier version stored as they are, and names
 // the webhooks whose secret cannot be opened: it was sealed under another key.
 func (r *Room) SealSecrets(ctx context.Context) (lost []string, err error) {
-	list, err := r.o.Store.Read(ctx).Webhooks()
+	list, err := r.o.Store.Read(ctx).Webhooks(model.Paging{})
 	if err != nil {
 		return nil, err
 	}

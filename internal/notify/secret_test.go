@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/notify"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 	"github.com/sallyport-sftp/sallyport/model"
 )
@@ -24,7 +23,7 @@ var secretStories = stories{
 			if secret, old := w.stored("billing"); strings.Contains(secret+old, "whsec_") || !w.vault.Sealed(secret) {
 				t.Errorf("it tells %q, %q", secret, old)
 			}
-			_, err := w.room.SetWebhook(ctx, "op:jo", "billing", notify.WebhookEdit{Rotate: true})
+			_, err := w.room.SetWebhook(ctx, "op:jo", "billing", model.EditWebhook{Rotate: true})
 			testkit.Must(t, err)
 		}
 	},
@@ -59,7 +58,7 @@ var secretStories = stories{
 		if m := w.messages(model.MessageQueued)[0]; !strings.Contains(m.Error, "cannot be opened") || len(r.posts()) != 0 {
 			t.Fatalf("%+v, %d posts", m, len(r.posts()))
 		}
-		now, err := w.room.SetWebhook(ctx, "op:jo", "billing", notify.WebhookEdit{Rotate: true})
+		now, err := w.room.SetWebhook(ctx, "op:jo", "billing", model.EditWebhook{Rotate: true})
 		testkit.Must(t, err)
 		w.pass(10 * time.Second)
 		w.until(model.MessageSent, 1)

@@ -282,7 +282,7 @@ func (r *Room) tried(m model.Message, err error, last bool) error {
 
 // bounce notes on every contact with an address that mail to it comes back.
 func (r *Room) bounce(tx *store.Tx, address, why string, at time.Time) error {
-	people, err := tx.AllContacts(address)
+	people, err := tx.ContactsAt(address)
 	if err != nil {
 		return err
 	}

@@ -12,7 +12,6 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"github.com/sallyport-sftp/sallyport/internal/fault"
-	"github.com/sallyport-sftp/sallyport/internal/notify"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 	"github.com/sallyport-sftp/sallyport/model"
 )
@@ -63,7 +62,7 @@ var hookStories = stories{
 		if q.Events+q.Waiting+q.Dead != 0 {
 			t.Errorf("the queue is %+v", q)
 		}
-		list, err := w.room.Webhooks(ctx)
+		list, err := w.room.Webhooks(ctx, model.EveryFilter{})
 		testkit.Must(t, err)
 		if list[0].Secret != "" {
 			t.Error("the list tells the secret")
@@ -76,7 +75,7 @@ var hookStories = stories{
 		}
 		off := false
 		w.hook("off", r.URL)
-		_, err := w.room.SetWebhook(ctx, "op:jo", "off", notify.WebhookEdit{Enabled: &off})
+		_, err := w.room.SetWebhook(ctx, "op:jo", "off", model.EditWebhook{Enabled: &off})
 		testkit.Must(t, err)
 		for event, want := range map[string]string{"file.received": "both every files one", "file.collected": "both every files", "key.add": "both every keys", "expectation.missed": "both every"} {
 			id := w.emit(event, nil)
@@ -97,20 +96,20 @@ var hookStories = stories{
 			}
 		}
 		for _, bad := range []string{"file", "nothing.here", "file.x", ""} {
-			_, err := w.room.AddWebhook(ctx, "op:jo", model.Webhook{Name: "bad", URL: r.URL, Events: []string{bad}})
+			_, err := w.room.AddWebhook(ctx, "op:jo", model.NewWebhook{Name: "bad", URL: r.URL, Events: []string{bad}})
 			testkit.WantKind(t, err, fault.Invalid)
 		}
 	},
 	"a new secret signs beside the old one, until that is retired": func(t *testing.T, w *world) {
 		r := newReceiver(t)
 		old := w.hook("billing", r.URL)
-		now, err := w.room.SetWebhook(ctx, "op:jo", "billing", notify.WebhookEdit{Rotate: true})
+		now, err := w.room.SetWebhook(ctx, "op:jo", "billing", model.EditWebhook{Rotate: true})
 		testkit.Must(t, err)
 		w.emit(model.EventReceived, nil)
 		w.until(model.MessageSent, 1)
 		signed(t, r.posts()[0], old.Secret)
 		signed(t, r.posts()[0], now.Secret)
-		again, err := w.room.SetWebhook(ctx, "op:jo", "billing", notify.WebhookEdit{Retire: true})
+		again, err := w.room.SetWebhook(ctx, "op:jo", "billing", model.EditWebhook{Retire: true})
 		testkit.Must(t, err)
 		_, err = w.room.TestWebhook(ctx, "op:jo", "billing")
 		testkit.Must(t, err)
@@ -127,7 +126,7 @@ var hookStories = stories{
 		r.set(http.StatusGone)
 		w.emit(model.EventReceived, nil)
 		w.until(model.MessageDead, 1)
-		list, err := w.room.Webhooks(ctx)
+		list, err := w.room.Webhooks(ctx, model.EveryFilter{})
 		testkit.Must(t, err)
 		if list[0].Enabled || !strings.Contains(list[0].Note, "410") {
 			t.Errorf("it is %+v", list[0])

@@ -173,7 +173,7 @@ func (w *world) emit(kind string, data map[string]any) string {
 // messages lists messages of a state; "" is all.
 func (w *world) messages(state string) []model.Message {
 	w.t.Helper()
-	list, err := w.room.Messages(ctx, store.MessageFilter{State: state, Limit: 100})
+	list, err := w.room.Messages(ctx, model.MessageFilter{State: state, Paging: model.Paging{Limit: 100}})
 	testkit.Must(w.t, err)
 	return list
 }
@@ -191,7 +191,7 @@ func (w *world) until(state string, n int) []model.Message {
 // hook adds a receiver.
 func (w *world) hook(name, url string, events ...string) model.Webhook {
 	w.t.Helper()
-	h, err := w.room.AddWebhook(ctx, "op:jo", model.Webhook{Name: name, URL: url, Events: events})
+	h, err := w.room.AddWebhook(ctx, "op:jo", model.NewWebhook{Name: name, URL: url, Events: events})
 	testkit.Must(w.t, err)
 	return h
 }

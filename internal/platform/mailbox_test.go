@@ -4,7 +4,7 @@ import (
 	"net/url"
 	"testing"
 
-	"github.com/sallyport-sftp/sallyport/internal/client"
+	"github.com/sallyport-sftp/sallyport/client"
 	"github.com/sallyport-sftp/sallyport/internal/config"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 	"github.com/sallyport-sftp/sallyport/model"
@@ -19,7 +19,7 @@ func TestAFileCalledAsAFolderOfOurs(t *testing.T) {
 		for _, name := range []string{"processed", "refused", "refused-2", "good.csv", "bad.csv"} {
 			w.put(c, "/upload/"+name, name)
 		}
-		for _, live := range testkit.Call[[]model.Session](w.node, "GET", "/sessions", nil) { // moves wait for them to end
+		for _, live := range testkit.List[model.Session](w.node, "/sessions") { // moves wait for them to end
 			testkit.Call[any](w.node, "DELETE", "/sessions/"+live.ID, nil)
 		}
 		for _, d := range w.node.Drops() {
@@ -32,7 +32,7 @@ func TestAFileCalledAsAFolderOfOurs(t *testing.T) {
 		}
 		look := func(path string) func() bool { // not over SFTP: moves wait for sessions to end
 			return func() bool {
-				_, err := client.Call[[]model.FileInfo](t.Context(), w.node.API, client.Request{Method: "GET", Path: "/users/acme/files", Query: url.Values{"path": {path}}})
+				_, err := client.Call[model.Page[model.FileInfo]](t.Context(), w.node.API, client.Request{Method: "GET", Path: "/users/acme/files", Query: url.Values{"path": {path}}})
 				return err == nil
 			}
 		}

@@ -282,7 +282,7 @@ func (f *FS) OpenDir(p string) (*Dir, error) {
 func (f *FS) listOutbound(names []string, add func(string), list *[]model.FileInfo) error {
 	switch len(names) {
 	case 1:
-		feeds, err := f.query().Feeds()
+		feeds, err := f.query().Feeds(model.Paging{})
 		for _, v := range feeds {
 			if f.own == "" || v.Producer == f.own {
 				add(v.Name)
@@ -318,13 +318,13 @@ func (f *FS) listOutbound(names []string, add func(string), list *[]model.FileIn
 func (f *FS) listInbox(names []string, add func(string), list *[]model.FileInfo) error {
 	switch len(names) {
 	case 1:
-		accounts, err := f.query().Accounts()
+		accounts, err := f.query().Accounts(model.Paging{})
 		for _, a := range accounts {
 			add(a.ID)
 		}
 		return err
 	case 2:
-		users, err := f.query().Users(names[1])
+		users, err := f.query().Users(model.UserFilter{Account: names[1]})
 		for _, u := range users {
 			if u.Kind != model.KindService {
 				add(u.Name)

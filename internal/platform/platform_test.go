@@ -61,7 +61,7 @@ var outboundStories = stories{
 		w.wantText(w.as("acme"), "/download/data/a.csv", "1234")
 		wantAbsent(t, "a second rename", c.Rename("/outbound/data/acme/b.tmp", "/outbound/data/acme/a.csv"))
 		testkit.Eventually(t, "it was opened", func() bool {
-			list := testkit.Call[[]model.Delivery](w.node, "GET", "/deliveries", nil)
+			list := testkit.List[model.Delivery](w.node, "/deliveries")
 			return len(list) == 1 && list[0].State != model.DeliveryPublished
 		})
 		wantDenied(t, "renaming what was opened", c.Rename("/outbound/data/acme/a.csv", "/outbound/data/acme/c.csv"))

@@ -139,7 +139,7 @@ func (w *world) wantNames(c *sftp.Client, dir string, want ...string) {
 // delivered lists deliveries as "user name issue".
 func (w *world) delivered() (out []string) {
 	w.t.Helper()
-	for _, d := range testkit.Call[[]model.Delivery](w.node, "GET", "/deliveries", nil) {
+	for _, d := range testkit.List[model.Delivery](w.node, "/deliveries") {
 		out = append(out, d.User+" "+d.Name+" "+string('0'+rune(d.Issue)))
 	}
 	slices.Sort(out)

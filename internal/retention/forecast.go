@@ -11,56 +11,23 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// Forecast is what would go at a time, by account and policy.
-type Forecast struct {
-	At    time.Time      `json:"at"`
-	Files int64          `json:"files"`
-	Bytes int64          `json:"bytes"`
-	Lines []ForecastLine `json:"lines"`
-	Named []ForecastItem `json:"items,omitempty"`
-	Holds []model.Hold   `json:"holds" doc:"Holds in force, which keep what they are on"`
-}
-
-// ForecastLine sums up what would go of one account by one policy.
-type ForecastLine struct {
-	Account     string `json:"account"`
-	Class       string `json:"class"`
-	Keep        string `json:"keep"`
-	Files       int64  `json:"files"`
-	Bytes       int64  `json:"bytes"`
-	Uncollected int64  `json:"uncollected" doc:"Deliveries that were never downloaded in full"`
-	Unclaimed   int64  `json:"unclaimed" doc:"Received files that nobody has accepted or refused"`
-	Held        int64  `json:"held" doc:"Of the files: kept by a hold"`
-}
-
-// ForecastItem is one file that would go.
-type ForecastItem struct {
-	Account  string    `json:"account"`
-	User     string    `json:"user"`
-	Path     string    `json:"path"`
-	Size     int64     `json:"size"`
-	StoredAt time.Time `json:"stored_at"`
-	Fetched  string    `json:"fetched,omitempty"`
-	Held     bool      `json:"held,omitempty"`
-}
-
 // maxForecast bounds the files that a forecast lists.
 const maxForecast = 100_000
 
 // Forecast says what a run at a time would name: what goes when, how much, and
 // what was never collected. Files that an announced run names already are in
 // that run. With list, each file is named.
-func (r *Room) Forecast(ctx context.Context, at time.Time, account string, list bool) (Forecast, error) {
+func (r *Room) Forecast(ctx context.Context, at time.Time, account string, list bool) (model.Forecast, error) {
 	q := r.o.Store.Read(ctx).Patient()
 	if at.IsZero() {
 		at = r.nextRun(r.now())
 	}
-	f := Forecast{At: at, Lines: []ForecastLine{}}
+	f := model.Forecast{At: at, Lines: []model.ForecastLine{}}
 	rules, err := readRules(q, r.o.Policy.Keep)
 	if err != nil {
 		return f, err
 	}
-	if f.Holds, err = q.Holds(false); err != nil {
+	if f.Holds, err = q.Holds(model.HoldFilter{}); err != nil {
 		return f, err
 	}
 	policies, err := r.Policies(ctx)
@@ -82,7 +49,7 @@ func (r *Room) Forecast(ctx context.Context, at time.Time, account string, list 
 
 // forecasting counts what would go.
 type forecasting struct {
-	f     *Forecast
+	f     *model.Forecast
 	rules *rules
 	names map[string]string // class → as it is shown
 	lines map[[2]string]int // account and class → line
@@ -91,13 +58,13 @@ type forecasting struct {
 }
 
 // line is where an account's files of a class are counted.
-func (c *forecasting) line(k store.Kept) *ForecastLine {
+func (c *forecasting) line(k store.Kept) *model.ForecastLine {
 	key := [2]string{k.Account, k.Class}
 	i, known := c.lines[key]
 	if !known {
 		i = len(c.f.Lines)
 		c.lines[key] = i
-		c.f.Lines = append(c.f.Lines, ForecastLine{Account: k.Account, Class: cmp.Or(c.names[k.Class], k.Class), Keep: c.rules.period(k.Class)})
+		c.f.Lines = append(c.f.Lines, model.ForecastLine{Account: k.Account, Class: cmp.Or(c.names[k.Class], k.Class), Keep: c.rules.period(k.Class)})
 	}
 	return &c.f.Lines[i]
 }
@@ -119,7 +86,7 @@ func (c *forecasting) add(k store.Kept) error {
 		return nil
 	}
 	full, err := c.paths.of(k)
-	c.f.Named = append(c.f.Named, ForecastItem{Account: k.Account, User: k.User, Path: valid.Printable(full), Size: k.Size,
+	c.f.Named = append(c.f.Named, model.ForecastItem{Account: k.Account, User: k.User, Path: valid.Printable(full), Size: k.Size,
 		StoredAt: exchange.FromMicros(k.StoredAt), Fetched: cmp.Or(k.Delivery, k.Drop), Held: held})
 	return err
 }

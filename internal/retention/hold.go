@@ -13,13 +13,13 @@ import (
 
 // Hold keeps files from being removed: an account's, a user's, a feed's, or
 // one file (user:/path), whatever their age, until it is released.
-func (r *Room) Hold(ctx context.Context, who string, h model.Hold) (model.Hold, error) {
+func (r *Room) Hold(ctx context.Context, who string, n model.NewHold) (model.Hold, error) {
 	const op = "retention.Hold"
-	if err := valid.CheckLabel("reason", h.Reason); err != nil {
-		return h, err
+	if err := valid.CheckLabel("reason", n.Reason); err != nil {
+		return model.Hold{}, err
 	}
-	label := h.Label // of a file: a path, which may be any bytes
-	h.ID, h.Actor, h.At, h.Label = r.o.IDs.New(), who, r.now(), valid.Printable(label)
+	label := n.Target // of a file: a path, which may be any bytes
+	h := model.Hold{ID: r.o.IDs.New(), Kind: n.Kind, Label: valid.Printable(label), Reason: n.Reason, Actor: who, At: r.now()}
 	err := r.o.Store.Write(ctx, func(tx *store.Tx) error {
 		var err error
 		switch h.Kind {
@@ -80,8 +80,8 @@ func fileOf(tx *store.Tx, label string) (string, error) {
 }
 
 // Holds lists holds.
-func (r *Room) Holds(ctx context.Context, all bool) ([]model.Hold, error) {
-	return r.o.Store.Read(ctx).Holds(all)
+func (r *Room) Holds(ctx context.Context, f model.HoldFilter) ([]model.Hold, error) {
+	return r.o.Store.Read(ctx).Holds(f)
 }
 
 // Release ends a hold.
@@ -127,7 +127,7 @@ func (r *Room) Held(tx *store.Tx, versionID string) (bool, error) {
 	} else if err != nil {
 		return false, err
 	}
-	holds, err := tx.Holds(false)
+	holds, err := tx.Holds(model.HoldFilter{})
 	if err != nil {
 		return false, err
 	}

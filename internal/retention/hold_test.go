@@ -14,7 +14,7 @@ import (
 
 func (w *world) hold(kind, label string) model.Hold {
 	w.t.Helper()
-	h, err := w.room.Hold(ctx, "op:jo", model.Hold{Kind: kind, Label: label, Reason: "case 7"})
+	h, err := w.room.Hold(ctx, "op:jo", model.NewHold{Kind: kind, Target: label, Reason: "case 7"})
 	testkit.Must(w.t, err)
 	return h
 }
@@ -56,7 +56,7 @@ var holdStories = stories{
 		w.on("2027-01-01")
 		w.on(runDay)
 		w.wantOutcomes(w.one().ID, map[string]string{"acme:/a.csv": "held", "acme:/a.csv+": "held", "acme:/inv/INV-1.pdf": "held", "bolt:/b.csv": "removed", "bolt:/inv/INV-1.pdf": "removed"})
-		holds, err := w.room.Holds(ctx, false)
+		holds, err := w.room.Holds(ctx, model.HoldFilter{})
 		testkit.Must(t, err)
 		_, err = w.room.Release(ctx, "op:jo", holds[0].ID)
 		testkit.Must(t, err)
@@ -76,7 +76,7 @@ var holdStories = stories{
 		go func() {
 			defer close(placed)
 			testkit.Eventually(t, "the run began", func() bool { return w.count(`SELECT COUNT(*) FROM versions`) < 400 })
-			if _, err := w.room.Hold(ctx, "op:jo", model.Hold{Kind: model.HoldAccount, Label: "acme", Reason: "case 7"}); err != nil {
+			if _, err := w.room.Hold(ctx, "op:jo", model.NewHold{Kind: model.HoldAccount, Target: "acme", Reason: "case 7"}); err != nil {
 				t.Error(err)
 			}
 			left.Store(w.count(`SELECT COUNT(*) FROM versions`))
@@ -108,12 +108,12 @@ var holdStories = stories{
 	},
 	"a hold on nothing is refused": func(t *testing.T, w *world) {
 		w.customer("acme")
-		for _, h := range []model.Hold{{Kind: "account", Label: "x"}, {Kind: "user", Label: "x"}, {Kind: "feed", Label: "x"}, {Kind: "file", Label: "x"}, {Kind: "file", Label: "acme:/none"}, {Kind: "file", Label: "x:/none"}} {
+		for _, h := range []model.NewHold{{Kind: "account", Target: "x"}, {Kind: "user", Target: "x"}, {Kind: "feed", Target: "x"}, {Kind: "file", Target: "x"}, {Kind: "file", Target: "acme:/none"}, {Kind: "file", Target: "x:/none"}} {
 			h.Reason = "why"
 			_, err := w.room.Hold(ctx, "op:jo", h)
 			testkit.WantKind(t, err, fault.NotFound)
 		}
-		_, err := w.room.Hold(ctx, "op:jo", model.Hold{Kind: "account", Label: "acme"})
+		_, err := w.room.Hold(ctx, "op:jo", model.NewHold{Kind: "account", Target: "acme"})
 		testkit.WantKind(t, err, fault.Invalid)
 	},
 }

@@ -53,7 +53,7 @@ func (r *Room) tellAll(ctx context.Context, run model.RetentionRun, marks []stri
 	if err != nil {
 		return err
 	}
-	told, err := q.RetentionNotices(run.ID, "")
+	told, err := q.RetentionNotices(run.ID, "", model.Paging{})
 	if err != nil {
 		return err
 	}
@@ -95,9 +95,9 @@ func (r *Room) tell(ctx context.Context, run model.RetentionRun, account, mark s
 				return err
 			}
 		}
-		if err := tx.Emit(model.Event{ID: r.o.IDs.New(), Type: model.EventExpiring, At: n.At, Account: account, Data: map[string]any{
-			"run": run.ID, "kind": run.Kind, "due": run.DueAt.Format(time.RFC3339), "notice": n.ID, "mark": mark, "files": sum.files, "bytes": sum.bytes,
-			"uncollected": sum.missed, "names": sum.names, "mails": mails}}); err != nil {
+		if err := tx.Emit(model.Event{ID: r.o.IDs.New(), Type: model.EventExpiring, At: n.At, Account: account, Data: model.FilesExpiring{
+			Run: run.ID, Kind: run.Kind, Due: run.DueAt.Truncate(time.Second), Notice: n.ID, Mark: mark, Files: sum.files, Bytes: sum.bytes,
+			Uncollected: sum.missed, Names: sum.names, Mails: mails}}); err != nil {
 			return err
 		}
 		return r.audit(tx, actor, "retention.notice", n.ID, map[string]string{"run": run.ID, "account": account, "mark": mark,
@@ -219,11 +219,11 @@ func periodWords(p string) string {
 }
 
 // Notices lists a run's notices with how they went.
-func (r *Room) Notices(ctx context.Context, run string) ([]model.RetentionNotice, error) {
-	if _, err := r.o.Store.Read(ctx).Run(run); err != nil {
-		return nil, fault.Missing("retention", err, "There is no run %q.", valid.Printable(run))
+func (r *Room) Notices(ctx context.Context, f model.RunFilter) ([]model.RetentionNotice, error) {
+	if _, err := r.o.Store.Read(ctx).Run(f.Run); err != nil {
+		return nil, fault.Missing("retention", err, "There is no run %q.", valid.Printable(f.Run))
 	}
-	return r.o.Store.Read(ctx).RetentionNotices(run, "")
+	return r.o.Store.Read(ctx).RetentionNotices(f.Run, "", f.Paging)
 }
 
 // Told notes that somebody told an account's people of a run by hand.

@@ -49,7 +49,7 @@ func (r *Room) planRegular(ctx context.Context) error {
 
 // planClosings plans the last run of every account that was closed and has none.
 func (r *Room) planClosings(ctx context.Context) error {
-	accounts, err := r.o.Store.Read(ctx).Accounts()
+	accounts, err := r.o.Store.Read(ctx).Accounts(model.Paging{})
 	if err != nil {
 		return err
 	}
@@ -222,8 +222,8 @@ func (r *Room) announce(ctx context.Context, run model.RetentionRun) error {
 			return err
 		}
 		if run.Confirm != "" {
-			if err := tx.Emit(model.Event{ID: r.o.IDs.New(), Type: model.EventRetention, At: run.CreatedAt, Data: map[string]any{"run": run.ID,
-				"due": run.DueAt.Format(time.RFC3339), "files": run.Files, "bytes": run.Bytes, "text": "The retention run of " + run.DueAt.Format(time.DateOnly) +
+			if err := tx.Emit(model.Event{ID: r.o.IDs.New(), Type: model.EventRetention, At: run.CreatedAt, Data: model.RunToConfirm{Run: run.ID,
+				Due: run.DueAt.Truncate(time.Second), Files: run.Files, Bytes: run.Bytes, Words: "The retention run of " + run.DueAt.Format(time.DateOnly) +
 					" removes nothing until you have confirmed it, because " + run.Confirm + ". It names " + strconv.FormatInt(run.Files, 10) + " files."}}); err != nil {
 				return err
 			}

@@ -34,7 +34,7 @@ var planStories = stories{
 	},
 	"29 February is kept twelve months as a year": func(t *testing.T, w *world) {
 		u, v := w.customer("acme"), w.customer("bolt")
-		w.set(model.RetentionPolicy{User: "bolt", Keep: "1y"})
+		w.set(model.SetPolicy{User: "bolt", Keep: "1y"})
 		w.to("2028-02-29 02:00")
 		w.put(u, "/a", "a")
 		w.put(v, "/a", "a")
@@ -128,7 +128,7 @@ var planStories = stories{
 		if len(w.letters) != 2 || !strings.HasPrefix(w.letters[1].Text, "A reminder. ") {
 			t.Errorf("letters: %+v", w.letters)
 		}
-		list, err := w.room.Notices(ctx, w.one().ID)
+		list, err := w.room.Notices(ctx, model.RunFilter{Run: w.one().ID})
 		testkit.Must(t, err)
 		if len(list) != 2 || !list[0].Reached || list[0].Mark != "first" || list[1].Mark != "reminder" || len(list[0].Mails) != 1 || list[0].Mails[0].To != "acme@example.com" {
 			t.Errorf("notices: %+v", list)

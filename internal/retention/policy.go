@@ -166,8 +166,9 @@ func (r *Room) shown(p model.RetentionPolicy) string {
 // SetPolicy gives a feed, a user or a folder (of one user, or of all) a policy;
 // keep "" takes it away again. A shorter one makes the next run wait for an
 // administrator.
-func (r *Room) SetPolicy(ctx context.Context, who string, p model.RetentionPolicy) (model.RetentionPolicy, error) {
+func (r *Room) SetPolicy(ctx context.Context, who string, s model.SetPolicy) (model.RetentionPolicy, error) {
 	const op = "retention.SetPolicy"
+	p := model.RetentionPolicy{Feed: s.Feed, User: s.User, Folder: s.Folder, Keep: s.Keep}
 	if p.Keep != "" {
 		if err := valid.CheckPeriod(p.Keep); err != nil {
 			return p, err

@@ -13,7 +13,7 @@ import (
 )
 
 // set gives something a policy.
-func (w *world) set(p model.RetentionPolicy) {
+func (w *world) set(p model.SetPolicy) {
 	w.t.Helper()
 	_, err := w.room.SetPolicy(ctx, "op:jo", p)
 	testkit.Must(w.t, err)
@@ -31,10 +31,10 @@ func (w *world) waits() string {
 
 func (w *world) feed(name string, to ...string) {
 	w.t.Helper()
-	_, err := w.feeds.AddFeed(ctx, "op:jo", model.Feed{Name: name, Kind: "invoices"})
+	_, err := w.feeds.AddFeed(ctx, "op:jo", model.NewFeed{Name: name, Kind: "invoices"})
 	testkit.Must(w.t, err)
 	for _, u := range to {
-		_, err := w.feeds.Subscribe(ctx, "op:jo", model.Subscription{Feed: name, User: u, Dir: "/" + name}, 0)
+		_, err := w.feeds.Subscribe(ctx, "op:jo", name, model.NewSubscription{User: u, Dir: "/" + name})
 		testkit.Must(w.t, err)
 	}
 }
@@ -49,7 +49,7 @@ var policyStories = stories{
 	"the nearest policy keeps a file": func(t *testing.T, w *world) {
 		u, v := w.customer("acme"), w.customer("bolt")
 		w.feed("inv", "acme")
-		for _, p := range []model.RetentionPolicy{{User: "acme", Keep: "2y"}, {Feed: "inv", Keep: "3y"}, {Folder: "/inv", Keep: "4y"}, {Folder: "/inv/old/", Keep: "5y"},
+		for _, p := range []model.SetPolicy{{User: "acme", Keep: "2y"}, {Feed: "inv", Keep: "3y"}, {Folder: "/inv", Keep: "4y"}, {Folder: "/inv/old/", Keep: "5y"},
 			{User: "acme", Folder: "/inv", Keep: "6y"}} {
 			w.set(p)
 		}
@@ -77,7 +77,7 @@ var policyStories = stories{
 		u := w.customer("acme")
 		w.put(u, "/upload/a.csv", "aaa")
 		w.put(u, "/docs/b.csv", "bb")
-		w.set(model.RetentionPolicy{Folder: "/docs", Keep: "90d"})
+		w.set(model.SetPolicy{Folder: "/docs", Keep: "90d"})
 		f, err := w.room.Forecast(ctx, w.clock().Add(100*day), "", true)
 		testkit.Must(t, err)
 		if f.Files != 1 || f.Bytes != 2 || len(f.Lines) != 1 || f.Lines[0].Keep != "90d" || f.Lines[0].Class != "folder:/docs" || f.Named[0].Path != "/docs/b.csv" {
@@ -91,7 +91,7 @@ var policyStories = stories{
 		if f, err = w.room.Forecast(ctx, w.clock().Add(400*day), "other", true); err != nil || f.Files != 0 {
 			t.Errorf("of another: %+v %v", f, err)
 		}
-		if _, err := w.room.Hold(ctx, "op:jo", model.Hold{Kind: model.HoldFile, Label: "acme:/docs/b.csv", Reason: "court"}); err != nil {
+		if _, err := w.room.Hold(ctx, "op:jo", model.NewHold{Kind: model.HoldFile, Target: "acme:/docs/b.csv", Reason: "court"}); err != nil {
 			t.Fatal(err)
 		}
 		if f, err = w.room.Forecast(ctx, w.clock().Add(100*day), "", true); err != nil || f.Lines[0].Held != 1 || !f.Named[0].Held || len(f.Holds) != 1 {
@@ -100,12 +100,12 @@ var policyStories = stories{
 	},
 	"a policy that cannot be is refused": func(t *testing.T, w *world) {
 		w.customer("acme")
-		for _, p := range []model.RetentionPolicy{{Keep: "1y"}, {Folder: "/", Keep: "1y"}, {Folder: "/a\n", Keep: "1y"}, {Feed: "f", User: "acme", Keep: "1y"}, {User: "acme", Keep: "0d"},
+		for _, p := range []model.SetPolicy{{Keep: "1y"}, {Folder: "/", Keep: "1y"}, {Folder: "/a\n", Keep: "1y"}, {Feed: "f", User: "acme", Keep: "1y"}, {User: "acme", Keep: "0d"},
 			{User: "acme", Keep: "-1d"}, {User: "acme", Keep: "1w"}, {User: "acme", Keep: "12 mo"}, {User: "acme", Keep: "99999d"}, {User: "acme", Keep: "1.5y"}} {
 			_, err := w.room.SetPolicy(ctx, "op:jo", p)
 			testkit.WantKind(t, err, fault.Invalid)
 		}
-		for _, p := range []model.RetentionPolicy{{User: "nobody", Keep: "1y"}, {Feed: "nothing", Keep: "1y"}, {Folder: "/a"}, {User: "acme"}} {
+		for _, p := range []model.SetPolicy{{User: "nobody", Keep: "1y"}, {Feed: "nothing", Keep: "1y"}, {Folder: "/a"}, {User: "acme"}} {
 			_, err := w.room.SetPolicy(ctx, "op:jo", p)
 			testkit.WantKind(t, err, fault.NotFound)
 		}
@@ -114,11 +114,11 @@ var policyStories = stories{
 		w.customer("acme")
 		w.feed("inv")
 		for _, c := range []struct {
-			p     model.RetentionPolicy
+			p     model.SetPolicy
 			waits bool
-		}{{model.RetentionPolicy{User: "acme", Keep: "12mo"}, false}, {model.RetentionPolicy{User: "acme", Keep: "2y"}, false}, {model.RetentionPolicy{User: "acme", Keep: "729d"}, true},
-			{model.RetentionPolicy{User: "acme", Keep: "3y"}, false}, {model.RetentionPolicy{User: "acme"}, true}, {model.RetentionPolicy{Feed: "inv", Keep: "90d"}, true},
-			{model.RetentionPolicy{Feed: "inv", Keep: ""}, false}, {model.RetentionPolicy{Folder: "/x", Keep: "1d"}, true}} {
+		}{{model.SetPolicy{User: "acme", Keep: "12mo"}, false}, {model.SetPolicy{User: "acme", Keep: "2y"}, false}, {model.SetPolicy{User: "acme", Keep: "729d"}, true},
+			{model.SetPolicy{User: "acme", Keep: "3y"}, false}, {model.SetPolicy{User: "acme"}, true}, {model.SetPolicy{Feed: "inv", Keep: "90d"}, true},
+			{model.SetPolicy{Feed: "inv", Keep: ""}, false}, {model.SetPolicy{Folder: "/x", Keep: "1d"}, true}} {
 			w.confirmed()
 			w.set(c.p)
 			if got := w.waits(); got != "" != c.waits {
@@ -128,10 +128,10 @@ var policyStories = stories{
 	},
 	"taking away a folder's policy waits when a user's shorter one takes over": func(t *testing.T, w *world) {
 		w.customer("acme")
-		w.set(model.RetentionPolicy{User: "acme", Keep: "90d"})
-		w.set(model.RetentionPolicy{Folder: "/upload", Keep: "12mo"})
+		w.set(model.SetPolicy{User: "acme", Keep: "90d"})
+		w.set(model.SetPolicy{Folder: "/upload", Keep: "12mo"})
 		w.confirmed()
-		w.set(model.RetentionPolicy{Folder: "/upload"})
+		w.set(model.SetPolicy{Folder: "/upload"})
 		if w.waits() == "" {
 			t.Error("what was kept 12 months is kept 90 days now, and nobody is asked")
 		}

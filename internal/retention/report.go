@@ -95,8 +95,8 @@ func (r *Room) close(tx *store.Tx, run model.RetentionRun, b store.Blob, counts 
 		if c.State != model.ItemRemoved {
 			continue
 		}
-		if err := tx.Emit(model.Event{ID: r.o.IDs.New(), Type: model.EventRemoved, At: now, Account: c.Account, Data: map[string]any{
-			"run": run.ID, "kind": run.Kind, "files": c.Files, "bytes": c.Bytes, "uncollected": c.Uncollect}}); err != nil {
+		if err := tx.Emit(model.Event{ID: r.o.IDs.New(), Type: model.EventRemoved, At: now, Account: c.Account, Data: model.FilesRemoved{
+			Run: run.ID, Kind: run.Kind, Files: c.Files, Bytes: c.Bytes, Uncollected: c.Uncollect}}); err != nil {
 			return err
 		}
 		if run.Kind == model.RunClosing && r.o.Tell != nil {

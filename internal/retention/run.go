@@ -51,7 +51,7 @@ func (r *Room) RunNow(ctx context.Context) ([]model.RetentionRun, error) {
 	if err := r.Step(ctx); err != nil {
 		return nil, err
 	}
-	after, err := r.o.Store.Read(ctx).Runs(maxReturned)
+	after, err := r.o.Store.Read(ctx).Runs(model.Paging{Limit: maxReturned})
 	if err != nil {
 		return nil, err
 	}
@@ -177,7 +177,7 @@ func (r *Room) execute(ctx context.Context, id string) error {
 // told says, by account, since when its people know what a run names; where a
 // notice must reach somebody, those that reached nobody don't count.
 func (r *Room) told(ctx context.Context, run model.RetentionRun) (map[string]time.Time, error) {
-	list, err := r.o.Store.Read(ctx).RetentionNotices(run.ID, "")
+	list, err := r.o.Store.Read(ctx).RetentionNotices(run.ID, "", model.Paging{})
 	out := map[string]time.Time{}
 	for _, n := range list {
 		if at, known := out[n.Account]; (n.Reached || !r.o.Policy.RequireNotice) && (!known || n.At.Before(at)) {
@@ -196,7 +196,7 @@ func (r *Room) removeSome(tx *store.Tx, run model.RetentionRun, items []model.Re
 	if _, err := tx.LockCounter(store.HoldsGate); err != nil {
 		return err
 	}
-	holds, err := tx.Holds(false)
+	holds, err := tx.Holds(model.HoldFilter{})
 	if err != nil {
 		return err
 	}
@@ -298,8 +298,8 @@ func (r *Room) remove(tx *store.Tx, run model.RetentionRun, k store.Kept, i mode
 }
 
 // Runs lists runs, the newest first.
-func (r *Room) Runs(ctx context.Context, limit int) ([]model.RetentionRun, error) {
-	list, err := r.o.Store.Read(ctx).Runs(limit)
+func (r *Room) Runs(ctx context.Context, f model.EveryFilter) ([]model.RetentionRun, error) {
+	list, err := r.o.Store.Read(ctx).Runs(f.Paging)
 	for i := range list {
 		list[i].Report = ""
 	}

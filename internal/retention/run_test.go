@@ -72,7 +72,7 @@ var runStories = stories{
 	"the report is signed, and has the hash of its list": func(t *testing.T, w *world) {
 		u := w.customer("acme")
 		w.announced(u, 3)
-		_, err := w.room.Hold(ctx, "op:jo", model.Hold{Kind: model.HoldFile, Label: "acme:/upload/001.csv", Reason: "case 7"})
+		_, err := w.room.Hold(ctx, "op:jo", model.NewHold{Kind: model.HoldFile, Target: "acme:/upload/001.csv", Reason: "case 7"})
 		testkit.Must(t, err)
 		w.on(runDay)
 		r := w.one()
@@ -94,7 +94,7 @@ var runStories = stories{
 	},
 	"a policy that was lengthened meanwhile keeps": func(t *testing.T, w *world) {
 		r := w.announced(w.customer("acme"), 2)
-		w.set(model.RetentionPolicy{User: "acme", Keep: "2y"})
+		w.set(model.SetPolicy{User: "acme", Keep: "2y"})
 		w.on(runDay)
 		w.wantOutcomes(r.ID, map[string]string{"acme:/upload/000.csv": "kept", "acme:/upload/001.csv": "kept"})
 		w.sound()
@@ -111,7 +111,7 @@ var runStories = stories{
 		u := w.customer("acme")
 		w.put(u, "/a", "a")
 		w.on("2026-06-02")
-		w.set(model.RetentionPolicy{User: "acme", Keep: "30d"})
+		w.set(model.SetPolicy{User: "acme", Keep: "30d"})
 		w.on("2026-07-02 02:00")
 		r := w.one()
 		if r.Confirm == "" || r.Files != 1 {

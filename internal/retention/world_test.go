@@ -154,9 +154,9 @@ func (w *world) count(query string, args ...any) (n int64) {
 // customer makes an account with its user and somebody who reads its mail.
 func (w *world) customer(name string) model.User {
 	w.t.Helper()
-	_, err := w.accounts.AddAccount(ctx, "test", model.Account{ID: name, Name: name})
+	_, err := w.accounts.AddAccount(ctx, "test", model.NewAccount{ID: name, Name: name})
 	testkit.Must(w.t, err)
-	u, err := w.accounts.AddUser(ctx, "test", account.NewUser{Account: name})
+	u, err := w.accounts.AddUser(ctx, "test", model.NewUser{Account: name})
 	testkit.Must(w.t, err)
 	w.people[name] = []string{name + "@example.com"}
 	return u
@@ -219,7 +219,7 @@ func (w *world) on(date string) { w.t.Helper(); w.to(date); w.step() }
 // runs lists runs, the newest first.
 func (w *world) runs() []model.RetentionRun {
 	w.t.Helper()
-	list, err := w.room.Runs(ctx, 100)
+	list, err := w.room.Runs(ctx, model.EveryFilter{Paging: model.Paging{Limit: 100}})
 	testkit.Must(w.t, err)
 	return list
 }

@@ -26,9 +26,9 @@ func (q *Q) Account(id string) (model.Account, error) {
 	return one(q, "Account", scanAccount, accountColumns+` WHERE folded = $1`, valid.Fold(id))
 }
 
-// Accounts lists every account by id.
-func (q *Q) Accounts() ([]model.Account, error) {
-	return collect(q, "Accounts", scanAccount, accountColumns+` ORDER BY id`)
+// Accounts lists accounts by id, one page of them.
+func (q *Q) Accounts(p model.Paging) ([]model.Account, error) {
+	return collect(q, "Accounts", scanAccount, accountColumns+` WHERE id > $1 ORDER BY id LIMIT $2`, p.Cursor, most(p))
 }
 
 // AddAccount records a new account.
@@ -60,9 +60,9 @@ func (q *Q) Vendor(short string) (model.Vendor, error) {
 	return one(q, "Vendor", scanVendor, vendorColumns+` WHERE short = $1`, short)
 }
 
-// Vendors lists every vendor by short name.
-func (q *Q) Vendors() ([]model.Vendor, error) {
-	return collect(q, "Vendors", scanVendor, vendorColumns+` ORDER BY short`)
+// Vendors lists vendors by short name, one page of them.
+func (q *Q) Vendors(p model.Paging) ([]model.Vendor, error) {
+	return collect(q, "Vendors", scanVendor, vendorColumns+` WHERE short > $1 ORDER BY short LIMIT $2`, p.Cursor, most(p))
 }
 
 // AddVendor records a new vendor.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
@@ -85,6 +86,42 @@ func (q *Q) CountUnsealed() (n, oldest int64, err error) {
 // LogRows lists sealed rows from a number on, in the log's order.
 func (q *Q) LogRows(from int64, limit int) ([]LogRow, error) {
 	return collect(q, "LogRows", scanLogRow, logColumns+` WHERE seq >= $1 ORDER BY seq LIMIT $2`, from, limit)
+}
+
+// LogFilter chooses audit rows; what is empty is not asked for.
+type LogFilter struct {
+	Since, Until         time.Time // from, and before
+	Actor, User, Subject string    // User is an id
+	Action               string    // may end in *
+}
+
+// LogPage lists audit rows, sealed or not, the newest first, one page of them. A condition
+// is in the statement only if it is asked for, so that its index is used.
+func (q *Q) LogPage(f LogFilter, p model.Paging) ([]LogRow, error) {
+	where, args := []string{"id < $1"}, []any{before(p)}
+	add := func(condition string, v any) {
+		args = append(args, v)
+		where = append(where, fmt.Sprintf(condition, len(args)))
+	}
+	if !f.Since.IsZero() {
+		add("id >= $%d", exchange.FirstID(f.Since))
+	}
+	if !f.Until.IsZero() {
+		add("id < $%d", exchange.FirstID(f.Until))
+	}
+	for _, c := range []struct{ column, v string }{{"actor", f.Actor}, {"user_id", f.User}, {"subject", f.Subject}} {
+		if c.v != "" {
+			add(c.column+" = $%d", c.v)
+		}
+	}
+	if prefix, many := strings.CutSuffix(f.Action, "*"); many {
+		add("substr(action, 1, length($%[1]d)) = $%[1]d", prefix)
+	} else if f.Action != "" {
+		add("action = $%d", f.Action)
+	}
+	args = append(args, most(p))
+	return collect(q, "LogPage", scanLogRow, logColumns+` WHERE `+strings.Join(where, " AND ")+
+		fmt.Sprintf(" ORDER BY id DESC LIMIT $%d", len(args)), args...)
 }
 
 // SeqRange is the least and the greatest number that any row has; 0 and -1 for

@@ -14,9 +14,11 @@ func scanBan(r *sql.Rows) (b model.Ban, err error) {
 	return b, err
 }
 
-// Bans lists the bans in force at a time, the newest first.
-func (q *Q) Bans(now int64) ([]model.Ban, error) {
-	return collect(q, "Bans", scanBan, `SELECT address, since, until, failures, refused, reason FROM bans WHERE until > $1 ORDER BY since DESC`, now)
+// Bans lists the bans in force at a time, the newest first, one page of them.
+func (q *Q) Bans(now int64, p model.Paging) ([]model.Ban, error) {
+	at, address := latest(p)
+	return collect(q, "Bans", scanBan, `SELECT address, since, until, failures, refused, reason FROM bans
+		WHERE until > $1 AND (since < $2 OR since = $2 AND address < $3) ORDER BY since DESC, address DESC LIMIT $4`, now, at, address, most(p))
 }
 
 // Ban finds the ban of an address, in force or over.

@@ -32,11 +32,18 @@ func (q *Q) Contacts(account, vendor string) ([]model.Contact, error) {
 		ORDER BY CASE WHEN left_at IS NULL THEN 0 ELSE 1 END, id`, account, vendor)
 }
 
-// AllContacts lists every contact with an e-mail address, in whatever case it
-// is written, or every one when it is "".
-func (q *Q) AllContacts(email string) ([]model.Contact, error) {
-	return collect(q, "AllContacts", scanContact, contactColumns+` WHERE $1 = '' OR LOWER(email) = LOWER($1)
+// ContactsAt lists every contact with an e-mail address, in whatever case it is
+// written; those who left come last.
+func (q *Q) ContactsAt(email string) ([]model.Contact, error) {
+	return collect(q, "ContactsAt", scanContact, contactColumns+` WHERE LOWER(email) = LOWER($1)
 		ORDER BY CASE WHEN left_at IS NULL THEN 0 ELSE 1 END, id`, email)
+}
+
+// ContactPage lists contacts by id, one page of them: of an account or a vendor as far as
+// they are named, or of all.
+func (q *Q) ContactPage(account, vendor string, p model.Paging) ([]model.Contact, error) {
+	return collect(q, "ContactPage", scanContact, contactColumns+` WHERE ($1 = '' AND $2 = '' OR $1 <> '' AND account_id = $1 OR $2 <> '' AND vendor = $2)
+		AND id > $3 ORDER BY id LIMIT $4`, account, vendor, p.Cursor, most(p))
 }
 
 // AddContact records a contact.

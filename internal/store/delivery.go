@@ -132,14 +132,6 @@ func (tx *Tx) SetServed(v Served, l *exchange.Login, at int64) error {
 		WHERE id = $1`, v.DeliveryID, v.State, v.Ranges, at, collected, l.Fingerprint, l.Client, l.Address)
 }
 
-// DeliveryFilter chooses deliveries; empty fields choose all.
-type DeliveryFilter struct {
-	Feed, Account, State, User, Name, Publication string
-	After                                         string // id: only deliveries made later
-	Uncollected                                   int64  // µs: not collected, and published before this
-	Limit                                         int
-}
-
 const deliveryColumns = `SELECT d.id, p.id, p.feed, u.name, u.account_id, p.name, d.path, d.issue, p.size, p.sha256, d.state, d.ranges,
 	d.published_at, d.opened_at, d.collected_at, d.ended_at, d.fingerprint, d.client, d.address, d.user_id, d.taken_at
 	FROM deliveries d JOIN publications p ON p.id = d.publication_id
@@ -163,18 +155,21 @@ func scanDelivery(r *sql.Rows) (d DeliveryRow, err error) {
 	return d, err
 }
 
-// Deliveries lists deliveries in the order they were made.
-func (q *Q) Deliveries(f DeliveryFilter) ([]DeliveryRow, error) {
-	late := ""
-	if f.Uncollected > 0 { // by its own index: most deliveries were collected
+// Deliveries lists deliveries in the order they were made, one page of them.
+func (q *Q) Deliveries(f model.DeliveryFilter) ([]DeliveryRow, error) {
+	after := f.Cursor
+	if first := exchange.FirstID(f.Since); !f.Since.IsZero() && first > after {
+		after = first
+	}
+	late, before := ` AND $9 = 0`, int64(0)
+	if !f.Uncollected.IsZero() { // by its own index: most deliveries were collected
 		late = ` AND d.state IN ('published', 'opened') AND d.taken_at IS NULL AND d.published_at < $9`
-	} else {
-		late = ` AND $9 = 0`
+		before = exchange.Micros(f.Uncollected)
 	}
 	return collect(q, "Deliveries", scanDelivery, deliveryColumns+` WHERE d.id > $1 AND ($2 = '' OR p.feed = $2)
 		AND ($3 = '' OR LOWER(u.account_id) = $3) AND ($4 = '' OR d.state = $4) AND ($5 = '' OR u.folded = $5) AND ($6 = '' OR p.name = $6)
 		AND ($7 = '' OR d.publication_id = $7)`+late+` ORDER BY d.id LIMIT $8`,
-		f.After, f.Feed, valid.Fold(f.Account), f.State, valid.Fold(f.User), f.Name, f.Publication, f.Limit, f.Uncollected)
+		after, f.Feed, valid.Fold(f.Account), f.State, valid.Fold(f.User), f.Name, f.Publication, most(f.Paging), before)
 }
 
 // Delivery finds one delivery.

@@ -82,21 +82,13 @@ func scanDrop(r *sql.Rows) (d model.Drop, err error) {
 	return d, err
 }
 
-// DropFilter chooses drops; empty fields choose all.
-type DropFilter struct {
-	State, User, Account string
-	Name                 string // last part of the path
-	After                string // id: only drops that came later
-	Limit                int
-}
-
-// Drops lists drops in the order they came.
-func (q *Q) Drops(f DropFilter) ([]model.Drop, error) {
+// Drops lists drops in the order they came, one page of them.
+func (q *Q) Drops(f model.DropFilter) ([]model.Drop, error) {
 	byName := ` AND $6 = ''`
 	if f.Name != "" {
 		byName = ` AND d.name = $7`
 	}
-	args := []any{f.After, f.State, valid.Fold(f.User), valid.Fold(f.Account), f.Limit, f.Name}
+	args := []any{f.Cursor, f.State, valid.Fold(f.User), valid.Fold(f.Account), most(f.Paging), f.Name}
 	if f.Name != "" {
 		byName = ` AND $6 <> '' AND d.name = $7`
 		args = append(args, []byte(f.Name))
@@ -131,7 +123,7 @@ func (tx *Tx) LockDrop(id string) (model.Drop, error) {
 // their rows: those of a state, and those whose claim has run out. Rows that
 // somebody else holds are passed over. scanner, unless it is "", chooses those
 // that wait for this one.
-func (tx *Tx) Claimable(state, scanner string, f DropFilter, now int64) ([]model.Drop, error) {
+func (tx *Tx) Claimable(state, scanner string, f model.DropFilter, now int64) ([]model.Drop, error) {
 	lock := tx.s.dialect.lock
 	if lock != "" {
 		lock += " OF d SKIP LOCKED"

@@ -20,9 +20,9 @@ func scanExpectation(r *sql.Rows) (e model.Expectation, err error) {
 	return e, err
 }
 
-// Expectations lists every expectation by name.
-func (q *Q) Expectations() ([]model.Expectation, error) {
-	return collect(q, "Expectations", scanExpectation, expectationColumns+` ORDER BY e.name`)
+// Expectations lists expectations by name, one page of them.
+func (q *Q) Expectations(p model.Paging) ([]model.Expectation, error) {
+	return collect(q, "Expectations", scanExpectation, expectationColumns+` WHERE e.name > $1 ORDER BY e.name LIMIT $2`, p.Cursor, most(p))
 }
 
 // Expectation finds one by name.

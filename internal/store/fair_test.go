@@ -103,7 +103,7 @@ func TestFailingChangesCostOthersNoTransaction(t *testing.T) {
 	if n := commits.Load(); n > 10 {
 		t.Fatalf("120 changes took %d transactions", n)
 	}
-	if all, err := s.Read(context.Background()).Vendors(); err != nil || len(all) != 60 {
+	if all, err := s.Read(context.Background()).Vendors(model.Paging{}); err != nil || len(all) != 60 {
 		t.Fatalf("%d vendors, %v", len(all), err)
 	}
 }

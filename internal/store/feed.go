@@ -25,9 +25,9 @@ func (q *Q) Feed(name string) (model.Feed, error) {
 	return one(q, "Feed", scanFeed, feedColumns+` WHERE name = $1`, name)
 }
 
-// Feeds lists every feed by name.
-func (q *Q) Feeds() ([]model.Feed, error) {
-	return collect(q, "Feeds", scanFeed, feedColumns+` ORDER BY name`)
+// Feeds lists feeds by name, one page of them.
+func (q *Q) Feeds(p model.Paging) ([]model.Feed, error) {
+	return collect(q, "Feeds", scanFeed, feedColumns+` WHERE name > $1 ORDER BY name LIMIT $2`, p.Cursor, most(p))
 }
 
 // AddFeed records a feed.
@@ -67,9 +67,10 @@ func scanSubscription(r *sql.Rows) (s model.Subscription, err error) {
 	return s, err
 }
 
-// Subscriptions lists a feed's subscriptions by username.
-func (q *Q) Subscriptions(feed string) ([]model.Subscription, error) {
-	return collect(q, "Subscriptions", scanSubscription, subscriptionColumns+` WHERE s.feed = $1 ORDER BY u.name`, feed)
+// Subscriptions lists a feed's subscriptions by username, one page of them.
+func (q *Q) Subscriptions(f model.FeedFilter) ([]model.Subscription, error) {
+	return collect(q, "Subscriptions", scanSubscription, subscriptionColumns+` WHERE s.feed = $1 AND u.name > $2 ORDER BY u.name LIMIT $3`,
+		f.Feed, f.Cursor, most(f.Paging))
 }
 
 // Subscription is a user's own to a feed.
@@ -263,9 +264,10 @@ func scanSequence(r *sql.Rows) (s model.Sequence, err error) {
 	return s, err
 }
 
-// Sequences lists how far a feed's numbers have come, by account.
-func (q *Q) Sequences(feed string) ([]model.Sequence, error) {
-	return collect(q, "Sequences", scanSequence, sequenceColumns+` ORDER BY account_id`, feed)
+// Sequences lists how far a feed's numbers have come, by account, one page of it.
+func (q *Q) Sequences(f model.FeedFilter) ([]model.Sequence, error) {
+	return collect(q, "Sequences", scanSequence, sequenceColumns+` AND ($2 = '' OR account_id > $2) ORDER BY account_id LIMIT $3`,
+		f.Feed, f.Cursor, most(f.Paging))
 }
 
 // PutSequence records how far a feed's numbers have come for an account.

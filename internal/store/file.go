@@ -59,8 +59,8 @@ func (q *Q) Content(versionID string) (c Content, err error) {
 	return c, err
 }
 
-// Versions lists a file's versions, the newest first.
-func (q *Q) Versions(f File) ([]model.Version, error) {
+// Versions lists a file's versions, the newest first, one page of them.
+func (q *Q) Versions(f File, p model.Paging) ([]model.Version, error) {
 	return collect(q, "Versions", func(r *sql.Rows) (v model.Version, err error) {
 		var sum []byte
 		var stored int64
@@ -68,7 +68,7 @@ func (q *Q) Versions(f File) ([]model.Version, error) {
 		v.SHA256, v.StoredAt, v.Current = hex.EncodeToString(sum), exchange.FromMicros(stored), v.ID == f.VersionID
 		return v, err
 	}, `SELECT v.id, b.size, b.sha256, v.actor, v.stored_at FROM versions v JOIN blobs b ON b.id = v.blob_id
-		WHERE v.file_id = $1 ORDER BY v.id DESC`, f.FileID)
+		WHERE v.file_id = $1 AND v.id < $2 ORDER BY v.id DESC LIMIT $3`, f.FileID, before(p), most(p))
 }
 
 // VersionIDs lists versions of a file that are older than one, the newest first; ""

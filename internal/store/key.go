@@ -167,14 +167,16 @@ func (q *Q) Burned(fingerprint string) (model.BurnedKey, error) {
 	}, `SELECT fingerprint, how, why, actor, at FROM burned_keys WHERE fingerprint = $1`, fingerprint)
 }
 
-// BurnedKeys lists all burned keys, the newest first.
-func (q *Q) BurnedKeys(limit int) ([]model.BurnedKey, error) {
+// BurnedKeys lists burned keys, the newest first, one page of them.
+func (q *Q) BurnedKeys(p model.Paging) ([]model.BurnedKey, error) {
+	at, fingerprint := latest(p)
 	return collect(q, "BurnedKeys", func(r *sql.Rows) (b model.BurnedKey, err error) {
 		var at int64
 		err = r.Scan(&b.Fingerprint, &b.How, &b.Why, &b.Actor, &at)
 		b.At = exchange.FromMicros(at)
 		return b, err
-	}, `SELECT fingerprint, how, why, actor, at FROM burned_keys ORDER BY at DESC LIMIT $1`, limit)
+	}, `SELECT fingerprint, how, why, actor, at FROM burned_keys
+		WHERE at < $1 OR at = $1 AND fingerprint < $2 ORDER BY at DESC, fingerprint DESC LIMIT $3`, at, fingerprint, most(p))
 }
 
 // Burn bars a fingerprint for ever. What was only suspected becomes certain;
@@ -197,9 +199,13 @@ func scanPending(r *sql.Rows) (p model.PendingKey, err error) {
 	return p, err
 }
 
-// PendingKeys lists the keys that wait, of one user or of all, the newest first.
-func (q *Q) PendingKeys(userID string) ([]model.PendingKey, error) {
-	return collect(q, "PendingKeys", scanPending, pendingColumns+` WHERE $1 = '' OR p.user_id = $1 ORDER BY p.last_at DESC`, userID)
+// PendingKeys lists the keys that wait, of one user or of all, the newest first, one page
+// of them.
+func (q *Q) PendingKeys(userID string, p model.Paging) ([]model.PendingKey, error) {
+	at, key := latest(p)
+	return collect(q, "PendingKeys", scanPending, pendingColumns+` WHERE ($1 = '' OR p.user_id = $1)
+		AND (p.last_at < $2 OR p.last_at = $2 AND p.fingerprint || p.user_id < $3)
+		ORDER BY p.last_at DESC, p.fingerprint || p.user_id DESC LIMIT $4`, userID, at, key, most(p))
 }
 
 // PendingKey finds a key that waits for a user.

@@ -19,9 +19,10 @@ func scanLink(r *sql.Rows) (l model.Link, err error) {
 	return l, err
 }
 
-// Links lists one-time links, the newest first.
-func (q *Q) Links(user string, limit int) ([]model.Link, error) {
-	return collect(q, "Links", scanLink, linkColumns+` WHERE $1 = '' OR u.folded = $1 ORDER BY l.id DESC LIMIT $2`, valid.Fold(user), limit)
+// Links lists one-time links, the newest first, one page of them.
+func (q *Q) Links(f model.OfUserFilter) ([]model.Link, error) {
+	return collect(q, "Links", scanLink, linkColumns+` WHERE ($1 = '' OR u.folded = $1) AND l.id < $2 ORDER BY l.id DESC LIMIT $3`,
+		valid.Fold(f.User), before(f.Paging), most(f.Paging))
 }
 
 // Link finds one link by its id.
@@ -136,9 +137,10 @@ func scanNotice(r *sql.Rows) (n model.Notice, err error) {
 	return n, err
 }
 
-// Notices lists what people should be told, the oldest first.
-func (q *Q) Notices(done bool, after string, limit int) ([]model.Notice, error) {
-	return collect(q, "Notices", scanNotice, noticeColumns+` WHERE ($1 = 1 OR n.done_at IS NULL) AND n.id > $2 ORDER BY n.id LIMIT $3`, flag(done), after, limit)
+// Notices lists what people should be told, the oldest first, one page of it.
+func (q *Q) Notices(f model.NoticeFilter) ([]model.Notice, error) {
+	return collect(q, "Notices", scanNotice, noticeColumns+` WHERE ($1 = 1 OR n.done_at IS NULL) AND n.id > $2 ORDER BY n.id LIMIT $3`,
+		flag(f.All), f.Cursor, most(f.Paging))
 }
 
 // AddNotice records a notice, unless the same was said before; it reports

@@ -107,9 +107,9 @@ func scanWebhook(r *sql.Rows) (w model.Webhook, err error) {
 	return w, err
 }
 
-// Webhooks lists every receiver by name, with their secrets.
-func (q *Q) Webhooks() ([]model.Webhook, error) {
-	return collect(q, "Webhooks", scanWebhook, webhookColumns+` ORDER BY name`)
+// Webhooks lists receivers by name, with their secrets, one page of them.
+func (q *Q) Webhooks(p model.Paging) ([]model.Webhook, error) {
+	return collect(q, "Webhooks", scanWebhook, webhookColumns+` WHERE name > $1 ORDER BY name LIMIT $2`, p.Cursor, most(p))
 }
 
 // Webhook finds one receiver, with its secrets.
@@ -164,17 +164,10 @@ func (q *Q) Message(id string) (model.Message, error) {
 	return one(q, "Message", scanMessage, messageColumns+` WHERE id = $1`, id)
 }
 
-// MessageFilter chooses messages; empty fields choose all.
-type MessageFilter struct {
-	Channel, State, Target, Ref string
-	Before                      string // id: only older ones
-	Limit                       int
-}
-
-// Messages lists messages, the newest first.
-func (q *Q) Messages(f MessageFilter) ([]model.Message, error) {
-	return collect(q, "Messages", scanMessage, messageColumns+` WHERE ($1 = '' OR id < $1) AND ($2 = '' OR channel = $2) AND ($3 = '' OR state = $3)
-		AND ($4 = '' OR target = $4) AND ($5 = '' OR ref = $5) ORDER BY id DESC LIMIT $6`, f.Before, f.Channel, f.State, f.Target, f.Ref, f.Limit)
+// Messages lists messages, the newest first, one page of them.
+func (q *Q) Messages(f model.MessageFilter) ([]model.Message, error) {
+	return collect(q, "Messages", scanMessage, messageColumns+` WHERE id < $1 AND ($2 = '' OR channel = $2) AND ($3 = '' OR state = $3)
+		AND ($4 = '' OR target = $4) ORDER BY id DESC LIMIT $5`, before(f.Paging), f.Channel, f.State, f.Target, most(f.Paging))
 }
 
 // Tried records how a try to send went.

@@ -130,9 +130,10 @@ func scanHold(r *sql.Rows) (h model.Hold, err error) {
 	return h, err
 }
 
-// Holds lists holds, the newest first; all says whether released ones, too.
-func (q *Q) Holds(all bool) ([]model.Hold, error) {
-	return collect(q, "Holds", scanHold, holdColumns+` WHERE $1 = 1 OR released_at IS NULL ORDER BY id DESC`, flag(all))
+// Holds lists holds, the newest first, one page of them.
+func (q *Q) Holds(f model.HoldFilter) ([]model.Hold, error) {
+	return collect(q, "Holds", scanHold, holdColumns+` WHERE ($1 = 1 OR released_at IS NULL) AND id < $2 ORDER BY id DESC LIMIT $3`,
+		flag(f.All), before(f.Paging), most(f.Paging))
 }
 
 // LockHold finds one hold and holds its row.
@@ -184,9 +185,9 @@ func scanRun(r *sql.Rows) (n model.RetentionRun, err error) {
 	return n, err
 }
 
-// Runs lists runs, the newest first.
-func (q *Q) Runs(limit int) ([]model.RetentionRun, error) {
-	return collect(q, "Runs", scanRun, runColumns+` ORDER BY id DESC LIMIT $1`, limit)
+// Runs lists runs, the newest first, one page of them.
+func (q *Q) Runs(p model.Paging) ([]model.RetentionRun, error) {
+	return collect(q, "Runs", scanRun, runColumns+` WHERE id < $1 ORDER BY id DESC LIMIT $2`, before(p), most(p))
 }
 
 // OpenRuns lists runs that are not over, the first due first.
@@ -319,13 +320,14 @@ func (tx *Tx) AddRetentionNotice(n model.RetentionNotice) error {
 
 // RetentionNotices lists a run's notices, of one account or of all, with how
 // their mails went.
-func (q *Q) RetentionNotices(runID, account string) ([]model.RetentionNotice, error) {
+func (q *Q) RetentionNotices(runID, account string, p model.Paging) ([]model.RetentionNotice, error) {
 	list, err := collect(q, "RetentionNotices", func(r *sql.Rows) (n model.RetentionNotice, err error) {
 		var at int64
 		err = r.Scan(&n.ID, &n.Run, &n.Account, &n.Mark, &at, &n.Text, &n.ToldBy)
 		n.At, n.Mails, n.Reached = exchange.FromMicros(at), []model.Mailed{}, n.ToldBy != ""
 		return n, err
-	}, `SELECT id, run_id, account_id, mark, at, text, told_by FROM retention_notices WHERE run_id = $1 AND ($2 = '' OR account_id = $2) ORDER BY account_id, id`, runID, account)
+	}, `SELECT id, run_id, account_id, mark, at, text, told_by FROM retention_notices WHERE run_id = $1 AND ($2 = '' OR account_id = $2)
+		AND id > $3 ORDER BY id LIMIT $4`, runID, account, p.Cursor, most(p))
 	for i := range list {
 		if err != nil {
 			break

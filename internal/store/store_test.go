@@ -126,7 +126,7 @@ func failingMember(t *testing.T, s *store.Store) {
 			t.Errorf("member %d: %v", i, err)
 		}
 	}
-	if all, err := s.Read(context.Background()).Vendors(); err != nil || len(all) != 46 {
+	if all, err := s.Read(context.Background()).Vendors(model.Paging{}); err != nil || len(all) != 46 {
 		t.Fatalf("%d vendors, %v", len(all), err)
 	}
 }
@@ -144,7 +144,7 @@ func batchedWrites(t *testing.T, s *store.Store) {
 		})
 	}
 	wg.Wait()
-	if all, err := s.Read(context.Background()).Vendors(); err != nil || len(all) != 300 {
+	if all, err := s.Read(context.Background()).Vendors(model.Paging{}); err != nil || len(all) != 300 {
 		t.Fatalf("%d vendors, %v", len(all), err)
 	}
 }
@@ -248,7 +248,7 @@ func fileVersions(t *testing.T, s *store.Store) {
 	if err != nil || f.VersionID != "V2" || f.Mode != 0o600 || f.Mtime != 9 {
 		t.Fatalf("%+v, %v", f, err)
 	}
-	v, err := q.Versions(f)
+	v, err := q.Versions(f, model.Paging{})
 	if err != nil || len(v) != 2 || v[0].ID != "V2" || !v[0].Current || v[1].Current {
 		t.Fatalf("%+v, %v", v, err)
 	}

@@ -35,9 +35,10 @@ func (q *Q) UserByID(id string) (model.User, error) {
 	return one(q, "UserByID", scanUser, userColumns+` WHERE u.id = $1`, id)
 }
 
-// Users lists the users of an account, or of all when account is "".
-func (q *Q) Users(account string) ([]model.User, error) {
-	return collect(q, "Users", scanUser, userColumns+` WHERE $1 = '' OR LOWER(u.account_id) = $1 ORDER BY u.name`, valid.Fold(account))
+// Users lists users by name, one page of them.
+func (q *Q) Users(f model.UserFilter) ([]model.User, error) {
+	return collect(q, "Users", scanUser, userColumns+` WHERE ($1 = '' OR LOWER(u.account_id) = $1) AND u.name > $2 ORDER BY u.name LIMIT $3`,
+		valid.Fold(f.Account), f.Cursor, most(f.Paging))
 }
 
 // AddUser records a user with its empty mailbox and root directory.

@@ -69,9 +69,9 @@ func Empty(t testing.TB, db *sql.DB, tables ...string) {
 func Customers(t testing.TB, accounts *account.Room, names ...string) {
 	t.Helper()
 	for _, name := range names {
-		_, err := accounts.AddAccount(context.Background(), "test", model.Account{ID: name, Name: name})
+		_, err := accounts.AddAccount(context.Background(), "test", model.NewAccount{ID: name, Name: name})
 		Must(t, err)
-		_, err = accounts.AddUser(context.Background(), "test", account.NewUser{Account: name})
+		_, err = accounts.AddUser(context.Background(), "test", model.NewUser{Account: name})
 		Must(t, err)
 	}
 }

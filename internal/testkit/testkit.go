@@ -19,7 +19,7 @@ import (
 	"github.com/pkg/sftp"
 	"golang.org/x/crypto/ssh"
 
-	"github.com/sallyport-sftp/sallyport/internal/client"
+	"github.com/sallyport-sftp/sallyport/client"
 	"github.com/sallyport-sftp/sallyport/internal/config"
 	"github.com/sallyport-sftp/sallyport/internal/node"
 	"github.com/sallyport-sftp/sallyport/model"
@@ -108,6 +108,23 @@ func Call[T any](n *Node, method, path string, body any) T {
 	return v
 }
 
+// List asks for all items of a list, page by page, and fails the test on an error.
+func List[T any](n *Node, path string) []T {
+	n.t.Helper()
+	out := []T{}
+	sep := "?"
+	if strings.Contains(path, "?") {
+		sep = "&"
+	}
+	for cursor := ""; ; {
+		page := Call[model.Page[T]](n, "GET", path+sep+"limit=1000&cursor="+cursor, nil)
+		if out = append(out, page.Items...); page.Next == "" {
+			return out
+		}
+		cursor = page.Next
+	}
+}
+
 // User makes an account with its customer user of the same name, enrols a new
 // key, and returns that.
 func (n *Node) User(name string) ssh.Signer {
@@ -171,7 +188,7 @@ func (n *Node) SFTP(user string, key ssh.Signer) *sftp.Client {
 // Drops lists the inbox.
 func (n *Node) Drops() []model.Drop {
 	n.t.Helper()
-	return Call[[]model.Drop](n, "GET", "/inbox", nil)
+	return List[model.Drop](n, "/inbox")
 }
 
 // Eventually waits until a condition holds, and fails the test after a while.

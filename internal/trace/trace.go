@@ -117,7 +117,7 @@ func (w *walker) named(name string) error {
 	if err := w.published(list); err != nil {
 		return err
 	}
-	drops, err := w.q.Drops(store.DropFilter{Name: name, Account: w.account, Limit: maxFiles})
+	drops, err := w.q.Drops(model.DropFilter{Name: name, Account: w.account, Paging: model.Paging{Limit: maxFiles}})
 	if err != nil {
 		return err
 	}
@@ -174,7 +174,7 @@ func (w *walker) never(name string) error {
 }
 
 func (w *walker) ofAccount(id string) error {
-	users, err := w.q.Users(id)
+	users, err := w.q.Users(model.UserFilter{Account: id})
 	if err != nil {
 		return err
 	}
@@ -199,7 +199,7 @@ func (w *walker) ofAccount(id string) error {
 // published follows publications to their mailboxes.
 func (w *walker) published(list []store.PublicationRow) error {
 	for _, p := range list {
-		rows, err := w.q.Deliveries(store.DeliveryFilter{Publication: p.ID, Account: w.account, Limit: maxFiles})
+		rows, err := w.q.Deliveries(model.DeliveryFilter{Publication: p.ID, Account: w.account, Paging: model.Paging{Limit: maxFiles}})
 		if err != nil {
 			return err
 		}

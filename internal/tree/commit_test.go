@@ -261,14 +261,14 @@ func replacedSoon(t *testing.T, w *world) {
 	defer s.End()
 	put(t, s, "/upload/f", "one")
 	put(t, s, "/upload/f", "two")
-	v, err := s.Versions("/upload/f")
+	v, err := s.Versions("/upload/f", model.Paging{})
 	must(t, err)
 	if len(v) != 1 {
 		t.Fatalf("%d versions after a quick correction", len(v))
 	}
 	w.now.Add(int64(2 * time.Hour))
 	put(t, s, "/upload/f", "three")
-	if v, err = s.Versions("/upload/f"); err != nil || len(v) != 2 || !v[0].Current {
+	if v, err = s.Versions("/upload/f", model.Paging{}); err != nil || len(v) != 2 || !v[0].Current {
 		t.Fatalf("%+v, %v", v, err)
 	}
 	states := []string{}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 func TestImages(t *testing.T) {
@@ -44,7 +45,7 @@ func detach(t *testing.T, w *world) {
 	must(t, write(b, "!", 5))
 	must(t, closeHandle(a))
 	w.current(u, "/upload/f", "first!")
-	v1, err := s.Versions("/upload/f")
+	v1, err := s.Versions("/upload/f", model.Paging{})
 	must(t, err)
 	w.now.Add(int64(2 * time.Hour)) // so that the first version is kept
 	must(t, write(b, "SECOND", 0))

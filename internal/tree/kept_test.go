@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/account"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/retention"
@@ -195,11 +194,11 @@ func keptTogether(t *testing.T, w *world) {
 	u := w.user("acme")
 	ctx := context.Background()
 	limit := int64(10 * kilo)
-	_, err := w.accounts.SetAccount(ctx, "test", "acme", account.Edit{KeepBytes: &limit})
+	_, err := w.accounts.SetAccount(ctx, "test", "acme", model.EditAccount{KeepBytes: &limit})
 	must(t, err)
-	_, err = w.accounts.AddVendor(ctx, "test", model.Vendor{Short: "meter", Name: "Meter"})
+	_, err = w.accounts.AddVendor(ctx, "test", model.NewVendor{Short: "meter", Name: "Meter"})
 	must(t, err)
-	_, err = w.accounts.AddUser(ctx, "test", account.NewUser{Account: "acme", Vendor: "meter"})
+	_, err = w.accounts.AddUser(ctx, "test", model.NewUser{Account: "acme", Vendor: "meter"})
 	must(t, err)
 	second, err := w.accounts.User(ctx, "acme-meter")
 	must(t, err)

@@ -86,9 +86,9 @@ func newLab(t *testing.T, url string) *lab {
 		model.KindCustomer: {StartDir: "/", Root: look, Dirs: []account.TemplateDir{
 			{Path: "/upload", Rights: all}, {Path: "/stage", Rights: all, Staging: true}}}}})
 	ctx := context.Background()
-	_, err = accounts.AddAccount(ctx, "test", model.Account{ID: "acme", Name: "acme"})
+	_, err = accounts.AddAccount(ctx, "test", model.NewAccount{ID: "acme", Name: "acme"})
 	must(t, err)
-	_, err = accounts.AddUser(ctx, "test", account.NewUser{Account: "acme"})
+	_, err = accounts.AddUser(ctx, "test", model.NewUser{Account: "acme"})
 	must(t, err)
 	l.user, err = accounts.User(ctx, "acme")
 	must(t, err)

@@ -7,12 +7,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/account"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
-func userEdit(enabled *bool) account.UserEdit { return account.UserEdit{Enabled: enabled} }
+func userEdit(enabled *bool) model.EditUser { return model.EditUser{Enabled: enabled} }
 
 func TestNames(t *testing.T) {
 	onBoth(t, map[string]func(*testing.T, *world){
@@ -125,7 +125,7 @@ func renames(t *testing.T, w *world) {
 	w.current(u, "/upload/b", "A")
 	_, err := s.Stat("/upload/a")
 	wantKind(t, err, fault.NotFound)
-	v, err := s.Versions("/upload/b")
+	v, err := s.Versions("/upload/b", model.Paging{})
 	must(t, err)
 	if len(v) != 2 {
 		t.Fatalf("the history has %d versions", len(v))

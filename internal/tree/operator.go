@@ -13,12 +13,12 @@ import (
 )
 
 // Versions lists a stored file's versions, the newest first.
-func (s *Session) Versions(path string) ([]model.Version, error) {
+func (s *Session) Versions(path string, p model.Paging) ([]model.Version, error) {
 	f, err := s.stored(path)
 	if err != nil {
 		return nil, err
 	}
-	return s.query().Versions(f)
+	return s.query().Versions(f, p)
 }
 
 func (s *Session) stored(path string) (store.File, error) {
@@ -89,14 +89,9 @@ func (s *Session) OpenVersion(path, version string) (blob.Reader, string, error)
 
 // hasVersion refuses a version of any other file.
 func (s *Session) hasVersion(f store.File, version string) error {
-	all, err := s.query().Versions(f)
-	if err != nil {
-		return err
+	of, err := s.query().FileIDOfVersion(version)
+	if err == nil && of != f.FileID || fault.Is(err, fault.NotFound) {
+		return fault.E("tree.hasVersion", fault.NotFound, "The file has no version %q.", valid.Printable(version))
 	}
-	for _, v := range all {
-		if v.ID == version {
-			return nil
-		}
-	}
-	return fault.E("tree.hasVersion", fault.NotFound, "The file has no version %q.", valid.Printable(version))
+	return err
 }

@@ -228,7 +228,7 @@ func lostChange(t *testing.T, w *world) {
 	}
 	s = w.login(u)
 	defer s.End()
-	v, err := s.Versions("/upload/f")
+	v, err := s.Versions("/upload/f", model.Paging{})
 	must(t, err)
 	if len(v) != 1 || v[0].SHA256 != hash("0123456789") {
 		t.Fatalf("%+v", v)

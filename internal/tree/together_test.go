@@ -12,6 +12,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/tree"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // TestSessionsAtOnce lets sessions of one user get into each other's way. The
@@ -92,7 +93,7 @@ func together(t *testing.T, w *world) {
 	s := w.login(u)
 	defer s.End()
 	for _, name := range names {
-		versions, err := s.Versions(name)
+		versions, err := s.Versions(name, model.Paging{})
 		if fault.Is(err, fault.NotFound) {
 			continue
 		}

@@ -112,9 +112,9 @@ func must(t testing.TB, err error) {
 func (w *world) user(name string) model.User {
 	w.t.Helper()
 	ctx := context.Background()
-	_, err := w.accounts.AddAccount(ctx, "test", model.Account{ID: name, Name: name})
+	_, err := w.accounts.AddAccount(ctx, "test", model.NewAccount{ID: name, Name: name})
 	must(w.t, err)
-	_, err = w.accounts.AddUser(ctx, "test", account.NewUser{Account: name})
+	_, err = w.accounts.AddUser(ctx, "test", model.NewUser{Account: name})
 	must(w.t, err)
 	u, err := w.accounts.User(ctx, name)
 	must(w.t, err)
@@ -220,7 +220,7 @@ func (w *world) current(u model.User, path, text string) {
 	if got := get(w.t, s, path); got != text {
 		w.t.Fatalf("%s has %d bytes %.40q, want %d %.40q", path, len(got), got, len(text), text)
 	}
-	all, err := s.Versions(path)
+	all, err := s.Versions(path, model.Paging{})
 	must(w.t, err)
 	for _, v := range all {
 		if v.Current && (v.SHA256 != hash(text) || v.Size != int64(len(text))) {
@@ -257,7 +257,7 @@ func (w *world) crash() {
 
 func (w *world) drops() []model.Drop {
 	w.t.Helper()
-	d, err := w.inbox.List(context.Background(), store.DropFilter{Limit: 1000})
+	d, err := w.inbox.List(context.Background(), model.DropFilter{Paging: model.Paging{Limit: 1000}})
 	must(w.t, err)
 	return d
 }

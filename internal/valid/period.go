@@ -60,3 +60,12 @@ func shift(at time.Time, period string, sign int) (time.Time, error) {
 	last := first.AddDate(0, 1, -1).Day()
 	return first.AddDate(0, 0, min(at.Day(), last)-1), nil
 }
+
+// Length reads a positive length of time as Go writes it: 90s, 15m, 2h.
+func Length(s string) (time.Duration, error) {
+	d, err := time.ParseDuration(s)
+	if err != nil || d <= 0 {
+		return 0, fault.E("valid.Length", fault.Invalid, "%q is not a length of time.", Printable(s)).WithHint("write 90s, 15m or 2h")
+	}
+	return d, nil
+}

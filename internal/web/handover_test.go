@@ -64,15 +64,15 @@ func newWorld(t *testing.T) *world {
 	w.pages = web.New(web.Options{HandOver: w.links, Help: "help@example.com & <friends>", Log: slog.New(slog.NewTextHandler(w.log, nil)),
 		HelpFor: func(_ context.Context, user string) string { return "desk of " + user },
 		Proxies: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/64")}})
-	_, err = w.accounts.AddAccount(ctx, "test", model.Account{ID: "acme", Name: "Acme"})
+	_, err = w.accounts.AddAccount(ctx, "test", model.NewAccount{ID: "acme", Name: "Acme"})
 	must(t, err)
-	_, err = w.accounts.AddUser(ctx, "test", account.NewUser{Account: "acme"})
+	_, err = w.accounts.AddUser(ctx, "test", model.NewUser{Account: "acme"})
 	must(t, err)
 	for email, c := range map[string]*model.Contact{"jo@acme.example": &w.jo, "ann@acme.example": &w.ann} {
-		*c, err = w.accounts.AddContact(ctx, "test", model.Contact{Account: "acme", Name: "Jo", Email: email})
+		*c, err = w.accounts.AddContact(ctx, "test", model.NewContact{Account: "acme", Name: "Jo", Email: email})
 		must(t, err)
 		word := "called back"
-		_, err = w.accounts.SetContact(ctx, "test", c.ID, account.ContactEdit{Verified: &word})
+		_, err = w.accounts.SetContact(ctx, "test", c.ID, model.EditContact{Verified: &word})
 		must(t, err)
 	}
 	return w
@@ -83,7 +83,7 @@ func (w *world) link(kind string, to model.Contact, files ...keys.File) (path, i
 	w.t.Helper()
 	p, err := keys.Seal(files)
 	must(w.t, err)
-	n := handover.NewLink{Kind: kind, User: "acme", Contact: to.ID, Fingerprint: "SHA256:" + strings.Repeat("A", 43), Token: p.Token, Sealed: p.Sealed}
+	n := model.NewLink{Kind: kind, User: "acme", Contact: to.ID, Fingerprint: "SHA256:" + strings.Repeat("A", 43), Token: p.Token, Sealed: p.Sealed}
 	if kind == model.LinkVerify {
 		p = keys.Empty()
 		n.User, n.Fingerprint, n.Token, n.Sealed = "", "", p.Token, nil
@@ -108,7 +108,7 @@ func (w *world) ask(method, path string, change ...func(*http.Request)) *httptes
 // state is a link's, as the operator sees it.
 func (w *world) state(id string) model.Link {
 	w.t.Helper()
-	list, err := w.links.Links(ctx, "")
+	list, err := w.links.Links(ctx, model.OfUserFilter{})
 	must(w.t, err)
 	for _, l := range list {
 		if l.ID == id {
@@ -217,7 +217,7 @@ func TestPassphraseIsShownAsItIs(t *testing.T) {
 
 func TestAnAddressIsConfirmed(t *testing.T) {
 	w := newWorld(t)
-	c, err := w.accounts.AddContact(ctx, "test", model.Contact{Account: "acme", Name: "New", Email: "new@acme.example"})
+	c, err := w.accounts.AddContact(ctx, "test", model.NewContact{Account: "acme", Name: "New", Email: "new@acme.example"})
 	must(t, err)
 	path, _ := w.link(model.LinkVerify, c)
 	if page := w.ask("GET", path); page.Code != 200 || !strings.Contains(page.Body.String(), "Confirm") || !strings.Contains(page.Body.String(), "help@example.com &amp; &lt;friends&gt;") {

@@ -67,7 +67,7 @@ func TestRulesHoldForRequestsAtOnce(t *testing.T) {
 func (k *counter) revokeAll(users ...string) {
 	k.t.Helper()
 	for _, user := range users {
-		for _, key := range testkit.Call[[]model.Key](k.Node, "GET", "/users/"+user+"/keys", nil) {
+		for _, key := range testkit.List[model.Key](k.Node, "/users/"+user+"/keys") {
 			if key.State == model.KeyActive {
 				_, _ = attempt[model.Revoked](k.Node, "POST", "/keys/revoke", map[string]string{"fingerprint": key.Fingerprint, "reason": "test"})
 			}

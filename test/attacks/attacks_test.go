@@ -18,8 +18,8 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/sallyport-sftp/sallyport/client"
 	"github.com/sallyport-sftp/sallyport/internal/cli"
-	"github.com/sallyport-sftp/sallyport/internal/client"
 	"github.com/sallyport-sftp/sallyport/internal/config"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 	"github.com/sallyport-sftp/sallyport/model"
@@ -91,7 +91,7 @@ func assertCleanLog(t testing.TB, n *testkit.Node) {
 
 // sessions are the live ones of a user.
 func sessions(n *testkit.Node, user string) (found []model.Session) {
-	for _, s := range testkit.Call[[]model.Session](n, "GET", "/sessions", nil) {
+	for _, s := range testkit.List[model.Session](n, "/sessions") {
 		if s.User == user {
 			found = append(found, s)
 		}

@@ -67,7 +67,7 @@ func TestTwentyFailuresBanAnAddress(t *testing.T) {
 		t.Fatalf("banned after 19 failures: %v", got)
 	}
 	stumble(t, n, attacker)
-	all := testkit.Call[[]model.Ban](n, "GET", "/bans", nil)
+	all := testkit.List[model.Ban](n, "/bans")
 	if len(all) != 1 || all[0].Address != attacker || all[0].Failures != 20 || all[0].Until.Sub(all[0].Since) != 15*time.Minute || all[0].Reason != model.ReasonProtocol {
 		t.Fatalf("after 20 failures: %+v", all)
 	}
@@ -101,13 +101,13 @@ func TestTwentyFailuresBanAnAddress(t *testing.T) {
 func TestKnockingWhileBannedIsCountedOnly(t *testing.T) {
 	n := start(t, guarded, func(c *config.Config) { c.Access.BanAfter = 3 })
 	stumble(t, n, times(3, "203.0.113.9")...)
-	before := testkit.Call[[]model.Ban](n, "GET", "/bans", nil)
+	before := testkit.List[model.Ban](n, "/bans")
 	for range 50 {
 		if text := parting(t, n, "203.0.113.9"); !strings.Contains(text, "Too many log-ins from your address failed") {
 			t.Fatalf("the farewell: %q", text)
 		}
 	}
-	after := testkit.Call[[]model.Ban](n, "GET", "/bans", nil)
+	after := testkit.List[model.Ban](n, "/bans")
 	if len(before) != 1 || len(after) != 1 || !after[0].Until.Equal(before[0].Until) || after[0].Refused != 50 || after[0].Failures != 3 {
 		t.Errorf("before %+v, after 50 knocks %+v", before, after)
 	}
@@ -166,7 +166,7 @@ func TestAllowListedAddressesAreNeverBanned(t *testing.T) {
 	bob := n.User("bob")
 	testkit.Call[model.User](n, "PATCH", "/users/alice", map[string]any{"allow_ips": []string{"203.0.113.64/28"}})
 	testkit.Call[model.Account](n, "PATCH", "/accounts/bob", map[string]any{"allow_ips": []string{"203.0.113.200", "2001:db8:6::/64", "198.51.100.0/24", "2001:db8:5::/48"}})
-	testkit.Call[[]model.Ban](n, "GET", "/bans", nil) // the lists are read every second, and now
+	testkit.List[model.Ban](n, "/bans") // the lists are read every second, and now
 	for name, client := range map[string]string{
 		"a user's list": "203.0.113.65", "an account's list": "203.0.113.200", "an account's IPv6 list": "2001:db8:6::9",
 		"never_ban": "198.51.100.7", "never_ban of an IPv6 network": "2001:db8:5:77::9",
@@ -216,7 +216,7 @@ func TestAllowListedAddressInABannedNetwork(t *testing.T) {
 	for name, list := range map[string]func(n *testkit.Node){
 		"a user's list": func(n *testkit.Node) {
 			testkit.Call[model.User](n, "PATCH", "/users/alice", map[string]any{"allow_ips": []string{"2001:db8:1:2::7"}})
-			testkit.Call[[]model.Ban](n, "GET", "/bans", nil)
+			testkit.List[model.Ban](n, "/bans")
 		},
 		"never_ban": func(*testkit.Node) {},
 	} {

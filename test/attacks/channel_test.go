@@ -266,7 +266,7 @@ func TestAProbeBesideSFTPIsNoMistake(t *testing.T) {
 			}
 		}
 		_ = c.Close()
-		testkit.Eventually(t, user+" has left", func() bool { return len(testkit.Call[[]model.Session](n, "GET", "/sessions", nil)) == 0 })
+		testkit.Eventually(t, user+" has left", func() bool { return len(testkit.List[model.Session](n, "/sessions")) == 0 })
 	}
 	saysWhy(t, n, "never", mistake) // so that the others' records are there, too
 	for _, user := range []string{"before", "after", "between"} {

@@ -143,7 +143,7 @@ func times(n int, word string) (out []string) {
 
 // bans are the addresses that are kept out now.
 func bans(n *testkit.Node) (out []string) {
-	for _, b := range testkit.Call[[]model.Ban](n, "GET", "/bans", nil) {
+	for _, b := range testkit.List[model.Ban](n, "/bans") {
 		out = append(out, b.Address)
 	}
 	return out

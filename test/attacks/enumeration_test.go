@@ -45,7 +45,7 @@ func guesses(t *testing.T, n *testkit.Node) []guess {
 	}
 	_ = c.conn.Close()
 	testkit.Eventually(t, "an unknown key waits", func() bool {
-		return len(testkit.Call[[]model.PendingKey](n, "GET", "/keys/pending?user=alice", nil)) == 1
+		return len(testkit.List[model.PendingKey](n, "/keys/pending?user=alice")) == 1
 	})
 	fresh := func() ssh.Signer { return testkit.NewKey(t) }
 	same := func(s ssh.Signer) func() ssh.Signer { return func() ssh.Signer { return s } }

@@ -115,7 +115,7 @@ func TestForgedPrivateFilesBurnNobody(t *testing.T) {
 			}
 		}
 	}
-	for _, b := range testkit.Call[[]model.BurnedKey](n, "GET", "/keys/burned", nil) {
+	for _, b := range testkit.List[model.BurnedKey](n, "/keys/burned") {
 		if b.Fingerprint == ssh.FingerprintSHA256(victim.PublicKey()) || b.Fingerprint == ssh.FingerprintSHA256(victimEC.PublicKey()) {
 			t.Errorf("a forgery burned alice's key: %+v", b)
 		}
@@ -126,7 +126,7 @@ func TestForgedPrivateFilesBurnNobody(t *testing.T) {
 	if _, _, err := live.SendRequest("keepalive", true, nil); err != nil {
 		t.Errorf("a session of alice was ended: %v", err)
 	}
-	for _, k := range testkit.Call[[]model.Key](n, "GET", "/users/alice/keys", nil) {
+	for _, k := range testkit.List[model.Key](n, "/users/alice/keys") {
 		if k.State != model.KeyActive || k.Flag == "" && k.Type == "ssh-ed25519" {
 			t.Errorf("alice's key is %s, flag %q; the encrypted file should have flagged it", k.State, k.Flag)
 		}

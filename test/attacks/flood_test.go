@@ -50,7 +50,7 @@ func TestFloodOf10000FailedLogins(t *testing.T) {
 	}
 	assertBoundedRecords(t, n, took)
 	assertHeap(t, "the flood", before, 32<<20)
-	if got := len(testkit.Call[[]model.PendingKey](n, "GET", "/keys/pending", nil)); got > 5 {
+	if got := len(testkit.List[model.PendingKey](n, "/keys/pending")); got > 5 {
 		t.Errorf("%d unknown keys wait", got)
 	}
 	alive(t, n, "alice", key)
@@ -123,7 +123,7 @@ func TestHugeListsOfOfferedKeys(t *testing.T) {
 			t.Errorf("a record of %d keys, %d methods; a sentence of %d bytes", len(e.Connection.Offered), len(e.Connection.Methods), len(e.Sentence))
 		}
 	}
-	pending := testkit.Call[[]model.PendingKey](n, "GET", "/keys/pending?user=alice", nil)
+	pending := testkit.List[model.PendingKey](n, "/keys/pending?user=alice")
 	if len(pending) == 0 || len(pending) > 5 {
 		t.Errorf("%d unknown keys wait", len(pending))
 	}

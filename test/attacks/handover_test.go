@@ -56,7 +56,7 @@ func TestWhoMayBeGivenWhat(t *testing.T) {
 	}
 	// Once she has opened hers, she still can't have the other.
 	k.give("passphrase", "ben@a.example", fingerprintOf("one"), "seven secret words")
-	for _, l := range testkit.Call[[]model.Link](k.Node, "GET", "/links", nil) {
+	for _, l := range testkit.List[model.Link](k.Node, "/links") {
 		if l.Kind == model.LinkPassphrase {
 			testkit.Call[model.Link](k.Node, "DELETE", "/links/"+l.ID, nil)
 		}
@@ -74,7 +74,7 @@ func TestOnePersonTwice(t *testing.T) {
 	testkit.Call[model.User](k.Node, "POST", "/users", map[string]string{"account": "alice", "vendor": "acme"})
 	again := testkit.Call[model.Contact](k.Node, "POST", "/contacts", map[string]string{"vendor": "acme", "name": "Ann", "email": "ann@A.example"})
 	testkit.Call[model.Contact](k.Node, "PATCH", "/contacts/"+again.ID, map[string]string{"verified": "met"})
-	ann := testkit.Call[[]model.Contact](k.Node, "GET", "/contacts?of=alice", nil)[0]
+	ann := testkit.List[model.Contact](k.Node, "/contacts?of=alice")[0]
 	for i, to := range []string{ann.ID, again.ID} {
 		body, _, err := ask([]string{"key", "passphrase"}[i], to, fingerprintOf("one"), "x")
 		if err != nil {
@@ -157,7 +157,7 @@ func TestForgedForwardedFor(t *testing.T) {
 		if err != nil || p.status != http.StatusOK {
 			t.Fatalf("%s: %d, %v", c.name, p.status, err)
 		}
-		list := testkit.Call[[]model.Link](k.Node, "GET", "/links", nil)
+		list := testkit.List[model.Link](k.Node, "/links")
 		if list[0].ID != l.ID || list[0].OpenedFrom != c.want {
 			t.Errorf("%s: opened from %q, want %q", c.name, list[0].OpenedFrom, c.want)
 		}

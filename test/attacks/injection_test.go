@@ -210,7 +210,7 @@ func TestMarkupInNames(t *testing.T) {
 		t.Errorf("the guide: %d %s; it has the name as it is: %v", code, errs, strings.Contains(html, "<script>alert(1)"))
 	}
 	for _, program := range []string{"filezilla", "winscp", "openssh", "rclone"} {
-		for _, f := range testkit.Call[[]site](n, "GET", "/users/acme/sites?for="+program, nil) {
+		for _, f := range testkit.List[site](n, "/users/acme/sites?for="+program) {
 			text := f.Content
 			if text == "" {
 				t.Fatalf("the file for %s is empty: %+v", program, f)

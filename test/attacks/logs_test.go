@@ -114,7 +114,7 @@ func TestUsernameTricksAreRefusedAtCreation(t *testing.T) {
 	if _, err := attempt[model.User](n, "POST", "/users", map[string]string{"account": "alice", "name": ""}); err == nil {
 		t.Error("alice was made a second time")
 	}
-	if users := testkit.Call[[]model.User](n, "GET", "/users", nil); len(users) != 1 {
+	if users := testkit.List[model.User](n, "/users"); len(users) != 1 {
 		t.Errorf("there are %d users", len(users))
 	}
 	assertCleanLog(t, n)

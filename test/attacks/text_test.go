@@ -17,7 +17,7 @@ import (
 	"github.com/pkg/sftp"
 	"golang.org/x/crypto/ssh"
 
-	"github.com/sallyport-sftp/sallyport/internal/client"
+	"github.com/sallyport-sftp/sallyport/client"
 	"github.com/sallyport-sftp/sallyport/internal/config"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
@@ -65,13 +65,13 @@ func TestStrangeTextIsRecorded(t *testing.T) {
 			testkit.Must(t, f.Close())
 			var d model.Delivery
 			testkit.Eventually(t, "it was collected", func() bool {
-				d = testkit.Call[[]model.Delivery](n, "GET", "/deliveries", nil)[0]
+				d = testkit.List[model.Delivery](n, "/deliveries")[0]
 				return d.State == model.DeliveryCollected
 			})
 			if d.Client != shown {
 				t.Errorf("it was collected by %q, want %q", d.Client, shown)
 			}
-			if s := testkit.Call[[]model.Session](n, "GET", "/sessions", nil); len(s) != 1 || s[0].Client != shown {
+			if s := testkit.List[model.Session](n, "/sessions"); len(s) != 1 || s[0].Client != shown {
 				t.Errorf("sessions: %+v", s)
 			}
 			tr := fmt.Sprintf("%+v", askFor[model.Trace](t, n, "/trace", "about", "july.csv"))
@@ -118,7 +118,7 @@ func TestStrangeTextIsRecorded(t *testing.T) {
 				t.Error("a key that nobody knows got in")
 			}
 			testkit.Eventually(t, "the key waits, with its client", func() bool {
-				list := testkit.Call[[]model.PendingKey](n, "GET", "/keys/pending", nil)
+				list := testkit.List[model.PendingKey](n, "/keys/pending")
 				return len(list) == 1 && list[0].Client == shown
 			})
 		})

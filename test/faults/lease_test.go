@@ -15,7 +15,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"github.com/sallyport-sftp/sallyport/internal/client"
+	"github.com/sallyport-sftp/sallyport/client"
 	"github.com/sallyport-sftp/sallyport/internal/config"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 	"github.com/sallyport-sftp/sallyport/model"
@@ -127,7 +127,7 @@ func TestServersStartTogether(t *testing.T) {
 			t.Fatalf("round %d: it died of something else:\n%s", round, says[loser])
 		}
 		testkit.Eventually(t, "the other serves", func() bool {
-			_, err := client.Call[[]model.Session](context.Background(), client.Local(dirs[1-loser]), client.Request{Method: "GET", Path: "/sessions"})
+			_, err := client.Call[model.Page[model.Session]](context.Background(), client.Local(dirs[1-loser]), client.Request{Method: "GET", Path: "/sessions"})
 			return err == nil
 		})
 		_ = cmds[1-loser].Process.Kill()

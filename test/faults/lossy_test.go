@@ -19,8 +19,8 @@ import (
 	"github.com/pkg/sftp"
 	"golang.org/x/crypto/ssh"
 
+	"github.com/sallyport-sftp/sallyport/client"
 	"github.com/sallyport-sftp/sallyport/internal/blob/disk"
-	"github.com/sallyport-sftp/sallyport/internal/client"
 	"github.com/sallyport-sftp/sallyport/internal/config"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/node"
@@ -223,7 +223,7 @@ func (d *lossyDay) collect() {
 				return err
 			})
 		}
-		acked = len(testkit.Call[[]model.Drop](d.Node, "GET", "/inbox?state=acked&limit=1000", nil))
+		acked = len(testkit.List[model.Drop](d.Node, "/inbox?state=acked"))
 	}
 }
 

@@ -105,23 +105,23 @@ func newPairs(t *testing.T, database string) *pairs {
 	must(err)
 	t.Cleanup(p.tree.Close)
 
-	_, err = p.accounts.AddVendor(p.ctx, "test", model.Vendor{Short: "tap", Name: "TAP"})
+	_, err = p.accounts.AddVendor(p.ctx, "test", model.NewVendor{Short: "tap", Name: "TAP"})
 	must(err)
-	_, err = p.feeds.AddFeed(p.ctx, "test", model.Feed{Name: "bills", Kind: "bill", Pattern: "bill-{seq}.csv"})
+	_, err = p.feeds.AddFeed(p.ctx, "test", model.NewFeed{Name: "bills", Kind: "bill", Pattern: "bill-{seq}.csv"})
 	must(err)
 	for _, email := range []string{"ann@tap.example", "bob@tap.example"} {
-		_, err = p.accounts.AddContact(p.ctx, "test", model.Contact{Vendor: "tap", Name: email, Email: email})
+		_, err = p.accounts.AddContact(p.ctx, "test", model.NewContact{Vendor: "tap", Name: email, Email: email})
 		must(err)
-		_, err = p.accounts.SetContact(p.ctx, "test", email, account.ContactEdit{Verified: new("by phone")})
+		_, err = p.accounts.SetContact(p.ctx, "test", email, model.EditContact{Verified: new("by phone")})
 		must(err)
 	}
 	for _, id := range []string{"acme", "beta", "carl"} {
-		_, err = p.accounts.AddAccount(p.ctx, "test", model.Account{ID: id, Name: id})
+		_, err = p.accounts.AddAccount(p.ctx, "test", model.NewAccount{ID: id, Name: id})
 		must(err)
-		u, err := p.accounts.AddUser(p.ctx, "test", account.NewUser{Account: id, Vendor: "tap"})
+		u, err := p.accounts.AddUser(p.ctx, "test", model.NewUser{Account: id, Vendor: "tap"})
 		must(err)
 		p.users = append(p.users, u)
-		_, err = p.feeds.Subscribe(p.ctx, "test", model.Subscription{Feed: "bills", User: u.Name}, 0)
+		_, err = p.feeds.Subscribe(p.ctx, "test", "bills", model.NewSubscription{User: u.Name})
 		must(err)
 	}
 	return p
@@ -268,7 +268,7 @@ func (p *pairs) work() map[string]func() error {
 		},
 		"fetch": func() error {
 			return p.one(func(u model.User) error {
-				list, err := p.feeds.Deliveries(p.ctx, store.DeliveryFilter{User: u.Name, Limit: 5, State: model.DeliveryPublished})
+				list, err := p.feeds.Deliveries(p.ctx, model.DeliveryFilter{User: u.Name, Paging: model.Paging{Limit: 5}, State: model.DeliveryPublished})
 				for _, d := range list {
 					version, err := p.store.Read(p.ctx).VersionOfDelivery(d.ID)
 					if err != nil {
@@ -282,7 +282,7 @@ func (p *pairs) work() map[string]func() error {
 			})
 		},
 		"withdraw": func() error {
-			list, err := p.feeds.Deliveries(p.ctx, store.DeliveryFilter{Limit: 6, State: model.DeliveryPublished})
+			list, err := p.feeds.Deliveries(p.ctx, model.DeliveryFilter{Paging: model.Paging{Limit: 6}, State: model.DeliveryPublished})
 			for _, d := range list {
 				_, more := p.feeds.Withdraw(p.ctx, actor, d.ID, "a mistake")
 				err = errors.Join(err, more)
@@ -292,13 +292,13 @@ func (p *pairs) work() map[string]func() error {
 		"subscribe": func() error {
 			return p.one(func(u model.User) error {
 				err := p.feeds.Unsubscribe(p.ctx, actor, "bills", u.Name)
-				_, again := p.feeds.Subscribe(p.ctx, actor, model.Subscription{Feed: "bills", User: u.Name}, 1)
+				_, again := p.feeds.Subscribe(p.ctx, actor, "bills", model.NewSubscription{User: u.Name, Days: 1})
 				return errors.Join(err, again)
 			})
 		},
 		"retention": p.expire,
 		"hold": func() error {
-			h, err := p.retain.Hold(p.ctx, actor, model.Hold{Kind: model.HoldFile, Label: p.users[0].Name + ":/a", Reason: "case 7"})
+			h, err := p.retain.Hold(p.ctx, actor, model.NewHold{Kind: model.HoldFile, Target: p.users[0].Name + ":/a", Reason: "case 7"})
 			if err != nil {
 				return err
 			}
@@ -306,11 +306,11 @@ func (p *pairs) work() map[string]func() error {
 			return err
 		},
 		"policy": func() error {
-			_, err := p.retain.SetPolicy(p.ctx, actor, model.RetentionPolicy{User: p.users[1].Name, Keep: fmt.Sprintf("%dd", 400+p.next()%50)})
+			_, err := p.retain.SetPolicy(p.ctx, actor, model.SetPolicy{User: p.users[1].Name, Keep: fmt.Sprintf("%dd", 400+p.next()%50)})
 			return err
 		},
 		"claim": func() error {
-			list, err := p.inbox.Claim(p.ctx, actor, inbox.Claim{Consumer: "rating", Limit: 20})
+			list, err := p.inbox.Claim(p.ctx, actor, model.NewClaim{Consumer: "rating", Limit: 20})
 			for i, d := range list {
 				switch i % 3 {
 				case 0:
@@ -325,7 +325,7 @@ func (p *pairs) work() map[string]func() error {
 		},
 		"claim as a login": func() error {
 			g := store.NewGuard(exchange.Login{User: model.User{ID: "billing"}})
-			list, err := p.inbox.List(p.ctx, store.DropFilter{State: model.DropNew, Limit: 3})
+			list, err := p.inbox.List(p.ctx, model.DropFilter{State: model.DropNew, Paging: model.Paging{Limit: 3}})
 			for _, d := range list {
 				d, err := p.inbox.ClaimOne(p.ctx, g, actor, "billing", d.ID)
 				if err == nil {
@@ -340,13 +340,13 @@ func (p *pairs) work() map[string]func() error {
 		"keys": func() error {
 			line, old := p.key(), ""
 			for _, u := range p.users {
-				k, err := p.accounts.AddKeys(p.ctx, actor, account.NewKey{User: u.Name, Text: []byte(line)})
+				k, err := p.accounts.AddKeys(p.ctx, actor, u.Name, model.NewKey{Text: line})
 				if err != nil {
 					return err
 				}
 				old = k[0].Fingerprint
 			}
-			next, err := p.accounts.AddKeys(p.ctx, actor, account.NewKey{User: p.users[0].Name, Text: []byte(p.key()), Replaces: old})
+			next, err := p.accounts.AddKeys(p.ctx, actor, p.users[0].Name, model.NewKey{Text: p.key(), Replaces: old})
 			if err != nil {
 				return err
 			}
@@ -359,7 +359,7 @@ func (p *pairs) work() map[string]func() error {
 		"change users": func() error {
 			return p.one(func(u model.User) error {
 				dir, on := "/start", true
-				_, err := p.accounts.SetUser(p.ctx, actor, u.Name, account.UserEdit{Enabled: &on, StartDir: &dir})
+				_, err := p.accounts.SetUser(p.ctx, actor, u.Name, model.EditUser{Enabled: &on, StartDir: &dir})
 				return err
 			})
 		},
@@ -370,33 +370,33 @@ func (p *pairs) work() map[string]func() error {
 		},
 		"close an account": func() error {
 			id := fmt.Sprintf("gone%d", p.next())
-			if _, err := p.accounts.AddAccount(p.ctx, actor, model.Account{ID: id, Name: id}); err != nil {
+			if _, err := p.accounts.AddAccount(p.ctx, actor, model.NewAccount{ID: id, Name: id}); err != nil {
 				return err
 			}
-			u, err := p.accounts.AddUser(p.ctx, actor, account.NewUser{Account: id})
+			u, err := p.accounts.AddUser(p.ctx, actor, model.NewUser{Account: id})
 			if err != nil {
 				return err
 			}
-			_, err = p.feeds.Subscribe(p.ctx, actor, model.Subscription{Feed: "bills", User: u.Name}, 1)
+			_, err = p.feeds.Subscribe(p.ctx, actor, "bills", model.NewSubscription{User: u.Name, Days: 1})
 			_, closed := p.accounts.Close(p.ctx, actor, id, "")
 			return errors.Join(err, closed, p.feeds.Unsubscribe(p.ctx, actor, "bills", u.Name))
 		},
 		"links": func() error {
 			token := sha256.Sum256([]byte(fmt.Sprint("token", p.next())))
-			if _, err := p.links.Make(p.ctx, actor, handover.NewLink{Kind: model.LinkVerify, Contact: "ann@tap.example", Token: token[:]}); err != nil {
+			if _, err := p.links.Make(p.ctx, actor, model.NewLink{Kind: model.LinkVerify, Contact: "ann@tap.example", Token: token[:]}); err != nil {
 				return err
 			}
 			return p.links.Open(p.ctx, token[:], "192.0.2.1", func(model.Link, []byte) error { return nil })
 		},
 		"contacts": func() error {
-			_, err := p.accounts.SetContact(p.ctx, actor, "ann@tap.example", account.ContactEdit{Email: new("ann2@tap.example"), Verified: new("by phone")})
-			_, back := p.accounts.SetContact(p.ctx, actor, "ann2@tap.example", account.ContactEdit{Email: new("ann@tap.example"), Verified: new("by phone")})
+			_, err := p.accounts.SetContact(p.ctx, actor, "ann@tap.example", model.EditContact{Email: new("ann2@tap.example"), Verified: new("by phone")})
+			_, back := p.accounts.SetContact(p.ctx, actor, "ann2@tap.example", model.EditContact{Email: new("ann@tap.example"), Verified: new("by phone")})
 			_, bounced := p.tell.Bounced(p.ctx, actor, "bob@tap.example", "no such user")
 			return errors.Join(err, back, bounced)
 		},
 		"expectations": func() error {
 			name := fmt.Sprintf("x%d", p.next())
-			_, err := p.expect.Add(p.ctx, actor, model.Expectation{Name: name, User: p.users[0].Name, AtLeast: 1, Days: "daily", Clock: "06:00", Zone: "UTC"})
+			_, err := p.expect.Add(p.ctx, actor, model.NewExpectation{Name: name, User: p.users[0].Name, AtLeast: 1, Days: "daily", Clock: "06:00", Zone: "UTC"})
 			return errors.Join(err, p.expect.Remove(p.ctx, actor, name))
 		},
 	}

@@ -15,8 +15,8 @@ import (
 	"github.com/pkg/sftp"
 	"golang.org/x/crypto/ssh"
 
+	"github.com/sallyport-sftp/sallyport/client"
 	"github.com/sallyport-sftp/sallyport/internal/cli"
-	"github.com/sallyport-sftp/sallyport/internal/client"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 	"github.com/sallyport-sftp/sallyport/model"
 )
@@ -71,7 +71,7 @@ func startWith(t *testing.T, data, yaml string, more ...string) *server {
 		}
 	})
 	testkit.Eventually(t, "the server answers", func() bool {
-		_, err := client.Call[[]model.Session](context.Background(), s.api, client.Request{Method: "GET", Path: "/sessions"})
+		_, err := client.Call[model.Page[model.Session]](context.Background(), s.api, client.Request{Method: "GET", Path: "/sessions"})
 		return err == nil
 	})
 	return s

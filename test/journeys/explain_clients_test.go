@@ -91,7 +91,7 @@ func (p *caller) fingerprint() string { return ssh.FingerprintSHA256(p.key.Publi
 // state is what the key of dir/id is good for now.
 func (p *caller) state() string {
 	p.t.Helper()
-	for _, k := range testkit.Call[[]model.Key](p.n, "GET", "/users/"+p.user+"/keys", nil) {
+	for _, k := range testkit.List[model.Key](p.n, "/users/"+p.user+"/keys") {
 		if k.Fingerprint == p.fingerprint() {
 			return k.State
 		}
@@ -213,7 +213,7 @@ func (p *caller) ssh(key string, more ...string) string {
 func (p *caller) psftp(args ...string) string {
 	p.t.Helper()
 	all := []string{"-batch", "-P", p.port, "-l", p.user}
-	for _, k := range testkit.Call[[]model.HostKey](p.n, "GET", "/hostkeys", nil) {
+	for _, k := range testkit.List[model.HostKey](p.n, "/hostkeys") {
 		all = append(all, "-hostkey", k.Fingerprint)
 	}
 	return p.run("ls\n", "psftp", append(append(all, args...), p.host)...)

@@ -68,7 +68,7 @@ var ways = []way{
 			p.makeKey("new", "")
 			p.sftp(p.user, "new", "ls\n")
 			testkit.Eventually(p.t, "the key waits", func() bool {
-				return len(testkit.Call[[]model.PendingKey](p.n, "GET", "/keys/pending?user="+p.user, nil)) == 1
+				return len(testkit.List[model.PendingKey](p.n, "/keys/pending?user="+p.user)) == 1
 			})
 		}
 		return p.sftp(p.user, "new", "ls\n")

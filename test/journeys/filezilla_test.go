@@ -71,7 +71,7 @@ func TestFileZilla(t *testing.T) {
 		main := d.window("telco-127 .* FileZilla")
 		d.xdotool("mousemove", "--window", main, "60", "469", "click", "--repeat", "2", "--delay", "80", "1")
 		testkit.Eventually(t, "the file arrives", func() bool {
-			drops := testkit.Call[[]model.Drop](n, "GET", "/inbox?user=telco", nil)
+			drops := testkit.List[model.Drop](n, "/inbox?user=telco")
 			return len(drops) == 1 && drops[0].Path == "/upload/usage.cdr" && drops[0].Size == 6
 		})
 		d.picture("issued-key-4-sent")
@@ -232,7 +232,7 @@ func (d *desk) trust(picture string) {
 func (d *desk) awaitSession() {
 	d.t.Helper()
 	testkit.Eventually(d.t, "a session with FileZilla", func() bool {
-		for _, s := range testkit.Call[[]model.Session](d.n, "GET", "/sessions", nil) {
+		for _, s := range testkit.List[model.Session](d.n, "/sessions") {
 			if s.User == d.user && strings.HasPrefix(s.Client, "SSH-2.0-FileZilla") {
 				return true
 			}
@@ -244,7 +244,7 @@ func (d *desk) awaitSession() {
 // awaitActivity waits until the partner's key did something to a path.
 func (d *desk) awaitActivity(action, path string) {
 	d.t.Helper()
-	keys := testkit.Call[[]model.Key](d.n, "GET", "/users/"+d.user+"/keys", nil)
+	keys := testkit.List[model.Key](d.n, "/users/"+d.user+"/keys")
 	testkit.Eventually(d.t, action+" "+path, func() bool {
 		report := testkit.Call[model.KeyActivity](d.n, "GET", "/keys/activity?fingerprint="+url.QueryEscape(keys[0].Fingerprint), nil)
 		for _, row := range report.Rows {

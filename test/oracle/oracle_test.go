@@ -220,7 +220,7 @@ func TestEveryRequestInEveryState(t *testing.T) {
 			if state.partial {
 				_ = writer.end.Close()
 				testkit.Eventually(t, "the writer's session has ended", func() bool {
-					return len(testkit.Call[[]model.Session](n, "GET", "/sessions", nil)) == 1
+					return len(testkit.List[model.Session](n, "/sessions")) == 1
 				})
 			}
 			each(func(dir, name string, q request) { compare(t, us, them, dir, name, q, deviates) })

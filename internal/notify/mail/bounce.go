@@ -19,46 +19,40 @@ import (
 // maxReport bounds a bounce, in bytes.
 const maxReport = 10 << 20
 
-// Report is what a delivery report says.
-type Report struct {
-	// Messages are ids that may be those of the mail which it is about, the
-	// likeliest first. Anybody can send a report; who never had the mail does not
-	// know its id.
-	Messages []string            `json:"messages"`
-	Failures []model.MailFailure `json:"failures"`
-}
-
 // ReadBounce reads a delivery status notification (RFC 3464, RFC 6533): which mail it
 // is about, and the addresses that failed for good. A mail that is no such report is
 // Invalid, and so is a report that says that something failed, and not for whom.
-func ReadBounce(in io.Reader) (Report, error) {
+func ReadBounce(in io.Reader) (model.MailReport, error) {
 	notReport := fault.E("mail.ReadBounce", fault.Invalid, "This mail is no delivery report (RFC 3464).")
 	m, err := netmail.ReadMessage(io.LimitReader(in, maxReport))
 	if err != nil {
-		return Report{}, notReport
+		return model.MailReport{}, notReport
 	}
 	kind, params, err := mime.ParseMediaType(m.Header.Get("Content-Type"))
 	if err != nil || kind != "multipart/report" || params["boundary"] == "" {
-		return Report{}, notReport
+		return model.MailReport{}, notReport
 	}
-	var out Report
+	var out report
 	for _, name := range []string{"Delivered-To", "X-Original-To", "To"} { // the address that the mail came from (VERP)
 		out.add(m.Header[textproto.CanonicalMIMEHeaderKey(name)]...)
 	}
 	status, failed := out.readParts(multipart.NewReader(m.Body, params["boundary"]))
 	switch {
 	case !status:
-		return Report{}, notReport
+		return model.MailReport{}, notReport
 	case failed > 0 && len(out.Failures) == 0:
-		return Report{}, fault.E("mail.ReadBounce", fault.Invalid, "The report says that mail failed, and no address could be read from it.").
+		return model.MailReport{}, fault.E("mail.ReadBounce", fault.Invalid, "The report says that mail failed, and no address could be read from it.").
 			WithHint("read the report, and note the address: sallyport mail bounce ADDRESS")
 	}
-	return out, nil
+	return model.MailReport(out), nil
 }
+
+// report is what was read so far.
+type report model.MailReport
 
 // readParts reads the parts of a report: whether one is a status, and for how many
 // recipients that says failed.
-func (r *Report) readParts(parts *multipart.Reader) (status bool, failed int) {
+func (r *report) readParts(parts *multipart.Reader) (status bool, failed int) {
 	for range 20 {
 		part, err := parts.NextPart()
 		if err != nil {
@@ -90,7 +84,7 @@ func (r *Report) readParts(parts *multipart.Reader) (status bool, failed int) {
 // @ of its Message-ID, or in a tag of the address that it came from.
 var messageID = regexp.MustCompile(`(?i)(?:^|[<+\s,;=])([0-9a-hjkmnp-tv-z]{26})@`)
 
-func (r *Report) add(fields ...string) {
+func (r *report) add(fields ...string) {
 	for _, text := range fields {
 		for _, found := range messageID.FindAllStringSubmatch(text, 10) {
 			if id := strings.ToUpper(found[1]); len(r.Messages) < 10 && !slices.Contains(r.Messages, id) {

@@ -69,7 +69,7 @@ func readLine(in *bufio.Reader) (string, error) {
 
 // readStatus reads the blocks of a delivery status: one of the message, then one a
 // recipient. It returns how many recipients failed, with or without an address.
-func (r *Report) readStatus(in io.Reader) (failed int) {
+func (r *report) readStatus(in io.Reader) (failed int) {
 	lines := bufio.NewReader(in)
 	for range 1000 {
 		h, err := readBlock(lines)

@@ -51,3 +51,22 @@ type Leaving struct {
 	Keys    []Key   `json:"keys" doc:"Keys whose private half the person has; rotate or revoke them"`
 	Left    int     `json:"left" doc:"Contacts that remain"`
 }
+
+// NewContact is the body that makes a contact.
+type NewContact struct {
+	Account string   `json:"account,omitempty" doc:"Account ID; or"`
+	Vendor  string   `json:"vendor,omitempty" doc:"vendor short name"`
+	Name    string   `json:"name"`
+	Email   string   `json:"email"`
+	Phone   string   `json:"phone,omitempty"`
+	Roles   []string `json:"roles,omitempty" doc:"technical (default), billing, security"`
+}
+
+// EditContact changes a contact; absent fields stay.
+type EditContact struct {
+	Name     *string   `json:"name,omitempty"`
+	Email    *string   `json:"email,omitempty" doc:"A new address is unverified"`
+	Phone    *string   `json:"phone,omitempty"`
+	Roles    *[]string `json:"roles,omitempty"`
+	Verified *string   `json:"verified,omitempty" doc:"An operator's word on how the address was verified"`
+}

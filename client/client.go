@@ -1,0 +1,103 @@
+// Package client talks to Sallyport's REST API: over the Unix socket in the data folder
+// on the machine itself, or over HTTPS with a token from elsewhere. It has one method for
+// each operation; bodies and answers are the types of package model.
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/sallyport-sftp/sallyport/internal/fault"
+)
+
+// Client sends requests to one server. It is safe for concurrent use.
+type Client struct {
+	base  string
+	token string
+	http  *http.Client
+	where string // for messages
+}
+
+// socketName is the API's socket within the data folder.
+const socketName = "sallyport.sock"
+
+// maxSocketPath is what fits into sockaddr_un (unix(7)), with room to spare.
+const maxSocketPath = 100
+
+// SocketPath is how to reach the socket of a data folder. A path too long for
+// the kernel goes through the folder's descriptor, which done closes.
+func SocketPath(data string) (path string, done func(), err error) {
+	path = filepath.Join(data, socketName)
+	if len(path) <= maxSocketPath {
+		return path, func() {}, nil
+	}
+	d, err := os.Open(data)
+	if err != nil {
+		return "", nil, err
+	}
+	return fmt.Sprintf("/proc/self/fd/%d/%s", d.Fd(), socketName), func() { _ = d.Close() }, nil
+}
+
+// Local talks to the server that uses a data folder on this machine.
+func Local(data string) *Client {
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		path, done, err := SocketPath(data)
+		if err != nil {
+			return nil, err
+		}
+		defer done()
+		return new(net.Dialer).DialContext(ctx, "unix", path)
+	}
+	return &Client{base: "http://local", http: &http.Client{Transport: &http.Transport{DialContext: dial}}, where: data}
+}
+
+// Remote talks to a server elsewhere. base is such as https://sftp.example.com.
+func Remote(base, token string) *Client {
+	return &Client{base: strings.TrimSuffix(base, "/"), token: token, http: http.DefaultClient, where: base}
+}
+
+// Error is an answer that is an error, or a server that did not answer.
+type Error struct {
+	Kind    string // not_found, exists, denied, invalid, …
+	Message string // one sentence on what went wrong
+	Hint    string // the next step, or ""
+	cause   *fault.Error
+}
+
+func (e *Error) Error() string {
+	if e.Hint == "" {
+		return e.Message
+	}
+	return e.Message + " (" + e.Hint + ")"
+}
+
+// Unwrap returns the error as the server's own code has it.
+func (e *Error) Unwrap() error { return e.cause }
+
+func asError(e *fault.Error) *Error {
+	return &Error{Kind: e.Kind.String(), Message: fault.PublicText(e), Hint: e.Hint, cause: e}
+}
+
+// unreachable explains why no server answered.
+func (c *Client) unreachable(err error) error {
+	const op = "client.Send"
+	switch {
+	case errors.Is(err, context.Canceled):
+		return asError(fault.E(op, fault.Unavailable, "Stopped before the server answered: it may have done what was asked."))
+	case c.base != "http://local":
+	case errors.Is(err, os.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+		return asError(fault.E(op, fault.Unavailable, "No sallyport is running on the data folder %s.", c.where).
+			WithHint("start it with: sallyport serve --data %s", c.where))
+	case errors.Is(err, os.ErrPermission), errors.Is(err, syscall.ECONNRESET), errors.Is(err, io.EOF):
+		return asError(fault.E(op, fault.Denied, "Only root and the server's own user may manage %s.", c.where))
+	}
+	return asError(&fault.Error{Op: op, Kind: fault.Unavailable, Public: fmt.Sprintf("The server at %s did not answer.", c.where), Err: err})
+}

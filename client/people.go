@@ -1,0 +1,129 @@
+package client
+
+import (
+	"context"
+
+	"github.com/sallyport-sftp/sallyport/model"
+)
+
+// Methods for accounts, vendors, users, contacts, links, notices and guides.
+
+// ListAccounts lists accounts by id.
+func (c *Client) ListAccounts(ctx context.Context, q model.EveryFilter) (model.Page[model.Account], error) {
+	return get[model.Page[model.Account]](ctx, c, "/accounts", q)
+}
+
+// AddAccount adds an account.
+func (c *Client) AddAccount(ctx context.Context, in model.NewAccount) (model.Account, error) {
+	return send[model.Account](ctx, c, "POST", "/accounts", in)
+}
+
+// ShowAccount finds an account.
+func (c *Client) ShowAccount(ctx context.Context, id string) (model.Account, error) {
+	return get[model.Account](ctx, c, at("/accounts/%s", id), nil)
+}
+
+// EditAccount changes, suspends, reinstates or closes an account.
+func (c *Client) EditAccount(ctx context.Context, id string, in model.EditAccount) (model.Account, error) {
+	return send[model.Account](ctx, c, "PATCH", at("/accounts/%s", id), in)
+}
+
+// ListVendors lists vendors by short name.
+func (c *Client) ListVendors(ctx context.Context, q model.EveryFilter) (model.Page[model.Vendor], error) {
+	return get[model.Page[model.Vendor]](ctx, c, "/vendors", q)
+}
+
+// AddVendor adds a vendor.
+func (c *Client) AddVendor(ctx context.Context, in model.NewVendor) (model.Vendor, error) {
+	return send[model.Vendor](ctx, c, "POST", "/vendors", in)
+}
+
+// ShowVendor finds a vendor.
+func (c *Client) ShowVendor(ctx context.Context, short string) (model.Vendor, error) {
+	return get[model.Vendor](ctx, c, at("/vendors/%s", short), nil)
+}
+
+// ListUsers lists users by name.
+func (c *Client) ListUsers(ctx context.Context, q model.UserFilter) (model.Page[model.User], error) {
+	return get[model.Page[model.User]](ctx, c, "/users", q)
+}
+
+// AddUser adds a user with its folders.
+func (c *Client) AddUser(ctx context.Context, in model.NewUser) (model.User, error) {
+	return send[model.User](ctx, c, "POST", "/users", in)
+}
+
+// ShowUser finds a user.
+func (c *Client) ShowUser(ctx context.Context, name string) (model.User, error) {
+	return get[model.User](ctx, c, at("/users/%s", name), nil)
+}
+
+// EditUser changes, enables or disables a user.
+func (c *Client) EditUser(ctx context.Context, name string, in model.EditUser) (model.User, error) {
+	return send[model.User](ctx, c, "PATCH", at("/users/%s", name), in)
+}
+
+// ListContacts lists contacts by id.
+func (c *Client) ListContacts(ctx context.Context, q model.ContactFilter) (model.Page[model.Contact], error) {
+	return get[model.Page[model.Contact]](ctx, c, "/contacts", q)
+}
+
+// AddContact adds a contact.
+func (c *Client) AddContact(ctx context.Context, in model.NewContact) (model.Contact, error) {
+	return send[model.Contact](ctx, c, "POST", "/contacts", in)
+}
+
+// ShowContact finds a contact by id or e-mail.
+func (c *Client) ShowContact(ctx context.Context, who string) (model.Contact, error) {
+	return get[model.Contact](ctx, c, at("/contacts/%s", who), nil)
+}
+
+// EditContact changes a contact.
+func (c *Client) EditContact(ctx context.Context, who string, in model.EditContact) (model.Contact, error) {
+	return send[model.Contact](ctx, c, "PATCH", at("/contacts/%s", who), in)
+}
+
+// ContactLeaves notes that a contact left, and returns the keys that remain.
+func (c *Client) ContactLeaves(ctx context.Context, who string) (model.Leaving, error) {
+	return send[model.Leaving](ctx, c, "POST", at("/contacts/%s/leave", who), nil)
+}
+
+// ListLinks lists one-time links, the newest first.
+func (c *Client) ListLinks(ctx context.Context, q model.OfUserFilter) (model.Page[model.Link], error) {
+	return get[model.Page[model.Link]](ctx, c, "/links", q)
+}
+
+// MakeLink makes a one-time link.
+func (c *Client) MakeLink(ctx context.Context, in model.NewLink) (model.Link, error) {
+	return send[model.Link](ctx, c, "POST", "/links", in)
+}
+
+// RevokeLink revokes a one-time link that waits.
+func (c *Client) RevokeLink(ctx context.Context, id string) (model.Link, error) {
+	return send[model.Link](ctx, c, "DELETE", at("/links/%s", id), nil)
+}
+
+// ListNotices lists what people should be told, the oldest first.
+func (c *Client) ListNotices(ctx context.Context, q model.NoticeFilter) (model.Page[model.Notice], error) {
+	return get[model.Page[model.Notice]](ctx, c, "/notices", q)
+}
+
+// DoneNotice notes that people were told.
+func (c *Client) DoneNotice(ctx context.Context, id string) error {
+	return do(ctx, c, "POST", at("/notices/%s/done", id), nil, nil)
+}
+
+// ShowGuide writes a user's guide.
+func (c *Client) ShowGuide(ctx context.Context, q model.GuideQuery) (model.Document, error) {
+	return get[model.Document](ctx, c, at("/users/%s/guide", q.User), q)
+}
+
+// ShowSites writes files that SFTP programs import.
+func (c *Client) ShowSites(ctx context.Context, q model.SitesFilter) (model.Page[model.SiteFile], error) {
+	return get[model.Page[model.SiteFile]](ctx, c, at("/users/%s/sites", q.User), q)
+}
+
+// TestGuide checks that a user could log in and work.
+func (c *Client) TestGuide(ctx context.Context, q model.UserKeyFilter) (model.Page[model.Check], error) {
+	return get[model.Page[model.Check]](ctx, c, at("/users/%s/test", q.User), q)
+}

@@ -1,0 +1,206 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/model"
+)
+
+// Request is one call of the API, for what has no method.
+type Request struct {
+	Method string
+	Path   string // below /api/v1, parts already escaped
+	Query  url.Values
+	Header http.Header
+	Body   any   // sent as JSON, or as it is when it is an io.Reader
+	Size   int64 // of a reader, if known; else -1
+}
+
+// Send sends a request and returns the answer; its body is the caller's to
+// close. An error status becomes an *Error.
+func (c *Client) Send(ctx context.Context, r Request) (*http.Response, error) {
+	body, asJSON, err := bodyOf(r.Body)
+	if err != nil {
+		return nil, asError(&fault.Error{Op: "client.Send", Kind: fault.Internal, Err: err})
+	}
+	u := c.base + "/api/v1" + r.Path
+	if len(r.Query) > 0 {
+		u += "?" + r.Query.Encode()
+	}
+	req, err := http.NewRequestWithContext(ctx, r.Method, u, body)
+	if err != nil {
+		return nil, asError(&fault.Error{Op: "client.Send", Kind: fault.Invalid, Err: err})
+	}
+	for k, v := range r.Header {
+		req.Header[k] = v
+	}
+	if asJSON {
+		req.Header.Set("Content-Type", "application/json")
+	} else if body != nil {
+		req.ContentLength = r.Size
+		req.Header.Set("Content-Type", "application/octet-stream")
+	}
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, c.unreachable(err)
+	}
+	if resp.StatusCode >= 400 {
+		defer resp.Body.Close()
+		return nil, problem(resp)
+	}
+	return resp, nil
+}
+
+func bodyOf(v any) (body io.Reader, asJSON bool, err error) {
+	switch b := v.(type) {
+	case nil:
+		return nil, false, nil
+	case io.Reader:
+		return b, false, nil
+	}
+	text, err := json.Marshal(v)
+	return bytes.NewReader(text), true, err
+}
+
+// problem reads an error answer (RFC 9457, with our kind and hint).
+func problem(resp *http.Response) error {
+	var p struct{ Detail, Kind, Hint string }
+	text, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+	if json.Unmarshal(text, &p) != nil || p.Detail == "" {
+		p.Detail = fmt.Sprintf("The server answered %s.", resp.Status)
+	}
+	return asError(&fault.Error{Op: "client.Send", Kind: fault.KindOf(p.Kind), Public: p.Detail, Hint: p.Hint})
+}
+
+// Call sends a request and reads the JSON answer.
+func Call[T any](ctx context.Context, c *Client, r Request) (v T, err error) {
+	resp, err := c.Send(ctx, r)
+	if err != nil {
+		return v, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusNoContent {
+		return v, nil
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&v); err != nil {
+		return v, asError(&fault.Error{Op: "client.Call", Kind: fault.Unavailable, Err: err})
+	}
+	return v, nil
+}
+
+// get asks for something; query has the parameters, or is nil.
+func get[T any](ctx context.Context, c *Client, path string, query any) (T, error) {
+	return Call[T](ctx, c, Request{Method: "GET", Path: path, Query: values(query)})
+}
+
+// send sends a body, or nil.
+func send[T any](ctx context.Context, c *Client, method, path string, body any) (T, error) {
+	return Call[T](ctx, c, Request{Method: method, Path: path, Body: body})
+}
+
+// do sends a request whose answer is empty.
+func do(ctx context.Context, c *Client, method, path string, query url.Values, body any) error {
+	_, err := Call[struct{}](ctx, c, Request{Method: method, Path: path, Query: query, Body: body})
+	return err
+}
+
+// at is a path with its parts escaped.
+func at(format string, parts ...string) string {
+	escaped := make([]any, len(parts))
+	for i, p := range parts {
+		escaped[i] = url.PathEscape(p)
+	}
+	return fmt.Sprintf(format, escaped...)
+}
+
+// values are the fields of a struct that have a query tag, without those that are zero.
+func values(query any) url.Values {
+	out := url.Values{}
+	if query != nil {
+		addValues(out, reflect.ValueOf(query))
+	}
+	return out
+}
+
+func addValues(out url.Values, v reflect.Value) {
+	for i := range v.NumField() {
+		f, tag := v.Field(i), v.Type().Field(i)
+		name := tag.Tag.Get("query")
+		switch {
+		case tag.Anonymous:
+			addValues(out, f)
+		case name == "" || f.IsZero():
+		default:
+			out.Set(name, text(f.Interface()))
+		}
+	}
+}
+
+func text(v any) string {
+	switch v := v.(type) {
+	case time.Time:
+		return v.Format(time.RFC3339Nano)
+	case string:
+		return v
+	case bool:
+		return strconv.FormatBool(v)
+	}
+	return strings.TrimSpace(fmt.Sprint(v))
+}
+
+// filter is what every list is asked with.
+type filter[F any] interface {
+	*F
+	Paged() *model.Paging
+}
+
+// Each lists all items, page by page. It ends with the first error.
+//
+//	for drop, err := range client.Each(ctx, c.ListDrops, model.DropFilter{State: model.DropNew}) {
+func Each[F, T any, P filter[F]](ctx context.Context, list func(context.Context, F) (model.Page[T], error), f F) func(yield func(T, error) bool) {
+	return func(yield func(T, error) bool) {
+		for {
+			page, err := list(ctx, f)
+			if err != nil {
+				var none T
+				yield(none, err)
+				return
+			}
+			for _, v := range page.Items {
+				if !yield(v, nil) {
+					return
+				}
+			}
+			if page.Next == "" {
+				return
+			}
+			P(&f).Paged().Cursor = page.Next
+		}
+	}
+}
+
+// All lists all items at once.
+func All[F, T any, P filter[F]](ctx context.Context, list func(context.Context, F) (model.Page[T], error), f F) ([]T, error) {
+	out := []T{}
+	for v, err := range Each[F, T, P](ctx, list, f) {
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, v)
+	}
+	return out, nil
+}

@@ -1,0 +1,80 @@
+package client
+
+import (
+	"context"
+	"net/url"
+
+	"github.com/sallyport-sftp/sallyport/model"
+)
+
+// Methods for the server, its log and its connections.
+
+// ShowServer says what this deployment says of itself.
+func (c *Client) ShowServer(ctx context.Context) (model.Server, error) {
+	return get[model.Server](ctx, c, "/server", nil)
+}
+
+// ListHostkeys lists the server's host keys.
+func (c *Client) ListHostkeys(ctx context.Context, q model.EveryFilter) (model.Page[model.HostKey], error) {
+	return get[model.Page[model.HostKey]](ctx, c, "/hostkeys", q)
+}
+
+// ListSessions lists live sessions.
+func (c *Client) ListSessions(ctx context.Context, q model.EveryFilter) (model.Page[model.Session], error) {
+	return get[model.Page[model.Session]](ctx, c, "/sessions", q)
+}
+
+// EndSession ends a live session.
+func (c *Client) EndSession(ctx context.Context, id string) (model.Ended, error) {
+	return send[model.Ended](ctx, c, "DELETE", at("/sessions/%s", id), nil)
+}
+
+// Explain says why somebody could not log in. about is a username, an address or a reference.
+func (c *Client) Explain(ctx context.Context, about string) (model.Explained, error) {
+	return Call[model.Explained](ctx, c, Request{Method: "GET", Path: "/explain", Query: url.Values{"about": {about}}})
+}
+
+// ListBans lists addresses that are kept out, the newest first.
+func (c *Client) ListBans(ctx context.Context, q model.EveryFilter) (model.Page[model.Ban], error) {
+	return get[model.Page[model.Ban]](ctx, c, "/bans", q)
+}
+
+// LiftBan lets an address in again.
+func (c *Client) LiftBan(ctx context.Context, address string) error {
+	return do(ctx, c, "DELETE", "/bans", url.Values{"address": {address}}, nil)
+}
+
+// Trace tells a file's whole life.
+func (c *Client) Trace(ctx context.Context, q model.TraceQuery) (model.Sheet, error) {
+	return get[model.Sheet](ctx, c, "/trace", q)
+}
+
+// ListAudit lists rows of the audit log, the newest first.
+func (c *Client) ListAudit(ctx context.Context, q model.AuditFilter) (model.Page[model.AuditLine], error) {
+	return get[model.Page[model.AuditLine]](ctx, c, "/audit", q)
+}
+
+// ShowAuditStatus says how far the audit log is sealed.
+func (c *Client) ShowAuditStatus(ctx context.Context) (model.AuditStatus, error) {
+	return get[model.AuditStatus](ctx, c, "/audit/status", nil)
+}
+
+// MakeCheckpoint seals what waits, and returns the signed checkpoint.
+func (c *Client) MakeCheckpoint(ctx context.Context) (model.AuditStatus, error) {
+	return send[model.AuditStatus](ctx, c, "POST", "/audit/checkpoint", nil)
+}
+
+// ShowSigningKey returns the public key that receipts, reports and checkpoints are verified with.
+func (c *Client) ShowSigningKey(ctx context.Context) (model.Receipt, error) {
+	return get[model.Receipt](ctx, c, "/signing-key", nil)
+}
+
+// ListNamePolicies lists what file names mean: as configured, and what differs for users and folders.
+func (c *Client) ListNamePolicies(ctx context.Context, q model.EveryFilter) (model.Page[model.NamePolicy], error) {
+	return get[model.Page[model.NamePolicy]](ctx, c, "/names", q)
+}
+
+// SetNamePolicy says what file names mean for a user or in a folder.
+func (c *Client) SetNamePolicy(ctx context.Context, in model.NamePolicy) (model.NamePolicy, error) {
+	return send[model.NamePolicy](ctx, c, "PUT", "/names", in)
+}

@@ -1,0 +1,97 @@
+package api
+
+import (
+	"context"
+
+	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/model"
+)
+
+// people are accounts, vendors, users, contacts, and what they are handed.
+func (rt *routes) people() {
+	room := rt.Account
+	list(rt, "list-accounts", "/accounts", "List accounts", func(a model.Account) string { return a.ID }, room.Accounts)
+	create(rt, "add-account", "/accounts", "Add an account", room.AddAccount)
+	show(rt, "show-account", "/accounts/{id}", "Show an account", room.Account)
+	edit(rt, "edit-account", "PATCH", "/accounts/{id}", "Change, suspend, reinstate or close an account", rt.editAccount)
+
+	list(rt, "list-vendors", "/vendors", "List vendors", func(v model.Vendor) string { return v.Short }, room.Vendors)
+	create(rt, "add-vendor", "/vendors", "Add a vendor", room.AddVendor)
+	show(rt, "show-vendor", "/vendors/{id}", "Show a vendor", room.Vendor)
+
+	list(rt, "list-users", "/users", "List users", func(u model.User) string { return u.Name }, room.Users)
+	create(rt, "add-user", "/users", "Add a user", room.AddUser)
+	show(rt, "show-user", "/users/{id}", "Show a user", room.User)
+	edit(rt, "edit-user", "PATCH", "/users/{id}", "Change, enable or disable a user", room.SetUser)
+
+	list(rt, "list-contacts", "/contacts", "List contacts", func(c model.Contact) string { return c.ID }, room.Contacts)
+	create(rt, "add-contact", "/contacts", "Add a contact", room.AddContact)
+	show(rt, "show-contact", "/contacts/{id}", "Show a contact, by id or e-mail", room.Contact)
+	edit(rt, "edit-contact", "PATCH", "/contacts/{id}", "Change a contact", room.SetContact)
+	act(rt, "contact-leaves", "POST", "/contacts/{id}/leave", "Note that a contact left, and list the keys that remain", room.ContactLeaves)
+
+	list(rt, "list-links", "/links", "List one-time links", func(l model.Link) string { return l.ID }, rt.HandOver.Links)
+	create(rt, "make-link", "/links", "Make a one-time link", rt.HandOver.Make)
+	act(rt, "revoke-link", "DELETE", "/links/{id}", "Revoke a one-time link that waits", rt.HandOver.Revoke)
+
+	list(rt, "list-notices", "/notices", "List what people should be told", func(n model.Notice) string { return n.ID }, room.Notices)
+	done(rt, "done-notice", "POST", "/notices/{id}/done", "Note that people were told",
+		func(ctx context.Context, in *Keyed) error { return room.NoticeDone(ctx, actor(ctx), in.Key) })
+
+	route(rt, "show-guide", "GET", "/users/{id}/guide", "Write a user's guide", rt.guide)
+	listWhole(rt, "show-sites", "/users/{id}/sites", "Write files that SFTP programs import", rt.sites)
+	listWhole(rt, "test-guide", "/users/{id}/test", "Check that a user could log in and work",
+		func(ctx context.Context, f model.UserKeyFilter) ([]model.Check, error) {
+			return rt.Guides.Test(ctx, f.User)
+		})
+}
+
+// editAccount changes an account's state, and then its record.
+func (rt *routes) editAccount(ctx context.Context, who, id string, e model.EditAccount) (a model.Account, err error) {
+	if e.KeepFiles != nil && (e.State == nil || *e.State != model.AccountClosed) {
+		return a, fault.E("api.editAccount", fault.Invalid, "keep_files is for closing an account.")
+	}
+	if e.State != nil {
+		a, err = rt.setState(ctx, who, id, *e.State, e.KeepFiles)
+		e.State, e.KeepFiles = nil, nil
+		if err != nil || e == (model.EditAccount{}) {
+			return a, err
+		}
+	}
+	return rt.Account.SetAccount(ctx, who, id, e)
+}
+
+// setState changes an account's state. Closing also plans the removal of its
+// files; should that fail, retention's keeper does it.
+func (rt *routes) setState(ctx context.Context, who, id, state string, keep *string) (model.Account, error) {
+	if state != model.AccountClosed {
+		return rt.Account.SetState(ctx, who, id, state)
+	}
+	period := ""
+	if keep != nil {
+		period = *keep
+	}
+	a, err := rt.Account.Close(ctx, who, id, period)
+	if err != nil {
+		return a, err
+	}
+	_, err = rt.Retain.PlanClosing(ctx, id)
+	return a, err
+}
+
+func (rt *routes) guide(ctx context.Context, in *model.GuideQuery) (model.Document, error) {
+	c, err := rt.Guides.Card(ctx, in.User)
+	if err != nil {
+		return model.Document{}, err
+	}
+	text, err := c.Render(in.Format)
+	return model.Document{Format: in.Format, Text: text}, err
+}
+
+func (rt *routes) sites(ctx context.Context, f model.SitesFilter) ([]model.SiteFile, error) {
+	c, err := rt.Guides.Card(ctx, f.User)
+	if err != nil {
+		return nil, err
+	}
+	return c.Sites(f.For, f.KeyDir)
+}

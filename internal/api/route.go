@@ -1,0 +1,139 @@
+package api
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/sallyport-sftp/sallyport/model"
+)
+
+// The helpers below add one operation each. All but get and list take a function of a
+// room that is told who asks.
+
+// Inputs and answers. They are exported because huma looks into embedded structs that are.
+type (
+	BodyOf[T any] struct{ Body T }
+	Keyed         struct {
+		Key string `path:"id"`
+	}
+	KeyedBody[T any] struct {
+		Keyed
+		BodyOf[T]
+	}
+	nothing struct{}
+)
+
+// route adds an operation under /api/v1. do is given the whole input.
+func route[In, Out any](rt *routes, id, method, path, summary string, do func(ctx context.Context, in *In) (Out, error)) {
+	huma.Register(rt, op(id, method, path, summary), func(ctx context.Context, in *In) (*BodyOf[Out], error) {
+		out, err := do(ctx, in)
+		if err != nil {
+			return nil, rt.fail(err)
+		}
+		return &BodyOf[Out]{out}, nil
+	})
+}
+
+// done is a route whose answer is empty.
+func done[In any](rt *routes, id, method, path, summary string, do func(ctx context.Context, in *In) error) {
+	huma.Register(rt, op(id, method, path, summary), func(ctx context.Context, in *In) (*nothing, error) {
+		return nil, rt.fail(do(ctx, in))
+	})
+}
+
+// show adds GET of one thing.
+func show[T any](rt *routes, id, path, summary string, read func(ctx context.Context, key string) (T, error)) {
+	route(rt, id, "GET", path, summary, func(ctx context.Context, in *Keyed) (T, error) { return read(ctx, in.Key) })
+}
+
+// create adds POST of a body.
+func create[B, T any](rt *routes, id, path, summary string, do func(ctx context.Context, actor string, body B) (T, error)) {
+	route(rt, id, "POST", path, summary, func(ctx context.Context, in *BodyOf[B]) (T, error) { return do(ctx, actor(ctx), in.Body) })
+}
+
+// edit adds a change of one thing by a body.
+func edit[B, T any](rt *routes, id, method, path, summary string, do func(ctx context.Context, actor, key string, body B) (T, error)) {
+	route(rt, id, method, path, summary, func(ctx context.Context, in *KeyedBody[B]) (T, error) {
+		return do(ctx, actor(ctx), in.Key, in.Body)
+	})
+}
+
+// act adds something that is done to one thing, without a body.
+func act[T any](rt *routes, id, method, path, summary string, do func(ctx context.Context, actor, key string) (T, error)) {
+	route(rt, id, method, path, summary, func(ctx context.Context, in *Keyed) (T, error) { return do(ctx, actor(ctx), in.Key) })
+}
+
+// remove adds DELETE of one thing.
+func remove(rt *routes, id, path, summary string, do func(ctx context.Context, actor, key string) error) {
+	done(rt, id, "DELETE", path, summary, func(ctx context.Context, in *Keyed) error { return do(ctx, actor(ctx), in.Key) })
+}
+
+// op describes an operation under /api/v1.
+func op(id, method, path, summary string) huma.Operation {
+	return huma.Operation{OperationID: id, Method: method, Path: "/api/v1" + path, Summary: summary}
+}
+
+// upload describes an operation whose body is a file.
+func upload(id, path, summary string) huma.Operation {
+	o := op(id, "PUT", path, summary)
+	o.MaxBodyBytes = -1
+	o.BodyReadTimeout = -1
+	return o
+}
+
+// Streamed is an input whose body is read by the handler, not by huma.
+type Streamed struct{ body io.Reader }
+
+// Resolve keeps the body; huma calls it before the handler.
+func (s *Streamed) Resolve(ctx huma.Context) []error {
+	if s.body = ctx.BodyReader(); s.body == nil {
+		s.body = http.NoBody
+	}
+	return nil
+}
+
+// viewed writes down that somebody of the operator's looked at contents.
+func (rt *routes) viewed(ctx context.Context, action, subject, userID string, detail map[string]string) error {
+	return rt.Audit.Note(ctx, model.AuditRow{Actor: actor(ctx), Action: action, Subject: subject, User: userID, Detail: detail})
+}
+
+// blobReader is what content needs of a blob.Reader.
+type blobReader interface {
+	io.ReaderAt
+	io.Closer
+	Size() int64
+}
+
+// content answers with bytes that never change, whole or in ranges. Their
+// hash is the entity tag.
+func content(b blobReader, sha256 string) *huma.StreamResponse {
+	return &huma.StreamResponse{Body: func(ctx huma.Context) {
+		defer b.Close()
+		r, w := humago.Unwrap(ctx)
+		h := w.Header()
+		h.Set("Content-Type", "application/octet-stream")
+		h.Set("X-Content-Type-Options", "nosniff")
+		if sha256 != "" {
+			h.Set("ETag", `"sha256:`+sha256+`"`)
+		}
+		http.ServeContent(w, r, "", time.Time{}, io.NewSectionReader(b, 0, b.Size()))
+	}}
+}
+
+// stream answers with what write makes. One that fails half-way breaks the
+// answer off, so that nobody takes a part for the whole.
+func (rt *routes) stream(kind string, write func(io.Writer) error) *huma.StreamResponse {
+	return &huma.StreamResponse{Body: func(ctx huma.Context) {
+		ctx.SetHeader("Content-Type", kind)
+		ctx.SetHeader("X-Content-Type-Options", "nosniff")
+		if err := write(ctx.BodyWriter()); err != nil {
+			rt.Log.Error("an answer broke off", "err", err)
+			panic(http.ErrAbortHandler) // net/http ends the connection
+		}
+	}}
+}

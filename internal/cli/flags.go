@@ -1,0 +1,95 @@
+package cli
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sallyport-sftp/sallyport/internal/config"
+)
+
+// An optional flag sets a pointer: one that was not given leaves the field out of the
+// request.
+
+// optional is a flag of one value.
+type optional[T any] struct {
+	to    **T
+	parse func(string) (T, error)
+	kind  string
+}
+
+func (o optional[T]) Set(s string) error {
+	v, err := o.parse(s)
+	if err == nil {
+		*o.to = &v
+	}
+	return err
+}
+
+func (o optional[T]) String() string { return "" }
+func (o optional[T]) Type() string   { return o.kind }
+
+func asText(s string) (string, error) { return s, nil }
+
+// optText is text; the word none, if it is not "", stands for empty text.
+func optText(c *cobra.Command, to **string, name, none, usage string) {
+	c.Flags().Var(optional[string]{to, func(s string) (string, error) {
+		if s == none {
+			return "", nil
+		}
+		return s, nil
+	}, "string"}, name, usage)
+}
+
+// optNumber is a whole number.
+func optNumber(c *cobra.Command, to **int64, name, usage string) {
+	c.Flags().Var(optional[int64]{to, func(s string) (int64, error) { return strconv.ParseInt(s, 0, 64) }, "int"}, name, usage)
+}
+
+// optSize is a number of bytes with a unit: 50GB.
+func optSize(c *cobra.Command, to **int64, name, usage string) {
+	c.Flags().Var(optional[int64]{to, func(s string) (int64, error) {
+		var n config.Size
+		err := n.UnmarshalText([]byte(s))
+		return int64(n), err
+	}, "string"}, name, usage)
+}
+
+// optBool is true or false; the flag alone is true.
+func optBool(c *cobra.Command, to **bool, name, usage string) {
+	c.Flags().Var(optional[bool]{to, strconv.ParseBool, "bool"}, name, usage)
+	c.Flags().Lookup(name).NoOptDefVal = "true"
+}
+
+// optList is a list: the flag may be repeated and, if it is split, have several with
+// commas between them. The word none stands for an empty list.
+type optList struct {
+	to    **[]string
+	none  string
+	split bool
+}
+
+func (o optList) Set(s string) error {
+	if *o.to == nil || s == o.none {
+		*o.to = &[]string{}
+	}
+	if s == o.none {
+		return nil
+	}
+	words := []string{s}
+	if o.split {
+		words = strings.Split(s, ",")
+	}
+	**o.to = append(**o.to, words...)
+	return nil
+}
+
+func (o optList) String() string { return "" }
+
+func (o optList) Type() string {
+	if o.split {
+		return "strings"
+	}
+	return "stringArray"
+}

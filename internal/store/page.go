@@ -1,0 +1,37 @@
+package store
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/sallyport-sftp/sallyport/model"
+)
+
+// most is a page's limit for SQL; a paging without one asks for everything.
+func most(p model.Paging) int64 {
+	if p.Limit <= 0 {
+		return math.MaxInt64
+	}
+	return int64(p.Limit)
+}
+
+// latest is a page's start in a list that has the newest first, which a time and then a
+// text order: rows before it in that order were shown already. Rooms make the cursor with
+// LatestCursor; one that is not of this form starts at the first row.
+func latest(p model.Paging) (at int64, text string) {
+	if _, err := fmt.Sscanf(p.Cursor, "%d %s", &at, &text); err != nil {
+		return math.MaxInt64, ""
+	}
+	return at, text
+}
+
+// LatestCursor is where a list that has the newest first goes on after a row.
+func LatestCursor(at int64, text string) string { return fmt.Sprintf("%d %s", at, text) }
+
+// before is a page's start in a list of ids that has the newest first.
+func before(p model.Paging) string {
+	if p.Cursor == "" {
+		return "8" // sorts behind every ULID
+	}
+	return p.Cursor
+}

@@ -1,0 +1,41 @@
+package model
+
+import "time"
+
+// FileRef names a file in a user's mailbox.
+type FileRef struct {
+	User    string `path:"id" doc:"Username"`
+	Path    string `query:"path" default:"/"`
+	Version string `query:"version" doc:"A version other than the newest"`
+}
+
+// PublishFile says what a file is that is published.
+type PublishFile struct {
+	Feed    string `path:"id" doc:"Name of the feed"`
+	File    string `path:"file" doc:"File name"`
+	Account string `query:"account" doc:"Publish to this account's subscribers"`
+	All     bool   `query:"all" doc:"Publish to every subscriber"`
+	SHA256  string `query:"sha256" doc:"What the content must have; hexadecimal"`
+	Size    int64  `query:"size" default:"-1" doc:"What the content must have, in bytes; -1: not known"`
+	Upload  string `query:"upload" doc:"Id of an upload in parts that has the content already"`
+	Key     string `header:"Idempotency-Key" doc:"A repeated key publishes nothing again"`
+}
+
+// GuideQuery chooses the form of a guide.
+type GuideQuery struct {
+	User   string `path:"id" doc:"Username"`
+	Format string `query:"format" enum:"html,md,text" default:"text"`
+}
+
+// ForecastQuery asks what retention would remove.
+type ForecastQuery struct {
+	At      time.Time `query:"at" doc:"The next run's time unless given"`
+	Account string    `query:"account"`
+	List    bool      `query:"list" doc:"Name every file"`
+}
+
+// TraceQuery asks for a file's life.
+type TraceQuery struct {
+	About   string `query:"about" required:"true" doc:"A name, a path, an account or a SHA-256"`
+	Account string `query:"account" doc:"Only this account's"`
+}

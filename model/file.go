@@ -1,0 +1,23 @@
+package model
+
+import "time"
+
+// FileInfo is one name in a mailbox, as every door shows it.
+type FileInfo struct {
+	Name  string    `json:"name" doc:"Escaped if it is not UTF-8"`
+	Raw   []byte    `json:"name_bytes,omitempty" doc:"The name itself, if it is not UTF-8"`
+	Dir   bool      `json:"dir,omitempty"`
+	Size  int64     `json:"size" doc:"Bytes"`
+	Mtime time.Time `json:"mtime"`
+	Mode  uint32    `json:"mode" doc:"POSIX permission bits, as the uploader set them"`
+}
+
+// Version is one set of committed bytes of a file.
+type Version struct {
+	ID       string    `json:"id"`
+	Size     int64     `json:"size" doc:"Bytes"`
+	SHA256   string    `json:"sha256" doc:"Lower-case hexadecimal"`
+	Actor    string    `json:"actor" doc:"Who stored it"`
+	StoredAt time.Time `json:"stored_at"`
+	Current  bool      `json:"current" doc:"What the name shows now"`
+}

@@ -1,0 +1,44 @@
+package model
+
+import "time"
+
+// Link kinds.
+const (
+	LinkKey        = "key"        // the encrypted private key files
+	LinkPassphrase = "passphrase" // what unlocks them
+	LinkVerify     = "verify"     // proves that a contact reads its e-mail
+)
+
+// Link states.
+const (
+	LinkWaiting = "waiting"
+	LinkOpened  = "opened"
+	LinkRevoked = "revoked"
+	LinkExpired = "expired"
+)
+
+// Link is a one-time link, as operators see it: never its secret.
+type Link struct {
+	ID          string     `json:"id"`
+	Kind        string     `json:"kind" enum:"key,passphrase,verify"`
+	User        string     `json:"user,omitempty" doc:"Username that it is about"`
+	Contact     string     `json:"contact" doc:"E-mail of the contact it is for"`
+	Fingerprint string     `json:"fingerprint,omitempty"`
+	State       string     `json:"state" enum:"waiting,opened,revoked,expired"`
+	CreatedAt   time.Time  `json:"created_at"`
+	ExpiresAt   time.Time  `json:"expires_at"`
+	EndedAt     *time.Time `json:"ended_at,omitempty" doc:"When it was opened or revoked"`
+	OpenedFrom  string     `json:"opened_from,omitempty" doc:"Address"`
+	UserID      string     `json:"-"`
+	ContactID   string     `json:"-"`
+}
+
+// NewLink is the body that makes a one-time link.
+type NewLink struct {
+	Kind        string `json:"kind" enum:"key,passphrase,verify"`
+	User        string `json:"user,omitempty"`
+	Contact     string `json:"contact" doc:"Id or e-mail"`
+	Fingerprint string `json:"fingerprint,omitempty"`
+	Token       []byte `json:"token" doc:"SHA-256 of what finds the link"`
+	Sealed      []byte `json:"sealed,omitempty" doc:"What it hands over, sealed with a key that only the link holds"`
+}

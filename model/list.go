@@ -1,0 +1,131 @@
+package model
+
+import "time"
+
+// Page is one part of a list.
+type Page[T any] struct {
+	Items []T    `json:"items"`
+	Next  string `json:"next,omitempty" doc:"Ask for the next page with this as cursor. It is missing on the last page"`
+}
+
+// Paging asks for one part of a list. Every filter of a list has it.
+type Paging struct {
+	Cursor string `query:"cursor" json:"cursor" doc:"The next of the page before; empty: the first page"`
+	Limit  int    `query:"limit" json:"limit" default:"100" minimum:"1" maximum:"1000" doc:"At most so many items"`
+}
+
+// Paged returns the paging of a filter that has it.
+func (p *Paging) Paged() *Paging { return p }
+
+// EveryFilter asks for all items of a list.
+type EveryFilter struct{ Paging }
+
+// UserFilter chooses users.
+type UserFilter struct {
+	Account string `query:"account" doc:"Only this account's"`
+	Paging
+}
+
+// ContactFilter chooses contacts.
+type ContactFilter struct {
+	Of string `query:"of" doc:"Only of this account or vendor"`
+	Paging
+}
+
+// OfUserFilter chooses what is one user's.
+type OfUserFilter struct {
+	User string `query:"user" doc:"Only of this user"`
+	Paging
+}
+
+// UserKeyFilter chooses the keys of one user.
+type UserKeyFilter struct {
+	User string `path:"id" doc:"Username"`
+	Paging
+}
+
+// FingerprintFilter chooses every user's record of a key.
+type FingerprintFilter struct {
+	Fingerprint string `query:"fingerprint" required:"true" doc:"SHA256:…"`
+	Paging
+}
+
+// NoticeFilter chooses notices.
+type NoticeFilter struct {
+	All bool `query:"all" doc:"Also what people were told"`
+	Paging
+}
+
+// FeedFilter chooses what is one feed's.
+type FeedFilter struct {
+	Feed string `path:"id" doc:"Name of the feed"`
+	Paging
+}
+
+// DeliveryFilter chooses deliveries.
+type DeliveryFilter struct {
+	Feed        string    `query:"feed"`
+	Account     string    `query:"account"`
+	User        string    `query:"user"`
+	Name        string    `query:"name" doc:"File name"`
+	Publication string    `query:"publication" doc:"Only of this publication"`
+	State       string    `query:"state" enum:"published,opened,collected,expired,withdrawn,replaced"`
+	Since       time.Time `query:"published_after" doc:"Only what was published at this time or later"`
+	Uncollected time.Time `query:"uncollected_before" doc:"Only what was published before this and not collected since"`
+	Paging
+}
+
+// DropFilter chooses received files.
+type DropFilter struct {
+	State   string `query:"state" enum:"unscanned,new,claimed,acked,rejected,superseded"`
+	User    string `query:"user"`
+	Account string `query:"account"`
+	Name    string `query:"name" doc:"Last part of the path"`
+	Paging
+}
+
+// FileFilter chooses a directory of a user's mailbox, or a file.
+type FileFilter struct {
+	User string `path:"id" doc:"Username"`
+	Path string `query:"path" default:"/"`
+	Paging
+}
+
+// MessageFilter chooses webhooks and mails.
+type MessageFilter struct {
+	Channel string `query:"channel" enum:"webhook,mail"`
+	State   string `query:"state" enum:"new,queued,sent,dead,bounced"`
+	Target  string `query:"target" doc:"Name of a webhook, or an e-mail address"`
+	Paging
+}
+
+// AuditFilter chooses rows of the audit log.
+type AuditFilter struct {
+	Since   time.Time `query:"since" doc:"From this time on"`
+	Until   time.Time `query:"until" doc:"Before this time"`
+	Actor   string    `query:"actor"`
+	Action  string    `query:"action" doc:"May end in *"`
+	User    string    `query:"user" doc:"Username"`
+	Subject string    `query:"subject"`
+	Paging
+}
+
+// HoldFilter chooses holds.
+type HoldFilter struct {
+	All bool `query:"all" doc:"Released ones, too"`
+	Paging
+}
+
+// RunFilter chooses what belongs to one retention run.
+type RunFilter struct {
+	Run string `path:"id" doc:"Id of the run"`
+	Paging
+}
+
+// SitesFilter chooses files that SFTP programs import.
+type SitesFilter struct {
+	User   string `path:"id" doc:"Username"`
+	For    string `query:"for" required:"true" doc:"filezilla, winscp, openssh, rclone"`
+	KeyDir string `query:"key_dir" doc:"Folder of the private key on the partner's computer"`
+	Paging
+}

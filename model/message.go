@@ -1,0 +1,78 @@
+package model
+
+import "time"
+
+// Channels of messages, and their states.
+const (
+	ChannelWebhook = "webhook"
+	ChannelMail    = "mail"
+
+	MessageNew     = "new"
+	MessageQueued  = "queued"
+	MessageSent    = "sent"
+	MessageDead    = "dead"    // given up; can be sent again
+	MessageBounced = "bounced" // a mail that came back
+)
+
+// Message is one thing to send to one receiver.
+type Message struct {
+	ID        string     `json:"id"`
+	Channel   string     `json:"channel" enum:"webhook,mail"`
+	Target    string     `json:"target" doc:"Name of the webhook, or an e-mail address"`
+	EventID   string     `json:"event_id,omitempty"`
+	Kind      string     `json:"kind" doc:"Type of the event, or what a mail is about"`
+	Ref       string     `json:"ref,omitempty" doc:"The notice that it carries"`
+	ContactID string     `json:"contact_id,omitempty"`
+	Subject   string     `json:"subject,omitempty"`
+	Body      string     `json:"body,omitempty"`
+	HTML      string     `json:"-"`
+	State     string     `json:"state" enum:"new,queued,sent,dead,bounced"`
+	Attempts  int64      `json:"attempts"`
+	Error     string     `json:"error,omitempty" doc:"What the last try said"`
+	CreatedAt time.Time  `json:"created_at"`
+	TriedAt   *time.Time `json:"tried_at,omitempty"`
+	SentAt    *time.Time `json:"sent_at,omitempty"`
+}
+
+// Queue says how much waits to be sent.
+type Queue struct {
+	Events   int64      `json:"events" doc:"Events not handed out yet"`
+	Waiting  int64      `json:"waiting" doc:"Messages not sent yet"`
+	Dead     int64      `json:"dead" doc:"Messages that were given up"`
+	OldestAt *time.Time `json:"oldest_at,omitempty" doc:"When the oldest of what waits was made"`
+}
+
+// Count says how many.
+type Count struct {
+	Count int64 `json:"count"`
+}
+
+// MailReport is what a mail server's delivery report says (RFC 3464). Anybody can send
+// one; who never had the mail that it is about does not know its id.
+type MailReport struct {
+	Messages []string      `json:"messages" doc:"Ids that may be the mail's, the likeliest first: before the @ of its Message-ID"`
+	Failures []MailFailure `json:"failures" doc:"Addresses that were not reached, and why"`
+}
+
+// MailFailure is what a mail server's report says of an address that was not reached.
+type MailFailure struct {
+	Address string `json:"address"`
+	Why     string `json:"why"`
+	Full    bool   `json:"full,omitempty" doc:"The mailbox was full, so the address is not wrong"`
+}
+
+// Replay chooses dead messages that are sent again.
+type Replay struct {
+	Target string `json:"target,omitempty" doc:"Only of this receiver"`
+}
+
+// TestMail asks for a mail now.
+type TestMail struct {
+	To string `json:"to"`
+}
+
+// Bounce says that mail to an address came back.
+type Bounce struct {
+	Address string `json:"address"`
+	Why     string `json:"why"`
+}

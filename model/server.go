@@ -1,0 +1,24 @@
+package model
+
+// HostKey is one of the server's own keys.
+type HostKey struct {
+	Type        string `json:"type"`
+	Bits        int    `json:"bits"`
+	Fingerprint string `json:"fingerprint"`
+	Public      string `json:"public" doc:"The key as a known_hosts line has it"`
+}
+
+// Server is what the deployment says of itself.
+type Server struct {
+	Version string   `json:"version"`
+	Listen  []string `json:"listen" doc:"SSH listeners"`
+	Host    string   `json:"host,omitempty" doc:"Server address told to partners"`
+	Port    int      `json:"port,omitempty"`
+	Web     string   `json:"web,omitempty" doc:"Where partners open one-time links"`
+	Help    string   `json:"help,omitempty" doc:"Whom partners turn to"`
+}
+
+// Ended says how many sessions were ended.
+type Ended struct {
+	Ended int `json:"ended"`
+}
