@@ -1,11 +1,8 @@
 package exchange_test
 
 import (
-	"crypto/rand"
 	"slices"
-	"sync"
 	"testing"
-	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"pgregory.net/rapid"
@@ -95,70 +92,4 @@ func TestDamagedSpans(t *testing.T) {
 			last = a.To
 		}
 	})
-}
-
-// IDs sort as they were made, also within a millisecond and when the clock is
-// set back, and are never made twice.
-func TestIDsAreSortedAndUnique(t *testing.T) {
-	now := time.UnixMilli(1_700_000_000_000)
-	ids := exchange.NewIDs(func() time.Time { return now }, rand.Reader)
-	last := ""
-	for i := range 10_000 {
-		switch i % 100 {
-		case 50:
-			now = now.Add(time.Millisecond)
-		case 75:
-			now = now.Add(-time.Hour)
-		case 76:
-			now = now.Add(time.Hour)
-		}
-		id := ids.New()
-		if id <= last || len(id) != 26 {
-			t.Fatalf("%q after %q", id, last)
-		}
-		last = id
-	}
-}
-
-// ones is the worst randomness: the counter must carry on from it.
-type ones struct{}
-
-func (ones) Read(p []byte) (int, error) {
-	for i := range p {
-		p[i] = 0xff
-	}
-	return len(p), nil
-}
-
-func TestIDsCarryFromTheLargestRandomPart(t *testing.T) {
-	ids := exchange.NewIDs(func() time.Time { return time.UnixMilli(1) }, ones{})
-	last := ""
-	for range 1000 {
-		id := ids.New()
-		if id <= last {
-			t.Fatalf("%q after %q", id, last)
-		}
-		last = id
-	}
-}
-
-func TestIDsOfManyGoroutines(t *testing.T) {
-	ids := exchange.NewIDs(time.Now, rand.Reader)
-	var mu sync.Mutex
-	seen := map[string]bool{}
-	var all sync.WaitGroup
-	for range 8 {
-		all.Go(func() {
-			for range 1000 {
-				id := ids.New()
-				mu.Lock()
-				if seen[id] {
-					t.Errorf("%q twice", id)
-				}
-				seen[id] = true
-				mu.Unlock()
-			}
-		})
-	}
-	all.Wait()
 }

@@ -15,7 +15,6 @@ import (
 	"github.com/riverqueue/river/riverdriver/riverdatabasesql"
 	"github.com/riverqueue/river/riverdriver/riversqlite"
 	"github.com/riverqueue/river/rivermigrate"
-	"github.com/riverqueue/river/rivertype"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
@@ -36,7 +35,9 @@ const (
 	busyDoubled    = 7                // times that this wait is doubled: 6.4 minutes
 	enqueueTime    = 20 * time.Second // the transaction that makes jobs of messages
 	jobTime        = time.Minute
-	lostAfter      = 48 * time.Hour // without a try: twice the longest wait between two
+	softStop       = 2 * time.Second // for tries under way when the room stops, until they are cancelled
+	hardStop       = 7 * time.Second // for the whole stop
+	lostAfter      = 48 * time.Hour  // without a try: twice the longest wait between two
 )
 
 // jobs is the job library at work on our database.
@@ -61,22 +62,10 @@ type worker struct {
 	jobs *jobs
 }
 
-// clock gives the library our time.
-type clock struct{ now exchange.Clock }
-
-func (c clock) NowUTC() time.Time { return c.now().UTC() }
-
-func (c clock) NowUTCOrNil() *time.Time {
-	t := c.now().UTC()
-	return &t
-}
-
-// policy says when a failed try is repeated.
-type policy struct{ now exchange.Clock }
-
-// NextRetry is called after a failed try; job.Attempt counts it.
-func (p policy) NextRetry(job *rivertype.JobRow) time.Time {
-	return p.now().UTC().Add(retries[min(max(job.Attempt-1, 0), len(retries)-1)])
+// NextRetry says when a failed try is repeated; job.Attempt counts it. The library
+// plans by the system's time.
+func (*worker) NextRetry(job *river.Job[sendArgs]) time.Time {
+	return time.Now().Add(retries[min(max(job.Attempt-1, 0), len(retries)-1)])
 }
 
 // startJobs brings the library's tables up to date and starts its workers.
@@ -97,7 +86,8 @@ func startJobs(ctx context.Context, r *Room) (*jobs, error) {
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &worker{jobs: j})
 	j.client, err = river.NewClient(driver, &river.Config{ID: r.o.Node, Logger: quiet, Workers: workers, JobTimeout: jobTime,
-		MaxAttempts: len(retries) + 1, RetryPolicy: policy{r.o.Clock}, Test: river.TestConfig{Time: clock{r.o.Clock}},
+		MaxAttempts: len(retries) + 1, SoftStopTimeout: softStop,
+		PollOnly:                    true, // or it asks SQLite for notifications 20 times a second
 		CompletedJobRetentionPeriod: time.Hour, DiscardedJobRetentionPeriod: time.Hour, CancelledJobRetentionPeriod: time.Hour,
 		Queues: map[string]river.QueueConfig{model.ChannelWebhook: {MaxWorkers: webhookWorkers}, model.ChannelMail: {MaxWorkers: mailWorkers}}})
 	if err != nil {
@@ -121,16 +111,12 @@ func (l levelled) WithAttrs(a []slog.Attr) slog.Handler {
 }
 func (l levelled) WithGroup(g string) slog.Handler { return levelled{l.Handler.WithGroup(g), l.least} }
 
-// stop lets tries under way end, for a moment.
+// stop lets tries under way end for softStop, then cancels them.
 func (j *jobs) stop() {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), hardStop)
 	defer cancel()
 	if err := j.client.Stop(ctx); err != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		defer cancel()
-		if err := j.client.StopAndCancel(ctx); err != nil {
-			j.room.o.Log.Error("sending did not stop in time", "err", err)
-		}
+		j.room.o.Log.Error("sending did not stop in time", "err", err)
 	}
 }
 
@@ -204,7 +190,7 @@ func (w *worker) Work(ctx context.Context, job *river.Job[sendArgs]) error {
 	}
 	if m.Channel == model.ChannelWebhook {
 		if !w.jobs.enter(m.Target) {
-			return river.JobSnooze(time.Until(r.now().Add(turn(job.Metadata)))) // the library adds it to the system's time, not to ours
+			return river.JobSnooze(turn(job.Metadata))
 		}
 		defer w.jobs.leave(m.Target)
 	}

@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -164,7 +165,7 @@ var hookStories = stories{
 			w.pass(time.Second)
 			var at time.Time
 			err := w.db.QueryRow("SELECT scheduled_at FROM river_job WHERE attempt = 0 ORDER BY scheduled_at DESC LIMIT 1").Scan(&at)
-			return err == nil && at.Sub(w.clock()) > 10*time.Second
+			return err == nil && time.Until(at) > 10*time.Second
 		})
 	},
 	"a receiver that is removed gets nothing more": func(t *testing.T, w *world) {
@@ -207,6 +208,22 @@ var hookStories = stories{
 			t.Errorf("%d different events arrived", len(seen))
 		}
 	},
+	"a stop ends a try that hangs, and the next process tries again": func(t *testing.T, w *world) {
+		began, release := make(chan struct{}), make(chan struct{})
+		first := sync.OnceFunc(func() { close(began); <-release })
+		s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { first() }))
+		defer s.Close()
+		w.hook("slow", s.URL)
+		w.emit(model.EventReceived, nil)
+		<-began
+		w.stop()
+		close(release)
+		if strings.Contains(w.log.String(), "did not stop in time") || len(w.messages(model.MessageQueued)) != 1 {
+			t.Errorf("messages are %+v", w.messages(""))
+		}
+		w.open()
+		w.until(model.MessageSent, 1)
+	},
 	"an answer in another script is shortened between its letters": func(t *testing.T, w *world) {
 		r := newReceiver(t)
 		r.text = "x" + strings.Repeat("ж", 300)
@@ -225,11 +242,11 @@ func (w *world) again(id string) model.Message {
 	m, err := w.room.Message(ctx, id)
 	testkit.Must(w.t, err)
 	was := m.Attempts
-	next, wait := w.nextTry(), waits[was-1]
-	if got := next.Sub(*m.TriedAt); got < wait-time.Second || got > wait+2*time.Second {
+	tried, next := w.nextTry()
+	if got, wait := next.Sub(tried), waits[was-1]; got < wait-time.Second || got > wait+2*time.Second {
 		w.t.Errorf("after %d tries the next comes in %s, not in %s", was, got, wait)
 	}
-	w.pass(next.Sub(w.clock()) - time.Second)
+	w.pass(max(time.Until(next)-2*time.Second, 0))
 	if m, err = w.room.Message(ctx, id); err != nil || m.Attempts != was {
 		w.t.Errorf("it was tried too early: %+v (%v)", m, err)
 	}
@@ -245,20 +262,21 @@ func (w *world) again(id string) model.Message {
 // waits are those between tries: three days in all (docs/exchange.md).
 var waits = []time.Duration{5 * time.Second, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 5 * time.Hour, 10 * time.Hour, 14 * time.Hour, 18 * time.Hour, 22 * time.Hour}
 
-// nextTry is when the one job that failed is planned again.
-func (w *world) nextTry() (at time.Time) {
+// nextTry is when the one job that failed was tried, and when it is planned
+// again.
+func (w *world) nextTry() (tried, next time.Time) {
 	w.t.Helper()
 	testkit.Eventually(w.t, "the next try is planned", func() bool {
-		rows, err := w.db.Query(`SELECT scheduled_at FROM river_job WHERE state IN ('retryable', 'available', 'scheduled')`)
+		rows, err := w.db.Query(`SELECT attempted_at, scheduled_at FROM river_job WHERE state IN ('retryable', 'available', 'scheduled')`)
 		testkit.Must(w.t, err)
 		defer rows.Close()
 		n := 0
 		for ; rows.Next(); n++ {
-			testkit.Must(w.t, rows.Scan(&at))
+			testkit.Must(w.t, rows.Scan(&tried, &next))
 		}
 		return n == 1
 	})
-	return at
+	return tried, next
 }
 
 var retryStories = stories{

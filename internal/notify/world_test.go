@@ -53,7 +53,17 @@ type world struct {
 
 func (w *world) clock() time.Time { return exchange.FromMicros(w.micros.Add(1)) }
 
-func (w *world) pass(d time.Duration) { w.micros.Add(d.Microseconds()) }
+// pass lets time pass for the room, and for River, which goes by the system's
+// time: what it has planned comes nearer.
+func (w *world) pass(d time.Duration) {
+	w.t.Helper()
+	w.micros.Add(d.Microseconds())
+	nearer := `scheduled_at - make_interval(secs => $1)`
+	if w.store.Single() {
+		nearer = `strftime('%Y-%m-%d %H:%M:%f', scheduled_at, -$1 || ' seconds')`
+	}
+	w.exec(`UPDATE river_job SET scheduled_at = `+nearer+` WHERE state IN ('available', 'scheduled', 'retryable')`, d.Seconds())
+}
 
 // begin gives a story an empty world and a running room.
 func (w *world) begin(t testing.TB) *world {
@@ -62,6 +72,7 @@ func (w *world) begin(t testing.TB) *world {
 	_, _ = w.db.Exec("DELETE FROM river_job") // the first room makes it
 	w.prepare()
 	w.open()
+	testkit.Eventually(t, "River has its tables", func() bool { _, err := w.db.Exec("SELECT id FROM river_job"); return err == nil })
 	t.Cleanup(func() {
 		w.stop()
 		if t.Failed() {
@@ -76,8 +87,7 @@ func (w *world) begin(t testing.TB) *world {
 
 // prepare sets the clock, and what a room needs.
 func (w *world) prepare() {
-	// River takes some times from the system: tomorrow is later than all of them.
-	w.micros.Store(time.Now().UTC().Truncate(24 * time.Hour).Add(33 * time.Hour).UnixMicro())
+	w.micros.Store(time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC).UnixMicro())
 	w.ids = exchange.NewIDs(w.clock, rand.Reader)
 	w.notices = nil
 	w.vault = newVault(w.t)
