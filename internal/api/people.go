@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
@@ -24,7 +25,7 @@ func (rt *routes) people() {
 	show(rt, "show-user", "/users/{id}", "Show a user", room.User)
 	edit(rt, "edit-user", "PATCH", "/users/{id}", "Change, enable or disable a user", room.SetUser)
 
-	list(rt, "list-contacts", "/contacts", "List contacts", func(c model.Contact) string { return c.ID }, room.Contacts)
+	list(rt, "list-contacts", "/contacts", "List contacts", store.ContactCursor, room.Contacts)
 	create(rt, "add-contact", "/contacts", "Add a contact", room.AddContact)
 	show(rt, "show-contact", "/contacts/{id}", "Show a contact, by id or e-mail", room.Contact)
 	edit(rt, "edit-contact", "PATCH", "/contacts/{id}", "Change a contact", room.SetContact)

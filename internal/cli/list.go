@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/sallyport-sftp/sallyport/client"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
@@ -27,6 +28,9 @@ func list[F, T any, P filter[F]](ctx context.Context, a *app, t table, read func
 // listSome is list for at most so many items; 0: all.
 func listSome[F, T any, P filter[F]](ctx context.Context, a *app, t table, read func(context.Context, F) (model.Page[T], error), f F, most int,
 	row func(T) []string) error {
+	if most < 0 {
+		return fault.E("cli.list", fault.Invalid, "A limit is not negative.").WithHint("0 means all")
+	}
 	P(&f).Paged().Limit = perPage
 	if most > 0 {
 		P(&f).Paged().Limit = min(most, perPage)

@@ -39,11 +39,22 @@ func (q *Q) ContactsAt(email string) ([]model.Contact, error) {
 		ORDER BY CASE WHEN left_at IS NULL THEN 0 ELSE 1 END, id`, email)
 }
 
-// ContactPage lists contacts by id, one page of them: of an account or a vendor as far as
-// they are named, or of all.
+// hereFirst orders contacts: those who left come last.
+const hereFirst = `(CASE WHEN left_at IS NULL THEN '0' ELSE '1' END || id)`
+
+// ContactCursor is where ContactPage goes on after a contact.
+func ContactCursor(c model.Contact) string {
+	if c.LeftAt == nil {
+		return "0" + c.ID
+	}
+	return "1" + c.ID
+}
+
+// ContactPage lists contacts, one page of them: of an account or a vendor as far as they
+// are named, or of all. Those who left come last.
 func (q *Q) ContactPage(account, vendor string, p model.Paging) ([]model.Contact, error) {
 	return collect(q, "ContactPage", scanContact, contactColumns+` WHERE ($1 = '' AND $2 = '' OR $1 <> '' AND account_id = $1 OR $2 <> '' AND vendor = $2)
-		AND id > $3 ORDER BY id LIMIT $4`, account, vendor, p.Cursor, most(p))
+		AND `+hereFirst+` > $3 ORDER BY `+hereFirst+` LIMIT $4`, account, vendor, p.Cursor, most(p))
 }
 
 // AddContact records a contact.

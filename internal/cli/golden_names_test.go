@@ -1,0 +1,159 @@
+package cli
+
+import (
+	"bytes"
+	"fmt"
+	"regexp"
+	"runtime"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/sallyport-sftp/sallyport/internal/node"
+)
+
+// names replaces what differs from run to run by placeholders, and knows what each
+// stands for.
+type names struct {
+	known   map[string]string // what was printed → placeholder
+	printed map[string]string // and back
+	counts  map[string]int
+}
+
+// changing are the things that differ from run to run. The first group is replaced, by
+// its placeholder with a number, if it has one to be recognized by.
+var changing = []struct {
+	what    *regexp.Regexp
+	with    string
+	counted bool
+}{
+	{regexp.MustCompile(`\b01(?:[0-9A-HJKMNP-TV-Z]{24}|[0-9a-hjkmnp-tv-z]{24})\b`), "ID", true},
+	{regexp.MustCompile(`\b[A-Z2-7]{26}\b`), "CLAIM", true},
+	{regexp.MustCompile(`SHA256:[A-Za-z0-9+/]{43}`), "SHA256:KEY", true},
+	{regexp.MustCompile(`ssh-ed25519 (AAAA[A-Za-z0-9+/]{64})`), "PUBLIC", true},
+	{regexp.MustCompile(`\b(?:[0-9a-f]{2}:){15}[0-9a-f]{2}\b`), "MD5", true},
+	{regexp.MustCompile(`\b[0-9a-f]{64}\b`), "HASH", true},
+	{regexp.MustCompile(`— \S+ ([A-Za-z0-9+/]{80,}=*)`), "SIGNATURE", false},
+	{regexp.MustCompile(`[A-Za-z0-9+/]{43}=`), "ROOT", false},
+	{regexp.MustCompile(`\+([0-9a-f]{8}\+[A-Za-z0-9+/]{44})`), "SIGNING-KEY", false},
+	{regexp.MustCompile(`\d{4}-\d\d-\d\d[ T]\d\d(:\d\d:\d\d(?:\.\d+)?)`), ":mm:ss", false},
+	{regexp.MustCompile(`\d{4}-\d\d-\d\d[ T]\d\d(:\d\d)\b`), ":mm", false},
+	{regexp.MustCompile(`(?:[Rr]eference"?:? "?|"about": ")([2-9a-hjkmnp-z]{4}-[2-9a-hjkmnp-z]{4})\b`), "REFERENCE", true},
+	{regexp.MustCompile(`whsec_[A-Za-z0-9+/=]+`), "WEBHOOK-SECRET", false},
+	{regexp.MustCompile(`/handover/([A-Za-z0-9_-]+)`), "SECRET", false},
+	{regexp.MustCompile(`local:([^\s"(]+\(\d+\))`), "operator(0)", false},
+	{regexp.MustCompile(`\b\d\.\d KB\b`), "n.n KB", false}, // of a connection
+	{regexp.MustCompile(`,session,,(\d+),`), "0", false},
+	{regexp.MustCompile(`"(?:received|sent|bytes)": (\d{4})\b`), "0", false}, // bytes of a connection
+	{regexp.MustCompile(`[Cc]heckpoints"?: +(\d+)`), "n", false},             // one a second, if there is anything new
+}
+
+// example is the day that help and hints have in their examples: before the clock begins.
+const example = "2026-11-01"
+
+// settle puts placeholders into a text; tables are set anew with them.
+func (n *names) settle(text string) string {
+	lines := strings.SplitAfter(text, "\n")
+	var out strings.Builder
+	for i := 0; i < len(lines); {
+		starts := columns(lines[i])
+		if len(starts) < 2 {
+			out.WriteString(n.replace(lines[i]))
+			i++
+			continue
+		}
+		var set bytes.Buffer
+		w := tabwriter.NewWriter(&set, 0, 4, 2, ' ', 0) // as app.show has it
+		for ; i < len(lines); i++ {
+			cells, ok := cut(lines[i], starts)
+			if !ok {
+				break
+			}
+			for k := range cells {
+				cells[k] = n.replace(cells[k])
+			}
+			fmt.Fprintln(w, strings.Join(cells, "\t"))
+		}
+		_ = w.Flush() // into memory
+		out.Write(set.Bytes())
+	}
+	return out.String()
+}
+
+var head = regexp.MustCompile(`^ *[A-Z0-9][A-Z0-9()-]*( [A-Z0-9()-]+)*(  +[A-Z0-9()-]+( [A-Z0-9()-]+)*)+\n$`)
+
+// columns are where the columns of a table begin, if a line is its head.
+func columns(line string) (starts []int) {
+	if !head.MatchString(line) {
+		return nil
+	}
+	for i := range line {
+		if i == 0 || line[i] != ' ' && i > 1 && line[i-1] == ' ' && line[i-2] == ' ' {
+			starts = append(starts, i)
+		}
+	}
+	return starts
+}
+
+// cut cuts a row into its cells.
+func cut(line string, starts []int) (cells []string, ok bool) {
+	row := []rune(strings.TrimSuffix(line, "\n"))
+	for i, from := range starts {
+		to := len(row)
+		if i+1 < len(starts) {
+			to = starts[i+1]
+		}
+		if from > 0 && (from >= len(row) || row[from-1] != ' ') || to > len(row) || to == 0 {
+			return nil, false
+		}
+		cells = append(cells, strings.TrimRight(string(row[from:to]), " "))
+	}
+	return cells, true
+}
+
+// replace puts placeholders into a text that is no table.
+func (n *names) replace(text string) string {
+	text = strings.NewReplacer(runtime.Version(), "GO", runtime.GOOS+"/"+runtime.GOARCH, "PLATFORM", "sallyport "+node.Version, "sallyport VERSION").Replace(text)
+	for _, c := range changing {
+		text = c.what.ReplaceAllStringFunc(text, func(found string) string {
+			if strings.HasPrefix(found, example) {
+				return found
+			}
+			what := found
+			if m := c.what.FindStringSubmatch(found); len(m) > 1 {
+				what = m[1]
+			}
+			with := c.with
+			if c.counted {
+				with = n.name(what, with)
+			}
+			return strings.Replace(found, what, with, 1)
+		})
+	}
+	return text
+}
+
+// name is the placeholder of a thing, the same each time.
+func (n *names) name(printed, kind string) string {
+	if with, ok := n.known[printed]; ok {
+		return with
+	}
+	if n.known == nil {
+		n.known, n.printed, n.counts = map[string]string{}, map[string]string{}, map[string]int{}
+	}
+	n.counts[kind]++
+	with := fmt.Sprintf("%s-%d", kind, n.counts[kind])
+	n.known[printed], n.printed[with] = with, printed
+	return with
+}
+
+var placeholder = regexp.MustCompile(`\b(ID|CLAIM|SHA256:KEY|HASH|REFERENCE)-\d+\b`)
+
+// expand puts what placeholders stand for into a line.
+func (n *names) expand(line string) string {
+	return placeholder.ReplaceAllStringFunc(line, func(with string) string {
+		if printed, ok := n.printed[with]; ok {
+			return printed
+		}
+		return with
+	})
+}
