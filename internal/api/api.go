@@ -118,14 +118,7 @@ type routes struct {
 // the library's, so it is set once a process.
 var installProblem = sync.OnceFunc(func() {
 	huma.NewError = func(status int, msg string, errs ...error) huma.StatusError {
-		p := &Problem{Status: status, Title: http.StatusText(status), Detail: msg, Kind: fault.Invalid.String()}
-		if status >= 500 {
-			p.Kind = fault.Internal.String()
-		}
-		for _, err := range errs {
-			p.Detail += ": " + err.Error()
-		}
-		return p
+		return refused(status, msg, errs...)
 	}
 })
 

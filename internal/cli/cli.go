@@ -61,18 +61,26 @@ func Run(o IO, args []string) int {
 	if err == nil {
 		return 0
 	}
+	return a.refuse(err)
+}
+
+// refuse says what went wrong, and returns the exit code.
+func (a *app) refuse(err error) int {
 	var e *fault.Error
-	if !errors.As(err, &e) { // cobra's own: an unknown command or flag
-		fmt.Fprintf(o.Err, "sallyport: %v\nhint: sallyport --help lists the commands\n", err)
-		return fault.Invalid.ExitCode()
+	if !errors.As(err, &e) { // the library's, of what no command here does
+		e = fault.E("cli.Run", fault.Invalid, "%v.", err)
 	}
-	text := fault.PublicText(err)
+	text := fault.PublicText(e)
 	if e.Public == "" && e.Err != nil { // here the reader is the operator
 		text += " (" + e.Err.Error() + ")"
 	}
-	fmt.Fprintf(o.Err, "sallyport: %s\n", text)
+	fmt.Fprintf(a.Err, "sallyport: %s\n", text)
+	var m *misuse
+	if errors.As(err, &m) {
+		fmt.Fprintf(a.Err, "usage: %s\n", m.usage)
+	}
 	if e.Hint != "" {
-		fmt.Fprintf(o.Err, "hint: %s\n", e.Hint)
+		fmt.Fprintf(a.Err, "hint: %s\n", e.Hint)
 	}
 	return e.Kind.ExitCode()
 }
@@ -96,12 +104,34 @@ Manage it:       the other commands; on the server's own machine they need only
 	_ = root.RegisterFlagCompletionFunc("data", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return nil, cobra.ShellCompDirectiveFilterDirs
 	})
+	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), "{{if .Runnable}}", "{{if and .Runnable (not .HasAvailableSubCommands)}}", 1))
 	root.AddCommand(a.quickstartCommand(), a.serveCommand(), a.accountCommand(), a.vendorCommand(), a.userCommand(),
 		a.filesCommand(), a.keyCommand(), a.feedCommand(), a.publishCommand(), a.inboxCommand(), a.deliveryCommand(),
 		a.receiptCommand(), a.traceCommand(), a.expectCommand(), a.retentionCommand(), a.namesCommand(), a.auditCommand(), a.webhookCommand(), a.messageCommand(), a.mailCommand(),
 		a.sessionCommand(), a.contactCommand(), a.linkCommand(), a.noticeCommand(), a.guideCommand(), a.sitesCommand(),
 		a.explainCommand(), a.banCommand(), a.unbanCommand(), a.hostkeyCommand(), a.configCommand(), a.versionCommand())
+	root.InitDefaultCompletionCmd()
+	root.SetHelpCommand(helpCommand(root))
+	root.InitDefaultHelpCmd()
+	root.SetFlagErrorFunc(wrongFlag)
+	inWords(root)
 	return root
+}
+
+// helpCommand is help about a command that exists.
+func helpCommand(root *cobra.Command) *cobra.Command {
+	help := command("help [COMMAND...]", "Help about any command", cobra.ArbitraryArgs, func(_ context.Context, args []string) error {
+		c, rest, _ := root.Find(args) // a command says itself what it does not know
+		if c.HasSubCommands() && len(rest) > 0 {
+			return knownCommand(c, rest)
+		}
+		return c.Help()
+	})
+	help.ValidArgsFunction = func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		c, _, _ := root.Find(args)
+		return subcommands(c), cobra.ShellCompDirectiveNoFileComp
+	}
+	return help
 }
 
 // dataDir is the data folder that the command line or the environment names.
@@ -125,7 +155,7 @@ func (a *app) client() *client.Client {
 
 // group is a command that only has others below it.
 func group(use, short string, sub ...*cobra.Command) *cobra.Command {
-	c := &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
+	c := &cobra.Command{Use: use, Short: short}
 	c.AddCommand(sub...)
 	return c
 }

@@ -38,6 +38,7 @@ var changing = []struct {
 	{regexp.MustCompile(`\d{4}-\d\d-\d\d[ T]\d\d(:\d\d:\d\d(?:\.\d+)?)`), ":mm:ss", false},
 	{regexp.MustCompile(`\d{4}-\d\d-\d\d[ T]\d\d(:\d\d)\b`), ":mm", false},
 	{regexp.MustCompile(`(?:[Rr]eference"?:? "?|"about": ")([2-9a-hjkmnp-z]{4}-[2-9a-hjkmnp-z]{4})\b`), "REFERENCE", true},
+	{regexp.MustCompile(`\b(?:aes128-gcm|aes256-gcm|chacha20-poly1305)@openssh\.com\b`), "CIPHER", false}, // as the processor is quick at
 	{regexp.MustCompile(`whsec_[A-Za-z0-9+/=]+`), "WEBHOOK-SECRET", false},
 	{regexp.MustCompile(`/handover/([A-Za-z0-9_-]+)`), "SECRET", false},
 	{regexp.MustCompile(`local:([^\s"(]+\(\d+\))`), "operator(0)", false},
@@ -112,7 +113,8 @@ func cut(line string, starts []int) (cells []string, ok bool) {
 
 // replace puts placeholders into a text that is no table.
 func (n *names) replace(text string) string {
-	text = strings.NewReplacer(runtime.Version(), "GO", runtime.GOOS+"/"+runtime.GOARCH, "PLATFORM", "sallyport "+node.Version, "sallyport VERSION").Replace(text)
+	text = strings.NewReplacer(runtime.Version(), "GO", runtime.GOOS+"/"+runtime.GOARCH, "PLATFORM",
+		"sallyport "+node.Version, "sallyport VERSION").Replace(text)
 	for _, c := range changing {
 		text = c.what.ReplaceAllStringFunc(text, func(found string) string {
 			if strings.HasPrefix(found, example) {

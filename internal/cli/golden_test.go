@@ -132,9 +132,20 @@ func goldenScript(t *testing.T, file, script string) {
 	compare(t, full, string(want), w.script(script))
 }
 
+// libraries are words that only programmers know what to do with.
+var libraries = []string{"arg(s)", "flag(s)", "in the group [", "unknown command", "unknown flag", "unknown shorthand",
+	"unknown help topic", "strconv", "validation failed", "pflag", "expected value", "expected number", "expected string"}
+
 // compare fails with the first line that differs, or rewrites the file.
 func compare(t *testing.T, file, want, got string) {
 	t.Helper()
+	for line := range strings.Lines(got) {
+		for _, words := range libraries {
+			if strings.Contains(strings.ToLower(line), words) {
+				t.Errorf("%s: a library's words reach people: %q", filepath.Base(file), line)
+			}
+		}
+	}
 	if got == want {
 		return
 	}
@@ -154,8 +165,10 @@ func compare(t *testing.T, file, want, got string) {
 			if i < len(wantLines) {
 				wanted = wantLines[i]
 			}
-			t.Fatalf("%s:%d: after %q\ngot  %q\nwant %q\n(go test ./internal/cli -update rewrites it; look at the difference)", filepath.Base(file), i+1, done, line, wanted)
+			t.Fatalf("%s:%d: after %q\ngot  %q\nwant %q\n(go test ./internal/cli -update rewrites it; look at the difference)",
+				filepath.Base(file), i+1, done, line, wanted)
 		}
 	}
-	t.Fatalf("%s: %d lines are missing at the end, the first is %q", filepath.Base(file), len(wantLines)-len(gotLines), wantLines[len(gotLines)])
+	t.Fatalf("%s: %d lines are missing at the end, the first is %q", filepath.Base(file),
+		len(wantLines)-len(gotLines), wantLines[len(gotLines)])
 }

@@ -44,7 +44,8 @@ type nodeUnderTest struct {
 
 func (w *world) start() {
 	w.Helper()
-	n, err := node.Start(node.Options{Config: w.node.config, Clock: w.clock.now, Log: slog.New(slog.NewTextHandler(&w.node.log, nil))})
+	log := slog.New(slog.NewTextHandler(&w.node.log, nil))
+	n, err := node.Start(node.Options{Config: w.node.config, Clock: w.clock.now, Log: log})
 	testkit.Must(w, err)
 	w.node.Node, w.node.addr = n, n.Addresses()[0]
 }

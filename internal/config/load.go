@@ -69,7 +69,7 @@ func Parse(name string, text []byte, c *Config) error {
 	case errors.As(err, &unknown):
 		field := unknown.Token.Value
 		e := fault.E(op, fault.Invalid, "%s:%d: there is no setting %q.", name, unknown.Token.Position.Line, valid.Printable(field))
-		if near := nearest(field, fieldNames(reflect.TypeFor[Config]())); near != "" {
+		if near := valid.Nearest(field, fieldNames(reflect.TypeFor[Config]())); near != "" {
 			return e.WithHint("did you mean %q?", near)
 		}
 		return e.WithHint("sallyport config check --print shows every setting")
@@ -127,7 +127,7 @@ func (c *Config) environment(environ []string) error {
 	for name := range vars {
 		if strings.HasPrefix(name, EnvPrefix) && !slices.Contains(known, name) {
 			e := fault.E(op, fault.Invalid, "The environment has %s, which is no setting.", valid.Printable(name))
-			if near := nearest(name, known); near != "" {
+			if near := valid.Nearest(name, known); near != "" {
 				return e.WithHint("did you mean %s?", near)
 			}
 			return e
@@ -255,38 +255,6 @@ func fieldNames(t reflect.Type) (names []string) {
 		return fieldNames(t.Elem())
 	}
 	return names
-}
-
-// nearest finds the known word that differs least, if it is near at all.
-func nearest(word string, known []string) (best string) {
-	least := len(word)/2 + 1
-	for _, k := range known {
-		if d := distance(word, k); d < least {
-			best, least = k, d
-		}
-	}
-	return best
-}
-
-// distance counts the insertions, deletions and replacements between two
-// words (Levenshtein).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		last := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := last
-			if a[i] != b[j] {
-				cost = min(last, row[j], row[j+1]) + 1
-			}
-			last, row[j+1] = row[j+1], cost
-		}
-	}
-	return row[len(b)]
 }
 
 // check refuses a file type that no file can have. Extensions are those of names, so they

@@ -1,0 +1,143 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"regexp"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/valid"
+)
+
+// complaint is a rule that a field broke, as the library has it, and how it is said: a
+// sentence, and a hint with what may be said, or "". Both may have {field}, its {value} and
+// the {bound}: the words that the pattern finds.
+type complaint struct {
+	pattern        *regexp.Regexp
+	sentence, hint string
+}
+
+func rule(pattern, sentence, hint string) complaint {
+	return complaint{regexp.MustCompile(pattern), sentence, hint}
+}
+
+// complaints are all that the operations here can cause.
+var complaints = []complaint{
+	rule(`^expected value to be one of "(.*)"$`, `{value} is no value of {field}.`, `say {bound}`),
+	rule(`^expected number >= (\S+)$`, `{field} is {value}; it must be {bound} or more.`, ``),
+	rule(`^expected number <= (\S+)$`, `{field} is {value}; it must be {bound} or less.`, ``),
+	rule(`^expected length >= (\d+)$`, `{field} is too short; it has at least {bound} characters.`, ``),
+	rule(`^expected length <= (\d+)$`, `{field} is too long; it has at most {bound} characters.`, ``),
+	rule(`^expected array length >= (\d+)$`, `{field} is too short a list; it has at least {bound} entries.`, ``),
+	rule(`^expected array length <= (\d+)$`, `{field} is too long a list; it has at most {bound} entries.`, ``),
+	rule(`^(?:invalid|expected) integer$`, `{field}: {value} is not a whole number.`, ``),
+	rule(`^(?:invalid float|invalid floating value|expected number)$`, `{field}: {value} is not a number.`, ``),
+	rule(`^(?:invalid|expected) boolean$`, `{field}: {value} is neither true nor false.`, ``),
+	rule(`^expected string$`, `{field}: {value} is not a text.`, ``),
+	rule(`^expected string to be base64 encoded$`, `{field} is not base64.`, ``),
+	rule(`^expected array$`, `{field}: {value} is not a list.`, ``),
+	rule(`^expected object$`, `{field} is not an object.`, ``),
+	rule(`^expected string to be RFC 3339 date-time$`, `{field}: {value} is not a time.`, `write 2026-11-01T06:00:00Z`),
+	rule(`^invalid date/time for format`, `{field}: {value} is not a time.`, `write 2026-11-01T06:00:00Z`),
+	rule(`^expected required property (\S+) to be present$`, `{bound} is missing.`, ``),
+	rule(`^required \S+ parameter is missing$`, `{field} is missing.`, ``),
+	rule(`^unexpected property$`, `There is no field {field}.`, ``),
+	rule(`^expected at most one value`, `{field} is given more than once.`, ``),
+}
+
+// refusals are the requests that the library refuses as a whole: the beginning of what it
+// says, and what we say.
+var refusals = []struct{ theirs, ours string }{
+	{"request body is required", "The request has no body."},
+	{"request body is too large", "The request is too large."},
+	{"request body read timeout", "The request took too long to arrive."},
+	{"cannot read request body", "The request broke off."},
+	{"unknown content type", "The request is in no form that is known here; send JSON."},
+}
+
+// refused makes an answer of ours from the library's refusal.
+func refused(status int, msg string, errs ...error) *Problem {
+	p := &Problem{Status: status, Title: http.StatusText(status), Kind: fault.Invalid.String()}
+	if status >= 500 {
+		p.Kind = fault.Internal.String()
+	}
+	p.Detail = fault.PublicText(&fault.Error{Kind: fault.KindOf(p.Kind)})
+	for _, r := range refusals {
+		if strings.HasPrefix(msg, r.theirs) {
+			p.Detail = r.ours
+		}
+	}
+	if status >= 500 {
+		return p
+	}
+	var sentences []string
+	for _, err := range errs {
+		var d *huma.ErrorDetail
+		if !errors.As(err, &d) {
+			continue
+		}
+		sentence, hint := complain(d)
+		sentences = append(sentences, sentence)
+		if p.Hint == "" {
+			p.Hint = hint
+		}
+	}
+	if len(sentences) > 0 {
+		p.Detail = strings.Join(sentences, " ")
+	}
+	return p
+}
+
+// complain says what is wrong with a field, and what may be said.
+func complain(d *huma.ErrorDetail) (sentence, hint string) {
+	_, field, inside := strings.Cut(d.Location, ".") // query.limit, body.roles[0]
+	if !inside {
+		field = d.Location
+	}
+	field, value := valid.Printable(field), told(d.Value)
+	for _, c := range complaints {
+		m := c.pattern.FindStringSubmatch(d.Message)
+		if m == nil {
+			continue
+		}
+		bound := ""
+		if len(m) > 1 {
+			bound = m[1]
+		}
+		if words := strings.Split(bound, ", "); len(words) > 1 { // of an enumeration
+			if near := valid.Nearest(fmt.Sprint(d.Value), words); near != "" {
+				return said(c.sentence, field, value, bound), fmt.Sprintf("did you mean %s?", near)
+			}
+			bound = strings.Join(words[:len(words)-1], ", ") + " or " + words[len(words)-1]
+		}
+		return said(c.sentence, field, value, bound), said(c.hint, field, value, bound)
+	}
+	if field == "body" {
+		return "The body of the request cannot be read as JSON.", ""
+	}
+	return said("{field} is not valid.", field, value, ""), ""
+}
+
+// said puts a field, its value and what bounds it into a text that need not have all.
+func said(text, field, value, bound string) string {
+	return strings.NewReplacer("{field}", field, "{value}", value, "{bound}", bound).Replace(text)
+}
+
+// longestTold is how much of a wrong value is repeated, in bytes.
+const longestTold = 80
+
+// told is a value as a sentence has it.
+func told(v any) string {
+	text := fmt.Sprint(v)
+	if s, ok := v.(string); ok {
+		text = fmt.Sprintf("%q", valid.Printable(s))
+	}
+	if len(text) > longestTold {
+		return "what was sent"
+	}
+	return valid.Printable(text)
+}
