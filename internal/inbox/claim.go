@@ -3,8 +3,6 @@ package inbox
 import (
 	"context"
 	"crypto/rand"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
@@ -246,29 +244,9 @@ func (r *Room) AckOwn(ctx context.Context, g *store.Guard, actor, consumer, id s
 	return err
 }
 
-// Waiting lists the drops of a user that a consumer may see, the oldest first:
-// those that nobody has claimed, and its own.
-func (r *Room) Waiting(ctx context.Context, user, consumer string) (out []model.Drop, err error) {
-	q := r.o.Store.Read(ctx)
-	now := r.now()
-	for _, state := range []string{model.DropNew, model.DropClaimed} {
-		list, err := q.Drops(model.DropFilter{User: user, State: state, Paging: model.Paging{Limit: maxWaiting}})
-		if err != nil {
-			return nil, err
-		}
-		for _, d := range list {
-			over := d.ClaimUntil != nil && !now.Before(*d.ClaimUntil)
-			if !d.Cleared || d.RemovedAt != nil || d.ReadyAt != nil {
-				continue // the scanner's claim ran out, or its bytes are gone, or it may get another name
-			}
-			if state == model.DropNew || d.Consumer == consumer || over {
-				out = append(out, d)
-			}
-		}
-	}
-	slices.SortFunc(out, func(a, b model.Drop) int { return strings.Compare(a.ID, b.ID) })
-	return out, nil
+// Waiting lists the drops of a user that a consumer may see, the oldest first, one page of
+// them: those that nobody has claimed, and its own. name, unless it is "", is the last part
+// of their path.
+func (r *Room) Waiting(ctx context.Context, userID, consumer, name string, p model.Paging) ([]model.Drop, error) {
+	return r.o.Store.Read(ctx).WaitingDrops(userID, consumer, name, exchange.Micros(r.now()), p)
 }
-
-// maxWaiting bounds what a consumer sees of one user at once.
-const maxWaiting = 10_000

@@ -188,12 +188,12 @@ var claimStories = stories{
 		}
 		_, err = w.room.ClaimOne(ctx, nil, "test", "rating", id)
 		testkit.WantKind(t, err, fault.Conflict)
-		if list, err := w.room.Waiting(ctx, "acme", "rating"); err != nil || len(list) != 0 {
+		if list, err := w.waiting("acme", "rating"); err != nil || len(list) != 0 {
 			t.Fatalf("another one sees %+v, %v", list, err)
 		}
 		testkit.WantKind(t, w.room.AckOwn(ctx, nil, "test", "rating", id), fault.Denied)
 		w.pass(lease + time.Second)
-		if list, err := w.room.Waiting(ctx, "acme", "rating"); err != nil || len(list) != 1 {
+		if list, err := w.waiting("acme", "rating"); err != nil || len(list) != 1 {
 			t.Fatalf("when it ran out, another one sees %+v, %v", list, err)
 		}
 		_, err = w.room.ClaimOne(ctx, nil, "test", "rating", id)
@@ -241,7 +241,7 @@ var scannerStories = stories{
 					t.Fatal("acked without the scanner's claim")
 				}
 			}
-			if list, err := w.room.Waiting(ctx, "acme", "billing"); err != nil || len(list) != 0 {
+			if list, err := w.waiting("acme", "billing"); err != nil || len(list) != 0 {
 				t.Fatalf("seen: %+v, %v", list, err)
 			}
 		}

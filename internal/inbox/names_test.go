@@ -52,7 +52,7 @@ var nameStories = stories{
 		if _, err := w.room.ClaimOne(ctx, nil, "test", "mediation", id); !fault.Is(err, fault.Conflict) {
 			t.Fatalf("claiming it by its id: %v", err)
 		}
-		if list, err := w.room.Waiting(ctx, "acme", "mediation"); err != nil || len(list) != 0 {
+		if list, err := w.waiting("acme", "mediation"); err != nil || len(list) != 0 {
 			t.Fatalf("a program sees %+v, %v", list, err)
 		}
 		w.pass(59 * time.Second)

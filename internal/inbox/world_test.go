@@ -286,3 +286,11 @@ func (w *world) digests() (out []string) {
 	testkit.Must(w.t, rows.Err())
 	return out
 }
+
+// waiting is what a consumer sees of a user.
+func (w *world) waiting(user, consumer string) ([]model.Drop, error) {
+	w.t.Helper()
+	u, err := w.store.Read(ctx).User(user)
+	testkit.Must(w.t, err)
+	return w.room.Waiting(ctx, u.ID, consumer, "", model.Paging{})
+}

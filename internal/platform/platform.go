@@ -208,16 +208,23 @@ func (f *FS) drop(names []string) (model.Drop, error) {
 	if err := f.from(names[1], names[2]); err != nil {
 		return model.Drop{}, err
 	}
-	list, err := f.o.Inbox.Waiting(context.Background(), names[2], f.login.User.Name)
+	list, err := f.waiting(names[2], names[3], model.Paging{Limit: 1})
 	if err != nil {
 		return model.Drop{}, err
 	}
-	for _, d := range list {
-		if baseOf(d) == names[3] {
-			return d, nil
-		}
+	if len(list) == 0 {
+		return model.Drop{}, notFound()
 	}
-	return model.Drop{}, notFound()
+	return list[0], nil
+}
+
+// waiting lists the received files of a user that this one may see.
+func (f *FS) waiting(user, name string, p model.Paging) ([]model.Drop, error) {
+	u, err := f.query().User(user)
+	if err != nil {
+		return nil, err
+	}
+	return f.o.Inbox.Waiting(context.Background(), u.ID, f.login.User.Name, name, p)
 }
 
 func baseOf(d model.Drop) string {
@@ -239,13 +246,27 @@ func dropInfo(d model.Drop) model.FileInfo {
 	return model.FileInfo{Name: baseOf(d), Size: d.Size, Mode: 0o444, Mtime: d.ReceivedAt}
 }
 
-// Dir is a listing that was read whole.
-type Dir struct{ list []model.FileInfo }
+// Dir is a listing: what was read when it was opened, and the received files, which are
+// read page by page.
+type Dir struct {
+	list []model.FileInfo
+	more func() ([]model.FileInfo, error) // nil: nothing follows
+}
 
-// Next returns everything, then io.EOF.
+// Next returns the next names, at least one, or io.EOF.
 func (d *Dir) Next() ([]model.FileInfo, error) {
-	if len(d.list) == 0 {
-		return nil, io.EOF
+	for len(d.list) == 0 {
+		if d.more == nil {
+			return nil, io.EOF
+		}
+		list, err := d.more()
+		if err != nil {
+			return nil, err
+		}
+		d.list = list
+		if len(list) == 0 {
+			d.more = nil
+		}
 	}
 	out := d.list
 	d.list = nil
@@ -273,10 +294,12 @@ func (f *FS) OpenDir(p string) (*Dir, error) {
 		add(Outbound)
 	case names[0] == Outbound:
 		err = f.listOutbound(names, add, &list)
+	case len(names) == 3:
+		return &Dir{list: list, more: f.received(names[2])}, nil
 	default:
-		err = f.listInbox(names, add, &list)
+		err = f.listInbox(names, add)
 	}
-	return &Dir{list}, err
+	return &Dir{list: list}, err
 }
 
 func (f *FS) listOutbound(names []string, add func(string), list *[]model.FileInfo) error {
@@ -315,30 +338,45 @@ func (f *FS) listOutbound(names []string, add func(string), list *[]model.FileIn
 	return nil
 }
 
-func (f *FS) listInbox(names []string, add func(string), list *[]model.FileInfo) error {
-	switch len(names) {
-	case 1:
+func (f *FS) listInbox(names []string, add func(string)) error {
+	if len(names) == 1 {
 		accounts, err := f.query().Accounts(model.Paging{})
 		for _, a := range accounts {
 			add(a.ID)
 		}
 		return err
-	case 2:
-		users, err := f.query().Users(model.UserFilter{Account: names[1]})
-		for _, u := range users {
-			if u.Kind != model.KindService {
-				add(u.Name)
-			}
-		}
-		return err
 	}
-	drops, err := f.o.Inbox.Waiting(context.Background(), names[2], f.login.User.Name)
-	seen := map[string]bool{}
-	for _, d := range drops {
-		if name := baseOf(d); !seen[name] { // a later one shows when this one is gone
-			seen[name] = true
-			*list = append(*list, dropInfo(d))
+	users, err := f.query().Users(model.UserFilter{Account: names[1]})
+	for _, u := range users {
+		if u.Kind != model.KindService {
+			add(u.Name)
 		}
 	}
 	return err
+}
+
+// receivedPage is how many rows one query of a listing reads.
+const receivedPage = 500
+
+// received lists a user's received files page by page, and each name once: a later file
+// shows when this one is gone. It returns nothing once all were listed.
+func (f *FS) received(user string) func() ([]model.FileInfo, error) {
+	seen := map[string]bool{}
+	p := model.Paging{Limit: receivedPage}
+	return func() (out []model.FileInfo, err error) {
+		for len(out) == 0 {
+			drops, err := f.waiting(user, "", p)
+			if err != nil || len(drops) == 0 {
+				return nil, err
+			}
+			for _, d := range drops {
+				p.Cursor = d.ID
+				if name := baseOf(d); !seen[name] {
+					seen[name] = true
+					out = append(out, dropInfo(d))
+				}
+			}
+		}
+		return out, nil
+	}
 }

@@ -97,6 +97,20 @@ func (q *Q) Drops(f model.DropFilter) ([]model.Drop, error) {
 		AND ($4 = '' OR LOWER(u.account_id) = $4)`+byName+` ORDER BY d.id LIMIT $5`, args...)
 }
 
+// WaitingDrops lists the drops of a user that a consumer may see at a time, in the order
+// they came, one page of them: cleared ones with bytes and a final name, which nobody has
+// claimed, or this consumer, or somebody whose claim has run out. name, unless it is "", is
+// the last part of their path.
+func (q *Q) WaitingDrops(userID, consumer, name string, now int64, p model.Paging) ([]model.Drop, error) {
+	byName, args := "", []any{userID, consumer, now, p.Cursor, most(p)}
+	if name != "" {
+		byName, args = " AND d.name = $6", append(args, []byte(name))
+	}
+	return collect(q, "WaitingDrops", scanDrop, dropColumns+` WHERE d.user_id = $1 AND d.id > $4 AND d.cleared = 1 AND d.removed_at IS NULL
+		AND COALESCE(d.ready_at, 0) = 0
+		AND (d.state = 'new' OR d.state = 'claimed' AND (d.consumer = $2 OR d.claim_until <= $3))`+byName+` ORDER BY d.id LIMIT $5`, args...)
+}
+
 // DropsWithContent lists drops with a content, in the order they came.
 func (q *Q) DropsWithContent(sha256 []byte, limit int) ([]model.Drop, error) {
 	return collect(q, "DropsWithContent", scanDrop, dropColumns+` WHERE d.sha256 = $1 ORDER BY d.id LIMIT $2`, sha256, limit)
