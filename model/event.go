@@ -80,19 +80,17 @@ func (e *Event) UnmarshalJSON(text []byte) error {
 	return err
 }
 
-// Field is one field of the data by its JSON name, decoded as encoding/json decodes into
-// any; nil if there is none.
-func (e Event) Field(name string) any {
-	text, err := json.Marshal(e.Data)
-	if err != nil {
-		return nil
-	}
+// Fields are the data's fields by their JSON names, decoded as encoding/json decodes into any.
+func (e Event) Fields() map[string]any {
 	var fields map[string]any
-	if json.Unmarshal(text, &fields) != nil {
-		return nil
+	if text, err := json.Marshal(e.Data); err == nil {
+		_ = json.Unmarshal(text, &fields) // a payload is an object
 	}
-	return fields[name]
+	return fields
 }
+
+// Field is one of them; nil if there is none.
+func (e Event) Field(name string) any { return e.Fields()[name] }
 
 // Text is a field that is text; "" if there is none.
 func (e Event) Text(name string) string {

@@ -264,7 +264,7 @@ func (w *world) emitted(kind string) (out []string) {
 		out = nil
 		for _, e := range all {
 			if e.Type == kind {
-				out = append(out, fmt.Sprint(e.Account, " ", e.User, " ", e.Data))
+				out = append(out, fmt.Sprint(e.Account, " ", e.User, " ", e.Fields()))
 			}
 		}
 		return err
