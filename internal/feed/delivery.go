@@ -142,7 +142,7 @@ func (r *Room) withdraw(ctx context.Context, actor, id, reason string, unopened 
 			if err := tx.RemoveFile(name.DirID, name.Name); err != nil {
 				return err
 			}
-			if err := tx.Use(row.UserID, -name.Size, -1, 0, 0); err != nil {
+			if err := tx.Use(row.UserID, store.Counts{Bytes: -name.Size, Files: -1}, model.StorageLimits{}); err != nil {
 				return err
 			}
 		}

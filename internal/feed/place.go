@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"math"
 	"path"
 	"slices"
 	"strconv"
@@ -241,8 +242,8 @@ func (r *Room) deliverOne(tx *store.Tx, p store.PublicationRow, s store.Recipien
 	full := path.Join(dir, p.Name)
 	// What the platform delivers is never refused for a partner's quota. The
 	// update holds the mailbox's row, so that its tree stands still.
-	const unlimited = 1 << 62
-	if err := tx.Use(s.UserID, p.Size, 1, unlimited, unlimited); err != nil {
+	unlimited := model.StorageLimits{QuotaBytes: math.MaxInt64, QuotaFiles: math.MaxInt64}
+	if err := tx.Use(s.UserID, store.Counts{Bytes: p.Size, Files: 1}, unlimited); err != nil {
 		return v, d, old, err
 	}
 	spot, err := tx.Spot(s.UserID, store.SplitPath(full))
@@ -294,7 +295,7 @@ func (r *Room) deliverOne(tx *store.Tx, p store.PublicationRow, s store.Recipien
 // replaces takes an older file of the name out of the mailbox's use, and says
 // which issue it was; 0 if it was none.
 func (r *Room) replaces(tx *store.Tx, userID string, old store.File) (int64, error) {
-	if err := tx.Use(userID, -old.Size, -1, 0, 0); err != nil {
+	if err := tx.Use(userID, store.Counts{Bytes: -old.Size, Files: -1}, model.StorageLimits{}); err != nil {
 		return 0, err
 	}
 	before, err := tx.DeliveryOf(old.VersionID)

@@ -279,7 +279,7 @@ func (r *Room) remove(tx *store.Tx, run model.RetentionRun, k store.Kept, i mode
 		if err := tx.RemoveFile(k.DirID, k.Name); err != nil {
 			return err
 		}
-		if err := tx.Use(k.UserID, -k.Size, -1, 0, 0); err != nil {
+		if err := tx.Use(k.UserID, store.Counts{Bytes: -k.Size, Files: -1}, model.StorageLimits{}); err != nil {
 			return err
 		}
 	}

@@ -205,7 +205,7 @@ func (w *world) put(u model.User, full, text string) (version string) {
 		if err := tx.PutFile(f); err != nil {
 			return err
 		}
-		return tx.Use(u.ID, grown, files, 1<<40, 1<<40)
+		return tx.Use(u.ID, store.Counts{Bytes: grown, Files: files}, model.StorageLimits{QuotaBytes: 1 << 40, QuotaFiles: 1 << 40})
 	}))
 	return version
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // Blob is a row that says who lives: bytes without one are an orphan.
@@ -95,7 +96,7 @@ func (tx *Tx) ForgetBlob(id string) error {
 func (tx *Tx) ForgetBlobs(list []Blob) error {
 	list = slices.Clone(list)
 	slices.SortFunc(list, func(a, b Blob) int { return strings.Compare(a.ID, b.ID) })
-	gone, owners := map[string]Usage{}, map[string]bool{}
+	gone, owners := map[string]Counts{}, map[string]bool{}
 	for _, b := range list {
 		if b.Owner != "" {
 			owners[b.Owner] = true
@@ -113,13 +114,12 @@ func (tx *Tx) ForgetBlobs(list []Blob) error {
 		} else if err != nil {
 			return err
 		}
-		u := gone[b.Owner]
-		u.KeptBytes, u.KeptContents = u.KeptBytes+b.Size, u.KeptContents+1
-		gone[b.Owner] = u
+		c := gone[b.Owner]
+		c.KeptBytes, c.KeptContents = c.KeptBytes-b.Size, c.KeptContents-1
+		gone[b.Owner] = c
 	}
 	for owner := range owners {
-		if err := tx.execOne("ForgetBlobs", `UPDATE mailboxes SET kept_bytes = kept_bytes - $2, kept_contents = kept_contents - $3 WHERE user_id = $1`,
-			owner, gone[owner].KeptBytes, gone[owner].KeptContents); err != nil {
+		if err := tx.Use(owner, gone[owner], model.StorageLimits{}); err != nil {
 			return err
 		}
 	}

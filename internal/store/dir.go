@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // Dir is one directory row.
@@ -93,15 +94,7 @@ func (tx *Tx) AddDir(d Dir) error {
 	if err != nil || d.Fixed {
 		return err
 	}
-	return tx.countDirs(d.User, 1)
-}
-
-// countDirs adds to a mailbox's count of directories that are not fixed.
-func (tx *Tx) countDirs(userID string, n int) error {
-	if err := tx.take(rankMailbox, userID); err != nil {
-		return err
-	}
-	return tx.execOne("countDirs", `UPDATE mailboxes SET dirs = dirs + $2 WHERE user_id = $1`, userID, n)
+	return tx.Use(d.User, Counts{Dirs: 1}, model.StorageLimits{})
 }
 
 // freeDir reads a directory's row and counts it out, unless it is fixed.
@@ -111,7 +104,7 @@ func (tx *Tx) freeDir(op, id string) error {
 	if err := tx.scanOne(op, `SELECT user_id, fixed FROM dirs WHERE id = $1`, []any{id}, &user, &fixed); err != nil || fixed {
 		return err
 	}
-	return tx.countDirs(user, -1)
+	return tx.Use(user, Counts{Dirs: -1}, model.StorageLimits{})
 }
 
 // SetDirMtime changes what a directory shows as its time.

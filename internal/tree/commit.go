@@ -186,7 +186,7 @@ func (s *Session) record(tx *store.Tx, img *image, c store.Content, now time.Tim
 	if err := tx.PutFile(f); err != nil {
 		return err
 	}
-	if err := tx.Grow(s.login.User.ID, bytes, files, c.Size, limits.QuotaBytes, limits.QuotaFiles); err != nil {
+	if err := tx.Use(s.login.User.ID, store.Counts{Bytes: bytes, Files: files, KeptBytes: c.Size, KeptContents: 1}, limits); err != nil {
 		return err
 	}
 	if !staging && s.final(full) {

@@ -180,7 +180,7 @@ func (s *Session) removeRow(tx *store.Tx, p place, now time.Time) (fileID, last 
 	if err := tx.RemoveFile(f.DirID, f.Name); err != nil {
 		return "", "", err
 	}
-	if err := tx.Use(s.login.User.ID, -f.Size, -1, 0, 0); err != nil {
+	if err := tx.Use(s.login.User.ID, store.Counts{Bytes: -f.Size, Files: -1}, model.StorageLimits{}); err != nil {
 		return "", "", err
 	}
 	last, err = s.letGo(tx, f.FileID, "", now)

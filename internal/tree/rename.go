@@ -220,7 +220,7 @@ func (s *Session) replaceBy(tx *store.Tx, f, old store.File, now time.Time) erro
 	if err := tx.PutFile(moved); err != nil {
 		return err
 	}
-	return tx.Use(s.login.User.ID, -old.Size, -1, 0, 0)
+	return tx.Use(s.login.User.ID, store.Counts{Bytes: -old.Size, Files: -1}, model.StorageLimits{})
 }
 
 // finalName tells the inbox of the name that a partner's file has now, if it is a final one.
