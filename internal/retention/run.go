@@ -9,6 +9,7 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/mailbox"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 	"github.com/sallyport-sftp/sallyport/model"
@@ -227,7 +228,7 @@ func (r *Room) removeSome(tx *store.Tx, run model.RetentionRun, items []model.Re
 			return err
 		}
 	}
-	return tx.DropVersions(removed, exchange.Micros(r.now()))
+	return mailbox.Drop(tx, removed, r.now())
 }
 
 // lockAll holds what a batch may remove, so that nobody can change what it is

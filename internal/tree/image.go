@@ -33,7 +33,7 @@ const (
 // image is the uncommitted bytes of one name.
 type image struct {
 	t   *Tree
-	box *mailbox
+	box *box
 	id  string // of the stage, the blob and the version to be
 	at  string // the blob's key, fixed when the image begins
 
@@ -92,7 +92,7 @@ type image struct {
 }
 
 // newImage makes an image without a stage. base nil means a new, empty file.
-func (t *Tree) newImage(box *mailbox, key nameKey, owner *Session, base *store.Content) *image {
+func (t *Tree) newImage(box *box, key nameKey, owner *Session, base *store.Content) *image {
 	id, now := t.ids.New(), t.now()
 	img := &image{t: t, box: box, id: id, at: blob.Key(box.userID, id, key.name, now), key: key, owner: owner, base: base, mode: 0o644,
 		touched: now, syncedAt: now, sum: sha256.New()}
