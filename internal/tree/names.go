@@ -32,22 +32,21 @@ func (s *Session) Mkdir(dir string) error {
 		return err
 	}
 	err = s.change("dir.make", p.path, func(tx *store.Tx, row *model.AuditRow) error {
-		use, err := tx.LockMailbox(s.login.User.ID)
+		rows, err := mailbox.Lock(tx, s.login.User.ID)
 		if err != nil {
 			return err
 		}
-		if err := s.mayMakeDir(use); err != nil {
+		if err := s.mayMakeDir(rows.Usage); err != nil {
 			return err
 		}
 		p, err := s.resolve(&tx.Q, p.path)
 		if err != nil {
 			return err
 		}
-		if _, err := p.file(&tx.Q); err == nil || p.self != nil {
+		if p.stored != nil || p.self != nil {
 			return fault.E(op, fault.Exists, "The name is already taken.")
 		}
-		return tx.AddDir(store.Dir{ID: s.t.ids.New(), User: s.login.User.ID, Parent: p.parent.ID, Name: p.name,
-			Mtime: exchange.Micros(row.At)})
+		return rows.MakeDir(store.Dir{ID: s.t.ids.New(), Parent: p.parent.ID, Name: p.name, Mtime: exchange.Micros(row.At)})
 	})
 	if err == nil {
 		s.grew(0, 1)
@@ -102,17 +101,11 @@ func (s *Session) Rmdir(dir string) error {
 		return fault.E(op, fault.Exists, "The directory is not empty: it has an unfinished upload.")
 	}
 	return s.change("dir.remove", p.path, func(tx *store.Tx, _ *model.AuditRow) error {
-		if _, err := tx.LockMailbox(s.login.User.ID); err != nil {
-			return err
-		}
-		empty, err := tx.DirEmpty(p.self.ID)
+		rows, err := mailbox.Lock(tx, s.login.User.ID)
 		if err != nil {
 			return err
 		}
-		if !empty {
-			return fault.E(op, fault.Exists, "The directory is not empty.")
-		}
-		return tx.RemoveDir(p.self.ID)
+		return rows.RemoveDir(p.self.ID)
 	})
 }
 

@@ -65,7 +65,8 @@ func (s *Session) Rename(from, to string, replace bool) error {
 func (s *Session) renameDir(src, dst place) error {
 	err := s.changeOwing("dir.rename", src.path, func(tx *store.Tx, row *model.AuditRow) (owed bool, err error) {
 		row.Detail["to"] = dst.path
-		if _, err := tx.LockMailbox(s.login.User.ID); err != nil {
+		rows, err := mailbox.Lock(tx, s.login.User.ID)
+		if err != nil {
 			return false, err
 		}
 		dst, err := s.resolve(&tx.Q, dst.path) // again: another session may have moved things
@@ -79,7 +80,7 @@ func (s *Session) renameDir(src, dst place) error {
 		if err != nil {
 			return false, err
 		}
-		if err := tx.MoveDir(src.self.ID, dst.parent.ID, dst.name, exchange.Micros(row.At)); err != nil {
+		if err := rows.MoveDir(src.self.ID, dst.parent.ID, dst.name, row.At); err != nil {
 			return false, err
 		}
 		return s.owe(tx, src, dst, waited, row.At)
@@ -108,7 +109,7 @@ func (s *Session) mayMoveDir(tx *store.Tx, src, dst place) error {
 			return fault.E("tree.Rename", fault.Conflict, "The directory was moved meanwhile.")
 		}
 	}
-	if _, err := dst.file(&tx.Q); err == nil || dst.self != nil {
+	if dst.stored != nil || dst.self != nil {
 		return fault.E("tree.Rename", fault.Exists, "The new name is already taken.")
 	}
 	return fitsDeep(tx, src, dst)
