@@ -9,6 +9,8 @@
 package mailbox
 
 import (
+	"slices"
+
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/model"
 )
@@ -26,6 +28,19 @@ type Box struct {
 func Lock(tx *store.Tx, userID string) (*Box, error) {
 	use, err := tx.LockMailbox(userID)
 	return &Box{Usage: use, tx: tx, user: userID}, err
+}
+
+// LockAll holds the mailboxes of users, in the order of their ids.
+func LockAll(tx *store.Tx, userIDs []string) (map[string]*Box, error) {
+	boxes := map[string]*Box{}
+	for _, id := range slices.Compact(slices.Sorted(slices.Values(userIDs))) {
+		b, err := Lock(tx, id)
+		if err != nil {
+			return nil, err
+		}
+		boxes[id] = b
+	}
+	return boxes, nil
 }
 
 // count adds to the mailbox's counts; what is visible grows within limits.

@@ -2,12 +2,8 @@ package store
 
 import (
 	"database/sql"
-	"maps"
-	"slices"
-	"strings"
 
 	"github.com/sallyport-sftp/sallyport/internal/fault"
-	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // Blob is a row that says who lives: bytes without one are an orphan.
@@ -89,41 +85,6 @@ func (tx *Tx) ForgetBlob(id string) error {
 		return err
 	}
 	return tx.execOne("ForgetBlob", `DELETE FROM blobs WHERE id = $1 AND state = 'dead'`, id)
-}
-
-// ForgetBlobs deletes the rows of dead blobs whose bytes are gone, and what their
-// owners keep shrinks. Those that are forgotten already are passed over.
-func (tx *Tx) ForgetBlobs(list []Blob) error {
-	list = slices.Clone(list)
-	slices.SortFunc(list, func(a, b Blob) int { return strings.Compare(a.ID, b.ID) })
-	gone, owners := map[string]Counts{}, map[string]bool{}
-	for _, b := range list {
-		if b.Owner != "" {
-			owners[b.Owner] = true
-		}
-	}
-	for _, owner := range slices.Sorted(maps.Keys(owners)) { // mailboxes are held before blobs
-		if _, err := tx.LockMailbox(owner); err != nil {
-			return err
-		}
-	}
-	for _, b := range list {
-		err := tx.ForgetBlob(b.ID)
-		if fault.Is(err, fault.NotFound) {
-			continue
-		} else if err != nil {
-			return err
-		}
-		c := gone[b.Owner]
-		c.KeptBytes, c.KeptContents = c.KeptBytes-b.Size, c.KeptContents-1
-		gone[b.Owner] = c
-	}
-	for owner := range owners {
-		if err := tx.Use(owner, gone[owner], model.StorageLimits{}); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // HasBlob reports whether a blob has a row, dead or alive.
