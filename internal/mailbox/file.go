@@ -36,8 +36,8 @@ func (b *Box) Put(u Upload, gone Gone) error {
 			return err
 		}
 	}
-	if err := b.tx.AddVersions([]store.Version{{ID: f.VersionID, FileID: f.FileID, UserID: b.user, BlobID: c.BlobID,
-		HashState: c.HashState, Actor: u.Actor, StoredAt: c.StoredAt, Class: u.Class}}); err != nil {
+	if err := b.tx.AddVersion(store.Version{ID: f.VersionID, FileID: f.FileID, UserID: b.user, BlobID: c.BlobID,
+		HashState: c.HashState, Actor: u.Actor, StoredAt: c.StoredAt, Class: u.Class}); err != nil {
 		return err
 	}
 	if err := b.tx.PutFile(f); err != nil {
