@@ -15,7 +15,6 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/mailbox"
 	"github.com/sallyport-sftp/sallyport/internal/store"
-	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // commit hands an image to the committer: CLOSE was received, and is completed
@@ -176,7 +175,8 @@ func (s *Session) record(tx *store.Tx, img *image, c store.Content, now time.Tim
 		return err
 	}
 	full := path.Join(dir, f.Name)
-	if err := rows.Put(mailbox.Upload{File: f, Old: old, Content: c, Actor: s.login.Actor(), Class: s.class(full), Limits: limits}, s.t.hooks.OnGone); err != nil {
+	if err := rows.Put(mailbox.Upload{File: f, Old: old, Content: c, Actor: s.login.Actor(), Class: s.t.hooks.Class(s.login.User.ID, full, ""),
+		Limits: limits}, s.t.hooks.OnGone); err != nil {
 		return err
 	}
 	if !staging && s.final(full) {
@@ -188,14 +188,6 @@ func (s *Session) record(tx *store.Tx, img *image, c store.Content, now time.Tim
 	row.Detail["version"], row.Detail["size"] = img.id, strconv.FormatInt(c.Size, 10)
 	row.Detail["sha256"] = hex.EncodeToString(c.SHA256)
 	return tx.Audit(row)
-}
-
-// class is the retention policy of a file that is being stored.
-func (s *Session) class(full string) string {
-	if s.t.hooks.Class == nil {
-		return model.ClassDefault
-	}
-	return s.t.hooks.Class(s.login.User.ID, full, "")
 }
 
 // row is the file's row as the image wants it. Its name stands still: a rename

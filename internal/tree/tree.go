@@ -18,6 +18,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -28,6 +30,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/mailbox"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // Policy is what the operator configured.
@@ -123,6 +126,9 @@ func New(o Options) (*Tree, error) {
 	if o.Hooks.OnGone == nil {
 		o.Hooks.OnGone = func(*store.Tx, string, bool) (held bool, err error) { return false, nil }
 	}
+	if o.Hooks.Class == nil {
+		o.Hooks.Class = func(string, string, string) string { return model.ClassDefault }
+	}
 	t := &Tree{store: o.Store, blobs: o.Blobs, desk: o.Desk, clock: o.Clock, ids: o.IDs, log: o.Log, policy: o.Policy, hooks: o.Hooks, used: o.Used,
 		boxes: map[string]*box{}, retiring: make(chan struct{}, retiring), hashing: newHashing()}
 	if err := errors.Join(t.recover(), t.recoverWalks()); err != nil {
@@ -143,9 +149,7 @@ func (t *Tree) behind(what string, fn func()) {
 func (t *Tree) Close() {
 	t.stop()
 	t.janitor.Wait()
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for _, box := range t.boxes {
+	for _, box := range t.known() {
 		box.mu.Lock()
 		for _, list := range box.images {
 			for _, img := range list {
@@ -170,30 +174,38 @@ type nameKey struct{ dir, name string }
 
 // box is what this node knows of one user's tree beyond the database.
 type box struct {
-	userID  string
-	account string // "" until somebody logs in; guarded by mu
+	userID   string
+	account  string // "" until somebody logs in; guarded by mu
+	sessions int    // guarded by the tree's mu
 
 	walk sync.Mutex // one at a time finishes renames; taken before mu
 
-	mu       sync.Mutex
+	mu       letting
 	images   map[nameKey][]*image // oldest first
 	total    int                  // of images
 	reserved int64                // bytes promised to images, of the quota
 	staged   int64                // bytes of images, of what the user may keep
 	commits  int64                // images that became rows
-	sessions int
-	walking  bool // a rename of a directory has not had all its effects (walk.go)
-	owed     int  // how often one had not
+	walking  bool                 // a rename of a directory has not had all its effects (walk.go)
+	owed     int                  // how often one had not
 }
 
-// box finds or makes a user's mailbox and counts a session in.
-func (t *Tree) box(userID, account string) *box {
+// known lists all mailboxes.
+func (t *Tree) known() []*box {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	return slices.Collect(maps.Values(t.boxes))
+}
+
+// box finds or makes a user's mailbox and counts a session in. Whoever holds the
+// tree's mu waits for no mailbox: one user's work must not hold up the others'.
+func (t *Tree) box(userID, account string) *box {
+	t.mu.Lock()
 	box := t.boxLocked(userID)
+	box.sessions++
+	t.mu.Unlock()
 	box.mu.Lock()
 	defer box.mu.Unlock()
-	box.sessions++
 	if box.account == "" {
 		box.account = account
 		t.accounts.stage(account, box.staged)
@@ -213,10 +225,10 @@ func (t *Tree) boxLocked(userID string) *box {
 
 // leave counts a session out and forgets a mailbox with nothing in memory.
 func (t *Tree) leave(box *box) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	box.mu.Lock()
 	defer box.mu.Unlock()
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	box.sessions--
 	if box.sessions == 0 && len(box.images) == 0 && !box.walking {
 		delete(t.boxes, box.userID)

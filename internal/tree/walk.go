@@ -191,15 +191,7 @@ func (t *Tree) recoverWalks() error {
 
 // walkAll does what is left to do in all mailboxes.
 func (t *Tree) walkAll(ctx context.Context) {
-	t.mu.Lock()
-	var left []*box
-	for _, box := range t.boxes {
-		if box.isWalking() {
-			left = append(left, box)
-		}
-	}
-	t.mu.Unlock()
-	for _, box := range left {
+	for _, box := range t.known() { // finishWalks leaves alone those that owe nothing
 		if err := t.finishWalks(ctx, box); err != nil && ctx.Err() == nil {
 			t.log.Warn("files below a renamed directory could not be received yet", "user", box.userID, "err", err)
 		}
