@@ -94,7 +94,7 @@ func commitOne(tx *store.Tx, l *lab, u model.User, told bool) error {
 	if err := tx.PutFile(store.File{DirID: u.ID, Name: id, FileID: id, VersionID: id, Size: 64, Mtime: exchange.Micros(now), Mode: 0o644}); err != nil {
 		return err
 	}
-	if err := tx.Use(u.ID, 64, 1, 1<<60, 1<<60); err != nil {
+	if err := tx.Use(u.ID, store.Counts{Bytes: 64, Files: 1}, model.StorageLimits{QuotaBytes: 1 << 60, QuotaFiles: 1 << 60}); err != nil {
 		return err
 	}
 	drops := []store.NewDrop{{VersionID: id, UserID: u.ID, Path: "/" + id, Size: 64, SHA256: sum, Fingerprint: "SHA256:bench", Address: "192.0.2.1", ReceivedAt: exchange.Micros(now)}}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/mailbox"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 	"github.com/sallyport-sftp/sallyport/model"
@@ -66,7 +67,7 @@ func (r *Room) AddUser(ctx context.Context, actor string, n model.NewUser) (mode
 		if err := taken(op, tx.AddUser(u, t.Root), "The username %q is taken, or the vendor has a user for this account already.", u.Name); err != nil {
 			return err
 		}
-		return r.furnish(tx, u, t)
+		return r.makeDirs(tx, u, t.Dirs)
 	})
 	return u, err
 }
@@ -88,54 +89,19 @@ func checkService(n model.NewUser) error {
 	return nil
 }
 
-// furnish makes a template's directories, and the starting directory.
-func (r *Room) furnish(tx *store.Tx, u model.User, t Template) error {
-	for _, d := range t.Dirs {
-		if _, err := MakeDirs(tx, r.ids, u.ID, d.Path, &d.Rights, d.Staging, exchange.Micros(r.now())); err != nil {
+// makeDirs makes a template's directories, and the starting directory.
+func (r *Room) makeDirs(tx *store.Tx, u model.User, dirs []TemplateDir) error {
+	rows, err := mailbox.Lock(tx, u.ID)
+	if err != nil {
+		return err
+	}
+	for _, d := range dirs {
+		if _, err := rows.MakeDirs(mailbox.NewDirs{Path: d.Path, Rights: &d.Rights, Staging: d.Staging, IDs: r.ids, At: r.now()}); err != nil {
 			return err
 		}
 	}
-	_, err := MakeDirs(tx, r.ids, u.ID, u.StartDir, nil, false, exchange.Micros(r.now()))
+	_, err = rows.MakeDirs(mailbox.NewDirs{Path: u.StartDir, IDs: r.ids, At: r.now()})
 	return err
-}
-
-// MakeDirs makes a path of directories that partners cannot move, as far as
-// they are missing, gives the last one rights (nil: as its parent), and
-// returns its id.
-func MakeDirs(tx *store.Tx, ids *exchange.IDs, userID, path string, rights *exchange.Rights, staging bool, now int64) (string, error) {
-	names, have, err := lockDirs(tx, userID, path)
-	if err != nil {
-		return "", err
-	}
-	return makeMissing(tx, ids, userID, names, have, rights, staging, now)
-}
-
-// lockDirs splits a path, and finds the directories on it that are there, the root first.
-// Of two who make the same directory, one waits here, and not at the other's row with locks
-// in hand.
-func lockDirs(tx *store.Tx, userID, path string) (names []string, have []store.Dir, err error) {
-	if _, err := tx.LockMailbox(userID); err != nil {
-		return nil, nil, err
-	}
-	names = store.SplitPath(path)
-	have, err = tx.Walk(userID, names)
-	return names, have, err
-}
-
-// makeMissing is MakeDirs, of names of which those in have are there.
-func makeMissing(tx *store.Tx, ids *exchange.IDs, userID string, names []string, have []store.Dir, rights *exchange.Rights, staging bool, now int64) (string, error) {
-	id := have[len(have)-1].ID
-	for _, name := range names[len(have)-1:] {
-		d := store.Dir{ID: ids.New(), User: userID, Parent: id, Name: name, Fixed: true, Staging: staging, Mtime: now}
-		if err := tx.AddDir(d); err != nil {
-			return "", err
-		}
-		id = d.ID
-	}
-	if rights == nil {
-		return id, nil
-	}
-	return id, tx.SetDirRights(id, *rights)
 }
 
 // cleanNetworks accepts addresses and CIDRs, of both families.
@@ -172,7 +138,7 @@ func (r *Room) SetUser(ctx context.Context, actor, name string, e model.EditUser
 			return fault.E(op, fault.Invalid, "A service user keeps a list of networks, and starts in /.")
 		}
 		if e.StartDir != nil {
-			if _, err := MakeDirs(tx, r.ids, u.ID, u.StartDir, nil, false, exchange.Micros(row.At)); err != nil {
+			if err := r.makeDirs(tx, u, nil); err != nil {
 				return err
 			}
 		}
@@ -196,9 +162,13 @@ func (r *Room) feedRights(tx *store.Tx, u model.User) error {
 	if err != nil {
 		return err
 	}
+	rows, err := mailbox.Lock(tx, u.ID)
+	if err != nil {
+		return err
+	}
 	for _, s := range subs {
 		rights := exchange.FeedRights(s.May, u.FeedsMay, r.policy.Templates[u.Kind].FeedsMay)
-		if _, err := FeedDirs(r.ids, r.clock)(tx, u.ID, s.Dir, &rights); err != nil {
+		if _, err := rows.FeedDirs(mailbox.NewDirs{Path: s.Dir, Rights: &rights, IDs: r.ids, At: r.now()}); err != nil {
 			return err
 		}
 	}

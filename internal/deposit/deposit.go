@@ -3,7 +3,8 @@
 // cuts or discards its bytes until the database has said for certain that it did
 // not.
 //
-// Commit goes in this order: the bytes become durable under the blob's key; the
+// Receive stages bytes and hashes them on their way; Reread hashes those that a
+// stage has already. Commit goes in this order: the bytes become durable under the blob's key; the
 // transaction writes the blob's row and whatever refers to it; the stage is
 // settled. If the database refused, the stage is one again. If nobody heard the
 // answer, the blob's id is looked for under the lock of its primary key, which a

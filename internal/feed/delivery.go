@@ -6,6 +6,7 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/mailbox"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 	"github.com/sallyport-sftp/sallyport/model"
@@ -121,7 +122,8 @@ func (r *Room) withdraw(ctx context.Context, actor, id, reason string, unopened 
 		if err != nil {
 			return err
 		}
-		if _, err := tx.LockMailbox(row.UserID); err != nil {
+		rows, err := mailbox.Lock(tx, row.UserID)
+		if err != nil {
 			return err
 		}
 		if unopened {
@@ -139,10 +141,7 @@ func (r *Room) withdraw(ctx context.Context, actor, id, reason string, unopened 
 		case err != nil:
 			return err
 		default:
-			if err := tx.RemoveFile(name.DirID, name.Name); err != nil {
-				return err
-			}
-			if err := tx.Use(row.UserID, -name.Size, -1, 0, 0); err != nil {
+			if err := rows.Remove(name); err != nil {
 				return err
 			}
 		}

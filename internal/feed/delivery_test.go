@@ -4,9 +4,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/sallyport-sftp/sallyport/internal/account"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/mailbox"
 	"github.com/sallyport-sftp/sallyport/internal/proof"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
@@ -180,7 +180,11 @@ func (w *world) version(u model.User, path string) string {
 func (w *world) mkdir(u model.User, path string) {
 	w.t.Helper()
 	testkit.Must(w.t, w.store.Write(ctx, func(tx *store.Tx) error {
-		_, err := account.MakeDirs(tx, w.ids, u.ID, path, nil, false, exchange.Micros(w.clock()))
+		rows, err := mailbox.Lock(tx, u.ID)
+		if err != nil {
+			return err
+		}
+		_, err = rows.MakeDirs(mailbox.NewDirs{Path: path, IDs: w.ids, At: w.clock()})
 		return err
 	}))
 }

@@ -29,10 +29,6 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// MakeDirs makes a path in a user's mailbox that partners may read and list,
-// in a transaction, and returns the directory's id.
-type MakeDirs func(tx *store.Tx, userID, path string, rights *exchange.Rights) (string, error)
-
 // Options are what the room is made of.
 type Options struct {
 	Store     *store.Store
@@ -41,7 +37,6 @@ type Options struct {
 	Clock     exchange.Clock
 	IDs       *exchange.IDs
 	Key       *proof.Key // signs receipts
-	MakeDirs  MakeDirs
 	MaxFile   int64
 	FreeFloor int64
 	// Class is the retention policy of a file of a feed at a path; nil is the
@@ -73,6 +68,9 @@ type Room struct {
 func New(o Options) *Room {
 	if o.Desk == nil {
 		o.Desk = deposit.New(o.Store, slog.New(slog.DiscardHandler))
+	}
+	if o.Class == nil {
+		o.Class = func(string, string, string) string { return model.ClassDefault }
 	}
 	if o.May == nil {
 		o.May = func(model.User) string { return model.FeedsLook }

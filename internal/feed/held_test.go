@@ -1,7 +1,6 @@
 package feed_test
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"testing"
@@ -10,7 +9,6 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/feed"
-	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 	"github.com/sallyport-sftp/sallyport/model"
 )
@@ -20,11 +18,7 @@ var heldStories = stories{
 		u := w.acme()
 		_, err := w.room.SetFeed(ctx, "test", "data", model.EditFeed{Folders: new("{yyyy}")})
 		testkit.Must(t, err)
-		make := w.makeDirs
-		w.makeDirs = func(*store.Tx, string, string, *exchange.Rights) (string, error) {
-			return "", errors.New("no directory")
-		}
-		w.open()
+		w.failDirs(0)
 		w.hold(u, "a.csv", "whole", w.clock().Add(time.Second))
 		w.pass(2 * time.Second)
 		for range 2 {
@@ -37,7 +31,7 @@ var heldStories = stories{
 			testkit.Must(t, w.room.Overdue(ctx, slog.New(slog.DiscardHandler)))
 			w.wantHeld(u, "a.csv")
 		}
-		w.makeDirs = make
+		w.asked.Stop()
 		w.open() // as a start does
 		w.wantHeld(u, "a.csv")
 		testkit.Must(t, w.room.Overdue(ctx, slog.New(slog.DiscardHandler)))

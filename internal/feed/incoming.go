@@ -2,13 +2,12 @@ package feed
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"io"
 
 	"github.com/sallyport-sftp/sallyport/internal/blob"
+	"github.com/sallyport-sftp/sallyport/internal/deposit"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
-	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
@@ -128,18 +127,15 @@ func (i *Incoming) Publish(ctx context.Context, actor string, p Publication) (ou
 	} else if !reached {
 		return model.Publication{}, noRecipient(p)
 	}
-	if err := i.stage.Truncate(i.size); err != nil {
+	look := r.looks(p)
+	in, err := deposit.Reread(i.stage, i.size, look)
+	if err != nil {
 		return model.Publication{}, err
 	}
-	sum, look := sha256.New(), r.looks(p)
-	if _, err := io.Copy(io.MultiWriter(sum, look), io.NewSectionReader(i.stage, 0, i.size)); err != nil {
-		return model.Publication{}, fault.Wrap("feed.Incoming", fault.Unavailable, err)
-	}
-	b := store.Blob{ID: i.id, Size: i.size, SHA256: sum.Sum(nil)}
-	flag, err := r.declared(p, b, look)
+	flag, err := r.declared(p, in.Blob, look)
 	if err != nil {
 		return model.Publication{}, err
 	}
 	i.over = true
-	return r.publishStage(ctx, actor, f, p, received{stage: i.stage, blob: b, flag: flag, held: i})
+	return r.publishStage(ctx, actor, f, p, received{Received: in, flag: flag, held: i})
 }

@@ -5,13 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
-	"github.com/sallyport-sftp/sallyport/internal/account"
 	"github.com/sallyport-sftp/sallyport/internal/deposit"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/feed"
-	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 	"github.com/sallyport-sftp/sallyport/model"
 )
@@ -61,13 +59,26 @@ func (w *world) senders() map[string]sender {
 // dated has every publication make folders, in its transaction.
 func dated(f *model.NewFeed) { f.Folders = "{yyyy}/{mm}" }
 
-// cancelling is a room whose transactions end the request while they run.
-func (w *world) cancelling(cancel func()) *feed.Room {
-	return feed.New(feed.Options{Store: w.store, Blobs: w.blobs, Clock: w.clock, IDs: w.ids, Key: w.key, MaxFile: w.maxFile, KeepUploads: 7 * day,
-		MakeDirs: func(tx *store.Tx, userID, path string, rights *exchange.Rights) (string, error) {
-			cancel()
-			return account.FeedDirs(w.ids, w.clock)(tx, userID, path, rights)
-		}})
+// madeDir calls fn before each directory is made.
+func (w *world) madeDir(fn func() error) {
+	w.asked.Watch(func(_ int, statement string, ran bool) error {
+		if ran || !strings.HasPrefix(statement, "INSERT INTO dirs") {
+			return nil
+		}
+		return fn()
+	})
+	w.t.Cleanup(func() { w.asked.Stop() })
+}
+
+// failDirs lets so many directories be made, and no more.
+func (w *world) failDirs(after int) {
+	made := 0
+	w.madeDir(func() error {
+		if made++; made > after {
+			return testkit.ErrStatement
+		}
+		return nil
+	})
 }
 
 // TestASenderThatHangsUp: the request ends while its publication is recorded.
@@ -82,8 +93,8 @@ func TestASenderThatHangsUp(t *testing.T) {
 				w.feed("cdr", dated)
 				w.subscribe("cdr", "alice")
 				c, cancel := context.WithCancel(ctx)
-				room := w.cancelling(cancel)
-				out, err := w.senders()[way](c, room)
+				w.madeDir(func() error { cancel(); return nil })
+				out, err := w.senders()[way](c, w.room)
 				if err != nil || out.Deliveries != 1 || c.Err() == nil {
 					t.Fatalf("it was answered with %+v, %v", out, err)
 				}
@@ -104,20 +115,14 @@ func TestAFanOutIsCutShort(t *testing.T) {
 			last = w.user(fmt.Sprintf("u%03d", i), "")
 			w.subscribe("cdr", last.Name)
 		}
-		made := 0
-		room := feed.New(feed.Options{Store: w.store, Blobs: w.blobs, Clock: w.clock, IDs: w.ids, Key: w.key, MaxFile: w.maxFile,
-			MakeDirs: func(tx *store.Tx, userID, path string, rights *exchange.Rights) (string, error) {
-				if made++; made > 200 {
-					return "", errors.New("the second batch fails")
-				}
-				return account.FeedDirs(w.ids, w.clock)(tx, userID, path, rights)
-			}})
+		w.failDirs(2 * 200) // the second batch fails
 		p := to("cdr", "", "one.csv", sent)
 		p.All, p.IdempotencyKey = true, "k"
-		out, err := room.Publish(ctx, "test", p)
+		out, err := w.room.Publish(ctx, "test", p)
 		if err != nil || out.Deliveries != 200 {
 			t.Fatalf("it was answered with %d deliveries, %v", out.Deliveries, err)
 		}
+		w.asked.Stop()
 		p.Body = bytes.NewReader([]byte(sent))
 		out, err = w.room.Publish(ctx, "test", p) // the same again, and nothing fails
 		if err != nil || !out.Repeated || out.Deliveries != 203 {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/mailbox"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 	"github.com/sallyport-sftp/sallyport/model"
@@ -206,103 +207,55 @@ func (r *Room) deliver(tx *store.Tx, p store.PublicationRow, f model.Feed, to []
 	}
 	// Everybody who locks several mailboxes does so in the order of their ids.
 	slices.SortStableFunc(to, func(a, b store.Recipient) int { return strings.Compare(a.UserID, b.UserID) })
-	versions, deliveries := make([]store.Version, 0, len(to)), make([]store.NewDelivery, 0, len(to))
+	copies := mailbox.Copies{Blob: p.ID, Size: p.Size, Actor: p.Actor, At: r.now(), IDs: r.o.IDs}
+	deliveries := make([]store.NewDelivery, 0, len(to))
 	var replaced []string
 	folder := ""
 	if f.Folders != "" { // to know a zone, a file is read
 		folder = datedFolder(f.Folders, p.PublishedAt.In(r.zone(f)))
 	}
 	for _, s := range to {
-		v, d, old, err := r.deliverOne(tx, p, s, path.Join(s.Dir, folder))
+		d, old, err := r.deliverOne(tx, &copies, p, s, path.Join(s.Dir, folder))
 		if err != nil {
 			return err
 		}
 		if old != "" {
 			replaced = append(replaced, old)
 		}
-		versions, deliveries = append(versions, v), append(deliveries, d)
+		deliveries = append(deliveries, d)
 	}
 	// After the mailboxes: who removes files takes them in that order.
 	if err := tx.ReplaceDeliveries(replaced, exchange.Micros(r.now())); err != nil {
 		return err
 	}
-	if err := tx.RefBlob(p.ID, len(to)); err != nil {
-		return err
-	}
-	if err := tx.AddVersions(versions); err != nil {
+	if err := copies.Refer(tx); err != nil {
 		return err
 	}
 	return tx.AddDeliveries(deliveries)
 }
 
-// deliverOne gives one mailbox its file, and returns the rows that are written for all
-// together, and the version whose place it took, if there was one.
-func (r *Room) deliverOne(tx *store.Tx, p store.PublicationRow, s store.Recipient, dir string) (v store.Version, d store.NewDelivery, old string, err error) {
+// deliverOne gives one mailbox its copy. It returns the delivery, which is written
+// with all others, and the version whose place the copy took; "" for none.
+func (r *Room) deliverOne(tx *store.Tx, copies *mailbox.Copies, p store.PublicationRow, s store.Recipient, dir string) (d store.NewDelivery, old string, err error) {
 	at := exchange.Micros(r.now())
-	full := path.Join(dir, p.Name)
-	// What the platform delivers is never refused for a partner's quota. The
-	// update holds the mailbox's row, so that its tree stands still.
-	const unlimited = 1 << 62
-	if err := tx.Use(s.UserID, p.Size, 1, unlimited, unlimited); err != nil {
-		return v, d, old, err
-	}
-	spot, err := tx.Spot(s.UserID, store.SplitPath(full))
-	if err == nil && spot.Taken { // it goes beside the directory
-		full = path.Join(dir, p.ID+"-"+valid.CutName(p.Name, valid.MaxName-len(p.ID)-1))
-		spot, err = tx.Spot(s.UserID, store.SplitPath(full))
-	}
+	c, err := copies.Place(tx, mailbox.Place{UserID: s.UserID, Dir: dir, Name: p.Name, Beside: p.ID + "-" + valid.CutName(p.Name, valid.MaxName-len(p.ID)-1),
+		Class: func(full string) string { return r.o.Class(s.UserID, full, p.Feed) }})
 	if err != nil {
-		return v, d, old, err
+		return d, old, err
 	}
-	f := store.File{DirID: spot.DirID, Name: path.Base(full), FileID: r.o.IDs.New(), Size: p.Size, Mtime: at, Mode: 0o644}
-	f.VersionID = f.FileID
-	issue, err := tx.LastEnded(s.UserID, full)
-	if err != nil {
-		return v, d, old, err
-	}
-	issue++
-	if f.DirID == "" {
-		if f.DirID, err = r.o.MakeDirs(tx, s.UserID, dir, nil); err != nil {
-			return v, d, old, err
+	issue, err := tx.LastEnded(s.UserID, c.Path)
+	if err == nil && c.Replaced != "" {
+		before, beforeErr := tx.DeliveryOf(c.Replaced)
+		if !fault.Is(beforeErr, fault.NotFound) { // else it was no delivery
+			issue, err = max(issue, before.Issue), beforeErr
 		}
 	}
-	if spot.Old != nil {
-		f.FileID = spot.Old.FileID
-		before, err := r.replaces(tx, s.UserID, *spot.Old)
-		if err != nil {
-			return v, d, old, err
-		}
-		issue, old = max(issue, before+1), spot.Old.VersionID
-	}
-	if err := tx.PutFile(f); err != nil {
-		return v, d, old, err
-	}
-	class := model.ClassDefault
-	if r.o.Class != nil {
-		class = r.o.Class(s.UserID, full, p.Feed)
-	}
-	if s.Mail != "" {
+	if err == nil && s.Mail != "" {
 		detail, _ := json.Marshal(map[string]any{"Name": p.Name, "Feed": p.Feed, "Size": p.Size}) // plain values marshal
-		if err := tx.AddDigest(store.Digest{ID: r.o.IDs.New(), UserID: s.UserID, At: at, Kind: "new", Detail: string(detail)}); err != nil {
-			return v, d, old, err
-		}
+		err = tx.AddDigest(store.Digest{ID: r.o.IDs.New(), UserID: s.UserID, At: at, Kind: "new", Detail: string(detail)})
 	}
-	return store.Version{ID: f.VersionID, FileID: f.FileID, UserID: s.UserID, BlobID: p.ID, Actor: p.Actor, StoredAt: at, Class: class},
-		store.NewDelivery{ID: r.o.IDs.New(), PublicationID: p.ID, SubscriptionID: s.SubscriptionID, UserID: s.UserID, VersionID: f.VersionID,
-			Path: full, Issue: issue, At: at}, old, nil
-}
-
-// replaces takes an older file of the name out of the mailbox's use, and says
-// which issue it was; 0 if it was none.
-func (r *Room) replaces(tx *store.Tx, userID string, old store.File) (int64, error) {
-	if err := tx.Use(userID, -old.Size, -1, 0, 0); err != nil {
-		return 0, err
-	}
-	before, err := tx.DeliveryOf(old.VersionID)
-	if fault.Is(err, fault.NotFound) {
-		return 0, nil
-	}
-	return before.Issue, err
+	return store.NewDelivery{ID: r.o.IDs.New(), PublicationID: p.ID, SubscriptionID: s.SubscriptionID, UserID: s.UserID, VersionID: c.Version,
+		Path: c.Path, Issue: issue + 1, At: at}, c.Replaced, err
 }
 
 // backfill places what was published since a time for a new subscriber.

@@ -171,10 +171,7 @@ func (w *world) after(c *testkit.Crash, do func(*feed.Room, *disk.Store)) {
 }
 
 func (w *world) roomOn(s *store.Store, blobs *disk.Store) *feed.Room {
-	was, had := w.store, w.blobs
-	defer func() { w.store, w.blobs = was, had }()
-	w.store, w.blobs = s, blobs
-	return w.cancelling(func() {})
+	return feed.New(feed.Options{Store: s, Blobs: blobs, Clock: w.clock, IDs: w.ids, Key: w.key, MaxFile: w.maxFile, KeepUploads: 7 * day})
 }
 
 func (w *world) checkAfter(c *testkit.Crash) {

@@ -3,7 +3,6 @@ package feed
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"io"
@@ -67,8 +66,7 @@ func (r *Room) Publish(ctx context.Context, actor string, p Publication) (model.
 
 // received is content that waits to be published.
 type received struct {
-	stage  blob.Stage
-	blob   store.Blob
+	deposit.Received
 	upload *upload   // its own, held; nil for a body
 	flag   string    // why it does not look like what its name says
 	held   *Incoming // that was on hold before, maybe; nil for others
@@ -90,10 +88,7 @@ func (r *Room) release(in received, err error) {
 		r.giveBack(in.held) // its CLOSE was answered: it is not lost
 		return
 	}
-	if !stored && !sealed {
-		_ = in.stage.Discard() // one that stays is cleared at the next start
-	}
-	_ = in.stage.Close() // what is stored is durable
+	in.End(err)
 }
 
 // publishedUpload finds what an upload in parts became when the answer was lost
@@ -174,9 +169,9 @@ var errRepeated = fault.E("feed.Publish", fault.Exists, "It was published before
 func (r *Room) publishStage(ctx context.Context, actor string, f model.Feed, p Publication, in received) (model.Publication, error) {
 	now := r.now()
 	p.flag = in.flag
-	in.blob.Key = blob.Key("publish", in.blob.ID, p.Name, now)
-	first := model.Publication{ID: in.blob.ID, Feed: p.Feed, Account: p.Account, Name: p.Name, Size: in.blob.Size,
-		SHA256: hex.EncodeToString(in.blob.SHA256), Via: p.Via, Flag: p.flag, PublishedAt: now}
+	in.Blob.Key = blob.Key("publish", in.Blob.ID, p.Name, now)
+	first := model.Publication{ID: in.Blob.ID, Feed: p.Feed, Account: p.Account, Name: p.Name, Size: in.Blob.Size,
+		SHA256: hex.EncodeToString(in.Blob.SHA256), Via: p.Via, Flag: p.flag, PublishedAt: now}
 	before, err := r.repeated(r.o.Store.Read(ctx), p, first)
 	if before.Repeated {
 		err = errRepeated
@@ -184,7 +179,7 @@ func (r *Room) publishStage(ctx context.Context, actor string, f model.Feed, p P
 	var out model.Publication
 	if err == nil {
 		late := in.upload.decide()
-		err = r.o.Desk.Commit(deposit.Deposit{Stage: in.stage, Blob: in.blob, Guard: p.Guard,
+		err = r.o.Desk.Commit(deposit.Deposit{Stage: in.Stage, Blob: in.Blob, Guard: p.Guard,
 			Record: func(tx *store.Tx) (err error) {
 				before, out = repeat{}, first
 				if before, err = r.repeated(&tx.Q, p, first); err == nil && before.Repeated {
@@ -193,7 +188,7 @@ func (r *Room) publishStage(ctx context.Context, actor string, f model.Feed, p P
 				if err != nil {
 					return err
 				}
-				return r.begin(tx, actor, f, p, &out, in.blob)
+				return r.begin(tx, actor, f, p, &out, in.Blob)
 			},
 			Late: func(err error) {
 				in.upload.lock()
@@ -281,26 +276,22 @@ func (r *Room) receive(p Publication) (received, error) {
 	if p.Upload != "" {
 		return r.uploaded(p)
 	}
-	in := received{blob: store.Blob{ID: r.o.IDs.New()}}
 	if err := r.checkFree(max(p.Size, 0)); err != nil {
-		return in, err
+		return received{}, err
 	}
-	var err error
-	if in.stage, err = r.o.Blobs.Stage(in.blob.ID); err != nil {
-		return in, err
-	}
-	sum, look := sha256.New(), r.looks(p)
-	n, err := io.Copy(io.MultiWriter(io.NewOffsetWriter(in.stage, 0), sum, look), io.LimitReader(p.Body, r.o.MaxFile+1))
-	in.blob.Size, in.blob.SHA256 = n, sum.Sum(nil)
+	look := r.looks(p)
+	in, err := deposit.Receive(r.o.Blobs, r.o.IDs.New(), func(w io.Writer) error {
+		_, err := io.Copy(io.MultiWriter(w, look), io.LimitReader(p.Body, r.o.MaxFile+1))
+		return fault.Wrap(op, fault.Invalid, err) // the sender broke off, or the disk is full
+	})
 	if err != nil {
-		err = fault.Wrap(op, fault.Invalid, err) // the sender broke off, or the disk is full
-	} else {
-		in.flag, err = r.declared(p, in.blob, look)
+		return received{}, err
 	}
+	flag, err := r.declared(p, in.Blob, look)
 	if err != nil {
-		return in, errors.Join(err, in.stage.Discard(), in.stage.Close())
+		return received{}, errors.Join(err, in.Discard())
 	}
-	return in, nil
+	return received{Received: in, flag: flag}, nil
 }
 
 func (r *Room) checkFree(size int64) error {

@@ -7,6 +7,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/feed"
+	"github.com/sallyport-sftp/sallyport/internal/mailbox"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 	"github.com/sallyport-sftp/sallyport/model"
@@ -141,11 +142,12 @@ var shapeStories = stories{
 		// A folder of the partner's own stays its own.
 		all := exchange.AllRights
 		testkit.Must(t, w.store.Write(ctx, func(tx *store.Tx) error {
-			id, err := w.makeDirs(tx, u.ID, "/upload", nil)
+			rows, err := mailbox.Lock(tx, u.ID)
 			if err != nil {
 				return err
 			}
-			return tx.SetDirRights(id, all)
+			_, err = rows.MakeDirs(mailbox.NewDirs{Path: "/upload", Rights: &all, IDs: w.ids, At: w.clock()})
+			return err
 		}))
 		_, err = w.room.SetSubscription(ctx, "test", "data", "acme", model.EditSubscription{Dir: new("/upload"), May: new(model.FeedsLook)})
 		testkit.Must(t, err)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/mailbox"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 	"github.com/sallyport-sftp/sallyport/model"
@@ -60,8 +61,7 @@ func (r *Room) Subscribe(ctx context.Context, actor, feed string, n model.NewSub
 		if err := checkWanted(f, s.Types); err != nil {
 			return err
 		}
-		rights := r.rights(u, s)
-		if _, err := r.o.MakeDirs(tx, u.ID, s.Dir, &rights); err != nil {
+		if err := r.makeDir(tx, u, s); err != nil {
 			return err
 		}
 		err = tx.AddSubscription(u.ID, s)
@@ -134,6 +134,17 @@ func (r *Room) rights(u model.User, s model.Subscription) exchange.Rights {
 	return exchange.FeedRights(s.May, u.FeedsMay, r.o.May(u))
 }
 
+// makeDir makes the folder of a subscription, or gives it other rights.
+func (r *Room) makeDir(tx *store.Tx, u model.User, s model.Subscription) error {
+	rows, err := mailbox.Lock(tx, u.ID)
+	if err != nil {
+		return err
+	}
+	rights := r.rights(u, s)
+	_, err = rows.FeedDirs(mailbox.NewDirs{Path: s.Dir, Rights: &rights, IDs: r.o.IDs, At: r.now()})
+	return err
+}
+
 // checkWanted refuses types that a feed never has.
 func checkWanted(f model.Feed, types []string) error {
 	for _, t := range types {
@@ -182,8 +193,7 @@ func (r *Room) SetSubscription(ctx context.Context, actor, feed, user string, e 
 		if err := checkWanted(f, s.Types); err != nil {
 			return err
 		}
-		rights := r.rights(u, s)
-		if _, err := r.o.MakeDirs(tx, u.ID, s.Dir, &rights); err != nil {
+		if err := r.makeDir(tx, u, s); err != nil {
 			return err
 		}
 		if err := tx.SetSubscription(s); err != nil {

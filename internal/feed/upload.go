@@ -2,7 +2,6 @@ package feed
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"io"
@@ -15,7 +14,6 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/blob"
 	"github.com/sallyport-sftp/sallyport/internal/deposit"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
-	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 	"github.com/sallyport-sftp/sallyport/model"
 )
@@ -283,7 +281,7 @@ func (r *Room) uploaded(p Publication) (received, error) {
 	if !u.undecided() {
 		err = u.wake(r.o.Blobs)
 	}
-	in := received{stage: u.stage, blob: store.Blob{ID: u.id, Size: u.offset}, upload: u}
+	in := received{upload: u}
 	switch {
 	case err != nil:
 	case u.undecided():
@@ -293,16 +291,10 @@ func (r *Room) uploaded(p Publication) (received, error) {
 	case u.size >= 0 && u.offset != u.size:
 		err = fault.E(op, fault.Conflict, "The upload has %d of %d bytes.", u.offset, u.size).WithHint("send the rest first")
 	default:
-		if err = u.stage.Truncate(u.offset); err != nil { // a write that failed may have left more
-			break
+		look := r.looks(p)
+		if in.Received, err = deposit.Reread(u.stage, u.offset, look); err == nil { // a write that failed may have left more
+			in.flag, err = r.declared(p, in.Blob, look)
 		}
-		sum, look := sha256.New(), r.looks(p)
-		if _, err = io.Copy(io.MultiWriter(sum, look), io.NewSectionReader(u.stage, 0, u.offset)); err != nil {
-			err = fault.Wrap(op, fault.Unavailable, err)
-			break
-		}
-		in.blob.SHA256 = sum.Sum(nil)
-		in.flag, err = r.declared(p, in.blob, look)
 	}
 	if err != nil {
 		u.mu.Unlock() // it can be sent on, cancelled, or published under another name

@@ -47,7 +47,6 @@ type world struct {
 	maxFile  int64
 	types    map[string]feed.Type
 	zone     *time.Location
-	makeDirs feed.MakeDirs
 	micros   atomic.Int64
 }
 
@@ -70,7 +69,7 @@ func newWorld(t *testing.T, url string) *world {
 func (w *world) begin(t testing.TB) *world {
 	t.Helper()
 	w.t, w.dir, w.maxFile = t, t.TempDir(), 1<<20
-	w.types, w.zone, w.makeDirs = nil, nil, account.FeedDirs(w.ids, w.clock)
+	w.types, w.zone = nil, nil
 	testkit.Empty(t, w.db, "deliveries", "publications", "subscriptions", "feed_sequences", "feeds", "drops", "digests", "outbox", "audit", "files",
 		"versions", "blobs", "dirs", "mailboxes", "users", "accounts")
 	w.micros.Store(time.Date(2026, 10, 31, 9, 0, 0, 0, time.UTC).UnixMicro())
@@ -89,7 +88,7 @@ func (w *world) open() {
 	}
 	w.desk = deposit.New(w.store, slog.New(slog.DiscardHandler))
 	w.room = feed.New(feed.Options{Store: w.store, Blobs: w.blobs, Desk: w.desk, Clock: w.clock, IDs: w.ids, Key: w.key, MaxFile: w.maxFile, KeepUploads: 7 * day,
-		MakeDirs: w.makeDirs, Types: w.types, Zone: w.zone})
+		Types: w.types, Zone: w.zone})
 	testkit.Must(w.t, w.room.Recover(slog.New(slog.DiscardHandler)))
 }
 

@@ -102,8 +102,7 @@ func (w *world) begin(t testing.TB) *world {
 // open makes the rooms on what is there, as a process would at its start.
 func (w *world) open() {
 	w.t.Helper()
-	w.feeds = feed.New(feed.Options{Store: w.store, Blobs: w.blobs, Clock: w.clock, IDs: w.ids, Key: w.key, MaxFile: 1 << 20, FreeFloor: w.floor,
-		MakeDirs: account.FeedDirs(w.ids, w.clock)})
+	w.feeds = feed.New(feed.Options{Store: w.store, Blobs: w.blobs, Clock: w.clock, IDs: w.ids, Key: w.key, MaxFile: 1 << 20, FreeFloor: w.floor})
 	var err error
 	w.room, err = hotfolder.New(hotfolder.Options{Dir: w.dir, Feeds: w.feeds, Clock: w.clock, Log: slog.New(slog.DiscardHandler), Every: time.Second, Settle: settle, Keep: keep,
 		Names: exchange.NameRules{Temporary: []string{"*.part"}, Ignored: []string{"Thumbs.db", "~$*"}},

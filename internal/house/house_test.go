@@ -3,8 +3,11 @@ package house
 
 import (
 	"bytes"
+	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -88,5 +91,30 @@ func TestTheWordsNeedNothing(t *testing.T) {
 				t.Errorf("%s imports %s", pkg, path)
 			}
 		}
+	}
+}
+
+// TestMailboxAloneWritesItsRows: what keeps names, versions, references, directories
+// and use of a mailbox true stands in one package.
+func TestMailboxAloneWritesItsRows(t *testing.T) {
+	writes := []string{"PutFile", "RemoveFile", "MoveFile", "AdoptVersions", "AddVersion", "AddVersions", "DropVersion", "RefBlob",
+		"ForgetBlob", "AddDir", "MoveDir", "RemoveDir", "SetDirRights", "Use"}
+	call := regexp.MustCompile(`\btx\.(` + strings.Join(writes, "|") + `)\(`)
+	used := map[string]bool{}
+	err := filepath.WalkDir("..", func(path string, _ fs.DirEntry, err error) error {
+		dir := filepath.Dir(path)
+		if err != nil || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") || dir == "../store" {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		for _, m := range call.FindAllSubmatch(text, -1) {
+			if used[string(m[1])] = true; dir != "../mailbox" {
+				t.Errorf("%s calls tx.%s", path, m[1])
+			}
+		}
+		return err
+	})
+	if err != nil || len(used) != len(writes) {
+		t.Errorf("found were %v: %v", slices.Sorted(maps.Keys(used)), err)
 	}
 }

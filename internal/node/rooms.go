@@ -12,7 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/account"
 	"github.com/sallyport-sftp/sallyport/internal/audit"
 	"github.com/sallyport-sftp/sallyport/internal/config"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
@@ -53,7 +52,7 @@ func (n *Node) buildExchange(ctx context.Context) (err error) {
 	}
 	n.feeds = feed.New(feed.Options{Store: n.store, Blobs: n.blobs, Desk: n.desk, Clock: n.clock, IDs: n.ids, Key: n.key,
 		MaxFile: int64(st.MaxFile), FreeFloor: int64(st.FreeFloor), KeepUploads: time.Duration(st.KeepPartials), Class: n.retain.Class,
-		MakeDirs: account.FeedDirs(n.ids, n.clock), May: func(u model.User) string { return n.cfg.Templates[u.Kind].FeedsMay },
+		May:   func(u model.User) string { return n.cfg.Templates[u.Kind].FeedsMay },
 		Types: fileTypes(n.cfg.FileTypes), Checks: n.cfg.ContentChecks, Zone: zone})
 	if err := n.feeds.Recover(n.log); err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/mailbox"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 	"github.com/sallyport-sftp/sallyport/model"
@@ -349,10 +350,8 @@ func (r *Room) reclassifyPending(ctx context.Context) error {
 			continue
 		}
 		err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
-			for _, id := range slices.Sorted(maps.Keys(users)) { // who changes versions holds their mailboxes
-				if _, err := tx.LockMailbox(id); err != nil {
-					return err
-				}
+			if _, err := mailbox.LockAll(tx, slices.Collect(maps.Keys(users))); err != nil { // who changes versions holds their mailboxes
+				return err
 			}
 			for _, id := range slices.Sorted(maps.Keys(changed)) {
 				class := changed[id]

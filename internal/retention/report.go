@@ -3,7 +3,6 @@ package retention
 import (
 	"bufio"
 	"context"
-	"crypto/sha256"
 	"encoding/csv"
 	"encoding/hex"
 	"errors"
@@ -33,48 +32,28 @@ func (r *Room) report(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	b := store.Blob{ID: r.o.IDs.New()}
-	stage, err := r.o.Blobs.Stage(b.ID)
+	list, err := deposit.Receive(r.o.Blobs, r.o.IDs.New(), func(w io.Writer) error {
+		out := bufio.NewWriterSize(w, 64<<10)
+		return errors.Join(r.writeItems(ctx, out, id), out.Flush())
+	})
 	if err != nil {
 		return err
 	}
-	abandon := func(err error) error { return errors.Join(err, stage.Discard(), stage.Close()) }
-	sum := sha256.New()
-	written := &counter{}
-	out := bufio.NewWriterSize(io.MultiWriter(io.NewOffsetWriter(stage, 0), sum, written), 64<<10)
-	if err := errors.Join(r.writeItems(ctx, out, id), out.Flush()); err != nil {
-		return abandon(err)
-	}
-	now := r.now()
-	b.Size, b.SHA256 = written.n, sum.Sum(nil)
+	b, now := list.Blob, r.now()
 	b.Key = blob.Key("reports", b.ID, "removal-"+run.DueAt.Format(time.DateOnly)+".csv", now)
 	run.State, run.FinishedAt, run.ListKey = model.RunDone, &now, b.Key
 	if run.Report, err = r.sign(ctx, &run, counts, hex.EncodeToString(b.SHA256)); err != nil {
-		return abandon(err)
+		return errors.Join(err, list.Discard())
 	}
-	over := func(err error) {
-		if err != nil && !errors.Is(err, blob.ErrSealed) {
-			_ = stage.Discard() // one that stays is cleared at the next start
-		}
-		_ = stage.Close() // what is stored is durable
-	}
-	err = r.o.Desk.Commit(deposit.Deposit{Stage: stage, Blob: b, Late: over,
+	err = r.o.Desk.Commit(deposit.Deposit{Stage: list.Stage, Blob: b, Late: list.End,
 		Record: func(tx *store.Tx) error { return r.close(tx, run, b, counts) }})
 	if errors.Is(err, deposit.ErrUnknown) {
 		return err // the next look finds the run done, or makes its report again
 	}
-	if over(err); err != nil {
+	if list.End(err); err != nil {
 		return err
 	}
 	return r.dropItems(ctx, id)
-}
-
-// counter counts what is written to it.
-type counter struct{ n int64 }
-
-func (c *counter) Write(p []byte) (int, error) {
-	c.n += int64(len(p))
-	return len(p), nil
 }
 
 // close records that a run is done, and tells of it.

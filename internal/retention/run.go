@@ -9,6 +9,7 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/mailbox"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 	"github.com/sallyport-sftp/sallyport/model"
@@ -190,7 +191,8 @@ func (r *Room) told(ctx context.Context, run model.RetentionRun) (map[string]tim
 // removeSome judges a batch in one transaction. A hold that is placed meanwhile
 // waits until it is over, or is seen.
 func (r *Room) removeSome(tx *store.Tx, run model.RetentionRun, items []model.RetentionItem, told map[string]time.Time) error {
-	if err := lockAll(tx, items); err != nil {
+	boxes, err := lockAll(tx, items)
+	if err != nil {
 		return err
 	}
 	if _, err := tx.LockCounter(store.HoldsGate); err != nil {
@@ -221,30 +223,34 @@ func (r *Room) removeSome(tx *store.Tx, run model.RetentionRun, items []model.Re
 		}
 		if err == nil && i.State == model.ItemRemoved {
 			removed = append(removed, k.ID)
-			err = r.remove(tx, run, k, i)
+			if k.Current {
+				err = boxes[k.UserID].Remove(store.File{DirID: k.DirID, Name: k.Name, Size: k.Size})
+			}
+			if err == nil {
+				err = r.expired(tx, run, k, i)
+			}
 		}
 		if err != nil {
 			return err
 		}
 	}
-	return tx.DropVersions(removed, exchange.Micros(r.now()))
+	return mailbox.Drop(tx, removed, r.now())
 }
 
 // lockAll holds what a batch may remove, so that nobody can change what it is
 // any more: first every mailbox, then every drop, as everybody does who holds
 // both. Deliveries end, and versions are looked at, in the order that it leaves.
-func lockAll(tx *store.Tx, items []model.RetentionItem) error {
+func lockAll(tx *store.Tx, items []model.RetentionItem) (map[string]*mailbox.Box, error) {
 	users, versions := make([]string, len(items)), make([]string, len(items))
 	for n, i := range items {
 		users[n], versions[n] = i.UserID, i.Version
 	}
-	for _, id := range slices.Compact(slices.Sorted(slices.Values(users))) {
-		if _, err := tx.LockMailbox(id); err != nil {
-			return err
-		}
+	boxes, err := mailbox.LockAll(tx, users)
+	if err != nil {
+		return nil, err
 	}
 	slices.SortFunc(items, func(a, b model.RetentionItem) int { return strings.Compare(a.Version, b.Version) })
-	return tx.LockDrops(versions)
+	return boxes, tx.LockDrops(versions)
 }
 
 // judge says whether something that a run names goes.
@@ -271,18 +277,10 @@ func (r *Room) judge(run model.RetentionRun, k store.Kept, holds []model.Hold, r
 	return model.ItemRemoved, ""
 }
 
-// remove takes the name that shows a version away, and says of what it was that
-// it is over. The version itself goes with the batch's others.
-func (r *Room) remove(tx *store.Tx, run model.RetentionRun, k store.Kept, i model.RetentionItem) error {
+// expired says of what a removed version was, that it is over. The version itself
+// goes with the batch's others.
+func (r *Room) expired(tx *store.Tx, run model.RetentionRun, k store.Kept, i model.RetentionItem) error {
 	at := r.now()
-	if k.Current {
-		if err := tx.RemoveFile(k.DirID, k.Name); err != nil {
-			return err
-		}
-		if err := tx.Use(k.UserID, -k.Size, -1, 0, 0); err != nil {
-			return err
-		}
-	}
 	if k.Delivery != "" && k.Delivery != model.DeliveryWithdrawn && k.Delivery != model.DeliveryReplaced {
 		if err := tx.EndDelivery(k.ID, model.DeliveryExpired, exchange.Micros(at)); err != nil {
 			return err

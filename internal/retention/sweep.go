@@ -7,6 +7,7 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/blob"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/mailbox"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 )
 
@@ -66,7 +67,7 @@ func (w *Sweeper) Sweep(ctx context.Context) (removed int, err error) {
 				return removed, err
 			}
 		}
-		if err := w.store.Write(ctx, func(tx *store.Tx) error { return tx.ForgetBlobs(dead) }); err != nil {
+		if err := w.store.Write(ctx, func(tx *store.Tx) error { return mailbox.Forget(tx, dead) }); err != nil {
 			return removed, err
 		}
 		removed += len(dead)

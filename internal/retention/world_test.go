@@ -20,6 +20,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/blob/disk"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/feed"
+	"github.com/sallyport-sftp/sallyport/internal/mailbox"
 	"github.com/sallyport-sftp/sallyport/internal/proof"
 	"github.com/sallyport-sftp/sallyport/internal/retention"
 	"github.com/sallyport-sftp/sallyport/internal/store"
@@ -86,8 +87,7 @@ func (w *world) begin(t testing.TB) *world {
 // open makes the room, as a restart does.
 func (w *world) open() {
 	w.room = w.another("node")
-	w.feeds = feed.New(feed.Options{Store: w.store, Blobs: w.blobs, Clock: w.clock, IDs: w.ids, Key: w.key, MaxFile: 1 << 20, Class: w.room.Class, KeepUploads: day,
-		MakeDirs: account.FeedDirs(w.ids, w.clock)})
+	w.feeds = feed.New(feed.Options{Store: w.store, Blobs: w.blobs, Clock: w.clock, IDs: w.ids, Key: w.key, MaxFile: 1 << 20, Class: w.room.Class, KeepUploads: day})
 }
 
 // another is a room beside, as another node has one.
@@ -179,18 +179,19 @@ func (w *world) put(u model.User, full, text string) (version string) {
 	testkit.Must(w.t, stage.Close())
 	version = w.ids.New()
 	testkit.Must(w.t, w.store.Write(ctx, func(tx *store.Tx) error {
-		if _, err := account.MakeDirs(tx, w.ids, u.ID, path.Dir(full), nil, false, exchange.Micros(now)); err != nil {
+		rows, err := mailbox.Lock(tx, u.ID)
+		if err != nil {
+			return err
+		}
+		dir, err := rows.MakeDirs(mailbox.NewDirs{Path: path.Dir(full), IDs: w.ids, At: now})
+		if err != nil {
 			return err
 		}
 		found, err := tx.Look(u.ID, store.SplitPath(full))
 		if err != nil {
 			return err
 		}
-		dirs, err := tx.Walk(u.ID, store.SplitPath(path.Dir(full)))
-		if err != nil {
-			return err
-		}
-		f := store.File{DirID: dirs[len(dirs)-1].ID, Name: path.Base(full), FileID: w.ids.New(), VersionID: version, Size: b.Size, Mtime: exchange.Micros(now)}
+		f := store.File{DirID: dir, Name: path.Base(full), FileID: w.ids.New(), VersionID: version, Size: b.Size, Mtime: exchange.Micros(now)}
 		grown, files := b.Size, int64(1)
 		if found.File != nil {
 			f.FileID, grown, files = found.File.FileID, b.Size-found.File.Size, 0
@@ -205,7 +206,7 @@ func (w *world) put(u model.User, full, text string) (version string) {
 		if err := tx.PutFile(f); err != nil {
 			return err
 		}
-		return tx.Use(u.ID, grown, files, 1<<40, 1<<40)
+		return tx.Use(u.ID, store.Counts{Bytes: grown, Files: files}, model.StorageLimits{QuotaBytes: 1 << 40, QuotaFiles: 1 << 40})
 	}))
 	return version
 }

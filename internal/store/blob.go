@@ -2,9 +2,6 @@ package store
 
 import (
 	"database/sql"
-	"maps"
-	"slices"
-	"strings"
 
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 )
@@ -88,42 +85,6 @@ func (tx *Tx) ForgetBlob(id string) error {
 		return err
 	}
 	return tx.execOne("ForgetBlob", `DELETE FROM blobs WHERE id = $1 AND state = 'dead'`, id)
-}
-
-// ForgetBlobs deletes the rows of dead blobs whose bytes are gone, and what their
-// owners keep shrinks. Those that are forgotten already are passed over.
-func (tx *Tx) ForgetBlobs(list []Blob) error {
-	list = slices.Clone(list)
-	slices.SortFunc(list, func(a, b Blob) int { return strings.Compare(a.ID, b.ID) })
-	gone, owners := map[string]Usage{}, map[string]bool{}
-	for _, b := range list {
-		if b.Owner != "" {
-			owners[b.Owner] = true
-		}
-	}
-	for _, owner := range slices.Sorted(maps.Keys(owners)) { // mailboxes are held before blobs
-		if _, err := tx.LockMailbox(owner); err != nil {
-			return err
-		}
-	}
-	for _, b := range list {
-		err := tx.ForgetBlob(b.ID)
-		if fault.Is(err, fault.NotFound) {
-			continue
-		} else if err != nil {
-			return err
-		}
-		u := gone[b.Owner]
-		u.KeptBytes, u.KeptContents = u.KeptBytes+b.Size, u.KeptContents+1
-		gone[b.Owner] = u
-	}
-	for owner := range owners {
-		if err := tx.execOne("ForgetBlobs", `UPDATE mailboxes SET kept_bytes = kept_bytes - $2, kept_contents = kept_contents - $3 WHERE user_id = $1`,
-			owner, gone[owner].KeptBytes, gone[owner].KeptContents); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // HasBlob reports whether a blob has a row, dead or alive.

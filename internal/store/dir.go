@@ -82,7 +82,14 @@ func (q *Q) DirEmpty(id string) (bool, error) {
 	return n == 0, err
 }
 
-// AddDir records a directory and counts it; a taken name is Exists.
+// Dir finds a directory by its id.
+func (q *Q) Dir(id string) (Dir, error) {
+	var d nullDir
+	err := q.scanOne("Dir", `SELECT `+dirColumns("d")+` FROM dirs d WHERE d.id = $1`, []any{id}, d.dest()...)
+	return d.dir(), err
+}
+
+// AddDir records a directory; a taken name is Exists.
 func (tx *Tx) AddDir(d Dir) error {
 	var rights any
 	if d.Rights != nil {
@@ -90,28 +97,7 @@ func (tx *Tx) AddDir(d Dir) error {
 	}
 	_, err := tx.exec("AddDir", `INSERT INTO dirs (id, user_id, parent_id, name, rights, fixed, staging, mtime)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`, d.ID, d.User, d.Parent, []byte(d.Name), rights, flag(d.Fixed), flag(d.Staging), d.Mtime)
-	if err != nil || d.Fixed {
-		return err
-	}
-	return tx.countDirs(d.User, 1)
-}
-
-// countDirs adds to a mailbox's count of directories that are not fixed.
-func (tx *Tx) countDirs(userID string, n int) error {
-	if err := tx.take(rankMailbox, userID); err != nil {
-		return err
-	}
-	return tx.execOne("countDirs", `UPDATE mailboxes SET dirs = dirs + $2 WHERE user_id = $1`, userID, n)
-}
-
-// freeDir reads a directory's row and counts it out, unless it is fixed.
-func (tx *Tx) freeDir(op, id string) error {
-	var user string
-	var fixed bool
-	if err := tx.scanOne(op, `SELECT user_id, fixed FROM dirs WHERE id = $1`, []any{id}, &user, &fixed); err != nil || fixed {
-		return err
-	}
-	return tx.countDirs(user, -1)
+	return err
 }
 
 // SetDirMtime changes what a directory shows as its time.
@@ -121,9 +107,6 @@ func (tx *Tx) SetDirMtime(id string, mtime int64) error {
 
 // SetDirRights changes what partners may do in a directory and fixes it in place.
 func (tx *Tx) SetDirRights(id string, rights exchange.Rights) error {
-	if err := tx.freeDir("SetDirRights", id); err != nil {
-		return err
-	}
 	return tx.execOne("SetDirRights", `UPDATE dirs SET rights = $2, fixed = 1 WHERE id = $1`, id, int64(rights))
 }
 
@@ -134,9 +117,6 @@ func (tx *Tx) MoveDir(id, parent, name string, mtime int64) error {
 
 // RemoveDir deletes an empty directory's row.
 func (tx *Tx) RemoveDir(id string) error {
-	if err := tx.freeDir("RemoveDir", id); err != nil {
-		return err
-	}
 	return tx.execOne("RemoveDir", `DELETE FROM dirs WHERE id = $1`, id)
 }
 

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"database/sql"
 	"encoding/hex"
-	"slices"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/model"
@@ -140,25 +139,13 @@ func (tx *Tx) AddVersions(list []Version) error {
 	return tx.insert("AddVersions", &versionInserts, rows)
 }
 
-// DropVersions deletes versions and lets go of their blobs. It comes last of what
-// a transaction does with them: blobs are shared between mailboxes.
-func (tx *Tx) DropVersions(ids []string, at int64) error {
-	blobs := make([]string, len(ids))
-	for i, id := range slices.Sorted(slices.Values(ids)) {
-		if err := tx.scanOne("DropVersions", `SELECT blob_id FROM versions WHERE id = $1`, []any{id}, &blobs[i]); err != nil {
-			return err
-		}
-		if err := tx.execOne("DropVersions", `DELETE FROM versions WHERE id = $1`, id); err != nil {
-			return err
-		}
+// DropVersion deletes a version, and returns the blob that it refers to. The
+// reference stays.
+func (tx *Tx) DropVersion(id string) (blob string, err error) {
+	if err := tx.scanOne("DropVersion", `SELECT blob_id FROM versions WHERE id = $1`, []any{id}, &blob); err != nil {
+		return "", err
 	}
-	slices.Sort(blobs)
-	for _, blob := range blobs {
-		if err := tx.ReleaseBlob(blob, at); err != nil {
-			return err
-		}
-	}
-	return nil
+	return blob, tx.execOne("DropVersion", `DELETE FROM versions WHERE id = $1`, id)
 }
 
 // FileOfVersion finds the name that shows a version now; NotFound when none does.

@@ -35,7 +35,7 @@ func TestLocksAreTakenInOneOrder(t *testing.T) {
 			return func(tx *store.Tx) error { _, err := tx.LockDropState(id); return err }
 		}
 		use := func(id string) func(*store.Tx) error {
-			return func(tx *store.Tx) error { return tx.Use(id, 0, 0, 1, 1) }
+			return func(tx *store.Tx) error { return tx.Use(id, store.Counts{}, model.StorageLimits{}) }
 		}
 		gate := func(tx *store.Tx) error { _, err := tx.LockCounter(store.HoldsGate); return err }
 		share := func(tx *store.Tx) error { return tx.ShareCounter(store.HoldsGate) }

@@ -261,7 +261,9 @@ func fileVersions(t *testing.T, s *store.Store) {
 func quotaDecides(t *testing.T, s *store.Store) {
 	id := user(t, s, "acme")
 	use := func(bytes, files int64) error {
-		return s.Write(context.Background(), func(tx *store.Tx) error { return tx.Use(id, bytes, files, 100, 2) })
+		return s.Write(context.Background(), func(tx *store.Tx) error {
+			return tx.Use(id, store.Counts{Bytes: bytes, Files: files}, model.StorageLimits{QuotaBytes: 100, QuotaFiles: 2})
+		})
 	}
 	if err := use(100, 1); err != nil {
 		t.Fatal(err)
@@ -441,7 +443,7 @@ func lockMailbox(t *testing.T, s *store.Store) {
 				if err != nil {
 					return err
 				}
-				return tx.Use(id, 1, 0, u.Bytes+1, 1)
+				return tx.Use(id, store.Counts{Bytes: 1}, model.StorageLimits{QuotaBytes: u.Bytes + 1})
 			})
 			if err != nil {
 				t.Error(err)

@@ -7,19 +7,24 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// Usage is what a mailbox counts, and its own limits; a limit of 0 means the
-// configured default.
-type Usage struct {
-	model.StorageLimits
+// Counts are what a mailbox counts, or what a change adds to it.
+type Counts struct {
 	Bytes, Files int64 // visible
 
-	// What the user keeps alive: contents that it brought in and that are not
-	// swept yet, visible or not, and directories that are not fixed.
+	// What the user keeps alive: contents that it brought in (Blob.Owner) and that
+	// are not swept yet, visible or not, and directories that are not fixed.
 	KeptBytes, KeptContents, Dirs int64
 }
 
 // KeptItems is what the limit on items counts.
-func (u *Usage) KeptItems() int64 { return u.KeptContents + u.Dirs }
+func (c *Counts) KeptItems() int64 { return c.KeptContents + c.Dirs }
+
+// Usage is what a mailbox counts, and its own limits; a limit of 0 means the
+// configured default.
+type Usage struct {
+	model.StorageLimits
+	Counts
+}
 
 const usageColumns = `m.used_bytes, m.used_files, COALESCE(m.quota_bytes, 0), COALESCE(m.quota_files, 0),
 	m.kept_bytes, m.kept_contents, m.dirs, COALESCE(m.keep_bytes, 0), COALESCE(m.keep_items, 0)`
@@ -45,26 +50,17 @@ func (q *Q) usage(op, userID, lock string) (u Usage, err error) {
 	return u, err
 }
 
-// Use adds to a mailbox's counts, and holds it as LockMailbox does; limits are
-// the ones in force. Growing past one is Quota, shrinking is always allowed.
-func (tx *Tx) Use(userID string, bytes, files, maxBytes, maxFiles int64) error {
-	return tx.use(userID, bytes, files, 0, 0, maxBytes, maxFiles)
-}
-
-// Grow is Use for a content that the user brought in (Blob.Owner): what it keeps
-// grows, too, whose limits the caller has checked.
-func (tx *Tx) Grow(userID string, bytes, files, content, maxBytes, maxFiles int64) error {
-	return tx.use(userID, bytes, files, content, 1, maxBytes, maxFiles)
-}
-
-func (tx *Tx) use(userID string, bytes, files, kept, contents, maxBytes, maxFiles int64) error {
+// Use adds to a mailbox's counts, and holds it as LockMailbox does. What is visible
+// may shrink, or grow within the quota of limits; past it is Quota. Of what is kept,
+// the caller has checked the limits.
+func (tx *Tx) Use(userID string, add Counts, limits model.StorageLimits) error {
 	if err := tx.take(rankMailbox, userID); err != nil {
 		return err
 	}
 	n, err := tx.exec("Use", `UPDATE mailboxes SET used_bytes = used_bytes + $2, used_files = used_files + $3,
-		kept_bytes = kept_bytes + $6, kept_contents = kept_contents + $7
+		kept_bytes = kept_bytes + $6, kept_contents = kept_contents + $7, dirs = dirs + $8
 		WHERE user_id = $1 AND ($2 <= 0 OR used_bytes + $2 <= $4) AND ($3 <= 0 OR used_files + $3 <= $5)`,
-		userID, bytes, files, maxBytes, maxFiles, kept, contents)
+		userID, add.Bytes, add.Files, limits.QuotaBytes, limits.QuotaFiles, add.KeptBytes, add.KeptContents, add.Dirs)
 	if err == nil && n == 0 {
 		return fault.E("store.Use", fault.Quota, "Quota exceeded.")
 	}

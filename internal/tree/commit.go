@@ -13,13 +13,9 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/deposit"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/mailbox"
 	"github.com/sallyport-sftp/sallyport/internal/store"
-	"github.com/sallyport-sftp/sallyport/model"
 )
-
-// replaceGrace is how long a version may be dropped again when its own
-// uploader replaces it: people upload a file, see a mistake, upload again.
-const replaceGrace = time.Hour
 
 // commit hands an image to the committer: CLOSE was received, and is completed
 // even if the client goes. Called with box.mu held; what it returns is to be called
@@ -155,15 +151,15 @@ func (img *image) seal(ctx context.Context, now time.Time) (store.Content, error
 
 // record writes what a commit changes.
 func (s *Session) record(tx *store.Tx, img *image, c store.Content, now time.Time) error {
-	use, err := tx.LockMailbox(s.login.User.ID)
+	rows, err := mailbox.Lock(tx, s.login.User.ID)
 	if err != nil {
 		return err
 	}
 	if s.box.isWalking() { // since a rename was committed: it may have made room for what this replaces
 		return errOwed
 	}
-	limits := s.limits(use)
-	if err := checkKept(use, limits, c.Size, 1); err != nil {
+	limits := s.limits(rows.Usage)
+	if err := checkKept(rows.Usage, limits, c.Size, 1); err != nil {
 		return err
 	}
 	f := img.row(c, now)
@@ -171,22 +167,16 @@ func (s *Session) record(tx *store.Tx, img *image, c store.Content, now time.Tim
 	if err != nil {
 		return err
 	}
-	if err := tx.AddBlob(store.Blob{ID: c.BlobID, Key: c.Key, Size: c.Size, SHA256: c.SHA256, Owner: s.login.User.ID}, 1, c.StoredAt); err != nil {
-		return err
+	old, err := rows.File(f.DirID, f.Name)
+	if err == nil && old != nil {
+		err = img.outrunBy(*old)
 	}
-	bytes, files, err := s.supersede(tx, img, &f, now)
 	if err != nil {
 		return err
 	}
 	full := path.Join(dir, f.Name)
-	if err := tx.AddVersion(store.Version{ID: img.id, FileID: f.FileID, UserID: s.login.User.ID, BlobID: c.BlobID,
-		HashState: c.HashState, Actor: s.login.Actor(), StoredAt: c.StoredAt, Class: s.class(full)}); err != nil {
-		return err
-	}
-	if err := tx.PutFile(f); err != nil {
-		return err
-	}
-	if err := tx.Grow(s.login.User.ID, bytes, files, c.Size, limits.QuotaBytes, limits.QuotaFiles); err != nil {
+	if err := rows.Put(mailbox.Upload{File: f, Old: old, Content: c, Actor: s.login.Actor(), Class: s.t.hooks.Class(s.login.User.ID, full, ""),
+		Limits: limits}, s.t.hooks.OnGone); err != nil {
 		return err
 	}
 	if !staging && s.final(full) {
@@ -198,14 +188,6 @@ func (s *Session) record(tx *store.Tx, img *image, c store.Content, now time.Tim
 	row.Detail["version"], row.Detail["size"] = img.id, strconv.FormatInt(c.Size, 10)
 	row.Detail["sha256"] = hex.EncodeToString(c.SHA256)
 	return tx.Audit(row)
-}
-
-// class is the retention policy of a file that is being stored.
-func (s *Session) class(full string) string {
-	if s.t.hooks.Class == nil {
-		return model.ClassDefault
-	}
-	return s.t.hooks.Class(s.login.User.ID, full, "")
 }
 
 // row is the file's row as the image wants it. Its name stands still: a rename
@@ -237,22 +219,6 @@ func freePlace(tx *store.Tx, f store.File) (dir string, staging bool, err error)
 	return dir, staging, err
 }
 
-// supersede lets a file that has the name already become the history of the
-// new one, and says what the commit adds to the mailbox's use.
-func (s *Session) supersede(tx *store.Tx, img *image, f *store.File, now time.Time) (bytes, files int64, err error) {
-	old, err := tx.File(f.DirID, f.Name)
-	if fault.Is(err, fault.NotFound) {
-		return f.Size, 1, nil
-	} else if err != nil {
-		return 0, 0, err
-	}
-	if err := img.outrunBy(old); err != nil {
-		return 0, 0, err
-	}
-	f.FileID = old.FileID
-	return f.Size - old.Size, 0, s.replaced(tx, old, now)
-}
-
 // errOutrun is in the chain of an error about an upload that an older session
 // began, and whose name shows a newer version by now.
 var errOutrun = errors.New("a newer version was stored meanwhile")
@@ -276,28 +242,4 @@ func (s *Session) arrived(tx *store.Tx, full string, c store.Content, now time.T
 		return nil
 	}
 	return s.t.hooks.OnCommit(tx, []exchange.Arrival{{Login: &s.login, Path: full, VersionID: c.VersionID, Size: c.Size, SHA256: c.SHA256, At: now}})
-}
-
-// replaced decides what becomes of the version that a newer one replaces: its
-// uploader's own, of the last hour, that nobody needs, is dropped.
-func (s *Session) replaced(tx *store.Tx, old store.File, now time.Time) error {
-	held, err := s.gone(tx, old.VersionID, true)
-	if err != nil || held {
-		return err
-	}
-	c, err := tx.Content(old.VersionID)
-	if err != nil {
-		return err
-	}
-	if now.Sub(exchange.FromMicros(c.StoredAt)) < replaceGrace {
-		return tx.DropVersions([]string{old.VersionID}, exchange.Micros(now))
-	}
-	return nil
-}
-
-func (s *Session) gone(tx *store.Tx, versionID string, replaced bool) (held bool, err error) {
-	if s.t.hooks.OnGone == nil {
-		return false, nil
-	}
-	return s.t.hooks.OnGone(tx, versionID, replaced)
 }

@@ -33,7 +33,7 @@ const (
 // image is the uncommitted bytes of one name.
 type image struct {
 	t   *Tree
-	box *mailbox
+	box *box
 	id  string // of the stage, the blob and the version to be
 	at  string // the blob's key, fixed when the image begins
 
@@ -92,7 +92,7 @@ type image struct {
 }
 
 // newImage makes an image without a stage. base nil means a new, empty file.
-func (t *Tree) newImage(box *mailbox, key nameKey, owner *Session, base *store.Content) *image {
+func (t *Tree) newImage(box *box, key nameKey, owner *Session, base *store.Content) *image {
 	id, now := t.ids.New(), t.now()
 	img := &image{t: t, box: box, id: id, at: blob.Key(box.userID, id, key.name, now), key: key, owner: owner, base: base, mode: 0o644,
 		touched: now, syncedAt: now, sum: sha256.New()}
@@ -321,65 +321,6 @@ func (img *image) setTimes(mtime *time.Time, mode *uint32) bool {
 		img.mode = *mode & 0o777
 	}
 	return true
-}
-
-// closeStage lets go of files. Callers hold box.mu; refs is 0 or the tree closes.
-func (img *image) closeStage() {
-	img.mu.Lock()
-	defer img.mu.Unlock()
-	if img.basis != nil {
-		_ = img.basis.Close()
-		img.basis = nil
-	}
-	if img.stage != nil && !img.broken {
-		_ = img.stage.Close()
-	}
-	img.broken = true
-}
-
-// discard forgets an image's bytes. Callers hold box.mu.
-func (img *image) discard() {
-	img.box.remove(img)
-	img.book(0, 0)
-	img.forget()
-	if img.refs == 0 {
-		img.closeStage()
-	}
-}
-
-// forget removes the bytes of an image that is discarded.
-func (img *image) forget() {
-	img.mu.Lock()
-	defer img.mu.Unlock()
-	img.state, img.epoch = removed, img.epoch+1
-	var err error
-	switch {
-	case img.rests:
-		err = img.t.blobs.Discard(img.id, img.at)
-		img.rests = false
-	case img.stage != nil && !img.broken:
-		err = img.stage.Discard()
-	}
-	if err != nil {
-		img.t.log.Warn("a stage could not be removed", "stage", img.id, "err", err)
-	}
-}
-
-// release takes one handle off. The last one leaves a partial of what was changed,
-// whoever's handle it is. Callers hold box.mu.
-func (img *image) release() {
-	img.refs--
-	switch {
-	case img.refs > 0 || img.state == committing:
-	case img.state != open:
-		img.closeStage()
-	case !img.dirty:
-		img.discard() // an unchanged overlay
-	case img.owner != nil:
-		img.orphan()
-	default: // a partial that was only read
-		img.t.behind("a partial's rest", func() { img.rest(false) })
-	}
 }
 
 // info is what a name shows while an image answers for it: its own session

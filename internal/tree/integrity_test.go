@@ -274,7 +274,7 @@ func (w *world) deliver(u model.User, full, text string) {
 			return err
 		}
 		f := *found.File
-		if err := tx.Use(u.ID, b.Size-f.Size, 0, 1<<62, 1<<62); err != nil {
+		if err := tx.Use(u.ID, store.Counts{Bytes: b.Size - f.Size}, model.StorageLimits{QuotaBytes: 1 << 62}); err != nil {
 			return err
 		}
 		f.VersionID, f.Size = b.ID, b.Size

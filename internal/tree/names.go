@@ -2,12 +2,11 @@ package tree
 
 import (
 	"context"
-	"slices"
 	"strings"
-	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/mailbox"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 	"github.com/sallyport-sftp/sallyport/model"
@@ -33,22 +32,21 @@ func (s *Session) Mkdir(dir string) error {
 		return err
 	}
 	err = s.change("dir.make", p.path, func(tx *store.Tx, row *model.AuditRow) error {
-		use, err := tx.LockMailbox(s.login.User.ID)
+		rows, err := mailbox.Lock(tx, s.login.User.ID)
 		if err != nil {
 			return err
 		}
-		if err := s.mayMakeDir(use); err != nil {
+		if err := s.mayMakeDir(rows.Usage); err != nil {
 			return err
 		}
 		p, err := s.resolve(&tx.Q, p.path)
 		if err != nil {
 			return err
 		}
-		if _, err := p.file(&tx.Q); err == nil || p.self != nil {
+		if p.stored != nil || p.self != nil {
 			return fault.E(op, fault.Exists, "The name is already taken.")
 		}
-		return tx.AddDir(store.Dir{ID: s.t.ids.New(), User: s.login.User.ID, Parent: p.parent.ID, Name: p.name,
-			Mtime: exchange.Micros(row.At)})
+		return rows.MakeDir(store.Dir{ID: s.t.ids.New(), Parent: p.parent.ID, Name: p.name, Mtime: exchange.Micros(row.At)})
 	})
 	if err == nil {
 		s.grew(0, 1)
@@ -103,17 +101,11 @@ func (s *Session) Rmdir(dir string) error {
 		return fault.E(op, fault.Exists, "The directory is not empty: it has an unfinished upload.")
 	}
 	return s.change("dir.remove", p.path, func(tx *store.Tx, _ *model.AuditRow) error {
-		if _, err := tx.LockMailbox(s.login.User.ID); err != nil {
-			return err
-		}
-		empty, err := tx.DirEmpty(p.self.ID)
+		rows, err := mailbox.Lock(tx, s.login.User.ID)
 		if err != nil {
 			return err
 		}
-		if !empty {
-			return fault.E(op, fault.Exists, "The directory is not empty.")
-		}
-		return tx.RemoveDir(p.self.ID)
+		return rows.RemoveDir(p.self.ID)
 	})
 }
 
@@ -151,10 +143,20 @@ func (s *Session) Remove(file string) error {
 	}
 	var fileID, last string // the versions before last are to be looked at still; "" for none
 	err = s.change("file.remove", p.path, func(tx *store.Tx, row *model.AuditRow) error {
-		if _, err := tx.LockMailbox(s.login.User.ID); err != nil {
+		rows, err := mailbox.Lock(tx, s.login.User.ID)
+		if err != nil {
 			return err
 		}
-		fileID, last, err = s.removeRow(tx, p, row.At)
+		f, err := p.file(&tx.Q)
+		if err != nil {
+			return err
+		}
+		if err := rows.Remove(f); err != nil {
+			return err
+		}
+		// Versions that nobody needs are dropped: the newest here, the others later.
+		fileID = f.FileID
+		last, err = rows.LetGo(fileID, "", row.At, s.t.hooks.OnGone)
 		return err
 	})
 	if err == nil && last != "" { // the name is gone; the rest is nobody's to wait for
@@ -170,64 +172,22 @@ func (s *Session) Remove(file string) error {
 	return err
 }
 
-// removeRow takes a stored file's name away and drops versions that nobody needs: the
-// newest here, and those before last later, since there may be any number.
-func (s *Session) removeRow(tx *store.Tx, p place, now time.Time) (fileID, last string, err error) {
-	f, err := p.file(&tx.Q)
-	if err != nil {
-		return "", "", err
-	}
-	if err := tx.RemoveFile(f.DirID, f.Name); err != nil {
-		return "", "", err
-	}
-	if err := tx.Use(s.login.User.ID, -f.Size, -1, 0, 0); err != nil {
-		return "", "", err
-	}
-	last, err = s.letGo(tx, f.FileID, "", now)
-	return f.FileID, last, err
-}
-
-// letGoAtOnce is how many versions one transaction lets go of.
-const letGoAtOnce = 100
-
-// letGo drops those versions of a file that nobody needs any more, from the one
-// before on. It returns where to go on, "" at the end.
-func (s *Session) letGo(tx *store.Tx, fileID, before string, now time.Time) (last string, err error) {
-	ids, err := tx.VersionIDs(fileID, before, letGoAtOnce)
-	if err != nil || len(ids) == 0 {
-		return "", err
-	}
-	if err := tx.LockDrops(ids); err != nil {
-		return "", err
-	}
-	var free []string
-	for _, id := range slices.Sorted(slices.Values(ids)) { // what is held of each is held in this order
-		held, err := s.gone(tx, id, false)
-		if err != nil {
-			return "", err
-		}
-		if !held {
-			free = append(free, id)
-		}
-	}
-	if len(ids) == letGoAtOnce {
-		last = ids[len(ids)-1]
-	}
-	return last, tx.DropVersions(free, exchange.Micros(now))
-}
-
 // letGoRest lets go of the versions before one, a page at a time. What a crash leaves of
 // them goes with its age.
 func (s *Session) letGoRest(fileID, last string) {
 	for last != "" {
 		err := fault.Guard(s.t.log, "a removal", func() error {
-			return s.t.store.WriteFor(context.Background(), s.login.User.ID, func(tx *store.Tx) (err error) {
-				if _, err := tx.LockMailbox(s.login.User.ID); err != nil {
+			next := ""
+			err := s.t.store.WriteFor(context.Background(), s.login.User.ID, func(tx *store.Tx) error {
+				rows, err := mailbox.Lock(tx, s.login.User.ID)
+				if err != nil {
 					return err
 				}
-				last, err = s.letGo(tx, fileID, last, s.t.now())
+				next, err = rows.LetGo(fileID, last, s.t.now(), s.t.hooks.OnGone)
 				return err
 			})
+			last = next
+			return err
 		})
 		if err != nil {
 			s.t.log.Warn("older versions of a removed file are kept until their age", "user", s.login.User.Name, "file", fileID, "err", err)

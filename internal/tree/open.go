@@ -220,7 +220,7 @@ func (img *image) restart() error {
 
 // dropPartials discards what earlier sessions left of a name that is now
 // being written afresh. Callers hold mu.
-func (b *mailbox) dropPartials(k nameKey, except *image) {
+func (b *box) dropPartials(k nameKey, except *image) {
 	for _, img := range append([]*image(nil), b.images[k]...) {
 		if img != except && img.owner == nil && img.state == open && img.refs == 0 {
 			img.discard()

@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/blob"
@@ -195,10 +193,7 @@ func (t *Tree) runJanitor(ctx context.Context) {
 // snapshot lists every open image but those of users whose mailbox is busy: one user's
 // work must not hold up the others'.
 func (t *Tree) snapshot() (all []*image) {
-	t.mu.Lock()
-	boxes := slices.Collect(maps.Values(t.boxes))
-	t.mu.Unlock()
-	for _, box := range boxes {
+	for _, box := range t.known() {
 		if !box.mu.TryLock() {
 			continue // the next second
 		}

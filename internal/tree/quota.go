@@ -58,7 +58,7 @@ func (s *Session) reserve(img *image, size int64) error {
 }
 
 // trim takes back what images have reserved ahead of what they hold. Callers hold mu.
-func (b *mailbox) trim() {
+func (b *box) trim() {
 	for _, list := range b.images {
 		for _, img := range list {
 			if img.state != open {
@@ -148,7 +148,7 @@ func (s *Session) checkFiles(fresh bool) error {
 }
 
 // unfinished counts the images that would be new files. Callers hold mu.
-func (b *mailbox) unfinished() (n int64) {
+func (b *box) unfinished() (n int64) {
 	for _, list := range b.images {
 		for _, img := range list {
 			if img.state == open && img.dirty && img.over == "" {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/mailbox"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 	"github.com/sallyport-sftp/sallyport/model"
@@ -64,7 +65,8 @@ func (s *Session) Rename(from, to string, replace bool) error {
 func (s *Session) renameDir(src, dst place) error {
 	err := s.changeOwing("dir.rename", src.path, func(tx *store.Tx, row *model.AuditRow) (owed bool, err error) {
 		row.Detail["to"] = dst.path
-		if _, err := tx.LockMailbox(s.login.User.ID); err != nil {
+		rows, err := mailbox.Lock(tx, s.login.User.ID)
+		if err != nil {
 			return false, err
 		}
 		dst, err := s.resolve(&tx.Q, dst.path) // again: another session may have moved things
@@ -78,7 +80,7 @@ func (s *Session) renameDir(src, dst place) error {
 		if err != nil {
 			return false, err
 		}
-		if err := tx.MoveDir(src.self.ID, dst.parent.ID, dst.name, exchange.Micros(row.At)); err != nil {
+		if err := rows.MoveDir(src.self.ID, dst.parent.ID, dst.name, row.At); err != nil {
 			return false, err
 		}
 		return s.owe(tx, src, dst, waited, row.At)
@@ -107,7 +109,7 @@ func (s *Session) mayMoveDir(tx *store.Tx, src, dst place) error {
 			return fault.E("tree.Rename", fault.Conflict, "The directory was moved meanwhile.")
 		}
 	}
-	if _, err := dst.file(&tx.Q); err == nil || dst.self != nil {
+	if dst.stored != nil || dst.self != nil {
 		return fault.E("tree.Rename", fault.Exists, "The new name is already taken.")
 	}
 	return fitsDeep(tx, src, dst)
@@ -141,7 +143,8 @@ func fitsDeep(tx *store.Tx, src, dst place) error {
 func (s *Session) renameFile(src, dst place, replace bool) error {
 	err := s.change("file.rename", src.path, func(tx *store.Tx, row *model.AuditRow) error {
 		row.Detail["to"] = dst.path
-		if _, err := tx.LockMailbox(s.login.User.ID); err != nil {
+		rows, err := mailbox.Lock(tx, s.login.User.ID)
+		if err != nil {
 			return err
 		}
 		f, err := src.file(&tx.Q)
@@ -156,13 +159,13 @@ func (s *Session) renameFile(src, dst place, replace bool) error {
 			if err := s.lockBoth(tx, src, f.VersionID, old.VersionID); err != nil {
 				return err
 			}
-			if err := s.replaceBy(tx, f, old, row.At); err != nil {
+			if err := rows.MoveOver(f, old, row.At, s.t.hooks.OnGone); err != nil {
 				return err
 			}
 		case !fault.Is(err, fault.NotFound):
 			return err
 		default:
-			if err := tx.MoveFile(f, dst.parent.ID, dst.name); err != nil {
+			if err := rows.Move(f, dst.parent.ID, dst.name); err != nil {
 				return err
 			}
 		}
@@ -192,35 +195,6 @@ func (s *Session) lockBoth(tx *store.Tx, src place, ids ...string) error {
 		return err
 	}
 	return tx.LockDeliveries(ids)
-}
-
-// adoptAtOnce is how many versions may move to another file in one transaction.
-const adoptAtOnce = 500
-
-// replaceBy makes f's bytes the newest version of the file old.
-func (s *Session) replaceBy(tx *store.Tx, f, old store.File, now time.Time) error {
-	older, err := tx.VersionIDs(f.FileID, "", adoptAtOnce+1)
-	if err != nil {
-		return err
-	}
-	if len(older) > adoptAtOnce {
-		return fault.E("tree.Rename", fault.Conflict, "The file has more than %d older versions and cannot take the place of another; remove that one first.", adoptAtOnce)
-	}
-	if err := s.replaced(tx, old, now); err != nil {
-		return err
-	}
-	if err := tx.RemoveFile(f.DirID, f.Name); err != nil {
-		return err
-	}
-	if err := tx.AdoptVersions(f.FileID, old.FileID); err != nil {
-		return err
-	}
-	moved := f
-	moved.DirID, moved.Name, moved.FileID = old.DirID, old.Name, old.FileID
-	if err := tx.PutFile(moved); err != nil {
-		return err
-	}
-	return tx.Use(s.login.User.ID, -old.Size, -1, 0, 0)
 }
 
 // finalName tells the inbox of the name that a partner's file has now, if it is a final one.

@@ -23,7 +23,7 @@ const maxPending = 64
 // goroutine; what it starts in the background ends before End returns.
 type Session struct {
 	t     *Tree
-	box   *mailbox
+	box   *box
 	login exchange.Login
 	cwd   string
 	guard *store.Guard // checks the login in every change; nil for an operator's

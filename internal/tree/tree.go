@@ -18,6 +18,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -26,7 +28,9 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fair"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/mailbox"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // Policy is what the operator configured.
@@ -56,9 +60,8 @@ type Hooks struct {
 	// Final reports whether a file of a user at a path is handed on: its name is no
 	// temporary one. nil: always.
 	Final func(userID, path string) bool
-	// OnGone: a name no longer shows a version, because a newer one replaced
-	// it or it was removed. held means somebody still needs the version.
-	OnGone func(tx *store.Tx, versionID string, replaced bool) (held bool, err error)
+	// OnGone says whether a version is still needed that no name shows any more.
+	OnGone mailbox.Gone
 	// OnMove: a version has another name than it had in a folder into which its user may not
 	// write. May be nil.
 	OnMove func(tx *store.Tx, versionID string) error
@@ -87,7 +90,7 @@ type Tree struct {
 	used   func(user string, cost time.Duration) (wait time.Duration) // may be nil
 
 	mu    sync.Mutex
-	boxes map[string]*mailbox // by user id
+	boxes map[string]*box // by user id
 
 	accounts accounts
 	budgets  fair.Pacer    // of changes, by user id
@@ -120,8 +123,14 @@ func New(o Options) (*Tree, error) {
 	if o.Desk == nil {
 		o.Desk = deposit.New(o.Store, o.Log)
 	}
+	if o.Hooks.OnGone == nil {
+		o.Hooks.OnGone = func(*store.Tx, string, bool) (held bool, err error) { return false, nil }
+	}
+	if o.Hooks.Class == nil {
+		o.Hooks.Class = func(string, string, string) string { return model.ClassDefault }
+	}
 	t := &Tree{store: o.Store, blobs: o.Blobs, desk: o.Desk, clock: o.Clock, ids: o.IDs, log: o.Log, policy: o.Policy, hooks: o.Hooks, used: o.Used,
-		boxes: map[string]*mailbox{}, retiring: make(chan struct{}, retiring), hashing: newHashing()}
+		boxes: map[string]*box{}, retiring: make(chan struct{}, retiring), hashing: newHashing()}
 	if err := errors.Join(t.recover(), t.recoverWalks()); err != nil {
 		return nil, err
 	}
@@ -140,9 +149,7 @@ func (t *Tree) behind(what string, fn func()) {
 func (t *Tree) Close() {
 	t.stop()
 	t.janitor.Wait()
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for _, box := range t.boxes {
+	for _, box := range t.known() {
 		box.mu.Lock()
 		for _, list := range box.images {
 			for _, img := range list {
@@ -165,32 +172,40 @@ func (s *Session) final(full string) bool {
 // directory carries them, and a name.
 type nameKey struct{ dir, name string }
 
-// mailbox is what this node knows of one user's tree beyond the database.
-type mailbox struct {
-	userID  string
-	account string // "" until somebody logs in; guarded by mu
+// box is what this node knows of one user's tree beyond the database.
+type box struct {
+	userID   string
+	account  string // "" until somebody logs in; guarded by mu
+	sessions int    // guarded by the tree's mu
 
 	walk sync.Mutex // one at a time finishes renames; taken before mu
 
-	mu       sync.Mutex
+	mu       letting
 	images   map[nameKey][]*image // oldest first
 	total    int                  // of images
 	reserved int64                // bytes promised to images, of the quota
 	staged   int64                // bytes of images, of what the user may keep
 	commits  int64                // images that became rows
-	sessions int
-	walking  bool // a rename of a directory has not had all its effects (walk.go)
-	owed     int  // how often one had not
+	walking  bool                 // a rename of a directory has not had all its effects (walk.go)
+	owed     int                  // how often one had not
 }
 
-// box finds or makes a user's mailbox and counts a session in.
-func (t *Tree) box(userID, account string) *mailbox {
+// known lists all mailboxes.
+func (t *Tree) known() []*box {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	return slices.Collect(maps.Values(t.boxes))
+}
+
+// box finds or makes a user's mailbox and counts a session in. Whoever holds the
+// tree's mu waits for no mailbox: one user's work must not hold up the others'.
+func (t *Tree) box(userID, account string) *box {
+	t.mu.Lock()
 	box := t.boxLocked(userID)
+	box.sessions++
+	t.mu.Unlock()
 	box.mu.Lock()
 	defer box.mu.Unlock()
-	box.sessions++
 	if box.account == "" {
 		box.account = account
 		t.accounts.stage(account, box.staged)
@@ -199,21 +214,21 @@ func (t *Tree) box(userID, account string) *mailbox {
 }
 
 // boxLocked finds or makes a user's mailbox. Callers hold mu, or are alone.
-func (t *Tree) boxLocked(userID string) *mailbox {
-	box := t.boxes[userID]
-	if box == nil {
-		box = &mailbox{userID: userID, images: map[nameKey][]*image{}}
-		t.boxes[userID] = box
+func (t *Tree) boxLocked(userID string) *box {
+	b := t.boxes[userID]
+	if b == nil {
+		b = &box{userID: userID, images: map[nameKey][]*image{}}
+		t.boxes[userID] = b
 	}
-	return box
+	return b
 }
 
 // leave counts a session out and forgets a mailbox with nothing in memory.
-func (t *Tree) leave(box *mailbox) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+func (t *Tree) leave(box *box) {
 	box.mu.Lock()
 	defer box.mu.Unlock()
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	box.sessions--
 	if box.sessions == 0 && len(box.images) == 0 && !box.walking {
 		delete(t.boxes, box.userID)
@@ -223,7 +238,7 @@ func (t *Tree) leave(box *mailbox) {
 // newest is the image that answers for a name in a session: the youngest one
 // that was changed, unless a version was committed since it began; such a one
 // is seen by its own session alone. Callers hold mu.
-func (b *mailbox) newest(k nameKey, s *Session) *image {
+func (b *box) newest(k nameKey, s *Session) *image {
 	list := b.images[k]
 	for i := len(list) - 1; i >= 0; i-- {
 		if list[i].dirty && (!list[i].behind || list[i].owner == s) {
@@ -234,7 +249,7 @@ func (b *mailbox) newest(k nameKey, s *Session) *image {
 }
 
 // turn counts the images that have become rows.
-func (b *mailbox) turn() int64 {
+func (b *box) turn() int64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.commits
@@ -242,20 +257,20 @@ func (b *mailbox) turn() int64 {
 
 // outrun marks the images of a name that began before a version was committed.
 // Callers hold mu.
-func (b *mailbox) outrun(k nameKey) {
+func (b *box) outrun(k nameKey) {
 	for _, img := range b.images[k] {
 		img.behind = true
 	}
 }
 
 // add puts an image under its name. Callers hold mu.
-func (b *mailbox) add(img *image) {
+func (b *box) add(img *image) {
 	b.images[img.key] = append(b.images[img.key], img)
 	b.total++
 }
 
 // remove takes an image out of its name. Callers hold mu.
-func (b *mailbox) remove(img *image) {
+func (b *box) remove(img *image) {
 	list := b.images[img.key]
 	for i, have := range list {
 		if have == img {
@@ -272,7 +287,7 @@ func (b *mailbox) remove(img *image) {
 }
 
 // hasImages reports whether a directory has uploads under way or partials.
-func (b *mailbox) hasImages(dir string) bool {
+func (b *box) hasImages(dir string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for k, list := range b.images {

@@ -56,7 +56,7 @@ var errOwed = fault.Wrap("tree.walk", fault.Busy, errors.New("a rename is being 
 
 // owe notes that something is owed. Whoever calls it holds the mailbox's row, and so does the
 // transaction that looks for it.
-func (m *mailbox) owe() {
+func (m *box) owe() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.walking = true
@@ -64,19 +64,19 @@ func (m *mailbox) owe() {
 }
 
 // walks reports whether something is owed, and counts how often something was.
-func (m *mailbox) walks() (walking bool, owed int) {
+func (m *box) walks() (walking bool, owed int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.walking, m.owed
 }
 
-func (m *mailbox) isWalking() bool {
+func (m *box) isWalking() bool {
 	walking, _ := m.walks()
 	return walking
 }
 
 // paid notes that nothing is owed, unless something was since.
-func (m *mailbox) paid(owed int) {
+func (m *box) paid(owed int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.walking = m.walking && m.owed != owed
@@ -91,7 +91,7 @@ func (s *Session) finishWalks() error {
 }
 
 // finishWalks does what renames of a mailbox's directories owe.
-func (t *Tree) finishWalks(ctx context.Context, box *mailbox) error {
+func (t *Tree) finishWalks(ctx context.Context, box *box) error {
 	box.walk.Lock()
 	defer box.walk.Unlock()
 	for {
@@ -191,15 +191,7 @@ func (t *Tree) recoverWalks() error {
 
 // walkAll does what is left to do in all mailboxes.
 func (t *Tree) walkAll(ctx context.Context) {
-	t.mu.Lock()
-	var left []*mailbox
-	for _, box := range t.boxes {
-		if box.isWalking() {
-			left = append(left, box)
-		}
-	}
-	t.mu.Unlock()
-	for _, box := range left {
+	for _, box := range t.known() { // finishWalks leaves alone those that owe nothing
 		if err := t.finishWalks(ctx, box); err != nil && ctx.Err() == nil {
 			t.log.Warn("files below a renamed directory could not be received yet", "user", box.userID, "err", err)
 		}

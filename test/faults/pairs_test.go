@@ -83,8 +83,7 @@ func newPairs(t *testing.T, database string) *pairs {
 		Templates: map[string]account.Template{model.KindVendor: {StartDir: "/", Root: all}, model.KindCustomer: {StartDir: "/", Root: all}}})
 	p.retain = retention.New(retention.Options{Store: p.store, Blobs: blobs, Clock: time.Now, IDs: p.ids, Log: log, Key: key, Node: "node",
 		Policy: retention.Policy{Keep: "12mo", Day: 1, AfterClose: 100 * 24 * time.Hour}})
-	p.feeds = feed.New(feed.Options{Store: p.store, Blobs: blobs, Clock: time.Now, IDs: p.ids, Key: key, MaxFile: 1 << 20, Class: p.retain.Class,
-		MakeDirs: account.FeedDirs(p.ids, time.Now)})
+	p.feeds = feed.New(feed.Options{Store: p.store, Blobs: blobs, Clock: time.Now, IDs: p.ids, Key: key, MaxFile: 1 << 20, Class: p.retain.Class})
 	p.inbox = inbox.New(inbox.Options{Store: p.store, Blobs: blobs, Clock: time.Now, IDs: p.ids, Log: log, Key: key, Lease: time.Second})
 	p.expect = expect.New(p.store, time.Now, p.ids, log, nil)
 	p.links = handover.New(p.store, time.Now, p.ids)

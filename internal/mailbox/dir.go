@@ -1,0 +1,138 @@
+package mailbox
+
+import (
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/model"
+)
+
+// MakeDir records a directory; a taken name is Exists. What its user makes is
+// counted, what the operator makes (Fixed) is not.
+func (b *Box) MakeDir(d store.Dir) error {
+	d.User = b.user
+	if err := b.tx.AddDir(d); err != nil || d.Fixed {
+		return err
+	}
+	return b.count(store.Counts{Dirs: 1}, model.StorageLimits{})
+}
+
+// MoveDir gives a directory another parent and name; a taken name is Exists.
+func (b *Box) MoveDir(id, parent, name string, at time.Time) error {
+	return b.tx.MoveDir(id, parent, name, exchange.Micros(at))
+}
+
+// RemoveDir removes a directory; one that is not empty is Exists.
+func (b *Box) RemoveDir(id string) error {
+	d, err := b.tx.Dir(id)
+	if err != nil {
+		return err
+	}
+	empty, err := b.tx.DirEmpty(id)
+	if err != nil {
+		return err
+	}
+	if !empty {
+		return fault.E("mailbox.RemoveDir", fault.Exists, "The directory is not empty.")
+	}
+	if err := b.free(d); err != nil {
+		return err
+	}
+	return b.tx.RemoveDir(id)
+}
+
+// free counts a directory out, unless it is not counted.
+func (b *Box) free(d store.Dir) error {
+	if d.Fixed {
+		return nil
+	}
+	return b.count(store.Counts{Dirs: -1}, model.StorageLimits{})
+}
+
+// setRights changes what partners may do in a directory and fixes it in place.
+func (b *Box) setRights(d store.Dir, rights exchange.Rights) error {
+	if err := b.free(d); err != nil {
+		return err
+	}
+	return b.tx.SetDirRights(d.ID, rights)
+}
+
+// NewDirs is a path of directories that partners cannot move. Those that are
+// missing are made.
+type NewDirs struct {
+	Path    string
+	Rights  *exchange.Rights // in the last one; nil: as in its parent
+	Staging bool             // they are staging folders
+	IDs     *exchange.IDs
+	At      time.Time
+}
+
+// MakeDirs makes a path of directories, gives the last one the rights, and returns
+// its id.
+func (b *Box) MakeDirs(n NewDirs) (id string, err error) {
+	names := store.SplitPath(n.Path)
+	have, err := b.tx.Walk(b.user, names)
+	if err != nil {
+		return "", err
+	}
+	return b.makeMissing(n, names, have)
+}
+
+// makeMissing is MakeDirs for names of which have are there, the root first.
+func (b *Box) makeMissing(n NewDirs, names []string, have []store.Dir) (id string, err error) {
+	last, missing := have[len(have)-1], names[len(have)-1:]
+	for i, name := range missing {
+		last = store.Dir{ID: n.IDs.New(), Parent: last.ID, Name: name, Fixed: true, Staging: n.Staging, Mtime: exchange.Micros(n.At)}
+		if i == len(missing)-1 {
+			last.Rights = n.Rights
+		}
+		if err := b.MakeDir(last); err != nil {
+			return "", err
+		}
+	}
+	if len(missing) > 0 || n.Rights == nil {
+		return last.ID, nil
+	}
+	return last.ID, b.setRights(last, *n.Rights)
+}
+
+// FeedDirs makes directories for delivered files, and returns the last one's id.
+//
+// With rights, the last one is that of a subscription: a new one gets them. One that
+// is there already keeps what the operator gave it beside, such as a partner's own
+// folder for uploads, which may be read then, too; of one in which nobody else may
+// write, what may be removed is as the rights say.
+//
+// Without rights it is a dated folder below: it has those of the subscription's
+// folder, but never more than to look where the partner may write.
+func (b *Box) FeedDirs(n NewDirs) (id string, err error) {
+	look := exchange.Read | exchange.List
+	names := store.SplitPath(n.Path)
+	have, err := b.tx.Walk(b.user, names)
+	if err != nil {
+		return "", err
+	}
+	granted := exchange.Rights(0)
+	for _, d := range have {
+		if d.Rights != nil {
+			granted = *d.Rights
+		}
+	}
+	missing := len(have) <= len(names)
+	if missing && n.Rights == nil && granted&exchange.Write != 0 {
+		n.Rights = &look
+	}
+	if missing || n.Rights == nil {
+		return b.makeMissing(n, names, have)
+	}
+	last, want := have[len(names)], granted|look
+	if granted&exchange.Write == 0 {
+		want = want&^(exchange.Delete|exchange.Rename) | *n.Rights
+	}
+	if last.Fixed && last.Rights != nil && *last.Rights == want {
+		return last.ID, nil
+	}
+	return last.ID, b.setRights(last, want)
+}
