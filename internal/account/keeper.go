@@ -72,7 +72,8 @@ func (r *Room) RetireKeys(ctx context.Context) error {
 
 // end does what a key's time asks for. Another node may have been faster.
 func (r *Room) end(ctx context.Context, k model.Key, now time.Time) error {
-	err := r.change(ctx, keeperName, "key.retire", k.User, func(tx *store.Tx, row *model.AuditRow) error {
+	retired := model.AuditRow{Actor: keeperName, Action: "key.retire", Subject: k.User}
+	err := r.write(ctx, retired, func(tx *store.Tx, row *model.AuditRow) error {
 		u, live, err := liveKey(tx, k.User, k.Fingerprint)
 		if err != nil {
 			return err
@@ -228,7 +229,8 @@ func fits(c model.Contact, roles []string) bool {
 
 // NoticeDone notes that people were told.
 func (r *Room) NoticeDone(ctx context.Context, actor, id string) error {
-	return r.change(ctx, actor, "notice.done", id, func(tx *store.Tx, row *model.AuditRow) error {
+	done := model.AuditRow{Actor: actor, Action: "notice.done", Subject: id}
+	return r.write(ctx, done, func(tx *store.Tx, row *model.AuditRow) error {
 		return fault.Missing("account.NoticeDone", tx.NoticeDone(id, exchange.Micros(row.At)), "There is no open notice %q.", valid.Printable(id))
 	})
 }

@@ -327,13 +327,12 @@ func (r *Room) prune(now time.Time) {
 
 // repeat removes until nothing is left to remove.
 func (r *Room) repeat(remove func(tx *store.Tx) (int64, error)) {
-	for n := int64(1); n > 0; {
-		err := r.o.Store.Write(context.Background(), func(tx *store.Tx) (err error) {
-			n, err = remove(tx)
-			return err
-		})
+	for {
+		n, err := store.Change(context.Background(), r.o.Store, remove)
 		if err != nil {
 			r.o.Log.Error("old connection records could not be removed", "err", err)
+		}
+		if err != nil || n == 0 {
 			return
 		}
 	}

@@ -112,24 +112,23 @@ func (r *Room) handOut(ctx context.Context) (n int, err error) {
 	return n, nil
 }
 
-func (r *Room) handOutSome(ctx context.Context, limit int) (n int, err error) {
-	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
+func (r *Room) handOutSome(ctx context.Context, limit int) (int, error) {
+	return store.Change(ctx, r.o.Store, func(tx *store.Tx) (int, error) {
 		events, err := tx.Outbox(exchange.Micros(r.now()), limit)
-		if n = len(events); err != nil || n == 0 {
-			return err
+		if err != nil || len(events) == 0 {
+			return 0, err
 		}
 		hooks, err := tx.Webhooks()
 		if err != nil {
-			return err
+			return 0, err
 		}
 		for _, e := range events {
 			if err := r.messages(tx, e, hooks); err != nil {
-				return err
+				return 0, err
 			}
 		}
-		return tx.Emitted(events)
+		return len(events), tx.Emitted(events)
 	})
-	return n, err
 }
 
 // messages writes what an event is to be sent as.

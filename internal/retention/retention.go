@@ -116,13 +116,11 @@ func (r *Room) Keep(ctx context.Context) {
 }
 
 // lead makes this process the one that plans and runs, for a while.
-func (r *Room) lead(ctx context.Context) (ok bool, err error) {
-	now := r.now()
-	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
-		ok, err = tx.TakeLease(leaseName, r.o.Node, exchange.Micros(now), exchange.Micros(now.Add(leaseFor)))
-		return err
+func (r *Room) lead(ctx context.Context) (bool, error) {
+	return store.Change(ctx, r.o.Store, func(tx *store.Tx) (bool, error) {
+		now := r.now()
+		return tx.TakeLease(leaseName, r.o.Node, exchange.Micros(now), exchange.Micros(now.Add(leaseFor)))
 	})
-	return ok, err
 }
 
 // Step does everything that is due now.
