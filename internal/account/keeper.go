@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -33,25 +34,16 @@ var expiryMarks = []struct {
 // ones, and notes what people should be told, until ctx ends. Several nodes
 // may do so at once: each thing is done once.
 func (r *Room) Keep(ctx context.Context, log *slog.Logger) {
-	tick := time.NewTicker(keepEvery)
-	defer tick.Stop()
 	var noticed time.Time
-	for {
-		if err := r.RetireKeys(ctx); err != nil && ctx.Err() == nil {
-			log.Error("keys could not be retired", "err", err)
-		}
+	do := func(ctx context.Context) error {
+		err := r.RetireKeys(ctx)
 		if now := r.now(); now.Sub(noticed) >= noticeEvery {
 			noticed = now
-			if err := r.NoteKeys(ctx); err != nil && ctx.Err() == nil {
-				log.Error("notices on keys could not be made", "err", err)
-			}
+			err = errors.Join(err, r.NoteKeys(ctx))
 		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
+		return err
 	}
+	exchange.Task{Every: keepEvery, Do: do, Failure: "keys could not be retired, or notices on them could not be made", Log: log}.Run(ctx)
 }
 
 // RetireKeys revokes the keys whose time of overlap is over, and ends the

@@ -32,10 +32,8 @@ const (
 // checkpoints and sends one away, until ctx ends. Several nodes may do so: the
 // counter's row lets one seal at a time.
 func (r *Room) Keep(ctx context.Context) {
-	tick := time.NewTicker(sealEvery)
-	defer tick.Stop()
 	var kept time.Time
-	for failing := false; ; {
+	do := func(ctx context.Context) error {
 		err := r.Seal(ctx)
 		if err == nil || errors.Is(err, errBroken) {
 			r.alarm(ctx, err)
@@ -44,16 +42,12 @@ func (r *Room) Keep(ctx context.Context) {
 			kept = now
 			err = r.tidy(ctx, now)
 		}
-		if err != nil && !errors.Is(err, errBroken) && !failing && ctx.Err() == nil {
-			r.o.Log.Error("the audit log could not be sealed or kept", "err", err)
+		if errors.Is(err, errBroken) { // the alarm has told
+			return nil
 		}
-		failing = err != nil
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
+		return err
 	}
+	exchange.Task{Every: sealEvery, Do: do, Failure: "the audit log could not be sealed or kept", Log: r.o.Log}.Run(ctx)
 }
 
 // Seal numbers every row that has no number yet, and signs a checkpoint.

@@ -302,18 +302,7 @@ const expireEvery = time.Minute
 
 // Keep forgets what expired links held, until ctx ends.
 func (r *Room) Keep(ctx context.Context, log *slog.Logger) {
-	tick := time.NewTicker(expireEvery)
-	defer tick.Stop()
-	for {
-		if err := r.Expire(ctx); err != nil && ctx.Err() == nil {
-			log.Error("links could not be expired", "err", err)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-	}
+	exchange.Task{Every: expireEvery, Log: log, Failure: "links could not be expired", Do: r.Expire}.Run(ctx)
 }
 
 // Expire ends the links whose time is over.

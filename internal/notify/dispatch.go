@@ -28,25 +28,16 @@ func (r *Room) Run(ctx context.Context) {
 		return
 	}
 	defer r.jobs.stop()
-	tick := time.NewTicker(dispatchEvery)
-	defer tick.Stop()
 	var kept time.Time
-	for failing := false; ; {
+	do := func(ctx context.Context) error {
 		err := r.Dispatch(ctx)
 		if now := r.now(); err == nil && now.Sub(kept) >= keepEvery {
 			kept = now
 			err = r.keep(ctx, now)
 		}
-		if err != nil && !failing && ctx.Err() == nil {
-			r.o.Log.Error("events could not be handed out", "err", err)
-		}
-		failing = err != nil
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
+		return err
 	}
+	exchange.Task{Every: dispatchEvery, Do: do, Failure: "events could not be handed out", Log: r.o.Log}.Run(ctx)
 }
 
 // untilStarted starts the job library, and tries again when the database does

@@ -99,20 +99,7 @@ const (
 // Keep plans, tells and runs when it is time, until ctx ends. One node at a
 // time does.
 func (r *Room) Keep(ctx context.Context) {
-	tick := time.NewTicker(keepEvery)
-	defer tick.Stop()
-	for failing := false; ; {
-		err := r.Step(ctx)
-		if err != nil && !failing && ctx.Err() == nil {
-			r.o.Log.Error("retention could not go on", "err", err)
-		}
-		failing = err != nil
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-	}
+	exchange.Task{Every: keepEvery, Log: r.o.Log, Failure: "retention could not go on", Do: r.Step}.Run(ctx)
 }
 
 // lead makes this process the one that plans and runs, for a while.
