@@ -46,7 +46,8 @@ func (r *Room) Served(l *exchange.Login, versionID string, served exchange.Spans
 		if err := tx.SetServed(d, l, exchange.Micros(now)); err != nil {
 			return err
 		}
-		if d.State == before { // more of it was served: no news
+		if d.State == before {
+			tx.Unaudited("more of it was served: no news")
 			return nil
 		}
 		if d.State == model.DeliveryCollected {

@@ -222,6 +222,7 @@ func (s *Session) letGoRest(fileID, last string) {
 	for last != "" {
 		err := fault.Guard(s.t.log, "a removal", func() error {
 			return s.t.store.WriteFor(context.Background(), s.login.User.ID, func(tx *store.Tx) (err error) {
+				tx.Unaudited("the removal has the row")
 				if _, err := tx.LockMailbox(s.login.User.ID); err != nil {
 					return err
 				}
