@@ -9,11 +9,11 @@ import (
 // Task is something that is done again and again, such as expiring links.
 type Task struct {
 	Every   time.Duration
-	Later   bool                            // not at once: the first time after Every
-	Soon    <-chan struct{}                 // a value in it does the task before its time; nil: none comes
-	Do      func(ctx context.Context) error //
-	Failure string                          // what the log says of an error: "links could not be expired"
-	Log     *slog.Logger                    // nil for a task that does not fail
+	Later   bool            // not at once: the first time after Every
+	Soon    <-chan struct{} // a value in it does the task before its time; nil: none comes
+	Do      func(ctx context.Context) error
+	Failure string       // what the log says of an error: "links could not be expired"
+	Log     *slog.Logger // nil for a task that does not fail
 }
 
 // Run does the task until ctx ends, and returns when it is not under way any more. Of
