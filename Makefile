@@ -4,7 +4,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS  = -s -w -X github.com/sallyport-sftp/sallyport/internal/node.Version=$(VERSION)
 FUZZTIME ?= 20s
 
-.PHONY: run build test check journeys fuzz bench
+.PHONY: run build test twice check journeys fuzz bench
 
 run: ## the demo: accounts, keys and files, and how to connect
 	$(GO) run ./cmd/sallyport quickstart
@@ -16,6 +16,9 @@ test: ## every test, with the race detector and the real clients; attacks alone,
 	scripts/install-test-packages
 	CGO_ENABLED=1 $(GO) test -race -timeout 20m $$($(GO) list ./... | grep -v /test/attacks)
 	CGO_ENABLED=1 $(GO) test -race -timeout 20m ./test/attacks
+
+twice: ## the rooms, with each transaction's function run twice (docs/decisions/0022-change.md)
+	SALLYPORT_TWICE=1 $(GO) test -timeout 20m ./internal/...
 
 check: ## what needs no server: format, vet, staticcheck, modules
 	scripts/check

@@ -77,15 +77,24 @@ func New(s *store.Store, clock exchange.Clock, ids *exchange.IDs, policy Policy)
 	return &Room{store: s, clock: clock, ids: ids, policy: policy}
 }
 
-// change runs fn in a transaction and writes the audit row it fills in.
-func (r *Room) change(ctx context.Context, actor, action, subject string, fn func(tx *store.Tx, row *model.AuditRow) error) error {
-	return r.store.Write(ctx, func(tx *store.Tx) error {
-		row := model.AuditRow{ID: r.ids.New(), At: r.now(), Actor: actor, Action: action, Subject: subject}
-		if err := fn(tx, &row); err != nil {
-			return err
+// change runs fn in a transaction, writes the audit row that fn completes, and
+// returns fn's result.
+func change[T any](ctx context.Context, r *Room, row model.AuditRow, fn func(tx *store.Tx, row *model.AuditRow) (T, error)) (T, error) {
+	return store.Change(ctx, r.store, func(tx *store.Tx) (T, error) {
+		row := row // each run completes its own
+		row.ID, row.At = r.ids.New(), r.now()
+		out, err := fn(tx, &row)
+		if err == nil {
+			err = r.record(tx, row)
 		}
-		return r.record(tx, row)
+		return out, err
 	})
+}
+
+// write is change without a result.
+func (r *Room) write(ctx context.Context, row model.AuditRow, fn func(tx *store.Tx, row *model.AuditRow) error) error {
+	_, err := change(ctx, r, row, func(tx *store.Tx, row *model.AuditRow) (struct{}, error) { return struct{}{}, fn(tx, row) })
+	return err
 }
 
 func (r *Room) now() time.Time { return r.clock().UTC().Truncate(time.Microsecond) }
@@ -107,14 +116,15 @@ func (r *Room) AddAccount(ctx context.Context, actor string, n model.NewAccount)
 	if a.AllowIPs, err = cleanNetworks(n.AllowIPs); err != nil {
 		return a, err
 	}
-	err = r.change(ctx, actor, "account.add", a.ID, func(tx *store.Tx, row *model.AuditRow) error {
+	row := model.AuditRow{Actor: actor, Action: "account.add", Subject: a.ID}
+	return change(ctx, r, row, func(tx *store.Tx, row *model.AuditRow) (model.Account, error) {
+		a := a
 		row.Detail = map[string]string{"name": a.Name, "parent": a.Parent, "region": a.Region}
 		if err := checkParent(tx, &a); err != nil {
-			return err
+			return a, err
 		}
-		return taken(op, tx.AddAccount(a), "An account %q already exists.", a.ID)
+		return a, taken(op, tx.AddAccount(a), "An account %q already exists.", a.ID)
 	})
-	return a, err
 }
 
 // checkRegion accepts "" and, where regions are configured, these alone: a
@@ -157,10 +167,12 @@ func checkParent(tx *store.Tx, a *model.Account) error {
 
 // SetAccount changes an account's name, parent, region or networks. New
 // networks end its sessions, so that the next log-in is judged by them.
-func (r *Room) SetAccount(ctx context.Context, actor, id string, e model.EditAccount) (a model.Account, err error) {
-	err = r.change(ctx, actor, "account.set", id, func(tx *store.Tx, row *model.AuditRow) error {
-		if a, err = tx.Account(id); err != nil {
-			return fault.Missing("account.SetAccount", err, "There is no account %q.", id)
+func (r *Room) SetAccount(ctx context.Context, actor, id string, e model.EditAccount) (model.Account, error) {
+	row := model.AuditRow{Actor: actor, Action: "account.set", Subject: id}
+	return change(ctx, r, row, func(tx *store.Tx, row *model.AuditRow) (model.Account, error) {
+		a, err := tx.Account(id)
+		if err != nil {
+			return a, fault.Missing("account.SetAccount", err, "There is no account %q.", id)
 		}
 		row.Detail = map[string]string{}
 		for _, f := range []struct {
@@ -172,35 +184,34 @@ func (r *Room) SetAccount(ctx context.Context, actor, id string, e model.EditAcc
 				*f.old = *f.new
 			}
 		}
-		err := setLimits("account.SetAccount", row.Detail,
+		err = setLimits("account.SetAccount", row.Detail,
 			limitEdit{"keep_bytes", e.KeepBytes, &a.KeepBytes}, limitEdit{"keep_items", e.KeepItems, &a.KeepItems})
 		if err != nil {
-			return err
+			return a, err
 		}
 		if err := valid.CheckLabel("account name", a.Name); err != nil {
-			return err
+			return a, err
 		}
 		if e.Region != nil {
 			if err := r.checkRegion(a.Region); err != nil {
-				return err
+				return a, err
 			}
 		}
 		if err := checkParent(tx, &a); err != nil {
-			return err
+			return a, err
 		}
 		if e.AllowIPs == nil {
-			return tx.SetAccount(a)
+			return a, tx.SetAccount(a)
 		}
 		if a.AllowIPs, err = cleanNetworks(*e.AllowIPs); err != nil {
-			return err
+			return a, err
 		}
 		row.Detail["allow_ips"] = strings.Join(a.AllowIPs, " ")
 		if err := tx.SetAccount(a); err != nil {
-			return err
+			return a, err
 		}
-		return endSessions(tx, a.ID, "the account's networks changed", row.At)
+		return a, endSessions(tx, a.ID, "the account's networks changed", row.At)
 	})
-	return a, err
 }
 
 // endSessions ends every session of an account's users.
@@ -236,14 +247,16 @@ func (r *Room) Close(ctx context.Context, actor, id, keep string) (model.Account
 	return r.setState(ctx, actor, id, model.AccountClosed, &until)
 }
 
-func (r *Room) setState(ctx context.Context, actor, id, state string, until *time.Time) (a model.Account, err error) {
+func (r *Room) setState(ctx context.Context, actor, id, state string, until *time.Time) (model.Account, error) {
 	const op = "account.SetState"
-	err = r.change(ctx, actor, "account."+state, id, func(tx *store.Tx, row *model.AuditRow) error {
-		if a, err = tx.Account(id); err != nil {
-			return fault.Missing(op, err, "There is no account %q.", id)
+	row := model.AuditRow{Actor: actor, Action: "account." + state, Subject: id}
+	return change(ctx, r, row, func(tx *store.Tx, row *model.AuditRow) (model.Account, error) {
+		a, err := tx.Account(id)
+		if err != nil {
+			return a, fault.Missing(op, err, "There is no account %q.", id)
 		}
 		if a.State == model.AccountClosed {
-			return fault.E(op, fault.Conflict, "The account %q is closed; that is final.", id)
+			return a, fault.E(op, fault.Conflict, "The account %q is closed; that is final.", id)
 		}
 		row.Detail = map[string]string{"state": a.State + " → " + state}
 		if until != nil {
@@ -251,11 +264,10 @@ func (r *Room) setState(ctx context.Context, actor, id, state string, until *tim
 		}
 		a.State, a.FilesUntil = state, until
 		if err := tx.SetAccount(a); err != nil {
-			return err
+			return a, err
 		}
-		return endSessions(tx, a.ID, "the account's state changed to "+state, row.At)
+		return a, endSessions(tx, a.ID, "the account's state changed to "+state, row.At)
 	})
-	return a, err
 }
 
 // Account finds one account.
@@ -278,8 +290,8 @@ func (r *Room) AddVendor(ctx context.Context, actor string, n model.NewVendor) (
 	if err := valid.CheckLabel("vendor name", v.Name); err != nil {
 		return v, err
 	}
-	err := r.change(ctx, actor, "vendor.add", v.Short, func(tx *store.Tx, row *model.AuditRow) error {
-		row.Detail = map[string]string{"name": v.Name}
+	row := model.AuditRow{Actor: actor, Action: "vendor.add", Subject: v.Short, Detail: map[string]string{"name": v.Name}}
+	err := r.write(ctx, row, func(tx *store.Tx, _ *model.AuditRow) error {
 		return taken("account.AddVendor", tx.AddVendor(v), "A vendor %q already exists.", v.Short)
 	})
 	return v, err

@@ -21,17 +21,18 @@ func (r *Room) AddContact(ctx context.Context, actor string, n model.NewContact)
 	if err := checkContact(&c); err != nil {
 		return c, err
 	}
-	err := r.change(ctx, actor, "contact.add", c.Of(), func(tx *store.Tx, row *model.AuditRow) error {
-		row.Detail = map[string]string{"contact": c.ID, "name": c.Name, "email": c.Email, "roles": strings.Join(c.Roles, " ")}
+	row := model.AuditRow{Actor: actor, Action: "contact.add", Subject: c.Of(),
+		Detail: map[string]string{"contact": c.ID, "name": c.Name, "email": c.Email, "roles": strings.Join(c.Roles, " ")}}
+	return change(ctx, r, row, func(tx *store.Tx, _ *model.AuditRow) (model.Contact, error) {
+		c := c
 		if err := r.checkOwner(tx, &c); err != nil {
-			return err
+			return c, err
 		}
 		if err := checkAddress(tx, c); err != nil {
-			return err
+			return c, err
 		}
-		return tx.AddContact(c)
+		return c, tx.AddContact(c)
 	})
-	return c, err
 }
 
 // checkAddress refuses an address that another contact of the same account or
@@ -163,39 +164,41 @@ func personOf(q *store.Q, u model.User, who string) (model.Contact, error) {
 
 // ContactLeaves notes that a person is gone. Its links end; its keys go on
 // until somebody decides, and are listed.
-func (r *Room) ContactLeaves(ctx context.Context, actor, who string) (out model.Leaving, err error) {
-	err = r.change(ctx, actor, "contact.leave", who, func(tx *store.Tx, row *model.AuditRow) error {
+func (r *Room) ContactLeaves(ctx context.Context, actor, who string) (model.Leaving, error) {
+	row := model.AuditRow{Actor: actor, Action: "contact.leave", Subject: who}
+	return change(ctx, r, row, func(tx *store.Tx, row *model.AuditRow) (out model.Leaving, err error) {
 		c, err := contactNamed(&tx.Q, who)
 		if err != nil {
-			return err
+			return out, err
 		}
 		if c.LeftAt != nil {
-			return fault.E("account.ContactLeaves", fault.Conflict, "%s left already.", c.Name)
+			return out, fault.E("account.ContactLeaves", fault.Conflict, "%s left already.", c.Name)
 		}
 		c.LeftAt = &row.At
 		row.Subject, row.Detail = c.Of(), map[string]string{"contact": c.ID, "email": c.Email}
 		if err := tx.SetContact(c); err != nil {
-			return err
+			return out, err
 		}
 		if err := tx.RevokeLinksOf(c.ID, exchange.Micros(row.At)); err != nil {
-			return err
+			return out, err
 		}
-		out = model.Leaving{Contact: c}
+		out.Contact = c
 		if out.Keys, err = r.judged(tx.KeysHeldBy(c.ID)); err != nil {
-			return err
+			return out, err
 		}
 		rest, err := tx.Contacts(c.Account, c.Vendor)
 		out.Left = len(present(rest))
-		return err
+		return out, err
 	})
-	return out, err
 }
 
 // SetContact changes a contact.
-func (r *Room) SetContact(ctx context.Context, actor, who string, e model.EditContact) (c model.Contact, err error) {
-	err = r.change(ctx, actor, "contact.set", who, func(tx *store.Tx, row *model.AuditRow) error {
-		if c, err = contactNamed(&tx.Q, who); err != nil {
-			return err
+func (r *Room) SetContact(ctx context.Context, actor, who string, e model.EditContact) (model.Contact, error) {
+	row := model.AuditRow{Actor: actor, Action: "contact.set", Subject: who}
+	return change(ctx, r, row, func(tx *store.Tx, row *model.AuditRow) (model.Contact, error) {
+		c, err := contactNamed(&tx.Q, who)
+		if err != nil {
+			return c, err
 		}
 		row.Subject, row.Detail = c.Of(), map[string]string{"contact": c.ID}
 		old := c
@@ -213,27 +216,26 @@ func (r *Room) SetContact(ctx context.Context, actor, who string, e model.EditCo
 			row.Detail["roles"] = strings.Join(c.Roles, " ")
 		}
 		if err := checkContact(&c); err != nil {
-			return err
+			return c, err
 		}
 		if c.Email != old.Email {
 			c.VerifiedAt, c.Verified, c.BouncedAt = nil, "", nil
 			if err := checkAddress(tx, c); err != nil {
-				return err
+				return c, err
 			}
 		}
 		if e.Verified != nil {
 			if err := valid.CheckLabel("how it was verified", *e.Verified); err != nil {
-				return err
+				return c, err
 			}
 			c.VerifiedAt, c.Verified, c.BouncedAt = &row.At, *e.Verified, nil
 			row.Detail["verified"] = c.Verified
 		}
 		if err := tx.SetContact(c); err != nil || c.Email == old.Email {
-			return err
+			return c, err
 		}
 		// Links lie in the old address's mail: what they open is not for whoever
 		// reads that, nor do they prove the new address.
-		return tx.RevokeLinksOf(c.ID, exchange.Micros(row.At))
+		return c, tx.RevokeLinksOf(c.ID, exchange.Micros(row.At))
 	})
-	return c, err
 }

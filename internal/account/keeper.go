@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -33,25 +34,16 @@ var expiryMarks = []struct {
 // ones, and notes what people should be told, until ctx ends. Several nodes
 // may do so at once: each thing is done once.
 func (r *Room) Keep(ctx context.Context, log *slog.Logger) {
-	tick := time.NewTicker(keepEvery)
-	defer tick.Stop()
 	var noticed time.Time
-	for {
-		if err := r.RetireKeys(ctx); err != nil && ctx.Err() == nil {
-			log.Error("keys could not be retired", "err", err)
-		}
+	do := func(ctx context.Context) error {
+		err := r.RetireKeys(ctx)
 		if now := r.now(); now.Sub(noticed) >= noticeEvery {
 			noticed = now
-			if err := r.NoteKeys(ctx); err != nil && ctx.Err() == nil {
-				log.Error("notices on keys could not be made", "err", err)
-			}
+			err = errors.Join(err, r.NoteKeys(ctx))
 		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
+		return err
 	}
+	exchange.Task{Every: keepEvery, Do: do, Failure: "keys could not be retired, or notices on them could not be made", Log: log}.Run(ctx)
 }
 
 // RetireKeys revokes the keys whose time of overlap is over, and ends the
@@ -72,7 +64,8 @@ func (r *Room) RetireKeys(ctx context.Context) error {
 
 // end does what a key's time asks for. Another node may have been faster.
 func (r *Room) end(ctx context.Context, k model.Key, now time.Time) error {
-	err := r.change(ctx, keeperName, "key.retire", k.User, func(tx *store.Tx, row *model.AuditRow) error {
+	retired := model.AuditRow{Actor: keeperName, Action: "key.retire", Subject: k.User}
+	err := r.write(ctx, retired, func(tx *store.Tx, row *model.AuditRow) error {
 		u, live, err := liveKey(tx, k.User, k.Fingerprint)
 		if err != nil {
 			return err
@@ -228,7 +221,8 @@ func fits(c model.Contact, roles []string) bool {
 
 // NoticeDone notes that people were told.
 func (r *Room) NoticeDone(ctx context.Context, actor, id string) error {
-	return r.change(ctx, actor, "notice.done", id, func(tx *store.Tx, row *model.AuditRow) error {
+	done := model.AuditRow{Actor: actor, Action: "notice.done", Subject: id}
+	return r.write(ctx, done, func(tx *store.Tx, row *model.AuditRow) error {
 		return fault.Missing("account.NoticeDone", tx.NoticeDone(id, exchange.Micros(row.At)), "There is no open notice %q.", valid.Printable(id))
 	})
 }

@@ -286,7 +286,7 @@ func keeperDone(t *testing.T, w *world) {
 func keeperMany(t *testing.T, w *world) {
 	u := w.customer("acme")
 	const many = 1200 // more than a keeper takes at once
-	testkit.Must(t, w.store.Write(ctx, func(tx *store.Tx) error {
+	testkit.Must(t, testkit.Write(ctx, w.store, func(tx *store.Tx) error {
 		for i := range many {
 			at := w.clock()
 			end := at.Add(20 * day)

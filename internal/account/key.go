@@ -34,12 +34,7 @@ func (r *Room) AddKeys(ctx context.Context, actor, user string, n model.NewKey) 
 			return nil, err
 		}
 	}
-	var added []model.Key
-	err = r.store.Write(ctx, func(tx *store.Tx) (err error) {
-		added, err = r.enrolAll(tx, actor, user, n, found)
-		return err
-	})
-	return added, err
+	return store.Change(ctx, r.store, func(tx *store.Tx) ([]model.Key, error) { return r.enrolAll(tx, actor, user, n, found) })
 }
 
 // enrolAll enrols keys in one transaction, with an audit row each.
@@ -225,20 +220,20 @@ func (r *Room) judged(list []model.Key, err error) ([]model.Key, error) {
 }
 
 // SetKey changes a user's key's holder, expiry or flag.
-func (r *Room) SetKey(ctx context.Context, actor, user string, e model.EditKey) (k model.Key, err error) {
-	err = r.change(ctx, actor, "key.set", user, func(tx *store.Tx, row *model.AuditRow) error {
-		u, found, err := liveKey(tx, user, e.Fingerprint)
+func (r *Room) SetKey(ctx context.Context, actor, user string, e model.EditKey) (model.Key, error) {
+	row := model.AuditRow{Actor: actor, Action: "key.set", Subject: user}
+	return change(ctx, r, row, func(tx *store.Tx, row *model.AuditRow) (model.Key, error) {
+		u, k, err := liveKey(tx, user, e.Fingerprint)
 		if err != nil {
-			return err
+			return k, err
 		}
-		k = found
 		row.User, row.Detail = u.ID, map[string]string{"fingerprint": e.Fingerprint}
 		if e.Holder != nil {
 			k.Holder, k.HolderID = "", ""
 			if *e.Holder != "" {
 				c, err := personOf(&tx.Q, u, *e.Holder)
 				if err != nil {
-					return err
+					return k, err
 				}
 				k.Holder, k.HolderID = c.Email, c.ID
 			}
@@ -253,16 +248,15 @@ func (r *Room) SetKey(ctx context.Context, actor, user string, e model.EditKey) 
 		if e.Flag != nil {
 			if *e.Flag != "" {
 				if err := valid.CheckLabel("flag", *e.Flag); err != nil {
-					return err
+					return k, err
 				}
 			}
 			k.Flag = *e.Flag
 			row.Detail["flag"] = k.Flag
 		}
 		k.State = k.StateAt(row.At)
-		return tx.SetKey(k)
+		return k, tx.SetKey(k)
 	})
-	return k, err
 }
 
 // liveKey finds a user's key that is not revoked.

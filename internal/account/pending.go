@@ -65,7 +65,8 @@ func (r *Room) ApproveKey(ctx context.Context, actor, user string, a model.Appro
 
 // RefuseKey takes a key off the list of those that wait.
 func (r *Room) RefuseKey(ctx context.Context, actor, user, fingerprint string) error {
-	return r.change(ctx, actor, "key.refuse", user, func(tx *store.Tx, row *model.AuditRow) error {
+	refused := model.AuditRow{Actor: actor, Action: "key.refuse", Subject: user}
+	return r.write(ctx, refused, func(tx *store.Tx, row *model.AuditRow) error {
 		u, err := tx.User(user)
 		if err != nil {
 			return fault.Missing("account.RefuseKey", err, "There is no user %q.", user)

@@ -24,25 +24,24 @@ func (r *Room) RevokeKey(ctx context.Context, actor, fingerprint, reason string,
 	if burn && !valid.IsFingerprint(fingerprint) {
 		return out, fault.E("account.RevokeKey", fault.Invalid, "%q is not a fingerprint.", valid.Printable(fingerprint)).WithHint("SHA256:… as key list shows it")
 	}
-	err = r.change(ctx, actor, "key.revoke", fingerprint, func(tx *store.Tx, row *model.AuditRow) error {
+	row := model.AuditRow{Actor: actor, Action: "key.revoke", Subject: fingerprint}
+	return change(ctx, r, row, func(tx *store.Tx, row *model.AuditRow) (out model.Revoked, err error) {
 		row.Detail = map[string]string{"reason": reason}
 		if burn {
 			row.Action = "key.burn"
 			if err := tx.Burn(model.BurnedKey{Fingerprint: fingerprint, How: model.BurnReported, Why: reason, Actor: actor, At: row.At}); err != nil {
-				return err
+				return out, err
 			}
 		}
-		var err error
 		if out, err = r.revokeAll(tx, row, fingerprint, reason); err != nil {
-			return err
+			return out, err
 		}
 		if len(out.Keys) == 0 && !burn {
-			return noSuchKey(fingerprint)
+			return out, noSuchKey(fingerprint)
 		}
 		out.Burned = burn
-		return nil
+		return out, nil
 	})
-	return out, err
 }
 
 // revokeAll revokes every user's record of a key in the transaction of row.
@@ -90,8 +89,7 @@ func (r *Room) revokeOne(tx *store.Tx, u model.User, k model.Key, reason string,
 // can make one around somebody's public key: an enrolled key is only flagged,
 // and one that nobody has is barred.
 func (r *Room) KeyExposed(ctx context.Context, actor, user string, files []keys.Exposed) (model.Exposure, error) {
-	var out model.Exposure
-	err := r.store.Write(ctx, func(tx *store.Tx) error {
+	return store.Change(ctx, r.store, func(tx *store.Tx) (out model.Exposure, err error) {
 		var fingerprints []string
 		for _, f := range files {
 			if f.Key.Fingerprint != "" {
@@ -99,7 +97,7 @@ func (r *Room) KeyExposed(ctx context.Context, actor, user string, files []keys.
 			}
 		}
 		if err := tx.LockKeys(fingerprints); err != nil { // of all, before the first is acted on
-			return err
+			return out, err
 		}
 		out = model.Exposure{Advice: r.privateKeyAdvice(&tx.Q, user), Burned: []string{}, Flagged: []string{}, Barred: []string{}, Users: []string{}}
 		for _, f := range files {
@@ -107,22 +105,21 @@ func (r *Room) KeyExposed(ctx context.Context, actor, user string, files []keys.
 				continue
 			}
 			if err := r.exposed(tx, actor, user, f, &out); err != nil {
-				return err
+				return out, err
 			}
 		}
+		slices.Sort(out.Users)
+		out.Users = slices.Compact(out.Users)
 		if len(out.Burned)+len(out.Flagged)+len(out.Barred) > 0 {
-			return nil
+			return out, nil
 		}
 		formats := make([]string, len(files))
 		for i, f := range files {
 			formats[i] = f.Format
 		}
-		return r.record(tx, model.AuditRow{ID: r.ids.New(), At: r.now(), Actor: actor, Action: "key.exposed", Subject: user,
+		return out, r.record(tx, model.AuditRow{ID: r.ids.New(), At: r.now(), Actor: actor, Action: "key.exposed", Subject: user,
 			Detail: map[string]string{"formats": strings.Join(formats, ", "), "done": "refused"}})
 	})
-	slices.Sort(out.Users)
-	out.Users = slices.Compact(out.Users)
-	return out, err
 }
 
 // exposed acts on one private key's public half.

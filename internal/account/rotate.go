@@ -75,39 +75,38 @@ func needSecond(op string, k model.Key) error {
 
 // eachHolder changes every user's record of a key at a contact's word.
 func (r *Room) eachHolder(ctx context.Context, actor, action, fingerprint, by string,
-	fn func(*store.Tx, model.User, *model.Key, model.Contact, *model.AuditRow) error) (out []model.Key, err error) {
-	err = r.change(ctx, actor, action, fingerprint, func(tx *store.Tx, row *model.AuditRow) error {
+	fn func(*store.Tx, model.User, *model.Key, model.Contact, *model.AuditRow) error) ([]model.Key, error) {
+	row := model.AuditRow{Actor: actor, Action: action, Subject: fingerprint}
+	return change(ctx, r, row, func(tx *store.Tx, row *model.AuditRow) ([]model.Key, error) {
 		holders, err := tx.KeyHolders(fingerprint)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if len(holders) == 0 {
-			return noSuchKey(fingerprint)
+			return nil, noSuchKey(fingerprint)
 		}
 		// A vendor's key serves many accounts: any contact of any of them has a say.
 		c, err := r.speaker(tx, holders, by)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		row.Detail = map[string]string{"by": c.Email}
 		for i := range holders {
 			k := &holders[i]
 			u, err := tx.User(k.User)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			row.User, row.Detail["user."+u.Name] = u.ID, k.Type
 			if err := fn(tx, u, k, c, row); err != nil {
-				return err
+				return nil, err
 			}
 			if err := tx.SetKey(*k); err != nil {
-				return err
+				return nil, err
 			}
 		}
-		out, err = r.judged(holders, nil)
-		return err
+		return r.judged(holders, nil)
 	})
-	return out, err
 }
 
 // speaker finds the contact among those of every user that holds a key.

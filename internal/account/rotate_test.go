@@ -37,7 +37,7 @@ func (w *world) used(p pair) {
 	w.t.Helper()
 	list, err := w.room.Key(ctx, p.print)
 	testkit.Must(w.t, err)
-	testkit.Must(w.t, w.store.Write(ctx, func(tx *store.Tx) error {
+	testkit.Must(w.t, testkit.Write(ctx, w.store, func(tx *store.Tx) error {
 		return tx.KeysUsed([]store.KeyUse{{KeyID: list[0].ID, Address: "203.0.113.7", Client: "SSH-2.0-x", At: w.micros.Load()}}, 24*time.Hour)
 	}))
 }

@@ -49,9 +49,9 @@ func (r *Room) AddUser(ctx context.Context, actor string, n model.NewUser) (mode
 	if u.AllowIPs, err = cleanNetworks(n.AllowIPs); err != nil {
 		return u, err
 	}
-	err = r.change(ctx, actor, "user.add", u.Name, func(tx *store.Tx, row *model.AuditRow) error {
-		row.User = u.ID
-		row.Detail = map[string]string{"account": u.Account, "vendor": u.Vendor, "start_dir": u.StartDir, "allow_ips": strings.Join(u.AllowIPs, " ")}
+	row := model.AuditRow{Actor: actor, Action: "user.add", Subject: u.Name, User: u.ID,
+		Detail: map[string]string{"account": u.Account, "vendor": u.Vendor, "start_dir": u.StartDir, "allow_ips": strings.Join(u.AllowIPs, " ")}}
+	err = r.write(ctx, row, func(tx *store.Tx, _ *model.AuditRow) error {
 		a, err := tx.Account(u.Account)
 		if err != nil {
 			return fault.Missing(op, err, "There is no account %q.", u.Account)
@@ -120,39 +120,40 @@ func cleanNetworks(in []string) ([]string, error) {
 
 // SetUser changes a login. Its sessions end, so that the next log-in is judged
 // by the new record.
-func (r *Room) SetUser(ctx context.Context, actor, name string, e model.EditUser) (u model.User, err error) {
+func (r *Room) SetUser(ctx context.Context, actor, name string, e model.EditUser) (model.User, error) {
 	const op = "account.SetUser"
 	action := "user.set"
 	if e.Enabled != nil {
 		action = map[bool]string{true: "user.enable", false: "user.disable"}[*e.Enabled]
 	}
-	err = r.change(ctx, actor, action, name, func(tx *store.Tx, row *model.AuditRow) error {
-		if u, err = tx.User(name); err != nil {
-			return fault.Missing(op, err, "There is no user %q.", name)
+	row := model.AuditRow{Actor: actor, Action: action, Subject: name}
+	return change(ctx, r, row, func(tx *store.Tx, row *model.AuditRow) (model.User, error) {
+		u, err := tx.User(name)
+		if err != nil {
+			return u, fault.Missing(op, err, "There is no user %q.", name)
 		}
 		row.User = u.ID
 		if row.Detail, err = applyEdit(e, &u); err != nil {
-			return err
+			return u, err
 		}
 		if u.Kind == model.KindService && (len(u.AllowIPs) == 0 || e.StartDir != nil) {
-			return fault.E(op, fault.Invalid, "A service user keeps a list of networks, and starts in /.")
+			return u, fault.E(op, fault.Invalid, "A service user keeps a list of networks, and starts in /.")
 		}
 		if e.StartDir != nil {
 			if err := r.makeDirs(tx, u, nil); err != nil {
-				return err
+				return u, err
 			}
 		}
 		if err := tx.SetUser(u); err != nil {
-			return err
+			return u, err
 		}
 		if e.FeedsMay != nil {
 			if err := r.feedRights(tx, u); err != nil {
-				return err
+				return u, err
 			}
 		}
-		return tx.Revoke(store.Revocation{UserID: u.ID, Reason: "the user was changed (" + action + ")"}, row.At)
+		return u, tx.Revoke(store.Revocation{UserID: u.ID, Reason: "the user was changed (" + action + ")"}, row.At)
 	})
-	return u, err
 }
 
 // feedRights gives the folders of a user's feeds the rights of its setting, but for

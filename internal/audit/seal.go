@@ -32,10 +32,8 @@ const (
 // checkpoints and sends one away, until ctx ends. Several nodes may do so: the
 // counter's row lets one seal at a time.
 func (r *Room) Keep(ctx context.Context) {
-	tick := time.NewTicker(sealEvery)
-	defer tick.Stop()
 	var kept time.Time
-	for failing := false; ; {
+	do := func(ctx context.Context) error {
 		err := r.Seal(ctx)
 		if err == nil || errors.Is(err, errBroken) {
 			r.alarm(ctx, err)
@@ -44,16 +42,12 @@ func (r *Room) Keep(ctx context.Context) {
 			kept = now
 			err = r.tidy(ctx, now)
 		}
-		if err != nil && !errors.Is(err, errBroken) && !failing && ctx.Err() == nil {
-			r.o.Log.Error("the audit log could not be sealed or kept", "err", err)
+		if errors.Is(err, errBroken) { // the alarm has told
+			return nil
 		}
-		failing = err != nil
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
+		return err
 	}
+	exchange.Task{Every: sealEvery, Do: do, Failure: "the audit log could not be sealed or kept", Log: r.o.Log}.Run(ctx)
 }
 
 // Seal numbers every row that has no number yet, and signs a checkpoint.
@@ -89,20 +83,18 @@ func (r *Room) look(ctx context.Context) error {
 
 // sealSome seals one batch. Callers hold mu.
 func (r *Room) sealSome(ctx context.Context) error {
-	note := ""
-	err := r.o.Store.Write(ctx, func(tx *store.Tx) error {
-		note = ""
+	note, err := store.Change(ctx, r.o.Store, func(tx *store.Tx) (note string, err error) {
 		size, err := tx.LockCounter(sealedCounter)
 		if err != nil {
-			return err
+			return "", err
 		}
 		sealed, err := r.extends(&tx.Q, size)
 		if err != nil {
-			return err
+			return "", err
 		}
 		rows, err := tx.Unsealed(sealBatch)
 		if err != nil || len(rows) == 0 {
-			return err
+			return "", err
 		}
 		hashes := make([]tlog.Hash, 0, 2*len(rows)+64)
 		for _, row := range rows {
@@ -114,19 +106,19 @@ func (r *Room) sealSome(ctx context.Context) error {
 			bytes[i] = hashes[i][:]
 		}
 		if err := tx.NumberRows(rows, size); err != nil {
-			return err
+			return "", err
 		}
 		if err := tx.AddHashes(tlog.StoredHashIndex(0, size), bytes); err != nil {
-			return err
+			return "", err
 		}
 		if err := tx.SetCounter(sealedCounter, sealed.Size()); err != nil {
-			return err
+			return "", err
 		}
 		now := r.now()
 		if note, err = r.o.Key.SignCheckpoint(proof.Checkpoint{Size: sealed.Size(), Root: sealed.Root(), At: now.Format(time.RFC3339)}); err != nil {
-			return err
+			return "", err
 		}
-		return tx.AddCheckpoint(store.Checkpoint{Size: sealed.Size(), At: exchange.Micros(now), Note: note})
+		return note, tx.AddCheckpoint(store.Checkpoint{Size: sealed.Size(), At: exchange.Micros(now), Note: note})
 	})
 	if err != nil || note == "" {
 		return err
@@ -195,11 +187,7 @@ func (r *Room) expire(ctx context.Context, now time.Time) error {
 		done = until
 	}
 	for ctx.Err() == nil {
-		var n int64
-		err := r.o.Store.Write(ctx, func(tx *store.Tx) (err error) {
-			n, err = tx.ExpireAudit(done)
-			return err
-		})
+		n, err := store.Change(ctx, r.o.Store, func(tx *store.Tx) (int64, error) { return tx.ExpireAudit(done) })
 		if err != nil || n == 0 {
 			return err
 		}

@@ -84,7 +84,7 @@ func TestAudit(t *testing.T) {
 // note writes n rows that are not sealed yet.
 func (w *world) note(n int) {
 	w.t.Helper()
-	testkit.Must(w.t, w.store.Write(ctx, func(tx *store.Tx) error {
+	testkit.Must(w.t, testkit.Write(ctx, w.store, func(tx *store.Tx) error {
 		for i := range n {
 			row := model.AuditRow{ID: w.ids.New(), At: exchange.FromMicros(exchange.Micros(w.clock())), Actor: "op:jo", Action: []string{"file.store", "key.add", "account.add"}[i%3],
 				Subject: fmt.Sprintf("/upload/%d.csv", i), User: []string{"", "U1"}[i%2], Detail: map[string]string{"sha256": "abc", "text": "<a & b>"}}

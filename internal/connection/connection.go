@@ -176,27 +176,11 @@ func (r *Room) History(from netip.Addr) (ok, failed time.Time) {
 }
 
 func (r *Room) run(ctx context.Context) {
-	tick := time.NewTicker(writeEvery)
-	defer tick.Stop()
 	var pruned time.Time
 	written := 0
-	for ended := false; ; {
-		select {
-		case <-tick.C:
-		case <-r.guard.made: // other nodes should know soon
-		case <-ctx.Done():
-			ended = true // what is queued by now is still written
-		}
-		for more := true; more; {
-			var n int
-			n, more = r.flush()
-			written += n
-		}
-		r.flushSeen()
-		r.guard.sync(r.o.Clock(), r.o.Log)
-		if ended {
-			return
-		}
+	// Other nodes should know of a ban soon.
+	exchange.Task{Every: writeEvery, Later: true, Soon: r.guard.made, Do: func(context.Context) error {
+		written += r.writeAll()
 		if now := r.o.Clock(); now.Sub(pruned) > pruneEvery || written > pruneAfter {
 			pruned, written = now, 0
 			r.prune(now)
@@ -204,7 +188,21 @@ func (r *Room) run(ctx context.Context) {
 		if n := r.dropped.Swap(0); n > 0 {
 			r.o.Log.Warn("connection records were dropped", "count", n)
 		}
+		return nil
+	}}.Run(ctx)
+	r.writeAll() // what is queued by now
+}
+
+// writeAll writes what waits, and returns how many records that was.
+func (r *Room) writeAll() (records int) {
+	for more := true; more; {
+		var n int
+		n, more = r.flush()
+		records += n
 	}
+	r.flushSeen()
+	r.guard.sync(r.o.Clock(), r.o.Log)
+	return records
 }
 
 // flush writes one batch, and reports how many records and whether there may
@@ -327,13 +325,12 @@ func (r *Room) prune(now time.Time) {
 
 // repeat removes until nothing is left to remove.
 func (r *Room) repeat(remove func(tx *store.Tx) (int64, error)) {
-	for n := int64(1); n > 0; {
-		err := r.o.Store.Write(context.Background(), func(tx *store.Tx) (err error) {
-			n, err = remove(tx)
-			return err
-		})
+	for {
+		n, err := store.Change(context.Background(), r.o.Store, remove)
 		if err != nil {
 			r.o.Log.Error("old connection records could not be removed", "err", err)
+		}
+		if err != nil || n == 0 {
 			return
 		}
 	}

@@ -28,10 +28,10 @@ var explainStories = stories{
 	"the newest twenty, the newest first":                 explainNewest,
 }
 
-// reasonCodes reads every Reason… constant from exchange/reason.go.
+// reasonCodes reads every Reason… constant from model/reason.go.
 func reasonCodes(t testing.TB) (codes []string) {
 	t.Helper()
-	file, err := parser.ParseFile(token.NewFileSet(), "../exchange/reason.go", nil, 0)
+	file, err := parser.ParseFile(token.NewFileSet(), "../../model/reason.go", nil, 0)
 	testkit.Must(t, err)
 	ast.Inspect(file, func(n ast.Node) bool {
 		spec, ok := n.(*ast.ValueSpec)

@@ -196,7 +196,7 @@ func TestAClaimOfTheSweepIsNoRow(t *testing.T) {
 	testkit.OnBoth(t, func(t *testing.T, url string) {
 		d := newDesk(t, url)
 		in := d.staged("01CLAIM", "text")
-		testkit.Must(t, d.store.Write(context.Background(), func(tx *store.Tx) error {
+		testkit.Must(t, testkit.Write(context.Background(), d.store, func(tx *store.Tx) error {
 			_, err := tx.ClaimOrphan(in.Blob, 1)
 			return err
 		}))

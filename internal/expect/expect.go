@@ -78,34 +78,35 @@ func (r *Room) Add(ctx context.Context, actor string, n model.NewExpectation) (m
 	e.CheckedAt = e.CreatedAt
 	next := s.after(e.CreatedAt)
 	e.NextAt = &next
-	err = r.store.Write(ctx, func(tx *store.Tx) error {
-		if e.User != "" {
-			u, err := tx.User(e.User)
-			if err != nil {
-				return fault.Missing("expect", err, "There is no user %q.", e.User)
-			}
-			e.UserID = u.ID
-		} else if _, err := tx.Feed(e.Feed); err != nil {
-			return fault.Missing("expect", err, "There is no feed %q.", e.Feed)
+	return store.Change(ctx, r.store, func(tx *store.Tx) (model.Expectation, error) { return r.add(tx, actor, e) })
+}
+
+func (r *Room) add(tx *store.Tx, actor string, e model.Expectation) (model.Expectation, error) {
+	if e.User != "" {
+		u, err := tx.User(e.User)
+		if err != nil {
+			return e, fault.Missing("expect", err, "There is no user %q.", e.User)
 		}
-		if e.Account != "" {
-			a, err := tx.Account(e.Account)
-			if err != nil {
-				return fault.Missing("expect", err, "There is no account %q.", e.Account)
-			}
-			e.Account = a.ID // as it is written
+		e.UserID = u.ID
+	} else if _, err := tx.Feed(e.Feed); err != nil {
+		return e, fault.Missing("expect", err, "There is no feed %q.", e.Feed)
+	}
+	if e.Account != "" {
+		a, err := tx.Account(e.Account)
+		if err != nil {
+			return e, fault.Missing("expect", err, "There is no account %q.", e.Account)
 		}
-		err := tx.AddExpectation(e)
-		if fault.Is(err, fault.Exists) {
-			return fault.E(op, fault.Exists, "An expectation %q already exists.", e.Name)
-		} else if err != nil {
-			return err
-		}
-		return r.audit(tx, actor, "expectation.add", e.Name, map[string]string{"user": e.User, "feed": e.Feed, "account": e.Account, "pattern": e.Glob,
-			"at_least": strconv.FormatInt(e.AtLeast, 10), "least_bytes": strconv.FormatInt(e.LeastBytes, 10), "least_rows": strconv.FormatInt(e.LeastRows, 10), "days": e.Days, "by": e.Clock, "zone": e.Zone,
-			"tell_partner": strconv.FormatBool(e.Tell)})
-	})
-	return e, err
+		e.Account = a.ID // as it is written
+	}
+	err := tx.AddExpectation(e)
+	if fault.Is(err, fault.Exists) {
+		return e, fault.E("expect.Add", fault.Exists, "An expectation %q already exists.", e.Name)
+	} else if err != nil {
+		return e, err
+	}
+	return e, r.audit(tx, actor, "expectation.add", e.Name, map[string]string{"user": e.User, "feed": e.Feed, "account": e.Account, "pattern": e.Glob,
+		"at_least": strconv.FormatInt(e.AtLeast, 10), "least_bytes": strconv.FormatInt(e.LeastBytes, 10), "least_rows": strconv.FormatInt(e.LeastRows, 10),
+		"days": e.Days, "by": e.Clock, "zone": e.Zone, "tell_partner": strconv.FormatBool(e.Tell)})
 }
 
 // List lists expectations with their next deadlines.

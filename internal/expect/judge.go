@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/model"
@@ -21,20 +22,7 @@ const maxLate = 100
 // Keep judges deadlines as they come, until ctx ends. Several nodes may: a
 // row's lock lets one judge it.
 func (r *Room) Keep(ctx context.Context) {
-	tick := time.NewTicker(judgeEvery)
-	defer tick.Stop()
-	for failing := false; ; {
-		err := r.Judge(ctx)
-		if err != nil && !failing && ctx.Err() == nil {
-			r.log.Error("expectations could not be judged", "err", err)
-		}
-		failing = err != nil
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-	}
+	exchange.Task{Every: judgeEvery, Log: r.log, Failure: "expectations could not be judged", Do: r.Judge}.Run(ctx)
 }
 
 // Judge judges every deadline that has come, and sees whether what was missed

@@ -57,7 +57,7 @@ func (w *world) begin(t testing.TB) *world {
 	w.room = expect.New(w.store, w.clock, w.ids, slog.New(slog.DiscardHandler), w.count)
 	accounts := account.New(w.store, w.clock, w.ids, account.Policy{Templates: map[string]account.Template{model.KindCustomer: {StartDir: "/"}}})
 	testkit.Customers(t, accounts, "acme", "beta")
-	testkit.Must(t, w.store.Write(ctx, func(tx *store.Tx) error {
+	testkit.Must(t, testkit.Write(ctx, w.store, func(tx *store.Tx) error {
 		return tx.AddFeed(model.Feed{Name: "data", Kind: "data", Types: []string{}, Recipients: []string{}, CreatedAt: w.clock()})
 	}))
 	_, err = w.db.Exec("DELETE FROM outbox")
@@ -118,7 +118,7 @@ func (w *world) comesNow(user, name string) { w.comesLarge(user, name, 100) }
 
 func (w *world) comesLarge(user, name string, size int64) {
 	w.t.Helper()
-	testkit.Must(w.t, w.store.Write(ctx, func(tx *store.Tx) error {
+	testkit.Must(w.t, testkit.Write(ctx, w.store, func(tx *store.Tx) error {
 		u, err := tx.User(user)
 		if err != nil {
 			return err
@@ -131,7 +131,7 @@ func (w *world) comesLarge(user, name string, size int64) {
 func (w *world) published(account, name, local string) {
 	w.t.Helper()
 	w.at(local)
-	testkit.Must(w.t, w.store.Write(ctx, func(tx *store.Tx) error {
+	testkit.Must(w.t, testkit.Write(ctx, w.store, func(tx *store.Tx) error {
 		return tx.AddPublication(store.NewPublication{ID: w.ids.New(), Feed: "data", Account: account, Name: name, SHA256: []byte{}, Actor: "test", At: exchange.Micros(w.clock())})
 	}))
 }
@@ -158,7 +158,7 @@ func (w *world) wantState(when, state string) model.Expectation {
 func (w *world) wantEvents(missed, met int) []model.Event {
 	w.t.Helper()
 	var all []model.Event
-	testkit.Must(w.t, w.store.Write(ctx, func(tx *store.Tx) (err error) {
+	testkit.Must(w.t, testkit.Write(ctx, w.store, func(tx *store.Tx) (err error) {
 		all, err = tx.Outbox(1<<62, 1000)
 		return err
 	}))

@@ -47,7 +47,8 @@ func (r *Room) Served(l *exchange.Login, versionID string, served exchange.Spans
 		if err := tx.SetServed(d, l, exchange.Micros(now)); err != nil {
 			return err
 		}
-		if d.State == before { // more of it was served: no news
+		if d.State == before {
+			tx.Unaudited("more of it was served: no news")
 			return nil
 		}
 		if d.State == model.DeliveryCollected {
@@ -109,48 +110,47 @@ func (r *Room) withdraw(ctx context.Context, actor, id, reason string, unopened 
 	if err := valid.CheckLabel("reason", reason); err != nil {
 		return d, err
 	}
-	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
+	return store.Change(ctx, r.o.Store, func(tx *store.Tx) (d model.Delivery, err error) {
 		row, err := tx.Delivery(id)
 		if err != nil {
-			return fault.Missing("feed", err, "There is no delivery %q.", valid.Printable(id))
+			return d, fault.Missing("feed", err, "There is no delivery %q.", valid.Printable(id))
 		}
 		d = served(row)
 		if d.State == model.DeliveryWithdrawn || d.State == model.DeliveryExpired {
-			return fault.E(op, fault.Conflict, "The delivery is over already: it was %s.", d.State)
+			return d, fault.E(op, fault.Conflict, "The delivery is over already: it was %s.", d.State)
 		}
 		version, err := tx.VersionOfDelivery(id)
 		if err != nil {
-			return err
+			return d, err
 		}
 		rows, err := mailbox.Lock(tx, row.UserID)
 		if err != nil {
-			return err
+			return d, err
 		}
 		if unopened {
 			now, err := tx.LockServed(version)
 			if err != nil {
-				return err
+				return d, err
 			}
 			if now.State != model.DeliveryPublished {
-				return fault.E(op, fault.Conflict, "The delivery was %s meanwhile.", now.State)
+				return d, fault.E(op, fault.Conflict, "The delivery was %s meanwhile.", now.State)
 			}
 		}
 		name, err := tx.FileOfVersion(version)
 		switch {
 		case fault.Is(err, fault.NotFound): // replaced, or removed
 		case err != nil:
-			return err
+			return d, err
 		default:
 			if err := rows.Remove(name); err != nil {
-				return err
+				return d, err
 			}
 		}
 		if err := tx.EndDelivery(version, model.DeliveryWithdrawn, exchange.Micros(r.now())); err != nil {
-			return err
+			return d, err
 		}
 		d.State = model.DeliveryWithdrawn
-		return r.audit(tx, model.AuditRow{Actor: actor, Action: "delivery.withdraw", Subject: id, User: row.UserID,
+		return d, r.audit(tx, model.AuditRow{Actor: actor, Action: "delivery.withdraw", Subject: id, User: row.UserID,
 			Detail: map[string]string{"reason": reason, "feed": d.Feed, "name": d.Name, "served": shortBytes(d.Served, d.Size)}})
 	})
-	return d, err
 }

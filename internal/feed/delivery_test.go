@@ -179,7 +179,7 @@ func (w *world) version(u model.User, path string) string {
 
 func (w *world) mkdir(u model.User, path string) {
 	w.t.Helper()
-	testkit.Must(w.t, w.store.Write(ctx, func(tx *store.Tx) error {
+	testkit.Must(w.t, testkit.Write(ctx, w.store, func(tx *store.Tx) error {
 		rows, err := mailbox.Lock(tx, u.ID)
 		if err != nil {
 			return err

@@ -77,7 +77,7 @@ func (w *world) crowd() (users []model.User) {
 	w.t.Helper()
 	w.user("crowd", "")
 	w.feed("data")
-	testkit.Must(w.t, w.store.Write(ctx, func(tx *store.Tx) error {
+	testkit.Must(w.t, testkit.Write(ctx, w.store, func(tx *store.Tx) error {
 		users = nil
 		for i := range crowd {
 			u := model.User{ID: w.ids.New(), Name: fmt.Sprintf("crowd-%03d", i), Kind: model.KindCustomer, Account: "crowd", Enabled: true, StartDir: "/",

@@ -92,20 +92,19 @@ func (r *Room) AddFeed(ctx context.Context, actor string, n model.NewFeed) (f mo
 	}
 	asked := model.Feed{Name: n.Name, Title: n.Title, Kind: n.Kind, Types: n.Types, Zone: n.Zone, Checks: n.Checks, Retention: n.Retention,
 		Pattern: n.Pattern, Folders: n.Folders, Producer: n.Producer, Recipients: n.Recipients, ParentSees: n.ParentSees, CreatedAt: r.now()}
-	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
-		f = asked // a second run begins with what was asked, not with what the first left
+	return store.Change(ctx, r.o.Store, func(tx *store.Tx) (model.Feed, error) {
+		f := asked // each run checks what was asked
 		if err := checkFeed(tx, &f); err != nil {
-			return err
+			return f, err
 		}
 		err := tx.AddFeed(f)
 		if fault.Is(err, fault.Exists) {
-			return fault.E("feed.AddFeed", fault.Exists, "A feed %q already exists.", f.Name)
+			return f, fault.E("feed.AddFeed", fault.Exists, "A feed %q already exists.", f.Name)
 		} else if err != nil {
-			return err
+			return f, err
 		}
-		return r.audit(tx, model.AuditRow{Actor: actor, Action: "feed.add", Subject: f.Name, Detail: describe(f)})
+		return f, r.audit(tx, model.AuditRow{Actor: actor, Action: "feed.add", Subject: f.Name, Detail: describe(f)})
 	})
-	return f, err
 }
 
 func describe(f model.Feed) map[string]string {
@@ -175,10 +174,11 @@ func checkFeed(tx *store.Tx, f *model.Feed) (err error) {
 }
 
 // SetFeed changes a feed. What was delivered stays as it is.
-func (r *Room) SetFeed(ctx context.Context, actor, name string, e model.EditFeed) (f model.Feed, err error) {
-	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
-		if f, err = tx.Feed(name); err != nil {
-			return fault.Missing("feed", err, "There is no feed %q.", valid.Printable(name))
+func (r *Room) SetFeed(ctx context.Context, actor, name string, e model.EditFeed) (model.Feed, error) {
+	return store.Change(ctx, r.o.Store, func(tx *store.Tx) (model.Feed, error) {
+		f, err := tx.Feed(name)
+		if err != nil {
+			return f, fault.Missing("feed", err, "There is no feed %q.", valid.Printable(name))
 		}
 		before := describe(f)
 		for _, s := range []struct{ new, old *string }{{e.Title, &f.Title}, {e.Kind, &f.Kind}, {e.Pattern, &f.Pattern}, {e.Folders, &f.Folders},
@@ -194,14 +194,13 @@ func (r *Room) SetFeed(ctx context.Context, actor, name string, e model.EditFeed
 			f.Recipients = slices.Clone(*e.Recipients)
 		}
 		if err := checkFeed(tx, &f); err != nil {
-			return err
+			return f, err
 		}
 		if err := tx.SetFeed(f); err != nil {
-			return err
+			return f, err
 		}
-		return r.audit(tx, model.AuditRow{Actor: actor, Action: "feed.set", Subject: name, Detail: difference(before, describe(f))})
+		return f, r.audit(tx, model.AuditRow{Actor: actor, Action: "feed.set", Subject: name, Detail: difference(before, describe(f))})
 	})
-	return f, err
 }
 
 // difference says which fields changed, from what to what.

@@ -25,20 +25,8 @@ const (
 
 // KeepHeld looks after the files on hold until ctx ends.
 func (r *Room) KeepHeld(ctx context.Context, log *slog.Logger) {
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	for failing := false; ; {
-		err := r.Overdue(ctx, log)
-		if err != nil && !failing && ctx.Err() == nil {
-			log.Error("files on hold could not be looked after", "err", err)
-		}
-		failing = err != nil
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-	}
+	exchange.Task{Every: time.Second, Log: log, Failure: "files on hold could not be looked after",
+		Do: func(ctx context.Context) error { return r.Overdue(ctx, log) }}.Run(ctx)
 }
 
 // Overdue publishes the files on hold that are due, tells of those that were left, and

@@ -73,7 +73,7 @@ var publishStories = stories{
 		w.subscribe("data", "acme")
 		p := to("data", "acme", "a.csv", "1")
 		p.Guard = store.NewGuard(exchange.Login{User: model.User{ID: "BILLING"}, Fingerprint: "SHA256:x"})
-		testkit.Must(t, w.store.Write(ctx, func(tx *store.Tx) error {
+		testkit.Must(t, testkit.Write(ctx, w.store, func(tx *store.Tx) error {
 			return tx.Revoke(store.Revocation{UserID: "BILLING", Reason: "lost"}, time.Now())
 		}))
 		w.refused(p, fault.Denied, "This login has ended")

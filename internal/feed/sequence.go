@@ -62,13 +62,11 @@ func (r *Room) SetSequence(ctx context.Context, actor, feed, account string, nex
 	if next < 0 {
 		return s, fault.E("feed.SetSequence", fault.Invalid, "The next number is 0 or more.")
 	}
-	err = r.changeSequence(ctx, actor, feed, account, "feed.sequence.set", func(now *model.Sequence) (map[string]string, error) {
+	return r.changeSequence(ctx, actor, feed, account, "feed.sequence.set", func(now *model.Sequence) (map[string]string, error) {
 		was := now.Last
 		*now = model.Sequence{Account: account, Last: next - 1, Period: now.Period, Restarts: now.Restarts, Date: now.Date, Missing: []model.Gap{}, Earlier: now.Earlier}
-		s = *now
 		return map[string]string{"next": strconv.FormatInt(next, 10), "last": strconv.FormatInt(was, 10)}, nil
 	})
-	return s, err
 }
 
 // AcceptGap takes missing numbers off the list: they will never come, for a reason.
@@ -80,7 +78,7 @@ func (r *Room) AcceptGap(ctx context.Context, actor, feed, account string, gap m
 	if gap.From > gap.To || gap.From < 0 {
 		return s, fault.E(op, fault.Invalid, "%s is no range of numbers.", gap.Text())
 	}
-	err = r.changeSequence(ctx, actor, feed, account, "feed.sequence.accept", func(now *model.Sequence) (map[string]string, error) {
+	return r.changeSequence(ctx, actor, feed, account, "feed.sequence.accept", func(now *model.Sequence) (map[string]string, error) {
 		var rest []model.Gap
 		for _, g := range now.Missing {
 			if g.Period != gap.Period || g.To < gap.From || gap.To < g.From {
@@ -100,40 +98,40 @@ func (r *Room) AcceptGap(ctx context.Context, actor, feed, account string, gap m
 			return nil, fault.E(op, fault.NotFound, "None of %s is missing.", gap.Text()).WithHint("see what is: sallyport feed show %s", feed)
 		}
 		now.Missing = append([]model.Gap{}, rest...)
-		s = *now
 		return map[string]string{"numbers": gap.Text(), "reason": reason}, nil
 	})
-	return s, err
 }
 
 // changeSequence changes how far numbers have come, under a name in the audit log.
-func (r *Room) changeSequence(ctx context.Context, actor, feed, account, action string, fn func(s *model.Sequence) (map[string]string, error)) error {
-	return r.o.Store.Write(ctx, func(tx *store.Tx) error {
+func (r *Room) changeSequence(ctx context.Context, actor, feed, account, action string,
+	fn func(s *model.Sequence) (detail map[string]string, err error)) (model.Sequence, error) {
+	return store.Change(ctx, r.o.Store, func(tx *store.Tx) (s model.Sequence, err error) {
 		if _, err := tx.Feed(feed); err != nil {
-			return fault.Missing("feed", err, "There is no feed %q.", valid.Printable(feed))
+			return s, fault.Missing("feed", err, "There is no feed %q.", valid.Printable(feed))
 		}
-		if account != "" {
-			a, err := tx.Account(account)
+		of := account
+		if of != "" {
+			a, err := tx.Account(of)
 			if err != nil {
-				return fault.Missing("feed", err, "There is no account %q.", valid.Printable(account))
+				return s, fault.Missing("feed", err, "There is no account %q.", valid.Printable(of))
 			}
-			account = a.ID // as it is written
+			of = a.ID // as it is written
 		}
-		s, err := tx.Sequence(feed, account)
+		s, err = tx.Sequence(feed, of)
 		if fault.Is(err, fault.NotFound) {
-			s = model.Sequence{Account: account, Missing: []model.Gap{}}
+			s = model.Sequence{Account: of, Missing: []model.Gap{}}
 		} else if err != nil {
-			return err
+			return s, err
 		}
 		detail, err := fn(&s)
 		if err != nil {
-			return err
+			return s, err
 		}
 		if err := tx.PutSequence(feed, s); err != nil {
-			return err
+			return s, err
 		}
-		detail["account"] = account
-		return r.audit(tx, model.AuditRow{Actor: actor, Action: action, Subject: feed, Detail: detail})
+		detail["account"] = of
+		return s, r.audit(tx, model.AuditRow{Actor: actor, Action: action, Subject: feed, Detail: detail})
 	})
 }
 

@@ -91,7 +91,7 @@ var shapeStories = stories{
 		w.acme()
 		w.publish("data", "acme", "a.csv", "one")
 		var held bool
-		testkit.Must(t, w.store.Write(ctx, func(tx *store.Tx) (err error) {
+		testkit.Must(t, testkit.Write(ctx, w.store, func(tx *store.Tx) (err error) {
 			var version string
 			if version, err = tx.VersionOfDelivery(w.deliveries("acme")[0].ID); err != nil {
 				return err
@@ -141,7 +141,7 @@ var shapeStories = stories{
 		testkit.WantKind(t, err, fault.Invalid)
 		// A folder of the partner's own stays its own.
 		all := exchange.AllRights
-		testkit.Must(t, w.store.Write(ctx, func(tx *store.Tx) error {
+		testkit.Must(t, testkit.Write(ctx, w.store, func(tx *store.Tx) error {
 			rows, err := mailbox.Lock(tx, u.ID)
 			if err != nil {
 				return err

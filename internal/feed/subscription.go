@@ -42,56 +42,64 @@ func (r *Room) Subscribe(ctx context.Context, actor, feed string, n model.NewSub
 		return s, fault.E(op, fault.Invalid, "%d is no number of days to fill in.", days)
 	}
 	s.ID, s.CreatedAt = r.o.IDs.New(), r.now()
-	var f model.Feed
-	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
-		if f, err = tx.Feed(s.Feed); err != nil {
-			return fault.Missing("feed", err, "There is no feed %q.", s.Feed)
-		}
-		u, err := tx.User(s.User)
-		if err != nil {
-			return fault.Missing("feed", err, "There is no user %q.", s.User)
-		}
-		if u.Kind == model.KindService {
-			return fault.E(op, fault.Invalid, "%s is a service user: it sees every feed already.", u.Name)
-		}
-		if len(f.Recipients) > 0 && !slices.Contains(f.Recipients, u.Account) {
-			return fault.E(op, fault.Denied, "The feed %q is for %s; not for account %s.", f.Name, strings.Join(f.Recipients, ", "), u.Account).
-				WithHint("add the account first: sallyport feed set %s --recipient …", f.Name)
-		}
-		if err := checkWanted(f, s.Types); err != nil {
-			return err
-		}
-		if err := r.makeDir(tx, u, s); err != nil {
-			return err
-		}
-		err = tx.AddSubscription(u.ID, s)
-		if fault.Is(err, fault.Exists) {
-			return fault.E(op, fault.Exists, "The user %q has this feed already.", u.Name)
-		} else if err != nil {
-			return err
-		}
-		return r.audit(tx, model.AuditRow{Actor: actor, Action: "feed.subscribe", Subject: s.Feed, User: u.ID,
-			Detail: describeSubscription(s)})
-	})
+	f, err := store.Change(ctx, r.o.Store, func(tx *store.Tx) (model.Feed, error) { return r.subscribe(tx, actor, s) })
 	// The subscription is stored, whatever comes now.
 	since := s.CreatedAt.AddDate(0, 0, -days)
 	switch {
 	case days > 0 && err == nil:
 		s.Backfilled, err = r.backfill(context.WithoutCancel(ctx), actor, f, s, since)
 	case days > 0 && fault.Is(err, fault.Exists):
-		return r.backfillRest(context.WithoutCancel(ctx), actor, f, s, since, err)
+		return r.backfillRest(context.WithoutCancel(ctx), actor, s, since, err)
 	}
 	return s, err
 }
 
+// subscribe records a subscription, and returns its feed.
+func (r *Room) subscribe(tx *store.Tx, actor string, s model.Subscription) (model.Feed, error) {
+	const op = "feed.Subscribe"
+	f, err := tx.Feed(s.Feed)
+	if err != nil {
+		return f, fault.Missing("feed", err, "There is no feed %q.", s.Feed)
+	}
+	u, err := tx.User(s.User)
+	if err != nil {
+		return f, fault.Missing("feed", err, "There is no user %q.", s.User)
+	}
+	if u.Kind == model.KindService {
+		return f, fault.E(op, fault.Invalid, "%s is a service user: it sees every feed already.", u.Name)
+	}
+	if len(f.Recipients) > 0 && !slices.Contains(f.Recipients, u.Account) {
+		return f, fault.E(op, fault.Denied, "The feed %q is for %s; not for account %s.", f.Name, strings.Join(f.Recipients, ", "), u.Account).
+			WithHint("add the account first: sallyport feed set %s --recipient …", f.Name)
+	}
+	if err := checkWanted(f, s.Types); err != nil {
+		return f, err
+	}
+	if err := r.makeDir(tx, u, s); err != nil {
+		return f, err
+	}
+	err = tx.AddSubscription(u.ID, s)
+	if fault.Is(err, fault.Exists) {
+		return f, fault.E(op, fault.Exists, "The user %q has this feed already.", u.Name)
+	} else if err != nil {
+		return f, err
+	}
+	return f, r.audit(tx, model.AuditRow{Actor: actor, Action: "feed.subscribe", Subject: s.Feed, User: u.ID, Detail: describeSubscription(s)})
+}
+
 // backfillRest places what an earlier try of the same subscription has left out;
 // exists is the error if there is nothing.
-func (r *Room) backfillRest(ctx context.Context, actor string, f model.Feed, s model.Subscription, since time.Time, exists error) (model.Subscription, error) {
-	u, err := r.o.Store.Read(ctx).User(s.User)
+func (r *Room) backfillRest(ctx context.Context, actor string, s model.Subscription, since time.Time, exists error) (model.Subscription, error) {
+	q := r.o.Store.Read(ctx)
+	u, err := q.User(s.User)
 	if err != nil {
 		return s, err
 	}
-	have, err := r.o.Store.Read(ctx).Subscription(f.Name, u.ID)
+	f, err := q.Feed(s.Feed)
+	if err != nil {
+		return s, err
+	}
+	have, err := q.Subscription(f.Name, u.ID)
 	if err != nil {
 		return s, err
 	}
@@ -161,49 +169,44 @@ func describeSubscription(s model.Subscription) map[string]string {
 
 // SetSubscription changes what a user gets of a feed from now on, and where.
 // What was delivered stays where it is.
-func (r *Room) SetSubscription(ctx context.Context, actor, feed, user string, e model.EditSubscription) (s model.Subscription, err error) {
-	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
+func (r *Room) SetSubscription(ctx context.Context, actor, feed, user string, e model.EditSubscription) (model.Subscription, error) {
+	return store.Change(ctx, r.o.Store, func(tx *store.Tx) (s model.Subscription, err error) {
 		f, err := tx.Feed(feed)
 		if err != nil {
-			return fault.Missing("feed", err, "There is no feed %q.", valid.Printable(feed))
+			return s, fault.Missing("feed", err, "There is no feed %q.", valid.Printable(feed))
 		}
 		u, err := tx.User(user)
 		if err != nil {
-			return fault.Missing("feed", err, "There is no user %q.", valid.Printable(user))
+			return s, fault.Missing("feed", err, "There is no user %q.", valid.Printable(user))
 		}
 		if s, err = tx.Subscription(feed, u.ID); err != nil {
-			return fault.Missing("feed", err, "The user %q does not have the feed %q.", u.Name, f.Name)
+			return s, fault.Missing("feed", err, "The user %q does not have the feed %q.", u.Name, f.Name)
 		}
 		before := describeSubscription(s)
 		if e.Types != nil {
 			s.Types = slices.Clone(*e.Types)
 		}
-		if e.Dir != nil {
-			s.Dir = *e.Dir
-		}
-		if e.Mail != nil {
-			s.Mail = *e.Mail
-		}
-		if e.May != nil {
-			s.May = *e.May
+		for _, f := range []struct{ new, old *string }{{e.Dir, &s.Dir}, {e.Mail, &s.Mail}, {e.May, &s.May}} {
+			if f.new != nil {
+				*f.old = *f.new
+			}
 		}
 		if err := checkSubscription(&s); err != nil {
-			return err
+			return s, err
 		}
 		if err := checkWanted(f, s.Types); err != nil {
-			return err
+			return s, err
 		}
 		if err := r.makeDir(tx, u, s); err != nil {
-			return err
+			return s, err
 		}
 		if err := tx.SetSubscription(s); err != nil {
-			return err
+			return s, err
 		}
 		detail := difference(before, describeSubscription(s))
 		detail["user"] = u.Name
-		return r.audit(tx, model.AuditRow{Actor: actor, Action: "feed.subscription", Subject: feed, User: u.ID, Detail: detail})
+		return s, r.audit(tx, model.AuditRow{Actor: actor, Action: "feed.subscription", Subject: feed, User: u.ID, Detail: detail})
 	})
-	return s, err
 }
 
 // Unsubscribe ends an entitlement; what was delivered stays.

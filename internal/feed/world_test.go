@@ -226,7 +226,7 @@ func (w *world) usage(u model.User) store.Usage {
 // events are what was emitted of a type.
 func (w *world) events(kind string) (out []model.Event) {
 	w.t.Helper()
-	testkit.Must(w.t, w.store.Write(ctx, func(tx *store.Tx) error {
+	testkit.Must(w.t, testkit.Write(ctx, w.store, func(tx *store.Tx) error {
 		all, err := tx.Outbox(1<<62, 1000)
 		out = nil
 		for _, e := range all {

@@ -40,34 +40,33 @@ func New(s *store.Store, clock exchange.Clock, ids *exchange.IDs) *Room {
 
 // Make records a link. Key file and passphrase of one key go to different
 // people, whose addresses are verified.
-func (r *Room) Make(ctx context.Context, actor string, n model.NewLink) (l model.Link, err error) {
+func (r *Room) Make(ctx context.Context, actor string, n model.NewLink) (model.Link, error) {
 	const op = "handover.Make"
 	if len(n.Token) != 32 || len(n.Sealed) > maxSealed || (n.Kind == model.LinkVerify) != (len(n.Sealed) == 0) {
-		return l, fault.E(op, fault.Invalid, "The link's content is damaged.")
+		return model.Link{}, fault.E(op, fault.Invalid, "The link's content is damaged.")
 	}
-	now := r.now()
-	l = model.Link{ID: r.ids.New(), Kind: n.Kind, User: n.User, Fingerprint: n.Fingerprint, State: model.LinkWaiting, CreatedAt: now, ExpiresAt: now.Add(Lifetime)}
-	err = r.store.Write(ctx, func(tx *store.Tx) error {
+	return store.Change(ctx, r.store, func(tx *store.Tx) (model.Link, error) {
+		now := r.now()
+		l := model.Link{ID: r.ids.New(), Kind: n.Kind, User: n.User, Fingerprint: n.Fingerprint, State: model.LinkWaiting, CreatedAt: now, ExpiresAt: now.Add(Lifetime)}
 		c, err := r.recipient(tx, &l, n.Contact)
 		if err != nil {
-			return err
+			return l, err
 		}
 		l.Contact, l.ContactID = c.Email, c.ID
 		switch l.Kind {
 		case model.LinkVerify:
 		case model.LinkKey, model.LinkPassphrase:
 			if err := r.checkHandOver(tx, &l, c); err != nil {
-				return err
+				return l, err
 			}
 		default:
-			return fault.E(op, fault.Invalid, "There is no kind %q of link.", valid.Printable(l.Kind))
+			return l, fault.E(op, fault.Invalid, "There is no kind %q of link.", valid.Printable(l.Kind))
 		}
 		if err := tx.AddLink(l, n.Token, n.Sealed); err != nil {
-			return err
+			return l, err
 		}
-		return tx.Audit(r.row(actor, "link.make", l, map[string]string{"expires": l.ExpiresAt.Format(time.RFC3339)}))
+		return l, tx.Audit(r.row(actor, "link.make", l, map[string]string{"expires": l.ExpiresAt.Format(time.RFC3339)}))
 	})
-	return l, err
 }
 
 // named are the contacts with an id or an e-mail address.
@@ -177,41 +176,8 @@ func (r *Room) Waiting(ctx context.Context, token []byte) (model.Link, error) {
 // whether this opening used it up: then it has the content. When ctx ends first,
 // ErrUnknown is in the error's chain.
 func (r *Room) Open(ctx context.Context, token []byte, from string, check func(l model.Link, sealed []byte) error) error {
-	var opening string // audit row of the last run
-	err := r.store.Write(ctx, func(tx *store.Tx) error {
-		now := r.now()
-		l, err := tx.LinkByToken(token)
-		if err != nil {
-			return err
-		}
-		if l.Kind == model.LinkVerify { // a contact comes before its links
-			if err := tx.LockContact(l.ContactID); err != nil {
-				return err
-			}
-		}
-		sealed, err := tx.OpenLink(token, from, exchange.Micros(now))
-		if err != nil {
-			return err
-		}
-		if l, err = tx.LinkByToken(token); err != nil {
-			return err
-		}
-		if err := check(l, sealed); err != nil {
-			return err
-		}
-		if l.Kind == model.LinkVerify {
-			c, err := tx.Contact(l.ContactID)
-			if err != nil {
-				return err
-			}
-			c.VerifiedAt, c.Verified, c.BouncedAt = &now, "by link", nil
-			if err := tx.SetContact(c); err != nil {
-				return err
-			}
-		}
-		row := r.row("contact:"+l.Contact, "link.open", l, map[string]string{"address": from})
-		opening = row.ID
-		return tx.Audit(row)
+	opening, err := store.Change(ctx, r.store, func(tx *store.Tx) (auditID string, err error) {
+		return r.open(tx, token, from, check)
 	})
 	if errors.Is(err, store.ErrOutcomeUnknown) {
 		err = r.find(ctx, token, opening, err)
@@ -220,6 +186,42 @@ func (r *Room) Open(ctx context.Context, token []byte, from string, check func(l
 		return gone()
 	}
 	return err
+}
+
+// open is Open in a transaction; it returns the id of the audit row.
+func (r *Room) open(tx *store.Tx, token []byte, from string, check func(l model.Link, sealed []byte) error) (auditID string, err error) {
+	now := r.now()
+	l, err := tx.LinkByToken(token)
+	if err != nil {
+		return "", err
+	}
+	if l.Kind == model.LinkVerify { // a contact comes before its links
+		if err := tx.LockContact(l.ContactID); err != nil {
+			return "", err
+		}
+	}
+	sealed, err := tx.OpenLink(token, from, exchange.Micros(now))
+	if err != nil {
+		return "", err
+	}
+	if l, err = tx.LinkByToken(token); err != nil {
+		return "", err
+	}
+	if err := check(l, sealed); err != nil {
+		return "", err
+	}
+	if l.Kind == model.LinkVerify {
+		c, err := tx.Contact(l.ContactID)
+		if err != nil {
+			return "", err
+		}
+		c.VerifiedAt, c.Verified, c.BouncedAt = &now, "by link", nil
+		if err := tx.SetContact(c); err != nil {
+			return "", err
+		}
+	}
+	row := r.row("contact:"+l.Contact, "link.open", l, map[string]string{"address": from})
+	return row.ID, tx.Audit(row)
 }
 
 // ErrUnknown is in the chain of an error when nobody knows whether an opening
@@ -231,23 +233,27 @@ const (
 	lastPause  = time.Second
 )
 
+// openedByUs is what find calls the state of a link that the opening used up.
+const openedByUs = "opened by us"
+
 // find looks for the outcome of an opening: nil says that it used the link up,
 // NotFound that another did, and any other error without ErrUnknown that the link
 // still waits.
 func (r *Room) find(ctx context.Context, token []byte, opening string, cause error) error {
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
-		var state string
-		var ours bool
-		err := r.store.Write(ctx, func(tx *store.Tx) (err error) {
+		state, err := store.Change(ctx, r.store, func(tx *store.Tx) (string, error) {
 			// The opening holds this row until it has committed or is undone.
-			if state, err = tx.LockLink(token); err != nil {
-				return err
+			state, err := tx.LockLink(token)
+			if err != nil {
+				return "", err
 			}
-			ours, err = tx.Audited(opening)
-			return err
+			if ours, err := tx.Audited(opening); ours || err != nil {
+				return openedByUs, err
+			}
+			return state, nil
 		})
 		switch {
-		case err == nil && ours:
+		case err == nil && state == openedByUs:
 			return nil
 		case err == nil && state != model.LinkWaiting, fault.Is(err, fault.NotFound):
 			return gone()
@@ -274,23 +280,23 @@ func (r *Room) Links(ctx context.Context, f model.OfUserFilter) ([]model.Link, e
 }
 
 // Revoke ends a waiting link and forgets what it held.
-func (r *Room) Revoke(ctx context.Context, actor, id string) (l model.Link, err error) {
+func (r *Room) Revoke(ctx context.Context, actor, id string) (model.Link, error) {
 	const op = "handover.Revoke"
-	err = r.store.Write(ctx, func(tx *store.Tx) error {
-		if l, err = tx.Link(id); fault.Is(err, fault.NotFound) {
-			return fault.E(op, fault.NotFound, "There is no link %q.", valid.Printable(id)).WithHint("sallyport link list")
+	return store.Change(ctx, r.store, func(tx *store.Tx) (model.Link, error) {
+		l, err := tx.Link(id)
+		if fault.Is(err, fault.NotFound) {
+			return l, fault.E(op, fault.NotFound, "There is no link %q.", valid.Printable(id)).WithHint("sallyport link list")
 		} else if err != nil {
-			return err
+			return l, err
 		}
 		if err := tx.RevokeLink(id, exchange.Micros(r.now())); fault.Is(err, fault.NotFound) {
-			return fault.E(op, fault.Conflict, "The link is %s already.", l.State)
+			return l, fault.E(op, fault.Conflict, "The link is %s already.", l.State)
 		} else if err != nil {
-			return err
+			return l, err
 		}
 		l.State = model.LinkRevoked
-		return tx.Audit(r.row(actor, "link.revoke", l, map[string]string{}))
+		return l, tx.Audit(r.row(actor, "link.revoke", l, map[string]string{}))
 	})
-	return l, err
 }
 
 // expireEvery is how often the time of links is looked at.
@@ -298,18 +304,7 @@ const expireEvery = time.Minute
 
 // Keep forgets what expired links held, until ctx ends.
 func (r *Room) Keep(ctx context.Context, log *slog.Logger) {
-	tick := time.NewTicker(expireEvery)
-	defer tick.Stop()
-	for {
-		if err := r.Expire(ctx); err != nil && ctx.Err() == nil {
-			log.Error("links could not be expired", "err", err)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-	}
+	exchange.Task{Every: expireEvery, Log: log, Failure: "links could not be expired", Do: r.Expire}.Run(ctx)
 }
 
 // Expire ends the links whose time is over.

@@ -114,21 +114,8 @@ func (r *Room) Watch(ctx context.Context) {
 		r.o.Log.Info("the kernel does not say when files are closed: they are published when they have stood still", "err", err)
 	}
 	defer r.kernel.close()
-	tick := time.NewTicker(r.o.Every)
-	defer tick.Stop()
-	for failing := false; ; {
-		err := r.Look(ctx)
-		if err != nil && !failing && ctx.Err() == nil {
-			r.o.Log.Error("the folder of files to publish could not be read", "err", err)
-		}
-		failing = err != nil
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		case <-r.kernel.closed():
-		}
-	}
+	exchange.Task{Every: r.o.Every, Soon: r.kernel.closed(), Do: r.Look,
+		Failure: "the folder of files to publish could not be read", Log: r.o.Log}.Run(ctx)
 }
 
 // Look looks once at every folder of an account.

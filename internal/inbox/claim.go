@@ -49,17 +49,17 @@ func (r *Room) lease(text string) (time.Duration, error) {
 
 // Claim gives the oldest drops to a consumer, each to one at a time. A claim
 // that runs out gives its drop back.
-func (r *Room) Claim(ctx context.Context, actor string, c model.NewClaim) (list []model.Drop, err error) {
+func (r *Room) Claim(ctx context.Context, actor string, c model.NewClaim) ([]model.Drop, error) {
 	lease, err := r.check(&c)
 	if err != nil {
 		return nil, err
 	}
-	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
+	return store.Change(ctx, r.o.Store, func(tx *store.Tx) ([]model.Drop, error) {
 		now := r.now()
 		until := now.Add(lease)
-		list, err = r.claimable(tx, c, exchange.Micros(now))
-		if err != nil || len(list) == 0 {
-			return err
+		list, err := r.claimable(tx, c, exchange.Micros(now))
+		if err != nil {
+			return nil, err
 		}
 		for i := range list {
 			d := &list[i]
@@ -69,19 +69,18 @@ func (r *Room) Claim(ctx context.Context, actor string, c model.NewClaim) (list 
 			}
 			d.State, d.Consumer, d.Claim, d.ClaimUntil = model.DropClaimed, c.Consumer, rand.Text(), &until
 			if err := tx.ClaimDrop(d.ID, d.Claim, d.Consumer, exchange.Micros(until)); err != nil {
-				return err
+				return nil, err
 			}
 			detail := map[string]string{"consumer": c.Consumer, "until": until.Format(time.RFC3339)}
 			if again != "" {
 				detail["ran_out"] = again
 			}
 			if err := r.audit(tx, actor, "drop.claim", *d, detail); err != nil {
-				return err
+				return nil, err
 			}
 		}
-		return nil
+		return list, nil
 	})
-	return list, err
 }
 
 // claimable are the drops that a consumer may claim now. The scanner of today
@@ -150,28 +149,29 @@ func (r *Room) Renew(ctx context.Context, actor, id, claim, lease string) (d mod
 	if claim == "" {
 		return d, fault.E("inbox.Renew", fault.Invalid, "Name the claim that is to be renewed.")
 	}
-	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
-		if d, err = r.mine(tx, id, claim); err != nil {
-			return err
+	return store.Change(ctx, r.o.Store, func(tx *store.Tx) (model.Drop, error) {
+		d, err := r.mine(tx, id, claim)
+		if err != nil {
+			return d, err
 		}
 		until := r.now().Add(lasts)
 		d.ClaimUntil = &until
 		if err := tx.ClaimDrop(id, claim, d.Consumer, exchange.Micros(until)); err != nil {
-			return err
+			return d, err
 		}
-		return r.audit(tx, actor, "drop.renew", d, map[string]string{"consumer": d.Consumer, "until": until.Format(time.RFC3339)})
+		return d, r.audit(tx, actor, "drop.renew", d, map[string]string{"consumer": d.Consumer, "until": until.Format(time.RFC3339)})
 	})
-	return d, err
 }
 
 // Release gives a claim back before its time.
-func (r *Room) Release(ctx context.Context, actor, id, claim string) (d model.Drop, err error) {
-	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
-		if d, err = r.mine(tx, id, claim); err != nil {
-			return err
+func (r *Room) Release(ctx context.Context, actor, id, claim string) (model.Drop, error) {
+	return store.Change(ctx, r.o.Store, func(tx *store.Tx) (model.Drop, error) {
+		d, err := r.mine(tx, id, claim)
+		if err != nil {
+			return d, err
 		}
 		if d.State != model.DropClaimed {
-			return fault.E("inbox.Release", fault.Conflict, "The file is not claimed.")
+			return d, fault.E("inbox.Release", fault.Conflict, "The file is not claimed.")
 		}
 		who := d.Consumer
 		d.State, d.Consumer, d.Claim, d.ClaimUntil = model.DropNew, "", "", nil
@@ -179,11 +179,10 @@ func (r *Room) Release(ctx context.Context, actor, id, claim string) (d model.Dr
 			d.State = model.DropUnscanned
 		}
 		if err := tx.SettleDrop(d, d.Cleared, "", ""); err != nil {
-			return err
+			return d, err
 		}
-		return r.audit(tx, actor, "drop.release", d, map[string]string{"consumer": who})
+		return d, r.audit(tx, actor, "drop.release", d, map[string]string{"consumer": who})
 	})
-	return d, err
 }
 
 // ClaimOne gives a certain drop to a consumer, or makes its claim on it last
@@ -194,9 +193,10 @@ func (r *Room) ClaimOne(ctx context.Context, g *store.Guard, actor, consumer, id
 	if err != nil {
 		return d, err
 	}
-	err = r.o.Store.WriteAs(ctx, g, func(tx *store.Tx) error {
-		if d, err = tx.LockDrop(id); err != nil {
-			return noDrop(err, id)
+	return store.ChangeAs(ctx, r.o.Store, g, func(tx *store.Tx) (model.Drop, error) {
+		d, err := tx.LockDrop(id)
+		if err != nil {
+			return d, noDrop(err, id)
 		}
 		now := r.now()
 		until := now.Add(lasts)
@@ -205,29 +205,28 @@ func (r *Room) ClaimOne(ctx context.Context, g *store.Guard, actor, consumer, id
 		case d.State == model.DropClaimed && d.Consumer == consumer:
 			d.ClaimUntil = &until
 			if err := tx.ClaimDrop(id, d.Claim, consumer, exchange.Micros(until)); err != nil {
-				return err
+				return d, err
 			}
-			return r.audit(tx, actor, "drop.renew", d, map[string]string{"consumer": consumer, "until": until.Format(time.RFC3339)})
+			return d, r.audit(tx, actor, "drop.renew", d, map[string]string{"consumer": consumer, "until": until.Format(time.RFC3339)})
 		case d.RemovedAt != nil:
-			return fault.E(op, fault.NotFound, "The bytes of this file were removed after their retention period.")
+			return d, fault.E(op, fault.NotFound, "The bytes of this file were removed after their retention period.")
 		case d.State == model.DropClaimed && !over:
-			return fault.E(op, fault.Conflict, "The file is claimed by %s.", d.Consumer)
+			return d, fault.E(op, fault.Conflict, "The file is claimed by %s.", d.Consumer)
 		case d.State != model.DropNew && d.State != model.DropClaimed:
-			return fault.E(op, fault.Conflict, "The file cannot be claimed: it is %s.", d.State)
+			return d, fault.E(op, fault.Conflict, "The file cannot be claimed: it is %s.", d.State)
 		}
 		if !d.Cleared {
-			return fault.E(op, fault.Denied, "The file waits for the scanner; nothing of it is handed on before.")
+			return d, fault.E(op, fault.Denied, "The file waits for the scanner; nothing of it is handed on before.")
 		}
 		if d.ReadyAt != nil {
-			return fault.E(op, fault.Conflict, "The file may get another name; it is handed on at %s.", d.ReadyAt.Format(time.RFC3339))
+			return d, fault.E(op, fault.Conflict, "The file may get another name; it is handed on at %s.", d.ReadyAt.Format(time.RFC3339))
 		}
 		d.State, d.Consumer, d.Claim, d.ClaimUntil = model.DropClaimed, consumer, rand.Text(), &until
 		if err := tx.ClaimDrop(id, d.Claim, consumer, exchange.Micros(until)); err != nil {
-			return err
+			return d, err
 		}
-		return r.audit(tx, actor, "drop.claim", d, map[string]string{"consumer": consumer, "until": until.Format(time.RFC3339)})
+		return d, r.audit(tx, actor, "drop.claim", d, map[string]string{"consumer": consumer, "until": until.Format(time.RFC3339)})
 	})
-	return d, err
 }
 
 // AckOwn accepts a drop that a consumer has claimed, whichever of its sessions

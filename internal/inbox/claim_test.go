@@ -209,7 +209,7 @@ var claimStories = stories{
 		g := store.NewGuard(exchange.Login{User: model.User{ID: "BILLING"}, Fingerprint: "SHA256:x"})
 		_, err := w.room.ClaimOne(ctx, g, "test", "billing", first)
 		testkit.Must(t, err)
-		testkit.Must(t, w.store.Write(ctx, func(tx *store.Tx) error {
+		testkit.Must(t, testkit.Write(ctx, w.store, func(tx *store.Tx) error {
 			return tx.Revoke(store.Revocation{UserID: "BILLING", Fingerprint: "SHA256:x", Reason: "lost"}, w.clock())
 		}))
 		_, err = w.room.ClaimOne(ctx, g, "test", "billing", second)

@@ -108,7 +108,7 @@ var nameStories = stories{
 		for i := range 60 { // more than one statement takes
 			list = append(list, w.arrival(u, w.ids.New(), "/upload/"+strings.Repeat("x", i%30+1), 1, []byte{byte(i)}))
 		}
-		testkit.Must(t, w.store.Write(ctx, func(tx *store.Tx) error { return w.room.Arrived(tx, list) }))
+		testkit.Must(t, testkit.Write(ctx, w.store, func(tx *store.Tx) error { return w.room.Arrived(tx, list) }))
 		for i, a := range list {
 			want, of := "", ""
 			if i >= 30 {

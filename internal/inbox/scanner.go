@@ -45,12 +45,12 @@ func (r *Room) Clear(ctx context.Context, actor, reason string) (total int64, er
 			WithHint("take inbox.scanner out of the configuration first, if nothing is to be scanned any more")
 	}
 	for {
-		var n int64
-		err := r.o.Store.Write(ctx, func(tx *store.Tx) (err error) {
-			if n, err = tx.ClearSome(clearBatch); err != nil || n == 0 {
-				return err
+		n, err := store.Change(ctx, r.o.Store, func(tx *store.Tx) (int64, error) {
+			n, err := tx.ClearSome(clearBatch)
+			if err != nil || n == 0 {
+				return n, err
 			}
-			return tx.Audit(model.AuditRow{ID: r.o.IDs.New(), At: r.now(), Actor: actor, Action: "drop.unscan", Subject: "scanner",
+			return n, tx.Audit(model.AuditRow{ID: r.o.IDs.New(), At: r.now(), Actor: actor, Action: "drop.unscan", Subject: "scanner",
 				Detail: map[string]string{"drops": strconv.FormatInt(n, 10), "reason": reason}})
 		})
 		if total += n; err != nil || n < clearBatch {

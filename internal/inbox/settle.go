@@ -25,10 +25,11 @@ func (r *Room) Ack(ctx context.Context, actor, id, claim string) (d model.Drop, 
 	return r.ack(ctx, nil, actor, id, claim)
 }
 
-func (r *Room) ack(ctx context.Context, g *store.Guard, actor, id, claim string) (d model.Drop, err error) {
-	err = r.o.Store.WriteAs(ctx, g, func(tx *store.Tx) error {
-		if d, err = r.mine(tx, id, claim); err != nil {
-			return err
+func (r *Room) ack(ctx context.Context, g *store.Guard, actor, id, claim string) (model.Drop, error) {
+	return store.ChangeAs(ctx, r.o.Store, g, func(tx *store.Tx) (model.Drop, error) {
+		d, err := r.mine(tx, id, claim)
+		if err != nil {
+			return d, err
 		}
 		now := r.now()
 		if d.Consumer == "" {
@@ -39,9 +40,9 @@ func (r *Room) ack(ctx context.Context, g *store.Guard, actor, id, claim string)
 		if !d.Cleared { // it is the scanner
 			d.State, d.Consumer = model.DropNew, ""
 			if err := tx.SettleDrop(d, true, "", ""); err != nil {
-				return err
+				return d, err
 			}
-			return r.audit(tx, actor, "drop.clear", d, map[string]string{"consumer": who})
+			return d, r.audit(tx, actor, "drop.clear", d, map[string]string{"consumer": who})
 		}
 		d.State, d.SettledAt = model.DropAcked, &now
 		pending := ""
@@ -49,11 +50,10 @@ func (r *Room) ack(ctx context.Context, g *store.Guard, actor, id, claim string)
 			pending = pendingMove
 		}
 		if err := tx.SettleDrop(d, true, actor, pending); err != nil {
-			return err
+			return d, err
 		}
-		return r.audit(tx, actor, "drop.ack", d, map[string]string{"consumer": who, "sha256": d.SHA256})
+		return d, r.audit(tx, actor, "drop.ack", d, map[string]string{"consumer": who, "sha256": d.SHA256})
 	})
-	return d, err
 }
 
 // Reject refuses a drop with a reason that its uploader reads, and advice on
@@ -68,9 +68,10 @@ func (r *Room) Reject(ctx context.Context, actor, id, claim, reason, advice stri
 	if err := valid.CheckLabel("advice", advice); err != nil {
 		return d, err
 	}
-	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
-		if d, err = r.mine(tx, id, claim); err != nil {
-			return err
+	return store.Change(ctx, r.o.Store, func(tx *store.Tx) (model.Drop, error) {
+		d, err := r.mine(tx, id, claim)
+		if err != nil {
+			return d, err
 		}
 		now := r.now()
 		if d.Consumer == "" {
@@ -78,20 +79,19 @@ func (r *Room) Reject(ctx context.Context, actor, id, claim, reason, advice stri
 		}
 		d.State, d.SettledAt, d.Reason, d.Advice, d.Claim, d.ClaimUntil = model.DropRejected, &now, reason, advice, "", nil
 		if err := tx.SettleDrop(d, d.Cleared, actor, pendingTell); err != nil {
-			return err
+			return d, err
 		}
 		name := path.Base(pathOf(d))
 		if err := r.digest(tx, d.UserID, now, name, reason, advice); err != nil {
-			return err
+			return d, err
 		}
 		if err := tx.Emit(model.Event{ID: r.o.IDs.New(), Type: model.EventRejected, At: now, Account: d.Account, User: d.User, Data: model.FileRejected{
 			Drop: d.ID, Path: valid.Printable(pathOf(d)), Name: valid.Printable(name), Size: d.Size, SHA256: d.SHA256, Reason: reason, Advice: advice,
 			Consumer: d.Consumer}}); err != nil {
-			return err
+			return d, err
 		}
-		return r.audit(tx, actor, "drop.reject", d, map[string]string{"consumer": d.Consumer, "reason": reason, "sha256": d.SHA256})
+		return d, r.audit(tx, actor, "drop.reject", d, map[string]string{"consumer": d.Consumer, "reason": reason, "sha256": d.SHA256})
 	})
-	return d, err
 }
 
 // pathOf is a drop's path, byte for byte.

@@ -133,7 +133,7 @@ func (w *world) arrive(user, path, text string) string {
 	testkit.Must(w.t, err)
 	testkit.Must(w.t, stage.Commit(b.Key, b.Size))
 	testkit.Must(w.t, stage.Close())
-	testkit.Must(w.t, w.store.Write(ctx, func(tx *store.Tx) error {
+	testkit.Must(w.t, testkit.Write(ctx, w.store, func(tx *store.Tx) error {
 		u, err := tx.User(user)
 		if err != nil {
 			return err
@@ -157,7 +157,7 @@ func (w *world) arrival(u model.User, id, path string, size int64, sum []byte) e
 // rename gives an upload another name.
 func (w *world) rename(id, path string) {
 	w.t.Helper()
-	testkit.Must(w.t, w.store.Write(ctx, func(tx *store.Tx) error {
+	testkit.Must(w.t, testkit.Write(ctx, w.store, func(tx *store.Tx) error {
 		d, err := tx.Drop(id)
 		if err != nil {
 			return err
@@ -177,7 +177,7 @@ func (w *world) rename(id, path string) {
 // gone tells that a name no longer shows a version; replaced: by a newer one.
 func (w *world) gone(id string, replaced bool) (held bool) {
 	w.t.Helper()
-	testkit.Must(w.t, w.store.Write(ctx, func(tx *store.Tx) (err error) {
+	testkit.Must(w.t, testkit.Write(ctx, w.store, func(tx *store.Tx) (err error) {
 		held, err = w.room.Gone(tx, id, replaced)
 		return err
 	}))
@@ -259,7 +259,7 @@ func (w *world) audited(action string) (n int) {
 // emitted are the data of events of a type.
 func (w *world) emitted(kind string) (out []string) {
 	w.t.Helper()
-	testkit.Must(w.t, w.store.Write(ctx, func(tx *store.Tx) error {
+	testkit.Must(w.t, testkit.Write(ctx, w.store, func(tx *store.Tx) error {
 		all, err := tx.Outbox(1<<62, 1000)
 		out = nil
 		for _, e := range all {

@@ -84,7 +84,7 @@ func (s *shelf) versions(name string) int {
 	q := s.store.Read(context.Background())
 	f, err := q.File(owner, name)
 	testkit.Must(s.t, err)
-	list, err := q.Versions(f)
+	list, err := q.Versions(f, model.Paging{})
 	testkit.Must(s.t, err)
 	return len(list)
 }

@@ -120,40 +120,42 @@ func (r *Room) SetPolicy(ctx context.Context, actor string, p model.NamePolicy) 
 	if err := check(&p); err != nil {
 		return p, err
 	}
-	err := r.store.Write(ctx, func(tx *store.Tx) error {
-		if p.User != "" {
-			u, err := tx.User(p.User)
-			if err != nil {
-				return fault.Missing("naming.SetPolicy", err, "There is no user %q.", valid.Printable(p.User))
-			}
-			p.UserID = u.ID
-		}
-		now := r.clock().UTC().Truncate(time.Microsecond)
-		row := model.AuditRow{ID: r.ids.New(), At: now, Actor: actor, Action: "names.set", Subject: cmp.Or(p.Folder, "/"), User: p.UserID, Detail: map[string]string{}}
-		if p.Temporary == nil && p.Doubtful == nil && p.Ignored == nil && p.Grace == nil {
-			row.Action = "names.unset"
-			if err := tx.RemoveNamePolicy(p.UserID, p.Folder); err != nil {
-				return fault.Missing("naming.SetPolicy", err, "Nothing is set there.")
-			}
-			return tx.Audit(row)
-		}
-		for what, list := range map[string][]string{"temporary": p.Temporary, "doubtful": p.Doubtful, "ignored": p.Ignored} {
-			if list != nil {
-				row.Detail[what] = strings.Join(list, " ")
-			}
-		}
-		if p.Grace != nil {
-			row.Detail["grace"] = p.GraceText
-		}
-		if err := tx.PutNamePolicy(p, actor, exchange.Micros(now)); err != nil {
-			return err
-		}
-		return tx.Audit(row)
-	})
+	p, err := store.Change(ctx, r.store, func(tx *store.Tx) (model.NamePolicy, error) { return r.setPolicy(tx, actor, p) })
 	r.mu.Lock()
 	r.read()
 	r.mu.Unlock()
 	return p, err
+}
+
+func (r *Room) setPolicy(tx *store.Tx, actor string, p model.NamePolicy) (model.NamePolicy, error) {
+	if p.User != "" {
+		u, err := tx.User(p.User)
+		if err != nil {
+			return p, fault.Missing("naming.SetPolicy", err, "There is no user %q.", valid.Printable(p.User))
+		}
+		p.UserID = u.ID
+	}
+	now := r.clock().UTC().Truncate(time.Microsecond)
+	row := model.AuditRow{ID: r.ids.New(), At: now, Actor: actor, Action: "names.set", Subject: cmp.Or(p.Folder, "/"), User: p.UserID, Detail: map[string]string{}}
+	if p.Temporary == nil && p.Doubtful == nil && p.Ignored == nil && p.Grace == nil {
+		row.Action = "names.unset"
+		if err := tx.RemoveNamePolicy(p.UserID, p.Folder); err != nil {
+			return p, fault.Missing("naming.SetPolicy", err, "Nothing is set there.")
+		}
+		return p, tx.Audit(row)
+	}
+	for what, list := range map[string][]string{"temporary": p.Temporary, "doubtful": p.Doubtful, "ignored": p.Ignored} {
+		if list != nil {
+			row.Detail[what] = strings.Join(list, " ")
+		}
+	}
+	if p.Grace != nil {
+		row.Detail["grace"] = p.GraceText
+	}
+	if err := tx.PutNamePolicy(p, actor, exchange.Micros(now)); err != nil {
+		return p, err
+	}
+	return p, tx.Audit(row)
 }
 
 // maxGlobs bounds a list; each name that is stored is matched with all of it.

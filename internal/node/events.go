@@ -25,26 +25,15 @@ const (
 // keepEvents makes events of what no change stands for: refused log-ins,
 // summed, temporary names that nobody ever finished, and limits that are near.
 func (n *Node) keepEvents(ctx context.Context) {
-	tick := time.NewTicker(eventsEvery)
-	defer tick.Stop()
-	for failing := false; ; {
-		err := n.sumRefused(ctx)
-		if err == nil {
-			err = n.findLeft(ctx)
+	do := func(ctx context.Context) error {
+		for _, do := range []func(context.Context) error{n.sumRefused, n.findLeft, n.findNear} {
+			if err := do(ctx); err != nil {
+				return err
+			}
 		}
-		if err == nil {
-			err = n.findNear(ctx)
-		}
-		if err != nil && !failing && ctx.Err() == nil {
-			n.log.Error("events could not be made", "err", err)
-		}
-		failing = err != nil
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
+		return nil
 	}
+	exchange.Task{Every: eventsEvery, Do: do, Failure: "events could not be made", Log: n.log}.Run(ctx)
 }
 
 // since reads up to when something was done, under a name.

@@ -186,23 +186,10 @@ func (r *revocations) mayWrite() error {
 }
 
 func (r *revocations) run(ctx context.Context) {
-	tick := time.NewTicker(pollEvery)
-	defer tick.Stop()
-	for failing := false; ; {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		err := r.poll()
-		if err != nil && !failing {
-			r.log.Error("revocations could not be read", "err", err)
-		}
-		failing = err != nil
-	}
+	exchange.Task{Every: pollEvery, Later: true, Log: r.log, Failure: "revocations could not be read", Do: r.poll}.Run(ctx)
 }
 
-func (r *revocations) poll() error {
+func (r *revocations) poll(context.Context) error {
 	q := r.store.Read(context.Background())
 	number, err := q.RevocationNumber()
 	if err != nil {

@@ -5,6 +5,8 @@ import (
 	"os"
 	"runtime/debug"
 	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
 )
 
 // The collector's pace. The SSH library allocates a slice for every packet,
@@ -23,15 +25,8 @@ func paceCollector(ctx context.Context, moved func() int64) {
 	if os.Getenv("GOGC") != "" {
 		return
 	}
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
 	last, quiet, busy := moved(), 0, false
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
+	exchange.Task{Every: time.Second, Later: true, Do: func(context.Context) error {
 		now := moved()
 		if now-last >= busyRate {
 			quiet = 0
@@ -45,5 +40,6 @@ func paceCollector(ctx context.Context, moved func() int64) {
 			debug.FreeOSMemory()
 		}
 		last = now
-	}
+		return nil
+	}}.Run(ctx)
 }

@@ -61,6 +61,8 @@ type Options struct {
 	// refuses to start without them.
 	NewSigningKey, NewHostKeys string
 	AcceptLog                  string // why the audit log is shorter than, or not, what was signed; "": it must not be
+
+	Again func(first, second store.Run) error // the store's; for tests
 }
 
 // Node is one running server.
@@ -134,7 +136,7 @@ func Start(o Options) (n *Node, err error) {
 	}
 	n.name = nodeName(n.cfg.Data, n.ids)
 	holder := store.Holder{Name: n.name + " (" + n.cfg.Data + ")", Lock: lockIdentity(n.lock), Log: n.log}
-	if n.store, err = store.Open(ctx, store.Options{Dir: n.cfg.Data, URL: n.cfg.Database.URL, Holder: &holder}); err != nil {
+	if n.store, err = store.Open(ctx, store.Options{Dir: n.cfg.Data, URL: n.cfg.Database.URL, Holder: &holder, Again: o.Again}); err != nil {
 		return n, err
 	}
 	n.background.Go(func() { n.watchLease(ctx) })

@@ -19,27 +19,28 @@ const reportedWithin = 30 * 24 * time.Hour
 // those that the report names; failures, its addresses with what it says of each. A
 // report about no mail of ours is NotFound: anybody can send one, and it changes
 // nothing.
-func (r *Room) Reported(ctx context.Context, actor string, ids []string, failures []model.MailFailure) (m model.Message, err error) {
+func (r *Room) Reported(ctx context.Context, actor string, ids []string, failures []model.MailFailure) (model.Message, error) {
 	now := r.now()
-	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
-		if m, err = r.ours(tx, ids, now); err != nil {
-			return err
+	m, err := store.Change(ctx, r.o.Store, func(tx *store.Tx) (model.Message, error) {
+		m, err := r.ours(tx, ids, now)
+		if err != nil {
+			return m, err
 		}
 		failed := failureOf(m.Target, failures)
 		why := failed.Why
 		if err := valid.CheckLabel("reason", why); err != nil {
-			return err
+			return m, err
 		}
 		if err := tx.ReturnedMail(m.ID, why); err != nil {
-			return err
+			return m, err
 		}
 		if !failed.Full { // who has a full mailbox is reached by the next mail
 			if err := r.bounce(tx, m.Target, why, now); err != nil {
-				return err
+				return m, err
 			}
 		}
 		m.State, m.Error = model.MessageBounced, why
-		return r.audit(tx, actor, "mail.bounced", strings.ToLower(m.Target), map[string]string{"why": why, "message": m.ID})
+		return m, r.audit(tx, actor, "mail.bounced", strings.ToLower(m.Target), map[string]string{"why": why, "message": m.ID})
 	})
 	if fault.Is(err, fault.NotFound) {
 		return m, r.forged(ctx, actor, now)

@@ -28,25 +28,16 @@ func (r *Room) Run(ctx context.Context) {
 		return
 	}
 	defer r.jobs.stop()
-	tick := time.NewTicker(dispatchEvery)
-	defer tick.Stop()
 	var kept time.Time
-	for failing := false; ; {
+	do := func(ctx context.Context) error {
 		err := r.Dispatch(ctx)
 		if now := r.now(); err == nil && now.Sub(kept) >= keepEvery {
 			kept = now
 			err = r.keep(ctx, now)
 		}
-		if err != nil && !failing && ctx.Err() == nil {
-			r.o.Log.Error("events could not be handed out", "err", err)
-		}
-		failing = err != nil
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
+		return err
 	}
+	exchange.Task{Every: dispatchEvery, Do: do, Failure: "events could not be handed out", Log: r.o.Log}.Run(ctx)
 }
 
 // untilStarted starts the job library, and tries again when the database does
@@ -112,24 +103,23 @@ func (r *Room) handOut(ctx context.Context) (n int, err error) {
 	return n, nil
 }
 
-func (r *Room) handOutSome(ctx context.Context, limit int) (n int, err error) {
-	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
+func (r *Room) handOutSome(ctx context.Context, limit int) (int, error) {
+	return store.Change(ctx, r.o.Store, func(tx *store.Tx) (int, error) {
 		events, err := tx.Outbox(exchange.Micros(r.now()), limit)
-		if n = len(events); err != nil || n == 0 {
-			return err
+		if err != nil || len(events) == 0 {
+			return 0, err
 		}
 		hooks, err := tx.Webhooks(model.Paging{})
 		if err != nil {
-			return err
+			return 0, err
 		}
 		for _, e := range events {
 			if err := r.messages(tx, e, hooks); err != nil {
-				return err
+				return 0, err
 			}
 		}
-		return tx.Emitted(events)
+		return len(events), tx.Emitted(events)
 	})
-	return n, err
 }
 
 // messages writes what an event is to be sent as.

@@ -33,7 +33,7 @@ func (w *world) customer(name string, people ...string) model.User {
 // digest remembers something for a user's next digest.
 func (w *world) digest(u model.User, kind, name string) {
 	w.t.Helper()
-	testkit.Must(w.t, w.store.Write(ctx, func(tx *store.Tx) error {
+	testkit.Must(w.t, testkit.Write(ctx, w.store, func(tx *store.Tx) error {
 		return tx.AddDigest(store.Digest{ID: w.ids.New(), UserID: u.ID, At: exchange.Micros(w.clock()), Kind: kind, Detail: fmt.Sprintf(`{"name": %q, "reason": "bad", "feed": "inv"}`, name)})
 	}))
 }

@@ -181,21 +181,22 @@ func (r *Room) Webhooks(ctx context.Context, f model.EveryFilter) ([]model.Webho
 }
 
 // SetWebhook changes a receiver. A new secret is told this once.
-func (r *Room) SetWebhook(ctx context.Context, actor, name string, e model.EditWebhook) (w model.Webhook, err error) {
-	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
-		if w, err = tx.Webhook(name); err != nil {
-			return noWebhook(err, name)
+func (r *Room) SetWebhook(ctx context.Context, actor, name string, e model.EditWebhook) (model.Webhook, error) {
+	return store.Change(ctx, r.o.Store, func(tx *store.Tx) (model.Webhook, error) {
+		w, err := tx.Webhook(name)
+		if err != nil {
+			return w, noWebhook(err, name)
 		}
 		detail := map[string]string{}
 		if e.URL != nil {
 			if err := r.o.Poster.CheckURL(*e.URL); err != nil {
-				return err
+				return w, err
 			}
 			detail["url"], w.URL = w.URL+" → "+*e.URL, *e.URL
 		}
 		if e.Events != nil {
 			if w.Events, err = cleanEvents(*e.Events); err != nil {
-				return err
+				return w, err
 			}
 			detail["events"] = strings.Join(w.Events, " ")
 		}
@@ -213,12 +214,11 @@ func (r *Room) SetWebhook(ctx context.Context, actor, name string, e model.EditW
 			w.OldSecret, detail["old_secret"] = "", "dropped"
 		}
 		if err := tx.SetWebhook(w); err != nil {
-			return err
+			return w, err
 		}
 		w.Secret = secret
-		return r.audit(tx, actor, "webhook.set", name, detail)
+		return w, r.audit(tx, actor, "webhook.set", name, detail)
 	})
-	return w, err
 }
 
 func noWebhook(err error, name string) error {
@@ -239,22 +239,21 @@ func (r *Room) RemoveWebhook(ctx context.Context, actor, name string) error {
 }
 
 // TestWebhook sends a receiver a test event, as any other is sent.
-func (r *Room) TestWebhook(ctx context.Context, actor, name string) (m model.Message, err error) {
-	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
+func (r *Room) TestWebhook(ctx context.Context, actor, name string) (model.Message, error) {
+	return store.Change(ctx, r.o.Store, func(tx *store.Tx) (m model.Message, err error) {
 		w, err := tx.Webhook(name)
 		if err != nil {
-			return noWebhook(err, name)
+			return m, noWebhook(err, name)
 		}
 		e := model.Event{ID: r.o.IDs.New(), Type: model.EventTest, At: r.now(), Data: model.WebhookTest{Webhook: name}}
 		if m, err = r.webhookMessage(w, e); err != nil {
-			return err
+			return m, err
 		}
 		if err := tx.AddMessage(m); err != nil {
-			return err
+			return m, err
 		}
-		return r.audit(tx, actor, "webhook.test", name, map[string]string{"message": m.ID})
+		return m, r.audit(tx, actor, "webhook.test", name, map[string]string{"message": m.ID})
 	})
-	return m, err
 }
 
 // Messages lists messages, the newest first.

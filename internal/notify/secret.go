@@ -38,6 +38,7 @@ func (r *Room) seal(ctx context.Context, name string) error {
 				*secret = r.o.Vault.Seal(*secret, name)
 			}
 		}
+		tx.Unaudited("the secret is the same, sealed")
 		return tx.SetWebhook(w)
 	})
 }

@@ -300,16 +300,16 @@ func (r *Room) Bounced(ctx context.Context, actor, address, why string) (n int64
 		return 0, err
 	}
 	now := r.now()
-	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
-		if n, err = tx.Bounced(address, exchange.Micros(now.Add(-bouncedWithin)), why); err != nil {
-			return err
+	return store.Change(ctx, r.o.Store, func(tx *store.Tx) (int64, error) {
+		n, err := tx.Bounced(address, exchange.Micros(now.Add(-bouncedWithin)), why)
+		if err != nil {
+			return n, err
 		}
 		if err := r.bounce(tx, address, why, now); err != nil {
-			return err
+			return n, err
 		}
-		return r.audit(tx, actor, "mail.bounced", strings.ToLower(address), map[string]string{"why": why, "mails": itoa(int(n))})
+		return n, r.audit(tx, actor, "mail.bounced", strings.ToLower(address), map[string]string{"why": why, "mails": itoa(int(n))})
 	})
-	return n, err
 }
 
 // TestMail sends one mail now, past the queue, and says what the server said.

@@ -20,7 +20,8 @@ func (r *Room) Hold(ctx context.Context, who string, n model.NewHold) (model.Hol
 	}
 	label := n.Target // of a file: a path, which may be any bytes
 	h := model.Hold{ID: r.o.IDs.New(), Kind: n.Kind, Label: valid.Printable(label), Reason: n.Reason, Actor: who, At: r.now()}
-	err := r.o.Store.Write(ctx, func(tx *store.Tx) error {
+	return store.Change(ctx, r.o.Store, func(tx *store.Tx) (model.Hold, error) {
+		h := h
 		var err error
 		switch h.Kind {
 		case model.HoldAccount:
@@ -41,14 +42,13 @@ func (r *Room) Hold(ctx context.Context, who string, n model.NewHold) (model.Hol
 			err = fault.E(op, fault.Invalid, "A hold is on an account, a user, a feed or a file.")
 		}
 		if err != nil {
-			return err
+			return h, err
 		}
 		if err := tx.AddHold(h); err != nil {
-			return err
+			return h, err
 		}
-		return r.audit(tx, who, "retention.hold", h.ID, map[string]string{"kind": h.Kind, "target": h.Label, "reason": h.Reason})
+		return h, r.audit(tx, who, "retention.hold", h.ID, map[string]string{"kind": h.Kind, "target": h.Label, "reason": h.Reason})
 	})
-	return h, err
 }
 
 // fileOf finds the file that user:/path names, or the id of a version. A hold
@@ -85,19 +85,19 @@ func (r *Room) Holds(ctx context.Context, f model.HoldFilter) ([]model.Hold, err
 }
 
 // Release ends a hold.
-func (r *Room) Release(ctx context.Context, who, id string) (h model.Hold, err error) {
-	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
-		if h, err = tx.LockHold(id); err != nil {
-			return fault.Missing("retention", err, "There is no hold %q.", valid.Printable(id))
+func (r *Room) Release(ctx context.Context, who, id string) (model.Hold, error) {
+	return store.Change(ctx, r.o.Store, func(tx *store.Tx) (model.Hold, error) {
+		h, err := tx.LockHold(id)
+		if err != nil {
+			return h, fault.Missing("retention", err, "There is no hold %q.", valid.Printable(id))
 		}
 		now := r.now()
 		if err := tx.ReleaseHold(id, who, exchange.Micros(now)); err != nil {
-			return fault.Missing("retention", err, "The hold was released already.")
+			return h, fault.Missing("retention", err, "The hold was released already.")
 		}
 		h.ReleasedAt, h.ReleasedBy = &now, who
-		return r.audit(tx, who, "retention.release", id, map[string]string{"kind": h.Kind, "target": h.Label, "reason": h.Reason})
+		return h, r.audit(tx, who, "retention.release", id, map[string]string{"kind": h.Kind, "target": h.Label, "reason": h.Reason})
 	})
-	return h, err
 }
 
 // holding finds the hold that keeps something, if one does.

@@ -83,13 +83,13 @@ func (r *Room) tell(ctx context.Context, run model.RetentionRun, account, mark s
 	if err != nil || sum.files == 0 {
 		return err
 	}
-	return r.o.Store.Write(ctx, func(tx *store.Tx) error {
+	return r.o.Store.Write(ctx, func(tx *store.Tx) (err error) {
+		letter, mails := letter, 0
 		n := model.RetentionNotice{ID: r.o.IDs.New(), Run: run.ID, Account: account, Mark: mark, At: r.now(), Text: letter.Text}
 		if err := tx.AddRetentionNotice(n); err != nil {
 			return err
 		}
 		letter.Ref = n.ID
-		mails := 0
 		if r.o.Tell != nil {
 			if mails, err = r.o.Tell(tx, letter); err != nil {
 				return err

@@ -152,7 +152,11 @@ func (r *Room) eachDue(ctx context.Context, at time.Time, visit func(store.Kept)
 // plan names what a run will remove. Until all is named it is not announced,
 // and a stop of the server discards it.
 func (r *Room) plan(ctx context.Context, run model.RetentionRun, visit func(add func(store.Kept) error) error) error {
-	if err := r.o.Store.Write(ctx, func(tx *store.Tx) error { return tx.PutRun(run) }); err != nil {
+	err := r.o.Store.Write(ctx, func(tx *store.Tx) error {
+		tx.Unaudited("a plan is told of when it is announced")
+		return tx.PutRun(run)
+	})
+	if err != nil {
 		return err
 	}
 	rules, err := readRules(r.o.Store.Read(ctx), r.o.Policy.Keep)

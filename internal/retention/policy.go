@@ -186,36 +186,38 @@ func (r *Room) SetPolicy(ctx context.Context, who string, s model.SetPolicy) (mo
 		}
 		p.Folder = clean
 	}
-	err := r.o.Store.Write(ctx, func(tx *store.Tx) error {
-		if p.User != "" {
-			u, err := tx.User(p.User)
-			if err != nil {
-				return fault.Missing("retention", err, "There is no user %q.", p.User)
-			}
-			p.UserID = u.ID
-		}
-		p.Class = classOf(p)
-		before, err := readRules(&tx.Q, r.o.Policy.Keep)
-		if err != nil {
-			return err
-		}
-		if err := put(tx, p, who, r.now()); err != nil {
-			return err
-		}
-		if err := r.noteShortened(tx, before, p); err != nil {
-			return err
-		}
-		if err := tx.SetSetting(reclassifySetting, "yes"); err != nil {
-			return err
-		}
-		return r.audit(tx, who, "retention.policy", r.shown(p), map[string]string{"keep": p.Keep, "was": before.keep[p.Class]})
-	})
+	p, err := store.Change(ctx, r.o.Store, func(tx *store.Tx) (model.RetentionPolicy, error) { return r.setPolicy(tx, who, p) })
 	if err != nil {
 		return p, err
 	}
 	r.forget()
 	p.Class = r.shown(p)
 	return p, r.reclassifyPending(ctx)
+}
+
+func (r *Room) setPolicy(tx *store.Tx, who string, p model.RetentionPolicy) (model.RetentionPolicy, error) {
+	if p.User != "" {
+		u, err := tx.User(p.User)
+		if err != nil {
+			return p, fault.Missing("retention", err, "There is no user %q.", p.User)
+		}
+		p.UserID = u.ID
+	}
+	p.Class = classOf(p)
+	before, err := readRules(&tx.Q, r.o.Policy.Keep)
+	if err != nil {
+		return p, err
+	}
+	if err := put(tx, p, who, r.now()); err != nil {
+		return p, err
+	}
+	if err := r.noteShortened(tx, before, p); err != nil {
+		return p, err
+	}
+	if err := tx.SetSetting(reclassifySetting, "yes"); err != nil {
+		return p, err
+	}
+	return p, r.audit(tx, who, "retention.policy", r.shown(p), map[string]string{"keep": p.Keep, "was": before.keep[p.Class]})
 }
 
 func classOf(p model.RetentionPolicy) string {

@@ -160,11 +160,7 @@ func (r *Room) writeItems(ctx context.Context, out io.Writer, id string) error {
 // dropItems forgets a finished run's items: its list has them.
 func (r *Room) dropItems(ctx context.Context, id string) error {
 	for ctx.Err() == nil {
-		var n int64
-		err := r.o.Store.Write(ctx, func(tx *store.Tx) (err error) {
-			n, err = tx.DropItems(id)
-			return err
-		})
+		n, err := store.Change(ctx, r.o.Store, func(tx *store.Tx) (int64, error) { return tx.DropItems(id) })
 		if err != nil || n == 0 {
 			return err
 		}

@@ -99,30 +99,15 @@ const (
 // Keep plans, tells and runs when it is time, until ctx ends. One node at a
 // time does.
 func (r *Room) Keep(ctx context.Context) {
-	tick := time.NewTicker(keepEvery)
-	defer tick.Stop()
-	for failing := false; ; {
-		err := r.Step(ctx)
-		if err != nil && !failing && ctx.Err() == nil {
-			r.o.Log.Error("retention could not go on", "err", err)
-		}
-		failing = err != nil
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-	}
+	exchange.Task{Every: keepEvery, Log: r.o.Log, Failure: "retention could not go on", Do: r.Step}.Run(ctx)
 }
 
 // lead makes this process the one that plans and runs, for a while.
-func (r *Room) lead(ctx context.Context) (ok bool, err error) {
-	now := r.now()
-	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
-		ok, err = tx.TakeLease(leaseName, r.o.Node, exchange.Micros(now), exchange.Micros(now.Add(leaseFor)))
-		return err
+func (r *Room) lead(ctx context.Context) (bool, error) {
+	return store.Change(ctx, r.o.Store, func(tx *store.Tx) (bool, error) {
+		now := r.now()
+		return tx.TakeLease(leaseName, r.o.Node, exchange.Micros(now), exchange.Micros(now.Add(leaseFor)))
 	})
-	return ok, err
 }
 
 // Step does everything that is due now.

@@ -11,6 +11,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/retention"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/testkit"
 )
 
 func must(t *testing.T, err error) {
@@ -42,7 +43,7 @@ func TestSweep(t *testing.T) {
 		must(t, g.Commit(key[id], int64(len(id))))
 		must(t, g.Close())
 	}
-	must(t, s.Write(ctx, func(tx *store.Tx) error {
+	must(t, testkit.Write(ctx, s, func(tx *store.Tx) error {
 		for _, id := range []string{"LIVE", "DEAD"} {
 			if err := tx.AddBlob(store.Blob{ID: id, Key: key[id], SHA256: []byte{}}, 1, exchange.Micros(now)); err != nil {
 				return err

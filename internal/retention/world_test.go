@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"maps"
 	"path"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -100,7 +101,10 @@ func (w *world) another(node string) *retention.Room {
 func (w *world) tell(tx *store.Tx, l retention.Letter) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.letters = append(w.letters, l)
+	undone := func(old retention.Letter) bool {
+		return old.Kind == l.Kind && old.Account == l.Account && old.Text == l.Text
+	}
+	w.letters = append(slices.DeleteFunc(w.letters, undone), l) // a run may be undone, and done again
 	for _, to := range w.people[l.Account] {
 		m := model.Message{ID: w.ids.New(), Channel: model.ChannelMail, Target: to, Kind: l.Kind, Ref: l.Ref, CreatedAt: w.clock()}
 		if err := tx.AddMessage(m); err != nil {
@@ -178,7 +182,7 @@ func (w *world) put(u model.User, full, text string) (version string) {
 	testkit.Must(w.t, stage.Commit(b.Key, b.Size))
 	testkit.Must(w.t, stage.Close())
 	version = w.ids.New()
-	testkit.Must(w.t, w.store.Write(ctx, func(tx *store.Tx) error {
+	testkit.Must(w.t, testkit.Write(ctx, w.store, func(tx *store.Tx) error {
 		rows, err := mailbox.Lock(tx, u.ID)
 		if err != nil {
 			return err

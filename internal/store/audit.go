@@ -29,8 +29,9 @@ func (tx *Tx) Audit(r model.AuditRow) error {
 		}
 		detail = string(b)
 	}
-	_, err := tx.exec("Audit", `INSERT INTO audit (id, at, actor, action, subject, user_id, detail) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+	_, err := tx.book("Audit", `INSERT INTO audit (id, at, actor, action, subject, user_id, detail) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
 		r.ID, exchange.Micros(r.At), valid.Printable(r.Actor), r.Action, valid.Printable(r.Subject), r.User, detail)
+	tx.audited = tx.audited || err == nil
 	return err
 }
 
@@ -153,7 +154,7 @@ func (tx *Tx) ShareCounter(name string) error { return tx.gate("ShareCounter", n
 
 // SetCounter gives a counter a value.
 func (tx *Tx) SetCounter(name string, n int64) error {
-	return tx.execOne("SetCounter", `UPDATE counters SET value = $2 WHERE name = $1`, name, n)
+	return tx.bookOne("SetCounter", `UPDATE counters SET value = $2 WHERE name = $1`, name, n)
 }
 
 // sealAtOnce bounds the parameters of one statement.
@@ -172,7 +173,7 @@ func (tx *Tx) NumberRows(rows []LogRow, first int64) error {
 			fmt.Fprintf(&b, "(CAST($%d AS TEXT), CAST($%d AS BIGINT))", 2*i+1, 2*i+2)
 			args = append(args, r.ID, first+int64(i))
 		}
-		done, err := tx.exec("NumberRows", `WITH v (id, seq) AS (VALUES `+b.String()+`)
+		done, err := tx.book("NumberRows", `WITH v (id, seq) AS (VALUES `+b.String()+`)
 			UPDATE audit SET seq = v.seq FROM v WHERE audit.id = v.id AND audit.seq IS NULL`, args...)
 		if err != nil {
 			return err
@@ -193,7 +194,7 @@ func (tx *Tx) AddHashes(first int64, hashes [][]byte) error {
 		for i, h := range hashes[:n] {
 			args = append(args, first+int64(i), h)
 		}
-		if _, err := tx.exec("AddHashes", `INSERT INTO audit_hashes (idx, hash) VALUES `+placeholders(n, 2), args...); err != nil {
+		if _, err := tx.book("AddHashes", `INSERT INTO audit_hashes (idx, hash) VALUES `+placeholders(n, 2), args...); err != nil {
 			return err
 		}
 		hashes, first = hashes[n:], first+int64(n)
@@ -224,7 +225,7 @@ func scanCheckpoint(r *sql.Rows) (c Checkpoint, err error) {
 
 // AddCheckpoint records a checkpoint.
 func (tx *Tx) AddCheckpoint(c Checkpoint) error {
-	_, err := tx.exec("AddCheckpoint", `INSERT INTO checkpoints (size, at, note, sent) VALUES ($1, $2, $3, 0)`, c.Size, c.At, c.Note)
+	_, err := tx.book("AddCheckpoint", `INSERT INTO checkpoints (size, at, note, sent) VALUES ($1, $2, $3, 0)`, c.Size, c.At, c.Note)
 	return err
 }
 
@@ -250,7 +251,7 @@ func (q *Q) CheckpointsAfter(size int64, limit int) ([]Checkpoint, error) {
 
 // CheckpointSent notes that a checkpoint has left the machine.
 func (tx *Tx) CheckpointSent(size int64) error {
-	return tx.execOne("CheckpointSent", `UPDATE checkpoints SET sent = 1 WHERE size = $1`, size)
+	return tx.bookOne("CheckpointSent", `UPDATE checkpoints SET sent = 1 WHERE size = $1`, size)
 }
 
 // LastSent is when the newest checkpoint that has left the machine was made; 0 if none has.
@@ -262,7 +263,7 @@ func (q *Q) LastSent() (at int64, err error) {
 // DropCheckpoints removes checkpoints by size.
 func (tx *Tx) DropCheckpoints(sizes []int64) error {
 	for _, size := range sizes {
-		if _, err := tx.exec("DropCheckpoints", `DELETE FROM checkpoints WHERE size = $1`, size); err != nil {
+		if _, err := tx.book("DropCheckpoints", `DELETE FROM checkpoints WHERE size = $1`, size); err != nil {
 			return err
 		}
 	}
@@ -272,13 +273,13 @@ func (tx *Tx) DropCheckpoints(sizes []int64) error {
 // ExpireAudit removes the payload of rows below a number, as many as one call
 // may; their hashes stay.
 func (tx *Tx) ExpireAudit(below int64) (int64, error) {
-	return tx.exec("ExpireAudit", `DELETE FROM audit WHERE seq IN (SELECT seq FROM audit WHERE seq IS NOT NULL AND seq < $1 ORDER BY seq LIMIT $2)`, below, pruneAtOnce)
+	return tx.book("ExpireAudit", `DELETE FROM audit WHERE seq IN (SELECT seq FROM audit WHERE seq IS NOT NULL AND seq < $1 ORDER BY seq LIMIT $2)`, below, pruneAtOnce)
 }
 
 // TakeLease makes holder the one who does something until a time, unless
 // another is until then. It reports whether holder has it now.
 func (tx *Tx) TakeLease(name, holder string, now, until int64) (bool, error) {
-	n, err := tx.exec("TakeLease", `INSERT INTO leases (name, holder, until) VALUES ($1, $2, $3)
+	n, err := tx.book("TakeLease", `INSERT INTO leases (name, holder, until) VALUES ($1, $2, $3)
 		ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until
 		WHERE leases.holder = excluded.holder OR leases.until < $4`, name, holder, until, now)
 	return n == 1, err
@@ -295,7 +296,7 @@ func (tx *Tx) SetSetting(name, value string) error {
 	if err := tx.take(rankSetting, name); err != nil {
 		return err
 	}
-	_, err := tx.exec("SetSetting", `INSERT INTO settings (name, value) VALUES ($1, $2)
+	_, err := tx.book("SetSetting", `INSERT INTO settings (name, value) VALUES ($1, $2)
 		ON CONFLICT (name) DO UPDATE SET value = excluded.value`, name, value)
 	return err
 }

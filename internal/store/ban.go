@@ -28,7 +28,7 @@ func (q *Q) Ban(address string) (model.Ban, error) {
 
 // SetBan records a ban, or how often it turned somebody away.
 func (tx *Tx) SetBan(b model.Ban) error {
-	_, err := tx.exec("SetBan", `INSERT INTO bans (address, since, until, failures, refused, reason) VALUES ($1, $2, $3, $4, $5, $6)
+	_, err := tx.book("SetBan", `INSERT INTO bans (address, since, until, failures, refused, reason) VALUES ($1, $2, $3, $4, $5, $6)
 		ON CONFLICT (address) DO UPDATE SET since = excluded.since, until = excluded.until, failures = excluded.failures,
 		refused = excluded.refused, reason = excluded.reason`,
 		b.Address, exchange.Micros(b.Since), exchange.Micros(b.Until), b.Failures, b.Refused, b.Reason)
@@ -37,7 +37,7 @@ func (tx *Tx) SetBan(b model.Ban) error {
 
 // RefusedByBan counts connections that a ban turned away.
 func (tx *Tx) RefusedByBan(address string, n int64) error {
-	_, err := tx.exec("RefusedByBan", `UPDATE bans SET refused = refused + $2 WHERE address = $1`, address, n)
+	_, err := tx.book("RefusedByBan", `UPDATE bans SET refused = refused + $2 WHERE address = $1`, address, n)
 	return err
 }
 

@@ -51,8 +51,10 @@ type queue struct {
 }
 
 // Write runs fn in a transaction and returns when it is durable. fn may run
-// more than once; an error from it rolls its work back and is returned. The
-// context only guards the wait to be taken up: what has begun is finished.
+// more than once; an error from it rolls its work back and is returned. A
+// function that changes state writes an audit row. Change is Write with a result.
+// ctx is checked once, before queueing; a transaction that was queued cannot be
+// cancelled.
 func (s *Store) Write(ctx context.Context, fn func(*Tx) error) error {
 	return s.WriteFor(ctx, "", fn)
 }
@@ -216,15 +218,15 @@ func (j *job) fits(ran int, since, heavy time.Duration) bool {
 // apart runs fn as a part of the transaction that can be undone alone, and takes
 // its own locks. failed is why it was undone; err, why the transaction can't go on.
 func (tx *Tx) apart(fn func(*Tx) error) (failed, err error) {
-	if _, err := tx.exec("Write", "SAVEPOINT job"); err != nil {
+	if _, err := tx.book("Write", "SAVEPOINT job"); err != nil {
 		return nil, err
 	}
 	if failed = (&Tx{Q: tx.Q}).run(fn); failed != nil {
-		if _, err := tx.exec("Write", "ROLLBACK TO job"); err != nil {
+		if _, err := tx.book("Write", "ROLLBACK TO job"); err != nil {
 			return failed, err
 		}
 	}
-	_, err = tx.exec("Write", "RELEASE job")
+	_, err = tx.book("Write", "RELEASE job")
 	return failed, err
 }
 
@@ -240,7 +242,7 @@ func (j *job) finish(err error) {
 func (s *Store) once(fn func(*Tx) error) (err error) {
 	ctx := context.Background()
 	tx := &Tx{Q: Q{s: s, ctx: ctx, conn: s.conn}}
-	if _, err := tx.exec("Write", "BEGIN IMMEDIATE"); err != nil {
+	if _, err := tx.book("Write", "BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
 	committed := false
@@ -252,16 +254,24 @@ func (s *Store) once(fn func(*Tx) error) (err error) {
 	if err := tx.run(fn); err != nil {
 		return err
 	}
-	if _, err := tx.exec("Write", "COMMIT"); err != nil {
+	if _, err := tx.book("Write", "COMMIT"); err != nil {
 		return unheard(err)
 	}
 	committed = true
 	return nil
 }
 
-// run runs fn, and what it left for the end. A panic becomes an error: the
-// transaction is shared with others, who must not hang for it.
-func (tx *Tx) run(fn func(*Tx) error) (err error) {
+// run runs fn, and what it left for the end.
+func (tx *Tx) run(fn func(*Tx) error) error {
+	if tx.s.again != nil {
+		return tx.runTwice(fn) // change.go
+	}
+	return tx.runOnce(fn)
+}
+
+// runOnce is run. A panic becomes an error: the transaction is shared with others,
+// who must not hang for it.
+func (tx *Tx) runOnce(fn func(*Tx) error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fault.Wrap("store.Write", fault.Internal, fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
@@ -275,5 +285,5 @@ func (tx *Tx) run(fn func(*Tx) error) (err error) {
 			return err
 		}
 	}
-	return nil
+	return tx.checkAudited()
 }

@@ -17,7 +17,7 @@ type Blob struct {
 // AddBlob records new bytes with a number of references. If the sweep took
 // the id for an orphan first, the primary key makes this fail.
 func (tx *Tx) AddBlob(b Blob, refs int, at int64) error {
-	_, err := tx.exec("AddBlob", `INSERT INTO blobs (id, key, size, sha256, refs, state, created_at, owner)
+	_, err := tx.book("AddBlob", `INSERT INTO blobs (id, key, size, sha256, refs, state, created_at, owner)
 		VALUES ($1, $2, $3, $4, $5, 'live', $6, $7)`, b.ID, b.Key, b.Size, b.SHA256, refs, at, b.Owner)
 	return err
 }
@@ -27,7 +27,7 @@ func (tx *Tx) RefBlob(id string, n int) error {
 	if err := tx.take(rankBlob, id); err != nil {
 		return err
 	}
-	return tx.execOne("RefBlob", `UPDATE blobs SET refs = refs + $2 WHERE id = $1 AND state = 'live'`, id, n)
+	return tx.bookOne("RefBlob", `UPDATE blobs SET refs = refs + $2 WHERE id = $1 AND state = 'live'`, id, n)
 }
 
 // ReleaseBlob takes one reference away; the last one turns the blob dead.
@@ -35,7 +35,7 @@ func (tx *Tx) ReleaseBlob(id string, at int64) error {
 	if err := tx.take(rankBlob, id); err != nil {
 		return err
 	}
-	return tx.execOne("ReleaseBlob", `UPDATE blobs SET refs = refs - 1,
+	return tx.bookOne("ReleaseBlob", `UPDATE blobs SET refs = refs - 1,
 		state = CASE WHEN refs = 1 THEN 'dead' ELSE state END,
 		dead_at = CASE WHEN refs = 1 THEN $2 ELSE dead_at END
 		WHERE id = $1 AND state = 'live'`, id, at)
@@ -44,7 +44,7 @@ func (tx *Tx) ReleaseBlob(id string, at int64) error {
 // ClaimOrphan inserts a dead row for bytes that no row knows, so that a late
 // commit of the same id fails. It reports false when a row exists.
 func (tx *Tx) ClaimOrphan(b Blob, at int64) (bool, error) {
-	n, err := tx.exec("ClaimOrphan", `INSERT INTO blobs (id, key, size, sha256, refs, state, created_at, dead_at)
+	n, err := tx.book("ClaimOrphan", `INSERT INTO blobs (id, key, size, sha256, refs, state, created_at, dead_at)
 		VALUES ($1, $2, $3, $4, 0, 'dead', $5, $5) ON CONFLICT (id) DO NOTHING`, b.ID, b.Key, b.Size, []byte{}, at)
 	return n == 1, err
 }
@@ -56,7 +56,7 @@ func (tx *Tx) ClaimOrphan(b Blob, at int64) (bool, error) {
 func (tx *Tx) SettleBlob(id string) (sum []byte, err error) {
 	// Inserting the same key is what waits: a plain look passes by a transaction
 	// whose COMMIT is still on its way.
-	n, err := tx.exec("SettleBlob", `INSERT INTO blobs (id, key, size, sha256, refs, state, created_at, dead_at)
+	n, err := tx.book("SettleBlob", `INSERT INTO blobs (id, key, size, sha256, refs, state, created_at, dead_at)
 		VALUES ($1, '', 0, $2, 0, 'dead', 0, 0) ON CONFLICT (id) DO NOTHING`, id, []byte{})
 	if err != nil {
 		return nil, err
@@ -84,7 +84,7 @@ func (tx *Tx) ForgetBlob(id string) error {
 	if err := tx.take(rankBlob, id); err != nil {
 		return err
 	}
-	return tx.execOne("ForgetBlob", `DELETE FROM blobs WHERE id = $1 AND state = 'dead'`, id)
+	return tx.bookOne("ForgetBlob", `DELETE FROM blobs WHERE id = $1 AND state = 'dead'`, id)
 }
 
 // HasBlob reports whether a blob has a row, dead or alive.

@@ -27,7 +27,7 @@ func (tx *Tx) AddDeliveries(list []NewDelivery) error {
 	for i, d := range list {
 		rows[i] = []any{d.ID, d.PublicationID, d.SubscriptionID, d.UserID, d.VersionID, []byte(d.Path), d.Issue, d.At}
 	}
-	return tx.insert("AddDeliveries", &deliveryInserts, rows)
+	return insert(tx.exec, "AddDeliveries", &deliveryInserts, rows)
 }
 
 // DeliveryOf is the delivery that a version is; NotFound when it is none.

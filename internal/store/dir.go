@@ -102,7 +102,7 @@ func (tx *Tx) AddDir(d Dir) error {
 
 // SetDirMtime changes what a directory shows as its time.
 func (tx *Tx) SetDirMtime(id string, mtime int64) error {
-	return tx.execOne("SetDirMtime", `UPDATE dirs SET mtime = $2 WHERE id = $1`, id, mtime)
+	return tx.bookOne("SetDirMtime", `UPDATE dirs SET mtime = $2 WHERE id = $1`, id, mtime)
 }
 
 // SetDirRights changes what partners may do in a directory and fixes it in place.

@@ -184,7 +184,7 @@ func (q *Q) PendingDrops(what, userID string, until int64, after model.Drop, lim
 
 // PendingDone notes that nothing is left to do for a drop.
 func (tx *Tx) PendingDone(id string) error {
-	return tx.execOne("PendingDone", `UPDATE drops SET pending = '' WHERE id = $1`, id)
+	return tx.bookOne("PendingDone", `UPDATE drops SET pending = '' WHERE id = $1`, id)
 }
 
 // DropsBetween lists what a user dropped in a time, in its order, without what it removed

@@ -51,7 +51,7 @@ func (q *Q) RipeDrops(now int64, limit int) ([]string, error) {
 
 // Ripen lets a drop be handed on.
 func (tx *Tx) Ripen(id string) error {
-	return tx.execOne("Ripen", `UPDATE drops SET ready_at = 0 WHERE id = $1`, id)
+	return tx.bookOne("Ripen", `UPDATE drops SET ready_at = 0 WHERE id = $1`, id)
 }
 
 // Unreceived is a stored file that is no drop.

@@ -35,7 +35,7 @@ func (tx *Tx) AddDrops(list []NewDrop) error {
 		rows[i] = []any{d.VersionID, d.UserID, []byte(d.Path), []byte(path.Base(d.Path)), d.Size, d.SHA256, d.Fingerprint, d.Address, state,
 			d.ReceivedAt, flag(d.Scanner == ""), d.Duplicate, d.DuplicateOf, d.Scanner, d.ReadyAt}
 	}
-	return tx.insert("AddDrops", &dropInserts, rows)
+	return insert(tx.exec, "AddDrops", &dropInserts, rows)
 }
 
 // Twins finds the newest drops of a user that share a content or a name with some, superseded

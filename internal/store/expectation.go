@@ -52,7 +52,7 @@ func (tx *Tx) AddExpectation(e model.Expectation) error {
 
 // JudgeExpectation records how an expectation stands.
 func (tx *Tx) JudgeExpectation(e model.Expectation) error {
-	return tx.execOne("JudgeExpectation", `UPDATE expectations SET checked_at = $2, state = $3, due_at = $4, since = $5, changed_at = $6 WHERE id = $1`,
+	return tx.bookOne("JudgeExpectation", `UPDATE expectations SET checked_at = $2, state = $3, due_at = $4, since = $5, changed_at = $6 WHERE id = $1`,
 		e.ID, exchange.Micros(e.CheckedAt), e.State, timeNull(e.DueAt), timeNull(e.Since), timeNull(e.ChangedAt))
 }
 

@@ -27,6 +27,7 @@ func TestACrowdDelaysAnotherByOneBatch(t *testing.T) {
 		for i := range crowd {
 			wg.Go(func() {
 				err := s.WriteAs(context.Background(), hog, func(tx *store.Tx) error {
+					tx.Unaudited("a test")
 					reached <- struct{}{}
 					<-hold // the first ones, until everybody waits
 					ran.Add(1)
@@ -41,6 +42,7 @@ func TestACrowdDelaysAnotherByOneBatch(t *testing.T) {
 		time.Sleep(50 * time.Millisecond) // whoever is late is later in line
 		wg.Go(func() {
 			err := s.WriteAs(context.Background(), honest, func(tx *store.Tx) error {
+				tx.Unaudited("a test")
 				before.Store(ran.Load())
 				return tx.AddVendor(model.Vendor{Short: "honest", Name: "V", CreatedAt: time.Now()})
 			})
@@ -85,7 +87,7 @@ func TestFailingChangesCostOthersNoTransaction(t *testing.T) {
 	refused := errors.New("refused")
 	for i := range 120 {
 		wg.Go(func() {
-			err := s.Write(context.Background(), func(tx *store.Tx) error {
+			err := testkit.Write(context.Background(), s, func(tx *store.Tx) error {
 				if err := tx.AddVendor(model.Vendor{Short: fmt.Sprintf("v%d", i), Name: "V", CreatedAt: time.Now()}); err != nil || i%2 == 0 {
 					return errors.Join(err, refused)
 				}

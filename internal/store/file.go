@@ -112,7 +112,7 @@ func (tx *Tx) AdoptVersions(from, to string) error {
 
 // SetFileTimes changes what a name shows as its time and mode.
 func (tx *Tx) SetFileTimes(dir, name string, mtime int64, mode uint32) error {
-	return tx.execOne("SetFileTimes", `UPDATE files SET mtime = $3, mode = $4 WHERE dir_id = $1 AND name = $2`,
+	return tx.bookOne("SetFileTimes", `UPDATE files SET mtime = $3, mode = $4 WHERE dir_id = $1 AND name = $2`,
 		dir, []byte(name), mtime, int64(mode))
 }
 
@@ -136,7 +136,7 @@ func (tx *Tx) AddVersions(list []Version) error {
 	for i, v := range list {
 		rows[i] = []any{v.ID, v.FileID, v.UserID, v.BlobID, v.HashState, v.Actor, v.StoredAt, cmp.Or(v.Class, model.ClassDefault)}
 	}
-	return tx.insert("AddVersions", &versionInserts, rows)
+	return insert(tx.exec, "AddVersions", &versionInserts, rows)
 }
 
 // DropVersion deletes a version, and returns the blob that it refers to. The

@@ -31,10 +31,11 @@ func inserts(columns int, head, tail string) (out [rowsAtOnce]string) {
 	return out
 }
 
-// insert adds rows with the statements that inserts made. Each row has its parameters.
-func (tx *Tx) insert(op string, into *[rowsAtOnce]string, rows [][]any) error {
+// insert adds rows with exec or book, and with the statements that inserts made. Each
+// row has its parameters.
+func insert(add func(op, query string, args ...any) (int64, error), op string, into *[rowsAtOnce]string, rows [][]any) error {
 	for part := range slices.Chunk(rows, rowsAtOnce) {
-		if _, err := tx.exec(op, into[len(part)-1], slices.Concat(part...)...); err != nil {
+		if _, err := add(op, into[len(part)-1], slices.Concat(part...)...); err != nil {
 			return err
 		}
 	}

@@ -149,11 +149,11 @@ func (tx *Tx) KeysUsed(list []KeyUse, grace time.Duration) error {
 }
 
 func (tx *Tx) keyUsed(u KeyUse, grace time.Duration) error {
-	if _, err := tx.exec("KeyUsed", `UPDATE keys SET last_used_at = $2, last_address = $3, last_client = $4 WHERE id = $1`,
+	if _, err := tx.book("KeyUsed", `UPDATE keys SET last_used_at = $2, last_address = $3, last_client = $4 WHERE id = $1`,
 		u.KeyID, u.At, u.Address, u.Client); err != nil {
 		return err
 	}
-	_, err := tx.exec("KeyUsed", `UPDATE keys SET retires_at = $2 WHERE replaced_by = $1 AND retires_at > $2`, u.KeyID, u.At+grace.Microseconds())
+	_, err := tx.book("KeyUsed", `UPDATE keys SET retires_at = $2 WHERE replaced_by = $1 AND retires_at > $2`, u.KeyID, u.At+grace.Microseconds())
 	return err
 }
 
@@ -215,14 +215,14 @@ func (q *Q) PendingKey(userID, fingerprint string) (model.PendingKey, error) {
 
 // AddPending notes an unknown key, and keeps the user's newest ones.
 func (tx *Tx) AddPending(p model.PendingKey, keep int) error {
-	_, err := tx.exec("AddPending", `INSERT INTO pending_keys (user_id, fingerprint, type, bits, public, address, client, first_at, last_at, times)
+	_, err := tx.book("AddPending", `INSERT INTO pending_keys (user_id, fingerprint, type, bits, public, address, client, first_at, last_at, times)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, 1) ON CONFLICT (user_id, fingerprint)
 		DO UPDATE SET address = excluded.address, client = excluded.client, last_at = excluded.last_at, times = pending_keys.times + 1`,
 		p.UserID, p.Fingerprint, p.Type, p.Bits, p.Public, p.Address, p.Client, exchange.Micros(p.LastAt))
 	if err != nil {
 		return err
 	}
-	_, err = tx.exec("AddPending", `DELETE FROM pending_keys WHERE user_id = $1 AND last_at <
+	_, err = tx.book("AddPending", `DELETE FROM pending_keys WHERE user_id = $1 AND last_at <
 		COALESCE((SELECT last_at FROM pending_keys WHERE user_id = $1 ORDER BY last_at DESC LIMIT 1 OFFSET $2), 0)`, p.UserID, keep-1)
 	return err
 }

@@ -205,7 +205,7 @@ func TestLease(t *testing.T) {
 		resume := make(chan struct{})
 		outcome := make(chan error, 1)
 		go func() {
-			outcome <- old.Write(context.Background(), func(tx *store.Tx) error {
+			outcome <- testkit.Write(context.Background(), old, func(tx *store.Tx) error {
 				if err := tx.SetSetting("a", "old"); err != nil {
 					return err
 				}
@@ -360,7 +360,7 @@ func TestOutcome(t *testing.T) {
 	testkit.Must(t, set(s, "begin", "y"))
 
 	// A transaction that goes on after a failed statement is not committed.
-	err := s.Write(context.Background(), func(tx *store.Tx) error {
+	err := testkit.Write(context.Background(), s, func(tx *store.Tx) error {
 		_ = tx.SetSetting("ignored", "x")
 		_ = tx.AddBlob(store.Blob{ID: "twice", SHA256: []byte{}}, 1, 1)
 		_ = tx.AddBlob(store.Blob{ID: "twice", SHA256: []byte{}}, 1, 1) // the key is taken: the statement fails

@@ -146,7 +146,7 @@ func (q *Q) Notices(f model.NoticeFilter) ([]model.Notice, error) {
 // AddNotice records a notice, unless the same was said before; it reports
 // whether it was new.
 func (tx *Tx) AddNotice(n model.Notice) (bool, error) {
-	rows, err := tx.exec("AddNotice", `INSERT INTO notices (id, at, kind, user_id, fingerprint, mark, roles, text)
+	rows, err := tx.book("AddNotice", `INSERT INTO notices (id, at, kind, user_id, fingerprint, mark, roles, text)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (user_id, kind, fingerprint, mark) DO NOTHING`,
 		n.ID, exchange.Micros(n.At), n.Kind, n.UserID, n.Fingerprint, n.Mark, jsonList(n.Roles), n.Text)
 	return rows > 0, err

@@ -37,7 +37,7 @@ func (q *Q) Connections(column, value string, limit int) ([]model.Connection, er
 // AddConnection records a connection; its end comes later, if it logged in.
 // It may be tried again when the outcome is not known.
 func (tx *Tx) AddConnection(c model.Connection) error {
-	_, err := tx.exec("AddConnection", `INSERT INTO connections (reference, at, address, user_name, client, algorithms, offered, methods,
+	_, err := tx.book("AddConnection", `INSERT INTO connections (reference, at, address, user_name, client, algorithms, offered, methods,
 		outcome, seconds, detail, logged_in, fingerprint, session, user_id, ended_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $10, $11, $12, $13, $14, $15) ON CONFLICT (reference) DO NOTHING`, c.Reference, exchange.Micros(c.At), c.Address, c.User, c.Client,
 		c.Algorithms, jsonList(c.Offered), jsonList(c.Methods), c.Outcome, c.Detail, flag(c.LoggedIn), c.Fingerprint, c.Session, c.UserID, timeNull(c.EndedAt))
@@ -46,7 +46,7 @@ func (tx *Tx) AddConnection(c model.Connection) error {
 
 // EndConnection records how a session ended.
 func (tx *Tx) EndConnection(c model.Connection) error {
-	_, err := tx.exec("EndConnection", `UPDATE connections SET outcome = $2, detail = $3, ended_at = $4, received = $5, sent = $6 WHERE reference = $1`,
+	_, err := tx.book("EndConnection", `UPDATE connections SET outcome = $2, detail = $3, ended_at = $4, received = $5, sent = $6 WHERE reference = $1`,
 		c.Reference, c.Outcome, c.Detail, timeNull(c.EndedAt), c.Received, c.Sent)
 	return err
 }
@@ -67,7 +67,7 @@ func (q *Q) Address(address string) (a Address, err error) {
 
 // SeenAddress merges newer times into an address's row.
 func (tx *Tx) SeenAddress(a Address) error {
-	_, err := tx.exec("SeenAddress", `INSERT INTO addresses (address, last_ok, last_failed) VALUES ($1, $2, $3)
+	_, err := tx.book("SeenAddress", `INSERT INTO addresses (address, last_ok, last_failed) VALUES ($1, $2, $3)
 		ON CONFLICT (address) DO UPDATE SET last_ok = COALESCE(excluded.last_ok, addresses.last_ok),
 		last_failed = COALESCE(excluded.last_failed, addresses.last_failed)`, a.Address, null(a.LastOK), null(a.LastFailed))
 	return err
@@ -90,7 +90,7 @@ func (tx *Tx) AddObservations(list []Observation) error {
 	for _, o := range list {
 		args = append(args, o.ID, o.Fingerprint, o.UserID, o.Session, o.Action, []byte(o.Path), o.Bytes, o.Times, o.Until)
 	}
-	_, err := tx.exec("AddObservations", `INSERT INTO activity (id, fingerprint, user_id, session, action, path, bytes, times, until) VALUES `+
+	_, err := tx.book("AddObservations", `INSERT INTO activity (id, fingerprint, user_id, session, action, path, bytes, times, until) VALUES `+
 		placeholders(len(list), observationColumns), args...)
 	return err
 }
@@ -138,7 +138,7 @@ func (tx *Tx) Count(name string, n int64) error {
 	if err := tx.take(rankCount, name); err != nil {
 		return err
 	}
-	_, err := tx.exec("Count", `INSERT INTO counters (name, value) VALUES ($1, $2)
+	_, err := tx.book("Count", `INSERT INTO counters (name, value) VALUES ($1, $2)
 		ON CONFLICT (name) DO UPDATE SET value = counters.value + excluded.value`, name, n)
 	return err
 }

@@ -108,6 +108,6 @@ func (tx *Tx) gate(op, counter string, share bool) error {
 	if share {
 		suffix = "_shared"
 	}
-	_, err := tx.exec(op, `SELECT pg_advisory_xact_lock`+suffix+`($1, $2)`, gates, int(r))
+	_, err := tx.book(op, `SELECT pg_advisory_xact_lock`+suffix+`($1, $2)`, gates, int(r))
 	return err
 }

@@ -17,7 +17,7 @@ import (
 func TestLocksAreTakenInOneOrder(t *testing.T) {
 	testkit.OnBoth(t, func(t *testing.T, url string) {
 		s, _ := testkit.OpenStore(t, url)
-		testkit.Must(t, s.Write(context.Background(), func(tx *store.Tx) error {
+		testkit.Must(t, testkit.Write(context.Background(), s, func(tx *store.Tx) error {
 			if err := tx.AddAccount(model.Account{ID: "acme", Name: "acme", State: model.AccountActive}); err != nil {
 				return err
 			}
@@ -52,7 +52,7 @@ func TestLocksAreTakenInOneOrder(t *testing.T) {
 			"drops in another order":              {[]func(*store.Tx) error{drop("2"), drop("1")}, "lock order: drop 1 is asked for while drop 2 is held"},
 			"a mailbox between two that are held": {[]func(*store.Tx) error{box("A"), drop("1"), use("B")}, "lock order: mailbox B is asked for while drop 1 is held"},
 		} {
-			err := s.Write(context.Background(), func(tx *store.Tx) error {
+			err := testkit.Write(context.Background(), s, func(tx *store.Tx) error {
 				for _, step := range c.steps {
 					if err := step(tx); err != nil {
 						return err
@@ -73,7 +73,7 @@ func TestARevocationIsTheLastLock(t *testing.T) {
 	testkit.OnBoth(t, func(t *testing.T, url string) {
 		s, _ := testkit.OpenStore(t, url)
 		ctx := context.Background()
-		testkit.Must(t, s.Write(ctx, func(tx *store.Tx) error {
+		testkit.Must(t, testkit.Write(ctx, s, func(tx *store.Tx) error {
 			if err := tx.Revoke(store.Revocation{UserID: "A", Reason: "lost"}, time.Now()); err != nil {
 				return err
 			}
@@ -85,7 +85,7 @@ func TestARevocationIsTheLastLock(t *testing.T) {
 			t.Fatalf("%d revocations", n)
 		}
 		failed := fault.E("test", fault.Conflict, "no")
-		testkit.WantKind(t, s.Write(ctx, func(tx *store.Tx) error {
+		testkit.WantKind(t, testkit.Write(ctx, s, func(tx *store.Tx) error {
 			if err := tx.Revoke(store.Revocation{UserID: "A", Reason: "lost"}, time.Now()); err != nil {
 				return err
 			}
@@ -118,7 +118,7 @@ func TestARevocationDoesNotStarve(t *testing.T) {
 	}
 	for range 10 {
 		began := time.Now()
-		testkit.Must(t, s.Write(ctx, func(tx *store.Tx) error { return tx.Revoke(store.Revocation{UserID: "other"}, time.Now()) }))
+		testkit.Must(t, testkit.Write(ctx, s, func(tx *store.Tx) error { return tx.Revoke(store.Revocation{UserID: "other"}, time.Now()) }))
 		if d := time.Since(began); d > 2*time.Second {
 			t.Errorf("a revocation took %v", d)
 		}

@@ -24,7 +24,7 @@ func (tx *Tx) Emit(events ...model.Event) error {
 		}
 		rows[i] = []any{e.ID, exchange.Micros(e.At), e.Type, string(body)}
 	}
-	return tx.insert("Emit", &eventInserts, rows)
+	return insert(tx.book, "Emit", &eventInserts, rows)
 }
 
 // Outbox takes events on their way out, the oldest first, holding their rows. Those
@@ -54,7 +54,7 @@ func (tx *Tx) Emitted(events []model.Event) error {
 		for i, e := range events[:n] {
 			args[i], marks[i] = e.ID, fmt.Sprintf("$%d", i+1)
 		}
-		if _, err := tx.exec("Emitted", `DELETE FROM outbox WHERE id IN (`+strings.Join(marks, ", ")+`)`, args...); err != nil {
+		if _, err := tx.book("Emitted", `DELETE FROM outbox WHERE id IN (`+strings.Join(marks, ", ")+`)`, args...); err != nil {
 			return err
 		}
 		events = events[n:]
@@ -69,7 +69,7 @@ func (tx *Tx) Postpone(id string, until func(tries int64) int64) (tries int64, e
 		return 0, err
 	}
 	tries++
-	return tries, tx.execOne("Postpone", `UPDATE outbox SET tries = $2, retry_at = $3 WHERE id = $1`, id, tries, until(tries))
+	return tries, tx.bookOne("Postpone", `UPDATE outbox SET tries = $2, retry_at = $3 WHERE id = $1`, id, tries, until(tries))
 }
 
 // HasEvents reports whether any event waits to be handed out now.
@@ -153,7 +153,7 @@ func scanMessage(r *sql.Rows) (m model.Message, err error) {
 
 // AddMessage records something to send.
 func (tx *Tx) AddMessage(m model.Message) error {
-	_, err := tx.exec("AddMessage", `INSERT INTO messages (id, channel, target, event_id, kind, ref, contact_id, subject, body, html, state, attempts, error, created_at)
+	_, err := tx.book("AddMessage", `INSERT INTO messages (id, channel, target, event_id, kind, ref, contact_id, subject, body, html, state, attempts, error, created_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'new', 0, '', $11)`, m.ID, m.Channel, m.Target, m.EventID, m.Kind, m.Ref, m.ContactID, m.Subject,
 		m.Body, m.HTML, exchange.Micros(m.CreatedAt))
 	return err
@@ -176,7 +176,7 @@ func (tx *Tx) Tried(id, state, fault string, at int64) error {
 	if state == model.MessageSent {
 		sent = at
 	}
-	return tx.execOne("Tried", `UPDATE messages SET state = $2, error = $3, attempts = attempts + 1, tried_at = $4, sent_at = $5 WHERE id = $1`,
+	return tx.bookOne("Tried", `UPDATE messages SET state = $2, error = $3, attempts = attempts + 1, tried_at = $4, sent_at = $5 WHERE id = $1`,
 		id, state, fault, at, sent)
 }
 
@@ -199,19 +199,19 @@ func (tx *Tx) ReturnedMail(id, fault string) error {
 // Requeue gives messages another job that got theirs before a time and were not
 // tried since, and returns how many.
 func (tx *Tx) Requeue(before int64) (int64, error) {
-	return tx.exec("Requeue", `UPDATE messages SET state = 'new' WHERE id IN
+	return tx.book("Requeue", `UPDATE messages SET state = 'new' WHERE id IN
 		(SELECT id FROM messages WHERE state = 'queued' AND queued_at < $1 AND COALESCE(tried_at, 0) < $1 ORDER BY id LIMIT $2 `+tx.s.dialect.lock+`)`, before, pruneAtOnce)
 }
 
 // PruneMessages removes messages from before a time that wait for nothing.
 func (tx *Tx) PruneMessages(before int64) (int64, error) {
-	return tx.exec("PruneMessages", `DELETE FROM messages WHERE id IN
+	return tx.book("PruneMessages", `DELETE FROM messages WHERE id IN
 		(SELECT id FROM messages WHERE created_at < $1 AND state IN ('sent', 'dead', 'bounced') ORDER BY id LIMIT $2 `+tx.s.dialect.lock+`)`, before, pruneAtOnce)
 }
 
 // NoticeMailed marks an open notice as told by mail; NotFound when it was.
 func (tx *Tx) NoticeMailed(id string, at int64) error {
-	return tx.execOne("NoticeMailed", `UPDATE notices SET done_at = $2, mailed_at = $2 WHERE id = $1 AND done_at IS NULL`, id, at)
+	return tx.bookOne("NoticeMailed", `UPDATE notices SET done_at = $2, mailed_at = $2 WHERE id = $1 AND done_at IS NULL`, id, at)
 }
 
 // Jobs is the pool that the job library works on; it is closed with the store.
@@ -270,7 +270,7 @@ type Digest struct {
 
 // AddDigest remembers something for the next digest.
 func (tx *Tx) AddDigest(d Digest) error {
-	_, err := tx.exec("AddDigest", `INSERT INTO digests (id, user_id, at, kind, detail) VALUES ($1, $2, $3, $4, $5)`, d.ID, d.UserID, d.At, d.Kind, d.Detail)
+	_, err := tx.book("AddDigest", `INSERT INTO digests (id, user_id, at, kind, detail) VALUES ($1, $2, $3, $4, $5)`, d.ID, d.UserID, d.At, d.Kind, d.Detail)
 	return err
 }
 
@@ -290,6 +290,6 @@ func (tx *Tx) TakeDigest(userID string, before int64, kind string, limit int) (l
 	if err != nil || len(list) == 0 {
 		return nil, 0, err
 	}
-	total, err = tx.exec("TakeDigest", `DELETE FROM digests WHERE user_id = $1 AND id < $2 AND kind = $3`, userID, edge, kind)
+	total, err = tx.book("TakeDigest", `DELETE FROM digests WHERE user_id = $1 AND id < $2 AND kind = $3`, userID, edge, kind)
 	return list, total, err
 }

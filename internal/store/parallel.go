@@ -48,6 +48,10 @@ func (s *Store) enter(party string) error {
 // writeParallel runs fn on PostgreSQL, again after a deadlock. All tries share
 // one deadline, COMMIT included. No context of a caller ends a transaction.
 func (s *Store) writeParallel(party string, fn func(*Tx) error) error {
+	if s.again != nil { // what others commit must not show between two runs
+		s.alone.Lock()
+		defer s.alone.Unlock()
+	}
 	if err := s.enter(party); err != nil {
 		return err
 	}

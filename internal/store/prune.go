@@ -8,7 +8,7 @@ const pruneAtOnce = 2000
 
 // PruneConnections removes records from before a time.
 func (tx *Tx) PruneConnections(before int64) (int64, error) {
-	return tx.exec("PruneConnections", `DELETE FROM connections WHERE reference IN (SELECT reference FROM connections WHERE at < $1 LIMIT $2)`, before, pruneAtOnce)
+	return tx.book("PruneConnections", `DELETE FROM connections WHERE reference IN (SELECT reference FROM connections WHERE at < $1 LIMIT $2)`, before, pruneAtOnce)
 }
 
 // FailedEdge is the time of the oldest failed connection that is to be kept
@@ -22,13 +22,13 @@ func (q *Q) FailedEdge(keep int64) (at int64, err error) {
 // PruneFailed removes failed connections from before a time: a flood of them
 // must not push out what logged in.
 func (tx *Tx) PruneFailed(before int64) (int64, error) {
-	return tx.exec("PruneFailed", `DELETE FROM connections WHERE reference IN
+	return tx.book("PruneFailed", `DELETE FROM connections WHERE reference IN
 		(SELECT reference FROM connections WHERE logged_in = 0 AND at < $1 LIMIT $2)`, before, pruneAtOnce)
 }
 
 // PruneAddresses forgets addresses not seen since a time.
 func (tx *Tx) PruneAddresses(before int64) (int64, error) {
-	return tx.exec("PruneAddresses", `DELETE FROM addresses WHERE address IN
+	return tx.book("PruneAddresses", `DELETE FROM addresses WHERE address IN
 		(SELECT address FROM addresses WHERE COALESCE(last_ok, 0) < $1 AND COALESCE(last_failed, 0) < $1 LIMIT $2)`, before, pruneAtOnce)
 }
 
@@ -42,13 +42,13 @@ func (q *Q) StrangerEdge(keep int64) (at int64, err error) {
 
 // PruneStrangers forgets addresses that never got in and failed before a time.
 func (tx *Tx) PruneStrangers(before int64) (int64, error) {
-	return tx.exec("PruneStrangers", `DELETE FROM addresses WHERE address IN
+	return tx.book("PruneStrangers", `DELETE FROM addresses WHERE address IN
 		(SELECT address FROM addresses WHERE last_ok IS NULL AND last_failed < $1 LIMIT $2)`, before, pruneAtOnce)
 }
 
 // PruneBans forgets bans that ended before a time.
 func (tx *Tx) PruneBans(before int64) (int64, error) {
-	return tx.exec("PruneBans", `DELETE FROM bans WHERE until < $1`, before)
+	return tx.book("PruneBans", `DELETE FROM bans WHERE until < $1`, before)
 }
 
 // ObservationEdge is the id of the oldest observation that is to be kept when
@@ -61,5 +61,5 @@ func (q *Q) ObservationEdge(keep int64) (id string, err error) {
 
 // PruneObservations removes observations from before an id.
 func (tx *Tx) PruneObservations(before string) (int64, error) {
-	return tx.exec("PruneObservations", `DELETE FROM activity WHERE id IN (SELECT id FROM activity WHERE id < $1 ORDER BY id LIMIT $2)`, before, pruneAtOnce)
+	return tx.book("PruneObservations", `DELETE FROM activity WHERE id IN (SELECT id FROM activity WHERE id < $1 ORDER BY id LIMIT $2)`, before, pruneAtOnce)
 }

@@ -117,7 +117,7 @@ func (q *Q) Classes() ([]string, error) {
 
 // SetClass gives a version another policy.
 func (tx *Tx) SetClass(versionID, class string) error {
-	return tx.execOne("SetClass", `UPDATE versions SET class = $2 WHERE id = $1`, versionID, class)
+	return tx.bookOne("SetClass", `UPDATE versions SET class = $2 WHERE id = $1`, versionID, class)
 }
 
 const holdColumns = `SELECT id, kind, target, label, reason, actor, at, released_at, released_by FROM holds`
@@ -237,10 +237,10 @@ func (tx *Tx) PutRun(n model.RetentionRun) error {
 
 // DropRun forgets a run that was never announced, with its items.
 func (tx *Tx) DropRun(id string) error {
-	if _, err := tx.exec("DropRun", `DELETE FROM retention_items WHERE run_id = $1`, id); err != nil {
+	if _, err := tx.book("DropRun", `DELETE FROM retention_items WHERE run_id = $1`, id); err != nil {
 		return err
 	}
-	return tx.execOne("DropRun", `DELETE FROM retention_runs WHERE id = $1 AND state = 'planning'`, id)
+	return tx.bookOne("DropRun", `DELETE FROM retention_runs WHERE id = $1 AND state = 'planning'`, id)
 }
 
 var itemInserts = inserts(11, `INSERT INTO retention_items (run_id, account_id, version_id, user_id, path, size, sha256, class, stored_at, fetched, state, why) VALUES`, `, ''`)
@@ -251,7 +251,7 @@ func (tx *Tx) AddItems(runID string, items []model.RetentionItem) error {
 	for n, i := range items {
 		rows[n] = []any{runID, i.Account, i.Version, i.UserID, []byte(i.Path), i.Size, i.Sum, i.Class, exchange.Micros(i.StoredAt), i.Fetched, i.State}
 	}
-	return tx.insert("AddItems", &itemInserts, rows)
+	return insert(tx.book, "AddItems", &itemInserts, rows)
 }
 
 const itemColumns = `SELECT i.account_id, i.user_id, COALESCE(u.name, i.user_id), i.path, i.size, i.sha256, i.class, i.stored_at, i.fetched, i.state, i.why, i.version_id
@@ -285,14 +285,14 @@ func (q *Q) ItemsToDo(runID string, limit int) ([]model.RetentionItem, error) {
 // ItemDone records what becomes of something that a run names; NotFound when
 // that was said already.
 func (tx *Tx) ItemDone(runID string, i model.RetentionItem) error {
-	return tx.execOne("ItemDone", `UPDATE retention_items SET state = $4, why = $5 WHERE run_id = $1 AND account_id = $2 AND version_id = $3 AND state = 'named'`,
+	return tx.bookOne("ItemDone", `UPDATE retention_items SET state = $4, why = $5 WHERE run_id = $1 AND account_id = $2 AND version_id = $3 AND state = 'named'`,
 		runID, i.Account, i.Version, i.State, i.Why)
 }
 
 // DropItems removes some of a run's items once its report has them, and says
 // how many.
 func (tx *Tx) DropItems(runID string) (int64, error) {
-	return tx.exec("DropItems", `DELETE FROM retention_items WHERE run_id = $1 AND version_id IN (SELECT version_id FROM retention_items WHERE run_id = $1 LIMIT $2)`, runID, pruneAtOnce)
+	return tx.book("DropItems", `DELETE FROM retention_items WHERE run_id = $1 AND version_id IN (SELECT version_id FROM retention_items WHERE run_id = $1 LIMIT $2)`, runID, pruneAtOnce)
 }
 
 // ItemCount is how much of an account a run names.

@@ -27,6 +27,11 @@ type Options struct {
 	// the statement's own error: so tests end a context at any step, refuse a
 	// statement, or lose its answer.
 	Probe func(statement string, ran bool) error
+
+	// Again is for tests, and nil otherwise. With it every transaction's function runs
+	// twice: the first run is undone, and the second is what counts. It is given what
+	// both did; its error fails the transaction.
+	Again func(first, second Run) error
 }
 
 // Store is one open database.
@@ -46,6 +51,8 @@ type Store struct {
 	lease *lease // PostgreSQL: nil without a holder
 
 	probe func(statement string, ran bool) error // Options.Probe
+	again func(first, second Run) error          // Options.Again
+	alone sync.Mutex                             // with again, on PostgreSQL: one transaction at a time
 }
 
 func newStore() *Store {
@@ -66,7 +73,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err := open(ctx, o); err != nil {
 		return nil, fault.Wrap("store.Open", fault.Unavailable, errors.Join(err, s.Close()))
 	}
-	s.probe = o.Probe
+	s.probe, s.again = o.Probe, o.Again
 	return s, nil
 }
 
@@ -158,8 +165,11 @@ type Q struct {
 // Tx is one function's part of a transaction: it asks and changes.
 type Tx struct {
 	Q
-	held []lock         // what this function has locked, in the order of locks
-	last []func() error // what is done once the function has returned
+	held    []lock         // what this function has locked, in the order of locks
+	last    []func() error // what is done once the function has returned
+	changed string         // the first method that changed state; "": none did
+	audited bool           // an audit row was written, or Unaudited was called
+	did     *Run           // for Options.Again; nil otherwise
 }
 
 // Read gives the questions to the reading pool. On SQLite, a context that can
@@ -283,10 +293,24 @@ func collect[T any](q *Q, op string, scan func(*sql.Rows) (T, error), query stri
 	return out, q.s.wrap(op, rows.Err())
 }
 
-// exec runs a change and returns how many rows it touched.
+// exec runs a change of state and returns how many rows it touched. Its function
+// must write an audit row as well (change.go).
 func (tx *Tx) exec(op, query string, args ...any) (int64, error) {
+	n, err := tx.book(op, query, args...)
+	if n > 0 && tx.changed == "" {
+		tx.changed = op
+	}
+	return n, err
+}
+
+// book runs a statement that keeps books and changes no state: counters, marks, times,
+// leases, queues, references. It needs no audit row.
+func (tx *Tx) book(op, query string, args ...any) (int64, error) {
 	if err := tx.s.probed(query, false); err != nil {
 		return 0, tx.s.wrap(op, err)
+	}
+	if tx.did != nil {
+		tx.did.Statements = append(tx.did.Statements, query)
 	}
 	n, err := tx.execute(query, args...)
 	if err == nil {
@@ -313,9 +337,19 @@ func (tx *Tx) execute(query string, args ...any) (int64, error) {
 	return res.RowsAffected()
 }
 
-// execOne runs a change of exactly one row; none is NotFound.
+// execOne is exec of exactly one row; none is NotFound.
 func (tx *Tx) execOne(op, query string, args ...any) error {
 	n, err := tx.exec(op, query, args...)
+	return tx.found(op, n, err)
+}
+
+// bookOne is book of exactly one row; none is NotFound.
+func (tx *Tx) bookOne(op, query string, args ...any) error {
+	n, err := tx.book(op, query, args...)
+	return tx.found(op, n, err)
+}
+
+func (tx *Tx) found(op string, n int64, err error) error {
 	if err == nil && n == 0 {
 		err = tx.s.wrap(op, sql.ErrNoRows)
 	}

@@ -44,7 +44,7 @@ var ids = exchange.NewIDs(time.Now, rand.Reader)
 
 func write(t testing.TB, s *store.Store, fn func(tx *store.Tx) error) {
 	t.Helper()
-	if err := s.Write(context.Background(), fn); err != nil {
+	if err := testkit.Write(context.Background(), s, fn); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -68,6 +68,7 @@ func TestStore(t *testing.T) {
 	for name, test := range map[string]func(*testing.T, *store.Store){
 		"a failed function leaves nothing":             failedLeavesNothing,
 		"a failing member does not harm its batch":     failingMember,
+		"a panicking member does not harm its batch":   panickingMember,
 		"every batched write is there, once":           batchedWrites,
 		"a panic in a function rolls back":             panicRollsBack,
 		"names are bytes, in byte order":               bytesInOrder,
@@ -89,7 +90,7 @@ func TestStore(t *testing.T) {
 
 func failedLeavesNothing(t *testing.T, s *store.Store) {
 	boom := errors.New("boom")
-	err := s.Write(context.Background(), func(tx *store.Tx) error {
+	err := testkit.Write(context.Background(), s, func(tx *store.Tx) error {
 		if err := tx.AddVendor(model.Vendor{Short: "v", Name: "V", CreatedAt: time.Now()}); err != nil {
 			return err
 		}
@@ -115,7 +116,7 @@ func failingMember(t *testing.T, s *store.Store) {
 			if i%10 == 0 {
 				short = "taken"
 			}
-			errs[i] = s.Write(context.Background(), func(tx *store.Tx) error {
+			errs[i] = testkit.Write(context.Background(), s, func(tx *store.Tx) error {
 				return tx.AddVendor(model.Vendor{Short: short, Name: "V", CreatedAt: time.Now()})
 			})
 		})
@@ -135,7 +136,7 @@ func batchedWrites(t *testing.T, s *store.Store) {
 	var wg sync.WaitGroup
 	for i := range 300 {
 		wg.Go(func() {
-			err := s.Write(context.Background(), func(tx *store.Tx) error {
+			err := testkit.Write(context.Background(), s, func(tx *store.Tx) error {
 				return tx.AddVendor(model.Vendor{Short: fmt.Sprintf("v%03d", i), Name: "V", CreatedAt: time.Now()})
 			})
 			if err != nil {
@@ -150,7 +151,7 @@ func batchedWrites(t *testing.T, s *store.Store) {
 }
 
 func panicRollsBack(t *testing.T, s *store.Store) {
-	err := s.Write(context.Background(), func(tx *store.Tx) error {
+	err := testkit.Write(context.Background(), s, func(tx *store.Tx) error {
 		if err := tx.AddVendor(model.Vendor{Short: "v", Name: "V", CreatedAt: time.Now()}); err != nil {
 			return err
 		}
@@ -261,7 +262,7 @@ func fileVersions(t *testing.T, s *store.Store) {
 func quotaDecides(t *testing.T, s *store.Store) {
 	id := user(t, s, "acme")
 	use := func(bytes, files int64) error {
-		return s.Write(context.Background(), func(tx *store.Tx) error {
+		return testkit.Write(context.Background(), s, func(tx *store.Tx) error {
 			return tx.Use(id, store.Counts{Bytes: bytes, Files: files}, model.StorageLimits{QuotaBytes: 100, QuotaFiles: 2})
 		})
 	}
@@ -313,7 +314,7 @@ func revocationsInOrder(t *testing.T, s *store.Store) {
 	var wg sync.WaitGroup
 	for i := range 20 {
 		wg.Go(func() {
-			err := s.Write(context.Background(), func(tx *store.Tx) error {
+			err := testkit.Write(context.Background(), s, func(tx *store.Tx) error {
 				return tx.Revoke(store.Revocation{UserID: fmt.Sprint(i), Reason: "r"}, time.Now())
 			})
 			if err != nil {
@@ -423,7 +424,7 @@ func idempotencyKey(t *testing.T, s *store.Store) {
 		return tx.AddPublication(p)
 	})
 	p.ID = ids.New()
-	err := s.Write(context.Background(), func(tx *store.Tx) error { return tx.AddPublication(p) })
+	err := testkit.Write(context.Background(), s, func(tx *store.Tx) error { return tx.AddPublication(p) })
 	if !fault.Is(err, fault.Exists) {
 		t.Fatalf("the second: %v", err)
 	}
@@ -438,7 +439,7 @@ func lockMailbox(t *testing.T, s *store.Store) {
 	var wg sync.WaitGroup
 	for range 30 { // read, add one, write: lost updates would show
 		wg.Go(func() {
-			err := s.Write(context.Background(), func(tx *store.Tx) error {
+			err := testkit.Write(context.Background(), s, func(tx *store.Tx) error {
 				u, err := tx.LockMailbox(id)
 				if err != nil {
 					return err
@@ -463,7 +464,7 @@ func TestAClosedStoreHoldsNoFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Write(t.Context(), func(tx *store.Tx) error { return tx.AddAccount(model.Account{ID: "a", Name: "A"}) }); err != nil {
+	if err := testkit.Write(t.Context(), s, func(tx *store.Tx) error { return tx.AddAccount(model.Account{ID: "a", Name: "A"}) }); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {

@@ -122,10 +122,10 @@ func (tx *Tx) SetUserNear(userID string, at int64) error {
 	if err := tx.take(rankMailbox, userID); err != nil {
 		return err
 	}
-	return tx.execOne("SetUserNear", `UPDATE mailboxes SET near_at = $2 WHERE user_id = $1`, userID, at)
+	return tx.bookOne("SetUserNear", `UPDATE mailboxes SET near_at = $2 WHERE user_id = $1`, userID, at)
 }
 
 // SetAccountNear is SetUserNear for an account.
 func (tx *Tx) SetAccountNear(account string, at int64) error {
-	return tx.execOne("SetAccountNear", `UPDATE accounts SET near_at = $2 WHERE id = $1`, account, at)
+	return tx.bookOne("SetAccountNear", `UPDATE accounts SET near_at = $2 WHERE id = $1`, account, at)
 }

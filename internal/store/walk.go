@@ -16,7 +16,7 @@ type Walk struct {
 
 // AddWalk notes that the files of a directory, and of those below it, are to be received.
 func (tx *Tx) AddWalk(w Walk, at int64) error {
-	_, err := tx.exec("AddWalk", `INSERT INTO unreceived (dir_id, user_id, after, fingerprint, address, at) VALUES ($1, $2, $3, $4, $5, $6)
+	_, err := tx.book("AddWalk", `INSERT INTO unreceived (dir_id, user_id, after, fingerprint, address, at) VALUES ($1, $2, $3, $4, $5, $6)
 		ON CONFLICT (dir_id) DO UPDATE SET after = excluded.after, fingerprint = excluded.fingerprint, address = excluded.address, at = excluded.at`,
 		w.DirID, w.UserID, []byte(w.After), w.Fingerprint, w.Address, at)
 	return err
@@ -36,7 +36,7 @@ func (tx *Tx) NextWalk(userID string) (Walk, error) {
 // EndWalk notes that the files of a directory itself are received; what lies below it is
 // next, but for staging folders.
 func (tx *Tx) EndWalk(w Walk, at int64) error {
-	if _, err := tx.exec("EndWalk", `INSERT INTO unreceived (dir_id, user_id, after, fingerprint, address, at)
+	if _, err := tx.book("EndWalk", `INSERT INTO unreceived (dir_id, user_id, after, fingerprint, address, at)
 		SELECT id, user_id, $2, $3, $4, $5 FROM dirs WHERE parent_id = $1 AND staging = 0 ON CONFLICT (dir_id) DO NOTHING`,
 		w.DirID, []byte{}, w.Fingerprint, w.Address, at); err != nil {
 		return err
@@ -46,7 +46,7 @@ func (tx *Tx) EndWalk(w Walk, at int64) error {
 
 // DropWalk forgets that the files of a directory are to be received.
 func (tx *Tx) DropWalk(dirID string) error {
-	_, err := tx.exec("DropWalk", `DELETE FROM unreceived WHERE dir_id = $1`, dirID)
+	_, err := tx.book("DropWalk", `DELETE FROM unreceived WHERE dir_id = $1`, dirID)
 	return err
 }
 
@@ -75,7 +75,7 @@ type MovedDir struct{ ID, UserID, From, To string }
 
 // AddMoved notes that the drops below a directory are to follow its rename.
 func (tx *Tx) AddMoved(m MovedDir) error {
-	_, err := tx.exec("AddMoved", `INSERT INTO moved (id, user_id, old_path, new_path) VALUES ($1, $2, $3, $4)`, m.ID, m.UserID, []byte(m.From), []byte(m.To))
+	_, err := tx.book("AddMoved", `INSERT INTO moved (id, user_id, old_path, new_path) VALUES ($1, $2, $3, $4)`, m.ID, m.UserID, []byte(m.From), []byte(m.To))
 	return err
 }
 
@@ -113,14 +113,14 @@ func (tx *Tx) FollowMoved(m MovedDir, limit int) (int, error) {
 		if state != model.DropNew && state != model.DropUnscanned {
 			continue // somebody claimed it meanwhile
 		}
-		if err := tx.execOne("FollowMoved", `UPDATE drops SET path = $2 WHERE id = $1`, d.id, []byte(m.To+strings.TrimPrefix(d.path, m.From))); err != nil {
+		if err := tx.bookOne("FollowMoved", `UPDATE drops SET path = $2 WHERE id = $1`, d.id, []byte(m.To+strings.TrimPrefix(d.path, m.From))); err != nil {
 			return 0, err
 		}
 	}
 	if len(list) == limit {
 		return len(list), nil
 	}
-	_, err = tx.exec("FollowMoved", `DELETE FROM moved WHERE id = $1`, m.ID)
+	_, err = tx.book("FollowMoved", `DELETE FROM moved WHERE id = $1`, m.ID)
 	return len(list), err
 }
 

@@ -25,7 +25,7 @@ func OpenStore(t testing.TB, url string) (*store.Store, *sql.DB) {
 func OpenProbed(t testing.TB, url string, probe func(statement string, ran bool) error) (*store.Store, *sql.DB) {
 	t.Helper()
 	dir := t.TempDir()
-	s, err := store.Open(context.Background(), store.Options{Dir: dir, URL: url, Probe: probe})
+	s, err := store.Open(context.Background(), store.Options{Dir: dir, URL: url, Probe: probe, Again: again()})
 	Must(t, err)
 	driver, source := "sqlite", "file:"+filepath.Join(dir, "sallyport.db")+"?_pragma=busy_timeout(5000)"
 	if url != "" {
@@ -50,6 +50,14 @@ func OnBoth(t *testing.T, run func(t *testing.T, url string)) {
 	t.Run("postgres", func(t *testing.T) {
 		t.Parallel()
 		run(t, Postgres(t).Database(t))
+	})
+}
+
+// Write is the store's Write without an audit row: tests make what they look at.
+func Write(ctx context.Context, s *store.Store, fn func(tx *store.Tx) error) error {
+	return s.Write(ctx, func(tx *store.Tx) error {
+		tx.Unaudited("a test makes what it looks at")
+		return fn(tx)
 	})
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/testkit"
 	"github.com/sallyport-sftp/sallyport/internal/tree"
 	"github.com/sallyport-sftp/sallyport/model"
 )
@@ -95,7 +96,7 @@ func manyPending(t *testing.T, w *world) {
 
 func (w *world) quota(u model.User, bytes, files int64) {
 	w.t.Helper()
-	must(w.t, w.store.Write(context.Background(), func(tx *store.Tx) error {
+	must(w.t, testkit.Write(context.Background(), w.store, func(tx *store.Tx) error {
 		u.QuotaBytes, u.QuotaFiles = bytes, files
 		return tx.SetUser(u)
 	}))
@@ -215,7 +216,7 @@ func revokedLogin(t *testing.T, w *world) {
 	h := open(t, s, "/upload/f", create)
 	must(t, write(h, "text", 0))
 	// Another user's revocation is none of this session's business.
-	must(t, w.store.Write(context.Background(), func(tx *store.Tx) error {
+	must(t, testkit.Write(context.Background(), w.store, func(tx *store.Tx) error {
 		return tx.Revoke(store.Revocation{UserID: "other"}, time.Now())
 	}))
 	must(t, closeHandle(h))

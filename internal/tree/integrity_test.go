@@ -13,6 +13,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/internal/testkit"
 	"github.com/sallyport-sftp/sallyport/internal/tree"
 	"github.com/sallyport-sftp/sallyport/model"
 )
@@ -252,7 +253,7 @@ func resumedAfterNewer(t *testing.T, w *world) {
 
 func (w *world) write(fn func(tx *store.Tx) error) {
 	w.t.Helper()
-	must(w.t, w.store.Write(context.Background(), fn))
+	must(w.t, testkit.Write(context.Background(), w.store, fn))
 }
 
 // deliver gives a file another version behind the tree's back, as a publication

@@ -179,6 +179,7 @@ func (s *Session) letGoRest(fileID, last string) {
 		err := fault.Guard(s.t.log, "a removal", func() error {
 			next := ""
 			err := s.t.store.WriteFor(context.Background(), s.login.User.ID, func(tx *store.Tx) error {
+				tx.Unaudited("the removal has the row")
 				rows, err := mailbox.Lock(tx, s.login.User.ID)
 				if err != nil {
 					return err

@@ -52,7 +52,7 @@ func TestNothingIsChangedAfterARevocationIsAnswered(t *testing.T) {
 
 			held, release, other := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 			go func() {
-				other <- w.store.Write(context.Background(), func(tx *store.Tx) error {
+				other <- testkit.Write(context.Background(), w.store, func(tx *store.Tx) error {
 					if _, err := tx.LockMailbox(u.ID); err != nil {
 						return err
 					}
@@ -74,7 +74,7 @@ func TestNothingIsChangedAfterARevocationIsAnswered(t *testing.T) {
 			changed := make(chan error, 1)
 			go func() { changed <- change(s, h) }()
 			testkit.Eventually(t, "the change waits", func() bool { return w.waiting() > 0 })
-			must(t, w.store.Write(context.Background(), func(tx *store.Tx) error {
+			must(t, testkit.Write(context.Background(), w.store, func(tx *store.Tx) error {
 				return tx.Revoke(store.Revocation{UserID: u.ID, Reason: "laptop lost"}, w.clock())
 			}))
 			close(release)

@@ -101,6 +101,7 @@ func (t *Tree) finishWalks(ctx context.Context, box *box) error {
 		}
 		done := false
 		err := t.store.WriteFor(ctx, box.userID, func(tx *store.Tx) (err error) {
+			tx.Unaudited("the rename has the row")
 			done, err = t.walkOn(tx, box.userID)
 			return err
 		})

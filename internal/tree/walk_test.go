@@ -164,7 +164,7 @@ func (w *world) claim(full string) {
 	w.t.Helper()
 	for _, d := range w.drops() {
 		if d.Path == full {
-			must(w.t, w.store.Write(w.t.Context(), func(tx *store.Tx) error {
+			must(w.t, testkit.Write(w.t.Context(), w.store, func(tx *store.Tx) error {
 				return tx.ClaimDrop(d.ID, "c", "somebody", exchange.Micros(w.clock().Add(1e12)))
 			}))
 			return
@@ -178,7 +178,7 @@ func (w *world) claim(full string) {
 func TestNothingIsPutIntoAFolderOfDeliveries(t *testing.T) {
 	onBoth(t, map[string]func(*testing.T, *world){"remove and rename alone": func(t *testing.T, w *world) {
 		u := w.user("acme")
-		must(t, w.store.Write(t.Context(), func(tx *store.Tx) error {
+		must(t, testkit.Write(t.Context(), w.store, func(tx *store.Tx) error {
 			found, err := tx.Walk(u.ID, []string{"download"})
 			if err != nil {
 				return err

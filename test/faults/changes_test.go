@@ -109,14 +109,7 @@ func writing(t *testing.T) (ids []string) {
 // is more of than before.
 func (l *lossy) run(c change, rule func(testkit.Match) <-chan struct{}, how string) string {
 	l.t.Helper()
-	l.runs++
-	l.name, l.id, l.claim = fmt.Sprintf("x%d", l.runs), "", ""
-	l.key = l.User(l.name)
-	testkit.Call[any](l.Node, "POST", "/contacts", map[string]any{"account": l.name, "name": "Jo Hill", "email": l.name + "@example.com", "roles": []string{"technical"}})
-	testkit.Call[any](l.Node, "POST", "/feeds", map[string]string{"name": l.name, "kind": "cdr"})
-	if c.begin != nil {
-		c.begin(l)
-	}
+	l.prepare(c)
 	before := l.rows()
 	const plenty = 12 // COMMITs of one request and beside it
 	var first <-chan struct{}
@@ -162,6 +155,19 @@ func (l *lossy) run(c change, rule func(testkit.Match) <-chan struct{}, how stri
 
 // recorded matches what tells of a change, not of what there is.
 var recorded = regexp.MustCompile(`(?m)^(audit .*|revocations) [+]\d+\n`)
+
+// prepare makes a run's account and what its operation is about.
+func (l *lossy) prepare(c change) {
+	l.t.Helper()
+	l.runs++
+	l.name, l.id, l.claim = fmt.Sprintf("x%d", l.runs), "", ""
+	l.key = l.User(l.name)
+	testkit.Call[any](l.Node, "POST", "/contacts", map[string]any{"account": l.name, "name": "Jo Hill", "email": l.name + "@example.com", "roles": []string{"technical"}})
+	testkit.Call[any](l.Node, "POST", "/feeds", map[string]string{"name": l.name, "kind": "cdr"})
+	if c.begin != nil {
+		c.begin(l)
+	}
+}
 
 func (l *lossy) count(of string) (n int) {
 	l.t.Helper()

@@ -218,7 +218,7 @@ func (p *pairs) expire() error {
 	}
 	at := time.Now()
 	run := model.RetentionRun{ID: p.ids.New(), Kind: model.RunClosing, Account: "acme", DueAt: at.Add(-time.Hour), State: model.RunAnnounced, CreatedAt: at.Add(-2 * time.Hour)}
-	if err := p.store.Write(p.ctx, func(tx *store.Tx) error {
+	if err := testkit.Write(p.ctx, p.store, func(tx *store.Tx) error {
 		if err := tx.PutRun(run); err != nil {
 			return err
 		}
@@ -349,7 +349,7 @@ func (p *pairs) work() map[string]func() error {
 			if err != nil {
 				return err
 			}
-			err = p.store.Write(p.ctx, func(tx *store.Tx) error {
+			err = testkit.Write(p.ctx, p.store, func(tx *store.Tx) error {
 				return tx.KeysUsed([]store.KeyUse{{KeyID: next[0].ID, At: exchange.Micros(time.Now())}}, time.Minute)
 			})
 			_, revoked := p.accounts.RevokeKey(p.ctx, actor, old, "replaced", false)

@@ -1,0 +1,76 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/sallyport-sftp/sallyport/internal/fault"
+)
+
+// Change runs fn in a transaction, as Write does, and returns what the run of fn
+// returned that was committed. fn may run more than once, so it hands its result
+// out by returning it and in no other way: what an earlier run left in a variable
+// of the caller would mix with it.
+//
+// With an error, the result is the zero value. If the outcome is unknown
+// (ErrOutcomeUnknown), it is that of the run whose COMMIT got no answer.
+func Change[T any](ctx context.Context, s *Store, fn func(tx *Tx) (T, error)) (T, error) {
+	return ChangeAs(ctx, s, nil, fn)
+}
+
+// ChangeAs is Change, as a change that a login makes (WriteAs).
+func ChangeAs[T any](ctx context.Context, s *Store, g *Guard, fn func(tx *Tx) (T, error)) (T, error) {
+	var out, none T
+	err := s.WriteAs(ctx, g, func(tx *Tx) (err error) {
+		out, err = fn(tx)
+		if tx.did != nil {
+			tx.did.Result = out
+		}
+		return err
+	})
+	if err != nil && !errors.Is(err, ErrOutcomeUnknown) {
+		return none, err
+	}
+	return out, err
+}
+
+// Unaudited says that what the function changes has no audit row of its own, and
+// why: another transaction writes the row, or there is nothing to tell.
+func (tx *Tx) Unaudited(why string) { tx.audited = tx.audited || why != "" }
+
+// checkAudited fails when the function changed state and wrote no audit row. That is
+// a fault of the program, so any test that walks the path finds it.
+func (tx *Tx) checkAudited() error {
+	if tx.changed == "" || tx.audited {
+		return nil
+	}
+	return fault.Wrap("store.Write", fault.Internal, fmt.Errorf("%s changed state without an audit row", tx.changed))
+}
+
+// Run is what one run of a transaction's function did, for Options.Again.
+type Run struct {
+	Statements []string // those that change rows
+	Result     any      // of Change; nil for Write
+	Err        error
+}
+
+// runTwice runs fn, undoes it, and runs it again; a test compares the two. What the
+// first run left outside the database shows in the second.
+func (tx *Tx) runTwice(fn func(*Tx) error) error {
+	if _, err := tx.execute("SAVEPOINT twice"); err != nil {
+		return tx.s.wrap("Write", err)
+	}
+	first, second := &Tx{Q: tx.Q, did: &Run{}}, &Tx{Q: tx.Q, did: &Run{}}
+	first.did.Err = first.runOnce(fn)
+	for _, undo := range []string{"ROLLBACK TO twice", "RELEASE twice"} {
+		if _, err := tx.execute(undo); err != nil {
+			return tx.s.wrap("Write", err)
+		}
+	}
+	second.did.Err = second.runOnce(fn)
+	if err := tx.s.again(*first.did, *second.did); err != nil {
+		return fault.Wrap("store.Write", fault.Internal, err)
+	}
+	return second.did.Err
+}
