@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 
@@ -107,6 +108,9 @@ func TestASenderThatHangsUp(t *testing.T) {
 // TestAFanOutIsCutShort: the first mailboxes have the file, the next batch fails.
 // The publication is stored; the rest gets it from whoever resumes.
 func TestAFanOutIsCutShort(t *testing.T) {
+	if os.Getenv(testkit.Twice) != "" {
+		t.Skip("its fault comes at a certain run")
+	}
 	testkit.OnBoth(t, func(t *testing.T, url string) {
 		w := newWorld(t, url).begin(t)
 		w.feed("cdr", dated)
