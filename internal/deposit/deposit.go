@@ -187,16 +187,14 @@ func (d *Desk) look(ctx context.Context, b store.Blob) (stored bool, err error) 
 
 // recorded reports whether a blob's row is there, in a transaction that waits
 // for whoever is inserting it. A claim of the sweep is no row.
-func (d *Desk) recorded(ctx context.Context, b store.Blob) (is bool, err error) {
-	err = d.store.Write(ctx, func(tx *store.Tx) error {
+func (d *Desk) recorded(ctx context.Context, b store.Blob) (bool, error) {
+	return store.Change(ctx, d.store, func(tx *store.Tx) (bool, error) {
 		sum, err := tx.SettleBlob(b.ID)
-		is = err == nil && bytes.Equal(sum, b.SHA256)
 		if fault.Is(err, fault.NotFound) {
-			return nil
+			return false, nil
 		}
-		return err
+		return bytes.Equal(sum, b.SHA256), err
 	})
-	return is, err
 }
 
 // askBatch is how many leftovers one transaction asks for.
@@ -233,17 +231,17 @@ func Leftovers(s *store.Store, b blob.Store, log *slog.Logger) ([]blob.Leftover,
 	return out, nil
 }
 
-func recordedOf(s *store.Store, batch []blob.Leftover) (recorded []bool, err error) {
-	err = s.Write(context.Background(), func(tx *store.Tx) error {
-		recorded = make([]bool, len(batch))
+// recordedOf says of each stage whether a row speaks of it.
+func recordedOf(s *store.Store, batch []blob.Leftover) ([]bool, error) {
+	return store.Change(context.Background(), s, func(tx *store.Tx) ([]bool, error) {
+		recorded := make([]bool, len(batch))
 		for i, l := range batch {
 			sum, err := tx.SettleBlob(l.ID)
 			if err != nil && !fault.Is(err, fault.NotFound) {
-				return err
+				return nil, err
 			}
 			recorded[i] = len(sum) > 0
 		}
-		return nil
+		return recorded, nil
 	})
-	return recorded, err
 }

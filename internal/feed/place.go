@@ -136,21 +136,17 @@ func (r *Room) Resume(ctx context.Context, log *slog.Logger) error {
 // No request's end ends it.
 func (r *Room) placeAll(id string) error {
 	for {
-		done := false
-		err := r.o.Store.Write(context.Background(), func(tx *store.Tx) error {
+		done, err := store.Change(context.Background(), r.o.Store, func(tx *store.Tx) (done bool, err error) {
 			p, err := tx.LockPublication(id)
-			if err != nil {
-				return err
-			}
-			if done = p.PlacedTo == nil; done {
-				return nil
+			if err != nil || p.PlacedTo == nil {
+				return err == nil, err
 			}
 			f, err := tx.Feed(p.Feed)
 			if err != nil {
-				return err
+				return false, err
 			}
 			_, err = r.placeSome(tx, p, f)
-			return err
+			return false, err
 		})
 		if err != nil || done {
 			return err

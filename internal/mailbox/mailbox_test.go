@@ -48,7 +48,7 @@ func (s *shelf) gone(*store.Tx, string, bool) (bool, error) { return s.held, nil
 func (s *shelf) change(fn func(tx *store.Tx, b *mailbox.Box) error) error {
 	s.t.Helper()
 	s.now = s.now.Add(time.Second)
-	err := s.store.Write(context.Background(), func(tx *store.Tx) error {
+	err := testkit.Write(context.Background(), s.store, func(tx *store.Tx) error {
 		b, err := mailbox.Lock(tx, owner)
 		if err != nil {
 			return err
@@ -226,7 +226,7 @@ func TestTheBooksAgree(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				s.t, s.now, s.held = t, time.Date(2026, 10, 31, 9, 0, 0, 0, time.UTC), false
 				testkit.Empty(t, s.db, "audit", "files", "versions", "blobs", "dirs", "mailboxes", "users", "accounts")
-				testkit.Must(t, s.store.Write(context.Background(), func(tx *store.Tx) error {
+				testkit.Must(t, testkit.Write(context.Background(), s.store, func(tx *store.Tx) error {
 					if err := tx.AddAccount(model.Account{ID: "acme", Name: "acme", State: model.AccountActive}); err != nil {
 						return err
 					}

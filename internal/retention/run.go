@@ -72,78 +72,78 @@ const maxReturned = 100
 
 // Confirm lets a run go on that waits for an administrator, not before its
 // people had their notice.
-func (r *Room) Confirm(ctx context.Context, who, id string) (run model.RetentionRun, err error) {
+func (r *Room) Confirm(ctx context.Context, who, id string) (model.RetentionRun, error) {
 	const op = "retention.Confirm"
-	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
-		if run, err = tx.LockRun(id); err != nil {
-			return fault.Missing("retention", err, "There is no run %q.", valid.Printable(id))
+	return store.Change(ctx, r.o.Store, func(tx *store.Tx) (model.RetentionRun, error) {
+		run, err := tx.LockRun(id)
+		if err != nil {
+			return run, fault.Missing("retention", err, "There is no run %q.", valid.Printable(id))
 		}
 		now := r.now()
 		switch earliest := run.CreatedAt.Add(r.o.Policy.Notice); {
 		case run.State != model.RunAnnounced:
-			return fault.E(op, fault.Conflict, "The run is %s.", run.State)
+			return run, fault.E(op, fault.Conflict, "The run is %s.", run.State)
 		case run.Confirm == "":
-			return fault.E(op, fault.Conflict, "The run needs no confirmation.")
+			return run, fault.E(op, fault.Conflict, "The run needs no confirmation.")
 		case run.ConfirmedAt != nil:
-			return fault.E(op, fault.Conflict, "The run was confirmed already, by %s.", run.ConfirmedBy)
+			return run, fault.E(op, fault.Conflict, "The run was confirmed already, by %s.", run.ConfirmedBy)
 		case now.Before(earliest):
-			return fault.E(op, fault.Conflict, "The run can be confirmed from %s on: its notices need their time.", earliest.Format(time.DateOnly))
+			return run, fault.E(op, fault.Conflict, "The run can be confirmed from %s on: its notices need their time.", earliest.Format(time.DateOnly))
 		}
 		run.ConfirmedAt, run.ConfirmedBy = &now, who
 		if err := tx.PutRun(run); err != nil {
-			return err
+			return run, err
 		}
 		if why, err := tx.Setting(confirmSetting); err != nil {
-			return err
+			return run, err
 		} else if why == run.Confirm { // nothing new since it was planned
 			if err := tx.SetSetting(confirmSetting, ""); err != nil {
-				return err
+				return run, err
 			}
 		}
-		return r.audit(tx, who, "retention.confirm", id, map[string]string{"why": run.Confirm, "files": fmt.Sprint(run.Files)})
+		return run, r.audit(tx, who, "retention.confirm", id, map[string]string{"why": run.Confirm, "files": fmt.Sprint(run.Files)})
 	})
-	return run, err
 }
 
 // Cancel calls a run off. What it names is planned with the next month's, with
 // new notices; of a closed account, it stays as long as its policies say.
-func (r *Room) Cancel(ctx context.Context, who, id, reason string) (run model.RetentionRun, err error) {
+func (r *Room) Cancel(ctx context.Context, who, id, reason string) (model.RetentionRun, error) {
 	if err := valid.CheckLabel("reason", reason); err != nil {
-		return run, err
+		return model.RetentionRun{}, err
 	}
-	err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
-		if run, err = tx.LockRun(id); err != nil {
-			return fault.Missing("retention", err, "There is no run %q.", valid.Printable(id))
+	return store.Change(ctx, r.o.Store, func(tx *store.Tx) (model.RetentionRun, error) {
+		run, err := tx.LockRun(id)
+		if err != nil {
+			return run, fault.Missing("retention", err, "There is no run %q.", valid.Printable(id))
 		}
 		if run.State != model.RunAnnounced {
-			return fault.E("retention.Cancel", fault.Conflict, "The run is %s.", run.State)
+			return run, fault.E("retention.Cancel", fault.Conflict, "The run is %s.", run.State)
 		}
 		run.State = model.RunCancelled
 		if err := tx.PutRun(run); err != nil {
-			return err
+			return run, err
 		}
-		return r.audit(tx, who, "retention.cancel", id, map[string]string{"reason": reason})
+		return run, r.audit(tx, who, "retention.cancel", id, map[string]string{"reason": reason})
 	})
-	return run, err
 }
 
 // execute judges everything that a run names, and makes its report. A stop of
 // the server in between is gone on from.
 func (r *Room) execute(ctx context.Context, id string) error {
-	var run model.RetentionRun
-	err := r.o.Store.Write(ctx, func(tx *store.Tx) (err error) {
-		if run, err = tx.LockRun(id); err != nil || run.State == model.RunRunning {
-			return err
+	run, err := store.Change(ctx, r.o.Store, func(tx *store.Tx) (model.RetentionRun, error) {
+		run, err := tx.LockRun(id)
+		if err != nil || run.State == model.RunRunning {
+			return run, err
 		}
 		if run.State != model.RunAnnounced || run.Confirm != "" && run.ConfirmedAt == nil { // it was called off, or another node was faster
-			return nil
+			return run, nil
 		}
 		now := r.now()
 		run.State, run.StartedAt = model.RunRunning, &now
 		if err := tx.PutRun(run); err != nil {
-			return err
+			return run, err
 		}
-		return r.audit(tx, actor, "retention.run", id, map[string]string{"files": fmt.Sprint(run.Files)})
+		return run, r.audit(tx, actor, "retention.run", id, map[string]string{"files": fmt.Sprint(run.Files)})
 	})
 	if err != nil || run.State != model.RunRunning {
 		return err

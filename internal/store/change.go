@@ -21,8 +21,18 @@ func Change[T any](ctx context.Context, s *Store, fn func(tx *Tx) (T, error)) (T
 
 // ChangeAs is Change, as a change that a login makes (WriteAs).
 func ChangeAs[T any](ctx context.Context, s *Store, g *Guard, fn func(tx *Tx) (T, error)) (T, error) {
+	return returned(fn, func(fn func(tx *Tx) error) error { return s.WriteAs(ctx, g, fn) })
+}
+
+// ChangeFor is Change, as work for a party (WriteFor).
+func ChangeFor[T any](ctx context.Context, s *Store, party string, fn func(tx *Tx) (T, error)) (T, error) {
+	return returned(fn, func(fn func(tx *Tx) error) error { return s.WriteFor(ctx, party, fn) })
+}
+
+// returned is what the committed run of fn returned.
+func returned[T any](fn func(tx *Tx) (T, error), write func(func(tx *Tx) error) error) (T, error) {
 	var out, none T
-	err := s.WriteAs(ctx, g, func(tx *Tx) (err error) {
+	err := write(func(tx *Tx) (err error) {
 		out, err = fn(tx)
 		if tx.did != nil {
 			tx.did.Result = out

@@ -3,6 +3,7 @@ package store
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/sallyport-sftp/sallyport/model"
 )
@@ -31,7 +32,7 @@ func LatestCursor(at int64, text string) string { return fmt.Sprintf("%d %s", at
 // before is a page's start in a list of ids that has the newest first.
 func before(p model.Paging) string {
 	if p.Cursor == "" {
-		return "8" // sorts behind every ULID
+		return strings.Repeat("z", 27) // sorts behind every id, in any collation
 	}
 	return p.Cursor
 }

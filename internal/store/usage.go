@@ -52,12 +52,12 @@ func (q *Q) usage(op, userID, lock string) (u Usage, err error) {
 
 // Use adds to a mailbox's counts, and holds it as LockMailbox does. What is visible
 // may shrink, or grow within the quota of limits; past it is Quota. Of what is kept,
-// the caller has checked the limits.
+// the caller has checked the limits. The counts are the books of what other rows say.
 func (tx *Tx) Use(userID string, add Counts, limits model.StorageLimits) error {
 	if err := tx.take(rankMailbox, userID); err != nil {
 		return err
 	}
-	n, err := tx.exec("Use", `UPDATE mailboxes SET used_bytes = used_bytes + $2, used_files = used_files + $3,
+	n, err := tx.book("Use", `UPDATE mailboxes SET used_bytes = used_bytes + $2, used_files = used_files + $3,
 		kept_bytes = kept_bytes + $6, kept_contents = kept_contents + $7, dirs = dirs + $8
 		WHERE user_id = $1 AND ($2 <= 0 OR used_bytes + $2 <= $4) AND ($3 <= 0 OR used_files + $3 <= $5)`,
 		userID, add.Bytes, add.Files, limits.QuotaBytes, limits.QuotaFiles, add.KeptBytes, add.KeptContents, add.Dirs)

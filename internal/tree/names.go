@@ -141,26 +141,24 @@ func (s *Session) Remove(file string) error {
 	if err := s.mayName(p, exchange.Delete); err != nil {
 		return err
 	}
-	var fileID, last string // the versions before last are to be looked at still; "" for none
-	err = s.change("file.remove", p.path, func(tx *store.Tx, row *model.AuditRow) error {
+	rest, err := changed(s, "file.remove", p.path, func(tx *store.Tx, row *model.AuditRow) (older, error) {
 		rows, err := mailbox.Lock(tx, s.login.User.ID)
 		if err != nil {
-			return err
+			return older{}, err
 		}
 		f, err := p.file(&tx.Q)
 		if err != nil {
-			return err
+			return older{}, err
 		}
 		if err := rows.Remove(f); err != nil {
-			return err
+			return older{}, err
 		}
 		// Versions that nobody needs are dropped: the newest here, the others later.
-		fileID = f.FileID
-		last, err = rows.LetGo(fileID, "", row.At, s.t.hooks.OnGone)
-		return err
+		last, err := rows.LetGo(f.FileID, "", row.At, s.t.hooks.OnGone)
+		return older{f.FileID, last}, err
 	})
-	if err == nil && last != "" { // the name is gone; the rest is nobody's to wait for
-		s.work.Go(func() { s.letGoRest(fileID, last) })
+	if err == nil && rest.last != "" { // the name is gone; the rest is nobody's to wait for
+		s.work.Go(func() { s.letGoRest(rest) })
 	}
 	uploadOnly := fault.Is(err, fault.NotFound)
 	if err != nil && !uploadOnly {
@@ -172,26 +170,26 @@ func (s *Session) Remove(file string) error {
 	return err
 }
 
-// letGoRest lets go of the versions before one, a page at a time. What a crash leaves of
-// them goes with its age.
-func (s *Session) letGoRest(fileID, last string) {
-	for last != "" {
-		err := fault.Guard(s.t.log, "a removal", func() error {
-			next := ""
-			err := s.t.store.WriteFor(context.Background(), s.login.User.ID, func(tx *store.Tx) error {
+// older are a file's versions before one, which are to be looked at still; "" for none.
+type older struct{ fileID, last string }
+
+// letGoRest lets go of older versions, a page at a time. What a crash leaves of them goes
+// with its age.
+func (s *Session) letGoRest(rest older) {
+	for rest.last != "" {
+		err := fault.Guard(s.t.log, "a removal", func() (err error) {
+			rest.last, err = store.ChangeFor(context.Background(), s.t.store, s.login.User.ID, func(tx *store.Tx) (string, error) {
 				tx.Unaudited("the removal has the row")
 				rows, err := mailbox.Lock(tx, s.login.User.ID)
 				if err != nil {
-					return err
+					return "", err
 				}
-				next, err = rows.LetGo(fileID, last, s.t.now(), s.t.hooks.OnGone)
-				return err
+				return rows.LetGo(rest.fileID, rest.last, s.t.now(), s.t.hooks.OnGone)
 			})
-			last = next
 			return err
 		})
 		if err != nil {
-			s.t.log.Warn("older versions of a removed file are kept until their age", "user", s.login.User.Name, "file", fileID, "err", err)
+			s.t.log.Warn("older versions of a removed file are kept until their age", "user", s.login.User.Name, "file", rest.fileID, "err", err)
 			return
 		}
 	}

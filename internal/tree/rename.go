@@ -63,27 +63,28 @@ func (s *Session) Rename(from, to string, replace bool) error {
 // renameDir gives a directory row another parent and name. What follows for the files
 // below it is in walk.go.
 func (s *Session) renameDir(src, dst place) error {
-	err := s.changeOwing("dir.rename", src.path, func(tx *store.Tx, row *model.AuditRow) (owed bool, err error) {
+	_, err := changedOwing(s, "dir.rename", src.path, func(tx *store.Tx, row *model.AuditRow) (none struct{}, owed bool, err error) {
 		row.Detail["to"] = dst.path
 		rows, err := mailbox.Lock(tx, s.login.User.ID)
 		if err != nil {
-			return false, err
+			return none, false, err
 		}
 		dst, err := s.resolve(&tx.Q, dst.path) // again: another session may have moved things
 		if err != nil {
-			return false, err
+			return none, false, err
 		}
 		if err := s.mayMoveDir(tx, src, dst); err != nil {
-			return false, err
+			return none, false, err
 		}
 		_, waited, err := tx.DirPath(src.self.ID)
 		if err != nil {
-			return false, err
+			return none, false, err
 		}
 		if err := rows.MoveDir(src.self.ID, dst.parent.ID, dst.name, row.At); err != nil {
-			return false, err
+			return none, false, err
 		}
-		return s.owe(tx, src, dst, waited, row.At)
+		owed, err = s.owe(tx, src, dst, waited, row.At)
+		return none, owed, err
 	})
 	if err != nil {
 		return err

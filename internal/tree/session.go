@@ -112,32 +112,41 @@ func (s *Session) write(fn func(tx *store.Tx) error) error {
 
 // change runs fn as write does, and adds the audit row. fn holds the mailbox.
 func (s *Session) change(action, subject string, fn func(tx *store.Tx, row *model.AuditRow) error) error {
-	return s.changeOwing(action, subject, func(tx *store.Tx, row *model.AuditRow) (bool, error) { return false, fn(tx, row) })
+	_, err := changed(s, action, subject, func(tx *store.Tx, row *model.AuditRow) (struct{}, error) { return struct{}{}, fn(tx, row) })
+	return err
 }
 
-// changeOwing is change; fn may owe what walk.go then does. What earlier renames owe is done
-// first: a file that is to be received must not go before.
-func (s *Session) changeOwing(action, subject string, fn func(tx *store.Tx, row *model.AuditRow) (owed bool, err error)) error {
+// changed is change with a result.
+func changed[T any](s *Session, action, subject string, fn func(tx *store.Tx, row *model.AuditRow) (T, error)) (T, error) {
+	return changedOwing(s, action, subject, func(tx *store.Tx, row *model.AuditRow) (T, bool, error) {
+		out, err := fn(tx, row)
+		return out, false, err
+	})
+}
+
+// changedOwing is changed; fn may owe what walk.go then does. What earlier renames owe is
+// done first: a file that is to be received must not go before.
+func changedOwing[T any](s *Session, action, subject string, fn func(tx *store.Tx, row *model.AuditRow) (out T, owed bool, err error)) (out T, err error) {
 	for {
 		if err := s.finishWalks(); err != nil {
-			return err
+			return out, err
 		}
-		err := s.write(func(tx *store.Tx) error {
+		out, err := store.ChangeAs(context.Background(), s.t.store, s.guard, func(tx *store.Tx) (T, error) {
 			row := s.auditRow(action, subject, s.t.now())
-			owed, err := fn(tx, &row)
+			out, owed, err := fn(tx, &row)
 			if err != nil {
-				return err
+				return out, err
 			}
 			if s.box.isWalking() { // since another session's rename was committed
-				return errOwed
+				return out, errOwed
 			}
 			if owed {
 				s.box.owe()
 			}
-			return tx.Audit(row)
+			return out, tx.Audit(row)
 		})
 		if !errors.Is(err, errOwed) {
-			return err
+			return out, err
 		}
 	}
 }

@@ -99,11 +99,9 @@ func (t *Tree) finishWalks(ctx context.Context, box *box) error {
 		if !walking {
 			return nil
 		}
-		done := false
-		err := t.store.WriteFor(ctx, box.userID, func(tx *store.Tx) (err error) {
+		done, err := store.ChangeFor(ctx, t.store, box.userID, func(tx *store.Tx) (bool, error) {
 			tx.Unaudited("the rename has the row")
-			done, err = t.walkOn(tx, box.userID)
-			return err
+			return t.walkOn(tx, box.userID)
 		})
 		if err != nil {
 			return err
