@@ -30,8 +30,6 @@ func (o optional[T]) Set(s string) error {
 func (o optional[T]) String() string { return "" }
 func (o optional[T]) Type() string   { return o.kind }
 
-func asText(s string) (string, error) { return s, nil }
-
 // optText is text; the word none, if it is not "", stands for empty text.
 func optText(c *cobra.Command, to **string, name, none, usage string) {
 	c.Flags().Var(optional[string]{to, func(s string) (string, error) {

@@ -139,7 +139,9 @@ var judgeStories = stories{
 		w.judge("2026-10-31 06:00", model.ExpectMet)
 	},
 	"a feed's publications to an account, or to all, count": func(t *testing.T, w *world) {
-		w.expects(func(e *model.NewExpectation) { e.User, e.Feed, e.Account, e.Glob, e.LeastBytes = "", "data", "acme", "*.csv", new(int64(0)) })
+		w.expects(func(e *model.NewExpectation) {
+			e.User, e.Feed, e.Account, e.Glob, e.LeastBytes = "", "data", "acme", "*.csv", new(int64(0))
+		})
 		w.published("beta", "a.csv", "2026-10-31 04:00")
 		w.judge("2026-10-31 06:00", model.ExpectMissed)
 		w.published("acme", "b.csv", "2026-10-31 07:00")
