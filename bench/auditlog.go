@@ -88,28 +88,36 @@ func commitOne(tx *store.Tx, l *lab, u model.User, told bool) error {
 	if _, err := tx.File(u.ID, id); err != nil && !fault.Is(err, fault.NotFound) {
 		return err
 	}
-	if err := tx.AddVersion(store.Version{ID: id, FileID: id, UserID: u.ID, BlobID: id, HashState: make([]byte, 108), Actor: "user:bench", StoredAt: exchange.Micros(now)}); err != nil {
+	if err := tx.AddVersion(store.Version{ID: id, FileID: id, UserID: u.ID, BlobID: id, HashState: make([]byte, 108),
+		Actor: "user:bench", StoredAt: exchange.Micros(now)}); err != nil {
 		return err
 	}
-	if err := tx.PutFile(store.File{DirID: u.ID, Name: id, FileID: id, VersionID: id, Size: 64, Mtime: exchange.Micros(now), Mode: 0o644}); err != nil {
+	if err := tx.PutFile(store.File{DirID: u.ID, Name: id, FileID: id, VersionID: id, Size: 64,
+		Mtime: exchange.Micros(now), Mode: 0o644}); err != nil {
 		return err
 	}
-	if err := tx.Use(u.ID, store.Counts{Bytes: 64, Files: 1}, model.StorageLimits{QuotaBytes: 1 << 60, QuotaFiles: 1 << 60}); err != nil {
+	if err := tx.Use(u.ID, store.Counts{Bytes: 64, Files: 1},
+		model.StorageLimits{QuotaBytes: 1 << 60, QuotaFiles: 1 << 60}); err != nil {
 		return err
 	}
-	drops := []store.NewDrop{{VersionID: id, UserID: u.ID, Path: "/" + id, Size: 64, SHA256: sum, Fingerprint: "SHA256:bench", Address: "192.0.2.1", ReceivedAt: exchange.Micros(now)}}
+	drops := []store.NewDrop{{VersionID: id, UserID: u.ID, Path: "/" + id, Size: 64, SHA256: sum,
+		Fingerprint: "SHA256:bench", Address: "192.0.2.1", ReceivedAt: exchange.Micros(now)}}
 	if _, _, err := tx.Twins(u.ID, drops); err != nil {
 		return err
 	}
 	if err := tx.AddDrops(drops); err != nil || !told {
 		return err
 	}
-	if err := tx.Emit(model.Event{ID: l.ids.New(), Type: model.EventReceived, At: now, Account: "bench", User: "bench", Data: map[string]any{
-		"drop": id, "path": "/" + id, "name": id, "size": 64, "sha256": fmt.Sprintf("%x", sum), "key": "SHA256:bench", "address": "192.0.2.1"}}); err != nil {
+	if err := tx.Emit(model.Event{ID: l.ids.New(), Type: model.EventReceived, At: now, Account: "bench", User: "bench",
+		Data: map[string]any{
+			"drop": id, "path": "/" + id, "name": id, "size": 64, "sha256": fmt.Sprintf("%x", sum), "key": "SHA256:bench",
+			"address": "192.0.2.1"}}); err != nil {
 		return err
 	}
-	return tx.Audit(model.AuditRow{ID: l.ids.New(), At: now, Actor: "user:bench", Action: "file.store", Subject: "/" + id, User: u.ID, Detail: map[string]string{
-		"version": id, "size": "64", "sha256": fmt.Sprintf("%x", sum), "key": "SHA256:bench", "address": "192.0.2.1", "session": id}})
+	return tx.Audit(model.AuditRow{ID: l.ids.New(), At: now, Actor: "user:bench", Action: "file.store", Subject: "/" + id,
+		User: u.ID, Detail: map[string]string{
+			"version": id, "size": "64", "sha256": fmt.Sprintf("%x", sum), "key": "SHA256:bench", "address": "192.0.2.1",
+			"session": id}})
 }
 
 // seed writes audit rows that wait to be sealed.
@@ -119,8 +127,10 @@ func seed(ctx context.Context, l *lab, rows int) error {
 		err := l.store.Write(ctx, func(tx *store.Tx) error {
 			for range n {
 				id := l.ids.New()
-				if err := tx.Audit(model.AuditRow{ID: id, At: time.Now(), Actor: "user:bench", Action: "file.store", Subject: "/upload/" + id + ".csv", User: id,
-					Detail: map[string]string{"version": id, "size": "64", "sha256": madeUp(id), "key": madeUp("k"), "address": "192.0.2.1", "session": id}}); err != nil {
+				if err := tx.Audit(model.AuditRow{ID: id, At: time.Now(), Actor: "user:bench", Action: "file.store",
+					Subject: "/upload/" + id + ".csv", User: id,
+					Detail: map[string]string{"version": id, "size": "64", "sha256": madeUp(id), "key": madeUp("k"),
+						"address": "192.0.2.1", "session": id}}); err != nil {
 					return err
 				}
 			}

@@ -61,7 +61,8 @@ func newBench(ctx context.Context, o options) (b *bench, err error) {
 		name string
 	}{{&b.key, "client_key"}, {&b.hostKey, "host_key"}} {
 		*key.path = filepath.Join(b.work, key.name)
-		if err := runQuiet(exec.CommandContext(ctx, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", *key.path)); err != nil {
+		if err := runQuiet(exec.CommandContext(ctx, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f",
+			*key.path)); err != nil {
 			return b, err
 		}
 	}
@@ -164,7 +165,8 @@ func (s *server) addr() string { return fmt.Sprintf("127.0.0.1:%d", s.port) }
 
 // waitUp waits until the server greets who connects.
 func (s *server) waitUp(ctx context.Context) error {
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end) && ctx.Err() == nil; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end) &&
+		ctx.Err() == nil; time.Sleep(20 * time.Millisecond) {
 		select {
 		case <-s.ended:
 			return fmt.Errorf("%s ended at once:%s", s.name, s.logTail())

@@ -30,7 +30,8 @@ func alone(b *bench, ctx context.Context, dir string) (*server, error) {
 // user's who logs in.
 func crowded(users int) func(*bench, context.Context, string) (*server, error) {
 	return func(b *bench, ctx context.Context, dir string) (*server, error) {
-		return b.startNamed(ctx, filepath.Join(dir, "crowded"), func(data string) error { return fill(filepath.Join(data, "sallyport.db"), users) })
+		return b.startNamed(ctx, filepath.Join(dir, "crowded"),
+			func(data string) error { return fill(filepath.Join(data, "sallyport.db"), users) })
 	}
 }
 
@@ -69,7 +70,8 @@ func fill(file string, users int) error {
 		}
 	}
 	// Made today: old keys would be given notices while log-ins are measured.
-	addKey := fmt.Sprintf(`INSERT INTO keys (id, user_id, fingerprint, type, bits, public, comment, origin, created_at) VALUES ($1, $2, $3, 'ssh-ed25519', 256, '', '', 'submitted', %d)`,
+	addKey := fmt.Sprintf(`INSERT INTO keys (id, user_id, fingerprint, type, bits, public, comment, origin, created_at)
+		VALUES ($1, $2, $3, 'ssh-ed25519', 256, '', '', 'submitted', %d)`,
 		exchange.Micros(time.Now()))
 	var bench string
 	if err := tx.QueryRow(`SELECT id FROM users WHERE name = 'bench'`).Scan(&bench); err != nil {
@@ -81,7 +83,8 @@ func fill(file string, users int) error {
 	for i := range users - 1 {
 		id, name := fmt.Sprintf("U%024d", i), fmt.Sprintf("user-%06d", i)
 		exec(`INSERT INTO accounts (id, name, region, state, created_at) VALUES ($1, $1, '', 'active', 1)`, name)
-		exec(`INSERT INTO users (id, name, kind, account_id, enabled, start_dir, allow_ips, created_at) VALUES ($1, $2, 'customer', $2, 1, '/', '[]', 1)`, id, name)
+		exec(`INSERT INTO users (id, name, kind, account_id, enabled, start_dir, allow_ips, created_at)
+			VALUES ($1, $2, 'customer', $2, 1, '/', '[]', 1)`, id, name)
 		exec(`INSERT INTO mailboxes (user_id, used_bytes, used_files) VALUES ($1, 0, 0)`, id)
 		exec(addKey, "X"+id, id, madeUp(name))
 	}
@@ -125,14 +128,17 @@ func recordCost(ctx context.Context, dir string) (time.Duration, error) {
 	defer st.Close()
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	room := connection.New(ctx, connection.Options{Store: st, Clock: time.Now, IDs: exchange.NewIDs(time.Now, rand.Reader), Log: slog.New(slog.DiscardHandler),
-		Policy: connection.Policy{KeepFor: time.Hour, KeepFailed: 1000, KeepSeen: 1000}})
+	room := connection.New(ctx, connection.Options{Store: st, Clock: time.Now, IDs: exchange.NewIDs(time.Now, rand.Reader),
+		Log: slog.New(slog.DiscardHandler), Policy: connection.Policy{KeepFor: time.Hour, KeepFailed: 1000, KeepSeen: 1000}})
 	const records = 1500 // what a second brings, and what fits the queue
 	before := ownCPU()
 	for i := range records {
-		r := connection.Record{From: netip.MustParseAddr("192.0.2.1"), Connection: model.Connection{Reference: fmt.Sprint("r", i), At: time.Now(), Address: "192.0.2.1", User: "bench",
-			Client: "SSH-2.0-bench", Algorithms: "mlkem768x25519-sha256 ssh-ed25519 aes128-gcm@openssh.com AEAD ssh-ed25519", Offered: []string{madeUp("own")},
-			Methods: []string{"none", "publickey"}, Outcome: model.ReasonOK, LoggedIn: true, Fingerprint: madeUp("own"), Session: fmt.Sprint("s", i), UserID: "u", KeyID: "k"}}
+		r := connection.Record{From: netip.MustParseAddr("192.0.2.1"),
+			Connection: model.Connection{Reference: fmt.Sprint("r", i), At: time.Now(), Address: "192.0.2.1", User: "bench",
+				Client: "SSH-2.0-bench", Algorithms: "mlkem768x25519-sha256 ssh-ed25519 aes128-gcm@openssh.com AEAD ssh-ed25519",
+				Offered: []string{madeUp("own")},
+				Methods: []string{"none", "publickey"}, Outcome: model.ReasonOK, LoggedIn: true, Fingerprint: madeUp("own"),
+				Session: fmt.Sprint("s", i), UserID: "u", KeyID: "k"}}
 		room.Note(r)
 		now := time.Now()
 		r.EndedAt = &now

@@ -34,9 +34,11 @@ var experiments = []experiment{
 	{"publish 1 MiB to 10,000 subscribers, one blob", "CPU µs a delivery", 100, false, fanOut, nil},
 	{"open and stat among 1,000,000 files, of that among 1,000", "ratio of CPU", 1.2, false, openAndStat, nil},
 	{"list 1,000 files among 1,000,000, of that among 1,000", "ratio of CPU", 1.2, false, listOne, nil},
-	{"forecast of the 1,000 oldest, due among 1,000,000 files, of that among 1,000", "ratio of CPU", 1.2, false, forecast, nil},
+	{"forecast of the 1,000 oldest, due among 1,000,000 files, of that among 1,000", "ratio of CPU", 1.2, false, forecast,
+		nil},
 	{"retention run of 100,000 files", "CPU µs a file", 300, false, purge, nil},
-	{"downloads while a retention run removes 100,000 files, of those alone", "part of the rate", 0.8, true, nil, downloadBeside},
+	{"downloads while a retention run removes 100,000 files, of those alone", "part of the rate", 0.8, true, nil,
+		downloadBeside},
 	{"drops: upload, claim, fetch, ack by 4 consumers", "drops/s", 500, true, dropsPerSecond, nil},
 	{"audit row and outbox, of a batched commit", "part of CPU", 0.25, false, auditShare, nil},
 	{"sealing the audit log", "rows/s", 5000, true, sealing, nil},
@@ -96,7 +98,9 @@ func fanOut(ctx context.Context, dir string, z sizes) (float64, error) {
 		}
 	}
 	used, err := busy(func() error {
-		p, err := l.feeds.Publish(ctx, "bench", feed.Publication{Feed: "report", All: true, Name: "report.csv", Body: bytes.NewReader(bytes.Repeat([]byte("a,b\n"), 1<<18)), Size: 1 << 20})
+		p, err := l.feeds.Publish(ctx, "bench",
+			feed.Publication{Feed: "report", All: true, Name: "report.csv",
+				Body: bytes.NewReader(bytes.Repeat([]byte("a,b\n"), 1<<18)), Size: 1 << 20})
 		if err == nil && p.Deliveries != subscribers {
 			err = fmt.Errorf("%d deliveries of %d", p.Deliveries, subscribers)
 		}
@@ -123,7 +127,8 @@ func registries(z sizes) (many, few int) { return z.many * 10, 1000 }
 
 // compareRegistries runs the same work among many files and among few, in
 // turns, and returns the ratio of processor time.
-func compareRegistries(ctx context.Context, dir string, z sizes, storedAt func(total int) func(i int) time.Time, work func(l *lab, u model.User) error) (float64, error) {
+func compareRegistries(ctx context.Context, dir string, z sizes, storedAt func(total int) func(i int) time.Time,
+	work func(l *lab, u model.User) error) (float64, error) {
 	many, few := registries(z)
 	labs, users := make([]*lab, 2), make([]model.User, 2)
 	for i, n := range []int{many, few} {
@@ -263,7 +268,8 @@ func dropsPerSecond(ctx context.Context, dir string, z sizes) (float64, error) {
 			s := l.tree.Begin(exchange.Login{User: u, Fingerprint: "SHA256:bench"}, nil)
 			defer s.End()
 			for n := sent.Add(1); n <= total; n = sent.Add(1) {
-				if err := s.Store(fmt.Sprintf("/upload/p%d-%d.csv", p, n), strings.NewReader(fmt.Sprintf("%d %d\n", p, n))); err != nil {
+				if err := s.Store(fmt.Sprintf("/upload/p%d-%d.csv", p, n),
+					strings.NewReader(fmt.Sprintf("%d %d\n", p, n))); err != nil {
 					fail <- err
 					return
 				}

@@ -60,16 +60,23 @@ func openLab(ctx context.Context, dir string) (l *lab, err error) {
 	if l.store, err = store.Open(ctx, store.Options{Dir: dir}); err != nil {
 		return nil, err
 	}
-	all := account.Template{StartDir: "/", Root: exchange.AllRights, Dirs: []account.TemplateDir{{Path: "/upload", Rights: exchange.AllRights}}}
-	l.account = account.New(l.store, time.Now, l.ids, account.Policy{MaxKeys: 5, Templates: map[string]account.Template{model.KindCustomer: all}})
-	l.retain = retention.New(retention.Options{Store: l.store, Blobs: l.blobs, Clock: time.Now, IDs: l.ids, Log: quiet, Key: l.key, Node: "bench",
-		Policy: retention.Policy{Keep: "12mo", Day: 1, Hour: 3, Notice: 30 * 24 * time.Hour, Reminder: 7 * 24 * time.Hour, AfterClose: time.Microsecond}})
-	l.feeds = feed.New(feed.Options{Store: l.store, Blobs: l.blobs, Clock: time.Now, IDs: l.ids, Key: l.key, MaxFile: 1 << 40, KeepUploads: time.Hour, Class: l.retain.Class})
-	l.inbox = inbox.New(inbox.Options{Store: l.store, Blobs: l.blobs, Clock: time.Now, IDs: l.ids, Log: quiet, Key: l.key, Lease: time.Minute})
+	all := account.Template{StartDir: "/", Root: exchange.AllRights,
+		Dirs: []account.TemplateDir{{Path: "/upload", Rights: exchange.AllRights}}}
+	l.account = account.New(l.store, time.Now, l.ids,
+		account.Policy{MaxKeys: 5, Templates: map[string]account.Template{model.KindCustomer: all}})
+	l.retain = retention.New(retention.Options{Store: l.store, Blobs: l.blobs, Clock: time.Now, IDs: l.ids, Log: quiet,
+		Key: l.key, Node: "bench", Policy: retention.Policy{Keep: "12mo", Day: 1, Hour: 3, Notice: 30 * 24 * time.Hour,
+			Reminder: 7 * 24 * time.Hour, AfterClose: time.Microsecond}})
+	l.feeds = feed.New(feed.Options{Store: l.store, Blobs: l.blobs, Clock: time.Now, IDs: l.ids, Key: l.key,
+		MaxFile: 1 << 40, KeepUploads: time.Hour, Class: l.retain.Class})
+	l.inbox = inbox.New(inbox.Options{Store: l.store, Blobs: l.blobs, Clock: time.Now, IDs: l.ids, Log: quiet, Key: l.key,
+		Lease: time.Minute})
 	l.audits = audit.New(audit.Options{Store: l.store, Clock: time.Now, IDs: l.ids, Log: quiet, Key: l.key})
 	l.tree, err = tree.New(tree.Options{Store: l.store, Blobs: l.blobs, Clock: time.Now, IDs: l.ids, Log: quiet,
-		Policy: tree.Policy{MaxFile: 1 << 40, Limits: exchange.DefaultLimits{QuotaBytes: 1 << 50, QuotaFiles: 1 << 40}, MaxCopy: 1 << 30, KeepPartial: time.Hour},
-		Hooks:  tree.Hooks{OnGone: l.inbox.Gone, Class: l.retain.Class, OnCommit: l.inbox.Arrived, OnRename: l.inbox.Renamed}})
+		Policy: tree.Policy{MaxFile: 1 << 40, Limits: exchange.DefaultLimits{QuotaBytes: 1 << 50, QuotaFiles: 1 << 40},
+			MaxCopy: 1 << 30, KeepPartial: time.Hour},
+		Hooks: tree.Hooks{OnGone: l.inbox.Gone, Class: l.retain.Class, OnCommit: l.inbox.Arrived,
+			OnRename: l.inbox.Renamed}})
 	return l, err
 }
 
@@ -155,21 +162,28 @@ func (l *lab) register(ctx context.Context, u model.User, files int, storedAt fu
 		return err
 	}
 	return l.raw(func(exec func(string, ...any)) error {
-		exec(`INSERT INTO feeds (name, kind, types, retention, created_at) VALUES ('seeded', 'cdr', '[]', '', 1) ON CONFLICT DO NOTHING`)
+		exec(`INSERT INTO feeds (name, kind, types, retention, created_at) VALUES ('seeded', 'cdr', '[]', '', 1)
+			ON CONFLICT DO NOTHING`)
 		pub := l.ids.New()
-		exec(`INSERT INTO publications (id, feed, account_id, name, size, sha256, actor, published_at) VALUES ($1, 'seeded', '', 'seeded.csv', 64, $2, 'bench', 1)`, pub, make([]byte, 32))
+		exec(`INSERT INTO publications (id, feed, account_id, name, size, sha256, actor, published_at)
+			VALUES ($1, 'seeded', '', 'seeded.csv', 64, $2, 'bench', 1)`, pub, make([]byte, 32))
 		dir := ""
 		for i := range files {
 			if i%perDir == 0 {
 				dir = l.ids.New()
-				exec(`INSERT INTO dirs (id, user_id, parent_id, name, fixed, staging, mtime) VALUES ($1, $2, $2, $3, 0, 0, 1)`, dir, u.ID, fmt.Appendf(nil, "dir-%06d", i/perDir))
+				exec(`INSERT INTO dirs (id, user_id, parent_id, name, fixed, staging, mtime) VALUES ($1, $2, $2, $3, 0, 0, 1)`, dir,
+					u.ID, fmt.Appendf(nil, "dir-%06d", i/perDir))
 			}
 			id, at := l.ids.New(), exchange.Micros(storedAt(i))
-			exec(`INSERT INTO files (dir_id, name, file_id, version_id, size, mtime, mode) VALUES ($1, $2, $3, $3, 64, $4, 420)`, dir, fmt.Appendf(nil, "file-%06d.csv", i%perDir), id, at)
-			exec(`INSERT INTO versions (id, file_id, user_id, blob_id, actor, stored_at, class) VALUES ($1, $1, $2, $3, 'bench', $4, 'default')`, id, u.ID, blob, at)
-			exec(`INSERT INTO deliveries (id, publication_id, subscription_id, user_id, version_id, state, published_at, fingerprint) VALUES ($1, $2, $1, $3, $1, 'collected', $4, '')`, id, pub, u.ID, at)
+			exec(`INSERT INTO files (dir_id, name, file_id, version_id, size, mtime, mode) VALUES ($1, $2, $3, $3, 64, $4, 420)`,
+				dir, fmt.Appendf(nil, "file-%06d.csv", i%perDir), id, at)
+			exec(`INSERT INTO versions (id, file_id, user_id, blob_id, actor, stored_at, class)
+				VALUES ($1, $1, $2, $3, 'bench', $4, 'default')`, id, u.ID, blob, at)
+			exec(`INSERT INTO deliveries (id, publication_id, subscription_id, user_id, version_id, state, published_at,
+				fingerprint) VALUES ($1, $2, $1, $3, $1, 'collected', $4, '')`, id, pub, u.ID, at)
 		}
-		exec(`UPDATE mailboxes SET used_files = used_files + $2, used_bytes = used_bytes + $3 WHERE user_id = $1`, u.ID, files, 64*files)
+		exec(`UPDATE mailboxes SET used_files = used_files + $2, used_bytes = used_bytes + $3 WHERE user_id = $1`, u.ID,
+			files, 64*files)
 		return nil
 	})
 }

@@ -100,7 +100,8 @@ func (p *process) status(name string) (int64, error) {
 // checkMeter has a shell and its child burn time, and compares the meter's
 // account with what the kernel tells the parent.
 func checkMeter(dir string) error {
-	cmd := exec.Command("sh", "-c", `burn() { i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done; }; (burn); burn; read -r _`)
+	cmd := exec.Command("sh", "-c",
+		`burn() { i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done; }; (burn); burn; read -r _`)
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		return err

@@ -51,7 +51,8 @@ func ensureUser(ctx context.Context) (string, error) {
 	}
 	// A password that matches nothing, instead of a locked account, which
 	// would not be let in by key either.
-	return opensshUser, runQuiet(exec.CommandContext(ctx, "useradd", "--system", "--no-create-home", "--shell", "/bin/sh", "--password", "*", opensshUser))
+	return opensshUser, runQuiet(exec.CommandContext(ctx, "useradd", "--system", "--no-create-home", "--shell", "/bin/sh",
+		"--password", "*", opensshUser))
 }
 
 // startOpenSSH starts an OpenSSH server with its user's files in dir.

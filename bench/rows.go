@@ -20,9 +20,11 @@ type sizes struct {
 
 func sizesFor(quick bool) sizes {
 	if quick {
-		return sizes{big: 32 << 20, share: 4 << 20, sessions: 16, files: 200, many: 5000, idle: 20, users: 2000, logins: time.Second}
+		return sizes{big: 32 << 20, share: 4 << 20, sessions: 16, files: 200, many: 5000, idle: 20, users: 2000,
+			logins: time.Second}
 	}
-	return sizes{big: 1 << 30, share: 128 << 20, sessions: 16, files: 2000, many: 100_000, idle: 500, users: 100_000, logins: 4 * time.Second}
+	return sizes{big: 1 << 30, share: 128 << 20, sessions: 16, files: 2000, many: 100_000, idle: 500, users: 100_000,
+		logins: 4 * time.Second}
 }
 
 // gcm is the cipher that both servers and the client do in hardware.
@@ -39,8 +41,9 @@ func rows(z sizes) []row {
 // crowdRows have Sallyport beside itself: what it knows must not slow it down.
 func crowdRows(z sizes) []row {
 	return []row{
-		{name: fmt.Sprintf("log-ins with %d users and 100 keys of the user's, beside one of each", z.users), mine: crowded(z.users), rival: alone,
-			run: manyLogins(z.logins, loginsAtOnce), bars: []bar{{measure: cpuPerLogin, limit: 1.10}}},
+		{name: fmt.Sprintf("log-ins with %d users and 100 keys of the user's, beside one of each", z.users),
+			mine: crowded(z.users), rival: alone, run: manyLogins(z.logins, loginsAtOnce),
+			bars: []bar{{measure: cpuPerLogin, limit: 1.10}}},
 		{name: "connection records, of a log-in's CPU", mine: crowded(1), rival: alone, run: recordShare(z.logins),
 			bars: []bar{{measure: recordPart, limit: 0.05, alone: true}}},
 	}
@@ -69,10 +72,10 @@ func smallRows(z sizes) []row {
 	return []row{
 		{name: fmt.Sprintf("log-ins, %d at once", loginsAtOnce), run: manyLogins(z.logins, loginsAtOnce),
 			bars: []bar{{measure: loginsPerSecond, limit: 8, atLeast: true}, {measure: cpuPerLogin, limit: 0.10}}},
-		{name: fmt.Sprintf("put %d × 4 KiB with fsync, one after another, on disk", z.files), disk: true, run: manyPuts(z.files, 1),
-			bars: []bar{{measure: filesPerSecond, limit: 0.7, atLeast: true}}},
-		{name: fmt.Sprintf("put %d × 4 KiB with fsync, 64 in flight, on disk", z.files), disk: true, run: manyPuts(z.files, 64),
-			bars: []bar{{measure: filesPerSecond, limit: 1.0, atLeast: true}}},
+		{name: fmt.Sprintf("put %d × 4 KiB with fsync, one after another, on disk", z.files), disk: true,
+			run: manyPuts(z.files, 1), bars: []bar{{measure: filesPerSecond, limit: 0.7, atLeast: true}}},
+		{name: fmt.Sprintf("put %d × 4 KiB with fsync, 64 in flight, on disk", z.files), disk: true,
+			run: manyPuts(z.files, 64), bars: []bar{{measure: filesPerSecond, limit: 1.0, atLeast: true}}},
 		{name: fmt.Sprintf("get %d × 4 KiB, one after another", z.files), prepare: filled(z.files), run: manyGets(z.files),
 			bars: []bar{{measure: filesPerSecond, limit: 1.2, atLeast: true}}},
 		{name: fmt.Sprintf("list %d files", z.many), prepare: filled(z.many), run: listing(z.many),

@@ -45,7 +45,8 @@ func (l *lab) stage(u model.User, files int) error {
 		id := map[string]string{"": u.ID}
 		dir := func(parent, name string, staging int) {
 			id[name] = l.ids.New()
-			exec(`INSERT INTO dirs (id, user_id, parent_id, name, rights, fixed, staging, mtime) VALUES ($1, $2, $3, $4, $5, 0, $6, 1)`,
+			exec(`INSERT INTO dirs (id, user_id, parent_id, name, rights, fixed, staging, mtime)
+				VALUES ($1, $2, $3, $4, $5, 0, $6, 1)`,
 				id[name], u.ID, id[parent], []byte(name), int64(exchange.AllRights), staging)
 		}
 		dir("", "stage", 1)
@@ -57,9 +58,12 @@ func (l *lab) stage(u model.User, files int) error {
 				dir("bulk", below, 0)
 			}
 			file, sum := l.ids.New(), sha256.Sum256(fmt.Append(nil, i))
-			exec(`INSERT INTO blobs (id, key, size, sha256, refs, state, created_at, owner) VALUES ($1, $1, 64, $2, 1, 'live', 1, $3)`, file, sum[:], u.ID)
-			exec(`INSERT INTO versions (id, file_id, user_id, blob_id, actor, stored_at, class) VALUES ($1, $1, $2, $1, 'user:bench', 1, 'default')`, file, u.ID)
-			exec(`INSERT INTO files (dir_id, name, file_id, version_id, size, mtime, mode) VALUES ($1, $2, $3, $3, 64, 1, 420)`, id[below], fmt.Appendf(nil, "file-%06d.csv", i), file)
+			exec(`INSERT INTO blobs (id, key, size, sha256, refs, state, created_at, owner)
+				VALUES ($1, $1, 64, $2, 1, 'live', 1, $3)`, file, sum[:], u.ID)
+			exec(`INSERT INTO versions (id, file_id, user_id, blob_id, actor, stored_at, class)
+				VALUES ($1, $1, $2, $1, 'user:bench', 1, 'default')`, file, u.ID)
+			exec(`INSERT INTO files (dir_id, name, file_id, version_id, size, mtime, mode) VALUES ($1, $2, $3, $3, 64, 1, 420)`,
+				id[below], fmt.Appendf(nil, "file-%06d.csv", i), file)
 		}
 		return nil
 	})

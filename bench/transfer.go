@@ -97,7 +97,8 @@ func upload(size int64, cipher string) func(context.Context, *bench, *server, in
 
 // parallel runs a command in many sessions at once, each told its number and
 // the path of a file to send.
-func parallel(sessions int, size int64, command func(source string, session int) string) func(context.Context, *bench, *server, int) (sample, error) {
+func parallel(sessions int, size int64,
+	command func(source string, session int) string) func(context.Context, *bench, *server, int) (sample, error) {
 	return func(ctx context.Context, b *bench, s *server, _ int) (sample, error) {
 		path, err := b.source(size)
 		if err != nil {

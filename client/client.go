@@ -99,5 +99,6 @@ func (c *Client) unreachable(err error) error {
 	case errors.Is(err, os.ErrPermission), errors.Is(err, syscall.ECONNRESET), errors.Is(err, io.EOF):
 		return asError(fault.E(op, fault.Denied, "Only root and the server's own user may manage %s.", c.where))
 	}
-	return asError(&fault.Error{Op: op, Kind: fault.Unavailable, Public: fmt.Sprintf("The server at %s did not answer.", c.where), Err: err})
+	return asError(&fault.Error{Op: op, Kind: fault.Unavailable,
+		Public: fmt.Sprintf("The server at %s did not answer.", c.where), Err: err})
 }

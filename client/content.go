@@ -16,8 +16,10 @@ import (
 
 // Publish publishes a file. size is that of the content in bytes, or -1; with q.Upload,
 // content is nil.
-func (c *Client) Publish(ctx context.Context, q model.PublishFile, content io.Reader, size int64) (model.Publication, error) {
-	r := Request{Method: "PUT", Path: at("/feeds/%s/publications/%s", q.Feed, q.File), Query: values(q), Size: size, Header: http.Header{}}
+func (c *Client) Publish(ctx context.Context, q model.PublishFile, content io.Reader,
+	size int64) (model.Publication, error) {
+	r := Request{Method: "PUT", Path: at("/feeds/%s/publications/%s", q.Feed, q.File), Query: values(q), Size: size,
+		Header: http.Header{}}
 	if content != nil {
 		r.Body = content
 	}
@@ -39,7 +41,8 @@ func (c *Client) ShowUpload(ctx context.Context, id string) (model.Upload, error
 
 // SendPart sends the next part, which begins at offset and has size bytes. An answer means
 // that it is durable.
-func (c *Client) SendPart(ctx context.Context, id string, offset int64, content io.Reader, size int64) (model.Upload, error) {
+func (c *Client) SendPart(ctx context.Context, id string, offset int64, content io.Reader,
+	size int64) (model.Upload, error) {
 	return Call[model.Upload](ctx, c, Request{Method: "PUT", Path: at("/uploads/%s/content", id),
 		Query: url.Values{"offset": {strconv.FormatInt(offset, 10)}}, Body: content, Size: size})
 }
@@ -79,7 +82,8 @@ func (c *Client) GetFile(ctx context.Context, f model.FileRef) (*Content, error)
 
 // PutFile stores a file in a user's mailbox. size is that of the content in bytes, or -1.
 func (c *Client) PutFile(ctx context.Context, f model.FileRef, content io.Reader, size int64) (model.FileInfo, error) {
-	return Call[model.FileInfo](ctx, c, Request{Method: "PUT", Path: at("/users/%s/files/content", f.User), Query: values(f), Body: content, Size: size})
+	return Call[model.FileInfo](ctx, c,
+		Request{Method: "PUT", Path: at("/users/%s/files/content", f.User), Query: values(f), Body: content, Size: size})
 }
 
 // RemoveFile removes a file's name from a user's mailbox.
@@ -102,7 +106,8 @@ func (c *Client) ExportAudit(ctx context.Context, f model.AuditFilter, format st
 
 // SampleAudit draws n rows at random, each proven under the newest checkpoint.
 func (c *Client) SampleAudit(ctx context.Context, n int) ([]model.SampledLine, error) {
-	return Call[[]model.SampledLine](ctx, c, Request{Method: "GET", Path: "/audit/sample", Query: url.Values{"n": {strconv.Itoa(n)}}})
+	return Call[[]model.SampledLine](ctx, c,
+		Request{Method: "GET", Path: "/audit/sample", Query: url.Values{"n": {strconv.Itoa(n)}}})
 }
 
 func (c *Client) open(ctx context.Context, path string, q url.Values) (*Content, error) {

@@ -45,7 +45,8 @@ func (c *Client) Subscribe(ctx context.Context, feed string, in model.NewSubscri
 }
 
 // EditSubscription changes what a user gets of a feed, and where.
-func (c *Client) EditSubscription(ctx context.Context, feed, user string, in model.EditSubscription) (model.Subscription, error) {
+func (c *Client) EditSubscription(ctx context.Context, feed, user string,
+	in model.EditSubscription) (model.Subscription, error) {
 	return send[model.Subscription](ctx, c, "PATCH", at("/feeds/%s/subscriptions/%s", feed, user), in)
 }
 

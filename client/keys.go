@@ -71,5 +71,6 @@ func (c *Client) RefuseKey(ctx context.Context, user, fingerprint string) error 
 
 // KeyActivity reports everything that was done with a key.
 func (c *Client) KeyActivity(ctx context.Context, fingerprint string) (model.KeyActivity, error) {
-	return Call[model.KeyActivity](ctx, c, Request{Method: "GET", Path: "/keys/activity", Query: url.Values{"fingerprint": {fingerprint}}})
+	return Call[model.KeyActivity](ctx, c,
+		Request{Method: "GET", Path: "/keys/activity", Query: url.Values{"fingerprint": {fingerprint}}})
 }

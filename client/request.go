@@ -171,7 +171,8 @@ type filter[F any] interface {
 // Each lists all items, page by page. It ends with the first error.
 //
 //	for drop, err := range client.Each(ctx, c.ListDrops, model.DropFilter{State: model.DropNew}) {
-func Each[F, T any, P filter[F]](ctx context.Context, list func(context.Context, F) (model.Page[T], error), f F) func(yield func(T, error) bool) {
+func Each[F, T any, P filter[F]](ctx context.Context, list func(context.Context, F) (model.Page[T], error),
+	f F) func(yield func(T, error) bool) {
 	return func(yield func(T, error) bool) {
 		for {
 			page, err := list(ctx, f)
@@ -194,7 +195,8 @@ func Each[F, T any, P filter[F]](ctx context.Context, list func(context.Context,
 }
 
 // All lists all items at once.
-func All[F, T any, P filter[F]](ctx context.Context, list func(context.Context, F) (model.Page[T], error), f F) ([]T, error) {
+func All[F, T any, P filter[F]](ctx context.Context, list func(context.Context, F) (model.Page[T], error),
+	f F) ([]T, error) {
 	out := []T{}
 	for v, err := range Each[F, T, P](ctx, list, f) {
 		if err != nil {

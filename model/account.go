@@ -22,9 +22,9 @@ type Account struct {
 	CreatedAt time.Time `json:"created_at"`
 	// FilesUntil is when the files of a closed account go; nil for the
 	// configured time after its end.
-	FilesUntil *time.Time `json:"files_until,omitempty" doc:"Of a closed account: its files stay until then, if that was said"`
-	KeepBytes  int64      `json:"keep_bytes,omitempty" doc:"Limit on the bytes that its users keep alive together; 0: the configured default"`
-	KeepItems  int64      `json:"keep_items,omitempty" doc:"Limit on the contents and directories that they keep together; 0: the configured default"`
+	FilesUntil *time.Time `json:"files_until,omitempty" doc:"Of a closed account: when its files go, if that was said"`
+	KeepBytes  int64      `json:"keep_bytes,omitempty" doc:"Limit on what its users keep alive, bytes; 0: the default"`
+	KeepItems  int64      `json:"keep_items,omitempty" doc:"Limit on contents and directories; 0: the default"`
 }
 
 // NewAccount is the body that makes an account.
@@ -43,9 +43,9 @@ type EditAccount struct {
 	Region    *string   `json:"region,omitempty"`
 	AllowIPs  *[]string `json:"allow_ips,omitempty"`
 	State     *string   `json:"state,omitempty" enum:"active,read_only,suspended,closed" doc:"closed is final"`
-	KeepBytes *int64    `json:"keep_bytes,omitempty" doc:"Limit on the bytes that its users keep alive together; 0: the configured default"`
-	KeepItems *int64    `json:"keep_items,omitempty" doc:"Limit on the contents and directories that they keep together; 0: the configured default"`
-	KeepFiles *string   `json:"keep_files,omitempty" doc:"Of closing: how long its files stay, 30d; the configured time unless given"`
+	KeepBytes *int64    `json:"keep_bytes,omitempty" doc:"Limit on what its users keep alive, bytes; 0: the default"`
+	KeepItems *int64    `json:"keep_items,omitempty" doc:"Limit on contents and directories; 0: the default"`
+	KeepFiles *string   `json:"keep_files,omitempty" doc:"Of closing: how long its files stay: 30d"`
 }
 
 // Vendor is a carrier or supplier that sends files for accounts.

@@ -33,10 +33,10 @@ type Drop struct {
 	Address     string     `json:"address" doc:"The client's address"`
 	State       string     `json:"state" enum:"unscanned,new,claimed,acked,rejected,superseded"`
 	Withdrawn   bool       `json:"withdrawn,omitempty" doc:"The uploader removed the name since"`
-	Duplicate   string     `json:"duplicate,omitempty" enum:"name,content,both" doc:"What it shares with an earlier one of the same user"`
+	Duplicate   string     `json:"duplicate,omitempty" enum:"name,content,both" doc:"What an earlier one has, too"`
 	DuplicateOf string     `json:"duplicate_of,omitempty" doc:"Id of that one"`
 	ReceivedAt  time.Time  `json:"received_at"`
-	ReadyAt     *time.Time `json:"ready_at,omitempty" doc:"Its name may be a temporary one: it is handed on then, or when it is renamed"`
+	ReadyAt     *time.Time `json:"ready_at,omitempty" doc:"Its name may be temporary: when it is handed on"`
 	Claim       string     `json:"claim,omitempty" doc:"Proves whose claim it is; told to whoever claims"`
 	Consumer    string     `json:"consumer,omitempty" doc:"Who claimed, or settled, it"`
 	ClaimUntil  *time.Time `json:"claim_until,omitempty" doc:"When the claim ends by itself"`

@@ -18,12 +18,12 @@ type Expectation struct {
 	Account    string     `json:"account,omitempty" doc:"Of a feed: published to this account"`
 	Glob       string     `json:"pattern,omitempty" doc:"Names that count: cdr-*.csv"`
 	AtLeast    int64      `json:"at_least" doc:"How many files"`
-	LeastBytes int64      `json:"least_bytes" doc:"Files that count have at least so many bytes; an empty file counts only if this is 0"`
-	LeastRows  int64      `json:"least_rows,omitempty" doc:"Files that count have at least so many lines that are not empty"`
+	LeastBytes int64      `json:"least_bytes" doc:"Smaller files do not count; 0: empty ones do"`
+	LeastRows  int64      `json:"least_rows,omitempty" doc:"Files with fewer lines that are not empty do not count"`
 	Days       string     `json:"days" doc:"daily, weekdays, monday…sunday, or 1 to 31, a day of the month"`
 	Clock      string     `json:"by" doc:"HH:MM"`
 	Zone       string     `json:"zone" doc:"Time zone: Australia/Sydney"`
-	Tell       bool       `json:"tell_partner" doc:"The user's technical contacts are told, too, when it is missed and when it comes late"`
+	Tell       bool       `json:"tell_partner" doc:"The user's technical contacts are told, too"`
 	CreatedAt  time.Time  `json:"created_at"`
 	CheckedAt  time.Time  `json:"-"`
 	State      string     `json:"state" enum:"waiting,met,missed"`
@@ -38,12 +38,12 @@ type Expectation struct {
 type NewExpectation struct {
 	Name       string `json:"name"`
 	User       string `json:"user,omitempty" doc:"Username whose uploads are expected"`
-	Tell       bool   `json:"tell_partner,omitempty" doc:"Tell the user's technical contacts, too, when it is missed and when it comes late"`
+	Tell       bool   `json:"tell_partner,omitempty" doc:"Tell the user's technical contacts, too"`
 	Feed       string `json:"feed,omitempty" doc:"Feed whose publications are expected"`
 	Account    string `json:"account,omitempty" doc:"Of a feed: published to this account"`
 	Glob       string `json:"pattern,omitempty" doc:"Names that count: cdr-*.csv"`
 	AtLeast    int64  `json:"at_least,omitempty" doc:"How many files; 1 unless given"`
-	LeastBytes *int64 `json:"least_bytes,omitempty" doc:"Smaller files do not count; 1 unless given, so that empty ones do not"`
+	LeastBytes *int64 `json:"least_bytes,omitempty" doc:"Smaller files do not count; 1 unless given"`
 	LeastRows  int64  `json:"least_rows,omitempty" doc:"Files with fewer lines do not count"`
 	Days       string `json:"days" doc:"daily, weekdays, names of days, or a day of the month"`
 	Clock      string `json:"by" doc:"HH:MM"`

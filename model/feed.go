@@ -25,14 +25,16 @@ func CheckChecks(s string) error {
 	if s == "" || s == ChecksRefuse || s == ChecksFlag || s == ChecksOff {
 		return nil
 	}
-	return fault.E("model.CheckChecks", fault.Invalid, "Content that is not what its name says is refused, or flagged, or nobody looks; not %q.", valid.Printable(s)).
+	return fault.E("model.CheckChecks", fault.Invalid,
+		"Content that is not what its name says is refused, or flagged, or nobody looks; not %q.", valid.Printable(s)).
 		WithHint("say refuse, flag or off")
 }
 
 // CheckFeedsMay accepts what a partner may do with delivered files; empty is a wider setting.
 func CheckFeedsMay(may string) error {
 	if may != "" && may != FeedsLook && may != FeedsRemove {
-		return fault.E("model.CheckFeedsMay", fault.Invalid, "A partner may look at delivered files, or remove them; not %q.", valid.Printable(may)).WithHint("say look or remove")
+		return fault.E("model.CheckFeedsMay", fault.Invalid, "A partner may look at delivered files, or remove them; not %q.",
+			valid.Printable(may)).WithHint("say look or remove")
 	}
 	return nil
 }
@@ -52,10 +54,10 @@ type Feed struct {
 	Pattern    string    `json:"pattern,omitempty" doc:"What names look like: {account}-{yyyy}{mm}-{seq}.csv"`
 	Folders    string    `json:"folders,omitempty" doc:"Dated sub-folders of deliveries: {yyyy}/{mm}"`
 	Zone       string    `json:"zone,omitempty" doc:"Time zone of dated sub-folders; empty: the configured one"`
-	Checks     string    `json:"checks,omitempty" enum:"refuse,flag,off" doc:"What becomes of content that is not what its name says; empty: as configured"`
-	Producer   string    `json:"producer,omitempty" doc:"Account whose users may publish into it; empty: the platform alone"`
+	Checks     string    `json:"checks,omitempty" enum:"refuse,flag,off" doc:"Of odd content; empty: as configured"`
+	Producer   string    `json:"producer,omitempty" doc:"Account whose users may publish; empty: the platform alone"`
 	Recipients []string  `json:"recipients" doc:"Accounts that may subscribe; empty: all"`
-	ParentSees string    `json:"parent_sees" enum:"nothing,files" doc:"What a parent account's subscribers get of its children's files"`
+	ParentSees string    `json:"parent_sees" enum:"nothing,files" doc:"What a parent gets of its children's files"`
 	Retention  string    `json:"retention,omitempty" doc:"How long files stay: 12mo, 90d"`
 	CreatedAt  time.Time `json:"created_at"`
 }
@@ -65,9 +67,9 @@ type NewFeed struct {
 	Name       string   `json:"name"`
 	Title      string   `json:"title,omitempty" doc:"What people read: Call detail records"`
 	Kind       string   `json:"kind" doc:"An open label: cdr, data, invoice, report"`
-	Types      []string `json:"types,omitempty" doc:"File types it takes; none: every type; any: every type, whatever the content"`
+	Types      []string `json:"types,omitempty" doc:"File types it takes; none: every type; any: any content, too"`
 	Zone       string   `json:"zone,omitempty" doc:"Time zone of dated sub-folders"`
-	Checks     string   `json:"checks,omitempty" enum:"refuse,flag,off" doc:"What becomes of content that is not what its name says"`
+	Checks     string   `json:"checks,omitempty" enum:"refuse,flag,off" doc:"What becomes of content unlike its name"`
 	Retention  string   `json:"retention,omitempty" doc:"How long files stay: 12mo, 90d"`
 	Pattern    string   `json:"pattern,omitempty" doc:"What names look like: {account}-{yyyy}{mm}-{seq}.csv"`
 	Folders    string   `json:"folders,omitempty" doc:"Dated sub-folders: {yyyy}/{mm}"`
@@ -99,7 +101,7 @@ type Subscription struct {
 	Types      []string  `json:"types" doc:"File types it wants; empty: every type of the feed"`
 	Dir        string    `json:"dir" doc:"Where deliveries appear"`
 	Mail       string    `json:"mail,omitempty" enum:"daily" doc:"Mail about new files to the technical contacts"`
-	May        string    `json:"may,omitempty" enum:"look,remove" doc:"What the user may do with the files; empty: as the user's own setting says"`
+	May        string    `json:"may,omitempty" enum:"look,remove" doc:"What the user may do; empty: as its own setting"`
 	Backfilled int       `json:"backfilled,omitempty" doc:"Earlier files that were placed when it began"`
 	CreatedAt  time.Time `json:"created_at"`
 }

@@ -124,7 +124,8 @@ func (x *Exposure) Done() string {
 	for _, p := range []struct {
 		list []string
 		says string
-	}{{x.Burned, "blocked for ever, with its sessions ended: "}, {x.Flagged, "flagged, since the file was encrypted and proves nothing: "},
+	}{{x.Burned, "blocked for ever, with its sessions ended: "},
+		{x.Flagged, "flagged, since the file was encrypted and proves nothing: "},
 		{x.Barred, "can't be enrolled from now on: "}} {
 		if len(p.list) > 0 {
 			parts = append(parts, p.says+strings.Join(p.list, ", "))
@@ -142,7 +143,7 @@ type NewKey struct {
 	Origin      string     `json:"origin,omitempty" enum:"submitted,issued" default:"submitted"`
 	Holder      string     `json:"holder,omitempty" doc:"Contact, by id or e-mail, who has the private half"`
 	ExpiresAt   *time.Time `json:"expires_at,omitempty"`
-	Replaces    string     `json:"replaces,omitempty" doc:"Fingerprint of the key that this one replaces; both work for a while"`
+	Replaces    string     `json:"replaces,omitempty" doc:"Fingerprint of the key that it replaces"`
 	ConfirmedBy string     `json:"confirmed_by,omitempty" doc:"Second contact, needed after a key was frozen"`
 }
 

@@ -50,7 +50,7 @@ type Count struct {
 // MailReport is what a mail server's delivery report says (RFC 3464). Anybody can send
 // one; who never had the mail that it is about does not know its id.
 type MailReport struct {
-	Messages []string      `json:"messages" doc:"Ids that may be the mail's, the likeliest first: before the @ of its Message-ID"`
+	Messages []string      `json:"messages" doc:"Ids that may be the mail's, from its Message-ID"`
 	Failures []MailFailure `json:"failures" doc:"Addresses that were not reached, and why"`
 }
 

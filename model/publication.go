@@ -46,7 +46,7 @@ type Delivery struct {
 	OpenedAt    *time.Time `json:"opened_at,omitempty"`
 	CollectedAt *time.Time `json:"collected_at,omitempty"`
 	EndedAt     *time.Time `json:"ended_at,omitempty" doc:"When it was removed, replaced or taken back"`
-	TakenAt     *time.Time `json:"taken_at,omitempty" doc:"When the partner removed or renamed the file; its bytes stay until they are due"`
+	TakenAt     *time.Time `json:"taken_at,omitempty" doc:"When the partner removed or renamed the file"`
 	Fingerprint string     `json:"fingerprint,omitempty" doc:"The key that opened it first, or collected it"`
 	Client      string     `json:"client,omitempty" doc:"That client's version string"`
 	Address     string     `json:"address,omitempty" doc:"That client's address"`

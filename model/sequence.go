@@ -18,11 +18,11 @@ const (
 type Sequence struct {
 	Account  string     `json:"account,omitempty" doc:"Empty: published to all"`
 	Last     int64      `json:"last"`
-	Period   string     `json:"period,omitempty" doc:"The day, month or year that the numbers are of, if they begin again with each: 20261127"`
+	Period   string     `json:"period,omitempty" doc:"Day, month or year that the numbers are of: 20261127"`
 	Restarts string     `json:"restarts,omitempty" enum:"year,month,day" doc:"When the numbers begin again, if they do"`
 	Round    int64      `json:"round,omitempty" doc:"How often they began again because their digits were used up"`
 	Missing  []Gap      `json:"missing" doc:"Numbers that never came"`
-	Odd      *int64     `json:"odd,omitempty" doc:"A number far from all others: it is not counted, until the next one follows it"`
+	Odd      *int64     `json:"odd,omitempty" doc:"A number far from all others, which is not counted"`
 	Date     string     `json:"date,omitempty" doc:"The latest date in a name"`
 	Earlier  []Finished `json:"earlier,omitempty" doc:"How far the numbers came in periods before"`
 }

@@ -21,10 +21,10 @@ type User struct {
 	AllowIPs   []string `json:"allow_ips" doc:"Networks it may log in from; empty: everywhere"`
 	UsedBytes  int64    `json:"used_bytes"`
 	UsedFiles  int64    `json:"used_files"`
-	FeedsMay   string   `json:"feeds_may,omitempty" enum:"look,remove" doc:"What it may do with delivered files; empty: as its template says"`
+	FeedsMay   string   `json:"feeds_may,omitempty" enum:"look,remove" doc:"What it may do with delivered files"`
 	QuotaBytes int64    `json:"quota_bytes,omitempty" doc:"0: the configured default"`
 	QuotaFiles int64    `json:"quota_files,omitempty" doc:"0: the configured default"`
-	KeptBytes  int64    `json:"kept_bytes" doc:"What it keeps alive: its files, older versions, removed files that are still needed, and what is not swept yet"`
+	KeptBytes  int64    `json:"kept_bytes" doc:"What it keeps alive, with older versions and removed files"`
 	KeptItems  int64    `json:"kept_items" doc:"How many of them there are, and directories"`
 	KeepBytes  int64    `json:"keep_bytes,omitempty" doc:"Limit on kept_bytes; 0: the configured default"`
 	KeepItems  int64    `json:"keep_items,omitempty" doc:"Limit on kept_items; 0: the configured default"`
@@ -39,7 +39,7 @@ type NewUser struct {
 	Account  string   `json:"account"`
 	Vendor   string   `json:"vendor,omitempty" doc:"Vendor short name: makes it that vendor's login for the account"`
 	Name     string   `json:"name,omitempty" doc:"Username; by default the account ID, or account ID and vendor"`
-	Service  bool     `json:"service,omitempty" doc:"A program of the platform's own: it publishes and collects over SFTP; needs allow_ips"`
+	Service  bool     `json:"service,omitempty" doc:"A program of the platform's own; needs allow_ips"`
 	StartDir string   `json:"start_dir,omitempty"`
 	AllowIPs []string `json:"allow_ips,omitempty" doc:"Addresses or networks; none allows all"`
 }
@@ -51,9 +51,9 @@ type EditUser struct {
 	AllowIPs   *[]string `json:"allow_ips,omitempty"`
 	QuotaBytes *int64    `json:"quota_bytes,omitempty" doc:"0: the configured default"`
 	QuotaFiles *int64    `json:"quota_files,omitempty" doc:"0: the configured default"`
-	KeepBytes  *int64    `json:"keep_bytes,omitempty" doc:"Limit on what it keeps alive, seen or not; 0: the configured default"`
-	FeedsMay   *string   `json:"feeds_may,omitempty" doc:"What it may do with delivered files: look, remove; empty: as its template says"`
-	KeepItems  *int64    `json:"keep_items,omitempty" doc:"Limit on how much that is, and directories; 0: the configured default"`
+	KeepBytes  *int64    `json:"keep_bytes,omitempty" doc:"Limit on what it keeps alive; 0: the default"`
+	FeedsMay   *string   `json:"feeds_may,omitempty" doc:"look, remove; empty: as its template says"`
+	KeepItems  *int64    `json:"keep_items,omitempty" doc:"Limit on how much that is; 0: the default"`
 }
 
 // StorageLimits bound what a user's mailbox holds.
@@ -66,5 +66,6 @@ type StorageLimits struct {
 
 // OwnLimits are those set for the user itself; 0 means the configured default.
 func (u *User) OwnLimits() StorageLimits {
-	return StorageLimits{QuotaBytes: u.QuotaBytes, QuotaFiles: u.QuotaFiles, KeepBytes: u.KeepBytes, KeepItems: u.KeepItems}
+	return StorageLimits{QuotaBytes: u.QuotaBytes, QuotaFiles: u.QuotaFiles, KeepBytes: u.KeepBytes,
+		KeepItems: u.KeepItems}
 }

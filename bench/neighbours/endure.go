@@ -10,8 +10,9 @@ import (
 )
 
 var (
-	endure = flag.Duration("endure", 0, "run all of them in turn beside one server for so long, and print its memory and descriptors")
-	turn   = flag.Duration("turn", 20*time.Second, "how long each has its turn, with -endure")
+	endure = flag.Duration("endure", 0,
+		"run all of them in turn beside one server for so long, and print its memory and descriptors")
+	turn = flag.Duration("turn", 20*time.Second, "how long each has its turn, with -endure")
 )
 
 // round is what one round of all partners did to the server.

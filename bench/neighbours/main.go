@@ -82,7 +82,8 @@ func measure(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("| %-42s | alone/s | beside/s | ratio | median ms | 95%% ms | log-in ms | MiB | fds | rounds |\n", "hostile partner")
+	fmt.Printf("| %-42s | alone/s | beside/s | ratio | median ms | 95%% ms | log-in ms | MiB | fds | rounds |\n",
+		"hostile partner")
 	fmt.Println("|---|---|---|---|---|---|---|---|---|---|")
 	for _, p := range hostile.Partners {
 		if !pick.MatchString(p.Name) {
@@ -142,7 +143,8 @@ func one(ctx context.Context, p hostile.Partner) error {
 
 // act starts a hostile partner's process; stop ends it and says how often it came round.
 func (n *node) act(ctx context.Context, p hostile.Partner, user string) (stop func() string, err error) {
-	bad := exec.CommandContext(ctx, "nice", "-n", "19", os.Args[0], "-be", p.Name, "-addr", n.good.Addr, "-as", user, "-key", filepath.Join(n.dir, user))
+	bad := exec.CommandContext(ctx, "nice", "-n", "19", os.Args[0], "-be", p.Name, "-addr", n.good.Addr, "-as", user,
+		"-key", filepath.Join(n.dir, user))
 	bad.Cancel = func() error { return bad.Process.Signal(syscall.SIGTERM) }
 	out, err := bad.StdoutPipe()
 	if err == nil {
@@ -172,8 +174,9 @@ func report(p hostile.Partner, alone, beside []hostile.Pace, memory, descriptors
 		worst = max(worst, b.WorstLogin)
 	}
 	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
-	fmt.Printf("| %-42s | %7.0f | %8.0f | %5.2f | %9.1f | %6.1f | %9.0f | %3d | %3d | %s |\n", p.Name, alone[len(alone)/2].Rate, m.Rate, ratios[len(ratios)/2],
-		ms(m.Median), ms(m.P95), ms(worst), memory, descriptors, rounds)
+	fmt.Printf("| %-42s | %7.0f | %8.0f | %5.2f | %9.1f | %6.1f | %9.0f | %3d | %3d | %s |\n", p.Name,
+		alone[len(alone)/2].Rate, m.Rate, ratios[len(ratios)/2], ms(m.Median), ms(m.P95), ms(worst), memory, descriptors,
+		rounds)
 }
 
 func startNode(ctx context.Context) (*node, error) {
@@ -237,7 +240,8 @@ func enrol(ctx context.Context, tmp, data, user string) (ssh.Signer, error) {
 	if err := os.WriteFile(file+".pub", ssh.MarshalAuthorizedKey(signer.PublicKey()), 0o600); err != nil {
 		return nil, err
 	}
-	for _, args := range [][]string{{"account", "add", user, "--name", user}, {"user", "add", "--account", user}, {"key", "add", user, file + ".pub"}} {
+	for _, args := range [][]string{{"account", "add", user, "--name", user}, {"user", "add", "--account", user},
+		{"key", "add", user, file + ".pub"}} {
 		if out, err := exec.CommandContext(ctx, *binary, append(args, "--data", data)...).CombinedOutput(); err != nil {
 			return nil, fmt.Errorf("%v: %w: %s", args, err, out)
 		}

@@ -56,10 +56,12 @@ type Policy struct {
 func (p *Policy) accepts(k keys.Public) error {
 	const op = "account.accepts"
 	if family := k.Family(); !slices.Contains(p.KeyTypes, family) {
-		return fault.E(op, fault.Invalid, "Keys of type %s are not taken here. Make a pair of type %s.", k.Type, strings.Join(p.KeyTypes, " or "))
+		return fault.E(op, fault.Invalid, "Keys of type %s are not taken here. Make a pair of type %s.", k.Type,
+			strings.Join(p.KeyTypes, " or "))
 	}
 	if k.Family() == keys.FamilyRSA && (k.Bits < p.MinRSA || k.Bits > p.MaxRSA) {
-		return fault.E(op, fault.Invalid, "This RSA key has %d bits; %d to %d are taken here. Make a new pair.", k.Bits, p.MinRSA, p.MaxRSA)
+		return fault.E(op, fault.Invalid, "This RSA key has %d bits; %d to %d are taken here. Make a new pair.", k.Bits,
+			p.MinRSA, p.MaxRSA)
 	}
 	return nil
 }
@@ -79,7 +81,8 @@ func New(s *store.Store, clock exchange.Clock, ids *exchange.IDs, policy Policy)
 
 // change runs fn in a transaction, writes the audit row that fn completes, and
 // returns fn's result.
-func change[T any](ctx context.Context, r *Room, row model.AuditRow, fn func(tx *store.Tx, row *model.AuditRow) (T, error)) (T, error) {
+func change[T any](ctx context.Context, r *Room, row model.AuditRow,
+	fn func(tx *store.Tx, row *model.AuditRow) (T, error)) (T, error) {
 	return store.Change(ctx, r.store, func(tx *store.Tx) (T, error) {
 		row := row // each run completes its own
 		row.ID, row.At = r.ids.New(), r.now()
@@ -93,7 +96,10 @@ func change[T any](ctx context.Context, r *Room, row model.AuditRow, fn func(tx 
 
 // write is change without a result.
 func (r *Room) write(ctx context.Context, row model.AuditRow, fn func(tx *store.Tx, row *model.AuditRow) error) error {
-	_, err := change(ctx, r, row, func(tx *store.Tx, row *model.AuditRow) (struct{}, error) { return struct{}{}, fn(tx, row) })
+	_, err := change(ctx, r, row, func(tx *store.Tx, row *model.AuditRow) (struct{}, error) {
+		return struct{}{},
+			fn(tx, row)
+	})
 	return err
 }
 
@@ -102,7 +108,8 @@ func (r *Room) now() time.Time { return r.clock().UTC().Truncate(time.Microsecon
 // AddAccount records a customer; Parent makes it an indirect one.
 func (r *Room) AddAccount(ctx context.Context, actor string, n model.NewAccount) (model.Account, error) {
 	const op = "account.AddAccount"
-	a := model.Account{ID: n.ID, Name: n.Name, Parent: n.Parent, Region: n.Region, State: model.AccountActive, CreatedAt: r.now()}
+	a := model.Account{ID: n.ID, Name: n.Name, Parent: n.Parent, Region: n.Region, State: model.AccountActive,
+		CreatedAt: r.now()}
 	if err := valid.CheckUserName("account ID", a.ID); err != nil {
 		return a, err
 	}

@@ -18,7 +18,8 @@ func accountRegion(t *testing.T, w *world) {
 	w.customer("acme")
 	for region, ok := range map[string]bool{"": true, "au": true, "nz": false, "AU": false, "a\x1b": false, "all": false} {
 		_, err := w.room.SetAccount(ctx, "test", "acme", model.EditAccount{Region: &region})
-		_, err2 := w.room.AddAccount(ctx, "test", model.NewAccount{ID: "in-" + map[bool]string{true: region, false: "none"}[ok] + "x", Name: "X", Region: region})
+		_, err2 := w.room.AddAccount(ctx, "test",
+			model.NewAccount{ID: "in-" + map[bool]string{true: region, false: "none"}[ok] + "x", Name: "X", Region: region})
 		for _, err := range []error{err, err2} {
 			if ok && err != nil || !ok && !fault.Is(err, fault.Invalid) {
 				t.Errorf("region %q: %v", region, err)
@@ -60,7 +61,8 @@ func accountNames(t *testing.T, w *world) {
 	if err != nil || u.Kind != model.KindVendor || !u.Enabled || u.StartDir != "/" {
 		t.Fatalf("%+v, %v", u, err)
 	}
-	for _, id := range []string{"", "-a", " a", "a ", "a  b", "@a", "root", "Root", "ALL", "a/b", "..", "a\x00", "a:b", "é"} {
+	for _, id := range []string{"", "-a", " a", "a ", "a  b", "@a", "root", "Root", "ALL", "a/b", "..", "a\x00", "a:b",
+		"é"} {
 		_, err := w.room.AddAccount(ctx, "test", model.NewAccount{ID: id, Name: "X"})
 		testkit.WantKind(t, err, fault.Invalid)
 		_, err = w.room.AddVendor(ctx, "test", model.NewVendor{Short: id, Name: "X"})
@@ -70,7 +72,8 @@ func accountNames(t *testing.T, w *world) {
 			testkit.WantKind(t, err, fault.Invalid)
 		}
 	}
-	_, err = w.room.AddVendor(ctx, "test", model.NewVendor{Short: "TELCO", Name: "X"}) // a part of names that the server makes
+	// a part of names that the server makes
+	_, err = w.room.AddVendor(ctx, "test", model.NewVendor{Short: "TELCO", Name: "X"})
 	testkit.WantKind(t, err, fault.Invalid)
 	_, err = w.room.AddAccount(ctx, "test", model.NewAccount{ID: "acme", Name: "X"})
 	testkit.WantKind(t, err, fault.Exists)

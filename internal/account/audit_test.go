@@ -53,7 +53,8 @@ func auditOnce(t *testing.T, w *world) {
 		before := len(w.audits())
 		testkit.Must(t, c.do())
 		rows := w.audits()[before:]
-		if len(rows) != 1 || rows[0].actor != byRoot || rows[0].action != c.action || c.subject != "" && rows[0].subject != c.subject {
+		if len(rows) != 1 || rows[0].actor != byRoot || rows[0].action != c.action || c.subject != "" &&
+			rows[0].subject != c.subject {
 			t.Fatalf("%s of %s wrote %+v", c.action, c.subject, rows)
 		}
 	}
@@ -72,13 +73,18 @@ func last[T any](_ T, err error) error { return err }
 func (w *world) peopleChanges() []change {
 	r, a := w.room, byRoot
 	return []change{
-		{"account.add", "acme", func() error { return last(r.AddAccount(ctx, a, model.NewAccount{ID: "acme", Name: "Acme"})) }},
-		{"account.set", "acme", func() error { return last(r.SetAccount(ctx, a, "acme", model.EditAccount{Name: ptr("ACME")})) }},
-		{"vendor.add", "telco", func() error { return last(r.AddVendor(ctx, a, model.NewVendor{Short: "telco", Name: "Telco"})) }},
+		{"account.add", "acme",
+			func() error { return last(r.AddAccount(ctx, a, model.NewAccount{ID: "acme", Name: "Acme"})) }},
+		{"account.set", "acme",
+			func() error { return last(r.SetAccount(ctx, a, "acme", model.EditAccount{Name: ptr("ACME")})) }},
+		{"vendor.add", "telco",
+			func() error { return last(r.AddVendor(ctx, a, model.NewVendor{Short: "telco", Name: "Telco"})) }},
 		{"user.add", "acme", func() error { return last(r.AddUser(ctx, a, model.NewUser{Account: "acme"})) }},
-		{"user.disable", "acme", func() error { return last(r.SetUser(ctx, a, "acme", model.EditUser{Enabled: ptr(false)})) }},
+		{"user.disable", "acme",
+			func() error { return last(r.SetUser(ctx, a, "acme", model.EditUser{Enabled: ptr(false)})) }},
 		{"user.enable", "acme", func() error { return last(r.SetUser(ctx, a, "acme", model.EditUser{Enabled: ptr(true)})) }},
-		{"user.set", "acme", func() error { return last(r.SetUser(ctx, a, "acme", model.EditUser{QuotaFiles: ptr(int64(7))})) }},
+		{"user.set", "acme",
+			func() error { return last(r.SetUser(ctx, a, "acme", model.EditUser{QuotaFiles: ptr(int64(7))})) }},
 		{"contact.add", "acme", func() error {
 			return last(r.AddContact(ctx, a, model.NewContact{Account: "acme", Name: "Jo", Email: "jo@acme.example"}))
 		}},
@@ -99,7 +105,8 @@ func (w *world) peopleChanges() []change {
 // keyChanges are those of keys and notices.
 func (w *world) keyChanges() []change {
 	r, a := w.room, byRoot
-	k, old, fresh, frozen, gone, refused, approved := newPair(w.t), newPair(w.t), newPair(w.t), newPair(w.t), newPair(w.t), newPair(w.t), newPair(w.t)
+	k, old, fresh, frozen, gone, refused, approved := newPair(w.t), newPair(w.t), newPair(w.t), newPair(w.t), newPair(w.t),
+		newPair(w.t), newPair(w.t)
 	enrol := func(p pair, more ...func(*model.NewKey)) error {
 		n := model.NewKey{Text: p.line}
 		for _, m := range more {
@@ -119,15 +126,19 @@ func (w *world) keyChanges() []change {
 		{"key.add", "acme", func() error { return enrol(frozen) }},
 		{"key.freeze", frozen.print, func() error { return last(r.FreezeKey(ctx, a, frozen.print, "jo@acme.example")) }},
 		{"key.thaw", frozen.print, func() error { return last(r.ThawKey(ctx, a, frozen.print, "sam@acme.example")) }},
-		{"key.flag", frozen.print, func() error { return last(r.KeyExposed(ctx, a, "acme", keys.Examine(frozen.file(w.t, "x")))) }},
-		{"key.bar", refused.print, func() error { return last(r.KeyExposed(ctx, a, "acme", keys.Examine(refused.file(w.t, "x")))) }},
-		{"key.burn", frozen.print, func() error { return last(r.KeyExposed(ctx, a, "acme", keys.Examine(frozen.file(w.t, "")))) }},
+		{"key.flag", frozen.print,
+			func() error { return last(r.KeyExposed(ctx, a, "acme", keys.Examine(frozen.file(w.t, "x")))) }},
+		{"key.bar", refused.print,
+			func() error { return last(r.KeyExposed(ctx, a, "acme", keys.Examine(refused.file(w.t, "x")))) }},
+		{"key.burn", frozen.print,
+			func() error { return last(r.KeyExposed(ctx, a, "acme", keys.Examine(frozen.file(w.t, "")))) }},
 		{"notice.done", "", func() error {
 			list, err := r.Notices(ctx, model.NoticeFilter{})
 			testkit.Must(w.t, err)
 			return r.NoticeDone(ctx, a, list[0].ID)
 		}},
-		{"key.refuse", "acme", func() error { w.offer("acme", approved); return r.RefuseKey(ctx, a, "acme", approved.print) }},
+		{"key.refuse", "acme",
+			func() error { w.offer("acme", approved); return r.RefuseKey(ctx, a, "acme", approved.print) }},
 		{"key.add", "acme", func() error {
 			w.offer("acme", approved)
 			return last(r.ApproveKey(ctx, a, "acme", model.ApproveKey{Fingerprint: approved.print}))
@@ -181,7 +192,8 @@ func auditNoSecrets(t *testing.T, w *world) {
 		ppk, err := keys.MarshalPPK(p.private, "laptop", "", 3)
 		testkit.Must(t, err)
 		seed := p.private.Seed()
-		secrets = append(secrets, seed, []byte(fmt.Sprintf("%x", seed)), []byte(base64.StdEncoding.EncodeToString(seed)), []byte("PRIVATE KEY"), []byte("PuTTY-User-Key-File"))
+		secrets = append(secrets, seed, []byte(fmt.Sprintf("%x", seed)), []byte(base64.StdEncoding.EncodeToString(seed)),
+			[]byte("PRIVATE KEY"), []byte("PuTTY-User-Key-File"))
 		for _, file := range [][]byte{encrypted, plain, ppk} {
 			for line := range bytes.Lines(file) {
 				// Of what a file has, the public half is no secret.

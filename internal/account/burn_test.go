@@ -78,7 +78,8 @@ func burnVendor(t *testing.T, w *world) {
 	testkit.Must(t, err)
 	x, err := w.room.KeyExposed(ctx, "test", "globex-telco", keys.Examine(p.file(t, "")))
 	testkit.Must(t, err)
-	if !slices.Equal(x.Burned, []string{p.print}) || len(x.Flagged)+len(x.Barred) > 0 || !slices.Equal(x.Users, []string{"acme-telco", "globex-telco"}) {
+	if !slices.Equal(x.Burned, []string{p.print}) || len(x.Flagged)+len(x.Barred) > 0 ||
+		!slices.Equal(x.Users, []string{"acme-telco", "globex-telco"}) {
 		t.Fatalf("%+v", x)
 	}
 	for _, u := range users {
@@ -150,7 +151,8 @@ func burnSuspectedThenProven(t *testing.T, w *world) {
 	for _, step := range []struct {
 		file []byte
 		how  string
-	}{{p.file(t, "secret"), model.BurnSuspected}, {p.file(t, ""), model.BurnExposed}, {p.file(t, "secret"), model.BurnExposed}} {
+	}{{p.file(t, "secret"), model.BurnSuspected}, {p.file(t, ""), model.BurnExposed},
+		{p.file(t, "secret"), model.BurnExposed}} {
 		w.sent("acme", step.file)
 		if b, _ := w.burned(p); b.How != step.how {
 			t.Fatalf("it is %s, want %s", b.How, step.how)
@@ -181,7 +183,8 @@ func burnReported(t *testing.T, w *world) {
 	}
 	_, err = w.add("acme", nobodys.line)
 	testkit.WantKind(t, err, fault.Denied)
-	for _, mistyped := range []string{"", "SHA256:", "SHA256:short", p.print[:len(p.print)-1], p.print + "=", "MD5:" + p.print, "SHA256:\x00" + p.print[8:]} {
+	for _, mistyped := range []string{"", "SHA256:", "SHA256:short", p.print[:len(p.print)-1], p.print + "=",
+		"MD5:" + p.print, "SHA256:\x00" + p.print[8:]} {
 		_, err = w.room.RevokeKey(ctx, "boss", mistyped, "copied", true)
 		testkit.WantKind(t, err, fault.Invalid)
 	}
@@ -234,7 +237,8 @@ func burnAdvice(t *testing.T, w *world) {
 	w.customer("acme")
 	_, err := w.room.SetAccount(ctx, "test", "acme", model.EditAccount{Region: ptr("au")})
 	testkit.Must(t, err)
-	if text := fault.PublicText(w.sent("acme", newPair(t).file(t, ""))); !strings.Contains(text, "tell us (help@example.com.au)") {
+	if text := fault.PublicText(w.sent("acme", newPair(t).file(t, ""))); !strings.Contains(text,
+		"tell us (help@example.com.au)") {
 		t.Fatalf("the advice is %q", text)
 	}
 	w.policy.Help, w.policy.Regions = "", nil

@@ -17,7 +17,8 @@ var roles = []string{model.RoleTechnical, model.RoleBilling, model.RoleSecurity}
 // AddContact records a person of an account or of a vendor, one of which is
 // named.
 func (r *Room) AddContact(ctx context.Context, actor string, n model.NewContact) (model.Contact, error) {
-	c := model.Contact{ID: r.ids.New(), Account: n.Account, Vendor: n.Vendor, Name: n.Name, Email: n.Email, Phone: n.Phone, Roles: n.Roles, CreatedAt: r.now()}
+	c := model.Contact{ID: r.ids.New(), Account: n.Account, Vendor: n.Vendor, Name: n.Name, Email: n.Email, Phone: n.Phone,
+		Roles: n.Roles, CreatedAt: r.now()}
 	if err := checkContact(&c); err != nil {
 		return c, err
 	}
@@ -44,7 +45,8 @@ func checkAddress(tx *store.Tx, c model.Contact) error {
 	}
 	for _, h := range present(have) {
 		if h.ID != c.ID && strings.EqualFold(h.Email, c.Email) {
-			return fault.E("account.checkAddress", fault.Exists, "%s has a contact with the address %s already.", c.Of(), c.Email)
+			return fault.E("account.checkAddress", fault.Exists, "%s has a contact with the address %s already.", c.Of(),
+				c.Email)
 		}
 	}
 	return nil
@@ -69,7 +71,8 @@ func checkContact(c *model.Contact) (err error) {
 	}
 	for _, role := range c.Roles {
 		if !slices.Contains(roles, role) {
-			return fault.E(op, fault.Invalid, "There is no role %q.", valid.Printable(role)).WithHint("roles are %s", strings.Join(roles, ", "))
+			return fault.E(op, fault.Invalid, "There is no role %q.", valid.Printable(role)).
+				WithHint("roles are %s", strings.Join(roles, ", "))
 		}
 	}
 	slices.Sort(c.Roles)
@@ -132,7 +135,8 @@ func contactNamed(q *store.Q, who string) (model.Contact, error) {
 	case 1:
 		return list[0], nil
 	}
-	return model.Contact{}, fault.E(op, fault.Conflict, "%d contacts have the address %s.", len(list), who).WithHint("name one by its id")
+	return model.Contact{}, fault.E(op, fault.Conflict, "%d contacts have the address %s.", len(list), who).
+		WithHint("name one by its id")
 }
 
 // present leaves out who has left.
@@ -158,7 +162,8 @@ func personOf(q *store.Q, u model.User, who string) (model.Contact, error) {
 			return c, nil
 		}
 	}
-	return model.Contact{}, fault.E("account.personOf", fault.NotFound, "User %s has no contact %q.", u.Name, valid.Printable(who)).
+	return model.Contact{}, fault.E("account.personOf", fault.NotFound, "User %s has no contact %q.", u.Name,
+		valid.Printable(who)).
 		WithHint("list them with: sallyport contact list %s", u.Account)
 }
 

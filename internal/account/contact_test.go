@@ -26,13 +26,16 @@ var contactStories = stories{
 func contactAdded(t *testing.T, w *world) {
 	w.customer("acme")
 	w.carrier("telco")
-	jo, err := w.room.AddContact(ctx, "test", model.NewContact{Account: "acme", Name: "Jo Hill", Email: " Jo.Hill@ACME.Example ", Phone: "+61 2 5550 0000",
-		Roles: []string{"security", "billing", "security"}})
+	jo, err := w.room.AddContact(ctx, "test",
+		model.NewContact{Account: "acme", Name: "Jo Hill", Email: " Jo.Hill@ACME.Example ", Phone: "+61 2 5550 0000",
+			Roles: []string{"security", "billing", "security"}})
 	testkit.Must(t, err)
-	if jo.Email != "Jo.Hill@acme.example" || !slices.Equal(jo.Roles, []string{"billing", "security"}) || jo.VerifiedAt != nil {
+	if jo.Email != "Jo.Hill@acme.example" || !slices.Equal(jo.Roles, []string{"billing", "security"}) ||
+		jo.VerifiedAt != nil {
 		t.Fatalf("%+v", jo)
 	}
-	ann, err := w.room.AddContact(ctx, "test", model.NewContact{Vendor: "telco", Name: "Ann Ōé 李", Email: "ann@telco.example"})
+	ann, err := w.room.AddContact(ctx, "test",
+		model.NewContact{Vendor: "telco", Name: "Ann Ōé 李", Email: "ann@telco.example"})
 	testkit.Must(t, err)
 	if !slices.Equal(ann.Roles, []string{"technical"}) {
 		t.Fatalf("a contact without roles has %v", ann.Roles)
@@ -63,16 +66,19 @@ func contactRefused(t *testing.T, w *world) {
 		change func(*model.NewContact)
 		kind   fault.Kind
 	}{
-		"no address":             {func(c *model.NewContact) { c.Email = "" }, fault.Invalid},
-		"no domain":              {func(c *model.NewContact) { c.Email = "jo" }, fault.Invalid},
-		"a name with it":         {func(c *model.NewContact) { c.Email = "Jo <jo@acme.example>" }, fault.Invalid},
-		"brackets":               {func(c *model.NewContact) { c.Email = "<jo@acme.example>" }, fault.Invalid},
-		"two addresses":          {func(c *model.NewContact) { c.Email = "jo@acme.example, ann@acme.example" }, fault.Invalid},
-		"a comment":              {func(c *model.NewContact) { c.Email = "jo@acme.example (Jo)" }, fault.Invalid},
-		"a header in it":         {func(c *model.NewContact) { c.Email = "jo@acme.example\r\nBcc: all@acme.example" }, fault.Invalid},
-		"NUL in it":              {func(c *model.NewContact) { c.Email = "j\x00o@acme.example" }, fault.Invalid},
-		"a quoted part":          {func(c *model.NewContact) { c.Email = `"jo hill"@acme.example` }, fault.Invalid},
-		"a very long address":    {func(c *model.NewContact) { c.Email = strings.Repeat("j", 250) + "@acme.example" }, fault.Invalid},
+		"no address":     {func(c *model.NewContact) { c.Email = "" }, fault.Invalid},
+		"no domain":      {func(c *model.NewContact) { c.Email = "jo" }, fault.Invalid},
+		"a name with it": {func(c *model.NewContact) { c.Email = "Jo <jo@acme.example>" }, fault.Invalid},
+		"brackets":       {func(c *model.NewContact) { c.Email = "<jo@acme.example>" }, fault.Invalid},
+		"two addresses": {func(c *model.NewContact) { c.Email = "jo@acme.example, ann@acme.example" },
+			fault.Invalid},
+		"a comment": {func(c *model.NewContact) { c.Email = "jo@acme.example (Jo)" }, fault.Invalid},
+		"a header in it": {func(c *model.NewContact) { c.Email = "jo@acme.example\r\nBcc: all@acme.example" },
+			fault.Invalid},
+		"NUL in it":     {func(c *model.NewContact) { c.Email = "j\x00o@acme.example" }, fault.Invalid},
+		"a quoted part": {func(c *model.NewContact) { c.Email = `"jo hill"@acme.example` }, fault.Invalid},
+		"a very long address": {func(c *model.NewContact) { c.Email = strings.Repeat("j", 250) + "@acme.example" },
+			fault.Invalid},
 		"no name":                {func(c *model.NewContact) { c.Name = "  " }, fault.Invalid},
 		"colours in the name":    {func(c *model.NewContact) { c.Name = "Jo\x1b[31m" }, fault.Invalid},
 		"a name in Latin-1":      {func(c *model.NewContact) { c.Name = "J\xf6" }, fault.Invalid},
@@ -159,22 +165,26 @@ func contactNewAddress(t *testing.T, w *world) {
 	jo, err := w.room.SetContact(ctx, "test", jo.ID, model.EditContact{Verified: ptr("called back")})
 	testkit.Must(t, err)
 	token := w.verifyLink(jo)
-	if jo, err = w.room.SetContact(ctx, "test", jo.ID, model.EditContact{Email: ptr("jo@acme.example"), Name: ptr("Jo Hill-Smith"), Roles: &[]string{"billing"}}); err != nil || jo.VerifiedAt == nil {
+	if jo, err = w.room.SetContact(ctx, "test", jo.ID,
+		model.EditContact{Email: ptr("jo@acme.example"), Name: ptr("Jo Hill-Smith"),
+			Roles: &[]string{"billing"}}); err != nil || jo.VerifiedAt == nil {
 		t.Fatalf("the same address, verified before: %+v, %v", jo, err)
 	}
 	_, err = w.links.Waiting(ctx, token)
 	testkit.Must(t, err)
-	if jo, err = w.room.SetContact(ctx, "test", "jo@acme.example", model.EditContact{Email: ptr("joanna@acme.example")}); err != nil || jo.VerifiedAt != nil || jo.Verified != "" {
+	if jo, err = w.room.SetContact(ctx, "test", "jo@acme.example",
+		model.EditContact{Email: ptr("joanna@acme.example")}); err != nil || jo.VerifiedAt != nil || jo.Verified != "" {
 		t.Fatalf("a new address is verified: %+v, %v", jo, err)
 	}
 	// The link lies in the old address's mail: it must not verify the new one.
 	open := func(model.Link, []byte) error { return nil }
 	testkit.WantKind(t, w.links.Open(ctx, token, "203.0.113.7", open), fault.NotFound)
-	if jo, err = w.room.Contact(ctx, jo.ID); err != nil || jo.VerifiedAt != nil || jo.Name != "Jo Hill-Smith" || !slices.Equal(jo.Roles, []string{"billing"}) {
+	if jo, err = w.room.Contact(ctx, jo.ID); err != nil || jo.VerifiedAt != nil || jo.Name != "Jo Hill-Smith" ||
+		!slices.Equal(jo.Roles, []string{"billing"}) {
 		t.Fatalf("%+v, %v", jo, err)
 	}
-	for name, e := range map[string]model.EditContact{"address": {Email: ptr("jo")}, "name": {Name: ptr("")}, "phone": {Phone: ptr("\x07")},
-		"roles": {Roles: &[]string{"king"}}, "word": {Verified: ptr("\x1b")}} {
+	for name, e := range map[string]model.EditContact{"address": {Email: ptr("jo")}, "name": {Name: ptr("")},
+		"phone": {Phone: ptr("\x07")}, "roles": {Roles: &[]string{"king"}}, "word": {Verified: ptr("\x1b")}} {
 		if _, err := w.room.SetContact(ctx, "test", jo.ID, e); !fault.Is(err, fault.Invalid) {
 			t.Errorf("a bad %s: %v", name, err)
 		}
@@ -194,13 +204,15 @@ func contactTakesAddress(t *testing.T, w *world) {
 func contactVerified(t *testing.T, w *world) {
 	w.customer("acme")
 	jo := w.person("acme", "jo@acme.example")
-	_, err := w.room.SetContact(ctx, "test", "jo@acme.example", model.EditContact{Verified: ptr("called back on the number in the contract")})
+	_, err := w.room.SetContact(ctx, "test", "jo@acme.example",
+		model.EditContact{Verified: ptr("called back on the number in the contract")})
 	testkit.Must(t, err)
 	jo, err = w.room.Contact(ctx, jo.ID)
 	if err != nil || jo.VerifiedAt == nil || jo.Verified != "called back on the number in the contract" {
 		t.Fatalf("%+v, %v", jo, err)
 	}
-	jo, err = w.room.SetContact(ctx, "test", jo.ID, model.EditContact{Email: ptr("jo@new.example"), Verified: ptr("by phone")})
+	jo, err = w.room.SetContact(ctx, "test", jo.ID,
+		model.EditContact{Email: ptr("jo@new.example"), Verified: ptr("by phone")})
 	if err != nil || jo.VerifiedAt == nil || jo.Verified != "by phone" {
 		t.Fatalf("a new address, verified with the same word: %+v, %v", jo, err)
 	}
@@ -223,7 +235,8 @@ func contactLeaves(t *testing.T, w *world) {
 
 	out, err := w.room.ContactLeaves(ctx, "test", jo.ID)
 	testkit.Must(t, err)
-	if len(out.Keys) != 1 || out.Keys[0].Fingerprint != held.print || out.Keys[0].State != model.KeyActive || out.Left != 1 || out.Contact.LeftAt == nil {
+	if len(out.Keys) != 1 || out.Keys[0].Fingerprint != held.print || out.Keys[0].State != model.KeyActive ||
+		out.Left != 1 || out.Contact.LeftAt == nil {
 		t.Fatalf("%+v", out)
 	}
 	_, err = w.links.Waiting(ctx, token)

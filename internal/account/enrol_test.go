@@ -46,7 +46,8 @@ func enrolSeveral(t *testing.T, w *world) {
 	w.wantStates("acme", map[string]string{})
 	added, err := w.add("acme", a.line+b.line+a.line)
 	testkit.Must(t, err)
-	if len(added) != 2 || added[0].Origin != model.OriginSubmitted || added[0].State != model.KeyActive || added[0].ExpiresAt != nil {
+	if len(added) != 2 || added[0].Origin != model.OriginSubmitted || added[0].State != model.KeyActive ||
+		added[0].ExpiresAt != nil {
 		t.Fatalf("%+v", added)
 	}
 	w.wantStates("acme", map[string]string{a.print: model.KeyActive, b.print: model.KeyActive})
@@ -151,14 +152,16 @@ func enrolHolder(t *testing.T, w *world) {
 	for _, c := range []struct {
 		user, holder string
 		want         model.Contact
-	}{{"acme", "JO@acme.example", jo}, {"acme", jo.ID, jo}, {"acme-telco", "ann@telco.example", ann}, {"acme-telco", jo.ID, jo}} {
+	}{{"acme", "JO@acme.example", jo}, {"acme", jo.ID, jo}, {"acme-telco", "ann@telco.example", ann},
+		{"acme-telco", jo.ID, jo}} {
 		added, err := w.add(c.user, newPair(t).line, func(n *model.NewKey) { n.Holder = c.holder })
 		testkit.Must(t, err)
 		if added[0].Holder != c.want.Email || added[0].HolderID != c.want.ID {
 			t.Errorf("%s for %s: %+v", c.holder, c.user, added[0])
 		}
 	}
-	for _, c := range []struct{ user, holder string }{{"acme", "sam@globex.example"}, {"acme", "ann@telco.example"}, {"acme", "nobody"}} {
+	for _, c := range []struct{ user, holder string }{{"acme", "sam@globex.example"}, {"acme", "ann@telco.example"},
+		{"acme", "nobody"}} {
 		_, err := w.add(c.user, newPair(t).line, func(n *model.NewKey) { n.Holder = c.holder })
 		testkit.WantKind(t, err, fault.NotFound)
 	}
@@ -166,7 +169,8 @@ func enrolHolder(t *testing.T, w *world) {
 
 func enrolExpiry(t *testing.T, w *world) {
 	w.customer("acme")
-	for _, at := range []time.Time{exchange.FromMicros(w.micros.Load()), exchange.FromMicros(w.micros.Load()).Add(-time.Second), {}} {
+	for _, at := range []time.Time{exchange.FromMicros(w.micros.Load()),
+		exchange.FromMicros(w.micros.Load()).Add(-time.Second), {}} {
 		_, err := w.add("acme", newPair(t).line, func(n *model.NewKey) { n.ExpiresAt = &at })
 		testkit.WantKind(t, err, fault.Invalid)
 	}
@@ -292,11 +296,13 @@ func enrolSetKey(t *testing.T, w *world) {
 	jo := w.person("acme", "jo@acme.example")
 	p := w.enrolled("acme")
 	at := exchange.FromMicros(w.micros.Load()).Add(day)
-	k, err := w.room.SetKey(ctx, "test", "acme", model.EditKey{Fingerprint: p.print, Holder: ptr("jo@acme.example"), ExpiresAt: &at, Flag: ptr("ask them")})
+	k, err := w.room.SetKey(ctx, "test", "acme",
+		model.EditKey{Fingerprint: p.print, Holder: ptr("jo@acme.example"), ExpiresAt: &at, Flag: ptr("ask them")})
 	if err != nil || k.HolderID != jo.ID || !k.ExpiresAt.Equal(at) || k.Flag != "ask them" || k.State != model.KeyActive {
 		t.Fatalf("%+v, %v", k, err)
 	}
-	k, err = w.room.SetKey(ctx, "test", "acme", model.EditKey{Fingerprint: p.print, Holder: ptr(""), ExpiresAt: &time.Time{}, Flag: ptr("")})
+	k, err = w.room.SetKey(ctx, "test", "acme",
+		model.EditKey{Fingerprint: p.print, Holder: ptr(""), ExpiresAt: &time.Time{}, Flag: ptr("")})
 	if err != nil || k.HolderID != "" || k.ExpiresAt != nil || k.Flag != "" {
 		t.Fatalf("%+v, %v", k, err)
 	}
@@ -332,7 +338,8 @@ func enrolRevokedIsGone(t *testing.T, w *world) {
 	p := w.enrolled("acme")
 	out, err := w.room.RevokeKey(ctx, "test", p.print, "laptop lost", false)
 	testkit.Must(t, err)
-	if len(out.Keys) != 1 || out.Burned || len(out.Warnings) != 1 || !strings.Contains(out.Warnings[0], "last key of user acme") {
+	if len(out.Keys) != 1 || out.Burned || len(out.Warnings) != 1 ||
+		!strings.Contains(out.Warnings[0], "last key of user acme") {
 		t.Fatalf("%+v", out)
 	}
 	if got := w.revocations(u, p); len(got) != 1 || got[0] != "laptop lost" {

@@ -31,7 +31,8 @@ func freezeAndThaw(t *testing.T, w *world) {
 	p, other := w.enrolled("acme"), w.enrolled("acme")
 	list, err := w.room.FreezeKey(ctx, "test", p.print, "JO@acme.example")
 	testkit.Must(t, err)
-	if len(list) != 1 || list[0].State != model.KeyFrozen || list[0].FrozenBy != "jo@acme.example" || list[0].FrozenAt == nil {
+	if len(list) != 1 || list[0].State != model.KeyFrozen || list[0].FrozenBy != "jo@acme.example" ||
+		list[0].FrozenAt == nil {
 		t.Fatalf("%+v", list)
 	}
 	if got := w.revocations(u, p); len(got) != 1 {

@@ -43,7 +43,8 @@ func (r *Room) Keep(ctx context.Context, log *slog.Logger) {
 		}
 		return err
 	}
-	exchange.Task{Every: keepEvery, Do: do, Failure: "keys could not be retired, or notices on them could not be made", Log: log}.Run(ctx)
+	exchange.Task{Every: keepEvery, Do: do, Failure: "keys could not be retired, or notices on them could not be made",
+		Log: log}.Run(ctx)
 }
 
 // RetireKeys revokes the keys whose time of overlap is over, and ends the
@@ -79,7 +80,8 @@ func (r *Room) end(ctx context.Context, k model.Key, now time.Time) error {
 		if live.ExpiresAt == nil || now.Before(*live.ExpiresAt) {
 			return errNothingToDo
 		}
-		text := fmt.Sprintf("The key %s of user %s expired on %s and does not work any more. Please make a new pair and send the public file.",
+		text := fmt.Sprintf(
+			"The key %s of user %s expired on %s and does not work any more. Please make a new pair and send the public file.",
 			live.Fingerprint, u.Name, live.ExpiresAt.Format(time.DateOnly))
 		fresh, err := r.note(tx, live, u, "key.expired", live.ExpiresAt.Format(time.RFC3339), text)
 		if err == nil && !fresh {
@@ -103,7 +105,8 @@ var errNothingToDo = fault.E("account.end", fault.Conflict, "nothing to do")
 func (r *Room) NoteKeys(ctx context.Context) error {
 	now := r.now()
 	for after := ""; ; {
-		due, err := r.store.Read(ctx).KeysDue(now.Add(expiryMarks[len(expiryMarks)-1].before), now.Add(-oldAge), after, keeperBatch)
+		due, err := r.store.Read(ctx).KeysDue(now.Add(expiryMarks[len(expiryMarks)-1].before), now.Add(-oldAge), after,
+			keeperBatch)
 		if err != nil || len(due) == 0 {
 			return err
 		}
@@ -132,13 +135,16 @@ func (r *Room) noteKey(tx *store.Tx, k model.Key, now time.Time) error {
 				continue
 			}
 			return r.tell(tx, k, "key.expiring", m.name+" before "+k.ExpiresAt.Format(time.RFC3339),
-				fmt.Sprintf("The key %s of user %s works until %s. Please make a new pair before then and send the public file; both keys work until the old one ends.",
+				fmt.Sprintf("The key %s of user %s works until %s. Please make a new pair before then and send the public file; "+
+					"both keys work until the old one ends.",
 					k.Fingerprint, k.User, k.ExpiresAt.Format(time.DateOnly)))
 		}
 	}
 	if now.Sub(k.CreatedAt) >= oldAge {
-		return r.tell(tx, k, "key.old", "24 months", fmt.Sprintf("The key %s of user %s has been in use since %s. Nothing is wrong with it; "+
-			"a new pair now and then keeps a lost copy from mattering.", k.Fingerprint, k.User, k.CreatedAt.Format(time.DateOnly)))
+		return r.tell(tx, k, "key.old", "24 months",
+			fmt.Sprintf("The key %s of user %s has been in use since %s. Nothing is wrong with it; "+
+				"a new pair now and then keeps a lost copy from mattering.", k.Fingerprint, k.User,
+				k.CreatedAt.Format(time.DateOnly)))
 	}
 	return nil
 }
@@ -157,8 +163,8 @@ func (r *Room) note(tx *store.Tx, k model.Key, u model.User, kind, mark, text st
 	if help := r.help(&tx.Q, u.Account); help != "" {
 		text += " Help: " + help + "."
 	}
-	return tx.AddNotice(model.Notice{ID: r.ids.New(), At: r.now(), Kind: kind, UserID: u.ID, Fingerprint: k.Fingerprint, Mark: mark,
-		Roles: []string{model.RoleTechnical, model.RoleSecurity}, Text: text})
+	return tx.AddNotice(model.Notice{ID: r.ids.New(), At: r.now(), Kind: kind, UserID: u.ID, Fingerprint: k.Fingerprint,
+		Mark: mark, Roles: []string{model.RoleTechnical, model.RoleSecurity}, Text: text})
 }
 
 // help is whom an account's people turn to.
@@ -223,6 +229,7 @@ func fits(c model.Contact, roles []string) bool {
 func (r *Room) NoticeDone(ctx context.Context, actor, id string) error {
 	done := model.AuditRow{Actor: actor, Action: "notice.done", Subject: id}
 	return r.write(ctx, done, func(tx *store.Tx, row *model.AuditRow) error {
-		return fault.Missing("account.NoticeDone", tx.NoticeDone(id, exchange.Micros(row.At)), "There is no open notice %q.", valid.Printable(id))
+		return fault.Missing("account.NoticeDone", tx.NoticeDone(id, exchange.Micros(row.At)), "There is no open notice %q.",
+			valid.Printable(id))
 	})
 }

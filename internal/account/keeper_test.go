@@ -59,7 +59,8 @@ func keeperExpiring(t *testing.T, w *world) {
 	for _, c := range []struct {
 		left time.Duration
 		told int
-	}{{31 * day, 0}, {30*day + time.Minute, 0}, {30 * day, 1}, {30*day - time.Hour, 1}, {8 * day, 1}, {7*day + time.Minute, 1}, {7 * day, 2},
+	}{{31 * day, 0}, {30*day + time.Minute, 0}, {30 * day, 1}, {30*day - time.Hour, 1}, {8 * day, 1},
+		{7*day + time.Minute, 1}, {7 * day, 2},
 		{2 * day, 2}, {day + time.Minute, 2}, {day, 3}, {time.Hour, 3}} {
 		w.micros.Store(end.Add(-c.left).UnixMicro())
 		w.keep()
@@ -216,7 +217,8 @@ func keeperRuns(t *testing.T, w *world) {
 		defer close(done)
 		w.room.Keep(ctx, slog.New(slog.DiscardHandler))
 	}()
-	testkit.Eventually(t, "the keeper ends an expired key's sessions", func() bool { return len(w.revocations(u, p)) == 1 })
+	testkit.Eventually(t, "the keeper ends an expired key's sessions",
+		func() bool { return len(w.revocations(u, p)) == 1 })
 	cancel()
 	<-done
 }
@@ -246,10 +248,12 @@ func keeperWho(t *testing.T, w *world) {
 	}
 	n := list[0]
 	slices.SortFunc(n.To, func(a, b string) int { return strings.Compare(strings.ToLower(a), strings.ToLower(b)) })
-	if want := []string{"ann@telco.example", "holder@acme.example", "safe@acme.example", "tech@acme.example"}; !slices.EqualFunc(n.To, want, strings.EqualFold) {
+	if want := []string{"ann@telco.example", "holder@acme.example", "safe@acme.example",
+		"tech@acme.example"}; !slices.EqualFunc(n.To, want, strings.EqualFold) {
 		t.Fatalf("%v are told, want %v", n.To, want)
 	}
-	if n.User != "acme-telco" || n.Fingerprint != p.print || !strings.HasSuffix(n.Text, " Help: help@example.com.au.") || !strings.Contains(n.Text, p.print) {
+	if n.User != "acme-telco" || n.Fingerprint != p.print || !strings.HasSuffix(n.Text, " Help: help@example.com.au.") ||
+		!strings.Contains(n.Text, p.print) {
 		t.Fatalf("%+v", n)
 	}
 }
@@ -290,7 +294,8 @@ func keeperMany(t *testing.T, w *world) {
 		for i := range many {
 			at := w.clock()
 			end := at.Add(20 * day)
-			if err := tx.AddKey(u.ID, model.Key{ID: w.ids.New(), Fingerprint: fmt.Sprint("SHA256:", i), CreatedAt: at, ExpiresAt: &end}); err != nil {
+			if err := tx.AddKey(u.ID, model.Key{ID: w.ids.New(), Fingerprint: fmt.Sprint("SHA256:", i), CreatedAt: at,
+				ExpiresAt: &end}); err != nil {
 				return err
 			}
 		}

@@ -34,11 +34,13 @@ func (r *Room) AddKeys(ctx context.Context, actor, user string, n model.NewKey) 
 			return nil, err
 		}
 	}
-	return store.Change(ctx, r.store, func(tx *store.Tx) ([]model.Key, error) { return r.enrolAll(tx, actor, user, n, found) })
+	return store.Change(ctx, r.store,
+		func(tx *store.Tx) ([]model.Key, error) { return r.enrolAll(tx, actor, user, n, found) })
 }
 
 // enrolAll enrols keys in one transaction, with an audit row each.
-func (r *Room) enrolAll(tx *store.Tx, actor, user string, n model.NewKey, found []keys.Public) (added []model.Key, err error) {
+func (r *Room) enrolAll(tx *store.Tx, actor, user string, n model.NewKey,
+	found []keys.Public) (added []model.Key, err error) {
 	const op = "account.AddKeys"
 	u, err := tx.User(user)
 	if err != nil {
@@ -69,7 +71,8 @@ func (r *Room) enrolAll(tx *store.Tx, actor, user string, n model.NewKey, found 
 			return nil, err
 		}
 		row := model.AuditRow{ID: r.ids.New(), At: k.CreatedAt, Actor: actor, Action: "key.add", Subject: u.Name, User: u.ID,
-			Detail: map[string]string{"fingerprint": k.Fingerprint, "type": k.Type, "comment": k.Comment, "origin": k.Origin, "holder": k.Holder, "format": p.Format}}
+			Detail: map[string]string{"fingerprint": k.Fingerprint, "type": k.Type, "comment": k.Comment, "origin": k.Origin,
+				"holder": k.Holder, "format": p.Format}}
 		if n.ConfirmedBy != "" {
 			row.Detail["confirmed_by"] = n.ConfirmedBy
 		}
@@ -89,8 +92,10 @@ func (r *Room) enrolAll(tx *store.Tx, actor, user string, n model.NewKey, found 
 
 // newKey is the record of a key to be.
 func (r *Room) newKey(u model.User, n model.NewKey, p keys.Public, holder model.Contact) model.Key {
-	k := model.Key{ID: r.ids.New(), User: u.Name, Fingerprint: p.Fingerprint, MD5: p.MD5, Type: p.Type, Bits: p.Bits, Public: p.Line, Comment: p.Comment,
-		Origin: model.OriginSubmitted, Holder: holder.Email, HolderID: holder.ID, State: model.KeyActive, CreatedAt: r.now(), ExpiresAt: n.ExpiresAt}
+	k := model.Key{ID: r.ids.New(), User: u.Name, Fingerprint: p.Fingerprint, MD5: p.MD5, Type: p.Type, Bits: p.Bits,
+		Public: p.Line, Comment: p.Comment, Origin: model.OriginSubmitted, Holder: holder.Email, HolderID: holder.ID,
+		State: model.KeyActive, CreatedAt: r.now(),
+		ExpiresAt: n.ExpiresAt}
 	if n.Origin != "" {
 		k.Origin = n.Origin
 	}
@@ -120,7 +125,9 @@ func (r *Room) checkPeople(tx *store.Tx, u model.User, n model.NewKey) (holder m
 			return holder, err
 		}
 		if len(mails(list)) < 2 {
-			return holder, fault.E(op, fault.Conflict, "User %s has %d contacts; two are needed before a key is issued, so that key file and passphrase go to different people.", u.Name, len(mails(list))).
+			return holder, fault.E(op, fault.Conflict,
+				"User %s has %d contacts; two are needed before a key is issued, so that "+
+					"key file and passphrase go to different people.", u.Name, len(mails(list))).
 				WithHint("sallyport contact add %s --name N --email E", u.Account)
 		}
 	}
@@ -178,7 +185,8 @@ func (r *Room) mayHold(tx *store.Tx, u model.User, fingerprint string, replaces 
 		}
 		if h.FrozenAt != nil {
 			return fault.E(op, fault.Denied, "This key can't be used here.").
-				WithHint("it is frozen at the word of %s; a second contact must thaw it first: sallyport key thaw %s --by CONTACT", h.FrozenBy, fingerprint)
+				WithHint("it is frozen at the word of %s; a second contact must thaw it first: sallyport key thaw %s --by CONTACT",
+					h.FrozenBy, fingerprint)
 		}
 	}
 	if live >= r.policy.MaxKeys {

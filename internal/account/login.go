@@ -20,8 +20,8 @@ func (r *Room) Check(ctx context.Context, user, fingerprint string, from netip.A
 	if err != nil {
 		return exchange.Login{}, model.ReasonUnavailable, err
 	}
-	l := exchange.Login{User: c.User, Region: c.Region, Fingerprint: fingerprint, KeyID: c.Key.ID, Revocation: c.Revocation,
-		ReadOnly: c.AccountState == model.AccountReadOnly}
+	l := exchange.Login{User: c.User, Region: c.Region, Fingerprint: fingerprint, KeyID: c.Key.ID,
+		Revocation: c.Revocation, ReadOnly: c.AccountState == model.AccountReadOnly}
 	if reason := r.keyReason(&c); reason != model.ReasonOK {
 		return l, reason, nil
 	}
@@ -32,7 +32,8 @@ func (r *Room) Check(ctx context.Context, user, fingerprint string, from netip.A
 		return l, model.ReasonSuspended, nil
 	case c.AccountState == model.AccountClosed:
 		return l, model.ReasonClosed, nil
-	case !addressAllowed(c.User.AllowIPs, from), !addressAllowed(c.AccountIPs, from), !addressAllowed(r.endpointIPs(c.Region), from):
+	case !addressAllowed(c.User.AllowIPs, from), !addressAllowed(c.AccountIPs, from),
+		!addressAllowed(r.endpointIPs(c.Region), from):
 		return l, model.ReasonAddress, nil
 	}
 	return l, model.ReasonOK, nil

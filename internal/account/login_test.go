@@ -61,40 +61,59 @@ func loginReasons(t *testing.T, w *world) {
 		turns func(scene)
 		want  string
 	}{
-		"nothing is wrong":                      {"acme", own, func(scene) {}, model.ReasonOK},
-		"nobody has the key":                    {"acme", other, func(scene) {}, model.ReasonUnknownKey},
-		"it waits":                              {"acme", other, func(s scene) { s.offer("acme", s.nobodys) }, model.ReasonKeyPending},
-		"it waits for another":                  {"acme", other, func(s scene) { s.offer("globex", s.nobodys) }, model.ReasonUnknownKey},
-		"another user's":                        {"acme", other, func(s scene) { s.done(s.add("globex", s.nobodys.line)) }, model.ReasonOtherUsersKey},
-		"it waited, and became another's":       {"acme", other, func(s scene) { s.offer("acme", s.nobodys); s.done(s.add("globex", s.nobodys.line)) }, model.ReasonOtherUsersKey},
-		"nobody's name, and a good key":         {"acmee", own, func(scene) {}, model.ReasonUnknownUser},
-		"nobody's name, and a burned key":       {"acmee", own, scene.burn, model.ReasonUnknownUser},
-		"another user's name":                   {"globex", own, func(scene) {}, model.ReasonOtherUsersKey},
-		"another user's name, a revoked key":    {"globex", own, scene.revoke, model.ReasonUnknownKey},
-		"burned":                                {"acme", own, scene.burn, model.ReasonKeyBurned},
-		"burned before anybody had it":          {"acme", other, func(s scene) { s.done(s.room.RevokeKey(ctx, "test", s.nobodys.print, "x", true)) }, model.ReasonKeyBurned},
-		"revoked, then burned":                  {"acme", own, func(s scene) { s.revoke(); s.burn() }, model.ReasonKeyBurned},
-		"revoked":                               {"acme", own, scene.revoke, model.ReasonKeyRevoked},
-		"frozen":                                {"acme", own, scene.freeze, model.ReasonKeyFrozen},
-		"frozen, then revoked":                  {"acme", own, func(s scene) { s.freeze(); s.revoke() }, model.ReasonKeyRevoked},
-		"expired":                               {"acme", own, scene.expire, model.ReasonKeyExpired},
-		"expired and frozen":                    {"acme", own, func(s scene) { s.expire(); s.freeze() }, model.ReasonKeyFrozen},
-		"being replaced":                        {"acme", own, scene.rotate, model.ReasonOK},
-		"being replaced and frozen":             {"acme", own, func(s scene) { s.rotate(); s.freeze() }, model.ReasonKeyFrozen},
-		"replaced":                              {"acme", own, func(s scene) { s.rotate(); s.later() }, model.ReasonKeyReplaced},
-		"replaced, and expired since":           {"acme", own, func(s scene) { s.rotate(); s.expire(); s.later() }, model.ReasonKeyReplaced},
-		"revoked while it was being replaced":   {"acme", own, func(s scene) { s.rotate(); s.revoke(); s.later() }, model.ReasonKeyRevoked},
-		"disabled":                              {"acme", own, scene.disable, model.ReasonUserDisabled},
-		"disabled, with an expired key":         {"acme", own, func(s scene) { s.disable(); s.expire() }, model.ReasonKeyExpired},
-		"disabled, with an unknown key":         {"acme", other, scene.disable, model.ReasonUnknownKey},
-		"suspended":                             {"acme", own, func(s scene) { s.state(model.AccountSuspended) }, model.ReasonSuspended},
-		"suspended and disabled":                {"acme", own, func(s scene) { s.state(model.AccountSuspended); s.disable() }, model.ReasonUserDisabled},
-		"suspended, from elsewhere":             {"acme", own, func(s scene) { s.state(model.AccountSuspended); s.elsewhere() }, model.ReasonSuspended},
-		"suspended and reinstated":              {"acme", own, func(s scene) { s.state(model.AccountSuspended); s.state(model.AccountActive) }, model.ReasonOK},
-		"closed":                                {"acme", own, func(s scene) { s.state(model.AccountClosed) }, model.ReasonClosed},
-		"read-only":                             {"acme", own, func(s scene) { s.state(model.AccountReadOnly) }, model.ReasonOK},
-		"from elsewhere":                        {"acme", own, scene.elsewhere, model.ReasonAddress},
-		"from elsewhere, with a frozen key":     {"acme", own, func(s scene) { s.elsewhere(); s.freeze() }, model.ReasonKeyFrozen},
+		"nothing is wrong":   {"acme", own, func(scene) {}, model.ReasonOK},
+		"nobody has the key": {"acme", other, func(scene) {}, model.ReasonUnknownKey},
+		"it waits": {"acme", other, func(s scene) { s.offer("acme", s.nobodys) },
+			model.ReasonKeyPending},
+		"it waits for another": {"acme", other, func(s scene) { s.offer("globex", s.nobodys) },
+			model.ReasonUnknownKey},
+		"another user's": {"acme", other, func(s scene) { s.done(s.add("globex", s.nobodys.line)) },
+			model.ReasonOtherUsersKey},
+		"it waited, and became another's": {"acme", other,
+			func(s scene) { s.offer("acme", s.nobodys); s.done(s.add("globex", s.nobodys.line)) }, model.ReasonOtherUsersKey},
+		"nobody's name, and a good key":      {"acmee", own, func(scene) {}, model.ReasonUnknownUser},
+		"nobody's name, and a burned key":    {"acmee", own, scene.burn, model.ReasonUnknownUser},
+		"another user's name":                {"globex", own, func(scene) {}, model.ReasonOtherUsersKey},
+		"another user's name, a revoked key": {"globex", own, scene.revoke, model.ReasonUnknownKey},
+		"burned":                             {"acme", own, scene.burn, model.ReasonKeyBurned},
+		"burned before anybody had it": {"acme", other,
+			func(s scene) { s.done(s.room.RevokeKey(ctx, "test", s.nobodys.print, "x", true)) }, model.ReasonKeyBurned},
+		"revoked, then burned": {"acme", own, func(s scene) { s.revoke(); s.burn() }, model.ReasonKeyBurned},
+		"revoked":              {"acme", own, scene.revoke, model.ReasonKeyRevoked},
+		"frozen":               {"acme", own, scene.freeze, model.ReasonKeyFrozen},
+		"frozen, then revoked": {"acme", own, func(s scene) { s.freeze(); s.revoke() },
+			model.ReasonKeyRevoked},
+		"expired": {"acme", own, scene.expire, model.ReasonKeyExpired},
+		"expired and frozen": {"acme", own, func(s scene) { s.expire(); s.freeze() },
+			model.ReasonKeyFrozen},
+		"being replaced": {"acme", own, scene.rotate, model.ReasonOK},
+		"being replaced and frozen": {"acme", own, func(s scene) { s.rotate(); s.freeze() },
+			model.ReasonKeyFrozen},
+		"replaced": {"acme", own, func(s scene) { s.rotate(); s.later() },
+			model.ReasonKeyReplaced},
+		"replaced, and expired since": {"acme", own, func(s scene) { s.rotate(); s.expire(); s.later() },
+			model.ReasonKeyReplaced},
+		"revoked while it was being replaced": {"acme", own, func(s scene) { s.rotate(); s.revoke(); s.later() },
+			model.ReasonKeyRevoked},
+		"disabled": {"acme", own, scene.disable, model.ReasonUserDisabled},
+		"disabled, with an expired key": {"acme", own, func(s scene) { s.disable(); s.expire() },
+			model.ReasonKeyExpired},
+		"disabled, with an unknown key": {"acme", other, scene.disable, model.ReasonUnknownKey},
+		"suspended": {"acme", own, func(s scene) { s.state(model.AccountSuspended) },
+			model.ReasonSuspended},
+		"suspended and disabled": {"acme", own, func(s scene) { s.state(model.AccountSuspended); s.disable() },
+			model.ReasonUserDisabled},
+		"suspended, from elsewhere": {"acme", own,
+			func(s scene) { s.state(model.AccountSuspended); s.elsewhere() }, model.ReasonSuspended},
+		"suspended and reinstated": {"acme", own,
+			func(s scene) { s.state(model.AccountSuspended); s.state(model.AccountActive) }, model.ReasonOK},
+		"closed": {"acme", own, func(s scene) { s.state(model.AccountClosed) },
+			model.ReasonClosed},
+		"read-only": {"acme", own, func(s scene) { s.state(model.AccountReadOnly) },
+			model.ReasonOK},
+		"from elsewhere": {"acme", own, scene.elsewhere, model.ReasonAddress},
+		"from elsewhere, with a frozen key": {"acme", own, func(s scene) { s.elsewhere(); s.freeze() },
+			model.ReasonKeyFrozen},
 		"from elsewhere, and the name's nobody": {"acmee", own, scene.elsewhere, model.ReasonUnknownUser},
 	} {
 		s := scene{world: w, nobodys: newPair(t)}
@@ -108,7 +127,8 @@ func loginReasons(t *testing.T, w *world) {
 		if err != nil || reason != c.want {
 			t.Errorf("%s: %s, want %s (%v)", name, reason, c.want, err)
 		}
-		if reason == model.ReasonOK && (l.User.Name != "acme" || l.KeyID == "" || l.Fingerprint != c.key(s).print || l.ReadOnly != (name == "read-only")) {
+		if reason == model.ReasonOK &&
+			(l.User.Name != "acme" || l.KeyID == "" || l.Fingerprint != c.key(s).print || l.ReadOnly != (name == "read-only")) {
 			t.Errorf("%s: %+v", name, l)
 		}
 	}
@@ -169,7 +189,8 @@ func loginNetworks(t *testing.T, w *world) {
 	}{
 		{"203.0.113.7", "203.0.113.7", true}, {"203.0.113.7", "203.0.113.8", false}, {"203.0.113.99/24", "203.0.113.7", true},
 		{"2001:db8::/32", "2001:db8:5::1", true}, {"2001:db8::1", "2001:db8::2", false}, {"0.0.0.0/0", "2001:db8::1", false},
-		{"::/0", "203.0.113.7", false}, {"::ffff:203.0.113.7", "203.0.113.7", true}, {"::ffff:203.0.113.0/120", "203.0.113.7", true},
+		{"::/0", "203.0.113.7", false}, {"::ffff:203.0.113.7", "203.0.113.7", true},
+		{"::ffff:203.0.113.0/120", "203.0.113.7", true},
 	} {
 		_, err := w.room.SetUser(ctx, "test", "acme", model.EditUser{AllowIPs: &[]string{c.list}})
 		testkit.Must(t, err)
@@ -178,7 +199,8 @@ func loginNetworks(t *testing.T, w *world) {
 			t.Errorf("%s from %s: %s, %v", c.list, c.from, reason, err)
 		}
 	}
-	for _, bad := range []string{"", "everywhere", "203.0.113.0/33", "203.0.113", "fe80::1%eth0", "203.0.113.7\n", "::/129"} {
+	for _, bad := range []string{"", "everywhere", "203.0.113.0/33", "203.0.113", "fe80::1%eth0", "203.0.113.7\n",
+		"::/129"} {
 		_, err := w.room.SetUser(ctx, "test", "acme", model.EditUser{AllowIPs: &[]string{bad}})
 		testkit.WantKind(t, err, fault.Invalid)
 		_, err = w.room.SetAccount(ctx, "test", "acme", model.EditAccount{AllowIPs: &[]string{bad}})
@@ -191,7 +213,8 @@ func loginNetworks(t *testing.T, w *world) {
 func loginNoText(t *testing.T, w *world) {
 	w.customer("acme")
 	p := w.enrolled("acme")
-	for _, name := range []string{"acme\x00", "\x00", "\xff\xfe", "acme\xe9", "", " acme", "acme\n", "acme' OR '1'='1", "%", "acm_"} {
+	for _, name := range []string{"acme\x00", "\x00", "\xff\xfe", "acme\xe9", "", " acme", "acme\n", "acme' OR '1'='1",
+		"%", "acm_"} {
 		_, reason, err := w.room.Check(ctx, name, p.print, netip.MustParseAddr("203.0.113.7"))
 		if err != nil || reason != model.ReasonUnknownUser {
 			t.Errorf("%q: %s, %v", name, reason, err)
@@ -237,7 +260,8 @@ func loginConfirm(t *testing.T, w *world) {
 		return l
 	}
 	other := w.enrolled("acme")
-	for name, turn := range map[string]func(){"revoked": s2(&s, scene.revoke), "burned": s2(&s, scene.burn), "frozen": s2(&s, scene.freeze)} {
+	for name, turn := range map[string]func(){"revoked": s2(&s, scene.revoke), "burned": s2(&s, scene.burn),
+		"frozen": s2(&s, scene.freeze)} {
 		s.key = newPair(t)
 		_, err := w.add("acme", s.key.line, func(n *model.NewKey) { n.ConfirmedBy = "ann@acme.example" })
 		testkit.Must(t, err)
@@ -272,8 +296,8 @@ func loginSessionsEnd(t *testing.T, w *world) {
 	s := scene{world: w}
 	w.customer("acme")
 	s.key = w.enrolled("acme")
-	for i, turn := range []func(){s.disable, s.elsewhere, func() { s.state(model.AccountSuspended) }, func() { s.state(model.AccountActive) },
-		func() {
+	for i, turn := range []func(){s.disable, s.elsewhere, func() { s.state(model.AccountSuspended) },
+		func() { s.state(model.AccountActive) }, func() {
 			s.done(w.room.SetAccount(ctx, "test", "acme", model.EditAccount{AllowIPs: &[]string{"203.0.113.0/24"}}))
 		}} {
 		before, err := w.store.Read(ctx).RevocationNumber()

@@ -24,7 +24,8 @@ func (r *Room) Offered(ctx context.Context, p model.PendingKey) error {
 	if err := r.policy.accepts(found[0]); err != nil {
 		return nil
 	}
-	p.Type, p.Bits, p.Fingerprint, p.Public, p.LastAt = found[0].Type, found[0].Bits, found[0].Fingerprint, found[0].Line, r.now()
+	p.Type, p.Bits, p.Fingerprint, p.Public, p.LastAt = found[0].Type, found[0].Bits, found[0].Fingerprint, found[0].Line,
+		r.now()
 	return r.store.Write(ctx, func(tx *store.Tx) error {
 		if _, err := tx.Burned(p.Fingerprint); !fault.Is(err, fault.NotFound) {
 			return err
@@ -58,7 +59,8 @@ func (r *Room) ApproveKey(ctx context.Context, actor, user string, a model.Appro
 	}
 	p, err := r.store.Read(ctx).PendingKey(u.ID, a.Fingerprint)
 	if err != nil {
-		return nil, fault.Missing("account.ApproveKey", err, "No key %q waits for user %q.", valid.Printable(a.Fingerprint), user)
+		return nil, fault.Missing("account.ApproveKey", err, "No key %q waits for user %q.", valid.Printable(a.Fingerprint),
+			user)
 	}
 	return r.AddKeys(ctx, actor, user, model.NewKey{Text: p.Public, Holder: a.Holder, ConfirmedBy: a.ConfirmedBy})
 }

@@ -22,7 +22,8 @@ func (w *world) offer(user string, p pair) {
 	w.t.Helper()
 	u, err := w.room.User(ctx, user)
 	testkit.Must(w.t, err)
-	testkit.Must(w.t, w.room.Offered(ctx, model.PendingKey{UserID: u.ID, Public: p.line, Address: "203.0.113.7", Client: "SSH-2.0-x"}))
+	testkit.Must(w.t, w.room.Offered(ctx,
+		model.PendingKey{UserID: u.ID, Public: p.line, Address: "203.0.113.7", Client: "SSH-2.0-x"}))
 }
 
 // waiting are the fingerprints that wait for a user, the newest first.
@@ -54,7 +55,8 @@ func pendingKept(t *testing.T, w *world) {
 	w.offer("globex", again)
 	list, err := w.room.PendingKeys(ctx, model.OfUserFilter{User: "globex"})
 	testkit.Must(t, err)
-	if len(list) != 1 || list[0].Times != 2 || list[0].LastAt.Sub(list[0].FirstAt) < day || list[0].User != "globex" || list[0].Type != "ssh-ed25519" ||
+	if len(list) != 1 || list[0].Times != 2 || list[0].LastAt.Sub(list[0].FirstAt) < day || list[0].User != "globex" ||
+		list[0].Type != "ssh-ed25519" ||
 		list[0].Address != "203.0.113.7" || list[0].Client != "SSH-2.0-x" {
 		t.Fatalf("%+v", list)
 	}
@@ -92,7 +94,8 @@ func pendingApproved(t *testing.T, w *world) {
 	w.offer("acme", p)
 	w.wantReason("acme", p, model.ReasonKeyPending)
 	w.wantReason("globex", p, model.ReasonUnknownKey)
-	for _, c := range []struct{ user, fingerprint string }{{"globex", p.print}, {"acme", newPair(t).print}, {"nobody", p.print}} {
+	for _, c := range []struct{ user, fingerprint string }{{"globex", p.print}, {"acme", newPair(t).print},
+		{"nobody", p.print}} {
 		_, err := w.room.ApproveKey(ctx, "test", c.user, model.ApproveKey{Fingerprint: c.fingerprint})
 		testkit.WantKind(t, err, fault.NotFound)
 	}

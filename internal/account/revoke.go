@@ -17,19 +17,22 @@ import (
 
 // RevokeKey ends a key for every user that holds it, and their sessions. With
 // burn it can never be enrolled again; then it need not be enrolled now.
-func (r *Room) RevokeKey(ctx context.Context, actor, fingerprint, reason string, burn bool) (out model.Revoked, err error) {
+func (r *Room) RevokeKey(ctx context.Context, actor, fingerprint, reason string,
+	burn bool) (out model.Revoked, err error) {
 	if err := valid.CheckLabel("reason", reason); err != nil {
 		return out, err
 	}
 	if burn && !valid.IsFingerprint(fingerprint) {
-		return out, fault.E("account.RevokeKey", fault.Invalid, "%q is not a fingerprint.", valid.Printable(fingerprint)).WithHint("SHA256:… as key list shows it")
+		return out, fault.E("account.RevokeKey", fault.Invalid, "%q is not a fingerprint.", valid.Printable(fingerprint)).
+			WithHint("SHA256:… as key list shows it")
 	}
 	row := model.AuditRow{Actor: actor, Action: "key.revoke", Subject: fingerprint}
 	return change(ctx, r, row, func(tx *store.Tx, row *model.AuditRow) (out model.Revoked, err error) {
 		row.Detail = map[string]string{"reason": reason}
 		if burn {
 			row.Action = "key.burn"
-			if err := tx.Burn(model.BurnedKey{Fingerprint: fingerprint, How: model.BurnReported, Why: reason, Actor: actor, At: row.At}); err != nil {
+			if err := tx.Burn(model.BurnedKey{Fingerprint: fingerprint, How: model.BurnReported, Why: reason, Actor: actor,
+				At: row.At}); err != nil {
 				return out, err
 			}
 		}
@@ -65,8 +68,10 @@ func (r *Room) revokeAll(tx *store.Tx, row *model.AuditRow, fingerprint, reason 
 		if err != nil {
 			return out, err
 		}
-		if !slices.ContainsFunc(rest, func(k model.Key) bool { return k.State == model.KeyActive || k.State == model.KeyRetiring }) {
-			out.Warnings = append(out.Warnings, fmt.Sprintf("This was the last key of user %s, who can't log in any more.", u.Name))
+		if !slices.ContainsFunc(rest,
+			func(k model.Key) bool { return k.State == model.KeyActive || k.State == model.KeyRetiring }) {
+			out.Warnings = append(out.Warnings,
+				fmt.Sprintf("This was the last key of user %s, who can't log in any more.", u.Name))
 		}
 	}
 	out.Keys = holders
@@ -99,7 +104,8 @@ func (r *Room) KeyExposed(ctx context.Context, actor, user string, files []keys.
 		if err := tx.LockKeys(fingerprints); err != nil { // of all, before the first is acted on
 			return out, err
 		}
-		out = model.Exposure{Advice: r.privateKeyAdvice(&tx.Q, user), Burned: []string{}, Flagged: []string{}, Barred: []string{}, Users: []string{}}
+		out = model.Exposure{Advice: r.privateKeyAdvice(&tx.Q, user), Burned: []string{}, Flagged: []string{},
+			Barred: []string{}, Users: []string{}}
 		for _, f := range files {
 			if f.Key.Fingerprint == "" {
 				continue
@@ -117,8 +123,8 @@ func (r *Room) KeyExposed(ctx context.Context, actor, user string, files []keys.
 		for i, f := range files {
 			formats[i] = f.Format
 		}
-		return out, r.record(tx, model.AuditRow{ID: r.ids.New(), At: r.now(), Actor: actor, Action: "key.exposed", Subject: user,
-			Detail: map[string]string{"formats": strings.Join(formats, ", "), "done": "refused"}})
+		return out, r.record(tx, model.AuditRow{ID: r.ids.New(), At: r.now(), Actor: actor, Action: "key.exposed",
+			Subject: user, Detail: map[string]string{"formats": strings.Join(formats, ", "), "done": "refused"}})
 	})
 }
 
@@ -129,11 +135,13 @@ func (r *Room) exposed(tx *store.Tx, actor, user string, f keys.Exposed, out *mo
 	if err != nil {
 		return err
 	}
-	row := model.AuditRow{ID: r.ids.New(), At: r.now(), Actor: actor, Action: "key.burn", Subject: fp, Detail: map[string]string{"sent_for": user, "format": f.Format}}
+	row := model.AuditRow{ID: r.ids.New(), At: r.now(), Actor: actor, Action: "key.burn", Subject: fp,
+		Detail: map[string]string{"sent_for": user, "format": f.Format}}
 	for _, k := range holders {
 		out.Users = append(out.Users, k.User)
 	}
-	burned := model.BurnedKey{Fingerprint: fp, How: model.BurnExposed, Why: "its private half was sent to us", Actor: actor, At: row.At}
+	burned := model.BurnedKey{Fingerprint: fp, How: model.BurnExposed, Why: "its private half was sent to us",
+		Actor: actor, At: row.At}
 	switch {
 	case f.Proven:
 		out.Burned = append(out.Burned, fp)
@@ -144,8 +152,10 @@ func (r *Room) exposed(tx *store.Tx, actor, user string, f keys.Exposed, out *mo
 			return err
 		}
 		for _, k := range holders {
-			if err := r.tell(tx, k, "key.burned", "sent", fmt.Sprintf("The private half of the key %s of user %s was sent to us, so the key is blocked. "+
-				"Please make a new pair and send the public file. Please stop using the old key everywhere.", fp, k.User)); err != nil {
+			if err := r.tell(tx, k, "key.burned", "sent",
+				fmt.Sprintf("The private half of the key %s of user %s was sent to us, so the key is blocked. "+
+					"Please make a new pair and send the public file. Please stop using the old key everywhere.", fp,
+					k.User)); err != nil {
 				return err
 			}
 		}
@@ -157,8 +167,10 @@ func (r *Room) exposed(tx *store.Tx, actor, user string, f keys.Exposed, out *mo
 			if err := tx.SetKey(k); err != nil {
 				return err
 			}
-			if err := r.tell(tx, k, "key.flagged", row.At.Format(time.DateOnly), fmt.Sprintf("Somebody sent us an encrypted private key file for the key %s of user %s. "+
-				"If it was you, please make a new pair, since the file has left your computer. If it was not, please tell us.", fp, k.User)); err != nil {
+			if err := r.tell(tx, k, "key.flagged", row.At.Format(time.DateOnly),
+				fmt.Sprintf("Somebody sent us an encrypted private key file for the key %s of user %s. "+
+					"If it was you, please make a new pair, since the file has left your computer. If it was not, please tell us.", fp,
+					k.User)); err != nil {
 				return err
 			}
 		}

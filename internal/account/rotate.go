@@ -26,7 +26,8 @@ func (r *Room) retire(tx *store.Tx, u model.User, old string, by model.Key) erro
 			WithHint("revoke one of the two first: sallyport key revoke FINGERPRINT --reason R")
 	case model.KeyFrozen:
 		return fault.E(op, fault.Conflict, "The key %s is frozen, so it can't overlap with another.", old).
-			WithHint("add the new key with: sallyport key add %s FILE --confirmed-by CONTACT, then revoke the frozen one", u.Name)
+			WithHint("add the new key with: sallyport key add %s FILE --confirmed-by CONTACT, then revoke the frozen one",
+				u.Name)
 	}
 	return tx.ReplaceKey(k.ID, by.ID, by.CreatedAt.Add(r.policy.Overlap))
 }
@@ -35,33 +36,38 @@ func (r *Room) retire(tx *store.Tx, u model.User, old string, by model.Key) erro
 // sessions end. Only the word of a second contact undoes it, or lets another
 // key in.
 func (r *Room) FreezeKey(ctx context.Context, actor, fingerprint, by string) ([]model.Key, error) {
-	return r.eachHolder(ctx, actor, "key.freeze", fingerprint, by, func(tx *store.Tx, u model.User, k *model.Key, c model.Contact, row *model.AuditRow) error {
-		if k.FrozenAt != nil {
-			return fault.E("account.FreezeKey", fault.Conflict, "The key is frozen already, since %s.", k.FrozenAt.Format("2006-01-02 15:04"))
-		}
-		k.FrozenAt, k.FrozenBy, k.FrozenByID = &row.At, c.Email, c.ID
-		if err := r.tell(tx, *k, "key.frozen", row.ID, fmt.Sprintf("At the word of %s (%s) the key %s of user %s does not work any more. "+
-			"To go on, a second contact must confirm a new key, or that this one is good.", c.Name, c.Email, k.Fingerprint, u.Name)); err != nil {
-			return err
-		}
-		return tx.Revoke(store.Revocation{UserID: u.ID, Fingerprint: k.Fingerprint, Reason: "the key was frozen"}, row.At)
-	})
+	return r.eachHolder(ctx, actor, "key.freeze", fingerprint, by,
+		func(tx *store.Tx, u model.User, k *model.Key, c model.Contact, row *model.AuditRow) error {
+			if k.FrozenAt != nil {
+				return fault.E("account.FreezeKey", fault.Conflict, "The key is frozen already, since %s.",
+					k.FrozenAt.Format("2006-01-02 15:04"))
+			}
+			k.FrozenAt, k.FrozenBy, k.FrozenByID = &row.At, c.Email, c.ID
+			if err := r.tell(tx, *k, "key.frozen", row.ID,
+				fmt.Sprintf("At the word of %s (%s) the key %s of user %s does not work any more. "+
+					"To go on, a second contact must confirm a new key, or that this one is good.", c.Name, c.Email, k.Fingerprint,
+					u.Name)); err != nil {
+				return err
+			}
+			return tx.Revoke(store.Revocation{UserID: u.ID, Fingerprint: k.Fingerprint, Reason: "the key was frozen"}, row.At)
+		})
 }
 
 // ThawKey lets a frozen key work again, at the word of a contact who is not
 // the one who had it frozen.
 func (r *Room) ThawKey(ctx context.Context, actor, fingerprint, by string) ([]model.Key, error) {
 	const op = "account.ThawKey"
-	return r.eachHolder(ctx, actor, "key.thaw", fingerprint, by, func(_ *store.Tx, _ model.User, k *model.Key, c model.Contact, _ *model.AuditRow) error {
-		if k.FrozenAt == nil {
-			return fault.E(op, fault.Conflict, "The key is not frozen.")
-		}
-		if same(c, *k) {
-			return needSecond(op, *k)
-		}
-		k.FrozenAt, k.FrozenBy, k.FrozenByID = nil, "", ""
-		return nil
-	})
+	return r.eachHolder(ctx, actor, "key.thaw", fingerprint, by,
+		func(_ *store.Tx, _ model.User, k *model.Key, c model.Contact, _ *model.AuditRow) error {
+			if k.FrozenAt == nil {
+				return fault.E(op, fault.Conflict, "The key is not frozen.")
+			}
+			if same(c, *k) {
+				return needSecond(op, *k)
+			}
+			k.FrozenAt, k.FrozenBy, k.FrozenByID = nil, "", ""
+			return nil
+		})
 }
 
 func same(c model.Contact, k model.Key) bool {
@@ -120,7 +126,8 @@ func (r *Room) speaker(tx *store.Tx, holders []model.Key, who string) (c model.C
 			return c, err
 		}
 	}
-	return c, fault.E("account.speaker", fault.NotFound, "%q is no contact of whoever holds this key.", valid.Printable(who)).
+	return c, fault.E("account.speaker", fault.NotFound, "%q is no contact of whoever holds this key.",
+		valid.Printable(who)).
 		WithHint("list them with: sallyport contact list")
 }
 
@@ -141,11 +148,13 @@ func (r *Room) checkConfirmed(tx *store.Tx, u model.User, by string) error {
 		return err
 	}
 	for _, k := range list {
-		if k.FrozenAt == nil || slices.ContainsFunc(list, func(other model.Key) bool { return other.CreatedAt.After(*k.FrozenAt) }) {
+		if k.FrozenAt == nil || slices.ContainsFunc(list,
+			func(other model.Key) bool { return other.CreatedAt.After(*k.FrozenAt) }) {
 			continue
 		}
 		if second == nil || same(*second, k) {
-			return fault.E(op, fault.Denied, "%s had a key of this user frozen; another contact must confirm a new one.", k.FrozenBy).
+			return fault.E(op, fault.Denied, "%s had a key of this user frozen; another contact must confirm a new one.",
+				k.FrozenBy).
 				WithHint("ask a second contact by phone, and add --confirmed-by CONTACT")
 		}
 	}

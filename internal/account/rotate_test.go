@@ -38,7 +38,8 @@ func (w *world) used(p pair) {
 	list, err := w.room.Key(ctx, p.print)
 	testkit.Must(w.t, err)
 	testkit.Must(w.t, testkit.Write(ctx, w.store, func(tx *store.Tx) error {
-		return tx.KeysUsed([]store.KeyUse{{KeyID: list[0].ID, Address: "203.0.113.7", Client: "SSH-2.0-x", At: w.micros.Load()}}, 24*time.Hour)
+		return tx.KeysUsed([]store.KeyUse{{KeyID: list[0].ID, Address: "203.0.113.7", Client: "SSH-2.0-x",
+			At: w.micros.Load()}}, 24*time.Hour)
 	}))
 }
 
@@ -71,7 +72,8 @@ func rotateUsed(t *testing.T, w *world) {
 	w.wantReason("acme", old, model.ReasonKeyReplaced)
 	w.wantReason("acme", fresh, model.ReasonOK)
 	list, err := w.room.Key(ctx, old.print)
-	if err != nil || list[0].ReplacedBy != fresh.print || list[0].LastAddress != "203.0.113.7" || list[0].LastUsedAt == nil {
+	if err != nil || list[0].ReplacedBy != fresh.print || list[0].LastAddress != "203.0.113.7" ||
+		list[0].LastUsedAt == nil {
 		t.Fatalf("%+v, %v", list, err)
 	}
 }
@@ -103,7 +105,8 @@ func rotateTwice(t *testing.T, w *world) {
 	w.wantStates("acme", map[string]string{old.print: model.KeyRetiring, fresh.print: model.KeyActive})
 	_, err = w.add("acme", third.line, replaces(fresh)) // but the new one may go on
 	testkit.Must(t, err)
-	w.wantStates("acme", map[string]string{old.print: model.KeyRetiring, fresh.print: model.KeyRetiring, third.print: model.KeyActive})
+	w.wantStates("acme", map[string]string{old.print: model.KeyRetiring, fresh.print: model.KeyRetiring,
+		third.print: model.KeyActive})
 }
 
 func rotateOnlyKey(t *testing.T, w *world) {
@@ -135,7 +138,8 @@ func rotateRefused(t *testing.T, w *world) {
 	for name, c := range map[string]struct {
 		old  pair
 		kind fault.Kind
-	}{"another user's": {others, fault.NotFound}, "a revoked one": {revoked, fault.NotFound}, "nobody's": {newPair(t), fault.NotFound},
+	}{"another user's": {others, fault.NotFound}, "a revoked one": {revoked, fault.NotFound},
+		"nobody's":     {newPair(t), fault.NotFound},
 		"a frozen one": {frozen, fault.Conflict}} {
 		if _, err := w.add("acme", newPair(t).line, replaces(c.old), confirmed); !fault.Is(err, c.kind) {
 			t.Errorf("%s: %v, want %v", name, err, c.kind)

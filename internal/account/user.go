@@ -50,7 +50,8 @@ func (r *Room) AddUser(ctx context.Context, actor string, n model.NewUser) (mode
 		return u, err
 	}
 	row := model.AuditRow{Actor: actor, Action: "user.add", Subject: u.Name, User: u.ID,
-		Detail: map[string]string{"account": u.Account, "vendor": u.Vendor, "start_dir": u.StartDir, "allow_ips": strings.Join(u.AllowIPs, " ")}}
+		Detail: map[string]string{"account": u.Account, "vendor": u.Vendor, "start_dir": u.StartDir,
+			"allow_ips": strings.Join(u.AllowIPs, " ")}}
 	err = r.write(ctx, row, func(tx *store.Tx, _ *model.AuditRow) error {
 		a, err := tx.Account(u.Account)
 		if err != nil {
@@ -64,7 +65,8 @@ func (r *Room) AddUser(ctx context.Context, actor string, n model.NewUser) (mode
 				return fault.Missing(op, err, "There is no vendor %q.", u.Vendor)
 			}
 		}
-		if err := taken(op, tx.AddUser(u, t.Root), "The username %q is taken, or the vendor has a user for this account already.", u.Name); err != nil {
+		if err := taken(op, tx.AddUser(u, t.Root),
+			"The username %q is taken, or the vendor has a user for this account already.", u.Name); err != nil {
 			return err
 		}
 		return r.makeDirs(tx, u, t.Dirs)
@@ -82,7 +84,8 @@ func checkService(n model.NewUser) error {
 	case n.Name == "":
 		return fault.E(op, fault.Invalid, "A service user needs a name of its own.").WithHint("give --name, such as billing")
 	case len(n.AllowIPs) == 0:
-		return fault.E(op, fault.Invalid, "A service user needs a list of networks that it may log in from.").WithHint("give --allow-ip, such as 10.1.2.0/24")
+		return fault.E(op, fault.Invalid, "A service user needs a list of networks that it may log in from.").
+			WithHint("give --allow-ip, such as 10.1.2.0/24")
 	case n.StartDir != "" && n.StartDir != "/":
 		return fault.E(op, fault.Invalid, "A service user starts in /.")
 	}
@@ -96,7 +99,8 @@ func (r *Room) makeDirs(tx *store.Tx, u model.User, dirs []TemplateDir) error {
 		return err
 	}
 	for _, d := range dirs {
-		if _, err := rows.MakeDirs(mailbox.NewDirs{Path: d.Path, Rights: &d.Rights, Staging: d.Staging, IDs: r.ids, At: r.now()}); err != nil {
+		if _, err := rows.MakeDirs(mailbox.NewDirs{Path: d.Path, Rights: &d.Rights, Staging: d.Staging, IDs: r.ids,
+			At: r.now()}); err != nil {
 			return err
 		}
 	}

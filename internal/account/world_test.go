@@ -72,7 +72,8 @@ func (w *world) begin(t testing.TB) *world {
 // clear forgets everybody and everything but what was noted of them.
 func (w *world) clear() {
 	w.t.Helper()
-	w.empty("burned_keys", "pending_keys", "notices", "links", "contacts", "keys", "dirs", "mailboxes", "users", "accounts", "vendors")
+	w.empty("burned_keys", "pending_keys", "notices", "links", "contacts", "keys", "dirs", "mailboxes", "users",
+		"accounts", "vendors")
 }
 
 func (w *world) empty(tables ...string) {
@@ -88,8 +89,8 @@ type stories map[string]func(*testing.T, *world)
 func TestAccounts(t *testing.T) {
 	testkit.OnBoth(t, func(t *testing.T, url string) {
 		w := newWorld(t, url)
-		for _, part := range []stories{accountStories, contactStories, enrolStories, rotateStories, freezeStories, burnStories, pendingStories, keeperStories,
-			loginStories, auditStories} {
+		for _, part := range []stories{accountStories, contactStories, enrolStories, rotateStories, freezeStories,
+			burnStories, pendingStories, keeperStories, loginStories, auditStories} {
 			for name, story := range part {
 				t.Run(name, func(t *testing.T) { story(t, w.begin(t)) })
 			}

@@ -102,7 +102,8 @@ func (p *Problem) ContentType(string) string { return "application/problem+json"
 // Fault answers a request that a fault of ours ended, unless its answer has begun.
 func Fault(w http.ResponseWriter, reference string) {
 	p := Problem{Status: http.StatusInternalServerError, Title: http.StatusText(http.StatusInternalServerError),
-		Kind: fault.Internal.String(), Detail: "Something went wrong on the server; its log has more under " + reference + "."}
+		Kind: fault.Internal.String(), Detail: "Something went wrong on the server; its log has more under " + reference +
+			"."}
 	w.Header().Set("Content-Type", p.ContentType(""))
 	w.WriteHeader(p.Status)
 	_ = json.NewEncoder(w).Encode(p) // the client may be gone

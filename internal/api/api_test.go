@@ -29,20 +29,26 @@ func TestErrorsHaveAKindAndAHint(t *testing.T) {
 		text         string
 	}{
 		{"GET", "/accounts/nobody", nil, fault.NotFound, `There is no account "nobody".`},
-		{"POST", "/accounts", map[string]string{"id": "acme", "name": "again"}, fault.Exists, `An account "acme" already exists.`},
+		{"POST", "/accounts", map[string]string{"id": "acme", "name": "again"}, fault.Exists,
+			`An account "acme" already exists.`},
 		{"POST", "/accounts", map[string]string{"id": "Ac/me", "name": "x"}, fault.Invalid, "not allowed"},
-		{"POST", "/accounts", map[string]string{"id": "x", "name": "x", "colour": "red"}, fault.Invalid, "There is no field colour."},
+		{"POST", "/accounts", map[string]string{"id": "x", "name": "x", "colour": "red"}, fault.Invalid,
+			"There is no field colour."},
 		{"POST", "/accounts", map[string]any{"id": 5}, fault.Invalid, "id: 5 is not a text. name is missing."},
-		{"POST", "/accounts", map[string]string{"id": "child", "name": "x", "parent": "none"}, fault.NotFound, "to be the parent"},
+		{"POST", "/accounts", map[string]string{"id": "child", "name": "x", "parent": "none"}, fault.NotFound,
+			"to be the parent"},
 		{"PATCH", "/accounts/acme", map[string]string{"parent": "acme"}, fault.Invalid, "its own ancestor"},
 		{"PATCH", "/accounts/acme", map[string]string{"state": "asleep"}, fault.Invalid, `"asleep" is no value of state.`},
 		{"POST", "/users", map[string]string{"account": "acme"}, fault.Exists, "is taken"},
 		{"POST", "/users", map[string]string{"account": "none"}, fault.NotFound, "no account"},
 		{"POST", "/users", map[string]string{"account": "acme", "vendor": "none"}, fault.NotFound, "no vendor"},
-		{"POST", "/users", map[string]any{"account": "acme", "name": "a2", "allow_ips": []string{"10.0.0.0/99"}}, fault.Invalid, "not an address or network"},
+		{"POST", "/users", map[string]any{"account": "acme", "name": "a2", "allow_ips": []string{"10.0.0.0/99"}},
+			fault.Invalid, "not an address or network"},
 		{"POST", "/users/acme/keys", map[string]string{"text": "ssh-rsa nonsense"}, fault.Invalid, "not a public key"},
-		{"POST", "/keys/revoke", map[string]string{"fingerprint": "SHA256:none", "reason": "lost"}, fault.NotFound, "No user has the key"},
-		{"POST", "/feeds", map[string]any{"name": "f", "kind": "k", "types": []string{"a/b"}}, fault.Invalid, "not a file type"},
+		{"POST", "/keys/revoke", map[string]string{"fingerprint": "SHA256:none", "reason": "lost"}, fault.NotFound,
+			"No user has the key"},
+		{"POST", "/feeds", map[string]any{"name": "f", "kind": "k", "types": []string{"a/b"}}, fault.Invalid,
+			"not a file type"},
 		{"POST", "/feeds", map[string]any{"name": "f", "kind": "k", "retention": "soon"}, fault.Invalid, "is not a period"},
 		{"GET", "/deliveries/none", nil, fault.NotFound, "no delivery"},
 		{"GET", "/inbox/none", nil, fault.NotFound, "no received file"},
@@ -61,7 +67,8 @@ func TestFilesComeBackWholeAndInRanges(t *testing.T) {
 	n.User("acme")
 	at := url.Values{"path": {"/upload/name with \xff"}}
 	text := strings.Repeat("0123456789", 100_000)
-	resp, err := send(n, client.Request{Method: "PUT", Path: "/users/acme/files/content", Query: at, Body: strings.NewReader(text), Size: int64(len(text))})
+	resp, err := send(n, client.Request{Method: "PUT", Path: "/users/acme/files/content", Query: at,
+		Body: strings.NewReader(text), Size: int64(len(text))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,8 +106,8 @@ func TestABrokenOffPutStoresNothing(t *testing.T) {
 	}
 	testkit.Call[any](n, "POST", "/feeds", map[string]any{"name": "f", "kind": "data"})
 	testkit.Call[any](n, "POST", "/feeds/f/subscriptions", map[string]any{"user": "acme"})
-	_, err = send(n, client.Request{Method: "PUT", Path: "/feeds/f/publications/half.csv", Query: url.Values{"account": {"acme"}},
-		Body: io.MultiReader(strings.NewReader("half"), brokenReader{}), Size: 1000})
+	_, err = send(n, client.Request{Method: "PUT", Path: "/feeds/f/publications/half.csv",
+		Query: url.Values{"account": {"acme"}}, Body: io.MultiReader(strings.NewReader("half"), brokenReader{}), Size: 1000})
 	if err == nil {
 		t.Fatal("it was published")
 	}
@@ -124,11 +131,13 @@ func TestKeysBelongToOneUserOrOneVendor(t *testing.T) {
 		testkit.Call[any](n, "POST", "/users", map[string]string{"account": account, "vendor": "carrier"})
 		n.Enrol(account+"-carrier", key) // a carrier has one key and serves many accounts
 	}
-	_, err := send(n, client.Request{Method: "POST", Path: "/users/acme/keys", Body: map[string]string{"text": publicLine(key)}})
+	_, err := send(n, client.Request{Method: "POST", Path: "/users/acme/keys",
+		Body: map[string]string{"text": publicLine(key)}})
 	if !fault.Is(err, fault.Denied) || fault.PublicText(err) != "This key can't be used here." {
 		t.Fatalf("a customer with the carrier's key: %v", err)
 	}
-	revoked := testkit.Call[model.Revoked](n, "POST", "/keys/revoke", map[string]string{"fingerprint": fingerprint(key), "reason": "test"})
+	revoked := testkit.Call[model.Revoked](n, "POST", "/keys/revoke",
+		map[string]string{"fingerprint": fingerprint(key), "reason": "test"})
 	if len(revoked.Keys) != 2 {
 		t.Fatalf("%d keys were revoked", len(revoked.Keys))
 	}
@@ -138,7 +147,8 @@ func TestKeysBelongToOneUserOrOneVendor(t *testing.T) {
 			break
 		}
 	}
-	_, err = send(n, client.Request{Method: "POST", Path: "/users/acme/keys", Body: map[string]string{"text": publicLine(testkit.NewKey(t))}})
+	_, err = send(n, client.Request{Method: "POST", Path: "/users/acme/keys",
+		Body: map[string]string{"text": publicLine(testkit.NewKey(t))}})
 	if !fault.Is(err, fault.Busy) {
 		t.Fatalf("a sixth key: %v", err)
 	}

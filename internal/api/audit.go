@@ -14,7 +14,8 @@ import (
 // audit is the log of changes. Who looks at it is written down, too.
 func (rt *routes) audit() {
 	room := rt.Audit
-	list(rt, "list-audit", "/audit", "Rows of the audit log, the newest first", func(l model.AuditLine) string { return l.ID },
+	list(rt, "list-audit", "/audit", "Rows of the audit log, the newest first",
+		func(l model.AuditLine) string { return l.ID },
 		func(ctx context.Context, f model.AuditFilter) ([]model.AuditLine, error) {
 			s, err := rt.selection(ctx, f, "audit.view")
 			if err != nil {
@@ -26,7 +27,8 @@ func (rt *routes) audit() {
 		model.AuditFilter
 		Format string `query:"format" default:"jsonl" enum:"jsonl,csv"`
 	}
-	huma.Register(rt, op("export-audit", "GET", "/audit/export", "Export rows of the audit log: JSON Lines that can be verified alone, or CSV"),
+	huma.Register(rt, op("export-audit", "GET", "/audit/export",
+		"Export rows of the audit log: JSON Lines that can be verified alone, or CSV"),
 		func(ctx context.Context, in *export) (*huma.StreamResponse, error) {
 			s, err := rt.selection(ctx, in.AuditFilter, "audit.export")
 			if err != nil {
@@ -60,7 +62,8 @@ func (rt *routes) audit() {
 			}
 			return room.Status(ctx)
 		})
-	route(rt, "show-signing-key", "GET", "/signing-key", "The public key that receipts, reports and checkpoints are verified with",
+	route(rt, "show-signing-key", "GET", "/signing-key",
+		"The public key that receipts, reports and checkpoints are verified with",
 		func(context.Context, *nothing) (model.Receipt, error) { return model.Receipt{Text: room.Key()}, nil })
 }
 

@@ -126,7 +126,8 @@ func fill(v reflect.Value) {
 var pathPart = regexp.MustCompile(`\{\w+\}`)
 
 // check compares a request with the operation.
-func (o operation) check(t *testing.T, name string, r *http.Request, body []byte, args []reflect.Value, doc *huma.OpenAPI) {
+func (o operation) check(t *testing.T, name string, r *http.Request, body []byte, args []reflect.Value,
+	doc *huma.OpenAPI) {
 	t.Helper()
 	pattern := "^/api/v1" + pathPart.ReplaceAllString(o.path, "a%2Fb%20c") + "$"
 	if r.Method != o.Method || !regexp.MustCompile(pattern).MatchString(r.URL.EscapedPath()) {

@@ -30,8 +30,9 @@ func webhook(doc *huma.OpenAPI, kind string, payload any) *huma.PathItem {
 	delete(event.Properties, "id") // it travels in the header webhook-id
 	event.Properties["data"] = r.Schema(reflect.TypeOf(payload), true, "")
 	return &huma.PathItem{Post: &huma.Operation{
-		Summary:     "An event: " + kind,
-		RequestBody: &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/json": {Schema: &event}}},
-		Responses:   map[string]*huma.Response{"2XX": {Description: "It was taken; anything else is tried again"}},
+		Summary: "An event: " + kind,
+		RequestBody: &huma.RequestBody{Required: true,
+			Content: map[string]*huma.MediaType{"application/json": {Schema: &event}}},
+		Responses: map[string]*huma.Response{"2XX": {Description: "It was taken; anything else is tried again"}},
 	}}
 }

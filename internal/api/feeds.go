@@ -31,8 +31,8 @@ func (rt *routes) feeds() {
 		Subscriber
 		BodyOf[model.EditSubscription]
 	}
-	route(rt, "edit-subscription", "PATCH", "/feeds/{id}/subscriptions/{user}", "Change what a user gets of a feed, and where",
-		func(ctx context.Context, in *change) (model.Subscription, error) {
+	route(rt, "edit-subscription", "PATCH", "/feeds/{id}/subscriptions/{user}",
+		"Change what a user gets of a feed, and where", func(ctx context.Context, in *change) (model.Subscription, error) {
 			return room.SetSubscription(ctx, actor(ctx), in.Key, in.User, in.Body)
 		})
 	done(rt, "unsubscribe", "DELETE", "/feeds/{id}/subscriptions/{user}", "End a user's entitlement",
@@ -43,7 +43,8 @@ func (rt *routes) feeds() {
 	rt.sequences()
 	rt.publications()
 
-	list(rt, "list-deliveries", "/deliveries", "List deliveries", func(d model.Delivery) string { return d.ID }, room.Deliveries)
+	list(rt, "list-deliveries", "/deliveries", "List deliveries", func(d model.Delivery) string { return d.ID },
+		room.Deliveries)
 	show(rt, "show-delivery", "/deliveries/{id}", "Show a delivery", room.Delivery)
 	edit(rt, "withdraw-delivery", "POST", "/deliveries/{id}/withdraw", "Take a delivery back",
 		func(ctx context.Context, who, id string, w model.Why) (model.Delivery, error) {
@@ -53,7 +54,8 @@ func (rt *routes) feeds() {
 }
 
 // receipt answers with a signed text.
-func receipt(read func(ctx context.Context, id string) (string, error)) func(context.Context, string) (model.Receipt, error) {
+func receipt(read func(ctx context.Context, id string) (string, error)) func(context.Context, string) (
+	model.Receipt, error) {
 	return func(ctx context.Context, id string) (model.Receipt, error) {
 		text, err := read(ctx, id)
 		return model.Receipt{Text: text}, err
@@ -63,7 +65,8 @@ func receipt(read func(ctx context.Context, id string) (string, error)) func(con
 // sequences are the numbers in a feed's names.
 func (rt *routes) sequences() {
 	room := rt.Feed
-	list(rt, "list-sequences", "/feeds/{id}/sequences", "How far the numbers in a feed's names have come, and what is missing",
+	list(rt, "list-sequences", "/feeds/{id}/sequences",
+		"How far the numbers in a feed's names have come, and what is missing",
 		func(s model.Sequence) string { return cmp.Or(s.Account, " ") }, room.Sequences)
 	edit(rt, "set-sequence", "PUT", "/feeds/{id}/sequences", "Say which number comes next",
 		func(ctx context.Context, who, feed string, s model.SetSequence) (model.Sequence, error) {
@@ -92,8 +95,9 @@ func (rt *routes) publications() {
 	}
 	huma.Register(rt, upload("publish", "/feeds/{id}/publications/{file}", "Publish a file; its content is the body"),
 		func(ctx context.Context, in *file) (*BodyOf[model.Publication], error) {
-			v, err := room.Publish(ctx, actor(ctx), feed.Publication{Feed: in.Feed, Account: in.Account, All: in.All, Name: in.File, Body: in.body,
-				Upload: in.Upload, Size: in.Size, SHA256: in.SHA256, IdempotencyKey: in.Key, Via: "api"})
+			v, err := room.Publish(ctx, actor(ctx),
+				feed.Publication{Feed: in.Feed, Account: in.Account, All: in.All, Name: in.File, Body: in.body,
+					Upload: in.Upload, Size: in.Size, SHA256: in.SHA256, IdempotencyKey: in.Key, Via: "api"})
 			return &BodyOf[model.Publication]{v}, rt.fail(err)
 		})
 	create(rt, "begin-upload", "/uploads", "Begin to send a file in parts, to publish it afterwards",
@@ -111,10 +115,12 @@ func (rt *routes) publications() {
 		Offset int64 `query:"offset" minimum:"0" doc:"Where the part begins: the upload's offset"`
 		Streamed
 	}
-	huma.Register(rt, upload("send-part", "/uploads/{id}/content", "Send the next part; its content is the body. An answer means that it is durable"),
+	huma.Register(rt, upload("send-part", "/uploads/{id}/content",
+		"Send the next part; its content is the body. An answer means that it is durable"),
 		func(_ context.Context, in *part) (*BodyOf[model.Upload], error) {
 			v, err := room.Append(in.Key, in.Offset, in.body)
 			return &BodyOf[model.Upload]{v}, rt.fail(err)
 		})
-	remove(rt, "cancel-upload", "/uploads/{id}", "Forget an upload", func(_ context.Context, _, id string) error { return room.CancelUpload(id) })
+	remove(rt, "cancel-upload", "/uploads/{id}", "Forget an upload",
+		func(_ context.Context, _, id string) error { return room.CancelUpload(id) })
 }

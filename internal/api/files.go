@@ -24,12 +24,14 @@ func (rt *routes) files() {
 				return err
 			})
 		})
-	huma.Register(rt, op("get-file", "GET", "/users/{id}/files/content", "Fetch a file's content; takes Range"), rt.getFile)
+	huma.Register(rt, op("get-file", "GET", "/users/{id}/files/content", "Fetch a file's content; takes Range"),
+		rt.getFile)
 	type file struct {
 		model.FileRef
 		Streamed
 	}
-	huma.Register(rt, upload("put-file", "/users/{id}/files/content", "Store a file in a user's mailbox; its content is the body"),
+	huma.Register(rt, upload("put-file", "/users/{id}/files/content",
+		"Store a file in a user's mailbox; its content is the body"),
 		func(ctx context.Context, in *file) (*BodyOf[model.FileInfo], error) {
 			out := &BodyOf[model.FileInfo]{}
 			return out, rt.fail(rt.visit(ctx, in.User, func(s *tree.Session) (err error) {
@@ -44,12 +46,14 @@ func (rt *routes) files() {
 			return rt.visit(ctx, in.User, func(s *tree.Session) error { return s.Remove(in.Path) })
 		})
 
-	listWhole(rt, "list-name-policies", "/names", "List what file names mean: as configured, and what differs for users and folders",
+	listWhole(rt, "list-name-policies", "/names",
+		"List what file names mean: as configured, and what differs for users and folders",
 		func(ctx context.Context, _ model.EveryFilter) ([]model.NamePolicy, error) {
 			return rt.Naming.Policies(ctx)
 		})
 	type policy struct{ BodyOf[model.NamePolicy] }
-	route(rt, "set-name-policy", "PUT", "/names", "Say what file names mean for a user or in a folder; with no rule, it is as configured again",
+	route(rt, "set-name-policy", "PUT", "/names",
+		"Say what file names mean for a user or in a folder; with no rule, it is as configured again",
 		func(ctx context.Context, in *policy) (model.NamePolicy, error) {
 			return rt.Naming.SetPolicy(ctx, actor(ctx), in.Body)
 		})
@@ -90,7 +94,8 @@ func (rt *routes) getFile(ctx context.Context, in *model.FileRef) (out *huma.Str
 		if err != nil {
 			return err
 		}
-		err = rt.viewed(ctx, "file.view", valid.Printable(in.Path), s.UserID(), map[string]string{"user": in.User, "version": in.Version, "sha256": sum})
+		err = rt.viewed(ctx, "file.view", valid.Printable(in.Path), s.UserID(),
+			map[string]string{"user": in.User, "version": in.Version, "sha256": sum})
 		if err != nil {
 			return errors.Join(err, b.Close())
 		}

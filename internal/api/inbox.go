@@ -30,7 +30,8 @@ func (rt *routes) inbox() {
 			if err != nil {
 				return nil, rt.fail(err)
 			}
-			if err := rt.viewed(ctx, "drop.fetch", d.ID, d.UserID, map[string]string{"path": valid.Printable(d.Path), "sha256": d.SHA256}); err != nil {
+			if err := rt.viewed(ctx, "drop.fetch", d.ID, d.UserID,
+				map[string]string{"path": valid.Printable(d.Path), "sha256": d.SHA256}); err != nil {
 				return nil, rt.fail(errors.Join(err, b.Close()))
 			}
 			return content(b, d.SHA256), nil

@@ -38,14 +38,16 @@ func (rt *routes) keys() {
 		func(k model.PendingKey) string {
 			return store.LatestCursor(k.LastAt.UnixMicro(), k.Fingerprint+k.UserID)
 		}, room.PendingKeys)
-	edit(rt, "approve-key", "POST", "/users/{id}/keys/approve", "Enrol a key that waits, by its fingerprint", room.ApproveKey)
+	edit(rt, "approve-key", "POST", "/users/{id}/keys/approve", "Enrol a key that waits, by its fingerprint",
+		room.ApproveKey)
 	type waiting struct {
 		Keyed
 		Fingerprint string `query:"fingerprint" required:"true" doc:"SHA256:…"`
 	}
-	done(rt, "refuse-key", "DELETE", "/users/{id}/keys/pending", "Forget a key that waits", func(ctx context.Context, in *waiting) error {
-		return room.RefuseKey(ctx, actor(ctx), in.Key, in.Fingerprint)
-	})
+	done(rt, "refuse-key", "DELETE", "/users/{id}/keys/pending", "Forget a key that waits",
+		func(ctx context.Context, in *waiting) error {
+			return room.RefuseKey(ctx, actor(ctx), in.Key, in.Fingerprint)
+		})
 	type of struct {
 		Fingerprint string `query:"fingerprint" required:"true" doc:"SHA256:…"`
 	}

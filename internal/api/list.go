@@ -19,7 +19,8 @@ type filter[F any] interface {
 
 // list adds a list that a room reads page by page: read returns at most Limit items that
 // follow Cursor, in the order of key, which is unique.
-func list[F, T any, P filter[F]](rt *routes, id, path, summary string, key func(T) string, read func(ctx context.Context, f F) ([]T, error)) {
+func list[F, T any, P filter[F]](rt *routes, id, path, summary string, key func(T) string,
+	read func(ctx context.Context, f F) ([]T, error)) {
 	route(rt, id, "GET", path, summary, func(ctx context.Context, in *F) (page model.Page[T], err error) {
 		p := P(in).Paged()
 		limit := p.Limit
@@ -43,7 +44,8 @@ func list[F, T any, P filter[F]](rt *routes, id, path, summary string, key func(
 }
 
 // listWhole adds a list that is bounded by what it is of; pages are cut from the whole.
-func listWhole[F, T any, P filter[F]](rt *routes, id, path, summary string, read func(ctx context.Context, f F) ([]T, error)) {
+func listWhole[F, T any, P filter[F]](rt *routes, id, path, summary string,
+	read func(ctx context.Context, f F) ([]T, error)) {
 	route(rt, id, "GET", path, summary, func(ctx context.Context, in *F) (page model.Page[T], err error) {
 		p := P(in).Paged()
 		mark := markOf[F, P](id, *in)

@@ -9,13 +9,17 @@ import (
 // notify is what is sent to programs and people elsewhere.
 func (rt *routes) notify() {
 	room := rt.Notify
-	list(rt, "list-webhooks", "/webhooks", "List receivers of events", func(w model.Webhook) string { return w.Name }, room.Webhooks)
-	create(rt, "add-webhook", "/webhooks", "Add a receiver of events; the answer has its secret, this once", room.AddWebhook)
+	list(rt, "list-webhooks", "/webhooks", "List receivers of events", func(w model.Webhook) string { return w.Name },
+		room.Webhooks)
+	create(rt, "add-webhook", "/webhooks", "Add a receiver of events; the answer has its secret, this once",
+		room.AddWebhook)
 	edit(rt, "edit-webhook", "PATCH", "/webhooks/{id}", "Change a receiver of events", room.SetWebhook)
-	remove(rt, "remove-webhook", "/webhooks/{id}", "Remove a receiver of events, and what was still to be sent to it", room.RemoveWebhook)
+	remove(rt, "remove-webhook", "/webhooks/{id}", "Remove a receiver of events, and what was still to be sent to it",
+		room.RemoveWebhook)
 	act(rt, "test-webhook", "POST", "/webhooks/{id}/test", "Send a receiver a test event", room.TestWebhook)
 
-	list(rt, "list-messages", "/messages", "List webhooks and mails, the newest first", func(m model.Message) string { return m.ID }, room.Messages)
+	list(rt, "list-messages", "/messages", "List webhooks and mails, the newest first",
+		func(m model.Message) string { return m.ID }, room.Messages)
 	show(rt, "show-message", "/messages/{id}", "Show a webhook or a mail", room.Message)
 	done(rt, "replay-message", "POST", "/messages/{id}/replay", "Send a webhook or a mail again, under the same id",
 		func(ctx context.Context, in *Keyed) error { return room.Replay(ctx, actor(ctx), in.Key) })
@@ -34,7 +38,8 @@ func (rt *routes) notify() {
 			n, err := room.Bounced(ctx, who, b.Address, b.Why)
 			return model.Count{Count: n}, err
 		})
-	create(rt, "report-bounce", "/mail/reports", "Hand on a mail server's delivery report; it must be about a mail that was sent from here",
+	create(rt, "report-bounce", "/mail/reports",
+		"Hand on a mail server's delivery report; it must be about a mail that was sent from here",
 		func(ctx context.Context, who string, r model.MailReport) (model.Message, error) {
 			return room.Reported(ctx, who, r.Messages, r.Failures)
 		})

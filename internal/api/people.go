@@ -29,13 +29,15 @@ func (rt *routes) people() {
 	create(rt, "add-contact", "/contacts", "Add a contact", room.AddContact)
 	show(rt, "show-contact", "/contacts/{id}", "Show a contact, by id or e-mail", room.Contact)
 	edit(rt, "edit-contact", "PATCH", "/contacts/{id}", "Change a contact", room.SetContact)
-	act(rt, "contact-leaves", "POST", "/contacts/{id}/leave", "Note that a contact left, and list the keys that remain", room.ContactLeaves)
+	act(rt, "contact-leaves", "POST", "/contacts/{id}/leave", "Note that a contact left, and list the keys that remain",
+		room.ContactLeaves)
 
 	list(rt, "list-links", "/links", "List one-time links", func(l model.Link) string { return l.ID }, rt.HandOver.Links)
 	create(rt, "make-link", "/links", "Make a one-time link", rt.HandOver.Make)
 	act(rt, "revoke-link", "DELETE", "/links/{id}", "Revoke a one-time link that waits", rt.HandOver.Revoke)
 
-	list(rt, "list-notices", "/notices", "List what people should be told", func(n model.Notice) string { return n.ID }, room.Notices)
+	list(rt, "list-notices", "/notices", "List what people should be told", func(n model.Notice) string { return n.ID },
+		room.Notices)
 	done(rt, "done-notice", "POST", "/notices/{id}/done", "Note that people were told",
 		func(ctx context.Context, in *Keyed) error { return room.NoticeDone(ctx, actor(ctx), in.Key) })
 

@@ -17,7 +17,8 @@ func (rt *routes) retention() {
 			return room.Policies(ctx)
 		})
 	type policy struct{ BodyOf[model.SetPolicy] }
-	route(rt, "set-policy", "PUT", "/retention/policies", "Give a feed, a user or a folder a retention policy, or take it away",
+	route(rt, "set-policy", "PUT", "/retention/policies",
+		"Give a feed, a user or a folder a retention policy, or take it away",
 		func(ctx context.Context, in *policy) (model.RetentionPolicy, error) {
 			return room.SetPolicy(ctx, actor(ctx), in.Body)
 		})
@@ -29,13 +30,16 @@ func (rt *routes) retention() {
 	create(rt, "add-hold", "/retention/holds", "Keep files, whatever their age", room.Hold)
 	act(rt, "release-hold", "DELETE", "/retention/holds/{id}", "Release a hold", room.Release)
 
-	list(rt, "list-runs", "/retention/runs", "List retention runs, the newest first", func(r model.RetentionRun) string { return r.ID }, room.Runs)
-	route(rt, "run-retention", "POST", "/retention/runs", "Plan, tell and run what is due now, without waiting for the next look",
+	list(rt, "list-runs", "/retention/runs", "List retention runs, the newest first",
+		func(r model.RetentionRun) string { return r.ID }, room.Runs)
+	route(rt, "run-retention", "POST", "/retention/runs",
+		"Plan, tell and run what is due now, without waiting for the next look",
 		func(ctx context.Context, _ *nothing) ([]model.RetentionRun, error) {
 			return room.RunNow(context.WithoutCancel(ctx))
 		})
 	show(rt, "show-run", "/retention/runs/{id}", "Show a retention run, with its signed report once it is done", room.Run)
-	huma.Register(rt, op("list-run-files", "GET", "/retention/runs/{id}/files", "What a run names and what became of it, as CSV"),
+	huma.Register(rt, op("list-run-files", "GET", "/retention/runs/{id}/files",
+		"What a run names and what became of it, as CSV"),
 		func(ctx context.Context, in *Keyed) (*huma.StreamResponse, error) {
 			if _, err := room.Run(ctx, in.Key); err != nil {
 				return nil, rt.fail(err)
@@ -50,7 +54,8 @@ func (rt *routes) retention() {
 	}
 	done(rt, "note-told", "POST", "/retention/runs/{id}/told/{account}", "Note that an account's people were told by hand",
 		func(ctx context.Context, in *told) error { return room.Told(ctx, actor(ctx), in.Key, in.Account) })
-	act(rt, "confirm-run", "POST", "/retention/runs/{id}/confirm", "Let a run go on that waits for an administrator", room.Confirm)
+	act(rt, "confirm-run", "POST", "/retention/runs/{id}/confirm", "Let a run go on that waits for an administrator",
+		room.Confirm)
 	edit(rt, "cancel-run", "POST", "/retention/runs/{id}/cancel", "Call a run off",
 		func(ctx context.Context, who, id string, w model.Why) (model.RetentionRun, error) {
 			return room.Cancel(ctx, who, id, w.Reason)

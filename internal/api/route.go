@@ -29,7 +29,8 @@ type (
 )
 
 // route adds an operation under /api/v1. do is given the whole input.
-func route[In, Out any](rt *routes, id, method, path, summary string, do func(ctx context.Context, in *In) (Out, error)) {
+func route[In, Out any](rt *routes, id, method, path, summary string,
+	do func(ctx context.Context, in *In) (Out, error)) {
 	huma.Register(rt, op(id, method, path, summary), func(ctx context.Context, in *In) (*BodyOf[Out], error) {
 		out, err := do(ctx, in)
 		if err != nil {
@@ -52,25 +53,31 @@ func show[T any](rt *routes, id, path, summary string, read func(ctx context.Con
 }
 
 // create adds POST of a body.
-func create[B, T any](rt *routes, id, path, summary string, do func(ctx context.Context, actor string, body B) (T, error)) {
-	route(rt, id, "POST", path, summary, func(ctx context.Context, in *BodyOf[B]) (T, error) { return do(ctx, actor(ctx), in.Body) })
+func create[B, T any](rt *routes, id, path, summary string,
+	do func(ctx context.Context, actor string, body B) (T, error)) {
+	route(rt, id, "POST", path, summary,
+		func(ctx context.Context, in *BodyOf[B]) (T, error) { return do(ctx, actor(ctx), in.Body) })
 }
 
 // edit adds a change of one thing by a body.
-func edit[B, T any](rt *routes, id, method, path, summary string, do func(ctx context.Context, actor, key string, body B) (T, error)) {
+func edit[B, T any](rt *routes, id, method, path, summary string,
+	do func(ctx context.Context, actor, key string, body B) (T, error)) {
 	route(rt, id, method, path, summary, func(ctx context.Context, in *KeyedBody[B]) (T, error) {
 		return do(ctx, actor(ctx), in.Key, in.Body)
 	})
 }
 
 // act adds something that is done to one thing, without a body.
-func act[T any](rt *routes, id, method, path, summary string, do func(ctx context.Context, actor, key string) (T, error)) {
-	route(rt, id, method, path, summary, func(ctx context.Context, in *Keyed) (T, error) { return do(ctx, actor(ctx), in.Key) })
+func act[T any](rt *routes, id, method, path, summary string,
+	do func(ctx context.Context, actor, key string) (T, error)) {
+	route(rt, id, method, path, summary,
+		func(ctx context.Context, in *Keyed) (T, error) { return do(ctx, actor(ctx), in.Key) })
 }
 
 // remove adds DELETE of one thing.
 func remove(rt *routes, id, path, summary string, do func(ctx context.Context, actor, key string) error) {
-	done(rt, id, "DELETE", path, summary, func(ctx context.Context, in *Keyed) error { return do(ctx, actor(ctx), in.Key) })
+	done(rt, id, "DELETE", path, summary,
+		func(ctx context.Context, in *Keyed) error { return do(ctx, actor(ctx), in.Key) })
 }
 
 // op describes an operation under /api/v1.
@@ -99,7 +106,8 @@ func (s *Streamed) Resolve(ctx huma.Context) []error {
 
 // viewed writes down that somebody of the operator's looked at contents.
 func (rt *routes) viewed(ctx context.Context, action, subject, userID string, detail map[string]string) error {
-	return rt.Audit.Note(ctx, model.AuditRow{Actor: actor(ctx), Action: action, Subject: subject, User: userID, Detail: detail})
+	return rt.Audit.Note(ctx, model.AuditRow{Actor: actor(ctx), Action: action, Subject: subject, User: userID,
+		Detail: detail})
 }
 
 // blobReader is what content needs of a blob.Reader.

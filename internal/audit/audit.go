@@ -58,7 +58,8 @@ func (r *Room) Key() string { return r.o.Key.Public() }
 
 // entry is a stored row as it is hashed.
 func entry(v store.LogRow) proof.Entry {
-	return proof.Entry{ID: v.ID, At: v.At, Actor: v.Actor, Action: v.Action, Subject: v.Subject, User: v.User, Detail: v.Detail}
+	return proof.Entry{ID: v.ID, At: v.At, Actor: v.Actor, Action: v.Action, Subject: v.Subject, User: v.User,
+		Detail: v.Detail}
 }
 
 // Note writes a row that no other change belongs to: something was looked at,

@@ -37,7 +37,8 @@ func (s *Selection) wants(v store.LogRow) bool {
 	if prefix, ok := strings.CutSuffix(s.Action, "*"); ok {
 		action = strings.HasPrefix(v.Action, prefix)
 	}
-	return action && (s.Actor == "" || v.Actor == s.Actor) && (s.User == "" || v.User == s.User) && (s.Subject == "" || v.Subject == s.Subject)
+	return action && (s.Actor == "" || v.Actor == s.Actor) && (s.User == "" || v.User == s.User) &&
+		(s.Subject == "" || v.Subject == s.Subject)
 }
 
 // header is the first line of an export: what it holds, and what is needed to
@@ -77,20 +78,22 @@ type Line struct {
 const microTime = "2006-01-02T15:04:05.000000Z07:00"
 
 func line(v store.LogRow) Line {
-	return Line{Seq: v.Seq, ID: v.ID, At: exchange.FromMicros(v.At).Format(microTime), Actor: v.Actor, Action: v.Action, Subject: v.Subject,
-		User: v.User, Detail: json.RawMessage(v.Detail)}
+	return Line{Seq: v.Seq, ID: v.ID, At: exchange.FromMicros(v.At).Format(microTime), Actor: v.Actor, Action: v.Action,
+		Subject: v.Subject, User: v.User, Detail: json.RawMessage(v.Detail)}
 }
 
 // shown is a row as lists show it.
 func shown(v store.LogRow) model.AuditLine {
-	l := model.AuditLine{Seq: v.Seq, ID: v.ID, At: exchange.FromMicros(v.At).Format(microTime), Actor: v.Actor, Action: v.Action, Subject: v.Subject, UserID: v.User}
+	l := model.AuditLine{Seq: v.Seq, ID: v.ID, At: exchange.FromMicros(v.At).Format(microTime), Actor: v.Actor,
+		Action: v.Action, Subject: v.Subject, UserID: v.User}
 	_ = json.Unmarshal([]byte(v.Detail), &l.Detail) // a row that was tampered with has none
 	return l
 }
 
 func (l *Line) entry() (proof.Entry, error) {
 	at, err := time.Parse(time.RFC3339Nano, l.At)
-	return proof.Entry{ID: l.ID, At: exchange.Micros(at), Actor: l.Actor, Action: l.Action, Subject: l.Subject, User: l.User, Detail: string(l.Detail)}, err
+	return proof.Entry{ID: l.ID, At: exchange.Micros(at), Actor: l.Actor, Action: l.Action, Subject: l.Subject,
+		User: l.User, Detail: string(l.Detail)}, err
 }
 
 // settle turns times into numbers under the newest checkpoint.
@@ -127,7 +130,8 @@ func (r *Room) Export(ctx context.Context, w io.Writer, s Selection) error {
 	}
 	out := bufio.NewWriterSize(w, 64<<10)
 	enc := json.NewEncoder(out)
-	h := header{Form: exportForm, Checkpoint: c.Note, From: s.from, To: s.to, Chosen: s.filtered, Left: []subtree{}, Right: []subtree{}}
+	h := header{Form: exportForm, Checkpoint: c.Note, From: s.from, To: s.to, Chosen: s.filtered, Left: []subtree{},
+		Right: []subtree{}}
 	if !s.filtered {
 		if h.Left, err = subtrees(q, 0, s.from); err != nil {
 			return err
@@ -204,7 +208,8 @@ func each(ctx context.Context, q *store.Q, s Selection, visit func(seq int64, v 
 			case err != nil:
 				return err
 			case to > expired:
-				return fault.E("audit.Export", fault.Conflict, "Row %d is missing from the log.", max(next, expired)).WithHint("sallyport audit verify says what else is wrong")
+				return fault.E("audit.Export", fault.Conflict, "Row %d is missing from the log.", max(next, expired)).
+					WithHint("sallyport audit verify says what else is wrong")
 			case full:
 				return fault.E("audit.Export", fault.Conflict, "Old rows expired while they were exported. Export them again.")
 			}
@@ -253,7 +258,8 @@ func (r *Room) ExportCSV(ctx context.Context, w io.Writer, s Selection) error {
 		if v == nil || !s.wants(*v) {
 			return nil
 		}
-		row := []string{strconv.FormatInt(v.Seq, 10), exchange.FromMicros(v.At).Format(microTime), v.Actor, v.Action, v.Subject, v.User, v.Detail, v.ID}
+		row := []string{strconv.FormatInt(v.Seq, 10), exchange.FromMicros(v.At).Format(microTime), v.Actor, v.Action,
+			v.Subject, v.User, v.Detail, v.ID}
 		for i := range row {
 			row[i] = valid.Cell(row[i])
 		}
@@ -266,8 +272,9 @@ func (r *Room) ExportCSV(ctx context.Context, w io.Writer, s Selection) error {
 // List reads rows of a selection for people, the newest first, one page of them. Rows
 // whose content has expired are not listed.
 func (r *Room) List(ctx context.Context, s Selection, p model.Paging) ([]model.AuditLine, error) {
-	rows, err := r.o.Store.Read(ctx).LogPage(store.LogFilter{Since: s.Since, Until: s.Until, Actor: s.Actor, Action: s.Action, User: s.User,
-		Subject: s.Subject}, p)
+	rows, err := r.o.Store.Read(ctx).
+		LogPage(store.LogFilter{Since: s.Since, Until: s.Until, Actor: s.Actor, Action: s.Action, User: s.User,
+			Subject: s.Subject}, p)
 	out := make([]model.AuditLine, len(rows))
 	for i, v := range rows {
 		out[i] = shown(v)

@@ -90,7 +90,8 @@ var exportStories = stories{
 	},
 	"chosen rows each bring their proof": func(t *testing.T, w *world) {
 		w.timed()
-		for rows, s := range map[int64]audit.Selection{4: {Action: "key.add", User: "U1"}, 7: {Action: "key.*"}, 20: {Actor: "op:jo"}, 2: {Subject: "/upload/2.csv"}, 0: {Actor: "x"}} {
+		for rows, s := range map[int64]audit.Selection{4: {Action: "key.add", User: "U1"}, 7: {Action: "key.*"},
+			20: {Actor: "op:jo"}, 2: {Subject: "/upload/2.csv"}, 0: {Actor: "x"}} {
 			export := w.export(s)
 			if got := int64(strings.Count(export, "\n")) - 1; got < 1 != (rows == 0) {
 				t.Errorf("%+v chooses %d rows", s, got)
@@ -113,7 +114,8 @@ var exportStories = stories{
 					changed := export[:i] + string(with) + export[i+1:]
 					r, err := w.offline(changed, "")
 					if changed != export && err == nil && r.OK && !sameExport(export, changed) {
-						t.Fatalf("byte %d, %q became %q, and nobody saw it: …%q…", i, export[i], with, changed[max(0, i-40):min(len(changed), i+40)])
+						t.Fatalf("byte %d, %q became %q, and nobody saw it: …%q…", i, export[i], with,
+							changed[max(0, i-40):min(len(changed), i+40)])
 					}
 				}
 			}
@@ -122,8 +124,9 @@ var exportStories = stories{
 	"rows that are taken out, doubled, added or moved are found": func(t *testing.T, w *world) {
 		w.sealed(6)
 		lines := strings.SplitAfter(strings.TrimSpace(w.export(audit.Selection{}))+"\n", "\n")[:7]
-		for what, order := range map[string][]int{"a row is out": {0, 1, 2, 4, 5, 6}, "twice": {0, 1, 2, 2, 3, 4, 5, 6}, "moved": {0, 1, 3, 2, 4, 5, 6}, "more": {0, 1, 2, 3, 4, 5, 6, 6},
-			"no head": {1, 2, 3, 4, 5, 6}, "the head alone": {0}, "two heads": {0, 0, 1, 2, 3, 4, 5, 6}} {
+		for what, order := range map[string][]int{"a row is out": {0, 1, 2, 4, 5, 6}, "twice": {0, 1, 2, 2, 3, 4, 5, 6},
+			"moved": {0, 1, 3, 2, 4, 5, 6}, "more": {0, 1, 2, 3, 4, 5, 6, 6}, "no head": {1, 2, 3, 4, 5, 6},
+			"the head alone": {0}, "two heads": {0, 0, 1, 2, 3, 4, 5, 6}} {
 			var b strings.Builder
 			for _, i := range order {
 				b.WriteString(lines[i])
@@ -143,7 +146,8 @@ var exportStories = stories{
 		w.forget(0)
 		w.open()
 		w.sealed(6)
-		if r, err := w.offline(w.export(audit.Selection{}), early); err != nil || r.OK || !strings.Contains(r.Faults[0], "different logs") {
+		if r, err := w.offline(w.export(audit.Selection{}), early); err != nil || r.OK ||
+			!strings.Contains(r.Faults[0], "different logs") {
 			t.Errorf("%+v %v", r, err)
 		}
 	},
@@ -207,7 +211,8 @@ var exportStories = stories{
 	},
 	"no cell of a spreadsheet is a formula": func(t *testing.T, w *world) {
 		for _, hostile := range []string{"=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "=cmd|'/c calc'!A0", "a,\"b\"\nc"} {
-			testkit.Must(t, w.room.Note(ctx, model.AuditRow{Actor: hostile, Action: "file.store", Subject: hostile, User: hostile}))
+			testkit.Must(t,
+				w.room.Note(ctx, model.AuditRow{Actor: hostile, Action: "file.store", Subject: hostile, User: hostile}))
 		}
 		w.seal()
 		var b bytes.Buffer

@@ -59,7 +59,9 @@ func (r *Room) extends(q *store.Q, size int64) (t proof.Tree, err error) {
 func (r *Room) follows(q *store.Q, t proof.Tree) error {
 	h := *r.head
 	if t.Size() < h.Size {
-		return broken("The audit log has %d rows, and had %d on %s, as signed beside the key: rows were removed from its end.", t.Size(), h.Size, h.At)
+		return broken(
+			"The audit log has %d rows, and had %d on %s, as signed beside the key: rows were removed from its end.", t.Size(),
+			h.Size, h.At)
 	}
 	if t.Size() == h.Size {
 		if h.Size > 0 && t.Root() != h.Root {
@@ -154,7 +156,8 @@ func (r *Room) Accept(ctx context.Context, reason string) error {
 	}
 	_, err = r.extends(q, size)
 	if err == nil {
-		return fault.E(op, fault.Conflict, "The audit log extends what was signed; there is nothing to accept.").WithHint("start without --accept-log")
+		return fault.E(op, fault.Conflict, "The audit log extends what was signed; there is nothing to accept.").
+			WithHint("start without --accept-log")
 	}
 	if !errors.Is(err, errBroken) {
 		return err
@@ -172,8 +175,10 @@ func (r *Room) Accept(ctx context.Context, reason string) error {
 	if err != nil {
 		return err
 	}
-	row := model.AuditRow{ID: r.o.IDs.New(), At: now, Actor: "system:audit", Action: "audit.accept", Subject: strconv.FormatInt(size, 10),
-		Detail: map[string]string{"reason": reason, "had": strconv.FormatInt(was.Size, 10), "had_root": rootText(was), "had_at": was.At}}
+	row := model.AuditRow{ID: r.o.IDs.New(), At: now, Actor: "system:audit", Action: "audit.accept",
+		Subject: strconv.FormatInt(size, 10),
+		Detail: map[string]string{"reason": reason, "had": strconv.FormatInt(was.Size, 10), "had_root": rootText(was),
+			"had_at": was.At}}
 	if err := r.o.Store.Write(ctx, func(tx *store.Tx) error { return tx.Audit(row) }); err != nil {
 		return err
 	}
@@ -204,7 +209,9 @@ func (r *Room) alarm(ctx context.Context, cause error) {
 	}
 	r.o.Log.Error("the audit log is not sealed any more", "reason", text)
 	e := model.Event{ID: r.o.IDs.New(), Type: model.EventAlarm, At: r.now(), Data: model.Alarm{About: "audit log",
-		Words: "The audit log is not sealed any more. " + text + "\n\nRows that are written from now on wait. Find out who changed the database, and compare with a checkpoint that left the machine: sallyport audit verify --against FILE."}}
+		Words: "The audit log is not sealed any more. " + text +
+			"\n\nRows that are written from now on wait. Find out who changed the database, and compare with a checkpoint " +
+			"that left the machine: sallyport audit verify --against FILE."}}
 	if err := r.o.Store.Write(ctx, func(tx *store.Tx) error { return tx.Emit(e) }); err != nil {
 		r.o.Log.Error("the alarm could not be sent; it is tried again", "err", err)
 		return

@@ -149,7 +149,8 @@ var headStories = stories{
 		if r := w.judged(); !r.OK || r.Size != 5 {
 			t.Errorf("%+v", r)
 		}
-		if n := w.count(`SELECT COUNT(*) FROM audit WHERE action = 'audit.accept' AND detail LIKE '%Sunday%' AND detail LIKE '%"had":"7"%'`); n != 1 {
+		if n := w.count(`SELECT COUNT(*) FROM audit WHERE action = 'audit.accept' AND detail LIKE '%Sunday%'
+			AND detail LIKE '%"had":"7"%'`); n != 1 {
 			t.Errorf("%d rows say so", n)
 		}
 	},
@@ -168,11 +169,13 @@ var headStories = stories{
 	"an expiry that somebody wrote by hand is found": func(t *testing.T, w *world) {
 		w.headed()
 		w.sealed(9)
-		w.tamper(fmt.Sprintf(`INSERT INTO audit (id, at, actor, action, subject, user_id, detail) VALUES ('%s', 1, 'system:audit', 'audit.expire', '4', '', '{"keep":"7y"}')`, w.ids.New()))
+		w.tamper(fmt.Sprintf(`INSERT INTO audit (id, at, actor, action, subject, user_id, detail)
+			VALUES ('%s', 1, 'system:audit', 'audit.expire', '4', '', '{"keep":"7y"}')`, w.ids.New()))
 		w.seal() // whatever is there is sealed
 		w.tamper(`UPDATE counters SET value = 4 WHERE name = 'audit.expired'`)
 		w.tamper(`DELETE FROM audit WHERE seq < 4`)
-		w.bad("", "Row 9 says that rows below 4 expired, and the key did not sign that.", "Rows up to 4 count as expired by age")
+		w.bad("", "Row 9 says that rows below 4 expired, and the key did not sign that.",
+			"Rows up to 4 count as expired by age")
 	},
 	"rows whose times were set back do not expire": func(t *testing.T, w *world) {
 		w.headed()

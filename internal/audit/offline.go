@@ -54,7 +54,8 @@ func VerifyExport(in io.Reader, public, against string, progress func(done, tota
 		case a.Size == c.Size && a.Root != c.Root:
 			report.fault("The export's checkpoint and the one given speak of different logs.")
 		case a.Size != c.Size:
-			report.fault("The checkpoint given is of %d rows and the export's of %d: an export cannot show that one grew out of the other; verify the whole log against it.", a.Size, c.Size)
+			report.fault("The checkpoint given is of %d rows and the export's of %d: an export cannot show that one grew out "+
+				"of the other; verify the whole log against it.", a.Size, c.Size)
 		}
 	}
 	check := checkWhole
@@ -69,11 +70,13 @@ func VerifyExport(in io.Reader, public, against string, progress func(done, tota
 }
 
 func notExport(err error) error {
-	return &fault.Error{Op: "audit.VerifyExport", Kind: fault.Invalid, Public: "This is not an export of an audit log, or it is damaged.", Err: err}
+	return &fault.Error{Op: "audit.VerifyExport", Kind: fault.Invalid,
+		Public: "This is not an export of an audit log, or it is damaged.", Err: err}
 }
 
 // checkWhole computes the checkpoint's root from a stretch of the log.
-func checkWhole(lines *bufio.Scanner, h header, c proof.Checkpoint, report *Report, progress func(done, total int64)) error {
+func checkWhole(lines *bufio.Scanner, h header, c proof.Checkpoint, report *Report,
+	progress func(done, total int64)) error {
 	var t proof.Tree
 	add := func(list []subtree, end int64) error {
 		for _, s := range list {
@@ -143,7 +146,8 @@ func (l *Line) leaf(report *Report) (tlog.Hash, error) {
 }
 
 // checkChosen checks rows that each bring their proof.
-func checkChosen(lines *bufio.Scanner, h header, c proof.Checkpoint, report *Report, progress func(done, total int64)) error {
+func checkChosen(lines *bufio.Scanner, h header, c proof.Checkpoint, report *Report,
+	progress func(done, total int64)) error {
 	last := int64(-1)
 	for lines.Scan() {
 		var l Line

@@ -115,7 +115,8 @@ func (r *Room) sealSome(ctx context.Context) error {
 			return "", err
 		}
 		now := r.now()
-		if note, err = r.o.Key.SignCheckpoint(proof.Checkpoint{Size: sealed.Size(), Root: sealed.Root(), At: now.Format(time.RFC3339)}); err != nil {
+		if note, err = r.o.Key.SignCheckpoint(proof.Checkpoint{Size: sealed.Size(), Root: sealed.Root(),
+			At: now.Format(time.RFC3339)}); err != nil {
 			return "", err
 		}
 		return note, tx.AddCheckpoint(store.Checkpoint{Size: sealed.Size(), At: exchange.Micros(now), Note: note})
@@ -218,7 +219,8 @@ func (r *Room) old(q *store.Q, edge time.Time) (until int64, err error) {
 	}
 	at, err := time.Parse(time.RFC3339, c.At)
 	if err != nil || at.After(edge) {
-		return 0, fault.E("audit.old", fault.Conflict, "The checkpoint of %d rows was signed on %s, and is stored as older.", c.Size, c.At)
+		return 0, fault.E("audit.old", fault.Conflict, "The checkpoint of %d rows was signed on %s, and is stored as older.",
+			c.Size, c.At)
 	}
 	return min(until, c.Size), nil
 }
@@ -229,7 +231,9 @@ func (r *Room) stateExpiry(ctx context.Context, e proof.Expiry) error {
 	if err != nil {
 		return err
 	}
-	err = r.Note(ctx, model.AuditRow{Actor: "system:audit", Action: expireAction, Subject: strconv.FormatInt(e.Until, 10), Detail: map[string]string{"keep": e.Policy, "note": base64.StdEncoding.EncodeToString([]byte(note))}}) // rows have one line
+	// rows have one line
+	err = r.Note(ctx, model.AuditRow{Actor: "system:audit", Action: expireAction, Subject: strconv.FormatInt(e.Until, 10),
+		Detail: map[string]string{"keep": e.Policy, "note": base64.StdEncoding.EncodeToString([]byte(note))}})
 	if err == nil {
 		err = r.Seal(ctx)
 	}

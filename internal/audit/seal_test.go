@@ -66,7 +66,8 @@ var sealStories = stories{
 		}
 		work.Wait()
 		w.seal()
-		if n, top := w.count(`SELECT COUNT(DISTINCT seq) FROM audit`), w.count(`SELECT MAX(seq) FROM audit`); n != 80 || top != 79 {
+		if n, top := w.count(`SELECT COUNT(DISTINCT seq) FROM audit`), w.count(`SELECT MAX(seq) FROM audit`); n != 80 ||
+			top != 79 {
 			t.Errorf("80 rows have %d numbers up to %d", n, top)
 		}
 		w.good(80)

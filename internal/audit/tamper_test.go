@@ -22,8 +22,8 @@ func (w *world) row(seq int64) (id string) {
 // columnStories change one column of one row, in the middle of a checkpoint.
 func columnStories() stories {
 	out := stories{}
-	for column, value := range map[string]any{"id": "01AAAAAAAAAAAAAAAAAAAAAAAA", "at": int64(1), "actor": "op:mallory", "action": "key.revoke",
-		"subject": "/etc", "user_id": "U9", "detail": `{"sha256": "abc"}`} {
+	for column, value := range map[string]any{"id": "01AAAAAAAAAAAAAAAAAAAAAAAA", "at": int64(1), "actor": "op:mallory",
+		"action": "key.revoke", "subject": "/etc", "user_id": "U9", "detail": `{"sha256": "abc"}`} {
 		out["a changed "+column+" is found, and its row named"] = func(t *testing.T, w *world) {
 			w.sealed(5, 8, 4)
 			w.good(17)
@@ -114,7 +114,8 @@ var rowStories = stories{
 		rows, err := w.store.Read(ctx).LogRows(6, 1)
 		testkit.Must(t, err)
 		v := rows[0]
-		e := proof.Entry{ID: v.ID, At: v.At, Actor: v.Actor, Action: v.Action, Subject: v.Subject, User: v.User, Detail: v.Detail}
+		e := proof.Entry{ID: v.ID, At: v.At, Actor: v.Actor, Action: v.Action, Subject: v.Subject, User: v.User,
+			Detail: v.Detail}
 		leaf := e.Leaf()
 		w.tamper(`UPDATE audit_hashes SET hash = $1 WHERE idx = $2`, leaf[:], tlog.StoredHashIndex(0, 6))
 		w.bad("", "Rows 5 to 12 do not agree")
@@ -150,7 +151,8 @@ var rowStories = stories{
 		w.sealed(5)
 		for i, seq := range []int64{5, 900} {
 			id := fmt.Sprintf("01AAAAAAAAAAAAAAAAAAAAAAA%d", i)
-			w.tamper(`INSERT INTO audit (id, at, actor, action, subject, user_id, detail, seq) VALUES ($1, 1, 'x', 'key.add', 's', '', '{}', $2)`, id, seq)
+			w.tamper(`INSERT INTO audit (id, at, actor, action, subject, user_id, detail, seq)
+				VALUES ($1, 1, 'x', 'key.add', 's', '', '{}', $2)`, id, seq)
 			w.bad("", fmt.Sprintf("Row %d (%s) has a number past the end of the log (5 rows).", seq, id))
 			w.tamper(`DELETE FROM audit WHERE id = $1`, id)
 		}
@@ -158,7 +160,8 @@ var rowStories = stories{
 	},
 	"a row with a number below the beginning is found": func(t *testing.T, w *world) {
 		w.sealed(5)
-		w.tamper(`INSERT INTO audit (id, at, actor, action, subject, user_id, detail, seq) VALUES ('01A', 1, 'x', 'key.add', 's', '', '{}', -3)`)
+		w.tamper(`INSERT INTO audit (id, at, actor, action, subject, user_id, detail, seq)
+			VALUES ('01A', 1, 'x', 'key.add', 's', '', '{}', -3)`)
 		if r := w.verify(""); r.OK {
 			t.Errorf("a row that is neither sealed nor waits: %+v", r)
 		}

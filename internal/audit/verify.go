@@ -37,7 +37,7 @@ type Report struct {
 	Against     string   `json:"against,omitempty" doc:"The checkpoint given from elsewhere"`
 	Head        string   `json:"head,omitempty" doc:"The checkpoint kept beside the signing key"`
 	Unproven    string   `json:"unproven,omitempty" doc:"What this could not show"`
-	Chosen      bool     `json:"chosen,omitempty" doc:"An export of chosen rows: it cannot show whether others were left out"`
+	Chosen      bool     `json:"chosen,omitempty" doc:"It cannot show whether rows were left out"`
 	Faults      []string `json:"faults"`
 }
 
@@ -139,7 +139,8 @@ func (v *Verifier) begin() (err error) {
 		}
 		v.report.Against = fmt.Sprintf("%d rows, %s", v.against.Size, v.against.At)
 		if v.against.Size > v.size {
-			v.report.fault("The log has %d rows, and had %d when the checkpoint was made: rows were removed from its end.", v.size, v.against.Size)
+			v.report.fault("The log has %d rows, and had %d when the checkpoint was made: rows were removed from its end.",
+				v.size, v.against.Size)
 		}
 	}
 	if v.Head != "" {
@@ -148,7 +149,8 @@ func (v *Verifier) begin() (err error) {
 		}
 		v.report.Head = fmt.Sprintf("%d rows, %s", v.head.Size, v.head.At)
 		if v.head.Size > v.size {
-			v.report.fault("The log has %d rows, and had %d on %s, as signed beside the key: rows were removed from its end.", v.size, v.head.Size, v.head.At)
+			v.report.fault("The log has %d rows, and had %d on %s, as signed beside the key: rows were removed from its end.",
+				v.size, v.head.Size, v.head.At)
 		}
 	}
 	v.report.Unproven = v.unproven()
@@ -162,9 +164,11 @@ func (v *Verifier) unproven() string {
 	case v.Against != "":
 		return ""
 	case v.Head != "":
-		return "Without a checkpoint from elsewhere (--against), this cannot show whether somebody with both the database and the signing key wrote the log anew."
+		return "Without a checkpoint from elsewhere (--against), this cannot show whether somebody with both the database " +
+			"and the signing key wrote the log anew."
 	}
-	return "Without the checkpoint beside the signing key and one from elsewhere (--against), this cannot show whether rows were removed from the log's end together with their checkpoints."
+	return "Without the checkpoint beside the signing key and one from elsewhere (--against), this cannot show whether " +
+		"rows were removed from the log's end together with their checkpoints."
 }
 
 // moreMarks reads the next checkpoints.
@@ -230,7 +234,8 @@ func (v *Verifier) expiry(row store.LogRow) error {
 	note, _ := base64.StdEncoding.DecodeString(detail["note"])
 	e, err := proof.OpenExpiry(string(note), v.Public)
 	if err != nil || row.Subject != strconv.FormatInt(e.Until, 10) {
-		v.report.fault("Row %d says that rows below %s expired, and the key did not sign that.", row.Seq, valid.Printable(row.Subject))
+		v.report.fault("Row %d says that rows below %s expired, and the key did not sign that.", row.Seq,
+			valid.Printable(row.Subject))
 		return nil
 	}
 	mark, err := v.q.CheckpointBelow(e.Until)
@@ -239,7 +244,8 @@ func (v *Verifier) expiry(row store.LogRow) error {
 	}
 	if c, bad := proof.OpenCheckpoint(mark.Note, v.Public); err == nil && bad == nil {
 		if at, bad := time.Parse(time.RFC3339, c.At); bad == nil && at.After(e.Edge) {
-			v.report.fault("Row %d says that rows below %d were sealed before %s, and those from %d on were not.", row.Seq, e.Until, e.Edge.Format(time.RFC3339), c.Size)
+			v.report.fault("Row %d says that rows below %d were sealed before %s, and those from %d on were not.", row.Seq,
+				e.Until, e.Edge.Format(time.RFC3339), c.Size)
 			return nil
 		}
 	}
@@ -274,7 +280,8 @@ func (v *Verifier) leaf(h tlog.Hash) error {
 	}
 	size := v.tree.Size()
 	if v.against.Size == size && v.Against != "" && v.tree.Root() != v.against.Root {
-		v.report.fault("The first %d rows are not what they were when the checkpoint given was made (%s).", size, v.against.At)
+		v.report.fault("The first %d rows are not what they were when the checkpoint given was made (%s).", size,
+			v.against.At)
 	}
 	if v.head.Size == size && v.tree.Root() != v.head.Root {
 		v.report.fault("The first %d rows are not what was signed beside the key on %s.", size, v.head.At)
@@ -342,7 +349,8 @@ func (v *Verifier) blame(c proof.Checkpoint) error {
 		}
 	}
 	if sealed.Size() != c.Size || sealed.Root() != c.Root {
-		v.report.fault("Rows %d to %d do not agree with the checkpoint of %s, nor do their stored hashes: the log was rewritten there.",
+		v.report.fault("Rows %d to %d do not agree with the checkpoint of %s, nor do their stored hashes: the log was "+
+			"rewritten there.",
 			v.agreed.Size(), c.Size-1, c.At)
 		return nil
 	}
@@ -383,7 +391,8 @@ func (v *Verifier) finish() (Report, error) {
 		if m.Size <= now {
 			continue
 		}
-		v.report.fault("There is a checkpoint of %d rows, and the log has %d: rows were removed from its end.", m.Size, v.size)
+		v.report.fault("There is a checkpoint of %d rows, and the log has %d: rows were removed from its end.", m.Size,
+			v.size)
 	}
 	if last, err := v.q.LastCheckpoint(); err == nil && last.Size < v.size || fault.Is(err, fault.NotFound) && v.size > 0 {
 		v.report.fault("Rows %d to %d are under no checkpoint.", last.Size, v.size-1)

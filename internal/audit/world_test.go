@@ -59,7 +59,8 @@ func (w *world) open() { w.room = w.another() }
 
 // another is a room beside, as another node has one.
 func (w *world) another() *audit.Room {
-	o := audit.Options{Store: w.store, Clock: w.clock, IDs: w.ids, Log: slog.New(slog.DiscardHandler), Key: w.key, Keep: w.keep, Send: w.send}
+	o := audit.Options{Store: w.store, Clock: w.clock, IDs: w.ids, Log: slog.New(slog.DiscardHandler), Key: w.key,
+		Keep: w.keep, Send: w.send}
 	if w.head != nil {
 		o.Head = w.head
 	}
@@ -86,8 +87,10 @@ func (w *world) note(n int) {
 	w.t.Helper()
 	testkit.Must(w.t, testkit.Write(ctx, w.store, func(tx *store.Tx) error {
 		for i := range n {
-			row := model.AuditRow{ID: w.ids.New(), At: exchange.FromMicros(exchange.Micros(w.clock())), Actor: "op:jo", Action: []string{"file.store", "key.add", "account.add"}[i%3],
-				Subject: fmt.Sprintf("/upload/%d.csv", i), User: []string{"", "U1"}[i%2], Detail: map[string]string{"sha256": "abc", "text": "<a & b>"}}
+			row := model.AuditRow{ID: w.ids.New(), At: exchange.FromMicros(exchange.Micros(w.clock())), Actor: "op:jo",
+				Action: []string{"file.store", "key.add", "account.add"}[i%3], Subject: fmt.Sprintf("/upload/%d.csv", i),
+				User:   []string{"", "U1"}[i%2],
+				Detail: map[string]string{"sha256": "abc", "text": "<a & b>"}}
 			if err := tx.Audit(row); err != nil {
 				return err
 			}

@@ -18,35 +18,39 @@ func (a *app) accountCommand() *cobra.Command {
 
 func (a *app) accountAdd() *cobra.Command {
 	var in model.NewAccount
-	c := command("add ID --name NAME", "Add an account", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		in.ID = args[0]
-		v, err := a.client().AddAccount(ctx, in)
-		if err != nil {
-			return err
-		}
-		return a.done(v, "Account %s was added. Next: sallyport user add --account %s", v.ID, word(v.ID))
-	})
+	c := command("add ID --name NAME", "Add an account", cobra.ExactArgs(1),
+		func(ctx context.Context, args []string) error {
+			in.ID = args[0]
+			v, err := a.client().AddAccount(ctx, in)
+			if err != nil {
+				return err
+			}
+			return a.done(v, "Account %s was added. Next: sallyport user add --account %s", v.ID, word(v.ID))
+		})
 	c.Flags().StringVar(&in.Name, "name", "", "company name")
 	c.Flags().StringVar(&in.Parent, "parent", "", "parent account, for an indirect customer")
 	c.Flags().StringVar(&in.Region, "region", "", "region, which chooses the server address told to partners")
-	c.Flags().StringArrayVar(&in.AllowIPs, "allow-ip", nil, "address or network that its users may log in from (repeatable; default: all)")
+	c.Flags().StringArrayVar(&in.AllowIPs, "allow-ip", nil,
+		"address or network that its users may log in from (repeatable; default: all)")
 	_ = c.MarkFlagRequired("name")
 	return c
 }
 
 func (a *app) accountSet() *cobra.Command {
 	var in model.EditAccount
-	c := command("set ID", "Change an account's name, parent, region, networks or limits", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		v, err := a.client().EditAccount(ctx, args[0], in)
-		if err != nil {
-			return err
-		}
-		return a.done(v, "Account %s was changed.", v.ID)
-	})
+	c := command("set ID", "Change an account's name, parent, region, networks or limits", cobra.ExactArgs(1),
+		func(ctx context.Context, args []string) error {
+			v, err := a.client().EditAccount(ctx, args[0], in)
+			if err != nil {
+				return err
+			}
+			return a.done(v, "Account %s was changed.", v.ID)
+		})
 	optText(c, &in.Name, "name", "", "company name")
 	optText(c, &in.Parent, "parent", "", "parent account; empty makes it a direct one")
 	optText(c, &in.Region, "region", "", "region")
-	c.Flags().Var(optList{to: &in.AllowIPs, none: "any"}, "allow-ip", "address or network that its users may log in from (repeatable); any: from everywhere")
+	c.Flags().Var(optList{to: &in.AllowIPs, none: "any"}, "allow-ip",
+		"address or network that its users may log in from (repeatable); any: from everywhere")
 	optSize(c, &in.KeepBytes, "keep", "bytes that its users may keep alive together: 2TB; 0 for the default")
 	optNumber(c, &in.KeepItems, "keep-items", "contents and directories that they may keep together; 0 for the default")
 	c.MarkFlagsOneRequired("name", "parent", "region", "allow-ip", "keep", "keep-items")
@@ -68,8 +72,10 @@ func (a *app) accountShow() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return a.card(v, [2]string{"Account", v.ID}, [2]string{"Name", v.Name}, [2]string{"Parent", v.Parent}, [2]string{"Region", v.Region},
-			[2]string{"Log in from", joined(v.AllowIPs, "everywhere")}, [2]string{"State", v.State}, [2]string{"Since", when(v.CreatedAt)})
+		return a.card(v, [2]string{"Account", v.ID}, [2]string{"Name", v.Name}, [2]string{"Parent", v.Parent},
+			[2]string{"Region", v.Region}, [2]string{"Log in from", joined(v.AllowIPs, "everywhere")},
+			[2]string{"State", v.State},
+			[2]string{"Since", when(v.CreatedAt)})
 	})
 }
 
@@ -94,21 +100,23 @@ func (a *app) accountState(use, short, state string) *cobra.Command {
 		c.Flags().BoolVar(&readOnly, "read-only", false, "let its users in to fetch, but not to send")
 	}
 	if state == model.AccountClosed {
-		optText(c, &in.KeepFiles, "keep-files", "", "how long its files stay: 30d (default: the configured time); its people are told, and a signed report follows")
+		optText(c, &in.KeepFiles, "keep-files", "",
+			"how long its files stay: 30d (default: the configured time); its people are told, and a signed report follows")
 	}
 	return c
 }
 
 func (a *app) vendorCommand() *cobra.Command {
 	var in model.NewVendor
-	add := command("add SHORT --name NAME", "Add a vendor", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		in.Short = args[0]
-		v, err := a.client().AddVendor(ctx, in)
-		if err != nil {
-			return err
-		}
-		return a.done(v, "Vendor %s was added. Next: sallyport user add --account ID --vendor %s", v.Short, v.Short)
-	})
+	add := command("add SHORT --name NAME", "Add a vendor", cobra.ExactArgs(1),
+		func(ctx context.Context, args []string) error {
+			in.Short = args[0]
+			v, err := a.client().AddVendor(ctx, in)
+			if err != nil {
+				return err
+			}
+			return a.done(v, "Vendor %s was added. Next: sallyport user add --account ID --vendor %s", v.Short, v.Short)
+		})
 	add.Flags().StringVar(&in.Name, "name", "", "company name")
 	_ = add.MarkFlagRequired("name")
 	list := command("list", "List vendors", cobra.NoArgs, func(ctx context.Context, _ []string) error {

@@ -23,35 +23,36 @@ const endWait = 5 * time.Second
 func (a *app) keyRevoke() *cobra.Command {
 	var in model.RevokeKey
 	var format string
-	c := command("revoke FINGERPRINT --reason TEXT", "Revoke a key, end its sessions, and report what was done with it", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		if err := checkFormat(format); err != nil {
-			return err
-		}
-		in.Fingerprint = args[0]
-		v, err := a.client().RevokeKey(ctx, in)
-		if err != nil {
-			return err
-		}
-		if a.json {
-			return a.revokedJSON(ctx, args[0], v)
-		}
-		for _, k := range v.Keys {
-			fmt.Fprintf(a.Err, "Key %s of user %s is revoked.\n", k.Fingerprint, k.User)
-		}
-		if v.Burned {
-			fmt.Fprintln(a.Err, "It is blocked: nobody can enrol it again.")
-		}
-		for _, w := range v.Warnings {
-			fmt.Fprintln(a.Err, "warning: "+w)
-		}
-		if len(v.Keys) == 0 {
-			return nil // burned before anybody had it: there is no activity
-		}
-		if err := a.awaitEnd(ctx, args[0]); err != nil {
-			return err
-		}
-		return a.report(ctx, args[0], format)
-	})
+	c := command("revoke FINGERPRINT --reason TEXT", "Revoke a key, end its sessions, and report what was done with it",
+		cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
+			if err := checkFormat(format); err != nil {
+				return err
+			}
+			in.Fingerprint = args[0]
+			v, err := a.client().RevokeKey(ctx, in)
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return a.revokedJSON(ctx, args[0], v)
+			}
+			for _, k := range v.Keys {
+				fmt.Fprintf(a.Err, "Key %s of user %s is revoked.\n", k.Fingerprint, k.User)
+			}
+			if v.Burned {
+				fmt.Fprintln(a.Err, "It is blocked: nobody can enrol it again.")
+			}
+			for _, w := range v.Warnings {
+				fmt.Fprintln(a.Err, "warning: "+w)
+			}
+			if len(v.Keys) == 0 {
+				return nil // burned before anybody had it: there is no activity
+			}
+			if err := a.awaitEnd(ctx, args[0]); err != nil {
+				return err
+			}
+			return a.report(ctx, args[0], format)
+		})
 	c.Flags().StringVar(&in.Reason, "reason", "", "why, for the record")
 	c.Flags().BoolVar(&in.Burn, "burn", false, "the key is in other hands: nobody can ever enrol it again")
 	c.Flags().StringVar(&format, "format", "table", "of the key activity report: table, csv, json")
@@ -95,7 +96,8 @@ func (a *app) awaitEnd(ctx context.Context, fingerprint string) error {
 
 func (a *app) keyActivity() *cobra.Command {
 	var format string
-	c := command("activity FINGERPRINT", "Report everything that was done with a key: sessions, files read, written, listed, removed", cobra.ExactArgs(1),
+	c := command("activity FINGERPRINT",
+		"Report everything that was done with a key: sessions, files read, written, listed, removed", cobra.ExactArgs(1),
 		func(ctx context.Context, args []string) error {
 			if err := checkFormat(format); err != nil {
 				return err
@@ -128,12 +130,15 @@ func (a *app) report(ctx context.Context, fingerprint, format string) error {
 		return a.reportCSV(v)
 	}
 	fmt.Fprintf(a.Out, "\nKey activity report\n\n")
-	if err := a.card(v, [2]string{"Key", v.Fingerprint}, [2]string{"Of", strings.Join(v.Users, ", ")}, [2]string{"Enrolled", when(v.Since)}, [2]string{"As of", when(v.Made)},
-		[2]string{"Sessions", fmt.Sprint(v.Sessions)}, [2]string{"From", strings.Join(v.Addresses, ", ")}, [2]string{"Not recorded", lost(v.Lost)}); err != nil {
+	if err := a.card(v, [2]string{"Key", v.Fingerprint}, [2]string{"Of", strings.Join(v.Users, ", ")},
+		[2]string{"Enrolled", when(v.Since)}, [2]string{"As of", when(v.Made)}, [2]string{"Sessions", fmt.Sprint(v.Sessions)},
+		[2]string{"From", strings.Join(v.Addresses, ", ")},
+		[2]string{"Not recorded", lost(v.Lost)}); err != nil {
 		return err
 	}
 	fmt.Fprintln(a.Out)
-	t := table{head: []string{"TIME", "USER", "ACTION", "PATH", "BYTES", "TIMES", "FROM", "NOTE"}, none: "Nothing was done with this key."}
+	t := table{head: []string{"TIME", "USER", "ACTION", "PATH", "BYTES", "TIMES", "FROM", "NOTE"},
+		none: "Nothing was done with this key."}
 	for _, r := range v.Rows {
 		t.add(when(r.At), r.User, r.Action, r.Path, bytesOf(r), fmt.Sprint(r.Times), r.Address, noteOf(r))
 	}
@@ -172,13 +177,16 @@ func noteOf(r model.Activity) string {
 // reportCSV prints the rows for a spreadsheet, in which no cell becomes a formula.
 func (a *app) reportCSV(v model.KeyActivity) error {
 	w := csv.NewWriter(a.Out)
-	_ = w.Write([]string{"time", "until", "key", "user", "session", "action", "path", "bytes", "times", "address", "client", "note"}) // Flush reports errors
+	// Flush reports errors
+	_ = w.Write([]string{"time", "until", "key", "user", "session", "action", "path", "bytes", "times", "address",
+		"client", "note"})
 	for _, r := range v.Rows {
 		until := ""
 		if r.Until != nil {
 			until = r.Until.Format(time.RFC3339)
 		}
-		row := []string{r.At.Format(time.RFC3339), until, v.Fingerprint, r.User, r.Session, r.Action, r.Path, fmt.Sprint(r.Bytes), fmt.Sprint(r.Times), r.Address, r.Client, r.Note}
+		row := []string{r.At.Format(time.RFC3339), until, v.Fingerprint, r.User, r.Session, r.Action, r.Path,
+			fmt.Sprint(r.Bytes), fmt.Sprint(r.Times), r.Address, r.Client, r.Note}
 		for i := range row {
 			row[i] = valid.Cell(row[i])
 		}

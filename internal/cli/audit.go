@@ -44,7 +44,8 @@ func (f *auditFlags) ready() error {
 		at, err := time.Parse(time.DateOnly, t.text)
 		if err != nil {
 			if at, err = time.Parse(time.RFC3339, t.text); err != nil {
-				return fault.E("cli.audit", fault.Invalid, "%q is neither a day nor a time.", t.text).WithHint("write 2026-11-01 or 2026-11-01T06:00:00Z")
+				return fault.E("cli.audit", fault.Invalid, "%q is neither a day nor a time.", t.text).
+					WithHint("write 2026-11-01 or 2026-11-01T06:00:00Z")
 			}
 		}
 		*t.to = at
@@ -53,11 +54,13 @@ func (f *auditFlags) ready() error {
 }
 
 func (a *app) auditCommand() *cobra.Command {
-	return group("audit", "Who did what: a log that anyone can verify", a.auditList(), a.auditExport(), a.auditVerify(), a.auditSample(), a.auditStatus(), a.auditCheckpoint())
+	return group("audit", "Who did what: a log that anyone can verify", a.auditList(), a.auditExport(), a.auditVerify(),
+		a.auditSample(), a.auditStatus(), a.auditCheckpoint())
 }
 
 func auditTable() table {
-	return table{head: []string{"NUMBER", "AT (UTC)", "ACTOR", "ACTION", "SUBJECT", "DETAIL"}, none: "There are no such rows."}
+	return table{head: []string{"NUMBER", "AT (UTC)", "ACTOR", "ACTION", "SUBJECT", "DETAIL"},
+		none: "There are no such rows."}
 }
 
 func auditRow(l model.AuditLine) []string {
@@ -86,33 +89,36 @@ func (a *app) auditList() *cobra.Command {
 func (a *app) auditExport() *cobra.Command {
 	var f auditFlags
 	var format, out string
-	c := command("export", "Export rows: JSON Lines, which audit verify checks alone and offline, or CSV", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		if err := f.ready(); err != nil {
-			return err
-		}
-		export, err := a.client().ExportAudit(ctx, f.AuditFilter, format)
-		if err != nil {
-			return err
-		}
-		defer export.Close()
-		copyAll := func(w io.Writer) error {
-			_, err := io.Copy(w, export)
-			if err != nil {
-				return fault.E("cli.auditExport", fault.Unavailable, "The export broke off: %v.", err)
+	c := command("export", "Export rows: JSON Lines, which audit verify checks alone and offline, or CSV", cobra.NoArgs,
+		func(ctx context.Context, _ []string) error {
+			if err := f.ready(); err != nil {
+				return err
 			}
-			return nil
-		}
-		if out == "" {
-			return copyAll(a.Out)
-		}
-		if err := landFile(out, copyAll); err != nil {
-			return err
-		}
-		if format == "csv" {
-			return a.done(map[string]string{"file": out}, "The rows are in %s. A CSV proves nothing; for that, export JSON Lines.", out)
-		}
-		return a.done(map[string]string{"file": out}, "The export is in %s. Check it anywhere: sallyport audit verify %s --key KEY", out, out)
-	})
+			export, err := a.client().ExportAudit(ctx, f.AuditFilter, format)
+			if err != nil {
+				return err
+			}
+			defer export.Close()
+			copyAll := func(w io.Writer) error {
+				_, err := io.Copy(w, export)
+				if err != nil {
+					return fault.E("cli.auditExport", fault.Unavailable, "The export broke off: %v.", err)
+				}
+				return nil
+			}
+			if out == "" {
+				return copyAll(a.Out)
+			}
+			if err := landFile(out, copyAll); err != nil {
+				return err
+			}
+			if format == "csv" {
+				return a.done(map[string]string{"file": out},
+					"The rows are in %s. A CSV proves nothing; for that, export JSON Lines.", out)
+			}
+			return a.done(map[string]string{"file": out},
+				"The export is in %s. Check it anywhere: sallyport audit verify %s --key KEY", out, out)
+		})
 	f.add(c)
 	c.Flags().StringVar(&format, "format", "jsonl", "jsonl, csv")
 	c.Flags().StringVarP(&out, "out", "o", "", "file to write (default: standard output)")
@@ -120,24 +126,25 @@ func (a *app) auditExport() *cobra.Command {
 }
 
 func (a *app) auditSample() *cobra.Command {
-	return command("sample N", "Draw rows at random, each proven under the newest checkpoint", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		n, err := strconv.Atoi(args[0])
-		if err != nil {
-			return fault.E("cli.auditSample", fault.Invalid, "%q is no number.", valid.Printable(args[0]))
-		}
-		v, err := a.client().SampleAudit(ctx, n)
-		if err != nil {
-			return err
-		}
-		t := auditTable()
-		for _, l := range v {
-			row := auditRow(l.AuditLine)
-			row[0] += map[bool]string{true: " proven", false: " FALSE"}[l.Proven]
-			row[5] += l.Why
-			t.add(row...)
-		}
-		return a.show(v, t)
-	})
+	return command("sample N", "Draw rows at random, each proven under the newest checkpoint", cobra.ExactArgs(1),
+		func(ctx context.Context, args []string) error {
+			n, err := strconv.Atoi(args[0])
+			if err != nil {
+				return fault.E("cli.auditSample", fault.Invalid, "%q is no number.", valid.Printable(args[0]))
+			}
+			v, err := a.client().SampleAudit(ctx, n)
+			if err != nil {
+				return err
+			}
+			t := auditTable()
+			for _, l := range v {
+				row := auditRow(l.AuditLine)
+				row[0] += map[bool]string{true: " proven", false: " FALSE"}[l.Proven]
+				row[5] += l.Why
+				t.add(row...)
+			}
+			return a.show(v, t)
+		})
 }
 
 func (a *app) auditStatus() *cobra.Command {
@@ -146,64 +153,68 @@ func (a *app) auditStatus() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return a.card(s, [2]string{"Sealed rows", fmt.Sprint(s.Sealed)}, [2]string{"Expired", fmt.Sprint(s.Expired)}, [2]string{"Waiting", fmt.Sprint(s.Waiting)},
-			[2]string{"Oldest waiting", whenPtr(s.OldestAt)}, [2]string{"Checkpoint left the machine", whenPtr(s.SentAt)}, [2]string{"Public key", s.PublicKey},
+		return a.card(s, [2]string{"Sealed rows", fmt.Sprint(s.Sealed)}, [2]string{"Expired", fmt.Sprint(s.Expired)},
+			[2]string{"Waiting", fmt.Sprint(s.Waiting)}, [2]string{"Oldest waiting", whenPtr(s.OldestAt)},
+			[2]string{"Checkpoint left the machine", whenPtr(s.SentAt)},
+			[2]string{"Public key", s.PublicKey},
 			[2]string{"NOT SEALED ANY MORE", s.Stopped})
 	})
 }
 
 func (a *app) auditCheckpoint() *cobra.Command {
-	return command("checkpoint", "Seal what waits, and print the signed checkpoint: keep it elsewhere", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		s, err := a.client().MakeCheckpoint(ctx)
-		if err != nil {
+	return command("checkpoint", "Seal what waits, and print the signed checkpoint: keep it elsewhere", cobra.NoArgs,
+		func(ctx context.Context, _ []string) error {
+			s, err := a.client().MakeCheckpoint(ctx)
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return a.show(s, table{})
+			}
+			_, err = io.WriteString(a.Out, s.Checkpoint)
 			return err
-		}
-		if a.json {
-			return a.show(s, table{})
-		}
-		_, err = io.WriteString(a.Out, s.Checkpoint)
-		return err
-	})
+		})
 }
 
 func (a *app) auditVerify() *cobra.Command {
 	var key, against, config string
-	c := command("verify [EXPORT]", "Verify the whole log in the data folder's database, or an export, offline", cobra.MaximumNArgs(1), func(ctx context.Context, args []string) error {
-		public, err := a.publicKey(key)
-		if err != nil {
-			return err
-		}
-		checkpoint := ""
-		if against != "" {
-			if checkpoint, err = a.readSigned(against); err != nil {
-				return err
-			}
-		}
-		bar := a.counting("rows")
-		defer bar.finish()
-		var report node.AuditReport
-		if len(args) == 1 {
-			f, err := os.Open(args[0])
-			if err != nil {
-				return fault.E("cli.auditVerify", fault.NotFound, "The export cannot be read: %v.", err)
-			}
-			defer f.Close()
-			report, err = node.VerifyAuditExport(f, public, checkpoint, bar.count)
+	c := command("verify [EXPORT]", "Verify the whole log in the data folder's database, or an export, offline",
+		cobra.MaximumNArgs(1), func(ctx context.Context, args []string) error {
+			public, err := a.publicKey(key)
 			if err != nil {
 				return err
 			}
-		} else {
-			cfg, err := a.config(config, nil)
-			if err != nil {
-				return err
+			checkpoint := ""
+			if against != "" {
+				if checkpoint, err = a.readSigned(against); err != nil {
+					return err
+				}
 			}
-			if report, err = node.VerifyAudit(ctx, cfg, public, checkpoint, bar.count); err != nil {
-				return err
+			bar := a.counting("rows")
+			defer bar.finish()
+			var report node.AuditReport
+			if len(args) == 1 {
+				f, err := os.Open(args[0])
+				if err != nil {
+					return fault.E("cli.auditVerify", fault.NotFound, "The export cannot be read: %v.", err)
+				}
+				defer f.Close()
+				report, err = node.VerifyAuditExport(f, public, checkpoint, bar.count)
+				if err != nil {
+					return err
+				}
+			} else {
+				cfg, err := a.config(config, nil)
+				if err != nil {
+					return err
+				}
+				if report, err = node.VerifyAudit(ctx, cfg, public, checkpoint, bar.count); err != nil {
+					return err
+				}
 			}
-		}
-		bar.finish()
-		return a.showAuditReport(report)
-	})
+			bar.finish()
+			return a.showAuditReport(report)
+		})
 	c.Long = `Verify the audit log without the server: compute its hashes anew from the rows,
 and compare with every signed checkpoint. Rows that were changed, removed or moved
 are named. The log's newest size and root, which the server keeps beside the signing
@@ -225,8 +236,10 @@ func (a *app) showAuditReport(r node.AuditReport) error {
 			return err
 		}
 	} else {
-		if err := a.card(r, [2]string{"Rows checked", fmt.Sprint(r.Rows)}, [2]string{"Expired", fmt.Sprint(r.Expired)}, [2]string{"Not sealed yet", fmt.Sprint(r.Waiting)},
-			[2]string{"Checkpoints", fmt.Sprint(r.Checkpoints)}, [2]string{"Signed by", r.Signer}, [2]string{"Newest checkpoint", fmt.Sprintf("%d rows, %s", r.Size, r.At)},
+		if err := a.card(r, [2]string{"Rows checked", fmt.Sprint(r.Rows)}, [2]string{"Expired", fmt.Sprint(r.Expired)},
+			[2]string{"Not sealed yet", fmt.Sprint(r.Waiting)}, [2]string{"Checkpoints", fmt.Sprint(r.Checkpoints)},
+			[2]string{"Signed by", r.Signer},
+			[2]string{"Newest checkpoint", fmt.Sprintf("%d rows, %s", r.Size, r.At)},
 			[2]string{"Kept beside the key", r.Head}, [2]string{"Against", r.Against}); err != nil {
 			return err
 		}
@@ -235,7 +248,8 @@ func (a *app) showAuditReport(r node.AuditReport) error {
 		}
 		switch {
 		case r.OK && r.Chosen:
-			fmt.Fprintln(a.Out, "Each row is what was sealed. The export is a selection: it cannot show whether rows were left out.")
+			fmt.Fprintln(a.Out,
+				"Each row is what was sealed. The export is a selection: it cannot show whether rows were left out.")
 		case r.OK:
 			fmt.Fprintln(a.Out, "The log is what was sealed.", r.Unproven)
 		}

@@ -99,15 +99,19 @@ Manage it:       the other commands; on the server's own machine they need only
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.PersistentFlags().StringVar(&a.data, "data", "", "the server's data folder (SALLYPORT_DATA; default ./sallyport-data)")
+	root.PersistentFlags().StringVar(&a.data, "data", "",
+		"the server's data folder (SALLYPORT_DATA; default ./sallyport-data)")
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON instead of a table")
-	_ = root.RegisterFlagCompletionFunc("data", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-		return nil, cobra.ShellCompDirectiveFilterDirs
-	})
-	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), "{{if .Runnable}}", "{{if and .Runnable (not .HasAvailableSubCommands)}}", 1))
+	_ = root.RegisterFlagCompletionFunc("data",
+		func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return nil, cobra.ShellCompDirectiveFilterDirs
+		})
+	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), "{{if .Runnable}}",
+		"{{if and .Runnable (not .HasAvailableSubCommands)}}", 1))
 	root.AddCommand(a.quickstartCommand(), a.serveCommand(), a.accountCommand(), a.vendorCommand(), a.userCommand(),
 		a.filesCommand(), a.keyCommand(), a.feedCommand(), a.publishCommand(), a.inboxCommand(), a.deliveryCommand(),
-		a.receiptCommand(), a.traceCommand(), a.expectCommand(), a.retentionCommand(), a.namesCommand(), a.auditCommand(), a.webhookCommand(), a.messageCommand(), a.mailCommand(),
+		a.receiptCommand(), a.traceCommand(), a.expectCommand(), a.retentionCommand(), a.namesCommand(), a.auditCommand(),
+		a.webhookCommand(), a.messageCommand(), a.mailCommand(),
 		a.sessionCommand(), a.contactCommand(), a.linkCommand(), a.noticeCommand(), a.guideCommand(), a.sitesCommand(),
 		a.explainCommand(), a.banCommand(), a.unbanCommand(), a.hostkeyCommand(), a.configCommand(), a.versionCommand())
 	root.InitDefaultCompletionCmd()
@@ -120,13 +124,14 @@ Manage it:       the other commands; on the server's own machine they need only
 
 // helpCommand is help about a command that exists.
 func helpCommand(root *cobra.Command) *cobra.Command {
-	help := command("help [COMMAND...]", "Help about any command", cobra.ArbitraryArgs, func(_ context.Context, args []string) error {
-		c, rest, _ := root.Find(args) // a command says itself what it does not know
-		if c.HasSubCommands() && len(rest) > 0 {
-			return knownCommand(c, rest)
-		}
-		return c.Help()
-	})
+	help := command("help [COMMAND...]", "Help about any command", cobra.ArbitraryArgs,
+		func(_ context.Context, args []string) error {
+			c, rest, _ := root.Find(args) // a command says itself what it does not know
+			if c.HasSubCommands() && len(rest) > 0 {
+				return knownCommand(c, rest)
+			}
+			return c.Help()
+		})
 	help.ValidArgsFunction = func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 		c, _, _ := root.Find(args)
 		return subcommands(c), cobra.ShellCompDirectiveNoFileComp
@@ -161,7 +166,8 @@ func group(use, short string, sub ...*cobra.Command) *cobra.Command {
 }
 
 // command is a leaf. args are its positional arguments' names, as in use.
-func command(use, short string, args cobra.PositionalArgs, run func(ctx context.Context, args []string) error) *cobra.Command {
+func command(use, short string, args cobra.PositionalArgs,
+	run func(ctx context.Context, args []string) error) *cobra.Command {
 	return &cobra.Command{Use: use, Short: short, Args: args, RunE: func(c *cobra.Command, args []string) error {
 		return run(c.Context(), args)
 	}}

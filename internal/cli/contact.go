@@ -13,27 +13,30 @@ import (
 )
 
 func (a *app) contactCommand() *cobra.Command {
-	return group("contact", "People of accounts and vendors", a.contactAdd(), a.contactSet(), a.contactList(), a.contactVerify(), a.contactLeave())
+	return group("contact", "People of accounts and vendors", a.contactAdd(), a.contactSet(), a.contactList(),
+		a.contactVerify(), a.contactLeave())
 }
 
 func (a *app) contactAdd() *cobra.Command {
 	var in model.NewContact
-	c := command("add ACCOUNT|VENDOR --name NAME --email ADDRESS", "Add a contact", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		in.Account = args[0]
-		_, err := a.client().ShowAccount(ctx, args[0])
-		if fault.Is(err, fault.NotFound) {
-			in.Account, in.Vendor = "", args[0]
-		} else if err != nil {
-			return err
-		}
-		v, err := a.client().AddContact(ctx, in)
-		if fault.Is(err, fault.NotFound) {
-			return fault.E("cli.contactAdd", fault.NotFound, "There is no account or vendor %q.", args[0])
-		} else if err != nil {
-			return err
-		}
-		return a.done(v, "Contact %s <%s> of %s was added (%s). Next: sallyport contact verify %s", v.Name, v.Email, v.Of(), strings.Join(v.Roles, ", "), v.Email)
-	})
+	c := command("add ACCOUNT|VENDOR --name NAME --email ADDRESS", "Add a contact", cobra.ExactArgs(1),
+		func(ctx context.Context, args []string) error {
+			in.Account = args[0]
+			_, err := a.client().ShowAccount(ctx, args[0])
+			if fault.Is(err, fault.NotFound) {
+				in.Account, in.Vendor = "", args[0]
+			} else if err != nil {
+				return err
+			}
+			v, err := a.client().AddContact(ctx, in)
+			if fault.Is(err, fault.NotFound) {
+				return fault.E("cli.contactAdd", fault.NotFound, "There is no account or vendor %q.", args[0])
+			} else if err != nil {
+				return err
+			}
+			return a.done(v, "Contact %s <%s> of %s was added (%s). Next: sallyport contact verify %s", v.Name, v.Email, v.Of(),
+				strings.Join(v.Roles, ", "), v.Email)
+		})
 	c.Flags().StringVar(&in.Name, "name", "", "first and last name")
 	c.Flags().StringVar(&in.Email, "email", "", "e-mail address")
 	c.Flags().StringVar(&in.Phone, "phone", "", "phone number")
@@ -45,13 +48,14 @@ func (a *app) contactAdd() *cobra.Command {
 
 func (a *app) contactSet() *cobra.Command {
 	var in model.EditContact
-	c := command("set CONTACT", "Change a contact, named by id or e-mail", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		v, err := a.client().EditContact(ctx, args[0], in)
-		if err != nil {
-			return err
-		}
-		return a.done(v, "Contact %s <%s> was changed.", v.Name, v.Email)
-	})
+	c := command("set CONTACT", "Change a contact, named by id or e-mail", cobra.ExactArgs(1),
+		func(ctx context.Context, args []string) error {
+			v, err := a.client().EditContact(ctx, args[0], in)
+			if err != nil {
+				return err
+			}
+			return a.done(v, "Contact %s <%s> was changed.", v.Name, v.Email)
+		})
 	optText(c, &in.Name, "name", "", "first and last name")
 	optText(c, &in.Email, "email", "", "e-mail address; a new one is unverified")
 	optText(c, &in.Phone, "phone", "", "phone number")
@@ -61,97 +65,116 @@ func (a *app) contactSet() *cobra.Command {
 }
 
 func (a *app) contactList() *cobra.Command {
-	return command("list [ACCOUNT|VENDOR]", "List contacts", cobra.MaximumNArgs(1), func(ctx context.Context, args []string) error {
-		t := table{head: []string{"OF", "NAME", "E-MAIL", "PHONE", "ROLES", "VERIFIED", "STATE", "ID"}, none: "There are no contacts yet."}
-		return list(ctx, a, t, a.client().ListContacts, model.ContactFilter{Of: strings.Join(args, "")}, func(c model.Contact) []string {
-			verified := ""
-			if c.VerifiedAt != nil {
-				verified = when(*c.VerifiedAt) + " " + c.Verified
-			}
-			state := "here"
-			if c.LeftAt != nil {
-				state = "left " + when(*c.LeftAt)
-			} else if c.BouncedAt != nil {
-				state = "mail bounced " + when(*c.BouncedAt)
-			}
-			return []string{c.Of(), c.Name, c.Email, c.Phone, strings.Join(c.Roles, ","), verified, state, c.ID}
+	return command("list [ACCOUNT|VENDOR]", "List contacts", cobra.MaximumNArgs(1),
+		func(ctx context.Context, args []string) error {
+			t := table{head: []string{"OF", "NAME", "E-MAIL", "PHONE", "ROLES", "VERIFIED", "STATE", "ID"},
+				none: "There are no contacts yet."}
+			return list(ctx, a, t, a.client().ListContacts, model.ContactFilter{Of: strings.Join(args, "")},
+				func(c model.Contact) []string {
+					verified := ""
+					if c.VerifiedAt != nil {
+						verified = when(*c.VerifiedAt) + " " + c.Verified
+					}
+					state := "here"
+					if c.LeftAt != nil {
+						state = "left " + when(*c.LeftAt)
+					} else if c.BouncedAt != nil {
+						state = "mail bounced " + when(*c.BouncedAt)
+					}
+					return []string{c.Of(), c.Name, c.Email, c.Phone, strings.Join(c.Roles, ","), verified, state, c.ID}
+				})
 		})
-	})
 }
 
 func (a *app) contactVerify() *cobra.Command {
 	var word string
-	c := command("verify CONTACT", "Verify a contact's e-mail address: make a one-time link to send there", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		if word != "" {
-			v, err := a.client().EditContact(ctx, args[0], model.EditContact{Verified: &word})
+	c := command("verify CONTACT", "Verify a contact's e-mail address: make a one-time link to send there",
+		cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
+			if word != "" {
+				v, err := a.client().EditContact(ctx, args[0], model.EditContact{Verified: &word})
+				if err != nil {
+					return err
+				}
+				return a.done(v, "The address of %s <%s> is verified: %s.", v.Name, v.Email, v.Verified)
+			}
+			contact, err := a.client().ShowContact(ctx, args[0])
 			if err != nil {
 				return err
 			}
-			return a.done(v, "The address of %s <%s> is verified: %s.", v.Name, v.Email, v.Verified)
-		}
-		contact, err := a.client().ShowContact(ctx, args[0])
-		if err != nil {
-			return err
-		}
-		p := keys.Empty()
-		l, at, err := a.makeLink(ctx, p, model.NewLink{Kind: model.LinkVerify, Contact: contact.ID})
-		if err != nil {
-			return err
-		}
-		return a.done(map[string]any{"link": l, "url": at}, "Send this link to %s; a click on its button verifies the address. It works once, until %s.\n  %s", l.Contact, when(l.ExpiresAt), at)
-	})
-	c.Flags().StringVar(&word, "word", "", "take it from you instead, and record how you know: \"called back on the number in the contract\"")
+			p := keys.Empty()
+			l, at, err := a.makeLink(ctx, p, model.NewLink{Kind: model.LinkVerify, Contact: contact.ID})
+			if err != nil {
+				return err
+			}
+			return a.done(map[string]any{"link": l, "url": at},
+				"Send this link to %s; a click on its button verifies the address. It works once, until %s.\n  %s", l.Contact,
+				when(l.ExpiresAt), at)
+		})
+	c.Flags().StringVar(&word, "word", "",
+		"take it from you instead, and record how you know: \"called back on the number in the contract\"")
 	return c
 }
 
 func (a *app) contactLeave() *cobra.Command {
-	return command("leave CONTACT", "Note that a person is gone, and list the keys that they hold", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		v, err := a.client().ContactLeaves(ctx, args[0])
-		if err != nil {
-			return err
-		}
-		if a.json {
-			return a.show(v, table{})
-		}
-		fmt.Fprintf(a.Out, "%s <%s> has left; %d contacts of %s remain.\n", v.Contact.Name, v.Contact.Email, v.Left, v.Contact.Of())
-		if len(v.Keys) > 0 {
-			fmt.Fprintln(a.Out, "Keys in their hands, which still work. Replace each: sallyport key rotate USER FILE, or revoke it: sallyport key revoke FINGERPRINT --reason R")
-		}
-		return a.show(v, keyTable(v.Keys, "No key is known to be in their hands."))
-	})
+	return command("leave CONTACT", "Note that a person is gone, and list the keys that they hold", cobra.ExactArgs(1),
+		func(ctx context.Context, args []string) error {
+			v, err := a.client().ContactLeaves(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return a.show(v, table{})
+			}
+			fmt.Fprintf(a.Out, "%s <%s> has left; %d contacts of %s remain.\n", v.Contact.Name, v.Contact.Email, v.Left,
+				v.Contact.Of())
+			if len(v.Keys) > 0 {
+				fmt.Fprintln(a.Out,
+					"Keys in their hands, which still work. Replace each: sallyport key rotate USER FILE, or revoke it: sallyport "+
+						"key revoke FINGERPRINT --reason R")
+			}
+			return a.show(v, keyTable(v.Keys, "No key is known to be in their hands."))
+		})
 }
 
 func (a *app) linkCommand() *cobra.Command {
-	list := command("list [USER]", "List one-time links", cobra.MaximumNArgs(1), func(ctx context.Context, args []string) error {
-		t := table{head: []string{"ID", "KIND", "USER", "FOR", "STATE", "MADE", "UNTIL", "ENDED", "FROM"}, none: "There are no links."}
-		return list(ctx, a, t, a.client().ListLinks, model.OfUserFilter{User: strings.Join(args, "")}, func(l model.Link) []string {
-			return []string{l.ID, l.Kind, l.User, l.Contact, l.State, when(l.CreatedAt), when(l.ExpiresAt), whenPtr(l.EndedAt), l.OpenedFrom}
+	list := command("list [USER]", "List one-time links", cobra.MaximumNArgs(1),
+		func(ctx context.Context, args []string) error {
+			t := table{head: []string{"ID", "KIND", "USER", "FOR", "STATE", "MADE", "UNTIL", "ENDED", "FROM"},
+				none: "There are no links."}
+			return list(ctx, a, t, a.client().ListLinks, model.OfUserFilter{User: strings.Join(args, "")},
+				func(l model.Link) []string {
+					return []string{l.ID, l.Kind, l.User, l.Contact, l.State, when(l.CreatedAt), when(l.ExpiresAt), whenPtr(l.EndedAt),
+						l.OpenedFrom}
+				})
 		})
-	})
-	revoke := command("revoke ID", "Revoke a link that nobody has opened yet", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		l, err := a.client().RevokeLink(ctx, args[0])
-		if err != nil {
-			return err
-		}
-		return a.done(l, "The link for %s no longer works.", l.Contact)
-	})
+	revoke := command("revoke ID", "Revoke a link that nobody has opened yet", cobra.ExactArgs(1),
+		func(ctx context.Context, args []string) error {
+			l, err := a.client().RevokeLink(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			return a.done(l, "The link for %s no longer works.", l.Contact)
+		})
 	return group("link", "One-time links for key files, passphrases and e-mail addresses", list, revoke)
 }
 
 func (a *app) noticeCommand() *cobra.Command {
 	var f model.NoticeFilter
-	list := command("list", "List what people should be told: keys that expire, grow old, or need a look", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		t := table{head: []string{"ID", "SINCE", "KIND", "USER", "TO", "TEXT", "DONE"}, none: "Nobody needs to be told anything."}
-		return list(ctx, a, t, a.client().ListNotices, f, func(n model.Notice) []string {
-			return []string{n.ID, when(n.At), n.Kind, n.User, joined(n.To, "no contact fits"), n.Text, whenPtr(n.DoneAt)}
+	list := command("list", "List what people should be told: keys that expire, grow old, or need a look", cobra.NoArgs,
+		func(ctx context.Context, _ []string) error {
+			t := table{head: []string{"ID", "SINCE", "KIND", "USER", "TO", "TEXT", "DONE"},
+				none: "Nobody needs to be told anything."}
+			return list(ctx, a, t, a.client().ListNotices, f, func(n model.Notice) []string {
+				return []string{n.ID, when(n.At), n.Kind, n.User, joined(n.To, "no contact fits"), n.Text, whenPtr(n.DoneAt)}
+			})
 		})
-	})
 	list.Flags().BoolVar(&f.All, "all", false, "also those that are done")
-	done := command("done ID", "Note that the people were told", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		if err := a.client().DoneNotice(ctx, args[0]); err != nil {
-			return err
-		}
-		return a.done(map[string]bool{"done": true}, "Noted.")
-	})
+	done := command("done ID", "Note that the people were told", cobra.ExactArgs(1),
+		func(ctx context.Context, args []string) error {
+			if err := a.client().DoneNotice(ctx, args[0]); err != nil {
+				return err
+			}
+			return a.done(map[string]bool{"done": true}, "Noted.")
+		})
 	return group("notice", "What people should be told", list, done)
 }

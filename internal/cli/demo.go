@@ -92,7 +92,8 @@ func demoBill(account, name string) bill {
 	at := time.Date(2026, 10, 1, 6, 0, 0, 0, time.UTC)
 	for at.Month() == time.October {
 		secs := 5 + r.IntN(1800)
-		b.calls = append(b.calls, phoneCall{at, fmt.Sprintf("+6129550%04d", r.IntN(20)), fmt.Sprintf("+614%08d", r.IntN(1e8)), secs, 2 + secs/20})
+		b.calls = append(b.calls, phoneCall{at, fmt.Sprintf("+6129550%04d", r.IntN(20)), fmt.Sprintf("+614%08d", r.IntN(1e8)),
+			secs, 2 + secs/20})
 		at = at.Add(time.Duration(10+r.IntN(300)) * time.Minute)
 	}
 	return b
@@ -103,7 +104,8 @@ func (b bill) csv() []byte {
 	w := csv.NewWriter(&out)
 	_ = w.Write([]string{"account", "start_utc", "from", "to", "seconds", "amount_aud"}) // a buffer takes all
 	for _, c := range b.calls {
-		_ = w.Write([]string{b.account, c.at.Format(time.RFC3339), c.from, c.to, strconv.Itoa(c.seconds), fmt.Sprintf("%d.%02d", c.cents/100, c.cents%100)})
+		_ = w.Write([]string{b.account, c.at.Format(time.RFC3339), c.from, c.to, strconv.Itoa(c.seconds),
+			fmt.Sprintf("%d.%02d", c.cents/100, c.cents%100)})
 	}
 	w.Flush()
 	return out.Bytes()

@@ -42,7 +42,8 @@ func optText(c *cobra.Command, to **string, name, none, usage string) {
 
 // optNumber is a whole number.
 func optNumber(c *cobra.Command, to **int64, name, usage string) {
-	c.Flags().Var(optional[int64]{to, func(s string) (int64, error) { return strconv.ParseInt(s, 0, 64) }, "int"}, name, usage)
+	c.Flags().Var(optional[int64]{to, func(s string) (int64, error) { return strconv.ParseInt(s, 0, 64) }, "int"}, name,
+		usage)
 }
 
 // optSize is a number of bytes with a unit: 50GB.

@@ -38,7 +38,8 @@ var changing = []struct {
 	{regexp.MustCompile(`\d{4}-\d\d-\d\d[ T]\d\d(:\d\d:\d\d(?:\.\d+)?)`), ":mm:ss", false},
 	{regexp.MustCompile(`\d{4}-\d\d-\d\d[ T]\d\d(:\d\d)\b`), ":mm", false},
 	{regexp.MustCompile(`(?:[Rr]eference"?:? "?|"about": ")([2-9a-hjkmnp-z]{4}-[2-9a-hjkmnp-z]{4})\b`), "REFERENCE", true},
-	{regexp.MustCompile(`\b(?:aes128-gcm|aes256-gcm|chacha20-poly1305)@openssh\.com\b`), "CIPHER", false}, // as the processor is quick at
+	// as the processor is quick at
+	{regexp.MustCompile(`\b(?:aes128-gcm|aes256-gcm|chacha20-poly1305)@openssh\.com\b`), "CIPHER", false},
 	{regexp.MustCompile(`whsec_[A-Za-z0-9+/=]+`), "WEBHOOK-SECRET", false},
 	{regexp.MustCompile(`/handover/([A-Za-z0-9_-]+)`), "SECRET", false},
 	{regexp.MustCompile(`local:([^\s"(]+\(\d+\))`), "operator(0)", false},

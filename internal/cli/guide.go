@@ -19,25 +19,27 @@ import (
 func (a *app) guideCommand() *cobra.Command {
 	var q model.GuideQuery
 	var test bool
-	c := command("guide USER", "Write a user's guide: the connection card, and steps for every common program", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		if test {
-			return a.guideTest(ctx, args[0])
-		}
-		if q.User = args[0]; q.Format == "markdown" {
-			q.Format = "md"
-		}
-		v, err := a.client().ShowGuide(ctx, q)
-		if err != nil {
+	c := command("guide USER", "Write a user's guide: the connection card, and steps for every common program",
+		cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
+			if test {
+				return a.guideTest(ctx, args[0])
+			}
+			if q.User = args[0]; q.Format == "markdown" {
+				q.Format = "md"
+			}
+			v, err := a.client().ShowGuide(ctx, q)
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return a.show(v, table{})
+			}
+			_, err = fmt.Fprint(a.Out, v.Text)
 			return err
-		}
-		if a.json {
-			return a.show(v, table{})
-		}
-		_, err = fmt.Fprint(a.Out, v.Text)
-		return err
-	})
+		})
 	c.Flags().StringVar(&q.Format, "format", "text", "html (printable, loads nothing), md or text")
-	c.Flags().BoolVar(&test, "test", false, "check name, port, host key, key on file, folders and contacts instead, before the partner does")
+	c.Flags().BoolVar(&test, "test", false,
+		"check name, port, host key, key on file, folders and contacts instead, before the partner does")
 	return c
 }
 
@@ -65,22 +67,25 @@ func (a *app) guideTest(ctx context.Context, user string) error {
 func (a *app) sitesCommand() *cobra.Command {
 	var f model.SitesFilter
 	var out string
-	c := command("sites USER --for PROGRAM", "Write files that SFTP programs import: filezilla, winscp, openssh, rclone", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		f.User = args[0]
-		v, err := client.All(ctx, a.client().ShowSites, f)
-		if err != nil {
-			return err
-		}
-		if a.json {
-			return a.show(v, table{})
-		}
-		return a.writeSites(v, out)
-	})
+	c := command("sites USER --for PROGRAM", "Write files that SFTP programs import: filezilla, winscp, openssh, rclone",
+		cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
+			f.User = args[0]
+			v, err := client.All(ctx, a.client().ShowSites, f)
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return a.show(v, table{})
+			}
+			return a.writeSites(v, out)
+		})
 	c.Flags().StringVar(&f.For, "for", "", "filezilla, winscp, openssh or rclone")
 	c.Flags().StringVar(&out, "out", ".", "folder that the files go to")
-	c.Flags().StringVar(&f.KeyDir, "key-dir", "", `folder of the private key on the partner's computer, such as C:\keys (default: beside the file)`)
+	c.Flags().StringVar(&f.KeyDir, "key-dir", "",
+		`folder of the private key on the partner's computer, such as C:\keys (default: beside the file)`)
 	_ = c.MarkFlagRequired("for")
-	_ = c.RegisterFlagCompletionFunc("for", cobra.FixedCompletions([]string{"filezilla", "winscp", "openssh", "rclone"}, cobra.ShellCompDirectiveNoFileComp))
+	_ = c.RegisterFlagCompletionFunc("for",
+		cobra.FixedCompletions([]string{"filezilla", "winscp", "openssh", "rclone"}, cobra.ShellCompDirectiveNoFileComp))
 	return c
 }
 
@@ -101,24 +106,26 @@ func (a *app) writeSites(files []model.SiteFile, dir string) error {
 
 func (a *app) explainCommand() *cobra.Command {
 	limits := false
-	c := command("explain USER|ADDRESS|REFERENCE", "Say in words why somebody could not log in, and what to tell them", cobra.MaximumNArgs(1), func(ctx context.Context, args []string) error {
-		switch {
-		case limits && len(args) == 0:
-			return a.showBounds()
-		case limits || len(args) == 0:
-			return fault.E("cli.explain", fault.Invalid, "Name one user, address or reference; or ask for --limits.")
-		}
-		v, err := a.client().Explain(ctx, args[0])
-		if err != nil {
-			return err
-		}
-		if a.json {
-			return a.show(v, table{})
-		}
-		a.printExplained(v)
-		return nil
-	})
-	c.Flags().BoolVar(&limits, "limits", false, "list what one partner may take of what all share: how much, by which setting, and what is seen of it")
+	c := command("explain USER|ADDRESS|REFERENCE", "Say in words why somebody could not log in, and what to tell them",
+		cobra.MaximumNArgs(1), func(ctx context.Context, args []string) error {
+			switch {
+			case limits && len(args) == 0:
+				return a.showBounds()
+			case limits || len(args) == 0:
+				return fault.E("cli.explain", fault.Invalid, "Name one user, address or reference; or ask for --limits.")
+			}
+			v, err := a.client().Explain(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return a.show(v, table{})
+			}
+			a.printExplained(v)
+			return nil
+		})
+	c.Flags().BoolVar(&limits, "limits", false,
+		"list what one partner may take of what all share: how much, by which setting, and what is seen of it")
 	return c
 }
 
@@ -148,7 +155,8 @@ func (a *app) showBounds() error {
 // alike reports whether two connections went the same way, so that a job that
 // tries every minute is told once.
 func alike(x, y model.Explanation) bool {
-	return x.Sentence == y.Sentence && x.Connection.Address == y.Connection.Address && x.Connection.User == y.Connection.User && x.Connection.Client == y.Connection.Client
+	return x.Sentence == y.Sentence && x.Connection.Address == y.Connection.Address &&
+		x.Connection.User == y.Connection.User && x.Connection.Client == y.Connection.Client
 }
 
 func (a *app) printExplanation(e, oldest model.Explanation, n int) {
@@ -160,9 +168,11 @@ func (a *app) printExplanation(e, oldest model.Explanation, n int) {
 	if c.Client != "" {
 		who = append(who, "with "+strings.TrimPrefix(c.Client, "SSH-2.0-"))
 	}
-	fmt.Fprintf(a.Out, "\n%s  reference %s  %s  [%s]\n", when(c.At), c.Reference, valid.Printable(strings.Join(who, ", ")), c.Outcome)
+	fmt.Fprintf(a.Out, "\n%s  reference %s  %s  [%s]\n", when(c.At), c.Reference, valid.Printable(strings.Join(who, ", ")),
+		c.Outcome)
 	if n > 1 {
-		fmt.Fprintf(a.Out, "  %d times alike since %s (reference %s).\n", n, when(oldest.Connection.At), oldest.Connection.Reference)
+		fmt.Fprintf(a.Out, "  %d times alike since %s (reference %s).\n", n, when(oldest.Connection.At),
+			oldest.Connection.Reference)
 	}
 	fmt.Fprintf(a.Out, "  %s\n", valid.Printable(e.Sentence))
 	if e.Advice != "" {
@@ -174,20 +184,23 @@ func (a *app) printExplanation(e, oldest model.Explanation, n int) {
 }
 
 func (a *app) banCommand() *cobra.Command {
-	list := command("list", "List addresses that are kept out for a while", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		t := table{head: []string{"ADDRESS", "SINCE", "UNTIL", "FAILURES", "TURNED AWAY", "LAST REASON"}, none: "Nobody is banned."}
-		return list(ctx, a, t, a.client().ListBans, model.EveryFilter{}, func(b model.Ban) []string {
-			return []string{b.Address, when(b.Since), when(b.Until), fmt.Sprint(b.Failures), fmt.Sprint(b.Refused), b.Reason}
+	list := command("list", "List addresses that are kept out for a while", cobra.NoArgs,
+		func(ctx context.Context, _ []string) error {
+			t := table{head: []string{"ADDRESS", "SINCE", "UNTIL", "FAILURES", "TURNED AWAY", "LAST REASON"},
+				none: "Nobody is banned."}
+			return list(ctx, a, t, a.client().ListBans, model.EveryFilter{}, func(b model.Ban) []string {
+				return []string{b.Address, when(b.Since), when(b.Until), fmt.Sprint(b.Failures), fmt.Sprint(b.Refused), b.Reason}
+			})
 		})
-	})
 	return group("ban", "Addresses that are kept out after too many failures", list)
 }
 
 func (a *app) unbanCommand() *cobra.Command {
-	return command("unban ADDRESS", "Let an address in again", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		if err := a.client().LiftBan(ctx, args[0]); err != nil {
-			return err
-		}
-		return a.done(map[string]string{"address": args[0]}, "The address %s may try again.", args[0])
-	})
+	return command("unban ADDRESS", "Let an address in again", cobra.ExactArgs(1),
+		func(ctx context.Context, args []string) error {
+			if err := a.client().LiftBan(ctx, args[0]); err != nil {
+				return err
+			}
+			return a.done(map[string]string{"address": args[0]}, "The address %s may try again.", args[0])
+		})
 }

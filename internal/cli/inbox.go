@@ -27,16 +27,19 @@ func (a *app) inboxCommand() *cobra.Command {
 
 func (a *app) inboxList() *cobra.Command {
 	var f model.DropFilter
-	c := command("list", "List received files in the order they came", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		f.State = stateCode(f.State)
-		t := table{head: []string{"ID", "RECEIVED", "USER", "PATH", "SIZE", "STATE", "SHA-256"}, none: "Nothing was received yet."}
-		return list(ctx, a, t, a.client().ListDrops, f, func(d model.Drop) []string {
-			return []string{d.ID, when(d.ReceivedAt), d.User, d.Path, size(d.Size), dropState(d), d.SHA256}
+	c := command("list", "List received files in the order they came", cobra.NoArgs,
+		func(ctx context.Context, _ []string) error {
+			f.State = stateCode(f.State)
+			t := table{head: []string{"ID", "RECEIVED", "USER", "PATH", "SIZE", "STATE", "SHA-256"},
+				none: "Nothing was received yet."}
+			return list(ctx, a, t, a.client().ListDrops, f, func(d model.Drop) []string {
+				return []string{d.ID, when(d.ReceivedAt), d.User, d.Path, size(d.Size), dropState(d), d.SHA256}
+			})
 		})
-	})
 	c.Flags().StringVar(&f.User, "user", "", "only this user's")
 	c.Flags().StringVar(&f.Account, "account", "", "only this account's users'")
-	c.Flags().StringVar(&f.State, "state", "", "only in this state: unscanned, new, claimed, accepted, refused, superseded")
+	c.Flags().StringVar(&f.State, "state", "",
+		"only in this state: unscanned, new, claimed, accepted, refused, superseded")
 	return c
 }
 
@@ -66,32 +69,36 @@ func (a *app) inboxShow() *cobra.Command {
 		}
 		return a.card(d, [2]string{"ID", d.ID}, [2]string{"Received", when(d.ReceivedAt)}, [2]string{"User", d.User},
 			[2]string{"Account", d.Account}, [2]string{"Path", d.Path}, [2]string{"Size", fmt.Sprintf("%d bytes", d.Size)},
-			[2]string{"SHA-256", d.SHA256}, [2]string{"Key", d.Fingerprint}, [2]string{"Address", d.Address}, [2]string{"State", dropState(d)},
-			[2]string{"Duplicate of", d.DuplicateOf}, [2]string{"Consumer", d.Consumer}, [2]string{"Claimed until", whenPtr(d.ClaimUntil)},
-			[2]string{"Settled", whenPtr(d.SettledAt)}, [2]string{"Reason", d.Reason}, [2]string{"Advice", d.Advice}, [2]string{"Removed", whenPtr(d.RemovedAt)})
+			[2]string{"SHA-256", d.SHA256}, [2]string{"Key", d.Fingerprint}, [2]string{"Address", d.Address},
+			[2]string{"State", dropState(d)},
+			[2]string{"Duplicate of", d.DuplicateOf}, [2]string{"Consumer", d.Consumer},
+			[2]string{"Claimed until", whenPtr(d.ClaimUntil)},
+			[2]string{"Settled", whenPtr(d.SettledAt)}, [2]string{"Reason", d.Reason}, [2]string{"Advice", d.Advice},
+			[2]string{"Removed", whenPtr(d.RemovedAt)})
 	})
 }
 
 func (a *app) inboxFetch() *cobra.Command {
 	var out, claim string
-	c := command("fetch ID", "Fetch a received file to a file or to standard output", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		d, err := a.client().ShowDrop(ctx, args[0])
-		if err != nil {
-			return err
-		}
-		d.Claim = claim
-		if out == "-" {
-			return a.fetchDrop(ctx, d, a.Out)
-		}
-		to := out
-		if to == "" {
-			to = safeName(path.Base(d.Path))
-		}
-		if err := a.fetchTo(ctx, d, to); err != nil {
-			return err
-		}
-		return a.done(d, "%s has %d bytes, SHA-256 %s.", to, d.Size, d.SHA256)
-	})
+	c := command("fetch ID", "Fetch a received file to a file or to standard output", cobra.ExactArgs(1),
+		func(ctx context.Context, args []string) error {
+			d, err := a.client().ShowDrop(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			d.Claim = claim
+			if out == "-" {
+				return a.fetchDrop(ctx, d, a.Out)
+			}
+			to := out
+			if to == "" {
+				to = safeName(path.Base(d.Path))
+			}
+			if err := a.fetchTo(ctx, d, to); err != nil {
+				return err
+			}
+			return a.done(d, "%s has %d bytes, SHA-256 %s.", to, d.Size, d.SHA256)
+		})
 	c.Flags().StringVarP(&out, "out", "o", "", "file to write; - for standard output (default: the received name)")
 	c.Flags().StringVar(&claim, "claim", "", "the scanner's claim, for a file that it has not accepted yet")
 	return c
@@ -166,13 +173,14 @@ func safeName(name string) string {
 
 func (a *app) inboxClear() *cobra.Command {
 	var in model.Clearing
-	c := command("clear --reason TEXT", "Hand on unscanned what waits for a scanner that is not configured any more", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		v, err := a.client().ClearDrops(ctx, in)
-		if err != nil {
-			return err
-		}
-		return a.done(v, "%d files are handed on unscanned.", v.Files)
-	})
+	c := command("clear --reason TEXT", "Hand on unscanned what waits for a scanner that is not configured any more",
+		cobra.NoArgs, func(ctx context.Context, _ []string) error {
+			v, err := a.client().ClearDrops(ctx, in)
+			if err != nil {
+				return err
+			}
+			return a.done(v, "%d files are handed on unscanned.", v.Files)
+		})
 	c.Flags().StringVar(&in.Reason, "reason", "", "why; it goes into the audit log")
 	_ = c.MarkFlagRequired("reason")
 	return c

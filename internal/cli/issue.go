@@ -36,7 +36,8 @@ type issuing struct {
 
 func (a *app) keyIssue() *cobra.Command {
 	var in issuing
-	c := command("issue USER (--out DIR | --key-to CONTACT --passphrase-to CONTACT)", "Make a key pair for a user, encrypted, and enrol its public half", cobra.ExactArgs(1),
+	c := command("issue USER (--out DIR | --key-to CONTACT --passphrase-to CONTACT)",
+		"Make a key pair for a user, encrypted, and enrol its public half", cobra.ExactArgs(1),
 		func(ctx context.Context, args []string) error {
 			in.user = args[0]
 			return a.issue(ctx, &in)
@@ -60,9 +61,11 @@ func (in *issuing) flags(c *cobra.Command) {
 	c.Flags().StringVar(&in.kind, "type", "ed25519", "type of key: "+strings.Join(keys.IssuedTypes, ", "))
 	c.Flags().IntVar(&in.ppk, "ppk", 3, "version of the PuTTY file: 3, or 2 for WinSCP before 5.20 and PuTTY before 0.75")
 	c.Flags().StringVar(&in.out, "out", "", "folder for the key files")
-	c.Flags().StringVar(&in.passphraseFile, "passphrase-file", "", "new file for the passphrase, outside of --out (default: print it once)")
+	c.Flags().StringVar(&in.passphraseFile, "passphrase-file", "",
+		"new file for the passphrase, outside of --out (default: print it once)")
 	c.Flags().StringVar(&in.keyTo, "key-to", "", "contact (id or e-mail) who gets the one-time link to the key file")
-	c.Flags().StringVar(&in.passphraseTo, "passphrase-to", "", "another contact, who gets the one-time link to the passphrase")
+	c.Flags().StringVar(&in.passphraseTo, "passphrase-to", "",
+		"another contact, who gets the one-time link to the passphrase")
 	c.MarkFlagsMutuallyExclusive("out", "key-to")
 	c.MarkFlagsMutuallyExclusive("passphrase-file", "passphrase-to")
 	c.MarkFlagsRequiredTogether("key-to", "passphrase-to")
@@ -105,7 +108,8 @@ func (a *app) checkIssue(in *issuing) error {
 		return err
 	}
 	if in.out == "" && in.keyTo == "" {
-		return fault.E(op, fault.Invalid, "Say where the key goes.").WithHint("--out DIR, or --key-to CONTACT --passphrase-to CONTACT")
+		return fault.E(op, fault.Invalid, "Say where the key goes.").
+			WithHint("--out DIR, or --key-to CONTACT --passphrase-to CONTACT")
 	}
 	if in.out == "" {
 		if in.Holder == "" {
@@ -114,7 +118,8 @@ func (a *app) checkIssue(in *issuing) error {
 		return nil
 	}
 	if a.json && in.passphraseFile == "" {
-		return fault.E(op, fault.Invalid, "With --json the passphrase is not printed; name a file for it.").WithHint("--passphrase-file FILE, outside of --out")
+		return fault.E(op, fault.Invalid, "With --json the passphrase is not printed; name a file for it.").
+			WithHint("--passphrase-file FILE, outside of --out")
 	}
 	out, err := filepath.Abs(in.out)
 	file, err2 := filepath.Abs(in.passphraseFile)
@@ -122,7 +127,8 @@ func (a *app) checkIssue(in *issuing) error {
 		return fault.Wrap(op, fault.Invalid, errors.Join(err, err2))
 	}
 	if rel, err := filepath.Rel(out, file); in.passphraseFile != "" && err == nil && !strings.HasPrefix(rel, "..") {
-		return fault.E(op, fault.Invalid, "Key file and passphrase would lie in one folder; they go on two ways.").WithHint("name a --passphrase-file elsewhere")
+		return fault.E(op, fault.Invalid, "Key file and passphrase would lie in one folder; they go on two ways.").
+			WithHint("name a --passphrase-file elsewhere")
 	}
 	return nil
 }
@@ -138,7 +144,8 @@ func (in *issuing) make() (err error) {
 // keyFiles are what a partner gets; the names are those of the guide.
 func (in *issuing) keyFiles() []keys.File {
 	file := valid.FileFor(in.user)
-	return []keys.File{{Name: file, Content: in.pair.OpenSSH}, {Name: file + ".ppk", Content: in.pair.PPK}, {Name: file + ".pub", Content: in.pair.PubFile}}
+	return []keys.File{{Name: file, Content: in.pair.OpenSSH}, {Name: file + ".ppk", Content: in.pair.PPK},
+		{Name: file + ".pub", Content: in.pair.PubFile}}
 }
 
 // write puts the key files, and the passphrase's if one is named, where they
@@ -160,7 +167,8 @@ func (in *issuing) write() error {
 	for _, f := range files {
 		w, err := os.OpenFile(f.Name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 		if err != nil {
-			return fault.E(op, fault.Invalid, "The file %s cannot be made: %v.", f.Name, err).WithHint("choose an empty folder; key files are never overwritten")
+			return fault.E(op, fault.Invalid, "The file %s cannot be made: %v.", f.Name, err).
+				WithHint("choose an empty folder; key files are never overwritten")
 		}
 		in.files = append(in.files, f.Name)
 		_, err = w.Write(f.Content)
@@ -179,12 +187,14 @@ func (a *app) makeLinks(ctx context.Context, in *issuing) error {
 		files    []keys.File
 		link     *string
 	}{{model.LinkKey, in.keyTo, in.keyFiles(), &in.keyLink},
-		{model.LinkPassphrase, in.passphraseTo, []keys.File{{Name: "passphrase.txt", Content: []byte(in.passphrase + "\n")}}, &in.phraseLink}} {
+		{model.LinkPassphrase, in.passphraseTo, []keys.File{{Name: "passphrase.txt", Content: []byte(in.passphrase + "\n")}},
+			&in.phraseLink}} {
 		p, err := keys.Seal(l.files)
 		if err != nil {
 			return err
 		}
-		made, at, err := a.makeLink(ctx, p, model.NewLink{Kind: l.kind, User: in.user, Contact: l.to, Fingerprint: in.pair.Public.Fingerprint, Sealed: p.Sealed})
+		made, at, err := a.makeLink(ctx, p,
+			model.NewLink{Kind: l.kind, User: in.user, Contact: l.to, Fingerprint: in.pair.Public.Fingerprint, Sealed: p.Sealed})
 		if err != nil {
 			return err
 		}
@@ -224,11 +234,14 @@ func (a *app) undo(ctx context.Context, in *issuing) {
 
 func (a *app) sayIssued(in *issuing, k model.Key) error {
 	if a.json {
-		return a.show(map[string]any{"key": k, "files": in.files, "links": in.links, "key_link": in.keyLink, "passphrase_link": in.phraseLink}, table{})
+		return a.show(map[string]any{"key": k, "files": in.files, "links": in.links, "key_link": in.keyLink,
+			"passphrase_link": in.phraseLink}, table{})
 	}
 	fmt.Fprintf(a.Out, "Key %s (%s, %d bits) may log in as %s now.\n\n", k.Fingerprint, k.Type, k.Bits, k.User)
 	if in.out == "" {
-		fmt.Fprintf(a.Out, "Key file, for %s:\n  %s\nPassphrase, for %s:\n  %s\n\nSend each link to its person alone. Each works once, until %s.\n",
+		fmt.Fprintf(a.Out,
+			"Key file, for %s:\n  %s\nPassphrase, for %s:\n  %s\n\n"+
+				"Send each link to its person alone. Each works once, until %s.\n",
 			in.links[0].Contact, in.keyLink, in.links[1].Contact, in.phraseLink, when(in.links[0].ExpiresAt))
 	} else {
 		fmt.Fprintf(a.Out, "Key files (private, encrypted; and the public half):\n  %s\n", strings.Join(in.files[:3], "\n  "))
@@ -240,21 +253,25 @@ func (a *app) sayIssued(in *issuing, k model.Key) error {
 		fmt.Fprintln(a.Out, "\nGive the files to one person, and the passphrase to another, by another channel.")
 	}
 	if in.Replaces != "" {
-		fmt.Fprintf(a.Out, "The key %s works beside it for now, and retires a day after the new one's first log-in, or when the overlap ends.\n", in.Replaces)
+		fmt.Fprintf(a.Out,
+			"The key %s works beside it for now, and retires a day after the new one's first log-in, "+
+				"or when the overlap ends.\n", in.Replaces)
 	}
-	_, err := fmt.Fprintf(a.Out, "Next: sallyport guide %s --format html > %s.html\n", word(in.user), valid.FileFor(in.user))
+	_, err := fmt.Fprintf(a.Out, "Next: sallyport guide %s --format html > %s.html\n", word(in.user),
+		valid.FileFor(in.user))
 	return err
 }
 
 func (a *app) keyRotate() *cobra.Command {
 	var in issuing
 	var old string
-	c := command("rotate USER FILE|-", "Replace a key: both work for a while, and the old one retires by itself", cobra.RangeArgs(1, 2),
-		func(ctx context.Context, args []string) (err error) {
+	c := command("rotate USER FILE|-", "Replace a key: both work for a while, and the old one retires by itself",
+		cobra.RangeArgs(1, 2), func(ctx context.Context, args []string) (err error) {
 			const op = "cli.rotate"
 			issue := in.out != "" || in.keyTo != ""
 			if issue == (len(args) == 2) {
-				return fault.E(op, fault.Invalid, "Give the new public key's file, or say where a new pair goes.").WithHint("sallyport key rotate USER FILE, or: sallyport key rotate USER --out DIR")
+				return fault.E(op, fault.Invalid, "Give the new public key's file, or say where a new pair goes.").
+					WithHint("sallyport key rotate USER FILE, or: sallyport key rotate USER --out DIR")
 			}
 			in.user, in.Replaces = args[0], old
 			if old == "" {
@@ -294,9 +311,11 @@ func (a *app) onlyKey(ctx context.Context, user string) (string, error) {
 	}
 	switch len(live) {
 	case 0:
-		return "", fault.E(op, fault.NotFound, "User %s has no key that could be replaced.", user).WithHint("sallyport key add %s FILE", user)
+		return "", fault.E(op, fault.NotFound, "User %s has no key that could be replaced.", user).
+			WithHint("sallyport key add %s FILE", user)
 	case 1:
 		return live[0], nil
 	}
-	return "", fault.E(op, fault.Conflict, "User %s has %d keys in use; say which one is replaced.", user, len(live)).WithHint("--old %s", strings.Join(live, ", or --old "))
+	return "", fault.E(op, fault.Conflict, "User %s has %d keys in use; say which one is replaced.", user, len(live)).
+		WithHint("--old %s", strings.Join(live, ", or --old "))
 }

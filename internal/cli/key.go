@@ -37,7 +37,8 @@ type newKey struct {
 
 func (k *newKey) flags(c *cobra.Command) {
 	c.Flags().StringVar(&k.Holder, "holder", "", "contact (id or e-mail) who has the private half")
-	c.Flags().StringVar(&k.expires, "expires", "", "last day: 2027-06-30, or a length of time: 365d (default: the configured one)")
+	c.Flags().StringVar(&k.expires, "expires", "",
+		"last day: 2027-06-30, or a length of time: 365d (default: the configured one)")
 	c.Flags().StringVar(&k.ConfirmedBy, "confirmed-by", "", "second contact (id or e-mail), needed after a key was frozen")
 }
 
@@ -58,7 +59,8 @@ func parseWhen(s string) (*time.Time, error) {
 	}
 	d, err := parseLength(s)
 	if err != nil || d == 0 {
-		return nil, fault.E("cli.parseWhen", fault.Invalid, "%q is not a day or a length of time.", s).WithHint("write 2027-06-30 or 365d")
+		return nil, fault.E("cli.parseWhen", fault.Invalid, "%q is not a day or a length of time.", s).
+			WithHint("write 2027-06-30 or 365d")
 	}
 	at := time.Now().Add(d)
 	return &at, nil
@@ -97,12 +99,15 @@ func (a *app) enrol(ctx context.Context, user, file string, in newKey) error {
 	}
 	for i, k := range added {
 		fmt.Fprintf(a.Out, "Key %s (%s, %d bits) may log in as %s now.\n", k.Fingerprint, k.Type, k.Bits, k.User)
-		fmt.Fprintf(a.Out, "Read from %s; old form MD5:%s%s\n", found[i].Format, found[i].MD5, ifAny("; comment: ", k.Comment))
+		fmt.Fprintf(a.Out, "Read from %s; old form MD5:%s%s\n", found[i].Format, found[i].MD5,
+			ifAny("; comment: ", k.Comment))
 		if found[i].Options != "" {
 			fmt.Fprintf(a.Out, "The options before the key were left out (%s): limits are set here.\n", found[i].Options)
 		}
 		if in.Replaces != "" {
-			fmt.Fprintf(a.Out, "The key %s works beside it for now, and retires a day after the new one's first log-in, or when the overlap ends.\n", in.Replaces)
+			fmt.Fprintf(a.Out,
+				"The key %s works beside it for now, and retires a day after the new one's first log-in, "+
+					"or when the overlap ends.\n", in.Replaces)
 		}
 	}
 	return nil
@@ -171,21 +176,22 @@ func (a *app) exposed(ctx context.Context, user string, files []keys.Exposed) er
 }
 
 func (a *app) keyInspect() *cobra.Command {
-	return command("inspect FILE|-", "Say what a key file is, without enrolling it", cobra.ExactArgs(1), func(_ context.Context, args []string) error {
-		text, err := a.readFile(args[0])
-		if err != nil {
-			return err
-		}
-		found, err := keys.Read(text)
-		if err != nil {
-			return err
-		}
-		t := table{head: []string{"TYPE", "BITS", "FINGERPRINT", "MD5", "READ FROM", "COMMENT"}}
-		for _, k := range found {
-			t.add(k.Type, fmt.Sprint(k.Bits), k.Fingerprint, k.MD5, k.Format, k.Comment)
-		}
-		return a.show(found, t)
-	})
+	return command("inspect FILE|-", "Say what a key file is, without enrolling it", cobra.ExactArgs(1),
+		func(_ context.Context, args []string) error {
+			text, err := a.readFile(args[0])
+			if err != nil {
+				return err
+			}
+			found, err := keys.Read(text)
+			if err != nil {
+				return err
+			}
+			t := table{head: []string{"TYPE", "BITS", "FINGERPRINT", "MD5", "READ FROM", "COMMENT"}}
+			for _, k := range found {
+				t.add(k.Type, fmt.Sprint(k.Bits), k.Fingerprint, k.MD5, k.Format, k.Comment)
+			}
+			return a.show(found, t)
+		})
 }
 
 func (a *app) keyList() *cobra.Command {
@@ -199,9 +205,11 @@ func (a *app) keyList() *cobra.Command {
 }
 
 func keyTable(list []model.Key, none string) table {
-	t := table{head: []string{"FINGERPRINT", "TYPE", "BITS", "HOLDER", "COMMENT", "ADDED", "LAST USED", "FROM", "WITH", "STATE"}, none: none}
+	t := table{head: []string{"FINGERPRINT", "TYPE", "BITS", "HOLDER", "COMMENT", "ADDED", "LAST USED", "FROM", "WITH",
+		"STATE"}, none: none}
 	for _, k := range list {
-		t.add(k.Fingerprint, k.Type, fmt.Sprint(k.Bits), k.Holder, k.Comment, when(k.CreatedAt), whenPtr(k.LastUsedAt), k.LastAddress, k.LastClient, keyState(k))
+		t.add(k.Fingerprint, k.Type, fmt.Sprint(k.Bits), k.Holder, k.Comment, when(k.CreatedAt), whenPtr(k.LastUsedAt),
+			k.LastAddress, k.LastClient, keyState(k))
 	}
 	return t
 }
@@ -228,21 +236,22 @@ func keyState(k model.Key) string {
 func (a *app) keySet() *cobra.Command {
 	var in model.EditKey
 	var expires string
-	c := command("set USER FINGERPRINT", "Change a key's holder, expiry or flag", cobra.ExactArgs(2), func(ctx context.Context, args []string) (err error) {
-		in.Fingerprint = args[1]
-		if expires == "never" {
-			in.ExpiresAt = &time.Time{}
-		} else if expires != "" {
-			if in.ExpiresAt, err = parseWhen(expires); err != nil {
+	c := command("set USER FINGERPRINT", "Change a key's holder, expiry or flag", cobra.ExactArgs(2),
+		func(ctx context.Context, args []string) (err error) {
+			in.Fingerprint = args[1]
+			if expires == "never" {
+				in.ExpiresAt = &time.Time{}
+			} else if expires != "" {
+				if in.ExpiresAt, err = parseWhen(expires); err != nil {
+					return err
+				}
+			}
+			k, err := a.client().EditKey(ctx, args[0], in)
+			if err != nil {
 				return err
 			}
-		}
-		k, err := a.client().EditKey(ctx, args[0], in)
-		if err != nil {
-			return err
-		}
-		return a.done(k, "Key %s of %s was changed: %s.", k.Fingerprint, k.User, keyState(k))
-	})
+			return a.done(k, "Key %s of %s was changed: %s.", k.Fingerprint, k.User, keyState(k))
+		})
 	optText(c, &in.Holder, "holder", "", "contact (id or e-mail) who has the private half")
 	c.Flags().StringVar(&expires, "expires", "", "last day: 2027-06-30, a length of time: 365d, or never")
 	optText(c, &in.Flag, "flag", "", "what is to be looked into; empty once that is done")
@@ -252,61 +261,69 @@ func (a *app) keySet() *cobra.Command {
 
 func (a *app) keyFreeze(use, short string) *cobra.Command {
 	var by string
-	c := command(use+" FINGERPRINT --by CONTACT", short, cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		do := a.client().FreezeKey
-		if use == "thaw" {
-			do = a.client().ThawKey
-		}
-		v, err := do(ctx, model.ByContact{Fingerprint: args[0], By: by})
-		if err != nil {
-			return err
-		}
-		return a.show(v, keyTable(v, ""))
-	})
+	c := command(use+" FINGERPRINT --by CONTACT", short, cobra.ExactArgs(1),
+		func(ctx context.Context, args []string) error {
+			do := a.client().FreezeKey
+			if use == "thaw" {
+				do = a.client().ThawKey
+			}
+			v, err := do(ctx, model.ByContact{Fingerprint: args[0], By: by})
+			if err != nil {
+				return err
+			}
+			return a.show(v, keyTable(v, ""))
+		})
 	c.Flags().StringVar(&by, "by", "", "contact (id or e-mail) at whose word")
 	_ = c.MarkFlagRequired("by")
 	return c
 }
 
 func (a *app) keyPending() *cobra.Command {
-	return command("pending [USER]", "List unknown keys that were offered for real users and wait for your word", cobra.MaximumNArgs(1), func(ctx context.Context, args []string) error {
-		t := table{head: []string{"USER", "FINGERPRINT", "TYPE", "BITS", "FIRST", "LAST", "TIMES", "ADDRESS", "CLIENT"},
-			none: "No key waits. (Unknown keys are kept only with keys.pending in the configuration.)"}
-		return list(ctx, a, t, a.client().ListPendingKeys, model.OfUserFilter{User: strings.Join(args, "")}, func(p model.PendingKey) []string {
-			return []string{p.User, p.Fingerprint, p.Type, fmt.Sprint(p.Bits), when(p.FirstAt), when(p.LastAt), fmt.Sprint(p.Times), p.Address, p.Client}
+	return command("pending [USER]", "List unknown keys that were offered for real users and wait for your word",
+		cobra.MaximumNArgs(1), func(ctx context.Context, args []string) error {
+			t := table{head: []string{"USER", "FINGERPRINT", "TYPE", "BITS", "FIRST", "LAST", "TIMES", "ADDRESS", "CLIENT"},
+				none: "No key waits. (Unknown keys are kept only with keys.pending in the configuration.)"}
+			return list(ctx, a, t, a.client().ListPendingKeys, model.OfUserFilter{User: strings.Join(args, "")},
+				func(p model.PendingKey) []string {
+					return []string{p.User, p.Fingerprint, p.Type, fmt.Sprint(p.Bits), when(p.FirstAt), when(p.LastAt),
+						fmt.Sprint(p.Times), p.Address, p.Client}
+				})
 		})
-	})
 }
 
 func (a *app) keyApprove() *cobra.Command {
 	var in model.ApproveKey
-	c := command("approve USER FINGERPRINT", "Let a key that waits in, after a contact read its fingerprint out to you", cobra.ExactArgs(2), func(ctx context.Context, args []string) error {
-		in.Fingerprint = args[1]
-		v, err := a.client().ApproveKey(ctx, args[0], in)
-		if err != nil {
-			return err
-		}
-		return a.done(v, "Key %s may log in as %s now.", v[0].Fingerprint, v[0].User)
-	})
+	c := command("approve USER FINGERPRINT", "Let a key that waits in, after a contact read its fingerprint out to you",
+		cobra.ExactArgs(2), func(ctx context.Context, args []string) error {
+			in.Fingerprint = args[1]
+			v, err := a.client().ApproveKey(ctx, args[0], in)
+			if err != nil {
+				return err
+			}
+			return a.done(v, "Key %s may log in as %s now.", v[0].Fingerprint, v[0].User)
+		})
 	c.Flags().StringVar(&in.Holder, "holder", "", "contact (id or e-mail) who has the private half")
-	c.Flags().StringVar(&in.ConfirmedBy, "confirmed-by", "", "second contact (id or e-mail), needed after a key was frozen")
+	c.Flags().StringVar(&in.ConfirmedBy, "confirmed-by", "",
+		"second contact (id or e-mail), needed after a key was frozen")
 	return c
 }
 
 func (a *app) keyRefuse() *cobra.Command {
-	return command("refuse USER FINGERPRINT", "Forget a key that waits", cobra.ExactArgs(2), func(ctx context.Context, args []string) error {
-		if err := a.client().RefuseKey(ctx, args[0], args[1]); err != nil {
-			return err
-		}
-		return a.done(map[string]bool{"refused": true}, "The key %s no longer waits.", args[1])
-	})
+	return command("refuse USER FINGERPRINT", "Forget a key that waits", cobra.ExactArgs(2),
+		func(ctx context.Context, args []string) error {
+			if err := a.client().RefuseKey(ctx, args[0], args[1]); err != nil {
+				return err
+			}
+			return a.done(map[string]bool{"refused": true}, "The key %s no longer waits.", args[1])
+		})
 }
 
 func (a *app) keyBurned() *cobra.Command {
-	return command("burned", "List keys that are blocked for ever: their private half was exposed", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		t := table{head: []string{"FINGERPRINT", "SINCE", "HOW", "WHY", "BY"}, none: "No key is blocked."}
-		return list(ctx, a, t, a.client().ListBurnedKeys, model.EveryFilter{}, func(b model.BurnedKey) []string {
-			return []string{b.Fingerprint, when(b.At), b.How, b.Why, b.Actor}
+	return command("burned", "List keys that are blocked for ever: their private half was exposed", cobra.NoArgs,
+		func(ctx context.Context, _ []string) error {
+			t := table{head: []string{"FINGERPRINT", "SINCE", "HOW", "WHY", "BY"}, none: "No key is blocked."}
+			return list(ctx, a, t, a.client().ListBurnedKeys, model.EveryFilter{}, func(b model.BurnedKey) []string {
+				return []string{b.Fingerprint, when(b.At), b.How, b.Why, b.Actor}
+			})
 		})
-	})
 }

@@ -21,13 +21,14 @@ const perPage = 1000
 
 // list prints all items of a list: as a table with a row for each, or as a JSON array that
 // is written while the pages come.
-func list[F, T any, P filter[F]](ctx context.Context, a *app, t table, read func(context.Context, F) (model.Page[T], error), f F, row func(T) []string) error {
+func list[F, T any, P filter[F]](ctx context.Context, a *app, t table,
+	read func(context.Context, F) (model.Page[T], error), f F, row func(T) []string) error {
 	return listSome[F, T, P](ctx, a, t, read, f, 0, row)
 }
 
 // listSome is list for at most so many items; 0: all.
-func listSome[F, T any, P filter[F]](ctx context.Context, a *app, t table, read func(context.Context, F) (model.Page[T], error), f F, most int,
-	row func(T) []string) error {
+func listSome[F, T any, P filter[F]](ctx context.Context, a *app, t table,
+	read func(context.Context, F) (model.Page[T], error), f F, most int, row func(T) []string) error {
 	if most < 0 {
 		return fault.E("cli.list", fault.Invalid, "A limit is not negative.").WithHint("0 means all")
 	}

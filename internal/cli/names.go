@@ -12,31 +12,33 @@ import (
 )
 
 func (a *app) namesCommand() *cobra.Command {
-	return group("names", "Which names of files are temporary, may be, or mean nothing", a.namesList(), a.namesSet(), a.namesUnset())
+	return group("names", "Which names of files are temporary, may be, or mean nothing", a.namesList(), a.namesSet(),
+		a.namesUnset())
 }
 
 func (a *app) namesList() *cobra.Command {
-	return command("list", "List the rules: the configured ones, and what differs for users and folders", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		v, err := client.All(ctx, a.client().ListNamePolicies, model.EveryFilter{})
-		if err != nil {
-			return err
-		}
-		t := table{head: []string{"USER", "FOLDER", "RULE", "NAMES"}}
-		for _, p := range v {
-			for _, r := range []struct {
-				what  string
-				names []string
-			}{{"temporary", p.Temporary}, {"doubtful", p.Doubtful}, {"ignored", p.Ignored}} {
-				if r.names != nil {
-					t.add(orAll(p.User), orAll(p.Folder), r.what, globs(r.names))
+	return command("list", "List the rules: the configured ones, and what differs for users and folders", cobra.NoArgs,
+		func(ctx context.Context, _ []string) error {
+			v, err := client.All(ctx, a.client().ListNamePolicies, model.EveryFilter{})
+			if err != nil {
+				return err
+			}
+			t := table{head: []string{"USER", "FOLDER", "RULE", "NAMES"}}
+			for _, p := range v {
+				for _, r := range []struct {
+					what  string
+					names []string
+				}{{"temporary", p.Temporary}, {"doubtful", p.Doubtful}, {"ignored", p.Ignored}} {
+					if r.names != nil {
+						t.add(orAll(p.User), orAll(p.Folder), r.what, globs(r.names))
+					}
+				}
+				if p.GraceText != "" {
+					t.add(orAll(p.User), orAll(p.Folder), "grace", p.GraceText)
 				}
 			}
-			if p.GraceText != "" {
-				t.add(orAll(p.User), orAll(p.Folder), "grace", p.GraceText)
-			}
-		}
-		return a.show(v, t)
-	})
+			return a.show(v, t)
+		})
 }
 
 func orAll(s string) string {
@@ -51,7 +53,8 @@ func globs(list []string) string { return cmp.Or(strings.Join(list, " "), "none"
 
 func (a *app) namesSet() *cobra.Command {
 	var p model.NamePolicy
-	c := &cobra.Command{Use: "set (--user U | --folder /PATH)", Short: "Say what names mean for a user, in a folder, or both", Args: cobra.NoArgs,
+	c := &cobra.Command{Use: "set (--user U | --folder /PATH)",
+		Short: "Say what names mean for a user, in a folder, or both", Args: cobra.NoArgs,
 		Long: `Say what names mean for a user, in a folder, or both.
 
 Patterns are those of a shell (* ? [ab]), matched without regard to case. What is not
@@ -62,7 +65,8 @@ configuration. An empty pattern ('') makes an empty list.
   doubtful   names that may be such: handed on after the grace, or when it is renamed
   ignored    what programs leave in folders: kept, never received or published`}
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		for flag, list := range map[string]*[]string{"temporary": &p.Temporary, "doubtful": &p.Doubtful, "ignored": &p.Ignored} {
+		for flag, list := range map[string]*[]string{"temporary": &p.Temporary, "doubtful": &p.Doubtful,
+			"ignored": &p.Ignored} {
 			switch {
 			case !c.Flags().Changed(flag):
 				*list = nil
@@ -77,7 +81,8 @@ configuration. An empty pattern ('') makes an empty list.
 		return a.done(v, "The names are understood so from now on. See them all: sallyport names list")
 	}
 	whose(c, &p)
-	c.Flags().StringArrayVar(&p.Temporary, "temporary", nil, "pattern of names that clients use while they write (repeatable)")
+	c.Flags().StringArrayVar(&p.Temporary, "temporary", nil,
+		"pattern of names that clients use while they write (repeatable)")
 	c.Flags().StringArrayVar(&p.Doubtful, "doubtful", nil, "pattern of names that may be temporary (repeatable)")
 	c.Flags().StringArrayVar(&p.Ignored, "ignored", nil, "pattern of names that are never received (repeatable)")
 	c.Flags().StringVar(&p.GraceText, "grace", "", "how long a doubtful name waits to be changed: 30s, 5m; 0s: not at all")
@@ -87,13 +92,14 @@ configuration. An empty pattern ('') makes an empty list.
 
 func (a *app) namesUnset() *cobra.Command {
 	var p model.NamePolicy
-	c := command("unset (--user U | --folder /PATH)", "Take rules back: names mean what the wider rule says", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		v, err := a.client().SetNamePolicy(ctx, model.NamePolicy{User: p.User, Folder: p.Folder})
-		if err != nil {
-			return err
-		}
-		return a.done(v, "The rules were taken back.")
-	})
+	c := command("unset (--user U | --folder /PATH)", "Take rules back: names mean what the wider rule says", cobra.NoArgs,
+		func(ctx context.Context, _ []string) error {
+			v, err := a.client().SetNamePolicy(ctx, model.NamePolicy{User: p.User, Folder: p.Folder})
+			if err != nil {
+				return err
+			}
+			return a.done(v, "The rules were taken back.")
+		})
 	whose(c, &p)
 	return c
 }

@@ -20,7 +20,8 @@ func (a *app) progress(name string, size int64) progress {
 		return progress{}
 	}
 	return progress{progressbar.NewOptions64(size, progressbar.OptionSetDescription(name), progressbar.OptionSetWriter(f),
-		progressbar.OptionShowBytes(true), progressbar.OptionSetWidth(30), progressbar.OptionClearOnFinish(), progressbar.OptionThrottle(100e6))}
+		progressbar.OptionShowBytes(true), progressbar.OptionSetWidth(30), progressbar.OptionClearOnFinish(),
+		progressbar.OptionThrottle(100e6))}
 }
 
 // reader counts what is read through it.
@@ -57,8 +58,10 @@ func (c *counter) count(done, total int64) {
 		return
 	}
 	if c.bar == nil {
-		c.bar = progressbar.NewOptions64(total, progressbar.OptionSetDescription(c.what), progressbar.OptionSetWriter(c.file), progressbar.OptionShowCount(),
-			progressbar.OptionShowIts(), progressbar.OptionSetWidth(30), progressbar.OptionClearOnFinish(), progressbar.OptionThrottle(100e6))
+		c.bar = progressbar.NewOptions64(total, progressbar.OptionSetDescription(c.what), progressbar.OptionSetWriter(c.file),
+			progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetWidth(30),
+			progressbar.OptionClearOnFinish(),
+			progressbar.OptionThrottle(100e6))
 	}
 	_ = c.bar.Set64(done) // a bar that can't be drawn is no failure
 }

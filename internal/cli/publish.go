@@ -30,8 +30,8 @@ type publishing struct {
 
 func (a *app) publishCommand() *cobra.Command {
 	var p publishing
-	c := command("publish FEED (--account ID | --all) FILE...", "Hand files to a feed's subscribers", cobra.MinimumNArgs(2),
-		func(ctx context.Context, args []string) error { return a.publish(ctx, p, args[0], args[1:]) })
+	c := command("publish FEED (--account ID | --all) FILE...", "Hand files to a feed's subscribers",
+		cobra.MinimumNArgs(2), func(ctx context.Context, args []string) error { return a.publish(ctx, p, args[0], args[1:]) })
 	c.Long = `Hand files to a feed's subscribers: of one account, or all.
 
 A large file goes in parts and is resumed when the connection breaks. With
@@ -44,10 +44,13 @@ with --account from-name, a file that is refused does not keep the others back.
 
 With --account from-name the account is the part of the name before the first
 underscore or dot, so that one command serves many accounts.`
-	c.Flags().StringVar(&p.account, "account", "", "publish to this account's subscribers; from-name: each file's name begins with the account")
+	c.Flags().StringVar(&p.account, "account", "",
+		"publish to this account's subscribers; from-name: each file's name begins with the account")
 	c.Flags().BoolVar(&p.all, "all", false, "publish to every subscriber")
-	c.Flags().StringVar(&p.key, "idempotency-key", "", "a repeated key publishes nothing again; with several files, each adds its name")
-	c.Flags().StringVar(&p.expect, "expect", "", "file with the accounts that should get something, one a line; reports those that did not")
+	c.Flags().StringVar(&p.key, "idempotency-key", "",
+		"a repeated key publishes nothing again; with several files, each adds its name")
+	c.Flags().StringVar(&p.expect, "expect", "",
+		"file with the accounts that should get something, one a line; reports those that did not")
 	c.MarkFlagsMutuallyExclusive("account", "all")
 	c.MarkFlagsOneRequired("account", "all")
 	return c
@@ -112,7 +115,8 @@ func (a *app) publish(ctx context.Context, p publishing, feed string, files []st
 		return err
 	}
 	if len(out.Without) > 0 {
-		return fault.E("cli.publish", fault.NoRecipient, "%d of %d expected accounts got nothing: %s.", len(out.Without), len(want), strings.Join(out.Without, ", "))
+		return fault.E("cli.publish", fault.NoRecipient, "%d of %d expected accounts got nothing: %s.", len(out.Without),
+			len(want), strings.Join(out.Without, ", "))
 	}
 	return failure
 }
@@ -176,7 +180,8 @@ func (a *app) without(ctx context.Context, want []string, published []model.Publ
 			if got || p.Account != "" { // of those to all, and of a child's, the deliveries tell
 				continue
 			}
-			page, err := a.client().ListDeliveries(ctx, model.DeliveryFilter{Publication: p.ID, Account: id, Paging: model.Paging{Limit: 1}})
+			page, err := a.client().ListDeliveries(ctx,
+				model.DeliveryFilter{Publication: p.ID, Account: id, Paging: model.Paging{Limit: 1}})
 			if err != nil {
 				return nil, err
 			}
@@ -216,7 +221,8 @@ func (a *app) publishFile(ctx context.Context, p publishing, feed, file string) 
 		return v, fault.E(op, fault.Invalid, "The file cannot be read: %v.", err)
 	}
 	name := filepath.Base(file)
-	q := model.PublishFile{Feed: feed, File: name, All: p.all, SHA256: hex.EncodeToString(sum.Sum(nil)), Size: info.Size(), Key: p.key}
+	q := model.PublishFile{Feed: feed, File: name, All: p.all, SHA256: hex.EncodeToString(sum.Sum(nil)), Size: info.Size(),
+		Key: p.key}
 	if !p.all {
 		q.Account = p.account
 	}

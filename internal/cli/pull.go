@@ -30,15 +30,17 @@ func (a *app) inboxPull() *cobra.Command {
 	var to string
 	var follow bool
 	in := model.NewClaim{Limit: pullBatch}
-	c := command("pull --to DIR", "Land received files in a folder, whole, each with a .json beside it, and accept them", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		return a.pull(ctx, in, to, follow)
-	})
+	c := command("pull --to DIR", "Land received files in a folder, whole, each with a .json beside it, and accept them",
+		cobra.NoArgs, func(ctx context.Context, _ []string) error {
+			return a.pull(ctx, in, to, follow)
+		})
 	c.Long = `Claim received files, land each in a folder under its final name only when it is
 whole, with its metadata in a .json beside it, and accept it. A pull that was cut
 off goes on where it was: nothing is landed twice, and nothing is lost.`
 	c.Flags().StringVar(&to, "to", "", "folder")
 	c.Flags().BoolVar(&follow, "follow", false, "go on as files come, until interrupted")
-	c.Flags().StringVar(&in.Consumer, "consumer", "pull", "who claims them; each program that pulls needs a name of its own")
+	c.Flags().StringVar(&in.Consumer, "consumer", "pull",
+		"who claims them; each program that pulls needs a name of its own")
 	c.Flags().StringVar(&in.User, "user", "", "only this user's")
 	c.Flags().StringVar(&in.Account, "account", "", "only this account's users'")
 	_ = c.MarkFlagRequired("to")
@@ -70,7 +72,8 @@ func (a *app) pull(ctx context.Context, in model.NewClaim, to string, follow boo
 				return nil
 			}
 			if err != nil { // one file must not keep the others back; its claim runs out
-				fmt.Fprintf(a.Err, "sallyport: %s of %s was not landed: %s\n", valid.Printable(path.Base(d.Path)), d.User, fault.PublicText(err))
+				fmt.Fprintf(a.Err, "sallyport: %s of %s was not landed: %s\n", valid.Printable(path.Base(d.Path)), d.User,
+					fault.PublicText(err))
 				failure = err
 				continue
 			}

@@ -32,7 +32,8 @@ func (a *app) quickstartCommand() *cobra.Command {
 			}
 			return a.quickstart(ctx, cfg)
 		})
-	c.Flags().StringArrayVar(&listen, "ssh-listen", nil, "address to serve SFTP on (repeatable; default "+quickstartListen+")")
+	c.Flags().StringArrayVar(&listen, "ssh-listen", nil,
+		"address to serve SFTP on (repeatable; default "+quickstartListen+")")
 	return c
 }
 
@@ -81,13 +82,16 @@ func (d *demo) prepare(ctx context.Context, hostKeys []model.HostKey) error {
 	steps := []func(context.Context) error{
 		unlessThere(c.AddVendor, model.NewVendor{Short: "carrier1", Name: "Carrier One"}),
 		unlessThere(c.AddFeed, model.NewFeed{Name: "cdr", Kind: "cdr", Types: []string{"csv"}, Retention: "12mo"}),
-		unlessThere(c.AddFeed, model.NewFeed{Name: "invoice", Kind: "invoice", Types: []string{"pdf", "csv"}, Retention: "12mo"}),
+		unlessThere(c.AddFeed, model.NewFeed{Name: "invoice", Kind: "invoice", Types: []string{"pdf", "csv"},
+			Retention: "12mo"}),
 	}
 	for _, u := range demoUsers {
 		if u.vendor == "" {
 			steps = append(steps, unlessThere(c.AddAccount, model.NewAccount{ID: u.account, Name: u.name}),
-				unlessThere(c.AddContact, model.NewContact{Account: u.account, Name: "Jo Hill", Email: "jo@" + u.account + ".example"}),
-				unlessThere(c.AddContact, model.NewContact{Account: u.account, Name: "Ann Li", Email: "ann@" + u.account + ".example", Roles: []string{model.RoleSecurity}}))
+				unlessThere(c.AddContact, model.NewContact{Account: u.account, Name: "Jo Hill",
+					Email: "jo@" + u.account + ".example"}),
+				unlessThere(c.AddContact, model.NewContact{Account: u.account, Name: "Ann Li",
+					Email: "ann@" + u.account + ".example", Roles: []string{model.RoleSecurity}}))
 		}
 		user := strings.TrimSuffix(u.account+"-"+u.vendor, "-")
 		steps = append(steps, unlessThere(c.AddUser, model.NewUser{Account: u.account, Vendor: u.vendor}),
@@ -163,7 +167,8 @@ func (d *demo) explain(keys []model.HostKey) {
 	fingerprint := keys[max(i, 0)].Fingerprint
 	file := func(name string) string { return shellQuote(filepath.Join(d.dir, name)) }
 	sftp := func(user string) string {
-		return fmt.Sprintf("sftp -i %s -o UserKnownHostsFile=%s -P %s %s@%s", file(user), file("known_hosts"), port, user, host)
+		return fmt.Sprintf("sftp -i %s -o UserKnownHostsFile=%s -P %s %s@%s", file(user), file("known_hosts"), port, user,
+			host)
 	}
 	manage := "sallyport"
 	if d.data != config.Default().Data {

@@ -18,37 +18,41 @@ import (
 )
 
 func (a *app) receiptCommand() *cobra.Command {
-	show := command("show ID", "Print the signed receipt of a delivery or of a received file", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		r, err := a.client().DeliveryReceipt(ctx, args[0])
-		if fault.Is(err, fault.NotFound) {
-			r, err = a.client().DropReceipt(ctx, args[0])
+	show := command("show ID", "Print the signed receipt of a delivery or of a received file", cobra.ExactArgs(1),
+		func(ctx context.Context, args []string) error {
+			r, err := a.client().DeliveryReceipt(ctx, args[0])
 			if fault.Is(err, fault.NotFound) {
-				return fault.E("cli.receipt", fault.NotFound, "There is no delivery and no received file %q.", valid.Printable(args[0])).
-					WithHint("list them with: sallyport delivery list, sallyport inbox list")
+				r, err = a.client().DropReceipt(ctx, args[0])
+				if fault.Is(err, fault.NotFound) {
+					return fault.E("cli.receipt", fault.NotFound, "There is no delivery and no received file %q.",
+						valid.Printable(args[0])).
+						WithHint("list them with: sallyport delivery list, sallyport inbox list")
+				}
 			}
-		}
-		if err != nil {
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return a.show(r, table{})
+			}
+			_, err = io.WriteString(a.Out, r.Text)
 			return err
-		}
-		if a.json {
-			return a.show(r, table{})
-		}
-		_, err = io.WriteString(a.Out, r.Text)
-		return err
-	})
-	key := command("key", "Print the public key that receipts, reports and checkpoints are verified with", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		r, err := a.client().ShowSigningKey(ctx)
-		if err != nil {
-			return err
-		}
-		return a.done(map[string]string{"key": r.Text}, "%s", r.Text)
-	})
+		})
+	key := command("key", "Print the public key that receipts, reports and checkpoints are verified with", cobra.NoArgs,
+		func(ctx context.Context, _ []string) error {
+			r, err := a.client().ShowSigningKey(ctx)
+			if err != nil {
+				return err
+			}
+			return a.done(map[string]string{"key": r.Text}, "%s", r.Text)
+		})
 	return group("receipt", "Signed records of deliveries and received files", show, a.receiptVerify(), key)
 }
 
 func (a *app) receiptVerify() *cobra.Command {
 	var key string
-	c := command("verify FILE", "Verify a receipt or a removal report, offline, with the public key alone; - is standard input", cobra.ExactArgs(1),
+	c := command("verify FILE",
+		"Verify a receipt or a removal report, offline, with the public key alone; - is standard input", cobra.ExactArgs(1),
 		func(_ context.Context, args []string) error {
 			signed, err := a.readSigned(args[0])
 			if err != nil {
@@ -100,7 +104,8 @@ func (a *app) publicKey(key string) (string, error) {
 	if key == "" {
 		key = filepath.Join(node.SigningDir(a.dataDir()), "key.pub")
 		if _, err := os.Stat(key); err != nil {
-			return "", fault.E("cli.publicKey", fault.NotFound, "There is no public key in %s.", a.dataDir()).WithHint("give it with --key: a file, or the line that 'sallyport receipt key' prints")
+			return "", fault.E("cli.publicKey", fault.NotFound, "There is no public key in %s.", a.dataDir()).
+				WithHint("give it with --key: a file, or the line that 'sallyport receipt key' prints")
 		}
 	}
 	if b, err := os.ReadFile(key); err == nil {
@@ -111,7 +116,8 @@ func (a *app) publicKey(key string) (string, error) {
 
 func (a *app) traceCommand() *cobra.Command {
 	var q model.TraceQuery
-	c := command("trace NAME|ACCOUNT|SHA256", "A file's whole life, as a sheet to mail to whoever says \"you never sent it\"", cobra.ExactArgs(1),
+	c := command("trace NAME|ACCOUNT|SHA256",
+		"A file's whole life, as a sheet to mail to whoever says \"you never sent it\"", cobra.ExactArgs(1),
 		func(ctx context.Context, args []string) error {
 			q.About = args[0]
 			v, err := a.client().Trace(ctx, q)
@@ -122,7 +128,8 @@ func (a *app) traceCommand() *cobra.Command {
 				return a.show(v.Trace, table{})
 			}
 			if _, err = io.WriteString(a.Out, v.Sheet); err == nil && len(v.Near) > 0 {
-				fmt.Fprintf(a.Err, "hint: names like it that were published (for you, not for the sheet): %s\n", valid.Printable(strings.Join(v.Near, ", ")))
+				fmt.Fprintf(a.Err, "hint: names like it that were published (for you, not for the sheet): %s\n",
+					valid.Printable(strings.Join(v.Near, ", ")))
 			}
 			return err
 		})

@@ -14,25 +14,30 @@ import (
 )
 
 func (a *app) retentionCommand() *cobra.Command {
-	return group("retention", "How long files stay, and what is removed when", a.retentionPolicy(), a.retentionForecast(), a.retentionHold(), a.retentionRelease(), a.retentionHolds(),
-		a.retentionRun(), a.retentionRuns(), a.retentionShow(), a.retentionNotices(), a.retentionTold(), a.retentionConfirm(), a.retentionCancel())
+	return group("retention", "How long files stay, and what is removed when", a.retentionPolicy(), a.retentionForecast(),
+		a.retentionHold(), a.retentionRelease(), a.retentionHolds(), a.retentionRun(), a.retentionRuns(), a.retentionShow(),
+		a.retentionNotices(), a.retentionTold(), a.retentionConfirm(),
+		a.retentionCancel())
 }
 
 func (a *app) retentionPolicy() *cobra.Command {
-	list := command("list", "List policies; the nearest one wins: of a user's folder, a folder, a feed, a user, the default", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		v, err := client.All(ctx, a.client().ListPolicies, model.EveryFilter{})
-		if err != nil {
-			return err
-		}
-		t := table{head: []string{"POLICY", "KEEPS FILES"}}
-		for _, p := range v {
-			t.add(p.Class, p.Keep)
-		}
-		return a.show(v, t)
-	})
+	list := command("list",
+		"List policies; the nearest one wins: of a user's folder, a folder, a feed, a user, the default", cobra.NoArgs,
+		func(ctx context.Context, _ []string) error {
+			v, err := client.All(ctx, a.client().ListPolicies, model.EveryFilter{})
+			if err != nil {
+				return err
+			}
+			t := table{head: []string{"POLICY", "KEEPS FILES"}}
+			for _, p := range v {
+				t.add(p.Class, p.Keep)
+			}
+			return a.show(v, t)
+		})
 	var in model.SetPolicy
-	set := command("set PERIOD (--feed F | --user U | --folder /PATH)", "Keep files of a feed, a user or a folder for a period: 90d, 12mo, 7y; none takes the policy away", cobra.ExactArgs(1),
-		func(ctx context.Context, args []string) error {
+	set := command("set PERIOD (--feed F | --user U | --folder /PATH)",
+		"Keep files of a feed, a user or a folder for a period: 90d, 12mo, 7y; none takes the policy away",
+		cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
 			if in.Keep = args[0]; in.Keep == "none" {
 				in.Keep = ""
 			}
@@ -55,14 +60,15 @@ func (a *app) retentionPolicy() *cobra.Command {
 func (a *app) retentionForecast() *cobra.Command {
 	var q model.ForecastQuery
 	var at string
-	c := command("forecast", "What goes when, how much, and what was never downloaded", cobra.NoArgs, func(ctx context.Context, _ []string) (err error) {
-		if at != "" {
-			if q.At, err = time.Parse(time.DateOnly, at); err != nil {
-				return fault.E("cli.forecast", fault.Invalid, "%q is not a day.", at).WithHint("write 2027-01-01")
+	c := command("forecast", "What goes when, how much, and what was never downloaded", cobra.NoArgs,
+		func(ctx context.Context, _ []string) (err error) {
+			if at != "" {
+				if q.At, err = time.Parse(time.DateOnly, at); err != nil {
+					return fault.E("cli.forecast", fault.Invalid, "%q is not a day.", at).WithHint("write 2027-01-01")
+				}
 			}
-		}
-		return a.forecast(ctx, q)
-	})
+			return a.forecast(ctx, q)
+		})
 	c.Flags().StringVar(&at, "at", "", "as of this day: 2027-01-01 (default: the next run that can still be announced)")
 	c.Flags().StringVar(&q.Account, "account", "", "only this account's")
 	c.Flags().BoolVar(&q.List, "list", false, "name every file")
@@ -86,9 +92,11 @@ func (a *app) forecast(ctx context.Context, q model.ForecastQuery) error {
 		fmt.Fprintf(a.Out, "; %d of them are held and stay", held)
 	}
 	fmt.Fprintln(a.Out, ". Files that an announced run names already are in that run (sallyport retention runs).")
-	t := table{head: []string{"ACCOUNT", "POLICY", "KEEPS", "FILES", "SIZE", "NEVER DOWNLOADED", "NOT ACCEPTED YET", "HELD"}, none: "Nothing would go."}
+	t := table{head: []string{"ACCOUNT", "POLICY", "KEEPS", "FILES", "SIZE", "NEVER DOWNLOADED", "NOT ACCEPTED YET",
+		"HELD"}, none: "Nothing would go."}
 	for _, l := range v.Lines {
-		t.add(l.Account, l.Class, l.Keep, fmt.Sprint(l.Files), size(l.Bytes), fmt.Sprint(l.Uncollected), fmt.Sprint(l.Unclaimed), fmt.Sprint(l.Held))
+		t.add(l.Account, l.Class, l.Keep, fmt.Sprint(l.Files), size(l.Bytes), fmt.Sprint(l.Uncollected),
+			fmt.Sprint(l.Unclaimed), fmt.Sprint(l.Held))
 	}
 	if err := a.show(nil, t); err != nil || !q.List || len(v.Named) == 0 {
 		return err
@@ -107,19 +115,21 @@ func (a *app) forecast(ctx context.Context, q model.ForecastQuery) error {
 
 func (a *app) retentionHold() *cobra.Command {
 	var account, user, feed, file, reason string
-	c := command("hold (--account ID | --user U | --feed F | --file USER:/PATH) --reason TEXT", "Keep files, whatever their age (legal hold)", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		in := model.NewHold{Reason: reason}
-		for kind, target := range map[string]string{model.HoldAccount: account, model.HoldUser: user, model.HoldFeed: feed, model.HoldFile: file} {
-			if target != "" {
-				in.Kind, in.Target = kind, target
+	c := command("hold (--account ID | --user U | --feed F | --file USER:/PATH) --reason TEXT",
+		"Keep files, whatever their age (legal hold)", cobra.NoArgs, func(ctx context.Context, _ []string) error {
+			in := model.NewHold{Reason: reason}
+			for kind, target := range map[string]string{model.HoldAccount: account, model.HoldUser: user, model.HoldFeed: feed,
+				model.HoldFile: file} {
+				if target != "" {
+					in.Kind, in.Target = kind, target
+				}
 			}
-		}
-		v, err := a.client().AddHold(ctx, in)
-		if err != nil {
-			return err
-		}
-		return a.done(v, "%s %s is held. Release it with: sallyport retention release %s", v.Kind, v.Label, v.ID)
-	})
+			v, err := a.client().AddHold(ctx, in)
+			if err != nil {
+				return err
+			}
+			return a.done(v, "%s %s is held. Release it with: sallyport retention release %s", v.Kind, v.Label, v.ID)
+		})
 	c.Flags().StringVar(&account, "account", "", "everything of an account")
 	c.Flags().StringVar(&user, "user", "", "everything of a user")
 	c.Flags().StringVar(&feed, "feed", "", "everything of a feed")
@@ -155,17 +165,20 @@ func (a *app) retentionHolds() *cobra.Command {
 
 func (a *app) retentionRun() *cobra.Command {
 	var dry bool
-	c := command("run", "Plan, tell and run what is due now; --dry-run only says what would go. No run comes before its day and its notices", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		if dry {
-			return a.dryRun(ctx)
-		}
-		v, err := a.client().RunRetention(ctx)
-		if err != nil {
-			return err
-		}
-		return a.show(v, runTable(v, "Nothing is due. See what is planned: sallyport retention runs"))
-	})
-	c.Flags().BoolVar(&dry, "dry-run", false, "say what the announced runs name, and what would be announced next; remove nothing")
+	c := command("run",
+		"Plan, tell and run what is due now; --dry-run only says what would go. No run comes before its day and its notices",
+		cobra.NoArgs, func(ctx context.Context, _ []string) error {
+			if dry {
+				return a.dryRun(ctx)
+			}
+			v, err := a.client().RunRetention(ctx)
+			if err != nil {
+				return err
+			}
+			return a.show(v, runTable(v, "Nothing is due. See what is planned: sallyport retention runs"))
+		})
+	c.Flags().BoolVar(&dry, "dry-run", false,
+		"say what the announced runs name, and what would be announced next; remove nothing")
 	return c
 }
 
@@ -216,78 +229,85 @@ func (a *app) retentionRuns() *cobra.Command {
 
 func (a *app) retentionShow() *cobra.Command {
 	var files bool
-	c := command("show RUN", "Print a run's signed removal report, or with --files every file as CSV", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		if files {
-			in, err := a.client().ListRunFiles(ctx, args[0])
+	c := command("show RUN", "Print a run's signed removal report, or with --files every file as CSV", cobra.ExactArgs(1),
+		func(ctx context.Context, args []string) error {
+			if files {
+				in, err := a.client().ListRunFiles(ctx, args[0])
+				if err != nil {
+					return err
+				}
+				defer in.Close()
+				_, err = io.Copy(a.Out, in)
+				return fault.Wrap("cli.retentionShow", fault.Unavailable, err)
+			}
+			v, err := a.client().ShowRun(ctx, args[0])
 			if err != nil {
 				return err
 			}
-			defer in.Close()
-			_, err = io.Copy(a.Out, in)
-			return fault.Wrap("cli.retentionShow", fault.Unavailable, err)
-		}
-		v, err := a.client().ShowRun(ctx, args[0])
-		if err != nil {
+			if a.json || v.Report == "" {
+				return a.show(v, runTable([]model.RetentionRun{v}, ""))
+			}
+			_, err = io.WriteString(a.Out, v.Report)
 			return err
-		}
-		if a.json || v.Report == "" {
-			return a.show(v, runTable([]model.RetentionRun{v}, ""))
-		}
-		_, err = io.WriteString(a.Out, v.Report)
-		return err
-	})
+		})
 	c.Flags().BoolVar(&files, "files", false, "every file named, and what became of it, as CSV")
 	return c
 }
 
 func (a *app) retentionNotices() *cobra.Command {
-	return command("notices RUN", "Whom a run's notices reached", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		t := table{head: []string{"ACCOUNT", "NOTICE", "MADE", "REACHED", "MAILS"}, none: "The run has no notices."}
-		return list(ctx, a, t, a.client().ListRunNotices, model.RunFilter{Run: args[0]}, func(n model.RetentionNotice) []string {
-			reached := "not reached"
-			if n.Reached {
-				reached = "yes"
-			}
-			if n.ToldBy != "" {
-				reached = "told by " + n.ToldBy
-			}
-			mails := make([]string, len(n.Mails))
-			for i, m := range n.Mails {
-				mails[i] = m.To + " " + m.State
-			}
-			return []string{n.Account, n.Mark, when(n.At), reached, joined(mails, "none")}
+	return command("notices RUN", "Whom a run's notices reached", cobra.ExactArgs(1),
+		func(ctx context.Context, args []string) error {
+			t := table{head: []string{"ACCOUNT", "NOTICE", "MADE", "REACHED", "MAILS"}, none: "The run has no notices."}
+			return list(ctx, a, t, a.client().ListRunNotices, model.RunFilter{Run: args[0]},
+				func(n model.RetentionNotice) []string {
+					reached := "not reached"
+					if n.Reached {
+						reached = "yes"
+					}
+					if n.ToldBy != "" {
+						reached = "told by " + n.ToldBy
+					}
+					mails := make([]string, len(n.Mails))
+					for i, m := range n.Mails {
+						mails[i] = m.To + " " + m.State
+					}
+					return []string{n.Account, n.Mark, when(n.At), reached, joined(mails, "none")}
+				})
 		})
-	})
 }
 
 func (a *app) retentionTold() *cobra.Command {
-	return command("told RUN ACCOUNT", "Note that an account's people were told by hand", cobra.ExactArgs(2), func(ctx context.Context, args []string) error {
-		if err := a.client().NoteTold(ctx, args[0], args[1]); err != nil {
-			return err
-		}
-		return a.done(map[string]string{"run": args[0], "account": args[1]}, "The notice to %s counts as read.", args[1])
-	})
+	return command("told RUN ACCOUNT", "Note that an account's people were told by hand", cobra.ExactArgs(2),
+		func(ctx context.Context, args []string) error {
+			if err := a.client().NoteTold(ctx, args[0], args[1]); err != nil {
+				return err
+			}
+			return a.done(map[string]string{"run": args[0], "account": args[1]}, "The notice to %s counts as read.", args[1])
+		})
 }
 
 func (a *app) retentionConfirm() *cobra.Command {
-	return command("confirm RUN", "Let a run go on that waits for an administrator", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		v, err := a.client().ConfirmRun(ctx, args[0])
-		if err != nil {
-			return err
-		}
-		return a.done(v, "The run of %s was confirmed; it names %d files.", when(v.DueAt), v.Files)
-	})
+	return command("confirm RUN", "Let a run go on that waits for an administrator", cobra.ExactArgs(1),
+		func(ctx context.Context, args []string) error {
+			v, err := a.client().ConfirmRun(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			return a.done(v, "The run of %s was confirmed; it names %d files.", when(v.DueAt), v.Files)
+		})
 }
 
 func (a *app) retentionCancel() *cobra.Command {
 	var reason string
-	c := command("cancel RUN --reason TEXT", "Call a run off; what it names is planned with the next one, with new notices", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		v, err := a.client().CancelRun(ctx, args[0], model.Why{Reason: reason})
-		if err != nil {
-			return err
-		}
-		return a.done(v, "The run of %s was called off.", when(v.DueAt))
-	})
+	c := command("cancel RUN --reason TEXT",
+		"Call a run off; what it names is planned with the next one, with new notices", cobra.ExactArgs(1),
+		func(ctx context.Context, args []string) error {
+			v, err := a.client().CancelRun(ctx, args[0], model.Why{Reason: reason})
+			if err != nil {
+				return err
+			}
+			return a.done(v, "The run of %s was called off.", when(v.DueAt))
+		})
 	c.Flags().StringVar(&reason, "reason", "", "why, for the audit log")
 	_ = c.MarkFlagRequired("reason")
 	return c

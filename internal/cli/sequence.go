@@ -15,7 +15,8 @@ import (
 )
 
 func (a *app) feedSequence() *cobra.Command {
-	return group("sequence", "The numbers in a feed's names", a.sequenceList(), a.sequenceSet(), a.sequenceForget(), a.sequenceAccept())
+	return group("sequence", "The numbers in a feed's names", a.sequenceList(), a.sequenceSet(), a.sequenceForget(),
+		a.sequenceAccept())
 }
 
 // sequences is a table of how far numbers have come.
@@ -40,29 +41,32 @@ func sequences(list []model.Sequence) table {
 }
 
 func (a *app) sequenceList() *cobra.Command {
-	return command("list FEED", "Show how far the numbers have come, and which are missing", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		v, err := client.All(ctx, a.client().ListSequences, model.FeedFilter{Feed: args[0]})
-		if err != nil {
-			return err
-		}
-		return a.show(v, sequences(v))
-	})
+	return command("list FEED", "Show how far the numbers have come, and which are missing", cobra.ExactArgs(1),
+		func(ctx context.Context, args []string) error {
+			v, err := client.All(ctx, a.client().ListSequences, model.FeedFilter{Feed: args[0]})
+			if err != nil {
+				return err
+			}
+			return a.show(v, sequences(v))
+		})
 }
 
 // ofAccount adds the flag that says whose numbers are meant.
 func ofAccount(c *cobra.Command, account *string) {
-	c.Flags().StringVar(account, "account", "", "account that the files were published to (default: the numbers of files for all)")
+	c.Flags().StringVar(account, "account", "",
+		"account that the files were published to (default: the numbers of files for all)")
 }
 
 func (a *app) sequenceSet() *cobra.Command {
 	var in model.SetSequence
-	c := command("set FEED --next N", "Say which number comes next; what was missing is forgotten", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		v, err := a.client().SetSequence(ctx, args[0], in)
-		if err != nil {
-			return err
-		}
-		return a.done(v, "The next number of %s for %s is %d.", args[0], cmp.Or(v.Account, "all"), in.Next)
-	})
+	c := command("set FEED --next N", "Say which number comes next; what was missing is forgotten", cobra.ExactArgs(1),
+		func(ctx context.Context, args []string) error {
+			v, err := a.client().SetSequence(ctx, args[0], in)
+			if err != nil {
+				return err
+			}
+			return a.done(v, "The next number of %s for %s is %d.", args[0], cmp.Or(v.Account, "all"), in.Next)
+		})
 	ofAccount(c, &in.Account)
 	c.Flags().Int64Var(&in.Next, "next", 0, "the number that the next file has")
 	_ = c.MarkFlagRequired("next")
@@ -71,37 +75,41 @@ func (a *app) sequenceSet() *cobra.Command {
 
 func (a *app) sequenceForget() *cobra.Command {
 	var account string
-	c := command("forget FEED", "Forget how far the numbers have come: the next one is the first", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		if err := a.client().ForgetSequence(ctx, args[0], account); err != nil {
-			return err
-		}
-		return a.done(struct{}{}, "The numbers of %s for %s begin with the next file.", args[0], cmp.Or(account, "all"))
-	})
+	c := command("forget FEED", "Forget how far the numbers have come: the next one is the first", cobra.ExactArgs(1),
+		func(ctx context.Context, args []string) error {
+			if err := a.client().ForgetSequence(ctx, args[0], account); err != nil {
+				return err
+			}
+			return a.done(struct{}{}, "The numbers of %s for %s begin with the next file.", args[0], cmp.Or(account, "all"))
+		})
 	ofAccount(c, &account)
 	return c
 }
 
 func (a *app) sequenceAccept() *cobra.Command {
 	var in model.AcceptGap
-	c := command("accept FEED NUMBERS --reason TEXT", "Take missing numbers (7 or 7-9) off the list: they will never come", cobra.ExactArgs(2), func(ctx context.Context, args []string) error {
-		from, to, isRange := strings.Cut(args[1], "-")
-		if !isRange {
-			to = from
-		}
-		var err, err2 error
-		in.From, err = strconv.ParseInt(from, 10, 64)
-		in.To, err2 = strconv.ParseInt(to, 10, 64)
-		if err != nil || err2 != nil {
-			return fault.E("cli.accept", fault.Invalid, "%q is neither a number nor a range such as 7-9.", valid.Printable(args[1]))
-		}
-		v, err := a.client().AcceptGap(ctx, args[0], in)
-		if err != nil {
-			return err
-		}
-		return a.done(v, "They are missed no longer. %d ranges of numbers are still missing.", len(v.Missing))
-	})
+	c := command("accept FEED NUMBERS --reason TEXT", "Take missing numbers (7 or 7-9) off the list: they will never come",
+		cobra.ExactArgs(2), func(ctx context.Context, args []string) error {
+			from, to, isRange := strings.Cut(args[1], "-")
+			if !isRange {
+				to = from
+			}
+			var err, err2 error
+			in.From, err = strconv.ParseInt(from, 10, 64)
+			in.To, err2 = strconv.ParseInt(to, 10, 64)
+			if err != nil || err2 != nil {
+				return fault.E("cli.accept", fault.Invalid, "%q is neither a number nor a range such as 7-9.",
+					valid.Printable(args[1]))
+			}
+			v, err := a.client().AcceptGap(ctx, args[0], in)
+			if err != nil {
+				return err
+			}
+			return a.done(v, "They are missed no longer. %d ranges of numbers are still missing.", len(v.Missing))
+		})
 	ofAccount(c, &in.Account)
-	c.Flags().StringVar(&in.Period, "period", "", "day, month or year that the numbers are of, as the list shows it: 20261127")
+	c.Flags().StringVar(&in.Period, "period", "",
+		"day, month or year that the numbers are of, as the list shows it: 20261127")
 	c.Flags().StringVar(&in.Reason, "reason", "", "why; it goes into the audit log")
 	_ = c.MarkFlagRequired("reason")
 	return c

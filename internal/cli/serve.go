@@ -24,14 +24,16 @@ func (a *app) serveCommand() *cobra.Command {
 			return err
 		}
 		node.Umask()
-		n, err := node.Start(node.Options{Config: cfg, Log: a.logger(cfg), Clock: a.Clock, NewSigningKey: newSigning, NewHostKeys: newHost, AcceptLog: acceptLog})
+		n, err := node.Start(node.Options{Config: cfg, Log: a.logger(cfg), Clock: a.Clock, NewSigningKey: newSigning,
+			NewHostKeys: newHost, AcceptLog: acceptLog})
 		if err != nil {
 			return err
 		}
 		return a.untilStopped(ctx, n, cfg)
 	})
 	a.serveFlags(c, &file, &listen)
-	c.Flags().StringVar(&acceptLog, "accept-log", "", "go on although the audit log is shorter than what was signed, since the database was restored; say why")
+	c.Flags().StringVar(&acceptLog, "accept-log", "",
+		"go on although the audit log is shorter than what was signed, since the database was restored; say why")
 	c.Flags().StringVar(&newSigning, "new-signing-key", "", "begin a new signing key, since the old one is lost; say why")
 	c.Flags().StringVar(&newHost, "new-host-keys", "", "make new host keys, since the old ones are lost; say why")
 	return c
@@ -95,24 +97,25 @@ func stop(n *node.Node, cfg config.Config) {
 func (a *app) configCommand() *cobra.Command {
 	var file string
 	var printAll bool
-	check := command("check", "Check the configuration, without starting anything", cobra.NoArgs, func(_ context.Context, _ []string) error {
-		cfg, err := a.config(file, nil)
-		if err != nil {
+	check := command("check", "Check the configuration, without starting anything", cobra.NoArgs,
+		func(_ context.Context, _ []string) error {
+			cfg, err := a.config(file, nil)
+			if err != nil {
+				return err
+			}
+			if !printAll {
+				return a.done(map[string]bool{"ok": true}, "The configuration is good.")
+			}
+			if cfg.Database.URL != "" {
+				cfg.Database.URL = "(set)" // it may have a password
+			}
+			text, err := yaml.Marshal(cfg)
+			if err != nil {
+				return fault.Wrap("cli.config", fault.Internal, err)
+			}
+			_, err = a.Out.Write(text)
 			return err
-		}
-		if !printAll {
-			return a.done(map[string]bool{"ok": true}, "The configuration is good.")
-		}
-		if cfg.Database.URL != "" {
-			cfg.Database.URL = "(set)" // it may have a password
-		}
-		text, err := yaml.Marshal(cfg)
-		if err != nil {
-			return fault.Wrap("cli.config", fault.Internal, err)
-		}
-		_, err = a.Out.Write(text)
-		return err
-	})
+		})
 	check.Flags().StringVar(&file, "config", "", "configuration file (SALLYPORT_CONFIG)")
 	check.Flags().BoolVar(&printAll, "print", false, "print every setting as it is in force")
 	return group("config", "The server's configuration", check)
@@ -120,7 +123,8 @@ func (a *app) configCommand() *cobra.Command {
 
 func (a *app) versionCommand() *cobra.Command {
 	return command("version", "Print the version", cobra.NoArgs, func(context.Context, []string) error {
-		v := map[string]string{"version": node.Version, "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH}
+		v := map[string]string{"version": node.Version, "go": runtime.Version(),
+			"platform": runtime.GOOS + "/" + runtime.GOARCH}
 		return a.done(v, "sallyport %s (%s, %s)", v["version"], v["go"], v["platform"])
 	})
 }

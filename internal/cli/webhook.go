@@ -19,14 +19,17 @@ import (
 
 func (a *app) webhookCommand() *cobra.Command {
 	var in model.NewWebhook
-	add := command("add NAME --url URL", "Add a receiver of events; prints its signing secret, this once", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		in.Name = args[0]
-		v, err := a.client().AddWebhook(ctx, in)
-		if err != nil {
-			return err
-		}
-		return a.done(v, "Webhook %s was added for %s. Its secret, which is not shown again:\n%s\nNext: sallyport webhook test %s", v.Name, strings.Join(v.Events, ", "), v.Secret, v.Name)
-	})
+	add := command("add NAME --url URL", "Add a receiver of events; prints its signing secret, this once",
+		cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
+			in.Name = args[0]
+			v, err := a.client().AddWebhook(ctx, in)
+			if err != nil {
+				return err
+			}
+			return a.done(v,
+				"Webhook %s was added for %s. Its secret, which is not shown again:\n%s\nNext: sallyport webhook test %s", v.Name,
+				strings.Join(v.Events, ", "), v.Secret, v.Name)
+		})
 	add.Flags().StringVar(&in.URL, "url", "", "where to post: https://billing.example.com/hooks/files")
 	add.Flags().StringSliceVar(&in.Events, "events", nil, "events that it wants: file.received,key.* (default: all)")
 	_ = add.MarkFlagRequired("url")
@@ -40,34 +43,39 @@ func (a *app) webhookCommand() *cobra.Command {
 			return []string{w.Name, w.URL, strings.Join(w.Events, ","), state, when(w.CreatedAt)}
 		})
 	})
-	remove := command("remove NAME", "Remove a receiver, and what was still to be sent to it", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		if err := a.client().RemoveWebhook(ctx, args[0]); err != nil {
-			return err
-		}
-		return a.done(map[string]string{"name": args[0]}, "Webhook %s was removed.", args[0])
-	})
-	test := command("test NAME", "Send a receiver a test event", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		m, err := a.client().TestWebhook(ctx, args[0])
-		if err != nil {
-			return err
-		}
-		return a.done(m, "A test is on its way. See how it went: sallyport message show %s", m.ID)
-	})
+	remove := command("remove NAME", "Remove a receiver, and what was still to be sent to it", cobra.ExactArgs(1),
+		func(ctx context.Context, args []string) error {
+			if err := a.client().RemoveWebhook(ctx, args[0]); err != nil {
+				return err
+			}
+			return a.done(map[string]string{"name": args[0]}, "Webhook %s was removed.", args[0])
+		})
+	test := command("test NAME", "Send a receiver a test event", cobra.ExactArgs(1),
+		func(ctx context.Context, args []string) error {
+			m, err := a.client().TestWebhook(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			return a.done(m, "A test is on its way. See how it went: sallyport message show %s", m.ID)
+		})
 	return group("webhook", "Programs that hear of events", add, a.webhookSet(), list, remove, test)
 }
 
 func (a *app) webhookSet() *cobra.Command {
 	var in model.EditWebhook
-	c := command("set NAME", "Change a receiver; --rotate-secret makes a new secret beside the old one", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		v, err := a.client().EditWebhook(ctx, args[0], in)
-		if err != nil {
-			return err
-		}
-		if v.Secret != "" {
-			return a.done(v, "Webhook %s has a new secret, which is not shown again:\n%s\nBoth sign until: sallyport webhook set %s --drop-old-secret", v.Name, v.Secret, v.Name)
-		}
-		return a.done(v, "Webhook %s was changed.", v.Name)
-	})
+	c := command("set NAME", "Change a receiver; --rotate-secret makes a new secret beside the old one",
+		cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
+			v, err := a.client().EditWebhook(ctx, args[0], in)
+			if err != nil {
+				return err
+			}
+			if v.Secret != "" {
+				return a.done(v,
+					"Webhook %s has a new secret, which is not shown again:\n%s\nBoth sign until: sallyport webhook set %s "+
+						"--drop-old-secret", v.Name, v.Secret, v.Name)
+			}
+			return a.done(v, "Webhook %s was changed.", v.Name)
+		})
 	optText(c, &in.URL, "url", "", "where to post")
 	c.Flags().Var(optList{to: &in.Events, split: true}, "events", "events that it wants")
 	optBool(c, &in.Enabled, "enabled", "false switches it off")
@@ -80,12 +88,14 @@ func (a *app) webhookSet() *cobra.Command {
 func (a *app) messageList() *cobra.Command {
 	var f model.MessageFilter
 	var limit int
-	c := command("list", "List webhooks and mails, the newest first; --state dead shows what was given up", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		t := table{head: []string{"ID", "MADE", "TO", "ABOUT", "STATE", "TRIES", "LAST ANSWER"}, none: "There are no such messages."}
-		return listSome(ctx, a, t, a.client().ListMessages, f, limit, func(m model.Message) []string {
-			return []string{m.ID, when(m.CreatedAt), m.Target, m.Kind, m.State, fmt.Sprint(m.Attempts), m.Error}
+	c := command("list", "List webhooks and mails, the newest first; --state dead shows what was given up", cobra.NoArgs,
+		func(ctx context.Context, _ []string) error {
+			t := table{head: []string{"ID", "MADE", "TO", "ABOUT", "STATE", "TRIES", "LAST ANSWER"},
+				none: "There are no such messages."}
+			return listSome(ctx, a, t, a.client().ListMessages, f, limit, func(m model.Message) []string {
+				return []string{m.ID, when(m.CreatedAt), m.Target, m.Kind, m.State, fmt.Sprint(m.Attempts), m.Error}
+			})
 		})
-	})
 	c.Flags().StringVar(&f.Channel, "channel", "", "only webhook, or only mail")
 	c.Flags().StringVar(&f.State, "state", "", "only in this state: new, queued, sent, dead, bounced")
 	c.Flags().StringVar(&f.Target, "to", "", "only to this webhook or address")
@@ -94,47 +104,55 @@ func (a *app) messageList() *cobra.Command {
 }
 
 func (a *app) messageCommand() *cobra.Command {
-	show := command("show ID", "Show a webhook or a mail as it is sent", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		m, err := a.client().ShowMessage(ctx, args[0])
-		if err != nil {
-			return err
-		}
-		if err := a.card(m, [2]string{"ID", m.ID}, [2]string{"To", m.Target}, [2]string{"About", m.Kind}, [2]string{"Event", m.EventID}, [2]string{"State", m.State},
-			[2]string{"Tries", fmt.Sprint(m.Attempts)}, [2]string{"Last answer", m.Error}, [2]string{"Made", when(m.CreatedAt)}, [2]string{"Tried", whenPtr(m.TriedAt)},
-			[2]string{"Sent", whenPtr(m.SentAt)}, [2]string{"Subject", m.Subject}); err != nil || a.json {
-			return err
-		}
-		_, err = fmt.Fprintf(a.Out, "\n%s\n", printableLines(m.Body))
-		return err
-	})
-	var dead bool
-	var target string
-	replay := command("replay ID | --dead [--to NAME]", "Send again, under the same id: one message, or all that were given up", cobra.MaximumNArgs(1), func(ctx context.Context, args []string) error {
-		if dead == (len(args) == 1) {
-			return fault.E("cli.replay", fault.Invalid, "Name one message, or give --dead for all that were given up.")
-		}
-		if !dead {
-			if err := a.client().ReplayMessage(ctx, args[0]); err != nil {
+	show := command("show ID", "Show a webhook or a mail as it is sent", cobra.ExactArgs(1),
+		func(ctx context.Context, args []string) error {
+			m, err := a.client().ShowMessage(ctx, args[0])
+			if err != nil {
 				return err
 			}
-			return a.done(map[string]int{"count": 1}, "It is on its way again.")
-		}
-		n, err := a.client().ReplayDead(ctx, model.Replay{Target: target})
-		if err != nil {
+			if err := a.card(m, [2]string{"ID", m.ID}, [2]string{"To", m.Target}, [2]string{"About", m.Kind},
+				[2]string{"Event", m.EventID}, [2]string{"State", m.State}, [2]string{"Tries", fmt.Sprint(m.Attempts)},
+				[2]string{"Last answer", m.Error}, [2]string{"Made", when(m.CreatedAt)},
+				[2]string{"Tried", whenPtr(m.TriedAt)},
+				[2]string{"Sent", whenPtr(m.SentAt)}, [2]string{"Subject", m.Subject}); err != nil || a.json {
+				return err
+			}
+			_, err = fmt.Fprintf(a.Out, "\n%s\n", printableLines(m.Body))
 			return err
-		}
-		return a.done(n, "%d messages are on their way again.", n.Count)
-	})
+		})
+	var dead bool
+	var target string
+	replay := command("replay ID | --dead [--to NAME]",
+		"Send again, under the same id: one message, or all that were given up", cobra.MaximumNArgs(1),
+		func(ctx context.Context, args []string) error {
+			if dead == (len(args) == 1) {
+				return fault.E("cli.replay", fault.Invalid, "Name one message, or give --dead for all that were given up.")
+			}
+			if !dead {
+				if err := a.client().ReplayMessage(ctx, args[0]); err != nil {
+					return err
+				}
+				return a.done(map[string]int{"count": 1}, "It is on its way again.")
+			}
+			n, err := a.client().ReplayDead(ctx, model.Replay{Target: target})
+			if err != nil {
+				return err
+			}
+			return a.done(n, "%d messages are on their way again.", n.Count)
+		})
 	replay.Flags().BoolVar(&dead, "dead", false, "everything that was given up")
 	replay.Flags().StringVar(&target, "to", "", "only of this webhook or address")
-	queue := command("queue", "How much waits to be sent, and since when", cobra.NoArgs, func(ctx context.Context, _ []string) error {
-		v, err := a.client().ShowQueue(ctx)
-		if err != nil {
-			return err
-		}
-		return a.card(v, [2]string{"Events", fmt.Sprint(v.Events)}, [2]string{"Waiting", fmt.Sprint(v.Waiting)}, [2]string{"Dead", fmt.Sprint(v.Dead)}, [2]string{"Oldest", whenPtr(v.OldestAt)})
-	})
-	return group("message", "Webhooks and mails: what was sent, what waits, what was given up", a.messageList(), show, replay, queue)
+	queue := command("queue", "How much waits to be sent, and since when", cobra.NoArgs,
+		func(ctx context.Context, _ []string) error {
+			v, err := a.client().ShowQueue(ctx)
+			if err != nil {
+				return err
+			}
+			return a.card(v, [2]string{"Events", fmt.Sprint(v.Events)}, [2]string{"Waiting", fmt.Sprint(v.Waiting)},
+				[2]string{"Dead", fmt.Sprint(v.Dead)}, [2]string{"Oldest", whenPtr(v.OldestAt)})
+		})
+	return group("message", "Webhooks and mails: what was sent, what waits, what was given up", a.messageList(), show,
+		replay, queue)
 }
 
 // printableLines keeps line ends and escapes the rest.
@@ -147,32 +165,37 @@ func printableLines(s string) string {
 }
 
 func (a *app) mailCommand() *cobra.Command {
-	test := command("test ADDRESS", "Send a mail now, and say what the server said", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		if err := a.client().TestMail(ctx, model.TestMail{To: args[0]}); err != nil {
-			return err
-		}
-		return a.done(map[string]string{"to": args[0]}, "The mail server took a test mail to %s.", args[0])
-	})
+	test := command("test ADDRESS", "Send a mail now, and say what the server said", cobra.ExactArgs(1),
+		func(ctx context.Context, args []string) error {
+			if err := a.client().TestMail(ctx, model.TestMail{To: args[0]}); err != nil {
+				return err
+			}
+			return a.done(map[string]string{"to": args[0]}, "The mail server took a test mail to %s.", args[0])
+		})
 	var why string
-	bounce := command("bounce [ADDRESS | -]", "Note that mail to an address came back; - reads the mail server's report (RFC 3464)", cobra.ExactArgs(1), func(ctx context.Context, args []string) error {
-		if args[0] == "-" {
-			return a.mailReport(ctx)
-		}
-		v, err := a.client().NoteBounce(ctx, model.Bounce{Address: args[0], Why: why})
-		if err != nil {
-			return err
-		}
-		return a.done(v, "%s was noted as not reached.", args[0])
-	})
+	bounce := command("bounce [ADDRESS | -]",
+		"Note that mail to an address came back; - reads the mail server's report (RFC 3464)", cobra.ExactArgs(1),
+		func(ctx context.Context, args []string) error {
+			if args[0] == "-" {
+				return a.mailReport(ctx)
+			}
+			v, err := a.client().NoteBounce(ctx, model.Bounce{Address: args[0], Why: why})
+			if err != nil {
+				return err
+			}
+			return a.done(v, "%s was noted as not reached.", args[0])
+		})
 	bounce.Flags().StringVar(&why, "why", "an operator said so", "what the report said")
 	var out string
-	templates := command("templates --out DIR", "Write the built-in mail templates into a folder, to change them; mail.templates names it", cobra.NoArgs, func(context.Context, []string) error {
-		list, err := writeTemplates(out)
-		if err != nil {
-			return err
-		}
-		return a.done(list, "%d templates were written to %s.", len(list), out)
-	})
+	templates := command("templates --out DIR",
+		"Write the built-in mail templates into a folder, to change them; mail.templates names it", cobra.NoArgs,
+		func(context.Context, []string) error {
+			list, err := writeTemplates(out)
+			if err != nil {
+				return err
+			}
+			return a.done(list, "%d templates were written to %s.", len(list), out)
+		})
 	templates.Flags().StringVar(&out, "out", "", "folder")
 	_ = templates.MarkFlagRequired("out")
 	return group("mail", "Mail to partners and to the operator", test, bounce, templates)

@@ -104,22 +104,25 @@ type Storage struct {
 
 // Limits bound connections and sessions.
 type Limits struct {
-	HalfOpen        int      `yaml:"half_open" env:"HALF_OPEN"`                         // connections not logged in
-	HalfOpenAddress int      `yaml:"half_open_per_address" env:"HALF_OPEN_PER_ADDRESS"` // of one address
-	Handshake       Duration `yaml:"handshake" env:"HANDSHAKE"`                         // until the client has said that it speaks SSH
-	Login           Duration `yaml:"login" env:"LOGIN"`                                 // until logged in: people compare fingerprints and type passphrases
-	KeyOffers       int      `yaml:"key_offers" env:"KEY_OFFERS"`                       // a connection
+	HalfOpen        int `yaml:"half_open" env:"HALF_OPEN"`                         // connections not logged in
+	HalfOpenAddress int `yaml:"half_open_per_address" env:"HALF_OPEN_PER_ADDRESS"` // of one address
+	// until the client has said that it speaks SSH
+	Handshake Duration `yaml:"handshake" env:"HANDSHAKE"`
+	// until logged in: people compare fingerprints and type passphrases
+	Login           Duration `yaml:"login" env:"LOGIN"`
+	KeyOffers       int      `yaml:"key_offers" env:"KEY_OFFERS"` // a connection
 	UserSessions    int      `yaml:"sessions_per_user" env:"SESSIONS_PER_USER"`
 	AccountSessions int      `yaml:"sessions_per_account" env:"SESSIONS_PER_ACCOUNT"`
 	AddressSessions int      `yaml:"sessions_per_address" env:"SESSIONS_PER_ADDRESS"`
-	Idle            Duration `yaml:"idle" env:"IDLE"`                         // without a request
-	KeepAlive       Duration `yaml:"keep_alive" env:"KEEP_ALIVE"`             // silence before a sign of life is asked for
-	Stall           Duration `yaml:"stall" env:"STALL"`                       // a client that takes no replies
-	Handles         int      `yaml:"open_files" env:"OPEN_FILES"`             // a channel
-	Channels        int      `yaml:"channels" env:"CHANNELS"`                 // a connection
-	Unread          Size     `yaml:"unread" env:"UNREAD"`                     // that all clients together have sent and nobody has read; 0: 1/64 of the memory
-	Logins          int64    `yaml:"logins_per_hour" env:"LOGINS_PER_HOUR"`   // of a user; more are slowed down
-	Changes         int64    `yaml:"changes_per_hour" env:"CHANGES_PER_HOUR"` // by name, a user; more are slowed down
+	Idle            Duration `yaml:"idle" env:"IDLE"`             // without a request
+	KeepAlive       Duration `yaml:"keep_alive" env:"KEEP_ALIVE"` // silence before a sign of life is asked for
+	Stall           Duration `yaml:"stall" env:"STALL"`           // a client that takes no replies
+	Handles         int      `yaml:"open_files" env:"OPEN_FILES"` // a channel
+	Channels        int      `yaml:"channels" env:"CHANNELS"`     // a connection
+	// that all clients together have sent and nobody has read; 0: 1/64 of the memory
+	Unread  Size  `yaml:"unread" env:"UNREAD"`
+	Logins  int64 `yaml:"logins_per_hour" env:"LOGINS_PER_HOUR"`   // of a user; more are slowed down
+	Changes int64 `yaml:"changes_per_hour" env:"CHANGES_PER_HOUR"` // by name, a user; more are slowed down
 }
 
 // Keys is the policy on users' keys.
@@ -212,21 +215,25 @@ func Default() Config {
 		Storage: Storage{MaxFile: 50e9, Quota: 100e9, QuotaFiles: 200_000, KeptPercent: 150,
 			AccountKept: 1e12, AccountKeptItems: 2_000_000, Directories: 20_000, FreeFloor: 1 << 30, MaxCopy: 1 << 30,
 			KeepPartials: Duration(7 * 24 * time.Hour), Unfinished: 1000},
-		Limits: Limits{HalfOpen: 512, HalfOpenAddress: 64, Handshake: Duration(30 * time.Second), Login: Duration(2 * time.Minute), KeyOffers: 20,
-			UserSessions: 10, AccountSessions: 50, AddressSessions: 50, Idle: Duration(15 * time.Minute),
-			KeepAlive: Duration(30 * time.Second), Stall: Duration(2 * time.Minute), Handles: 256, Channels: 10, Logins: 6_000, Changes: 100_000},
-		Keys: Keys{PerUser: 5, Types: []string{"ed25519", "ecdsa", "rsa"}, RSAMin: 2048, RSAMax: 8192, Overlap: Duration(14 * 24 * time.Hour)},
+		Limits: Limits{HalfOpen: 512, HalfOpenAddress: 64, Handshake: Duration(30 * time.Second),
+			Login: Duration(2 * time.Minute), KeyOffers: 20, UserSessions: 10, AccountSessions: 50, AddressSessions: 50,
+			Idle:      Duration(15 * time.Minute),
+			KeepAlive: Duration(30 * time.Second), Stall: Duration(2 * time.Minute), Handles: 256, Channels: 10, Logins: 6_000,
+			Changes: 100_000},
+		Keys: Keys{PerUser: 5, Types: []string{"ed25519", "ecdsa", "rsa"}, RSAMin: 2048, RSAMax: 8192,
+			Overlap: Duration(14 * 24 * time.Hour)},
 		Access: Access{BanAfter: 20, BanWithin: Duration(10 * time.Minute), BanFor: Duration(15 * time.Minute),
 			NeverBan: []string{"127.0.0.0/8", "::1/128"}},
 		Records:       Records{Keep: Duration(395 * 24 * time.Hour), Failed: 200_000, Activity: 2_000_000},
 		Log:           Log{Level: "info", Format: "text"},
 		TimeZone:      "UTC",
 		ContentChecks: model.ChecksRefuse,
-		TemporaryNames: []string{".*", "*.filepart", "*.part", "*.tmp", "*.temp", "*.partial", "*.writing", "*.crdownload", "*.swp",
-			"*.lftp", "*.inprogress", "*.in-progress", "*.incomplete", "*.uploading"},
+		TemporaryNames: []string{".*", "*.filepart", "*.part", "*.tmp", "*.temp", "*.partial", "*.writing", "*.crdownload",
+			"*.swp", "*.lftp", "*.inprogress", "*.in-progress", "*.incomplete", "*.uploading"},
 		DoubtfulNames: []string{"tmp[._]*", "tmp-*", "temp[._]*", "temp-*", "*_tmp", "*.tmp.*", "*.new", "*.transfer", "*~",
 			"*.[0-9]", "*.[0-9][0-9]", "*.[0-9][0-9][0-9]", "*.[0-9][0-9][0-9][0-9]", "*.[0-9][0-9][0-9][0-9][0-9]",
-			"*.[0-9][0-9][0-9][0-9][0-9][0-9]", "*.[0-9][0-9][0-9][0-9][0-9][0-9][0-9]"}, // a process's number has at most seven digits
+			// a process's number has at most seven digits
+			"*.[0-9][0-9][0-9][0-9][0-9][0-9]", "*.[0-9][0-9][0-9][0-9][0-9][0-9][0-9]"},
 		DoubtfulGrace: Duration(time.Minute),
 		IgnoredNames:  []string{"Thumbs.db", "ehthumbs.db", "desktop.ini", ".DS_Store", "._*", "~$*"},
 		Templates: map[string]Template{

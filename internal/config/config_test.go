@@ -35,7 +35,8 @@ templates:
     dirs:
       - {path: /reports, rights: [read, list]}
       - {path: /cdr/in, rights: [all]}
-`, "SALLYPORT_STORAGE_QUOTA=1GiB", "SALLYPORT_SUPPORT_EMAIL=help@example.net", "HOME=/root", "SALLYPORT_URL=https://elsewhere")
+`, "SALLYPORT_STORAGE_QUOTA=1GiB", "SALLYPORT_SUPPORT_EMAIL=help@example.net", "HOME=/root",
+		"SALLYPORT_URL=https://elsewhere")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,8 +70,10 @@ func TestMistakesNameFileLineAndTheNearestField(t *testing.T) {
 		{"", "SALLYPORT_LIMITS_IDLE=soon", "soon", ""},
 	} {
 		_, err := load(t, c.text, c.env)
-		if !fault.Is(err, fault.Invalid) || !strings.Contains(fault.PublicText(err), c.message) || !strings.Contains(fault.HintIn(err), c.hint) {
-			t.Errorf("%q %s:\n  %q, hint %q\n  want %q, hint %q", c.text, c.env, fault.PublicText(err), fault.HintIn(err), c.message, c.hint)
+		if !fault.Is(err, fault.Invalid) || !strings.Contains(fault.PublicText(err), c.message) ||
+			!strings.Contains(fault.HintIn(err), c.hint) {
+			t.Errorf("%q %s:\n  %q, hint %q\n  want %q, hint %q", c.text, c.env, fault.PublicText(err), fault.HintIn(err),
+				c.message, c.hint)
 		}
 	}
 }

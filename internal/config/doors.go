@@ -49,7 +49,8 @@ func Networks(list []string) (out []netip.Prefix) {
 func (c *Config) checkDoors() error {
 	const op = "config.check"
 	bad := func(format string, args ...any) error { return fault.E(op, fault.Invalid, format, args...) }
-	lists := map[string][]string{"endpoint.allow_ips": c.Endpoint.AllowIPs, "access.never_ban": c.Access.NeverBan, "access.proxies": c.Access.Proxies}
+	lists := map[string][]string{"endpoint.allow_ips": c.Endpoint.AllowIPs, "access.never_ban": c.Access.NeverBan,
+		"access.proxies": c.Access.Proxies}
 	ports := map[string]int{"endpoint.port": c.Endpoint.Port}
 	for name, r := range c.Regions {
 		if err := valid.CheckID("region", name); err != nil {
@@ -91,7 +92,8 @@ func (c *Config) checkDoors() error {
 
 func (c *Config) checkWeb() error {
 	const op = "config.check"
-	if u, err := url.Parse(c.Web.URL); c.Web.URL != "" && (err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http") {
+	if u, err := url.Parse(c.Web.URL); c.Web.URL != "" &&
+		(err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http") {
 		return fault.E(op, fault.Invalid, "web.url: %q is not an address such as https://files.example.com.", c.Web.URL)
 	}
 	if c.Web.Listen == "" {
@@ -104,8 +106,10 @@ func (c *Config) checkWeb() error {
 	if (c.Web.TLSCert == "") != (c.Web.TLSKey == "") {
 		return fault.E(op, fault.Invalid, "web.tls_cert and web.tls_key: give both or none.")
 	}
-	if addr, err := netip.ParseAddr(host); c.Web.TLSCert == "" && host != "localhost" && (err != nil || !addr.IsLoopback()) {
-		return fault.E(op, fault.Invalid, "web.listen: %q is open to others, and key files must not travel in clear.", c.Web.Listen).
+	if addr, err := netip.ParseAddr(host); c.Web.TLSCert == "" && host != "localhost" &&
+		(err != nil || !addr.IsLoopback()) {
+		return fault.E(op, fault.Invalid, "web.listen: %q is open to others, and key files must not travel in clear.",
+			c.Web.Listen).
 			WithHint("listen on 127.0.0.1 behind a proxy with a certificate, or give web.tls_cert and web.tls_key")
 	}
 	return nil

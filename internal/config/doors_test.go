@@ -56,7 +56,9 @@ func TestAFileOfCommentsSetsNothing(t *testing.T) {
 }
 
 func TestNetworksOfBothFamilies(t *testing.T) {
-	c, err := load(t, `access: {never_ban: [192.0.2.1, "192.0.2.99/24", "2001:db8::9/32", "::1", "::ffff:198.51.100.7"], proxies: [10.0.0.0/8]}`,
+	c, err := load(t,
+		`access: {never_ban: [192.0.2.1, "192.0.2.99/24", "2001:db8::9/32", "::1", "::ffff:198.51.100.7"],`+
+			` proxies: [10.0.0.0/8]}`,
 		"SALLYPORT_ENDPOINT_ALLOW_IPS=203.0.113.7,2001:db8::/48")
 	if err != nil {
 		t.Fatal(err)
@@ -65,10 +67,12 @@ func TestNetworksOfBothFamilies(t *testing.T) {
 	for _, p := range config.Networks(c.Access.NeverBan) {
 		got = append(got, p.String())
 	}
-	if want := []string{"192.0.2.1/32", "192.0.2.0/24", "2001:db8::/32", "::1/128", "198.51.100.7/32"}; !slices.Equal(got, want) {
+	if want := []string{"192.0.2.1/32", "192.0.2.0/24", "2001:db8::/32", "::1/128", "198.51.100.7/32"}; !slices.Equal(got,
+		want) {
 		t.Errorf("%v, want %v", got, want)
 	}
-	if !slices.Equal(c.Endpoint.AllowIPs, []string{"203.0.113.7", "2001:db8::/48"}) || !slices.Equal(c.Access.Proxies, []string{"10.0.0.0/8"}) {
+	if !slices.Equal(c.Endpoint.AllowIPs, []string{"203.0.113.7", "2001:db8::/48"}) ||
+		!slices.Equal(c.Access.Proxies, []string{"10.0.0.0/8"}) {
 		t.Errorf("%v, %v", c.Endpoint.AllowIPs, c.Access.Proxies)
 	}
 	if got := config.Networks([]string{"nonsense"}); len(got) > 0 {
@@ -115,7 +119,8 @@ func TestDoorsThatCannotWork(t *testing.T) {
 			t.Errorf("%s%s:\n  %v, want %q", c.text, c.env, err, c.message)
 		}
 	}
-	for _, text := range []string{"access: {ban_after: 0}", "keys: {expire_after: 0s}", "keys: {rsa_min: 3072, rsa_max: 3072}", "keys: {types: [rsa]}", "endpoint: {port: 0}", "regions: {}"} {
+	for _, text := range []string{"access: {ban_after: 0}", "keys: {expire_after: 0s}",
+		"keys: {rsa_min: 3072, rsa_max: 3072}", "keys: {types: [rsa]}", "endpoint: {port: 0}", "regions: {}"} {
 		if _, err := load(t, text+"\n"); err != nil {
 			t.Errorf("%s: %v", text, err)
 		}
@@ -125,18 +130,24 @@ func TestDoorsThatCannotWork(t *testing.T) {
 func TestKeyFilesDoNotTravelInClear(t *testing.T) {
 	const cert = ", tls_cert: c.pem, tls_key: k.pem"
 	for _, c := range []struct{ web, message string }{
-		{"listen: '127.0.0.1:8022'", ""}, {"listen: '[::1]:8022'", ""}, {"listen: 'localhost:8022'", ""}, {"listen: '127.9.9.9:0'", ""},
-		{"listen: ''", ""}, {"url: 'https://files.example.com'", ""}, {"listen: ':8443'" + cert, ""}, {"listen: '192.0.2.1:443'" + cert, ""},
-		{"listen: ':8022'", "is open to others"}, {"listen: '0.0.0.0:8022'", "is open to others"}, {"listen: '[::]:8022'", "is open to others"},
-		{"listen: '192.0.2.1:8022'", "is open to others"}, {"listen: '10.0.0.1:8022'", "is open to others"}, {"listen: 'files.example.com:80'", "is open to others"},
+		{"listen: '127.0.0.1:8022'", ""}, {"listen: '[::1]:8022'", ""}, {"listen: 'localhost:8022'", ""},
+		{"listen: '127.9.9.9:0'", ""},
+		{"listen: ''", ""}, {"url: 'https://files.example.com'", ""}, {"listen: ':8443'" + cert, ""},
+		{"listen: '192.0.2.1:443'" + cert, ""},
+		{"listen: ':8022'", "is open to others"}, {"listen: '0.0.0.0:8022'", "is open to others"},
+		{"listen: '[::]:8022'", "is open to others"},
+		{"listen: '192.0.2.1:8022'", "is open to others"}, {"listen: '10.0.0.1:8022'", "is open to others"},
+		{"listen: 'files.example.com:80'", "is open to others"},
 		{"listen: 'localhost.example.com:80'", "is open to others"},
 		{"listen: '8022'", "is not an address"}, {"listen: '127.0.0.1'", "is not an address"},
 		{"listen: ':443', tls_cert: c.pem", "give both or none"}, {"listen: ':443', tls_key: k.pem", "give both or none"},
-		{"url: files.example.com", "is not an address such as"}, {"url: 'ftp://files.example.com'", "is not an address such as"},
+		{"url: files.example.com", "is not an address such as"},
+		{"url: 'ftp://files.example.com'", "is not an address such as"},
 		{"url: 'https://'", "is not an address such as"}, {"url: '::'", "is not an address such as"},
 	} {
 		_, err := load(t, "web: {"+c.web+"}\n")
-		if c.message == "" && err != nil || c.message != "" && (!fault.Is(err, fault.Invalid) || !strings.Contains(fault.PublicText(err), c.message)) {
+		if c.message == "" && err != nil || c.message != "" &&
+			(!fault.Is(err, fault.Invalid) || !strings.Contains(fault.PublicText(err), c.message)) {
 			t.Errorf("%s: %v, want %q", c.web, err, c.message)
 		}
 	}

@@ -18,15 +18,16 @@ type Metrics struct {
 
 // Mail is how mail is sent; without a host, none is.
 type Mail struct {
-	Host      string   `yaml:"host" env:"HOST"`
-	Port      int      `yaml:"port" env:"PORT"` // 0: 587, or 465 with tls
-	TLS       string   `yaml:"tls" env:"TLS"`   // starttls, tls, none
-	CA        string   `yaml:"ca" env:"CA"`     // file of certificates to trust besides the system's
-	User      string   `yaml:"user" env:"USER"`
-	Password  string   `yaml:"password" env:"PASSWORD"`
-	From      string   `yaml:"from" env:"FROM"`
-	ReplyTo   string   `yaml:"reply_to" env:"REPLY_TO"`
-	Bounces   string   `yaml:"bounces" env:"BOUNCES"`     // mailbox that takes bounces+ID@… for delivery reports; "": they go to mail.from
+	Host     string `yaml:"host" env:"HOST"`
+	Port     int    `yaml:"port" env:"PORT"` // 0: 587, or 465 with tls
+	TLS      string `yaml:"tls" env:"TLS"`   // starttls, tls, none
+	CA       string `yaml:"ca" env:"CA"`     // file of certificates to trust besides the system's
+	User     string `yaml:"user" env:"USER"`
+	Password string `yaml:"password" env:"PASSWORD"`
+	From     string `yaml:"from" env:"FROM"`
+	ReplyTo  string `yaml:"reply_to" env:"REPLY_TO"`
+	// mailbox that takes bounces+ID@… for delivery reports; "": they go to mail.from
+	Bounces   string   `yaml:"bounces" env:"BOUNCES"`
 	Name      string   `yaml:"name" env:"NAME"`           // of the service, as mails call it
 	Templates string   `yaml:"templates" env:"TEMPLATES"` // folder of files that replace the built-in ones
 	Operators []string `yaml:"operators" env:"OPERATORS"` // who hears of missing files and runs to confirm
@@ -75,9 +76,10 @@ func defaultExchange(c *Config) {
 	c.Mail = Mail{TLS: "starttls", Name: "Sallyport"}
 	c.Webhooks.Keep = Duration(400 * 24 * time.Hour)
 	c.Inbox = Inbox{Lease: Duration(15 * time.Minute), After: "keep"}
-	c.Folder = Folder{Every: Duration(2 * time.Second), Settle: Duration(5 * time.Second), Keep: Duration(7 * 24 * time.Hour)}
-	c.Retain = Retention{Keep: "12mo", Day: 1, Hour: 3, Notice: Duration(30 * 24 * time.Hour), Reminder: Duration(7 * 24 * time.Hour),
-		AfterClose: Duration(30 * 24 * time.Hour), RequireNotice: true}
+	c.Folder = Folder{Every: Duration(2 * time.Second), Settle: Duration(5 * time.Second),
+		Keep: Duration(7 * 24 * time.Hour)}
+	c.Retain = Retention{Keep: "12mo", Day: 1, Hour: 3, Notice: Duration(30 * 24 * time.Hour),
+		Reminder: Duration(7 * 24 * time.Hour), AfterClose: Duration(30 * 24 * time.Hour), RequireNotice: true}
 	c.Audit.Keep = "7y"
 }
 
@@ -121,7 +123,8 @@ func (c *Config) checkExchange() error {
 	if c.Retain.Day < 1 || c.Retain.Day > 28 || c.Retain.Hour < 0 || c.Retain.Hour > 23 {
 		return bad("retention.day, retention.hour: a day from 1 to 28, which every month has, and an hour from 0 to 23.")
 	}
-	if c.Retain.Notice < Duration(24*time.Hour) || c.Retain.Notice > Duration(366*24*time.Hour) || c.Retain.Reminder >= c.Retain.Notice || c.Retain.AfterClose <= 0 {
+	if c.Retain.Notice < Duration(24*time.Hour) || c.Retain.Notice > Duration(366*24*time.Hour) ||
+		c.Retain.Reminder >= c.Retain.Notice || c.Retain.AfterClose <= 0 {
 		return bad("retention.notice: from 1d to 366d, and longer than retention.reminder.")
 	}
 	if c.Audit.Keep != "" {
@@ -162,7 +165,8 @@ func (c *Config) checkMail() error {
 		m.Port = map[string]int{"starttls": 587, "tls": 465, "none": 25}[m.TLS]
 	}
 	if m.TLS == "none" && m.User != "" {
-		return fault.E(op, fault.Invalid, "mail.tls: a password must not travel in clear.").WithHint("set mail.tls to starttls or tls")
+		return fault.E(op, fault.Invalid, "mail.tls: a password must not travel in clear.").
+			WithHint("set mail.tls to starttls or tls")
 	}
 	if m.From == "" {
 		return fault.E(op, fault.Invalid, "mail.from: name the address that mails come from.")

@@ -52,7 +52,8 @@ func Load(file string, environ []string) (Config, error) {
 func Parse(name string, text []byte, c *Config) error {
 	const op = "config.Parse"
 	defaults := maps.Clone(c.Templates)
-	if nothing, err := setsNothing(text); err == nil && nothing { // the decoder would take it for a null, and forget the defaults
+	// the decoder would take it for a null, and forget the defaults
+	if nothing, err := setsNothing(text); err == nil && nothing {
 		return nil
 	}
 	err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(c)
@@ -68,7 +69,8 @@ func Parse(name string, text []byte, c *Config) error {
 		return fault.E(op, fault.Invalid, "%s:%d: %v.", name, value.line, value.err)
 	case errors.As(err, &unknown):
 		field := unknown.Token.Value
-		e := fault.E(op, fault.Invalid, "%s:%d: there is no setting %q.", name, unknown.Token.Position.Line, valid.Printable(field))
+		e := fault.E(op, fault.Invalid, "%s:%d: there is no setting %q.", name, unknown.Token.Position.Line,
+			valid.Printable(field))
 		if near := valid.Nearest(field, fieldNames(reflect.TypeFor[Config]())); near != "" {
 			return e.WithHint("did you mean %q?", near)
 		}
@@ -151,24 +153,31 @@ func (c *Config) check() error {
 	}
 	for _, l := range c.Listen {
 		if _, _, err := net.SplitHostPort(l); err != nil {
-			return fault.E(op, fault.Invalid, "listen: %q is not an address.", l).WithHint("write \":2022\" or \"192.0.2.1:2022\"")
+			return fault.E(op, fault.Invalid, "listen: %q is not an address.", l).
+				WithHint("write \":2022\" or \"192.0.2.1:2022\"")
 		}
 	}
 	for _, n := range []struct {
 		name  string
 		value int64
-	}{{"storage.max_file", int64(c.Storage.MaxFile)}, {"storage.quota", int64(c.Storage.Quota)}, {"storage.quota_files", c.Storage.QuotaFiles},
+	}{{"storage.max_file", int64(c.Storage.MaxFile)}, {"storage.quota", int64(c.Storage.Quota)},
+		{"storage.quota_files", c.Storage.QuotaFiles},
 		{"storage.account_kept", int64(c.Storage.AccountKept)}, {"storage.account_kept_items", c.Storage.AccountKeptItems},
 		{"storage.directories", c.Storage.Directories}, {"storage.unfinished", int64(c.Storage.Unfinished)},
 		{"limits.half_open", int64(c.Limits.HalfOpen)}, {"limits.half_open_per_address", int64(c.Limits.HalfOpenAddress)},
-		{"limits.handshake", int64(c.Limits.Handshake)}, {"limits.login", int64(c.Limits.Login)}, {"limits.key_offers", int64(c.Limits.KeyOffers)},
-		{"limits.sessions_per_user", int64(c.Limits.UserSessions)}, {"limits.sessions_per_account", int64(c.Limits.AccountSessions)},
+		{"limits.handshake", int64(c.Limits.Handshake)}, {"limits.login", int64(c.Limits.Login)},
+		{"limits.key_offers", int64(c.Limits.KeyOffers)},
+		{"limits.sessions_per_user", int64(c.Limits.UserSessions)},
+		{"limits.sessions_per_account", int64(c.Limits.AccountSessions)},
 		{"limits.sessions_per_address", int64(c.Limits.AddressSessions)}, {"limits.idle", int64(c.Limits.Idle)},
 		{"limits.keep_alive", int64(c.Limits.KeepAlive)}, {"limits.stall", int64(c.Limits.Stall)},
-		{"limits.open_files", int64(c.Limits.Handles)}, {"limits.channels", int64(c.Limits.Channels)}, {"limits.changes_per_hour", c.Limits.Changes}, {"limits.logins_per_hour", c.Limits.Logins}, {"keys.per_user", int64(c.Keys.PerUser)},
+		{"limits.open_files", int64(c.Limits.Handles)}, {"limits.channels", int64(c.Limits.Channels)},
+		{"limits.changes_per_hour", c.Limits.Changes}, {"limits.logins_per_hour", c.Limits.Logins},
+		{"keys.per_user", int64(c.Keys.PerUser)},
 		{"storage.keep_partials", int64(c.Storage.KeepPartials)}, {"keys.overlap", int64(c.Keys.Overlap)},
 		{"access.ban_within", int64(c.Access.BanWithin)}, {"access.ban_for", int64(c.Access.BanFor)},
-		{"records.keep", int64(c.Records.Keep)}, {"records.failed", c.Records.Failed}, {"records.activity", c.Records.Activity}} {
+		{"records.keep", int64(c.Records.Keep)}, {"records.failed", c.Records.Failed},
+		{"records.activity", c.Records.Activity}} {
 		if n.value <= 0 {
 			return bad("%s: must be more than zero.", n.name)
 		}
@@ -182,7 +191,8 @@ func (c *Config) check() error {
 	if err := c.checkExchange(); err != nil {
 		return err
 	}
-	for what, globs := range map[string][]string{"temporary_names": c.TemporaryNames, "doubtful_names": c.DoubtfulNames, "ignored_names": c.IgnoredNames} {
+	for what, globs := range map[string][]string{"temporary_names": c.TemporaryNames, "doubtful_names": c.DoubtfulNames,
+		"ignored_names": c.IgnoredNames} {
 		if err := valid.CheckGlobs(what, globs); err != nil {
 			return err
 		}
@@ -221,7 +231,8 @@ func (c *Config) check() error {
 // check refuses paths and rights that cannot be.
 func (t Template) check(kind string) error {
 	if err := model.CheckFeedsMay(t.FeedsMay); err != nil {
-		return fault.E("config.check", fault.Invalid, "templates.%s.feeds_may: %q is neither look nor remove.", kind, t.FeedsMay)
+		return fault.E("config.check", fault.Invalid, "templates.%s.feeds_may: %q is neither look nor remove.", kind,
+			t.FeedsMay)
 	}
 	where := "templates." + kind
 	paths := []string{t.StartDir}
@@ -263,7 +274,8 @@ func (t FileType) check(name string) error {
 	const op = "config.check"
 	for _, e := range append([]string{name}, t.Extensions...) {
 		if e == "" || e == "any" || len(e) > 16 || strings.Trim(e, "abcdefghijklmnopqrstuvwxyz0123456789") != "" {
-			return fault.E(op, fault.Invalid, "file_types.%s: %q is not the ending of a name, in lower case and without a dot.", name, e)
+			return fault.E(op, fault.Invalid, "file_types.%s: %q is not the ending of a name, in lower case and without a dot.",
+				name, e)
 		}
 	}
 	if _, err := t.Beginnings(); err != nil {

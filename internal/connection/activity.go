@@ -111,7 +111,8 @@ func (r *Room) Activity(ctx context.Context, fingerprint string) (model.KeyActiv
 	const op = "connection.Activity"
 	r.settle()
 	q := r.o.Store.Read(ctx)
-	out := model.KeyActivity{Fingerprint: fingerprint, Made: r.o.Clock().UTC(), Users: []string{}, Addresses: []string{}, Rows: []model.Activity{}}
+	out := model.KeyActivity{Fingerprint: fingerprint, Made: r.o.Clock().UTC(), Users: []string{}, Addresses: []string{},
+		Rows: []model.Activity{}}
 	holders, err := q.KeysOf(valid.Printable(fingerprint))
 	if err != nil {
 		return out, err
@@ -207,8 +208,8 @@ func addSeen(q *store.Q, out *model.KeyActivity, users map[string]string) error 
 		for _, o := range list {
 			until := exchange.FromMicros(o.Until)
 			path, _ := valid.Text(o.Path)
-			out.Rows = append(out.Rows, model.Activity{At: exchange.IDTime(o.ID), Until: &until, User: users[o.UserID], Session: o.Session,
-				Action: o.Action, Path: path, Bytes: o.Bytes, Times: o.Times})
+			out.Rows = append(out.Rows, model.Activity{At: exchange.IDTime(o.ID), Until: &until, User: users[o.UserID],
+				Session: o.Session, Action: o.Action, Path: path, Bytes: o.Bytes, Times: o.Times})
 		}
 		after = list[len(list)-1].ID
 	}
@@ -226,7 +227,8 @@ func addChanges(q *store.Q, out *model.KeyActivity, userID, name string) error {
 			if action == "" || row.Detail["key"] != out.Fingerprint {
 				continue
 			}
-			a := model.Activity{At: row.At, User: name, Session: row.Detail["session"], Action: action, Path: row.Subject, Times: 1, Address: row.Detail["address"]}
+			a := model.Activity{At: row.At, User: name, Session: row.Detail["session"], Action: action, Path: row.Subject,
+				Times: 1, Address: row.Detail["address"]}
 			a.Bytes, _ = strconv.ParseInt(row.Detail["size"], 10, 64) // 0 where no size is meant
 			switch row.Action {
 			case "file.store":

@@ -28,8 +28,8 @@ var activityStories = stories{
 // audit writes a change as the tree does.
 func (w *world) audit(u model.User, action, path, key, session string, more ...string) {
 	w.t.Helper()
-	row := model.AuditRow{ID: w.ids.New(), At: w.clock(), Actor: "user:" + u.Name, Action: action, Subject: path, User: u.ID,
-		Detail: map[string]string{"key": key, "session": session, "address": "203.0.113.7"}}
+	row := model.AuditRow{ID: w.ids.New(), At: w.clock(), Actor: "user:" + u.Name, Action: action, Subject: path,
+		User: u.ID, Detail: map[string]string{"key": key, "session": session, "address": "203.0.113.7"}}
 	for i := 0; i+1 < len(more); i += 2 {
 		row.Detail[more[i]] = more[i+1]
 	}
@@ -80,12 +80,14 @@ func activityAll(t *testing.T, w *world) {
 	w.login("203.0.113.9", u, k)
 
 	a := w.activity(k.Fingerprint)
-	want := []string{"acme session  1×700", "acme list /reports 1×0", "acme read /reports/a.csv 1×500", "acme write /upload/b.csv 1×77", "acme change /upload/b.csv 1×0",
-		"acme change /upload/d 1×0", "acme remove /upload/c.csv 1×0", "acme remove /upload/d 1×0", "acme session  1×0"}
+	want := []string{"acme session  1×700", "acme list /reports 1×0", "acme read /reports/a.csv 1×500",
+		"acme write /upload/b.csv 1×77", "acme change /upload/b.csv 1×0", "acme change /upload/d 1×0",
+		"acme remove /upload/c.csv 1×0", "acme remove /upload/d 1×0", "acme session  1×0"}
 	if got := lines(a); !slices.Equal(got, want) {
 		t.Fatalf("the report:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
-	if a.Sessions != 2 || !slices.Equal(a.Addresses, []string{"203.0.113.7", "203.0.113.9"}) || !slices.Equal(a.Users, []string{"acme"}) || a.Lost != 0 ||
+	if a.Sessions != 2 || !slices.Equal(a.Addresses, []string{"203.0.113.7", "203.0.113.9"}) ||
+		!slices.Equal(a.Users, []string{"acme"}) || a.Lost != 0 ||
 		a.Since.After(enrolled) || a.Since.Before(enrolled.Add(-time.Minute)) || a.Made.Before(end) {
 		t.Fatalf("%+v", a)
 	}
@@ -94,7 +96,8 @@ func activityAll(t *testing.T, w *world) {
 			t.Errorf("%+v", row)
 		}
 	}
-	for i, note := range map[int]string{3: "SHA-256 abc", 4: "renamed to /upload/c.csv", 5: "dir.make", 8: "still open, or cut off"} {
+	for i, note := range map[int]string{3: "SHA-256 abc", 4: "renamed to /upload/c.csv", 5: "dir.make",
+		8: "still open, or cut off"} {
 		if a.Rows[i].Note != note {
 			t.Errorf("row %d notes %q, want %q", i, a.Rows[i].Note, note)
 		}
@@ -117,7 +120,8 @@ func activityMerged(t *testing.T, w *world) {
 		reads[r.Session+r.Action] += r.Times
 		bytes[r.Session+r.Action] += r.Bytes
 	}
-	if reads["oneread"] != 50 || bytes["oneread"] != 500 || reads["onelist"] != 50 || reads["tworead"] != 1 || bytes["tworead"] != 7 {
+	if reads["oneread"] != 50 || bytes["oneread"] != 500 || reads["onelist"] != 50 || reads["tworead"] != 1 ||
+		bytes["tworead"] != 7 {
 		t.Fatalf("times %v, bytes %v", reads, bytes)
 	}
 	if n := w.count("SELECT COUNT(*) FROM activity"); n > 6 {
@@ -135,13 +139,15 @@ func activityOthers(t *testing.T, w *world) {
 		k model.Key
 	}{{u, k}, {u, mine}, {other, theirs}} {
 		r := w.login(fmt.Sprintf("203.0.113.%d", i), c.u, c.k)
-		w.room.Seen(&exchange.Login{User: c.u, Fingerprint: c.k.Fingerprint, Session: r.Session}, model.ActivityRead, fmt.Sprint("/read", i), 1)
+		w.room.Seen(&exchange.Login{User: c.u, Fingerprint: c.k.Fingerprint, Session: r.Session}, model.ActivityRead,
+			fmt.Sprint("/read", i), 1)
 		w.audit(c.u, "file.store", fmt.Sprint("/store", i), c.k.Fingerprint, r.Session, "size", "1")
 	}
 	w.audit(u, "file.store", "/by-the-operator", "", "", "size", "1")
 	w.failed("203.0.113.66", "acme", model.ReasonUnknownKey)
 	a := w.activity(k.Fingerprint)
-	if got, want := lines(a), []string{"acme session  1×0", "acme read /read0 1×1", "acme write /store0 1×1"}; !slices.Equal(got, want) {
+	if got, want := lines(a), []string{"acme session  1×0", "acme read /read0 1×1",
+		"acme write /store0 1×1"}; !slices.Equal(got, want) {
 		t.Fatalf("%q, want %q", got, want)
 	}
 	if !slices.Equal(a.Addresses, []string{"203.0.113.0"}) {
@@ -164,7 +170,8 @@ func activityVendor(t *testing.T, w *world) {
 		k = w.enrolled(u.Name, func(n *model.NewKey) { n.Text = text })
 		r := w.login("203.0.113.7", u, k)
 		w.pass(time.Second)
-		w.room.Seen(&exchange.Login{User: u, Fingerprint: k.Fingerprint, Session: r.Session}, model.ActivityList, "/upload", 0)
+		w.room.Seen(&exchange.Login{User: u, Fingerprint: k.Fingerprint, Session: r.Session}, model.ActivityList, "/upload",
+			0)
 		w.pass(time.Second)
 		w.audit(u, "file.store", "/upload/x", k.Fingerprint, r.Session, "size", "5")
 	}
@@ -173,7 +180,8 @@ func activityVendor(t *testing.T, w *world) {
 	a := w.activity(k.Fingerprint) // of a revoked key, too: that is when it is asked for
 	want := []string{"globex-telco session  1×0", "globex-telco list /upload 1×0", "globex-telco write /upload/x 1×5",
 		"acme-telco session  1×0", "acme-telco list /upload 1×0", "acme-telco write /upload/x 1×5"}
-	if got := lines(a); !slices.Equal(got, want) || !slices.Equal(a.Users, []string{"acme-telco", "globex-telco"}) || a.Sessions != 2 {
+	if got := lines(a); !slices.Equal(got, want) || !slices.Equal(a.Users, []string{"acme-telco", "globex-telco"}) ||
+		a.Sessions != 2 {
 		t.Fatalf("%q\n%+v", got, a)
 	}
 }
@@ -222,7 +230,8 @@ func activityBytes(t *testing.T, w *world) {
 	w.pass(time.Second)
 	w.audit(u, "file.rename", "/\xff\x00", k.Fingerprint, "s", "to", "/\xfe\n")
 	a := w.activity(k.Fingerprint)
-	if len(a.Rows) != 3 || a.Rows[0].Path != `/\xff\x00\x1b[2J` || len(a.Rows[1].Path) > 600 || a.Rows[2].Path != `/\xff\x00` ||
+	if len(a.Rows) != 3 || a.Rows[0].Path != `/\xff\x00\x1b[2J` || len(a.Rows[1].Path) > 600 ||
+		a.Rows[2].Path != `/\xff\x00` ||
 		!strings.HasPrefix(a.Rows[2].Note, "renamed to /") || valid.Printable(a.Rows[2].Note) != a.Rows[2].Note {
 		t.Fatalf("%q", lines(a))
 	}

@@ -61,8 +61,9 @@ type guard struct {
 type track struct{ at []time.Time }
 
 func newGuard(s *store.Store, p BanPolicy) *guard {
-	g := &guard{store: s, policy: p, never: &bart.Lite{}, allowed: &bart.Lite{}, tracks: map[netip.Prefix]*track{}, bans: map[netip.Prefix]*model.Ban{},
-		refused: map[netip.Prefix]int64{}, recorded: map[netip.Prefix]time.Time{}, made: make(chan struct{}, 1)}
+	g := &guard{store: s, policy: p, never: &bart.Lite{}, allowed: &bart.Lite{}, tracks: map[netip.Prefix]*track{},
+		bans: map[netip.Prefix]*model.Ban{}, refused: map[netip.Prefix]int64{}, recorded: map[netip.Prefix]time.Time{},
+		made: make(chan struct{}, 1)}
 	for _, n := range p.Never {
 		g.never.Insert(n)
 	}
@@ -169,7 +170,8 @@ func (g *guard) failed(from netip.Addr, outcome string, now time.Time) {
 	if len(t.at) < g.policy.After {
 		return
 	}
-	b := model.Ban{Address: unitName(u), Since: now, Until: now.Add(g.policy.For), Failures: int64(len(t.at)), Reason: outcome}
+	b := model.Ban{Address: unitName(u), Since: now, Until: now.Add(g.policy.For), Failures: int64(len(t.at)),
+		Reason: outcome}
 	delete(g.tracks, u)
 	g.bans[u] = &b
 	g.fresh = append(g.fresh, b)
@@ -300,7 +302,8 @@ func (r *Room) Unban(ctx context.Context, actor, address string) error {
 		if err := tx.Unban(unitName(u)); err != nil {
 			return err
 		}
-		return tx.Audit(model.AuditRow{ID: r.o.IDs.New(), At: now, Actor: actor, Action: "address.unban", Subject: unitName(u)})
+		return tx.Audit(model.AuditRow{ID: r.o.IDs.New(), At: now, Actor: actor, Action: "address.unban",
+			Subject: unitName(u)})
 	})
 	if fault.Is(err, fault.NotFound) {
 		return fault.E(op, fault.NotFound, "The address %s is not banned.", unitName(u)).WithHint("sallyport ban list")

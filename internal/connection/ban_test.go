@@ -70,7 +70,8 @@ func banned(t *testing.T, w *world) {
 	}
 	w.wantBanned(false, "203.0.113.8")
 	w.wantBanned(true, "203.0.113.7")
-	if b := w.bans()["203.0.113.7"]; len(w.bans()) != 1 || b.Failures != 20 || b.Reason != model.ReasonPassword || b.Refused != 2 || b.Until.Sub(b.Since) != 15*time.Minute {
+	if b := w.bans()["203.0.113.7"]; len(w.bans()) != 1 || b.Failures != 20 || b.Reason != model.ReasonPassword ||
+		b.Refused != 2 || b.Until.Sub(b.Since) != 15*time.Minute {
 		t.Fatalf("%+v", w.bans())
 	}
 	w.pass(14 * time.Minute)
@@ -103,7 +104,8 @@ func bannedWindow(t *testing.T, w *world) {
 }
 
 func bannedSlow(t *testing.T, w *world) {
-	for n, want := range []time.Duration{0, 0, 0, 0, 0, 250 * time.Millisecond, 500 * time.Millisecond, time.Second, 2 * time.Second, 3 * time.Second, 3 * time.Second} {
+	for n, want := range []time.Duration{0, 0, 0, 0, 0, 250 * time.Millisecond, 500 * time.Millisecond, time.Second,
+		2 * time.Second, 3 * time.Second, 3 * time.Second} {
 		if a := w.admit("203.0.113.7"); a.Wait != want || a.Banned {
 			t.Fatalf("after %d failures: %+v, want %v", n, a, want)
 		}
@@ -134,7 +136,8 @@ func bannedUnit(t *testing.T, w *world) {
 
 func bannedNot(t *testing.T, w *world) {
 	u, k := w.customer("acme")
-	for _, reason := range []string{model.ReasonOK, model.ReasonTooMany, model.ReasonServerOverload, model.ReasonSilent, model.ReasonUnavailable, model.ReasonBanned, ""} {
+	for _, reason := range []string{model.ReasonOK, model.ReasonTooMany, model.ReasonServerOverload, model.ReasonSilent,
+		model.ReasonUnavailable, model.ReasonBanned, ""} {
 		for range 40 {
 			w.failed("203.0.113.7", "acme", reason)
 		}
@@ -154,7 +157,8 @@ func bannedNot(t *testing.T, w *world) {
 }
 
 func bannedNever(t *testing.T, w *world) {
-	w.policy.Bans.Never = append(w.policy.Bans.Never, netip.MustParsePrefix("203.0.113.0/28"), netip.MustParsePrefix("2001:db8::7/128"))
+	w.policy.Bans.Never = append(w.policy.Bans.Never, netip.MustParsePrefix("203.0.113.0/28"),
+		netip.MustParsePrefix("2001:db8::7/128"))
 	w.open()
 	for _, from := range []string{"127.0.0.1", "203.0.113.7", "::ffff:203.0.113.8", "2001:db8::7"} {
 		w.fail(50, from)
@@ -173,7 +177,8 @@ func bannedNever(t *testing.T, w *world) {
 func bannedListed(t *testing.T, w *world) {
 	w.customer("acme")
 	w.customer("globex")
-	_, err := w.accounts.SetUser(ctx, "test", "acme", model.EditUser{AllowIPs: &[]string{"203.0.113.7", "2001:db8:1:2::7"}})
+	_, err := w.accounts.SetUser(ctx, "test", "acme",
+		model.EditUser{AllowIPs: &[]string{"203.0.113.7", "2001:db8:1:2::7"}})
 	testkit.Must(t, err)
 	_, err = w.accounts.SetAccount(ctx, "test", "globex", model.EditAccount{AllowIPs: &[]string{"198.51.100.0/24"}})
 	testkit.Must(t, err)
@@ -281,7 +286,8 @@ func bannedNodes(t *testing.T, w *world) {
 	before := w.bans()["203.0.113.7"].Refused
 	w.admit("203.0.113.7")
 	other.Admit(netip.MustParseAddr("203.0.113.7"))
-	testkit.Eventually(t, "both nodes' numbers are added", func() bool { return w.bans()["203.0.113.7"].Refused >= before+2 })
+	testkit.Eventually(t, "both nodes' numbers are added",
+		func() bool { return w.bans()["203.0.113.7"].Refused >= before+2 })
 }
 
 // Bans and Unban once changed what the room's own round was reading.
@@ -326,7 +332,8 @@ func bannedOutage(t *testing.T, w *world) {
 	for range 5 {
 		w.wantBanned(true, "203.0.113.7")
 	}
-	testkit.Eventually(t, "the log says that it failed", func() bool { return w.log.Contains("bans could not be written") })
+	testkit.Eventually(t, "the log says that it failed",
+		func() bool { return w.log.Contains("bans could not be written") })
 	w.wantBanned(true, "203.0.113.7")
 	_, err = w.db.Exec("ALTER TABLE away RENAME TO bans")
 	testkit.Must(t, err)

@@ -55,8 +55,10 @@ func (r *Room) aboutAddress(q *store.Q, addr netip.Addr, out *model.Explained) (
 	b, err := q.Ban(unitName(unit(addr)))
 	switch {
 	case err == nil && now.Before(b.Until):
-		out.Summary = append(out.Summary, fmt.Sprintf("Banned since %s until %s, after %d failed connections (the last: %s); turned away %d times since. Lift it with: sallyport unban %s",
-			stamp(b.Since), stamp(b.Until), b.Failures, b.Reason, b.Refused, b.Address))
+		out.Summary = append(out.Summary,
+			fmt.Sprintf("Banned since %s until %s, after %d failed connections (the last: %s); turned away %d times since. "+
+				"Lift it with: sallyport unban %s",
+				stamp(b.Since), stamp(b.Until), b.Failures, b.Reason, b.Refused, b.Address))
 	case err == nil:
 		out.Summary = append(out.Summary, fmt.Sprintf("Not banned now; it was until %s.", stamp(b.Until)))
 	case fault.Is(err, fault.NotFound):
@@ -66,7 +68,9 @@ func (r *Room) aboutAddress(q *store.Q, addr netip.Addr, out *model.Explained) (
 	}
 	list, err := q.Connections("address", addr.String(), explained)
 	if err == nil && len(list) == 0 {
-		out.Summary = append(out.Summary, "No connection from this address has reached this server. Check the server address, the port, and firewalls on the way.")
+		out.Summary = append(out.Summary,
+			"No connection from this address has reached this server. Check the server address, the port, and firewalls on "+
+				"the way.")
 	}
 	return list, err
 }
@@ -86,7 +90,8 @@ func (r *Room) aboutUser(q *store.Q, name string, out *model.Explained) ([]model
 	if fault.Is(err, fault.NotFound) {
 		similar := r.similar(q, name)
 		if len(list) == 0 && len(similar) == 0 {
-			return nil, fault.E("connection.Explain", fault.NotFound, "There is no user, no address and no reference %q, and nobody tried to log in as that.", valid.Printable(name))
+			return nil, fault.E("connection.Explain", fault.NotFound,
+				"There is no user, no address and no reference %q, and nobody tried to log in as that.", valid.Printable(name))
 		}
 		out.Summary = append(out.Summary, fmt.Sprintf("There is no user %q.", valid.Printable(name))+like(similar))
 		return list, nil
@@ -97,7 +102,8 @@ func (r *Room) aboutUser(q *store.Q, name string, out *model.Explained) ([]model
 		return nil, err
 	}
 	if len(list) == 0 {
-		out.Summary = append(out.Summary, "Nobody has tried to log in with this username. Check the server address, the port, and firewalls on the way.")
+		out.Summary = append(out.Summary,
+			"Nobody has tried to log in with this username. Check the server address, the port, and firewalls on the way.")
 	}
 	return list, nil
 }
@@ -150,8 +156,11 @@ func (r *Room) room(u model.User, add func(format string, args ...any)) {
 	}{
 		{u.UsedBytes, l.QuotaBytes, "Its files take %d of %d bytes", "--quota"},
 		{u.UsedFiles, l.QuotaFiles, "It has %d of %d files", "--quota-files"},
-		{u.KeptBytes, l.KeepBytes, "It keeps %d of %d bytes alive, with older versions and removed files that must be kept", "--keep"},
-		{u.KeptItems, l.KeepItems, "It keeps %d of %d files and directories alive, with older versions and removed ones that must be kept", "--keep-items"},
+		{u.KeptBytes, l.KeepBytes, "It keeps %d of %d bytes alive, with older versions and removed files that must be kept",
+			"--keep"},
+		{u.KeptItems, l.KeepItems,
+			"It keeps %d of %d files and directories alive, with older versions and removed ones that must be kept",
+			"--keep-items"},
 	} {
 		if b.limit > 0 && float64(b.have) >= float64(b.limit)*exchange.NearPercent/100 {
 			add(b.what+"; at the limit its uploads are refused: sallyport user set %s %s …", b.have, b.limit, u.Name, b.flag)
@@ -171,7 +180,8 @@ func (r *Room) bannedWith(q *store.Q, keys []model.Key, add func(format string, 
 		told[k.LastAddress] = true
 		b, err := q.Ban(unitName(unit(addr)))
 		if err == nil && r.o.Clock().Before(b.Until) {
-			add("The address %s, from which the user came last, is banned until %s: sallyport unban %s", k.LastAddress, stamp(b.Until), b.Address)
+			add("The address %s, from which the user came last, is banned until %s: sallyport unban %s", k.LastAddress,
+				stamp(b.Until), b.Address)
 		} else if err != nil && !fault.Is(err, fault.NotFound) {
 			return err
 		}

@@ -72,7 +72,8 @@ func explainReasons(t *testing.T, w *world) {
 				t.Errorf("%s advises the partner %q", code, e.Advice)
 			}
 			for _, text := range []string{e.Sentence, e.Advice} {
-				if strings.Contains(text, "%!") || strings.Contains(text, "  ") || strings.Contains(text, "..") || valid.Printable(text) != text {
+				if strings.Contains(text, "%!") || strings.Contains(text, "  ") || strings.Contains(text, "..") ||
+					valid.Printable(text) != text {
 					t.Errorf("%s, %s: %q", code, name, text)
 				}
 			}
@@ -83,7 +84,8 @@ func explainReasons(t *testing.T, w *world) {
 			}
 		}
 	}
-	if e := w.explain(w.failed("203.0.113.7", "acme", "a_new_code")).Explanations[0]; e.Sentence != "Ended with a_new_code." {
+	if e := w.explain(w.failed("203.0.113.7", "acme", "a_new_code")).
+		Explanations[0]; e.Sentence != "Ended with a_new_code." {
 		t.Errorf("what nobody knows: %q", e.Sentence)
 	}
 }
@@ -129,28 +131,48 @@ func explainFacts(t *testing.T, w *world) {
 		turns  func(s scene) (says string)
 		tells  string
 	}{
-		"unknown key":     {model.ReasonUnknownKey, func(s scene) model.Key { return s.stranger }, func(s scene) string { return "nobody has here. Expected: " + s.good.Fingerprint }, "The one that we have is"},
-		"another's key":   {model.ReasonOtherUsersKey, func(s scene) model.Key { return s.others }, func(scene) string { return "which belongs to globex. Expected:" }, "a key that we don't have for you"},
-		"revoked":         {model.ReasonKeyRevoked, own, func(s scene) string { s.revoke(false); return "revoked on " + today(s.world) }, "was revoked"},
-		"revoked, why":    {model.ReasonKeyRevoked, own, func(s scene) string { s.revoke(false); return ": the laptop was lost. Expected: " + s.good.Fingerprint }, "was revoked"},
-		"burned":          {model.ReasonKeyBurned, own, func(s scene) string { s.revoke(true); return "blocked for ever since " + today(s.world) }, "stop using it everywhere"},
-		"frozen":          {model.ReasonKeyFrozen, own, func(s scene) string { s.freeze(); return "frozen since " + today(s.world) }, "A second contact"},
-		"frozen, by whom": {model.ReasonKeyFrozen, own, func(s scene) string { s.freeze(); return "at the word of jo@acme.example" }, "A second contact"},
+		"unknown key": {model.ReasonUnknownKey, func(s scene) model.Key { return s.stranger },
+			func(s scene) string { return "nobody has here. Expected: " + s.good.Fingerprint }, "The one that we have is"},
+		"another's key": {model.ReasonOtherUsersKey, func(s scene) model.Key { return s.others },
+			func(scene) string { return "which belongs to globex. Expected:" }, "a key that we don't have for you"},
+		"revoked": {model.ReasonKeyRevoked, own,
+			func(s scene) string { s.revoke(false); return "revoked on " + today(s.world) }, "was revoked"},
+		"revoked, why": {model.ReasonKeyRevoked, own,
+			func(s scene) string { s.revoke(false); return ": the laptop was lost. Expected: " + s.good.Fingerprint },
+			"was revoked"},
+		"burned": {model.ReasonKeyBurned, own,
+			func(s scene) string { s.revoke(true); return "blocked for ever since " + today(s.world) },
+			"stop using it everywhere"},
+		"frozen": {model.ReasonKeyFrozen, own,
+			func(s scene) string { s.freeze(); return "frozen since " + today(s.world) }, "A second contact"},
+		"frozen, by whom": {model.ReasonKeyFrozen, own,
+			func(s scene) string { s.freeze(); return "at the word of jo@acme.example" }, "A second contact"},
 		"replaced": {model.ReasonKeyReplaced, own, func(s scene) string {
 			by := s.rotate()
 			s.pass(15 * day)
 			return " by " + by.Fingerprint
 		}, "The one that we have is"},
-		"expired":            {model.ReasonKeyExpired, own, func(s scene) string { s.expire(); return "expired on " + today(s.world) }, "Your key has expired"},
-		"revoked in overlap": {model.ReasonKeyRevoked, own, func(s scene) string { s.rotate(); s.revoke(false); return ": the laptop was lost." }, "was revoked"},
-		"frozen in overlap":  {model.ReasonKeyFrozen, own, func(s scene) string { s.rotate(); s.freeze(); return "at the word of jo@acme.example" }, "A second contact"},
-		"expired in overlap": {model.ReasonKeyExpired, own, func(s scene) string { s.rotate(); s.expire(); return "expired on " + today(s.world) }, "Your key has expired"},
-		"frozen and revoked": {model.ReasonKeyRevoked, own, func(s scene) string { s.freeze(); s.revoke(false); return ": the laptop was lost." }, "was revoked"},
-		"address":            {model.ReasonAddress, own, func(s scene) string { s.allow("198.51.100.0/24"); return "203.0.113.7 is not on the list" }, "came from 203.0.113.7"},
-		"address, the list":  {model.ReasonAddress, own, func(s scene) string { s.allow("198.51.100.0/24"); return "(user: 198.51.100.0/24)" }, "came from 203.0.113.7"},
-		"directory":          {model.ReasonDirectory, own, func(scene) string { return "refused in a directory: write /invoices/x" }, "below /reports"},
-		"many":               {model.ReasonTooManyTries, own, func(scene) string { return "too many keys (1)" }, "IdentitiesOnly"},
-		"nothing was signed": {model.ReasonNotSigned, own, func(scene) string { return "Offered the right key" }, "passphrase"},
+		"expired": {model.ReasonKeyExpired, own,
+			func(s scene) string { s.expire(); return "expired on " + today(s.world) }, "Your key has expired"},
+		"revoked in overlap": {model.ReasonKeyRevoked, own,
+			func(s scene) string { s.rotate(); s.revoke(false); return ": the laptop was lost." }, "was revoked"},
+		"frozen in overlap": {model.ReasonKeyFrozen, own,
+			func(s scene) string { s.rotate(); s.freeze(); return "at the word of jo@acme.example" }, "A second contact"},
+		"expired in overlap": {model.ReasonKeyExpired, own,
+			func(s scene) string { s.rotate(); s.expire(); return "expired on " + today(s.world) }, "Your key has expired"},
+		"frozen and revoked": {model.ReasonKeyRevoked, own,
+			func(s scene) string { s.freeze(); s.revoke(false); return ": the laptop was lost." }, "was revoked"},
+		"address": {model.ReasonAddress, own,
+			func(s scene) string { s.allow("198.51.100.0/24"); return "203.0.113.7 is not on the list" },
+			"came from 203.0.113.7"},
+		"address, the list": {model.ReasonAddress, own,
+			func(s scene) string { s.allow("198.51.100.0/24"); return "(user: 198.51.100.0/24)" }, "came from 203.0.113.7"},
+		"directory": {model.ReasonDirectory, own,
+			func(scene) string { return "refused in a directory: write /invoices/x" }, "below /reports"},
+		"many": {model.ReasonTooManyTries, own, func(scene) string { return "too many keys (1)" },
+			"IdentitiesOnly"},
+		"nothing was signed": {model.ReasonNotSigned, own, func(scene) string { return "Offered the right key" },
+			"passphrase"},
 	} {
 		w.begin(t)
 		s := newScene(w)
@@ -158,7 +180,8 @@ func explainFacts(t *testing.T, w *world) {
 		e := w.explain(w.failed("203.0.113.7", "acme", c.reason, func(r *connection.Record) {
 			r.Offered, r.Detail = []string{c.key(s).Fingerprint}, "write /invoices/x"
 		})).Explanations[0]
-		if !strings.Contains(e.Sentence, says) || !strings.Contains(e.Advice, c.tells) || strings.Contains(e.Advice, "globex") {
+		if !strings.Contains(e.Sentence, says) || !strings.Contains(e.Advice, c.tells) ||
+			strings.Contains(e.Advice, "globex") {
 			t.Errorf("%s:\n  says %q, want %q\n  tells %q, want %q", name, e.Sentence, says, e.Advice, c.tells)
 		}
 	}
@@ -178,10 +201,22 @@ func (s scene) allow(network string) {
 func explainStanding(t *testing.T, w *world) {
 	off := false
 	for want, turn := range map[string]func(s scene){
-		"The user is disabled: sallyport user enable acme": func(s scene) { s.do(w.accounts.SetUser(ctx, "test", "acme", model.EditUser{Enabled: &off})) },
-		"The account acme is suspended.":                   func(s scene) { s.do(w.accounts.SetState(ctx, "test", "acme", model.AccountSuspended)) },
-		"The account acme is read-only.":                   func(s scene) { s.do(w.accounts.SetState(ctx, "test", "acme", model.AccountReadOnly)) },
-		"The account acme is closed.":                      func(s scene) { s.do(w.accounts.SetState(ctx, "test", "acme", model.AccountClosed)) },
+		"The user is disabled: sallyport user enable acme": func(
+			s scene) {
+			s.do(w.accounts.SetUser(ctx, "test", "acme", model.EditUser{Enabled: &off}))
+		},
+		"The account acme is suspended.": func(
+			s scene) {
+			s.do(w.accounts.SetState(ctx, "test", "acme", model.AccountSuspended))
+		},
+		"The account acme is read-only.": func(
+			s scene) {
+			s.do(w.accounts.SetState(ctx, "test", "acme", model.AccountReadOnly))
+		},
+		"The account acme is closed.": func(
+			s scene) {
+			s.do(w.accounts.SetState(ctx, "test", "acme", model.AccountClosed))
+		},
 		"May log in only from 198.51.100.0/24, 203.0.113.7/32.": func(s scene) {
 			s.allow("198.51.100.0/24")
 			s.do(w.accounts.SetAccount(ctx, "test", "acme", model.EditAccount{AllowIPs: &[]string{"203.0.113.7"}}))
@@ -195,7 +230,9 @@ func explainStanding(t *testing.T, w *world) {
 			testkit.Must(t, err)
 			testkit.Must(t, w.accounts.Offered(ctx, model.PendingKey{UserID: u.ID, Public: publicLine(t)}))
 		},
-		"Nobody has tried to log in with this username. Check the server address, the port, and firewalls on the way.": func(scene) {},
+		"Nobody has tried to log in with this username. Check the server address, the port, and firewalls on the way.": func(
+			scene) {
+		},
 	} {
 		w.begin(t)
 		s := newScene(w)
@@ -206,7 +243,8 @@ func explainStanding(t *testing.T, w *world) {
 	}
 	w.begin(t)
 	s := newScene(w)
-	if e := w.explain("acme"); !contains(e.Summary, "Can log in with "+s.good.Fingerprint+" or "+s.other.Fingerprint+".") || len(e.Summary) != 2 {
+	if e := w.explain("acme"); !contains(e.Summary,
+		"Can log in with "+s.good.Fingerprint+" or "+s.other.Fingerprint+".") || len(e.Summary) != 2 {
 		t.Errorf("all is well: %q", e.Summary)
 	}
 	w.failed("203.0.113.7", "acme", model.ReasonUnknownKey)
@@ -230,7 +268,8 @@ func contains(list []string, want string) bool {
 }
 
 func explainAddress(t *testing.T, w *world) {
-	if e := w.explain("203.0.113.7"); len(e.Summary) != 2 || e.Summary[0] != "Not banned." || !strings.HasPrefix(e.Summary[1], "No connection from this address") {
+	if e := w.explain("203.0.113.7"); len(e.Summary) != 2 || e.Summary[0] != "Not banned." ||
+		!strings.HasPrefix(e.Summary[1], "No connection from this address") {
 		t.Fatalf("never seen: %q", e.Summary)
 	}
 	w.fail(20, "203.0.113.7")
@@ -239,10 +278,14 @@ func explainAddress(t *testing.T, w *world) {
 	w.failed("203.0.113.7", "root", model.ReasonBanned)
 	w.bans()
 	e := w.explain("::ffff:203.0.113.7")
-	if e.About != "203.0.113.7" || len(e.Explanations) != 20 || !strings.Contains(e.Summary[0], "after 20 failed connections (the last: unknown_user); turned away 1 times since. Lift it with: sallyport unban 203.0.113.7") {
+	if e.About != "203.0.113.7" || len(e.Explanations) != 20 ||
+		!strings.Contains(e.Summary[0],
+			"after 20 failed connections (the last: unknown_user); turned away 1 times since. Lift it with: sallyport unban "+
+				"203.0.113.7") {
 		t.Fatalf("%s: %q", e.About, e.Summary)
 	}
-	if got := e.Explanations[0].Sentence; !strings.Contains(got, "banned until") || !strings.Contains(got, "after 20 failed connections (unknown_user)") {
+	if got := e.Explanations[0].Sentence; !strings.Contains(got, "banned until") ||
+		!strings.Contains(got, "after 20 failed connections (unknown_user)") {
 		t.Fatalf("%q", got)
 	}
 	w.pass(16 * time.Minute)
@@ -251,7 +294,8 @@ func explainAddress(t *testing.T, w *world) {
 	}
 	w.fail(20, "2001:db8:1:2::7")
 	w.bans()
-	if e := w.explain("2001:db8:1:2:9::9"); !strings.HasPrefix(e.Summary[0], "Banned since") || !strings.HasSuffix(e.Summary[0], "sallyport unban 2001:db8:1:2::/64") {
+	if e := w.explain("2001:db8:1:2:9::9"); !strings.HasPrefix(e.Summary[0], "Banned since") ||
+		!strings.HasSuffix(e.Summary[0], "sallyport unban 2001:db8:1:2::/64") {
 		t.Fatalf("%q", e.Summary)
 	}
 }
@@ -269,14 +313,16 @@ func explainReference(t *testing.T, w *world) {
 
 func explainSimilar(t *testing.T, w *world) {
 	w.customer("acme")
-	for _, tried := range []string{"ACME_", "Acme ", " acme", "acme@host", "acme@sftp.example.com", `DOMAIN\acme`, `DOMAIN\ACME`, "domain/acme", `"acme"`, "'acme'", "a cme", "acme.", "@acme", "sftp:acme"} {
+	for _, tried := range []string{"ACME_", "Acme ", " acme", "acme@host", "acme@sftp.example.com", `DOMAIN\acme`,
+		`DOMAIN\ACME`, "domain/acme", `"acme"`, "'acme'", "a cme", "acme.", "@acme", "sftp:acme"} {
 		ref := w.failed("203.0.113.7", valid.Printable(tried), model.ReasonUnknownUser)
 		e := w.explain(ref).Explanations[0]
 		if !strings.HasSuffix(e.Sentence, `Did they mean "acme"?`) || !strings.HasPrefix(e.Advice, "Your username is acme,") {
 			t.Errorf("%q: %q, %q", tried, e.Sentence, e.Advice)
 		}
 		about := w.explain(tried)
-		if len(about.Summary) != 1 || !strings.HasSuffix(about.Summary[0], `Did they mean "acme"?`) || len(about.Explanations) == 0 {
+		if len(about.Summary) != 1 || !strings.HasSuffix(about.Summary[0], `Did they mean "acme"?`) ||
+			len(about.Explanations) == 0 {
 			t.Errorf("about %q: %+v", tried, about)
 		}
 	}
@@ -289,14 +335,16 @@ func explainSimilar(t *testing.T, w *world) {
 	for _, u := range []string{"acme", "beta"} {
 		w.vendorUser(u, "carrier1")
 	}
-	for tried, want := range map[string]string{"acme_carrier1": `"acme-carrier1"`, "ACME.Carrier1@sftp.example.com": `"acme-carrier1"`, "acmecarrier1": `"acme-carrier1"`,
+	for tried, want := range map[string]string{"acme_carrier1": `"acme-carrier1"`,
+		"ACME.Carrier1@sftp.example.com": `"acme-carrier1"`, "acmecarrier1": `"acme-carrier1"`,
 		"carrier1": `"acme-carrier1" or "beta-carrier1"`, `EXAMPLE\Carrier1`: `"acme-carrier1" or "beta-carrier1"`} {
 		e := w.explain(w.failed("203.0.113.7", valid.Printable(tried), model.ReasonUnknownUser)).Explanations[0]
 		if !strings.HasSuffix(e.Sentence, "Did they mean "+want+"?") {
 			t.Errorf("%q: %q", tried, e.Sentence)
 		}
 	}
-	e := w.explain(w.failed("203.0.113.7", "ACME_", model.ReasonPassword)).Explanations[0] // another reason, and the name is wrong, too
+	// another reason, and the name is wrong, too
+	e := w.explain(w.failed("203.0.113.7", "ACME_", model.ReasonPassword)).Explanations[0]
 	if !strings.HasSuffix(e.Sentence, `And there is no user "ACME_". Did they mean "acme"?`) {
 		t.Errorf("%q", e.Sentence)
 	}
@@ -304,14 +352,16 @@ func explainSimilar(t *testing.T, w *world) {
 
 func explainNobody(t *testing.T, w *world) {
 	w.customer("acme")
-	for _, name := range []string{"nobody", "", "\x00", "a\x00b", "\xff\xfe", "\x1b[31m", strings.Repeat("x", 5000), "' OR 1=1", "acme%"} {
+	for _, name := range []string{"nobody", "", "\x00", "a\x00b", "\xff\xfe", "\x1b[31m", strings.Repeat("x", 5000),
+		"' OR 1=1", "acme%"} {
 		_, err := w.room.Explain(ctx, name)
 		testkit.WantKind(t, err, fault.NotFound)
 	}
 	tried := "\xffroot\x1b[2J"
 	w.failed("203.0.113.7", valid.Printable(tried), model.ReasonUnknownUser)
 	e := w.explain(tried)
-	if len(e.Explanations) != 1 || valid.Printable(e.Summary[0]) != e.Summary[0] || valid.Printable(e.Explanations[0].Sentence) != e.Explanations[0].Sentence {
+	if len(e.Explanations) != 1 || valid.Printable(e.Summary[0]) != e.Summary[0] ||
+		valid.Printable(e.Explanations[0].Sentence) != e.Explanations[0].Sentence {
 		t.Fatalf("%+v", e)
 	}
 }
@@ -321,10 +371,12 @@ func explainNewest(t *testing.T, w *world) {
 	var last string
 	for i := range 30 {
 		w.pass(time.Second)
-		last = w.failed("203.0.113.7", "acme", model.ReasonPassword, func(r *connection.Record) { r.Client = fmt.Sprint("SSH-2.0-", i) })
+		last = w.failed("203.0.113.7", "acme", model.ReasonPassword,
+			func(r *connection.Record) { r.Client = fmt.Sprint("SSH-2.0-", i) })
 	}
 	e := w.explain("acme")
-	if len(e.Explanations) != 20 || e.Explanations[0].Connection.Reference != last || e.Explanations[19].Connection.Client != "SSH-2.0-10" {
+	if len(e.Explanations) != 20 || e.Explanations[0].Connection.Reference != last ||
+		e.Explanations[19].Connection.Client != "SSH-2.0-10" {
 		t.Fatalf("%d, the first %+v", len(e.Explanations), e.Explanations[0])
 	}
 }

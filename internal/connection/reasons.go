@@ -45,12 +45,14 @@ type words struct {
 var reasons = map[string]words{
 	model.ReasonOK: {says: func(f *facts) string { return "Logged in" + f.with() + "." }},
 	model.ReasonNoKeyOffered: {
-		says:  say("Offered no key and gave up; the program is probably set up for a password."),
-		tells: say("Choose your private key file in your SFTP program (FileZilla: Logon Type \"Key file\"; WinSCP: Advanced, SSH, Authentication). This server takes no passwords."),
+		says: say("Offered no key and gave up; the program is probably set up for a password."),
+		tells: say("Choose your private key file in your SFTP program (FileZilla: Logon Type \"Key file\"; WinSCP: " +
+			"Advanced, SSH, Authentication). This server takes no passwords."),
 	},
 	model.ReasonPassword: {
-		says:  say("Tried a password. This server takes keys only; often somebody types the key's passphrase there."),
-		tells: say("This server takes no passwords. The passphrase only unlocks your private key file: choose that file in your program, and type the passphrase when it asks for it."),
+		says: say("Tried a password. This server takes keys only; often somebody types the key's passphrase there."),
+		tells: say("This server takes no passwords. The passphrase only unlocks your private key file: choose that file in " +
+			"your program, and type the passphrase when it asks for it."),
 	},
 	model.ReasonUnknownUser: {
 		says: func(f *facts) string {
@@ -89,7 +91,8 @@ var reasons = map[string]words{
 		says: func(f *facts) string {
 			return "Used " + f.keys() + ", which is blocked for ever" + f.why() + "." + f.expected()
 		},
-		tells: say("This key is blocked: its private half was exposed. Please stop using it everywhere, make a new pair and send us the public file."),
+		tells: say("This key is blocked: its private half was exposed. Please stop using it everywhere, make a new pair " +
+			"and send us the public file."),
 	},
 	model.ReasonKeyReplaced: {
 		says: func(f *facts) string {
@@ -98,31 +101,37 @@ var reasons = map[string]words{
 		tells: tellGoodKey,
 	},
 	model.ReasonKeyFrozen: {
-		says:  func(f *facts) string { return "Used " + f.keys() + ", which is frozen" + f.why() + "." },
-		tells: say("This key was stopped at the word of one of your contacts. A second contact must confirm it, or a new key."),
+		says: func(f *facts) string { return "Used " + f.keys() + ", which is frozen" + f.why() + "." },
+		tells: say(
+			"This key was stopped at the word of one of your contacts. A second contact must confirm it, or a new key."),
 	},
 	model.ReasonKeyPending: {
 		says: func(f *facts) string {
 			return "Offered " + f.keys() + ", which waits for your word: sallyport key pending."
 		},
-		tells: say("We have seen your new key. Please read its fingerprint out to us on the phone, so that we can let it in."),
+		tells: say(
+			"We have seen your new key. Please read its fingerprint out to us on the phone, so that we can let it in."),
 	},
 	model.ReasonNotSigned: {
-		says:  func(f *facts) string { return "Offered the right key" + f.with() + ", and then signed nothing." },
-		tells: say("Your key is right, but your program did not unlock it. Type the passphrase of the key file when the program asks for it; if it is lost, make a new pair."),
+		says: func(f *facts) string { return "Offered the right key" + f.with() + ", and then signed nothing." },
+		tells: say("Your key is right, but your program did not unlock it. Type the passphrase of the key file when the " +
+			"program asks for it; if it is lost, make a new pair."),
 	},
 	model.ReasonBadSignature: {
-		says:  say("Offered the right key, but what it signed was not right. The program is broken, or somebody tried to use a key that is not theirs."),
+		says: say("Offered the right key, but what it signed was not right. The program is broken, or somebody tried to " +
+			"use a key that is not theirs."),
 		tells: say("Please update your SFTP program and try again."),
 	},
 	model.ReasonBanned: {
 		says: func(f *facts) string {
 			if f.ban != nil {
-				return fmt.Sprintf("Turned away: the address is banned until %s, after %d failed connections (%s).", stamp(f.ban.Until), f.ban.Failures, f.ban.Reason)
+				return fmt.Sprintf("Turned away: the address is banned until %s, after %d failed connections (%s).",
+					stamp(f.ban.Until), f.ban.Failures, f.ban.Reason)
 			}
 			return "Turned away: the address was banned at that time, after too many failed connections."
 		},
-		tells: say("Too many log-ins from your address failed, so it has to wait a quarter of an hour. Stop the program or job that keeps trying, correct its settings, and then try again."),
+		tells: say("Too many log-ins from your address failed, so it has to wait a quarter of an hour. Stop the program or " +
+			"job that keeps trying, correct its settings, and then try again."),
 	},
 	model.ReasonUserDisabled: {
 		says:  say("The key is right, but the user is disabled."),
@@ -141,12 +150,14 @@ var reasons = map[string]words{
 			return fmt.Sprintf("The address %s is not on the list of those that may come in%s.", f.c.Address, f.allowed())
 		},
 		tells: func(f *facts) string {
-			return fmt.Sprintf("Your connection came from %s, which is not on the list that we agreed on. Connect from a listed address, or tell us the new one.", f.c.Address)
+			return fmt.Sprintf("Your connection came from %s, which is not on the list that we agreed on. Connect from a "+
+				"listed address, or tell us the new one.", f.c.Address)
 		},
 	},
 	model.ReasonTooMany: {
-		says:  say("The key is right, but there were too many sessions at once already."),
-		tells: say("Your program opens too many connections at once. Limit the number of simultaneous transfers (FileZilla: Settings, Transfers), and close old sessions."),
+		says: say("The key is right, but there were too many sessions at once already."),
+		tells: say("Your program opens too many connections at once. Limit the number of simultaneous transfers " +
+			"(FileZilla: Settings, Transfers), and close old sessions."),
 	},
 	model.ReasonWeakAlgorithm: {
 		says: func(f *facts) string {
@@ -159,14 +170,17 @@ var reasons = map[string]words{
 		tells: say("Your program is too old for today's encryption. Please update it."),
 	},
 	model.ReasonTimeout: {
-		says:  say("Was connected, and did not log in in time."),
-		tells: say("The log-in took too long. If your program asks for a passphrase, type it sooner, or load the key into an agent (Pageant, ssh-agent)."),
+		says: say("Was connected, and did not log in in time."),
+		tells: say("The log-in took too long. If your program asks for a passphrase, type it sooner, or load the key into " +
+			"an agent (Pageant, ssh-agent)."),
 	},
 	model.ReasonTooManyTries: {
 		says: func(f *facts) string {
-			return fmt.Sprintf("Offered too many keys (%d), none of them right, and was cut off.", len(f.c.Offered)) + f.expected()
+			return fmt.Sprintf("Offered too many keys (%d), none of them right, and was cut off.",
+				len(f.c.Offered)) + f.expected()
 		},
-		tells: say("Your program offers many keys. Tell it to use only the one for this server (OpenSSH: IdentitiesOnly yes; PuTTY: untick \"Attempt authentication using Pageant\")."),
+		tells: say("Your program offers many keys. Tell it to use only the one for this server (OpenSSH: IdentitiesOnly " +
+			"yes; PuTTY: untick \"Attempt authentication using Pageant\")."),
 	},
 	model.ReasonProtocol: {
 		says: func(f *facts) string {
@@ -177,9 +191,11 @@ var reasons = map[string]words{
 		},
 		tells: func(f *facts) string {
 			if f.spokeSSH() {
-				return "Compare the fingerprint that your program shows with the one on the sheet that we sent you, and accept it if they agree. If they differ, tell us."
+				return "Compare the fingerprint that your program shows with the one on the sheet that we sent you, and accept " +
+					"it if they agree. If they differ, tell us."
 			}
-			return "Check that the protocol is SFTP (not FTP or FTPS), and that nothing between you and us changes the connection."
+			return "Check that the protocol is SFTP (not FTP or FTPS), and that nothing between you and us changes the " +
+				"connection."
 		},
 	},
 	model.ReasonSilent: {
@@ -206,27 +222,36 @@ var reasons = map[string]words{
 	},
 	model.ReasonSlowed: {
 		says: func(f *facts) string {
-			return "Logged in" + f.with() + ", and made more changes by name than limits.changes_per_hour has; they were slowed down, and none was refused."
+			return "Logged in" + f.with() +
+				", and made more changes by name than limits.changes_per_hour has; they were slowed down, and none was refused."
 		},
-		tells: say("Your program renames, removes or makes directories very often, so it is slowed down for a while. Nothing is lost."),
+		tells: say("Your program renames, removes or makes directories very often, so it is slowed down for a while. " +
+			"Nothing is lost."),
 	},
 	model.ReasonSecondRequest: {
 		says: func(f *facts) string {
-			return "Offered " + f.keys() + ", which did not let it in, and asked to begin the log-in again on the same connection, as paramiko does to try another key. Here each connection has one log-in." + f.expected()
+			return "Offered " + f.keys() +
+				", which did not let it in, and asked to begin the log-in again on the same connection, as paramiko does to try " +
+				"another key. Here each connection has one log-in." + f.expected()
 		},
-		tells: say("Your program tried a key that we do not have, and then wanted to try another one on the same connection. Choose the right private key file in it, or let it make a new connection for each key."),
+		tells: say("Your program tried a key that we do not have, and then wanted to try another one on the same " +
+			"connection. Choose the right private key file in it, or let it make a new connection for each key."),
 	},
 	model.ReasonChannels: {
 		says: func(f *facts) string {
-			return "Logged in" + f.with() + ", and asked for more SFTP channels at once on one connection than limits.channels has; those were refused, the others went on."
+			return "Logged in" + f.with() +
+				", and asked for more SFTP channels at once on one connection than limits.channels has; those were refused, the " +
+				"others went on."
 		},
-		tells: say("Your program opens too many transfers on one connection at a time. Set it to fewer parallel transfers, or let each have a connection of its own."),
+		tells: say("Your program opens too many transfers on one connection at a time. Set it to fewer parallel transfers, " +
+			"or let each have a connection of its own."),
 	},
 	model.ReasonUnread: {
 		says: func(f *facts) string {
 			return "Logged in" + f.with() + ", and sent so much more than was read that the connection was ended."
 		},
-		tells: say("Your program sent data faster than it can be taken, or on a channel that never asked for SFTP. Please use SFTP as usual."),
+		tells: say("Your program sent data faster than it can be taken, or on a channel that never asked for SFTP. Please " +
+			"use SFTP as usual."),
 	},
 	model.ReasonServerOverload: {
 		says:  say("Turned away: too many others were at the door."),
@@ -251,7 +276,8 @@ func tellGoodKey(f *facts) string {
 	if len(f.good) == 0 {
 		return text + ". Please send us your public key file."
 	}
-	return text + ". The one that we have is " + strings.Join(f.good, " or ") + ": choose its private key file, or send us the public file of the other."
+	return text + ". The one that we have is " + strings.Join(f.good, " or ") +
+		": choose its private key file, or send us the public file of the other."
 }
 
 // keys names the keys that were offered.
@@ -339,7 +365,8 @@ func (f *facts) allowed() string {
 	var out []string
 	from, _ := netip.ParseAddr(f.c.Address)
 	for _, l := range f.lists {
-		in := slices.ContainsFunc(l.networks, func(n string) bool { p, err := netip.ParsePrefix(n); return err == nil && p.Contains(from) })
+		in := slices.ContainsFunc(l.networks,
+			func(n string) bool { p, err := netip.ParsePrefix(n); return err == nil && p.Contains(from) })
 		if len(l.networks) > 0 && !in {
 			out = append(out, l.of+": "+strings.Join(l.networks, ", "))
 		}

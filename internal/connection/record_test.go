@@ -34,14 +34,16 @@ func recordedTwice(t *testing.T, w *world) {
 	u, k := w.customer("acme")
 	r := w.login("203.0.113.7", u, k)
 	open := w.explain(r.Reference).Explanations
-	if len(open) != 1 || !open[0].Connection.LoggedIn || open[0].Connection.EndedAt != nil || open[0].Connection.Session != r.Session {
+	if len(open) != 1 || !open[0].Connection.LoggedIn || open[0].Connection.EndedAt != nil ||
+		open[0].Connection.Session != r.Session {
 		t.Fatalf("%+v", open)
 	}
 	end := r.At.Add(time.Minute)
 	r.EndedAt, r.Received, r.Sent, r.Outcome, r.Detail = &end, 100, 2000, model.ReasonQuota, "store /upload/x"
 	w.room.Note(r)
 	c := w.explain(r.Reference).Explanations[0].Connection
-	if c.EndedAt == nil || c.Received != 100 || c.Sent != 2000 || c.Outcome != model.ReasonQuota || c.Detail != "store /upload/x" || !c.LoggedIn || c.Fingerprint != k.Fingerprint {
+	if c.EndedAt == nil || c.Received != 100 || c.Sent != 2000 || c.Outcome != model.ReasonQuota ||
+		c.Detail != "store /upload/x" || !c.LoggedIn || c.Fingerprint != k.Fingerprint {
 		t.Fatalf("%+v", c)
 	}
 	if n := w.count("SELECT COUNT(*) FROM connections"); n != 1 {
@@ -54,7 +56,8 @@ func recordedAtEnd(t *testing.T, w *world) {
 		w.failed(fmt.Sprintf("2001:db8::%x", i), "acme", model.ReasonUnknownKey)
 	}
 	w.open()
-	if n, m := w.count("SELECT COUNT(*) FROM connections"), w.count("SELECT COUNT(*) FROM addresses"); n != 1000 || m != 1000 {
+	if n, m := w.count("SELECT COUNT(*) FROM connections"), w.count("SELECT COUNT(*) FROM addresses"); n != 1000 ||
+		m != 1000 {
 		t.Fatalf("%d connections and %d addresses of 1000", n, m)
 	}
 }
@@ -87,7 +90,8 @@ func recordedFull(t *testing.T, w *world) {
 	for range many {
 		w.login("203.0.113.7", u, k) // would hang if the queue made it wait
 	}
-	testkit.Eventually(t, "the log says that records were dropped", func() bool { return w.log.Contains("connection records were dropped") })
+	testkit.Eventually(t, "the log says that records were dropped",
+		func() bool { return w.log.Contains("connection records were dropped") })
 	w.open()
 	if n := w.count("SELECT COUNT(*) FROM connections"); n < 4000 || n >= many {
 		t.Fatalf("%d of %d are recorded", n, many)
@@ -101,18 +105,21 @@ func prunedFailures(t *testing.T, w *world) {
 	for i := range 150 {
 		w.failed(fmt.Sprintf("2001:db8::%x", i), "root", model.ReasonUnknownUser)
 		w.login("203.0.113.7", u, k)
-		w.room.Seen(&exchange.Login{User: u, Fingerprint: k.Fingerprint, Session: "s"}, model.ActivityRead, fmt.Sprint("/", i), 1)
+		w.room.Seen(&exchange.Login{User: u, Fingerprint: k.Fingerprint, Session: "s"}, model.ActivityRead,
+			fmt.Sprint("/", i), 1)
 	}
 	w.explain("acme") // writes them down
 	w.pass(2 * time.Hour)
 	testkit.Eventually(t, "old failures are gone", func() bool {
-		return w.count("SELECT COUNT(*) FROM connections WHERE logged_in = 0") <= 50 && w.count("SELECT COUNT(*) FROM addresses WHERE last_ok IS NULL") <= 50 &&
+		return w.count("SELECT COUNT(*) FROM connections WHERE logged_in = 0") <= 50 &&
+			w.count("SELECT COUNT(*) FROM addresses WHERE last_ok IS NULL") <= 50 &&
 			w.count("SELECT COUNT(*) FROM activity") <= 10
 	})
 	if n := w.count("SELECT COUNT(*) FROM connections WHERE logged_in = 1"); n != 150 {
 		t.Errorf("%d of 150 log-ins are left", n)
 	}
-	if n, m := w.count("SELECT COUNT(*) FROM connections WHERE logged_in = 0"), w.count("SELECT COUNT(*) FROM activity"); n != 50 || m != 10 {
+	if n, m := w.count("SELECT COUNT(*) FROM connections WHERE logged_in = 0"), w.count(
+		"SELECT COUNT(*) FROM activity"); n != 50 || m != 10 {
 		t.Errorf("%d of the newest 50 failures and %d of the newest 10 sights are left", n, m)
 	}
 	if n := w.count("SELECT COUNT(*) FROM connections WHERE address = '2001:db8::95'"); n != 1 {
@@ -134,7 +141,8 @@ func prunedOld(t *testing.T, w *world) {
 	w.explain("acme")
 	w.pass(2 * day)
 	testkit.Eventually(t, "what is older than 395 days is gone", func() bool {
-		return w.count("SELECT COUNT(*) FROM connections") == 1 && w.count("SELECT COUNT(*) FROM activity") == 0 && w.count("SELECT COUNT(*) FROM addresses") == 1
+		return w.count("SELECT COUNT(*) FROM connections") == 1 && w.count("SELECT COUNT(*) FROM activity") == 0 &&
+			w.count("SELECT COUNT(*) FROM addresses") == 1
 	})
 	if e := w.explain(fresh.Reference); len(e.Explanations) != 1 {
 		t.Fatal("the newer log-in is gone, too")
@@ -149,7 +157,8 @@ func recordedUse(t *testing.T, w *world) {
 	w.explain("acme")
 	list, err := w.accounts.Key(ctx, fresh.Fingerprint)
 	testkit.Must(t, err)
-	if k := list[0]; k.LastUsedAt == nil || k.LastUsedAt.UnixMicro() != r.At.UnixMicro() || k.LastAddress != "203.0.113.9" || k.LastClient != "SSH-2.0-x" {
+	if k := list[0]; k.LastUsedAt == nil || k.LastUsedAt.UnixMicro() != r.At.UnixMicro() ||
+		k.LastAddress != "203.0.113.9" || k.LastClient != "SSH-2.0-x" {
 		t.Fatalf("%+v", k)
 	}
 	list, err = w.accounts.Key(ctx, old.Fingerprint)
@@ -172,7 +181,8 @@ func recordedHistory(t *testing.T, w *world) {
 		}
 	}
 	check("at first", time.Time{}, time.Time{})
-	w.failed("203.0.113.7", "acme", model.ReasonSilent, func(r *connection.Record) { r.Methods = nil }) // a port check is nobody's failure
+	// a port check is nobody's failure
+	w.failed("203.0.113.7", "acme", model.ReasonSilent, func(r *connection.Record) { r.Methods = nil })
 	check("after a port check", time.Time{}, time.Time{})
 	w.failed("203.0.113.7", "acme", model.ReasonUnknownKey)
 	failedAt := w.clock()
@@ -197,7 +207,8 @@ func recordedOutage(t *testing.T, w *world) {
 	_, err := w.db.Exec("ALTER TABLE connections RENAME TO away")
 	testkit.Must(t, err)
 	w.login("203.0.113.7", u, k)
-	testkit.Eventually(t, "the log says that it failed", func() bool { return w.log.Contains("connection records could not be written") })
+	testkit.Eventually(t, "the log says that it failed",
+		func() bool { return w.log.Contains("connection records could not be written") })
 	_, err = w.db.Exec("ALTER TABLE away RENAME TO connections")
 	testkit.Must(t, err)
 	r := w.login("203.0.113.7", u, k)
@@ -220,7 +231,8 @@ func recordedBad(t *testing.T, w *world) {
 	for range 5 {
 		w.login("203.0.113.8", u, k)
 	}
-	testkit.Eventually(t, "the good ones are recorded", func() bool { return w.count("SELECT COUNT(*) FROM connections WHERE address = '203.0.113.8'") == 5 })
+	testkit.Eventually(t, "the good ones are recorded",
+		func() bool { return w.count("SELECT COUNT(*) FROM connections WHERE address = '203.0.113.8'") == 5 })
 	r := w.login("203.0.113.9", u, k)
 	if e := w.explain(r.Reference); len(e.Explanations) != 1 {
 		t.Fatal("what came after it is stuck")

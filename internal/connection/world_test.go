@@ -59,8 +59,8 @@ func (w *world) begin(t testing.TB) *world {
 	w.t = t
 	tx, err := w.db.Begin()
 	testkit.Must(t, err)
-	for _, table := range []string{"audit", "revocations", "burned_keys", "pending_keys", "notices", "links", "contacts", "keys", "dirs", "mailboxes", "users",
-		"accounts", "vendors", "connections", "addresses", "bans", "activity"} {
+	for _, table := range []string{"audit", "revocations", "burned_keys", "pending_keys", "notices", "links", "contacts",
+		"keys", "dirs", "mailboxes", "users", "accounts", "vendors", "connections", "addresses", "bans", "activity"} {
 		_, err := tx.Exec("DELETE FROM " + table)
 		testkit.Must(t, err)
 	}
@@ -68,11 +68,13 @@ func (w *world) begin(t testing.TB) *world {
 	testkit.Must(t, err)
 	testkit.Must(t, tx.Commit())
 	w.policy = connection.Policy{KeepFor: 395 * day, KeepFailed: 1000, KeepSeen: 1000,
-		Bans: connection.BanPolicy{After: 20, Within: 10 * time.Minute, For: 15 * time.Minute, Never: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}}
+		Bans: connection.BanPolicy{After: 20, Within: 10 * time.Minute, For: 15 * time.Minute,
+			Never: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}}
 	w.later.Store(0)
 	w.ids = exchange.NewIDs(w.clock, rand.Reader)
-	w.accounts = account.New(w.store, w.clock, w.ids, account.Policy{MaxKeys: 50, KeyTypes: []string{"ed25519"}, Overlap: 14 * day, Templates: map[string]account.Template{
-		model.KindCustomer: {StartDir: "/reports"}, model.KindVendor: {StartDir: "/upload"}}})
+	w.accounts = account.New(w.store, w.clock, w.ids,
+		account.Policy{MaxKeys: 50, KeyTypes: []string{"ed25519"}, Overlap: 14 * day, Templates: map[string]account.Template{
+			model.KindCustomer: {StartDir: "/reports"}, model.KindVendor: {StartDir: "/upload"}}})
 	w.log = &testkit.Log{}
 	w.open()
 	t.Cleanup(func() { w.stop() })
@@ -90,7 +92,8 @@ func (w *world) open() {
 // another starts a room beside, as another node has one.
 func (w *world) another() (*connection.Room, func()) {
 	run, cancel := context.WithCancel(ctx)
-	r := connection.New(run, connection.Options{Store: w.store, Clock: w.clock, IDs: w.ids, Log: slog.New(slog.NewTextHandler(w.log, nil)), Policy: w.policy})
+	r := connection.New(run, connection.Options{Store: w.store, Clock: w.clock, IDs: w.ids,
+		Log: slog.New(slog.NewTextHandler(w.log, nil)), Policy: w.policy})
 	return r, func() { cancel(); r.Wait() }
 }
 
@@ -129,7 +132,8 @@ func (w *world) vendorUser(acct, vendor string) {
 	if _, err := w.accounts.AddAccount(ctx, "test", model.NewAccount{ID: acct, Name: acct}); !fault.Is(err, fault.Exists) {
 		testkit.Must(w.t, err)
 	}
-	if _, err := w.accounts.AddVendor(ctx, "test", model.NewVendor{Short: vendor, Name: vendor}); !fault.Is(err, fault.Exists) {
+	if _, err := w.accounts.AddVendor(ctx, "test", model.NewVendor{Short: vendor, Name: vendor}); !fault.Is(err,
+		fault.Exists) {
 		testkit.Must(w.t, err)
 	}
 	_, err := w.accounts.AddUser(ctx, "test", model.NewUser{Account: acct, Vendor: vendor})
@@ -160,8 +164,9 @@ func publicLine(t testing.TB) string {
 // record is a connection from an address, with what a story says of it.
 func (w *world) record(from, user, outcome string, change ...func(*connection.Record)) connection.Record {
 	now := w.clock()
-	r := connection.Record{From: netip.MustParseAddr(from), Connection: model.Connection{Reference: fmt.Sprintf("ref-%06d", w.made.Add(1)), At: now, Address: from,
-		User: user, Client: "SSH-2.0-x", Outcome: outcome, Methods: []string{"none", "publickey"}, EndedAt: &now}}
+	r := connection.Record{From: netip.MustParseAddr(from),
+		Connection: model.Connection{Reference: fmt.Sprintf("ref-%06d", w.made.Add(1)), At: now, Address: from,
+			User: user, Client: "SSH-2.0-x", Outcome: outcome, Methods: []string{"none", "publickey"}, EndedAt: &now}}
 	for _, c := range change {
 		c(&r)
 	}

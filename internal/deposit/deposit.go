@@ -110,7 +110,8 @@ func (d *Desk) end(in Deposit, err error) error {
 		return nil
 	}
 	if revertErr := in.Stage.Revert(); revertErr != nil {
-		d.log.Error("bytes that were not recorded could not be made a stage again", "blob", in.Blob.ID, "key", in.Blob.Key, "err", revertErr)
+		d.log.Error("bytes that were not recorded could not be made a stage again", "blob", in.Blob.ID, "key", in.Blob.Key,
+			"err", revertErr)
 		return errors.Join(err, blob.ErrSealed, revertErr)
 	}
 	return err
@@ -118,7 +119,8 @@ func (d *Desk) end(in Deposit, err error) error {
 
 // find looks for the outcome in the background, and waits for it for a while.
 func (d *Desk) find(in Deposit, cause error) error {
-	unknown := fault.E("deposit.Commit", fault.Unavailable, "It is not known yet whether the file was stored; look for it before you send it again.")
+	unknown := fault.E("deposit.Commit", fault.Unavailable,
+		"It is not known yet whether the file was stored; look for it before you send it again.")
 	unknown.Err = errors.Join(ErrUnknown, cause)
 	answer := make(chan error)  // taken by the caller, while it waits
 	gone := make(chan struct{}) // closed when it does not any more
@@ -167,7 +169,8 @@ func unless(stored bool) error {
 	if stored {
 		return nil
 	}
-	return fault.E("deposit.Commit", fault.Unavailable, "The file was not stored: the database broke off. Please send it again.")
+	return fault.E("deposit.Commit", fault.Unavailable,
+		"The file was not stored: the database broke off. Please send it again.")
 }
 
 // look asks until the database answers for certain, or ctx ends.

@@ -30,7 +30,8 @@ func newDesk(t *testing.T, url string) *desk {
 	s, _ := testkit.OpenStore(t, url)
 	blobs, err := disk.Open(t.TempDir(), time.Now)
 	testkit.Must(t, err)
-	d := &desk{Desk: deposit.New(s, slog.New(slog.DiscardHandler)), t: t, store: s, blobs: blobs, late: make(chan error, 1)}
+	d := &desk{Desk: deposit.New(s, slog.New(slog.DiscardHandler)), t: t, store: s, blobs: blobs,
+		late: make(chan error, 1)}
 	t.Cleanup(d.Close)
 	return d
 }
@@ -165,7 +166,8 @@ func TestALookWaitsForACommitInFlight(t *testing.T) {
 		b := blobOf("01FLIGHT"+name[:1], "text")
 		tx, err := db.Begin()
 		testkit.Must(t, err)
-		_, err = tx.Exec(`INSERT INTO blobs (id, key, size, sha256, refs, state, created_at) VALUES ($1, $2, 4, $3, 1, 'live', 1)`, b.ID, b.Key, b.SHA256)
+		_, err = tx.Exec(`INSERT INTO blobs (id, key, size, sha256, refs, state, created_at)
+			VALUES ($1, $2, 4, $3, 1, 'live', 1)`, b.ID, b.Key, b.SHA256)
 		testkit.Must(t, err)
 		seen := make(chan bool, 1)
 		go func() {

@@ -22,7 +22,8 @@ type DefaultLimits struct {
 
 // Of are the limits in force for a user whose own are given; 0 means the default.
 func (d DefaultLimits) Of(own model.StorageLimits) model.StorageLimits {
-	out := model.StorageLimits{QuotaBytes: cmp.Or(own.QuotaBytes, d.QuotaBytes), QuotaFiles: cmp.Or(own.QuotaFiles, d.QuotaFiles)}
+	out := model.StorageLimits{QuotaBytes: cmp.Or(own.QuotaBytes, d.QuotaBytes),
+		QuotaFiles: cmp.Or(own.QuotaFiles, d.QuotaFiles)}
 	share := func(n int64) int64 {
 		if d.KeptPercent == 0 || n/100 > math.MaxInt64/d.KeptPercent-1 {
 			return math.MaxInt64

@@ -43,7 +43,8 @@ func TestATaskIsDoneAgainAndAgain(t *testing.T) {
 			}
 		}
 		said := log.String()
-		if strings.Count(said, "it could not be done") != 2 || !strings.Contains(said, "err=one") || !strings.Contains(said, "err=three") {
+		if strings.Count(said, "it could not be done") != 2 || !strings.Contains(said, "err=one") ||
+			!strings.Contains(said, "err=three") {
 			t.Fatalf("the log has\n%s", said)
 		}
 

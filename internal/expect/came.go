@@ -17,7 +17,8 @@ import (
 
 // came counts the files of a time that are what is expected, and says when there were
 // enough, and which were too small.
-func (r *Room) came(q *store.Q, e *model.Expectation, from, to time.Time) (n int64, enough time.Time, small []string, err error) {
+func (r *Room) came(q *store.Q, e *model.Expectation, from,
+	to time.Time) (n int64, enough time.Time, small []string, err error) {
 	list, err := candidates(q, e, from, to)
 	if err != nil {
 		return 0, enough, nil, err

@@ -31,21 +31,23 @@ type Room struct {
 }
 
 // New opens the room. count says how many lines of a version's content are not empty.
-func New(s *store.Store, clock exchange.Clock, ids *exchange.IDs, log *slog.Logger, count func(versionID string) (int64, error)) *Room {
+func New(s *store.Store, clock exchange.Clock, ids *exchange.IDs, log *slog.Logger,
+	count func(versionID string) (int64, error)) *Room {
 	return &Room{s, clock, ids, log, &lines{count: count, known: map[string]int64{}}}
 }
 
 func (r *Room) now() time.Time { return r.clock().UTC().Truncate(time.Microsecond) }
 
 func (r *Room) audit(tx *store.Tx, actor, action, subject string, detail map[string]string) error {
-	return tx.Audit(model.AuditRow{ID: r.ids.New(), At: r.now(), Actor: actor, Action: action, Subject: subject, Detail: detail})
+	return tx.Audit(model.AuditRow{ID: r.ids.New(), At: r.now(), Actor: actor, Action: action, Subject: subject,
+		Detail: detail})
 }
 
 // Add records an expectation; its first deadline is the next one.
 func (r *Room) Add(ctx context.Context, actor string, n model.NewExpectation) (model.Expectation, error) {
 	const op = "expect.Add"
-	e := model.Expectation{Name: n.Name, User: n.User, Feed: n.Feed, Account: n.Account, Glob: n.Glob, AtLeast: n.AtLeast, LeastBytes: 1,
-		LeastRows: n.LeastRows, Days: n.Days, Clock: n.Clock, Zone: n.Zone, Tell: n.Tell}
+	e := model.Expectation{Name: n.Name, User: n.User, Feed: n.Feed, Account: n.Account, Glob: n.Glob, AtLeast: n.AtLeast,
+		LeastBytes: 1, LeastRows: n.LeastRows, Days: n.Days, Clock: n.Clock, Zone: n.Zone, Tell: n.Tell}
 	if n.LeastBytes != nil {
 		e.LeastBytes = *n.LeastBytes
 	}
@@ -53,13 +55,16 @@ func (r *Room) Add(ctx context.Context, actor string, n model.NewExpectation) (m
 		return e, err
 	}
 	if (e.User == "") == (e.Feed == "") || e.User != "" && e.Account != "" {
-		return e, fault.E(op, fault.Invalid, "Expect a user's uploads, or a feed's publications.").WithHint("give --user NAME, or --feed NAME and perhaps --account ID")
+		return e, fault.E(op, fault.Invalid, "Expect a user's uploads, or a feed's publications.").
+			WithHint("give --user NAME, or --feed NAME and perhaps --account ID")
 	}
 	if e.Tell && e.User == "" {
-		return e, fault.E(op, fault.Invalid, "Partners are told of their own uploads only.").WithHint("give --user NAME with --tell-partner")
+		return e, fault.E(op, fault.Invalid, "Partners are told of their own uploads only.").
+			WithHint("give --user NAME with --tell-partner")
 	}
 	if _, err := path.Match(e.Glob, "x"); err != nil || valid.Printable(e.Glob) != e.Glob {
-		return e, fault.E(op, fault.Invalid, "%q is not a pattern of names.", valid.Printable(e.Glob)).WithHint("such as cdr-*.csv")
+		return e, fault.E(op, fault.Invalid, "%q is not a pattern of names.", valid.Printable(e.Glob)).
+			WithHint("such as cdr-*.csv")
 	}
 	if e.AtLeast == 0 {
 		e.AtLeast = 1
@@ -104,9 +109,11 @@ func (r *Room) add(tx *store.Tx, actor string, e model.Expectation) (model.Expec
 	} else if err != nil {
 		return e, err
 	}
-	return e, r.audit(tx, actor, "expectation.add", e.Name, map[string]string{"user": e.User, "feed": e.Feed, "account": e.Account, "pattern": e.Glob,
-		"at_least": strconv.FormatInt(e.AtLeast, 10), "least_bytes": strconv.FormatInt(e.LeastBytes, 10), "least_rows": strconv.FormatInt(e.LeastRows, 10),
-		"days": e.Days, "by": e.Clock, "zone": e.Zone, "tell_partner": strconv.FormatBool(e.Tell)})
+	return e, r.audit(tx, actor, "expectation.add", e.Name,
+		map[string]string{"user": e.User, "feed": e.Feed, "account": e.Account, "pattern": e.Glob,
+			"at_least": strconv.FormatInt(e.AtLeast, 10), "least_bytes": strconv.FormatInt(e.LeastBytes, 10),
+			"least_rows": strconv.FormatInt(e.LeastRows, 10),
+			"days":       e.Days, "by": e.Clock, "zone": e.Zone, "tell_partner": strconv.FormatBool(e.Tell)})
 }
 
 // List lists expectations with their next deadlines.

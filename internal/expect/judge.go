@@ -47,7 +47,8 @@ func (r *Room) Judge(ctx context.Context) error {
 			errs = append(errs, err)
 			continue
 		}
-		if err := r.store.Write(ctx, func(tx *store.Tx) error { return r.judge(tx, e.ID, s, now) }); err != nil && !fault.Is(err, fault.NotFound) {
+		if err := r.store.Write(ctx, func(tx *store.Tx) error { return r.judge(tx, e.ID, s, now) }); err != nil &&
+			!fault.Is(err, fault.NotFound) {
 			errs = append(errs, err)
 		}
 	}
@@ -93,12 +94,14 @@ func (r *Room) deadline(tx *store.Tx, e *model.Expectation, since, due, now time
 		return nil
 	}
 	e.State = model.ExpectMissed
-	text := fmt.Sprintf("Expected %s by %s (%s); %d came. The expectation is %q.", words(*e), localText(due, e.Zone), e.Zone, n, e.Name)
+	text := fmt.Sprintf("Expected %s by %s (%s); %d came. The expectation is %q.", words(*e), localText(due, e.Zone),
+		e.Zone, n, e.Name)
 	text += tooSmall(small)
 	if was == model.ExpectMissed {
 		text += " It was missed the time before, too."
 	}
-	partner := fmt.Sprintf("We expected %s by %s (%s), and %s came. Please upload what is missing as soon as you can. If it is on its way, there is nothing else to do.",
+	partner := fmt.Sprintf("We expected %s by %s (%s), and %s came. Please upload what is missing as soon as you can. "+
+		"If it is on its way, there is nothing else to do.",
 		words(*e), localText(due, e.Zone), e.Zone, count(n)) + tooSmall(small)
 	return r.raise(tx, e, model.EventMissed, "expectation.miss", n, text, partner)
 }
@@ -114,8 +117,10 @@ func (r *Room) late(tx *store.Tx, e *model.Expectation, now time.Time) error {
 	}
 	next := enough.Add(time.Microsecond) // what comes from here on counts for the next deadline
 	e.State, e.ChangedAt, e.Since = model.ExpectMet, &now, &next
-	text := fmt.Sprintf("It came late: %s, expected by %s (%s). The expectation is %q.", words(*e), localText(*e.DueAt, e.Zone), e.Zone, e.Name)
-	partner := fmt.Sprintf("What we expected by %s (%s) has come: %s. Thank you. There is nothing to do.", localText(*e.DueAt, e.Zone), e.Zone, words(*e))
+	text := fmt.Sprintf("It came late: %s, expected by %s (%s). The expectation is %q.", words(*e),
+		localText(*e.DueAt, e.Zone), e.Zone, e.Name)
+	partner := fmt.Sprintf("What we expected by %s (%s) has come: %s. Thank you. There is nothing to do.",
+		localText(*e.DueAt, e.Zone), e.Zone, words(*e))
 	return r.raise(tx, e, model.EventMet, "expectation.meet", n, text, partner)
 }
 
@@ -150,8 +155,10 @@ func (r *Room) raise(tx *store.Tx, e *model.Expectation, event, action string, n
 	if e.Tell {
 		data.Partner = partner
 	}
-	if err := tx.Emit(model.Event{ID: r.ids.New(), Type: event, At: r.now(), Account: account, User: e.User, Data: data}); err != nil {
+	if err := tx.Emit(model.Event{ID: r.ids.New(), Type: event, At: r.now(), Account: account, User: e.User,
+		Data: data}); err != nil {
 		return err
 	}
-	return r.audit(tx, "system:expect", action, e.Name, map[string]string{"due": e.DueAt.Format(time.RFC3339), "text": text})
+	return r.audit(tx, "system:expect", action, e.Name,
+		map[string]string{"due": e.DueAt.Format(time.RFC3339), "text": text})
 }

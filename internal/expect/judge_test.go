@@ -28,7 +28,9 @@ var judgeStories = stories{
 		w.judge("2026-10-31 18:00", model.ExpectMissed)
 		all := w.wantEvents(1, 0)
 		text := fmt.Sprint(all[len(all)-1].Field("text"))
-		if want := "Expected a file called cdr-*.csv from acme by Saturday 31 October 2026, 06:00 (Australia/Sydney); 0 came."; !strings.HasPrefix(text, want) {
+		if want :=
+			"Expected a file called cdr-*.csv from acme by Saturday 31 October 2026, 06:00 (Australia/Sydney); " +
+				"0 came."; !strings.HasPrefix(text, want) {
 			t.Fatalf("it is told %q, want %q", text, want)
 		}
 		if e := all[len(all)-1]; e.Account != "acme" || e.User != "acme" || e.Field("due") != "2026-10-30T19:00:00Z" {
@@ -62,7 +64,8 @@ var judgeStories = stories{
 		w.judge("2026-10-31 08:01", model.ExpectMet)
 		w.judge("2026-10-31 08:02", model.ExpectMet)
 		all := w.wantEvents(1, 1)
-		if text := fmt.Sprint(all[len(all)-1].Field("text")); !strings.HasPrefix(text, "It came late: a file called cdr-*.csv from acme, expected by Saturday 31 October 2026, 06:00") {
+		if text := fmt.Sprint(all[len(all)-1].Field("text")); !strings.HasPrefix(text,
+			"It came late: a file called cdr-*.csv from acme, expected by Saturday 31 October 2026, 06:00") {
 			t.Fatalf("it is told %q", text)
 		}
 	},
@@ -110,7 +113,8 @@ var judgeStories = stories{
 		w.comesLarge("acme", "cdr-short.csv", 70) // seven lines
 		w.judge("2026-10-31 06:00", model.ExpectMissed)
 		text := fmt.Sprint(w.wantEvents(1, 0)[0].Field("text"))
-		if !strings.Contains(text, "0 came") || !strings.Contains(text, "Too small to count: cdr-empty.csv (0 bytes), cdr-short.csv (7 lines).") {
+		if !strings.Contains(text, "0 came") ||
+			!strings.Contains(text, "Too small to count: cdr-empty.csv (0 bytes), cdr-short.csv (7 lines).") {
 			t.Fatalf("the event says %q", text)
 		}
 		w.comesLarge("acme", "cdr-1.csv", 80)
@@ -120,7 +124,8 @@ var judgeStories = stories{
 		w.expects()
 		w.comes("acme", "cdr-1.csv", "2026-10-31 04:00")
 		w.comes("acme", "cdr-2.csv", "2026-10-31 04:00")
-		_, err := w.db.Exec("UPDATE drops SET withdrawn = CASE WHEN path LIKE '%1.csv' THEN 1 ELSE 0 END, state = CASE WHEN path LIKE '%1.csv' THEN 'new' ELSE 'superseded' END")
+		_, err := w.db.Exec("UPDATE drops SET withdrawn = CASE WHEN path LIKE '%1.csv' THEN 1 ELSE 0 END, state = CASE " +
+			"WHEN path LIKE '%1.csv' THEN 'new' ELSE 'superseded' END")
 		testkit.Must(t, err)
 		w.judge("2026-10-31 06:00", model.ExpectMissed)
 	},
@@ -210,7 +215,8 @@ var judgeStories = stories{
 		w.comes("acme", "cdr-1.csv", "2026-10-31 07:00")
 		w.judge("2026-10-31 07:01", model.ExpectMet)
 		for _, e := range w.wantEvents(1, 1) {
-			if text := fmt.Sprint(e.Field("partner_text")); !strings.Contains(text, "a file called cdr-*.csv from acme") || strings.Contains(text, "expectation") {
+			if text := fmt.Sprint(e.Field("partner_text")); !strings.Contains(text, "a file called cdr-*.csv from acme") ||
+				strings.Contains(text, "expectation") {
 				t.Errorf("%s says %q", e.Type, text)
 			}
 		}

@@ -18,28 +18,46 @@ func TestDeadlinesFollowTheWallClock(t *testing.T) {
 		from                 string // UTC
 		want                 []string
 	}{
-		{"daily", "daily", "06:00", "UTC", "2026-10-30T05:59:00Z", []string{"2026-10-30T06:00:00Z", "2026-10-31T06:00:00Z", "2026-11-01T06:00:00Z"}},
+		{"daily", "daily", "06:00", "UTC", "2026-10-30T05:59:00Z",
+			[]string{"2026-10-30T06:00:00Z", "2026-10-31T06:00:00Z", "2026-11-01T06:00:00Z"}},
 		{"a deadline that is now is over", "daily", "06:00", "UTC", "2026-10-30T06:00:00Z", []string{"2026-10-31T06:00:00Z"}},
-		{"weekdays skip the weekend", "weekdays", "06:00", "UTC", "2026-10-29T12:00:00Z", []string{"2026-10-30T06:00:00Z", "2026-11-02T06:00:00Z"}},
-		{"several days", "monday, thursday", "06:00", "UTC", "2026-10-29T12:00:00Z", []string{"2026-11-02T06:00:00Z", "2026-11-05T06:00:00Z", "2026-11-09T06:00:00Z"}},
-		{"a day and weekdays", "Saturday, Weekdays", "06:00", "UTC", "2026-10-30T12:00:00Z", []string{"2026-10-31T06:00:00Z", "2026-11-02T06:00:00Z"}},
-		{"the third of a month", "3", "06:00", "UTC", "2026-12-03T06:00:00Z", []string{"2027-01-03T06:00:00Z", "2027-02-03T06:00:00Z"}},
+		{"weekdays skip the weekend", "weekdays", "06:00", "UTC", "2026-10-29T12:00:00Z",
+			[]string{"2026-10-30T06:00:00Z", "2026-11-02T06:00:00Z"}},
+		{"several days", "monday, thursday", "06:00", "UTC", "2026-10-29T12:00:00Z",
+			[]string{"2026-11-02T06:00:00Z", "2026-11-05T06:00:00Z", "2026-11-09T06:00:00Z"}},
+		{"a day and weekdays", "Saturday, Weekdays", "06:00", "UTC", "2026-10-30T12:00:00Z",
+			[]string{"2026-10-31T06:00:00Z", "2026-11-02T06:00:00Z"}},
+		{"the third of a month", "3", "06:00", "UTC", "2026-12-03T06:00:00Z",
+			[]string{"2027-01-03T06:00:00Z", "2027-02-03T06:00:00Z"}},
 		{"the 31st is a short month's last day", "31", "06:00", "UTC", "2027-01-31T05:00:00Z",
 			[]string{"2027-01-31T06:00:00Z", "2027-02-28T06:00:00Z", "2027-03-31T06:00:00Z", "2027-04-30T06:00:00Z"}},
-		{"the 31st in a leap year", "31", "06:00", "UTC", "2028-02-01T00:00:00Z", []string{"2028-02-29T06:00:00Z", "2028-03-31T06:00:00Z"}},
-		{"the 29th without a 29 February", "29", "06:00", "UTC", "2027-02-01T00:00:00Z", []string{"2027-02-28T06:00:00Z", "2027-03-29T06:00:00Z"}},
-		{"the day is the zone's", "monday", "06:00", "Australia/Sydney", "2026-11-01T00:00:00Z", []string{"2026-11-01T19:00:00Z"}},
-		{"far east", "1", "00:00", "Pacific/Kiritimati", "2026-10-31T09:00:00Z", []string{"2026-10-31T10:00:00Z", "2026-11-30T10:00:00Z"}},
-		{"across midnight", "daily", "00:00", "Australia/Sydney", "2026-10-30T12:59:59Z", []string{"2026-10-30T13:00:00Z", "2026-10-31T13:00:00Z"}},
-		{"Sydney's clocks go forward", "daily", "06:00", "Australia/Sydney", "2026-10-02T21:00:00Z", []string{"2026-10-03T19:00:00Z", "2026-10-04T19:00:00Z"}},
+		{"the 31st in a leap year", "31", "06:00", "UTC", "2028-02-01T00:00:00Z",
+			[]string{"2028-02-29T06:00:00Z", "2028-03-31T06:00:00Z"}},
+		{"the 29th without a 29 February", "29", "06:00", "UTC", "2027-02-01T00:00:00Z",
+			[]string{"2027-02-28T06:00:00Z", "2027-03-29T06:00:00Z"}},
+		{"the day is the zone's", "monday", "06:00", "Australia/Sydney", "2026-11-01T00:00:00Z",
+			[]string{"2026-11-01T19:00:00Z"}},
+		{"far east", "1", "00:00", "Pacific/Kiritimati", "2026-10-31T09:00:00Z",
+			[]string{"2026-10-31T10:00:00Z", "2026-11-30T10:00:00Z"}},
+		{"across midnight", "daily", "00:00", "Australia/Sydney", "2026-10-30T12:59:59Z",
+			[]string{"2026-10-30T13:00:00Z", "2026-10-31T13:00:00Z"}},
+		{"Sydney's clocks go forward", "daily", "06:00", "Australia/Sydney", "2026-10-02T21:00:00Z",
+			[]string{"2026-10-03T19:00:00Z", "2026-10-04T19:00:00Z"}},
 		{"Sydney skips 02:30", "daily", "02:30", "Australia/Sydney", "2026-10-02T17:00:00Z",
-			[]string{"2026-10-03T16:30:00Z", "2026-10-04T15:30:00Z"}}, // 03:30 of the new time: two and a half hours after midnight
-		{"Sydney has 02:30 twice", "daily", "02:30", "Australia/Sydney", "2026-04-03T16:00:00Z", []string{"2026-04-04T15:30:00Z", "2026-04-05T16:30:00Z"}},
-		{"New York skips 02:30", "daily", "02:30", "America/New_York", "2026-03-07T08:00:00Z", []string{"2026-03-08T07:30:00Z", "2026-03-09T06:30:00Z"}},
-		{"New York has 01:30 twice", "daily", "01:30", "America/New_York", "2026-10-31T06:00:00Z", []string{"2026-11-01T05:30:00Z", "2026-11-02T06:30:00Z"}},
-		{"between the two is no second deadline", "daily", "01:30", "America/New_York", "2026-11-01T05:45:00Z", []string{"2026-11-02T06:30:00Z"}},
-		{"half an hour is skipped", "daily", "02:15", "Australia/Lord_Howe", "2026-10-02T16:00:00Z", []string{"2026-10-03T15:45:00Z", "2026-10-04T15:15:00Z"}},
-		{"a zone of three quarters", "daily", "06:00", "Asia/Kathmandu", "2026-10-30T00:00:00Z", []string{"2026-10-30T00:15:00Z"}},
+			// 03:30 of the new time: two and a half hours after midnight
+			[]string{"2026-10-03T16:30:00Z", "2026-10-04T15:30:00Z"}},
+		{"Sydney has 02:30 twice", "daily", "02:30", "Australia/Sydney", "2026-04-03T16:00:00Z",
+			[]string{"2026-04-04T15:30:00Z", "2026-04-05T16:30:00Z"}},
+		{"New York skips 02:30", "daily", "02:30", "America/New_York", "2026-03-07T08:00:00Z",
+			[]string{"2026-03-08T07:30:00Z", "2026-03-09T06:30:00Z"}},
+		{"New York has 01:30 twice", "daily", "01:30", "America/New_York", "2026-10-31T06:00:00Z",
+			[]string{"2026-11-01T05:30:00Z", "2026-11-02T06:30:00Z"}},
+		{"between the two is no second deadline", "daily", "01:30", "America/New_York", "2026-11-01T05:45:00Z",
+			[]string{"2026-11-02T06:30:00Z"}},
+		{"half an hour is skipped", "daily", "02:15", "Australia/Lord_Howe", "2026-10-02T16:00:00Z",
+			[]string{"2026-10-03T15:45:00Z", "2026-10-04T15:15:00Z"}},
+		{"a zone of three quarters", "daily", "06:00", "Asia/Kathmandu", "2026-10-30T00:00:00Z",
+			[]string{"2026-10-30T00:15:00Z"}},
 	} {
 		from, err := time.Parse(time.RFC3339, c.from)
 		testkit.Must(t, err)
@@ -101,7 +119,8 @@ var addStories = stories{
 		if e.AtLeast != 1 || e.State != model.ExpectWaiting || e.NextAt == nil {
 			t.Fatalf("expected %+v", e)
 		}
-		_, err := w.room.Add(ctx, "test", model.NewExpectation{Name: "cdr", User: "acme", Days: "daily", Clock: "06:00", Zone: "UTC"})
+		_, err := w.room.Add(ctx, "test",
+			model.NewExpectation{Name: "cdr", User: "acme", Days: "daily", Clock: "06:00", Zone: "UTC"})
 		testkit.WantKind(t, err, fault.Exists)
 		testkit.Must(t, w.room.Remove(ctx, "test", "cdr"))
 		testkit.WantKind(t, w.room.Remove(ctx, "test", "cdr"), fault.NotFound)

@@ -48,17 +48,20 @@ func newWorld(t *testing.T, url string) *world {
 func (w *world) begin(t testing.TB) *world {
 	t.Helper()
 	w.t = t
-	testkit.Empty(t, w.db, "expectations", "drops", "publications", "feeds", "outbox", "audit", "dirs", "mailboxes", "users", "accounts")
+	testkit.Empty(t, w.db, "expectations", "drops", "publications", "feeds", "outbox", "audit", "dirs", "mailboxes",
+		"users", "accounts")
 	w.ids = exchange.NewIDs(w.clock, rand.Reader)
 	var err error
 	w.zone, err = time.LoadLocation("Australia/Sydney")
 	testkit.Must(t, err)
 	w.at("2026-10-30 12:00")
 	w.room = expect.New(w.store, w.clock, w.ids, slog.New(slog.DiscardHandler), w.count)
-	accounts := account.New(w.store, w.clock, w.ids, account.Policy{Templates: map[string]account.Template{model.KindCustomer: {StartDir: "/"}}})
+	accounts := account.New(w.store, w.clock, w.ids,
+		account.Policy{Templates: map[string]account.Template{model.KindCustomer: {StartDir: "/"}}})
 	testkit.Customers(t, accounts, "acme", "beta")
 	testkit.Must(t, testkit.Write(ctx, w.store, func(tx *store.Tx) error {
-		return tx.AddFeed(model.Feed{Name: "data", Kind: "data", Types: []string{}, Recipients: []string{}, CreatedAt: w.clock()})
+		return tx.AddFeed(model.Feed{Name: "data", Kind: "data", Types: []string{}, Recipients: []string{},
+			CreatedAt: w.clock()})
 	}))
 	_, err = w.db.Exec("DELETE FROM outbox")
 	testkit.Must(t, err)
@@ -90,7 +93,8 @@ func TestExpectations(t *testing.T) {
 // otherwise.
 func (w *world) expects(change ...func(*model.NewExpectation)) model.Expectation {
 	w.t.Helper()
-	e := model.NewExpectation{Name: "cdr", User: "acme", Glob: "cdr-*.csv", Days: "daily", Clock: "06:00", Zone: "Australia/Sydney"}
+	e := model.NewExpectation{Name: "cdr", User: "acme", Glob: "cdr-*.csv", Days: "daily", Clock: "06:00",
+		Zone: "Australia/Sydney"}
 	for _, c := range change {
 		c(&e)
 	}
@@ -123,7 +127,8 @@ func (w *world) comesLarge(user, name string, size int64) {
 		if err != nil {
 			return err
 		}
-		return tx.AddDrops([]store.NewDrop{{VersionID: w.ids.New(), UserID: u.ID, Path: "/upload/" + name, Size: size, SHA256: []byte{}, ReceivedAt: exchange.Micros(w.clock())}})
+		return tx.AddDrops([]store.NewDrop{{VersionID: w.ids.New(), UserID: u.ID, Path: "/upload/" + name, Size: size,
+			SHA256: []byte{}, ReceivedAt: exchange.Micros(w.clock())}})
 	}))
 }
 
@@ -132,7 +137,8 @@ func (w *world) published(account, name, local string) {
 	w.t.Helper()
 	w.at(local)
 	testkit.Must(w.t, testkit.Write(ctx, w.store, func(tx *store.Tx) error {
-		return tx.AddPublication(store.NewPublication{ID: w.ids.New(), Feed: "data", Account: account, Name: name, SHA256: []byte{}, Actor: "test", At: exchange.Micros(w.clock())})
+		return tx.AddPublication(store.NewPublication{ID: w.ids.New(), Feed: "data", Account: account, Name: name,
+			SHA256: []byte{}, Actor: "test", At: exchange.Micros(w.clock())})
 	}))
 }
 
@@ -171,7 +177,8 @@ func (w *world) wantEvents(missed, met int) []model.Event {
 		for _, e := range all {
 			text += fmt.Sprintln(e.Type, e.Field("text"))
 		}
-		w.t.Fatalf("%d missed and %d met late, want %d and %d:\n%s", n[model.EventMissed], n[model.EventMet], missed, met, text)
+		w.t.Fatalf("%d missed and %d met late, want %d and %d:\n%s", n[model.EventMissed], n[model.EventMet], missed, met,
+			text)
 	}
 	return all
 }

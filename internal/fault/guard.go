@@ -20,7 +20,8 @@ func Guard(log *slog.Logger, what string, fn func() error) (err error) {
 			return
 		}
 		reference := NewReference()
-		log.Error("a panic was caught", "in", what, "reference", reference, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		log.Error("a panic was caught", "in", what, "reference", reference, "panic", fmt.Sprint(p), "stack",
+			string(debug.Stack()))
 		err = &Error{Op: "fault.Guard", Kind: Internal, Err: ErrPanic,
 			Public: "Something went wrong on our side. Please tell us this reference: " + reference + "."}
 	}()

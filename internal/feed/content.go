@@ -33,11 +33,15 @@ var office = []string{"PK\x03\x04", "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"}
 // builtin are the types that are known without any configuration. What is called .dat or
 // .edi has any content: binary call records, separators that are control characters.
 var builtin = map[string]Type{
-	"csv": {Text: true}, "tsv": {Text: true}, "txt": {Text: true}, "xml": {Text: true}, "json": {Text: true}, "jsonl": {Text: true},
-	"pdf": {Begins: []string{"%PDF-"}, Within: inFront},
-	"zip": {Begins: []string{"PK\x03\x04", "PK\x05\x06", "PK\x07\x08"}}, "xlsx": {Begins: office}, "docx": {Begins: office}, "pptx": {Begins: office},
-	"gz": {Begins: []string{"\x1f\x8b"}}, "bz2": {Begins: []string{"BZh"}}, "xz": {Begins: []string{"\xfd7zXZ\x00"}}, "zst": {Begins: []string{"\x28\xb5\x2f\xfd"}},
-	"7z": {Begins: []string{"7z\xbc\xaf\x27\x1c"}}, "png": {Begins: []string{"\x89PNG"}}, "jpg": {Begins: []string{"\xff\xd8\xff"}},
+	"csv": {Text: true}, "tsv": {Text: true}, "txt": {Text: true}, "xml": {Text: true}, "json": {Text: true},
+	"jsonl": {Text: true},
+	"pdf":   {Begins: []string{"%PDF-"}, Within: inFront},
+	"zip":   {Begins: []string{"PK\x03\x04", "PK\x05\x06", "PK\x07\x08"}}, "xlsx": {Begins: office},
+	"docx": {Begins: office}, "pptx": {Begins: office},
+	"gz": {Begins: []string{"\x1f\x8b"}}, "bz2": {Begins: []string{"BZh"}}, "xz": {Begins: []string{"\xfd7zXZ\x00"}},
+	"zst": {Begins: []string{"\x28\xb5\x2f\xfd"}},
+	"7z":  {Begins: []string{"7z\xbc\xaf\x27\x1c"}}, "png": {Begins: []string{"\x89PNG"}},
+	"jpg": {Begins: []string{"\xff\xd8\xff"}},
 }
 
 // types are all of them, with those of the configuration in place of ours.

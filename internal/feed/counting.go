@@ -147,7 +147,8 @@ func (c counter) step(seq int64) heard {
 	case seq > s.Last:
 		return c.advance(seq, seq-s.Last, model.Gap{From: s.Last + 1, To: seq - 1, Round: s.Round})
 	case limit > 0 && seq+limit-s.Last < limit/2:
-		return c.advance(seq, seq+limit-s.Last, model.Gap{From: s.Last + 1, To: limit - 1, Round: s.Round}, model.Gap{From: 1, To: seq - 1, Round: s.Round + 1})
+		return c.advance(seq, seq+limit-s.Last, model.Gap{From: s.Last + 1, To: limit - 1, Round: s.Round},
+			model.Gap{From: 1, To: seq - 1, Round: s.Round + 1})
 	}
 	return heard{} // it came before
 }
@@ -161,7 +162,8 @@ func (c counter) advance(seq, ahead int64, gaps ...model.Gap) (out heard) {
 			s.Odd = &seq
 			return heard{odd: true}
 		}
-		gaps = []model.Gap{{From: s.Last + 1, To: *s.Odd - 1, Round: s.Round}, {From: *s.Odd + 1, To: seq - 1, Round: s.Round}}
+		gaps = []model.Gap{{From: s.Last + 1, To: *s.Odd - 1, Round: s.Round},
+			{From: *s.Odd + 1, To: seq - 1, Round: s.Round}}
 		s.Odd = nil
 	}
 	for _, g := range gaps {

@@ -52,14 +52,17 @@ func (r *Room) Served(l *exchange.Login, versionID string, served exchange.Spans
 			return nil
 		}
 		if d.State == model.DeliveryCollected {
-			if err := tx.Emit(model.Event{ID: r.o.IDs.New(), Type: model.EventCollected, At: now, Account: l.User.Account, User: l.User.Name, Data: model.FileCollected{
-				Delivery: d.DeliveryID, Publication: d.Publication, Feed: d.Feed, Name: d.Name, Path: valid.Printable(d.Path), Size: d.Size,
-				SHA256: hex.EncodeToString(d.SHA256), Key: l.Fingerprint, Address: l.Address, Client: l.Client}}); err != nil {
+			if err := tx.Emit(model.Event{ID: r.o.IDs.New(), Type: model.EventCollected, At: now, Account: l.User.Account,
+				User: l.User.Name, Data: model.FileCollected{
+					Delivery: d.DeliveryID, Publication: d.Publication, Feed: d.Feed, Name: d.Name, Path: valid.Printable(d.Path),
+					Size:   d.Size,
+					SHA256: hex.EncodeToString(d.SHA256), Key: l.Fingerprint, Address: l.Address, Client: l.Client}}); err != nil {
 				return err
 			}
 		}
-		return tx.Audit(model.AuditRow{ID: r.o.IDs.New(), At: now, Actor: l.Actor(), Action: action, Subject: d.DeliveryID, User: d.UserID,
-			Detail: map[string]string{"key": l.Fingerprint, "address": l.Address, "session": l.Session, "feed": d.Feed, "name": d.Name}})
+		return tx.Audit(model.AuditRow{ID: r.o.IDs.New(), At: now, Actor: l.Actor(), Action: action, Subject: d.DeliveryID,
+			User: d.UserID, Detail: map[string]string{"key": l.Fingerprint, "address": l.Address, "session": l.Session,
+				"feed": d.Feed, "name": d.Name}})
 	})
 }
 

@@ -36,10 +36,12 @@ var deliveryStories = stories{
 			}
 		}
 		d := w.deliveries("acme")[0]
-		if d.Fingerprint != "SHA256:one" || d.Address != "203.0.113.7" || d.Client != "WinSCP" || d.OpenedAt == nil || !d.CollectedAt.After(*d.OpenedAt) {
+		if d.Fingerprint != "SHA256:one" || d.Address != "203.0.113.7" || d.Client != "WinSCP" || d.OpenedAt == nil ||
+			!d.CollectedAt.After(*d.OpenedAt) {
 			t.Fatalf("the delivery is %+v", d)
 		}
-		if e := w.events(model.EventCollected); len(e) != 1 || e[0].User != "acme" || e[0].Field("key") != "SHA256:one" || e[0].Field("delivery") != d.ID {
+		if e := w.events(model.EventCollected); len(e) != 1 || e[0].User != "acme" || e[0].Field("key") != "SHA256:one" ||
+			e[0].Field("delivery") != d.ID {
 			t.Fatalf("the events are %+v", e)
 		}
 		for _, action := range []string{"delivery.open", "delivery.collect"} {
@@ -51,7 +53,8 @@ var deliveryStories = stories{
 	"a file that is read at once is collected with one event": func(t *testing.T, w *world) {
 		u := w.acme()
 		w.publish("data", "acme", "a.csv", "0123456789")
-		testkit.Must(t, w.room.Served(&exchange.Login{User: u}, w.version(u, "/download/data/a.csv"), exchange.Spans{{From: 0, To: 10}}))
+		testkit.Must(t, w.room.Served(&exchange.Login{User: u}, w.version(u, "/download/data/a.csv"),
+			exchange.Spans{{From: 0, To: 10}}))
 		if d := w.deliveries("acme")[0]; d.State != model.DeliveryCollected || len(w.events(model.EventCollected)) != 1 {
 			t.Fatalf("the delivery is %+v", d)
 		}
@@ -76,10 +79,12 @@ var deliveryStories = stories{
 		if use := w.usage(u); use.Bytes != 0 || use.Files != 0 {
 			t.Fatalf("the mailbox counts %+v", use)
 		}
-		if d = w.deliveries("acme")[0]; d.State != model.DeliveryWithdrawn || d.Served != 4 || d.EndedAt == nil || d.OpenedAt == nil {
+		if d = w.deliveries("acme")[0]; d.State != model.DeliveryWithdrawn || d.Served != 4 || d.EndedAt == nil ||
+			d.OpenedAt == nil {
 			t.Fatalf("the delivery is %+v", d)
 		}
-		testkit.Must(t, w.room.Served(&exchange.Login{User: u}, version, exchange.Spans{{From: 0, To: 10}})) // a handle that was open
+		// a handle that was open
+		testkit.Must(t, w.room.Served(&exchange.Login{User: u}, version, exchange.Spans{{From: 0, To: 10}}))
 		if d = w.deliveries("acme")[0]; d.State != model.DeliveryWithdrawn {
 			t.Fatalf("it came back as %s", d.State)
 		}
@@ -127,8 +132,10 @@ var deliveryStories = stories{
 		text, err := w.room.Receipt(ctx, d.ID)
 		testkit.Must(t, err)
 		doc := w.verified(text)
-		for field, want := range map[string]string{"kind": "delivery", "id": d.ID, "account": "acme", "user": "acme", "feed": "data", "file": "a.csv",
-			"path": "/download/data/a.csv", "issue": "1", "size": "10", "sha256": hash("0123456789"), "key": "SHA256:one", "address": "203.0.113.7", "client": "WinSCP"} {
+		for field, want := range map[string]string{"kind": "delivery", "id": d.ID, "account": "acme", "user": "acme",
+			"feed": "data", "file": "a.csv", "path": "/download/data/a.csv", "issue": "1", "size": "10",
+			"sha256": hash("0123456789"), "key": "SHA256:one",
+			"address": "203.0.113.7", "client": "WinSCP"} {
 			if doc.Get(field) != want {
 				t.Errorf("%s is %q, want %q", field, doc.Get(field), want)
 			}

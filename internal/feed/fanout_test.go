@@ -80,12 +80,13 @@ func (w *world) crowd() (users []model.User) {
 	testkit.Must(w.t, testkit.Write(ctx, w.store, func(tx *store.Tx) error {
 		users = nil
 		for i := range crowd {
-			u := model.User{ID: w.ids.New(), Name: fmt.Sprintf("crowd-%03d", i), Kind: model.KindCustomer, Account: "crowd", Enabled: true, StartDir: "/",
-				CreatedAt: w.clock()}
+			u := model.User{ID: w.ids.New(), Name: fmt.Sprintf("crowd-%03d", i), Kind: model.KindCustomer, Account: "crowd",
+				Enabled: true, StartDir: "/", CreatedAt: w.clock()}
 			if err := tx.AddUser(u, exchange.Read|exchange.List); err != nil {
 				return err
 			}
-			s := model.Subscription{ID: w.ids.New(), Feed: "data", User: u.Name, Types: []string{}, Dir: "/download/data", CreatedAt: w.clock()}
+			s := model.Subscription{ID: w.ids.New(), Feed: "data", User: u.Name, Types: []string{}, Dir: "/download/data",
+				CreatedAt: w.clock()}
 			if err := tx.AddSubscription(u.ID, s); err != nil {
 				return err
 			}

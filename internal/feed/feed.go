@@ -90,8 +90,10 @@ func (r *Room) AddFeed(ctx context.Context, actor string, n model.NewFeed) (f mo
 	if err := valid.CheckID("feed name", n.Name); err != nil {
 		return f, err
 	}
-	asked := model.Feed{Name: n.Name, Title: n.Title, Kind: n.Kind, Types: n.Types, Zone: n.Zone, Checks: n.Checks, Retention: n.Retention,
-		Pattern: n.Pattern, Folders: n.Folders, Producer: n.Producer, Recipients: n.Recipients, ParentSees: n.ParentSees, CreatedAt: r.now()}
+	asked := model.Feed{Name: n.Name, Title: n.Title, Kind: n.Kind, Types: n.Types, Zone: n.Zone, Checks: n.Checks,
+		Retention: n.Retention, Pattern: n.Pattern, Folders: n.Folders, Producer: n.Producer, Recipients: n.Recipients,
+		ParentSees: n.ParentSees,
+		CreatedAt:  r.now()}
 	return store.Change(ctx, r.o.Store, func(tx *store.Tx) (model.Feed, error) {
 		f := asked // each run checks what was asked
 		if err := checkFeed(tx, &f); err != nil {
@@ -108,7 +110,8 @@ func (r *Room) AddFeed(ctx context.Context, actor string, n model.NewFeed) (f mo
 }
 
 func describe(f model.Feed) map[string]string {
-	return map[string]string{"title": f.Title, "zone": f.Zone, "checks": f.Checks, "kind": f.Kind, "types": strings.Join(f.Types, ","), "retention": f.Retention, "pattern": f.Pattern, "folders": f.Folders,
+	return map[string]string{"title": f.Title, "zone": f.Zone, "checks": f.Checks, "kind": f.Kind,
+		"types": strings.Join(f.Types, ","), "retention": f.Retention, "pattern": f.Pattern, "folders": f.Folders,
 		"producer": f.Producer, "recipients": strings.Join(f.Recipients, ","), "parent_sees": f.ParentSees}
 }
 
@@ -181,8 +184,9 @@ func (r *Room) SetFeed(ctx context.Context, actor, name string, e model.EditFeed
 			return f, fault.Missing("feed", err, "There is no feed %q.", valid.Printable(name))
 		}
 		before := describe(f)
-		for _, s := range []struct{ new, old *string }{{e.Title, &f.Title}, {e.Kind, &f.Kind}, {e.Pattern, &f.Pattern}, {e.Folders, &f.Folders},
-			{e.Zone, &f.Zone}, {e.Checks, &f.Checks}, {e.Producer, &f.Producer}, {e.ParentSees, &f.ParentSees}} {
+		for _, s := range []struct{ new, old *string }{{e.Title, &f.Title}, {e.Kind, &f.Kind}, {e.Pattern, &f.Pattern},
+			{e.Folders, &f.Folders}, {e.Zone, &f.Zone}, {e.Checks, &f.Checks}, {e.Producer, &f.Producer},
+			{e.ParentSees, &f.ParentSees}} {
 			if s.new != nil {
 				*s.old = *s.new
 			}
@@ -199,7 +203,8 @@ func (r *Room) SetFeed(ctx context.Context, actor, name string, e model.EditFeed
 		if err := tx.SetFeed(f); err != nil {
 			return f, err
 		}
-		return f, r.audit(tx, model.AuditRow{Actor: actor, Action: "feed.set", Subject: name, Detail: difference(before, describe(f))})
+		return f, r.audit(tx, model.AuditRow{Actor: actor, Action: "feed.set", Subject: name,
+			Detail: difference(before, describe(f))})
 	})
 }
 
@@ -227,21 +232,24 @@ func (r *Room) RemoveFeed(ctx context.Context, actor, name string) error {
 			return err
 		}
 		if len(subscribers) > 0 {
-			return fault.E(op, fault.Conflict, "The feed %q has subscribers (%d).", name, len(subscribers)).WithHint("sallyport feed unsubscribe %s %s", name, subscribers[0].User)
+			return fault.E(op, fault.Conflict, "The feed %q has subscribers (%d).", name, len(subscribers)).
+				WithHint("sallyport feed unsubscribe %s %s", name, subscribers[0].User)
 		}
 		expected, err := tx.Expectations(model.Paging{})
 		if err != nil {
 			return err
 		}
 		if i := slices.IndexFunc(expected, func(e model.Expectation) bool { return e.Feed == name }); i >= 0 {
-			return fault.E(op, fault.Conflict, "The expectation %q is about the feed %q.", expected[i].Name, name).WithHint("sallyport expect remove %s", expected[i].Name)
+			return fault.E(op, fault.Conflict, "The expectation %q is about the feed %q.", expected[i].Name, name).
+				WithHint("sallyport expect remove %s", expected[i].Name)
 		}
 		used, err := tx.FeedUsed(name)
 		if err != nil {
 			return err
 		}
 		if used {
-			return fault.E(op, fault.Conflict, "Files were published in the feed %q, so it stays on record. Nobody gets it any more.", name)
+			return fault.E(op, fault.Conflict,
+				"Files were published in the feed %q, so it stays on record. Nobody gets it any more.", name)
 		}
 		if err := tx.RemoveFeed(name); err != nil {
 			return err

@@ -54,7 +54,8 @@ var feedStories = stories{
 			for i := range 16 {
 				crowd.Go(func() {
 					ready.Done()
-					_, err := w.room.AddFeed(ctx, "test", model.NewFeed{Name: fmt.Sprintf("f%d", i), Kind: "data", Types: []string{"c/v"}})
+					_, err := w.room.AddFeed(ctx, "test",
+						model.NewFeed{Name: fmt.Sprintf("f%d", i), Kind: "data", Types: []string{"c/v"}})
 					if !fault.Is(err, fault.Invalid) {
 						t.Errorf("f%d: %v", i, err)
 					}
@@ -71,7 +72,8 @@ var feedStories = stories{
 		w.subscribe("data", "acme")
 		w.publish("data", "acme", "a.csv", "1")
 		types, dir, mail := []string{"PDF"}, "/bills", "daily"
-		s, err := w.room.SetSubscription(ctx, "op:jo", "data", "acme", model.EditSubscription{Types: &types, Dir: &dir, Mail: &mail})
+		s, err := w.room.SetSubscription(ctx, "op:jo", "data", "acme",
+			model.EditSubscription{Types: &types, Dir: &dir, Mail: &mail})
 		testkit.Must(t, err)
 		if !slices.Equal(s.Types, []string{"pdf"}) || s.Dir != "/bills" || s.Mail != "daily" || s.User != "acme" {
 			t.Errorf("it is %+v", s)
@@ -82,7 +84,8 @@ var feedStories = stories{
 		w.wantFile(acme, "/bills/b.pdf", "%PDF-2")
 		_, err = w.room.SetSubscription(ctx, "op:jo", "data", "acme", model.EditSubscription{})
 		testkit.Must(t, err)
-		for what, e := range map[string]model.EditSubscription{"a type the feed lacks": {Types: &[]string{"xml"}}, "the root": {Dir: new("/")}, "no such mail": {Mail: new("hourly")}} {
+		for what, e := range map[string]model.EditSubscription{"a type the feed lacks": {Types: &[]string{"xml"}},
+			"the root": {Dir: new("/")}, "no such mail": {Mail: new("hourly")}} {
 			if _, err := w.room.SetSubscription(ctx, "op:jo", "data", "acme", e); !fault.Is(err, fault.Invalid) {
 				t.Errorf("%s: %v", what, err)
 			}
@@ -143,7 +146,8 @@ var feedStories = stories{
 		w.feed("data", func(f *model.NewFeed) { f.Types = []string{"csv", "pdf"} })
 		_, err := w.room.Subscribe(ctx, "test", "data", model.NewSubscription{User: "acme", Types: []string{"xml"}})
 		testkit.WantKind(t, err, fault.Invalid)
-		_, err = w.room.Subscribe(ctx, "test", "data", model.NewSubscription{User: "acme", Types: []string{"PDF"}, Dir: "/in/bills"})
+		_, err = w.room.Subscribe(ctx, "test", "data",
+			model.NewSubscription{User: "acme", Types: []string{"PDF"}, Dir: "/in/bills"})
 		testkit.Must(t, err)
 		w.publish("data", "acme", "a.pdf", pdf)
 		w.wantFile(u, "/in/bills/a.pdf", pdf)

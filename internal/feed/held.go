@@ -104,7 +104,8 @@ func (r *Room) hold(in *Incoming, h *Held) error {
 	if full {
 		return fault.E("feed.Hold", fault.Busy, "%d files wait under temporary names; rename some first.", maxHeld)
 	}
-	note, err := json.Marshal(uploadNote{Upload: true, Offset: in.size, Size: in.size, Actor: "user:" + h.User, At: h.At, Held: h})
+	note, err := json.Marshal(uploadNote{Upload: true, Offset: in.size, Size: in.size, Actor: "user:" + h.User, At: h.At,
+		Held: h})
 	if err != nil {
 		return fault.Wrap("feed.Hold", fault.Internal, err)
 	}

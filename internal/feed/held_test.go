@@ -97,14 +97,16 @@ var heldStories = stories{
 	"what somebody opened meanwhile is not taken back by a rename": func(t *testing.T, w *world) {
 		u := w.acme()
 		first := w.publish("data", "acme", "upload-7.csv", "12345")
-		testkit.Must(t, w.room.Served(&exchange.Login{User: u}, w.version(u, "/download/data/upload-7.csv"), exchange.Spans{{From: 0, To: 2}}))
+		testkit.Must(t, w.room.Served(&exchange.Login{User: u}, w.version(u, "/download/data/upload-7.csv"),
+			exchange.Spans{{From: 0, To: 2}}))
 		_, err := w.room.Republish(ctx, "test", first.ID, feed.Publication{Feed: "data", Account: "acme", Name: "a.csv"})
 		testkit.WantKind(t, err, fault.Denied)
 	},
 }
 
 func held(u model.User, name string, due time.Time) feed.Held {
-	return feed.Held{UserID: u.ID, User: u.Name, Account: u.Account, Path: "/outbound/data/acme/" + name, Feed: "data", To: "acme", Name: name, Due: due}
+	return feed.Held{UserID: u.ID, User: u.Name, Account: u.Account, Path: "/outbound/data/acme/" + name, Feed: "data",
+		To: "acme", Name: name, Due: due}
 }
 
 func (w *world) hold(u model.User, name, text string, due time.Time) {

@@ -40,7 +40,8 @@ func (r *Room) Overdue(ctx context.Context, log *slog.Logger) error {
 		now := r.now()
 		switch {
 		case now.Sub(h.At) > r.o.KeepUploads:
-			log.Warn("a file under a temporary name has expired", "user", h.User, "path", valid.Printable(h.Path), "size", h.Size)
+			log.Warn("a file under a temporary name has expired", "user", h.User, "path", valid.Printable(h.Path), "size",
+				h.Size)
 			in, err := r.take(h.key(), h.id)
 			if err == nil {
 				err = in.Discard()
@@ -78,14 +79,17 @@ func (r *Room) publishHeld(ctx context.Context, h Held, log *slog.Logger) error 
 		} else if takeErr != nil {
 			return takeErr
 		}
-		guard := store.NewGuard(exchange.Login{User: model.User{ID: h.UserID}, Fingerprint: h.Fingerprint, Revocation: h.Revocation})
-		_, err = in.Publish(ctx, "user:"+h.User, Publication{Feed: h.Feed, Account: h.To, All: h.To == "", Name: h.Name, Via: "sftp", Guard: guard})
+		guard := store.NewGuard(exchange.Login{User: model.User{ID: h.UserID}, Fingerprint: h.Fingerprint,
+			Revocation: h.Revocation})
+		_, err = in.Publish(ctx, "user:"+h.User,
+			Publication{Feed: h.Feed, Account: h.To, All: h.To == "", Name: h.Name, Via: "sftp", Guard: guard})
 		if err == nil || errors.Is(err, deposit.ErrUnknown) { // the desk finds out, later
 			return nil
 		}
 	}
 	log.Warn("a file on hold could not be published", "user", h.User, "path", valid.Printable(h.Path), "err", err)
-	retry := fault.Is(err, fault.Unavailable) || fault.Is(err, fault.NoSpace) || fault.Is(err, fault.Busy) || fault.Is(err, fault.Internal)
+	retry := fault.Is(err, fault.Unavailable) || fault.Is(err, fault.NoSpace) || fault.Is(err, fault.Busy) ||
+		fault.Is(err, fault.Internal)
 	r.mu.Lock()
 	if now := r.held[h.key()]; now != nil && now.id == h.id { // in memory alone: the next start tries again
 		if now.Due = (time.Time{}); retry {
@@ -112,9 +116,10 @@ func (r *Room) mayPublish(ctx context.Context, h Held) error {
 func (r *Room) leave(ctx context.Context, h Held, why string) error {
 	now := r.now()
 	err := r.o.Store.Write(ctx, func(tx *store.Tx) error {
-		return tx.Emit(model.Event{ID: r.o.IDs.New(), Type: model.EventLeft, At: now, Account: h.Account, User: h.User, Data: model.FileLeft{
-			Path: valid.Printable(h.Path), Size: h.Size, Stored: h.At.Truncate(time.Second), Feed: h.Feed,
-			Words: h.User + " wrote " + valid.Printable(h.Path) + " on " + h.At.Format("2006-01-02 15:04") + " (UTC). " + why}})
+		return tx.Emit(model.Event{ID: r.o.IDs.New(), Type: model.EventLeft, At: now, Account: h.Account, User: h.User,
+			Data: model.FileLeft{
+				Path: valid.Printable(h.Path), Size: h.Size, Stored: h.At.Truncate(time.Second), Feed: h.Feed,
+				Words: h.User + " wrote " + valid.Printable(h.Path) + " on " + h.At.Format("2006-01-02 15:04") + " (UTC). " + why}})
 	})
 	r.mu.Lock()
 	if now := r.held[h.key()]; now != nil && now.id == h.id && err == nil {
@@ -143,13 +148,17 @@ func (r *Room) Republish(ctx context.Context, actor, id string, p Publication) (
 	}
 	switch {
 	case len(rows) > maxRepublished || first.PlacedTo != nil:
-		return model.Publication{}, fault.E(op, fault.Denied, "The file was published as %s, to more than %d users; an operator can withdraw it.", first.Name, maxRepublished)
+		return model.Publication{}, fault.E(op, fault.Denied,
+			"The file was published as %s, to more than %d users; an operator can withdraw it.", first.Name, maxRepublished)
 	case len(rows) == 0:
-		return model.Publication{}, fault.E(op, fault.Conflict, "The file was published as %s, and nobody has it any more.", first.Name)
+		return model.Publication{}, fault.E(op, fault.Conflict, "The file was published as %s, and nobody has it any more.",
+			first.Name)
 	}
 	for _, d := range rows {
 		if d.State != model.DeliveryPublished {
-			return model.Publication{}, fault.E(op, fault.Denied, "The file was published as %s already, and the copy of %s is %s; an operator can withdraw it.", first.Name, d.User, d.State)
+			return model.Publication{}, fault.E(op, fault.Denied,
+				"The file was published as %s already, and the copy of %s is %s; an operator can withdraw it.", first.Name, d.User,
+				d.State)
 		}
 	}
 	version, err := q.VersionOfDelivery(rows[0].ID)

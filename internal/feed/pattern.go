@@ -91,7 +91,8 @@ func ParsePattern(text string) (*Pattern, error) {
 		}
 		if restarts {
 			if period != model.RestartsNever && periodOrder[period] == 0 {
-				return nil, bad("The pattern has numbers that begin again with each %q; that is year, month, day or never.", valid.Printable(period))
+				return nil, bad("The pattern has numbers that begin again with each %q; that is year, month, day or never.",
+					valid.Printable(period))
 			}
 			p.count.restarts = period
 		}
@@ -146,13 +147,15 @@ func (p *Pattern) Match(name, account string) (Named, error) {
 	}
 	match := p.match
 	if account != "" && strings.Contains(p.expr, accountField) { // "acme" is no part of "acme-2"
-		if exact, err := regexp.Compile(strings.Replace(p.expr, accountField, "(?P<account>(?i:"+regexp.QuoteMeta(account)+"))", 1)); err == nil && exact.MatchString(name) {
+		if exact, err := regexp.Compile(strings.Replace(p.expr, accountField,
+			"(?P<account>(?i:"+regexp.QuoteMeta(account)+"))", 1)); err == nil && exact.MatchString(name) {
 			match = exact
 		}
 	}
 	m := match.FindStringSubmatch(name)
 	if m == nil {
-		return out, fault.E(op, fault.Invalid, "The name %q does not fit the feed's pattern %s.", valid.Printable(name), p.text)
+		return out, fault.E(op, fault.Invalid, "The name %q does not fit the feed's pattern %s.", valid.Printable(name),
+			p.text)
 	}
 	get := func(field string) string {
 		if i := match.SubexpIndex(field); i >= 0 {
@@ -162,10 +165,12 @@ func (p *Pattern) Match(name, account string) (Named, error) {
 	}
 	out.Account = get("account")
 	if account == "" && out.Account != "" {
-		return out, fault.E(op, fault.Invalid, "The name %q speaks of account %s, and is published to all.", valid.Printable(name), out.Account)
+		return out, fault.E(op, fault.Invalid, "The name %q speaks of account %s, and is published to all.",
+			valid.Printable(name), out.Account)
 	}
 	if account != "" && out.Account != "" && !strings.EqualFold(out.Account, account) {
-		return out, fault.E(op, fault.Invalid, "The name %q speaks of account %s, and is published to %s.", valid.Printable(name), out.Account, account)
+		return out, fault.E(op, fault.Invalid, "The name %q speaks of account %s, and is published to %s.",
+			valid.Printable(name), out.Account, account)
 	}
 	date := get("date")
 	if date == "" && get("dd") != "" && get("mm") != "" {
@@ -218,12 +223,14 @@ func checkFolders(s string) error {
 	plain := datedFolder(s, time.Date(2024, 2, 29, 0, 0, 0, 0, time.UTC))
 	clean, err := valid.CleanPath("/", "/"+plain)
 	if err != nil || clean != "/"+plain || strings.ContainsAny(plain, "{}") || len(s) > 100 || valid.Printable(s) != s {
-		return fault.E("feed.checkFolders", fault.Invalid, "%q cannot be dated sub-folders.", valid.Printable(s)).WithHint("such as {yyyy}/{mm}")
+		return fault.E("feed.checkFolders", fault.Invalid, "%q cannot be dated sub-folders.", valid.Printable(s)).
+			WithHint("such as {yyyy}/{mm}")
 	}
 	return nil
 }
 
 // datedFolder is the sub-folder of a day, in the time's zone.
 func datedFolder(s string, at time.Time) string {
-	return strings.NewReplacer("{yyyy}", at.Format("2006"), "{yy}", at.Format("06"), "{mm}", at.Format("01"), "{dd}", at.Format("02")).Replace(s)
+	return strings.NewReplacer("{yyyy}", at.Format("2006"), "{yy}", at.Format("06"), "{mm}", at.Format("01"), "{dd}",
+		at.Format("02")).Replace(s)
 }

@@ -73,8 +73,10 @@ func TestAnAccountInANameIsTheOneItIsPublishedTo(t *testing.T) {
 }
 
 func TestABadPatternIsRefused(t *testing.T) {
-	for _, text := range []string{"{", "a{b", "{}", "{account", "{year}.csv", "{seq}{seq}", "{account}-{account}", "{seq:0}", "{seq:19}", "{seq:x}", "{seq:-1}",
-		"{seq:}", "{mm:2}", "{any:3}", "{{seq}}", "a/b", "{seq/week}", "{seq/day}", "{mm}-{seq/day}", "{date}-{any/day}", "{seq/}", "a\nb", "a\x00b", "\xff", strings.Repeat("x", 201)} {
+	for _, text := range []string{"{", "a{b", "{}", "{account", "{year}.csv", "{seq}{seq}", "{account}-{account}",
+		"{seq:0}", "{seq:19}", "{seq:x}", "{seq:-1}", "{seq:}", "{mm:2}", "{any:3}", "{{seq}}", "a/b", "{seq/week}",
+		"{seq/day}", "{mm}-{seq/day}", "{date}-{any/day}",
+		"{seq/}", "a\nb", "a\x00b", "\xff", strings.Repeat("x", 201)} {
 		if _, err := feed.ParsePattern(text); !fault.Is(err, fault.Invalid) {
 			t.Errorf("the pattern %q: %v", text, err)
 		} else if fault.HintIn(err) == "" {

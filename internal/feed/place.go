@@ -92,7 +92,8 @@ func (r *Room) reaches(q *store.Q, f model.Feed, p Publication) (bool, error) {
 
 // begin writes the publication and its first mailboxes. While more are to come
 // the blob has one reference of the publication's own.
-func (r *Room) begin(tx *store.Tx, actor string, f model.Feed, p Publication, out *model.Publication, b store.Blob) error {
+func (r *Room) begin(tx *store.Tx, actor string, f model.Feed, p Publication, out *model.Publication,
+	b store.Blob) error {
 	if reached, err := r.reaches(&tx.Q, f, p); err != nil {
 		return err
 	} else if !reached {
@@ -102,8 +103,9 @@ func (r *Room) begin(tx *store.Tx, actor string, f model.Feed, p Publication, ou
 	if err := tx.AddBlob(b, 1, at); err != nil {
 		return err
 	}
-	if err := tx.AddPublication(store.NewPublication{ID: out.ID, Feed: p.Feed, Account: p.Account, Name: p.Name, Size: b.Size, SHA256: b.SHA256,
-		IdempotencyKey: p.IdempotencyKey, Flag: p.flag, Actor: actor, Via: p.Via, At: at, Placing: true}); err != nil {
+	if err := tx.AddPublication(store.NewPublication{ID: out.ID, Feed: p.Feed, Account: p.Account, Name: p.Name,
+		Size: b.Size, SHA256: b.SHA256, IdempotencyKey: p.IdempotencyKey, Flag: p.flag, Actor: actor, Via: p.Via, At: at,
+		Placing: true}); err != nil {
 		return err
 	}
 	if err := r.number(tx, out, p.rule, p.number); err != nil {
@@ -184,13 +186,15 @@ func (r *Room) placed(tx *store.Tx, p store.PublicationRow, f model.Feed) error 
 		return err
 	}
 	size, count := strconv.FormatInt(p.Size, 10), strconv.Itoa(whole.Deliveries)
-	data := model.FilePublished{Publication: p.ID, Feed: p.Feed, Kind: f.Kind, Name: p.Name, Size: p.Size, SHA256: p.SHA256,
-		Deliveries: whole.Deliveries, Via: p.Via, Flag: p.Flag}
-	detail := map[string]string{"publication": p.ID, "account": p.Account, "name": p.Name, "size": size, "sha256": p.SHA256, "deliveries": count, "via": p.Via}
+	data := model.FilePublished{Publication: p.ID, Feed: p.Feed, Kind: f.Kind, Name: p.Name, Size: p.Size,
+		SHA256: p.SHA256, Deliveries: whole.Deliveries, Via: p.Via, Flag: p.Flag}
+	detail := map[string]string{"publication": p.ID, "account": p.Account, "name": p.Name, "size": size,
+		"sha256": p.SHA256, "deliveries": count, "via": p.Via}
 	if p.Flag != "" {
 		detail["flag"] = p.Flag
 	}
-	if err := tx.Emit(model.Event{ID: r.o.IDs.New(), Type: model.EventPublished, At: r.now(), Account: p.Account, Data: data}); err != nil {
+	if err := tx.Emit(model.Event{ID: r.o.IDs.New(), Type: model.EventPublished, At: r.now(), Account: p.Account,
+		Data: data}); err != nil {
 		return err
 	}
 	return r.audit(tx, model.AuditRow{Actor: p.Actor, Action: "feed.publish", Subject: p.Feed, Detail: detail})
@@ -233,10 +237,12 @@ func (r *Room) deliver(tx *store.Tx, p store.PublicationRow, f model.Feed, to []
 
 // deliverOne gives one mailbox its copy. It returns the delivery, which is written
 // with all others, and the version whose place the copy took; "" for none.
-func (r *Room) deliverOne(tx *store.Tx, copies *mailbox.Copies, p store.PublicationRow, s store.Recipient, dir string) (d store.NewDelivery, old string, err error) {
+func (r *Room) deliverOne(tx *store.Tx, copies *mailbox.Copies, p store.PublicationRow, s store.Recipient,
+	dir string) (d store.NewDelivery, old string, err error) {
 	at := exchange.Micros(r.now())
-	c, err := copies.Place(tx, mailbox.Place{UserID: s.UserID, Dir: dir, Name: p.Name, Beside: p.ID + "-" + valid.CutName(p.Name, valid.MaxName-len(p.ID)-1),
-		Class: func(full string) string { return r.o.Class(s.UserID, full, p.Feed) }})
+	c, err := copies.Place(tx, mailbox.Place{UserID: s.UserID, Dir: dir, Name: p.Name,
+		Beside: p.ID + "-" + valid.CutName(p.Name, valid.MaxName-len(p.ID)-1),
+		Class:  func(full string) string { return r.o.Class(s.UserID, full, p.Feed) }})
 	if err != nil {
 		return d, old, err
 	}
@@ -251,12 +257,13 @@ func (r *Room) deliverOne(tx *store.Tx, copies *mailbox.Copies, p store.Publicat
 		detail, _ := json.Marshal(map[string]any{"Name": p.Name, "Feed": p.Feed, "Size": p.Size}) // plain values marshal
 		err = tx.AddDigest(store.Digest{ID: r.o.IDs.New(), UserID: s.UserID, At: at, Kind: "new", Detail: string(detail)})
 	}
-	return store.NewDelivery{ID: r.o.IDs.New(), PublicationID: p.ID, SubscriptionID: s.SubscriptionID, UserID: s.UserID, VersionID: c.Version,
-		Path: c.Path, Issue: issue + 1, At: at}, c.Replaced, err
+	return store.NewDelivery{ID: r.o.IDs.New(), PublicationID: p.ID, SubscriptionID: s.SubscriptionID, UserID: s.UserID,
+		VersionID: c.Version, Path: c.Path, Issue: issue + 1, At: at}, c.Replaced, err
 }
 
 // backfill places what was published since a time for a new subscriber.
-func (r *Room) backfill(ctx context.Context, actor string, f model.Feed, s model.Subscription, since time.Time) (n int, err error) {
+func (r *Room) backfill(ctx context.Context, actor string, f model.Feed, s model.Subscription,
+	since time.Time) (n int, err error) {
 	u, err := r.o.Store.Read(ctx).User(s.User)
 	if err != nil {
 		return 0, err

@@ -171,7 +171,8 @@ func (w *world) after(c *testkit.Crash, do func(*feed.Room, *disk.Store)) {
 }
 
 func (w *world) roomOn(s *store.Store, blobs *disk.Store) *feed.Room {
-	return feed.New(feed.Options{Store: s, Blobs: blobs, Clock: w.clock, IDs: w.ids, Key: w.key, MaxFile: w.maxFile, KeepUploads: 7 * day})
+	return feed.New(feed.Options{Store: s, Blobs: blobs, Clock: w.clock, IDs: w.ids, Key: w.key, MaxFile: w.maxFile,
+		KeepUploads: 7 * day})
 }
 
 func (w *world) checkAfter(c *testkit.Crash) {
@@ -233,7 +234,8 @@ func (w *world) publishLeft(c *testkit.Crash) {
 func wantPublished(c *testkit.Crash, id string, size int) {
 	c.T.Helper()
 	var got int
-	err := c.DB.QueryRow("SELECT b.size FROM publications p JOIN blobs b ON b.id = p.id WHERE p.id = $1 AND b.state = 'live'", id).Scan(&got)
+	err := c.DB.QueryRow(
+		"SELECT b.size FROM publications p JOIN blobs b ON b.id = p.id WHERE p.id = $1 AND b.state = 'live'", id).Scan(&got)
 	if err != nil || got != size {
 		c.Fail("publication %s of %d bytes has %d, %v", id, size, got, err)
 	}

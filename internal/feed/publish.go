@@ -125,7 +125,8 @@ func (r *Room) admit(ctx context.Context, p *Publication) (model.Feed, error) {
 	}
 	p.kind, p.checks = r.types.of(p.Name), cmp.Or(f.Checks, r.o.Checks, model.ChecksRefuse)
 	if len(f.Types) > 0 && !slices.Contains(f.Types, p.kind) {
-		return f, fault.E(op, fault.Invalid, "The feed %q takes %s files, not %q.", f.Name, strings.Join(f.Types, " and "), valid.Printable(p.Name))
+		return f, fault.E(op, fault.Invalid, "The feed %q takes %s files, not %q.", f.Name, strings.Join(f.Types, " and "),
+			valid.Printable(p.Name))
 	}
 	pattern, err := ParsePattern(f.Pattern)
 	if err != nil {
@@ -145,7 +146,8 @@ func (p *Publication) check() error {
 		return fault.E(op, fault.Invalid, "The file name has control characters or is not UTF-8.")
 	}
 	if p.All == (p.Account != "") {
-		return fault.E(op, fault.Invalid, "Publish to one account, or to all subscribers.").WithHint("give --account ID or --all")
+		return fault.E(op, fault.Invalid, "Publish to one account, or to all subscribers.").
+			WithHint("give --account ID or --all")
 	}
 	if len(p.IdempotencyKey) > 200 || valid.Printable(p.IdempotencyKey) != p.IdempotencyKey {
 		return fault.E(op, fault.Invalid, "The idempotency key is longer than 200 bytes, or has control characters.")
@@ -158,7 +160,8 @@ func noRecipient(p Publication) error {
 	if p.Account != "" {
 		who = "subscriber in account " + p.Account
 	}
-	return fault.E("feed.Publish", fault.NoRecipient, "The feed %q has no %s for %q.", p.Feed, who, valid.Printable(p.Name)).
+	return fault.E("feed.Publish", fault.NoRecipient, "The feed %q has no %s for %q.", p.Feed, who,
+		valid.Printable(p.Name)).
 		WithHint("subscribe a user first: sallyport feed subscribe %s USER", p.Feed)
 }
 
@@ -166,7 +169,8 @@ func noRecipient(p Publication) error {
 var errRepeated = fault.E("feed.Publish", fault.Exists, "It was published before.")
 
 // publishStage makes received content a publication, and lets go of it.
-func (r *Room) publishStage(ctx context.Context, actor string, f model.Feed, p Publication, in received) (model.Publication, error) {
+func (r *Room) publishStage(ctx context.Context, actor string, f model.Feed, p Publication,
+	in received) (model.Publication, error) {
 	now := r.now()
 	p.flag = in.flag
 	in.Blob.Key = blob.Key("publish", in.Blob.ID, p.Name, now)
@@ -263,7 +267,8 @@ func (r *Room) repeated(q *store.Q, p Publication, now model.Publication) (repea
 		return repeat{}, err
 	}
 	if row.Name != now.Name || now.SHA256 != "" && row.SHA256 != now.SHA256 || row.Account != now.Account {
-		return repeat{}, fault.E("feed.Publish", fault.Conflict, "This idempotency key was used for another file (%s).", row.Name)
+		return repeat{}, fault.E("feed.Publish", fault.Conflict, "This idempotency key was used for another file (%s).",
+			row.Name)
 	}
 	row.Repeated = true
 	return repeat{row.Publication, row.PlacedTo != nil}, nil
@@ -297,7 +302,8 @@ func (r *Room) receive(p Publication) (received, error) {
 func (r *Room) checkFree(size int64) error {
 	free, err := r.o.Blobs.Free()
 	if err == nil && free < r.o.FreeFloor+size {
-		err = fault.E("feed.checkFree", fault.NoSpace, "The server's storage is full.").WithHint("free space where the data folder is")
+		err = fault.E("feed.checkFree", fault.NoSpace, "The server's storage is full.").
+			WithHint("free space where the data folder is")
 	}
 	return err
 }

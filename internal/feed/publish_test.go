@@ -23,7 +23,8 @@ var publishStories = stories{
 
 	"what makes no sense is refused": func(t *testing.T, w *world) {
 		w.acme()
-		for _, name := range []string{"", ".", "..", "a/b.csv", "a\x00.csv", "a\n.csv", "\xff.csv", strings.Repeat("x", 256)} {
+		for _, name := range []string{"", ".", "..", "a/b.csv", "a\x00.csv", "a\n.csv", "\xff.csv",
+			strings.Repeat("x", 256)} {
 			w.refused(to("data", "acme", name, "1"), fault.Invalid, "name")
 		}
 		p := to("data", "acme", "a.csv", "1")
@@ -59,7 +60,8 @@ var publishStories = stories{
 		}
 		w.wantFile(u, "/download/data/a.csv", "12345")
 		events := w.events(model.EventPublished)
-		if len(events) != 1 || events[0].Account != "acme" || events[0].Field("name") != "a.csv" || events[0].Field("deliveries") != 1.0 {
+		if len(events) != 1 || events[0].Account != "acme" || events[0].Field("name") != "a.csv" ||
+			events[0].Field("deliveries") != 1.0 {
 			t.Fatalf("the events are %+v", events)
 		}
 		if n := w.count("audit WHERE action = 'feed.publish' AND actor = 'billing'"); n != 1 {
@@ -133,7 +135,8 @@ var publishStories = stories{
 		p.Body = strings.NewReader("1")
 		again, err := w.room.Publish(ctx, "test", p)
 		testkit.Must(t, err)
-		if again.ID != first.ID || !again.Repeated || first.Repeated || again.Deliveries != 1 || len(w.deliveries("acme")) != 1 {
+		if again.ID != first.ID || !again.Repeated || first.Repeated || again.Deliveries != 1 ||
+			len(w.deliveries("acme")) != 1 {
 			t.Fatalf("first %+v, again %+v", first, again)
 		}
 		testkit.Must(t, w.room.Unsubscribe(ctx, "test", "data", "acme"))

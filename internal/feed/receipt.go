@@ -51,7 +51,8 @@ func stateWords(d model.Delivery) string {
 	words := map[string]string{
 		model.DeliveryPublished: "published, not opened yet",
 		model.DeliveryOpened:    "opened; served " + shortBytes(d.Served, d.Size) + " bytes",
-		model.DeliveryCollected: "served in full (every byte was sent and accepted by the connection; this does not prove that it was saved)",
+		model.DeliveryCollected: "served in full (every byte was sent and accepted by the connection; this does not prove " +
+			"that it was saved)",
 		model.DeliveryExpired:   "removed after its retention period",
 		model.DeliveryWithdrawn: "taken back by the operator",
 		model.DeliveryReplaced:  "replaced by a newer issue before it was downloaded in full",

@@ -38,7 +38,8 @@ func (r *Room) number(tx *store.Tx, p *model.Publication, rule counting, n numbe
 	}
 	if told.odd {
 		return r.emitGap(tx, p, model.FeedGap{Feed: p.Feed, Name: p.Name, Number: &n.seq, Last: &s.Last,
-			Words: fmt.Sprintf("The feed %s has an odd number for %s: %s came after %d. It is not counted, unless the next one follows it.", p.Feed, to, p.Name, s.Last)})
+			Words: fmt.Sprintf("The feed %s has an odd number for %s: %s came after %d. It is not counted, unless the next "+
+				"one follows it.", p.Feed, to, p.Name, s.Last)})
 	}
 	for _, g := range told.gaps {
 		words := strings.Replace(g.Text(), "-", " to ", 1)
@@ -62,15 +63,18 @@ func (r *Room) SetSequence(ctx context.Context, actor, feed, account string, nex
 	if next < 0 {
 		return s, fault.E("feed.SetSequence", fault.Invalid, "The next number is 0 or more.")
 	}
-	return r.changeSequence(ctx, actor, feed, account, "feed.sequence.set", func(now *model.Sequence) (map[string]string, error) {
-		was := now.Last
-		*now = model.Sequence{Account: account, Last: next - 1, Period: now.Period, Restarts: now.Restarts, Date: now.Date, Missing: []model.Gap{}, Earlier: now.Earlier}
-		return map[string]string{"next": strconv.FormatInt(next, 10), "last": strconv.FormatInt(was, 10)}, nil
-	})
+	return r.changeSequence(ctx, actor, feed, account, "feed.sequence.set",
+		func(now *model.Sequence) (map[string]string, error) {
+			was := now.Last
+			*now = model.Sequence{Account: account, Last: next - 1, Period: now.Period, Restarts: now.Restarts, Date: now.Date,
+				Missing: []model.Gap{}, Earlier: now.Earlier}
+			return map[string]string{"next": strconv.FormatInt(next, 10), "last": strconv.FormatInt(was, 10)}, nil
+		})
 }
 
 // AcceptGap takes missing numbers off the list: they will never come, for a reason.
-func (r *Room) AcceptGap(ctx context.Context, actor, feed, account string, gap model.Gap, reason string) (s model.Sequence, err error) {
+func (r *Room) AcceptGap(ctx context.Context, actor, feed, account string, gap model.Gap,
+	reason string) (s model.Sequence, err error) {
 	const op = "feed.AcceptGap"
 	if err := valid.CheckLabel("reason", reason); err != nil {
 		return s, err
@@ -78,28 +82,30 @@ func (r *Room) AcceptGap(ctx context.Context, actor, feed, account string, gap m
 	if gap.From > gap.To || gap.From < 0 {
 		return s, fault.E(op, fault.Invalid, "%s is no range of numbers.", gap.Text())
 	}
-	return r.changeSequence(ctx, actor, feed, account, "feed.sequence.accept", func(now *model.Sequence) (map[string]string, error) {
-		var rest []model.Gap
-		for _, g := range now.Missing {
-			if g.Period != gap.Period || g.To < gap.From || gap.To < g.From {
-				rest = append(rest, g)
-				continue
+	return r.changeSequence(ctx, actor, feed, account, "feed.sequence.accept",
+		func(now *model.Sequence) (map[string]string, error) {
+			var rest []model.Gap
+			for _, g := range now.Missing {
+				if g.Period != gap.Period || g.To < gap.From || gap.To < g.From {
+					rest = append(rest, g)
+					continue
+				}
+				if before := g; before.From < gap.From {
+					before.To = gap.From - 1
+					rest = append(rest, before)
+				}
+				if after := g; gap.To < after.To {
+					after.From = gap.To + 1
+					rest = append(rest, after)
+				}
 			}
-			if before := g; before.From < gap.From {
-				before.To = gap.From - 1
-				rest = append(rest, before)
+			if slices.Equal(rest, now.Missing) {
+				return nil, fault.E(op, fault.NotFound, "None of %s is missing.", gap.Text()).
+					WithHint("see what is: sallyport feed show %s", feed)
 			}
-			if after := g; gap.To < after.To {
-				after.From = gap.To + 1
-				rest = append(rest, after)
-			}
-		}
-		if slices.Equal(rest, now.Missing) {
-			return nil, fault.E(op, fault.NotFound, "None of %s is missing.", gap.Text()).WithHint("see what is: sallyport feed show %s", feed)
-		}
-		now.Missing = append([]model.Gap{}, rest...)
-		return map[string]string{"numbers": gap.Text(), "reason": reason}, nil
-	})
+			now.Missing = append([]model.Gap{}, rest...)
+			return map[string]string{"numbers": gap.Text(), "reason": reason}, nil
+		})
 }
 
 // changeSequence changes how far numbers have come, under a name in the audit log.
@@ -140,7 +146,8 @@ func (r *Room) ForgetSequence(ctx context.Context, actor, feed, account string) 
 	return r.o.Store.Write(ctx, func(tx *store.Tx) error {
 		s, err := tx.Sequence(feed, account)
 		if err != nil {
-			return fault.Missing("feed", err, "No numbers of the feed %q were counted for %s.", valid.Printable(feed), valid.Printable(allOr(account)))
+			return fault.Missing("feed", err, "No numbers of the feed %q were counted for %s.", valid.Printable(feed),
+				valid.Printable(allOr(account)))
 		}
 		if err := tx.RemoveSequence(feed, account); err != nil {
 			return err

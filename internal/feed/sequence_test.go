@@ -58,7 +58,8 @@ var sequenceStories = stories{
 		if p := w.publish("data", "all", "cdr-9.csv", "1"); !slices.Equal(p.Missing, []string{"8"}) {
 			t.Fatalf("%v is missing", p.Missing)
 		}
-		if e := w.events(model.EventGap); len(e) != 1 || !strings.Contains(fmt.Sprint(e[0].Field("text")), "for all subscribers") {
+		if e := w.events(model.EventGap); len(e) != 1 ||
+			!strings.Contains(fmt.Sprint(e[0].Field("text")), "for all subscribers") {
 			t.Fatalf("the events are %+v", e)
 		}
 	},
@@ -84,7 +85,8 @@ var sequenceStories = stories{
 		for _, n := range []int{1, 5, 9} {
 			w.publish("data", "acme", fmt.Sprintf("cdr-%d.csv", n), "1")
 		}
-		if _, err := w.room.AcceptGap(ctx, "test", "data", "acme", model.Gap{From: 3, To: 7}, "the switch was down"); err != nil {
+		if _, err := w.room.AcceptGap(ctx, "test", "data", "acme", model.Gap{From: 3, To: 7},
+			"the switch was down"); err != nil {
 			t.Fatal(err)
 		}
 		if q := w.sequence("acme"); !slices.Equal(q.Missing, []model.Gap{{From: 2, To: 2}, {From: 8, To: 8}}) {

@@ -30,7 +30,8 @@ var shapeStories = stories{
 		if e := w.events(model.EventPublished); e[len(e)-1].Field("flag") == nil {
 			t.Fatalf("the event is %+v", e)
 		}
-		if f := set(model.EditFeed{Types: &[]string{"any"}, Checks: new("")}); f.Checks != model.ChecksOff || len(f.Types) != 0 {
+		if f := set(model.EditFeed{Types: &[]string{"any"}, Checks: new("")}); f.Checks != model.ChecksOff ||
+			len(f.Types) != 0 {
 			t.Fatalf("the feed is %+v", f)
 		}
 		if p := w.publish("data", "acme", "b.csv", pdf); p.Flag != "" {
@@ -81,7 +82,8 @@ var shapeStories = stories{
 				t.Fatalf("issue %d is %+v", i+1, list[i])
 			}
 		}
-		owed, err := w.room.Deliveries(ctx, model.DeliveryFilter{Uncollected: w.clock().Add(time.Hour), Paging: model.Paging{Limit: 10}})
+		owed, err := w.room.Deliveries(ctx,
+			model.DeliveryFilter{Uncollected: w.clock().Add(time.Hour), Paging: model.Paging{Limit: 10}})
 		testkit.Must(t, err)
 		if len(owed) != 1 || owed[0].Issue != 3 {
 			t.Fatalf("owed are %+v", owed)
@@ -149,7 +151,8 @@ var shapeStories = stories{
 			_, err = rows.MakeDirs(mailbox.NewDirs{Path: "/upload", Rights: &all, IDs: w.ids, At: w.clock()})
 			return err
 		}))
-		_, err = w.room.SetSubscription(ctx, "test", "data", "acme", model.EditSubscription{Dir: new("/upload"), May: new(model.FeedsLook)})
+		_, err = w.room.SetSubscription(ctx, "test", "data", "acme",
+			model.EditSubscription{Dir: new("/upload"), May: new(model.FeedsLook)})
 		testkit.Must(t, err)
 		if got := rights("/upload"); got != all {
 			t.Fatalf("the rights in /upload are %v, want all; look is %v", got, look)

@@ -57,7 +57,8 @@ func (r *run) end() string {
 		}
 		b.WriteString("\n")
 	}
-	fmt.Fprintf(&b, "%d publications, %d subscriptions\n", r.w.count("publications WHERE feed = $1", r.feed), r.w.count("subscriptions WHERE feed = $1", r.feed))
+	fmt.Fprintf(&b, "%d publications, %d subscriptions\n", r.w.count("publications WHERE feed = $1", r.feed),
+		r.w.count("subscriptions WHERE feed = $1", r.feed))
 	return b.String()
 }
 

@@ -69,7 +69,8 @@ func (r *Room) subscribe(tx *store.Tx, actor string, s model.Subscription) (mode
 		return f, fault.E(op, fault.Invalid, "%s is a service user: it sees every feed already.", u.Name)
 	}
 	if len(f.Recipients) > 0 && !slices.Contains(f.Recipients, u.Account) {
-		return f, fault.E(op, fault.Denied, "The feed %q is for %s; not for account %s.", f.Name, strings.Join(f.Recipients, ", "), u.Account).
+		return f, fault.E(op, fault.Denied, "The feed %q is for %s; not for account %s.", f.Name,
+			strings.Join(f.Recipients, ", "), u.Account).
 			WithHint("add the account first: sallyport feed set %s --recipient …", f.Name)
 	}
 	if err := checkWanted(f, s.Types); err != nil {
@@ -84,12 +85,14 @@ func (r *Room) subscribe(tx *store.Tx, actor string, s model.Subscription) (mode
 	} else if err != nil {
 		return f, err
 	}
-	return f, r.audit(tx, model.AuditRow{Actor: actor, Action: "feed.subscribe", Subject: s.Feed, User: u.ID, Detail: describeSubscription(s)})
+	return f, r.audit(tx, model.AuditRow{Actor: actor, Action: "feed.subscribe", Subject: s.Feed, User: u.ID,
+		Detail: describeSubscription(s)})
 }
 
 // backfillRest places what an earlier try of the same subscription has left out;
 // exists is the error if there is nothing.
-func (r *Room) backfillRest(ctx context.Context, actor string, s model.Subscription, since time.Time, exists error) (model.Subscription, error) {
+func (r *Room) backfillRest(ctx context.Context, actor string, s model.Subscription, since time.Time,
+	exists error) (model.Subscription, error) {
 	q := r.o.Store.Read(ctx)
 	u, err := q.User(s.User)
 	if err != nil {
@@ -164,12 +167,14 @@ func checkWanted(f model.Feed, types []string) error {
 }
 
 func describeSubscription(s model.Subscription) map[string]string {
-	return map[string]string{"user": s.User, "types": strings.Join(s.Types, ","), "dir": s.Dir, "mail": s.Mail, "may": s.May}
+	return map[string]string{"user": s.User, "types": strings.Join(s.Types, ","), "dir": s.Dir, "mail": s.Mail,
+		"may": s.May}
 }
 
 // SetSubscription changes what a user gets of a feed from now on, and where.
 // What was delivered stays where it is.
-func (r *Room) SetSubscription(ctx context.Context, actor, feed, user string, e model.EditSubscription) (model.Subscription, error) {
+func (r *Room) SetSubscription(ctx context.Context, actor, feed, user string,
+	e model.EditSubscription) (model.Subscription, error) {
 	return store.Change(ctx, r.o.Store, func(tx *store.Tx) (s model.Subscription, err error) {
 		f, err := tx.Feed(feed)
 		if err != nil {
@@ -205,7 +210,8 @@ func (r *Room) SetSubscription(ctx context.Context, actor, feed, user string, e 
 		}
 		detail := difference(before, describeSubscription(s))
 		detail["user"] = u.Name
-		return s, r.audit(tx, model.AuditRow{Actor: actor, Action: "feed.subscription", Subject: feed, User: u.ID, Detail: detail})
+		return s, r.audit(tx, model.AuditRow{Actor: actor, Action: "feed.subscription", Subject: feed, User: u.ID,
+			Detail: detail})
 	})
 }
 

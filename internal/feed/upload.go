@@ -70,7 +70,8 @@ func (u *upload) undecided() bool {
 }
 
 func errUndecided(op string) error {
-	return fault.E(op, fault.Busy, "It is not known yet whether this upload was published.").WithHint("ask again in a moment")
+	return fault.E(op, fault.Busy, "It is not known yet whether this upload was published.").
+		WithHint("ask again in a moment")
 }
 
 // maxDecide is how long a publication waits for the outcome of an earlier try.
@@ -187,7 +188,8 @@ func (r *Room) upload(id string) (*upload, error) {
 	if u := r.uploads[id]; u != nil {
 		return u, nil
 	}
-	return nil, fault.E("feed.upload", fault.NotFound, "There is no upload %q.", valid.Printable(id)).WithHint("it was published, cancelled, or not continued in time")
+	return nil, fault.E("feed.upload", fault.NotFound, "There is no upload %q.", valid.Printable(id)).
+		WithHint("it was published, cancelled, or not continued in time")
 }
 
 // UploadStatus says how far an upload came.
@@ -220,7 +222,8 @@ func (r *Room) Append(id string, at int64, body io.Reader) (model.Upload, error)
 		return model.Upload{}, fault.E(op, fault.NotFound, "The upload is over.")
 	}
 	if at != u.offset {
-		return r.describe(u), fault.E(op, fault.Conflict, "The upload stands at byte %d, not %d.", u.offset, at).WithHint("ask for its offset, and go on there")
+		return r.describe(u), fault.E(op, fault.Conflict, "The upload stands at byte %d, not %d.", u.offset, at).
+			WithHint("ask for its offset, and go on there")
 	}
 	if err := r.checkFree(0); err != nil {
 		return model.Upload{}, err
@@ -234,7 +237,8 @@ func (r *Room) Append(id string, at int64, body io.Reader) (model.Upload, error)
 	}
 	n, err := io.Copy(io.NewOffsetWriter(u.stage, u.offset), io.LimitReader(body, limit-u.offset+1))
 	if u.offset+n > limit {
-		return r.describe(u), errors.Join(fault.E(op, fault.TooLarge, "The part goes past the end of the file (%d bytes).", limit), u.stage.Truncate(u.offset))
+		return r.describe(u), errors.Join(fault.E(op, fault.TooLarge, "The part goes past the end of the file (%d bytes).",
+			limit), u.stage.Truncate(u.offset))
 	}
 	u.offset, u.at = u.offset+n, r.now()
 	if syncErr := u.sync(); syncErr != nil {

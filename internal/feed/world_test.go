@@ -70,8 +70,8 @@ func (w *world) begin(t testing.TB) *world {
 	t.Helper()
 	w.t, w.dir, w.maxFile = t, t.TempDir(), 1<<20
 	w.types, w.zone = nil, nil
-	testkit.Empty(t, w.db, "deliveries", "publications", "subscriptions", "feed_sequences", "feeds", "drops", "digests", "outbox", "audit", "files",
-		"versions", "blobs", "dirs", "mailboxes", "users", "accounts")
+	testkit.Empty(t, w.db, "deliveries", "publications", "subscriptions", "feed_sequences", "feeds", "drops", "digests",
+		"outbox", "audit", "files", "versions", "blobs", "dirs", "mailboxes", "users", "accounts")
 	w.micros.Store(time.Date(2026, 10, 31, 9, 0, 0, 0, time.UTC).UnixMicro())
 	w.open()
 	return w
@@ -87,8 +87,8 @@ func (w *world) open() {
 		w.desk.Close() // the process before looks for nothing any more
 	}
 	w.desk = deposit.New(w.store, slog.New(slog.DiscardHandler))
-	w.room = feed.New(feed.Options{Store: w.store, Blobs: w.blobs, Desk: w.desk, Clock: w.clock, IDs: w.ids, Key: w.key, MaxFile: w.maxFile, KeepUploads: 7 * day,
-		Types: w.types, Zone: w.zone})
+	w.room = feed.New(feed.Options{Store: w.store, Blobs: w.blobs, Desk: w.desk, Clock: w.clock, IDs: w.ids, Key: w.key,
+		MaxFile: w.maxFile, KeepUploads: 7 * day, Types: w.types, Zone: w.zone})
 	testkit.Must(w.t, w.room.Recover(slog.New(slog.DiscardHandler)))
 }
 
@@ -97,7 +97,8 @@ type stories map[string]func(*testing.T, *world)
 func TestFeeds(t *testing.T) {
 	testkit.OnBoth(t, func(t *testing.T, url string) {
 		w := newWorld(t, url)
-		for _, part := range []stories{feedStories, publishStories, sequenceStories, fanOutStories, deliveryStories, shapeStories, heldStories, uploadStories, incomingStories} {
+		for _, part := range []stories{feedStories, publishStories, sequenceStories, fanOutStories, deliveryStories,
+			shapeStories, heldStories, uploadStories, incomingStories} {
 			for name, story := range part {
 				t.Run(name, func(t *testing.T) { story(t, w.begin(t)) })
 			}

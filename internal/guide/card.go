@@ -133,7 +133,9 @@ func (c *Card) from() string {
 // keyNote says what unlocks the door.
 func (c *Card) keyNote() string {
 	if c.Issued {
-		return "the private key file that you were given, and its passphrase, which went to another person by another channel. The passphrase unlocks the file; it is not a password"
+		return "the private key file that you were given, and its passphrase, which went to another person by another " +
+			"channel. The passphrase unlocks the file; it is not a password"
 	}
-	return "your own private key file. If it has a passphrase, only you know it; nobody can reset it, but a new pair is quickly made"
+	return "your own private key file. If it has a passphrase, only you know it; nobody can reset it, but a new pair is " +
+		"quickly made"
 }

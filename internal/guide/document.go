@@ -41,7 +41,8 @@ func (c Card) tame() *Card {
 	}
 	for i := range c.Feeds {
 		f := &c.Feeds[i]
-		f.Name, f.Title, f.Dir, f.Retention, f.Types = plainName(f.Name), plainName(f.Title), plainName(f.Dir), plainName(f.Retention), slices.Clone(f.Types)
+		f.Name, f.Title, f.Dir, f.Retention, f.Types = plainName(f.Name), plainName(f.Title), plainName(f.Dir),
+			plainName(f.Retention), slices.Clone(f.Types)
 		for j := range f.Types {
 			f.Types[j] = plainName(f.Types[j])
 		}
@@ -112,7 +113,8 @@ func mdCell(s string) string {
 	return strings.Join(parts, "")
 }
 
-var mdEscape = strings.NewReplacer("&", "&amp;", `\`, `\\`, "*", `\*`, "_", `\_`, "<", "&lt;", ">", "&gt;", "[", `\[`, "]", `\]`, "#", `\#`, "~", `\~`)
+var mdEscape = strings.NewReplacer("&", "&amp;", `\`, `\\`, "*", `\*`, "_", `\_`, "<", "&lt;", ">", "&gt;", "[", `\[`,
+	"]", `\]`, "#", `\#`, "~", `\~`)
 
 // Text renders the guide as plain text, at most about 78 columns wide.
 func (c *Card) Text() string {
@@ -252,5 +254,6 @@ func (c *Card) Render(format string) (string, error) {
 	case "html":
 		return c.HTML()
 	}
-	return "", fault.E("guide.Render", fault.Invalid, "There is no format %q.", valid.Printable(format)).WithHint("choose html, md or text")
+	return "", fault.E("guide.Render", fault.Invalid, "There is no format %q.", valid.Printable(format)).
+		WithHint("choose html, md or text")
 }

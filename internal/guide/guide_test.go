@@ -23,9 +23,11 @@ func TestEveryFormSaysEverythingOfTheCard(t *testing.T) {
 }
 
 func TestAnEmptyCardSaysNothingWrong(t *testing.T) {
-	for form, text := range render(t, guide.Card{Account: "Acme", User: "acme", Host: "192.0.2.1", Port: 22, StartDir: "/"}) {
+	for form, text := range render(t,
+		guide.Card{Account: "Acme", User: "acme", Host: "192.0.2.1", Port: 22, StartDir: "/"}) {
 		got := read(form, text)
-		for _, wrong := range []string{"Help:", "Your key on file", "You receive", "use the name, not a number", "%!", "<nil>"} {
+		for _, wrong := range []string{"Help:", "Your key on file", "You receive", "use the name, not a number", "%!",
+			"<nil>"} {
 			if strings.Contains(got, wrong) {
 				t.Errorf("%s says %q", form, wrong)
 			}
@@ -51,7 +53,8 @@ func TestWhoWasGivenAPairIsToldOfItsFiles(t *testing.T) {
 
 func TestForms(t *testing.T) {
 	c := card()
-	for form, begins := range map[string]string{"": "File access", "txt": "File access", "text": "File access", "md": "# File", "markdown": "# File", "html": "<!DOCTYPE html>"} {
+	for form, begins := range map[string]string{"": "File access", "txt": "File access", "text": "File access",
+		"md": "# File", "markdown": "# File", "html": "<!DOCTYPE html>"} {
 		if text, err := c.Render(form); err != nil || !strings.HasPrefix(text, begins) {
 			t.Errorf("%q: %.40q, %v", form, text, err)
 		}
@@ -62,8 +65,10 @@ func TestForms(t *testing.T) {
 }
 
 // hostile are names that try to be something else.
-var hostile = []string{"<script>alert(1)</script>", "a | b | c", "`code` and ` half", "``<b>``", "*bold* _slanted_ ~~gone~~", "x\n\n# A heading\n\n| a | b |", "x\r\n<img src=x>",
-	"[click](javascript:alert(1))", "![x](http://evil.example/x.png)", "&lt;b&gt; &amp; &#60;", "\x1b[31mred", "\u202egnp.exe", "\xff\xfe", `\`, `\|`, "`\\`|`", "\" onmouseover=\"x", "' onload='x", "{{.}}"}
+var hostile = []string{"<script>alert(1)</script>", "a | b | c", "`code` and ` half", "``<b>``",
+	"*bold* _slanted_ ~~gone~~", "x\n\n# A heading\n\n| a | b |", "x\r\n<img src=x>", "[click](javascript:alert(1))",
+	"![x](http://evil.example/x.png)", "&lt;b&gt; &amp; &#60;", "\x1b[31mred",
+	"\u202egnp.exe", "\xff\xfe", `\`, `\|`, "`\\`|`", "\" onmouseover=\"x", "' onload='x", "{{.}}"}
 
 // poisoned has a name wherever names from outside come in.
 func poisoned(name string) guide.Card {
@@ -89,7 +94,8 @@ func TestHostileNamesStayNamesInHTML(t *testing.T) {
 		got := map[string]int{}
 		for _, m := range htmlTag.FindAllStringSubmatch(text, -1) {
 			got[m[1]]++
-			if strings.Contains(m[2], "on") && regexp.MustCompile(`\son\w+\s*=`).MatchString(m[2]) || strings.Contains(m[2], "javascript:") {
+			if strings.Contains(m[2], "on") && regexp.MustCompile(`\son\w+\s*=`).MatchString(m[2]) ||
+				strings.Contains(m[2], "javascript:") {
 				t.Errorf("%q made the tag %s", name, m[0])
 			}
 		}
@@ -128,7 +134,8 @@ func TestHostileNamesStayNamesInMarkdown(t *testing.T) {
 			if strings.HasPrefix(plain[i], "|") && strings.Count(mdEscaped.ReplaceAllString(line, ""), "|") != 3 {
 				t.Errorf("%q: the table's row has other columns: %s", name, line)
 			}
-			if inCode || strings.HasPrefix(plain[i], "| **") && strings.HasPrefix(line, "| **") && !strings.Contains(plain[i], "plain") {
+			if inCode || strings.HasPrefix(plain[i], "| **") && strings.HasPrefix(line, "| **") &&
+				!strings.Contains(plain[i], "plain") {
 				continue
 			}
 			rest := mdEscaped.ReplaceAllString(mdSpans.ReplaceAllString(line, ""), "")
@@ -159,7 +166,8 @@ func TestEveryTextIsPrintable(t *testing.T) {
 }
 
 func TestPlainTextKeepsToItsWidth(t *testing.T) {
-	for _, name := range append(hostile, "plain", strings.Repeat("very long company names ", 8), strings.Repeat("x", 190), strings.Repeat("ü ", 95)) {
+	for _, name := range append(hostile, "plain", strings.Repeat("very long company names ", 8), strings.Repeat("x", 190),
+		strings.Repeat("ü ", 95)) {
 		c := poisoned(name)
 		for _, issued := range []bool{false, true} {
 			c.Issued = issued

@@ -38,9 +38,13 @@ func (c *Card) Sites(program, keyDir string) ([]model.SiteFile, error) {
 	case "winscp":
 		return []model.SiteFile{{Name: c.file() + ".winscp.ini", Content: c.winscpINI(key(c.PPKFile()))}}, nil
 	case "openssh":
-		return []model.SiteFile{{Name: c.file() + ".ssh_config", Content: c.sshConfig(key(c.KeyFile()), key(c.file()+".known_hosts"))}, {Name: c.file() + ".known_hosts", Content: c.knownHosts()}}, nil
+		return []model.SiteFile{{Name: c.file() + ".ssh_config",
+			Content: c.sshConfig(key(c.KeyFile()), key(c.file()+".known_hosts"))},
+			{Name: c.file() + ".known_hosts", Content: c.knownHosts()}}, nil
 	case "rclone":
-		return []model.SiteFile{{Name: c.file() + ".rclone.conf", Content: c.rcloneConf(key(c.KeyFile()), key(c.file()+".known_hosts"))}, {Name: c.file() + ".known_hosts", Content: c.knownHosts()}}, nil
+		return []model.SiteFile{{Name: c.file() + ".rclone.conf",
+			Content: c.rcloneConf(key(c.KeyFile()), key(c.file()+".known_hosts"))},
+			{Name: c.file() + ".known_hosts", Content: c.knownHosts()}}, nil
 	}
 	return nil, fault.E("guide.Sites", fault.Invalid, "There are no site files for %q.", valid.Printable(program)).
 		WithHint("choose one of %s", strings.Join(Programs, ", "))
@@ -72,8 +76,9 @@ func (c *Card) filezillaSites(keyFile string) (string, error) {
 	file := struct {
 		XMLName xml.Name   `xml:"FileZilla3"`
 		Servers []fzServer `xml:"Servers>Server"`
-	}{Servers: []fzServer{{Host: c.Host, Port: c.Port, Protocol: fzSFTP, User: c.User, Keyfile: keyFile, Logontype: fzKeyFile, Encoding: "Auto",
-		Name: c.Alias(), Comments: "Server's fingerprint: " + c.best().Fingerprint, RemoteDir: fzPath(c.StartDir)}}}
+	}{Servers: []fzServer{{Host: c.Host, Port: c.Port, Protocol: fzSFTP, User: c.User, Keyfile: keyFile,
+		Logontype: fzKeyFile, Encoding: "Auto", Name: c.Alias(), Comments: "Server's fingerprint: " + c.best().Fingerprint,
+		RemoteDir: fzPath(c.StartDir)}}}
 	text, err := xml.MarshalIndent(file, "", "\t")
 	return xml.Header + string(text) + "\n", fault.Wrap("guide.Sites", fault.Internal, err)
 }
@@ -95,8 +100,8 @@ func fzPath(path string) string {
 func (c *Card) winscpINI(keyFile string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "[Sessions\\%s]\r\n", winEscape(c.Alias()))
-	for _, kv := range [][2]string{{"HostName", c.Host}, {"PortNumber", fmt.Sprint(c.Port)}, {"UserName", c.User}, {"FSProtocol", "2"},
-		{"PublicKeyFile", keyFile}, {"RemoteDirectory", c.StartDir}, {"UpdateDirectories", "0"}} {
+	for _, kv := range [][2]string{{"HostName", c.Host}, {"PortNumber", fmt.Sprint(c.Port)}, {"UserName", c.User},
+		{"FSProtocol", "2"}, {"PublicKeyFile", keyFile}, {"RemoteDirectory", c.StartDir}, {"UpdateDirectories", "0"}} {
 		fmt.Fprintf(&b, "%s=%s\r\n", kv[0], winEscape(kv[1]))
 	}
 	return b.String()

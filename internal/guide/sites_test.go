@@ -34,7 +34,8 @@ func site(t testing.TB, c guide.Card, program, keyDir string) map[string]string 
 }
 
 // odd are directories with characters that formats take for their own.
-var odd = []string{"/", "/reports", "/reports 2026", `/a "b" 'c'`, "/a&b<c>", "/ünï/李", "/a=b;c#d", "/100%", `/back\slash`, "/a+b", "/[x]"}
+var odd = []string{"/", "/reports", "/reports 2026", `/a "b" 'c'`, "/a&b<c>", "/ünï/李", "/a=b;c#d", "/100%",
+	`/back\slash`, "/a+b", "/[x]"}
 
 func TestFileZillaReadsBackWhatWasWritten(t *testing.T) {
 	for _, dir := range odd {
@@ -49,7 +50,8 @@ func TestFileZillaReadsBackWhatWasWritten(t *testing.T) {
 		}
 		must(t, xml.Unmarshal([]byte(site(t, c, "filezilla", `C:\keys & more`)["acme.filezilla.xml"]), &file))
 		s := file.Servers[0]
-		if len(file.Servers) != 1 || s.Host != "sftp.example.com" || s.Port != 3333 || s.Protocol != 1 || s.Logontype != 5 || s.User != "acme" || s.Keyfile != `C:\keys & more\acme.ppk` {
+		if len(file.Servers) != 1 || s.Host != "sftp.example.com" || s.Port != 3333 || s.Protocol != 1 || s.Logontype != 5 ||
+			s.User != "acme" || s.Keyfile != `C:\keys & more\acme.ppk` {
 			t.Errorf("%s: %+v", dir, s)
 		}
 		if got := readFZPath(t, s.RemoteDir); got != dir {
@@ -108,7 +110,8 @@ func TestWinSCPReadsBackWhatWasWritten(t *testing.T) {
 				t.Errorf("%s: the mark of UTF-8 is wrong in %s", name, value)
 			}
 		}
-		for name, want := range map[string]string{"HostName": "sftp.example.com", "PortNumber": "3333", "UserName": "acme", "FSProtocol": "2", "PublicKeyFile": `C:\my keys\acme.ppk`, "RemoteDirectory": dir} {
+		for name, want := range map[string]string{"HostName": "sftp.example.com", "PortNumber": "3333", "UserName": "acme",
+			"FSProtocol": "2", "PublicKeyFile": `C:\my keys\acme.ppk`, "RemoteDirectory": dir} {
 			if got[name] != want {
 				t.Errorf("%s: %s is %q, want %q", dir, name, got[name], want)
 			}
@@ -121,9 +124,12 @@ func isASCII(s string) bool { return strings.IndexFunc(s, func(r rune) bool { re
 // keyDirs are folders on partners' computers, and how OpenSSH should see a key
 // file in them.
 var keyDirs = []struct{ dir, key string }{
-	{"", "acme"}, {"/home/jo/.ssh", "/home/jo/.ssh/acme"}, {"/home/jo/.ssh/", "/home/jo/.ssh/acme"}, {"/home/jo/my keys", "/home/jo/my keys/acme"},
-	{`C:\Users\jo\.ssh`, "C:/Users/jo/.ssh/acme"}, {`C:\Users\Jo Hill\keys\`, "C:/Users/Jo Hill/keys/acme"}, {"C:/Users/Jo Hill", "C:/Users/Jo Hill/acme"},
-	{"/home/jo/100% mine", "/home/jo/100% mine/acme"}, {"/home/jo/50%", "/home/jo/50%/acme"}, {"/home/jo/#1", "/home/jo/#1/acme"}, {"/home/ünï/李", "/home/ünï/李/acme"},
+	{"", "acme"}, {"/home/jo/.ssh", "/home/jo/.ssh/acme"}, {"/home/jo/.ssh/", "/home/jo/.ssh/acme"},
+	{"/home/jo/my keys", "/home/jo/my keys/acme"},
+	{`C:\Users\jo\.ssh`, "C:/Users/jo/.ssh/acme"}, {`C:\Users\Jo Hill\keys\`, "C:/Users/Jo Hill/keys/acme"},
+	{"C:/Users/Jo Hill", "C:/Users/Jo Hill/acme"},
+	{"/home/jo/100% mine", "/home/jo/100% mine/acme"}, {"/home/jo/50%", "/home/jo/50%/acme"},
+	{"/home/jo/#1", "/home/jo/#1/acme"}, {"/home/ünï/李", "/home/ünï/李/acme"},
 	{"/home/jo/a=b", "/home/jo/a=b/acme"},
 }
 
@@ -138,10 +144,12 @@ func TestOpenSSHTakesTheFile(t *testing.T) {
 			t.Errorf("%q: %v\n%s", k.dir, err, out)
 			continue
 		}
-		for _, want := range []string{"hostname sftp.example.com", "port 3333", "user acme", "identitiesonly yes", "stricthostkeychecking true",
-			"identityfile " + k.key, "userknownhostsfile " + k.key + ".known_hosts"} {
-			if !strings.Contains("\n"+strings.ReplaceAll(string(out), "%%", "%"), "\n"+want+"\n") { // of some, ssh shows the token
-				t.Errorf("%q: ssh does not see %q in\n%s", k.dir, want, lines(string(out), "identityfile", "userknownhostsfile", "hostname", "user "))
+		for _, want := range []string{"hostname sftp.example.com", "port 3333", "user acme", "identitiesonly yes",
+			"stricthostkeychecking true", "identityfile " + k.key, "userknownhostsfile " + k.key + ".known_hosts"} {
+			// of some, ssh shows the token
+			if !strings.Contains("\n"+strings.ReplaceAll(string(out), "%%", "%"), "\n"+want+"\n") {
+				t.Errorf("%q: ssh does not see %q in\n%s", k.dir, want,
+					lines(string(out), "identityfile", "userknownhostsfile", "hostname", "user "))
 			}
 		}
 	}
@@ -165,7 +173,9 @@ func TestKnownHostsNamesTheServer(t *testing.T) {
 	key := testkit.NewKey(t).PublicKey()
 	for _, port := range []int{22, 3333} {
 		c := card()
-		c.Port, c.HostKeys = port, []model.HostKey{{Type: key.Type(), Public: strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key))), Fingerprint: ssh.FingerprintSHA256(key)}}
+		c.Port, c.HostKeys = port,
+			[]model.HostKey{{Type: key.Type(), Public: strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key))),
+				Fingerprint: ssh.FingerprintSHA256(key)}}
 		file := filepath.Join(t.TempDir(), "known_hosts")
 		must(t, os.WriteFile(file, []byte(site(t, c, "openssh", "")["acme.known_hosts"]), 0o600))
 		out, err := exec.Command("ssh-keygen", "-l", "-F", c.KnownHost(), "-f", file).CombinedOutput()
@@ -197,7 +207,8 @@ func TestRcloneTakesTheFile(t *testing.T) {
 			key = strings.TrimSuffix(k.dir, sep) + sep + "acme"
 		}
 		r := got["acme-sftp"]
-		if r["type"] != "sftp" || r["host"] != "sftp.example.com" || r["port"] != "3333" || r["user"] != "acme" || r["key_file"] != key || r["known_hosts_file"] != key+".known_hosts" {
+		if r["type"] != "sftp" || r["host"] != "sftp.example.com" || r["port"] != "3333" || r["user"] != "acme" ||
+			r["key_file"] != key || r["known_hosts_file"] != key+".known_hosts" {
 			t.Errorf("%q: rclone sees %v", k.dir, r)
 		}
 	}
@@ -205,7 +216,8 @@ func TestRcloneTakesTheFile(t *testing.T) {
 
 func TestSitesThatAreRefused(t *testing.T) {
 	c := card()
-	for program, dir := range map[string]string{"cyberduck": "", "": "", "openssh": "/home/x\n  ProxyCommand touch /tmp/x", "rclone": "/home/x\n[other]", "winscp": "C:\\x\r\nHostName=evil", "filezilla": "\x1b"} {
+	for program, dir := range map[string]string{"cyberduck": "", "": "", "openssh": "/home/x\n  ProxyCommand touch /tmp/x",
+		"rclone": "/home/x\n[other]", "winscp": "C:\\x\r\nHostName=evil", "filezilla": "\x1b"} {
 		if _, err := c.Sites(program, dir); !fault.Is(err, fault.Invalid) {
 			t.Errorf("%s in %q: %v", program, dir, err)
 		}

@@ -29,25 +29,32 @@ func card() guide.Card {
 			{Type: "ssh-rsa", Bits: 3072, Fingerprint: "SHA256:rsa/AAAA", Public: "ssh-rsa AAAAB3rsa"},
 			{Type: "ssh-ed25519", Bits: 256, Fingerprint: "SHA256:ed+BBBB", Public: "ssh-ed25519 AAAAC3ed"}},
 		StartDir: "/reports",
-		Folders:  []guide.Folder{{Path: "/upload", Does: "send files; see and fetch them"}, {Path: "/reports", Does: "fetch files"}},
+		Folders: []guide.Folder{{Path: "/upload", Does: "send files; see and fetch them"},
+			{Path: "/reports", Does: "fetch files"}},
 		AllowIPs: []string{"203.0.113.0/24", "2001:db8::/32"},
 		Keys: []model.Key{
 			{Type: "ssh-ed25519", Fingerprint: "SHA256:first", ExpiresAt: ptr(day("2027-03-04"))},
-			{Type: "ecdsa-sha2-nistp256", Fingerprint: "SHA256:second", RetiresAt: ptr(day("2026-05-06")), ExpiresAt: ptr(day("2028-01-01"))},
+			{Type: "ecdsa-sha2-nistp256", Fingerprint: "SHA256:second", RetiresAt: ptr(day("2026-05-06")),
+				ExpiresAt: ptr(day("2028-01-01"))},
 			{Type: "ssh-ed25519", Fingerprint: "SHA256:third"}},
 		Support: guide.Support{Email: "help@example.com", URL: "https://help.example.com/sftp", Phone: "+61 2 5550 0000"},
-		Feeds:   []guide.Feed{{Name: "cdr", Dir: "/reports/cdr", Types: []string{"csv", "pdf"}, Retention: "12mo"}, {Name: "rates", Title: "Rates of the month", MayRemove: true, Dir: "/reports/rates", Retention: "90d"}},
-		Made:    day("2026-01-05")}
+		Feeds: []guide.Feed{{Name: "cdr", Dir: "/reports/cdr", Types: []string{"csv", "pdf"}, Retention: "12mo"},
+			{Name: "rates", Title: "Rates of the month", MayRemove: true, Dir: "/reports/rates", Retention: "90d"}},
+		Made: day("2026-01-05")}
 }
 
 // facts are what every form of the guide must say of that card.
 var facts = []string{"File access for Acme GmbH & Co. KG", "sftp.example.com", "3333", "SFTP", "acme",
 	"ssh-rsa, SHA256:rsa/AAAA", "ssh-ed25519, SHA256:ed+BBBB",
-	"ssh-ed25519, SHA256:first, works until 2027-03-04", "ecdsa-sha2-nistp256, SHA256:second, works until 2026-05-06", "ssh-ed25519, SHA256:third",
+	"ssh-ed25519, SHA256:first, works until 2027-03-04", "ecdsa-sha2-nistp256, SHA256:second, works until 2026-05-06",
+	"ssh-ed25519, SHA256:third",
 	"/reports", "/upload: send files; see and fetch them", "/reports: fetch files",
-	"cdr in /reports/cdr (csv, pdf), kept for 12 months", "Rates of the month in /reports/rates, kept for 90 days; you may remove what you have fetched",
-	"only 203.0.113.0/24, 2001:db8::/32", "help@example.com, https://help.example.com/sftp, +61 2 5550 0000", "5 January 2026",
-	"Server address", "Port", "Protocol", "Username", "Log-in", "Your key on file", "Server's fingerprint", "Starts in", "Folder", "You receive", "Log in from", "Help", "As of"}
+	"cdr in /reports/cdr (csv, pdf), kept for 12 months",
+	"Rates of the month in /reports/rates, kept for 90 days; you may remove what you have fetched",
+	"only 203.0.113.0/24, 2001:db8::/32", "help@example.com, https://help.example.com/sftp, +61 2 5550 0000",
+	"5 January 2026",
+	"Server address", "Port", "Protocol", "Username", "Log-in", "Your key on file", "Server's fingerprint", "Starts in",
+	"Folder", "You receive", "Log in from", "Help", "As of"}
 
 // render makes each form.
 func render(t testing.TB, c guide.Card) map[string]string {

@@ -47,7 +47,8 @@ func (r *Room) Make(ctx context.Context, actor string, n model.NewLink) (model.L
 	}
 	return store.Change(ctx, r.store, func(tx *store.Tx) (model.Link, error) {
 		now := r.now()
-		l := model.Link{ID: r.ids.New(), Kind: n.Kind, User: n.User, Fingerprint: n.Fingerprint, State: model.LinkWaiting, CreatedAt: now, ExpiresAt: now.Add(Lifetime)}
+		l := model.Link{ID: r.ids.New(), Kind: n.Kind, User: n.User, Fingerprint: n.Fingerprint, State: model.LinkWaiting,
+			CreatedAt: now, ExpiresAt: now.Add(Lifetime)}
 		c, err := r.recipient(tx, &l, n.Contact)
 		if err != nil {
 			return l, err
@@ -102,10 +103,12 @@ func (r *Room) recipient(tx *store.Tx, l *model.Link, who string) (model.Contact
 	})
 	switch {
 	case len(list) == 0:
-		return model.Contact{}, fault.E(op, fault.NotFound, "There is no contact %q who could be given this.", valid.Printable(who)).
+		return model.Contact{}, fault.E(op, fault.NotFound, "There is no contact %q who could be given this.",
+			valid.Printable(who)).
 			WithHint("list them with: sallyport contact list")
 	case len(list) > 1 && l.User == "":
-		return model.Contact{}, fault.E(op, fault.Conflict, "%d contacts have the address %s.", len(list), valid.Printable(who)).WithHint("name one by its id")
+		return model.Contact{}, fault.E(op, fault.Conflict, "%d contacts have the address %s.", len(list),
+			valid.Printable(who)).WithHint("name one by its id")
 	}
 	// Whoever leaves meanwhile is waited for, or waits for us and ends the link.
 	if err := tx.LockContact(list[0].ID); fault.Is(err, fault.NotFound) {
@@ -137,7 +140,8 @@ func (r *Room) checkHandOver(tx *store.Tx, l *model.Link, c model.Contact) error
 	}
 	for _, h := range have {
 		if h.Kind != l.Kind && (h.ContactID == c.ID || strings.EqualFold(h.Contact, c.Email)) {
-			return fault.E(op, fault.Denied, "%s was given the other half; key file and passphrase go to different people.", c.Email)
+			return fault.E(op, fault.Denied, "%s was given the other half; key file and passphrase go to different people.",
+				c.Email)
 		}
 	}
 	return nil
@@ -148,7 +152,8 @@ func (r *Room) row(actor, action string, l model.Link, detail map[string]string)
 	if l.Fingerprint != "" {
 		detail["fingerprint"] = l.Fingerprint
 	}
-	return model.AuditRow{ID: r.ids.New(), At: r.now(), Actor: actor, Action: action, Subject: l.ID, User: l.UserID, Detail: detail}
+	return model.AuditRow{ID: r.ids.New(), At: r.now(), Actor: actor, Action: action, Subject: l.ID, User: l.UserID,
+		Detail: detail}
 }
 
 func (r *Room) now() time.Time { return r.clock().UTC().Truncate(time.Microsecond) }
@@ -156,7 +161,8 @@ func (r *Room) now() time.Time { return r.clock().UTC().Truncate(time.Microsecon
 // gone is all that is said of a link that does not work: used, revoked,
 // expired, or never made.
 func gone() error {
-	return fault.E("handover", fault.NotFound, "This link does not work. It may have been used already, or its time is over.")
+	return fault.E("handover", fault.NotFound,
+		"This link does not work. It may have been used already, or its time is over.")
 }
 
 // Waiting finds a link that can still be opened. It changes nothing.
@@ -175,7 +181,8 @@ func (r *Room) Waiting(ctx context.Context, token []byte) (model.Link, error) {
 // If the transaction's answer is lost, the link is looked at until it is certain
 // whether this opening used it up: then it has the content. When ctx ends first,
 // ErrUnknown is in the error's chain.
-func (r *Room) Open(ctx context.Context, token []byte, from string, check func(l model.Link, sealed []byte) error) error {
+func (r *Room) Open(ctx context.Context, token []byte, from string,
+	check func(l model.Link, sealed []byte) error) error {
 	opening, err := store.Change(ctx, r.store, func(tx *store.Tx) (auditID string, err error) {
 		return r.open(tx, token, from, check)
 	})
@@ -189,7 +196,8 @@ func (r *Room) Open(ctx context.Context, token []byte, from string, check func(l
 }
 
 // open is Open in a transaction; it returns the id of the audit row.
-func (r *Room) open(tx *store.Tx, token []byte, from string, check func(l model.Link, sealed []byte) error) (auditID string, err error) {
+func (r *Room) open(tx *store.Tx, token []byte, from string,
+	check func(l model.Link, sealed []byte) error) (auditID string, err error) {
 	now := r.now()
 	l, err := tx.LinkByToken(token)
 	if err != nil {

@@ -65,7 +65,8 @@ func opened(t *testing.T, w *world) {
 	}
 	w.wantRow(l, "opened", "")
 	w.wantGone(l)
-	if made, opened := w.audits("link.make"), w.audits("link.open"); len(made) != 1 || made[0] != "test" || len(opened) != 1 || opened[0] != "contact:jo@acme.example" {
+	if made, opened := w.audits("link.make"), w.audits("link.open"); len(made) != 1 || made[0] != "test" ||
+		len(opened) != 1 || opened[0] != "contact:jo@acme.example" {
 		t.Fatalf("audit: made by %v, opened by %v", made, opened)
 	}
 }
@@ -120,7 +121,8 @@ func apartAtOnce(t *testing.T, w *world) {
 }
 
 func refused(t *testing.T, w *world) {
-	new, err := w.accounts.AddContact(ctx, "test", model.NewContact{Account: "acme", Name: "New", Email: "new@acme.example"})
+	new, err := w.accounts.AddContact(ctx, "test",
+		model.NewContact{Account: "acme", Name: "New", Email: "new@acme.example"})
 	testkit.Must(t, err)
 	sam := w.person("globex", "sam@globex.example")
 	gone := w.person("acme", "gone@acme.example")
@@ -137,19 +139,24 @@ func refused(t *testing.T, w *world) {
 		"nobody":                          {model.LinkKey, func(n *model.NewLink) { n.Contact = "" }, fault.NotFound},
 		"nobody's user":                   {model.LinkKey, func(n *model.NewLink) { n.User = "initech" }, fault.NotFound},
 		"no user":                         {model.LinkKey, func(n *model.NewLink) { n.User = "" }, fault.Invalid},
-		"no key":                          {model.LinkPassphrase, func(n *model.NewLink) { n.Fingerprint = "" }, fault.Invalid},
-		"a mistyped key":                  {model.LinkKey, func(n *model.NewLink) { n.Fingerprint = n.Fingerprint[1:] }, fault.Invalid},
-		"an unknown kind":                 {"poem", func(*model.NewLink) {}, fault.Invalid},
-		"a short token":                   {model.LinkKey, func(n *model.NewLink) { n.Token = n.Token[:31] }, fault.Invalid},
-		"nothing in it":                   {model.LinkKey, func(n *model.NewLink) { n.Sealed = nil }, fault.Invalid},
-		"something in a proof":            {model.LinkVerify, func(n *model.NewLink) { n.Sealed = []byte("x") }, fault.Invalid},
-		"far too much in it":              {model.LinkKey, func(n *model.NewLink) { n.Sealed = make([]byte, 300<<10) }, fault.Invalid},
+		"no key": {model.LinkPassphrase, func(n *model.NewLink) { n.Fingerprint = "" },
+			fault.Invalid},
+		"a mistyped key": {model.LinkKey, func(n *model.NewLink) { n.Fingerprint = n.Fingerprint[1:] },
+			fault.Invalid},
+		"an unknown kind": {"poem", func(*model.NewLink) {}, fault.Invalid},
+		"a short token":   {model.LinkKey, func(n *model.NewLink) { n.Token = n.Token[:31] }, fault.Invalid},
+		"nothing in it":   {model.LinkKey, func(n *model.NewLink) { n.Sealed = nil }, fault.Invalid},
+		"something in a proof": {model.LinkVerify, func(n *model.NewLink) { n.Sealed = []byte("x") },
+			fault.Invalid},
+		"far too much in it": {model.LinkKey, func(n *model.NewLink) { n.Sealed = make([]byte, 300<<10) },
+			fault.Invalid},
 	} {
 		if _, err := w.ask(c.kind, w.jo.ID, c.change); !fault.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
 		}
 	}
-	if list, err := w.room.Links(ctx, model.OfUserFilter{}); err != nil || len(list) > 0 || len(w.audits("link.make")) > 0 {
+	if list, err := w.room.Links(ctx, model.OfUserFilter{}); err != nil || len(list) > 0 ||
+		len(w.audits("link.make")) > 0 {
 		t.Fatalf("%v, %v", list, err)
 	}
 	l := w.make(model.LinkKey, w.jo)
@@ -166,7 +173,8 @@ func race(t *testing.T, w *world) {
 		wg.Go(func() {
 			<-begin
 			var held []byte
-			err := w.room.Open(ctx, l.token, "203.0.113.7", func(_ model.Link, sealed []byte) error { held = sealed; return nil })
+			err := w.room.Open(ctx, l.token, "203.0.113.7",
+				func(_ model.Link, sealed []byte) error { held = sealed; return nil })
 			switch {
 			case err == nil && string(held) == "sealed key":
 				won.Add(1)
@@ -276,7 +284,8 @@ func verified(t *testing.T, w *world) {
 	if err != nil || held != nil {
 		t.Fatalf("%q, %v", held, err)
 	}
-	if c, err = w.accounts.Contact(ctx, c.ID); err != nil || c.VerifiedAt == nil || !c.VerifiedAt.Equal(w.clock()) || c.Verified != "by link" {
+	if c, err = w.accounts.Contact(ctx, c.ID); err != nil || c.VerifiedAt == nil || !c.VerifiedAt.Equal(w.clock()) ||
+		c.Verified != "by link" {
 		t.Fatalf("%+v, %v", c, err)
 	}
 	w.wantGone(l)
@@ -304,7 +313,8 @@ func listed(t *testing.T, w *world) {
 	w.pass(72 * time.Hour)
 	list, err := w.room.Links(ctx, model.OfUserFilter{})
 	testkit.Must(t, err)
-	if len(list) != 3 || list[0].State != model.LinkExpired || list[1].State != model.LinkRevoked || list[2].State != model.LinkOpened ||
+	if len(list) != 3 || list[0].State != model.LinkExpired || list[1].State != model.LinkRevoked ||
+		list[2].State != model.LinkOpened ||
 		list[2].OpenedFrom != "203.0.113.7" || list[2].EndedAt == nil || list[2].User != "acme" || list[0].User != "" {
 		t.Fatalf("%+v", list)
 	}

@@ -90,7 +90,8 @@ type link struct {
 func (w *world) ask(kind string, to string, change ...func(*model.NewLink)) (link, error) {
 	w.made++
 	token := sha256.Sum256(fmt.Append(nil, w.made))
-	n := model.NewLink{Kind: kind, User: "acme", Contact: to, Fingerprint: print("new"), Token: token[:], Sealed: []byte("sealed " + kind)}
+	n := model.NewLink{Kind: kind, User: "acme", Contact: to, Fingerprint: print("new"), Token: token[:],
+		Sealed: []byte("sealed " + kind)}
 	if kind == model.LinkVerify {
 		n.User, n.Fingerprint, n.Sealed = "", "", nil
 	}

@@ -3,7 +3,8 @@
 // subscriber.
 //
 // A file is picked up soon after its writer has closed it, as the kernel says, or when
-// it has stood still for longer and nobody has it open, by a rename into .work, so that it is published once whatever happens: after a stop the same
+// it has stood still for longer and nobody has it open, by a rename into .work, so that it is published once whatever
+// happens: after a stop the same
 // file is published again under the same idempotency key, which does nothing.
 // Then it moves to processed, or to failed with the reason beside it. What is
 // still being written goes back and waits. Links, hard ones too, and whatever
@@ -103,7 +104,8 @@ func New(o Options) (*Room, error) {
 	if err != nil {
 		return nil, fault.E("hotfolder.New", fault.Invalid, "The folder for files to publish cannot be used: %v.", err)
 	}
-	return &Room{o: o, root: root, stood: map[string]still{}, again: map[string]time.Time{}, sent: map[string]sent{}, noticed: map[string]bool{}}, nil
+	return &Room{o: o, root: root, stood: map[string]still{}, again: map[string]time.Time{}, sent: map[string]sent{},
+		noticed: map[string]bool{}}, nil
 }
 
 // Watch publishes what comes, until ctx ends.
@@ -111,7 +113,8 @@ func (r *Room) Watch(ctx context.Context) {
 	defer r.root.Close()
 	var err error
 	if r.kernel, err = newWatcher(); err != nil {
-		r.o.Log.Info("the kernel does not say when files are closed: they are published when they have stood still", "err", err)
+		r.o.Log.Info("the kernel does not say when files are closed: they are published when they have stood still", "err",
+			err)
 	}
 	defer r.kernel.close()
 	exchange.Task{Every: r.o.Every, Soon: r.kernel.closed(), Do: r.Look,

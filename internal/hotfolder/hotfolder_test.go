@@ -256,7 +256,8 @@ var stopStories = stories{
 		testkit.Must(t, err)
 		w.settled()
 		testkit.Must(t, os.Rename(w.path("data/acme/processed/a.csv"), w.path("data/acme/.work/a.csv")))
-		testkit.Must(t, os.Chtimes(w.path("data/acme/.work/a.csv"), info.ModTime(), info.ModTime())) // moving gave it another time
+		// moving gave it another time
+		testkit.Must(t, os.Chtimes(w.path("data/acme/.work/a.csv"), info.ModTime(), info.ModTime()))
 		w.open()
 		w.look()
 		w.wantPublished("acme a.csv 1")
@@ -337,7 +338,8 @@ func TestTheGroupOfWritersReadsWhatBecameOfFiles(t *testing.T) {
 	w.put("data/acme/a.csv", "1")
 	w.put("data/acme/b.zip", "PK\x03\x04")
 	w.settled()
-	for path, want := range map[string]os.FileMode{".": 0o750, "data/acme/processed": 0o750, "data/acme/failed": 0o750, "data/acme/.work": 0o750, "data/acme/failed/b.zip.txt": 0o640} {
+	for path, want := range map[string]os.FileMode{".": 0o750, "data/acme/processed": 0o750, "data/acme/failed": 0o750,
+		"data/acme/.work": 0o750, "data/acme/failed/b.zip.txt": 0o640} {
 		if info, err := os.Stat(w.path(path)); err != nil || info.Mode().Perm() != want {
 			t.Errorf("%s: %v, %v; want %v", path, info, err, want)
 		}

@@ -34,7 +34,8 @@ var kernelStories = stories{
 		w.put("data/acme/a.csv", "1")
 		w.settled()
 		w.wantPublished("acme a.csv 1")
-		f, err := os.OpenFile(w.path("data/acme/processed/a.csv"), os.O_APPEND|os.O_WRONLY, 0) // as a program on another machine does, that goes on
+		// as a program on another machine does, that goes on
+		f, err := os.OpenFile(w.path("data/acme/processed/a.csv"), os.O_APPEND|os.O_WRONLY, 0)
 		testkit.Must(t, err)
 		_, err = f.WriteString("2")
 		testkit.Must(t, err)
@@ -132,7 +133,8 @@ func (w *world) watches() (n int) {
 
 func (w *world) wantTold(path, words string) {
 	w.t.Helper()
-	if !slices.ContainsFunc(w.told, func(s string) bool { return strings.HasPrefix(s, path+": ") && strings.Contains(s, words) }) {
+	if !slices.ContainsFunc(w.told,
+		func(s string) bool { return strings.HasPrefix(s, path+": ") && strings.Contains(s, words) }) {
 		w.t.Fatalf("nobody was told %q of %s: %q", words, path, w.told)
 	}
 }

@@ -58,7 +58,9 @@ func (r *Room) noticeFolder(ctx context.Context, full string) {
 	if len(list) > namedInside {
 		named += ", …"
 	}
-	r.notice(ctx, full, fmt.Sprintf("files are published from the account's own folder; what lies in a folder inside is not looked at (%d here: %s)", len(list), named))
+	r.notice(ctx, full,
+		fmt.Sprintf("files are published from the account's own folder; what lies in a folder inside is not looked at (%d "+
+			"here: %s)", len(list), named))
 }
 
 // forgetGone forgets what was noticed of paths that a look did not see again.

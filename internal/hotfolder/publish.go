@@ -44,11 +44,13 @@ func (s steady) Read(p []byte) (int, error) {
 func (r *Room) publish(ctx context.Context, feedName, account, name string) {
 	dir := path.Join(feedName, account)
 	at := path.Join(dir, work, name)
-	log := r.o.Log.With("feed", valid.Printable(feedName), "account", valid.Printable(account), "name", valid.Printable(name))
+	log := r.o.Log.With("feed", valid.Printable(feedName), "account", valid.Printable(account), "name",
+		valid.Printable(name))
 	out, read, err := r.send(ctx, feedName, account, name, at)
 	switch {
 	case err == nil:
-		log.Info("a file was published from its folder", "publication", out.ID, "deliveries", out.Deliveries, "repeated", out.Repeated)
+		log.Info("a file was published from its folder", "publication", out.ID, "deliveries", out.Deliveries, "repeated",
+			out.Repeated)
 		if to := r.move(at, path.Join(dir, processed), name); to != "" {
 			r.remember(feedName, account, name, to, read)
 		}
@@ -57,7 +59,8 @@ func (r *Room) publish(ctx context.Context, feedName, account, name string) {
 	case errors.Is(err, errMoving):
 		delete(r.stood, path.Join(dir, name))
 		r.giveBack(at, path.Join(dir, name))
-	case fault.Is(err, fault.Unavailable), fault.Is(err, fault.NoSpace), fault.Is(err, fault.Busy), fault.Is(err, fault.Internal):
+	case fault.Is(err, fault.Unavailable), fault.Is(err, fault.NoSpace), fault.Is(err, fault.Busy),
+		fault.Is(err, fault.Internal):
 		log.Warn("a file could not be published now", "err", err)
 		r.again[path.Join(dir, name)] = r.o.Clock().Add(retryAfter)
 		r.giveBack(at, path.Join(dir, name))
@@ -80,7 +83,8 @@ func (r *Room) giveBack(at, to string) {
 }
 
 // send opens the file, making sure that it is one, and publishes it; read is how many bytes.
-func (r *Room) send(ctx context.Context, feedName, account, name, at string) (out model.Publication, read int64, err error) {
+func (r *Room) send(ctx context.Context, feedName, account, name,
+	at string) (out model.Publication, read int64, err error) {
 	const op = "hotfolder.send"
 	f, err := r.root.OpenFile(at, os.O_RDONLY|noFollow, 0)
 	if err != nil {
@@ -96,12 +100,14 @@ func (r *Room) send(ctx context.Context, feedName, account, name, at string) (ou
 	}
 	// Whoever may write here could link to a file that only the server may read.
 	if st, ok := info.Sys().(*syscall.Stat_t); !ok || st.Nlink > 1 {
-		return out, 0, fault.E(op, fault.Invalid, "It is a hard link: the file has another name elsewhere.").WithHint("copy the file, or move it")
+		return out, 0, fault.E(op, fault.Invalid, "It is a hard link: the file has another name elsewhere.").
+			WithHint("copy the file, or move it")
 	}
 	if openForWriting(f) { // it was opened since it was looked at
 		return out, 0, errMoving
 	}
-	p := feed.Publication{Feed: feedName, Account: account, Name: name, Body: steady{f, info}, Size: info.Size(), Via: "folder", IdempotencyKey: key(account, name, info)}
+	p := feed.Publication{Feed: feedName, Account: account, Name: name, Body: steady{f, info}, Size: info.Size(),
+		Via: "folder", IdempotencyKey: key(account, name, info)}
 	if account == all {
 		p.Account, p.All = "", true
 	}
@@ -116,7 +122,8 @@ func key(account, name string, info os.FileInfo) string {
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {
 		inode = st.Ino
 	}
-	k := fmt.Sprintf("folder/%s/%d-%d-%d/%s", account, inode, info.ModTime().UnixNano(), info.Size(), valid.Printable(name))
+	k := fmt.Sprintf("folder/%s/%d-%d-%d/%s", account, inode, info.ModTime().UnixNano(), info.Size(),
+		valid.Printable(name))
 	for len(k) > 200 { // the start tells files apart
 		k = strings.ToValidUTF8(k[:len(k)-1], "")
 	}
@@ -129,7 +136,8 @@ func (r *Room) fail(dir, at, name, reason string) {
 	if to == "" {
 		return
 	}
-	text := fmt.Sprintf("%s was not published (%s UTC).\nReason: %s\n", valid.Printable(name), r.o.Clock().UTC().Format("2006-01-02 15:04:05"), reason)
+	text := fmt.Sprintf("%s was not published (%s UTC).\nReason: %s\n", valid.Printable(name),
+		r.o.Clock().UTC().Format("2006-01-02 15:04:05"), reason)
 	f, err := r.note(to)
 	if err == nil {
 		_, err = f.WriteString(text)

@@ -24,14 +24,16 @@ type watcher struct {
 	wake chan struct{}    // something was closed
 }
 
-const watched = unix.IN_CREATE | unix.IN_MODIFY | unix.IN_CLOSE_WRITE | unix.IN_MOVED_TO | unix.IN_MOVED_FROM | unix.IN_DELETE | unix.IN_ONLYDIR
+const watched = unix.IN_CREATE | unix.IN_MODIFY | unix.IN_CLOSE_WRITE | unix.IN_MOVED_TO |
+	unix.IN_MOVED_FROM | unix.IN_DELETE | unix.IN_ONLYDIR
 
 func newWatcher() (*watcher, error) {
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err != nil {
 		return nil, err
 	}
-	w := &watcher{f: os.NewFile(uintptr(fd), "inotify"), dirs: map[int32]string{}, ids: map[string]int32{}, says: map[string]phase{}, wake: make(chan struct{}, 1)}
+	w := &watcher{f: os.NewFile(uintptr(fd), "inotify"), dirs: map[int32]string{}, ids: map[string]int32{},
+		says: map[string]phase{}, wake: make(chan struct{}, 1)}
 	go w.run()
 	return w, nil
 }
@@ -106,7 +108,8 @@ func (w *watcher) run() {
 		}
 		w.mu.Lock()
 		for rest := buf[:n]; len(rest) >= unix.SizeofInotifyEvent; {
-			id, mask, size := int32(binary.NativeEndian.Uint32(rest)), binary.NativeEndian.Uint32(rest[4:]), int(binary.NativeEndian.Uint32(rest[12:]))
+			id, mask, size := int32(binary.NativeEndian.Uint32(rest)), binary.NativeEndian.Uint32(rest[4:]),
+				int(binary.NativeEndian.Uint32(rest[12:]))
 			rest = rest[unix.SizeofInotifyEvent:]
 			size = min(size, len(rest))
 			name, _, _ := bytes.Cut(rest[:size], []byte{0})

@@ -80,8 +80,8 @@ func newWorld(t *testing.T, url string) *world {
 func (w *world) begin(t testing.TB) *world {
 	t.Helper()
 	w.t, w.dir, w.floor, w.told = t, filepath.Join(t.TempDir(), "publish"), 0, nil
-	testkit.Empty(t, w.db, "deliveries", "publications", "subscriptions", "feed_sequences", "feeds", "outbox", "audit", "files", "versions", "blobs", "dirs",
-		"mailboxes", "users", "accounts")
+	testkit.Empty(t, w.db, "deliveries", "publications", "subscriptions", "feed_sequences", "feeds", "outbox", "audit",
+		"files", "versions", "blobs", "dirs", "mailboxes", "users", "accounts")
 	w.micros.Store(time.Now().UnixMicro()) // processed files have the disk's times
 	w.kept = t.TempDir()
 	d, err := disk.Open(w.kept, w.clock)
@@ -90,7 +90,8 @@ func (w *world) begin(t testing.TB) *world {
 	w.open()
 	_, err = w.feeds.AddFeed(ctx, "test", model.NewFeed{Name: "data", Kind: "data", Types: []string{"csv", "pdf"}})
 	testkit.Must(t, err)
-	accounts := account.New(w.store, w.clock, w.ids, account.Policy{Templates: map[string]account.Template{model.KindCustomer: {StartDir: "/"}}})
+	accounts := account.New(w.store, w.clock, w.ids,
+		account.Policy{Templates: map[string]account.Template{model.KindCustomer: {StartDir: "/"}}})
 	testkit.Customers(t, accounts, "acme", "beta")
 	for _, name := range []string{"acme", "beta"} {
 		_, err = w.feeds.Subscribe(ctx, "test", "data", model.NewSubscription{User: name})
@@ -102,9 +103,11 @@ func (w *world) begin(t testing.TB) *world {
 // open makes the rooms on what is there, as a process would at its start.
 func (w *world) open() {
 	w.t.Helper()
-	w.feeds = feed.New(feed.Options{Store: w.store, Blobs: w.blobs, Clock: w.clock, IDs: w.ids, Key: w.key, MaxFile: 1 << 20, FreeFloor: w.floor})
+	w.feeds = feed.New(feed.Options{Store: w.store, Blobs: w.blobs, Clock: w.clock, IDs: w.ids, Key: w.key,
+		MaxFile: 1 << 20, FreeFloor: w.floor})
 	var err error
-	w.room, err = hotfolder.New(hotfolder.Options{Dir: w.dir, Feeds: w.feeds, Clock: w.clock, Log: slog.New(slog.DiscardHandler), Every: time.Second, Settle: settle, Keep: keep,
+	w.room, err = hotfolder.New(hotfolder.Options{Dir: w.dir, Feeds: w.feeds, Clock: w.clock,
+		Log: slog.New(slog.DiscardHandler), Every: time.Second, Settle: settle, Keep: keep,
 		Names: exchange.NameRules{Temporary: []string{"*.part"}, Ignored: []string{"Thumbs.db", "~$*"}},
 		Tell:  func(_ context.Context, path, why string) error { w.told = append(w.told, path+": "+why); return nil }})
 	testkit.Must(w.t, err)

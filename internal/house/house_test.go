@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 const module = "github.com/sallyport-sftp/sallyport/"
@@ -43,7 +44,8 @@ func rules(t *testing.T) map[string][]string {
 // imports asks go list for every package's own imports, tests left out.
 func imports(t *testing.T) map[string][]string {
 	t.Helper()
-	cmd := exec.Command("go", "list", "-f", `{{.ImportPath}}{{range .Imports}} {{.}}{{end}}`, "../../cmd/...", "../../internal/...", "../../model/...", "../../client/...")
+	cmd := exec.Command("go", "list", "-f", `{{.ImportPath}}{{range .Imports}} {{.}}{{end}}`, "../../cmd/...",
+		"../../internal/...", "../../model/...", "../../client/...")
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatal(err)
@@ -97,8 +99,8 @@ func TestTheWordsNeedNothing(t *testing.T) {
 // TestMailboxAloneWritesItsRows: what keeps names, versions, references, directories
 // and use of a mailbox true stands in one package.
 func TestMailboxAloneWritesItsRows(t *testing.T) {
-	writes := []string{"PutFile", "RemoveFile", "MoveFile", "AdoptVersions", "AddVersion", "AddVersions", "DropVersion", "RefBlob",
-		"ForgetBlob", "AddDir", "MoveDir", "RemoveDir", "SetDirRights", "Use"}
+	writes := []string{"PutFile", "RemoveFile", "MoveFile", "AdoptVersions", "AddVersion", "AddVersions", "DropVersion",
+		"RefBlob", "ForgetBlob", "AddDir", "MoveDir", "RemoveDir", "SetDirRights", "Use"}
 	call := regexp.MustCompile(`\btx\.(` + strings.Join(writes, "|") + `)\(`)
 	used := map[string]bool{}
 	err := filepath.WalkDir("..", func(path string, _ fs.DirEntry, err error) error {
@@ -116,5 +118,25 @@ func TestMailboxAloneWritesItsRows(t *testing.T) {
 	})
 	if err != nil || len(used) != len(writes) {
 		t.Errorf("found were %v: %v", slices.Sorted(maps.Keys(used)), err)
+	}
+}
+
+// TestLinesFitOnAScreen: no line of code is longer than 120 columns, a tab being one.
+func TestLinesFitOnAScreen(t *testing.T) {
+	list, err := exec.Command("git", "-C", "../..", "ls-files", "*.go").Output()
+	if err != nil {
+		t.Skip("this is no checkout: ", err)
+	}
+	for name := range strings.FieldsSeq(string(list)) {
+		text, err := os.ReadFile("../../" + name)
+		if err != nil {
+			continue // removed, and not committed yet
+		}
+		n := 0
+		for line := range bytes.Lines(text) {
+			if n++; utf8.RuneCount(bytes.TrimSuffix(line, []byte("\n"))) > 120 {
+				t.Errorf("%s:%d has more than 120 columns", name, n)
+			}
+		}
 	}
 }

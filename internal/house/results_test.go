@@ -55,7 +55,8 @@ func transaction(n ast.Node) *ast.FuncLit {
 	case *ast.Ident:
 		name = fun.Name
 	}
-	if !slices.Contains(strings.Fields("Write WriteFor WriteAs Change ChangeAs ChangeFor write change changed changedOwing changeSequence"), name) {
+	if !slices.Contains(strings.Fields("Write WriteFor WriteAs Change ChangeAs ChangeFor write change changed "+
+		"changedOwing changeSequence"), name) {
 		return nil
 	}
 	fn, _ := call.Args[len(call.Args)-1].(*ast.FuncLit)

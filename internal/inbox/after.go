@@ -144,7 +144,8 @@ func (r *Room) nextPage(ctx context.Context, e *errand, now time.Time) (err erro
 	if e.what == pendingMove && r.o.Mailbox.Busy(e.user) {
 		until = now.Add(-moveLatest)
 	}
-	if e.page, err = r.o.Store.Read(ctx).PendingDrops(e.what, e.user, exchange.Micros(until), e.last, afterPage); err != nil {
+	if e.page, err = r.o.Store.Read(ctx).
+		PendingDrops(e.what, e.user, exchange.Micros(until), e.last, afterPage); err != nil {
 		return err
 	}
 	if e.end = len(e.page) < afterPage; len(e.page) > 0 {

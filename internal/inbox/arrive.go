@@ -19,8 +19,9 @@ import (
 func (r *Room) Arrived(tx *store.Tx, list []exchange.Arrival) error {
 	drops := make([]store.NewDrop, len(list))
 	for i, a := range list {
-		drops[i] = store.NewDrop{VersionID: a.VersionID, UserID: a.Login.User.ID, Path: a.Path, Size: a.Size, SHA256: a.SHA256, Fingerprint: a.Login.Fingerprint,
-			Address: a.Login.Address, ReceivedAt: exchange.Micros(a.At), Scanner: r.o.Scanner}
+		drops[i] = store.NewDrop{VersionID: a.VersionID, UserID: a.Login.User.ID, Path: a.Path, Size: a.Size,
+			SHA256: a.SHA256, Fingerprint: a.Login.Fingerprint, Address: a.Login.Address, ReceivedAt: exchange.Micros(a.At),
+			Scanner: r.o.Scanner}
 		if wait := r.wait(a); wait > 0 {
 			drops[i].ReadyAt = exchange.Micros(a.At.Add(wait))
 		}
@@ -92,11 +93,13 @@ func (r *Room) received(tx *store.Tx, u model.User, d store.NewDrop, at time.Tim
 		SHA256: hex.EncodeToString(d.SHA256), Key: d.Fingerprint, Address: d.Address, Vendor: u.Vendor,
 		Duplicate: d.Duplicate, DuplicateOf: d.DuplicateOf}
 	if d.Duplicate != "" {
-		if err := r.digest(tx, d.UserID, at, name, duplicateWords[d.Duplicate], "If it was sent twice by mistake, there is nothing to do."); err != nil {
+		if err := r.digest(tx, d.UserID, at, name, duplicateWords[d.Duplicate],
+			"If it was sent twice by mistake, there is nothing to do."); err != nil {
 			return model.Event{}, err
 		}
 	}
-	return model.Event{ID: r.o.IDs.New(), Type: model.EventReceived, At: at, Account: u.Account, User: u.Name, Data: data}, nil
+	return model.Event{ID: r.o.IDs.New(), Type: model.EventReceived, At: at, Account: u.Account, User: u.Name,
+		Data: data}, nil
 }
 
 var duplicateWords = map[string]string{
@@ -111,7 +114,8 @@ func (r *Room) digest(tx *store.Tx, userID string, at time.Time, name, reason, a
 	if err != nil {
 		return fault.Wrap("inbox.digest", fault.Internal, err)
 	}
-	return tx.AddDigest(store.Digest{ID: r.o.IDs.New(), UserID: userID, At: exchange.Micros(at), Kind: "refused", Detail: string(detail)})
+	return tx.AddDigest(store.Digest{ID: r.o.IDs.New(), UserID: userID, At: exchange.Micros(at), Kind: "refused",
+		Detail: string(detail)})
 }
 
 // Renamed gives a drop that nobody has claimed the name that its file has now; programs
@@ -158,8 +162,10 @@ func (r *Room) Renamed(tx *store.Tx, first bool, a exchange.Arrival) error {
 		}
 		return tx.Emit(e)
 	}
-	return tx.Emit(model.Event{ID: r.o.IDs.New(), Type: model.EventRenamed, At: a.At, Account: d.Account, User: d.User, Data: model.FileRenamed{
-		Drop: d.ID, Path: valid.Printable(a.Path), Name: valid.Printable(path.Base(a.Path)), Size: d.Size, SHA256: d.SHA256, Was: valid.Printable(was)}})
+	return tx.Emit(model.Event{ID: r.o.IDs.New(), Type: model.EventRenamed, At: a.At, Account: d.Account, User: d.User,
+		Data: model.FileRenamed{
+			Drop: d.ID, Path: valid.Printable(a.Path), Name: valid.Printable(path.Base(a.Path)), Size: d.Size, SHA256: d.SHA256,
+			Was: valid.Printable(was)}})
 }
 
 // newName is a drop with another path: what it is a duplicate of by that name, and whether
@@ -187,8 +193,8 @@ func rowOf(d model.Drop) (store.NewDrop, error) {
 	if err != nil {
 		return store.NewDrop{}, fault.Wrap("inbox.rowOf", fault.Internal, err)
 	}
-	return store.NewDrop{VersionID: d.ID, UserID: d.UserID, Path: pathOf(d), Size: d.Size, SHA256: sum, Fingerprint: d.Fingerprint, Address: d.Address,
-		Duplicate: d.Duplicate, DuplicateOf: d.DuplicateOf}, nil
+	return store.NewDrop{VersionID: d.ID, UserID: d.UserID, Path: pathOf(d), Size: d.Size, SHA256: sum,
+		Fingerprint: d.Fingerprint, Address: d.Address, Duplicate: d.Duplicate, DuplicateOf: d.DuplicateOf}, nil
 }
 
 // unclaimed reports whether a drop in a state is still as it came.
@@ -207,7 +213,8 @@ func (r *Room) ripen(ctx context.Context) error {
 		if err != nil || len(ids) == 0 {
 			return err
 		}
-		if err := r.o.Store.Write(ctx, func(tx *store.Tx) error { return r.ripenSome(tx, ids, now) }); err != nil || len(ids) < ripenAtOnce {
+		if err := r.o.Store.Write(ctx, func(tx *store.Tx) error { return r.ripenSome(tx, ids, now) }); err != nil ||
+			len(ids) < ripenAtOnce {
 			return err
 		}
 	}

@@ -42,7 +42,8 @@ func (r *Room) lease(text string) (time.Duration, error) {
 		}
 	}
 	if d < minLease || d > maxLease {
-		return 0, fault.E("inbox.lease", fault.Invalid, "A claim lasts from %s to %s; renew it for longer work.", minLease, maxLease)
+		return 0, fault.E("inbox.lease", fault.Invalid, "A claim lasts from %s to %s; renew it for longer work.", minLease,
+			maxLease)
 	}
 	return d, nil
 }
@@ -99,7 +100,8 @@ func (r *Room) claimable(tx *store.Tx, c model.NewClaim, now int64) ([]model.Dro
 }
 
 func (r *Room) audit(tx *store.Tx, actor, action string, d model.Drop, detail map[string]string) error {
-	return tx.Audit(model.AuditRow{ID: r.o.IDs.New(), At: r.now(), Actor: actor, Action: action, Subject: d.ID, User: d.UserID, Detail: detail})
+	return tx.Audit(model.AuditRow{ID: r.o.IDs.New(), At: r.now(), Actor: actor, Action: action, Subject: d.ID,
+		User: d.UserID, Detail: detail})
 }
 
 // mine finds a drop and checks that the claim is on it; without a claim, that
@@ -123,11 +125,13 @@ func (r *Room) mine(tx *store.Tx, id, claim string) (model.Drop, error) {
 			return d, nil // the claim ran out, and nobody else has one
 		}
 		if claim == "" {
-			return d, fault.E(op, fault.Conflict, "The file is claimed by %s until %s.", d.Consumer, d.ClaimUntil.Format(time.RFC3339)).
+			return d, fault.E(op, fault.Conflict, "The file is claimed by %s until %s.", d.Consumer,
+				d.ClaimUntil.Format(time.RFC3339)).
 				WithHint("give the claim that inbox claim printed: --claim …")
 		}
 		if claim != d.Claim {
-			return d, fault.E(op, fault.Conflict, "This is not the claim that the file has now; %s has it until %s.", d.Consumer, d.ClaimUntil.Format(time.RFC3339)).
+			return d, fault.E(op, fault.Conflict, "This is not the claim that the file has now; %s has it until %s.", d.Consumer,
+				d.ClaimUntil.Format(time.RFC3339)).
 				WithHint("an earlier claim may have run out; claim again")
 		}
 		return d, nil
@@ -159,7 +163,8 @@ func (r *Room) Renew(ctx context.Context, actor, id, claim, lease string) (d mod
 		if err := tx.ClaimDrop(id, claim, d.Consumer, exchange.Micros(until)); err != nil {
 			return d, err
 		}
-		return d, r.audit(tx, actor, "drop.renew", d, map[string]string{"consumer": d.Consumer, "until": until.Format(time.RFC3339)})
+		return d, r.audit(tx, actor, "drop.renew", d,
+			map[string]string{"consumer": d.Consumer, "until": until.Format(time.RFC3339)})
 	})
 }
 
@@ -207,7 +212,8 @@ func (r *Room) ClaimOne(ctx context.Context, g *store.Guard, actor, consumer, id
 			if err := tx.ClaimDrop(id, d.Claim, consumer, exchange.Micros(until)); err != nil {
 				return d, err
 			}
-			return d, r.audit(tx, actor, "drop.renew", d, map[string]string{"consumer": consumer, "until": until.Format(time.RFC3339)})
+			return d, r.audit(tx, actor, "drop.renew", d,
+				map[string]string{"consumer": consumer, "until": until.Format(time.RFC3339)})
 		case d.RemovedAt != nil:
 			return d, fault.E(op, fault.NotFound, "The bytes of this file were removed after their retention period.")
 		case d.State == model.DropClaimed && !over:
@@ -219,13 +225,15 @@ func (r *Room) ClaimOne(ctx context.Context, g *store.Guard, actor, consumer, id
 			return d, fault.E(op, fault.Denied, "The file waits for the scanner; nothing of it is handed on before.")
 		}
 		if d.ReadyAt != nil {
-			return d, fault.E(op, fault.Conflict, "The file may get another name; it is handed on at %s.", d.ReadyAt.Format(time.RFC3339))
+			return d, fault.E(op, fault.Conflict, "The file may get another name; it is handed on at %s.",
+				d.ReadyAt.Format(time.RFC3339))
 		}
 		d.State, d.Consumer, d.Claim, d.ClaimUntil = model.DropClaimed, consumer, rand.Text(), &until
 		if err := tx.ClaimDrop(id, d.Claim, consumer, exchange.Micros(until)); err != nil {
 			return d, err
 		}
-		return d, r.audit(tx, actor, "drop.claim", d, map[string]string{"consumer": consumer, "until": until.Format(time.RFC3339)})
+		return d, r.audit(tx, actor, "drop.claim", d,
+			map[string]string{"consumer": consumer, "until": until.Format(time.RFC3339)})
 	})
 }
 

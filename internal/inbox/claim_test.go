@@ -84,8 +84,9 @@ var claimStories = stories{
 		}
 	},
 	"a claim that makes no sense is refused": func(t *testing.T, w *world) {
-		for _, c := range []model.NewClaim{{}, {Consumer: "Not An ID"}, {Consumer: "one", Limit: -1}, {Consumer: "one", Limit: 501},
-			{Consumer: "one", Lease: "1ms"}, {Consumer: "one", Lease: "25h"}, {Consumer: "one", Lease: "-1h"}} {
+		for _, c := range []model.NewClaim{{}, {Consumer: "Not An ID"}, {Consumer: "one", Limit: -1},
+			{Consumer: "one", Limit: 501}, {Consumer: "one", Lease: "1ms"}, {Consumer: "one", Lease: "25h"},
+			{Consumer: "one", Lease: "-1h"}} {
 			_, err := w.room.Claim(ctx, "test", c)
 			testkit.WantKind(t, err, fault.Invalid)
 		}

@@ -91,7 +91,8 @@ func (r *Room) Show(ctx context.Context, id string) (model.Drop, error) {
 
 func noDrop(err error, id string) error {
 	if fault.Is(err, fault.NotFound) {
-		return fault.E("inbox", fault.NotFound, "There is no received file %q.", valid.Printable(id)).WithHint("list them with: sallyport inbox list")
+		return fault.E("inbox", fault.NotFound, "There is no received file %q.", valid.Printable(id)).
+			WithHint("list them with: sallyport inbox list")
 	}
 	return err
 }
@@ -115,7 +116,8 @@ func (r *Room) Open(ctx context.Context, id, claim string) (model.Drop, blob.Rea
 		if d.RemovedAt != nil {
 			return d, nil, fault.E(op, fault.NotFound, "The bytes of this file were removed after their retention period.")
 		}
-		return d, nil, fault.E(op, fault.NotFound, "The bytes of this file are gone: a newer upload replaced it within the hour.")
+		return d, nil, fault.E(op, fault.NotFound,
+			"The bytes of this file are gone: a newer upload replaced it within the hour.")
 	} else if err != nil {
 		return d, nil, err
 	}

@@ -20,7 +20,8 @@ var nameStories = stories{
 		if d.Path != "/upload/x.csv" {
 			t.Fatalf("it lies at %s", d.Path)
 		}
-		if e := w.emitted(model.EventRenamed); len(e) != 1 || !strings.Contains(e[0], "was:/upload/x.csv.4711") || !strings.Contains(e[0], "name:x.csv ") {
+		if e := w.emitted(model.EventRenamed); len(e) != 1 || !strings.Contains(e[0], "was:/upload/x.csv.4711") ||
+			!strings.Contains(e[0], "name:x.csv ") {
 			t.Fatalf("the events are %q", e)
 		}
 		if c := w.claim("mediation", 1); len(c) != 1 || c[0].Path != "/upload/x.csv" {

@@ -23,7 +23,8 @@ func (r *Room) warnUnscanned(ctx context.Context) error {
 	}
 	for name, n := range waiting {
 		if r.o.Scanner == "" {
-			r.o.Log.Warn("received files wait for a scanner, and inbox.scanner names none; hand them on unscanned with: sallyport inbox clear --reason …",
+			r.o.Log.Warn("received files wait for a scanner, and inbox.scanner names none; hand them on unscanned with: "+
+				"sallyport inbox clear --reason …",
 				"files", n, "scanner", name)
 		}
 	}
@@ -50,8 +51,8 @@ func (r *Room) Clear(ctx context.Context, actor, reason string) (total int64, er
 			if err != nil || n == 0 {
 				return n, err
 			}
-			return n, tx.Audit(model.AuditRow{ID: r.o.IDs.New(), At: r.now(), Actor: actor, Action: "drop.unscan", Subject: "scanner",
-				Detail: map[string]string{"drops": strconv.FormatInt(n, 10), "reason": reason}})
+			return n, tx.Audit(model.AuditRow{ID: r.o.IDs.New(), At: r.now(), Actor: actor, Action: "drop.unscan",
+				Subject: "scanner", Detail: map[string]string{"drops": strconv.FormatInt(n, 10), "reason": reason}})
 		})
 		if total += n; err != nil || n < clearBatch {
 			return total, err

@@ -85,12 +85,15 @@ func (r *Room) Reject(ctx context.Context, actor, id, claim, reason, advice stri
 		if err := r.digest(tx, d.UserID, now, name, reason, advice); err != nil {
 			return d, err
 		}
-		if err := tx.Emit(model.Event{ID: r.o.IDs.New(), Type: model.EventRejected, At: now, Account: d.Account, User: d.User, Data: model.FileRejected{
-			Drop: d.ID, Path: valid.Printable(pathOf(d)), Name: valid.Printable(name), Size: d.Size, SHA256: d.SHA256, Reason: reason, Advice: advice,
-			Consumer: d.Consumer}}); err != nil {
+		if err := tx.Emit(model.Event{ID: r.o.IDs.New(), Type: model.EventRejected, At: now, Account: d.Account, User: d.User,
+			Data: model.FileRejected{
+				Drop: d.ID, Path: valid.Printable(pathOf(d)), Name: valid.Printable(name), Size: d.Size, SHA256: d.SHA256,
+				Reason: reason, Advice: advice,
+				Consumer: d.Consumer}}); err != nil {
 			return d, err
 		}
-		return d, r.audit(tx, actor, "drop.reject", d, map[string]string{"consumer": d.Consumer, "reason": reason, "sha256": d.SHA256})
+		return d, r.audit(tx, actor, "drop.reject", d,
+			map[string]string{"consumer": d.Consumer, "reason": reason, "sha256": d.SHA256})
 	})
 }
 
@@ -122,10 +125,14 @@ func (r *Room) Receipt(ctx context.Context, id string) (string, error) {
 		return "", err
 	}
 	doc := proof.Document{Title: proof.ReceiptTitle}
-	for _, f := range []proof.Field{{Name: "kind", Value: "received file"}, {Name: "id", Value: d.ID}, {Name: "account", Value: d.Account}, {Name: "user", Value: d.User},
-		{Name: "file", Value: path.Base(pathOf(d))}, {Name: "path", Value: pathOf(d)}, {Name: "size", Value: strconv.FormatInt(d.Size, 10)},
-		{Name: "sha256", Value: d.SHA256}, {Name: "received whole", Value: d.ReceivedAt.Format(time.RFC3339Nano)}, {Name: "state", Value: stateWords(d)},
-		{Name: "key", Value: d.Fingerprint}, {Name: "address", Value: d.Address}, {Name: "made", Value: r.now().Format(time.RFC3339)}} {
+	for _, f := range []proof.Field{{Name: "kind", Value: "received file"}, {Name: "id", Value: d.ID},
+		{Name: "account", Value: d.Account}, {Name: "user", Value: d.User}, {Name: "file", Value: path.Base(pathOf(d))},
+		{Name: "path", Value: pathOf(d)},
+		{Name: "size", Value: strconv.FormatInt(d.Size, 10)},
+		{Name: "sha256", Value: d.SHA256}, {Name: "received whole", Value: d.ReceivedAt.Format(time.RFC3339Nano)},
+		{Name: "state", Value: stateWords(d)},
+		{Name: "key", Value: d.Fingerprint}, {Name: "address", Value: d.Address},
+		{Name: "made", Value: r.now().Format(time.RFC3339)}} {
 		if f.Value != "" {
 			doc.Fields = append(doc.Fields, f)
 		}
@@ -134,8 +141,10 @@ func (r *Room) Receipt(ctx context.Context, id string) (string, error) {
 }
 
 func stateWords(d model.Drop) string {
-	words := map[string]string{model.DropUnscanned: "received; being scanned", model.DropNew: "received", model.DropClaimed: "received; being worked on",
-		model.DropAcked: "accepted", model.DropRejected: "refused: " + d.Reason, model.DropSuperseded: "replaced by a newer upload"}[d.State]
+	words := map[string]string{model.DropUnscanned: "received; being scanned", model.DropNew: "received",
+		model.DropClaimed: "received; being worked on", model.DropAcked: "accepted",
+		model.DropRejected:   "refused: " + d.Reason,
+		model.DropSuperseded: "replaced by a newer upload"}[d.State]
 	if d.SettledAt != nil {
 		words += " on " + d.SettledAt.Format(time.RFC3339)
 	}

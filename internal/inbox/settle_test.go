@@ -58,20 +58,24 @@ var settleStories = stories{
 		testkit.WantKind(t, err, fault.Invalid)
 		_, err = w.room.Reject(ctx, "test", id, d.Claim, "line 3 has no number", "")
 		testkit.Must(t, err)
-		if got := w.wantState(id, model.DropRejected); got.Reason != "line 3 has no number" || got.Advice != "correct the file" || got.Consumer != "rating" {
+		if got := w.wantState(id, model.DropRejected); got.Reason != "line 3 has no number" ||
+			got.Advice != "correct the file" || got.Consumer != "rating" {
 			t.Fatalf("refused: %+v", got)
 		}
 		w.wantDid()
 		w.follow()
-		w.wantDid("write /upload/refused/a.csv.txt\nWe received a.csv (5 bytes, 2026-10-31 09:00 UTC) complete, but could not use it.\r\n\r\n" +
-			"Reason: line 3 has no number\r\n\r\nWhat to do: correct the file, then upload it again; the same name or a new one will do.\r\n\r\n" +
+		w.wantDid("write /upload/refused/a.csv.txt\nWe received a.csv (5 bytes, 2026-10-31 09:00 UTC) complete, but could " +
+			"not use it.\r\n\r\n" +
+			"Reason: line 3 has no number\r\n\r\nWhat to do: correct the file, then upload it again; the same name or a new " +
+			"one will do.\r\n\r\n" +
 			"Your file is kept until 2027-10-31.\r\n")
 		w.follow() // told once
 		if len(w.boxes.did) != 1 {
 			t.Fatalf("told %d times", len(w.boxes.did))
 		}
 		e := w.emitted(model.EventRejected)
-		if len(e) != 1 || !strings.Contains(e[0], "acme acme") || !strings.Contains(e[0], "reason:line 3 has no number") || !strings.Contains(e[0], "drop:"+id) {
+		if len(e) != 1 || !strings.Contains(e[0], "acme acme") || !strings.Contains(e[0], "reason:line 3 has no number") ||
+			!strings.Contains(e[0], "drop:"+id) {
 			t.Fatalf("the events are %q", e)
 		}
 		if g := w.digests(); len(g) != 1 || !strings.Contains(g[0], "line 3 has no number") {
@@ -87,7 +91,8 @@ var settleStories = stories{
 		testkit.Must(t, err)
 		w.follow()
 		if did := w.boxes.did; len(did) != 1 || !strings.HasPrefix(did[0], "write /refused/a.csv.txt\n") ||
-			!strings.Contains(did[0], "What to do: call us,") || !strings.Contains(did[0], "kept until it is removed with your other files of that age") {
+			!strings.Contains(did[0], "What to do: call us,") ||
+			!strings.Contains(did[0], "kept until it is removed with your other files of that age") {
 			t.Fatalf("told: %q", did)
 		}
 	},
@@ -137,7 +142,8 @@ var settleStories = stories{
 		testkit.Must(t, err)
 		doc, err := proof.Open(text, w.key.Public())
 		testkit.Must(t, err)
-		if doc.Get("kind") != "received file" || doc.Get("size") != "5" || doc.Get("state") != "received" || doc.Get("file") != `a\x0astate: accepted.csv` {
+		if doc.Get("kind") != "received file" || doc.Get("size") != "5" || doc.Get("state") != "received" ||
+			doc.Get("file") != `a\x0astate: accepted.csv` {
 			t.Fatalf("the receipt is %+v", doc)
 		}
 		_, err = proof.Open(strings.Replace(text, "size: 5", "size: 6", 1), w.key.Public())
@@ -196,7 +202,8 @@ var afterStories = stories{
 		testkit.Must(t, err)
 		w.boxes.refuses = "acme"
 		w.follow()
-		if n := len(w.boxes.did); n > 12 || !slices.ContainsFunc(w.boxes.did, func(s string) bool { return strings.Contains(s, "/b.csv.txt") }) {
+		if n := len(w.boxes.did); n > 12 ||
+			!slices.ContainsFunc(w.boxes.did, func(s string) bool { return strings.Contains(s, "/b.csv.txt") }) {
 			t.Fatalf("done: %.500q", w.boxes.did)
 		}
 		w.boxes.refuses = ""
@@ -267,7 +274,8 @@ var afterStories = stories{
 		_, err := w.room.Reject(ctx, "test", id, "", "bad", "")
 		testkit.Must(t, err)
 		w.follow()
-		if want := "write /upload/refused/" + name[:valid.MaxName-4] + ".txt\n"; len(w.boxes.did) != 1 || !strings.HasPrefix(w.boxes.did[0], want) {
+		if want := "write /upload/refused/" + name[:valid.MaxName-4] + ".txt\n"; len(w.boxes.did) != 1 ||
+			!strings.HasPrefix(w.boxes.did[0], want) {
 			t.Fatalf("told: %.300q", w.boxes.did)
 		}
 	},

@@ -91,12 +91,14 @@ func (w *world) begin(t testing.TB) *world {
 	t.Helper()
 	w.t, w.boxes, w.scanner, w.after, w.kept = t, &boxes{}, "", inbox.AfterKeep, time.Time{}
 	w.names = exchange.NameRules{Doubtful: []string{"tmp.*"}, Grace: time.Minute}
-	testkit.Empty(t, w.db, "drops", "drop_names", "digests", "outbox", "audit", "versions", "blobs", "dirs", "mailboxes", "users", "accounts")
+	testkit.Empty(t, w.db, "drops", "drop_names", "digests", "outbox", "audit", "versions", "blobs", "dirs", "mailboxes",
+		"users", "accounts")
 	w.micros.Store(time.Date(2026, 10, 31, 9, 0, 0, 0, time.UTC).UnixMicro())
 	var err error
 	w.blobs, err = disk.Open(t.TempDir(), w.clock)
 	testkit.Must(t, err)
-	accounts := account.New(w.store, w.clock, w.ids, account.Policy{Templates: map[string]account.Template{model.KindCustomer: {StartDir: "/"}}})
+	accounts := account.New(w.store, w.clock, w.ids,
+		account.Policy{Templates: map[string]account.Template{model.KindCustomer: {StartDir: "/"}}})
 	testkit.Customers(t, accounts, "acme", "beta")
 	w.open()
 	return w
@@ -104,8 +106,10 @@ func (w *world) begin(t testing.TB) *world {
 
 // open makes the room with the world's settings.
 func (w *world) open() {
-	w.room = inbox.New(inbox.Options{Store: w.store, Blobs: w.blobs, Clock: w.clock, IDs: w.ids, Log: slog.New(slog.DiscardHandler), Key: w.key, Mailbox: w.boxes,
-		Lease: lease, Scanner: w.scanner, Names: func(string, string) exchange.NameRules { return w.names }, After: w.after, KeptUntil: func(context.Context, string) time.Time { return w.kept }})
+	w.room = inbox.New(inbox.Options{Store: w.store, Blobs: w.blobs, Clock: w.clock, IDs: w.ids,
+		Log: slog.New(slog.DiscardHandler), Key: w.key, Mailbox: w.boxes, Lease: lease, Scanner: w.scanner,
+		Names: func(string, string) exchange.NameRules { return w.names }, After: w.after,
+		KeptUntil: func(context.Context, string) time.Time { return w.kept }})
 }
 
 type stories map[string]func(*testing.T, *world)
@@ -142,7 +146,8 @@ func (w *world) arrive(user, path, text string) string {
 		if err := tx.AddBlob(b, 1, exchange.Micros(now)); err != nil {
 			return err
 		}
-		if err := tx.AddVersion(store.Version{ID: id, FileID: id, UserID: u.ID, BlobID: id, Actor: "user:" + user, StoredAt: exchange.Micros(now)}); err != nil {
+		if err := tx.AddVersion(store.Version{ID: id, FileID: id, UserID: u.ID, BlobID: id, Actor: "user:" + user,
+			StoredAt: exchange.Micros(now)}); err != nil {
 			return err
 		}
 		return w.room.Arrived(tx, []exchange.Arrival{w.arrival(u, id, path, b.Size, b.SHA256)})
@@ -151,7 +156,8 @@ func (w *world) arrive(user, path, text string) string {
 }
 
 func (w *world) arrival(u model.User, id, path string, size int64, sum []byte) exchange.Arrival {
-	return exchange.Arrival{Login: &exchange.Login{User: u, Fingerprint: "SHA256:key", Address: "203.0.113.7"}, Path: path, VersionID: id, Size: size, SHA256: sum, At: w.clock()}
+	return exchange.Arrival{Login: &exchange.Login{User: u, Fingerprint: "SHA256:key", Address: "203.0.113.7"}, Path: path,
+		VersionID: id, Size: size, SHA256: sum, At: w.clock()}
 }
 
 // rename gives an upload another name.

@@ -181,8 +181,8 @@ func sections(text, mark string) (out []string) {
 }
 
 // pemFormats names PEM types as people know them.
-var pemFormats = map[string]string{"OPENSSH PRIVATE KEY": "OpenSSH", "RSA PRIVATE KEY": "PKCS#1", "EC PRIVATE KEY": "SEC1",
-	"PRIVATE KEY": "PKCS#8", "ENCRYPTED PRIVATE KEY": "PKCS#8, encrypted"}
+var pemFormats = map[string]string{"OPENSSH PRIVATE KEY": "OpenSSH", "RSA PRIVATE KEY": "PKCS#1",
+	"EC PRIVATE KEY": "SEC1", "PRIVATE KEY": "PKCS#8", "ENCRYPTED PRIVATE KEY": "PKCS#8, encrypted"}
 
 func examinePEM(block *pem.Block) Exposed {
 	format := pemFormats[block.Type]

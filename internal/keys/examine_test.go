@@ -27,7 +27,8 @@ func areExamined(t *testing.T, files map[string]privateFile) {
 			checkPrintable(t, found)
 			if !d.readable || file.encrypted && !file.told {
 				for _, e := range found { // nothing to find, and nothing made up
-					if e.Proven && (file.encrypted || e.Key.Fingerprint != file.fingerprint) || e.Key.Fingerprint != "" && e.Key.Fingerprint != file.fingerprint {
+					if e.Proven && (file.encrypted || e.Key.Fingerprint != file.fingerprint) || e.Key.Fingerprint != "" &&
+						e.Key.Fingerprint != file.fingerprint {
 						t.Errorf("%s, %s: %+v", name, how, e)
 					}
 				}
@@ -44,7 +45,8 @@ func areExamined(t *testing.T, files map[string]privateFile) {
 func checkPrintable(t testing.TB, found []keys.Exposed) {
 	t.Helper()
 	for _, e := range found {
-		for _, s := range []string{e.Format, e.Key.Type, e.Key.Fingerprint, e.Key.MD5, e.Key.Line, e.Key.Comment, e.Key.Options, e.Key.Format} {
+		for _, s := range []string{e.Format, e.Key.Type, e.Key.Fingerprint, e.Key.MD5, e.Key.Line, e.Key.Comment,
+			e.Key.Options, e.Key.Format} {
 			if valid.Printable(s) != s {
 				t.Errorf("%q is not fit to show", s)
 			}
@@ -57,8 +59,12 @@ func checkPrintable(t testing.TB, found []keys.Exposed) {
 
 func areExaminedAsDER(t *testing.T, files map[string]privateFile) {
 	for name, der := range derFiles(t, files) {
-		for how, data := range map[string][]byte{"bytes": der.data, "bytes and a newline": append(der.data[:len(der.data):len(der.data)], '\n'),
-			"base64": []byte(base64.StdEncoding.EncodeToString(der.data)), "base64 in short lines": []byte(folded(base64.StdEncoding.EncodeToString(der.data), 10)), "base64 with CRLF": []byte(strings.ReplaceAll(folded(base64.StdEncoding.EncodeToString(der.data), 64), "\n", "\r\n"))} {
+		for how, data := range map[string][]byte{"bytes": der.data,
+			"bytes and a newline":   append(der.data[:len(der.data):len(der.data)], '\n'),
+			"base64":                []byte(base64.StdEncoding.EncodeToString(der.data)),
+			"base64 in short lines": []byte(folded(base64.StdEncoding.EncodeToString(der.data), 10)),
+			"base64 with CRLF": []byte(strings.ReplaceAll(folded(base64.StdEncoding.EncodeToString(der.data), 64), "\n",
+				"\r\n"))} {
 			found := keys.Examine(data)
 			switch {
 			case der.encrypted && !der.told || der.fingerprint == "":
@@ -74,8 +80,11 @@ func areExaminedAsDER(t *testing.T, files map[string]privateFile) {
 
 // The name that people know a format by is in the answer.
 func haveNames(t *testing.T, files map[string]privateFile) {
-	for name, want := range map[string]string{"OpenSSH Ed25519": "OpenSSH", "OpenSSH encrypted, passphrase RSA": "OpenSSH", "PEM RSA": "PKCS#1", "PEM, passphrase RSA": "PKCS#1", "PEM ECDSA": "SEC1", "PKCS#8 RSA": "PKCS#8",
-		"PKCS#8, passphrase ECDSA": "PKCS#8, encrypted", "PPK 2 RSA": "PuTTY (PPK 2)", "PPK encrypted 3 Ed25519": "PuTTY (PPK 3)", "ssh.com RSA": "ssh.com", "ssh.com encrypted RSA": "ssh.com", "DSA": "PEM"} {
+	for name, want := range map[string]string{"OpenSSH Ed25519": "OpenSSH", "OpenSSH encrypted, passphrase RSA": "OpenSSH",
+		"PEM RSA": "PKCS#1", "PEM, passphrase RSA": "PKCS#1", "PEM ECDSA": "SEC1", "PKCS#8 RSA": "PKCS#8",
+		"PKCS#8, passphrase ECDSA": "PKCS#8, encrypted", "PPK 2 RSA": "PuTTY (PPK 2)",
+		"PPK encrypted 3 Ed25519": "PuTTY (PPK 3)", "ssh.com RSA": "ssh.com", "ssh.com encrypted RSA": "ssh.com",
+		"DSA": "PEM"} {
 		if found := keys.Examine(files[name].data); len(found) != 1 || found[0].Format != want {
 			t.Errorf("%s: %+v", name, found)
 		}
@@ -86,7 +95,8 @@ func haveNames(t *testing.T, files map[string]privateFile) {
 func areAllFound(t *testing.T, files map[string]privateFile) {
 	var text strings.Builder
 	want := map[string]bool{}
-	for _, name := range []string{"OpenSSH Ed25519", "PPK 3 RSA", "PKCS#8 ECDSA", "PPK encrypted 2 P-521", "openssl's Ed25519", "ssh.com RSA", "OpenSSH Ed25519"} {
+	for _, name := range []string{"OpenSSH Ed25519", "PPK 3 RSA", "PKCS#8 ECDSA", "PPK encrypted 2 P-521",
+		"openssl's Ed25519", "ssh.com RSA", "OpenSSH Ed25519"} {
 		text.Write(files[name].data)
 		want[files[name].fingerprint] = !files[name].encrypted
 	}
@@ -104,7 +114,8 @@ func areAllFound(t *testing.T, files map[string]privateFile) {
 // Files without a private key say nothing.
 func TestExamineOfPublicFiles(t *testing.T) {
 	_, public := pair(t)
-	for _, data := range []string{"", public, block(public), strings.Fields(public)[1], "-----BEGIN OPENSSH PRIVATE KEY-----", "openssh-key-v1", "0", "\x30\x82", "\xff\xfe", "PuTTY"} {
+	for _, data := range []string{"", public, block(public), strings.Fields(public)[1],
+		"-----BEGIN OPENSSH PRIVATE KEY-----", "openssh-key-v1", "0", "\x30\x82", "\xff\xfe", "PuTTY"} {
 		if found := keys.Examine([]byte(data)); len(found) > 0 {
 			t.Errorf("%q: %+v", data, found)
 		}
@@ -115,13 +126,16 @@ func TestExamineOfPublicFiles(t *testing.T) {
 // halves, and the type they claim, are each of another kind of key.
 func mismatched(t testing.TB) map[string][]byte {
 	files := map[string][]byte{}
-	for _, n := range []string{"9223372036854775807", "9223372036854775806", "18446744073709551616", "2147483648", "-1", "-9223372036854775808", "1e9", "+3", ""} {
+	for _, n := range []string{"9223372036854775807", "9223372036854775806", "18446744073709551616", "2147483648", "-1",
+		"-9223372036854775808", "1e9", "+3", ""} {
 		for _, block := range []string{"Public", "Private"} {
-			files[block+"-Lines: "+n] = []byte("PuTTY-User-Key-File-2: ssh-rsa\nEncryption: none\nComment: x\n" + block + "-Lines: " + n + "\nAAAA\n")
+			files[block+"-Lines: "+n] = []byte("PuTTY-User-Key-File-2: ssh-rsa\nEncryption: none\nComment: x\n" + block +
+				"-Lines: " + n + "\nAAAA\n")
 		}
 	}
 	kinds := []string{"ed25519", "ecdsa", "rsa"}
-	for _, says := range []string{"ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp521", "ecdsa-sha2-", "sk-ssh-ed25519@openssh.com", "ssh-dss", ""} {
+	for _, says := range []string{"ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp521", "ecdsa-sha2-",
+		"sk-ssh-ed25519@openssh.com", "ssh-dss", ""} {
 		for _, public := range kinds {
 			for _, private := range kinds {
 				whole := string(ppkFile(3, blobOf(t, known(t, public, "victim")), privateNumbers(known(t, private, "forger"))))

@@ -83,7 +83,8 @@ func ppkFile(version int, public, private []byte) []byte {
 		mac = hmac.New(sha256.New, nil)
 	}
 	mac.Write(wire(kind, "none", "c", string(public), string(private)))
-	return fmt.Appendf(nil, "PuTTY-User-Key-File-%d: %s\nEncryption: none\nComment: c\n%s%sPrivate-MAC: %x\n", version, kind, ppkLines("Public", public), ppkLines("Private", private), mac.Sum(nil))
+	return fmt.Appendf(nil, "PuTTY-User-Key-File-%d: %s\nEncryption: none\nComment: c\n%s%sPrivate-MAC: %x\n", version,
+		kind, ppkLines("Public", public), ppkLines("Private", private), mac.Sum(nil))
 }
 
 // opensshFile is OpenSSH's format without encryption (PROTOCOL.key).
@@ -105,13 +106,16 @@ func opensshPrivate(t testing.TB, public, private crypto.Signer) []byte {
 		return append([]byte(check), wire("ssh-ed25519", p, string(k.Seed())+p, "c")...)
 	case *ecdsa.PrivateKey:
 		fields := wireFields(t, "x "+base64.StdEncoding.EncodeToString(blobOf(t, public)))
-		return append([]byte(check), wire(string(fields[0]), string(fields[1]), string(fields[2]), string(privateNumbers(k)[4:]), "c")...)
+		return append([]byte(check), wire(string(fields[0]), string(fields[1]), string(fields[2]),
+			string(privateNumbers(k)[4:]), "c")...)
 	}
 	return opensshRSA(public.(*rsa.PrivateKey), private.(*rsa.PrivateKey))
 }
 
 func opensshRSA(public, k *rsa.PrivateKey) []byte {
-	return append([]byte("\x01\x02\x03\x04\x01\x02\x03\x04"), wire("ssh-rsa", mpint(public.N), mpint(big.NewInt(int64(public.E))), mpint(k.D), mpint(coefficient(k)), mpint(k.Primes[0]), mpint(k.Primes[1]), "c")...)
+	return append([]byte("\x01\x02\x03\x04\x01\x02\x03\x04"),
+		wire("ssh-rsa", mpint(public.N), mpint(big.NewInt(int64(public.E))), mpint(k.D), mpint(coefficient(k)),
+			mpint(k.Primes[0]), mpint(k.Primes[1]), "c")...)
 }
 
 // rsaNumbers is PKCS#1 (RFC 8017 §A.1.2).
@@ -130,7 +134,8 @@ func pkcs1(t testing.TB, public, private crypto.Signer) []byte {
 	t.Helper()
 	a, b := public.(*rsa.PrivateKey), private.(*rsa.PrivateKey)
 	rest := func(p *big.Int) *big.Int { return new(big.Int).Mod(b.D, new(big.Int).Sub(p, big.NewInt(1))) }
-	return marshal(t, rsaNumbers{N: a.N, E: a.E, D: b.D, P: b.Primes[0], Q: b.Primes[1], Dp: rest(b.Primes[0]), Dq: rest(b.Primes[1]), Qinv: coefficient(b)})
+	return marshal(t, rsaNumbers{N: a.N, E: a.E, D: b.D, P: b.Primes[0], Q: b.Primes[1], Dp: rest(b.Primes[0]),
+		Dq: rest(b.Primes[1]), Qinv: coefficient(b)})
 }
 
 // sec1 is RFC 5915's structure, with the curve or without it as in PKCS#8.
@@ -192,17 +197,22 @@ func sshcomFile(public, k *rsa.PrivateKey) []byte {
 	}
 	body := wire("if-modn{sign{rsa-pkcs1-sha1},encrypt{rsa-pkcs1v2-oaep}}", "none", string(wire(string(n))))
 	b := binary.BigEndian.AppendUint32([]byte{0x3f, 0x6f, 0xf9, 0xeb}, uint32(8+len(body)))
-	return []byte("---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----\nComment: \"c\"\n" + folded(base64.StdEncoding.EncodeToString(append(b, body...)), 70) + "---- END SSH2 ENCRYPTED PRIVATE KEY ----\n")
+	return []byte("---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----\nComment: \"c\"\n" +
+		folded(base64.StdEncoding.EncodeToString(append(b, body...)), 70) + "---- END SSH2 ENCRYPTED PRIVATE KEY ----\n")
 }
 
 // rsaPrimes are two people's, in base 36: made once, for tests alone.
 var rsaPrimes = map[string][2]string{
 	"victim": {
-		"zq3ujodqtr4vo6wyrzjiz4nc4nm6qab21g3yra2zdch9acd6xprs1sbnz4t8lisrhvx34d2r89jn1ax5lyf4f79698isuqf3tsitkneamgujws1lw26dgsgs0ynzy2ovgk3lsiojb3cm2sr23bimaz7libaen6gb23sfaz9rayva3qi9eea4hoordxje0cq3lzruth",
-		"108xkfoa1uebtcrlic2n84yzvtgxkb6owmkxd1xfec3c3nalkdekibwwxby8eqe2gdvbevbv5h49ue9e1vp16v6lqdkchirpp6nhx2urzc5amtrsfjgwnytx4dt35ce22zahx6v9zil96ua9enfa0yet4r3zf7o0zq8b59hrnbsg8df8s55087ixy5u06p5fn1jav6h",
+		"zq3ujodqtr4vo6wyrzjiz4nc4nm6qab21g3yra2zdch9acd6xprs1sbnz4t8lisrhvx34d2r89jn1ax5lyf4f79698isuqf3tsit" +
+			"kneamgujws1lw26dgsgs0ynzy2ovgk3lsiojb3cm2sr23bimaz7libaen6gb23sfaz9rayva3qi9eea4hoordxje0cq3lzruth",
+		"108xkfoa1uebtcrlic2n84yzvtgxkb6owmkxd1xfec3c3nalkdekibwwxby8eqe2gdvbevbv5h49ue9e1vp16v6lqdkchirpp6nh" +
+			"x2urzc5amtrsfjgwnytx4dt35ce22zahx6v9zil96ua9enfa0yet4r3zf7o0zq8b59hrnbsg8df8s55087ixy5u06p5fn1jav6h",
 	},
 	"forger": {
-		"10fsqcdfaon2uegobmgtb3ua6r8yxcentck2y91xjbyrzfba3ibi1yo4deilcui01hmr0hvcw37qjrzl2b13tocrhsuc38t3posg0iitkngierkxju6zjitc9lr6w3oa94pdupydm994bjkss7th6m4p16zjgrofoae91zff178ku77jchfqsbfyq7x38zsbttrh8pt",
-		"1378yothoyno4j61bimjnpgxy9uergocxwyrs6b3omot6im15skq09riugsn1bj0k05e9ywboccd3np39gp83un21k8o36fzs63jhimm8ct1d13yr739m1orapxa3ycerdlnbgrawn7d0btw15rmtjwpedibp3vs2ehh8q3mx93ukmlmhniptmsfecewz3m9rcfp30h",
+		"10fsqcdfaon2uegobmgtb3ua6r8yxcentck2y91xjbyrzfba3ibi1yo4deilcui01hmr0hvcw37qjrzl2b13tocrhsuc38t3posg" +
+			"0iitkngierkxju6zjitc9lr6w3oa94pdupydm994bjkss7th6m4p16zjgrofoae91zff178ku77jchfqsbfyq7x38zsbttrh8pt",
+		"1378yothoyno4j61bimjnpgxy9uergocxwyrs6b3omot6im15skq09riugsn1bj0k05e9ywboccd3np39gp83un21k8o36fzs63j" +
+			"himm8ct1d13yr739m1orapxa3ycerdlnbgrawn7d0btw15rmtjwpedibp3vs2ehh8q3mx93ukmlmhniptmsfecewz3m9rcfp30h",
 	},
 }

@@ -63,16 +63,17 @@ func TestRSAWithoutPrimesProvesNothing(t *testing.T) {
 	victim, forger := known(t, "rsa", "victim").(*rsa.PrivateKey), known(t, "rsa", "forger").(*rsa.PrivateKey)
 	one, n := big.NewInt(1), victim.N
 	for how, k := range map[string]rsaNumbers{
-		"the modulus is a prime":        {N: n, E: 65537, D: one, P: n, Q: one},
-		"one is a prime":                {N: n, E: 65537, D: one, P: one, Q: n},
-		"no primes":                     {N: n, E: 65537, D: one, P: new(big.Int), Q: new(big.Int)},
-		"no numbers":                    {N: n, E: 65537, D: new(big.Int), P: new(big.Int), Q: new(big.Int)},
-		"negative numbers":              {N: n, E: 65537, D: big.NewInt(-1), P: new(big.Int).Neg(n), Q: big.NewInt(-1)},
-		"the forger's primes":           {N: n, E: 65537, D: forger.D, P: forger.Primes[0], Q: forger.Primes[1]},
-		"exponents of one":              {N: n, E: 1, D: one, P: n, Q: one},
-		"a huge exponent":               {N: n, E: 1<<62 + 1, D: n, P: n, Q: n},
-		"an even modulus":               {N: new(big.Int).Add(n, one), E: 65537, D: one, P: n, Q: big.NewInt(2)},
-		"three primes":                  {Version: 1, N: n, E: 65537, D: forger.D, P: forger.Primes[0], Q: forger.Primes[1], More: []morePrime{{Prime: n, Exp: one, Coeff: one}}},
+		"the modulus is a prime": {N: n, E: 65537, D: one, P: n, Q: one},
+		"one is a prime":         {N: n, E: 65537, D: one, P: one, Q: n},
+		"no primes":              {N: n, E: 65537, D: one, P: new(big.Int), Q: new(big.Int)},
+		"no numbers":             {N: n, E: 65537, D: new(big.Int), P: new(big.Int), Q: new(big.Int)},
+		"negative numbers":       {N: n, E: 65537, D: big.NewInt(-1), P: new(big.Int).Neg(n), Q: big.NewInt(-1)},
+		"the forger's primes":    {N: n, E: 65537, D: forger.D, P: forger.Primes[0], Q: forger.Primes[1]},
+		"exponents of one":       {N: n, E: 1, D: one, P: n, Q: one},
+		"a huge exponent":        {N: n, E: 1<<62 + 1, D: n, P: n, Q: n},
+		"an even modulus":        {N: new(big.Int).Add(n, one), E: 65537, D: one, P: n, Q: big.NewInt(2)},
+		"three primes": {Version: 1, N: n, E: 65537, D: forger.D, P: forger.Primes[0], Q: forger.Primes[1],
+			More: []morePrime{{Prime: n, Exp: one, Coeff: one}}},
 		"the victim's exponent of none": {N: n, E: 65537, D: new(big.Int).Sub(n, one), P: n, Q: n},
 	} {
 		k.Dp, k.Dq, k.Qinv = one, one, one
@@ -82,8 +83,11 @@ func TestRSAWithoutPrimesProvesNothing(t *testing.T) {
 		}
 		priv := new(rsa.PrivateKey)
 		priv.PublicKey, priv.D, priv.Primes = rsa.PublicKey{N: n, E: k.E}, k.D, []*big.Int{k.P, k.Q}
-		for format, file := range map[string][]byte{"PKCS#1": armour("RSA PRIVATE KEY", der), "DER": der, "PKCS#8": armour("PRIVATE KEY", pkcs8(t, der, "1.2.840.113549.1.1.1")),
-			"PPK 2": ppkFile(2, blobOf(t, victim), privateNumbers(priv)), "PPK 3": ppkFile(3, blobOf(t, victim), privateNumbers(priv)), "ssh.com": sshcomFile(victim, priv), "OpenSSH": opensshFile(blobOf(t, victim), opensshRSA(victim, priv))} {
+		for format, file := range map[string][]byte{"PKCS#1": armour("RSA PRIVATE KEY", der), "DER": der,
+			"PKCS#8": armour("PRIVATE KEY", pkcs8(t, der, "1.2.840.113549.1.1.1")),
+			"PPK 2":  ppkFile(2, blobOf(t, victim), privateNumbers(priv)),
+			"PPK 3":  ppkFile(3, blobOf(t, victim), privateNumbers(priv)), "ssh.com": sshcomFile(victim, priv),
+			"OpenSSH": opensshFile(blobOf(t, victim), opensshRSA(victim, priv))} {
 			notProven(t, how+", "+format, file)
 		}
 	}
@@ -97,16 +101,20 @@ func TestAbsurdNumbersTakeNoTime(t *testing.T) {
 	large := new(big.Int).Lsh(big.NewInt(1), 100_000)
 	large.Sub(large, big.NewInt(1))
 	for how, k := range map[string]rsaNumbers{
-		"a prime": {N: victim.N, D: victim.D, P: large, Q: q}, "both primes": {N: victim.N, D: victim.D, P: large, Q: new(big.Int).Sub(large, big.NewInt(2))},
-		"the private exponent": {N: victim.N, D: large, P: p, Q: q}, "the modulus": {N: large, D: victim.D, P: large, Q: big.NewInt(1)},
-		"the modulus, even": {N: new(big.Int).Lsh(large, 1), D: large, P: big.NewInt(2), Q: large},
+		"a prime":              {N: victim.N, D: victim.D, P: large, Q: q},
+		"both primes":          {N: victim.N, D: victim.D, P: large, Q: new(big.Int).Sub(large, big.NewInt(2))},
+		"the private exponent": {N: victim.N, D: large, P: p, Q: q},
+		"the modulus":          {N: large, D: victim.D, P: large, Q: big.NewInt(1)},
+		"the modulus, even":    {N: new(big.Int).Lsh(large, 1), D: large, P: big.NewInt(2), Q: large},
 	} {
 		k.E, k.Dp, k.Dq, k.Qinv = 65537, big.NewInt(1), big.NewInt(1), big.NewInt(1)
 		priv := &rsa.PrivateKey{PublicKey: rsa.PublicKey{N: k.N, E: k.E}, D: k.D, Primes: []*big.Int{k.P, k.Q}}
 		blob := wire("ssh-rsa", "\x01\x00\x01", mpint(k.N))
 		der := marshal(t, k)
-		for format, file := range map[string][]byte{"DER": der, "PKCS#1": armour("RSA PRIVATE KEY", der), "PKCS#8": armour("PRIVATE KEY", pkcs8(t, der, "1.2.840.113549.1.1.1")),
-			"PPK": ppkFile(3, blob, privateNumbers(priv)), "ssh.com": sshcomFile(priv, priv), "OpenSSH": opensshFile(blob, opensshRSA(priv, priv))} {
+		for format, file := range map[string][]byte{"DER": der, "PKCS#1": armour("RSA PRIVATE KEY", der),
+			"PKCS#8": armour("PRIVATE KEY", pkcs8(t, der, "1.2.840.113549.1.1.1")),
+			"PPK":    ppkFile(3, blob, privateNumbers(priv)), "ssh.com": sshcomFile(priv, priv),
+			"OpenSSH": opensshFile(blob, opensshRSA(priv, priv))} {
 			began := time.Now()
 			if _, err := keys.Read(file); fault.PublicText(err) != keys.PrivateKeyAdvice {
 				t.Errorf("%s, %s: %v", how, format, err)
@@ -128,17 +136,24 @@ func TestEncryptedFilesProveNothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		claims := map[string][]byte{"OpenSSH": pem.EncodeToMemory(&pem.Block{Type: locked.Type, Bytes: []byte(strings.Replace(string(locked.Bytes), string(blobOf(t, forger)), string(blobOf(t, victim)), 1))})}
+		claims := map[string][]byte{"OpenSSH": pem.EncodeToMemory(
+			&pem.Block{Type: locked.Type,
+				Bytes: []byte(strings.Replace(string(locked.Bytes), string(blobOf(t, forger)), string(blobOf(t, victim)), 1))})}
 		for _, v := range []int{2, 3} {
 			ppk, err := keys.MarshalPPK(forger, "c", "secret", v)
 			if err != nil {
 				t.Fatal(err)
 			}
-			claim := strings.Replace(string(ppk), ppkLines("Public", blobOf(t, forger)), ppkLines("Public", blobOf(t, victim)), 1)
+			claim := strings.Replace(string(ppk), ppkLines("Public", blobOf(t, forger)), ppkLines("Public", blobOf(t, victim)),
+				1)
 			claims[fmt.Sprintf("PPK %d", v)] = []byte(claim)
-			for how, file := range map[string]string{"called plain": strings.Replace(claim, "Encryption: aes256-cbc", "Encryption: none", 1), "an unknown cipher": strings.Replace(claim, "aes256-cbc", "rot13", 1),
-				"the forger's plain file behind it": claim + string(ppkFile(v, blobOf(t, forger), privateNumbers(forger))), "two public halves": strings.Replace(string(ppkFile(v, blobOf(t, forger), privateNumbers(forger))), "Private-Lines", ppkLines("Public", blobOf(t, victim))+"Private-Lines", 1),
-				"two versions": "PuTTY-User-Key-File-2: " + strings.Fields(line(t, victim.Public()))[0] + "\n" + string(ppkFile(3, blobOf(t, victim), privateNumbers(forger)))} {
+			for how, file := range map[string]string{"called plain": strings.Replace(claim, "Encryption: aes256-cbc",
+				"Encryption: none", 1), "an unknown cipher": strings.Replace(claim, "aes256-cbc", "rot13", 1),
+				"the forger's plain file behind it": claim + string(ppkFile(v, blobOf(t, forger), privateNumbers(forger))),
+				"two public halves": strings.Replace(string(ppkFile(v, blobOf(t, forger), privateNumbers(forger))),
+					"Private-Lines", ppkLines("Public", blobOf(t, victim))+"Private-Lines", 1),
+				"two versions": "PuTTY-User-Key-File-2: " + strings.Fields(line(t, victim.Public()))[0] + "\n" +
+					string(ppkFile(3, blobOf(t, victim), privateNumbers(forger)))} {
 				notProven(t, fmt.Sprintf("%s, PPK %d, %s", kind, v, how), []byte(file))
 			}
 		}

@@ -30,7 +30,8 @@ func publicFiles(t testing.TB) map[string]publicFile {
 		"P-256": {"-t", "ecdsa", "-b", "256"}, "P-384": {"-t", "ecdsa", "-b", "384"}, "P-521": {"-t", "ecdsa", "-b", "521"},
 	} {
 		path := b.keygen(strings.ReplaceAll(name, " ", ""), args...)
-		f := publicFile{text: string(b.read(strings.ReplaceAll(name, " ", "") + ".pub")), format: "OpenSSH", comment: "me@example.com"}
+		f := publicFile{text: string(b.read(strings.ReplaceAll(name, " ", "") + ".pub")), format: "OpenSSH",
+			comment: "me@example.com"}
 		f.line = strings.Join(strings.Fields(f.text)[:2], " ")
 		fmt.Sscanf(string(run(t, "ssh-keygen", "-lf", path)), "%d %s", &f.bits, &f.sha256)
 		fmt.Sscanf(string(run(t, "ssh-keygen", "-E", "md5", "-lf", path)), "%d MD5:%s", &f.bits, &f.md5)
@@ -64,7 +65,8 @@ func publicFiles(t testing.TB) map[string]publicFile {
 		format := "PEM (PKIX)"
 		if strings.HasPrefix(name, "RSA") {
 			format = "PEM (PKCS#1)"
-			add("openssl rsa -RSAPublicKey_out", string(run(t, "openssl", "rsa", "-pubin", "-in", in, "-RSAPublicKey_out")), format, "")
+			add("openssl rsa -RSAPublicKey_out", string(run(t, "openssl", "rsa", "-pubin", "-in", in, "-RSAPublicKey_out")),
+				format, "")
 		}
 		add("ssh-keygen -e -m PEM", string(run(t, "ssh-keygen", "-e", "-m", "PEM", "-f", path)), format, "")
 	}
@@ -77,15 +79,20 @@ func TestWhatToolsWriteIsRead(t *testing.T) {
 	for name, f := range publicFiles(t) {
 		text := f.text
 		disguises := map[string]string{
-			"as it is": text, "CRLF": strings.ReplaceAll(text, "\n", "\r\n"), "old Macintosh": strings.ReplaceAll(text, "\n", "\r"), "a BOM": "\xef\xbb\xbf" + text,
-			"UTF-16": wide(text, false), "UTF-16, big-endian": wide(text, true), "UTF-16, CRLF": wide(strings.ReplaceAll(text, "\n", "\r\n"), false),
+			"as it is": text, "CRLF": strings.ReplaceAll(text, "\n", "\r\n"),
+			"old Macintosh": strings.ReplaceAll(text, "\n", "\r"), "a BOM": "\xef\xbb\xbf" + text,
+			"UTF-16": wide(text, false), "UTF-16, big-endian": wide(text, true),
+			"UTF-16, CRLF":           wide(strings.ReplaceAll(text, "\n", "\r\n"), false),
 			"UTF-16 and an odd byte": wide(text, false) + "\n",
-			"no last newline":        strings.TrimSpace(text), "blank lines around": "\n \n" + text + "\n\t\n", "indented": "  " + strings.ReplaceAll(text, "\n", "\n  "),
-			"quoted in a mail": "> " + strings.ReplaceAll(strings.TrimSpace(text), "\n", "\n> ") + "\n", "smart quotes around": "\u201c" + strings.TrimSpace(text) + "\u201d",
-			"German quotes": "\u201e" + strings.TrimSpace(text) + "\u201c\n", "single quotes": "\u2018" + strings.TrimSpace(text) + "\u2019",
-			"a mail's <div>": `<div dir="ltr">` + strings.ReplaceAll(html.EscapeString(text), "\n", "<br>\n") + "</div>",
-			"a <pre>":        "<pre>" + html.EscapeString(text) + "</pre>",
-			"Outlook":        outlook(text),
+			"no last newline":        strings.TrimSpace(text), "blank lines around": "\n \n" + text + "\n\t\n",
+			"indented":            "  " + strings.ReplaceAll(text, "\n", "\n  "),
+			"quoted in a mail":    "> " + strings.ReplaceAll(strings.TrimSpace(text), "\n", "\n> ") + "\n",
+			"smart quotes around": "\u201c" + strings.TrimSpace(text) + "\u201d",
+			"German quotes":       "\u201e" + strings.TrimSpace(text) + "\u201c\n",
+			"single quotes":       "\u2018" + strings.TrimSpace(text) + "\u2019",
+			"a mail's <div>":      `<div dir="ltr">` + strings.ReplaceAll(html.EscapeString(text), "\n", "<br>\n") + "</div>",
+			"a <pre>":             "<pre>" + html.EscapeString(text) + "</pre>",
+			"Outlook":             outlook(text),
 		}
 		if f.format == "OpenSSH" {
 			disguises["broken at 76 columns"] = folded(text, 76)
@@ -100,7 +107,8 @@ func TestWhatToolsWriteIsRead(t *testing.T) {
 		}
 		for how, data := range disguises {
 			p, err := one(data)
-			if err != nil || p.Line != f.line || p.Fingerprint != f.sha256 || p.MD5 != f.md5 || p.Bits != f.bits || p.Format != f.format {
+			if err != nil || p.Line != f.line || p.Fingerprint != f.sha256 || p.MD5 != f.md5 || p.Bits != f.bits ||
+				p.Format != f.format {
 				t.Errorf("%s, %s: %+v, %v", name, how, p, err)
 			} else if spaceless(p.Comment) != spaceless(f.comment) && !strings.HasSuffix(how, "no comment") {
 				t.Errorf("%s, %s: the comment is %q", name, how, p.Comment)
@@ -116,11 +124,15 @@ func spaceless(s string) string { return strings.ReplaceAll(s, " ", "") }
 // outlook is text as that program writes a message.
 func outlook(text string) string {
 	var b strings.Builder
-	b.WriteString("<html xmlns:o=\"urn:schemas-microsoft-com:office:office\">\r\n<head>\r\n<meta http-equiv=\"Content-Type\" content=\"text/html; charset=utf-8\">\r\n" +
-		"<title>AW: key</title>\r\n<style><!--\r\n/* Font Definitions */\r\n@font-face\r\n\t{font-family:Calibri;}\r\np.MsoNormal > a\r\n\t{margin:0cm;}\r\n--></style>\r\n" +
-		"<!--[if gte mso 9]><xml><o:shapedefaults v:ext=\"edit\" /></xml><![endif]-->\r\n</head>\r\n<body lang=\"DE\">\r\n<div class=\"WordSection1\">\r\n")
+	b.WriteString("<html xmlns:o=\"urn:schemas-microsoft-com:office:office\">\r\n<head>\r\n<meta " +
+		"http-equiv=\"Content-Type\" content=\"text/html; charset=utf-8\">\r\n" +
+		"<title>AW: key</title>\r\n<style><!--\r\n/* Font Definitions " +
+		"*/\r\n@font-face\r\n\t{font-family:Calibri;}\r\np.MsoNormal > a\r\n\t{margin:0cm;}\r\n--></style>\r\n" +
+		"<!--[if gte mso 9]><xml><o:shapedefaults v:ext=\"edit\" /></xml><![endif]-->\r\n</head>\r\n<body " +
+		"lang=\"DE\">\r\n<div class=\"WordSection1\">\r\n")
 	for l := range strings.SplitSeq(strings.TrimSpace(text), "\n") {
-		b.WriteString("<p class=\"MsoNormal\"><span style=\"font-family:&quot;Courier New&quot;\">" + strings.ReplaceAll(html.EscapeString(l), " ", "&nbsp;") + "<o:p></o:p></span></p>\r\n")
+		b.WriteString("<p class=\"MsoNormal\"><span style=\"font-family:&quot;Courier New&quot;\">" +
+			strings.ReplaceAll(html.EscapeString(l), " ", "&nbsp;") + "<o:p></o:p></span></p>\r\n")
 	}
 	return b.String() + "<p class=\"MsoNormal\"><o:p>&nbsp;</o:p></p>\r\n</div>\r\n</body>\r\n</html>\r\n"
 }
@@ -136,10 +148,17 @@ func TestPEM(t *testing.T) {
 	}
 	damaged := strings.Replace(second, "M", "!", 1)
 	for how, data := range map[string]string{
-		"cut short": first[:100], "damaged": damaged, "a damaged one first": damaged + first, "a damaged one last": first + damaged, "another type inside": strings.ReplaceAll(first, "PUBLIC KEY", "RSA PUBLIC KEY"),
-		"no last line": strings.Split(first, "-----END")[0], "a line after it": first + public, "a line before it": public + first, "an RFC 4716 block after it": first + block(public),
-		"an RFC 4716 block before it": block(public) + first, "a signature": strings.ReplaceAll(first, "PUBLIC KEY", "SSH SIGNATURE"), "X25519": string(x25519(t, b)),
-		"RSA 1024": string(rsaPKIX(t, b, "1024")), "DSA": "-----BEGIN PUBLIC KEY-----\nMIIBtjCCASsGByqGSM44BAEwggEe\n-----END PUBLIC KEY-----\n", "an empty block": "-----BEGIN PUBLIC KEY-----\n-----END PUBLIC KEY-----\n",
+		"cut short": first[:100], "damaged": damaged, "a damaged one first": damaged + first,
+		"a damaged one last":  first + damaged,
+		"another type inside": strings.ReplaceAll(first, "PUBLIC KEY", "RSA PUBLIC KEY"),
+		"no last line":        strings.Split(first, "-----END")[0], "a line after it": first + public,
+		"a line before it": public + first, "an RFC 4716 block after it": first + block(public),
+		"an RFC 4716 block before it": block(public) + first,
+		"a signature":                 strings.ReplaceAll(first, "PUBLIC KEY", "SSH SIGNATURE"),
+		"X25519":                      string(x25519(t, b)),
+		"RSA 1024":                    string(rsaPKIX(t, b, "1024")),
+		"DSA":                         "-----BEGIN PUBLIC KEY-----\nMIIBtjCCASsGByqGSM44BAEwggEe\n-----END PUBLIC KEY-----\n",
+		"an empty block":              "-----BEGIN PUBLIC KEY-----\n-----END PUBLIC KEY-----\n",
 	} {
 		found, err := keys.Read([]byte(data))
 		if text := fault.PublicText(err); !fault.Is(err, fault.Invalid) || len(found) != 0 || text == keys.PrivateKeyAdvice {
@@ -172,19 +191,25 @@ func TestCertificatesAreRefusedAndSaidSo(t *testing.T) {
 		run(t, "ssh-keygen", "-q", "-s", ca, "-I", "id", "-n", "me", path+".pub")
 		line := string(b.read(kind + "-cert.pub"))
 		run(t, "ssh-keygen", "-q", "-p", "-P", "", "-N", "", "-m", "PEM", "-f", path)
-		files := map[string]string{"a line": line, "folded": folded(line, 76), "RFC 4716": block(line), "bare": strings.Fields(line)[1], "behind the key": string(b.read(kind+".pub")) + line}
+		files := map[string]string{"a line": line, "folded": folded(line, 76), "RFC 4716": block(line),
+			"bare": strings.Fields(line)[1], "behind the key": string(b.read(kind+".pub")) + line}
 		for how, text := range files {
-			if found, err := keys.Read([]byte(text)); !fault.Is(err, fault.Invalid) || len(found) != 0 || !strings.Contains(fault.PublicText(err), "SSH certificate") {
+			if found, err := keys.Read([]byte(text)); !fault.Is(err, fault.Invalid) || len(found) != 0 ||
+				!strings.Contains(fault.PublicText(err), "SSH certificate") {
 				t.Errorf("%s, %s: %+v, %v", kind, how, found, err)
 			}
 		}
 	}
-	run(t, "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=me", "-keyout", b.path("k.pem"), "-out", b.path("c.pem"))
+	run(t, "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=me",
+		"-keyout", b.path("k.pem"), "-out", b.path("c.pem"))
 	cert := string(b.read("c.pem"))
 	trusted := string(run(t, "openssl", "x509", "-in", b.path("c.pem"), "-trustout"))
-	for how, text := range map[string]string{"PEM": cert, "described": string(run(t, "openssl", "x509", "-in", b.path("c.pem"), "-text")), "trusted": trusted, "behind a key": string(run(t, "openssl", "x509", "-in", b.path("c.pem"), "-noout", "-pubkey")) + cert,
-		"UTF-16": wide(cert, false), "in a mail": outlook(cert)} {
-		if found, err := keys.Read([]byte(text)); !fault.Is(err, fault.Invalid) || len(found) != 0 || !strings.Contains(fault.PublicText(err), "X.509 certificate") {
+	for how, text := range map[string]string{"PEM": cert,
+		"described": string(run(t, "openssl", "x509", "-in", b.path("c.pem"), "-text")), "trusted": trusted,
+		"behind a key": string(run(t, "openssl", "x509", "-in", b.path("c.pem"), "-noout", "-pubkey")) + cert,
+		"UTF-16":       wide(cert, false), "in a mail": outlook(cert)} {
+		if found, err := keys.Read([]byte(text)); !fault.Is(err, fault.Invalid) || len(found) != 0 ||
+			!strings.Contains(fault.PublicText(err), "X.509 certificate") {
 			t.Errorf("X.509, %s: %+v, %v", how, found, err)
 		}
 	}

@@ -19,9 +19,13 @@ func FuzzRead(f *testing.F) {
 	for _, seed := range []string{
 		public, block(public, `Comment: "a\`, `b"`), rsaLine(f, 2048), "-----BEGIN OPENSSH PRIVATE KEY-----\n",
 		"---- BEGIN SSH2 PUBLIC KEY ----\nComment: \\\n---- END SSH2 PUBLIC KEY ----", "\xef\xbb\xbf\r\n#",
-		`from="*",command="a \"b\"" ` + strings.TrimSpace(public) + " me@example.com\n" + rsa, folded(rsa, 76), folded(rsa, 76) + "me@example.com", outlook(public),
-		wide(public, true), wide(block(rsa, "Comment: c"), false), "> " + strings.ReplaceAll(folded(rsa, 60), "\n", "\n> "), "\u201c" + strings.TrimSpace(public) + "\u201d",
-		strings.Fields(public)[1], "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n", "<p>" + public + "&lt;p&gt;</p>", "MIIB", "0\x82\x02\x01",
+		`from="*",command="a \"b\"" ` + strings.TrimSpace(public) + " me@example.com\n" + rsa, folded(rsa, 76),
+		folded(rsa, 76) + "me@example.com", outlook(public),
+		wide(public, true), wide(block(rsa, "Comment: c"), false), "> " + strings.ReplaceAll(folded(rsa, 60), "\n", "\n> "),
+		"\u201c" + strings.TrimSpace(public) + "\u201d",
+		strings.Fields(public)[1],
+		"-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC " +
+			"KEY-----\n", "<p>" + public + "&lt;p&gt;</p>", "MIIB", "0\x82\x02\x01",
 	} {
 		f.Add([]byte(seed))
 	}
@@ -93,7 +97,8 @@ func FuzzExamine(f *testing.F) {
 		f.Add([]byte(strings.Join(strings.Split(text, "\n")[1:], "")), byte(asFile))
 		f.Add([]byte(text+plain), byte(asFile))
 	}
-	for _, file := range wrapped(f, opensshFile(blobs[0], opensshPrivate(f, known(f, "ed25519", "forger"), known(f, "ed25519", "forger")))) {
+	for _, file := range wrapped(f,
+		opensshFile(blobs[0], opensshPrivate(f, known(f, "ed25519", "forger"), known(f, "ed25519", "forger")))) {
 		f.Add(file, byte(asFile))
 	}
 	for _, file := range mismatched(f) {

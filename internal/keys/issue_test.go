@@ -48,25 +48,30 @@ func issueOne(t *testing.T, kind string, version int) {
 	want := map[string]struct {
 		kind string
 		bits int
-	}{"ed25519": {"ssh-ed25519", 256}, "rsa": {"ssh-rsa", 3072}, "rsa-4096": {"ssh-rsa", 4096}, "ecdsa": {"ecdsa-sha2-nistp256", 256}}[kind]
+	}{"ed25519": {"ssh-ed25519", 256}, "rsa": {"ssh-rsa", 3072}, "rsa-4096": {"ssh-rsa", 4096},
+		"ecdsa": {"ecdsa-sha2-nistp256", 256}}[kind]
 	if p.Public.Type != want.kind || p.Public.Bits != want.bits || p.Public.Comment != "made for Jane" {
 		t.Errorf("%+v", p.Public)
 	}
 	if read, err := one(string(p.PubFile)); err != nil || read != p.Public {
 		t.Errorf("the .pub file reads as %+v, %v; not %+v", read, err, p.Public)
 	}
-	for tool, out := range map[string][]byte{"puttygen -l": run(t, "puttygen", "-l", ppk), "ssh-keygen -l": run(t, "ssh-keygen", "-l", "-f", pub)} {
+	for tool, out := range map[string][]byte{"puttygen -l": run(t, "puttygen", "-l", ppk),
+		"ssh-keygen -l": run(t, "ssh-keygen", "-l", "-f", pub)} {
 		if !bytes.Contains(out, []byte(p.Public.Fingerprint)) || !bytes.Contains(out, []byte(fmt.Sprint(p.Public.Bits))) {
 			t.Errorf("%s says %s, not %s", tool, out, p.Public.Fingerprint)
 		}
 	}
 
 	// PuTTY opens it: the private half that comes out is this key's.
-	if got := run(t, "puttygen", ppk, "-O", "public-openssh", "--old-passphrase", b.path("secret")); string(got) != string(p.PubFile) {
+	if got := run(t, "puttygen", ppk, "-O", "public-openssh", "--old-passphrase",
+		b.path("secret")); string(got) != string(p.PubFile) {
 		t.Errorf("PuTTY's public half is %s", got)
 	}
-	run(t, "puttygen", ppk, "-O", "private-openssh", "-o", b.path("out"), "--old-passphrase", b.path("secret"), "--new-passphrase", b.path("none"))
-	for opened, args := range map[string][]string{"PuTTY's": {"-P", "", "-f", b.path("out")}, "OpenSSH's": {"-P", word, "-f", openssh}} {
+	run(t, "puttygen", ppk, "-O", "private-openssh", "-o", b.path("out"), "--old-passphrase", b.path("secret"),
+		"--new-passphrase", b.path("none"))
+	for opened, args := range map[string][]string{"PuTTY's": {"-P", "", "-f", b.path("out")},
+		"OpenSSH's": {"-P", word, "-f", openssh}} {
 		got := strings.Fields(string(run(t, "ssh-keygen", append([]string{"-y"}, args...)...)))
 		if len(got) < 2 || got[0]+" "+got[1] != p.Public.Line {
 			t.Errorf("%s private half is of %s", opened, got)
@@ -83,9 +88,11 @@ func issueOne(t *testing.T, kind string, version int) {
 // refused: any other passphrase opens nothing.
 func refused(t *testing.T, b bench, ppk, openssh, word string) {
 	t.Helper()
-	for how, wrong := range map[string]string{"none": "", "another": "not the secret", "its beginning": word[:len(word)-1]} {
+	for how, wrong := range map[string]string{"none": "", "another": "not the secret",
+		"its beginning": word[:len(word)-1]} {
 		b.write("wrong", []byte(wrong+"\n"))
-		if out, _, err := try("puttygen", ppk, "-O", "private-openssh", "-o", b.path("not"), "--old-passphrase", b.path("wrong"), "--new-passphrase", b.path("none")); err == nil {
+		if out, _, err := try("puttygen", ppk, "-O", "private-openssh", "-o", b.path("not"), "--old-passphrase",
+			b.path("wrong"), "--new-passphrase", b.path("none")); err == nil {
 			t.Errorf("PuTTY opened it with %s passphrase: %s", how, out)
 		}
 		if out, _, err := try("ssh-keygen", "-y", "-P", wrong, "-f", openssh); err == nil {
@@ -116,7 +123,8 @@ func noTrace(t *testing.T, p keys.Pair, word string) {
 		if _, err := keys.Read(file); fault.PublicText(err) != keys.PrivateKeyAdvice {
 			t.Errorf("%s: its own form is not known for private: %v", name, err)
 		}
-		if found := keys.Examine(file); len(found) != 1 || found[0].Proven || found[0].Key.Fingerprint != p.Public.Fingerprint {
+		if found := keys.Examine(file); len(found) != 1 || found[0].Proven ||
+			found[0].Key.Fingerprint != p.Public.Fingerprint {
 			t.Errorf("%s: %+v", name, found)
 		}
 	}
@@ -126,10 +134,13 @@ func TestIssueRefuses(t *testing.T) {
 	for how, f := range map[string]struct {
 		kind, passphrase string
 		version          int
-	}{"no type": {"", "secret", 3}, "DSA": {"dsa", "secret", 3}, "small RSA": {"rsa-1024", "secret", 3}, "a type of the sender's": {"\x1b[2J", "secret", 3}, "PPK 1": {"ed25519", "secret", 1}, "PPK 4": {"ed25519", "secret", 4},
+	}{"no type": {"", "secret", 3}, "DSA": {"dsa", "secret", 3}, "small RSA": {"rsa-1024", "secret", 3},
+		"a type of the sender's": {"\x1b[2J", "secret", 3}, "PPK 1": {"ed25519", "secret", 1},
+		"PPK 4":         {"ed25519", "secret", 4},
 		"no passphrase": {"ed25519", "", 3}} { // made a PuTTY file that was not encrypted
 		p, err := keys.Issue(f.kind, "comment", f.passphrase, f.version)
-		if text := fault.PublicText(err); !fault.Is(err, fault.Invalid) || valid.Printable(text) != text || p.PPK != nil || p.OpenSSH != nil {
+		if text := fault.PublicText(err); !fault.Is(err, fault.Invalid) || valid.Printable(text) != text || p.PPK != nil ||
+			p.OpenSSH != nil {
 			t.Errorf("%s: %v", how, err)
 		}
 	}
@@ -138,19 +149,23 @@ func TestIssueRefuses(t *testing.T) {
 // A comment goes into both files as one line that is fit to show; its line
 // breaks once wrote lines of the PuTTY file.
 func TestCommentsThatBreakLines(t *testing.T) {
-	for _, comment := range []string{"x\nPublic-Lines: 0\nPrivate-Lines: 0", "\x1b]0;title\a\r\n", strings.Repeat("long ", 60), "", " caf\u00e9 \u2028"} {
+	for _, comment := range []string{"x\nPublic-Lines: 0\nPrivate-Lines: 0", "\x1b]0;title\a\r\n",
+		strings.Repeat("long ", 60), "", " caf\u00e9 \u2028"} {
 		b := newBench(t)
 		p, err := keys.Issue("ed25519", comment, "a secret of seven words", 2)
 		if err != nil {
 			t.Fatal(err)
 		}
 		ppk, openssh := b.write("key.ppk", p.PPK), b.write("key", p.OpenSSH)
-		if got := run(t, "puttygen", ppk, "-O", "public-openssh", "--old-passphrase", b.path("secret")); !bytes.HasPrefix(got, []byte(p.Public.Line)) {
+		if got := run(t, "puttygen", ppk, "-O", "public-openssh", "--old-passphrase", b.path("secret")); !bytes.HasPrefix(got,
+			[]byte(p.Public.Line)) {
 			t.Errorf("%q: PuTTY reads %s", comment, got)
 		}
-		run(t, "puttygen", ppk, "-O", "private-openssh", "-o", b.path("out"), "--old-passphrase", b.path("secret"), "--new-passphrase", b.path("none"))
+		run(t, "puttygen", ppk, "-O", "private-openssh", "-o", b.path("out"), "--old-passphrase", b.path("secret"),
+			"--new-passphrase", b.path("none"))
 		run(t, "ssh-keygen", "-y", "-P", "a secret of seven words", "-f", openssh)
-		if n := bytes.Count(p.PubFile, []byte("\n")); n != 1 || bytes.HasSuffix(p.PubFile, []byte(" \n")) || valid.Printable(string(p.PubFile[:len(p.PubFile)-1])) != string(p.PubFile[:len(p.PubFile)-1]) {
+		if n := bytes.Count(p.PubFile, []byte("\n")); n != 1 || bytes.HasSuffix(p.PubFile, []byte(" \n")) ||
+			valid.Printable(string(p.PubFile[:len(p.PubFile)-1])) != string(p.PubFile[:len(p.PubFile)-1]) {
 			t.Errorf("%q: the .pub file is %q", comment, p.PubFile)
 		}
 		if n := bytes.Count(p.PPK, []byte("Public-Lines:")); n > 1 && !bytes.Contains(p.PPK, []byte(`\x0aPublic-Lines`)) {
@@ -166,8 +181,10 @@ func TestPPKIsOpenedByPuttygen(t *testing.T) {
 		kind, comment, passphrase string
 		version                   int
 	}{
-		{"ed25519", "", "", 3}, {"ed25519", "demo key", "", 2}, {"ed25519", strings.Repeat("long ", 30), "", 3}, {"ed25519", "caf\u00e9", "", 3}, {"ed25519", "caf\u00e9", word, 2},
-		{"P-256", "c", "", 2}, {"P-384", "c", "", 3}, {"P-521", "c", "", 2}, {"P-384", "c", word, 2}, {"P-521", "c", word, 3}, {"rsa", "c", "", 2}, {"rsa", "c", "", 3}, {"rsa", "c", word, 3}, {"ed25519", "c", "p\u00e4ss w\u00f6rd", 3},
+		{"ed25519", "", "", 3}, {"ed25519", "demo key", "", 2}, {"ed25519", strings.Repeat("long ", 30), "", 3},
+		{"ed25519", "caf\u00e9", "", 3}, {"ed25519", "caf\u00e9", word, 2},
+		{"P-256", "c", "", 2}, {"P-384", "c", "", 3}, {"P-521", "c", "", 2}, {"P-384", "c", word, 2}, {"P-521", "c", word, 3},
+		{"rsa", "c", "", 2}, {"rsa", "c", "", 3}, {"rsa", "c", word, 3}, {"ed25519", "c", "p\u00e4ss w\u00f6rd", 3},
 		{"ed25519", "two\nlines", "", 3}, {"ed25519", "two\nlines", word, 2},
 	} {
 		b := newBench(t)
@@ -186,12 +203,14 @@ func TestPPKIsOpenedByPuttygen(t *testing.T) {
 		if string(ssh.MarshalAuthorizedKey(got)) != public {
 			t.Errorf("%+v: PuTTY reads another key", f)
 		}
-		run(t, "puttygen", "-O", "private-openssh", "-o", b.path("out"), path, "--old-passphrase", b.path("secret"), "--new-passphrase", b.path("none"))
+		run(t, "puttygen", "-O", "private-openssh", "-o", b.path("out"), path, "--old-passphrase", b.path("secret"),
+			"--new-passphrase", b.path("none"))
 		opened, err := ssh.ParsePrivateKey(b.read("out"))
 		if err != nil || string(ssh.MarshalAuthorizedKey(opened.PublicKey())) != public {
 			t.Errorf("%+v: the private half differs: %v", f, err)
 		}
-		if found := keys.Examine(data); len(found) != 1 || found[0].Proven != (f.passphrase == "") || found[0].Key.Line+"\n" != public {
+		if found := keys.Examine(data); len(found) != 1 || found[0].Proven != (f.passphrase == "") ||
+			found[0].Key.Line+"\n" != public {
 			t.Errorf("%+v: %+v", f, found)
 		}
 	}
@@ -212,7 +231,8 @@ func signer(t testing.TB, kind string) (key crypto.Signer) {
 	case "rsa":
 		key, err = rsa.GenerateKey(rand.Reader, 2048)
 	default:
-		key, err = ecdsa.GenerateKey(map[string]elliptic.Curve{"P-224": elliptic.P224(), "P-256": elliptic.P256(), "P-384": elliptic.P384(), "P-521": elliptic.P521()}[kind], rand.Reader)
+		key, err = ecdsa.GenerateKey(map[string]elliptic.Curve{"P-224": elliptic.P224(), "P-256": elliptic.P256(),
+			"P-384": elliptic.P384(), "P-521": elliptic.P521()}[kind], rand.Reader)
 	}
 	if err != nil {
 		t.Fatal(err)

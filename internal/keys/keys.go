@@ -71,16 +71,19 @@ func accept(key ssh.PublicKey, comment, format string) (Public, error) {
 	case ssh.KeyAlgoRSA:
 		p.Bits = key.(ssh.CryptoPublicKey).CryptoPublicKey().(*rsa.PublicKey).N.BitLen()
 		if p.Bits < MinRSA {
-			return Public{}, fault.E(op, fault.Invalid, "This RSA key has %d bits; at least %d are needed. Make a new pair.", p.Bits, MinRSA)
+			return Public{}, fault.E(op, fault.Invalid, "This RSA key has %d bits; at least %d are needed. Make a new pair.",
+				p.Bits, MinRSA)
 		}
 		if p.Bits > MaxRSA {
 			return Public{}, fault.E(op, fault.Invalid, "This RSA key has %d bits; at most %d are taken.", p.Bits, MaxRSA)
 		}
 	default:
 		if strings.Contains(key.Type(), "-cert-") {
-			return Public{}, fault.E(op, fault.Invalid, "This is an SSH certificate. Send the plain public key instead: the .pub file without \"-cert\" in its name.")
+			return Public{}, fault.E(op, fault.Invalid,
+				"This is an SSH certificate. Send the plain public key instead: the .pub file without \"-cert\" in its name.")
 		}
-		return Public{}, fault.E(op, fault.Invalid, "Keys of type %s are not taken. Make an Ed25519, ECDSA or RSA pair.", valid.Printable(key.Type()))
+		return Public{}, fault.E(op, fault.Invalid, "Keys of type %s are not taken. Make an Ed25519, ECDSA or RSA pair.",
+			valid.Printable(key.Type()))
 	}
 	return p, nil
 }

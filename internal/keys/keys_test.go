@@ -28,7 +28,8 @@ func TestRSASizes(t *testing.T) {
 		}
 	}
 	for _, bits := range []int{2048, 3072, 4096, 8192} {
-		if p, err := one(rsaLine(t, bits)); err != nil || p.Bits != bits || p.Type != ssh.KeyAlgoRSA || p.Family() != keys.FamilyRSA {
+		if p, err := one(rsaLine(t, bits)); err != nil || p.Bits != bits || p.Type != ssh.KeyAlgoRSA ||
+			p.Family() != keys.FamilyRSA {
 			t.Errorf("%d bits: %+v, %v", bits, p, err)
 		}
 	}
@@ -40,13 +41,15 @@ func TestKindsOfKeys(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if p, err := one(line(t, k.Public())); err != nil || p.Bits != curve.Params().BitSize || p.Family() != keys.FamilyECDSA {
+		if p, err := one(line(t, k.Public())); err != nil || p.Bits != curve.Params().BitSize ||
+			p.Family() != keys.FamilyECDSA {
 			t.Errorf("%s: %+v, %v", curve.Params().Name, p, err)
 		}
 	}
 	private, public := pair(t)
 	p, err := one(public)
-	if err != nil || p.Type != ssh.KeyAlgoED25519 || p.Bits != 256 || p.Line+"\n" != public || p.Family() != keys.FamilyEd25519 {
+	if err != nil || p.Type != ssh.KeyAlgoED25519 || p.Bits != 256 || p.Line+"\n" != public ||
+		p.Family() != keys.FamilyEd25519 {
 		t.Fatalf("Ed25519: %+v, %v", p, err)
 	}
 	key, _, _, _, _ := ssh.ParseAuthorizedKey([]byte(public))
@@ -57,7 +60,8 @@ func TestKindsOfKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cert := &ssh.Certificate{Key: key, CertType: ssh.UserCert, ValidPrincipals: []string{"x"}, ValidBefore: ssh.CertTimeInfinity}
+	cert := &ssh.Certificate{Key: key, CertType: ssh.UserCert, ValidPrincipals: []string{"x"},
+		ValidBefore: ssh.CertTimeInfinity}
 	if err := cert.SignCert(rand.Reader, signer); err != nil {
 		t.Fatal(err)
 	}

@@ -69,5 +69,7 @@ func aKeyAmong(lines []string) bool {
 }
 
 func errWordsAround(number int) error {
-	return fault.E("keys.Read", fault.Invalid, "Line %d is not a public key that we can read; there is a key in this text, with other words around it. Send the key's file alone, or only the line that begins with the key's type (such as ssh-ed25519).", number)
+	return fault.E("keys.Read", fault.Invalid,
+		"Line %d is not a public key that we can read; there is a key in this text, with other words around it. Send the "+
+			"key's file alone, or only the line that begins with the key's type (such as ssh-ed25519).", number)
 }

@@ -41,19 +41,23 @@ func TestKeysThatCameApart(t *testing.T) {
 	text := strings.Fields(plus)[1]
 	spread := func(s string, every int) string { return strings.Join(strings.Fields(folded(s, every)), " ") }
 	for how, c := range map[string]struct{ data, want, comment string }{
-		"plus signs that became blanks":            {strings.ReplaceAll(plus, "+", " "), plus, ""},
-		"the same, and a comment":                  {strings.ReplaceAll(plus, "+", " ") + " jo at work", plus, "jo at work"},
-		"a blank inside":                           {plus[:60] + " " + plus[60:] + " jo", plus, "jo"},
-		"blanks every 64":                          {"ssh-rsa " + spread(text, 64), plus, ""},
-		"a blank inside a short key":               {ed[:30] + " " + ed[30:], ed, ""},
-		"a signature algorithm as its type":        {strings.Replace(plus, "ssh-rsa", "rsa-sha2-512", 1) + " jo", plus, "jo"},
-		"the other one":                            {strings.Replace(plus, "ssh-rsa", "rsa-sha2-256", 1), plus, ""},
-		"several lines":                            {strings.ReplaceAll(plus, "+", " ") + "\n" + plus, plus, ""},
-		"RFC 4716 with five dashes":                {strings.NewReplacer("---- BEGIN", "-----BEGIN", "---- END", "-----END", "KEY ----", "KEY-----").Replace(block(plus, "Comment: jo")), plus, "jo"},
-		"with five dashes and blanks":              {strings.ReplaceAll(block(plus), "----", "-----"), plus, ""},
-		"RFC 4716 on one line":                     {strings.ReplaceAll(block(plus, `Comment: "jo at work"`), "\n", " "), plus, "jo at work"},
-		"on one line, two headers":                 {strings.ReplaceAll(block(plus, "Subject: x", "Comment: jo"), "\n", " "), plus, ""},
-		"RFC 4716 with a blank inside":             {strings.Replace(block(plus), text[10:12], text[10:11]+" "+text[11:12], 1), plus, ""},
+		"plus signs that became blanks":     {strings.ReplaceAll(plus, "+", " "), plus, ""},
+		"the same, and a comment":           {strings.ReplaceAll(plus, "+", " ") + " jo at work", plus, "jo at work"},
+		"a blank inside":                    {plus[:60] + " " + plus[60:] + " jo", plus, "jo"},
+		"blanks every 64":                   {"ssh-rsa " + spread(text, 64), plus, ""},
+		"a blank inside a short key":        {ed[:30] + " " + ed[30:], ed, ""},
+		"a signature algorithm as its type": {strings.Replace(plus, "ssh-rsa", "rsa-sha2-512", 1) + " jo", plus, "jo"},
+		"the other one":                     {strings.Replace(plus, "ssh-rsa", "rsa-sha2-256", 1), plus, ""},
+		"several lines":                     {strings.ReplaceAll(plus, "+", " ") + "\n" + plus, plus, ""},
+		"RFC 4716 with five dashes": {strings.NewReplacer("---- BEGIN", "-----BEGIN", "---- END", "-----END",
+			"KEY ----", "KEY-----").Replace(block(plus, "Comment: jo")), plus, "jo"},
+		"with five dashes and blanks": {strings.ReplaceAll(block(plus), "----", "-----"), plus, ""},
+		"RFC 4716 on one line": {strings.ReplaceAll(block(plus, `Comment: "jo at work"`), "\n", " "),
+			plus, "jo at work"},
+		"on one line, two headers": {strings.ReplaceAll(block(plus, "Subject: x", "Comment: jo"), "\n", " "),
+			plus, ""},
+		"RFC 4716 with a blank inside": {strings.Replace(block(plus), text[10:12], text[10:11]+" "+text[11:12],
+			1), plus, ""},
 		"RFC 4716 on one line without any headers": {strings.ReplaceAll(block(plus), "\n", " "), plus, ""},
 	} {
 		p, err := one(c.data)
@@ -109,9 +113,11 @@ func TestLabelsThatAreNotTrue(t *testing.T) {
 func TestWhatItIsIsSaid(t *testing.T) {
 	_, public := pair(t)
 	for how, c := range map[string]struct{ data, says string }{
-		"a PGP key":     {"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmQENBF\n=abcd\n-----END PGP PUBLIC KEY BLOCK-----\n", "PGP key"},
+		"a PGP key": {"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmQENBF\n=abcd\n-----END PGP PUBLIC KEY BLOCK-----\n",
+			"PGP key"},
 		"a pasted mail": {"Hello,\n\nhere is our key:\n\n" + public + "\nRegards\nJo\n", "other words around it"},
-		"a saved mail":  {"From: jo@example.com\nSubject: key\nContent-Type: text/plain\n\n" + public, "other words around it"},
+		"a saved mail": {"From: jo@example.com\nSubject: key\nContent-Type: text/plain\n\n" + public,
+			"other words around it"},
 		"a line before": {"our key:\n" + public, "other words around it"},
 	} {
 		p, err := keys.Read([]byte(c.data))

@@ -53,9 +53,11 @@ func readPEMBlock(block *pem.Block) (p Public, err error) {
 			key, err = x509.ParsePKCS1PublicKey(block.Bytes)
 		}
 	case strings.HasSuffix(block.Type, "CERTIFICATE"): // "TRUSTED CERTIFICATE", too
-		return p, fault.E(op, fault.Invalid, "This is an X.509 certificate, as web servers have. Send an SSH public key instead.").WithHint("%s", howToSend)
+		return p, fault.E(op, fault.Invalid,
+			"This is an X.509 certificate, as web servers have. Send an SSH public key instead.").WithHint("%s", howToSend)
 	default:
-		return p, fault.E(op, fault.Invalid, "A file with %q in it is no public key.", valid.Printable(block.Type)).WithHint("%s", howToSend)
+		return p, fault.E(op, fault.Invalid, "A file with %q in it is no public key.", valid.Printable(block.Type)).
+			WithHint("%s", howToSend)
 	}
 	if _, isRSA := key.(*rsa.PublicKey); err != nil || !isRSA && block.Type == "RSA PUBLIC KEY" {
 		return p, damagedPEM()
@@ -95,7 +97,8 @@ func acceptCrypto(key any, format string) (p Public, err error) {
 }
 
 func damagedPEM() error {
-	return fault.E("keys.Read", fault.Invalid, "The key's text is damaged. Send the file itself instead of pasting it.").WithHint("%s", howToSend)
+	return fault.E("keys.Read", fault.Invalid, "The key's text is damaged. Send the file itself instead of pasting it.").
+		WithHint("%s", howToSend)
 }
 
 func somethingElse() error {

@@ -52,7 +52,8 @@ func MarshalPPK(key crypto.Signer, comment, passphrase string, version int) ([]b
 		return nil, err
 	}
 	comment = valid.Printable(comment) // a line break in it would begin lines of the file
-	f := ppk{version: version, kind: public.Type(), encryption: "none", comment: comment, public: public.Marshal(), private: private}
+	f := ppk{version: version, kind: public.Type(), encryption: "none", comment: comment, public: public.Marshal(),
+		private: private}
 	salt := make([]byte, 16)
 	_, _ = rand.Read(salt) // never fails (crypto/rand)
 	secret, stored := f.derive(passphrase, salt), private
@@ -66,7 +67,9 @@ func MarshalPPK(key crypto.Signer, comment, passphrase string, version int) ([]b
 	fmt.Fprintf(&b, "PuTTY-User-Key-File-%d: %s\nEncryption: %s\nComment: %s\n", version, f.kind, f.encryption, comment)
 	ppkBlock(&b, "Public", f.public)
 	if version == 3 && passphrase != "" {
-		fmt.Fprintf(&b, "Key-Derivation: Argon2id\nArgon2-Memory: %d\nArgon2-Passes: %d\nArgon2-Parallelism: 1\nArgon2-Salt: %x\n", argonMemory, argonPasses, salt)
+		fmt.Fprintf(&b,
+			"Key-Derivation: Argon2id\nArgon2-Memory: %d\nArgon2-Passes: %d\nArgon2-Parallelism: 1\nArgon2-Salt: %x\n",
+			argonMemory, argonPasses, salt)
 	}
 	ppkBlock(&b, "Private", stored)
 	fmt.Fprintf(&b, "Private-MAC: %x\n", f.mac(secret))

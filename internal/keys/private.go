@@ -9,13 +9,15 @@ import (
 
 // PrivateKeyAdvice is what a person who sent a private key is told.
 const PrivateKeyAdvice = "This is a private key. It should never leave your computer, so we did not keep it. " +
-	"Because it was sent, please stop using it, everywhere. Make a new pair and send only the public file, usually ending in .pub. " +
+	"Because it was sent, please stop using it, everywhere. Make a new pair and send only the public file, usually " +
+	"ending in .pub. " +
 	"This happens often; nothing else is needed."
 
 // privateMarks are what private-key files have in them, lower-case, with the
 // tool that writes each.
 var privateMarks = []string{
-	"private key--",                 // OpenSSH, PKCS#1, PKCS#8, SEC1: "-----BEGIN … PRIVATE KEY-----", of which a word processor leaves two dashes
+	// OpenSSH, PKCS#1, PKCS#8, SEC1: "-----BEGIN … PRIVATE KEY-----", of which a word processor leaves two dashes
+	"private key--",
 	"private key block--",           // OpenPGP
 	"private key --",                // ssh.com: "---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----"
 	"proc-type: 4,encrypted",        // encrypted PKCS#1 and SEC1, header lost
@@ -44,7 +46,8 @@ func looksPrivate(data []byte) bool {
 	}
 	text := textOf(data)
 	// A mark may be broken by tags or typography.
-	return hasMark(lowered([]byte(text))) || hasWrapped([]byte(text)) || privateJWK.MatchString(text) || isPrivateDER(data) || isPGPSecret(data) || slices.ContainsFunc(bareBase64(text), isPrivateCore)
+	return hasMark(lowered([]byte(text))) || hasWrapped([]byte(text)) || privateJWK.MatchString(text) ||
+		isPrivateDER(data) || isPGPSecret(data) || slices.ContainsFunc(bareBase64(text), isPrivateCore)
 }
 
 // lowered is data in lower case and without the zeros of UTF-16. Marks are
@@ -104,12 +107,14 @@ const (
 // isPrivateCore reports whether bytes begin as what is within a private file's
 // base64: that may have been broken in the middle of a mark.
 func isPrivateCore(b []byte) bool {
-	return isPrivateDER(b) || isPGPSecret(b) || bytes.HasPrefix(b, []byte(openSSHMagic)) || bytes.HasPrefix(b, []byte(sshcomMagic))
+	return isPrivateDER(b) || isPGPSecret(b) || bytes.HasPrefix(b, []byte(openSSHMagic)) ||
+		bytes.HasPrefix(b, []byte(sshcomMagic))
 }
 
 // privateCiphers begin the outer SEQUENCE of an encrypted PKCS#8 file: the
 // password-based ciphers of PKCS#5 and PKCS#12.
-var privateCiphers = []string{"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x05", "\x06\x0a\x2a\x86\x48\x86\xf7\x0d\x01\x0c\x01"}
+var privateCiphers = []string{"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x05",
+	"\x06\x0a\x2a\x86\x48\x86\xf7\x0d\x01\x0c\x01"}
 
 // isPrivateDER reports whether bytes begin as a private key in DER does; the
 // rest may be missing. PKCS#1 (RFC 8017 §A.1.2), PKCS#8 (RFC 5958 §2), SEC1

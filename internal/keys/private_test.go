@@ -27,7 +27,8 @@ func privateFiles(t testing.TB) map[string]privateFile {
 	b := newBench(t)
 	files := map[string]privateFile{}
 	pass := strings.TrimSpace(string(b.read("secret")))
-	for name, args := range map[string][]string{"Ed25519": {"-t", "ed25519"}, "RSA": {"-t", "rsa", "-b", "2048"}, "ECDSA": {"-t", "ecdsa", "-b", "256"}, "P-521": {"-t", "ecdsa", "-b", "521"}} {
+	for name, args := range map[string][]string{"Ed25519": {"-t", "ed25519"}, "RSA": {"-t", "rsa", "-b", "2048"},
+		"ECDSA": {"-t", "ecdsa", "-b", "256"}, "P-521": {"-t", "ecdsa", "-b", "521"}} {
 		from := b.keygen(name, args...)
 		var bits int
 		f := privateFile{}
@@ -38,7 +39,8 @@ func privateFiles(t testing.TB) map[string]privateFile {
 			files[format+" "+name] = g
 		}
 		add("OpenSSH", b.read(name), false, true)
-		for _, form := range []struct{ name, ssh string }{{"PEM", "PEM"}, {"PKCS#8", "PKCS8"}, {"OpenSSH encrypted", "RFC4716"}} {
+		for _, form := range []struct{ name, ssh string }{{"PEM", "PEM"}, {"PKCS#8", "PKCS8"},
+			{"OpenSSH encrypted", "RFC4716"}} {
 			if name == "Ed25519" && form.name != "OpenSSH encrypted" { // ssh-keygen does not write these
 				continue
 			}
@@ -49,15 +51,20 @@ func privateFiles(t testing.TB) map[string]privateFile {
 			}
 		}
 		for _, v := range []string{"2", "3"} {
-			add("PPK "+v, b.convert("ppk", from, "-O", "private", "--ppk-param", "version="+v, "--new-passphrase", b.path("none")), false, true)
-			add("PPK encrypted "+v, b.convert("ppk", from, "-O", "private", "--ppk-param", "version="+v, "--new-passphrase", b.path("secret")), true, true)
+			add("PPK "+v, b.convert("ppk", from, "-O", "private", "--ppk-param", "version="+v, "--new-passphrase",
+				b.path("none")), false, true)
+			add("PPK encrypted "+v, b.convert("ppk", from, "-O", "private", "--ppk-param", "version="+v, "--new-passphrase",
+				b.path("secret")), true, true)
 		}
 		ppk := b.write("plain.ppk", files["PPK 2 "+name].data)
-		add("PuTTY's OpenSSH", b.convert("putty", ppk, "-O", "private-openssh", "--new-passphrase", b.path("none")), false, true)
-		add("PuTTY's new OpenSSH", b.convert("putty", ppk, "-O", "private-openssh-new", "--new-passphrase", b.path("none")), false, true)
+		add("PuTTY's OpenSSH", b.convert("putty", ppk, "-O", "private-openssh", "--new-passphrase", b.path("none")), false,
+			true)
+		add("PuTTY's new OpenSSH", b.convert("putty", ppk, "-O", "private-openssh-new", "--new-passphrase", b.path("none")),
+			false, true)
 		if name == "RSA" {
 			add("ssh.com", b.convert("com", ppk, "-O", "private-sshcom", "--new-passphrase", b.path("none")), false, true)
-			add("ssh.com encrypted", b.convert("com", ppk, "-O", "private-sshcom", "--new-passphrase", b.path("secret")), true, false)
+			add("ssh.com encrypted", b.convert("com", ppk, "-O", "private-sshcom", "--new-passphrase", b.path("secret")), true,
+				false)
 		}
 	}
 	opensslFiles(t, b, files)
@@ -77,16 +84,24 @@ func opensslFiles(t testing.TB, b bench, files map[string]privateFile) {
 	block, _ := pem.Decode(run(t, "openssl", "pkey", "-in", b.path("ed8"), "-pubout"))
 	sum := fingerprint(t, pkixKey(t, block.Bytes))
 	files["openssl's Ed25519"] = privateFile{data: b.read("ed8"), fingerprint: sum}
-	files["openssl's Ed25519, passphrase"] = privateFile{data: run(t, "openssl", "pkey", "-in", b.path("ed8"), "-aes256", "-passout", "pass:secret"), encrypted: true}
-	files["openssl's PKCS#8 with 3DES"] = privateFile{data: run(t, "openssl", "pkcs8", "-topk8", "-v1", "PBE-SHA1-3DES", "-in", b.path("ed8"), "-passout", "pass:secret"), encrypted: true}
+	files["openssl's Ed25519, passphrase"] = privateFile{
+		data: run(t, "openssl", "pkey", "-in", b.path("ed8"), "-aes256", "-passout", "pass:secret"), encrypted: true}
+	files["openssl's PKCS#8 with 3DES"] = privateFile{data: run(t, "openssl", "pkcs8", "-topk8", "-v1", "PBE-SHA1-3DES",
+		"-in", b.path("ed8"), "-passout", "pass:secret"), encrypted: true}
 	rsa := files["PEM RSA"]
 	b.write("rsa", rsa.data)
-	files["openssl's PKCS#1"] = privateFile{data: run(t, "openssl", "rsa", "-in", b.path("rsa"), "-traditional"), fingerprint: rsa.fingerprint}
-	files["openssl's PKCS#1, AES-256"] = privateFile{data: run(t, "openssl", "rsa", "-in", b.path("rsa"), "-traditional", "-aes256", "-passout", "pass:secret"), encrypted: true}
+	files["openssl's PKCS#1"] = privateFile{data: run(t, "openssl", "rsa", "-in", b.path("rsa"), "-traditional"),
+		fingerprint: rsa.fingerprint}
+	files["openssl's PKCS#1, AES-256"] = privateFile{data: run(t, "openssl", "rsa", "-in", b.path("rsa"), "-traditional",
+		"-aes256", "-passout", "pass:secret"), encrypted: true}
 	b.write("ec", files["PEM ECDSA"].data)
-	files["openssl's SEC1 with parameters"] = privateFile{data: append([]byte("-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n"), run(t, "openssl", "ec", "-in", b.path("ec"))...), fingerprint: files["PEM ECDSA"].fingerprint}
+	files["openssl's SEC1 with parameters"] = privateFile{
+		data: append([]byte("-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n"),
+			run(t, "openssl", "ec", "-in", b.path("ec"))...), fingerprint: files["PEM ECDSA"].fingerprint}
 	files["DSA"] = privateFile{data: dsaFile(b), encrypted: true}
-	files["an OpenPGP key"] = privateFile{data: []byte("-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nlIYEZcAAABYJKwYBBAHaRw8BAQdA\n=abcd\n-----END PGP PRIVATE KEY BLOCK-----\n"), encrypted: true}
+	files["an OpenPGP key"] = privateFile{
+		data: []byte("-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nlIYEZcAAABYJKwYBBAHaRw8BAQdA\n=abcd\n-----END PGP PRIVATE " +
+			"KEY BLOCK-----\n"), encrypted: true}
 }
 
 // disguise is what mail programs, editors and people do to a file.
@@ -128,8 +143,9 @@ func disguises(text, public string) map[string]disguise {
 		"a word processor's dashes":      {strings.ReplaceAll(text, "--", "\u2014"), strings.HasPrefix(text, "PuTTY"), false},
 		"in a web page's comment":        {"<p>" + public + "</p><!-- " + text + " -->", false, false},
 		"far behind the public key":      {public + strings.Repeat("#\n", 1<<20) + text, false, false},
-		"tags in the marks":              {"<p>" + strings.NewReplacer("PRIVATE KEY", "PRI<b>VATE</b>&#32;KEY", "PuTTY-User", "PuTTY<wbr>-User").Replace(text) + "</p>", true, false},
-		"as a JSON string":               {`{"key": "` + strings.ReplaceAll(text, "\n", `\n`) + `"}`, false, false},
+		"tags in the marks": {"<p>" + strings.NewReplacer("PRIVATE KEY", "PRI<b>VATE</b>&#32;KEY", "PuTTY-User",
+			"PuTTY<wbr>-User").Replace(text) + "</p>", true, false},
+		"as a JSON string": {`{"key": "` + strings.ReplaceAll(text, "\n", `\n`) + `"}`, false, false},
 	}
 }
 
@@ -142,7 +158,8 @@ func TestPrivateFilesOfEveryTool(t *testing.T) {
 		test func(*testing.T, map[string]privateFile)
 	}{
 		{"are refused", areRefused}, {"are refused as DER", areRefusedAsDER},
-		{"are refused in a wrapping", areRefusedInAWrapping}, {"are examined", areExamined}, {"are examined as DER", areExaminedAsDER}, {"have names", haveNames}, {"are found in one file", areAllFound},
+		{"are refused in a wrapping", areRefusedInAWrapping}, {"are examined", areExamined},
+		{"are examined as DER", areExaminedAsDER}, {"have names", haveNames}, {"are found in one file", areAllFound},
 	} {
 		t.Run(story.name, func(t *testing.T) { story.test(t, files) })
 	}
@@ -176,17 +193,25 @@ func areRefused(t *testing.T, files map[string]privateFile) {
 func areRefusedAsDER(t *testing.T, files map[string]privateFile) {
 	b := newBench(t)
 	for name, der := range derFiles(t, files) {
-		for how, data := range map[string][]byte{"bytes": der.data, "bytes and a newline": append(der.data[:len(der.data):len(der.data)], '\n'), "the upper half": der.data[:len(der.data)/2],
-			"base64": []byte(base64.StdEncoding.EncodeToString(der.data)), "base64 in short lines": []byte(folded(base64.StdEncoding.EncodeToString(der.data), 10)), "base64 with CRLF": []byte(strings.ReplaceAll(folded(base64.StdEncoding.EncodeToString(der.data), 64), "\n", "\r\n"))} {
+		for how, data := range map[string][]byte{"bytes": der.data,
+			"bytes and a newline": append(der.data[:len(der.data):len(der.data)], '\n'),
+			"the upper half":      der.data[:len(der.data)/2], "base64": []byte(base64.StdEncoding.EncodeToString(der.data)),
+			"base64 in short lines": []byte(folded(base64.StdEncoding.EncodeToString(der.data), 10)),
+			"base64 with CRLF": []byte(strings.ReplaceAll(folded(base64.StdEncoding.EncodeToString(der.data), 64), "\n",
+				"\r\n"))} {
 			if p, err := keys.Read(data); fault.PublicText(err) != keys.PrivateKeyAdvice {
 				t.Errorf("%s, %s: %+v, %v", name, how, p, err)
 			}
 		}
 	}
-	run(t, "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=me", "-keyout", b.path("k.pem"), "-out", b.path("c.pem"))
-	pfx := run(t, "openssl", "pkcs12", "-export", "-inkey", b.path("k.pem"), "-in", b.path("c.pem"), "-passout", "pass:secret")
-	for how, data := range map[string]string{"a .pfx file": string(pfx), "a .pfx file as base64": base64.StdEncoding.EncodeToString(pfx),
-		"a JSON Web Key": `{"crv":"Ed25519", "d" : "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A", "kty":"OKP","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}`} {
+	run(t, "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=me",
+		"-keyout", b.path("k.pem"), "-out", b.path("c.pem"))
+	pfx := run(t, "openssl", "pkcs12", "-export", "-inkey", b.path("k.pem"), "-in", b.path("c.pem"), "-passout",
+		"pass:secret")
+	for how, data := range map[string]string{"a .pfx file": string(pfx),
+		"a .pfx file as base64": base64.StdEncoding.EncodeToString(pfx),
+		"a JSON Web Key": `{"crv":"Ed25519", "d" : "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A", "kty":"OKP","x":` +
+			`"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}`} {
 		if p, err := keys.Read([]byte(data)); fault.PublicText(err) != keys.PrivateKeyAdvice {
 			t.Errorf("%s: %+v, %v", how, p, err)
 		}
@@ -220,13 +245,16 @@ func derFiles(t testing.TB, files map[string]privateFile) map[string]privateFile
 func TestPublicKeysAreNotTakenForPrivateOnes(t *testing.T) {
 	_, public := pair(t)
 	bare := strings.TrimSpace(public)
-	for _, data := range []string{bare + " my private key", bare + " private key - laptop", "# private key: none here\n" + public, block(public, "Comment: private key, office"), block(public, "x-private-use: 1"), bare + " PuTTY user key file"} {
+	for _, data := range []string{bare + " my private key", bare + " private key - laptop",
+		"# private key: none here\n" + public, block(public, "Comment: private key, office"),
+		block(public, "x-private-use: 1"), bare + " PuTTY user key file"} {
 		if p, err := one(data); err != nil || p.Line != bare {
 			t.Errorf("%q: %+v, %v", data, p, err)
 		}
 	}
 	signer, _, _, _, err := ssh.ParseAuthorizedKey([]byte(public))
-	if err != nil || keys.LooksPrivate([]byte(ssh.FingerprintSHA256(signer))) || keys.LooksPrivate(nil) || keys.LooksPrivate([]byte("0")) {
+	if err != nil || keys.LooksPrivate([]byte(ssh.FingerprintSHA256(signer))) || keys.LooksPrivate(nil) ||
+		keys.LooksPrivate([]byte("0")) {
 		t.Errorf("a fingerprint, or nothing, looks private: %v", err)
 	}
 }

@@ -45,9 +45,11 @@ func Read(data []byte) ([]Public, error) {
 	case strings.TrimSpace(text) == "":
 		return nil, fault.E(op, fault.Invalid, "This file is empty.")
 	case !utf8.ValidString(text) || strings.ContainsRune(text, 0):
-		return nil, fault.E(op, fault.Invalid, "This is not a text file, so it is no public key that we can read.").WithHint("%s", howToSend)
+		return nil, fault.E(op, fault.Invalid, "This is not a text file, so it is no public key that we can read.").
+			WithHint("%s", howToSend)
 	case strings.Contains(text, "-----BEGIN PGP PUBLIC KEY"):
-		return nil, fault.E(op, fault.Invalid, "This is a PGP key, for encrypting mail and files. An SSH key is needed.").WithHint("%s", howToSend)
+		return nil, fault.E(op, fault.Invalid, "This is a PGP key, for encrypting mail and files. An SSH key is needed.").
+			WithHint("%s", howToSend)
 	case strings.Contains(text, "-----BEGIN"):
 		found, err = readPEM(text)
 	case strings.Contains(text, rfc4716Begin):
@@ -120,7 +122,8 @@ func readLines(text string) (out []Public, err error) {
 		out = append(out, p)
 	}
 	if len(out) == 0 {
-		return nil, fault.E("keys.Read", fault.Invalid, "There is no key in this file, only comments.").WithHint("%s", howToSend)
+		return nil, fault.E("keys.Read", fault.Invalid, "There is no key in this file, only comments.").
+			WithHint("%s", howToSend)
 	}
 	return out, nil
 }
@@ -147,7 +150,8 @@ func noKeyInLine(number, lines int) error {
 	if lines == 1 {
 		return fault.E("keys.Read", fault.Invalid, "This is not a public key that we can read.").WithHint("%s", howToSend)
 	}
-	return fault.E("keys.Read", fault.Invalid, "Line %d is not a public key that we can read.", number).WithHint("%s", howToSend)
+	return fault.E("keys.Read", fault.Invalid, "Line %d is not a public key that we can read.", number).
+		WithHint("%s", howToSend)
 }
 
 // errNoKey says that a line is no key; it never leaves the package.
@@ -170,8 +174,10 @@ func readLine(line string) (Public, error) {
 }
 
 // lineOptions are what may stand before a key in authorized_keys (sshd(8)).
-var lineOptions = []string{"agent-forwarding", "command", "environment", "expiry-time", "from", "no-agent-forwarding", "no-port-forwarding",
-	"no-pty", "no-touch-required", "no-user-rc", "no-x11-forwarding", "permitlisten", "permitopen", "port-forwarding", "principals", "pty",
+var lineOptions = []string{"agent-forwarding", "command", "environment", "expiry-time", "from", "no-agent-forwarding",
+	"no-port-forwarding", "no-pty", "no-touch-required", "no-user-rc", "no-x11-forwarding", "permitlisten", "permitopen",
+	"port-forwarding",
+	"principals", "pty",
 	"restrict", "tunnel", "user-rc", "verify-required", "x11-forwarding"}
 
 // checkOptions refuses what makes a key something else than a person's: a
@@ -182,9 +188,12 @@ func checkOptions(options []string) error {
 		name, _, _ := strings.Cut(strings.ToLower(o), "=")
 		switch {
 		case name == "cert-authority":
-			return fault.E(op, fault.Invalid, "This key is an authority that signs certificates. Send your own public key instead.")
+			return fault.E(op, fault.Invalid,
+				"This key is an authority that signs certificates. Send your own public key instead.")
 		case !slices.Contains(lineOptions, name):
-			return fault.E(op, fault.Invalid, "This looks like a line of known_hosts, which has a server's key. Send your own public key instead.").WithHint("%s", howToSend)
+			return fault.E(op, fault.Invalid,
+				"This looks like a line of known_hosts, which has a server's key. Send your own public key instead.").
+				WithHint("%s", howToSend)
 		}
 	}
 	return nil
@@ -199,7 +208,8 @@ func readBase64(text, comment, format string) (Public, error) {
 	}
 	key, err := ssh.ParsePublicKey(wire)
 	if err != nil {
-		return Public{}, fault.E(op, fault.Invalid, "The key is cut short or damaged. Send the whole file.").WithHint("%s", howToSend)
+		return Public{}, fault.E(op, fault.Invalid, "The key is cut short or damaged. Send the whole file.").
+			WithHint("%s", howToSend)
 	}
 	return accept(key, comment, format)
 }

@@ -17,22 +17,32 @@ func TestLines(t *testing.T) {
 	_, public := pair(t)
 	bare := strings.TrimSpace(public)
 	for how, data := range map[string]string{
-		"plain": public, "no newline": bare, "CRLF": bare + "\r\n", "a BOM": "\xef\xbb\xbf" + public, "blank lines": "\n\n" + public + "\n\n",
-		"a comment line": "# my key\n" + public, "spaces around": "   " + bare + "   ", "a comment": bare + " me@example.com", "tabs": strings.ReplaceAll(bare, " ", "\t"),
-		"two times the same": public + public, "bare base64": strings.Fields(bare)[1], "bare base64, broken": folded(strings.Fields(bare)[1], 20),
-		"quoted": `"` + bare + `"`, "a fence of a chat program": "```\n" + public + "```\n", "quoted in a mail": "> " + public, "quoted twice": ">> " + public,
-		"a soft hyphen and joiners": strings.ReplaceAll(bare, "A", "\u00adA\u200b"), "no-break spaces": strings.ReplaceAll(bare, " ", "\u00a0"),
+		"plain": public, "no newline": bare, "CRLF": bare + "\r\n", "a BOM": "\xef\xbb\xbf" + public,
+		"blank lines":    "\n\n" + public + "\n\n",
+		"a comment line": "# my key\n" + public, "spaces around": "   " + bare + "   ", "a comment": bare + " me@example.com",
+		"tabs":               strings.ReplaceAll(bare, " ", "\t"),
+		"two times the same": public + public, "bare base64": strings.Fields(bare)[1],
+		"bare base64, broken": folded(strings.Fields(bare)[1], 20),
+		"quoted":              `"` + bare + `"`, "a fence of a chat program": "```\n" + public + "```\n",
+		"quoted in a mail": "> " + public, "quoted twice": ">> " + public,
+		"a soft hyphen and joiners": strings.ReplaceAll(bare, "A", "\u00adA\u200b"),
+		"no-break spaces":           strings.ReplaceAll(bare, " ", "\u00a0"),
 	} {
 		if p, err := one(data); err != nil || p.Line != bare {
 			t.Errorf("%s: %+v, %v", how, p, err)
 		}
 	}
 	for how, data := range map[string]string{
-		"cut short": bare[:40], "empty": "", "blank": " \n\t\r\n", "a comment alone": "# nothing", "one byte lost": bare[:50] + bare[51:],
-		"a fingerprint": "SHA256:abc", "noise": string([]byte{0xff, 0xfe, 0, 1, 2}), "too large": public + strings.Repeat("#\n", 64<<10),
-		"a letter that is none": strings.Replace(bare, "AAAA", "AA!A", 1), "another type's name": strings.Replace(bare, "ssh-ed25519", "ssh-rsa", 1),
-		"something after it": public + "and regards", "something before it": "here it is:\n" + public, "a damaged one after it": public + bare[:60],
-		"a damaged one before it": bare[:60] + "\n" + public, "a NUL": bare + " x\x00y", "UTF-16 of noise": wide("\U0001f600", false), "only a BOM": "\xef\xbb\xbf",
+		"cut short": bare[:40], "empty": "", "blank": " \n\t\r\n", "a comment alone": "# nothing",
+		"one byte lost": bare[:50] + bare[51:],
+		"a fingerprint": "SHA256:abc", "noise": string([]byte{0xff, 0xfe, 0, 1, 2}),
+		"too large":             public + strings.Repeat("#\n", 64<<10),
+		"a letter that is none": strings.Replace(bare, "AAAA", "AA!A", 1),
+		"another type's name":   strings.Replace(bare, "ssh-ed25519", "ssh-rsa", 1),
+		"something after it":    public + "and regards", "something before it": "here it is:\n" + public,
+		"a damaged one after it":  public + bare[:60],
+		"a damaged one before it": bare[:60] + "\n" + public, "a NUL": bare + " x\x00y",
+		"UTF-16 of noise": wide("\U0001f600", false), "only a BOM": "\xef\xbb\xbf",
 	} {
 		if p, err := keys.Read([]byte(data)); !fault.Is(err, fault.Invalid) || len(p) != 0 {
 			t.Errorf("%s: %+v, %v", how, p, err)
@@ -43,8 +53,10 @@ func TestLines(t *testing.T) {
 // Options before a key do not count here, but are shown to whoever enrols it.
 func TestOptionsAreSaid(t *testing.T) {
 	_, public := pair(t)
-	for options, want := range map[string]string{`command="id"`: "", `from="*"`: "", `no-pty,command="a b \"c\"",from="10.0.0.0/8"`: "", "restrict": "",
-		"command=\u201cid\u201d": `command="id"`, "tunnel=\"x\x1b[2J\"": `tunnel="x\x1b[2J"`, "pty" + strings.Repeat(",pty", 100): "pty" + strings.Repeat(",pty", 100)[:197]} {
+	for options, want := range map[string]string{`command="id"`: "", `from="*"`: "",
+		`no-pty,command="a b \"c\"",from="10.0.0.0/8"`: "", "restrict": "", "command=\u201cid\u201d": `command="id"`,
+		"tunnel=\"x\x1b[2J\"":               `tunnel="x\x1b[2J"`,
+		"pty" + strings.Repeat(",pty", 100): "pty" + strings.Repeat(",pty", 100)[:197]} {
 		if want == "" {
 			want = options
 		}
@@ -58,10 +70,13 @@ func TestOptionsAreSaid(t *testing.T) {
 func TestComments(t *testing.T) {
 	_, public := pair(t)
 	bare := strings.TrimSpace(public)
-	for _, comment := range []string{"\x1b[2J\u202E", strings.Repeat("\u00e9", 300), strings.Repeat("x", 199) + "\u00e9", "=cmd()", "\a\b\x7f\u0085", "a\u2028b\x1b]0;title\a"} {
-		for how, data := range map[string]string{"a line": bare + " " + strings.ReplaceAll(comment, "\u2028", " "), "RFC 4716": block(public, "Comment: "+strings.ReplaceAll(comment, "\u2028", " "))} {
+	for _, comment := range []string{"\x1b[2J\u202E", strings.Repeat("\u00e9", 300), strings.Repeat("x", 199) + "\u00e9",
+		"=cmd()", "\a\b\x7f\u0085", "a\u2028b\x1b]0;title\a"} {
+		for how, data := range map[string]string{"a line": bare + " " + strings.ReplaceAll(comment, "\u2028", " "),
+			"RFC 4716": block(public, "Comment: "+strings.ReplaceAll(comment, "\u2028", " "))} {
 			p, err := one(data)
-			if err != nil || p.Comment == "" || len(p.Comment) > 200 || valid.Printable(p.Comment) != p.Comment || !utf8.ValidString(p.Comment) {
+			if err != nil || p.Comment == "" || len(p.Comment) > 200 || valid.Printable(p.Comment) != p.Comment ||
+				!utf8.ValidString(p.Comment) {
 				t.Errorf("the comment %.20q in %s: %q, %v", comment, how, p.Comment, err)
 			}
 		}
@@ -101,16 +116,20 @@ func TestRFC4716(t *testing.T) {
 	_, public := pair(t)
 	bare := strings.TrimSpace(public)
 	for how, f := range map[string]struct{ data, comment string }{
-		"no header":                          {block(public), ""},
-		"a quoted comment":                   {block(public, `Comment: "my key"`), "my key"},
-		"a plain comment":                    {block(public, "Comment: my key"), "my key"},
-		"a continued header":                 {block(public, `Comment: "a long com\`, `ment over \`, `lines"`), "a long comment over lines"},
+		"no header":        {block(public), ""},
+		"a quoted comment": {block(public, `Comment: "my key"`), "my key"},
+		"a plain comment":  {block(public, "Comment: my key"), "my key"},
+		"a continued header": {block(public, `Comment: "a long com\`, `ment over \`, `lines"`),
+			"a long comment over lines"},
 		"a private header":                   {block(public, "x-thing: one \\", "two: three", "COMMENT: c"), "c"},
 		"a header with a colon that goes on": {block(public, "Subject: me", "Comment: a: b"), "a: b"},
 	} {
-		for ending, data := range map[string]string{"LF": f.data, "CRLF": strings.ReplaceAll(f.data, "\n", "\r\n"), "CR": strings.ReplaceAll(f.data, "\n", "\r"),
-			"BOM": "\xef\xbb\xbf" + f.data, "blank lines": "\n\n" + f.data + "\n\n", "no newline at the end": strings.TrimSpace(f.data),
-			"a word processor's dashes": strings.ReplaceAll(f.data, "----", "\u2014\u2014"), "two times the same": f.data + "\n" + f.data} {
+		for ending, data := range map[string]string{"LF": f.data, "CRLF": strings.ReplaceAll(f.data, "\n", "\r\n"),
+			"CR": strings.ReplaceAll(f.data, "\n", "\r"), "BOM": "\xef\xbb\xbf" + f.data,
+			"blank lines":               "\n\n" + f.data + "\n\n",
+			"no newline at the end":     strings.TrimSpace(f.data),
+			"a word processor's dashes": strings.ReplaceAll(f.data, "----", "\u2014\u2014"),
+			"two times the same":        f.data + "\n" + f.data} {
 			if p, err := one(data); err != nil || p.Line != bare || p.Comment != f.comment {
 				t.Errorf("%s, %s: %+v, %v", how, ending, p, err)
 			}
@@ -118,8 +137,10 @@ func TestRFC4716(t *testing.T) {
 	}
 	whole := block(public)
 	for how, data := range map[string]string{
-		"no last line": strings.Split(whole, "---- END")[0], "a line after it": whole + public, "damaged base64": strings.Replace(whole, "A", "!", 1), "a line before it": public + whole,
-		"no body": "---- BEGIN SSH2 PUBLIC KEY ----\n---- END SSH2 PUBLIC KEY ----", "a header without end": block("x "+strings.Repeat("A", 40), `Comment: \`),
+		"no last line": strings.Split(whole, "---- END")[0], "a line after it": whole + public,
+		"damaged base64": strings.Replace(whole, "A", "!", 1), "a line before it": public + whole,
+		"no body":                        "---- BEGIN SSH2 PUBLIC KEY ----\n---- END SSH2 PUBLIC KEY ----",
+		"a header without end":           block("x "+strings.Repeat("A", 40), `Comment: \`),
 		"a second one without last line": whole + strings.Split(whole, "---- END")[0], "cut short": block(bare[:60]),
 	} {
 		if p, err := keys.Read([]byte(data)); !fault.Is(err, fault.Invalid) || len(p) != 0 {
@@ -132,7 +153,8 @@ func TestSeveralKeys(t *testing.T) {
 	var lines, blocks, all, want []string
 	for i := range 25 {
 		_, public := pair(t)
-		lines, blocks = append(lines, strings.TrimSpace(public)+fmt.Sprintf(" key %d\n", i)), append(blocks, block(public, fmt.Sprintf("Comment: key %d", i)))
+		lines, blocks = append(lines, strings.TrimSpace(public)+fmt.Sprintf(" key %d\n", i)),
+			append(blocks, block(public, fmt.Sprintf("Comment: key %d", i)))
 		want = append(want, strings.TrimSpace(public))
 	}
 	all = append(append(append(all, lines[:20]...), lines[:20]...), lines[10:20]...) // 50 lines, 20 keys
@@ -140,12 +162,13 @@ func TestSeveralKeys(t *testing.T) {
 		data string
 		n    int
 	}{
-		"two lines":               {lines[0] + lines[1], 2},
-		"twenty lines":            {strings.Join(lines[:20], ""), 20},
-		"with comments between":   {"# all of them\n\n" + strings.Join(lines[:3], "\n# next\n\n"), 3},
-		"twenty blocks":           {strings.Join(blocks[:20], "\n"), 20},
-		"folded lines":            {folded(strings.Join(lines[:5], ""), 76), 5},
-		"in a web page":           {"<ul><li><code>" + strings.Join(lines[:4], "</code></li><li><code>") + "</code></li></ul>", 4},
+		"two lines":             {lines[0] + lines[1], 2},
+		"twenty lines":          {strings.Join(lines[:20], ""), 20},
+		"with comments between": {"# all of them\n\n" + strings.Join(lines[:3], "\n# next\n\n"), 3},
+		"twenty blocks":         {strings.Join(blocks[:20], "\n"), 20},
+		"folded lines":          {folded(strings.Join(lines[:5], ""), 76), 5},
+		"in a web page": {"<ul><li><code>" + strings.Join(lines[:4], "</code></li><li><code>") +
+			"</code></li></ul>", 4},
 		"many lines, few keys":    {strings.Join(all, ""), 20},
 		"keys behind the repeats": {strings.Repeat(lines[0], 60) + lines[1] + lines[2], 3},
 	} {
@@ -178,9 +201,12 @@ func TestTenMegabytesAreRefusedFast(t *testing.T) {
 	_, public := pair(t)
 	const size = 10 << 20
 	for how, data := range map[string]string{
-		"letters": strings.Repeat("A", size), "a key and blanks": public + strings.Repeat(" ", size), "keys": strings.Repeat(public, size/len(public)),
-		"bytes": strings.Repeat("\xff\xfe\x00", size/3), "tags": strings.Repeat("<p>", size/3), "DER": "\x30\x84\x00\xa0\x00\x00\x02\x84\x00\x9f\x00\x00" + strings.Repeat("\x7f", size),
-		"marks, nearly": strings.Repeat("PRIVATE KEY-xxxx", size/16), "base64 of letters": base64.StdEncoding.EncodeToString([]byte(strings.Repeat("\x30\x01", size/2))),
+		"letters": strings.Repeat("A", size), "a key and blanks": public + strings.Repeat(" ", size),
+		"keys":  strings.Repeat(public, size/len(public)),
+		"bytes": strings.Repeat("\xff\xfe\x00", size/3), "tags": strings.Repeat("<p>", size/3),
+		"DER":               "\x30\x84\x00\xa0\x00\x00\x02\x84\x00\x9f\x00\x00" + strings.Repeat("\x7f", size),
+		"marks, nearly":     strings.Repeat("PRIVATE KEY-xxxx", size/16),
+		"base64 of letters": base64.StdEncoding.EncodeToString([]byte(strings.Repeat("\x30\x01", size/2))),
 	} {
 		began := time.Now()
 		_, err := keys.Read([]byte(data))
@@ -200,10 +226,15 @@ func TestWorstInputsTakeNoLongerThanAKey(t *testing.T) {
 	der = fmt.Sprintf("\x30\x82%c%c%s", len(der)>>8, len(der)&255, der)
 	text := base64.StdEncoding.EncodeToString([]byte(der[:48<<10]))
 	for how, data := range map[string]string{
-		"a key in pieces of one letter": "ssh-rsa A\n" + strings.Repeat("A\n", 32000), "tags": strings.Repeat("<p ", 20000), "lines": strings.Repeat("ssh-rsa A\n", 6000),
-		"a huge RSA key": der[:60000], "the same as base64": text, "the same as PEM": "-----BEGIN RSA PRIVATE KEY-----\n" + folded(text, 64) + "-----END RSA PRIVATE KEY-----\n",
-		"continued headers": "---- BEGIN SSH2 PUBLIC KEY ----\nComment: " + strings.Repeat("a\\\n", 20000), "comments": strings.Repeat("<!--", 16000), "heads": strings.Repeat("<head>", 10000),
-		"beginnings": strings.Repeat("-----BEGIN PUBLIC KEY-----\n", 2400), "private beginnings": strings.Repeat("-----BEGIN PRIVATE KEY-----\n", 2300), "PuTTY": strings.Repeat("PuTTY-User-Key-File-3: \n", 2500),
+		"a key in pieces of one letter": "ssh-rsa A\n" + strings.Repeat("A\n", 32000), "tags": strings.Repeat("<p ", 20000),
+		"lines":          strings.Repeat("ssh-rsa A\n", 6000),
+		"a huge RSA key": der[:60000], "the same as base64": text,
+		"the same as PEM":   "-----BEGIN RSA PRIVATE KEY-----\n" + folded(text, 64) + "-----END RSA PRIVATE KEY-----\n",
+		"continued headers": "---- BEGIN SSH2 PUBLIC KEY ----\nComment: " + strings.Repeat("a\\\n", 20000),
+		"comments":          strings.Repeat("<!--", 16000), "heads": strings.Repeat("<head>", 10000),
+		"beginnings":         strings.Repeat("-----BEGIN PUBLIC KEY-----\n", 2400),
+		"private beginnings": strings.Repeat("-----BEGIN PRIVATE KEY-----\n", 2300),
+		"PuTTY":              strings.Repeat("PuTTY-User-Key-File-3: \n", 2500),
 	} {
 		began := time.Now()
 		_, err := keys.Read([]byte(data))
@@ -226,13 +257,15 @@ func TestWorstInputsTakeNoLongerThanAKey(t *testing.T) {
 func TestKeysThatAreNobodysOwnAreRefused(t *testing.T) {
 	_, public := pair(t)
 	for what, data := range map[string]struct{ line, says string }{
-		"a line of known_hosts":        {"sftp.example.com " + public, "known_hosts"},
-		"one with a port":              {"[sftp.example.com]:3333 " + public, "known_hosts"},
-		"one with a hashed name":       {"|1|F1E1KeoE/eEWhi10WpGv4OdiO6Y=|3988QV0VE8wmZL7suNrYQLITLCg= " + public, "known_hosts"},
+		"a line of known_hosts": {"sftp.example.com " + public, "known_hosts"},
+		"one with a port":       {"[sftp.example.com]:3333 " + public, "known_hosts"},
+		"one with a hashed name": {"|1|F1E1KeoE/eEWhi10WpGv4OdiO6Y=|3988QV0VE8wmZL7suNrYQLITLCg= " + public,
+			"known_hosts"},
 		"one with several names":       {"sftp.example.com,192.0.2.1 " + public, "known_hosts"},
 		"an authority of certificates": {"cert-authority " + public, "authority"},
 	} {
-		if p, err := keys.Read([]byte(data.line)); !fault.Is(err, fault.Invalid) || !strings.Contains(fault.PublicText(err), data.says) {
+		if p, err := keys.Read([]byte(data.line)); !fault.Is(err, fault.Invalid) ||
+			!strings.Contains(fault.PublicText(err), data.says) {
 			t.Errorf("%s: %+v, %v", what, p, err)
 		}
 	}

@@ -14,8 +14,9 @@ import (
 // Marks of a web page, what of it nobody sees, tags that end a line, and the
 // others. A tag's name ends the word: "<p@example.com>" is an address.
 var (
-	webPage  = regexp.MustCompile(`(?i)<(html|body|p|div|br|span|pre|code|td|table|blockquote)(\s[^<>]*)?/?>`)
-	unseen   = regexp.MustCompile(`(?is)<!--.*?-->|<head\b.*?</head\s*>|<style\b.*?</style\s*>|<script\b.*?</script\s*>|<title\b.*?</title\s*>`)
+	webPage = regexp.MustCompile(`(?i)<(html|body|p|div|br|span|pre|code|td|table|blockquote)(\s[^<>]*)?/?>`)
+	unseen  = regexp.MustCompile(
+		`(?is)<!--.*?-->|<head\b.*?</head\s*>|<style\b.*?</style\s*>|<script\b.*?</script\s*>|<title\b.*?</title\s*>`)
 	lineTags = regexp.MustCompile(`(?i)</?(p|div|br|pre|tr|td|table|blockquote|li)\b[^<>]*>`)
 	anyTag   = regexp.MustCompile(`</?[a-zA-Z!?][^<>]*>`)
 	blanks   = regexp.MustCompile(`\n\s*\n`)

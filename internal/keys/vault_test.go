@@ -20,7 +20,8 @@ func TestVault(t *testing.T) {
 	v, other := vault("a"), vault("b")
 	for _, secret := range []string{"whsec_MTIz", "x", "sealed:", strings.Repeat("long", 1000), "\x00\xff"} {
 		sealed := v.Seal(secret, "billing")
-		if sealed == v.Seal(secret, "billing") || strings.Contains(sealed, secret) && len(secret) > 1 && secret != "sealed:" || !v.Sealed(sealed) {
+		if sealed == v.Seal(secret, "billing") || strings.Contains(sealed, secret) && len(secret) > 1 &&
+			secret != "sealed:" || !v.Sealed(sealed) {
 			t.Errorf("%.20q is sealed as %.60q", secret, sealed)
 		}
 		if got, err := v.Open(sealed, "billing"); err != nil || got != secret {
@@ -36,7 +37,8 @@ func TestVault(t *testing.T) {
 			"nothing but mark": func() (string, error) { return v.Open("sealed:", "billing") },
 			"never sealed":     func() (string, error) { return v.Open("whsec_MTIz", "billing") },
 		} {
-			if got, err := open(); err == nil || got != "" || strings.Contains(err.Error(), secret) && len(secret) > 1 && secret != "sealed:" {
+			if got, err := open(); err == nil || got != "" || strings.Contains(err.Error(), secret) && len(secret) > 1 &&
+				secret != "sealed:" {
 				t.Errorf("%s: %q, %v", how, got, err)
 			}
 		}

@@ -137,8 +137,10 @@ func decoded(text string) []byte {
 }
 
 // wrappedMarks begin private key files, in base64: they may stand in a letter.
-var wrappedMarks = inBase64("-----BEGIN OPENSSH PRIVATE KEY", "-----BEGIN RSA PRIVATE KEY", "-----BEGIN EC PRIVATE KEY", "-----BEGIN DSA PRIVATE KEY",
-	"-----BEGIN PRIVATE KEY", "-----BEGIN ENCRYPTED PRIVATE KEY", "-----BEGIN PGP PRIVATE KEY", "---- BEGIN SSH2 ENCRYPTED PRIVATE KEY",
+var wrappedMarks = inBase64("-----BEGIN OPENSSH PRIVATE KEY", "-----BEGIN RSA PRIVATE KEY", "-----BEGIN EC PRIVATE KEY",
+	"-----BEGIN DSA PRIVATE KEY", "-----BEGIN PRIVATE KEY", "-----BEGIN ENCRYPTED PRIVATE KEY",
+	"-----BEGIN PGP PRIVATE KEY",
+	"---- BEGIN SSH2 ENCRYPTED PRIVATE KEY",
 	"PuTTY-User-Key-File-", "AGE-SECRET-KEY-1", "SSH PRIVATE KEY FILE FORMAT")
 
 // hasWrapped reports whether one of them is anywhere in data, which may be long.
@@ -188,7 +190,8 @@ func isPGPSecret(b []byte) bool {
 	}
 	version, made, algorithm := b[at], b[at+1], b[at+5]
 	const since1992, until2038 = 0x2a, 0x80 // the first byte of seconds since 1970
-	return size <= maxPrivate && version >= 4 && version <= 6 && made >= since1992 && made < until2038 && bytes.IndexByte(pgpAlgorithms, algorithm) >= 0
+	return size <= maxPrivate && version >= 4 && version <= 6 && made >= since1992 && made < until2038 &&
+		bytes.IndexByte(pgpAlgorithms, algorithm) >= 0
 }
 
 // pgpAlgorithms are those of public keys (RFC 9580 §9.1).

@@ -29,7 +29,8 @@ func wrapped(t testing.TB, file []byte) map[string][]byte {
 	if err == nil {
 		_, err = f.Write(file)
 	}
-	for _, do := range []func() error{func() error { _, err := g.Write(file); return err }, g.Close, func() error { _, err := l.Write(file); return err }, l.Close, z.Close} {
+	for _, do := range []func() error{func() error { _, err := g.Write(file); return err }, g.Close,
+		func() error { _, err := l.Write(file); return err }, l.Close, z.Close} {
 		if err == nil {
 			err = do()
 		}
@@ -39,11 +40,16 @@ func wrapped(t testing.TB, file []byte) map[string][]byte {
 	}
 	b64 := base64.StdEncoding.EncodeToString(file)
 	return map[string][]byte{
-		"base64": []byte(b64), "base64 in lines": []byte(folded(b64, 76)), "base64 in a mail": []byte("Hello,\n\nhere it is:\n\n" + folded(b64, 64) + "\n\nRegards, Jo\n"),
-		"base64, twice": []byte(base64.StdEncoding.EncodeToString([]byte(b64))), "base64 as UTF-16": []byte(wide(b64, false)),
-		"gzip": gz.Bytes(), "zlib": zl.Bytes(), "zip": zipped.Bytes(), "gzip in base64": []byte(folded(base64.StdEncoding.EncodeToString(gz.Bytes()), 76)),
-		"HTML entities": []byte(html.EscapeString(string(file))), "numeric entities": []byte(strings.NewReplacer("-", "&#45;", " ", "&#32;", ":", "&#x3a;").Replace(string(file))),
-		"percents": []byte(url.PathEscape(string(file))), "hexadecimal": []byte(hex.EncodeToString(file)), "hexadecimal in lines": []byte(folded(hex.EncodeToString(file), 60)),
+		"base64": []byte(b64), "base64 in lines": []byte(folded(b64, 76)),
+		"base64 in a mail": []byte("Hello,\n\nhere it is:\n\n" + folded(b64, 64) + "\n\nRegards, Jo\n"),
+		"base64, twice":    []byte(base64.StdEncoding.EncodeToString([]byte(b64))),
+		"base64 as UTF-16": []byte(wide(b64, false)),
+		"gzip":             gz.Bytes(), "zlib": zl.Bytes(), "zip": zipped.Bytes(),
+		"gzip in base64":   []byte(folded(base64.StdEncoding.EncodeToString(gz.Bytes()), 76)),
+		"HTML entities":    []byte(html.EscapeString(string(file))),
+		"numeric entities": []byte(strings.NewReplacer("-", "&#45;", " ", "&#32;", ":", "&#x3a;").Replace(string(file))),
+		"percents":         []byte(url.PathEscape(string(file))), "hexadecimal": []byte(hex.EncodeToString(file)),
+		"hexadecimal in lines": []byte(folded(hex.EncodeToString(file), 60)),
 	}
 }
 
@@ -77,13 +83,16 @@ func areRefusedInAWrapping(t *testing.T, files map[string]privateFile) {
 // Secret keys of other programs are no SSH keys, and their senders are warned.
 func TestOtherProgramsSecretKeys(t *testing.T) {
 	files := map[string][]byte{
-		"age": []byte("# created: 2026-11-28T10:00:00Z\n# public key: age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj\nAGE-SECRET-KEY-1GFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPQ4EGAEX\n"),
+		"age": []byte("# created: 2026-11-28T10:00:00Z\n# public key: " +
+			"age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj\n" +
+			"AGE-SECRET-KEY-1GFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPQ4EGAEX\n"),
 	}
 	for _, kind := range []string{"ed25519", "rsa2048"} {
 		home := t.TempDir()
 		gpg := func(args ...string) []byte {
 			t.Helper()
-			c := exec.Command("gpg", append([]string{"--homedir", home, "--batch", "--pinentry-mode", "loopback", "--passphrase", ""}, args...)...)
+			c := exec.Command("gpg",
+				append([]string{"--homedir", home, "--batch", "--pinentry-mode", "loopback", "--passphrase", ""}, args...)...)
 			out, err := c.Output()
 			if err != nil {
 				t.Fatalf("gpg %v: %v", args, err)
@@ -96,7 +105,8 @@ func TestOtherProgramsSecretKeys(t *testing.T) {
 		gpg("--quick-generate-key", "jo@example.com", kind, "sign", "never")
 		files["OpenPGP "+kind] = gpg("--export-secret-keys")
 		files["OpenPGP "+kind+", armoured"] = gpg("--armor", "--export-secret-keys")
-		files["OpenPGP "+kind+", the armour lost"] = []byte(folded(base64.StdEncoding.EncodeToString(files["OpenPGP "+kind]), 64))
+		files["OpenPGP "+kind+", the armour lost"] = []byte(
+			folded(base64.StdEncoding.EncodeToString(files["OpenPGP "+kind]), 64))
 		if _, err := keys.Read(gpg("--export")); err == nil || fault.PublicText(err) == keys.PrivateKeyAdvice {
 			t.Errorf("a public OpenPGP key: %v", err)
 		}
@@ -118,7 +128,8 @@ func TestOtherProgramsSecretKeys(t *testing.T) {
 func TestAWrappedPublicKeyIsNoPrivateOne(t *testing.T) {
 	_, ed := pair(t)
 	rsa := line(t, known(t, "rsa", "victim").Public())
-	for name, file := range map[string]string{"a line": ed, "an RSA line": rsa, "RFC 4716": block(rsa, "Comment: c"), "a letter": "Hello & welcome,\n100% of it &amp; more: " + ed} {
+	for name, file := range map[string]string{"a line": ed, "an RSA line": rsa, "RFC 4716": block(rsa, "Comment: c"),
+		"a letter": "Hello & welcome,\n100% of it &amp; more: " + ed} {
 		for how, data := range wrapped(t, []byte(file)) {
 			if _, err := keys.Read(data); fault.PublicText(err) == keys.PrivateKeyAdvice {
 				t.Errorf("%s, as %s, is called a private key", name, how)
@@ -163,7 +174,8 @@ func TestPackedBombs(t *testing.T) {
 	if err := z.Close(); err != nil {
 		t.Fatal(err)
 	}
-	for how, data := range map[string][]byte{"gzip": files["gzip"], "zlib": files["zlib"], "zip": files["zip"], "500 of them": b.Bytes()} {
+	for how, data := range map[string][]byte{"gzip": files["gzip"], "zlib": files["zlib"], "zip": files["zip"],
+		"500 of them": b.Bytes()} {
 		if found := keys.ExamineUnguarded(data); len(found) != 0 {
 			t.Errorf("%s: %+v", how, found)
 		}

@@ -57,7 +57,8 @@ func (c *Copies) Place(tx *store.Tx, p Place) (out Copy, err error) {
 	if err != nil {
 		return out, err
 	}
-	f := store.File{DirID: spot.DirID, Name: path.Base(out.Path), FileID: c.IDs.New(), Size: c.Size, Mtime: exchange.Micros(c.At), Mode: 0o644}
+	f := store.File{DirID: spot.DirID, Name: path.Base(out.Path), FileID: c.IDs.New(), Size: c.Size,
+		Mtime: exchange.Micros(c.At), Mode: 0o644}
 	f.VersionID, out.Version = f.FileID, f.FileID
 	if spot.Old != nil {
 		f.FileID, out.Replaced = spot.Old.FileID, spot.Old.VersionID
@@ -65,8 +66,9 @@ func (c *Copies) Place(tx *store.Tx, p Place) (out Copy, err error) {
 			return out, err
 		}
 	}
-	c.versions = append(c.versions, store.Version{ID: f.VersionID, FileID: f.FileID, UserID: p.UserID, BlobID: c.Blob, Actor: c.Actor,
-		StoredAt: f.Mtime, Class: p.Class(out.Path)})
+	c.versions = append(c.versions,
+		store.Version{ID: f.VersionID, FileID: f.FileID, UserID: p.UserID, BlobID: c.Blob, Actor: c.Actor,
+			StoredAt: f.Mtime, Class: p.Class(out.Path)})
 	return out, tx.PutFile(f)
 }
 

@@ -84,7 +84,8 @@ func (b *Box) MakeDirs(n NewDirs) (id string, err error) {
 func (b *Box) makeMissing(n NewDirs, names []string, have []store.Dir) (id string, err error) {
 	last, missing := have[len(have)-1], names[len(have)-1:]
 	for i, name := range missing {
-		last = store.Dir{ID: n.IDs.New(), Parent: last.ID, Name: name, Fixed: true, Staging: n.Staging, Mtime: exchange.Micros(n.At)}
+		last = store.Dir{ID: n.IDs.New(), Parent: last.ID, Name: name, Fixed: true, Staging: n.Staging,
+			Mtime: exchange.Micros(n.At)}
 		if i == len(missing)-1 {
 			last.Rights = n.Rights
 		}

@@ -25,7 +25,8 @@ type Upload struct {
 // bytes for an orphan's.
 func (b *Box) Put(u Upload, gone Gone) error {
 	c, f := u.Content, u.File
-	if err := b.tx.AddBlob(store.Blob{ID: c.BlobID, Key: c.Key, Size: c.Size, SHA256: c.SHA256, Owner: b.user}, 1, c.StoredAt); err != nil {
+	if err := b.tx.AddBlob(store.Blob{ID: c.BlobID, Key: c.Key, Size: c.Size, SHA256: c.SHA256, Owner: b.user}, 1,
+		c.StoredAt); err != nil {
 		return err
 	}
 	add := store.Counts{Bytes: f.Size, Files: 1, KeptBytes: c.Size, KeptContents: 1}
@@ -78,7 +79,8 @@ func (b *Box) MoveOver(f, old store.File, at time.Time, gone Gone) error {
 		return err
 	}
 	if len(older) > adoptAtOnce {
-		return fault.E("mailbox.MoveOver", fault.Conflict, "The file has more than %d older versions and cannot take the place of another; remove that one first.", adoptAtOnce)
+		return fault.E("mailbox.MoveOver", fault.Conflict,
+			"The file has more than %d older versions and cannot take the place of another; remove that one first.", adoptAtOnce)
 	}
 	if err := b.replaced(old, at, gone); err != nil {
 		return err

@@ -19,15 +19,18 @@ import (
 // books are what must be so after every change: each counts rows that are wrong.
 var books = map[string]string{
 	"use is what is visible": `SELECT COUNT(*) FROM mailboxes m WHERE
-		used_bytes <> (SELECT COALESCE(SUM(f.size), 0) FROM files f JOIN dirs d ON d.id = f.dir_id WHERE d.user_id = m.user_id)
+		used_bytes <> (SELECT COALESCE(SUM(f.size), 0) FROM files f JOIN dirs d ON d.id = f.dir_id
+		WHERE d.user_id = m.user_id)
 		OR used_files <> (SELECT COUNT(*) FROM files f JOIN dirs d ON d.id = f.dir_id WHERE d.user_id = m.user_id)`,
 	"what is kept has rows": `SELECT COUNT(*) FROM mailboxes m WHERE
 		kept_bytes <> (SELECT COALESCE(SUM(b.size), 0) FROM blobs b WHERE b.owner = m.user_id)
 		OR kept_contents <> (SELECT COUNT(*) FROM blobs b WHERE b.owner = m.user_id)
 		OR dirs <> (SELECT COUNT(*) FROM dirs d WHERE d.user_id = m.user_id AND d.fixed = 0)`,
-	"a name shows a version of its file": `SELECT COUNT(*) FROM files f LEFT JOIN versions v ON v.id = f.version_id AND v.file_id = f.file_id WHERE v.id IS NULL`,
-	"references are versions":            `SELECT COUNT(*) FROM blobs b WHERE b.owner <> '' AND b.refs <> (SELECT COUNT(*) FROM versions v WHERE v.blob_id = b.id)`,
-	"what nothing refers to is dead":     `SELECT COUNT(*) FROM blobs WHERE (refs = 0) <> (state = 'dead')`,
+	"a name shows a version of its file": `SELECT COUNT(*) FROM files f LEFT JOIN versions v ON v.id = f.version_id
+		AND v.file_id = f.file_id WHERE v.id IS NULL`,
+	"references are versions": `SELECT COUNT(*) FROM blobs b WHERE b.owner <> ''
+		AND b.refs <> (SELECT COUNT(*) FROM versions v WHERE v.blob_id = b.id)`,
+	"what nothing refers to is dead": `SELECT COUNT(*) FROM blobs WHERE (refs = 0) <> (state = 'dead')`,
 }
 
 // shelf is a user's mailbox over a real database.
@@ -74,8 +77,9 @@ func (s *shelf) put(name, text string) error {
 			return err
 		}
 		return b.Put(mailbox.Upload{Old: old, Actor: "test", Limits: model.StorageLimits{QuotaBytes: 100, QuotaFiles: 10},
-			File:    store.File{DirID: owner, Name: name, FileID: id, VersionID: id, Size: int64(len(text))},
-			Content: store.Content{BlobID: id, Key: id, Size: int64(len(text)), SHA256: sum[:], StoredAt: exchange.Micros(s.now)}}, s.gone)
+			File: store.File{DirID: owner, Name: name, FileID: id, VersionID: id, Size: int64(len(text))},
+			Content: store.Content{BlobID: id, Key: id, Size: int64(len(text)), SHA256: sum[:],
+				StoredAt: exchange.Micros(s.now)}}, s.gone)
 	})
 }
 
@@ -176,7 +180,8 @@ var shelves = map[string]func(t *testing.T, s *shelf){
 			}
 			c := mailbox.Copies{Blob: "P", Size: 200, Actor: "test", At: s.now, IDs: s.ids}
 			for name, want := range map[string]string{"a": "/a", "d": "/beside", "e": "/e"} {
-				out, err := c.Place(tx, mailbox.Place{UserID: owner, Dir: "/", Name: name, Beside: "beside", Class: func(string) string { return "" }})
+				out, err := c.Place(tx, mailbox.Place{UserID: owner, Dir: "/", Name: name, Beside: "beside",
+					Class: func(string) string { return "" }})
 				if err != nil {
 					return err
 				}
@@ -230,7 +235,8 @@ func TestTheBooksAgree(t *testing.T) {
 					if err := tx.AddAccount(model.Account{ID: "acme", Name: "acme", State: model.AccountActive}); err != nil {
 						return err
 					}
-					return tx.AddUser(model.User{ID: owner, Name: "acme", Account: "acme", Kind: model.KindCustomer}, exchange.AllRights)
+					return tx.AddUser(model.User{ID: owner, Name: "acme", Account: "acme", Kind: model.KindCustomer},
+						exchange.AllRights)
 				}))
 				story(t, s)
 			})

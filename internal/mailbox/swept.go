@@ -23,7 +23,8 @@ func Forget(tx *store.Tx, dead []store.Blob) error {
 		return err
 	}
 	gone := map[string]store.Counts{} // by owner
-	for _, b := range slices.SortedFunc(slices.Values(dead), func(a, b store.Blob) int { return cmp.Compare(a.ID, b.ID) }) {
+	for _, b := range slices.SortedFunc(slices.Values(dead),
+		func(a, b store.Blob) int { return cmp.Compare(a.ID, b.ID) }) {
 		err := tx.ForgetBlob(b.ID)
 		if fault.Is(err, fault.NotFound) {
 			continue

@@ -60,7 +60,8 @@ func (r *Room) MayBeTemporary(name string) bool {
 	if r.defaults.IsTemporary(name) {
 		return true
 	}
-	return slices.ContainsFunc(r.current(), func(p model.NamePolicy) bool { return exchange.NameRules{Temporary: p.Temporary}.IsTemporary(name) })
+	return slices.ContainsFunc(r.current(),
+		func(p model.NamePolicy) bool { return exchange.NameRules{Temporary: p.Temporary}.IsTemporary(name) })
 }
 
 // Default are the rules of files that lie in nobody's mailbox.
@@ -101,7 +102,8 @@ func (r *Room) take(list []model.NamePolicy, err error) {
 	if err != nil {
 		return // those read last hold
 	}
-	slices.SortStableFunc(list, func(a, b model.NamePolicy) int { // of two folders the nearer one comes last, and a user's own after everybody's
+	// of two folders the nearer one comes last, and a user's own after everybody's
+	slices.SortStableFunc(list, func(a, b model.NamePolicy) int {
 		return cmp.Or(cmp.Compare(len(a.Folder), len(b.Folder)), cmp.Compare(a.UserID, b.UserID))
 	})
 	r.policies, r.readAt, r.known = list, r.clock(), true
@@ -111,7 +113,8 @@ func (r *Room) take(list []model.NamePolicy, err error) {
 func (r *Room) Policies(ctx context.Context) ([]model.NamePolicy, error) {
 	list, err := r.store.Read(ctx).NamePolicies()
 	d := r.defaults
-	return append([]model.NamePolicy{{Temporary: d.Temporary, Doubtful: d.Doubtful, Ignored: d.Ignored, Grace: &d.Grace, GraceText: d.Grace.String()}}, list...), err
+	return append([]model.NamePolicy{{Temporary: d.Temporary, Doubtful: d.Doubtful, Ignored: d.Ignored, Grace: &d.Grace,
+		GraceText: d.Grace.String()}}, list...), err
 }
 
 // SetPolicy puts a policy in place of that of the same user and folder; one that says
@@ -136,7 +139,8 @@ func (r *Room) setPolicy(tx *store.Tx, actor string, p model.NamePolicy) (model.
 		p.UserID = u.ID
 	}
 	now := r.clock().UTC().Truncate(time.Microsecond)
-	row := model.AuditRow{ID: r.ids.New(), At: now, Actor: actor, Action: "names.set", Subject: cmp.Or(p.Folder, "/"), User: p.UserID, Detail: map[string]string{}}
+	row := model.AuditRow{ID: r.ids.New(), At: now, Actor: actor, Action: "names.set", Subject: cmp.Or(p.Folder, "/"),
+		User: p.UserID, Detail: map[string]string{}}
 	if p.Temporary == nil && p.Doubtful == nil && p.Ignored == nil && p.Grace == nil {
 		row.Action = "names.unset"
 		if err := tx.RemoveNamePolicy(p.UserID, p.Folder); err != nil {
@@ -164,7 +168,8 @@ const maxGlobs = 100
 func check(p *model.NamePolicy) error {
 	const op = "naming.SetPolicy"
 	if p.User == "" && p.Folder == "" {
-		return fault.E(op, fault.Invalid, "Name a user, a folder, or a folder of a user.").WithHint("the rules for everybody are temporary_names, doubtful_names and ignored_names in the configuration")
+		return fault.E(op, fault.Invalid, "Name a user, a folder, or a folder of a user.").
+			WithHint("the rules for everybody are temporary_names, doubtful_names and ignored_names in the configuration")
 	}
 	if p.Folder != "" {
 		clean, err := valid.CheckFolder(p.Folder)

@@ -17,7 +17,8 @@ import (
 
 var ctx = context.Background()
 
-var configured = exchange.NameRules{Temporary: []string{".*", "*.Tmp"}, Doubtful: []string{"*.[0-9][0-9]"}, Ignored: []string{"Thumbs.db"}, Grace: time.Minute}
+var configured = exchange.NameRules{Temporary: []string{".*", "*.Tmp"}, Doubtful: []string{"*.[0-9][0-9]"},
+	Ignored: []string{"Thumbs.db"}, Grace: time.Minute}
 
 // TestTheNearestRuleWins asks about names under rules for everybody, for a folder, for a
 // user, and for a user's folder.
@@ -26,7 +27,8 @@ func TestTheNearestRuleWins(t *testing.T) {
 		s, db := testkit.OpenProbed(t, url, nil)
 		ids := exchange.NewIDs(time.Now, rand.Reader)
 		testkit.Empty(t, db, "name_policies", "audit", "dirs", "mailboxes", "users", "accounts")
-		accounts := account.New(s, time.Now, ids, account.Policy{Templates: map[string]account.Template{model.KindCustomer: {StartDir: "/"}}})
+		accounts := account.New(s, time.Now, ids,
+			account.Policy{Templates: map[string]account.Template{model.KindCustomer: {StartDir: "/"}}})
 		testkit.Customers(t, accounts, "acme", "beta")
 		room := naming.New(s, time.Now, ids, configured)
 		acme, beta := user(t, accounts, "acme"), user(t, accounts, "beta")
@@ -113,6 +115,7 @@ func want(t *testing.T, r *naming.Room, user, full string, temporary, ignored, w
 	name := path.Base(full)
 	rules := r.Rules(user, full)
 	if rules.IsTemporary(name) != temporary || rules.IsIgnored(name) != ignored || rules.Wait(name) > 0 != waits {
-		t.Errorf("%s: temporary %v, ignored %v, waits %v", full, rules.IsTemporary(name), rules.IsIgnored(name), rules.Wait(name))
+		t.Errorf("%s: temporary %v, ignored %v, waits %v", full, rules.IsTemporary(name), rules.IsIgnored(name),
+			rules.Wait(name))
 	}
 }

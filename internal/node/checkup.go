@@ -69,29 +69,34 @@ func (t *tests) door(ctx context.Context) {
 	defer cancel()
 	addrs, err := net.DefaultResolver.LookupHost(ctx, c.Host)
 	if err != nil {
-		t.add("Server address", false, fmt.Sprintf("%s is not known to the DNS here: %v.", c.Host, err), "set "+t.setting+" to a name that partners can resolve, and make its DNS record")
+		t.add("Server address", false, fmt.Sprintf("%s is not known to the DNS here: %v.", c.Host, err),
+			"set "+t.setting+" to a name that partners can resolve, and make its DNS record")
 		return
 	}
 	t.add("Server address", true, fmt.Sprintf("%s is %s.", c.Host, strings.Join(addrs, ", ")), "")
 	var seen string
-	conf := &ssh.ClientConfig{User: "guide-test", Timeout: dialWait, HostKeyCallback: func(_ string, _ net.Addr, k ssh.PublicKey) error {
-		seen = ssh.FingerprintSHA256(k)
-		return errSeen
-	}}
+	conf := &ssh.ClientConfig{User: "guide-test", Timeout: dialWait,
+		HostKeyCallback: func(_ string, _ net.Addr, k ssh.PublicKey) error {
+			seen = ssh.FingerprintSHA256(k)
+			return errSeen
+		}}
 	nc, err := new(net.Dialer).DialContext(ctx, "tcp", c.Address())
 	if err != nil {
-		t.add("Port", false, fmt.Sprintf("%s can't be reached from here: %v.", c.Address(), err), "check the listener, the firewall and any load balancer")
+		t.add("Port", false, fmt.Sprintf("%s can't be reached from here: %v.", c.Address(), err),
+			"check the listener, the firewall and any load balancer")
 		return
 	}
 	defer nc.Close()
 	_ = nc.SetDeadline(time.Now().Add(dialWait))
 	if _, _, _, err := ssh.NewClientConn(nc, c.Address(), conf); seen == "" {
-		t.add("Port", false, fmt.Sprintf("%s answers, but not with SSH: %v.", c.Address(), err), "does something else listen there, or a proxy that speaks for it?")
+		t.add("Port", false, fmt.Sprintf("%s answers, but not with SSH: %v.", c.Address(), err),
+			"does something else listen there, or a proxy that speaks for it?")
 		return
 	}
 	ours := slices.ContainsFunc(c.HostKeys, func(k model.HostKey) bool { return k.Fingerprint == seen })
 	t.add("Port", true, fmt.Sprintf("%s answers.", c.Address()), "")
-	t.add("Host key", ours, fmt.Sprintf("It shows %s.", seen), "that is another server: partners would be warned, or connect to the wrong one")
+	t.add("Host key", ours, fmt.Sprintf("It shows %s.", seen),
+		"that is another server: partners would be warned, or connect to the wrong one")
 }
 
 func (t *tests) region(n *Node, a model.Account) {
@@ -99,12 +104,16 @@ func (t *tests) region(n *Node, a model.Account) {
 		return
 	}
 	_, ok := n.cfg.Regions[a.Region]
-	t.add("Region", ok || len(n.cfg.Regions) == 0, fmt.Sprintf("The account's region is %s; it is told %s.", a.Region, t.card.Address()), fmt.Sprintf("add regions.%s to the configuration", a.Region))
+	t.add("Region", ok || len(n.cfg.Regions) == 0,
+		fmt.Sprintf("The account's region is %s; it is told %s.", a.Region, t.card.Address()),
+		fmt.Sprintf("add regions.%s to the configuration", a.Region))
 }
 
 func (t *tests) standing(u model.User, a model.Account) {
-	t.add("User", u.Enabled, "User "+u.Name+" is "+map[bool]string{true: "enabled", false: "disabled"}[u.Enabled]+".", "sallyport user enable "+u.Name)
-	t.add("Account", a.State == model.AccountActive, fmt.Sprintf("Account %s is %s.", a.ID, strings.ReplaceAll(a.State, "_", "-")), "sallyport account reinstate "+a.ID)
+	t.add("User", u.Enabled, "User "+u.Name+" is "+map[bool]string{true: "enabled", false: "disabled"}[u.Enabled]+".",
+		"sallyport user enable "+u.Name)
+	t.add("Account", a.State == model.AccountActive,
+		fmt.Sprintf("Account %s is %s.", a.ID, strings.ReplaceAll(a.State, "_", "-")), "sallyport account reinstate "+a.ID)
 	t.add("Log in from", true, "It may log in from "+strings.Join(orAnywhere(t.card.AllowIPs), ", ")+".", "")
 }
 
@@ -117,7 +126,8 @@ func orAnywhere(list []string) []string {
 
 func (t *tests) keys() {
 	if len(t.card.Keys) == 0 {
-		t.add("Key", false, "No key on file works.", "sallyport key add "+t.card.User+" FILE, or: sallyport key issue "+t.card.User+" --out DIR")
+		t.add("Key", false, "No key on file works.",
+			"sallyport key add "+t.card.User+" FILE, or: sallyport key issue "+t.card.User+" --out DIR")
 	}
 	for _, k := range t.card.Keys {
 		says := fmt.Sprintf("%s (%s, %d bits) works", k.Fingerprint, k.Type, k.Bits)
@@ -127,7 +137,8 @@ func (t *tests) keys() {
 		if k.LastUsedAt != nil {
 			says += ", and was used on " + k.LastUsedAt.Format(time.DateOnly)
 		}
-		t.add("Key", k.Flag == "", says+flagged(k.Flag)+".", "look into it, then: sallyport key set "+t.card.User+" "+k.Fingerprint+" --flag ''")
+		t.add("Key", k.Flag == "", says+flagged(k.Flag)+".",
+			"look into it, then: sallyport key set "+t.card.User+" "+k.Fingerprint+" --flag ''")
 	}
 }
 
@@ -149,7 +160,8 @@ func (t *tests) folders(u model.User) {
 	}
 	switch {
 	case u.Kind == model.KindVendor && !send:
-		t.add("Folder", false, "There is no folder that this vendor could send to.", "check templates.vendor in the configuration")
+		t.add("Folder", false, "There is no folder that this vendor could send to.",
+			"check templates.vendor in the configuration")
 	case u.Kind == model.KindCustomer && len(t.card.Feeds) == 0:
 		t.add("Feed", false, "No feed is subscribed, so nothing will arrive.", "sallyport feed subscribe FEED "+u.Name)
 	}
@@ -172,6 +184,8 @@ func (t *tests) people(ctx context.Context, n *Node, u model.User) error {
 		}
 	}
 	hint := "sallyport contact add " + u.Account + " --name N --email E"
-	t.add("Contacts", there >= 2, fmt.Sprintf("%d contacts, %d of them with a verified address; two are needed to issue or replace a key.", there, verified), hint)
+	t.add("Contacts", there >= 2,
+		fmt.Sprintf("%d contacts, %d of them with a verified address; two are needed to issue or replace a key.", there,
+			verified), hint)
 	return nil
 }

@@ -105,10 +105,11 @@ func (n *Node) findLeft(ctx context.Context) error {
 				continue
 			}
 			path := valid.Printable(dir + "/" + k.Name)
-			if err := tx.Emit(model.Event{ID: n.ids.New(), Type: model.EventLeft, At: now, Account: k.Account, User: k.User, Data: model.FileLeft{
-				Path: path, Size: k.Size, Stored: exchange.FromMicros(k.StoredAt).Truncate(time.Second),
-				Words: fmt.Sprintf("%s stored %s on %s and never gave it its final name, so nobody was told that it came.", k.User, path,
-					exchange.FromMicros(k.StoredAt).Format("2006-01-02 15:04"))}}); err != nil {
+			if err := tx.Emit(model.Event{ID: n.ids.New(), Type: model.EventLeft, At: now, Account: k.Account, User: k.User,
+				Data: model.FileLeft{
+					Path: path, Size: k.Size, Stored: exchange.FromMicros(k.StoredAt).Truncate(time.Second),
+					Words: fmt.Sprintf("%s stored %s on %s and never gave it its final name, so nobody was told that it came.", k.User,
+						path, exchange.FromMicros(k.StoredAt).Format("2006-01-02 15:04"))}}); err != nil {
 				return err
 			}
 		}

@@ -54,8 +54,9 @@ func (g guides) Card(ctx context.Context, user string) (guide.Card, error) {
 	c.Removal = n.retain.NextRun()
 	subs, err := q.SubscriptionsOf(u.ID)
 	for _, s := range subs {
-		f := guide.Feed{Name: s.Feed, Title: s.Title, Dir: s.Dir, Retention: n.retain.Period(u.ID, s.Dir+"/", s.Feed), Types: s.Types,
-			MayRemove: exchange.FeedRights(s.May, u.FeedsMay, n.cfg.Templates[u.Kind].FeedsMay)&exchange.Delete != 0}
+		f := guide.Feed{Name: s.Feed, Title: s.Title, Dir: s.Dir, Retention: n.retain.Period(u.ID, s.Dir+"/", s.Feed),
+			Types: s.Types, MayRemove: exchange.FeedRights(s.May, u.FeedsMay,
+				n.cfg.Templates[u.Kind].FeedsMay)&exchange.Delete != 0}
 		if len(f.Types) == 0 {
 			f.Types = s.FeedTypes
 		}

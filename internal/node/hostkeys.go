@@ -52,7 +52,8 @@ func (n *Node) ownHostKeys(ctx context.Context) ([]ssh.Signer, error) {
 		return nil, err
 	}
 	if there && reason != "" {
-		return nil, fault.E(op, fault.Conflict, "There are host keys in %s; nothing was replaced.", dir).WithHint("start without --new-host-keys")
+		return nil, fault.E(op, fault.Conflict, "There are host keys in %s; nothing was replaced.", dir).
+			WithHint("start without --new-host-keys")
 	}
 	if !there && reason == "" {
 		users, err := q.Users(model.UserFilter{Paging: model.Paging{Limit: 1}})
@@ -60,8 +61,10 @@ func (n *Node) ownHostKeys(ctx context.Context) ([]ssh.Signer, error) {
 			return nil, err
 		}
 		if known != "" || len(users) > 0 {
-			return nil, fault.E(op, fault.Conflict, "The host keys are missing: there is no %s, but partners know this server by its keys.", dir).
-				WithHint("restore hostkeys/ from the backup, or import the keys: sallyport hostkey import FILE...; if they are lost: sallyport serve --new-host-keys REASON")
+			return nil, fault.E(op, fault.Conflict,
+				"The host keys are missing: there is no %s, but partners know this server by its keys.", dir).
+				WithHint("restore hostkeys/ from the backup, or import the keys: sallyport hostkey import FILE...; if they are " +
+					"lost: sallyport serve --new-host-keys REASON")
 		}
 	}
 	signers, err := hostKeys(n.cfg.Data)
@@ -83,7 +86,8 @@ func (n *Node) ownHostKeys(ctx context.Context) ([]ssh.Signer, error) {
 	if reason != "" {
 		detail["reason"] = reason
 	}
-	n.log.Warn("the host keys are others than at the last start; partners who know the old ones are warned", "was", known, "now", now)
+	n.log.Warn("the host keys are others than at the last start; partners who know the old ones are warned", "was", known,
+		"now", now)
 	return signers, n.noteReplaced(ctx, "hostkeys.change", hostKeysSetting, now, detail)
 }
 
@@ -208,19 +212,22 @@ func ImportHostKeys(data string, files []string, replace bool) ([]model.HostKey,
 		s, err := hostSigner(text)
 		var locked *ssh.PassphraseMissingError
 		if errors.As(err, &locked) {
-			return nil, fault.E(op, fault.Invalid, "%s has a passphrase; host keys have none.", file).WithHint("remove it with: ssh-keygen -p -N '' -f COPY")
+			return nil, fault.E(op, fault.Invalid, "%s has a passphrase; host keys have none.", file).
+				WithHint("remove it with: ssh-keygen -p -N '' -f COPY")
 		} else if err != nil {
 			return nil, fault.E(op, fault.Invalid, "%s is not a private host key.", file)
 		}
 		name := ""
 		for _, f := range hostKeyFiles {
-			if f.kind == s.PublicKey().Type() || strings.HasPrefix(s.PublicKey().Type(), "ecdsa-") && strings.HasPrefix(f.kind, "ecdsa-") {
+			if f.kind == s.PublicKey().Type() || strings.HasPrefix(s.PublicKey().Type(), "ecdsa-") &&
+				strings.HasPrefix(f.kind, "ecdsa-") {
 				name = f.name
 			}
 		}
 		hk := describeHostKey(s.PublicKey())
 		if name == "" || hk.Type == ssh.KeyAlgoRSA && hk.Bits < 2048 {
-			return nil, fault.E(op, fault.Invalid, "%s: host keys of type %s with %d bits are not taken.", file, hk.Type, hk.Bits)
+			return nil, fault.E(op, fault.Invalid, "%s: host keys of type %s with %d bits are not taken.", file, hk.Type,
+				hk.Bits)
 		}
 		if err := writeDurably(filepath.Join(tmp, name), text, 0o600); errors.Is(err, fs.ErrExist) {
 			return nil, fault.E(op, fault.Invalid, "There are two keys of type %s; give one of each.", hk.Type)
@@ -248,7 +255,8 @@ func swapDir(dir, fresh string) error {
 }
 
 func describeHostKey(k ssh.PublicKey) model.HostKey {
-	hk := model.HostKey{Type: k.Type(), Fingerprint: ssh.FingerprintSHA256(k), Public: strings.TrimSpace(string(ssh.MarshalAuthorizedKey(k)))}
+	hk := model.HostKey{Type: k.Type(), Fingerprint: ssh.FingerprintSHA256(k),
+		Public: strings.TrimSpace(string(ssh.MarshalAuthorizedKey(k)))}
 	if c, ok := k.(ssh.CryptoPublicKey); ok {
 		switch p := c.CryptoPublicKey().(type) {
 		case ed25519.PublicKey:

@@ -27,7 +27,8 @@ func deploy(t *testing.T, database string) deployment {
 	t.Helper()
 	n := testkit.Start(t, func(c *config.Config) { c.Database.URL = database })
 	n.User("acme")
-	testkit.Eventually(t, "the log has a checkpoint", func() bool { return testkit.Call[model.AuditStatus](n, "GET", "/audit/status", nil).Sealed > 0 })
+	testkit.Eventually(t, "the log has a checkpoint",
+		func() bool { return testkit.Call[model.AuditStatus](n, "GET", "/audit/status", nil).Sealed > 0 })
 	return deployment{n, t, database}
 }
 
@@ -96,7 +97,8 @@ func TestALostSigningKeyIsNotReplacedInSilence(t *testing.T) {
 		}
 		now, _, _ := strings.Cut(public(), "\n")
 		dep.Restart()
-		if row := dep.logged("signing.key"); row.Detail["reason"] != "the disk failed" || row.Detail["before"] != was || row.Detail["key"] != now {
+		if row := dep.logged("signing.key"); row.Detail["reason"] != "the disk failed" || row.Detail["before"] != was ||
+			row.Detail["key"] != now {
 			t.Errorf("the log says %+v", row)
 		}
 		// What the old key signed is still believed.
@@ -170,7 +172,8 @@ func TestLostHostKeysAreNotReplacedInSilence(t *testing.T) {
 		dep.Restart()
 		now := testkit.List[model.HostKey](dep.Node, "/hostkeys")
 		row := dep.logged("hostkeys.change")
-		if row.Detail["reason"] != "the disk failed" || !strings.HasPrefix(row.Detail["was"], was[0].Fingerprint) || !strings.HasPrefix(row.Detail["now"], now[0].Fingerprint) {
+		if row.Detail["reason"] != "the disk failed" || !strings.HasPrefix(row.Detail["was"], was[0].Fingerprint) ||
+			!strings.HasPrefix(row.Detail["now"], now[0].Fingerprint) {
 			t.Errorf("the log says %+v", row)
 		}
 		dep.Stop()

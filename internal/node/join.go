@@ -23,7 +23,8 @@ import (
 // authority answers the SSH door's questions from the rooms.
 type authority struct{ n *Node }
 
-func (a authority) Check(ctx context.Context, user, fingerprint string, from netip.Addr) (exchange.Login, string, error) {
+func (a authority) Check(ctx context.Context, user, fingerprint string,
+	from netip.Addr) (exchange.Login, string, error) {
 	return a.n.accounts.Check(ctx, user, fingerprint, from)
 }
 

@@ -49,7 +49,8 @@ func (n *Node) Failure() error {
 	select {
 	case <-n.store.Lost(): // never, for a store without a lease
 		return fault.E("node.Failure", fault.Unavailable, "Another sallyport has taken the database over.").
-			WithHint("it took this one for dead: look at why this one could not renew its lease, and at which of the two should serve")
+			WithHint("it took this one for dead: look at why this one could not renew its lease, and at which of the two " +
+				"should serve")
 	default:
 		return nil
 	}

@@ -65,7 +65,8 @@ func (m mailboxes) Write(d model.Drop, file, text string) error {
 		return err
 	}
 	file = path.Join(folder, path.Base(file))
-	if versions, err := s.Versions(file, model.Paging{Limit: 1}); err == nil && len(versions) > 0 && versions[0].Actor != inboxActor {
+	if versions, err := s.Versions(file, model.Paging{Limit: 1}); err == nil && len(versions) > 0 &&
+		versions[0].Actor != inboxActor {
 		file = path.Join(path.Dir(file), d.ID+".txt") // the name is a file of the partner's own
 	}
 	return s.Store(file, strings.NewReader(text))
@@ -84,8 +85,8 @@ func (m mailboxes) folder(s *tree.Session, d model.Drop, folder string) (string,
 		}
 		err := s.Mkdir(at)
 		if err == nil && n > 1 {
-			m.n.log.Warn("a partner has a file where the server's own folder belongs; another folder has its place", "user", d.User,
-				"file", valid.Printable(folder), "folder", valid.Printable(at))
+			m.n.log.Warn("a partner has a file where the server's own folder belongs; another folder has its place", "user",
+				d.User, "file", valid.Printable(folder), "folder", valid.Printable(at))
 		}
 		if err != nil && !fault.Is(err, fault.Exists) {
 			return "", err
@@ -95,7 +96,8 @@ func (m mailboxes) folder(s *tree.Session, d model.Drop, folder string) (string,
 			return at, err
 		}
 		if n > otherFolders {
-			return "", fault.E("node.folder", fault.Conflict, "Files have the names of all folders like %s.", valid.Printable(folder))
+			return "", fault.E("node.folder", fault.Conflict, "Files have the names of all folders like %s.",
+				valid.Printable(folder))
 		}
 	}
 }

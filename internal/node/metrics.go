@@ -23,8 +23,10 @@ func newGauges(n *Node) *gauges {
 	d := func(name, help string) *prometheus.Desc {
 		return prometheus.NewDesc("sallyport_"+name, help, nil, nil)
 	}
-	return &gauges{n, d("outbox_events", "Events that are not handed out yet."), d("messages_waiting", "Webhooks and mails that are not sent yet."),
-		d("messages_dead", "Webhooks and mails that were given up."), d("queue_oldest_seconds", "Age of the oldest of what waits to be sent."),
+	return &gauges{n, d("outbox_events", "Events that are not handed out yet."),
+		d("messages_waiting", "Webhooks and mails that are not sent yet."),
+		d("messages_dead", "Webhooks and mails that were given up."),
+		d("queue_oldest_seconds", "Age of the oldest of what waits to be sent."),
 		d("audit_sealed_rows", "Rows in the audit log."), d("audit_unsealed_rows", "Audit rows that are not sealed yet."),
 		d("sessions", "Live SSH log-ins on this node.")}
 }
@@ -70,7 +72,8 @@ func (n *Node) openMetrics() error {
 		return busy(n.cfg.Metrics.Listen, err)
 	}
 	reg := prometheus.NewRegistry()
-	reg.MustRegister(newGauges(n), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	reg.MustRegister(newGauges(n), collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) {
@@ -80,8 +83,8 @@ func (n *Node) openMetrics() error {
 		}
 		_, _ = w.Write([]byte("ok\n")) // whoever asked may have gone
 	})
-	n.metrics = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, MaxHeaderBytes: 16 << 10,
-		ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelWarn)}
+	n.metrics = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second,
+		MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelWarn)}
 	n.background.Go(func() {
 		if err := n.metrics.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {
 			n.log.Error("the metrics listener stopped", "err", err)

@@ -51,7 +51,8 @@ func (n *Node) findNear(ctx context.Context) error {
 		l := limits.Of(k.StorageLimits)
 		user := nearness{k.KeptBytes, k.KeptItems(), l.KeepBytes, l.KeepItems, k.Near}
 		set := func(tx *store.Tx, at int64) error { return tx.SetUserNear(k.UserID, at) }
-		if err := n.tellNear(ctx, user, k.Account, k.User, "The mailbox of "+k.User, "sallyport user set "+k.User, set); err != nil {
+		if err := n.tellNear(ctx, user, k.Account, k.User, "The mailbox of "+k.User, "sallyport user set "+k.User,
+			set); err != nil {
 			return err
 		}
 		sum := sums[k.Account]
@@ -81,7 +82,8 @@ func (n *Node) findNearAccounts(ctx context.Context, sums map[string]nearness) e
 
 // tellNear makes the event of a limit that has become near, and forgets one that
 // is far again.
-func (n *Node) tellNear(ctx context.Context, near nearness, account, user, who, command string, set func(*store.Tx, int64) error) error {
+func (n *Node) tellNear(ctx context.Context, near nearness, account, user, who, command string,
+	set func(*store.Tx, int64) error) error {
 	tell, over := near.change()
 	if !tell && !over {
 		return nil
@@ -94,9 +96,13 @@ func (n *Node) tellNear(ctx context.Context, near nearness, account, user, who, 
 		if err := set(tx, exchange.Micros(now)); err != nil {
 			return err
 		}
-		text := fmt.Sprintf("%s keeps %d of %d bytes and %d of %d files and directories, with older versions and removed files that must still be kept. "+
-			"At the limit, its uploads are refused.\n\nIf that is in order, give it more: %s --keep BYTES --keep-items NUMBER", who, near.bytes, near.keepBytes, near.items, near.keepItems, command)
-		return tx.Emit(model.Event{ID: n.ids.New(), Type: model.EventLimit, At: now, Account: account, User: user, Data: model.LimitNear{
-			KeptBytes: near.bytes, KeepBytes: near.keepBytes, KeptItems: near.items, KeepItems: near.keepItems, Percent: near.share(), Words: text}})
+		text := fmt.Sprintf("%s keeps %d of %d bytes and %d of %d files and directories, with older versions and removed "+
+			"files that must still be kept. "+
+			"At the limit, its uploads are refused.\n\nIf that is in order, give it more: %s --keep BYTES --keep-items NUMBER",
+			who, near.bytes, near.keepBytes, near.items, near.keepItems, command)
+		return tx.Emit(model.Event{ID: n.ids.New(), Type: model.EventLimit, At: now, Account: account, User: user,
+			Data: model.LimitNear{
+				KeptBytes: near.bytes, KeepBytes: near.keepBytes, KeptItems: near.items, KeepItems: near.keepItems,
+				Percent: near.share(), Words: text}})
 	})
 }

@@ -115,7 +115,9 @@ func Start(o Options) (n *Node, err error) {
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
-	n = &Node{readings: platform.NewReadings(), processor: fair.NewShare(new(fair.Processor).Short), offered: make(chan model.PendingKey, 64), o: o, cfg: o.Config, log: slog.New(newQuiet(o.Log.Handler())), clock: o.Clock, ids: exchange.NewIDs(o.Clock, rand.Reader)}
+	n = &Node{readings: platform.NewReadings(), processor: fair.NewShare(new(fair.Processor).Short),
+		offered: make(chan model.PendingKey, 64), o: o, cfg: o.Config, log: slog.New(newQuiet(o.Log.Handler())),
+		clock: o.Clock, ids: exchange.NewIDs(o.Clock, rand.Reader)}
 	ctx, cancel := context.WithCancel(context.Background())
 	n.cancel = cancel
 	defer func() {
@@ -136,7 +138,8 @@ func Start(o Options) (n *Node, err error) {
 	}
 	n.name = nodeName(n.cfg.Data, n.ids)
 	holder := store.Holder{Name: n.name + " (" + n.cfg.Data + ")", Lock: lockIdentity(n.lock), Log: n.log}
-	if n.store, err = store.Open(ctx, store.Options{Dir: n.cfg.Data, URL: n.cfg.Database.URL, Holder: &holder, Again: o.Again}); err != nil {
+	if n.store, err = store.Open(ctx,
+		store.Options{Dir: n.cfg.Data, URL: n.cfg.Database.URL, Holder: &holder, Again: o.Again}); err != nil {
 		return n, err
 	}
 	n.background.Go(func() { n.watchLease(ctx) })
@@ -196,11 +199,14 @@ func (n *Node) buildRooms(ctx context.Context) (err error) {
 	if err := n.buildExchange(ctx); err != nil {
 		return err
 	}
-	n.records = connection.New(ctx, connection.Options{Store: n.store, Clock: n.clock, IDs: n.ids, Log: n.log, Policy: recordPolicy(&n.cfg, policy.EndpointIPs)})
+	n.records = connection.New(ctx, connection.Options{Store: n.store, Clock: n.clock, IDs: n.ids, Log: n.log,
+		Policy: recordPolicy(&n.cfg, policy.EndpointIPs)})
 	n.revoked = &revocations{store: n.store, clock: n.clock, log: n.log}
-	n.tree, err = tree.New(tree.Options{Store: n.store, Blobs: n.blobs, Desk: n.desk, Clock: n.clock, IDs: n.ids, Log: n.log,
-		Policy: treePolicy(&n.cfg), Used: n.used,
-		Hooks: tree.Hooks{OnCommit: n.inbox.Arrived, OnRename: n.inbox.Renamed, Final: n.final, OnMove: n.moved, OnGone: n.gone, Class: n.retain.Class, OnServed: n.feeds.Served, OnSeen: n.records.Seen, MayWrite: n.revoked.mayWrite}})
+	n.tree, err = tree.New(tree.Options{Store: n.store, Blobs: n.blobs, Desk: n.desk, Clock: n.clock, IDs: n.ids,
+		Log: n.log, Policy: treePolicy(&n.cfg), Used: n.used,
+		Hooks: tree.Hooks{OnCommit: n.inbox.Arrived, OnRename: n.inbox.Renamed, Final: n.final, OnMove: n.moved,
+			OnGone: n.gone, Class: n.retain.Class, OnServed: n.feeds.Served, OnSeen: n.records.Seen,
+			MayWrite: n.revoked.mayWrite}})
 	if err != nil {
 		return err
 	}
@@ -231,8 +237,9 @@ func (n *Node) buildDoors(ctx context.Context, signers []ssh.Signer) error {
 	for _, s := range signers {
 		n.hostKeys = append(n.hostKeys, describeHostKey(s.PublicKey()))
 	}
-	n.ssh = sshd.New(sshd.Options{HostKeys: signers, Authority: authority{n}, Handler: n.serveSFTP, Clock: n.clock, IDs: n.ids,
-		Log: n.log, Banner: n.banner, Turned: n.turned, Proxies: config.Networks(n.cfg.Access.Proxies), Limits: sshLimits(n.cfg.Limits, n.memory), Used: n.used})
+	n.ssh = sshd.New(sshd.Options{HostKeys: signers, Authority: authority{n}, Handler: n.serveSFTP, Clock: n.clock,
+		IDs: n.ids, Log: n.log, Banner: n.banner, Turned: n.turned, Proxies: config.Networks(n.cfg.Access.Proxies),
+		Limits: sshLimits(n.cfg.Limits, n.memory), Used: n.used})
 	n.revoked.end = n.ssh.End
 	if err := n.revoked.start(); err != nil {
 		return err
@@ -320,7 +327,8 @@ func (n *Node) HostKeys() []model.HostKey { return n.hostKeys }
 
 // server is what the deployment says of itself.
 func (n *Node) server() model.Server {
-	s := model.Server{Version: Version, Listen: n.Addresses(), Host: n.cfg.Endpoint.Host, Port: n.cfg.Endpoint.Port, Web: n.cfg.Web.URL, Help: n.cfg.Support.Help()}
+	s := model.Server{Version: Version, Listen: n.Addresses(), Host: n.cfg.Endpoint.Host, Port: n.cfg.Endpoint.Port,
+		Web: n.cfg.Web.URL, Help: n.cfg.Support.Help()}
 	if s.Port == 0 && len(n.listeners) > 0 {
 		_, port, _ := net.SplitHostPort(n.listeners[0].Addr().String())
 		s.Port, _ = strconv.Atoi(port)

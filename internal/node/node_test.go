@@ -21,7 +21,8 @@ import (
 
 func TestStoppingLeavesNoGoroutine(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent(),
-		goleak.IgnoreTopFunction("net/http.(*persistConn).readLoop"), goleak.IgnoreTopFunction("net/http.(*persistConn).writeLoop"))
+		goleak.IgnoreTopFunction("net/http.(*persistConn).readLoop"),
+		goleak.IgnoreTopFunction("net/http.(*persistConn).writeLoop"))
 	n := testkit.Start(t)
 	key := n.User("acme")
 	c := n.SFTP("acme", key)
@@ -93,17 +94,20 @@ func TestImportedHostKeysAreTheOnlyOnes(t *testing.T) {
 	keygen := func(name string, args ...string) string {
 		t.Helper()
 		file := filepath.Join(dir, name)
-		if out, err := exec.Command("ssh-keygen", append([]string{"-q", "-N", "", "-f", file}, args...)...).CombinedOutput(); err != nil {
+		if out, err := exec.Command("ssh-keygen", append([]string{"-q", "-N", "", "-f", file}, args...)...).
+			CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}
 		return file
 	}
 	ed, rsa := keygen("ed", "-t", "ed25519"), keygen("rsa", "-t", "rsa", "-b", "2048")
 	locked := filepath.Join(dir, "locked")
-	if out, err := exec.Command("ssh-keygen", "-q", "-N", "secret", "-t", "ed25519", "-f", locked).CombinedOutput(); err != nil {
+	if out, err := exec.Command("ssh-keygen", "-q", "-N", "secret", "-t", "ed25519", "-f", locked).
+		CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	for _, files := range [][]string{{ed + ".pub"}, {locked}, {keygen("small", "-t", "rsa", "-b", "1024")}, {ed, keygen("ed2", "-t", "ed25519")}, {"/absent"}} {
+	for _, files := range [][]string{{ed + ".pub"}, {locked}, {keygen("small", "-t", "rsa", "-b", "1024")},
+		{ed, keygen("ed2", "-t", "ed25519")}, {"/absent"}} {
 		if _, err := node.ImportHostKeys(data, files, false); err == nil {
 			t.Errorf("%v were taken", files)
 		}

@@ -18,7 +18,8 @@ type AuditReport = audit.Report
 
 // VerifyAudit checks the audit log in the database that a configuration names,
 // without a server. It changes nothing.
-func VerifyAudit(ctx context.Context, cfg config.Config, public, against string, progress func(done, total int64)) (AuditReport, error) {
+func VerifyAudit(ctx context.Context, cfg config.Config, public, against string,
+	progress func(done, total int64)) (AuditReport, error) {
 	s, err := store.Inspect(ctx, store.Options{Dir: cfg.Data, URL: cfg.Database.URL})
 	if err != nil {
 		return AuditReport{}, err
@@ -26,7 +27,8 @@ func VerifyAudit(ctx context.Context, cfg config.Config, public, against string,
 	defer s.Close()
 	head, err := headOf(cfg.Data).Load() // before the rows are counted: a server may be sealing
 	if err != nil {
-		return AuditReport{}, fault.E("node.VerifyAudit", fault.Invalid, "What is kept of the log beside the signing key cannot be read: %v.", err)
+		return AuditReport{}, fault.E("node.VerifyAudit", fault.Invalid,
+			"What is kept of the log beside the signing key cannot be read: %v.", err)
 	}
 	v := audit.Verifier{Store: s, Public: public, Against: against, Head: head, Progress: progress}
 	return v.Verify(ctx)

@@ -22,7 +22,8 @@ func (n *Node) guarded(next http.Handler, tell func(w http.ResponseWriter, refer
 				panic(p)
 			}
 			reference := fault.NewReference()
-			n.log.Error("a request panicked", "reference", reference, "method", r.Method, "panic", p, "stack", string(debug.Stack()))
+			n.log.Error("a request panicked", "reference", reference, "method", r.Method, "panic", p, "stack",
+				string(debug.Stack()))
 			if answer.yes {
 				panic(http.ErrAbortHandler)
 			}

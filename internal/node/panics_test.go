@@ -34,14 +34,18 @@ func TestARequestThatPanics(t *testing.T) {
 			return w
 		}
 		first := ask()
-		reference := strings.TrimSuffix(regexp.MustCompile(`\b[2-9a-z]{4}-[2-9a-z]{4}\.`).FindString(first.Body.String()), ".")
-		if first.Code != http.StatusInternalServerError || reference == "" || strings.Contains(first.Body.String(), "out of range") {
+		reference := strings.TrimSuffix(regexp.MustCompile(`\b[2-9a-z]{4}-[2-9a-z]{4}\.`).FindString(first.Body.String()),
+			".")
+		if first.Code != http.StatusInternalServerError || reference == "" ||
+			strings.Contains(first.Body.String(), "out of range") {
 			t.Errorf("%s: %d, %s", name, first.Code, first.Body)
 		}
-		if !strings.Contains(log.String(), "reference="+reference) || !strings.Contains(log.String(), "an index out of range") || !strings.Contains(log.String(), "panics_test.go") {
+		if !strings.Contains(log.String(), "reference="+reference) ||
+			!strings.Contains(log.String(), "an index out of range") || !strings.Contains(log.String(), "panics_test.go") {
 			t.Errorf("%s: the log says %s", name, &log)
 		}
-		if p := (api.Problem{}); name == "the API" && (json.Unmarshal(first.Body.Bytes(), &p) != nil || p.Kind != "internal" || p.Status != 500) {
+		if p := (api.Problem{}); name == "the API" &&
+			(json.Unmarshal(first.Body.Bytes(), &p) != nil || p.Kind != "internal" || p.Status != 500) {
 			t.Errorf("the API's answer is %s", first.Body)
 		}
 		if again := ask(); again.Code != http.StatusNoContent {

@@ -17,8 +17,10 @@ import (
 
 // accountPolicy is what the configuration says of mailboxes and keys.
 func accountPolicy(c *config.Config) (account.Policy, error) {
-	p := account.Policy{Templates: map[string]account.Template{}, MaxKeys: c.Keys.PerUser, KeyTypes: c.Keys.Types, MinRSA: c.Keys.RSAMin,
-		MaxRSA: c.Keys.RSAMax, KeyExpiry: time.Duration(c.Keys.ExpireAfter), Overlap: time.Duration(c.Keys.Overlap), Help: c.Support.Help(), Limits: defaultLimits(&c.Storage),
+	p := account.Policy{Templates: map[string]account.Template{}, MaxKeys: c.Keys.PerUser, KeyTypes: c.Keys.Types,
+		MinRSA: c.Keys.RSAMin, MaxRSA: c.Keys.RSAMax, KeyExpiry: time.Duration(c.Keys.ExpireAfter),
+		Overlap: time.Duration(c.Keys.Overlap),
+		Help:    c.Support.Help(), Limits: defaultLimits(&c.Storage),
 		EndpointIPs: map[string][]string{"": prefixes(c.Endpoint.AllowIPs)}, Regions: map[string]string{}}
 	for region := range c.Regions {
 		e, s := c.EndpointOf(region)
@@ -40,8 +42,10 @@ func defaultLimits(s *config.Storage) exchange.DefaultLimits {
 // treePolicy is what the configuration says of mailboxes.
 func treePolicy(c *config.Config) tree.Policy {
 	s := &c.Storage
-	return tree.Policy{MaxFile: int64(s.MaxFile), Limits: defaultLimits(s), Account: tree.AccountLimits{Bytes: int64(s.AccountKept), Items: s.AccountKeptItems},
-		Directories: s.Directories, Unfinished: s.Unfinished, Changes: c.Limits.Changes, FreeFloor: int64(s.FreeFloor), MaxCopy: int64(s.MaxCopy),
+	return tree.Policy{MaxFile: int64(s.MaxFile), Limits: defaultLimits(s),
+		Account: tree.AccountLimits{Bytes: int64(s.AccountKept), Items: s.AccountKeptItems}, Directories: s.Directories,
+		Unfinished: s.Unfinished, Changes: c.Limits.Changes, FreeFloor: int64(s.FreeFloor),
+		MaxCopy:     int64(s.MaxCopy),
 		KeepPartial: time.Duration(s.KeepPartials)}
 }
 
@@ -50,7 +54,8 @@ func fileTypes(configured map[string]config.FileType) map[string]feed.Type {
 	out := map[string]feed.Type{}
 	for name, t := range configured {
 		begins, _ := t.Beginnings() // the configuration was checked
-		out[name] = feed.Type{Extensions: append([]string{name}, t.Extensions...), Begins: begins, Within: t.Within, Text: t.Text}
+		out[name] = feed.Type{Extensions: append([]string{name}, t.Extensions...), Begins: begins, Within: t.Within,
+			Text: t.Text}
 	}
 	return out
 }
@@ -76,9 +81,10 @@ func template(t config.Template) (account.Template, error) {
 
 // recordPolicy is what the configuration says of records and bans.
 func recordPolicy(c *config.Config, endpointIPs map[string][]string) connection.Policy {
-	return connection.Policy{EndpointIPs: endpointIPs, KeepFor: time.Duration(c.Records.Keep), KeepFailed: c.Records.Failed, KeepSeen: c.Records.Activity, Limits: defaultLimits(&c.Storage),
-		Bans: connection.BanPolicy{After: c.Access.BanAfter, Within: time.Duration(c.Access.BanWithin), For: time.Duration(c.Access.BanFor),
-			Never: config.Networks(c.Access.NeverBan)}}
+	return connection.Policy{EndpointIPs: endpointIPs, KeepFor: time.Duration(c.Records.Keep),
+		KeepFailed: c.Records.Failed, KeepSeen: c.Records.Activity, Limits: defaultLimits(&c.Storage),
+		Bans: connection.BanPolicy{After: c.Access.BanAfter, Within: time.Duration(c.Access.BanWithin),
+			For: time.Duration(c.Access.BanFor), Never: config.Networks(c.Access.NeverBan)}}
 }
 
 // What clients may have sent and nobody read, unless limits.unread says: a part of the
@@ -93,10 +99,12 @@ func sshLimits(l config.Limits, memory int64) sshd.Limits {
 	if unread == 0 {
 		unread = max(leastUnread, memory/unreadShare)
 	}
-	return sshd.Limits{HalfOpen: l.HalfOpen, HalfOpenAddress: l.HalfOpenAddress, Handshake: time.Duration(l.Handshake), Login: time.Duration(l.Login),
-		KeyOffers: l.KeyOffers, User: l.UserSessions, Account: l.AccountSessions, Address: l.AddressSessions,
-		Idle: time.Duration(l.Idle), KeepAlive: time.Duration(l.KeepAlive), Stall: time.Duration(l.Stall), Channels: l.Channels,
-		Backlog: unread, Logins: l.Logins}
+	return sshd.Limits{HalfOpen: l.HalfOpen, HalfOpenAddress: l.HalfOpenAddress, Handshake: time.Duration(l.Handshake),
+		Login: time.Duration(l.Login), KeyOffers: l.KeyOffers, User: l.UserSessions, Account: l.AccountSessions,
+		Address: l.AddressSessions,
+		Idle:    time.Duration(l.Idle), KeepAlive: time.Duration(l.KeepAlive), Stall: time.Duration(l.Stall),
+		Channels: l.Channels,
+		Backlog:  unread, Logins: l.Logins}
 }
 
 // banner is what a failed log-in is told (defaults.md). It depends on the door
@@ -108,7 +116,8 @@ func (n *Node) banner(region, reference string) string {
 
 // turned is what a banned address is told, before anything else.
 func (n *Node) turned(region, reference string, until time.Time) string {
-	text := fmt.Sprintf("Too many log-ins from your address failed. Correct the program that keeps trying, and try again after %s UTC. Help: %s",
+	text := fmt.Sprintf("Too many log-ins from your address failed. Correct the program that keeps trying, and try "+
+		"again after %s UTC. Help: %s",
 		until.UTC().Format("15:04"), n.helpAt(region))
 	if reference != "" {
 		text += ", reference " + reference

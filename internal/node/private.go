@@ -38,7 +38,8 @@ func (n *Node) keepPrivate() error {
 			return err
 		}
 	}
-	for _, name := range []string{"sallyport.db", "sallyport.db-wal", "sallyport.db-shm", "hostkeys", "signing", "node", "lock", "secrets.key"} {
+	for _, name := range []string{"sallyport.db", "sallyport.db-wal", "sallyport.db-shm", "hostkeys", "signing", "node",
+		"lock", "secrets.key"} {
 		n.closeToOthers(filepath.Join(top, name), true)
 	}
 	return nil
@@ -53,15 +54,20 @@ func (n *Node) closeTop(was fs.FileInfo) error {
 	}
 	switch {
 	case err == nil:
-		n.log.Warn("others on this machine could enter the data folder; it is closed now, but somebody may have read secrets: rotate those of webhooks. Programs of other users publish from a folder outside of it (folder.dir)",
+		n.log.Warn("others on this machine could enter the data folder; it is closed now, but somebody may have read "+
+			"secrets: rotate those of webhooks. Programs of other users publish from a folder outside of it (folder.dir)",
 			"data", top, "was", was.Mode())
 		return nil
 	case was.Mode()&world == 0:
-		n.log.Warn("a group may enter the data folder, and that cannot be changed", "data", top, "mode", was.Mode(), "err", errors.Unwrap(err))
+		n.log.Warn("a group may enter the data folder, and that cannot be changed", "data", top, "mode", was.Mode(), "err",
+			errors.Unwrap(err))
 		return nil
 	}
-	return fault.E("node.keepPrivate", fault.Denied, "The data folder %s can be entered by others on this machine (%s), and that cannot be changed: %v.",
-		top, was.Mode(), errors.Unwrap(err)).WithHint("give it to the server's user (chown -R USER %s; chmod 700 %s); or move its contents to a folder of that user's, and name that with --data", top, top)
+	return fault.E("node.keepPrivate", fault.Denied,
+		"The data folder %s can be entered by others on this machine (%s), and that cannot be changed: %v.", top, was.Mode(),
+		errors.Unwrap(err)).
+		WithHint("give it to the server's user (chown -R USER %s; chmod 700 %s); or move its contents to a folder of that "+
+			"user's, and name that with --data", top, top)
 }
 
 // closeToOthers takes the rights of others from a file or folder of ours, and from what

@@ -41,17 +41,20 @@ func (n *Node) buildExchange(ctx context.Context) (err error) {
 		return err
 	}
 	rt := &n.cfg.Retain
-	n.naming = naming.New(n.store, n.clock, n.ids, exchange.NameRules{Temporary: n.cfg.TemporaryNames, Doubtful: n.cfg.DoubtfulNames, Ignored: n.cfg.IgnoredNames,
-		Grace: time.Duration(n.cfg.DoubtfulGrace)})
-	n.retain = retention.New(retention.Options{Store: n.store, Blobs: n.blobs, Desk: n.desk, Clock: n.clock, IDs: n.ids, Log: n.log, Key: n.key, Node: n.name, Tell: n.tellAccount,
-		Policy: retention.Policy{Keep: rt.Keep, Day: rt.Day, Hour: rt.Hour, Notice: time.Duration(rt.Notice), Reminder: time.Duration(rt.Reminder),
-			AfterClose: time.Duration(rt.AfterClose), RequireNotice: rt.RequireNotice}})
+	n.naming = naming.New(n.store, n.clock, n.ids,
+		exchange.NameRules{Temporary: n.cfg.TemporaryNames, Doubtful: n.cfg.DoubtfulNames, Ignored: n.cfg.IgnoredNames,
+			Grace: time.Duration(n.cfg.DoubtfulGrace)})
+	n.retain = retention.New(retention.Options{Store: n.store, Blobs: n.blobs, Desk: n.desk, Clock: n.clock, IDs: n.ids,
+		Log: n.log, Key: n.key, Node: n.name, Tell: n.tellAccount,
+		Policy: retention.Policy{Keep: rt.Keep, Day: rt.Day, Hour: rt.Hour, Notice: time.Duration(rt.Notice),
+			Reminder: time.Duration(rt.Reminder), AfterClose: time.Duration(rt.AfterClose), RequireNotice: rt.RequireNotice}})
 	zone, err := time.LoadLocation(n.cfg.TimeZone)
 	if err != nil {
 		return fault.Wrap("node.buildExchange", fault.Invalid, err)
 	}
 	n.feeds = feed.New(feed.Options{Store: n.store, Blobs: n.blobs, Desk: n.desk, Clock: n.clock, IDs: n.ids, Key: n.key,
-		MaxFile: int64(st.MaxFile), FreeFloor: int64(st.FreeFloor), KeepUploads: time.Duration(st.KeepPartials), Class: n.retain.Class,
+		MaxFile: int64(st.MaxFile), FreeFloor: int64(st.FreeFloor), KeepUploads: time.Duration(st.KeepPartials),
+		Class: n.retain.Class,
 		May:   func(u model.User) string { return n.cfg.Templates[u.Kind].FeedsMay },
 		Types: fileTypes(n.cfg.FileTypes), Checks: n.cfg.ContentChecks, Zone: zone})
 	if err := n.feeds.Recover(n.log); err != nil {
@@ -59,15 +62,20 @@ func (n *Node) buildExchange(ctx context.Context) (err error) {
 	}
 	in := &n.cfg.Inbox
 	n.inbox = inbox.New(inbox.Options{Store: n.store, Blobs: n.blobs, Clock: n.clock, IDs: n.ids, Log: n.log, Key: n.key,
-		Lease: time.Duration(in.Lease), Scanner: in.Scanner, After: in.After, Names: n.naming.Rules, KeptUntil: n.retain.KeptUntil})
+		Lease: time.Duration(in.Lease), Scanner: in.Scanner, After: in.After, Names: n.naming.Rules,
+		KeptUntil: n.retain.KeptUntil})
 	n.expect = expect.New(n.store, n.clock, n.ids, n.log, n.rows)
 	n.traces = trace.New(n.store, n.clock)
-	n.audits = audit.New(audit.Options{Store: n.store, Clock: n.clock, IDs: n.ids, Log: n.log, Key: n.key, Keep: n.cfg.Audit.Keep, Head: headOf(n.cfg.Data), Send: n.checkpointSender()})
+	n.audits = audit.New(audit.Options{Store: n.store, Clock: n.clock, IDs: n.ids, Log: n.log, Key: n.key,
+		Keep: n.cfg.Audit.Keep, Head: headOf(n.cfg.Data), Send: n.checkpointSender()})
 	f := &n.cfg.Folder
-	n.folder, err = hotfolder.New(hotfolder.Options{Dir: n.cfg.FolderDir(), Feeds: n.feeds, Clock: n.clock, Log: n.log, Every: time.Duration(f.Every),
-		Settle: time.Duration(f.Settle), Keep: time.Duration(f.Keep), Names: n.naming.Default(), Tell: func(ctx context.Context, path, why string) error {
+	n.folder, err = hotfolder.New(hotfolder.Options{Dir: n.cfg.FolderDir(), Feeds: n.feeds, Clock: n.clock, Log: n.log,
+		Every: time.Duration(f.Every), Settle: time.Duration(f.Settle), Keep: time.Duration(f.Keep),
+		Names: n.naming.Default(),
+		Tell: func(ctx context.Context, path, why string) error {
 			return n.store.Write(ctx, func(tx *store.Tx) error {
-				return tx.Emit(model.Event{ID: n.ids.New(), Type: model.EventFolder, At: n.clock().UTC().Truncate(time.Microsecond), Data: model.FolderProblem{Path: path, Words: path + ": " + why + "."}})
+				return tx.Emit(model.Event{ID: n.ids.New(), Type: model.EventFolder, At: n.clock().UTC().Truncate(time.Microsecond),
+					Data: model.FolderProblem{Path: path, Words: path + ": " + why + "."}})
 			})
 		}})
 	return err
@@ -100,13 +108,15 @@ func (n *Node) buildNotify(ctx context.Context) (*notify.Room, error) {
 		return nil, err
 	}
 	n.hooks = webhook.New(webhook.Policy{Allow: allow, AllowHTTP: w.AllowHTTP}, n.clock)
-	o := notify.Options{Store: n.store, Clock: n.clock, IDs: n.ids, Log: n.log, Poster: n.hooks, Vault: vault, Operators: m.Operators, Node: n.name, Keep: time.Duration(w.Keep),
-		Help: n.helpOf, Notices: func(ctx context.Context, after string) ([]model.Notice, error) {
+	o := notify.Options{Store: n.store, Clock: n.clock, IDs: n.ids, Log: n.log, Poster: n.hooks, Vault: vault,
+		Operators: m.Operators, Node: n.name, Keep: time.Duration(w.Keep), Help: n.helpOf,
+		Notices: func(ctx context.Context, after string) ([]model.Notice, error) {
 			return n.accounts.Notices(ctx, model.NoticeFilter{Paging: model.Paging{Cursor: after, Limit: 1000}})
 		}}
 	if m.Host != "" {
-		mailer, err := mail.New(mail.Config{Host: m.Host, Port: m.Port, TLS: m.TLS, CA: m.CA, User: m.User, Password: m.Password, From: m.From,
-			ReplyTo: m.ReplyTo, Bounces: m.Bounces, Templates: m.Templates, Name: m.Name, Log: n.log})
+		mailer, err := mail.New(mail.Config{Host: m.Host, Port: m.Port, TLS: m.TLS, CA: m.CA, User: m.User,
+			Password: m.Password, From: m.From, ReplyTo: m.ReplyTo, Bounces: m.Bounces, Templates: m.Templates, Name: m.Name,
+			Log: n.log})
 		if err != nil {
 			return nil, err
 		}
@@ -115,7 +125,8 @@ func (n *Node) buildNotify(ctx context.Context) (*notify.Room, error) {
 	room := notify.New(o)
 	lost, err := room.SealSecrets(ctx)
 	if len(lost) > 0 {
-		n.log.Error("secrets of webhooks were sealed under another secrets.key: their messages wait; restore it, or run sallyport webhook set NAME --rotate-secret",
+		n.log.Error("secrets of webhooks were sealed under another secrets.key: their messages wait; restore it, or run "+
+			"sallyport webhook set NAME --rotate-secret",
 			"webhooks", strings.Join(lost, " "))
 	}
 	return room, err
@@ -142,7 +153,8 @@ func (n *Node) tellAccount(tx *store.Tx, l retention.Letter) (mails int, err err
 		if c.BouncedAt != nil {
 			continue
 		}
-		letter := notify.Letter{Kind: l.Kind, To: c.Email, Account: l.Account, Text: l.Text, Head: l.Head, Rows: l.Rows, More: l.More, Attached: l.Signed}
+		letter := notify.Letter{Kind: l.Kind, To: c.Email, Account: l.Account, Text: l.Text, Head: l.Head, Rows: l.Rows,
+			More: l.More, Attached: l.Signed}
 		if err := n.tell.Mail(tx, letter, notify.Mailing{Contact: c.ID, Ref: l.Ref}); err != nil {
 			return mails, err
 		}
@@ -174,7 +186,8 @@ func (n *Node) sendCheckpoint(ctx context.Context, kind, target, note string) er
 		if err != nil {
 			return fault.E("node.sendCheckpoint", fault.Unavailable, "A checkpoint cannot be written to %s: %v.", target, err)
 		}
-		if info, statErr := f.Stat(); statErr == nil && info.Size() == 0 { // new: for whoever looks at the log, whatever our umask is
+		// new: for whoever looks at the log, whatever our umask is
+		if info, statErr := f.Stat(); statErr == nil && info.Size() == 0 {
 			_ = f.Chmod(0o644)
 		}
 		_, err = f.WriteString(note + "\n")
@@ -182,7 +195,8 @@ func (n *Node) sendCheckpoint(ctx context.Context, kind, target, note string) er
 	case "mail":
 		return n.store.Write(ctx, func(tx *store.Tx) error {
 			return n.tell.Mail(tx, notify.Letter{Kind: "checkpoint", To: target, Attached: note,
-				Text: "This is what the audit log was when this mail was written. Keep it: with it, anyone can show later whether the log was rewritten.\n\n" +
+				Text: "This is what the audit log was when this mail was written. Keep it: with it, anyone can show later " +
+					"whether the log was rewritten.\n\n" +
 					"To check: save the signed lines to a file and run  sallyport audit verify --against FILE"}, notify.Mailing{})
 		})
 	}
@@ -228,16 +242,19 @@ func (n *Node) noteStart(ctx context.Context) error {
 	if string(text) != was {
 		before := map[string]string{}
 		_ = json.Unmarshal([]byte(was), &before) // the first start has none
-		if err := n.store.Write(ctx, func(tx *store.Tx) error { return tx.SetSetting(configSetting, string(text)) }); err != nil {
+		if err := n.store.Write(ctx,
+			func(tx *store.Tx) error { return tx.SetSetting(configSetting, string(text)) }); err != nil {
 			return err
 		}
 		if was != "" {
-			if err := n.audits.Note(ctx, model.AuditRow{Actor: "system:node", Action: "config.change", Subject: n.name, Detail: difference(before, now)}); err != nil {
+			if err := n.audits.Note(ctx, model.AuditRow{Actor: "system:node", Action: "config.change", Subject: n.name,
+				Detail: difference(before, now)}); err != nil {
 				return err
 			}
 		}
 	}
-	return n.audits.Note(ctx, model.AuditRow{Actor: "system:node", Action: "server.start", Subject: n.name, Detail: map[string]string{"version": Version}})
+	return n.audits.Note(ctx, model.AuditRow{Actor: "system:node", Action: "server.start", Subject: n.name,
+		Detail: map[string]string{"version": Version}})
 }
 
 // noteStop writes that the server stops.
@@ -245,7 +262,8 @@ func (n *Node) noteStop(ctx context.Context) {
 	if n.audits == nil || n.name == "" {
 		return
 	}
-	if err := n.audits.Note(ctx, model.AuditRow{Actor: "system:node", Action: "server.stop", Subject: n.name, Detail: map[string]string{"version": Version}}); err != nil {
+	if err := n.audits.Note(ctx, model.AuditRow{Actor: "system:node", Action: "server.stop", Subject: n.name,
+		Detail: map[string]string{"version": Version}}); err != nil {
 		n.log.Error("the stop could not be written down", "err", err)
 	}
 }

@@ -15,7 +15,8 @@ import (
 
 // platformOptions are what the platform's tree is made of.
 func (n *Node) platformOptions() platform.Options {
-	return platform.Options{Store: n.store, Feeds: n.feeds, Inbox: n.inbox, Clock: n.clock, Log: n.log, Names: n.naming.Rules, Readings: n.readings, MayWrite: n.mayStill}
+	return platform.Options{Store: n.store, Feeds: n.feeds, Inbox: n.inbox, Clock: n.clock, Log: n.log,
+		Names: n.naming.Rules, Readings: n.readings, MayWrite: n.mayStill}
 }
 
 // mayStill fails once a login was revoked, or when that cannot be known.

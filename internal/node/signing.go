@@ -47,8 +47,10 @@ func (n *Node) signingKey(ctx context.Context) (*proof.Key, error) {
 		return nil, err
 	}
 	if !there && (known != "" || newest.Note != "") && n.o.NewSigningKey == "" {
-		return nil, fault.E(op, fault.Conflict, "The signing key is missing: there is no %s, but the database knows a key (%s).", dir, knownAs(known, newest.Note)).
-			WithHint("restore signing/ from the backup; if it is lost for good, begin a new key: sallyport serve --new-signing-key REASON")
+		return nil, fault.E(op, fault.Conflict,
+			"The signing key is missing: there is no %s, but the database knows a key (%s).", dir, knownAs(known, newest.Note)).
+			WithHint("restore signing/ from the backup; if it is lost for good, begin a new key: sallyport serve " +
+				"--new-signing-key REASON")
 	}
 	if !there {
 		if err := makeSigningKey(dir, n.cfg.Endpoint.Host); err != nil {
@@ -66,14 +68,17 @@ func (n *Node) signingKey(ctx context.Context) (*proof.Key, error) {
 	}
 	switch reason := n.o.NewSigningKey; {
 	case same && there && reason != "":
-		return nil, fault.E(op, fault.Conflict, "The signing key is there, and the database knows it.").WithHint("start without --new-signing-key")
+		return nil, fault.E(op, fault.Conflict, "The signing key is there, and the database knows it.").
+			WithHint("start without --new-signing-key")
 	case same && known != "":
 		return key, nil
 	case same:
 		return key, n.store.Write(ctx, func(tx *store.Tx) error { return tx.SetSetting(signingSetting, key.Known()) })
 	case reason == "":
-		return nil, fault.E(op, fault.Conflict, "The signing key in %s is not the one that the database knows (%s).", dir, knownAs(known, newest.Note)).
-			WithHint("restore signing/ from the backup; if the right one is lost for good, go on with this one: sallyport serve --new-signing-key REASON")
+		return nil, fault.E(op, fault.Conflict, "The signing key in %s is not the one that the database knows (%s).", dir,
+			knownAs(known, newest.Note)).
+			WithHint("restore signing/ from the backup; if the right one is lost for good, go on with this one: sallyport " +
+				"serve --new-signing-key REASON")
 	}
 	return n.replaceSigningKey(ctx, key, known, newest.Note)
 }
@@ -86,11 +91,13 @@ func (n *Node) replaceSigningKey(ctx context.Context, key *proof.Key, known, not
 	if err := replaceSynced(filepath.Join(dir, "key.pub"), public+"\n", 0o644); err != nil {
 		return nil, err
 	}
-	err := n.noteReplaced(ctx, "signing.key", signingSetting, public, map[string]string{"reason": n.o.NewSigningKey, "before": knownAs(known, note), "key": key.Public()})
+	err := n.noteReplaced(ctx, "signing.key", signingSetting, public,
+		map[string]string{"reason": n.o.NewSigningKey, "before": knownAs(known, note), "key": key.Public()})
 	if err != nil {
 		return nil, err
 	}
-	n.log.Warn("a new signing key was begun; publish its public half", "key", key.Public(), "before", knownAs(known, note), "reason", n.o.NewSigningKey)
+	n.log.Warn("a new signing key was begun; publish its public half", "key", key.Public(), "before", knownAs(known, note),
+		"reason", n.o.NewSigningKey)
 	return readSigningKey(dir)
 }
 
@@ -101,7 +108,8 @@ func (n *Node) noteReplaced(ctx context.Context, action, setting, value string, 
 		if err := tx.SetSetting(setting, value); err != nil {
 			return err
 		}
-		return tx.Audit(model.AuditRow{ID: n.ids.New(), At: n.clock().UTC(), Actor: "system:node", Action: action, Subject: n.name, Detail: detail})
+		return tx.Audit(model.AuditRow{ID: n.ids.New(), At: n.clock().UTC(), Actor: "system:node", Action: action,
+			Subject: n.name, Detail: detail})
 	})
 }
 
@@ -148,11 +156,13 @@ func readSigningKey(dir string) (*proof.Key, error) {
 	const op = "node.signingKey"
 	private, err := os.ReadFile(filepath.Join(dir, "key"))
 	if err != nil {
-		return nil, fault.E(op, fault.Invalid, "There is no signing key in %s.", dir).WithHint("restore it from the backup: receipts are verified with its public half")
+		return nil, fault.E(op, fault.Invalid, "There is no signing key in %s.", dir).
+			WithHint("restore it from the backup: receipts are verified with its public half")
 	}
 	public, err := os.ReadFile(filepath.Join(dir, "key.pub"))
 	if err != nil {
-		return nil, fault.E(op, fault.Invalid, "There is no public half of the signing key in %s.", dir).WithHint("restore key.pub from the backup")
+		return nil, fault.E(op, fault.Invalid, "There is no public half of the signing key in %s.", dir).
+			WithHint("restore key.pub from the backup")
 	}
 	return proof.ReadKey(string(private), string(public))
 }
@@ -176,7 +186,8 @@ func makeSigningKey(dir, host string) error {
 	if err := errors.Join(os.RemoveAll(tmp), os.Mkdir(tmp, 0o700)); err != nil {
 		return err
 	}
-	if err := errors.Join(writeSynced(filepath.Join(tmp, "key"), private+"\n", 0o600), writeSynced(filepath.Join(tmp, "key.pub"), public+"\n", 0o644)); err != nil {
+	if err := errors.Join(writeSynced(filepath.Join(tmp, "key"), private+"\n", 0o600),
+		writeSynced(filepath.Join(tmp, "key.pub"), public+"\n", 0o644)); err != nil {
 		return err
 	}
 	return errors.Join(syncDir(tmp), os.Rename(tmp, dir), syncDir(filepath.Dir(dir)))

@@ -40,11 +40,11 @@ func (n *Node) openSocket() error {
 		return err
 	}
 	n.socket = l
-	handler := api.New(api.Rooms{Guides: guides{n}, Records: n.records, HandOver: n.links, Account: n.accounts, Feed: n.feeds, Inbox: n.inbox, Tree: n.tree, Sessions: n.ssh,
-		HostKeys: n.hostKeys, Server: n.server(), Log: n.log,
+	handler := api.New(api.Rooms{Guides: guides{n}, Records: n.records, HandOver: n.links, Account: n.accounts,
+		Feed: n.feeds, Inbox: n.inbox, Tree: n.tree, Sessions: n.ssh, HostKeys: n.hostKeys, Server: n.server(), Log: n.log,
 		Trace: n.traces, Audit: n.audits, Notify: n.tell, Retain: n.retain, Naming: n.naming, Expect: n.expect})
-	n.api = &http.Server{Handler: n.guarded(handler, api.Fault), ReadHeaderTimeout: 10 * time.Second, ConnContext: peerActor,
-		ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelWarn)}
+	n.api = &http.Server{Handler: n.guarded(handler, api.Fault), ReadHeaderTimeout: 10 * time.Second,
+		ConnContext: peerActor, ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelWarn)}
 	n.background.Go(func() {
 		if err := n.api.Serve(localOnly{l}); err != nil && !errors.Is(err, http.ErrServerClosed) {
 			n.log.Error("the local socket stopped", "err", err)

@@ -34,9 +34,11 @@ func (n *Node) openWeb() error {
 	if err != nil {
 		return busy(c.Listen, err)
 	}
-	handler := web.New(web.Options{HandOver: n.links, Help: n.cfg.Support.Help(), HelpFor: n.helpFor, Proxies: config.Networks(n.cfg.Access.Proxies), Log: n.log})
-	n.web = &http.Server{Handler: n.guarded(handler, web.Fault), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 20 * time.Second, WriteTimeout: 30 * time.Second,
-		IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelWarn)}
+	handler := web.New(web.Options{HandOver: n.links, Help: n.cfg.Support.Help(), HelpFor: n.helpFor,
+		Proxies: config.Networks(n.cfg.Access.Proxies), Log: n.log})
+	n.web = &http.Server{Handler: n.guarded(handler, web.Fault), ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout: 20 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
+		ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelWarn)}
 	n.background.Go(func() {
 		serve := func() error { return n.web.Serve(l) }
 		if c.TLSCert != "" {

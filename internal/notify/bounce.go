@@ -19,7 +19,8 @@ const reportedWithin = 30 * 24 * time.Hour
 // those that the report names; failures, its addresses with what it says of each. A
 // report about no mail of ours is NotFound: anybody can send one, and it changes
 // nothing.
-func (r *Room) Reported(ctx context.Context, actor string, ids []string, failures []model.MailFailure) (model.Message, error) {
+func (r *Room) Reported(ctx context.Context, actor string, ids []string,
+	failures []model.MailFailure) (model.Message, error) {
 	now := r.now()
 	m, err := store.Change(ctx, r.o.Store, func(tx *store.Tx) (model.Message, error) {
 		m, err := r.ours(tx, ids, now)
@@ -40,7 +41,8 @@ func (r *Room) Reported(ctx context.Context, actor string, ids []string, failure
 			}
 		}
 		m.State, m.Error = model.MessageBounced, why
-		return m, r.audit(tx, actor, "mail.bounced", strings.ToLower(m.Target), map[string]string{"why": why, "message": m.ID})
+		return m, r.audit(tx, actor, "mail.bounced", strings.ToLower(m.Target),
+			map[string]string{"why": why, "message": m.ID})
 	})
 	if fault.Is(err, fault.NotFound) {
 		return m, r.forged(ctx, actor, now)
@@ -101,6 +103,7 @@ func (r *Room) forged(ctx context.Context, actor string, now time.Time) error {
 			return err
 		}
 	}
-	return fault.E("notify.Reported", fault.NotFound, "The report is about no mail that was sent from here; nothing was changed.").
+	return fault.E("notify.Reported", fault.NotFound,
+		"The report is about no mail that was sent from here; nothing was changed.").
 		WithHint("if you know that an address is not reached: sallyport mail bounce ADDRESS")
 }

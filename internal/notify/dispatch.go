@@ -155,7 +155,8 @@ func (r *Room) postpone(ctx context.Context, cause error) error {
 			return exchange.Micros(now.Add(min(time.Second<<min(tries-1, 20), time.Hour)))
 		})
 		if err == nil && (tries == 1 || tries%24 == 0) {
-			r.o.Log.Error("an event could not be handed out; it is tried again", "event", events[0].ID, "type", events[0].Type, "tries", tries, "err", cause)
+			r.o.Log.Error("an event could not be handed out; it is tried again", "event", events[0].ID, "type", events[0].Type,
+				"tries", tries, "err", cause)
 		}
 		return err
 	})
@@ -211,7 +212,8 @@ func (r *Room) mailNotice(ctx context.Context, n model.Notice) error {
 			return err
 		}
 		for _, to := range n.To {
-			if err := r.Mail(tx, Letter{Kind: "notice", To: to, Account: u.Account, User: n.User, Text: n.Text}, Mailing{Ref: n.ID}); err != nil {
+			if err := r.Mail(tx, Letter{Kind: "notice", To: to, Account: u.Account, User: n.User, Text: n.Text},
+				Mailing{Ref: n.ID}); err != nil {
 				return err
 			}
 		}

@@ -23,7 +23,8 @@ func (w *world) customer(name string, people ...string) model.User {
 	u, err := w.accounts.AddUser(ctx, "test", model.NewUser{Account: name})
 	testkit.Must(w.t, err)
 	for _, email := range people {
-		_, err := w.accounts.AddContact(ctx, "test", model.NewContact{Account: name, Name: "Jo Hill", Email: email, Roles: []string{model.RoleTechnical}})
+		_, err := w.accounts.AddContact(ctx, "test",
+			model.NewContact{Account: name, Name: "Jo Hill", Email: email, Roles: []string{model.RoleTechnical}})
 		testkit.Must(w.t, err)
 	}
 	w.exec("DELETE FROM outbox")
@@ -34,7 +35,8 @@ func (w *world) customer(name string, people ...string) model.User {
 func (w *world) digest(u model.User, kind, name string) {
 	w.t.Helper()
 	testkit.Must(w.t, testkit.Write(ctx, w.store, func(tx *store.Tx) error {
-		return tx.AddDigest(store.Digest{ID: w.ids.New(), UserID: u.ID, At: exchange.Micros(w.clock()), Kind: kind, Detail: fmt.Sprintf(`{"name": %q, "reason": "bad", "feed": "inv"}`, name)})
+		return tx.AddDigest(store.Digest{ID: w.ids.New(), UserID: u.ID, At: exchange.Micros(w.clock()), Kind: kind,
+			Detail: fmt.Sprintf(`{"name": %q, "reason": "bad", "feed": "inv"}`, name)})
 	}))
 }
 
@@ -54,23 +56,28 @@ func (w *world) putOff() {
 		return &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 3, 0}, Message: "later"}
 	})
 	w.emit("key.revoke", nil)
-	testkit.Eventually(w.t, "it was tried", func() bool { l := w.messages(model.MessageQueued); return len(l) == 1 && l[0].Attempts == 1 })
+	testkit.Eventually(w.t, "it was tried",
+		func() bool { l := w.messages(model.MessageQueued); return len(l) == 1 && l[0].Attempts == 1 })
 }
 
 var mailStories = stories{
 	"the operator's people hear of a missed file": func(t *testing.T, w *world) {
 		w.emit(model.EventMissed, map[string]any{"text": "The CDRs of acme did not come."})
 		testkit.Eventually(t, "they got a mail", func() bool { return len(w.sink.to("ops@example.com")) == 1 })
-		if m := w.sink.to("ops@example.com")[0]; !strings.Contains(m, "The CDRs of acme did not come.") || !strings.Contains(m, "Auto-Submitted: auto-generated") {
+		if m := w.sink.to("ops@example.com")[0]; !strings.Contains(m, "The CDRs of acme did not come.") ||
+			!strings.Contains(m, "Auto-Submitted: auto-generated") {
 			t.Errorf("it says %s", m)
 		}
 	},
 	"the partner hears of it, too, when that was asked for": func(t *testing.T, w *world) {
 		w.customer("acme", "a@example.com")
 		w.emit(model.EventMissed, map[string]any{"text": "It did not come."})
-		w.emit(model.EventMissed, map[string]any{"text": "It did not come.", "partner_text": "Please upload what is missing."})
-		testkit.Eventually(t, "the partner got a mail", func() bool { return len(w.sink.to("a@example.com")) == 1 && len(w.sink.to("ops@example.com")) == 2 })
-		if m := w.sink.to("a@example.com")[0]; !strings.Contains(m, "Please upload what is missing.") || strings.Contains(m, "It did not come.") {
+		w.emit(model.EventMissed, map[string]any{"text": "It did not come.",
+			"partner_text": "Please upload what is missing."})
+		testkit.Eventually(t, "the partner got a mail",
+			func() bool { return len(w.sink.to("a@example.com")) == 1 && len(w.sink.to("ops@example.com")) == 2 })
+		if m := w.sink.to("a@example.com")[0]; !strings.Contains(m, "Please upload what is missing.") ||
+			strings.Contains(m, "It did not come.") {
 			t.Errorf("it says %s", m)
 		}
 	},
@@ -85,7 +92,8 @@ var mailStories = stories{
 		w.emit("key.add", map[string]any{"fingerprint": "SHA256:abc"})
 		w.until(model.MessageSent, 2)
 		m := w.until(model.MessageBounced, 1)[0]
-		if len(w.sink.to("a@example.com")) != 1 || len(w.sink.to("c@example.com")) != 1 || !strings.Contains(m.Error, "no such user") || m.Attempts != 1 {
+		if len(w.sink.to("a@example.com")) != 1 || len(w.sink.to("c@example.com")) != 1 ||
+			!strings.Contains(m.Error, "no such user") || m.Attempts != 1 {
 			t.Errorf("%+v", m)
 		}
 		if !w.bounced("gone@example.com") || w.bounced("a@example.com") {
@@ -139,8 +147,10 @@ var mailStories = stories{
 				id = m.ID
 			}
 		}
-		m, err := w.room.Reported(ctx, "op:jo", []string{"01KABCDEFGHJKMNPQRSTVWXYZ0", id}, []model.MailFailure{{Address: "forwarded@example.org", Why: "5.1.1 no such user"}})
-		if err != nil || m.Target != "a@example.com" || !w.bounced("a@example.com") || w.bounced("b@example.com") || len(w.messages(model.MessageBounced)) != 1 {
+		m, err := w.room.Reported(ctx, "op:jo", []string{"01KABCDEFGHJKMNPQRSTVWXYZ0", id},
+			[]model.MailFailure{{Address: "forwarded@example.org", Why: "5.1.1 no such user"}})
+		if err != nil || m.Target != "a@example.com" || !w.bounced("a@example.com") || w.bounced("b@example.com") ||
+			len(w.messages(model.MessageBounced)) != 1 {
 			t.Errorf("%+v, %v", m, err)
 		}
 	},
@@ -148,7 +158,8 @@ var mailStories = stories{
 		w.customer("acme", "a@example.com")
 		w.emit("key.revoke", nil)
 		w.until(model.MessageSent, 1)
-		m, err := w.room.Reported(ctx, "op:jo", []string{w.messages("")[0].ID}, []model.MailFailure{{Address: "a@example.com", Why: "5.2.2 over quota", Full: true}})
+		m, err := w.room.Reported(ctx, "op:jo", []string{w.messages("")[0].ID},
+			[]model.MailFailure{{Address: "a@example.com", Why: "5.2.2 over quota", Full: true}})
 		if err != nil || m.State != model.MessageBounced || w.bounced("a@example.com") {
 			t.Errorf("%+v, %v", m, err)
 		}
@@ -159,7 +170,8 @@ var mailStories = stories{
 		w.until(model.MessageSent, 1)
 		for _, ids := range [][]string{nil, {"01KABCDEFGHJKMNPQRSTVWXYZ0"}, {w.messages("")[0].EventID}} {
 			for range 20 {
-				_, err := w.room.Reported(ctx, "op:jo", ids, []model.MailFailure{{Address: "a@example.com", Why: "5.1.1 no such user"}})
+				_, err := w.room.Reported(ctx, "op:jo", ids,
+					[]model.MailFailure{{Address: "a@example.com", Why: "5.1.1 no such user"}})
 				testkit.WantKind(t, err, fault.NotFound)
 			}
 		}
@@ -172,13 +184,15 @@ var mailStories = stories{
 		w.pass(2 * time.Hour)
 		m := w.messages("")[0]
 		w.pass(31 * 24 * time.Hour)
-		_, err := w.room.Reported(ctx, "op:jo", []string{m.ID}, []model.MailFailure{{Address: "a@example.com", Why: "x"}}) // long after it was sent
+		// long after it was sent
+		_, err := w.room.Reported(ctx, "op:jo", []string{m.ID}, []model.MailFailure{{Address: "a@example.com", Why: "x"}})
 		testkit.WantKind(t, err, fault.NotFound)
 	},
 	"an event that can't be handed out holds up nothing": func(t *testing.T, w *world) {
 		w.stop()
 		for i := range 3 {
-			w.exec(`INSERT INTO outbox (id, at, type, body) VALUES ($1, 1, 'key.add', '{"damaged')`, fmt.Sprintf("00000000000000000000BROKE%d", i))
+			w.exec(`INSERT INTO outbox (id, at, type, body) VALUES ($1, 1, 'key.add', '{"damaged')`,
+				fmt.Sprintf("00000000000000000000BROKE%d", i))
 		}
 		w.open()
 		w.emit(model.EventMissed, nil)
@@ -188,7 +202,8 @@ var mailStories = stories{
 		}
 		w.exec(`UPDATE outbox SET body = $1`, `{"id": "E1", "type": "expectation.missed", "data": {"text": "mended"}}`)
 		w.pass(time.Hour)
-		testkit.Eventually(t, "what was mended is handed out, too", func() bool { return w.count(`SELECT COUNT(*) FROM outbox`) == 0 })
+		testkit.Eventually(t, "what was mended is handed out, too",
+			func() bool { return w.count(`SELECT COUNT(*) FROM outbox`) == 0 })
 	},
 	"what happened in an hour is one mail a user": func(t *testing.T, w *world) {
 		w.stop() // a look a minute, by hand
@@ -205,7 +220,8 @@ var mailStories = stories{
 		}
 		w.pass(time.Hour)
 		testkit.Eventually(t, "the digest came", func() bool { return len(w.sink.to("a@example.com")) == 1 })
-		if m := w.sink.to("a@example.com")[0]; !strings.Contains(m, "60 files") || !strings.Contains(m, "and 10 more") || strings.Contains(m, "INV.pdf") {
+		if m := w.sink.to("a@example.com")[0]; !strings.Contains(m, "60 files") || !strings.Contains(m, "and 10 more") ||
+			strings.Contains(m, "INV.pdf") {
 			t.Errorf("it says %s", m)
 		}
 		w.pass(15 * time.Hour)
@@ -229,8 +245,10 @@ var mailStories = stories{
 	"what people should be told becomes mails once": func(t *testing.T, w *world) {
 		w.stop()
 		u := w.customer("acme")
-		w.exec(`INSERT INTO notices (id, at, kind, user_id, fingerprint, mark, roles, text) VALUES ('N1', 1, 'key.expiring', $1, '', '', '[]', 'x')`, u.ID)
-		w.notices = []model.Notice{{ID: "N1", User: "acme", Text: "Your key expires.", To: []string{"a@example.com", "b@example.com"}}, {ID: "N2", User: "acme", Text: "Nobody hears."}}
+		w.exec(`INSERT INTO notices (id, at, kind, user_id, fingerprint, mark, roles, text)
+			VALUES ('N1', 1, 'key.expiring', $1, '', '', '[]', 'x')`, u.ID)
+		w.notices = []model.Notice{{ID: "N1", User: "acme", Text: "Your key expires.",
+			To: []string{"a@example.com", "b@example.com"}}, {ID: "N2", User: "acme", Text: "Nobody hears."}}
 		w.open()
 		w.until(model.MessageSent, 2)
 		for range 3 {
@@ -239,7 +257,8 @@ var mailStories = stories{
 			n := len(w.sink.to("ops@example.com"))
 			testkit.Eventually(t, "it looked again", func() bool { return len(w.sink.to("ops@example.com")) > n })
 		}
-		if a, b := w.sink.to("a@example.com"), w.sink.to("b@example.com"); len(a) != 1 || len(b) != 1 || !strings.Contains(a[0], "Your key expires.") {
+		if a, b := w.sink.to("a@example.com"), w.sink.to("b@example.com"); len(a) != 1 || len(b) != 1 ||
+			!strings.Contains(a[0], "Your key expires.") {
 			t.Errorf("they got %q and %q", a, b)
 		}
 	},

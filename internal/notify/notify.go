@@ -103,7 +103,8 @@ func (r *Room) now() time.Time { return r.o.Clock().UTC().Truncate(time.Microsec
 func (r *Room) Mails() bool { return r.o.Mailer != nil }
 
 func (r *Room) audit(tx *store.Tx, actor, action, subject string, detail map[string]string) error {
-	return tx.Audit(model.AuditRow{ID: r.o.IDs.New(), At: r.now(), Actor: actor, Action: action, Subject: subject, Detail: detail})
+	return tx.Audit(model.AuditRow{ID: r.o.IDs.New(), At: r.now(), Actor: actor, Action: action, Subject: subject,
+		Detail: detail})
 }
 
 // secretPrefix marks a signing secret (Standard Webhooks, "Signature scheme").
@@ -137,21 +138,25 @@ func (r *Room) AddWebhook(ctx context.Context, actor string, n model.NewWebhook)
 		} else if err != nil {
 			return err
 		}
-		return r.audit(tx, actor, "webhook.add", w.Name, map[string]string{"url": w.URL, "events": strings.Join(w.Events, " ")})
+		return r.audit(tx, actor, "webhook.add", w.Name,
+			map[string]string{"url": w.URL, "events": strings.Join(w.Events, " ")})
 	})
 	return w, err
 }
 
 // cleanEvents checks types of events; none means all.
 func cleanEvents(in []string) ([]string, error) {
-	known := []string{model.EventReceived, model.EventPublished, model.EventCollected, model.EventRejected, model.EventExpiring,
-		model.EventRemoved, model.EventLeft, model.EventLimit, model.EventAlarm, model.EventGap, model.EventMissed, model.EventMet, model.EventRefused,
+	known := []string{model.EventReceived, model.EventPublished, model.EventCollected, model.EventRejected,
+		model.EventExpiring, model.EventRemoved, model.EventLeft, model.EventLimit, model.EventAlarm, model.EventGap,
+		model.EventMissed,
+		model.EventMet, model.EventRefused,
 		model.EventTest, model.EventRetention, model.EventAccountsAll, model.EventKeysAll, "file.*", "expectation.*", "*"}
 	out := []string{}
 	for _, t := range in {
 		t = strings.TrimSpace(t)
 		if !slices.Contains(known, t) && !strings.HasPrefix(t, "key.") && !strings.HasPrefix(t, "account.") {
-			return nil, fault.E("notify.cleanEvents", fault.Invalid, "There is no event %q.", valid.Printable(t)).WithHint("events are %s", strings.Join(known, ", "))
+			return nil, fault.E("notify.cleanEvents", fault.Invalid, "There is no event %q.", valid.Printable(t)).
+				WithHint("events are %s", strings.Join(known, ", "))
 		}
 		if !slices.Contains(out, t) {
 			out = append(out, t)
@@ -289,7 +294,8 @@ func (r *Room) Replay(ctx context.Context, actor, id string) error {
 func (r *Room) ReplayDead(ctx context.Context, actor, target string) (n int, err error) {
 	const page = 500
 	for {
-		list, err := r.Messages(ctx, model.MessageFilter{State: model.MessageDead, Target: target, Paging: model.Paging{Limit: page}})
+		list, err := r.Messages(ctx, model.MessageFilter{State: model.MessageDead, Target: target,
+			Paging: model.Paging{Limit: page}})
 		if err != nil || len(list) == 0 {
 			return n, err
 		}
@@ -318,7 +324,8 @@ func (r *Room) Checkpoint(ctx context.Context, name, note string) error {
 		if err != nil {
 			return noWebhook(err, name)
 		}
-		m, err := r.webhookMessage(w, model.Event{ID: r.o.IDs.New(), Type: model.EventCheckpoint, At: r.now(), Data: model.CheckpointMade{Checkpoint: note}})
+		m, err := r.webhookMessage(w, model.Event{ID: r.o.IDs.New(), Type: model.EventCheckpoint, At: r.now(),
+			Data: model.CheckpointMade{Checkpoint: note}})
 		if err != nil {
 			return err
 		}

@@ -20,8 +20,8 @@ func (r *Room) webhookMessage(w model.Webhook, e model.Event) (model.Message, er
 	sent := e
 	sent.ID = "" // it travels in a header, and names the message too
 	body, err := json.Marshal(sent)
-	return model.Message{ID: r.o.IDs.New(), Channel: model.ChannelWebhook, Target: w.Name, EventID: e.ID, Kind: e.Type, Body: string(body),
-		State: model.MessageNew, CreatedAt: r.now()}, err
+	return model.Message{ID: r.o.IDs.New(), Channel: model.ChannelWebhook, Target: w.Name, EventID: e.ID, Kind: e.Type,
+		Body: string(body), State: model.MessageNew, CreatedAt: r.now()}, err
 }
 
 // operatorEvents are mailed to the operator's own people.
@@ -54,13 +54,15 @@ func (r *Room) mails(tx *store.Tx, e model.Event) error {
 	if kind := operatorEvents[e.Type]; kind != "" {
 		text := e.Text("text")
 		for _, to := range r.o.Operators {
-			if err := r.Mail(tx, Letter{Kind: kind, To: to, Account: e.Account, User: e.User, Text: text}, Mailing{Event: e}); err != nil {
+			if err := r.Mail(tx, Letter{Kind: kind, To: to, Account: e.Account, User: e.User, Text: text},
+				Mailing{Event: e}); err != nil {
 				return err
 			}
 		}
 		return r.partnerMails(tx, e)
 	}
-	if words := keyWords[e.Type]; words != "" && e.User != "" && e.Text("sent_for") == "" { // an exposed key's people have a notice
+	// an exposed key's people have a notice
+	if words := keyWords[e.Type]; words != "" && e.User != "" && e.Text("sent_for") == "" {
 		return r.keyMails(tx, e, words)
 	}
 	return nil
@@ -154,6 +156,6 @@ func (r *Room) Mail(tx *store.Tx, l Letter, about Mailing) error {
 	if err != nil {
 		return err
 	}
-	return tx.AddMessage(model.Message{ID: l.ID, Channel: model.ChannelMail, Target: l.To, EventID: about.Event.ID, Kind: l.Kind, Ref: about.Ref,
-		ContactID: about.Contact, Subject: subject, Body: text, HTML: html, CreatedAt: r.now()})
+	return tx.AddMessage(model.Message{ID: l.ID, Channel: model.ChannelMail, Target: l.To, EventID: about.Event.ID,
+		Kind: l.Kind, Ref: about.Ref, ContactID: about.Contact, Subject: subject, Body: text, HTML: html, CreatedAt: r.now()})
 }

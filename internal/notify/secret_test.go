@@ -54,7 +54,8 @@ var secretStories = stories{
 			t.Fatalf("lost are %v, %v", lost, err)
 		}
 		w.emit(model.EventReceived, nil)
-		testkit.Eventually(t, "it was tried", func() bool { l := w.messages(model.MessageQueued); return len(l) == 1 && l[0].Attempts == 1 })
+		testkit.Eventually(t, "it was tried",
+			func() bool { l := w.messages(model.MessageQueued); return len(l) == 1 && l[0].Attempts == 1 })
 		if m := w.messages(model.MessageQueued)[0]; !strings.Contains(m.Error, "cannot be opened") || len(r.posts()) != 0 {
 			t.Fatalf("%+v, %d posts", m, len(r.posts()))
 		}

@@ -25,7 +25,8 @@ import (
 
 // retries are the waits between tries (Standard Webhooks, "Deliverability and
 // reliability"), three days in all.
-var retries = []time.Duration{5 * time.Second, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 5 * time.Hour, 10 * time.Hour, 14 * time.Hour, 18 * time.Hour, 22 * time.Hour}
+var retries = []time.Duration{5 * time.Second, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 5 * time.Hour,
+	10 * time.Hour, 14 * time.Hour, 18 * time.Hour, 22 * time.Hour}
 
 const (
 	webhookWorkers = 16
@@ -85,11 +86,14 @@ func startJobs(ctx context.Context, r *Room) (*jobs, error) {
 	j := &jobs{room: r, busy: map[string]int{}}
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &worker{jobs: j})
-	j.client, err = river.NewClient(driver, &river.Config{ID: r.o.Node, Logger: quiet, Workers: workers, JobTimeout: jobTime,
-		MaxAttempts: len(retries) + 1, SoftStopTimeout: softStop,
-		PollOnly:                    true, // or it asks SQLite for notifications 20 times a second
-		CompletedJobRetentionPeriod: time.Hour, DiscardedJobRetentionPeriod: time.Hour, CancelledJobRetentionPeriod: time.Hour,
-		Queues: map[string]river.QueueConfig{model.ChannelWebhook: {MaxWorkers: webhookWorkers}, model.ChannelMail: {MaxWorkers: mailWorkers}}})
+	j.client, err = river.NewClient(driver,
+		&river.Config{ID: r.o.Node, Logger: quiet, Workers: workers, JobTimeout: jobTime,
+			MaxAttempts: len(retries) + 1, SoftStopTimeout: softStop,
+			PollOnly:                    true, // or it asks SQLite for notifications 20 times a second
+			CompletedJobRetentionPeriod: time.Hour, DiscardedJobRetentionPeriod: time.Hour,
+			CancelledJobRetentionPeriod: time.Hour,
+			Queues: map[string]river.QueueConfig{model.ChannelWebhook: {MaxWorkers: webhookWorkers},
+				model.ChannelMail: {MaxWorkers: mailWorkers}}})
 	if err != nil {
 		return nil, fault.Wrap("notify.startJobs", fault.Internal, err)
 	}
@@ -280,7 +284,8 @@ func (r *Room) bounce(tx *store.Tx, address, why string, at time.Time) error {
 		if err := tx.SetContact(c); err != nil {
 			return err
 		}
-		if err := r.audit(tx, "system:notify", "contact.bounced", c.Of(), map[string]string{"contact": c.ID, "email": c.Email, "why": why}); err != nil {
+		if err := r.audit(tx, "system:notify", "contact.bounced", c.Of(),
+			map[string]string{"contact": c.ID, "email": c.Email, "why": why}); err != nil {
 			return err
 		}
 	}
@@ -308,14 +313,16 @@ func (r *Room) Bounced(ctx context.Context, actor, address, why string) (n int64
 		if err := r.bounce(tx, address, why, now); err != nil {
 			return n, err
 		}
-		return n, r.audit(tx, actor, "mail.bounced", strings.ToLower(address), map[string]string{"why": why, "mails": itoa(int(n))})
+		return n, r.audit(tx, actor, "mail.bounced", strings.ToLower(address),
+			map[string]string{"why": why, "mails": itoa(int(n))})
 	})
 }
 
 // TestMail sends one mail now, past the queue, and says what the server said.
 func (r *Room) TestMail(ctx context.Context, to string) error {
 	if r.o.Mailer == nil {
-		return fault.E("notify.TestMail", fault.Invalid, "No mail server is configured.").WithHint("set mail.host and mail.from in the configuration")
+		return fault.E("notify.TestMail", fault.Invalid, "No mail server is configured.").
+			WithHint("set mail.host and mail.from in the configuration")
 	}
 	to, err := valid.CheckEmail(to)
 	if err != nil {

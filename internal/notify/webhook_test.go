@@ -71,14 +71,16 @@ var hookStories = stories{
 	},
 	"each gets what it asked for": func(t *testing.T, w *world) {
 		r := newReceiver(t)
-		for name, events := range map[string][]string{"every": nil, "files": {"file.*"}, "one": {"file.received"}, "keys": {"key.*"}, "both": {"file.received", "*"}} {
+		for name, events := range map[string][]string{"every": nil, "files": {"file.*"}, "one": {"file.received"},
+			"keys": {"key.*"}, "both": {"file.received", "*"}} {
 			w.hook(name, r.URL, events...)
 		}
 		off := false
 		w.hook("off", r.URL)
 		_, err := w.room.SetWebhook(ctx, "op:jo", "off", model.EditWebhook{Enabled: &off})
 		testkit.Must(t, err)
-		for event, want := range map[string]string{"file.received": "both every files one", "file.collected": "both every files", "key.add": "both every keys", "expectation.missed": "both every"} {
+		for event, want := range map[string]string{"file.received": "both every files one",
+			"file.collected": "both every files", "key.add": "both every keys", "expectation.missed": "both every"} {
 			id := w.emit(event, nil)
 			n := len(strings.Fields(want))
 			var names []string
@@ -164,7 +166,8 @@ var hookStories = stories{
 		testkit.Eventually(t, "one waits longer than the first time, and the second", func() bool {
 			w.pass(time.Second)
 			var at time.Time
-			err := w.db.QueryRow("SELECT scheduled_at FROM river_job WHERE attempt = 0 ORDER BY scheduled_at DESC LIMIT 1").Scan(&at)
+			err := w.db.QueryRow("SELECT scheduled_at FROM river_job WHERE attempt = 0 ORDER BY scheduled_at DESC LIMIT 1").
+				Scan(&at)
 			return err == nil && time.Until(at) > 10*time.Second
 		})
 	},
@@ -231,7 +234,8 @@ var hookStories = stories{
 		r.set(500)
 		w.emit(model.EventReceived, nil)
 		testkit.Eventually(t, "it was tried", func() bool { return len(r.posts()) > 0 })
-		testkit.Eventually(t, "the try was noted", func() bool { l := w.messages(""); return len(l) == 1 && l[0].Attempts > 0 })
+		testkit.Eventually(t, "the try was noted",
+			func() bool { l := w.messages(""); return len(l) == 1 && l[0].Attempts > 0 })
 	},
 }
 
@@ -265,14 +269,16 @@ func (w *world) again(id string) model.Message {
 }
 
 // waits are those between tries: three days in all (docs/exchange.md).
-var waits = []time.Duration{5 * time.Second, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 5 * time.Hour, 10 * time.Hour, 14 * time.Hour, 18 * time.Hour, 22 * time.Hour}
+var waits = []time.Duration{5 * time.Second, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 5 * time.Hour,
+	10 * time.Hour, 14 * time.Hour, 18 * time.Hour, 22 * time.Hour}
 
 // nextTry is when the one job that failed was tried, and when it is planned
 // again.
 func (w *world) nextTry() (tried, next time.Time) {
 	w.t.Helper()
 	testkit.Eventually(w.t, "the next try is planned", func() bool {
-		rows, err := w.db.Query(`SELECT attempted_at, scheduled_at FROM river_job WHERE state IN ('retryable', 'available', 'scheduled')`)
+		rows, err := w.db.Query(`SELECT attempted_at, scheduled_at FROM river_job
+			WHERE state IN ('retryable', 'available', 'scheduled')`)
 		testkit.Must(w.t, err)
 		defer rows.Close()
 		n := 0
@@ -285,7 +291,8 @@ func (w *world) nextTry() (tried, next time.Time) {
 }
 
 var retryStories = stories{
-	"what fails is tried again under the same id, given up after ten tries, and can be sent again": func(t *testing.T, w *world) {
+	"what fails is tried again under the same id, given up after ten tries, and can be sent again": func(t *testing.T,
+		w *world) {
 		r := newReceiver(t)
 		h := w.hook("billing", r.URL)
 		r.set(500)
@@ -304,7 +311,8 @@ var retryStories = stories{
 		}
 		r.set(503)
 		late := w.emit(model.EventCollected, nil)
-		testkit.Eventually(t, "it was tried", func() bool { l := w.messages(model.MessageQueued); return len(l) == 1 && l[0].Attempts == 1 })
+		testkit.Eventually(t, "it was tried",
+			func() bool { l := w.messages(model.MessageQueued); return len(l) == 1 && l[0].Attempts == 1 })
 		m = w.messages(model.MessageQueued)[0]
 		for range 9 {
 			if m.State == model.MessageDead {

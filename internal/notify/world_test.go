@@ -62,17 +62,20 @@ func (w *world) pass(d time.Duration) {
 	if w.store.Single() {
 		nearer = `strftime('%Y-%m-%d %H:%M:%f', scheduled_at, -$1 || ' seconds')`
 	}
-	w.exec(`UPDATE river_job SET scheduled_at = `+nearer+` WHERE state IN ('available', 'scheduled', 'retryable')`, d.Seconds())
+	w.exec(`UPDATE river_job SET scheduled_at = `+nearer+` WHERE state IN ('available', 'scheduled', 'retryable')`,
+		d.Seconds())
 }
 
 // begin gives a story an empty world and a running room.
 func (w *world) begin(t testing.TB) *world {
 	w.t = t
-	testkit.Empty(t, w.db, "messages", "outbox", "webhooks", "digests", "audit", "revocations", "notices", "contacts", "dirs", "mailboxes", "users", "accounts")
+	testkit.Empty(t, w.db, "messages", "outbox", "webhooks", "digests", "audit", "revocations", "notices", "contacts",
+		"dirs", "mailboxes", "users", "accounts")
 	_, _ = w.db.Exec("DELETE FROM river_job") // the first room makes it
 	w.prepare()
 	w.open()
-	testkit.Eventually(t, "River has its tables", func() bool { _, err := w.db.Exec("SELECT id FROM river_job"); return err == nil })
+	testkit.Eventually(t, "River has its tables",
+		func() bool { _, err := w.db.Exec("SELECT id FROM river_job"); return err == nil })
 	t.Cleanup(func() {
 		w.stop()
 		if t.Failed() {
@@ -91,7 +94,8 @@ func (w *world) prepare() {
 	w.ids = exchange.NewIDs(w.clock, rand.Reader)
 	w.notices = nil
 	w.vault = newVault(w.t)
-	w.accounts = account.New(w.store, w.clock, w.ids, account.Policy{MaxKeys: 5, Templates: map[string]account.Template{model.KindCustomer: {StartDir: "/"}}})
+	w.accounts = account.New(w.store, w.clock, w.ids,
+		account.Policy{MaxKeys: 5, Templates: map[string]account.Template{model.KindCustomer: {StartDir: "/"}}})
 	w.sink = newSink(w.t)
 }
 
@@ -112,10 +116,13 @@ func (w *world) open() {
 	testkit.Must(w.t, err)
 	number, err := strconv.Atoi(port)
 	testkit.Must(w.t, err)
-	mailer, err := mail.New(mail.Config{Host: host, Port: number, TLS: mail.TLSNone, From: "files@example.com", Name: "Files"})
+	mailer, err := mail.New(mail.Config{Host: host, Port: number, TLS: mail.TLSNone, From: "files@example.com",
+		Name: "Files"})
 	testkit.Must(w.t, err)
-	hooks := webhook.New(webhook.Policy{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, AllowHTTP: true}, w.clock)
-	w.room = notify.New(notify.Options{Store: w.store, Clock: w.clock, IDs: w.ids, Log: slog.New(slog.NewTextHandler(&w.log, nil)), Mailer: mailer, Poster: hooks, Vault: w.vault,
+	hooks := webhook.New(webhook.Policy{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, AllowHTTP: true},
+		w.clock)
+	w.room = notify.New(notify.Options{Store: w.store, Clock: w.clock, IDs: w.ids,
+		Log: slog.New(slog.NewTextHandler(&w.log, nil)), Mailer: mailer, Poster: hooks, Vault: w.vault,
 		Operators: []string{"ops@example.com"}, Node: "node", Keep: 90 * 24 * time.Hour,
 		Notices: func(_ context.Context, after string) ([]model.Notice, error) {
 			return slices.DeleteFunc(slices.Clone(w.notices), func(n model.Notice) bool { return n.ID <= after }), nil
@@ -154,7 +161,8 @@ func TestAQueueThatCannotStartYetStartsLater(t *testing.T) {
 	testkit.Must(t, err)
 	w.open()
 	defer w.stop()
-	testkit.Eventually(t, "the log says that nothing is sent yet", func() bool { return strings.Contains(w.log.String(), "the queue does not start") })
+	testkit.Eventually(t, "the log says that nothing is sent yet",
+		func() bool { return strings.Contains(w.log.String(), "the queue does not start") })
 	testkit.Must(t, tx.Rollback())
 	w.emit(model.EventMissed, map[string]any{"text": "It did not come."})
 	testkit.Eventually(t, "the mail is sent", func() bool { return len(w.sink.to("ops@example.com")) == 1 })
@@ -253,7 +261,8 @@ type sink struct {
 
 func newSink(t testing.TB) *sink {
 	s := &sink{got: map[string][]string{}}
-	server := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return &sinkSession{sink: s}, nil }))
+	server := smtp.NewServer(
+		smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return &sinkSession{sink: s}, nil }))
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	testkit.Must(t, err)
 	s.addr = l.Addr().String()

@@ -91,7 +91,8 @@ func (h *File) openDrop() (err error) {
 	if err := f.mayWrite(); err != nil { // it claims
 		return err
 	}
-	if h.drop, err = f.o.Inbox.ClaimOne(context.Background(), f.guard, f.login.Actor(), f.login.User.Name, h.drop.ID); err != nil {
+	if h.drop, err = f.o.Inbox.ClaimOne(context.Background(), f.guard, f.login.Actor(), f.login.User.Name,
+		h.drop.ID); err != nil {
 		return err
 	}
 	if _, h.reader, err = f.o.Inbox.Open(context.Background(), h.drop.ID, h.drop.Claim); err != nil {

@@ -32,7 +32,8 @@ func TestAFileCalledAsAFolderOfOurs(t *testing.T) {
 		}
 		look := func(path string) func() bool { // not over SFTP: moves wait for sessions to end
 			return func() bool {
-				_, err := client.Call[model.Page[model.FileInfo]](t.Context(), w.node.API, client.Request{Method: "GET", Path: "/users/acme/files", Query: url.Values{"path": {path}}})
+				_, err := client.Call[model.Page[model.FileInfo]](t.Context(), w.node.API,
+					client.Request{Method: "GET", Path: "/users/acme/files", Query: url.Values{"path": {path}}})
 				return err == nil
 			}
 		}

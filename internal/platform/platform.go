@@ -66,7 +66,8 @@ type FS struct {
 // Begin opens the tree for a service user; with producer set, for a user of
 // that account, who sees its feeds alone.
 func Begin(o Options, login exchange.Login, producer string) *FS {
-	return &FS{o: o, login: login, guard: store.NewGuard(login), own: producer, done: map[string]published{}, read: map[string]string{}}
+	return &FS{o: o, login: login, guard: store.NewGuard(login), own: producer, done: map[string]published{},
+		read: map[string]string{}}
 }
 
 // published is a file that became a publication.

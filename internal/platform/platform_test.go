@@ -99,7 +99,8 @@ var outboundStories = stories{
 	"a rename that is refused leaves the file under its temporary name": func(t *testing.T, w *world) {
 		c := w.as("billing")
 		w.put(c, "/outbound/data/acme/a.part", "a;b")
-		wantStatus(t, "a name that does not fit", c.Rename("/outbound/data/acme/a.part", "/outbound/data/acme/a.pdf"), "does not begin like one")
+		wantStatus(t, "a name that does not fit", c.Rename("/outbound/data/acme/a.part", "/outbound/data/acme/a.pdf"),
+			"does not begin like one")
 		wantAbsent(t, "to nobody", c.Rename("/outbound/data/acme/a.part", "/outbound/data/nobody/a.csv"))
 		wantDenied(t, "into the inbox", c.Rename("/outbound/data/acme/a.part", "/inbox/acme/acme/a.csv"))
 		wantDenied(t, "out of the tree", c.Rename("/outbound/data/acme/a.part", "/a.csv"))
@@ -126,7 +127,8 @@ var outboundStories = stories{
 		w.wantNames(w.as("billing"), "/outbound/data/acme", "a.part")
 	},
 	"what the feed refuses is told at CLOSE, and nobody gets it": func(t *testing.T, w *world) {
-		testkit.Call[model.Feed](w.node, "POST", "/feeds", body{"name": "numbered", "kind": "cdr", "pattern": "{account}-{seq}.csv"})
+		testkit.Call[model.Feed](w.node, "POST", "/feeds",
+			body{"name": "numbered", "kind": "cdr", "pattern": "{account}-{seq}.csv"})
 		testkit.Call[model.Subscription](w.node, "POST", "/feeds/numbered/subscriptions", body{"user": "acme"})
 		c := w.as("billing")
 		for path, words := range map[string]string{
@@ -221,7 +223,8 @@ var inboxStories = stories{
 	"nothing is written into the inbox": func(t *testing.T, w *world) {
 		w.put(w.as("acme"), "/upload/cdr.csv", "a;b")
 		c := w.as("billing")
-		for _, flags := range []int{os.O_WRONLY, os.O_WRONLY | os.O_CREATE | os.O_TRUNC, os.O_RDWR, os.O_WRONLY | os.O_APPEND} {
+		for _, flags := range []int{os.O_WRONLY, os.O_WRONLY | os.O_CREATE | os.O_TRUNC, os.O_RDWR,
+			os.O_WRONLY | os.O_APPEND} {
 			for _, path := range []string{"/inbox/acme/acme/cdr.csv", "/inbox/acme/acme/new.csv"} {
 				_, err := c.OpenFile(path, flags)
 				wantDenied(t, path, err)
@@ -247,9 +250,12 @@ var borderStories = stories{
 		w.wantNames(c, "/outbound/data", "all", "acme", "beta")
 		w.wantNames(c, "/inbox", "acme", "beta", "house")
 		w.wantNames(c, "/inbox/house") // service users send nothing
-		for _, path := range []string{"/etc/passwd", "/upload", "/inbox/none", "/inbox/acme/beta", "/inbox/acme/none", "/inbox/house/billing", "/inbox/acme/acme/none.csv",
-			"/inbox/../../../etc/passwd", "/outbound/none", "/outbound/data/none", "/outbound/../upload", "/outbound/data/../../etc/passwd", "/..//etc//passwd",
-			"/inbox/acme/acme/cdr.csv/more", "/outbound/data/acme/a/b", "/outbound/data/all/none.csv", "/Outbound/data", "/outbound\\data"} {
+		for _, path := range []string{"/etc/passwd", "/upload", "/inbox/none", "/inbox/acme/beta", "/inbox/acme/none",
+			"/inbox/house/billing", "/inbox/acme/acme/none.csv", "/inbox/../../../etc/passwd", "/outbound/none",
+			"/outbound/data/none", "/outbound/../upload",
+			"/outbound/data/../../etc/passwd", "/..//etc//passwd",
+			"/inbox/acme/acme/cdr.csv/more", "/outbound/data/acme/a/b", "/outbound/data/all/none.csv", "/Outbound/data",
+			"/outbound\\data"} {
 			_, err := c.Stat(path)
 			wantAbsent(t, "stat "+path, err)
 			_, err = c.ReadDir(path)
@@ -264,8 +270,9 @@ var borderStories = stories{
 				t.Errorf("%s was removed", path)
 			}
 		}
-		for _, path := range []string{"/a.csv", "/outbound/a.csv", "/outbound/data/a.csv", "/outbound/none/acme/a.csv", "/outbound/data/none/a.csv", "/outbound/data/acme/sub/a.csv",
-			"/outbound/data/acme/../../../../tmp/a.csv", "/outbound/data/acme/..", "/outbound/data/acme"} {
+		for _, path := range []string{"/a.csv", "/outbound/a.csv", "/outbound/data/a.csv", "/outbound/none/acme/a.csv",
+			"/outbound/data/none/a.csv", "/outbound/data/acme/sub/a.csv", "/outbound/data/acme/../../../../tmp/a.csv",
+			"/outbound/data/acme/..", "/outbound/data/acme"} {
 			if f, err := c.Create(path); err == nil {
 				t.Errorf("%s was opened for writing; closing: %v", path, f.Close())
 			}
@@ -306,7 +313,8 @@ var borderStories = stories{
 		testkit.Must(t, err)
 		_, err = f.Write([]byte("1"))
 		testkit.Must(t, err)
-		testkit.Call[model.Revoked](w.node, "POST", "/keys/revoke", body{"fingerprint": ssh.FingerprintSHA256(w.keys["billing"].PublicKey()), "reason": "lost"})
+		testkit.Call[model.Revoked](w.node, "POST", "/keys/revoke",
+			body{"fingerprint": ssh.FingerprintSHA256(w.keys["billing"].PublicKey()), "reason": "lost"})
 		if err := f.Close(); err == nil {
 			t.Fatal("it was published")
 		}
@@ -340,7 +348,8 @@ var producerStories = stories{
 		w.wantDelivered("acme a.csv 1", "acme b.csv 1")
 		w.put(c, "/upload/own.csv", "3") // its mailbox is there as ever
 		w.wantText(c, "/upload/own.csv", "3")
-		wantStatus(t, "renaming across", c.Rename("/upload/own.csv", "/outbound/made/acme/own.csv"), "cannot be renamed into or out of /outbound")
+		wantStatus(t, "renaming across", c.Rename("/upload/own.csv", "/outbound/made/acme/own.csv"),
+			"cannot be renamed into or out of /outbound")
 		_, err := c.Stat("/inbox")
 		wantAbsent(t, "the inbox", err)
 		_, err = c.Stat("/outbound/../upload/own.csv")
@@ -352,12 +361,14 @@ var producerStories = stories{
 		c := w.as("maker")
 		same := func(what string, pair [2]string, there, none error) {
 			t.Helper()
-			if there == nil || none == nil || strings.ReplaceAll(there.Error(), pair[0], "") != strings.ReplaceAll(none.Error(), pair[1], "") {
+			if there == nil || none == nil ||
+				strings.ReplaceAll(there.Error(), pair[0], "") != strings.ReplaceAll(none.Error(), pair[1], "") {
 				t.Errorf("%s: %v for one that is there, %v for one that is not", what, there, none)
 			}
 		}
-		for what, pair := range map[string][2]string{"an account": {"/outbound/made/beta", "/outbound/made/none"}, "a feed": {"/outbound/data", "/outbound/none"},
-			"a feed's account": {"/outbound/data/acme", "/outbound/none/acme"}, "its all": {"/outbound/data/all", "/outbound/none/all"}} {
+		for what, pair := range map[string][2]string{"an account": {"/outbound/made/beta", "/outbound/made/none"},
+			"a feed": {"/outbound/data", "/outbound/none"}, "a feed's account": {"/outbound/data/acme", "/outbound/none/acme"},
+			"its all": {"/outbound/data/all", "/outbound/none/all"}} {
 			errs := [2][]error{}
 			for i, path := range pair {
 				_, stat := c.Stat(path)
@@ -370,7 +381,8 @@ var producerStories = stories{
 				same(what, pair, errs[0][j], errs[1][j])
 			}
 			w.put(c, "/outbound/made/acme/x.part", "1")
-			same(what, pair, c.Rename("/outbound/made/acme/x.part", pair[0]+"/a.csv"), c.Rename("/outbound/made/acme/x.part", pair[1]+"/a.csv"))
+			same(what, pair, c.Rename("/outbound/made/acme/x.part", pair[0]+"/a.csv"),
+				c.Rename("/outbound/made/acme/x.part", pair[1]+"/a.csv"))
 		}
 		w.wantDelivered()
 	},

@@ -41,7 +41,8 @@ func newWorld(t *testing.T, options ...testkit.Option) *world {
 // service makes a service user that may log in from a network.
 func (w *world) service(name, network string) {
 	w.t.Helper()
-	testkit.Call[model.User](w.node, "POST", "/users", body{"account": "house", "service": true, "name": name, "allow_ips": []string{network}})
+	testkit.Call[model.User](w.node, "POST", "/users",
+		body{"account": "house", "service": true, "name": name, "allow_ips": []string{network}})
 	w.keys[name] = testkit.NewKey(w.t)
 	w.node.Enrol(name, w.keys[name])
 }

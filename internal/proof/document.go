@@ -54,7 +54,8 @@ func Open(signed, public string) (Document, error) {
 	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
 	d := Document{Title: lines[0]}
 	if d.Title != ReceiptTitle && d.Title != RemovalTitle {
-		return d, fault.E("proof.Open", fault.Invalid, "The signature is good, but this is no receipt or report: %q.", valid.Printable(d.Title))
+		return d, fault.E("proof.Open", fault.Invalid, "The signature is good, but this is no receipt or report: %q.",
+			valid.Printable(d.Title))
 	}
 	for _, l := range lines[1:] {
 		name, value, ok := strings.Cut(l, ": ")

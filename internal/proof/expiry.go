@@ -21,7 +21,8 @@ const expiryOrigin = "sallyport audit expiry of "
 
 // SignExpiry makes a signed expiry: origin, number, policy, edge and time, a line each.
 func (k *Key) SignExpiry(e Expiry) (string, error) {
-	return k.sign(fmt.Sprintf("%s%s\n%d\n%s\n%s\n%s\n", expiryOrigin, k.Name(), e.Until, e.Policy, e.Edge.UTC().Format(time.RFC3339), e.At.UTC().Format(time.RFC3339)))
+	return k.sign(fmt.Sprintf("%s%s\n%d\n%s\n%s\n%s\n", expiryOrigin, k.Name(), e.Until, e.Policy,
+		e.Edge.UTC().Format(time.RFC3339), e.At.UTC().Format(time.RFC3339)))
 }
 
 // OpenExpiry verifies a signed expiry and reads it.

@@ -106,9 +106,11 @@ func open(signed, public string) (string, error) {
 	case err == nil:
 		return n.Text, nil
 	case errors.As(err, &bad):
-		return "", fault.E(op, fault.Denied, "The signature is false: the text was changed, or was never signed by %s.", bad.Name)
+		return "", fault.E(op, fault.Denied, "The signature is false: the text was changed, or was never signed by %s.",
+			bad.Name)
 	case errors.As(err, &unverified):
-		return "", fault.E(op, fault.Denied, "It is signed, but not with the key of %s that was given.", fmt.Sprintf("%s (%08x)", verifiers[0].Name(), verifiers[0].KeyHash()))
+		return "", fault.E(op, fault.Denied, "It is signed, but not with the key of %s that was given.",
+			fmt.Sprintf("%s (%08x)", verifiers[0].Name(), verifiers[0].KeyHash()))
 	}
 	return "", fault.E(op, fault.Invalid, "This is not a signed document, or it is damaged.")
 }

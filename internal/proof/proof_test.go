@@ -22,7 +22,8 @@ func newKey(t testing.TB, name string) *proof.Key {
 	return k
 }
 
-var receipt = proof.Document{Title: proof.ReceiptTitle, Fields: []proof.Field{{Name: "file", Value: "rates.csv"}, {Name: "to", Value: "acme"}, {Name: "note", Value: ""}}}
+var receipt = proof.Document{Title: proof.ReceiptTitle,
+	Fields: []proof.Field{{Name: "file", Value: "rates.csv"}, {Name: "to", Value: "acme"}, {Name: "note", Value: ""}}}
 
 func sign(t testing.TB, k *proof.Key, d proof.Document) string {
 	t.Helper()
@@ -56,16 +57,20 @@ func TestDocumentsOpenAsTheyWereSigned(t *testing.T) {
 // that were given, and no others.
 func TestNoValueForgesAField(t *testing.T) {
 	k := newKey(t, "h")
-	for _, hostile := range []string{"a.csv\nto: mallory", "a.csv\r\nto: mallory", "a\n\n— h AAAA\n", "\n\n— h ", "a\u2028to: mallory", "a\u0085to: mallory",
-		"a\x00b", "\xff\xfe", "\u202egpj.exe", "\x1b[2J", ": ", "to: mallory", strings.Repeat("x\n", 5000)} {
-		d := proof.Document{Title: proof.ReceiptTitle, Fields: []proof.Field{{Name: "file", Value: hostile}, {Name: "to", Value: "acme"}}}
+	for _, hostile := range []string{"a.csv\nto: mallory", "a.csv\r\nto: mallory", "a\n\n— h AAAA\n", "\n\n— h ",
+		"a\u2028to: mallory", "a\u0085to: mallory", "a\x00b", "\xff\xfe", "\u202egpj.exe", "\x1b[2J", ": ", "to: mallory",
+		strings.Repeat("x\n", 5000)} {
+		d := proof.Document{Title: proof.ReceiptTitle,
+			Fields: []proof.Field{{Name: "file", Value: hostile}, {Name: "to", Value: "acme"}}}
 		signed := sign(t, k, d)
 		got, err := proof.Open(signed, k.Public())
 		testkit.Must(t, err)
-		if len(got.Fields) != 2 || got.Fields[0] != (proof.Field{Name: "file", Value: valid.Printable(hostile)}) || got.Get("to") != "acme" {
+		if len(got.Fields) != 2 || got.Fields[0] != (proof.Field{Name: "file", Value: valid.Printable(hostile)}) ||
+			got.Get("to") != "acme" {
 			t.Errorf("a file named %q makes the document %+v", hostile, got.Fields)
 		}
-		if strings.ContainsAny(signed, "\r\x00\x1b") || strings.ContainsRune(signed, 0x2028) || strings.ContainsRune(signed, 0x85) {
+		if strings.ContainsAny(signed, "\r\x00\x1b") || strings.ContainsRune(signed, 0x2028) ||
+			strings.ContainsRune(signed, 0x85) {
 			t.Errorf("a file named %q is not escaped: %q", hostile, signed)
 		}
 	}
@@ -150,7 +155,8 @@ func TestOneKindIsNotTakenForAnother(t *testing.T) {
 	testkit.WantKind(t, err, fault.Invalid)
 	_, err = proof.Open(sign(t, k, proof.Document{Title: "Sallyport receipt v2"}), k.Public())
 	testkit.WantKind(t, err, fault.Invalid)
-	for _, lines := range []string{"sallyport audit log of h\n-1", "sallyport audit log of h\n1\nAAAA", "sallyport audit log of h\n9999999999999999999999",
+	for _, lines := range []string{"sallyport audit log of h\n-1", "sallyport audit log of h\n1\nAAAA",
+		"sallyport audit log of h\n9999999999999999999999",
 		"sallyport audit log of h\n1\n" + strings.Repeat("A", 44) + "\nnow\nmore"} {
 		_, err := proof.OpenCheckpoint(sign(t, k, proof.Document{Title: lines}), k.Public())
 		testkit.WantKind(t, err, fault.Invalid)
@@ -168,7 +174,8 @@ func TestKeysAreReadWhole(t *testing.T) {
 	testkit.Must(t, err)
 	_, other, err := proof.NewKey(rand.Reader, "h")
 	testkit.Must(t, err)
-	for _, c := range [][2]string{{"", public}, {private, ""}, {private, other}, {public, public}, {private[:20], public}} {
+	for _, c := range [][2]string{{"", public}, {private, ""}, {private, other}, {public, public},
+		{private[:20], public}} {
 		_, err := proof.ReadKey(c[0], c[1])
 		testkit.WantKind(t, err, fault.Invalid)
 		if strings.Contains(fault.PublicText(err), "PRIVATE") {

@@ -29,7 +29,8 @@ const entryTag = "sallyport audit row v1"
 // as text behind its length as four bytes, big end first.
 func (e *Entry) Leaf() tlog.Hash {
 	buf := make([]byte, 0, 512)
-	for _, s := range [...]string{entryTag, e.ID, strconv.FormatInt(e.At, 10), e.Actor, e.Action, e.Subject, e.User, e.Detail} {
+	for _, s := range [...]string{entryTag, e.ID, strconv.FormatInt(e.At, 10), e.Actor, e.Action, e.Subject, e.User,
+		e.Detail} {
 		buf = binary.BigEndian.AppendUint32(buf, uint32(len(s)))
 		buf = append(buf, s...)
 	}
@@ -134,7 +135,8 @@ func OpenCheckpoint(signed, public string) (c Checkpoint, err error) {
 	if err != nil {
 		return c, err
 	}
-	bad := fault.E("proof.OpenCheckpoint", fault.Invalid, "The signature is good, but this is no checkpoint of an audit log.")
+	bad := fault.E("proof.OpenCheckpoint", fault.Invalid,
+		"The signature is good, but this is no checkpoint of an audit log.")
 	lines := strings.Split(text, "\n")
 	if len(lines) != 5 || !strings.HasPrefix(lines[0], checkpointOrigin) {
 		return c, bad

@@ -71,7 +71,8 @@ func TestAnySplitHasTheSameRoot(t *testing.T) {
 			for i, level := range levels {
 				if level == 0 && rapid.Bool().Draw(t, "leaf") {
 					tree.AddLeaf(leaves[positions[i]], nil)
-				} else if err := tree.Add(proof.Subtree{Level: level, Hash: stored[tlog.StoredHashIndex(level, positions[i])]}); err != nil {
+				} else if err := tree.Add(proof.Subtree{Level: level,
+					Hash: stored[tlog.StoredHashIndex(level, positions[i])]}); err != nil {
 					t.Fatalf("%d to %d by %v at %v: %v", at, to, levels, positions, err)
 				}
 			}
@@ -132,8 +133,10 @@ func TestEveryFieldCountsInALeaf(t *testing.T) {
 	base := proof.Entry{ID: "1", At: 2, Actor: "ab", Action: "cd", Subject: "ef", User: "gh", Detail: "{}"}
 	seen := map[tlog.Hash]proof.Entry{base.Leaf(): base}
 	for _, change := range []func(*proof.Entry){
-		func(e *proof.Entry) { e.ID = "2" }, func(e *proof.Entry) { e.At = 3 }, func(e *proof.Entry) { e.Actor = "ax" }, func(e *proof.Entry) { e.Action = "cx" },
-		func(e *proof.Entry) { e.Subject = "ex" }, func(e *proof.Entry) { e.User = "gx" }, func(e *proof.Entry) { e.Detail = "{ }" },
+		func(e *proof.Entry) { e.ID = "2" }, func(e *proof.Entry) { e.At = 3 },
+		func(e *proof.Entry) { e.Actor = "ax" }, func(e *proof.Entry) { e.Action = "cx" },
+		func(e *proof.Entry) { e.Subject = "ex" }, func(e *proof.Entry) { e.User = "gx" },
+		func(e *proof.Entry) { e.Detail = "{ }" },
 		func(e *proof.Entry) { e.Actor, e.Action = "abc", "d" }, func(e *proof.Entry) { e.Subject, e.User = "efg", "h" },
 		func(e *proof.Entry) { e.ID, e.At = "12", 0 }, func(e *proof.Entry) { e.User, e.Detail = "", "gh{}" },
 	} {

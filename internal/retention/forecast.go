@@ -34,7 +34,8 @@ func (r *Room) Forecast(ctx context.Context, at time.Time, account string, list 
 	if err != nil {
 		return f, err
 	}
-	c := forecasting{f: &f, rules: rules, names: map[string]string{}, lines: map[[2]string]int{}, list: list, paths: pathReader{q: q, dirs: map[string]string{}}}
+	c := forecasting{f: &f, rules: rules, names: map[string]string{}, lines: map[[2]string]int{}, list: list,
+		paths: pathReader{q: q, dirs: map[string]string{}}}
 	for _, p := range policies {
 		c.names[classOf(p)] = p.Class
 	}
@@ -64,7 +65,8 @@ func (c *forecasting) line(k store.Kept) *model.ForecastLine {
 	if !known {
 		i = len(c.f.Lines)
 		c.lines[key] = i
-		c.f.Lines = append(c.f.Lines, model.ForecastLine{Account: k.Account, Class: cmp.Or(c.names[k.Class], k.Class), Keep: c.rules.period(k.Class)})
+		c.f.Lines = append(c.f.Lines,
+			model.ForecastLine{Account: k.Account, Class: cmp.Or(c.names[k.Class], k.Class), Keep: c.rules.period(k.Class)})
 	}
 	return &c.f.Lines[i]
 }
@@ -86,7 +88,7 @@ func (c *forecasting) add(k store.Kept) error {
 		return nil
 	}
 	full, err := c.paths.of(k)
-	c.f.Named = append(c.f.Named, model.ForecastItem{Account: k.Account, User: k.User, Path: valid.Printable(full), Size: k.Size,
-		StoredAt: exchange.FromMicros(k.StoredAt), Fetched: cmp.Or(k.Delivery, k.Drop), Held: held})
+	c.f.Named = append(c.f.Named, model.ForecastItem{Account: k.Account, User: k.User, Path: valid.Printable(full),
+		Size: k.Size, StoredAt: exchange.FromMicros(k.StoredAt), Fetched: cmp.Or(k.Delivery, k.Drop), Held: held})
 	return err
 }

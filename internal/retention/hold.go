@@ -19,7 +19,8 @@ func (r *Room) Hold(ctx context.Context, who string, n model.NewHold) (model.Hol
 		return model.Hold{}, err
 	}
 	label := n.Target // of a file: a path, which may be any bytes
-	h := model.Hold{ID: r.o.IDs.New(), Kind: n.Kind, Label: valid.Printable(label), Reason: n.Reason, Actor: who, At: r.now()}
+	h := model.Hold{ID: r.o.IDs.New(), Kind: n.Kind, Label: valid.Printable(label), Reason: n.Reason, Actor: who,
+		At: r.now()}
 	return store.Change(ctx, r.o.Store, func(tx *store.Tx) (model.Hold, error) {
 		h := h
 		var err error
@@ -47,7 +48,8 @@ func (r *Room) Hold(ctx context.Context, who string, n model.NewHold) (model.Hol
 		if err := tx.AddHold(h); err != nil {
 			return h, err
 		}
-		return h, r.audit(tx, who, "retention.hold", h.ID, map[string]string{"kind": h.Kind, "target": h.Label, "reason": h.Reason})
+		return h, r.audit(tx, who, "retention.hold", h.ID,
+			map[string]string{"kind": h.Kind, "target": h.Label, "reason": h.Reason})
 	})
 }
 
@@ -74,7 +76,8 @@ func fileOf(tx *store.Tx, label string) (string, error) {
 		return "", err
 	}
 	if found.File == nil {
-		return "", fault.E(op, fault.NotFound, "User %s has no file %q.", u.Name, valid.Printable(clean)).WithHint("name it user:/path, or by the id of a version")
+		return "", fault.E(op, fault.NotFound, "User %s has no file %q.", u.Name, valid.Printable(clean)).
+			WithHint("name it user:/path, or by the id of a version")
 	}
 	return found.File.FileID, nil
 }
@@ -96,14 +99,16 @@ func (r *Room) Release(ctx context.Context, who, id string) (model.Hold, error) 
 			return h, fault.Missing("retention", err, "The hold was released already.")
 		}
 		h.ReleasedAt, h.ReleasedBy = &now, who
-		return h, r.audit(tx, who, "retention.release", id, map[string]string{"kind": h.Kind, "target": h.Label, "reason": h.Reason})
+		return h, r.audit(tx, who, "retention.release", id,
+			map[string]string{"kind": h.Kind, "target": h.Label, "reason": h.Reason})
 	})
 }
 
 // holding finds the hold that keeps something, if one does.
 func holding(holds []model.Hold, account, userID, feed, fileID string) *model.Hold {
 	for i, h := range holds {
-		on := map[string]string{model.HoldAccount: account, model.HoldUser: userID, model.HoldFeed: feed, model.HoldFile: fileID}[h.Kind]
+		on := map[string]string{model.HoldAccount: account, model.HoldUser: userID, model.HoldFeed: feed,
+			model.HoldFile: fileID}[h.Kind]
 		if on != "" && on == h.Target {
 			return &holds[i]
 		}

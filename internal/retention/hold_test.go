@@ -30,7 +30,8 @@ var holdStories = stories{
 		for _, c := range []struct {
 			kind, label string
 			held        string
-		}{{"account", "acme", "acme:/a.csv acme:/a.csv+ acme:/inv/INV-1.pdf"}, {"user", "bolt", "bolt:/b.csv bolt:/inv/INV-1.pdf"}, {"feed", "inv", "acme:/inv/INV-1.pdf bolt:/inv/INV-1.pdf"},
+		}{{"account", "acme", "acme:/a.csv acme:/a.csv+ acme:/inv/INV-1.pdf"},
+			{"user", "bolt", "bolt:/b.csv bolt:/inv/INV-1.pdf"}, {"feed", "inv", "acme:/inv/INV-1.pdf bolt:/inv/INV-1.pdf"},
 			{"file", "acme:/a.csv", "acme:/a.csv acme:/a.csv+"}, {"file", version, "acme:/a.csv acme:/a.csv+"}} {
 			h := w.hold(c.kind, c.label)
 			f, err := w.room.Forecast(ctx, w.clock().Add(400*day), "", true)
@@ -55,7 +56,8 @@ var holdStories = stories{
 		w.hold("account", "acme")
 		w.on("2027-01-01")
 		w.on(runDay)
-		w.wantOutcomes(w.one().ID, map[string]string{"acme:/a.csv": "held", "acme:/a.csv+": "held", "acme:/inv/INV-1.pdf": "held", "bolt:/b.csv": "removed", "bolt:/inv/INV-1.pdf": "removed"})
+		w.wantOutcomes(w.one().ID, map[string]string{"acme:/a.csv": "held", "acme:/a.csv+": "held",
+			"acme:/inv/INV-1.pdf": "held", "bolt:/b.csv": "removed", "bolt:/inv/INV-1.pdf": "removed"})
 		holds, err := w.room.Holds(ctx, model.HoldFilter{})
 		testkit.Must(t, err)
 		_, err = w.room.Release(ctx, "op:jo", holds[0].ID)
@@ -76,7 +78,8 @@ var holdStories = stories{
 		go func() {
 			defer close(placed)
 			testkit.Eventually(t, "the run began", func() bool { return w.count(`SELECT COUNT(*) FROM versions`) < 400 })
-			if _, err := w.room.Hold(ctx, "op:jo", model.NewHold{Kind: model.HoldAccount, Target: "acme", Reason: "case 7"}); err != nil {
+			if _, err := w.room.Hold(ctx, "op:jo",
+				model.NewHold{Kind: model.HoldAccount, Target: "acme", Reason: "case 7"}); err != nil {
 				t.Error(err)
 			}
 			left.Store(w.count(`SELECT COUNT(*) FROM versions`))
@@ -108,7 +111,9 @@ var holdStories = stories{
 	},
 	"a hold on nothing is refused": func(t *testing.T, w *world) {
 		w.customer("acme")
-		for _, h := range []model.NewHold{{Kind: "account", Target: "x"}, {Kind: "user", Target: "x"}, {Kind: "feed", Target: "x"}, {Kind: "file", Target: "x"}, {Kind: "file", Target: "acme:/none"}, {Kind: "file", Target: "x:/none"}} {
+		for _, h := range []model.NewHold{{Kind: "account", Target: "x"}, {Kind: "user", Target: "x"},
+			{Kind: "feed", Target: "x"}, {Kind: "file", Target: "x"}, {Kind: "file", Target: "acme:/none"},
+			{Kind: "file", Target: "x:/none"}} {
 			h.Reason = "why"
 			_, err := w.room.Hold(ctx, "op:jo", h)
 			testkit.WantKind(t, err, fault.NotFound)
@@ -162,7 +167,9 @@ var closeStories = stories{
 		if again, err := w.room.PlanClosing(ctx, "acme"); err != nil || again.ID != r.ID {
 			t.Errorf("planned twice: %v %v", again, err)
 		}
-		if r.Files != 1 || r.Kind != model.RunClosing || len(w.letters) != 1 || !strings.Contains(w.letters[0].Text, "The account acme is closed. On 15 January 2026 we remove all its files: 1 file.") {
+		if r.Files != 1 || r.Kind != model.RunClosing || len(w.letters) != 1 ||
+			!strings.Contains(w.letters[0].Text,
+				"The account acme is closed. On 15 January 2026 we remove all its files: 1 file.") {
 			t.Fatalf("%+v, %+v", r, w.letters)
 		}
 		w.on("2026-01-15 11:00")
@@ -174,7 +181,8 @@ var closeStories = stories{
 			t.Fatal("not what was to go")
 		}
 		last := w.letters[len(w.letters)-1]
-		if d, err := proof.Open(last.Signed, w.key.Public()); err != nil || last.Kind != "removed" || d.Get("account") != "acme" || d.Get("removed") != "1 files, 1 bytes" {
+		if d, err := proof.Open(last.Signed, w.key.Public()); err != nil || last.Kind != "removed" ||
+			d.Get("account") != "acme" || d.Get("removed") != "1 files, 1 bytes" {
 			t.Errorf("the last letter is %+v (%v)", last, err)
 		}
 		w.sound()

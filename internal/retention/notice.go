@@ -85,7 +85,8 @@ func (r *Room) tell(ctx context.Context, run model.RetentionRun, account, mark s
 	}
 	return r.o.Store.Write(ctx, func(tx *store.Tx) (err error) {
 		letter, mails := letter, 0
-		n := model.RetentionNotice{ID: r.o.IDs.New(), Run: run.ID, Account: account, Mark: mark, At: r.now(), Text: letter.Text}
+		n := model.RetentionNotice{ID: r.o.IDs.New(), Run: run.ID, Account: account, Mark: mark, At: r.now(),
+			Text: letter.Text}
 		if err := tx.AddRetentionNotice(n); err != nil {
 			return err
 		}
@@ -95,9 +96,11 @@ func (r *Room) tell(ctx context.Context, run model.RetentionRun, account, mark s
 				return err
 			}
 		}
-		if err := tx.Emit(model.Event{ID: r.o.IDs.New(), Type: model.EventExpiring, At: n.At, Account: account, Data: model.FilesExpiring{
-			Run: run.ID, Kind: run.Kind, Due: run.DueAt.Truncate(time.Second), Notice: n.ID, Mark: mark, Files: sum.files, Bytes: sum.bytes,
-			Uncollected: sum.missed, Names: sum.names, Mails: mails}}); err != nil {
+		if err := tx.Emit(model.Event{ID: r.o.IDs.New(), Type: model.EventExpiring, At: n.At, Account: account,
+			Data: model.FilesExpiring{
+				Run: run.ID, Kind: run.Kind, Due: run.DueAt.Truncate(time.Second), Notice: n.ID, Mark: mark, Files: sum.files,
+				Bytes:       sum.bytes,
+				Uncollected: sum.missed, Names: sum.names, Mails: mails}}); err != nil {
 			return err
 		}
 		return r.audit(tx, actor, "retention.notice", n.ID, map[string]string{"run": run.ID, "account": account, "mark": mark,
@@ -136,7 +139,8 @@ func (r *Room) compose(ctx context.Context, run model.RetentionRun, account, mar
 			}
 			sum.files, sum.bytes = sum.files+1, sum.bytes+i.Size
 			periods[rules.period(i.Class)] = true
-			row := []string{valid.Printable(i.User + ":" + i.Path), i.StoredAt.Format("2006-01-02"), fmt.Sprint(i.Size), downloaded(i.Fetched)}
+			row := []string{valid.Printable(i.User + ":" + i.Path), i.StoredAt.Format("2006-01-02"), fmt.Sprint(i.Size),
+				downloaded(i.Fetched)}
 			if i.Fetched == model.DeliveryPublished || i.Fetched == model.DeliveryOpened {
 				sum.missed++
 				if len(missed) < namesInLetter {
@@ -181,16 +185,20 @@ func noticeText(run model.RetentionRun, account, mark string, sum noticeSum, per
 			ages = append(ages, periodWords(p))
 		}
 		slices.Sort(ages)
-		fmt.Fprintf(&b, "On %s we remove %s older than %s from %s.", date, countFiles(sum.files), strings.Join(ages, " or "), account)
+		fmt.Fprintf(&b, "On %s we remove %s older than %s from %s.", date, countFiles(sum.files), strings.Join(ages, " or "),
+			account)
 	}
 	if sum.missed > 0 {
-		fmt.Fprintf(&b, " %d of them %s never fully downloaded: %s", sum.missed, wasWere(sum.missed), strings.Join(sum.names[:min(len(sum.names), 10)], ", "))
+		fmt.Fprintf(&b, " %d of them %s never fully downloaded: %s", sum.missed, wasWere(sum.missed),
+			strings.Join(sum.names[:min(len(sum.names), 10)], ", "))
 		if sum.missed > 10 {
 			fmt.Fprintf(&b, " and %d more", sum.missed-10)
 		}
 		b.WriteString(".")
 	}
-	fmt.Fprintf(&b, "\n\nTo keep a file, download it before then. If you need more time, reply before %s. If you have your copies, there is nothing to do.", date)
+	fmt.Fprintf(&b,
+		"\n\nTo keep a file, download it before then. If you need more time, reply before %s. If you have your copies, "+
+			"there is nothing to do.", date)
 	return b.String()
 }
 
@@ -234,7 +242,8 @@ func (r *Room) Told(ctx context.Context, who, run, account string) error {
 			return err
 		}
 		if n == 0 {
-			return fault.E("retention.Told", fault.NotFound, "The run has no notice to account %q that waits for that.", valid.Printable(account))
+			return fault.E("retention.Told", fault.NotFound, "The run has no notice to account %q that waits for that.",
+				valid.Printable(account))
 		}
 		return r.audit(tx, who, "retention.told", run, map[string]string{"account": account})
 	})

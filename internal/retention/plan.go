@@ -43,7 +43,8 @@ func (r *Room) planRegular(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	run := model.RetentionRun{ID: r.o.IDs.New(), Kind: model.RunRegular, DueAt: due, State: statePlan, Confirm: confirm, CreatedAt: now, Planner: r.o.Node}
+	run := model.RetentionRun{ID: r.o.IDs.New(), Kind: model.RunRegular, DueAt: due, State: statePlan, Confirm: confirm,
+		CreatedAt: now, Planner: r.o.Node}
 	return r.plan(ctx, run, func(add func(store.Kept) error) error { return r.eachDue(ctx, due, add) })
 }
 
@@ -89,7 +90,8 @@ func (r *Room) PlanClosing(ctx context.Context, account string) (model.Retention
 
 func (r *Room) closing(ctx context.Context, a model.Account) (model.RetentionRun, error) {
 	now := r.now()
-	run := model.RetentionRun{ID: r.o.IDs.New(), Kind: model.RunClosing, Account: a.ID, DueAt: now.Add(r.o.Policy.AfterClose), State: statePlan, CreatedAt: now, Planner: r.o.Node}
+	run := model.RetentionRun{ID: r.o.IDs.New(), Kind: model.RunClosing, Account: a.ID,
+		DueAt: now.Add(r.o.Policy.AfterClose), State: statePlan, CreatedAt: now, Planner: r.o.Node}
 	if a.FilesUntil != nil {
 		run.DueAt = *a.FilesUntil
 	}
@@ -163,7 +165,8 @@ func (r *Room) plan(ctx context.Context, run model.RetentionRun, visit func(add 
 	if err != nil {
 		return err
 	}
-	n := naming{r: r, ctx: ctx, run: &run, rules: rules, paths: pathReader{q: r.o.Store.Read(ctx), dirs: map[string]string{}}}
+	n := naming{r: r, ctx: ctx, run: &run, rules: rules,
+		paths: pathReader{q: r.o.Store.Read(ctx), dirs: map[string]string{}}}
 	if err = visit(n.add); err == nil {
 		err = n.flush()
 	}
@@ -190,14 +193,16 @@ func (n *naming) add(k store.Kept) error {
 	}
 	// A folder may have been renamed across a policy's border since.
 	if class := n.rules.class(k.UserID, full, k.Feed); n.run.Kind == model.RunRegular && class != k.Class {
-		if err := n.r.o.Store.Write(n.ctx, func(tx *store.Tx) error { return tx.SetClass(k.ID, class) }); err != nil && !fault.Is(err, fault.NotFound) {
+		if err := n.r.o.Store.Write(n.ctx, func(tx *store.Tx) error { return tx.SetClass(k.ID, class) }); err != nil &&
+			!fault.Is(err, fault.NotFound) {
 			return err
 		}
 		return nil // judged by its own policy the next time
 	}
 	n.run.Files, n.run.Bytes = n.run.Files+1, n.run.Bytes+k.Size
-	n.items = append(n.items, model.RetentionItem{Account: k.Account, UserID: k.UserID, Version: k.ID, Path: full, Size: k.Size, Sum: k.Sum, Class: k.Class,
-		StoredAt: exchange.FromMicros(k.StoredAt), Fetched: cmp.Or(k.Delivery, k.Drop), State: model.ItemNamed})
+	n.items = append(n.items, model.RetentionItem{Account: k.Account, UserID: k.UserID, Version: k.ID, Path: full,
+		Size: k.Size, Sum: k.Sum, Class: k.Class, StoredAt: exchange.FromMicros(k.StoredAt),
+		Fetched: cmp.Or(k.Delivery, k.Drop), State: model.ItemNamed})
 	if len(n.items) < planBatch {
 		return nil
 	}
@@ -226,14 +231,18 @@ func (r *Room) announce(ctx context.Context, run model.RetentionRun) error {
 			return err
 		}
 		if run.Confirm != "" {
-			if err := tx.Emit(model.Event{ID: r.o.IDs.New(), Type: model.EventRetention, At: run.CreatedAt, Data: model.RunToConfirm{Run: run.ID,
-				Due: run.DueAt.Truncate(time.Second), Files: run.Files, Bytes: run.Bytes, Words: "The retention run of " + run.DueAt.Format(time.DateOnly) +
-					" removes nothing until you have confirmed it, because " + run.Confirm + ". It names " + strconv.FormatInt(run.Files, 10) + " files."}}); err != nil {
+			if err := tx.Emit(model.Event{ID: r.o.IDs.New(), Type: model.EventRetention, At: run.CreatedAt,
+				Data: model.RunToConfirm{Run: run.ID,
+					Due: run.DueAt.Truncate(time.Second), Files: run.Files, Bytes: run.Bytes,
+					Words: "The retention run of " + run.DueAt.Format(time.DateOnly) +
+						" removes nothing until you have confirmed it, because " + run.Confirm + ". It names " +
+						strconv.FormatInt(run.Files, 10) + " files."}}); err != nil {
 				return err
 			}
 		}
-		return r.audit(tx, actor, "retention.plan", run.ID, map[string]string{"kind": run.Kind, "account": run.Account, "due": run.DueAt.Format(time.RFC3339),
-			"files": strconv.FormatInt(run.Files, 10), "bytes": strconv.FormatInt(run.Bytes, 10), "confirm": run.Confirm})
+		return r.audit(tx, actor, "retention.plan", run.ID,
+			map[string]string{"kind": run.Kind, "account": run.Account, "due": run.DueAt.Format(time.RFC3339),
+				"files": strconv.FormatInt(run.Files, 10), "bytes": strconv.FormatInt(run.Bytes, 10), "confirm": run.Confirm})
 	})
 }
 

@@ -13,12 +13,15 @@ import (
 var planStories = stories{
 	"a run is planned one notice ahead, whatever the month's length": func(t *testing.T, w *world) {
 		for _, c := range []struct{ at, due string }{
-			{"2027-01-01 02:59", "2027-01-31"}, {"2027-01-01 03:01", "2027-02-01"}, {"2027-01-02 02:59", "2027-02-01"}, {"2027-01-02 03:01", ""}, {"2027-01-29 12:00", "2027-03-01"},
-			{"2027-01-28 12:00", ""}, {"2028-01-30 12:00", "2028-03-01"}, {"2028-01-29 12:00", ""}, {"2027-12-01 12:00", "2028-01-01"}, {"2027-04-01 02:30", "2027-05-01"}} {
+			{"2027-01-01 02:59", "2027-01-31"}, {"2027-01-01 03:01", "2027-02-01"}, {"2027-01-02 02:59", "2027-02-01"},
+			{"2027-01-02 03:01", ""}, {"2027-01-29 12:00", "2027-03-01"},
+			{"2027-01-28 12:00", ""}, {"2028-01-30 12:00", "2028-03-01"}, {"2028-01-29 12:00", ""},
+			{"2027-12-01 12:00", "2028-01-01"}, {"2027-04-01 02:30", "2027-05-01"}} {
 			w.exec(`DELETE FROM retention_runs`)
 			w.on(c.at)
 			list := w.runs()
-			if c.due == "" && len(list) > 0 || c.due != "" && c.due != "2027-01-31" && (len(list) != 1 || list[0].DueAt.Format("2006-01-02 15:04") != c.due+" 03:00") {
+			if c.due == "" && len(list) > 0 || c.due != "" && c.due != "2027-01-31" &&
+				(len(list) != 1 || list[0].DueAt.Format("2006-01-02 15:04") != c.due+" 03:00") {
 				t.Errorf("on %s: %+v, want one of %q", c.at, list, c.due)
 			}
 			for _, r := range list {
@@ -54,9 +57,12 @@ var planStories = stories{
 		w.put(u, "/a", "a")
 		w.to("2027-01-01 12:00")
 		id := w.ids.New()
-		w.exec(`INSERT INTO retention_runs (id, kind, account_id, due_at, state, confirm, confirmed_by, created_at, files, bytes, removed_files, removed_bytes, report, list_key, planner)
-			VALUES ($1, 'regular', '', $2, 'planning', '', '', $3, 0, 0, 0, 0, '', '', 'node')`, id, time.Date(2027, 2, 1, 3, 0, 0, 0, time.UTC).UnixMicro(), w.clock().Add(-time.Hour).UnixMicro())
-		w.exec(`INSERT INTO retention_items (run_id, account_id, version_id, user_id, path, size, sha256, class, stored_at, fetched, state, why)
+		w.exec(`INSERT INTO retention_runs (id, kind, account_id, due_at, state, confirm, confirmed_by, created_at, files,
+			bytes, removed_files, removed_bytes, report, list_key, planner)
+			VALUES ($1, 'regular', '', $2, 'planning', '', '', $3, 0, 0, 0, 0, '', '', 'node')`, id,
+			time.Date(2027, 2, 1, 3, 0, 0, 0, time.UTC).UnixMicro(), w.clock().Add(-time.Hour).UnixMicro())
+		w.exec(`INSERT INTO retention_items (run_id, account_id, version_id, user_id, path, size, sha256, class, stored_at,
+			fetched, state, why)
 			VALUES ($1, 'acme', 'V', $2, $3, 1, $3, 'default', 1, '', 'named', '')`, id, u.ID, []byte("/x"))
 		w.step()
 		if r := w.one(); r.ID == id || r.Files != 1 || r.State != model.RunAnnounced {
@@ -109,14 +115,17 @@ var planStories = stories{
 		w.publish("inv", "acme", "INV-1.pdf")
 		w.publish("inv", "acme", "INV-2.pdf")
 		w.put(u, "/upload/mine.csv", "mine")
-		w.exec(`UPDATE deliveries SET state = 'collected' WHERE version_id IN (SELECT version_id FROM files WHERE name = $1)`, []byte("INV-2.pdf"))
+		w.exec(`UPDATE deliveries SET state = 'collected' WHERE version_id IN (SELECT version_id FROM files WHERE name = $1)`,
+			[]byte("INV-2.pdf"))
 		w.on("2027-01-01")
 		if len(w.letters) != 1 {
 			t.Fatalf("%d letters", len(w.letters))
 		}
 		l := w.letters[0]
-		if l.Account != "acme" || !strings.Contains(l.Text, "On 1 February 2027 we remove 3 files older than 12 months") || !strings.Contains(l.Text, "1 of them was never fully downloaded: INV-1.pdf.") ||
-			strings.Contains(l.Text, "INV-2") || len(l.Rows) != 3 || l.Rows[0][0] != "acme:/inv/INV-1.pdf" || l.Rows[0][3] != "never" {
+		if l.Account != "acme" || !strings.Contains(l.Text, "On 1 February 2027 we remove 3 files older than 12 months") ||
+			!strings.Contains(l.Text, "1 of them was never fully downloaded: INV-1.pdf.") ||
+			strings.Contains(l.Text, "INV-2") || len(l.Rows) != 3 || l.Rows[0][0] != "acme:/inv/INV-1.pdf" ||
+			l.Rows[0][3] != "never" {
 			t.Errorf("the letter is %+v", l)
 		}
 		w.on("2027-01-24")
@@ -130,7 +139,8 @@ var planStories = stories{
 		}
 		list, err := w.room.Notices(ctx, model.RunFilter{Run: w.one().ID})
 		testkit.Must(t, err)
-		if len(list) != 2 || !list[0].Reached || list[0].Mark != "first" || list[1].Mark != "reminder" || len(list[0].Mails) != 1 || list[0].Mails[0].To != "acme@example.com" {
+		if len(list) != 2 || !list[0].Reached || list[0].Mark != "first" || list[1].Mark != "reminder" ||
+			len(list[0].Mails) != 1 || list[0].Mails[0].To != "acme@example.com" {
 			t.Errorf("notices: %+v", list)
 		}
 		if n := w.count(`SELECT COUNT(*) FROM outbox WHERE type = 'file.expiring'`); n != 2 {

@@ -55,7 +55,8 @@ func readRules(q *store.Q, fallback string) (*rules, error) {
 // class is the policy that keeps a file.
 func (r *rules) class(userID, full, feed string) string {
 	for _, p := range r.folders {
-		if (p.UserID == "" || p.UserID == userID) && (full == p.Folder || strings.HasPrefix(full, strings.TrimSuffix(p.Folder, "/")+"/")) {
+		if (p.UserID == "" || p.UserID == userID) &&
+			(full == p.Folder || strings.HasPrefix(full, strings.TrimSuffix(p.Folder, "/")+"/")) {
 			return p.Class
 		}
 	}
@@ -186,7 +187,8 @@ func (r *Room) SetPolicy(ctx context.Context, who string, s model.SetPolicy) (mo
 		}
 		p.Folder = clean
 	}
-	p, err := store.Change(ctx, r.o.Store, func(tx *store.Tx) (model.RetentionPolicy, error) { return r.setPolicy(tx, who, p) })
+	p, err := store.Change(ctx, r.o.Store,
+		func(tx *store.Tx) (model.RetentionPolicy, error) { return r.setPolicy(tx, who, p) })
 	if err != nil {
 		return p, err
 	}
@@ -217,7 +219,8 @@ func (r *Room) setPolicy(tx *store.Tx, who string, p model.RetentionPolicy) (mod
 	if err := tx.SetSetting(reclassifySetting, "yes"); err != nil {
 		return p, err
 	}
-	return p, r.audit(tx, who, "retention.policy", r.shown(p), map[string]string{"keep": p.Keep, "was": before.keep[p.Class]})
+	return p, r.audit(tx, who, "retention.policy", r.shown(p),
+		map[string]string{"keep": p.Keep, "was": before.keep[p.Class]})
 }
 
 func classOf(p model.RetentionPolicy) string {
@@ -283,7 +286,8 @@ func (r *Room) noteShortened(tx *store.Tx, before *rules, p model.RetentionPolic
 	if !shorter(r.now(), keep, longest) {
 		return nil
 	}
-	return r.NeedConfirmation(tx, fmt.Sprintf("the policy %s was shortened from %s to %s on %s", r.shown(p), longest, keep, r.now().Format(time.DateOnly)))
+	return r.NeedConfirmation(tx, fmt.Sprintf("the policy %s was shortened from %s to %s on %s", r.shown(p), longest, keep,
+		r.now().Format(time.DateOnly)))
 }
 
 // NeedConfirmation makes the next run that is planned wait for an
@@ -300,13 +304,15 @@ func (r *Room) watchDefault(ctx context.Context) error {
 	}
 	return r.o.Store.Write(ctx, func(tx *store.Tx) error {
 		if was != "" && shorter(r.now(), r.o.Policy.Keep, was) {
-			why := fmt.Sprintf("the default was shortened from %s to %s on %s", was, r.o.Policy.Keep, r.now().Format(time.DateOnly))
+			why := fmt.Sprintf("the default was shortened from %s to %s on %s", was, r.o.Policy.Keep,
+				r.now().Format(time.DateOnly))
 			if err := r.NeedConfirmation(tx, why); err != nil {
 				return err
 			}
 		}
 		if was != "" {
-			if err := r.audit(tx, actor, "retention.policy", model.ClassDefault, map[string]string{"keep": r.o.Policy.Keep, "was": was}); err != nil {
+			if err := r.audit(tx, actor, "retention.policy", model.ClassDefault,
+				map[string]string{"keep": r.o.Policy.Keep, "was": was}); err != nil {
 				return err
 			}
 		}
@@ -352,7 +358,8 @@ func (r *Room) reclassifyPending(ctx context.Context) error {
 			continue
 		}
 		err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
-			if _, err := mailbox.LockAll(tx, slices.Collect(maps.Keys(users))); err != nil { // who changes versions holds their mailboxes
+			// who changes versions holds their mailboxes
+			if _, err := mailbox.LockAll(tx, slices.Collect(maps.Keys(users))); err != nil {
 				return err
 			}
 			for _, id := range slices.Sorted(maps.Keys(changed)) {

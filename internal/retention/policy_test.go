@@ -41,7 +41,9 @@ func (w *world) feed(name string, to ...string) {
 
 func (w *world) publish(feedName, account, name string) {
 	w.t.Helper()
-	_, err := w.feeds.Publish(ctx, "op:jo", feed.Publication{Feed: feedName, Account: account, All: account == "", Name: name, Body: strings.NewReader("%PDF-1.4\n"), Size: -1})
+	_, err := w.feeds.Publish(ctx, "op:jo",
+		feed.Publication{Feed: feedName, Account: account, All: account == "", Name: name,
+			Body: strings.NewReader("%PDF-1.4\n"), Size: -1})
 	testkit.Must(w.t, err)
 }
 
@@ -49,15 +51,17 @@ var policyStories = stories{
 	"the nearest policy keeps a file": func(t *testing.T, w *world) {
 		u, v := w.customer("acme"), w.customer("bolt")
 		w.feed("inv", "acme")
-		for _, p := range []model.SetPolicy{{User: "acme", Keep: "2y"}, {Feed: "inv", Keep: "3y"}, {Folder: "/inv", Keep: "4y"}, {Folder: "/inv/old/", Keep: "5y"},
-			{User: "acme", Folder: "/inv", Keep: "6y"}} {
+		for _, p := range []model.SetPolicy{{User: "acme", Keep: "2y"}, {Feed: "inv", Keep: "3y"},
+			{Folder: "/inv", Keep: "4y"}, {Folder: "/inv/old/", Keep: "5y"}, {User: "acme", Folder: "/inv", Keep: "6y"}} {
 			w.set(p)
 		}
 		for _, c := range []struct {
 			user             model.User
 			path, feed, keep string
-		}{{u, "/a", "", "2y"}, {u, "/x/a", "inv", "3y"}, {u, "/inv/a", "inv", "6y"}, {u, "/inv/old/a", "", "6y"}, {u, "/invoices/a", "", "2y"}, {u, "/a", "other", "2y"},
-			{v, "/a", "", "12mo"}, {v, "/inv/a", "", "4y"}, {v, "/inv/old/a", "inv", "5y"}, {v, "/inv/older", "", "4y"}, {v, "/x", "inv", "3y"}} {
+		}{{u, "/a", "", "2y"}, {u, "/x/a", "inv", "3y"}, {u, "/inv/a", "inv", "6y"}, {u, "/inv/old/a", "", "6y"},
+			{u, "/invoices/a", "", "2y"}, {u, "/a", "other", "2y"},
+			{v, "/a", "", "12mo"}, {v, "/inv/a", "", "4y"}, {v, "/inv/old/a", "inv", "5y"}, {v, "/inv/older", "", "4y"},
+			{v, "/x", "inv", "3y"}} {
 			full := c.path
 			class := w.room.Class(c.user.ID, full, c.feed)
 			list, err := w.room.Policies(ctx)
@@ -80,7 +84,8 @@ var policyStories = stories{
 		w.set(model.SetPolicy{Folder: "/docs", Keep: "90d"})
 		f, err := w.room.Forecast(ctx, w.clock().Add(100*day), "", true)
 		testkit.Must(t, err)
-		if f.Files != 1 || f.Bytes != 2 || len(f.Lines) != 1 || f.Lines[0].Keep != "90d" || f.Lines[0].Class != "folder:/docs" || f.Named[0].Path != "/docs/b.csv" {
+		if f.Files != 1 || f.Bytes != 2 || len(f.Lines) != 1 || f.Lines[0].Keep != "90d" ||
+			f.Lines[0].Class != "folder:/docs" || f.Named[0].Path != "/docs/b.csv" {
 			t.Errorf("in 100 days: %+v", f)
 		}
 		f, err = w.room.Forecast(ctx, w.clock().Add(400*day), "acme", false)
@@ -91,21 +96,26 @@ var policyStories = stories{
 		if f, err = w.room.Forecast(ctx, w.clock().Add(400*day), "other", true); err != nil || f.Files != 0 {
 			t.Errorf("of another: %+v %v", f, err)
 		}
-		if _, err := w.room.Hold(ctx, "op:jo", model.NewHold{Kind: model.HoldFile, Target: "acme:/docs/b.csv", Reason: "court"}); err != nil {
+		if _, err := w.room.Hold(ctx, "op:jo",
+			model.NewHold{Kind: model.HoldFile, Target: "acme:/docs/b.csv", Reason: "court"}); err != nil {
 			t.Fatal(err)
 		}
-		if f, err = w.room.Forecast(ctx, w.clock().Add(100*day), "", true); err != nil || f.Lines[0].Held != 1 || !f.Named[0].Held || len(f.Holds) != 1 {
+		if f, err = w.room.Forecast(ctx, w.clock().Add(100*day), "", true); err != nil || f.Lines[0].Held != 1 ||
+			!f.Named[0].Held || len(f.Holds) != 1 {
 			t.Errorf("with a hold: %+v %v", f, err)
 		}
 	},
 	"a policy that cannot be is refused": func(t *testing.T, w *world) {
 		w.customer("acme")
-		for _, p := range []model.SetPolicy{{Keep: "1y"}, {Folder: "/", Keep: "1y"}, {Folder: "/a\n", Keep: "1y"}, {Feed: "f", User: "acme", Keep: "1y"}, {User: "acme", Keep: "0d"},
-			{User: "acme", Keep: "-1d"}, {User: "acme", Keep: "1w"}, {User: "acme", Keep: "12 mo"}, {User: "acme", Keep: "99999d"}, {User: "acme", Keep: "1.5y"}} {
+		for _, p := range []model.SetPolicy{{Keep: "1y"}, {Folder: "/", Keep: "1y"}, {Folder: "/a\n", Keep: "1y"},
+			{Feed: "f", User: "acme", Keep: "1y"}, {User: "acme", Keep: "0d"}, {User: "acme", Keep: "-1d"},
+			{User: "acme", Keep: "1w"}, {User: "acme", Keep: "12 mo"},
+			{User: "acme", Keep: "99999d"}, {User: "acme", Keep: "1.5y"}} {
 			_, err := w.room.SetPolicy(ctx, "op:jo", p)
 			testkit.WantKind(t, err, fault.Invalid)
 		}
-		for _, p := range []model.SetPolicy{{User: "nobody", Keep: "1y"}, {Feed: "nothing", Keep: "1y"}, {Folder: "/a"}, {User: "acme"}} {
+		for _, p := range []model.SetPolicy{{User: "nobody", Keep: "1y"}, {Feed: "nothing", Keep: "1y"}, {Folder: "/a"},
+			{User: "acme"}} {
 			_, err := w.room.SetPolicy(ctx, "op:jo", p)
 			testkit.WantKind(t, err, fault.NotFound)
 		}
@@ -116,8 +126,10 @@ var policyStories = stories{
 		for _, c := range []struct {
 			p     model.SetPolicy
 			waits bool
-		}{{model.SetPolicy{User: "acme", Keep: "12mo"}, false}, {model.SetPolicy{User: "acme", Keep: "2y"}, false}, {model.SetPolicy{User: "acme", Keep: "729d"}, true},
-			{model.SetPolicy{User: "acme", Keep: "3y"}, false}, {model.SetPolicy{User: "acme"}, true}, {model.SetPolicy{Feed: "inv", Keep: "90d"}, true},
+		}{{model.SetPolicy{User: "acme", Keep: "12mo"}, false}, {model.SetPolicy{User: "acme", Keep: "2y"}, false},
+			{model.SetPolicy{User: "acme", Keep: "729d"}, true},
+			{model.SetPolicy{User: "acme", Keep: "3y"}, false}, {model.SetPolicy{User: "acme"}, true},
+			{model.SetPolicy{Feed: "inv", Keep: "90d"}, true},
 			{model.SetPolicy{Feed: "inv", Keep: ""}, false}, {model.SetPolicy{Folder: "/x", Keep: "1d"}, true}} {
 			w.confirmed()
 			w.set(c.p)
@@ -156,8 +168,10 @@ var policyStories = stories{
 // TestPeriodsOfTheCalendar: months and years end where the calendar says.
 func TestPeriodsOfTheCalendar(t *testing.T) {
 	for _, c := range []struct{ from, period, after string }{
-		{"2024-02-29", "1y", "2025-02-28"}, {"2024-02-29", "12mo", "2025-02-28"}, {"2024-02-29", "4y", "2028-02-29"}, {"2024-02-29", "365d", "2025-02-28"}, {"2024-02-29", "1mo", "2024-03-29"},
-		{"2026-01-31", "1mo", "2026-02-28"}, {"2028-01-31", "1mo", "2028-02-29"}, {"2026-03-31", "1mo", "2026-04-30"}, {"2026-08-31", "6mo", "2027-02-28"}, {"2026-12-31", "2mo", "2027-02-28"},
+		{"2024-02-29", "1y", "2025-02-28"}, {"2024-02-29", "12mo", "2025-02-28"}, {"2024-02-29", "4y", "2028-02-29"},
+		{"2024-02-29", "365d", "2025-02-28"}, {"2024-02-29", "1mo", "2024-03-29"},
+		{"2026-01-31", "1mo", "2026-02-28"}, {"2028-01-31", "1mo", "2028-02-29"}, {"2026-03-31", "1mo", "2026-04-30"},
+		{"2026-08-31", "6mo", "2027-02-28"}, {"2026-12-31", "2mo", "2027-02-28"},
 		{"2026-10-25", "1d", "2026-10-26"}, {"2026-12-15", "12mo", "2027-12-15"}, {"2026-12-15", "25mo", "2029-01-15"}} {
 		from, err := time.Parse(time.DateOnly, c.from)
 		testkit.Must(t, err)

@@ -74,30 +74,35 @@ func (r *Room) close(tx *store.Tx, run model.RetentionRun, b store.Blob, counts 
 		if c.State != model.ItemRemoved {
 			continue
 		}
-		if err := tx.Emit(model.Event{ID: r.o.IDs.New(), Type: model.EventRemoved, At: now, Account: c.Account, Data: model.FilesRemoved{
-			Run: run.ID, Kind: run.Kind, Files: c.Files, Bytes: c.Bytes, Uncollected: c.Uncollect}}); err != nil {
+		if err := tx.Emit(model.Event{ID: r.o.IDs.New(), Type: model.EventRemoved, At: now, Account: c.Account,
+			Data: model.FilesRemoved{
+				Run: run.ID, Kind: run.Kind, Files: c.Files, Bytes: c.Bytes, Uncollected: c.Uncollect}}); err != nil {
 			return err
 		}
 		if run.Kind == model.RunClosing && r.o.Tell != nil {
 			l := Letter{Kind: "removed", Account: c.Account, Ref: run.ID, Signed: run.Report,
-				Text: fmt.Sprintf("The account %s was closed, and its files were removed: %s. This is the signed report of it.", c.Account, countFiles(c.Files))}
+				Text: fmt.Sprintf("The account %s was closed, and its files were removed: %s. This is the signed report of it.",
+					c.Account, countFiles(c.Files))}
 			if _, err := r.o.Tell(tx, l); err != nil {
 				return err
 			}
 		}
 	}
-	return r.audit(tx, actor, "retention.done", run.ID, map[string]string{"removed_files": fmt.Sprint(run.RemovedFiles), "removed_bytes": fmt.Sprint(run.RemovedBytes)})
+	return r.audit(tx, actor, "retention.done", run.ID,
+		map[string]string{"removed_files": fmt.Sprint(run.RemovedFiles), "removed_bytes": fmt.Sprint(run.RemovedBytes)})
 }
 
 // sign makes the report, and counts what was removed.
-func (r *Room) sign(ctx context.Context, run *model.RetentionRun, counts []store.ItemCount, listSum string) (string, error) {
+func (r *Room) sign(ctx context.Context, run *model.RetentionRun, counts []store.ItemCount,
+	listSum string) (string, error) {
 	type tally struct{ files, bytes int64 }
 	states, why := map[string]tally{}, []proof.Field{}
 	for _, c := range counts {
 		s := states[c.State]
 		states[c.State] = tally{s.files + c.Files, s.bytes + c.Bytes}
 		if c.State == model.ItemHeld || c.State == model.ItemKept {
-			why = append(why, proof.Field{Name: "spared", Value: fmt.Sprintf("%s, %s: %s", c.Account, countFiles(c.Files), c.Why)})
+			why = append(why, proof.Field{Name: "spared",
+				Value: fmt.Sprintf("%s, %s: %s", c.Account, countFiles(c.Files), c.Why)})
 		}
 	}
 	run.RemovedFiles, run.RemovedBytes = states[model.ItemRemoved].files, states[model.ItemRemoved].bytes
@@ -136,7 +141,9 @@ func (r *Room) sign(ctx context.Context, run *model.RetentionRun, counts []store
 // writeItems writes a run's files as CSV.
 func (r *Room) writeItems(ctx context.Context, out io.Writer, id string) error {
 	w := csv.NewWriter(out)
-	_ = w.Write([]string{"account", "user", "path", "size", "sha256", "stored_at", "policy", "fetched", "outcome", "why", "version"}) // Error tells
+	// Error tells
+	_ = w.Write([]string{"account", "user", "path", "size", "sha256", "stored_at", "policy", "fetched", "outcome", "why",
+		"version"})
 	for account, version := "", ""; ; {
 		page, err := r.o.Store.Read(ctx).Items(id, account, version, planBatch)
 		if err != nil {
@@ -144,7 +151,8 @@ func (r *Room) writeItems(ctx context.Context, out io.Writer, id string) error {
 		}
 		for _, i := range page {
 			account, version = i.Account, i.Version
-			row := []string{i.Account, i.User, i.Path, strconv.FormatInt(i.Size, 10), i.SHA256, i.StoredAt.Format(time.RFC3339), i.Class, i.Fetched, i.State, i.Why, i.Version}
+			row := []string{i.Account, i.User, i.Path, strconv.FormatInt(i.Size, 10), i.SHA256, i.StoredAt.Format(time.RFC3339),
+				i.Class, i.Fetched, i.State, i.Why, i.Version}
 			for c := range row {
 				row[c] = valid.Cell(row[c])
 			}

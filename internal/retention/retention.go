@@ -86,7 +86,8 @@ func New(o Options) *Room {
 func (r *Room) now() time.Time { return r.o.Clock().UTC().Truncate(time.Microsecond) }
 
 func (r *Room) audit(tx *store.Tx, actor, action, subject string, detail map[string]string) error {
-	return tx.Audit(model.AuditRow{ID: r.o.IDs.New(), At: r.now(), Actor: actor, Action: action, Subject: subject, Detail: detail})
+	return tx.Audit(model.AuditRow{ID: r.o.IDs.New(), At: r.now(), Actor: actor, Action: action, Subject: subject,
+		Detail: detail})
 }
 
 const (
@@ -117,7 +118,8 @@ func (r *Room) Step(ctx context.Context) error {
 	}
 	r.running.Lock()
 	defer r.running.Unlock()
-	for _, do := range []func(context.Context) error{r.watchDefault, r.reclassifyPending, r.discardHalfPlanned, r.tellDue, r.runDue, r.planRegular, r.planClosings, r.tellDue} {
+	for _, do := range []func(context.Context) error{r.watchDefault, r.reclassifyPending, r.discardHalfPlanned, r.tellDue,
+		r.runDue, r.planRegular, r.planClosings, r.tellDue} {
 		if err := do(ctx); err != nil {
 			return err
 		}

@@ -47,7 +47,8 @@ func (r *Room) RunNow(ctx context.Context) ([]model.RetentionRun, error) {
 	if ok, err := r.lead(ctx); err != nil {
 		return nil, err
 	} else if !ok {
-		return nil, fault.E("retention.RunNow", fault.Conflict, "Another node is looking after retention at this moment.").WithHint("it does what is due once a minute")
+		return nil, fault.E("retention.RunNow", fault.Conflict, "Another node is looking after retention at this moment.").
+			WithHint("it does what is due once a minute")
 	}
 	if err := r.Step(ctx); err != nil {
 		return nil, err
@@ -88,7 +89,8 @@ func (r *Room) Confirm(ctx context.Context, who, id string) (model.RetentionRun,
 		case run.ConfirmedAt != nil:
 			return run, fault.E(op, fault.Conflict, "The run was confirmed already, by %s.", run.ConfirmedBy)
 		case now.Before(earliest):
-			return run, fault.E(op, fault.Conflict, "The run can be confirmed from %s on: its notices need their time.", earliest.Format(time.DateOnly))
+			return run, fault.E(op, fault.Conflict, "The run can be confirmed from %s on: its notices need their time.",
+				earliest.Format(time.DateOnly))
 		}
 		run.ConfirmedAt, run.ConfirmedBy = &now, who
 		if err := tx.PutRun(run); err != nil {
@@ -101,7 +103,8 @@ func (r *Room) Confirm(ctx context.Context, who, id string) (model.RetentionRun,
 				return run, err
 			}
 		}
-		return run, r.audit(tx, who, "retention.confirm", id, map[string]string{"why": run.Confirm, "files": fmt.Sprint(run.Files)})
+		return run, r.audit(tx, who, "retention.confirm", id,
+			map[string]string{"why": run.Confirm, "files": fmt.Sprint(run.Files)})
 	})
 }
 
@@ -135,7 +138,8 @@ func (r *Room) execute(ctx context.Context, id string) error {
 		if err != nil || run.State == model.RunRunning {
 			return run, err
 		}
-		if run.State != model.RunAnnounced || run.Confirm != "" && run.ConfirmedAt == nil { // it was called off, or another node was faster
+		// it was called off, or another node was faster
+		if run.State != model.RunAnnounced || run.Confirm != "" && run.ConfirmedAt == nil {
 			return run, nil
 		}
 		now := r.now()
@@ -190,7 +194,8 @@ func (r *Room) told(ctx context.Context, run model.RetentionRun) (map[string]tim
 
 // removeSome judges a batch in one transaction. A hold that is placed meanwhile
 // waits until it is over, or is seen.
-func (r *Room) removeSome(tx *store.Tx, run model.RetentionRun, items []model.RetentionItem, told map[string]time.Time) error {
+func (r *Room) removeSome(tx *store.Tx, run model.RetentionRun, items []model.RetentionItem,
+	told map[string]time.Time) error {
 	boxes, err := lockAll(tx, items)
 	if err != nil {
 		return err
@@ -254,7 +259,8 @@ func lockAll(tx *store.Tx, items []model.RetentionItem) (map[string]*mailbox.Box
 }
 
 // judge says whether something that a run names goes.
-func (r *Room) judge(run model.RetentionRun, k store.Kept, holds []model.Hold, rules *rules, told map[string]time.Time) (state, why string) {
+func (r *Room) judge(run model.RetentionRun, k store.Kept, holds []model.Hold, rules *rules,
+	told map[string]time.Time) (state, why string) {
 	if h := holding(holds, k.Account, k.UserID, k.Feed, k.FileID); h != nil {
 		return model.ItemHeld, "hold " + h.ID + " on " + h.Kind + " " + h.Label + ": " + h.Reason
 	}
@@ -291,8 +297,8 @@ func (r *Room) expired(tx *store.Tx, run model.RetentionRun, k store.Kept, i mod
 			return err
 		}
 	}
-	return tx.Audit(model.AuditRow{ID: r.o.IDs.New(), At: at, Actor: actor, Action: "file.expire", Subject: i.Path, User: k.UserID,
-		Detail: map[string]string{"version": k.ID, "sha256": k.SHA256, "run": run.ID}})
+	return tx.Audit(model.AuditRow{ID: r.o.IDs.New(), At: at, Actor: actor, Action: "file.expire", Subject: i.Path,
+		User: k.UserID, Detail: map[string]string{"version": k.ID, "sha256": k.SHA256, "run": run.ID}})
 }
 
 // Runs lists runs, the newest first.

@@ -50,7 +50,8 @@ var runStories = stories{
 		if r.State != model.RunDone || r.RemovedFiles != 4 || r.RemovedBytes != 9+3+6+4 || r.Files != 4 {
 			t.Fatalf("%+v", r)
 		}
-		for path, want := range map[string]bool{"/upload/a.csv": false, "/inv/INV-1.pdf": false, "/upload/young.csv": true, "/upload/new.csv": true} {
+		for path, want := range map[string]bool{"/upload/a.csv": false, "/inv/INV-1.pdf": false, "/upload/young.csv": true,
+			"/upload/new.csv": true} {
 			if w.has(u, path) != want {
 				t.Errorf("%s is there: %v", path, !want)
 			}
@@ -72,7 +73,8 @@ var runStories = stories{
 	"the report is signed, and has the hash of its list": func(t *testing.T, w *world) {
 		u := w.customer("acme")
 		w.announced(u, 3)
-		_, err := w.room.Hold(ctx, "op:jo", model.NewHold{Kind: model.HoldFile, Target: "acme:/upload/001.csv", Reason: "case 7"})
+		_, err := w.room.Hold(ctx, "op:jo",
+			model.NewHold{Kind: model.HoldFile, Target: "acme:/upload/001.csv", Reason: "case 7"})
 		testkit.Must(t, err)
 		w.on(runDay)
 		r := w.one()
@@ -81,8 +83,10 @@ var runStories = stories{
 		var list bytes.Buffer
 		testkit.Must(t, w.room.List(ctx, &list, r.ID))
 		sum := sha256.Sum256(list.Bytes())
-		for name, want := range map[string]string{"run": r.ID, "kind": "regular", "named": "3 files, 12 bytes", "removed": "2 files, 8 bytes", "held": "1 files, 4 bytes", "kept": "0 files, 0 bytes",
-			"policy": "default keeps files 12 months", "due": "2027-02-01T03:00:00Z", "list sha256": hex.EncodeToString(sum[:])} {
+		for name, want := range map[string]string{"run": r.ID, "kind": "regular", "named": "3 files, 12 bytes",
+			"removed": "2 files, 8 bytes", "held": "1 files, 4 bytes", "kept": "0 files, 0 bytes",
+			"policy": "default keeps files 12 months", "due": "2027-02-01T03:00:00Z",
+			"list sha256": hex.EncodeToString(sum[:])} {
 			if d.Get(name) != want {
 				t.Errorf("%s is %q, want %q", name, d.Get(name), want)
 			}
@@ -181,7 +185,8 @@ var crashStories = stories{
 		w.open()
 		w.step()
 		now := w.one()
-		if now.State != model.RunDone || now.RemovedFiles != 350 || w.count(`SELECT COUNT(*) FROM versions`) != 0 || now.ID != r.ID {
+		if now.State != model.RunDone || now.RemovedFiles != 350 || w.count(`SELECT COUNT(*) FROM versions`) != 0 ||
+			now.ID != r.ID {
 			t.Fatalf("%+v", now)
 		}
 		if n := w.count(`SELECT COUNT(*) FROM audit WHERE action = 'file.expire'`); n != 350 {

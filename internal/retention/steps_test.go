@@ -33,8 +33,20 @@ func TestEveryStepOfRetention(t *testing.T) {
 			"a plan and its notices":              {Begin: func() { begin(); w.to("2027-01-01") }, Do: step},
 			"a run and its report":                {Begin: func() { begin(); w.on("2027-01-01"); w.to(runDay) }, Do: step},
 			"a closed account's plan and notices": {Begin: func() { begin(); w.closed("acme") }, Do: step},
-			"a closed account's run":              {Begin: func() { begin(); w.closed("acme"); w.step(); w.to("2026-01-15 13:00") }, Do: step},
-			"a sweep": {Begin: func() { begin(); w.on("2027-01-01"); w.on(runDay); w.micros.Add((25 * time.Hour).Microseconds()) },
+			"a closed account's run": {Begin: func() {
+				begin()
+				w.closed("acme")
+				w.step()
+				w.to(
+					"2026-01-15 13:00")
+			}, Do: step},
+			"a sweep": {Begin: func() {
+				begin()
+				w.on("2027-01-01")
+				w.on(runDay)
+				w.micros.Add(
+					(25 * time.Hour).Microseconds())
+			},
 				Do: func(c context.Context) error {
 					_, err := retention.NewSweeper(w.store, w.blobs, w.clock, slog.New(slog.DiscardHandler)).Sweep(c)
 					return err
@@ -49,8 +61,9 @@ func TestEveryStepOfRetention(t *testing.T) {
 				o.End = func() string {
 					testkit.Must(t, w.room.Step(ctx)) // whoever keeps it goes on
 					r := w.one()
-					return fmt.Sprintf("the run is %s: %d of %d files went; %d versions, %d live blobs, %d dead, %d notices", r.State, r.RemovedFiles, r.Files,
-						w.count("SELECT COUNT(*) FROM versions"), w.count("SELECT COUNT(*) FROM blobs WHERE state = 'live'"),
+					return fmt.Sprintf("the run is %s: %d of %d files went; %d versions, %d live blobs, %d dead, %d notices", r.State,
+						r.RemovedFiles, r.Files, w.count("SELECT COUNT(*) FROM versions"),
+						w.count("SELECT COUNT(*) FROM blobs WHERE state = 'live'"),
 						w.count("SELECT COUNT(*) FROM blobs WHERE state = 'dead'"), w.count("SELECT COUNT(*) FROM retention_notices"))
 				}
 				t.Logf("%d runs", w.asked.Steps(t, o))

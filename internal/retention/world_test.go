@@ -66,8 +66,10 @@ func (w *world) to(date string) {
 }
 
 // tables are emptied for each story, those that refer to others first.
-var tables = []string{"retention_items", "retention_notices", "retention_runs", "holds", "retention_policies", "settings", "leases", "messages", "outbox", "digests",
-	"audit", "deliveries", "publications", "subscriptions", "feed_sequences", "drops", "files", "versions", "blobs", "feeds", "revocations", "notices", "contacts",
+var tables = []string{"retention_items", "retention_notices", "retention_runs", "holds", "retention_policies",
+	"settings", "leases", "messages", "outbox", "digests", "audit", "deliveries", "publications", "subscriptions",
+	"feed_sequences", "drops", "files", "versions", "blobs",
+	"feeds", "revocations", "notices", "contacts",
 	"dirs", "mailboxes", "users", "accounts"}
 
 // begin gives a story an empty world on 5 January 2026.
@@ -78,9 +80,11 @@ func (w *world) begin(t testing.TB) *world {
 	w.to("2026-01-05")
 	w.ids = exchange.NewIDs(w.clock, rand.Reader)
 	w.people, w.letters = map[string][]string{}, nil
-	w.policy = retention.Policy{Keep: "12mo", Day: 1, Hour: 3, Notice: 30 * day, Reminder: 7 * day, AfterClose: 60 * day, RequireNotice: true}
-	w.accounts = account.New(w.store, w.clock, w.ids, account.Policy{MaxKeys: 5, KeyTypes: []string{"ed25519"}, Templates: map[string]account.Template{
-		model.KindCustomer: {StartDir: "/"}, model.KindVendor: {StartDir: "/"}}})
+	w.policy = retention.Policy{Keep: "12mo", Day: 1, Hour: 3, Notice: 30 * day, Reminder: 7 * day, AfterClose: 60 * day,
+		RequireNotice: true}
+	w.accounts = account.New(w.store, w.clock, w.ids,
+		account.Policy{MaxKeys: 5, KeyTypes: []string{"ed25519"}, Templates: map[string]account.Template{
+			model.KindCustomer: {StartDir: "/"}, model.KindVendor: {StartDir: "/"}}})
 	w.open()
 	return w
 }
@@ -88,13 +92,14 @@ func (w *world) begin(t testing.TB) *world {
 // open makes the room, as a restart does.
 func (w *world) open() {
 	w.room = w.another("node")
-	w.feeds = feed.New(feed.Options{Store: w.store, Blobs: w.blobs, Clock: w.clock, IDs: w.ids, Key: w.key, MaxFile: 1 << 20, Class: w.room.Class, KeepUploads: day})
+	w.feeds = feed.New(feed.Options{Store: w.store, Blobs: w.blobs, Clock: w.clock, IDs: w.ids, Key: w.key,
+		MaxFile: 1 << 20, Class: w.room.Class, KeepUploads: day})
 }
 
 // another is a room beside, as another node has one.
 func (w *world) another(node string) *retention.Room {
-	return retention.New(retention.Options{Store: w.store, Blobs: w.blobs, Clock: w.clock, IDs: w.ids, Log: slog.New(slog.DiscardHandler), Key: w.key, Policy: w.policy,
-		Tell: w.tell, Node: node})
+	return retention.New(retention.Options{Store: w.store, Blobs: w.blobs, Clock: w.clock, IDs: w.ids,
+		Log: slog.New(slog.DiscardHandler), Key: w.key, Policy: w.policy, Tell: w.tell, Node: node})
 }
 
 // tell writes a mail to each of an account's people, as sent at once.
@@ -106,7 +111,8 @@ func (w *world) tell(tx *store.Tx, l retention.Letter) (int, error) {
 	}
 	w.letters = append(slices.DeleteFunc(w.letters, undone), l) // a run may be undone, and done again
 	for _, to := range w.people[l.Account] {
-		m := model.Message{ID: w.ids.New(), Channel: model.ChannelMail, Target: to, Kind: l.Kind, Ref: l.Ref, CreatedAt: w.clock()}
+		m := model.Message{ID: w.ids.New(), Channel: model.ChannelMail, Target: to, Kind: l.Kind, Ref: l.Ref,
+			CreatedAt: w.clock()}
 		if err := tx.AddMessage(m); err != nil {
 			return 0, err
 		}
@@ -122,7 +128,8 @@ type stories map[string]func(*testing.T, *world)
 func TestRetention(t *testing.T) {
 	testkit.OnBoth(t, func(t *testing.T, url string) {
 		w := newRetention(t, url)
-		for _, part := range []stories{policyStories, planStories, runStories, holdStories, noticeStories, closeStories, crashStories} {
+		for _, part := range []stories{policyStories, planStories, runStories, holdStories, noticeStories, closeStories,
+			crashStories} {
 			for name, story := range part {
 				t.Run(name, func(t *testing.T) { story(t, w.begin(t)) })
 			}
@@ -195,7 +202,8 @@ func (w *world) put(u model.User, full, text string) (version string) {
 		if err != nil {
 			return err
 		}
-		f := store.File{DirID: dir, Name: path.Base(full), FileID: w.ids.New(), VersionID: version, Size: b.Size, Mtime: exchange.Micros(now)}
+		f := store.File{DirID: dir, Name: path.Base(full), FileID: w.ids.New(), VersionID: version, Size: b.Size,
+			Mtime: exchange.Micros(now)}
 		grown, files := b.Size, int64(1)
 		if found.File != nil {
 			f.FileID, grown, files = found.File.FileID, b.Size-found.File.Size, 0
@@ -203,14 +211,16 @@ func (w *world) put(u model.User, full, text string) (version string) {
 		if err := tx.AddBlob(b, 1, exchange.Micros(now)); err != nil {
 			return err
 		}
-		v := store.Version{ID: version, FileID: f.FileID, UserID: u.ID, BlobID: b.ID, Actor: "test", StoredAt: exchange.Micros(now), Class: w.room.Class(u.ID, full, "")}
+		v := store.Version{ID: version, FileID: f.FileID, UserID: u.ID, BlobID: b.ID, Actor: "test",
+			StoredAt: exchange.Micros(now), Class: w.room.Class(u.ID, full, "")}
 		if err := tx.AddVersion(v); err != nil {
 			return err
 		}
 		if err := tx.PutFile(f); err != nil {
 			return err
 		}
-		return tx.Use(u.ID, store.Counts{Bytes: grown, Files: files}, model.StorageLimits{QuotaBytes: 1 << 40, QuotaFiles: 1 << 40})
+		return tx.Use(u.ID, store.Counts{Bytes: grown, Files: files},
+			model.StorageLimits{QuotaBytes: 1 << 40, QuotaFiles: 1 << 40})
 	}))
 	return version
 }
@@ -277,15 +287,19 @@ func (w *world) has(u model.User, full string) bool {
 // should be.
 func (w *world) sound() {
 	w.t.Helper()
-	if n := w.count(`SELECT COUNT(*) FROM mailboxes m WHERE used_files <> (SELECT COUNT(*) FROM files f JOIN versions v ON v.id = f.version_id WHERE v.user_id = m.user_id)
-		OR used_bytes <> (SELECT COALESCE(SUM(f.size), 0) FROM files f JOIN versions v ON v.id = f.version_id WHERE v.user_id = m.user_id)`); n > 0 {
+	if n := w.count(`SELECT COUNT(*) FROM mailboxes m
+		WHERE used_files <> (SELECT COUNT(*) FROM files f JOIN versions v ON v.id = f.version_id WHERE v.user_id = m.user_id)
+		OR used_bytes <> (SELECT COALESCE(SUM(f.size), 0) FROM files f JOIN versions v ON v.id = f.version_id
+		WHERE v.user_id = m.user_id)`); n > 0 {
 		w.t.Errorf("%d mailboxes count their use wrongly", n)
 	}
-	if n := w.count(`SELECT COUNT(*) FROM blobs b WHERE state = 'live' AND refs <> (SELECT COUNT(*) FROM versions v WHERE v.blob_id = b.id)
+	if n := w.count(`SELECT COUNT(*) FROM blobs b WHERE state = 'live'
+		AND refs <> (SELECT COUNT(*) FROM versions v WHERE v.blob_id = b.id)
 		AND NOT EXISTS (SELECT 1 FROM retention_runs r WHERE r.list_key = b.key)`); n > 0 {
 		w.t.Errorf("%d blobs count their references wrongly", n)
 	}
-	if n := w.count(`SELECT COUNT(*) FROM files f WHERE NOT EXISTS (SELECT 1 FROM versions v WHERE v.id = f.version_id)`); n > 0 {
+	if n := w.count(
+		`SELECT COUNT(*) FROM files f WHERE NOT EXISTS (SELECT 1 FROM versions v WHERE v.id = f.version_id)`); n > 0 {
 		w.t.Errorf("%d names show nothing", n)
 	}
 }

@@ -90,7 +90,8 @@ func (s *Session) fsync(q *sftpwire.Request) error {
 
 func (s *Session) limits(q *sftpwire.Request) error {
 	s.out.append(func(b []byte) []byte {
-		return sftpwire.AppendExtendedReply(b, q.ID, sftpwire.MaxPacket, sftpwire.MaxData, sftpwire.MaxData, uint64(s.o.MaxHandles))
+		return sftpwire.AppendExtendedReply(b, q.ID, sftpwire.MaxPacket, sftpwire.MaxData, sftpwire.MaxData,
+			uint64(s.o.MaxHandles))
 	})
 	return nil
 }

@@ -32,7 +32,8 @@ func asDirectory(p string) bool {
 }
 
 func errNoDirectory() error {
-	return fault.E("sftpd.slash", fault.NotFound, "No such file or directory: the end of the path asks for a directory, and there is none of that name.")
+	return fault.E("sftpd.slash", fault.NotFound,
+		"No such file or directory: the end of the path asks for a directory, and there is none of that name.")
 }
 
 // directory fails if a path asks for a directory and there is none.
@@ -50,8 +51,10 @@ func (f slashed) directory(p string) error {
 func (f slashed) Open(p string, flags exchange.OpenFlags, mode uint32) (File, error) {
 	if err := f.directory(p); err != nil {
 		slash, dot := end(p)
-		if fault.Is(err, fault.NotFound) && flags&exchange.FlagCreate != 0 && slash && !dot && f.isDir(path.Dir(strings.TrimRight(p, "/"))) {
-			return nil, fault.E("sftpd.slash", fault.Conflict, "There is no such directory, and the slash at the end says that no file is meant. Make the directory first.")
+		if fault.Is(err, fault.NotFound) && flags&exchange.FlagCreate != 0 && slash && !dot &&
+			f.isDir(path.Dir(strings.TrimRight(p, "/"))) {
+			return nil, fault.E("sftpd.slash", fault.Conflict,
+				"There is no such directory, and the slash at the end says that no file is meant. Make the directory first.")
 		}
 		return nil, err
 	}

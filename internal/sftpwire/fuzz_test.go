@@ -180,8 +180,8 @@ func TestRepliesAreWholePackets(t *testing.T) {
 		b = names.End(names.Append(b, "", nil, &sftpwire.Attrs{}))
 		b = sftpwire.AppendExtendedReply(b, id, 1, 2, 3)
 		b = sftpwire.AppendVersion(b, id, []sftpwire.Extension{{Name: text, Data: "1"}})
-		for _, kind := range []byte{sftpwire.TypeStatus, sftpwire.TypeHandle, sftpwire.TypeData, sftpwire.TypeAttrs, sftpwire.TypeName,
-			sftpwire.TypeExtendedReply, sftpwire.TypeVersion} {
+		for _, kind := range []byte{sftpwire.TypeStatus, sftpwire.TypeHandle, sftpwire.TypeData, sftpwire.TypeAttrs,
+			sftpwire.TypeName, sftpwire.TypeExtendedReply, sftpwire.TypeVersion} {
 			body, need, err := sftpwire.Next(b)
 			if err != nil || body == nil || body[0] != kind || binary.BigEndian.Uint32(body[1:]) != id {
 				t.Fatalf("a reply of type %d: %v, %q", kind, err, body)

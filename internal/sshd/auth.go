@@ -133,10 +133,12 @@ func (a *attempt) offered(conn ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permis
 }
 
 // verified is called for the key that signed. Only here is anybody somebody.
-func (a *attempt) verified(conn ssh.ConnMetadata, _ ssh.PublicKey, p *ssh.Permissions, algorithm string) (*ssh.Permissions, error) {
+func (a *attempt) verified(conn ssh.ConnMetadata, _ ssh.PublicKey, p *ssh.Permissions,
+	algorithm string) (*ssh.Permissions, error) {
 	a.signature = algorithm
 	login := p.ExtraData[loginKey{}].(exchange.Login)
-	login.Address, login.Client, login.Session = a.from.String(), valid.Excerpt(string(conn.ClientVersion()), maxSaid), a.s.o.IDs.New()
+	login.Address, login.Client, login.Session = a.from.String(), valid.Excerpt(string(conn.ClientVersion()), maxSaid),
+		a.s.o.IDs.New()
 	if err := a.pace(login.User); err != nil {
 		return nil, err
 	}

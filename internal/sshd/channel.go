@@ -21,7 +21,8 @@ import (
 // channels serves what the client opens: session channels, and no more of
 // them at a time than allowed. It returns when the connection has ended and
 // all work on it is done.
-func (s *Server) channels(ctx context.Context, sess *session, chans <-chan ssh.NewChannel, requests <-chan *ssh.Request) {
+func (s *Server) channels(ctx context.Context, sess *session, chans <-chan ssh.NewChannel,
+	requests <-chan *ssh.Request) {
 	var open sync.WaitGroup
 	defer open.Wait()
 	for {
@@ -43,7 +44,8 @@ func (s *Server) channels(ctx context.Context, sess *session, chans <-chan ssh.N
 				continue
 			}
 			if int(sess.channels.Load()) >= s.o.Limits.Channels {
-				_ = nc.Reject(ssh.ResourceShortage, fmt.Sprintf("at most %d channels at a time on one connection", s.o.Limits.Channels))
+				_ = nc.Reject(ssh.ResourceShortage,
+					fmt.Sprintf("at most %d channels at a time on one connection", s.o.Limits.Channels))
 				sess.refused(model.ReasonChannels, "")
 				continue
 			}
@@ -54,7 +56,8 @@ func (s *Server) channels(ctx context.Context, sess *session, chans <-chan ssh.N
 			sess.channels.Add(1)
 			open.Go(func() {
 				defer sess.channels.Add(-1)
-				if err := fault.Guard(s.o.Log, "a channel", func() error { s.session(ctx, sess, ch, reqs); return nil }); err != nil {
+				if err := fault.Guard(s.o.Log, "a channel",
+					func() error { s.session(ctx, sess, ch, reqs); return nil }); err != nil {
 					_ = ch.Close()
 					_ = sess.wire.Close()
 				}
@@ -69,7 +72,8 @@ func (s *Server) channels(ctx context.Context, sess *session, chans <-chan ssh.N
 func (s *Server) session(ctx context.Context, sess *session, ch ssh.Channel, reqs <-chan *ssh.Request) {
 	lane := sess.wire.Lane()
 	defer lane.End()
-	go func() { _, _ = io.Copy(io.Discard, ch.Stderr()) }() // nobody else reads what comes beside; it ends with the channel
+	// nobody else reads what comes beside; it ends with the channel
+	go func() { _, _ = io.Copy(io.Discard, ch.Stderr()) }()
 	asked, ok := awaitSFTP(reqs, lane)
 	if ok {
 		sess.speaksSFTP()
@@ -140,7 +144,8 @@ func refuse(reqs <-chan *ssh.Request) {
 func (s *Server) sftp(ctx context.Context, sess *session, ch ssh.Channel, lane *sshwire.Lane) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	err := s.o.Handler(ctx, Subsystem{Login: sess.login, Channel: &stream{ch, sess, lane, &s.moved}, Bulk: sess.wire.Bulk, Refused: sess.refused})
+	err := s.o.Handler(ctx, Subsystem{Login: sess.login, Channel: &stream{ch, sess, lane, &s.moved}, Bulk: sess.wire.Bulk,
+		Refused: sess.refused})
 	status := uint32(0)
 	if err != nil {
 		status = 1
@@ -227,7 +232,8 @@ func (w *watcher) look() {
 	stuck := writing > l.Stall
 	switch {
 	case quiet > l.Idle && writing == 0, stuck, w.asking && quiet > l.KeepAlive:
-		w.s.o.Log.Info("session given up", "session", w.sess.login.Session, "quiet", quiet.Round(time.Second), "stuck", stuck, "unanswered", w.asking)
+		w.s.o.Log.Info("session given up", "session", w.sess.login.Session, "quiet", quiet.Round(time.Second), "stuck", stuck,
+			"unanswered", w.asking)
 		w.stopped = true
 		_ = w.conn.Close()
 		return

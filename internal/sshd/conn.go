@@ -49,14 +49,16 @@ func (s *Server) handle(l Door, nc net.Conn, from netip.Addr, place *half) {
 	sess := a.session
 	sess.conn = conn
 	a.rec.LoggedIn, a.rec.Outcome, a.rec.Unknown = true, model.ReasonOK, nil
-	a.rec.KeyID, a.rec.Fingerprint, a.rec.Session, a.rec.UserID = sess.login.KeyID, sess.login.Fingerprint, sess.login.Session, sess.login.User.ID
+	a.rec.KeyID, a.rec.Fingerprint, a.rec.Session, a.rec.UserID = sess.login.KeyID, sess.login.Fingerprint,
+		sess.login.Session, sess.login.User.ID
 	s.o.Log.Info("logged in", "reference", a.rec.Reference, "user", sess.login.User.Name, "address", from,
 		"client", a.rec.Client, "key", sess.login.Fingerprint, "session", sess.login.Session)
 	s.o.Authority.Ended(a.rec) // the log-in is known from now on
 	s.serve(a.ctx, sess, conn, chans, requests)
 	if sess.wire.Overrun() { // conn.Wait would wait for a client that reads nothing
 		sess.refused(model.ReasonUnread, "")
-		s.o.Log.Warn("a session was ended: its client sent more than is read", "user", sess.login.User.Name, "session", sess.login.Session)
+		s.o.Log.Warn("a session was ended: its client sent more than is read", "user", sess.login.User.Name, "session",
+			sess.login.Session)
 	}
 	s.live.remove(sess)
 	sess.cancel(nil)
@@ -92,7 +94,8 @@ func (s *Server) admit(a *attempt, l Door, nc net.Conn) bool {
 	}
 	if len(l.AllowIPs) > 0 && !slices.ContainsFunc(l.AllowIPs, func(p netip.Prefix) bool { return p.Contains(a.from) }) {
 		a.rec.Outcome, a.rec.Detail = model.ReasonAddress, "the server address's own list"
-		s.o.Log.Info("log-in refused", "reference", a.rec.Reference, "address", a.from, "reason", a.rec.Outcome, "detail", a.rec.Detail)
+		s.o.Log.Info("log-in refused", "reference", a.rec.Reference, "address", a.from, "reason", a.rec.Outcome, "detail",
+			a.rec.Detail)
 		s.ended(a)
 		return false
 	}
@@ -142,7 +145,8 @@ var errNotSSH = errors.New("the first line is not SSH's")
 // handshake peeks, then lets the library do key exchange and log-in. Silence
 // has a short deadline; whoever speaks SSH has time to compare a fingerprint
 // and to type a passphrase.
-func (s *Server) handshake(a *attempt, nc net.Conn) (*ssh.ServerConn, <-chan ssh.NewChannel, <-chan *ssh.Request, error) {
+func (s *Server) handshake(a *attempt, nc net.Conn) (
+	*ssh.ServerConn, <-chan ssh.NewChannel, <-chan *ssh.Request, error) {
 	began := time.Now()
 	tune(nc, s.o.Limits)
 	wire, hello, err := sshwire.Peek(nc, Version, began.Add(s.o.Limits.Handshake))
@@ -169,7 +173,8 @@ func (s *Server) handshake(a *attempt, nc net.Conn) (*ssh.ServerConn, <-chan ssh
 	}
 	if alg, ok := conn.Conn.(ssh.AlgorithmsConnMetadata); ok {
 		n := alg.Algorithms()
-		a.rec.Algorithms = strings.Join([]string{n.KeyExchange, n.HostKey, n.Write.Cipher, cmp.Or(n.Write.MAC, "AEAD"), a.signature}, " ")
+		a.rec.Algorithms = strings.Join([]string{n.KeyExchange, n.HostKey, n.Write.Cipher, cmp.Or(n.Write.MAC, "AEAD"),
+			a.signature}, " ")
 	}
 	_ = nc.SetDeadline(time.Time{}) // fails if the client has left already; it has logged in all the same
 	return conn, chans, requests, nil
@@ -191,7 +196,8 @@ func tune(nc net.Conn, l Limits) {
 }
 
 // serve answers a logged-in connection until it ends.
-func (s *Server) serve(ctx context.Context, sess *session, conn *ssh.ServerConn, chans <-chan ssh.NewChannel, requests <-chan *ssh.Request) {
+func (s *Server) serve(ctx context.Context, sess *session, conn *ssh.ServerConn, chans <-chan ssh.NewChannel,
+	requests <-chan *ssh.Request) {
 	watch := s.watch(sess, conn)
 	defer watch.stop()
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })

@@ -23,7 +23,8 @@ import (
 
 // keyExchanges are what is offered, by what they cost. Nothing has SHA-1.
 var keyExchanges = [][]string{
-	{ssh.KeyExchangeMLKEM768X25519, ssh.KeyExchangeCurve25519, ssh.KeyExchangeECDHP256, ssh.KeyExchangeECDHP384}, // under 1 ms
+	// under 1 ms
+	{ssh.KeyExchangeMLKEM768X25519, ssh.KeyExchangeCurve25519, ssh.KeyExchangeECDHP256, ssh.KeyExchangeECDHP384},
 	{ssh.KeyExchangeECDHP521},
 	{ssh.KeyExchangeDH14SHA256}, // 5 ms
 	{ssh.KeyExchangeDH16SHA512}, // 40 ms
@@ -39,7 +40,8 @@ func offers(h sshwire.Hello) (list []string, dear bool) {
 		return allExchanges, true
 	}
 	for cost, list := range keyExchanges {
-		if slices.ContainsFunc(h.KeyExchanges, func(k string) bool { return slices.Contains(list, k) || k == curveOld && cost == 0 }) {
+		if slices.ContainsFunc(h.KeyExchanges,
+			func(k string) bool { return slices.Contains(list, k) || k == curveOld && cost == 0 }) {
 			return list, cost > 0
 		}
 	}

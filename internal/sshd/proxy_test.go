@@ -19,15 +19,19 @@ func v2(command, family byte, rest string) string {
 
 const (
 	fromV4 = "\xc6\x33\x64\x09\xc0\x00\x02\x0a\xc3\x50\x08\x0a"
-	fromV6 = "\x20\x01\x0d\xb8\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x09" + "\x20\x01\x0d\xb8\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x0a\xc3\x50\x08\x0a"
-	mapped = "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\xff\xff\xc6\x33\x64\x09" + "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\xff\xff\xc0\x00\x02\x0a\xc3\x50\x08\x0a"
+	fromV6 = "\x20\x01\x0d\xb8\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x09" +
+		"\x20\x01\x0d\xb8\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x0a\xc3\x50\x08\x0a"
+	mapped = "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\xff\xff\xc6\x33\x64\x09" +
+		"\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\xff\xff\xc0\x00\x02\x0a\xc3\x50\x08\x0a"
 )
 
 var headers = []struct{ name, header, from string }{
 	{"version 1", "PROXY TCP4 198.51.100.9 192.0.2.10 50000 2058\r\n", "198.51.100.9"},
 	{"version 1, IPv6", "PROXY TCP6 2001:db8::9 2001:db8::a 50000 2058\r\n", "2001:db8::9"},
 	{"version 1, mapped", "PROXY TCP6 ::ffff:198.51.100.9 ::ffff:192.0.2.10 50000 2058\r\n", "198.51.100.9"},
-	{"version 1, the longest", "PROXY TCP6 ffff:f00f:ffff:ffff:ffff:ffff:ffff:ffff ffff:f00f:ffff:ffff:ffff:ffff:ffff:ffff 65535 65535\r\n", "ffff:f00f:ffff:ffff:ffff:ffff:ffff:ffff"},
+	{"version 1, the longest",
+		"PROXY TCP6 ffff:f00f:ffff:ffff:ffff:ffff:ffff:ffff ffff:f00f:ffff:ffff:ffff:ffff:ffff:ffff 65535 65535\r\n",
+		"ffff:f00f:ffff:ffff:ffff:ffff:ffff:ffff"},
 	{"version 1, the proxy itself", "PROXY UNKNOWN\r\n", "192.0.2.10"},
 	{"version 1, unknown with words", "PROXY UNKNOWN ffff::1 ffff::1 65535 65535\r\n", "192.0.2.10"},
 	{"version 2", v2(1, 0x11, fromV4), "198.51.100.9"},

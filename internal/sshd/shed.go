@@ -26,7 +26,8 @@ func (s *Server) shed() {
 	}
 	heaviest.shed.Store(true)
 	heaviest.refused(model.ReasonServerOverload, "")
-	s.o.Log.Warn("a session was ended: the server's memory for what clients send is full, and this one had most of it waiting",
+	s.o.Log.Warn(
+		"a session was ended: the server's memory for what clients send is full, and this one had most of it waiting",
 		"user", heaviest.login.User.Name, "session", heaviest.login.Session, "bytes", most)
 	heaviest.cancel(ErrCut)
 	_ = heaviest.wire.Close()

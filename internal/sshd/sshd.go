@@ -149,7 +149,8 @@ type Server struct {
 // New prepares a server.
 func New(o Options) *Server {
 	ctx, cancel := context.WithCancel(context.Background())
-	return &Server{o: o, gate: newGate(o.Limits, o.Clock), heads: newGate(proxyLimits(o.Limits), o.Clock), live: newRegister(o.Limits), exchanges: newExchanges(), ctx: ctx, cancel: cancel}
+	return &Server{o: o, gate: newGate(o.Limits, o.Clock), heads: newGate(proxyLimits(o.Limits), o.Clock),
+		live: newRegister(o.Limits), exchanges: newExchanges(), ctx: ctx, cancel: cancel}
 }
 
 // Serve takes connections at a door until Shutdown.

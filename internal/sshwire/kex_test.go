@@ -47,11 +47,12 @@ func (c readConn) Read(p []byte) (int, error) { return c.r.Read(p) }
 // TestAGateChangesNothing: the library gets every byte, in order, however they come;
 // each packet of the exchange but the first is a turn, and what is encrypted is none.
 func TestAGateChangesNothing(t *testing.T) {
-	plain := slicesConcat([]byte("SSH-2.0-x\r\n"), plainPacket(20, 500), plainPacket(30, 300), plainPacket(2, 3), plainPacket(msgNewKeys, 0))
+	plain := slicesConcat([]byte("SSH-2.0-x\r\n"), plainPacket(20, 500), plainPacket(30, 300), plainPacket(2, 3),
+		plainPacket(msgNewKeys, 0))
 	sealed := bytes.Repeat([]byte{0xff, 0xfe, 21}, 5000)
 	whole := slicesConcat(plain, sealed)
-	for name, in := range map[string]io.Reader{"at once": bytes.NewReader(whole), "byte by byte": iotest.OneByteReader(bytes.NewReader(whole)),
-		"halves": iotest.HalfReader(bytes.NewReader(whole))} {
+	for name, in := range map[string]io.Reader{"at once": bytes.NewReader(whole),
+		"byte by byte": iotest.OneByteReader(bytes.NewReader(whole)), "halves": iotest.HalfReader(bytes.NewReader(whole))} {
 		out, entered, open, err := gated(t, in, nil)
 		if err != nil || !bytes.Equal(out, whole) || entered != 3 || open != 0 {
 			t.Errorf("%s: %d of %d bytes, %d turns, %d left open, %v", name, len(out), len(whole), entered, open, err)
@@ -67,7 +68,8 @@ func TestAPacketThatIsNotWholeHoldsNothing(t *testing.T) {
 		t.Fatalf("%d turns, %d open", entered, open)
 	}
 	refused := errors.New("the time is over")
-	if _, _, _, err := gated(t, bytes.NewReader(slicesConcat(half, plainPacket(30, 300)[100:])), refused); !errors.Is(err, refused) {
+	if _, _, _, err := gated(t, bytes.NewReader(slicesConcat(half, plainPacket(30, 300)[100:])), refused); !errors.Is(err,
+		refused) {
 		t.Fatalf("the error is %v", err)
 	}
 }
@@ -77,7 +79,8 @@ func slicesConcat(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
 // FuzzGate: whatever a stranger sends reaches the library unchanged, and no turn is
 // left open.
 func FuzzGate(f *testing.F) {
-	f.Add(slicesConcat([]byte("SSH-2.0-x\r\n"), plainPacket(20, 50), plainPacket(30, 30), plainPacket(msgNewKeys, 0), []byte("sealed")), 7)
+	f.Add(slicesConcat([]byte("SSH-2.0-x\r\n"), plainPacket(20, 50), plainPacket(30, 30), plainPacket(msgNewKeys, 0),
+		[]byte("sealed")), 7)
 	f.Add([]byte("GET / HTTP/1.1\r\n\r\n"), 1)
 	f.Add(slicesConcat([]byte("SSH-2.0-x\n"), []byte{0, 0, 0, 1, 0, 0, 0xff, 0xff, 0xff, 0xff, 9, 9}), 3)
 	f.Fuzz(func(t *testing.T, in []byte, step int) {
@@ -86,7 +89,8 @@ func FuzzGate(f *testing.F) {
 			r = iotest.OneByteReader(r)
 		}
 		out, _, open, err := gated(t, r, nil)
-		if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, errPlain) || !bytes.HasPrefix(in, out) || open > 1 {
+		if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, errPlain) || !bytes.HasPrefix(in, out) ||
+			open > 1 {
 			t.Fatalf("%d of %d bytes, %d open, %v", len(out), len(in), open, err)
 		}
 	})

@@ -24,7 +24,8 @@ const serverLine = "SSH-2.0-Test"
 // kexInit is an unencrypted KEXINIT packet of a client with these ciphers.
 func kexInit(in, out string) []byte {
 	b := append([]byte{msgKexInit}, make([]byte, 16)...)
-	for _, list := range []string{"curve25519-sha256", "ssh-ed25519", in, out, "hmac-sha2-256", "hmac-sha2-256", "none", "none", "", ""} {
+	for _, list := range []string{"curve25519-sha256", "ssh-ed25519", in, out, "hmac-sha2-256", "hmac-sha2-256", "none",
+		"none", "", ""} {
 		b = append(binary.BigEndian.AppendUint32(b, uint32(len(list))), list...)
 	}
 	return packet(append(b, 0, 0, 0, 0, 0))
@@ -105,20 +106,24 @@ func TestPeek(t *testing.T) {
 		{"at once", [][]byte{slices.Concat(line, init)}, "SSH-2.0-Client some comment", true},
 		{"in two", [][]byte{line, init}, "SSH-2.0-Client some comment", true},
 		{"a byte at a time", bytewise(slices.Concat(line, init)), "SSH-2.0-Client some comment", true},
-		{"with the next packet behind it", [][]byte{slices.Concat(line, init, []byte("more"))}, "SSH-2.0-Client some comment", true},
+		{"with the next packet behind it", [][]byte{slices.Concat(line, init, []byte("more"))}, "SSH-2.0-Client some comment",
+			true},
 		{"a bare newline", [][]byte{[]byte("SSH-2.0-x\n"), init}, "SSH-2.0-x", true},
 		{"no GCM", [][]byte{line, kexInit("aes128-ctr", "aes128-ctr")}, "SSH-2.0-Client some comment", false},
-		{"GCM one way", [][]byte{line, kexInit("aes128-gcm@openssh.com", "aes128-ctr")}, "SSH-2.0-Client some comment", false},
+		{"GCM one way", [][]byte{line, kexInit("aes128-gcm@openssh.com", "aes128-ctr")}, "SSH-2.0-Client some comment",
+			false},
 		{"no KEXINIT", [][]byte{line}, "SSH-2.0-Client some comment", false},
 		{"half a KEXINIT", [][]byte{line, init[:100]}, "SSH-2.0-Client some comment", false},
 		{"an oversized KEXINIT", [][]byte{line, oversized}, "SSH-2.0-Client some comment", false},
 		{"an endless KEXINIT", [][]byte{line, endless, make([]byte, 20_000)}, "SSH-2.0-Client some comment", false},
-		{"a PING flood", [][]byte{line, bytes.Repeat(packet([]byte("\xc0\x00\x00\x00\x04ping")), 1000)}, "SSH-2.0-Client some comment", false},
+		{"a PING flood", [][]byte{line, bytes.Repeat(packet([]byte("\xc0\x00\x00\x00\x04ping")), 1000)},
+			"SSH-2.0-Client some comment", false},
 		{"not SSH", [][]byte{[]byte("GET / HTTP/1.1\r\n\r\n")}, "GET / HTTP/1.1", false},
 		{"no newline", [][]byte{bytes.Repeat([]byte("x"), 4000)}, "", false},
 		{"zeros", [][]byte{make([]byte, 4000)}, "", false},
 		{"a length of 1", [][]byte{line, {0, 0, 0, 1, 0, 20}}, "SSH-2.0-Client some comment", false},
-		{"only padding", [][]byte{line, {0, 0, 0, 12, 255, 20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}}, "SSH-2.0-Client some comment", false},
+		{"only padding", [][]byte{line, {0, 0, 0, 12, 255, 20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}}, "SSH-2.0-Client some comment",
+			false},
 	} {
 		t.Run(a.name, func(t *testing.T) {
 			h, c, took, err := peeked(t, 0, a.pieces...)

@@ -34,15 +34,18 @@ func (q *Q) Accounts(p model.Paging) ([]model.Account, error) {
 // AddAccount records a new account.
 func (tx *Tx) AddAccount(a model.Account) error {
 	_, err := tx.exec("AddAccount", `INSERT INTO accounts (id, name, parent, region, state, allow_ips, created_at, folded)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`, a.ID, a.Name, null(a.Parent), a.Region, a.State, jsonList(a.AllowIPs), exchange.Micros(a.CreatedAt), valid.Fold(a.ID))
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`, a.ID, a.Name, null(a.Parent), a.Region, a.State, jsonList(a.AllowIPs),
+		exchange.Micros(a.CreatedAt), valid.Fold(a.ID))
 	return err
 }
 
 // SetAccount changes an account's name, parent, region, state, networks and
 // how long its files stay.
 func (tx *Tx) SetAccount(a model.Account) error {
-	return tx.execOne("SetAccount", `UPDATE accounts SET name = $2, parent = $3, region = $4, state = $5, allow_ips = $6, files_until = $7,
-		keep_bytes = $8, keep_items = $9 WHERE id = $1`, a.ID, a.Name, null(a.Parent), a.Region, a.State, jsonList(a.AllowIPs), timeNull(a.FilesUntil),
+	return tx.execOne("SetAccount", `UPDATE accounts SET name = $2, parent = $3, region = $4, state = $5, allow_ips = $6,
+		files_until = $7,
+		keep_bytes = $8, keep_items = $9 WHERE id = $1`, a.ID, a.Name, null(a.Parent), a.Region, a.State,
+		jsonList(a.AllowIPs), timeNull(a.FilesUntil),
 		null(a.KeepBytes), null(a.KeepItems))
 }
 

@@ -29,7 +29,8 @@ func (tx *Tx) Audit(r model.AuditRow) error {
 		}
 		detail = string(b)
 	}
-	_, err := tx.book("Audit", `INSERT INTO audit (id, at, actor, action, subject, user_id, detail) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+	_, err := tx.book("Audit", `INSERT INTO audit (id, at, actor, action, subject, user_id, detail)
+		VALUES ($1, $2, $3, $4, $5, $6, $7)`,
 		r.ID, exchange.Micros(r.At), valid.Printable(r.Actor), r.Action, valid.Printable(r.Subject), r.User, detail)
 	tx.audited = tx.audited || err == nil
 	return err
@@ -48,7 +49,8 @@ func scanAudit(r *sql.Rows) (a model.AuditRow, err error) {
 
 // AuditOf lists up to limit audit rows of a user after an id, in their order.
 func (q *Q) AuditOf(userID, after string, limit int) ([]model.AuditRow, error) {
-	return collect(q, "AuditOf", scanAudit, auditColumns+` WHERE user_id = $1 AND id > $2 ORDER BY id LIMIT $3`, userID, after, limit)
+	return collect(q, "AuditOf", scanAudit, auditColumns+` WHERE user_id = $1 AND id > $2 ORDER BY id LIMIT $3`, userID,
+		after, limit)
 }
 
 // Audited reports whether an audit row was written: its change took effect.
@@ -80,7 +82,8 @@ func (q *Q) Unsealed(limit int) ([]LogRow, error) {
 
 // CountUnsealed counts them, and says when the oldest was written; 0 if none.
 func (q *Q) CountUnsealed() (n, oldest int64, err error) {
-	err = q.scanOne("CountUnsealed", `SELECT COUNT(*), COALESCE(MIN(at), 0) FROM audit WHERE seq IS NULL`, nil, &n, &oldest)
+	err = q.scanOne("CountUnsealed", `SELECT COUNT(*), COALESCE(MIN(at), 0) FROM audit WHERE seq IS NULL`, nil, &n,
+		&oldest)
 	return n, oldest, err
 }
 
@@ -128,7 +131,8 @@ func (q *Q) LogPage(f LogFilter, p model.Paging) ([]LogRow, error) {
 // SeqRange is the least and the greatest number that any row has; 0 and -1 for
 // an empty log.
 func (q *Q) SeqRange() (least, greatest int64, err error) {
-	err = q.scanOne("SeqRange", `SELECT COALESCE((SELECT MIN(seq) FROM audit WHERE seq IS NOT NULL), 0), COALESCE((SELECT MAX(seq) FROM audit WHERE seq IS NOT NULL), -1)`, nil, &least, &greatest)
+	err = q.scanOne("SeqRange", `SELECT COALESCE((SELECT MIN(seq) FROM audit WHERE seq IS NOT NULL), 0),
+		COALESCE((SELECT MAX(seq) FROM audit WHERE seq IS NOT NULL), -1)`, nil, &least, &greatest)
 	return least, greatest, err
 }
 
@@ -194,7 +198,8 @@ func (tx *Tx) AddHashes(first int64, hashes [][]byte) error {
 		for i, h := range hashes[:n] {
 			args = append(args, first+int64(i), h)
 		}
-		if _, err := tx.book("AddHashes", `INSERT INTO audit_hashes (idx, hash) VALUES `+placeholders(n, 2), args...); err != nil {
+		if _, err := tx.book("AddHashes", `INSERT INTO audit_hashes (idx, hash) VALUES `+placeholders(n, 2),
+			args...); err != nil {
 			return err
 		}
 		hashes, first = hashes[n:], first+int64(n)
@@ -225,7 +230,8 @@ func scanCheckpoint(r *sql.Rows) (c Checkpoint, err error) {
 
 // AddCheckpoint records a checkpoint.
 func (tx *Tx) AddCheckpoint(c Checkpoint) error {
-	_, err := tx.book("AddCheckpoint", `INSERT INTO checkpoints (size, at, note, sent) VALUES ($1, $2, $3, 0)`, c.Size, c.At, c.Note)
+	_, err := tx.book("AddCheckpoint", `INSERT INTO checkpoints (size, at, note, sent) VALUES ($1, $2, $3, 0)`, c.Size,
+		c.At, c.Note)
 	return err
 }
 
@@ -246,7 +252,8 @@ func (q *Q) CheckpointBelow(size int64) (Checkpoint, error) {
 
 // CheckpointsAfter lists checkpoints of logs longer than size, in order.
 func (q *Q) CheckpointsAfter(size int64, limit int) ([]Checkpoint, error) {
-	return collect(q, "CheckpointsAfter", scanCheckpoint, checkpointColumns+` WHERE size > $1 ORDER BY size LIMIT $2`, size, limit)
+	return collect(q, "CheckpointsAfter", scanCheckpoint, checkpointColumns+` WHERE size > $1 ORDER BY size LIMIT $2`,
+		size, limit)
 }
 
 // CheckpointSent notes that a checkpoint has left the machine.
@@ -273,7 +280,8 @@ func (tx *Tx) DropCheckpoints(sizes []int64) error {
 // ExpireAudit removes the payload of rows below a number, as many as one call
 // may; their hashes stay.
 func (tx *Tx) ExpireAudit(below int64) (int64, error) {
-	return tx.book("ExpireAudit", `DELETE FROM audit WHERE seq IN (SELECT seq FROM audit WHERE seq IS NOT NULL AND seq < $1 ORDER BY seq LIMIT $2)`, below, pruneAtOnce)
+	return tx.book("ExpireAudit", `DELETE FROM audit WHERE seq IN (SELECT seq FROM audit WHERE seq IS NOT NULL AND seq < $1
+		ORDER BY seq LIMIT $2)`, below, pruneAtOnce)
 }
 
 // TakeLease makes holder the one who does something until a time, unless

@@ -18,17 +18,20 @@ func scanBan(r *sql.Rows) (b model.Ban, err error) {
 func (q *Q) Bans(now int64, p model.Paging) ([]model.Ban, error) {
 	at, address := latest(p)
 	return collect(q, "Bans", scanBan, `SELECT address, since, until, failures, refused, reason FROM bans
-		WHERE until > $1 AND (since < $2 OR since = $2 AND address < $3) ORDER BY since DESC, address DESC LIMIT $4`, now, at, address, most(p))
+		WHERE until > $1 AND (since < $2 OR since = $2 AND address < $3) ORDER BY since DESC, address DESC LIMIT $4`, now, at,
+		address, most(p))
 }
 
 // Ban finds the ban of an address, in force or over.
 func (q *Q) Ban(address string) (model.Ban, error) {
-	return one(q, "Ban", scanBan, `SELECT address, since, until, failures, refused, reason FROM bans WHERE address = $1`, address)
+	return one(q, "Ban", scanBan, `SELECT address, since, until, failures, refused, reason FROM bans WHERE address = $1`,
+		address)
 }
 
 // SetBan records a ban, or how often it turned somebody away.
 func (tx *Tx) SetBan(b model.Ban) error {
-	_, err := tx.book("SetBan", `INSERT INTO bans (address, since, until, failures, refused, reason) VALUES ($1, $2, $3, $4, $5, $6)
+	_, err := tx.book("SetBan", `INSERT INTO bans (address, since, until, failures, refused, reason)
+		VALUES ($1, $2, $3, $4, $5, $6)
 		ON CONFLICT (address) DO UPDATE SET since = excluded.since, until = excluded.until, failures = excluded.failures,
 		refused = excluded.refused, reason = excluded.reason`,
 		b.Address, exchange.Micros(b.Since), exchange.Micros(b.Until), b.Failures, b.Refused, b.Reason)
@@ -49,7 +52,8 @@ func (tx *Tx) Unban(address string) error {
 // AllowLists lists every network that some account or user may log in from:
 // from these, nobody is banned.
 func (q *Q) AllowLists() (networks []string, err error) {
-	rows, err := collect(q, "AllowLists", scanString, `SELECT allow_ips FROM users WHERE allow_ips <> '[]' UNION SELECT allow_ips FROM accounts WHERE allow_ips <> '[]'`)
+	rows, err := collect(q, "AllowLists", scanString,
+		`SELECT allow_ips FROM users WHERE allow_ips <> '[]' UNION SELECT allow_ips FROM accounts WHERE allow_ips <> '[]'`)
 	for _, r := range rows {
 		networks = append(networks, list(r)...)
 	}

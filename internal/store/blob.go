@@ -76,7 +76,8 @@ func (q *Q) DeadBlobs(before int64, limit int) ([]Blob, error) {
 	return collect(q, "DeadBlobs", func(r *sql.Rows) (b Blob, err error) {
 		err = r.Scan(&b.ID, &b.Key, &b.Size, &b.Owner)
 		return b, err
-	}, `SELECT id, key, size, owner FROM blobs WHERE state = 'dead' AND dead_at < $1 ORDER BY dead_at LIMIT $2`, before, limit)
+	}, `SELECT id, key, size, owner FROM blobs WHERE state = 'dead' AND dead_at < $1 ORDER BY dead_at LIMIT $2`, before,
+		limit)
 }
 
 // ForgetBlob deletes the row of a dead blob whose bytes are gone.

@@ -7,14 +7,16 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-const contactColumns = `SELECT id, COALESCE(account_id, ''), COALESCE(vendor, ''), name, email, phone, roles, created_at,
+const contactColumns = `SELECT id, COALESCE(account_id, ''), COALESCE(vendor, ''), name, email, phone, roles,
+	created_at,
 	verified_at, verified, bounced_at, left_at FROM contacts`
 
 func scanContact(r *sql.Rows) (c model.Contact, err error) {
 	var created int64
 	var roles string
 	var verified, bounced, left sql.NullInt64
-	err = r.Scan(&c.ID, &c.Account, &c.Vendor, &c.Name, &c.Email, &c.Phone, &roles, &created, &verified, &c.Verified, &bounced, &left)
+	err = r.Scan(&c.ID, &c.Account, &c.Vendor, &c.Name, &c.Email, &c.Phone, &roles, &created, &verified, &c.Verified,
+		&bounced, &left)
 	c.Roles, c.CreatedAt = list(roles), exchange.FromMicros(created)
 	c.VerifiedAt, c.BouncedAt, c.LeftAt = timePtr(verified), timePtr(bounced), timePtr(left)
 	return c, err
@@ -28,7 +30,8 @@ func (q *Q) Contact(id string) (model.Contact, error) {
 // Contacts lists the contacts of an account and of a vendor, as far as they
 // are named; those who left come last.
 func (q *Q) Contacts(account, vendor string) ([]model.Contact, error) {
-	return collect(q, "Contacts", scanContact, contactColumns+` WHERE ($1 <> '' AND account_id = $1) OR ($2 <> '' AND vendor = $2)
+	return collect(q, "Contacts", scanContact, contactColumns+` WHERE ($1 <> '' AND account_id = $1)
+		OR ($2 <> '' AND vendor = $2)
 		ORDER BY CASE WHEN left_at IS NULL THEN 0 ELSE 1 END, id`, account, vendor)
 }
 
@@ -53,13 +56,15 @@ func ContactCursor(c model.Contact) string {
 // ContactPage lists contacts, one page of them: of an account or a vendor as far as they
 // are named, or of all. Those who left come last.
 func (q *Q) ContactPage(account, vendor string, p model.Paging) ([]model.Contact, error) {
-	return collect(q, "ContactPage", scanContact, contactColumns+` WHERE ($1 = '' AND $2 = '' OR $1 <> '' AND account_id = $1 OR $2 <> '' AND vendor = $2)
+	return collect(q, "ContactPage", scanContact,
+		contactColumns+` WHERE ($1 = '' AND $2 = '' OR $1 <> '' AND account_id = $1 OR $2 <> '' AND vendor = $2)
 		AND `+hereFirst+` > $3 ORDER BY `+hereFirst+` LIMIT $4`, account, vendor, p.Cursor, most(p))
 }
 
 // AddContact records a contact.
 func (tx *Tx) AddContact(c model.Contact) error {
-	_, err := tx.exec("AddContact", `INSERT INTO contacts (id, account_id, vendor, name, email, phone, roles, created_at, verified)
+	_, err := tx.exec("AddContact", `INSERT INTO contacts (id, account_id, vendor, name, email, phone, roles, created_at,
+		verified)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, '')`, c.ID, null(c.Account), null(c.Vendor), c.Name, c.Email, c.Phone,
 		jsonList(c.Roles), exchange.Micros(c.CreatedAt))
 	return err
@@ -70,7 +75,8 @@ func (tx *Tx) LockContact(id string) error {
 	if err := tx.take(rankContact, id); err != nil {
 		return err
 	}
-	return tx.scanOne("LockContact", `SELECT id FROM contacts WHERE id = $1 AND left_at IS NULL `+tx.s.dialect.lock, []any{id}, new(string))
+	return tx.scanOne("LockContact", `SELECT id FROM contacts WHERE id = $1 AND left_at IS NULL `+tx.s.dialect.lock,
+		[]any{id}, new(string))
 }
 
 // SetContact changes a contact's record.
@@ -78,7 +84,9 @@ func (tx *Tx) SetContact(c model.Contact) error {
 	if err := tx.take(rankContact, c.ID); err != nil {
 		return err
 	}
-	return tx.execOne("SetContact", `UPDATE contacts SET name = $2, email = $3, phone = $4, roles = $5, verified_at = $6, verified = $7,
-		bounced_at = $8, left_at = $9 WHERE id = $1`, c.ID, c.Name, c.Email, c.Phone, jsonList(c.Roles), timeNull(c.VerifiedAt), c.Verified,
+	return tx.execOne("SetContact", `UPDATE contacts SET name = $2, email = $3, phone = $4, roles = $5, verified_at = $6,
+		verified = $7,
+		bounced_at = $8, left_at = $9 WHERE id = $1`, c.ID, c.Name, c.Email, c.Phone, jsonList(c.Roles),
+		timeNull(c.VerifiedAt), c.Verified,
 		timeNull(c.BouncedAt), timeNull(c.LeftAt))
 }

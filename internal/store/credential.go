@@ -29,7 +29,8 @@ func (q *Q) Credential(name, fingerprint string) (c Credential, err error) {
 	var enabled sql.NullBool
 	var uid, uname, kind, account, vendor, start, ips, state, accountIPs, region, kid, kfp sql.NullString
 	err = q.scanOne("Credential", `SELECT (SELECT value FROM counters WHERE name = 'revocation'),
-		u.id, u.name, u.kind, u.account_id, u.vendor, u.enabled, u.start_dir, u.allow_ips, u.created_at, a.state, a.allow_ips, a.region,
+		u.id, u.name, u.kind, u.account_id, u.vendor, u.enabled, u.start_dir, u.allow_ips, u.created_at, a.state, a.allow_ips,
+		a.region,
 		k.id, k.fingerprint, k.expires_at, k.revoked_at, k.retires_at, k.frozen_at,
 		EXISTS (SELECT 1 FROM keys o WHERE o.fingerprint = $2 AND o.revoked_at IS NULL),
 		EXISTS (SELECT 1 FROM burned_keys b WHERE b.fingerprint = $2),
@@ -39,10 +40,12 @@ func (q *Q) Credential(name, fingerprint string) (c Credential, err error) {
 		LEFT JOIN accounts a ON a.id = u.account_id
 		LEFT JOIN keys k ON k.user_id = u.id AND k.fingerprint = $2
 		ORDER BY k.revoked_at IS NULL DESC, k.id DESC LIMIT 1`,
-		[]any{valid.Fold(name), fingerprint}, &c.Revocation, &uid, &uname, &kind, &account, &vendor, &enabled, &start, &ips, &created, &state, &accountIPs, &region,
+		[]any{valid.Fold(name), fingerprint}, &c.Revocation, &uid, &uname, &kind, &account, &vendor, &enabled, &start, &ips,
+		&created, &state, &accountIPs, &region,
 		&kid, &kfp, &expires, &revoked, &retires, &frozen, &c.KeyElsewhere, &c.KeyBurned, &c.KeyPending)
-	c.User = model.User{ID: uid.String, Name: uname.String, Kind: kind.String, Account: account.String, Vendor: vendor.String,
-		Enabled: enabled.Bool, StartDir: start.String, AllowIPs: list(ips.String), CreatedAt: exchange.FromMicros(created.Int64)}
+	c.User = model.User{ID: uid.String, Name: uname.String, Kind: kind.String, Account: account.String,
+		Vendor: vendor.String, Enabled: enabled.Bool, StartDir: start.String, AllowIPs: list(ips.String),
+		CreatedAt: exchange.FromMicros(created.Int64)}
 	c.AccountState, c.AccountIPs, c.Region = state.String, list(accountIPs.String), region.String
 	c.Key = model.Key{ID: kid.String, Fingerprint: kfp.String, ExpiresAt: timePtr(expires), RevokedAt: timePtr(revoked),
 		RetiresAt: timePtr(retires), FrozenAt: timePtr(frozen)}

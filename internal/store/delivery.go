@@ -18,7 +18,8 @@ type NewDelivery struct {
 	At                                                         int64 // µs
 }
 
-var deliveryInserts = inserts(8, `INSERT INTO deliveries (id, publication_id, subscription_id, user_id, version_id, path, issue,
+var deliveryInserts = inserts(8, `INSERT INTO deliveries (id, publication_id, subscription_id, user_id, version_id,
+	path, issue,
 	published_at, state, fingerprint) VALUES`, `, 'published', ''`)
 
 // AddDeliveries records deliveries.
@@ -38,7 +39,8 @@ func (q *Q) DeliveryOf(versionID string) (DeliveryRow, error) {
 // LastEnded is the latest issue of a path that a user had and has no more, or has taken from
 // there; 0 if there was none.
 func (q *Q) LastEnded(userID, path string) (issue int64, err error) {
-	err = q.scanOne("LastEnded", `SELECT COALESCE(MAX(issue), 0) FROM (SELECT issue FROM deliveries WHERE user_id = $1 AND path = $2 AND state IN ('expired', 'withdrawn')
+	err = q.scanOne("LastEnded", `SELECT COALESCE(MAX(issue), 0)
+		FROM (SELECT issue FROM deliveries WHERE user_id = $1 AND path = $2 AND state IN ('expired', 'withdrawn')
 		UNION ALL SELECT issue FROM deliveries WHERE user_id = $1 AND path = $2 AND taken_at IS NOT NULL) i`,
 		[]any{userID, []byte(path)}, &issue)
 	return issue, err
@@ -50,7 +52,8 @@ func (tx *Tx) EndDelivery(versionID, state string, at int64) error {
 	if err := tx.take(rankDelivery, versionID); err != nil {
 		return err
 	}
-	_, err := tx.exec("EndDelivery", `UPDATE deliveries SET state = $2, ended_at = $3 WHERE version_id = $1`, versionID, state, at)
+	_, err := tx.exec("EndDelivery", `UPDATE deliveries SET state = $2, ended_at = $3 WHERE version_id = $1`, versionID,
+		state, at)
 	return err
 }
 
@@ -61,7 +64,8 @@ func (tx *Tx) ReplaceDeliveries(versionIDs []string, at int64) error {
 		if err := tx.take(rankDelivery, id); err != nil {
 			return err
 		}
-		if _, err := tx.exec("ReplaceDeliveries", `UPDATE deliveries SET state = 'replaced', ended_at = $2 WHERE version_id = $1 AND state IN ('published', 'opened')`,
+		if _, err := tx.exec("ReplaceDeliveries", `UPDATE deliveries SET state = 'replaced', ended_at = $2
+			WHERE version_id = $1 AND state IN ('published', 'opened')`,
 			id, at); err != nil {
 			return err
 		}
@@ -85,7 +89,8 @@ func (tx *Tx) TakeDelivery(versionID string, at int64) (is bool, err error) {
 	if err := tx.take(rankDelivery, versionID); err != nil {
 		return false, err
 	}
-	n, err := tx.exec("TakeDelivery", `UPDATE deliveries SET taken_at = COALESCE(taken_at, $2) WHERE version_id = $1`, versionID, at)
+	n, err := tx.exec("TakeDelivery", `UPDATE deliveries SET taken_at = COALESCE(taken_at, $2) WHERE version_id = $1`,
+		versionID, at)
 	return n > 0, err
 }
 
@@ -111,9 +116,11 @@ func (tx *Tx) LockServed(versionID string) (v Served, err error) {
 		lock += " OF d"
 	}
 	var path []byte
-	err = tx.scanOne("LockServed", `SELECT d.id, d.user_id, p.feed, p.name, d.path, p.id, d.state, p.size, p.sha256, d.ranges FROM deliveries d
+	err = tx.scanOne("LockServed", `SELECT d.id, d.user_id, p.feed, p.name, d.path, p.id, d.state, p.size, p.sha256,
+		d.ranges FROM deliveries d
 		JOIN publications p ON p.id = d.publication_id
-		WHERE d.version_id = $1 `+lock, []any{versionID}, &v.DeliveryID, &v.UserID, &v.Feed, &v.Name, &path, &v.Publication, &v.State, &v.Size, &v.SHA256, &v.Ranges)
+		WHERE d.version_id = $1 `+lock, []any{versionID}, &v.DeliveryID, &v.UserID, &v.Feed, &v.Name, &path, &v.Publication,
+		&v.State, &v.Size, &v.SHA256, &v.Ranges)
 	v.Path = string(path)
 	return v, err
 }
@@ -125,14 +132,16 @@ func (tx *Tx) SetServed(v Served, l *exchange.Login, at int64) error {
 	if v.State == model.DeliveryCollected {
 		collected = at
 	}
-	return tx.execOne("SetServed", `UPDATE deliveries SET state = $2, ranges = $3, opened_at = COALESCE(opened_at, $4), collected_at = COALESCE(collected_at, $5),
+	return tx.execOne("SetServed", `UPDATE deliveries SET state = $2, ranges = $3, opened_at = COALESCE(opened_at, $4),
+		collected_at = COALESCE(collected_at, $5),
 		fingerprint = CASE WHEN fingerprint = '' OR $2 = 'collected' THEN $6 ELSE fingerprint END,
 		client = CASE WHEN client = '' OR $2 = 'collected' THEN $7 ELSE client END,
 		address = CASE WHEN address = '' OR $2 = 'collected' THEN $8 ELSE address END
 		WHERE id = $1`, v.DeliveryID, v.State, v.Ranges, at, collected, l.Fingerprint, l.Client, l.Address)
 }
 
-const deliveryColumns = `SELECT d.id, p.id, p.feed, u.name, u.account_id, p.name, d.path, d.issue, p.size, p.sha256, d.state, d.ranges,
+const deliveryColumns = `SELECT d.id, p.id, p.feed, u.name, u.account_id, p.name, d.path, d.issue, p.size, p.sha256,
+	d.state, d.ranges,
 	d.published_at, d.opened_at, d.collected_at, d.ended_at, d.fingerprint, d.client, d.address, d.user_id, d.taken_at
 	FROM deliveries d JOIN publications p ON p.id = d.publication_id
 	JOIN users u ON u.id = d.user_id`
@@ -147,8 +156,8 @@ func scanDelivery(r *sql.Rows) (d DeliveryRow, err error) {
 	var sum, path []byte
 	var published int64
 	var opened, collected, ended, taken sql.NullInt64
-	err = r.Scan(&d.ID, &d.Publication, &d.Feed, &d.User, &d.Account, &d.Name, &path, &d.Issue, &d.Size, &sum, &d.State, &d.Ranges,
-		&published, &opened, &collected, &ended, &d.Fingerprint, &d.Client, &d.Address, &d.UserID, &taken)
+	err = r.Scan(&d.ID, &d.Publication, &d.Feed, &d.User, &d.Account, &d.Name, &path, &d.Issue, &d.Size, &sum, &d.State,
+		&d.Ranges, &published, &opened, &collected, &ended, &d.Fingerprint, &d.Client, &d.Address, &d.UserID, &taken)
 	d.Path = string(path)
 	d.SHA256, d.PublishedAt = hex.EncodeToString(sum), exchange.FromMicros(published)
 	d.OpenedAt, d.CollectedAt, d.EndedAt, d.TakenAt = timePtr(opened), timePtr(collected), timePtr(ended), timePtr(taken)
@@ -167,7 +176,8 @@ func (q *Q) Deliveries(f model.DeliveryFilter) ([]DeliveryRow, error) {
 		before = exchange.Micros(f.Uncollected)
 	}
 	return collect(q, "Deliveries", scanDelivery, deliveryColumns+` WHERE d.id > $1 AND ($2 = '' OR p.feed = $2)
-		AND ($3 = '' OR LOWER(u.account_id) = $3) AND ($4 = '' OR d.state = $4) AND ($5 = '' OR u.folded = $5) AND ($6 = '' OR p.name = $6)
+		AND ($3 = '' OR LOWER(u.account_id) = $3) AND ($4 = '' OR d.state = $4) AND ($5 = '' OR u.folded = $5)
+		AND ($6 = '' OR p.name = $6)
 		AND ($7 = '' OR d.publication_id = $7)`+late+` ORDER BY d.id LIMIT $8`,
 		after, f.Feed, valid.Fold(f.Account), f.State, valid.Fold(f.User), f.Name, f.Publication, most(f.Paging), before)
 }

@@ -55,7 +55,8 @@ type nullFile struct {
 }
 
 func (f *nullFile) dest() []any {
-	return []any{&f.fileID, &f.versionID, &f.size, &f.mtime, &f.mode, &f.blobID, &f.key, &f.bytes, &f.sha256, &f.state, &f.stored}
+	return []any{&f.fileID, &f.versionID, &f.size, &f.mtime, &f.mode, &f.blobID, &f.key, &f.bytes, &f.sha256, &f.state,
+		&f.stored}
 }
 
 func (f *nullFile) file(dir, name string) (*File, Content) {
@@ -71,7 +72,8 @@ func (q *Q) Subdirs(parent, after string, limit int) ([]Dir, error) {
 		var d nullDir
 		err := r.Scan(d.dest()...)
 		return d.dir(), err
-	}, `SELECT `+dirColumns("d")+` FROM dirs d WHERE parent_id = $1 AND name > $2 ORDER BY name LIMIT $3`, parent, []byte(after), limit)
+	}, `SELECT `+dirColumns("d")+` FROM dirs d WHERE parent_id = $1 AND name > $2 ORDER BY name LIMIT $3`, parent,
+		[]byte(after), limit)
 }
 
 // DirEmpty reports whether a directory has neither files nor directories.
@@ -96,7 +98,8 @@ func (tx *Tx) AddDir(d Dir) error {
 		rights = int64(*d.Rights)
 	}
 	_, err := tx.exec("AddDir", `INSERT INTO dirs (id, user_id, parent_id, name, rights, fixed, staging, mtime)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`, d.ID, d.User, d.Parent, []byte(d.Name), rights, flag(d.Fixed), flag(d.Staging), d.Mtime)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`, d.ID, d.User, d.Parent, []byte(d.Name), rights, flag(d.Fixed),
+		flag(d.Staging), d.Mtime)
 	return err
 }
 
@@ -112,7 +115,8 @@ func (tx *Tx) SetDirRights(id string, rights exchange.Rights) error {
 
 // MoveDir gives a directory another parent and name; a taken name is Exists.
 func (tx *Tx) MoveDir(id, parent, name string, mtime int64) error {
-	return tx.execOne("MoveDir", `UPDATE dirs SET parent_id = $2, name = $3, mtime = $4 WHERE id = $1`, id, parent, []byte(name), mtime)
+	return tx.execOne("MoveDir", `UPDATE dirs SET parent_id = $2, name = $3, mtime = $4 WHERE id = $1`, id, parent,
+		[]byte(name), mtime)
 }
 
 // RemoveDir deletes an empty directory's row.

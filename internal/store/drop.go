@@ -44,7 +44,8 @@ func (tx *Tx) LockDrops(versionIDs []string) error {
 
 // SupersedeDrop marks an unclaimed drop as replaced by a newer upload.
 func (tx *Tx) SupersedeDrop(versionID string) error {
-	_, err := tx.exec("SupersedeDrop", `UPDATE drops SET state = 'superseded' WHERE id = $1 AND state IN ('new', 'unscanned')`, versionID)
+	_, err := tx.exec("SupersedeDrop", `UPDATE drops SET state = 'superseded' WHERE id = $1
+		AND state IN ('new', 'unscanned')`, versionID)
 	return err
 }
 
@@ -62,8 +63,10 @@ func (tx *Tx) DropRemoved(versionID string, at int64) error {
 }
 
 // A superseded drop's bytes may be gone; its row still says what came.
-const dropColumns = `SELECT d.id, d.user_id, u.name, u.account_id, COALESCE(u.vendor, ''), d.path, d.size, d.sha256, d.fingerprint, d.address,
-	d.state, d.withdrawn, d.received_at, d.duplicate, d.duplicate_of, d.claim, d.consumer, d.claim_until, d.settled_at, d.reason, d.advice, d.removed_at,
+const dropColumns = `SELECT d.id, d.user_id, u.name, u.account_id, COALESCE(u.vendor, ''), d.path, d.size, d.sha256,
+	d.fingerprint, d.address,
+	d.state, d.withdrawn, d.received_at, d.duplicate, d.duplicate_of, d.claim, d.consumer, d.claim_until, d.settled_at,
+	d.reason, d.advice, d.removed_at,
 	d.cleared, d.ready_at
 	FROM drops d JOIN users u ON u.id = d.user_id`
 
@@ -71,8 +74,10 @@ func scanDrop(r *sql.Rows) (d model.Drop, err error) {
 	var path, sum []byte
 	var received int64
 	var until, settled, removed, ready sql.NullInt64
-	err = r.Scan(&d.ID, &d.UserID, &d.User, &d.Account, &d.Vendor, &path, &d.Size, &sum, &d.Fingerprint, &d.Address, &d.State, &d.Withdrawn, &received,
-		&d.Duplicate, &d.DuplicateOf, &d.Claim, &d.Consumer, &until, &settled, &d.Reason, &d.Advice, &removed, &d.Cleared, &ready)
+	err = r.Scan(&d.ID, &d.UserID, &d.User, &d.Account, &d.Vendor, &path, &d.Size, &sum, &d.Fingerprint, &d.Address,
+		&d.State, &d.Withdrawn, &received, &d.Duplicate, &d.DuplicateOf, &d.Claim, &d.Consumer, &until, &settled, &d.Reason,
+		&d.Advice, &removed, &d.Cleared,
+		&ready)
 	d.Path, d.Raw = valid.Text(string(path))
 	d.SHA256, d.ReceivedAt = hex.EncodeToString(sum), exchange.FromMicros(received)
 	d.ClaimUntil, d.SettledAt, d.RemovedAt = timePtr(until), timePtr(settled), timePtr(removed)
@@ -93,7 +98,8 @@ func (q *Q) Drops(f model.DropFilter) ([]model.Drop, error) {
 		byName = ` AND $6 <> '' AND d.name = $7`
 		args = append(args, []byte(f.Name))
 	}
-	return collect(q, "Drops", scanDrop, dropColumns+` WHERE d.id > $1 AND ($2 = '' OR d.state = $2) AND ($3 = '' OR u.folded = $3)
+	return collect(q, "Drops", scanDrop, dropColumns+` WHERE d.id > $1 AND ($2 = '' OR d.state = $2)
+		AND ($3 = '' OR u.folded = $3)
 		AND ($4 = '' OR LOWER(u.account_id) = $4)`+byName+` ORDER BY d.id LIMIT $5`, args...)
 }
 
@@ -106,14 +112,17 @@ func (q *Q) WaitingDrops(userID, consumer, name string, now int64, p model.Pagin
 	if name != "" {
 		byName, args = " AND d.name = $6", append(args, []byte(name))
 	}
-	return collect(q, "WaitingDrops", scanDrop, dropColumns+` WHERE d.user_id = $1 AND d.id > $4 AND d.cleared = 1 AND d.removed_at IS NULL
+	return collect(q, "WaitingDrops", scanDrop, dropColumns+` WHERE d.user_id = $1 AND d.id > $4 AND d.cleared = 1
+		AND d.removed_at IS NULL
 		AND COALESCE(d.ready_at, 0) = 0
-		AND (d.state = 'new' OR d.state = 'claimed' AND (d.consumer = $2 OR d.claim_until <= $3))`+byName+` ORDER BY d.id LIMIT $5`, args...)
+		AND (d.state = 'new' OR d.state = 'claimed' AND (d.consumer = $2 OR d.claim_until <= $3))`+byName+
+		` ORDER BY d.id LIMIT $5`, args...)
 }
 
 // DropsWithContent lists drops with a content, in the order they came.
 func (q *Q) DropsWithContent(sha256 []byte, limit int) ([]model.Drop, error) {
-	return collect(q, "DropsWithContent", scanDrop, dropColumns+` WHERE d.sha256 = $1 ORDER BY d.id LIMIT $2`, sha256, limit)
+	return collect(q, "DropsWithContent", scanDrop, dropColumns+` WHERE d.sha256 = $1 ORDER BY d.id LIMIT $2`, sha256,
+		limit)
 }
 
 // Drop finds one drop.
@@ -142,33 +151,41 @@ func (tx *Tx) Claimable(state, scanner string, f model.DropFilter, now int64) ([
 	if lock != "" {
 		lock += " OF d SKIP LOCKED"
 	}
-	chosen := ` AND ($2 = '' OR u.folded = $2) AND ($3 = '' OR LOWER(u.account_id) = $3) AND d.removed_at IS NULL AND ($4 = '' OR d.scanner = $4)`
-	late, err := collect(&tx.Q, "Claimable", scanDrop, dropColumns+` WHERE d.state = 'claimed' AND d.cleared = $1`+chosen+` AND d.claim_until <= $5
-		ORDER BY d.claim_until LIMIT $6 `+lock, flag(state == model.DropNew), valid.Fold(f.User), valid.Fold(f.Account), scanner, now, f.Limit)
+	chosen := ` AND ($2 = '' OR u.folded = $2) AND ($3 = '' OR LOWER(u.account_id) = $3) AND d.removed_at IS NULL
+		AND ($4 = '' OR d.scanner = $4)`
+	late, err := collect(&tx.Q, "Claimable", scanDrop,
+		dropColumns+` WHERE d.state = 'claimed' AND d.cleared = $1`+chosen+` AND d.claim_until <= $5
+		ORDER BY d.claim_until LIMIT $6 `+lock, flag(state == model.DropNew), valid.Fold(f.User), valid.Fold(f.Account),
+		scanner, now, f.Limit)
 	if err != nil || len(late) == f.Limit {
 		return late, err
 	}
-	fresh, err := collect(&tx.Q, "Claimable", scanDrop, dropColumns+` WHERE d.state = $1`+chosen+` AND d.ready_at = 0 ORDER BY d.id LIMIT $5 `+lock,
-		state, valid.Fold(f.User), valid.Fold(f.Account), scanner, f.Limit-len(late))
+	fresh, err := collect(&tx.Q, "Claimable", scanDrop,
+		dropColumns+` WHERE d.state = $1`+chosen+` AND d.ready_at = 0 ORDER BY d.id LIMIT $5 `+lock, state,
+		valid.Fold(f.User), valid.Fold(f.Account), scanner, f.Limit-len(late))
 	return append(late, fresh...), err
 }
 
 // ClaimDrop gives a drop to a consumer until a time.
 func (tx *Tx) ClaimDrop(id, claim, consumer string, until int64) error {
-	return tx.execOne("ClaimDrop", `UPDATE drops SET state = 'claimed', claim = $2, consumer = $3, claim_until = $4 WHERE id = $1`, id, claim, consumer, until)
+	return tx.execOne("ClaimDrop", `UPDATE drops SET state = 'claimed', claim = $2, consumer = $3, claim_until = $4
+		WHERE id = $1`, id, claim, consumer, until)
 }
 
 // SettleDrop ends a drop's claim: back to new or unscanned, or acked, or
 // rejected. pending is what is still to do in its uploader's mailbox.
 func (tx *Tx) SettleDrop(d model.Drop, cleared bool, by, pending string) error {
-	return tx.execOne("SettleDrop", `UPDATE drops SET state = $2, claim = '', consumer = $3, claim_until = NULL, settled_at = $4, settled_by = $5,
-		reason = $6, advice = $7, cleared = $8, pending = $9 WHERE id = $1`, d.ID, d.State, d.Consumer, timeNull(d.SettledAt), by, d.Reason, d.Advice, flag(cleared), pending)
+	return tx.execOne("SettleDrop", `UPDATE drops SET state = $2, claim = '', consumer = $3, claim_until = NULL,
+		settled_at = $4, settled_by = $5,
+		reason = $6, advice = $7, cleared = $8, pending = $9 WHERE id = $1`, d.ID, d.State, d.Consumer, timeNull(d.SettledAt),
+		by, d.Reason, d.Advice, flag(cleared), pending)
 }
 
 // PendingUsers lists the users in whose mailboxes one thing is still to be done.
 func (q *Q) PendingUsers(what string) ([]string, error) {
 	// "<> ''" is what the index of the few that wait is for.
-	return collect(q, "PendingUsers", scanString, `SELECT DISTINCT user_id FROM drops WHERE pending <> '' AND pending = $1`, what)
+	return collect(q, "PendingUsers", scanString,
+		`SELECT DISTINCT user_id FROM drops WHERE pending <> '' AND pending = $1`, what)
 }
 
 // PendingDrops lists a user's drops for which one thing is still to be done in its
@@ -178,7 +195,8 @@ func (q *Q) PendingDrops(what, userID string, until int64, after model.Drop, lim
 	if after.SettledAt != nil {
 		from = exchange.Micros(*after.SettledAt)
 	}
-	return collect(q, "PendingDrops", scanDrop, dropColumns+` WHERE d.pending <> '' AND d.pending = $1 AND d.user_id = $2 AND d.settled_at <= $3
+	return collect(q, "PendingDrops", scanDrop, dropColumns+` WHERE d.pending <> '' AND d.pending = $1 AND d.user_id = $2
+		AND d.settled_at <= $3
 		AND (d.settled_at, d.id) > ($4, $5) ORDER BY d.settled_at, d.id LIMIT $6`, what, userID, until, from, after.ID, limit)
 }
 
@@ -195,7 +213,8 @@ func (q *Q) DropsBetween(userID string, from, to int64) ([]Came, error) {
 		err = r.Scan(&c.ID, &b, &c.Size, &c.At)
 		c.Name, c.Version = path.Base(string(b)), c.ID
 		return c, err
-	}, `SELECT id, path, size, received_at FROM drops WHERE user_id = $1 AND received_at >= $2 AND received_at < $3 AND withdrawn = 0 AND state <> 'superseded'
+	}, `SELECT id, path, size, received_at FROM drops WHERE user_id = $1 AND received_at >= $2 AND received_at < $3
+		AND withdrawn = 0 AND state <> 'superseded'
 		ORDER BY received_at LIMIT 10000`, userID, from, to)
 }
 
@@ -215,13 +234,15 @@ func (q *Q) Unscanned() (map[string]int64, error) {
 // ClearSome lets drops go on that wait for a scanner, claimed by it or not, and
 // returns how many; fewer than limit were all.
 func (tx *Tx) ClearSome(limit int) (int64, error) {
-	ids, err := tx.lockRows("ClearSome", rankDrop, `SELECT id FROM (SELECT id FROM drops WHERE state = 'unscanned' OR state = 'claimed' AND cleared = 0
+	ids, err := tx.lockRows("ClearSome", rankDrop,
+		`SELECT id FROM (SELECT id FROM drops WHERE state = 'unscanned' OR state = 'claimed' AND cleared = 0
 		ORDER BY id LIMIT $1) d ORDER BY id`, limit)
 	if err != nil {
 		return 0, err
 	}
 	for _, id := range ids {
-		if err := tx.execOne("ClearSome", `UPDATE drops SET state = 'new', cleared = 1, claim = '', consumer = '', claim_until = NULL WHERE id = $1`, id); err != nil {
+		if err := tx.execOne("ClearSome", `UPDATE drops SET state = 'new', cleared = 1, claim = '', consumer = '',
+			claim_until = NULL WHERE id = $1`, id); err != nil {
 			return 0, err
 		}
 	}

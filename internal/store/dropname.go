@@ -11,13 +11,15 @@ import (
 // RenameDrop gives a drop that nobody has claimed another path. d has the path, when it is
 // handed on, and what it is a duplicate of.
 func (tx *Tx) RenameDrop(d NewDrop) error {
-	return tx.execOne("RenameDrop", `UPDATE drops SET path = $2, name = $3, ready_at = $4, duplicate = $5, duplicate_of = $6 WHERE id = $1`,
+	return tx.execOne("RenameDrop", `UPDATE drops SET path = $2, name = $3, ready_at = $4, duplicate = $5,
+		duplicate_of = $6 WHERE id = $1`,
 		d.VersionID, []byte(d.Path), []byte(path.Base(d.Path)), d.ReadyAt, d.Duplicate, d.DuplicateOf)
 }
 
 // AddDropName remembers another name that a drop has, or had.
 func (tx *Tx) AddDropName(id, full string, at int64) error {
-	_, err := tx.exec("AddDropName", `INSERT INTO drop_names (drop_id, path, name, at) VALUES ($1, $2, $3, $4) ON CONFLICT (drop_id, path) DO NOTHING`,
+	_, err := tx.exec("AddDropName", `INSERT INTO drop_names (drop_id, path, name, at) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (drop_id, path) DO NOTHING`,
 		id, []byte(full), []byte(path.Base(full)), at)
 	return err
 }
@@ -40,13 +42,15 @@ func (q *Q) DropNames(id string, limit int) ([]DropName, error) {
 
 // DropsOnceNamed lists drops that have another name by now, the oldest first.
 func (q *Q) DropsOnceNamed(name, account string, limit int) ([]model.Drop, error) {
-	return collect(q, "DropsOnceNamed", scanDrop, dropColumns+` WHERE d.id IN (SELECT drop_id FROM drop_names WHERE name = $1) AND d.name <> $1
+	return collect(q, "DropsOnceNamed", scanDrop,
+		dropColumns+` WHERE d.id IN (SELECT drop_id FROM drop_names WHERE name = $1) AND d.name <> $1
 		AND ($2 = '' OR u.account_id = $2) ORDER BY d.id LIMIT $3`, []byte(name), account, limit)
 }
 
 // RipeDrops lists drops that are to be handed on by a time, by their ids.
 func (q *Q) RipeDrops(now int64, limit int) ([]string, error) {
-	return collect(q, "RipeDrops", scanString, `SELECT id FROM (SELECT id FROM drops WHERE ready_at > 0 AND ready_at <= $1 ORDER BY ready_at LIMIT $2) d ORDER BY id`, now, limit)
+	return collect(q, "RipeDrops", scanString, `SELECT id FROM (SELECT id FROM drops WHERE ready_at > 0 AND ready_at <= $1
+		ORDER BY ready_at LIMIT $2) d ORDER BY id`, now, limit)
 }
 
 // Ripen lets a drop be handed on.
@@ -65,18 +69,21 @@ type Unreceived struct {
 // FilesNamed lists a partner's stored files of a name that are no drops; only those
 // of an account, unless it is "".
 func (q *Q) FilesNamed(name, account string, limit int) ([]Unreceived, error) {
-	return collect(q, "FilesNamed", scanUnreceived, unreceivedColumns+` WHERE f.name = $1 AND ($2 = '' OR u.account_id = $2)`+unreceivedOnly+` LIMIT $3`,
-		[]byte(name), account, limit)
+	return collect(q, "FilesNamed", scanUnreceived,
+		unreceivedColumns+` WHERE f.name = $1 AND ($2 = '' OR u.account_id = $2)`+unreceivedOnly+` LIMIT $3`, []byte(name),
+		account, limit)
 }
 
 // FilesWithContent lists stored files of a content, as FilesNamed.
 func (q *Q) FilesWithContent(sha256 []byte, account string, limit int) ([]Unreceived, error) {
-	return collect(q, "FilesWithContent", scanUnreceived, unreceivedColumns+` WHERE b.sha256 = $1 AND ($2 = '' OR u.account_id = $2)`+unreceivedOnly+` LIMIT $3`,
-		sha256, account, limit)
+	return collect(q, "FilesWithContent", scanUnreceived,
+		unreceivedColumns+` WHERE b.sha256 = $1 AND ($2 = '' OR u.account_id = $2)`+unreceivedOnly+` LIMIT $3`, sha256,
+		account, limit)
 }
 
 const (
-	unreceivedColumns = `SELECT f.dir_id, f.name, f.file_id, f.version_id, f.size, u.name, u.account_id, b.sha256, v.stored_at
+	unreceivedColumns = `SELECT f.dir_id, f.name, f.file_id, f.version_id, f.size, u.name, u.account_id, b.sha256,
+		v.stored_at
 	FROM files f JOIN versions v ON v.id = f.version_id JOIN blobs b ON b.id = v.blob_id JOIN users u ON u.id = v.user_id`
 	unreceivedOnly = ` AND v.actor LIKE 'user:%' AND NOT EXISTS (SELECT 1 FROM drops d WHERE d.id = f.version_id)
 	AND NOT EXISTS (SELECT 1 FROM deliveries e WHERE e.version_id = f.version_id) ORDER BY v.stored_at DESC`

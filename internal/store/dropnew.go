@@ -21,7 +21,8 @@ type NewDrop struct {
 	Duplicate, DuplicateOf                        string
 }
 
-var dropInserts = inserts(15, `INSERT INTO drops (id, user_id, path, name, size, sha256, fingerprint, address, state, received_at, cleared,
+var dropInserts = inserts(15, `INSERT INTO drops (id, user_id, path, name, size, sha256, fingerprint, address, state,
+	received_at, cleared,
 	duplicate, duplicate_of, scanner, ready_at, withdrawn) VALUES`, `, 0`)
 
 // AddDrops records drops.
@@ -32,8 +33,8 @@ func (tx *Tx) AddDrops(list []NewDrop) error {
 		if d.Scanner != "" {
 			state = model.DropUnscanned
 		}
-		rows[i] = []any{d.VersionID, d.UserID, []byte(d.Path), []byte(path.Base(d.Path)), d.Size, d.SHA256, d.Fingerprint, d.Address, state,
-			d.ReceivedAt, flag(d.Scanner == ""), d.Duplicate, d.DuplicateOf, d.Scanner, d.ReadyAt}
+		rows[i] = []any{d.VersionID, d.UserID, []byte(d.Path), []byte(path.Base(d.Path)), d.Size, d.SHA256, d.Fingerprint,
+			d.Address, state, d.ReceivedAt, flag(d.Scanner == ""), d.Duplicate, d.DuplicateOf, d.Scanner, d.ReadyAt}
 	}
 	return insert(tx.exec, "AddDrops", &dropInserts, rows)
 }
@@ -47,7 +48,8 @@ func (q *Q) Twins(userID string, list []NewDrop) (byContent, byName map[string]s
 	return byContent, byName, err
 }
 
-func twins(q *Q, userID string, queries *[rowsAtOnce]string, list []NewDrop, value func(NewDrop) []byte) (map[string]string, error) {
+func twins(q *Q, userID string, queries *[rowsAtOnce]string, list []NewDrop,
+	value func(NewDrop) []byte) (map[string]string, error) {
 	out := map[string]string{}
 	for part := range slices.Chunk(list, rowsAtOnce) {
 		args := []any{userID}
@@ -78,7 +80,8 @@ func twinQueries(column string) (out [rowsAtOnce]string) {
 		if i > 0 {
 			b.WriteString(" UNION ALL ")
 		}
-		fmt.Fprintf(&b, `SELECT %d, COALESCE((SELECT MAX(id) FROM drops WHERE %s = $%d AND user_id = $1 AND state <> 'superseded'), '')`, i, column, i+2)
+		fmt.Fprintf(&b, `SELECT %d, COALESCE((SELECT MAX(id) FROM drops WHERE %s = $%d AND user_id = $1
+			AND state <> 'superseded'), '')`, i, column, i+2)
 		out[i] = b.String()
 	}
 	return out
@@ -87,7 +90,8 @@ func twinQueries(column string) (out [rowsAtOnce]string) {
 // TwinByContent is the newest drop of a user with a content that came before one,
 // superseded ones left out; "" when there is none.
 func (q *Q) TwinByContent(userID string, sha256 []byte, before string) (id string, err error) {
-	err = q.scanOne("TwinByContent", `SELECT COALESCE((SELECT MAX(id) FROM drops WHERE sha256 = $2 AND user_id = $1 AND id < $3 AND state <> 'superseded'), '')`,
+	err = q.scanOne("TwinByContent", `SELECT COALESCE((SELECT MAX(id) FROM drops WHERE sha256 = $2 AND user_id = $1
+		AND id < $3 AND state <> 'superseded'), '')`,
 		[]any{userID, sha256, before}, &id)
 	return id, err
 }
@@ -95,7 +99,8 @@ func (q *Q) TwinByContent(userID string, sha256 []byte, before string) (id strin
 // TwinByName is the newest drop of a user with a name that came before one,
 // superseded ones left out; "" when there is none.
 func (q *Q) TwinByName(userID, name, before string) (id string, err error) {
-	err = q.scanOne("TwinByName", `SELECT COALESCE((SELECT MAX(id) FROM drops WHERE name = $2 AND user_id = $1 AND id < $3 AND state <> 'superseded'), '')`,
+	err = q.scanOne("TwinByName", `SELECT COALESCE((SELECT MAX(id) FROM drops WHERE name = $2 AND user_id = $1 AND id < $3
+		AND state <> 'superseded'), '')`,
 		[]any{userID, []byte(name), before}, &id)
 	return id, err
 }

@@ -7,14 +7,16 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-const expectationColumns = `SELECT e.id, e.name, e.user_id, COALESCE(u.name, ''), e.feed, e.account_id, e.glob, e.at_least, e.least_bytes, e.least_rows, e.days, e.clock, e.zone, e.tell,
-	e.created_at, e.checked_at, e.state, e.due_at, e.since, e.changed_at FROM expectations e LEFT JOIN users u ON u.id = e.user_id`
+const expectationColumns = `SELECT e.id, e.name, e.user_id, COALESCE(u.name, ''), e.feed, e.account_id, e.glob,
+	e.at_least, e.least_bytes, e.least_rows, e.days, e.clock, e.zone, e.tell,
+	e.created_at, e.checked_at, e.state, e.due_at, e.since, e.changed_at FROM expectations e LEFT
+	JOIN users u ON u.id = e.user_id`
 
 func scanExpectation(r *sql.Rows) (e model.Expectation, err error) {
 	var created, checked int64
 	var due, since, changed sql.NullInt64
-	err = r.Scan(&e.ID, &e.Name, &e.UserID, &e.User, &e.Feed, &e.Account, &e.Glob, &e.AtLeast, &e.LeastBytes, &e.LeastRows, &e.Days, &e.Clock, &e.Zone, &e.Tell,
-		&created, &checked, &e.State, &due, &since, &changed)
+	err = r.Scan(&e.ID, &e.Name, &e.UserID, &e.User, &e.Feed, &e.Account, &e.Glob, &e.AtLeast, &e.LeastBytes, &e.LeastRows,
+		&e.Days, &e.Clock, &e.Zone, &e.Tell, &created, &checked, &e.State, &due, &since, &changed)
 	e.CreatedAt, e.CheckedAt = exchange.FromMicros(created), exchange.FromMicros(checked)
 	e.DueAt, e.Since, e.ChangedAt = timePtr(due), timePtr(since), timePtr(changed)
 	return e, err
@@ -22,7 +24,8 @@ func scanExpectation(r *sql.Rows) (e model.Expectation, err error) {
 
 // Expectations lists expectations by name, one page of them.
 func (q *Q) Expectations(p model.Paging) ([]model.Expectation, error) {
-	return collect(q, "Expectations", scanExpectation, expectationColumns+` WHERE e.name > $1 ORDER BY e.name LIMIT $2`, p.Cursor, most(p))
+	return collect(q, "Expectations", scanExpectation, expectationColumns+` WHERE e.name > $1 ORDER BY e.name LIMIT $2`,
+		p.Cursor, most(p))
 }
 
 // Expectation finds one by name.
@@ -44,15 +47,18 @@ func (tx *Tx) LockExpectation(id string) (model.Expectation, error) {
 
 // AddExpectation records an expectation.
 func (tx *Tx) AddExpectation(e model.Expectation) error {
-	_, err := tx.exec("AddExpectation", `INSERT INTO expectations (id, name, user_id, feed, account_id, glob, at_least, days, clock, zone, tell, created_at, checked_at, state, least_bytes, least_rows)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`, e.ID, e.Name, e.UserID, e.Feed, e.Account, e.Glob, e.AtLeast, e.Days, e.Clock, e.Zone, flag(e.Tell),
+	_, err := tx.exec("AddExpectation", `INSERT INTO expectations (id, name, user_id, feed, account_id, glob, at_least,
+		days, clock, zone, tell, created_at, checked_at, state, least_bytes, least_rows)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`, e.ID, e.Name, e.UserID, e.Feed,
+		e.Account, e.Glob, e.AtLeast, e.Days, e.Clock, e.Zone, flag(e.Tell),
 		exchange.Micros(e.CreatedAt), exchange.Micros(e.CheckedAt), e.State, e.LeastBytes, e.LeastRows)
 	return err
 }
 
 // JudgeExpectation records how an expectation stands.
 func (tx *Tx) JudgeExpectation(e model.Expectation) error {
-	return tx.bookOne("JudgeExpectation", `UPDATE expectations SET checked_at = $2, state = $3, due_at = $4, since = $5, changed_at = $6 WHERE id = $1`,
+	return tx.bookOne("JudgeExpectation", `UPDATE expectations SET checked_at = $2, state = $3, due_at = $4, since = $5,
+		changed_at = $6 WHERE id = $1`,
 		e.ID, exchange.Micros(e.CheckedAt), e.State, timeNull(e.DueAt), timeNull(e.Since), timeNull(e.ChangedAt))
 }
 

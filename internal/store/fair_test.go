@@ -68,12 +68,13 @@ func guardOf(t *testing.T, s *store.Store, name string) *store.Guard {
 // its own.
 func TestFailingChangesCostOthersNoTransaction(t *testing.T) {
 	var commits atomic.Int64
-	s, err := store.Open(context.Background(), store.Options{Dir: t.TempDir(), Probe: func(statement string, ran bool) error {
-		if statement == "COMMIT" && !ran {
-			commits.Add(1)
-		}
-		return nil
-	}})
+	s, err := store.Open(context.Background(),
+		store.Options{Dir: t.TempDir(), Probe: func(statement string, ran bool) error {
+			if statement == "COMMIT" && !ran {
+				commits.Add(1)
+			}
+			return nil
+		}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +89,8 @@ func TestFailingChangesCostOthersNoTransaction(t *testing.T) {
 	for i := range 120 {
 		wg.Go(func() {
 			err := testkit.Write(context.Background(), s, func(tx *store.Tx) error {
-				if err := tx.AddVendor(model.Vendor{Short: fmt.Sprintf("v%d", i), Name: "V", CreatedAt: time.Now()}); err != nil || i%2 == 0 {
+				if err := tx.AddVendor(model.Vendor{Short: fmt.Sprintf("v%d", i), Name: "V", CreatedAt: time.Now()}); err != nil ||
+					i%2 == 0 {
 					return errors.Join(err, refused)
 				}
 				return nil

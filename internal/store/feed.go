@@ -13,12 +13,14 @@ import (
 func scanFeed(r *sql.Rows) (f model.Feed, err error) {
 	var types, recipients string
 	var created int64
-	err = r.Scan(&f.Name, &f.Title, &f.Kind, &types, &f.Retention, &f.Pattern, &f.Folders, &f.Zone, &f.Checks, &f.Producer, &recipients, &f.ParentSees, &created)
+	err = r.Scan(&f.Name, &f.Title, &f.Kind, &types, &f.Retention, &f.Pattern, &f.Folders, &f.Zone, &f.Checks, &f.Producer,
+		&recipients, &f.ParentSees, &created)
 	f.Types, f.Recipients, f.CreatedAt = list(types), list(recipients), exchange.FromMicros(created)
 	return f, err
 }
 
-const feedColumns = `SELECT name, title, kind, types, retention, pattern, folders, zone, checks, producer, recipients, parent_sees, created_at FROM feeds`
+const feedColumns = `SELECT name, title, kind, types, retention, pattern, folders, zone, checks, producer, recipients,
+	parent_sees, created_at FROM feeds`
 
 // Feed finds one feed.
 func (q *Q) Feed(name string) (model.Feed, error) {
@@ -32,16 +34,20 @@ func (q *Q) Feeds(p model.Paging) ([]model.Feed, error) {
 
 // AddFeed records a feed.
 func (tx *Tx) AddFeed(f model.Feed) error {
-	_, err := tx.exec("AddFeed", `INSERT INTO feeds (name, kind, types, retention, pattern, folders, producer, recipients, parent_sees, created_at, title, zone, checks)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`, f.Name, f.Kind, jsonList(f.Types), f.Retention, f.Pattern, f.Folders, f.Producer,
+	_, err := tx.exec("AddFeed", `INSERT INTO feeds (name, kind, types, retention, pattern, folders, producer, recipients,
+		parent_sees, created_at, title, zone, checks)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`, f.Name, f.Kind, jsonList(f.Types), f.Retention,
+		f.Pattern, f.Folders, f.Producer,
 		jsonList(f.Recipients), f.ParentSees, exchange.Micros(f.CreatedAt), f.Title, f.Zone, f.Checks)
 	return err
 }
 
 // SetFeed changes a feed, but for how long its files stay.
 func (tx *Tx) SetFeed(f model.Feed) error {
-	return tx.execOne("SetFeed", `UPDATE feeds SET kind = $2, types = $3, pattern = $4, folders = $5, producer = $6, recipients = $7,
-		parent_sees = $8, title = $9, zone = $10, checks = $11 WHERE name = $1`, f.Name, f.Kind, jsonList(f.Types), f.Pattern, f.Folders, f.Producer,
+	return tx.execOne("SetFeed", `UPDATE feeds SET kind = $2, types = $3, pattern = $4, folders = $5, producer = $6,
+		recipients = $7,
+		parent_sees = $8, title = $9, zone = $10, checks = $11 WHERE name = $1`, f.Name, f.Kind, jsonList(f.Types), f.Pattern,
+		f.Folders, f.Producer,
 		jsonList(f.Recipients), f.ParentSees, f.Title, f.Zone, f.Checks)
 }
 
@@ -69,24 +75,28 @@ func scanSubscription(r *sql.Rows) (s model.Subscription, err error) {
 
 // Subscriptions lists a feed's subscriptions by username, one page of them.
 func (q *Q) Subscriptions(f model.FeedFilter) ([]model.Subscription, error) {
-	return collect(q, "Subscriptions", scanSubscription, subscriptionColumns+` WHERE s.feed = $1 AND u.name > $2 ORDER BY u.name LIMIT $3`,
-		f.Feed, f.Cursor, most(f.Paging))
+	return collect(q, "Subscriptions", scanSubscription,
+		subscriptionColumns+` WHERE s.feed = $1 AND u.name > $2 ORDER BY u.name LIMIT $3`, f.Feed, f.Cursor, most(f.Paging))
 }
 
 // Subscription is a user's own to a feed.
 func (q *Q) Subscription(feed, userID string) (model.Subscription, error) {
-	return one(q, "Subscription", scanSubscription, subscriptionColumns+` WHERE s.feed = $1 AND s.user_id = $2`, feed, userID)
+	return one(q, "Subscription", scanSubscription, subscriptionColumns+` WHERE s.feed = $1 AND s.user_id = $2`, feed,
+		userID)
 }
 
 // SetSubscription changes what a user gets of a feed, and where.
 func (tx *Tx) SetSubscription(s model.Subscription) error {
-	return tx.execOne("SetSubscription", `UPDATE subscriptions SET types = $2, dir = $3, mail = $4, may = $5 WHERE id = $1`, s.ID, jsonList(s.Types), s.Dir, s.Mail, s.May)
+	return tx.execOne("SetSubscription",
+		`UPDATE subscriptions SET types = $2, dir = $3, mail = $4, may = $5 WHERE id = $1`, s.ID, jsonList(s.Types), s.Dir,
+		s.Mail, s.May)
 }
 
 // AddSubscription records a user's entitlement; a second one is Exists.
 func (tx *Tx) AddSubscription(userID string, s model.Subscription) error {
 	_, err := tx.exec("AddSubscription", `INSERT INTO subscriptions (id, feed, user_id, types, dir, mail, created_at, may)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`, s.ID, s.Feed, userID, jsonList(s.Types), s.Dir, s.Mail, exchange.Micros(s.CreatedAt), s.May)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`, s.ID, s.Feed, userID, jsonList(s.Types), s.Dir, s.Mail,
+		exchange.Micros(s.CreatedAt), s.May)
 	return err
 }
 
@@ -113,7 +123,8 @@ func scanRecipient(r *sql.Rows) (v Recipient, err error) {
 func (q *Q) Recipients(feed, account, after string, limit int) ([]Recipient, error) {
 	return collect(q, "Recipients", scanRecipient, `SELECT s.id, u.id, u.name, u.account_id, s.dir, s.mail, s.types
 		FROM subscriptions s JOIN users u ON u.id = s.user_id JOIN accounts a ON a.id = u.account_id
-		WHERE s.feed = $1 AND s.user_id > $3 AND ($2 = '' OR u.account_id = $2) AND a.state <> 'closed' ORDER BY s.user_id LIMIT $4`, feed, account, after, limit)
+		WHERE s.feed = $1 AND s.user_id > $3 AND ($2 = '' OR u.account_id = $2) AND a.state <> 'closed' ORDER BY s.user_id
+		LIMIT $4`, feed, account, after, limit)
 }
 
 // RecipientOf is one user's own subscription.
@@ -140,7 +151,8 @@ func (tx *Tx) AddPublication(p NewPublication) error {
 	if p.Placing {
 		upTo = ""
 	}
-	_, err := tx.exec("AddPublication", `INSERT INTO publications (id, feed, account_id, name, size, sha256, idempotency_key, actor, via, published_at, placed_up_to, flag)
+	_, err := tx.exec("AddPublication", `INSERT INTO publications (id, feed, account_id, name, size, sha256,
+		idempotency_key, actor, via, published_at, placed_up_to, flag)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`, p.ID, p.Feed, p.Account, p.Name, p.Size, p.SHA256,
 		null(p.IdempotencyKey), p.Actor, p.Via, p.At, upTo, p.Flag)
 	return err
@@ -156,7 +168,8 @@ func (tx *Tx) Placed(id, was, upTo string, done bool) error {
 	if done {
 		now = nil
 	}
-	return tx.execOne("Placed", `UPDATE publications SET placed_up_to = $3 WHERE id = $1 AND placed_up_to = $2`, id, was, now)
+	return tx.execOne("Placed", `UPDATE publications SET placed_up_to = $3 WHERE id = $1 AND placed_up_to = $2`, id, was,
+		now)
 }
 
 // PublicationRow is a publication as it is stored.
@@ -167,14 +180,16 @@ type PublicationRow struct {
 	Key      string  // idempotency key
 }
 
-const publicationColumns = `SELECT p.id, p.feed, p.account_id, p.name, p.size, p.sha256, p.published_at, p.via, p.actor, p.placed_up_to, COALESCE(p.idempotency_key, ''), p.flag,
+const publicationColumns = `SELECT p.id, p.feed, p.account_id, p.name, p.size, p.sha256, p.published_at, p.via, p.actor,
+	p.placed_up_to, COALESCE(p.idempotency_key, ''), p.flag,
 	(SELECT COUNT(*) FROM deliveries d WHERE d.publication_id = p.id) FROM publications p`
 
 func scanPublication(r *sql.Rows) (p PublicationRow, err error) {
 	var sum []byte
 	var at int64
 	var upTo sql.NullString
-	err = r.Scan(&p.ID, &p.Feed, &p.Account, &p.Name, &p.Size, &sum, &at, &p.Via, &p.Actor, &upTo, &p.Key, &p.Flag, &p.Deliveries)
+	err = r.Scan(&p.ID, &p.Feed, &p.Account, &p.Name, &p.Size, &sum, &at, &p.Via, &p.Actor, &upTo, &p.Key, &p.Flag,
+		&p.Deliveries)
 	p.SHA256, p.PublishedAt = hex.EncodeToString(sum), exchange.FromMicros(at)
 	if upTo.Valid {
 		p.PlacedTo = &upTo.String
@@ -184,7 +199,8 @@ func scanPublication(r *sql.Rows) (p PublicationRow, err error) {
 
 // PublicationByKey finds what an idempotency key published before.
 func (q *Q) PublicationByKey(feed, key string) (PublicationRow, error) {
-	return one(q, "PublicationByKey", scanPublication, publicationColumns+` WHERE p.feed = $1 AND p.idempotency_key = $2`, feed, key)
+	return one(q, "PublicationByKey", scanPublication, publicationColumns+` WHERE p.feed = $1 AND p.idempotency_key = $2`,
+		feed, key)
 }
 
 // Publication finds one publication.
@@ -214,8 +230,10 @@ func (q *Q) Unplaced() ([]PublicationRow, error) {
 // never had; the oldest first.
 func (q *Q) PublicationsSince(feed, account, userID string, since int64) ([]PublicationRow, error) {
 	return collect(q, "PublicationsSince", scanPublication, publicationColumns+` JOIN blobs b ON b.id = p.id
-		WHERE p.feed = $1 AND p.published_at >= $3 AND p.account_id IN ('', $2) AND b.state = 'live' AND p.placed_up_to IS NULL
-		AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.publication_id = p.id AND d.user_id = $4) ORDER BY p.published_at, p.id`, feed, account, since, userID)
+		WHERE p.feed = $1 AND p.published_at >= $3 AND p.account_id IN ('', $2) AND b.state = 'live'
+		AND p.placed_up_to IS NULL
+		AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.publication_id = p.id AND d.user_id = $4)
+		ORDER BY p.published_at, p.id`, feed, account, since, userID)
 }
 
 // Came is a file that came, or was published, at a time.
@@ -234,10 +252,12 @@ func (q *Q) PublicationsBetween(feed, account string, from, to int64) ([]Came, e
 		err = r.Scan(&c.ID, &c.Name, &c.Size, &c.At, &c.Version)
 		return c, err
 	},
-		`SELECT p.id, p.name, p.size, p.published_at, COALESCE((SELECT MIN(d.version_id) FROM deliveries d WHERE d.publication_id = p.id), '') FROM publications p
+		`SELECT p.id, p.name, p.size, p.published_at,
+			COALESCE((SELECT MIN(d.version_id) FROM deliveries d WHERE d.publication_id = p.id), '') FROM publications p
 		WHERE p.feed = $1 AND ($2 = '' OR p.account_id IN ('', $2)) AND p.published_at >= $3 AND p.published_at < $4
 		AND (NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.publication_id = p.id AND d.state = 'withdrawn')
-			OR EXISTS (SELECT 1 FROM deliveries d WHERE d.publication_id = p.id AND d.state <> 'withdrawn')) ORDER BY p.published_at LIMIT 10000`, feed, account, from, to)
+			OR EXISTS (SELECT 1 FROM deliveries d WHERE d.publication_id = p.id
+			AND d.state <> 'withdrawn')) ORDER BY p.published_at LIMIT 10000`, feed, account, from, to)
 }
 
 // Sequence reads how far a feed's numbers have come for an account, holding
@@ -266,8 +286,8 @@ func scanSequence(r *sql.Rows) (s model.Sequence, err error) {
 
 // Sequences lists how far a feed's numbers have come, by account, one page of it.
 func (q *Q) Sequences(f model.FeedFilter) ([]model.Sequence, error) {
-	return collect(q, "Sequences", scanSequence, sequenceColumns+` AND ($2 = '' OR account_id > $2) ORDER BY account_id LIMIT $3`,
-		f.Feed, f.Cursor, most(f.Paging))
+	return collect(q, "Sequences", scanSequence,
+		sequenceColumns+` AND ($2 = '' OR account_id > $2) ORDER BY account_id LIMIT $3`, f.Feed, f.Cursor, most(f.Paging))
 }
 
 // PutSequence records how far a feed's numbers have come for an account.
@@ -282,8 +302,10 @@ func (tx *Tx) PutSequence(feed string, s model.Sequence) error {
 	if err != nil {
 		return fault.Wrap("store.PutSequence", fault.Internal, err)
 	}
-	_, err = tx.exec("PutSequence", `INSERT INTO feed_sequences (feed, account_id, last, missing, state) VALUES ($1, $2, $3, $4, $5)
-		ON CONFLICT (feed, account_id) DO UPDATE SET last = excluded.last, missing = excluded.missing, state = excluded.state`,
+	_, err = tx.exec("PutSequence", `INSERT INTO feed_sequences (feed, account_id, last, missing, state)
+		VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT (feed, account_id) DO UPDATE SET last = excluded.last, missing = excluded.missing,
+		state = excluded.state`,
 		feed, account, last, string(missing), string(state))
 	return err
 }
@@ -307,17 +329,20 @@ func (q *Q) SubscriptionsOf(userID string) ([]SubscribedFeed, error) {
 		err = r.Scan(&s.ID, &s.Feed, &types, &s.Dir, &s.May, &s.Title, &s.Retention, &feedTypes)
 		s.Types, s.FeedTypes = list(types), list(feedTypes)
 		return s, err
-	}, `SELECT s.id, s.feed, s.types, s.dir, s.may, f.title, f.retention, f.types FROM subscriptions s JOIN feeds f ON f.name = s.feed
+	}, `SELECT s.id, s.feed, s.types, s.dir, s.may, f.title, f.retention, f.types FROM subscriptions s
+		JOIN feeds f ON f.name = s.feed
 		WHERE s.user_id = $1 ORDER BY s.feed`, userID)
 }
 
 // SubscribedAccounts lists the accounts that have subscribers of a feed.
 func (q *Q) SubscribedAccounts(feed string) ([]string, error) {
-	return collect(q, "SubscribedAccounts", scanString, `SELECT DISTINCT u.account_id FROM subscriptions s JOIN users u ON u.id = s.user_id WHERE s.feed = $1 ORDER BY u.account_id`, feed)
+	return collect(q, "SubscribedAccounts", scanString, `SELECT DISTINCT u.account_id FROM subscriptions s
+		JOIN users u ON u.id = s.user_id WHERE s.feed = $1 ORDER BY u.account_id`, feed)
 }
 
 // Produces reports whether an account's users may publish into any feed.
 func (q *Q) Produces(account string) (yes bool, err error) {
-	err = q.scanOne("Produces", `SELECT CASE WHEN EXISTS (SELECT 1 FROM feeds WHERE producer = $1) THEN 1 ELSE 0 END`, []any{account}, &yes)
+	err = q.scanOne("Produces", `SELECT CASE WHEN EXISTS (SELECT 1 FROM feeds WHERE producer = $1) THEN 1 ELSE 0 END`,
+		[]any{account}, &yes)
 	return yes, err
 }

@@ -45,8 +45,8 @@ func (q *Q) File(dir, name string) (File, error) {
 
 // Files lists files of a directory with names after a name, in byte order.
 func (q *Q) Files(dir, after string, limit int) ([]File, error) {
-	return collect(q, "Files", scanFile, `SELECT `+fileColumns+` FROM files WHERE dir_id = $1 AND name > $2 ORDER BY name LIMIT $3`,
-		dir, []byte(after), limit)
+	return collect(q, "Files", scanFile, `SELECT `+fileColumns+
+		` FROM files WHERE dir_id = $1 AND name > $2 ORDER BY name LIMIT $3`, dir, []byte(after), limit)
 }
 
 // Content finds a version's bytes.
@@ -73,7 +73,8 @@ func (q *Q) Versions(f File, p model.Paging) ([]model.Version, error) {
 // VersionIDs lists versions of a file that are older than one, the newest first; ""
 // begins with the newest.
 func (q *Q) VersionIDs(fileID, before string, limit int) ([]string, error) {
-	return collect(q, "VersionIDs", scanString, `SELECT id FROM versions WHERE file_id = $1 AND ($2 = '' OR id < $2) ORDER BY id DESC LIMIT $3`, fileID, before, limit)
+	return collect(q, "VersionIDs", scanString, `SELECT id FROM versions WHERE file_id = $1 AND ($2 = '' OR id < $2)
+		ORDER BY id DESC LIMIT $3`, fileID, before, limit)
 }
 
 // PutFile gives a name its current version; an existing row is replaced.
@@ -102,11 +103,13 @@ func (tx *Tx) AdoptVersions(from, to string) error {
 	if _, err := tx.exec("AdoptVersions", `UPDATE versions SET file_id = $2 WHERE file_id = $1`, from, to); err != nil {
 		return err
 	}
-	held, err := tx.lockRows("AdoptVersions", rankHold, `SELECT id FROM holds WHERE kind = 'file' AND target = $1 AND released_at IS NULL ORDER BY id`, from)
+	held, err := tx.lockRows("AdoptVersions", rankHold,
+		`SELECT id FROM holds WHERE kind = 'file' AND target = $1 AND released_at IS NULL ORDER BY id`, from)
 	if err != nil || len(held) == 0 {
 		return err
 	}
-	_, err = tx.exec("AdoptVersions", `UPDATE holds SET target = $2 WHERE kind = 'file' AND target = $1 AND released_at IS NULL`, from, to)
+	_, err = tx.exec("AdoptVersions", `UPDATE holds SET target = $2 WHERE kind = 'file' AND target = $1
+		AND released_at IS NULL`, from, to)
 	return err
 }
 
@@ -125,7 +128,8 @@ type Version struct {
 	Class                      string // the retention policy that keeps it; "" for the default
 }
 
-var versionInserts = inserts(8, `INSERT INTO versions (id, file_id, user_id, blob_id, hash_state, actor, stored_at, class) VALUES`, "")
+var versionInserts = inserts(8, `INSERT INTO versions (id, file_id, user_id, blob_id, hash_state, actor, stored_at,
+	class) VALUES`, "")
 
 // AddVersion records a version of a file. The blob's reference is taken apart.
 func (tx *Tx) AddVersion(v Version) error { return tx.AddVersions([]Version{v}) }
@@ -134,7 +138,8 @@ func (tx *Tx) AddVersion(v Version) error { return tx.AddVersions([]Version{v}) 
 func (tx *Tx) AddVersions(list []Version) error {
 	rows := make([][]any, len(list))
 	for i, v := range list {
-		rows[i] = []any{v.ID, v.FileID, v.UserID, v.BlobID, v.HashState, v.Actor, v.StoredAt, cmp.Or(v.Class, model.ClassDefault)}
+		rows[i] = []any{v.ID, v.FileID, v.UserID, v.BlobID, v.HashState, v.Actor, v.StoredAt,
+			cmp.Or(v.Class, model.ClassDefault)}
 	}
 	return insert(tx.exec, "AddVersions", &versionInserts, rows)
 }

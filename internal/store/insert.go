@@ -33,7 +33,8 @@ func inserts(columns int, head, tail string) (out [rowsAtOnce]string) {
 
 // insert adds rows with exec or book, and with the statements that inserts made. Each
 // row has its parameters.
-func insert(add func(op, query string, args ...any) (int64, error), op string, into *[rowsAtOnce]string, rows [][]any) error {
+func insert(add func(op, query string, args ...any) (int64, error), op string, into *[rowsAtOnce]string,
+	rows [][]any) error {
 	for part := range slices.Chunk(rows, rowsAtOnce) {
 		if _, err := add(op, into[len(part)-1], slices.Concat(part...)...); err != nil {
 			return err

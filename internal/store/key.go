@@ -10,7 +10,8 @@ import (
 
 const keyColumns = `SELECT k.id, u.name, k.fingerprint, k.type, k.bits, k.public, k.comment, k.origin,
 	k.holder, COALESCE(h.email, ''), k.flag, k.created_at, k.expires_at, k.retires_at, COALESCE(n.fingerprint, ''),
-	k.frozen_at, k.frozen_by, COALESCE(f.email, ''), k.last_used_at, k.last_address, k.last_client, k.revoked_at, COALESCE(k.revoked_why, ''),
+	k.frozen_at, k.frozen_by, COALESCE(f.email, ''), k.last_used_at, k.last_address, k.last_client, k.revoked_at,
+	COALESCE(k.revoked_why, ''),
 	CASE WHEN b.fingerprint IS NULL THEN 0 ELSE 1 END
 	FROM keys k JOIN users u ON u.id = k.user_id
 	LEFT JOIN contacts h ON h.id = k.holder
@@ -41,12 +42,14 @@ func (q *Q) KeysOf(fingerprint string) ([]model.Key, error) {
 
 // KeyHolders lists every key with a fingerprint that is not revoked.
 func (q *Q) KeyHolders(fingerprint string) ([]model.Key, error) {
-	return collect(q, "KeyHolders", scanKey, keyColumns+` WHERE k.fingerprint = $1 AND k.revoked_at IS NULL ORDER BY k.id`, fingerprint)
+	return collect(q, "KeyHolders", scanKey, keyColumns+` WHERE k.fingerprint = $1 AND k.revoked_at IS NULL ORDER BY k.id`,
+		fingerprint)
 }
 
 // KeysHeldBy lists the keys, not revoked, whose private half a contact has.
 func (q *Q) KeysHeldBy(contactID string) ([]model.Key, error) {
-	return collect(q, "KeysHeldBy", scanKey, keyColumns+` WHERE k.holder = $1 AND k.holder <> '' AND k.revoked_at IS NULL ORDER BY k.id`, contactID)
+	return collect(q, "KeysHeldBy", scanKey, keyColumns+` WHERE k.holder = $1 AND k.holder <> '' AND k.revoked_at IS NULL
+		ORDER BY k.id`, contactID)
 }
 
 // KeysDue lists up to limit keys that have not been revoked and need attention
@@ -60,15 +63,19 @@ func (q *Q) KeysDue(by, old time.Time, after string, limit int) ([]model.Key, er
 // KeysEnding lists up to limit keys, not revoked, whose overlap is over or
 // which have expired, and nothing was done about it yet.
 func (q *Q) KeysEnding(now time.Time, limit int) ([]model.Key, error) {
-	return collect(q, "KeysEnding", scanKey, keyColumns+` WHERE k.revoked_at IS NULL AND (k.retires_at <= $1 OR (k.expires_at <= $1
-		AND NOT EXISTS (SELECT 1 FROM notices x WHERE x.user_id = k.user_id AND x.kind = 'key.expired' AND x.fingerprint = k.fingerprint
+	return collect(q, "KeysEnding", scanKey, keyColumns+` WHERE k.revoked_at IS NULL
+		AND (k.retires_at <= $1 OR (k.expires_at <= $1
+		AND NOT EXISTS (SELECT 1 FROM notices x WHERE x.user_id = k.user_id AND x.kind = 'key.expired'
+		AND x.fingerprint = k.fingerprint
 		AND x.at >= k.expires_at))) ORDER BY k.id LIMIT $2`, exchange.Micros(now), limit)
 }
 
 // AddKey records a key of a user.
 func (tx *Tx) AddKey(userID string, k model.Key) error {
-	_, err := tx.exec("AddKey", `INSERT INTO keys (id, user_id, fingerprint, type, bits, public, comment, origin, holder, created_at, expires_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`, k.ID, userID, k.Fingerprint, k.Type, k.Bits, k.Public, k.Comment,
+	_, err := tx.exec("AddKey", `INSERT INTO keys (id, user_id, fingerprint, type, bits, public, comment, origin, holder,
+		created_at, expires_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`, k.ID, userID, k.Fingerprint, k.Type, k.Bits, k.Public,
+		k.Comment,
 		k.Origin, k.HolderID, exchange.Micros(k.CreatedAt), timeNull(k.ExpiresAt))
 	return err
 }
@@ -79,7 +86,8 @@ func (tx *Tx) SetKey(k model.Key) error {
 	if err := tx.take(rankKey, k.ID); err != nil {
 		return err
 	}
-	return tx.execOne("SetKey", `UPDATE keys SET holder = $2, flag = $3, expires_at = $4, frozen_at = $5, frozen_by = $6 WHERE id = $1`,
+	return tx.execOne("SetKey", `UPDATE keys SET holder = $2, flag = $3, expires_at = $4, frozen_at = $5, frozen_by = $6
+		WHERE id = $1`,
 		k.ID, k.HolderID, k.Flag, timeNull(k.ExpiresAt), timeNull(k.FrozenAt), k.FrozenByID)
 }
 
@@ -88,7 +96,8 @@ func (tx *Tx) ReplaceKey(keyID, byID string, at time.Time) error {
 	if err := tx.take(rankKey, keyID); err != nil {
 		return err
 	}
-	return tx.execOne("ReplaceKey", `UPDATE keys SET replaced_by = $2, retires_at = $3 WHERE id = $1 AND revoked_at IS NULL`,
+	return tx.execOne("ReplaceKey", `UPDATE keys SET replaced_by = $2, retires_at = $3 WHERE id = $1
+		AND revoked_at IS NULL`,
 		keyID, byID, exchange.Micros(at))
 }
 
@@ -97,8 +106,9 @@ func (tx *Tx) RevokeKey(keyID, why string, at time.Time) error {
 	if err := tx.take(rankKey, keyID); err != nil {
 		return err
 	}
-	return tx.execOne("RevokeKey", `UPDATE keys SET revoked_at = $2, revoked_why = $3 WHERE id = $1 AND revoked_at IS NULL`,
-		keyID, exchange.Micros(at), why)
+	return tx.execOne("RevokeKey",
+		`UPDATE keys SET revoked_at = $2, revoked_why = $3 WHERE id = $1 AND revoked_at IS NULL`, keyID, exchange.Micros(at),
+		why)
 }
 
 // KeyUse is a log-in with a key.
@@ -118,7 +128,8 @@ func (tx *Tx) LockKeys(fingerprints []string) error {
 		args[i] = f
 	}
 	in := ` WHERE fingerprint IN ` + placeholders(1, len(args))
-	if _, err := tx.lockRows("LockKeys", rankKey, `SELECT id FROM keys`+in+` AND revoked_at IS NULL ORDER BY id`, args...); err != nil {
+	if _, err := tx.lockRows("LockKeys", rankKey, `SELECT id FROM keys`+in+` AND revoked_at IS NULL ORDER BY id`,
+		args...); err != nil {
 		return err
 	}
 	_, err := tx.lockRows("LockKeys", rankLink, `SELECT id FROM links`+in+` AND state = 'waiting' ORDER BY id`, args...)
@@ -135,7 +146,8 @@ func (tx *Tx) KeysUsed(list []KeyUse, grace time.Duration) error {
 			args[i] = u.KeyID
 		}
 		in := placeholders(1, n)
-		if _, err := tx.lockRows("KeysUsed", rankKey, `SELECT id FROM keys WHERE id IN `+in+` OR replaced_by IN `+in+` ORDER BY id`, args...); err != nil {
+		if _, err := tx.lockRows("KeysUsed", rankKey,
+			`SELECT id FROM keys WHERE id IN `+in+` OR replaced_by IN `+in+` ORDER BY id`, args...); err != nil {
 			return err
 		}
 		for _, u := range list[:n] {
@@ -153,7 +165,8 @@ func (tx *Tx) keyUsed(u KeyUse, grace time.Duration) error {
 		u.KeyID, u.At, u.Address, u.Client); err != nil {
 		return err
 	}
-	_, err := tx.book("KeyUsed", `UPDATE keys SET retires_at = $2 WHERE replaced_by = $1 AND retires_at > $2`, u.KeyID, u.At+grace.Microseconds())
+	_, err := tx.book("KeyUsed", `UPDATE keys SET retires_at = $2 WHERE replaced_by = $1 AND retires_at > $2`, u.KeyID,
+		u.At+grace.Microseconds())
 	return err
 }
 
@@ -183,18 +196,21 @@ func (q *Q) BurnedKeys(p model.Paging) ([]model.BurnedKey, error) {
 // otherwise the first reason stays.
 func (tx *Tx) Burn(b model.BurnedKey) error {
 	_, err := tx.exec("Burn", `INSERT INTO burned_keys (fingerprint, how, why, actor, at) VALUES ($1, $2, $3, $4, $5)
-		ON CONFLICT (fingerprint) DO UPDATE SET how = excluded.how, why = excluded.why, actor = excluded.actor, at = excluded.at
+		ON CONFLICT (fingerprint) DO UPDATE SET how = excluded.how, why = excluded.why, actor = excluded.actor,
+		at = excluded.at
 		WHERE burned_keys.how = 'suspected' AND excluded.how <> 'suspected'`,
 		b.Fingerprint, b.How, b.Why, b.Actor, exchange.Micros(b.At))
 	return err
 }
 
-const pendingColumns = `SELECT u.name, p.user_id, p.fingerprint, p.type, p.bits, p.public, p.address, p.client, p.first_at, p.last_at, p.times
+const pendingColumns = `SELECT u.name, p.user_id, p.fingerprint, p.type, p.bits, p.public, p.address, p.client,
+	p.first_at, p.last_at, p.times
 	FROM pending_keys p JOIN users u ON u.id = p.user_id`
 
 func scanPending(r *sql.Rows) (p model.PendingKey, err error) {
 	var first, last int64
-	err = r.Scan(&p.User, &p.UserID, &p.Fingerprint, &p.Type, &p.Bits, &p.Public, &p.Address, &p.Client, &first, &last, &p.Times)
+	err = r.Scan(&p.User, &p.UserID, &p.Fingerprint, &p.Type, &p.Bits, &p.Public, &p.Address, &p.Client, &first, &last,
+		&p.Times)
 	p.FirstAt, p.LastAt = exchange.FromMicros(first), exchange.FromMicros(last)
 	return p, err
 }
@@ -210,26 +226,31 @@ func (q *Q) PendingKeys(userID string, p model.Paging) ([]model.PendingKey, erro
 
 // PendingKey finds a key that waits for a user.
 func (q *Q) PendingKey(userID, fingerprint string) (model.PendingKey, error) {
-	return one(q, "PendingKey", scanPending, pendingColumns+` WHERE p.user_id = $1 AND p.fingerprint = $2`, userID, fingerprint)
+	return one(q, "PendingKey", scanPending, pendingColumns+` WHERE p.user_id = $1 AND p.fingerprint = $2`, userID,
+		fingerprint)
 }
 
 // AddPending notes an unknown key, and keeps the user's newest ones.
 func (tx *Tx) AddPending(p model.PendingKey, keep int) error {
-	_, err := tx.book("AddPending", `INSERT INTO pending_keys (user_id, fingerprint, type, bits, public, address, client, first_at, last_at, times)
+	_, err := tx.book("AddPending", `INSERT INTO pending_keys (user_id, fingerprint, type, bits, public, address, client,
+		first_at, last_at, times)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, 1) ON CONFLICT (user_id, fingerprint)
-		DO UPDATE SET address = excluded.address, client = excluded.client, last_at = excluded.last_at, times = pending_keys.times + 1`,
+		DO UPDATE SET address = excluded.address, client = excluded.client, last_at = excluded.last_at,
+		times = pending_keys.times + 1`,
 		p.UserID, p.Fingerprint, p.Type, p.Bits, p.Public, p.Address, p.Client, exchange.Micros(p.LastAt))
 	if err != nil {
 		return err
 	}
 	_, err = tx.book("AddPending", `DELETE FROM pending_keys WHERE user_id = $1 AND last_at <
-		COALESCE((SELECT last_at FROM pending_keys WHERE user_id = $1 ORDER BY last_at DESC LIMIT 1 OFFSET $2), 0)`, p.UserID, keep-1)
+		COALESCE((SELECT last_at FROM pending_keys WHERE user_id = $1 ORDER BY last_at DESC LIMIT 1 OFFSET $2), 0)`, p.UserID,
+		keep-1)
 	return err
 }
 
 // DropPending takes a key off the list of those that wait; for every user when
 // userID is "".
 func (tx *Tx) DropPending(userID, fingerprint string) error {
-	_, err := tx.exec("DropPending", `DELETE FROM pending_keys WHERE fingerprint = $2 AND ($1 = '' OR user_id = $1)`, userID, fingerprint)
+	_, err := tx.exec("DropPending", `DELETE FROM pending_keys WHERE fingerprint = $2 AND ($1 = '' OR user_id = $1)`,
+		userID, fingerprint)
 	return err
 }

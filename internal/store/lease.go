@@ -102,7 +102,8 @@ func (l *lease) acquire(ctx context.Context) error {
 		return err
 	}
 	if !l.free(first) {
-		l.who.Log.Warn("another sallyport holds the lease of the database; waiting to see whether it lives", "holder", first.holder)
+		l.who.Log.Warn("another sallyport holds the lease of the database; waiting to see whether it lives", "holder",
+			first.holder)
 	}
 	for now := first; ; {
 		if l.free(now) {
@@ -137,14 +138,18 @@ func (l *lease) take(ctx context.Context, f found) (bool, error) {
 		return false, err
 	}
 	defer conn.Close()
-	begin := fmt.Sprintf(`begin isolation level read committed; set local statement_timeout = %d; select pg_advisory_xact_lock(%d)`, takeOver.Milliseconds(), fenceLock)
+	begin := fmt.Sprintf(
+		`begin isolation level read committed; set local statement_timeout = %d; select pg_advisory_xact_lock(%d)`,
+		takeOver.Milliseconds(), fenceLock)
 	if _, err := exec(ctx, conn, begin); err != nil {
 		return false, fmt.Errorf("wait for the transactions of %s to end: %w", f.holder, err)
 	}
 	sent := time.Now()
 	var term int64
-	err = conn.QueryRowContext(ctx, `UPDATE lease SET term = term + 1, holder = $1, lock = $2, since = `+microsNow+`, expires_at = `+microsNow+` + $3
-		WHERE term = $4 AND expires_at = $5 RETURNING term`, l.who.Name, l.who.Lock, leaseTime.Microseconds(), f.term, f.expires).Scan(&term)
+	err = conn.QueryRowContext(ctx, `UPDATE lease SET term = term + 1, holder = $1, lock = $2, since = `+microsNow+
+		`, expires_at = `+microsNow+` + $3
+		WHERE term = $4 AND expires_at = $5 RETURNING term`, l.who.Name, l.who.Lock, leaseTime.Microseconds(), f.term,
+		f.expires).Scan(&term)
 	if errors.Is(err, sql.ErrNoRows) {
 		_, err := exec(ctx, conn, "rollback")
 		return false, err
@@ -167,7 +172,8 @@ func (l *lease) take(ctx context.Context, f found) (bool, error) {
 func (l *lease) begin(b *pgx.Batch, ours *bool) {
 	b.Queue(`begin isolation level read committed`)
 	b.Queue(`select pg_advisory_xact_lock_shared($1)`, int64(fenceLock))
-	b.Queue(`select exists (select from lease where term = $1)`, l.term).QueryRow(func(r pgx.Row) error { return r.Scan(ours) })
+	b.Queue(`select exists (select from lease where term = $1)`, l.term).
+		QueryRow(func(r pgx.Row) error { return r.Scan(ours) })
 }
 
 // join does for a transaction of the job library's pool what begin does.
@@ -179,7 +185,8 @@ func (l *lease) join(ctx context.Context, tx *sql.Tx) error {
 		return err
 	}
 	ours := false
-	if err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT FROM lease WHERE term = $1)`, l.term).Scan(&ours); err != nil {
+	if err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT FROM lease WHERE term = $1)`, l.term).
+		Scan(&ours); err != nil {
 		return err
 	}
 	if !ours {
@@ -237,7 +244,8 @@ func (l *lease) renew() error {
 	ctx, cancel := context.WithTimeout(context.Background(), renewTime)
 	defer cancel()
 	sent := time.Now()
-	res, err := l.db.ExecContext(ctx, `UPDATE lease SET expires_at = `+microsNow+` + $2 WHERE term = $1`, l.term, leaseTime.Microseconds())
+	res, err := l.db.ExecContext(ctx, `UPDATE lease SET expires_at = `+microsNow+` + $2 WHERE term = $1`, l.term,
+		leaseTime.Microseconds())
 	if err != nil {
 		return err
 	}
@@ -264,7 +272,8 @@ func (l *lease) close() error {
 	if l.term > 0 {
 		ctx, cancel := context.WithTimeout(context.Background(), releaseTime)
 		defer cancel()
-		if _, err := l.db.ExecContext(ctx, `UPDATE lease SET holder = '', lock = '', expires_at = 0 WHERE term = $1`, l.term); err != nil {
+		if _, err := l.db.ExecContext(ctx, `UPDATE lease SET holder = '', lock = '', expires_at = 0 WHERE term = $1`,
+			l.term); err != nil {
 			l.who.Log.Warn("the lease of the database could not be given back; it expires by itself", "err", err)
 		}
 	}

@@ -19,7 +19,8 @@ import (
 
 // open opens a store as the node of a name, which has a lock of that name.
 func open(url, name string) (*store.Store, error) {
-	return store.Open(context.Background(), store.Options{URL: url, Holder: &store.Holder{Name: name, Lock: name, Log: slog.New(slog.DiscardHandler)}})
+	return store.Open(context.Background(),
+		store.Options{URL: url, Holder: &store.Holder{Name: name, Lock: name, Log: slog.New(slog.DiscardHandler)}})
 }
 
 // mustOpen is open, until the test ends.
@@ -67,7 +68,8 @@ func TestLease(t *testing.T) {
 		url := pg.Database(t)
 		first := mustOpen(t, url, "first")
 		_, err := open(url, "second")
-		if !fault.Is(err, fault.Conflict) || !strings.Contains(fault.PublicText(err), "first, since 20") || fault.HintIn(err) == "" {
+		if !fault.Is(err, fault.Conflict) || !strings.Contains(fault.PublicText(err), "first, since 20") ||
+			fault.HintIn(err) == "" {
 			t.Fatalf("the second was told %v (hint: %s)", err, fault.HintIn(err))
 		}
 		t.Logf("the second was told: %s", fault.PublicText(err))
@@ -196,54 +198,55 @@ func TestLease(t *testing.T) {
 		wantLost(t, old)
 	})
 
-	t.Run("the expired lease of a node that is cut off is taken over, and its open transaction is gone", func(t *testing.T) {
-		t.Parallel()
-		url := withIdle(pg.Database(t))
-		p := testkit.PostgresProxy(t, url)
-		old := mustOpen(t, p.URL, "old")
-		began := make(chan struct{})
-		resume := make(chan struct{})
-		outcome := make(chan error, 1)
-		go func() {
-			outcome <- testkit.Write(context.Background(), old, func(tx *store.Tx) error {
-				if err := tx.SetSetting("a", "old"); err != nil {
-					return err
-				}
-				close(began)
-				<-resume
-				return nil
-			})
-		}()
-		<-began
-		p.Blackhole(true)
-		start := time.Now()
-		now := mustOpen(t, url, "new")
-		took := time.Since(start)
-		t.Logf("the new one served after %v", took.Round(100*time.Millisecond))
-		if took > 25*time.Second {
-			t.Fatal("that is too long")
-		}
-		if v := setting(t, now, "a"); v != "" {
-			t.Fatalf("the new one sees %q of an open transaction", v)
-		}
-		testkit.Must(t, set(now, "b", "new"))
-		close(resume)
-		err := <-outcome
-		if err == nil {
-			t.Fatal("the old one's COMMIT was answered")
-		}
-		t.Logf("the old one was told: %v", err)
-		p.Blackhole(false) // what it sent arrives now
-		select {
-		case <-old.Lost():
-		case <-time.After(30 * time.Second):
-			t.Fatal("the old one did not notice")
-		}
-		wantLost(t, old)
-		if v := setting(t, now, "a"); v != "" {
-			t.Fatalf("the old transaction has taken effect: %q", v)
-		}
-	})
+	t.Run("the expired lease of a node that is cut off is taken over, and its open transaction is gone",
+		func(t *testing.T) {
+			t.Parallel()
+			url := withIdle(pg.Database(t))
+			p := testkit.PostgresProxy(t, url)
+			old := mustOpen(t, p.URL, "old")
+			began := make(chan struct{})
+			resume := make(chan struct{})
+			outcome := make(chan error, 1)
+			go func() {
+				outcome <- testkit.Write(context.Background(), old, func(tx *store.Tx) error {
+					if err := tx.SetSetting("a", "old"); err != nil {
+						return err
+					}
+					close(began)
+					<-resume
+					return nil
+				})
+			}()
+			<-began
+			p.Blackhole(true)
+			start := time.Now()
+			now := mustOpen(t, url, "new")
+			took := time.Since(start)
+			t.Logf("the new one served after %v", took.Round(100*time.Millisecond))
+			if took > 25*time.Second {
+				t.Fatal("that is too long")
+			}
+			if v := setting(t, now, "a"); v != "" {
+				t.Fatalf("the new one sees %q of an open transaction", v)
+			}
+			testkit.Must(t, set(now, "b", "new"))
+			close(resume)
+			err := <-outcome
+			if err == nil {
+				t.Fatal("the old one's COMMIT was answered")
+			}
+			t.Logf("the old one was told: %v", err)
+			p.Blackhole(false) // what it sent arrives now
+			select {
+			case <-old.Lost():
+			case <-time.After(30 * time.Second):
+				t.Fatal("the old one did not notice")
+			}
+			wantLost(t, old)
+			if v := setting(t, now, "a"); v != "" {
+				t.Fatalf("the old transaction has taken effect: %q", v)
+			}
+		})
 
 	t.Run("a pooler's reconnect does not lose it", func(t *testing.T) {
 		t.Parallel()
@@ -376,7 +379,8 @@ func TestOutcome(t *testing.T) {
 	defer db.Close()
 	for _, q := range []string{
 		`CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'refused'; END $$`,
-		`CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON settings DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.name = 'refused') EXECUTE FUNCTION refuse()`} {
+		`CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON settings DEFERRABLE INITIALLY DEFERRED
+			FOR EACH ROW WHEN (NEW.name = 'refused') EXECUTE FUNCTION refuse()`} {
 		_, err := db.Exec(q)
 		testkit.Must(t, err)
 	}

@@ -8,20 +8,24 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-const linkColumns = `SELECT l.id, l.kind, COALESCE(u.name, ''), c.email, l.fingerprint, l.state, l.created_at, l.expires_at,
-	l.ended_at, l.opened_from, l.user_id, l.contact_id FROM links l JOIN contacts c ON c.id = l.contact_id LEFT JOIN users u ON u.id = l.user_id`
+const linkColumns = `SELECT l.id, l.kind, COALESCE(u.name, ''), c.email, l.fingerprint, l.state, l.created_at,
+	l.expires_at,
+	l.ended_at, l.opened_from, l.user_id, l.contact_id FROM links l JOIN contacts c ON c.id = l.contact_id LEFT
+	JOIN users u ON u.id = l.user_id`
 
 func scanLink(r *sql.Rows) (l model.Link, err error) {
 	var created, expires int64
 	var ended sql.NullInt64
-	err = r.Scan(&l.ID, &l.Kind, &l.User, &l.Contact, &l.Fingerprint, &l.State, &created, &expires, &ended, &l.OpenedFrom, &l.UserID, &l.ContactID)
+	err = r.Scan(&l.ID, &l.Kind, &l.User, &l.Contact, &l.Fingerprint, &l.State, &created, &expires, &ended, &l.OpenedFrom,
+		&l.UserID, &l.ContactID)
 	l.CreatedAt, l.ExpiresAt, l.EndedAt = exchange.FromMicros(created), exchange.FromMicros(expires), timePtr(ended)
 	return l, err
 }
 
 // Links lists one-time links, the newest first, one page of them.
 func (q *Q) Links(f model.OfUserFilter) ([]model.Link, error) {
-	return collect(q, "Links", scanLink, linkColumns+` WHERE ($1 = '' OR u.folded = $1) AND l.id < $2 ORDER BY l.id DESC LIMIT $3`,
+	return collect(q, "Links", scanLink, linkColumns+` WHERE ($1 = '' OR u.folded = $1) AND l.id < $2 ORDER BY l.id DESC
+		LIMIT $3`,
 		valid.Fold(f.User), before(f.Paging), most(f.Paging))
 }
 
@@ -33,7 +37,8 @@ func (q *Q) Link(id string) (model.Link, error) {
 // LinksOfKey lists the links that hand over a key, opened ones included;
 // what was revoked or expired reached nobody.
 func (q *Q) LinksOfKey(fingerprint string) ([]model.Link, error) {
-	return collect(q, "LinksOfKey", scanLink, linkColumns+` WHERE l.fingerprint = $1 AND l.state IN ('waiting', 'opened') ORDER BY l.id`, fingerprint)
+	return collect(q, "LinksOfKey", scanLink, linkColumns+` WHERE l.fingerprint = $1 AND l.state IN ('waiting', 'opened')
+		ORDER BY l.id`, fingerprint)
 }
 
 // LinkByToken finds a link by the hash of what its holder has.
@@ -43,8 +48,10 @@ func (q *Q) LinkByToken(token []byte) (model.Link, error) {
 
 // AddLink records a link with its sealed content.
 func (tx *Tx) AddLink(l model.Link, token, sealed []byte) error {
-	_, err := tx.exec("AddLink", `INSERT INTO links (id, token, kind, user_id, contact_id, fingerprint, sealed, state, created_at, expires_at, opened_from)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, 'waiting', $8, $9, '')`, l.ID, token, l.Kind, l.UserID, l.ContactID, l.Fingerprint,
+	_, err := tx.exec("AddLink", `INSERT INTO links (id, token, kind, user_id, contact_id, fingerprint, sealed, state,
+		created_at, expires_at, opened_from)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, 'waiting', $8, $9, '')`, l.ID, token, l.Kind, l.UserID, l.ContactID,
+		l.Fingerprint,
 		sealed, exchange.Micros(l.CreatedAt), exchange.Micros(l.ExpiresAt))
 	return err
 }
@@ -53,14 +60,16 @@ func (tx *Tx) AddLink(l model.Link, token, sealed []byte) error {
 // second finds NotFound.
 func (tx *Tx) OpenLink(token []byte, from string, at int64) (sealed []byte, err error) {
 	var id string
-	if err := tx.scanOne("OpenLink", `SELECT id, sealed FROM links WHERE token = $1 AND state = 'waiting' AND expires_at > $2 `+tx.s.dialect.lock,
+	if err := tx.scanOne("OpenLink", `SELECT id, sealed FROM links WHERE token = $1 AND state = 'waiting'
+		AND expires_at > $2 `+tx.s.dialect.lock,
 		[]any{token, at}, &id, &sealed); err != nil {
 		return nil, err
 	}
 	if err := tx.take(rankLink, id); err != nil {
 		return nil, err
 	}
-	return sealed, tx.execOne("OpenLink", `UPDATE links SET state = 'opened', sealed = NULL, ended_at = $2, opened_from = $3
+	return sealed, tx.execOne("OpenLink", `UPDATE links SET state = 'opened', sealed = NULL, ended_at = $2,
+		opened_from = $3
 		WHERE token = $1 AND state = 'waiting'`, token, at, from)
 }
 
@@ -68,7 +77,8 @@ func (tx *Tx) OpenLink(token []byte, from string, at int64) (sealed []byte, err 
 // ends, and returns the state that it has then.
 func (tx *Tx) LockLink(token []byte) (state string, err error) {
 	var id string
-	if err := tx.scanOne("LockLink", `SELECT id, state FROM links WHERE token = $1 `+tx.s.dialect.lock, []any{token}, &id, &state); err != nil {
+	if err := tx.scanOne("LockLink", `SELECT id, state FROM links WHERE token = $1 `+tx.s.dialect.lock, []any{token}, &id,
+		&state); err != nil {
 		return "", err
 	}
 	return state, tx.take(rankLink, id)
@@ -79,12 +89,14 @@ func (tx *Tx) RevokeLink(id string, at int64) error {
 	if err := tx.take(rankLink, id); err != nil {
 		return err
 	}
-	return tx.execOne("RevokeLink", `UPDATE links SET state = 'revoked', sealed = NULL, ended_at = $2 WHERE id = $1 AND state = 'waiting'`, id, at)
+	return tx.execOne("RevokeLink", `UPDATE links SET state = 'revoked', sealed = NULL, ended_at = $2 WHERE id = $1
+		AND state = 'waiting'`, id, at)
 }
 
 // RevokeLinksOf ends a contact's waiting links.
 func (tx *Tx) RevokeLinksOf(contactID string, at int64) error {
-	if _, err := tx.lockRows("RevokeLinksOf", rankLink, `SELECT id FROM links WHERE contact_id = $1 AND state = 'waiting' ORDER BY id`, contactID); err != nil {
+	if _, err := tx.lockRows("RevokeLinksOf", rankLink,
+		`SELECT id FROM links WHERE contact_id = $1 AND state = 'waiting' ORDER BY id`, contactID); err != nil {
 		return err
 	}
 	_, err := tx.exec("RevokeLinksOf", `UPDATE links SET state = 'revoked', sealed = NULL, ended_at = $2
@@ -94,7 +106,8 @@ func (tx *Tx) RevokeLinksOf(contactID string, at int64) error {
 
 // RevokeLinksOfKey ends the waiting links that hand a key over.
 func (tx *Tx) RevokeLinksOfKey(fingerprint string, at int64) error {
-	if _, err := tx.lockRows("RevokeLinksOfKey", rankLink, `SELECT id FROM links WHERE fingerprint = $1 AND state = 'waiting' ORDER BY id`, fingerprint); err != nil {
+	if _, err := tx.lockRows("RevokeLinksOfKey", rankLink,
+		`SELECT id FROM links WHERE fingerprint = $1 AND state = 'waiting' ORDER BY id`, fingerprint); err != nil {
 		return err
 	}
 	_, err := tx.exec("RevokeLinksOfKey", `UPDATE links SET state = 'revoked', sealed = NULL, ended_at = $2
@@ -104,7 +117,8 @@ func (tx *Tx) RevokeLinksOfKey(fingerprint string, at int64) error {
 
 // ExpireLinks ends the links whose time is over, and says which.
 func (tx *Tx) ExpireLinks(now int64) ([]model.Link, error) {
-	over, err := collect(&tx.Q, "ExpireLinks", scanLink, linkColumns+` WHERE l.state = 'waiting' AND l.expires_at <= $1 ORDER BY l.id LIMIT 1000`, now)
+	over, err := collect(&tx.Q, "ExpireLinks", scanLink,
+		linkColumns+` WHERE l.state = 'waiting' AND l.expires_at <= $1 ORDER BY l.id LIMIT 1000`, now)
 	if err != nil || len(over) == 0 {
 		return nil, err
 	}
@@ -125,7 +139,8 @@ func (tx *Tx) ExpireLinks(now int64) ([]model.Link, error) {
 	return ended, nil
 }
 
-const noticeColumns = `SELECT n.id, n.at, n.kind, COALESCE(u.name, ''), n.user_id, n.fingerprint, n.mark, n.roles, n.text, n.done_at
+const noticeColumns = `SELECT n.id, n.at, n.kind, COALESCE(u.name, ''), n.user_id, n.fingerprint, n.mark, n.roles,
+	n.text, n.done_at
 	FROM notices n LEFT JOIN users u ON u.id = n.user_id`
 
 func scanNotice(r *sql.Rows) (n model.Notice, err error) {
@@ -139,7 +154,8 @@ func scanNotice(r *sql.Rows) (n model.Notice, err error) {
 
 // Notices lists what people should be told, the oldest first, one page of it.
 func (q *Q) Notices(f model.NoticeFilter) ([]model.Notice, error) {
-	return collect(q, "Notices", scanNotice, noticeColumns+` WHERE ($1 = 1 OR n.done_at IS NULL) AND n.id > $2 ORDER BY n.id LIMIT $3`,
+	return collect(q, "Notices", scanNotice, noticeColumns+` WHERE ($1 = 1 OR n.done_at IS NULL) AND n.id > $2
+		ORDER BY n.id LIMIT $3`,
 		flag(f.All), f.Cursor, most(f.Paging))
 }
 

@@ -50,8 +50,10 @@ func (tx *Tx) PutNamePolicy(p model.NamePolicy, actor string, at int64) error {
 	if p.Grace != nil {
 		grace = p.Grace.Microseconds()
 	}
-	_, err := tx.exec("PutNamePolicy", `INSERT INTO name_policies (user_id, folder, temporary, doubtful, ignored, grace, created_at, actor) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-		ON CONFLICT (user_id, folder) DO UPDATE SET temporary = excluded.temporary, doubtful = excluded.doubtful, ignored = excluded.ignored, grace = excluded.grace,
+	_, err := tx.exec("PutNamePolicy", `INSERT INTO name_policies (user_id, folder, temporary, doubtful, ignored, grace,
+		created_at, actor) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+		ON CONFLICT (user_id, folder) DO UPDATE SET temporary = excluded.temporary, doubtful = excluded.doubtful,
+		ignored = excluded.ignored, grace = excluded.grace,
 		actor = excluded.actor`, p.UserID, p.Folder, lists[0], lists[1], lists[2], grace, at, actor)
 	return err
 }

@@ -9,15 +9,16 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-const connectionColumns = `SELECT reference, at, address, user_name, client, algorithms, offered, methods, outcome, detail, logged_in,
+const connectionColumns = `SELECT reference, at, address, user_name, client, algorithms, offered, methods, outcome,
+	detail, logged_in,
 	fingerprint, session, user_id, ended_at, received, sent FROM connections`
 
 func scanConnection(r *sql.Rows) (c model.Connection, err error) {
 	var at int64
 	var offered, methods string
 	var ended sql.NullInt64
-	err = r.Scan(&c.Reference, &at, &c.Address, &c.User, &c.Client, &c.Algorithms, &offered, &methods, &c.Outcome, &c.Detail, &c.LoggedIn,
-		&c.Fingerprint, &c.Session, &c.UserID, &ended, &c.Received, &c.Sent)
+	err = r.Scan(&c.Reference, &at, &c.Address, &c.User, &c.Client, &c.Algorithms, &offered, &methods, &c.Outcome,
+		&c.Detail, &c.LoggedIn, &c.Fingerprint, &c.Session, &c.UserID, &ended, &c.Received, &c.Sent)
 	c.At, c.Offered, c.Methods, c.EndedAt = exchange.FromMicros(at), list(offered), list(methods), timePtr(ended)
 	return c, err
 }
@@ -37,16 +38,20 @@ func (q *Q) Connections(column, value string, limit int) ([]model.Connection, er
 // AddConnection records a connection; its end comes later, if it logged in.
 // It may be tried again when the outcome is not known.
 func (tx *Tx) AddConnection(c model.Connection) error {
-	_, err := tx.book("AddConnection", `INSERT INTO connections (reference, at, address, user_name, client, algorithms, offered, methods,
+	_, err := tx.book("AddConnection", `INSERT INTO connections (reference, at, address, user_name, client, algorithms,
+		offered, methods,
 		outcome, seconds, detail, logged_in, fingerprint, session, user_id, ended_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $10, $11, $12, $13, $14, $15) ON CONFLICT (reference) DO NOTHING`, c.Reference, exchange.Micros(c.At), c.Address, c.User, c.Client,
-		c.Algorithms, jsonList(c.Offered), jsonList(c.Methods), c.Outcome, c.Detail, flag(c.LoggedIn), c.Fingerprint, c.Session, c.UserID, timeNull(c.EndedAt))
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $10, $11, $12, $13, $14, $15) ON CONFLICT (reference) DO NOTHING`,
+		c.Reference, exchange.Micros(c.At), c.Address, c.User, c.Client,
+		c.Algorithms, jsonList(c.Offered), jsonList(c.Methods), c.Outcome, c.Detail, flag(c.LoggedIn), c.Fingerprint,
+		c.Session, c.UserID, timeNull(c.EndedAt))
 	return err
 }
 
 // EndConnection records how a session ended.
 func (tx *Tx) EndConnection(c model.Connection) error {
-	_, err := tx.book("EndConnection", `UPDATE connections SET outcome = $2, detail = $3, ended_at = $4, received = $5, sent = $6 WHERE reference = $1`,
+	_, err := tx.book("EndConnection", `UPDATE connections SET outcome = $2, detail = $3, ended_at = $4, received = $5,
+		sent = $6 WHERE reference = $1`,
 		c.Reference, c.Outcome, c.Detail, timeNull(c.EndedAt), c.Received, c.Sent)
 	return err
 }
@@ -90,7 +95,8 @@ func (tx *Tx) AddObservations(list []Observation) error {
 	for _, o := range list {
 		args = append(args, o.ID, o.Fingerprint, o.UserID, o.Session, o.Action, []byte(o.Path), o.Bytes, o.Times, o.Until)
 	}
-	_, err := tx.book("AddObservations", `INSERT INTO activity (id, fingerprint, user_id, session, action, path, bytes, times, until) VALUES `+
+	_, err := tx.book("AddObservations", `INSERT INTO activity (id, fingerprint, user_id, session, action, path, bytes,
+		times, until) VALUES `+
 		placeholders(len(list), observationColumns), args...)
 	return err
 }
@@ -154,6 +160,7 @@ func (q *Q) RefusedBetween(from, to int64, limit int) ([]Refused, error) {
 	return collect(q, "RefusedBetween", func(r *sql.Rows) (v Refused, err error) {
 		err = r.Scan(&v.User, &v.Outcome, &v.Times, &v.Addresses)
 		return v, err
-	}, `SELECT user_name, outcome, COUNT(*), COUNT(DISTINCT address) FROM connections WHERE logged_in = 0 AND at >= $1 AND at < $2
+	}, `SELECT user_name, outcome, COUNT(*), COUNT(DISTINCT address) FROM connections WHERE logged_in = 0 AND at >= $1
+		AND at < $2
 		GROUP BY user_name, outcome ORDER BY 3 DESC, 1, 2 LIMIT $3`, from, to, limit)
 }

@@ -35,8 +35,8 @@ const (
 	rankRevocation              // the gate of revocations: nothing comes after it
 )
 
-var rankNames = [...]string{"retention run", "publication", "sequence", "expectation", "contact", "mailbox", "drop", "gate of holds", "delivery", "count",
-	"setting", "key", "link", "blob", "hold", "audit seal", "gate of revocations"}
+var rankNames = [...]string{"retention run", "publication", "sequence", "expectation", "contact", "mailbox", "drop",
+	"gate of holds", "delivery", "count", "setting", "key", "link", "blob", "hold", "audit seal", "gate of revocations"}
 
 // lock is a row, or a gate, that a transaction holds.
 type lock struct {
@@ -63,7 +63,8 @@ func (tx *Tx) take(r rank, id string) error {
 	if _, held := slices.BinarySearchFunc(tx.held, want, lock.compare); held {
 		return nil
 	}
-	return fault.Wrap("store.take", fault.Internal, fmt.Errorf("lock order: %s is asked for while %s is held", want, tx.held[len(tx.held)-1]))
+	return fault.Wrap("store.take", fault.Internal,
+		fmt.Errorf("lock order: %s is asked for while %s is held", want, tx.held[len(tx.held)-1]))
 }
 
 // lockRows holds the rows that a query finds, which must be in the order of

@@ -43,14 +43,22 @@ func TestLocksAreTakenInOneOrder(t *testing.T) {
 			steps []func(*store.Tx) error
 			fault string // "" if it is the right order
 		}{
-			"mailboxes, drops, the gate":          {[]func(*store.Tx) error{box("A"), box("B"), drop("1"), drop("2"), share}, ""},
-			"what is held may be asked for":       {[]func(*store.Tx) error{box("A"), use("B"), drop("1"), gate, box("A"), share, use("B"), drop("1")}, ""},
-			"a mailbox after the gate":            {[]func(*store.Tx) error{gate, box("A")}, "lock order: mailbox A is asked for while gate of holds is held"},
-			"a mailbox after a shared gate":       {[]func(*store.Tx) error{box("A"), share, use("B")}, "lock order: mailbox B is asked for while gate of holds is held"},
-			"a mailbox after a drop":              {[]func(*store.Tx) error{drop("1"), box("A")}, "lock order: mailbox A is asked for while drop 1 is held"},
-			"mailboxes in another order":          {[]func(*store.Tx) error{box("B"), box("A")}, "lock order: mailbox A is asked for while mailbox B is held"},
-			"drops in another order":              {[]func(*store.Tx) error{drop("2"), drop("1")}, "lock order: drop 1 is asked for while drop 2 is held"},
-			"a mailbox between two that are held": {[]func(*store.Tx) error{box("A"), drop("1"), use("B")}, "lock order: mailbox B is asked for while drop 1 is held"},
+			"mailboxes, drops, the gate": {[]func(*store.Tx) error{box("A"), box("B"), drop("1"), drop("2"), share},
+				""},
+			"what is held may be asked for": {[]func(*store.Tx) error{box("A"), use("B"), drop("1"), gate, box("A"), share,
+				use("B"), drop("1")}, ""},
+			"a mailbox after the gate": {[]func(*store.Tx) error{gate, box("A")},
+				"lock order: mailbox A is asked for while gate of holds is held"},
+			"a mailbox after a shared gate": {[]func(*store.Tx) error{box("A"), share, use("B")},
+				"lock order: mailbox B is asked for while gate of holds is held"},
+			"a mailbox after a drop": {[]func(*store.Tx) error{drop("1"), box("A")},
+				"lock order: mailbox A is asked for while drop 1 is held"},
+			"mailboxes in another order": {[]func(*store.Tx) error{box("B"), box("A")},
+				"lock order: mailbox A is asked for while mailbox B is held"},
+			"drops in another order": {[]func(*store.Tx) error{drop("2"), drop("1")},
+				"lock order: drop 1 is asked for while drop 2 is held"},
+			"a mailbox between two that are held": {[]func(*store.Tx) error{box("A"), drop("1"), use("B")},
+				"lock order: mailbox B is asked for while drop 1 is held"},
 		} {
 			err := testkit.Write(context.Background(), s, func(tx *store.Tx) error {
 				for _, step := range c.steps {
@@ -60,7 +68,8 @@ func TestLocksAreTakenInOneOrder(t *testing.T) {
 				}
 				return nil
 			})
-			if c.fault == "" && err != nil || c.fault != "" && (!fault.Is(err, fault.Internal) || !strings.Contains(err.Error(), c.fault)) {
+			if c.fault == "" && err != nil || c.fault != "" &&
+				(!fault.Is(err, fault.Internal) || !strings.Contains(err.Error(), c.fault)) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
@@ -118,7 +127,8 @@ func TestARevocationDoesNotStarve(t *testing.T) {
 	}
 	for range 10 {
 		began := time.Now()
-		testkit.Must(t, testkit.Write(ctx, s, func(tx *store.Tx) error { return tx.Revoke(store.Revocation{UserID: "other"}, time.Now()) }))
+		testkit.Must(t, testkit.Write(ctx, s,
+			func(tx *store.Tx) error { return tx.Revoke(store.Revocation{UserID: "other"}, time.Now()) }))
 		if d := time.Since(began); d > 2*time.Second {
 			t.Errorf("a revocation took %v", d)
 		}

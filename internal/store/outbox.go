@@ -54,7 +54,8 @@ func (tx *Tx) Emitted(events []model.Event) error {
 		for i, e := range events[:n] {
 			args[i], marks[i] = e.ID, fmt.Sprintf("$%d", i+1)
 		}
-		if _, err := tx.book("Emitted", `DELETE FROM outbox WHERE id IN (`+strings.Join(marks, ", ")+`)`, args...); err != nil {
+		if _, err := tx.book("Emitted", `DELETE FROM outbox WHERE id IN (`+strings.Join(marks, ", ")+`)`,
+			args...); err != nil {
 			return err
 		}
 		events = events[n:]
@@ -69,7 +70,8 @@ func (tx *Tx) Postpone(id string, until func(tries int64) int64) (tries int64, e
 		return 0, err
 	}
 	tries++
-	return tries, tx.bookOne("Postpone", `UPDATE outbox SET tries = $2, retry_at = $3 WHERE id = $1`, id, tries, until(tries))
+	return tries, tx.bookOne("Postpone", `UPDATE outbox SET tries = $2, retry_at = $3 WHERE id = $1`, id, tries,
+		until(tries))
 }
 
 // HasEvents reports whether any event waits to be handed out now.
@@ -84,7 +86,8 @@ func (q *Q) HasEvents(now int64) (bool, error) {
 func (q *Q) Queue() (v model.Queue, err error) {
 	var events, messages int64
 	err = q.scanOne("Queue", `SELECT (SELECT COUNT(*) FROM outbox), (SELECT COALESCE(MIN(at), 0) FROM outbox),
-		(SELECT COUNT(*) FROM messages WHERE state IN ('new', 'queued')), (SELECT COALESCE(MIN(created_at), 0) FROM messages WHERE state IN ('new', 'queued')),
+		(SELECT COUNT(*) FROM messages WHERE state IN ('new', 'queued')), (SELECT COALESCE(MIN(created_at), 0) FROM messages
+		WHERE state IN ('new', 'queued')),
 		(SELECT COUNT(*) FROM messages WHERE state = 'dead')`, nil, &v.Events, &events, &v.Waiting, &messages, &v.Dead)
 	oldest := events
 	if oldest == 0 || messages > 0 && messages < oldest {
@@ -119,42 +122,49 @@ func (q *Q) Webhook(name string) (model.Webhook, error) {
 
 // AddWebhook records a receiver.
 func (tx *Tx) AddWebhook(w model.Webhook) error {
-	_, err := tx.exec("AddWebhook", `INSERT INTO webhooks (name, url, secret, old_secret, events, enabled, created_at, note)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`, w.Name, w.URL, w.Secret, w.OldSecret, jsonList(w.Events), flag(w.Enabled), exchange.Micros(w.CreatedAt), w.Note)
+	_, err := tx.exec("AddWebhook", `INSERT INTO webhooks (name, url, secret, old_secret, events, enabled, created_at,
+		note)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`, w.Name, w.URL, w.Secret, w.OldSecret, jsonList(w.Events), flag(w.Enabled),
+		exchange.Micros(w.CreatedAt), w.Note)
 	return err
 }
 
 // SetWebhook changes a receiver.
 func (tx *Tx) SetWebhook(w model.Webhook) error {
-	return tx.execOne("SetWebhook", `UPDATE webhooks SET url = $2, secret = $3, old_secret = $4, events = $5, enabled = $6, note = $7 WHERE name = $1`,
+	return tx.execOne("SetWebhook", `UPDATE webhooks SET url = $2, secret = $3, old_secret = $4, events = $5, enabled = $6,
+		note = $7 WHERE name = $1`,
 		w.Name, w.URL, w.Secret, w.OldSecret, jsonList(w.Events), flag(w.Enabled), w.Note)
 }
 
 // RemoveWebhook forgets a receiver, and what was still to be sent to it.
 func (tx *Tx) RemoveWebhook(name string) error {
 	if _, err := tx.exec("RemoveWebhook", `DELETE FROM messages WHERE id IN
-		(SELECT id FROM messages WHERE channel = 'webhook' AND target = $1 AND state <> 'sent' ORDER BY id `+tx.s.dialect.lock+`)`, name); err != nil {
+		(SELECT id FROM messages WHERE channel = 'webhook' AND target = $1 AND state <> 'sent' ORDER BY id `+
+		tx.s.dialect.lock+`)`, name); err != nil {
 		return err
 	}
 	return tx.execOne("RemoveWebhook", `DELETE FROM webhooks WHERE name = $1`, name)
 }
 
-const messageColumns = `SELECT id, channel, target, event_id, kind, ref, contact_id, subject, body, html, state, attempts, error,
+const messageColumns = `SELECT id, channel, target, event_id, kind, ref, contact_id, subject, body, html, state,
+	attempts, error,
 	created_at, tried_at, sent_at FROM messages`
 
 func scanMessage(r *sql.Rows) (m model.Message, err error) {
 	var created int64
 	var tried, sent sql.NullInt64
-	err = r.Scan(&m.ID, &m.Channel, &m.Target, &m.EventID, &m.Kind, &m.Ref, &m.ContactID, &m.Subject, &m.Body, &m.HTML, &m.State, &m.Attempts, &m.Error,
-		&created, &tried, &sent)
+	err = r.Scan(&m.ID, &m.Channel, &m.Target, &m.EventID, &m.Kind, &m.Ref, &m.ContactID, &m.Subject, &m.Body, &m.HTML,
+		&m.State, &m.Attempts, &m.Error, &created, &tried, &sent)
 	m.CreatedAt, m.TriedAt, m.SentAt = exchange.FromMicros(created), timePtr(tried), timePtr(sent)
 	return m, err
 }
 
 // AddMessage records something to send.
 func (tx *Tx) AddMessage(m model.Message) error {
-	_, err := tx.book("AddMessage", `INSERT INTO messages (id, channel, target, event_id, kind, ref, contact_id, subject, body, html, state, attempts, error, created_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'new', 0, '', $11)`, m.ID, m.Channel, m.Target, m.EventID, m.Kind, m.Ref, m.ContactID, m.Subject,
+	_, err := tx.book("AddMessage", `INSERT INTO messages (id, channel, target, event_id, kind, ref, contact_id, subject,
+		body, html, state, attempts, error, created_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'new', 0, '', $11)`, m.ID, m.Channel, m.Target, m.EventID, m.Kind,
+		m.Ref, m.ContactID, m.Subject,
 		m.Body, m.HTML, exchange.Micros(m.CreatedAt))
 	return err
 }
@@ -166,8 +176,10 @@ func (q *Q) Message(id string) (model.Message, error) {
 
 // Messages lists messages, the newest first, one page of them.
 func (q *Q) Messages(f model.MessageFilter) ([]model.Message, error) {
-	return collect(q, "Messages", scanMessage, messageColumns+` WHERE id < $1 AND ($2 = '' OR channel = $2) AND ($3 = '' OR state = $3)
-		AND ($4 = '' OR target = $4) ORDER BY id DESC LIMIT $5`, before(f.Paging), f.Channel, f.State, f.Target, most(f.Paging))
+	return collect(q, "Messages", scanMessage, messageColumns+` WHERE id < $1 AND ($2 = '' OR channel = $2)
+		AND ($3 = '' OR state = $3)
+		AND ($4 = '' OR target = $4) ORDER BY id DESC LIMIT $5`, before(f.Paging), f.Channel, f.State, f.Target,
+		most(f.Paging))
 }
 
 // Tried records how a try to send went.
@@ -176,42 +188,49 @@ func (tx *Tx) Tried(id, state, fault string, at int64) error {
 	if state == model.MessageSent {
 		sent = at
 	}
-	return tx.bookOne("Tried", `UPDATE messages SET state = $2, error = $3, attempts = attempts + 1, tried_at = $4, sent_at = $5 WHERE id = $1`,
+	return tx.bookOne("Tried", `UPDATE messages SET state = $2, error = $3, attempts = attempts + 1, tried_at = $4,
+		sent_at = $5 WHERE id = $1`,
 		id, state, fault, at, sent)
 }
 
 // Resend makes a message new again.
 func (tx *Tx) Resend(id string) error {
-	return tx.execOne("Resend", `UPDATE messages SET state = 'new', attempts = 0, error = '' WHERE id = $1 AND state IN ('dead', 'bounced', 'sent')`, id)
+	return tx.execOne("Resend", `UPDATE messages SET state = 'new', attempts = 0, error = '' WHERE id = $1
+		AND state IN ('dead', 'bounced', 'sent')`, id)
 }
 
 // Bounced marks mails to an address that came back since a time, and returns how many.
 func (tx *Tx) Bounced(address string, since int64, fault string) (int64, error) {
 	return tx.exec("Bounced", `UPDATE messages SET state = 'bounced', error = $3 WHERE id IN (SELECT id FROM messages
-		WHERE channel = 'mail' AND LOWER(target) = LOWER($1) AND created_at >= $2 AND state = 'sent' ORDER BY id `+tx.s.dialect.lock+`)`, address, since, fault)
+		WHERE channel = 'mail' AND LOWER(target) = LOWER($1) AND created_at >= $2 AND state = 'sent' ORDER BY id `+
+		tx.s.dialect.lock+`)`, address, since, fault)
 }
 
 // ReturnedMail marks a mail as one that came back.
 func (tx *Tx) ReturnedMail(id, fault string) error {
-	return tx.execOne("ReturnedMail", `UPDATE messages SET state = 'bounced', error = $2 WHERE id = $1 AND channel = 'mail'`, id, fault)
+	return tx.execOne("ReturnedMail", `UPDATE messages SET state = 'bounced', error = $2 WHERE id = $1
+		AND channel = 'mail'`, id, fault)
 }
 
 // Requeue gives messages another job that got theirs before a time and were not
 // tried since, and returns how many.
 func (tx *Tx) Requeue(before int64) (int64, error) {
 	return tx.book("Requeue", `UPDATE messages SET state = 'new' WHERE id IN
-		(SELECT id FROM messages WHERE state = 'queued' AND queued_at < $1 AND COALESCE(tried_at, 0) < $1 ORDER BY id LIMIT $2 `+tx.s.dialect.lock+`)`, before, pruneAtOnce)
+		(SELECT id FROM messages WHERE state = 'queued' AND queued_at < $1 AND COALESCE(tried_at, 0) < $1 ORDER BY id
+		LIMIT $2 `+tx.s.dialect.lock+`)`, before, pruneAtOnce)
 }
 
 // PruneMessages removes messages from before a time that wait for nothing.
 func (tx *Tx) PruneMessages(before int64) (int64, error) {
 	return tx.book("PruneMessages", `DELETE FROM messages WHERE id IN
-		(SELECT id FROM messages WHERE created_at < $1 AND state IN ('sent', 'dead', 'bounced') ORDER BY id LIMIT $2 `+tx.s.dialect.lock+`)`, before, pruneAtOnce)
+		(SELECT id FROM messages WHERE created_at < $1 AND state IN ('sent', 'dead', 'bounced') ORDER BY id LIMIT $2 `+
+		tx.s.dialect.lock+`)`, before, pruneAtOnce)
 }
 
 // NoticeMailed marks an open notice as told by mail; NotFound when it was.
 func (tx *Tx) NoticeMailed(id string, at int64) error {
-	return tx.bookOne("NoticeMailed", `UPDATE notices SET done_at = $2, mailed_at = $2 WHERE id = $1 AND done_at IS NULL`, id, at)
+	return tx.bookOne("NoticeMailed", `UPDATE notices SET done_at = $2, mailed_at = $2 WHERE id = $1 AND done_at IS NULL`,
+		id, at)
 }
 
 // Jobs is the pool that the job library works on; it is closed with the store.
@@ -241,7 +260,8 @@ func (s *Store) NewMessages(ctx context.Context, tx *sql.Tx, limit int) (ids, ch
 	if lock != "" {
 		lock += " SKIP LOCKED"
 	}
-	rows, err := tx.QueryContext(ctx, `SELECT id, channel FROM messages WHERE state = 'new' ORDER BY id LIMIT $1 `+lock, limit)
+	rows, err := tx.QueryContext(ctx, `SELECT id, channel FROM messages WHERE state = 'new' ORDER BY id LIMIT $1 `+lock,
+		limit)
 	if err != nil {
 		return nil, nil, s.wrap("NewMessages", err)
 	}
@@ -258,7 +278,8 @@ func (s *Store) NewMessages(ctx context.Context, tx *sql.Tx, limit int) (ids, ch
 
 // QueuedMessage marks a message as having its job since a time.
 func (s *Store) QueuedMessage(ctx context.Context, tx *sql.Tx, id string, at int64) error {
-	_, err := tx.ExecContext(ctx, `UPDATE messages SET state = 'queued', queued_at = $2 WHERE id = $1 AND state = 'new'`, id, at)
+	_, err := tx.ExecContext(ctx, `UPDATE messages SET state = 'queued', queued_at = $2 WHERE id = $1 AND state = 'new'`,
+		id, at)
 	return s.wrap("QueuedMessage", err)
 }
 
@@ -270,13 +291,15 @@ type Digest struct {
 
 // AddDigest remembers something for the next digest.
 func (tx *Tx) AddDigest(d Digest) error {
-	_, err := tx.book("AddDigest", `INSERT INTO digests (id, user_id, at, kind, detail) VALUES ($1, $2, $3, $4, $5)`, d.ID, d.UserID, d.At, d.Kind, d.Detail)
+	_, err := tx.book("AddDigest", `INSERT INTO digests (id, user_id, at, kind, detail) VALUES ($1, $2, $3, $4, $5)`, d.ID,
+		d.UserID, d.At, d.Kind, d.Detail)
 	return err
 }
 
 // DigestUsers lists users with something of a kind from before a time.
 func (q *Q) DigestUsers(kind string, before int64, after string, limit int) ([]string, error) {
-	return collect(q, "DigestUsers", scanString, `SELECT DISTINCT user_id FROM digests WHERE id < $1 AND kind = $3 AND user_id > $4 ORDER BY user_id LIMIT $2`, exchange.FirstID(exchange.FromMicros(before)), limit, kind, after)
+	return collect(q, "DigestUsers", scanString, `SELECT DISTINCT user_id FROM digests WHERE id < $1 AND kind = $3
+		AND user_id > $4 ORDER BY user_id LIMIT $2`, exchange.FirstID(exchange.FromMicros(before)), limit, kind, after)
 }
 
 // TakeDigest removes what a user's digest of a kind says from before a time, and
@@ -286,10 +309,12 @@ func (tx *Tx) TakeDigest(userID string, before int64, kind string, limit int) (l
 	list, err = collect(&tx.Q, "TakeDigest", func(r *sql.Rows) (d Digest, err error) {
 		err = r.Scan(&d.ID, &d.UserID, &d.At, &d.Kind, &d.Detail)
 		return d, err
-	}, `SELECT id, user_id, at, kind, detail FROM digests WHERE user_id = $1 AND id < $2 AND kind = $3 ORDER BY id LIMIT $4`, userID, edge, kind, limit)
+	}, `SELECT id, user_id, at, kind, detail FROM digests WHERE user_id = $1 AND id < $2 AND kind = $3 ORDER BY id
+		LIMIT $4`, userID, edge, kind, limit)
 	if err != nil || len(list) == 0 {
 		return nil, 0, err
 	}
-	total, err = tx.book("TakeDigest", `DELETE FROM digests WHERE user_id = $1 AND id < $2 AND kind = $3`, userID, edge, kind)
+	total, err = tx.book("TakeDigest", `DELETE FROM digests WHERE user_id = $1 AND id < $2 AND kind = $3`, userID, edge,
+		kind)
 	return list, total, err
 }

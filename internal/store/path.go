@@ -90,7 +90,8 @@ func present(rows []nullDir) []Dir {
 
 // What a look reads of the file f, and how it finds that.
 const (
-	lookFile    = `, f.file_id, f.version_id, f.size, f.mtime, f.mode, b.id, b.key, b.size, b.sha256, v.hash_state, v.stored_at`
+	lookFile = `, f.file_id, f.version_id, f.size, f.mtime, f.mode,
+		b.id, b.key, b.size, b.sha256, v.hash_state, v.stored_at`
 	lookContent = ` LEFT JOIN versions v ON v.id = f.version_id LEFT JOIN blobs b ON b.id = v.blob_id`
 )
 
@@ -192,7 +193,8 @@ func (q *Q) deep(root string, names []string) (dirs []Dir, last nullFile, err er
 			SELECT w.depth + 1, ` + dirColumns("d") + ` FROM walk w JOIN names ON names.n = w.depth + 1
 			JOIN dirs d ON d.parent_id = w.id AND d.name = names.name)
 		SELECT ` + dirColumns("w") + lookFile + ` FROM walk w
-		LEFT JOIN files f ON w.depth = ` + fmt.Sprint(n-1) + ` AND f.dir_id = w.id AND f.name = $` + fmt.Sprint(n+1) + lookContent + ` ORDER BY w.depth`
+		LEFT JOIN files f ON w.depth = ` + fmt.Sprint(n-1) + ` AND f.dir_id = w.id AND f.name = $` + fmt.Sprint(n+1) +
+		lookContent + ` ORDER BY w.depth`
 	dirs, err = collect(q, "Look", func(r *sql.Rows) (Dir, error) {
 		var d nullDir
 		var f nullFile
@@ -234,7 +236,8 @@ func (q *Q) Spot(root string, names []string) (out Spot, err error) {
 	}
 	args := pathArgs(root, names)
 	old := File{Name: names[len(names)-1]}
-	if err := q.scanOne("Spot", spotQueries[len(names)], args, &out.DirID, &out.Taken, &old.FileID, &old.VersionID, &old.Size); err != nil {
+	if err := q.scanOne("Spot", spotQueries[len(names)], args, &out.DirID, &out.Taken, &old.FileID, &old.VersionID,
+		&old.Size); err != nil {
 		return out, err
 	}
 	if old.DirID = out.DirID; old.FileID != "" {
@@ -287,6 +290,7 @@ func (q *Q) Height(dir string, limit int) (height int, all bool, err error) {
 			SELECT id, 0 FROM dirs WHERE id = $1
 			UNION ALL
 			SELECT d.id, b.depth + 1 FROM below b JOIN dirs d ON d.parent_id = b.id)
-		SELECT COALESCE(MAX(depth), 0), COUNT(*) FROM (SELECT depth FROM below LIMIT $2) b`, []any{dir, limit + 1}, &height, &seen)
+		SELECT COALESCE(MAX(depth), 0), COUNT(*) FROM (SELECT depth FROM below LIMIT $2) b`, []any{dir, limit + 1}, &height,
+		&seen)
 	return height, seen <= limit, err
 }

@@ -124,7 +124,8 @@ func (s *Store) openPostgres(dsn string, conns int) (*sql.DB, error) {
 	if err != nil {
 		return nil, errors.New("the database URL cannot be read") // err would show its password
 	}
-	for name, limit := range map[string]time.Duration{"statement_timeout": statementTimeout, "idle_in_transaction_session_timeout": idleTimeout} {
+	for name, limit := range map[string]time.Duration{"statement_timeout": statementTimeout,
+		"idle_in_transaction_session_timeout": idleTimeout} {
 		if _, ok := cfg.RuntimeParams[name]; !ok {
 			cfg.RuntimeParams[name] = strconv.FormatInt(limit.Milliseconds(), 10)
 		}
@@ -133,7 +134,8 @@ func (s *Store) openPostgres(dsn string, conns int) (*sql.DB, error) {
 		cfg.ConnectTimeout = dialTime
 	}
 	cfg.DialFunc = (&net.Dialer{Timeout: cfg.ConnectTimeout, Control: noticeCuts,
-		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 5 * time.Second, Interval: time.Second, Count: 3}}).DialContext
+		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 5 * time.Second, Interval: time.Second, Count: 3}}).
+		DialContext
 	db := stdlib.OpenDB(*cfg,
 		stdlib.OptionShouldPing(func(context.Context, stdlib.ShouldPingParams) bool { return false }), // fresh does
 		stdlib.OptionAfterConnect(func(_ context.Context, c *pgx.Conn) error {

@@ -20,7 +20,8 @@ func (s *Store) prepare(ctx context.Context) error {
 		return err
 	}
 	defer conn.Close()
-	const begin = `begin; set local statement_timeout = '60s'; set local idle_in_transaction_session_timeout = '10min'; select pg_advisory_xact_lock(%d)`
+	const begin = `begin; set local statement_timeout = '60s'; set local idle_in_transaction_session_timeout = '10min';
+		select pg_advisory_xact_lock(%d)`
 	if _, err := exec(ctx, conn, fmt.Sprintf(begin, migrationLock)); err != nil {
 		return fmt.Errorf("wait for another process that brings the schema up to date: %w", err)
 	}

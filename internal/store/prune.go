@@ -8,13 +8,15 @@ const pruneAtOnce = 2000
 
 // PruneConnections removes records from before a time.
 func (tx *Tx) PruneConnections(before int64) (int64, error) {
-	return tx.book("PruneConnections", `DELETE FROM connections WHERE reference IN (SELECT reference FROM connections WHERE at < $1 LIMIT $2)`, before, pruneAtOnce)
+	return tx.book("PruneConnections", `DELETE FROM connections
+		WHERE reference IN (SELECT reference FROM connections WHERE at < $1 LIMIT $2)`, before, pruneAtOnce)
 }
 
 // FailedEdge is the time of the oldest failed connection that is to be kept
 // when only so many are; 0 while there are fewer.
 func (q *Q) FailedEdge(keep int64) (at int64, err error) {
-	err = q.scanOne("FailedEdge", `SELECT COALESCE((SELECT at FROM connections WHERE logged_in = 0 ORDER BY at DESC LIMIT 1 OFFSET $1), 0)`,
+	err = q.scanOne("FailedEdge", `SELECT COALESCE((SELECT at FROM connections WHERE logged_in = 0 ORDER BY at DESC
+		LIMIT 1 OFFSET $1), 0)`,
 		[]any{max(keep-1, 0)}, &at)
 	return at, err
 }
@@ -29,13 +31,15 @@ func (tx *Tx) PruneFailed(before int64) (int64, error) {
 // PruneAddresses forgets addresses not seen since a time.
 func (tx *Tx) PruneAddresses(before int64) (int64, error) {
 	return tx.book("PruneAddresses", `DELETE FROM addresses WHERE address IN
-		(SELECT address FROM addresses WHERE COALESCE(last_ok, 0) < $1 AND COALESCE(last_failed, 0) < $1 LIMIT $2)`, before, pruneAtOnce)
+		(SELECT address FROM addresses WHERE COALESCE(last_ok, 0) < $1 AND COALESCE(last_failed, 0) < $1 LIMIT $2)`, before,
+		pruneAtOnce)
 }
 
 // StrangerEdge is when the oldest address failed last that is to be kept, of
 // those that never got in, when only so many are; 0 while there are fewer.
 func (q *Q) StrangerEdge(keep int64) (at int64, err error) {
-	err = q.scanOne("StrangerEdge", `SELECT COALESCE((SELECT last_failed FROM addresses WHERE last_ok IS NULL ORDER BY last_failed DESC LIMIT 1 OFFSET $1), 0)`,
+	err = q.scanOne("StrangerEdge", `SELECT COALESCE((SELECT last_failed FROM addresses WHERE last_ok IS NULL
+		ORDER BY last_failed DESC LIMIT 1 OFFSET $1), 0)`,
 		[]any{max(keep-1, 0)}, &at)
 	return at, err
 }
@@ -61,5 +65,6 @@ func (q *Q) ObservationEdge(keep int64) (id string, err error) {
 
 // PruneObservations removes observations from before an id.
 func (tx *Tx) PruneObservations(before string) (int64, error) {
-	return tx.book("PruneObservations", `DELETE FROM activity WHERE id IN (SELECT id FROM activity WHERE id < $1 ORDER BY id LIMIT $2)`, before, pruneAtOnce)
+	return tx.book("PruneObservations", `DELETE FROM activity
+		WHERE id IN (SELECT id FROM activity WHERE id < $1 ORDER BY id LIMIT $2)`, before, pruneAtOnce)
 }

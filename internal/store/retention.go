@@ -14,14 +14,17 @@ func (q *Q) Policies() ([]model.RetentionPolicy, error) {
 	return collect(q, "Policies", func(r *sql.Rows) (p model.RetentionPolicy, err error) {
 		err = r.Scan(&p.Class, &p.UserID, &p.User, &p.Feed, &p.Folder, &p.Keep)
 		return p, err
-	}, `SELECT r.class, r.user_id, COALESCE(u.name, ''), '', r.folder, r.keep FROM retention_policies r LEFT JOIN users u ON u.id = r.user_id
+	}, `SELECT r.class, r.user_id, COALESCE(u.name, ''), '', r.folder, r.keep FROM retention_policies r LEFT
+		JOIN users u ON u.id = r.user_id
 		UNION ALL SELECT 'feed:' || name, '', '', name, '', retention FROM feeds WHERE retention <> '' ORDER BY 1`)
 }
 
 // PutPolicy records the policy of a user or a folder.
 func (tx *Tx) PutPolicy(p model.RetentionPolicy, actor string, at int64) error {
-	_, err := tx.exec("PutPolicy", `INSERT INTO retention_policies (class, user_id, folder, keep, created_at, actor) VALUES ($1, $2, $3, $4, $5, $6)
-		ON CONFLICT (class) DO UPDATE SET keep = excluded.keep, actor = excluded.actor`, p.Class, p.UserID, p.Folder, p.Keep, at, actor)
+	_, err := tx.exec("PutPolicy", `INSERT INTO retention_policies (class, user_id, folder, keep, created_at, actor)
+		VALUES ($1, $2, $3, $4, $5, $6)
+		ON CONFLICT (class) DO UPDATE SET keep = excluded.keep, actor = excluded.actor`, p.Class, p.UserID, p.Folder, p.Keep,
+		at, actor)
 	return err
 }
 
@@ -48,16 +51,20 @@ type Kept struct {
 	ClaimUntil                               int64
 }
 
-const keptColumns = `SELECT v.id, v.file_id, v.user_id, u.name, u.account_id, v.class, b.id, b.sha256, b.size, v.stored_at,
-	COALESCE(f.dir_id, ''), f.name, CASE WHEN f.version_id = v.id THEN 1 ELSE 0 END, d.path, r.path, COALESCE(p.feed, ''), COALESCE(d.state, ''), COALESCE(r.state, ''),
+const keptColumns = `SELECT v.id, v.file_id, v.user_id, u.name, u.account_id, v.class, b.id, b.sha256, b.size,
+	v.stored_at,
+	COALESCE(f.dir_id, ''), f.name, CASE WHEN f.version_id = v.id THEN 1 ELSE 0 END, d.path, r.path, COALESCE(p.feed, ''),
+	COALESCE(d.state, ''), COALESCE(r.state, ''),
 	COALESCE(r.claim_until, 0)
-	FROM versions v JOIN users u ON u.id = v.user_id JOIN blobs b ON b.id = v.blob_id LEFT JOIN files f ON f.file_id = v.file_id
-	LEFT JOIN deliveries d ON d.version_id = v.id LEFT JOIN publications p ON p.id = d.publication_id LEFT JOIN drops r ON r.id = v.id`
+	FROM versions v JOIN users u ON u.id = v.user_id JOIN blobs b ON b.id = v.blob_id LEFT
+	JOIN files f ON f.file_id = v.file_id
+	LEFT JOIN deliveries d ON d.version_id = v.id LEFT JOIN publications p ON p.id = d.publication_id LEFT
+	JOIN drops r ON r.id = v.id`
 
 func scanKept(r *sql.Rows) (k Kept, err error) {
 	var name, delivered, dropped []byte
-	err = r.Scan(&k.ID, &k.FileID, &k.UserID, &k.User, &k.Account, &k.Class, &k.BlobID, &k.Sum, &k.Size, &k.StoredAt, &k.DirID, &name, &k.Current,
-		&delivered, &dropped, &k.Feed, &k.Delivery, &k.Drop, &k.ClaimUntil)
+	err = r.Scan(&k.ID, &k.FileID, &k.UserID, &k.User, &k.Account, &k.Class, &k.BlobID, &k.Sum, &k.Size, &k.StoredAt,
+		&k.DirID, &name, &k.Current, &delivered, &dropped, &k.Feed, &k.Delivery, &k.Drop, &k.ClaimUntil)
 	k.SHA256, k.Name, k.Path = hex.EncodeToString(k.Sum), string(name), string(delivered)
 	if k.Path == "" {
 		k.Path = string(dropped)
@@ -69,8 +76,10 @@ func scanKept(r *sql.Rows) (k Kept, err error) {
 // in which they were, after one of them; those named by a run that is not over
 // yet are left out.
 func (q *Q) Due(class string, before, afterAt int64, afterID string, limit int) ([]Kept, error) {
-	return collect(q, "Due", scanKept, keptColumns+` WHERE v.class = $1 AND v.stored_at < $2 AND v.stored_at >= $3 AND (v.stored_at > $3 OR v.id > $4)
-		AND NOT EXISTS (SELECT 1 FROM retention_runs n JOIN retention_items i ON i.run_id = n.id AND i.account_id = u.account_id AND i.version_id = v.id
+	return collect(q, "Due", scanKept, keptColumns+` WHERE v.class = $1 AND v.stored_at < $2 AND v.stored_at >= $3
+		AND (v.stored_at > $3 OR v.id > $4)
+		AND NOT EXISTS (SELECT 1 FROM retention_runs n JOIN retention_items i ON i.run_id = n.id
+		AND i.account_id = u.account_id AND i.version_id = v.id
 			WHERE n.state IN ('announced', 'running'))
 		ORDER BY v.stored_at, v.id LIMIT $5`, class, before, afterAt, afterID, limit)
 }
@@ -81,12 +90,14 @@ func (q *Q) KeptOf(userID, after string, limit int) ([]Kept, error) {
 	if userID == "" {
 		return collect(q, "KeptOf", scanKept, keptColumns+` WHERE v.id > $1 ORDER BY v.id LIMIT $2`, after, limit)
 	}
-	return collect(q, "KeptOf", scanKept, keptColumns+` WHERE v.id > $1 AND v.user_id = $3 ORDER BY v.id LIMIT $2`, after, limit, userID)
+	return collect(q, "KeptOf", scanKept, keptColumns+` WHERE v.id > $1 AND v.user_id = $3 ORDER BY v.id LIMIT $2`, after,
+		limit, userID)
 }
 
 // KeptOfAccount lists versions of an account's users after an id.
 func (q *Q) KeptOfAccount(account, after string, limit int) ([]Kept, error) {
-	return collect(q, "KeptOfAccount", scanKept, keptColumns+` WHERE v.id > $1 AND u.account_id = $3 ORDER BY v.id LIMIT $2`, after, limit, account)
+	return collect(q, "KeptOfAccount", scanKept,
+		keptColumns+` WHERE v.id > $1 AND u.account_id = $3 ORDER BY v.id LIMIT $2`, after, limit, account)
 }
 
 // KeptVersion finds one version; NotFound when it is gone.
@@ -105,7 +116,8 @@ func (q *Q) Classes() ([]string, error) {
 	out := []string{}
 	for last := ""; ; {
 		var next string
-		if err := q.scanOne("Classes", `SELECT COALESCE((SELECT MIN(class) FROM versions WHERE class > $1), '')`, []any{last}, &next); err != nil {
+		if err := q.scanOne("Classes", `SELECT COALESCE((SELECT MIN(class) FROM versions WHERE class > $1), '')`, []any{last},
+			&next); err != nil {
 			return nil, err
 		}
 		if next == "" {
@@ -132,7 +144,8 @@ func scanHold(r *sql.Rows) (h model.Hold, err error) {
 
 // Holds lists holds, the newest first, one page of them.
 func (q *Q) Holds(f model.HoldFilter) ([]model.Hold, error) {
-	return collect(q, "Holds", scanHold, holdColumns+` WHERE ($1 = 1 OR released_at IS NULL) AND id < $2 ORDER BY id DESC LIMIT $3`,
+	return collect(q, "Holds", scanHold, holdColumns+` WHERE ($1 = 1 OR released_at IS NULL) AND id < $2 ORDER BY id DESC
+		LIMIT $3`,
 		flag(f.All), before(f.Paging), most(f.Paging))
 }
 
@@ -156,30 +169,34 @@ func (tx *Tx) AddHold(h model.Hold) error {
 	if err := tx.execOne("AddHold", `UPDATE counters SET value = value + 1 WHERE name = $1`, HoldsGate); err != nil {
 		return err
 	}
-	_, err := tx.exec("AddHold", `INSERT INTO holds (id, kind, target, label, reason, actor, at, released_by) VALUES ($1, $2, $3, $4, $5, $6, $7, '')`,
+	_, err := tx.exec("AddHold", `INSERT INTO holds (id, kind, target, label, reason, actor, at, released_by)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, '')`,
 		h.ID, h.Kind, h.Target, h.Label, h.Reason, h.Actor, exchange.Micros(h.At))
 	return err
 }
 
 // ReleaseHold ends a hold; NotFound when it was released.
 func (tx *Tx) ReleaseHold(id, by string, at int64) error {
-	return tx.execOne("ReleaseHold", `UPDATE holds SET released_at = $2, released_by = $3 WHERE id = $1 AND released_at IS NULL`, id, at, by)
+	return tx.execOne("ReleaseHold", `UPDATE holds SET released_at = $2, released_by = $3 WHERE id = $1
+		AND released_at IS NULL`, id, at, by)
 }
 
 // AnyHold reports whether any hold is in force.
 func (q *Q) AnyHold() (yes bool, err error) {
-	err = q.scanOne("AnyHold", `SELECT CASE WHEN EXISTS (SELECT 1 FROM holds WHERE released_at IS NULL) THEN 1 ELSE 0 END`, nil, &yes)
+	err = q.scanOne("AnyHold", `SELECT CASE WHEN EXISTS (SELECT 1 FROM holds WHERE released_at IS NULL) THEN 1 ELSE 0 END`,
+		nil, &yes)
 	return yes, err
 }
 
-const runColumns = `SELECT id, kind, account_id, due_at, state, confirm, confirmed_at, confirmed_by, created_at, started_at, finished_at, files, bytes,
+const runColumns = `SELECT id, kind, account_id, due_at, state, confirm, confirmed_at, confirmed_by, created_at,
+	started_at, finished_at, files, bytes,
 	removed_files, removed_bytes, report, list_key, planner FROM retention_runs`
 
 func scanRun(r *sql.Rows) (n model.RetentionRun, err error) {
 	var due, created int64
 	var confirmed, started, finished sql.NullInt64
-	err = r.Scan(&n.ID, &n.Kind, &n.Account, &due, &n.State, &n.Confirm, &confirmed, &n.ConfirmedBy, &created, &started, &finished, &n.Files, &n.Bytes,
-		&n.RemovedFiles, &n.RemovedBytes, &n.Report, &n.ListKey, &n.Planner)
+	err = r.Scan(&n.ID, &n.Kind, &n.Account, &due, &n.State, &n.Confirm, &confirmed, &n.ConfirmedBy, &created, &started,
+		&finished, &n.Files, &n.Bytes, &n.RemovedFiles, &n.RemovedBytes, &n.Report, &n.ListKey, &n.Planner)
 	n.DueAt, n.CreatedAt = exchange.FromMicros(due), exchange.FromMicros(created)
 	n.ConfirmedAt, n.StartedAt, n.FinishedAt = timePtr(confirmed), timePtr(started), timePtr(finished)
 	return n, err
@@ -192,7 +209,8 @@ func (q *Q) Runs(p model.Paging) ([]model.RetentionRun, error) {
 
 // OpenRuns lists runs that are not over, the first due first.
 func (q *Q) OpenRuns() ([]model.RetentionRun, error) {
-	return collect(q, "OpenRuns", scanRun, runColumns+` WHERE state IN ('planning', 'announced', 'running') ORDER BY due_at, id`)
+	return collect(q, "OpenRuns", scanRun, runColumns+` WHERE state IN ('planning', 'announced', 'running')
+		ORDER BY due_at, id`)
 }
 
 // Run finds one run.
@@ -216,7 +234,8 @@ func (q *Q) RunAt(due int64) (model.RetentionRun, error) {
 
 // ClosingRun finds the run of a closed account; NotFound when none was planned.
 func (q *Q) ClosingRun(account string) (model.RetentionRun, error) {
-	return one(q, "ClosingRun", scanRun, runColumns+` WHERE kind = 'closing' AND account_id = $1 ORDER BY id DESC LIMIT 1`, account)
+	return one(q, "ClosingRun", scanRun, runColumns+` WHERE kind = 'closing' AND account_id = $1 ORDER BY id DESC LIMIT 1`,
+		account)
 }
 
 // PutRun records a run, or what has become of it.
@@ -224,14 +243,19 @@ func (tx *Tx) PutRun(n model.RetentionRun) error {
 	if err := tx.take(rankRun, n.ID); err != nil {
 		return err
 	}
-	_, err := tx.exec("PutRun", `INSERT INTO retention_runs (id, kind, account_id, due_at, state, confirm, confirmed_at, confirmed_by, created_at, started_at,
+	_, err := tx.exec("PutRun", `INSERT INTO retention_runs (id, kind, account_id, due_at, state, confirm, confirmed_at,
+		confirmed_by, created_at, started_at,
 		finished_at, files, bytes, removed_files, removed_bytes, report, list_key, planner)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
-		ON CONFLICT (id) DO UPDATE SET state = excluded.state, confirmed_at = excluded.confirmed_at, confirmed_by = excluded.confirmed_by,
+		ON CONFLICT (id) DO UPDATE SET state = excluded.state, confirmed_at = excluded.confirmed_at,
+		confirmed_by = excluded.confirmed_by,
 		started_at = excluded.started_at, finished_at = excluded.finished_at, files = excluded.files, bytes = excluded.bytes,
-		removed_files = excluded.removed_files, removed_bytes = excluded.removed_bytes, report = excluded.report, list_key = excluded.list_key`,
-		n.ID, n.Kind, n.Account, exchange.Micros(n.DueAt), n.State, n.Confirm, timeNull(n.ConfirmedAt), n.ConfirmedBy, exchange.Micros(n.CreatedAt),
-		timeNull(n.StartedAt), timeNull(n.FinishedAt), n.Files, n.Bytes, n.RemovedFiles, n.RemovedBytes, n.Report, n.ListKey, n.Planner)
+		removed_files = excluded.removed_files, removed_bytes = excluded.removed_bytes, report = excluded.report,
+		list_key = excluded.list_key`,
+		n.ID, n.Kind, n.Account, exchange.Micros(n.DueAt), n.State, n.Confirm, timeNull(n.ConfirmedAt), n.ConfirmedBy,
+		exchange.Micros(n.CreatedAt),
+		timeNull(n.StartedAt), timeNull(n.FinishedAt), n.Files, n.Bytes, n.RemovedFiles, n.RemovedBytes, n.Report, n.ListKey,
+		n.Planner)
 	return err
 }
 
@@ -243,56 +267,65 @@ func (tx *Tx) DropRun(id string) error {
 	return tx.bookOne("DropRun", `DELETE FROM retention_runs WHERE id = $1 AND state = 'planning'`, id)
 }
 
-var itemInserts = inserts(11, `INSERT INTO retention_items (run_id, account_id, version_id, user_id, path, size, sha256, class, stored_at, fetched, state, why) VALUES`, `, ''`)
+var itemInserts = inserts(11, `INSERT INTO retention_items (run_id, account_id, version_id, user_id, path, size, sha256,
+	class, stored_at, fetched, state, why) VALUES`, `, ''`)
 
 // AddItems names versions in a run.
 func (tx *Tx) AddItems(runID string, items []model.RetentionItem) error {
 	rows := make([][]any, len(items))
 	for n, i := range items {
-		rows[n] = []any{runID, i.Account, i.Version, i.UserID, []byte(i.Path), i.Size, i.Sum, i.Class, exchange.Micros(i.StoredAt), i.Fetched, i.State}
+		rows[n] = []any{runID, i.Account, i.Version, i.UserID, []byte(i.Path), i.Size, i.Sum, i.Class,
+			exchange.Micros(i.StoredAt), i.Fetched, i.State}
 	}
 	return insert(tx.book, "AddItems", &itemInserts, rows)
 }
 
-const itemColumns = `SELECT i.account_id, i.user_id, COALESCE(u.name, i.user_id), i.path, i.size, i.sha256, i.class, i.stored_at, i.fetched, i.state, i.why, i.version_id
+const itemColumns = `SELECT i.account_id, i.user_id, COALESCE(u.name, i.user_id), i.path, i.size, i.sha256, i.class,
+	i.stored_at, i.fetched, i.state, i.why, i.version_id
 	FROM retention_items i LEFT JOIN users u ON u.id = i.user_id`
 
 func scanItem(r *sql.Rows) (i model.RetentionItem, err error) {
 	var path []byte
 	var stored int64
-	err = r.Scan(&i.Account, &i.UserID, &i.User, &path, &i.Size, &i.Sum, &i.Class, &stored, &i.Fetched, &i.State, &i.Why, &i.Version)
+	err = r.Scan(&i.Account, &i.UserID, &i.User, &path, &i.Size, &i.Sum, &i.Class, &stored, &i.Fetched, &i.State, &i.Why,
+		&i.Version)
 	i.Path, i.SHA256, i.StoredAt = string(path), hex.EncodeToString(i.Sum), exchange.FromMicros(stored)
 	return i, err
 }
 
 // Items lists what a run names, by account and version, after one.
 func (q *Q) Items(runID, afterAccount, afterVersion string, limit int) ([]model.RetentionItem, error) {
-	return collect(q, "Items", scanItem, itemColumns+` WHERE i.run_id = $1 AND i.account_id >= $2 AND (i.account_id > $2 OR i.version_id > $3)
+	return collect(q, "Items", scanItem, itemColumns+` WHERE i.run_id = $1 AND i.account_id >= $2
+		AND (i.account_id > $2 OR i.version_id > $3)
 		ORDER BY i.account_id, i.version_id LIMIT $4`, runID, afterAccount, afterVersion, limit)
 }
 
 // ItemsOf lists what a run names of one account.
 func (q *Q) ItemsOf(runID, account, afterVersion string, limit int) ([]model.RetentionItem, error) {
-	return collect(q, "ItemsOf", scanItem, itemColumns+` WHERE i.run_id = $1 AND i.account_id = $2 AND i.version_id > $3 ORDER BY i.version_id LIMIT $4`,
+	return collect(q, "ItemsOf", scanItem, itemColumns+` WHERE i.run_id = $1 AND i.account_id = $2 AND i.version_id > $3
+		ORDER BY i.version_id LIMIT $4`,
 		runID, account, afterVersion, limit)
 }
 
 // ItemsToDo lists what a run has not judged yet.
 func (q *Q) ItemsToDo(runID string, limit int) ([]model.RetentionItem, error) {
-	return collect(q, "ItemsToDo", scanItem, itemColumns+` WHERE i.run_id = $1 AND i.state = 'named' ORDER BY i.version_id LIMIT $2`, runID, limit)
+	return collect(q, "ItemsToDo", scanItem, itemColumns+` WHERE i.run_id = $1 AND i.state = 'named' ORDER BY i.version_id
+		LIMIT $2`, runID, limit)
 }
 
 // ItemDone records what becomes of something that a run names; NotFound when
 // that was said already.
 func (tx *Tx) ItemDone(runID string, i model.RetentionItem) error {
-	return tx.bookOne("ItemDone", `UPDATE retention_items SET state = $4, why = $5 WHERE run_id = $1 AND account_id = $2 AND version_id = $3 AND state = 'named'`,
+	return tx.bookOne("ItemDone", `UPDATE retention_items SET state = $4, why = $5 WHERE run_id = $1 AND account_id = $2
+		AND version_id = $3 AND state = 'named'`,
 		runID, i.Account, i.Version, i.State, i.Why)
 }
 
 // DropItems removes some of a run's items once its report has them, and says
 // how many.
 func (tx *Tx) DropItems(runID string) (int64, error) {
-	return tx.book("DropItems", `DELETE FROM retention_items WHERE run_id = $1 AND version_id IN (SELECT version_id FROM retention_items WHERE run_id = $1 LIMIT $2)`, runID, pruneAtOnce)
+	return tx.book("DropItems", `DELETE FROM retention_items WHERE run_id = $1
+		AND version_id IN (SELECT version_id FROM retention_items WHERE run_id = $1 LIMIT $2)`, runID, pruneAtOnce)
 }
 
 // ItemCount is how much of an account a run names.
@@ -306,14 +339,16 @@ func (q *Q) CountItems(runID string) ([]ItemCount, error) {
 	return collect(q, "CountItems", func(r *sql.Rows) (c ItemCount, err error) {
 		err = r.Scan(&c.Account, &c.State, &c.Why, &c.Files, &c.Bytes, &c.Uncollect)
 		return c, err
-	}, `SELECT account_id, state, why, COUNT(*), SUM(size), SUM(CASE WHEN fetched IN ('published', 'opened') THEN 1 ELSE 0 END)
+	}, `SELECT account_id, state, why, COUNT(*), SUM(size),
+		SUM(CASE WHEN fetched IN ('published', 'opened') THEN 1 ELSE 0 END)
 		FROM retention_items WHERE run_id = $1 GROUP BY account_id, state, why ORDER BY account_id, state, why`, runID)
 }
 
 // AddRetentionNotice records what an account's people are told; one that was
 // made before is Exists.
 func (tx *Tx) AddRetentionNotice(n model.RetentionNotice) error {
-	_, err := tx.exec("AddRetentionNotice", `INSERT INTO retention_notices (id, run_id, account_id, mark, at, text, told_by) VALUES ($1, $2, $3, $4, $5, $6, '')`,
+	_, err := tx.exec("AddRetentionNotice", `INSERT INTO retention_notices (id, run_id, account_id, mark, at, text,
+		told_by) VALUES ($1, $2, $3, $4, $5, $6, '')`,
 		n.ID, n.Run, n.Account, n.Mark, exchange.Micros(n.At), n.Text)
 	return err
 }
@@ -326,7 +361,8 @@ func (q *Q) RetentionNotices(runID, account string, p model.Paging) ([]model.Ret
 		err = r.Scan(&n.ID, &n.Run, &n.Account, &n.Mark, &at, &n.Text, &n.ToldBy)
 		n.At, n.Mails, n.Reached = exchange.FromMicros(at), []model.Mailed{}, n.ToldBy != ""
 		return n, err
-	}, `SELECT id, run_id, account_id, mark, at, text, told_by FROM retention_notices WHERE run_id = $1 AND ($2 = '' OR account_id = $2)
+	}, `SELECT id, run_id, account_id, mark, at, text, told_by FROM retention_notices WHERE run_id = $1
+		AND ($2 = '' OR account_id = $2)
 		AND id > $3 ORDER BY id LIMIT $4`, runID, account, p.Cursor, most(p))
 	for i := range list {
 		if err != nil {
@@ -347,7 +383,8 @@ func (q *Q) RetentionNotices(runID, account string, p model.Paging) ([]model.Ret
 // NoticeTold notes that an account's people were told of a run by hand, and
 // returns how many notices that concerns.
 func (tx *Tx) NoticeTold(runID, account, by string) (int64, error) {
-	return tx.exec("NoticeTold", `UPDATE retention_notices SET told_by = $3 WHERE run_id = $1 AND account_id = $2 AND told_by = ''`, runID, account, by)
+	return tx.exec("NoticeTold", `UPDATE retention_notices SET told_by = $3 WHERE run_id = $1 AND account_id = $2
+		AND told_by = ''`, runID, account, by)
 }
 
 // StoredBetween lists versions that were stored in a time and are still what
@@ -360,7 +397,9 @@ func (q *Q) StoredBetween(from, to int64) ([]Kept, error) {
 			break
 		}
 		var part []Kept
-		part, err = collect(q, "StoredBetween", scanKept, keptColumns+` WHERE v.class = $1 AND v.stored_at >= $2 AND v.stored_at < $3 AND f.version_id = v.id`, class, from, to)
+		part, err = collect(q, "StoredBetween", scanKept,
+			keptColumns+` WHERE v.class = $1 AND v.stored_at >= $2 AND v.stored_at < $3 AND f.version_id = v.id`, class, from,
+			to)
 		out = append(out, part...)
 	}
 	return out, err

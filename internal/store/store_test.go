@@ -54,7 +54,8 @@ func user(t testing.TB, s *store.Store, name string) string {
 	t.Helper()
 	id := ids.New()
 	write(t, s, func(tx *store.Tx) error {
-		if err := tx.AddAccount(model.Account{ID: name, Name: name, State: model.AccountActive, CreatedAt: time.Now()}); err != nil {
+		if err := tx.AddAccount(model.Account{ID: name, Name: name, State: model.AccountActive,
+			CreatedAt: time.Now()}); err != nil {
 			return err
 		}
 		return tx.AddUser(model.User{ID: id, Name: name, Kind: model.KindCustomer, Account: name, Enabled: true,
@@ -238,7 +239,8 @@ func fileVersions(t *testing.T, s *store.Store) {
 			if err := tx.AddBlob(store.Blob{ID: id, Key: "k" + id, Size: int64(i), SHA256: []byte{1, 2}}, 1, 5); err != nil {
 				return err
 			}
-			if err := tx.AddVersion(store.Version{ID: id, FileID: "F", UserID: root, BlobID: id, Actor: "user:acme", StoredAt: 7}); err != nil {
+			if err := tx.AddVersion(store.Version{ID: id, FileID: "F", UserID: root, BlobID: id, Actor: "user:acme",
+				StoredAt: 7}); err != nil {
 				return err
 			}
 		}
@@ -288,7 +290,8 @@ func orphanClaimed(t *testing.T, s *store.Store) {
 		}
 		return err
 	})
-	err := s.Write(context.Background(), func(tx *store.Tx) error { return tx.AddBlob(store.Blob{ID: "B", Key: "k", SHA256: []byte{}}, 1, 2) })
+	err := s.Write(context.Background(),
+		func(tx *store.Tx) error { return tx.AddBlob(store.Blob{ID: "B", Key: "k", SHA256: []byte{}}, 1, 2) })
 	if !fault.Is(err, fault.Exists) {
 		t.Fatalf("the late commit: %v", err)
 	}
@@ -338,7 +341,8 @@ func credential(t *testing.T, s *store.Store) {
 	id := user(t, s, "acme")
 	other := user(t, s, "globex")
 	write(t, s, func(tx *store.Tx) error {
-		if err := tx.AddKey(other, model.Key{ID: ids.New(), Fingerprint: "SHA256:x", Origin: "submitted", CreatedAt: time.Now()}); err != nil {
+		if err := tx.AddKey(other, model.Key{ID: ids.New(), Fingerprint: "SHA256:x", Origin: "submitted",
+			CreatedAt: time.Now()}); err != nil {
 			return err
 		}
 		return tx.AddKey(id, model.Key{ID: ids.New(), Fingerprint: "SHA256:y", Origin: "submitted", CreatedAt: time.Now()})
@@ -372,7 +376,8 @@ func pruned(t *testing.T, s *store.Store) {
 				return err
 			}
 		}
-		for _, a := range []store.Address{{Address: "192.0.2.1", LastFailed: 5}, {Address: "192.0.2.1", LastOK: 6}, {Address: "192.0.2.2", LastFailed: 7}, {Address: "192.0.2.3", LastFailed: 8}} {
+		for _, a := range []store.Address{{Address: "192.0.2.1", LastFailed: 5}, {Address: "192.0.2.1", LastOK: 6},
+			{Address: "192.0.2.2", LastFailed: 7}, {Address: "192.0.2.3", LastFailed: 8}} {
 			if err := tx.SeenAddress(a); err != nil {
 				return err
 			}
@@ -464,7 +469,8 @@ func TestAClosedStoreHoldsNoFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := testkit.Write(t.Context(), s, func(tx *store.Tx) error { return tx.AddAccount(model.Account{ID: "a", Name: "A"}) }); err != nil {
+	if err := testkit.Write(t.Context(), s,
+		func(tx *store.Tx) error { return tx.AddAccount(model.Account{ID: "a", Name: "A"}) }); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {

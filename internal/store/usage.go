@@ -30,7 +30,8 @@ const usageColumns = `m.used_bytes, m.used_files, COALESCE(m.quota_bytes, 0), CO
 	m.kept_bytes, m.kept_contents, m.dirs, COALESCE(m.keep_bytes, 0), COALESCE(m.keep_items, 0)`
 
 func (u *Usage) dest() []any {
-	return []any{&u.Bytes, &u.Files, &u.QuotaBytes, &u.QuotaFiles, &u.KeptBytes, &u.KeptContents, &u.Dirs, &u.KeepBytes, &u.KeepItems}
+	return []any{&u.Bytes, &u.Files, &u.QuotaBytes, &u.QuotaFiles, &u.KeptBytes, &u.KeptContents, &u.Dirs, &u.KeepBytes,
+		&u.KeepItems}
 }
 
 // Usage reads a mailbox's use.
@@ -76,7 +77,8 @@ type AccountUse struct {
 
 // AccountKept adds up what the users of an account keep alive.
 func (q *Q) AccountKept(account string) (k AccountUse, err error) {
-	err = q.scanOne("AccountKept", `SELECT CAST(COALESCE(SUM(m.kept_bytes), 0) AS BIGINT), CAST(COALESCE(SUM(m.kept_contents + m.dirs), 0) AS BIGINT),
+	err = q.scanOne("AccountKept", `SELECT CAST(COALESCE(SUM(m.kept_bytes), 0) AS BIGINT),
+		CAST(COALESCE(SUM(m.kept_contents + m.dirs), 0) AS BIGINT),
 		COALESCE(MAX(a.keep_bytes), 0), COALESCE(MAX(a.keep_items), 0)
 		FROM accounts a LEFT JOIN users u ON u.account_id = a.id LEFT JOIN mailboxes m ON m.user_id = u.id WHERE a.id = $1`,
 		[]any{account}, &k.Bytes, &k.Items, &k.KeepBytes, &k.KeepItems)

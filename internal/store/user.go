@@ -10,7 +10,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-const userColumns = `SELECT u.id, u.name, u.kind, u.account_id, COALESCE(u.vendor, ''), u.enabled, u.start_dir, u.allow_ips, u.feeds_may,
+const userColumns = `SELECT u.id, u.name, u.kind, u.account_id, COALESCE(u.vendor, ''), u.enabled, u.start_dir,
+	u.allow_ips, u.feeds_may,
 	u.created_at, ` + usageColumns + `
 	FROM users u JOIN mailboxes m ON m.user_id = u.id`
 
@@ -18,9 +19,11 @@ func scanUser(r *sql.Rows) (u model.User, err error) {
 	var created int64
 	var ips string
 	var use Usage
-	err = r.Scan(append([]any{&u.ID, &u.Name, &u.Kind, &u.Account, &u.Vendor, &u.Enabled, &u.StartDir, &ips, &u.FeedsMay, &created}, use.dest()...)...)
+	err = r.Scan(append([]any{&u.ID, &u.Name, &u.Kind, &u.Account, &u.Vendor, &u.Enabled, &u.StartDir, &ips, &u.FeedsMay,
+		&created}, use.dest()...)...)
 	u.UsedBytes, u.UsedFiles, u.QuotaBytes, u.QuotaFiles = use.Bytes, use.Files, use.QuotaBytes, use.QuotaFiles
-	u.KeptBytes, u.KeptItems, u.Dirs, u.KeepBytes, u.KeepItems = use.KeptBytes, use.KeptItems(), use.Dirs, use.KeepBytes, use.KeepItems
+	u.KeptBytes, u.KeptItems, u.Dirs, u.KeepBytes, u.KeepItems = use.KeptBytes, use.KeptItems(), use.Dirs, use.KeepBytes,
+		use.KeepItems
 	u.CreatedAt, u.AllowIPs = exchange.FromMicros(created), list(ips)
 	return u, err
 }
@@ -37,13 +40,15 @@ func (q *Q) UserByID(id string) (model.User, error) {
 
 // Users lists users by name, one page of them.
 func (q *Q) Users(f model.UserFilter) ([]model.User, error) {
-	return collect(q, "Users", scanUser, userColumns+` WHERE ($1 = '' OR LOWER(u.account_id) = $1) AND u.name > $2 ORDER BY u.name LIMIT $3`,
+	return collect(q, "Users", scanUser, userColumns+` WHERE ($1 = '' OR LOWER(u.account_id) = $1) AND u.name > $2
+		ORDER BY u.name LIMIT $3`,
 		valid.Fold(f.Account), f.Cursor, most(f.Paging))
 }
 
 // AddUser records a user with its empty mailbox and root directory.
 func (tx *Tx) AddUser(u model.User, root exchange.Rights) error {
-	_, err := tx.exec("AddUser", `INSERT INTO users (id, name, kind, account_id, vendor, enabled, start_dir, allow_ips, created_at, folded)
+	_, err := tx.exec("AddUser", `INSERT INTO users (id, name, kind, account_id, vendor, enabled, start_dir, allow_ips,
+		created_at, folded)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`, u.ID, u.Name, u.Kind, u.Account, null(u.Vendor),
 		flag(u.Enabled), u.StartDir, jsonList(u.AllowIPs), exchange.Micros(u.CreatedAt), valid.Fold(u.Name))
 	if err != nil {
@@ -54,7 +59,8 @@ func (tx *Tx) AddUser(u model.User, root exchange.Rights) error {
 		return err
 	}
 	// Siblings' names differ, and all roots are siblings: a root is named by its id.
-	return tx.AddDir(Dir{ID: u.ID, User: u.ID, Name: u.ID, Fixed: true, Rights: &root, Mtime: exchange.Micros(u.CreatedAt)})
+	return tx.AddDir(Dir{ID: u.ID, User: u.ID, Name: u.ID, Fixed: true, Rights: &root,
+		Mtime: exchange.Micros(u.CreatedAt)})
 }
 
 // SetUser changes whether a user may log in, its starting directory, networks
@@ -63,11 +69,13 @@ func (tx *Tx) SetUser(u model.User) error {
 	if _, err := tx.LockMailbox(u.ID); err != nil {
 		return err
 	}
-	if err := tx.execOne("SetUser", `UPDATE users SET enabled = $2, start_dir = $3, allow_ips = $4, feeds_may = $5 WHERE id = $1`,
+	if err := tx.execOne("SetUser", `UPDATE users SET enabled = $2, start_dir = $3, allow_ips = $4, feeds_may = $5
+		WHERE id = $1`,
 		u.ID, flag(u.Enabled), u.StartDir, jsonList(u.AllowIPs), u.FeedsMay); err != nil {
 		return err
 	}
-	return tx.execOne("SetUser", `UPDATE mailboxes SET quota_bytes = $2, quota_files = $3, keep_bytes = $4, keep_items = $5 WHERE user_id = $1`,
+	return tx.execOne("SetUser", `UPDATE mailboxes SET quota_bytes = $2, quota_files = $3, keep_bytes = $4, keep_items = $5
+		WHERE user_id = $1`,
 		u.ID, null(u.QuotaBytes), null(u.QuotaFiles), null(u.KeepBytes), null(u.KeepItems))
 }
 
@@ -100,6 +108,7 @@ func list(s string) []string {
 func (q *Q) UsersLike(name string, limit int) ([]string, error) {
 	letters := strings.NewReplacer("-", "", "_", "", ".", "", " ", "", "+", "", "@", "").Replace(strings.ToLower(name))
 	return collect(q, "UsersLike", scanString, `SELECT name FROM users WHERE vendor = $2
-		OR REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(LOWER(name), '-', ''), '_', ''), '.', ''), ' ', ''), '+', ''), '@', '') = $1
+		OR REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(LOWER(name), '-', ''), '_', ''), '.', ''), ' ', ''), '+', ''), '@',
+		'') = $1
 		ORDER BY CASE WHEN vendor = $2 THEN 1 ELSE 0 END, name LIMIT $3`, letters, strings.ToLower(name), limit)
 }

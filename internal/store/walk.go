@@ -16,8 +16,10 @@ type Walk struct {
 
 // AddWalk notes that the files of a directory, and of those below it, are to be received.
 func (tx *Tx) AddWalk(w Walk, at int64) error {
-	_, err := tx.book("AddWalk", `INSERT INTO unreceived (dir_id, user_id, after, fingerprint, address, at) VALUES ($1, $2, $3, $4, $5, $6)
-		ON CONFLICT (dir_id) DO UPDATE SET after = excluded.after, fingerprint = excluded.fingerprint, address = excluded.address, at = excluded.at`,
+	_, err := tx.book("AddWalk", `INSERT INTO unreceived (dir_id, user_id, after, fingerprint, address, at)
+		VALUES ($1, $2, $3, $4, $5, $6)
+		ON CONFLICT (dir_id) DO UPDATE SET after = excluded.after, fingerprint = excluded.fingerprint,
+		address = excluded.address, at = excluded.at`,
 		w.DirID, w.UserID, []byte(w.After), w.Fingerprint, w.Address, at)
 	return err
 }
@@ -30,7 +32,8 @@ func (tx *Tx) NextWalk(userID string) (Walk, error) {
 		err = r.Scan(&w.DirID, &w.UserID, &after, &w.Fingerprint, &w.Address)
 		w.After = string(after)
 		return w, err
-	}, `SELECT dir_id, user_id, after, fingerprint, address FROM unreceived WHERE user_id = $1 ORDER BY dir_id LIMIT 1`, userID)
+	}, `SELECT dir_id, user_id, after, fingerprint, address FROM unreceived WHERE user_id = $1 ORDER BY dir_id LIMIT 1`,
+		userID)
 }
 
 // EndWalk notes that the files of a directory itself are received; what lies below it is
@@ -65,9 +68,11 @@ func (q *Q) ArrivingIn(dir, after string, limit int) ([]Arriving, error) {
 		err = r.Scan(&name, &a.VersionID, &a.Size, &a.SHA256)
 		a.Name = string(name)
 		return a, err
-	}, `SELECT f.name, f.version_id, b.size, b.sha256 FROM files f JOIN versions v ON v.id = f.version_id JOIN blobs b ON b.id = v.blob_id
+	}, `SELECT f.name, f.version_id, b.size, b.sha256 FROM files f JOIN versions v ON v.id = f.version_id
+		JOIN blobs b ON b.id = v.blob_id
 		WHERE f.dir_id = $1 AND f.name > $2 AND NOT EXISTS (SELECT 1 FROM drops d WHERE d.id = f.version_id)
-			AND NOT EXISTS (SELECT 1 FROM deliveries e WHERE e.version_id = f.version_id) ORDER BY f.name LIMIT $3`, dir, []byte(after), limit)
+			AND NOT EXISTS (SELECT 1 FROM deliveries e WHERE e.version_id = f.version_id) ORDER BY f.name LIMIT $3`, dir,
+		[]byte(after), limit)
 }
 
 // MovedDir is a directory that was renamed, whose unclaimed drops may have the old path yet.
@@ -75,7 +80,8 @@ type MovedDir struct{ ID, UserID, From, To string }
 
 // AddMoved notes that the drops below a directory are to follow its rename.
 func (tx *Tx) AddMoved(m MovedDir) error {
-	_, err := tx.book("AddMoved", `INSERT INTO moved (id, user_id, old_path, new_path) VALUES ($1, $2, $3, $4)`, m.ID, m.UserID, []byte(m.From), []byte(m.To))
+	_, err := tx.book("AddMoved", `INSERT INTO moved (id, user_id, old_path, new_path) VALUES ($1, $2, $3, $4)`, m.ID,
+		m.UserID, []byte(m.From), []byte(m.To))
 	return err
 }
 
@@ -100,7 +106,8 @@ func (tx *Tx) FollowMoved(m MovedDir, limit int) (int, error) {
 		err = r.Scan(&out.id, &p)
 		out.path = string(p)
 		return out, err
-	}, `SELECT id, path FROM (SELECT id, path FROM drops WHERE user_id = $1 AND state IN ('new', 'unscanned') AND path > $2 AND path < $3 AND id <= $4 LIMIT $5) d ORDER BY id`,
+	}, `SELECT id, path FROM (SELECT id, path FROM drops WHERE user_id = $1 AND state IN ('new', 'unscanned') AND path > $2
+		AND path < $3 AND id <= $4 LIMIT $5) d ORDER BY id`,
 		m.UserID, []byte(m.From+"/"), []byte(m.From+"0"), m.ID, limit) // '0' follows '/'
 	if err != nil {
 		return 0, err
@@ -113,7 +120,8 @@ func (tx *Tx) FollowMoved(m MovedDir, limit int) (int, error) {
 		if state != model.DropNew && state != model.DropUnscanned {
 			continue // somebody claimed it meanwhile
 		}
-		if err := tx.bookOne("FollowMoved", `UPDATE drops SET path = $2 WHERE id = $1`, d.id, []byte(m.To+strings.TrimPrefix(d.path, m.From))); err != nil {
+		if err := tx.bookOne("FollowMoved", `UPDATE drops SET path = $2 WHERE id = $1`, d.id,
+			[]byte(m.To+strings.TrimPrefix(d.path, m.From))); err != nil {
 			return 0, err
 		}
 	}
@@ -127,7 +135,9 @@ func (tx *Tx) FollowMoved(m MovedDir, limit int) (int, error) {
 // UnclaimedBelow reports whether a user has drops that nobody has claimed below a directory.
 func (q *Q) UnclaimedBelow(userID, dir string) (bool, error) {
 	var n int64
-	err := q.scanOne("UnclaimedBelow", `SELECT COUNT(*) FROM (SELECT 1 FROM drops WHERE user_id = $1 AND state IN ('new', 'unscanned') AND path > $2 AND path < $3 LIMIT 1) d`,
+	err := q.scanOne("UnclaimedBelow", `SELECT COUNT(*)
+		FROM (SELECT 1 FROM drops WHERE user_id = $1 AND state IN ('new', 'unscanned') AND path > $2 AND path < $3
+		LIMIT 1) d`,
 		[]any{userID, []byte(dir + "/"), []byte(dir + "0")}, &n)
 	return n > 0, err
 }

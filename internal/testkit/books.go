@@ -18,11 +18,15 @@ var books = []struct{ wrong, query string }{
 		+ (SELECT COUNT(*) FROM retention_runs r WHERE r.list_key = b.key)`},
 	{"the dead have references", `SELECT COUNT(*) FROM blobs WHERE (state = 'dead') <> (refs = 0)`},
 	{"use is not what is visible", `SELECT COUNT(*) FROM mailboxes m WHERE
-		used_bytes <> (SELECT COALESCE(SUM(f.size), 0) FROM files f JOIN dirs d ON d.id = f.dir_id WHERE d.user_id = m.user_id)
+		used_bytes <> (SELECT COALESCE(SUM(f.size), 0) FROM files f JOIN dirs d ON d.id = f.dir_id
+		WHERE d.user_id = m.user_id)
 		OR used_files <> (SELECT COUNT(*) FROM files f JOIN dirs d ON d.id = f.dir_id WHERE d.user_id = m.user_id)`},
-	{"a file shows no version", `SELECT COUNT(*) FROM files f WHERE NOT EXISTS (SELECT 1 FROM versions v WHERE v.id = f.version_id AND v.file_id = f.file_id)`},
-	{"a version's bytes are dead", `SELECT COUNT(*) FROM versions v WHERE NOT EXISTS (SELECT 1 FROM blobs b WHERE b.id = v.blob_id AND b.state = 'live')`},
-	{"a drop that waits has no version", `SELECT COUNT(*) FROM drops d WHERE state IN ('new', 'claimed') AND removed_at IS NULL
+	{"a file shows no version", `SELECT COUNT(*) FROM files f
+		WHERE NOT EXISTS (SELECT 1 FROM versions v WHERE v.id = f.version_id AND v.file_id = f.file_id)`},
+	{"a version's bytes are dead", `SELECT COUNT(*) FROM versions v
+		WHERE NOT EXISTS (SELECT 1 FROM blobs b WHERE b.id = v.blob_id AND b.state = 'live')`},
+	{"a drop that waits has no version", `SELECT COUNT(*) FROM drops d WHERE state IN ('new', 'claimed')
+		AND removed_at IS NULL
 		AND NOT EXISTS (SELECT 1 FROM versions v WHERE v.id = d.id)`},
 	{"a delivery has no version", `SELECT COUNT(*) FROM deliveries d WHERE state IN ('published', 'opened', 'collected')
 		AND NOT EXISTS (SELECT 1 FROM versions v WHERE v.id = d.version_id)`},

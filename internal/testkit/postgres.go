@@ -70,7 +70,8 @@ func (c *Cluster) Database(t testing.TB) string {
 func (c *Cluster) Restart(t testing.TB) {
 	t.Helper()
 	c.run(t, "pg_ctl", "-D", filepath.Join(c.dir, "data"), "-m", "immediate", "-w", "-o",
-		fmt.Sprintf("-p %s -k %s -c listen_addresses=127.0.0.1", c.port, c.dir), "-l", filepath.Join(c.dir, "restarted.log"), "restart")
+		fmt.Sprintf("-p %s -k %s -c listen_addresses=127.0.0.1", c.port, c.dir), "-l", filepath.Join(c.dir, "restarted.log"),
+		"restart")
 	t.Cleanup(func() { // ours no longer: the first stop ends it, the others find nothing
 		_ = c.command("pg_ctl", "-D", filepath.Join(c.dir, "data"), "-m", "immediate", "stop").Run()
 	})

@@ -42,7 +42,8 @@ type snapshot string
 func NewPower(t testing.TB, dir string) *Power {
 	t.Helper()
 	top := t.TempDir()
-	p := &Power{t: t, Blobs: filepath.Join(top, "blobs"), dir: dir, copies: map[snapshot]*database{}, seen: map[string]bool{}}
+	p := &Power{t: t, Blobs: filepath.Join(top, "blobs"), dir: dir, copies: map[snapshot]*database{},
+		seen: map[string]bool{}}
 	var err error
 	p.Disk, err = disktest.Record(top)
 	Must(t, err)
@@ -177,7 +178,8 @@ func (p *Power) again(l Losses, first *Crash) (images int) {
 				continue
 			}
 			images++
-			c := p.crash(image, first.marks, first.What+fmt.Sprintf(", and again after step %d of its recovery, %s survives", n, loss.Name))
+			c := p.crash(image, first.marks,
+				first.What+fmt.Sprintf(", and again after step %d of its recovery, %s survives", n, loss.Name))
 			l.Check(c)
 			if l.After != nil {
 				l.After(c)

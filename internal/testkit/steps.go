@@ -81,7 +81,8 @@ func (s *Statements) Steps(t *testing.T, o Operation) (runs int) {
 		}
 		for _, h := range s.ways(o, i, commit) {
 			runs++
-			s.step(t, o, i+1, h, fmt.Sprintf("%s statement %d of %d, %.60q", h, i+1, len(texts), strings.Join(strings.Fields(text), " ")), want)
+			s.step(t, o, i+1, h, fmt.Sprintf("%s statement %d of %d, %.60q", h, i+1, len(texts),
+				strings.Join(strings.Fields(text), " ")), want)
 		}
 	}
 	return runs

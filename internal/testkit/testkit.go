@@ -73,7 +73,8 @@ func Config(data string) config.Config {
 
 func (n *Node) start() {
 	n.t.Helper()
-	nd, err := node.Start(node.Options{Config: n.cfg, Log: slog.New(slog.NewTextHandler(n.Log, &slog.HandlerOptions{Level: slog.LevelDebug})), Again: again()})
+	nd, err := node.Start(node.Options{Config: n.cfg,
+		Log: slog.New(slog.NewTextHandler(n.Log, &slog.HandlerOptions{Level: slog.LevelDebug})), Again: again()})
 	if err != nil {
 		n.t.Fatalf("node: %v", err)
 	}

@@ -41,7 +41,8 @@ func New(s *store.Store, clock exchange.Clock) *Room { return &Room{s, clock} }
 func (r *Room) Find(ctx context.Context, about, account string) (model.Trace, error) {
 	const op = "trace.Find"
 	q := r.store.Read(ctx).Patient()
-	t := model.Trace{About: valid.Printable(about), Kind: "name", At: r.clock().UTC().Truncate(time.Second), Files: []model.TracedFile{}, Users: []model.TracedLogin{}}
+	t := model.Trace{About: valid.Printable(about), Kind: "name", At: r.clock().UTC().Truncate(time.Second),
+		Files: []model.TracedFile{}, Users: []model.TracedLogin{}}
 	if about == "" {
 		return t, fault.E(op, fault.Invalid, "Name a file, an account, or a SHA-256.")
 	}
@@ -145,8 +146,8 @@ func (w *walker) unreceived(files []store.Unreceived) error {
 			return err
 		}
 		full := valid.Printable(path.Join(dir, f.Name))
-		out := model.TracedFile{Direction: "from_partner", ID: f.VersionID, Name: valid.Printable(f.Name), Path: full, Account: f.Account, User: f.User,
-			Size: f.Size, SHA256: hex.EncodeToString(f.SHA256), State: "stored"}
+		out := model.TracedFile{Direction: "from_partner", ID: f.VersionID, Name: valid.Printable(f.Name), Path: full,
+			Account: f.Account, User: f.User, Size: f.Size, SHA256: hex.EncodeToString(f.SHA256), State: "stored"}
 		why := "not handed on: its name is a temporary one, or one that is ignored"
 		if staging {
 			why = "not handed on: it lies in a folder from which files are to be moved when they are complete"
@@ -199,7 +200,8 @@ func (w *walker) ofAccount(id string) error {
 // published follows publications to their mailboxes.
 func (w *walker) published(list []store.PublicationRow) error {
 	for _, p := range list {
-		rows, err := w.q.Deliveries(model.DeliveryFilter{Publication: p.ID, Account: w.account, Paging: model.Paging{Limit: maxFiles}})
+		rows, err := w.q.Deliveries(model.DeliveryFilter{Publication: p.ID, Account: w.account,
+			Paging: model.Paging{Limit: maxFiles}})
 		if err != nil {
 			return err
 		}
@@ -207,19 +209,22 @@ func (w *walker) published(list []store.PublicationRow) error {
 			w.delivery(d, p)
 		}
 		if len(rows) == 0 && (w.account == "" || p.Account == w.account) {
-			w.t.Files = append(w.t.Files, model.TracedFile{Direction: "to_partner", ID: p.ID, Name: p.Name, Feed: p.Feed, Account: p.Account, Size: p.Size,
-				SHA256: p.SHA256, State: "undelivered", Steps: []model.TracedStep{{At: p.PublishedAt, Text: "published, and no mailbox has it"}}})
+			w.t.Files = append(w.t.Files,
+				model.TracedFile{Direction: "to_partner", ID: p.ID, Name: p.Name, Feed: p.Feed, Account: p.Account, Size: p.Size,
+					SHA256: p.SHA256, State: "undelivered",
+					Steps: []model.TracedStep{{At: p.PublishedAt, Text: "published, and no mailbox has it"}}})
 		}
 	}
 	return nil
 }
 
 func (w *walker) delivery(d store.DeliveryRow, p store.PublicationRow) {
-	f := model.TracedFile{Direction: "to_partner", ID: d.ID, Name: d.Name, Path: valid.Printable(d.Path), Feed: d.Feed, Account: d.Account, User: d.User,
-		Issue: d.Issue, Size: d.Size, SHA256: d.SHA256, State: d.State}
+	f := model.TracedFile{Direction: "to_partner", ID: d.ID, Name: d.Name, Path: valid.Printable(d.Path), Feed: d.Feed,
+		Account: d.Account, User: d.User, Issue: d.Issue, Size: d.Size, SHA256: d.SHA256, State: d.State}
 	how := "published"
 	if p.Via != "" {
-		how += " (" + map[string]string{"api": "by the operator", "folder": "by the operator's folder", "sftp": "over SFTP"}[p.Via] + ")"
+		how += " (" + map[string]string{"api": "by the operator", "folder": "by the operator's folder",
+			"sftp": "over SFTP"}[p.Via] + ")"
 	}
 	if d.Issue > 1 {
 		how += fmt.Sprintf(", as issue %d of this name", d.Issue)
@@ -240,8 +245,9 @@ func (w *walker) delivery(d store.DeliveryRow, p store.PublicationRow) {
 		step(&f, *d.CollectedAt, "downloaded in full by "+d.User+with)
 	}
 	if d.EndedAt != nil {
-		step(&f, *d.EndedAt, map[string]string{model.DeliveryExpired: "removed after its retention period", model.DeliveryWithdrawn: "taken back by the operator",
-			model.DeliveryReplaced: "replaced by a newer issue, before it was downloaded in full"}[d.State])
+		step(&f, *d.EndedAt, map[string]string{model.DeliveryExpired: "removed after its retention period",
+			model.DeliveryWithdrawn: "taken back by the operator",
+			model.DeliveryReplaced:  "replaced by a newer issue, before it was downloaded in full"}[d.State])
 	}
 	if d.TakenAt != nil {
 		step(&f, *d.TakenAt, "removed from its folder, or renamed, by "+d.User)
@@ -257,12 +263,13 @@ func (w *walker) received(list []model.Drop) error {
 		if w.account != "" && d.Account != w.account {
 			continue
 		}
-		f := model.TracedFile{Direction: "from_partner", ID: d.ID, Name: valid.Printable(path.Base(d.Path)), Path: valid.Printable(d.Path), Account: d.Account, User: d.User,
-			Size: d.Size, SHA256: d.SHA256, State: d.State}
+		f := model.TracedFile{Direction: "from_partner", ID: d.ID, Name: valid.Printable(path.Base(d.Path)),
+			Path: valid.Printable(d.Path), Account: d.Account, User: d.User, Size: d.Size, SHA256: d.SHA256, State: d.State}
 		text := fmt.Sprintf("received whole from %s with key %s from %s", d.User, d.Fingerprint, d.Address)
 		if d.Duplicate != "" {
-			text += map[string]string{model.DuplicateName: "; the name had come before", model.DuplicateContent: "; the same content had come before",
-				model.DuplicateBoth: "; it had come before"}[d.Duplicate] + " (" + d.DuplicateOf + ")"
+			text += map[string]string{model.DuplicateName: "; the name had come before",
+				model.DuplicateContent: "; the same content had come before",
+				model.DuplicateBoth:    "; it had come before"}[d.Duplicate] + " (" + d.DuplicateOf + ")"
 		}
 		step(&f, d.ReceivedAt, text)
 		names, err := w.q.DropNames(d.ID, maxNames)
@@ -345,7 +352,8 @@ func Sheet(t model.Trace, from, help string) string {
 		if f.Direction == "from_partner" {
 			who = "from"
 		}
-		fmt.Fprintf(&b, "%s\n  %s %s (account %s)%s\n  %d bytes, SHA-256 %s\n", f.Name, who, cmp.Or(f.User, "nobody"), cmp.Or(f.Account, "all"), feedText(f), f.Size, f.SHA256)
+		fmt.Fprintf(&b, "%s\n  %s %s (account %s)%s\n  %d bytes, SHA-256 %s\n", f.Name, who, cmp.Or(f.User, "nobody"),
+			cmp.Or(f.Account, "all"), feedText(f), f.Size, f.SHA256)
 		for _, s := range f.Steps {
 			fmt.Fprintf(&b, "  %s  %s\n", s.At.Format("2006-01-02 15:04:05"), valid.Printable(s.Text))
 		}

@@ -21,8 +21,9 @@ type sheet struct {
 
 func publish(t *testing.T, n *testkit.Node, account, name, content string) model.Publication {
 	t.Helper()
-	p, err := client.Call[model.Publication](context.Background(), n.API, client.Request{Method: "PUT", Path: "/feeds/report/publications/" + name,
-		Query: url.Values{"account": {account}}, Body: bytes.NewReader([]byte(content)), Size: int64(len(content))})
+	p, err := client.Call[model.Publication](context.Background(), n.API,
+		client.Request{Method: "PUT", Path: "/feeds/report/publications/" + name,
+			Query: url.Values{"account": {account}}, Body: bytes.NewReader([]byte(content)), Size: int64(len(content))})
 	testkit.Must(t, err)
 	return p
 }
@@ -54,7 +55,8 @@ func TestTraceTellsAFilesWholeLife(t *testing.T) {
 	})
 	for what, about := range map[string]string{"name": "invoice-acme.csv", "account": "acme", "content": p.SHA256} {
 		s := find(n, about, "")
-		if s.Kind != what || len(s.Files) != 1 || s.Files[0].State != model.DeliveryCollected || strings.Contains(s.Sheet, "globex") {
+		if s.Kind != what || len(s.Files) != 1 || s.Files[0].State != model.DeliveryCollected ||
+			strings.Contains(s.Sheet, "globex") {
 			t.Errorf("by %s: %s\n%s", what, s.Kind, s.Sheet)
 		}
 		testkit.Eventually(t, "its log-in is on record", func() bool {
@@ -63,14 +65,17 @@ func TestTraceTellsAFilesWholeLife(t *testing.T) {
 		})
 	}
 	s := find(n, "invoice-acme.csv", "globex")
-	if !strings.Contains(s.Sheet, "never published to account globex") || strings.Contains(s.Sheet, "published (") || len(s.Near) != 1 || s.Near[0] != "invoice-globex.csv" {
+	if !strings.Contains(s.Sheet, "never published to account globex") || strings.Contains(s.Sheet, "published (") ||
+		len(s.Near) != 1 || s.Near[0] != "invoice-globex.csv" {
 		t.Errorf("another's file: %v\n%s", s.Near, s.Sheet)
 	}
-	if s := find(n, "invoice-nobody.csv", ""); !strings.Contains(s.Sheet, "never published to anybody here") || strings.Contains(s.Sheet, "globex") {
+	if s := find(n, "invoice-nobody.csv", ""); !strings.Contains(s.Sheet, "never published to anybody here") ||
+		strings.Contains(s.Sheet, "globex") {
 		t.Errorf("no file:\n%s", s.Sheet)
 	}
 	testkit.WantKind(t, func() error {
-		_, err := client.Call[sheet](context.Background(), n.API, client.Request{Method: "GET", Path: "/trace?about=x&account=nosuch"})
+		_, err := client.Call[sheet](context.Background(), n.API,
+			client.Request{Method: "GET", Path: "/trace?about=x&account=nosuch"})
 		return err
 	}(), fault.NotFound)
 }
@@ -91,7 +96,8 @@ func TestTraceTellsOfWhatCameIn(t *testing.T) {
 	testkit.Call[model.Drop](n, "POST", "/inbox/"+id+"/reject", map[string]string{"reason": "no date"})
 	send()
 	s := find(n, "usage.csv", "acme")
-	if len(s.Files) != 2 || !strings.Contains(s.Sheet, "refused by ") || !strings.Contains(s.Sheet, ": no date") || !strings.Contains(s.Sheet, "it had come before ("+id+")") {
+	if len(s.Files) != 2 || !strings.Contains(s.Sheet, "refused by ") || !strings.Contains(s.Sheet, ": no date") ||
+		!strings.Contains(s.Sheet, "it had come before ("+id+")") {
 		t.Errorf("%d files\n%s", len(s.Files), s.Sheet)
 	}
 }

@@ -25,7 +25,8 @@ type row struct {
 
 // rows reads what every name shows.
 func (m *machine) rows(t *rapid.T) map[spot]*row {
-	found, err := m.l.db.Query(`SELECT f.dir_id, f.name, f.version_id, f.file_id, f.size, b.key, COALESCE(d.id, '') FROM files f
+	found, err := m.l.db.Query(`SELECT f.dir_id, f.name, f.version_id, f.file_id, f.size, b.key, COALESCE(d.id, '')
+		FROM files f
 		JOIN versions v ON v.id = f.version_id JOIN blobs b ON b.id = v.blob_id LEFT JOIN drops d ON d.id = v.id`)
 	if err != nil {
 		t.Fatal(err)
@@ -84,7 +85,8 @@ func (m *machine) checkStored(t *rapid.T) {
 		v.id = r.version
 		got, err := os.ReadFile(filepath.Join(m.l.root, r.key))
 		if err != nil || !bytes.Equal(got, v.content) || r.size != int64(len(got)) {
-			t.Fatalf("%v has %d bytes %.20x, a row of %d, want %d %.20x: %v", k, len(got), got, r.size, len(v.content), v.content, err)
+			t.Fatalf("%v has %d bytes %.20x, a row of %d, want %d %.20x: %v", k, len(got), got, r.size, len(v.content),
+				v.content, err)
 		}
 		if r.drop != v.drop {
 			t.Fatalf("%v is a drop: %v, want %v", k, r.drop, v.drop)
@@ -122,21 +124,28 @@ func (m *machine) checkBlobs(t *rapid.T) {
 }
 
 var books = []struct{ what, query string }{
-	{"references are not versions", `SELECT COUNT(*) FROM blobs b WHERE refs <> (SELECT COUNT(*) FROM versions v WHERE v.blob_id = b.id)`},
+	{"references are not versions", `SELECT COUNT(*) FROM blobs b
+		WHERE refs <> (SELECT COUNT(*) FROM versions v WHERE v.blob_id = b.id)`},
 	{"a dead blob has references, or a live one none", `SELECT COUNT(*) FROM blobs WHERE (state = 'dead') <> (refs = 0)`},
 	{"use is not what is visible", `SELECT COUNT(*) FROM mailboxes WHERE
-		used_bytes <> (SELECT COALESCE(SUM(size), 0) FROM files f JOIN dirs d ON d.id = f.dir_id WHERE d.user_id = mailboxes.user_id)
+		used_bytes <> (SELECT COALESCE(SUM(size), 0) FROM files f JOIN dirs d ON d.id = f.dir_id
+		WHERE d.user_id = mailboxes.user_id)
 		OR used_files <> (SELECT COUNT(*) FROM files f JOIN dirs d ON d.id = f.dir_id WHERE d.user_id = mailboxes.user_id)`},
 	{"what is kept is not what has a row", `SELECT COUNT(*) FROM mailboxes WHERE
 		kept_bytes <> (SELECT COALESCE(SUM(size), 0) FROM blobs WHERE owner = mailboxes.user_id)
 		OR kept_contents <> (SELECT COUNT(*) FROM blobs WHERE owner = mailboxes.user_id)
 		OR dirs <> (SELECT COUNT(*) FROM dirs WHERE dirs.user_id = mailboxes.user_id AND fixed = 0)`},
-	{"a file shows no version of its own", `SELECT COUNT(*) FROM files f LEFT JOIN versions v ON v.id = f.version_id AND v.file_id = f.file_id WHERE v.id IS NULL`},
-	{"a file's size is not its blob's", `SELECT COUNT(*) FROM files f JOIN versions v ON v.id = f.version_id JOIN blobs b ON b.id = v.blob_id WHERE f.size <> b.size`},
-	{"a new drop has no version", `SELECT COUNT(*) FROM drops d LEFT JOIN versions v ON v.id = d.id WHERE d.state = 'new' AND v.id IS NULL`},
-	{"a drop's hash or size is not its blob's", `SELECT COUNT(*) FROM drops d JOIN versions v ON v.id = d.id JOIN blobs b ON b.id = v.blob_id
+	{"a file shows no version of its own", `SELECT COUNT(*) FROM files f LEFT JOIN versions v ON v.id = f.version_id
+		AND v.file_id = f.file_id WHERE v.id IS NULL`},
+	{"a file's size is not its blob's", `SELECT COUNT(*) FROM files f JOIN versions v ON v.id = f.version_id
+		JOIN blobs b ON b.id = v.blob_id WHERE f.size <> b.size`},
+	{"a new drop has no version", `SELECT COUNT(*) FROM drops d LEFT JOIN versions v ON v.id = d.id WHERE d.state = 'new'
+		AND v.id IS NULL`},
+	{"a drop's hash or size is not its blob's", `SELECT COUNT(*) FROM drops d JOIN versions v ON v.id = d.id
+		JOIN blobs b ON b.id = v.blob_id
 		WHERE d.sha256 <> b.sha256 OR d.size <> b.size`},
-	{"a blob without a file is live", `SELECT COUNT(*) FROM versions v WHERE NOT EXISTS (SELECT 1 FROM files f WHERE f.file_id = v.file_id)
+	{"a blob without a file is live", `SELECT COUNT(*) FROM versions v
+		WHERE NOT EXISTS (SELECT 1 FROM files f WHERE f.file_id = v.file_id)
 		AND NOT EXISTS (SELECT 1 FROM drops d WHERE d.id = v.id)`},
 }
 

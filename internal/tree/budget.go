@@ -24,7 +24,8 @@ func (s *Session) spend() error {
 	}
 	wait, tell := s.t.budgets.Wait(s.login.User.ID, hourly, longestWait, time.Now())
 	if tell {
-		s.t.log.Warn("a user makes more changes than its budget has, and is slowed down", "user", s.login.User.Name, "session", s.login.Session, "changes_an_hour", hourly)
+		s.t.log.Warn("a user makes more changes than its budget has, and is slowed down", "user", s.login.User.Name,
+			"session", s.login.Session, "changes_an_hour", hourly)
 		s.slowed()
 	}
 	if wait <= 0 {

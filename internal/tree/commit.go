@@ -69,7 +69,8 @@ func (s *Session) store(img *image) error {
 		if err := s.finishWalks(); err != nil {
 			return err
 		}
-		err = s.t.desk.Commit(deposit.Deposit{Stage: img.stage, Guard: s.guard, Blob: store.Blob{ID: c.BlobID, Key: c.Key, Size: c.Size, SHA256: c.SHA256},
+		err = s.t.desk.Commit(deposit.Deposit{Stage: img.stage, Guard: s.guard,
+			Blob:   store.Blob{ID: c.BlobID, Key: c.Key, Size: c.Size, SHA256: c.SHA256},
 			Record: func(tx *store.Tx) error { return s.record(tx, img, c, now) }, Late: img.finish})
 		if !errors.Is(err, errOwed) {
 			break
@@ -175,8 +176,8 @@ func (s *Session) record(tx *store.Tx, img *image, c store.Content, now time.Tim
 		return err
 	}
 	full := path.Join(dir, f.Name)
-	if err := rows.Put(mailbox.Upload{File: f, Old: old, Content: c, Actor: s.login.Actor(), Class: s.t.hooks.Class(s.login.User.ID, full, ""),
-		Limits: limits}, s.t.hooks.OnGone); err != nil {
+	if err := rows.Put(mailbox.Upload{File: f, Old: old, Content: c, Actor: s.login.Actor(),
+		Class: s.t.hooks.Class(s.login.User.ID, full, ""), Limits: limits}, s.t.hooks.OnGone); err != nil {
 		return err
 	}
 	if !staging && s.final(full) {
@@ -231,7 +232,8 @@ func (img *image) outrunBy(old store.File) error {
 	if !img.resumed || old.VersionID == img.over {
 		return nil
 	}
-	err := fault.E("tree.commit", fault.Conflict, "Not stored: a newer version of this file was stored meanwhile; upload it again from its start.")
+	err := fault.E("tree.commit", fault.Conflict,
+		"Not stored: a newer version of this file was stored meanwhile; upload it again from its start.")
 	err.Err = errOutrun
 	return err
 }
@@ -241,5 +243,6 @@ func (s *Session) arrived(tx *store.Tx, full string, c store.Content, now time.T
 	if s.t.hooks.OnCommit == nil || s.login.Operator != "" {
 		return nil
 	}
-	return s.t.hooks.OnCommit(tx, []exchange.Arrival{{Login: &s.login, Path: full, VersionID: c.VersionID, Size: c.Size, SHA256: c.SHA256, At: now}})
+	return s.t.hooks.OnCommit(tx,
+		[]exchange.Arrival{{Login: &s.login, Path: full, VersionID: c.VersionID, Size: c.Size, SHA256: c.SHA256, At: now}})
 }

@@ -61,7 +61,8 @@ func (img *image) hashSome(ctx context.Context, n int64) error {
 // hole refuses a file of which more was never written than may be. Callers hold mu.
 func (img *image) hole() error {
 	if missing := img.size - img.written; missing > maxHole {
-		return fault.E("tree.hole", fault.Invalid, "Not stored: %d bytes of the file were never written; at most %d may be missing.", missing, maxHole)
+		return fault.E("tree.hole", fault.Invalid,
+			"Not stored: %d bytes of the file were never written; at most %d may be missing.", missing, maxHole)
 	}
 	return nil
 }

@@ -94,8 +94,8 @@ type image struct {
 // newImage makes an image without a stage. base nil means a new, empty file.
 func (t *Tree) newImage(box *box, key nameKey, owner *Session, base *store.Content) *image {
 	id, now := t.ids.New(), t.now()
-	img := &image{t: t, box: box, id: id, at: blob.Key(box.userID, id, key.name, now), key: key, owner: owner, base: base, mode: 0o644,
-		touched: now, syncedAt: now, sum: sha256.New()}
+	img := &image{t: t, box: box, id: id, at: blob.Key(box.userID, id, key.name, now), key: key, owner: owner, base: base,
+		mode: 0o644, touched: now, syncedAt: now, sum: sha256.New()}
 	if base != nil {
 		img.size, img.change = base.Size, true
 	}
@@ -236,7 +236,8 @@ func (img *image) copyBase(base store.Content, keep int64) error {
 		return nil
 	}
 	// The stored state of SHA-256 spares an append the bytes it follows.
-	if u, ok := img.sum.(encoding.BinaryUnmarshaler); ok && base.HashState != nil && u.UnmarshalBinary(base.HashState) == nil {
+	if u, ok := img.sum.(encoding.BinaryUnmarshaler); ok && base.HashState != nil &&
+		u.UnmarshalBinary(base.HashState) == nil {
 		img.summed = base.Size
 	} else {
 		img.sum.Reset()

@@ -282,7 +282,8 @@ func (w *world) deliver(u model.User, full, text string) {
 		if err := tx.AddBlob(b, 1, 1); err != nil {
 			return err
 		}
-		if err := tx.AddVersion(store.Version{ID: b.ID, FileID: f.FileID, UserID: u.ID, BlobID: b.ID, StoredAt: 1, Class: model.ClassDefault}); err != nil {
+		if err := tx.AddVersion(store.Version{ID: b.ID, FileID: f.FileID, UserID: u.ID, BlobID: b.ID, StoredAt: 1,
+			Class: model.ClassDefault}); err != nil {
 			return err
 		}
 		return tx.PutFile(f)

@@ -22,7 +22,9 @@ func (s *Session) limits(use store.Usage) model.StorageLimits {
 }
 
 func errKept(have, limit int64, what string) error {
-	return fault.E("tree.kept", fault.Quota, "Limit reached: this mailbox keeps %d of %d %s, with older versions and removed files that the server must still keep.", have, limit, what)
+	return fault.E("tree.kept", fault.Quota,
+		"Limit reached: this mailbox keeps %d of %d %s, with older versions "+
+			"and removed files that the server must still keep.", have, limit, what)
 }
 
 // checkKept fails unless a mailbox may keep so much more.
@@ -90,9 +92,11 @@ func (s *Session) accountHas(bytes, items int64) error {
 	limit.Bytes, limit.Items = cmp.Or(sum.KeepBytes, limit.Bytes), cmp.Or(sum.KeepItems, limit.Items)
 	switch {
 	case limit.Bytes > 0 && sum.Bytes+bytes > limit.Bytes:
-		return fault.E(op, fault.Quota, "Limit reached: all log-ins of this account keep %d of %d bytes together.", sum.Bytes, limit.Bytes)
+		return fault.E(op, fault.Quota, "Limit reached: all log-ins of this account keep %d of %d bytes together.", sum.Bytes,
+			limit.Bytes)
 	case limit.Items > 0 && sum.Items+items > limit.Items:
-		return fault.E(op, fault.Quota, "Limit reached: all log-ins of this account keep %d of %d files and directories together.", sum.Items, limit.Items)
+		return fault.E(op, fault.Quota,
+			"Limit reached: all log-ins of this account keep %d of %d files and directories together.", sum.Items, limit.Items)
 	}
 	return nil
 }

@@ -231,7 +231,8 @@ func depth(t *testing.T, w *world) {
 	if got := names(t, s, path); len(got) != 1 || got[0] != "file" {
 		t.Fatalf("the deepest directory has %q", got)
 	}
-	for _, absent := range []string{path + "/none", path + "/d/d/d/file", "/upload/d/x/d/d/d/d/d/d/d/d/d/file", "/upload" + strings.Repeat("/d", 200)} {
+	for _, absent := range []string{path + "/none", path + "/d/d/d/file", "/upload/d/x/d/d/d/d/d/d/d/d/d/file",
+		"/upload" + strings.Repeat("/d", 200)} {
 		if _, err := s.Stat(absent); !fault.Is(err, fault.NotFound) {
 			t.Fatalf("%s: %v", absent, err)
 		}
@@ -240,7 +241,8 @@ func depth(t *testing.T, w *world) {
 	must(t, s.Mkdir("/upload/other/x"))
 	wantKind(t, s.Rename("/upload/d", "/upload/other/d", false), fault.Invalid)
 	must(t, s.Rename("/upload/d/d", "/upload/other/y", false))
-	wantKind(t, s.Rename("/upload/other", strings.Replace(path, "/upload/d/d", "/upload/other/y", 1)+"/x", false), fault.Invalid)
+	wantKind(t, s.Rename("/upload/other", strings.Replace(path, "/upload/d/d", "/upload/other/y", 1)+"/x", false),
+		fault.Invalid)
 	deep := "/upload/other/y" + strings.Repeat("/d", valid.MaxDepth-3)
 	w.current(u, deep+"/file", "as deep as can be")
 	must(t, s.Rename(deep+"/file", "/upload/file", false))

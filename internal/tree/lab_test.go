@@ -82,9 +82,10 @@ func newLab(t *testing.T, url string) *lab {
 	must(t, err)
 	l.openStore()
 	all, look := exchange.AllRights, exchange.Read|exchange.List
-	accounts := account.New(l.store, l.clock, exchange.NewIDs(l.clock, rand.Reader), account.Policy{MaxKeys: 5, Templates: map[string]account.Template{
-		model.KindCustomer: {StartDir: "/", Root: look, Dirs: []account.TemplateDir{
-			{Path: "/upload", Rights: all}, {Path: "/stage", Rights: all, Staging: true}}}}})
+	accounts := account.New(l.store, l.clock, exchange.NewIDs(l.clock, rand.Reader),
+		account.Policy{MaxKeys: 5, Templates: map[string]account.Template{
+			model.KindCustomer: {StartDir: "/", Root: look, Dirs: []account.TemplateDir{
+				{Path: "/upload", Rights: all}, {Path: "/stage", Rights: all, Staging: true}}}}})
 	ctx := context.Background()
 	_, err = accounts.AddAccount(ctx, "test", model.NewAccount{ID: "acme", Name: "acme"})
 	must(t, err)
@@ -117,7 +118,8 @@ func (l *lab) begin() {
 	l.root = filepath.Join(l.dir, fmt.Sprintf("blobs-%d", l.checks))
 	l.ages = map[string]time.Duration{}
 	for _, query := range []string{"DELETE FROM drops", "DELETE FROM files", "DELETE FROM versions", "DELETE FROM blobs",
-		"DELETE FROM outbox", "DELETE FROM dirs WHERE fixed = 0", "UPDATE mailboxes SET used_bytes = 0, used_files = 0, kept_bytes = 0, kept_contents = 0, dirs = 0"} {
+		"DELETE FROM outbox", "DELETE FROM dirs WHERE fixed = 0",
+		"UPDATE mailboxes SET used_bytes = 0, used_files = 0, kept_bytes = 0, kept_contents = 0, dirs = 0"} {
 		_, err := l.db.Exec(query)
 		must(l.t, err)
 	}
@@ -152,7 +154,8 @@ func (l *lab) start() error {
 	l.desk = deposit.New(l.store, log)
 	box := inbox.New(inbox.Options{Store: l.store, Blobs: l.blobs, Clock: l.clock, IDs: ids})
 	l.tree, err = tree.New(tree.Options{Store: l.store, Blobs: l.blobs, Desk: l.desk, Clock: l.clock, IDs: ids, Log: log,
-		Policy: tree.Policy{MaxFile: 1 << 40, Limits: exchange.DefaultLimits{QuotaBytes: 1 << 40, QuotaFiles: 1 << 20}, MaxCopy: 1 << 20, KeepPartial: 7 * 24 * time.Hour},
+		Policy: tree.Policy{MaxFile: 1 << 40, Limits: exchange.DefaultLimits{QuotaBytes: 1 << 40, QuotaFiles: 1 << 20},
+			MaxCopy: 1 << 20, KeepPartial: 7 * 24 * time.Hour},
 		Hooks: tree.Hooks{
 			OnGone: func(tx *store.Tx, version string, replaced bool) (bool, error) {
 				if err := l.refused(); err != nil {
@@ -188,7 +191,8 @@ func (l *lab) loginWaiting(operator string, beforeWait func()) *tree.Session {
 	l.t.Helper()
 	n, err := l.store.Read(context.Background()).RevocationNumber()
 	must(l.t, err)
-	return l.tree.Begin(exchange.Login{User: l.user, Fingerprint: "SHA256:test", Revocation: n, Operator: operator}, beforeWait)
+	return l.tree.Begin(exchange.Login{User: l.user, Fingerprint: "SHA256:test", Revocation: n, Operator: operator},
+		beforeWait)
 }
 
 // plan lets each armed fault happen once.

@@ -381,7 +381,8 @@ func (u *upload) leftover() *upload {
 		return nil
 	}
 	n := min(u.note.size, len(u.raw))
-	p := &upload{at: u.note.at, dirty: true, resumed: true, over: u.note.over, change: u.note.change, raw: u.raw[:n], size: n, note: u.note}
+	p := &upload{at: u.note.at, dirty: true, resumed: true, over: u.note.over, change: u.note.change, raw: u.raw[:n],
+		size: n, note: u.note}
 	if !whole(p.change, p.over, n) {
 		p.size, p.ahead = n-1, true
 	}

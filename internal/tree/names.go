@@ -56,7 +56,8 @@ func (s *Session) Mkdir(dir string) error {
 
 // errDeep refuses a path that would be too deep.
 func errDeep(depth int) error {
-	return fault.E("tree.depth", fault.Invalid, "Directories may be nested %d deep; this would be %d.", valid.MaxDepth, depth)
+	return fault.E("tree.depth", fault.Invalid, "Directories may be nested %d deep; this would be %d.", valid.MaxDepth,
+		depth)
 }
 
 // mayMakeDir fails unless the mailbox may have one more directory.
@@ -178,18 +179,20 @@ type older struct{ fileID, last string }
 func (s *Session) letGoRest(rest older) {
 	for rest.last != "" {
 		err := fault.Guard(s.t.log, "a removal", func() (err error) {
-			rest.last, err = store.ChangeFor(context.Background(), s.t.store, s.login.User.ID, func(tx *store.Tx) (string, error) {
-				tx.Unaudited("the removal has the row")
-				rows, err := mailbox.Lock(tx, s.login.User.ID)
-				if err != nil {
-					return "", err
-				}
-				return rows.LetGo(rest.fileID, rest.last, s.t.now(), s.t.hooks.OnGone)
-			})
+			rest.last, err = store.ChangeFor(context.Background(), s.t.store, s.login.User.ID,
+				func(tx *store.Tx) (string, error) {
+					tx.Unaudited("the removal has the row")
+					rows, err := mailbox.Lock(tx, s.login.User.ID)
+					if err != nil {
+						return "", err
+					}
+					return rows.LetGo(rest.fileID, rest.last, s.t.now(), s.t.hooks.OnGone)
+				})
 			return err
 		})
 		if err != nil {
-			s.t.log.Warn("older versions of a removed file are kept until their age", "user", s.login.User.Name, "file", rest.fileID, "err", err)
+			s.t.log.Warn("older versions of a removed file are kept until their age", "user", s.login.User.Name, "file",
+				rest.fileID, "err", err)
 			return
 		}
 	}

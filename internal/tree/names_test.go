@@ -98,7 +98,8 @@ func anyBytes(t *testing.T, w *world) {
 	u := w.user("acme")
 	s := w.login(u)
 	defer s.End()
-	all := []string{"a\nb", "\x1b[2Jx", "\u202egpj.exe", "\xff\xfe\x01", "back\\slash", "%2e%2e", " ", "...", strings.Repeat("n", 255), "CON", "~", "-rf"}
+	all := []string{"a\nb", "\x1b[2Jx", "\u202egpj.exe", "\xff\xfe\x01", "back\\slash", "%2e%2e", " ", "...",
+		strings.Repeat("n", 255), "CON", "~", "-rf"}
 	for _, name := range all {
 		put(t, s, "/upload/"+name, name)
 		if got := get(t, s, "/upload/"+name); got != name {

@@ -35,7 +35,8 @@ func (s *Session) Open(path string, flags exchange.OpenFlags, mode uint32) (*Han
 		return s.openWrite(p, flags, mode)
 	}
 	exists := p.stored != nil || p.image != nil
-	if flags&exchange.FlagTruncate != 0 || flags&exchange.FlagCreate != 0 && (!exists || flags&exchange.FlagExclusive != 0) {
+	if flags&exchange.FlagTruncate != 0 || flags&exchange.FlagCreate != 0 &&
+		(!exists || flags&exchange.FlagExclusive != 0) {
 		h, err := s.openWrite(p, flags|exchange.FlagWrite, mode)
 		if err == nil {
 			h.readOnly = true

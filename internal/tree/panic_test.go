@@ -14,7 +14,8 @@ import (
 // error with a reference, nothing is locked afterwards, and other sessions go on; what
 // may be recorded is looked up at the next start.
 func TestAPanicEndsWhatItHappenedIn(t *testing.T) {
-	for _, op := range []blobtest.Op{blobtest.OpCommit, blobtest.OpSettle, blobtest.OpSync, blobtest.OpReadAt, blobtest.OpDiscard} {
+	for _, op := range []blobtest.Op{blobtest.OpCommit, blobtest.OpSettle, blobtest.OpSync, blobtest.OpReadAt,
+		blobtest.OpDiscard} {
 		t.Run(string(op), func(t *testing.T) {
 			w := newWorld(t, "")
 			faulty := blobtest.NewFaulty(w.blobs, nil)

@@ -70,7 +70,8 @@ func (img *image) sync() error {
 func (img *image) noteNow() (nt note, partial, skip bool) {
 	img.box.mu.Lock()
 	defer img.box.mu.Unlock()
-	nt = note{User: img.box.userID, Dir: img.key.dir, Name: []byte(img.key.name), Covers: img.covers, Over: img.over, Key: img.at}
+	nt = note{User: img.box.userID, Dir: img.key.dir, Name: []byte(img.key.name), Covers: img.covers, Over: img.over,
+		Key: img.at}
 	return nt, img.owner == nil, img.state != open || !img.dirty
 }
 

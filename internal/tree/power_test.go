@@ -302,8 +302,9 @@ func (w *powerWorld) start() {
 
 func (w *world) treeOn(s *store.Store, b blob.Store) (*tree.Tree, error) {
 	w.inbox = inbox.New(inbox.Options{Store: s, Blobs: b, Clock: w.clock, IDs: w.ids})
-	return tree.New(tree.Options{Store: s, Blobs: b, Clock: w.clock, IDs: w.ids, Log: slog.New(slog.DiscardHandler), Policy: w.policy,
-		Hooks: tree.Hooks{OnGone: w.inbox.Gone, OnCommit: w.inbox.Arrived, OnRename: w.inbox.Renamed, Final: notPart}})
+	return tree.New(tree.Options{Store: s, Blobs: b, Clock: w.clock, IDs: w.ids, Log: slog.New(slog.DiscardHandler),
+		Policy: w.policy, Hooks: tree.Hooks{OnGone: w.inbox.Gone, OnCommit: w.inbox.Arrived, OnRename: w.inbox.Renamed,
+			Final: notPart}})
 }
 
 // TestAPowerLossAtEveryCall uploads files of many shapes, loses the power after
@@ -341,7 +342,8 @@ func TestAPowerLossAtEveryCall(t *testing.T) {
 				w.blobs.Close()
 				check := &afterPower{w: w}
 				did := w.p.Each(testkit.Losses{Seed: 1, Mixtures: 2, Second: 9, Check: check.check, After: check.sendOn})
-				t.Logf("%d steps, %d different images, %d more after a second loss; %d partials were taken up, %d sent on to their end",
+				t.Logf("%d steps, %d different images, %d more after a second loss; %d partials were taken up, %d sent on to "+
+					"their end",
 					did.Steps, did.Images, did.Second, check.partials, check.continued)
 			})
 		}

@@ -142,7 +142,8 @@ func (s *Session) checkFiles(fresh bool) error {
 		return nil
 	}
 	if unfinished > 0 {
-		return fault.E("tree.checkFiles", fault.Quota, "Quota exceeded: %d of %d files are in use, and %d uploads are unfinished.", use.Files, limit, unfinished)
+		return fault.E("tree.checkFiles", fault.Quota,
+			"Quota exceeded: %d of %d files are in use, and %d uploads are unfinished.", use.Files, limit, unfinished)
 	}
 	return fault.E("tree.checkFiles", fault.Quota, "Quota exceeded: %d of %d files are in use.", use.Files, limit)
 }
@@ -163,7 +164,8 @@ func (b *box) unfinished() (n int64) {
 // checkUnfinished refuses one more image when there are too many. Callers hold box.mu.
 func (s *Session) checkUnfinished() error {
 	if limit := s.t.policy.Unfinished; limit > 0 && s.box.total >= limit {
-		return fault.E("tree.checkUnfinished", fault.Quota, "%d uploads are unfinished, which is the limit; finish or remove some.", s.box.total)
+		return fault.E("tree.checkUnfinished", fault.Quota,
+			"%d uploads are unfinished, which is the limit; finish or remove some.", s.box.total)
 	}
 	return nil
 }

@@ -51,7 +51,8 @@ func (s *Session) openRead(p place) (*Handle, error) {
 // sawRead tells what a handle read, once.
 func (s *Session) sawRead(h *Handle) {
 	delete(s.readers, h)
-	if n := h.read.Swap(-1); s.t.hooks.OnSeen != nil && s.login.Operator == "" && (n > 0 || n == 0 && h.info.Size == 0 && h.reader != nil) {
+	if n := h.read.Swap(-1); s.t.hooks.OnSeen != nil && s.login.Operator == "" &&
+		(n > 0 || n == 0 && h.info.Size == 0 && h.reader != nil) {
 		s.t.hooks.OnSeen(&s.login, model.ActivityRead, h.path, n)
 	}
 }
@@ -103,7 +104,8 @@ func (d *delivery) report(s *Session, closing bool) {
 	s.reports <- struct{}{} // who reads faster than that is written down waits
 	s.work.Go(func() {
 		defer func() { <-s.reports }()
-		err := fault.Guard(s.t.log, "a delivery's progress", func() error { return s.t.hooks.OnServed(&login, version, spans) })
+		err := fault.Guard(s.t.log, "a delivery's progress",
+			func() error { return s.t.hooks.OnServed(&login, version, spans) })
 		if err != nil {
 			s.t.log.Error("a delivery's progress could not be recorded", "user", login.User.Name, "version", version, "err", err)
 		}

@@ -63,35 +63,37 @@ func (s *Session) Rename(from, to string, replace bool) error {
 // renameDir gives a directory row another parent and name. What follows for the files
 // below it is in walk.go.
 func (s *Session) renameDir(src, dst place) error {
-	_, err := changedOwing(s, "dir.rename", src.path, func(tx *store.Tx, row *model.AuditRow) (none struct{}, owed bool, err error) {
-		row.Detail["to"] = dst.path
-		rows, err := mailbox.Lock(tx, s.login.User.ID)
-		if err != nil {
-			return none, false, err
-		}
-		dst, err := s.resolve(&tx.Q, dst.path) // again: another session may have moved things
-		if err != nil {
-			return none, false, err
-		}
-		if err := s.mayMoveDir(tx, src, dst); err != nil {
-			return none, false, err
-		}
-		_, waited, err := tx.DirPath(src.self.ID)
-		if err != nil {
-			return none, false, err
-		}
-		if err := rows.MoveDir(src.self.ID, dst.parent.ID, dst.name, row.At); err != nil {
-			return none, false, err
-		}
-		owed, err = s.owe(tx, src, dst, waited, row.At)
-		return none, owed, err
-	})
+	_, err := changedOwing(s, "dir.rename", src.path,
+		func(tx *store.Tx, row *model.AuditRow) (none struct{}, owed bool, err error) {
+			row.Detail["to"] = dst.path
+			rows, err := mailbox.Lock(tx, s.login.User.ID)
+			if err != nil {
+				return none, false, err
+			}
+			dst, err := s.resolve(&tx.Q, dst.path) // again: another session may have moved things
+			if err != nil {
+				return none, false, err
+			}
+			if err := s.mayMoveDir(tx, src, dst); err != nil {
+				return none, false, err
+			}
+			_, waited, err := tx.DirPath(src.self.ID)
+			if err != nil {
+				return none, false, err
+			}
+			if err := rows.MoveDir(src.self.ID, dst.parent.ID, dst.name, row.At); err != nil {
+				return none, false, err
+			}
+			owed, err = s.owe(tx, src, dst, waited, row.At)
+			return none, owed, err
+		})
 	if err != nil {
 		return err
 	}
 	// What the rename owes is on record: it is done even if this fails.
 	if err := s.finishWalks(); err != nil {
-		s.t.log.Warn("files below a renamed directory are received later", "user", s.login.User.Name, "path", valid.Printable(dst.path), "err", err)
+		s.t.log.Warn("files below a renamed directory are received later", "user", s.login.User.Name, "path",
+			valid.Printable(dst.path), "err", err)
 	}
 	return nil
 }
@@ -133,7 +135,9 @@ func fitsDeep(tx *store.Tx, src, dst place) error {
 	case to+height > valid.MaxDepth:
 		return errDeep(to + height)
 	case !all:
-		return fault.E("tree.Rename", fault.Invalid, "There are more than %d directories below this one, too many to move deeper at once; move them one by one.", heightLimit)
+		return fault.E("tree.Rename", fault.Invalid,
+			"There are more than %d directories below this one, too many to move deeper at once; move them one by one.",
+			heightLimit)
 	}
 	return nil
 }
@@ -170,7 +174,8 @@ func (s *Session) renameFile(src, dst place, replace bool) error {
 				return err
 			}
 		}
-		if err := s.finalName(tx, src, dst, f, row.At); err != nil || src.rights&exchange.Write != 0 || s.t.hooks.OnMove == nil {
+		if err := s.finalName(tx, src, dst, f, row.At); err != nil || src.rights&exchange.Write != 0 ||
+			s.t.hooks.OnMove == nil {
 			return err
 		}
 		return s.t.hooks.OnMove(tx, f.VersionID)
@@ -208,7 +213,8 @@ func (s *Session) finalName(tx *store.Tx, src, dst place, f store.File, now time
 		return err
 	}
 	first := src.stage || !s.final(src.path) // else what is no drop is no partner's: a note of refusal, say
-	return s.t.hooks.OnRename(tx, first, exchange.Arrival{Login: &s.login, Path: dst.path, VersionID: c.VersionID, Size: c.Size, SHA256: c.SHA256, At: now})
+	return s.t.hooks.OnRename(tx, first,
+		exchange.Arrival{Login: &s.login, Path: dst.path, VersionID: c.VersionID, Size: c.Size, SHA256: c.SHA256, At: now})
 }
 
 // moveImages rebinds the images of a name, so that open uploads and partials

@@ -21,10 +21,19 @@ func TestNothingIsChangedAfterARevocationIsAnswered(t *testing.T) {
 	w := newWorld(t, testkit.Postgres(t).Database(t))
 	mtime := time.Unix(1_000_000_000, 0)
 	for name, change := range map[string]func(s *tree.Session, h *tree.Handle) error{
-		"store":           func(_ *tree.Session, h *tree.Handle) error { return wait(h.Close) },
-		"rename":          func(s *tree.Session, _ *tree.Handle) error { return s.Rename("/upload/old", "/upload/new", false) },
-		"rename over":     func(s *tree.Session, _ *tree.Handle) error { return s.Rename("/upload/old", "/upload/older", true) },
-		"rename folder":   func(s *tree.Session, _ *tree.Handle) error { return s.Rename("/upload/dir", "/upload/new", false) },
+		"store": func(_ *tree.Session, h *tree.Handle) error { return wait(h.Close) },
+		"rename": func(s *tree.Session,
+			_ *tree.Handle) error {
+			return s.Rename("/upload/old", "/upload/new", false)
+		},
+		"rename over": func(s *tree.Session,
+			_ *tree.Handle) error {
+			return s.Rename("/upload/old", "/upload/older", true)
+		},
+		"rename folder": func(s *tree.Session,
+			_ *tree.Handle) error {
+			return s.Rename("/upload/dir", "/upload/new", false)
+		},
 		"remove":          func(s *tree.Session, _ *tree.Handle) error { return s.Remove("/upload/old") },
 		"make a folder":   func(s *tree.Session, _ *tree.Handle) error { return s.Mkdir("/upload/new") },
 		"remove a folder": func(s *tree.Session, _ *tree.Handle) error { return s.Rmdir("/upload/dir") },
@@ -34,7 +43,10 @@ func TestNothingIsChangedAfterARevocationIsAnswered(t *testing.T) {
 		"cut": func(s *tree.Session, _ *tree.Handle) error {
 			return s.Setstat("/upload/old", exchange.Change{Size: new(int64)})
 		},
-		"store by a name": func(s *tree.Session, _ *tree.Handle) error { return s.Store("/upload/old", strings.NewReader("new")) },
+		"store by a name": func(s *tree.Session,
+			_ *tree.Handle) error {
+			return s.Store("/upload/old", strings.NewReader("new"))
+		},
 		"cut to something": func(s *tree.Session, _ *tree.Handle) error {
 			return s.Setstat("/upload/older", exchange.Change{Size: ptr(int64(2))})
 		},
@@ -102,6 +114,7 @@ func (w *world) audited(u model.User) int {
 // waiting counts who waits for a lock in PostgreSQL.
 func (w *world) waiting() (n int) {
 	w.t.Helper()
-	must(w.t, w.store.Jobs().QueryRow(`SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`).Scan(&n))
+	must(w.t, w.store.Jobs().QueryRow(`SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'
+		AND datname = current_database()`).Scan(&n))
 	return n
 }

@@ -55,7 +55,8 @@ func (t *Tree) Begin(login exchange.Login, beforeWait func()) *Session {
 		beforeWait = func() {}
 	}
 	s := &Session{t: t, box: t.box(login.User.ID, login.User.Account), login: login, cwd: "/", beforeWait: beforeWait,
-		guard: store.NewGuard(login), slowed: func() {}, reports: make(chan struct{}, maxReports), pending: map[*image]string{}, handles: map[*Handle]struct{}{}, readers: map[*Handle]struct{}{}}
+		guard: store.NewGuard(login), slowed: func() {}, reports: make(chan struct{}, maxReports),
+		pending: map[*image]string{}, handles: map[*Handle]struct{}{}, readers: map[*Handle]struct{}{}}
 	s.idle = sync.NewCond(&s.mu)
 	s.cut, s.stop = context.WithCancel(context.Background())
 	if login.Operator == "" {
@@ -112,12 +113,14 @@ func (s *Session) write(fn func(tx *store.Tx) error) error {
 
 // change runs fn as write does, and adds the audit row. fn holds the mailbox.
 func (s *Session) change(action, subject string, fn func(tx *store.Tx, row *model.AuditRow) error) error {
-	_, err := changed(s, action, subject, func(tx *store.Tx, row *model.AuditRow) (struct{}, error) { return struct{}{}, fn(tx, row) })
+	_, err := changed(s, action, subject,
+		func(tx *store.Tx, row *model.AuditRow) (struct{}, error) { return struct{}{}, fn(tx, row) })
 	return err
 }
 
 // changed is change with a result.
-func changed[T any](s *Session, action, subject string, fn func(tx *store.Tx, row *model.AuditRow) (T, error)) (T, error) {
+func changed[T any](s *Session, action, subject string,
+	fn func(tx *store.Tx, row *model.AuditRow) (T, error)) (T, error) {
 	return changedOwing(s, action, subject, func(tx *store.Tx, row *model.AuditRow) (T, bool, error) {
 		out, err := fn(tx, row)
 		return out, false, err
@@ -126,7 +129,8 @@ func changed[T any](s *Session, action, subject string, fn func(tx *store.Tx, ro
 
 // changedOwing is changed; fn may owe what walk.go then does. What earlier renames owe is
 // done first: a file that is to be received must not go before.
-func changedOwing[T any](s *Session, action, subject string, fn func(tx *store.Tx, row *model.AuditRow) (out T, owed bool, err error)) (out T, err error) {
+func changedOwing[T any](s *Session, action, subject string,
+	fn func(tx *store.Tx, row *model.AuditRow) (out T, owed bool, err error)) (out T, err error) {
 	for {
 		if err := s.finishWalks(); err != nil {
 			return out, err
@@ -156,7 +160,8 @@ func (s *Session) auditRow(action, subject string, at time.Time) model.AuditRow 
 	row := model.AuditRow{ID: s.t.ids.New(), At: at, Actor: s.login.Actor(), Action: action, Subject: subject,
 		User: s.login.User.ID, Detail: map[string]string{}}
 	if s.login.Operator == "" {
-		row.Detail["key"], row.Detail["address"], row.Detail["session"] = s.login.Fingerprint, s.login.Address, s.login.Session
+		row.Detail["key"], row.Detail["address"], row.Detail["session"] = s.login.Fingerprint, s.login.Address,
+			s.login.Session
 	}
 	return row
 }

@@ -60,7 +60,8 @@ func TestTimesSetThroughAHandleAreShown(t *testing.T) {
 		defer s.End()
 		put(t, s, "/upload/f", "text")
 		when, mode := time.Unix(1e9, 0).UTC(), uint32(0o640)
-		for name, flags := range map[string]exchange.OpenFlags{"read": exchange.FlagRead, "both": exchange.FlagRead | exchange.FlagWrite, "written anew": create} {
+		for name, flags := range map[string]exchange.OpenFlags{"read": exchange.FlagRead,
+			"both": exchange.FlagRead | exchange.FlagWrite, "written anew": create} {
 			when, mode = when.Add(time.Hour), mode^0o007
 			h := open(t, s, "/upload/f", flags)
 			must(t, h.SetTimes(&when, &mode))

@@ -58,7 +58,8 @@ func (m *machine) closed(t *rapid.T, o *opened, err error, hits []hit) {
 	case o.commits():
 		m.committed(t, o.c, u, bytes.Clone(u.raw[:u.size]), err, hits)
 	case !o.changed:
-		want(t, fmt.Sprintf("%v closes %v with nothing new", o.c, u.at), !o.bad && !(u.phase == growing && u.dirty && u.refs == 1), err, hits)
+		want(t, fmt.Sprintf("%v closes %v with nothing new", o.c, u.at),
+			!o.bad && !(u.phase == growing && u.dirty && u.refs == 1), err, hits)
 		m.letGo(u, hits)
 	case u.phase == gone, u.epoch != o.epoch:
 		want(t, fmt.Sprintf("%v closes %v, not its own", o.c, u.at), false, err, hits)

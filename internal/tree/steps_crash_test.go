@@ -100,7 +100,8 @@ func (m *machine) crashInClose(t *rapid.T) {
 	if !o.commits() {
 		return
 	}
-	op := rapid.SampledFrom([]blobtest.Op{blobtest.OpCommit, blobtest.OpSettle, blobtest.OpRevert, blobtest.OpReadAt, blobtest.OpTruncate}).Draw(t, "dies at")
+	op := rapid.SampledFrom([]blobtest.Op{blobtest.OpCommit, blobtest.OpSettle, blobtest.OpRevert, blobtest.OpReadAt,
+		blobtest.OpTruncate}).Draw(t, "dies at")
 	f := blobtest.Fault{Before: m.l.blobs.Kill}
 	if rapid.Bool().Draw(t, "late") {
 		f = blobtest.Fault{After: m.l.blobs.Kill}
@@ -137,7 +138,8 @@ func (m *machine) crashInWrite(t *rapid.T) {
 		t.Skip("not now")
 	}
 	p, at := m.text(rapid.IntRange(1, 100).Draw(t, "length")), rapid.IntRange(0, o.img.size).Draw(t, "at")
-	f := rapid.SampledFrom([]blobtest.Fault{{Before: m.l.blobs.Kill}, {Late: true, After: m.l.blobs.Kill}, {After: m.l.blobs.Kill}}).Draw(t, "dies")
+	f := rapid.SampledFrom([]blobtest.Fault{{Before: m.l.blobs.Kill}, {Late: true, After: m.l.blobs.Kill},
+		{After: m.l.blobs.Kill}}).Draw(t, "dies")
 	m.l.arm(blobtest.OpWriteAt, f)
 	err := write(o.h, string(p), int64(at))
 	hits := m.l.met()

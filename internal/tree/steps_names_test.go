@@ -98,7 +98,8 @@ func (m *machine) doSetSize(t *rapid.T) {
 		return
 	}
 	u := m.newest(k, c)
-	if u == nil && len(m.stored[k].content) == size || u != nil && (u.owner == c && u.size == size || u.owner != c && u.shown() == size) {
+	if u == nil && len(m.stored[k].content) == size || u != nil &&
+		(u.owner == c && u.size == size || u.owner != c && u.shown() == size) {
 		want(t, "set size", true, err, hits)
 		return
 	}
@@ -192,8 +193,10 @@ func (m *machine) doFault(t *rapid.T) {
 	if !m.faulty {
 		t.Skip("nothing fails")
 	}
-	op := rapid.SampledFrom([]blobtest.Op{blobtest.OpWriteAt, blobtest.OpCommit, blobtest.OpSync, blobtest.OpTruncate, blobtest.OpFill, blobtest.OpStage,
-		blobtest.OpOpen, blobtest.OpReadAt, blobtest.OpSettle, blobtest.OpRevert, blobtest.OpDiscard, blobtest.OpRemove, blobtest.OpFree, blobtest.OpWalk,
+	op := rapid.SampledFrom([]blobtest.Op{blobtest.OpWriteAt, blobtest.OpCommit, blobtest.OpSync, blobtest.OpTruncate,
+		blobtest.OpFill, blobtest.OpStage, blobtest.OpOpen, blobtest.OpReadAt, blobtest.OpSettle, blobtest.OpRevert,
+		blobtest.OpDiscard, blobtest.OpRemove,
+		blobtest.OpFree, blobtest.OpWalk,
 		opHook}).Draw(t, "op")
 	late := rapid.Bool().Draw(t, "late")
 	if op != opHook {

@@ -13,8 +13,9 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 )
 
-var openFlags = []exchange.OpenFlags{create, update, exchange.FlagWrite | exchange.FlagCreate, exchange.FlagWrite | exchange.FlagAppend | exchange.FlagCreate,
-	create | exchange.FlagExclusive, exchange.FlagWrite | exchange.FlagTruncate}
+var openFlags = []exchange.OpenFlags{create, update, exchange.FlagWrite | exchange.FlagCreate,
+	exchange.FlagWrite | exchange.FlagAppend | exchange.FlagCreate, create | exchange.FlagExclusive,
+	exchange.FlagWrite | exchange.FlagTruncate}
 
 func (m *machine) doOpen(t *rapid.T) {
 	m.open(t, m.client(t), m.spot(t, "name"), rapid.SampledFrom(openFlags).Draw(t, "flags"))
@@ -41,7 +42,8 @@ func (m *machine) open(t *rapid.T, c *client, k spot, flags exchange.OpenFlags) 
 	h, err := c.s.Open(m.where(k), flags, 0)
 	hits := m.l.met()
 	exists := m.visible(k, c)
-	ok := flags&exchange.FlagCreate != 0 && (!exists || flags&exchange.FlagExclusive == 0) || exists && flags&exchange.FlagExclusive == 0
+	ok := flags&exchange.FlagCreate != 0 && (!exists || flags&exchange.FlagExclusive == 0) || exists &&
+		flags&exchange.FlagExclusive == 0
 	want(t, fmt.Sprintf("%v opens %s %x", c, m.where(k), flags), ok, err, hits)
 	if err != nil {
 		return

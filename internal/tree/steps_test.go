@@ -31,7 +31,8 @@ func (r *run) begin() {
 	if r.s != nil {
 		r.s.End()
 	}
-	testkit.Empty(r.w.t, r.db, "drops", "outbox", "audit", "files", "versions", "blobs", "dirs", "mailboxes", "users", "accounts")
+	testkit.Empty(r.w.t, r.db, "drops", "outbox", "audit", "files", "versions", "blobs", "dirs", "mailboxes", "users",
+		"accounts")
 	must(r.w.t, r.w.blobs.Walk(func(key string, _ int64, _ time.Time) error { return r.w.blobs.Remove(key) }))
 	r.n++
 	r.u = r.w.user(fmt.Sprintf("u%d", r.n))
@@ -91,14 +92,19 @@ var changes = map[string]struct {
 	do   func(r *run) error
 	done fault.Kind
 }{
-	"an upload":          {do: func(r *run) error { return r.upload("/upload/new", "new", false) }},
-	"a synced upload":    {do: func(r *run) error { return r.upload("/upload/new", "new", true) }},
-	"over a file":        {do: func(r *run) error { return r.upload("/upload/a", "newer", false) }},
-	"a rename":           {do: func(r *run) error { return r.s.Rename("/upload/a", "/upload/c", false) }, done: fault.NotFound},
-	"a rename over":      {do: func(r *run) error { return r.s.Rename("/upload/a", "/upload/b", true) }, done: fault.NotFound},
-	"a removal":          {do: func(r *run) error { return r.s.Remove("/upload/a") }, done: fault.NotFound},
-	"a new folder":       {do: func(r *run) error { return r.s.Mkdir("/upload/d") }, done: fault.Exists},
-	"a change of size":   {do: func(r *run) error { size := int64(4); return r.s.Setstat("/upload/a", exchange.Change{Size: &size}) }},
+	"an upload":       {do: func(r *run) error { return r.upload("/upload/new", "new", false) }},
+	"a synced upload": {do: func(r *run) error { return r.upload("/upload/new", "new", true) }},
+	"over a file":     {do: func(r *run) error { return r.upload("/upload/a", "newer", false) }},
+	"a rename": {do: func(r *run) error { return r.s.Rename("/upload/a", "/upload/c", false) },
+		done: fault.NotFound},
+	"a rename over": {do: func(r *run) error { return r.s.Rename("/upload/a", "/upload/b", true) },
+		done: fault.NotFound},
+	"a removal":    {do: func(r *run) error { return r.s.Remove("/upload/a") }, done: fault.NotFound},
+	"a new folder": {do: func(r *run) error { return r.s.Mkdir("/upload/d") }, done: fault.Exists},
+	"a change of size": {do: func(r *run) error {
+		size := int64(4)
+		return r.s.Setstat("/upload/a", exchange.Change{Size: &size})
+	}},
 	"a change in place":  {do: (*run).inPlace},
 	"a removed folder":   {do: func(r *run) error { return errors.Join(r.folder(), r.s.Rmdir("/upload/d")) }},
 	"out of the staging": {do: (*run).fromStaging},
@@ -154,9 +160,10 @@ func TestEveryStepOfAMailbox(t *testing.T) {
 		for name, change := range changes {
 			t.Run(name, func(t *testing.T) {
 				w.t = t
-				t.Logf("%d runs", w.asked.Steps(t, testkit.Operation{Alone: true, Every: 2, From: on.From, Begin: r.begin, Check: r.check, End: r.end,
-					Do:   func(context.Context) error { return change.do(r) },
-					Done: func(err error) bool { return change.done != 0 && fault.Is(err, change.done) }}))
+				t.Logf("%d runs", w.asked.Steps(t,
+					testkit.Operation{Alone: true, Every: 2, From: on.From, Begin: r.begin, Check: r.check, End: r.end,
+						Do:   func(context.Context) error { return change.do(r) },
+						Done: func(err error) bool { return change.done != 0 && fault.Is(err, change.done) }}))
 			})
 		}
 	})

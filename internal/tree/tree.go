@@ -129,8 +129,9 @@ func New(o Options) (*Tree, error) {
 	if o.Hooks.Class == nil {
 		o.Hooks.Class = func(string, string, string) string { return model.ClassDefault }
 	}
-	t := &Tree{store: o.Store, blobs: o.Blobs, desk: o.Desk, clock: o.Clock, ids: o.IDs, log: o.Log, policy: o.Policy, hooks: o.Hooks, used: o.Used,
-		boxes: map[string]*box{}, retiring: make(chan struct{}, retiring), hashing: newHashing()}
+	t := &Tree{store: o.Store, blobs: o.Blobs, desk: o.Desk, clock: o.Clock, ids: o.IDs, log: o.Log, policy: o.Policy,
+		hooks: o.Hooks, used: o.Used, boxes: map[string]*box{}, retiring: make(chan struct{}, retiring),
+		hashing: newHashing()}
 	if err := errors.Join(t.recover(), t.recoverWalks()); err != nil {
 		return nil, err
 	}

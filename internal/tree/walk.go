@@ -40,14 +40,16 @@ func (s *Session) owe(tx *store.Tx, src, dst place, waited bool, now time.Time) 
 		return false, err
 	}
 	if owed {
-		if err := tx.AddMoved(store.MovedDir{ID: s.t.ids.New(), UserID: s.login.User.ID, From: src.path, To: dst.path}); err != nil {
+		if err := tx.AddMoved(store.MovedDir{ID: s.t.ids.New(), UserID: s.login.User.ID, From: src.path,
+			To: dst.path}); err != nil {
 			return false, err
 		}
 	}
 	if !waited {
 		return owed, nil
 	}
-	w := store.Walk{DirID: src.self.ID, UserID: s.login.User.ID, Fingerprint: s.login.Fingerprint, Address: s.login.Address}
+	w := store.Walk{DirID: src.self.ID, UserID: s.login.User.ID, Fingerprint: s.login.Fingerprint,
+		Address: s.login.Address}
 	return true, tx.AddWalk(w, exchange.Micros(now))
 }
 
@@ -151,7 +153,8 @@ func (t *Tree) walkOn(tx *store.Tx, userID string) (done bool, err error) {
 }
 
 // walkInto finds the next files of a directory that are to be received.
-func (t *Tree) walkInto(tx *store.Tx, u model.User, w store.Walk, limit int, now time.Time) (found []exchange.Arrival, err error) {
+func (t *Tree) walkInto(tx *store.Tx, u model.User, w store.Walk, limit int,
+	now time.Time) (found []exchange.Arrival, err error) {
 	dir, staging, err := tx.DirPath(w.DirID)
 	if fault.Is(err, fault.NotFound) || err == nil && staging { // it is gone, or waits again
 		return nil, tx.DropWalk(w.DirID)
@@ -167,7 +170,8 @@ func (t *Tree) walkInto(tx *store.Tx, u model.User, w store.Walk, limit int, now
 		w.After = f.Name
 		full := path.Join(dir, f.Name)
 		if t.hooks.Final == nil || t.hooks.Final(u.ID, full) {
-			found = append(found, exchange.Arrival{Login: login, Path: full, VersionID: f.VersionID, Size: f.Size, SHA256: f.SHA256, At: now})
+			found = append(found, exchange.Arrival{Login: login, Path: full, VersionID: f.VersionID, Size: f.Size,
+				SHA256: f.SHA256, At: now})
 		}
 	}
 	if len(files) == limit {

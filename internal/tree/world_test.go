@@ -51,7 +51,8 @@ func (w *world) clock() time.Time { return time.Now().Add(time.Duration(w.now.Lo
 func newWorld(t testing.TB, url string) *world {
 	t.Helper()
 	w := &world{t: t, dir: t.TempDir(), served: make(chan exchange.Spans, 100), policy: tree.Policy{MaxFile: 1 << 40,
-		Limits: exchange.DefaultLimits{QuotaBytes: 1 << 40, QuotaFiles: 1 << 20}, MaxCopy: 1 << 20, KeepPartial: 7 * 24 * time.Hour}}
+		Limits: exchange.DefaultLimits{QuotaBytes: 1 << 40, QuotaFiles: 1 << 20}, MaxCopy: 1 << 20,
+		KeepPartial: 7 * 24 * time.Hour}}
 	w.ids = exchange.NewIDs(w.clock, rand.Reader)
 	s, err := store.Open(context.Background(), store.Options{Dir: w.dir, URL: url, Probe: w.asked.Probe})
 	must(t, err)
@@ -79,8 +80,8 @@ func (w *world) open() {
 	if w.faulty != nil {
 		driver = w.faulty
 	}
-	w.tree, err = tree.New(tree.Options{Store: w.store, Blobs: driver, Clock: w.clock, IDs: w.ids, Log: slog.New(slog.DiscardHandler),
-		Policy: w.policy, Hooks: tree.Hooks{OnGone: w.inbox.Gone,
+	w.tree, err = tree.New(tree.Options{Store: w.store, Blobs: driver, Clock: w.clock, IDs: w.ids,
+		Log: slog.New(slog.DiscardHandler), Policy: w.policy, Hooks: tree.Hooks{OnGone: w.inbox.Gone,
 			OnCommit: func(tx *store.Tx, list []exchange.Arrival) error {
 				if w.arrived != nil {
 					return w.arrived(tx, list)

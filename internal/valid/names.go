@@ -38,9 +38,10 @@ func CheckID(what, id string) error {
 	case slices.Contains(reserved, id):
 		return fault.E(op, fault.Invalid, "The %s %q is reserved.", what, id).WithHint("choose another %s", what)
 	}
-	return checkBytes(op, what, id, "use lower-case letters, digits, '.', '_' and '-', starting with a letter or digit", func(i int) bool {
-		return lowerOrDigit(id[i]) || i > 0 && strings.IndexByte("._-", id[i]) >= 0
-	})
+	return checkBytes(op, what, id, "use lower-case letters, digits, '.', '_' and '-', starting with a letter or digit",
+		func(i int) bool {
+			return lowerOrDigit(id[i]) || i > 0 && strings.IndexByte("._-", id[i]) >= 0
+		})
 }
 
 // CheckUserName accepts account IDs and usernames as other servers had them: what CheckID takes,
@@ -50,11 +51,12 @@ func CheckUserName(what, name string) error {
 	if slices.Contains(reserved, Fold(name)) || name == "" || len(name) > MaxID {
 		return CheckID(what, Fold(name))
 	}
-	return checkBytes("valid.CheckUserName", what, name, "use letters, digits, '.', '_', '-', '@', '+' and spaces inside, starting with a letter or digit", func(i int) bool {
-		c := name[i]
-		inside := i > 0 && i < len(name)-1 && c == ' ' && name[i-1] != ' '
-		return lowerOrDigit(c) || 'A' <= c && c <= 'Z' || inside || i > 0 && strings.IndexByte("._-@+", c) >= 0
-	})
+	return checkBytes("valid.CheckUserName", what, name,
+		"use letters, digits, '.', '_', '-', '@', '+' and spaces inside, starting with a letter or digit", func(i int) bool {
+			c := name[i]
+			inside := i > 0 && i < len(name)-1 && c == ' ' && name[i-1] != ' '
+			return lowerOrDigit(c) || 'A' <= c && c <= 'Z' || inside || i > 0 && strings.IndexByte("._-@+", c) >= 0
+		})
 }
 
 // lowerOrDigit reports whether a byte is a lower-case letter or a digit.
@@ -64,7 +66,8 @@ func lowerOrDigit(c byte) bool { return 'a' <= c && c <= 'z' || '0' <= c && c <=
 func checkBytes(op, what, word, hint string, may func(i int) bool) error {
 	for i := range len(word) {
 		if !may(i) {
-			return fault.E(op, fault.Invalid, "The %s %q has a character that is not allowed.", what, Printable(word)).WithHint("%s", hint)
+			return fault.E(op, fault.Invalid, "The %s %q has a character that is not allowed.", what, Printable(word)).
+				WithHint("%s", hint)
 		}
 	}
 	return nil
@@ -152,7 +155,8 @@ func CleanPath(cwd, p string) (string, error) {
 func CheckFolder(p string) (string, error) {
 	clean, err := CleanPath("/", p)
 	if err != nil || clean == "/" || Printable(clean) != clean {
-		return "", fault.E("valid.CheckFolder", fault.Invalid, "%q is not a folder.", Printable(p)).WithHint("such as /upload/usage")
+		return "", fault.E("valid.CheckFolder", fault.Invalid, "%q is not a folder.", Printable(p)).
+			WithHint("such as /upload/usage")
 	}
 	return clean, nil
 }

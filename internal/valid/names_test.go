@@ -14,8 +14,8 @@ import (
 // FuzzCleanPath: whatever a client sends, the result is a clean absolute path
 // within bounds, and cleaning it again changes nothing.
 func FuzzCleanPath(f *testing.F) {
-	for _, p := range []string{"", ".", "..", "/", "//", "/../..", "a/../../b", `..\..`, "%2e%2e", "a\x00b", "/\xff\xfe", strings.Repeat("../", 100), strings.Repeat("a", 256),
-		strings.Repeat("/a", 2048), "/upload/\x1b[2J\n\u202E"} {
+	for _, p := range []string{"", ".", "..", "/", "//", "/../..", "a/../../b", `..\..`, "%2e%2e", "a\x00b", "/\xff\xfe",
+		strings.Repeat("../", 100), strings.Repeat("a", 256), strings.Repeat("/a", 2048), "/upload/\x1b[2J\n\u202E"} {
 		f.Add("/", p)
 		f.Add("/upload", p)
 	}
@@ -51,14 +51,16 @@ func FuzzCleanPath(f *testing.F) {
 
 func TestCleanPath(t *testing.T) {
 	for in, want := range map[string]string{
-		"": "/home", ".": "/home", "..": "/", "../..": "/", "x": "/home/x", "/x": "/x", "//x//y/": "/x/y", "/a/./b/../c": "/a/c", `a\b`: `/home/a\b`, "%2e%2e": "/home/%2e%2e",
+		"": "/home", ".": "/home", "..": "/", "../..": "/", "x": "/home/x", "/x": "/x", "//x//y/": "/x/y",
+		"/a/./b/../c": "/a/c", `a\b`: `/home/a\b`, "%2e%2e": "/home/%2e%2e",
 		"/" + strings.Repeat("n", 255): "/" + strings.Repeat("n", 255),
 	} {
 		if got, err := valid.CleanPath("/home", in); err != nil || got != want {
 			t.Errorf("%q: %q, %v, want %q", in, got, err, want)
 		}
 	}
-	for _, in := range []string{"\x00", "/a\x00b", "/" + strings.Repeat("n", 256), strings.Repeat("/", 4097), strings.Repeat("d/", 2100), strings.Repeat("n", 4095)} {
+	for _, in := range []string{"\x00", "/a\x00b", "/" + strings.Repeat("n", 256), strings.Repeat("/", 4097),
+		strings.Repeat("d/", 2100), strings.Repeat("n", 4095)} {
 		if got, err := valid.CleanPath("/home", in); !fault.Is(err, fault.Invalid) {
 			t.Errorf("%.20q (%d bytes): %q, %v", in, len(in), got, err)
 		}
@@ -67,7 +69,8 @@ func TestCleanPath(t *testing.T) {
 
 // FuzzCheckID: what is accepted is safe as a username, a folder and a URL.
 func FuzzCheckID(f *testing.F) {
-	for _, s := range []string{"acme", "acme-1", "..", "a/b", "Acme", "root", "a\n", "\u0430cme", "-a", strings.Repeat("a", 65)} {
+	for _, s := range []string{"acme", "acme-1", "..", "a/b", "Acme", "root", "a\n", "\u0430cme", "-a",
+		strings.Repeat("a", 65)} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, id string) {
@@ -78,7 +81,8 @@ func FuzzCheckID(f *testing.F) {
 			}
 			return
 		}
-		if id == "" || len(id) > valid.MaxID || strings.Trim(id, "abcdefghijklmnopqrstuvwxyz0123456789._-") != "" || strings.ContainsRune("._-", rune(id[0])) {
+		if id == "" || len(id) > valid.MaxID || strings.Trim(id, "abcdefghijklmnopqrstuvwxyz0123456789._-") != "" ||
+			strings.ContainsRune("._-", rune(id[0])) {
 			t.Fatalf("%q was accepted", id)
 		}
 	})
@@ -90,7 +94,8 @@ func TestCheckID(t *testing.T) {
 			t.Errorf("%q: %v", id, err)
 		}
 	}
-	for _, id := range []string{"", ".", "..", "a/b", `a\b`, "A", "aB", "a b", "a\x00", "a\n", "-a", "_a", ".a", "root", "admin", "sallyport", "new", "all", "caf\u00e9", strings.Repeat("a", 65)} {
+	for _, id := range []string{"", ".", "..", "a/b", `a\b`, "A", "aB", "a b", "a\x00", "a\n", "-a", "_a", ".a", "root",
+		"admin", "sallyport", "new", "all", "caf\u00e9", strings.Repeat("a", 65)} {
 		if err := valid.CheckID("account ID", id); !fault.Is(err, fault.Invalid) {
 			t.Errorf("%q: %v", id, err)
 		}
@@ -99,7 +104,8 @@ func TestCheckID(t *testing.T) {
 
 // FuzzPrintable: the result is fit for a terminal, and clean text is untouched.
 func FuzzPrintable(f *testing.F) {
-	for _, s := range []string{"plain", "\x1b[2J", "\u202E", "\xff", "\u0085\u2028", "caf\u00e9 \u4e16", "\U0001F600", "\uFFFD", "a\nb", "\U000E0001"} {
+	for _, s := range []string{"plain", "\x1b[2J", "\u202E", "\xff", "\u0085\u2028", "caf\u00e9 \u4e16", "\U0001F600",
+		"\uFFFD", "a\nb", "\U000E0001"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -128,7 +134,8 @@ func FuzzPrintable(f *testing.F) {
 // FuzzExcerpt: what is kept of a stranger's words is short, printable, and stays
 // as it is when it is kept again; what a database takes as text is left alone.
 func FuzzExcerpt(f *testing.F) {
-	for _, s := range []string{"", "SSH-2.0-OpenSSH_9.9", "SSH-2.0-x\x80\u202e", "a\x00b", "\xed\xa0\x80", "éé", "\x1b[31m\xff"} {
+	for _, s := range []string{"", "SSH-2.0-OpenSSH_9.9", "SSH-2.0-x\x80\u202e", "a\x00b", "\xed\xa0\x80", "éé",
+		"\x1b[31m\xff"} {
 		f.Add(s, uint8(12))
 		f.Add(s, uint8(1))
 	}
@@ -138,7 +145,8 @@ func FuzzExcerpt(f *testing.F) {
 			t.Fatalf("of %q in %d bytes: %q", s, most, got)
 		}
 		got = valid.Storable(s)
-		if text := utf8.ValidString(s) && !strings.Contains(s, "\x00"); text && got != s || !text && got != valid.Printable(s) {
+		if text := utf8.ValidString(s) && !strings.Contains(s, "\x00"); text && got != s || !text &&
+			got != valid.Printable(s) {
 			t.Fatalf("%q became %q", s, got)
 		}
 	})

@@ -13,7 +13,8 @@ import (
 func ParseZone(name string) (*time.Location, error) {
 	zone, err := time.LoadLocation(name)
 	if err != nil || name == "Local" {
-		return nil, fault.E("valid.ParseZone", fault.Invalid, "There is no time zone %q.", Printable(name)).WithHint("such as Australia/Sydney, or UTC")
+		return nil, fault.E("valid.ParseZone", fault.Invalid, "There is no time zone %q.", Printable(name)).
+			WithHint("such as Australia/Sydney, or UTC")
 	}
 	return zone, nil
 }
@@ -28,8 +29,10 @@ func parsePeriod(s string) (n int, unit string, err error) {
 	digits := strings.TrimRight(s, "abcdefghijklmnopqrstuvwxyz")
 	unit = s[len(digits):]
 	n, err = strconv.Atoi(digits)
-	if err != nil || n <= 0 || len(digits) > 4 || strings.Trim(digits, "0123456789") != "" || unit != "d" && unit != "mo" && unit != "y" {
-		return 0, "", fault.E("valid.CheckPeriod", fault.Invalid, "%q is not a period.", Printable(s)).WithHint("write days, months or years: 90d, 12mo, 7y")
+	if err != nil || n <= 0 || len(digits) > 4 || strings.Trim(digits, "0123456789") != "" || unit != "d" &&
+		unit != "mo" && unit != "y" {
+		return 0, "", fault.E("valid.CheckPeriod", fault.Invalid, "%q is not a period.", Printable(s)).
+			WithHint("write days, months or years: 90d, 12mo, 7y")
 	}
 	return n, unit, nil
 }
@@ -56,7 +59,8 @@ func shift(at time.Time, period string, sign int) (time.Time, error) {
 	case "y":
 		months *= 12
 	}
-	first := time.Date(at.Year(), at.Month()+time.Month(months), 1, at.Hour(), at.Minute(), at.Second(), at.Nanosecond(), time.UTC)
+	first := time.Date(at.Year(), at.Month()+time.Month(months), 1, at.Hour(), at.Minute(), at.Second(), at.Nanosecond(),
+		time.UTC)
 	last := first.AddDate(0, 1, -1).Day()
 	return first.AddDate(0, 0, min(at.Day(), last)-1), nil
 }
@@ -65,7 +69,8 @@ func shift(at time.Time, period string, sign int) (time.Time, error) {
 func Length(s string) (time.Duration, error) {
 	d, err := time.ParseDuration(s)
 	if err != nil || d <= 0 {
-		return 0, fault.E("valid.Length", fault.Invalid, "%q is not a length of time.", Printable(s)).WithHint("write 90s, 15m or 2h")
+		return 0, fault.E("valid.Length", fault.Invalid, "%q is not a length of time.", Printable(s)).
+			WithHint("write 90s, 15m or 2h")
 	}
 	return d, nil
 }

@@ -29,7 +29,8 @@ func CheckEmail(s string) (string, error) {
 func CheckGlobs(what string, globs []string) error {
 	for _, g := range globs {
 		if _, err := path.Match(g, ""); err != nil || g == "" || strings.Contains(g, "/") {
-			return fault.E("valid.CheckGlobs", fault.Invalid, "%s: %q is not a pattern of file names.", what, Printable(g)).WithHint("such as *.tmp, .* or upload-?.part")
+			return fault.E("valid.CheckGlobs", fault.Invalid, "%s: %q is not a pattern of file names.", what, Printable(g)).
+				WithHint("such as *.tmp, .* or upload-?.part")
 		}
 	}
 	return nil

@@ -81,7 +81,8 @@ func headers(next http.Handler) http.Handler {
 		h.Set("Referrer-Policy", "strict-origin")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("X-Robots-Tag", "noindex, nofollow")
-		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
+		h.Set("Content-Security-Policy",
+			"default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
 		if r.TLS != nil { // else whoever ends TLS says it
 			h.Set("Strict-Transport-Security", "max-age=31536000")
 		}
@@ -103,11 +104,16 @@ func (s *server) show(w http.ResponseWriter, status int, p page) {
 
 // texts say what a link of each kind hands over.
 var texts = map[string]struct{ title, line, button string }{
-	model.LinkKey: {"Your key file", "This link hands over the private key file of user %[1]s, encrypted. It works once: after the button, " +
-		"the file is on your computer and nowhere else. The passphrase reaches another person by another channel. Your browser saves the file as %[1]s-key.zip; this page stays as it is.", "Download the key file"},
-	model.LinkPassphrase: {"A passphrase", "This link shows the passphrase for the key file of user %s. It works once: write the words down, " +
-		"and tell them to whoever has the key file, but not by e-mail. It unlocks the file; it is not a password for the server.", "Show the passphrase"},
-	model.LinkVerify: {"Your e-mail address", "Please confirm that this address reaches you. We use it only for messages about your file access.", "Confirm"},
+	model.LinkKey: {"Your key file",
+		"This link hands over the private key file of user %[1]s, encrypted. It works once: after the button, " +
+			"the file is on your computer and nowhere else. The passphrase reaches another person by another channel. Your " +
+			"browser saves the file as %[1]s-key.zip; this page stays as it is.", "Download the key file"},
+	model.LinkPassphrase: {"A passphrase",
+		"This link shows the passphrase for the key file of user %s. It works once: write the words down, " +
+			"and tell them to whoever has the key file, but not by e-mail. It unlocks the file; " +
+			"it is not a password for the server.", "Show the passphrase"},
+	model.LinkVerify: {"Your e-mail address",
+		"Please confirm that this address reaches you. We use it only for messages about your file access.", "Confirm"},
 }
 
 // look shows what a link is for. It takes nothing, so that mail scanners and
@@ -123,7 +129,8 @@ func (s *server) look(w http.ResponseWriter, r *http.Request) {
 	if l.User != "" {
 		line = fmt.Sprintf(t.line, l.User)
 	}
-	s.show(w, http.StatusOK, page{Title: t.title, Lines: []string{line}, Button: t.button, Help: s.help(r.Context(), l.User), Expires: l.ExpiresAt.Format("2 January 2006, 15:04 MST")})
+	s.show(w, http.StatusOK, page{Title: t.title, Lines: []string{line}, Button: t.button,
+		Help: s.help(r.Context(), l.User), Expires: l.ExpiresAt.Format("2 January 2006, 15:04 MST")})
 }
 
 // help is whom a user's people turn to.
@@ -170,10 +177,13 @@ func (s *server) take(w http.ResponseWriter, r *http.Request) {
 	case model.LinkKey:
 		s.download(w, link, files)
 	case model.LinkPassphrase:
-		s.show(w, http.StatusOK, page{Title: "The passphrase", Help: s.help(ctx, link.User), Secret: strings.TrimSpace(string(files[0].Content)),
-			Lines: []string{"Write these words down now: they can't be shown again.", "They unlock the key file of user " + link.User + ". They are not a password for the server."}})
+		s.show(w, http.StatusOK, page{Title: "The passphrase", Help: s.help(ctx, link.User),
+			Secret: strings.TrimSpace(string(files[0].Content)),
+			Lines: []string{"Write these words down now: they can't be shown again.",
+				"They unlock the key file of user " + link.User + ". They are not a password for the server."}})
 	default:
-		s.show(w, http.StatusOK, page{Title: "Thank you", Lines: []string{"Your address is confirmed. You can close this page."}})
+		s.show(w, http.StatusOK, page{Title: "Thank you",
+			Lines: []string{"Your address is confirmed. You can close this page."}})
 	}
 }
 
@@ -184,7 +194,8 @@ func (s *server) download(w http.ResponseWriter, l model.Link, files []keys.File
 		return
 	}
 	w.Header().Set("Content-Type", "application/zip")
-	w.Header().Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": l.User + "-key.zip"}))
+	w.Header().Set("Content-Disposition",
+		mime.FormatMediaType("attachment", map[string]string{"filename": l.User + "-key.zip"}))
 	_, _ = w.Write(packed) // a client that is gone needs none
 }
 
@@ -203,7 +214,8 @@ func (s *server) fail(w http.ResponseWriter, err error) {
 			"If it does not work any more, please tell us: then the key is replaced, and nothing is lost."}})
 		return
 	}
-	s.show(w, http.StatusServiceUnavailable, page{Title: "Please try again", Lines: []string{"The server cannot answer now. The link was not used up."}})
+	s.show(w, http.StatusServiceUnavailable,
+		page{Title: "Please try again", Lines: []string{"The server cannot answer now. The link was not used up."}})
 }
 
 // Fault answers a request that a fault of ours ended, unless its answer has begun.

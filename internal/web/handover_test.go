@@ -59,9 +59,11 @@ func newWorld(t *testing.T) *world {
 	must(t, err)
 	t.Cleanup(func() { must(t, s.Close()) })
 	ids := exchange.NewIDs(w.clock, rand.Reader)
-	w.accounts = account.New(s, w.clock, ids, account.Policy{Templates: map[string]account.Template{model.KindCustomer: {StartDir: "/"}}})
+	w.accounts = account.New(s, w.clock, ids,
+		account.Policy{Templates: map[string]account.Template{model.KindCustomer: {StartDir: "/"}}})
 	w.links = handover.New(s, w.clock, ids)
-	w.pages = web.New(web.Options{HandOver: w.links, Help: "help@example.com & <friends>", Log: slog.New(slog.NewTextHandler(w.log, nil)),
+	w.pages = web.New(web.Options{HandOver: w.links, Help: "help@example.com & <friends>",
+		Log:     slog.New(slog.NewTextHandler(w.log, nil)),
 		HelpFor: func(_ context.Context, user string) string { return "desk of " + user },
 		Proxies: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/64")}})
 	_, err = w.accounts.AddAccount(ctx, "test", model.NewAccount{ID: "acme", Name: "Acme"})
@@ -83,7 +85,8 @@ func (w *world) link(kind string, to model.Contact, files ...keys.File) (path, i
 	w.t.Helper()
 	p, err := keys.Seal(files)
 	must(w.t, err)
-	n := model.NewLink{Kind: kind, User: "acme", Contact: to.ID, Fingerprint: "SHA256:" + strings.Repeat("A", 43), Token: p.Token, Sealed: p.Sealed}
+	n := model.NewLink{Kind: kind, User: "acme", Contact: to.ID, Fingerprint: "SHA256:" + strings.Repeat("A", 43),
+		Token: p.Token, Sealed: p.Sealed}
 	if kind == model.LinkVerify {
 		p = keys.Empty()
 		n.User, n.Fingerprint, n.Token, n.Sealed = "", "", p.Token, nil
@@ -128,11 +131,13 @@ func (w *world) wantState(id, state string) {
 
 func TestKeyFileIsHandedOverOnce(t *testing.T) {
 	w := newWorld(t)
-	files := []keys.File{{Name: "acme", Content: bytes.Repeat([]byte{0, 1, 0xff}, 5000)}, {Name: "acme.ppk", Content: []byte("PuTTY")}, {Name: "acme.pub", Content: nil}}
+	files := []keys.File{{Name: "acme", Content: bytes.Repeat([]byte{0, 1, 0xff}, 5000)},
+		{Name: "acme.ppk", Content: []byte("PuTTY")}, {Name: "acme.pub", Content: nil}}
 	path, id := w.link(model.LinkKey, w.jo, files...)
 
 	page := w.ask("GET", path)
-	if text := page.Body.String(); page.Code != 200 || !strings.Contains(text, "user acme") || !strings.Contains(text, "<form method=\"post\">") || !strings.Contains(text, "desk of acme") {
+	if text := page.Body.String(); page.Code != 200 || !strings.Contains(text, "user acme") ||
+		!strings.Contains(text, "<form method=\"post\">") || !strings.Contains(text, "desk of acme") {
 		t.Fatalf("%d: %s", page.Code, text)
 	}
 	if head := w.ask("HEAD", path); head.Code != 200 {
@@ -144,7 +149,8 @@ func TestKeyFileIsHandedOverOnce(t *testing.T) {
 	w.wantState(id, model.LinkWaiting)
 
 	got := w.ask("POST", path)
-	if got.Code != 200 || got.Header().Get("Content-Type") != "application/zip" || !strings.Contains(got.Header().Get("Content-Disposition"), "acme-key.zip") {
+	if got.Code != 200 || got.Header().Get("Content-Type") != "application/zip" ||
+		!strings.Contains(got.Header().Get("Content-Disposition"), "acme-key.zip") {
 		t.Fatalf("%d %v", got.Code, got.Header())
 	}
 	z, err := zip.NewReader(bytes.NewReader(got.Body.Bytes()), int64(got.Body.Len()))
@@ -220,7 +226,8 @@ func TestAnAddressIsConfirmed(t *testing.T) {
 	c, err := w.accounts.AddContact(ctx, "test", model.NewContact{Account: "acme", Name: "New", Email: "new@acme.example"})
 	must(t, err)
 	path, _ := w.link(model.LinkVerify, c)
-	if page := w.ask("GET", path); page.Code != 200 || !strings.Contains(page.Body.String(), "Confirm") || !strings.Contains(page.Body.String(), "help@example.com &amp; &lt;friends&gt;") {
+	if page := w.ask("GET", path); page.Code != 200 || !strings.Contains(page.Body.String(), "Confirm") ||
+		!strings.Contains(page.Body.String(), "help@example.com &amp; &lt;friends&gt;") {
 		t.Fatalf("%d: %s", page.Code, page.Body)
 	}
 	if c, _ = w.accounts.Contact(ctx, c.ID); c.VerifiedAt != nil {
@@ -238,7 +245,8 @@ func TestLinksThatDoNotWorkLookTheSame(t *testing.T) {
 	w := newWorld(t)
 	path, id := w.link(model.LinkKey, w.jo, keys.File{Name: "acme", Content: []byte("x")})
 	wrongHalf := path[:len(path)-1] + map[bool]string{true: "B", false: "A"}[strings.HasSuffix(path, "A")]
-	for _, bad := range []string{wrongHalf, path + "AAAA", path[:len(path)-4], web.HandOverPath + "x", web.HandOverPath + "%00", web.HandOverPath + strings.Repeat("A", 64),
+	for _, bad := range []string{wrongHalf, path + "AAAA", path[:len(path)-4], web.HandOverPath + "x",
+		web.HandOverPath + "%00", web.HandOverPath + strings.Repeat("A", 64),
 		web.HandOverPath + strings.Repeat("A", 10_000)} {
 		w.wantGone(w.ask("POST", bad))
 	}
@@ -277,7 +285,8 @@ func TestAnotherSitesFormOpensNothing(t *testing.T) {
 		}
 	}
 	w.wantState(id, model.LinkWaiting)
-	if got := w.ask("POST", path, func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "same-origin") }); got.Code != 200 {
+	if got := w.ask("POST", path,
+		func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "same-origin") }); got.Code != 200 {
 		t.Fatalf("our own form: %d", got.Code)
 	}
 }
@@ -290,22 +299,30 @@ func TestEveryAnswerKeepsToItself(t *testing.T) {
 		code         int
 		kind         string
 	}{
-		{"GET", key, 200, "text/html; charset=utf-8"}, {"HEAD", key, 200, "text/html; charset=utf-8"}, {"POST", key, 200, "application/zip"},
-		{"POST", key, 404, "text/html; charset=utf-8"}, {"GET", "/style.css", 200, "text/css; charset=utf-8"}, {"GET", "/healthz", 200, "text/plain; charset=utf-8"},
-		{"GET", "/", 404, "text/html; charset=utf-8"}, {"GET", "/handover/", 404, "text/html; charset=utf-8"}, {"GET", "/handover/a/b", 404, "text/html; charset=utf-8"},
-		{"GET", "/admin", 404, "text/html; charset=utf-8"}, {"POST", "/", 404, "text/html; charset=utf-8"}, {"DELETE", key, 404, "text/html; charset=utf-8"},
+		{"GET", key, 200, "text/html; charset=utf-8"}, {"HEAD", key, 200, "text/html; charset=utf-8"},
+		{"POST", key, 200, "application/zip"},
+		{"POST", key, 404, "text/html; charset=utf-8"}, {"GET", "/style.css", 200, "text/css; charset=utf-8"},
+		{"GET", "/healthz", 200, "text/plain; charset=utf-8"},
+		{"GET", "/", 404, "text/html; charset=utf-8"}, {"GET", "/handover/", 404, "text/html; charset=utf-8"},
+		{"GET", "/handover/a/b", 404, "text/html; charset=utf-8"},
+		{"GET", "/admin", 404, "text/html; charset=utf-8"}, {"POST", "/", 404, "text/html; charset=utf-8"},
+		{"DELETE", key, 404, "text/html; charset=utf-8"},
 	} {
 		got := w.ask(c.method, c.path)
 		if got.Code != c.code || got.Result().Header.Get("Content-Type") != c.kind {
-			t.Errorf("%s %.20s…: %d %s, want %d %s", c.method, c.path, got.Code, got.Result().Header.Get("Content-Type"), c.code, c.kind)
+			t.Errorf("%s %.20s…: %d %s, want %d %s", c.method, c.path, got.Code,
+				got.Result().Header.Get("Content-Type"), c.code,
+				c.kind)
 		}
-		for name, want := range map[string]string{"Cache-Control": "no-store", "Referrer-Policy": "strict-origin", "Strict-Transport-Security": "", "X-Content-Type-Options": "nosniff", "X-Robots-Tag": "noindex, nofollow"} {
+		for name, want := range map[string]string{"Cache-Control": "no-store", "Referrer-Policy": "strict-origin",
+			"Strict-Transport-Security": "", "X-Content-Type-Options": "nosniff", "X-Robots-Tag": "noindex, nofollow"} {
 			if h := got.Header().Get(name); h != want {
 				t.Errorf("%s %.20s…: %s is %q", c.method, c.path, name, h)
 			}
 		}
 		csp := got.Header().Get("Content-Security-Policy")
-		for _, want := range []string{"default-src 'none'", "style-src 'self'", "form-action 'self'", "frame-ancestors 'none'"} {
+		for _, want := range []string{"default-src 'none'", "style-src 'self'", "form-action 'self'",
+			"frame-ancestors 'none'"} {
 			if !strings.Contains(csp, want) {
 				t.Errorf("%s %.20s…: the policy is %q", c.method, c.path, csp)
 			}
@@ -342,7 +359,8 @@ func TestOnlyATrustedProxySpeaksForOthers(t *testing.T) {
 		{"a proxy over IPv6", "[2001:db8::5]:5", []string{"2001:db8:9::1"}, "2001:db8:9::1"},
 		{"a proxy, mapped", "[::ffff:192.0.2.10]:5", []string{"::ffff:198.51.100.9"}, "198.51.100.9"},
 		{"a client that lies to the proxy", "192.0.2.10:5", []string{"10.0.0.1, 198.51.100.9"}, "198.51.100.9"},
-		{"a client that lies, and a proxy that adds a line", "192.0.2.10:5", []string{"10.0.0.1", "198.51.100.9"}, "198.51.100.9"},
+		{"a client that lies, and a proxy that adds a line", "192.0.2.10:5", []string{"10.0.0.1", "198.51.100.9"},
+			"198.51.100.9"},
 		{"a proxy that says nothing", "192.0.2.10:5", nil, "192.0.2.10"},
 		{"a proxy that says nonsense", "192.0.2.10:5", []string{"unknown"}, "192.0.2.10"},
 	} {
@@ -399,7 +417,8 @@ func TestALinkOfUnknownStateIsNotCalledUnused(t *testing.T) {
 	})
 	page := w.ask("POST", path)
 	w.asked.Stop()
-	if text := page.Body.String(); page.Code != 503 || strings.Contains(text, "not used up") || !strings.Contains(text, "cannot say now whether") {
+	if text := page.Body.String(); page.Code != 503 || strings.Contains(text, "not used up") ||
+		!strings.Contains(text, "cannot say now whether") {
 		t.Fatalf("%d: %s", page.Code, text)
 	}
 	w.wantState(id, model.LinkOpened)

@@ -51,15 +51,18 @@ func TestAlgorithmProbeFindsStrictKexAndNothingWeak(t *testing.T) {
 // assertStrong looks for every algorithm with a known weakness.
 func assertStrong(t *testing.T, lists [][]string) {
 	t.Helper()
-	names := []string{"kex", "host key", "cipher in", "cipher out", "MAC in", "MAC out", "compression in", "compression out"}
+	names := []string{"kex", "host key", "cipher in", "cipher out", "MAC in", "MAC out", "compression in",
+		"compression out"}
 	for i, what := range names {
 		if len(lists[i]) == 0 || lists[i][0] == "" {
 			t.Errorf("no %s algorithm is offered", what)
 		}
 		for _, a := range lists[i] {
 			weak := a == ssh.KeyAlgoRSA || a == "ssh-dss" || a == "hmac-sha1" || strings.HasPrefix(a, "hmac-sha1-") ||
-				strings.HasSuffix(a, "-sha1") || strings.Contains(a, "cbc") || strings.Contains(a, "arcfour") || strings.Contains(a, "3des") ||
-				strings.Contains(a, "md5") || strings.Contains(a, "ripemd") || strings.Contains(a, "-cert-") || strings.Contains(a, "umac-64") ||
+				strings.HasSuffix(a, "-sha1") || strings.Contains(a, "cbc") || strings.Contains(a, "arcfour") ||
+				strings.Contains(a, "3des") ||
+				strings.Contains(a, "md5") || strings.Contains(a, "ripemd") || strings.Contains(a, "-cert-") ||
+				strings.Contains(a, "umac-64") ||
 				strings.Contains(a, "zlib")
 			if weak {
 				t.Errorf("the %s algorithm %q is offered", what, a)
@@ -76,7 +79,8 @@ func TestSHA1SignatureOfAnEnrolledRSAKey(t *testing.T) {
 	key := rsaKey(t)
 	n.Enrol("alice", key)
 	c := greet(t, n.Addr)
-	request := pack(byte(msgAuthRequest), "alice", "ssh-connection", "publickey", true, ssh.KeyAlgoRSA, key.PublicKey().Marshal())
+	request := pack(byte(msgAuthRequest), "alice", "ssh-connection", "publickey", true, ssh.KeyAlgoRSA,
+		key.PublicKey().Marshal())
 	sig, err := key.(ssh.AlgorithmSigner).SignWithAlgorithm(nil, pack(c.session, raw(request)), ssh.KeyAlgoRSA)
 	if err != nil {
 		t.Fatal(err)

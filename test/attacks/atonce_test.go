@@ -69,7 +69,8 @@ func (k *counter) revokeAll(users ...string) {
 	for _, user := range users {
 		for _, key := range testkit.List[model.Key](k.Node, "/users/"+user+"/keys") {
 			if key.State == model.KeyActive {
-				_, _ = attempt[model.Revoked](k.Node, "POST", "/keys/revoke", map[string]string{"fingerprint": key.Fingerprint, "reason": "test"})
+				_, _ = attempt[model.Revoked](k.Node, "POST", "/keys/revoke",
+					map[string]string{"fingerprint": key.Fingerprint, "reason": "test"})
 			}
 		}
 	}

@@ -49,8 +49,8 @@ func fileKey(t testing.TB) (ssh.Signer, string) {
 // openSSH lists the root directory with OpenSSH's sftp, and says what it printed.
 func openSSH(n *testkit.Node, source, user, file string) (string, error) {
 	host, port, _ := net.SplitHostPort(n.Addr)
-	cmd := exec.Command("sftp", "-F", "/dev/null", "-b", "-", "-P", port, "-i", file, "-oIdentitiesOnly=yes", "-oStrictHostKeyChecking=no",
-		"-oUserKnownHostsFile=/dev/null", "-oBindAddress="+source, user+"@"+host)
+	cmd := exec.Command("sftp", "-F", "/dev/null", "-b", "-", "-P", port, "-i", file, "-oIdentitiesOnly=yes",
+		"-oStrictHostKeyChecking=no", "-oUserKnownHostsFile=/dev/null", "-oBindAddress="+source, user+"@"+host)
 	cmd.Stdin = strings.NewReader("ls /\n")
 	out, err := cmd.CombinedOutput()
 	return string(out), err
@@ -68,7 +68,8 @@ func TestTwentyFailuresBanAnAddress(t *testing.T) {
 	}
 	stumble(t, n, attacker)
 	all := testkit.List[model.Ban](n, "/bans")
-	if len(all) != 1 || all[0].Address != attacker || all[0].Failures != 20 || all[0].Until.Sub(all[0].Since) != 15*time.Minute || all[0].Reason != model.ReasonProtocol {
+	if len(all) != 1 || all[0].Address != attacker || all[0].Failures != 20 ||
+		all[0].Until.Sub(all[0].Since) != 15*time.Minute || all[0].Reason != model.ReasonProtocol {
 		t.Fatalf("after 20 failures: %+v", all)
 	}
 	out, err := openSSH(n, attacker, "alice", file)
@@ -79,7 +80,8 @@ func TestTwentyFailuresBanAnAddress(t *testing.T) {
 	if _, _, err := live.SendRequest("keepalive", true, nil); err != nil {
 		t.Errorf("the session from before the ban has ended: %v", err)
 	}
-	if out, _, _ := sallyport(n, "ban", "list"); !strings.Contains(out, attacker) || !strings.Contains(out, model.ReasonProtocol) {
+	if out, _, _ := sallyport(n, "ban", "list"); !strings.Contains(out, attacker) ||
+		!strings.Contains(out, model.ReasonProtocol) {
 		t.Errorf("ban list: %s", out)
 	}
 	if out, errs, code := sallyport(n, "unban", attacker); code != 0 || !strings.Contains(out, "may try again") {
@@ -91,7 +93,8 @@ func TestTwentyFailuresBanAnAddress(t *testing.T) {
 	if out, _, _ := sallyport(n, "ban", "list"); out != "Nobody is banned.\n" {
 		t.Errorf("ban list after unban: %s", out)
 	}
-	if _, errs, code := sallyport(n, "unban", attacker); code != fault.NotFound.ExitCode() || !strings.Contains(errs, "is not banned") {
+	if _, errs, code := sallyport(n, "unban", attacker); code != fault.NotFound.ExitCode() ||
+		!strings.Contains(errs, "is not banned") {
 		t.Errorf("a second unban: %d %s", code, errs)
 	}
 }
@@ -108,7 +111,8 @@ func TestKnockingWhileBannedIsCountedOnly(t *testing.T) {
 		}
 	}
 	after := testkit.List[model.Ban](n, "/bans")
-	if len(before) != 1 || len(after) != 1 || !after[0].Until.Equal(before[0].Until) || after[0].Refused != 50 || after[0].Failures != 3 {
+	if len(before) != 1 || len(after) != 1 || !after[0].Until.Equal(before[0].Until) || after[0].Refused != 50 ||
+		after[0].Failures != 3 {
 		t.Errorf("before %+v, after 50 knocks %+v", before, after)
 	}
 	if got := outcomes(n, "203.0.113.9"); len(got) != 4 || got[0] != model.ReasonBanned {
@@ -165,7 +169,8 @@ func TestAllowListedAddressesAreNeverBanned(t *testing.T) {
 	n.User("alice")
 	bob := n.User("bob")
 	testkit.Call[model.User](n, "PATCH", "/users/alice", map[string]any{"allow_ips": []string{"203.0.113.64/28"}})
-	testkit.Call[model.Account](n, "PATCH", "/accounts/bob", map[string]any{"allow_ips": []string{"203.0.113.200", "2001:db8:6::/64", "198.51.100.0/24", "2001:db8:5::/48"}})
+	testkit.Call[model.Account](n, "PATCH", "/accounts/bob",
+		map[string]any{"allow_ips": []string{"203.0.113.200", "2001:db8:6::/64", "198.51.100.0/24", "2001:db8:5::/48"}})
 	testkit.List[model.Ban](n, "/bans") // the lists are read every second, and now
 	for name, client := range map[string]string{
 		"a user's list": "203.0.113.65", "an account's list": "203.0.113.200", "an account's IPv6 list": "2001:db8:6::9",
@@ -277,7 +282,8 @@ func settled(t *testing.T, n *testkit.Node) {
 	stranger := fmt.Sprintf("192.0.2.%d", len(n.Log.String())%250+1)
 	before := len(explained(n, stranger).Explanations)
 	stumble(t, n, stranger)
-	testkit.Eventually(t, "the last failure is on record", func() bool { return len(explained(n, stranger).Explanations) > before })
+	testkit.Eventually(t, "the last failure is on record",
+		func() bool { return len(explained(n, stranger).Explanations) > before })
 }
 
 // Monitors log in to see whether that works, and leave as soon as they know.
@@ -315,8 +321,10 @@ func TestLoginsThatEndAtOnceAreNoFailures(t *testing.T) {
 
 func TestUnbanOfNonsense(t *testing.T) {
 	n := start(t, guarded)
-	for _, address := range []string{"", "%1b%5b2J", "999.1.1.1", "203.0.113.9%25eth0", "example.com", "203.0.113.0/24", "::/0"} {
-		if _, err := attempt[any](n, "DELETE", "/bans?address="+address, nil); !fault.Is(err, fault.Invalid) && !fault.Is(err, fault.NotFound) {
+	for _, address := range []string{"", "%1b%5b2J", "999.1.1.1", "203.0.113.9%25eth0", "example.com", "203.0.113.0/24",
+		"::/0"} {
+		if _, err := attempt[any](n, "DELETE", "/bans?address="+address, nil); !fault.Is(err, fault.Invalid) &&
+			!fault.Is(err, fault.NotFound) {
 			t.Errorf("%q: %v", address, err)
 		}
 	}

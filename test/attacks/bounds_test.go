@@ -80,7 +80,8 @@ func TestPastItsBudgetOneWaits(t *testing.T) {
 		}
 	}
 	s.write(s.request(sftpwire.TypeMkdir, "/upload/c", uint32(0)))
-	testkit.Eventually(t, "the log says that the user is slowed down", func() bool { return n.Log.Contains("more changes than its budget") })
+	testkit.Eventually(t, "the log says that the user is slowed down",
+		func() bool { return n.Log.Contains("more changes than its budget") })
 	testkit.Call[model.User](n, "PATCH", "/users/alice", map[string]any{"enabled": false})
 	saysWhy(t, n, "alice", "they were slowed down")
 }

@@ -247,7 +247,8 @@ func TestRequestsAfterARefusedExecDoNotWedgeTheConnection(t *testing.T) {
 		t.Errorf("the connection answers no more: %v", err)
 	}
 	_ = c.conn.Close()
-	testkit.Eventually(t, "the session of a closed connection is gone", func() bool { return len(sessions(n, "alice")) == 0 })
+	testkit.Eventually(t, "the session of a closed connection is gone",
+		func() bool { return len(sessions(n, "alice")) == 0 })
 }
 
 // TestAProbeBesideSFTPIsNoMistake: rclone asks for a command on one channel, and works on

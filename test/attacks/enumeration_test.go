@@ -32,12 +32,15 @@ func guesses(t *testing.T, n *testkit.Node) []guess {
 	burned, frozen, pending := n.User("frank"), n.User("gina"), testkit.NewKey(t)
 	testkit.Call[model.User](n, "PATCH", "/users/carol", map[string]any{"enabled": false})
 	revoke := func(key ssh.Signer, burn bool) {
-		testkit.Call[model.Revoked](n, "POST", "/keys/revoke", map[string]any{"fingerprint": ssh.FingerprintSHA256(key.PublicKey()), "reason": "test", "burn": burn})
+		testkit.Call[model.Revoked](n, "POST", "/keys/revoke",
+			map[string]any{"fingerprint": ssh.FingerprintSHA256(key.PublicKey()), "reason": "test", "burn": burn})
 	}
 	revoke(revoked, false)
 	revoke(burned, true)
-	testkit.Call[model.Contact](n, "POST", "/contacts", map[string]string{"account": "gina", "name": "Gina", "email": "gina@g.example"})
-	testkit.Call[[]model.Key](n, "POST", "/keys/freeze", map[string]string{"fingerprint": ssh.FingerprintSHA256(frozen.PublicKey()), "by": "gina@g.example"})
+	testkit.Call[model.Contact](n, "POST", "/contacts",
+		map[string]string{"account": "gina", "name": "Gina", "email": "gina@g.example"})
+	testkit.Call[[]model.Key](n, "POST", "/keys/freeze",
+		map[string]string{"fingerprint": ssh.FingerprintSHA256(frozen.PublicKey()), "by": "gina@g.example"})
 	testkit.Call[model.Account](n, "PATCH", "/accounts/erin", map[string]string{"state": model.AccountSuspended})
 	c := greet(t, n.Addr)
 	if got, err := c.query("alice", pending.PublicKey()); got != msgAuthFailure {
@@ -84,8 +87,10 @@ func trail(t *testing.T, addr string, g guess) (seen []string, banners []string)
 	}
 	key := g.key()
 	note(pack(byte(msgAuthRequest), g.user, "ssh-connection", "none"))
-	note(pack(byte(msgAuthRequest), g.user, "ssh-connection", "publickey", false, key.PublicKey().Type(), key.PublicKey().Marshal()))
-	request := pack(byte(msgAuthRequest), g.user, "ssh-connection", "publickey", true, key.PublicKey().Type(), key.PublicKey().Marshal())
+	note(pack(byte(msgAuthRequest), g.user, "ssh-connection", "publickey", false, key.PublicKey().Type(),
+		key.PublicKey().Marshal()))
+	request := pack(byte(msgAuthRequest), g.user, "ssh-connection", "publickey", true, key.PublicKey().Type(),
+		key.PublicKey().Marshal())
 	sig, err := key.Sign(nil, pack(c.session, raw(request)))
 	if err != nil {
 		t.Fatal(err)

@@ -67,7 +67,8 @@ func forgeries(t *testing.T, victim, victimEC ssh.PublicKey) map[string]string {
 		Key     []byte
 		Curve   asn1.ObjectIdentifier `asn1:"explicit,tag:0"`
 		Public  asn1.BitString        `asn1:"explicit,tag:1"`
-	}{1, secret, asn1.ObjectIdentifier{1, 2, 840, 10045, 3, 1, 7}, asn1.BitString{Bytes: uncompressed, BitLength: len(uncompressed) * 8}})
+	}{1, secret, asn1.ObjectIdentifier{1, 2, 840, 10045, 3, 1, 7},
+		asn1.BitString{Bytes: uncompressed, BitLength: len(uncompressed) * 8}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,17 +77,25 @@ func forgeries(t *testing.T, victim, victimEC ssh.PublicKey) map[string]string {
 		t.Fatal(err)
 	}
 	line := strings.TrimSpace(string(ssh.MarshalAuthorizedKey(victim)))
-	ppk := "PuTTY-User-Key-File-2: ssh-ed25519\nEncryption: none\nComment: x\nPublic-Lines: 2\n" + strings.Fields(line)[1][:64] + "\n" + strings.Fields(line)[1][64:] +
-		"\nPrivate-Lines: 1\n" + base64.StdEncoding.EncodeToString(pack(private.Seed())) + "\nPrivate-MAC: " + strings.Repeat("0", 40) + "\n"
+	ppk := "PuTTY-User-Key-File-2: ssh-ed25519\nEncryption: none\nComment: x\nPublic-Lines: 2\n" +
+		strings.Fields(line)[1][:64] + "\n" + strings.Fields(line)[1][64:] +
+		"\nPrivate-Lines: 1\n" + base64.StdEncoding.EncodeToString(pack(private.Seed())) + "\nPrivate-MAC: " +
+		strings.Repeat("0", 40) + "\n"
 	return map[string]string{
-		"the victim's outside, the attacker's inside": openSSHFile("none", victim.Marshal(), section("ssh-ed25519", []byte(public), []byte(private), "x")),
-		"the attacker's seed beside the victim's":     openSSHFile("none", victim.Marshal(), section("ssh-ed25519", []byte(theirs), mixed, "x")),
-		"an ECDSA number beside the victim's point":   openSSHFile("none", victimEC.Marshal(), section("ecdsa-sha2-nistp256", "nistp256", uncompressed, mpint(secret), "x")),
-		"SEC1 with the victim's point":                string(pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: sec1})),
-		"an empty private part":                       openSSHFile("none", victim.Marshal(), nil),
-		"PKCS#8 behind the victim's line":             line + "\n" + string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8})),
-		"PPK with the victim's lines":                 ppk,
-		"PKCS#8 that claims to be encrypted":          "-----BEGIN ENCRYPTED PRIVATE KEY-----\n" + line + "\n-----END ENCRYPTED PRIVATE KEY-----\n",
+		"the victim's outside, the attacker's inside": openSSHFile("none", victim.Marshal(),
+			section("ssh-ed25519", []byte(public), []byte(private), "x")),
+		"the attacker's seed beside the victim's": openSSHFile("none", victim.Marshal(),
+			section("ssh-ed25519", []byte(theirs), mixed, "x")),
+		"an ECDSA number beside the victim's point": openSSHFile("none", victimEC.Marshal(),
+			section("ecdsa-sha2-nistp256", "nistp256", uncompressed, mpint(secret), "x")),
+		"SEC1 with the victim's point": string(
+			pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: sec1})),
+		"an empty private part": openSSHFile("none", victim.Marshal(), nil),
+		"PKCS#8 behind the victim's line": line + "\n" +
+			string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8})),
+		"PPK with the victim's lines": ppk,
+		"PKCS#8 that claims to be encrypted": "-----BEGIN ENCRYPTED PRIVATE KEY-----\n" + line +
+			"\n-----END ENCRYPTED PRIVATE KEY-----\n",
 	}
 }
 
@@ -110,13 +119,15 @@ func TestForgedPrivateFilesBurnNobody(t *testing.T) {
 	forged["an encrypted file"] = openSSHFile("aes256-ctr", victim.PublicKey().Marshal(), make([]byte, 256))
 	for name, file := range forged {
 		for _, user := range []string{"mallory", "alice"} {
-			if _, err := attempt[[]model.Key](n, "POST", "/users/"+user+"/keys", map[string]string{"text": file}); !fault.Is(err, fault.Invalid) {
+			if _, err := attempt[[]model.Key](n, "POST", "/users/"+user+"/keys", map[string]string{"text": file}); !fault.Is(err,
+				fault.Invalid) {
 				t.Errorf("%s, for %s: %v", name, user, err)
 			}
 		}
 	}
 	for _, b := range testkit.List[model.BurnedKey](n, "/keys/burned") {
-		if b.Fingerprint == ssh.FingerprintSHA256(victim.PublicKey()) || b.Fingerprint == ssh.FingerprintSHA256(victimEC.PublicKey()) {
+		if b.Fingerprint == ssh.FingerprintSHA256(victim.PublicKey()) ||
+			b.Fingerprint == ssh.FingerprintSHA256(victimEC.PublicKey()) {
 			t.Errorf("a forgery burned alice's key: %+v", b)
 		}
 	}
@@ -143,13 +154,15 @@ func TestARealPrivateFileBurnsTheKey(t *testing.T) {
 	k.User("bob")
 	text := string(testkit.MustRead(t, path))
 	live := k.SSH("alice", key)
-	_, err := attempt[[]model.Key](k.Node, "POST", "/users/bob/keys", map[string]string{"text": strings.ReplaceAll(text, "\n", "\r\n")})
+	_, err := attempt[[]model.Key](k.Node, "POST", "/users/bob/keys",
+		map[string]string{"text": strings.ReplaceAll(text, "\n", "\r\n")})
 	if !fault.Is(err, fault.Invalid) {
 		t.Fatalf("a private key: %v", err)
 	}
 	gone(t, "the session", live, 2*time.Second)
 	for _, user := range []string{"alice", "bob"} {
-		_, err := attempt[[]model.Key](k.Node, "POST", "/users/"+user+"/keys", map[string]string{"text": string(ssh.MarshalAuthorizedKey(key.PublicKey()))})
+		_, err := attempt[[]model.Key](k.Node, "POST", "/users/"+user+"/keys",
+			map[string]string{"text": string(ssh.MarshalAuthorizedKey(key.PublicKey()))})
 		if !fault.Is(err, fault.Denied) {
 			t.Errorf("the burned key was enrolled for %s: %v", user, err)
 		}
@@ -164,8 +177,10 @@ func TestContactsOfAnotherAccountHaveNoSay(t *testing.T) {
 	n := start(t)
 	n.User("alice")
 	key := n.User("bob")
-	ours := testkit.Call[model.Contact](n, "POST", "/contacts", map[string]string{"account": "alice", "name": "Ann", "email": "ann@a.example"})
-	theirs := testkit.Call[model.Contact](n, "POST", "/contacts", map[string]string{"account": "bob", "name": "Eve", "email": "eve@b.example"})
+	ours := testkit.Call[model.Contact](n, "POST", "/contacts",
+		map[string]string{"account": "alice", "name": "Ann", "email": "ann@a.example"})
+	theirs := testkit.Call[model.Contact](n, "POST", "/contacts",
+		map[string]string{"account": "bob", "name": "Eve", "email": "eve@b.example"})
 	fp := ssh.FingerprintSHA256(key.PublicKey())
 	line := string(ssh.MarshalAuthorizedKey(testkit.NewKey(t).PublicKey()))
 	for _, who := range []string{ours.ID, ours.Email, strings.ToUpper(ours.Email)} {
@@ -185,10 +200,12 @@ func TestContactsOfAnotherAccountHaveNoSay(t *testing.T) {
 	}
 	testkit.Call[[]model.Key](n, "POST", "/keys/freeze", map[string]string{"fingerprint": fp, "by": theirs.ID})
 	for _, who := range []string{ours.ID, ours.Email, theirs.ID, theirs.Email, ""} {
-		if _, err := attempt[[]model.Key](n, "POST", "/keys/thaw", map[string]string{"fingerprint": fp, "by": who}); err == nil {
+		if _, err := attempt[[]model.Key](n, "POST", "/keys/thaw",
+			map[string]string{"fingerprint": fp, "by": who}); err == nil {
 			t.Errorf("the key was thawed at the word of %q", who)
 		}
-		if _, err := attempt[[]model.Key](n, "POST", "/users/bob/keys", map[string]string{"text": line, "confirmed_by": who}); err == nil {
+		if _, err := attempt[[]model.Key](n, "POST", "/users/bob/keys",
+			map[string]string{"text": line, "confirmed_by": who}); err == nil {
 			t.Errorf("a new key came in at the word of %q", who)
 		}
 	}
@@ -229,7 +246,8 @@ func TestRotationGames(t *testing.T) {
 	alive(t, n, "alice", first) // both work
 	alive(t, n, "alice", second)
 	revoke := func(key ssh.Signer) model.Revoked {
-		return testkit.Call[model.Revoked](n, "POST", "/keys/revoke", map[string]string{"fingerprint": ssh.FingerprintSHA256(key.PublicKey()), "reason": "test"})
+		return testkit.Call[model.Revoked](n, "POST", "/keys/revoke",
+			map[string]string{"fingerprint": ssh.FingerprintSHA256(key.PublicKey()), "reason": "test"})
 	}
 	if v := revoke(first); len(v.Warnings) != 0 {
 		t.Errorf("warned though another key works: %q", v.Warnings)

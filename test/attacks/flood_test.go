@@ -85,13 +85,15 @@ func assertBoundedRecords(t *testing.T, n *testkit.Node, took time.Duration) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	for table, most := range map[string]int{"connections": 2200 + 30*int(took.Seconds()), "addresses": 500, "bans": 0, "pending_keys": 5, "audit": 20, "activity": 20, "notices": 0} {
+	for table, most := range map[string]int{"connections": 2200 + 30*int(took.Seconds()), "addresses": 500, "bans": 0,
+		"pending_keys": 5, "audit": 20, "activity": 20, "notices": 0} {
 		var rows int
 		if err := db.QueryRow("SELECT COUNT(*) FROM " + table).Scan(&rows); err != nil || rows > most {
 			t.Errorf("%s has %d rows, want at most %d (%v)", table, rows, most, err)
 		}
 	}
-	testkit.Eventually(t, "what was not recorded is said", func() bool { return n.Log.Contains("connection records were dropped") })
+	testkit.Eventually(t, "what was not recorded is said",
+		func() bool { return n.Log.Contains("connection records were dropped") })
 }
 
 // A client with a huge agent is cut off, and what it offered is bounded.
@@ -113,14 +115,16 @@ func TestHugeListsOfOfferedKeys(t *testing.T) {
 	}
 	huge := greet(t, n.Addr) // a key of 200 KiB
 	big := pack("ssh-rsa", []byte{1, 0, 1}, append([]byte{1}, make([]byte, 200<<10)...))
-	if err := huge.send(byte(msgAuthRequest), "alice", "ssh-connection", "publickey", false, "rsa-sha2-256", big); err == nil {
+	if err := huge.send(byte(msgAuthRequest), "alice", "ssh-connection", "publickey", false, "rsa-sha2-256",
+		big); err == nil {
 		_, _, _, _ = huge.outcome()
 	}
 	_ = huge.conn.Close()
 	testkit.Eventually(t, "the connections are on record", func() bool { return len(outcomes(n, "alice")) >= 5 })
 	for _, e := range explained(n, "alice").Explanations {
 		if len(e.Connection.Offered) > 20 || len(e.Connection.Methods) > 60 || len(e.Sentence) > 4096 {
-			t.Errorf("a record of %d keys, %d methods; a sentence of %d bytes", len(e.Connection.Offered), len(e.Connection.Methods), len(e.Sentence))
+			t.Errorf("a record of %d keys, %d methods; a sentence of %d bytes", len(e.Connection.Offered),
+				len(e.Connection.Methods), len(e.Sentence))
 		}
 	}
 	pending := testkit.List[model.PendingKey](n, "/keys/pending?user=alice")

@@ -22,7 +22,8 @@ func TestWhoMayBeGivenWhat(t *testing.T) {
 	k.User("bob")
 	stranger := k.person("bob", "eve@b.example")
 	left := k.person("alice", "leo@a.example")
-	fresh := testkit.Call[model.Contact](k.Node, "POST", "/contacts", map[string]string{"account": "alice", "name": "New", "email": "new@a.example"})
+	fresh := testkit.Call[model.Contact](k.Node, "POST", "/contacts",
+		map[string]string{"account": "alice", "name": "New", "email": "new@a.example"})
 	testkit.Call[model.Leaving](k.Node, "POST", "/contacts/"+left.ID+"/leave", nil)
 	ann := testkit.Call[model.Contact](k.Node, "GET", "/contacts/ann@a.example", nil)
 	k.give("key", ann.ID, fingerprintOf("one"), "a private key file")
@@ -72,7 +73,8 @@ func TestOnePersonTwice(t *testing.T) {
 	k := openCounter(t)
 	testkit.Call[model.Vendor](k.Node, "POST", "/vendors", map[string]string{"short": "acme", "name": "Acme"})
 	testkit.Call[model.User](k.Node, "POST", "/users", map[string]string{"account": "alice", "vendor": "acme"})
-	again := testkit.Call[model.Contact](k.Node, "POST", "/contacts", map[string]string{"vendor": "acme", "name": "Ann", "email": "ann@A.example"})
+	again := testkit.Call[model.Contact](k.Node, "POST", "/contacts",
+		map[string]string{"vendor": "acme", "name": "Ann", "email": "ann@A.example"})
 	testkit.Call[model.Contact](k.Node, "PATCH", "/contacts/"+again.ID, map[string]string{"verified": "met"})
 	ann := testkit.List[model.Contact](k.Node, "/contacts?of=alice")[0]
 	for i, to := range []string{ann.ID, again.ID} {
@@ -144,10 +146,12 @@ func TestForgedForwardedFor(t *testing.T) {
 		headers      []string
 		want         string
 	}{
-		{"a stranger", "127.0.0.5", []string{"X-Forwarded-For", far, "Forwarded", "for=" + far, "X-Real-IP", far}, "127.0.0.5"},
+		{"a stranger", "127.0.0.5", []string{"X-Forwarded-For", far, "Forwarded", "for=" + far, "X-Real-IP", far},
+			"127.0.0.5"},
 		{"a trusted proxy", "127.0.0.1", []string{"X-Forwarded-For", far}, far},
 		{"… that adds to the header", "127.0.0.1", []string{"X-Forwarded-For", "6.6.6.6, " + far}, far},
-		{"… that adds a header (HAProxy)", "127.0.0.1", []string{"X-Forwarded-For", "6.6.6.6", "X-Forwarded-For", far}, far},
+		{"… that adds a header (HAProxy)", "127.0.0.1", []string{"X-Forwarded-For", "6.6.6.6",
+			"X-Forwarded-For", far}, far},
 		{"… that says nonsense", "127.0.0.1", []string{"X-Forwarded-For", far + ", \"><b>"}, "127.0.0.1"},
 		{"… that says nothing", "127.0.0.1", nil, "127.0.0.1"},
 		{"… and IPv6", "127.0.0.1", []string{"X-Forwarded-For", "2001:db8::9"}, "2001:db8::9"},

@@ -126,7 +126,8 @@ func TestCertificatesAndSecurityKeysAreRefused(t *testing.T) {
 		t.Error("the server panicked")
 	}
 	for _, key := range []ssh.PublicKey{certify(t, alice, "alice"), sk} {
-		_, err := attempt[[]model.Key](n, "POST", "/users/alice/keys", map[string]string{"text": string(ssh.MarshalAuthorizedKey(key))})
+		_, err := attempt[[]model.Key](n, "POST", "/users/alice/keys",
+			map[string]string{"text": string(ssh.MarshalAuthorizedKey(key))})
 		if !fault.Is(err, fault.Invalid) {
 			t.Errorf("%s was not refused at enrolment: %v", key.Type(), err)
 		}
@@ -175,14 +176,18 @@ func TestDamagedAuthenticationRequestsDoNotPanic(t *testing.T) {
 		"a signature of nothing":        append(head[:len(head):len(head)], pack(pack("ssh-ed25519", ""))...),
 		"a signature of zeros":          append(head[:len(head):len(head)], pack(pack("ssh-ed25519", make([]byte, 64)))...),
 		"a signature of a foreign kind": append(head[:len(head):len(head)], pack(pack("ssh-rsa", make([]byte, 64)))...),
-		"an sk signature of no touch":   append(head[:len(head):len(head)], pack(pack("sk-ssh-ed25519@openssh.com", make([]byte, 64), raw(append([]byte{0}, flags...))))...),
-		"an empty key":                  pack(byte(msgAuthRequest), "alice", "ssh-connection", "publickey", false, "ssh-ed25519", ""),
-		"a short Ed25519 key":           pack(byte(msgAuthRequest), "alice", "ssh-connection", "publickey", true, "ssh-ed25519", pack("ssh-ed25519", "x"), pack("ssh-ed25519", make([]byte, 64))),
-		"an RSA key with exponent 0":    pack(byte(msgAuthRequest), "alice", "ssh-connection", "publickey", true, "rsa-sha2-256", pack("ssh-rsa", "", "\x7f"), pack("rsa-sha2-256", "x")),
-		"no method at all":              pack(byte(msgAuthRequest), "alice", "ssh-connection"),
-		"a foreign service":             pack(byte(msgAuthRequest), "alice", "ssh-userauth", "none"),
-		"success from the client":       pack(byte(msgAuthSuccess)),
-		"a channel before log-in":       pack(byte(msgChannelOpen), "session", uint32(0), uint32(1<<20), uint32(1<<15)),
+		"an sk signature of no touch": append(head[:len(head):len(head)],
+			pack(pack("sk-ssh-ed25519@openssh.com", make([]byte, 64), raw(append([]byte{0}, flags...))))...),
+		"an empty key": pack(byte(msgAuthRequest), "alice", "ssh-connection", "publickey", false,
+			"ssh-ed25519", ""),
+		"a short Ed25519 key": pack(byte(msgAuthRequest), "alice", "ssh-connection", "publickey", true,
+			"ssh-ed25519", pack("ssh-ed25519", "x"), pack("ssh-ed25519", make([]byte, 64))),
+		"an RSA key with exponent 0": pack(byte(msgAuthRequest), "alice", "ssh-connection", "publickey", true,
+			"rsa-sha2-256", pack("ssh-rsa", "", "\x7f"), pack("rsa-sha2-256", "x")),
+		"no method at all":        pack(byte(msgAuthRequest), "alice", "ssh-connection"),
+		"a foreign service":       pack(byte(msgAuthRequest), "alice", "ssh-userauth", "none"),
+		"success from the client": pack(byte(msgAuthSuccess)),
+		"a channel before log-in": pack(byte(msgChannelOpen), "session", uint32(0), uint32(1<<20), uint32(1<<15)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := greet(t, n.Addr)

@@ -51,10 +51,12 @@ func assertPrintableLines(t *testing.T, n *testkit.Node, args ...string) string 
 func TestControlCharactersInRecords(t *testing.T) {
 	n := start(t)
 	key := n.User("alice")
-	ann := testkit.Call[model.Contact](n, "POST", "/contacts", map[string]string{"account": "alice", "name": "Ann", "email": "ann@a.example"})
+	ann := testkit.Call[model.Contact](n, "POST", "/contacts",
+		map[string]string{"account": "alice", "name": "Ann", "email": "ann@a.example"})
 	fp := ssh.FingerprintSHA256(key.PublicKey())
 	line := strings.TrimSpace(string(ssh.MarshalAuthorizedKey(testkit.NewKey(t).PublicKey())))
-	for i, evil := range []string{forgery, "x\r\ntime=2020 level=INFO msg=forged", "\u202Etxt.exe", "a\u2028b", "\x9b31m", "\x00"} {
+	for i, evil := range []string{forgery, "x\r\ntime=2020 level=INFO msg=forged", "\u202Etxt.exe", "a\u2028b", "\x9b31m",
+		"\x00"} {
 		for _, c := range []struct {
 			method, path string
 			body         map[string]any
@@ -68,7 +70,8 @@ func TestControlCharactersInRecords(t *testing.T) {
 			{"POST", "/contacts", map[string]any{"account": "alice", "name": "x", "email": "e@a.example" + evil}},
 			{"POST", "/contacts", map[string]any{"account": "alice", "name": "x", "email": fmt.Sprintf("%q@a.example", evil)}},
 			{"POST", "/contacts", map[string]any{"account": "alice", "name": "x", "email": "f@a.example", "phone": evil}},
-			{"POST", "/contacts", map[string]any{"account": "alice", "name": "x", "email": "g@a.example", "roles": []string{evil}}},
+			{"POST", "/contacts", map[string]any{"account": "alice", "name": "x", "email": "g@a.example",
+				"roles": []string{evil}}},
 			{"POST", "/contacts", map[string]any{"account": evil, "name": "x", "email": "h@a.example"}},
 			{"PATCH", "/contacts/" + ann.ID, map[string]any{"verified": evil}},
 			{"PATCH", "/contacts/" + ann.ID, map[string]any{"email": evil}},
@@ -82,7 +85,8 @@ func TestControlCharactersInRecords(t *testing.T) {
 			{"POST", "/keys/freeze", map[string]any{"fingerprint": evil, "by": ann.ID}},
 			{"POST", "/keys/revoke", map[string]any{"fingerprint": fp, "reason": evil}},
 			{"POST", "/keys/revoke", map[string]any{"fingerprint": "SHA256:" + evil, "reason": "x", "burn": true}},
-			{"POST", "/keys/exposed", map[string]any{"user": evil, "files": []any{map[string]any{"format": evil, "proven": false}}}},
+			{"POST", "/keys/exposed", map[string]any{"user": evil,
+				"files": []any{map[string]any{"format": evil, "proven": false}}}},
 			{"POST", "/users/alice/keys/approve", map[string]any{"fingerprint": evil}},
 		} {
 			v, err := attempt[any](n, c.method, c.path, c.body)
@@ -96,10 +100,12 @@ func TestControlCharactersInRecords(t *testing.T) {
 			}
 		}
 	}
-	for _, path := range []string{"/accounts", "/vendors", "/contacts", "/users/alice/keys", "/keys/burned", "/notices", "/links"} {
+	for _, path := range []string{"/accounts", "/vendors", "/contacts", "/users/alice/keys", "/keys/burned", "/notices",
+		"/links"} {
 		assertPrintableAll(t, path, testkit.Call[any](n, "GET", path, nil))
 	}
-	for _, args := range [][]string{{"account", "list"}, {"contact", "list"}, {"key", "list", "alice"}, {"key", "burned"}, {"notice", "list"}, {"guide", "alice"}} {
+	for _, args := range [][]string{{"account", "list"}, {"contact", "list"}, {"key", "list", "alice"}, {"key", "burned"},
+		{"notice", "list"}, {"guide", "alice"}} {
 		assertPrintableLines(t, n, args...)
 	}
 	assertCleanLog(t, n)
@@ -109,7 +115,8 @@ func TestControlCharactersInRecords(t *testing.T) {
 func TestKeyComments(t *testing.T) {
 	n := start(t)
 	n.User("alice")
-	for _, comment := range []string{"x\x1b[2J\u202E", "=cmd|' /C calc'!A0", "<script>alert(1)</script>", strings.Repeat("x", 10_000), "\xff\xfe", "a\u2028b"} {
+	for _, comment := range []string{"x\x1b[2J\u202E", "=cmd|' /C calc'!A0", "<script>alert(1)</script>",
+		strings.Repeat("x", 10_000), "\xff\xfe", "a\u2028b"} {
 		line := strings.TrimSpace(string(ssh.MarshalAuthorizedKey(testkit.NewKey(t).PublicKey())))
 		v, err := attempt[any](n, "POST", "/users/alice/keys", map[string]string{"text": line + " " + comment})
 		if err != nil && !fault.Is(err, fault.Invalid) && !fault.Is(err, fault.Busy) {
@@ -127,7 +134,8 @@ func TestExplainPrintsStrangersTextEscaped(t *testing.T) {
 	n := start(t, guarded, func(c *config.Config) { c.Access.BanAfter = 0 })
 	key := n.User("alice")
 	evil := strings.ReplaceAll(forgery, "\x00", "")
-	for _, user := range []string{forgery, "alice\ntime=2020 level=INFO msg=forged", "\xff\xfe", "<script>alert(1)</script>", "=cmd()", "alice"} {
+	for _, user := range []string{forgery, "alice\ntime=2020 level=INFO msg=forged", "\xff\xfe",
+		"<script>alert(1)</script>", "=cmd()", "alice"} {
 		c := overConn(dialAs(t, n, "203.0.113.9"))
 		if err := c.hello("SSH-2.0-" + evil + "\xff\x9b"); err != nil {
 			t.Fatal(err)
@@ -141,7 +149,8 @@ func TestExplainPrintsStrangersTextEscaped(t *testing.T) {
 		}
 		_ = c.conn.Close()
 	}
-	for _, first := range []string{evil + "\r\n\r\n", "GET /" + forgery + " HTTP/1.1\r\n", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\n"} {
+	for _, first := range []string{evil + "\r\n\r\n", "GET /" + forgery + " HTTP/1.1\r\n",
+		"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\n"} {
 		conn := dialAs(t, n, "203.0.113.9")
 		entered(t, conn)
 		_, _ = io.WriteString(conn, first)
@@ -155,7 +164,8 @@ func TestExplainPrintsStrangersTextEscaped(t *testing.T) {
 	s.refused("a file in /download", s.call(3, "/download/"+evil, flagWrite|flagCreate, uint32(0)))
 	_ = s.client.Close()
 	testkit.Eventually(t, "nine strangers and two sessions are on record", func() bool {
-		return len(outcomes(n, "203.0.113.9")) == 9 && len(outcomes(n, "127.0.0.1")) == 2 && !contains(outcomes(n, "127.0.0.1"), model.ReasonOK)
+		return len(outcomes(n, "203.0.113.9")) == 9 && len(outcomes(n, "127.0.0.1")) == 2 &&
+			!contains(outcomes(n, "127.0.0.1"), model.ReasonOK)
 	})
 	for _, about := range []string{"203.0.113.9", "127.0.0.1", "alice", forgery, "\xff\xfe", "nobody\x1b[2J"} {
 		assertPrintableLines(t, n, "explain", about)

@@ -25,9 +25,12 @@ func TestSFTPLiesThatAreAnswered(t *testing.T) {
 		fields []any
 	}{
 		{"attributes with every flag and nothing else", sftpwire.TypeOpen, []any{"/upload/x", flagWrite | flagCreate, all}},
-		{"an extended count of 0xffffffff", sftpwire.TypeOpen, []any{"/upload/x", flagWrite | flagCreate, uint32(sftpwire.AttrExtended), all}},
-		{"an extended count of 0xffffffff in SETSTAT", sftpwire.TypeSetstat, []any{"/upload", uint32(sftpwire.AttrExtended), all, "a", "b"}},
-		{"an extended pair longer than the packet", sftpwire.TypeMkdir, []any{"/upload/d", uint32(sftpwire.AttrExtended), uint32(1), all}},
+		{"an extended count of 0xffffffff", sftpwire.TypeOpen,
+			[]any{"/upload/x", flagWrite | flagCreate, uint32(sftpwire.AttrExtended), all}},
+		{"an extended count of 0xffffffff in SETSTAT", sftpwire.TypeSetstat,
+			[]any{"/upload", uint32(sftpwire.AttrExtended), all, "a", "b"}},
+		{"an extended pair longer than the packet", sftpwire.TypeMkdir,
+			[]any{"/upload/d", uint32(sftpwire.AttrExtended), uint32(1), all}},
 		{"short attributes", sftpwire.TypeSetstat, []any{"/upload", uint32(sftpwire.AttrSize), uint32(1)}},
 		{"no attributes", sftpwire.TypeMkdir, []any{"/upload/d"}},
 		{"a path longer than the packet", sftpwire.TypeStat, []any{all, raw("/upload")}},
@@ -40,7 +43,8 @@ func TestSFTPLiesThatAreAnswered(t *testing.T) {
 		{"an extended request without a name", sftpwire.TypeExtended, nil},
 		{"an extension of an unknown name", sftpwire.TypeExtended, []any{"no-such\x1b[2J@example.com", "x"}},
 		{"posix-rename with one path", sftpwire.TypeExtended, []any{"posix-rename@openssh.com", "/a"}},
-		{"lsetstat with an extended count of 0xffffffff", sftpwire.TypeExtended, []any{"lsetstat@openssh.com", "/upload", uint32(sftpwire.AttrExtended), all}},
+		{"lsetstat with an extended count of 0xffffffff", sftpwire.TypeExtended,
+			[]any{"lsetstat@openssh.com", "/upload", uint32(sftpwire.AttrExtended), all}},
 		{"copy-data of nothing", sftpwire.TypeExtended, []any{"copy-data"}},
 		{"type 0", 0, nil}, {"type 255", 255, []any{"x"}},
 		{"a server's STATUS", sftpwire.TypeStatus, []any{uint32(0), "OK", "en"}},
@@ -128,7 +132,8 @@ func TestOffsetsAndLengthsAtTheEndOfNumbers(t *testing.T) {
 		s.want("READ past the end", s.call(sftpwire.TypeRead, h, at, uint32(10)), statusEOF)
 	}
 	r := s.call(sftpwire.TypeRead, h, uint64(3), uint32(math.MaxUint32))
-	if data := r.bytes(); r.kind != sftpwire.TypeData || len(data) > sftpwire.MaxData || len(data) == 0 || !bytes.Equal(data, body[3:3+len(data)]) {
+	if data := r.bytes(); r.kind != sftpwire.TypeData || len(data) > sftpwire.MaxData || len(data) == 0 ||
+		!bytes.Equal(data, body[3:3+len(data)]) {
 		t.Errorf("READ of 2^32-1 bytes: type %d, %d bytes", r.kind, len(data))
 	}
 	if r := s.call(sftpwire.TypeRead, h, uint64(3), uint32(0)); r.kind == sftpwire.TypeData && len(r.bytes()) != 0 {
@@ -240,7 +245,8 @@ func TestHundredThousandOpens(t *testing.T) {
 	}
 	assertHeap(t, "100,000 OPENs", before, 8<<20)
 	s.refused("OPENDIR with all handles taken", s.call(sftpwire.TypeOpendir, "/upload"))
-	s.refused("OPEN for writing with all handles taken", s.call(sftpwire.TypeOpen, "/upload/new", flagWrite|flagCreate, uint32(0)))
+	s.refused("OPEN for writing with all handles taken",
+		s.call(sftpwire.TypeOpen, "/upload/new", flagWrite|flagCreate, uint32(0)))
 	alive(t, n, "alice", key)
 	for _, h := range handles {
 		if code := s.close(h); code != statusOK {

@@ -61,7 +61,8 @@ func openCounter(t testing.TB, options ...testkit.Option) *counter {
 // person adds a contact whose address is verified.
 func (k *counter) person(account, email string) model.Contact {
 	k.t.Helper()
-	c := testkit.Call[model.Contact](k.Node, "POST", "/contacts", map[string]string{"account": account, "name": email, "email": email})
+	c := testkit.Call[model.Contact](k.Node, "POST", "/contacts",
+		map[string]string{"account": account, "name": email, "email": email})
 	return testkit.Call[model.Contact](k.Node, "PATCH", "/contacts/"+c.ID, map[string]string{"verified": "called back"})
 }
 
@@ -81,7 +82,8 @@ func fingerprintOf(name string) string {
 // ask is the body of a request for a link that hands over a text.
 func ask(kind, contact, fingerprint, text string) (map[string]any, keys.Package, error) {
 	p, err := keys.Seal([]keys.File{{Name: "file.txt", Content: []byte(text)}})
-	return map[string]any{"kind": kind, "user": "alice", "contact": contact, "fingerprint": fingerprint, "token": p.Token, "sealed": p.Sealed}, p, err
+	return map[string]any{"kind": kind, "user": "alice", "contact": contact, "fingerprint": fingerprint, "token": p.Token,
+		"sealed": p.Sealed}, p, err
 }
 
 // give makes a link of a kind that hands over a text.
@@ -99,7 +101,8 @@ func (k *counter) give(kind, contact, fingerprint, text string) link {
 func (k *counter) verify(contact string) link {
 	k.t.Helper()
 	p := keys.Empty()
-	l := testkit.Call[model.Link](k.Node, "POST", "/links", map[string]any{"kind": "verify", "contact": contact, "token": p.Token})
+	l := testkit.Call[model.Link](k.Node, "POST", "/links",
+		map[string]any{"kind": "verify", "contact": contact, "token": p.Token})
 	return link{Link: l, url: k.url + "/handover/" + p.Secret, secret: p.Secret}
 }
 

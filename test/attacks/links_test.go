@@ -117,7 +117,8 @@ func TestLinksThatEndHandNothingOver(t *testing.T) {
 	}
 
 	// A contact who leaves loses what waits, and nothing that others have.
-	hers, his := k.give("key", "ann@a.example", fingerprintOf("two"), "a private key file"), k.give("passphrase", "ben@a.example", fingerprintOf("two"), "seven secret words")
+	hers, his := k.give("key", "ann@a.example", fingerprintOf("two"), "a private key file"),
+		k.give("passphrase", "ben@a.example", fingerprintOf("two"), "seven secret words")
 	verify := k.verify("ann@a.example")
 	testkit.Call[model.Leaving](k.Node, "POST", "/contacts/ann@a.example/leave", nil)
 	k.assertGone("of a contact who left", model.LinkRevoked, hers)
@@ -147,7 +148,8 @@ func TestGuessedAndDamagedLinks(t *testing.T) {
 	l := k.give("passphrase", "ann@a.example", fingerprintOf("one"), "seven secret words")
 	used := k.give("passphrase", "ann@a.example", fingerprintOf("two"), "other secret words")
 	k.send("POST", used.url)
-	want := map[string]page{"GET": k.send("GET", used.url), "HEAD": k.send("HEAD", used.url), "POST": k.send("POST", used.url)}
+	want := map[string]page{"GET": k.send("GET", used.url), "HEAD": k.send("HEAD", used.url),
+		"POST": k.send("POST", used.url)}
 	raw, err := base64.RawURLEncoding.DecodeString(l.secret)
 	if err != nil {
 		t.Fatal(err)
@@ -156,9 +158,12 @@ func TestGuessedAndDamagedLinks(t *testing.T) {
 	flipped := bytes.Clone(raw)
 	flipped[len(flipped)-1] ^= 1
 	guesses := map[string]string{
-		"a guess": keys.Empty().Secret, "the right token alone": encode(raw[:16]), "the right token, a wrong key": encode(append(bytes.Clone(raw[:16]), make([]byte, 32)...)),
-		"one bit of the key": encode(flipped), "the right key, another token": encode(append(make([]byte, 16), raw[16:]...)),
-		"too long": l.secret + "AAAA", "in lower case": strings.ToLower(l.secret), "the id": l.ID, "a quote": "'%20OR%201=1--", "ESC": "%1b%5b2J", "NUL": "%00",
+		"a guess": keys.Empty().Secret, "the right token alone": encode(raw[:16]),
+		"the right token, a wrong key": encode(append(bytes.Clone(raw[:16]), make([]byte, 32)...)),
+		"one bit of the key":           encode(flipped),
+		"the right key, another token": encode(append(make([]byte, 16), raw[16:]...)),
+		"too long":                     l.secret + "AAAA", "in lower case": strings.ToLower(l.secret), "the id": l.ID,
+		"a quote": "'%20OR%201=1--", "ESC": "%1b%5b2J", "NUL": "%00",
 		"4 KiB": strings.Repeat("A", 4096),
 	}
 	for name, secret := range guesses {
@@ -167,8 +172,10 @@ func TestGuessedAndDamagedLinks(t *testing.T) {
 			if right && method != "POST" {
 				continue // a look needs the first half alone, and shows nothing
 			}
-			if p := k.send(method, k.url+"/handover/"+secret); p.status != 404 || p.body != want[method].body || !equalHeaders(p.header, want[method].header) {
-				t.Errorf("%s of %s: %d %v %q, want as for a used one: %v %q", method, name, p.status, p.header, p.body, want[method].header, want[method].body)
+			if p := k.send(method, k.url+"/handover/"+secret); p.status != 404 || p.body != want[method].body ||
+				!equalHeaders(p.header, want[method].header) {
+				t.Errorf("%s of %s: %d %v %q, want as for a used one: %v %q", method, name, p.status, p.header, p.body,
+					want[method].header, want[method].body)
 			}
 		}
 	}
@@ -183,15 +190,18 @@ func TestPagesLeakNothing(t *testing.T) {
 	k := openCounter(t)
 	l := k.give("passphrase", "ann@a.example", fingerprintOf("one"), "seven secret words")
 	file := k.give("key", "ben@a.example", fingerprintOf("one"), "a private key file")
-	for _, p := range []page{k.send("GET", l.url), k.send("HEAD", l.url), k.send("POST", l.url), k.send("POST", l.url), k.send("POST", file.url),
-		k.send("GET", k.url+"/"), k.send("GET", k.url+"/style.css"), k.send("GET", k.url+"/api/v1/users")} {
-		for name, want := range map[string]string{"Cache-Control": "no-store", "Referrer-Policy": "strict-origin", "X-Content-Type-Options": "nosniff"} {
+	for _, p := range []page{k.send("GET", l.url), k.send("HEAD", l.url), k.send("POST", l.url), k.send("POST", l.url),
+		k.send("POST", file.url), k.send("GET", k.url+"/"), k.send("GET", k.url+"/style.css"),
+		k.send("GET", k.url+"/api/v1/users")} {
+		for name, want := range map[string]string{"Cache-Control": "no-store", "Referrer-Policy": "strict-origin",
+			"X-Content-Type-Options": "nosniff"} {
 			if got := p.header.Get(name); got != want {
 				t.Errorf("%s is %q, want %q", name, got, want)
 			}
 		}
 		csp := p.header.Get("Content-Security-Policy")
-		for _, want := range []string{"default-src 'none'", "frame-ancestors 'none'", "form-action 'self'", "base-uri 'none'"} {
+		for _, want := range []string{"default-src 'none'", "frame-ancestors 'none'", "form-action 'self'",
+			"base-uri 'none'"} {
 			if !strings.Contains(csp, want) {
 				t.Errorf("Content-Security-Policy lacks %s: %q", want, csp)
 			}
@@ -200,9 +210,11 @@ func TestPagesLeakNothing(t *testing.T) {
 			t.Errorf("headers: %v", p.header)
 		}
 	}
-	for _, path := range []string{"/api/v1/users", "/api/openapi.json", "/handover/", "/handover", "/.git/config", "/../etc/passwd", "//evil.example/%2f..", "/%5cevil.example"} {
+	for _, path := range []string{"/api/v1/users", "/api/openapi.json", "/handover/", "/handover", "/.git/config",
+		"/../etc/passwd", "//evil.example/%2f..", "/%5cevil.example"} {
 		p := k.send("GET", k.url+path)
-		if at := p.header.Get("Location"); p.status == 200 || strings.HasPrefix(at, "//") || strings.Contains(at, `\`) || strings.Contains(at, "://") {
+		if at := p.header.Get("Location"); p.status == 200 || strings.HasPrefix(at, "//") || strings.Contains(at, `\`) ||
+			strings.Contains(at, "://") {
 			t.Errorf("%s: %d, Location %q", path, p.status, at)
 		}
 	}
@@ -216,16 +228,19 @@ func TestCrossOriginClicksAreRefused(t *testing.T) {
 	k := openCounter(t)
 	l := k.give("passphrase", "ann@a.example", fingerprintOf("one"), "seven secret words")
 	for _, headers := range [][]string{
-		{"Origin", "https://evil.example"}, {"Origin", "null"}, {"Origin", k.url + ".evil.example"}, {"Origin", "http://127.0.0.1:1"},
+		{"Origin", "https://evil.example"}, {"Origin", "null"}, {"Origin", k.url + ".evil.example"},
+		{"Origin", "http://127.0.0.1:1"},
 		{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}, {"Sec-Fetch-Site", "cross-site", "Origin", k.url},
 		{"Origin", "https://evil.example", "X-HTTP-Method-Override", "GET"},
 	} {
-		if p := k.send("POST", l.url, headers...); p.status != http.StatusForbidden || strings.Contains(p.body, "secret words") {
+		if p := k.send("POST", l.url, headers...); p.status != http.StatusForbidden ||
+			strings.Contains(p.body, "secret words") {
 			t.Errorf("%q: %d", headers, p.status)
 		}
 	}
 	k.assertWaiting("after clicks from elsewhere", l)
-	if p := k.send("POST", l.url, "Origin", k.url, "Sec-Fetch-Site", "same-origin"); !strings.Contains(p.body, "seven secret words") {
+	if p := k.send("POST", l.url, "Origin", k.url, "Sec-Fetch-Site", "same-origin"); !strings.Contains(p.body,
+		"seven secret words") {
 		t.Errorf("a click on the page itself: %d", p.status)
 	}
 }
@@ -236,7 +251,8 @@ func TestIssuedKeysAreKeptNowhere(t *testing.T) {
 	k.User("bob")
 	k.person("bob", "eve@b.example")
 	k.person("bob", "tom@b.example")
-	out, errs, code := sallyport(k.Node, "key", "issue", "bob", "--key-to", "eve@b.example", "--passphrase-to", "tom@b.example")
+	out, errs, code := sallyport(k.Node, "key", "issue", "bob", "--key-to", "eve@b.example", "--passphrase-to",
+		"tom@b.example")
 	urls := regexp.MustCompile(`http://\S+/handover/\S+`).FindAllString(out, -1)
 	if code != 0 || len(urls) != 2 {
 		t.Fatalf("%d %s %s", code, out, errs)

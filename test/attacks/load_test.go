@@ -54,7 +54,8 @@ func TestSlowLorisOf300(t *testing.T) {
 	n := start(t)
 	key := n.User("alice")
 	crowd(t, n.Addr, 300, func(i int) string {
-		return []string{"", "SSH-2.0-loris\r\n", "SSH-2.0-loris\r\n\x00\x00\x04", string(append([]byte("SSH-2.0-loris\r\n"), frame(clientInit())...))}[i%4]
+		return []string{"", "SSH-2.0-loris\r\n", "SSH-2.0-loris\r\n\x00\x00\x04",
+			string(append([]byte("SSH-2.0-loris\r\n"), frame(clientInit())...))}[i%4]
 	})
 	for range 3 {
 		intime(t, n, key)

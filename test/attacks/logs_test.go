@@ -17,7 +17,8 @@ const forgery = "x\x1b[2J\x1b]0;owned\x07\u202E\u0085\u2028\x00\x7f"
 func TestLogInjectionByVersionStringAndUsername(t *testing.T) {
 	n := start(t)
 	key := n.User("alice")
-	for _, user := range []string{forgery, "alice\ntime=2020-01-01T00:00:00Z level=INFO msg=\"logged in\" user=root", "\xff\xfe", "\x9b2J", strings.Repeat("\x1b", 10_000)} {
+	for _, user := range []string{forgery, "alice\ntime=2020-01-01T00:00:00Z level=INFO msg=\"logged in\" user=root",
+		"\xff\xfe", "\x9b2J", strings.Repeat("\x1b", 10_000)} {
 		c := dialRaw(t, n.Addr)
 		if err := c.hello("SSH-2.0-" + strings.ReplaceAll(forgery, "\x00", "") + "\xff\x9b"); err != nil {
 			t.Fatal(err)
@@ -34,7 +35,8 @@ func TestLogInjectionByVersionStringAndUsername(t *testing.T) {
 		}
 		_ = c.conn.Close()
 	}
-	testkit.Eventually(t, "five refusals in the log", func() bool { return strings.Count(n.Log.String(), "log-in refused") == 5 })
+	testkit.Eventually(t, "five refusals in the log",
+		func() bool { return strings.Count(n.Log.String(), "log-in refused") == 5 })
 	c := dialRaw(t, n.Addr) // and logged in, with that version
 	if err := c.hello("SSH-2.0-good\x1b[2J\u202E"); err != nil {
 		t.Fatal(err)
@@ -81,9 +83,12 @@ func TestUsernameTricksAreRefusedAtCreation(t *testing.T) {
 	n := start(t)
 	n.User("alice")
 	for _, name := range []string{
-		"..", ".", "a/b", "/", `a\b`, "../alice", "a\x00b", "a\nb", "a\x1b[2J", "\u202Eecila", "alice ", " alice", "al  ice", "-rf", ".hidden", "_x",
-		"root", "admin", "administrator", "sallyport", "system", "operator", "nobody", "all", "new", strings.Repeat("a", 65), strings.Repeat("a", 1<<16),
-		"caf\u00e9", "\u0430lice", "alice%00", "alice\u200b", "a:b", "@b", "+b", "ROOT", "All", "a*", "a?b", "a#b", "$(id)", "a;b", "a,b", "a'b", `a"b`, "<b>", "=cmd()", "alice\r\n",
+		"..", ".", "a/b", "/", `a\b`, "../alice", "a\x00b", "a\nb", "a\x1b[2J", "\u202Eecila", "alice ", " alice", "al  ice",
+		"-rf", ".hidden", "_x",
+		"root", "admin", "administrator", "sallyport", "system", "operator", "nobody", "all", "new", strings.Repeat("a", 65),
+		strings.Repeat("a", 1<<16),
+		"caf\u00e9", "\u0430lice", "alice%00", "alice\u200b", "a:b", "@b", "+b", "ROOT", "All", "a*", "a?b", "a#b", "$(id)",
+		"a;b", "a,b", "a'b", `a"b`, "<b>", "=cmd()", "alice\r\n",
 	} {
 		_, err := attempt[model.User](n, "POST", "/users", map[string]string{"account": "alice", "name": name})
 		if !fault.Is(err, fault.Invalid) {

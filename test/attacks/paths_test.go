@@ -11,9 +11,12 @@ import (
 
 // oddNames are legal: each must come back byte for byte.
 var oddNames = []string{
-	`a\b`, `..\..\x`, "%2e%2e", "%2fetc%2fpasswd", "...", ". .", " ", "  lead", "trail ", "-rf", "~", "~root", "$(id)", "`id`", "*", "?",
-	"a\nb", "a\r\nb", "\x1b[2J\x1b]0;owned\x07", "\u202Egnp.exe", "\u200b", "\u2028", "\x7f", "\x01", "\x9b2J", "\xff\xfe", "\xc3\x28", "caf\u00e9", "cafe\u0301",
-	"CON", "nul.txt", "a:b", "x.", "time=2020 level=ERROR msg=forged", "=cmd()", "<script>alert(1)", "'; DROP TABLE files; --", "\"", "a\tb",
+	`a\b`, `..\..\x`, "%2e%2e", "%2fetc%2fpasswd", "...", ". .", " ", "  lead", "trail ", "-rf", "~", "~root", "$(id)",
+	"`id`", "*", "?",
+	"a\nb", "a\r\nb", "\x1b[2J\x1b]0;owned\x07", "\u202Egnp.exe", "\u200b", "\u2028", "\x7f", "\x01", "\x9b2J", "\xff\xfe",
+	"\xc3\x28", "caf\u00e9", "cafe\u0301",
+	"CON", "nul.txt", "a:b", "x.", "time=2020 level=ERROR msg=forged", "=cmd()", "<script>alert(1)",
+	"'; DROP TABLE files; --", "\"", "a\tb",
 	strings.Repeat("n", 255), strings.Repeat("\xf0", 255),
 }
 
@@ -58,7 +61,8 @@ func TestPathGamesImpossibleNamesAreRefusedClearly(t *testing.T) {
 	s.put("/upload/there", []byte("x"))
 	attrs := raw(pack(uint32(0)))
 	for _, path := range []string{
-		"/upload/" + strings.Repeat("n", 256), "/upload/a\x00b", "/upload/\x00", "\x00", "/upload/" + strings.Repeat("d/", 10_000) + "x",
+		"/upload/" + strings.Repeat("n", 256), "/upload/a\x00b", "/upload/\x00", "\x00",
+		"/upload/" + strings.Repeat("d/", 10_000) + "x",
 		strings.Repeat("/", 5000), strings.Repeat("../", 10_000) + "upload/x", "/upload/" + strings.Repeat("n", 200_000),
 	} {
 		what := fmt.Sprintf("%.30q (%d bytes)", path, len(path))
@@ -90,15 +94,19 @@ func TestPathGamesClimbing(t *testing.T) {
 	n := start(t)
 	s := sftpOf(t, n, "alice", n.User("alice"))
 	for path, want := range map[string]string{
-		"..": "/", "../..": "/", "/..": "/", "/../../../upload": "/upload", "//upload//x//": "/upload/x", "/upload/../../etc/passwd": "/etc/passwd",
-		"": "/", ".": "/", "/./.": "/", "upload/..": "/", "/upload/./../upload/.": "/upload", `..\..`: `/..\..`, "%2e%2e/x": "/%2e%2e/x",
+		"..": "/", "../..": "/", "/..": "/", "/../../../upload": "/upload", "//upload//x//": "/upload/x",
+		"/upload/../../etc/passwd": "/etc/passwd",
+		"":                         "/", ".": "/", "/./.": "/", "upload/..": "/", "/upload/./../upload/.": "/upload",
+		`..\..`:                     `/..\..`,
+		"%2e%2e/x":                  "/%2e%2e/x",
 		strings.Repeat("../", 1000): "/", "/upload/" + strings.Repeat("x/../", 500): "/upload",
 	} {
 		if r := s.call(sftpwire.TypeRealpath, path); r.kind != sftpwire.TypeName || r.uint32() != 1 || r.string() != want {
 			t.Errorf("REALPATH %.40q: %.60q, want %q", path, r.b, want)
 		}
 	}
-	for _, path := range []string{"../../../../etc/passwd", "/etc/passwd", "/proc/self/environ", n.Data + "/sallyport.db", "../" + n.Data, "/upload/../../" + n.Data} {
+	for _, path := range []string{"../../../../etc/passwd", "/etc/passwd", "/proc/self/environ", n.Data + "/sallyport.db",
+		"../" + n.Data, "/upload/../../" + n.Data} {
 		s.refused("OPEN "+path, s.call(sftpwire.TypeOpen, path, flagRead, uint32(0)))
 		s.refused("STAT "+path, s.call(sftpwire.TypeStat, path))
 		s.refused("OPENDIR "+path, s.call(sftpwire.TypeOpendir, path))

@@ -258,7 +258,8 @@ func skipAttrs(u *unpack) (size uint64) {
 	if flags&sftpwire.AttrSize != 0 {
 		size = u.uint64()
 	}
-	for _, bit := range []uint32{sftpwire.AttrOwner, sftpwire.AttrOwner, sftpwire.AttrPermissions, sftpwire.AttrTimes, sftpwire.AttrTimes} {
+	for _, bit := range []uint32{sftpwire.AttrOwner, sftpwire.AttrOwner, sftpwire.AttrPermissions, sftpwire.AttrTimes,
+		sftpwire.AttrTimes} {
 		if flags&bit != 0 {
 			u.uint32()
 		}

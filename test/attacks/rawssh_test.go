@@ -291,7 +291,8 @@ func (c *rawSSH) outcome() (number byte, methods string, partial bool, err error
 
 // query asks whether a key would do, without a signature.
 func (c *rawSSH) query(user string, key ssh.PublicKey) (byte, error) {
-	if err := c.send(byte(msgAuthRequest), user, "ssh-connection", "publickey", false, key.Type(), key.Marshal()); err != nil {
+	if err := c.send(byte(msgAuthRequest), user, "ssh-connection", "publickey", false, key.Type(),
+		key.Marshal()); err != nil {
 		return 0, err
 	}
 	n, _, _, err := c.outcome()

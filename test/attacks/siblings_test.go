@@ -24,8 +24,8 @@ func TestSiblingUsersSeeNothingOfEachOther(t *testing.T) {
 	if got := bob2.names("/upload"); len(got) != 0 {
 		t.Errorf("bob2's /upload has %q", got)
 	}
-	for _, path := range []string{"/upload/secret", "/upload/partial", "/upload/dir", "/bob", "/bob/upload/secret", "../bob/upload/secret",
-		"/../bob/upload/secret", "~bob", "~bob/upload/secret", "../../users/bob/upload/secret"} {
+	for _, path := range []string{"/upload/secret", "/upload/partial", "/upload/dir", "/bob", "/bob/upload/secret",
+		"../bob/upload/secret", "/../bob/upload/secret", "~bob", "~bob/upload/secret", "../../users/bob/upload/secret"} {
 		bob2.refused("STAT "+path, bob2.call(sftpwire.TypeStat, path))
 		bob2.refused("OPEN "+path, bob2.call(sftpwire.TypeOpen, path, flagRead, uint32(0)))
 		bob2.refused("OPENDIR "+path, bob2.call(sftpwire.TypeOpendir, path))
@@ -62,7 +62,8 @@ func TestForeignAndStaleHandles(t *testing.T) {
 		t.Fatalf("CLOSE: %d", code)
 	}
 	useHandle(t, bob, "a stale handle", h)
-	for _, odd := range [][]byte{nil, {}, {0}, {0, 0, 0, 0}, {0xff, 0xff, 0xff, 0xff}, append(slices.Clone(h), 0), make([]byte, 256), make([]byte, 100_000)} {
+	for _, odd := range [][]byte{nil, {}, {0}, {0, 0, 0, 0}, {0xff, 0xff, 0xff, 0xff}, append(slices.Clone(h), 0),
+		make([]byte, 256), make([]byte, 100_000)} {
 		useHandle(t, bob, "an odd handle", odd)
 	}
 	again := bob.open("/upload/x", flagRead)

@@ -27,7 +27,8 @@ import (
 // strange are pieces of names that some part of a system is sure to trip over:
 // bytes that are no UTF-8, halves of runes, escapes of terminals, signs that turn
 // text round, and what escaping itself is made of.
-var strange = []string{"a", "\x80", "\xff", "\xc3", "\xed\xa0\x80", "\x1b[31m", "\u202e", "\x01", "\\x80", "%", "'", "\"", "é", "\n", "\ufffd"}
+var strange = []string{"a", "\x80", "\xff", "\xc3", "\xed\xa0\x80", "\x1b[31m", "\u202e", "\x01", "\\x80", "%", "'",
+	"\"", "é", "\n", "\ufffd"}
 
 func strangeName(r *rand.Rand) string {
 	var b strings.Builder
@@ -44,7 +45,8 @@ func TestStrangeTextIsRecorded(t *testing.T) {
 	testkit.OnBoth(t, func(t *testing.T, database string) {
 		n := testkit.Start(t, func(c *config.Config) { c.Database.URL, c.Keys.Pending = database, true })
 		key := n.User("acme")
-		testkit.Call[model.Feed](n, "POST", "/feeds", map[string]any{"name": "data", "kind": "data", "types": []string{"csv"}})
+		testkit.Call[model.Feed](n, "POST", "/feeds",
+			map[string]any{"name": "data", "kind": "data", "types": []string{"csv"}})
 		testkit.Call[model.Subscription](n, "POST", "/feeds/data/subscriptions", map[string]any{"user": "acme"})
 
 		const version, shown = "SSH-2.0-\x80\xff\u202e_x", `SSH-2.0-\x80\xff\u{202e}_x`
@@ -107,8 +109,10 @@ func TestStrangeTextIsRecorded(t *testing.T) {
 					t.Errorf("%q got in", user)
 				}
 				testkit.Eventually(t, "it is on record", func() bool {
-					e, err := client.Call[model.Explained](context.Background(), n.API, client.Request{Method: "GET", Path: "/explain", Query: url.Values{"about": {user}}})
-					return err == nil && len(e.Explanations) > 0 && e.Explanations[0].Connection.Client == shown && e.Explanations[0].Connection.User == valid.Printable(user)
+					e, err := client.Call[model.Explained](context.Background(), n.API,
+						client.Request{Method: "GET", Path: "/explain", Query: url.Values{"about": {user}}})
+					return err == nil && len(e.Explanations) > 0 && e.Explanations[0].Connection.Client == shown &&
+						e.Explanations[0].Connection.User == valid.Printable(user)
 				})
 			}
 			conf := testkit.ClientConfig("acme", testkit.NewKey(t))
@@ -164,15 +168,17 @@ func TestStrangeTextIsRecorded(t *testing.T) {
 // publishTo publishes a file to all.
 func publishTo(t *testing.T, n *testkit.Node, feed, name, text string) {
 	t.Helper()
-	_, err := client.Call[model.Publication](context.Background(), n.API, client.Request{Method: "PUT", Path: "/feeds/" + feed + "/publications/" + name,
-		Query: url.Values{"all": {"true"}}, Body: strings.NewReader(text), Size: int64(len(text))})
+	_, err := client.Call[model.Publication](context.Background(), n.API,
+		client.Request{Method: "PUT", Path: "/feeds/" + feed + "/publications/" + name,
+			Query: url.Values{"all": {"true"}}, Body: strings.NewReader(text), Size: int64(len(text))})
 	testkit.Must(t, err)
 }
 
 // askFor asks a question, whatever bytes its parameter has.
 func askFor[T any](t *testing.T, n *testkit.Node, path, parameter, value string) T {
 	t.Helper()
-	v, err := client.Call[T](context.Background(), n.API, client.Request{Method: "GET", Path: path, Query: url.Values{parameter: {value}}})
+	v, err := client.Call[T](context.Background(), n.API,
+		client.Request{Method: "GET", Path: path, Query: url.Values{parameter: {value}}})
 	testkit.Must(t, err)
 	return v
 }
@@ -195,7 +201,8 @@ func found(t *testing.T, n *testkit.Node, full, text string) {
 	name := path.Base(full)
 	var d model.Drop
 	list := askFor[[]model.Drop](t, n, "/inbox", "name", name)
-	if i := slices.IndexFunc(list, func(d model.Drop) bool { return string(d.Raw) == full || d.Raw == nil && d.Path == full }); i < 0 {
+	if i := slices.IndexFunc(list,
+		func(d model.Drop) bool { return string(d.Raw) == full || d.Raw == nil && d.Path == full }); i < 0 {
 		t.Fatalf("%q is not in the inbox: %+v", full, list)
 	} else {
 		d = list[i]
@@ -210,7 +217,8 @@ func found(t *testing.T, n *testkit.Node, full, text string) {
 	if !slices.ContainsFunc(tr.Files, func(f model.TracedFile) bool { return f.ID == d.ID }) {
 		t.Errorf("the trace of %q does not know it: %+v", name, tr)
 	}
-	h := testkit.Call[model.Hold](n, "POST", "/retention/holds", map[string]string{"kind": "file", "target": d.ID, "reason": "case 7"})
+	h := testkit.Call[model.Hold](n, "POST", "/retention/holds",
+		map[string]string{"kind": "file", "target": d.ID, "reason": "case 7"})
 	testkit.Call[model.Hold](n, "DELETE", "/retention/holds/"+h.ID, nil)
 }
 
@@ -241,7 +249,8 @@ func wantText(t *testing.T, db *sql.DB, database string) {
 	for names.Next() {
 		var table string
 		testkit.Must(t, names.Scan(&table))
-		if table == "settings" || strings.HasPrefix(table, "river_") || table == "checkpoints" { // of several lines, and all our own
+		// of several lines, and all our own
+		if table == "settings" || strings.HasPrefix(table, "river_") || table == "checkpoints" {
 			continue
 		}
 		rows, err := db.Query("SELECT * FROM " + table)

@@ -20,12 +20,14 @@ type body = map[string]any
 
 // changes are the operations of the API that change rows, by their operationId.
 var changes = map[string]change{
-	"add-account":    {request: asks("POST", "/accounts", body{"id": "{name}-b", "name": "B"}), again: fault.Exists},
-	"edit-account":   {request: asks("PATCH", "/accounts/{name}", body{"name": "B"})},
-	"add-vendor":     {request: asks("POST", "/vendors", body{"short": "{name}", "name": "V"}), again: fault.Exists},
-	"add-user":       {request: asks("POST", "/users", body{"account": "{name}", "name": "{name}-b"}), again: fault.Exists},
-	"edit-user":      {request: asks("PATCH", "/users/{name}", body{"quota_files": 10})},
-	"add-contact":    {request: asks("POST", "/contacts", body{"account": "{name}", "name": "B", "email": "b-{name}@example.com"}), again: fault.Exists},
+	"add-account":  {request: asks("POST", "/accounts", body{"id": "{name}-b", "name": "B"}), again: fault.Exists},
+	"edit-account": {request: asks("PATCH", "/accounts/{name}", body{"name": "B"})},
+	"add-vendor":   {request: asks("POST", "/vendors", body{"short": "{name}", "name": "V"}), again: fault.Exists},
+	"add-user": {request: asks("POST", "/users", body{"account": "{name}", "name": "{name}-b"}),
+		again: fault.Exists},
+	"edit-user": {request: asks("PATCH", "/users/{name}", body{"quota_files": 10})},
+	"add-contact": {request: asks("POST", "/contacts",
+		body{"account": "{name}", "name": "B", "email": "b-{name}@example.com"}), again: fault.Exists},
 	"edit-contact":   {begin: (*lossy).person, request: asks("PATCH", "/contacts/{id}", body{"phone": "1"})},
 	"contact-leaves": {begin: (*lossy).person, request: asks("POST", "/contacts/{id}/leave", nil), again: fault.Conflict},
 	"note-bounce":    {request: asks("POST", "/mail/bounces", body{"address": "{name}@example.com", "why": "550"})},
@@ -33,57 +35,89 @@ var changes = map[string]change{
 	"report-bounce": {begin: (*lossy).mailed, request: asks("POST", "/mail/reports",
 		body{"messages": []string{"{id}"}, "failures": []body{{"address": "{name}@example.com", "why": "550"}}})},
 
-	"add-keys":     {request: asks("POST", "/users/{name}/keys", body{"text": publicKey("other")}), begin: (*lossy).forgetOther, again: fault.Exists},
-	"edit-key":     {request: asks("PATCH", "/users/{name}/keys", body{"fingerprint": "{print}", "holder": "{name}@example.com"})},
-	"approve-key":  {begin: (*lossy).pending, request: asks("POST", "/users/{name}/keys/approve", body{"fingerprint": "{id}"}), again: fault.NotFound},
-	"refuse-key":   {begin: (*lossy).pending, request: asks("DELETE", "/users/{name}/keys/pending?fingerprint={id}", nil), again: fault.NotFound},
-	"freeze-key":   {request: asks("POST", "/keys/freeze", body{"fingerprint": "{print}", "by": "{name}@example.com"}), again: fault.Conflict},
-	"thaw-key":     {begin: (*lossy).frozen, request: asks("POST", "/keys/thaw", body{"fingerprint": "{print}", "by": "b-{name}@example.com"}), again: fault.Conflict},
-	"revoke-key":   {request: asks("POST", "/keys/revoke", body{"fingerprint": "{print}", "reason": "lost", "burn": true})},
-	"expose-keys":  {request: exposed},
-	"lift-ban":     {begin: (*lossy).banned, request: asks("DELETE", "/bans?address=203.0.113.9", nil), again: fault.NotFound},
-	"make-link":    {request: asks("POST", "/links", body{"kind": "verify", "contact": "{name}@example.com", "token": "{token}"}), again: fault.Exists},
-	"revoke-link":  {begin: (*lossy).link, request: asks("DELETE", "/links/{id}", nil), again: fault.Conflict},
-	"done-notice":  {begin: (*lossy).notice, request: asks("POST", "/notices/{id}/done", nil), again: fault.NotFound},
-	"put-file":     {request: file("PUT")},
-	"remove-file":  {begin: func(l *lossy) { l.does(file("PUT")) }, request: file("DELETE"), again: fault.NotFound},
-	"claim-drops":  {begin: (*lossy).arrived, request: asks("POST", "/inbox/claims", body{"consumer": "erp", "user": "{name}"})},
-	"ack-drop":     {begin: (*lossy).claimed, request: asks("POST", "/inbox/{id}/ack", body{"claim": "{claim}"}), again: fault.Conflict},
-	"reject-drop":  {begin: (*lossy).claimed, request: asks("POST", "/inbox/{id}/reject", body{"claim": "{claim}", "reason": "no header"}), again: fault.Conflict},
-	"clear-drops":  {begin: (*lossy).unscanned, request: asks("POST", "/inbox/clear", body{"reason": "the scanner was retired"})},
-	"release-drop": {begin: (*lossy).claimed, request: asks("POST", "/inbox/{id}/release", body{"claim": "{claim}"}), again: fault.Conflict},
-	"renew-drop":   {begin: (*lossy).claimed, request: asks("POST", "/inbox/{id}/renew", body{"claim": "{claim}", "lease": "1h"})},
+	"add-keys": {request: asks("POST", "/users/{name}/keys", body{"text": publicKey("other")}),
+		begin: (*lossy).forgetOther, again: fault.Exists},
+	"edit-key": {request: asks("PATCH", "/users/{name}/keys",
+		body{"fingerprint": "{print}", "holder": "{name}@example.com"})},
+	"approve-key": {begin: (*lossy).pending,
+		request: asks("POST", "/users/{name}/keys/approve", body{"fingerprint": "{id}"}), again: fault.NotFound},
+	"refuse-key": {begin: (*lossy).pending, request: asks("DELETE", "/users/{name}/keys/pending?fingerprint={id}", nil),
+		again: fault.NotFound},
+	"freeze-key": {request: asks("POST", "/keys/freeze", body{"fingerprint": "{print}", "by": "{name}@example.com"}),
+		again: fault.Conflict},
+	"thaw-key": {begin: (*lossy).frozen,
+		request: asks("POST", "/keys/thaw", body{"fingerprint": "{print}", "by": "b-{name}@example.com"}),
+		again:   fault.Conflict},
+	"revoke-key": {request: asks("POST", "/keys/revoke",
+		body{"fingerprint": "{print}", "reason": "lost", "burn": true})},
+	"expose-keys": {request: exposed},
+	"lift-ban": {begin: (*lossy).banned, request: asks("DELETE", "/bans?address=203.0.113.9", nil),
+		again: fault.NotFound},
+	"make-link": {request: asks("POST", "/links",
+		body{"kind": "verify", "contact": "{name}@example.com", "token": "{token}"}), again: fault.Exists},
+	"revoke-link": {begin: (*lossy).link, request: asks("DELETE", "/links/{id}", nil), again: fault.Conflict},
+	"done-notice": {begin: (*lossy).notice, request: asks("POST", "/notices/{id}/done", nil), again: fault.NotFound},
+	"put-file":    {request: file("PUT")},
+	"remove-file": {begin: func(l *lossy) { l.does(file("PUT")) }, request: file("DELETE"), again: fault.NotFound},
+	"claim-drops": {begin: (*lossy).arrived,
+		request: asks("POST", "/inbox/claims", body{"consumer": "erp", "user": "{name}"})},
+	"ack-drop": {begin: (*lossy).claimed, request: asks("POST", "/inbox/{id}/ack", body{"claim": "{claim}"}),
+		again: fault.Conflict},
+	"reject-drop": {begin: (*lossy).claimed,
+		request: asks("POST", "/inbox/{id}/reject", body{"claim": "{claim}", "reason": "no header"}), again: fault.Conflict},
+	"clear-drops": {begin: (*lossy).unscanned,
+		request: asks("POST", "/inbox/clear", body{"reason": "the scanner was retired"})},
+	"release-drop": {begin: (*lossy).claimed, request: asks("POST", "/inbox/{id}/release", body{"claim": "{claim}"}),
+		again: fault.Conflict},
+	"renew-drop": {begin: (*lossy).claimed,
+		request: asks("POST", "/inbox/{id}/renew", body{"claim": "{claim}", "lease": "1h"})},
 
-	"add-feed":          {request: asks("POST", "/feeds", body{"name": "{name}-b", "kind": "cdr"}), again: fault.Exists},
-	"edit-feed":         {request: asks("PATCH", "/feeds/{name}", body{"kind": "invoice"})},
-	"remove-feed":       {request: asks("DELETE", "/feeds/{name}", nil), again: fault.NotFound},
-	"subscribe":         {request: asks("POST", "/feeds/{name}/subscriptions", body{"user": "{name}"}), again: fault.Exists},
-	"edit-subscription": {begin: (*lossy).subscribed, request: asks("PATCH", "/feeds/{name}/subscriptions/{name}", body{"mail": "daily"})},
-	"unsubscribe":       {begin: (*lossy).subscribed, request: asks("DELETE", "/feeds/{name}/subscriptions/{name}", nil), again: fault.NotFound},
-	"publish":           {begin: (*lossy).subscribed, request: publication},
-	"withdraw-delivery": {begin: (*lossy).published, request: asks("POST", "/deliveries/{id}/withdraw", body{"reason": "a mistake"}), again: fault.Conflict},
+	"add-feed":    {request: asks("POST", "/feeds", body{"name": "{name}-b", "kind": "cdr"}), again: fault.Exists},
+	"edit-feed":   {request: asks("PATCH", "/feeds/{name}", body{"kind": "invoice"})},
+	"remove-feed": {request: asks("DELETE", "/feeds/{name}", nil), again: fault.NotFound},
+	"subscribe": {request: asks("POST", "/feeds/{name}/subscriptions", body{"user": "{name}"}),
+		again: fault.Exists},
+	"edit-subscription": {begin: (*lossy).subscribed,
+		request: asks("PATCH", "/feeds/{name}/subscriptions/{name}", body{"mail": "daily"})},
+	"unsubscribe": {begin: (*lossy).subscribed, request: asks("DELETE", "/feeds/{name}/subscriptions/{name}", nil),
+		again: fault.NotFound},
+	"publish": {begin: (*lossy).subscribed, request: publication},
+	"withdraw-delivery": {begin: (*lossy).published,
+		request: asks("POST", "/deliveries/{id}/withdraw", body{"reason": "a mistake"}), again: fault.Conflict},
 
-	"set-sequence":    {request: asks("PUT", "/feeds/{name}/sequences", body{"next": 5})},
-	"accept-gap":      {begin: (*lossy).gap, request: asks("POST", "/feeds/{name}/sequences/accept", body{"from": 2, "to": 3, "reason": "never sent"}), again: fault.NotFound},
-	"forget-sequence": {begin: (*lossy).counted, request: asks("DELETE", "/feeds/{name}/sequences", nil), again: fault.NotFound},
+	"set-sequence": {request: asks("PUT", "/feeds/{name}/sequences", body{"next": 5})},
+	"accept-gap": {begin: (*lossy).gap,
+		request: asks("POST", "/feeds/{name}/sequences/accept", body{"from": 2, "to": 3, "reason": "never sent"}),
+		again:   fault.NotFound},
+	"forget-sequence": {begin: (*lossy).counted, request: asks("DELETE", "/feeds/{name}/sequences", nil),
+		again: fault.NotFound},
 	"set-name-policy": {request: asks("PUT", "/names", body{"user": "{name}", "temporary": []string{"*.wip"}})},
 
-	"add-expectation":    {request: asks("POST", "/expectations", expected), again: fault.Exists},
-	"remove-expectation": {begin: func(l *lossy) { l.does(asks("POST", "/expectations", expected)) }, request: asks("DELETE", "/expectations/{name}", nil), again: fault.NotFound},
-	"add-webhook":        {request: asks("POST", "/webhooks", receiver), again: fault.Exists},
-	"edit-webhook":       {begin: (*lossy).webhook, request: asks("PATCH", "/webhooks/{name}", body{"enabled": false})},
-	"remove-webhook":     {begin: (*lossy).webhook, request: asks("DELETE", "/webhooks/{name}", nil), again: fault.NotFound},
-	"test-webhook":       {begin: (*lossy).webhook, request: asks("POST", "/webhooks/{name}/test", nil), twice: true},
-	"replay-message":     {begin: (*lossy).deadMessage, request: asks("POST", "/messages/{id}/replay", nil), again: fault.NotFound},
-	"replay-dead":        {begin: (*lossy).deadMessage, request: asks("POST", "/messages/replay?target={name}", nil), twice: true},
+	"add-expectation": {request: asks("POST", "/expectations", expected), again: fault.Exists},
+	"remove-expectation": {begin: func(l *lossy) { l.does(asks("POST", "/expectations", expected)) },
+		request: asks("DELETE", "/expectations/{name}", nil), again: fault.NotFound},
+	"add-webhook":  {request: asks("POST", "/webhooks", receiver), again: fault.Exists},
+	"edit-webhook": {begin: (*lossy).webhook, request: asks("PATCH", "/webhooks/{name}", body{"enabled": false})},
+	"remove-webhook": {begin: (*lossy).webhook, request: asks("DELETE", "/webhooks/{name}", nil),
+		again: fault.NotFound},
+	"test-webhook": {begin: (*lossy).webhook, request: asks("POST", "/webhooks/{name}/test", nil), twice: true},
+	"replay-message": {begin: (*lossy).deadMessage, request: asks("POST", "/messages/{id}/replay", nil),
+		again: fault.NotFound},
+	"replay-dead": {begin: (*lossy).deadMessage, request: asks("POST", "/messages/replay?target={name}", nil),
+		twice: true},
 
-	"set-policy":      {request: asks("PUT", "/retention/policies", body{"user": "{name}", "keep": "7y"})},
-	"add-hold":        {request: asks("POST", "/retention/holds", body{"kind": "user", "target": "{name}", "reason": "a dispute"}), twice: true},
-	"release-hold":    {begin: (*lossy).held, request: asks("DELETE", "/retention/holds/{id}", nil), again: fault.NotFound},
-	"run-retention":   {request: asks("POST", "/retention/runs", nil)},
-	"confirm-run":     {begin: (*lossy).planned, request: asks("POST", "/retention/runs/{id}/confirm", nil), again: fault.Conflict},
-	"cancel-run":      {begin: (*lossy).planned, request: asks("POST", "/retention/runs/{id}/cancel", body{"reason": "too early"}), again: fault.Conflict},
-	"note-told":       {begin: (*lossy).planned, request: asks("POST", "/retention/runs/{id}/told/{name}", nil), again: fault.NotFound},
+	"set-policy": {request: asks("PUT", "/retention/policies", body{"user": "{name}", "keep": "7y"})},
+	"add-hold": {request: asks("POST", "/retention/holds",
+		body{"kind": "user", "target": "{name}", "reason": "a dispute"}), twice: true},
+	"release-hold": {begin: (*lossy).held, request: asks("DELETE", "/retention/holds/{id}", nil),
+		again: fault.NotFound},
+	"run-retention": {request: asks("POST", "/retention/runs", nil)},
+	"confirm-run": {begin: (*lossy).planned, request: asks("POST", "/retention/runs/{id}/confirm", nil),
+		again: fault.Conflict},
+	"cancel-run": {begin: (*lossy).planned,
+		request: asks("POST", "/retention/runs/{id}/cancel", body{"reason": "too early"}), again: fault.Conflict},
+	"note-told": {begin: (*lossy).planned, request: asks("POST", "/retention/runs/{id}/told/{name}", nil),
+		again: fault.NotFound},
 	"make-checkpoint": {request: asks("POST", "/audit/checkpoint", nil)},
 }
 
@@ -115,7 +149,8 @@ func exposed(l *lossy) client.Request {
 
 func file(method string) func(l *lossy) client.Request {
 	return func(l *lossy) client.Request {
-		r := client.Request{Method: method, Path: "/users/" + l.name + "/files/content", Query: url.Values{"path": {"/download/f.csv"}}}
+		r := client.Request{Method: method, Path: "/users/" + l.name + "/files/content",
+			Query: url.Values{"path": {"/download/f.csv"}}}
 		if method == "PUT" {
 			r.Body, r.Size = strings.NewReader("a file"), 6
 		}
@@ -124,8 +159,9 @@ func file(method string) func(l *lossy) client.Request {
 }
 
 func publication(l *lossy) client.Request {
-	return client.Request{Method: "PUT", Path: "/feeds/" + l.name + "/publications/f.csv", Query: url.Values{"all": {"true"}},
-		Header: http.Header{"Idempotency-Key": {l.name}}, Body: strings.NewReader("a file"), Size: 6}
+	return client.Request{Method: "PUT", Path: "/feeds/" + l.name + "/publications/f.csv",
+		Query: url.Values{"all": {"true"}}, Header: http.Header{"Idempotency-Key": {l.name}},
+		Body: strings.NewReader("a file"), Size: 6}
 }
 
 // does sends a request that must succeed.
@@ -159,8 +195,10 @@ func (l *lossy) forgetOther() {
 func (l *lossy) pending() {
 	k := namedKey(l.name).PublicKey()
 	l.id = ssh.FingerprintSHA256(k)
-	l.insert(`INSERT INTO pending_keys (user_id, fingerprint, type, bits, public, address, client, first_at, last_at, times)
-		SELECT id, $1, 'ssh-ed25519', 256, $2, '203.0.113.9', 'SSH-2.0-x', 0, 0, 1 FROM users WHERE name = $3`, l.id, publicKey(l.name), l.name)
+	l.insert(`INSERT INTO pending_keys (user_id, fingerprint, type, bits, public, address, client, first_at, last_at,
+		times)
+		SELECT id, $1, 'ssh-ed25519', 256, $2, '203.0.113.9', 'SSH-2.0-x', 0, 0, 1 FROM users WHERE name = $3`, l.id,
+		publicKey(l.name), l.name)
 }
 
 func (l *lossy) frozen() {
@@ -169,17 +207,20 @@ func (l *lossy) frozen() {
 }
 
 func (l *lossy) banned() {
-	l.insert(`INSERT INTO bans (address, since, until, failures, refused, reason) VALUES ('203.0.113.9', 0, 9000000000000000, 1, 0, 'x')
+	l.insert(`INSERT INTO bans (address, since, until, failures, refused, reason)
+		VALUES ('203.0.113.9', 0, 9000000000000000, 1, 0, 'x')
 		ON CONFLICT DO NOTHING`)
 }
 
 func (l *lossy) link() {
-	l.id = answered[model.Link](l, "POST", "/links", body{"kind": "verify", "contact": "{name}@example.com", "token": "{token}"}).ID
+	l.id = answered[model.Link](l, "POST", "/links",
+		body{"kind": "verify", "contact": "{name}@example.com", "token": "{token}"}).ID
 }
 
 func (l *lossy) notice() {
 	l.id = l.name
-	l.insert(`INSERT INTO notices (id, at, kind, user_id, fingerprint, mark, roles, text) SELECT $1, 0, 'x', id, '', '', '[]', 'x' FROM users WHERE name = $1`, l.id)
+	l.insert(`INSERT INTO notices (id, at, kind, user_id, fingerprint, mark, roles, text) SELECT $1, 0, 'x', id, '', '',
+		'[]', 'x' FROM users WHERE name = $1`, l.id)
 }
 
 func (l *lossy) arrived() {
@@ -189,7 +230,8 @@ func (l *lossy) arrived() {
 
 func (l *lossy) unscanned() {
 	l.arrived()
-	l.insert(`UPDATE drops SET state = 'unscanned', cleared = 0, scanner = 'clam' WHERE user_id = (SELECT id FROM users WHERE name = $1)`, l.name)
+	l.insert(`UPDATE drops SET state = 'unscanned', cleared = 0, scanner = 'clam'
+		WHERE user_id = (SELECT id FROM users WHERE name = $1)`, l.name)
 }
 
 func (l *lossy) claimed() {
@@ -212,7 +254,8 @@ func (l *lossy) published() {
 func (l *lossy) counted() { l.does(asks("PUT", "/feeds/{name}/sequences", body{"next": 4})) }
 
 func (l *lossy) gap() {
-	l.insert(`INSERT INTO feed_sequences (feed, account_id, last, missing) VALUES ($1, '', 4, '[{"from": 2, "to": 3}]')`, l.name)
+	l.insert(`INSERT INTO feed_sequences (feed, account_id, last, missing) VALUES ($1, '', 4, '[{"from": 2, "to": 3}]')`,
+		l.name)
 }
 
 func (l *lossy) webhook() { l.does(asks("POST", "/webhooks", receiver)) }
@@ -220,23 +263,29 @@ func (l *lossy) webhook() { l.does(asks("POST", "/webhooks", receiver)) }
 func (l *lossy) deadMessage() {
 	l.webhook()
 	l.id = l.name
-	l.insert(`INSERT INTO messages (id, channel, target, event_id, kind, ref, contact_id, subject, body, html, state, attempts, error, created_at)
+	l.insert(`INSERT INTO messages (id, channel, target, event_id, kind, ref, contact_id, subject, body, html, state,
+		attempts, error, created_at)
 		VALUES ($1, 'webhook', $1, $1, 'test', '', '', '', '{}', '', 'dead', 5, 'x', 0)`, l.name)
 }
 
 func (l *lossy) mailed() {
 	l.id = l.name
-	l.insert(`INSERT INTO messages (id, channel, target, event_id, kind, ref, contact_id, subject, body, html, state, attempts, error, created_at)
-		VALUES ($1, 'mail', $2, '', 'test', '', '', '', '', '', 'sent', 1, '', $3)`, l.name, l.name+"@example.com", time.Now().UnixMicro())
+	l.insert(`INSERT INTO messages (id, channel, target, event_id, kind, ref, contact_id, subject, body, html, state,
+		attempts, error, created_at)
+		VALUES ($1, 'mail', $2, '', 'test', '', '', '', '', '', 'sent', 1, '', $3)`, l.name, l.name+"@example.com",
+		time.Now().UnixMicro())
 }
 
 func (l *lossy) held() {
-	l.id = answered[model.Hold](l, "POST", "/retention/holds", body{"kind": "user", "target": "{name}", "reason": "a dispute"}).ID
+	l.id = answered[model.Hold](l, "POST", "/retention/holds",
+		body{"kind": "user", "target": "{name}", "reason": "a dispute"}).ID
 }
 
 func (l *lossy) planned() {
 	l.id = l.name
-	l.insert(`INSERT INTO retention_runs (id, kind, account_id, due_at, state, confirm, confirmed_by, created_at, files, bytes, removed_files, removed_bytes, report, list_key, planner)
+	l.insert(`INSERT INTO retention_runs (id, kind, account_id, due_at, state, confirm, confirmed_by, created_at, files,
+		bytes, removed_files, removed_bytes, report, list_key, planner)
 		VALUES ($1, 'regular', '', 9000000000000000, 'announced', 'x', '', 0, 0, 0, 0, 0, '', '', '')`, l.id)
-	l.insert(`INSERT INTO retention_notices (id, run_id, account_id, mark, at, text, told_by) VALUES ($1, $1, $1, 'first', 0, 'x', '')`, l.id)
+	l.insert(`INSERT INTO retention_notices (id, run_id, account_id, mark, at, text, told_by)
+		VALUES ($1, $1, $1, 'first', 0, 'x', '')`, l.id)
 }

@@ -71,7 +71,8 @@ func TestTheOutcomeOfEveryChange(t *testing.T) {
 			}
 			l.t = t
 			want := l.run(c, nil, "undisturbed")
-			for how, rule := range map[string]func(testkit.Match) <-chan struct{}{"before they arrive": l.proxy.CutBefore, "behind them": l.proxy.LoseAnswer} {
+			for how, rule := range map[string]func(testkit.Match) <-chan struct{}{"before they arrive": l.proxy.CutBefore,
+				"behind them": l.proxy.LoseAnswer} {
 				if got := l.run(c, rule, how); got != want {
 					t.Errorf("the connection ends at COMMITs, %s; in the end there is\n%swant\n%s", how, got, want)
 				}
@@ -132,7 +133,8 @@ func (l *lossy) run(c change, rule func(testkit.Match) <-chan struct{}, how stri
 		if rule == nil {
 			testkit.Must(l.t, err)
 		}
-		if !fault.Is(err, fault.Unavailable) || !strings.Contains(fault.PublicText(err), "not known") && !strings.Contains(fault.PublicText(err), "was not stored") {
+		if !fault.Is(err, fault.Unavailable) || !strings.Contains(fault.PublicText(err), "not known") &&
+			!strings.Contains(fault.PublicText(err), "was not stored") {
 			l.t.Fatalf("%s: %v", how, err)
 		}
 		if again := l.send(c); again != nil && (c.again == 0 || !fault.Is(again, c.again)) {
@@ -142,7 +144,8 @@ func (l *lossy) run(c change, rule func(testkit.Match) <-chan struct{}, how stri
 	if rule != nil {
 		l.t.Logf("%s: %v", how, err)
 	}
-	testkit.Eventually(l.t, "what follows a refusal is done", func() bool { return l.count("drops WHERE pending <> ''") == 0 })
+	testkit.Eventually(l.t, "what follows a refusal is done",
+		func() bool { return l.count("drops WHERE pending <> ''") == 0 })
 	l.books()
 	switch {
 	case c.twice:
@@ -162,7 +165,9 @@ func (l *lossy) prepare(c change) {
 	l.runs++
 	l.name, l.id, l.claim = fmt.Sprintf("x%d", l.runs), "", ""
 	l.key = l.User(l.name)
-	testkit.Call[any](l.Node, "POST", "/contacts", map[string]any{"account": l.name, "name": "Jo Hill", "email": l.name + "@example.com", "roles": []string{"technical"}})
+	testkit.Call[any](l.Node, "POST", "/contacts",
+		map[string]any{"account": l.name, "name": "Jo Hill", "email": l.name + "@example.com",
+			"roles": []string{"technical"}})
 	testkit.Call[any](l.Node, "POST", "/feeds", map[string]string{"name": l.name, "kind": "cdr"})
 	if c.begin != nil {
 		c.begin(l)
@@ -192,7 +197,8 @@ func (l *lossy) books() {
 }
 
 // told are tables in which rows come and go for other reasons than a request.
-var told = []string{"connections", "addresses", "activity", "outbox", "messages", "digests", "settings", "counters", "checkpoints", "audit_hashes", "lease", "leases", "audit"}
+var told = []string{"connections", "addresses", "activity", "outbox", "messages", "digests", "settings", "counters",
+	"checkpoints", "audit_hashes", "lease", "leases", "audit"}
 
 // rows counts those of each table, and of each kind of audit row.
 func (l *lossy) rows() map[string]int {
@@ -209,7 +215,8 @@ func (l *lossy) rows() map[string]int {
 		}
 		testkit.Must(l.t, rows.Err())
 	}
-	names, err := l.db.Query(`SELECT table_name FROM information_schema.tables WHERE table_schema = 'public' AND table_name NOT LIKE 'river%'`)
+	names, err := l.db.Query(`SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'
+		AND table_name NOT LIKE 'river%'`)
 	testkit.Must(l.t, err)
 	var tables []string
 	for names.Next() {

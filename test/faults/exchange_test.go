@@ -59,8 +59,9 @@ func publish(s *server, feed, account, key string) (model.Publication, error) {
 		q = url.Values{"account": {account}}
 	}
 	content := []byte("file," + key + "\n")
-	return client.Call[model.Publication](context.Background(), s.api, client.Request{Method: "PUT", Path: "/feeds/" + feed + "/publications/" + key + ".csv",
-		Query: q, Header: http.Header{"Idempotency-Key": {key}}, Body: bytes.NewReader(content), Size: int64(len(content))})
+	return client.Call[model.Publication](context.Background(), s.api,
+		client.Request{Method: "PUT", Path: "/feeds/" + feed + "/publications/" + key + ".csv",
+			Query: q, Header: http.Header{"Idempotency-Key": {key}}, Body: bytes.NewReader(content), Size: int64(len(content))})
 }
 
 // TestKillNineInTheExchange kills the server at random points of fan-outs, acks
@@ -102,7 +103,8 @@ func TestKillNineInTheExchange(t *testing.T) {
 	if len(tr.acked) < killRounds || len(tr.keys) < killRounds {
 		t.Errorf("too little happened to be killed: %d publications, %d acks", len(tr.keys), len(tr.acked))
 	}
-	t.Logf("%d rounds: %d publications to %d mailboxes each, %d acks, %d accounts closed", killRounds, len(tr.keys), subscribers, len(tr.acked), len(tr.closed))
+	t.Logf("%d rounds: %d publications to %d mailboxes each, %d acks, %d accounts closed", killRounds, len(tr.keys),
+		subscribers, len(tr.acked), len(tr.closed))
 	s.term()
 	tr.checkLog(t, data)
 }
@@ -154,7 +156,8 @@ func (tr *trade) send(s *server, key ssh.Signer, round int) {
 // consume claims and acks; an ack that was answered is remembered.
 func (tr *trade) consume(s *server) {
 	for {
-		list, err := try[[]model.Drop](s, "POST", "/inbox/claims", map[string]any{"consumer": "c1", "limit": 5, "lease": "1s"})
+		list, err := try[[]model.Drop](s, "POST", "/inbox/claims",
+			map[string]any{"consumer": "c1", "limit": 5, "lease": "1s"})
 		if err != nil {
 			return
 		}
@@ -192,7 +195,8 @@ func (tr *trade) settle(t *testing.T, s *server) {
 	testkit.Eventually(t, "the closed account's run is done", func() bool {
 		_, _ = try[any](s, "POST", "/retention/runs", nil) // another may be under way
 		runs := call[[]model.RetentionRun](s, "GET", "/retention/runs", nil)
-		return slices.ContainsFunc(runs, func(r model.RetentionRun) bool { return r.Account == account && r.State == model.RunDone })
+		return slices.ContainsFunc(runs,
+			func(r model.RetentionRun) bool { return r.Account == account && r.State == model.RunDone })
 	})
 }
 
@@ -215,20 +219,30 @@ func (tr *trade) check(t *testing.T, s *server) {
 		}
 	}
 	none("publications that are not placed", `SELECT id FROM publications WHERE placed_up_to IS NOT NULL`)
-	none("publications with lost or doubled deliveries", `SELECT p.id FROM publications p LEFT JOIN deliveries d ON d.publication_id = p.id
+	none("publications with lost or doubled deliveries",
+		`SELECT p.id FROM publications p LEFT JOIN deliveries d ON d.publication_id = p.id
 		WHERE p.feed = 'everybody' GROUP BY p.id HAVING COUNT(d.id) <> $1 OR COUNT(DISTINCT d.user_id) <> $1`, subscribers)
-	none("one key that published twice", `SELECT idempotency_key FROM publications GROUP BY feed, idempotency_key HAVING COUNT(*) > 1`)
-	none("blobs whose references are not their versions", `SELECT b.id FROM blobs b LEFT JOIN versions v ON v.blob_id = b.id
+	none("one key that published twice", `SELECT idempotency_key FROM publications
+		GROUP BY feed, idempotency_key HAVING COUNT(*) > 1`)
+	none("blobs whose references are not their versions",
+		`SELECT b.id FROM blobs b LEFT JOIN versions v ON v.blob_id = b.id
 		WHERE b.state = 'live' AND b.key NOT LIKE 'reports/%' GROUP BY b.id HAVING COUNT(v.id) <> b.refs`)
-	none("files without their version", `SELECT f.file_id FROM files f LEFT JOIN versions v ON v.id = f.version_id WHERE v.id IS NULL`)
-	none("mailboxes whose use is wrong", `SELECT m.user_id FROM mailboxes m LEFT JOIN dirs d ON d.user_id = m.user_id LEFT JOIN files f ON f.dir_id = d.id
+	none("files without their version", `SELECT f.file_id FROM files f LEFT JOIN versions v ON v.id = f.version_id
+		WHERE v.id IS NULL`)
+	none("mailboxes whose use is wrong", `SELECT m.user_id FROM mailboxes m LEFT JOIN dirs d ON d.user_id = m.user_id LEFT
+		JOIN files f ON f.dir_id = d.id
 		GROUP BY m.user_id HAVING COUNT(f.file_id) <> m.used_files OR COALESCE(SUM(f.size), 0) <> m.used_bytes`)
 	of := `FROM accounts a JOIN users u ON u.account_id = a.id JOIN `
-	none("accounts that are not closed", `SELECT id FROM accounts WHERE id IN (SELECT value FROM json_each($1)) AND state <> 'closed'`, asJSON(tr.closed))
-	none("files of a closed account that stayed", `SELECT v.id `+of+`versions v ON v.user_id = u.id WHERE a.state = 'closed'`)
-	none("deliveries of a closed account that did not end once", `SELECT d.id `+of+`deliveries d ON d.user_id = u.id WHERE a.state = 'closed' AND d.state <> 'expired'`)
-	none("removals that the log has not once", `SELECT json_extract(detail, '$.version') FROM audit WHERE action = 'file.expire' GROUP BY 1 HAVING COUNT(*) <> 1`)
-	none("acks that were forgotten", `SELECT value FROM json_each($1) WHERE value NOT IN (SELECT id FROM drops WHERE state = 'acked')`, asJSON(tr.acked))
+	none("accounts that are not closed", `SELECT id FROM accounts WHERE id IN (SELECT value FROM json_each($1))
+		AND state <> 'closed'`, asJSON(tr.closed))
+	none("files of a closed account that stayed",
+		`SELECT v.id `+of+`versions v ON v.user_id = u.id WHERE a.state = 'closed'`)
+	none("deliveries of a closed account that did not end once",
+		`SELECT d.id `+of+`deliveries d ON d.user_id = u.id WHERE a.state = 'closed' AND d.state <> 'expired'`)
+	none("removals that the log has not once", `SELECT json_extract(detail, '$.version') FROM audit
+		WHERE action = 'file.expire' GROUP BY 1 HAVING COUNT(*) <> 1`)
+	none("acks that were forgotten", `SELECT value FROM json_each($1)
+		WHERE value NOT IN (SELECT id FROM drops WHERE state = 'acked')`, asJSON(tr.acked))
 	checkBytes(t, db, s.data)
 }
 
@@ -270,7 +284,8 @@ func checkBytes(t *testing.T, db *sql.DB, data string) {
 func (tr *trade) checkLog(t *testing.T, data string) {
 	t.Helper()
 	cfg := testkit.Config(data)
-	report, err := node.VerifyAudit(t.Context(), cfg, string(testkit.MustRead(t, filepath.Join(node.SigningDir(data), "key.pub"))), "", nil)
+	report, err := node.VerifyAudit(t.Context(), cfg,
+		string(testkit.MustRead(t, filepath.Join(node.SigningDir(data), "key.pub"))), "", nil)
 	if err != nil || !report.OK {
 		t.Fatalf("the log: %+v, %v", report, err)
 	}

@@ -45,8 +45,10 @@ func publishThen(s *server, name string, content []byte, hangUp bool, then func(
 			}
 		}()
 	}}
-	return client.Call[model.Publication](ctx, s.api, client.Request{Method: "PUT", Path: "/feeds/cdr/publications/" + name,
-		Query: url.Values{"all": {"true"}}, Header: http.Header{"Idempotency-Key": {name}}, Body: body, Size: int64(len(content))})
+	return client.Call[model.Publication](ctx, s.api,
+		client.Request{Method: "PUT", Path: "/feeds/cdr/publications/" + name,
+			Query: url.Values{"all": {"true"}}, Header: http.Header{"Idempotency-Key": {name}}, Body: body,
+			Size: int64(len(content))})
 }
 
 // TestSendersThatHangUp: senders go away a few milliseconds after their last

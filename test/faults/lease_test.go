@@ -35,7 +35,8 @@ func launch(t *testing.T, data, url string) (cmd *exec.Cmd, stderr *bytes.Buffer
 		t.Fatal(err)
 	}
 	stderr = &bytes.Buffer{}
-	cmd = exec.Command(os.Args[0], "serve", "--data", data, "--config", file, "--ssh-listen", "127.0.0.1:"+testkit.FreePort(t))
+	cmd = exec.Command(os.Args[0], "serve", "--data", data, "--config", file, "--ssh-listen",
+		"127.0.0.1:"+testkit.FreePort(t))
 	cmd.Env = append(os.Environ(), asServer+"=1")
 	cmd.Stderr = stderr
 	if err := cmd.Start(); err != nil {
@@ -87,7 +88,8 @@ func TestSecondServer(t *testing.T) {
 	s := start(t, first, onPostgres(url))
 	key := s.user("acme")
 	says := refusedSecond(t, url)
-	if !strings.Contains(says, "Another sallyport serves this database") || !strings.Contains(says, first) || !strings.Contains(says, "hint: ") {
+	if !strings.Contains(says, "Another sallyport serves this database") || !strings.Contains(says, first) ||
+		!strings.Contains(says, "hint: ") {
 		t.Fatalf("it said: %s", says)
 	}
 	t.Logf("it said: %s", says)
@@ -127,7 +129,8 @@ func TestServersStartTogether(t *testing.T) {
 			t.Fatalf("round %d: it died of something else:\n%s", round, says[loser])
 		}
 		testkit.Eventually(t, "the other serves", func() bool {
-			_, err := client.Call[model.Page[model.Session]](context.Background(), client.Local(dirs[1-loser]), client.Request{Method: "GET", Path: "/sessions"})
+			_, err := client.Call[model.Page[model.Session]](context.Background(), client.Local(dirs[1-loser]),
+				client.Request{Method: "GET", Path: "/sessions"})
 			return err == nil
 		})
 		_ = cmds[1-loser].Process.Kill()

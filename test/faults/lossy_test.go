@@ -101,7 +101,8 @@ func TestADayWithALossyDatabase(t *testing.T) {
 	n.Stop()
 	cfg := testkit.Config(n.Data)
 	cfg.Database.URL = straight
-	report, err := node.VerifyAudit(t.Context(), cfg, string(testkit.MustRead(t, filepath.Join(node.SigningDir(n.Data), "key.pub"))), "", nil)
+	report, err := node.VerifyAudit(t.Context(), cfg,
+		string(testkit.MustRead(t, filepath.Join(node.SigningDir(n.Data), "key.pub"))), "", nil)
 	if err != nil || !report.OK {
 		t.Fatalf("the log: %+v, %v", report, err)
 	}
@@ -128,7 +129,8 @@ func (d *lossyDay) begin(hook string) {
 		d.keys = append(d.keys, d.User(name))
 		testkit.Call[any](d.Node, "POST", "/feeds/inv/subscriptions", map[string]string{"user": name})
 	}
-	testkit.Call[any](d.Node, "POST", "/webhooks", map[string]any{"name": "hook", "url": hook, "events": []string{model.EventReceived, model.EventPublished}})
+	testkit.Call[any](d.Node, "POST", "/webhooks",
+		map[string]any{"name": "hook", "url": hook, "events": []string{model.EventReceived, model.EventPublished}})
 }
 
 // until repeats what fails, as programs do.
@@ -191,8 +193,10 @@ func (d *lossyDay) publish() {
 	for i := range issues {
 		key := fmt.Sprintf("inv-%02d", i)
 		d.until("a publication", func() error {
-			p, err := client.Call[model.Publication](context.Background(), d.API, client.Request{Method: "PUT", Path: "/feeds/inv/publications/" + key + ".csv",
-				Query: url.Values{"all": {"true"}}, Header: http.Header{"Idempotency-Key": {key}}, Body: strings.NewReader(key), Size: int64(len(key))})
+			p, err := client.Call[model.Publication](context.Background(), d.API,
+				client.Request{Method: "PUT", Path: "/feeds/inv/publications/" + key + ".csv",
+					Query: url.Values{"all": {"true"}}, Header: http.Header{"Idempotency-Key": {key}}, Body: strings.NewReader(key),
+					Size: int64(len(key))})
 			if err == nil {
 				d.mu.Lock()
 				d.published[key] = p.ID
@@ -209,14 +213,16 @@ func (d *lossyDay) collect() {
 	for acked := 0; acked < senders*sends && !d.t.Failed(); {
 		var list []model.Drop
 		d.until("a claim", func() (err error) {
-			list, err = client.Call[[]model.Drop](context.Background(), d.API, client.Request{Method: "POST", Path: "/inbox/claims",
-				Body: map[string]any{"consumer": "erp", "limit": 3, "lease": "2s"}})
+			list, err = client.Call[[]model.Drop](context.Background(), d.API,
+				client.Request{Method: "POST", Path: "/inbox/claims",
+					Body: map[string]any{"consumer": "erp", "limit": 3, "lease": "2s"}})
 			return err
 		})
 		for _, drop := range list {
 			d.until("an ack", func() error {
-				_, err := client.Call[model.Drop](context.Background(), d.API, client.Request{Method: "POST", Path: "/inbox/" + drop.ID + "/ack",
-					Body: map[string]string{"claim": drop.Claim}})
+				_, err := client.Call[model.Drop](context.Background(), d.API,
+					client.Request{Method: "POST", Path: "/inbox/" + drop.ID + "/ack",
+						Body: map[string]string{"claim": drop.Claim}})
 				if fault.Is(err, fault.Conflict) {
 					return nil
 				}
@@ -240,7 +246,8 @@ func (d *lossyDay) check(db *sql.DB, hooks *hookSink) {
 			}
 		}
 	}
-	testkit.Eventually(t, "every publication is placed", func() bool { return d.count(db, "publications WHERE placed_up_to IS NOT NULL") == 0 })
+	testkit.Eventually(t, "every publication is placed",
+		func() bool { return d.count(db, "publications WHERE placed_up_to IS NOT NULL") == 0 })
 	for i := range customers {
 		c := d.SFTP(fmt.Sprintf("customer%d", i), d.keys[senders+i])
 		for key := range d.published {
@@ -271,7 +278,8 @@ func (d *lossyDay) check(db *sql.DB, hooks *hookSink) {
 		sent := d.count(db, "messages WHERE state = 'sent' AND kind = '"+kind+"'")
 		told, twice := hooks.count(kind)
 		if all := d.count(db, "messages WHERE kind = '"+kind+"'"); all != want || told < sent || twice > 0 {
-			t.Errorf("%d messages of %s, want %d; %d were sent, %d arrived, %d under two ids", all, kind, want, sent, told, twice)
+			t.Errorf("%d messages of %s, want %d; %d were sent, %d arrived, %d under two ids", all, kind, want, sent, told,
+				twice)
 		}
 	}
 	blobs, err := disk.Open(filepath.Join(d.Data, "blobs"), time.Now)

@@ -79,17 +79,22 @@ func newPairs(t *testing.T, database string) *pairs {
 	blobs, err := disk.Open(t.TempDir(), time.Now)
 	must(err)
 	log, key, all := slog.New(slog.DiscardHandler), testkit.SigningKey(t), exchange.AllRights
-	p.accounts = account.New(p.store, time.Now, p.ids, account.Policy{MaxKeys: 1 << 20, KeyTypes: []string{"ed25519"}, Overlap: time.Hour,
-		Templates: map[string]account.Template{model.KindVendor: {StartDir: "/", Root: all}, model.KindCustomer: {StartDir: "/", Root: all}}})
-	p.retain = retention.New(retention.Options{Store: p.store, Blobs: blobs, Clock: time.Now, IDs: p.ids, Log: log, Key: key, Node: "node",
-		Policy: retention.Policy{Keep: "12mo", Day: 1, AfterClose: 100 * 24 * time.Hour}})
-	p.feeds = feed.New(feed.Options{Store: p.store, Blobs: blobs, Clock: time.Now, IDs: p.ids, Key: key, MaxFile: 1 << 20, Class: p.retain.Class})
-	p.inbox = inbox.New(inbox.Options{Store: p.store, Blobs: blobs, Clock: time.Now, IDs: p.ids, Log: log, Key: key, Lease: time.Second})
+	p.accounts = account.New(p.store, time.Now, p.ids,
+		account.Policy{MaxKeys: 1 << 20, KeyTypes: []string{"ed25519"}, Overlap: time.Hour,
+			Templates: map[string]account.Template{model.KindVendor: {StartDir: "/", Root: all},
+				model.KindCustomer: {StartDir: "/", Root: all}}})
+	p.retain = retention.New(retention.Options{Store: p.store, Blobs: blobs, Clock: time.Now, IDs: p.ids, Log: log,
+		Key: key, Node: "node", Policy: retention.Policy{Keep: "12mo", Day: 1, AfterClose: 100 * 24 * time.Hour}})
+	p.feeds = feed.New(feed.Options{Store: p.store, Blobs: blobs, Clock: time.Now, IDs: p.ids, Key: key, MaxFile: 1 << 20,
+		Class: p.retain.Class})
+	p.inbox = inbox.New(inbox.Options{Store: p.store, Blobs: blobs, Clock: time.Now, IDs: p.ids, Log: log, Key: key,
+		Lease: time.Second})
 	p.expect = expect.New(p.store, time.Now, p.ids, log, nil)
 	p.links = handover.New(p.store, time.Now, p.ids)
 	p.tell = notify.New(notify.Options{Store: p.store, Clock: time.Now, IDs: p.ids, Log: log})
 	p.tree, err = tree.New(tree.Options{Store: p.store, Blobs: blobs, Clock: time.Now, IDs: p.ids, Log: log,
-		Policy: tree.Policy{MaxFile: 1 << 30, Limits: exchange.DefaultLimits{QuotaBytes: 1 << 40, QuotaFiles: 1 << 30}, MaxCopy: 1 << 20, KeepPartial: time.Hour},
+		Policy: tree.Policy{MaxFile: 1 << 30, Limits: exchange.DefaultLimits{QuotaBytes: 1 << 40, QuotaFiles: 1 << 30},
+			MaxCopy: 1 << 20, KeepPartial: time.Hour},
 		Hooks: tree.Hooks{Class: p.retain.Class,
 			OnGone: func(tx *store.Tx, id string, replaced bool) (bool, error) {
 				needed, err := p.inbox.Gone(tx, id, replaced)
@@ -192,8 +197,9 @@ func (p *pairs) one(do func(u model.User) error) error {
 }
 
 func (p *pairs) publish() error {
-	_, err := p.feeds.Publish(p.ctx, "test", feed.Publication{Feed: "bills", All: true, Name: fmt.Sprintf("bill-%d.csv", p.next()%7), Size: -1,
-		Body: strings.NewReader(fmt.Sprintf("a,b\n%d,2\n", p.next()))})
+	_, err := p.feeds.Publish(p.ctx, "test",
+		feed.Publication{Feed: "bills", All: true, Name: fmt.Sprintf("bill-%d.csv", p.next()%7), Size: -1,
+			Body: strings.NewReader(fmt.Sprintf("a,b\n%d,2\n", p.next()))})
 	return err
 }
 
@@ -212,18 +218,20 @@ func (p *pairs) expire() error {
 			return err
 		}
 		for _, k := range list {
-			items = append(items, model.RetentionItem{Account: k.Account, Version: k.ID, UserID: k.UserID, Path: "/" + k.Name, Size: k.Size, Sum: k.Sum,
-				Class: k.Class, StoredAt: exchange.FromMicros(k.StoredAt), State: model.ItemNamed})
+			items = append(items, model.RetentionItem{Account: k.Account, Version: k.ID, UserID: k.UserID, Path: "/" + k.Name,
+				Size: k.Size, Sum: k.Sum, Class: k.Class, StoredAt: exchange.FromMicros(k.StoredAt), State: model.ItemNamed})
 		}
 	}
 	at := time.Now()
-	run := model.RetentionRun{ID: p.ids.New(), Kind: model.RunClosing, Account: "acme", DueAt: at.Add(-time.Hour), State: model.RunAnnounced, CreatedAt: at.Add(-2 * time.Hour)}
+	run := model.RetentionRun{ID: p.ids.New(), Kind: model.RunClosing, Account: "acme", DueAt: at.Add(-time.Hour),
+		State: model.RunAnnounced, CreatedAt: at.Add(-2 * time.Hour)}
 	if err := testkit.Write(p.ctx, p.store, func(tx *store.Tx) error {
 		if err := tx.PutRun(run); err != nil {
 			return err
 		}
 		for _, id := range []string{"acme", "beta", "carl"} {
-			if err := tx.AddRetentionNotice(model.RetentionNotice{ID: p.ids.New(), Run: run.ID, Account: id, Mark: "first", At: at.Add(-time.Hour)}); err != nil {
+			if err := tx.AddRetentionNotice(model.RetentionNotice{ID: p.ids.New(), Run: run.ID, Account: id, Mark: "first",
+				At: at.Add(-time.Hour)}); err != nil {
 				return err
 			}
 		}
@@ -243,12 +251,14 @@ func (p *pairs) work() map[string]func() error {
 		"publish": p.publish,
 		"upload and replace": func() error {
 			return p.one(func(u model.User) error {
-				return p.session(u, func(s *tree.Session) error { return errors.Join(p.put(s, "/a"), p.put(s, "/a"), p.put(s, "/b")) })
+				return p.session(u,
+					func(s *tree.Session) error { return errors.Join(p.put(s, "/a"), p.put(s, "/a"), p.put(s, "/b")) })
 			})
 		},
 		"rename over": func() error {
 			return p.one(func(u model.User) error {
-				return p.session(u, func(s *tree.Session) error { return errors.Join(p.put(s, "/c.part"), s.Rename("/c.part", "/a", true)) })
+				return p.session(u,
+					func(s *tree.Session) error { return errors.Join(p.put(s, "/c.part"), s.Rename("/c.part", "/a", true)) })
 			})
 		},
 		"remove": func() error {
@@ -267,7 +277,8 @@ func (p *pairs) work() map[string]func() error {
 		},
 		"fetch": func() error {
 			return p.one(func(u model.User) error {
-				list, err := p.feeds.Deliveries(p.ctx, model.DeliveryFilter{User: u.Name, Paging: model.Paging{Limit: 5}, State: model.DeliveryPublished})
+				list, err := p.feeds.Deliveries(p.ctx,
+					model.DeliveryFilter{User: u.Name, Paging: model.Paging{Limit: 5}, State: model.DeliveryPublished})
 				for _, d := range list {
 					version, err := p.store.Read(p.ctx).VersionOfDelivery(d.ID)
 					if err != nil {
@@ -281,7 +292,8 @@ func (p *pairs) work() map[string]func() error {
 			})
 		},
 		"withdraw": func() error {
-			list, err := p.feeds.Deliveries(p.ctx, model.DeliveryFilter{Paging: model.Paging{Limit: 6}, State: model.DeliveryPublished})
+			list, err := p.feeds.Deliveries(p.ctx,
+				model.DeliveryFilter{Paging: model.Paging{Limit: 6}, State: model.DeliveryPublished})
 			for _, d := range list {
 				_, more := p.feeds.Withdraw(p.ctx, actor, d.ID, "a mistake")
 				err = errors.Join(err, more)
@@ -297,7 +309,8 @@ func (p *pairs) work() map[string]func() error {
 		},
 		"retention": p.expire,
 		"hold": func() error {
-			h, err := p.retain.Hold(p.ctx, actor, model.NewHold{Kind: model.HoldFile, Target: p.users[0].Name + ":/a", Reason: "case 7"})
+			h, err := p.retain.Hold(p.ctx, actor,
+				model.NewHold{Kind: model.HoldFile, Target: p.users[0].Name + ":/a", Reason: "case 7"})
 			if err != nil {
 				return err
 			}
@@ -305,7 +318,8 @@ func (p *pairs) work() map[string]func() error {
 			return err
 		},
 		"policy": func() error {
-			_, err := p.retain.SetPolicy(p.ctx, actor, model.SetPolicy{User: p.users[1].Name, Keep: fmt.Sprintf("%dd", 400+p.next()%50)})
+			_, err := p.retain.SetPolicy(p.ctx, actor,
+				model.SetPolicy{User: p.users[1].Name, Keep: fmt.Sprintf("%dd", 400+p.next()%50)})
 			return err
 		},
 		"claim": func() error {
@@ -382,20 +396,24 @@ func (p *pairs) work() map[string]func() error {
 		},
 		"links": func() error {
 			token := sha256.Sum256([]byte(fmt.Sprint("token", p.next())))
-			if _, err := p.links.Make(p.ctx, actor, model.NewLink{Kind: model.LinkVerify, Contact: "ann@tap.example", Token: token[:]}); err != nil {
+			if _, err := p.links.Make(p.ctx, actor,
+				model.NewLink{Kind: model.LinkVerify, Contact: "ann@tap.example", Token: token[:]}); err != nil {
 				return err
 			}
 			return p.links.Open(p.ctx, token[:], "192.0.2.1", func(model.Link, []byte) error { return nil })
 		},
 		"contacts": func() error {
-			_, err := p.accounts.SetContact(p.ctx, actor, "ann@tap.example", model.EditContact{Email: new("ann2@tap.example"), Verified: new("by phone")})
-			_, back := p.accounts.SetContact(p.ctx, actor, "ann2@tap.example", model.EditContact{Email: new("ann@tap.example"), Verified: new("by phone")})
+			_, err := p.accounts.SetContact(p.ctx, actor, "ann@tap.example",
+				model.EditContact{Email: new("ann2@tap.example"), Verified: new("by phone")})
+			_, back := p.accounts.SetContact(p.ctx, actor, "ann2@tap.example",
+				model.EditContact{Email: new("ann@tap.example"), Verified: new("by phone")})
 			_, bounced := p.tell.Bounced(p.ctx, actor, "bob@tap.example", "no such user")
 			return errors.Join(err, back, bounced)
 		},
 		"expectations": func() error {
 			name := fmt.Sprintf("x%d", p.next())
-			_, err := p.expect.Add(p.ctx, actor, model.NewExpectation{Name: name, User: p.users[0].Name, AtLeast: 1, Days: "daily", Clock: "06:00", Zone: "UTC"})
+			_, err := p.expect.Add(p.ctx, actor,
+				model.NewExpectation{Name: name, User: p.users[0].Name, AtLeast: 1, Days: "daily", Clock: "06:00", Zone: "UTC"})
 			return errors.Join(err, p.expect.Remove(p.ctx, actor, name))
 		},
 	}
@@ -438,9 +456,12 @@ func TestNoTwoTransactionsWaitForEachOther(t *testing.T) {
 			t.Errorf("PostgreSQL ended %d deadlocks", n)
 		}
 	}
-	for _, action := range []string{"feed.publish", "file.store", "file.rename", "file.remove", "dir.make", "dir.rename", "dir.remove", "delivery.open", "delivery.withdraw",
-		"feed.subscribe", "feed.backfill", "retention.hold", "retention.release", "retention.policy", "retention.run", "retention.done", "file.expire", "drop.claim", "drop.ack",
-		"drop.reject", "key.add", "key.rotate", "key.revoke", "user.enable", "account.suspended", "account.closed", "link.make", "link.open", "contact.set", "contact.bounced",
+	for _, action := range []string{"feed.publish", "file.store", "file.rename", "file.remove", "dir.make", "dir.rename",
+		"dir.remove", "delivery.open", "delivery.withdraw", "feed.subscribe", "feed.backfill", "retention.hold",
+		"retention.release", "retention.policy", "retention.run",
+		"retention.done", "file.expire", "drop.claim", "drop.ack",
+		"drop.reject", "key.add", "key.rotate", "key.revoke", "user.enable", "account.suspended", "account.closed",
+		"link.make", "link.open", "contact.set", "contact.bounced",
 		"expectation.add"} {
 		total := 0
 		for _, p := range worlds {
@@ -494,7 +515,8 @@ func lockFault(err error) string {
 	if err == nil {
 		return ""
 	}
-	for what, text := range map[string]string{"a deadlock": "40P01", "a lock timeout": "55P03", "a statement timeout": "57014", "a wrong order": "lock order"} {
+	for what, text := range map[string]string{"a deadlock": "40P01", "a lock timeout": "55P03",
+		"a statement timeout": "57014", "a wrong order": "lock order"} {
 		if strings.Contains(err.Error(), text) {
 			return what
 		}

@@ -140,8 +140,9 @@ func outOfOrder(calls []systemCall) string {
 // nor make the answer to OPEN look like the answer to CLOSE.
 func TestAnOlderCommitIsNotTheFiles(t *testing.T) {
 	const (
-		older  = "1  fsync(14</d/sallyport.db-wal>) = 0\n2  write(21<socket:[5]>, \"open\", 4) = 4\n"
-		bytes  = "1  fdatasync(22</d/blobs/x-watched> <unfinished ...>\n3  fsync(25</d/blobs/11>) = 0\n1  <... fdatasync resumed>) = 0\n"
+		older = "1  fsync(14</d/sallyport.db-wal>) = 0\n2  write(21<socket:[5]>, \"open\", 4) = 4\n"
+		bytes = "1  fdatasync(22</d/blobs/x-watched> <unfinished ...>\n3  fsync(25</d/blobs/11>) = 0\n1  <... fdatasync " +
+			"resumed>) = 0\n"
 		commit = "1  fsync(14</d/sallyport.db-wal>) = 0\n"
 		begun  = "1  fsync(14</d/sallyport.db-wal> <unfinished ...>\n"
 		reply  = "2  write(21<socket:[5]>, \"close\", 5) = 5\n"

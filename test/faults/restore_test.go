@@ -18,7 +18,9 @@ func refusedStart(t *testing.T, data, config string, more ...string) string {
 	file := filepath.Join(t.TempDir(), "config.yaml")
 	testkit.Must(t, os.WriteFile(file, []byte(config), 0o600))
 	var says bytes.Buffer
-	cmd := exec.Command(os.Args[0], append([]string{"serve", "--data", data, "--config", file, "--ssh-listen", "127.0.0.1:" + testkit.FreePort(t)}, more...)...)
+	cmd := exec.Command(os.Args[0],
+		append([]string{"serve", "--data", data, "--config", file, "--ssh-listen", "127.0.0.1:" + testkit.FreePort(t)},
+			more...)...)
 	cmd.Env = append(os.Environ(), asServer+"=1")
 	cmd.Stderr = &says
 	if err := cmd.Run(); err == nil {
@@ -41,7 +43,8 @@ func TestRestoreWithoutTheSigningKey(t *testing.T) {
 		s.term()
 		kept := filepath.Join(t.TempDir(), "signing")
 		testkit.Must(t, os.Rename(node.SigningDir(data), kept))
-		if says := refusedStart(t, data, yaml); !strings.Contains(says, "The signing key is missing") || !strings.Contains(says, "hint: restore signing/") {
+		if says := refusedStart(t, data, yaml); !strings.Contains(says, "The signing key is missing") ||
+			!strings.Contains(says, "hint: restore signing/") {
 			t.Fatalf("without a key it said: %s", says)
 		}
 		if _, err := os.Stat(node.SigningDir(data)); err == nil {
@@ -58,7 +61,8 @@ func TestRestoreWithoutTheSigningKey(t *testing.T) {
 		testkit.Must(t, os.RemoveAll(node.SigningDir(data)))
 		testkit.Must(t, os.CopyFS(node.SigningDir(data), os.DirFS(kept)))
 		start(t, data, yaml).term()
-		if says := refusedStart(t, data, yaml, "--new-signing-key", "for no reason"); !strings.Contains(says, "The signing key is there") {
+		if says := refusedStart(t, data, yaml, "--new-signing-key", "for no reason"); !strings.Contains(says,
+			"The signing key is there") {
 			t.Fatalf("with its key it said: %s", says)
 		}
 

@@ -56,7 +56,8 @@ func startWith(t *testing.T, data, yaml string, more ...string) *server {
 	if err := os.WriteFile(config, []byte(yaml), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s.cmd = exec.Command(os.Args[0], append([]string{"serve", "--data", data, "--config", config, "--ssh-listen", s.addr}, more...)...)
+	s.cmd = exec.Command(os.Args[0],
+		append([]string{"serve", "--data", data, "--config", config, "--ssh-listen", s.addr}, more...)...)
 	s.cmd.Env = append(os.Environ(), asServer+"=1")
 	s.cmd.Stderr = &s.log
 	if err := s.cmd.Start(); err != nil {
@@ -71,7 +72,8 @@ func startWith(t *testing.T, data, yaml string, more ...string) *server {
 		}
 	})
 	testkit.Eventually(t, "the server answers", func() bool {
-		_, err := client.Call[model.Page[model.Session]](context.Background(), s.api, client.Request{Method: "GET", Path: "/sessions"})
+		_, err := client.Call[model.Page[model.Session]](context.Background(), s.api,
+			client.Request{Method: "GET", Path: "/sessions"})
 		return err == nil
 	})
 	return s
@@ -106,7 +108,8 @@ func (s *server) user(name string) ssh.Signer {
 	key := testkit.NewKey(s.t)
 	call[model.Account](s, "POST", "/accounts", map[string]string{"id": name, "name": name})
 	call[model.User](s, "POST", "/users", map[string]string{"account": name})
-	call[[]model.Key](s, "POST", "/users/"+name+"/keys", map[string]string{"text": string(ssh.MarshalAuthorizedKey(key.PublicKey()))})
+	call[[]model.Key](s, "POST", "/users/"+name+"/keys",
+		map[string]string{"text": string(ssh.MarshalAuthorizedKey(key.PublicKey()))})
 	return key
 }
 

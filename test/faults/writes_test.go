@@ -111,7 +111,8 @@ func TestKillNineUnderWrites(t *testing.T) {
 // storedFiles reads every file's bytes by its row, which must have their size and hash.
 func storedFiles(t *testing.T, db *sql.DB, data string) map[string][]byte {
 	t.Helper()
-	rows, err := db.Query(`SELECT f.name, f.size, b.sha256, b.key FROM files f JOIN versions v ON v.id = f.version_id JOIN blobs b ON b.id = v.blob_id`)
+	rows, err := db.Query(`SELECT f.name, f.size, b.sha256, b.key FROM files f JOIN versions v ON v.id = f.version_id
+		JOIN blobs b ON b.id = v.blob_id`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,10 +150,12 @@ func (w *scribe) work(s *server, key ssh.Signer) {
 		return
 	}
 	for err == nil {
-		err = []func(a, b *sftp.Client) error{w.scattered, w.sequential, w.sequential, w.change, w.add, w.twoChannels, w.twoHandles}[mathrand.IntN(7)](a, b)
+		err = []func(a, b *sftp.Client) error{w.scattered, w.sequential, w.sequential, w.change, w.add, w.twoChannels,
+			w.twoHandles}[mathrand.IntN(7)](a, b)
 	}
 	var status *sftp.StatusError
-	if errors.As(err, &status) || errors.Is(err, errForeign) || errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission) {
+	if errors.As(err, &status) || errors.Is(err, errForeign) || errors.Is(err, os.ErrNotExist) ||
+		errors.Is(err, os.ErrPermission) {
 		w.wrong = err
 	}
 }
@@ -383,7 +386,8 @@ func (w *scribe) check(t *testing.T, stored map[string][]byte) {
 		case there && k.closing != nil && bytes.Equal(got, k.closing):
 			*k = known{acked: k.closing}
 		case there || k.acked != nil:
-			t.Fatalf("%s: stored %v, %d bytes; acknowledged were %d, under way %d", p, there, len(got), len(k.acked), len(k.closing))
+			t.Fatalf("%s: stored %v, %d bytes; acknowledged were %d, under way %d", p, there, len(got), len(k.acked),
+				len(k.closing))
 		}
 	}
 }

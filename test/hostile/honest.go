@@ -17,7 +17,8 @@ type Pace struct {
 
 func (p Pace) String() string {
 	ms := time.Millisecond
-	return fmt.Sprintf("%.0f files a second, median %v, 95%% within %v, slowest log-in %v", p.Rate, p.Median.Round(ms), p.P95.Round(ms), p.WorstLogin.Round(ms))
+	return fmt.Sprintf("%.0f files a second, median %v, 95%% within %v, slowest log-in %v", p.Rate, p.Median.Round(ms),
+		p.P95.Round(ms), p.WorstLogin.Round(ms))
 }
 
 // Honest uploads files of 4 KiB one after another for a while, and logs in again and

@@ -59,7 +59,8 @@ func holes(s Server) func(context.Context, int) error {
 			return err
 		}
 		h := handle(a[0])
-		_, err = p.calls(p.packet(sftpwire.TypeWrite, h, uint64([]int{800 << 20, 40 << 30}[round%2]), "x"), p.packet(sftpwire.TypeClose, h))
+		_, err = p.calls(p.packet(sftpwire.TypeWrite, h, uint64([]int{800 << 20, 40 << 30}[round%2]), "x"),
+			p.packet(sftpwire.TypeClose, h))
 		return err
 	})
 }
@@ -77,7 +78,8 @@ func voids(s Server) func(context.Context, int) error {
 			list = append(list, p.packet(sftpwire.TypeWrite, h, uint64(j)<<15, make([]byte, 32<<10)))
 		}
 		for j := range 50 {
-			list = append(list, p.packet(sftpwire.TypeWrite, h, uint64(0), []byte{byte(j)}), p.packet(sftpwire.TypeExtended, "fsync@openssh.com", h))
+			list = append(list, p.packet(sftpwire.TypeWrite, h, uint64(0), []byte{byte(j)}),
+				p.packet(sftpwire.TypeExtended, "fsync@openssh.com", h))
 		}
 		_, err = p.calls(append(list, p.packet(sftpwire.TypeClose, h))...)
 		return err

@@ -41,7 +41,8 @@ var errClosed = errors.New("the server closed it")
 func (s Server) dial() (*ssh.Client, error) { return ssh.Dial("tcp", s.Addr, s.config()) }
 
 func (s Server) config() *ssh.ClientConfig {
-	return &ssh.ClientConfig{User: s.User, Auth: []ssh.AuthMethod{ssh.PublicKeys(s.Key)}, HostKeyCallback: ssh.InsecureIgnoreHostKey(), Timeout: 10 * time.Second}
+	return &ssh.ClientConfig{User: s.User, Auth: []ssh.AuthMethod{ssh.PublicKeys(s.Key)},
+		HostKeyCallback: ssh.InsecureIgnoreHostKey(), Timeout: 10 * time.Second}
 }
 
 // join logs in and begins SFTP.

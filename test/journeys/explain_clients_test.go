@@ -43,7 +43,8 @@ var callers atomic.Int32
 func newCaller(t *testing.T, n *testkit.Node) *caller {
 	t.Helper()
 	i := callers.Add(1)
-	p := &caller{t: t, n: n, user: fmt.Sprintf("acme%d", i), from: fmt.Sprintf("203.0.113.%d", i), dir: t.TempDir(), done: map[string]bool{}}
+	p := &caller{t: t, n: n, user: fmt.Sprintf("acme%d", i), from: fmt.Sprintf("203.0.113.%d", i), dir: t.TempDir(),
+		done: map[string]bool{}}
 	p.host, p.port = relay(t, n.Addr, p.from)
 	testkit.Call[model.Account](n, "POST", "/accounts", map[string]string{"id": p.user, "name": p.user})
 	testkit.Call[model.User](n, "POST", "/users", map[string]string{"account": p.user})
@@ -190,7 +191,8 @@ func (p *caller) command(name string, args ...string) *exec.Cmd {
 
 // options are OpenSSH's, for one key file.
 func (p *caller) options(key string, more ...string) []string {
-	o := []string{"-F", "/dev/null", "-oPort=" + p.port, "-oStrictHostKeyChecking=no", "-oUserKnownHostsFile=/dev/null", "-oIdentitiesOnly=yes", "-oBatchMode=yes"}
+	o := []string{"-F", "/dev/null", "-oPort=" + p.port, "-oStrictHostKeyChecking=no", "-oUserKnownHostsFile=/dev/null",
+		"-oIdentitiesOnly=yes", "-oBatchMode=yes"}
 	if key != "" {
 		o = append(o, "-i", key)
 	}
@@ -222,7 +224,8 @@ func (p *caller) psftp(args ...string) string {
 // ppk makes PuTTY's form of a key file.
 func (p *caller) ppk(key, passphrase string) string {
 	p.t.Helper()
-	out := p.run("", "puttygen", key, "-O", "private", "-o", key+".ppk", "--new-passphrase", p.write("phrase", passphrase+"\n", 0o600))
+	out := p.run("", "puttygen", key, "-O", "private", "-o", key+".ppk", "--new-passphrase",
+		p.write("phrase", passphrase+"\n", 0o600))
 	if _, err := os.Stat(filepath.Join(p.dir, key+".ppk")); err != nil {
 		p.t.Fatalf("puttygen: %s", out)
 	}
@@ -239,7 +242,8 @@ func (p *caller) curl(args ...string) string {
 // paramiko and asyncssh.
 func (p *caller) python(script string, args ...string) string {
 	p.t.Helper()
-	return p.run("", "/usr/bin/python3", append([]string{p.write("script.py", script, 0o600), p.host, p.port, p.user}, args...)...)
+	return p.run("", "/usr/bin/python3",
+		append([]string{p.write("script.py", script, 0o600), p.host, p.port, p.user}, args...)...)
 }
 
 // paramikoScript logs in with a password, a key, another key and then id on the same
@@ -281,7 +285,8 @@ class Client(asyncssh.SSHClient):
     def auth_banner_received(self, msg, lang):
         print(msg)
 async def main():
-    async with asyncssh.connect(host, int(port), username=user, client_keys=[file], known_hosts=None, config=None, agent_path=None, client_factory=Client) as c:
+    async with asyncssh.connect(host, int(port), username=user, client_keys=[file], known_hosts=None,
+            config=None, agent_path=None, client_factory=Client) as c:
         async with c.start_sftp_client() as s:
             print(await s.listdir("."))
 try:

@@ -51,7 +51,8 @@ func TestExplainAnswersForEveryReason(t *testing.T) {
 	// An overload is not one of them: the oldest half-open connection makes
 	// room, and nobody is turned away for it. No usual program meets the others;
 	// test/attacks does.
-	seen := &told{codes: map[string]bool{model.ReasonServerOverload: true, model.ReasonSlowed: true, model.ReasonUnread: true, model.ReasonChannels: true}}
+	seen := &told{codes: map[string]bool{model.ReasonServerOverload: true, model.ReasonSlowed: true,
+		model.ReasonUnread: true, model.ReasonChannels: true}}
 	t.Run("programs", func(t *testing.T) {
 		eu := "127.0.0.1:" + testkit.FreePort(t)
 		n := testkit.Start(t, doors, func(c *config.Config) {
@@ -126,14 +127,16 @@ func (p *caller) goes(w way) {
 func (p *caller) asked(w way, about, out string) (e model.Explanation) {
 	p.t.Helper()
 	testkit.Eventually(p.t, w.code+" is on record for "+about+" after\n"+out, func() bool {
-		v, err := client.Call[model.Explained](context.Background(), p.n.API, client.Request{Method: "GET", Path: "/explain?about=" + about})
+		v, err := client.Call[model.Explained](context.Background(), p.n.API,
+			client.Request{Method: "GET", Path: "/explain?about=" + about})
 		if err == nil && len(v.Explanations) > 0 {
 			e = v.Explanations[0]
 		}
 		return e.Connection.Outcome == w.code
 	})
 	if !strings.Contains(e.Connection.Client, w.client) || e.Connection.Address != p.from {
-		p.t.Errorf("about %s: from %s with %q, want %s with %q", about, e.Connection.Address, e.Connection.Client, p.from, w.client)
+		p.t.Errorf("about %s: from %s with %q, want %s with %q", about, e.Connection.Address, e.Connection.Client, p.from,
+			w.client)
 	}
 	for what, c := range map[string][2]string{"sentence": {e.Sentence, w.says}, "advice": {e.Advice, w.tells}} {
 		for word := range strings.SplitSeq(c[1], "|") {
@@ -143,10 +146,12 @@ func (p *caller) asked(w way, about, out string) (e model.Explanation) {
 		}
 	}
 	var text, errs strings.Builder
-	if code := cli.Run(cli.IO{Out: &text, Err: &errs, Env: []string{"SALLYPORT_DATA=" + p.n.Data}}, []string{"explain", about}); code != 0 {
+	if code := cli.Run(cli.IO{Out: &text, Err: &errs, Env: []string{"SALLYPORT_DATA=" + p.n.Data}},
+		[]string{"explain", about}); code != 0 {
 		p.t.Errorf("explain %s: %d %s", about, code, &errs)
 	}
-	for _, word := range []string{"[" + w.code + "]", valid.Printable(e.Sentence), e.Connection.Reference, "from " + p.from} {
+	for _, word := range []string{"[" + w.code + "]", valid.Printable(e.Sentence), e.Connection.Reference,
+		"from " + p.from} {
 		if !strings.Contains(text.String(), word) {
 			p.t.Errorf("explain %s does not print %q:\n%s", about, word, &text)
 		}
@@ -190,9 +195,11 @@ func whileTheDatabaseIsGone(t *testing.T) {
 	do("ALTER DATABASE " + name + " WITH ALLOW_CONNECTIONS false")
 	do("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '" + name + "'")
 	out := p.sftp(p.user, "id", "ls\n")
-	testkit.Eventually(t, "the log says that the database was gone; the client: "+out, func() bool { return n.Log.Contains("reason=" + model.ReasonUnavailable) })
+	testkit.Eventually(t, "the log says that the database was gone; the client: "+out,
+		func() bool { return n.Log.Contains("reason=" + model.ReasonUnavailable) })
 	do("ALTER DATABASE " + name + " WITH ALLOW_CONNECTIONS true")
-	p.asked(way{code: model.ReasonUnavailable, client: "OpenSSH", says: "database could not be asked", tells: "our fault|try again"}, p.user, out)
+	p.asked(way{code: model.ReasonUnavailable, client: "OpenSSH", says: "database could not be asked",
+		tells: "our fault|try again"}, p.user, out)
 }
 
 // reasonCodes are the constants of exchange/reason.go.

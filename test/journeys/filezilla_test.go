@@ -29,7 +29,8 @@ func TestFileZilla(t *testing.T) {
 			t.Fatalf("scripts/install-test-packages installs what is missing: %v", err)
 		}
 	}
-	n := testkit.Start(t, func(c *config.Config) { c.Limits.Handshake = config.Duration(2 * time.Minute) }) // this machine types slowly when it is busy
+	// this machine types slowly when it is busy
+	n := testkit.Start(t, func(c *config.Config) { c.Limits.Handshake = config.Duration(2 * time.Minute) })
 	screen := startScreen(t)
 
 	t.Run("a key of the customer's own", func(t *testing.T) {
@@ -43,7 +44,8 @@ func TestFileZilla(t *testing.T) {
 		d.awaitSession()
 		d.awaitActivity("list", "/")
 		d.picture("own-key-2-logged-in")
-		if said := d.sallyport("explain", "acme"); !strings.Contains(said, "with FileZilla") || !strings.Contains(said, "[ok]") || strings.Count(said, "reference") != 1 {
+		if said := d.sallyport("explain", "acme"); !strings.Contains(said, "with FileZilla") ||
+			!strings.Contains(said, "[ok]") || strings.Count(said, "reference") != 1 {
 			t.Errorf("not one good connection:\n%s", said)
 		}
 	})
@@ -86,7 +88,8 @@ func startScreen(t *testing.T) string {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	x := exec.Command("Xvfb", "-displayfd", "3", "-screen", "0", "1280x900x24", "-nolisten", "tcp", "-noreset") // else it starts anew when its last program ends, and turns away the next
+	// else it starts anew when its last program ends, and turns away the next
+	x := exec.Command("Xvfb", "-displayfd", "3", "-screen", "0", "1280x900x24", "-nolisten", "tcp", "-noreset")
 	x.ExtraFiles = []*os.File{w}
 	startProgram(t, x)
 	w.Close()
@@ -159,7 +162,8 @@ func (d *desk) write(name, text string) {
 func (d *desk) sallyport(args ...string) string {
 	d.t.Helper()
 	var out bytes.Buffer
-	if code := cli.Run(cli.IO{In: strings.NewReader(""), Out: &out, Err: &out, Env: []string{"SALLYPORT_DATA=" + d.n.Data}}, args); code != 0 {
+	if code := cli.Run(cli.IO{In: strings.NewReader(""), Out: &out, Err: &out,
+		Env: []string{"SALLYPORT_DATA=" + d.n.Data}}, args); code != 0 {
 		d.t.Fatalf("sallyport %s: exit %d\n%s", strings.Join(args, " "), code, &out)
 	}
 	return out.String()
@@ -168,7 +172,8 @@ func (d *desk) sallyport(args ...string) string {
 // command is a program of the partner's computer.
 func (d *desk) command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	c := exec.CommandContext(ctx, name, args...)
-	c.Env = []string{"HOME=" + d.home, "PUTTYDIR=" + d.path("putty"), "DISPLAY=" + d.screen, "PATH=" + os.Getenv("PATH"), "LANG=C.UTF-8", "NO_AT_BRIDGE=1"}
+	c.Env = []string{"HOME=" + d.home, "PUTTYDIR=" + d.path("putty"), "DISPLAY=" + d.screen, "PATH=" + os.Getenv("PATH"),
+		"LANG=C.UTF-8", "NO_AT_BRIDGE=1"}
 	return c
 }
 
@@ -199,7 +204,8 @@ func (d *desk) connect() {
 	if err := os.Rename(d.path(d.user+".filezilla.xml"), d.path(".config/filezilla/sitemanager.xml")); err != nil {
 		d.t.Fatal(err)
 	}
-	startProgram(d.t, d.command(context.Background(), "filezilla", "--local="+d.path("local"), "-c", fmt.Sprintf("0/%s-127", d.user)))
+	startProgram(d.t, d.command(context.Background(), "filezilla", "--local="+d.path("local"), "-c",
+		fmt.Sprintf("0/%s-127", d.user)))
 }
 
 // window waits for a window by its title, and returns its number.
@@ -246,7 +252,8 @@ func (d *desk) awaitActivity(action, path string) {
 	d.t.Helper()
 	keys := testkit.List[model.Key](d.n, "/users/"+d.user+"/keys")
 	testkit.Eventually(d.t, action+" "+path, func() bool {
-		report := testkit.Call[model.KeyActivity](d.n, "GET", "/keys/activity?fingerprint="+url.QueryEscape(keys[0].Fingerprint), nil)
+		report := testkit.Call[model.KeyActivity](d.n, "GET",
+			"/keys/activity?fingerprint="+url.QueryEscape(keys[0].Fingerprint), nil)
 		for _, row := range report.Rows {
 			if row.Action == action && row.Path == path {
 				return true

@@ -21,7 +21,8 @@ import (
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"sallyport": func() {
-			os.Exit(cli.Run(cli.IO{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Env: os.Environ(), Clock: storyClock()}, os.Args[1:]))
+			os.Exit(cli.Run(cli.IO{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Env: os.Environ(), Clock: storyClock()},
+				os.Args[1:]))
 		},
 	})
 }
@@ -102,8 +103,9 @@ func setup(e *testscript.Env) error {
 		}
 	})
 	// Options for sftp, scp and ssh: -F $WORK/ssh_config
-	conf := "Host *\n  StrictHostKeyChecking no\n  UserKnownHostsFile /dev/null\n  LogLevel ERROR\n  IdentitiesOnly yes\n" +
-		"  IdentityFile " + filepath.Join(e.WorkDir, "id") + "\n  Port " + port + "\n"
+	conf :=
+		"Host *\n  StrictHostKeyChecking no\n  UserKnownHostsFile /dev/null\n  LogLevel ERROR\n  IdentitiesOnly yes\n" +
+			"  IdentityFile " + filepath.Join(e.WorkDir, "id") + "\n  Port " + port + "\n"
 	return os.WriteFile(filepath.Join(e.WorkDir, "ssh_config"), []byte(conf), 0o600)
 }
 
@@ -124,7 +126,9 @@ func up(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	s.cmd = exec.Command(exe, serve...)
 	s.cmd.Dir = ts.MkAbs(".")
-	s.cmd.Env = append(os.Environ(), "SALLYPORT_DATA="+ts.Getenv("SALLYPORT_DATA"), "SALLYPORT_STORAGE_FREE_FLOOR="+ts.Getenv("SALLYPORT_STORAGE_FREE_FLOOR"), "HOME="+ts.Getenv("HOME"), clockVariable+"="+ts.Getenv(clockVariable))
+	s.cmd.Env = append(os.Environ(), "SALLYPORT_DATA="+ts.Getenv("SALLYPORT_DATA"),
+		"SALLYPORT_STORAGE_FREE_FLOOR="+ts.Getenv("SALLYPORT_STORAGE_FREE_FLOOR"), "HOME="+ts.Getenv("HOME"),
+		clockVariable+"="+ts.Getenv(clockVariable))
 	if database := ts.Getenv(databaseVariable); database != "" {
 		s.cmd.Env = append(s.cmd.Env, databaseVariable+"="+database)
 	}
@@ -189,7 +193,8 @@ func random(ts *testscript.TestScript, _ bool, args []string) {
 	if strings.HasSuffix(args[0], ".pdf") { // what is called one must begin like one
 		head = "%PDF-1.7\n"
 	}
-	ts.Check(ts.Exec("sh", "-c", "{ printf '"+strings.ReplaceAll(head, "%", "%%")+"'; cat /dev/urandom; } | head -c "+args[1]+" > "+args[0]))
+	ts.Check(ts.Exec("sh", "-c", "{ printf '"+strings.ReplaceAll(head, "%", "%%")+"'; cat /dev/urandom; } | head -c "+
+		args[1]+" > "+args[0]))
 }
 
 // sameHash compares two files: samehash A B

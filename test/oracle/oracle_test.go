@@ -106,7 +106,8 @@ func (r reply) kindAndSize(name string) string {
 // what says what a case's directory has afterwards, sorted by the question.
 func (s *server) what(at string) string {
 	var has []string
-	for _, name := range []string{"file", "dir", "full", "missing", "missing/below", "new", "other", "else", "dir/other", "full/a", "new/a", "missing/a"} {
+	for _, name := range []string{"file", "dir", "full", "missing", "missing/below", "new", "other", "else", "dir/other",
+		"full/a", "new/a", "missing/a"} {
 		if r := s.ask(typeStat, at+"/"+name); r.code == fault.StatusOK {
 			has = append(has, r.kindAndSize(name))
 		}
@@ -120,9 +121,11 @@ func deviates(question string, theirs uint32) (code uint32, stated bool) {
 	dir := strings.HasPrefix(name, "dir") || strings.HasPrefix(name, "full")
 	plain := slices.Contains([]string{`file"`, `file.tmp"`, `Thumbs.db"`, `half"`}, name)
 	switch {
-	case (kind == "OPEN r" || kind == "OPEN none" || kind == "OPEN a") && dir && theirs == fault.StatusOK: // a directory is not read with READ
+	case (kind == "OPEN r" || kind == "OPEN none" || kind == "OPEN a") && dir && theirs == fault.StatusOK:
+		// a directory is not read with READ
 		return fault.StatusFailure, true
-	case kind == "posix-rename a directory to" && theirs != fault.StatusFailure && (dir || plain): // only files are replaced
+	case kind == "posix-rename a directory to" && theirs != fault.StatusFailure && (dir || plain):
+		// only files are replaced
 		return fault.StatusFailure, true
 	}
 	return 0, false
@@ -147,7 +150,8 @@ func TestEveryRequestWithEveryName(t *testing.T) {
 }
 
 // compare asks both servers the same about a name in a case's directory.
-func compare(t *testing.T, us, them *server, dir, name string, q request, deviates func(question string, theirs uint32) (uint32, bool)) {
+func compare(t *testing.T, us, them *server, dir, name string, q request,
+	deviates func(question string, theirs uint32) (uint32, bool)) {
 	t.Helper()
 	var codes [2]uint32
 	var texts, left [2]string
@@ -164,7 +168,8 @@ func compare(t *testing.T, us, them *server, dir, name string, q request, deviat
 		return
 	}
 	if codes[0] != codes[1] || left[0] != left[1] {
-		t.Errorf("%s: %d %q, OpenSSH %d %q; left [%s], OpenSSH [%s]", question, codes[0], texts[0], codes[1], texts[1], left[0], left[1])
+		t.Errorf("%s: %d %q, OpenSSH %d %q; left [%s], OpenSSH [%s]", question, codes[0], texts[0], codes[1], texts[1],
+			left[0], left[1])
 	}
 }
 

@@ -37,7 +37,8 @@ const (
 	typeStatus = 101
 	typeAttrs  = 105
 
-	flagRead, flagWrite, flagAppend, flagCreate, flagTruncate, flagExclusive = uint32(1), uint32(2), uint32(4), uint32(8), uint32(16), uint32(32)
+	flagRead, flagWrite, flagAppend, flagCreate, flagTruncate, flagExclusive = uint32(1), uint32(2), uint32(4), uint32(8),
+		uint32(16), uint32(32)
 )
 
 // server is one that is asked.

@@ -41,7 +41,8 @@ func ReadBounce(in io.Reader) (model.MailReport, error) {
 	case !status:
 		return model.MailReport{}, notReport
 	case failed > 0 && len(out.Failures) == 0:
-		return model.MailReport{}, fault.E("mail.ReadBounce", fault.Invalid, "The report says that mail failed, and no address could be read from it.").
+		return model.MailReport{}, fault.E("mail.ReadBounce", fault.Invalid,
+			"The report says that mail failed, and no address could be read from it.").
 			WithHint("read the report, and note the address: sallyport mail bounce ADDRESS")
 	}
 	return model.MailReport(out), nil

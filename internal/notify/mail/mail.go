@@ -88,7 +88,8 @@ func Templates() fs.FS {
 // error that names its line.
 func New(c Config) (*Mailer, error) {
 	const op = "mail.New"
-	m := &Mailer{cfg: c, text: texttemplate.New("").Option("missingkey=error"), html: htmltemplate.New("").Option("missingkey=error")}
+	m := &Mailer{cfg: c, text: texttemplate.New("").Option("missingkey=error"),
+		html: htmltemplate.New("").Option("missingkey=error")}
 	known, err := fs.Glob(Templates(), "*.*")
 	if err != nil {
 		return nil, fault.Wrap(op, fault.Internal, err)
@@ -192,7 +193,8 @@ func (m *Mailer) render(l notify.Letter) (subject, text, html string, err error)
 	head, body, _ := strings.Cut(b.String(), "\n")
 	subject, ok := strings.CutPrefix(head, "Subject: ")
 	if !ok || strings.TrimSpace(subject) == "" {
-		return "", "", "", fault.E(op, fault.Invalid, "The mail template %s.txt does not begin with a line \"Subject: …\".", l.Kind)
+		return "", "", "", fault.E(op, fault.Invalid, "The mail template %s.txt does not begin with a line \"Subject: …\".",
+			l.Kind)
 	}
 	p.Subject = valid.Printable(strings.TrimSpace(subject))
 	b.Reset()
@@ -242,9 +244,11 @@ func (m *Mailer) Send(ctx context.Context, msg model.Message) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &refused) && !refused.IsTemp() && refused.ErrorCode() >= 500:
-		return &fault.Error{Op: op, Kind: fault.Denied, Public: fmt.Sprintf("The mail server refused it for good: %s", valid.Printable(err.Error())), Err: err}
+		return &fault.Error{Op: op, Kind: fault.Denied,
+			Public: fmt.Sprintf("The mail server refused it for good: %s", valid.Printable(err.Error())), Err: err}
 	}
-	return &fault.Error{Op: op, Kind: fault.Unavailable, Public: fmt.Sprintf("The mail server did not take it: %s", valid.Printable(err.Error())), Err: err}
+	return &fault.Error{Op: op, Kind: fault.Unavailable,
+		Public: fmt.Sprintf("The mail server did not take it: %s", valid.Printable(err.Error())), Err: err}
 }
 
 func (m *Mailer) domain() string {
@@ -267,7 +271,8 @@ func (m *Mailer) client() (*gomail.Client, error) {
 		options = append(options, gomail.WithTLSPolicy(gomail.TLSMandatory))
 	}
 	if m.cfg.User != "" {
-		options = append(options, gomail.WithSMTPAuth(gomail.SMTPAuthAutoDiscover), gomail.WithUsername(m.cfg.User), gomail.WithPassword(m.cfg.Password))
+		options = append(options, gomail.WithSMTPAuth(gomail.SMTPAuthAutoDiscover), gomail.WithUsername(m.cfg.User),
+			gomail.WithPassword(m.cfg.Password))
 	}
 	return gomail.NewClient(m.cfg.Host, options...)
 }

@@ -49,7 +49,8 @@ func newServer(t *testing.T) *server {
 	s := &server{ca: filepath.Join(t.TempDir(), "ca.pem")}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	testkit.Must(t, err)
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "mail"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "mail"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	testkit.Must(t, err)
@@ -85,7 +86,8 @@ func (s *session) Data(r io.Reader) error {
 
 func (s *server) mailer(t *testing.T, change ...func(*mail.Config)) *mail.Mailer {
 	t.Helper()
-	c := mail.Config{Host: "127.0.0.1", Port: s.port, TLS: mail.TLSStart, CA: s.ca, From: "Files <files@example.com>", ReplyTo: "help@example.com", Name: "Files"}
+	c := mail.Config{Host: "127.0.0.1", Port: s.port, TLS: mail.TLSStart, CA: s.ca, From: "Files <files@example.com>",
+		ReplyTo: "help@example.com", Name: "Files"}
 	for _, f := range change {
 		f(&c)
 	}
@@ -96,8 +98,9 @@ func (s *server) mailer(t *testing.T, change ...func(*mail.Config)) *mail.Mailer
 
 const hostile = `<script>alert("x")</script>&.csv`
 
-var letter = notify.Letter{Kind: "expiring", To: "a@example.com", ID: "01X", Account: "acme", User: "acme", Text: "First " + hostile + "\n\nSecond.", Head: []string{"File"},
-	Rows: [][]string{{hostile}}, More: 3, Help: "help@example.com", Attached: "— signed " + hostile}
+var letter = notify.Letter{Kind: "expiring", To: "a@example.com", ID: "01X", Account: "acme", User: "acme",
+	Text: "First " + hostile + "\n\nSecond.", Head: []string{"File"}, Rows: [][]string{{hostile}}, More: 3,
+	Help: "help@example.com", Attached: "— signed " + hostile}
 
 // TestAMailGoesOverTLSWithTextAndHTML: the server's certificate is of a CA of
 // the operator's.
@@ -106,13 +109,15 @@ func TestAMailGoesOverTLSWithTextAndHTML(t *testing.T) {
 	m := s.mailer(t)
 	subject, text, html, err := m.Render(letter)
 	testkit.Must(t, err)
-	testkit.Must(t, m.Send(context.Background(), model.Message{ID: "01X", Target: "a@example.com", Subject: subject, Body: text, HTML: html}))
+	testkit.Must(t, m.Send(context.Background(),
+		model.Message{ID: "01X", Target: "a@example.com", Subject: subject, Body: text, HTML: html}))
 	if len(s.got) != 1 || !s.tls {
 		t.Fatalf("%d mails came, over TLS: %v", len(s.got), s.tls)
 	}
 	got, err := netmail.ReadMessage(strings.NewReader(s.got[0]))
 	testkit.Must(t, err)
-	for name, want := range map[string]string{"To": "<a@example.com>", "Reply-To": "<help@example.com>", "Auto-Submitted": "auto-generated", "Message-Id": "<01x@example.com>"} {
+	for name, want := range map[string]string{"To": "<a@example.com>", "Reply-To": "<help@example.com>",
+		"Auto-Submitted": "auto-generated", "Message-Id": "<01x@example.com>"} {
 		if got.Header.Get(name) != want {
 			t.Errorf("%s: %q, want %q", name, got.Header.Get(name), want)
 		}
@@ -130,7 +135,8 @@ func TestAMailGoesOverTLSWithTextAndHTML(t *testing.T) {
 		kind, _, _ := mime.ParseMediaType(part.Header.Get("Content-Type"))
 		parts[kind] = strings.ReplaceAll(string(body), "\r\n", "\n")
 	}
-	if !strings.Contains(parts["text/plain"], "Second.") || !strings.Contains(parts["text/plain"], hostile) || !strings.Contains(parts["text/html"], "Second.</p>") {
+	if !strings.Contains(parts["text/plain"], "Second.") || !strings.Contains(parts["text/plain"], hostile) ||
+		!strings.Contains(parts["text/html"], "Second.</p>") {
 		t.Errorf("its parts are %q", parts)
 	}
 }
@@ -143,7 +149,8 @@ func TestNoNameBecomesMarkup(t *testing.T) {
 		l.Kind, l.Account, l.User, l.Help, l.Head = kind, hostile, hostile, hostile, []string{hostile}
 		subject, text, html, err := m.Render(l)
 		testkit.Must(t, err)
-		if strings.Contains(html, "<script") || strings.Contains(html, `alert("x")`) || !strings.Contains(html, "&lt;script&gt;") {
+		if strings.Contains(html, "<script") || strings.Contains(html, `alert("x")`) ||
+			!strings.Contains(html, "&lt;script&gt;") {
 			t.Errorf("%s: %s", kind, html)
 		}
 		if strings.ContainsAny(subject, "\r\n") || text == "" {
@@ -177,7 +184,8 @@ func TestAnOwnTemplateReplacesTheBuiltIn(t *testing.T) {
 		testkit.Must(t, err)
 		subject, text, html, err := m.Render(notify.Letter{Kind: "test", To: "a@example.com"})
 		testkit.Must(t, err)
-		if c.name == "test.txt" && (subject != "Ours" || text != "Hello a@example.com\n") || c.name == "test.html" && !strings.Contains(html, "<b>a@example.com</b>") {
+		if c.name == "test.txt" && (subject != "Ours" || text != "Hello a@example.com\n") || c.name == "test.html" &&
+			!strings.Contains(html, "<b>a@example.com</b>") {
 			t.Errorf("%s: %q %q %q", c.name, subject, text, html)
 		}
 	}
@@ -188,7 +196,8 @@ func TestAnOwnTemplateThatFailsLaterStopsNoMail(t *testing.T) {
 	dir := t.TempDir()
 	testkit.Must(t, os.WriteFile(filepath.Join(dir, "key.txt"), []byte("Subject: Ours\n\n{{index .Rows 0}}\n"), 0o600))
 	var log testkit.Log
-	m, err := mail.New(mail.Config{Host: "127.0.0.1", Port: 25, From: "files@example.com", Templates: dir, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	m, err := mail.New(mail.Config{Host: "127.0.0.1", Port: 25, From: "files@example.com", Templates: dir,
+		Log: slog.New(slog.NewTextHandler(&log, nil))})
 	testkit.Must(t, err)
 	_, text, _, err := m.Render(notify.Letter{Kind: "key", To: "a@example.com", Text: "A key was added."})
 	testkit.Must(t, err)
@@ -202,12 +211,16 @@ func TestARefusalIsForGoodOrForNow(t *testing.T) {
 	s := newServer(t)
 	for code, kind := range map[int]fault.Kind{550: fault.Denied, 451: fault.Unavailable} {
 		s.err = &smtp.SMTPError{Code: code, EnhancedCode: smtp.EnhancedCode{code / 100, 1, 1}, Message: "no"}
-		testkit.WantKind(t, s.mailer(t).Send(context.Background(), model.Message{ID: "1", Target: "a@example.com", Subject: "x", Body: "x"}), kind)
+		testkit.WantKind(t, s.mailer(t).Send(context.Background(),
+			model.Message{ID: "1", Target: "a@example.com", Subject: "x", Body: "x"}), kind)
 	}
 	s.err = nil
-	for name, change := range map[string]func(*mail.Config){"a certificate of a stranger": func(c *mail.Config) { c.CA = "" }, "nobody there": func(c *mail.Config) { c.Port = 1 },
+	for name, change := range map[string]func(
+		*mail.Config){"a certificate of a stranger": func(c *mail.Config) { c.CA = "" },
+		"nobody there": func(c *mail.Config) { c.Port = 1 },
 		"TLS from the first byte, where there is none": func(c *mail.Config) { c.TLS = mail.TLSWhole }} {
-		err := s.mailer(t, change).Send(context.Background(), model.Message{ID: "1", Target: "a@example.com", Subject: "x", Body: "x"})
+		err := s.mailer(t, change).Send(context.Background(),
+			model.Message{ID: "1", Target: "a@example.com", Subject: "x", Body: "x"})
 		if !fault.Is(err, fault.Unavailable) || len(s.got) > 0 {
 			t.Errorf("%s: %v", name, err)
 		}

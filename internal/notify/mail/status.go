@@ -74,7 +74,8 @@ func (r *report) readStatus(in io.Reader) (failed int) {
 	for range 1000 {
 		h, err := readBlock(lines)
 		r.add(h["Original-Envelope-Id"]...)
-		if action, _, _ := strings.Cut(comments.ReplaceAllString(h.Get("Action"), " "), ";"); strings.EqualFold(strings.TrimSpace(action), "failed") {
+		if action, _, _ := strings.Cut(comments.ReplaceAllString(h.Get("Action"), " "),
+			";"); strings.EqualFold(strings.TrimSpace(action), "failed") {
 			failed++
 			if address, ok := recipient(h); ok {
 				r.Failures = append(r.Failures, model.MailFailure{Address: address, Why: why(h), Full: full(h)})

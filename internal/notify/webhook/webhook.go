@@ -51,8 +51,10 @@ func New(p Policy, clock exchange.Clock) *Sender {
 	s := &Sender{policy: p, clock: clock}
 	dial := &net.Dialer{Timeout: 10 * time.Second, Control: s.guard}
 	s.http = &http.Client{Timeout: timeout,
-		Transport: &http.Transport{DialContext: dial.DialContext, TLSHandshakeTimeout: 10 * time.Second, MaxIdleConnsPerHost: 4,
-			IdleConnTimeout: time.Minute, ResponseHeaderTimeout: timeout, MaxResponseHeaderBytes: 64 << 10, ForceAttemptHTTP2: true},
+		Transport: &http.Transport{DialContext: dial.DialContext, TLSHandshakeTimeout: 10 * time.Second,
+			MaxIdleConnsPerHost: 4, IdleConnTimeout: time.Minute, ResponseHeaderTimeout: timeout,
+			MaxResponseHeaderBytes: 64 << 10,
+			ForceAttemptHTTP2:      true},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	return s
 }
@@ -62,8 +64,9 @@ func (s *Sender) Close() { s.http.CloseIdleConnections() }
 
 // private are networks that are nobody's on the open internet, beyond those
 // that netip knows (RFC 6890, RFC 6598, RFC 8215).
-var private = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"),
-	netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("198.51.100.0/24"),
+var private = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"),
+	netip.MustParsePrefix("192.0.0.0/24"), netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("198.18.0.0/15"),
+	netip.MustParsePrefix("198.51.100.0/24"),
 	netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("240.0.0.0/4"), netip.MustParsePrefix("64:ff9b::/96"),
 	netip.MustParsePrefix("64:ff9b:1::/48"), netip.MustParsePrefix("100::/64"), netip.MustParsePrefix("2001::/23"),
 	netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("2002::/16"), netip.MustParsePrefix("fec0::/10")}
@@ -94,7 +97,8 @@ func (s *Sender) guard(_, address string, _ syscall.RawConn) error {
 		return err
 	}
 	if !s.policy.Reachable(a.Addr()) {
-		return fault.E("webhook.guard", fault.Denied, "The receiver's name leads to %s, which is not on the open internet.", a.Addr()).
+		return fault.E("webhook.guard", fault.Denied, "The receiver's name leads to %s, which is not on the open internet.",
+			a.Addr()).
 			WithHint("allow its network with webhooks.allow in the configuration")
 	}
 	return nil
@@ -104,11 +108,14 @@ func (s *Sender) guard(_, address string, _ syscall.RawConn) error {
 func (p *Policy) CheckURL(s string) error {
 	const op = "webhook.CheckURL"
 	u, err := url.Parse(s)
-	if err != nil || u.Host == "" || u.Hostname() == "" || u.User != nil || u.Fragment != "" || len(s) > 2000 || valid.Printable(s) != s {
-		return fault.E(op, fault.Invalid, "%q is not a receiver's address.", valid.Printable(s)).WithHint("such as https://billing.example.com/hooks/files")
+	if err != nil || u.Host == "" || u.Hostname() == "" || u.User != nil || u.Fragment != "" || len(s) > 2000 ||
+		valid.Printable(s) != s {
+		return fault.E(op, fault.Invalid, "%q is not a receiver's address.", valid.Printable(s)).
+			WithHint("such as https://billing.example.com/hooks/files")
 	}
 	if u.Scheme != "https" && !(u.Scheme == "http" && p.AllowHTTP) {
-		return fault.E(op, fault.Invalid, "A receiver's address begins with https://.").WithHint("webhooks.allow_http permits http within a network of your own")
+		return fault.E(op, fault.Invalid, "A receiver's address begins with https://.").
+			WithHint("webhooks.allow_http permits http within a network of your own")
 	}
 	if port := u.Port(); port != "" {
 		if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
@@ -116,7 +123,8 @@ func (p *Policy) CheckURL(s string) error {
 		}
 	}
 	if a, err := netip.ParseAddr(strings.Trim(u.Hostname(), "[]")); err == nil && !p.Reachable(a) {
-		return fault.E(op, fault.Denied, "%s is not on the open internet.", a).WithHint("allow its network with webhooks.allow in the configuration")
+		return fault.E(op, fault.Denied, "%s is not on the open internet.", a).
+			WithHint("allow its network with webhooks.allow in the configuration")
 	}
 	return nil
 }

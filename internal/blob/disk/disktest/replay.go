@@ -38,7 +38,8 @@ func Losses(seed uint64, mixtures, step int) []Loss {
 	for i := range mixtures {
 		odds := rand.New(rand.NewPCG(seed, uint64(step*mixtures+i)))
 		often := odds.Float64()
-		out = append(out, Loss{Name: fmt.Sprintf("mixture %d.%d", seed, step*mixtures+i), Keep: func() bool { return odds.Float64() < often }})
+		out = append(out, Loss{Name: fmt.Sprintf("mixture %d.%d", seed, step*mixtures+i),
+			Keep: func() bool { return odds.Float64() < often }})
 	}
 	return out
 }
