@@ -14,18 +14,18 @@ build: ## bin/sallyport, static
 
 test: ## every test, with the race detector and the real clients; attacks alone, since they look at the clock
 	scripts/install-test-packages
-	CGO_ENABLED=1 $(GO) test -race -timeout 20m $$($(GO) list ./... | grep -v /test/attacks)
-	CGO_ENABLED=1 $(GO) test -race -timeout 20m ./test/attacks
+	TESTS=all CGO_ENABLED=1 $(GO) test -race -timeout 20m $$($(GO) list ./... | grep -v /test/attacks)
+	TESTS=all CGO_ENABLED=1 $(GO) test -race -timeout 20m ./test/attacks
 
 twice: ## the rooms, with each transaction's function run twice (docs/decisions/0022-change.md)
-	SALLYPORT_TWICE=1 $(GO) test -timeout 20m ./internal/...
+	TESTS=all SALLYPORT_TWICE=1 $(GO) test -timeout 20m ./internal/...
 
 check: ## what needs no server: format, vet, staticcheck, modules
 	scripts/check
 
 journeys: ## the stories alone
 	scripts/install-test-packages
-	CGO_ENABLED=1 $(GO) test -race -timeout 20m -v ./test/...
+	TESTS=all CGO_ENABLED=1 $(GO) test -race -timeout 20m -v ./test/...
 
 fuzz: ## every fuzz target for FUZZTIME each
 	scripts/fuzz $(FUZZTIME)

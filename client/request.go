@@ -97,7 +97,8 @@ func Call[T any](ctx context.Context, c *Client, r Request) (v T, err error) {
 		return v, nil
 	}
 	if err := json.NewDecoder(resp.Body).Decode(&v); err != nil {
-		return v, asError(&fault.Error{Op: "client.Call", Kind: fault.Unavailable, Err: err})
+		return v, asError(&fault.Error{Op: "client.Call", Kind: fault.Unavailable, Err: err,
+			Public: "The server's answer could not be read: it broke off, or the server is of another release."})
 	}
 	return v, nil
 }

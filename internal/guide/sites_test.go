@@ -135,6 +135,7 @@ var keyDirs = []struct{ dir, key string }{
 
 // TestOpenSSHTakesTheFile asks the real client what it makes of it.
 func TestOpenSSHTakesTheFile(t *testing.T) {
+	testkit.Needs(t, "ssh")
 	for _, k := range keyDirs {
 		c := card()
 		file := filepath.Join(t.TempDir(), "c")
@@ -170,6 +171,7 @@ func lines(text string, words ...string) string {
 
 // TestKnownHostsNamesTheServer asks ssh-keygen whether the server is in it.
 func TestKnownHostsNamesTheServer(t *testing.T) {
+	testkit.Needs(t, "ssh-keygen")
 	key := testkit.NewKey(t).PublicKey()
 	for _, port := range []int{22, 3333} {
 		c := card()
@@ -187,6 +189,7 @@ func TestKnownHostsNamesTheServer(t *testing.T) {
 
 // TestRcloneTakesTheFile asks the real client what it makes of it.
 func TestRcloneTakesTheFile(t *testing.T) {
+	testkit.Needs(t, "rclone")
 	for _, k := range keyDirs {
 		c := card()
 		file := filepath.Join(t.TempDir(), "c")

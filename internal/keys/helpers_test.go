@@ -23,6 +23,7 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/keys"
+	"github.com/sallyport-sftp/sallyport/internal/testkit"
 )
 
 // one reads what must be exactly one key.
@@ -162,6 +163,7 @@ type bench struct {
 
 func newBench(t testing.TB) bench {
 	t.Helper()
+	testkit.Long(t, "the programs that partners have make the files")
 	b := bench{t, t.TempDir()}
 	b.write("secret", []byte("a secret of seven words"))
 	b.write("wrong", []byte("not the secret"))

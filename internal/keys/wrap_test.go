@@ -18,6 +18,7 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/keys"
+	"github.com/sallyport-sftp/sallyport/internal/testkit"
 )
 
 // wrapped are the ways in which a file reaches us packed or encoded.
@@ -82,6 +83,7 @@ func areRefusedInAWrapping(t *testing.T, files map[string]privateFile) {
 
 // Secret keys of other programs are no SSH keys, and their senders are warned.
 func TestOtherProgramsSecretKeys(t *testing.T) {
+	testkit.Needs(t, "gpg")
 	files := map[string][]byte{
 		"age": []byte("# created: 2026-11-28T10:00:00Z\n# public key: " +
 			"age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj\n" +

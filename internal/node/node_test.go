@@ -89,6 +89,7 @@ func start(data string) (*node.Node, error) {
 }
 
 func TestImportedHostKeysAreTheOnlyOnes(t *testing.T) {
+	testkit.Needs(t, "ssh-keygen")
 	dir := t.TempDir()
 	data := filepath.Join(dir, "data")
 	keygen := func(name string, args ...string) string {

@@ -24,6 +24,9 @@ type Cluster struct {
 // ends. As root it runs as the user "postgres", since the server refuses root.
 func Postgres(t testing.TB) *Cluster {
 	t.Helper()
+	if !Everything() {
+		return &Cluster{} // Database leaves the test out
+	}
 	c := &Cluster{bin: postgresBin(t), port: FreePort(t)}
 	dir, err := os.MkdirTemp("", "sallyport-pg-") // t.TempDir is closed to other users
 	if err != nil {
@@ -61,6 +64,7 @@ func Postgres(t testing.TB) *Cluster {
 // Database makes an empty database and returns its URL.
 func (c *Cluster) Database(t testing.TB) string {
 	t.Helper()
+	Long(t, "it needs PostgreSQL")
 	name := fmt.Sprintf("db%d", c.databases.Add(1))
 	c.run(t, "createdb", "-h", "127.0.0.1", "-p", c.port, "-U", "sallyport", name)
 	return fmt.Sprintf("postgres://sallyport@127.0.0.1:%s/%s", c.port, name)

@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 		os.Exit(cli.Run(cli.IO{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Env: os.Environ()}, os.Args[1:]))
 	}
 	signal.Ignore(syscall.SIGPIPE)
-	os.Exit(m.Run())
+	testkit.LongMain(m, "attacks")
 }
 
 // short gives a node deadlines that a test can wait for.

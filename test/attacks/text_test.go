@@ -200,7 +200,7 @@ func found(t *testing.T, n *testkit.Node, full, text string) {
 	t.Helper()
 	name := path.Base(full)
 	var d model.Drop
-	list := askFor[[]model.Drop](t, n, "/inbox", "name", name)
+	list := askFor[model.Page[model.Drop]](t, n, "/inbox", "name", name).Items
 	if i := slices.IndexFunc(list,
 		func(d model.Drop) bool { return string(d.Raw) == full || d.Raw == nil && d.Path == full }); i < 0 {
 		t.Fatalf("%q is not in the inbox: %+v", full, list)

@@ -103,7 +103,7 @@ var changes = map[string]change{
 	"test-webhook": {begin: (*lossy).webhook, request: asks("POST", "/webhooks/{name}/test", nil), twice: true},
 	"replay-message": {begin: (*lossy).deadMessage, request: asks("POST", "/messages/{id}/replay", nil),
 		again: fault.NotFound},
-	"replay-dead": {begin: (*lossy).deadMessage, request: asks("POST", "/messages/replay?target={name}", nil),
+	"replay-dead": {begin: (*lossy).deadMessage, request: asks("POST", "/messages/replay", body{"target": "{name}"}),
 		twice: true},
 
 	"set-policy": {request: asks("PUT", "/retention/policies", body{"user": "{name}", "keep": "7y"})},
@@ -185,7 +185,7 @@ func (l *lossy) insert(query string, args ...any) {
 }
 
 func (l *lossy) person() {
-	l.id = answered[[]model.Contact](l, "GET", "/contacts?of={name}", nil)[0].ID
+	l.id = answered[model.Page[model.Contact]](l, "GET", "/contacts?of={name}", nil).Items[0].ID
 }
 
 func (l *lossy) forgetOther() {
@@ -247,7 +247,7 @@ func (l *lossy) subscribed() {
 func (l *lossy) published() {
 	l.subscribed()
 	l.does(publication)
-	l.id = answered[[]model.Delivery](l, "GET", "/deliveries?account={name}", nil)[0].ID
+	l.id = answered[model.Page[model.Delivery]](l, "GET", "/deliveries?account={name}", nil).Items[0].ID
 }
 
 // counted has counted up to 3 in a feed's numbers, and gap has missed 2 and 3.

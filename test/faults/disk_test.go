@@ -46,7 +46,7 @@ func TestDiskFull(t *testing.T) {
 			t.Fatalf("file %d: %d bytes, %v", i, len(got), err)
 		}
 	}
-	if n := len(call[[]model.Drop](s, "GET", "/inbox", nil)); n != stored {
+	if n := len(items[model.Drop](s, "/inbox")); n != stored {
 		t.Fatalf("%d drops, %d stored", n, stored)
 	}
 	// Somebody makes room; no restart.

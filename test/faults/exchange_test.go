@@ -194,7 +194,7 @@ func (tr *trade) settle(t *testing.T, s *server) {
 	}
 	testkit.Eventually(t, "the closed account's run is done", func() bool {
 		_, _ = try[any](s, "POST", "/retention/runs", nil) // another may be under way
-		runs := call[[]model.RetentionRun](s, "GET", "/retention/runs", nil)
+		runs := items[model.RetentionRun](s, "/retention/runs")
 		return slices.ContainsFunc(runs,
 			func(r model.RetentionRun) bool { return r.Account == account && r.State == model.RunDone })
 	})

@@ -149,7 +149,7 @@ func (l *ledger) check(t *testing.T, s *server, key ssh.Signer) {
 func (l *ledger) checkInbox(t *testing.T, s *server, there map[string]bool) {
 	t.Helper()
 	drops := map[string]int{}
-	for _, d := range call[[]model.Drop](s, "GET", "/inbox?limit=10000", nil) {
+	for _, d := range items[model.Drop](s, "/inbox") {
 		sum := sha256.Sum256(l.sent[d.Path])
 		if d.SHA256 != hex.EncodeToString(sum[:]) {
 			t.Fatalf("round %d: the drop of %s has another hash", l.round, d.Path)

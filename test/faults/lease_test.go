@@ -208,7 +208,7 @@ func TestServerCutOff(t *testing.T) {
 		t.Fatalf("it said: %s", says)
 	}
 	t.Logf("it said: %s", says)
-	for _, d := range call[[]model.Drop](now, "GET", "/inbox", nil) {
+	for _, d := range items[model.Drop](now, "/inbox") {
 		if d.Path == "/upload/during" {
 			t.Fatal("an upload of the old server was stored under the new one")
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/node"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // refusedStart starts a server that must not start, and returns what it said.
@@ -69,10 +70,7 @@ func TestRestoreWithoutTheSigningKey(t *testing.T) {
 		testkit.Must(t, os.RemoveAll(node.SigningDir(data)))
 		s = startWith(t, data, yaml, "--new-signing-key", "the safe burned down")
 		begun := 0
-		for _, row := range call[[]struct {
-			Action string            `json:"action"`
-			Detail map[string]string `json:"detail"`
-		}](s, "GET", "/audit", nil) {
+		for _, row := range items[model.AuditLine](s, "/audit") {
 			if row.Action == "signing.key" && row.Detail["reason"] == "the safe burned down" && row.Detail["before"] != "" {
 				begun++
 			}

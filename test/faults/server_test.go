@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asServer) != "" {
 		os.Exit(cli.Run(cli.IO{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}, os.Args[1:]))
 	}
-	os.Exit(m.Run())
+	testkit.LongMain(m, "kill -9, full disks and lost databases")
 }
 
 // server is a process that can be killed.
@@ -90,6 +90,18 @@ func (s *server) term() {
 	_ = s.cmd.Process.Signal(syscall.SIGTERM)
 	if err := s.cmd.Wait(); err != nil {
 		s.t.Fatalf("the server stopped with %v\n%s", err, s.log.String())
+	}
+}
+
+// items are all of a list.
+func items[T any](s *server, path string) (out []T) {
+	s.t.Helper()
+	for cursor := ""; ; {
+		page := call[model.Page[T]](s, "GET", path+"?limit=1000&cursor="+cursor, nil)
+		if out = append(out, page.Items...); page.Next == "" {
+			return out
+		}
+		cursor = page.Next
 	}
 }
 

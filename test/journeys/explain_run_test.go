@@ -202,10 +202,10 @@ func whileTheDatabaseIsGone(t *testing.T) {
 		tells: "our fault|try again"}, p.user, out)
 }
 
-// reasonCodes are the constants of exchange/reason.go.
+// reasonCodes are the constants of model/reason.go.
 func reasonCodes(t *testing.T) (codes []string) {
 	t.Helper()
-	file, err := parser.ParseFile(token.NewFileSet(), "../../internal/exchange/reason.go", nil, 0)
+	file, err := parser.ParseFile(token.NewFileSet(), "../../model/reason.go", nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,7 +16,7 @@ import (
 type way struct {
 	name   string
 	does   func(p *caller) string // a real program's doing; returns what it printed
-	code   string                 // of exchange/reason.go
+	code   string                 // of model/reason.go
 	client string                 // in the version string on record
 	says   string                 // words of the sentence, one a "|"
 	tells  string                 // words of the advice

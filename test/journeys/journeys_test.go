@@ -19,6 +19,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if filepath.Base(os.Args[0]) != "sallyport" && !testkit.Everything() {
+		testkit.LongMain(m, "the stories, with real clients")
+	}
 	testscript.Main(m, map[string]func(){
 		"sallyport": func() {
 			os.Exit(cli.Run(cli.IO{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Env: os.Environ(), Clock: storyClock()},

@@ -12,6 +12,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
+func TestMain(m *testing.M) { testkit.LongMain(m, "comparisons with Debian's sftp-server") }
+
 // Every case has a directory of its own with these in it.
 var names = []string{"file", "dir", "full", "missing", "file/below", "missing/below"}
 
