@@ -193,7 +193,7 @@ func applyEdit(e model.EditUser, u *model.User) (detail map[string]string, err e
 		detail["start_dir"] = u.StartDir
 	}
 	if e.FeedsMay != nil {
-		if err := model.CheckFeedsMay(*e.FeedsMay); err != nil {
+		if err := exchange.CheckFeedsMay(*e.FeedsMay); err != nil {
 			return nil, err
 		}
 		u.FeedsMay = *e.FeedsMay

@@ -203,7 +203,7 @@ func (c *Config) check() error {
 	if _, err := valid.ParseZone(c.TimeZone); err != nil || c.TimeZone == "" {
 		return bad("time_zone: there is no time zone %q, such as Australia/Sydney or UTC.", c.TimeZone)
 	}
-	if err := model.CheckChecks(c.ContentChecks); err != nil || c.ContentChecks == "" {
+	if err := exchange.CheckChecks(c.ContentChecks); err != nil || c.ContentChecks == "" {
 		return bad("content_checks: %q is not one of refuse, flag, off.", c.ContentChecks)
 	}
 	for name, t := range c.FileTypes {
@@ -230,7 +230,7 @@ func (c *Config) check() error {
 
 // check refuses paths and rights that cannot be.
 func (t Template) check(kind string) error {
-	if err := model.CheckFeedsMay(t.FeedsMay); err != nil {
+	if err := exchange.CheckFeedsMay(t.FeedsMay); err != nil {
 		return fault.E("config.check", fault.Invalid, "templates.%s.feeds_may: %q is neither look nor remove.", kind,
 			t.FeedsMay)
 	}

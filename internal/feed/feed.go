@@ -127,7 +127,7 @@ func checkFeed(tx *store.Tx, f *model.Feed) (err error) {
 	if slices.Contains(f.Types, AnyType) {
 		f.Types, f.Checks = []string{}, model.ChecksOff
 	}
-	if err := model.CheckChecks(f.Checks); err != nil {
+	if err := exchange.CheckChecks(f.Checks); err != nil {
 		return err
 	}
 	if f.Title != "" {

@@ -131,7 +131,7 @@ func checkSubscription(s *model.Subscription) (err error) {
 	if s.Dir == "/" {
 		return fault.E(op, fault.Invalid, "A feed needs a directory of its own, not the root.")
 	}
-	if err := model.CheckFeedsMay(s.May); err != nil {
+	if err := exchange.CheckFeedsMay(s.May); err != nil {
 		return err
 	}
 	if s.Mail != "" && s.Mail != "daily" {
