@@ -19,8 +19,9 @@ func CheckChecks(s string) error {
 // CheckFeedsMay accepts what a partner may do with delivered files; empty is a wider setting.
 func CheckFeedsMay(may string) error {
 	if may != "" && may != model.FeedsLook && may != model.FeedsRemove {
-		return fault.E("exchange.CheckFeedsMay", fault.Invalid, "A partner may look at delivered files, or remove them; not %q.",
-			valid.Printable(may)).WithHint("say look or remove")
+		return fault.E("exchange.CheckFeedsMay", fault.Invalid,
+			"A partner may look at delivered files, or remove them; not %q.", valid.Printable(may)).
+			WithHint("say look or remove")
 	}
 	return nil
 }
