@@ -163,16 +163,10 @@ func text(v any) string {
 	return strings.TrimSpace(fmt.Sprint(v))
 }
 
-// filter is what every list is asked with.
-type filter[F any] interface {
-	*F
-	Paged() *model.Paging
-}
-
 // Each lists all items, page by page. It ends with the first error.
 //
 //	for drop, err := range client.Each(ctx, c.ListDrops, model.DropFilter{State: model.DropNew}) {
-func Each[F, T any, P filter[F]](ctx context.Context, list func(context.Context, F) (model.Page[T], error),
+func Each[F, T any, P model.Filter[F]](ctx context.Context, list func(context.Context, F) (model.Page[T], error),
 	f F) func(yield func(T, error) bool) {
 	return func(yield func(T, error) bool) {
 		for {
@@ -196,7 +190,7 @@ func Each[F, T any, P filter[F]](ctx context.Context, list func(context.Context,
 }
 
 // All lists all items at once.
-func All[F, T any, P filter[F]](ctx context.Context, list func(context.Context, F) (model.Page[T], error),
+func All[F, T any, P model.Filter[F]](ctx context.Context, list func(context.Context, F) (model.Page[T], error),
 	f F) ([]T, error) {
 	out := []T{}
 	for v, err := range Each[F, T, P](ctx, list, f) {

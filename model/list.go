@@ -17,6 +17,12 @@ type Paging struct {
 // Paged returns the paging of a filter that has it.
 func (p *Paging) Paged() *Paging { return p }
 
+// Filter is what a list is asked with: a pointer to a struct that has a Paging.
+type Filter[F any] interface {
+	*F
+	Paged() *Paging
+}
+
 // EveryFilter asks for all items of a list.
 type EveryFilter struct{ Paging }
 

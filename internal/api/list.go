@@ -11,15 +11,9 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// filter is a list's query, which has a paging.
-type filter[F any] interface {
-	*F
-	Paged() *model.Paging
-}
-
 // list adds a list that a room reads page by page: read returns at most Limit items that
 // follow Cursor, in the order of key, which is unique.
-func list[F, T any, P filter[F]](rt *routes, id, path, summary string, key func(T) string,
+func list[F, T any, P model.Filter[F]](rt *routes, id, path, summary string, key func(T) string,
 	read func(ctx context.Context, f F) ([]T, error)) {
 	route(rt, id, "GET", path, summary, func(ctx context.Context, in *F) (page model.Page[T], err error) {
 		p := P(in).Paged()
@@ -44,7 +38,7 @@ func list[F, T any, P filter[F]](rt *routes, id, path, summary string, key func(
 }
 
 // listWhole adds a list that is bounded by what it is of; pages are cut from the whole.
-func listWhole[F, T any, P filter[F]](rt *routes, id, path, summary string,
+func listWhole[F, T any, P model.Filter[F]](rt *routes, id, path, summary string,
 	read func(ctx context.Context, f F) ([]T, error)) {
 	route(rt, id, "GET", path, summary, func(ctx context.Context, in *F) (page model.Page[T], err error) {
 		p := P(in).Paged()
@@ -70,7 +64,7 @@ func listWhole[F, T any, P filter[F]](rt *routes, id, path, summary string,
 
 // markOf binds a cursor to a list and its filters: with others it would skip items
 // without a word.
-func markOf[F any, P filter[F]](id string, f F) string {
+func markOf[F any, P model.Filter[F]](id string, f F) string {
 	*P(&f).Paged() = model.Paging{}
 	text, _ := json.Marshal(f) // plain fields
 	sum := sha256.Sum256(append([]byte(id), text...))

@@ -10,24 +10,18 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// filter is what every list is asked with.
-type filter[F any] interface {
-	*F
-	Paged() *model.Paging
-}
-
 // perPage is how many items one request asks for.
 const perPage = 1000
 
 // list prints all items of a list: as a table with a row for each, or as a JSON array that
 // is written while the pages come.
-func list[F, T any, P filter[F]](ctx context.Context, a *app, t table,
+func list[F, T any, P model.Filter[F]](ctx context.Context, a *app, t table,
 	read func(context.Context, F) (model.Page[T], error), f F, row func(T) []string) error {
 	return listSome[F, T, P](ctx, a, t, read, f, 0, row)
 }
 
 // listSome is list for at most so many items; 0: all.
-func listSome[F, T any, P filter[F]](ctx context.Context, a *app, t table,
+func listSome[F, T any, P model.Filter[F]](ctx context.Context, a *app, t table,
 	read func(context.Context, F) (model.Page[T], error), f F, most int, row func(T) []string) error {
 	if most < 0 {
 		return fault.E("cli.list", fault.Invalid, "A limit is not negative.").WithHint("0 means all")

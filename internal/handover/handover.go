@@ -86,8 +86,11 @@ func named(tx *store.Tx, who string) ([]model.Contact, error) {
 // about a user.
 func (r *Room) recipient(tx *store.Tx, l *model.Link, who string) (model.Contact, error) {
 	const op = "handover.Make"
-	list, err := named(tx, who)
-	if l.User != "" {
+	var list []model.Contact
+	var err error
+	if l.User == "" {
+		list, err = named(tx, who)
+	} else {
 		u, uerr := tx.User(l.User)
 		if uerr != nil {
 			return model.Contact{}, fault.E(op, fault.NotFound, "There is no user %q.", valid.Printable(l.User))
