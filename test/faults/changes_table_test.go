@@ -59,7 +59,7 @@ var changes = map[string]change{
 	"done-notice": {begin: (*lossy).notice, request: asks("POST", "/notices/{id}/done", nil), again: fault.NotFound},
 	"put-file":    {request: file("PUT")},
 	"remove-file": {begin: func(l *lossy) { l.does(file("PUT")) }, request: file("DELETE"), again: fault.NotFound},
-	"claim-drops": {begin: (*lossy).arrived,
+	"claim-drops": {begin: (*lossy).arrived, passes: true,
 		request: asks("POST", "/inbox/claims", body{"consumer": "erp", "user": "{name}"})},
 	"ack-drop": {begin: (*lossy).claimed, request: asks("POST", "/inbox/{id}/ack", body{"claim": "{claim}"}),
 		again: fault.Conflict},
