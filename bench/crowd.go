@@ -104,7 +104,7 @@ func madeUp(of string) string {
 const recordPart = "part of CPU"
 
 // recordShare measures log-ins, and then, in this process, what writing as
-// many records costs: the room, its batches and the database are the server's.
+// many records costs: the service, its batches and the database are the server's.
 func recordShare(during time.Duration) func(context.Context, *bench, *server, int) (sample, error) {
 	return func(ctx context.Context, b *bench, s *server, round int) (sample, error) {
 		logins, err := manyLogins(during, loginsAtOnce)(ctx, b, s, round)
@@ -128,8 +128,9 @@ func recordCost(ctx context.Context, dir string) (time.Duration, error) {
 	defer st.Close()
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	room := connection.New(ctx, connection.Options{Store: st, Clock: time.Now, IDs: exchange.NewIDs(time.Now, rand.Reader),
-		Log: slog.New(slog.DiscardHandler), Policy: connection.Policy{KeepFor: time.Hour, KeepFailed: 1000, KeepSeen: 1000}})
+	service := connection.New(ctx,
+		connection.Options{Store: st, Clock: time.Now, IDs: exchange.NewIDs(time.Now, rand.Reader),
+			Log: slog.New(slog.DiscardHandler), Policy: connection.Policy{KeepFor: time.Hour, KeepFailed: 1000, KeepSeen: 1000}})
 	const records = 1500 // what a second brings, and what fits the queue
 	before := ownCPU()
 	for i := range records {
@@ -139,13 +140,13 @@ func recordCost(ctx context.Context, dir string) (time.Duration, error) {
 				Offered: []string{madeUp("own")},
 				Methods: []string{"none", "publickey"}, Outcome: model.ReasonOK, LoggedIn: true, Fingerprint: madeUp("own"),
 				Session: fmt.Sprint("s", i), UserID: "u", KeyID: "k"}}
-		room.Note(r)
+		service.Note(r)
 		now := time.Now()
 		r.EndedAt = &now
-		room.Note(r)
+		service.Note(r)
 	}
 	stop()
-	room.Wait()
+	service.Wait()
 	return (ownCPU() - before) / records, nil
 }
 

@@ -24,7 +24,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// lab is the server's rooms on SQLite and disk in this process, for work that
+// lab is the server's services on SQLite and disk in this process, for work that
 // no client can be timed at.
 type lab struct {
 	dir     string
@@ -32,15 +32,15 @@ type lab struct {
 	blobs   *disk.Store
 	ids     *exchange.IDs
 	key     *proof.Key
-	feeds   *feed.Room
-	inbox   *inbox.Room
-	retain  *retention.Room
-	audits  *audit.Room
+	feeds   *feed.Service
+	inbox   *inbox.Service
+	retain  *retention.Service
+	audits  *audit.Service
 	tree    *tree.Tree
-	account *account.Room
+	account *account.Service
 }
 
-// openLab opens the rooms on a folder.
+// openLab opens the services on a folder.
 func openLab(ctx context.Context, dir string) (l *lab, err error) {
 	if err := makeDir(dir); err != nil {
 		return nil, err

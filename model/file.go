@@ -2,7 +2,7 @@ package model
 
 import "time"
 
-// FileInfo is one name in a mailbox, as every door shows it.
+// FileInfo is one name in a mailbox, as the API, SFTP and the pages show it.
 type FileInfo struct {
 	Name  string    `json:"name" doc:"Escaped if it is not UTF-8"`
 	Raw   []byte    `json:"name_bytes,omitempty" doc:"The name itself, if it is not UTF-8"`

@@ -66,22 +66,22 @@ func (p *Policy) accepts(k keys.Public) error {
 	return nil
 }
 
-// Room is the accounts' room.
-type Room struct {
+// Service is the accounts' service.
+type Service struct {
 	store  *store.Store
 	clock  exchange.Clock
 	ids    *exchange.IDs
 	policy Policy
 }
 
-// New opens the room.
-func New(s *store.Store, clock exchange.Clock, ids *exchange.IDs, policy Policy) *Room {
-	return &Room{store: s, clock: clock, ids: ids, policy: policy}
+// New opens the service.
+func New(s *store.Store, clock exchange.Clock, ids *exchange.IDs, policy Policy) *Service {
+	return &Service{store: s, clock: clock, ids: ids, policy: policy}
 }
 
 // change runs fn in a transaction, writes the audit row that fn completes, and
 // returns fn's result.
-func change[T any](ctx context.Context, r *Room, row model.AuditRow,
+func change[T any](ctx context.Context, r *Service, row model.AuditRow,
 	fn func(tx *store.Tx, row *model.AuditRow) (T, error)) (T, error) {
 	return store.Change(ctx, r.store, func(tx *store.Tx) (T, error) {
 		row := row // each run completes its own
@@ -95,7 +95,8 @@ func change[T any](ctx context.Context, r *Room, row model.AuditRow,
 }
 
 // write is change without a result.
-func (r *Room) write(ctx context.Context, row model.AuditRow, fn func(tx *store.Tx, row *model.AuditRow) error) error {
+func (r *Service) write(ctx context.Context, row model.AuditRow,
+	fn func(tx *store.Tx, row *model.AuditRow) error) error {
 	_, err := change(ctx, r, row, func(tx *store.Tx, row *model.AuditRow) (struct{}, error) {
 		return struct{}{},
 			fn(tx, row)
@@ -103,10 +104,10 @@ func (r *Room) write(ctx context.Context, row model.AuditRow, fn func(tx *store.
 	return err
 }
 
-func (r *Room) now() time.Time { return r.clock().UTC().Truncate(time.Microsecond) }
+func (r *Service) now() time.Time { return r.clock().UTC().Truncate(time.Microsecond) }
 
 // AddAccount records a customer; Parent makes it an indirect one.
-func (r *Room) AddAccount(ctx context.Context, actor string, n model.NewAccount) (model.Account, error) {
+func (r *Service) AddAccount(ctx context.Context, actor string, n model.NewAccount) (model.Account, error) {
 	const op = "account.AddAccount"
 	a := model.Account{ID: n.ID, Name: n.Name, Parent: n.Parent, Region: n.Region, State: model.AccountActive,
 		CreatedAt: r.now()}
@@ -136,7 +137,7 @@ func (r *Room) AddAccount(ctx context.Context, actor string, n model.NewAccount)
 
 // checkRegion accepts "" and, where regions are configured, these alone: a
 // mistyped one would silently be told the default server address.
-func (r *Room) checkRegion(region string) error {
+func (r *Service) checkRegion(region string) error {
 	if region == "" {
 		return nil
 	}
@@ -174,7 +175,7 @@ func checkParent(tx *store.Tx, a *model.Account) error {
 
 // SetAccount changes an account's name, parent, region or networks. New
 // networks end its sessions, so that the next log-in is judged by them.
-func (r *Room) SetAccount(ctx context.Context, actor, id string, e model.EditAccount) (model.Account, error) {
+func (r *Service) SetAccount(ctx context.Context, actor, id string, e model.EditAccount) (model.Account, error) {
 	row := model.AuditRow{Actor: actor, Action: "account.set", Subject: id}
 	return change(ctx, r, row, func(tx *store.Tx, row *model.AuditRow) (model.Account, error) {
 		a, err := tx.Account(id)
@@ -237,13 +238,13 @@ func endSessions(tx *store.Tx, account, why string, at time.Time) error {
 
 // SetState suspends, reinstates or closes an account. Its sessions end, so
 // that the next log-in is judged by the new state.
-func (r *Room) SetState(ctx context.Context, actor, id, state string) (model.Account, error) {
+func (r *Service) SetState(ctx context.Context, actor, id, state string) (model.Account, error) {
 	return r.setState(ctx, actor, id, state, nil)
 }
 
 // Close ends an account for good. Its files stay for a period; "" is the
 // configured time.
-func (r *Room) Close(ctx context.Context, actor, id, keep string) (model.Account, error) {
+func (r *Service) Close(ctx context.Context, actor, id, keep string) (model.Account, error) {
 	if keep == "" {
 		return r.setState(ctx, actor, id, model.AccountClosed, nil)
 	}
@@ -254,7 +255,7 @@ func (r *Room) Close(ctx context.Context, actor, id, keep string) (model.Account
 	return r.setState(ctx, actor, id, model.AccountClosed, &until)
 }
 
-func (r *Room) setState(ctx context.Context, actor, id, state string, until *time.Time) (model.Account, error) {
+func (r *Service) setState(ctx context.Context, actor, id, state string, until *time.Time) (model.Account, error) {
 	const op = "account.SetState"
 	row := model.AuditRow{Actor: actor, Action: "account." + state, Subject: id}
 	return change(ctx, r, row, func(tx *store.Tx, row *model.AuditRow) (model.Account, error) {
@@ -278,18 +279,18 @@ func (r *Room) setState(ctx context.Context, actor, id, state string, until *tim
 }
 
 // Account finds one account.
-func (r *Room) Account(ctx context.Context, id string) (model.Account, error) {
+func (r *Service) Account(ctx context.Context, id string) (model.Account, error) {
 	a, err := r.store.Read(ctx).Account(id)
 	return a, fault.Missing("account.Account", err, "There is no account %q.", id)
 }
 
 // Accounts lists accounts by id.
-func (r *Room) Accounts(ctx context.Context, f model.EveryFilter) ([]model.Account, error) {
+func (r *Service) Accounts(ctx context.Context, f model.EveryFilter) ([]model.Account, error) {
 	return r.store.Read(ctx).Accounts(f.Paging)
 }
 
 // AddVendor records a vendor.
-func (r *Room) AddVendor(ctx context.Context, actor string, n model.NewVendor) (model.Vendor, error) {
+func (r *Service) AddVendor(ctx context.Context, actor string, n model.NewVendor) (model.Vendor, error) {
 	v := model.Vendor{Short: n.Short, Name: n.Name, CreatedAt: r.now()}
 	if err := valid.CheckID("vendor short name", v.Short); err != nil {
 		return v, err
@@ -305,13 +306,13 @@ func (r *Room) AddVendor(ctx context.Context, actor string, n model.NewVendor) (
 }
 
 // Vendor finds one vendor.
-func (r *Room) Vendor(ctx context.Context, short string) (model.Vendor, error) {
+func (r *Service) Vendor(ctx context.Context, short string) (model.Vendor, error) {
 	v, err := r.store.Read(ctx).Vendor(short)
 	return v, fault.Missing("account.Vendor", err, "There is no vendor %q.", short)
 }
 
 // Vendors lists vendors by short name.
-func (r *Room) Vendors(ctx context.Context, f model.EveryFilter) ([]model.Vendor, error) {
+func (r *Service) Vendors(ctx context.Context, f model.EveryFilter) ([]model.Vendor, error) {
 	return r.store.Read(ctx).Vendors(f.Paging)
 }
 

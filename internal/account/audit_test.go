@@ -60,7 +60,7 @@ func auditOnce(t *testing.T, w *world) {
 	}
 	two := newPair(t)
 	before := len(w.audits())
-	_, err := w.room.AddKeys(ctx, byRoot, "acme", model.NewKey{Text: two.line + newPair(t).line})
+	_, err := w.service.AddKeys(ctx, byRoot, "acme", model.NewKey{Text: two.line + newPair(t).line})
 	if testkit.Must(t, err); len(w.audits()) != before+2 {
 		t.Fatal("two keys did not write two rows")
 	}
@@ -71,7 +71,7 @@ func last[T any](_ T, err error) error { return err }
 
 // peopleChanges are those of accounts, vendors, users and contacts.
 func (w *world) peopleChanges() []change {
-	r, a := w.room, byRoot
+	r, a := w.service, byRoot
 	return []change{
 		{"account.add", "acme",
 			func() error { return last(r.AddAccount(ctx, a, model.NewAccount{ID: "acme", Name: "Acme"})) }},
@@ -104,7 +104,7 @@ func (w *world) peopleChanges() []change {
 
 // keyChanges are those of keys and notices.
 func (w *world) keyChanges() []change {
-	r, a := w.room, byRoot
+	r, a := w.service, byRoot
 	k, old, fresh, frozen, gone, refused, approved := newPair(w.t), newPair(w.t), newPair(w.t), newPair(w.t), newPair(w.t),
 		newPair(w.t), newPair(w.t)
 	enrol := func(p pair, more ...func(*model.NewKey)) error {
@@ -153,9 +153,9 @@ func auditRefused(t *testing.T, w *world) {
 	before := len(w.audits())
 	_, err := w.add("acme", newPair(t).line+p.line)
 	testkit.WantKind(t, err, fault.Denied)
-	_, err = w.room.AddContact(ctx, "test", model.NewContact{Account: "acme", Name: "Jo", Email: "jo"})
+	_, err = w.service.AddContact(ctx, "test", model.NewContact{Account: "acme", Name: "Jo", Email: "jo"})
 	testkit.WantKind(t, err, fault.Invalid)
-	_, err = w.room.FreezeKey(ctx, "test", p.print, "nobody")
+	_, err = w.service.FreezeKey(ctx, "test", p.print, "nobody")
 	testkit.WantKind(t, err, fault.NotFound)
 	if rows := w.audits()[before:]; len(rows) > 0 {
 		t.Fatalf("refusals wrote %+v", rows)
@@ -174,7 +174,7 @@ func auditRollsBack(t *testing.T, w *world) {
 	testkit.Must(t, err)
 	_, err = w.add("acme", newPair(t).line+newPair(t).line+p.line) // the third has a holder
 	testkit.WantKind(t, err, fault.Exists)
-	_, err = w.room.RevokeKey(ctx, "test", newPair(t).print, "nobody's", false)
+	_, err = w.service.RevokeKey(ctx, "test", newPair(t).print, "nobody's", false)
 	testkit.WantKind(t, err, fault.NotFound)
 	after, err := w.store.Read(ctx).RevocationNumber()
 	if err != nil || after != number || len(w.audits()) != before || len(w.states("acme")) != 1 {
@@ -204,10 +204,10 @@ func auditNoSecrets(t *testing.T, w *world) {
 			w.sent("acme", file)
 			w.sent("acme", append([]byte(live.line), file...))
 			w.sent("nobody", bytes.ReplaceAll(file, []byte("-----"), nil))
-			u, err := w.room.User(ctx, "acme")
+			u, err := w.service.User(ctx, "acme")
 			testkit.Must(t, err)
-			testkit.Must(t, w.room.Offered(ctx, model.PendingKey{UserID: u.ID, Public: string(file)}))
-			_, err = w.room.KeyExposed(ctx, "test", "acme", keys.Examine(file))
+			testkit.Must(t, w.service.Offered(ctx, model.PendingKey{UserID: u.ID, Public: string(file)}))
+			_, err = w.service.KeyExposed(ctx, "test", "acme", keys.Examine(file))
 			testkit.Must(t, err)
 		}
 	}

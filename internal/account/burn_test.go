@@ -34,7 +34,7 @@ func (w *world) sent(user string, file []byte) error {
 // burned finds a key on the list of those that are blocked.
 func (w *world) burned(p pair) (model.BurnedKey, bool) {
 	w.t.Helper()
-	list, err := w.room.BurnedKeys(ctx, model.EveryFilter{})
+	list, err := w.service.BurnedKeys(ctx, model.EveryFilter{})
 	testkit.Must(w.t, err)
 	i := slices.IndexFunc(list, func(b model.BurnedKey) bool { return b.Fingerprint == p.print })
 	if i < 0 {
@@ -76,7 +76,7 @@ func burnVendor(t *testing.T, w *world) {
 	p := w.enrolled("acme-telco")
 	_, err := w.add("globex-telco", p.line)
 	testkit.Must(t, err)
-	x, err := w.room.KeyExposed(ctx, "test", "globex-telco", keys.Examine(p.file(t, "")))
+	x, err := w.service.KeyExposed(ctx, "test", "globex-telco", keys.Examine(p.file(t, "")))
 	testkit.Must(t, err)
 	if !slices.Equal(x.Burned, []string{p.print}) || len(x.Flagged)+len(x.Barred) > 0 ||
 		!slices.Equal(x.Users, []string{"acme-telco", "globex-telco"}) {
@@ -102,7 +102,7 @@ func burnFlags(t *testing.T, w *world) {
 		t.Fatalf("the operator is told %q", fault.HintIn(err))
 	}
 	w.wantReason("acme", p, model.ReasonOK) // anybody could have made that file
-	list, err := w.room.Keys(ctx, "acme")
+	list, err := w.service.Keys(ctx, "acme")
 	if err != nil || list[0].Flag == "" {
 		t.Fatalf("%+v, %v", list, err)
 	}
@@ -126,7 +126,7 @@ func burnBars(t *testing.T, w *world) {
 	w.customer("acme")
 	p := newPair(t)
 	w.offer("acme", p)
-	x, err := w.room.KeyExposed(ctx, "test", "acme", keys.Examine(p.file(t, "secret")))
+	x, err := w.service.KeyExposed(ctx, "test", "acme", keys.Examine(p.file(t, "secret")))
 	testkit.Must(t, err)
 	if !slices.Equal(x.Barred, []string{p.print}) || len(x.Burned)+len(x.Flagged)+len(x.Users) > 0 {
 		t.Fatalf("%+v", x)
@@ -134,7 +134,7 @@ func burnBars(t *testing.T, w *world) {
 	if b, _ := w.burned(p); b.How != model.BurnSuspected {
 		t.Fatalf("%+v", b)
 	}
-	if list, err := w.room.PendingKeys(ctx, model.OfUserFilter{}); err != nil || len(list) > 0 {
+	if list, err := w.service.PendingKeys(ctx, model.OfUserFilter{}); err != nil || len(list) > 0 {
 		t.Fatalf("it still waits: %v, %v", list, err)
 	}
 	_, err = w.add("acme", p.line)
@@ -158,7 +158,7 @@ func burnSuspectedThenProven(t *testing.T, w *world) {
 			t.Fatalf("it is %s, want %s", b.How, step.how)
 		}
 	}
-	_, err := w.room.RevokeKey(ctx, "test", p.print, "reported, too", true)
+	_, err := w.service.RevokeKey(ctx, "test", p.print, "reported, too", true)
 	testkit.Must(t, err)
 	if b, _ := w.burned(p); b.How != model.BurnExposed {
 		t.Fatalf("what was proven became %s", b.How)
@@ -168,13 +168,13 @@ func burnSuspectedThenProven(t *testing.T, w *world) {
 func burnReported(t *testing.T, w *world) {
 	u := w.customer("acme")
 	p, nobodys := w.enrolled("acme"), newPair(t)
-	out, err := w.room.RevokeKey(ctx, "boss", p.print, "copied", true)
+	out, err := w.service.RevokeKey(ctx, "boss", p.print, "copied", true)
 	testkit.Must(t, err)
 	if !out.Burned || len(out.Keys) != 1 || len(w.revocations(u, p)) != 1 {
 		t.Fatalf("%+v", out)
 	}
 	w.wantReason("acme", p, model.ReasonKeyBurned)
-	out, err = w.room.RevokeKey(ctx, "boss", nobodys.print, "found in a forum", true)
+	out, err = w.service.RevokeKey(ctx, "boss", nobodys.print, "found in a forum", true)
 	if err != nil || !out.Burned || len(out.Keys) > 0 {
 		t.Fatalf("%+v, %v", out, err)
 	}
@@ -185,7 +185,7 @@ func burnReported(t *testing.T, w *world) {
 	testkit.WantKind(t, err, fault.Denied)
 	for _, mistyped := range []string{"", "SHA256:", "SHA256:short", p.print[:len(p.print)-1], p.print + "=",
 		"MD5:" + p.print, "SHA256:\x00" + p.print[8:]} {
-		_, err = w.room.RevokeKey(ctx, "boss", mistyped, "copied", true)
+		_, err = w.service.RevokeKey(ctx, "boss", mistyped, "copied", true)
 		testkit.WantKind(t, err, fault.Invalid)
 	}
 }
@@ -201,7 +201,7 @@ func burnForEver(t *testing.T, w *world) {
 	}
 	w.sent("acme", exposed.file(t, ""))
 	w.sent("acme", barred.file(t, "secret"))
-	_, err := w.room.RevokeKey(ctx, "test", reported.print, "copied", true)
+	_, err := w.service.RevokeKey(ctx, "test", reported.print, "copied", true)
 	testkit.Must(t, err)
 	for name, p := range map[string]pair{"exposed": exposed, "reported": reported, "barred": barred} {
 		for _, user := range []string{"acme", "globex", "acme-telco"} {
@@ -212,10 +212,10 @@ func burnForEver(t *testing.T, w *world) {
 		}
 		_, err = w.add("acme", p.line, replaces(live))
 		testkit.WantKind(t, err, fault.Denied)
-		_, err = w.room.ApproveKey(ctx, "test", "globex", model.ApproveKey{Fingerprint: p.print})
+		_, err = w.service.ApproveKey(ctx, "test", "globex", model.ApproveKey{Fingerprint: p.print})
 		testkit.WantKind(t, err, fault.NotFound)
 		w.offer("globex", p)
-		if list, err := w.room.PendingKeys(ctx, model.OfUserFilter{User: "globex"}); err != nil || len(list) > 0 {
+		if list, err := w.service.PendingKeys(ctx, model.OfUserFilter{User: "globex"}); err != nil || len(list) > 0 {
 			t.Errorf("%s waits again: %v, %v", name, list, err)
 		}
 	}
@@ -235,7 +235,7 @@ func burnUnknown(t *testing.T, w *world) {
 
 func burnAdvice(t *testing.T, w *world) {
 	w.customer("acme")
-	_, err := w.room.SetAccount(ctx, "test", "acme", model.EditAccount{Region: ptr("au")})
+	_, err := w.service.SetAccount(ctx, "test", "acme", model.EditAccount{Region: ptr("au")})
 	testkit.Must(t, err)
 	if text := fault.PublicText(w.sent("acme", newPair(t).file(t, ""))); !strings.Contains(text,
 		"tell us (help@example.com.au)") {

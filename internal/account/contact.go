@@ -16,7 +16,7 @@ var roles = []string{model.RoleTechnical, model.RoleBilling, model.RoleSecurity}
 
 // AddContact records a person of an account or of a vendor, one of which is
 // named.
-func (r *Room) AddContact(ctx context.Context, actor string, n model.NewContact) (model.Contact, error) {
+func (r *Service) AddContact(ctx context.Context, actor string, n model.NewContact) (model.Contact, error) {
 	c := model.Contact{ID: r.ids.New(), Account: n.Account, Vendor: n.Vendor, Name: n.Name, Email: n.Email, Phone: n.Phone,
 		Roles: n.Roles, CreatedAt: r.now()}
 	if err := checkContact(&c); err != nil {
@@ -81,7 +81,7 @@ func checkContact(c *model.Contact) (err error) {
 }
 
 // checkOwner finds the account or vendor that a contact is of.
-func (r *Room) checkOwner(tx *store.Tx, c *model.Contact) (err error) {
+func (r *Service) checkOwner(tx *store.Tx, c *model.Contact) (err error) {
 	const op = "account.AddContact"
 	switch {
 	case (c.Account == "") == (c.Vendor == ""):
@@ -99,7 +99,7 @@ func (r *Room) checkOwner(tx *store.Tx, c *model.Contact) (err error) {
 
 // Contacts lists the contacts of an account or vendor, whichever has the name, or of all
 // when the filter names none.
-func (r *Room) Contacts(ctx context.Context, f model.ContactFilter) ([]model.Contact, error) {
+func (r *Service) Contacts(ctx context.Context, f model.ContactFilter) ([]model.Contact, error) {
 	q := r.store.Read(ctx)
 	list, err := q.ContactPage(f.Of, f.Of, f.Paging)
 	if err != nil || len(list) > 0 || f.Of == "" {
@@ -113,7 +113,7 @@ func (r *Room) Contacts(ctx context.Context, f model.ContactFilter) ([]model.Con
 }
 
 // Contact finds a contact by id, or by an e-mail address that only one has.
-func (r *Room) Contact(ctx context.Context, who string) (model.Contact, error) {
+func (r *Service) Contact(ctx context.Context, who string) (model.Contact, error) {
 	return contactNamed(r.store.Read(ctx), who)
 }
 
@@ -169,7 +169,7 @@ func personOf(q *store.Q, u model.User, who string) (model.Contact, error) {
 
 // ContactLeaves notes that a person is gone. Its links end; its keys go on
 // until somebody decides, and are listed.
-func (r *Room) ContactLeaves(ctx context.Context, actor, who string) (model.Leaving, error) {
+func (r *Service) ContactLeaves(ctx context.Context, actor, who string) (model.Leaving, error) {
 	row := model.AuditRow{Actor: actor, Action: "contact.leave", Subject: who}
 	return change(ctx, r, row, func(tx *store.Tx, row *model.AuditRow) (out model.Leaving, err error) {
 		c, err := contactNamed(&tx.Q, who)
@@ -198,7 +198,7 @@ func (r *Room) ContactLeaves(ctx context.Context, actor, who string) (model.Leav
 }
 
 // SetContact changes a contact.
-func (r *Room) SetContact(ctx context.Context, actor, who string, e model.EditContact) (model.Contact, error) {
+func (r *Service) SetContact(ctx context.Context, actor, who string, e model.EditContact) (model.Contact, error) {
 	row := model.AuditRow{Actor: actor, Action: "contact.set", Subject: who}
 	return change(ctx, r, row, func(tx *store.Tx, row *model.AuditRow) (model.Contact, error) {
 		c, err := contactNamed(&tx.Q, who)

@@ -26,7 +26,7 @@ var contactStories = stories{
 func contactAdded(t *testing.T, w *world) {
 	w.customer("acme")
 	w.carrier("telco")
-	jo, err := w.room.AddContact(ctx, "test",
+	jo, err := w.service.AddContact(ctx, "test",
 		model.NewContact{Account: "acme", Name: "Jo Hill", Email: " Jo.Hill@ACME.Example ", Phone: "+61 2 5550 0000",
 			Roles: []string{"security", "billing", "security"}})
 	testkit.Must(t, err)
@@ -34,26 +34,26 @@ func contactAdded(t *testing.T, w *world) {
 		jo.VerifiedAt != nil {
 		t.Fatalf("%+v", jo)
 	}
-	ann, err := w.room.AddContact(ctx, "test",
+	ann, err := w.service.AddContact(ctx, "test",
 		model.NewContact{Vendor: "telco", Name: "Ann Ōé 李", Email: "ann@telco.example"})
 	testkit.Must(t, err)
 	if !slices.Equal(ann.Roles, []string{"technical"}) {
 		t.Fatalf("a contact without roles has %v", ann.Roles)
 	}
 	for _, who := range []string{jo.ID, "Jo.Hill@acme.example"} {
-		if got, err := w.room.Contact(ctx, who); err != nil || got.ID != jo.ID || got.Phone != "+61 2 5550 0000" {
+		if got, err := w.service.Contact(ctx, who); err != nil || got.ID != jo.ID || got.Phone != "+61 2 5550 0000" {
 			t.Fatalf("%s: %+v, %v", who, got, err)
 		}
 	}
 	for of, want := range map[string]int{"": 2, "acme": 1, "telco": 1} {
-		if list, err := w.room.Contacts(ctx, model.ContactFilter{Of: of}); err != nil || len(list) != want {
+		if list, err := w.service.Contacts(ctx, model.ContactFilter{Of: of}); err != nil || len(list) != want {
 			t.Fatalf("contacts of %q: %v, %v", of, list, err)
 		}
 	}
-	_, err = w.room.Contacts(ctx, model.ContactFilter{Of: "nobody"})
+	_, err = w.service.Contacts(ctx, model.ContactFilter{Of: "nobody"})
 	testkit.WantKind(t, err, fault.NotFound)
 	for _, who := range []string{"nobody", "nobody@acme.example"} {
-		_, err = w.room.Contact(ctx, who)
+		_, err = w.service.Contact(ctx, who)
 		testkit.WantKind(t, err, fault.NotFound)
 	}
 }
@@ -91,11 +91,11 @@ func contactRefused(t *testing.T, w *world) {
 	} {
 		refused := good
 		c.change(&refused)
-		if _, err := w.room.AddContact(ctx, "test", refused); !fault.Is(err, c.kind) {
+		if _, err := w.service.AddContact(ctx, "test", refused); !fault.Is(err, c.kind) {
 			t.Errorf("%s: %v, want %v", name, err, c.kind)
 		}
 	}
-	if list, err := w.room.Contacts(ctx, model.ContactFilter{}); err != nil || len(list) > 0 {
+	if list, err := w.service.Contacts(ctx, model.ContactFilter{}); err != nil || len(list) > 0 {
 		t.Fatalf("some were recorded: %v, %v", list, err)
 	}
 }
@@ -105,14 +105,14 @@ func contactTwice(t *testing.T, w *world) {
 	w.customer("globex")
 	w.person("acme", "jo@acme.example")
 	again := model.NewContact{Account: "acme", Name: "Jo", Email: "JO@acme.example"}
-	_, err := w.room.AddContact(ctx, "test", again)
+	_, err := w.service.AddContact(ctx, "test", again)
 	testkit.WantKind(t, err, fault.Exists)
 	w.person("globex", "jo@acme.example")
-	list, err := w.room.Contacts(ctx, model.ContactFilter{Of: "acme"})
+	list, err := w.service.Contacts(ctx, model.ContactFilter{Of: "acme"})
 	testkit.Must(t, err)
-	_, err = w.room.ContactLeaves(ctx, "test", list[0].ID)
+	_, err = w.service.ContactLeaves(ctx, "test", list[0].ID)
 	testkit.Must(t, err)
-	_, err = w.room.AddContact(ctx, "test", again)
+	_, err = w.service.AddContact(ctx, "test", again)
 	testkit.Must(t, err)
 }
 
@@ -122,20 +122,20 @@ func contactAmbiguous(t *testing.T, w *world) {
 	jo := w.person("acme", "jo@acme.example")
 	other := w.person("globex", "jo@acme.example")
 	for what, ask := range map[string]func(string) error{
-		"show": func(who string) error { _, err := w.room.Contact(ctx, who); return err },
+		"show": func(who string) error { _, err := w.service.Contact(ctx, who); return err },
 		"set": func(who string) error {
-			_, err := w.room.SetContact(ctx, "test", who, model.EditContact{})
+			_, err := w.service.SetContact(ctx, "test", who, model.EditContact{})
 			return err
 		},
-		"leave": func(who string) error { _, err := w.room.ContactLeaves(ctx, "test", who); return err },
+		"leave": func(who string) error { _, err := w.service.ContactLeaves(ctx, "test", who); return err },
 	} {
 		if err := ask("jo@acme.example"); !fault.Is(err, fault.Conflict) || fault.HintIn(err) != "name one by its id" {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
-	_, err := w.room.ContactLeaves(ctx, "test", other.ID)
+	_, err := w.service.ContactLeaves(ctx, "test", other.ID)
 	testkit.Must(t, err)
-	if got, err := w.room.Contact(ctx, "jo@acme.example"); err != nil || got.ID != jo.ID {
+	if got, err := w.service.Contact(ctx, "jo@acme.example"); err != nil || got.ID != jo.ID {
 		t.Fatalf("the one who stayed: %+v, %v", got, err)
 	}
 }
@@ -144,7 +144,7 @@ func contactAnyCase(t *testing.T, w *world) {
 	w.customer("acme")
 	jo := w.person("acme", "Jo@acme.example")
 	for _, who := range []string{"jo@acme.example", "Jo@ACME.example", "JO@acme.example"} {
-		if got, err := w.room.Contact(ctx, who); err != nil || got.ID != jo.ID {
+		if got, err := w.service.Contact(ctx, who); err != nil || got.ID != jo.ID {
 			t.Errorf("%s: %+v, %v", who, got, err)
 		}
 	}
@@ -162,30 +162,30 @@ func (w *world) verifyLink(c model.Contact) []byte {
 func contactNewAddress(t *testing.T, w *world) {
 	w.customer("acme")
 	jo := w.person("acme", "jo@acme.example")
-	jo, err := w.room.SetContact(ctx, "test", jo.ID, model.EditContact{Verified: ptr("called back")})
+	jo, err := w.service.SetContact(ctx, "test", jo.ID, model.EditContact{Verified: ptr("called back")})
 	testkit.Must(t, err)
 	token := w.verifyLink(jo)
-	if jo, err = w.room.SetContact(ctx, "test", jo.ID,
+	if jo, err = w.service.SetContact(ctx, "test", jo.ID,
 		model.EditContact{Email: ptr("jo@acme.example"), Name: ptr("Jo Hill-Smith"),
 			Roles: &[]string{"billing"}}); err != nil || jo.VerifiedAt == nil {
 		t.Fatalf("the same address, verified before: %+v, %v", jo, err)
 	}
 	_, err = w.links.Waiting(ctx, token)
 	testkit.Must(t, err)
-	if jo, err = w.room.SetContact(ctx, "test", "jo@acme.example",
+	if jo, err = w.service.SetContact(ctx, "test", "jo@acme.example",
 		model.EditContact{Email: ptr("joanna@acme.example")}); err != nil || jo.VerifiedAt != nil || jo.Verified != "" {
 		t.Fatalf("a new address is verified: %+v, %v", jo, err)
 	}
 	// The link lies in the old address's mail: it must not verify the new one.
 	open := func(model.Link, []byte) error { return nil }
 	testkit.WantKind(t, w.links.Open(ctx, token, "203.0.113.7", open), fault.NotFound)
-	if jo, err = w.room.Contact(ctx, jo.ID); err != nil || jo.VerifiedAt != nil || jo.Name != "Jo Hill-Smith" ||
+	if jo, err = w.service.Contact(ctx, jo.ID); err != nil || jo.VerifiedAt != nil || jo.Name != "Jo Hill-Smith" ||
 		!slices.Equal(jo.Roles, []string{"billing"}) {
 		t.Fatalf("%+v, %v", jo, err)
 	}
 	for name, e := range map[string]model.EditContact{"address": {Email: ptr("jo")}, "name": {Name: ptr("")},
 		"phone": {Phone: ptr("\x07")}, "roles": {Roles: &[]string{"king"}}, "word": {Verified: ptr("\x1b")}} {
-		if _, err := w.room.SetContact(ctx, "test", jo.ID, e); !fault.Is(err, fault.Invalid) {
+		if _, err := w.service.SetContact(ctx, "test", jo.ID, e); !fault.Is(err, fault.Invalid) {
 			t.Errorf("a bad %s: %v", name, err)
 		}
 	}
@@ -195,23 +195,23 @@ func contactTakesAddress(t *testing.T, w *world) {
 	w.customer("acme")
 	w.person("acme", "jo@acme.example")
 	ann := w.person("acme", "ann@acme.example")
-	_, err := w.room.SetContact(ctx, "test", ann.ID, model.EditContact{Email: ptr("Jo@acme.example")})
+	_, err := w.service.SetContact(ctx, "test", ann.ID, model.EditContact{Email: ptr("Jo@acme.example")})
 	testkit.WantKind(t, err, fault.Exists)
-	_, err = w.room.SetContact(ctx, "test", ann.ID, model.EditContact{Email: ptr("ANN@acme.example")})
+	_, err = w.service.SetContact(ctx, "test", ann.ID, model.EditContact{Email: ptr("ANN@acme.example")})
 	testkit.Must(t, err)
 }
 
 func contactVerified(t *testing.T, w *world) {
 	w.customer("acme")
 	jo := w.person("acme", "jo@acme.example")
-	_, err := w.room.SetContact(ctx, "test", "jo@acme.example",
+	_, err := w.service.SetContact(ctx, "test", "jo@acme.example",
 		model.EditContact{Verified: ptr("called back on the number in the contract")})
 	testkit.Must(t, err)
-	jo, err = w.room.Contact(ctx, jo.ID)
+	jo, err = w.service.Contact(ctx, jo.ID)
 	if err != nil || jo.VerifiedAt == nil || jo.Verified != "called back on the number in the contract" {
 		t.Fatalf("%+v, %v", jo, err)
 	}
-	jo, err = w.room.SetContact(ctx, "test", jo.ID,
+	jo, err = w.service.SetContact(ctx, "test", jo.ID,
 		model.EditContact{Email: ptr("jo@new.example"), Verified: ptr("by phone")})
 	if err != nil || jo.VerifiedAt == nil || jo.Verified != "by phone" {
 		t.Fatalf("a new address, verified with the same word: %+v, %v", jo, err)
@@ -229,11 +229,11 @@ func contactLeaves(t *testing.T, w *world) {
 	testkit.Must(t, err)
 	_, err = w.add("acme", lost.line, byJo)
 	testkit.Must(t, err)
-	_, err = w.room.RevokeKey(ctx, "test", lost.print, "laptop lost", false)
+	_, err = w.service.RevokeKey(ctx, "test", lost.print, "laptop lost", false)
 	testkit.Must(t, err)
 	w.enrolled("acme") // nobody is known to hold it
 
-	out, err := w.room.ContactLeaves(ctx, "test", jo.ID)
+	out, err := w.service.ContactLeaves(ctx, "test", jo.ID)
 	testkit.Must(t, err)
 	if len(out.Keys) != 1 || out.Keys[0].Fingerprint != held.print || out.Keys[0].State != model.KeyActive ||
 		out.Left != 1 || out.Contact.LeftAt == nil {
@@ -242,9 +242,9 @@ func contactLeaves(t *testing.T, w *world) {
 	_, err = w.links.Waiting(ctx, token)
 	testkit.WantKind(t, err, fault.NotFound)
 	w.wantReason("acme", held, model.ReasonOK) // until somebody decides
-	_, err = w.room.ContactLeaves(ctx, "test", jo.ID)
+	_, err = w.service.ContactLeaves(ctx, "test", jo.ID)
 	testkit.WantKind(t, err, fault.Conflict)
-	_, err = w.room.FreezeKey(ctx, "test", held.print, "jo@acme.example")
+	_, err = w.service.FreezeKey(ctx, "test", held.print, "jo@acme.example")
 	testkit.WantKind(t, err, fault.NotFound)
 	_, err = w.add("acme", newPair(t).line, byJo)
 	testkit.WantKind(t, err, fault.NotFound)

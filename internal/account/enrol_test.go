@@ -73,7 +73,7 @@ func enrolLimit(t *testing.T, w *world) {
 	testkit.Must(t, err)
 	_, err = w.add("acme", newPair(t).line)
 	testkit.WantKind(t, err, fault.Busy)
-	_, err = w.room.RevokeKey(ctx, "test", first.print, "old", false)
+	_, err = w.service.RevokeKey(ctx, "test", first.print, "old", false)
 	testkit.Must(t, err)
 	w.enrolled("acme")
 }
@@ -135,7 +135,7 @@ func enrolOtherUserAtOnce(t *testing.T, w *world) {
 			})
 		}
 		wg.Wait()
-		if holders, err := w.room.Key(ctx, p.print); err != nil || len(holders) != 1 {
+		if holders, err := w.service.Key(ctx, p.print); err != nil || len(holders) != 1 {
 			t.Fatalf("%d users hold one key, %v", len(holders), err)
 		}
 	}
@@ -147,7 +147,8 @@ func enrolHolder(t *testing.T, w *world) {
 	w.carrier("telco", "acme")
 	jo := w.person("acme", "jo@acme.example")
 	w.person("globex", "sam@globex.example")
-	ann, err := w.room.AddContact(ctx, "test", model.NewContact{Vendor: "telco", Name: "Ann", Email: "ann@telco.example"})
+	ann, err := w.service.AddContact(ctx, "test",
+		model.NewContact{Vendor: "telco", Name: "Ann", Email: "ann@telco.example"})
 	testkit.Must(t, err)
 	for _, c := range []struct {
 		user, holder string
@@ -272,7 +273,7 @@ func enrolIssued(t *testing.T, w *world) {
 	_, err = w.add("acme", newPair(t).line, issued)
 	testkit.WantKind(t, err, fault.Conflict)
 	gone := w.person("acme", "gone@acme.example")
-	_, err = w.room.ContactLeaves(ctx, "test", gone.ID)
+	_, err = w.service.ContactLeaves(ctx, "test", gone.ID)
 	testkit.Must(t, err)
 	_, err = w.add("acme", newPair(t).line, issued)
 	testkit.WantKind(t, err, fault.Conflict)
@@ -285,7 +286,7 @@ func enrolIssued(t *testing.T, w *world) {
 	// The vendor's contact with the same address is the same person.
 	w.carrier("telco", "globex")
 	w.person("globex", "sam@globex.example")
-	_, err = w.room.AddContact(ctx, "test", model.NewContact{Vendor: "telco", Name: "Sam", Email: "SAM@globex.example"})
+	_, err = w.service.AddContact(ctx, "test", model.NewContact{Vendor: "telco", Name: "Sam", Email: "SAM@globex.example"})
 	testkit.Must(t, err)
 	_, err = w.add("globex-telco", newPair(t).line, issued)
 	testkit.WantKind(t, err, fault.Conflict)
@@ -296,23 +297,23 @@ func enrolSetKey(t *testing.T, w *world) {
 	jo := w.person("acme", "jo@acme.example")
 	p := w.enrolled("acme")
 	at := exchange.FromMicros(w.micros.Load()).Add(day)
-	k, err := w.room.SetKey(ctx, "test", "acme",
+	k, err := w.service.SetKey(ctx, "test", "acme",
 		model.EditKey{Fingerprint: p.print, Holder: ptr("jo@acme.example"), ExpiresAt: &at, Flag: ptr("ask them")})
 	if err != nil || k.HolderID != jo.ID || !k.ExpiresAt.Equal(at) || k.Flag != "ask them" || k.State != model.KeyActive {
 		t.Fatalf("%+v, %v", k, err)
 	}
-	k, err = w.room.SetKey(ctx, "test", "acme",
+	k, err = w.service.SetKey(ctx, "test", "acme",
 		model.EditKey{Fingerprint: p.print, Holder: ptr(""), ExpiresAt: &time.Time{}, Flag: ptr("")})
 	if err != nil || k.HolderID != "" || k.ExpiresAt != nil || k.Flag != "" {
 		t.Fatalf("%+v, %v", k, err)
 	}
-	_, err = w.room.SetKey(ctx, "test", "acme", model.EditKey{Fingerprint: p.print, Holder: ptr("nobody")})
+	_, err = w.service.SetKey(ctx, "test", "acme", model.EditKey{Fingerprint: p.print, Holder: ptr("nobody")})
 	testkit.WantKind(t, err, fault.NotFound)
-	_, err = w.room.SetKey(ctx, "test", "acme", model.EditKey{Fingerprint: "SHA256:nobody's"})
+	_, err = w.service.SetKey(ctx, "test", "acme", model.EditKey{Fingerprint: "SHA256:nobody's"})
 	testkit.WantKind(t, err, fault.NotFound)
-	_, err = w.room.SetKey(ctx, "test", "nobody", model.EditKey{Fingerprint: p.print})
+	_, err = w.service.SetKey(ctx, "test", "nobody", model.EditKey{Fingerprint: p.print})
 	testkit.WantKind(t, err, fault.NotFound)
-	_, err = w.room.SetKey(ctx, "test", "acme", model.EditKey{Fingerprint: p.print, Flag: ptr("red\x1b[31m\x00")})
+	_, err = w.service.SetKey(ctx, "test", "acme", model.EditKey{Fingerprint: p.print, Flag: ptr("red\x1b[31m\x00")})
 	testkit.WantKind(t, err, fault.Invalid)
 }
 
@@ -320,12 +321,12 @@ func enrolAgain(t *testing.T, w *world) {
 	w.customer("acme")
 	w.customer("globex")
 	p := w.enrolled("acme")
-	_, err := w.room.RevokeKey(ctx, "test", p.print, "a mistake", false)
+	_, err := w.service.RevokeKey(ctx, "test", p.print, "a mistake", false)
 	testkit.Must(t, err)
 	w.wantReason("acme", p, model.ReasonKeyRevoked)
 	_, err = w.add("globex", p.line) // free again
 	testkit.Must(t, err)
-	_, err = w.room.RevokeKey(ctx, "test", p.print, "another", false)
+	_, err = w.service.RevokeKey(ctx, "test", p.print, "another", false)
 	testkit.Must(t, err)
 	_, err = w.add("acme", p.line)
 	testkit.Must(t, err)
@@ -336,7 +337,7 @@ func enrolAgain(t *testing.T, w *world) {
 func enrolRevokedIsGone(t *testing.T, w *world) {
 	u := w.customer("acme")
 	p := w.enrolled("acme")
-	out, err := w.room.RevokeKey(ctx, "test", p.print, "laptop lost", false)
+	out, err := w.service.RevokeKey(ctx, "test", p.print, "laptop lost", false)
 	testkit.Must(t, err)
 	if len(out.Keys) != 1 || out.Burned || len(out.Warnings) != 1 ||
 		!strings.Contains(out.Warnings[0], "last key of user acme") {
@@ -345,15 +346,15 @@ func enrolRevokedIsGone(t *testing.T, w *world) {
 	if got := w.revocations(u, p); len(got) != 1 || got[0] != "laptop lost" {
 		t.Fatalf("revocations: %v", got)
 	}
-	_, err = w.room.RevokeKey(ctx, "test", p.print, "again", false)
+	_, err = w.service.RevokeKey(ctx, "test", p.print, "again", false)
 	testkit.WantKind(t, err, fault.NotFound)
-	_, err = w.room.RevokeKey(ctx, "test", newPair(t).print, "unknown", false)
+	_, err = w.service.RevokeKey(ctx, "test", newPair(t).print, "unknown", false)
 	testkit.WantKind(t, err, fault.NotFound)
-	_, err = w.room.RevokeKey(ctx, "test", p.print, " \n", false)
+	_, err = w.service.RevokeKey(ctx, "test", p.print, " \n", false)
 	testkit.WantKind(t, err, fault.Invalid)
-	_, err = w.room.SetKey(ctx, "test", "acme", model.EditKey{Fingerprint: p.print})
+	_, err = w.service.SetKey(ctx, "test", "acme", model.EditKey{Fingerprint: p.print})
 	testkit.WantKind(t, err, fault.NotFound)
-	list, err := w.room.Key(ctx, p.print)
+	list, err := w.service.Key(ctx, p.print)
 	if err != nil || len(list) != 1 || list[0].State != model.KeyRevoked || list[0].RevokedWhy != "laptop lost" {
 		t.Fatalf("%+v, %v", list, err)
 	}

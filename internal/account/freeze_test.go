@@ -29,7 +29,7 @@ func freezeAndThaw(t *testing.T, w *world) {
 	u := w.customer("acme")
 	w.people("acme")
 	p, other := w.enrolled("acme"), w.enrolled("acme")
-	list, err := w.room.FreezeKey(ctx, "test", p.print, "JO@acme.example")
+	list, err := w.service.FreezeKey(ctx, "test", p.print, "JO@acme.example")
 	testkit.Must(t, err)
 	if len(list) != 1 || list[0].State != model.KeyFrozen || list[0].FrozenBy != "jo@acme.example" ||
 		list[0].FrozenAt == nil {
@@ -43,24 +43,24 @@ func freezeAndThaw(t *testing.T, w *world) {
 	if n := w.notices(); n["key.frozen"] != 1 {
 		t.Fatalf("notices: %v", n)
 	}
-	_, err = w.room.FreezeKey(ctx, "test", p.print, "ann@acme.example")
+	_, err = w.service.FreezeKey(ctx, "test", p.print, "ann@acme.example")
 	testkit.WantKind(t, err, fault.Conflict)
-	_, err = w.room.ThawKey(ctx, "test", p.print, "jo@acme.example")
+	_, err = w.service.ThawKey(ctx, "test", p.print, "jo@acme.example")
 	testkit.WantKind(t, err, fault.Denied)
 	w.wantReason("acme", p, model.ReasonKeyFrozen)
-	list, err = w.room.ThawKey(ctx, "test", p.print, "ann@acme.example")
+	list, err = w.service.ThawKey(ctx, "test", p.print, "ann@acme.example")
 	if err != nil || list[0].State != model.KeyActive || list[0].FrozenAt != nil {
 		t.Fatalf("%+v, %v", list, err)
 	}
 	w.wantReason("acme", p, model.ReasonOK)
-	_, err = w.room.ThawKey(ctx, "test", p.print, "ann@acme.example")
+	_, err = w.service.ThawKey(ctx, "test", p.print, "ann@acme.example")
 	testkit.WantKind(t, err, fault.Conflict)
-	_, err = w.room.FreezeKey(ctx, "test", p.print, "ann@acme.example") // again, by the other
+	_, err = w.service.FreezeKey(ctx, "test", p.print, "ann@acme.example") // again, by the other
 	testkit.Must(t, err)
 	if n := w.notices(); n["key.frozen"] != 2 {
 		t.Fatalf("the second freeze is not told: %v", n)
 	}
-	_, err = w.room.ThawKey(ctx, "test", p.print, "jo@acme.example")
+	_, err = w.service.ThawKey(ctx, "test", p.print, "jo@acme.example")
 	testkit.Must(t, err)
 	w.enrolled("acme") // nothing is frozen: nobody has to confirm
 }
@@ -75,9 +75,9 @@ func freezeThenAdd(t *testing.T, w *world) {
 	w.customer("acme")
 	w.people("acme")
 	p, live := w.enrolled("acme"), w.enrolled("acme")
-	jo, err := w.room.Contact(ctx, "jo@acme.example")
+	jo, err := w.service.Contact(ctx, "jo@acme.example")
 	testkit.Must(t, err)
-	_, err = w.room.FreezeKey(ctx, "test", p.print, jo.ID)
+	_, err = w.service.FreezeKey(ctx, "test", p.print, jo.ID)
 	testkit.Must(t, err)
 	for _, by := range []string{"", jo.ID, "Jo@acme.example"} {
 		testkit.WantKind(t, w.confirmed("acme", by), fault.Denied)
@@ -87,7 +87,7 @@ func freezeThenAdd(t *testing.T, w *world) {
 	testkit.WantKind(t, err, fault.Denied)
 	waiting := newPair(t)
 	w.offer("acme", waiting)
-	_, err = w.room.ApproveKey(ctx, "test", "acme", model.ApproveKey{Fingerprint: waiting.print})
+	_, err = w.service.ApproveKey(ctx, "test", "acme", model.ApproveKey{Fingerprint: waiting.print})
 	testkit.WantKind(t, err, fault.Denied)
 	testkit.Must(t, w.confirmed("acme", "ann@acme.example"))
 	testkit.Must(t, w.confirmed("acme", "")) // confirmed once, since the freeze
@@ -98,9 +98,9 @@ func freezeThenRevoke(t *testing.T, w *world) {
 	w.customer("acme")
 	w.people("acme")
 	p := w.enrolled("acme")
-	_, err := w.room.FreezeKey(ctx, "test", p.print, "jo@acme.example")
+	_, err := w.service.FreezeKey(ctx, "test", p.print, "jo@acme.example")
 	testkit.Must(t, err)
-	_, err = w.room.RevokeKey(ctx, "test", p.print, "lost", false)
+	_, err = w.service.RevokeKey(ctx, "test", p.print, "lost", false)
 	testkit.Must(t, err)
 	for _, by := range []string{"", "jo@acme.example"} {
 		testkit.WantKind(t, w.confirmed("acme", by), fault.Denied)
@@ -113,18 +113,20 @@ func freezeThenRevoke(t *testing.T, w *world) {
 func freezeOneAddress(t *testing.T, w *world) {
 	w.carrier("telco", "acme")
 	jo := w.person("acme", "jo@telco.example")
-	twin, err := w.room.AddContact(ctx, "test", model.NewContact{Vendor: "telco", Name: "Jo", Email: "JO@telco.example"})
+	twin, err := w.service.AddContact(ctx, "test",
+		model.NewContact{Vendor: "telco", Name: "Jo", Email: "JO@telco.example"})
 	testkit.Must(t, err)
 	p := w.enrolled("acme-telco")
-	_, err = w.room.FreezeKey(ctx, "test", p.print, jo.ID)
+	_, err = w.service.FreezeKey(ctx, "test", p.print, jo.ID)
 	testkit.Must(t, err)
-	_, err = w.room.ThawKey(ctx, "test", p.print, twin.ID)
+	_, err = w.service.ThawKey(ctx, "test", p.print, twin.ID)
 	testkit.WantKind(t, err, fault.Denied)
 	testkit.WantKind(t, w.confirmed("acme-telco", twin.ID), fault.Denied)
-	ann, err := w.room.AddContact(ctx, "test", model.NewContact{Vendor: "telco", Name: "Ann", Email: "ann@telco.example"})
+	ann, err := w.service.AddContact(ctx, "test",
+		model.NewContact{Vendor: "telco", Name: "Ann", Email: "ann@telco.example"})
 	testkit.Must(t, err)
 	testkit.Must(t, w.confirmed("acme-telco", ann.ID))
-	_, err = w.room.ThawKey(ctx, "test", p.print, ann.ID)
+	_, err = w.service.ThawKey(ctx, "test", p.print, ann.ID)
 	testkit.Must(t, err)
 }
 
@@ -135,7 +137,7 @@ func freezeVendor(t *testing.T, w *world) {
 	p := w.enrolled("acme-telco")
 	_, err := w.add("globex-telco", p.line)
 	testkit.Must(t, err)
-	list, err := w.room.FreezeKey(ctx, "test", p.print, "jo@globex.example")
+	list, err := w.service.FreezeKey(ctx, "test", p.print, "jo@globex.example")
 	if err != nil || len(list) != 2 {
 		t.Fatalf("%+v, %v", list, err)
 	}
@@ -149,7 +151,7 @@ func freezeVendor(t *testing.T, w *world) {
 		t.Fatalf("notices: %v", n)
 	}
 	testkit.WantKind(t, w.confirmed("acme-telco", ""), fault.Denied)
-	_, err = w.room.ThawKey(ctx, "test", p.print, "ann@acme.example") // of the other account
+	_, err = w.service.ThawKey(ctx, "test", p.print, "ann@acme.example") // of the other account
 	testkit.Must(t, err)
 	for _, u := range users {
 		w.wantReason(u.Name, p, model.ReasonOK)
@@ -160,12 +162,12 @@ func freezeNotElsewhere(t *testing.T, w *world) {
 	w.carrier("telco", "acme", "globex")
 	w.people("acme")
 	p := w.enrolled("acme-telco")
-	_, err := w.room.FreezeKey(ctx, "test", p.print, "jo@acme.example")
+	_, err := w.service.FreezeKey(ctx, "test", p.print, "jo@acme.example")
 	testkit.Must(t, err)
 	_, err = w.add("globex-telco", p.line)
 	testkit.WantKind(t, err, fault.Denied)
 	w.wantStates("globex-telco", map[string]string{})
-	_, err = w.room.ThawKey(ctx, "test", p.print, "ann@acme.example")
+	_, err = w.service.ThawKey(ctx, "test", p.print, "ann@acme.example")
 	testkit.Must(t, err)
 	_, err = w.add("globex-telco", p.line)
 	testkit.Must(t, err)
@@ -178,16 +180,16 @@ func freezeStrangers(t *testing.T, w *world) {
 	w.people("globex")
 	p := w.enrolled("acme")
 	for _, by := range []string{"jo@globex.example", "nobody@acme.example", ""} {
-		_, err := w.room.FreezeKey(ctx, "test", p.print, by)
+		_, err := w.service.FreezeKey(ctx, "test", p.print, by)
 		testkit.WantKind(t, err, fault.NotFound)
 	}
-	_, err := w.room.FreezeKey(ctx, "test", newPair(t).print, "jo@acme.example")
+	_, err := w.service.FreezeKey(ctx, "test", newPair(t).print, "jo@acme.example")
 	testkit.WantKind(t, err, fault.NotFound)
 	w.wantReason("acme", p, model.ReasonOK)
-	_, err = w.room.FreezeKey(ctx, "test", p.print, "jo@acme.example")
+	_, err = w.service.FreezeKey(ctx, "test", p.print, "jo@acme.example")
 	testkit.Must(t, err)
 	for _, by := range []string{"ann@globex.example", ""} {
-		_, err = w.room.ThawKey(ctx, "test", p.print, by)
+		_, err = w.service.ThawKey(ctx, "test", p.print, by)
 		testkit.WantKind(t, err, fault.NotFound)
 	}
 	w.wantReason("acme", p, model.ReasonKeyFrozen)

@@ -33,7 +33,7 @@ var expiryMarks = []struct {
 // Keep retires keys whose successor is in use, ends the sessions of expired
 // ones, and notes what people should be told, until ctx ends. Several nodes
 // may do so at once: each thing is done once.
-func (r *Room) Keep(ctx context.Context, log *slog.Logger) {
+func (r *Service) Keep(ctx context.Context, log *slog.Logger) {
 	var noticed time.Time
 	do := func(ctx context.Context) error {
 		err := r.RetireKeys(ctx)
@@ -49,7 +49,7 @@ func (r *Room) Keep(ctx context.Context, log *slog.Logger) {
 
 // RetireKeys revokes the keys whose time of overlap is over, and ends the
 // sessions of those that have expired.
-func (r *Room) RetireKeys(ctx context.Context) error {
+func (r *Service) RetireKeys(ctx context.Context) error {
 	now := r.now()
 	due, err := r.store.Read(ctx).KeysEnding(now, keeperBatch)
 	if err != nil {
@@ -64,7 +64,7 @@ func (r *Room) RetireKeys(ctx context.Context) error {
 }
 
 // end does what a key's time asks for. Another node may have been faster.
-func (r *Room) end(ctx context.Context, k model.Key, now time.Time) error {
+func (r *Service) end(ctx context.Context, k model.Key, now time.Time) error {
 	retired := model.AuditRow{Actor: keeperName, Action: "key.retire", Subject: k.User}
 	err := r.write(ctx, retired, func(tx *store.Tx, row *model.AuditRow) error {
 		u, live, err := liveKey(tx, k.User, k.Fingerprint)
@@ -102,7 +102,7 @@ func (r *Room) end(ctx context.Context, k model.Key, now time.Time) error {
 var errNothingToDo = fault.E("account.end", fault.Conflict, "nothing to do")
 
 // NoteKeys notes which keys end soon, and which have grown old.
-func (r *Room) NoteKeys(ctx context.Context) error {
+func (r *Service) NoteKeys(ctx context.Context) error {
 	now := r.now()
 	for after := ""; ; {
 		due, err := r.store.Read(ctx).KeysDue(now.Add(expiryMarks[len(expiryMarks)-1].before), now.Add(-oldAge), after,
@@ -125,7 +125,7 @@ func (r *Room) NoteKeys(ctx context.Context) error {
 	}
 }
 
-func (r *Room) noteKey(tx *store.Tx, k model.Key, now time.Time) error {
+func (r *Service) noteKey(tx *store.Tx, k model.Key, now time.Time) error {
 	if k.RetiresAt != nil {
 		return nil // its successor is there
 	}
@@ -150,7 +150,7 @@ func (r *Room) noteKey(tx *store.Tx, k model.Key, now time.Time) error {
 }
 
 // tell notes something that a key's people should hear, once for each mark.
-func (r *Room) tell(tx *store.Tx, k model.Key, kind, mark, text string) error {
+func (r *Service) tell(tx *store.Tx, k model.Key, kind, mark, text string) error {
 	u, err := tx.User(k.User)
 	if err != nil {
 		return err
@@ -159,7 +159,7 @@ func (r *Room) tell(tx *store.Tx, k model.Key, kind, mark, text string) error {
 	return err
 }
 
-func (r *Room) note(tx *store.Tx, k model.Key, u model.User, kind, mark, text string) (bool, error) {
+func (r *Service) note(tx *store.Tx, k model.Key, u model.User, kind, mark, text string) (bool, error) {
 	if help := r.help(&tx.Q, u.Account); help != "" {
 		text += " Help: " + help + "."
 	}
@@ -168,7 +168,7 @@ func (r *Room) note(tx *store.Tx, k model.Key, u model.User, kind, mark, text st
 }
 
 // help is whom an account's people turn to.
-func (r *Room) help(q *store.Q, account string) string {
+func (r *Service) help(q *store.Q, account string) string {
 	if a, err := q.Account(account); err == nil && r.policy.Regions[a.Region] != "" {
 		return r.policy.Regions[a.Region]
 	}
@@ -177,7 +177,7 @@ func (r *Room) help(q *store.Q, account string) string {
 
 // Notices lists what people should be told, with whom: contacts with a fitting
 // role who are still there, and the key's holder.
-func (r *Room) Notices(ctx context.Context, f model.NoticeFilter) ([]model.Notice, error) {
+func (r *Service) Notices(ctx context.Context, f model.NoticeFilter) ([]model.Notice, error) {
 	q := r.store.Read(ctx)
 	list, err := q.Notices(f)
 	if err != nil {
@@ -226,7 +226,7 @@ func fits(c model.Contact, roles []string) bool {
 }
 
 // NoticeDone notes that people were told.
-func (r *Room) NoticeDone(ctx context.Context, actor, id string) error {
+func (r *Service) NoticeDone(ctx context.Context, actor, id string) error {
 	done := model.AuditRow{Actor: actor, Action: "notice.done", Subject: id}
 	return r.write(ctx, done, func(tx *store.Tx, row *model.AuditRow) error {
 		return fault.Missing("account.NoticeDone", tx.NoticeDone(id, exchange.Micros(row.At)), "There is no open notice %q.",

@@ -47,8 +47,8 @@ func (w *world) until(user string, d time.Duration) pair {
 // keep does a keeper's round.
 func (w *world) keep() {
 	w.t.Helper()
-	testkit.Must(w.t, w.room.RetireKeys(ctx))
-	testkit.Must(w.t, w.room.NoteKeys(ctx))
+	testkit.Must(w.t, w.service.RetireKeys(ctx))
+	testkit.Must(w.t, w.service.NoteKeys(ctx))
 }
 
 func keeperExpiring(t *testing.T, w *world) {
@@ -142,7 +142,7 @@ func keeperPutOff(t *testing.T, w *world) {
 	w.pass(2 * day)
 	w.keep()
 	at := exchange.FromMicros(w.micros.Load()).Add(12 * time.Hour)
-	_, err := w.room.SetKey(ctx, "test", "acme", model.EditKey{Fingerprint: p.print, ExpiresAt: &at})
+	_, err := w.service.SetKey(ctx, "test", "acme", model.EditKey{Fingerprint: p.print, ExpiresAt: &at})
 	testkit.Must(t, err)
 	w.wantReason("acme", p, model.ReasonOK)
 	w.keep()
@@ -173,7 +173,7 @@ func keeperTwo(t *testing.T, w *world) {
 		t.Helper()
 		other := account.New(w.store, w.clock, w.ids, w.policy)
 		var wg sync.WaitGroup
-		for _, r := range []*account.Room{w.room, other} {
+		for _, r := range []*account.Service{w.service, other} {
 			wg.Go(func() {
 				if err := r.RetireKeys(ctx); err != nil {
 					t.Error(err)
@@ -215,7 +215,7 @@ func keeperRuns(t *testing.T, w *world) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		w.room.Keep(ctx, slog.New(slog.DiscardHandler))
+		w.service.Keep(ctx, slog.New(slog.DiscardHandler))
 	}()
 	testkit.Eventually(t, "the keeper ends an expired key's sessions",
 		func() bool { return len(w.revocations(u, p)) == 1 })
@@ -230,19 +230,19 @@ func keeperWho(t *testing.T, w *world) {
 	w.person("acme", "bill@acme.example", "billing")
 	holder := w.person("acme", "holder@acme.example", "billing")
 	gone := w.person("acme", "gone@acme.example")
-	_, err := w.room.AddContact(ctx, "test", model.NewContact{Vendor: "telco", Name: "Ann", Email: "ann@telco.example"})
+	_, err := w.service.AddContact(ctx, "test", model.NewContact{Vendor: "telco", Name: "Ann", Email: "ann@telco.example"})
 	testkit.Must(t, err)
-	_, err = w.room.AddContact(ctx, "test", model.NewContact{Vendor: "telco", Name: "Tech", Email: "Tech@acme.example"})
+	_, err = w.service.AddContact(ctx, "test", model.NewContact{Vendor: "telco", Name: "Tech", Email: "Tech@acme.example"})
 	testkit.Must(t, err)
 	p := w.until("acme-telco", day)
-	_, err = w.room.SetKey(ctx, "test", "acme-telco", model.EditKey{Fingerprint: p.print, Holder: &holder.ID})
+	_, err = w.service.SetKey(ctx, "test", "acme-telco", model.EditKey{Fingerprint: p.print, Holder: &holder.ID})
 	testkit.Must(t, err)
-	_, err = w.room.ContactLeaves(ctx, "test", gone.ID)
+	_, err = w.service.ContactLeaves(ctx, "test", gone.ID)
 	testkit.Must(t, err)
-	_, err = w.room.SetAccount(ctx, "test", "acme", model.EditAccount{Region: ptr("au")})
+	_, err = w.service.SetAccount(ctx, "test", "acme", model.EditAccount{Region: ptr("au")})
 	testkit.Must(t, err)
 	w.keep()
-	list, err := w.room.Notices(ctx, model.NoticeFilter{})
+	list, err := w.service.Notices(ctx, model.NoticeFilter{})
 	if err != nil || len(list) != 1 {
 		t.Fatalf("%+v, %v", list, err)
 	}
@@ -264,7 +264,7 @@ func keeperAddressWithin(t *testing.T, w *world) {
 	w.person("acme", "anna@acme.example")
 	w.until("acme", day)
 	w.keep()
-	list, err := w.room.Notices(ctx, model.NoticeFilter{})
+	list, err := w.service.Notices(ctx, model.NoticeFilter{})
 	if err != nil || len(list) != 1 || len(list[0].To) != 2 {
 		t.Fatalf("%+v, %v", list, err)
 	}
@@ -274,14 +274,14 @@ func keeperDone(t *testing.T, w *world) {
 	w.customer("acme")
 	w.until("acme", day)
 	w.keep()
-	list, err := w.room.Notices(ctx, model.NoticeFilter{})
+	list, err := w.service.Notices(ctx, model.NoticeFilter{})
 	testkit.Must(t, err)
-	testkit.Must(t, w.room.NoticeDone(ctx, "test", list[0].ID))
-	testkit.WantKind(t, w.room.NoticeDone(ctx, "test", list[0].ID), fault.NotFound)
-	testkit.WantKind(t, w.room.NoticeDone(ctx, "test", "nothing"), fault.NotFound)
+	testkit.Must(t, w.service.NoticeDone(ctx, "test", list[0].ID))
+	testkit.WantKind(t, w.service.NoticeDone(ctx, "test", list[0].ID), fault.NotFound)
+	testkit.WantKind(t, w.service.NoticeDone(ctx, "test", "nothing"), fault.NotFound)
 	w.keep()
-	open, err := w.room.Notices(ctx, model.NoticeFilter{})
-	all, err2 := w.room.Notices(ctx, model.NoticeFilter{All: true})
+	open, err := w.service.Notices(ctx, model.NoticeFilter{})
+	all, err2 := w.service.Notices(ctx, model.NoticeFilter{All: true})
 	if err != nil || err2 != nil || len(open) != 0 || len(all) != 1 || all[0].DoneAt == nil {
 		t.Fatalf("open %+v, all %+v", open, all)
 	}

@@ -16,7 +16,7 @@ import (
 // AddKeys reads the public keys that somebody sent and enrols them for a user,
 // all or none. One key on two users is refused, except users of the same
 // vendor. A private key is refused, kept nowhere, and burned or flagged.
-func (r *Room) AddKeys(ctx context.Context, actor, user string, n model.NewKey) ([]model.Key, error) {
+func (r *Service) AddKeys(ctx context.Context, actor, user string, n model.NewKey) ([]model.Key, error) {
 	const op = "account.AddKeys"
 	text := []byte(n.Text)
 	if keys.LooksPrivate(text) {
@@ -39,7 +39,7 @@ func (r *Room) AddKeys(ctx context.Context, actor, user string, n model.NewKey) 
 }
 
 // enrolAll enrols keys in one transaction, with an audit row each.
-func (r *Room) enrolAll(tx *store.Tx, actor, user string, n model.NewKey,
+func (r *Service) enrolAll(tx *store.Tx, actor, user string, n model.NewKey,
 	found []keys.Public) (added []model.Key, err error) {
 	const op = "account.AddKeys"
 	u, err := tx.User(user)
@@ -91,7 +91,7 @@ func (r *Room) enrolAll(tx *store.Tx, actor, user string, n model.NewKey,
 }
 
 // newKey is the record of a key to be.
-func (r *Room) newKey(u model.User, n model.NewKey, p keys.Public, holder model.Contact) model.Key {
+func (r *Service) newKey(u model.User, n model.NewKey, p keys.Public, holder model.Contact) model.Key {
 	k := model.Key{ID: r.ids.New(), User: u.Name, Fingerprint: p.Fingerprint, MD5: p.MD5, Type: p.Type, Bits: p.Bits,
 		Public: p.Line, Comment: p.Comment, Origin: model.OriginSubmitted, Holder: holder.Email, HolderID: holder.ID,
 		State: model.KeyActive, CreatedAt: r.now(),
@@ -109,7 +109,7 @@ func (r *Room) newKey(u model.User, n model.NewKey, p keys.Public, holder model.
 // checkPeople checks what an enrolment says of contacts: that its holder is
 // one, that two are known before the operator issues a key, and that a second
 // one confirms a key after the first had one frozen.
-func (r *Room) checkPeople(tx *store.Tx, u model.User, n model.NewKey) (holder model.Contact, err error) {
+func (r *Service) checkPeople(tx *store.Tx, u model.User, n model.NewKey) (holder model.Contact, err error) {
 	const op = "account.AddKeys"
 	if n.ExpiresAt != nil && !n.ExpiresAt.After(r.now()) {
 		return holder, fault.E(op, fault.Invalid, "The key would have expired already.")
@@ -146,7 +146,7 @@ func mails(list []model.Contact) (out []string) {
 
 // mayHold checks the number of keys, that this one is not burned, and that
 // nobody else has it.
-func (r *Room) mayHold(tx *store.Tx, u model.User, fingerprint string, replaces bool) error {
+func (r *Service) mayHold(tx *store.Tx, u model.User, fingerprint string, replaces bool) error {
 	const op = "account.AddKeys"
 	if b, err := tx.Burned(fingerprint); err == nil {
 		return fault.E(op, fault.Denied, "This key can't be used here.").
@@ -197,7 +197,7 @@ func (r *Room) mayHold(tx *store.Tx, u model.User, fingerprint string, replaces 
 }
 
 // Keys lists a user's keys, revoked ones included.
-func (r *Room) Keys(ctx context.Context, user string) ([]model.Key, error) {
+func (r *Service) Keys(ctx context.Context, user string) ([]model.Key, error) {
 	u, err := r.User(ctx, user)
 	if err != nil {
 		return nil, err
@@ -206,7 +206,7 @@ func (r *Room) Keys(ctx context.Context, user string) ([]model.Key, error) {
 }
 
 // Key finds every user's record of a fingerprint.
-func (r *Room) Key(ctx context.Context, fingerprint string) ([]model.Key, error) {
+func (r *Service) Key(ctx context.Context, fingerprint string) ([]model.Key, error) {
 	list, err := r.judged(r.store.Read(ctx).KeysOf(fingerprint))
 	if err == nil && len(list) == 0 {
 		err = noSuchKey(fingerprint)
@@ -220,7 +220,7 @@ func noSuchKey(fingerprint string) error {
 }
 
 // judged fills in what each key is good for now.
-func (r *Room) judged(list []model.Key, err error) ([]model.Key, error) {
+func (r *Service) judged(list []model.Key, err error) ([]model.Key, error) {
 	for i := range list {
 		list[i].State = list[i].StateAt(r.now())
 	}
@@ -228,7 +228,7 @@ func (r *Room) judged(list []model.Key, err error) ([]model.Key, error) {
 }
 
 // SetKey changes a user's key's holder, expiry or flag.
-func (r *Room) SetKey(ctx context.Context, actor, user string, e model.EditKey) (model.Key, error) {
+func (r *Service) SetKey(ctx context.Context, actor, user string, e model.EditKey) (model.Key, error) {
 	row := model.AuditRow{Actor: actor, Action: "key.set", Subject: user}
 	return change(ctx, r, row, func(tx *store.Tx, row *model.AuditRow) (model.Key, error) {
 		u, k, err := liveKey(tx, user, e.Fingerprint)

@@ -13,7 +13,8 @@ import (
 // Check says whether a user may log in with a key from an address. It asks
 // the database once, whatever exists, so that its time tells a stranger
 // nothing; the reason is for the operator alone.
-func (r *Room) Check(ctx context.Context, user, fingerprint string, from netip.Addr) (exchange.Login, string, error) {
+func (r *Service) Check(ctx context.Context, user, fingerprint string,
+	from netip.Addr) (exchange.Login, string, error) {
 	// What is no text is nobody's name; a database that takes only text must not
 	// see it, or every such try would look like an outage.
 	c, err := r.store.Read(ctx).Credential(valid.Printable(user), fingerprint)
@@ -40,7 +41,7 @@ func (r *Room) Check(ctx context.Context, user, fingerprint string, from netip.A
 }
 
 // keyReason says whether the key itself is good for the user.
-func (r *Room) keyReason(c *store.Credential) string {
+func (r *Service) keyReason(c *store.Credential) string {
 	now := r.clock()
 	switch k := c.Key; {
 	case c.User.ID == "":
@@ -66,7 +67,7 @@ func (r *Room) keyReason(c *store.Credential) string {
 }
 
 // endpointIPs are the networks of a region's server address.
-func (r *Room) endpointIPs(region string) []string {
+func (r *Service) endpointIPs(region string) []string {
 	if list, ok := r.policy.EndpointIPs[region]; ok {
 		return list
 	}
@@ -74,7 +75,7 @@ func (r *Room) endpointIPs(region string) []string {
 }
 
 // Confirm reports whether nothing was revoked since the login was checked.
-func (r *Room) Confirm(ctx context.Context, l exchange.Login) (bool, error) {
+func (r *Service) Confirm(ctx context.Context, l exchange.Login) (bool, error) {
 	revoked, err := r.store.Read(ctx).Revoked(l.User.ID, l.Fingerprint, l.Revocation)
 	return !revoked, err
 }

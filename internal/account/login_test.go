@@ -29,21 +29,21 @@ type scene struct {
 }
 
 // The turns that a scene may take.
-func (s scene) revoke() { s.done(s.room.RevokeKey(ctx, "test", s.key.print, "old", false)) }
-func (s scene) burn()   { s.done(s.room.RevokeKey(ctx, "test", s.key.print, "copied", true)) }
-func (s scene) freeze() { s.done(s.room.FreezeKey(ctx, "test", s.key.print, "jo@acme.example")) }
+func (s scene) revoke() { s.done(s.service.RevokeKey(ctx, "test", s.key.print, "old", false)) }
+func (s scene) burn()   { s.done(s.service.RevokeKey(ctx, "test", s.key.print, "copied", true)) }
+func (s scene) freeze() { s.done(s.service.FreezeKey(ctx, "test", s.key.print, "jo@acme.example")) }
 func (s scene) rotate() { s.rotated("acme", s.key) }
 func (s scene) later()  { s.pass(20 * day) }
 func (s scene) expire() {
 	at := exchange.FromMicros(s.micros.Load())
-	s.done(s.room.SetKey(ctx, "test", "acme", model.EditKey{Fingerprint: s.key.print, ExpiresAt: &at}))
+	s.done(s.service.SetKey(ctx, "test", "acme", model.EditKey{Fingerprint: s.key.print, ExpiresAt: &at}))
 }
 func (s scene) disable() {
-	s.done(s.room.SetUser(ctx, "test", "acme", model.EditUser{Enabled: ptr(false)}))
+	s.done(s.service.SetUser(ctx, "test", "acme", model.EditUser{Enabled: ptr(false)}))
 }
-func (s scene) state(now string) { s.done(s.room.SetState(ctx, "test", "acme", now)) }
+func (s scene) state(now string) { s.done(s.service.SetState(ctx, "test", "acme", now)) }
 func (s scene) elsewhere() {
-	s.done(s.room.SetUser(ctx, "test", "acme", model.EditUser{AllowIPs: &[]string{"198.51.100.0/24"}}))
+	s.done(s.service.SetUser(ctx, "test", "acme", model.EditUser{AllowIPs: &[]string{"198.51.100.0/24"}}))
 }
 
 func (s scene) done(_ any, err error) {
@@ -77,7 +77,7 @@ func loginReasons(t *testing.T, w *world) {
 		"another user's name, a revoked key": {"globex", own, scene.revoke, model.ReasonUnknownKey},
 		"burned":                             {"acme", own, scene.burn, model.ReasonKeyBurned},
 		"burned before anybody had it": {"acme", other,
-			func(s scene) { s.done(s.room.RevokeKey(ctx, "test", s.nobodys.print, "x", true)) }, model.ReasonKeyBurned},
+			func(s scene) { s.done(s.service.RevokeKey(ctx, "test", s.nobodys.print, "x", true)) }, model.ReasonKeyBurned},
 		"revoked, then burned": {"acme", own, func(s scene) { s.revoke(); s.burn() }, model.ReasonKeyBurned},
 		"revoked":              {"acme", own, scene.revoke, model.ReasonKeyRevoked},
 		"frozen":               {"acme", own, scene.freeze, model.ReasonKeyFrozen},
@@ -123,7 +123,7 @@ func loginReasons(t *testing.T, w *world) {
 		w.people("acme")
 		s.key = w.enrolled("acme")
 		c.turns(s)
-		l, reason, err := w.room.Check(ctx, c.user, c.key(s).print, netip.MustParseAddr("203.0.113.7"))
+		l, reason, err := w.service.Check(ctx, c.user, c.key(s).print, netip.MustParseAddr("203.0.113.7"))
 		if err != nil || reason != c.want {
 			t.Errorf("%s: %s, want %s (%v)", name, reason, c.want, err)
 		}
@@ -165,15 +165,16 @@ func loginAddresses(t *testing.T, w *world) {
 		w.policy.EndpointIPs = map[string][]string{"": c.defaults, "au": c.region1}
 		w.open()
 		clean := func(list []string) *[]string { out := append([]string{}, list...); return &out }
-		_, err := w.room.SetUser(ctx, "test", "acme", model.EditUser{AllowIPs: clean(c.user)})
+		_, err := w.service.SetUser(ctx, "test", "acme", model.EditUser{AllowIPs: clean(c.user)})
 		testkit.Must(t, err)
-		_, err = w.room.SetAccount(ctx, "test", "acme", model.EditAccount{AllowIPs: clean(c.account), Region: ptr(c.region)})
+		_, err = w.service.SetAccount(ctx, "test", "acme",
+			model.EditAccount{AllowIPs: clean(c.account), Region: ptr(c.region)})
 		testkit.Must(t, err)
 		want := model.ReasonAddress
 		if c.ok {
 			want = model.ReasonOK
 		}
-		l, reason, err := w.room.Check(ctx, "acme", p.print, here)
+		l, reason, err := w.service.Check(ctx, "acme", p.print, here)
 		if err != nil || reason != want || l.Region != c.region {
 			t.Errorf("%d: %s in region %q, want %s (%v)", i, reason, l.Region, want, err)
 		}
@@ -192,18 +193,18 @@ func loginNetworks(t *testing.T, w *world) {
 		{"::/0", "203.0.113.7", false}, {"::ffff:203.0.113.7", "203.0.113.7", true},
 		{"::ffff:203.0.113.0/120", "203.0.113.7", true},
 	} {
-		_, err := w.room.SetUser(ctx, "test", "acme", model.EditUser{AllowIPs: &[]string{c.list}})
+		_, err := w.service.SetUser(ctx, "test", "acme", model.EditUser{AllowIPs: &[]string{c.list}})
 		testkit.Must(t, err)
-		_, reason, err := w.room.Check(ctx, "acme", p.print, netip.MustParseAddr(c.from))
+		_, reason, err := w.service.Check(ctx, "acme", p.print, netip.MustParseAddr(c.from))
 		if err != nil || (reason == model.ReasonOK) != c.ok {
 			t.Errorf("%s from %s: %s, %v", c.list, c.from, reason, err)
 		}
 	}
 	for _, bad := range []string{"", "everywhere", "203.0.113.0/33", "203.0.113", "fe80::1%eth0", "203.0.113.7\n",
 		"::/129"} {
-		_, err := w.room.SetUser(ctx, "test", "acme", model.EditUser{AllowIPs: &[]string{bad}})
+		_, err := w.service.SetUser(ctx, "test", "acme", model.EditUser{AllowIPs: &[]string{bad}})
 		testkit.WantKind(t, err, fault.Invalid)
-		_, err = w.room.SetAccount(ctx, "test", "acme", model.EditAccount{AllowIPs: &[]string{bad}})
+		_, err = w.service.SetAccount(ctx, "test", "acme", model.EditAccount{AllowIPs: &[]string{bad}})
 		testkit.WantKind(t, err, fault.Invalid)
 	}
 }
@@ -215,7 +216,7 @@ func loginNoText(t *testing.T, w *world) {
 	p := w.enrolled("acme")
 	for _, name := range []string{"acme\x00", "\x00", "\xff\xfe", "acme\xe9", "", " acme", "acme\n", "acme' OR '1'='1",
 		"%", "acm_"} {
-		_, reason, err := w.room.Check(ctx, name, p.print, netip.MustParseAddr("203.0.113.7"))
+		_, reason, err := w.service.Check(ctx, name, p.print, netip.MustParseAddr("203.0.113.7"))
 		if err != nil || reason != model.ReasonUnknownUser {
 			t.Errorf("%q: %s, %v", name, reason, err)
 		}
@@ -225,24 +226,24 @@ func loginNoText(t *testing.T, w *world) {
 // loginAnyCase: usernames of old servers have capitals, '@', '+' and spaces, and people type
 // them as they like.
 func loginAnyCase(t *testing.T, w *world) {
-	_, err := w.room.AddAccount(ctx, "test", model.NewAccount{ID: "Acme Corp", Name: "Acme"})
+	_, err := w.service.AddAccount(ctx, "test", model.NewAccount{ID: "Acme Corp", Name: "Acme"})
 	testkit.Must(t, err)
 	for _, name := range []string{"Acme Corp", "J.Smith+EDI@Acme.example"} {
-		_, err := w.room.AddUser(ctx, "test", model.NewUser{Account: "ACME CORP", Name: name})
+		_, err := w.service.AddUser(ctx, "test", model.NewUser{Account: "ACME CORP", Name: name})
 		testkit.Must(t, err)
 		p := w.enrolled(name)
 		for _, typed := range []string{name, strings.ToLower(name), strings.ToUpper(name)} {
-			l, reason, err := w.room.Check(ctx, typed, p.print, netip.MustParseAddr("203.0.113.7"))
+			l, reason, err := w.service.Check(ctx, typed, p.print, netip.MustParseAddr("203.0.113.7"))
 			if err != nil || reason != model.ReasonOK || l.User.Name != name || l.User.Account != "Acme Corp" {
 				t.Errorf("%q: %+v, %s, %v", typed, l.User, reason, err)
 			}
 		}
-		_, err = w.room.AddUser(ctx, "test", model.NewUser{Account: "acme corp", Name: strings.ToUpper(name)})
+		_, err = w.service.AddUser(ctx, "test", model.NewUser{Account: "acme corp", Name: strings.ToUpper(name)})
 		testkit.WantKind(t, err, fault.Exists)
 	}
-	_, err = w.room.AddAccount(ctx, "test", model.NewAccount{ID: "ACME corp", Name: "Acme"})
+	_, err = w.service.AddAccount(ctx, "test", model.NewAccount{ID: "ACME corp", Name: "Acme"})
 	testkit.WantKind(t, err, fault.Exists)
-	if list, err := w.room.Users(ctx, model.UserFilter{Account: "acme CORP"}); err != nil || len(list) != 2 {
+	if list, err := w.service.Users(ctx, model.UserFilter{Account: "acme CORP"}); err != nil || len(list) != 2 {
 		t.Errorf("%d users, %v", len(list), err)
 	}
 }
@@ -253,7 +254,7 @@ func loginConfirm(t *testing.T, w *world) {
 	s := scene{world: w}
 	check := func(p pair) exchange.Login {
 		t.Helper()
-		l, reason, err := w.room.Check(ctx, "acme", p.print, netip.MustParseAddr("203.0.113.7"))
+		l, reason, err := w.service.Check(ctx, "acme", p.print, netip.MustParseAddr("203.0.113.7"))
 		if err != nil || reason != model.ReasonOK {
 			t.Fatalf("%s, %v", reason, err)
 		}
@@ -266,14 +267,14 @@ func loginConfirm(t *testing.T, w *world) {
 		_, err := w.add("acme", s.key.line, func(n *model.NewKey) { n.ConfirmedBy = "ann@acme.example" })
 		testkit.Must(t, err)
 		l, bystander := check(s.key), check(other)
-		if good, err := w.room.Confirm(ctx, l); !good || err != nil {
+		if good, err := w.service.Confirm(ctx, l); !good || err != nil {
 			t.Fatalf("before it is %s: %v, %v", name, good, err)
 		}
 		turn()
-		if good, err := w.room.Confirm(ctx, l); good || err != nil {
+		if good, err := w.service.Confirm(ctx, l); good || err != nil {
 			t.Errorf("%s: %v, %v", name, good, err)
 		}
-		if good, err := w.room.Confirm(ctx, bystander); !good || err != nil {
+		if good, err := w.service.Confirm(ctx, bystander); !good || err != nil {
 			t.Errorf("the other key, when one was %s: %v, %v", name, good, err)
 		}
 	}
@@ -284,9 +285,9 @@ func s2(s *scene, turn func(scene)) func() { return func() { turn(*s) } }
 func loginReadOnly(t *testing.T, w *world) {
 	w.customer("acme")
 	p := w.enrolled("acme")
-	_, err := w.room.SetState(ctx, "test", "acme", model.AccountReadOnly)
+	_, err := w.service.SetState(ctx, "test", "acme", model.AccountReadOnly)
 	testkit.Must(t, err)
-	l, reason, err := w.room.Check(ctx, "acme", p.print, netip.MustParseAddr("203.0.113.7"))
+	l, reason, err := w.service.Check(ctx, "acme", p.print, netip.MustParseAddr("203.0.113.7"))
 	if err != nil || reason != model.ReasonOK || !l.ReadOnly {
 		t.Fatalf("%+v, %s, %v", l, reason, err)
 	}
@@ -298,7 +299,7 @@ func loginSessionsEnd(t *testing.T, w *world) {
 	s.key = w.enrolled("acme")
 	for i, turn := range []func(){s.disable, s.elsewhere, func() { s.state(model.AccountSuspended) },
 		func() { s.state(model.AccountActive) }, func() {
-			s.done(w.room.SetAccount(ctx, "test", "acme", model.EditAccount{AllowIPs: &[]string{"203.0.113.0/24"}}))
+			s.done(w.service.SetAccount(ctx, "test", "acme", model.EditAccount{AllowIPs: &[]string{"203.0.113.0/24"}}))
 		}} {
 		before, err := w.store.Read(ctx).RevocationNumber()
 		testkit.Must(t, err)
@@ -308,8 +309,8 @@ func loginSessionsEnd(t *testing.T, w *world) {
 			t.Errorf("turn %d: revocation number %d → %d, %v", i, before, after, err)
 		}
 	}
-	_, err := w.room.SetState(ctx, "test", "acme", model.AccountClosed)
+	_, err := w.service.SetState(ctx, "test", "acme", model.AccountClosed)
 	testkit.Must(t, err)
-	_, err = w.room.SetState(ctx, "test", "acme", model.AccountActive)
+	_, err = w.service.SetState(ctx, "test", "acme", model.AccountActive)
 	testkit.WantKind(t, err, fault.Conflict)
 }

@@ -16,7 +16,7 @@ const pendingKept = 5
 // Offered notes an unknown key that was offered for a real user. It waits
 // until an operator approves it by its fingerprint; nobody has proven to hold
 // its private half. Keys that could not be enrolled are not noted.
-func (r *Room) Offered(ctx context.Context, p model.PendingKey) error {
+func (r *Service) Offered(ctx context.Context, p model.PendingKey) error {
 	found, err := keys.Read([]byte(p.Public))
 	if err != nil {
 		return nil // no key for us
@@ -38,7 +38,7 @@ func (r *Room) Offered(ctx context.Context, p model.PendingKey) error {
 }
 
 // PendingKeys lists the keys that wait, of one user or of all.
-func (r *Room) PendingKeys(ctx context.Context, f model.OfUserFilter) ([]model.PendingKey, error) {
+func (r *Service) PendingKeys(ctx context.Context, f model.OfUserFilter) ([]model.PendingKey, error) {
 	id := ""
 	if f.User != "" {
 		u, err := r.User(ctx, f.User)
@@ -52,7 +52,7 @@ func (r *Room) PendingKeys(ctx context.Context, f model.OfUserFilter) ([]model.P
 
 // ApproveKey enrols a key that waits. The operator has compared its
 // fingerprint with what a contact read out.
-func (r *Room) ApproveKey(ctx context.Context, actor, user string, a model.ApproveKey) ([]model.Key, error) {
+func (r *Service) ApproveKey(ctx context.Context, actor, user string, a model.ApproveKey) ([]model.Key, error) {
 	u, err := r.User(ctx, user)
 	if err != nil {
 		return nil, err
@@ -66,7 +66,7 @@ func (r *Room) ApproveKey(ctx context.Context, actor, user string, a model.Appro
 }
 
 // RefuseKey takes a key off the list of those that wait.
-func (r *Room) RefuseKey(ctx context.Context, actor, user, fingerprint string) error {
+func (r *Service) RefuseKey(ctx context.Context, actor, user, fingerprint string) error {
 	refused := model.AuditRow{Actor: actor, Action: "key.refuse", Subject: user}
 	return r.write(ctx, refused, func(tx *store.Tx, row *model.AuditRow) error {
 		u, err := tx.User(user)

@@ -20,16 +20,16 @@ var pendingStories = stories{
 // offer notes an unknown key that somebody offered for a user.
 func (w *world) offer(user string, p pair) {
 	w.t.Helper()
-	u, err := w.room.User(ctx, user)
+	u, err := w.service.User(ctx, user)
 	testkit.Must(w.t, err)
-	testkit.Must(w.t, w.room.Offered(ctx,
+	testkit.Must(w.t, w.service.Offered(ctx,
 		model.PendingKey{UserID: u.ID, Public: p.line, Address: "203.0.113.7", Client: "SSH-2.0-x"}))
 }
 
 // waiting are the fingerprints that wait for a user, the newest first.
 func (w *world) waiting(user string) (out []string) {
 	w.t.Helper()
-	list, err := w.room.PendingKeys(ctx, model.OfUserFilter{User: user})
+	list, err := w.service.PendingKeys(ctx, model.OfUserFilter{User: user})
 	testkit.Must(w.t, err)
 	for _, p := range list {
 		out = append(out, p.Fingerprint)
@@ -53,7 +53,7 @@ func pendingKept(t *testing.T, w *world) {
 	w.offer("globex", again)
 	w.pass(day)
 	w.offer("globex", again)
-	list, err := w.room.PendingKeys(ctx, model.OfUserFilter{User: "globex"})
+	list, err := w.service.PendingKeys(ctx, model.OfUserFilter{User: "globex"})
 	testkit.Must(t, err)
 	if len(list) != 1 || list[0].Times != 2 || list[0].LastAt.Sub(list[0].FirstAt) < day || list[0].User != "globex" ||
 		list[0].Type != "ssh-ed25519" ||
@@ -63,7 +63,7 @@ func pendingKept(t *testing.T, w *world) {
 	if got := w.waiting(""); len(got) != 6 {
 		t.Fatalf("%d wait in all", len(got))
 	}
-	_, err = w.room.PendingKeys(ctx, model.OfUserFilter{User: "nobody"})
+	_, err = w.service.PendingKeys(ctx, model.OfUserFilter{User: "nobody"})
 	testkit.WantKind(t, err, fault.NotFound)
 }
 
@@ -75,11 +75,11 @@ func pendingNot(t *testing.T, w *world) {
 	w.offer("acme", w.enrolled("acme"))
 	w.offer("acme", w.enrolled("globex"))
 	burned := newPair(t)
-	_, err := w.room.RevokeKey(ctx, "test", burned.print, "copied", true)
+	_, err := w.service.RevokeKey(ctx, "test", burned.print, "copied", true)
 	testkit.Must(t, err)
 	w.offer("acme", burned)
 	for _, text := range []string{rsaLine(t, 3072), "hello", "", string(newPair(t).file(t, ""))} {
-		testkit.Must(t, w.room.Offered(ctx, model.PendingKey{UserID: u.ID, Public: text}))
+		testkit.Must(t, w.service.Offered(ctx, model.PendingKey{UserID: u.ID, Public: text}))
 	}
 	if got := w.waiting(""); len(got) > 0 {
 		t.Fatalf("%v wait", got)
@@ -96,10 +96,11 @@ func pendingApproved(t *testing.T, w *world) {
 	w.wantReason("globex", p, model.ReasonUnknownKey)
 	for _, c := range []struct{ user, fingerprint string }{{"globex", p.print}, {"acme", newPair(t).print},
 		{"nobody", p.print}} {
-		_, err := w.room.ApproveKey(ctx, "test", c.user, model.ApproveKey{Fingerprint: c.fingerprint})
+		_, err := w.service.ApproveKey(ctx, "test", c.user, model.ApproveKey{Fingerprint: c.fingerprint})
 		testkit.WantKind(t, err, fault.NotFound)
 	}
-	added, err := w.room.ApproveKey(ctx, "test", "acme", model.ApproveKey{Fingerprint: p.print, Holder: "jo@acme.example"})
+	added, err := w.service.ApproveKey(ctx, "test", "acme",
+		model.ApproveKey{Fingerprint: p.print, Holder: "jo@acme.example"})
 	if err != nil || len(added) != 1 || added[0].Fingerprint != p.print || added[0].HolderID != jo.ID {
 		t.Fatalf("%+v, %v", added, err)
 	}
@@ -115,9 +116,9 @@ func pendingRefused(t *testing.T, w *world) {
 	p := newPair(t)
 	w.offer("acme", p)
 	w.offer("globex", p)
-	testkit.Must(t, w.room.RefuseKey(ctx, "test", "acme", p.print))
-	testkit.WantKind(t, w.room.RefuseKey(ctx, "test", "acme", p.print), fault.NotFound)
-	testkit.WantKind(t, w.room.RefuseKey(ctx, "test", "nobody", p.print), fault.NotFound)
+	testkit.Must(t, w.service.RefuseKey(ctx, "test", "acme", p.print))
+	testkit.WantKind(t, w.service.RefuseKey(ctx, "test", "acme", p.print), fault.NotFound)
+	testkit.WantKind(t, w.service.RefuseKey(ctx, "test", "nobody", p.print), fault.NotFound)
 	if got := w.waiting(""); len(got) != 1 {
 		t.Fatalf("%v wait; the other user's should", got)
 	}

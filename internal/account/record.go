@@ -10,7 +10,7 @@ import (
 
 // record writes a change's audit row, and the events that others may want to
 // hear of: what happens to accounts and keys, once for each user concerned.
-func (r *Room) record(tx *store.Tx, row model.AuditRow) error {
+func (r *Service) record(tx *store.Tx, row model.AuditRow) error {
 	if err := tx.Audit(row); err != nil {
 		return err
 	}

@@ -17,7 +17,7 @@ import (
 
 // RevokeKey ends a key for every user that holds it, and their sessions. With
 // burn it can never be enrolled again; then it need not be enrolled now.
-func (r *Room) RevokeKey(ctx context.Context, actor, fingerprint, reason string,
+func (r *Service) RevokeKey(ctx context.Context, actor, fingerprint, reason string,
 	burn bool) (out model.Revoked, err error) {
 	if err := valid.CheckLabel("reason", reason); err != nil {
 		return out, err
@@ -48,7 +48,8 @@ func (r *Room) RevokeKey(ctx context.Context, actor, fingerprint, reason string,
 }
 
 // revokeAll revokes every user's record of a key in the transaction of row.
-func (r *Room) revokeAll(tx *store.Tx, row *model.AuditRow, fingerprint, reason string) (out model.Revoked, err error) {
+func (r *Service) revokeAll(tx *store.Tx, row *model.AuditRow, fingerprint,
+	reason string) (out model.Revoked, err error) {
 	holders, err := tx.KeyHolders(fingerprint)
 	if err != nil {
 		return out, err
@@ -82,7 +83,7 @@ func (r *Room) revokeAll(tx *store.Tx, row *model.AuditRow, fingerprint, reason 
 }
 
 // revokeOne revokes one user's record of a key and ends its sessions.
-func (r *Room) revokeOne(tx *store.Tx, u model.User, k model.Key, reason string, at time.Time) error {
+func (r *Service) revokeOne(tx *store.Tx, u model.User, k model.Key, reason string, at time.Time) error {
 	if err := tx.RevokeKey(k.ID, reason, at); err != nil {
 		return err
 	}
@@ -93,7 +94,7 @@ func (r *Room) revokeOne(tx *store.Tx, u model.User, k model.Key, reason string,
 // readable is burned at once. An encrypted file proves nothing, since anybody
 // can make one around somebody's public key: an enrolled key is only flagged,
 // and one that nobody has is barred.
-func (r *Room) KeyExposed(ctx context.Context, actor, user string, files []keys.Exposed) (model.Exposure, error) {
+func (r *Service) KeyExposed(ctx context.Context, actor, user string, files []keys.Exposed) (model.Exposure, error) {
 	return store.Change(ctx, r.store, func(tx *store.Tx) (out model.Exposure, err error) {
 		var fingerprints []string
 		for _, f := range files {
@@ -129,7 +130,7 @@ func (r *Room) KeyExposed(ctx context.Context, actor, user string, files []keys.
 }
 
 // exposed acts on one private key's public half.
-func (r *Room) exposed(tx *store.Tx, actor, user string, f keys.Exposed, out *model.Exposure) error {
+func (r *Service) exposed(tx *store.Tx, actor, user string, f keys.Exposed, out *model.Exposure) error {
 	fp := f.Key.Fingerprint
 	holders, err := tx.KeyHolders(fp)
 	if err != nil {
@@ -190,7 +191,7 @@ func (r *Room) exposed(tx *store.Tx, actor, user string, f keys.Exposed, out *mo
 
 // refusePrivate acts on private keys that came where a public one belongs, and
 // makes the answer.
-func (r *Room) refusePrivate(ctx context.Context, actor, user string, files []keys.Exposed) error {
+func (r *Service) refusePrivate(ctx context.Context, actor, user string, files []keys.Exposed) error {
 	out, err := r.KeyExposed(ctx, actor, user, files)
 	if err != nil {
 		return err
@@ -203,7 +204,7 @@ func (r *Room) refusePrivate(ctx context.Context, actor, user string, files []ke
 }
 
 // privateKeyAdvice is what whoever sent a private key is told.
-func (r *Room) privateKeyAdvice(q *store.Q, user string) string {
+func (r *Service) privateKeyAdvice(q *store.Q, user string) string {
 	help := r.policy.Help
 	if u, err := q.User(user); err == nil {
 		help = r.help(q, u.Account)
@@ -215,6 +216,6 @@ func (r *Room) privateKeyAdvice(q *store.Q, user string) string {
 }
 
 // BurnedKeys lists what can never be enrolled, the newest first.
-func (r *Room) BurnedKeys(ctx context.Context, f model.EveryFilter) ([]model.BurnedKey, error) {
+func (r *Service) BurnedKeys(ctx context.Context, f model.EveryFilter) ([]model.BurnedKey, error) {
 	return r.store.Read(ctx).BurnedKeys(f.Paging)
 }

@@ -14,7 +14,7 @@ import (
 // retire opens the window in which a user's old key and the new one both work.
 // The old one retires after the window, or soon after the new one's first
 // log-in (store.KeysUsed), whichever is earlier.
-func (r *Room) retire(tx *store.Tx, u model.User, old string, by model.Key) error {
+func (r *Service) retire(tx *store.Tx, u model.User, old string, by model.Key) error {
 	const op = "account.retire"
 	_, k, err := liveKey(tx, u.Name, old)
 	if err != nil {
@@ -35,7 +35,7 @@ func (r *Room) retire(tx *store.Tx, u model.User, old string, by model.Key) erro
 // FreezeKey stops a key for every user at the word of any contact of theirs;
 // sessions end. Only the word of a second contact undoes it, or lets another
 // key in.
-func (r *Room) FreezeKey(ctx context.Context, actor, fingerprint, by string) ([]model.Key, error) {
+func (r *Service) FreezeKey(ctx context.Context, actor, fingerprint, by string) ([]model.Key, error) {
 	return r.eachHolder(ctx, actor, "key.freeze", fingerprint, by,
 		func(tx *store.Tx, u model.User, k *model.Key, c model.Contact, row *model.AuditRow) error {
 			if k.FrozenAt != nil {
@@ -55,7 +55,7 @@ func (r *Room) FreezeKey(ctx context.Context, actor, fingerprint, by string) ([]
 
 // ThawKey lets a frozen key work again, at the word of a contact who is not
 // the one who had it frozen.
-func (r *Room) ThawKey(ctx context.Context, actor, fingerprint, by string) ([]model.Key, error) {
+func (r *Service) ThawKey(ctx context.Context, actor, fingerprint, by string) ([]model.Key, error) {
 	const op = "account.ThawKey"
 	return r.eachHolder(ctx, actor, "key.thaw", fingerprint, by,
 		func(_ *store.Tx, _ model.User, k *model.Key, c model.Contact, _ *model.AuditRow) error {
@@ -80,7 +80,7 @@ func needSecond(op string, k model.Key) error {
 }
 
 // eachHolder changes every user's record of a key at a contact's word.
-func (r *Room) eachHolder(ctx context.Context, actor, action, fingerprint, by string,
+func (r *Service) eachHolder(ctx context.Context, actor, action, fingerprint, by string,
 	fn func(*store.Tx, model.User, *model.Key, model.Contact, *model.AuditRow) error) ([]model.Key, error) {
 	row := model.AuditRow{Actor: actor, Action: action, Subject: fingerprint}
 	return change(ctx, r, row, func(tx *store.Tx, row *model.AuditRow) ([]model.Key, error) {
@@ -116,7 +116,7 @@ func (r *Room) eachHolder(ctx context.Context, actor, action, fingerprint, by st
 }
 
 // speaker finds the contact among those of every user that holds a key.
-func (r *Room) speaker(tx *store.Tx, holders []model.Key, who string) (c model.Contact, err error) {
+func (r *Service) speaker(tx *store.Tx, holders []model.Key, who string) (c model.Contact, err error) {
 	for _, k := range holders {
 		u, err := tx.User(k.User)
 		if err != nil {
@@ -133,7 +133,7 @@ func (r *Room) speaker(tx *store.Tx, holders []model.Key, who string) (c model.C
 
 // checkConfirmed asks for a second contact's word when a key of the user was
 // frozen and none was enrolled since.
-func (r *Room) checkConfirmed(tx *store.Tx, u model.User, by string) error {
+func (r *Service) checkConfirmed(tx *store.Tx, u model.User, by string) error {
 	const op = "account.AddKeys"
 	var second *model.Contact
 	if by != "" {

@@ -35,7 +35,7 @@ func replaces(old pair) func(*model.NewKey) {
 // used notes a log-in with a key, as the records do.
 func (w *world) used(p pair) {
 	w.t.Helper()
-	list, err := w.room.Key(ctx, p.print)
+	list, err := w.service.Key(ctx, p.print)
 	testkit.Must(w.t, err)
 	testkit.Must(w.t, testkit.Write(ctx, w.store, func(tx *store.Tx) error {
 		return tx.KeysUsed([]store.KeyUse{{KeyID: list[0].ID, Address: "203.0.113.7", Client: "SSH-2.0-x",
@@ -50,28 +50,28 @@ func rotateUsed(t *testing.T, w *world) {
 	w.wantStates("acme", map[string]string{old.print: model.KeyRetiring, fresh.print: model.KeyActive})
 	w.pass(3 * day)
 	w.used(old)
-	testkit.Must(t, w.room.RetireKeys(ctx))
+	testkit.Must(t, w.service.RetireKeys(ctx))
 	w.wantReason("acme", old, model.ReasonOK)
 	w.wantReason("acme", fresh, model.ReasonOK)
 	w.used(fresh)
 	w.pass(23 * time.Hour)
 	w.used(fresh) // the first log-in counts, not the last
-	testkit.Must(t, w.room.RetireKeys(ctx))
+	testkit.Must(t, w.service.RetireKeys(ctx))
 	w.wantReason("acme", old, model.ReasonOK)
 	w.pass(time.Hour)
 	w.wantReason("acme", old, model.ReasonKeyReplaced) // before any keeper looked
 	if got := w.revocations(u, old); len(got) != 0 {
 		t.Fatalf("revoked already: %v", got)
 	}
-	testkit.Must(t, w.room.RetireKeys(ctx))
-	testkit.Must(t, w.room.RetireKeys(ctx))
+	testkit.Must(t, w.service.RetireKeys(ctx))
+	testkit.Must(t, w.service.RetireKeys(ctx))
 	if got := w.revocations(u, old); len(got) != 1 || got[0] != "replaced by "+fresh.print {
 		t.Fatalf("revocations: %v", got)
 	}
 	w.wantStates("acme", map[string]string{old.print: model.KeyRevoked, fresh.print: model.KeyActive})
 	w.wantReason("acme", old, model.ReasonKeyReplaced)
 	w.wantReason("acme", fresh, model.ReasonOK)
-	list, err := w.room.Key(ctx, old.print)
+	list, err := w.service.Key(ctx, old.print)
 	if err != nil || list[0].ReplacedBy != fresh.print || list[0].LastAddress != "203.0.113.7" ||
 		list[0].LastUsedAt == nil {
 		t.Fatalf("%+v, %v", list, err)
@@ -83,12 +83,12 @@ func rotateUnused(t *testing.T, w *world) {
 	old := w.enrolled("acme")
 	fresh := w.rotated("acme", old)
 	w.pass(14*day - time.Minute)
-	testkit.Must(t, w.room.RetireKeys(ctx))
+	testkit.Must(t, w.service.RetireKeys(ctx))
 	w.wantReason("acme", old, model.ReasonOK)
 	w.pass(time.Minute)
 	w.wantReason("acme", old, model.ReasonKeyReplaced)
 	w.used(fresh) // too late to change anything
-	testkit.Must(t, w.room.RetireKeys(ctx))
+	testkit.Must(t, w.service.RetireKeys(ctx))
 	w.wantStates("acme", map[string]string{old.print: model.KeyRevoked, fresh.print: model.KeyActive})
 	if got := w.revocations(u, old); len(got) != 1 {
 		t.Fatalf("revocations: %v", got)
@@ -129,9 +129,9 @@ func rotateRefused(t *testing.T, w *world) {
 	w.person("acme", "jo@acme.example")
 	w.person("acme", "ann@acme.example")
 	others, revoked, frozen := w.enrolled("globex"), w.enrolled("acme"), w.enrolled("acme")
-	_, err := w.room.RevokeKey(ctx, "test", revoked.print, "old", false)
+	_, err := w.service.RevokeKey(ctx, "test", revoked.print, "old", false)
 	testkit.Must(t, err)
-	_, err = w.room.FreezeKey(ctx, "test", frozen.print, "jo@acme.example")
+	_, err = w.service.FreezeKey(ctx, "test", frozen.print, "jo@acme.example")
 	testkit.Must(t, err)
 	before := w.states("acme")
 	confirmed := func(n *model.NewKey) { n.ConfirmedBy = "ann@acme.example" }
@@ -154,10 +154,10 @@ func rotateRevokedEarly(t *testing.T, w *world) {
 	w.customer("acme")
 	old := w.enrolled("acme")
 	w.rotated("acme", old)
-	_, err := w.room.RevokeKey(ctx, "test", old.print, "stolen", false)
+	_, err := w.service.RevokeKey(ctx, "test", old.print, "stolen", false)
 	testkit.Must(t, err)
 	w.wantReason("acme", old, model.ReasonKeyRevoked)
 	w.pass(15 * day)
-	testkit.Must(t, w.room.RetireKeys(ctx))
+	testkit.Must(t, w.service.RetireKeys(ctx))
 	w.wantReason("acme", old, model.ReasonKeyRevoked) // and did not become a replaced one
 }

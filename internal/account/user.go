@@ -15,7 +15,7 @@ import (
 )
 
 // AddUser makes a login with its mailbox from the template of its kind.
-func (r *Room) AddUser(ctx context.Context, actor string, n model.NewUser) (model.User, error) {
+func (r *Service) AddUser(ctx context.Context, actor string, n model.NewUser) (model.User, error) {
 	const op = "account.AddUser"
 	u := model.User{ID: r.ids.New(), Name: n.Name, Kind: model.KindCustomer, Account: n.Account, Vendor: n.Vendor,
 		Enabled: true, CreatedAt: r.now()}
@@ -93,7 +93,7 @@ func checkService(n model.NewUser) error {
 }
 
 // makeDirs makes a template's directories, and the starting directory.
-func (r *Room) makeDirs(tx *store.Tx, u model.User, dirs []TemplateDir) error {
+func (r *Service) makeDirs(tx *store.Tx, u model.User, dirs []TemplateDir) error {
 	rows, err := mailbox.Lock(tx, u.ID)
 	if err != nil {
 		return err
@@ -124,7 +124,7 @@ func cleanNetworks(in []string) ([]string, error) {
 
 // SetUser changes a login. Its sessions end, so that the next log-in is judged
 // by the new record.
-func (r *Room) SetUser(ctx context.Context, actor, name string, e model.EditUser) (model.User, error) {
+func (r *Service) SetUser(ctx context.Context, actor, name string, e model.EditUser) (model.User, error) {
 	const op = "account.SetUser"
 	action := "user.set"
 	if e.Enabled != nil {
@@ -162,7 +162,7 @@ func (r *Room) SetUser(ctx context.Context, actor, name string, e model.EditUser
 
 // feedRights gives the folders of a user's feeds the rights of its setting, but for
 // subscriptions with one of their own.
-func (r *Room) feedRights(tx *store.Tx, u model.User) error {
+func (r *Service) feedRights(tx *store.Tx, u model.User) error {
 	subs, err := tx.SubscriptionsOf(u.ID)
 	if err != nil {
 		return err
@@ -232,7 +232,7 @@ func setLimits(op string, detail map[string]string, edits ...limitEdit) error {
 }
 
 // User finds a user by username.
-func (r *Room) User(ctx context.Context, name string) (model.User, error) {
+func (r *Service) User(ctx context.Context, name string) (model.User, error) {
 	u, err := r.store.Read(ctx).User(name)
 	limits := r.policy.Limits.Of(u.OwnLimits())
 	u.Limits = &limits
@@ -240,7 +240,7 @@ func (r *Room) User(ctx context.Context, name string) (model.User, error) {
 }
 
 // Users lists users by name.
-func (r *Room) Users(ctx context.Context, f model.UserFilter) ([]model.User, error) {
+func (r *Service) Users(ctx context.Context, f model.UserFilter) ([]model.User, error) {
 	if f.Account != "" {
 		if _, err := r.Account(ctx, f.Account); err != nil {
 			return nil, err

@@ -27,17 +27,17 @@ const day = 24 * time.Hour
 
 var ctx = context.Background()
 
-// world is the accounts' room over a real database, with a clock that moves
+// world is the accounts' service over a real database, with a clock that moves
 // only a microsecond a look, and by pass.
 type world struct {
-	t      testing.TB
-	store  *store.Store
-	db     *sql.DB // a look at the tables themselves
-	room   *account.Room
-	links  *handover.Room
-	ids    *exchange.IDs
-	policy account.Policy
-	micros atomic.Int64
+	t       testing.TB
+	store   *store.Store
+	db      *sql.DB // a look at the tables themselves
+	service *account.Service
+	links   *handover.Service
+	ids     *exchange.IDs
+	policy  account.Policy
+	micros  atomic.Int64
 }
 
 func (w *world) clock() time.Time { return exchange.FromMicros(w.micros.Add(1)) }
@@ -81,8 +81,8 @@ func (w *world) empty(tables ...string) {
 	testkit.Empty(w.t, w.db, tables...)
 }
 
-// open makes the room with the world's policy.
-func (w *world) open() { w.room = account.New(w.store, w.clock, w.ids, w.policy) }
+// open makes the service with the world's policy.
+func (w *world) open() { w.service = account.New(w.store, w.clock, w.ids, w.policy) }
 
 type stories map[string]func(*testing.T, *world)
 
@@ -101,9 +101,9 @@ func TestAccounts(t *testing.T) {
 // customer makes an account with its user.
 func (w *world) customer(name string) model.User {
 	w.t.Helper()
-	_, err := w.room.AddAccount(ctx, "test", model.NewAccount{ID: name, Name: name})
+	_, err := w.service.AddAccount(ctx, "test", model.NewAccount{ID: name, Name: name})
 	testkit.Must(w.t, err)
-	u, err := w.room.AddUser(ctx, "test", model.NewUser{Account: name})
+	u, err := w.service.AddUser(ctx, "test", model.NewUser{Account: name})
 	testkit.Must(w.t, err)
 	return u
 }
@@ -111,14 +111,14 @@ func (w *world) customer(name string) model.User {
 // carrier makes a vendor with a user for each account.
 func (w *world) carrier(short string, accounts ...string) (out []model.User) {
 	w.t.Helper()
-	_, err := w.room.AddVendor(ctx, "test", model.NewVendor{Short: short, Name: short})
+	_, err := w.service.AddVendor(ctx, "test", model.NewVendor{Short: short, Name: short})
 	testkit.Must(w.t, err)
 	for _, a := range accounts {
-		if _, err := w.room.Account(ctx, a); err != nil {
-			_, err = w.room.AddAccount(ctx, "test", model.NewAccount{ID: a, Name: a})
+		if _, err := w.service.Account(ctx, a); err != nil {
+			_, err = w.service.AddAccount(ctx, "test", model.NewAccount{ID: a, Name: a})
 			testkit.Must(w.t, err)
 		}
-		u, err := w.room.AddUser(ctx, "test", model.NewUser{Account: a, Vendor: short})
+		u, err := w.service.AddUser(ctx, "test", model.NewUser{Account: a, Vendor: short})
 		testkit.Must(w.t, err)
 		out = append(out, u)
 	}
@@ -128,7 +128,7 @@ func (w *world) carrier(short string, accounts ...string) (out []model.User) {
 // person makes a contact of an account.
 func (w *world) person(of, email string, roles ...string) model.Contact {
 	w.t.Helper()
-	c, err := w.room.AddContact(ctx, "test", model.NewContact{Account: of, Name: "Jo Hill", Email: email, Roles: roles})
+	c, err := w.service.AddContact(ctx, "test", model.NewContact{Account: of, Name: "Jo Hill", Email: email, Roles: roles})
 	testkit.Must(w.t, err)
 	return c
 }
@@ -169,7 +169,7 @@ func (w *world) add(user, text string, change ...func(*model.NewKey)) ([]model.K
 	for _, c := range change {
 		c(&n)
 	}
-	return w.room.AddKeys(ctx, "test", user, n)
+	return w.service.AddKeys(ctx, "test", user, n)
 }
 
 // enrolled gives a user a new key.
@@ -184,7 +184,7 @@ func (w *world) enrolled(user string) pair {
 // reason says how a log-in from a quiet address would go.
 func (w *world) reason(user, fingerprint string) string {
 	w.t.Helper()
-	_, reason, err := w.room.Check(ctx, user, fingerprint, netip.MustParseAddr("203.0.113.7"))
+	_, reason, err := w.service.Check(ctx, user, fingerprint, netip.MustParseAddr("203.0.113.7"))
 	testkit.Must(w.t, err)
 	return reason
 }
@@ -200,7 +200,7 @@ func (w *world) wantReason(user string, p pair, reason string) {
 // states are a user's keys' states, by fingerprint.
 func (w *world) states(user string) map[string]string {
 	w.t.Helper()
-	list, err := w.room.Keys(ctx, user)
+	list, err := w.service.Keys(ctx, user)
 	testkit.Must(w.t, err)
 	out := map[string]string{}
 	for _, k := range list {
@@ -219,7 +219,7 @@ func (w *world) wantStates(user string, want map[string]string) {
 // notices counts what people should be told, by kind.
 func (w *world) notices() map[string]int {
 	w.t.Helper()
-	list, err := w.room.Notices(ctx, model.NoticeFilter{All: true})
+	list, err := w.service.Notices(ctx, model.NoticeFilter{All: true})
 	testkit.Must(w.t, err)
 	out := map[string]int{}
 	for _, n := range list {

@@ -1,5 +1,5 @@
-// Package api is the REST door, which the command line, programs and later the console
-// share. Each route names the function of a room that answers it; bodies and answers are
+// Package api is the REST API, which the command line, programs and later the console
+// share. Each route names the function of a service that answers it; bodies and answers are
 // the types of package model. The OpenAPI document is made from the same types
 // (openapi.json beside this file is the golden copy).
 package api
@@ -32,7 +32,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// Sessions is what the API asks of the SSH door.
+// Sessions is what the API asks of the SSH server.
 type Sessions interface {
 	Sessions() []model.Session
 	End(match func(*exchange.Login) bool) int
@@ -44,20 +44,20 @@ type Guides interface {
 	Test(ctx context.Context, user string) ([]model.Check, error)
 }
 
-// Rooms are what the handlers call.
-type Rooms struct {
-	Account  *account.Room
+// Services are what the handlers call.
+type Services struct {
+	Account  *account.Service
 	Guides   Guides
-	HandOver *handover.Room
-	Records  *connection.Room
-	Feed     *feed.Room
-	Inbox    *inbox.Room
-	Trace    *trace.Room
-	Audit    *audit.Room
-	Notify   *notify.Room
-	Retain   *retention.Room
-	Naming   *naming.Room
-	Expect   *expect.Room
+	HandOver *handover.Service
+	Records  *connection.Service
+	Feed     *feed.Service
+	Inbox    *inbox.Service
+	Trace    *trace.Service
+	Audit    *audit.Service
+	Notify   *notify.Service
+	Retain   *retention.Service
+	Naming   *naming.Service
+	Expect   *expect.Service
 	Tree     *tree.Tree
 	Sessions Sessions
 	HostKeys []model.HostKey
@@ -112,7 +112,7 @@ func Fault(w http.ResponseWriter, reference string) {
 // routes adds operations to an API.
 type routes struct {
 	huma.API
-	Rooms
+	Services
 }
 
 // installProblem makes huma's own refusals look like ours. It is a variable of
@@ -124,12 +124,12 @@ var installProblem = sync.OnceFunc(func() {
 })
 
 // New makes the handler of every operation.
-func New(r Rooms) http.Handler {
+func New(r Services) http.Handler {
 	mux, _ := build(r)
 	return mux
 }
 
-func build(r Rooms) (*http.ServeMux, huma.API) {
+func build(r Services) (*http.ServeMux, huma.API) {
 	installProblem()
 	mux := http.NewServeMux()
 	cfg := huma.DefaultConfig("Sallyport", "1")
@@ -151,7 +151,7 @@ func build(r Rooms) (*http.ServeMux, huma.API) {
 	return mux, api
 }
 
-// fail turns a room's error into a Problem. What is a fault of ours is logged
+// fail turns a service's error into a Problem. What is a fault of ours is logged
 // here, once, and not told.
 func (rt *routes) fail(err error) error {
 	if err == nil {

@@ -13,7 +13,7 @@ import (
 
 // audit is the log of changes. Who looks at it is written down, too.
 func (rt *routes) audit() {
-	room := rt.Audit
+	service := rt.Audit
 	list(rt, "list-audit", "/audit", "Rows of the audit log, the newest first",
 		func(l model.AuditLine) string { return l.ID },
 		func(ctx context.Context, f model.AuditFilter) ([]model.AuditLine, error) {
@@ -21,7 +21,7 @@ func (rt *routes) audit() {
 			if err != nil {
 				return nil, err
 			}
-			return room.List(ctx, s, f.Paging)
+			return service.List(ctx, s, f.Paging)
 		})
 	type export struct {
 		model.AuditFilter
@@ -34,12 +34,12 @@ func (rt *routes) audit() {
 			if err != nil {
 				return nil, rt.fail(err)
 			}
-			if err := room.Seal(ctx); err != nil {
+			if err := service.Seal(ctx); err != nil {
 				return nil, rt.fail(err)
 			}
-			write, kind := room.Export, "application/jsonl"
+			write, kind := service.Export, "application/jsonl"
 			if in.Format == "csv" {
-				write, kind = room.ExportCSV, "text/csv; charset=utf-8"
+				write, kind = service.ExportCSV, "text/csv; charset=utf-8"
 			}
 			return rt.stream(kind, func(w io.Writer) error { return write(ctx, w, s) }), nil
 		})
@@ -51,23 +51,23 @@ func (rt *routes) audit() {
 			if err := rt.viewed(ctx, "audit.sample", "log", "", nil); err != nil {
 				return nil, err
 			}
-			return room.Sample(ctx, in.N)
+			return service.Sample(ctx, in.N)
 		})
 	route(rt, "show-audit-status", "GET", "/audit/status", "How far the audit log is sealed",
-		func(ctx context.Context, _ *nothing) (model.AuditStatus, error) { return room.Status(ctx) })
+		func(ctx context.Context, _ *nothing) (model.AuditStatus, error) { return service.Status(ctx) })
 	route(rt, "make-checkpoint", "POST", "/audit/checkpoint", "Seal what waits, and return the signed checkpoint",
 		func(ctx context.Context, _ *nothing) (model.AuditStatus, error) {
-			if err := room.Seal(ctx); err != nil {
+			if err := service.Seal(ctx); err != nil {
 				return model.AuditStatus{}, err
 			}
-			return room.Status(ctx)
+			return service.Status(ctx)
 		})
 	route(rt, "show-signing-key", "GET", "/signing-key",
 		"The public key that receipts, reports and checkpoints are verified with",
-		func(context.Context, *nothing) (model.Receipt, error) { return model.Receipt{Text: room.Key()}, nil })
+		func(context.Context, *nothing) (model.Receipt, error) { return model.Receipt{Text: service.Key()}, nil })
 }
 
-// selection turns a filter into what the room takes. It writes down that somebody looked
+// selection turns a filter into what the service takes. It writes down that somebody looked
 // at the log, once for all the pages of a list.
 func (rt *routes) selection(ctx context.Context, f model.AuditFilter, action string) (audit.Selection, error) {
 	s := audit.Selection{Since: f.Since, Until: f.Until, Actor: f.Actor, Action: f.Action, Subject: f.Subject}

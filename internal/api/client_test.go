@@ -23,7 +23,7 @@ import (
 // only notes the request: its name, method, path, parameters and body must be those of one
 // operation of the document, and no operation may be without a method.
 func TestTheClientHasEveryOperation(t *testing.T) {
-	_, api := build(Rooms{})
+	_, api := build(Services{})
 	operations := map[string]operation{} // by the client's name for it
 	for path, item := range api.OpenAPI().Paths {
 		for _, o := range []*huma.Operation{item.Get, item.Post, item.Put, item.Patch, item.Delete} {

@@ -17,40 +17,40 @@ type Subscriber struct {
 }
 
 func (rt *routes) feeds() {
-	room := rt.Feed
-	list(rt, "list-feeds", "/feeds", "List feeds", func(f model.Feed) string { return f.Name }, room.Feeds)
-	create(rt, "add-feed", "/feeds", "Add a feed", room.AddFeed)
-	show(rt, "show-feed", "/feeds/{id}", "Show a feed", room.Feed)
-	edit(rt, "edit-feed", "PATCH", "/feeds/{id}", "Change a feed", room.SetFeed)
-	remove(rt, "remove-feed", "/feeds/{id}", "Remove a feed that nothing was published in", room.RemoveFeed)
+	service := rt.Feed
+	list(rt, "list-feeds", "/feeds", "List feeds", func(f model.Feed) string { return f.Name }, service.Feeds)
+	create(rt, "add-feed", "/feeds", "Add a feed", service.AddFeed)
+	show(rt, "show-feed", "/feeds/{id}", "Show a feed", service.Feed)
+	edit(rt, "edit-feed", "PATCH", "/feeds/{id}", "Change a feed", service.SetFeed)
+	remove(rt, "remove-feed", "/feeds/{id}", "Remove a feed that nothing was published in", service.RemoveFeed)
 
 	list(rt, "list-subscriptions", "/feeds/{id}/subscriptions", "List a feed's subscriptions",
-		func(s model.Subscription) string { return s.User }, room.Subscriptions)
-	edit(rt, "subscribe", "POST", "/feeds/{id}/subscriptions", "Entitle a user to a feed", room.Subscribe)
+		func(s model.Subscription) string { return s.User }, service.Subscriptions)
+	edit(rt, "subscribe", "POST", "/feeds/{id}/subscriptions", "Entitle a user to a feed", service.Subscribe)
 	type change struct {
 		Subscriber
 		BodyOf[model.EditSubscription]
 	}
 	route(rt, "edit-subscription", "PATCH", "/feeds/{id}/subscriptions/{user}",
 		"Change what a user gets of a feed, and where", func(ctx context.Context, in *change) (model.Subscription, error) {
-			return room.SetSubscription(ctx, actor(ctx), in.Key, in.User, in.Body)
+			return service.SetSubscription(ctx, actor(ctx), in.Key, in.User, in.Body)
 		})
 	done(rt, "unsubscribe", "DELETE", "/feeds/{id}/subscriptions/{user}", "End a user's entitlement",
 		func(ctx context.Context, in *Subscriber) error {
-			return room.Unsubscribe(ctx, actor(ctx), in.Key, in.User)
+			return service.Unsubscribe(ctx, actor(ctx), in.Key, in.User)
 		})
 
 	rt.sequences()
 	rt.publications()
 
 	list(rt, "list-deliveries", "/deliveries", "List deliveries", func(d model.Delivery) string { return d.ID },
-		room.Deliveries)
-	show(rt, "show-delivery", "/deliveries/{id}", "Show a delivery", room.Delivery)
+		service.Deliveries)
+	show(rt, "show-delivery", "/deliveries/{id}", "Show a delivery", service.Delivery)
 	edit(rt, "withdraw-delivery", "POST", "/deliveries/{id}/withdraw", "Take a delivery back",
 		func(ctx context.Context, who, id string, w model.Why) (model.Delivery, error) {
-			return room.Withdraw(ctx, who, id, w.Reason)
+			return service.Withdraw(ctx, who, id, w.Reason)
 		})
-	show(rt, "delivery-receipt", "/deliveries/{id}/receipt", "The signed receipt of a delivery", receipt(room.Receipt))
+	show(rt, "delivery-receipt", "/deliveries/{id}/receipt", "The signed receipt of a delivery", receipt(service.Receipt))
 }
 
 // receipt answers with a signed text.
@@ -64,13 +64,13 @@ func receipt(read func(ctx context.Context, id string) (string, error)) func(con
 
 // sequences are the numbers in a feed's names.
 func (rt *routes) sequences() {
-	room := rt.Feed
+	service := rt.Feed
 	list(rt, "list-sequences", "/feeds/{id}/sequences",
 		"How far the numbers in a feed's names have come, and what is missing",
-		func(s model.Sequence) string { return cmp.Or(s.Account, " ") }, room.Sequences)
+		func(s model.Sequence) string { return cmp.Or(s.Account, " ") }, service.Sequences)
 	edit(rt, "set-sequence", "PUT", "/feeds/{id}/sequences", "Say which number comes next",
 		func(ctx context.Context, who, feed string, s model.SetSequence) (model.Sequence, error) {
-			return room.SetSequence(ctx, who, feed, s.Account, s.Next)
+			return service.SetSequence(ctx, who, feed, s.Account, s.Next)
 		})
 	type of struct {
 		Keyed
@@ -78,24 +78,24 @@ func (rt *routes) sequences() {
 	}
 	done(rt, "forget-sequence", "DELETE", "/feeds/{id}/sequences", "Forget how far numbers have come",
 		func(ctx context.Context, in *of) error {
-			return room.ForgetSequence(ctx, actor(ctx), in.Key, in.Account)
+			return service.ForgetSequence(ctx, actor(ctx), in.Key, in.Account)
 		})
 	edit(rt, "accept-gap", "POST", "/feeds/{id}/sequences/accept", "Take missing numbers off the list",
 		func(ctx context.Context, who, feed string, g model.AcceptGap) (model.Sequence, error) {
-			return room.AcceptGap(ctx, who, feed, g.Account, model.Gap{From: g.From, To: g.To, Period: g.Period}, g.Reason)
+			return service.AcceptGap(ctx, who, feed, g.Account, model.Gap{From: g.From, To: g.To, Period: g.Period}, g.Reason)
 		})
 }
 
 // publications are files on their way to a feed, at once or in parts.
 func (rt *routes) publications() {
-	room := rt.Feed
+	service := rt.Feed
 	type file struct {
 		model.PublishFile
 		Streamed
 	}
 	huma.Register(rt, upload("publish", "/feeds/{id}/publications/{file}", "Publish a file; its content is the body"),
 		func(ctx context.Context, in *file) (*BodyOf[model.Publication], error) {
-			v, err := room.Publish(ctx, actor(ctx),
+			v, err := service.Publish(ctx, actor(ctx),
 				feed.Publication{Feed: in.Feed, Account: in.Account, All: in.All, Name: in.File, Body: in.body,
 					Upload: in.Upload, Size: in.Size, SHA256: in.SHA256, IdempotencyKey: in.Key, Via: "api"})
 			return &BodyOf[model.Publication]{v}, rt.fail(err)
@@ -106,10 +106,10 @@ func (rt *routes) publications() {
 			if n.Size != nil {
 				size = *n.Size
 			}
-			return room.BeginUpload(who, size)
+			return service.BeginUpload(who, size)
 		})
 	show(rt, "show-upload", "/uploads/{id}", "How far an upload came",
-		func(_ context.Context, id string) (model.Upload, error) { return room.UploadStatus(id) })
+		func(_ context.Context, id string) (model.Upload, error) { return service.UploadStatus(id) })
 	type part struct {
 		Keyed
 		Offset int64 `query:"offset" minimum:"0" doc:"Where the part begins: the upload's offset"`
@@ -118,9 +118,9 @@ func (rt *routes) publications() {
 	huma.Register(rt, upload("send-part", "/uploads/{id}/content",
 		"Send the next part; its content is the body. An answer means that it is durable"),
 		func(_ context.Context, in *part) (*BodyOf[model.Upload], error) {
-			v, err := room.Append(in.Key, in.Offset, in.body)
+			v, err := service.Append(in.Key, in.Offset, in.body)
 			return &BodyOf[model.Upload]{v}, rt.fail(err)
 		})
 	remove(rt, "cancel-upload", "/uploads/{id}", "Forget an upload",
-		func(_ context.Context, _, id string) error { return room.CancelUpload(id) })
+		func(_ context.Context, _, id string) error { return service.CancelUpload(id) })
 }

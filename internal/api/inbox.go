@@ -11,22 +11,22 @@ import (
 )
 
 func (rt *routes) inbox() {
-	room := rt.Inbox
-	list(rt, "list-drops", "/inbox", "List received files", func(d model.Drop) string { return d.ID }, room.List)
-	create(rt, "claim-drops", "/inbox/claims", "Claim received files, each for one consumer at a time", room.Claim)
+	service := rt.Inbox
+	list(rt, "list-drops", "/inbox", "List received files", func(d model.Drop) string { return d.ID }, service.List)
+	create(rt, "claim-drops", "/inbox/claims", "Claim received files, each for one consumer at a time", service.Claim)
 	create(rt, "clear-drops", "/inbox/clear", "Hand on unscanned what waits for a scanner that is not configured any more",
 		func(ctx context.Context, who string, c model.Clearing) (model.Cleared, error) {
-			n, err := room.Clear(ctx, who, c.Reason)
+			n, err := service.Clear(ctx, who, c.Reason)
 			return model.Cleared{Files: n}, err
 		})
-	show(rt, "show-drop", "/inbox/{id}", "Show a received file", room.Show)
+	show(rt, "show-drop", "/inbox/{id}", "Show a received file", service.Show)
 	type fetch struct {
 		Keyed
 		Claim string `query:"claim" doc:"The scanner's, for a file that it has not accepted yet"`
 	}
 	huma.Register(rt, op("fetch-drop", "GET", "/inbox/{id}/content", "Fetch a received file's content; takes Range"),
 		func(ctx context.Context, in *fetch) (*huma.StreamResponse, error) {
-			d, b, err := room.Open(ctx, in.Key, in.Claim)
+			d, b, err := service.Open(ctx, in.Key, in.Claim)
 			if err != nil {
 				return nil, rt.fail(err)
 			}
@@ -36,24 +36,24 @@ func (rt *routes) inbox() {
 			}
 			return content(b, d.SHA256), nil
 		})
-	show(rt, "drop-receipt", "/inbox/{id}/receipt", "The signed receipt of a received file", receipt(room.Receipt))
+	show(rt, "drop-receipt", "/inbox/{id}/receipt", "The signed receipt of a received file", receipt(service.Receipt))
 
 	// What ends or changes a claim.
 	edit(rt, "ack-drop", "POST", "/inbox/{id}/ack", "Accept a received file",
 		func(ctx context.Context, who, id string, s model.Settling) (model.Drop, error) {
-			return room.Ack(ctx, who, id, s.Claim)
+			return service.Ack(ctx, who, id, s.Claim)
 		})
 	edit(rt, "reject-drop", "POST", "/inbox/{id}/reject", "Refuse a received file with a reason that its uploader reads",
 		func(ctx context.Context, who, id string, s model.Settling) (model.Drop, error) {
-			return room.Reject(ctx, who, id, s.Claim, s.Reason, s.Advice)
+			return service.Reject(ctx, who, id, s.Claim, s.Reason, s.Advice)
 		})
 	edit(rt, "renew-drop", "POST", "/inbox/{id}/renew", "Make a claim last longer",
 		func(ctx context.Context, who, id string, s model.Settling) (model.Drop, error) {
-			return room.Renew(ctx, who, id, s.Claim, s.Lease)
+			return service.Renew(ctx, who, id, s.Claim, s.Lease)
 		})
 	edit(rt, "release-drop", "POST", "/inbox/{id}/release", "Give a claim back",
 		func(ctx context.Context, who, id string, s model.Settling) (model.Drop, error) {
-			return room.Release(ctx, who, id, s.Claim)
+			return service.Release(ctx, who, id, s.Claim)
 		})
 
 	list(rt, "list-expectations", "/expectations", "List what is expected, and how it stands",

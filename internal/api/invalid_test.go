@@ -12,7 +12,7 @@ import (
 // TestWrongFieldsAreNamed: a request that breaks a rule of the document is answered in our
 // words, with the status that it had.
 func TestWrongFieldsAreNamed(t *testing.T) {
-	h := api.New(api.Rooms{})
+	h := api.New(api.Services{})
 	for _, c := range []struct {
 		request, body string
 		status        int

@@ -10,43 +10,45 @@ import (
 
 // keys are what happens in a key's life.
 func (rt *routes) keys() {
-	room := rt.Account
+	service := rt.Account
 	listWhole(rt, "list-keys", "/users/{id}/keys", "List a user's keys",
-		func(ctx context.Context, f model.UserKeyFilter) ([]model.Key, error) { return room.Keys(ctx, f.User) })
-	edit(rt, "add-keys", "POST", "/users/{id}/keys", "Enrol public keys, or replace one", room.AddKeys)
-	edit(rt, "edit-key", "PATCH", "/users/{id}/keys", "Change a key's holder, expiry or flag", room.SetKey)
+		func(ctx context.Context, f model.UserKeyFilter) ([]model.Key, error) {
+			return service.Keys(ctx, f.User)
+		})
+	edit(rt, "add-keys", "POST", "/users/{id}/keys", "Enrol public keys, or replace one", service.AddKeys)
+	edit(rt, "edit-key", "PATCH", "/users/{id}/keys", "Change a key's holder, expiry or flag", service.SetKey)
 	listWhole(rt, "show-key", "/keys", "Show every user's record of a key",
 		func(ctx context.Context, f model.FingerprintFilter) ([]model.Key, error) {
-			return room.Key(ctx, f.Fingerprint)
+			return service.Key(ctx, f.Fingerprint)
 		})
 	create(rt, "revoke-key", "/keys/revoke", "Revoke a key, and end its sessions",
 		func(ctx context.Context, who string, k model.RevokeKey) (model.Revoked, error) {
-			return room.RevokeKey(ctx, who, k.Fingerprint, k.Reason, k.Burn)
+			return service.RevokeKey(ctx, who, k.Fingerprint, k.Reason, k.Burn)
 		})
 	create(rt, "freeze-key", "/keys/freeze", "Stop a key at a contact's word",
 		func(ctx context.Context, who string, k model.ByContact) ([]model.Key, error) {
-			return room.FreezeKey(ctx, who, k.Fingerprint, k.By)
+			return service.FreezeKey(ctx, who, k.Fingerprint, k.By)
 		})
 	create(rt, "thaw-key", "/keys/thaw", "Let a frozen key work again, at a second contact's word",
 		func(ctx context.Context, who string, k model.ByContact) ([]model.Key, error) {
-			return room.ThawKey(ctx, who, k.Fingerprint, k.By)
+			return service.ThawKey(ctx, who, k.Fingerprint, k.By)
 		})
 	create(rt, "expose-keys", "/keys/exposed", "Burn or flag keys whose private files somebody sent", rt.exposed)
 	list(rt, "list-burned-keys", "/keys/burned", "List keys that can never be enrolled",
-		func(k model.BurnedKey) string { return store.LatestCursor(k.At.UnixMicro(), k.Fingerprint) }, room.BurnedKeys)
+		func(k model.BurnedKey) string { return store.LatestCursor(k.At.UnixMicro(), k.Fingerprint) }, service.BurnedKeys)
 	list(rt, "list-pending-keys", "/keys/pending", "List unknown keys that wait for approval",
 		func(k model.PendingKey) string {
 			return store.LatestCursor(k.LastAt.UnixMicro(), k.Fingerprint+k.UserID)
-		}, room.PendingKeys)
+		}, service.PendingKeys)
 	edit(rt, "approve-key", "POST", "/users/{id}/keys/approve", "Enrol a key that waits, by its fingerprint",
-		room.ApproveKey)
+		service.ApproveKey)
 	type waiting struct {
 		Keyed
 		Fingerprint string `query:"fingerprint" required:"true" doc:"SHA256:…"`
 	}
 	done(rt, "refuse-key", "DELETE", "/users/{id}/keys/pending", "Forget a key that waits",
 		func(ctx context.Context, in *waiting) error {
-			return room.RefuseKey(ctx, actor(ctx), in.Key, in.Fingerprint)
+			return service.RefuseKey(ctx, actor(ctx), in.Key, in.Fingerprint)
 		})
 	type of struct {
 		Fingerprint string `query:"fingerprint" required:"true" doc:"SHA256:…"`

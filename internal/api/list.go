@@ -11,7 +11,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// list adds a list that a room reads page by page: read returns at most Limit items that
+// list adds a list that a service reads page by page: read returns at most Limit items that
 // follow Cursor, in the order of key, which is unique.
 func list[F, T any, P model.Filter[F]](rt *routes, id, path, summary string, key func(T) string,
 	read func(ctx context.Context, f F) ([]T, error)) {

@@ -13,7 +13,7 @@ var update = flag.Bool("update", false, "write openapi.json anew")
 // TestOpenAPIIsTheGoldenCopy makes every change of the API a change that a
 // reviewer sees: go test ./internal/api -update
 func TestOpenAPIIsTheGoldenCopy(t *testing.T) {
-	_, api := build(Rooms{})
+	_, api := build(Services{})
 	text, err := json.MarshalIndent(api.OpenAPI(), "", "  ")
 	if err != nil {
 		t.Fatal(err)

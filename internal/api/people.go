@@ -10,36 +10,36 @@ import (
 
 // people are accounts, vendors, users, contacts, and what they are handed.
 func (rt *routes) people() {
-	room := rt.Account
-	list(rt, "list-accounts", "/accounts", "List accounts", func(a model.Account) string { return a.ID }, room.Accounts)
-	create(rt, "add-account", "/accounts", "Add an account", room.AddAccount)
-	show(rt, "show-account", "/accounts/{id}", "Show an account", room.Account)
+	service := rt.Account
+	list(rt, "list-accounts", "/accounts", "List accounts", func(a model.Account) string { return a.ID }, service.Accounts)
+	create(rt, "add-account", "/accounts", "Add an account", service.AddAccount)
+	show(rt, "show-account", "/accounts/{id}", "Show an account", service.Account)
 	edit(rt, "edit-account", "PATCH", "/accounts/{id}", "Change, suspend, reinstate or close an account", rt.editAccount)
 
-	list(rt, "list-vendors", "/vendors", "List vendors", func(v model.Vendor) string { return v.Short }, room.Vendors)
-	create(rt, "add-vendor", "/vendors", "Add a vendor", room.AddVendor)
-	show(rt, "show-vendor", "/vendors/{id}", "Show a vendor", room.Vendor)
+	list(rt, "list-vendors", "/vendors", "List vendors", func(v model.Vendor) string { return v.Short }, service.Vendors)
+	create(rt, "add-vendor", "/vendors", "Add a vendor", service.AddVendor)
+	show(rt, "show-vendor", "/vendors/{id}", "Show a vendor", service.Vendor)
 
-	list(rt, "list-users", "/users", "List users", func(u model.User) string { return u.Name }, room.Users)
-	create(rt, "add-user", "/users", "Add a user", room.AddUser)
-	show(rt, "show-user", "/users/{id}", "Show a user", room.User)
-	edit(rt, "edit-user", "PATCH", "/users/{id}", "Change, enable or disable a user", room.SetUser)
+	list(rt, "list-users", "/users", "List users", func(u model.User) string { return u.Name }, service.Users)
+	create(rt, "add-user", "/users", "Add a user", service.AddUser)
+	show(rt, "show-user", "/users/{id}", "Show a user", service.User)
+	edit(rt, "edit-user", "PATCH", "/users/{id}", "Change, enable or disable a user", service.SetUser)
 
-	list(rt, "list-contacts", "/contacts", "List contacts", store.ContactCursor, room.Contacts)
-	create(rt, "add-contact", "/contacts", "Add a contact", room.AddContact)
-	show(rt, "show-contact", "/contacts/{id}", "Show a contact, by id or e-mail", room.Contact)
-	edit(rt, "edit-contact", "PATCH", "/contacts/{id}", "Change a contact", room.SetContact)
+	list(rt, "list-contacts", "/contacts", "List contacts", store.ContactCursor, service.Contacts)
+	create(rt, "add-contact", "/contacts", "Add a contact", service.AddContact)
+	show(rt, "show-contact", "/contacts/{id}", "Show a contact, by id or e-mail", service.Contact)
+	edit(rt, "edit-contact", "PATCH", "/contacts/{id}", "Change a contact", service.SetContact)
 	act(rt, "contact-leaves", "POST", "/contacts/{id}/leave", "Note that a contact left, and list the keys that remain",
-		room.ContactLeaves)
+		service.ContactLeaves)
 
 	list(rt, "list-links", "/links", "List one-time links", func(l model.Link) string { return l.ID }, rt.HandOver.Links)
 	create(rt, "make-link", "/links", "Make a one-time link", rt.HandOver.Make)
 	act(rt, "revoke-link", "DELETE", "/links/{id}", "Revoke a one-time link that waits", rt.HandOver.Revoke)
 
 	list(rt, "list-notices", "/notices", "List what people should be told", func(n model.Notice) string { return n.ID },
-		room.Notices)
+		service.Notices)
 	done(rt, "done-notice", "POST", "/notices/{id}/done", "Note that people were told",
-		func(ctx context.Context, in *Keyed) error { return room.NoticeDone(ctx, actor(ctx), in.Key) })
+		func(ctx context.Context, in *Keyed) error { return service.NoticeDone(ctx, actor(ctx), in.Key) })
 
 	route(rt, "show-guide", "GET", "/users/{id}/guide", "Write a user's guide", rt.guide)
 	listWhole(rt, "show-sites", "/users/{id}/sites", "Write files that SFTP programs import", rt.sites)

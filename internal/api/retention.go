@@ -11,53 +11,54 @@ import (
 
 // retention is how long files stay.
 func (rt *routes) retention() {
-	room := rt.Retain
+	service := rt.Retain
 	listWhole(rt, "list-policies", "/retention/policies", "List retention policies",
 		func(ctx context.Context, _ model.EveryFilter) ([]model.RetentionPolicy, error) {
-			return room.Policies(ctx)
+			return service.Policies(ctx)
 		})
 	type policy struct{ BodyOf[model.SetPolicy] }
 	route(rt, "set-policy", "PUT", "/retention/policies",
 		"Give a feed, a user or a folder a retention policy, or take it away",
 		func(ctx context.Context, in *policy) (model.RetentionPolicy, error) {
-			return room.SetPolicy(ctx, actor(ctx), in.Body)
+			return service.SetPolicy(ctx, actor(ctx), in.Body)
 		})
 	route(rt, "forecast", "GET", "/retention/forecast", "What would go at a time, by account and policy",
 		func(ctx context.Context, in *model.ForecastQuery) (model.Forecast, error) {
-			return room.Forecast(ctx, in.At, in.Account, in.List)
+			return service.Forecast(ctx, in.At, in.Account, in.List)
 		})
-	list(rt, "list-holds", "/retention/holds", "List holds", func(h model.Hold) string { return h.ID }, room.Holds)
-	create(rt, "add-hold", "/retention/holds", "Keep files, whatever their age", room.Hold)
-	act(rt, "release-hold", "DELETE", "/retention/holds/{id}", "Release a hold", room.Release)
+	list(rt, "list-holds", "/retention/holds", "List holds", func(h model.Hold) string { return h.ID }, service.Holds)
+	create(rt, "add-hold", "/retention/holds", "Keep files, whatever their age", service.Hold)
+	act(rt, "release-hold", "DELETE", "/retention/holds/{id}", "Release a hold", service.Release)
 
 	list(rt, "list-runs", "/retention/runs", "List retention runs, the newest first",
-		func(r model.RetentionRun) string { return r.ID }, room.Runs)
+		func(r model.RetentionRun) string { return r.ID }, service.Runs)
 	route(rt, "run-retention", "POST", "/retention/runs",
 		"Plan, tell and run what is due now, without waiting for the next look",
 		func(ctx context.Context, _ *nothing) ([]model.RetentionRun, error) {
-			return room.RunNow(context.WithoutCancel(ctx))
+			return service.RunNow(context.WithoutCancel(ctx))
 		})
-	show(rt, "show-run", "/retention/runs/{id}", "Show a retention run, with its signed report once it is done", room.Run)
+	show(rt, "show-run", "/retention/runs/{id}", "Show a retention run, with its signed report once it is done",
+		service.Run)
 	huma.Register(rt, op("list-run-files", "GET", "/retention/runs/{id}/files",
 		"What a run names and what became of it, as CSV"),
 		func(ctx context.Context, in *Keyed) (*huma.StreamResponse, error) {
-			if _, err := room.Run(ctx, in.Key); err != nil {
+			if _, err := service.Run(ctx, in.Key); err != nil {
 				return nil, rt.fail(err)
 			}
-			return rt.stream("text/csv; charset=utf-8", func(w io.Writer) error { return room.List(ctx, w, in.Key) }), nil
+			return rt.stream("text/csv; charset=utf-8", func(w io.Writer) error { return service.List(ctx, w, in.Key) }), nil
 		})
 	list(rt, "list-run-notices", "/retention/runs/{id}/notices", "Whom a run's notices reached",
-		func(n model.RetentionNotice) string { return n.ID }, room.Notices)
+		func(n model.RetentionNotice) string { return n.ID }, service.Notices)
 	type told struct {
 		Keyed
 		Account string `path:"account"`
 	}
 	done(rt, "note-told", "POST", "/retention/runs/{id}/told/{account}", "Note that an account's people were told by hand",
-		func(ctx context.Context, in *told) error { return room.Told(ctx, actor(ctx), in.Key, in.Account) })
+		func(ctx context.Context, in *told) error { return service.Told(ctx, actor(ctx), in.Key, in.Account) })
 	act(rt, "confirm-run", "POST", "/retention/runs/{id}/confirm", "Let a run go on that waits for an administrator",
-		room.Confirm)
+		service.Confirm)
 	edit(rt, "cancel-run", "POST", "/retention/runs/{id}/cancel", "Call a run off",
 		func(ctx context.Context, who, id string, w model.Why) (model.RetentionRun, error) {
-			return room.Cancel(ctx, who, id, w.Reason)
+			return service.Cancel(ctx, who, id, w.Reason)
 		})
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // The helpers below add one operation each. All but get and list take a function of a
-// room that is told who asks.
+// service that is told who asks.
 
 // Inputs and answers. They are exported because huma looks into embedded structs that are.
 type (

@@ -13,19 +13,19 @@ import (
 
 // records are what is known of connections and files when somebody asks.
 func (rt *routes) records() {
-	room := rt.Records
+	service := rt.Records
 	type about struct {
 		About string `query:"about" required:"true" doc:"A username, an address, or the reference that a partner read out"`
 	}
 	route(rt, "explain", "GET", "/explain", "Say why somebody could not log in",
-		func(ctx context.Context, in *about) (model.Explained, error) { return room.Explain(ctx, in.About) })
+		func(ctx context.Context, in *about) (model.Explained, error) { return service.Explain(ctx, in.About) })
 	list(rt, "list-bans", "/bans", "List addresses that are kept out",
-		func(b model.Ban) string { return store.LatestCursor(b.Since.UnixMicro(), b.Address) }, room.Bans)
+		func(b model.Ban) string { return store.LatestCursor(b.Since.UnixMicro(), b.Address) }, service.Bans)
 	type ban struct {
 		Address string `query:"address" required:"true"`
 	}
 	done(rt, "lift-ban", "DELETE", "/bans", "Let an address in again",
-		func(ctx context.Context, in *ban) error { return room.Unban(ctx, actor(ctx), in.Address) })
+		func(ctx context.Context, in *ban) error { return service.Unban(ctx, actor(ctx), in.Address) })
 	route(rt, "trace", "GET", "/trace", "A file's whole life, by name, account or SHA-256", rt.trace)
 }
 

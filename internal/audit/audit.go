@@ -24,7 +24,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// Options are what the room is made of.
+// Options are what the service is made of.
 type Options struct {
 	Store *store.Store
 	Clock exchange.Clock
@@ -38,8 +38,8 @@ type Options struct {
 	Send func(ctx context.Context, note string) error
 }
 
-// Room is the audit log.
-type Room struct {
+// Service is the audit log.
+type Service struct {
 	o Options
 
 	mu   sync.Mutex
@@ -48,13 +48,13 @@ type Room struct {
 	stopped atomic.Value // string: why nothing is sealed; "" or nil: it is
 }
 
-// New opens the room.
-func New(o Options) *Room { return &Room{o: o} }
+// New opens the service.
+func New(o Options) *Service { return &Service{o: o} }
 
-func (r *Room) now() time.Time { return r.o.Clock().UTC().Truncate(time.Microsecond) }
+func (r *Service) now() time.Time { return r.o.Clock().UTC().Truncate(time.Microsecond) }
 
 // Key is the public key that checkpoints and receipts are verified with.
-func (r *Room) Key() string { return r.o.Key.Public() }
+func (r *Service) Key() string { return r.o.Key.Public() }
 
 // entry is a stored row as it is hashed.
 func entry(v store.LogRow) proof.Entry {
@@ -64,13 +64,13 @@ func entry(v store.LogRow) proof.Entry {
 
 // Note writes a row that no other change belongs to: something was looked at,
 // or the server started.
-func (r *Room) Note(ctx context.Context, row model.AuditRow) error {
+func (r *Service) Note(ctx context.Context, row model.AuditRow) error {
 	row.ID, row.At = r.o.IDs.New(), r.now()
 	return r.o.Store.Write(ctx, func(tx *store.Tx) error { return tx.Audit(row) })
 }
 
 // Status reads how far the log is.
-func (r *Room) Status(ctx context.Context) (s model.AuditStatus, err error) {
+func (r *Service) Status(ctx context.Context) (s model.AuditStatus, err error) {
 	q := r.o.Store.Read(ctx)
 	s.PublicKey = r.Key()
 	s.Stopped, _ = r.stopped.Load().(string)

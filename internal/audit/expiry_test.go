@@ -42,7 +42,7 @@ var expiryStories = stories{
 		if n := w.count(`SELECT COUNT(*) FROM audit WHERE action = 'audit.expire' AND subject = '9'`); n != 1 {
 			t.Errorf("%d rows say that rows expired", n)
 		}
-		s, err := w.room.Status(ctx)
+		s, err := w.service.Status(ctx)
 		testkit.Must(t, err)
 		if s.Expired != 9 || s.Sealed != 16 {
 			t.Errorf("the status is %+v", s)
@@ -53,7 +53,7 @@ var expiryStories = stories{
 		if r, err := w.offline(w.export(audit.Selection{Action: "key.*"}), ""); err != nil || !r.OK || r.Rows != 2 {
 			t.Errorf("chosen rows: %v %+v", err, r)
 		}
-		sample, err := w.room.Sample(ctx, 100)
+		sample, err := w.service.Sample(ctx, 100)
 		testkit.Must(t, err)
 		if len(sample) != 7 || sample[0].Seq < 9 {
 			t.Errorf("%d rows were drawn", len(sample))
@@ -80,7 +80,7 @@ var expiryStories = stories{
 		w.open()
 		run, stop := context.WithCancel(ctx)
 		done := make(chan struct{})
-		go func() { w.room.Keep(run); close(done) }()
+		go func() { w.service.Keep(run); close(done) }()
 		testkit.Eventually(t, "the expiry was sealed", func() bool {
 			if r := w.verify(""); !r.OK {
 				t.Errorf("%+v", r)
@@ -111,7 +111,7 @@ var expiryStories = stories{
 	"rows that expire while they are exported do not leave a hole": func(t *testing.T, w *world) {
 		w.aged(4050, 6)
 		out := &hooked{hook: func() { w.expired(4050) }}
-		err := w.room.Export(ctx, out, audit.Selection{})
+		err := w.service.Export(ctx, out, audit.Selection{})
 		if !fault.Is(err, fault.Conflict) || !strings.Contains(fault.PublicText(err), "Export them again") {
 			t.Fatalf("the export: %v", err)
 		}
@@ -193,7 +193,7 @@ var leaveStories = stories{
 		if c.Size != 5 || sent[0] != w.checkpoint() {
 			t.Errorf("sent %+v", c)
 		}
-		s, err := w.room.Status(ctx)
+		s, err := w.service.Status(ctx)
 		testkit.Must(t, err)
 		if s.SentAt == nil {
 			t.Error("nobody noted that it was sent")
@@ -207,7 +207,7 @@ var leaveStories = stories{
 		if n.Load() != 2 || !strings.Contains(sent[1], "\n7\n") {
 			t.Errorf("%d were sent: %q", n.Load(), sent)
 		}
-		testkit.Must(t, w.room.SendCheckpoint(ctx))
+		testkit.Must(t, w.service.SendCheckpoint(ctx))
 		if n.Load() != 3 {
 			t.Error("a checkpoint could not be sent by hand")
 		}
@@ -222,7 +222,7 @@ var leaveStories = stories{
 		}
 		w.sealed(5)
 		w.open()
-		if err := w.room.SendCheckpoint(ctx); !fault.Is(err, fault.Unavailable) {
+		if err := w.service.SendCheckpoint(ctx); !fault.Is(err, fault.Unavailable) {
 			t.Fatalf("sending: %v", err)
 		}
 		if n := w.count(`SELECT COUNT(*) FROM checkpoints WHERE sent = 1`); n != 0 {
@@ -240,7 +240,7 @@ var leaveStories = stories{
 			w.pass(time.Hour)
 			w.open()
 			run, stop := context.WithTimeout(ctx, 300*time.Millisecond)
-			w.room.Keep(run)
+			w.service.Keep(run)
 			stop()
 		}
 		if n.Load() > 2 {
@@ -250,6 +250,6 @@ var leaveStories = stories{
 	"nothing is sent before the first checkpoint": func(t *testing.T, w *world) {
 		w.send = func(context.Context, string) error { return errors.New("sent") }
 		w.open()
-		testkit.Must(t, w.room.SendCheckpoint(ctx))
+		testkit.Must(t, w.service.SendCheckpoint(ctx))
 	},
 }

@@ -97,7 +97,7 @@ func (l *Line) entry() (proof.Entry, error) {
 }
 
 // settle turns times into numbers under the newest checkpoint.
-func (r *Room) settle(q *store.Q, s *Selection) (store.Checkpoint, error) {
+func (r *Service) settle(q *store.Q, s *Selection) (store.Checkpoint, error) {
 	c, err := q.LastCheckpoint()
 	if fault.Is(err, fault.NotFound) {
 		return c, fault.E("audit.Export", fault.NotFound, "The log is empty: nothing was sealed yet.")
@@ -122,7 +122,7 @@ func (r *Room) settle(q *store.Q, s *Selection) (store.Checkpoint, error) {
 }
 
 // Export writes rows as JSON Lines that VerifyExport can check elsewhere.
-func (r *Room) Export(ctx context.Context, w io.Writer, s Selection) error {
+func (r *Service) Export(ctx context.Context, w io.Writer, s Selection) error {
 	q := r.o.Store.Read(ctx).Patient()
 	c, err := r.settle(q, &s)
 	if err != nil {
@@ -247,7 +247,7 @@ func each(ctx context.Context, q *store.Q, s Selection, visit func(seq int64, v 
 }
 
 // ExportCSV writes rows for a spreadsheet. It proves nothing by itself.
-func (r *Room) ExportCSV(ctx context.Context, w io.Writer, s Selection) error {
+func (r *Service) ExportCSV(ctx context.Context, w io.Writer, s Selection) error {
 	q := r.o.Store.Read(ctx).Patient()
 	if _, err := r.settle(q, &s); err != nil {
 		return err
@@ -271,7 +271,7 @@ func (r *Room) ExportCSV(ctx context.Context, w io.Writer, s Selection) error {
 
 // List reads rows of a selection for people, the newest first, one page of them. Rows
 // whose content has expired are not listed.
-func (r *Room) List(ctx context.Context, s Selection, p model.Paging) ([]model.AuditLine, error) {
+func (r *Service) List(ctx context.Context, s Selection, p model.Paging) ([]model.AuditLine, error) {
 	rows, err := r.o.Store.Read(ctx).
 		LogPage(store.LogFilter{Since: s.Since, Until: s.Until, Actor: s.Actor, Action: s.Action, User: s.User,
 			Subject: s.Subject}, p)

@@ -20,7 +20,7 @@ import (
 func (w *world) export(s audit.Selection) string {
 	w.t.Helper()
 	var b bytes.Buffer
-	testkit.Must(w.t, w.room.Export(ctx, &b, s))
+	testkit.Must(w.t, w.service.Export(ctx, &b, s))
 	return b.String()
 }
 
@@ -161,7 +161,7 @@ var exportStories = stories{
 		w.sealed(6)
 		w.tamper(`DELETE FROM audit WHERE seq = 3`)
 		var b bytes.Buffer
-		if err := w.room.Export(ctx, &b, audit.Selection{}); err == nil {
+		if err := w.service.Export(ctx, &b, audit.Selection{}); err == nil {
 			w.refused("a deleted row", b.String())
 		}
 	},
@@ -180,11 +180,11 @@ var exportStories = stories{
 		w.refused("a forged row with the true hash", strings.Join(lines, "\n"))
 	},
 	"a sample proves what it draws, and finds what was changed": func(t *testing.T, w *world) {
-		if s, err := w.room.Sample(ctx, 5); err != nil || len(s) != 0 {
+		if s, err := w.service.Sample(ctx, 5); err != nil || len(s) != 0 {
 			t.Fatalf("of an empty log: %v %v", s, err)
 		}
 		w.sealed(4, 5)
-		s, err := w.room.Sample(ctx, 100)
+		s, err := w.service.Sample(ctx, 100)
 		testkit.Must(t, err)
 		seen := map[int64]bool{}
 		for _, v := range s {
@@ -196,12 +196,12 @@ var exportStories = stories{
 		if len(s) != 9 || len(seen) != 9 {
 			t.Errorf("%d rows were drawn, %d different ones", len(s), len(seen))
 		}
-		if s, err := w.room.Sample(ctx, 3); err != nil || len(s) != 3 {
+		if s, err := w.service.Sample(ctx, 3); err != nil || len(s) != 3 {
 			t.Errorf("three of nine: %v %v", s, err)
 		}
 		w.tamper(`UPDATE audit SET detail = '{}' WHERE seq = 4`)
 		w.tamper(`DELETE FROM audit WHERE seq = 7`)
-		s, err = w.room.Sample(ctx, 100)
+		s, err = w.service.Sample(ctx, 100)
 		testkit.Must(t, err)
 		for _, v := range s {
 			if want := v.Seq != 4 && v.Seq != 7; v.Proven != want || want != (v.Why == "") {
@@ -212,11 +212,11 @@ var exportStories = stories{
 	"no cell of a spreadsheet is a formula": func(t *testing.T, w *world) {
 		for _, hostile := range []string{"=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "=cmd|'/c calc'!A0", "a,\"b\"\nc"} {
 			testkit.Must(t,
-				w.room.Note(ctx, model.AuditRow{Actor: hostile, Action: "file.store", Subject: hostile, User: hostile}))
+				w.service.Note(ctx, model.AuditRow{Actor: hostile, Action: "file.store", Subject: hostile, User: hostile}))
 		}
 		w.seal()
 		var b bytes.Buffer
-		testkit.Must(t, w.room.ExportCSV(ctx, &b, audit.Selection{}))
+		testkit.Must(t, w.service.ExportCSV(ctx, &b, audit.Selection{}))
 		rows, err := csv.NewReader(&b).ReadAll()
 		testkit.Must(t, err)
 		if len(rows) != 9 || len(rows[0]) != 8 {

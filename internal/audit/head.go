@@ -38,7 +38,7 @@ func broken(format string, args ...any) error {
 
 // extends loads the log's tree and fails unless it is the head, or the head with rows
 // after it. Without a head, the newest checkpoint stands for it.
-func (r *Room) extends(q *store.Q, size int64) (t proof.Tree, err error) {
+func (r *Service) extends(q *store.Q, size int64) (t proof.Tree, err error) {
 	if t, err = loadTree(q, size); err != nil && !fault.Is(err, fault.NotFound) {
 		return t, err
 	} else if err != nil {
@@ -56,7 +56,7 @@ func (r *Room) extends(q *store.Q, size int64) (t proof.Tree, err error) {
 }
 
 // follows compares a log's tree with the head.
-func (r *Room) follows(q *store.Q, t proof.Tree) error {
+func (r *Service) follows(q *store.Q, t proof.Tree) error {
 	h := *r.head
 	if t.Size() < h.Size {
 		return broken(
@@ -103,7 +103,7 @@ func absent(err error) error {
 
 // loadHead reads the head. One that was never saved, of a deployment from before there
 // was one, begins with the newest checkpoint.
-func (r *Room) loadHead(q *store.Q) error {
+func (r *Service) loadHead(q *store.Q) error {
 	note, err := r.o.Head.Load()
 	if err != nil {
 		return err
@@ -128,7 +128,7 @@ func (r *Room) loadHead(q *store.Q) error {
 }
 
 // saveHead keeps the checkpoint of a log that was just sealed.
-func (r *Room) saveHead(note string) error {
+func (r *Service) saveHead(note string) error {
 	if r.o.Head == nil {
 		return nil
 	}
@@ -145,7 +145,7 @@ func (r *Room) saveHead(note string) error {
 
 // Accept goes on from the log as it is now, although it does not extend its head: the
 // operator says why. A row says what was kept, and what is there.
-func (r *Room) Accept(ctx context.Context, reason string) error {
+func (r *Service) Accept(ctx context.Context, reason string) error {
 	const op = "audit.Accept"
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -194,7 +194,7 @@ func rootText(c proof.Checkpoint) string {
 }
 
 // alarm tells, once, that the log is not sealed any more, and once that it is again.
-func (r *Room) alarm(ctx context.Context, cause error) {
+func (r *Service) alarm(ctx context.Context, cause error) {
 	text := ""
 	if cause != nil {
 		text = fault.PublicText(cause)

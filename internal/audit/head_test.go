@@ -63,7 +63,7 @@ func (w *world) judged() audit.Report {
 
 func (w *world) wantStopped(part string) {
 	w.t.Helper()
-	err := w.room.Seal(ctx)
+	err := w.service.Seal(ctx)
 	if !fault.Is(err, fault.Conflict) || !strings.Contains(fault.PublicText(err), part) {
 		w.t.Fatalf("sealing: %v, want %q", err, part)
 	}
@@ -92,7 +92,7 @@ var headStories = stories{
 		w.sealed(3, 4)
 		signed := head.note
 		w.cut(3)
-		w.head.note = "" // as another room would go on
+		w.head.note = "" // as another service would go on
 		other := w.another()
 		w.note(4)
 		testkit.Must(t, other.Seal(ctx))
@@ -140,11 +140,11 @@ var headStories = stories{
 	"a restored database is accepted with a reason, and a row says so": func(t *testing.T, w *world) {
 		w.headed()
 		w.sealed(3, 4)
-		err := w.room.Accept(ctx, "by mistake")
+		err := w.service.Accept(ctx, "by mistake")
 		testkit.WantKind(t, err, fault.Conflict)
 		w.cut(3)
 		w.open()
-		testkit.Must(t, w.room.Accept(ctx, "the database was restored from Sunday's backup"))
+		testkit.Must(t, w.service.Accept(ctx, "the database was restored from Sunday's backup"))
 		w.sealed(1)
 		if r := w.judged(); !r.OK || r.Size != 5 {
 			t.Errorf("%+v", r)
@@ -160,7 +160,7 @@ var headStories = stories{
 		w.cut(3)
 		w.note(1)
 		w.tidy(func() bool { return w.count(`SELECT COUNT(*) FROM outbox WHERE type = 'alarm'`) == 1 })
-		s, err := w.room.Status(ctx)
+		s, err := w.service.Status(ctx)
 		testkit.Must(t, err)
 		if s.Stopped == "" || s.Waiting != 1 {
 			t.Errorf("the status is %+v", s)

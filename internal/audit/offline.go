@@ -181,7 +181,7 @@ func notExportUnless(err error) error {
 
 // Sample draws up to n sealed rows at random and proves each under the newest
 // checkpoint.
-func (r *Room) Sample(ctx context.Context, n int) ([]model.SampledLine, error) {
+func (r *Service) Sample(ctx context.Context, n int) ([]model.SampledLine, error) {
 	q := r.o.Store.Read(ctx).Patient()
 	stored, err := q.LastCheckpoint()
 	if fault.Is(err, fault.NotFound) {

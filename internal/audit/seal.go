@@ -31,7 +31,7 @@ const (
 // Keep seals every second, and once an hour expires old rows, thins old
 // checkpoints and sends one away, until ctx ends. Several nodes may do so: the
 // counter's row lets one seal at a time.
-func (r *Room) Keep(ctx context.Context) {
+func (r *Service) Keep(ctx context.Context) {
 	var kept time.Time
 	do := func(ctx context.Context) error {
 		err := r.Seal(ctx)
@@ -51,7 +51,7 @@ func (r *Room) Keep(ctx context.Context) {
 }
 
 // Seal numbers every row that has no number yet, and signs a checkpoint.
-func (r *Room) Seal(ctx context.Context) error {
+func (r *Service) Seal(ctx context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for {
@@ -69,7 +69,7 @@ func (r *Room) Seal(ctx context.Context) error {
 }
 
 // look sees whether the log is what it was when it was sealed. Callers hold mu.
-func (r *Room) look(ctx context.Context) error {
+func (r *Service) look(ctx context.Context) error {
 	if r.o.Head == nil {
 		return nil
 	}
@@ -82,7 +82,7 @@ func (r *Room) look(ctx context.Context) error {
 }
 
 // sealSome seals one batch. Callers hold mu.
-func (r *Room) sealSome(ctx context.Context) error {
+func (r *Service) sealSome(ctx context.Context) error {
 	note, err := store.Change(ctx, r.o.Store, func(tx *store.Tx) (note string, err error) {
 		size, err := tx.LockCounter(sealedCounter)
 		if err != nil {
@@ -152,7 +152,7 @@ func readHash(q *store.Q, level int, position int64) (h tlog.Hash, err error) {
 }
 
 // tidy does what can wait.
-func (r *Room) tidy(ctx context.Context, now time.Time) error {
+func (r *Service) tidy(ctx context.Context, now time.Time) error {
 	if err := r.expire(ctx, now); err != nil {
 		return err
 	}
@@ -164,7 +164,7 @@ func (r *Room) tidy(ctx context.Context, now time.Time) error {
 
 // expire removes what rows older than the policy say. A row of its own, sealed
 // like any other, says up to where, in a note that the key signs, before anything goes.
-func (r *Room) expire(ctx context.Context, now time.Time) error {
+func (r *Service) expire(ctx context.Context, now time.Time) error {
 	if r.o.Keep == "" {
 		return nil
 	}
@@ -199,7 +199,7 @@ func (r *Room) expire(ctx context.Context, now time.Time) error {
 // old is the number below which rows are older than edge. The rows' own times say so,
 // and so does a checkpoint that was signed by then: times of rows alone could have been
 // written by anybody.
-func (r *Room) old(q *store.Q, edge time.Time) (until int64, err error) {
+func (r *Service) old(q *store.Q, edge time.Time) (until int64, err error) {
 	size, err := q.Counter(sealedCounter)
 	if err != nil {
 		return 0, err
@@ -226,7 +226,7 @@ func (r *Room) old(q *store.Q, edge time.Time) (until int64, err error) {
 }
 
 // stateExpiry writes and seals the row that says what expires, and then lets it.
-func (r *Room) stateExpiry(ctx context.Context, e proof.Expiry) error {
+func (r *Service) stateExpiry(ctx context.Context, e proof.Expiry) error {
 	note, err := r.o.Key.SignExpiry(e)
 	if err != nil {
 		return err
@@ -244,7 +244,7 @@ func (r *Room) stateExpiry(ctx context.Context, e proof.Expiry) error {
 }
 
 // thin keeps one checkpoint a day of those that are old.
-func (r *Room) thin(ctx context.Context, now time.Time) error {
+func (r *Service) thin(ctx context.Context, now time.Time) error {
 	day := func(us int64) string { return exchange.FromMicros(us).Format(time.DateOnly) }
 	for after := int64(-1); ctx.Err() == nil; {
 		list, err := r.o.Store.Read(ctx).CheckpointsAfter(after, thinBatch)
@@ -272,7 +272,7 @@ func (r *Room) thin(ctx context.Context, now time.Time) error {
 
 // leave sends the newest checkpoint off this machine, once a day: whoever has
 // the database and the key could otherwise write another history.
-func (r *Room) leave(ctx context.Context, now time.Time) error {
+func (r *Service) leave(ctx context.Context, now time.Time) error {
 	if r.o.Send == nil {
 		return nil
 	}
@@ -291,7 +291,7 @@ func (r *Room) leave(ctx context.Context, now time.Time) error {
 }
 
 // SendCheckpoint sends the newest checkpoint off this machine now.
-func (r *Room) SendCheckpoint(ctx context.Context) error {
+func (r *Service) SendCheckpoint(ctx context.Context) error {
 	c, err := r.o.Store.Read(ctx).LastCheckpoint()
 	if fault.Is(err, fault.NotFound) {
 		return nil

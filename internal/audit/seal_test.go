@@ -14,7 +14,7 @@ import (
 var sealStories = stories{
 	"thousands of rows are sealed in batches, in the order they were written": func(t *testing.T, w *world) {
 		w.note(3000)
-		s, err := w.room.Status(ctx)
+		s, err := w.service.Status(ctx)
 		testkit.Must(t, err)
 		if s.Waiting != 3000 || s.OldestAt == nil || s.Sealed != 0 || s.Checkpoint != "" {
 			t.Fatalf("before sealing: %+v", s)
@@ -50,9 +50,9 @@ var sealStories = stories{
 		}
 	},
 	"two nodes seal at once, and numbers stay dense": func(t *testing.T, w *world) {
-		rooms := []*audit.Room{w.room, w.another()}
+		services := []*audit.Service{w.service, w.another()}
 		var work sync.WaitGroup
-		for _, r := range rooms {
+		for _, r := range services {
 			work.Go(func() {
 				for range 40 {
 					if err := r.Note(ctx, model.AuditRow{Actor: "op:jo", Action: "server.start", Subject: "n"}); err != nil {
@@ -78,10 +78,10 @@ var sealStories = stories{
 		var work sync.WaitGroup
 		work.Go(func() {
 			for run.Err() == nil {
-				if err := w.room.Note(ctx, model.AuditRow{Actor: "op:jo", Action: "key.add", Subject: "x"}); err != nil {
+				if err := w.service.Note(ctx, model.AuditRow{Actor: "op:jo", Action: "key.add", Subject: "x"}); err != nil {
 					t.Error(err)
 				}
-				if err := w.room.Seal(ctx); err != nil {
+				if err := w.service.Seal(ctx); err != nil {
 					t.Error(err)
 				}
 			}
@@ -108,12 +108,12 @@ var sealStories = stories{
 	"the newest rows are listed first, sealed or not": func(t *testing.T, w *world) {
 		w.sealed(6)
 		w.note(3)
-		list, err := w.room.List(ctx, audit.Selection{}, model.Paging{Limit: 5})
+		list, err := w.service.List(ctx, audit.Selection{}, model.Paging{Limit: 5})
 		testkit.Must(t, err)
 		if len(list) != 5 || list[0].Seq != -1 || list[2].Seq != -1 || list[3].Seq != 5 || list[4].Seq != 4 {
 			t.Fatalf("listed %+v", list)
 		}
-		list, err = w.room.List(ctx, audit.Selection{Action: "key.*", User: "U1"}, model.Paging{})
+		list, err = w.service.List(ctx, audit.Selection{Action: "key.*", User: "U1"}, model.Paging{})
 		testkit.Must(t, err)
 		if len(list) != 2 {
 			t.Fatalf("chosen %+v", list)

@@ -178,7 +178,7 @@ var rowStories = stories{
 		w.tamper(`DELETE FROM audit_hashes WHERE idx > 3`)
 		w.open()
 		w.note(1)
-		if err := w.room.Seal(ctx); err == nil {
+		if err := w.service.Seal(ctx); err == nil {
 			w.bad("")
 		}
 	},

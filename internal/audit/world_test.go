@@ -23,19 +23,19 @@ const day = 24 * time.Hour
 
 var ctx = context.Background()
 
-// world is the log's room over a real database, with a clock that moves only a
+// world is the log's service over a real database, with a clock that moves only a
 // microsecond a look, and by pass.
 type world struct {
-	t      testing.TB
-	store  *store.Store
-	db     *sql.DB // where somebody tampers
-	room   *audit.Room
-	ids    *exchange.IDs
-	key    *proof.Key
-	keep   string
-	send   func(context.Context, string) error
-	head   *kept
-	micros atomic.Int64
+	t       testing.TB
+	store   *store.Store
+	db      *sql.DB // where somebody tampers
+	service *audit.Service
+	ids     *exchange.IDs
+	key     *proof.Key
+	keep    string
+	send    func(context.Context, string) error
+	head    *kept
+	micros  atomic.Int64
 }
 
 func (w *world) clock() time.Time { return exchange.FromMicros(w.micros.Add(1)) }
@@ -54,11 +54,11 @@ func (w *world) begin(t testing.TB) *world {
 	return w
 }
 
-// open makes the room, as a restart does.
-func (w *world) open() { w.room = w.another() }
+// open makes the service, as a restart does.
+func (w *world) open() { w.service = w.another() }
 
-// another is a room beside, as another node has one.
-func (w *world) another() *audit.Room {
+// another is a service beside, as another node has one.
+func (w *world) another() *audit.Service {
 	o := audit.Options{Store: w.store, Clock: w.clock, IDs: w.ids, Log: slog.New(slog.DiscardHandler), Key: w.key,
 		Keep: w.keep, Send: w.send}
 	if w.head != nil {
@@ -108,7 +108,7 @@ func (w *world) sealed(batches ...int) {
 	}
 }
 
-func (w *world) seal() { w.t.Helper(); testkit.Must(w.t, w.room.Seal(ctx)) }
+func (w *world) seal() { w.t.Helper(); testkit.Must(w.t, w.service.Seal(ctx)) }
 
 // verify checks the log as an auditor does.
 func (w *world) verify(against string) audit.Report {
@@ -161,7 +161,7 @@ func (w *world) count(query string, args ...any) (n int64) {
 // checkpoint is the newest one.
 func (w *world) checkpoint() string {
 	w.t.Helper()
-	s, err := w.room.Status(ctx)
+	s, err := w.service.Status(ctx)
 	testkit.Must(w.t, err)
 	return s.Checkpoint
 }
@@ -172,7 +172,7 @@ func (w *world) tidy(done func() bool) {
 	w.open() // a keeper tidies when it begins
 	run, stop := context.WithCancel(ctx)
 	ended := make(chan struct{})
-	go func() { w.room.Keep(run); close(ended) }()
+	go func() { w.service.Keep(run); close(ended) }()
 	testkit.Eventually(w.t, "the keeper tidied", done)
 	stop()
 	<-ended

@@ -185,7 +185,7 @@ func (c *Config) check() error {
 	if c.Storage.KeptPercent < 100 {
 		return bad("storage.kept_percent: must be at least 100, which is the quota itself.")
 	}
-	if err := c.checkDoors(); err != nil {
+	if err := c.checkListeners(); err != nil {
 		return err
 	}
 	if err := c.checkExchange(); err != nil {

@@ -29,7 +29,7 @@ const (
 type sight struct{ session, action, path string }
 
 // Seen notes that a login read or listed something. It never waits.
-func (r *Room) Seen(l *exchange.Login, action, path string, bytes int64) {
+func (r *Service) Seen(l *exchange.Login, action, path string, bytes int64) {
 	if len(path) > pathKept {
 		path = path[:pathKept] + "…"
 	}
@@ -52,7 +52,7 @@ func (r *Room) Seen(l *exchange.Login, action, path string, bytes int64) {
 }
 
 // flushSeen writes what was seen, in few statements.
-func (r *Room) flushSeen() {
+func (r *Service) flushSeen() {
 	r.writing.Lock()
 	defer r.writing.Unlock()
 	r.mu.Lock()
@@ -90,7 +90,7 @@ func (r *Room) flushSeen() {
 }
 
 // seeAgain takes back what could not be written, as far as there is room.
-func (r *Room) seeAgain(seen map[sight]*store.Observation) {
+func (r *Service) seeAgain(seen map[sight]*store.Observation) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for k, o := range seen {
@@ -107,7 +107,7 @@ func (r *Room) seeAgain(seen map[sight]*store.Observation) {
 
 // Activity gathers everything that was done with a key: its sessions, what was
 // read and listed in them, and every change, from the audit log.
-func (r *Room) Activity(ctx context.Context, fingerprint string) (model.KeyActivity, error) {
+func (r *Service) Activity(ctx context.Context, fingerprint string) (model.KeyActivity, error) {
 	const op = "connection.Activity"
 	r.settle()
 	q := r.o.Store.Read(ctx)
@@ -154,7 +154,7 @@ func (r *Room) Activity(ctx context.Context, fingerprint string) (model.KeyActiv
 
 // settle writes down what is queued, and waits for what is being written, so
 // that a report has it.
-func (r *Room) settle() {
+func (r *Service) settle() {
 	for more := true; more; {
 		_, more = r.flush()
 	}

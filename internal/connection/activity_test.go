@@ -39,7 +39,7 @@ func (w *world) audit(u model.User, action, path, key, session string, more ...s
 // activity makes a report.
 func (w *world) activity(fingerprint string) model.KeyActivity {
 	w.t.Helper()
-	a, err := w.room.Activity(ctx, fingerprint)
+	a, err := w.service.Activity(ctx, fingerprint)
 	testkit.Must(w.t, err)
 	return a
 }
@@ -60,9 +60,9 @@ func activityAll(t *testing.T, w *world) {
 	r := w.login("203.0.113.7", u, k)
 	l := &exchange.Login{User: u, Fingerprint: k.Fingerprint, Session: r.Session}
 	step()
-	w.room.Seen(l, model.ActivityList, "/reports", 0)
+	w.service.Seen(l, model.ActivityList, "/reports", 0)
 	step()
-	w.room.Seen(l, model.ActivityRead, "/reports/a.csv", 500)
+	w.service.Seen(l, model.ActivityRead, "/reports/a.csv", 500)
 	step()
 	w.audit(u, "file.store", "/upload/b.csv", k.Fingerprint, r.Session, "size", "77", "sha256", "abc")
 	step()
@@ -75,7 +75,7 @@ func activityAll(t *testing.T, w *world) {
 	step()
 	end := w.clock()
 	r.EndedAt, r.Received, r.Sent = &end, 100, 600
-	w.room.Note(r)
+	w.service.Note(r)
 	step()
 	w.login("203.0.113.9", u, k)
 
@@ -111,12 +111,12 @@ func activityMerged(t *testing.T, w *world) {
 	u, k := w.customer("acme")
 	l := &exchange.Login{User: u, Fingerprint: k.Fingerprint, Session: "one"}
 	for range 50 {
-		w.room.Seen(l, model.ActivityRead, "/a", 10)
-		w.room.Seen(l, model.ActivityList, "/", 0)
+		w.service.Seen(l, model.ActivityRead, "/a", 10)
+		w.service.Seen(l, model.ActivityList, "/", 0)
 	}
-	w.room.Seen(&exchange.Login{User: u, Fingerprint: k.Fingerprint, Session: "two"}, model.ActivityRead, "/a", 7)
+	w.service.Seen(&exchange.Login{User: u, Fingerprint: k.Fingerprint, Session: "two"}, model.ActivityRead, "/a", 7)
 	reads, bytes := map[string]int64{}, map[string]int64{}
-	for _, r := range w.activity(k.Fingerprint).Rows { // a round of the room may have come between
+	for _, r := range w.activity(k.Fingerprint).Rows { // a round of the service may have come between
 		reads[r.Session+r.Action] += r.Times
 		bytes[r.Session+r.Action] += r.Bytes
 	}
@@ -139,7 +139,7 @@ func activityOthers(t *testing.T, w *world) {
 		k model.Key
 	}{{u, k}, {u, mine}, {other, theirs}} {
 		r := w.login(fmt.Sprintf("203.0.113.%d", i), c.u, c.k)
-		w.room.Seen(&exchange.Login{User: c.u, Fingerprint: c.k.Fingerprint, Session: r.Session}, model.ActivityRead,
+		w.service.Seen(&exchange.Login{User: c.u, Fingerprint: c.k.Fingerprint, Session: r.Session}, model.ActivityRead,
 			fmt.Sprint("/read", i), 1)
 		w.audit(c.u, "file.store", fmt.Sprint("/store", i), c.k.Fingerprint, r.Session, "size", "1")
 	}
@@ -170,8 +170,8 @@ func activityVendor(t *testing.T, w *world) {
 		k = w.enrolled(u.Name, func(n *model.NewKey) { n.Text = text })
 		r := w.login("203.0.113.7", u, k)
 		w.pass(time.Second)
-		w.room.Seen(&exchange.Login{User: u, Fingerprint: k.Fingerprint, Session: r.Session}, model.ActivityList, "/upload",
-			0)
+		w.service.Seen(&exchange.Login{User: u, Fingerprint: k.Fingerprint, Session: r.Session}, model.ActivityList,
+			"/upload", 0)
 		w.pass(time.Second)
 		w.audit(u, "file.store", "/upload/x", k.Fingerprint, r.Session, "size", "5")
 	}
@@ -193,7 +193,7 @@ func activityLost(t *testing.T, w *world) {
 	l := &exchange.Login{User: u, Fingerprint: k.Fingerprint, Session: "s"}
 	const many = 60_000
 	for i := range many {
-		w.room.Seen(l, model.ActivityRead, fmt.Sprint("/", i), 1)
+		w.service.Seen(l, model.ActivityRead, fmt.Sprint("/", i), 1)
 	}
 	a := w.activity(k.Fingerprint)
 	if a.Lost == 0 || a.Lost+int64(len(a.Rows)) != many {
@@ -210,13 +210,13 @@ func activityOutage(t *testing.T, w *world) {
 	_, err := w.db.Exec("ALTER TABLE activity RENAME TO away")
 	testkit.Must(t, err)
 	for i := range 5 {
-		w.room.Seen(l, model.ActivityRead, fmt.Sprint("/", i), 1)
+		w.service.Seen(l, model.ActivityRead, fmt.Sprint("/", i), 1)
 	}
-	_, err = w.room.Activity(ctx, k.Fingerprint)
+	_, err = w.service.Activity(ctx, k.Fingerprint)
 	testkit.WantKind(t, err, fault.Unavailable)
 	_, err = w.db.Exec("ALTER TABLE away RENAME TO activity")
 	testkit.Must(t, err)
-	w.room.Seen(l, model.ActivityRead, "/later", 1)
+	w.service.Seen(l, model.ActivityRead, "/later", 1)
 	if a := w.activity(k.Fingerprint); a.Lost != 0 || len(a.Rows) != 6 {
 		t.Fatalf("%+v", a)
 	}
@@ -225,8 +225,8 @@ func activityOutage(t *testing.T, w *world) {
 func activityBytes(t *testing.T, w *world) {
 	u, k := w.customer("acme")
 	l := &exchange.Login{User: u, Fingerprint: k.Fingerprint, Session: "s"}
-	w.room.Seen(l, model.ActivityRead, "/\xff\x00\x1b[2J", 1)
-	w.room.Seen(l, model.ActivityRead, "/"+strings.Repeat("ü", 2000), 1)
+	w.service.Seen(l, model.ActivityRead, "/\xff\x00\x1b[2J", 1)
+	w.service.Seen(l, model.ActivityRead, "/"+strings.Repeat("ü", 2000), 1)
 	w.pass(time.Second)
 	w.audit(u, "file.rename", "/\xff\x00", k.Fingerprint, "s", "to", "/\xfe\n")
 	a := w.activity(k.Fingerprint)
@@ -240,7 +240,7 @@ func activityBytes(t *testing.T, w *world) {
 func activityNobody(t *testing.T, w *world) {
 	w.customer("acme")
 	for _, fp := range []string{"", "SHA256:x", "acme", "\x00", "\xff"} {
-		_, err := w.room.Activity(ctx, fp)
+		_, err := w.service.Activity(ctx, fp)
 		testkit.WantKind(t, err, fault.NotFound)
 	}
 }

@@ -108,7 +108,7 @@ type Admission struct {
 }
 
 // Admit says whether a connection from an address may go on, and how fast.
-func (r *Room) Admit(from netip.Addr) Admission { return r.guard.admit(from, r.o.Clock()) }
+func (r *Service) Admit(from netip.Addr) Admission { return r.guard.admit(from, r.o.Clock()) }
 
 func (g *guard) admit(from netip.Addr, now time.Time) (a Admission) {
 	u := unit(from)
@@ -281,13 +281,13 @@ func (g *guard) sync(now time.Time, log *slog.Logger) {
 }
 
 // Bans lists who is kept out now.
-func (r *Room) Bans(ctx context.Context, f model.EveryFilter) ([]model.Ban, error) {
+func (r *Service) Bans(ctx context.Context, f model.EveryFilter) ([]model.Ban, error) {
 	r.guard.sync(r.o.Clock(), r.o.Log)
 	return r.o.Store.Read(ctx).Bans(exchange.Micros(r.o.Clock()), f.Paging)
 }
 
 // Unban lets an address in again, and forgets its failures.
-func (r *Room) Unban(ctx context.Context, actor, address string) error {
+func (r *Service) Unban(ctx context.Context, actor, address string) error {
 	const op = "connection.Unban"
 	u, ok := parseUnit(address)
 	if !ok {

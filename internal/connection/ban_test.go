@@ -38,7 +38,7 @@ func (w *world) fail(times int, from string) {
 }
 
 func (w *world) admit(from string) connection.Admission {
-	return w.room.Admit(netip.MustParseAddr(from))
+	return w.service.Admit(netip.MustParseAddr(from))
 }
 
 func (w *world) wantBanned(want bool, from string) {
@@ -51,7 +51,7 @@ func (w *world) wantBanned(want bool, from string) {
 // bans lists who is kept out, by address.
 func (w *world) bans() map[string]model.Ban {
 	w.t.Helper()
-	list, err := w.room.Bans(ctx, model.EveryFilter{})
+	list, err := w.service.Bans(ctx, model.EveryFilter{})
 	testkit.Must(w.t, err)
 	out := map[string]model.Ban{}
 	for _, b := range list {
@@ -145,7 +145,7 @@ func bannedNot(t *testing.T, w *world) {
 	for range 40 {
 		r := w.login("203.0.113.7", u, k)
 		r.EndedAt, r.Outcome = &r.At, model.ReasonDirectory
-		w.room.Note(r)
+		w.service.Note(r)
 	}
 	if a := w.admit("203.0.113.7"); a.Banned || a.Wait > 0 {
 		t.Fatalf("%+v", a)
@@ -171,7 +171,7 @@ func bannedNever(t *testing.T, w *world) {
 	w.fail(50, "2001:db8::8")
 	w.wantBanned(true, "2001:db8::8")
 	w.wantBanned(false, "2001:db8::7") // in the same /64, and listed
-	w.room.Note(connection.Record{Connection: model.Connection{Reference: "nowhere", Outcome: model.ReasonProtocol}})
+	w.service.Note(connection.Record{Connection: model.Connection{Reference: "nowhere", Outcome: model.ReasonProtocol}})
 }
 
 func bannedListed(t *testing.T, w *world) {
@@ -226,17 +226,17 @@ func bannedRecords(t *testing.T, w *world) {
 func bannedLifted(t *testing.T, w *world) {
 	w.fail(20, "203.0.113.7")
 	w.fail(20, "2001:db8:1:2::1")
-	testkit.Must(t, w.room.Unban(ctx, "boss", "::ffff:203.0.113.7"))
+	testkit.Must(t, w.service.Unban(ctx, "boss", "::ffff:203.0.113.7"))
 	w.wantBanned(false, "203.0.113.7")
 	w.wantBanned(true, "2001:db8:1:2::1")
-	testkit.Must(t, w.room.Unban(ctx, "boss", "2001:db8:1:2::/64"))
+	testkit.Must(t, w.service.Unban(ctx, "boss", "2001:db8:1:2::/64"))
 	w.wantBanned(false, "2001:db8:1:2::1")
 	if n := w.count("SELECT COUNT(*) FROM audit WHERE action = 'address.unban' AND actor = 'boss'"); n != 2 {
 		t.Fatalf("%d audit rows", n)
 	}
-	testkit.WantKind(t, w.room.Unban(ctx, "boss", "203.0.113.7"), fault.NotFound)
+	testkit.WantKind(t, w.service.Unban(ctx, "boss", "203.0.113.7"), fault.NotFound)
 	for _, bad := range []string{"", "acme", "203.0.113.7:22", "203.0.113"} {
-		testkit.WantKind(t, w.room.Unban(ctx, "boss", bad), fault.Invalid)
+		testkit.WantKind(t, w.service.Unban(ctx, "boss", bad), fault.Invalid)
 	}
 	if len(w.bans()) != 0 {
 		t.Fatalf("%+v", w.bans())
@@ -259,7 +259,7 @@ func bannedRestart(t *testing.T, w *world) {
 func bannedNodes(t *testing.T, w *world) {
 	other, stop := w.another()
 	defer stop()
-	sees := func(r *connection.Room, from string) func() bool {
+	sees := func(r *connection.Service, from string) func() bool {
 		return func() bool { return r.Admit(netip.MustParseAddr(from)).Banned }
 	}
 	within := func(what string, cond func() bool) {
@@ -275,9 +275,9 @@ func bannedNodes(t *testing.T, w *world) {
 	for range 20 {
 		other.Note(w.record("203.0.113.8", "root", model.ReasonUnknownUser))
 	}
-	within("this node keeps it out", sees(w.room, "203.0.113.8"))
+	within("this node keeps it out", sees(w.service, "203.0.113.8"))
 	w.wantBanned(true, "203.0.113.7") // and has not forgotten its own
-	testkit.Must(t, w.room.Unban(ctx, "boss", "203.0.113.8"))
+	testkit.Must(t, w.service.Unban(ctx, "boss", "203.0.113.8"))
 	within("the other node lets it in again", func() bool { return !sees(other, "203.0.113.8")() })
 	if !sees(other, "203.0.113.7")() {
 		t.Fatal("the other node forgot a ban that holds")
@@ -290,7 +290,7 @@ func bannedNodes(t *testing.T, w *world) {
 		func() bool { return w.bans()["203.0.113.7"].Refused >= before+2 })
 }
 
-// Bans and Unban once changed what the room's own round was reading.
+// Bans and Unban once changed what the service's own round was reading.
 func bannedAtOnce(t *testing.T, w *world) {
 	var wg sync.WaitGroup
 	for i := range 4 {
@@ -298,13 +298,13 @@ func bannedAtOnce(t *testing.T, w *world) {
 			from := fmt.Sprintf("203.0.113.%d", i)
 			for range 10 {
 				w.fail(20, from)
-				if _, err := w.room.Bans(ctx, model.EveryFilter{}); err != nil {
+				if _, err := w.service.Bans(ctx, model.EveryFilter{}); err != nil {
 					t.Error(err)
 				}
 				if a := w.admit(from); !a.Banned {
 					t.Errorf("%s came in", from)
 				}
-				if err := w.room.Unban(ctx, "boss", from); err != nil {
+				if err := w.service.Unban(ctx, "boss", from); err != nil {
 					t.Error(err)
 				}
 			}
@@ -340,9 +340,9 @@ func bannedOutage(t *testing.T, w *world) {
 	testkit.Eventually(t, "the ban is written down", func() bool { return w.bans()["203.0.113.7"].Refused == 6 })
 }
 
-// learn waits until the room has read bans and allow-lists again.
+// learn waits until the service has read bans and allow-lists again.
 func (w *world) learn() {
 	w.t.Helper()
-	_, err := w.room.Bans(ctx, model.EveryFilter{})
+	_, err := w.service.Bans(ctx, model.EveryFilter{})
 	testkit.Must(w.t, err)
 }

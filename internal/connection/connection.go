@@ -50,7 +50,7 @@ type Policy struct {
 	EndpointIPs map[string][]string
 }
 
-// Options are what the room needs.
+// Options are what the service needs.
 type Options struct {
 	Store  *store.Store
 	Clock  exchange.Clock
@@ -66,8 +66,8 @@ type Record struct {
 	From netip.Addr
 }
 
-// Room keeps the records.
-type Room struct {
+// Service keeps the records.
+type Service struct {
 	o     Options
 	queue chan Record
 	limit *rate.Limiter
@@ -100,9 +100,9 @@ func (s seen) merge(o seen) seen {
 	return s
 }
 
-// New starts the room; it ends with ctx, and Wait waits for that.
-func New(ctx context.Context, o Options) *Room {
-	r := &Room{o: o, queue: make(chan Record, queueLength), limit: rate.NewLimiter(failedRate, failedBurst),
+// New starts the service; it ends with ctx, and Wait waits for that.
+func New(ctx context.Context, o Options) *Service {
+	r := &Service{o: o, queue: make(chan Record, queueLength), limit: rate.NewLimiter(failedRate, failedBurst),
 		guard: newGuard(o.Store, o.Policy.Bans), recent: map[netip.Addr]seen{}, seen: map[sight]*store.Observation{}}
 	r.guard.load(o.Clock(), o.Log)
 	r.done.Go(func() { r.run(ctx) })
@@ -110,10 +110,10 @@ func New(ctx context.Context, o Options) *Room {
 }
 
 // Wait returns when everything queued is written.
-func (r *Room) Wait() { r.done.Wait() }
+func (r *Service) Wait() { r.done.Wait() }
 
 // Note queues a record.
-func (r *Room) Note(c Record) {
+func (r *Service) Note(c Record) {
 	if c.EndedAt == nil || !c.LoggedIn {
 		r.remember(c)
 	}
@@ -132,7 +132,7 @@ func (r *Room) Note(c Record) {
 }
 
 // remember keeps an outcome for those who ask before it is in the database.
-func (r *Room) remember(c Record) {
+func (r *Service) remember(c Record) {
 	at := c.At
 	// Whoever breaks off before the log-in has failed at nothing: a monitor, or
 	// somebody who compares a fingerprint.
@@ -158,7 +158,7 @@ func (r *Room) remember(c Record) {
 }
 
 // History is when somebody last got in from an address, and last failed to.
-func (r *Room) History(from netip.Addr) (ok, failed time.Time) {
+func (r *Service) History(from netip.Addr) (ok, failed time.Time) {
 	r.mu.Lock()
 	s := r.flying[from].merge(r.recent[from])
 	r.mu.Unlock()
@@ -175,7 +175,7 @@ func (r *Room) History(from netip.Addr) (ok, failed time.Time) {
 	return s.ok, s.failed
 }
 
-func (r *Room) run(ctx context.Context) {
+func (r *Service) run(ctx context.Context) {
 	var pruned time.Time
 	written := 0
 	// Other nodes should know of a ban soon.
@@ -194,7 +194,7 @@ func (r *Room) run(ctx context.Context) {
 }
 
 // writeAll writes what waits, and returns how many records that was.
-func (r *Room) writeAll() (records int) {
+func (r *Service) writeAll() (records int) {
 	for more := true; more; {
 		var n int
 		n, more = r.flush()
@@ -207,7 +207,7 @@ func (r *Room) writeAll() (records int) {
 
 // flush writes one batch, and reports how many records and whether there may
 // be more.
-func (r *Room) flush() (n int, more bool) {
+func (r *Service) flush() (n int, more bool) {
 	r.writing.Lock()
 	defer r.writing.Unlock()
 	batch := r.unsaved
@@ -244,7 +244,7 @@ func (r *Room) flush() (n int, more bool) {
 // keep holds on to a batch until the database can be written again. What is
 // refused while the database answers is looked at one by one, so that a single
 // record can't stop all others.
-func (r *Room) keep(batch []Record, recent map[netip.Addr]seen, err error) {
+func (r *Service) keep(batch []Record, recent map[netip.Addr]seen, err error) {
 	if !r.failing {
 		r.o.Log.Error("connection records could not be written; they are kept", "count", len(batch), "err", err)
 	}
@@ -299,7 +299,7 @@ func write(tx *store.Tx, batch []Record, recent map[netip.Addr]seen) error {
 
 // prune removes what is old, and of what comes in floods all but the newest:
 // a little at a time, so that no commit waits long behind it.
-func (r *Room) prune(now time.Time) {
+func (r *Service) prune(now time.Time) {
 	before := now.Add(-r.o.Policy.KeepFor)
 	ctx := context.Background()
 	for _, old := range []func(tx *store.Tx) (int64, error){
@@ -324,7 +324,7 @@ func (r *Room) prune(now time.Time) {
 }
 
 // repeat removes until nothing is left to remove.
-func (r *Room) repeat(remove func(tx *store.Tx) (int64, error)) {
+func (r *Service) repeat(remove func(tx *store.Tx) (int64, error)) {
 	for {
 		n, err := store.Change(context.Background(), r.o.Store, remove)
 		if err != nil {

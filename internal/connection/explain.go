@@ -19,7 +19,7 @@ const explained = 20
 
 // Explain answers "why can't they log in?" about a username, an address or the
 // reference that a partner read out.
-func (r *Room) Explain(ctx context.Context, about string) (model.Explained, error) {
+func (r *Service) Explain(ctx context.Context, about string) (model.Explained, error) {
 	r.settle()
 	q := r.o.Store.Read(ctx)
 	out := model.Explained{About: about, Summary: []string{}, Explanations: []model.Explanation{}}
@@ -48,7 +48,7 @@ func (r *Room) Explain(ctx context.Context, about string) (model.Explained, erro
 }
 
 // aboutAddress says whether an address is kept out, and lists its connections.
-func (r *Room) aboutAddress(q *store.Q, addr netip.Addr, out *model.Explained) ([]model.Connection, error) {
+func (r *Service) aboutAddress(q *store.Q, addr netip.Addr, out *model.Explained) ([]model.Connection, error) {
 	addr = addr.Unmap()
 	out.About = addr.String()
 	now := r.o.Clock()
@@ -76,7 +76,7 @@ func (r *Room) aboutAddress(q *store.Q, addr netip.Addr, out *model.Explained) (
 }
 
 // aboutUser says what stands in a user's way now, and lists its connections.
-func (r *Room) aboutUser(q *store.Q, name string, out *model.Explained) ([]model.Connection, error) {
+func (r *Service) aboutUser(q *store.Q, name string, out *model.Explained) ([]model.Connection, error) {
 	list, err := q.Connections("user_name", valid.Printable(name), explained)
 	if err != nil {
 		return nil, err
@@ -109,7 +109,7 @@ func (r *Room) aboutUser(q *store.Q, name string, out *model.Explained) ([]model
 }
 
 // standing says what lets a user in, or not.
-func (r *Room) standing(q *store.Q, u model.User, out *model.Explained) error {
+func (r *Service) standing(q *store.Q, u model.User, out *model.Explained) error {
 	a, err := q.Account(u.Account)
 	if err != nil {
 		return err
@@ -139,7 +139,7 @@ func (r *Room) standing(q *store.Q, u model.User, out *model.Explained) error {
 	if err := r.bannedWith(q, keys, add); err != nil {
 		return err
 	}
-	r.room(u, add)
+	r.limits(u, add)
 	pending, err := q.PendingKeys(u.ID, model.Paging{})
 	if err == nil && len(pending) > 0 {
 		add("%d unknown keys wait for your word: sallyport key pending %s", len(pending), u.Name)
@@ -147,8 +147,8 @@ func (r *Room) standing(q *store.Q, u model.User, out *model.Explained) error {
 	return err
 }
 
-// room says which limits on its mailbox a user has met, or nearly.
-func (r *Room) room(u model.User, add func(format string, args ...any)) {
+// limits says which limits on its mailbox a user has met, or nearly.
+func (r *Service) limits(u model.User, add func(format string, args ...any)) {
 	l := r.o.Policy.Limits.Of(u.OwnLimits())
 	for _, b := range []struct {
 		have, limit int64
@@ -170,7 +170,7 @@ func (r *Room) room(u model.User, add func(format string, args ...any)) {
 
 // bannedWith tells of addresses that the user's keys came from last and that
 // are banned now: whoever is turned away has not said a username.
-func (r *Room) bannedWith(q *store.Q, keys []model.Key, add func(format string, args ...any)) error {
+func (r *Service) bannedWith(q *store.Q, keys []model.Key, add func(format string, args ...any)) error {
 	told := map[string]bool{}
 	for _, k := range keys {
 		addr, err := netip.ParseAddr(k.LastAddress)
@@ -190,7 +190,7 @@ func (r *Room) bannedWith(q *store.Q, keys []model.Key, add func(format string, 
 }
 
 // good are the fingerprints of keys that work.
-func (r *Room) good(keys []model.Key) (out []string) {
+func (r *Service) good(keys []model.Key) (out []string) {
 	for _, k := range keys {
 		if s := k.StateAt(r.o.Clock()); s == model.KeyActive || s == model.KeyRetiring {
 			out = append(out, k.Fingerprint)
@@ -205,7 +205,7 @@ const named = 3
 // similar finds the users that a name was probably meant to be: with other capitals or other
 // marks between its parts, without the domain or host that some programs add, or by the
 // vendor's short name alone; none if there are too many to name.
-func (r *Room) similar(q *store.Q, name string) []string {
+func (r *Service) similar(q *store.Q, name string) []string {
 	low := strings.Trim(strings.ToLower(strings.TrimSpace(name)), `"'`)
 	tries := []string{low}
 	if before, _, ok := strings.Cut(low, "@"); ok {
@@ -231,7 +231,7 @@ func (r *Room) similar(q *store.Q, name string) []string {
 }
 
 // lists are the allow-lists that a user's log-ins must pass.
-func (r *Room) lists(q *store.Q, u model.User) ([]allowList, error) {
+func (r *Service) lists(q *store.Q, u model.User) ([]allowList, error) {
 	a, err := q.Account(u.Account)
 	if err != nil {
 		return nil, err
@@ -244,7 +244,7 @@ func (r *Room) lists(q *store.Q, u model.User) ([]allowList, error) {
 }
 
 // explain says in words how one connection went.
-func (r *Room) explain(q *store.Q, c model.Connection) (model.Explanation, error) {
+func (r *Service) explain(q *store.Q, c model.Connection) (model.Explanation, error) {
 	f := facts{c: c}
 	u, err := q.User(c.User)
 	switch {

@@ -354,7 +354,7 @@ func explainNobody(t *testing.T, w *world) {
 	w.customer("acme")
 	for _, name := range []string{"nobody", "", "\x00", "a\x00b", "\xff\xfe", "\x1b[31m", strings.Repeat("x", 5000),
 		"' OR 1=1", "acme%"} {
-		_, err := w.room.Explain(ctx, name)
+		_, err := w.service.Explain(ctx, name)
 		testkit.WantKind(t, err, fault.NotFound)
 	}
 	tried := "\xffroot\x1b[2J"

@@ -15,7 +15,7 @@ import (
 
 var recordStories = stories{
 	"a log-in is recorded, and again when it ends":        recordedTwice,
-	"what is queued is written when the room ends":        recordedAtEnd,
+	"what is queued is written when the service ends":     recordedAtEnd,
 	"pruning keeps log-ins, and the newest failures":      prunedFailures,
 	"after its time everything goes":                      prunedOld,
 	"a log-in notes the key's use, and retires the other": recordedUse,
@@ -40,7 +40,7 @@ func recordedTwice(t *testing.T, w *world) {
 	}
 	end := r.At.Add(time.Minute)
 	r.EndedAt, r.Received, r.Sent, r.Outcome, r.Detail = &end, 100, 2000, model.ReasonQuota, "store /upload/x"
-	w.room.Note(r)
+	w.service.Note(r)
 	c := w.explain(r.Reference).Explanations[0].Connection
 	if c.EndedAt == nil || c.Received != 100 || c.Sent != 2000 || c.Outcome != model.ReasonQuota ||
 		c.Detail != "store /upload/x" || !c.LoggedIn || c.Fingerprint != k.Fingerprint {
@@ -105,7 +105,7 @@ func prunedFailures(t *testing.T, w *world) {
 	for i := range 150 {
 		w.failed(fmt.Sprintf("2001:db8::%x", i), "root", model.ReasonUnknownUser)
 		w.login("203.0.113.7", u, k)
-		w.room.Seen(&exchange.Login{User: u, Fingerprint: k.Fingerprint, Session: "s"}, model.ActivityRead,
+		w.service.Seen(&exchange.Login{User: u, Fingerprint: k.Fingerprint, Session: "s"}, model.ActivityRead,
 			fmt.Sprint("/", i), 1)
 	}
 	w.explain("acme") // writes them down
@@ -134,7 +134,7 @@ func prunedOld(t *testing.T, w *world) {
 	u, k := w.customer("acme")
 	w.failed("192.0.2.1", "root", model.ReasonUnknownUser)
 	w.login("203.0.113.7", u, k)
-	w.room.Seen(&exchange.Login{User: u, Fingerprint: k.Fingerprint, Session: "s"}, model.ActivityRead, "/x", 1)
+	w.service.Seen(&exchange.Login{User: u, Fingerprint: k.Fingerprint, Session: "s"}, model.ActivityRead, "/x", 1)
 	w.explain("acme")
 	w.pass(394 * day)
 	fresh := w.login("203.0.113.7", u, k)
@@ -166,7 +166,7 @@ func recordedUse(t *testing.T, w *world) {
 	if left := list[0].RetiresAt.Sub(r.At); left < 23*time.Hour || left > day {
 		t.Fatalf("the old key works for another %v", left)
 	}
-	_, err = w.room.Explain(ctx, "nobody-at-all")
+	_, err = w.service.Explain(ctx, "nobody-at-all")
 	testkit.WantKind(t, err, fault.NotFound)
 }
 
@@ -176,7 +176,7 @@ func recordedHistory(t *testing.T, w *world) {
 	near := func(got, want time.Time) bool { return got.Sub(want).Abs() < time.Millisecond }
 	check := func(when string, wantOK, wantFailed time.Time) {
 		t.Helper()
-		if ok, failed := w.room.History(from); !near(ok, wantOK) || !near(failed, wantFailed) {
+		if ok, failed := w.service.History(from); !near(ok, wantOK) || !near(failed, wantFailed) {
 			t.Fatalf("%s: in at %v, failed at %v; want %v, %v", when, ok, failed, wantOK, wantFailed)
 		}
 	}
@@ -197,7 +197,7 @@ func recordedHistory(t *testing.T, w *world) {
 	w.pass(time.Hour)
 	end := w.clock()
 	r.EndedAt = &end
-	w.room.Note(r) // the end of a session is no log-in
+	w.service.Note(r) // the end of a session is no log-in
 	w.open()
 	check("another day", okAt, failedAt)
 }
@@ -218,7 +218,7 @@ func recordedOutage(t *testing.T, w *world) {
 	if n := w.count("SELECT COUNT(*) FROM connections"); n != 2 {
 		t.Fatalf("%d of two log-ins are recorded", n)
 	}
-	if ok, _ := w.room.History(r.From); ok.IsZero() {
+	if ok, _ := w.service.History(r.From); ok.IsZero() {
 		t.Fatal("nobody knows that they got in")
 	}
 }
@@ -227,7 +227,7 @@ func recordedBad(t *testing.T, w *world) {
 	u, k := w.customer("acme")
 	bad := w.login("203.0.113.7", u, k)
 	w.explain("acme")
-	w.room.Note(bad) // its reference is taken
+	w.service.Note(bad) // its reference is taken
 	for range 5 {
 		w.login("203.0.113.8", u, k)
 	}

@@ -27,14 +27,14 @@ const day = 24 * time.Hour
 
 var ctx = context.Background()
 
-// world is the records' room over a real database, with users and keys.
+// world is the records' service over a real database, with users and keys.
 type world struct {
 	t        testing.TB
 	store    *store.Store
 	db       *sql.DB // a look at the tables themselves
 	ids      *exchange.IDs
-	accounts *account.Room
-	room     *connection.Room
+	accounts *account.Service
+	service  *connection.Service
 	policy   connection.Policy
 	log      *testkit.Log
 	later    atomic.Int64 // added to the real time
@@ -54,7 +54,7 @@ func newWorld(t *testing.T, url string) *world {
 	return w
 }
 
-// begin gives a story an empty database and a running room.
+// begin gives a story an empty database and a running service.
 func (w *world) begin(t testing.TB) *world {
 	w.t = t
 	tx, err := w.db.Begin()
@@ -81,16 +81,16 @@ func (w *world) begin(t testing.TB) *world {
 	return w
 }
 
-// open starts a room; the one before is stopped.
+// open starts a service; the one before is stopped.
 func (w *world) open() {
 	if w.stop != nil {
 		w.stop()
 	}
-	w.room, w.stop = w.another()
+	w.service, w.stop = w.another()
 }
 
-// another starts a room beside, as another node has one.
-func (w *world) another() (*connection.Room, func()) {
+// another starts a service beside, as another node has one.
+func (w *world) another() (*connection.Service, func()) {
 	run, cancel := context.WithCancel(ctx)
 	r := connection.New(run, connection.Options{Store: w.store, Clock: w.clock, IDs: w.ids,
 		Log: slog.New(slog.NewTextHandler(w.log, nil)), Policy: w.policy})
@@ -176,7 +176,7 @@ func (w *world) record(from, user, outcome string, change ...func(*connection.Re
 // failed notes a connection that did not log in, and returns its reference.
 func (w *world) failed(from, user, outcome string, change ...func(*connection.Record)) string {
 	r := w.record(from, user, outcome, change...)
-	w.room.Note(r)
+	w.service.Note(r)
 	return r.Reference
 }
 
@@ -185,7 +185,7 @@ func (w *world) login(from string, u model.User, k model.Key) connection.Record 
 	r := w.record(from, u.Name, model.ReasonOK, func(r *connection.Record) {
 		r.LoggedIn, r.EndedAt, r.Fingerprint, r.KeyID, r.UserID, r.Session = true, nil, k.Fingerprint, k.ID, u.ID, w.ids.New()
 	})
-	w.room.Note(r)
+	w.service.Note(r)
 	return r
 }
 
@@ -199,7 +199,7 @@ func (w *world) count(query string, args ...any) (n int) {
 // explain asks, and fails on an error.
 func (w *world) explain(about string) model.Explained {
 	w.t.Helper()
-	e, err := w.room.Explain(ctx, about)
+	e, err := w.service.Explain(ctx, about)
 	testkit.Must(w.t, err)
 	return e
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/oklog/ulid/v2"
 )
 
-// Clock tells the time. Rooms get one, so that tests can move it.
+// Clock tells the time. Services get one, so that tests can move it.
 type Clock func() time.Time
 
 // Micros is a time as the store keeps it: microseconds since 1970, UTC.

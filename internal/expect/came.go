@@ -17,7 +17,7 @@ import (
 
 // came counts the files of a time that are what is expected, and says when there were
 // enough, and which were too small.
-func (r *Room) came(q *store.Q, e *model.Expectation, from,
+func (r *Service) came(q *store.Q, e *model.Expectation, from,
 	to time.Time) (n int64, enough time.Time, small []string, err error) {
 	list, err := candidates(q, e, from, to)
 	if err != nil {
@@ -72,7 +72,7 @@ func tooSmall(names []string) string {
 
 // readAhead counts lines before a transaction asks for them: contents may be large, and the
 // database has one writer.
-func (r *Room) readAhead(ctx context.Context, e model.Expectation, s schedule, now time.Time) error {
+func (r *Service) readAhead(ctx context.Context, e model.Expectation, s schedule, now time.Time) error {
 	if e.LeastRows == 0 {
 		return nil
 	}

@@ -21,8 +21,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// Room keeps expectations.
-type Room struct {
+// Service keeps expectations.
+type Service struct {
 	store *store.Store
 	clock exchange.Clock
 	ids   *exchange.IDs
@@ -30,21 +30,21 @@ type Room struct {
 	lines *lines
 }
 
-// New opens the room. count says how many lines of a version's content are not empty.
+// New opens the service. count says how many lines of a version's content are not empty.
 func New(s *store.Store, clock exchange.Clock, ids *exchange.IDs, log *slog.Logger,
-	count func(versionID string) (int64, error)) *Room {
-	return &Room{s, clock, ids, log, &lines{count: count, known: map[string]int64{}}}
+	count func(versionID string) (int64, error)) *Service {
+	return &Service{s, clock, ids, log, &lines{count: count, known: map[string]int64{}}}
 }
 
-func (r *Room) now() time.Time { return r.clock().UTC().Truncate(time.Microsecond) }
+func (r *Service) now() time.Time { return r.clock().UTC().Truncate(time.Microsecond) }
 
-func (r *Room) audit(tx *store.Tx, actor, action, subject string, detail map[string]string) error {
+func (r *Service) audit(tx *store.Tx, actor, action, subject string, detail map[string]string) error {
 	return tx.Audit(model.AuditRow{ID: r.ids.New(), At: r.now(), Actor: actor, Action: action, Subject: subject,
 		Detail: detail})
 }
 
 // Add records an expectation; its first deadline is the next one.
-func (r *Room) Add(ctx context.Context, actor string, n model.NewExpectation) (model.Expectation, error) {
+func (r *Service) Add(ctx context.Context, actor string, n model.NewExpectation) (model.Expectation, error) {
 	const op = "expect.Add"
 	e := model.Expectation{Name: n.Name, User: n.User, Feed: n.Feed, Account: n.Account, Glob: n.Glob, AtLeast: n.AtLeast,
 		LeastBytes: 1, LeastRows: n.LeastRows, Days: n.Days, Clock: n.Clock, Zone: n.Zone, Tell: n.Tell}
@@ -86,7 +86,7 @@ func (r *Room) Add(ctx context.Context, actor string, n model.NewExpectation) (m
 	return store.Change(ctx, r.store, func(tx *store.Tx) (model.Expectation, error) { return r.add(tx, actor, e) })
 }
 
-func (r *Room) add(tx *store.Tx, actor string, e model.Expectation) (model.Expectation, error) {
+func (r *Service) add(tx *store.Tx, actor string, e model.Expectation) (model.Expectation, error) {
 	if e.User != "" {
 		u, err := tx.User(e.User)
 		if err != nil {
@@ -117,7 +117,7 @@ func (r *Room) add(tx *store.Tx, actor string, e model.Expectation) (model.Expec
 }
 
 // List lists expectations with their next deadlines.
-func (r *Room) List(ctx context.Context, f model.EveryFilter) ([]model.Expectation, error) {
+func (r *Service) List(ctx context.Context, f model.EveryFilter) ([]model.Expectation, error) {
 	list, err := r.store.Read(ctx).Expectations(f.Paging)
 	now := r.now()
 	for i := range list {
@@ -130,7 +130,7 @@ func (r *Room) List(ctx context.Context, f model.EveryFilter) ([]model.Expectati
 }
 
 // Remove forgets an expectation.
-func (r *Room) Remove(ctx context.Context, actor, name string) error {
+func (r *Service) Remove(ctx context.Context, actor, name string) error {
 	return r.store.Write(ctx, func(tx *store.Tx) error {
 		if err := tx.RemoveExpectation(name); err != nil {
 			return fault.Missing("expect", err, "There is no expectation %q.", valid.Printable(name))

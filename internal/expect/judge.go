@@ -21,13 +21,13 @@ const maxLate = 100
 
 // Keep judges deadlines as they come, until ctx ends. Several nodes may: a
 // row's lock lets one judge it.
-func (r *Room) Keep(ctx context.Context) {
+func (r *Service) Keep(ctx context.Context) {
 	exchange.Task{Every: judgeEvery, Log: r.log, Failure: "expectations could not be judged", Do: r.Judge}.Run(ctx)
 }
 
 // Judge judges every deadline that has come, and sees whether what was missed
 // has come late.
-func (r *Room) Judge(ctx context.Context) error {
+func (r *Service) Judge(ctx context.Context) error {
 	list, err := r.store.Read(ctx).Expectations(model.Paging{})
 	if err != nil {
 		return err
@@ -55,7 +55,7 @@ func (r *Room) Judge(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-func (r *Room) judge(tx *store.Tx, id string, s schedule, now time.Time) error {
+func (r *Service) judge(tx *store.Tx, id string, s schedule, now time.Time) error {
 	e, err := tx.LockExpectation(id)
 	if err != nil {
 		return err
@@ -79,7 +79,7 @@ func (r *Room) judge(tx *store.Tx, id string, s schedule, now time.Time) error {
 }
 
 // deadline judges one window: from the deadline before to this one.
-func (r *Room) deadline(tx *store.Tx, e *model.Expectation, since, due, now time.Time) error {
+func (r *Service) deadline(tx *store.Tx, e *model.Expectation, since, due, now time.Time) error {
 	if e.State == model.ExpectMet && e.Since != nil && e.Since.After(since) {
 		since = *e.Since // what came late counts once
 	}
@@ -107,7 +107,7 @@ func (r *Room) deadline(tx *store.Tx, e *model.Expectation, since, due, now time
 }
 
 // late clears a missed expectation once what was missing has come.
-func (r *Room) late(tx *store.Tx, e *model.Expectation, now time.Time) error {
+func (r *Service) late(tx *store.Tx, e *model.Expectation, now time.Time) error {
 	if e.Since == nil || e.DueAt == nil {
 		return nil
 	}
@@ -141,7 +141,7 @@ func count(n int64) string {
 
 // raise tells the operator in one text and, if that was asked for, the partner
 // in another.
-func (r *Room) raise(tx *store.Tx, e *model.Expectation, event, action string, n int64, text, partner string) error {
+func (r *Service) raise(tx *store.Tx, e *model.Expectation, event, action string, n int64, text, partner string) error {
 	account := e.Account
 	if e.UserID != "" {
 		u, err := tx.UserByID(e.UserID)

@@ -201,7 +201,7 @@ var judgeStories = stories{
 		var wg sync.WaitGroup
 		errs := make([]error, 8)
 		for i := range errs {
-			wg.Go(func() { errs[i] = w.room.Judge(ctx) })
+			wg.Go(func() { errs[i] = w.service.Judge(ctx) })
 		}
 		wg.Wait()
 		for _, err := range errs {
@@ -234,16 +234,16 @@ var judgeStories = stories{
 		_, err := w.db.Exec(`UPDATE expectations SET zone = 'Atlantis/Port' WHERE name = 'a'`)
 		testkit.Must(t, err)
 		w.at("2026-10-31 06:00")
-		if err := w.room.Judge(ctx); err == nil {
+		if err := w.service.Judge(ctx); err == nil {
 			t.Error("nobody hears of it")
 		}
 		w.wantEvents(1, 0)
 	},
 	"one that is removed is judged no more": func(t *testing.T, w *world) {
 		w.expects()
-		testkit.Must(t, w.room.Remove(ctx, "test", "cdr"))
+		testkit.Must(t, w.service.Remove(ctx, "test", "cdr"))
 		w.at("2026-10-31 06:00")
-		testkit.Must(t, w.room.Judge(ctx))
+		testkit.Must(t, w.service.Judge(ctx))
 		w.wantEvents(0, 0)
 	},
 }

@@ -69,11 +69,11 @@ func TestDeadlinesFollowTheWallClock(t *testing.T) {
 				t.Errorf("%s: deadline %d is %s, want %s", c.what, i+1, got, want)
 			}
 			w.micros.Store(next.UnixMicro())
-			list, err := w.room.List(ctx, model.EveryFilter{})
+			list, err := w.service.List(ctx, model.EveryFilter{})
 			testkit.Must(t, err)
 			next = list[0].NextAt
 		}
-		testkit.Must(t, w.room.Remove(ctx, "test", "cdr"))
+		testkit.Must(t, w.service.Remove(ctx, "test", "cdr"))
 	}
 }
 
@@ -104,13 +104,13 @@ var addStories = stories{
 		} {
 			e := model.NewExpectation{Name: "cdr", User: "acme", Glob: "cdr-*.csv", Days: "daily", Clock: "06:00", Zone: "UTC"}
 			change(&e)
-			if _, err := w.room.Add(ctx, "test", e); !fault.Is(err, fault.Invalid) {
+			if _, err := w.service.Add(ctx, "test", e); !fault.Is(err, fault.Invalid) {
 				t.Errorf("%s: %v", what, err)
 			}
 		}
 		for _, e := range []model.NewExpectation{{User: "none"}, {Feed: "none"}, {Feed: "data", Account: "none"}} {
 			e.Name, e.Days, e.Clock, e.Zone = "cdr", "daily", "06:00", "UTC"
-			_, err := w.room.Add(ctx, "test", e)
+			_, err := w.service.Add(ctx, "test", e)
 			testkit.WantKind(t, err, fault.NotFound)
 		}
 	},
@@ -119,11 +119,11 @@ var addStories = stories{
 		if e.AtLeast != 1 || e.State != model.ExpectWaiting || e.NextAt == nil {
 			t.Fatalf("expected %+v", e)
 		}
-		_, err := w.room.Add(ctx, "test",
+		_, err := w.service.Add(ctx, "test",
 			model.NewExpectation{Name: "cdr", User: "acme", Days: "daily", Clock: "06:00", Zone: "UTC"})
 		testkit.WantKind(t, err, fault.Exists)
-		testkit.Must(t, w.room.Remove(ctx, "test", "cdr"))
-		testkit.WantKind(t, w.room.Remove(ctx, "test", "cdr"), fault.NotFound)
+		testkit.Must(t, w.service.Remove(ctx, "test", "cdr"))
+		testkit.WantKind(t, w.service.Remove(ctx, "test", "cdr"), fault.NotFound)
 		w.expects()
 	},
 }

@@ -21,15 +21,15 @@ import (
 
 var ctx = context.Background()
 
-// world is the room over a real database, with a clock that stands still.
+// world is the service over a real database, with a clock that stands still.
 type world struct {
-	t      testing.TB
-	store  *store.Store
-	db     *sql.DB // a look at the tables themselves
-	room   *expect.Room
-	ids    *exchange.IDs
-	micros atomic.Int64
-	zone   *time.Location
+	t       testing.TB
+	store   *store.Store
+	db      *sql.DB // a look at the tables themselves
+	service *expect.Service
+	ids     *exchange.IDs
+	micros  atomic.Int64
+	zone    *time.Location
 }
 
 func (w *world) clock() time.Time { return exchange.FromMicros(w.micros.Load()) }
@@ -39,7 +39,7 @@ func newWorld(t *testing.T, url string) *world {
 	w := &world{t: t}
 	w.ids = exchange.NewIDs(w.clock, rand.Reader)
 	w.store, w.db = testkit.OpenStore(t, url)
-	w.room = expect.New(w.store, w.clock, w.ids, slog.New(slog.DiscardHandler), w.count)
+	w.service = expect.New(w.store, w.clock, w.ids, slog.New(slog.DiscardHandler), w.count)
 	return w
 }
 
@@ -55,7 +55,7 @@ func (w *world) begin(t testing.TB) *world {
 	w.zone, err = time.LoadLocation("Australia/Sydney")
 	testkit.Must(t, err)
 	w.at("2026-10-30 12:00")
-	w.room = expect.New(w.store, w.clock, w.ids, slog.New(slog.DiscardHandler), w.count)
+	w.service = expect.New(w.store, w.clock, w.ids, slog.New(slog.DiscardHandler), w.count)
 	accounts := account.New(w.store, w.clock, w.ids,
 		account.Policy{Templates: map[string]account.Template{model.KindCustomer: {StartDir: "/"}}})
 	testkit.Customers(t, accounts, "acme", "beta")
@@ -98,7 +98,7 @@ func (w *world) expects(change ...func(*model.NewExpectation)) model.Expectation
 	for _, c := range change {
 		c(&e)
 	}
-	out, err := w.room.Add(ctx, "test", e)
+	out, err := w.service.Add(ctx, "test", e)
 	testkit.Must(w.t, err)
 	return out
 }
@@ -146,13 +146,13 @@ func (w *world) published(account, name, local string) {
 func (w *world) judge(local, state string) model.Expectation {
 	w.t.Helper()
 	w.at(local)
-	testkit.Must(w.t, w.room.Judge(ctx))
+	testkit.Must(w.t, w.service.Judge(ctx))
 	return w.wantState(local, state)
 }
 
 func (w *world) wantState(when, state string) model.Expectation {
 	w.t.Helper()
-	list, err := w.room.List(ctx, model.EveryFilter{})
+	list, err := w.service.List(ctx, model.EveryFilter{})
 	testkit.Must(w.t, err)
 	if len(list) != 1 || list[0].State != state {
 		w.t.Fatalf("at %s: %+v, want %s", when, list, state)

@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// Kind says what sort of failure an error is. Doors turn it into an SFTP
+// Kind says what sort of failure an error is. The servers turn it into an SFTP
 // status, an HTTP status or an exit code; nothing else decides those.
 type Kind int
 
@@ -36,7 +36,7 @@ const (
 	StatusOpUnsupported    uint32 = 8
 )
 
-// kinds is the one table from a Kind to its word and to what each door answers.
+// kinds is the one table from a Kind to its word and to what each server answers.
 var kinds = [...]struct {
 	word string // in JSON, logs and tests
 	sftp uint32 // SSH_FXP_STATUS code
@@ -88,7 +88,7 @@ func KindOf(word string) Kind {
 	return Internal
 }
 
-// Error is a failure on its way to a door. Only Public, or the kind's own
+// Error is a failure on its way to a client. Only Public, or the kind's own
 // text, may leave the process; Err is for the log.
 type Error struct {
 	Op     string // what was being done, "tree.Rename"
@@ -117,7 +117,7 @@ func E(op string, kind Kind, format string, args ...any) *Error {
 }
 
 // Wrap gives a cause its operation and kind. An error that has a kind keeps
-// it: the deepest room knows best.
+// it: the deepest service knows best.
 func Wrap(op string, kind Kind, err error) error {
 	if err == nil {
 		return nil

@@ -83,7 +83,7 @@ func contentIsOfItsType(t *testing.T, w *world) {
 			w.refused(p, fault.Invalid, c.refusal)
 			continue
 		}
-		out, err := w.room.Publish(ctx, "test", p)
+		out, err := w.service.Publish(ctx, "test", p)
 		if err != nil {
 			t.Errorf("%s: %v", c.what, err)
 			continue
@@ -99,7 +99,7 @@ func contentMayTrickle(t *testing.T, w *world) {
 	w.acme()
 	p := to("data", "acme", "a.pdf", "")
 	p.Body = iotest.OneByteReader(strings.NewReader(pdf))
-	_, err := w.room.Publish(ctx, "test", p)
+	_, err := w.service.Publish(ctx, "test", p)
 	testkit.Must(t, err)
 	p = to("data", "acme", "b.pdf", "")
 	p.Body = iotest.OneByteReader(strings.NewReader("a;b\nc;d\n"))
@@ -110,6 +110,6 @@ func utf16MayTrickle(t *testing.T, w *world) {
 	w.acme()
 	p := to("data", "acme", "a.csv", "")
 	p.Body = iotest.OneByteReader(strings.NewReader(utf16("a;b\n")))
-	_, err := w.room.Publish(ctx, "test", p)
+	_, err := w.service.Publish(ctx, "test", p)
 	testkit.Must(t, err)
 }

@@ -18,7 +18,7 @@ const maxRanges = 64
 
 // Served merges bytes that a partner's connection accepted into the delivery
 // of a version. A version that is no delivery is none of our business.
-func (r *Room) Served(l *exchange.Login, versionID string, served exchange.Spans) error {
+func (r *Service) Served(l *exchange.Login, versionID string, served exchange.Spans) error {
 	now := r.now()
 	return r.o.Store.WriteFor(context.Background(), l.User.ID, func(tx *store.Tx) error {
 		d, err := tx.LockServed(versionID)
@@ -67,7 +67,7 @@ func (r *Room) Served(l *exchange.Login, versionID string, served exchange.Spans
 }
 
 // Deliveries lists deliveries.
-func (r *Room) Deliveries(ctx context.Context, f model.DeliveryFilter) ([]model.Delivery, error) {
+func (r *Service) Deliveries(ctx context.Context, f model.DeliveryFilter) ([]model.Delivery, error) {
 	rows, err := r.o.Store.Read(ctx).Deliveries(f)
 	out := make([]model.Delivery, len(rows))
 	for i, d := range rows {
@@ -77,7 +77,7 @@ func (r *Room) Deliveries(ctx context.Context, f model.DeliveryFilter) ([]model.
 }
 
 // Delivery finds one delivery.
-func (r *Room) Delivery(ctx context.Context, id string) (model.Delivery, error) {
+func (r *Service) Delivery(ctx context.Context, id string) (model.Delivery, error) {
 	d, err := r.o.Store.Read(ctx).Delivery(id)
 	if err != nil {
 		return model.Delivery{}, fault.Missing("feed", err, "There is no delivery %q.", valid.Printable(id))
@@ -97,18 +97,18 @@ func served(d store.DeliveryRow) model.Delivery {
 
 // Taken notes that the partner removed or renamed what a version's delivery placed, and
 // reports whether it is one: its bytes stay until they are due.
-func (r *Room) Taken(tx *store.Tx, versionID string) (held bool, err error) {
+func (r *Service) Taken(tx *store.Tx, versionID string) (held bool, err error) {
 	return tx.TakeDelivery(versionID, exchange.Micros(r.now()))
 }
 
 // Withdraw takes a delivery back: the name goes from the mailbox, unless it
 // shows something newer by now. What was served stays on record.
-func (r *Room) Withdraw(ctx context.Context, actor, id, reason string) (d model.Delivery, err error) {
+func (r *Service) Withdraw(ctx context.Context, actor, id, reason string) (d model.Delivery, err error) {
 	return r.withdraw(ctx, actor, id, reason, false)
 }
 
 // withdraw is Withdraw; unopened takes back only what nobody has opened.
-func (r *Room) withdraw(ctx context.Context, actor, id, reason string, unopened bool) (d model.Delivery, err error) {
+func (r *Service) withdraw(ctx context.Context, actor, id, reason string, unopened bool) (d model.Delivery, err error) {
 	const op = "feed.Withdraw"
 	if err := valid.CheckLabel("reason", reason); err != nil {
 		return d, err

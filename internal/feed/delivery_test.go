@@ -30,7 +30,7 @@ var deliveryStories = stories{
 			{6, 8, 10, model.DeliveryCollected},
 			{0, 3, 10, model.DeliveryCollected}, // read again
 		} {
-			testkit.Must(t, w.room.Served(l, version, exchange.Spans{{From: s.from, To: s.to}}))
+			testkit.Must(t, w.service.Served(l, version, exchange.Spans{{From: s.from, To: s.to}}))
 			if d := w.deliveries("acme")[0]; d.State != s.state || d.Served != s.served {
 				t.Fatalf("after %d to %d: %s, %d bytes; want %s, %d", s.from, s.to, d.State, d.Served, s.state, s.served)
 			}
@@ -53,7 +53,7 @@ var deliveryStories = stories{
 	"a file that is read at once is collected with one event": func(t *testing.T, w *world) {
 		u := w.acme()
 		w.publish("data", "acme", "a.csv", "0123456789")
-		testkit.Must(t, w.room.Served(&exchange.Login{User: u}, w.version(u, "/download/data/a.csv"),
+		testkit.Must(t, w.service.Served(&exchange.Login{User: u}, w.version(u, "/download/data/a.csv"),
 			exchange.Spans{{From: 0, To: 10}}))
 		if d := w.deliveries("acme")[0]; d.State != model.DeliveryCollected || len(w.events(model.EventCollected)) != 1 {
 			t.Fatalf("the delivery is %+v", d)
@@ -61,7 +61,7 @@ var deliveryStories = stories{
 	},
 	"bytes of what is no delivery are nobody's business": func(t *testing.T, w *world) {
 		u := w.acme()
-		testkit.Must(t, w.room.Served(&exchange.Login{User: u}, "none", exchange.Spans{{From: 0, To: 10}}))
+		testkit.Must(t, w.service.Served(&exchange.Login{User: u}, "none", exchange.Spans{{From: 0, To: 10}}))
 		if n := w.count("audit WHERE action LIKE 'delivery.%'"); n != 0 {
 			t.Fatalf("%d audit rows", n)
 		}
@@ -70,10 +70,10 @@ var deliveryStories = stories{
 		u := w.acme()
 		w.publish("data", "acme", "a.csv", "0123456789")
 		d, version := w.deliveries("acme")[0], w.version(u, "/download/data/a.csv")
-		testkit.Must(t, w.room.Served(&exchange.Login{User: u}, version, exchange.Spans{{From: 0, To: 4}}))
-		_, err := w.room.Withdraw(ctx, "jo", d.ID, " ")
+		testkit.Must(t, w.service.Served(&exchange.Login{User: u}, version, exchange.Spans{{From: 0, To: 4}}))
+		_, err := w.service.Withdraw(ctx, "jo", d.ID, " ")
 		testkit.WantKind(t, err, fault.Invalid)
-		d, err = w.room.Withdraw(ctx, "jo", d.ID, "the wrong month")
+		d, err = w.service.Withdraw(ctx, "jo", d.ID, "the wrong month")
 		testkit.Must(t, err)
 		w.wantNoFile(u, "/download/data/a.csv")
 		if use := w.usage(u); use.Bytes != 0 || use.Files != 0 {
@@ -84,13 +84,13 @@ var deliveryStories = stories{
 			t.Fatalf("the delivery is %+v", d)
 		}
 		// a handle that was open
-		testkit.Must(t, w.room.Served(&exchange.Login{User: u}, version, exchange.Spans{{From: 0, To: 10}}))
+		testkit.Must(t, w.service.Served(&exchange.Login{User: u}, version, exchange.Spans{{From: 0, To: 10}}))
 		if d = w.deliveries("acme")[0]; d.State != model.DeliveryWithdrawn {
 			t.Fatalf("it came back as %s", d.State)
 		}
-		_, err = w.room.Withdraw(ctx, "jo", d.ID, "again")
+		_, err = w.service.Withdraw(ctx, "jo", d.ID, "again")
 		testkit.WantKind(t, err, fault.Conflict)
-		_, err = w.room.Withdraw(ctx, "jo", "none", "why")
+		_, err = w.service.Withdraw(ctx, "jo", "none", "why")
 		testkit.WantKind(t, err, fault.NotFound)
 		if n := w.count("audit WHERE action = 'delivery.withdraw' AND actor = 'jo'"); n != 1 {
 			t.Fatalf("%d audit rows", n)
@@ -101,7 +101,7 @@ var deliveryStories = stories{
 		w.publish("data", "acme", "a.csv", "first")
 		old := w.deliveries("acme")[0]
 		w.publish("data", "acme", "a.csv", "second")
-		_, err := w.room.Withdraw(ctx, "jo", old.ID, "wrong")
+		_, err := w.service.Withdraw(ctx, "jo", old.ID, "wrong")
 		testkit.Must(t, err)
 		w.wantFile(u, "/download/data/a.csv", "second")
 		if use := w.usage(u); use.Bytes != 6 || use.Files != 1 {
@@ -111,7 +111,7 @@ var deliveryStories = stories{
 	"what replaces a file that was taken back is its next issue": func(t *testing.T, w *world) {
 		w.acme()
 		w.publish("data", "acme", "a.csv", "wrong")
-		_, err := w.room.Withdraw(ctx, "jo", w.deliveries("acme")[0].ID, "wrong")
+		_, err := w.service.Withdraw(ctx, "jo", w.deliveries("acme")[0].ID, "wrong")
 		testkit.Must(t, err)
 		w.publish("data", "acme", "a.csv", "right")
 		if list := w.deliveries("acme"); len(list) != 2 || list[1].Issue != 2 {
@@ -122,14 +122,14 @@ var deliveryStories = stories{
 		u := w.acme()
 		w.publish("data", "acme", "a.csv", "0123456789")
 		d := w.deliveries("acme")[0]
-		before, err := w.room.Receipt(ctx, d.ID)
+		before, err := w.service.Receipt(ctx, d.ID)
 		testkit.Must(t, err)
 		if doc := w.verified(before); doc.Get("state") != "published, not opened yet" || doc.Get("served in full") != "" {
 			t.Fatalf("before: %+v", doc)
 		}
 		l := &exchange.Login{User: u, Fingerprint: "SHA256:one", Address: "203.0.113.7", Client: "WinSCP"}
-		testkit.Must(t, w.room.Served(l, w.version(u, "/download/data/a.csv"), exchange.Spans{{From: 0, To: 10}}))
-		text, err := w.room.Receipt(ctx, d.ID)
+		testkit.Must(t, w.service.Served(l, w.version(u, "/download/data/a.csv"), exchange.Spans{{From: 0, To: 10}}))
+		text, err := w.service.Receipt(ctx, d.ID)
 		testkit.Must(t, err)
 		doc := w.verified(text)
 		for field, want := range map[string]string{"kind": "delivery", "id": d.ID, "account": "acme", "user": "acme",
@@ -151,14 +151,14 @@ var deliveryStories = stories{
 				t.Fatalf("with byte %d (%q) changed it still verifies: %+v", i, text[i], got)
 			}
 		}
-		_, err = w.room.Receipt(ctx, "none")
+		_, err = w.service.Receipt(ctx, "none")
 		testkit.WantKind(t, err, fault.NotFound)
 	},
 	"a file's name makes no lines of its own in a receipt": func(t *testing.T, w *world) {
 		w.acme()
 		name := "a.csv: state: served in full.csv"
 		w.publish("data", "acme", name, "1")
-		text, err := w.room.Receipt(ctx, w.deliveries("acme")[0].ID)
+		text, err := w.service.Receipt(ctx, w.deliveries("acme")[0].ID)
 		testkit.Must(t, err)
 		if doc := w.verified(text); doc.Get("file") != name || doc.Get("state") != "published, not opened yet" {
 			t.Fatalf("the receipt is %+v", doc)

@@ -30,12 +30,12 @@ var fanOutStories = stories{
 		users := w.crowd()
 		p := w.interrupted(users)
 		w.open()
-		testkit.Must(t, w.room.Resume(ctx, slog.New(slog.DiscardHandler)))
+		testkit.Must(t, w.service.Resume(ctx, slog.New(slog.DiscardHandler)))
 		w.wantOneEach(users)
 		if n := w.count("publications WHERE placed_up_to IS NOT NULL"); n != 0 {
 			t.Fatalf("%d are unplaced", n)
 		}
-		testkit.Must(t, w.room.Resume(ctx, slog.New(slog.DiscardHandler))) // nothing is left to do
+		testkit.Must(t, w.service.Resume(ctx, slog.New(slog.DiscardHandler))) // nothing is left to do
 		w.wantOneEach(users)
 		if e := w.events(model.EventPublished); len(e) != 1 || e[0].Field("publication") != p.ID {
 			t.Fatalf("the events are %+v", e)
@@ -46,7 +46,7 @@ var fanOutStories = stories{
 		p := w.interrupted(users)
 		again := to("data", "all", "a.csv", "12345")
 		again.IdempotencyKey = "run-7"
-		out, err := w.room.Publish(ctx, "test", again)
+		out, err := w.service.Publish(ctx, "test", again)
 		testkit.Must(t, err)
 		if out.ID != p.ID || !out.Repeated {
 			t.Fatalf("asked again: %+v", out)
@@ -58,16 +58,16 @@ var fanOutStories = stories{
 		w.interrupted(users)
 		late := w.user("late", "")
 		w.subscribe("data", "late")
-		testkit.Must(t, w.room.Resume(ctx, slog.New(slog.DiscardHandler)))
+		testkit.Must(t, w.service.Resume(ctx, slog.New(slog.DiscardHandler)))
 		w.wantOneEach(append(users, late))
 	},
 	"filling in before a fan-out goes on keeps nobody waiting": func(t *testing.T, w *world) {
 		users := w.crowd()
 		w.interrupted(users)
 		late := w.user("late", "")
-		_, err := w.room.Subscribe(ctx, "test", "data", model.NewSubscription{User: "late", Days: 1})
+		_, err := w.service.Subscribe(ctx, "test", "data", model.NewSubscription{User: "late", Days: 1})
 		testkit.Must(t, err)
-		testkit.Must(t, w.room.Resume(ctx, slog.New(slog.DiscardHandler)))
+		testkit.Must(t, w.service.Resume(ctx, slog.New(slog.DiscardHandler)))
 		w.wantOneEach(append(users, late))
 	},
 }
@@ -104,7 +104,7 @@ func (w *world) interrupted(users []model.User) model.Publication {
 	const placed = 200
 	p := to("data", "all", "a.csv", "12345")
 	p.IdempotencyKey = "run-7"
-	out, err := w.room.Publish(ctx, "test", p)
+	out, err := w.service.Publish(ctx, "test", p)
 	testkit.Must(w.t, err)
 	last := users[placed-1].ID
 	later := "(SELECT user_id FROM deliveries WHERE user_id > '" + last + "')"

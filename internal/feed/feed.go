@@ -29,11 +29,11 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// Options are what the room is made of.
+// Options are what the service is made of.
 type Options struct {
 	Store     *store.Store
 	Blobs     blob.Store
-	Desk      *deposit.Desk // nil: one of the room's own
+	Desk      *deposit.Desk // nil: one of the service's own
 	Clock     exchange.Clock
 	IDs       *exchange.IDs
 	Key       *proof.Key // signs receipts
@@ -54,8 +54,8 @@ type Options struct {
 	KeepUploads time.Duration
 }
 
-// Room is the feeds' room.
-type Room struct {
+// Service is the feeds' service.
+type Service struct {
 	o     Options
 	types *types
 
@@ -64,8 +64,8 @@ type Room struct {
 	held    map[heldKey]*Held
 }
 
-// New opens the room.
-func New(o Options) *Room {
+// New opens the service.
+func New(o Options) *Service {
 	if o.Desk == nil {
 		o.Desk = deposit.New(o.Store, slog.New(slog.DiscardHandler))
 	}
@@ -75,18 +75,18 @@ func New(o Options) *Room {
 	if o.May == nil {
 		o.May = func(model.User) string { return model.FeedsLook }
 	}
-	return &Room{o: o, types: newTypes(o.Types), uploads: map[string]*upload{}, held: map[heldKey]*Held{}}
+	return &Service{o: o, types: newTypes(o.Types), uploads: map[string]*upload{}, held: map[heldKey]*Held{}}
 }
 
-func (r *Room) now() time.Time { return r.o.Clock().UTC().Truncate(time.Microsecond) }
+func (r *Service) now() time.Time { return r.o.Clock().UTC().Truncate(time.Microsecond) }
 
-func (r *Room) audit(tx *store.Tx, row model.AuditRow) error {
+func (r *Service) audit(tx *store.Tx, row model.AuditRow) error {
 	row.ID, row.At = r.o.IDs.New(), r.now()
 	return tx.Audit(row)
 }
 
 // AddFeed records a feed.
-func (r *Room) AddFeed(ctx context.Context, actor string, n model.NewFeed) (f model.Feed, err error) {
+func (r *Service) AddFeed(ctx context.Context, actor string, n model.NewFeed) (f model.Feed, err error) {
 	if err := valid.CheckID("feed name", n.Name); err != nil {
 		return f, err
 	}
@@ -177,7 +177,7 @@ func checkFeed(tx *store.Tx, f *model.Feed) (err error) {
 }
 
 // SetFeed changes a feed. What was delivered stays as it is.
-func (r *Room) SetFeed(ctx context.Context, actor, name string, e model.EditFeed) (model.Feed, error) {
+func (r *Service) SetFeed(ctx context.Context, actor, name string, e model.EditFeed) (model.Feed, error) {
 	return store.Change(ctx, r.o.Store, func(tx *store.Tx) (model.Feed, error) {
 		f, err := tx.Feed(name)
 		if err != nil {
@@ -221,7 +221,7 @@ func difference(before, after map[string]string) map[string]string {
 
 // RemoveFeed forgets a feed that nothing was published in; others are part of
 // the record.
-func (r *Room) RemoveFeed(ctx context.Context, actor, name string) error {
+func (r *Service) RemoveFeed(ctx context.Context, actor, name string) error {
 	const op = "feed.RemoveFeed"
 	return r.o.Store.Write(ctx, func(tx *store.Tx) error {
 		if _, err := tx.Feed(name); err != nil {
@@ -275,7 +275,7 @@ func cleanTypes(in []string) ([]string, error) {
 }
 
 // zone is that of a feed's dated folders.
-func (r *Room) zone(f model.Feed) *time.Location {
+func (r *Service) zone(f model.Feed) *time.Location {
 	if f.Zone != "" {
 		if z, err := valid.ParseZone(f.Zone); err == nil {
 			return z
@@ -288,17 +288,17 @@ func (r *Room) zone(f model.Feed) *time.Location {
 }
 
 // Feed finds one feed.
-func (r *Room) Feed(ctx context.Context, name string) (model.Feed, error) {
+func (r *Service) Feed(ctx context.Context, name string) (model.Feed, error) {
 	f, err := r.o.Store.Read(ctx).Feed(name)
 	return f, fault.Missing("feed", err, "There is no feed %q.", name)
 }
 
 // Feeds lists feeds by name.
-func (r *Room) Feeds(ctx context.Context, f model.EveryFilter) ([]model.Feed, error) {
+func (r *Service) Feeds(ctx context.Context, f model.EveryFilter) ([]model.Feed, error) {
 	return r.o.Store.Read(ctx).Feeds(f.Paging)
 }
 
 // Sequences says how far the numbers in a feed's names have come.
-func (r *Room) Sequences(ctx context.Context, f model.FeedFilter) ([]model.Sequence, error) {
+func (r *Service) Sequences(ctx context.Context, f model.FeedFilter) ([]model.Sequence, error) {
 	return r.o.Store.Read(ctx).Sequences(f)
 }

@@ -25,7 +25,7 @@ var feedStories = stories{
 			"unknown folder field":  {Name: "a", Kind: "data", Folders: "{year}"},
 			"bad parent":            {Name: "a", Kind: "data", ParentSees: "everything"},
 		} {
-			if _, err := w.room.AddFeed(ctx, "test", f); !fault.Is(err, fault.Invalid) {
+			if _, err := w.service.AddFeed(ctx, "test", f); !fault.Is(err, fault.Invalid) {
 				t.Errorf("%s: %v", what, err)
 			}
 		}
@@ -33,17 +33,17 @@ var feedStories = stories{
 			"producer":  {Name: "a", Kind: "data", Producer: "nobody.here"},
 			"recipient": {Name: "a", Kind: "data", Recipients: []string{"nobody.here"}},
 		} {
-			if _, err := w.room.AddFeed(ctx, "test", f); !fault.Is(err, fault.NotFound) {
+			if _, err := w.service.AddFeed(ctx, "test", f); !fault.Is(err, fault.NotFound) {
 				t.Errorf("%s: %v", what, err)
 			}
 		}
 		w.feed("a", func(f *model.NewFeed) { f.Types = []string{" .CSV", "csv", "Pdf"} })
-		f, err := w.room.Feed(ctx, "a")
+		f, err := w.service.Feed(ctx, "a")
 		testkit.Must(t, err)
 		if !slices.Equal(f.Types, []string{"csv", "pdf"}) || f.ParentSees != model.ParentNothing {
 			t.Fatalf("the feed is %+v", f)
 		}
-		_, err = w.room.AddFeed(ctx, "test", model.NewFeed{Name: "a", Kind: "data"})
+		_, err = w.service.AddFeed(ctx, "test", model.NewFeed{Name: "a", Kind: "data"})
 		testkit.WantKind(t, err, fault.Exists)
 	},
 	"a bad feed is refused, too, when its transaction is run again": func(t *testing.T, w *world) {
@@ -54,7 +54,7 @@ var feedStories = stories{
 			for i := range 16 {
 				crowd.Go(func() {
 					ready.Done()
-					_, err := w.room.AddFeed(ctx, "test",
+					_, err := w.service.AddFeed(ctx, "test",
 						model.NewFeed{Name: fmt.Sprintf("f%d", i), Kind: "data", Types: []string{"c/v"}})
 					if !fault.Is(err, fault.Invalid) {
 						t.Errorf("f%d: %v", i, err)
@@ -72,7 +72,7 @@ var feedStories = stories{
 		w.subscribe("data", "acme")
 		w.publish("data", "acme", "a.csv", "1")
 		types, dir, mail := []string{"PDF"}, "/bills", "daily"
-		s, err := w.room.SetSubscription(ctx, "op:jo", "data", "acme",
+		s, err := w.service.SetSubscription(ctx, "op:jo", "data", "acme",
 			model.EditSubscription{Types: &types, Dir: &dir, Mail: &mail})
 		testkit.Must(t, err)
 		if !slices.Equal(s.Types, []string{"pdf"}) || s.Dir != "/bills" || s.Mail != "daily" || s.User != "acme" {
@@ -82,38 +82,38 @@ var feedStories = stories{
 		w.publish("data", "acme", "b.pdf", "%PDF-2")
 		w.wantFile(acme, "/download/data/a.csv", "1")
 		w.wantFile(acme, "/bills/b.pdf", "%PDF-2")
-		_, err = w.room.SetSubscription(ctx, "op:jo", "data", "acme", model.EditSubscription{})
+		_, err = w.service.SetSubscription(ctx, "op:jo", "data", "acme", model.EditSubscription{})
 		testkit.Must(t, err)
 		for what, e := range map[string]model.EditSubscription{"a type the feed lacks": {Types: &[]string{"xml"}},
 			"the root": {Dir: new("/")}, "no such mail": {Mail: new("hourly")}} {
-			if _, err := w.room.SetSubscription(ctx, "op:jo", "data", "acme", e); !fault.Is(err, fault.Invalid) {
+			if _, err := w.service.SetSubscription(ctx, "op:jo", "data", "acme", e); !fault.Is(err, fault.Invalid) {
 				t.Errorf("%s: %v", what, err)
 			}
 		}
 		for _, who := range [][2]string{{"data", "nobody"}, {"none", "acme"}} {
-			_, err := w.room.SetSubscription(ctx, "op:jo", who[0], who[1], model.EditSubscription{})
+			_, err := w.service.SetSubscription(ctx, "op:jo", who[0], who[1], model.EditSubscription{})
 			testkit.WantKind(t, err, fault.NotFound)
 		}
 	},
 	"a feed is forgotten only while nobody has it and nothing was published": func(t *testing.T, w *world) {
 		w.user("acme", "")
 		w.feed("typo")
-		testkit.Must(t, w.room.RemoveFeed(ctx, "op:jo", "typo"))
-		testkit.WantKind(t, w.room.RemoveFeed(ctx, "op:jo", "typo"), fault.NotFound)
+		testkit.Must(t, w.service.RemoveFeed(ctx, "op:jo", "typo"))
+		testkit.WantKind(t, w.service.RemoveFeed(ctx, "op:jo", "typo"), fault.NotFound)
 		w.feed("data")
 		w.subscribe("data", "acme")
-		testkit.WantKind(t, w.room.RemoveFeed(ctx, "op:jo", "data"), fault.Conflict)
+		testkit.WantKind(t, w.service.RemoveFeed(ctx, "op:jo", "data"), fault.Conflict)
 		w.publish("data", "acme", "a.csv", "1")
-		testkit.Must(t, w.room.Unsubscribe(ctx, "op:jo", "data", "acme"))
-		testkit.WantKind(t, w.room.RemoveFeed(ctx, "op:jo", "data"), fault.Conflict)
-		_, err := w.room.Feed(ctx, "data")
+		testkit.Must(t, w.service.Unsubscribe(ctx, "op:jo", "data", "acme"))
+		testkit.WantKind(t, w.service.RemoveFeed(ctx, "op:jo", "data"), fault.Conflict)
+		_, err := w.service.Feed(ctx, "data")
 		testkit.Must(t, err)
 	},
 	"only recipients subscribe, and only they are published to": func(t *testing.T, w *world) {
 		acme, beta := w.user("acme", ""), w.user("beta", "")
 		w.feed("data", func(f *model.NewFeed) { f.Recipients = []string{"acme"} })
 		w.subscribe("data", "acme")
-		_, err := w.room.Subscribe(ctx, "test", "data", model.NewSubscription{User: "beta"})
+		_, err := w.service.Subscribe(ctx, "test", "data", model.NewSubscription{User: "beta"})
 		testkit.WantKind(t, err, fault.Denied)
 		w.publish("data", "all", "a.csv", "1")
 		w.wantFile(acme, "/download/data/a.csv", "1")
@@ -126,7 +126,7 @@ var feedStories = stories{
 		w.feed("data")
 		w.subscribe("data", "acme", "beta")
 		w.publish("data", "beta", "before.csv", "1")
-		_, err := w.room.SetFeed(ctx, "test", "data", model.EditFeed{Recipients: &[]string{"acme"}})
+		_, err := w.service.SetFeed(ctx, "test", "data", model.EditFeed{Recipients: &[]string{"acme"}})
 		testkit.Must(t, err)
 		w.refused(to("data", "beta", "after.csv", "1"), fault.NoRecipient, "beta")
 		w.wantFile(beta, "/download/data/before.csv", "1") // what was delivered stays
@@ -135,7 +135,7 @@ var feedStories = stories{
 		acme, beta := w.user("acme", ""), w.user("beta", "")
 		w.feed("data")
 		w.subscribe("data", "acme", "beta")
-		_, err := w.room.SetFeed(ctx, "test", "data", model.EditFeed{Recipients: &[]string{"acme"}})
+		_, err := w.service.SetFeed(ctx, "test", "data", model.EditFeed{Recipients: &[]string{"acme"}})
 		testkit.Must(t, err)
 		w.publish("data", "all", "a.csv", "1")
 		w.wantFile(acme, "/download/data/a.csv", "1")
@@ -144,9 +144,9 @@ var feedStories = stories{
 	"a subscriber gets the types that it wants": func(t *testing.T, w *world) {
 		u := w.user("acme", "")
 		w.feed("data", func(f *model.NewFeed) { f.Types = []string{"csv", "pdf"} })
-		_, err := w.room.Subscribe(ctx, "test", "data", model.NewSubscription{User: "acme", Types: []string{"xml"}})
+		_, err := w.service.Subscribe(ctx, "test", "data", model.NewSubscription{User: "acme", Types: []string{"xml"}})
 		testkit.WantKind(t, err, fault.Invalid)
-		_, err = w.room.Subscribe(ctx, "test", "data",
+		_, err = w.service.Subscribe(ctx, "test", "data",
 			model.NewSubscription{User: "acme", Types: []string{"PDF"}, Dir: "/in/bills"})
 		testkit.Must(t, err)
 		w.publish("data", "acme", "a.pdf", pdf)
@@ -157,10 +157,10 @@ var feedStories = stories{
 	"an ended subscription gets nothing more, and keeps what it has": func(t *testing.T, w *world) {
 		u := w.acme()
 		w.publish("data", "acme", "a.csv", "1")
-		testkit.Must(t, w.room.Unsubscribe(ctx, "test", "data", "acme"))
+		testkit.Must(t, w.service.Unsubscribe(ctx, "test", "data", "acme"))
 		w.refused(to("data", "acme", "b.csv", "1"), fault.NoRecipient, "acme")
 		w.wantFile(u, "/download/data/a.csv", "1")
-		testkit.WantKind(t, w.room.Unsubscribe(ctx, "test", "data", "acme"), fault.NotFound)
+		testkit.WantKind(t, w.service.Unsubscribe(ctx, "test", "data", "acme"), fault.NotFound)
 	},
 	"a new subscriber gets the last days' files": func(t *testing.T, w *world) {
 		w.acme()
@@ -172,7 +172,8 @@ var feedStories = stories{
 		w.publish("data", "all", "new.pdf", pdf)
 		w.publish("data", "other", "theirs.csv", "theirs")
 		w.pass(day)
-		s, err := w.room.Subscribe(ctx, "test", "data", model.NewSubscription{User: "late", Types: []string{"csv"}, Days: 5})
+		s, err := w.service.Subscribe(ctx, "test", "data",
+			model.NewSubscription{User: "late", Types: []string{"csv"}, Days: 5})
 		testkit.Must(t, err)
 		if s.Backfilled != 1 || len(w.deliveries("late")) != 1 {
 			t.Fatalf("%d files were filled in, %d deliveries", s.Backfilled, len(w.deliveries("late")))
@@ -195,7 +196,7 @@ var feedStories = stories{
 		late := w.user("late", "")
 		w.publish("data", "all", "a.csv", "first")
 		w.publish("data", "all", "a.csv", "second")
-		_, err := w.room.Subscribe(ctx, "test", "data", model.NewSubscription{User: "late", Days: 1})
+		_, err := w.service.Subscribe(ctx, "test", "data", model.NewSubscription{User: "late", Days: 1})
 		testkit.Must(t, err)
 		w.wantFile(late, "/download/data/a.csv", "second")
 		list := w.deliveries("late")
@@ -206,8 +207,8 @@ var feedStories = stories{
 	"whoever subscribes again is not given the same files twice": func(t *testing.T, w *world) {
 		w.acme()
 		w.publish("data", "all", "a.csv", "1")
-		testkit.Must(t, w.room.Unsubscribe(ctx, "test", "data", "acme"))
-		s, err := w.room.Subscribe(ctx, "test", "data", model.NewSubscription{User: "acme", Days: 5})
+		testkit.Must(t, w.service.Unsubscribe(ctx, "test", "data", "acme"))
+		s, err := w.service.Subscribe(ctx, "test", "data", model.NewSubscription{User: "acme", Days: 5})
 		testkit.Must(t, err)
 		if s.Backfilled != 0 || len(w.deliveries("acme")) != 1 {
 			t.Fatalf("%d files were filled in again; %+v", s.Backfilled, w.deliveries("acme"))
@@ -216,9 +217,9 @@ var feedStories = stories{
 	"a daily mail hears of each new file": func(t *testing.T, w *world) {
 		w.user("acme", "")
 		w.feed("data")
-		_, err := w.room.Subscribe(ctx, "test", "data", model.NewSubscription{User: "acme", Mail: "hourly"})
+		_, err := w.service.Subscribe(ctx, "test", "data", model.NewSubscription{User: "acme", Mail: "hourly"})
 		testkit.WantKind(t, err, fault.Invalid)
-		_, err = w.room.Subscribe(ctx, "test", "data", model.NewSubscription{User: "acme", Mail: "daily"})
+		_, err = w.service.Subscribe(ctx, "test", "data", model.NewSubscription{User: "acme", Mail: "daily"})
 		testkit.Must(t, err)
 		w.publish("data", "acme", "a.csv", "1")
 		if n := w.count("digests WHERE kind = 'new'"); n != 1 {

@@ -72,7 +72,7 @@ func (h Held) key() heldKey { return heldKey{h.UserID, h.Path} }
 
 // Hold keeps a written file, in place of one that is held under the same path. On an error a
 // file that was on hold before is there again, and any other is its caller's to discard.
-func (r *Room) Hold(in *Incoming, h Held) error {
+func (r *Service) Hold(in *Incoming, h Held) error {
 	if err := r.hold(in, &h); err != nil {
 		if in.held != nil {
 			r.giveBack(in)
@@ -90,7 +90,7 @@ func (r *Room) Hold(in *Incoming, h Held) error {
 }
 
 // hold makes a written file durable, with the note that it is on hold.
-func (r *Room) hold(in *Incoming, h *Held) error {
+func (r *Service) hold(in *Incoming, h *Held) error {
 	h.id, h.Size, h.At = in.id, in.size, r.now()
 	r.mu.Lock()
 	mine := 0
@@ -122,7 +122,7 @@ func (r *Room) hold(in *Incoming, h *Held) error {
 
 // giveBack puts a file on hold again that was taken and not used up. Its note still lies
 // beside it. If another one has its path by now, that one is newer.
-func (r *Room) giveBack(in *Incoming) {
+func (r *Service) giveBack(in *Incoming) {
 	in.over = true
 	_ = in.stage.Close()
 	r.mu.Lock()
@@ -138,12 +138,12 @@ func (r *Room) giveBack(in *Incoming) {
 
 // TakeHeld takes a file off hold; NotFound if there is none under this path. Publish, Hold
 // or Discard ends what it returns; a failed Publish or Hold puts it on hold again.
-func (r *Room) TakeHeld(userID, path string) (*Incoming, error) {
+func (r *Service) TakeHeld(userID, path string) (*Incoming, error) {
 	return r.take(heldKey{userID, path}, "")
 }
 
 // take is TakeHeld; with an id, only of this stage.
-func (r *Room) take(key heldKey, id string) (*Incoming, error) {
+func (r *Service) take(key heldKey, id string) (*Incoming, error) {
 	r.mu.Lock()
 	h := r.held[key]
 	if h == nil || id != "" && h.id != id {
@@ -165,7 +165,7 @@ func (r *Room) take(key heldKey, id string) (*Incoming, error) {
 
 // CopyHeld begins a file with the content of one on hold, which stays where it is until the
 // copy takes its place.
-func (r *Room) CopyHeld(userID, path string) (*Incoming, error) {
+func (r *Service) CopyHeld(userID, path string) (*Incoming, error) {
 	from, err := r.TakeHeld(userID, path)
 	if err != nil {
 		return nil, err
@@ -184,7 +184,7 @@ func (r *Room) CopyHeld(userID, path string) (*Incoming, error) {
 }
 
 // HeldAt finds what is on hold under a path.
-func (r *Room) HeldAt(userID, path string) (Held, bool) {
+func (r *Service) HeldAt(userID, path string) (Held, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	h := r.held[heldKey{userID, path}]
@@ -195,7 +195,7 @@ func (r *Room) HeldAt(userID, path string) (Held, bool) {
 }
 
 // HeldIn lists what is on hold in a directory, by path.
-func (r *Room) HeldIn(userID, dir string) (out []Held) {
+func (r *Service) HeldIn(userID, dir string) (out []Held) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, h := range r.held {
@@ -209,7 +209,7 @@ func (r *Room) HeldIn(userID, dir string) (out []Held) {
 
 // recoverHeld takes up a file that an earlier process had on hold, and returns the stage
 // of one that was replaced under the same path.
-func (r *Room) recoverHeld(h *Held) (over string) {
+func (r *Service) recoverHeld(h *Held) (over string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	was := r.held[h.key()]

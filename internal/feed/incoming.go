@@ -14,7 +14,7 @@ import (
 // Incoming is a file that a program writes over SFTP, before it is published.
 // Writes come in any order; one goroutine uses it at a time.
 type Incoming struct {
-	r     *Room
+	r     *Service
 	id    string
 	stage blob.Stage
 	size  int64
@@ -23,7 +23,7 @@ type Incoming struct {
 }
 
 // NewIncoming makes an empty one. Publish or Discard ends it.
-func (r *Room) NewIncoming() (*Incoming, error) {
+func (r *Service) NewIncoming() (*Incoming, error) {
 	if err := r.checkFree(0); err != nil {
 		return nil, err
 	}
@@ -107,7 +107,7 @@ func (i *Incoming) GiveBack() {
 // discarded, or it is not known whether it was published.
 func (i *Incoming) Over() bool { return i.over }
 
-// Publish hands the file to a feed, as Room.Publish does. Once its deposit began the incoming
+// Publish hands the file to a feed, as Service.Publish does. Once its deposit began the incoming
 // file is over; after an earlier error it can be tried again. One that was on hold is on hold
 // again after any error, once it is certain that it was not published.
 func (i *Incoming) Publish(ctx context.Context, actor string, p Publication) (out model.Publication, err error) {

@@ -11,7 +11,7 @@ import (
 var incomingStories = stories{
 	"a file that is written in any order is published whole": func(t *testing.T, w *world) {
 		u := w.acme()
-		in, err := w.room.NewIncoming()
+		in, err := w.service.NewIncoming()
 		testkit.Must(t, err)
 		testkit.Must(t, in.WriteAt([]byte("56789"), 5))
 		testkit.Must(t, in.WriteAt([]byte("01234"), 0))
@@ -34,7 +34,7 @@ var incomingStories = stories{
 	},
 	"one that was refused can be tried again": func(t *testing.T, w *world) {
 		u := w.acme()
-		in, err := w.room.NewIncoming()
+		in, err := w.service.NewIncoming()
 		testkit.Must(t, err)
 		testkit.Must(t, in.WriteAt([]byte("a;b"), 0))
 		_, err = in.Publish(ctx, "billing", to("data", "acme", "a.pdf", ""))
@@ -46,14 +46,14 @@ var incomingStories = stories{
 		w.wantFile(u, "/download/data/a.csv", "a;b")
 	},
 	"one that is discarded leaves nothing": func(t *testing.T, w *world) {
-		in, err := w.room.NewIncoming()
+		in, err := w.service.NewIncoming()
 		testkit.Must(t, err)
 		testkit.Must(t, in.WriteAt([]byte("a;b"), 0))
 		testkit.Must(t, in.Discard())
 		w.wantNoStages()
 	},
 	"one is held to the limit of a file": func(t *testing.T, w *world) {
-		in, err := w.room.NewIncoming()
+		in, err := w.service.NewIncoming()
 		testkit.Must(t, err)
 		defer func() { testkit.Must(t, in.Discard()) }()
 		for _, at := range []int64{-1, w.maxFile, 1<<63 - 2} {

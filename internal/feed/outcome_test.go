@@ -17,7 +17,7 @@ import (
 
 // sender publishes one file in one of the ways there are; called again, it tries
 // again as its program would.
-type sender func(c context.Context, r *feed.Room) (model.Publication, error)
+type sender func(c context.Context, r *feed.Service) (model.Publication, error)
 
 const sent = "a,b\n1,2\n"
 
@@ -30,10 +30,10 @@ func (w *world) senders() map[string]sender {
 	}
 	var upload string
 	return map[string]sender{
-		"body": func(c context.Context, r *feed.Room) (model.Publication, error) {
+		"body": func(c context.Context, r *feed.Service) (model.Publication, error) {
 			return r.Publish(c, "test", keyed("body.csv"))
 		},
-		"parts": func(c context.Context, r *feed.Room) (model.Publication, error) {
+		"parts": func(c context.Context, r *feed.Service) (model.Publication, error) {
 			if upload == "" {
 				up, err := r.BeginUpload("test", int64(len(sent)))
 				testkit.Must(w.t, err)
@@ -45,7 +45,7 @@ func (w *world) senders() map[string]sender {
 			p.Body, p.Upload = nil, upload
 			return r.Publish(c, "test", p)
 		},
-		"sftp": func(c context.Context, r *feed.Room) (model.Publication, error) {
+		"sftp": func(c context.Context, r *feed.Service) (model.Publication, error) {
 			in, err := r.NewIncoming()
 			testkit.Must(w.t, err)
 			testkit.Must(w.t, in.WriteAt([]byte(sent), 0))
@@ -95,7 +95,7 @@ func TestASenderThatHangsUp(t *testing.T) {
 				w.subscribe("cdr", "alice")
 				c, cancel := context.WithCancel(ctx)
 				w.madeDir(func() error { cancel(); return nil })
-				out, err := w.senders()[way](c, w.room)
+				out, err := w.senders()[way](c, w.service)
 				if err != nil || out.Deliveries != 1 || c.Err() == nil {
 					t.Fatalf("it was answered with %+v, %v", out, err)
 				}
@@ -122,13 +122,13 @@ func TestAFanOutIsCutShort(t *testing.T) {
 		w.failDirs(2 * 200) // the second batch fails
 		p := to("cdr", "", "one.csv", sent)
 		p.All, p.IdempotencyKey = true, "k"
-		out, err := w.room.Publish(ctx, "test", p)
+		out, err := w.service.Publish(ctx, "test", p)
 		if err != nil || out.Deliveries != 200 {
 			t.Fatalf("it was answered with %d deliveries, %v", out.Deliveries, err)
 		}
 		w.asked.Stop()
 		p.Body = bytes.NewReader([]byte(sent))
-		out, err = w.room.Publish(ctx, "test", p) // the same again, and nothing fails
+		out, err = w.service.Publish(ctx, "test", p) // the same again, and nothing fails
 		if err != nil || !out.Repeated || out.Deliveries != 203 {
 			t.Fatalf("the retry: %+v, %v", out, err)
 		}
@@ -176,13 +176,13 @@ func TestAPublicationWhoseOutcomeIsUnknown(t *testing.T) {
 						p.Down(true)
 					}()
 				}
-				_, err := send(ctx, w.room)
+				_, err := send(ctx, w.service)
 				if (err == nil) != c.pass || c.away && !errors.Is(err, deposit.ErrUnknown) {
 					t.Fatalf("the first try: %v", err)
 				}
 				p.Down(false)
 				testkit.Eventually(t, "a retry is answered", func() bool {
-					out, err := send(ctx, w.room)
+					out, err := send(ctx, w.service)
 					return err == nil && out.Deliveries == 1
 				})
 				w.wantFile(alice, "/download/cdr/"+way+".csv", sent)

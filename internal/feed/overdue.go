@@ -24,14 +24,14 @@ const (
 )
 
 // KeepHeld looks after the files on hold until ctx ends.
-func (r *Room) KeepHeld(ctx context.Context, log *slog.Logger) {
+func (r *Service) KeepHeld(ctx context.Context, log *slog.Logger) {
 	exchange.Task{Every: time.Second, Log: log, Failure: "files on hold could not be looked after",
 		Do: func(ctx context.Context) error { return r.Overdue(ctx, log) }}.Run(ctx)
 }
 
 // Overdue publishes the files on hold that are due, tells of those that were left, and
 // removes those that nobody came back to. One that fails stops no other.
-func (r *Room) Overdue(ctx context.Context, log *slog.Logger) error {
+func (r *Service) Overdue(ctx context.Context, log *slog.Logger) error {
 	var errs []error
 	for _, h := range r.onHold() {
 		if ctx.Err() != nil {
@@ -59,7 +59,7 @@ func (r *Room) Overdue(ctx context.Context, log *slog.Logger) error {
 }
 
 // onHold lists everything on hold.
-func (r *Room) onHold() (out []Held) {
+func (r *Service) onHold() (out []Held) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, h := range r.held {
@@ -70,7 +70,7 @@ func (r *Room) onHold() (out []Held) {
 
 // publishHeld publishes a file under the name that nobody changed in time. One that cannot
 // be published waits to be renamed, and somebody is told why.
-func (r *Room) publishHeld(ctx context.Context, h Held, log *slog.Logger) error {
+func (r *Service) publishHeld(ctx context.Context, h Held, log *slog.Logger) error {
 	err := r.mayPublish(ctx, h)
 	if err == nil {
 		in, takeErr := r.take(h.key(), h.id)
@@ -104,7 +104,7 @@ func (r *Room) publishHeld(ctx context.Context, h Held, log *slog.Logger) error 
 }
 
 // mayPublish fails if a feed is its writer's no longer.
-func (r *Room) mayPublish(ctx context.Context, h Held) error {
+func (r *Service) mayPublish(ctx context.Context, h Held) error {
 	f, err := r.Feed(ctx, h.Feed)
 	if err == nil && !h.Service && f.Producer != h.Account {
 		err = fault.E("feed.mayPublish", fault.Denied, "The feed %q is published by others.", h.Feed)
@@ -113,7 +113,7 @@ func (r *Room) mayPublish(ctx context.Context, h Held) error {
 }
 
 // leave tells of a file that was left under a name that is not final.
-func (r *Room) leave(ctx context.Context, h Held, why string) error {
+func (r *Service) leave(ctx context.Context, h Held, why string) error {
 	now := r.now()
 	err := r.o.Store.Write(ctx, func(tx *store.Tx) error {
 		return tx.Emit(model.Event{ID: r.o.IDs.New(), Type: model.EventLeft, At: now, Account: h.Account, User: h.User,
@@ -135,7 +135,7 @@ const maxRepublished = 1000
 // Republish publishes what was published under another name, and takes that back, as long
 // as nobody has opened it: a program may have written it under a name of its own that no
 // list holds. A delivery that is opened meanwhile stays, under its first name.
-func (r *Room) Republish(ctx context.Context, actor, id string, p Publication) (model.Publication, error) {
+func (r *Service) Republish(ctx context.Context, actor, id string, p Publication) (model.Publication, error) {
 	const op = "feed.Republish"
 	q := r.o.Store.Read(ctx)
 	first, err := q.Publication(id)

@@ -85,7 +85,7 @@ func TestABadPatternIsRefused(t *testing.T) {
 	}
 }
 
-// FuzzPattern: no pattern and no name makes the room panic, a number is never
+// FuzzPattern: no pattern and no name makes the service panic, a number is never
 // made up, and a name that fits an account's speaks of no other.
 func FuzzPattern(f *testing.F) {
 	f.Add("{account}-{yyyy}{mm}-{seq:6}.csv", "acme-202610-000007.csv", "acme")

@@ -80,7 +80,7 @@ func parentsOf(q *store.Q, feed, child string) (out []store.Recipient, err error
 }
 
 // reaches reports whether anybody wants a publication.
-func (r *Room) reaches(q *store.Q, f model.Feed, p Publication) (bool, error) {
+func (r *Service) reaches(q *store.Q, f model.Feed, p Publication) (bool, error) {
 	for after := ""; ; {
 		to, next, err := recipients(q, f, p.Account, p.kind, after)
 		if err != nil || len(to) > 0 || next == "" {
@@ -92,7 +92,7 @@ func (r *Room) reaches(q *store.Q, f model.Feed, p Publication) (bool, error) {
 
 // begin writes the publication and its first mailboxes. While more are to come
 // the blob has one reference of the publication's own.
-func (r *Room) begin(tx *store.Tx, actor string, f model.Feed, p Publication, out *model.Publication,
+func (r *Service) begin(tx *store.Tx, actor string, f model.Feed, p Publication, out *model.Publication,
 	b store.Blob) error {
 	if reached, err := r.reaches(&tx.Q, f, p); err != nil {
 		return err
@@ -120,7 +120,7 @@ func (r *Room) begin(tx *store.Tx, actor string, f model.Feed, p Publication, ou
 }
 
 // Resume places what a stop of the server left unplaced.
-func (r *Room) Resume(ctx context.Context, log *slog.Logger) error {
+func (r *Service) Resume(ctx context.Context, log *slog.Logger) error {
 	list, err := r.o.Store.Read(ctx).Unplaced()
 	if err != nil {
 		return err
@@ -136,7 +136,7 @@ func (r *Room) Resume(ctx context.Context, log *slog.Logger) error {
 // placeAll goes on until every mailbox has a publication. Another node, or an
 // earlier try of the same one, may be doing it too: the row says how far it is.
 // No request's end ends it.
-func (r *Room) placeAll(id string) error {
+func (r *Service) placeAll(id string) error {
 	for {
 		done, err := store.Change(context.Background(), r.o.Store, func(tx *store.Tx) (done bool, err error) {
 			p, err := tx.LockPublication(id)
@@ -158,7 +158,7 @@ func (r *Room) placeAll(id string) error {
 
 // placeSome serves the next mailboxes, of which it returns the number, and after
 // the last says what was done.
-func (r *Room) placeSome(tx *store.Tx, p store.PublicationRow, f model.Feed) (n int, err error) {
+func (r *Service) placeSome(tx *store.Tx, p store.PublicationRow, f model.Feed) (n int, err error) {
 	to, next, err := recipients(&tx.Q, f, p.Account, r.types.of(p.Name), *p.PlacedTo)
 	if err != nil {
 		return 0, err
@@ -177,7 +177,7 @@ func (r *Room) placeSome(tx *store.Tx, p store.PublicationRow, f model.Feed) (n 
 }
 
 // placed says what a publication did, once every mailbox has it.
-func (r *Room) placed(tx *store.Tx, p store.PublicationRow, f model.Feed) error {
+func (r *Service) placed(tx *store.Tx, p store.PublicationRow, f model.Feed) error {
 	if err := tx.ReleaseBlob(p.ID, exchange.Micros(r.now())); err != nil {
 		return err
 	}
@@ -202,7 +202,7 @@ func (r *Room) placed(tx *store.Tx, p store.PublicationRow, f model.Feed) error 
 
 // deliver places a publication in mailboxes. A name that is there gets a new
 // version; the old one is kept until retention.
-func (r *Room) deliver(tx *store.Tx, p store.PublicationRow, f model.Feed, to []store.Recipient) error {
+func (r *Service) deliver(tx *store.Tx, p store.PublicationRow, f model.Feed, to []store.Recipient) error {
 	if len(to) == 0 {
 		return nil
 	}
@@ -237,7 +237,7 @@ func (r *Room) deliver(tx *store.Tx, p store.PublicationRow, f model.Feed, to []
 
 // deliverOne gives one mailbox its copy. It returns the delivery, which is written
 // with all others, and the version whose place the copy took; "" for none.
-func (r *Room) deliverOne(tx *store.Tx, copies *mailbox.Copies, p store.PublicationRow, s store.Recipient,
+func (r *Service) deliverOne(tx *store.Tx, copies *mailbox.Copies, p store.PublicationRow, s store.Recipient,
 	dir string) (d store.NewDelivery, old string, err error) {
 	at := exchange.Micros(r.now())
 	c, err := copies.Place(tx, mailbox.Place{UserID: s.UserID, Dir: dir, Name: p.Name,
@@ -262,7 +262,7 @@ func (r *Room) deliverOne(tx *store.Tx, copies *mailbox.Copies, p store.Publicat
 }
 
 // backfill places what was published since a time for a new subscriber.
-func (r *Room) backfill(ctx context.Context, actor string, f model.Feed, s model.Subscription,
+func (r *Service) backfill(ctx context.Context, actor string, f model.Feed, s model.Subscription,
 	since time.Time) (n int, err error) {
 	u, err := r.o.Store.Read(ctx).User(s.User)
 	if err != nil {

@@ -51,7 +51,7 @@ func (b *publisher) publish(upload string, content []byte) {
 		p.Body, p.Upload = nil, upload
 	}
 	b.p.Disk.Mark(&toldPublished{upload: upload, content: content})
-	out, err := b.w.room.Publish(ctx, "test", p)
+	out, err := b.w.service.Publish(ctx, "test", p)
 	testkit.Must(b.w.t, err)
 	b.p.Disk.Mark(&toldPublished{published: out.ID, upload: upload, content: content})
 }
@@ -60,7 +60,7 @@ func (b *publisher) publish(upload string, content []byte) {
 func (b *publisher) part(id string, have []byte, n int) []byte {
 	part := b.bytes(n)
 	b.p.Disk.Mark(&toldParts{id, nil})
-	_, err := b.w.room.Append(id, int64(len(have)), bytes.NewReader(part))
+	_, err := b.w.service.Append(id, int64(len(have)), bytes.NewReader(part))
 	testkit.Must(b.w.t, err)
 	have = append(have, part...)
 	b.p.Disk.Mark(&toldParts{id, bytes.Clone(have)})
@@ -68,7 +68,7 @@ func (b *publisher) part(id string, have []byte, n int) []byte {
 }
 
 func (b *publisher) begin() string {
-	up, err := b.w.room.BeginUpload("test", -1)
+	up, err := b.w.service.BeginUpload("test", -1)
 	testkit.Must(b.w.t, err)
 	b.p.Disk.Mark(&toldParts{up.ID, []byte{}})
 	return up.ID
@@ -93,11 +93,11 @@ var publications = map[string]func(b *publisher){
 		b.part(first, nil, 9_000)
 		have := b.part(second, nil, 5_000)
 		b.p.Disk.Mark(&toldPublished{upload: first})
-		testkit.Must(b.w.t, b.w.room.CancelUpload(first))
+		testkit.Must(b.w.t, b.w.service.CancelUpload(first))
 		b.publish(second, b.part(second, have, 1_000))
 	},
 	"over sftp": func(b *publisher) {
-		in, err := b.w.room.NewIncoming()
+		in, err := b.w.service.NewIncoming()
 		testkit.Must(b.w.t, err)
 		content := b.bytes(20_000)
 		testkit.Must(b.w.t, in.WriteAt(content[10_000:], 10_000))
@@ -131,7 +131,7 @@ func TestAPowerLossAtEveryCall(t *testing.T) {
 				var err error
 				w.blobs, err = disk.OpenOn(p.Disk, p.Blobs, w.clock)
 				testkit.Must(t, err)
-				w.room = w.roomOn(w.store, w.blobs)
+				w.service = w.serviceOn(w.store, w.blobs)
 				w.user("alice", "")
 				w.user("beta", "")
 				w.feed("cdr")
@@ -156,28 +156,28 @@ func worldIn(t *testing.T) (w *world, dir string) {
 }
 
 // after runs a process on what was left.
-func (w *world) after(c *testkit.Crash, do func(*feed.Room, *disk.Store)) {
+func (w *world) after(c *testkit.Crash, do func(*feed.Service, *disk.Store)) {
 	c.T.Helper()
 	blobs, err := disk.OpenOn(c.Disk, c.Blobs, w.clock)
 	if err != nil {
 		c.Fail("the disk: %v", err)
 	}
 	defer blobs.Close()
-	room := w.roomOn(c.Store, blobs)
-	if err := room.Recover(slog.New(slog.DiscardHandler)); err != nil {
-		c.Fail("the room: %v", err)
+	service := w.serviceOn(c.Store, blobs)
+	if err := service.Recover(slog.New(slog.DiscardHandler)); err != nil {
+		c.Fail("the service: %v", err)
 	}
-	do(room, blobs)
+	do(service, blobs)
 }
 
-func (w *world) roomOn(s *store.Store, blobs *disk.Store) *feed.Room {
+func (w *world) serviceOn(s *store.Store, blobs *disk.Store) *feed.Service {
 	return feed.New(feed.Options{Store: s, Blobs: blobs, Clock: w.clock, IDs: w.ids, Key: w.key, MaxFile: w.maxFile,
 		KeepUploads: 7 * day})
 }
 
 func (w *world) checkAfter(c *testkit.Crash) {
 	c.T.Helper()
-	w.after(c, func(room *feed.Room, blobs *disk.Store) {
+	w.after(c, func(service *feed.Service, blobs *disk.Store) {
 		c.Stored(blobs)
 		parts, over := map[string][]byte{}, map[string]bool{}
 		for _, m := range c.Marks {
@@ -194,7 +194,7 @@ func (w *world) checkAfter(c *testkit.Crash) {
 			}
 		}
 		for id, content := range parts {
-			w.wantParts(c, room, blobs, id, content, over[id])
+			w.wantParts(c, service, blobs, id, content, over[id])
 		}
 	})
 }
@@ -217,15 +217,15 @@ func (w *world) publishLeft(c *testkit.Crash) {
 	blobs, err := disk.OpenOn(c.Disk, c.Blobs, w.clock)
 	testkit.Must(c.T, err)
 	defer blobs.Close()
-	room := w.roomOn(db, blobs)
-	testkit.Must(c.T, room.Recover(slog.New(slog.DiscardHandler)))
+	service := w.serviceOn(db, blobs)
+	testkit.Must(c.T, service.Recover(slog.New(slog.DiscardHandler)))
 	for id := range left {
-		if _, err := room.UploadStatus(id); err != nil {
+		if _, err := service.UploadStatus(id); err != nil {
 			continue // it was published, or cancelled
 		}
 		p := to("cdr", "all", "1.bin", "")
 		p.Body, p.Upload = nil, id
-		if _, err := room.Publish(ctx, "test", p); err != nil {
+		if _, err := service.Publish(ctx, "test", p); err != nil {
 			c.Fail("the upload %s that is left cannot be published: %v", id, err)
 		}
 	}
@@ -243,9 +243,10 @@ func wantPublished(c *testkit.Crash, id string, size int) {
 
 // wantParts checks an upload whose parts were answered. One that is over may be a
 // publication, or still be there.
-func (w *world) wantParts(c *testkit.Crash, room *feed.Room, blobs *disk.Store, id string, content []byte, over bool) {
+func (w *world) wantParts(c *testkit.Crash, service *feed.Service, blobs *disk.Store, id string, content []byte,
+	over bool) {
 	c.T.Helper()
-	up, err := room.UploadStatus(id)
+	up, err := service.UploadStatus(id)
 	if err != nil {
 		var published sql.NullString
 		if dbErr := c.DB.QueryRow("SELECT id FROM publications WHERE id = $1", id).Scan(&published); dbErr != nil && !over {

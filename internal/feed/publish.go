@@ -40,7 +40,7 @@ type Publication struct {
 
 // Publish stores the bytes once and places them in each entitled mailbox.
 // Nobody entitled is NoRecipient, and stores nothing.
-func (r *Room) Publish(ctx context.Context, actor string, p Publication) (model.Publication, error) {
+func (r *Service) Publish(ctx context.Context, actor string, p Publication) (model.Publication, error) {
 	f, err := r.admit(ctx, &p)
 	if err != nil {
 		return model.Publication{}, err
@@ -75,7 +75,7 @@ type received struct {
 // release lets go of content whose publication came out: err nil means that it
 // is stored. What was not stored is discarded, but for what came in parts, which
 // stays for another try: it may be gigabytes.
-func (r *Room) release(in received, err error) {
+func (r *Service) release(in received, err error) {
 	stored, sealed := err == nil, errors.Is(err, blob.ErrSealed)
 	if u := in.upload; u != nil {
 		if !stored && !sealed && !errors.Is(err, errRepeated) {
@@ -93,7 +93,7 @@ func (r *Room) release(in received, err error) {
 
 // publishedUpload finds what an upload in parts became when the answer was lost
 // and the request is repeated: the upload itself is gone by then.
-func (r *Room) publishedUpload(ctx context.Context, p Publication) (model.Publication, error) {
+func (r *Service) publishedUpload(ctx context.Context, p Publication) (model.Publication, error) {
 	if p.Upload == "" || p.IdempotencyKey == "" {
 		return model.Publication{}, nil
 	}
@@ -109,7 +109,7 @@ func (r *Room) publishedUpload(ctx context.Context, p Publication) (model.Public
 }
 
 // admit checks what is asked for, and finds the feed.
-func (r *Room) admit(ctx context.Context, p *Publication) (model.Feed, error) {
+func (r *Service) admit(ctx context.Context, p *Publication) (model.Feed, error) {
 	const op = "feed.Publish"
 	if err := p.check(); err != nil {
 		return model.Feed{}, err
@@ -169,7 +169,7 @@ func noRecipient(p Publication) error {
 var errRepeated = fault.E("feed.Publish", fault.Exists, "It was published before.")
 
 // publishStage makes received content a publication, and lets go of it.
-func (r *Room) publishStage(ctx context.Context, actor string, f model.Feed, p Publication,
+func (r *Service) publishStage(ctx context.Context, actor string, f model.Feed, p Publication,
 	in received) (model.Publication, error) {
 	now := r.now()
 	p.flag = in.flag
@@ -231,7 +231,7 @@ type repeat struct {
 
 // finish places what an earlier try of the same publication left unplaced, and
 // returns the publication as it then is.
-func (r *Room) finish(ctx context.Context, before repeat) model.Publication {
+func (r *Service) finish(ctx context.Context, before repeat) model.Publication {
 	out := before.Publication
 	if before.unplaced {
 		out = r.placeRest(ctx, out)
@@ -243,7 +243,7 @@ func (r *Room) finish(ctx context.Context, before repeat) model.Publication {
 // placeRest places a stored publication in the mailboxes that are still to come.
 // It fails nobody: what stays unplaced is placed by Keep, and the answer is that
 // of what is stored. The end of the request ends nothing.
-func (r *Room) placeRest(ctx context.Context, p model.Publication) model.Publication {
+func (r *Service) placeRest(ctx context.Context, p model.Publication) model.Publication {
 	if err := r.placeAll(p.ID); err != nil {
 		return p
 	}
@@ -256,7 +256,7 @@ func (r *Room) placeRest(ctx context.Context, p model.Publication) model.Publica
 
 // repeated finds what an idempotency key published before. Another file, or
 // other recipients, under the same key is a conflict.
-func (r *Room) repeated(q *store.Q, p Publication, now model.Publication) (repeat, error) {
+func (r *Service) repeated(q *store.Q, p Publication, now model.Publication) (repeat, error) {
 	if p.IdempotencyKey == "" {
 		return repeat{}, nil
 	}
@@ -276,7 +276,7 @@ func (r *Room) repeated(q *store.Q, p Publication, now model.Publication) (repea
 
 // receive stages the body and checks what was declared of it, and that its
 // content is of the type that its name says.
-func (r *Room) receive(p Publication) (received, error) {
+func (r *Service) receive(p Publication) (received, error) {
 	const op = "feed.Publish"
 	if p.Upload != "" {
 		return r.uploaded(p)
@@ -299,7 +299,7 @@ func (r *Room) receive(p Publication) (received, error) {
 	return received{Received: in, flag: flag}, nil
 }
 
-func (r *Room) checkFree(size int64) error {
+func (r *Service) checkFree(size int64) error {
 	free, err := r.o.Blobs.Free()
 	if err == nil && free < r.o.FreeFloor+size {
 		err = fault.E("feed.checkFree", fault.NoSpace, "The server's storage is full.").
@@ -310,7 +310,7 @@ func (r *Room) checkFree(size int64) error {
 
 // declared compares what came with what was said of it, and says why its content may not be
 // what its name says.
-func (r *Room) declared(p Publication, b store.Blob, look *looks) (flag string, err error) {
+func (r *Service) declared(p Publication, b store.Blob, look *looks) (flag string, err error) {
 	const op = "feed.Publish"
 	switch {
 	case b.Size > r.o.MaxFile:
@@ -324,4 +324,6 @@ func (r *Room) declared(p Publication, b store.Blob, look *looks) (flag string, 
 }
 
 // looks looks at a publication's content.
-func (r *Room) looks(p Publication) *looks { return &looks{kind: p.kind, want: r.types.byName[p.kind]} }
+func (r *Service) looks(p Publication) *looks {
+	return &looks{kind: p.kind, want: r.types.byName[p.kind]}
+}

@@ -53,7 +53,7 @@ var publishStories = stories{
 		u := w.acme()
 		p := to("data", "acme", "a.csv", "12345")
 		p.Size, p.SHA256, p.Via = 5, strings.ToUpper(hash("12345")), "folder"
-		out, err := w.room.Publish(ctx, "billing", p)
+		out, err := w.service.Publish(ctx, "billing", p)
 		testkit.Must(t, err)
 		if out.Size != 5 || out.SHA256 != hash("12345") || out.Deliveries != 1 || out.Via != "folder" || out.Repeated {
 			t.Fatalf("published %+v", out)
@@ -130,18 +130,18 @@ var publishStories = stories{
 		w.acme()
 		p := to("data", "acme", "a.csv", "1")
 		p.IdempotencyKey = "run-7"
-		first, err := w.room.Publish(ctx, "test", p)
+		first, err := w.service.Publish(ctx, "test", p)
 		testkit.Must(t, err)
 		p.Body = strings.NewReader("1")
-		again, err := w.room.Publish(ctx, "test", p)
+		again, err := w.service.Publish(ctx, "test", p)
 		testkit.Must(t, err)
 		if again.ID != first.ID || !again.Repeated || first.Repeated || again.Deliveries != 1 ||
 			len(w.deliveries("acme")) != 1 {
 			t.Fatalf("first %+v, again %+v", first, again)
 		}
-		testkit.Must(t, w.room.Unsubscribe(ctx, "test", "data", "acme"))
+		testkit.Must(t, w.service.Unsubscribe(ctx, "test", "data", "acme"))
 		p.Body = strings.NewReader("1")
-		if again, err = w.room.Publish(ctx, "test", p); err != nil || !again.Repeated {
+		if again, err = w.service.Publish(ctx, "test", p); err != nil || !again.Repeated {
 			t.Fatalf("after the last subscriber left: %+v, %v", again, err)
 		}
 		if n := len(w.events(model.EventPublished)); n != 1 {
@@ -158,7 +158,7 @@ var publishStories = stories{
 			p.IdempotencyKey = "run-7"
 			return p
 		}
-		_, err := w.room.Publish(ctx, "test", ask("acme", "a.csv", "1"))
+		_, err := w.service.Publish(ctx, "test", ask("acme", "a.csv", "1"))
 		testkit.Must(t, err)
 		w.refused(ask("acme", "a.csv", "2"), fault.Conflict, "used for another file (a.csv)")
 		w.refused(ask("acme", "b.csv", "1"), fault.Conflict, "another file")
@@ -169,7 +169,7 @@ var publishStories = stories{
 		w.subscribe("other", "beta")
 		p := ask("beta", "a.csv", "2")
 		p.Feed = "other"
-		_, err = w.room.Publish(ctx, "test", p)
+		_, err = w.service.Publish(ctx, "test", p)
 		testkit.Must(t, err)
 	},
 	"many tries of one key at once publish it once": func(t *testing.T, w *world) {
@@ -181,7 +181,7 @@ var publishStories = stories{
 			wg.Go(func() {
 				p := to("data", "acme", "a.csv", "1")
 				p.IdempotencyKey = "run-7"
-				results[i], errs[i] = w.room.Publish(ctx, "test", p)
+				results[i], errs[i] = w.service.Publish(ctx, "test", p)
 			})
 		}
 		wg.Wait()
@@ -216,7 +216,7 @@ func (failing) Read([]byte) (int, error) { return 0, errors.New("the line was cu
 // sequence is how far a feed's numbers came for an account.
 func (w *world) sequence(account string) model.Sequence {
 	w.t.Helper()
-	list, err := w.room.Sequences(ctx, model.FeedFilter{Feed: "data"})
+	list, err := w.service.Sequences(ctx, model.FeedFilter{Feed: "data"})
 	testkit.Must(w.t, err)
 	for _, s := range list {
 		if s.Account == account {

@@ -15,7 +15,7 @@ func shortBytes(n, of int64) string { return fmt.Sprintf("%d of %d", n, of) }
 // Receipt is a signed record of what happened to a delivery so far. Of one
 // that was collected it says that it was served in full: every byte was
 // accepted by the partner's connection, which does not prove that it was saved.
-func (r *Room) Receipt(ctx context.Context, id string) (string, error) {
+func (r *Service) Receipt(ctx context.Context, id string) (string, error) {
 	d, err := r.Delivery(ctx, id)
 	if err != nil {
 		return "", err

@@ -14,7 +14,7 @@ import (
 )
 
 // number counts a publication's number, and makes an event of what it tells.
-func (r *Room) number(tx *store.Tx, p *model.Publication, rule counting, n numbered) error {
+func (r *Service) number(tx *store.Tx, p *model.Publication, rule counting, n numbered) error {
 	if n.seq < 0 {
 		return nil
 	}
@@ -53,13 +53,14 @@ func (r *Room) number(tx *store.Tx, p *model.Publication, rule counting, n numbe
 	return nil
 }
 
-func (r *Room) emitGap(tx *store.Tx, p *model.Publication, data model.FeedGap) error {
+func (r *Service) emitGap(tx *store.Tx, p *model.Publication, data model.FeedGap) error {
 	return tx.Emit(model.Event{ID: r.o.IDs.New(), Type: model.EventGap, At: r.now(), Account: p.Account, Data: data})
 }
 
 // SetSequence says which number comes next; what was missing is forgotten, and gaps are
 // noticed from there on.
-func (r *Room) SetSequence(ctx context.Context, actor, feed, account string, next int64) (s model.Sequence, err error) {
+func (r *Service) SetSequence(ctx context.Context, actor, feed, account string,
+	next int64) (s model.Sequence, err error) {
 	if next < 0 {
 		return s, fault.E("feed.SetSequence", fault.Invalid, "The next number is 0 or more.")
 	}
@@ -73,7 +74,7 @@ func (r *Room) SetSequence(ctx context.Context, actor, feed, account string, nex
 }
 
 // AcceptGap takes missing numbers off the list: they will never come, for a reason.
-func (r *Room) AcceptGap(ctx context.Context, actor, feed, account string, gap model.Gap,
+func (r *Service) AcceptGap(ctx context.Context, actor, feed, account string, gap model.Gap,
 	reason string) (s model.Sequence, err error) {
 	const op = "feed.AcceptGap"
 	if err := valid.CheckLabel("reason", reason); err != nil {
@@ -109,7 +110,7 @@ func (r *Room) AcceptGap(ctx context.Context, actor, feed, account string, gap m
 }
 
 // changeSequence changes how far numbers have come, under a name in the audit log.
-func (r *Room) changeSequence(ctx context.Context, actor, feed, account, action string,
+func (r *Service) changeSequence(ctx context.Context, actor, feed, account, action string,
 	fn func(s *model.Sequence) (detail map[string]string, err error)) (model.Sequence, error) {
 	return store.Change(ctx, r.o.Store, func(tx *store.Tx) (s model.Sequence, err error) {
 		if _, err := tx.Feed(feed); err != nil {
@@ -142,7 +143,7 @@ func (r *Room) changeSequence(ctx context.Context, actor, feed, account, action 
 }
 
 // ForgetSequence forgets how far the numbers have come: the next one is the first.
-func (r *Room) ForgetSequence(ctx context.Context, actor, feed, account string) error {
+func (r *Service) ForgetSequence(ctx context.Context, actor, feed, account string) error {
 	return r.o.Store.Write(ctx, func(tx *store.Tx) error {
 		s, err := tx.Sequence(feed, account)
 		if err != nil {

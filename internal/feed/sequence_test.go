@@ -85,7 +85,7 @@ var sequenceStories = stories{
 		for _, n := range []int{1, 5, 9} {
 			w.publish("data", "acme", fmt.Sprintf("cdr-%d.csv", n), "1")
 		}
-		if _, err := w.room.AcceptGap(ctx, "test", "data", "acme", model.Gap{From: 3, To: 7},
+		if _, err := w.service.AcceptGap(ctx, "test", "data", "acme", model.Gap{From: 3, To: 7},
 			"the switch was down"); err != nil {
 			t.Fatal(err)
 		}
@@ -93,25 +93,25 @@ var sequenceStories = stories{
 			t.Fatalf("missing is %v", q.Missing)
 		}
 		for what, err := range map[string]error{
-			"again":      second(w.room.AcceptGap(ctx, "test", "data", "acme", model.Gap{From: 3, To: 7}, "again")),
-			"backwards":  second(w.room.AcceptGap(ctx, "test", "data", "acme", model.Gap{From: 8, To: 2}, "x")),
-			"no reason":  second(w.room.AcceptGap(ctx, "test", "data", "acme", model.Gap{From: 2, To: 2}, "")),
-			"no feed":    second(w.room.SetSequence(ctx, "test", "nothing", "acme", 5)),
-			"no account": second(w.room.SetSequence(ctx, "test", "data", "nobody", 5)),
-			"negative":   second(w.room.SetSequence(ctx, "test", "data", "acme", -1)),
-			"uncounted":  w.room.ForgetSequence(ctx, "test", "data", ""),
+			"again":      second(w.service.AcceptGap(ctx, "test", "data", "acme", model.Gap{From: 3, To: 7}, "again")),
+			"backwards":  second(w.service.AcceptGap(ctx, "test", "data", "acme", model.Gap{From: 8, To: 2}, "x")),
+			"no reason":  second(w.service.AcceptGap(ctx, "test", "data", "acme", model.Gap{From: 2, To: 2}, "")),
+			"no feed":    second(w.service.SetSequence(ctx, "test", "nothing", "acme", 5)),
+			"no account": second(w.service.SetSequence(ctx, "test", "data", "nobody", 5)),
+			"negative":   second(w.service.SetSequence(ctx, "test", "data", "acme", -1)),
+			"uncounted":  w.service.ForgetSequence(ctx, "test", "data", ""),
 		} {
 			if !fault.Is(err, fault.Invalid) && !fault.Is(err, fault.NotFound) {
 				t.Errorf("%s: %v", what, err)
 			}
 		}
-		if _, err := w.room.SetSequence(ctx, "test", "data", "acme", 100); err != nil {
+		if _, err := w.service.SetSequence(ctx, "test", "data", "acme", 100); err != nil {
 			t.Fatal(err)
 		}
 		if p := w.publish("data", "acme", "cdr-102.csv", "1"); !slices.Equal(p.Missing, []string{"100 to 101"}) {
 			t.Fatalf("%v is missing", p.Missing)
 		}
-		if err := w.room.ForgetSequence(ctx, "test", "data", "acme"); err != nil {
+		if err := w.service.ForgetSequence(ctx, "test", "data", "acme"); err != nil {
 			t.Fatal(err)
 		}
 		if p := w.publish("data", "acme", "cdr-7.csv", "1"); p.Missing != nil || w.sequence("acme").Last != 7 {

@@ -19,7 +19,7 @@ var shapeStories = stories{
 		w.refused(to("data", "acme", "a.csv", pdf), fault.Invalid, "that of a pdf")
 		set := func(e model.EditFeed) model.Feed {
 			t.Helper()
-			f, err := w.room.SetFeed(ctx, "test", "data", e)
+			f, err := w.service.SetFeed(ctx, "test", "data", e)
 			testkit.Must(t, err)
 			return f
 		}
@@ -38,16 +38,16 @@ var shapeStories = stories{
 			t.Fatalf("it is flagged %q", p.Flag)
 		}
 		w.wantFile(u, "/download/data/b.csv", pdf)
-		_, err := w.room.SetFeed(ctx, "test", "data", model.EditFeed{Checks: new("perhaps")})
+		_, err := w.service.SetFeed(ctx, "test", "data", model.EditFeed{Checks: new("perhaps")})
 		testkit.WantKind(t, err, fault.Invalid)
-		_, err = w.room.SetFeed(ctx, "test", "data", model.EditFeed{Zone: new("Nowhere/Land")})
+		_, err = w.service.SetFeed(ctx, "test", "data", model.EditFeed{Zone: new("Nowhere/Land")})
 		testkit.WantKind(t, err, fault.Invalid)
 	},
 	"a type is what the configuration says": func(t *testing.T, w *world) {
 		w.types = map[string]feed.Type{"cdr": {Extensions: []string{"cdr", "dat"}, Begins: []string{"\x9f"}}, "csv": {}}
 		w.open()
 		w.acme()
-		_, err := w.room.SetFeed(ctx, "test", "data", model.EditFeed{Types: &[]string{"cdr", "csv"}})
+		_, err := w.service.SetFeed(ctx, "test", "data", model.EditFeed{Types: &[]string{"cdr", "csv"}})
 		testkit.Must(t, err)
 		w.publish("data", "acme", "a.dat", "\x9f\x01")
 		w.publish("data", "acme", "a.CDR", "\x9f\x01")
@@ -61,12 +61,12 @@ var shapeStories = stories{
 		w.zone = sydney
 		w.open()
 		u := w.acme()
-		_, err = w.room.SetFeed(ctx, "test", "data", model.EditFeed{Folders: new("{yyyy}-{mm}-{dd}")})
+		_, err = w.service.SetFeed(ctx, "test", "data", model.EditFeed{Folders: new("{yyyy}-{mm}-{dd}")})
 		testkit.Must(t, err)
 		w.micros.Store(time.Date(2026, 10, 31, 20, 0, 0, 0, time.UTC).UnixMicro())
 		w.publish("data", "acme", "a.csv", "1")
 		w.wantFile(u, "/download/data/2026-11-01/a.csv", "1")
-		_, err = w.room.SetFeed(ctx, "test", "data", model.EditFeed{Zone: new("America/New_York")})
+		_, err = w.service.SetFeed(ctx, "test", "data", model.EditFeed{Zone: new("America/New_York")})
 		testkit.Must(t, err)
 		w.publish("data", "acme", "b.csv", "1")
 		w.wantFile(u, "/download/data/2026-10-31/b.csv", "1")
@@ -82,7 +82,7 @@ var shapeStories = stories{
 				t.Fatalf("issue %d is %+v", i+1, list[i])
 			}
 		}
-		owed, err := w.room.Deliveries(ctx,
+		owed, err := w.service.Deliveries(ctx,
 			model.DeliveryFilter{Uncollected: w.clock().Add(time.Hour), Paging: model.Paging{Limit: 10}})
 		testkit.Must(t, err)
 		if len(owed) != 1 || owed[0].Issue != 3 {
@@ -105,7 +105,7 @@ var shapeStories = stories{
 			if err := tx.RemoveFile(f.DirID, f.Name); err != nil {
 				return err
 			}
-			held, err = w.room.Taken(tx, version)
+			held, err = w.service.Taken(tx, version)
 			return err
 		}))
 		if !held {
@@ -133,13 +133,13 @@ var shapeStories = stories{
 		}
 		look := exchange.Read | exchange.List
 		for _, may := range []string{"", model.FeedsRemove, model.FeedsLook, model.FeedsRemove} {
-			_, err := w.room.SetSubscription(ctx, "test", "data", "acme", model.EditSubscription{May: &may})
+			_, err := w.service.SetSubscription(ctx, "test", "data", "acme", model.EditSubscription{May: &may})
 			testkit.Must(t, err)
 			if got := rights("/download/data"); got != exchange.FeedRights(may) {
 				t.Fatalf("with %q: %v", may, got)
 			}
 		}
-		_, err := w.room.SetSubscription(ctx, "test", "data", "acme", model.EditSubscription{May: new("write")})
+		_, err := w.service.SetSubscription(ctx, "test", "data", "acme", model.EditSubscription{May: new("write")})
 		testkit.WantKind(t, err, fault.Invalid)
 		// A folder of the partner's own stays its own.
 		all := exchange.AllRights
@@ -151,7 +151,7 @@ var shapeStories = stories{
 			_, err = rows.MakeDirs(mailbox.NewDirs{Path: "/upload", Rights: &all, IDs: w.ids, At: w.clock()})
 			return err
 		}))
-		_, err = w.room.SetSubscription(ctx, "test", "data", "acme",
+		_, err = w.service.SetSubscription(ctx, "test", "data", "acme",
 			model.EditSubscription{Dir: new("/upload"), May: new(model.FeedsLook)})
 		testkit.Must(t, err)
 		if got := rights("/upload"); got != all {

@@ -73,23 +73,23 @@ func (r *run) check() error {
 var operations = map[string]func(r *run) testkit.Operation{
 	"a body for one account": func(r *run) testkit.Operation {
 		return testkit.Operation{Do: func(c context.Context) error {
-			_, err := r.w.room.Publish(c, "test", r.to(r.a))
+			_, err := r.w.service.Publish(c, "test", r.to(r.a))
 			return err
 		}}
 	},
 	"a body for all": func(r *run) testkit.Operation {
 		return testkit.Operation{Do: func(c context.Context) error {
-			_, err := r.w.room.Publish(c, "test", r.to("all"))
+			_, err := r.w.service.Publish(c, "test", r.to("all"))
 			return err
 		}}
 	},
 	"a body again": func(r *run) testkit.Operation {
 		return testkit.Operation{Begin: func() {
 			r.begin()
-			_, err := r.w.room.Publish(ctx, "test", r.to("all"))
+			_, err := r.w.service.Publish(ctx, "test", r.to("all"))
 			testkit.Must(r.w.t, err)
 		}, Do: func(c context.Context) error {
-			p, err := r.w.room.Publish(c, "test", r.to("all"))
+			p, err := r.w.service.Publish(c, "test", r.to("all"))
 			if err == nil && !p.Repeated {
 				return fmt.Errorf("it was not repeated")
 			}
@@ -99,25 +99,25 @@ var operations = map[string]func(r *run) testkit.Operation{
 	"over what is there": func(r *run) testkit.Operation {
 		return testkit.Operation{Begin: func() {
 			r.begin()
-			_, err := r.w.room.Publish(ctx, "test", to(r.feed, "all", "f.csv", "old"))
+			_, err := r.w.service.Publish(ctx, "test", to(r.feed, "all", "f.csv", "old"))
 			testkit.Must(r.w.t, err)
 		}, Do: func(c context.Context) error {
-			_, err := r.w.room.Publish(c, "test", r.to("all"))
+			_, err := r.w.service.Publish(c, "test", r.to("all"))
 			return err
 		}}
 	},
 	"parts": func(r *run) testkit.Operation {
 		return testkit.Operation{Begin: func() {
 			r.begin()
-			up, err := r.w.room.BeginUpload("test", int64(len(sent)))
+			up, err := r.w.service.BeginUpload("test", int64(len(sent)))
 			testkit.Must(r.w.t, err)
-			_, err = r.w.room.Append(up.ID, 0, bytes.NewReader([]byte(sent)))
+			_, err = r.w.service.Append(up.ID, 0, bytes.NewReader([]byte(sent)))
 			testkit.Must(r.w.t, err)
 			r.upload, r.underWay = up.ID, 1
 		}, Do: func(c context.Context) error {
 			p := r.to("all")
 			p.Body, p.Upload = nil, r.upload
-			_, err := r.w.room.Publish(c, "test", p)
+			_, err := r.w.service.Publish(c, "test", p)
 			if err == nil {
 				r.underWay = 0
 			}
@@ -126,7 +126,7 @@ var operations = map[string]func(r *run) testkit.Operation{
 	},
 	"over sftp": func(r *run) testkit.Operation {
 		return testkit.Operation{Do: func(c context.Context) error {
-			in, err := r.w.room.NewIncoming()
+			in, err := r.w.service.NewIncoming()
 			testkit.Must(r.w.t, err)
 			testkit.Must(r.w.t, in.WriteAt([]byte(sent), 0))
 			testkit.Must(r.w.t, in.Sync())
@@ -138,21 +138,21 @@ var operations = map[string]func(r *run) testkit.Operation{
 	"a subscription with what came before": func(r *run) testkit.Operation {
 		return testkit.Operation{Begin: func() {
 			r.begin()
-			_, err := r.w.room.Publish(ctx, "test", r.to("all"))
+			_, err := r.w.service.Publish(ctx, "test", r.to("all"))
 			testkit.Must(r.w.t, err)
 		}, Do: func(c context.Context) error {
-			_, err := r.w.room.Subscribe(c, "test", r.feed, model.NewSubscription{User: r.c, Days: 30})
+			_, err := r.w.service.Subscribe(c, "test", r.feed, model.NewSubscription{User: r.c, Days: 30})
 			return err
 		}, Done: func(err error) bool { return fault.Is(err, fault.Exists) }}
 	},
 	"a delivery taken back": func(r *run) testkit.Operation {
 		return testkit.Operation{Begin: func() {
 			r.begin()
-			_, err := r.w.room.Publish(ctx, "test", r.to("all"))
+			_, err := r.w.service.Publish(ctx, "test", r.to("all"))
 			testkit.Must(r.w.t, err)
 			r.delivery = r.w.deliveries(r.a)[0].ID
 		}, Do: func(c context.Context) error {
-			_, err := r.w.room.Withdraw(c, "test", r.delivery, "a mistake")
+			_, err := r.w.service.Withdraw(c, "test", r.delivery, "a mistake")
 			return err
 		}, Done: func(err error) bool { return fault.Is(err, fault.Conflict) }}
 	},
@@ -194,14 +194,14 @@ func TestEveryStepOfAFanOut(t *testing.T) {
 			Do: func(c context.Context) error {
 				p := to("data", "all", key(), sent)
 				p.IdempotencyKey = key()
-				_, err := w.room.Publish(c, "test", p)
+				_, err := w.service.Publish(c, "test", p)
 				return err
 			},
 			Check: func() error {
 				return errors.Join(testkit.Books(w.db, w.blobs), testkit.Strays(w.db, w.dir, 0))
 			},
 			End: func() string {
-				testkit.Must(t, w.room.Resume(ctx, slog.New(slog.DiscardHandler))) // as it does once a minute
+				testkit.Must(t, w.service.Resume(ctx, slog.New(slog.DiscardHandler))) // as it does once a minute
 				return fmt.Sprintf("%d publications in %d mailboxes, %d unplaced", w.count("publications WHERE name = $1", key()),
 					w.count("deliveries d JOIN publications p ON p.id = d.publication_id WHERE p.name = $1", key()),
 					w.count("publications WHERE placed_up_to IS NOT NULL"))

@@ -16,7 +16,7 @@ import (
 )
 
 // Subscriptions lists a feed's subscriptions.
-func (r *Room) Subscriptions(ctx context.Context, f model.FeedFilter) ([]model.Subscription, error) {
+func (r *Service) Subscriptions(ctx context.Context, f model.FeedFilter) ([]model.Subscription, error) {
 	if _, err := r.Feed(ctx, f.Feed); err != nil {
 		return nil, err
 	}
@@ -30,7 +30,8 @@ const maxBackfill = 10_000
 // default /download/<feed>; Types narrows what comes. What was published in the
 // last days is placed at once, and goes on if the request ends. Asked again, it
 // places what a try that failed has left out.
-func (r *Room) Subscribe(ctx context.Context, actor, feed string, n model.NewSubscription) (model.Subscription, error) {
+func (r *Service) Subscribe(ctx context.Context, actor, feed string,
+	n model.NewSubscription) (model.Subscription, error) {
 	const op = "feed.Subscribe"
 	s := model.Subscription{Feed: feed, User: n.User, Types: n.Types, Dir: n.Dir, Mail: n.Mail, May: n.May}
 	days := n.Days
@@ -55,7 +56,7 @@ func (r *Room) Subscribe(ctx context.Context, actor, feed string, n model.NewSub
 }
 
 // subscribe records a subscription, and returns its feed.
-func (r *Room) subscribe(tx *store.Tx, actor string, s model.Subscription) (model.Feed, error) {
+func (r *Service) subscribe(tx *store.Tx, actor string, s model.Subscription) (model.Feed, error) {
 	const op = "feed.Subscribe"
 	f, err := tx.Feed(s.Feed)
 	if err != nil {
@@ -91,7 +92,7 @@ func (r *Room) subscribe(tx *store.Tx, actor string, s model.Subscription) (mode
 
 // backfillRest places what an earlier try of the same subscription has left out;
 // exists is the error if there is nothing.
-func (r *Room) backfillRest(ctx context.Context, actor string, s model.Subscription, since time.Time,
+func (r *Service) backfillRest(ctx context.Context, actor string, s model.Subscription, since time.Time,
 	exists error) (model.Subscription, error) {
 	q := r.o.Store.Read(ctx)
 	u, err := q.User(s.User)
@@ -141,12 +142,12 @@ func checkSubscription(s *model.Subscription) (err error) {
 }
 
 // rights are what a user may do in the folder of a subscription.
-func (r *Room) rights(u model.User, s model.Subscription) exchange.Rights {
+func (r *Service) rights(u model.User, s model.Subscription) exchange.Rights {
 	return exchange.FeedRights(s.May, u.FeedsMay, r.o.May(u))
 }
 
 // makeDir makes the folder of a subscription, or gives it other rights.
-func (r *Room) makeDir(tx *store.Tx, u model.User, s model.Subscription) error {
+func (r *Service) makeDir(tx *store.Tx, u model.User, s model.Subscription) error {
 	rows, err := mailbox.Lock(tx, u.ID)
 	if err != nil {
 		return err
@@ -173,7 +174,7 @@ func describeSubscription(s model.Subscription) map[string]string {
 
 // SetSubscription changes what a user gets of a feed from now on, and where.
 // What was delivered stays where it is.
-func (r *Room) SetSubscription(ctx context.Context, actor, feed, user string,
+func (r *Service) SetSubscription(ctx context.Context, actor, feed, user string,
 	e model.EditSubscription) (model.Subscription, error) {
 	return store.Change(ctx, r.o.Store, func(tx *store.Tx) (s model.Subscription, err error) {
 		f, err := tx.Feed(feed)
@@ -216,7 +217,7 @@ func (r *Room) SetSubscription(ctx context.Context, actor, feed, user string,
 }
 
 // Unsubscribe ends an entitlement; what was delivered stays.
-func (r *Room) Unsubscribe(ctx context.Context, actor, feed, user string) error {
+func (r *Service) Unsubscribe(ctx context.Context, actor, feed, user string) error {
 	return r.o.Store.Write(ctx, func(tx *store.Tx) error {
 		u, err := tx.User(user)
 		if err != nil {

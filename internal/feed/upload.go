@@ -79,7 +79,7 @@ const maxDecide = 10 * time.Second
 
 // decided waits until it is known what an earlier publication of an upload came
 // to.
-func (r *Room) decided(ctx context.Context, id string) error {
+func (r *Service) decided(ctx context.Context, id string) error {
 	u, err := r.upload(id)
 	if err != nil || id == "" {
 		return nil // what it became is found by its key
@@ -140,7 +140,7 @@ func (u *upload) rest() {
 const maxUploads = 1000
 
 // BeginUpload makes room for a file that comes in parts; size < 0 is unknown.
-func (r *Room) BeginUpload(actor string, size int64) (model.Upload, error) {
+func (r *Service) BeginUpload(actor string, size int64) (model.Upload, error) {
 	const op = "feed.BeginUpload"
 	if size > r.o.MaxFile {
 		return model.Upload{}, fault.E(op, fault.TooLarge, "The file is larger than the limit of %d bytes.", r.o.MaxFile)
@@ -178,11 +178,11 @@ func (u *upload) sync() error {
 	return u.stage.Sync(u.offset, note, "")
 }
 
-func (r *Room) describe(u *upload) model.Upload {
+func (r *Service) describe(u *upload) model.Upload {
 	return model.Upload{ID: u.id, Offset: u.offset, Size: u.size, ExpiresAt: u.at.Add(r.o.KeepUploads)}
 }
 
-func (r *Room) upload(id string) (*upload, error) {
+func (r *Service) upload(id string) (*upload, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if u := r.uploads[id]; u != nil {
@@ -193,7 +193,7 @@ func (r *Room) upload(id string) (*upload, error) {
 }
 
 // UploadStatus says how far an upload came.
-func (r *Room) UploadStatus(id string) (model.Upload, error) {
+func (r *Service) UploadStatus(id string) (model.Upload, error) {
 	u, err := r.upload(id)
 	if err != nil {
 		return model.Upload{}, err
@@ -205,7 +205,7 @@ func (r *Room) UploadStatus(id string) (model.Upload, error) {
 
 // Append takes a part that begins where the upload stands. What came of a part
 // that broke off is kept.
-func (r *Room) Append(id string, at int64, body io.Reader) (model.Upload, error) {
+func (r *Service) Append(id string, at int64, body io.Reader) (model.Upload, error) {
 	const op = "feed.Append"
 	u, err := r.upload(id)
 	if err != nil {
@@ -249,7 +249,7 @@ func (r *Room) Append(id string, at int64, body io.Reader) (model.Upload, error)
 }
 
 // CancelUpload forgets an upload.
-func (r *Room) CancelUpload(id string) error {
+func (r *Service) CancelUpload(id string) error {
 	u, err := r.upload(id)
 	if err != nil {
 		return err
@@ -275,7 +275,7 @@ func (r *Room) CancelUpload(id string) error {
 // uploaded hands an upload's stage to its publication, which holds the upload
 // until release. Its content is read once more: what is published is what lies
 // there.
-func (r *Room) uploaded(p Publication) (received, error) {
+func (r *Service) uploaded(p Publication) (received, error) {
 	const op = "feed.Publish"
 	u, err := r.upload(p.Upload)
 	if err != nil {
@@ -307,7 +307,7 @@ func (r *Room) uploaded(p Publication) (received, error) {
 }
 
 // uploadDone forgets an upload that became a publication.
-func (r *Room) uploadDone(id string) {
+func (r *Service) uploadDone(id string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.uploads, id)
@@ -315,7 +315,7 @@ func (r *Room) uploadDone(id string) {
 
 // Recover takes up the uploads that an earlier process left and did not publish.
 // It must run before anybody else looks at the stages.
-func (r *Room) Recover(log *slog.Logger) error {
+func (r *Service) Recover(log *slog.Logger) error {
 	left, err := deposit.Leftovers(r.o.Store, r.o.Blobs, log)
 	if err != nil {
 		return err
@@ -346,7 +346,7 @@ func (r *Room) Recover(log *slog.Logger) error {
 
 // Keep finishes what a stop left unplaced, and forgets uploads that nobody
 // continues, until ctx ends.
-func (r *Room) Keep(ctx context.Context, log *slog.Logger) {
+func (r *Service) Keep(ctx context.Context, log *slog.Logger) {
 	tick := time.NewTicker(time.Minute)
 	defer tick.Stop()
 	defer r.closeUploads()
@@ -368,7 +368,7 @@ func (r *Room) Keep(ctx context.Context, log *slog.Logger) {
 	}
 }
 
-func (r *Room) stale() (ids []string) {
+func (r *Service) stale() (ids []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for id, u := range r.uploads {
@@ -383,7 +383,7 @@ func (r *Room) stale() (ids []string) {
 }
 
 // closeUploads lets go of the stages; they are recovered at the next start.
-func (r *Room) closeUploads() {
+func (r *Service) closeUploads() {
 	r.mu.Lock()
 	all := slices.Collect(maps.Values(r.uploads))
 	r.mu.Unlock() // whoever holds an upload may wait for it

@@ -20,14 +20,14 @@ var uploadStories = stories{
 		w.part(up, 5, "56789", 10)
 		p := fromUpload(up, "a.csv")
 		p.Size, p.SHA256 = 10, hash("0123456789")
-		out, err := w.room.Publish(ctx, "test", p)
+		out, err := w.service.Publish(ctx, "test", p)
 		testkit.Must(t, err)
 		if out.Size != 10 || out.SHA256 != hash("0123456789") || out.Deliveries != 1 {
 			t.Fatalf("published %+v", out)
 		}
 		w.wantFile(u, "/download/data/a.csv", "0123456789")
 		w.refused(fromUpload(up, "b.csv"), fault.NotFound, "no upload")
-		_, err = w.room.Append(up, 10, strings.NewReader("x"))
+		_, err = w.service.Append(up, 10, strings.NewReader("x"))
 		testkit.WantKind(t, err, fault.NotFound)
 		w.wantNoStages()
 		w.wantRefs()
@@ -38,9 +38,9 @@ var uploadStories = stories{
 		w.part(up, 0, "01234", 5)
 		p := fromUpload(up, "a.csv")
 		p.IdempotencyKey = "run-7"
-		first, err := w.room.Publish(ctx, "test", p)
+		first, err := w.service.Publish(ctx, "test", p)
 		testkit.Must(t, err)
-		again, err := w.room.Publish(ctx, "test", p)
+		again, err := w.service.Publish(ctx, "test", p)
 		testkit.Must(t, err)
 		if again.ID != first.ID || !again.Repeated {
 			t.Fatalf("asked again: %+v", again)
@@ -49,12 +49,13 @@ var uploadStories = stories{
 	"what came of a part that was cut off is kept": func(t *testing.T, w *world) {
 		w.acme()
 		up := w.beginUpload(10)
-		_, err := w.room.Append(up, 0, io.MultiReader(strings.NewReader("0123"), failing{}))
+		_, err := w.service.Append(up, 0, io.MultiReader(strings.NewReader("0123"), failing{}))
 		testkit.WantKind(t, err, fault.Invalid)
 		w.wantOffset(up, 4)
 		w.refused(fromUpload(up, "a.csv"), fault.Conflict, "4 of 10 bytes")
 		w.part(up, 4, "456789", 10)
-		if out, err := w.room.Publish(ctx, "test", fromUpload(up, "a.csv")); err != nil || out.SHA256 != hash("0123456789") {
+		if out, err := w.service.Publish(ctx, "test", fromUpload(up, "a.csv")); err != nil ||
+			out.SHA256 != hash("0123456789") {
 			t.Fatalf("published %+v, %v", out, err)
 		}
 	},
@@ -64,17 +65,17 @@ var uploadStories = stories{
 		w.part(up, 0, "0123", 4)
 		w.open()
 		w.wantOffset(up, 4)
-		_, err := w.room.Append(up, 0, strings.NewReader("x"))
+		_, err := w.service.Append(up, 0, strings.NewReader("x"))
 		testkit.WantKind(t, err, fault.Conflict)
-		_, err = w.room.Append(up, 4, strings.NewReader("4567890"))
+		_, err = w.service.Append(up, 4, strings.NewReader("4567890"))
 		testkit.WantKind(t, err, fault.TooLarge) // the declared size is remembered
 		w.part(up, 4, "456789", 10)
 		w.open() // whole, and not published yet
-		_, err = w.room.Publish(ctx, "test", fromUpload(up, "a.csv"))
+		_, err = w.service.Publish(ctx, "test", fromUpload(up, "a.csv"))
 		testkit.Must(t, err)
 		w.wantFile(u, "/download/data/a.csv", "0123456789")
 		w.open()
-		_, err = w.room.UploadStatus(up)
+		_, err = w.service.UploadStatus(up)
 		testkit.WantKind(t, err, fault.NotFound)
 	},
 	"an upload that nothing came of yet survives a restart": func(t *testing.T, w *world) {
@@ -89,7 +90,7 @@ var uploadStories = stories{
 		up := w.beginUpload(-1)
 		w.part(up, 0, "01234", 5)
 		for _, at := range []int64{0, 4, 6, -1} {
-			_, err := w.room.Append(up, at, strings.NewReader("x"))
+			_, err := w.service.Append(up, at, strings.NewReader("x"))
 			testkit.WantKind(t, err, fault.Conflict)
 		}
 		w.wantOffset(up, 5)
@@ -98,13 +99,13 @@ var uploadStories = stories{
 		w.acme()
 		up := w.beginUpload(6)
 		w.part(up, 0, "0123", 4)
-		_, err := w.room.Append(up, 4, strings.NewReader("456"))
+		_, err := w.service.Append(up, 4, strings.NewReader("456"))
 		testkit.WantKind(t, err, fault.TooLarge)
 		w.wantOffset(up, 4)
 		w.part(up, 4, "45", 6)
-		_, err = w.room.Append(up, 6, strings.NewReader("6"))
+		_, err = w.service.Append(up, 6, strings.NewReader("6"))
 		testkit.WantKind(t, err, fault.TooLarge)
-		if out, err := w.room.Publish(ctx, "test", fromUpload(up, "a.csv")); err != nil || out.SHA256 != hash("012345") {
+		if out, err := w.service.Publish(ctx, "test", fromUpload(up, "a.csv")); err != nil || out.SHA256 != hash("012345") {
 			t.Fatalf("published %+v, %v", out, err)
 		}
 	},
@@ -112,10 +113,10 @@ var uploadStories = stories{
 		w.acme()
 		w.maxFile = 4
 		w.open()
-		_, err := w.room.BeginUpload("test", 5)
+		_, err := w.service.BeginUpload("test", 5)
 		testkit.WantKind(t, err, fault.TooLarge)
 		up := w.beginUpload(-1)
-		_, err = w.room.Append(up, 0, strings.NewReader("01234"))
+		_, err = w.service.Append(up, 0, strings.NewReader("01234"))
 		testkit.WantKind(t, err, fault.TooLarge)
 		w.part(up, 0, "0123", 4)
 	},
@@ -127,7 +128,7 @@ var uploadStories = stories{
 		p := fromUpload(up, "a.csv")
 		p.SHA256 = hash("another")
 		w.refused(p, fault.Invalid, "SHA-256")
-		_, err := w.room.Publish(ctx, "test", fromUpload(up, "a.csv"))
+		_, err := w.service.Publish(ctx, "test", fromUpload(up, "a.csv"))
 		testkit.Must(t, err)
 		w.wantFile(u, "/download/data/a.csv", "a;b\n")
 	},
@@ -135,14 +136,14 @@ var uploadStories = stories{
 		u := w.acme()
 		p := to("data", "acme", "before.csv", "1")
 		p.IdempotencyKey = "run-7"
-		_, err := w.room.Publish(ctx, "test", p)
+		_, err := w.service.Publish(ctx, "test", p)
 		testkit.Must(t, err)
 		up := w.beginUpload(-1)
 		w.part(up, 0, "0123", 4)
 		p = fromUpload(up, "a.csv")
 		p.IdempotencyKey = "run-7"
 		w.refused(p, fault.Conflict, "another file (before.csv)")
-		_, err = w.room.Publish(ctx, "test", fromUpload(up, "a.csv"))
+		_, err = w.service.Publish(ctx, "test", fromUpload(up, "a.csv"))
 		testkit.Must(t, err)
 		w.wantFile(u, "/download/data/a.csv", "0123")
 	},
@@ -158,7 +159,7 @@ var uploadStories = stories{
 			w.wantOffset(up, 4)
 		}
 		w.subscribe("data", "acme")
-		_, err := w.room.Publish(ctx, "test", fromUpload(up, "a.csv"))
+		_, err := w.service.Publish(ctx, "test", fromUpload(up, "a.csv"))
 		testkit.Must(t, err)
 		w.wantFile(u, "/download/data/a.csv", "0123")
 	},
@@ -166,8 +167,8 @@ var uploadStories = stories{
 		w.acme()
 		up := w.beginUpload(-1)
 		w.part(up, 0, "0123", 4)
-		testkit.Must(t, w.room.CancelUpload(up))
-		testkit.WantKind(t, w.room.CancelUpload(up), fault.NotFound)
+		testkit.Must(t, w.service.CancelUpload(up))
+		testkit.WantKind(t, w.service.CancelUpload(up), fault.NotFound)
 		w.refused(fromUpload(up, "a.csv"), fault.NotFound, "no upload")
 		w.wantNoStages()
 	},
@@ -183,16 +184,16 @@ var uploadStories = stories{
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			w.room.Keep(running, slog.New(slog.DiscardHandler))
+			w.service.Keep(running, slog.New(slog.DiscardHandler))
 		}()
 		testkit.Eventually(t, "the upload expires", func() bool {
-			_, err := w.room.UploadStatus(left)
+			_, err := w.service.UploadStatus(left)
 			return fault.Is(err, fault.NotFound)
 		})
 		w.wantOffset(goesOn, 4)
 		cancel()
 		<-done
-		_, err := w.room.Append(goesOn, 4, strings.NewReader("x")) // the room is closed
+		_, err := w.service.Append(goesOn, 4, strings.NewReader("x")) // the service is closed
 		testkit.WantKind(t, err, fault.NotFound)
 		w.open()
 		w.wantOffset(goesOn, 4)
@@ -201,14 +202,14 @@ var uploadStories = stories{
 
 func (w *world) beginUpload(size int64) string {
 	w.t.Helper()
-	up, err := w.room.BeginUpload("test", size)
+	up, err := w.service.BeginUpload("test", size)
 	testkit.Must(w.t, err)
 	return up.ID
 }
 
 func (w *world) part(id string, at int64, text string, offset int64) {
 	w.t.Helper()
-	up, err := w.room.Append(id, at, strings.NewReader(text))
+	up, err := w.service.Append(id, at, strings.NewReader(text))
 	testkit.Must(w.t, err)
 	if up.Offset != offset {
 		w.t.Fatalf("the upload stands at %d, want %d", up.Offset, offset)
@@ -217,7 +218,7 @@ func (w *world) part(id string, at int64, text string, offset int64) {
 
 func (w *world) wantOffset(id string, offset int64) {
 	w.t.Helper()
-	up, err := w.room.UploadStatus(id)
+	up, err := w.service.UploadStatus(id)
 	testkit.Must(w.t, err)
 	if up.Offset != offset {
 		w.t.Fatalf("the upload stands at %d, want %d", up.Offset, offset)

@@ -30,15 +30,15 @@ const day = 24 * time.Hour
 
 var ctx = context.Background()
 
-// world is the feeds' room over a real database and real files, with a clock
+// world is the feeds' service over a real database and real files, with a clock
 // that moves only a microsecond a look, and by pass.
 type world struct {
 	t        testing.TB
 	store    *store.Store
 	asked    testkit.Statements
 	db       *sql.DB // a look at the tables themselves
-	accounts *account.Room
-	room     *feed.Room
+	accounts *account.Service
+	service  *feed.Service
 	blobs    *disk.Store
 	desk     *deposit.Desk
 	ids      *exchange.IDs
@@ -77,7 +77,7 @@ func (w *world) begin(t testing.TB) *world {
 	return w
 }
 
-// open makes the room on what is there, as a process would at its start.
+// open makes the service on what is there, as a process would at its start.
 func (w *world) open() {
 	w.t.Helper()
 	var err error
@@ -87,9 +87,9 @@ func (w *world) open() {
 		w.desk.Close() // the process before looks for nothing any more
 	}
 	w.desk = deposit.New(w.store, slog.New(slog.DiscardHandler))
-	w.room = feed.New(feed.Options{Store: w.store, Blobs: w.blobs, Desk: w.desk, Clock: w.clock, IDs: w.ids, Key: w.key,
+	w.service = feed.New(feed.Options{Store: w.store, Blobs: w.blobs, Desk: w.desk, Clock: w.clock, IDs: w.ids, Key: w.key,
 		MaxFile: w.maxFile, KeepUploads: 7 * day, Types: w.types, Zone: w.zone})
-	testkit.Must(w.t, w.room.Recover(slog.New(slog.DiscardHandler)))
+	testkit.Must(w.t, w.service.Recover(slog.New(slog.DiscardHandler)))
 }
 
 type stories map[string]func(*testing.T, *world)
@@ -123,14 +123,14 @@ func (w *world) feed(name string, change ...func(*model.NewFeed)) {
 	for _, c := range change {
 		c(&f)
 	}
-	_, err := w.room.AddFeed(ctx, "test", f)
+	_, err := w.service.AddFeed(ctx, "test", f)
 	testkit.Must(w.t, err)
 }
 
 func (w *world) subscribe(name string, users ...string) {
 	w.t.Helper()
 	for _, u := range users {
-		_, err := w.room.Subscribe(ctx, "test", name, model.NewSubscription{User: u})
+		_, err := w.service.Subscribe(ctx, "test", name, model.NewSubscription{User: u})
 		testkit.Must(w.t, err)
 	}
 }
@@ -146,7 +146,7 @@ func to(name, account, file, text string) feed.Publication {
 
 func (w *world) publish(name, account, file, text string) model.Publication {
 	w.t.Helper()
-	p, err := w.room.Publish(ctx, "test", to(name, account, file, text))
+	p, err := w.service.Publish(ctx, "test", to(name, account, file, text))
 	testkit.Must(w.t, err)
 	return p
 }
@@ -155,7 +155,7 @@ func (w *world) publish(name, account, file, text string) model.Publication {
 func (w *world) refused(p feed.Publication, kind fault.Kind, words string) {
 	w.t.Helper()
 	before := w.count("publications") + w.count("deliveries") + w.count("blobs")
-	_, err := w.room.Publish(ctx, "test", p)
+	_, err := w.service.Publish(ctx, "test", p)
 	testkit.WantKind(w.t, err, kind)
 	if !strings.Contains(fault.PublicText(err), words) {
 		w.t.Fatalf("the refusal is %q, want %q in it", fault.PublicText(err), words)
@@ -212,7 +212,7 @@ func (w *world) wantNoFile(u model.User, path string) {
 // deliveries lists a user's, the oldest first.
 func (w *world) deliveries(user string) []model.Delivery {
 	w.t.Helper()
-	list, err := w.room.Deliveries(ctx, model.DeliveryFilter{User: user, Paging: model.Paging{Limit: 1000}})
+	list, err := w.service.Deliveries(ctx, model.DeliveryFilter{User: user, Paging: model.Paging{Limit: 1000}})
 	testkit.Must(w.t, err)
 	return list
 }

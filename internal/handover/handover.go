@@ -26,21 +26,21 @@ const Lifetime = 72 * time.Hour
 // maxSealed bounds a package, in bytes; four key files take about 10 KiB.
 const maxSealed = 256 << 10
 
-// Room keeps the links.
-type Room struct {
+// Service keeps the links.
+type Service struct {
 	store *store.Store
 	clock exchange.Clock
 	ids   *exchange.IDs
 }
 
-// New opens the room.
-func New(s *store.Store, clock exchange.Clock, ids *exchange.IDs) *Room {
-	return &Room{store: s, clock: clock, ids: ids}
+// New opens the service.
+func New(s *store.Store, clock exchange.Clock, ids *exchange.IDs) *Service {
+	return &Service{store: s, clock: clock, ids: ids}
 }
 
 // Make records a link. Key file and passphrase of one key go to different
 // people, whose addresses are verified.
-func (r *Room) Make(ctx context.Context, actor string, n model.NewLink) (model.Link, error) {
+func (r *Service) Make(ctx context.Context, actor string, n model.NewLink) (model.Link, error) {
 	const op = "handover.Make"
 	if len(n.Token) != 32 || len(n.Sealed) > maxSealed || (n.Kind == model.LinkVerify) != (len(n.Sealed) == 0) {
 		return model.Link{}, fault.E(op, fault.Invalid, "The link's content is damaged.")
@@ -84,7 +84,7 @@ func named(tx *store.Tx, who string) ([]model.Contact, error) {
 
 // recipient finds the contact a link is for, among the user's people if it is
 // about a user.
-func (r *Room) recipient(tx *store.Tx, l *model.Link, who string) (model.Contact, error) {
+func (r *Service) recipient(tx *store.Tx, l *model.Link, who string) (model.Contact, error) {
 	const op = "handover.Make"
 	var list []model.Contact
 	var err error
@@ -123,7 +123,7 @@ func (r *Room) recipient(tx *store.Tx, l *model.Link, who string) (model.Contact
 }
 
 // checkHandOver holds the two channels apart.
-func (r *Room) checkHandOver(tx *store.Tx, l *model.Link, c model.Contact) error {
+func (r *Service) checkHandOver(tx *store.Tx, l *model.Link, c model.Contact) error {
 	const op = "handover.Make"
 	if l.User == "" || !valid.IsFingerprint(l.Fingerprint) {
 		return fault.E(op, fault.Invalid, "A link hands over a user's key; name both.")
@@ -150,7 +150,7 @@ func (r *Room) checkHandOver(tx *store.Tx, l *model.Link, c model.Contact) error
 	return nil
 }
 
-func (r *Room) row(actor, action string, l model.Link, detail map[string]string) model.AuditRow {
+func (r *Service) row(actor, action string, l model.Link, detail map[string]string) model.AuditRow {
 	detail["kind"], detail["contact"] = l.Kind, l.Contact
 	if l.Fingerprint != "" {
 		detail["fingerprint"] = l.Fingerprint
@@ -159,7 +159,7 @@ func (r *Room) row(actor, action string, l model.Link, detail map[string]string)
 		Detail: detail}
 }
 
-func (r *Room) now() time.Time { return r.clock().UTC().Truncate(time.Microsecond) }
+func (r *Service) now() time.Time { return r.clock().UTC().Truncate(time.Microsecond) }
 
 // gone is all that is said of a link that does not work: used, revoked,
 // expired, or never made.
@@ -169,7 +169,7 @@ func gone() error {
 }
 
 // Waiting finds a link that can still be opened. It changes nothing.
-func (r *Room) Waiting(ctx context.Context, token []byte) (model.Link, error) {
+func (r *Service) Waiting(ctx context.Context, token []byte) (model.Link, error) {
 	l, err := r.store.Read(ctx).LinkByToken(token)
 	if fault.Is(err, fault.NotFound) || err == nil && (l.State != model.LinkWaiting || !r.now().Before(l.ExpiresAt)) {
 		return l, gone()
@@ -184,7 +184,7 @@ func (r *Room) Waiting(ctx context.Context, token []byte) (model.Link, error) {
 // If the transaction's answer is lost, the link is looked at until it is certain
 // whether this opening used it up: then it has the content. When ctx ends first,
 // ErrUnknown is in the error's chain.
-func (r *Room) Open(ctx context.Context, token []byte, from string,
+func (r *Service) Open(ctx context.Context, token []byte, from string,
 	check func(l model.Link, sealed []byte) error) error {
 	opening, err := store.Change(ctx, r.store, func(tx *store.Tx) (auditID string, err error) {
 		return r.open(tx, token, from, check)
@@ -199,7 +199,7 @@ func (r *Room) Open(ctx context.Context, token []byte, from string,
 }
 
 // open is Open in a transaction; it returns the id of the audit row.
-func (r *Room) open(tx *store.Tx, token []byte, from string,
+func (r *Service) open(tx *store.Tx, token []byte, from string,
 	check func(l model.Link, sealed []byte) error) (auditID string, err error) {
 	now := r.now()
 	l, err := tx.LinkByToken(token)
@@ -250,7 +250,7 @@ const openedByUs = "opened by us"
 // find looks for the outcome of an opening: nil says that it used the link up,
 // NotFound that another did, and any other error without ErrUnknown that the link
 // still waits.
-func (r *Room) find(ctx context.Context, token []byte, opening string, cause error) error {
+func (r *Service) find(ctx context.Context, token []byte, opening string, cause error) error {
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		state, err := store.Change(ctx, r.store, func(tx *store.Tx) (string, error) {
 			// The opening holds this row until it has committed or is undone.
@@ -280,7 +280,7 @@ func (r *Room) find(ctx context.Context, token []byte, opening string, cause err
 }
 
 // Links lists links, the newest first.
-func (r *Room) Links(ctx context.Context, f model.OfUserFilter) ([]model.Link, error) {
+func (r *Service) Links(ctx context.Context, f model.OfUserFilter) ([]model.Link, error) {
 	list, err := r.store.Read(ctx).Links(f)
 	for i := range list {
 		if l := &list[i]; l.State == model.LinkWaiting && !r.now().Before(l.ExpiresAt) {
@@ -291,7 +291,7 @@ func (r *Room) Links(ctx context.Context, f model.OfUserFilter) ([]model.Link, e
 }
 
 // Revoke ends a waiting link and forgets what it held.
-func (r *Room) Revoke(ctx context.Context, actor, id string) (model.Link, error) {
+func (r *Service) Revoke(ctx context.Context, actor, id string) (model.Link, error) {
 	const op = "handover.Revoke"
 	return store.Change(ctx, r.store, func(tx *store.Tx) (model.Link, error) {
 		l, err := tx.Link(id)
@@ -314,12 +314,12 @@ func (r *Room) Revoke(ctx context.Context, actor, id string) (model.Link, error)
 const expireEvery = time.Minute
 
 // Keep forgets what expired links held, until ctx ends.
-func (r *Room) Keep(ctx context.Context, log *slog.Logger) {
+func (r *Service) Keep(ctx context.Context, log *slog.Logger) {
 	exchange.Task{Every: expireEvery, Log: log, Failure: "links could not be expired", Do: r.Expire}.Run(ctx)
 }
 
 // Expire ends the links whose time is over.
-func (r *Room) Expire(ctx context.Context) error {
+func (r *Service) Expire(ctx context.Context) error {
 	return r.store.Write(ctx, func(tx *store.Tx) error {
 		over, err := tx.ExpireLinks(exchange.Micros(r.now()))
 		if err != nil {

@@ -53,7 +53,7 @@ func opened(t *testing.T, w *world) {
 		t.Fatalf("%+v", l)
 	}
 	for range 3 { // looking takes nothing
-		got, err := w.room.Waiting(ctx, l.token)
+		got, err := w.service.Waiting(ctx, l.token)
 		if err != nil || got.ID != l.ID || got.User != "acme" || got.Kind != model.LinkKey {
 			t.Fatalf("%+v, %v", got, err)
 		}
@@ -91,7 +91,7 @@ func apart(t *testing.T, w *world) {
 	// A link that nobody opened reached nobody.
 	third := w.person("acme", "sam@acme.example")
 	l := w.make(model.LinkKey, third)
-	_, err = w.room.Revoke(ctx, "test", l.ID)
+	_, err = w.service.Revoke(ctx, "test", l.ID)
 	testkit.Must(t, err)
 	w.make(model.LinkPassphrase, third)
 }
@@ -106,7 +106,7 @@ func apartAtOnce(t *testing.T, w *world) {
 			n := model.NewLink{Kind: kind, User: "acme", Contact: w.jo.ID, Token: token[:], Sealed: []byte("x")}
 			key(&n)
 			wg.Go(func() {
-				if _, err := w.room.Make(ctx, "test", n); err == nil {
+				if _, err := w.service.Make(ctx, "test", n); err == nil {
 					made.Add(1)
 				} else if !fault.Is(err, fault.Denied) {
 					t.Error(err)
@@ -155,7 +155,7 @@ func refused(t *testing.T, w *world) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
 		}
 	}
-	if list, err := w.room.Links(ctx, model.OfUserFilter{}); err != nil || len(list) > 0 ||
+	if list, err := w.service.Links(ctx, model.OfUserFilter{}); err != nil || len(list) > 0 ||
 		len(w.audits("link.make")) > 0 {
 		t.Fatalf("%v, %v", list, err)
 	}
@@ -173,7 +173,7 @@ func race(t *testing.T, w *world) {
 		wg.Go(func() {
 			<-begin
 			var held []byte
-			err := w.room.Open(ctx, l.token, "203.0.113.7",
+			err := w.service.Open(ctx, l.token, "203.0.113.7",
 				func(_ model.Link, sealed []byte) error { held = sealed; return nil })
 			switch {
 			case err == nil && string(held) == "sealed key":
@@ -196,7 +196,7 @@ func race(t *testing.T, w *world) {
 func wrongContent(t *testing.T, w *world) {
 	l := w.make(model.LinkKey, w.jo)
 	for _, want := range []error{fault.E("t", fault.NotFound, "This link does not work."), errors.New("boom")} {
-		err := w.room.Open(ctx, l.token, "203.0.113.7", func(model.Link, []byte) error { return want })
+		err := w.service.Open(ctx, l.token, "203.0.113.7", func(model.Link, []byte) error { return want })
 		if fault.KindIn(err) != fault.KindIn(want) {
 			t.Fatalf("%v, want %v", err, want)
 		}
@@ -214,8 +214,8 @@ func wrongContent(t *testing.T, w *world) {
 func expired(t *testing.T, w *world) {
 	early, late := w.make(model.LinkKey, w.jo), w.make(model.LinkPassphrase, w.ann)
 	w.pass(72*time.Hour - time.Microsecond)
-	testkit.Must(t, w.room.Expire(ctx))
-	_, err := w.room.Waiting(ctx, early.token)
+	testkit.Must(t, w.service.Expire(ctx))
+	_, err := w.service.Waiting(ctx, early.token)
 	testkit.Must(t, err)
 	held, err := w.open(early)
 	if err != nil || string(held) != "sealed key" {
@@ -224,8 +224,8 @@ func expired(t *testing.T, w *world) {
 	w.pass(time.Microsecond)
 	w.wantGone(late) // before any keeper looked
 	w.wantRow(late, "waiting", "sealed passphrase")
-	testkit.Must(t, w.room.Expire(ctx))
-	testkit.Must(t, w.room.Expire(ctx))
+	testkit.Must(t, w.service.Expire(ctx))
+	testkit.Must(t, w.service.Expire(ctx))
 	w.wantRow(late, "expired", "")
 	w.wantGone(late)
 	if got := w.audits("link.expire"); len(got) != 1 || got[0] != "system:keeper" {
@@ -242,7 +242,7 @@ func expiredByTwo(t *testing.T, w *world) {
 	var wg sync.WaitGroup
 	for range 2 {
 		wg.Go(func() {
-			if err := w.room.Expire(ctx); err != nil {
+			if err := w.service.Expire(ctx); err != nil {
 				t.Error(err)
 			}
 		})
@@ -255,20 +255,20 @@ func expiredByTwo(t *testing.T, w *world) {
 
 func revoked(t *testing.T, w *world) {
 	l := w.make(model.LinkKey, w.jo)
-	got, err := w.room.Revoke(ctx, "boss", l.ID)
+	got, err := w.service.Revoke(ctx, "boss", l.ID)
 	if err != nil || got.State != model.LinkRevoked {
 		t.Fatalf("%+v, %v", got, err)
 	}
 	w.wantRow(l, "revoked", "")
 	w.wantGone(l)
-	_, err = w.room.Revoke(ctx, "boss", l.ID)
+	_, err = w.service.Revoke(ctx, "boss", l.ID)
 	testkit.WantKind(t, err, fault.Conflict)
 	o := w.make(model.LinkKey, w.jo)
 	_, err = w.open(o)
 	testkit.Must(t, err)
-	_, err = w.room.Revoke(ctx, "boss", o.ID)
+	_, err = w.service.Revoke(ctx, "boss", o.ID)
 	testkit.WantKind(t, err, fault.Conflict)
-	_, err = w.room.Revoke(ctx, "boss", "nothing")
+	_, err = w.service.Revoke(ctx, "boss", "nothing")
 	testkit.WantKind(t, err, fault.NotFound)
 	if got := w.audits("link.revoke"); len(got) != 1 || got[0] != "boss" {
 		t.Fatalf("audit: %v", got)
@@ -308,20 +308,20 @@ func listed(t *testing.T, w *world) {
 	links := []link{w.make(model.LinkKey, w.jo), w.make(model.LinkPassphrase, w.ann), w.make(model.LinkVerify, w.jo)}
 	_, err := w.open(links[0])
 	testkit.Must(t, err)
-	_, err = w.room.Revoke(ctx, "test", links[1].ID)
+	_, err = w.service.Revoke(ctx, "test", links[1].ID)
 	testkit.Must(t, err)
 	w.pass(72 * time.Hour)
-	list, err := w.room.Links(ctx, model.OfUserFilter{})
+	list, err := w.service.Links(ctx, model.OfUserFilter{})
 	testkit.Must(t, err)
 	if len(list) != 3 || list[0].State != model.LinkExpired || list[1].State != model.LinkRevoked ||
 		list[2].State != model.LinkOpened ||
 		list[2].OpenedFrom != "203.0.113.7" || list[2].EndedAt == nil || list[2].User != "acme" || list[0].User != "" {
 		t.Fatalf("%+v", list)
 	}
-	if list, err = w.room.Links(ctx, model.OfUserFilter{User: "acme"}); err != nil || len(list) != 2 {
+	if list, err = w.service.Links(ctx, model.OfUserFilter{User: "acme"}); err != nil || len(list) != 2 {
 		t.Fatalf("%+v, %v", list, err)
 	}
-	if list, err = w.room.Links(ctx, model.OfUserFilter{User: "globex"}); err != nil || len(list) != 0 {
+	if list, err = w.service.Links(ctx, model.OfUserFilter{User: "globex"}); err != nil || len(list) != 0 {
 		t.Fatalf("%+v, %v", list, err)
 	}
 }
@@ -333,7 +333,7 @@ func keeperRuns(t *testing.T, w *world) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		w.room.Keep(ctx, slog.New(slog.DiscardHandler))
+		w.service.Keep(ctx, slog.New(slog.DiscardHandler))
 	}()
 	testkit.Eventually(t, "the keeper expires a link", func() bool { state, _ := w.row(l); return state == "expired" })
 	cancel()
@@ -420,7 +420,7 @@ func staysUnknown(t *testing.T, w *world) {
 	})
 	short, cancel := context.WithTimeout(ctx, 200*time.Millisecond)
 	defer cancel()
-	err := w.room.Open(short, l.token, "203.0.113.7", func(model.Link, []byte) error { return nil })
+	err := w.service.Open(short, l.token, "203.0.113.7", func(model.Link, []byte) error { return nil })
 	looks := len(w.asked.Stop())
 	if !errors.Is(err, handover.ErrUnknown) || looks < 6 {
 		t.Fatalf("after %d statements: %v", looks, err)
@@ -441,15 +441,16 @@ func TestEveryStepOfALink(t *testing.T) {
 			"made": {Begin: func() { w.made++ }, Do: func(c context.Context) error {
 				token := sha256.Sum256(fmt.Append(nil, w.made))
 				l.token, held = token[:], nil
-				_, err := w.room.Make(c, "test", model.NewLink{Kind: model.LinkKey, User: "acme", Contact: w.jo.ID,
+				_, err := w.service.Make(c, "test", model.NewLink{Kind: model.LinkKey, User: "acme", Contact: w.jo.ID,
 					Fingerprint: print("new"), Token: l.token, Sealed: []byte("sealed key")})
 				return err
 			}, Done: func(err error) bool { return fault.Is(err, fault.Exists) }},
 			"opened": {Begin: made, Do: func(c context.Context) error {
-				return w.room.Open(c, l.token, "203.0.113.7", func(_ model.Link, sealed []byte) error { held = sealed; return nil })
+				return w.service.Open(c, l.token, "203.0.113.7",
+					func(_ model.Link, sealed []byte) error { held = sealed; return nil })
 			}},
 			"revoked": {Begin: made, Do: func(c context.Context) error {
-				_, err := w.room.Revoke(c, "test", l.ID)
+				_, err := w.service.Revoke(c, "test", l.ID)
 				return err
 			}, Done: func(err error) bool { return fault.Is(err, fault.Conflict) }},
 		} {

@@ -23,15 +23,15 @@ import (
 
 var ctx = context.Background()
 
-// world is the links' room over a real database, with two users and their
+// world is the links' service over a real database, with two users and their
 // people, and a clock that stands until it is moved.
 type world struct {
 	t        testing.TB
 	store    *store.Store
 	asked    testkit.Statements
 	db       *sql.DB // a look at the tables themselves
-	accounts *account.Room
-	room     *handover.Room
+	accounts *account.Service
+	service  *handover.Service
 	micros   atomic.Int64
 	made     int
 	jo, ann  model.Contact // of acme, verified
@@ -49,7 +49,7 @@ func newWorld(t *testing.T, url string) *world {
 	w.store, w.db = testkit.OpenProbed(t, url, w.asked.Probe)
 	w.accounts = account.New(w.store, w.clock, ids, account.Policy{MaxKeys: 5, KeyTypes: []string{"ed25519"},
 		Templates: map[string]account.Template{model.KindCustomer: {StartDir: "/"}}})
-	w.room = handover.New(w.store, w.clock, ids)
+	w.service = handover.New(w.store, w.clock, ids)
 	return w
 }
 
@@ -98,7 +98,7 @@ func (w *world) ask(kind string, to string, change ...func(*model.NewLink)) (lin
 	for _, c := range change {
 		c(&n)
 	}
-	l, err := w.room.Make(ctx, "test", n)
+	l, err := w.service.Make(ctx, "test", n)
 	return link{l, n.Token}, err
 }
 
@@ -111,7 +111,7 @@ func (w *world) make(kind string, to model.Contact) link {
 
 // open opens a link and returns what it held.
 func (w *world) open(l link) (held []byte, err error) {
-	err = w.room.Open(ctx, l.token, "203.0.113.7", func(_ model.Link, sealed []byte) error {
+	err = w.service.Open(ctx, l.token, "203.0.113.7", func(_ model.Link, sealed []byte) error {
 		held = bytes.Clone(sealed)
 		return nil
 	})
@@ -121,8 +121,8 @@ func (w *world) open(l link) (held []byte, err error) {
 // wantGone fails unless a link is as if it had never been.
 func (w *world) wantGone(l link) {
 	w.t.Helper()
-	_, err := w.room.Waiting(ctx, l.token)
-	_, never := w.room.Waiting(ctx, bytes.Repeat([]byte{9}, 32))
+	_, err := w.service.Waiting(ctx, l.token)
+	_, never := w.service.Waiting(ctx, bytes.Repeat([]byte{9}, 32))
 	if !fault.Is(err, fault.NotFound) || fault.PublicText(err) != fault.PublicText(never) {
 		w.t.Fatalf("looking at it: %v, want %v", err, never)
 	}

@@ -51,10 +51,10 @@ const (
 // Actor is how audit rows name this room.
 const Actor = "system:folder"
 
-// Options are what the room is made of.
+// Options are what the service is made of.
 type Options struct {
 	Dir    string
-	Feeds  *feed.Room
+	Feeds  *feed.Service
 	Clock  exchange.Clock
 	Log    *slog.Logger
 	Every  time.Duration // between looks
@@ -65,8 +65,8 @@ type Options struct {
 	Tell func(ctx context.Context, path, why string) error
 }
 
-// Room watches one folder.
-type Room struct {
+// Service watches one folder.
+type Service struct {
 	o       Options
 	root    *os.Root
 	kernel  *watcher         // nil: nothing is heard
@@ -92,7 +92,7 @@ const afterClose = 2 * time.Second
 const retryAfter = 30 * time.Second
 
 // New makes the folder if it is missing.
-func New(o Options) (*Room, error) {
+func New(o Options) (*Service, error) {
 	_, absent := os.Stat(o.Dir)
 	if err := os.MkdirAll(o.Dir, folderMode); err != nil {
 		return nil, fault.E("hotfolder.New", fault.Invalid, "The folder for files to publish cannot be made: %v.", err)
@@ -104,12 +104,12 @@ func New(o Options) (*Room, error) {
 	if err != nil {
 		return nil, fault.E("hotfolder.New", fault.Invalid, "The folder for files to publish cannot be used: %v.", err)
 	}
-	return &Room{o: o, root: root, stood: map[string]still{}, again: map[string]time.Time{}, sent: map[string]sent{},
+	return &Service{o: o, root: root, stood: map[string]still{}, again: map[string]time.Time{}, sent: map[string]sent{},
 		noticed: map[string]bool{}}, nil
 }
 
 // Watch publishes what comes, until ctx ends.
-func (r *Room) Watch(ctx context.Context) {
+func (r *Service) Watch(ctx context.Context) {
 	defer r.root.Close()
 	var err error
 	if r.kernel, err = newWatcher(); err != nil {
@@ -122,7 +122,7 @@ func (r *Room) Watch(ctx context.Context) {
 }
 
 // Look looks once at every folder of an account.
-func (r *Room) Look(ctx context.Context) error {
+func (r *Service) Look(ctx context.Context) error {
 	r.seen = map[string]bool{}
 	feeds, err := r.names(".")
 	if err != nil {
@@ -149,7 +149,7 @@ func (r *Room) Look(ctx context.Context) error {
 }
 
 // names lists a folder, without what is hidden.
-func (r *Room) names(dir string) ([]string, error) {
+func (r *Service) names(dir string) ([]string, error) {
 	d, err := r.root.Open(dir)
 	if err != nil {
 		return nil, err
@@ -161,7 +161,7 @@ func (r *Room) names(dir string) ([]string, error) {
 }
 
 // lookIn picks up what has stood still in one account's folder.
-func (r *Room) lookIn(ctx context.Context, feedName, account string) error {
+func (r *Service) lookIn(ctx context.Context, feedName, account string) error {
 	dir := path.Join(feedName, account)
 	if r.kernel != nil {
 		_ = r.kernel.add(r.root, dir) // without it, what stands still is published
@@ -211,7 +211,7 @@ func (r *Room) lookIn(ctx context.Context, feedName, account string) error {
 
 // ready reports whether a file is whole: its writer has closed it, or it has stood still and
 // nobody is known to have it open.
-func (r *Room) ready(ctx context.Context, full string, info os.FileInfo, now time.Time) bool {
+func (r *Service) ready(ctx context.Context, full string, info os.FileInfo, now time.Time) bool {
 	was, known := r.stood[full]
 	if !known || was.size != info.Size() || !was.mtime.Equal(info.ModTime()) {
 		was = still{info.Size(), info.ModTime(), now}
@@ -234,7 +234,7 @@ func (r *Room) ready(ctx context.Context, full string, info os.FileInfo, now tim
 }
 
 // resume publishes what an earlier process had picked up.
-func (r *Room) resume(ctx context.Context, feedName, account string) error {
+func (r *Service) resume(ctx context.Context, feedName, account string) error {
 	d, err := r.root.Open(path.Join(feedName, account, work))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -254,7 +254,7 @@ func (r *Room) resume(ctx context.Context, feedName, account string) error {
 }
 
 // dropDouble removes the name that giveBack had made when it was cut short.
-func (r *Room) dropDouble(dir, name string) {
+func (r *Service) dropDouble(dir, name string) {
 	at, atErr := r.root.Lstat(path.Join(dir, work, name))
 	back, backErr := r.root.Lstat(path.Join(dir, name))
 	if atErr == nil && backErr == nil && os.SameFile(at, back) {
@@ -264,7 +264,7 @@ func (r *Room) dropDouble(dir, name string) {
 
 // mkdir makes a folder that the group of its writers may read, whatever the
 // process's umask is.
-func (r *Room) mkdir(dir string) error {
+func (r *Service) mkdir(dir string) error {
 	if err := r.root.Mkdir(dir, folderMode); errors.Is(err, fs.ErrExist) {
 		return nil
 	} else if err != nil {
@@ -274,7 +274,7 @@ func (r *Room) mkdir(dir string) error {
 }
 
 // pick takes a file out of its writer's sight.
-func (r *Room) pick(dir, full, name string) error {
+func (r *Service) pick(dir, full, name string) error {
 	if err := r.mkdir(path.Join(dir, work)); err != nil {
 		return err
 	}

@@ -330,7 +330,7 @@ func (w *world) appendTo(p, text string) {
 	testkit.Must(w.t, f.Close())
 }
 
-// What the room makes is for the group of the folder's writers, whatever the umask.
+// What the service makes is for the group of the folder's writers, whatever the umask.
 func TestTheGroupOfWritersReadsWhatBecameOfFiles(t *testing.T) {
 	old := syscall.Umask(0o077)
 	defer syscall.Umask(old)

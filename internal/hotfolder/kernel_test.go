@@ -86,7 +86,7 @@ var kernelStories = stories{
 		testkit.Must(t, os.MkdirAll(w.path("data/acme"), 0o755))
 		watching, stop := context.WithCancel(ctx)
 		over := make(chan struct{})
-		go func() { defer close(over); w.room.Watch(watching) }()
+		go func() { defer close(over); w.service.Watch(watching) }()
 		defer func() { stop(); <-over }()
 		testkit.Eventually(t, "the folder is watched", func() bool { return w.watches() > 0 })
 		f := w.writer("data/acme/a.csv", "1")

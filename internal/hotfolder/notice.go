@@ -30,7 +30,7 @@ const (
 )
 
 // notice tells the operator of a path, once while it is there.
-func (r *Room) notice(ctx context.Context, full, why string) {
+func (r *Service) notice(ctx context.Context, full, why string) {
 	r.seen[full] = true
 	if r.noticed[full] {
 		return
@@ -49,7 +49,7 @@ func (r *Room) notice(ctx context.Context, full, why string) {
 const namedInside = 3
 
 // noticeFolder tells of a folder where files belong, unless it is empty.
-func (r *Room) noticeFolder(ctx context.Context, full string) {
+func (r *Service) noticeFolder(ctx context.Context, full string) {
 	list, err := r.names(full)
 	if err != nil || len(list) == 0 {
 		return
@@ -64,7 +64,7 @@ func (r *Room) noticeFolder(ctx context.Context, full string) {
 }
 
 // forgetGone forgets what was noticed of paths that a look did not see again.
-func (r *Room) forgetGone() {
+func (r *Service) forgetGone() {
 	for p := range r.noticed {
 		if !r.seen[p] {
 			delete(r.noticed, p)
@@ -89,7 +89,7 @@ type sent struct {
 
 // remember watches a published file for changes: a program may have it open still, and may
 // have written more than was read.
-func (r *Room) remember(feedName, account, name, at string, read int64) {
+func (r *Service) remember(feedName, account, name, at string, read int64) {
 	info, err := r.root.Lstat(at)
 	if err != nil {
 		return
@@ -99,7 +99,7 @@ func (r *Room) remember(feedName, account, name, at string, read int64) {
 
 // lookBack looks at what was published lately. A file that has changed since goes back, to
 // be published again when it is whole: what was published was a part of it.
-func (r *Room) lookBack(ctx context.Context) {
+func (r *Service) lookBack(ctx context.Context) {
 	now := r.o.Clock()
 	for at, s := range r.sent {
 		info, err := r.root.Lstat(at)
@@ -124,7 +124,7 @@ func (r *Room) lookBack(ctx context.Context) {
 }
 
 // isOpen reports whether a program of this machine still writes a file.
-func (r *Room) isOpen(full string) bool {
+func (r *Service) isOpen(full string) bool {
 	f, err := r.root.OpenFile(full, os.O_RDONLY|noFollow, 0)
 	if err != nil {
 		return false // publishing it tells why

@@ -41,7 +41,7 @@ func (s steady) Read(p []byte) (int, error) {
 }
 
 // publish publishes a file that was picked up, and puts it where it then belongs.
-func (r *Room) publish(ctx context.Context, feedName, account, name string) {
+func (r *Service) publish(ctx context.Context, feedName, account, name string) {
 	dir := path.Join(feedName, account)
 	at := path.Join(dir, work, name)
 	log := r.o.Log.With("feed", valid.Printable(feedName), "account", valid.Printable(account), "name",
@@ -76,14 +76,14 @@ func (r *Room) publish(ctx context.Context, feedName, account, name string) {
 
 // giveBack puts a file where it was, unless a newer one is there by now: then it
 // stays in .work, from where the next look takes it.
-func (r *Room) giveBack(at, to string) {
+func (r *Service) giveBack(at, to string) {
 	if err := r.root.Link(at, to); err == nil {
 		_ = r.root.Remove(at) // else dropDouble does
 	}
 }
 
 // send opens the file, making sure that it is one, and publishes it; read is how many bytes.
-func (r *Room) send(ctx context.Context, feedName, account, name,
+func (r *Service) send(ctx context.Context, feedName, account, name,
 	at string) (out model.Publication, read int64, err error) {
 	const op = "hotfolder.send"
 	f, err := r.root.OpenFile(at, os.O_RDONLY|noFollow, 0)
@@ -131,7 +131,7 @@ func key(account, name string, info os.FileInfo) string {
 }
 
 // fail moves a file, or what is called one, to failed, with the reason.
-func (r *Room) fail(dir, at, name, reason string) {
+func (r *Service) fail(dir, at, name, reason string) {
 	to := r.move(at, path.Join(dir, failed), name)
 	if to == "" {
 		return
@@ -150,7 +150,7 @@ func (r *Room) fail(dir, at, name, reason string) {
 }
 
 // note makes the file for a reason, beside what was refused.
-func (r *Room) note(beside string) (*os.File, error) {
+func (r *Service) note(beside string) (*os.File, error) {
 	dir, name := path.Split(beside)
 	name = valid.CutName(name, valid.MaxName-8)
 	for n := 0; ; n++ {
@@ -170,7 +170,7 @@ func (r *Room) note(beside string) (*os.File, error) {
 
 // move puts a file into a folder, under a name that is free there, and returns
 // its path; "" if it could not be moved.
-func (r *Room) move(at, folder, name string) string {
+func (r *Service) move(at, folder, name string) string {
 	if err := r.mkdir(folder); err != nil {
 		r.o.Log.Error("a folder could not be made", "path", valid.Printable(folder), "err", err)
 		return ""
@@ -193,7 +193,7 @@ func (r *Room) move(at, folder, name string) string {
 }
 
 // clean removes processed files that have stayed long enough.
-func (r *Room) clean(folder string, now time.Time) {
+func (r *Service) clean(folder string, now time.Time) {
 	list, err := r.names(folder)
 	if err != nil {
 		return // there is none yet

@@ -28,7 +28,7 @@ func TestEveryStepOfALook(t *testing.T) {
 					},
 					Do: func(c context.Context) error {
 						defer w.pass(time.Minute) // until it is tried again
-						if err := w.room.Look(c); err != nil {
+						if err := w.service.Look(c); err != nil {
 							return err
 						}
 						var n int

@@ -32,22 +32,22 @@ const (
 
 var ctx = context.Background()
 
-// world is a folder beside a real feeds' room, with a clock that moves by pass.
+// world is a folder beside a real feeds' service, with a clock that moves by pass.
 type world struct {
-	t      testing.TB
-	store  *store.Store
-	asked  testkit.Statements
-	db     *sql.DB // a look at the tables themselves
-	feeds  *feed.Room
-	room   *hotfolder.Room
-	blobs  *blobs
-	ids    *exchange.IDs
-	key    *proof.Key
-	dir    string
-	kept   string // where blobs are
-	floor  int64  // bytes that must stay free
-	micros atomic.Int64
-	told   []string
+	t       testing.TB
+	store   *store.Store
+	asked   testkit.Statements
+	db      *sql.DB // a look at the tables themselves
+	feeds   *feed.Service
+	service *hotfolder.Service
+	blobs   *blobs
+	ids     *exchange.IDs
+	key     *proof.Key
+	dir     string
+	kept    string // where blobs are
+	floor   int64  // bytes that must stay free
+	micros  atomic.Int64
+	told    []string
 }
 
 // blobs are real ones; before each file is read, a test may act.
@@ -100,13 +100,13 @@ func (w *world) begin(t testing.TB) *world {
 	return w
 }
 
-// open makes the rooms on what is there, as a process would at its start.
+// open makes the services on what is there, as a process would at its start.
 func (w *world) open() {
 	w.t.Helper()
 	w.feeds = feed.New(feed.Options{Store: w.store, Blobs: w.blobs, Clock: w.clock, IDs: w.ids, Key: w.key,
 		MaxFile: 1 << 20, FreeFloor: w.floor})
 	var err error
-	w.room, err = hotfolder.New(hotfolder.Options{Dir: w.dir, Feeds: w.feeds, Clock: w.clock,
+	w.service, err = hotfolder.New(hotfolder.Options{Dir: w.dir, Feeds: w.feeds, Clock: w.clock,
 		Log: slog.New(slog.DiscardHandler), Every: time.Second, Settle: settle, Keep: keep,
 		Names: exchange.NameRules{Temporary: []string{"*.part"}, Ignored: []string{"Thumbs.db", "~$*"}},
 		Tell:  func(_ context.Context, path, why string) error { w.told = append(w.told, path+": "+why); return nil }})
@@ -137,7 +137,7 @@ func (w *world) put(p, text string) {
 
 func (w *world) look() {
 	w.t.Helper()
-	testkit.Must(w.t, w.room.Look(ctx))
+	testkit.Must(w.t, w.service.Look(ctx))
 }
 
 // settled looks, and looks again when what it saw has stood still.

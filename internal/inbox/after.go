@@ -31,7 +31,7 @@ const (
 )
 
 // Keep does in uploaders' mailboxes what settled drops ask for, until ctx ends.
-func (r *Room) Keep(ctx context.Context) {
+func (r *Service) Keep(ctx context.Context) {
 	tick := time.NewTicker(afterEvery)
 	defer tick.Stop()
 	warned := false
@@ -55,7 +55,7 @@ func (r *Room) Keep(ctx context.Context) {
 
 // After does what is due now. Moves wait for sessions to end; refusals do not
 // wait behind them.
-func (r *Room) After(ctx context.Context) error {
+func (r *Service) After(ctx context.Context) error {
 	r.rests.forget(r.now())
 	return errors.Join(r.ripen(ctx), r.after(ctx, pendingTell), r.after(ctx, pendingMove))
 }
@@ -63,7 +63,7 @@ func (r *Room) After(ctx context.Context) error {
 // after does one thing in the mailboxes of all users, a few drops of each in
 // turn: neither one who has much to do nor one with whom nothing works keeps the
 // others waiting.
-func (r *Room) after(ctx context.Context, what string) error {
+func (r *Service) after(ctx context.Context, what string) error {
 	users, err := r.o.Store.Read(ctx).PendingUsers(what)
 	if err != nil {
 		return err
@@ -99,7 +99,7 @@ type errand struct {
 }
 
 // turn does the next few drops of an errand; more says that there are others.
-func (r *Room) turn(ctx context.Context, e *errand) (more bool, err error) {
+func (r *Service) turn(ctx context.Context, e *errand) (more bool, err error) {
 	now := r.now()
 	if r.rests.resting(e.what+e.user, now) {
 		return false, nil
@@ -136,7 +136,7 @@ func (r *Room) turn(ctx context.Context, e *errand) (more bool, err error) {
 }
 
 // nextPage reads what is next to be done. Moves of a user who is there wait.
-func (r *Room) nextPage(ctx context.Context, e *errand, now time.Time) (err error) {
+func (r *Service) nextPage(ctx context.Context, e *errand, now time.Time) (err error) {
 	if e.end {
 		return nil
 	}
@@ -156,7 +156,7 @@ func (r *Room) nextPage(ctx context.Context, e *errand, now time.Time) (err erro
 
 // settleOne does one thing for a drop and notes that it is done. What could not be
 // done for too long is left.
-func (r *Room) settleOne(ctx context.Context, what string, d model.Drop, now time.Time) (ok bool, err error) {
+func (r *Service) settleOne(ctx context.Context, what string, d model.Drop, now time.Time) (ok bool, err error) {
 	if err := r.follow(ctx, what, d); err != nil {
 		if d.SettledAt == nil || now.Sub(*d.SettledAt) <= giveUp {
 			return false, nil
@@ -171,7 +171,7 @@ func (r *Room) settleOne(ctx context.Context, what string, d model.Drop, now tim
 }
 
 // follow does one thing for a drop.
-func (r *Room) follow(ctx context.Context, what string, d model.Drop) (err error) {
+func (r *Service) follow(ctx context.Context, what string, d model.Drop) (err error) {
 	switch what {
 	case pendingTell:
 		name := path.Base(pathOf(d))

@@ -16,7 +16,7 @@ import (
 )
 
 // Arrived records drops, all of one user, in the transaction that makes their names final.
-func (r *Room) Arrived(tx *store.Tx, list []exchange.Arrival) error {
+func (r *Service) Arrived(tx *store.Tx, list []exchange.Arrival) error {
 	drops := make([]store.NewDrop, len(list))
 	for i, a := range list {
 		drops[i] = store.NewDrop{VersionID: a.VersionID, UserID: a.Login.User.ID, Path: a.Path, Size: a.Size,
@@ -47,7 +47,7 @@ func (r *Room) Arrived(tx *store.Tx, list []exchange.Arrival) error {
 }
 
 // wait is how long an arrival waits for another name.
-func (r *Room) wait(a exchange.Arrival) time.Duration {
+func (r *Service) wait(a exchange.Arrival) time.Duration {
 	if r.o.Names == nil {
 		return 0
 	}
@@ -87,7 +87,7 @@ func duplicate(content, name string) (kind, of string) {
 }
 
 // received is the event of a drop that is handed on. A duplicate's uploader is told, too.
-func (r *Room) received(tx *store.Tx, u model.User, d store.NewDrop, at time.Time) (model.Event, error) {
+func (r *Service) received(tx *store.Tx, u model.User, d store.NewDrop, at time.Time) (model.Event, error) {
 	name := path.Base(d.Path)
 	data := model.FileReceived{Drop: d.VersionID, Path: valid.Printable(d.Path), Name: valid.Printable(name), Size: d.Size,
 		SHA256: hex.EncodeToString(d.SHA256), Key: d.Fingerprint, Address: d.Address, Vendor: u.Vendor,
@@ -109,7 +109,7 @@ var duplicateWords = map[string]string{
 }
 
 // digest remembers a line for the uploader's technical contacts.
-func (r *Room) digest(tx *store.Tx, userID string, at time.Time, name, reason, advice string) error {
+func (r *Service) digest(tx *store.Tx, userID string, at time.Time, name, reason, advice string) error {
 	detail, err := json.Marshal(map[string]string{"Name": valid.Printable(name), "Reason": reason, "Advice": advice})
 	if err != nil {
 		return fault.Wrap("inbox.digest", fault.Internal, err)
@@ -122,7 +122,7 @@ func (r *Room) digest(tx *store.Tx, userID string, at time.Time, name, reason, a
 // write under names of their own and rename, and no list holds all of those. Of one that
 // somebody has claimed, the name is remembered. A version that is no drop becomes one if
 // this is its first final name.
-func (r *Room) Renamed(tx *store.Tx, first bool, a exchange.Arrival) error {
+func (r *Service) Renamed(tx *store.Tx, first bool, a exchange.Arrival) error {
 	d, err := tx.LockDrop(a.VersionID)
 	if fault.Is(err, fault.NotFound) {
 		if !first {
@@ -170,7 +170,7 @@ func (r *Room) Renamed(tx *store.Tx, first bool, a exchange.Arrival) error {
 
 // newName is a drop with another path: what it is a duplicate of by that name, and whether
 // it still waits for a better one.
-func (r *Room) newName(tx *store.Tx, d model.Drop, a exchange.Arrival) (store.NewDrop, error) {
+func (r *Service) newName(tx *store.Tx, d model.Drop, a exchange.Arrival) (store.NewDrop, error) {
 	now, err := rowOf(d)
 	if err != nil {
 		return now, err
@@ -206,7 +206,7 @@ func unclaimed(state string) bool {
 const ripenAtOnce = 100
 
 // ripen hands on the drops whose doubtful names nobody has changed in time.
-func (r *Room) ripen(ctx context.Context) error {
+func (r *Service) ripen(ctx context.Context) error {
 	for {
 		now := r.now()
 		ids, err := r.o.Store.Read(ctx).RipeDrops(exchange.Micros(now), ripenAtOnce)
@@ -220,7 +220,7 @@ func (r *Room) ripen(ctx context.Context) error {
 	}
 }
 
-func (r *Room) ripenSome(tx *store.Tx, ids []string, now time.Time) error {
+func (r *Service) ripenSome(tx *store.Tx, ids []string, now time.Time) error {
 	var ripe []model.Drop
 	for _, id := range slices.Sorted(slices.Values(ids)) { // every row is held before anything that comes after drops
 		d, err := tx.LockDrop(id)
@@ -255,7 +255,7 @@ func (r *Room) ripenSome(tx *store.Tx, ids []string, now time.Time) error {
 // Gone is told, in the transaction, that a name no longer shows a version. A
 // replaced drop that nobody claimed is superseded; one whose name was removed
 // stays, withdrawn. held says that the version is still needed.
-func (r *Room) Gone(tx *store.Tx, versionID string, replaced bool) (held bool, err error) {
+func (r *Service) Gone(tx *store.Tx, versionID string, replaced bool) (held bool, err error) {
 	state, err := tx.LockDropState(versionID)
 	if err != nil || state == "" {
 		return false, err

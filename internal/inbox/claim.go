@@ -19,7 +19,7 @@ const (
 )
 
 // check fills in what a claim leaves open, and returns how long it lasts.
-func (r *Room) check(c *model.NewClaim) (time.Duration, error) {
+func (r *Service) check(c *model.NewClaim) (time.Duration, error) {
 	if err := valid.CheckID("consumer", c.Consumer); err != nil {
 		return 0, err
 	}
@@ -33,7 +33,7 @@ func (r *Room) check(c *model.NewClaim) (time.Duration, error) {
 }
 
 // lease reads how long a claim lasts; "" is the policy's time.
-func (r *Room) lease(text string) (time.Duration, error) {
+func (r *Service) lease(text string) (time.Duration, error) {
 	d := r.o.Lease
 	if text != "" {
 		var err error
@@ -50,7 +50,7 @@ func (r *Room) lease(text string) (time.Duration, error) {
 
 // Claim gives the oldest drops to a consumer, each to one at a time. A claim
 // that runs out gives its drop back.
-func (r *Room) Claim(ctx context.Context, actor string, c model.NewClaim) ([]model.Drop, error) {
+func (r *Service) Claim(ctx context.Context, actor string, c model.NewClaim) ([]model.Drop, error) {
 	lease, err := r.check(&c)
 	if err != nil {
 		return nil, err
@@ -87,7 +87,7 @@ func (r *Room) Claim(ctx context.Context, actor string, c model.NewClaim) ([]mod
 // claimable are the drops that a consumer may claim now. The scanner of today
 // scans whatever waits for one; any other consumer, only what came while it was
 // the scanner.
-func (r *Room) claimable(tx *store.Tx, c model.NewClaim, now int64) ([]model.Drop, error) {
+func (r *Service) claimable(tx *store.Tx, c model.NewClaim, now int64) ([]model.Drop, error) {
 	f := model.DropFilter{User: c.User, Account: c.Account, Paging: model.Paging{Limit: c.Limit}}
 	if r.o.Scanner != "" && c.Consumer == r.o.Scanner {
 		return tx.Claimable(model.DropUnscanned, "", f, now)
@@ -99,14 +99,14 @@ func (r *Room) claimable(tx *store.Tx, c model.NewClaim, now int64) ([]model.Dro
 	return tx.Claimable(model.DropNew, "", f, now)
 }
 
-func (r *Room) audit(tx *store.Tx, actor, action string, d model.Drop, detail map[string]string) error {
+func (r *Service) audit(tx *store.Tx, actor, action string, d model.Drop, detail map[string]string) error {
 	return tx.Audit(model.AuditRow{ID: r.o.IDs.New(), At: r.now(), Actor: actor, Action: action, Subject: d.ID,
 		User: d.UserID, Detail: detail})
 }
 
 // mine finds a drop and checks that the claim is on it; without a claim, that
 // nobody has one.
-func (r *Room) mine(tx *store.Tx, id, claim string) (model.Drop, error) {
+func (r *Service) mine(tx *store.Tx, id, claim string) (model.Drop, error) {
 	const op = "inbox.mine"
 	d, err := tx.LockDrop(id)
 	if err != nil {
@@ -145,7 +145,7 @@ func (r *Room) mine(tx *store.Tx, id, claim string) (model.Drop, error) {
 }
 
 // Renew makes a claim last longer from now on.
-func (r *Room) Renew(ctx context.Context, actor, id, claim, lease string) (d model.Drop, err error) {
+func (r *Service) Renew(ctx context.Context, actor, id, claim, lease string) (d model.Drop, err error) {
 	lasts, err := r.lease(lease)
 	if err != nil {
 		return d, err
@@ -169,7 +169,7 @@ func (r *Room) Renew(ctx context.Context, actor, id, claim, lease string) (d mod
 }
 
 // Release gives a claim back before its time.
-func (r *Room) Release(ctx context.Context, actor, id, claim string) (model.Drop, error) {
+func (r *Service) Release(ctx context.Context, actor, id, claim string) (model.Drop, error) {
 	return store.Change(ctx, r.o.Store, func(tx *store.Tx) (model.Drop, error) {
 		d, err := r.mine(tx, id, claim)
 		if err != nil {
@@ -192,7 +192,7 @@ func (r *Room) Release(ctx context.Context, actor, id, claim string) (model.Drop
 
 // ClaimOne gives a certain drop to a consumer, or makes its claim on it last
 // longer; the guard is that of the login that asks.
-func (r *Room) ClaimOne(ctx context.Context, g *store.Guard, actor, consumer, id string) (d model.Drop, err error) {
+func (r *Service) ClaimOne(ctx context.Context, g *store.Guard, actor, consumer, id string) (d model.Drop, err error) {
 	const op = "inbox.ClaimOne"
 	lasts, err := r.check(&model.NewClaim{Consumer: consumer})
 	if err != nil {
@@ -239,7 +239,7 @@ func (r *Room) ClaimOne(ctx context.Context, g *store.Guard, actor, consumer, id
 
 // AckOwn accepts a drop that a consumer has claimed, whichever of its sessions
 // did; the guard is that of the login that asks.
-func (r *Room) AckOwn(ctx context.Context, g *store.Guard, actor, consumer, id string) error {
+func (r *Service) AckOwn(ctx context.Context, g *store.Guard, actor, consumer, id string) error {
 	d, err := r.o.Store.Read(ctx).Drop(id)
 	if err != nil {
 		return noDrop(err, id)
@@ -254,6 +254,6 @@ func (r *Room) AckOwn(ctx context.Context, g *store.Guard, actor, consumer, id s
 // Waiting lists the drops of a user that a consumer may see, the oldest first, one page of
 // them: those that nobody has claimed, and its own. name, unless it is "", is the last part
 // of their path.
-func (r *Room) Waiting(ctx context.Context, userID, consumer, name string, p model.Paging) ([]model.Drop, error) {
+func (r *Service) Waiting(ctx context.Context, userID, consumer, name string, p model.Paging) ([]model.Drop, error) {
 	return r.o.Store.Read(ctx).WaitingDrops(userID, consumer, name, exchange.Micros(r.now()), p)
 }

@@ -26,7 +26,7 @@ var claimStories = stories{
 			wg.Go(func() {
 				name := fmt.Sprintf("worker-%d", c)
 				for {
-					list, err := w.room.Claim(ctx, "test", model.NewClaim{Consumer: name, Limit: 1 + c})
+					list, err := w.service.Claim(ctx, "test", model.NewClaim{Consumer: name, Limit: 1 + c})
 					if err != nil {
 						t.Error(err)
 						return
@@ -66,12 +66,12 @@ var claimStories = stories{
 		a := w.arrive("acme", "/upload/a.csv", "a")
 		b := w.arrive("beta", "/upload/b.csv", "b")
 		c := w.arrive("acme", "/upload/c.csv", "c")
-		list, err := w.room.Claim(ctx, "test", model.NewClaim{Consumer: "one", Limit: 5, User: "beta"})
+		list, err := w.service.Claim(ctx, "test", model.NewClaim{Consumer: "one", Limit: 5, User: "beta"})
 		testkit.Must(t, err)
 		if len(list) != 1 || list[0].ID != b {
 			t.Fatalf("beta's are %+v", list)
 		}
-		list, err = w.room.Claim(ctx, "test", model.NewClaim{Consumer: "one", Account: "acme"}) // one, unless said
+		list, err = w.service.Claim(ctx, "test", model.NewClaim{Consumer: "one", Account: "acme"}) // one, unless said
 		testkit.Must(t, err)
 		if len(list) != 1 || list[0].ID != a || list[0].Claim == "" {
 			t.Fatalf("acme's first is %+v", list)
@@ -87,7 +87,7 @@ var claimStories = stories{
 		for _, c := range []model.NewClaim{{}, {Consumer: "Not An ID"}, {Consumer: "one", Limit: -1},
 			{Consumer: "one", Limit: 501}, {Consumer: "one", Lease: "1ms"}, {Consumer: "one", Lease: "25h"},
 			{Consumer: "one", Lease: "-1h"}} {
-			_, err := w.room.Claim(ctx, "test", c)
+			_, err := w.service.Claim(ctx, "test", c)
 			testkit.WantKind(t, err, fault.Invalid)
 		}
 	},
@@ -103,15 +103,15 @@ var claimStories = stories{
 		if second.Claim == first.Claim || second.ID != id {
 			t.Fatalf("first %+v, second %+v", first, second)
 		}
-		_, err := w.room.Ack(ctx, "test", id, first.Claim)
+		_, err := w.service.Ack(ctx, "test", id, first.Claim)
 		testkit.WantKind(t, err, fault.Conflict)
-		_, err = w.room.Reject(ctx, "test", id, first.Claim, "bad", "")
+		_, err = w.service.Reject(ctx, "test", id, first.Claim, "bad", "")
 		testkit.WantKind(t, err, fault.Conflict)
-		_, err = w.room.Renew(ctx, "test", id, first.Claim, "")
+		_, err = w.service.Renew(ctx, "test", id, first.Claim, "")
 		testkit.WantKind(t, err, fault.Conflict)
-		_, err = w.room.Release(ctx, "test", id, first.Claim)
+		_, err = w.service.Release(ctx, "test", id, first.Claim)
 		testkit.WantKind(t, err, fault.Conflict)
-		_, err = w.room.Ack(ctx, "test", id, second.Claim)
+		_, err = w.service.Ack(ctx, "test", id, second.Claim)
 		testkit.Must(t, err)
 		if d := w.wantState(id, model.DropAcked); d.Consumer != "two" {
 			t.Fatalf("accepted by %s", d.Consumer)
@@ -121,7 +121,7 @@ var claimStories = stories{
 		id := w.arrive("acme", "/upload/a.csv", "a")
 		d := w.claimOne("one")
 		w.pass(2 * lease)
-		_, err := w.room.Ack(ctx, "test", id, d.Claim)
+		_, err := w.service.Ack(ctx, "test", id, d.Claim)
 		testkit.Must(t, err)
 		if list := w.claim("two", 1); len(list) != 0 {
 			t.Fatal("it was handed out after the ack")
@@ -131,7 +131,7 @@ var claimStories = stories{
 		id := w.arrive("acme", "/upload/a.csv", "a")
 		d := w.claimOne("one")
 		w.pass(lease - time.Second)
-		renewed, err := w.room.Renew(ctx, "test", id, d.Claim, "1h")
+		renewed, err := w.service.Renew(ctx, "test", id, d.Claim, "1h")
 		testkit.Must(t, err)
 		if !renewed.ClaimUntil.After(d.ClaimUntil.Add(49 * time.Minute)) {
 			t.Fatalf("it lasts until %s, was %s", renewed.ClaimUntil, d.ClaimUntil)
@@ -140,26 +140,26 @@ var claimStories = stories{
 		if list := w.claim("two", 1); len(list) != 0 {
 			t.Fatal("it was handed out twice")
 		}
-		_, err = w.room.Renew(ctx, "test", id, "", "")
+		_, err = w.service.Renew(ctx, "test", id, "", "")
 		testkit.WantKind(t, err, fault.Invalid)
-		_, err = w.room.Ack(ctx, "test", id, d.Claim)
+		_, err = w.service.Ack(ctx, "test", id, d.Claim)
 		testkit.Must(t, err)
-		_, err = w.room.Renew(ctx, "test", id, d.Claim, "")
+		_, err = w.service.Renew(ctx, "test", id, d.Claim, "")
 		testkit.WantKind(t, err, fault.Conflict)
 	},
 	"a claim that is given back goes to the next": func(t *testing.T, w *world) {
 		id := w.arrive("acme", "/upload/a.csv", "a")
 		d := w.claimOne("one")
-		_, err := w.room.Release(ctx, "test", id, "guessed")
+		_, err := w.service.Release(ctx, "test", id, "guessed")
 		testkit.WantKind(t, err, fault.Conflict)
-		back, err := w.room.Release(ctx, "test", id, d.Claim)
+		back, err := w.service.Release(ctx, "test", id, d.Claim)
 		testkit.Must(t, err)
 		if back.State != model.DropNew || back.Consumer != "" || back.ClaimUntil != nil {
 			t.Fatalf("given back: %+v", back)
 		}
-		_, err = w.room.Release(ctx, "test", id, "")
+		_, err = w.service.Release(ctx, "test", id, "")
 		testkit.WantKind(t, err, fault.Conflict)
-		_, err = w.room.Ack(ctx, "test", id, d.Claim)
+		_, err = w.service.Ack(ctx, "test", id, d.Claim)
 		testkit.WantKind(t, err, fault.Conflict)
 		if next := w.claimOne("two"); next.ID != id {
 			t.Fatalf("the next is %+v", next)
@@ -168,9 +168,9 @@ var claimStories = stories{
 	"a claim is told to whoever claims alone": func(t *testing.T, w *world) {
 		id := w.arrive("acme", "/upload/a.csv", "a")
 		w.claimOne("one")
-		list, err := w.room.List(ctx, model.DropFilter{Paging: model.Paging{Limit: 10}})
+		list, err := w.service.List(ctx, model.DropFilter{Paging: model.Paging{Limit: 10}})
 		testkit.Must(t, err)
-		opened, b, err := w.room.Open(ctx, id, "")
+		opened, b, err := w.service.Open(ctx, id, "")
 		testkit.Must(t, err)
 		testkit.Must(t, b.Close())
 		if list[0].Claim != "" || w.wantState(id, model.DropClaimed).Claim != "" || opened.Claim != "" {
@@ -179,43 +179,43 @@ var claimStories = stories{
 	},
 	"one consumer's sessions share a claim, and others wait": func(t *testing.T, w *world) {
 		id := w.arrive("acme", "/upload/a.csv", "a")
-		first, err := w.room.ClaimOne(ctx, nil, "test", "billing", id)
+		first, err := w.service.ClaimOne(ctx, nil, "test", "billing", id)
 		testkit.Must(t, err)
 		w.pass(lease / 2)
-		again, err := w.room.ClaimOne(ctx, nil, "test", "billing", id)
+		again, err := w.service.ClaimOne(ctx, nil, "test", "billing", id)
 		testkit.Must(t, err)
 		if again.Claim != first.Claim || !again.ClaimUntil.After(*first.ClaimUntil) {
 			t.Fatalf("first %+v, again %+v", first, again)
 		}
-		_, err = w.room.ClaimOne(ctx, nil, "test", "rating", id)
+		_, err = w.service.ClaimOne(ctx, nil, "test", "rating", id)
 		testkit.WantKind(t, err, fault.Conflict)
 		if list, err := w.waiting("acme", "rating"); err != nil || len(list) != 0 {
 			t.Fatalf("another one sees %+v, %v", list, err)
 		}
-		testkit.WantKind(t, w.room.AckOwn(ctx, nil, "test", "rating", id), fault.Denied)
+		testkit.WantKind(t, w.service.AckOwn(ctx, nil, "test", "rating", id), fault.Denied)
 		w.pass(lease + time.Second)
 		if list, err := w.waiting("acme", "rating"); err != nil || len(list) != 1 {
 			t.Fatalf("when it ran out, another one sees %+v, %v", list, err)
 		}
-		_, err = w.room.ClaimOne(ctx, nil, "test", "rating", id)
+		_, err = w.service.ClaimOne(ctx, nil, "test", "rating", id)
 		testkit.Must(t, err)
-		testkit.WantKind(t, w.room.AckOwn(ctx, nil, "test", "billing", id), fault.Denied)
-		testkit.Must(t, w.room.AckOwn(ctx, nil, "test", "rating", id))
+		testkit.WantKind(t, w.service.AckOwn(ctx, nil, "test", "billing", id), fault.Denied)
+		testkit.Must(t, w.service.AckOwn(ctx, nil, "test", "rating", id))
 		w.wantState(id, model.DropAcked)
-		_, err = w.room.ClaimOne(ctx, nil, "test", "rating", id)
+		_, err = w.service.ClaimOne(ctx, nil, "test", "rating", id)
 		testkit.WantKind(t, err, fault.Conflict)
 	},
 	"a login that was revoked claims and accepts nothing": func(t *testing.T, w *world) {
 		first, second := w.arrive("acme", "/upload/a.csv", "a"), w.arrive("acme", "/upload/b.csv", "b")
 		g := store.NewGuard(exchange.Login{User: model.User{ID: "BILLING"}, Fingerprint: "SHA256:x"})
-		_, err := w.room.ClaimOne(ctx, g, "test", "billing", first)
+		_, err := w.service.ClaimOne(ctx, g, "test", "billing", first)
 		testkit.Must(t, err)
 		testkit.Must(t, testkit.Write(ctx, w.store, func(tx *store.Tx) error {
 			return tx.Revoke(store.Revocation{UserID: "BILLING", Fingerprint: "SHA256:x", Reason: "lost"}, w.clock())
 		}))
-		_, err = w.room.ClaimOne(ctx, g, "test", "billing", second)
+		_, err = w.service.ClaimOne(ctx, g, "test", "billing", second)
 		testkit.WantKind(t, err, fault.Denied)
-		testkit.WantKind(t, w.room.AckOwn(ctx, g, "test", "billing", first), fault.Denied)
+		testkit.WantKind(t, w.service.AckOwn(ctx, g, "test", "billing", first), fault.Denied)
 		w.wantState(first, model.DropClaimed)
 		w.wantState(second, model.DropNew)
 	},
@@ -231,14 +231,14 @@ var scannerStories = stories{
 			if list := w.claim("billing", 5); len(list) != 0 {
 				t.Fatalf("claimed: %+v", list)
 			}
-			_, err := w.room.ClaimOne(ctx, nil, "test", "billing", id)
+			_, err := w.service.ClaimOne(ctx, nil, "test", "billing", id)
 			if err == nil {
 				t.Fatal("claimed by name")
 			}
 			for _, claim := range []string{"", "guessed"} {
 				_, err = w.fetch(id, claim)
 				testkit.WantKind(t, err, fault.Denied)
-				if _, err = w.room.Ack(ctx, "test", id, claim); err == nil {
+				if _, err = w.service.Ack(ctx, "test", id, claim); err == nil {
 					t.Fatal("acked without the scanner's claim")
 				}
 			}
@@ -253,18 +253,18 @@ var scannerStories = stories{
 		w.pass(2 * lease) // the scanner died
 		hidden()
 		d2 := w.claimOne("clam")
-		_, err := w.room.Release(ctx, "test", id, d2.Claim)
+		_, err := w.service.Release(ctx, "test", id, d2.Claim)
 		testkit.Must(t, err)
 		w.wantState(id, model.DropUnscanned)
 		hidden()
 		d2 = w.claimOne("clam")
-		_, err = w.room.Ack(ctx, "test", id, d.Claim) // of the claim that ran out
+		_, err = w.service.Ack(ctx, "test", id, d.Claim) // of the claim that ran out
 		testkit.WantKind(t, err, fault.Conflict)
 		text, err := w.fetch(id, d2.Claim)
 		if err != nil || text != "text" {
 			t.Fatalf("the scanner reads %q, %v", text, err)
 		}
-		_, err = w.room.Ack(ctx, "test", id, d2.Claim)
+		_, err = w.service.Ack(ctx, "test", id, d2.Claim)
 		testkit.Must(t, err)
 		if got := w.wantState(id, model.DropNew); got.Consumer != "" || got.SettledAt != nil {
 			t.Fatalf("cleared: %+v", got)
@@ -276,7 +276,7 @@ var scannerStories = stories{
 		if text, err = w.fetch(id, ""); err != nil || text != "text" {
 			t.Fatalf("afterwards one reads %q, %v", text, err)
 		}
-		_, err = w.room.Release(ctx, "test", id, mine.Claim)
+		_, err = w.service.Release(ctx, "test", id, mine.Claim)
 		testkit.Must(t, err)
 		w.wantState(id, model.DropNew) // scanned once is enough
 	},
@@ -285,7 +285,7 @@ var scannerStories = stories{
 		w.open()
 		id := w.arrive("acme", "/upload/a.csv", "virus")
 		d := w.claimOne("clam")
-		_, err := w.room.Reject(ctx, "test", id, d.Claim, "it has a virus", "clean your machine")
+		_, err := w.service.Reject(ctx, "test", id, d.Claim, "it has a virus", "clean your machine")
 		testkit.Must(t, err)
 		w.wantState(id, model.DropRejected)
 		if list := w.claim("billing", 5); len(list) != 0 {
@@ -315,9 +315,9 @@ var scannerStories = stories{
 		if d := w.claimOne("billing"); d.ID != other {
 			t.Fatalf("claimed: %+v", d)
 		}
-		_, err := w.room.Clear(ctx, "test", "")
+		_, err := w.service.Clear(ctx, "test", "")
 		testkit.WantKind(t, err, fault.Invalid)
-		n, err := w.room.Clear(ctx, "test", "the scanner was retired")
+		n, err := w.service.Clear(ctx, "test", "the scanner was retired")
 		if err != nil || n != 2 || w.audited("drop.unscan") != 1 {
 			t.Fatalf("%d were cleared, %v", n, err)
 		}
@@ -329,7 +329,7 @@ var scannerStories = stories{
 		id := w.arrive("acme", "/upload/a.csv", "a")
 		w.scanner = "eset"
 		w.open()
-		_, err := w.room.Clear(ctx, "test", "by mistake")
+		_, err := w.service.Clear(ctx, "test", "by mistake")
 		testkit.WantKind(t, err, fault.Conflict)
 		if d := w.claimOne("eset"); d.ID != id {
 			t.Fatalf("claimed: %+v", d)

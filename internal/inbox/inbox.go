@@ -40,7 +40,7 @@ type Mailbox interface {
 	Busy(userID string) bool
 }
 
-// Options are what the room is made of.
+// Options are what the service is made of.
 type Options struct {
 	Store   *store.Store
 	Blobs   blob.Store
@@ -59,22 +59,22 @@ type Options struct {
 	KeptUntil func(ctx context.Context, versionID string) time.Time
 }
 
-// Room is the inbox.
-type Room struct {
+// Service is the inbox.
+type Service struct {
 	o     Options
 	rests rests
 }
 
-// New opens the room.
-func New(o Options) *Room { return &Room{o: o, rests: rests{}} }
+// New opens the service.
+func New(o Options) *Service { return &Service{o: o, rests: rests{}} }
 
 // Join gives the inbox the mailboxes.
-func (r *Room) Join(m Mailbox) { r.o.Mailbox = m }
+func (r *Service) Join(m Mailbox) { r.o.Mailbox = m }
 
-func (r *Room) now() time.Time { return r.o.Clock().UTC().Truncate(time.Microsecond) }
+func (r *Service) now() time.Time { return r.o.Clock().UTC().Truncate(time.Microsecond) }
 
 // List lists drops. Whose claim it is stays with whoever claimed.
-func (r *Room) List(ctx context.Context, f model.DropFilter) ([]model.Drop, error) {
+func (r *Service) List(ctx context.Context, f model.DropFilter) ([]model.Drop, error) {
 	list, err := r.o.Store.Read(ctx).Drops(f)
 	for i := range list {
 		list[i].Claim = ""
@@ -83,7 +83,7 @@ func (r *Room) List(ctx context.Context, f model.DropFilter) ([]model.Drop, erro
 }
 
 // Show finds one drop.
-func (r *Room) Show(ctx context.Context, id string) (model.Drop, error) {
+func (r *Service) Show(ctx context.Context, id string) (model.Drop, error) {
 	d, err := r.o.Store.Read(ctx).Drop(id)
 	d.Claim = ""
 	return d, noDrop(err, id)
@@ -99,7 +99,7 @@ func noDrop(err error, id string) error {
 
 // Open opens a drop's bytes. Before the scanner accepted it, only the scanner's
 // claim opens it.
-func (r *Room) Open(ctx context.Context, id, claim string) (model.Drop, blob.Reader, error) {
+func (r *Service) Open(ctx context.Context, id, claim string) (model.Drop, blob.Reader, error) {
 	const op = "inbox.Open"
 	q := r.o.Store.Read(ctx)
 	d, err := q.Drop(id)

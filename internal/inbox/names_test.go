@@ -50,20 +50,20 @@ var nameStories = stories{
 		if c := w.claim("mediation", 1); len(c) != 0 {
 			t.Fatalf("claimed is %+v", c)
 		}
-		if _, err := w.room.ClaimOne(ctx, nil, "test", "mediation", id); !fault.Is(err, fault.Conflict) {
+		if _, err := w.service.ClaimOne(ctx, nil, "test", "mediation", id); !fault.Is(err, fault.Conflict) {
 			t.Fatalf("claiming it by its id: %v", err)
 		}
 		if list, err := w.waiting("acme", "mediation"); err != nil || len(list) != 0 {
 			t.Fatalf("a program sees %+v, %v", list, err)
 		}
 		w.pass(59 * time.Second)
-		testkit.Must(t, w.room.After(ctx))
+		testkit.Must(t, w.service.After(ctx))
 		if e := w.emitted(model.EventReceived); len(e) != 0 {
 			t.Fatalf("told too early: %q", e)
 		}
 		w.pass(time.Second)
-		testkit.Must(t, w.room.After(ctx))
-		testkit.Must(t, w.room.After(ctx))
+		testkit.Must(t, w.service.After(ctx))
+		testkit.Must(t, w.service.After(ctx))
 		if e := w.emitted(model.EventReceived); len(e) != 1 || !strings.Contains(e[0], "name:tmp.a.csv") {
 			t.Fatalf("the events are %q", e)
 		}
@@ -95,7 +95,7 @@ var nameStories = stories{
 		w.gone(replaced, true)
 		w.gone(removed, false)
 		w.pass(time.Minute)
-		testkit.Must(t, w.room.After(ctx))
+		testkit.Must(t, w.service.After(ctx))
 		w.wantState(replaced, model.DropSuperseded)
 		w.wantState(removed, model.DropNew)
 		if e := w.emitted(model.EventReceived); len(e) != 1 || !strings.Contains(e[0], "name:tmp.b") {
@@ -109,7 +109,7 @@ var nameStories = stories{
 		for i := range 60 { // more than one statement takes
 			list = append(list, w.arrival(u, w.ids.New(), "/upload/"+strings.Repeat("x", i%30+1), 1, []byte{byte(i)}))
 		}
-		testkit.Must(t, testkit.Write(ctx, w.store, func(tx *store.Tx) error { return w.room.Arrived(tx, list) }))
+		testkit.Must(t, testkit.Write(ctx, w.store, func(tx *store.Tx) error { return w.service.Arrived(tx, list) }))
 		for i, a := range list {
 			want, of := "", ""
 			if i >= 30 {

@@ -16,7 +16,7 @@ import (
 
 // warnUnscanned says at the start that drops wait for a scanner that is not named
 // any more.
-func (r *Room) warnUnscanned(ctx context.Context) error {
+func (r *Service) warnUnscanned(ctx context.Context) error {
 	waiting, err := r.o.Store.Read(ctx).Unscanned()
 	if err != nil {
 		return err
@@ -36,7 +36,7 @@ const clearBatch = 500
 
 // Clear hands on every drop that waits for a scanner, unscanned: the operator says
 // why. It returns how many.
-func (r *Room) Clear(ctx context.Context, actor, reason string) (total int64, err error) {
+func (r *Service) Clear(ctx context.Context, actor, reason string) (total int64, err error) {
 	const op = "inbox.Clear"
 	if err := valid.CheckLabel("reason", reason); err != nil {
 		return 0, err

@@ -21,11 +21,11 @@ const (
 
 // Ack accepts a drop: with its claim, or without when nobody has claimed it.
 // The scanner's ack hands it on to the other consumers.
-func (r *Room) Ack(ctx context.Context, actor, id, claim string) (d model.Drop, err error) {
+func (r *Service) Ack(ctx context.Context, actor, id, claim string) (d model.Drop, err error) {
 	return r.ack(ctx, nil, actor, id, claim)
 }
 
-func (r *Room) ack(ctx context.Context, g *store.Guard, actor, id, claim string) (model.Drop, error) {
+func (r *Service) ack(ctx context.Context, g *store.Guard, actor, id, claim string) (model.Drop, error) {
 	return store.ChangeAs(ctx, r.o.Store, g, func(tx *store.Tx) (model.Drop, error) {
 		d, err := r.mine(tx, id, claim)
 		if err != nil {
@@ -58,7 +58,7 @@ func (r *Room) ack(ctx context.Context, g *store.Guard, actor, id, claim string)
 
 // Reject refuses a drop with a reason that its uploader reads, and advice on
 // what to do.
-func (r *Room) Reject(ctx context.Context, actor, id, claim, reason, advice string) (d model.Drop, err error) {
+func (r *Service) Reject(ctx context.Context, actor, id, claim, reason, advice string) (d model.Drop, err error) {
 	if err := valid.CheckLabel("reason", reason); err != nil {
 		return d, err
 	}
@@ -106,7 +106,7 @@ func pathOf(d model.Drop) string {
 }
 
 // refusal is what the uploader finds beside its files.
-func (r *Room) refusal(ctx context.Context, d model.Drop) string {
+func (r *Service) refusal(ctx context.Context, d model.Drop) string {
 	kept := "it is removed with your other files of that age"
 	if r.o.KeptUntil != nil {
 		if until := r.o.KeptUntil(ctx, d.ID); !until.IsZero() {
@@ -119,7 +119,7 @@ func (r *Room) refusal(ctx context.Context, d model.Drop) string {
 }
 
 // Receipt is a signed record that a drop was received whole.
-func (r *Room) Receipt(ctx context.Context, id string) (string, error) {
+func (r *Service) Receipt(ctx context.Context, id string) (string, error) {
 	d, err := r.Show(ctx, id)
 	if err != nil {
 		return "", err

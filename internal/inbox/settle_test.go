@@ -22,16 +22,16 @@ func withCancel() (context.Context, context.CancelFunc) { return context.WithCan
 var settleStories = stories{
 	"a drop that nobody has is acked without a claim": func(t *testing.T, w *world) {
 		id := w.arrive("acme", "/upload/a.csv", "a")
-		_, err := w.room.Ack(ctx, "token:jo", id, "guessed")
+		_, err := w.service.Ack(ctx, "token:jo", id, "guessed")
 		testkit.WantKind(t, err, fault.Conflict)
-		_, err = w.room.Ack(ctx, "token:jo", id, "")
+		_, err = w.service.Ack(ctx, "token:jo", id, "")
 		testkit.Must(t, err)
 		if d := w.wantState(id, model.DropAcked); d.Consumer != "token:jo" || d.SettledAt == nil {
 			t.Fatalf("accepted: %+v", d)
 		}
-		_, err = w.room.Ack(ctx, "token:jo", id, "")
+		_, err = w.service.Ack(ctx, "token:jo", id, "")
 		testkit.WantKind(t, err, fault.Conflict)
-		_, err = w.room.Reject(ctx, "token:jo", id, "", "bad", "")
+		_, err = w.service.Reject(ctx, "token:jo", id, "", "bad", "")
 		testkit.WantKind(t, err, fault.Conflict)
 		if n := w.audited("drop.ack"); n != 1 {
 			t.Fatalf("%d audit rows", n)
@@ -40,23 +40,23 @@ var settleStories = stories{
 	"a drop that somebody has is not acked without the claim": func(t *testing.T, w *world) {
 		id := w.arrive("acme", "/upload/a.csv", "a")
 		w.claimOne("one")
-		_, err := w.room.Ack(ctx, "test", id, "")
+		_, err := w.service.Ack(ctx, "test", id, "")
 		testkit.WantKind(t, err, fault.Conflict)
 		if text := fault.PublicText(err); !strings.Contains(text, "claimed by one until") {
 			t.Fatalf("the refusal is %q", text)
 		}
-		_, err = w.room.Ack(ctx, "test", "none", "")
+		_, err = w.service.Ack(ctx, "test", "none", "")
 		testkit.WantKind(t, err, fault.NotFound)
 	},
 	"a refusal is told in the mailbox, by mail and to programs": func(t *testing.T, w *world) {
 		w.kept = time.Date(2027, 10, 31, 0, 0, 0, 0, time.UTC)
 		id := w.arrive("acme", "/upload/cdr/a.csv", "12345")
 		d := w.claimOne("rating")
-		_, err := w.room.Reject(ctx, "test", id, d.Claim, " ", "")
+		_, err := w.service.Reject(ctx, "test", id, d.Claim, " ", "")
 		testkit.WantKind(t, err, fault.Invalid)
-		_, err = w.room.Reject(ctx, "test", id, d.Claim, "a\nb", "")
+		_, err = w.service.Reject(ctx, "test", id, d.Claim, "a\nb", "")
 		testkit.WantKind(t, err, fault.Invalid)
-		_, err = w.room.Reject(ctx, "test", id, d.Claim, "line 3 has no number", "")
+		_, err = w.service.Reject(ctx, "test", id, d.Claim, "line 3 has no number", "")
 		testkit.Must(t, err)
 		if got := w.wantState(id, model.DropRejected); got.Reason != "line 3 has no number" ||
 			got.Advice != "correct the file" || got.Consumer != "rating" {
@@ -87,7 +87,7 @@ var settleStories = stories{
 	},
 	"when nobody can say how long a file is kept, the text says so in words": func(t *testing.T, w *world) {
 		id := w.arrive("acme", "/a.csv", "12345")
-		_, err := w.room.Reject(ctx, "test", id, "", "bad", "call us")
+		_, err := w.service.Reject(ctx, "test", id, "", "bad", "call us")
 		testkit.Must(t, err)
 		w.follow()
 		if did := w.boxes.did; len(did) != 1 || !strings.HasPrefix(did[0], "write /refused/a.csv.txt\n") ||
@@ -106,7 +106,7 @@ var settleStories = stories{
 		if d := w.claimOne("one"); d.ID != newer {
 			t.Fatalf("claimed %+v", d)
 		}
-		_, err := w.room.Ack(ctx, "test", id, "")
+		_, err := w.service.Ack(ctx, "test", id, "")
 		testkit.WantKind(t, err, fault.Conflict)
 	},
 	"a newer upload leaves one that is claimed": func(t *testing.T, w *world) {
@@ -117,7 +117,7 @@ var settleStories = stories{
 		}
 		newer := w.arrive("acme", "/upload/a.csv", "b")
 		w.wantState(id, model.DropClaimed)
-		_, err := w.room.Ack(ctx, "test", id, d.Claim)
+		_, err := w.service.Ack(ctx, "test", id, d.Claim)
 		testkit.Must(t, err)
 		if d := w.claimOne("one"); d.ID != newer {
 			t.Fatalf("claimed %+v", d)
@@ -138,7 +138,7 @@ var settleStories = stories{
 	},
 	"a receipt says that a file was received whole, whatever its name": func(t *testing.T, w *world) {
 		id := w.arrive("acme", "/upload/a\nstate: accepted.csv", "12345")
-		text, err := w.room.Receipt(ctx, id)
+		text, err := w.service.Receipt(ctx, id)
 		testkit.Must(t, err)
 		doc, err := proof.Open(text, w.key.Public())
 		testkit.Must(t, err)
@@ -157,7 +157,7 @@ var afterStories = stories{
 		w.open()
 		id := w.arrive("acme", "/upload/cdr/a.csv", "a")
 		w.boxes.busy = true
-		_, err := w.room.Ack(ctx, "test", id, "")
+		_, err := w.service.Ack(ctx, "test", id, "")
 		testkit.Must(t, err)
 		w.follow()
 		w.wantDid()
@@ -172,7 +172,7 @@ var afterStories = stories{
 		w.open()
 		id := w.arrive("acme", "/a.csv", "a")
 		w.boxes.busy = true
-		_, err := w.room.Ack(ctx, "test", id, "")
+		_, err := w.service.Ack(ctx, "test", id, "")
 		testkit.Must(t, err)
 		w.pass(5 * time.Minute)
 		w.follow()
@@ -183,10 +183,10 @@ var afterStories = stories{
 		w.open()
 		w.boxes.busy = true
 		for i := range 201 {
-			_, err := w.room.Ack(ctx, "test", w.arrive("acme", fmt.Sprintf("/upload/%d.csv", i), "a"), "")
+			_, err := w.service.Ack(ctx, "test", w.arrive("acme", fmt.Sprintf("/upload/%d.csv", i), "a"), "")
 			testkit.Must(t, err)
 		}
-		_, err := w.room.Reject(ctx, "test", w.arrive("beta", "/upload/b.csv", "b"), "", "bad", "")
+		_, err := w.service.Reject(ctx, "test", w.arrive("beta", "/upload/b.csv", "b"), "", "bad", "")
 		testkit.Must(t, err)
 		w.follow()
 		if len(w.boxes.did) != 1 || !strings.HasPrefix(w.boxes.did[0], "write /upload/refused/b.csv.txt") {
@@ -195,10 +195,10 @@ var afterStories = stories{
 	},
 	"a mailbox that takes no notes delays nobody else's": func(t *testing.T, w *world) {
 		for i := range 300 {
-			_, err := w.room.Reject(ctx, "test", w.arrive("acme", fmt.Sprintf("/upload/%d.csv", i), "a"), "", "bad", "")
+			_, err := w.service.Reject(ctx, "test", w.arrive("acme", fmt.Sprintf("/upload/%d.csv", i), "a"), "", "bad", "")
 			testkit.Must(t, err)
 		}
-		_, err := w.room.Reject(ctx, "test", w.arrive("beta", "/upload/b.csv", "b"), "", "bad", "")
+		_, err := w.service.Reject(ctx, "test", w.arrive("beta", "/upload/b.csv", "b"), "", "bad", "")
 		testkit.Must(t, err)
 		w.boxes.refuses = "acme"
 		w.follow()
@@ -223,24 +223,24 @@ var afterStories = stories{
 		testkit.Must(t, err)
 		w.boxes.busyUser = u.ID
 		for i := range 201 {
-			_, err := w.room.Ack(ctx, "test", w.arrive("acme", fmt.Sprintf("/upload/%d.csv", i), "a"), "")
+			_, err := w.service.Ack(ctx, "test", w.arrive("acme", fmt.Sprintf("/upload/%d.csv", i), "a"), "")
 			testkit.Must(t, err)
 		}
-		_, err = w.room.Ack(ctx, "test", w.arrive("beta", "/upload/b.csv", "b"), "")
+		_, err = w.service.Ack(ctx, "test", w.arrive("beta", "/upload/b.csv", "b"), "")
 		testkit.Must(t, err)
 		w.follow()
 		w.wantDid("move /upload/b.csv to /upload/processed")
 	},
 	"an acked file stays where policy leaves it": func(t *testing.T, w *world) {
 		id := w.arrive("acme", "/upload/a.csv", "a")
-		_, err := w.room.Ack(ctx, "test", id, "")
+		_, err := w.service.Ack(ctx, "test", id, "")
 		testkit.Must(t, err)
 		w.follow()
 		w.wantDid()
 	},
 	"what fails is tried again for a day, and then left": func(t *testing.T, w *world) {
 		id := w.arrive("acme", "/upload/a.csv", "a")
-		_, err := w.room.Reject(ctx, "test", id, "", "bad", "")
+		_, err := w.service.Reject(ctx, "test", id, "", "bad", "")
 		testkit.Must(t, err)
 		w.boxes.err = errors.New("the disk is on fire")
 		w.follow()
@@ -259,7 +259,7 @@ var afterStories = stories{
 	},
 	"a mailbox that changed has nothing left to do": func(t *testing.T, w *world) {
 		id := w.arrive("acme", "/upload/a.csv", "a")
-		_, err := w.room.Reject(ctx, "test", id, "", "bad", "")
+		_, err := w.service.Reject(ctx, "test", id, "", "bad", "")
 		testkit.Must(t, err)
 		w.boxes.err = fault.E("test", fault.NotFound, "No such user.")
 		w.follow()
@@ -271,7 +271,7 @@ var afterStories = stories{
 	"a name as long as names can be still has its note": func(t *testing.T, w *world) {
 		name := strings.Repeat("n", valid.MaxName)
 		id := w.arrive("acme", "/upload/"+name, "a")
-		_, err := w.room.Reject(ctx, "test", id, "", "bad", "")
+		_, err := w.service.Reject(ctx, "test", id, "", "bad", "")
 		testkit.Must(t, err)
 		w.follow()
 		if want := "write /upload/refused/" + name[:valid.MaxName-4] + ".txt\n"; len(w.boxes.did) != 1 ||
@@ -320,7 +320,7 @@ var twinStories = stories{
 		if string(d.Raw) != "/upload/\xff.csv" || d.Path != `/upload/\xff.csv` {
 			t.Fatalf("the path is %q, %q", d.Path, d.Raw)
 		}
-		_, err := w.room.Reject(ctx, "test", id, "", "bad", "")
+		_, err := w.service.Reject(ctx, "test", id, "", "bad", "")
 		testkit.Must(t, err)
 		w.follow()
 		if !strings.HasPrefix(fmt.Sprint(w.boxes.did), "[write /upload/refused/\xff.csv.txt") {

@@ -25,45 +25,45 @@ func TestEveryStepOfAnInbox(t *testing.T) {
 		}
 		claimed := func() {
 			arrive()
-			d, err := w.room.ClaimOne(ctx, nil, "test", "erp", id)
+			d, err := w.service.ClaimOne(ctx, nil, "test", "erp", id)
 			testkit.Must(w.t, err)
 			claim = d.Claim
 		}
 		acked := func() {
-			testkit.Must(w.t, w.room.After(ctx)) // of the run before
+			testkit.Must(w.t, w.service.After(ctx)) // of the run before
 			claimed()
-			_, err := w.room.Ack(ctx, "test", id, claim)
+			_, err := w.service.Ack(ctx, "test", id, claim)
 			testkit.Must(w.t, err)
 		}
 		over := func(err error) bool { return fault.Is(err, fault.Conflict) }
 		for name, o := range map[string]testkit.Operation{
 			"a claim": {Begin: arrive, Do: func(c context.Context) error {
-				_, err := w.room.ClaimOne(c, nil, "test", "erp", id)
+				_, err := w.service.ClaimOne(c, nil, "test", "erp", id)
 				return err
 			}},
 			"a renewal": {Begin: claimed, Do: func(c context.Context) error {
-				_, err := w.room.Renew(c, "test", id, claim, (2 * lease).String())
+				_, err := w.service.Renew(c, "test", id, claim, (2 * lease).String())
 				return err
 			}},
 			"an ack": {Begin: claimed, Done: over, Do: func(c context.Context) error {
-				_, err := w.room.Ack(c, "test", id, claim)
+				_, err := w.service.Ack(c, "test", id, claim)
 				return err
 			}},
 			"a refusal": {Begin: claimed, Done: over, Do: func(c context.Context) error {
-				_, err := w.room.Reject(c, "test", id, claim, "no header", "")
+				_, err := w.service.Reject(c, "test", id, claim, "no header", "")
 				return err
 			}},
 			"a claim given back": {Begin: claimed, Done: over, Do: func(c context.Context) error {
-				_, err := w.room.Release(c, "test", id, claim)
+				_, err := w.service.Release(c, "test", id, claim)
 				return err
 			}},
-			"what follows an ack": {Begin: acked, Do: func(c context.Context) error { return w.room.After(c) }},
+			"what follows an ack": {Begin: acked, Do: func(c context.Context) error { return w.service.After(c) }},
 		} {
 			t.Run(name, func(t *testing.T) {
 				w.t = t
 				o.Check = func() error { return testkit.Books(w.db, w.blobs) }
 				o.End = func() string {
-					d, err := w.room.Show(ctx, id)
+					d, err := w.service.Show(ctx, id)
 					testkit.Must(t, err)
 					var pending int
 					testkit.Must(t, w.db.QueryRow("SELECT COUNT(*) FROM drops WHERE id = $1 AND pending <> ''", id).Scan(&pending))

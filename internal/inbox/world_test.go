@@ -37,7 +37,7 @@ type world struct {
 	store   *store.Store
 	asked   testkit.Statements
 	db      *sql.DB // a look at the tables themselves
-	room    *inbox.Room
+	service *inbox.Service
 	blobs   *disk.Store
 	ids     *exchange.IDs
 	key     *proof.Key
@@ -104,9 +104,9 @@ func (w *world) begin(t testing.TB) *world {
 	return w
 }
 
-// open makes the room with the world's settings.
+// open makes the service with the world's settings.
 func (w *world) open() {
-	w.room = inbox.New(inbox.Options{Store: w.store, Blobs: w.blobs, Clock: w.clock, IDs: w.ids,
+	w.service = inbox.New(inbox.Options{Store: w.store, Blobs: w.blobs, Clock: w.clock, IDs: w.ids,
 		Log: slog.New(slog.DiscardHandler), Key: w.key, Mailbox: w.boxes, Lease: lease, Scanner: w.scanner,
 		Names: func(string, string) exchange.NameRules { return w.names }, After: w.after,
 		KeptUntil: func(context.Context, string) time.Time { return w.kept }})
@@ -150,7 +150,7 @@ func (w *world) arrive(user, path, text string) string {
 			StoredAt: exchange.Micros(now)}); err != nil {
 			return err
 		}
-		return w.room.Arrived(tx, []exchange.Arrival{w.arrival(u, id, path, b.Size, b.SHA256)})
+		return w.service.Arrived(tx, []exchange.Arrival{w.arrival(u, id, path, b.Size, b.SHA256)})
 	}))
 	return id
 }
@@ -176,7 +176,7 @@ func (w *world) rename(id, path string) {
 		if err != nil {
 			return err
 		}
-		return w.room.Renamed(tx, false, w.arrival(u, id, path, d.Size, sum))
+		return w.service.Renamed(tx, false, w.arrival(u, id, path, d.Size, sum))
 	}))
 }
 
@@ -184,7 +184,7 @@ func (w *world) rename(id, path string) {
 func (w *world) gone(id string, replaced bool) (held bool) {
 	w.t.Helper()
 	testkit.Must(w.t, testkit.Write(ctx, w.store, func(tx *store.Tx) (err error) {
-		held, err = w.room.Gone(tx, id, replaced)
+		held, err = w.service.Gone(tx, id, replaced)
 		return err
 	}))
 	return held
@@ -193,7 +193,7 @@ func (w *world) gone(id string, replaced bool) (held bool) {
 // claim claims up to n drops.
 func (w *world) claim(consumer string, n int) []model.Drop {
 	w.t.Helper()
-	list, err := w.room.Claim(ctx, "test", model.NewClaim{Consumer: consumer, Limit: n})
+	list, err := w.service.Claim(ctx, "test", model.NewClaim{Consumer: consumer, Limit: n})
 	testkit.Must(w.t, err)
 	return list
 }
@@ -210,7 +210,7 @@ func (w *world) claimOne(consumer string) model.Drop {
 
 func (w *world) wantState(id, state string) model.Drop {
 	w.t.Helper()
-	d, err := w.room.Show(ctx, id)
+	d, err := w.service.Show(ctx, id)
 	testkit.Must(w.t, err)
 	if d.State != state {
 		w.t.Fatalf("the drop is %s, want %s", d.State, state)
@@ -221,7 +221,7 @@ func (w *world) wantState(id, state string) model.Drop {
 // fetch reads a drop.
 func (w *world) fetch(id, claim string) (string, error) {
 	w.t.Helper()
-	_, b, err := w.room.Open(ctx, id, claim)
+	_, b, err := w.service.Open(ctx, id, claim)
 	if err != nil {
 		return "", err
 	}
@@ -232,7 +232,7 @@ func (w *world) fetch(id, claim string) (string, error) {
 
 func (w *world) follow() {
 	w.t.Helper()
-	testkit.Must(w.t, w.room.After(ctx))
+	testkit.Must(w.t, w.service.After(ctx))
 }
 
 // keepsFor runs Keep while fn runs.
@@ -241,7 +241,7 @@ func (w *world) keepsFor(fn func()) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		w.room.Keep(running)
+		w.service.Keep(running)
 	}()
 	fn()
 	stop()
@@ -298,5 +298,5 @@ func (w *world) waiting(user, consumer string) ([]model.Drop, error) {
 	w.t.Helper()
 	u, err := w.store.Read(ctx).User(user)
 	testkit.Must(w.t, err)
-	return w.room.Waiting(ctx, u.ID, consumer, "", model.Paging{})
+	return w.service.Waiting(ctx, u.ID, consumer, "", model.Paging{})
 }

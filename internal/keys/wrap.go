@@ -27,14 +27,14 @@ const (
 // as some program encoded it. The first is data itself.
 func layers(data []byte) [][]byte {
 	out := [][]byte{data}
-	from, room := 0, maxInput
+	from, service := 0, maxInput
 	for range maxWrappings {
 		to := len(out)
 		for ; from < to; from++ {
 			for _, inner := range unwrapped(out[from]) {
-				inner = inner[:min(len(inner), room)]
+				inner = inner[:min(len(inner), service)]
 				if len(inner) > 0 && len(out) < maxLayers && !bytes.Equal(inner, out[from]) {
-					out, room = append(out, inner), room-len(inner)
+					out, service = append(out, inner), service-len(inner)
 				}
 			}
 		}

@@ -21,8 +21,8 @@ import (
 // readFor is how long policies are kept: what another node's change takes to be seen.
 const readFor = 5 * time.Second
 
-// Room knows the rules.
-type Room struct {
+// Service knows the rules.
+type Service struct {
 	store    *store.Store
 	clock    exchange.Clock
 	ids      *exchange.IDs
@@ -35,16 +35,16 @@ type Room struct {
 	reading  bool
 }
 
-// New opens the room; defaults are the configured rules.
-func New(s *store.Store, clock exchange.Clock, ids *exchange.IDs, defaults exchange.NameRules) *Room {
-	r := &Room{store: s, clock: clock, ids: ids, defaults: defaults}
+// New opens the service; defaults are the configured rules.
+func New(s *store.Store, clock exchange.Clock, ids *exchange.IDs, defaults exchange.NameRules) *Service {
+	r := &Service{store: s, clock: clock, ids: ids, defaults: defaults}
 	r.current()
 	return r
 }
 
 // Rules are those for a file of a user at a path. If the policies cannot be read, those read
 // last hold.
-func (r *Room) Rules(userID, full string) exchange.NameRules {
+func (r *Service) Rules(userID, full string) exchange.NameRules {
 	rules := r.defaults
 	for _, p := range r.current() {
 		if applies(p, userID, full) {
@@ -56,7 +56,7 @@ func (r *Room) Rules(userID, full string) exchange.NameRules {
 
 // MayBeTemporary reports whether a name is a temporary one somewhere. It asks no database
 // for a path.
-func (r *Room) MayBeTemporary(name string) bool {
+func (r *Service) MayBeTemporary(name string) bool {
 	if r.defaults.IsTemporary(name) {
 		return true
 	}
@@ -65,7 +65,7 @@ func (r *Room) MayBeTemporary(name string) bool {
 }
 
 // Default are the rules of files that lie in nobody's mailbox.
-func (r *Room) Default() exchange.NameRules { return r.defaults }
+func (r *Service) Default() exchange.NameRules { return r.defaults }
 
 func applies(p model.NamePolicy, userID, full string) bool {
 	return (p.UserID == "" || p.UserID == userID) && (p.Folder == "" || strings.HasPrefix(full, p.Folder+"/"))
@@ -73,7 +73,7 @@ func applies(p model.NamePolicy, userID, full string) bool {
 
 // current are the policies that were read last. They are read again beside: whoever asks may
 // hold a transaction open.
-func (r *Room) current() []model.NamePolicy {
+func (r *Service) current() []model.NamePolicy {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.known {
@@ -92,13 +92,13 @@ func (r *Room) current() []model.NamePolicy {
 }
 
 // read reads the policies now. Callers hold mu.
-func (r *Room) read() {
+func (r *Service) read() {
 	list, err := r.store.Read(context.Background()).NamePolicies()
 	r.take(list, err)
 }
 
 // take keeps policies that were read. Callers hold mu.
-func (r *Room) take(list []model.NamePolicy, err error) {
+func (r *Service) take(list []model.NamePolicy, err error) {
 	if err != nil {
 		return // those read last hold
 	}
@@ -110,7 +110,7 @@ func (r *Room) take(list []model.NamePolicy, err error) {
 }
 
 // Policies lists the configured rules, and what differs from them.
-func (r *Room) Policies(ctx context.Context) ([]model.NamePolicy, error) {
+func (r *Service) Policies(ctx context.Context) ([]model.NamePolicy, error) {
 	list, err := r.store.Read(ctx).NamePolicies()
 	d := r.defaults
 	return append([]model.NamePolicy{{Temporary: d.Temporary, Doubtful: d.Doubtful, Ignored: d.Ignored, Grace: &d.Grace,
@@ -119,7 +119,7 @@ func (r *Room) Policies(ctx context.Context) ([]model.NamePolicy, error) {
 
 // SetPolicy puts a policy in place of that of the same user and folder; one that says
 // nothing is removed.
-func (r *Room) SetPolicy(ctx context.Context, actor string, p model.NamePolicy) (model.NamePolicy, error) {
+func (r *Service) SetPolicy(ctx context.Context, actor string, p model.NamePolicy) (model.NamePolicy, error) {
 	if err := check(&p); err != nil {
 		return p, err
 	}
@@ -130,7 +130,7 @@ func (r *Room) SetPolicy(ctx context.Context, actor string, p model.NamePolicy) 
 	return p, err
 }
 
-func (r *Room) setPolicy(tx *store.Tx, actor string, p model.NamePolicy) (model.NamePolicy, error) {
+func (r *Service) setPolicy(tx *store.Tx, actor string, p model.NamePolicy) (model.NamePolicy, error) {
 	if p.User != "" {
 		u, err := tx.User(p.User)
 		if err != nil {

@@ -30,7 +30,7 @@ func TestTheNearestRuleWins(t *testing.T) {
 		accounts := account.New(s, time.Now, ids,
 			account.Policy{Templates: map[string]account.Template{model.KindCustomer: {StartDir: "/"}}})
 		testkit.Customers(t, accounts, "acme", "beta")
-		room := naming.New(s, time.Now, ids, configured)
+		service := naming.New(s, time.Now, ids, configured)
 		acme, beta := user(t, accounts, "acme"), user(t, accounts, "beta")
 
 		for _, c := range []struct {
@@ -44,44 +44,44 @@ func TestTheNearestRuleWins(t *testing.T) {
 			{acme, "/upload/a.csv.47", false, false, true},
 			{acme, "/upload/a.csv.wip", false, false, false},
 		} {
-			want(t, room, c.user, c.path, c.temporary, c.ignored, c.waits)
+			want(t, service, c.user, c.path, c.temporary, c.ignored, c.waits)
 		}
 		set := func(p model.NamePolicy) {
 			t.Helper()
-			_, err := room.SetPolicy(ctx, "test", p)
+			_, err := service.SetPolicy(ctx, "test", p)
 			testkit.Must(t, err)
 		}
 		set(model.NamePolicy{Folder: "/upload", Temporary: []string{"*.wip"}})
-		want(t, room, acme, "/upload/a.csv.WIP", true, false, false)
-		want(t, room, acme, "/upload/a.tmp", false, false, false)
-		want(t, room, acme, "/uploads/a.tmp", true, false, false) // another folder
+		want(t, service, acme, "/upload/a.csv.WIP", true, false, false)
+		want(t, service, acme, "/upload/a.tmp", false, false, false)
+		want(t, service, acme, "/uploads/a.tmp", true, false, false) // another folder
 		set(model.NamePolicy{User: "acme", Temporary: []string{}, GraceText: "0s"})
-		want(t, room, acme, "/a.tmp", false, false, false)
-		want(t, room, acme, "/a.47", false, false, false)
-		want(t, room, acme, "/upload/a.wip", true, false, false) // the folder is nearer
-		want(t, room, beta, "/a.tmp", true, false, false)
+		want(t, service, acme, "/a.tmp", false, false, false)
+		want(t, service, acme, "/a.47", false, false, false)
+		want(t, service, acme, "/upload/a.wip", true, false, false) // the folder is nearer
+		want(t, service, beta, "/a.tmp", true, false, false)
 		set(model.NamePolicy{User: "acme", Folder: "/upload/", Temporary: []string{"*.x"}, Ignored: []string{"*.y"}})
-		want(t, room, acme, "/upload/d/a.wip", false, false, false)
-		want(t, room, acme, "/upload/d/a.x", true, false, false)
-		want(t, room, acme, "/upload/d/a.y", false, true, false)
-		want(t, room, beta, "/upload/d/a.wip", true, false, false)
-		if !room.MayBeTemporary("b.X") || room.MayBeTemporary("b.csv") {
+		want(t, service, acme, "/upload/d/a.wip", false, false, false)
+		want(t, service, acme, "/upload/d/a.x", true, false, false)
+		want(t, service, acme, "/upload/d/a.y", false, true, false)
+		want(t, service, beta, "/upload/d/a.wip", true, false, false)
+		if !service.MayBeTemporary("b.X") || service.MayBeTemporary("b.csv") {
 			t.Error("MayBeTemporary")
 		}
-		list, err := room.Policies(ctx)
+		list, err := service.Policies(ctx)
 		testkit.Must(t, err)
 		if len(list) != 4 || list[0].Folder != "" || list[0].User != "" {
 			t.Errorf("%+v", list)
 		}
 		set(model.NamePolicy{User: "acme", Folder: "/upload"})
-		want(t, room, acme, "/upload/d/a.wip", true, false, false)
+		want(t, service, acme, "/upload/d/a.wip", true, false, false)
 	})
 }
 
 func TestNoRuleOfNames(t *testing.T) {
 	testkit.OnBoth(t, func(t *testing.T, url string) {
 		s, _ := testkit.OpenProbed(t, url, nil)
-		room := naming.New(s, time.Now, exchange.NewIDs(time.Now, rand.Reader), configured)
+		service := naming.New(s, time.Now, exchange.NewIDs(time.Now, rand.Reader), configured)
 		for what, p := range map[string]model.NamePolicy{
 			"nobody's":          {Temporary: []string{"*.x"}},
 			"no such user":      {User: "nobody", Temporary: []string{"*.x"}},
@@ -96,21 +96,21 @@ func TestNoRuleOfNames(t *testing.T) {
 			"nothing to unset":  {Folder: "/b"},
 			"too many globs":    {Folder: "/a", Temporary: make([]string, 101)},
 		} {
-			if _, err := room.SetPolicy(ctx, "test", p); !fault.Is(err, fault.Invalid) && !fault.Is(err, fault.NotFound) {
+			if _, err := service.SetPolicy(ctx, "test", p); !fault.Is(err, fault.Invalid) && !fault.Is(err, fault.NotFound) {
 				t.Errorf("%s: %v", what, err)
 			}
 		}
 	})
 }
 
-func user(t *testing.T, r *account.Room, name string) string {
+func user(t *testing.T, r *account.Service, name string) string {
 	t.Helper()
 	u, err := r.User(ctx, name)
 	testkit.Must(t, err)
 	return u.ID
 }
 
-func want(t *testing.T, r *naming.Room, user, full string, temporary, ignored, waits bool) {
+func want(t *testing.T, r *naming.Service, user, full string, temporary, ignored, waits bool) {
 	t.Helper()
 	name := path.Base(full)
 	rules := r.Rules(user, full)

@@ -39,7 +39,7 @@ func (g guides) Test(ctx context.Context, user string) ([]model.Check, error) {
 	if n := g.n.cfg.Regions[a.Region]; n.Host != "" {
 		t.setting = "regions." + a.Region + ".host"
 	}
-	t.door(ctx)
+	t.server(ctx)
 	t.region(g.n, a)
 	t.standing(u, a)
 	t.keys()
@@ -62,8 +62,8 @@ func (t *tests) add(what string, ok bool, says, hint string) {
 	t.out = append(t.out, model.Check{What: what, OK: ok, Says: says, Hint: hint})
 }
 
-// door resolves the name, connects, and compares the host key.
-func (t *tests) door(ctx context.Context) {
+// server resolves the name, connects, and compares the host key.
+func (t *tests) server(ctx context.Context) {
 	c := t.card
 	ctx, cancel := context.WithTimeout(ctx, dialWait)
 	defer cancel()

@@ -16,7 +16,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// guides fills connection cards from the rooms and the configuration.
+// guides fills connection cards from the services and the configuration.
 type guides struct{ n *Node }
 
 // Card gathers what a user's partner is told.

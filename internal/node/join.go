@@ -20,7 +20,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// authority answers the SSH door's questions from the rooms.
+// authority answers the SSH server's questions from the services.
 type authority struct{ n *Node }
 
 func (a authority) Check(ctx context.Context, user, fingerprint string,

@@ -1,5 +1,5 @@
 // Package node is the only place that builds and joins everything: the store,
-// the blobs, the rooms, and the doors.
+// the blobs, the services, and the servers.
 package node
 
 import (
@@ -78,23 +78,23 @@ type Node struct {
 	store      *store.Store
 	blobs      *disk.Store
 	desk       *deposit.Desk
-	accounts   *account.Room
-	inbox      *inbox.Room
-	naming     *naming.Room
-	feeds      *feed.Room
-	expect     *expect.Room
-	retain     *retention.Room
-	traces     *trace.Room
-	audits     *audit.Room
-	tell       *notify.Room
+	accounts   *account.Service
+	inbox      *inbox.Service
+	naming     *naming.Service
+	feeds      *feed.Service
+	expect     *expect.Service
+	retain     *retention.Service
+	traces     *trace.Service
+	audits     *audit.Service
+	tell       *notify.Service
 	hooks      *webhook.Sender
-	folder     *hotfolder.Room
+	folder     *hotfolder.Service
 	key        *proof.Key
 	name       string // of this process, to others that share the database
 	tree       *tree.Tree
 	readings   *platform.Readings
-	records    *connection.Room
-	links      *handover.Room
+	records    *connection.Service
+	links      *handover.Service
 	offered    chan model.PendingKey // unknown keys, to be noted
 	web        *http.Server
 	metrics    *http.Server
@@ -109,7 +109,7 @@ type Node struct {
 	cancel     context.CancelFunc
 }
 
-// Start builds a node and opens its doors. The data folder is this process's
+// Start builds a node and opens its listeners. The data folder is this process's
 // alone until Close.
 func Start(o Options) (n *Node, err error) {
 	if o.Clock == nil {
@@ -147,10 +147,10 @@ func Start(o Options) (n *Node, err error) {
 	if err != nil {
 		return n, fault.Wrap("node.Start", fault.Invalid, err)
 	}
-	if err := n.buildRooms(ctx); err != nil {
+	if err := n.buildServices(ctx); err != nil {
 		return n, err
 	}
-	if err := n.buildDoors(ctx, signers); err != nil {
+	if err := n.buildListeners(ctx, signers); err != nil {
 		return n, err
 	}
 	if o.AcceptLog != "" {
@@ -161,7 +161,7 @@ func Start(o Options) (n *Node, err error) {
 	if err := n.noteStart(ctx); err != nil {
 		return n, err
 	}
-	n.keepRooms(ctx)
+	n.keepServices(ctx)
 	n.log.Info("sallyport is up", "version", Version, "sftp", n.Addresses(), "data", n.cfg.Data)
 	return n, nil
 }
@@ -185,7 +185,7 @@ func (n *Node) claimData() error {
 	return n.keepPrivate()
 }
 
-func (n *Node) buildRooms(ctx context.Context) (err error) {
+func (n *Node) buildServices(ctx context.Context) (err error) {
 	if n.blobs, err = disk.Open(filepath.Join(n.cfg.Data, "blobs"), n.clock); err != nil {
 		return err
 	}
@@ -219,9 +219,9 @@ func (n *Node) buildRooms(ctx context.Context) (err error) {
 	return nil
 }
 
-// keepRooms starts what the rooms do by themselves. It comes after the doors,
+// keepServices starts what the services do by themselves. It comes after the listeners,
 // which some of it asks.
-func (n *Node) keepRooms(ctx context.Context) {
+func (n *Node) keepServices(ctx context.Context) {
 	n.background.Go(func() { n.tell.Run(ctx) })
 	n.background.Go(func() { n.feeds.Keep(ctx, n.log) })
 	n.background.Go(func() { n.feeds.KeepHeld(ctx, n.log) })
@@ -233,7 +233,7 @@ func (n *Node) keepRooms(ctx context.Context) {
 	n.background.Go(func() { n.keepEvents(ctx) })
 }
 
-func (n *Node) buildDoors(ctx context.Context, signers []ssh.Signer) error {
+func (n *Node) buildListeners(ctx context.Context, signers []ssh.Signer) error {
 	for _, s := range signers {
 		n.hostKeys = append(n.hostKeys, describeHostKey(s.PublicKey()))
 	}
@@ -246,7 +246,7 @@ func (n *Node) buildDoors(ctx context.Context, signers []ssh.Signer) error {
 	}
 	n.background.Go(func() { n.revoked.run(ctx) })
 	n.background.Go(func() { paceCollector(ctx, n.ssh.Moved) })
-	doors, err := n.listen()
+	listeners, err := n.listen()
 	if err != nil {
 		return err
 	}
@@ -259,7 +259,7 @@ func (n *Node) buildDoors(ctx context.Context, signers []ssh.Signer) error {
 	if err := n.openMetrics(); err != nil {
 		return err
 	}
-	for _, d := range doors {
+	for _, d := range listeners {
 		n.background.Go(func() {
 			if err := n.ssh.Serve(d); err != nil {
 				n.log.Error("a listener stopped", "address", d.Addr(), "err", err)
@@ -271,31 +271,31 @@ func (n *Node) buildDoors(ctx context.Context, signers []ssh.Signer) error {
 
 // listen opens the listeners: those of everybody, and those of a region, which
 // hold the region's allow-list before log-in.
-func (n *Node) listen() (doors []sshd.Door, err error) {
-	open := func(addr string, d sshd.Door) error {
+func (n *Node) listen() (listeners []sshd.Listener, err error) {
+	open := func(addr string, d sshd.Listener) error {
 		l, err := net.Listen("tcp", addr)
 		if err != nil {
 			return busy(addr, err)
 		}
 		d.Listener = l
 		n.listeners = append(n.listeners, l)
-		doors = append(doors, d)
+		listeners = append(listeners, d)
 		return nil
 	}
 	for _, addr := range n.cfg.Listen {
-		if err := open(addr, sshd.Door{}); err != nil {
-			return doors, err
+		if err := open(addr, sshd.Listener{}); err != nil {
+			return listeners, err
 		}
 	}
 	for _, region := range slices.Sorted(maps.Keys(n.cfg.Regions)) {
 		e, _ := n.cfg.EndpointOf(region)
 		for _, addr := range n.cfg.Regions[region].Listen {
-			if err := open(addr, sshd.Door{Region: region, AllowIPs: config.Networks(e.AllowIPs)}); err != nil {
-				return doors, err
+			if err := open(addr, sshd.Listener{Region: region, AllowIPs: config.Networks(e.AllowIPs)}); err != nil {
+				return listeners, err
 			}
 		}
 	}
-	return doors, nil
+	return listeners, nil
 }
 
 // busy explains why an address could not be listened on.
@@ -349,7 +349,7 @@ func (n *Node) closeServer(ctx context.Context, s *http.Server) {
 }
 
 // Close lets running transfers finish until ctx ends, then closes everything,
-// the doors first. It is safe on a node that did not start whole.
+// the listeners first. It is safe on a node that did not start whole.
 func (n *Node) Close(ctx context.Context) {
 	if n.ssh != nil {
 		n.ssh.Shutdown(ctx)

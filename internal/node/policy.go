@@ -107,7 +107,7 @@ func sshLimits(l config.Limits, memory int64) sshd.Limits {
 		Backlog:  unread, Logins: l.Logins}
 }
 
-// banner is what a failed log-in is told (defaults.md). It depends on the door
+// banner is what a failed log-in is told (defaults.md). It depends on the listener
 // alone, never on who knocks.
 func (n *Node) banner(region, reference string) string {
 	return fmt.Sprintf("This server takes SSH keys only, no passwords. Choose your private key file in your SFTP\r\n"+

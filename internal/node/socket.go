@@ -40,7 +40,7 @@ func (n *Node) openSocket() error {
 		return err
 	}
 	n.socket = l
-	handler := api.New(api.Rooms{Guides: guides{n}, Records: n.records, HandOver: n.links, Account: n.accounts,
+	handler := api.New(api.Services{Guides: guides{n}, Records: n.records, HandOver: n.links, Account: n.accounts,
 		Feed: n.feeds, Inbox: n.inbox, Tree: n.tree, Sessions: n.ssh, HostKeys: n.hostKeys, Server: n.server(), Log: n.log,
 		Trace: n.traces, Audit: n.audits, Notify: n.tell, Retain: n.retain, Naming: n.naming, Expect: n.expect})
 	n.api = &http.Server{Handler: n.guarded(handler, api.Fault), ReadHeaderTimeout: 10 * time.Second,

@@ -19,7 +19,7 @@ const reportedWithin = 30 * 24 * time.Hour
 // those that the report names; failures, its addresses with what it says of each. A
 // report about no mail of ours is NotFound: anybody can send one, and it changes
 // nothing.
-func (r *Room) Reported(ctx context.Context, actor string, ids []string,
+func (r *Service) Reported(ctx context.Context, actor string, ids []string,
 	failures []model.MailFailure) (model.Message, error) {
 	now := r.now()
 	m, err := store.Change(ctx, r.o.Store, func(tx *store.Tx) (model.Message, error) {
@@ -51,7 +51,7 @@ func (r *Room) Reported(ctx context.Context, actor string, ids []string,
 }
 
 // ours is the mail that a report is about; NotFound when there is none.
-func (r *Room) ours(tx *store.Tx, ids []string, now time.Time) (m model.Message, err error) {
+func (r *Service) ours(tx *store.Tx, ids []string, now time.Time) (m model.Message, err error) {
 	for _, id := range ids[:min(len(ids), 10)] {
 		m, err = tx.Message(id)
 		if fault.Is(err, fault.NotFound) {
@@ -86,7 +86,7 @@ const forgedEvery = time.Hour
 
 // forged notes a report about no mail of ours: at once, and then their number once an
 // hour.
-func (r *Room) forged(ctx context.Context, actor string, now time.Time) error {
+func (r *Service) forged(ctx context.Context, actor string, now time.Time) error {
 	r.mu.Lock()
 	r.forgeries++
 	n, due := r.forgeries, now.Sub(r.forgedAt) >= forgedEvery

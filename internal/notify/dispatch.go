@@ -23,7 +23,7 @@ const (
 )
 
 // Run hands out events and sends messages until ctx ends. Several nodes may.
-func (r *Room) Run(ctx context.Context) {
+func (r *Service) Run(ctx context.Context) {
 	if r.jobs = r.untilStarted(ctx); r.jobs == nil {
 		return
 	}
@@ -43,7 +43,7 @@ func (r *Room) Run(ctx context.Context) {
 // untilStarted starts the job library, and tries again when the database does
 // not answer, or another node is making its tables at the same moment. It is nil
 // once ctx has ended.
-func (r *Room) untilStarted(ctx context.Context) *jobs {
+func (r *Service) untilStarted(ctx context.Context) *jobs {
 	for failing := false; ; failing = true {
 		j, err := startJobs(ctx, r)
 		if err == nil {
@@ -62,7 +62,7 @@ func (r *Room) untilStarted(ctx context.Context) *jobs {
 
 // Dispatch hands out every event that waits: first into messages, then into
 // jobs.
-func (r *Room) Dispatch(ctx context.Context) error {
+func (r *Service) Dispatch(ctx context.Context) error {
 	for ctx.Err() == nil {
 		waits, err := r.o.Store.Read(ctx).HasEvents(exchange.Micros(r.now()))
 		if err != nil || !waits {
@@ -82,7 +82,7 @@ func (r *Room) Dispatch(ctx context.Context) error {
 
 // handOut turns one batch of events into messages. If that fails, it is done one
 // by one, and what can't be handed out is left for later: nothing waits behind it.
-func (r *Room) handOut(ctx context.Context) (n int, err error) {
+func (r *Service) handOut(ctx context.Context) (n int, err error) {
 	if n, err = r.handOutSome(ctx, dispatchBatch); err == nil {
 		return n, nil
 	}
@@ -103,7 +103,7 @@ func (r *Room) handOut(ctx context.Context) (n int, err error) {
 	return n, nil
 }
 
-func (r *Room) handOutSome(ctx context.Context, limit int) (int, error) {
+func (r *Service) handOutSome(ctx context.Context, limit int) (int, error) {
 	return store.Change(ctx, r.o.Store, func(tx *store.Tx) (int, error) {
 		events, err := tx.Outbox(exchange.Micros(r.now()), limit)
 		if err != nil || len(events) == 0 {
@@ -123,7 +123,7 @@ func (r *Room) handOutSome(ctx context.Context, limit int) (int, error) {
 }
 
 // messages writes what an event is to be sent as.
-func (r *Room) messages(tx *store.Tx, e model.Event, hooks []model.Webhook) error {
+func (r *Service) messages(tx *store.Tx, e model.Event, hooks []model.Webhook) error {
 	if e.Type == "" {
 		return fault.E("notify.messages", fault.Internal, "The event is damaged.")
 	}
@@ -144,7 +144,7 @@ func (r *Room) messages(tx *store.Tx, e model.Event, hooks []model.Webhook) erro
 
 // postpone lets the event at the head of the outbox, which could not be handed
 // out, wait: a second, then twice as long each time, up to an hour.
-func (r *Room) postpone(ctx context.Context, cause error) error {
+func (r *Service) postpone(ctx context.Context, cause error) error {
 	return r.o.Store.Write(ctx, func(tx *store.Tx) error {
 		now := r.now()
 		events, err := tx.Outbox(exchange.Micros(now), 1)
@@ -165,7 +165,7 @@ func (r *Room) postpone(ctx context.Context, cause error) error {
 // keep does what can wait for a minute: notices become mails, the last hour's
 // digests are written, messages whose jobs were lost get new ones, and old ones
 // go.
-func (r *Room) keep(ctx context.Context, now time.Time) error {
+func (r *Service) keep(ctx context.Context, now time.Time) error {
 	var errs []error // what fails stops nothing else
 	if r.o.Mailer != nil {
 		errs = append(errs, r.mailNotices(ctx))
@@ -182,7 +182,7 @@ func (r *Room) keep(ctx context.Context, now time.Time) error {
 
 // mailNotices turns what people should be told into mails, each notice once.
 // One that has nobody to go to stays, for the operator to see.
-func (r *Room) mailNotices(ctx context.Context) error {
+func (r *Service) mailNotices(ctx context.Context) error {
 	if r.o.Notices == nil {
 		return nil
 	}
@@ -202,7 +202,7 @@ func (r *Room) mailNotices(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-func (r *Room) mailNotice(ctx context.Context, n model.Notice) error {
+func (r *Service) mailNotice(ctx context.Context, n model.Notice) error {
 	err := r.o.Store.Write(ctx, func(tx *store.Tx) error {
 		if err := tx.NoticeMailed(n.ID, exchange.Micros(r.now())); err != nil {
 			return err
@@ -237,7 +237,7 @@ var digests = []struct {
 
 // writeDigests writes one mail a user for what happened in the hours that are
 // over; news of new files, for the days.
-func (r *Room) writeDigests(ctx context.Context, now time.Time) error {
+func (r *Service) writeDigests(ctx context.Context, now time.Time) error {
 	var errs []error // a user whose digest fails stops no other's
 	for _, d := range digests {
 		edge := exchange.Micros(now.UTC().Truncate(d.every))
@@ -269,7 +269,7 @@ type digestItem struct {
 }
 
 // digest mails a user's technical contacts.
-func (r *Room) digest(tx *store.Tx, userID string, l Letter) error {
+func (r *Service) digest(tx *store.Tx, userID string, l Letter) error {
 	u, err := tx.UserByID(userID)
 	if err != nil {
 		return unlessGone(err)

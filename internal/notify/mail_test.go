@@ -130,11 +130,11 @@ var mailStories = stories{
 		w.emit("key.revoke", nil)
 		w.until(model.MessageSent, 1)
 		w.pass(time.Hour)
-		n, err := w.room.Bounced(ctx, "op:jo", "A@Example.com", "5.1.1 no such user")
+		n, err := w.service.Bounced(ctx, "op:jo", "A@Example.com", "5.1.1 no such user")
 		if err != nil || n != 1 || !w.bounced("a@example.com") || len(w.messages(model.MessageBounced)) != 1 {
 			t.Errorf("%d mails (%v)", n, err)
 		}
-		_, err = w.room.Bounced(ctx, "op:jo", "nobody", "x")
+		_, err = w.service.Bounced(ctx, "op:jo", "nobody", "x")
 		testkit.WantKind(t, err, fault.Invalid)
 	},
 	"a report about a mail of ours counts, whatever address it names": func(t *testing.T, w *world) {
@@ -147,7 +147,7 @@ var mailStories = stories{
 				id = m.ID
 			}
 		}
-		m, err := w.room.Reported(ctx, "op:jo", []string{"01KABCDEFGHJKMNPQRSTVWXYZ0", id},
+		m, err := w.service.Reported(ctx, "op:jo", []string{"01KABCDEFGHJKMNPQRSTVWXYZ0", id},
 			[]model.MailFailure{{Address: "forwarded@example.org", Why: "5.1.1 no such user"}})
 		if err != nil || m.Target != "a@example.com" || !w.bounced("a@example.com") || w.bounced("b@example.com") ||
 			len(w.messages(model.MessageBounced)) != 1 {
@@ -158,7 +158,7 @@ var mailStories = stories{
 		w.customer("acme", "a@example.com")
 		w.emit("key.revoke", nil)
 		w.until(model.MessageSent, 1)
-		m, err := w.room.Reported(ctx, "op:jo", []string{w.messages("")[0].ID},
+		m, err := w.service.Reported(ctx, "op:jo", []string{w.messages("")[0].ID},
 			[]model.MailFailure{{Address: "a@example.com", Why: "5.2.2 over quota", Full: true}})
 		if err != nil || m.State != model.MessageBounced || w.bounced("a@example.com") {
 			t.Errorf("%+v, %v", m, err)
@@ -170,7 +170,7 @@ var mailStories = stories{
 		w.until(model.MessageSent, 1)
 		for _, ids := range [][]string{nil, {"01KABCDEFGHJKMNPQRSTVWXYZ0"}, {w.messages("")[0].EventID}} {
 			for range 20 {
-				_, err := w.room.Reported(ctx, "op:jo", ids,
+				_, err := w.service.Reported(ctx, "op:jo", ids,
 					[]model.MailFailure{{Address: "a@example.com", Why: "5.1.1 no such user"}})
 				testkit.WantKind(t, err, fault.NotFound)
 			}
@@ -185,7 +185,7 @@ var mailStories = stories{
 		m := w.messages("")[0]
 		w.pass(31 * 24 * time.Hour)
 		// long after it was sent
-		_, err := w.room.Reported(ctx, "op:jo", []string{m.ID}, []model.MailFailure{{Address: "a@example.com", Why: "x"}})
+		_, err := w.service.Reported(ctx, "op:jo", []string{m.ID}, []model.MailFailure{{Address: "a@example.com", Why: "x"}})
 		testkit.WantKind(t, err, fault.NotFound)
 	},
 	"an event that can't be handed out holds up nothing": func(t *testing.T, w *world) {

@@ -64,7 +64,7 @@ type Vault interface {
 	Sealed(stored string) bool
 }
 
-// Options are what the room is made of.
+// Options are what the service is made of.
 type Options struct {
 	Store     *store.Store
 	Clock     exchange.Clock
@@ -84,8 +84,8 @@ type Options struct {
 	Keep time.Duration // how long messages stay
 }
 
-// Room tells others.
-type Room struct {
+// Service tells others.
+type Service struct {
 	o    Options
 	jobs *jobs
 
@@ -94,15 +94,15 @@ type Room struct {
 	forgedAt  time.Time
 }
 
-// New opens the room. Run does the work.
-func New(o Options) *Room { return &Room{o: o} }
+// New opens the service. Run does the work.
+func New(o Options) *Service { return &Service{o: o} }
 
-func (r *Room) now() time.Time { return r.o.Clock().UTC().Truncate(time.Microsecond) }
+func (r *Service) now() time.Time { return r.o.Clock().UTC().Truncate(time.Microsecond) }
 
 // Mails reports whether mail is sent at all.
-func (r *Room) Mails() bool { return r.o.Mailer != nil }
+func (r *Service) Mails() bool { return r.o.Mailer != nil }
 
-func (r *Room) audit(tx *store.Tx, actor, action, subject string, detail map[string]string) error {
+func (r *Service) audit(tx *store.Tx, actor, action, subject string, detail map[string]string) error {
 	return tx.Audit(model.AuditRow{ID: r.o.IDs.New(), At: r.now(), Actor: actor, Action: action, Subject: subject,
 		Detail: detail})
 }
@@ -117,7 +117,7 @@ func newSecret() string {
 }
 
 // AddWebhook records a receiver and returns it with its secret, this once.
-func (r *Room) AddWebhook(ctx context.Context, actor string, n model.NewWebhook) (model.Webhook, error) {
+func (r *Service) AddWebhook(ctx context.Context, actor string, n model.NewWebhook) (model.Webhook, error) {
 	w := model.Webhook{Name: n.Name, URL: n.URL, Secret: newSecret(), Enabled: true, CreatedAt: r.now()}
 	if err := valid.CheckID("webhook's name", w.Name); err != nil {
 		return w, err
@@ -177,7 +177,7 @@ func wants(w model.Webhook, kind string) bool {
 }
 
 // Webhooks lists the receivers, without their secrets.
-func (r *Room) Webhooks(ctx context.Context, f model.EveryFilter) ([]model.Webhook, error) {
+func (r *Service) Webhooks(ctx context.Context, f model.EveryFilter) ([]model.Webhook, error) {
 	list, err := r.o.Store.Read(ctx).Webhooks(f.Paging)
 	for i := range list {
 		list[i].Secret = ""
@@ -186,7 +186,7 @@ func (r *Room) Webhooks(ctx context.Context, f model.EveryFilter) ([]model.Webho
 }
 
 // SetWebhook changes a receiver. A new secret is told this once.
-func (r *Room) SetWebhook(ctx context.Context, actor, name string, e model.EditWebhook) (model.Webhook, error) {
+func (r *Service) SetWebhook(ctx context.Context, actor, name string, e model.EditWebhook) (model.Webhook, error) {
 	return store.Change(ctx, r.o.Store, func(tx *store.Tx) (model.Webhook, error) {
 		w, err := tx.Webhook(name)
 		if err != nil {
@@ -234,7 +234,7 @@ func noWebhook(err error, name string) error {
 }
 
 // RemoveWebhook forgets a receiver and what was still to be sent to it.
-func (r *Room) RemoveWebhook(ctx context.Context, actor, name string) error {
+func (r *Service) RemoveWebhook(ctx context.Context, actor, name string) error {
 	return r.o.Store.Write(ctx, func(tx *store.Tx) error {
 		if err := tx.RemoveWebhook(name); err != nil {
 			return noWebhook(err, name)
@@ -244,7 +244,7 @@ func (r *Room) RemoveWebhook(ctx context.Context, actor, name string) error {
 }
 
 // TestWebhook sends a receiver a test event, as any other is sent.
-func (r *Room) TestWebhook(ctx context.Context, actor, name string) (model.Message, error) {
+func (r *Service) TestWebhook(ctx context.Context, actor, name string) (model.Message, error) {
 	return store.Change(ctx, r.o.Store, func(tx *store.Tx) (m model.Message, err error) {
 		w, err := tx.Webhook(name)
 		if err != nil {
@@ -262,12 +262,12 @@ func (r *Room) TestWebhook(ctx context.Context, actor, name string) (model.Messa
 }
 
 // Messages lists messages, the newest first.
-func (r *Room) Messages(ctx context.Context, f model.MessageFilter) ([]model.Message, error) {
+func (r *Service) Messages(ctx context.Context, f model.MessageFilter) ([]model.Message, error) {
 	return r.o.Store.Read(ctx).Messages(f)
 }
 
 // Message finds one message.
-func (r *Room) Message(ctx context.Context, id string) (model.Message, error) {
+func (r *Service) Message(ctx context.Context, id string) (model.Message, error) {
 	m, err := r.o.Store.Read(ctx).Message(id)
 	return m, noMessage(err, id)
 }
@@ -280,7 +280,7 @@ func noMessage(err error, id string) error {
 }
 
 // Replay sends a message again, under the same id.
-func (r *Room) Replay(ctx context.Context, actor, id string) error {
+func (r *Service) Replay(ctx context.Context, actor, id string) error {
 	return r.o.Store.Write(ctx, func(tx *store.Tx) error {
 		if err := tx.Resend(id); err != nil {
 			return noMessage(err, id)
@@ -291,7 +291,7 @@ func (r *Room) Replay(ctx context.Context, actor, id string) error {
 
 // ReplayDead sends every dead message of a receiver again, or of all, and
 // returns how many.
-func (r *Room) ReplayDead(ctx context.Context, actor, target string) (n int, err error) {
+func (r *Service) ReplayDead(ctx context.Context, actor, target string) (n int, err error) {
 	const page = 500
 	for {
 		list, err := r.Messages(ctx, model.MessageFilter{State: model.MessageDead, Target: target,
@@ -315,10 +315,10 @@ func (r *Room) ReplayDead(ctx context.Context, actor, target string) (n int, err
 }
 
 // Queue says how much waits to be sent.
-func (r *Room) Queue(ctx context.Context) (model.Queue, error) { return r.o.Store.Read(ctx).Queue() }
+func (r *Service) Queue(ctx context.Context) (model.Queue, error) { return r.o.Store.Read(ctx).Queue() }
 
 // Checkpoint posts a checkpoint of the audit log to one receiver.
-func (r *Room) Checkpoint(ctx context.Context, name, note string) error {
+func (r *Service) Checkpoint(ctx context.Context, name, note string) error {
 	return r.o.Store.Write(ctx, func(tx *store.Tx) error {
 		w, err := tx.Webhook(name)
 		if err != nil {

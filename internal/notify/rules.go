@@ -16,7 +16,7 @@ import (
 func itoa(n int) string { return strconv.Itoa(n) }
 
 // webhookMessage is an event on its way to one receiver.
-func (r *Room) webhookMessage(w model.Webhook, e model.Event) (model.Message, error) {
+func (r *Service) webhookMessage(w model.Webhook, e model.Event) (model.Message, error) {
 	sent := e
 	sent.ID = "" // it travels in a header, and names the message too
 	body, err := json.Marshal(sent)
@@ -47,7 +47,7 @@ var keyWords = map[string]string{
 }
 
 // mails writes the mails that an event asks for.
-func (r *Room) mails(tx *store.Tx, e model.Event) error {
+func (r *Service) mails(tx *store.Tx, e model.Event) error {
 	if r.o.Mailer == nil {
 		return nil
 	}
@@ -69,7 +69,7 @@ func (r *Room) mails(tx *store.Tx, e model.Event) error {
 }
 
 // keyMails tells the technical and security contacts of a user about its key.
-func (r *Room) keyMails(tx *store.Tx, e model.Event, words string) error {
+func (r *Service) keyMails(tx *store.Tx, e model.Event, words string) error {
 	text := fmt.Sprintf(words, e.User)
 	if fp := e.Text("fingerprint"); fp != "" {
 		text += " Its fingerprint is " + fp + "."
@@ -80,7 +80,7 @@ func (r *Room) keyMails(tx *store.Tx, e model.Event, words string) error {
 
 // partnerMails tells the technical contacts of a user what an event has to say
 // to them, if anything.
-func (r *Room) partnerMails(tx *store.Tx, e model.Event) error {
+func (r *Service) partnerMails(tx *store.Tx, e model.Event) error {
 	text := e.Text("partner_text")
 	if text == "" {
 		return nil
@@ -90,7 +90,7 @@ func (r *Room) partnerMails(tx *store.Tx, e model.Event) error {
 
 // userMails writes a letter to each contact of an event's user with one of the
 // roles.
-func (r *Room) userMails(tx *store.Tx, e model.Event, l Letter, roles ...string) error {
+func (r *Service) userMails(tx *store.Tx, e model.Event, l Letter, roles ...string) error {
 	u, err := tx.User(e.User)
 	if err != nil {
 		return unlessGone(err)
@@ -108,7 +108,7 @@ func unlessGone(err error) error {
 }
 
 // contactMails writes a letter to each contact of a user with one of the roles.
-func (r *Room) contactMails(tx *store.Tx, u model.User, about Mailing, l Letter, roles ...string) error {
+func (r *Service) contactMails(tx *store.Tx, u model.User, about Mailing, l Letter, roles ...string) error {
 	people, err := tx.Contacts(u.Account, u.Vendor)
 	if err != nil {
 		return err
@@ -144,7 +144,7 @@ type Mailing struct {
 }
 
 // Mail writes a mail, to be sent once the transaction stands.
-func (r *Room) Mail(tx *store.Tx, l Letter, about Mailing) error {
+func (r *Service) Mail(tx *store.Tx, l Letter, about Mailing) error {
 	if r.o.Mailer == nil {
 		return nil
 	}

@@ -10,7 +10,7 @@ import (
 
 // SealSecrets seals secrets that an earlier version stored as they are, and names
 // the webhooks whose secret cannot be opened: it was sealed under another key.
-func (r *Room) SealSecrets(ctx context.Context) (lost []string, err error) {
+func (r *Service) SealSecrets(ctx context.Context) (lost []string, err error) {
 	list, err := r.o.Store.Read(ctx).Webhooks(model.Paging{})
 	if err != nil {
 		return nil, err
@@ -27,7 +27,7 @@ func (r *Room) SealSecrets(ctx context.Context) (lost []string, err error) {
 	return lost, nil
 }
 
-func (r *Room) seal(ctx context.Context, name string) error {
+func (r *Service) seal(ctx context.Context, name string) error {
 	return r.o.Store.Write(ctx, func(tx *store.Tx) error {
 		w, err := tx.Webhook(name)
 		if err != nil {
@@ -45,7 +45,7 @@ func (r *Room) seal(ctx context.Context, name string) error {
 
 // unsealed is a webhook with its secrets, to sign with. An old secret that cannot
 // be opened is left out: the new one is what the receiver should have by now.
-func (r *Room) unsealed(w model.Webhook) (model.Webhook, error) {
+func (r *Service) unsealed(w model.Webhook) (model.Webhook, error) {
 	var err error
 	if w.Secret, err = r.o.Vault.Open(w.Secret, w.Name); err != nil {
 		return w, &fault.Error{Op: "notify.unsealed", Kind: fault.Unavailable, Err: err,

@@ -23,7 +23,7 @@ var secretStories = stories{
 			if secret, old := w.stored("billing"); strings.Contains(secret+old, "whsec_") || !w.vault.Sealed(secret) {
 				t.Errorf("it tells %q, %q", secret, old)
 			}
-			_, err := w.room.SetWebhook(ctx, "op:jo", "billing", model.EditWebhook{Rotate: true})
+			_, err := w.service.SetWebhook(ctx, "op:jo", "billing", model.EditWebhook{Rotate: true})
 			testkit.Must(t, err)
 		}
 	},
@@ -33,7 +33,7 @@ var secretStories = stories{
 		const secret, before = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSx"
 		w.exec("UPDATE webhooks SET secret = '" + secret + "', old_secret = '" + before + "'")
 		for range 2 { // the second time there is nothing to do
-			lost, err := w.room.SealSecrets(ctx)
+			lost, err := w.service.SealSecrets(ctx)
 			testkit.Must(t, err)
 			if s, old := w.stored("billing"); len(lost) != 0 || !w.vault.Sealed(s) || !w.vault.Sealed(old) {
 				t.Fatalf("%q, %q, %v", s, old, lost)
@@ -50,7 +50,7 @@ var secretStories = stories{
 		w.stop()
 		w.vault = newVault(t)
 		w.open()
-		if lost, err := w.room.SealSecrets(ctx); err != nil || len(lost) != 1 || lost[0] != "billing" {
+		if lost, err := w.service.SealSecrets(ctx); err != nil || len(lost) != 1 || lost[0] != "billing" {
 			t.Fatalf("lost are %v, %v", lost, err)
 		}
 		w.emit(model.EventReceived, nil)
@@ -59,7 +59,7 @@ var secretStories = stories{
 		if m := w.messages(model.MessageQueued)[0]; !strings.Contains(m.Error, "cannot be opened") || len(r.posts()) != 0 {
 			t.Fatalf("%+v, %d posts", m, len(r.posts()))
 		}
-		now, err := w.room.SetWebhook(ctx, "op:jo", "billing", model.EditWebhook{Rotate: true})
+		now, err := w.service.SetWebhook(ctx, "op:jo", "billing", model.EditWebhook{Rotate: true})
 		testkit.Must(t, err)
 		w.pass(10 * time.Second)
 		w.until(model.MessageSent, 1)
@@ -70,7 +70,7 @@ var secretStories = stories{
 		w.hook("billing", r.URL)
 		w.hook("erp", "https://127.0.0.1:9/")
 		w.exec("UPDATE webhooks SET secret = (SELECT secret FROM webhooks WHERE name = 'erp') WHERE name = 'billing'")
-		if lost, err := w.room.SealSecrets(ctx); err != nil || len(lost) != 1 || lost[0] != "billing" {
+		if lost, err := w.service.SealSecrets(ctx); err != nil || len(lost) != 1 || lost[0] != "billing" {
 			t.Fatalf("lost are %v, %v", lost, err)
 		}
 	},

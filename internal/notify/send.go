@@ -36,15 +36,15 @@ const (
 	busyDoubled    = 7                // times that this wait is doubled: 6.4 minutes
 	enqueueTime    = 20 * time.Second // the transaction that makes jobs of messages
 	jobTime        = time.Minute
-	softStop       = 2 * time.Second // for tries under way when the room stops, until they are cancelled
+	softStop       = 2 * time.Second // for tries under way when the service stops, until they are cancelled
 	hardStop       = 7 * time.Second // for the whole stop
 	lostAfter      = 48 * time.Hour  // without a try: twice the longest wait between two
 )
 
 // jobs is the job library at work on our database.
 type jobs struct {
-	room   *Room
-	client *river.Client[*sql.Tx]
+	service *Service
+	client  *river.Client[*sql.Tx]
 
 	mu   sync.Mutex
 	busy map[string]int // receiver → requests under way
@@ -70,7 +70,7 @@ func (*worker) NextRetry(job *river.Job[sendArgs]) time.Time {
 }
 
 // startJobs brings the library's tables up to date and starts its workers.
-func startJobs(ctx context.Context, r *Room) (*jobs, error) {
+func startJobs(ctx context.Context, r *Service) (*jobs, error) {
 	var driver riverdriver.Driver[*sql.Tx] = riverdatabasesql.New(r.o.Store.Jobs())
 	if r.o.Store.Single() {
 		driver = riversqlite.New(r.o.Store.Jobs())
@@ -83,7 +83,7 @@ func startJobs(ctx context.Context, r *Room) (*jobs, error) {
 	if _, err := m.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
 		return nil, fault.Wrap("notify.startJobs", fault.Unavailable, err)
 	}
-	j := &jobs{room: r, busy: map[string]int{}}
+	j := &jobs{service: r, busy: map[string]int{}}
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &worker{jobs: j})
 	j.client, err = river.NewClient(driver,
@@ -120,14 +120,14 @@ func (j *jobs) stop() {
 	ctx, cancel := context.WithTimeout(context.Background(), hardStop)
 	defer cancel()
 	if err := j.client.Stop(ctx); err != nil {
-		j.room.o.Log.Error("sending did not stop in time", "err", err)
+		j.service.o.Log.Error("sending did not stop in time", "err", err)
 	}
 }
 
 // enqueue makes jobs of new messages, many at a time.
 func (j *jobs) enqueue(ctx context.Context) (n int, err error) {
 	const op = "notify.enqueue"
-	s := j.room.o.Store
+	s := j.service.o.Store
 	ctx, cancel := context.WithTimeout(ctx, enqueueTime)
 	defer cancel()
 	tx, err := s.BeginJobs(ctx)
@@ -142,7 +142,7 @@ func (j *jobs) enqueue(ctx context.Context) (n int, err error) {
 	params := make([]river.InsertManyParams, len(ids))
 	for i := range ids {
 		params[i] = river.InsertManyParams{Args: sendArgs{ids[i]}, InsertOpts: &river.InsertOpts{Queue: channels[i]}}
-		if err := s.QueuedMessage(ctx, tx, ids[i], exchange.Micros(j.room.now())); err != nil {
+		if err := s.QueuedMessage(ctx, tx, ids[i], exchange.Micros(j.service.now())); err != nil {
 			return 0, err
 		}
 	}
@@ -182,7 +182,7 @@ func turn(metadata []byte) time.Duration {
 
 // Work sends one message.
 func (w *worker) Work(ctx context.Context, job *river.Job[sendArgs]) error {
-	r := w.jobs.room
+	r := w.jobs.service
 	m, err := r.o.Store.Read(ctx).Message(job.Args.ID)
 	switch {
 	case fault.Is(err, fault.NotFound):
@@ -214,7 +214,7 @@ func final(err error) bool {
 	return fault.Is(err, fault.NotFound) || fault.Is(err, fault.Denied) || fault.Is(err, fault.Invalid)
 }
 
-func (r *Room) send(ctx context.Context, m model.Message) error {
+func (r *Service) send(ctx context.Context, m model.Message) error {
 	if m.Channel == model.ChannelMail {
 		if r.o.Mailer == nil {
 			return fault.E("notify.send", fault.Unavailable, "No mail server is configured any more.")
@@ -236,7 +236,7 @@ func (r *Room) send(ctx context.Context, m model.Message) error {
 
 // tried records how a try went, and what follows from it: a receiver that is
 // gone is switched off, an address that is refused has bounced.
-func (r *Room) tried(m model.Message, err error, last bool) error {
+func (r *Service) tried(m model.Message, err error, last bool) error {
 	state, text := model.MessageSent, ""
 	if err != nil {
 		state, text = model.MessageQueued, fault.PublicText(err)
@@ -271,7 +271,7 @@ func (r *Room) tried(m model.Message, err error, last bool) error {
 }
 
 // bounce notes on every contact with an address that mail to it comes back.
-func (r *Room) bounce(tx *store.Tx, address, why string, at time.Time) error {
+func (r *Service) bounce(tx *store.Tx, address, why string, at time.Time) error {
 	people, err := tx.ContactsAt(address)
 	if err != nil {
 		return err
@@ -297,7 +297,7 @@ const bouncedWithin = 14 * 24 * time.Hour
 
 // Bounced records that mail to an address comes back, as an operator says, and
 // returns how many mails count as not reached.
-func (r *Room) Bounced(ctx context.Context, actor, address, why string) (n int64, err error) {
+func (r *Service) Bounced(ctx context.Context, actor, address, why string) (n int64, err error) {
 	if address, err = valid.CheckEmail(address); err != nil {
 		return 0, err
 	}
@@ -319,7 +319,7 @@ func (r *Room) Bounced(ctx context.Context, actor, address, why string) (n int64
 }
 
 // TestMail sends one mail now, past the queue, and says what the server said.
-func (r *Room) TestMail(ctx context.Context, to string) error {
+func (r *Service) TestMail(ctx context.Context, to string) error {
 	if r.o.Mailer == nil {
 		return fault.E("notify.TestMail", fault.Invalid, "No mail server is configured.").
 			WithHint("set mail.host and mail.from in the configuration")

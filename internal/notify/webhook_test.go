@@ -58,12 +58,12 @@ var hookStories = stories{
 		if body.Type != model.EventReceived || body.Account != "acme" || body.Data["path"] != "/a" {
 			t.Errorf("it says %+v", body)
 		}
-		q, err := w.room.Queue(ctx)
+		q, err := w.service.Queue(ctx)
 		testkit.Must(t, err)
 		if q.Events+q.Waiting+q.Dead != 0 {
 			t.Errorf("the queue is %+v", q)
 		}
-		list, err := w.room.Webhooks(ctx, model.EveryFilter{})
+		list, err := w.service.Webhooks(ctx, model.EveryFilter{})
 		testkit.Must(t, err)
 		if list[0].Secret != "" {
 			t.Error("the list tells the secret")
@@ -77,7 +77,7 @@ var hookStories = stories{
 		}
 		off := false
 		w.hook("off", r.URL)
-		_, err := w.room.SetWebhook(ctx, "op:jo", "off", model.EditWebhook{Enabled: &off})
+		_, err := w.service.SetWebhook(ctx, "op:jo", "off", model.EditWebhook{Enabled: &off})
 		testkit.Must(t, err)
 		for event, want := range map[string]string{"file.received": "both every files one",
 			"file.collected": "both every files", "key.add": "both every keys", "expectation.missed": "both every"} {
@@ -99,22 +99,22 @@ var hookStories = stories{
 			}
 		}
 		for _, bad := range []string{"file", "nothing.here", "file.x", ""} {
-			_, err := w.room.AddWebhook(ctx, "op:jo", model.NewWebhook{Name: "bad", URL: r.URL, Events: []string{bad}})
+			_, err := w.service.AddWebhook(ctx, "op:jo", model.NewWebhook{Name: "bad", URL: r.URL, Events: []string{bad}})
 			testkit.WantKind(t, err, fault.Invalid)
 		}
 	},
 	"a new secret signs beside the old one, until that is retired": func(t *testing.T, w *world) {
 		r := newReceiver(t)
 		old := w.hook("billing", r.URL)
-		now, err := w.room.SetWebhook(ctx, "op:jo", "billing", model.EditWebhook{Rotate: true})
+		now, err := w.service.SetWebhook(ctx, "op:jo", "billing", model.EditWebhook{Rotate: true})
 		testkit.Must(t, err)
 		w.emit(model.EventReceived, nil)
 		w.until(model.MessageSent, 1)
 		signed(t, r.posts()[0], old.Secret)
 		signed(t, r.posts()[0], now.Secret)
-		again, err := w.room.SetWebhook(ctx, "op:jo", "billing", model.EditWebhook{Retire: true})
+		again, err := w.service.SetWebhook(ctx, "op:jo", "billing", model.EditWebhook{Retire: true})
 		testkit.Must(t, err)
-		_, err = w.room.TestWebhook(ctx, "op:jo", "billing")
+		_, err = w.service.TestWebhook(ctx, "op:jo", "billing")
 		testkit.Must(t, err)
 		w.until(model.MessageSent, 2)
 		last := r.posts()[1]
@@ -129,7 +129,7 @@ var hookStories = stories{
 		r.set(http.StatusGone)
 		w.emit(model.EventReceived, nil)
 		w.until(model.MessageDead, 1)
-		list, err := w.room.Webhooks(ctx, model.EveryFilter{})
+		list, err := w.service.Webhooks(ctx, model.EveryFilter{})
 		testkit.Must(t, err)
 		if list[0].Enabled || !strings.Contains(list[0].Note, "410") {
 			t.Errorf("it is %+v", list[0])
@@ -177,12 +177,12 @@ var hookStories = stories{
 		r.set(500)
 		w.emit(model.EventReceived, nil)
 		testkit.Eventually(t, "it was tried", func() bool { return len(r.posts()) == 1 })
-		testkit.Must(t, w.room.RemoveWebhook(ctx, "op:jo", "billing"))
-		testkit.WantKind(t, w.room.RemoveWebhook(ctx, "op:jo", "billing"), fault.NotFound)
+		testkit.Must(t, w.service.RemoveWebhook(ctx, "op:jo", "billing"))
+		testkit.WantKind(t, w.service.RemoveWebhook(ctx, "op:jo", "billing"), fault.NotFound)
 		if l := w.messages(""); len(l) != 0 {
 			t.Errorf("it waits still: %+v", l)
 		}
-		q, err := w.room.Queue(ctx)
+		q, err := w.service.Queue(ctx)
 		testkit.Must(t, err)
 		if q.Waiting+q.Dead != 0 {
 			t.Errorf("%+v", q)
@@ -243,7 +243,7 @@ var hookStories = stories{
 // next try. The wait is what the promise says it is after so many tries.
 func (w *world) again(id string) model.Message {
 	w.t.Helper()
-	m, err := w.room.Message(ctx, id)
+	m, err := w.service.Message(ctx, id)
 	testkit.Must(w.t, err)
 	was := m.Attempts
 	tried, next := w.nextTry()
@@ -255,14 +255,14 @@ func (w *world) again(id string) model.Message {
 	}
 	near := max(time.Until(next)-margin, 0)
 	w.pass(near)
-	m, err = w.room.Message(ctx, id)
+	m, err = w.service.Message(ctx, id)
 	if early := time.Now().Before(next.Add(-near)); err != nil || early && m.Attempts != was {
 		w.t.Errorf("it was tried too early: %+v (%v)", m, err)
 	}
 	w.pass(margin)
 	testkit.Eventually(w.t, "it was tried again", func() bool {
 		w.pass(10 * time.Millisecond)
-		m, err = w.room.Message(ctx, id)
+		m, err = w.service.Message(ctx, id)
 		return err == nil && (m.Attempts > was || m.State == model.MessageSent)
 	})
 	return m
@@ -324,7 +324,7 @@ var retryStories = stories{
 			t.Fatalf("%+v", m)
 		}
 		r.set(200)
-		if n, err := w.room.ReplayDead(ctx, "op:jo", "billing"); err != nil || n != 1 {
+		if n, err := w.service.ReplayDead(ctx, "op:jo", "billing"); err != nil || n != 1 {
 			t.Fatalf("%d were sent again (%v)", n, err)
 		}
 		w.until(model.MessageSent, 2)
@@ -332,6 +332,6 @@ var retryStories = stories{
 		if all[len(all)-1].head.Get("Webhook-Id") != late {
 			t.Error("it was sent again under another id")
 		}
-		testkit.WantKind(t, w.room.Replay(ctx, "op:jo", "nothing"), fault.NotFound)
+		testkit.WantKind(t, w.service.Replay(ctx, "op:jo", "nothing"), fault.NotFound)
 	},
 }

@@ -34,15 +34,15 @@ import (
 
 var ctx = context.Background()
 
-// world is the room over a real database, with a mail server beside, and a
+// world is the service over a real database, with a mail server beside, and a
 // clock that moves only a microsecond a look, and by pass.
 type world struct {
 	t        testing.TB
 	store    *store.Store
 	db       *sql.DB
 	ids      *exchange.IDs
-	accounts *account.Room
-	room     *notify.Room
+	accounts *account.Service
+	service  *notify.Service
 	vault    *keys.Vault
 	sink     *sink
 	notices  []model.Notice
@@ -53,7 +53,7 @@ type world struct {
 
 func (w *world) clock() time.Time { return exchange.FromMicros(w.micros.Add(1)) }
 
-// pass lets time pass for the room, and for River, which goes by the system's
+// pass lets time pass for the service, and for River, which goes by the system's
 // time: what it has planned comes nearer.
 func (w *world) pass(d time.Duration) {
 	w.t.Helper()
@@ -69,12 +69,12 @@ func (w *world) pass(d time.Duration) {
 	}
 }
 
-// begin gives a story an empty world and a running room.
+// begin gives a story an empty world and a running service.
 func (w *world) begin(t testing.TB) *world {
 	w.t = t
 	testkit.Empty(t, w.db, "messages", "outbox", "webhooks", "digests", "audit", "revocations", "notices", "contacts",
 		"dirs", "mailboxes", "users", "accounts")
-	_, _ = w.db.Exec("DELETE FROM river_job") // the first room makes it
+	_, _ = w.db.Exec("DELETE FROM river_job") // the first service makes it
 	w.prepare()
 	w.open()
 	testkit.Eventually(t, "River has its tables",
@@ -91,7 +91,7 @@ func (w *world) begin(t testing.TB) *world {
 	return w
 }
 
-// prepare sets the clock, and what a room needs.
+// prepare sets the clock, and what a service needs.
 func (w *world) prepare() {
 	w.micros.Store(time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC).UnixMicro())
 	w.ids = exchange.NewIDs(w.clock, rand.Reader)
@@ -112,7 +112,7 @@ func newVault(t testing.TB) *keys.Vault {
 	return v
 }
 
-// open starts a room, as a restart does.
+// open starts a service, as a restart does.
 func (w *world) open() {
 	w.t.Helper()
 	host, port, err := net.SplitHostPort(w.sink.addr)
@@ -124,7 +124,7 @@ func (w *world) open() {
 	testkit.Must(w.t, err)
 	hooks := webhook.New(webhook.Policy{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, AllowHTTP: true},
 		w.clock)
-	w.room = notify.New(notify.Options{Store: w.store, Clock: w.clock, IDs: w.ids,
+	w.service = notify.New(notify.Options{Store: w.store, Clock: w.clock, IDs: w.ids,
 		Log: slog.New(slog.NewTextHandler(&w.log, nil)), Mailer: mailer, Poster: hooks, Vault: w.vault,
 		Operators: []string{"ops@example.com"}, Node: "node", Keep: 90 * 24 * time.Hour,
 		Notices: func(_ context.Context, after string) ([]model.Notice, error) {
@@ -132,7 +132,7 @@ func (w *world) open() {
 		}})
 	run, cancel := context.WithCancel(ctx)
 	ended := make(chan struct{})
-	go func() { w.room.Run(run); close(ended) }()
+	go func() { w.service.Run(run); close(ended) }()
 	w.stop = sync.OnceFunc(func() {
 		cancel()
 		<-ended
@@ -194,7 +194,7 @@ func (w *world) emit(kind string, data map[string]any) string {
 // messages lists messages of a state; "" is all.
 func (w *world) messages(state string) []model.Message {
 	w.t.Helper()
-	list, err := w.room.Messages(ctx, model.MessageFilter{State: state, Paging: model.Paging{Limit: 100}})
+	list, err := w.service.Messages(ctx, model.MessageFilter{State: state, Paging: model.Paging{Limit: 100}})
 	testkit.Must(w.t, err)
 	return list
 }
@@ -212,7 +212,7 @@ func (w *world) until(state string, n int) []model.Message {
 // hook adds a receiver.
 func (w *world) hook(name, url string, events ...string) model.Webhook {
 	w.t.Helper()
-	h, err := w.room.AddWebhook(ctx, "op:jo", model.NewWebhook{Name: name, URL: url, Events: events})
+	h, err := w.service.AddWebhook(ctx, "op:jo", model.NewWebhook{Name: name, URL: url, Events: events})
 	testkit.Must(w.t, err)
 	return h
 }

@@ -194,7 +194,7 @@ func (f *FS) publish(in *feed.Incoming, names []string, clean string) error {
 	return nil
 }
 
-// Mkdir is refused: the tree is made of what rooms know. One that is there
+// Mkdir is refused: the tree is made of what services know. One that is there
 // already says so, since clients ask before they look.
 func (f *FS) Mkdir(p string) error {
 	names, _, err := split(p)

@@ -9,7 +9,7 @@
 //
 // A user of a feed's producer account sees its feeds' part of /outbound beside
 // its own mailbox (node joins the two). Paths are taken apart here, and only
-// names that rooms know lead anywhere.
+// names that services know lead anywhere.
 package platform
 
 import (
@@ -42,8 +42,8 @@ const (
 // Options are what a tree is made of.
 type Options struct {
 	Store    *store.Store
-	Feeds    *feed.Room
-	Inbox    *inbox.Room
+	Feeds    *feed.Service
+	Inbox    *inbox.Service
 	Clock    exchange.Clock
 	Log      *slog.Logger
 	Names    func(userID, path string) exchange.NameRules

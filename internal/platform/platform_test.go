@@ -242,7 +242,7 @@ var inboxStories = stories{
 }
 
 var borderStories = stories{
-	"the tree is what rooms know, and nothing else": func(t *testing.T, w *world) {
+	"the tree is what services know, and nothing else": func(t *testing.T, w *world) {
 		w.put(w.as("acme"), "/upload/cdr.csv", "a;b")
 		c := w.as("billing")
 		w.wantNames(c, "/", "inbox", "outbound")

@@ -17,7 +17,7 @@ const maxForecast = 100_000
 // Forecast says what a run at a time would name: what goes when, how much, and
 // what was never collected. Files that an announced run names already are in
 // that run. With list, each file is named.
-func (r *Room) Forecast(ctx context.Context, at time.Time, account string, list bool) (model.Forecast, error) {
+func (r *Service) Forecast(ctx context.Context, at time.Time, account string, list bool) (model.Forecast, error) {
 	q := r.o.Store.Read(ctx).Patient()
 	if at.IsZero() {
 		at = r.nextRun(r.now())

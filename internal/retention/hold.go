@@ -13,7 +13,7 @@ import (
 
 // Hold keeps files from being removed: an account's, a user's, a feed's, or
 // one file (user:/path), whatever their age, until it is released.
-func (r *Room) Hold(ctx context.Context, who string, n model.NewHold) (model.Hold, error) {
+func (r *Service) Hold(ctx context.Context, who string, n model.NewHold) (model.Hold, error) {
 	const op = "retention.Hold"
 	if err := valid.CheckLabel("reason", n.Reason); err != nil {
 		return model.Hold{}, err
@@ -83,12 +83,12 @@ func fileOf(tx *store.Tx, label string) (string, error) {
 }
 
 // Holds lists holds.
-func (r *Room) Holds(ctx context.Context, f model.HoldFilter) ([]model.Hold, error) {
+func (r *Service) Holds(ctx context.Context, f model.HoldFilter) ([]model.Hold, error) {
 	return r.o.Store.Read(ctx).Holds(f)
 }
 
 // Release ends a hold.
-func (r *Room) Release(ctx context.Context, who, id string) (model.Hold, error) {
+func (r *Service) Release(ctx context.Context, who, id string) (model.Hold, error) {
 	return store.Change(ctx, r.o.Store, func(tx *store.Tx) (model.Hold, error) {
 		h, err := tx.LockHold(id)
 		if err != nil {
@@ -118,7 +118,7 @@ func holding(holds []model.Hold, account, userID, feed, fileID string) *model.Ho
 
 // Held reports whether a version must stay, whoever wants it gone; it is asked
 // in the transaction that would drop it.
-func (r *Room) Held(tx *store.Tx, versionID string) (bool, error) {
+func (r *Service) Held(tx *store.Tx, versionID string) (bool, error) {
 	if err := tx.ShareCounter(store.HoldsGate); err != nil { // a hold that is being placed is waited for
 		return false, err
 	}

@@ -14,7 +14,7 @@ import (
 
 func (w *world) hold(kind, label string) model.Hold {
 	w.t.Helper()
-	h, err := w.room.Hold(ctx, "op:jo", model.NewHold{Kind: kind, Target: label, Reason: "case 7"})
+	h, err := w.service.Hold(ctx, "op:jo", model.NewHold{Kind: kind, Target: label, Reason: "case 7"})
 	testkit.Must(w.t, err)
 	return h
 }
@@ -34,7 +34,7 @@ var holdStories = stories{
 			{"user", "bolt", "bolt:/b.csv bolt:/inv/INV-1.pdf"}, {"feed", "inv", "acme:/inv/INV-1.pdf bolt:/inv/INV-1.pdf"},
 			{"file", "acme:/a.csv", "acme:/a.csv acme:/a.csv+"}, {"file", version, "acme:/a.csv acme:/a.csv+"}} {
 			h := w.hold(c.kind, c.label)
-			f, err := w.room.Forecast(ctx, w.clock().Add(400*day), "", true)
+			f, err := w.service.Forecast(ctx, w.clock().Add(400*day), "", true)
 			testkit.Must(t, err)
 			held := 0
 			for _, i := range f.Named {
@@ -48,9 +48,9 @@ var holdStories = stories{
 			if held != len(strings.Fields(c.held)) {
 				t.Errorf("%s %s holds %d files, want %s", c.kind, c.label, held, c.held)
 			}
-			_, err = w.room.Release(ctx, "op:jo", h.ID)
+			_, err = w.service.Release(ctx, "op:jo", h.ID)
 			testkit.Must(t, err)
-			_, err = w.room.Release(ctx, "op:jo", h.ID)
+			_, err = w.service.Release(ctx, "op:jo", h.ID)
 			testkit.WantKind(t, err, fault.NotFound)
 		}
 		w.hold("account", "acme")
@@ -58,9 +58,9 @@ var holdStories = stories{
 		w.on(runDay)
 		w.wantOutcomes(w.one().ID, map[string]string{"acme:/a.csv": "held", "acme:/a.csv+": "held",
 			"acme:/inv/INV-1.pdf": "held", "bolt:/b.csv": "removed", "bolt:/inv/INV-1.pdf": "removed"})
-		holds, err := w.room.Holds(ctx, model.HoldFilter{})
+		holds, err := w.service.Holds(ctx, model.HoldFilter{})
 		testkit.Must(t, err)
-		_, err = w.room.Release(ctx, "op:jo", holds[0].ID)
+		_, err = w.service.Release(ctx, "op:jo", holds[0].ID)
 		testkit.Must(t, err)
 		w.on("2027-03-01")
 		w.on("2027-04-01 03:01")
@@ -78,7 +78,7 @@ var holdStories = stories{
 		go func() {
 			defer close(placed)
 			testkit.Eventually(t, "the run began", func() bool { return w.count(`SELECT COUNT(*) FROM versions`) < 400 })
-			if _, err := w.room.Hold(ctx, "op:jo",
+			if _, err := w.service.Hold(ctx, "op:jo",
 				model.NewHold{Kind: model.HoldAccount, Target: "acme", Reason: "case 7"}); err != nil {
 				t.Error(err)
 			}
@@ -98,7 +98,7 @@ var holdStories = stories{
 		u := w.customer("acme")
 		v := w.put(u, "/a", "a")
 		held := func() (yes bool) {
-			testkit.Must(t, w.store.Write(ctx, func(tx *store.Tx) (err error) { yes, err = w.room.Held(tx, v); return err }))
+			testkit.Must(t, w.store.Write(ctx, func(tx *store.Tx) (err error) { yes, err = w.service.Held(tx, v); return err }))
 			return yes
 		}
 		if held() {
@@ -115,10 +115,10 @@ var holdStories = stories{
 			{Kind: "feed", Target: "x"}, {Kind: "file", Target: "x"}, {Kind: "file", Target: "acme:/none"},
 			{Kind: "file", Target: "x:/none"}} {
 			h.Reason = "why"
-			_, err := w.room.Hold(ctx, "op:jo", h)
+			_, err := w.service.Hold(ctx, "op:jo", h)
 			testkit.WantKind(t, err, fault.NotFound)
 		}
-		_, err := w.room.Hold(ctx, "op:jo", model.NewHold{Kind: "account", Target: "acme"})
+		_, err := w.service.Hold(ctx, "op:jo", model.NewHold{Kind: "account", Target: "acme"})
 		testkit.WantKind(t, err, fault.Invalid)
 	},
 }
@@ -133,8 +133,8 @@ var noticeStories = stories{
 		w.wantOutcomes(r.ID, map[string]string{"acme:/upload/000.csv": "kept"})
 		w.on("2027-03-01")
 		again := w.runs()[0]
-		testkit.Must(t, w.room.Told(ctx, "op:jo", again.ID, "acme"))
-		testkit.WantKind(t, w.room.Told(ctx, "op:jo", again.ID, "acme"), fault.NotFound)
+		testkit.Must(t, w.service.Told(ctx, "op:jo", again.ID, "acme"))
+		testkit.WantKind(t, w.service.Told(ctx, "op:jo", again.ID, "acme"), fault.NotFound)
 		w.on("2027-04-01 03:01")
 		w.wantOutcomes(again.ID, map[string]string{"acme:/upload/000.csv": "removed"})
 	},
@@ -162,9 +162,9 @@ var closeStories = stories{
 		w.put(v, "/b", "b")
 		_, err := w.accounts.Close(ctx, "op:jo", "acme", "10d")
 		testkit.Must(t, err)
-		r, err := w.room.PlanClosing(ctx, "acme")
+		r, err := w.service.PlanClosing(ctx, "acme")
 		testkit.Must(t, err)
-		if again, err := w.room.PlanClosing(ctx, "acme"); err != nil || again.ID != r.ID {
+		if again, err := w.service.PlanClosing(ctx, "acme"); err != nil || again.ID != r.ID {
 			t.Errorf("planned twice: %v %v", again, err)
 		}
 		if r.Files != 1 || r.Kind != model.RunClosing || len(w.letters) != 1 ||

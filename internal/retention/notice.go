@@ -26,7 +26,7 @@ const namesInLetter = 200
 
 // tellDue tells every account that an announced run concerns, when its first
 // notice or its reminder is due. Each is made once.
-func (r *Room) tellDue(ctx context.Context) error {
+func (r *Service) tellDue(ctx context.Context) error {
 	open, err := r.o.Store.Read(ctx).OpenRuns()
 	if err != nil {
 		return err
@@ -47,7 +47,7 @@ func (r *Room) tellDue(ctx context.Context) error {
 	return nil
 }
 
-func (r *Room) tellAll(ctx context.Context, run model.RetentionRun, marks []string) error {
+func (r *Service) tellAll(ctx context.Context, run model.RetentionRun, marks []string) error {
 	q := r.o.Store.Read(ctx)
 	counts, err := q.CountItems(run.ID)
 	if err != nil {
@@ -78,7 +78,7 @@ func (r *Room) tellAll(ctx context.Context, run model.RetentionRun, marks []stri
 }
 
 // tell writes one account's notice, its mails and its event.
-func (r *Room) tell(ctx context.Context, run model.RetentionRun, account, mark string) error {
+func (r *Service) tell(ctx context.Context, run model.RetentionRun, account, mark string) error {
 	letter, sum, err := r.compose(ctx, run, account, mark)
 	if err != nil || sum.files == 0 {
 		return err
@@ -115,7 +115,8 @@ type noticeSum struct {
 
 // compose writes what an account's people are told (defaults.md, "Removal
 // notice"): never-downloaded files by name, then the rest.
-func (r *Room) compose(ctx context.Context, run model.RetentionRun, account, mark string) (Letter, noticeSum, error) {
+func (r *Service) compose(ctx context.Context, run model.RetentionRun, account,
+	mark string) (Letter, noticeSum, error) {
 	l := Letter{Kind: "expiring", Account: account, Head: []string{"File", "Stored (UTC)", "Size in bytes", "Downloaded"}}
 	var sum noticeSum
 	var missed, rest [][]string
@@ -227,7 +228,7 @@ func periodWords(p string) string {
 }
 
 // Notices lists a run's notices with how they went.
-func (r *Room) Notices(ctx context.Context, f model.RunFilter) ([]model.RetentionNotice, error) {
+func (r *Service) Notices(ctx context.Context, f model.RunFilter) ([]model.RetentionNotice, error) {
 	if _, err := r.o.Store.Read(ctx).Run(f.Run); err != nil {
 		return nil, fault.Missing("retention", err, "There is no run %q.", valid.Printable(f.Run))
 	}
@@ -235,7 +236,7 @@ func (r *Room) Notices(ctx context.Context, f model.RunFilter) ([]model.Retentio
 }
 
 // Told notes that somebody told an account's people of a run by hand.
-func (r *Room) Told(ctx context.Context, who, run, account string) error {
+func (r *Service) Told(ctx context.Context, who, run, account string) error {
 	return r.o.Store.Write(ctx, func(tx *store.Tx) error {
 		n, err := tx.NoticeTold(run, account, who)
 		if err != nil {

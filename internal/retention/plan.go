@@ -20,7 +20,7 @@ const (
 )
 
 // nextRun is the first day of runs that leaves people their notice.
-func (r *Room) nextRun(now time.Time) time.Time {
+func (r *Service) nextRun(now time.Time) time.Time {
 	earliest := now.Add(r.o.Policy.Notice)
 	at := time.Date(earliest.Year(), earliest.Month(), r.o.Policy.Day, r.o.Policy.Hour, 0, 0, 0, time.UTC)
 	if at.Before(earliest) {
@@ -30,7 +30,7 @@ func (r *Room) nextRun(now time.Time) time.Time {
 }
 
 // planRegular plans the run of a month, from a day before its notice is due.
-func (r *Room) planRegular(ctx context.Context) error {
+func (r *Service) planRegular(ctx context.Context) error {
 	now := r.now()
 	due := r.nextRun(now)
 	if due.Sub(now) > r.o.Policy.Notice+planEarlier {
@@ -49,7 +49,7 @@ func (r *Room) planRegular(ctx context.Context) error {
 }
 
 // planClosings plans the last run of every account that was closed and has none.
-func (r *Room) planClosings(ctx context.Context) error {
+func (r *Service) planClosings(ctx context.Context) error {
 	accounts, err := r.o.Store.Read(ctx).Accounts(model.Paging{})
 	if err != nil {
 		return err
@@ -71,7 +71,7 @@ func (r *Room) planClosings(ctx context.Context) error {
 
 // PlanClosing plans the removal of all that a closed account has, and tells its
 // people.
-func (r *Room) PlanClosing(ctx context.Context, account string) (model.RetentionRun, error) {
+func (r *Service) PlanClosing(ctx context.Context, account string) (model.RetentionRun, error) {
 	r.running.Lock()
 	defer r.running.Unlock()
 	a, err := r.o.Store.Read(ctx).Account(account)
@@ -88,7 +88,7 @@ func (r *Room) PlanClosing(ctx context.Context, account string) (model.Retention
 	return run, r.tellDue(ctx)
 }
 
-func (r *Room) closing(ctx context.Context, a model.Account) (model.RetentionRun, error) {
+func (r *Service) closing(ctx context.Context, a model.Account) (model.RetentionRun, error) {
 	now := r.now()
 	run := model.RetentionRun{ID: r.o.IDs.New(), Kind: model.RunClosing, Account: a.ID,
 		DueAt: now.Add(r.o.Policy.AfterClose), State: statePlan, CreatedAt: now, Planner: r.o.Node}
@@ -117,7 +117,7 @@ func (r *Room) closing(ctx context.Context, a model.Account) (model.RetentionRun
 
 // eachDue visits every version that will be due at a time, by the policies in
 // force. What is not due is not read.
-func (r *Room) eachDue(ctx context.Context, at time.Time, visit func(store.Kept) error) error {
+func (r *Service) eachDue(ctx context.Context, at time.Time, visit func(store.Kept) error) error {
 	q := r.o.Store.Read(ctx).Patient()
 	rules, err := readRules(q, r.o.Policy.Keep)
 	if err != nil {
@@ -153,7 +153,8 @@ func (r *Room) eachDue(ctx context.Context, at time.Time, visit func(store.Kept)
 
 // plan names what a run will remove. Until all is named it is not announced,
 // and a stop of the server discards it.
-func (r *Room) plan(ctx context.Context, run model.RetentionRun, visit func(add func(store.Kept) error) error) error {
+func (r *Service) plan(ctx context.Context, run model.RetentionRun,
+	visit func(add func(store.Kept) error) error) error {
 	err := r.o.Store.Write(ctx, func(tx *store.Tx) error {
 		tx.Unaudited("a plan is told of when it is announced")
 		return tx.PutRun(run)
@@ -178,7 +179,7 @@ func (r *Room) plan(ctx context.Context, run model.RetentionRun, visit func(add 
 
 // naming gathers what a run names.
 type naming struct {
-	r     *Room
+	r     *Service
 	ctx   context.Context
 	run   *model.RetentionRun
 	rules *rules
@@ -219,7 +220,7 @@ func (n *naming) flush() error {
 }
 
 // announce makes a plan that is whole a run.
-func (r *Room) announce(ctx context.Context, run model.RetentionRun) error {
+func (r *Service) announce(ctx context.Context, run model.RetentionRun) error {
 	run.State = model.RunAnnounced
 	return r.o.Store.Write(ctx, func(tx *store.Tx) error {
 		if is, err := tx.LockRun(run.ID); err != nil {
@@ -248,7 +249,7 @@ func (r *Room) announce(ctx context.Context, run model.RetentionRun) error {
 
 // discardHalfPlanned forgets runs that a stop of the server left half planned.
 // This process plans nothing at the moment: the caller holds running.
-func (r *Room) discardHalfPlanned(ctx context.Context) error {
+func (r *Service) discardHalfPlanned(ctx context.Context) error {
 	open, err := r.o.Store.Read(ctx).OpenRuns()
 	if err != nil {
 		return err

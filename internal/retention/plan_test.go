@@ -77,7 +77,7 @@ var planStories = stories{
 		w.to("2027-01-01 12:00")
 		run, stop := context.WithCancel(ctx)
 		stop()
-		if err := w.room.Step(run); err == nil {
+		if err := w.service.Step(run); err == nil {
 			t.Fatal("it went on")
 		}
 		if n := w.count(`SELECT COUNT(*) FROM retention_runs WHERE state = 'announced'`); n > 0 {
@@ -137,7 +137,7 @@ var planStories = stories{
 		if len(w.letters) != 2 || !strings.HasPrefix(w.letters[1].Text, "A reminder. ") {
 			t.Errorf("letters: %+v", w.letters)
 		}
-		list, err := w.room.Notices(ctx, model.RunFilter{Run: w.one().ID})
+		list, err := w.service.Notices(ctx, model.RunFilter{Run: w.one().ID})
 		testkit.Must(t, err)
 		if len(list) != 2 || !list[0].Reached || list[0].Mark != "first" || list[1].Mark != "reminder" ||
 			len(list[0].Mails) != 1 || list[0].Mails[0].To != "acme@example.com" {

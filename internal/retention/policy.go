@@ -75,7 +75,7 @@ func (r *rules) period(class string) string {
 }
 
 // current are the rules as they were read lately.
-func (r *Room) current(q *store.Q) (*rules, error) {
+func (r *Service) current(q *store.Q) (*rules, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if now := r.o.Clock(); r.rules == nil || now.Sub(r.loadedAt).Abs() > rulesFor {
@@ -88,7 +88,7 @@ func (r *Room) current(q *store.Q) (*rules, error) {
 	return r.rules, nil
 }
 
-func (r *Room) forget() {
+func (r *Service) forget() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.rules = nil
@@ -96,7 +96,7 @@ func (r *Room) forget() {
 
 // Class is the policy that keeps a file that is being stored. If the policies
 // can't be read it is the default's; planning looks again.
-func (r *Room) Class(userID, full, feed string) string {
+func (r *Service) Class(userID, full, feed string) string {
 	rules, err := r.current(r.o.Store.Read(context.Background()))
 	if err != nil {
 		return model.ClassDefault
@@ -106,7 +106,7 @@ func (r *Room) Class(userID, full, feed string) string {
 
 // Period is how long a file of a user at a path, of a feed if one is named, stays: 12mo. It
 // is the default's if the policies cannot be read.
-func (r *Room) Period(userID, full, feed string) string {
+func (r *Service) Period(userID, full, feed string) string {
 	rules, err := r.current(r.o.Store.Read(context.Background()))
 	if err != nil {
 		return r.o.Policy.Keep
@@ -116,7 +116,7 @@ func (r *Room) Period(userID, full, feed string) string {
 
 // NextRun is the day of the next removal: of the first regular run that is announced, or the
 // first that can be announced still; the zero time if that cannot be read.
-func (r *Room) NextRun() time.Time {
+func (r *Service) NextRun() time.Time {
 	runs, err := r.o.Store.Read(context.Background()).OpenRuns()
 	if err != nil {
 		return time.Time{}
@@ -131,7 +131,7 @@ func (r *Room) NextRun() time.Time {
 }
 
 // KeptUntil is when a version is due; the zero time when that can't be said.
-func (r *Room) KeptUntil(ctx context.Context, versionID string) time.Time {
+func (r *Service) KeptUntil(ctx context.Context, versionID string) time.Time {
 	q := r.o.Store.Read(ctx)
 	k, err := q.KeptVersion(versionID)
 	if err != nil {
@@ -149,7 +149,7 @@ func (r *Room) KeptUntil(ctx context.Context, versionID string) time.Time {
 }
 
 // Policies lists the policies, the default first.
-func (r *Room) Policies(ctx context.Context) ([]model.RetentionPolicy, error) {
+func (r *Service) Policies(ctx context.Context) ([]model.RetentionPolicy, error) {
 	list, err := r.o.Store.Read(ctx).Policies()
 	for i := range list {
 		list[i].Class = r.shown(list[i])
@@ -158,7 +158,7 @@ func (r *Room) Policies(ctx context.Context) ([]model.RetentionPolicy, error) {
 }
 
 // shown is a class with a username in place of an id.
-func (r *Room) shown(p model.RetentionPolicy) string {
+func (r *Service) shown(p model.RetentionPolicy) string {
 	if p.UserID != "" {
 		return strings.Replace(p.Class, p.UserID, p.User, 1)
 	}
@@ -168,7 +168,7 @@ func (r *Room) shown(p model.RetentionPolicy) string {
 // SetPolicy gives a feed, a user or a folder (of one user, or of all) a policy;
 // keep "" takes it away again. A shorter one makes the next run wait for an
 // administrator.
-func (r *Room) SetPolicy(ctx context.Context, who string, s model.SetPolicy) (model.RetentionPolicy, error) {
+func (r *Service) SetPolicy(ctx context.Context, who string, s model.SetPolicy) (model.RetentionPolicy, error) {
 	const op = "retention.SetPolicy"
 	p := model.RetentionPolicy{Feed: s.Feed, User: s.User, Folder: s.Folder, Keep: s.Keep}
 	if p.Keep != "" {
@@ -197,7 +197,7 @@ func (r *Room) SetPolicy(ctx context.Context, who string, s model.SetPolicy) (mo
 	return p, r.reclassifyPending(ctx)
 }
 
-func (r *Room) setPolicy(tx *store.Tx, who string, p model.RetentionPolicy) (model.RetentionPolicy, error) {
+func (r *Service) setPolicy(tx *store.Tx, who string, p model.RetentionPolicy) (model.RetentionPolicy, error) {
 	if p.User != "" {
 		u, err := tx.User(p.User)
 		if err != nil {
@@ -262,7 +262,7 @@ func shorter(at time.Time, period, than string) bool {
 
 // noteShortened makes the next run wait for an administrator if a change may
 // remove anything sooner than before.
-func (r *Room) noteShortened(tx *store.Tx, before *rules, p model.RetentionPolicy) error {
+func (r *Service) noteShortened(tx *store.Tx, before *rules, p model.RetentionPolicy) error {
 	keep := p.Keep
 	if keep == "" { // its files fall to one of the policies that are left
 		left, err := readRules(&tx.Q, r.o.Policy.Keep)
@@ -292,12 +292,12 @@ func (r *Room) noteShortened(tx *store.Tx, before *rules, p model.RetentionPolic
 
 // NeedConfirmation makes the next run that is planned wait for an
 // administrator, and every later one until then; why is shown.
-func (r *Room) NeedConfirmation(tx *store.Tx, why string) error {
+func (r *Service) NeedConfirmation(tx *store.Tx, why string) error {
 	return tx.SetSetting(confirmSetting, why)
 }
 
 // watchDefault notices that the configuration's period was shortened.
-func (r *Room) watchDefault(ctx context.Context) error {
+func (r *Service) watchDefault(ctx context.Context) error {
 	was, err := r.o.Store.Read(ctx).Setting(defaultSetting)
 	if err != nil || was == r.o.Policy.Keep {
 		return err
@@ -324,7 +324,7 @@ const reclassifyBatch = 1000
 
 // reclassifyPending gives every version the class of the policies in force,
 // after they were changed.
-func (r *Room) reclassifyPending(ctx context.Context) error {
+func (r *Service) reclassifyPending(ctx context.Context) error {
 	wanted, err := r.o.Store.Read(ctx).Setting(reclassifySetting)
 	if err != nil || wanted == "" {
 		return err

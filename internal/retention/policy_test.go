@@ -15,7 +15,7 @@ import (
 // set gives something a policy.
 func (w *world) set(p model.SetPolicy) {
 	w.t.Helper()
-	_, err := w.room.SetPolicy(ctx, "op:jo", p)
+	_, err := w.service.SetPolicy(ctx, "op:jo", p)
 	testkit.Must(w.t, err)
 }
 
@@ -63,8 +63,8 @@ var policyStories = stories{
 			{v, "/a", "", "12mo"}, {v, "/inv/a", "", "4y"}, {v, "/inv/old/a", "inv", "5y"}, {v, "/inv/older", "", "4y"},
 			{v, "/x", "inv", "3y"}} {
 			full := c.path
-			class := w.room.Class(c.user.ID, full, c.feed)
-			list, err := w.room.Policies(ctx)
+			class := w.service.Class(c.user.ID, full, c.feed)
+			list, err := w.service.Policies(ctx)
 			testkit.Must(t, err)
 			shown := strings.Replace(class, u.ID, "acme", 1)
 			for _, p := range list {
@@ -82,25 +82,25 @@ var policyStories = stories{
 		w.put(u, "/upload/a.csv", "aaa")
 		w.put(u, "/docs/b.csv", "bb")
 		w.set(model.SetPolicy{Folder: "/docs", Keep: "90d"})
-		f, err := w.room.Forecast(ctx, w.clock().Add(100*day), "", true)
+		f, err := w.service.Forecast(ctx, w.clock().Add(100*day), "", true)
 		testkit.Must(t, err)
 		if f.Files != 1 || f.Bytes != 2 || len(f.Lines) != 1 || f.Lines[0].Keep != "90d" ||
 			f.Lines[0].Class != "folder:/docs" || f.Named[0].Path != "/docs/b.csv" {
 			t.Errorf("in 100 days: %+v", f)
 		}
-		f, err = w.room.Forecast(ctx, w.clock().Add(400*day), "acme", false)
+		f, err = w.service.Forecast(ctx, w.clock().Add(400*day), "acme", false)
 		testkit.Must(t, err)
 		if f.Files != 2 || f.Bytes != 5 || len(f.Lines) != 2 || len(f.Named) != 0 {
 			t.Errorf("in 400 days: %+v", f)
 		}
-		if f, err = w.room.Forecast(ctx, w.clock().Add(400*day), "other", true); err != nil || f.Files != 0 {
+		if f, err = w.service.Forecast(ctx, w.clock().Add(400*day), "other", true); err != nil || f.Files != 0 {
 			t.Errorf("of another: %+v %v", f, err)
 		}
-		if _, err := w.room.Hold(ctx, "op:jo",
+		if _, err := w.service.Hold(ctx, "op:jo",
 			model.NewHold{Kind: model.HoldFile, Target: "acme:/docs/b.csv", Reason: "court"}); err != nil {
 			t.Fatal(err)
 		}
-		if f, err = w.room.Forecast(ctx, w.clock().Add(100*day), "", true); err != nil || f.Lines[0].Held != 1 ||
+		if f, err = w.service.Forecast(ctx, w.clock().Add(100*day), "", true); err != nil || f.Lines[0].Held != 1 ||
 			!f.Named[0].Held || len(f.Holds) != 1 {
 			t.Errorf("with a hold: %+v %v", f, err)
 		}
@@ -111,12 +111,12 @@ var policyStories = stories{
 			{Feed: "f", User: "acme", Keep: "1y"}, {User: "acme", Keep: "0d"}, {User: "acme", Keep: "-1d"},
 			{User: "acme", Keep: "1w"}, {User: "acme", Keep: "12 mo"},
 			{User: "acme", Keep: "99999d"}, {User: "acme", Keep: "1.5y"}} {
-			_, err := w.room.SetPolicy(ctx, "op:jo", p)
+			_, err := w.service.SetPolicy(ctx, "op:jo", p)
 			testkit.WantKind(t, err, fault.Invalid)
 		}
 		for _, p := range []model.SetPolicy{{User: "nobody", Keep: "1y"}, {Feed: "nothing", Keep: "1y"}, {Folder: "/a"},
 			{User: "acme"}} {
-			_, err := w.room.SetPolicy(ctx, "op:jo", p)
+			_, err := w.service.SetPolicy(ctx, "op:jo", p)
 			testkit.WantKind(t, err, fault.NotFound)
 		}
 	},

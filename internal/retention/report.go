@@ -23,7 +23,7 @@ import (
 
 // report writes a run's list of files into the blob store and signs a report
 // that has the list's hash.
-func (r *Room) report(ctx context.Context, id string) error {
+func (r *Service) report(ctx context.Context, id string) error {
 	run, err := r.o.Store.Read(ctx).Run(id)
 	if err != nil {
 		return err
@@ -57,7 +57,7 @@ func (r *Room) report(ctx context.Context, id string) error {
 }
 
 // close records that a run is done, and tells of it.
-func (r *Room) close(tx *store.Tx, run model.RetentionRun, b store.Blob, counts []store.ItemCount) error {
+func (r *Service) close(tx *store.Tx, run model.RetentionRun, b store.Blob, counts []store.ItemCount) error {
 	now := *run.FinishedAt
 	if is, err := tx.LockRun(run.ID); err != nil {
 		return err
@@ -93,7 +93,7 @@ func (r *Room) close(tx *store.Tx, run model.RetentionRun, b store.Blob, counts 
 }
 
 // sign makes the report, and counts what was removed.
-func (r *Room) sign(ctx context.Context, run *model.RetentionRun, counts []store.ItemCount,
+func (r *Service) sign(ctx context.Context, run *model.RetentionRun, counts []store.ItemCount,
 	listSum string) (string, error) {
 	type tally struct{ files, bytes int64 }
 	states, why := map[string]tally{}, []proof.Field{}
@@ -139,7 +139,7 @@ func (r *Room) sign(ctx context.Context, run *model.RetentionRun, counts []store
 }
 
 // writeItems writes a run's files as CSV.
-func (r *Room) writeItems(ctx context.Context, out io.Writer, id string) error {
+func (r *Service) writeItems(ctx context.Context, out io.Writer, id string) error {
 	w := csv.NewWriter(out)
 	// Error tells
 	_ = w.Write([]string{"account", "user", "path", "size", "sha256", "stored_at", "policy", "fetched", "outcome", "why",
@@ -166,7 +166,7 @@ func (r *Room) writeItems(ctx context.Context, out io.Writer, id string) error {
 }
 
 // dropItems forgets a finished run's items: its list has them.
-func (r *Room) dropItems(ctx context.Context, id string) error {
+func (r *Service) dropItems(ctx context.Context, id string) error {
 	for ctx.Err() == nil {
 		n, err := store.Change(ctx, r.o.Store, func(tx *store.Tx) (int64, error) { return tx.DropItems(id) })
 		if err != nil || n == 0 {
@@ -178,7 +178,7 @@ func (r *Room) dropItems(ctx context.Context, id string) error {
 
 // List writes a run's files as CSV: from the rows while it is open, from the
 // list that its report has the hash of once it is done.
-func (r *Room) List(ctx context.Context, w io.Writer, id string) error {
+func (r *Service) List(ctx context.Context, w io.Writer, id string) error {
 	run, err := r.Run(ctx, id)
 	if err != nil {
 		return err

@@ -51,11 +51,11 @@ type Policy struct {
 	RequireNotice bool          // files of an account whose notice reached nobody stay
 }
 
-// Options are what the room is made of.
+// Options are what the service is made of.
 type Options struct {
 	Store  *store.Store
 	Blobs  blob.Store
-	Desk   *deposit.Desk // nil: one of the room's own
+	Desk   *deposit.Desk // nil: one of the service's own
 	Clock  exchange.Clock
 	IDs    *exchange.IDs
 	Log    *slog.Logger
@@ -65,8 +65,8 @@ type Options struct {
 	Node   string // names this process among those that share the database
 }
 
-// Room is retention's.
-type Room struct {
+// Service is retention's.
+type Service struct {
 	o Options
 
 	mu       sync.Mutex
@@ -75,17 +75,17 @@ type Room struct {
 	running  sync.Mutex // one run at a time in this process
 }
 
-// New opens the room.
-func New(o Options) *Room {
+// New opens the service.
+func New(o Options) *Service {
 	if o.Desk == nil {
 		o.Desk = deposit.New(o.Store, o.Log)
 	}
-	return &Room{o: o}
+	return &Service{o: o}
 }
 
-func (r *Room) now() time.Time { return r.o.Clock().UTC().Truncate(time.Microsecond) }
+func (r *Service) now() time.Time { return r.o.Clock().UTC().Truncate(time.Microsecond) }
 
-func (r *Room) audit(tx *store.Tx, actor, action, subject string, detail map[string]string) error {
+func (r *Service) audit(tx *store.Tx, actor, action, subject string, detail map[string]string) error {
 	return tx.Audit(model.AuditRow{ID: r.o.IDs.New(), At: r.now(), Actor: actor, Action: action, Subject: subject,
 		Detail: detail})
 }
@@ -99,12 +99,12 @@ const (
 
 // Keep plans, tells and runs when it is time, until ctx ends. One node at a
 // time does.
-func (r *Room) Keep(ctx context.Context) {
+func (r *Service) Keep(ctx context.Context) {
 	exchange.Task{Every: keepEvery, Log: r.o.Log, Failure: "retention could not go on", Do: r.Step}.Run(ctx)
 }
 
 // lead makes this process the one that plans and runs, for a while.
-func (r *Room) lead(ctx context.Context) (bool, error) {
+func (r *Service) lead(ctx context.Context) (bool, error) {
 	return store.Change(ctx, r.o.Store, func(tx *store.Tx) (bool, error) {
 		now := r.now()
 		return tx.TakeLease(leaseName, r.o.Node, exchange.Micros(now), exchange.Micros(now.Add(leaseFor)))
@@ -112,7 +112,7 @@ func (r *Room) lead(ctx context.Context) (bool, error) {
 }
 
 // Step does everything that is due now.
-func (r *Room) Step(ctx context.Context) error {
+func (r *Service) Step(ctx context.Context) error {
 	if ok, err := r.lead(ctx); err != nil || !ok {
 		return err
 	}

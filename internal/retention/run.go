@@ -20,7 +20,7 @@ import (
 const runBatch = 100
 
 // runDue runs what is due and may.
-func (r *Room) runDue(ctx context.Context) error {
+func (r *Service) runDue(ctx context.Context) error {
 	open, err := r.o.Store.Read(ctx).OpenRuns()
 	if err != nil {
 		return err
@@ -39,7 +39,7 @@ func (r *Room) runDue(ctx context.Context) error {
 // RunNow does what is due without waiting for the next look: it plans, tells and
 // runs, and returns the runs that it announced or finished. It goes before no
 // date and no notice.
-func (r *Room) RunNow(ctx context.Context) ([]model.RetentionRun, error) {
+func (r *Service) RunNow(ctx context.Context) ([]model.RetentionRun, error) {
 	before, err := r.o.Store.Read(ctx).OpenRuns()
 	if err != nil {
 		return nil, err
@@ -73,7 +73,7 @@ const maxReturned = 100
 
 // Confirm lets a run go on that waits for an administrator, not before its
 // people had their notice.
-func (r *Room) Confirm(ctx context.Context, who, id string) (model.RetentionRun, error) {
+func (r *Service) Confirm(ctx context.Context, who, id string) (model.RetentionRun, error) {
 	const op = "retention.Confirm"
 	return store.Change(ctx, r.o.Store, func(tx *store.Tx) (model.RetentionRun, error) {
 		run, err := tx.LockRun(id)
@@ -110,7 +110,7 @@ func (r *Room) Confirm(ctx context.Context, who, id string) (model.RetentionRun,
 
 // Cancel calls a run off. What it names is planned with the next month's, with
 // new notices; of a closed account, it stays as long as its policies say.
-func (r *Room) Cancel(ctx context.Context, who, id, reason string) (model.RetentionRun, error) {
+func (r *Service) Cancel(ctx context.Context, who, id, reason string) (model.RetentionRun, error) {
 	if err := valid.CheckLabel("reason", reason); err != nil {
 		return model.RetentionRun{}, err
 	}
@@ -132,7 +132,7 @@ func (r *Room) Cancel(ctx context.Context, who, id, reason string) (model.Retent
 
 // execute judges everything that a run names, and makes its report. A stop of
 // the server in between is gone on from.
-func (r *Room) execute(ctx context.Context, id string) error {
+func (r *Service) execute(ctx context.Context, id string) error {
 	run, err := store.Change(ctx, r.o.Store, func(tx *store.Tx) (model.RetentionRun, error) {
 		run, err := tx.LockRun(id)
 		if err != nil || run.State == model.RunRunning {
@@ -181,7 +181,7 @@ func (r *Room) execute(ctx context.Context, id string) error {
 
 // told says, by account, since when its people know what a run names; where a
 // notice must reach somebody, those that reached nobody don't count.
-func (r *Room) told(ctx context.Context, run model.RetentionRun) (map[string]time.Time, error) {
+func (r *Service) told(ctx context.Context, run model.RetentionRun) (map[string]time.Time, error) {
 	list, err := r.o.Store.Read(ctx).RetentionNotices(run.ID, "", model.Paging{})
 	out := map[string]time.Time{}
 	for _, n := range list {
@@ -194,7 +194,7 @@ func (r *Room) told(ctx context.Context, run model.RetentionRun) (map[string]tim
 
 // removeSome judges a batch in one transaction. A hold that is placed meanwhile
 // waits until it is over, or is seen.
-func (r *Room) removeSome(tx *store.Tx, run model.RetentionRun, items []model.RetentionItem,
+func (r *Service) removeSome(tx *store.Tx, run model.RetentionRun, items []model.RetentionItem,
 	told map[string]time.Time) error {
 	boxes, err := lockAll(tx, items)
 	if err != nil {
@@ -259,7 +259,7 @@ func lockAll(tx *store.Tx, items []model.RetentionItem) (map[string]*mailbox.Box
 }
 
 // judge says whether something that a run names goes.
-func (r *Room) judge(run model.RetentionRun, k store.Kept, holds []model.Hold, rules *rules,
+func (r *Service) judge(run model.RetentionRun, k store.Kept, holds []model.Hold, rules *rules,
 	told map[string]time.Time) (state, why string) {
 	if h := holding(holds, k.Account, k.UserID, k.Feed, k.FileID); h != nil {
 		return model.ItemHeld, "hold " + h.ID + " on " + h.Kind + " " + h.Label + ": " + h.Reason
@@ -285,7 +285,7 @@ func (r *Room) judge(run model.RetentionRun, k store.Kept, holds []model.Hold, r
 
 // expired says of what a removed version was, that it is over. The version itself
 // goes with the batch's others.
-func (r *Room) expired(tx *store.Tx, run model.RetentionRun, k store.Kept, i model.RetentionItem) error {
+func (r *Service) expired(tx *store.Tx, run model.RetentionRun, k store.Kept, i model.RetentionItem) error {
 	at := r.now()
 	if k.Delivery != "" && k.Delivery != model.DeliveryWithdrawn && k.Delivery != model.DeliveryReplaced {
 		if err := tx.EndDelivery(k.ID, model.DeliveryExpired, exchange.Micros(at)); err != nil {
@@ -302,7 +302,7 @@ func (r *Room) expired(tx *store.Tx, run model.RetentionRun, k store.Kept, i mod
 }
 
 // Runs lists runs, the newest first.
-func (r *Room) Runs(ctx context.Context, f model.EveryFilter) ([]model.RetentionRun, error) {
+func (r *Service) Runs(ctx context.Context, f model.EveryFilter) ([]model.RetentionRun, error) {
 	list, err := r.o.Store.Read(ctx).Runs(f.Paging)
 	for i := range list {
 		list[i].Report = ""
@@ -311,7 +311,7 @@ func (r *Room) Runs(ctx context.Context, f model.EveryFilter) ([]model.Retention
 }
 
 // Run finds one run.
-func (r *Room) Run(ctx context.Context, id string) (model.RetentionRun, error) {
+func (r *Service) Run(ctx context.Context, id string) (model.RetentionRun, error) {
 	run, err := r.o.Store.Read(ctx).Run(id)
 	return run, fault.Missing("retention", err, "There is no run %q.", valid.Printable(id))
 }

@@ -73,7 +73,7 @@ var runStories = stories{
 	"the report is signed, and has the hash of its list": func(t *testing.T, w *world) {
 		u := w.customer("acme")
 		w.announced(u, 3)
-		_, err := w.room.Hold(ctx, "op:jo",
+		_, err := w.service.Hold(ctx, "op:jo",
 			model.NewHold{Kind: model.HoldFile, Target: "acme:/upload/001.csv", Reason: "case 7"})
 		testkit.Must(t, err)
 		w.on(runDay)
@@ -81,7 +81,7 @@ var runStories = stories{
 		d, err := proof.Open(r.Report, w.key.Public())
 		testkit.Must(t, err)
 		var list bytes.Buffer
-		testkit.Must(t, w.room.List(ctx, &list, r.ID))
+		testkit.Must(t, w.service.List(ctx, &list, r.ID))
 		sum := sha256.Sum256(list.Bytes())
 		for name, want := range map[string]string{"run": r.ID, "kind": "regular", "named": "3 files, 12 bytes",
 			"removed": "2 files, 8 bytes", "held": "1 files, 4 bytes", "kept": "0 files, 0 bytes",
@@ -121,7 +121,7 @@ var runStories = stories{
 		if r.Confirm == "" || r.Files != 1 {
 			t.Fatalf("%+v", r)
 		}
-		_, err := w.room.Confirm(ctx, "op:jo", r.ID)
+		_, err := w.service.Confirm(ctx, "op:jo", r.ID)
 		testkit.WantKind(t, err, fault.Conflict)
 		w.on("2026-08-03")
 		if w.one().State != model.RunAnnounced || !w.has(u, "/a") {
@@ -130,11 +130,11 @@ var runStories = stories{
 		if n := w.count(`SELECT COUNT(*) FROM outbox WHERE type = 'retention.confirm'`); n != 1 {
 			t.Errorf("%d events say that it waits", n)
 		}
-		_, err = w.room.Confirm(ctx, "op:jo", r.ID)
+		_, err = w.service.Confirm(ctx, "op:jo", r.ID)
 		testkit.Must(t, err)
-		_, err = w.room.Confirm(ctx, "op:jo", r.ID)
+		_, err = w.service.Confirm(ctx, "op:jo", r.ID)
 		testkit.WantKind(t, err, fault.Conflict)
-		list, err := w.room.RunNow(ctx)
+		list, err := w.service.RunNow(ctx)
 		testkit.Must(t, err)
 		if len(list) != 1 || list[0].RemovedFiles != 1 || w.has(u, "/a") || w.waits() != "" {
 			t.Fatalf("%+v, waits: %q", list, w.waits())
@@ -144,11 +144,11 @@ var runStories = stories{
 		u := w.customer("acme")
 		r := w.announced(u, 2)
 		w.to("2027-01-20")
-		_, err := w.room.Cancel(ctx, "op:jo", r.ID, "")
+		_, err := w.service.Cancel(ctx, "op:jo", r.ID, "")
 		testkit.WantKind(t, err, fault.Invalid)
-		_, err = w.room.Cancel(ctx, "op:jo", r.ID, "the customer asked")
+		_, err = w.service.Cancel(ctx, "op:jo", r.ID, "the customer asked")
 		testkit.Must(t, err)
-		_, err = w.room.Cancel(ctx, "op:jo", r.ID, "again")
+		_, err = w.service.Cancel(ctx, "op:jo", r.ID, "again")
 		testkit.WantKind(t, err, fault.Conflict)
 		w.on(runDay)
 		if r := w.runs(); !w.has(u, "/upload/000.csv") || r[len(r)-1].State != model.RunCancelled {
@@ -160,7 +160,7 @@ var runStories = stories{
 	},
 	"a run that was called off on its first day is not planned again for the same date": func(t *testing.T, w *world) {
 		r := w.announced(w.customer("acme"), 2)
-		_, err := w.room.Cancel(ctx, "op:jo", r.ID, "the customer asked")
+		_, err := w.service.Cancel(ctx, "op:jo", r.ID, "the customer asked")
 		testkit.Must(t, err)
 		w.step()
 		for _, again := range w.runs() {
@@ -178,7 +178,7 @@ var crashStories = stories{
 		w.to(runDay)
 		run, stop := context.WithCancel(ctx)
 		ended := make(chan error)
-		go func() { ended <- w.room.Step(run) }()
+		go func() { ended <- w.service.Step(run) }()
 		testkit.Eventually(t, "some are removed", func() bool { return w.count(`SELECT COUNT(*) FROM versions`) < 350 })
 		stop()
 		<-ended
@@ -215,7 +215,7 @@ var crashStories = stories{
 		w.to(runDay)
 		other := w.another("other")
 		var work sync.WaitGroup
-		work.Go(func() { _ = w.room.Step(ctx) })
+		work.Go(func() { _ = w.service.Step(ctx) })
 		work.Go(func() { _, _ = other.RunNow(ctx) })
 		work.Wait()
 		w.step()

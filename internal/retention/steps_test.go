@@ -28,7 +28,7 @@ func TestEveryStepOfRetention(t *testing.T) {
 				w.put(u, fmt.Sprintf("/upload/%d.csv", i), "text")
 			}
 		}
-		step := func(c context.Context) error { return w.room.Step(c) }
+		step := func(c context.Context) error { return w.service.Step(c) }
 		for name, o := range map[string]testkit.Operation{
 			"a plan and its notices":              {Begin: func() { begin(); w.to("2027-01-01") }, Do: step},
 			"a run and its report":                {Begin: func() { begin(); w.on("2027-01-01"); w.to(runDay) }, Do: step},
@@ -59,7 +59,7 @@ func TestEveryStepOfRetention(t *testing.T) {
 					return errors.Join(testkit.Books(w.db, w.blobs), testkit.Strays(w.db, w.root, 0))
 				}
 				o.End = func() string {
-					testkit.Must(t, w.room.Step(ctx)) // whoever keeps it goes on
+					testkit.Must(t, w.service.Step(ctx)) // whoever keeps it goes on
 					r := w.one()
 					return fmt.Sprintf("the run is %s: %d of %d files went; %d versions, %d live blobs, %d dead, %d notices", r.State,
 						r.RemovedFiles, r.Files, w.count("SELECT COUNT(*) FROM versions"),

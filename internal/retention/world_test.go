@@ -33,7 +33,7 @@ const day = 24 * time.Hour
 
 var ctx = context.Background()
 
-// world is retention's room over a real database and blob store, with mailboxes
+// world is retention's service over a real database and blob store, with mailboxes
 // to fill, and a clock that moves only a microsecond a look, and by to.
 type world struct {
 	t        testing.TB
@@ -44,10 +44,10 @@ type world struct {
 	blobs    blob.Store
 	ids      *exchange.IDs
 	key      *proof.Key
-	accounts *account.Room
-	feeds    *feed.Room
+	accounts *account.Service
+	feeds    *feed.Service
 	policy   retention.Policy
-	room     *retention.Room
+	service  *retention.Service
 	micros   atomic.Int64
 
 	mu      sync.Mutex
@@ -89,15 +89,15 @@ func (w *world) begin(t testing.TB) *world {
 	return w
 }
 
-// open makes the room, as a restart does.
+// open makes the service, as a restart does.
 func (w *world) open() {
-	w.room = w.another("node")
+	w.service = w.another("node")
 	w.feeds = feed.New(feed.Options{Store: w.store, Blobs: w.blobs, Clock: w.clock, IDs: w.ids, Key: w.key,
-		MaxFile: 1 << 20, Class: w.room.Class, KeepUploads: day})
+		MaxFile: 1 << 20, Class: w.service.Class, KeepUploads: day})
 }
 
-// another is a room beside, as another node has one.
-func (w *world) another(node string) *retention.Room {
+// another is a service beside, as another node has one.
+func (w *world) another(node string) *retention.Service {
 	return retention.New(retention.Options{Store: w.store, Blobs: w.blobs, Clock: w.clock, IDs: w.ids,
 		Log: slog.New(slog.DiscardHandler), Key: w.key, Policy: w.policy, Tell: w.tell, Node: node})
 }
@@ -212,7 +212,7 @@ func (w *world) put(u model.User, full, text string) (version string) {
 			return err
 		}
 		v := store.Version{ID: version, FileID: f.FileID, UserID: u.ID, BlobID: b.ID, Actor: "test",
-			StoredAt: exchange.Micros(now), Class: w.room.Class(u.ID, full, "")}
+			StoredAt: exchange.Micros(now), Class: w.service.Class(u.ID, full, "")}
 		if err := tx.AddVersion(v); err != nil {
 			return err
 		}
@@ -226,7 +226,7 @@ func (w *world) put(u model.User, full, text string) (version string) {
 }
 
 // step does what is due.
-func (w *world) step() { w.t.Helper(); testkit.Must(w.t, w.room.Step(ctx)) }
+func (w *world) step() { w.t.Helper(); testkit.Must(w.t, w.service.Step(ctx)) }
 
 // on goes to a date and does what is due.
 func (w *world) on(date string) { w.t.Helper(); w.to(date); w.step() }
@@ -234,7 +234,7 @@ func (w *world) on(date string) { w.t.Helper(); w.to(date); w.step() }
 // runs lists runs, the newest first.
 func (w *world) runs() []model.RetentionRun {
 	w.t.Helper()
-	list, err := w.room.Runs(ctx, model.EveryFilter{Paging: model.Paging{Limit: 100}})
+	list, err := w.service.Runs(ctx, model.EveryFilter{Paging: model.Paging{Limit: 100}})
 	testkit.Must(w.t, err)
 	return list
 }
@@ -246,7 +246,7 @@ func (w *world) one() model.RetentionRun {
 	if len(list) != 1 {
 		w.t.Fatalf("there are %d runs: %+v", len(list), list)
 	}
-	r, err := w.room.Run(ctx, list[0].ID)
+	r, err := w.service.Run(ctx, list[0].ID)
 	testkit.Must(w.t, err)
 	return r
 }
@@ -255,7 +255,7 @@ func (w *world) one() model.RetentionRun {
 func (w *world) outcomes(run string) map[string]string {
 	w.t.Helper()
 	var b strings.Builder
-	testkit.Must(w.t, w.room.List(ctx, &b, run))
+	testkit.Must(w.t, w.service.List(ctx, &b, run))
 	rows, err := csv.NewReader(strings.NewReader(b.String())).ReadAll()
 	testkit.Must(w.t, err)
 	out := map[string]string{}

@@ -14,7 +14,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/sftpwire"
 )
 
-// bufferSize holds the largest packet with room for small ones behind it.
+// bufferSize holds the largest packet with service for small ones behind it.
 const bufferSize = sftpwire.MaxPacket + 32<<10
 
 // bulkSize is how many gathered bytes make a write worth gathering further

@@ -71,7 +71,7 @@ type Options struct {
 	// before the next. May be nil.
 	Used func(took time.Duration) (pause time.Duration)
 	// Refused is told of requests that were refused for want of rights or
-	// room, from any goroutine. May be nil.
+	// service, from any goroutine. May be nil.
 	Refused func(kind fault.Kind, text string)
 }
 

@@ -52,7 +52,7 @@ type attempt struct {
 	place   *half // until it has logged in
 	rec     Record
 	from    netip.Addr
-	region  string // of the door
+	region  string // of the listener
 	hello   sshwire.Hello
 	pre     ssh.ServerPreAuthConn
 	wire    *sshwire.Conn

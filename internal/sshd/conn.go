@@ -22,7 +22,7 @@ import (
 )
 
 // handle serves one connection from its first byte to its record.
-func (s *Server) handle(l Door, nc net.Conn, from netip.Addr, place *half) {
+func (s *Server) handle(l Listener, nc net.Conn, from netip.Addr, place *half) {
 	defer nc.Close()
 	a := &attempt{s: s, ctx: s.ctx, place: place, from: from, region: l.Region, rec: Record{From: from,
 		Connection: model.Connection{Reference: fault.NewReference(), At: s.o.Clock(), Address: from.String()}}}
@@ -78,9 +78,9 @@ func (s *Server) ended(a *attempt) {
 	s.o.Authority.Ended(a.rec)
 }
 
-// admit keeps out who is banned or not on the door's list, and lets those wait
+// admit keeps out who is banned or not on the listener's list, and lets those wait
 // from whose address too much failed lately.
-func (s *Server) admit(a *attempt, l Door, nc net.Conn) bool {
+func (s *Server) admit(a *attempt, l Listener, nc net.Conn) bool {
 	may := s.o.Authority.Admit(a.from)
 	if may.Banned {
 		ref := ""

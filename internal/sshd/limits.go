@@ -12,7 +12,7 @@ import (
 
 // gate counts the connections that have not logged in. When there are too
 // many, the oldest makes room: who means to log in has done so within moments,
-// and a crowd that only holds the door can't keep others out.
+// and a crowd that only holds connections can't keep others out.
 type gate struct {
 	limits Limits
 	clock  exchange.Clock

@@ -46,7 +46,7 @@ func proxyLimits(l Limits) Limits {
 
 // proxied awaits the header of a trusted proxy, and then lets in whom it
 // names. Without one the connection is closed: it could be anybody's.
-func (s *Server) proxied(l Door, nc net.Conn) {
+func (s *Server) proxied(l Listener, nc net.Conn) {
 	proxy := address(nc.RemoteAddr())
 	place := s.heads.enter(nc, proxy)
 	if place == nil {

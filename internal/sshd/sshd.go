@@ -1,4 +1,4 @@
-// Package sshd is the SSH door: it listens, lets users in by key and by
+// Package sshd is the SSH server: it listens, lets users in by key and by
 // nothing else, keeps the register of live sessions, and hands each "sftp"
 // subsystem to the Handler it was given.
 //
@@ -67,8 +67,8 @@ type Record struct {
 	Unknown []string // unknown keys offered for a user that there is, as authorized_keys lines
 }
 
-// Door is a listener with what it stands for.
-type Door struct {
+// Listener is a listener with what it stands for.
+type Listener struct {
 	net.Listener
 	Region   string         // of the endpoint that partners are told; "" is the default one
 	AllowIPs []netip.Prefix // who may knock; none allows all
@@ -125,7 +125,7 @@ type Limits struct {
 	Logins          int64         // of a user in an hour; more are slowed down. 0: any number
 }
 
-// Server is the SSH door.
+// Server is the SSH server.
 type Server struct {
 	o     Options
 	gate  *gate
@@ -153,8 +153,8 @@ func New(o Options) *Server {
 		live: newRegister(o.Limits), exchanges: newExchanges(), ctx: ctx, cancel: cancel}
 }
 
-// Serve takes connections at a door until Shutdown.
-func (s *Server) Serve(l Door) error {
+// Serve takes a listener's connections until Shutdown.
+func (s *Server) Serve(l Listener) error {
 	s.mu.Lock()
 	if s.closing {
 		s.mu.Unlock()
@@ -184,7 +184,7 @@ func (s *Server) Serve(l Door) error {
 }
 
 // knock gives a connection its place among the half-open ones, and a goroutine.
-func (s *Server) knock(l Door, nc net.Conn, from netip.Addr) {
+func (s *Server) knock(l Listener, nc net.Conn, from netip.Addr) {
 	if place := s.gate.enter(nc, from); place != nil {
 		s.conns.Go(func() {
 			err := fault.Guard(s.o.Log, "a connection", func() error { s.handle(l, nc, from, place); return nil })

@@ -17,7 +17,7 @@ var ErrBacklog = errors.New("the client sent more than is read")
 const LaneBacklog = 4 << 20
 
 // slack is what a channel's content costs on the wire beyond itself, as a part of
-// it: packets of 32 KiB, and room to spare.
+// it: packets of 32 KiB, with room to spare.
 const slack = 128
 
 // replies is what a client may send for every byte of requests that were read, beside

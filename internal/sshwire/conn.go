@@ -41,7 +41,7 @@ type Conn struct {
 	meter          meter
 
 	mu       sync.Mutex
-	room     *sync.Cond
+	service  *sync.Cond
 	bulk     int     // callers of Bulk that are not done
 	gathered *[]byte // to be written next
 	draining bool    // a goroutine is writing
@@ -50,7 +50,7 @@ type Conn struct {
 
 func newConn(nc net.Conn) *Conn {
 	c := &Conn{Conn: nc, meter: meter{closed: make(chan struct{})}}
-	c.room = sync.NewCond(&c.mu)
+	c.service = sync.NewCond(&c.mu)
 	if sc, ok := nc.(syscall.Conn); ok {
 		if raw, err := sc.SyscallConn(); err == nil {
 			c.raw = raw
@@ -168,7 +168,7 @@ func (c *Conn) Write(p []byte) (int, error) {
 	}
 	defer c.mu.Unlock()
 	for c.gathered != nil && len(*c.gathered)+len(p) > gatherBuffer && c.err == nil {
-		c.room.Wait()
+		c.service.Wait()
 	}
 	if c.err != nil {
 		return 0, c.err
@@ -192,7 +192,7 @@ func (c *Conn) drain() {
 	for c.gathered != nil && c.err == nil {
 		b := c.gathered
 		c.gathered = nil
-		c.room.Broadcast()
+		c.service.Broadcast()
 		c.mu.Unlock()
 		_, err := c.Conn.Write(*b)
 		*b = (*b)[:0]
@@ -203,7 +203,7 @@ func (c *Conn) drain() {
 		c.err = err
 	}
 	c.draining = false
-	c.room.Broadcast()
+	c.service.Broadcast()
 }
 
 // Bulk says that much is about to be written: the library's packets then go
@@ -221,6 +221,6 @@ func (c *Conn) bulkDone() {
 	defer c.mu.Unlock()
 	c.bulk--
 	for c.draining {
-		c.room.Wait()
+		c.service.Wait()
 	}
 }

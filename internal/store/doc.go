@@ -1,5 +1,5 @@
 // Package store holds all SQL: the schema, its migrations, and one method for
-// each question a room asks or fact it writes. The same text runs on SQLite
+// each question a service asks or fact it writes. The same text runs on SQLite
 // and PostgreSQL; what must differ is in dialect.go.
 //
 // Reads go through Read, on a pool of connections. Every change goes through
@@ -9,5 +9,5 @@
 // commit in parallel. A function may be run more than once and must not keep
 // what it learned from a run that failed.
 //
-// The store decides nothing: rights, quotas and states are the rooms'.
+// The store decides nothing: rights, quotas and states are the services'.
 package store

@@ -17,7 +17,7 @@ func most(p model.Paging) int64 {
 }
 
 // latest is a page's start in a list that has the newest first, which a time and then a
-// text order: rows before it in that order were shown already. Rooms make the cursor with
+// text order: rows before it in that order were shown already. Services make the cursor with
 // LatestCursor; one that is not of this form starts at the first row.
 func latest(p model.Paging) (at int64, text string) {
 	if _, err := fmt.Sscanf(p.Cursor, "%d %s", &at, &text); err != nil {

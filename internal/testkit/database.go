@@ -74,7 +74,7 @@ func Empty(t testing.TB, db *sql.DB, tables ...string) {
 }
 
 // Customers makes accounts, each with its user of the same name.
-func Customers(t testing.TB, accounts *account.Room, names ...string) {
+func Customers(t testing.TB, accounts *account.Service, names ...string) {
 	t.Helper()
 	for _, name := range names {
 		_, err := accounts.AddAccount(context.Background(), "test", model.NewAccount{ID: name, Name: name})

@@ -27,18 +27,18 @@ const (
 	maxNames = 20
 )
 
-// Room answers questions about files.
-type Room struct {
+// Service answers questions about files.
+type Service struct {
 	store *store.Store
 	clock exchange.Clock
 }
 
-// New opens the room.
-func New(s *store.Store, clock exchange.Clock) *Room { return &Room{s, clock} }
+// New opens the service.
+func New(s *store.Store, clock exchange.Clock) *Service { return &Service{s, clock} }
 
 // Find traces a content (SHA-256), an account, or a file's name, whichever the
 // text is; account narrows a name or a content.
-func (r *Room) Find(ctx context.Context, about, account string) (model.Trace, error) {
+func (r *Service) Find(ctx context.Context, about, account string) (model.Trace, error) {
 	const op = "trace.Find"
 	q := r.store.Read(ctx).Patient()
 	t := model.Trace{About: valid.Printable(about), Kind: "name", At: r.clock().UTC().Truncate(time.Second),

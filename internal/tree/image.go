@@ -53,7 +53,7 @@ type image struct {
 	dirty   bool          // it answers for its name
 	behind  bool          // a version was committed since it began
 	resumed bool          // it was a partial, or another session's
-	full    bool          // a part was refused for want of room
+	full    bool          // a part was refused for want of service
 	byName  bool          // it stands for a change of a stored file by name: nobody resumes it
 	over    string        // version that the name showed when the image began
 	covers  int64         // size of the visible file it will replace

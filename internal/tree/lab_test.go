@@ -27,7 +27,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// opHook stands for the functions of other rooms that a transaction calls.
+// opHook stands for the functions of other services that a transaction calls.
 const opHook blobtest.Op = "hook"
 
 // hit is a fault that was met.
@@ -216,7 +216,7 @@ func (l *lab) plan(op blobtest.Op, id string) blobtest.Fault {
 	return f
 }
 
-// refuse makes the next transaction that calls another room fail.
+// refuse makes the next transaction that calls another service fail.
 func (l *lab) refuse(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

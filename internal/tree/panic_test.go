@@ -50,7 +50,7 @@ func TestAPanicEndsWhatItHappenedIn(t *testing.T) {
 }
 
 // provoke makes a call of the disk, and returns what the client hears. A panic on the
-// session's own goroutine is the door's to catch, as it is here.
+// session's own goroutine is the server's to catch, as it is here.
 func provoke(t *testing.T, s *tree.Session, op blobtest.Op) (heard error) {
 	t.Helper()
 	return fault.Guard(slog.New(slog.DiscardHandler), "the test's session", func() error {

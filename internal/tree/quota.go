@@ -72,7 +72,7 @@ func (b *box) trim() {
 	}
 }
 
-// makesRoom reports whether an upload that did not fit into the quota gives its room to
+// makesRoom reports whether an upload that did not fit into the quota gives its service to
 // others that are under way. Without any, it stays to be continued. Callers hold box.mu.
 func (img *image) makesRoom() bool {
 	if !img.full || img.resumed {

@@ -188,7 +188,7 @@ func (m *machine) outlived() bool {
 }
 
 // doFault makes the next call of one kind fail, or the next transaction that
-// calls another room.
+// calls another service.
 func (m *machine) doFault(t *rapid.T) {
 	if !m.faulty {
 		t.Skip("nothing fails")

@@ -50,7 +50,7 @@ type Policy struct {
 // has limits of its own; 0 is no limit.
 type AccountLimits struct{ Bytes, Items int64 }
 
-// Hooks are what other rooms do about events here. Those with a transaction
+// Hooks are what other services do about events here. Those with a transaction
 // run inside it, and their error undoes the change.
 type Hooks struct {
 	// OnCommit: uploads of one user have their final names.

@@ -33,8 +33,8 @@ type world struct {
 	dir      string
 	store    *store.Store
 	asked    testkit.Statements
-	accounts *account.Room
-	inbox    *inbox.Room
+	accounts *account.Service
+	inbox    *inbox.Service
 	blobs    *disk.Store
 	faulty   blob.Store // stands before blobs, if a test set it
 	tree     *tree.Tree

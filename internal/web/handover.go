@@ -45,7 +45,7 @@ type page struct {
 
 // Options are what the pages need.
 type Options struct {
-	HandOver *handover.Room
+	HandOver *handover.Service
 	Help     string                                        // whom people turn to
 	HelpFor  func(ctx context.Context, user string) string // the same, for a user's people; nil: Help
 	Proxies  []netip.Prefix                                // whose X-Forwarded-For is believed

@@ -31,12 +31,12 @@ import (
 
 var ctx = context.Background()
 
-// world is the pages over a real links' room.
+// world is the pages over a real links' service.
 type world struct {
 	t        testing.TB
 	asked    testkit.Statements
-	accounts *account.Room
-	links    *handover.Room
+	accounts *account.Service
+	links    *handover.Service
 	pages    http.Handler
 	log      *testkit.Log
 	later    atomic.Int64 // added to the real time

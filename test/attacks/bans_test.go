@@ -149,15 +149,15 @@ func TestFiveFailuresSlowAnAddressDown(t *testing.T) {
 		quick = min(quick, wait("203.0.113.9"))
 	}
 	if quick > 200*time.Millisecond {
-		t.Errorf("after four failures the door takes %v", quick)
+		t.Errorf("after four failures the server takes %v", quick)
 	}
 	stumble(t, n, "203.0.113.9")
 	if took := wait("203.0.113.9"); took < 240*time.Millisecond || took > 3*time.Second {
-		t.Errorf("after five failures the door takes %v, want a quarter of a second", took)
+		t.Errorf("after five failures the server takes %v, want a quarter of a second", took)
 	}
 	stumble(t, n, "203.0.113.9", "203.0.113.9")
 	if took := wait("203.0.113.9"); took < 900*time.Millisecond || took > 4*time.Second {
-		t.Errorf("after seven failures the door takes %v, want a second", took)
+		t.Errorf("after seven failures the server takes %v, want a second", took)
 	}
 	if took := wait("203.0.113.10"); took > 500*time.Millisecond {
 		t.Errorf("a neighbour waits for %v", took)

@@ -153,7 +153,7 @@ func TestSessionLimitsOfAccountAndAddress(t *testing.T) {
 	}
 }
 
-// Who made room at a full door was not refused for what they did, and their
+// Who made room at a full listener was not refused for what they did, and their
 // record says so.
 func TestWhoMakesRoomIsOnRecordAsThat(t *testing.T) {
 	n := start(t, func(c *config.Config) { c.Limits.HalfOpen = 1 })

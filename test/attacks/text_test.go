@@ -39,7 +39,7 @@ func strangeName(r *rand.Rand) string {
 }
 
 // TestStrangeTextIsRecorded sends names and a version that are no text through
-// every door. Whatever the database, nothing is lost for it: the files are there,
+// every server. Whatever the database, nothing is lost for it: the files are there,
 // byte for byte, and ledger, trace, drops and log say so in the same words.
 func TestStrangeTextIsRecorded(t *testing.T) {
 	testkit.OnBoth(t, func(t *testing.T, database string) {

@@ -37,7 +37,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// pairs are the rooms, joined as a node joins them, over a few mailboxes that
+// pairs are the services, joined as a node joins them, over a few mailboxes that
 // everything wants at once.
 type pairs struct {
 	t        *testing.T
@@ -45,13 +45,13 @@ type pairs struct {
 	store    *store.Store
 	db       *sql.DB
 	ids      *exchange.IDs
-	accounts *account.Room
-	feeds    *feed.Room
-	inbox    *inbox.Room
-	retain   *retention.Room
-	expect   *expect.Room
-	links    *handover.Room
-	tell     *notify.Room
+	accounts *account.Service
+	feeds    *feed.Service
+	inbox    *inbox.Service
+	retain   *retention.Service
+	expect   *expect.Service
+	links    *handover.Service
+	tell     *notify.Service
 	tree     *tree.Tree
 	users    []model.User
 	mu       sync.Mutex

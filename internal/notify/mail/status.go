@@ -58,8 +58,8 @@ func readLine(in *bufio.Reader) (string, error) {
 	var b strings.Builder
 	for {
 		part, err := in.ReadSlice('\n')
-		if room := maxField - b.Len(); room > 0 {
-			b.Write(part[:min(len(part), room)])
+		if service := maxField - b.Len(); service > 0 {
+			b.Write(part[:min(len(part), service)])
 		}
 		if err != bufio.ErrBufferFull {
 			return b.String(), err

@@ -31,7 +31,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// buildExchange builds the rooms through which files come and go.
+// buildExchange builds the services through which files come and go.
 func (n *Node) buildExchange(ctx context.Context) (err error) {
 	st := &n.cfg.Storage
 	if n.key, err = n.signingKey(ctx); err != nil {
@@ -100,7 +100,7 @@ func (n *Node) final(userID, full string) bool {
 	return n.naming.Rules(userID, full).IsFinal(path.Base(full))
 }
 
-func (n *Node) buildNotify(ctx context.Context) (*notify.Room, error) {
+func (n *Node) buildNotify(ctx context.Context) (*notify.Service, error) {
 	w, m := &n.cfg.Webhooks, &n.cfg.Mail
 	var allow []netip.Prefix = config.Networks(w.Allow)
 	vault, err := openVault(n.cfg.Data)
@@ -122,14 +122,14 @@ func (n *Node) buildNotify(ctx context.Context) (*notify.Room, error) {
 		}
 		o.Mailer = mailer
 	}
-	room := notify.New(o)
-	lost, err := room.SealSecrets(ctx)
+	service := notify.New(o)
+	lost, err := service.SealSecrets(ctx)
 	if len(lost) > 0 {
 		n.log.Error("secrets of webhooks were sealed under another secrets.key: their messages wait; restore it, or run "+
 			"sallyport webhook set NAME --rotate-secret",
 			"webhooks", strings.Join(lost, " "))
 	}
-	return room, err
+	return service, err
 }
 
 // helpOf is whom an account's people turn to.

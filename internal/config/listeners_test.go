@@ -80,7 +80,7 @@ func TestNetworksOfBothFamilies(t *testing.T) {
 	}
 }
 
-func TestDoorsThatCannotWork(t *testing.T) {
+func TestListenersThatCannotWork(t *testing.T) {
 	for _, c := range []struct{ text, env, message string }{
 		{"endpoint: {allow_ips: [everywhere]}", "", `endpoint.allow_ips: "everywhere" is not an address`},
 		{"endpoint: {allow_ips: [203.0.113.0/33]}", "", `"203.0.113.0/33" is not`},

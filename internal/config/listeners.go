@@ -44,9 +44,9 @@ func Networks(list []string) (out []netip.Prefix) {
 	return out
 }
 
-// checkDoors refuses endpoints, lists of addresses and key policies that
+// checkListeners refuses endpoints, lists of addresses and key policies that
 // cannot work.
-func (c *Config) checkDoors() error {
+func (c *Config) checkListeners() error {
 	const op = "config.check"
 	bad := func(format string, args ...any) error { return fault.E(op, fault.Invalid, format, args...) }
 	lists := map[string][]string{"endpoint.allow_ips": c.Endpoint.AllowIPs, "access.never_ban": c.Access.NeverBan,

@@ -77,7 +77,7 @@ func endpoints(client, server string) []byte {
 }
 
 // entered reads the server's version line, which says that the connection is
-// past the door.
+// past the listener.
 func entered(t testing.TB, conn net.Conn) *bufio.Reader {
 	t.Helper()
 	r := bufio.NewReader(conn)
