@@ -83,7 +83,7 @@ func (r *Service) end(ctx context.Context, k model.Key, now time.Time) error {
 		text := fmt.Sprintf(
 			"The key %s of user %s expired on %s and does not work any more. Please make a new pair and send the public file.",
 			live.Fingerprint, u.Name, live.ExpiresAt.Format(time.DateOnly))
-		fresh, err := r.note(tx, live, u, "key.expired", live.ExpiresAt.Format(time.RFC3339), text)
+		fresh, err := r.addNotice(tx, live, u, "key.expired", live.ExpiresAt.Format(time.RFC3339), text)
 		if err == nil && !fresh {
 			err = errNothingToDo
 		}
@@ -112,7 +112,7 @@ func (r *Service) NoteKeys(ctx context.Context) error {
 		}
 		err = r.store.Write(ctx, func(tx *store.Tx) error {
 			for _, k := range due {
-				if err := r.noteKey(tx, k, now); err != nil {
+				if err := r.noticeAge(tx, k, now); err != nil {
 					return err
 				}
 			}
@@ -125,7 +125,7 @@ func (r *Service) NoteKeys(ctx context.Context) error {
 	}
 }
 
-func (r *Service) noteKey(tx *store.Tx, k model.Key, now time.Time) error {
+func (r *Service) noticeAge(tx *store.Tx, k model.Key, now time.Time) error {
 	if k.RetiresAt != nil {
 		return nil // its successor is there
 	}
@@ -134,14 +134,14 @@ func (r *Service) noteKey(tx *store.Tx, k model.Key, now time.Time) error {
 			if now.Add(m.before).Before(*k.ExpiresAt) {
 				continue
 			}
-			return r.tell(tx, k, "key.expiring", m.name+" before "+k.ExpiresAt.Format(time.RFC3339),
+			return r.noticeHolder(tx, k, "key.expiring", m.name+" before "+k.ExpiresAt.Format(time.RFC3339),
 				fmt.Sprintf("The key %s of user %s works until %s. Please make a new pair before then and send the public file; "+
 					"both keys work until the old one ends.",
 					k.Fingerprint, k.User, k.ExpiresAt.Format(time.DateOnly)))
 		}
 	}
 	if now.Sub(k.CreatedAt) >= oldAge {
-		return r.tell(tx, k, "key.old", "24 months",
+		return r.noticeHolder(tx, k, "key.old", "24 months",
 			fmt.Sprintf("The key %s of user %s has been in use since %s. Nothing is wrong with it; "+
 				"a new pair now and then keeps a lost copy from mattering.", k.Fingerprint, k.User,
 				k.CreatedAt.Format(time.DateOnly)))
@@ -149,17 +149,17 @@ func (r *Service) noteKey(tx *store.Tx, k model.Key, now time.Time) error {
 	return nil
 }
 
-// tell notes something that a key's people should hear, once for each mark.
-func (r *Service) tell(tx *store.Tx, k model.Key, kind, mark, text string) error {
+// noticeHolder notes something that a key's people should hear, once for each mark.
+func (r *Service) noticeHolder(tx *store.Tx, k model.Key, kind, mark, text string) error {
 	u, err := tx.User(k.User)
 	if err != nil {
 		return err
 	}
-	_, err = r.note(tx, k, u, kind, mark, text)
+	_, err = r.addNotice(tx, k, u, kind, mark, text)
 	return err
 }
 
-func (r *Service) note(tx *store.Tx, k model.Key, u model.User, kind, mark, text string) (bool, error) {
+func (r *Service) addNotice(tx *store.Tx, k model.Key, u model.User, kind, mark, text string) (bool, error) {
 	if help := r.help(&tx.Q, u.Account); help != "" {
 		text += " Help: " + help + "."
 	}

@@ -153,7 +153,7 @@ func (r *Service) exposed(tx *store.Tx, actor, user string, f keys.Exposed, out 
 			return err
 		}
 		for _, k := range holders {
-			if err := r.tell(tx, k, "key.burned", "sent",
+			if err := r.noticeHolder(tx, k, "key.burned", "sent",
 				fmt.Sprintf("The private half of the key %s of user %s was sent to us, so the key is blocked. "+
 					"Please make a new pair and send the public file. Please stop using the old key everywhere.", fp,
 					k.User)); err != nil {
@@ -168,7 +168,7 @@ func (r *Service) exposed(tx *store.Tx, actor, user string, f keys.Exposed, out 
 			if err := tx.SetKey(k); err != nil {
 				return err
 			}
-			if err := r.tell(tx, k, "key.flagged", row.At.Format(time.DateOnly),
+			if err := r.noticeHolder(tx, k, "key.flagged", row.At.Format(time.DateOnly),
 				fmt.Sprintf("Somebody sent us an encrypted private key file for the key %s of user %s. "+
 					"If it was you, please make a new pair, since the file has left your computer. If it was not, please tell us.", fp,
 					k.User)); err != nil {

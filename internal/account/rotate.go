@@ -43,7 +43,7 @@ func (r *Service) FreezeKey(ctx context.Context, actor, fingerprint, by string) 
 					k.FrozenAt.Format("2006-01-02 15:04"))
 			}
 			k.FrozenAt, k.FrozenBy, k.FrozenByID = &row.At, c.Email, c.ID
-			if err := r.tell(tx, *k, "key.frozen", row.ID,
+			if err := r.noticeHolder(tx, *k, "key.frozen", row.ID,
 				fmt.Sprintf("At the word of %s (%s) the key %s of user %s does not work any more. "+
 					"To go on, a second contact must confirm a new key, or that this one is good.", c.Name, c.Email, k.Fingerprint,
 					u.Name)); err != nil {

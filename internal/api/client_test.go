@@ -174,15 +174,15 @@ func (o operation) check(t *testing.T, name string, r *http.Request, body []byte
 // TestACursorBelongsToItsList: one from another list, with other filters, or garbage is
 // refused, so that nobody reads a list with holes.
 func TestACursorBelongsToItsList(t *testing.T) {
-	mark := markOf[model.UserFilter]("list-users", model.UserFilter{Account: "acme"})
+	mark := bindingOf[model.UserFilter]("list-users", model.UserFilter{Account: "acme"})
 	cursor := sealCursor("jo", mark)
 	key, err := openCursor(cursor, mark)
 	if err != nil || key != "jo" {
 		t.Fatalf("%q, %v", key, err)
 	}
 	for name, other := range map[string]string{
-		"another list":   markOf[model.UserFilter]("list-keys", model.UserFilter{Account: "acme"}),
-		"another filter": markOf[model.UserFilter]("list-users", model.UserFilter{Account: "globex"}),
+		"another list":   bindingOf[model.UserFilter]("list-keys", model.UserFilter{Account: "acme"}),
+		"another filter": bindingOf[model.UserFilter]("list-users", model.UserFilter{Account: "globex"}),
 	} {
 		if _, err := openCursor(cursor, other); err == nil {
 			t.Errorf("a cursor of %s was taken", name)
@@ -194,7 +194,7 @@ func TestACursorBelongsToItsList(t *testing.T) {
 		}
 	}
 	page := model.UserFilter{Account: "acme", Paging: model.Paging{Cursor: cursor, Limit: 7}}
-	if markOf[model.UserFilter]("list-users", page) != mark {
+	if bindingOf[model.UserFilter]("list-users", page) != mark {
 		t.Error("the mark depends on the page")
 	}
 }

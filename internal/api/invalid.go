@@ -98,7 +98,7 @@ func complain(d *huma.ErrorDetail) (sentence, hint string) {
 	if !inside {
 		field = d.Location
 	}
-	field, value := valid.Printable(field), told(d.Value)
+	field, value := valid.Printable(field), quoted(d.Value)
 	for _, c := range complaints {
 		m := c.pattern.FindStringSubmatch(d.Message)
 		if m == nil {
@@ -130,8 +130,8 @@ func said(text, field, value, bound string) string {
 // longestTold is how much of a wrong value is repeated, in bytes.
 const longestTold = 80
 
-// told is a value as a sentence has it.
-func told(v any) string {
+// quoted is a value as a sentence has it.
+func quoted(v any) string {
 	text := fmt.Sprint(v)
 	if s, ok := v.(string); ok {
 		text = fmt.Sprintf("%q", valid.Printable(s))

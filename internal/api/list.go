@@ -18,7 +18,7 @@ func list[F, T any, P model.Filter[F]](rt *routes, id, path, summary string, key
 	route(rt, id, "GET", path, summary, func(ctx context.Context, in *F) (page model.Page[T], err error) {
 		p := P(in).Paged()
 		limit := p.Limit
-		mark := markOf[F, P](id, *in)
+		mark := bindingOf[F, P](id, *in)
 		if p.Cursor, err = openCursor(p.Cursor, mark); err != nil {
 			return page, err
 		}
@@ -42,7 +42,7 @@ func listWhole[F, T any, P model.Filter[F]](rt *routes, id, path, summary string
 	read func(ctx context.Context, f F) ([]T, error)) {
 	route(rt, id, "GET", path, summary, func(ctx context.Context, in *F) (page model.Page[T], err error) {
 		p := P(in).Paged()
-		mark := markOf[F, P](id, *in)
+		mark := bindingOf[F, P](id, *in)
 		at, err := openCursor(p.Cursor, mark)
 		if err != nil {
 			return page, err
@@ -62,9 +62,9 @@ func listWhole[F, T any, P model.Filter[F]](rt *routes, id, path, summary string
 	})
 }
 
-// markOf binds a cursor to a list and its filters: with others it would skip items
+// bindingOf binds a cursor to a list and its filters: with others it would skip items
 // without a word.
-func markOf[F any, P model.Filter[F]](id string, f F) string {
+func bindingOf[F any, P model.Filter[F]](id string, f F) string {
 	*P(&f).Paged() = model.Paging{}
 	text, _ := json.Marshal(f) // plain fields
 	sum := sha256.Sum256(append([]byte(id), text...))

@@ -49,12 +49,12 @@ func (rt *routes) retention() {
 		})
 	list(rt, "list-run-notices", "/retention/runs/{id}/notices", "Whom a run's notices reached",
 		func(n model.RetentionNotice) string { return n.ID }, service.Notices)
-	type told struct {
+	type oneNotice struct {
 		Keyed
 		Account string `path:"account"`
 	}
 	done(rt, "note-told", "POST", "/retention/runs/{id}/told/{account}", "Note that an account's people were told by hand",
-		func(ctx context.Context, in *told) error { return service.Told(ctx, actor(ctx), in.Key, in.Account) })
+		func(ctx context.Context, in *oneNotice) error { return service.Told(ctx, actor(ctx), in.Key, in.Account) })
 	act(rt, "confirm-run", "POST", "/retention/runs/{id}/confirm", "Let a run go on that waits for an administrator",
 		service.Confirm)
 	edit(rt, "cancel-run", "POST", "/retention/runs/{id}/cancel", "Call a run off",

@@ -96,8 +96,8 @@ func (l *Line) entry() (proof.Entry, error) {
 		User: l.User, Detail: string(l.Detail)}, err
 }
 
-// settle turns times into numbers under the newest checkpoint.
-func (r *Service) settle(q *store.Q, s *Selection) (store.Checkpoint, error) {
+// toNumbers turns times into numbers under the newest checkpoint.
+func (r *Service) toNumbers(q *store.Q, s *Selection) (store.Checkpoint, error) {
 	c, err := q.LastCheckpoint()
 	if fault.Is(err, fault.NotFound) {
 		return c, fault.E("audit.Export", fault.NotFound, "The log is empty: nothing was sealed yet.")
@@ -124,7 +124,7 @@ func (r *Service) settle(q *store.Q, s *Selection) (store.Checkpoint, error) {
 // Export writes rows as JSON Lines that VerifyExport can check elsewhere.
 func (r *Service) Export(ctx context.Context, w io.Writer, s Selection) error {
 	q := r.o.Store.Read(ctx).Patient()
-	c, err := r.settle(q, &s)
+	c, err := r.toNumbers(q, &s)
 	if err != nil {
 		return err
 	}
@@ -249,7 +249,7 @@ func each(ctx context.Context, q *store.Q, s Selection, visit func(seq int64, v 
 // ExportCSV writes rows for a spreadsheet. It proves nothing by itself.
 func (r *Service) ExportCSV(ctx context.Context, w io.Writer, s Selection) error {
 	q := r.o.Store.Read(ctx).Patient()
-	if _, err := r.settle(q, &s); err != nil {
+	if _, err := r.toNumbers(q, &s); err != nil {
 		return err
 	}
 	out := csv.NewWriter(w)

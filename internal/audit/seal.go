@@ -156,10 +156,10 @@ func (r *Service) tidy(ctx context.Context, now time.Time) error {
 	if err := r.expire(ctx, now); err != nil {
 		return err
 	}
-	if err := r.thin(ctx, now); err != nil {
+	if err := r.pruneCheckpoints(ctx, now); err != nil {
 		return err
 	}
-	return r.leave(ctx, now)
+	return r.sendCheckpoint(ctx, now)
 }
 
 // expire removes what rows older than the policy say. A row of its own, sealed
@@ -243,8 +243,8 @@ func (r *Service) stateExpiry(ctx context.Context, e proof.Expiry) error {
 	return err
 }
 
-// thin keeps one checkpoint a day of those that are old.
-func (r *Service) thin(ctx context.Context, now time.Time) error {
+// pruneCheckpoints leaves one checkpoint a day of those that are old.
+func (r *Service) pruneCheckpoints(ctx context.Context, now time.Time) error {
 	day := func(us int64) string { return exchange.FromMicros(us).Format(time.DateOnly) }
 	for after := int64(-1); ctx.Err() == nil; {
 		list, err := r.o.Store.Read(ctx).CheckpointsAfter(after, thinBatch)
@@ -270,9 +270,9 @@ func (r *Service) thin(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// leave sends the newest checkpoint off this machine, once a day: whoever has
+// sendCheckpoint sends the newest checkpoint off this machine, once a day: whoever has
 // the database and the key could otherwise write another history.
-func (r *Service) leave(ctx context.Context, now time.Time) error {
+func (r *Service) sendCheckpoint(ctx context.Context, now time.Time) error {
 	if r.o.Send == nil {
 		return nil
 	}

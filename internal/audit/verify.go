@@ -315,12 +315,12 @@ func (v *Verifier) compare(mark store.Checkpoint) error {
 		v.report.Checkpoints++
 		return nil
 	}
-	return v.blame(c)
+	return v.nameChanged(c)
 }
 
-// blame names the rows since the last agreement that are not what was sealed,
+// nameChanged names the rows since the last agreement that are not what was sealed,
 // and goes on from what was.
-func (v *Verifier) blame(c proof.Checkpoint) error {
+func (v *Verifier) nameChanged(c proof.Checkpoint) error {
 	sealed, named := v.agreed.Clone(), 0
 	for seq := v.agreed.Size(); seq < c.Size; seq++ {
 		was, err := readHash(v.q, 0, seq)

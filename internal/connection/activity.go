@@ -109,7 +109,7 @@ func (r *Service) seeAgain(seen map[sight]*store.Observation) {
 // read and listed in them, and every change, from the audit log.
 func (r *Service) Activity(ctx context.Context, fingerprint string) (model.KeyActivity, error) {
 	const op = "connection.Activity"
-	r.settle()
+	r.flushAll()
 	q := r.o.Store.Read(ctx)
 	out := model.KeyActivity{Fingerprint: fingerprint, Made: r.o.Clock().UTC(), Users: []string{}, Addresses: []string{},
 		Rows: []model.Activity{}}
@@ -152,9 +152,9 @@ func (r *Service) Activity(ctx context.Context, fingerprint string) (model.KeyAc
 	return out, nil
 }
 
-// settle writes down what is queued, and waits for what is being written, so
+// flushAll writes down what is queued, and waits for what is being written, so
 // that a report has it.
-func (r *Service) settle() {
+func (r *Service) flushAll() {
 	for more := true; more; {
 		_, more = r.flush()
 	}

@@ -237,14 +237,14 @@ func (r *Service) flush() (n int, more bool) {
 		r.unsaved, r.failing = nil, false
 		return len(batch), len(batch) == batchLength
 	}
-	r.keep(batch, recent, err)
+	r.retain(batch, recent, err)
 	return 0, false
 }
 
-// keep holds on to a batch until the database can be written again. What is
+// retain holds on to a batch until the database can be written again. What is
 // refused while the database answers is looked at one by one, so that a single
 // record can't stop all others.
-func (r *Service) keep(batch []Record, recent map[netip.Addr]seen, err error) {
+func (r *Service) retain(batch []Record, recent map[netip.Addr]seen, err error) {
 	if !r.failing {
 		r.o.Log.Error("connection records could not be written; they are kept", "count", len(batch), "err", err)
 	}

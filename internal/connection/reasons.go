@@ -67,13 +67,13 @@ var reasons = map[string]words{
 	},
 	model.ReasonUnknownKey: {
 		says:  func(f *facts) string { return "Offered " + f.keys() + ", which nobody has here." + f.expected() },
-		tells: tellGoodKey,
+		tells: describeGoodKey,
 	},
 	model.ReasonOtherUsersKey: {
 		says: func(f *facts) string {
 			return "Offered " + f.keys() + ", which belongs to " + f.owners() + "." + f.expected()
 		},
-		tells: tellGoodKey,
+		tells: describeGoodKey,
 	},
 	model.ReasonKeyRevoked: {
 		says: func(f *facts) string {
@@ -98,7 +98,7 @@ var reasons = map[string]words{
 		says: func(f *facts) string {
 			return "Used " + f.keys() + ", which was replaced" + f.why() + "." + f.expected()
 		},
-		tells: tellGoodKey,
+		tells: describeGoodKey,
 	},
 	model.ReasonKeyFrozen: {
 		says: func(f *facts) string { return "Used " + f.keys() + ", which is frozen" + f.why() + "." },
@@ -267,8 +267,8 @@ func say(text string) func(*facts) string { return func(*facts) string { return 
 
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 MST") }
 
-// tellGoodKey says which key would do.
-func tellGoodKey(f *facts) string {
+// describeGoodKey says which key would do.
+func describeGoodKey(f *facts) string {
 	text := "Your program used a key that we don't have for you"
 	if len(f.offered) > 0 {
 		text += " (" + f.offered[len(f.offered)-1].fingerprint + ")"

@@ -44,7 +44,7 @@ func (g *Gateway) Enter(ctx context.Context, party string) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if !remove(&g.waiting, party, turn) {
-		g.leave(party) // the turn came at the same moment
+		g.release(party) // the turn came at the same moment
 	}
 	return ctx.Err()
 }
@@ -53,10 +53,10 @@ func (g *Gateway) Enter(ctx context.Context, party string) error {
 func (g *Gateway) Leave(party string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.leave(party)
+	g.release(party)
 }
 
-func (g *Gateway) leave(party string) {
+func (g *Gateway) release(party string) {
 	g.count(party, -1)
 	for g.total < g.All {
 		var who string

@@ -73,8 +73,8 @@ func (t *types) of(name string) string {
 	return ext
 }
 
-// looks looks at content while it is written through it.
-type looks struct {
+// contentCheck contentCheck at content while it is written through it.
+type contentCheck struct {
 	kind     string
 	want     Type
 	begin    []byte // the first bytes, up to headBytes
@@ -89,7 +89,7 @@ const (
 	sample    = 8192 // bytes that show whether a file is text at all
 )
 
-func (l *looks) Write(p []byte) (int, error) {
+func (l *contentCheck) Write(p []byte) (int, error) {
 	n := len(p)
 	if len(l.begin) < headBytes {
 		l.begin = append(l.begin, p[:min(n, headBytes-len(l.begin))]...)
@@ -102,7 +102,7 @@ func (l *looks) Write(p []byte) (int, error) {
 }
 
 // text counts what no text has. It need not be UTF-8: old systems write Latin-1.
-func (l *looks) text(p []byte) {
+func (l *contentCheck) text(p []byte) {
 	for i, c := range p {
 		if c >= 0x20 && c != 0x7f || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == 0x1a {
 			continue
@@ -120,7 +120,7 @@ func (l *looks) text(p []byte) {
 }
 
 // verdict says what is wrong with content of its type, and whether that is certain.
-func (l *looks) verdict() (wrong string, certain bool) {
+func (l *contentCheck) verdict() (wrong string, certain bool) {
 	switch {
 	case len(l.want.Begins) > 0 && l.seen == 0:
 		return "it is empty", true
@@ -157,7 +157,7 @@ func beginsWith(begin []byte, with []string, within int) bool {
 }
 
 // judge refuses content that is certainly not of its type, or says why it may not be.
-func (l *looks) judge(name, checks string) (flag string, err error) {
+func (l *contentCheck) judge(name, checks string) (flag string, err error) {
 	if checks == model.ChecksOff {
 		return "", nil
 	}

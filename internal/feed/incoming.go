@@ -127,7 +127,7 @@ func (i *Incoming) Publish(ctx context.Context, actor string, p Publication) (ou
 	} else if !reached {
 		return model.Publication{}, noRecipient(p)
 	}
-	look := r.looks(p)
+	look := r.newContentCheck(p)
 	in, err := deposit.Reread(i.stage, i.size, look)
 	if err != nil {
 		return model.Publication{}, err

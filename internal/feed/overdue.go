@@ -52,7 +52,7 @@ func (r *Service) Overdue(ctx context.Context, log *slog.Logger) error {
 		case !h.Due.IsZero() && !now.Before(h.Due):
 			errs = append(errs, r.publishHeld(ctx, h, log))
 		case h.Due.IsZero() && !h.told && now.Sub(h.At) > heldTold:
-			errs = append(errs, r.leave(ctx, h, "Nobody gave it its final name, so nothing was published."))
+			errs = append(errs, r.reportLeft(ctx, h, "Nobody gave it its final name, so nothing was published."))
 		}
 	}
 	return errors.Join(errs...)
@@ -100,7 +100,7 @@ func (r *Service) publishHeld(ctx context.Context, h Held, log *slog.Logger) err
 	if retry {
 		return nil
 	}
-	return r.leave(ctx, h, "It could not be published: "+fault.PublicText(err))
+	return r.reportLeft(ctx, h, "It could not be published: "+fault.PublicText(err))
 }
 
 // mayPublish fails if a feed is its writer's no longer.
@@ -112,8 +112,8 @@ func (r *Service) mayPublish(ctx context.Context, h Held) error {
 	return err
 }
 
-// leave tells of a file that was left under a name that is not final.
-func (r *Service) leave(ctx context.Context, h Held, why string) error {
+// reportLeft tells of a file that was left under a name that is not final.
+func (r *Service) reportLeft(ctx context.Context, h Held, why string) error {
 	now := r.now()
 	err := r.o.Store.Write(ctx, func(tx *store.Tx) error {
 		return tx.Emit(model.Event{ID: r.o.IDs.New(), Type: model.EventLeft, At: now, Account: h.Account, User: h.User,

@@ -284,7 +284,7 @@ func (r *Service) receive(p Publication) (received, error) {
 	if err := r.checkFree(max(p.Size, 0)); err != nil {
 		return received{}, err
 	}
-	look := r.looks(p)
+	look := r.newContentCheck(p)
 	in, err := deposit.Receive(r.o.Blobs, r.o.IDs.New(), func(w io.Writer) error {
 		_, err := io.Copy(io.MultiWriter(w, look), io.LimitReader(p.Body, r.o.MaxFile+1))
 		return fault.Wrap(op, fault.Invalid, err) // the sender broke off, or the disk is full
@@ -310,7 +310,7 @@ func (r *Service) checkFree(size int64) error {
 
 // declared compares what came with what was said of it, and says why its content may not be
 // what its name says.
-func (r *Service) declared(p Publication, b store.Blob, look *looks) (flag string, err error) {
+func (r *Service) declared(p Publication, b store.Blob, look *contentCheck) (flag string, err error) {
 	const op = "feed.Publish"
 	switch {
 	case b.Size > r.o.MaxFile:
@@ -323,7 +323,7 @@ func (r *Service) declared(p Publication, b store.Blob, look *looks) (flag strin
 	return look.judge(p.Name, p.checks)
 }
 
-// looks looks at a publication's content.
-func (r *Service) looks(p Publication) *looks {
-	return &looks{kind: p.kind, want: r.types.byName[p.kind]}
+// newContentCheck newContentCheck at a publication's content.
+func (r *Service) newContentCheck(p Publication) *contentCheck {
+	return &contentCheck{kind: p.kind, want: r.types.byName[p.kind]}
 }

@@ -19,7 +19,7 @@ func (r *Service) number(tx *store.Tx, p *model.Publication, rule counting, n nu
 		return nil
 	}
 	s, err := tx.Sequence(p.Feed, p.Account)
-	var told heard
+	var changes heard
 	switch c := (counter{rule, &s}); {
 	case fault.Is(err, fault.NotFound):
 		s = model.Sequence{Account: p.Account, Missing: []model.Gap{}}
@@ -27,7 +27,7 @@ func (r *Service) number(tx *store.Tx, p *model.Publication, rule counting, n nu
 	case err != nil:
 		return err
 	default:
-		told = c.take(n)
+		changes = c.take(n)
 	}
 	if err := tx.PutSequence(p.Feed, s); err != nil {
 		return err
@@ -36,12 +36,12 @@ func (r *Service) number(tx *store.Tx, p *model.Publication, rule counting, n nu
 	if p.Account != "" {
 		to = "account " + p.Account
 	}
-	if told.odd {
+	if changes.odd {
 		return r.emitGap(tx, p, model.FeedGap{Feed: p.Feed, Name: p.Name, Number: &n.seq, Last: &s.Last,
 			Words: fmt.Sprintf("The feed %s has an odd number for %s: %s came after %d. It is not counted, unless the next "+
 				"one follows it.", p.Feed, to, p.Name, s.Last)})
 	}
-	for _, g := range told.gaps {
+	for _, g := range changes.gaps {
 		words := strings.Replace(g.Text(), "-", " to ", 1)
 		p.Missing = append(p.Missing, words)
 		data := model.FeedGap{Feed: p.Feed, Name: p.Name, From: &g.From, To: &g.To, Period: g.Period,

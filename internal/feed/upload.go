@@ -295,7 +295,7 @@ func (r *Service) uploaded(p Publication) (received, error) {
 	case u.size >= 0 && u.offset != u.size:
 		err = fault.E(op, fault.Conflict, "The upload has %d of %d bytes.", u.offset, u.size).WithHint("send the rest first")
 	default:
-		look := r.looks(p)
+		look := r.newContentCheck(p)
 		if in.Received, err = deposit.Reread(u.stage, u.offset, look); err == nil { // a write that failed may have left more
 			in.flag, err = r.declared(p, in.Blob, look)
 		}

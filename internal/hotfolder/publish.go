@@ -138,7 +138,7 @@ func (r *Service) fail(dir, at, name, reason string) {
 	}
 	text := fmt.Sprintf("%s was not published (%s UTC).\nReason: %s\n", valid.Printable(name),
 		r.o.Clock().UTC().Format("2006-01-02 15:04:05"), reason)
-	f, err := r.note(to)
+	f, err := r.createNote(to)
 	if err == nil {
 		_, err = f.WriteString(text)
 		err = errors.Join(err, f.Close())
@@ -149,8 +149,8 @@ func (r *Service) fail(dir, at, name, reason string) {
 	delete(r.stood, path.Join(dir, name))
 }
 
-// note makes the file for a reason, beside what was refused.
-func (r *Service) note(beside string) (*os.File, error) {
+// createNote makes the file for a reason, beside what was refused.
+func (r *Service) createNote(beside string) (*os.File, error) {
 	dir, name := path.Split(beside)
 	name = valid.CutName(name, valid.MaxName-8)
 	for n := 0; ; n++ {

@@ -116,7 +116,7 @@ func (r *Service) turn(ctx context.Context, e *errand) (more bool, err error) {
 			continue
 		}
 		done++
-		ok, err := r.settleOne(ctx, e.what, d, now)
+		ok, err := r.finishOne(ctx, e.what, d, now)
 		switch {
 		case err != nil:
 			return false, err
@@ -154,9 +154,9 @@ func (r *Service) nextPage(ctx context.Context, e *errand, now time.Time) (err e
 	return nil
 }
 
-// settleOne does one thing for a drop and notes that it is done. What could not be
+// finishOne does one thing for a drop and notes that it is done. What could not be
 // done for too long is left.
-func (r *Service) settleOne(ctx context.Context, what string, d model.Drop, now time.Time) (ok bool, err error) {
+func (r *Service) finishOne(ctx context.Context, what string, d model.Drop, now time.Time) (ok bool, err error) {
 	if err := r.follow(ctx, what, d); err != nil {
 		if d.SettledAt == nil || now.Sub(*d.SettledAt) <= giveUp {
 			return false, nil

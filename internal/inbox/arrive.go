@@ -26,7 +26,7 @@ func (r *Service) Arrived(tx *store.Tx, list []exchange.Arrival) error {
 			drops[i].ReadyAt = exchange.Micros(a.At.Add(wait))
 		}
 	}
-	if err := twins(tx, drops); err != nil {
+	if err := findDuplicates(tx, drops); err != nil {
 		return err
 	}
 	if err := tx.AddDrops(drops); err != nil {
@@ -54,9 +54,9 @@ func (r *Service) wait(a exchange.Arrival) time.Duration {
 	return r.o.Names(a.Login.User.ID, a.Path).Wait(path.Base(a.Path))
 }
 
-// twins finds out what the same user sent before. The drops are not recorded yet, or were
+// findDuplicates finds out what the same user sent before. The drops are not recorded yet, or were
 // under another name.
-func twins(tx *store.Tx, drops []store.NewDrop) error {
+func findDuplicates(tx *store.Tx, drops []store.NewDrop) error {
 	if len(drops) == 0 {
 		return nil
 	}

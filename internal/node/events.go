@@ -22,9 +22,9 @@ const (
 	refusedNamed   = 50 // users and reasons that one event names
 )
 
-// keepEvents makes events of what no change stands for: refused log-ins,
+// startEvents makes events of what no change stands for: refused log-ins,
 // summed, temporary names that nobody ever finished, and limits that are near.
-func (n *Node) keepEvents(ctx context.Context) {
+func (n *Node) startEvents(ctx context.Context) {
 	do := func(ctx context.Context) error {
 		for _, do := range []func(context.Context) error{n.sumRefused, n.findLeft, n.findNear} {
 			if err := do(ctx); err != nil {

@@ -88,7 +88,7 @@ func (n *Node) ownHostKeys(ctx context.Context) ([]ssh.Signer, error) {
 	}
 	n.log.Warn("the host keys are others than at the last start; partners who know the old ones are warned", "was", known,
 		"now", now)
-	return signers, n.noteReplaced(ctx, "hostkeys.change", hostKeysSetting, now, detail)
+	return signers, n.recordReplaced(ctx, "hostkeys.change", hostKeysSetting, now, detail)
 }
 
 // hostKeys reads the server's keys. A data folder that never had any gets one

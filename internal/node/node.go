@@ -161,7 +161,7 @@ func Start(o Options) (n *Node, err error) {
 	if err := n.noteStart(ctx); err != nil {
 		return n, err
 	}
-	n.keepServices(ctx)
+	n.startServices(ctx)
 	n.log.Info("sallyport is up", "version", Version, "sftp", n.Addresses(), "data", n.cfg.Data)
 	return n, nil
 }
@@ -182,7 +182,7 @@ func (n *Node) claimData() error {
 		return fault.E(op, fault.Conflict, "Another sallyport is using the data folder %s.", dir).
 			WithHint("stop it first, or choose another folder with --data")
 	}
-	return n.keepPrivate()
+	return n.makePrivate()
 }
 
 func (n *Node) buildServices(ctx context.Context) (err error) {
@@ -219,9 +219,9 @@ func (n *Node) buildServices(ctx context.Context) (err error) {
 	return nil
 }
 
-// keepServices starts what the services do by themselves. It comes after the listeners,
+// startServices starts what the services do by themselves. It comes after the listeners,
 // which some of it asks.
-func (n *Node) keepServices(ctx context.Context) {
+func (n *Node) startServices(ctx context.Context) {
 	n.background.Go(func() { n.tell.Run(ctx) })
 	n.background.Go(func() { n.feeds.Keep(ctx, n.log) })
 	n.background.Go(func() { n.feeds.KeepHeld(ctx, n.log) })
@@ -230,7 +230,7 @@ func (n *Node) keepServices(ctx context.Context) {
 	n.background.Go(func() { n.retain.Keep(ctx) })
 	n.background.Go(func() { n.audits.Keep(ctx) })
 	n.background.Go(func() { n.folder.Watch(ctx) })
-	n.background.Go(func() { n.keepEvents(ctx) })
+	n.background.Go(func() { n.startEvents(ctx) })
 }
 
 func (n *Node) buildListeners(ctx context.Context, signers []ssh.Signer) error {

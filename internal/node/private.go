@@ -23,11 +23,11 @@ func Umask() { unix.Umask(others) }
 // Rights of everybody, beside those of the folder's group.
 const world = 0o007
 
-// keepPrivate takes the rights of others from the data folder, and from what the
+// makePrivate takes the rights of others from the data folder, and from what the
 // server itself keeps in it, since the database has secrets. It fails if everybody can
 // enter the folder and that cannot be changed. A group that a volume gives rights to
 // (Kubernetes' fsGroup), in a folder that is not ours, is only warned of.
-func (n *Node) keepPrivate() error {
+func (n *Node) makePrivate() error {
 	top := n.cfg.Data
 	info, err := os.Stat(top)
 	if err != nil {

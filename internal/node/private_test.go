@@ -56,7 +56,7 @@ func TestADataFolderThatOthersMayEnter(t *testing.T) {
 	var log bytes.Buffer
 	n := &Node{cfg: config.Config{Data: top}, log: slog.New(slog.NewTextHandler(&log, nil))}
 	for range 2 {
-		must(n.keepPrivate())
+		must(n.makePrivate())
 	}
 	for _, m := range modes {
 		info, err := os.Stat(filepath.Join(top, m.path))

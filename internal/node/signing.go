@@ -91,7 +91,7 @@ func (n *Node) replaceSigningKey(ctx context.Context, key *proof.Key, known, not
 	if err := replaceSynced(filepath.Join(dir, "key.pub"), public+"\n", 0o644); err != nil {
 		return nil, err
 	}
-	err := n.noteReplaced(ctx, "signing.key", signingSetting, public,
+	err := n.recordReplaced(ctx, "signing.key", signingSetting, public,
 		map[string]string{"reason": n.o.NewSigningKey, "before": knownAs(known, note), "key": key.Public()})
 	if err != nil {
 		return nil, err
@@ -101,9 +101,9 @@ func (n *Node) replaceSigningKey(ctx context.Context, key *proof.Key, known, not
 	return readSigningKey(dir)
 }
 
-// noteReplaced remembers what the deployment is known by from now on, with the
+// recordReplaced remembers what the deployment is known by from now on, with the
 // audit row that says so.
-func (n *Node) noteReplaced(ctx context.Context, action, setting, value string, detail map[string]string) error {
+func (n *Node) recordReplaced(ctx context.Context, action, setting, value string, detail map[string]string) error {
 	return n.store.Write(ctx, func(tx *store.Tx) error {
 		if err := tx.SetSetting(setting, value); err != nil {
 			return err

@@ -33,7 +33,7 @@ func (r *Service) Run(ctx context.Context) {
 		err := r.Dispatch(ctx)
 		if now := r.now(); err == nil && now.Sub(kept) >= keepEvery {
 			kept = now
-			err = r.keep(ctx, now)
+			err = r.maintain(ctx, now)
 		}
 		return err
 	}
@@ -162,10 +162,10 @@ func (r *Service) postpone(ctx context.Context, cause error) error {
 	})
 }
 
-// keep does what can wait for a minute: notices become mails, the last hour's
+// maintain does what can wait for a minute: notices become mails, the last hour's
 // digests are written, messages whose jobs were lost get new ones, and old ones
 // go.
-func (r *Service) keep(ctx context.Context, now time.Time) error {
+func (r *Service) maintain(ctx context.Context, now time.Time) error {
 	var errs []error // what fails stops nothing else
 	if r.o.Mailer != nil {
 		errs = append(errs, r.mailNotices(ctx))

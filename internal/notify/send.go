@@ -163,7 +163,7 @@ func (j *jobs) enter(receiver string) bool {
 	return true
 }
 
-func (j *jobs) leave(receiver string) {
+func (j *jobs) release(receiver string) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.busy[receiver]--; j.busy[receiver] == 0 {
@@ -196,7 +196,7 @@ func (w *worker) Work(ctx context.Context, job *river.Job[sendArgs]) error {
 		if !w.jobs.enter(m.Target) {
 			return river.JobSnooze(turn(job.Metadata))
 		}
-		defer w.jobs.leave(m.Target)
+		defer w.jobs.release(m.Target)
 	}
 	err = r.send(ctx, m)
 	last := job.Attempt >= job.MaxAttempts

@@ -123,7 +123,7 @@ func (h *File) ReadAt(p []byte, off int64) (int, error) {
 
 // WriteAt writes a part, and answers at once.
 func (h *File) WriteAt(p []byte, off int64, done func(error)) {
-	done(h.note(h.mayWrite(func() error {
+	done(h.fail(h.mayWrite(func() error {
 		if h.append {
 			off = h.in.Size()
 		}
@@ -133,7 +133,7 @@ func (h *File) WriteAt(p []byte, off int64, done func(error)) {
 
 // Truncate cuts or extends, and answers at once.
 func (h *File) Truncate(size int64, done func(error)) {
-	done(h.note(h.mayWrite(func() error {
+	done(h.fail(h.mayWrite(func() error {
 		if size == h.in.Size() {
 			return nil
 		}
@@ -148,7 +148,7 @@ func (h *File) mayWrite(fn func() error) error {
 	return fn()
 }
 
-func (h *File) note(err error) error {
+func (h *File) fail(err error) error {
 	if err != nil && h.bad == nil {
 		h.bad = err
 	}
@@ -172,7 +172,7 @@ func (h *File) Sync(done func(error)) {
 		done(nil)
 		return
 	}
-	done(h.note(h.in.Sync()))
+	done(h.fail(h.in.Sync()))
 }
 
 // Served notes which bytes of a received file the program's connection accepted:

@@ -24,9 +24,9 @@ const (
 // namesInLetter is how many files a letter names; never-downloaded ones first.
 const namesInLetter = 200
 
-// tellDue tells every account that an announced run concerns, when its first
+// notifyDue tells every account that an announced run concerns, when its first
 // notice or its reminder is due. Each is made once.
-func (r *Service) tellDue(ctx context.Context) error {
+func (r *Service) notifyDue(ctx context.Context) error {
 	open, err := r.o.Store.Read(ctx).OpenRuns()
 	if err != nil {
 		return err
@@ -40,14 +40,14 @@ func (r *Service) tellDue(ctx context.Context) error {
 		if now.After(run.DueAt.Add(-r.o.Policy.Reminder)) && run.DueAt.Sub(run.CreatedAt) > r.o.Policy.Reminder {
 			marks = append(marks, markReminder)
 		}
-		if err := r.tellAll(ctx, run, marks); err != nil {
+		if err := r.notifyAccounts(ctx, run, marks); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (r *Service) tellAll(ctx context.Context, run model.RetentionRun, marks []string) error {
+func (r *Service) notifyAccounts(ctx context.Context, run model.RetentionRun, marks []string) error {
 	q := r.o.Store.Read(ctx)
 	counts, err := q.CountItems(run.ID)
 	if err != nil {
@@ -69,7 +69,7 @@ func (r *Service) tellAll(ctx context.Context, run model.RetentionRun, marks []s
 			if slices.ContainsFunc(told, func(n model.RetentionNotice) bool { return n.Account == account && n.Mark == mark }) {
 				continue
 			}
-			if err := r.tell(ctx, run, account, mark); err != nil && !fault.Is(err, fault.Exists) {
+			if err := r.notifyAccount(ctx, run, account, mark); err != nil && !fault.Is(err, fault.Exists) {
 				errs = append(errs, err)
 			}
 		}
@@ -77,8 +77,8 @@ func (r *Service) tellAll(ctx context.Context, run model.RetentionRun, marks []s
 	return errors.Join(errs...)
 }
 
-// tell writes one account's notice, its mails and its event.
-func (r *Service) tell(ctx context.Context, run model.RetentionRun, account, mark string) error {
+// notifyAccount writes one account's notice, its mails and its event.
+func (r *Service) notifyAccount(ctx context.Context, run model.RetentionRun, account, mark string) error {
 	letter, sum, err := r.compose(ctx, run, account, mark)
 	if err != nil || sum.files == 0 {
 		return err

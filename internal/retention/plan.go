@@ -85,7 +85,7 @@ func (r *Service) PlanClosing(ctx context.Context, account string) (model.Retent
 	if err != nil {
 		return run, err
 	}
-	return run, r.tellDue(ctx)
+	return run, r.notifyDue(ctx)
 }
 
 func (r *Service) closing(ctx context.Context, a model.Account) (model.RetentionRun, error) {

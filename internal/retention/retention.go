@@ -118,8 +118,8 @@ func (r *Service) Step(ctx context.Context) error {
 	}
 	r.running.Lock()
 	defer r.running.Unlock()
-	for _, do := range []func(context.Context) error{r.watchDefault, r.reclassifyPending, r.discardHalfPlanned, r.tellDue,
-		r.runDue, r.planRegular, r.planClosings, r.tellDue} {
+	for _, do := range []func(context.Context) error{r.watchDefault, r.reclassifyPending, r.discardHalfPlanned,
+		r.notifyDue, r.runDue, r.planRegular, r.planClosings, r.notifyDue} {
 		if err := do(ctx); err != nil {
 			return err
 		}

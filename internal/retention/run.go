@@ -152,7 +152,7 @@ func (r *Service) execute(ctx context.Context, id string) error {
 	if err != nil || run.State != model.RunRunning {
 		return err
 	}
-	told, err := r.told(ctx, run)
+	told, err := r.notifiedAt(ctx, run)
 	if err != nil {
 		return err
 	}
@@ -179,9 +179,9 @@ func (r *Service) execute(ctx context.Context, id string) error {
 	return ctx.Err()
 }
 
-// told says, by account, since when its people know what a run names; where a
+// notifiedAt says, by account, since when its people know what a run names; where a
 // notice must reach somebody, those that reached nobody don't count.
-func (r *Service) told(ctx context.Context, run model.RetentionRun) (map[string]time.Time, error) {
+func (r *Service) notifiedAt(ctx context.Context, run model.RetentionRun) (map[string]time.Time, error) {
 	list, err := r.o.Store.Read(ctx).RetentionNotices(run.ID, "", model.Paging{})
 	out := map[string]time.Time{}
 	for _, n := range list {

@@ -49,7 +49,7 @@ var signatures = []string{ssh.KeyAlgoED25519, ssh.KeyAlgoECDSA256, ssh.KeyAlgoEC
 type attempt struct {
 	s       *Server
 	ctx     context.Context
-	place   *half // until it has logged in
+	place   *halfOpen // until it has logged in
 	rec     Record
 	from    netip.Addr
 	region  string // of the listener

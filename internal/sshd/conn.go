@@ -22,16 +22,16 @@ import (
 )
 
 // handle serves one connection from its first byte to its record.
-func (s *Server) handle(l Listener, nc net.Conn, from netip.Addr, place *half) {
+func (s *Server) handle(l Listener, nc net.Conn, from netip.Addr, place *halfOpen) {
 	defer nc.Close()
 	a := &attempt{s: s, ctx: s.ctx, place: place, from: from, region: l.Region, rec: Record{From: from,
 		Connection: model.Connection{Reference: fault.NewReference(), At: s.o.Clock(), Address: from.String()}}}
 	if !s.admit(a, l, nc) {
-		s.gate.leave(place)
+		s.gate.done(place)
 		return
 	}
 	conn, chans, requests, err := s.handshake(a, nc)
-	s.gate.leave(place)
+	s.gate.done(place)
 	if err != nil {
 		a.rec.Outcome, a.rec.Detail = a.outcome(err)
 		if place.evicted.Load() {
@@ -89,7 +89,7 @@ func (s *Server) admit(a *attempt, l Listener, nc net.Conn) bool {
 			a.rec.Outcome = model.ReasonBanned
 			s.ended(a)
 		}
-		farewell(nc, s.o.Turned(l.Region, ref, may.Until))
+		disconnect(nc, s.o.Turned(l.Region, ref, may.Until))
 		return false
 	}
 	if len(l.AllowIPs) > 0 && !slices.ContainsFunc(l.AllowIPs, func(p netip.Prefix) bool { return p.Contains(a.from) }) {
@@ -109,12 +109,12 @@ func (s *Server) admit(a *attempt, l Listener, nc net.Conn) bool {
 	return true
 }
 
-// farewellWait bounds how long a connection is kept for a word of explanation.
-const farewellWait = 500 * time.Millisecond
+// disconnectWait bounds how long a connection is kept for a word of explanation.
+const disconnectWait = 500 * time.Millisecond
 
-// farewell says in an unencrypted SSH_MSG_DISCONNECT (RFC 4253 §11.1) why
+// disconnect says in an unencrypted SSH_MSG_DISCONNECT (RFC 4253 §11.1) why
 // nothing comes of a connection. Clients print it.
-func farewell(nc net.Conn, text string) {
+func disconnect(nc net.Conn, text string) {
 	const byHost, messageDisconnect = 11, 1 // SSH_DISCONNECT_BY_APPLICATION
 	payload := append([]byte{messageDisconnect}, ssh.Marshal(struct {
 		Reason         uint32
@@ -126,7 +126,7 @@ func farewell(nc net.Conn, text string) {
 	}
 	packet := binary.BigEndian.AppendUint32(nil, uint32(1+len(payload)+pad))
 	packet = append(append(append(packet, byte(pad)), payload...), make([]byte, pad)...)
-	_ = nc.SetDeadline(time.Now().Add(farewellWait))
+	_ = nc.SetDeadline(time.Now().Add(disconnectWait))
 	if _, err := nc.Write(append([]byte(Version+"\r\n"), packet...)); err != nil {
 		return
 	}

@@ -101,13 +101,13 @@ func (s *Server) gateKex(a *attempt, c *ssh.ServerConfig) (end func(ok bool)) {
 	// Later key exchanges are encrypted. What can be seen of them is that a finite-field
 	// group draws its secret first, and writes when it has computed.
 	c.Rand = secrets{t}
-	a.wire.OnWrite(t.leave)
+	a.wire.OnWrite(t.end)
 	return func(ok bool) {
 		t.mu.Lock()
 		t.ended, t.ctx = !ok, s.ctx
 		t.mu.Unlock()
 		cancel()
-		t.leave()
+		t.end()
 	}
 }
 
@@ -128,7 +128,7 @@ func (t *turn) enter() (leave func(), err error) {
 	ctx, in := t.ctx, t.in
 	t.mu.Unlock()
 	if in { // the packet's turn is this one's, too
-		return t.leave, nil
+		return t.end, nil
 	}
 	if err := t.gate.Enter(ctx, t.party); err != nil {
 		return nil, err
@@ -140,11 +140,11 @@ func (t *turn) enter() (leave func(), err error) {
 		return nil, context.Canceled
 	}
 	t.in = true
-	t.late = time.AfterFunc(turnLasts, t.leave)
-	return t.leave, nil
+	t.late = time.AfterFunc(turnLasts, t.end)
+	return t.end, nil
 }
 
-func (t *turn) leave() {
+func (t *turn) end() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.in {

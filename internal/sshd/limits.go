@@ -18,12 +18,12 @@ type gate struct {
 	clock  exchange.Clock
 
 	mu    sync.Mutex
-	all   []*half // in the order they came
+	all   []*halfOpen // in the order they came
 	byIP  map[netip.Addr]int
 	close bool
 }
 
-type half struct {
+type halfOpen struct {
 	conn    net.Conn
 	from    netip.Addr
 	ctx     context.Context // ends when it is no longer half-open, or made room
@@ -36,25 +36,25 @@ func newGate(l Limits, clock exchange.Clock) *gate {
 }
 
 // enter counts a connection in; the one that makes room is closed.
-func (g *gate) enter(conn net.Conn, from netip.Addr) *half {
+func (g *gate) enter(conn net.Conn, from netip.Addr) *halfOpen {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.close {
 		return nil
 	}
 	if g.byIP[from] >= g.limits.HalfOpenAddress {
-		g.evict(func(h *half) bool { return h.from == from })
+		g.evict(func(h *halfOpen) bool { return h.from == from })
 	} else if len(g.all) >= g.limits.HalfOpen {
-		g.evict(func(*half) bool { return true })
+		g.evict(func(*halfOpen) bool { return true })
 	}
-	h := &half{conn: conn, from: from}
+	h := &halfOpen{conn: conn, from: from}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	g.all = append(g.all, h)
 	g.byIP[from]++
 	return h
 }
 
-func (g *gate) evict(match func(*half) bool) {
+func (g *gate) evict(match func(*halfOpen) bool) {
 	for _, h := range g.all {
 		if match(h) {
 			h.evicted.Store(true)
@@ -65,14 +65,14 @@ func (g *gate) evict(match func(*half) bool) {
 	}
 }
 
-// leave counts a connection out: it logged in, or ended.
-func (g *gate) leave(h *half) {
+// done counts a connection out: it logged in, or ended.
+func (g *gate) done(h *halfOpen) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.remove(h)
 }
 
-func (g *gate) remove(h *half) {
+func (g *gate) remove(h *halfOpen) {
 	h.cancel()
 	for i, have := range g.all {
 		if have == h {

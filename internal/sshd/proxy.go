@@ -56,7 +56,7 @@ func (s *Server) proxied(l Listener, nc net.Conn) {
 	s.conns.Go(func() {
 		_ = nc.SetDeadline(time.Now().Add(proxyWait))
 		from, err := readProxy(nc, proxy)
-		s.heads.leave(place)
+		s.heads.done(place)
 		if err != nil {
 			if !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) { // a health check says nothing; or it made room
 				s.o.Log.Warn("a trusted proxy sent no good PROXY header", "address", proxy, "err", err)
@@ -65,7 +65,7 @@ func (s *Server) proxied(l Listener, nc net.Conn) {
 			return
 		}
 		_ = nc.SetDeadline(time.Time{})
-		s.knock(l, nc, from)
+		s.accept(l, nc, from)
 	})
 }
 

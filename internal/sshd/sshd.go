@@ -179,18 +179,18 @@ func (s *Server) Serve(l Listener) error {
 		}
 		// Counted in here, in the order they came: in goroutines the newest
 		// could be taken for the oldest.
-		s.knock(l, nc, from)
+		s.accept(l, nc, from)
 	}
 }
 
-// knock gives a connection its place among the half-open ones, and a goroutine.
-func (s *Server) knock(l Listener, nc net.Conn, from netip.Addr) {
+// accept gives a connection its place among the half-open ones, and a goroutine.
+func (s *Server) accept(l Listener, nc net.Conn, from netip.Addr) {
 	if place := s.gate.enter(nc, from); place != nil {
 		s.conns.Go(func() {
 			err := fault.Guard(s.o.Log, "a connection", func() error { s.handle(l, nc, from, place); return nil })
 			if err != nil {
 				_ = nc.Close()
-				s.gate.leave(place)
+				s.gate.done(place)
 				s.live.forget(nc)
 			}
 		})

@@ -108,7 +108,7 @@ func (l *Lane) Read(n int, empty bool) {
 	}
 	l.excused = min(l.excused+replies*int64(n), l.waiting())
 	if b.waiting > 0 {
-		b.settle()
+		b.estimate()
 	}
 }
 
@@ -118,7 +118,7 @@ func (l *Lane) End() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.lanes = slices.DeleteFunc(b.lanes, func(have *Lane) bool { return have == l })
-	b.settle()
+	b.estimate()
 }
 
 // came notes that n bytes arrived, and fails if too much waits.
@@ -131,7 +131,7 @@ func (b *backlog) came(n int) error {
 	}
 	b.arrived += int64(n)
 	was := b.waiting
-	surely := b.settle()
+	surely := b.estimate()
 	is, grew := b.waiting, b.over
 	over := len(b.lanes) > 0 && surely > int64(len(b.lanes))*LaneBacklog
 	b.overrun = b.overrun || over
@@ -145,8 +145,8 @@ func (b *backlog) came(n int) error {
 	return nil
 }
 
-// settle makes the estimate anew, and says what surely waits. Callers hold mu.
-func (b *backlog) settle() (surely int64) {
+// estimate makes the estimate anew, and says what surely waits. Callers hold mu.
+func (b *backlog) estimate() (surely int64) {
 	var most int64
 	for _, l := range b.lanes {
 		n := l.waiting()

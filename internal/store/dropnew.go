@@ -42,13 +42,14 @@ func (tx *Tx) AddDrops(list []NewDrop) error {
 // Twins finds the newest drops of a user that share a content or a name with some, superseded
 // ones left out, by content and by name. Each is one step in an index, however many there are.
 func (q *Q) Twins(userID string, list []NewDrop) (byContent, byName map[string]string, err error) {
-	if byContent, err = twins(q, userID, &contentTwins, list, func(d NewDrop) []byte { return d.SHA256 }); err == nil {
-		byName, err = twins(q, userID, &nameTwins, list, func(d NewDrop) []byte { return []byte(path.Base(d.Path)) })
+	if byContent, err = sameBefore(q, userID, &contentTwins, list,
+		func(d NewDrop) []byte { return d.SHA256 }); err == nil {
+		byName, err = sameBefore(q, userID, &nameTwins, list, func(d NewDrop) []byte { return []byte(path.Base(d.Path)) })
 	}
 	return byContent, byName, err
 }
 
-func twins(q *Q, userID string, queries *[rowsAtOnce]string, list []NewDrop,
+func sameBefore(q *Q, userID string, queries *[rowsAtOnce]string, list []NewDrop,
 	value func(NewDrop) []byte) (map[string]string, error) {
 	out := map[string]string{}
 	for part := range slices.Chunk(list, rowsAtOnce) {

@@ -162,7 +162,7 @@ func (l *lease) take(ctx context.Context, f found) (bool, error) {
 	}
 	l.term = term
 	l.until.Store(int64(sent.Sub(l.start) + leaseTime))
-	l.renewals.Go(l.keep)
+	l.renewals.Go(l.renewUntilLost)
 	return true, nil
 }
 
@@ -216,8 +216,8 @@ func (l *lease) lose() error {
 	return fault.Wrap("store.Write", fault.Unavailable, ErrLeaseLost)
 }
 
-// keep renews the lease until it is lost or given back.
-func (l *lease) keep() {
+// renewUntilLost renews the lease until it is lost or given back.
+func (l *lease) renewUntilLost() {
 	for failing := false; ; {
 		wait := renewEvery
 		if failing {

@@ -214,9 +214,9 @@ type Spot struct {
 	Old   *File  // a file that has it: id, version and size
 }
 
-// spotQueries[n] follows n names to the last one's place. A fan-out asks this
+// placementQueries[n] follows n names to the last one's place. A fan-out asks this
 // of every mailbox, so it reads no more than it needs.
-var spotQueries = func() (queries [walkDepth + 1]string) {
+var placementQueries = func() (queries [walkDepth + 1]string) {
 	const place = `SELECT COALESCE(d%d.id, ''), CASE WHEN d%d.id IS NULL THEN 0 ELSE 1 END,
 		COALESCE(f.file_id, ''), COALESCE(f.version_id, ''), COALESCE(f.size, 0)`
 	for n := 1; n < len(queries); n++ {
@@ -236,7 +236,7 @@ func (q *Q) Spot(root string, names []string) (out Spot, err error) {
 	}
 	args := pathArgs(root, names)
 	old := File{Name: names[len(names)-1]}
-	if err := q.scanOne("Spot", spotQueries[len(names)], args, &out.DirID, &out.Taken, &old.FileID, &old.VersionID,
+	if err := q.scanOne("Spot", placementQueries[len(names)], args, &out.DirID, &out.Taken, &old.FileID, &old.VersionID,
 		&old.Size); err != nil {
 		return out, err
 	}

@@ -70,8 +70,8 @@ func (s *Session) OpenDir(path string) (*Lister, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.settle(clean)
-	s.settleDir(clean)
+	s.awaitCommits(clean)
+	s.awaitCommitsIn(clean)
 	p, err := s.look(clean)
 	if err != nil {
 		return nil, err
@@ -103,7 +103,7 @@ func (s *Session) OpenDir(path string) (*Lister, error) {
 
 // Next returns the next names, at least one, or io.EOF.
 func (l *Lister) Next() ([]model.FileInfo, error) {
-	l.s.settleDir(l.path)
+	l.s.awaitCommitsIn(l.path)
 	var out []model.FileInfo
 	if !l.dots {
 		l.dots = true

@@ -18,8 +18,8 @@ const (
 	syncAfter = 5 * time.Second
 )
 
-// note is what lies beside a stage, to take it up again after a restart.
-type note struct {
+// stageNote is what lies beside a stage, to take it up again after a restart.
+type stageNote struct {
 	User   string    `json:"user"` // id
 	Dir    string    `json:"dir"`  // id
 	Name   []byte    `json:"name"`
@@ -38,7 +38,7 @@ type note struct {
 func (img *image) sync() error {
 	img.syncing.Lock()
 	defer img.syncing.Unlock()
-	nt, partial, skip := img.noteNow()
+	nt, partial, skip := img.newNote()
 	if skip {
 		return nil
 	}
@@ -66,18 +66,18 @@ func (img *image) sync() error {
 	return err
 }
 
-// noteNow begins the note of what is synced now; skip: nothing is to be synced.
-func (img *image) noteNow() (nt note, partial, skip bool) {
+// newNote begins the note of what is synced now; skip: nothing is to be synced.
+func (img *image) newNote() (nt stageNote, partial, skip bool) {
 	img.box.mu.Lock()
 	defer img.box.mu.Unlock()
-	nt = note{User: img.box.userID, Dir: img.key.dir, Name: []byte(img.key.name), Covers: img.covers, Over: img.over,
+	nt = stageNote{User: img.box.userID, Dir: img.key.dir, Name: []byte(img.key.name), Covers: img.covers, Over: img.over,
 		Key: img.at}
 	return nt, img.owner == nil, img.state != open || !img.dirty
 }
 
 // syncPoint hashes up to where the image is contiguous, and says so in its note. It
 // returns the stage to sync, nil if there is nothing to do.
-func (img *image) syncPoint(nt *note) (blob.Stage, error) {
+func (img *image) syncPoint(nt *stageNote) (blob.Stage, error) {
 	img.mu.Lock()
 	defer img.mu.Unlock()
 	if img.broken || img.stage == nil || img.filling != nil {

@@ -66,7 +66,7 @@ func (s *Session) locate(p string) (place, error) {
 	if err != nil {
 		return place{}, err
 	}
-	s.settle(clean)
+	s.awaitCommits(clean)
 	return s.look(clean)
 }
 

@@ -20,7 +20,7 @@ func (t *Tree) recover() error {
 		return err
 	}
 	for _, l := range left {
-		var n note
+		var n stageNote
 		noteErr := json.Unmarshal(l.Note, &n)
 		if n.Upload {
 			continue // a publication's, in parts: not ours
@@ -43,7 +43,7 @@ func (t *Tree) recover() error {
 // bytes when it is closed: writes that came after the last sync, below its length,
 // may or may not be among them. What lies beyond its length is cut when it is
 // written on.
-func (t *Tree) adopt(l blob.Leftover, n note) {
+func (t *Tree) adopt(l blob.Leftover, n stageNote) {
 	box := t.boxLocked(n.User)
 	img := &image{t: t, box: box, id: l.ID, at: cmp.Or(n.Key, blob.Key(n.User, l.ID, string(n.Name), t.now())),
 		key: nameKey{n.Dir, string(n.Name)}, dirty: true, rests: true,

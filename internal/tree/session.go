@@ -76,7 +76,7 @@ func (s *Session) End() {
 	}
 	s.work.Wait()
 	s.stop()
-	s.t.leave(s.box)
+	s.t.endSession(s.box)
 }
 
 // OnSlowed has fn called when the user is past its budget of changes, at most once an
@@ -166,14 +166,14 @@ func (s *Session) auditRow(action, subject string, at time.Time) model.AuditRow 
 	return row
 }
 
-// settle waits until no commit of this session is under way at path or below
+// awaitCommits waits until no commit of this session is under way at path or below
 // it, so that a request sees what the CLOSEs before it did.
-func (s *Session) settle(path string) {
+func (s *Session) awaitCommits(path string) {
 	s.await(func(p string) bool { return p == path || path == "/" || strings.HasPrefix(p, path+"/") })
 }
 
-// settleDir waits for the commits into a directory, before it is listed.
-func (s *Session) settleDir(path string) {
+// awaitCommitsIn waits for the commits into a directory, before it is listed.
+func (s *Session) awaitCommitsIn(path string) {
 	s.await(func(p string) bool { return p[:strings.LastIndexByte(p, '/')] == strings.TrimSuffix(path, "/") })
 }
 

@@ -224,8 +224,8 @@ func (t *Tree) boxLocked(userID string) *box {
 	return b
 }
 
-// leave counts a session out and forgets a mailbox with nothing in memory.
-func (t *Tree) leave(box *box) {
+// endSession counts a session out and forgets a mailbox with nothing in memory.
+func (t *Tree) endSession(box *box) {
 	box.mu.Lock()
 	defer box.mu.Unlock()
 	t.mu.Lock()
