@@ -54,7 +54,9 @@ func (rt *routes) retention() {
 		Account string `path:"account"`
 	}
 	done(rt, "note-told", "POST", "/retention/runs/{id}/told/{account}", "Note that an account's people were told by hand",
-		func(ctx context.Context, in *oneNotice) error { return service.Told(ctx, actor(ctx), in.Key, in.Account) })
+		func(ctx context.Context, in *oneNotice) error {
+			return service.Told(ctx, actor(ctx), in.Key, in.Account)
+		})
 	act(rt, "confirm-run", "POST", "/retention/runs/{id}/confirm", "Let a run go on that waits for an administrator",
 		service.Confirm)
 	edit(rt, "cancel-run", "POST", "/retention/runs/{id}/cancel", "Call a run off",
