@@ -45,6 +45,7 @@ type Policy struct {
 	KeyExpiry time.Duration // of new keys; 0: none
 	Overlap   time.Duration // how long a key works beside the one that replaces it
 	Limits    exchange.DefaultLimits
+	Account   exchange.AccountLimits
 	Help      string            // whom partners turn to
 	Regions   map[string]string // the same, by region, where it differs
 	// EndpointIPs are the networks that users of a region may log in from, by

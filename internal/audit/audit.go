@@ -34,8 +34,10 @@ type Options struct {
 	Keep  string // how long rows stay, as a retention period; "" for ever
 	// Head keeps the newest checkpoint outside the database. Nil: nothing does.
 	Head Head
-	// Send carries a checkpoint off this machine, once a day. May be nil.
-	Send func(ctx context.Context, note string) error
+	// To is where the newest checkpoint is sent once a day, off this machine: file:PATH, mail:ADDRESS or
+	// webhook:NAME. Mail and Post send to the last two.
+	To         []string
+	Mail, Post func(ctx context.Context, to, note string) error
 }
 
 // Service is the audit log.
@@ -65,8 +67,12 @@ func entry(v store.LogRow) proof.Entry {
 // Note writes a row that no other change belongs to: something was looked at,
 // or the server started.
 func (r *Service) Note(ctx context.Context, row model.AuditRow) error {
+	return r.o.Store.Write(ctx, func(tx *store.Tx) error { return r.write(tx, row) })
+}
+
+func (r *Service) write(tx *store.Tx, row model.AuditRow) error {
 	row.ID, row.At = r.o.IDs.New(), r.now()
-	return r.o.Store.Write(ctx, func(tx *store.Tx) error { return tx.Audit(row) })
+	return tx.Audit(row)
 }
 
 // Status reads how far the log is.

@@ -269,37 +269,3 @@ func (r *Service) pruneCheckpoints(ctx context.Context, now time.Time) error {
 	}
 	return nil
 }
-
-// sendCheckpoint sends the newest checkpoint off this machine, once a day: whoever has
-// the database and the key could otherwise write another history.
-func (r *Service) sendCheckpoint(ctx context.Context, now time.Time) error {
-	if r.o.Send == nil {
-		return nil
-	}
-	q := r.o.Store.Read(ctx)
-	last, err := q.LastSent()
-	if err != nil || now.Sub(exchange.FromMicros(last)) < sendEvery {
-		return err
-	}
-	if c, err := q.LastCheckpoint(); err != nil || c.Sent { // nothing happened since
-		if fault.Is(err, fault.NotFound) {
-			err = nil
-		}
-		return err
-	}
-	return r.SendCheckpoint(ctx)
-}
-
-// SendCheckpoint sends the newest checkpoint off this machine now.
-func (r *Service) SendCheckpoint(ctx context.Context) error {
-	c, err := r.o.Store.Read(ctx).LastCheckpoint()
-	if fault.Is(err, fault.NotFound) {
-		return nil
-	} else if err != nil {
-		return err
-	}
-	if err := r.o.Send(ctx, c.Note); err != nil {
-		return err
-	}
-	return r.o.Store.Write(ctx, func(tx *store.Tx) error { return tx.CheckpointSent(c.Size) })
-}

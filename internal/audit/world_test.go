@@ -60,7 +60,11 @@ func (w *world) open() { w.service = w.another() }
 // another is a service beside, as another node has one.
 func (w *world) another() *audit.Service {
 	o := audit.Options{Store: w.store, Clock: w.clock, IDs: w.ids, Log: slog.New(slog.DiscardHandler), Key: w.key,
-		Keep: w.keep, Send: w.send}
+		Keep: w.keep}
+	if w.send != nil {
+		o.To, o.Mail = []string{"mail:auditor@example.com"},
+			func(ctx context.Context, _, note string) error { return w.send(ctx, note) }
+	}
 	if w.head != nil {
 		o.Head = w.head
 	}

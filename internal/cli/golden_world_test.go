@@ -19,6 +19,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/sallyport-sftp/sallyport/internal/config"
+	"github.com/sallyport-sftp/sallyport/internal/identity"
 	"github.com/sallyport-sftp/sallyport/internal/node"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 )
@@ -64,7 +65,7 @@ func newWorld(t *testing.T) *world {
 	w := &world{T: t, env: []string{"SALLYPORT_DATA=data"}}
 	w.clock.started = time.Now()
 	w.files()
-	_, err := node.ImportHostKeys("data", []string{"host"}, false) // to make an RSA key takes a second
+	_, err := identity.ImportHostKeys("data", []string{"host"}, false) // to make an RSA key takes a second
 	testkit.Must(t, err)
 	mail := mailServer(t)
 	cfg := config.Default()

@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sallyport-sftp/sallyport/client"
-	"github.com/sallyport-sftp/sallyport/internal/node"
+	"github.com/sallyport-sftp/sallyport/internal/identity"
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
@@ -23,7 +23,7 @@ func (a *app) hostkeyCommand() *cobra.Command {
 	replace := false
 	imp := command("import FILE...", "Take over the private host keys of the server that partners know",
 		cobra.MinimumNArgs(1), func(_ context.Context, args []string) error {
-			v, err := node.ImportHostKeys(a.dataDir(), args, replace)
+			v, err := identity.ImportHostKeys(a.dataDir(), args, replace)
 			if err != nil {
 				return err
 			}

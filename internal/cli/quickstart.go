@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sallyport-sftp/sallyport/internal/config"
+	"github.com/sallyport-sftp/sallyport/internal/datadir"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/node"
 	"github.com/sallyport-sftp/sallyport/model"
@@ -38,7 +39,7 @@ func (a *app) quickstartCommand() *cobra.Command {
 }
 
 func (a *app) quickstart(ctx context.Context, cfg config.Config) error {
-	node.Umask()
+	datadir.Umask()
 	n, err := node.Start(node.Options{Config: cfg, Log: a.logger(cfg)})
 	if err != nil {
 		return err

@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sallyport-sftp/sallyport/internal/fault"
-	"github.com/sallyport-sftp/sallyport/internal/node"
+	"github.com/sallyport-sftp/sallyport/internal/identity"
 	"github.com/sallyport-sftp/sallyport/internal/proof"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 	"github.com/sallyport-sftp/sallyport/model"
@@ -102,7 +102,7 @@ const maxSigned = 4 << 20
 // publicKey is the key to verify with: as given, in a file, or the data folder's.
 func (a *app) publicKey(key string) (string, error) {
 	if key == "" {
-		key = filepath.Join(node.SigningDir(a.dataDir()), "key.pub")
+		key = filepath.Join(identity.SigningDir(a.dataDir()), "key.pub")
 		if _, err := os.Stat(key); err != nil {
 			return "", fault.E("cli.publicKey", fault.NotFound, "There is no public key in %s.", a.dataDir()).
 				WithHint("give it with --key: a file, or the line that 'sallyport receipt key' prints")

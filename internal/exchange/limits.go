@@ -34,3 +34,7 @@ func (d DefaultLimits) Of(own model.StorageLimits) model.StorageLimits {
 	out.KeepItems = cmp.Or(own.KeepItems, max(share(out.QuotaFiles), out.QuotaFiles+leastRoom))
 	return out
 }
+
+// AccountLimits bound what the users of an account keep alive together, unless it
+// has limits of its own; 0 is no limit.
+type AccountLimits struct{ Bytes, Items int64 }

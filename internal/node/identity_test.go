@@ -11,6 +11,7 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/config"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/identity"
 	"github.com/sallyport-sftp/sallyport/internal/node"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 	"github.com/sallyport-sftp/sallyport/model"
@@ -178,7 +179,8 @@ func TestLostHostKeysAreNotReplacedInSilence(t *testing.T) {
 		}
 		dep.Stop()
 
-		_, err := node.ImportHostKeys(dep.Data, []string{filepath.Join(dep.Data, "elsewhere", "ssh_host_ed25519_key")}, true)
+		_, err := identity.ImportHostKeys(dep.Data, []string{filepath.Join(dep.Data, "elsewhere", "ssh_host_ed25519_key")},
+			true)
 		testkit.Must(t, err)
 		dep.Restart() // the operator's own doing is noted, and no more
 		testkit.Eventually(t, "the change is in the log", func() bool {

@@ -2,29 +2,9 @@ package node
 
 import (
 	"context"
-	"fmt"
-	"os"
-	"strings"
-	"syscall"
 
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 )
-
-// lockIdentity names the lock that this process has on its data folder: the
-// same file on the same running kernel. Two processes cannot have it at once,
-// so whoever has it and finds it beside a lease knows that the holder is dead.
-// A copy of the folder, or the same folder on another machine, has another one.
-func lockIdentity(f *os.File) string {
-	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	if err != nil {
-		return ""
-	}
-	var st syscall.Stat_t
-	if err := syscall.Fstat(int(f.Fd()), &st); err != nil {
-		return ""
-	}
-	return fmt.Sprintf("%s:%d:%d", strings.TrimSpace(string(boot)), st.Dev, st.Ino)
-}
 
 // watchLease stops what the node does by itself, jobs included, once another
 // process serves its database.

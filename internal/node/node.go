@@ -11,10 +11,8 @@ import (
 	"maps"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -26,6 +24,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/blob/disk"
 	"github.com/sallyport-sftp/sallyport/internal/config"
 	"github.com/sallyport-sftp/sallyport/internal/connection"
+	"github.com/sallyport-sftp/sallyport/internal/datadir"
 	"github.com/sallyport-sftp/sallyport/internal/deposit"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/expect"
@@ -34,12 +33,15 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/feed"
 	"github.com/sallyport-sftp/sallyport/internal/handover"
 	"github.com/sallyport-sftp/sallyport/internal/hotfolder"
+	"github.com/sallyport-sftp/sallyport/internal/identity"
 	"github.com/sallyport-sftp/sallyport/internal/inbox"
+	"github.com/sallyport-sftp/sallyport/internal/memory"
 	"github.com/sallyport-sftp/sallyport/internal/naming"
 	"github.com/sallyport-sftp/sallyport/internal/notify"
 	"github.com/sallyport-sftp/sallyport/internal/notify/webhook"
 	"github.com/sallyport-sftp/sallyport/internal/platform"
 	"github.com/sallyport-sftp/sallyport/internal/proof"
+	"github.com/sallyport-sftp/sallyport/internal/quietlog"
 	"github.com/sallyport-sftp/sallyport/internal/retention"
 	"github.com/sallyport-sftp/sallyport/internal/sshd"
 	"github.com/sallyport-sftp/sallyport/internal/store"
@@ -73,7 +75,7 @@ type Node struct {
 	clock exchange.Clock
 	ids   *exchange.IDs
 
-	lock       *os.File
+	dir        *datadir.Dir
 	memory     int64 // bytes that there are for this process; 0: not known
 	store      *store.Store
 	blobs      *disk.Store
@@ -98,7 +100,7 @@ type Node struct {
 	offered    chan model.PendingKey // unknown keys, to be noted
 	web        *http.Server
 	metrics    *http.Server
-	revoked    *revocations
+	revoked    *account.Revocations
 	processor  *fair.Share // what users' sessions get of it
 	ssh        *sshd.Server
 	api        *http.Server
@@ -116,7 +118,7 @@ func Start(o Options) (n *Node, err error) {
 		o.Clock = time.Now
 	}
 	n = &Node{readings: platform.NewReadings(), processor: fair.NewShare(new(fair.Processor).Short),
-		offered: make(chan model.PendingKey, 64), o: o, cfg: o.Config, log: slog.New(newQuiet(o.Log.Handler())),
+		offered: make(chan model.PendingKey, 64), o: o, cfg: o.Config, log: slog.New(quietlog.New(o.Log.Handler())),
 		clock: o.Clock, ids: exchange.NewIDs(o.Clock, rand.Reader)}
 	ctx, cancel := context.WithCancel(context.Background())
 	n.cancel = cancel
@@ -125,8 +127,8 @@ func Start(o Options) (n *Node, err error) {
 			n.Close(ctx)
 		}
 	}()
-	n.memory = limitMemory()
-	if err := n.claimData(); err != nil {
+	n.memory = memory.Limit()
+	if n.dir, err = datadir.Claim(n.cfg.Data, n.log); err != nil {
 		return n, err
 	}
 	for _, reason := range []string{o.NewSigningKey, o.NewHostKeys, o.AcceptLog} {
@@ -136,16 +138,21 @@ func Start(o Options) (n *Node, err error) {
 			}
 		}
 	}
-	n.name = nodeName(n.cfg.Data, n.ids)
-	holder := store.Holder{Name: n.name + " (" + n.cfg.Data + ")", Lock: lockIdentity(n.lock), Log: n.log}
+	n.name = n.dir.NodeName(n.ids)
+	holder := store.Holder{Name: n.name + " (" + n.cfg.Data + ")", Lock: n.dir.LockIdentity(), Log: n.log}
 	if n.store, err = store.Open(ctx,
 		store.Options{Dir: n.cfg.Data, URL: n.cfg.Database.URL, Holder: &holder, Again: o.Again}); err != nil {
 		return n, err
 	}
 	n.background.Go(func() { n.watchLease(ctx) })
-	signers, err := n.ownHostKeys(ctx)
+	keeper := identity.Keeper{Store: n.store, Clock: n.clock, IDs: n.ids, Log: n.log, Data: n.cfg.Data,
+		Host: n.cfg.Endpoint.Host, Node: n.name, NewSigningKey: o.NewSigningKey, NewHostKeys: o.NewHostKeys}
+	signers, err := keeper.HostKeys(ctx)
 	if err != nil {
 		return n, fault.Wrap("node.Start", fault.Invalid, err)
+	}
+	if n.key, err = keeper.SigningKey(ctx); err != nil {
+		return n, err
 	}
 	if err := n.buildServices(ctx); err != nil {
 		return n, err
@@ -158,31 +165,12 @@ func Start(o Options) (n *Node, err error) {
 			return n, err
 		}
 	}
-	if err := n.noteStart(ctx); err != nil {
+	if err := n.audits.Started(ctx, n.name, Version, n.cfg.Redacted(), config.Difference); err != nil {
 		return n, err
 	}
 	n.startServices(ctx)
 	n.log.Info("sallyport is up", "version", Version, "sftp", n.Addresses(), "data", n.cfg.Data)
 	return n, nil
-}
-
-// claimData makes the data folder and takes its lock.
-func (n *Node) claimData() error {
-	const op = "node.claimData"
-	dir := n.cfg.Data
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fault.E(op, fault.Invalid, "The data folder cannot be made: %v.", err)
-	}
-	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return fault.E(op, fault.Invalid, "The data folder cannot be used: %v.", err)
-	}
-	n.lock = f
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		return fault.E(op, fault.Conflict, "Another sallyport is using the data folder %s.", dir).
-			WithHint("stop it first, or choose another folder with --data")
-	}
-	return n.makePrivate()
 }
 
 func (n *Node) buildServices(ctx context.Context) (err error) {
@@ -201,16 +189,17 @@ func (n *Node) buildServices(ctx context.Context) (err error) {
 	}
 	n.records = connection.New(ctx, connection.Options{Store: n.store, Clock: n.clock, IDs: n.ids, Log: n.log,
 		Policy: recordPolicy(&n.cfg, policy.EndpointIPs)})
-	n.revoked = &revocations{store: n.store, clock: n.clock, log: n.log}
+	if n.revoked, err = n.accounts.WatchRevocations(n.log); err != nil {
+		return err
+	}
 	n.tree, err = tree.New(tree.Options{Store: n.store, Blobs: n.blobs, Desk: n.desk, Clock: n.clock, IDs: n.ids,
 		Log: n.log, Policy: treePolicy(&n.cfg), Used: n.used,
 		Hooks: tree.Hooks{OnCommit: n.inbox.Arrived, OnRename: n.inbox.Renamed, Final: n.final, OnMove: n.moved,
 			OnGone: n.gone, Class: n.retain.Class, OnServed: n.feeds.Served, OnSeen: n.records.Seen,
-			MayWrite: n.revoked.mayWrite}})
+			MayWrite: n.revoked.MayWrite}})
 	if err != nil {
 		return err
 	}
-	n.inbox.Join(mailboxes{n})
 	sweeper := retention.NewSweeper(n.store, n.blobs, n.clock, n.log)
 	n.background.Go(func() { sweeper.Run(ctx) })
 	n.background.Go(func() { n.accounts.Keep(ctx, n.log) })
@@ -230,22 +219,25 @@ func (n *Node) startServices(ctx context.Context) {
 	n.background.Go(func() { n.retain.Keep(ctx) })
 	n.background.Go(func() { n.audits.Keep(ctx) })
 	n.background.Go(func() { n.folder.Watch(ctx) })
-	n.background.Go(func() { n.startEvents(ctx) })
+	n.background.Go(func() { n.makeEvents(ctx) })
 }
 
 func (n *Node) buildListeners(ctx context.Context, signers []ssh.Signer) error {
 	for _, s := range signers {
-		n.hostKeys = append(n.hostKeys, describeHostKey(s.PublicKey()))
+		n.hostKeys = append(n.hostKeys, identity.DescribeHostKey(s.PublicKey()))
 	}
 	n.ssh = sshd.New(sshd.Options{HostKeys: signers, Authority: authority{n}, Handler: n.serveSFTP, Clock: n.clock,
-		IDs: n.ids, Log: n.log, Banner: n.banner, Turned: n.turned, Proxies: config.Networks(n.cfg.Access.Proxies),
+		IDs: n.ids, Log: n.log, Banner: func(region,
+			reference string) string {
+			return connection.Banner(n.helpAt(region), reference)
+		},
+		Turned: func(region, reference string, until time.Time) string {
+			return connection.Turned(n.helpAt(region), reference, until)
+		}, Proxies: config.Networks(n.cfg.Access.Proxies),
 		Limits: sshLimits(n.cfg.Limits, n.memory), Used: n.used})
-	n.revoked.end = n.ssh.End
-	if err := n.revoked.start(); err != nil {
-		return err
-	}
-	n.background.Go(func() { n.revoked.run(ctx) })
-	n.background.Go(func() { paceCollector(ctx, n.ssh.Moved) })
+	n.inbox.Join(inbox.Mailboxes{Store: n.store, Tree: n.tree, Log: n.log, Live: n.ssh.HasSession})
+	n.background.Go(func() { n.revoked.Run(ctx, n.ssh.End) })
+	n.background.Go(func() { memory.Pace(ctx, n.ssh.Moved) })
 	listeners, err := n.listen()
 	if err != nil {
 		return err
@@ -325,17 +317,6 @@ func (n *Node) Addresses() []string {
 // HostKeys are the server's own keys.
 func (n *Node) HostKeys() []model.HostKey { return n.hostKeys }
 
-// server is what the deployment says of itself.
-func (n *Node) server() model.Server {
-	s := model.Server{Version: Version, Listen: n.Addresses(), Host: n.cfg.Endpoint.Host, Port: n.cfg.Endpoint.Port,
-		Web: n.cfg.Web.URL, Help: n.cfg.Support.Help()}
-	if s.Port == 0 && len(n.listeners) > 0 {
-		_, port, _ := net.SplitHostPort(n.listeners[0].Addr().String())
-		s.Port, _ = strconv.Atoi(port)
-	}
-	return s
-}
-
 // answersLast is how long answers under way may take at the end.
 const answersLast = 5 * time.Second
 
@@ -364,8 +345,10 @@ func (n *Node) Close(ctx context.Context) {
 	}
 	n.cancel()
 	n.background.Wait()
-	if n.Failure() == nil {
-		n.noteStop(context.WithoutCancel(ctx))
+	if n.Failure() == nil && n.audits != nil {
+		if err := n.audits.Stopped(context.WithoutCancel(ctx), n.name, Version); err != nil {
+			n.log.Error("the stop could not be written down", "err", err)
+		}
 	}
 	if n.hooks != nil {
 		n.hooks.Close()
@@ -387,10 +370,10 @@ func (n *Node) Close(ctx context.Context) {
 			n.log.Error("the database could not be closed", "err", err)
 		}
 	}
-	if n.lock != nil {
-		_ = n.lock.Close()
+	if n.dir != nil {
+		n.dir.Close()
 	}
-	if q, ok := n.log.Handler().(*quiet); ok {
+	if q, ok := n.log.Handler().(*quietlog.Handler); ok {
 		q.Flush()
 	}
 }

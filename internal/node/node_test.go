@@ -14,6 +14,7 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/config"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/identity"
 	"github.com/sallyport-sftp/sallyport/internal/node"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 	"github.com/sallyport-sftp/sallyport/model"
@@ -109,15 +110,15 @@ func TestImportedHostKeysAreTheOnlyOnes(t *testing.T) {
 	}
 	for _, files := range [][]string{{ed + ".pub"}, {locked}, {keygen("small", "-t", "rsa", "-b", "1024")},
 		{ed, keygen("ed2", "-t", "ed25519")}, {"/absent"}} {
-		if _, err := node.ImportHostKeys(data, files, false); err == nil {
+		if _, err := identity.ImportHostKeys(data, files, false); err == nil {
 			t.Errorf("%v were taken", files)
 		}
 	}
-	imported, err := node.ImportHostKeys(data, []string{ed, rsa}, false)
+	imported, err := identity.ImportHostKeys(data, []string{ed, rsa}, false)
 	if err != nil || len(imported) != 2 {
 		t.Fatalf("%v, %v", imported, err)
 	}
-	if _, err := node.ImportHostKeys(data, []string{ed}, false); !fault.Is(err, fault.Exists) {
+	if _, err := identity.ImportHostKeys(data, []string{ed}, false); !fault.Is(err, fault.Exists) {
 		t.Fatalf("a second import: %v", err)
 	}
 	n := testkit.Start(t, func(c *config.Config) { c.Data = data })
@@ -128,7 +129,7 @@ func TestImportedHostKeysAreTheOnlyOnes(t *testing.T) {
 		t.Fatal("a type that was not imported is offered")
 	}
 	n.Stop()
-	if _, err := node.ImportHostKeys(data, []string{ed}, true); err != nil {
+	if _, err := identity.ImportHostKeys(data, []string{ed}, true); err != nil {
 		t.Fatal(err)
 	}
 	n.Restart()

@@ -8,6 +8,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/audit"
 	"github.com/sallyport-sftp/sallyport/internal/config"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/identity"
 	"github.com/sallyport-sftp/sallyport/internal/notify/mail"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/model"
@@ -25,7 +26,7 @@ func VerifyAudit(ctx context.Context, cfg config.Config, public, against string,
 		return AuditReport{}, err
 	}
 	defer s.Close()
-	head, err := headOf(cfg.Data).Load() // before the rows are counted: a server may be sealing
+	head, err := identity.HeadOf(cfg.Data).Load() // before the rows are counted: a server may be sealing
 	if err != nil {
 		return AuditReport{}, fault.E("node.VerifyAudit", fault.Invalid,
 			"What is kept of the log beside the signing key cannot be read: %v.", err)

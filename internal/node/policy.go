@@ -2,7 +2,6 @@ package node
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/account"
@@ -12,7 +11,6 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/feed"
 	"github.com/sallyport-sftp/sallyport/internal/sshd"
 	"github.com/sallyport-sftp/sallyport/internal/tree"
-	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
 // accountPolicy is what the configuration says of mailboxes and keys.
@@ -21,6 +19,7 @@ func accountPolicy(c *config.Config) (account.Policy, error) {
 		MinRSA: c.Keys.RSAMin, MaxRSA: c.Keys.RSAMax, KeyExpiry: time.Duration(c.Keys.ExpireAfter),
 		Overlap: time.Duration(c.Keys.Overlap),
 		Help:    c.Support.Help(), Limits: defaultLimits(&c.Storage),
+		Account:     accountLimits(&c.Storage),
 		EndpointIPs: map[string][]string{"": prefixes(c.Endpoint.AllowIPs)}, Regions: map[string]string{}}
 	for region := range c.Regions {
 		e, s := c.EndpointOf(region)
@@ -39,11 +38,15 @@ func defaultLimits(s *config.Storage) exchange.DefaultLimits {
 	return exchange.DefaultLimits{QuotaBytes: int64(s.Quota), QuotaFiles: s.QuotaFiles, KeptPercent: s.KeptPercent}
 }
 
+func accountLimits(s *config.Storage) exchange.AccountLimits {
+	return exchange.AccountLimits{Bytes: int64(s.AccountKept), Items: s.AccountKeptItems}
+}
+
 // treePolicy is what the configuration says of mailboxes.
 func treePolicy(c *config.Config) tree.Policy {
 	s := &c.Storage
 	return tree.Policy{MaxFile: int64(s.MaxFile), Limits: defaultLimits(s),
-		Account: tree.AccountLimits{Bytes: int64(s.AccountKept), Items: s.AccountKeptItems}, Directories: s.Directories,
+		Account: accountLimits(s), Directories: s.Directories,
 		Unfinished: s.Unfinished, Changes: c.Limits.Changes, FreeFloor: int64(s.FreeFloor),
 		MaxCopy:     int64(s.MaxCopy),
 		KeepPartial: time.Duration(s.KeepPartials)}
@@ -107,29 +110,8 @@ func sshLimits(l config.Limits, memory int64) sshd.Limits {
 		Backlog:  unread, Logins: l.Logins}
 }
 
-// banner is what a failed log-in is told (defaults.md). It depends on the listener
-// alone, never on who knocks.
-func (n *Node) banner(region, reference string) string {
-	return fmt.Sprintf("This server takes SSH keys only, no passwords. Choose your private key file in your SFTP\r\n"+
-		"program; a passphrase only unlocks that file. Help: %s, reference %s.\r\n", n.helpAt(region), reference)
-}
-
-// turned is what a banned address is told, before anything else.
-func (n *Node) turned(region, reference string, until time.Time) string {
-	text := fmt.Sprintf("Too many log-ins from your address failed. Correct the program that keeps trying, and try "+
-		"again after %s UTC. Help: %s",
-		until.UTC().Format("15:04"), n.helpAt(region))
-	if reference != "" {
-		text += ", reference " + reference
-	}
-	return text + "."
-}
-
 // helpAt is how to reach the people who can help at a region's endpoint.
 func (n *Node) helpAt(region string) string {
 	_, s := n.cfg.EndpointOf(region)
-	if help := s.Help(); help != "" {
-		return valid.Printable(help)
-	}
-	return "the people who gave you your username"
+	return s.Help()
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/config"
+	"github.com/sallyport-sftp/sallyport/internal/httpd"
 	"github.com/sallyport-sftp/sallyport/internal/web"
 )
 
@@ -36,7 +37,7 @@ func (n *Node) openWeb() error {
 	}
 	handler := web.New(web.Options{HandOver: n.links, Help: n.cfg.Support.Help(), HelpFor: n.helpFor,
 		Proxies: config.Networks(n.cfg.Access.Proxies), Log: n.log})
-	n.web = &http.Server{Handler: n.guarded(handler, web.Fault), ReadHeaderTimeout: 10 * time.Second,
+	n.web = &http.Server{Handler: httpd.Guard(n.log, handler, web.Fault), ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout: 20 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
 		ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelWarn)}
 	n.background.Go(func() {

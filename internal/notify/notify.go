@@ -316,19 +316,3 @@ func (r *Service) ReplayDead(ctx context.Context, actor, target string) (n int, 
 
 // Queue says how much waits to be sent.
 func (r *Service) Queue(ctx context.Context) (model.Queue, error) { return r.o.Store.Read(ctx).Queue() }
-
-// Checkpoint posts a checkpoint of the audit log to one receiver.
-func (r *Service) Checkpoint(ctx context.Context, name, note string) error {
-	return r.o.Store.Write(ctx, func(tx *store.Tx) error {
-		w, err := tx.Webhook(name)
-		if err != nil {
-			return noWebhook(err, name)
-		}
-		m, err := r.webhookMessage(w, model.Event{ID: r.o.IDs.New(), Type: model.EventCheckpoint, At: r.now(),
-			Data: model.CheckpointMade{Checkpoint: note}})
-		if err != nil {
-			return err
-		}
-		return tx.AddMessage(m)
-	})
-}

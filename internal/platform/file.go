@@ -29,6 +29,14 @@ type File struct {
 
 // Open opens a file: below /outbound for writing, below /inbox for reading.
 func (f *FS) Open(p string, flags exchange.OpenFlags, _ uint32) (*File, error) {
+	h, err := f.openFile(p, flags)
+	if err == nil {
+		f.open[h] = true
+	}
+	return h, err
+}
+
+func (f *FS) openFile(p string, flags exchange.OpenFlags) (*File, error) {
 	const op = "platform.Open"
 	names, clean, err := split(p)
 	if err != nil {
@@ -186,6 +194,7 @@ func (h *File) Served(off int64, n int) {
 // Close publishes what was written, unless its name is a temporary one or a
 // write failed; OK means that every mailbox has it.
 func (h *File) Close(done func(error)) {
+	delete(h.fs.open, h)
 	if h.reader != nil {
 		h.fs.o.Readings.end(h.fs.reading(h.drop))
 		done(h.reader.Close())
@@ -215,8 +224,8 @@ func (h *File) Close(done func(error)) {
 	h.in = nil
 }
 
-// Abandon discards what was never closed. What is on hold under its name stays.
-func (h *File) Abandon() {
+// abandon discards what was never closed.
+func (h *File) abandon() {
 	if h.in != nil {
 		_ = h.in.Discard()
 	}

@@ -61,13 +61,21 @@ type FS struct {
 
 	done map[string]published // in this session, since clients look again
 	read map[string]string    // the drop that a path showed when this session opened it last
+	open map[*File]bool
 }
 
 // Begin opens the tree for a service user; with producer set, for a user of
 // that account, who sees its feeds alone.
 func Begin(o Options, login exchange.Login, producer string) *FS {
 	return &FS{o: o, login: login, guard: store.NewGuard(login), own: producer, done: map[string]published{},
-		read: map[string]string{}}
+		read: map[string]string{}, open: map[*File]bool{}}
+}
+
+// End discards what was never closed. What is on hold under its name stays.
+func (f *FS) End() {
+	for h := range f.open {
+		h.abandon()
+	}
 }
 
 // published is a file that became a publication.

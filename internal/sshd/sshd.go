@@ -10,6 +10,7 @@
 package sshd
 
 import (
+	"slices"
 	"context"
 	"errors"
 	"io"
@@ -201,6 +202,11 @@ func (s *Server) accept(l Listener, nc net.Conn, from netip.Addr) {
 
 // Sessions lists who is logged in, the oldest first.
 func (s *Server) Sessions() []model.Session { return s.live.list() }
+
+// HasSession reports whether a user has a session.
+func (s *Server) HasSession(userID string) bool {
+	return slices.ContainsFunc(s.live.all(), func(have *session) bool { return have.login.User.ID == userID })
+}
 
 // Moved is how many bytes of SFTP have come and gone so far.
 func (s *Server) Moved() int64 { return s.moved.Load() }

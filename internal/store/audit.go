@@ -292,19 +292,3 @@ func (tx *Tx) TakeLease(name, holder string, now, until int64) (bool, error) {
 		WHERE leases.holder = excluded.holder OR leases.until < $4`, name, holder, until, now)
 	return n == 1, err
 }
-
-// Setting reads what the deployment remembers under a name; "" if nothing.
-func (q *Q) Setting(name string) (v string, err error) {
-	err = q.scanOne("Setting", `SELECT COALESCE((SELECT value FROM settings WHERE name = $1), '')`, []any{name}, &v)
-	return v, err
-}
-
-// SetSetting remembers a value under a name.
-func (tx *Tx) SetSetting(name, value string) error {
-	if err := tx.take(rankSetting, name); err != nil {
-		return err
-	}
-	_, err := tx.book("SetSetting", `INSERT INTO settings (name, value) VALUES ($1, $2)
-		ON CONFLICT (name) DO UPDATE SET value = excluded.value`, name, value)
-	return err
-}

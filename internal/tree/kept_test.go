@@ -189,7 +189,7 @@ func keptUnderWay(t *testing.T, w *world) {
 }
 
 func keptTogether(t *testing.T, w *world) {
-	w.policy.Account = tree.AccountLimits{Bytes: 1 << 40, Items: 1000}
+	w.policy.Account = exchange.AccountLimits{Bytes: 1 << 40, Items: 1000}
 	w.reopen()
 	u := w.user("acme")
 	ctx := context.Background()

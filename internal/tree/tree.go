@@ -37,7 +37,7 @@ import (
 type Policy struct {
 	MaxFile     int64 // bytes; logical end of any file
 	Limits      exchange.DefaultLimits
-	Account     AccountLimits
+	Account     exchange.AccountLimits
 	Directories int64         // per user; 0: any number
 	FreeFloor   int64         // bytes that uploads must leave free
 	MaxCopy     int64         // bytes; largest file changed in its middle
@@ -45,10 +45,6 @@ type Policy struct {
 	Changes     int64         // by name, per user and hour; more are slowed down. 0: any number
 	KeepPartial time.Duration // how long partials stay
 }
-
-// AccountLimits bound what the users of an account keep alive together, unless it
-// has limits of its own; 0 is no limit.
-type AccountLimits struct{ Bytes, Items int64 }
 
 // Hooks are what other services do about events here. Those with a transaction
 // run inside it, and their error undoes the change.

@@ -1,4 +1,4 @@
-package node
+package memory
 
 import (
 	"runtime/debug"
@@ -14,7 +14,7 @@ func TestTheCollectorMayUseHalfOfTheMemoryUnlessTheEnvironmentSaysOtherwise(t *t
 	const before = 1 << 40
 	defer debug.SetMemoryLimit(debug.SetMemoryLimit(before))
 	t.Setenv("GOMEMLIMIT", "1TiB")
-	total := limitMemory()
+	total := Limit()
 	if most := int64(machine.Totalram) * int64(machine.Unit); total <= 0 || total > most {
 		t.Errorf("there are %d bytes, of the machine's %d", total, most)
 	}
@@ -22,7 +22,7 @@ func TestTheCollectorMayUseHalfOfTheMemoryUnlessTheEnvironmentSaysOtherwise(t *t
 		t.Errorf("the limit is %d, and the environment said %d", got, before)
 	}
 	t.Setenv("GOMEMLIMIT", "")
-	limitMemory()
+	Limit()
 	if got := debug.SetMemoryLimit(-1); got != total/2 {
 		t.Errorf("the limit is %d, not half of %d", got, total)
 	}

@@ -1,4 +1,4 @@
-package node
+package quietlog
 
 import (
 	"bytes"
@@ -34,7 +34,7 @@ func (l *lines) all() []string {
 func TestWhatRepeatsIsSaidAndThenCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out lines
-		log := slog.New(newQuiet(slog.NewTextHandler(&out, nil)))
+		log := slog.New(New(slog.NewTextHandler(&out, nil)))
 		for i := range 30_000 {
 			log.Info("log-in refused", "reference", fmt.Sprint(i), "address", "203.0.113.9", "reason", "banned")
 		}
@@ -68,11 +68,11 @@ func TestWhatRepeatsIsSaidAndThenCounted(t *testing.T) {
 // the bounds.
 func TestAFloodOfManyAddressesIsBounded(t *testing.T) {
 	var out lines
-	log := slog.New(newQuiet(slog.NewTextHandler(&out, nil)))
+	log := slog.New(New(slog.NewTextHandler(&out, nil)))
 	for i := range 50_000 {
 		log.Info("log-in refused", "address", fmt.Sprintf("2001:db8::%x", i), "reason", "said_nothing")
 	}
-	if n := len(out.all()); n > quietAll+1 {
+	if n := len(out.all()); n > maxAll+1 {
 		t.Errorf("%d lines", n)
 	}
 }

@@ -1,4 +1,4 @@
-package node
+package guide
 
 import (
 	"context"
@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"github.com/sallyport-sftp/sallyport/internal/guide"
+	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
@@ -22,35 +22,33 @@ const dialWait = 5 * time.Second
 var errSeen = errors.New("the host key was seen")
 
 // Test checks, before a partner does, that a user could log in and work.
-func (g guides) Test(ctx context.Context, user string) ([]model.Check, error) {
-	c, err := g.Card(ctx, user)
+func (s *Service) Test(ctx context.Context, user string) ([]model.Check, error) {
+	c, err := s.Card(ctx, user)
 	if err != nil {
 		return nil, err
 	}
-	u, err := g.n.accounts.User(ctx, user)
+	u, err := s.o.Accounts.User(ctx, user)
 	if err != nil {
 		return nil, err
 	}
-	a, err := g.n.accounts.Account(ctx, u.Account)
+	a, err := s.o.Accounts.Account(ctx, u.Account)
 	if err != nil {
 		return nil, err
 	}
-	t := tests{card: &c, setting: "endpoint.host"}
-	if n := g.n.cfg.Regions[a.Region]; n.Host != "" {
-		t.setting = "regions." + a.Region + ".host"
-	}
+	e := s.o.Endpoint(a.Region)
+	t := tests{card: &c, setting: e.Setting}
 	t.server(ctx)
-	t.region(g.n, a)
+	t.region(a.Region, e.Known)
 	t.standing(u, a)
 	t.keys()
 	t.folders(u)
-	err = t.people(ctx, g.n, u)
+	err = t.people(s.o.Store.Read(ctx), u)
 	return t.out, err
 }
 
 // tests gathers findings.
 type tests struct {
-	card    *guide.Card
+	card    *Card
 	setting string // where the server address is configured
 	out     []model.Check
 }
@@ -99,14 +97,12 @@ func (t *tests) server(ctx context.Context) {
 		"that is another server: partners would be warned, or connect to the wrong one")
 }
 
-func (t *tests) region(n *Node, a model.Account) {
-	if a.Region == "" {
+func (t *tests) region(region string, known bool) {
+	if region == "" {
 		return
 	}
-	_, ok := n.cfg.Regions[a.Region]
-	t.add("Region", ok || len(n.cfg.Regions) == 0,
-		fmt.Sprintf("The account's region is %s; it is told %s.", a.Region, t.card.Address()),
-		fmt.Sprintf("add regions.%s to the configuration", a.Region))
+	t.add("Region", known, fmt.Sprintf("The account's region is %s; it is told %s.", region, t.card.Address()),
+		fmt.Sprintf("add regions.%s to the configuration", region))
 }
 
 func (t *tests) standing(u model.User, a model.Account) {
@@ -168,8 +164,8 @@ func (t *tests) folders(u model.User) {
 }
 
 // people checks that somebody can be told things.
-func (t *tests) people(ctx context.Context, n *Node, u model.User) error {
-	list, err := n.store.Read(ctx).Contacts(u.Account, u.Vendor)
+func (t *tests) people(q *store.Q, u model.User) error {
+	list, err := q.Contacts(u.Account, u.Vendor)
 	if err != nil {
 		return err
 	}

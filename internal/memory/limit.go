@@ -1,4 +1,5 @@
-package node
+// Package memory sets the garbage collector: its limit by what the machine has, its pace by what the server does.
+package memory
 
 import (
 	"os"
@@ -7,9 +8,9 @@ import (
 	"github.com/KimMachineGun/automemlimit/memlimit"
 )
 
-// memory is how many bytes there are for this process: the machine's, or what its
+// total is how many bytes there are for this process: the machine's, or what its
 // container has. 0: it cannot be told.
-func memory() int64 {
+func total() int64 {
 	least := uint64(0)
 	for _, ask := range []memlimit.Provider{memlimit.FromSystem, memlimit.FromCgroup} {
 		if n, err := ask(); err == nil && (least == 0 || n < least) { // no limit is an error, too
@@ -19,12 +20,12 @@ func memory() int64 {
 	return int64(least)
 }
 
-// limitMemory has the collector work harder before half of the memory is used, unless
+// Limit has the collector work harder before half of the memory is used, unless
 // the environment says otherwise. It returns how much there is.
-func limitMemory() int64 {
-	total := memory()
-	if os.Getenv("GOMEMLIMIT") == "" && total > 0 {
-		debug.SetMemoryLimit(total / 2)
+func Limit() int64 {
+	n := total()
+	if os.Getenv("GOMEMLIMIT") == "" && n > 0 {
+		debug.SetMemoryLimit(n / 2)
 	}
-	return total
+	return n
 }

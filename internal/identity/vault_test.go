@@ -1,4 +1,4 @@
-package node
+package identity
 
 import (
 	"os"
@@ -12,14 +12,14 @@ import (
 // refused, and nothing replaces it.
 func TestTheVaultsKey(t *testing.T) {
 	data := t.TempDir()
-	first, err := openVault(data)
+	first, err := OpenVault(data)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if info, err := os.Stat(filepath.Join(data, vaultFile)); err != nil || info.Mode().Perm() != 0o600 {
 		t.Fatalf("%v, %v", info, err)
 	}
-	again, err := openVault(data)
+	again, err := OpenVault(data)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +30,7 @@ func TestTheVaultsKey(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(data, vaultFile), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := openVault(data); !fault.Is(err, fault.Invalid) {
+		if _, err := OpenVault(data); !fault.Is(err, fault.Invalid) {
 			t.Errorf("%q: %v", text, err)
 		}
 		if b, _ := os.ReadFile(filepath.Join(data, vaultFile)); string(b) != text {

@@ -1,4 +1,4 @@
-package node
+package config
 
 import (
 	"crypto/sha256"
@@ -8,24 +8,22 @@ import (
 	"net/url"
 	"reflect"
 	"slices"
-
-	"github.com/sallyport-sftp/sallyport/internal/config"
 )
 
 // secretSettings are compared by their hash and never shown.
 var secretSettings = []string{"mail.password"}
 
-// redacted flattens a configuration to names and values, without secrets.
-func redacted(c config.Config) map[string]string {
+// Redacted flattens a configuration to names and values. Secrets are replaced by a short hash.
+func (c Config) Redacted() map[string]string {
 	out := map[string]string{}
 	flatten("", reflect.ValueOf(c), out)
 	for _, name := range secretSettings {
 		if out[name] != "" {
-			out[name] = "(secret " + mark(out[name]) + ")"
+			out[name] = "(secret " + secretMark(out[name]) + ")"
 		}
 	}
 	if c.Database.URL != "" { // a password may stand anywhere in it
-		out["database.url"] = "(secret " + mark(c.Database.URL) + ")"
+		out["database.url"] = "(secret " + secretMark(c.Database.URL) + ")"
 		if u, err := url.Parse(c.Database.URL); err == nil && (u.Scheme == "postgres" || u.Scheme == "postgresql") {
 			out["database.url"] = u.Host + u.Path + " " + out["database.url"]
 		}
@@ -33,9 +31,9 @@ func redacted(c config.Config) map[string]string {
 	return out
 }
 
-// mark tells secrets apart without telling them. It is cut short, so that it
+// secretMark tells secrets apart without telling them. It is cut short, so that it
 // is no use for guessing.
-func mark(s string) string {
+func secretMark(s string) string {
 	sum := sha256.Sum256([]byte("sallyport config\x00" + s))
 	return hex.EncodeToString(sum[:2])
 }
@@ -77,8 +75,8 @@ func flatten(prefix string, v reflect.Value, out map[string]string) {
 // maxDifference bounds what one row says.
 const maxDifference = 100
 
-// difference lists the settings that changed, as "was → is".
-func difference(was, is map[string]string) map[string]string {
+// Difference lists the settings that changed, as "was → is".
+func Difference(was, is map[string]string) map[string]string {
 	var names []string
 	for name, v := range is {
 		if was[name] != v {

@@ -1,4 +1,4 @@
-package node
+package httpd_test
 
 import (
 	"bytes"
@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/sallyport-sftp/sallyport/internal/api"
+	"github.com/sallyport-sftp/sallyport/internal/httpd"
 	"github.com/sallyport-sftp/sallyport/internal/web"
 )
 
@@ -19,10 +20,10 @@ import (
 // next one is served.
 func TestARequestThatPanics(t *testing.T) {
 	var log bytes.Buffer
-	n := &Node{log: slog.New(slog.NewTextHandler(&log, nil))}
+	to := slog.New(slog.NewTextHandler(&log, nil))
 	for name, tell := range map[string]func(http.ResponseWriter, string){"the API": api.Fault, "a page": web.Fault} {
 		calls := 0
-		h := n.guarded(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		h := httpd.Guard(to, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			if calls++; calls == 1 {
 				panic("an index out of range")
 			}
@@ -41,7 +42,7 @@ func TestARequestThatPanics(t *testing.T) {
 			t.Errorf("%s: %d, %s", name, first.Code, first.Body)
 		}
 		if !strings.Contains(log.String(), "reference="+reference) ||
-			!strings.Contains(log.String(), "an index out of range") || !strings.Contains(log.String(), "panics_test.go") {
+			!strings.Contains(log.String(), "an index out of range") || !strings.Contains(log.String(), "guard_test.go") {
 			t.Errorf("%s: the log says %s", name, &log)
 		}
 		if p := (api.Problem{}); name == "the API" &&
@@ -56,12 +57,12 @@ func TestARequestThatPanics(t *testing.T) {
 
 // An answer that has begun is broken off: a part must not look like the whole.
 func TestAPanicInTheMiddleOfAnAnswer(t *testing.T) {
-	n := &Node{log: slog.New(slog.DiscardHandler)}
-	s := httptest.NewServer(n.guarded(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = w.Write([]byte("the first rows\n"))
-		_ = http.NewResponseController(w).Flush()
-		panic("an index out of range")
-	}), api.Fault))
+	s := httptest.NewServer(httpd.Guard(slog.New(slog.DiscardHandler),
+		http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = w.Write([]byte("the first rows\n"))
+			_ = http.NewResponseController(w).Flush()
+			panic("an index out of range")
+		}), api.Fault))
 	defer s.Close()
 	resp, err := http.Get(s.URL)
 	if err != nil {

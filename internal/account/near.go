@@ -1,4 +1,4 @@
-package node
+package account
 
 import (
 	"cmp"
@@ -40,18 +40,18 @@ func (n nearness) change() (tell, over bool) {
 	return n.told == 0 && share >= exchange.NearPercent, n.told > 0 && share < farPercent
 }
 
-// findNear tells of the users and accounts that keep most of what they may.
-func (n *Node) findNear(ctx context.Context) error {
-	keepers, err := n.store.Read(ctx).Patient().Keepers()
+// FindNear tells of the users and accounts that keep most of what they may.
+func (r *Service) FindNear(ctx context.Context) error {
+	keepers, err := r.store.Read(ctx).Patient().Keepers()
 	if err != nil {
 		return err
 	}
-	limits, sums := defaultLimits(&n.cfg.Storage), map[string]nearness{}
+	limits, sums := r.policy.Limits, map[string]nearness{}
 	for _, k := range keepers {
 		l := limits.Of(k.StorageLimits)
 		user := nearness{k.KeptBytes, k.KeptItems(), l.KeepBytes, l.KeepItems, k.Near}
 		set := func(tx *store.Tx, at int64) error { return tx.SetUserNear(k.UserID, at) }
-		if err := n.tellNear(ctx, user, k.Account, k.User, "The mailbox of "+k.User, "sallyport user set "+k.User,
+		if err := r.reportNear(ctx, user, k.Account, k.User, "The mailbox of "+k.User, "sallyport user set "+k.User,
 			set); err != nil {
 			return err
 		}
@@ -59,37 +59,37 @@ func (n *Node) findNear(ctx context.Context) error {
 		sum.bytes, sum.items = sum.bytes+k.KeptBytes, sum.items+k.KeptItems()
 		sums[k.Account] = sum
 	}
-	return n.findNearAccounts(ctx, sums)
+	return r.findNearAccounts(ctx, sums)
 }
 
-func (n *Node) findNearAccounts(ctx context.Context, sums map[string]nearness) error {
-	limits, err := n.store.Read(ctx).AccountLimits()
+func (r *Service) findNearAccounts(ctx context.Context, sums map[string]nearness) error {
+	limits, err := r.store.Read(ctx).AccountLimits()
 	if err != nil {
 		return err
 	}
 	for _, id := range slices.Sorted(maps.Keys(sums)) {
 		sum, own := sums[id], limits[id]
-		sum.keepBytes = cmp.Or(own.KeepBytes, int64(n.cfg.Storage.AccountKept))
-		sum.keepItems = cmp.Or(own.KeepItems, n.cfg.Storage.AccountKeptItems)
+		sum.keepBytes = cmp.Or(own.KeepBytes, r.policy.Account.Bytes)
+		sum.keepItems = cmp.Or(own.KeepItems, r.policy.Account.Items)
 		sum.told = own.Near
 		set := func(tx *store.Tx, at int64) error { return tx.SetAccountNear(id, at) }
-		if err := n.tellNear(ctx, sum, id, "", "The log-ins of account "+id, "sallyport account set "+id, set); err != nil {
+		if err := r.reportNear(ctx, sum, id, "", "The log-ins of account "+id, "sallyport account set "+id, set); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// tellNear makes the event of a limit that has become near, and forgets one that
+// reportNear makes the event of a limit that has become near, and forgets one that
 // is far again.
-func (n *Node) tellNear(ctx context.Context, near nearness, account, user, who, command string,
+func (r *Service) reportNear(ctx context.Context, near nearness, account, user, who, command string,
 	set func(*store.Tx, int64) error) error {
 	tell, over := near.change()
 	if !tell && !over {
 		return nil
 	}
-	now := n.clock().UTC()
-	return n.store.Write(ctx, func(tx *store.Tx) error {
+	now := r.clock().UTC()
+	return r.store.Write(ctx, func(tx *store.Tx) error {
 		if over {
 			return set(tx, 0)
 		}
@@ -100,7 +100,7 @@ func (n *Node) tellNear(ctx context.Context, near nearness, account, user, who, 
 			"files that must still be kept. "+
 			"At the limit, its uploads are refused.\n\nIf that is in order, give it more: %s --keep BYTES --keep-items NUMBER",
 			who, near.bytes, near.keepBytes, near.items, near.keepItems, command)
-		return tx.Emit(model.Event{ID: n.ids.New(), Type: model.EventLimit, At: now, Account: account, User: user,
+		return tx.Emit(model.Event{ID: r.ids.New(), Type: model.EventLimit, At: now, Account: account, User: user,
 			Data: model.LimitNear{
 				KeptBytes: near.bytes, KeepBytes: near.keepBytes, KeptItems: near.items, KeepItems: near.keepItems,
 				Percent: near.share(), Words: text}})

@@ -1,4 +1,5 @@
-package node
+// Package quietlog bounds what a log says: what repeats is said a few times, then counted.
+package quietlog
 
 import (
 	"context"
@@ -7,31 +8,30 @@ import (
 	"time"
 )
 
-// Log lines are bounded: what repeats is said a few times and then counted. Somebody
-// who is refused ten thousand times a second, or a database that is away, must
+// The bounds. Somebody who is refused ten thousand times a second, or a database that is away, must
 // not fill the disk with one sentence.
 const (
-	quietEvery = 10 * time.Second
-	quietSame  = 5   // lines in this time of one message, reason and address, for what went wrong
-	quietFine  = 200 // the same, for what went well
-	quietAll   = 500 // lines in this time of one message, whatever the rest of it
-	quietKeys  = 10_000
+	every   = 10 * time.Second
+	maxSame = 5   // lines in this time of one message, reason and address, for what went wrong
+	maxFine = 200 // the same, for what went well
+	maxAll  = 500 // lines in this time of one message, whatever the rest of it
+	maxKeys = 10_000
 )
 
-// quiet is a handler that counts what repeats.
-type quiet struct {
+// Handler is a log handler that counts what repeats.
+type Handler struct {
 	next  slog.Handler
-	state *quietState
+	state *state
 }
 
-type quietState struct {
+type state struct {
 	mu    sync.Mutex
 	began time.Time
-	seen  map[quietKey]int
-	more  map[quietKey]held // what was not said, by message
+	seen  map[kind]int
+	more  map[kind]held // what was not said, by message
 }
 
-type quietKey struct {
+type kind struct {
 	level                slog.Level
 	message              string
 	reason, address, err string
@@ -44,23 +44,27 @@ type held struct {
 	times  int
 }
 
-// newQuiet makes a handler that passes lines on to next, within bounds.
-func newQuiet(next slog.Handler) slog.Handler {
-	return &quiet{next, &quietState{seen: map[quietKey]int{}, more: map[quietKey]held{}}}
+// New makes a handler that passes lines on to next, within bounds.
+func New(next slog.Handler) *Handler {
+	return &Handler{next, &state{seen: map[kind]int{}, more: map[kind]held{}}}
 }
 
 // Enabled is next's.
-func (q *quiet) Enabled(ctx context.Context, l slog.Level) bool { return q.next.Enabled(ctx, l) }
+func (q *Handler) Enabled(ctx context.Context, l slog.Level) bool { return q.next.Enabled(ctx, l) }
 
 // WithAttrs is next's, within the same bounds.
-func (q *quiet) WithAttrs(a []slog.Attr) slog.Handler { return &quiet{q.next.WithAttrs(a), q.state} }
+func (q *Handler) WithAttrs(a []slog.Attr) slog.Handler {
+	return &Handler{q.next.WithAttrs(a), q.state}
+}
 
 // WithGroup is next's, within the same bounds.
-func (q *quiet) WithGroup(name string) slog.Handler { return &quiet{q.next.WithGroup(name), q.state} }
+func (q *Handler) WithGroup(name string) slog.Handler {
+	return &Handler{q.next.WithGroup(name), q.state}
+}
 
 // Handle passes a line on, or counts it.
-func (q *quiet) Handle(ctx context.Context, r slog.Record) error {
-	key, named := quietKey{level: r.Level, message: r.Message}, false
+func (q *Handler) Handle(ctx context.Context, r slog.Record) error {
+	key, named := kind{level: r.Level, message: r.Message}, false
 	r.Attrs(func(a slog.Attr) bool {
 		switch a.Key {
 		case "reason":
@@ -87,19 +91,19 @@ func (q *quiet) Handle(ctx context.Context, r slog.Record) error {
 
 // admit decides about one line. over are counts of a time that has ended, to be said
 // first.
-func (s *quietState) admit(next slog.Handler, key quietKey, r slog.Record) (over []held, said bool) {
+func (s *state) admit(next slog.Handler, key kind, r slog.Record) (over []held, said bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
-	if now.Sub(s.began) >= quietEvery {
+	if now.Sub(s.began) >= every {
 		over = s.end(now)
 	}
-	limit := quietFine
+	limit := maxFine
 	if r.Level >= slog.LevelWarn || key.reason != "" {
-		limit = quietSame
+		limit = maxSame
 	}
-	whole := quietKey{level: key.level, message: key.message}
-	if s.seen[key] < limit && s.seen[whole] < quietAll && len(s.seen) < quietKeys {
+	whole := kind{level: key.level, message: key.message}
+	if s.seen[key] < limit && s.seen[whole] < maxAll && len(s.seen) < maxKeys {
 		s.seen[key]++
 		if key != whole {
 			s.seen[whole]++ // what is said, not what is counted: a flood of one reason silences no other
@@ -107,7 +111,7 @@ func (s *quietState) admit(next slog.Handler, key quietKey, r slog.Record) (over
 		return over, true
 	}
 	if len(s.more) == 0 {
-		time.AfterFunc(quietEvery, s.flush)
+		time.AfterFunc(every, s.flush)
 	}
 	key.address, key.err = "", "" // one count for all of a reason
 	h := s.more[key]
@@ -116,7 +120,7 @@ func (s *quietState) admit(next slog.Handler, key quietKey, r slog.Record) (over
 }
 
 // end begins a new time and returns what was counted in the last one. Callers hold mu.
-func (s *quietState) end(now time.Time) (over []held) {
+func (s *state) end(now time.Time) (over []held) {
 	for _, h := range s.more {
 		over = append(over, h)
 	}
@@ -127,10 +131,10 @@ func (s *quietState) end(now time.Time) (over []held) {
 }
 
 // Flush says what was counted and not said yet.
-func (q *quiet) Flush() { q.state.flush() }
+func (q *Handler) Flush() { q.state.flush() }
 
 // flush says what was counted, when nothing else is logged.
-func (s *quietState) flush() {
+func (s *state) flush() {
 	s.mu.Lock()
 	over := s.end(time.Now())
 	s.mu.Unlock()
@@ -140,7 +144,7 @@ func (s *quietState) flush() {
 // say logs what was counted.
 func say(ctx context.Context, over []held) {
 	for _, h := range over {
-		h.record.AddAttrs(slog.Int("repeated", h.times), slog.Duration("within", quietEvery))
+		h.record.AddAttrs(slog.Int("repeated", h.times), slog.Duration("within", every))
 		_ = h.next.Handle(ctx, h.record) // there is nobody to tell that the log can't be written
 	}
 }

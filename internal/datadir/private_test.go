@@ -1,4 +1,4 @@
-package node
+package datadir
 
 import (
 	"bytes"
@@ -7,8 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/sallyport-sftp/sallyport/internal/config"
 )
 
 // A data folder that somebody made for all to read is closed to others, with what the
@@ -54,9 +52,9 @@ func TestADataFolderThatOthersMayEnter(t *testing.T) {
 	must(os.Chmod(outside, 0o644))
 	must(os.Symlink(outside, filepath.Join(top, "node")))
 	var log bytes.Buffer
-	n := &Node{cfg: config.Config{Data: top}, log: slog.New(slog.NewTextHandler(&log, nil))}
+	d := &Dir{Path: top, log: slog.New(slog.NewTextHandler(&log, nil))}
 	for range 2 {
-		must(n.makePrivate())
+		must(d.makePrivate())
 	}
 	for _, m := range modes {
 		info, err := os.Stat(filepath.Join(top, m.path))

@@ -1,4 +1,4 @@
-package node
+package identity
 
 import (
 	"context"
@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/sallyport-sftp/sallyport/internal/datadir"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/model"
@@ -36,18 +37,18 @@ func hostKeyDir(data string) string { return filepath.Join(data, "hostkeys") }
 // hostKeysSetting remembers, in the database, which keys partners know.
 const hostKeysSetting = "host.keys"
 
-// ownHostKeys reads the server's keys. Keys that are missing are only made for a
-// database that knows of none, and has no users, or when Options.NewHostKeys says
+// HostKeys reads the server's keys. Keys that are missing are only made for a
+// database that knows of none, and has no users, or when Keeper.NewHostKeys says
 // so: every partner is warned of a new key, and its nightly job stands still.
 // Others than at the last start, which the operator has put there, are noted.
-func (n *Node) ownHostKeys(ctx context.Context) ([]ssh.Signer, error) {
-	const op = "node.ownHostKeys"
-	q, dir, reason := n.store.Read(ctx), hostKeyDir(n.cfg.Data), n.o.NewHostKeys
+func (k Keeper) HostKeys(ctx context.Context) ([]ssh.Signer, error) {
+	const op = "identity.HostKeys"
+	q, dir, reason := k.Store.Read(ctx), hostKeyDir(k.Data), k.NewHostKeys
 	known, err := q.Setting(hostKeysSetting)
 	if err != nil {
 		return nil, err
 	}
-	there, err := exists(dir)
+	there, err := datadir.Exists(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +68,7 @@ func (n *Node) ownHostKeys(ctx context.Context) ([]ssh.Signer, error) {
 					"lost: sallyport serve --new-host-keys REASON")
 		}
 	}
-	signers, err := hostKeys(n.cfg.Data)
+	signers, err := hostKeys(k.Data)
 	if err != nil {
 		return nil, err
 	}
@@ -80,15 +81,15 @@ func (n *Node) ownHostKeys(ctx context.Context) ([]ssh.Signer, error) {
 	case now == known:
 		return signers, nil
 	case known == "" && reason == "":
-		return signers, n.store.Write(ctx, func(tx *store.Tx) error { return tx.SetSetting(hostKeysSetting, now) })
+		return signers, k.Store.Write(ctx, func(tx *store.Tx) error { return tx.SetSetting(hostKeysSetting, now) })
 	}
 	detail := map[string]string{"was": known, "now": now}
 	if reason != "" {
 		detail["reason"] = reason
 	}
-	n.log.Warn("the host keys are others than at the last start; partners who know the old ones are warned", "was", known,
+	k.Log.Warn("the host keys are others than at the last start; partners who know the old ones are warned", "was", known,
 		"now", now)
-	return signers, n.recordReplaced(ctx, "hostkeys.change", hostKeysSetting, now, detail)
+	return signers, k.recordReplaced(ctx, "hostkeys.change", hostKeysSetting, now, detail)
 }
 
 // hostKeys reads the server's keys. A data folder that never had any gets one
@@ -115,7 +116,7 @@ func hostKeys(data string) ([]ssh.Signer, error) {
 		signers = append(signers, s)
 	}
 	if len(signers) == 0 {
-		return nil, fault.E("node.hostKeys", fault.Invalid, "There is no host key in %s.", dir).
+		return nil, fault.E("identity.hostKeys", fault.Invalid, "There is no host key in %s.", dir).
 			WithHint("restore it from the backup, or import the old server's: sallyport hostkey import FILE...")
 	}
 	return signers, nil
@@ -133,15 +134,8 @@ func hostSigner(text []byte) (ssh.Signer, error) {
 	return ssh.NewSignerWithAlgorithms(s.(ssh.AlgorithmSigner), []string{ssh.KeyAlgoRSASHA256, ssh.KeyAlgoRSASHA512})
 }
 
-// makeHostKeys fills a new folder, under another name until all are written.
+// makeHostKeys fills a new folder, which has its name once all keys are written.
 func makeHostKeys(dir string) error {
-	tmp := dir + ".new"
-	if err := os.RemoveAll(tmp); err != nil {
-		return err
-	}
-	if err := os.MkdirAll(tmp, 0o700); err != nil {
-		return err
-	}
 	_, ed, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		return err
@@ -154,107 +148,81 @@ func makeHostKeys(dir string) error {
 	if err != nil {
 		return err
 	}
-	for i, key := range []any{ed, ec, r} {
-		block, err := ssh.MarshalPrivateKey(key, "sallyport host key")
-		if err != nil {
-			return err
+	return datadir.NewDir(dir, func(tmp string) error {
+		for i, key := range []any{ed, ec, r} {
+			block, err := ssh.MarshalPrivateKey(key, "sallyport host key")
+			if err != nil {
+				return err
+			}
+			path := filepath.Join(tmp, hostKeyFiles[i].name)
+			if err := datadir.WriteNew(path, pem.EncodeToMemory(block), 0o600); err != nil {
+				return err
+			}
 		}
-		if err := writeDurably(filepath.Join(tmp, hostKeyFiles[i].name), pem.EncodeToMemory(block), 0o600); err != nil {
-			return err
-		}
-	}
-	if err := os.Rename(tmp, dir); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(dir))
-}
-
-func writeDurably(path string, b []byte, mode os.FileMode) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	return errors.Join(err, f.Sync(), f.Close())
-}
-
-func syncDir(path string) error {
-	d, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+		return nil
+	})
 }
 
 // ImportHostKeys takes over private keys of the server that partners know, so
 // that none of them is warned. Only the imported types are offered from then
 // on. Keys that exist are replaced only when told so.
 func ImportHostKeys(data string, files []string, replace bool) ([]model.HostKey, error) {
-	const op = "node.ImportHostKeys"
+	const op = "identity.ImportHostKeys"
 	dir := hostKeyDir(data)
 	if _, err := os.Stat(dir); err == nil && !replace {
 		return nil, fault.E(op, fault.Exists, "This server has host keys already; partners would be warned if they changed.").
 			WithHint("add --replace if the imported keys are the ones that partners know")
 	}
-	tmp := dir + ".new"
-	if err := os.RemoveAll(tmp); err != nil {
-		return nil, err
-	}
-	if err := os.MkdirAll(tmp, 0o700); err != nil {
-		return nil, err
-	}
 	var out []model.HostKey
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			return nil, fault.E(op, fault.NotFound, "The key cannot be read: %v.", err)
-		}
-		s, err := hostSigner(text)
-		var locked *ssh.PassphraseMissingError
-		if errors.As(err, &locked) {
-			return nil, fault.E(op, fault.Invalid, "%s has a passphrase; host keys have none.", file).
-				WithHint("remove it with: ssh-keygen -p -N '' -f COPY")
-		} else if err != nil {
-			return nil, fault.E(op, fault.Invalid, "%s is not a private host key.", file)
-		}
-		name := ""
-		for _, f := range hostKeyFiles {
-			if f.kind == s.PublicKey().Type() || strings.HasPrefix(s.PublicKey().Type(), "ecdsa-") &&
-				strings.HasPrefix(f.kind, "ecdsa-") {
-				name = f.name
+	err := datadir.NewDir(dir, func(tmp string) error {
+		for _, file := range files {
+			hk, err := importHostKey(tmp, file)
+			if err != nil {
+				return err
 			}
+			out = append(out, hk)
 		}
-		hk := describeHostKey(s.PublicKey())
-		if name == "" || hk.Type == ssh.KeyAlgoRSA && hk.Bits < 2048 {
-			return nil, fault.E(op, fault.Invalid, "%s: host keys of type %s with %d bits are not taken.", file, hk.Type,
-				hk.Bits)
-		}
-		if err := writeDurably(filepath.Join(tmp, name), text, 0o600); errors.Is(err, fs.ErrExist) {
-			return nil, fault.E(op, fault.Invalid, "There are two keys of type %s; give one of each.", hk.Type)
-		} else if err != nil {
-			return nil, err
-		}
-		out = append(out, hk)
-	}
-	return out, swapDir(dir, tmp)
+		return nil
+	})
+	return out, err
 }
 
-// swapDir puts a folder in another's place and keeps the old one beside it.
-func swapDir(dir, fresh string) error {
-	old := dir + ".replaced"
-	if err := os.RemoveAll(old); err != nil {
-		return err
+// importHostKey writes one imported key into the new folder.
+func importHostKey(tmp, file string) (hk model.HostKey, err error) {
+	const op = "identity.ImportHostKeys"
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return hk, fault.E(op, fault.NotFound, "The key cannot be read: %v.", err)
 	}
-	if err := os.Rename(dir, old); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+	s, err := hostSigner(text)
+	var locked *ssh.PassphraseMissingError
+	if errors.As(err, &locked) {
+		return hk, fault.E(op, fault.Invalid, "%s has a passphrase; host keys have none.", file).
+			WithHint("remove it with: ssh-keygen -p -N '' -f COPY")
+	} else if err != nil {
+		return hk, fault.E(op, fault.Invalid, "%s is not a private host key.", file)
 	}
-	if err := os.Rename(fresh, dir); err != nil {
-		return err
+	name := ""
+	for _, f := range hostKeyFiles {
+		if f.kind == s.PublicKey().Type() || strings.HasPrefix(s.PublicKey().Type(), "ecdsa-") &&
+			strings.HasPrefix(f.kind, "ecdsa-") {
+			name = f.name
+		}
 	}
-	return syncDir(filepath.Dir(dir))
+	hk = DescribeHostKey(s.PublicKey())
+	if name == "" || hk.Type == ssh.KeyAlgoRSA && hk.Bits < 2048 {
+		return hk, fault.E(op, fault.Invalid, "%s: host keys of type %s with %d bits are not taken.", file, hk.Type, hk.Bits)
+	}
+	if err := datadir.WriteNew(filepath.Join(tmp, name), text, 0o600); errors.Is(err, fs.ErrExist) {
+		return hk, fault.E(op, fault.Invalid, "There are two keys of type %s; give one of each.", hk.Type)
+	} else if err != nil {
+		return hk, err
+	}
+	return hk, nil
 }
 
-func describeHostKey(k ssh.PublicKey) model.HostKey {
+// DescribeHostKey is a host key as people and programs are shown it.
+func DescribeHostKey(k ssh.PublicKey) model.HostKey {
 	hk := model.HostKey{Type: k.Type(), Fingerprint: ssh.FingerprintSHA256(k),
 		Public: strings.TrimSpace(string(ssh.MarshalAuthorizedKey(k)))}
 	if c, ok := k.(ssh.CryptoPublicKey); ok {

@@ -1,16 +1,19 @@
-package node
+// Package httpd is what our HTTP servers share: what a panic of a handler does, and who is at the other end
+// of a Unix socket.
+package httpd
 
 import (
+	"log/slog"
 	"net/http"
 	"runtime/debug"
 
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 )
 
-// guarded ends a request whose handler panics, and no other: it logs where, and
+// Guard ends a request whose handler panics, and no other: it logs where, and
 // tells whoever asked a reference to name. An answer that has begun is broken off,
 // so that nobody takes the part for the whole.
-func (n *Node) guarded(next http.Handler, tell func(w http.ResponseWriter, reference string)) http.Handler {
+func Guard(log *slog.Logger, next http.Handler, tell func(w http.ResponseWriter, reference string)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		answer := &begun{ResponseWriter: w}
 		defer func() {
@@ -22,7 +25,7 @@ func (n *Node) guarded(next http.Handler, tell func(w http.ResponseWriter, refer
 				panic(p)
 			}
 			reference := fault.NewReference()
-			n.log.Error("a request panicked", "reference", reference, "method", r.Method, "panic", p, "stack",
+			log.Error("a request panicked", "reference", reference, "method", r.Method, "panic", p, "stack",
 				string(debug.Stack()))
 			if answer.yes {
 				panic(http.ErrAbortHandler)

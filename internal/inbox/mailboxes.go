@@ -1,39 +1,47 @@
-package node
+package inbox
 
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"path"
 	"strings"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/tree"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// mailboxes is what the inbox does in its uploaders' mailboxes.
-type mailboxes struct{ n *Node }
+const mailboxActor = "system:inbox"
 
-const inboxActor = "system:inbox"
+// Mailboxes does in uploaders' mailboxes, as sessions of the server's own, what an ack or a refusal asks for.
+type Mailboxes struct {
+	Store *store.Store
+	Tree  *tree.Tree
+	Log   *slog.Logger
+	Live  func(userID string) bool // reports whether a user has sessions here
+}
 
-func (m mailboxes) session(d model.Drop) (*tree.Session, error) {
-	u, err := m.n.accounts.User(context.Background(), d.User)
+// session opens the mailbox of a drop's uploader.
+func (m Mailboxes) session(d model.Drop) (*tree.Session, error) {
+	u, err := m.Store.Read(context.Background()).User(d.User)
 	if err != nil {
 		return nil, err
 	}
-	return m.n.tree.Begin(exchange.Login{User: u, Operator: inboxActor}, nil), nil
+	return m.Tree.Begin(exchange.Login{User: u, Operator: mailboxActor}, nil), nil
 }
 
 // Move moves a drop's file, whatever its name is by now, into a folder.
-func (m mailboxes) Move(d model.Drop, folder string) error {
+func (m Mailboxes) Move(d model.Drop, folder string) error {
 	s, err := m.session(d)
 	if err != nil {
 		return err
 	}
 	defer s.End()
-	q := m.n.store.Read(context.Background())
+	q := m.Store.Read(context.Background())
 	f, err := q.FileOfVersion(d.ID)
 	if err != nil {
 		return err // NotFound: the name shows something else by now, or is gone
@@ -54,7 +62,7 @@ func (m mailboxes) Move(d model.Drop, folder string) error {
 }
 
 // Write stores a small file of text.
-func (m mailboxes) Write(d model.Drop, file, text string) error {
+func (m Mailboxes) Write(d model.Drop, file, text string) error {
 	s, err := m.session(d)
 	if err != nil {
 		return err
@@ -66,7 +74,7 @@ func (m mailboxes) Write(d model.Drop, file, text string) error {
 	}
 	file = path.Join(folder, path.Base(file))
 	if versions, err := s.Versions(file, model.Paging{Limit: 1}); err == nil && len(versions) > 0 &&
-		versions[0].Actor != inboxActor {
+		versions[0].Actor != mailboxActor {
 		file = path.Join(path.Dir(file), d.ID+".txt") // the name is a file of the partner's own
 	}
 	return s.Store(file, strings.NewReader(text))
@@ -77,7 +85,7 @@ const otherFolders = 9
 
 // folder makes a folder of the server's own in a mailbox. If the partner has a file of its
 // name, another one does, and the operator is told.
-func (m mailboxes) folder(s *tree.Session, d model.Drop, folder string) (string, error) {
+func (m Mailboxes) folder(s *tree.Session, d model.Drop, folder string) (string, error) {
 	for n := 1; ; n++ {
 		at := folder
 		if n > 1 {
@@ -85,7 +93,7 @@ func (m mailboxes) folder(s *tree.Session, d model.Drop, folder string) (string,
 		}
 		err := s.Mkdir(at)
 		if err == nil && n > 1 {
-			m.n.log.Warn("a partner has a file where the server's own folder belongs; another folder has its place", "user",
+			m.Log.Warn("a partner has a file where the server's own folder belongs; another folder has its place", "user",
 				d.User, "file", valid.Printable(folder), "folder", valid.Printable(at))
 		}
 		if err != nil && !fault.Is(err, fault.Exists) {
@@ -96,17 +104,11 @@ func (m mailboxes) folder(s *tree.Session, d model.Drop, folder string) (string,
 			return at, err
 		}
 		if n > otherFolders {
-			return "", fault.E("node.folder", fault.Conflict, "Files have the names of all folders like %s.",
+			return "", fault.E("inbox.folder", fault.Conflict, "Files have the names of all folders like %s.",
 				valid.Printable(folder))
 		}
 	}
 }
 
-func (m mailboxes) Busy(userID string) bool {
-	for _, s := range m.n.ssh.Sessions() {
-		if u, err := m.n.store.Read(context.Background()).UserByID(userID); err == nil && u.Name == s.User {
-			return true
-		}
-	}
-	return false
-}
+// Busy reports whether a user has sessions here.
+func (m Mailboxes) Busy(userID string) bool { return m.Live(userID) }

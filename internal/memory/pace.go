@@ -1,4 +1,4 @@
-package node
+package memory
 
 import (
 	"context"
@@ -19,9 +19,9 @@ const (
 	calmDown = 10      // quiet seconds until it is idle again
 )
 
-// paceCollector lets garbage wait while bytes move, and collects it when they
-// no longer do. GOGC in the environment turns it off.
-func paceCollector(ctx context.Context, moved func() int64) {
+// Pace lets garbage wait while bytes move, and collects it when they
+// no longer do, until ctx ends. moved counts bytes. GOGC in the environment turns it off.
+func Pace(ctx context.Context, moved func() int64) {
 	if os.Getenv("GOGC") != "" {
 		return
 	}

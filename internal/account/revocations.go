@@ -1,0 +1,88 @@
+package account
+
+import (
+	"context"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
+)
+
+// Revocations are looked for twice a second; without an answer for too long,
+// nothing more is written, since a revoked login could be doing it.
+const (
+	pollEvery = 500 * time.Millisecond
+	pollLimit = 10 * time.Second
+)
+
+// Revocations ends the sessions of what was revoked, on any node.
+type Revocations struct {
+	accounts *Service
+	log      *slog.Logger
+	end      func(match func(*exchange.Login) bool) int
+
+	last   int64
+	polled atomic.Int64 // UnixNano of the last answer, monotonic enough
+}
+
+// WatchRevocations learns of revocations from those after the newest of now on, once Run runs.
+func (r *Service) WatchRevocations(log *slog.Logger) (*Revocations, error) {
+	w := &Revocations{accounts: r, log: log}
+	var err error
+	w.last, err = r.store.Read(context.Background()).RevocationNumber()
+	w.polled.Store(time.Now().UnixNano())
+	return w, err
+}
+
+// MayWrite fails once revocations can't be learned of.
+func (r *Revocations) MayWrite() error {
+	if time.Since(time.Unix(0, r.polled.Load())) < pollLimit {
+		return nil
+	}
+	return fault.E("account.MayWrite", fault.Unavailable, "The server cannot store files now; please try again.")
+}
+
+// MayStill fails once a login was revoked, or when that cannot be known.
+func (r *Revocations) MayStill(l *exchange.Login) error {
+	if err := r.MayWrite(); err != nil {
+		return err
+	}
+	ok, err := r.accounts.Confirm(context.Background(), *l)
+	if err == nil && !ok {
+		err = fault.E("account.MayStill", fault.Denied, "This login has ended; nothing more is stored.")
+	}
+	return err
+}
+
+// Run has end end the sessions that match what was revoked, until ctx ends. end returns how many there were.
+func (r *Revocations) Run(ctx context.Context, end func(match func(*exchange.Login) bool) int) {
+	r.end = end
+	exchange.Task{Every: pollEvery, Later: true, Log: r.log, Failure: "revocations could not be read", Do: r.poll}.Run(ctx)
+}
+
+func (r *Revocations) poll(context.Context) error {
+	q := r.accounts.store.Read(context.Background())
+	number, err := q.RevocationNumber()
+	if err != nil {
+		return err
+	}
+	if number > r.last {
+		list, err := q.RevocationsAfter(r.last)
+		if err != nil {
+			return err
+		}
+		for _, v := range list {
+			ended := r.end(func(l *exchange.Login) bool {
+				return l.User.ID == v.UserID && (v.Fingerprint == "" || v.Fingerprint == l.Fingerprint) && l.Revocation < v.Number
+			})
+			if ended > 0 {
+				r.log.Info("sessions were ended", "count", ended, "reason", v.Reason)
+			}
+			r.last = v.Number
+		}
+	}
+	r.polled.Store(time.Now().UnixNano())
+	return nil
+}

@@ -1,0 +1,52 @@
+package audit
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/model"
+)
+
+// configSetting remembers the configuration of the last start.
+const configSetting = "config"
+
+const nodeActor = "system:node"
+
+// Started writes that a server starts, and, in the same transaction, what its configuration has that it did not
+// have the last time. settings are names and values without secrets; difference lists what changed.
+func (r *Service) Started(ctx context.Context, node, version string, settings map[string]string,
+	difference func(was, is map[string]string) map[string]string) error {
+	text, err := json.Marshal(settings)
+	if err != nil {
+		return fault.Wrap("audit.Started", fault.Internal, err)
+	}
+	return r.o.Store.Write(ctx, func(tx *store.Tx) error {
+		was, err := tx.Setting(configSetting)
+		if err != nil {
+			return err
+		}
+		if string(text) != was {
+			if err := tx.SetSetting(configSetting, string(text)); err != nil {
+				return err
+			}
+		}
+		if was != "" && string(text) != was {
+			before := map[string]string{}
+			_ = json.Unmarshal([]byte(was), &before) // what cannot be read was another release's: all is new
+			if err := r.write(tx, model.AuditRow{Actor: nodeActor, Action: "config.change", Subject: node,
+				Detail: difference(before, settings)}); err != nil {
+				return err
+			}
+		}
+		return r.write(tx, model.AuditRow{Actor: nodeActor, Action: "server.start", Subject: node,
+			Detail: map[string]string{"version": version}})
+	})
+}
+
+// Stopped writes that a server stops.
+func (r *Service) Stopped(ctx context.Context, node, version string) error {
+	return r.Note(ctx, model.AuditRow{Actor: nodeActor, Action: "server.stop", Subject: node,
+		Detail: map[string]string{"version": version}})
+}

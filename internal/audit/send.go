@@ -1,0 +1,77 @@
+package audit
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+)
+
+// sendCheckpoint sends the newest checkpoint off this machine, once a day: whoever has
+// the database and the key could otherwise write another history.
+func (r *Service) sendCheckpoint(ctx context.Context, now time.Time) error {
+	if len(r.o.To) == 0 {
+		return nil
+	}
+	q := r.o.Store.Read(ctx)
+	last, err := q.LastSent()
+	if err != nil || now.Sub(exchange.FromMicros(last)) < sendEvery {
+		return err
+	}
+	if c, err := q.LastCheckpoint(); err != nil || c.Sent { // nothing happened since
+		if fault.Is(err, fault.NotFound) {
+			err = nil
+		}
+		return err
+	}
+	return r.SendCheckpoint(ctx)
+}
+
+// SendCheckpoint sends the newest checkpoint off this machine now.
+func (r *Service) SendCheckpoint(ctx context.Context) error {
+	c, err := r.o.Store.Read(ctx).LastCheckpoint()
+	if fault.Is(err, fault.NotFound) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	var errs []error
+	for _, to := range r.o.To {
+		errs = append(errs, r.send(ctx, to, c.Note))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	return r.o.Store.Write(ctx, func(tx *store.Tx) error { return tx.CheckpointSent(c.Size) })
+}
+
+// send sends a checkpoint to one place.
+func (r *Service) send(ctx context.Context, to, note string) error {
+	switch kind, target, _ := strings.Cut(to, ":"); kind {
+	case "file":
+		return appendCheckpoint(target, note)
+	case "mail":
+		return r.o.Mail(ctx, target, note)
+	default:
+		return r.o.Post(ctx, target, note)
+	}
+}
+
+// appendCheckpoint adds a checkpoint to a file elsewhere: on another disk, or a mount that only grows.
+func appendCheckpoint(path, note string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
+	if err != nil {
+		return fault.E("audit.appendCheckpoint", fault.Unavailable, "A checkpoint cannot be written to %s: %v.", path, err)
+	}
+	// new: for whoever looks at the log, whatever our umask is
+	if info, statErr := f.Stat(); statErr == nil && info.Size() == 0 {
+		_ = f.Chmod(0o644)
+	}
+	_, err = f.WriteString(note + "\n")
+	return errors.Join(err, f.Sync(), f.Close())
+}

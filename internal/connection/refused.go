@@ -1,0 +1,47 @@
+package connection
+
+import (
+	"context"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/model"
+)
+
+const (
+	refusedEvery   = 15 * time.Minute
+	refusedSetting = "events.refused"
+	refusedNamed   = 50 // users and reasons that one event names
+)
+
+// SumRefused makes one event of all log-ins that were refused in a while.
+func (r *Service) SumRefused(ctx context.Context) error {
+	now := r.o.Clock().UTC().Truncate(time.Microsecond)
+	return r.o.Store.Write(ctx, func(tx *store.Tx) error {
+		from, err := tx.TimeSetting(refusedSetting)
+		if err != nil || now.Sub(from) < refusedEvery {
+			return err
+		}
+		if day := now.Add(-24 * time.Hour); from.Before(day) {
+			from = day
+		}
+		if from.After(now) {
+			return nil // the clock was set back
+		}
+		sums, err := tx.RefusedBetween(exchange.Micros(from), exchange.Micros(now), refusedNamed)
+		if err != nil {
+			return err
+		}
+		if err := tx.SetTimeSetting(refusedSetting, now); err != nil || len(sums) == 0 {
+			return err
+		}
+		total, list := int64(0), make([]model.LoginRefused, 0, len(sums))
+		for _, s := range sums {
+			total += s.Times
+			list = append(list, model.LoginRefused{User: s.User, Reason: s.Outcome, Times: s.Times, Addresses: s.Addresses})
+		}
+		return tx.Emit(model.Event{ID: r.o.IDs.New(), Type: model.EventRefused, At: now, Data: model.LoginsRefused{
+			From: from.Truncate(time.Second), To: now.Truncate(time.Second), Times: total, Refused: list}})
+	})
+}

@@ -1,0 +1,54 @@
+package notify
+
+import (
+	"context"
+
+	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/model"
+)
+
+// PostCheckpoint posts a checkpoint of the audit log to one receiver.
+func (r *Service) PostCheckpoint(ctx context.Context, name, note string) error {
+	return r.o.Store.Write(ctx, func(tx *store.Tx) error {
+		w, err := tx.Webhook(name)
+		if err != nil {
+			return noWebhook(err, name)
+		}
+		m, err := r.webhookMessage(w, model.Event{ID: r.o.IDs.New(), Type: model.EventCheckpoint, At: r.now(),
+			Data: model.CheckpointMade{Checkpoint: note}})
+		if err != nil {
+			return err
+		}
+		return tx.AddMessage(m)
+	})
+}
+
+// MailCheckpoint mails a checkpoint of the audit log.
+func (r *Service) MailCheckpoint(ctx context.Context, to, note string) error {
+	return r.o.Store.Write(ctx, func(tx *store.Tx) error {
+		return r.Mail(tx, Letter{Kind: "checkpoint", To: to, Attached: note,
+			Text: "This is what the audit log was when this mail was written. Keep it: with it, anyone can show later " +
+				"whether the log was rewritten.\n\n" +
+				"To check: save the signed lines to a file and run  sallyport audit verify --against FILE"}, Mailing{})
+	})
+}
+
+// MailPeople mails a letter to an account's billing and technical contacts, in a transaction, and returns to how
+// many. Those whose mail came back are left out: they would count as reached.
+func (r *Service) MailPeople(tx *store.Tx, l Letter, ref string) (mails int, err error) {
+	people, err := tx.Contacts(l.Account, "")
+	if err != nil || !r.Mails() {
+		return 0, err
+	}
+	for _, c := range Reachable(people, model.RoleBilling, model.RoleTechnical) {
+		if c.BouncedAt != nil {
+			continue
+		}
+		l.To = c.Email
+		if err := r.Mail(tx, l, Mailing{Contact: c.ID, Ref: ref}); err != nil {
+			return mails, err
+		}
+		mails++
+	}
+	return mails, nil
+}

@@ -1,0 +1,36 @@
+package store
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
+)
+
+// Setting reads what the deployment remembers under a name; "" if nothing.
+func (q *Q) Setting(name string) (v string, err error) {
+	err = q.scanOne("Setting", `SELECT COALESCE((SELECT value FROM settings WHERE name = $1), '')`, []any{name}, &v)
+	return v, err
+}
+
+// SetSetting remembers a value under a name.
+func (tx *Tx) SetSetting(name, value string) error {
+	if err := tx.take(rankSetting, name); err != nil {
+		return err
+	}
+	_, err := tx.book("SetSetting", `INSERT INTO settings (name, value) VALUES ($1, $2)
+		ON CONFLICT (name) DO UPDATE SET value = excluded.value`, name, value)
+	return err
+}
+
+// TimeSetting reads a time that is remembered under a name; that of the epoch if there is none.
+func (q *Q) TimeSetting(name string) (time.Time, error) {
+	v, err := q.Setting(name)
+	us, _ := strconv.ParseInt(v, 10, 64) // never written: 0
+	return exchange.FromMicros(us), err
+}
+
+// SetTimeSetting remembers a time under a name.
+func (tx *Tx) SetTimeSetting(name string, t time.Time) error {
+	return tx.SetSetting(name, strconv.FormatInt(exchange.Micros(t), 10))
+}
