@@ -16,6 +16,7 @@ import (
 	"syscall"
 
 	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // Client sends requests to one server. It is safe for concurrent use.
@@ -66,9 +67,10 @@ func Remote(base, token string) *Client {
 
 // Error is an answer that is an error, or a server that did not answer.
 type Error struct {
-	Kind    string // not_found, exists, denied, invalid, …
-	Message string // one sentence on what went wrong
-	Hint    string // the next step, or ""
+	Kind    string        // not_found, exists, denied, invalid, …
+	Message string        // one sentence on what went wrong
+	Hint    string        // the next step, or ""
+	Action  *model.Action // an operation that would help, or nil
 	cause   *fault.Error
 }
 
@@ -83,7 +85,7 @@ func (e *Error) Error() string {
 func (e *Error) Unwrap() error { return e.cause }
 
 func asError(e *fault.Error) *Error {
-	return &Error{Kind: e.Kind.String(), Message: fault.PublicText(e), Hint: e.Hint, cause: e}
+	return &Error{Kind: e.Kind.String(), Message: fault.PublicText(e), Hint: e.Hint, Action: e.Action, cause: e}
 }
 
 // unreachable explains why no server answered.

@@ -1,6 +1,9 @@
 package model
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Session is one live SSH login.
 type Session struct {
@@ -57,8 +60,14 @@ type Ban struct {
 // Explained answers "why can't they log in?".
 type Explained struct {
 	About        string        `json:"about" doc:"A user, an address or a reference"`
-	Summary      []string      `json:"summary" doc:"What holds now: a ban, a disabled user, no key on file"`
+	Summary      []Finding     `json:"summary" doc:"What holds now: a ban, a disabled user, no key on file"`
 	Explanations []Explanation `json:"explanations" doc:"The newest first"`
+}
+
+// Find adds a finding, and returns it for its action.
+func (e *Explained) Find(format string, args ...any) *Finding {
+	e.Summary = append(e.Summary, Finding{Text: fmt.Sprintf(format, args...)})
+	return &e.Summary[len(e.Summary)-1]
 }
 
 // Actions of a key, as its activity report names them.
@@ -100,8 +109,9 @@ type KeyActivity struct {
 
 // Check is one finding of a test of a user's set-up.
 type Check struct {
-	What string `json:"what"`
-	OK   bool   `json:"ok"`
-	Says string `json:"says"`
-	Hint string `json:"hint,omitempty"`
+	What   string  `json:"what"`
+	OK     bool    `json:"ok"`
+	Says   string  `json:"says"`
+	Hint   string  `json:"hint,omitempty"`
+	Action *Action `json:"action,omitempty" doc:"An operation that would help"`
 }

@@ -131,7 +131,7 @@ func contactNamed(q *store.Q, who string) (model.Contact, error) {
 	switch len(list) {
 	case 0:
 		return model.Contact{}, fault.E(op, fault.NotFound, "There is no contact with the address %q.", valid.Printable(who)).
-			WithHint("list them with: sallyport contact list")
+			WithAction("list-contacts")
 	case 1:
 		return list[0], nil
 	}
@@ -164,7 +164,7 @@ func personOf(q *store.Q, u model.User, who string) (model.Contact, error) {
 	}
 	return model.Contact{}, fault.E("account.personOf", fault.NotFound, "User %s has no contact %q.", u.Name,
 		valid.Printable(who)).
-		WithHint("list them with: sallyport contact list %s", u.Account)
+		WithAction("list-contacts", "account", u.Account)
 }
 
 // ContactLeaves notes that a person is gone. Its links end; its keys go on

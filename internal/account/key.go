@@ -128,7 +128,7 @@ func (r *Service) checkPeople(tx *store.Tx, u model.User, n model.NewKey) (holde
 			return holder, fault.E(op, fault.Conflict,
 				"User %s has %d contacts; two are needed before a key is issued, so that "+
 					"key file and passphrase go to different people.", u.Name, len(mails(list))).
-				WithHint("sallyport contact add %s --name N --email E", u.Account)
+				WithAction("add-contact", "account", u.Account)
 		}
 	}
 	return holder, r.checkConfirmed(tx, u, n.ConfirmedBy)
@@ -185,13 +185,13 @@ func (r *Service) mayHold(tx *store.Tx, u model.User, fingerprint string, replac
 		}
 		if h.FrozenAt != nil {
 			return fault.E(op, fault.Denied, "This key can't be used here.").
-				WithHint("it is frozen at the word of %s; a second contact must thaw it first: sallyport key thaw %s --by CONTACT",
-					h.FrozenBy, fingerprint)
+				WithHint("it is frozen at the word of %s; a second contact must thaw it first", h.FrozenBy).
+				WithAction("thaw-key", "fingerprint", fingerprint)
 		}
 	}
 	if live >= r.policy.MaxKeys {
 		return fault.E(op, fault.Busy, "The user %q has %d keys, and no more are allowed.", u.Name, live).
-			WithHint("revoke one first: sallyport key revoke FINGERPRINT --reason R")
+			WithHint("revoke one first").WithAction("revoke-key")
 	}
 	return nil
 }
@@ -216,7 +216,7 @@ func (r *Service) Key(ctx context.Context, fingerprint string) ([]model.Key, err
 
 func noSuchKey(fingerprint string) error {
 	return fault.E("account.Key", fault.NotFound, "No user has the key %q.", valid.Printable(fingerprint)).
-		WithHint("list them with: sallyport key list USER")
+		WithAction("list-keys")
 }
 
 // judged fills in what each key is good for now.
@@ -282,5 +282,5 @@ func liveKey(tx *store.Tx, user, fingerprint string) (u model.User, k model.Key,
 		}
 	}
 	return u, k, fault.E("account.liveKey", fault.NotFound, "User %s has no such key.", u.Name).
-		WithHint("list them with: sallyport key list %s", u.Name)
+		WithAction("list-keys", "user", u.Name)
 }

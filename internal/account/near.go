@@ -51,7 +51,7 @@ func (r *Service) FindNear(ctx context.Context) error {
 		l := limits.Of(k.StorageLimits)
 		user := nearness{k.KeptBytes, k.KeptItems(), l.KeepBytes, l.KeepItems, k.Near}
 		set := func(tx *store.Tx, at int64) error { return tx.SetUserNear(k.UserID, at) }
-		if err := r.reportNear(ctx, user, k.Account, k.User, "The mailbox of "+k.User, "sallyport user set "+k.User,
+		if err := r.reportNear(ctx, user, k.Account, k.User, "The mailbox of "+k.User, "user "+k.User,
 			set); err != nil {
 			return err
 		}
@@ -73,7 +73,7 @@ func (r *Service) findNearAccounts(ctx context.Context, sums map[string]nearness
 		sum.keepItems = cmp.Or(own.KeepItems, r.policy.Account.Items)
 		sum.told = own.Near
 		set := func(tx *store.Tx, at int64) error { return tx.SetAccountNear(id, at) }
-		if err := r.reportNear(ctx, sum, id, "", "The log-ins of account "+id, "sallyport account set "+id, set); err != nil {
+		if err := r.reportNear(ctx, sum, id, "", "The log-ins of account "+id, "account "+id, set); err != nil {
 			return err
 		}
 	}
@@ -82,7 +82,7 @@ func (r *Service) findNearAccounts(ctx context.Context, sums map[string]nearness
 
 // reportNear makes the event of a limit that has become near, and forgets one that
 // is far again.
-func (r *Service) reportNear(ctx context.Context, near nearness, account, user, who, command string,
+func (r *Service) reportNear(ctx context.Context, near nearness, account, user, who, whom string,
 	set func(*store.Tx, int64) error) error {
 	tell, over := near.change()
 	if !tell && !over {
@@ -98,8 +98,8 @@ func (r *Service) reportNear(ctx context.Context, near nearness, account, user, 
 		}
 		text := fmt.Sprintf("%s keeps %d of %d bytes and %d of %d files and directories, with older versions and removed "+
 			"files that must still be kept. "+
-			"At the limit, its uploads are refused.\n\nIf that is in order, give it more: %s --keep BYTES --keep-items NUMBER",
-			who, near.bytes, near.keepBytes, near.items, near.keepItems, command)
+			"At the limit, its uploads are refused.\n\nIf that is in order, give %s more (keep_bytes, keep_items).",
+			who, near.bytes, near.keepBytes, near.items, near.keepItems, whom)
 		return tx.Emit(model.Event{ID: r.ids.New(), Type: model.EventLimit, At: now, Account: account, User: user,
 			Data: model.LimitNear{
 				KeptBytes: near.bytes, KeepBytes: near.keepBytes, KeptItems: near.items, KeepItems: near.keepItems,

@@ -23,11 +23,11 @@ func (r *Service) retire(tx *store.Tx, u model.User, old string, by model.Key) e
 	switch k.StateAt(by.CreatedAt) {
 	case model.KeyRetiring:
 		return fault.E(op, fault.Conflict, "The key %s is being replaced already, by %s.", old, k.ReplacedBy).
-			WithHint("revoke one of the two first: sallyport key revoke FINGERPRINT --reason R")
+			WithHint("revoke one of the two first").WithAction("revoke-key")
 	case model.KeyFrozen:
 		return fault.E(op, fault.Conflict, "The key %s is frozen, so it can't overlap with another.", old).
-			WithHint("add the new key with: sallyport key add %s FILE --confirmed-by CONTACT, then revoke the frozen one",
-				u.Name)
+			WithHint("add the new key at the word of a second contact, then revoke the frozen one").
+			WithAction("add-keys", "user", u.Name, "confirmed_by", "")
 	}
 	return tx.ReplaceKey(k.ID, by.ID, by.CreatedAt.Add(r.policy.Overlap))
 }
@@ -128,7 +128,7 @@ func (r *Service) speaker(tx *store.Tx, holders []model.Key, who string) (c mode
 	}
 	return c, fault.E("account.speaker", fault.NotFound, "%q is no contact of whoever holds this key.",
 		valid.Printable(who)).
-		WithHint("list them with: sallyport contact list")
+		WithAction("list-contacts")
 }
 
 // checkConfirmed asks for a second contact's word when a key of the user was

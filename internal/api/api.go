@@ -84,11 +84,12 @@ func actor(ctx context.Context) string {
 
 // Problem is every error's body (RFC 9457), with our kind and hint.
 type Problem struct {
-	Status int    `json:"status"`
-	Title  string `json:"title"`
-	Detail string `json:"detail" doc:"One sentence on what went wrong"`
-	Kind   string `json:"kind" doc:"not_found, exists, denied, …"`
-	Hint   string `json:"hint,omitempty" doc:"The next step"`
+	Status int           `json:"status"`
+	Title  string        `json:"title"`
+	Detail string        `json:"detail" doc:"One sentence on what went wrong"`
+	Kind   string        `json:"kind" doc:"not_found, exists, denied, …"`
+	Hint   string        `json:"hint,omitempty" doc:"The next step"`
+	Action *model.Action `json:"action,omitempty" doc:"An operation that would help"`
 }
 
 func (p *Problem) Error() string { return p.Detail }
@@ -162,5 +163,5 @@ func (rt *routes) fail(err error) error {
 		rt.Log.Error("API request failed", "err", err)
 	}
 	return &Problem{Status: kind.HTTPStatus(), Title: http.StatusText(kind.HTTPStatus()), Detail: fault.PublicText(err),
-		Kind: kind.String(), Hint: fault.HintIn(err)}
+		Kind: kind.String(), Hint: fault.HintIn(err), Action: fault.ActionIn(err)}
 }

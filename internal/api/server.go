@@ -56,7 +56,7 @@ func (rt *routes) endSession(_ context.Context, who, id string) (model.Ended, er
 	n := rt.Sessions.End(func(l *exchange.Login) bool { return l.Session == id })
 	if n == 0 {
 		return model.Ended{}, fault.E("api.endSession", fault.NotFound, "There is no live session %q.", valid.Printable(id)).
-			WithHint("list them with: sallyport session list")
+			WithAction("list-sessions")
 	}
 	rt.Log.Info("a session was ended", "session", id, "actor", who)
 	return model.Ended{Ended: n}, nil

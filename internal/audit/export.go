@@ -209,7 +209,7 @@ func each(ctx context.Context, q *store.Q, s Selection, visit func(seq int64, v 
 				return err
 			case to > expired:
 				return fault.E("audit.Export", fault.Conflict, "Row %d is missing from the log.", max(next, expired)).
-					WithHint("sallyport audit verify says what else is wrong")
+					WithHint("verifying the log itself says what else is wrong")
 			case full:
 				return fault.E("audit.Export", fault.Conflict, "Old rows expired while they were exported. Export them again.")
 			}

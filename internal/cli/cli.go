@@ -79,8 +79,8 @@ func (a *app) refuse(err error) int {
 	if errors.As(err, &m) {
 		fmt.Fprintf(a.Err, "usage: %s\n", m.usage)
 	}
-	if e.Hint != "" {
-		fmt.Fprintf(a.Err, "hint: %s\n", e.Hint)
+	if next := nextStep(e.Hint, e.Action); next != "" {
+		fmt.Fprintf(a.Err, "hint: %s\n", next)
 	}
 	return e.Kind.ExitCode()
 }

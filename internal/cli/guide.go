@@ -56,7 +56,7 @@ func (a *app) guideTest(ctx context.Context, user string) error {
 		if !c.OK {
 			mark, missing = "MISSING", missing+1
 		}
-		t.add(mark, c.What, c.Says, c.Hint)
+		t.add(mark, c.What, c.Says, nextStep(c.Hint, c.Action))
 	}
 	if err := a.show(v, t); err != nil || missing == 0 {
 		return err
@@ -131,7 +131,7 @@ func (a *app) explainCommand() *cobra.Command {
 
 func (a *app) printExplained(v model.Explained) {
 	for _, s := range v.Summary {
-		fmt.Fprintln(a.Out, valid.Printable(s))
+		fmt.Fprintln(a.Out, valid.Printable(nextStep(s.Text, s.Action)))
 	}
 	for i := 0; i < len(v.Explanations); {
 		n := 1

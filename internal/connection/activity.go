@@ -119,7 +119,7 @@ func (r *Service) Activity(ctx context.Context, fingerprint string) (model.KeyAc
 	}
 	if len(holders) == 0 {
 		return out, fault.E(op, fault.NotFound, "No user has or had the key %q.", valid.Printable(fingerprint)).
-			WithHint("list them with: sallyport key list USER")
+			WithAction("list-keys")
 	}
 	if out.Lost, err = q.Counter(lostCounter); err != nil {
 		return out, err

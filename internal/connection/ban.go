@@ -306,7 +306,7 @@ func (r *Service) Unban(ctx context.Context, actor, address string) error {
 			Subject: unitName(u)})
 	})
 	if fault.Is(err, fault.NotFound) {
-		return fault.E(op, fault.NotFound, "The address %s is not banned.", unitName(u)).WithHint("sallyport ban list")
+		return fault.E(op, fault.NotFound, "The address %s is not banned.", unitName(u)).WithAction("list-bans")
 	} else if err != nil {
 		return err
 	}

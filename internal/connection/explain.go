@@ -22,7 +22,7 @@ const explained = 20
 func (r *Service) Explain(ctx context.Context, about string) (model.Explained, error) {
 	r.flushAll()
 	q := r.o.Store.Read(ctx)
-	out := model.Explained{About: about, Summary: []string{}, Explanations: []model.Explanation{}}
+	out := model.Explained{About: about, Summary: []model.Finding{}, Explanations: []model.Explanation{}}
 	list, err := q.Connections("reference", valid.Printable(strings.ToLower(about)), 1)
 	if err != nil {
 		return out, err
@@ -55,22 +55,19 @@ func (r *Service) aboutAddress(q *store.Q, addr netip.Addr, out *model.Explained
 	b, err := q.Ban(unitName(unit(addr)))
 	switch {
 	case err == nil && now.Before(b.Until):
-		out.Summary = append(out.Summary,
-			fmt.Sprintf("Banned since %s until %s, after %d failed connections (the last: %s); turned away %d times since. "+
-				"Lift it with: sallyport unban %s",
-				stamp(b.Since), stamp(b.Until), b.Failures, b.Reason, b.Refused, b.Address))
+		out.Find("Banned since %s until %s, after %d failed connections (the last: %s); turned away %d times since.",
+			stamp(b.Since), stamp(b.Until), b.Failures, b.Reason, b.Refused).Action = model.Do("lift-ban", "address", b.Address)
 	case err == nil:
-		out.Summary = append(out.Summary, fmt.Sprintf("Not banned now; it was until %s.", stamp(b.Until)))
+		out.Find("Not banned now; it was until %s.", stamp(b.Until))
 	case fault.Is(err, fault.NotFound):
-		out.Summary = append(out.Summary, "Not banned.")
+		out.Find("Not banned.")
 	default:
 		return nil, err
 	}
 	list, err := q.Connections("address", addr.String(), explained)
 	if err == nil && len(list) == 0 {
-		out.Summary = append(out.Summary,
-			"No connection from this address has reached this server. Check the server address, the port, and firewalls on "+
-				"the way.")
+		out.Find("No connection from this address has reached this server. Check the server address, the port, and " +
+			"firewalls on the way.")
 	}
 	return list, err
 }
@@ -93,7 +90,7 @@ func (r *Service) aboutUser(q *store.Q, name string, out *model.Explained) ([]mo
 			return nil, fault.E("connection.Explain", fault.NotFound,
 				"There is no user, no address and no reference %q, and nobody tried to log in as that.", valid.Printable(name))
 		}
-		out.Summary = append(out.Summary, fmt.Sprintf("There is no user %q.", valid.Printable(name))+like(similar))
+		out.Find("There is no user %q.%s", valid.Printable(name), like(similar))
 		return list, nil
 	} else if err != nil {
 		return nil, err
@@ -102,7 +99,7 @@ func (r *Service) aboutUser(q *store.Q, name string, out *model.Explained) ([]mo
 		return nil, err
 	}
 	if len(list) == 0 {
-		out.Summary = append(out.Summary,
+		out.Find(
 			"Nobody has tried to log in with this username. Check the server address, the port, and firewalls on the way.")
 	}
 	return list, nil
@@ -118,59 +115,59 @@ func (r *Service) standing(q *store.Q, u model.User, out *model.Explained) error
 	if err != nil {
 		return err
 	}
-	add := func(format string, args ...any) { out.Summary = append(out.Summary, fmt.Sprintf(format, args...)) }
 	if !u.Enabled {
-		add("The user is disabled: sallyport user enable %s", u.Name)
+		out.Find("The user is disabled.").Action = model.Do("edit-user", "user", u.Name, "enabled", "true")
 	}
 	if a.State != model.AccountActive {
-		add("The account %s is %s.", a.ID, strings.ReplaceAll(a.State, "_", "-"))
+		out.Find("The account %s is %s.", a.ID, strings.ReplaceAll(a.State, "_", "-"))
 	}
 	if ips := slices.Concat(u.AllowIPs, a.AllowIPs); len(ips) > 0 {
-		add("May log in only from %s.", strings.Join(ips, ", "))
+		out.Find("May log in only from %s.", strings.Join(ips, ", "))
 	}
 	switch good := r.good(keys); {
 	case len(keys) == 0:
-		add("No key is on file: sallyport key add %s FILE", u.Name)
+		out.Find("No key is on file.").Action = model.Do("add-keys", "user", u.Name)
 	case len(good) == 0:
-		add("None of the %d keys on file works any more: sallyport key list %s", len(keys), u.Name)
+		out.Find("None of the %d keys on file works any more.", len(keys)).Action = model.Do("list-keys", "user", u.Name)
 	default:
-		add("Can log in with %s.", strings.Join(good, " or "))
+		out.Find("Can log in with %s.", strings.Join(good, " or "))
 	}
-	if err := r.bannedWith(q, keys, add); err != nil {
+	if err := r.bannedWith(q, keys, out); err != nil {
 		return err
 	}
-	r.limits(u, add)
+	r.limits(u, out)
 	pending, err := q.PendingKeys(u.ID, model.Paging{})
 	if err == nil && len(pending) > 0 {
-		add("%d unknown keys wait for your word: sallyport key pending %s", len(pending), u.Name)
+		out.Find("%d unknown keys wait for your word.", len(pending)).Action = model.Do("list-pending-keys", "user", u.Name)
 	}
 	return err
 }
 
 // limits says which limits on its mailbox a user has met, or nearly.
-func (r *Service) limits(u model.User, add func(format string, args ...any)) {
+func (r *Service) limits(u model.User, out *model.Explained) {
 	l := r.o.Policy.Limits.Of(u.OwnLimits())
 	for _, b := range []struct {
 		have, limit int64
-		what, flag  string
+		what, field string
 	}{
-		{u.UsedBytes, l.QuotaBytes, "Its files take %d of %d bytes", "--quota"},
-		{u.UsedFiles, l.QuotaFiles, "It has %d of %d files", "--quota-files"},
+		{u.UsedBytes, l.QuotaBytes, "Its files take %d of %d bytes", "quota_bytes"},
+		{u.UsedFiles, l.QuotaFiles, "It has %d of %d files", "quota_files"},
 		{u.KeptBytes, l.KeepBytes, "It keeps %d of %d bytes alive, with older versions and removed files that must be kept",
-			"--keep"},
+			"keep_bytes"},
 		{u.KeptItems, l.KeepItems,
 			"It keeps %d of %d files and directories alive, with older versions and removed ones that must be kept",
-			"--keep-items"},
+			"keep_items"},
 	} {
 		if b.limit > 0 && float64(b.have) >= float64(b.limit)*exchange.NearPercent/100 {
-			add(b.what+"; at the limit its uploads are refused: sallyport user set %s %s …", b.have, b.limit, u.Name, b.flag)
+			out.Find(b.what+"; at the limit its uploads are refused.", b.have, b.limit).
+				Action = model.Do("edit-user", "user", u.Name, b.field, "")
 		}
 	}
 }
 
 // bannedWith tells of addresses that the user's keys came from last and that
 // are banned now: whoever is turned away has not said a username.
-func (r *Service) bannedWith(q *store.Q, keys []model.Key, add func(format string, args ...any)) error {
+func (r *Service) bannedWith(q *store.Q, keys []model.Key, out *model.Explained) error {
 	told := map[string]bool{}
 	for _, k := range keys {
 		addr, err := netip.ParseAddr(k.LastAddress)
@@ -180,8 +177,8 @@ func (r *Service) bannedWith(q *store.Q, keys []model.Key, add func(format strin
 		told[k.LastAddress] = true
 		b, err := q.Ban(unitName(unit(addr)))
 		if err == nil && r.o.Clock().Before(b.Until) {
-			add("The address %s, from which the user came last, is banned until %s: sallyport unban %s", k.LastAddress,
-				stamp(b.Until), b.Address)
+			out.Find("The address %s, from which the user came last, is banned until %s.", k.LastAddress, stamp(b.Until)).
+				Action = model.Do("lift-ban", "address", b.Address)
 		} else if err != nil && !fault.Is(err, fault.NotFound) {
 			return err
 		}

@@ -201,7 +201,7 @@ func (s scene) allow(network string) {
 func explainStanding(t *testing.T, w *world) {
 	off := false
 	for want, turn := range map[string]func(s scene){
-		"The user is disabled: sallyport user enable acme": func(
+		"The user is disabled. (edit-user enabled=true user=acme)": func(
 			s scene) {
 			s.do(w.accounts.SetUser(ctx, "test", "acme", model.EditUser{Enabled: &off}))
 		},
@@ -221,11 +221,11 @@ func explainStanding(t *testing.T, w *world) {
 			s.allow("198.51.100.0/24")
 			s.do(w.accounts.SetAccount(ctx, "test", "acme", model.EditAccount{AllowIPs: &[]string{"203.0.113.7"}}))
 		},
-		"None of the 2 keys on file works any more: sallyport key list acme": func(s scene) {
+		"None of the 2 keys on file works any more. (list-keys user=acme)": func(s scene) {
 			s.freeze()
 			s.do(w.accounts.RevokeKey(ctx, "test", s.good.Fingerprint, "old", false))
 		},
-		"1 unknown keys wait for your word: sallyport key pending acme": func(s scene) {
+		"1 unknown keys wait for your word. (list-pending-keys user=acme)": func(s scene) {
 			u, err := w.accounts.User(ctx, "acme")
 			testkit.Must(t, err)
 			testkit.Must(t, w.accounts.Offered(ctx, model.PendingKey{UserID: u.ID, Public: publicLine(t)}))
@@ -253,14 +253,14 @@ func explainStanding(t *testing.T, w *world) {
 	}
 	_, err := w.accounts.AddUser(ctx, "test", model.NewUser{Account: "acme", Name: "keyless"})
 	testkit.Must(t, err)
-	if e := w.explain("keyless"); !contains(e.Summary, "No key is on file: sallyport key add keyless FILE") {
+	if e := w.explain("keyless"); !contains(e.Summary, "No key is on file. (add-keys user=keyless)") {
 		t.Errorf("without a key: %q", e.Summary)
 	}
 }
 
-func contains(list []string, want string) bool {
-	for _, s := range list {
-		if s == want {
+func contains(list []model.Finding, want string) bool {
+	for _, f := range list {
+		if f.String() == want {
 			return true
 		}
 	}
@@ -268,8 +268,8 @@ func contains(list []string, want string) bool {
 }
 
 func explainAddress(t *testing.T, w *world) {
-	if e := w.explain("203.0.113.7"); len(e.Summary) != 2 || e.Summary[0] != "Not banned." ||
-		!strings.HasPrefix(e.Summary[1], "No connection from this address") {
+	if e := w.explain("203.0.113.7"); len(e.Summary) != 2 || e.Summary[0].Text != "Not banned." ||
+		!strings.HasPrefix(e.Summary[1].Text, "No connection from this address") {
 		t.Fatalf("never seen: %q", e.Summary)
 	}
 	w.fail(20, "203.0.113.7")
@@ -279,9 +279,9 @@ func explainAddress(t *testing.T, w *world) {
 	w.bans()
 	e := w.explain("::ffff:203.0.113.7")
 	if e.About != "203.0.113.7" || len(e.Explanations) != 20 ||
-		!strings.Contains(e.Summary[0],
-			"after 20 failed connections (the last: unknown_user); turned away 1 times since. Lift it with: sallyport unban "+
-				"203.0.113.7") {
+		!strings.Contains(e.Summary[0].String(),
+			"after 20 failed connections (the last: unknown_user); turned away 1 times since. (lift-ban "+
+				"address=203.0.113.7)") {
 		t.Fatalf("%s: %q", e.About, e.Summary)
 	}
 	if got := e.Explanations[0].Sentence; !strings.Contains(got, "banned until") ||
@@ -289,13 +289,13 @@ func explainAddress(t *testing.T, w *world) {
 		t.Fatalf("%q", got)
 	}
 	w.pass(16 * time.Minute)
-	if e := w.explain("203.0.113.7"); !strings.HasPrefix(e.Summary[0], "Not banned now; it was until ") {
+	if e := w.explain("203.0.113.7"); !strings.HasPrefix(e.Summary[0].Text, "Not banned now; it was until ") {
 		t.Fatalf("%q", e.Summary)
 	}
 	w.fail(20, "2001:db8:1:2::7")
 	w.bans()
-	if e := w.explain("2001:db8:1:2:9::9"); !strings.HasPrefix(e.Summary[0], "Banned since") ||
-		!strings.HasSuffix(e.Summary[0], "sallyport unban 2001:db8:1:2::/64") {
+	if e := w.explain("2001:db8:1:2:9::9"); !strings.HasPrefix(e.Summary[0].Text, "Banned since") ||
+		!strings.HasSuffix(e.Summary[0].String(), "(lift-ban address=2001:db8:1:2::/64)") {
 		t.Fatalf("%q", e.Summary)
 	}
 }
@@ -321,7 +321,7 @@ func explainSimilar(t *testing.T, w *world) {
 			t.Errorf("%q: %q, %q", tried, e.Sentence, e.Advice)
 		}
 		about := w.explain(tried)
-		if len(about.Summary) != 1 || !strings.HasSuffix(about.Summary[0], `Did they mean "acme"?`) ||
+		if len(about.Summary) != 1 || !strings.HasSuffix(about.Summary[0].Text, `Did they mean "acme"?`) ||
 			len(about.Explanations) == 0 {
 			t.Errorf("about %q: %+v", tried, about)
 		}
@@ -360,7 +360,7 @@ func explainNobody(t *testing.T, w *world) {
 	tried := "\xffroot\x1b[2J"
 	w.failed("203.0.113.7", valid.Printable(tried), model.ReasonUnknownUser)
 	e := w.explain(tried)
-	if len(e.Explanations) != 1 || valid.Printable(e.Summary[0]) != e.Summary[0] ||
+	if len(e.Explanations) != 1 || valid.Printable(e.Summary[0].Text) != e.Summary[0].Text ||
 		valid.Printable(e.Explanations[0].Sentence) != e.Explanations[0].Sentence {
 		t.Fatalf("%+v", e)
 	}

@@ -107,7 +107,7 @@ var reasons = map[string]words{
 	},
 	model.ReasonKeyPending: {
 		says: func(f *facts) string {
-			return "Offered " + f.keys() + ", which waits for your word: sallyport key pending."
+			return "Offered " + f.keys() + ", which waits for your word."
 		},
 		tells: say(
 			"We have seen your new key. Please read its fingerprint out to us on the phone, so that we can let it in."),

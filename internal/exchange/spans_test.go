@@ -4,8 +4,9 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"pgregory.net/rapid"
+
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
 )
 
 // size is how many bytes the property's bitmap has.

@@ -3,6 +3,8 @@ package fault
 import (
 	"errors"
 	"fmt"
+
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // Kind says what sort of failure an error is. The servers turn it into an SFTP
@@ -93,9 +95,10 @@ func KindOf(word string) Kind {
 type Error struct {
 	Op     string // what was being done, "tree.Rename"
 	Kind   Kind
-	Public string // one sentence for whoever asked; "" means the kind's text
-	Hint   string // for operators: the next step; "" where there is none
-	Err    error  // the cause, never shown
+	Public string        // one sentence for whoever asked; "" means the kind's text
+	Hint   string        // for operators: the next step; "" where there is none
+	Action *model.Action // an operation that would help; nil: none is known
+	Err    error         // the cause, never shown
 }
 
 func (e *Error) Error() string {
@@ -135,6 +138,12 @@ func (e *Error) WithHint(format string, args ...any) *Error {
 	return e
 }
 
+// WithAction returns the error with an operation of the API that would help; values are names and values in turn.
+func (e *Error) WithAction(operation string, values ...string) *Error {
+	e.Action = model.Do(operation, values...)
+	return e
+}
+
 // KindIn finds the kind in an error chain; an error without one is Internal.
 func KindIn(err error) Kind {
 	var e *Error
@@ -162,6 +171,15 @@ func PublicText(err error) string {
 		return e.Public
 	}
 	return kinds[KindIn(err).known()].text
+}
+
+// ActionIn is the operation that would help, if the chain names one.
+func ActionIn(err error) *model.Action {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Action
+	}
+	return nil
 }
 
 // HintIn is the operator's next step, if the chain brings one.

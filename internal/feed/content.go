@@ -167,7 +167,8 @@ func (l *contentCheck) judge(name, checks string) (flag string, err error) {
 	}
 	if certain && checks != model.ChecksFlag {
 		return "", fault.E("feed.looks", fault.Invalid, "%q is called a %s, but %s.", valid.Printable(name), l.kind, wrong).
-			WithHint("if such files are meant: sallyport feed set FEED --checks flag, or --types any")
+			WithHint("if such files are meant, flag them instead, or take files of any type").
+			WithAction("edit-feed", "checks", model.ChecksFlag)
 	}
 	return "called a " + l.kind + ", but " + wrong, nil
 }

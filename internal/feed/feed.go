@@ -233,7 +233,7 @@ func (r *Service) RemoveFeed(ctx context.Context, actor, name string) error {
 		}
 		if len(subscribers) > 0 {
 			return fault.E(op, fault.Conflict, "The feed %q has subscribers (%d).", name, len(subscribers)).
-				WithHint("sallyport feed unsubscribe %s %s", name, subscribers[0].User)
+				WithAction("unsubscribe", "feed", name, "user", subscribers[0].User)
 		}
 		expected, err := tx.Expectations(model.Paging{})
 		if err != nil {
@@ -241,7 +241,7 @@ func (r *Service) RemoveFeed(ctx context.Context, actor, name string) error {
 		}
 		if i := slices.IndexFunc(expected, func(e model.Expectation) bool { return e.Feed == name }); i >= 0 {
 			return fault.E(op, fault.Conflict, "The expectation %q is about the feed %q.", expected[i].Name, name).
-				WithHint("sallyport expect remove %s", expected[i].Name)
+				WithAction("remove-expectation", "name", expected[i].Name)
 		}
 		used, err := tx.FeedUsed(name)
 		if err != nil {

@@ -162,7 +162,7 @@ func noRecipient(p Publication) error {
 	}
 	return fault.E("feed.Publish", fault.NoRecipient, "The feed %q has no %s for %q.", p.Feed, who,
 		valid.Printable(p.Name)).
-		WithHint("subscribe a user first: sallyport feed subscribe %s USER", p.Feed)
+		WithHint("subscribe a user first").WithAction("subscribe", "feed", p.Feed)
 }
 
 // errRepeated ends the transaction of a publication that was made before.

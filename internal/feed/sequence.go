@@ -102,7 +102,7 @@ func (r *Service) AcceptGap(ctx context.Context, actor, feed, account string, ga
 			}
 			if slices.Equal(rest, now.Missing) {
 				return nil, fault.E(op, fault.NotFound, "None of %s is missing.", gap.Text()).
-					WithHint("see what is: sallyport feed show %s", feed)
+					WithHint("see what is").WithAction("show-feed", "name", feed)
 			}
 			now.Missing = append([]model.Gap{}, rest...)
 			return map[string]string{"numbers": gap.Text(), "reason": reason}, nil

@@ -72,7 +72,7 @@ func (r *Service) subscribe(tx *store.Tx, actor string, s model.Subscription) (m
 	if len(f.Recipients) > 0 && !slices.Contains(f.Recipients, u.Account) {
 		return f, fault.E(op, fault.Denied, "The feed %q is for %s; not for account %s.", f.Name,
 			strings.Join(f.Recipients, ", "), u.Account).
-			WithHint("add the account first: sallyport feed set %s --recipient …", f.Name)
+			WithHint("add the account first").WithAction("edit-feed", "name", f.Name, "recipients", "")
 	}
 	if err := checkWanted(f, s.Types); err != nil {
 		return f, err

@@ -54,10 +54,15 @@ type tests struct {
 }
 
 func (t *tests) add(what string, ok bool, says, hint string) {
+	t.addDo(what, ok, says, hint, nil)
+}
+
+// addDo adds a finding with an operation that helps if it is not ok.
+func (t *tests) addDo(what string, ok bool, says, hint string, do *model.Action) {
 	if ok {
-		hint = ""
+		hint, do = "", nil
 	}
-	t.out = append(t.out, model.Check{What: what, OK: ok, Says: says, Hint: hint})
+	t.out = append(t.out, model.Check{What: what, OK: ok, Says: says, Hint: hint, Action: do})
 }
 
 // server resolves the name, connects, and compares the host key.
@@ -106,10 +111,11 @@ func (t *tests) region(region string, known bool) {
 }
 
 func (t *tests) standing(u model.User, a model.Account) {
-	t.add("User", u.Enabled, "User "+u.Name+" is "+map[bool]string{true: "enabled", false: "disabled"}[u.Enabled]+".",
-		"sallyport user enable "+u.Name)
-	t.add("Account", a.State == model.AccountActive,
-		fmt.Sprintf("Account %s is %s.", a.ID, strings.ReplaceAll(a.State, "_", "-")), "sallyport account reinstate "+a.ID)
+	t.addDo("User", u.Enabled, "User "+u.Name+" is "+map[bool]string{true: "enabled", false: "disabled"}[u.Enabled]+".",
+		"", model.Do("edit-user", "user", u.Name, "enabled", "true"))
+	t.addDo("Account", a.State == model.AccountActive,
+		fmt.Sprintf("Account %s is %s.", a.ID, strings.ReplaceAll(a.State, "_", "-")),
+		"", model.Do("edit-account", "account", a.ID, "state", model.AccountActive))
 	t.add("Log in from", true, "It may log in from "+strings.Join(orAnywhere(t.card.AllowIPs), ", ")+".", "")
 }
 
@@ -122,8 +128,7 @@ func orAnywhere(list []string) []string {
 
 func (t *tests) keys() {
 	if len(t.card.Keys) == 0 {
-		t.add("Key", false, "No key on file works.",
-			"sallyport key add "+t.card.User+" FILE, or: sallyport key issue "+t.card.User+" --out DIR")
+		t.addDo("Key", false, "No key on file works.", "", model.Do("add-keys", "user", t.card.User, "issue", ""))
 	}
 	for _, k := range t.card.Keys {
 		says := fmt.Sprintf("%s (%s, %d bits) works", k.Fingerprint, k.Type, k.Bits)
@@ -133,8 +138,8 @@ func (t *tests) keys() {
 		if k.LastUsedAt != nil {
 			says += ", and was used on " + k.LastUsedAt.Format(time.DateOnly)
 		}
-		t.add("Key", k.Flag == "", says+flagged(k.Flag)+".",
-			"look into it, then: sallyport key set "+t.card.User+" "+k.Fingerprint+" --flag ''")
+		t.addDo("Key", k.Flag == "", says+flagged(k.Flag)+".", "look into it, then take the flag off",
+			model.Do("edit-key", "user", t.card.User, "fingerprint", k.Fingerprint, "flag", ""))
 	}
 }
 
@@ -159,7 +164,7 @@ func (t *tests) folders(u model.User) {
 		t.add("Folder", false, "There is no folder that this vendor could send to.",
 			"check templates.vendor in the configuration")
 	case u.Kind == model.KindCustomer && len(t.card.Feeds) == 0:
-		t.add("Feed", false, "No feed is subscribed, so nothing will arrive.", "sallyport feed subscribe FEED "+u.Name)
+		t.addDo("Feed", false, "No feed is subscribed, so nothing will arrive.", "", model.Do("subscribe", "user", u.Name))
 	}
 }
 
@@ -179,9 +184,8 @@ func (t *tests) people(q *store.Q, u model.User) error {
 			verified++
 		}
 	}
-	hint := "sallyport contact add " + u.Account + " --name N --email E"
-	t.add("Contacts", there >= 2,
+	t.addDo("Contacts", there >= 2,
 		fmt.Sprintf("%d contacts, %d of them with a verified address; two are needed to issue or replace a key.", there,
-			verified), hint)
+			verified), "", model.Do("add-contact", "account", u.Account))
 	return nil
 }

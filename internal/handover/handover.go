@@ -108,7 +108,7 @@ func (r *Service) recipient(tx *store.Tx, l *model.Link, who string) (model.Cont
 	case len(list) == 0:
 		return model.Contact{}, fault.E(op, fault.NotFound, "There is no contact %q who could be given this.",
 			valid.Printable(who)).
-			WithHint("list them with: sallyport contact list")
+			WithAction("list-contacts")
 	case len(list) > 1 && l.User == "":
 		return model.Contact{}, fault.E(op, fault.Conflict, "%d contacts have the address %s.", len(list),
 			valid.Printable(who)).WithHint("name one by its id")
@@ -130,7 +130,7 @@ func (r *Service) checkHandOver(tx *store.Tx, l *model.Link, c model.Contact) er
 	}
 	if c.VerifiedAt == nil {
 		return fault.E(op, fault.Conflict, "The address %s is not verified yet, so nothing secret goes there.", c.Email).
-			WithHint("sallyport contact verify %s", c.Email)
+			WithAction("make-link", "kind", "verify", "contact", c.Email)
 	}
 	// The counter's row is a lock: of two links made at once, the second sees
 	// the first.
@@ -296,7 +296,7 @@ func (r *Service) Revoke(ctx context.Context, actor, id string) (model.Link, err
 	return store.Change(ctx, r.store, func(tx *store.Tx) (model.Link, error) {
 		l, err := tx.Link(id)
 		if fault.Is(err, fault.NotFound) {
-			return l, fault.E(op, fault.NotFound, "There is no link %q.", valid.Printable(id)).WithHint("sallyport link list")
+			return l, fault.E(op, fault.NotFound, "There is no link %q.", valid.Printable(id)).WithAction("list-links")
 		} else if err != nil {
 			return l, err
 		}

@@ -92,7 +92,7 @@ func (r *Service) Show(ctx context.Context, id string) (model.Drop, error) {
 func noDrop(err error, id string) error {
 	if fault.Is(err, fault.NotFound) {
 		return fault.E("inbox", fault.NotFound, "There is no received file %q.", valid.Printable(id)).
-			WithHint("list them with: sallyport inbox list")
+			WithAction("list-drops")
 	}
 	return err
 }

@@ -23,9 +23,8 @@ func (r *Service) warnUnscanned(ctx context.Context) error {
 	}
 	for name, n := range waiting {
 		if r.o.Scanner == "" {
-			r.o.Log.Warn("received files wait for a scanner, and inbox.scanner names none; hand them on unscanned with: "+
-				"sallyport inbox clear --reason …",
-				"files", n, "scanner", name)
+			r.o.Log.Warn("received files wait for a scanner, and inbox.scanner names none; they can be handed on unscanned",
+				"operation", "clear-drops", "files", n, "scanner", name)
 		}
 	}
 	return nil

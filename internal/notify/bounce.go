@@ -105,5 +105,5 @@ func (r *Service) forged(ctx context.Context, actor string, now time.Time) error
 	}
 	return fault.E("notify.Reported", fault.NotFound,
 		"The report is about no mail that was sent from here; nothing was changed.").
-		WithHint("if you know that an address is not reached: sallyport mail bounce ADDRESS")
+		WithHint("if you know that an address is not reached, note it").WithAction("note-bounce")
 }

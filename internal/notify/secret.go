@@ -50,8 +50,8 @@ func (r *Service) unsealed(w model.Webhook) (model.Webhook, error) {
 	if w.Secret, err = r.o.Vault.Open(w.Secret, w.Name); err != nil {
 		return w, &fault.Error{Op: "notify.unsealed", Kind: fault.Unavailable, Err: err,
 			Public: "The secret of the webhook cannot be opened: it was sealed under another secrets.key.",
-			Hint: "restore secrets.key from the backup, or make a new secret: sallyport webhook set " + w.Name +
-				" --rotate-secret"}
+			Hint:   "restore secrets.key from the backup, or make a new secret",
+			Action: model.Do("edit-webhook", "name", w.Name, "rotate_secret", "true")}
 	}
 	if w.OldSecret, err = r.o.Vault.Open(w.OldSecret, w.Name); err != nil {
 		w.OldSecret = ""

@@ -95,7 +95,7 @@ func open(signed, public string) (string, error) {
 	}
 	if err != nil || len(verifiers) == 0 {
 		return "", fault.E(op, fault.Invalid, "The public key cannot be read.").
-			WithHint("it is one line: <name>+<hash>+<key>, as 'sallyport receipt key' prints it")
+			WithHint("it is one line: <name>+<hash>+<key>").WithAction("show-signing-key")
 	}
 	// Mail programs turn line ends into CRLF, which the signature never has.
 	signed = strings.ReplaceAll(signed, "\r\n", "\n")

@@ -10,13 +10,13 @@
 package sshd
 
 import (
-	"slices"
 	"context"
 	"errors"
 	"io"
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"

@@ -67,7 +67,7 @@ type image struct {
 	// database is asked.
 	mu       sync.Mutex
 	stage    blob.Stage     // nil: nothing changed yet, and base shows; or it rests
-	rests    bool           // the stage is closed until somebody needs it
+	rests    bool           // the stage is closed until somebody needs it; changed with box.mu held
 	base     *store.Content // what an unchanged overlay shows
 	basis    blob.Reader    // open on base while needed
 	filling  chan struct{}  // closed when the copy of base is done
@@ -133,43 +133,56 @@ func (img *image) writable(epoch int) error {
 	return nil
 }
 
-// start gives an image its own empty stage, or opens the one that it has.
+// start gives a new image its own empty stage.
 func (img *image) start() error {
 	img.mu.Lock()
 	defer img.mu.Unlock()
 	return img.startLocked()
 }
 
+// startLocked gives an image its own empty stage, unless it has one. Callers hold mu; the image does not rest.
 func (img *image) startLocked() (err error) {
-	if img.stage == nil && !img.rests {
+	if img.stage == nil {
 		img.stage, err = img.t.blobs.Stage(img.id)
-		return err
 	}
-	return img.wakeLocked()
+	return err
 }
 
-// wake opens the stage of an image that rests. Callers hold box.mu, under which alone an
-// image begins or ends to rest; mu is not asked for without need, since a commit holds it
-// while it hashes.
+// wake opens the stage of an image that rests, without the mailbox's lock: nobody else waits for the disk. An
+// image that was discarded meanwhile stays as it is.
 func (img *image) wake() error {
-	if !img.rests {
+	if !img.isResting() {
+		return nil // whoever syncs it is not waited for
+	}
+	img.syncing.Lock() // nobody else wakes it, or lays it to rest
+	defer img.syncing.Unlock()
+	if !img.isResting() {
 		return nil
 	}
+	stage, err := img.t.blobs.Reopen(img.id, img.at)
+	img.box.mu.Lock()
+	defer img.box.mu.Unlock()
 	img.mu.Lock()
 	defer img.mu.Unlock()
-	return img.wakeLocked()
-}
-
-func (img *image) wakeLocked() (err error) {
-	if !img.rests {
+	switch {
+	case img.state != open || !img.rests:
+		if err == nil {
+			img.box.mu.afterwards(func() { _ = stage.Close() })
+		}
 		return nil
-	}
-	if img.stage, err = img.t.blobs.Reopen(img.id, img.at); err != nil {
+	case err != nil:
 		img.t.log.Error("an unfinished upload could not be opened again", "stage", img.id, "err", err)
 		return fault.Wrap("tree.wake", fault.Unavailable, err)
 	}
-	img.rests = false
+	img.stage, img.rests = stage, false
 	return nil
+}
+
+// isResting reports whether an image rests.
+func (img *image) isResting() bool {
+	img.box.mu.Lock()
+	defer img.box.mu.Unlock()
+	return img.state == open && img.rests
 }
 
 // needsCopy reports whether a change must first copy the stored file.

@@ -39,6 +39,12 @@ func (img *image) closeStage() {
 	img.broken = true
 }
 
+// letGo removes the stage of an image that never joined its mailbox. Callers hold box.mu.
+func (img *image) letGo() {
+	img.forget()
+	img.closeStage()
+}
+
 // discard forgets an image's bytes. Callers hold box.mu.
 func (img *image) discard() {
 	img.box.remove(img)

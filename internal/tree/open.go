@@ -149,45 +149,86 @@ func (s *Session) quiesce(k nameKey) (waited bool) {
 // if there is none); resume goes on with what another session of the user left or
 // has open.
 func (h *Handle) attach(k nameKey, base *store.Content, over store.File, resume bool) error {
+	for {
+		spare, err := h.prepare(k, base, resume)
+		if err != nil {
+			return err
+		}
+		done, err := h.tryAttach(k, spare, over, resume)
+		if done || err != nil {
+			return err
+		}
+	}
+}
+
+// prepare does what needs the disk before the mailbox is locked: it opens the stage of the image that the handle
+// goes on with, or makes a new image, with its stage if the file begins empty. It returns the new image, or nil.
+func (h *Handle) prepare(k nameKey, base *store.Content, resume bool) (*image, error) {
+	s, box := h.s, h.s.box
+	box.mu.Lock()
+	img := s.ownImage(k)
+	if newest := box.newest(k, s); resume && newest != nil {
+		img = newest
+	}
+	var err error
+	if img == nil {
+		err = s.checkUnfinished()
+	}
+	box.mu.Unlock()
+	switch {
+	case err != nil:
+		return nil, err
+	case img != nil:
+		return nil, img.wake()
+	}
+	img = s.t.newImage(box, k, s, base)
+	if h.fresh {
+		img.base, img.size = nil, 0
+		err = img.start()
+	}
+	return img, err
+}
+
+// tryAttach takes the image to work on: one that is there, or the spare one. It reports false when what is there
+// has changed since prepare looked.
+func (h *Handle) tryAttach(k nameKey, spare *image, over store.File, resume bool) (done bool, err error) {
 	s, box := h.s, h.s.box
 	box.mu.Lock()
 	defer box.mu.Unlock()
 	img := s.ownImage(k)
-	if resume {
-		if newest := box.newest(k, s); newest != nil {
-			if err := newest.wake(); err != nil {
-				return err
-			}
-			img = newest
-			if img.owner != s { // a partial, or another session's
-				img.handOver(s)
-			}
-		}
+	if newest := box.newest(k, s); resume && newest != nil {
+		img = newest
 	}
-	if img == nil {
+	switch {
+	case img == nil && spare == nil, img != nil && img.rests:
+		return false, nil
+	case img == nil:
 		if err := s.checkUnfinished(); err != nil {
-			return err
+			spare.letGo()
+			return false, err
 		}
-		img = s.t.newImage(box, k, s, base)
-		if h.fresh {
-			img.base, img.size = nil, 0
-		}
+		img = spare
 		img.covers, img.over = over.Size, over.VersionID
 		img.takeCredit()
 		box.add(img)
+	case spare != nil: // another session began one meanwhile
+		spare.letGo()
+	}
+	if img.owner != s { // a partial, or another session's
+		img.handOver(s)
 	}
 	if h.fresh {
 		if err := img.restart(); err != nil {
 			if img.refs == 0 {
 				img.discard()
 			}
-			return err
+			return false, err
 		}
 		box.dropPartials(k, img)
 	}
 	img.refs++
 	h.img, h.epoch, h.changed = img, img.epoch, h.fresh
-	return nil
+	return true, nil
 }
 
 // ownImage is the one image that a session has of a name. Callers hold box.mu.
@@ -203,11 +244,11 @@ func (s *Session) ownImage(k nameKey) *image {
 // restart empties an image for an OPEN that created or truncated. Callers
 // hold box.mu.
 func (img *image) restart() error {
-	if err := img.start(); err != nil {
-		return err
-	}
 	img.mu.Lock()
 	defer img.mu.Unlock()
+	if err := img.startLocked(); err != nil { // an overlay that nobody has changed yet has no stage
+		return err
+	}
 	if img.size > 0 || img.extent > 0 {
 		if err := img.truncateLocked(0); err != nil {
 			return err

@@ -164,9 +164,12 @@ func (img *image) rest(lost bool) {
 	if img.stage == nil || img.broken || !img.saved {
 		return // closed without a sync, it would be lost at a crash: the janitor tries again
 	}
-	if err := img.stage.Close(); err != nil {
-		img.t.log.Warn("a partial could not be closed", "stage", img.id, "err", err)
-	}
+	stage := img.stage
+	img.box.mu.afterwards(func() {
+		if err := stage.Close(); err != nil {
+			img.t.log.Warn("a partial could not be closed", "stage", img.id, "err", err)
+		}
+	})
 	img.stage, img.rests = nil, true
 }
 

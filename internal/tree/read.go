@@ -16,18 +16,10 @@ const maxServed = 64
 // openRead opens the newest image of the user's own, or the stored file.
 func (s *Session) openRead(p place) (*Handle, error) {
 	h := &Handle{s: s, path: p.path, flags: exchange.FlagRead}
-	if img := p.image; img != nil {
-		s.box.mu.Lock()
-		defer s.box.mu.Unlock()
-		if img.refs == 0 && img.state != open { // it ended since
-			return nil, fault.E("tree.Open", fault.Conflict, "The file was changed just now; please try again.")
-		}
-		if err := img.wake(); err != nil {
+	if p.image != nil {
+		if err := s.readImage(h, p.image); err != nil {
 			return nil, err
 		}
-		img.refs++
-		h.img, h.epoch = img, img.epoch
-		s.readers[h] = struct{}{}
 		return h, nil
 	}
 	if p.stored == nil {
@@ -46,6 +38,29 @@ func (s *Session) openRead(p place) (*Handle, error) {
 	}
 	s.readers[h] = struct{}{}
 	return h, nil
+}
+
+// readImage has a handle read an unfinished upload.
+func (s *Session) readImage(h *Handle, img *image) error {
+	for {
+		if err := img.wake(); err != nil {
+			return err
+		}
+		s.box.mu.Lock()
+		ended, rests := img.refs == 0 && img.state != open, img.rests
+		if !ended && !rests {
+			img.refs++
+			h.img, h.epoch = img, img.epoch
+			s.readers[h] = struct{}{}
+		}
+		s.box.mu.Unlock()
+		switch {
+		case ended:
+			return fault.E("tree.Open", fault.Conflict, "The file was changed just now; please try again.")
+		case !rests:
+			return nil
+		}
+	}
 }
 
 // sawRead tells what a handle read, once.

@@ -43,7 +43,7 @@ func ReadBounce(in io.Reader) (model.MailReport, error) {
 	case failed > 0 && len(out.Failures) == 0:
 		return model.MailReport{}, fault.E("mail.ReadBounce", fault.Invalid,
 			"The report says that mail failed, and no address could be read from it.").
-			WithHint("read the report, and note the address: sallyport mail bounce ADDRESS")
+			WithHint("read the report, and note the address").WithAction("note-bounce")
 	}
 	return model.MailReport(out), nil
 }
