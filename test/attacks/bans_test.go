@@ -209,7 +209,8 @@ func TestIPv6CountsByNetwork(t *testing.T) {
 		t.Errorf("another address of the /64: %q", text)
 	}
 	mustEnter(t, n, "2001:db8:1:3::1", "alice", key)
-	if got := explained(n, "2001:db8:1:2::77").Summary; len(got) == 0 || !strings.Contains(got[0].String(), "Banned since") {
+	if got := explained(n, "2001:db8:1:2::77").Summary; len(got) == 0 ||
+		!strings.Contains(got[0].String(), "Banned since") {
 		t.Errorf("explain of an address of the /64: %q", got)
 	}
 	testkit.Call[any](n, "DELETE", "/bans?address=2001:db8:1:2::1", nil) // named by any of its addresses
