@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/audit"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/model"
@@ -82,18 +81,18 @@ func commitOne(tx *store.Tx, l *lab, u model.User, told bool) error {
 	if _, err := tx.Walk(u.ID, []string{id}); err != nil {
 		return err
 	}
-	if err := tx.AddBlob(store.Blob{ID: id, Key: "bench/" + id, Size: 64, SHA256: sum}, 1, 1); err != nil {
+	if err := tx.AddBlob(store.Blob{ID: id, Key: "bench/" + id, Size: 64, SHA256: sum}, 1, time.UnixMicro(1)); err != nil {
 		return err
 	}
 	if _, err := tx.File(u.ID, id); err != nil && !fault.Is(err, fault.NotFound) {
 		return err
 	}
 	if err := tx.AddVersion(store.Version{ID: id, FileID: id, UserID: u.ID, BlobID: id, HashState: make([]byte, 108),
-		Actor: "user:bench", StoredAt: exchange.Micros(now)}); err != nil {
+		Actor: "user:bench", StoredAt: now}); err != nil {
 		return err
 	}
 	if err := tx.PutFile(store.File{DirID: u.ID, Name: id, FileID: id, VersionID: id, Size: 64,
-		Mtime: exchange.Micros(now), Mode: 0o644}); err != nil {
+		Mtime: now, Mode: 0o644}); err != nil {
 		return err
 	}
 	if err := tx.Use(u.ID, store.Counts{Bytes: 64, Files: 1},
@@ -101,7 +100,7 @@ func commitOne(tx *store.Tx, l *lab, u model.User, told bool) error {
 		return err
 	}
 	drops := []store.NewDrop{{VersionID: id, UserID: u.ID, Path: "/" + id, Size: 64, SHA256: sum,
-		Fingerprint: "SHA256:bench", Address: "192.0.2.1", ReceivedAt: exchange.Micros(now)}}
+		Fingerprint: "SHA256:bench", Address: "192.0.2.1", ReceivedAt: now}}
 	if _, _, err := tx.Twins(u.ID, drops); err != nil {
 		return err
 	}

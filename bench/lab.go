@@ -149,7 +149,7 @@ func (l *lab) blobOf(ctx context.Context, size, refs int) (string, error) {
 		return "", err
 	}
 	return id, l.store.Write(ctx, func(tx *store.Tx) error {
-		return tx.AddBlob(store.Blob{ID: id, Key: key, Size: int64(size), SHA256: make([]byte, 32)}, refs, 1)
+		return tx.AddBlob(store.Blob{ID: id, Key: key, Size: int64(size), SHA256: make([]byte, 32)}, refs, time.UnixMicro(1))
 	})
 }
 
@@ -174,7 +174,7 @@ func (l *lab) register(ctx context.Context, u model.User, files int, storedAt fu
 				exec(`INSERT INTO dirs (id, user_id, parent_id, name, fixed, staging, mtime) VALUES ($1, $2, $2, $3, 0, 0, 1)`, dir,
 					u.ID, fmt.Appendf(nil, "dir-%06d", i/perDir))
 			}
-			id, at := l.ids.New(), exchange.Micros(storedAt(i))
+			id, at := l.ids.New(), storedAt(i).UnixMicro()
 			exec(`INSERT INTO files (dir_id, name, file_id, version_id, size, mtime, mode) VALUES ($1, $2, $3, $3, 64, $4, 420)`,
 				dir, fmt.Appendf(nil, "file-%06d.csv", i%perDir), id, at)
 			exec(`INSERT INTO versions (id, file_id, user_id, blob_id, actor, stored_at, class)

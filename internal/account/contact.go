@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
@@ -184,7 +183,7 @@ func (r *Service) ContactLeaves(ctx context.Context, actor, who string) (model.L
 		if err := tx.SetContact(c); err != nil {
 			return out, err
 		}
-		if err := tx.RevokeLinksOf(c.ID, exchange.Micros(row.At)); err != nil {
+		if err := tx.RevokeLinksOf(c.ID, row.At); err != nil {
 			return out, err
 		}
 		out.Contact = c
@@ -241,6 +240,6 @@ func (r *Service) SetContact(ctx context.Context, actor, who string, e model.Edi
 		}
 		// Links lie in the old address's mail: what they open is not for whoever
 		// reads that, nor do they prove the new address.
-		return c, tx.RevokeLinksOf(c.ID, exchange.Micros(row.At))
+		return c, tx.RevokeLinksOf(c.ID, row.At)
 	})
 }

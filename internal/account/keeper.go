@@ -229,7 +229,7 @@ func fits(c model.Contact, roles []string) bool {
 func (r *Service) NoticeDone(ctx context.Context, actor, id string) error {
 	done := model.AuditRow{Actor: actor, Action: "notice.done", Subject: id}
 	return r.write(ctx, done, func(tx *store.Tx, row *model.AuditRow) error {
-		return fault.Missing("account.NoticeDone", tx.NoticeDone(id, exchange.Micros(row.At)), "There is no open notice %q.",
+		return fault.Missing("account.NoticeDone", tx.NoticeDone(id, row.At), "There is no open notice %q.",
 			valid.Printable(id))
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/store"
@@ -20,7 +21,7 @@ const farPercent = 70
 type nearness struct {
 	bytes, items         int64
 	keepBytes, keepItems int64
-	told                 int64 // µs; 0: the operator does not know
+	told                 time.Time // zero: the operator does not know
 }
 
 // share is how much of the nearer limit is met, in percent.
@@ -37,7 +38,7 @@ func (n nearness) share() int64 {
 // change says whether the operator is to be told, and whether what it was told is over.
 func (n nearness) change() (tell, over bool) {
 	share := n.share()
-	return n.told == 0 && share >= exchange.NearPercent, n.told > 0 && share < farPercent
+	return n.told.IsZero() && share >= exchange.NearPercent, !n.told.IsZero() && share < farPercent
 }
 
 // FindNear tells of the users and accounts that keep most of what they may.
@@ -50,7 +51,7 @@ func (r *Service) FindNear(ctx context.Context) error {
 	for _, k := range keepers {
 		l := limits.Of(k.StorageLimits)
 		user := nearness{k.KeptBytes, k.KeptItems(), l.KeepBytes, l.KeepItems, k.Near}
-		set := func(tx *store.Tx, at int64) error { return tx.SetUserNear(k.UserID, at) }
+		set := func(tx *store.Tx, at time.Time) error { return tx.SetUserNear(k.UserID, at) }
 		if err := r.reportNear(ctx, user, k.Account, k.User, "The mailbox of "+k.User, "user "+k.User,
 			set); err != nil {
 			return err
@@ -72,7 +73,7 @@ func (r *Service) findNearAccounts(ctx context.Context, sums map[string]nearness
 		sum.keepBytes = cmp.Or(own.KeepBytes, r.policy.Account.Bytes)
 		sum.keepItems = cmp.Or(own.KeepItems, r.policy.Account.Items)
 		sum.told = own.Near
-		set := func(tx *store.Tx, at int64) error { return tx.SetAccountNear(id, at) }
+		set := func(tx *store.Tx, at time.Time) error { return tx.SetAccountNear(id, at) }
 		if err := r.reportNear(ctx, sum, id, "", "The log-ins of account "+id, "account "+id, set); err != nil {
 			return err
 		}
@@ -83,7 +84,7 @@ func (r *Service) findNearAccounts(ctx context.Context, sums map[string]nearness
 // reportNear makes the event of a limit that has become near, and forgets one that
 // is far again.
 func (r *Service) reportNear(ctx context.Context, near nearness, account, user, who, whom string,
-	set func(*store.Tx, int64) error) error {
+	set func(*store.Tx, time.Time) error) error {
 	tell, over := near.change()
 	if !tell && !over {
 		return nil
@@ -91,9 +92,9 @@ func (r *Service) reportNear(ctx context.Context, near nearness, account, user, 
 	now := r.clock().UTC()
 	return r.store.Write(ctx, func(tx *store.Tx) error {
 		if over {
-			return set(tx, 0)
+			return set(tx, time.Time{})
 		}
-		if err := set(tx, exchange.Micros(now)); err != nil {
+		if err := set(tx, now); err != nil {
 			return err
 		}
 		text := fmt.Sprintf("%s keeps %d of %d bytes and %d of %d files and directories, with older versions and removed "+

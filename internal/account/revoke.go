@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/keys"
 	"github.com/sallyport-sftp/sallyport/internal/store"
@@ -76,7 +75,7 @@ func (r *Service) revokeAll(tx *store.Tx, row *model.AuditRow, fingerprint,
 		}
 	}
 	out.Keys = holders
-	if err := tx.RevokeLinksOfKey(fingerprint, exchange.Micros(row.At)); err != nil {
+	if err := tx.RevokeLinksOfKey(fingerprint, row.At); err != nil {
 		return out, err
 	}
 	return out, tx.DropPending("", fingerprint)

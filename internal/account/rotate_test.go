@@ -39,7 +39,7 @@ func (w *world) used(p pair) {
 	testkit.Must(w.t, err)
 	testkit.Must(w.t, testkit.Write(ctx, w.store, func(tx *store.Tx) error {
 		return tx.KeysUsed([]store.KeyUse{{KeyID: list[0].ID, Address: "203.0.113.7", Client: "SSH-2.0-x",
-			At: w.micros.Load()}}, 24*time.Hour)
+			At: time.UnixMicro(w.micros.Load())}}, 24*time.Hour)
 	}))
 }
 

@@ -35,10 +35,10 @@ func (rt *routes) keys() {
 		})
 	create(rt, "expose-keys", "/keys/exposed", "Burn or flag keys whose private files somebody sent", rt.exposed)
 	list(rt, "list-burned-keys", "/keys/burned", "List keys that can never be enrolled",
-		func(k model.BurnedKey) string { return store.LatestCursor(k.At.UnixMicro(), k.Fingerprint) }, service.BurnedKeys)
+		func(k model.BurnedKey) string { return store.LatestCursor(k.At, k.Fingerprint) }, service.BurnedKeys)
 	list(rt, "list-pending-keys", "/keys/pending", "List unknown keys that wait for approval",
 		func(k model.PendingKey) string {
-			return store.LatestCursor(k.LastAt.UnixMicro(), k.Fingerprint+k.UserID)
+			return store.LatestCursor(k.LastAt, k.Fingerprint+k.UserID)
 		}, service.PendingKeys)
 	edit(rt, "approve-key", "POST", "/users/{id}/keys/approve", "Enrol a key that waits, by its fingerprint",
 		service.ApproveKey)

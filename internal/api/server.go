@@ -20,7 +20,7 @@ func (rt *routes) records() {
 	route(rt, "explain", "GET", "/explain", "Say why somebody could not log in",
 		func(ctx context.Context, in *about) (model.Explained, error) { return service.Explain(ctx, in.About) })
 	list(rt, "list-bans", "/bans", "List addresses that are kept out",
-		func(b model.Ban) string { return store.LatestCursor(b.Since.UnixMicro(), b.Address) }, service.Bans)
+		func(b model.Ban) string { return store.LatestCursor(b.Since, b.Address) }, service.Bans)
 	type ban struct {
 		Address string `query:"address" required:"true"`
 	}

@@ -60,7 +60,7 @@ func (r *Service) Key() string { return r.o.Key.Public() }
 
 // entry is a stored row as it is hashed.
 func entry(v store.LogRow) proof.Entry {
-	return proof.Entry{ID: v.ID, At: v.At, Actor: v.Actor, Action: v.Action, Subject: v.Subject, User: v.User,
+	return proof.Entry{ID: v.ID, At: v.At.UnixMicro(), Actor: v.Actor, Action: v.Action, Subject: v.Subject, User: v.User,
 		Detail: v.Detail}
 }
 
@@ -91,8 +91,7 @@ func (r *Service) Status(ctx context.Context) (s model.AuditStatus, err error) {
 		return s, err
 	}
 	if s.Waiting = waiting; waiting > 0 {
-		at := exchange.FromMicros(oldest)
-		s.OldestAt = &at
+		s.OldestAt = &oldest
 	}
 	c, err := q.LastCheckpoint()
 	if err != nil && !fault.Is(err, fault.NotFound) {
@@ -100,9 +99,8 @@ func (r *Service) Status(ctx context.Context) (s model.AuditStatus, err error) {
 	}
 	s.Checkpoint = c.Note
 	sent, err := q.LastSent()
-	if sent > 0 {
-		at := exchange.FromMicros(sent)
-		s.SentAt = &at
+	if !sent.IsZero() {
+		s.SentAt = &sent
 	}
 	return s, err
 }

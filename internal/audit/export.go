@@ -13,7 +13,6 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/proof"
 	"github.com/sallyport-sftp/sallyport/internal/store"
@@ -78,13 +77,13 @@ type Line struct {
 const microTime = "2006-01-02T15:04:05.000000Z07:00"
 
 func line(v store.LogRow) Line {
-	return Line{Seq: v.Seq, ID: v.ID, At: exchange.FromMicros(v.At).Format(microTime), Actor: v.Actor, Action: v.Action,
+	return Line{Seq: v.Seq, ID: v.ID, At: v.At.Format(microTime), Actor: v.Actor, Action: v.Action,
 		Subject: v.Subject, User: v.User, Detail: json.RawMessage(v.Detail)}
 }
 
 // shown is a row as lists show it.
 func shown(v store.LogRow) model.AuditLine {
-	l := model.AuditLine{Seq: v.Seq, ID: v.ID, At: exchange.FromMicros(v.At).Format(microTime), Actor: v.Actor,
+	l := model.AuditLine{Seq: v.Seq, ID: v.ID, At: v.At.Format(microTime), Actor: v.Actor,
 		Action: v.Action, Subject: v.Subject, UserID: v.User}
 	_ = json.Unmarshal([]byte(v.Detail), &l.Detail) // a row that was tampered with has none
 	return l
@@ -92,7 +91,7 @@ func shown(v store.LogRow) model.AuditLine {
 
 func (l *Line) entry() (proof.Entry, error) {
 	at, err := time.Parse(time.RFC3339Nano, l.At)
-	return proof.Entry{ID: l.ID, At: exchange.Micros(at), Actor: l.Actor, Action: l.Action, Subject: l.Subject,
+	return proof.Entry{ID: l.ID, At: at.UnixMicro(), Actor: l.Actor, Action: l.Action, Subject: l.Subject,
 		User: l.User, Detail: string(l.Detail)}, err
 }
 
@@ -106,12 +105,12 @@ func (r *Service) toNumbers(q *store.Q, s *Selection) (store.Checkpoint, error) 
 	}
 	s.from, s.to = 0, c.Size
 	if !s.Since.IsZero() {
-		if s.from, err = q.LogAt(exchange.Micros(s.Since), c.Size); err != nil {
+		if s.from, err = q.LogAt(s.Since, c.Size); err != nil {
 			return c, err
 		}
 	}
 	if !s.Until.IsZero() {
-		if s.to, err = q.LogAt(exchange.Micros(s.Until), c.Size); err != nil {
+		if s.to, err = q.LogAt(s.Until, c.Size); err != nil {
 			return c, err
 		}
 	}
@@ -258,7 +257,7 @@ func (r *Service) ExportCSV(ctx context.Context, w io.Writer, s Selection) error
 		if v == nil || !s.wants(*v) {
 			return nil
 		}
-		row := []string{strconv.FormatInt(v.Seq, 10), exchange.FromMicros(v.At).Format(microTime), v.Actor, v.Action,
+		row := []string{strconv.FormatInt(v.Seq, 10), v.At.Format(microTime), v.Actor, v.Action,
 			v.Subject, v.User, v.Detail, v.ID}
 		for i := range row {
 			row[i] = valid.Cell(row[i])

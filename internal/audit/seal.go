@@ -119,7 +119,7 @@ func (r *Service) sealSome(ctx context.Context) error {
 			At: now.Format(time.RFC3339)}); err != nil {
 			return "", err
 		}
-		return note, tx.AddCheckpoint(store.Checkpoint{Size: sealed.Size(), At: exchange.Micros(now), Note: note})
+		return note, tx.AddCheckpoint(store.Checkpoint{Size: sealed.Size(), At: now, Note: note})
 	})
 	if err != nil || note == "" {
 		return err
@@ -204,10 +204,10 @@ func (r *Service) old(q *store.Q, edge time.Time) (until int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	if until, err = q.LogAt(exchange.Micros(edge), size); err != nil {
+	if until, err = q.LogAt(edge, size); err != nil {
 		return 0, err
 	}
-	mark, err := q.CheckpointUntil(exchange.Micros(edge))
+	mark, err := q.CheckpointUntil(edge)
 	if fault.Is(err, fault.NotFound) {
 		return 0, nil
 	} else if err != nil {
@@ -245,7 +245,7 @@ func (r *Service) stateExpiry(ctx context.Context, e proof.Expiry) error {
 
 // pruneCheckpoints leaves one checkpoint a day of those that are old.
 func (r *Service) pruneCheckpoints(ctx context.Context, now time.Time) error {
-	day := func(us int64) string { return exchange.FromMicros(us).Format(time.DateOnly) }
+	day := func(t time.Time) string { return t.Format(time.DateOnly) }
 	for after := int64(-1); ctx.Err() == nil; {
 		list, err := r.o.Store.Read(ctx).CheckpointsAfter(after, thinBatch)
 		if err != nil {
@@ -254,7 +254,7 @@ func (r *Service) pruneCheckpoints(ctx context.Context, now time.Time) error {
 		var drop []int64
 		for i, c := range list {
 			after = c.Size
-			if i+1 < len(list) && day(c.At) == day(list[i+1].At) && now.Sub(exchange.FromMicros(c.At)) > thinAfter && !c.Sent {
+			if i+1 < len(list) && day(c.At) == day(list[i+1].At) && now.Sub(c.At) > thinAfter && !c.Sent {
 				drop = append(drop, c.Size)
 			}
 		}

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 )
@@ -20,7 +19,7 @@ func (r *Service) sendCheckpoint(ctx context.Context, now time.Time) error {
 	}
 	q := r.o.Store.Read(ctx)
 	last, err := q.LastSent()
-	if err != nil || now.Sub(exchange.FromMicros(last)) < sendEvery {
+	if err != nil || now.Sub(last) < sendEvery {
 		return err
 	}
 	if c, err := q.LastCheckpoint(); err != nil || c.Sent { // nothing happened since

@@ -114,7 +114,7 @@ var rowStories = stories{
 		rows, err := w.store.Read(ctx).LogRows(6, 1)
 		testkit.Must(t, err)
 		v := rows[0]
-		e := proof.Entry{ID: v.ID, At: v.At, Actor: v.Actor, Action: v.Action, Subject: v.Subject, User: v.User,
+		e := proof.Entry{ID: v.ID, At: v.At.UnixMicro(), Actor: v.Actor, Action: v.Action, Subject: v.Subject, User: v.User,
 			Detail: v.Detail}
 		leaf := e.Leaf()
 		w.tamper(`UPDATE audit_hashes SET hash = $1 WHERE idx = $2`, leaf[:], tlog.StoredHashIndex(0, 6))

@@ -11,7 +11,6 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/proof"
 	"github.com/sallyport-sftp/sallyport/internal/store"
@@ -344,7 +343,7 @@ func (v *Verifier) nameChanged(c proof.Checkpoint) error {
 			if e := entry(page[0]); e.Leaf() != was {
 				named++
 				v.report.fault("Row %d (%s) is not what was sealed: %s %s %s by %s.", seq, id,
-					exchange.FromMicros(page[0].At).Format(time.RFC3339), page[0].Action, page[0].Subject, page[0].Actor)
+					page[0].At.Format(time.RFC3339), page[0].Action, page[0].Subject, page[0].Actor)
 			}
 		}
 	}

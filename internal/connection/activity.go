@@ -34,7 +34,7 @@ func (r *Service) Seen(l *exchange.Login, action, path string, bytes int64) {
 		path = path[:pathKept] + "…"
 	}
 	k := sight{l.Session, action, path}
-	now := exchange.Micros(r.o.Clock())
+	now := r.o.Clock()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if o := r.seen[k]; o != nil {
@@ -206,7 +206,7 @@ func addSeen(q *store.Q, out *model.KeyActivity, users map[string]string) error 
 			return err
 		}
 		for _, o := range list {
-			until := exchange.FromMicros(o.Until)
+			until := o.Until
 			path, _ := valid.Text(o.Path)
 			out.Rows = append(out.Rows, model.Activity{At: exchange.IDTime(o.ID), Until: &until, User: users[o.UserID],
 				Session: o.Session, Action: o.Action, Path: path, Bytes: o.Bytes, Times: o.Times})

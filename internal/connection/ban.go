@@ -10,7 +10,6 @@ import (
 
 	"github.com/gaissmai/bart"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
@@ -208,7 +207,7 @@ func (g *guard) listed(from netip.Addr) bool { return g.allowed.Contains(from.Un
 // load reads the bans in force, and the allow-lists.
 func (g *guard) load(now time.Time, log *slog.Logger) {
 	q := g.store.Read(context.Background())
-	list, err := q.Bans(exchange.Micros(now), model.Paging{})
+	list, err := q.Bans(now, model.Paging{})
 	networks, err2 := q.AllowLists()
 	if err := errors.Join(err, err2); err != nil {
 		log.Error("bans could not be read", "err", err)
@@ -283,7 +282,7 @@ func (g *guard) sync(now time.Time, log *slog.Logger) {
 // Bans lists who is kept out now.
 func (r *Service) Bans(ctx context.Context, f model.EveryFilter) ([]model.Ban, error) {
 	r.guard.sync(r.o.Clock(), r.o.Log)
-	return r.o.Store.Read(ctx).Bans(exchange.Micros(r.o.Clock()), f.Paging)
+	return r.o.Store.Read(ctx).Bans(r.o.Clock(), f.Paging)
 }
 
 // Unban lets an address in again, and forgets its failures.

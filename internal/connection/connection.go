@@ -166,11 +166,11 @@ func (r *Service) History(from netip.Addr) (ok, failed time.Time) {
 	if err != nil {
 		return s.ok, s.failed
 	}
-	if t := exchange.FromMicros(a.LastOK); a.LastOK > 0 && t.After(s.ok) {
-		s.ok = t
+	if a.LastOK.After(s.ok) {
+		s.ok = a.LastOK
 	}
-	if t := exchange.FromMicros(a.LastFailed); a.LastFailed > 0 && t.After(s.failed) {
-		s.failed = t
+	if a.LastFailed.After(s.failed) {
+		s.failed = a.LastFailed
 	}
 	return s.ok, s.failed
 }
@@ -273,7 +273,7 @@ func write(tx *store.Tx, batch []Record, recent map[netip.Addr]seen) error {
 		if c.LoggedIn && c.EndedAt != nil {
 			add = tx.EndConnection
 		} else if c.LoggedIn && c.KeyID != "" {
-			used[c.KeyID] = store.KeyUse{KeyID: c.KeyID, Address: c.Address, Client: c.Client, At: exchange.Micros(c.At)}
+			used[c.KeyID] = store.KeyUse{KeyID: c.KeyID, Address: c.Address, Client: c.Client, At: c.At}
 		}
 		if err := add(c.Connection); err != nil {
 			return err
@@ -283,14 +283,7 @@ func write(tx *store.Tx, batch []Record, recent map[netip.Addr]seen) error {
 		return err
 	}
 	for addr, s := range recent {
-		a := store.Address{Address: addr.String()}
-		if !s.ok.IsZero() {
-			a.LastOK = exchange.Micros(s.ok)
-		}
-		if !s.failed.IsZero() {
-			a.LastFailed = exchange.Micros(s.failed)
-		}
-		if err := tx.SeenAddress(a); err != nil {
+		if err := tx.SeenAddress(store.Address{Address: addr.String(), LastOK: s.ok, LastFailed: s.failed}); err != nil {
 			return err
 		}
 	}
@@ -303,17 +296,17 @@ func (r *Service) prune(now time.Time) {
 	before := now.Add(-r.o.Policy.KeepFor)
 	ctx := context.Background()
 	for _, old := range []func(tx *store.Tx) (int64, error){
-		func(tx *store.Tx) (int64, error) { return tx.PruneConnections(exchange.Micros(before)) },
-		func(tx *store.Tx) (int64, error) { return tx.PruneAddresses(exchange.Micros(before)) },
-		func(tx *store.Tx) (int64, error) { return tx.PruneBans(exchange.Micros(before)) },
+		func(tx *store.Tx) (int64, error) { return tx.PruneConnections(before) },
+		func(tx *store.Tx) (int64, error) { return tx.PruneAddresses(before) },
+		func(tx *store.Tx) (int64, error) { return tx.PruneBans(before) },
 	} {
 		r.repeat(old)
 	}
 	q := r.o.Store.Read(ctx)
-	if edge, err := q.FailedEdge(r.o.Policy.KeepFailed); err == nil && edge > 0 {
+	if edge, err := q.FailedEdge(r.o.Policy.KeepFailed); err == nil && !edge.IsZero() {
 		r.repeat(func(tx *store.Tx) (int64, error) { return tx.PruneFailed(edge) })
 	}
-	if edge, err := q.StrangerEdge(r.o.Policy.KeepFailed); err == nil && edge > 0 {
+	if edge, err := q.StrangerEdge(r.o.Policy.KeepFailed); err == nil && !edge.IsZero() {
 		r.repeat(func(tx *store.Tx) (int64, error) { return tx.PruneStrangers(edge) })
 	}
 	edge, err := q.ObservationEdge(r.o.Policy.KeepSeen)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/model"
 )
@@ -29,7 +28,7 @@ func (r *Service) SumRefused(ctx context.Context) error {
 		if from.After(now) {
 			return nil // the clock was set back
 		}
-		sums, err := tx.RefusedBetween(exchange.Micros(from), exchange.Micros(now), refusedNamed)
+		sums, err := tx.RefusedBetween(from, now, refusedNamed)
 		if err != nil {
 			return err
 		}

@@ -46,7 +46,7 @@ func (d *desk) staged(id, text string) deposit.Deposit {
 	testkit.Must(d.t, err)
 	b := blobOf(id, text)
 	return deposit.Deposit{Stage: stage, Blob: b, Late: func(err error) { d.late <- err },
-		Record: func(tx *store.Tx) error { return tx.AddBlob(b, 1, 1) }}
+		Record: func(tx *store.Tx) error { return tx.AddBlob(b, 1, time.UnixMicro(1)) }}
 }
 
 func blobOf(id, text string) store.Blob {
@@ -199,7 +199,7 @@ func TestAClaimOfTheSweepIsNoRow(t *testing.T) {
 		d := newDesk(t, url)
 		in := d.staged("01CLAIM", "text")
 		testkit.Must(t, testkit.Write(context.Background(), d.store, func(tx *store.Tx) error {
-			_, err := tx.ClaimOrphan(in.Blob, 1)
+			_, err := tx.ClaimOrphan(in.Blob, time.UnixMicro(1))
 			return err
 		}))
 		if is, err := d.Look(in.Blob); err != nil || is {

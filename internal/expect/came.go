@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
@@ -33,7 +32,7 @@ func (r *Service) came(q *store.Q, e *model.Expectation, from,
 			continue
 		}
 		if n++; n == e.AtLeast {
-			enough = exchange.FromMicros(c.At)
+			enough = c.At
 		}
 	}
 	return n, enough, small, nil
@@ -43,9 +42,9 @@ func (r *Service) came(q *store.Q, e *model.Expectation, from,
 func candidates(q *store.Q, e *model.Expectation, from, to time.Time) (out []store.Came, err error) {
 	var list []store.Came
 	if e.UserID != "" {
-		list, err = q.DropsBetween(e.UserID, exchange.Micros(from), exchange.Micros(to))
+		list, err = q.DropsBetween(e.UserID, from, to)
 	} else {
-		list, err = q.PublicationsBetween(e.Feed, e.Account, exchange.Micros(from), exchange.Micros(to))
+		list, err = q.PublicationsBetween(e.Feed, e.Account, from, to)
 	}
 	for _, c := range list {
 		if ok, _ := path.Match(e.Glob, c.Name); ok || e.Glob == "" {

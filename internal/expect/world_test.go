@@ -128,7 +128,7 @@ func (w *world) comesLarge(user, name string, size int64) {
 			return err
 		}
 		return tx.AddDrops([]store.NewDrop{{VersionID: w.ids.New(), UserID: u.ID, Path: "/upload/" + name, Size: size,
-			SHA256: []byte{}, ReceivedAt: exchange.Micros(w.clock())}})
+			SHA256: []byte{}, ReceivedAt: w.clock()}})
 	}))
 }
 
@@ -138,7 +138,7 @@ func (w *world) published(account, name, local string) {
 	w.at(local)
 	testkit.Must(w.t, testkit.Write(ctx, w.store, func(tx *store.Tx) error {
 		return tx.AddPublication(store.NewPublication{ID: w.ids.New(), Feed: "data", Account: account, Name: name,
-			SHA256: []byte{}, Actor: "test", At: exchange.Micros(w.clock())})
+			SHA256: []byte{}, Actor: "test", At: w.clock()})
 	}))
 }
 
@@ -165,7 +165,7 @@ func (w *world) wantEvents(missed, met int) []model.Event {
 	w.t.Helper()
 	var all []model.Event
 	testkit.Must(w.t, testkit.Write(ctx, w.store, func(tx *store.Tx) (err error) {
-		all, err = tx.Outbox(1<<62, 1000)
+		all, err = tx.Outbox(time.UnixMicro(1<<62), 1000)
 		return err
 	}))
 	n := map[string]int{}

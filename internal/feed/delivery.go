@@ -44,7 +44,7 @@ func (r *Service) Served(l *exchange.Login, versionID string, served exchange.Sp
 		if ranges.Prefix() == d.Size {
 			d.State, d.Ranges, action = model.DeliveryCollected, nil, "delivery.collect"
 		}
-		if err := tx.SetServed(d, l, exchange.Micros(now)); err != nil {
+		if err := tx.SetServed(d, l, now); err != nil {
 			return err
 		}
 		if d.State == before {
@@ -98,7 +98,7 @@ func served(d store.DeliveryRow) model.Delivery {
 // Taken notes that the partner removed or renamed what a version's delivery placed, and
 // reports whether it is one: its bytes stay until they are due.
 func (r *Service) Taken(tx *store.Tx, versionID string) (held bool, err error) {
-	return tx.TakeDelivery(versionID, exchange.Micros(r.now()))
+	return tx.TakeDelivery(versionID, r.now())
 }
 
 // Withdraw takes a delivery back: the name goes from the mailbox, unless it
@@ -149,7 +149,7 @@ func (r *Service) withdraw(ctx context.Context, actor, id, reason string, unopen
 				return d, err
 			}
 		}
-		if err := tx.EndDelivery(version, model.DeliveryWithdrawn, exchange.Micros(r.now())); err != nil {
+		if err := tx.EndDelivery(version, model.DeliveryWithdrawn, r.now()); err != nil {
 			return d, err
 		}
 		d.State = model.DeliveryWithdrawn

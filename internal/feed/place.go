@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/mailbox"
 	"github.com/sallyport-sftp/sallyport/internal/store"
@@ -99,12 +98,12 @@ func (r *Service) begin(tx *store.Tx, actor string, f model.Feed, p Publication,
 	} else if !reached {
 		return noRecipient(p)
 	}
-	at := exchange.Micros(out.PublishedAt)
-	if err := tx.AddBlob(b, 1, at); err != nil {
+	if err := tx.AddBlob(b, 1, out.PublishedAt); err != nil {
 		return err
 	}
 	if err := tx.AddPublication(store.NewPublication{ID: out.ID, Feed: p.Feed, Account: p.Account, Name: p.Name,
-		Size: b.Size, SHA256: b.SHA256, IdempotencyKey: p.IdempotencyKey, Flag: p.flag, Actor: actor, Via: p.Via, At: at,
+		Size: b.Size, SHA256: b.SHA256, IdempotencyKey: p.IdempotencyKey, Flag: p.flag, Actor: actor, Via: p.Via,
+		At:      out.PublishedAt,
 		Placing: true}); err != nil {
 		return err
 	}
@@ -178,7 +177,7 @@ func (r *Service) placeSome(tx *store.Tx, p store.PublicationRow, f model.Feed) 
 
 // placed says what a publication did, once every mailbox has it.
 func (r *Service) placed(tx *store.Tx, p store.PublicationRow, f model.Feed) error {
-	if err := tx.ReleaseBlob(p.ID, exchange.Micros(r.now())); err != nil {
+	if err := tx.ReleaseBlob(p.ID, r.now()); err != nil {
 		return err
 	}
 	whole, err := tx.Publication(p.ID)
@@ -226,7 +225,7 @@ func (r *Service) deliver(tx *store.Tx, p store.PublicationRow, f model.Feed, to
 		deliveries = append(deliveries, d)
 	}
 	// After the mailboxes: who removes files takes them in that order.
-	if err := tx.ReplaceDeliveries(replaced, exchange.Micros(r.now())); err != nil {
+	if err := tx.ReplaceDeliveries(replaced, r.now()); err != nil {
 		return err
 	}
 	if err := copies.Refer(tx); err != nil {
@@ -239,7 +238,7 @@ func (r *Service) deliver(tx *store.Tx, p store.PublicationRow, f model.Feed, to
 // with all others, and the version whose place the copy took; "" for none.
 func (r *Service) deliverOne(tx *store.Tx, copies *mailbox.Copies, p store.PublicationRow, s store.Recipient,
 	dir string) (d store.NewDelivery, old string, err error) {
-	at := exchange.Micros(r.now())
+	at := r.now()
 	c, err := copies.Place(tx, mailbox.Place{UserID: s.UserID, Dir: dir, Name: p.Name,
 		Beside: p.ID + "-" + valid.CutName(p.Name, valid.MaxName-len(p.ID)-1),
 		Class:  func(full string) string { return r.o.Class(s.UserID, full, p.Feed) }})
@@ -268,7 +267,7 @@ func (r *Service) backfill(ctx context.Context, actor string, f model.Feed, s mo
 	if err != nil {
 		return 0, err
 	}
-	list, err := r.o.Store.Read(ctx).PublicationsSince(f.Name, u.Account, u.ID, exchange.Micros(since))
+	list, err := r.o.Store.Read(ctx).PublicationsSince(f.Name, u.Account, u.ID, since)
 	if err != nil {
 		return 0, err
 	}

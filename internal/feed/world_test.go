@@ -228,7 +228,7 @@ func (w *world) usage(u model.User) store.Usage {
 func (w *world) events(kind string) (out []model.Event) {
 	w.t.Helper()
 	testkit.Must(w.t, testkit.Write(ctx, w.store, func(tx *store.Tx) error {
-		all, err := tx.Outbox(1<<62, 1000)
+		all, err := tx.Outbox(time.UnixMicro(1<<62), 1000)
 		out = nil
 		for _, e := range all {
 			if e.Type == kind {

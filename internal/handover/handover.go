@@ -211,7 +211,7 @@ func (r *Service) open(tx *store.Tx, token []byte, from string,
 			return "", err
 		}
 	}
-	sealed, err := tx.OpenLink(token, from, exchange.Micros(now))
+	sealed, err := tx.OpenLink(token, from, now)
 	if err != nil {
 		return "", err
 	}
@@ -300,7 +300,7 @@ func (r *Service) Revoke(ctx context.Context, actor, id string) (model.Link, err
 		} else if err != nil {
 			return l, err
 		}
-		if err := tx.RevokeLink(id, exchange.Micros(r.now())); fault.Is(err, fault.NotFound) {
+		if err := tx.RevokeLink(id, r.now()); fault.Is(err, fault.NotFound) {
 			return l, fault.E(op, fault.Conflict, "The link is %s already.", l.State)
 		} else if err != nil {
 			return l, err
@@ -321,7 +321,7 @@ func (r *Service) Keep(ctx context.Context, log *slog.Logger) {
 // Expire ends the links whose time is over.
 func (r *Service) Expire(ctx context.Context) error {
 	return r.store.Write(ctx, func(tx *store.Tx) error {
-		over, err := tx.ExpireLinks(exchange.Micros(r.now()))
+		over, err := tx.ExpireLinks(r.now())
 		if err != nil {
 			return err
 		}

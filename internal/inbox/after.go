@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
@@ -145,7 +144,7 @@ func (r *Service) nextPage(ctx context.Context, e *errand, now time.Time) (err e
 		until = now.Add(-moveLatest)
 	}
 	if e.page, err = r.o.Store.Read(ctx).
-		PendingDrops(e.what, e.user, exchange.Micros(until), e.last, afterPage); err != nil {
+		PendingDrops(e.what, e.user, until, e.last, afterPage); err != nil {
 		return err
 	}
 	if e.end = len(e.page) < afterPage; len(e.page) > 0 {

@@ -20,10 +20,10 @@ func (r *Service) Arrived(tx *store.Tx, list []exchange.Arrival) error {
 	drops := make([]store.NewDrop, len(list))
 	for i, a := range list {
 		drops[i] = store.NewDrop{VersionID: a.VersionID, UserID: a.Login.User.ID, Path: a.Path, Size: a.Size,
-			SHA256: a.SHA256, Fingerprint: a.Login.Fingerprint, Address: a.Login.Address, ReceivedAt: exchange.Micros(a.At),
+			SHA256: a.SHA256, Fingerprint: a.Login.Fingerprint, Address: a.Login.Address, ReceivedAt: a.At,
 			Scanner: r.o.Scanner}
 		if wait := r.wait(a); wait > 0 {
-			drops[i].ReadyAt = exchange.Micros(a.At.Add(wait))
+			drops[i].ReadyAt = a.At.Add(wait)
 		}
 	}
 	if err := findDuplicates(tx, drops); err != nil {
@@ -34,7 +34,7 @@ func (r *Service) Arrived(tx *store.Tx, list []exchange.Arrival) error {
 	}
 	events := make([]model.Event, 0, len(list))
 	for i, d := range drops {
-		if d.ReadyAt > 0 {
+		if !d.ReadyAt.IsZero() {
 			continue // told when it is handed on
 		}
 		e, err := r.received(tx, list[i].Login.User, d, list[i].At)
@@ -114,7 +114,7 @@ func (r *Service) digest(tx *store.Tx, userID string, at time.Time, name, reason
 	if err != nil {
 		return fault.Wrap("inbox.digest", fault.Internal, err)
 	}
-	return tx.AddDigest(store.Digest{ID: r.o.IDs.New(), UserID: userID, At: exchange.Micros(at), Kind: "refused",
+	return tx.AddDigest(store.Digest{ID: r.o.IDs.New(), UserID: userID, At: at, Kind: "refused",
 		Detail: string(detail)})
 }
 
@@ -135,14 +135,14 @@ func (r *Service) Renamed(tx *store.Tx, first bool, a exchange.Arrival) error {
 	} else if err != nil {
 		return err
 	}
-	was, at := pathOf(d), exchange.Micros(a.At)
+	was := pathOf(d)
 	if was == a.Path {
 		return nil
 	}
 	if !unclaimed(d.State) {
-		return tx.AddDropName(d.ID, a.Path, at)
+		return tx.AddDropName(d.ID, a.Path, a.At)
 	}
-	if err := tx.AddDropName(d.ID, was, exchange.Micros(d.ReceivedAt)); err != nil {
+	if err := tx.AddDropName(d.ID, was, d.ReceivedAt); err != nil {
 		return err
 	}
 	now, err := r.newName(tx, d, a)
@@ -153,7 +153,7 @@ func (r *Service) Renamed(tx *store.Tx, first bool, a exchange.Arrival) error {
 		return err
 	}
 	switch {
-	case now.ReadyAt > 0:
+	case !now.ReadyAt.IsZero():
 		return nil
 	case d.ReadyAt != nil: // nobody has heard of it yet
 		e, err := r.received(tx, model.User{Account: d.Account, Name: d.User, Vendor: d.Vendor}, now, a.At)
@@ -177,7 +177,7 @@ func (r *Service) newName(tx *store.Tx, d model.Drop, a exchange.Arrival) (store
 	}
 	now.Path = a.Path
 	if d.ReadyAt != nil && r.wait(a) > 0 {
-		now.ReadyAt = exchange.Micros(*d.ReadyAt)
+		now.ReadyAt = *d.ReadyAt
 	}
 	content, byName := "", ""
 	if content, err = tx.TwinByContent(d.UserID, now.SHA256, d.ID); err == nil {
@@ -209,7 +209,7 @@ const ripenAtOnce = 100
 func (r *Service) ripen(ctx context.Context) error {
 	for {
 		now := r.now()
-		ids, err := r.o.Store.Read(ctx).RipeDrops(exchange.Micros(now), ripenAtOnce)
+		ids, err := r.o.Store.Read(ctx).RipeDrops(now, ripenAtOnce)
 		if err != nil || len(ids) == 0 {
 			return err
 		}

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
@@ -58,7 +57,7 @@ func (r *Service) Claim(ctx context.Context, actor string, c model.NewClaim) ([]
 	return store.Change(ctx, r.o.Store, func(tx *store.Tx) ([]model.Drop, error) {
 		now := r.now()
 		until := now.Add(lease)
-		list, err := r.claimable(tx, c, exchange.Micros(now))
+		list, err := r.claimable(tx, c, now)
 		if err != nil {
 			return nil, err
 		}
@@ -69,7 +68,7 @@ func (r *Service) Claim(ctx context.Context, actor string, c model.NewClaim) ([]
 				again = d.Consumer
 			}
 			d.State, d.Consumer, d.Claim, d.ClaimUntil = model.DropClaimed, c.Consumer, rand.Text(), &until
-			if err := tx.ClaimDrop(d.ID, d.Claim, d.Consumer, exchange.Micros(until)); err != nil {
+			if err := tx.ClaimDrop(d.ID, d.Claim, d.Consumer, until); err != nil {
 				return nil, err
 			}
 			detail := map[string]string{"consumer": c.Consumer, "until": until.Format(time.RFC3339)}
@@ -87,7 +86,7 @@ func (r *Service) Claim(ctx context.Context, actor string, c model.NewClaim) ([]
 // claimable are the drops that a consumer may claim now. The scanner of today
 // scans whatever waits for one; any other consumer, only what came while it was
 // the scanner.
-func (r *Service) claimable(tx *store.Tx, c model.NewClaim, now int64) ([]model.Drop, error) {
+func (r *Service) claimable(tx *store.Tx, c model.NewClaim, now time.Time) ([]model.Drop, error) {
 	f := model.DropFilter{User: c.User, Account: c.Account, Paging: model.Paging{Limit: c.Limit}}
 	if r.o.Scanner != "" && c.Consumer == r.o.Scanner {
 		return tx.Claimable(model.DropUnscanned, "", f, now)
@@ -160,7 +159,7 @@ func (r *Service) Renew(ctx context.Context, actor, id, claim, lease string) (d 
 		}
 		until := r.now().Add(lasts)
 		d.ClaimUntil = &until
-		if err := tx.ClaimDrop(id, claim, d.Consumer, exchange.Micros(until)); err != nil {
+		if err := tx.ClaimDrop(id, claim, d.Consumer, until); err != nil {
 			return d, err
 		}
 		return d, r.audit(tx, actor, "drop.renew", d,
@@ -209,7 +208,7 @@ func (r *Service) ClaimOne(ctx context.Context, g *store.Guard, actor, consumer,
 		switch {
 		case d.State == model.DropClaimed && d.Consumer == consumer:
 			d.ClaimUntil = &until
-			if err := tx.ClaimDrop(id, d.Claim, consumer, exchange.Micros(until)); err != nil {
+			if err := tx.ClaimDrop(id, d.Claim, consumer, until); err != nil {
 				return d, err
 			}
 			return d, r.audit(tx, actor, "drop.renew", d,
@@ -229,7 +228,7 @@ func (r *Service) ClaimOne(ctx context.Context, g *store.Guard, actor, consumer,
 				d.ReadyAt.Format(time.RFC3339))
 		}
 		d.State, d.Consumer, d.Claim, d.ClaimUntil = model.DropClaimed, consumer, rand.Text(), &until
-		if err := tx.ClaimDrop(id, d.Claim, consumer, exchange.Micros(until)); err != nil {
+		if err := tx.ClaimDrop(id, d.Claim, consumer, until); err != nil {
 			return d, err
 		}
 		return d, r.audit(tx, actor, "drop.claim", d,
@@ -255,5 +254,5 @@ func (r *Service) AckOwn(ctx context.Context, g *store.Guard, actor, consumer, i
 // them: those that nobody has claimed, and its own. name, unless it is "", is the last part
 // of their path.
 func (r *Service) Waiting(ctx context.Context, userID, consumer, name string, p model.Paging) ([]model.Drop, error) {
-	return r.o.Store.Read(ctx).WaitingDrops(userID, consumer, name, exchange.Micros(r.now()), p)
+	return r.o.Store.Read(ctx).WaitingDrops(userID, consumer, name, r.now(), p)
 }

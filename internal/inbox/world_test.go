@@ -143,11 +143,11 @@ func (w *world) arrive(user, path, text string) string {
 			return err
 		}
 		now := w.clock()
-		if err := tx.AddBlob(b, 1, exchange.Micros(now)); err != nil {
+		if err := tx.AddBlob(b, 1, now); err != nil {
 			return err
 		}
 		if err := tx.AddVersion(store.Version{ID: id, FileID: id, UserID: u.ID, BlobID: id, Actor: "user:" + user,
-			StoredAt: exchange.Micros(now)}); err != nil {
+			StoredAt: now}); err != nil {
 			return err
 		}
 		return w.service.Arrived(tx, []exchange.Arrival{w.arrival(u, id, path, b.Size, b.SHA256)})
@@ -266,7 +266,7 @@ func (w *world) audited(action string) (n int) {
 func (w *world) emitted(kind string) (out []string) {
 	w.t.Helper()
 	testkit.Must(w.t, testkit.Write(ctx, w.store, func(tx *store.Tx) error {
-		all, err := tx.Outbox(1<<62, 1000)
+		all, err := tx.Outbox(time.UnixMicro(1<<62), 1000)
 		out = nil
 		for _, e := range all {
 			if e.Type == kind {

@@ -58,7 +58,7 @@ func (c *Copies) Place(tx *store.Tx, p Place) (out Copy, err error) {
 		return out, err
 	}
 	f := store.File{DirID: spot.DirID, Name: path.Base(out.Path), FileID: c.IDs.New(), Size: c.Size,
-		Mtime: exchange.Micros(c.At), Mode: 0o644}
+		Mtime: c.At, Mode: 0o644}
 	f.VersionID, out.Version = f.FileID, f.FileID
 	if spot.Old != nil {
 		f.FileID, out.Replaced = spot.Old.FileID, spot.Old.VersionID

@@ -21,7 +21,7 @@ func (b *Box) MakeDir(d store.Dir) error {
 
 // MoveDir gives a directory another parent and name; a taken name is Exists.
 func (b *Box) MoveDir(id, parent, name string, at time.Time) error {
-	return b.tx.MoveDir(id, parent, name, exchange.Micros(at))
+	return b.tx.MoveDir(id, parent, name, at)
 }
 
 // RemoveDir removes a directory; one that is not empty is Exists.
@@ -85,7 +85,7 @@ func (b *Box) makeMissing(n NewDirs, names []string, have []store.Dir) (id strin
 	last, missing := have[len(have)-1], names[len(have)-1:]
 	for i, name := range missing {
 		last = store.Dir{ID: n.IDs.New(), Parent: last.ID, Name: name, Fixed: true, Staging: n.Staging,
-			Mtime: exchange.Micros(n.At)}
+			Mtime: n.At}
 		if i == len(missing)-1 {
 			last.Rights = n.Rights
 		}

@@ -3,7 +3,6 @@ package mailbox
 import (
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/model"
@@ -33,7 +32,7 @@ func (b *Box) Put(u Upload, gone Gone) error {
 	if u.Old != nil {
 		f.FileID = u.Old.FileID
 		add.Bytes, add.Files = f.Size-u.Old.Size, 0
-		if err := b.replaced(*u.Old, exchange.FromMicros(c.StoredAt), gone); err != nil {
+		if err := b.replaced(*u.Old, c.StoredAt, gone); err != nil {
 			return err
 		}
 	}

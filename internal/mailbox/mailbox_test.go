@@ -79,7 +79,7 @@ func (s *shelf) put(name, text string) error {
 		return b.Put(mailbox.Upload{Old: old, Actor: "test", Limits: model.StorageLimits{QuotaBytes: 100, QuotaFiles: 10},
 			File: store.File{DirID: owner, Name: name, FileID: id, VersionID: id, Size: int64(len(text))},
 			Content: store.Content{BlobID: id, Key: id, Size: int64(len(text)), SHA256: sum[:],
-				StoredAt: exchange.Micros(s.now)}}, s.gone)
+				StoredAt: s.now}}, s.gone)
 	})
 }
 
@@ -157,7 +157,7 @@ var shelves = map[string]func(t *testing.T, s *shelf){
 		testkit.Must(t, s.put("a", "one"))
 		testkit.Must(t, s.remove("a"))
 		testkit.Must(t, s.change(func(tx *store.Tx, _ *mailbox.Box) error {
-			dead, err := tx.DeadBlobs(exchange.Micros(s.now), 10)
+			dead, err := tx.DeadBlobs(s.now, 10)
 			if err != nil || len(dead) != 1 {
 				t.Errorf("dead are %v", dead)
 			}
@@ -175,7 +175,7 @@ var shelves = map[string]func(t *testing.T, s *shelf){
 			if err := b.MakeDir(store.Dir{ID: s.ids.New(), Parent: owner, Name: "d"}); err != nil {
 				return err
 			}
-			if err := tx.AddBlob(store.Blob{ID: "P", Key: "p", Size: 200, SHA256: []byte{1}}, 1, 1); err != nil {
+			if err := tx.AddBlob(store.Blob{ID: "P", Key: "p", Size: 200, SHA256: []byte{1}}, 1, time.UnixMicro(1)); err != nil {
 				return err
 			}
 			c := mailbox.Copies{Blob: "P", Size: 200, Actor: "test", At: s.now, IDs: s.ids}

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 )
 
@@ -27,7 +26,7 @@ func (b *Box) replaced(old store.File, now time.Time, gone Gone) error {
 	if err != nil {
 		return err
 	}
-	if now.Sub(exchange.FromMicros(c.StoredAt)) < replaceGrace {
+	if now.Sub(c.StoredAt) < replaceGrace {
 		return Drop(b.tx, []string{old.VersionID}, now)
 	}
 	return nil
@@ -77,7 +76,7 @@ func Drop(tx *store.Tx, versions []string, now time.Time) error {
 	}
 	slices.Sort(blobs)
 	for _, id := range blobs {
-		if err := tx.ReleaseBlob(id, exchange.Micros(now)); err != nil {
+		if err := tx.ReleaseBlob(id, now); err != nil {
 			return err
 		}
 	}

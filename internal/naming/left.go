@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 	"github.com/sallyport-sftp/sallyport/model"
@@ -31,7 +30,7 @@ func (r *Service) FindLeft(ctx context.Context) error {
 	if week := now.Add(-7 * 24 * time.Hour); since.Before(week) {
 		since = week
 	}
-	left, err := q.Patient().StoredBetween(exchange.Micros(since), exchange.Micros(until))
+	left, err := q.Patient().StoredBetween(since, until)
 	if err != nil {
 		return err
 	}
@@ -50,9 +49,9 @@ func (r *Service) FindLeft(ctx context.Context) error {
 			path := valid.Printable(dir + "/" + k.Name)
 			if err := tx.Emit(model.Event{ID: r.ids.New(), Type: model.EventLeft, At: now, Account: k.Account, User: k.User,
 				Data: model.FileLeft{
-					Path: path, Size: k.Size, Stored: exchange.FromMicros(k.StoredAt).Truncate(time.Second),
+					Path: path, Size: k.Size, Stored: k.StoredAt.Truncate(time.Second),
 					Words: fmt.Sprintf("%s stored %s on %s and never gave it its final name, so nobody was told that it came.", k.User,
-						path, exchange.FromMicros(k.StoredAt).Format("2006-01-02 15:04"))}}); err != nil {
+						path, k.StoredAt.Format("2006-01-02 15:04"))}}); err != nil {
 				return err
 			}
 		}

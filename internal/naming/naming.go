@@ -156,7 +156,7 @@ func (r *Service) setPolicy(tx *store.Tx, actor string, p model.NamePolicy) (mod
 	if p.Grace != nil {
 		row.Detail["grace"] = p.GraceText
 	}
-	if err := tx.PutNamePolicy(p, actor, exchange.Micros(now)); err != nil {
+	if err := tx.PutNamePolicy(p, actor, now); err != nil {
 		return p, err
 	}
 	return p, tx.Audit(row)

@@ -64,7 +64,7 @@ func (r *Service) untilStarted(ctx context.Context) *jobs {
 // jobs.
 func (r *Service) Dispatch(ctx context.Context) error {
 	for ctx.Err() == nil {
-		waits, err := r.o.Store.Read(ctx).HasEvents(exchange.Micros(r.now()))
+		waits, err := r.o.Store.Read(ctx).HasEvents(r.now())
 		if err != nil || !waits {
 			return err
 		}
@@ -105,7 +105,7 @@ func (r *Service) handOut(ctx context.Context) (n int, err error) {
 
 func (r *Service) handOutSome(ctx context.Context, limit int) (int, error) {
 	return store.Change(ctx, r.o.Store, func(tx *store.Tx) (int, error) {
-		events, err := tx.Outbox(exchange.Micros(r.now()), limit)
+		events, err := tx.Outbox(r.now(), limit)
 		if err != nil || len(events) == 0 {
 			return 0, err
 		}
@@ -147,12 +147,12 @@ func (r *Service) messages(tx *store.Tx, e model.Event, hooks []model.Webhook) e
 func (r *Service) postpone(ctx context.Context, cause error) error {
 	return r.o.Store.Write(ctx, func(tx *store.Tx) error {
 		now := r.now()
-		events, err := tx.Outbox(exchange.Micros(now), 1)
+		events, err := tx.Outbox(now, 1)
 		if err != nil || len(events) == 0 {
 			return err
 		}
-		tries, err := tx.Postpone(events[0].ID, func(tries int64) int64 {
-			return exchange.Micros(now.Add(min(time.Second<<min(tries-1, 20), time.Hour)))
+		tries, err := tx.Postpone(events[0].ID, func(tries int64) time.Time {
+			return now.Add(min(time.Second<<min(tries-1, 20), time.Hour))
 		})
 		if err == nil && (tries == 1 || tries%24 == 0) {
 			r.o.Log.Error("an event could not be handed out; it is tried again", "event", events[0].ID, "type", events[0].Type,
@@ -172,10 +172,10 @@ func (r *Service) maintain(ctx context.Context, now time.Time) error {
 	}
 	errs = append(errs, r.writeDigests(ctx, now))
 	return errors.Join(append(errs, r.o.Store.Write(ctx, func(tx *store.Tx) error {
-		if _, err := tx.Requeue(exchange.Micros(now.Add(-lostAfter))); err != nil || r.o.Keep == 0 {
+		if _, err := tx.Requeue(now.Add(-lostAfter)); err != nil || r.o.Keep == 0 {
 			return err
 		}
-		_, err := tx.PruneMessages(exchange.Micros(now.Add(-r.o.Keep)))
+		_, err := tx.PruneMessages(now.Add(-r.o.Keep))
 		return err
 	}))...)
 }
@@ -204,7 +204,7 @@ func (r *Service) mailNotices(ctx context.Context) error {
 
 func (r *Service) mailNotice(ctx context.Context, n model.Notice) error {
 	err := r.o.Store.Write(ctx, func(tx *store.Tx) error {
-		if err := tx.NoticeMailed(n.ID, exchange.Micros(r.now())); err != nil {
+		if err := tx.NoticeMailed(n.ID, r.now()); err != nil {
 			return err
 		}
 		u, err := tx.User(n.User)
@@ -240,7 +240,7 @@ var digests = []struct {
 func (r *Service) writeDigests(ctx context.Context, now time.Time) error {
 	var errs []error // a user whose digest fails stops no other's
 	for _, d := range digests {
-		edge := exchange.Micros(now.UTC().Truncate(d.every))
+		edge := now.UTC().Truncate(d.every)
 		for after := ""; ctx.Err() == nil; {
 			users, err := r.o.Store.Read(ctx).DigestUsers(d.kind, edge, after, dispatchBatch)
 			if err != nil || len(users) == 0 {
@@ -282,7 +282,7 @@ func refusedLetter(items []store.Digest, total int) Letter {
 	for _, d := range items {
 		var v digestItem
 		_ = json.Unmarshal([]byte(d.Detail), &v) // ours; damage reads as nothing said
-		l.add(exchange.FromMicros(d.At).Format("2006-01-02 15:04"), v.Name, v.Reason, v.Advice)
+		l.add(d.At.Format("2006-01-02 15:04"), v.Name, v.Reason, v.Advice)
 	}
 	l.Text = fmt.Sprintf("In the last hour %s that you sent could not be used, or had come before.", files(total))
 	l.More = total - len(items)
@@ -294,7 +294,7 @@ func freshLetter(items []store.Digest, total int) Letter {
 	for _, d := range items {
 		var v digestItem
 		_ = json.Unmarshal([]byte(d.Detail), &v)
-		l.add(exchange.FromMicros(d.At).Format("2006-01-02 15:04"), v.Name, v.Feed)
+		l.add(d.At.Format("2006-01-02 15:04"), v.Name, v.Feed)
 	}
 	l.Text = fmt.Sprintf("%s came for you since yesterday.", files(total))
 	l.More = total - len(items)

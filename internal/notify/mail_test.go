@@ -8,7 +8,6 @@ import (
 
 	"github.com/emersion/go-smtp"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
@@ -35,7 +34,7 @@ func (w *world) customer(name string, people ...string) model.User {
 func (w *world) digest(u model.User, kind, name string) {
 	w.t.Helper()
 	testkit.Must(w.t, testkit.Write(ctx, w.store, func(tx *store.Tx) error {
-		return tx.AddDigest(store.Digest{ID: w.ids.New(), UserID: u.ID, At: exchange.Micros(w.clock()), Kind: kind,
+		return tx.AddDigest(store.Digest{ID: w.ids.New(), UserID: u.ID, At: w.clock(), Kind: kind,
 			Detail: fmt.Sprintf(`{"name": %q, "reason": "bad", "feed": "inv"}`, name)})
 	}))
 }

@@ -16,7 +16,6 @@ import (
 	"github.com/riverqueue/river/riverdriver/riversqlite"
 	"github.com/riverqueue/river/rivermigrate"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
@@ -142,7 +141,7 @@ func (j *jobs) enqueue(ctx context.Context) (n int, err error) {
 	params := make([]river.InsertManyParams, len(ids))
 	for i := range ids {
 		params[i] = river.InsertManyParams{Args: sendArgs{ids[i]}, InsertOpts: &river.InsertOpts{Queue: channels[i]}}
-		if err := s.QueuedMessage(ctx, tx, ids[i], exchange.Micros(j.service.now())); err != nil {
+		if err := s.QueuedMessage(ctx, tx, ids[i], j.service.now()); err != nil {
 			return 0, err
 		}
 	}
@@ -249,7 +248,7 @@ func (r *Service) tried(m model.Message, err error, last bool) error {
 	}
 	now := r.now()
 	return r.o.Store.Write(context.Background(), func(tx *store.Tx) error {
-		if err := tx.Tried(m.ID, state, text, exchange.Micros(now)); err != nil {
+		if err := tx.Tried(m.ID, state, text, now); err != nil {
 			return err
 		}
 		if state == model.MessageBounced {
@@ -306,7 +305,7 @@ func (r *Service) Bounced(ctx context.Context, actor, address, why string) (n in
 	}
 	now := r.now()
 	return store.Change(ctx, r.o.Store, func(tx *store.Tx) (int64, error) {
-		n, err := tx.Bounced(address, exchange.Micros(now.Add(-bouncedWithin)), why)
+		n, err := tx.Bounced(address, now.Add(-bouncedWithin), why)
 		if err != nil {
 			return n, err
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"strings"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
@@ -95,7 +94,7 @@ func (r *Service) Release(ctx context.Context, who, id string) (model.Hold, erro
 			return h, fault.Missing("retention", err, "There is no hold %q.", valid.Printable(id))
 		}
 		now := r.now()
-		if err := tx.ReleaseHold(id, who, exchange.Micros(now)); err != nil {
+		if err := tx.ReleaseHold(id, who, now); err != nil {
 			return h, fault.Missing("retention", err, "The hold was released already.")
 		}
 		h.ReleasedAt, h.ReleasedBy = &now, who

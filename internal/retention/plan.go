@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
@@ -36,7 +35,7 @@ func (r *Service) planRegular(ctx context.Context) error {
 	if due.Sub(now) > r.o.Policy.Notice+planEarlier {
 		return nil
 	}
-	if _, err := r.o.Store.Read(ctx).RunAt(exchange.Micros(due)); !fault.Is(err, fault.NotFound) {
+	if _, err := r.o.Store.Read(ctx).RunAt(due); !fault.Is(err, fault.NotFound) {
 		return err
 	}
 	confirm, err := r.o.Store.Read(ctx).Setting(confirmSetting)
@@ -132,8 +131,9 @@ func (r *Service) eachDue(ctx context.Context, at time.Time, visit func(store.Ke
 		if err != nil {
 			return err
 		}
-		for since, after := int64(0), ""; ctx.Err() == nil; {
-			page, err := q.Due(class, exchange.Micros(before), since, after, planBatch)
+		since, after := time.Time{}, ""
+		for ctx.Err() == nil {
+			page, err := q.Due(class, before, since, after, planBatch)
 			if err != nil {
 				return err
 			}
@@ -202,7 +202,7 @@ func (n *naming) add(k store.Kept) error {
 	}
 	n.run.Files, n.run.Bytes = n.run.Files+1, n.run.Bytes+k.Size
 	n.items = append(n.items, model.RetentionItem{Account: k.Account, UserID: k.UserID, Version: k.ID, Path: full,
-		Size: k.Size, Sum: k.Sum, Class: k.Class, StoredAt: exchange.FromMicros(k.StoredAt),
+		Size: k.Size, Sum: k.Sum, Class: k.Class, StoredAt: k.StoredAt,
 		Fetched: cmp.Or(k.Delivery, k.Drop), State: model.ItemNamed})
 	if len(n.items) < planBatch {
 		return nil

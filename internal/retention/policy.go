@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/mailbox"
 	"github.com/sallyport-sftp/sallyport/internal/store"
@@ -141,7 +140,7 @@ func (r *Service) KeptUntil(ctx context.Context, versionID string) time.Time {
 	if err != nil {
 		return time.Time{}
 	}
-	until, err := valid.After(exchange.FromMicros(k.StoredAt), rules.period(k.Class))
+	until, err := valid.After(k.StoredAt, rules.period(k.Class))
 	if err != nil {
 		return time.Time{}
 	}
@@ -243,7 +242,7 @@ func put(tx *store.Tx, p model.RetentionPolicy, who string, at time.Time) error 
 	case p.Keep == "":
 		return fault.Missing("retention", tx.DropPolicy(p.Class), "There is no such policy.")
 	}
-	return tx.PutPolicy(p, who, exchange.Micros(at))
+	return tx.PutPolicy(p, who, at)
 }
 
 const (

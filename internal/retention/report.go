@@ -13,7 +13,6 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/blob"
 	"github.com/sallyport-sftp/sallyport/internal/deposit"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/proof"
 	"github.com/sallyport-sftp/sallyport/internal/store"
@@ -64,7 +63,7 @@ func (r *Service) close(tx *store.Tx, run model.RetentionRun, b store.Blob, coun
 	} else if is.State != model.RunRunning {
 		return fault.E("retention.close", fault.Conflict, "Another node has finished the run.")
 	}
-	if err := tx.AddBlob(b, 1, exchange.Micros(now)); err != nil {
+	if err := tx.AddBlob(b, 1, now); err != nil {
 		return err
 	}
 	if err := tx.PutRun(run); err != nil {

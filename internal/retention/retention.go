@@ -107,7 +107,7 @@ func (r *Service) Keep(ctx context.Context) {
 func (r *Service) lead(ctx context.Context) (bool, error) {
 	return store.Change(ctx, r.o.Store, func(tx *store.Tx) (bool, error) {
 		now := r.now()
-		return tx.TakeLease(leaseName, r.o.Node, exchange.Micros(now), exchange.Micros(now.Add(leaseFor)))
+		return tx.TakeLease(leaseName, r.o.Node, now, now.Add(leaseFor))
 	})
 }
 

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/mailbox"
 	"github.com/sallyport-sftp/sallyport/internal/store"
@@ -271,12 +270,12 @@ func (r *Service) judge(run model.RetentionRun, k store.Kept, holds []model.Hold
 	if run.Kind == model.RunRegular && r.now().Sub(since) < r.o.Policy.Reminder {
 		return model.ItemKept, "its notice came too late"
 	}
-	if k.Drop == model.DropClaimed && k.ClaimUntil > exchange.Micros(r.now()) {
+	if k.Drop == model.DropClaimed && k.ClaimUntil.After(r.now()) {
 		return model.ItemKept, "a consumer is working on it"
 	}
 	if run.Kind == model.RunRegular {
 		before, err := valid.Before(run.DueAt, rules.period(k.Class))
-		if err != nil || k.StoredAt >= exchange.Micros(before) {
+		if err != nil || !k.StoredAt.Before(before) {
 			return model.ItemKept, "its policy keeps it longer by now"
 		}
 	}
@@ -288,12 +287,12 @@ func (r *Service) judge(run model.RetentionRun, k store.Kept, holds []model.Hold
 func (r *Service) expired(tx *store.Tx, run model.RetentionRun, k store.Kept, i model.RetentionItem) error {
 	at := r.now()
 	if k.Delivery != "" && k.Delivery != model.DeliveryWithdrawn && k.Delivery != model.DeliveryReplaced {
-		if err := tx.EndDelivery(k.ID, model.DeliveryExpired, exchange.Micros(at)); err != nil {
+		if err := tx.EndDelivery(k.ID, model.DeliveryExpired, at); err != nil {
 			return err
 		}
 	}
 	if k.Drop != "" {
-		if err := tx.DropRemoved(k.ID, exchange.Micros(at)); err != nil {
+		if err := tx.DropRemoved(k.ID, at); err != nil {
 			return err
 		}
 	}

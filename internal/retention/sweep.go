@@ -55,7 +55,7 @@ func (w *Sweeper) Run(ctx context.Context) {
 func (w *Sweeper) Sweep(ctx context.Context) (removed int, err error) {
 	now := w.clock()
 	for ctx.Err() == nil {
-		dead, err := w.store.Read(ctx).DeadBlobs(exchange.Micros(now.Add(-grace)), batch)
+		dead, err := w.store.Read(ctx).DeadBlobs(now.Add(-grace), batch)
 		if err != nil || len(dead) == 0 {
 			if err != nil {
 				return removed, err
@@ -80,7 +80,7 @@ func (w *Sweeper) claimOrphans(ctx context.Context, now time.Time) error {
 	claim := func() error {
 		err := w.store.Write(ctx, func(tx *store.Tx) error {
 			for _, b := range pending {
-				if fresh, err := tx.ClaimOrphan(b, exchange.Micros(now)); err != nil {
+				if fresh, err := tx.ClaimOrphan(b, now); err != nil {
 					return err
 				} else if fresh {
 					w.log.Warn("bytes without a record were found", "key", b.Key, "size", b.Size)

@@ -8,7 +8,6 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/blob"
 	"github.com/sallyport-sftp/sallyport/internal/blob/disk"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/retention"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
@@ -45,11 +44,11 @@ func TestSweep(t *testing.T) {
 	}
 	must(t, testkit.Write(ctx, s, func(tx *store.Tx) error {
 		for _, id := range []string{"LIVE", "DEAD"} {
-			if err := tx.AddBlob(store.Blob{ID: id, Key: key[id], SHA256: []byte{}}, 1, exchange.Micros(now)); err != nil {
+			if err := tx.AddBlob(store.Blob{ID: id, Key: key[id], SHA256: []byte{}}, 1, now); err != nil {
 				return err
 			}
 		}
-		return tx.ReleaseBlob("DEAD", exchange.Micros(now))
+		return tx.ReleaseBlob("DEAD", now)
 	}))
 	there := func(id string) bool {
 		r, err := blobs.Open(key[id], -1)

@@ -116,7 +116,7 @@ func (w *world) tell(tx *store.Tx, l retention.Letter) (int, error) {
 		if err := tx.AddMessage(m); err != nil {
 			return 0, err
 		}
-		if err := tx.Tried(m.ID, model.MessageSent, "", exchange.Micros(w.clock())); err != nil {
+		if err := tx.Tried(m.ID, model.MessageSent, "", w.clock()); err != nil {
 			return 0, err
 		}
 	}
@@ -203,16 +203,16 @@ func (w *world) put(u model.User, full, text string) (version string) {
 			return err
 		}
 		f := store.File{DirID: dir, Name: path.Base(full), FileID: w.ids.New(), VersionID: version, Size: b.Size,
-			Mtime: exchange.Micros(now)}
+			Mtime: now}
 		grown, files := b.Size, int64(1)
 		if found.File != nil {
 			f.FileID, grown, files = found.File.FileID, b.Size-found.File.Size, 0
 		}
-		if err := tx.AddBlob(b, 1, exchange.Micros(now)); err != nil {
+		if err := tx.AddBlob(b, 1, now); err != nil {
 			return err
 		}
 		v := store.Version{ID: version, FileID: f.FileID, UserID: u.ID, BlobID: b.ID, Actor: "test",
-			StoredAt: exchange.Micros(now), Class: w.service.Class(u.ID, full, "")}
+			StoredAt: now, Class: w.service.Class(u.ID, full, "")}
 		if err := tx.AddVersion(v); err != nil {
 			return err
 		}

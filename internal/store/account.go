@@ -2,9 +2,7 @@ package store
 
 import (
 	"database/sql"
-	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 	"github.com/sallyport-sftp/sallyport/model"
 )
@@ -13,11 +11,10 @@ const accountColumns = `SELECT id, name, COALESCE(parent, ''), region, state, al
 	COALESCE(keep_bytes, 0), COALESCE(keep_items, 0) FROM accounts`
 
 func scanAccount(r *sql.Rows) (a model.Account, err error) {
-	var created int64
-	var until sql.NullInt64
 	var ips string
-	err = r.Scan(&a.ID, &a.Name, &a.Parent, &a.Region, &a.State, &ips, &created, &until, &a.KeepBytes, &a.KeepItems)
-	a.CreatedAt, a.AllowIPs, a.FilesUntil = exchange.FromMicros(created), list(ips), timePtr(until)
+	err = r.Scan(&a.ID, &a.Name, &a.Parent, &a.Region, &a.State, &ips, stamp{&a.CreatedAt}, stampPtr{&a.FilesUntil},
+		&a.KeepBytes, &a.KeepItems)
+	a.AllowIPs = list(ips)
 	return a, err
 }
 
@@ -35,7 +32,7 @@ func (q *Q) Accounts(p model.Paging) ([]model.Account, error) {
 func (tx *Tx) AddAccount(a model.Account) error {
 	_, err := tx.exec("AddAccount", `INSERT INTO accounts (id, name, parent, region, state, allow_ips, created_at, folded)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`, a.ID, a.Name, null(a.Parent), a.Region, a.State, jsonList(a.AllowIPs),
-		exchange.Micros(a.CreatedAt), valid.Fold(a.ID))
+		micros(a.CreatedAt), valid.Fold(a.ID))
 	return err
 }
 
@@ -52,9 +49,7 @@ func (tx *Tx) SetAccount(a model.Account) error {
 const vendorColumns = `SELECT short, name, created_at FROM vendors`
 
 func scanVendor(r *sql.Rows) (v model.Vendor, err error) {
-	var created int64
-	err = r.Scan(&v.Short, &v.Name, &created)
-	v.CreatedAt = exchange.FromMicros(created)
+	err = r.Scan(&v.Short, &v.Name, stamp{&v.CreatedAt})
 	return v, err
 }
 
@@ -71,7 +66,7 @@ func (q *Q) Vendors(p model.Paging) ([]model.Vendor, error) {
 // AddVendor records a new vendor.
 func (tx *Tx) AddVendor(v model.Vendor) error {
 	_, err := tx.exec("AddVendor", `INSERT INTO vendors (short, name, created_at) VALUES ($1, $2, $3)`,
-		v.Short, v.Name, exchange.Micros(v.CreatedAt))
+		v.Short, v.Name, micros(v.CreatedAt))
 	return err
 }
 
@@ -87,23 +82,6 @@ func one[T any](q *Q, op string, scan func(*sql.Rows) (T, error), query string, 
 	}
 	var zero T
 	return zero, q.s.wrap(op, sql.ErrNoRows)
-}
-
-// timePtr reads a stored time that may be absent.
-func timePtr(us sql.NullInt64) *time.Time {
-	if !us.Valid {
-		return nil
-	}
-	t := exchange.FromMicros(us.Int64)
-	return &t
-}
-
-// timeNull stores a time that may be absent.
-func timeNull(t *time.Time) any {
-	if t == nil {
-		return nil
-	}
-	return exchange.Micros(*t)
 }
 
 func scanString(r *sql.Rows) (s string, err error) {

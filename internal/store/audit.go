@@ -31,7 +31,7 @@ func (tx *Tx) Audit(r model.AuditRow) error {
 	}
 	_, err := tx.book("Audit", `INSERT INTO audit (id, at, actor, action, subject, user_id, detail)
 		VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-		r.ID, exchange.Micros(r.At), valid.Printable(r.Actor), r.Action, valid.Printable(r.Subject), r.User, detail)
+		r.ID, micros(r.At), valid.Printable(r.Actor), r.Action, valid.Printable(r.Subject), r.User, detail)
 	tx.audited = tx.audited || err == nil
 	return err
 }
@@ -39,10 +39,8 @@ func (tx *Tx) Audit(r model.AuditRow) error {
 const auditColumns = `SELECT id, at, actor, action, subject, user_id, detail FROM audit`
 
 func scanAudit(r *sql.Rows) (a model.AuditRow, err error) {
-	var at int64
 	var detail string
-	err = r.Scan(&a.ID, &at, &a.Actor, &a.Action, &a.Subject, &a.User, &detail)
-	a.At = exchange.FromMicros(at)
+	err = r.Scan(&a.ID, stamp{&a.At}, &a.Actor, &a.Action, &a.Subject, &a.User, &detail)
 	_ = json.Unmarshal([]byte(detail), &a.Detail) // damage reads as nothing said
 	return a, err
 }
@@ -64,14 +62,14 @@ func (q *Q) Audited(id string) (bool, error) {
 type LogRow struct {
 	Seq                                  int64 // -1 while it is not sealed
 	ID                                   string
-	At                                   int64 // µs
+	At                                   time.Time
 	Actor, Action, Subject, User, Detail string
 }
 
 const logColumns = `SELECT COALESCE(seq, -1), id, at, actor, action, subject, user_id, detail FROM audit`
 
 func scanLogRow(r *sql.Rows) (v LogRow, err error) {
-	err = r.Scan(&v.Seq, &v.ID, &v.At, &v.Actor, &v.Action, &v.Subject, &v.User, &v.Detail)
+	err = r.Scan(&v.Seq, &v.ID, stamp{&v.At}, &v.Actor, &v.Action, &v.Subject, &v.User, &v.Detail)
 	return v, err
 }
 
@@ -80,10 +78,10 @@ func (q *Q) Unsealed(limit int) ([]LogRow, error) {
 	return collect(q, "Unsealed", scanLogRow, logColumns+` WHERE seq IS NULL ORDER BY id LIMIT $1`, limit)
 }
 
-// CountUnsealed counts them, and says when the oldest was written; 0 if none.
-func (q *Q) CountUnsealed() (n, oldest int64, err error) {
+// CountUnsealed counts them, and says when the oldest was written; zero if none.
+func (q *Q) CountUnsealed() (n int64, oldest time.Time, err error) {
 	err = q.scanOne("CountUnsealed", `SELECT COUNT(*), COALESCE(MIN(at), 0) FROM audit WHERE seq IS NULL`, nil, &n,
-		&oldest)
+		stampOrZero{&oldest})
 	return n, oldest, err
 }
 
@@ -138,9 +136,9 @@ func (q *Q) SeqRange() (least, greatest int64, err error) {
 
 // LogAt is the number of the first sealed row written at a time or later; past
 // the end when there is none.
-func (q *Q) LogAt(at, size int64) (seq int64, err error) {
+func (q *Q) LogAt(at time.Time, size int64) (seq int64, err error) {
 	err = q.scanOne("LogAt", `SELECT COALESCE((SELECT MIN(seq) FROM audit WHERE seq IS NOT NULL AND id >= $1), $2)`,
-		[]any{exchange.FirstID(exchange.FromMicros(at)), size}, &seq)
+		[]any{exchange.FirstID(at), size}, &seq)
 	return seq, err
 }
 
@@ -216,7 +214,7 @@ func (q *Q) Hash(idx int64) (h []byte, err error) {
 // Checkpoint is a signed statement of what the log was.
 type Checkpoint struct {
 	Size int64
-	At   int64 // µs
+	At   time.Time
 	Note string
 	Sent bool
 }
@@ -224,14 +222,14 @@ type Checkpoint struct {
 const checkpointColumns = `SELECT size, at, note, sent FROM checkpoints`
 
 func scanCheckpoint(r *sql.Rows) (c Checkpoint, err error) {
-	err = r.Scan(&c.Size, &c.At, &c.Note, &c.Sent)
+	err = r.Scan(&c.Size, stamp{&c.At}, &c.Note, &c.Sent)
 	return c, err
 }
 
 // AddCheckpoint records a checkpoint.
 func (tx *Tx) AddCheckpoint(c Checkpoint) error {
 	_, err := tx.book("AddCheckpoint", `INSERT INTO checkpoints (size, at, note, sent) VALUES ($1, $2, $3, 0)`, c.Size,
-		c.At, c.Note)
+		micros(c.At), c.Note)
 	return err
 }
 
@@ -241,8 +239,9 @@ func (q *Q) LastCheckpoint() (Checkpoint, error) {
 }
 
 // CheckpointUntil is the newest one that was made up to a time.
-func (q *Q) CheckpointUntil(at int64) (Checkpoint, error) {
-	return one(q, "CheckpointUntil", scanCheckpoint, checkpointColumns+` WHERE at <= $1 ORDER BY size DESC LIMIT 1`, at)
+func (q *Q) CheckpointUntil(at time.Time) (Checkpoint, error) {
+	return one(q, "CheckpointUntil", scanCheckpoint, checkpointColumns+` WHERE at <= $1 ORDER BY size DESC LIMIT 1`,
+		micros(at))
 }
 
 // CheckpointBelow is the newest one of a log shorter than size.
@@ -261,9 +260,10 @@ func (tx *Tx) CheckpointSent(size int64) error {
 	return tx.bookOne("CheckpointSent", `UPDATE checkpoints SET sent = 1 WHERE size = $1`, size)
 }
 
-// LastSent is when the newest checkpoint that has left the machine was made; 0 if none has.
-func (q *Q) LastSent() (at int64, err error) {
-	err = q.scanOne("LastSent", `SELECT COALESCE((SELECT MAX(at) FROM checkpoints WHERE sent = 1), 0)`, nil, &at)
+// LastSent is when the newest checkpoint that has left the machine was made; zero if none has.
+func (q *Q) LastSent() (at time.Time, err error) {
+	err = q.scanOne("LastSent", `SELECT COALESCE((SELECT MAX(at) FROM checkpoints WHERE sent = 1), 0)`, nil,
+		stampOrZero{&at})
 	return at, err
 }
 
@@ -286,9 +286,10 @@ func (tx *Tx) ExpireAudit(below int64) (int64, error) {
 
 // TakeLease makes holder the one who does something until a time, unless
 // another is until then. It reports whether holder has it now.
-func (tx *Tx) TakeLease(name, holder string, now, until int64) (bool, error) {
+func (tx *Tx) TakeLease(name, holder string, now, until time.Time) (bool, error) {
 	n, err := tx.book("TakeLease", `INSERT INTO leases (name, holder, until) VALUES ($1, $2, $3)
 		ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until
-		WHERE leases.holder = excluded.holder OR leases.until < $4`, name, holder, until, now)
+		WHERE leases.holder = excluded.holder OR leases.until < $4`, name, holder, micros(until),
+		micros(now))
 	return n == 1, err
 }

@@ -2,24 +2,22 @@ package store
 
 import (
 	"database/sql"
+	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
 func scanBan(r *sql.Rows) (b model.Ban, err error) {
-	var since, until int64
-	err = r.Scan(&b.Address, &since, &until, &b.Failures, &b.Refused, &b.Reason)
-	b.Since, b.Until = exchange.FromMicros(since), exchange.FromMicros(until)
+	err = r.Scan(&b.Address, stamp{&b.Since}, stamp{&b.Until}, &b.Failures, &b.Refused, &b.Reason)
 	return b, err
 }
 
 // Bans lists the bans in force at a time, the newest first, one page of them.
-func (q *Q) Bans(now int64, p model.Paging) ([]model.Ban, error) {
+func (q *Q) Bans(now time.Time, p model.Paging) ([]model.Ban, error) {
 	at, address := latest(p)
 	return collect(q, "Bans", scanBan, `SELECT address, since, until, failures, refused, reason FROM bans
-		WHERE until > $1 AND (since < $2 OR since = $2 AND address < $3) ORDER BY since DESC, address DESC LIMIT $4`, now, at,
-		address, most(p))
+		WHERE until > $1 AND (since < $2 OR since = $2 AND address < $3) ORDER BY since DESC, address DESC LIMIT $4`,
+		micros(now), at, address, most(p))
 }
 
 // Ban finds the ban of an address, in force or over.
@@ -34,7 +32,7 @@ func (tx *Tx) SetBan(b model.Ban) error {
 		VALUES ($1, $2, $3, $4, $5, $6)
 		ON CONFLICT (address) DO UPDATE SET since = excluded.since, until = excluded.until, failures = excluded.failures,
 		refused = excluded.refused, reason = excluded.reason`,
-		b.Address, exchange.Micros(b.Since), exchange.Micros(b.Until), b.Failures, b.Refused, b.Reason)
+		b.Address, micros(b.Since), micros(b.Until), b.Failures, b.Refused, b.Reason)
 	return err
 }
 

@@ -2,6 +2,7 @@ package store
 
 import (
 	"database/sql"
+	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 )
@@ -16,9 +17,9 @@ type Blob struct {
 
 // AddBlob records new bytes with a number of references. If the sweep took
 // the id for an orphan first, the primary key makes this fail.
-func (tx *Tx) AddBlob(b Blob, refs int, at int64) error {
+func (tx *Tx) AddBlob(b Blob, refs int, at time.Time) error {
 	_, err := tx.book("AddBlob", `INSERT INTO blobs (id, key, size, sha256, refs, state, created_at, owner)
-		VALUES ($1, $2, $3, $4, $5, 'live', $6, $7)`, b.ID, b.Key, b.Size, b.SHA256, refs, at, b.Owner)
+		VALUES ($1, $2, $3, $4, $5, 'live', $6, $7)`, b.ID, b.Key, b.Size, b.SHA256, refs, micros(at), b.Owner)
 	return err
 }
 
@@ -31,21 +32,22 @@ func (tx *Tx) RefBlob(id string, n int) error {
 }
 
 // ReleaseBlob takes one reference away; the last one turns the blob dead.
-func (tx *Tx) ReleaseBlob(id string, at int64) error {
+func (tx *Tx) ReleaseBlob(id string, at time.Time) error {
 	if err := tx.take(rankBlob, id); err != nil {
 		return err
 	}
 	return tx.bookOne("ReleaseBlob", `UPDATE blobs SET refs = refs - 1,
 		state = CASE WHEN refs = 1 THEN 'dead' ELSE state END,
 		dead_at = CASE WHEN refs = 1 THEN $2 ELSE dead_at END
-		WHERE id = $1 AND state = 'live'`, id, at)
+		WHERE id = $1 AND state = 'live'`, id, micros(at))
 }
 
 // ClaimOrphan inserts a dead row for bytes that no row knows, so that a late
 // commit of the same id fails. It reports false when a row exists.
-func (tx *Tx) ClaimOrphan(b Blob, at int64) (bool, error) {
+func (tx *Tx) ClaimOrphan(b Blob, at time.Time) (bool, error) {
 	n, err := tx.book("ClaimOrphan", `INSERT INTO blobs (id, key, size, sha256, refs, state, created_at, dead_at)
-		VALUES ($1, $2, $3, $4, 0, 'dead', $5, $5) ON CONFLICT (id) DO NOTHING`, b.ID, b.Key, b.Size, []byte{}, at)
+		VALUES ($1, $2, $3, $4, 0, 'dead', $5, $5) ON CONFLICT (id) DO NOTHING`, b.ID, b.Key, b.Size, []byte{},
+		micros(at))
 	return n == 1, err
 }
 
@@ -72,12 +74,12 @@ func (tx *Tx) SettleBlob(id string) (sum []byte, err error) {
 }
 
 // DeadBlobs lists blobs that died before a time, the longest dead first.
-func (q *Q) DeadBlobs(before int64, limit int) ([]Blob, error) {
+func (q *Q) DeadBlobs(before time.Time, limit int) ([]Blob, error) {
 	return collect(q, "DeadBlobs", func(r *sql.Rows) (b Blob, err error) {
 		err = r.Scan(&b.ID, &b.Key, &b.Size, &b.Owner)
 		return b, err
-	}, `SELECT id, key, size, owner FROM blobs WHERE state = 'dead' AND dead_at < $1 ORDER BY dead_at LIMIT $2`, before,
-		limit)
+	}, `SELECT id, key, size, owner FROM blobs WHERE state = 'dead' AND dead_at < $1 ORDER BY dead_at LIMIT $2`,
+		micros(before), limit)
 }
 
 // ForgetBlob deletes the row of a dead blob whose bytes are gone.

@@ -3,7 +3,6 @@ package store
 import (
 	"database/sql"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
@@ -12,13 +11,10 @@ const contactColumns = `SELECT id, COALESCE(account_id, ''), COALESCE(vendor, ''
 	verified_at, verified, bounced_at, left_at FROM contacts`
 
 func scanContact(r *sql.Rows) (c model.Contact, err error) {
-	var created int64
 	var roles string
-	var verified, bounced, left sql.NullInt64
-	err = r.Scan(&c.ID, &c.Account, &c.Vendor, &c.Name, &c.Email, &c.Phone, &roles, &created, &verified, &c.Verified,
-		&bounced, &left)
-	c.Roles, c.CreatedAt = list(roles), exchange.FromMicros(created)
-	c.VerifiedAt, c.BouncedAt, c.LeftAt = timePtr(verified), timePtr(bounced), timePtr(left)
+	err = r.Scan(&c.ID, &c.Account, &c.Vendor, &c.Name, &c.Email, &c.Phone, &roles, stamp{&c.CreatedAt},
+		stampPtr{&c.VerifiedAt}, &c.Verified, stampPtr{&c.BouncedAt}, stampPtr{&c.LeftAt})
+	c.Roles = list(roles)
 	return c, err
 }
 
@@ -66,7 +62,7 @@ func (tx *Tx) AddContact(c model.Contact) error {
 	_, err := tx.exec("AddContact", `INSERT INTO contacts (id, account_id, vendor, name, email, phone, roles, created_at,
 		verified)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, '')`, c.ID, null(c.Account), null(c.Vendor), c.Name, c.Email, c.Phone,
-		jsonList(c.Roles), exchange.Micros(c.CreatedAt))
+		jsonList(c.Roles), micros(c.CreatedAt))
 	return err
 }
 

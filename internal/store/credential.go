@@ -2,8 +2,8 @@ package store
 
 import (
 	"database/sql"
+	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 	"github.com/sallyport-sftp/sallyport/model"
 )
@@ -25,7 +25,8 @@ type Credential struct {
 // Credential looks up who may log in as name with a key. One query, whatever
 // exists.
 func (q *Q) Credential(name, fingerprint string) (c Credential, err error) {
-	var created, expires, revoked, retires, frozen sql.NullInt64
+	var created sql.NullInt64
+	var expires, revoked, retires, frozen *time.Time
 	var enabled sql.NullBool
 	var uid, uname, kind, account, vendor, start, ips, state, accountIPs, region, kid, kfp sql.NullString
 	err = q.scanOne("Credential", `SELECT (SELECT value FROM counters WHERE name = 'revocation'),
@@ -42,12 +43,13 @@ func (q *Q) Credential(name, fingerprint string) (c Credential, err error) {
 		ORDER BY k.revoked_at IS NULL DESC, k.id DESC LIMIT 1`,
 		[]any{valid.Fold(name), fingerprint}, &c.Revocation, &uid, &uname, &kind, &account, &vendor, &enabled, &start, &ips,
 		&created, &state, &accountIPs, &region,
-		&kid, &kfp, &expires, &revoked, &retires, &frozen, &c.KeyElsewhere, &c.KeyBurned, &c.KeyPending)
+		&kid, &kfp, stampPtr{&expires}, stampPtr{&revoked}, stampPtr{&retires}, stampPtr{&frozen}, &c.KeyElsewhere,
+		&c.KeyBurned, &c.KeyPending)
 	c.User = model.User{ID: uid.String, Name: uname.String, Kind: kind.String, Account: account.String,
 		Vendor: vendor.String, Enabled: enabled.Bool, StartDir: start.String, AllowIPs: list(ips.String),
-		CreatedAt: exchange.FromMicros(created.Int64)}
+		CreatedAt: fromMicros(created.Int64)}
 	c.AccountState, c.AccountIPs, c.Region = state.String, list(accountIPs.String), region.String
-	c.Key = model.Key{ID: kid.String, Fingerprint: kfp.String, ExpiresAt: timePtr(expires), RevokedAt: timePtr(revoked),
-		RetiresAt: timePtr(retires), FrozenAt: timePtr(frozen)}
+	c.Key = model.Key{ID: kid.String, Fingerprint: kfp.String, ExpiresAt: expires, RevokedAt: revoked,
+		RetiresAt: retires, FrozenAt: frozen}
 	return c, err
 }

@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"encoding/hex"
 	"slices"
+	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
@@ -15,7 +16,7 @@ import (
 type NewDelivery struct {
 	ID, PublicationID, SubscriptionID, UserID, VersionID, Path string
 	Issue                                                      int64
-	At                                                         int64 // µs
+	At                                                         time.Time
 }
 
 var deliveryInserts = inserts(8, `INSERT INTO deliveries (id, publication_id, subscription_id, user_id, version_id,
@@ -26,7 +27,8 @@ var deliveryInserts = inserts(8, `INSERT INTO deliveries (id, publication_id, su
 func (tx *Tx) AddDeliveries(list []NewDelivery) error {
 	rows := make([][]any, len(list))
 	for i, d := range list {
-		rows[i] = []any{d.ID, d.PublicationID, d.SubscriptionID, d.UserID, d.VersionID, []byte(d.Path), d.Issue, d.At}
+		rows[i] = []any{d.ID, d.PublicationID, d.SubscriptionID, d.UserID, d.VersionID, []byte(d.Path), d.Issue,
+			micros(d.At)}
 	}
 	return insert(tx.exec, "AddDeliveries", &deliveryInserts, rows)
 }
@@ -48,25 +50,25 @@ func (q *Q) LastEnded(userID, path string) (issue int64, err error) {
 
 // EndDelivery marks a version's delivery as expired or withdrawn; a version
 // that is none is left alone.
-func (tx *Tx) EndDelivery(versionID, state string, at int64) error {
+func (tx *Tx) EndDelivery(versionID, state string, at time.Time) error {
 	if err := tx.take(rankDelivery, versionID); err != nil {
 		return err
 	}
 	_, err := tx.exec("EndDelivery", `UPDATE deliveries SET state = $2, ended_at = $3 WHERE version_id = $1`, versionID,
-		state, at)
+		state, micros(at))
 	return err
 }
 
 // ReplaceDeliveries notes that newer issues took the place of versions; those that were
 // downloaded in full stay so.
-func (tx *Tx) ReplaceDeliveries(versionIDs []string, at int64) error {
+func (tx *Tx) ReplaceDeliveries(versionIDs []string, at time.Time) error {
 	for _, id := range slices.Sorted(slices.Values(versionIDs)) {
 		if err := tx.take(rankDelivery, id); err != nil {
 			return err
 		}
 		if _, err := tx.exec("ReplaceDeliveries", `UPDATE deliveries SET state = 'replaced', ended_at = $2
 			WHERE version_id = $1 AND state IN ('published', 'opened')`,
-			id, at); err != nil {
+			id, micros(at)); err != nil {
 			return err
 		}
 	}
@@ -85,12 +87,12 @@ func (tx *Tx) LockDeliveries(versionIDs []string) error {
 
 // TakeDelivery notes that the partner took the name of a delivered version away, and reports
 // whether the version is one.
-func (tx *Tx) TakeDelivery(versionID string, at int64) (is bool, err error) {
+func (tx *Tx) TakeDelivery(versionID string, at time.Time) (is bool, err error) {
 	if err := tx.take(rankDelivery, versionID); err != nil {
 		return false, err
 	}
 	n, err := tx.exec("TakeDelivery", `UPDATE deliveries SET taken_at = COALESCE(taken_at, $2) WHERE version_id = $1`,
-		versionID, at)
+		versionID, micros(at))
 	return n > 0, err
 }
 
@@ -127,17 +129,17 @@ func (tx *Tx) LockServed(versionID string) (v Served, err error) {
 
 // SetServed records a delivery's progress and by whom; the first opening keeps
 // its time, and who collected it takes the opener's place.
-func (tx *Tx) SetServed(v Served, l *exchange.Login, at int64) error {
-	var collected any
+func (tx *Tx) SetServed(v Served, l *exchange.Login, at time.Time) error {
+	opened, collected := micros(at), any(nil)
 	if v.State == model.DeliveryCollected {
-		collected = at
+		collected = opened
 	}
 	return tx.execOne("SetServed", `UPDATE deliveries SET state = $2, ranges = $3, opened_at = COALESCE(opened_at, $4),
 		collected_at = COALESCE(collected_at, $5),
 		fingerprint = CASE WHEN fingerprint = '' OR $2 = 'collected' THEN $6 ELSE fingerprint END,
 		client = CASE WHEN client = '' OR $2 = 'collected' THEN $7 ELSE client END,
 		address = CASE WHEN address = '' OR $2 = 'collected' THEN $8 ELSE address END
-		WHERE id = $1`, v.DeliveryID, v.State, v.Ranges, at, collected, l.Fingerprint, l.Client, l.Address)
+		WHERE id = $1`, v.DeliveryID, v.State, v.Ranges, opened, collected, l.Fingerprint, l.Client, l.Address)
 }
 
 const deliveryColumns = `SELECT d.id, p.id, p.feed, u.name, u.account_id, p.name, d.path, d.issue, p.size, p.sha256,
@@ -154,13 +156,10 @@ type DeliveryRow struct {
 
 func scanDelivery(r *sql.Rows) (d DeliveryRow, err error) {
 	var sum, path []byte
-	var published int64
-	var opened, collected, ended, taken sql.NullInt64
 	err = r.Scan(&d.ID, &d.Publication, &d.Feed, &d.User, &d.Account, &d.Name, &path, &d.Issue, &d.Size, &sum, &d.State,
-		&d.Ranges, &published, &opened, &collected, &ended, &d.Fingerprint, &d.Client, &d.Address, &d.UserID, &taken)
-	d.Path = string(path)
-	d.SHA256, d.PublishedAt = hex.EncodeToString(sum), exchange.FromMicros(published)
-	d.OpenedAt, d.CollectedAt, d.EndedAt, d.TakenAt = timePtr(opened), timePtr(collected), timePtr(ended), timePtr(taken)
+		&d.Ranges, stamp{&d.PublishedAt}, stampPtr{&d.OpenedAt}, stampPtr{&d.CollectedAt}, stampPtr{&d.EndedAt},
+		&d.Fingerprint, &d.Client, &d.Address, &d.UserID, stampPtr{&d.TakenAt})
+	d.Path, d.SHA256 = string(path), hex.EncodeToString(sum)
 	return d, err
 }
 
@@ -173,7 +172,7 @@ func (q *Q) Deliveries(f model.DeliveryFilter) ([]DeliveryRow, error) {
 	late, before := ` AND $9 = 0`, int64(0)
 	if !f.Uncollected.IsZero() { // by its own index: most deliveries were collected
 		late = ` AND d.state IN ('published', 'opened') AND d.taken_at IS NULL AND d.published_at < $9`
-		before = exchange.Micros(f.Uncollected)
+		before = micros(f.Uncollected)
 	}
 	return collect(q, "Deliveries", scanDelivery, deliveryColumns+` WHERE d.id > $1 AND ($2 = '' OR p.feed = $2)
 		AND ($3 = '' OR LOWER(u.account_id) = $3) AND ($4 = '' OR d.state = $4) AND ($5 = '' OR u.folded = $5)

@@ -3,6 +3,7 @@ package store
 import (
 	"database/sql"
 	"strings"
+	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 )
@@ -16,7 +17,7 @@ type Dir struct {
 	Rights  *exchange.Rights
 	Fixed   bool
 	Staging bool
-	Mtime   int64 // µs
+	Mtime   time.Time
 }
 
 func dirColumns(t string) string {
@@ -29,16 +30,16 @@ type nullDir struct {
 	name             []byte
 	rights           sql.NullInt64
 	fixed, staging   sql.NullBool
-	mtime            sql.NullInt64
+	mtime            time.Time
 }
 
 func (d *nullDir) dest() []any {
-	return []any{&d.id, &d.user, &d.parent, &d.name, &d.rights, &d.fixed, &d.staging, &d.mtime}
+	return []any{&d.id, &d.user, &d.parent, &d.name, &d.rights, &d.fixed, &d.staging, stamp{&d.mtime}}
 }
 
 func (d *nullDir) dir() Dir {
 	out := Dir{ID: d.id.String, User: d.user.String, Parent: d.parent.String, Name: string(d.name),
-		Fixed: d.fixed.Bool, Staging: d.staging.Bool, Mtime: d.mtime.Int64}
+		Fixed: d.fixed.Bool, Staging: d.staging.Bool, Mtime: d.mtime}
 	if d.rights.Valid {
 		r := exchange.Rights(d.rights.Int64)
 		out.Rights = &r
@@ -48,22 +49,23 @@ func (d *nullDir) dir() Dir {
 
 // nullFile scans a file with its content, which may be absent.
 type nullFile struct {
-	name                             string
-	fileID, versionID, blobID, key   sql.NullString
-	size, mtime, mode, bytes, stored sql.NullInt64
-	sha256, state                    []byte
+	name                           string
+	fileID, versionID, blobID, key sql.NullString
+	size, mode, bytes              sql.NullInt64
+	mtime, stored                  time.Time
+	sha256, state                  []byte
 }
 
 func (f *nullFile) dest() []any {
-	return []any{&f.fileID, &f.versionID, &f.size, &f.mtime, &f.mode, &f.blobID, &f.key, &f.bytes, &f.sha256, &f.state,
-		&f.stored}
+	return []any{&f.fileID, &f.versionID, &f.size, stamp{&f.mtime}, &f.mode, &f.blobID, &f.key, &f.bytes, &f.sha256,
+		&f.state, stamp{&f.stored}}
 }
 
 func (f *nullFile) file(dir, name string) (*File, Content) {
 	return &File{DirID: dir, Name: name, FileID: f.fileID.String, VersionID: f.versionID.String, Size: f.size.Int64,
-			Mtime: f.mtime.Int64, Mode: uint32(f.mode.Int64)},
+			Mtime: f.mtime, Mode: uint32(f.mode.Int64)},
 		Content{VersionID: f.versionID.String, BlobID: f.blobID.String, Key: f.key.String, Size: f.bytes.Int64,
-			SHA256: f.sha256, HashState: f.state, StoredAt: f.stored.Int64}
+			SHA256: f.sha256, HashState: f.state, StoredAt: f.stored}
 }
 
 // Subdirs lists directories of a parent with names after a name, in byte order.
@@ -99,13 +101,13 @@ func (tx *Tx) AddDir(d Dir) error {
 	}
 	_, err := tx.exec("AddDir", `INSERT INTO dirs (id, user_id, parent_id, name, rights, fixed, staging, mtime)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`, d.ID, d.User, d.Parent, []byte(d.Name), rights, flag(d.Fixed),
-		flag(d.Staging), d.Mtime)
+		flag(d.Staging), micros(d.Mtime))
 	return err
 }
 
 // SetDirMtime changes what a directory shows as its time.
-func (tx *Tx) SetDirMtime(id string, mtime int64) error {
-	return tx.bookOne("SetDirMtime", `UPDATE dirs SET mtime = $2 WHERE id = $1`, id, mtime)
+func (tx *Tx) SetDirMtime(id string, mtime time.Time) error {
+	return tx.bookOne("SetDirMtime", `UPDATE dirs SET mtime = $2 WHERE id = $1`, id, micros(mtime))
 }
 
 // SetDirRights changes what partners may do in a directory and fixes it in place.
@@ -114,9 +116,9 @@ func (tx *Tx) SetDirRights(id string, rights exchange.Rights) error {
 }
 
 // MoveDir gives a directory another parent and name; a taken name is Exists.
-func (tx *Tx) MoveDir(id, parent, name string, mtime int64) error {
+func (tx *Tx) MoveDir(id, parent, name string, mtime time.Time) error {
 	return tx.execOne("MoveDir", `UPDATE dirs SET parent_id = $2, name = $3, mtime = $4 WHERE id = $1`, id, parent,
-		[]byte(name), mtime)
+		[]byte(name), micros(mtime))
 }
 
 // RemoveDir deletes an empty directory's row.

@@ -5,8 +5,8 @@ import (
 	"encoding/hex"
 	"path"
 	"slices"
+	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 	"github.com/sallyport-sftp/sallyport/model"
@@ -57,8 +57,9 @@ func (tx *Tx) WithdrawDrop(versionID string) error {
 
 // DropRemoved notes that retention removed a drop's bytes; a version that is
 // no drop is left alone.
-func (tx *Tx) DropRemoved(versionID string, at int64) error {
-	_, err := tx.exec("DropRemoved", `UPDATE drops SET removed_at = $2, pending = '' WHERE id = $1`, versionID, at)
+func (tx *Tx) DropRemoved(versionID string, at time.Time) error {
+	_, err := tx.exec("DropRemoved", `UPDATE drops SET removed_at = $2, pending = '' WHERE id = $1`, versionID,
+		micros(at))
 	return err
 }
 
@@ -72,17 +73,15 @@ const dropColumns = `SELECT d.id, d.user_id, u.name, u.account_id, COALESCE(u.ve
 
 func scanDrop(r *sql.Rows) (d model.Drop, err error) {
 	var path, sum []byte
-	var received int64
-	var until, settled, removed, ready sql.NullInt64
+	var ready time.Time
 	err = r.Scan(&d.ID, &d.UserID, &d.User, &d.Account, &d.Vendor, &path, &d.Size, &sum, &d.Fingerprint, &d.Address,
-		&d.State, &d.Withdrawn, &received, &d.Duplicate, &d.DuplicateOf, &d.Claim, &d.Consumer, &until, &settled, &d.Reason,
-		&d.Advice, &removed, &d.Cleared,
-		&ready)
+		&d.State, &d.Withdrawn, stamp{&d.ReceivedAt}, &d.Duplicate, &d.DuplicateOf, &d.Claim, &d.Consumer,
+		stampPtr{&d.ClaimUntil}, stampPtr{&d.SettledAt}, &d.Reason, &d.Advice, stampPtr{&d.RemovedAt}, &d.Cleared,
+		stamp{&ready})
 	d.Path, d.Raw = valid.Text(string(path))
-	d.SHA256, d.ReceivedAt = hex.EncodeToString(sum), exchange.FromMicros(received)
-	d.ClaimUntil, d.SettledAt, d.RemovedAt = timePtr(until), timePtr(settled), timePtr(removed)
-	if ready.Int64 > 0 {
-		d.ReadyAt = timePtr(ready)
+	d.SHA256 = hex.EncodeToString(sum)
+	if micros(ready) > 0 {
+		d.ReadyAt = &ready
 	}
 	return d, err
 }
@@ -107,8 +106,8 @@ func (q *Q) Drops(f model.DropFilter) ([]model.Drop, error) {
 // they came, one page of them: cleared ones with bytes and a final name, which nobody has
 // claimed, or this consumer, or somebody whose claim has run out. name, unless it is "", is
 // the last part of their path.
-func (q *Q) WaitingDrops(userID, consumer, name string, now int64, p model.Paging) ([]model.Drop, error) {
-	byName, args := "", []any{userID, consumer, now, p.Cursor, most(p)}
+func (q *Q) WaitingDrops(userID, consumer, name string, now time.Time, p model.Paging) ([]model.Drop, error) {
+	byName, args := "", []any{userID, consumer, micros(now), p.Cursor, most(p)}
 	if name != "" {
 		byName, args = " AND d.name = $6", append(args, []byte(name))
 	}
@@ -146,7 +145,7 @@ func (tx *Tx) LockDrop(id string) (model.Drop, error) {
 // their rows: those of a state, and those whose claim has run out. Rows that
 // somebody else holds are passed over. scanner, unless it is "", chooses those
 // that wait for this one.
-func (tx *Tx) Claimable(state, scanner string, f model.DropFilter, now int64) ([]model.Drop, error) {
+func (tx *Tx) Claimable(state, scanner string, f model.DropFilter, now time.Time) ([]model.Drop, error) {
 	lock := tx.s.dialect.lock
 	if lock != "" {
 		lock += " OF d SKIP LOCKED"
@@ -156,7 +155,7 @@ func (tx *Tx) Claimable(state, scanner string, f model.DropFilter, now int64) ([
 	late, err := collect(&tx.Q, "Claimable", scanDrop,
 		dropColumns+` WHERE d.state = 'claimed' AND d.cleared = $1`+chosen+` AND d.claim_until <= $5
 		ORDER BY d.claim_until LIMIT $6 `+lock, flag(state == model.DropNew), valid.Fold(f.User), valid.Fold(f.Account),
-		scanner, now, f.Limit)
+		scanner, micros(now), f.Limit)
 	if err != nil || len(late) == f.Limit {
 		return late, err
 	}
@@ -167,9 +166,9 @@ func (tx *Tx) Claimable(state, scanner string, f model.DropFilter, now int64) ([
 }
 
 // ClaimDrop gives a drop to a consumer until a time.
-func (tx *Tx) ClaimDrop(id, claim, consumer string, until int64) error {
+func (tx *Tx) ClaimDrop(id, claim, consumer string, until time.Time) error {
 	return tx.execOne("ClaimDrop", `UPDATE drops SET state = 'claimed', claim = $2, consumer = $3, claim_until = $4
-		WHERE id = $1`, id, claim, consumer, until)
+		WHERE id = $1`, id, claim, consumer, micros(until))
 }
 
 // SettleDrop ends a drop's claim: back to new or unscanned, or acked, or
@@ -177,7 +176,8 @@ func (tx *Tx) ClaimDrop(id, claim, consumer string, until int64) error {
 func (tx *Tx) SettleDrop(d model.Drop, cleared bool, by, pending string) error {
 	return tx.execOne("SettleDrop", `UPDATE drops SET state = $2, claim = '', consumer = $3, claim_until = NULL,
 		settled_at = $4, settled_by = $5,
-		reason = $6, advice = $7, cleared = $8, pending = $9 WHERE id = $1`, d.ID, d.State, d.Consumer, timeNull(d.SettledAt),
+		reason = $6, advice = $7, cleared = $8, pending = $9 WHERE id = $1`, d.ID, d.State, d.Consumer,
+		timeNull(d.SettledAt),
 		by, d.Reason, d.Advice, flag(cleared), pending)
 }
 
@@ -190,14 +190,15 @@ func (q *Q) PendingUsers(what string) ([]string, error) {
 
 // PendingDrops lists a user's drops for which one thing is still to be done in its
 // mailbox, settled up to a time and after a drop, the longest settled first.
-func (q *Q) PendingDrops(what, userID string, until int64, after model.Drop, limit int) ([]model.Drop, error) {
+func (q *Q) PendingDrops(what, userID string, until time.Time, after model.Drop, limit int) ([]model.Drop, error) {
 	from := int64(-1)
 	if after.SettledAt != nil {
-		from = exchange.Micros(*after.SettledAt)
+		from = micros(*after.SettledAt)
 	}
 	return collect(q, "PendingDrops", scanDrop, dropColumns+` WHERE d.pending <> '' AND d.pending = $1 AND d.user_id = $2
 		AND d.settled_at <= $3
-		AND (d.settled_at, d.id) > ($4, $5) ORDER BY d.settled_at, d.id LIMIT $6`, what, userID, until, from, after.ID, limit)
+		AND (d.settled_at, d.id) > ($4, $5) ORDER BY d.settled_at, d.id LIMIT $6`, what, userID, micros(until), from,
+		after.ID, limit)
 }
 
 // PendingDone notes that nothing is left to do for a drop.
@@ -207,15 +208,15 @@ func (tx *Tx) PendingDone(id string) error {
 
 // DropsBetween lists what a user dropped in a time, in its order, without what it removed
 // or replaced.
-func (q *Q) DropsBetween(userID string, from, to int64) ([]Came, error) {
+func (q *Q) DropsBetween(userID string, from, to time.Time) ([]Came, error) {
 	return collect(q, "DropsBetween", func(r *sql.Rows) (c Came, err error) {
 		var b []byte
-		err = r.Scan(&c.ID, &b, &c.Size, &c.At)
+		err = r.Scan(&c.ID, &b, &c.Size, stamp{&c.At})
 		c.Name, c.Version = path.Base(string(b)), c.ID
 		return c, err
 	}, `SELECT id, path, size, received_at FROM drops WHERE user_id = $1 AND received_at >= $2 AND received_at < $3
 		AND withdrawn = 0 AND state <> 'superseded'
-		ORDER BY received_at LIMIT 10000`, userID, from, to)
+		ORDER BY received_at LIMIT 10000`, userID, micros(from), micros(to))
 }
 
 // Unscanned counts the drops that wait for a scanner, by the scanner's name.

@@ -3,6 +3,7 @@ package store
 import (
 	"database/sql"
 	"path"
+	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 	"github.com/sallyport-sftp/sallyport/model"
@@ -13,28 +14,29 @@ import (
 func (tx *Tx) RenameDrop(d NewDrop) error {
 	return tx.execOne("RenameDrop", `UPDATE drops SET path = $2, name = $3, ready_at = $4, duplicate = $5,
 		duplicate_of = $6 WHERE id = $1`,
-		d.VersionID, []byte(d.Path), []byte(path.Base(d.Path)), d.ReadyAt, d.Duplicate, d.DuplicateOf)
+		d.VersionID, []byte(d.Path), []byte(path.Base(d.Path)), microsOrZero(d.ReadyAt), d.Duplicate,
+		d.DuplicateOf)
 }
 
 // AddDropName remembers another name that a drop has, or had.
-func (tx *Tx) AddDropName(id, full string, at int64) error {
+func (tx *Tx) AddDropName(id, full string, at time.Time) error {
 	_, err := tx.exec("AddDropName", `INSERT INTO drop_names (drop_id, path, name, at) VALUES ($1, $2, $3, $4)
 		ON CONFLICT (drop_id, path) DO NOTHING`,
-		id, []byte(full), []byte(path.Base(full)), at)
+		id, []byte(full), []byte(path.Base(full)), micros(at))
 	return err
 }
 
 // DropName is another name of a drop.
 type DropName struct {
 	Path string // escaped if it is not UTF-8
-	At   int64  // µs
+	At   time.Time
 }
 
 // DropNames lists the other names of a drop, the oldest first.
 func (q *Q) DropNames(id string, limit int) ([]DropName, error) {
 	return collect(q, "DropNames", func(r *sql.Rows) (n DropName, err error) {
 		var p []byte
-		err = r.Scan(&p, &n.At)
+		err = r.Scan(&p, stamp{&n.At})
 		n.Path = valid.Printable(string(p))
 		return n, err
 	}, `SELECT path, at FROM drop_names WHERE drop_id = $1 ORDER BY at, path LIMIT $2`, id, limit)
@@ -48,9 +50,9 @@ func (q *Q) DropsOnceNamed(name, account string, limit int) ([]model.Drop, error
 }
 
 // RipeDrops lists drops that are to be handed on by a time, by their ids.
-func (q *Q) RipeDrops(now int64, limit int) ([]string, error) {
+func (q *Q) RipeDrops(now time.Time, limit int) ([]string, error) {
 	return collect(q, "RipeDrops", scanString, `SELECT id FROM (SELECT id FROM drops WHERE ready_at > 0 AND ready_at <= $1
-		ORDER BY ready_at LIMIT $2) d ORDER BY id`, now, limit)
+		ORDER BY ready_at LIMIT $2) d ORDER BY id`, micros(now), limit)
 }
 
 // Ripen lets a drop be handed on.
@@ -63,7 +65,7 @@ type Unreceived struct {
 	File
 	User, Account string
 	SHA256        []byte
-	StoredAt      int64 // µs
+	StoredAt      time.Time
 }
 
 // FilesNamed lists a partner's stored files of a name that are no drops; only those
@@ -91,7 +93,8 @@ const (
 
 func scanUnreceived(r *sql.Rows) (u Unreceived, err error) {
 	var name []byte
-	err = r.Scan(&u.DirID, &name, &u.FileID, &u.VersionID, &u.Size, &u.User, &u.Account, &u.SHA256, &u.StoredAt)
+	err = r.Scan(&u.DirID, &name, &u.FileID, &u.VersionID, &u.Size, &u.User, &u.Account, &u.SHA256,
+		stamp{&u.StoredAt})
 	u.Name = string(name)
 	return u, err
 }

@@ -6,6 +6,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sallyport-sftp/sallyport/model"
 )
@@ -15,9 +16,9 @@ type NewDrop struct {
 	VersionID, UserID, Path, Fingerprint, Address string
 	Size                                          int64
 	SHA256                                        []byte
-	ReceivedAt                                    int64  // µs
-	Scanner                                       string // must clear it before others see it; "" for none
-	ReadyAt                                       int64  // µs; when it is handed on; 0: at once
+	ReceivedAt                                    time.Time
+	Scanner                                       string    // must clear it before others see it; "" for none
+	ReadyAt                                       time.Time // when it is handed on; zero: at once
 	Duplicate, DuplicateOf                        string
 }
 
@@ -34,7 +35,8 @@ func (tx *Tx) AddDrops(list []NewDrop) error {
 			state = model.DropUnscanned
 		}
 		rows[i] = []any{d.VersionID, d.UserID, []byte(d.Path), []byte(path.Base(d.Path)), d.Size, d.SHA256, d.Fingerprint,
-			d.Address, state, d.ReceivedAt, flag(d.Scanner == ""), d.Duplicate, d.DuplicateOf, d.Scanner, d.ReadyAt}
+			d.Address, state, micros(d.ReceivedAt), flag(d.Scanner == ""), d.Duplicate, d.DuplicateOf, d.Scanner,
+			microsOrZero(d.ReadyAt)}
 	}
 	return insert(tx.exec, "AddDrops", &dropInserts, rows)
 }

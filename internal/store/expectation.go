@@ -3,7 +3,6 @@ package store
 import (
 	"database/sql"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
@@ -13,12 +12,9 @@ const expectationColumns = `SELECT e.id, e.name, e.user_id, COALESCE(u.name, '')
 	JOIN users u ON u.id = e.user_id`
 
 func scanExpectation(r *sql.Rows) (e model.Expectation, err error) {
-	var created, checked int64
-	var due, since, changed sql.NullInt64
 	err = r.Scan(&e.ID, &e.Name, &e.UserID, &e.User, &e.Feed, &e.Account, &e.Glob, &e.AtLeast, &e.LeastBytes, &e.LeastRows,
-		&e.Days, &e.Clock, &e.Zone, &e.Tell, &created, &checked, &e.State, &due, &since, &changed)
-	e.CreatedAt, e.CheckedAt = exchange.FromMicros(created), exchange.FromMicros(checked)
-	e.DueAt, e.Since, e.ChangedAt = timePtr(due), timePtr(since), timePtr(changed)
+		&e.Days, &e.Clock, &e.Zone, &e.Tell, stamp{&e.CreatedAt}, stamp{&e.CheckedAt}, &e.State, stampPtr{&e.DueAt},
+		stampPtr{&e.Since}, stampPtr{&e.ChangedAt})
 	return e, err
 }
 
@@ -51,7 +47,7 @@ func (tx *Tx) AddExpectation(e model.Expectation) error {
 		days, clock, zone, tell, created_at, checked_at, state, least_bytes, least_rows)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`, e.ID, e.Name, e.UserID, e.Feed,
 		e.Account, e.Glob, e.AtLeast, e.Days, e.Clock, e.Zone, flag(e.Tell),
-		exchange.Micros(e.CreatedAt), exchange.Micros(e.CheckedAt), e.State, e.LeastBytes, e.LeastRows)
+		micros(e.CreatedAt), micros(e.CheckedAt), e.State, e.LeastBytes, e.LeastRows)
 	return err
 }
 
@@ -59,7 +55,7 @@ func (tx *Tx) AddExpectation(e model.Expectation) error {
 func (tx *Tx) JudgeExpectation(e model.Expectation) error {
 	return tx.bookOne("JudgeExpectation", `UPDATE expectations SET checked_at = $2, state = $3, due_at = $4, since = $5,
 		changed_at = $6 WHERE id = $1`,
-		e.ID, exchange.Micros(e.CheckedAt), e.State, timeNull(e.DueAt), timeNull(e.Since), timeNull(e.ChangedAt))
+		e.ID, micros(e.CheckedAt), e.State, timeNull(e.DueAt), timeNull(e.Since), timeNull(e.ChangedAt))
 }
 
 // RemoveExpectation forgets one.

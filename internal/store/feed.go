@@ -4,18 +4,17 @@ import (
 	"database/sql"
 	"encoding/hex"
 	"encoding/json"
+	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
 func scanFeed(r *sql.Rows) (f model.Feed, err error) {
 	var types, recipients string
-	var created int64
 	err = r.Scan(&f.Name, &f.Title, &f.Kind, &types, &f.Retention, &f.Pattern, &f.Folders, &f.Zone, &f.Checks, &f.Producer,
-		&recipients, &f.ParentSees, &created)
-	f.Types, f.Recipients, f.CreatedAt = list(types), list(recipients), exchange.FromMicros(created)
+		&recipients, &f.ParentSees, stamp{&f.CreatedAt})
+	f.Types, f.Recipients = list(types), list(recipients)
 	return f, err
 }
 
@@ -38,7 +37,7 @@ func (tx *Tx) AddFeed(f model.Feed) error {
 		parent_sees, created_at, title, zone, checks)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`, f.Name, f.Kind, jsonList(f.Types), f.Retention,
 		f.Pattern, f.Folders, f.Producer,
-		jsonList(f.Recipients), f.ParentSees, exchange.Micros(f.CreatedAt), f.Title, f.Zone, f.Checks)
+		jsonList(f.Recipients), f.ParentSees, micros(f.CreatedAt), f.Title, f.Zone, f.Checks)
 	return err
 }
 
@@ -67,9 +66,8 @@ const subscriptionColumns = `SELECT s.id, s.feed, u.name, s.types, s.dir, s.mail
 
 func scanSubscription(r *sql.Rows) (s model.Subscription, err error) {
 	var types string
-	var created int64
-	err = r.Scan(&s.ID, &s.Feed, &s.User, &types, &s.Dir, &s.Mail, &s.May, &created)
-	s.Types, s.CreatedAt = list(types), exchange.FromMicros(created)
+	err = r.Scan(&s.ID, &s.Feed, &s.User, &types, &s.Dir, &s.Mail, &s.May, stamp{&s.CreatedAt})
+	s.Types = list(types)
 	return s, err
 }
 
@@ -96,7 +94,7 @@ func (tx *Tx) SetSubscription(s model.Subscription) error {
 func (tx *Tx) AddSubscription(userID string, s model.Subscription) error {
 	_, err := tx.exec("AddSubscription", `INSERT INTO subscriptions (id, feed, user_id, types, dir, mail, created_at, may)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`, s.ID, s.Feed, userID, jsonList(s.Types), s.Dir, s.Mail,
-		exchange.Micros(s.CreatedAt), s.May)
+		micros(s.CreatedAt), s.May)
 	return err
 }
 
@@ -138,8 +136,8 @@ type NewPublication struct {
 	ID, Feed, Account, Name, IdempotencyKey, Actor, Via, Flag string
 	Size                                                      int64
 	SHA256                                                    []byte
-	At                                                        int64 // µs
-	Placing                                                   bool  // mailboxes are still to get it
+	At                                                        time.Time
+	Placing                                                   bool // mailboxes are still to get it
 }
 
 // AddPublication records a publication; a repeated idempotency key is Exists.
@@ -154,7 +152,7 @@ func (tx *Tx) AddPublication(p NewPublication) error {
 	_, err := tx.exec("AddPublication", `INSERT INTO publications (id, feed, account_id, name, size, sha256,
 		idempotency_key, actor, via, published_at, placed_up_to, flag)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`, p.ID, p.Feed, p.Account, p.Name, p.Size, p.SHA256,
-		null(p.IdempotencyKey), p.Actor, p.Via, p.At, upTo, p.Flag)
+		null(p.IdempotencyKey), p.Actor, p.Via, micros(p.At), upTo, p.Flag)
 	return err
 }
 
@@ -186,11 +184,10 @@ const publicationColumns = `SELECT p.id, p.feed, p.account_id, p.name, p.size, p
 
 func scanPublication(r *sql.Rows) (p PublicationRow, err error) {
 	var sum []byte
-	var at int64
 	var upTo sql.NullString
-	err = r.Scan(&p.ID, &p.Feed, &p.Account, &p.Name, &p.Size, &sum, &at, &p.Via, &p.Actor, &upTo, &p.Key, &p.Flag,
-		&p.Deliveries)
-	p.SHA256, p.PublishedAt = hex.EncodeToString(sum), exchange.FromMicros(at)
+	err = r.Scan(&p.ID, &p.Feed, &p.Account, &p.Name, &p.Size, &sum, stamp{&p.PublishedAt}, &p.Via, &p.Actor, &upTo,
+		&p.Key, &p.Flag, &p.Deliveries)
+	p.SHA256 = hex.EncodeToString(sum)
 	if upTo.Valid {
 		p.PlacedTo = &upTo.String
 	}
@@ -228,12 +225,12 @@ func (q *Q) Unplaced() ([]PublicationRow, error) {
 // PublicationsSince lists a feed's publications to an account, or to all, from a
 // time on, that are placed whole, whose bytes are still there, and that a user
 // never had; the oldest first.
-func (q *Q) PublicationsSince(feed, account, userID string, since int64) ([]PublicationRow, error) {
+func (q *Q) PublicationsSince(feed, account, userID string, since time.Time) ([]PublicationRow, error) {
 	return collect(q, "PublicationsSince", scanPublication, publicationColumns+` JOIN blobs b ON b.id = p.id
 		WHERE p.feed = $1 AND p.published_at >= $3 AND p.account_id IN ('', $2) AND b.state = 'live'
 		AND p.placed_up_to IS NULL
 		AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.publication_id = p.id AND d.user_id = $4)
-		ORDER BY p.published_at, p.id`, feed, account, since, userID)
+		ORDER BY p.published_at, p.id`, feed, account, micros(since), userID)
 }
 
 // Came is a file that came, or was published, at a time.
@@ -242,14 +239,14 @@ type Came struct {
 	Version string // whose bytes they are
 	Name    string
 	Size    int64
-	At      int64 // µs
+	At      time.Time
 }
 
 // PublicationsBetween lists what was published into a feed in a time, to an
 // account, or to any when that is "", in its order, without what was taken back.
-func (q *Q) PublicationsBetween(feed, account string, from, to int64) ([]Came, error) {
+func (q *Q) PublicationsBetween(feed, account string, from, to time.Time) ([]Came, error) {
 	return collect(q, "PublicationsBetween", func(r *sql.Rows) (c Came, err error) {
-		err = r.Scan(&c.ID, &c.Name, &c.Size, &c.At, &c.Version)
+		err = r.Scan(&c.ID, &c.Name, &c.Size, stamp{&c.At}, &c.Version)
 		return c, err
 	},
 		`SELECT p.id, p.name, p.size, p.published_at,
@@ -257,7 +254,8 @@ func (q *Q) PublicationsBetween(feed, account string, from, to int64) ([]Came, e
 		WHERE p.feed = $1 AND ($2 = '' OR p.account_id IN ('', $2)) AND p.published_at >= $3 AND p.published_at < $4
 		AND (NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.publication_id = p.id AND d.state = 'withdrawn')
 			OR EXISTS (SELECT 1 FROM deliveries d WHERE d.publication_id = p.id
-			AND d.state <> 'withdrawn')) ORDER BY p.published_at LIMIT 10000`, feed, account, from, to)
+			AND d.state <> 'withdrawn')) ORDER BY p.published_at LIMIT 10000`, feed, account,
+		micros(from), micros(to))
 }
 
 // Sequence reads how far a feed's numbers have come for an account, holding

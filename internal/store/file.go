@@ -4,8 +4,8 @@ import (
 	"cmp"
 	"database/sql"
 	"encoding/hex"
+	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
@@ -14,7 +14,7 @@ type File struct {
 	DirID, Name       string
 	FileID, VersionID string
 	Size              int64
-	Mtime             int64 // µs
+	Mtime             time.Time
 	Mode              uint32
 }
 
@@ -26,14 +26,14 @@ type Content struct {
 	Size      int64
 	SHA256    []byte
 	HashState []byte
-	StoredAt  int64 // µs
+	StoredAt  time.Time
 }
 
 const fileColumns = `dir_id, name, file_id, version_id, size, mtime, mode`
 
 func scanFile(r *sql.Rows) (f File, err error) {
 	var name []byte
-	err = r.Scan(&f.DirID, &name, &f.FileID, &f.VersionID, &f.Size, &f.Mtime, &f.Mode)
+	err = r.Scan(&f.DirID, &name, &f.FileID, &f.VersionID, &f.Size, stamp{&f.Mtime}, &f.Mode)
 	f.Name = string(name)
 	return f, err
 }
@@ -54,7 +54,7 @@ func (q *Q) Content(versionID string) (c Content, err error) {
 	c.VersionID = versionID
 	err = q.scanOne("Content", `SELECT b.id, b.key, b.size, b.sha256, v.hash_state, v.stored_at
 		FROM versions v JOIN blobs b ON b.id = v.blob_id WHERE v.id = $1`, []any{versionID},
-		&c.BlobID, &c.Key, &c.Size, &c.SHA256, &c.HashState, &c.StoredAt)
+		&c.BlobID, &c.Key, &c.Size, &c.SHA256, &c.HashState, stamp{&c.StoredAt})
 	return c, err
 }
 
@@ -62,9 +62,8 @@ func (q *Q) Content(versionID string) (c Content, err error) {
 func (q *Q) Versions(f File, p model.Paging) ([]model.Version, error) {
 	return collect(q, "Versions", func(r *sql.Rows) (v model.Version, err error) {
 		var sum []byte
-		var stored int64
-		err = r.Scan(&v.ID, &v.Size, &sum, &v.Actor, &stored)
-		v.SHA256, v.StoredAt, v.Current = hex.EncodeToString(sum), exchange.FromMicros(stored), v.ID == f.VersionID
+		err = r.Scan(&v.ID, &v.Size, &sum, &v.Actor, stamp{&v.StoredAt})
+		v.SHA256, v.Current = hex.EncodeToString(sum), v.ID == f.VersionID
 		return v, err
 	}, `SELECT v.id, b.size, b.sha256, v.actor, v.stored_at FROM versions v JOIN blobs b ON b.id = v.blob_id
 		WHERE v.file_id = $1 AND v.id < $2 ORDER BY v.id DESC LIMIT $3`, f.FileID, before(p), most(p))
@@ -82,7 +81,7 @@ func (tx *Tx) PutFile(f File) error {
 	_, err := tx.exec("PutFile", `INSERT INTO files (`+fileColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7)
 		ON CONFLICT (dir_id, name) DO UPDATE SET file_id = excluded.file_id, version_id = excluded.version_id,
 		size = excluded.size, mtime = excluded.mtime, mode = excluded.mode`,
-		f.DirID, []byte(f.Name), f.FileID, f.VersionID, f.Size, f.Mtime, int64(f.Mode))
+		f.DirID, []byte(f.Name), f.FileID, f.VersionID, f.Size, micros(f.Mtime), int64(f.Mode))
 	return err
 }
 
@@ -114,9 +113,9 @@ func (tx *Tx) AdoptVersions(from, to string) error {
 }
 
 // SetFileTimes changes what a name shows as its time and mode.
-func (tx *Tx) SetFileTimes(dir, name string, mtime int64, mode uint32) error {
+func (tx *Tx) SetFileTimes(dir, name string, mtime time.Time, mode uint32) error {
 	return tx.bookOne("SetFileTimes", `UPDATE files SET mtime = $3, mode = $4 WHERE dir_id = $1 AND name = $2`,
-		dir, []byte(name), mtime, int64(mode))
+		dir, []byte(name), micros(mtime), int64(mode))
 }
 
 // Version is a new version's row.
@@ -124,7 +123,7 @@ type Version struct {
 	ID, FileID, UserID, BlobID string
 	HashState                  []byte
 	Actor                      string
-	StoredAt                   int64  // µs
+	StoredAt                   time.Time
 	Class                      string // the retention policy that keeps it; "" for the default
 }
 
@@ -138,7 +137,7 @@ func (tx *Tx) AddVersion(v Version) error { return tx.AddVersions([]Version{v}) 
 func (tx *Tx) AddVersions(list []Version) error {
 	rows := make([][]any, len(list))
 	for i, v := range list {
-		rows[i] = []any{v.ID, v.FileID, v.UserID, v.BlobID, v.HashState, v.Actor, v.StoredAt,
+		rows[i] = []any{v.ID, v.FileID, v.UserID, v.BlobID, v.HashState, v.Actor, micros(v.StoredAt),
 			cmp.Or(v.Class, model.ClassDefault)}
 	}
 	return insert(tx.exec, "AddVersions", &versionInserts, rows)

@@ -4,7 +4,6 @@ import (
 	"database/sql"
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
@@ -20,13 +19,10 @@ const keyColumns = `SELECT k.id, u.name, k.fingerprint, k.type, k.bits, k.public
 	LEFT JOIN burned_keys b ON b.fingerprint = k.fingerprint`
 
 func scanKey(r *sql.Rows) (k model.Key, err error) {
-	var created int64
-	var expires, retires, frozen, used, revoked sql.NullInt64
 	err = r.Scan(&k.ID, &k.User, &k.Fingerprint, &k.Type, &k.Bits, &k.Public, &k.Comment, &k.Origin,
-		&k.HolderID, &k.Holder, &k.Flag, &created, &expires, &retires, &k.ReplacedBy,
-		&frozen, &k.FrozenByID, &k.FrozenBy, &used, &k.LastAddress, &k.LastClient, &revoked, &k.RevokedWhy, &k.Burned)
-	k.CreatedAt, k.ExpiresAt, k.RetiresAt = exchange.FromMicros(created), timePtr(expires), timePtr(retires)
-	k.FrozenAt, k.LastUsedAt, k.RevokedAt = timePtr(frozen), timePtr(used), timePtr(revoked)
+		&k.HolderID, &k.Holder, &k.Flag, stamp{&k.CreatedAt}, stampPtr{&k.ExpiresAt}, stampPtr{&k.RetiresAt},
+		&k.ReplacedBy, stampPtr{&k.FrozenAt}, &k.FrozenByID, &k.FrozenBy, stampPtr{&k.LastUsedAt}, &k.LastAddress,
+		&k.LastClient, stampPtr{&k.RevokedAt}, &k.RevokedWhy, &k.Burned)
 	return k, err
 }
 
@@ -57,7 +53,7 @@ func (q *Q) KeysHeldBy(contactID string) ([]model.Key, error) {
 func (q *Q) KeysDue(by, old time.Time, after string, limit int) ([]model.Key, error) {
 	return collect(q, "KeysDue", scanKey, keyColumns+` WHERE k.id > $3 AND k.revoked_at IS NULL
 		AND (k.expires_at < $1 OR k.retires_at < $1 OR k.created_at < $2) ORDER BY k.id LIMIT $4`,
-		exchange.Micros(by), exchange.Micros(old), after, limit)
+		micros(by), micros(old), after, limit)
 }
 
 // KeysEnding lists up to limit keys, not revoked, whose overlap is over or
@@ -67,7 +63,7 @@ func (q *Q) KeysEnding(now time.Time, limit int) ([]model.Key, error) {
 		AND (k.retires_at <= $1 OR (k.expires_at <= $1
 		AND NOT EXISTS (SELECT 1 FROM notices x WHERE x.user_id = k.user_id AND x.kind = 'key.expired'
 		AND x.fingerprint = k.fingerprint
-		AND x.at >= k.expires_at))) ORDER BY k.id LIMIT $2`, exchange.Micros(now), limit)
+		AND x.at >= k.expires_at))) ORDER BY k.id LIMIT $2`, micros(now), limit)
 }
 
 // AddKey records a key of a user.
@@ -76,7 +72,7 @@ func (tx *Tx) AddKey(userID string, k model.Key) error {
 		created_at, expires_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`, k.ID, userID, k.Fingerprint, k.Type, k.Bits, k.Public,
 		k.Comment,
-		k.Origin, k.HolderID, exchange.Micros(k.CreatedAt), timeNull(k.ExpiresAt))
+		k.Origin, k.HolderID, micros(k.CreatedAt), timeNull(k.ExpiresAt))
 	return err
 }
 
@@ -98,7 +94,7 @@ func (tx *Tx) ReplaceKey(keyID, byID string, at time.Time) error {
 	}
 	return tx.execOne("ReplaceKey", `UPDATE keys SET replaced_by = $2, retires_at = $3 WHERE id = $1
 		AND revoked_at IS NULL`,
-		keyID, byID, exchange.Micros(at))
+		keyID, byID, micros(at))
 }
 
 // RevokeKey marks a key revoked.
@@ -107,14 +103,14 @@ func (tx *Tx) RevokeKey(keyID, why string, at time.Time) error {
 		return err
 	}
 	return tx.execOne("RevokeKey",
-		`UPDATE keys SET revoked_at = $2, revoked_why = $3 WHERE id = $1 AND revoked_at IS NULL`, keyID, exchange.Micros(at),
+		`UPDATE keys SET revoked_at = $2, revoked_why = $3 WHERE id = $1 AND revoked_at IS NULL`, keyID, micros(at),
 		why)
 }
 
 // KeyUse is a log-in with a key.
 type KeyUse struct {
 	KeyID, Address, Client string
-	At                     int64 // µs
+	At                     time.Time
 }
 
 // LockKeys holds every user's record of some keys, as far as they are not
@@ -162,20 +158,18 @@ func (tx *Tx) KeysUsed(list []KeyUse, grace time.Duration) error {
 
 func (tx *Tx) keyUsed(u KeyUse, grace time.Duration) error {
 	if _, err := tx.book("KeyUsed", `UPDATE keys SET last_used_at = $2, last_address = $3, last_client = $4 WHERE id = $1`,
-		u.KeyID, u.At, u.Address, u.Client); err != nil {
+		u.KeyID, micros(u.At), u.Address, u.Client); err != nil {
 		return err
 	}
 	_, err := tx.book("KeyUsed", `UPDATE keys SET retires_at = $2 WHERE replaced_by = $1 AND retires_at > $2`, u.KeyID,
-		u.At+grace.Microseconds())
+		micros(u.At)+grace.Microseconds())
 	return err
 }
 
 // Burned finds a burned key; NotFound when it is none.
 func (q *Q) Burned(fingerprint string) (model.BurnedKey, error) {
 	return one(q, "Burned", func(r *sql.Rows) (b model.BurnedKey, err error) {
-		var at int64
-		err = r.Scan(&b.Fingerprint, &b.How, &b.Why, &b.Actor, &at)
-		b.At = exchange.FromMicros(at)
+		err = r.Scan(&b.Fingerprint, &b.How, &b.Why, &b.Actor, stamp{&b.At})
 		return b, err
 	}, `SELECT fingerprint, how, why, actor, at FROM burned_keys WHERE fingerprint = $1`, fingerprint)
 }
@@ -184,9 +178,7 @@ func (q *Q) Burned(fingerprint string) (model.BurnedKey, error) {
 func (q *Q) BurnedKeys(p model.Paging) ([]model.BurnedKey, error) {
 	at, fingerprint := latest(p)
 	return collect(q, "BurnedKeys", func(r *sql.Rows) (b model.BurnedKey, err error) {
-		var at int64
-		err = r.Scan(&b.Fingerprint, &b.How, &b.Why, &b.Actor, &at)
-		b.At = exchange.FromMicros(at)
+		err = r.Scan(&b.Fingerprint, &b.How, &b.Why, &b.Actor, stamp{&b.At})
 		return b, err
 	}, `SELECT fingerprint, how, why, actor, at FROM burned_keys
 		WHERE at < $1 OR at = $1 AND fingerprint < $2 ORDER BY at DESC, fingerprint DESC LIMIT $3`, at, fingerprint, most(p))
@@ -199,7 +191,7 @@ func (tx *Tx) Burn(b model.BurnedKey) error {
 		ON CONFLICT (fingerprint) DO UPDATE SET how = excluded.how, why = excluded.why, actor = excluded.actor,
 		at = excluded.at
 		WHERE burned_keys.how = 'suspected' AND excluded.how <> 'suspected'`,
-		b.Fingerprint, b.How, b.Why, b.Actor, exchange.Micros(b.At))
+		b.Fingerprint, b.How, b.Why, b.Actor, micros(b.At))
 	return err
 }
 
@@ -208,10 +200,8 @@ const pendingColumns = `SELECT u.name, p.user_id, p.fingerprint, p.type, p.bits,
 	FROM pending_keys p JOIN users u ON u.id = p.user_id`
 
 func scanPending(r *sql.Rows) (p model.PendingKey, err error) {
-	var first, last int64
-	err = r.Scan(&p.User, &p.UserID, &p.Fingerprint, &p.Type, &p.Bits, &p.Public, &p.Address, &p.Client, &first, &last,
-		&p.Times)
-	p.FirstAt, p.LastAt = exchange.FromMicros(first), exchange.FromMicros(last)
+	err = r.Scan(&p.User, &p.UserID, &p.Fingerprint, &p.Type, &p.Bits, &p.Public, &p.Address, &p.Client,
+		stamp{&p.FirstAt}, stamp{&p.LastAt}, &p.Times)
 	return p, err
 }
 
@@ -237,7 +227,7 @@ func (tx *Tx) AddPending(p model.PendingKey, keep int) error {
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, 1) ON CONFLICT (user_id, fingerprint)
 		DO UPDATE SET address = excluded.address, client = excluded.client, last_at = excluded.last_at,
 		times = pending_keys.times + 1`,
-		p.UserID, p.Fingerprint, p.Type, p.Bits, p.Public, p.Address, p.Client, exchange.Micros(p.LastAt))
+		p.UserID, p.Fingerprint, p.Type, p.Bits, p.Public, p.Address, p.Client, micros(p.LastAt))
 	if err != nil {
 		return err
 	}

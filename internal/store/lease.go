@@ -12,7 +12,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 )
 
@@ -121,7 +120,7 @@ func (l *lease) acquire(ctx context.Context) error {
 		}
 		if !l.free(now) && (now.term != first.term || now.expires != first.expires) { // it lives
 			return fault.E("store.Open", fault.Conflict, "Another sallyport serves this database: %s, since %s.",
-				now.holder, exchange.FromMicros(now.since).Format("2006-01-02 15:04:05 MST")).
+				now.holder, fromMicros(now.since).Format("2006-01-02 15:04:05 MST")).
 				WithHint("stop that one first; one server at a time uses a database")
 		}
 	}

@@ -365,8 +365,9 @@ func TestOutcome(t *testing.T) {
 	// A transaction that goes on after a failed statement is not committed.
 	err := testkit.Write(context.Background(), s, func(tx *store.Tx) error {
 		_ = tx.SetSetting("ignored", "x")
-		_ = tx.AddBlob(store.Blob{ID: "twice", SHA256: []byte{}}, 1, 1)
-		_ = tx.AddBlob(store.Blob{ID: "twice", SHA256: []byte{}}, 1, 1) // the key is taken: the statement fails
+		_ = tx.AddBlob(store.Blob{ID: "twice", SHA256: []byte{}}, 1, time.UnixMicro(1))
+		// the key is taken: the statement fails
+		_ = tx.AddBlob(store.Blob{ID: "twice", SHA256: []byte{}}, 1, time.UnixMicro(1))
 		return nil
 	})
 	if err == nil || errors.Is(err, store.ErrOutcomeUnknown) || setting(t, s, "ignored") != "" {

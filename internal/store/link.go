@@ -2,8 +2,8 @@ package store
 
 import (
 	"database/sql"
+	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 	"github.com/sallyport-sftp/sallyport/model"
 )
@@ -14,11 +14,8 @@ const linkColumns = `SELECT l.id, l.kind, COALESCE(u.name, ''), c.email, l.finge
 	JOIN users u ON u.id = l.user_id`
 
 func scanLink(r *sql.Rows) (l model.Link, err error) {
-	var created, expires int64
-	var ended sql.NullInt64
-	err = r.Scan(&l.ID, &l.Kind, &l.User, &l.Contact, &l.Fingerprint, &l.State, &created, &expires, &ended, &l.OpenedFrom,
-		&l.UserID, &l.ContactID)
-	l.CreatedAt, l.ExpiresAt, l.EndedAt = exchange.FromMicros(created), exchange.FromMicros(expires), timePtr(ended)
+	err = r.Scan(&l.ID, &l.Kind, &l.User, &l.Contact, &l.Fingerprint, &l.State, stamp{&l.CreatedAt}, stamp{&l.ExpiresAt},
+		stampPtr{&l.EndedAt}, &l.OpenedFrom, &l.UserID, &l.ContactID)
 	return l, err
 }
 
@@ -52,17 +49,17 @@ func (tx *Tx) AddLink(l model.Link, token, sealed []byte) error {
 		created_at, expires_at, opened_from)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, 'waiting', $8, $9, '')`, l.ID, token, l.Kind, l.UserID, l.ContactID,
 		l.Fingerprint,
-		sealed, exchange.Micros(l.CreatedAt), exchange.Micros(l.ExpiresAt))
+		sealed, micros(l.CreatedAt), micros(l.ExpiresAt))
 	return err
 }
 
 // OpenLink takes a waiting link's sealed content out, once: whoever comes
 // second finds NotFound.
-func (tx *Tx) OpenLink(token []byte, from string, at int64) (sealed []byte, err error) {
+func (tx *Tx) OpenLink(token []byte, from string, at time.Time) (sealed []byte, err error) {
 	var id string
 	if err := tx.scanOne("OpenLink", `SELECT id, sealed FROM links WHERE token = $1 AND state = 'waiting'
 		AND expires_at > $2 `+tx.s.dialect.lock,
-		[]any{token, at}, &id, &sealed); err != nil {
+		[]any{token, micros(at)}, &id, &sealed); err != nil {
 		return nil, err
 	}
 	if err := tx.take(rankLink, id); err != nil {
@@ -70,7 +67,7 @@ func (tx *Tx) OpenLink(token []byte, from string, at int64) (sealed []byte, err 
 	}
 	return sealed, tx.execOne("OpenLink", `UPDATE links SET state = 'opened', sealed = NULL, ended_at = $2,
 		opened_from = $3
-		WHERE token = $1 AND state = 'waiting'`, token, at, from)
+		WHERE token = $1 AND state = 'waiting'`, token, micros(at), from)
 }
 
 // LockLink waits for whoever is changing a link, holds it until the transaction
@@ -85,40 +82,40 @@ func (tx *Tx) LockLink(token []byte) (state string, err error) {
 }
 
 // RevokeLink ends a waiting link, and forgets what it held.
-func (tx *Tx) RevokeLink(id string, at int64) error {
+func (tx *Tx) RevokeLink(id string, at time.Time) error {
 	if err := tx.take(rankLink, id); err != nil {
 		return err
 	}
 	return tx.execOne("RevokeLink", `UPDATE links SET state = 'revoked', sealed = NULL, ended_at = $2 WHERE id = $1
-		AND state = 'waiting'`, id, at)
+		AND state = 'waiting'`, id, micros(at))
 }
 
 // RevokeLinksOf ends a contact's waiting links.
-func (tx *Tx) RevokeLinksOf(contactID string, at int64) error {
+func (tx *Tx) RevokeLinksOf(contactID string, at time.Time) error {
 	if _, err := tx.lockRows("RevokeLinksOf", rankLink,
 		`SELECT id FROM links WHERE contact_id = $1 AND state = 'waiting' ORDER BY id`, contactID); err != nil {
 		return err
 	}
 	_, err := tx.exec("RevokeLinksOf", `UPDATE links SET state = 'revoked', sealed = NULL, ended_at = $2
-		WHERE contact_id = $1 AND state = 'waiting'`, contactID, at)
+		WHERE contact_id = $1 AND state = 'waiting'`, contactID, micros(at))
 	return err
 }
 
 // RevokeLinksOfKey ends the waiting links that hand a key over.
-func (tx *Tx) RevokeLinksOfKey(fingerprint string, at int64) error {
+func (tx *Tx) RevokeLinksOfKey(fingerprint string, at time.Time) error {
 	if _, err := tx.lockRows("RevokeLinksOfKey", rankLink,
 		`SELECT id FROM links WHERE fingerprint = $1 AND state = 'waiting' ORDER BY id`, fingerprint); err != nil {
 		return err
 	}
 	_, err := tx.exec("RevokeLinksOfKey", `UPDATE links SET state = 'revoked', sealed = NULL, ended_at = $2
-		WHERE fingerprint = $1 AND state = 'waiting'`, fingerprint, at)
+		WHERE fingerprint = $1 AND state = 'waiting'`, fingerprint, micros(at))
 	return err
 }
 
 // ExpireLinks ends the links whose time is over, and says which.
-func (tx *Tx) ExpireLinks(now int64) ([]model.Link, error) {
+func (tx *Tx) ExpireLinks(now time.Time) ([]model.Link, error) {
 	over, err := collect(&tx.Q, "ExpireLinks", scanLink,
-		linkColumns+` WHERE l.state = 'waiting' AND l.expires_at <= $1 ORDER BY l.id LIMIT 1000`, now)
+		linkColumns+` WHERE l.state = 'waiting' AND l.expires_at <= $1 ORDER BY l.id LIMIT 1000`, micros(now))
 	if err != nil || len(over) == 0 {
 		return nil, err
 	}
@@ -144,11 +141,10 @@ const noticeColumns = `SELECT n.id, n.at, n.kind, COALESCE(u.name, ''), n.user_i
 	FROM notices n LEFT JOIN users u ON u.id = n.user_id`
 
 func scanNotice(r *sql.Rows) (n model.Notice, err error) {
-	var at int64
 	var roles string
-	var done sql.NullInt64
-	err = r.Scan(&n.ID, &at, &n.Kind, &n.User, &n.UserID, &n.Fingerprint, &n.Mark, &roles, &n.Text, &done)
-	n.At, n.Roles, n.DoneAt = exchange.FromMicros(at), list(roles), timePtr(done)
+	err = r.Scan(&n.ID, stamp{&n.At}, &n.Kind, &n.User, &n.UserID, &n.Fingerprint, &n.Mark, &roles, &n.Text,
+		stampPtr{&n.DoneAt})
+	n.Roles = list(roles)
 	return n, err
 }
 
@@ -164,11 +160,11 @@ func (q *Q) Notices(f model.NoticeFilter) ([]model.Notice, error) {
 func (tx *Tx) AddNotice(n model.Notice) (bool, error) {
 	rows, err := tx.book("AddNotice", `INSERT INTO notices (id, at, kind, user_id, fingerprint, mark, roles, text)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (user_id, kind, fingerprint, mark) DO NOTHING`,
-		n.ID, exchange.Micros(n.At), n.Kind, n.UserID, n.Fingerprint, n.Mark, jsonList(n.Roles), n.Text)
+		n.ID, micros(n.At), n.Kind, n.UserID, n.Fingerprint, n.Mark, jsonList(n.Roles), n.Text)
 	return rows > 0, err
 }
 
 // NoticeDone notes that people were told.
-func (tx *Tx) NoticeDone(id string, at int64) error {
-	return tx.execOne("NoticeDone", `UPDATE notices SET done_at = $2 WHERE id = $1 AND done_at IS NULL`, id, at)
+func (tx *Tx) NoticeDone(id string, at time.Time) error {
+	return tx.execOne("NoticeDone", `UPDATE notices SET done_at = $2 WHERE id = $1 AND done_at IS NULL`, id, micros(at))
 }

@@ -35,7 +35,7 @@ func (q *Q) NamePolicies() ([]model.NamePolicy, error) {
 }
 
 // PutNamePolicy records what names mean for a user, in a folder, or both.
-func (tx *Tx) PutNamePolicy(p model.NamePolicy, actor string, at int64) error {
+func (tx *Tx) PutNamePolicy(p model.NamePolicy, actor string, at time.Time) error {
 	lists := make([]any, 3)
 	for i, from := range [][]string{p.Temporary, p.Doubtful, p.Ignored} {
 		if from != nil {
@@ -54,7 +54,8 @@ func (tx *Tx) PutNamePolicy(p model.NamePolicy, actor string, at int64) error {
 		created_at, actor) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 		ON CONFLICT (user_id, folder) DO UPDATE SET temporary = excluded.temporary, doubtful = excluded.doubtful,
 		ignored = excluded.ignored, grace = excluded.grace,
-		actor = excluded.actor`, p.UserID, p.Folder, lists[0], lists[1], lists[2], grace, at, actor)
+		actor = excluded.actor`, p.UserID, p.Folder, lists[0], lists[1], lists[2], grace, micros(at),
+		actor)
 	return err
 }
 

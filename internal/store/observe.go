@@ -4,8 +4,8 @@ import (
 	"database/sql"
 	"strconv"
 	"strings"
+	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
@@ -14,12 +14,11 @@ const connectionColumns = `SELECT reference, at, address, user_name, client, alg
 	fingerprint, session, user_id, ended_at, received, sent FROM connections`
 
 func scanConnection(r *sql.Rows) (c model.Connection, err error) {
-	var at int64
 	var offered, methods string
-	var ended sql.NullInt64
-	err = r.Scan(&c.Reference, &at, &c.Address, &c.User, &c.Client, &c.Algorithms, &offered, &methods, &c.Outcome,
-		&c.Detail, &c.LoggedIn, &c.Fingerprint, &c.Session, &c.UserID, &ended, &c.Received, &c.Sent)
-	c.At, c.Offered, c.Methods, c.EndedAt = exchange.FromMicros(at), list(offered), list(methods), timePtr(ended)
+	err = r.Scan(&c.Reference, stamp{&c.At}, &c.Address, &c.User, &c.Client, &c.Algorithms, &offered, &methods, &c.Outcome,
+		&c.Detail, &c.LoggedIn, &c.Fingerprint, &c.Session, &c.UserID, stampPtr{&c.EndedAt}, &c.Received,
+		&c.Sent)
+	c.Offered, c.Methods = list(offered), list(methods)
 	return c, err
 }
 
@@ -42,7 +41,7 @@ func (tx *Tx) AddConnection(c model.Connection) error {
 		offered, methods,
 		outcome, seconds, detail, logged_in, fingerprint, session, user_id, ended_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $10, $11, $12, $13, $14, $15) ON CONFLICT (reference) DO NOTHING`,
-		c.Reference, exchange.Micros(c.At), c.Address, c.User, c.Client,
+		c.Reference, micros(c.At), c.Address, c.User, c.Client,
 		c.Algorithms, jsonList(c.Offered), jsonList(c.Methods), c.Outcome, c.Detail, flag(c.LoggedIn), c.Fingerprint,
 		c.Session, c.UserID, timeNull(c.EndedAt))
 	return err
@@ -56,17 +55,18 @@ func (tx *Tx) EndConnection(c model.Connection) error {
 	return err
 }
 
-// Address is when somebody last got in from an address, and last did not; 0 is never.
+// Address is when somebody last got in from an address, and last did not; zero is never.
 type Address struct {
 	Address            string
-	LastOK, LastFailed int64 // µs
+	LastOK, LastFailed time.Time
 }
 
 // Address reads what is known of an address; a stranger's is zero.
 func (q *Q) Address(address string) (a Address, err error) {
 	a.Address = address
 	err = q.scanOne("Address", `SELECT COALESCE((SELECT last_ok FROM addresses WHERE address = $1), 0),
-		COALESCE((SELECT last_failed FROM addresses WHERE address = $1), 0)`, []any{address}, &a.LastOK, &a.LastFailed)
+		COALESCE((SELECT last_failed FROM addresses WHERE address = $1), 0)`, []any{address},
+		stampOrZero{&a.LastOK}, stampOrZero{&a.LastFailed})
 	return a, err
 }
 
@@ -74,14 +74,16 @@ func (q *Q) Address(address string) (a Address, err error) {
 func (tx *Tx) SeenAddress(a Address) error {
 	_, err := tx.book("SeenAddress", `INSERT INTO addresses (address, last_ok, last_failed) VALUES ($1, $2, $3)
 		ON CONFLICT (address) DO UPDATE SET last_ok = COALESCE(excluded.last_ok, addresses.last_ok),
-		last_failed = COALESCE(excluded.last_failed, addresses.last_failed)`, a.Address, null(a.LastOK), null(a.LastFailed))
+		last_failed = COALESCE(excluded.last_failed, addresses.last_failed)`, a.Address,
+		microsOrNull(a.LastOK), microsOrNull(a.LastFailed))
 	return err
 }
 
 // Observation is something read or listed in a session.
 type Observation struct {
 	ID, Fingerprint, UserID, Session, Action, Path string
-	Bytes, Times, Until                            int64 // Until: µs
+	Bytes, Times                                   int64
+	Until                                          time.Time
 }
 
 const observationColumns = 9
@@ -93,7 +95,8 @@ func (tx *Tx) AddObservations(list []Observation) error {
 	}
 	args := make([]any, 0, len(list)*observationColumns)
 	for _, o := range list {
-		args = append(args, o.ID, o.Fingerprint, o.UserID, o.Session, o.Action, []byte(o.Path), o.Bytes, o.Times, o.Until)
+		args = append(args, o.ID, o.Fingerprint, o.UserID, o.Session, o.Action, []byte(o.Path), o.Bytes, o.Times,
+			micros(o.Until))
 	}
 	_, err := tx.book("AddObservations", `INSERT INTO activity (id, fingerprint, user_id, session, action, path, bytes,
 		times, until) VALUES `+
@@ -123,7 +126,8 @@ func placeholders(rows, columns int) string {
 func (q *Q) ObservationsOf(fingerprint, after string, limit int) ([]Observation, error) {
 	return collect(q, "ObservationsOf", func(r *sql.Rows) (o Observation, err error) {
 		var path []byte
-		err = r.Scan(&o.ID, &o.Fingerprint, &o.UserID, &o.Session, &o.Action, &path, &o.Bytes, &o.Times, &o.Until)
+		err = r.Scan(&o.ID, &o.Fingerprint, &o.UserID, &o.Session, &o.Action, &path, &o.Bytes, &o.Times,
+			stamp{&o.Until})
 		o.Path = string(path)
 		return o, err
 	}, `SELECT id, fingerprint, user_id, session, action, path, bytes, times, until FROM activity
@@ -156,11 +160,12 @@ type Refused struct {
 }
 
 // RefusedBetween sums up failed connections of a time, the most frequent first.
-func (q *Q) RefusedBetween(from, to int64, limit int) ([]Refused, error) {
+func (q *Q) RefusedBetween(from, to time.Time, limit int) ([]Refused, error) {
 	return collect(q, "RefusedBetween", func(r *sql.Rows) (v Refused, err error) {
 		err = r.Scan(&v.User, &v.Outcome, &v.Times, &v.Addresses)
 		return v, err
 	}, `SELECT user_name, outcome, COUNT(*), COUNT(DISTINCT address) FROM connections WHERE logged_in = 0 AND at >= $1
 		AND at < $2
-		GROUP BY user_name, outcome ORDER BY 3 DESC, 1, 2 LIMIT $3`, from, to, limit)
+		GROUP BY user_name, outcome ORDER BY 3 DESC, 1, 2 LIMIT $3`, micros(from), micros(to),
+		limit)
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
@@ -22,7 +23,7 @@ func (tx *Tx) Emit(events ...model.Event) error {
 		if err != nil {
 			return fault.Wrap("store.Emit", fault.Internal, err)
 		}
-		rows[i] = []any{e.ID, exchange.Micros(e.At), e.Type, string(body)}
+		rows[i] = []any{e.ID, micros(e.At), e.Type, string(body)}
 	}
 	return insert(tx.book, "Emit", &eventInserts, rows)
 }
@@ -30,7 +31,7 @@ func (tx *Tx) Emit(events ...model.Event) error {
 // Outbox takes events on their way out, the oldest first, holding their rows. Those
 // that wait for another try after now are left out. Of one that is damaged, only
 // the id is known.
-func (tx *Tx) Outbox(now int64, limit int) ([]model.Event, error) {
+func (tx *Tx) Outbox(now time.Time, limit int) ([]model.Event, error) {
 	lock := tx.s.dialect.lock
 	if lock != "" {
 		lock += " SKIP LOCKED"
@@ -42,7 +43,7 @@ func (tx *Tx) Outbox(now int64, limit int) ([]model.Event, error) {
 		}
 		e.ID = id
 		return e, err
-	}, `SELECT id, body FROM outbox WHERE retry_at <= $1 ORDER BY id LIMIT $2 `+lock, now, limit)
+	}, `SELECT id, body FROM outbox WHERE retry_at <= $1 ORDER BY id LIMIT $2 `+lock, micros(now), limit)
 }
 
 // Emitted removes events that were handed out.
@@ -65,37 +66,37 @@ func (tx *Tx) Emitted(events []model.Event) error {
 
 // Postpone lets an event that could not be handed out wait until a time, and
 // returns how often that happened.
-func (tx *Tx) Postpone(id string, until func(tries int64) int64) (tries int64, err error) {
+func (tx *Tx) Postpone(id string, until func(tries int64) time.Time) (tries int64, err error) {
 	if err := tx.scanOne("Postpone", `SELECT tries FROM outbox WHERE id = $1`, []any{id}, &tries); err != nil {
 		return 0, err
 	}
 	tries++
 	return tries, tx.bookOne("Postpone", `UPDATE outbox SET tries = $2, retry_at = $3 WHERE id = $1`, id, tries,
-		until(tries))
+		micros(until(tries)))
 }
 
 // HasEvents reports whether any event waits to be handed out now.
-func (q *Q) HasEvents(now int64) (bool, error) {
+func (q *Q) HasEvents(now time.Time) (bool, error) {
 	var n int64
 	err := q.scanOne("HasEvents", `SELECT (SELECT COUNT(*) FROM (SELECT 1 FROM outbox WHERE retry_at <= $1 LIMIT 1) o)
-		+ (SELECT COUNT(*) FROM (SELECT 1 FROM messages WHERE state = 'new' LIMIT 1) m)`, []any{now}, &n)
+		+ (SELECT COUNT(*) FROM (SELECT 1 FROM messages WHERE state = 'new' LIMIT 1) m)`, []any{micros(now)}, &n)
 	return n > 0, err
 }
 
 // Queue says how much waits.
 func (q *Q) Queue() (v model.Queue, err error) {
-	var events, messages int64
+	var events, messages time.Time
 	err = q.scanOne("Queue", `SELECT (SELECT COUNT(*) FROM outbox), (SELECT COALESCE(MIN(at), 0) FROM outbox),
 		(SELECT COUNT(*) FROM messages WHERE state IN ('new', 'queued')), (SELECT COALESCE(MIN(created_at), 0) FROM messages
 		WHERE state IN ('new', 'queued')),
-		(SELECT COUNT(*) FROM messages WHERE state = 'dead')`, nil, &v.Events, &events, &v.Waiting, &messages, &v.Dead)
+		(SELECT COUNT(*) FROM messages WHERE state = 'dead')`, nil, &v.Events, stampOrZero{&events}, &v.Waiting,
+		stampOrZero{&messages}, &v.Dead)
 	oldest := events
-	if oldest == 0 || messages > 0 && messages < oldest {
+	if oldest.IsZero() || !messages.IsZero() && messages.Before(oldest) {
 		oldest = messages
 	}
-	if oldest > 0 {
-		at := exchange.FromMicros(oldest)
-		v.OldestAt = &at
+	if !oldest.IsZero() {
+		v.OldestAt = &oldest
 	}
 	return v, err
 }
@@ -104,9 +105,8 @@ const webhookColumns = `SELECT name, url, secret, old_secret, events, enabled, c
 
 func scanWebhook(r *sql.Rows) (w model.Webhook, err error) {
 	var events string
-	var created int64
-	err = r.Scan(&w.Name, &w.URL, &w.Secret, &w.OldSecret, &events, &w.Enabled, &created, &w.Note)
-	w.Events, w.CreatedAt = list(events), exchange.FromMicros(created)
+	err = r.Scan(&w.Name, &w.URL, &w.Secret, &w.OldSecret, &events, &w.Enabled, stamp{&w.CreatedAt}, &w.Note)
+	w.Events = list(events)
 	return w, err
 }
 
@@ -125,7 +125,7 @@ func (tx *Tx) AddWebhook(w model.Webhook) error {
 	_, err := tx.exec("AddWebhook", `INSERT INTO webhooks (name, url, secret, old_secret, events, enabled, created_at,
 		note)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`, w.Name, w.URL, w.Secret, w.OldSecret, jsonList(w.Events), flag(w.Enabled),
-		exchange.Micros(w.CreatedAt), w.Note)
+		micros(w.CreatedAt), w.Note)
 	return err
 }
 
@@ -151,11 +151,8 @@ const messageColumns = `SELECT id, channel, target, event_id, kind, ref, contact
 	created_at, tried_at, sent_at FROM messages`
 
 func scanMessage(r *sql.Rows) (m model.Message, err error) {
-	var created int64
-	var tried, sent sql.NullInt64
 	err = r.Scan(&m.ID, &m.Channel, &m.Target, &m.EventID, &m.Kind, &m.Ref, &m.ContactID, &m.Subject, &m.Body, &m.HTML,
-		&m.State, &m.Attempts, &m.Error, &created, &tried, &sent)
-	m.CreatedAt, m.TriedAt, m.SentAt = exchange.FromMicros(created), timePtr(tried), timePtr(sent)
+		&m.State, &m.Attempts, &m.Error, stamp{&m.CreatedAt}, stampPtr{&m.TriedAt}, stampPtr{&m.SentAt})
 	return m, err
 }
 
@@ -165,7 +162,7 @@ func (tx *Tx) AddMessage(m model.Message) error {
 		body, html, state, attempts, error, created_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'new', 0, '', $11)`, m.ID, m.Channel, m.Target, m.EventID, m.Kind,
 		m.Ref, m.ContactID, m.Subject,
-		m.Body, m.HTML, exchange.Micros(m.CreatedAt))
+		m.Body, m.HTML, micros(m.CreatedAt))
 	return err
 }
 
@@ -183,14 +180,14 @@ func (q *Q) Messages(f model.MessageFilter) ([]model.Message, error) {
 }
 
 // Tried records how a try to send went.
-func (tx *Tx) Tried(id, state, fault string, at int64) error {
-	var sent any
+func (tx *Tx) Tried(id, state, fault string, at time.Time) error {
+	tried, sent := micros(at), any(nil)
 	if state == model.MessageSent {
-		sent = at
+		sent = tried
 	}
 	return tx.bookOne("Tried", `UPDATE messages SET state = $2, error = $3, attempts = attempts + 1, tried_at = $4,
 		sent_at = $5 WHERE id = $1`,
-		id, state, fault, at, sent)
+		id, state, fault, tried, sent)
 }
 
 // Resend makes a message new again.
@@ -200,10 +197,10 @@ func (tx *Tx) Resend(id string) error {
 }
 
 // Bounced marks mails to an address that came back since a time, and returns how many.
-func (tx *Tx) Bounced(address string, since int64, fault string) (int64, error) {
+func (tx *Tx) Bounced(address string, since time.Time, fault string) (int64, error) {
 	return tx.exec("Bounced", `UPDATE messages SET state = 'bounced', error = $3 WHERE id IN (SELECT id FROM messages
 		WHERE channel = 'mail' AND LOWER(target) = LOWER($1) AND created_at >= $2 AND state = 'sent' ORDER BY id `+
-		tx.s.dialect.lock+`)`, address, since, fault)
+		tx.s.dialect.lock+`)`, address, micros(since), fault)
 }
 
 // ReturnedMail marks a mail as one that came back.
@@ -214,23 +211,23 @@ func (tx *Tx) ReturnedMail(id, fault string) error {
 
 // Requeue gives messages another job that got theirs before a time and were not
 // tried since, and returns how many.
-func (tx *Tx) Requeue(before int64) (int64, error) {
+func (tx *Tx) Requeue(before time.Time) (int64, error) {
 	return tx.book("Requeue", `UPDATE messages SET state = 'new' WHERE id IN
 		(SELECT id FROM messages WHERE state = 'queued' AND queued_at < $1 AND COALESCE(tried_at, 0) < $1 ORDER BY id
-		LIMIT $2 `+tx.s.dialect.lock+`)`, before, pruneAtOnce)
+		LIMIT $2 `+tx.s.dialect.lock+`)`, micros(before), pruneAtOnce)
 }
 
 // PruneMessages removes messages from before a time that wait for nothing.
-func (tx *Tx) PruneMessages(before int64) (int64, error) {
+func (tx *Tx) PruneMessages(before time.Time) (int64, error) {
 	return tx.book("PruneMessages", `DELETE FROM messages WHERE id IN
 		(SELECT id FROM messages WHERE created_at < $1 AND state IN ('sent', 'dead', 'bounced') ORDER BY id LIMIT $2 `+
-		tx.s.dialect.lock+`)`, before, pruneAtOnce)
+		tx.s.dialect.lock+`)`, micros(before), pruneAtOnce)
 }
 
 // NoticeMailed marks an open notice as told by mail; NotFound when it was.
-func (tx *Tx) NoticeMailed(id string, at int64) error {
+func (tx *Tx) NoticeMailed(id string, at time.Time) error {
 	return tx.bookOne("NoticeMailed", `UPDATE notices SET done_at = $2, mailed_at = $2 WHERE id = $1 AND done_at IS NULL`,
-		id, at)
+		id, micros(at))
 }
 
 // Jobs is the pool that the job library works on; it is closed with the store.
@@ -277,37 +274,38 @@ func (s *Store) NewMessages(ctx context.Context, tx *sql.Tx, limit int) (ids, ch
 }
 
 // QueuedMessage marks a message as having its job since a time.
-func (s *Store) QueuedMessage(ctx context.Context, tx *sql.Tx, id string, at int64) error {
+func (s *Store) QueuedMessage(ctx context.Context, tx *sql.Tx, id string, at time.Time) error {
 	_, err := tx.ExecContext(ctx, `UPDATE messages SET state = 'queued', queued_at = $2 WHERE id = $1 AND state = 'new'`,
-		id, at)
+		id, micros(at))
 	return s.wrap("QueuedMessage", err)
 }
 
 // Digest is something that a user's technical contacts hear of once an hour.
 type Digest struct {
 	ID, UserID, Kind, Detail string
-	At                       int64 // µs
+	At                       time.Time
 }
 
 // AddDigest remembers something for the next digest.
 func (tx *Tx) AddDigest(d Digest) error {
 	_, err := tx.book("AddDigest", `INSERT INTO digests (id, user_id, at, kind, detail) VALUES ($1, $2, $3, $4, $5)`, d.ID,
-		d.UserID, d.At, d.Kind, d.Detail)
+		d.UserID, micros(d.At), d.Kind, d.Detail)
 	return err
 }
 
 // DigestUsers lists users with something of a kind from before a time.
-func (q *Q) DigestUsers(kind string, before int64, after string, limit int) ([]string, error) {
+func (q *Q) DigestUsers(kind string, before time.Time, after string, limit int) ([]string, error) {
 	return collect(q, "DigestUsers", scanString, `SELECT DISTINCT user_id FROM digests WHERE id < $1 AND kind = $3
-		AND user_id > $4 ORDER BY user_id LIMIT $2`, exchange.FirstID(exchange.FromMicros(before)), limit, kind, after)
+		AND user_id > $4 ORDER BY user_id LIMIT $2`, exchange.FirstID(before), limit, kind, after)
 }
 
 // TakeDigest removes what a user's digest of a kind says from before a time, and
 // returns the first of it, with how many there were.
-func (tx *Tx) TakeDigest(userID string, before int64, kind string, limit int) (list []Digest, total int64, err error) {
-	edge := exchange.FirstID(exchange.FromMicros(before))
+func (tx *Tx) TakeDigest(userID string, before time.Time, kind string,
+	limit int) (list []Digest, total int64, err error) {
+	edge := exchange.FirstID(before)
 	list, err = collect(&tx.Q, "TakeDigest", func(r *sql.Rows) (d Digest, err error) {
-		err = r.Scan(&d.ID, &d.UserID, &d.At, &d.Kind, &d.Detail)
+		err = r.Scan(&d.ID, &d.UserID, stamp{&d.At}, &d.Kind, &d.Detail)
 		return d, err
 	}, `SELECT id, user_id, at, kind, detail FROM digests WHERE user_id = $1 AND id < $2 AND kind = $3 ORDER BY id
 		LIMIT $4`, userID, edge, kind, limit)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"time"
 
 	"github.com/sallyport-sftp/sallyport/model"
 )
@@ -27,7 +28,7 @@ func latest(p model.Paging) (at int64, text string) {
 }
 
 // LatestCursor is where a list that has the newest first goes on after a row.
-func LatestCursor(at int64, text string) string { return fmt.Sprintf("%d %s", at, text) }
+func LatestCursor(at time.Time, text string) string { return fmt.Sprintf("%d %s", micros(at), text) }
 
 // before is a page's start in a list of ids that has the newest first.
 func before(p model.Paging) string {

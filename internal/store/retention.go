@@ -3,8 +3,8 @@ package store
 import (
 	"database/sql"
 	"encoding/hex"
+	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
@@ -20,11 +20,11 @@ func (q *Q) Policies() ([]model.RetentionPolicy, error) {
 }
 
 // PutPolicy records the policy of a user or a folder.
-func (tx *Tx) PutPolicy(p model.RetentionPolicy, actor string, at int64) error {
+func (tx *Tx) PutPolicy(p model.RetentionPolicy, actor string, at time.Time) error {
 	_, err := tx.exec("PutPolicy", `INSERT INTO retention_policies (class, user_id, folder, keep, created_at, actor)
 		VALUES ($1, $2, $3, $4, $5, $6)
 		ON CONFLICT (class) DO UPDATE SET keep = excluded.keep, actor = excluded.actor`, p.Class, p.UserID, p.Folder, p.Keep,
-		at, actor)
+		micros(at), actor)
 	return err
 }
 
@@ -43,12 +43,13 @@ type Kept struct {
 	ID, FileID, UserID, User, Account, Class string
 	BlobID, SHA256                           string
 	Sum                                      []byte
-	Size, StoredAt                           int64
+	Size                                     int64
+	StoredAt                                 time.Time
 	DirID, Name                              string // of the name that its file has now; "" when that is gone
 	Current                                  bool   // the name shows it
 	Path                                     string // where it was delivered or dropped; "" for neither
 	Feed, Delivery, Drop                     string // the states of what it is
-	ClaimUntil                               int64
+	ClaimUntil                               time.Time
 }
 
 const keptColumns = `SELECT v.id, v.file_id, v.user_id, u.name, u.account_id, v.class, b.id, b.sha256, b.size,
@@ -63,8 +64,9 @@ const keptColumns = `SELECT v.id, v.file_id, v.user_id, u.name, u.account_id, v.
 
 func scanKept(r *sql.Rows) (k Kept, err error) {
 	var name, delivered, dropped []byte
-	err = r.Scan(&k.ID, &k.FileID, &k.UserID, &k.User, &k.Account, &k.Class, &k.BlobID, &k.Sum, &k.Size, &k.StoredAt,
-		&k.DirID, &name, &k.Current, &delivered, &dropped, &k.Feed, &k.Delivery, &k.Drop, &k.ClaimUntil)
+	err = r.Scan(&k.ID, &k.FileID, &k.UserID, &k.User, &k.Account, &k.Class, &k.BlobID, &k.Sum, &k.Size,
+		stamp{&k.StoredAt}, &k.DirID, &name, &k.Current, &delivered, &dropped, &k.Feed, &k.Delivery, &k.Drop,
+		stampOrZero{&k.ClaimUntil})
 	k.SHA256, k.Name, k.Path = hex.EncodeToString(k.Sum), string(name), string(delivered)
 	if k.Path == "" {
 		k.Path = string(dropped)
@@ -75,13 +77,13 @@ func scanKept(r *sql.Rows) (k Kept, err error) {
 // Due lists versions of a class that were stored before a time, in the order
 // in which they were, after one of them; those named by a run that is not over
 // yet are left out.
-func (q *Q) Due(class string, before, afterAt int64, afterID string, limit int) ([]Kept, error) {
+func (q *Q) Due(class string, before, afterAt time.Time, afterID string, limit int) ([]Kept, error) {
 	return collect(q, "Due", scanKept, keptColumns+` WHERE v.class = $1 AND v.stored_at < $2 AND v.stored_at >= $3
 		AND (v.stored_at > $3 OR v.id > $4)
 		AND NOT EXISTS (SELECT 1 FROM retention_runs n JOIN retention_items i ON i.run_id = n.id
 		AND i.account_id = u.account_id AND i.version_id = v.id
 			WHERE n.state IN ('announced', 'running'))
-		ORDER BY v.stored_at, v.id LIMIT $5`, class, before, afterAt, afterID, limit)
+		ORDER BY v.stored_at, v.id LIMIT $5`, class, micros(before), micros(afterAt), afterID, limit)
 }
 
 // KeptOf lists versions after an id, of one user or of all, in the order of
@@ -135,10 +137,8 @@ func (tx *Tx) SetClass(versionID, class string) error {
 const holdColumns = `SELECT id, kind, target, label, reason, actor, at, released_at, released_by FROM holds`
 
 func scanHold(r *sql.Rows) (h model.Hold, err error) {
-	var at int64
-	var released sql.NullInt64
-	err = r.Scan(&h.ID, &h.Kind, &h.Target, &h.Label, &h.Reason, &h.Actor, &at, &released, &h.ReleasedBy)
-	h.At, h.ReleasedAt = exchange.FromMicros(at), timePtr(released)
+	err = r.Scan(&h.ID, &h.Kind, &h.Target, &h.Label, &h.Reason, &h.Actor, stamp{&h.At}, stampPtr{&h.ReleasedAt},
+		&h.ReleasedBy)
 	return h, err
 }
 
@@ -171,14 +171,14 @@ func (tx *Tx) AddHold(h model.Hold) error {
 	}
 	_, err := tx.exec("AddHold", `INSERT INTO holds (id, kind, target, label, reason, actor, at, released_by)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, '')`,
-		h.ID, h.Kind, h.Target, h.Label, h.Reason, h.Actor, exchange.Micros(h.At))
+		h.ID, h.Kind, h.Target, h.Label, h.Reason, h.Actor, micros(h.At))
 	return err
 }
 
 // ReleaseHold ends a hold; NotFound when it was released.
-func (tx *Tx) ReleaseHold(id, by string, at int64) error {
+func (tx *Tx) ReleaseHold(id, by string, at time.Time) error {
 	return tx.execOne("ReleaseHold", `UPDATE holds SET released_at = $2, released_by = $3 WHERE id = $1
-		AND released_at IS NULL`, id, at, by)
+		AND released_at IS NULL`, id, micros(at), by)
 }
 
 // AnyHold reports whether any hold is in force.
@@ -193,12 +193,9 @@ const runColumns = `SELECT id, kind, account_id, due_at, state, confirm, confirm
 	removed_files, removed_bytes, report, list_key, planner FROM retention_runs`
 
 func scanRun(r *sql.Rows) (n model.RetentionRun, err error) {
-	var due, created int64
-	var confirmed, started, finished sql.NullInt64
-	err = r.Scan(&n.ID, &n.Kind, &n.Account, &due, &n.State, &n.Confirm, &confirmed, &n.ConfirmedBy, &created, &started,
-		&finished, &n.Files, &n.Bytes, &n.RemovedFiles, &n.RemovedBytes, &n.Report, &n.ListKey, &n.Planner)
-	n.DueAt, n.CreatedAt = exchange.FromMicros(due), exchange.FromMicros(created)
-	n.ConfirmedAt, n.StartedAt, n.FinishedAt = timePtr(confirmed), timePtr(started), timePtr(finished)
+	err = r.Scan(&n.ID, &n.Kind, &n.Account, stamp{&n.DueAt}, &n.State, &n.Confirm, stampPtr{&n.ConfirmedAt},
+		&n.ConfirmedBy, stamp{&n.CreatedAt}, stampPtr{&n.StartedAt}, stampPtr{&n.FinishedAt}, &n.Files, &n.Bytes,
+		&n.RemovedFiles, &n.RemovedBytes, &n.Report, &n.ListKey, &n.Planner)
 	return n, err
 }
 
@@ -228,8 +225,8 @@ func (tx *Tx) LockRun(id string) (model.RetentionRun, error) {
 
 // RunAt finds the regular run of a date, also one that was called off; NotFound
 // when none was planned.
-func (q *Q) RunAt(due int64) (model.RetentionRun, error) {
-	return one(q, "RunAt", scanRun, runColumns+` WHERE kind = 'regular' AND due_at = $1`, due)
+func (q *Q) RunAt(due time.Time) (model.RetentionRun, error) {
+	return one(q, "RunAt", scanRun, runColumns+` WHERE kind = 'regular' AND due_at = $1`, micros(due))
 }
 
 // ClosingRun finds the run of a closed account; NotFound when none was planned.
@@ -252,9 +249,10 @@ func (tx *Tx) PutRun(n model.RetentionRun) error {
 		started_at = excluded.started_at, finished_at = excluded.finished_at, files = excluded.files, bytes = excluded.bytes,
 		removed_files = excluded.removed_files, removed_bytes = excluded.removed_bytes, report = excluded.report,
 		list_key = excluded.list_key`,
-		n.ID, n.Kind, n.Account, exchange.Micros(n.DueAt), n.State, n.Confirm, timeNull(n.ConfirmedAt), n.ConfirmedBy,
-		exchange.Micros(n.CreatedAt),
-		timeNull(n.StartedAt), timeNull(n.FinishedAt), n.Files, n.Bytes, n.RemovedFiles, n.RemovedBytes, n.Report, n.ListKey,
+		n.ID, n.Kind, n.Account, micros(n.DueAt), n.State, n.Confirm, timeNull(n.ConfirmedAt), n.ConfirmedBy,
+		micros(n.CreatedAt),
+		timeNull(n.StartedAt), timeNull(n.FinishedAt), n.Files, n.Bytes, n.RemovedFiles, n.RemovedBytes, n.Report,
+		n.ListKey,
 		n.Planner)
 	return err
 }
@@ -275,7 +273,7 @@ func (tx *Tx) AddItems(runID string, items []model.RetentionItem) error {
 	rows := make([][]any, len(items))
 	for n, i := range items {
 		rows[n] = []any{runID, i.Account, i.Version, i.UserID, []byte(i.Path), i.Size, i.Sum, i.Class,
-			exchange.Micros(i.StoredAt), i.Fetched, i.State}
+			micros(i.StoredAt), i.Fetched, i.State}
 	}
 	return insert(tx.book, "AddItems", &itemInserts, rows)
 }
@@ -286,10 +284,9 @@ const itemColumns = `SELECT i.account_id, i.user_id, COALESCE(u.name, i.user_id)
 
 func scanItem(r *sql.Rows) (i model.RetentionItem, err error) {
 	var path []byte
-	var stored int64
-	err = r.Scan(&i.Account, &i.UserID, &i.User, &path, &i.Size, &i.Sum, &i.Class, &stored, &i.Fetched, &i.State, &i.Why,
-		&i.Version)
-	i.Path, i.SHA256, i.StoredAt = string(path), hex.EncodeToString(i.Sum), exchange.FromMicros(stored)
+	err = r.Scan(&i.Account, &i.UserID, &i.User, &path, &i.Size, &i.Sum, &i.Class, stamp{&i.StoredAt}, &i.Fetched,
+		&i.State, &i.Why, &i.Version)
+	i.Path, i.SHA256 = string(path), hex.EncodeToString(i.Sum)
 	return i, err
 }
 
@@ -349,7 +346,7 @@ func (q *Q) CountItems(runID string) ([]ItemCount, error) {
 func (tx *Tx) AddRetentionNotice(n model.RetentionNotice) error {
 	_, err := tx.exec("AddRetentionNotice", `INSERT INTO retention_notices (id, run_id, account_id, mark, at, text,
 		told_by) VALUES ($1, $2, $3, $4, $5, $6, '')`,
-		n.ID, n.Run, n.Account, n.Mark, exchange.Micros(n.At), n.Text)
+		n.ID, n.Run, n.Account, n.Mark, micros(n.At), n.Text)
 	return err
 }
 
@@ -357,9 +354,8 @@ func (tx *Tx) AddRetentionNotice(n model.RetentionNotice) error {
 // their mails went.
 func (q *Q) RetentionNotices(runID, account string, p model.Paging) ([]model.RetentionNotice, error) {
 	list, err := collect(q, "RetentionNotices", func(r *sql.Rows) (n model.RetentionNotice, err error) {
-		var at int64
-		err = r.Scan(&n.ID, &n.Run, &n.Account, &n.Mark, &at, &n.Text, &n.ToldBy)
-		n.At, n.Mails, n.Reached = exchange.FromMicros(at), []model.Mailed{}, n.ToldBy != ""
+		err = r.Scan(&n.ID, &n.Run, &n.Account, &n.Mark, stamp{&n.At}, &n.Text, &n.ToldBy)
+		n.Mails, n.Reached = []model.Mailed{}, n.ToldBy != ""
 		return n, err
 	}, `SELECT id, run_id, account_id, mark, at, text, told_by FROM retention_notices WHERE run_id = $1
 		AND ($2 = '' OR account_id = $2)
@@ -389,7 +385,7 @@ func (tx *Tx) NoticeTold(runID, account, by string) (int64, error) {
 
 // StoredBetween lists versions that were stored in a time and are still what
 // their name shows.
-func (q *Q) StoredBetween(from, to int64) ([]Kept, error) {
+func (q *Q) StoredBetween(from, to time.Time) ([]Kept, error) {
 	var out []Kept
 	classes, err := q.Classes()
 	for _, class := range classes {
@@ -398,8 +394,8 @@ func (q *Q) StoredBetween(from, to int64) ([]Kept, error) {
 		}
 		var part []Kept
 		part, err = collect(q, "StoredBetween", scanKept,
-			keptColumns+` WHERE v.class = $1 AND v.stored_at >= $2 AND v.stored_at < $3 AND f.version_id = v.id`, class, from,
-			to)
+			keptColumns+` WHERE v.class = $1 AND v.stored_at >= $2 AND v.stored_at < $3 AND f.version_id = v.id`, class,
+			micros(from), micros(to))
 		out = append(out, part...)
 	}
 	return out, err

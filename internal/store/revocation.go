@@ -40,7 +40,7 @@ func (tx *Tx) revoke(r Revocation, at time.Time) error {
 	}
 	_, err := tx.exec("Revoke", `INSERT INTO revocations (number, user_id, fingerprint, reason, at)
 		SELECT value, $1, $2, $3, $4 FROM counters WHERE name = 'revocation'`, r.UserID, r.Fingerprint, r.Reason,
-		exchange.Micros(at))
+		micros(at))
 	return err
 }
 

@@ -236,19 +236,21 @@ func fileVersions(t *testing.T, s *store.Store) {
 	root := user(t, s, "acme")
 	write(t, s, func(tx *store.Tx) error {
 		for i, id := range []string{"V1", "V2"} {
-			if err := tx.AddBlob(store.Blob{ID: id, Key: "k" + id, Size: int64(i), SHA256: []byte{1, 2}}, 1, 5); err != nil {
+			if err := tx.AddBlob(store.Blob{ID: id, Key: "k" + id, Size: int64(i), SHA256: []byte{1, 2}}, 1,
+				time.UnixMicro(5)); err != nil {
 				return err
 			}
 			if err := tx.AddVersion(store.Version{ID: id, FileID: "F", UserID: root, BlobID: id, Actor: "user:acme",
-				StoredAt: 7}); err != nil {
+				StoredAt: time.UnixMicro(7)}); err != nil {
 				return err
 			}
 		}
-		return tx.PutFile(store.File{DirID: root, Name: "f", FileID: "F", VersionID: "V2", Size: 1, Mtime: 9, Mode: 0o600})
+		return tx.PutFile(store.File{DirID: root, Name: "f", FileID: "F", VersionID: "V2", Size: 1, Mtime: time.UnixMicro(9),
+			Mode: 0o600})
 	})
 	q := s.Read(context.Background())
 	f, err := q.File(root, "f")
-	if err != nil || f.VersionID != "V2" || f.Mode != 0o600 || f.Mtime != 9 {
+	if err != nil || f.VersionID != "V2" || f.Mode != 0o600 || f.Mtime.UnixMicro() != 9 {
 		t.Fatalf("%+v, %v", f, err)
 	}
 	v, err := q.Versions(f, model.Paging{})
@@ -256,7 +258,7 @@ func fileVersions(t *testing.T, s *store.Store) {
 		t.Fatalf("%+v, %v", v, err)
 	}
 	c, err := q.Content("V1")
-	if err != nil || c.Key != "kV1" || c.StoredAt != 7 {
+	if err != nil || c.Key != "kV1" || c.StoredAt.UnixMicro() != 7 {
 		t.Fatalf("%+v, %v", c, err)
 	}
 }
@@ -284,30 +286,35 @@ func quotaDecides(t *testing.T, s *store.Store) {
 
 func orphanClaimed(t *testing.T, s *store.Store) {
 	write(t, s, func(tx *store.Tx) error {
-		fresh, err := tx.ClaimOrphan(store.Blob{ID: "B", Key: "k"}, 1)
+		fresh, err := tx.ClaimOrphan(store.Blob{ID: "B", Key: "k"}, time.UnixMicro(1))
 		if err == nil && !fresh {
 			t.Error("the claim was not fresh")
 		}
 		return err
 	})
 	err := s.Write(context.Background(),
-		func(tx *store.Tx) error { return tx.AddBlob(store.Blob{ID: "B", Key: "k", SHA256: []byte{}}, 1, 2) })
+		func(tx *store.Tx) error {
+			return tx.AddBlob(store.Blob{ID: "B", Key: "k", SHA256: []byte{}}, 1, time.UnixMicro(2))
+		})
 	if !fault.Is(err, fault.Exists) {
 		t.Fatalf("the late commit: %v", err)
 	}
 }
 
 func deadTakesNoRef(t *testing.T, s *store.Store) {
-	write(t, s, func(tx *store.Tx) error { return tx.AddBlob(store.Blob{ID: "B", Key: "k", SHA256: []byte{}}, 2, 1) })
-	write(t, s, func(tx *store.Tx) error { return tx.ReleaseBlob("B", 10) })
+	write(t, s, func(tx *store.Tx) error {
+		return tx.AddBlob(store.Blob{ID: "B", Key: "k", SHA256: []byte{}}, 2,
+			time.UnixMicro(1))
+	})
+	write(t, s, func(tx *store.Tx) error { return tx.ReleaseBlob("B", time.UnixMicro(10)) })
 	write(t, s, func(tx *store.Tx) error { return tx.RefBlob("B", 1) })
-	write(t, s, func(tx *store.Tx) error { return tx.ReleaseBlob("B", 11) })
-	write(t, s, func(tx *store.Tx) error { return tx.ReleaseBlob("B", 12) })
+	write(t, s, func(tx *store.Tx) error { return tx.ReleaseBlob("B", time.UnixMicro(11)) })
+	write(t, s, func(tx *store.Tx) error { return tx.ReleaseBlob("B", time.UnixMicro(12)) })
 	err := s.Write(context.Background(), func(tx *store.Tx) error { return tx.RefBlob("B", 1) })
 	if !fault.Is(err, fault.NotFound) {
 		t.Fatalf("a new reference on a dead blob: %v", err)
 	}
-	dead, err := s.Read(context.Background()).DeadBlobs(13, 10)
+	dead, err := s.Read(context.Background()).DeadBlobs(time.UnixMicro(13), 10)
 	if err != nil || len(dead) != 1 || dead[0].Key != "k" {
 		t.Fatalf("%+v, %v", dead, err)
 	}
@@ -368,7 +375,7 @@ func credential(t *testing.T, s *store.Store) {
 // pruned: a flood of failures goes but for the newest, what logged in stays
 // until its time, and an address remembers both its times.
 func pruned(t *testing.T, s *store.Store) {
-	at := func(us int64) time.Time { return exchange.FromMicros(us) }
+	at := func(us int64) time.Time { return time.UnixMicro(us).UTC() }
 	write(t, s, func(tx *store.Tx) error {
 		for i := range int64(20) {
 			c := model.Connection{Reference: fmt.Sprint(i), At: at(i), Address: "192.0.2.7", LoggedIn: i < 10}
@@ -376,8 +383,8 @@ func pruned(t *testing.T, s *store.Store) {
 				return err
 			}
 		}
-		for _, a := range []store.Address{{Address: "192.0.2.1", LastFailed: 5}, {Address: "192.0.2.1", LastOK: 6},
-			{Address: "192.0.2.2", LastFailed: 7}, {Address: "192.0.2.3", LastFailed: 8}} {
+		for _, a := range []store.Address{{Address: "192.0.2.1", LastFailed: at(5)}, {Address: "192.0.2.1", LastOK: at(6)},
+			{Address: "192.0.2.2", LastFailed: at(7)}, {Address: "192.0.2.3", LastFailed: at(8)}} {
 			if err := tx.SeenAddress(a); err != nil {
 				return err
 			}
@@ -394,9 +401,9 @@ func pruned(t *testing.T, s *store.Store) {
 		t.Fatal(err)
 	}
 	write(t, s, func(tx *store.Tx) error {
-		_, a := tx.PruneAddresses(3)
+		_, a := tx.PruneAddresses(at(3))
 		_, b := tx.PruneStrangers(strangers)
-		_, c := tx.PruneConnections(2)
+		_, c := tx.PruneConnections(at(2))
 		_, d := tx.PruneFailed(failed)
 		return errors.Join(a, b, c, d)
 	})
@@ -404,10 +411,10 @@ func pruned(t *testing.T, s *store.Store) {
 	if err != nil || len(left) != 8+4 {
 		t.Fatalf("%d rows are left, %v", len(left), err)
 	}
-	if a, err := q.Address("192.0.2.1"); err != nil || a.LastOK != 6 || a.LastFailed != 5 {
+	if a, err := q.Address("192.0.2.1"); err != nil || a.LastOK != at(6) || a.LastFailed != at(5) {
 		t.Fatalf("%+v, %v", a, err)
 	}
-	if a, err := q.Address("192.0.2.2"); err != nil || a.LastFailed != 0 {
+	if a, err := q.Address("192.0.2.2"); err != nil || !a.LastFailed.IsZero() {
 		t.Fatalf("a stranger's old address was kept: %+v, %v", a, err)
 	}
 }
@@ -420,7 +427,7 @@ func auditBytes(t *testing.T, s *store.Store) {
 }
 
 func idempotencyKey(t *testing.T, s *store.Store) {
-	p := store.NewPublication{Feed: "f", Name: "n", SHA256: []byte{}, IdempotencyKey: "k", At: 1}
+	p := store.NewPublication{Feed: "f", Name: "n", SHA256: []byte{}, IdempotencyKey: "k", At: time.UnixMicro(1)}
 	write(t, s, func(tx *store.Tx) error {
 		if err := tx.AddFeed(model.Feed{Name: "f", Kind: "data", CreatedAt: time.Now()}); err != nil {
 			return err

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"time"
 	"unicode/utf8"
 
 	"github.com/sallyport-sftp/sallyport/model"
@@ -33,22 +34,24 @@ func (q *Q) NamesLike(prefix, account string, limit int) ([]string, error) {
 		prefix, utf8.RuneCountInString(prefix), limit, account)
 }
 
-// OldestRecord is when the first publication or drop on record was made; 0 if none.
-func (q *Q) OldestRecord() (at int64, err error) {
+// OldestRecord is when the first publication or drop on record was made; zero if none.
+func (q *Q) OldestRecord() (at time.Time, err error) {
 	err = q.scanOne("OldestRecord", `SELECT COALESCE(MIN(t), 0)
-		FROM (SELECT MIN(published_at) AS t FROM publications UNION ALL SELECT MIN(received_at) FROM drops) o`, nil, &at)
+		FROM (SELECT MIN(published_at) AS t FROM publications UNION ALL SELECT MIN(received_at) FROM drops) o`, nil,
+		stampOrZero{&at})
 	return at, err
 }
 
-// LastLogins are the times of a user's latest log-in and latest failure on record; 0 if none.
-func (q *Q) LastLogins(user string) (ok, bad int64, err error) {
-	last := func(in int64) (at int64, err error) {
+// LastLogins are the times of a user's latest log-in and latest failure on record; zero if
+// none.
+func (q *Q) LastLogins(user string) (ok, bad time.Time, err error) {
+	last := func(in int64) (at time.Time, err error) {
 		err = q.scanOne("LastLogins", `SELECT COALESCE((SELECT at FROM connections WHERE user_name = $1 AND logged_in = $2
-			ORDER BY at DESC LIMIT 1), 0)`, []any{user, in}, &at)
+			ORDER BY at DESC LIMIT 1), 0)`, []any{user, in}, stampOrZero{&at})
 		return at, err
 	}
 	if ok, err = last(1); err != nil {
-		return 0, 0, err
+		return ok, bad, err
 	}
 	bad, err = last(0)
 	return ok, bad, err

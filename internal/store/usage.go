@@ -2,6 +2,7 @@ package store
 
 import (
 	"database/sql"
+	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/model"
@@ -89,13 +90,13 @@ func (q *Q) AccountKept(account string) (k AccountUse, err error) {
 type Keeper struct {
 	UserID, User, Account string
 	Usage
-	Near int64 // µs; when the operator was told that a limit is near, 0: it is not
+	Near time.Time // when the operator was told that a limit is near; zero: it is not
 }
 
 // Keepers lists every user that keeps anything, or that the operator was told of.
 func (q *Q) Keepers() ([]Keeper, error) {
 	return collect(q, "Keepers", func(r *sql.Rows) (k Keeper, err error) {
-		err = r.Scan(append([]any{&k.UserID, &k.User, &k.Account, &k.Near}, k.dest()...)...)
+		err = r.Scan(append([]any{&k.UserID, &k.User, &k.Account, stampOrZero{&k.Near}}, k.dest()...)...)
 		return k, err
 	}, `SELECT u.id, u.name, u.account_id, m.near_at, `+usageColumns+` FROM mailboxes m JOIN users u ON u.id = m.user_id
 		WHERE m.kept_contents + m.dirs > 0 OR m.near_at > 0 ORDER BY u.id`)
@@ -103,7 +104,10 @@ func (q *Q) Keepers() ([]Keeper, error) {
 
 // AccountLimit is an account's own limits on what is kept, 0 for the configured
 // ones, and when the operator was told that one is near.
-type AccountLimit struct{ KeepBytes, KeepItems, Near int64 }
+type AccountLimit struct {
+	KeepBytes, KeepItems int64
+	Near                 time.Time
+}
 
 // AccountLimits are those of accounts that have any, by account.
 func (q *Q) AccountLimits() (map[string]AccountLimit, error) {
@@ -111,7 +115,7 @@ func (q *Q) AccountLimits() (map[string]AccountLimit, error) {
 	_, err := collect(q, "AccountLimits", func(r *sql.Rows) (struct{}, error) {
 		var id string
 		var l AccountLimit
-		err := r.Scan(&id, &l.KeepBytes, &l.KeepItems, &l.Near)
+		err := r.Scan(&id, &l.KeepBytes, &l.KeepItems, stampOrZero{&l.Near})
 		out[id] = l
 		return struct{}{}, err
 	}, `SELECT id, COALESCE(keep_bytes, 0), COALESCE(keep_items, 0), near_at FROM accounts
@@ -120,14 +124,14 @@ func (q *Q) AccountLimits() (map[string]AccountLimit, error) {
 }
 
 // SetUserNear notes when the operator was told that a user's limit is near.
-func (tx *Tx) SetUserNear(userID string, at int64) error {
+func (tx *Tx) SetUserNear(userID string, at time.Time) error {
 	if err := tx.take(rankMailbox, userID); err != nil {
 		return err
 	}
-	return tx.bookOne("SetUserNear", `UPDATE mailboxes SET near_at = $2 WHERE user_id = $1`, userID, at)
+	return tx.bookOne("SetUserNear", `UPDATE mailboxes SET near_at = $2 WHERE user_id = $1`, userID, microsOrZero(at))
 }
 
 // SetAccountNear is SetUserNear for an account.
-func (tx *Tx) SetAccountNear(account string, at int64) error {
-	return tx.bookOne("SetAccountNear", `UPDATE accounts SET near_at = $2 WHERE id = $1`, account, at)
+func (tx *Tx) SetAccountNear(account string, at time.Time) error {
+	return tx.bookOne("SetAccountNear", `UPDATE accounts SET near_at = $2 WHERE id = $1`, account, microsOrZero(at))
 }

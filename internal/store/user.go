@@ -16,15 +16,14 @@ const userColumns = `SELECT u.id, u.name, u.kind, u.account_id, COALESCE(u.vendo
 	FROM users u JOIN mailboxes m ON m.user_id = u.id`
 
 func scanUser(r *sql.Rows) (u model.User, err error) {
-	var created int64
 	var ips string
 	var use Usage
 	err = r.Scan(append([]any{&u.ID, &u.Name, &u.Kind, &u.Account, &u.Vendor, &u.Enabled, &u.StartDir, &ips, &u.FeedsMay,
-		&created}, use.dest()...)...)
+		stamp{&u.CreatedAt}}, use.dest()...)...)
 	u.UsedBytes, u.UsedFiles, u.QuotaBytes, u.QuotaFiles = use.Bytes, use.Files, use.QuotaBytes, use.QuotaFiles
 	u.KeptBytes, u.KeptItems, u.Dirs, u.KeepBytes, u.KeepItems = use.KeptBytes, use.KeptItems(), use.Dirs, use.KeepBytes,
 		use.KeepItems
-	u.CreatedAt, u.AllowIPs = exchange.FromMicros(created), list(ips)
+	u.AllowIPs = list(ips)
 	return u, err
 }
 
@@ -50,7 +49,7 @@ func (tx *Tx) AddUser(u model.User, root exchange.Rights) error {
 	_, err := tx.exec("AddUser", `INSERT INTO users (id, name, kind, account_id, vendor, enabled, start_dir, allow_ips,
 		created_at, folded)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`, u.ID, u.Name, u.Kind, u.Account, null(u.Vendor),
-		flag(u.Enabled), u.StartDir, jsonList(u.AllowIPs), exchange.Micros(u.CreatedAt), valid.Fold(u.Name))
+		flag(u.Enabled), u.StartDir, jsonList(u.AllowIPs), micros(u.CreatedAt), valid.Fold(u.Name))
 	if err != nil {
 		return err
 	}
@@ -59,8 +58,7 @@ func (tx *Tx) AddUser(u model.User, root exchange.Rights) error {
 		return err
 	}
 	// Siblings' names differ, and all roots are siblings: a root is named by its id.
-	return tx.AddDir(Dir{ID: u.ID, User: u.ID, Name: u.ID, Fixed: true, Rights: &root,
-		Mtime: exchange.Micros(u.CreatedAt)})
+	return tx.AddDir(Dir{ID: u.ID, User: u.ID, Name: u.ID, Fixed: true, Rights: &root, Mtime: u.CreatedAt})
 }
 
 // SetUser changes whether a user may log in, its starting directory, networks

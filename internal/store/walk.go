@@ -3,6 +3,7 @@ package store
 import (
 	"database/sql"
 	"strings"
+	"time"
 
 	"github.com/sallyport-sftp/sallyport/model"
 )
@@ -15,12 +16,12 @@ type Walk struct {
 }
 
 // AddWalk notes that the files of a directory, and of those below it, are to be received.
-func (tx *Tx) AddWalk(w Walk, at int64) error {
+func (tx *Tx) AddWalk(w Walk, at time.Time) error {
 	_, err := tx.book("AddWalk", `INSERT INTO unreceived (dir_id, user_id, after, fingerprint, address, at)
 		VALUES ($1, $2, $3, $4, $5, $6)
 		ON CONFLICT (dir_id) DO UPDATE SET after = excluded.after, fingerprint = excluded.fingerprint,
 		address = excluded.address, at = excluded.at`,
-		w.DirID, w.UserID, []byte(w.After), w.Fingerprint, w.Address, at)
+		w.DirID, w.UserID, []byte(w.After), w.Fingerprint, w.Address, micros(at))
 	return err
 }
 
@@ -38,10 +39,10 @@ func (tx *Tx) NextWalk(userID string) (Walk, error) {
 
 // EndWalk notes that the files of a directory itself are received; what lies below it is
 // next, but for staging folders.
-func (tx *Tx) EndWalk(w Walk, at int64) error {
+func (tx *Tx) EndWalk(w Walk, at time.Time) error {
 	if _, err := tx.book("EndWalk", `INSERT INTO unreceived (dir_id, user_id, after, fingerprint, address, at)
 		SELECT id, user_id, $2, $3, $4, $5 FROM dirs WHERE parent_id = $1 AND staging = 0 ON CONFLICT (dir_id) DO NOTHING`,
-		w.DirID, []byte{}, w.Fingerprint, w.Address, at); err != nil {
+		w.DirID, []byte{}, w.Fingerprint, w.Address, micros(at)); err != nil {
 		return err
 	}
 	return tx.DropWalk(w.DirID)

@@ -152,7 +152,7 @@ func (w *walker) unreceived(files []store.Unreceived) error {
 		if staging {
 			why = "not handed on: it lies in a folder from which files are to be moved when they are complete"
 		}
-		step(&out, exchange.FromMicros(f.StoredAt), "stored whole by "+f.User)
+		step(&out, f.StoredAt, "stored whole by "+f.User)
 		step(&out, w.t.At, why)
 		w.add(out)
 	}
@@ -165,9 +165,8 @@ func (w *walker) never(name string) error {
 	if err != nil {
 		return err
 	}
-	if since > 0 {
-		at := exchange.FromMicros(since)
-		w.t.Since = &at
+	if !since.IsZero() {
+		w.t.Since = &since
 	}
 	runes := []rune(valid.Printable(name))
 	w.t.Near, err = w.q.NamesLike(string(runes[:min(len(runes), max(4, len(runes)/2))]), w.account, 10)
@@ -277,7 +276,7 @@ func (w *walker) received(list []model.Drop) error {
 			return err
 		}
 		for _, n := range names {
-			step(&f, exchange.FromMicros(n.At), "its name was "+n.Path+", too")
+			step(&f, n.At, "its name was "+n.Path+", too")
 		}
 		switch {
 		case d.State == model.DropSuperseded:
@@ -316,13 +315,11 @@ func (w *walker) logins() error {
 			return err
 		}
 		l := model.TracedLogin{User: u}
-		if ok > 0 {
-			at := exchange.FromMicros(ok)
-			l.LastOK = &at
+		if !ok.IsZero() {
+			l.LastOK = &ok
 		}
-		if bad > 0 {
-			at := exchange.FromMicros(bad)
-			l.LastBad = &at
+		if !bad.IsZero() {
+			l.LastBad = &bad
 		}
 		w.t.Users = append(w.t.Users, l)
 	}

@@ -92,7 +92,7 @@ func manyVersions(t *testing.T, w *world) {
 	}
 	must(t, s.Remove("/upload/f"))
 	s.End() // it waits for the rest
-	dead, err := w.store.Read(context.Background()).DeadBlobs(1<<62, 1000)
+	dead, err := w.store.Read(context.Background()).DeadBlobs(time.UnixMicro(1<<62), 1000)
 	must(t, err)
 	if len(dead) != 229 { // all but the newest, which nobody has claimed yet
 		t.Fatalf("%d versions of 230 were let go of", len(dead))

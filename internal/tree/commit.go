@@ -132,7 +132,7 @@ func (img *image) seal(ctx context.Context, now time.Time) (store.Content, error
 	if err := img.hole(); err != nil {
 		return store.Content{}, err
 	}
-	c := store.Content{VersionID: img.id, BlobID: img.id, Size: img.size, StoredAt: exchange.Micros(now)}
+	c := store.Content{VersionID: img.id, BlobID: img.id, Size: img.size, StoredAt: now}
 	if err := img.startLocked(); err != nil {
 		return c, err
 	}
@@ -200,9 +200,9 @@ func (img *image) row(c store.Content, now time.Time) store.File {
 	img.mu.Lock()
 	defer img.mu.Unlock()
 	f := store.File{DirID: key.dir, Name: key.name, FileID: img.id, VersionID: img.id, Size: c.Size,
-		Mtime: exchange.Micros(now), Mode: img.mode}
+		Mtime: now, Mode: img.mode}
 	if img.mtime != nil {
-		f.Mtime = exchange.Micros(*img.mtime)
+		f.Mtime = *img.mtime
 	}
 	return f
 }

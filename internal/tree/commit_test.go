@@ -279,7 +279,7 @@ func replacedSoon(t *testing.T, w *world) {
 	if !slices.Equal(states, []string{"superseded", "superseded", "new"}) {
 		t.Fatalf("drops are %v", states)
 	}
-	dead, err := w.store.Read(context.Background()).DeadBlobs(1<<62, 10)
+	dead, err := w.store.Read(context.Background()).DeadBlobs(time.UnixMicro(1<<62), 10)
 	must(t, err)
 	if len(dead) != 1 {
 		t.Fatalf("%d dead blobs", len(dead))

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/blob"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
@@ -279,11 +280,11 @@ func (w *world) deliver(u model.User, full, text string) {
 			return err
 		}
 		f.VersionID, f.Size = b.ID, b.Size
-		if err := tx.AddBlob(b, 1, 1); err != nil {
+		if err := tx.AddBlob(b, 1, time.UnixMicro(1)); err != nil {
 			return err
 		}
-		if err := tx.AddVersion(store.Version{ID: b.ID, FileID: f.FileID, UserID: u.ID, BlobID: b.ID, StoredAt: 1,
-			Class: model.ClassDefault}); err != nil {
+		if err := tx.AddVersion(store.Version{ID: b.ID, FileID: f.FileID, UserID: u.ID, BlobID: b.ID,
+			StoredAt: time.UnixMicro(1), Class: model.ClassDefault}); err != nil {
 			return err
 		}
 		return tx.PutFile(f)

@@ -48,7 +48,7 @@ func (s *Session) statPlace(p place) (model.FileInfo, error) {
 }
 
 func dirInfo(d store.Dir) model.FileInfo {
-	return model.FileInfo{Name: d.Name, Dir: true, Mtime: exchange.FromMicros(d.Mtime), Mode: 0o755}
+	return model.FileInfo{Name: d.Name, Dir: true, Mtime: d.Mtime, Mode: 0o755}
 }
 
 // Lister reads a directory in pages: first directories, then files, each in

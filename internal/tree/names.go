@@ -46,7 +46,7 @@ func (s *Session) Mkdir(dir string) error {
 		if p.stored != nil || p.self != nil {
 			return fault.E(op, fault.Exists, "The name is already taken.")
 		}
-		return rows.MakeDir(store.Dir{ID: s.t.ids.New(), Parent: p.parent.ID, Name: p.name, Mtime: exchange.Micros(row.At)})
+		return rows.MakeDir(store.Dir{ID: s.t.ids.New(), Parent: p.parent.ID, Name: p.name, Mtime: row.At})
 	})
 	if err == nil {
 		s.grew(0, 1)

@@ -73,7 +73,7 @@ func (s *Session) sawRead(h *Handle) {
 }
 
 func fileInfo(f store.File) model.FileInfo {
-	return model.FileInfo{Name: f.Name, Size: f.Size, Mtime: exchange.FromMicros(f.Mtime), Mode: f.Mode}
+	return model.FileInfo{Name: f.Name, Size: f.Size, Mtime: f.Mtime, Mode: f.Mode}
 }
 
 // delivery counts what one handle served of a version.

@@ -76,7 +76,7 @@ func (s *Session) setDirTime(p place, mtime *time.Time) error {
 	if err := s.spend(); err != nil {
 		return err
 	}
-	return s.write(func(tx *store.Tx) error { return tx.SetDirMtime(p.self.ID, exchange.Micros(*mtime)) })
+	return s.write(func(tx *store.Tx) error { return tx.SetDirMtime(p.self.ID, *mtime) })
 }
 
 // setTimes changes what a name shows as its time and mode.
@@ -106,7 +106,7 @@ func (s *Session) setTimes(file string, mtime *time.Time, mode *uint32) error {
 			return err
 		}
 		if mtime != nil {
-			f.Mtime = exchange.Micros(*mtime)
+			f.Mtime = *mtime
 		}
 		if mode != nil {
 			f.Mode = *mode & 0o777

@@ -50,7 +50,7 @@ func (s *Session) owe(tx *store.Tx, src, dst place, waited bool, now time.Time) 
 	}
 	w := store.Walk{DirID: src.self.ID, UserID: s.login.User.ID, Fingerprint: s.login.Fingerprint,
 		Address: s.login.Address}
-	return true, tx.AddWalk(w, exchange.Micros(now))
+	return true, tx.AddWalk(w, now)
 }
 
 // errOwed ends a change that came before what a rename owes; it is tried again.
@@ -175,9 +175,9 @@ func (t *Tree) walkInto(tx *store.Tx, u model.User, w store.Walk, limit int,
 		}
 	}
 	if len(files) == limit {
-		return found, tx.AddWalk(w, exchange.Micros(now))
+		return found, tx.AddWalk(w, now)
 	}
-	return found, tx.EndWalk(w, exchange.Micros(now))
+	return found, tx.EndWalk(w, now)
 }
 
 // recoverWalks finds the mailboxes in which an earlier process left something to do.

@@ -165,7 +165,7 @@ func (w *world) claim(full string) {
 	for _, d := range w.drops() {
 		if d.Path == full {
 			must(w.t, testkit.Write(w.t.Context(), w.store, func(tx *store.Tx) error {
-				return tx.ClaimDrop(d.ID, "c", "somebody", exchange.Micros(w.clock().Add(1e12)))
+				return tx.ClaimDrop(d.ID, "c", "somebody", w.clock().Add(1e12))
 			}))
 			return
 		}

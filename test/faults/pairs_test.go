@@ -219,7 +219,7 @@ func (p *pairs) expire() error {
 		}
 		for _, k := range list {
 			items = append(items, model.RetentionItem{Account: k.Account, Version: k.ID, UserID: k.UserID, Path: "/" + k.Name,
-				Size: k.Size, Sum: k.Sum, Class: k.Class, StoredAt: exchange.FromMicros(k.StoredAt), State: model.ItemNamed})
+				Size: k.Size, Sum: k.Sum, Class: k.Class, StoredAt: k.StoredAt, State: model.ItemNamed})
 		}
 	}
 	at := time.Now()
@@ -364,7 +364,7 @@ func (p *pairs) work() map[string]func() error {
 				return err
 			}
 			err = testkit.Write(p.ctx, p.store, func(tx *store.Tx) error {
-				return tx.KeysUsed([]store.KeyUse{{KeyID: next[0].ID, At: exchange.Micros(time.Now())}}, time.Minute)
+				return tx.KeysUsed([]store.KeyUse{{KeyID: next[0].ID, At: time.Now()}}, time.Minute)
 			})
 			_, revoked := p.accounts.RevokeKey(p.ctx, actor, old, "replaced", false)
 			return errors.Join(err, revoked)
