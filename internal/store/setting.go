@@ -3,8 +3,6 @@ package store
 import (
 	"strconv"
 	"time"
-
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 )
 
 // Setting reads what the deployment remembers under a name; "" if nothing.
@@ -27,10 +25,10 @@ func (tx *Tx) SetSetting(name, value string) error {
 func (q *Q) TimeSetting(name string) (time.Time, error) {
 	v, err := q.Setting(name)
 	us, _ := strconv.ParseInt(v, 10, 64) // never written: 0
-	return exchange.FromMicros(us), err
+	return fromMicros(us), err
 }
 
 // SetTimeSetting remembers a time under a name.
 func (tx *Tx) SetTimeSetting(name string, t time.Time) error {
-	return tx.SetSetting(name, strconv.FormatInt(exchange.Micros(t), 10))
+	return tx.SetSetting(name, strconv.FormatInt(micros(t), 10))
 }
