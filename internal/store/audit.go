@@ -47,8 +47,15 @@ func scanAudit(r *sql.Rows) (a model.AuditRow, err error) {
 
 // AuditOf lists up to limit audit rows of a user after an id, in their order.
 func (q *Q) AuditOf(userID, after string, limit int) ([]model.AuditRow, error) {
-	return collect(q, "AuditOf", scanAudit, auditColumns+` WHERE user_id = $1 AND id > $2 ORDER BY id LIMIT $3`, userID,
-		after, limit)
+	return collect(q, "AuditOf", scanAudit,
+		sealedAndNot(auditColumns+` WHERE user_id = $1 AND id > $2`, "ORDER BY id LIMIT $3"), userID, after, limit)
+}
+
+// sealedAndNot reads audit rows that are sealed by an index of theirs, and adds those that are not: no index but
+// that of ids has these, and there are few. selected ends with its conditions.
+func sealedAndNot(selected, order string) string {
+	return `SELECT * FROM (` + selected + ` AND seq IS NOT NULL ` + order + `) AS sealed UNION ALL
+		SELECT * FROM (` + selected + ` AND seq IS NULL ` + order + `) AS unsealed ` + order
 }
 
 // Audited reports whether an audit row was written: its change took effect.
@@ -122,8 +129,8 @@ func (q *Q) LogPage(f LogFilter, p model.Paging) ([]LogRow, error) {
 		add("action = $%d", f.Action)
 	}
 	args = append(args, most(p))
-	return collect(q, "LogPage", scanLogRow, logColumns+` WHERE `+strings.Join(where, " AND ")+
-		fmt.Sprintf(" ORDER BY id DESC LIMIT $%d", len(args)), args...)
+	return collect(q, "LogPage", scanLogRow, sealedAndNot(logColumns+` WHERE `+strings.Join(where, " AND "),
+		fmt.Sprintf("ORDER BY id DESC LIMIT $%d", len(args))), args...)
 }
 
 // SeqRange is the least and the greatest number that any row has; 0 and -1 for

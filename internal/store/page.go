@@ -3,7 +3,6 @@ package store
 import (
 	"fmt"
 	"math"
-	"strings"
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/model"
@@ -30,10 +29,13 @@ func latest(p model.Paging) (at int64, text string) {
 // LatestCursor is where a list that has the newest first goes on after a row.
 func LatestCursor(at time.Time, text string) string { return fmt.Sprintf("%d %s", micros(at), text) }
 
+// lastID sorts behind every id, in any collation.
+const lastID = "zzzzzzzzzzzzzzzzzzzzzzzzzzz"
+
 // before is a page's start in a list of ids that has the newest first.
 func before(p model.Paging) string {
 	if p.Cursor == "" {
-		return strings.Repeat("z", 27) // sorts behind every id, in any collation
+		return lastID
 	}
 	return p.Cursor
 }
