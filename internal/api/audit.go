@@ -27,15 +27,15 @@ func (rt *routes) audit() {
 		model.AuditFilter
 		Format string `query:"format" default:"jsonl" enum:"jsonl,csv"`
 	}
-	huma.Register(rt, op("export-audit", "GET", "/audit/export",
-		"Export rows of the audit log: JSON Lines that can be verified alone, or CSV"),
+	send(rt, "export-audit", "/audit/export",
+		"Export rows of the audit log: JSON Lines that can be verified alone, or CSV",
 		func(ctx context.Context, in *export) (*huma.StreamResponse, error) {
 			s, err := rt.selection(ctx, in.AuditFilter, "audit.export")
 			if err != nil {
-				return nil, rt.fail(err)
+				return nil, err
 			}
 			if err := service.Seal(ctx); err != nil {
-				return nil, rt.fail(err)
+				return nil, err
 			}
 			write, kind := service.Export, "application/jsonl"
 			if in.Format == "csv" {

@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"context"
 
-	"github.com/danielgtaylor/huma/v2"
-
 	"github.com/sallyport-sftp/sallyport/internal/feed"
 	"github.com/sallyport-sftp/sallyport/model"
 )
@@ -93,12 +91,11 @@ func (rt *routes) publications() {
 		model.PublishFile
 		Streamed
 	}
-	huma.Register(rt, upload("publish", "/feeds/{id}/publications/{file}", "Publish a file; its content is the body"),
-		func(ctx context.Context, in *file) (*BodyOf[model.Publication], error) {
-			v, err := service.Publish(ctx, actor(ctx),
+	register(rt, upload("publish", "/feeds/{id}/publications/{file}", "Publish a file; its content is the body"),
+		func(ctx context.Context, in *file) (model.Publication, error) {
+			return service.Publish(ctx, actor(ctx),
 				feed.Publication{Feed: in.Feed, Account: in.Account, All: in.All, Name: in.File, Body: in.body,
 					Upload: in.Upload, Size: in.Size, SHA256: in.SHA256, IdempotencyKey: in.Key, Via: "api"})
-			return &BodyOf[model.Publication]{v}, rt.fail(err)
 		})
 	create(rt, "begin-upload", "/uploads", "Begin to send a file in parts, to publish it afterwards",
 		func(_ context.Context, who string, n model.NewUpload) (model.Upload, error) {
@@ -115,11 +112,10 @@ func (rt *routes) publications() {
 		Offset int64 `query:"offset" minimum:"0" doc:"Where the part begins: the upload's offset"`
 		Streamed
 	}
-	huma.Register(rt, upload("send-part", "/uploads/{id}/content",
+	register(rt, upload("send-part", "/uploads/{id}/content",
 		"Send the next part; its content is the body. An answer means that it is durable"),
-		func(_ context.Context, in *part) (*BodyOf[model.Upload], error) {
-			v, err := service.Append(in.Key, in.Offset, in.body)
-			return &BodyOf[model.Upload]{v}, rt.fail(err)
+		func(_ context.Context, in *part) (model.Upload, error) {
+			return service.Append(in.Key, in.Offset, in.body)
 		})
 	remove(rt, "cancel-upload", "/uploads/{id}", "Forget an upload",
 		func(_ context.Context, _, id string) error { return service.CancelUpload(id) })

@@ -19,27 +19,28 @@ func (rt *routes) files() {
 	list(rt, "list-versions", "/users/{id}/files/versions", "List a file's versions, the newest first",
 		func(v model.Version) string { return v.ID },
 		func(ctx context.Context, f model.FileFilter) (out []model.Version, err error) {
-			return out, rt.visit(ctx, f.User, func(s *tree.Session) error {
+			err = rt.visit(ctx, f.User, func(s *tree.Session) error {
 				out, err = s.Versions(f.Path, f.Paging)
 				return err
 			})
+			return out, err
 		})
-	huma.Register(rt, op("get-file", "GET", "/users/{id}/files/content", "Fetch a file's content; takes Range"),
-		rt.getFile)
+	send(rt, "get-file", "/users/{id}/files/content", "Fetch a file's content; takes Range", rt.getFile)
 	type file struct {
 		model.FileRef
 		Streamed
 	}
-	huma.Register(rt, upload("put-file", "/users/{id}/files/content",
+	register(rt, upload("put-file", "/users/{id}/files/content",
 		"Store a file in a user's mailbox; its content is the body"),
-		func(ctx context.Context, in *file) (*BodyOf[model.FileInfo], error) {
-			out := &BodyOf[model.FileInfo]{}
-			return out, rt.fail(rt.visit(ctx, in.User, func(s *tree.Session) (err error) {
-				if err = s.Store(in.Path, in.body); err == nil { // a sender that breaks off leaves nothing
-					out.Body, err = s.Stat(in.Path)
+		func(ctx context.Context, in *file) (out model.FileInfo, err error) {
+			err = rt.visit(ctx, in.User, func(s *tree.Session) error {
+				if err := s.Store(in.Path, in.body); err != nil { // a sender that breaks off leaves nothing
+					return err
 				}
+				out, err = s.Stat(in.Path)
 				return err
-			}))
+			})
+			return out, err
 		})
 	done(rt, "remove-file", "DELETE", "/users/{id}/files/content", "Remove a file's name from a user's mailbox",
 		func(ctx context.Context, in *model.FileRef) error {
@@ -51,10 +52,9 @@ func (rt *routes) files() {
 		func(ctx context.Context, _ model.EveryFilter) ([]model.NamePolicy, error) {
 			return rt.Naming.Policies(ctx)
 		})
-	type policy struct{ BodyOf[model.NamePolicy] }
 	route(rt, "set-name-policy", "PUT", "/names",
 		"Say what file names mean for a user or in a folder; with no rule, it is as configured again",
-		func(ctx context.Context, in *policy) (model.NamePolicy, error) {
+		func(ctx context.Context, in *BodyOf[model.NamePolicy]) (model.NamePolicy, error) {
 			return rt.Naming.SetPolicy(ctx, actor(ctx), in.Body)
 		})
 }
@@ -89,7 +89,7 @@ func (rt *routes) listFiles(ctx context.Context, f model.FileFilter) (out []mode
 }
 
 func (rt *routes) getFile(ctx context.Context, in *model.FileRef) (out *huma.StreamResponse, err error) {
-	return out, rt.fail(rt.visit(ctx, in.User, func(s *tree.Session) error {
+	err = rt.visit(ctx, in.User, func(s *tree.Session) error {
 		b, sum, err := s.OpenVersion(in.Path, in.Version)
 		if err != nil {
 			return err
@@ -101,5 +101,6 @@ func (rt *routes) getFile(ctx context.Context, in *model.FileRef) (out *huma.Str
 		}
 		out = content(b, sum)
 		return nil
-	}))
+	})
+	return out, err
 }

@@ -24,15 +24,15 @@ func (rt *routes) inbox() {
 		Keyed
 		Claim string `query:"claim" doc:"The scanner's, for a file that it has not accepted yet"`
 	}
-	huma.Register(rt, op("fetch-drop", "GET", "/inbox/{id}/content", "Fetch a received file's content; takes Range"),
+	send(rt, "fetch-drop", "/inbox/{id}/content", "Fetch a received file's content; takes Range",
 		func(ctx context.Context, in *fetch) (*huma.StreamResponse, error) {
 			d, b, err := service.Open(ctx, in.Key, in.Claim)
 			if err != nil {
-				return nil, rt.fail(err)
+				return nil, err
 			}
 			if err := rt.viewed(ctx, "drop.fetch", d.ID, d.UserID,
 				map[string]string{"path": valid.Printable(d.Path), "sha256": d.SHA256}); err != nil {
-				return nil, rt.fail(errors.Join(err, b.Close()))
+				return nil, errors.Join(err, b.Close())
 			}
 			return content(b, d.SHA256), nil
 		})

@@ -16,10 +16,9 @@ func (rt *routes) retention() {
 		func(ctx context.Context, _ model.EveryFilter) ([]model.RetentionPolicy, error) {
 			return service.Policies(ctx)
 		})
-	type policy struct{ BodyOf[model.SetPolicy] }
 	route(rt, "set-policy", "PUT", "/retention/policies",
 		"Give a feed, a user or a folder a retention policy, or take it away",
-		func(ctx context.Context, in *policy) (model.RetentionPolicy, error) {
+		func(ctx context.Context, in *BodyOf[model.SetPolicy]) (model.RetentionPolicy, error) {
 			return service.SetPolicy(ctx, actor(ctx), in.Body)
 		})
 	route(rt, "forecast", "GET", "/retention/forecast", "What would go at a time, by account and policy",
@@ -39,11 +38,10 @@ func (rt *routes) retention() {
 		})
 	show(rt, "show-run", "/retention/runs/{id}", "Show a retention run, with its signed report once it is done",
 		service.Run)
-	huma.Register(rt, op("list-run-files", "GET", "/retention/runs/{id}/files",
-		"What a run names and what became of it, as CSV"),
+	send(rt, "list-run-files", "/retention/runs/{id}/files", "What a run names and what became of it, as CSV",
 		func(ctx context.Context, in *Keyed) (*huma.StreamResponse, error) {
 			if _, err := service.Run(ctx, in.Key); err != nil {
-				return nil, rt.fail(err)
+				return nil, err
 			}
 			return rt.stream("text/csv; charset=utf-8", func(w io.Writer) error { return service.List(ctx, w, in.Key) }), nil
 		})

@@ -12,8 +12,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// The helpers below add one operation each. All but get and list take a function of a
-// service that is told who asks.
+// The helpers below add one operation each. Those that change something take a function of a service that is told
+// who asks.
 
 // Inputs and answers. They are exported because huma looks into embedded structs that are.
 type (
@@ -31,12 +31,26 @@ type (
 // route adds an operation under /api/v1. do is given the whole input.
 func route[In, Out any](rt *routes, id, method, path, summary string,
 	do func(ctx context.Context, in *In) (Out, error)) {
-	huma.Register(rt, op(id, method, path, summary), func(ctx context.Context, in *In) (*BodyOf[Out], error) {
+	register(rt, op(id, method, path, summary), do)
+}
+
+// register adds an operation whose answer is JSON.
+func register[In, Out any](rt *routes, o huma.Operation, do func(ctx context.Context, in *In) (Out, error)) {
+	huma.Register(rt, o, func(ctx context.Context, in *In) (*BodyOf[Out], error) {
 		out, err := do(ctx, in)
 		if err != nil {
 			return nil, rt.fail(err)
 		}
 		return &BodyOf[Out]{out}, nil
+	})
+}
+
+// send adds GET of something that is no JSON.
+func send[In any](rt *routes, id, path, summary string,
+	do func(ctx context.Context, in *In) (*huma.StreamResponse, error)) {
+	huma.Register(rt, op(id, "GET", path, summary), func(ctx context.Context, in *In) (*huma.StreamResponse, error) {
+		out, err := do(ctx, in)
+		return out, rt.fail(err)
 	})
 }
 
