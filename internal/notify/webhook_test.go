@@ -285,6 +285,7 @@ func (w *world) nextTry() (tried, next time.Time) {
 		for ; rows.Next(); n++ {
 			testkit.Must(w.t, rows.Scan(&tried, &next))
 		}
+		testkit.Must(w.t, rows.Err())
 		return n == 1
 	})
 	return tried, next
