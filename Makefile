@@ -21,7 +21,7 @@ test: ## every test, with the race detector and the real clients; attacks alone,
 twice: ## the rooms, with each transaction's function run twice (docs/decisions/0022-change.md)
 	TESTS=all SALLYPORT_TWICE=1 $(GO) test -timeout 20m ./internal/...
 
-check: ## what needs no server: format, vet, staticcheck, modules
+check: ## what needs no server: format, vet, golangci-lint, modules
 	scripts/check
 
 journeys: ## the stories alone; with STORY_DATABASE=postgres, on PostgreSQL
