@@ -15,15 +15,16 @@ build: ## bin/sallyport, static
 test: ## every test, with the race detector and the real clients; attacks alone, since they look at the clock
 	scripts/install-test-packages
 	TESTS=all CGO_ENABLED=1 $(GO) test -race -timeout 20m $$($(GO) list ./... | grep -v /test/attacks)
+	STORY_DATABASE=postgres TESTS=all CGO_ENABLED=1 $(GO) test -race -timeout 20m ./test/journeys -run '^TestJourneys$$'
 	TESTS=all CGO_ENABLED=1 $(GO) test -race -timeout 20m ./test/attacks
 
 twice: ## the rooms, with each transaction's function run twice (docs/decisions/0022-change.md)
 	TESTS=all SALLYPORT_TWICE=1 $(GO) test -timeout 20m ./internal/...
 
-check: ## what needs no server: format, vet, staticcheck, modules
+check: ## what needs no server: format, vet, golangci-lint, modules
 	scripts/check
 
-journeys: ## the stories alone
+journeys: ## the stories alone; with STORY_DATABASE=postgres, on PostgreSQL
 	scripts/install-test-packages
 	TESTS=all CGO_ENABLED=1 $(GO) test -race -timeout 20m -v ./test/...
 

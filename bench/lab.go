@@ -95,7 +95,7 @@ func openLabWithUser(ctx context.Context, dir string) (*lab, model.User, error) 
 	}
 	u, err := l.user(ctx, "bench")
 	if err != nil {
-		l.close()
+		_ = l.close()
 		return nil, u, err
 	}
 	return l, u, nil

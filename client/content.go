@@ -111,7 +111,7 @@ func (c *Client) SampleAudit(ctx context.Context, n int) ([]model.SampledLine, e
 }
 
 func (c *Client) open(ctx context.Context, path string, q url.Values) (*Content, error) {
-	resp, err := c.Send(ctx, Request{Method: "GET", Path: path, Query: q})
+	resp, err := c.Send(ctx, Request{Method: "GET", Path: path, Query: q}) //nolint:bodyclose // Content closes it
 	if err != nil {
 		return nil, err
 	}

@@ -26,7 +26,7 @@ func Example() {
 				log.Fatal(err)
 			}
 			n, err := io.Copy(io.Discard, content)
-			content.Close()
+			_ = content.Close()
 			if err == nil && n == 0 {
 				_, err = c.RejectDrop(ctx, d.ID, model.Settling{Claim: d.Claim, Reason: "the file is empty"})
 			} else if err == nil {

@@ -252,6 +252,7 @@ func (w *world) cells(see func(where string, cell []byte)) {
 			}
 		}
 		testkit.Must(w.t, rows.Err())
+		testkit.Must(w.t, rows.Close())
 	}
 }
 
@@ -266,5 +267,6 @@ func (w *world) strings(query string) (out []string) {
 		testkit.Must(w.t, rows.Scan(&s))
 		out = append(out, s)
 	}
+	testkit.Must(w.t, rows.Err())
 	return out
 }

@@ -72,7 +72,7 @@ func TestFilesComeBackWholeAndInRanges(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	resp.Body.Close()
+	_ = resp.Body.Close()
 	for rng, want := range map[string]string{"": text, "bytes=5-9": "56789", "bytes=-3": "789", "bytes=999995-": "56789"} {
 		h := http.Header{}
 		if rng != "" {
@@ -83,7 +83,7 @@ func TestFilesComeBackWholeAndInRanges(t *testing.T) {
 			t.Fatal(err)
 		}
 		got, err := io.ReadAll(resp.Body)
-		resp.Body.Close()
+		_ = resp.Body.Close()
 		if err != nil || string(got) != want {
 			t.Errorf("range %q: %d bytes, %v", rng, len(got), err)
 		}

@@ -15,18 +15,23 @@ import (
 // The helpers below add one operation each. Those that change something take a function of a service that is told
 // who asks.
 
-// Inputs and answers. They are exported because huma looks into embedded structs that are.
-type (
-	BodyOf[T any] struct{ Body T }
-	Keyed         struct {
-		Key string `path:"id"`
-	}
-	KeyedBody[T any] struct {
-		Keyed
-		BodyOf[T]
-	}
-	nothing struct{}
-)
+// Inputs and answers are exported because huma looks into embedded structs that are.
+
+// BodyOf is an answer, or an input that has a body alone.
+type BodyOf[T any] struct{ Body T }
+
+// Keyed is an input that names one thing in its path.
+type Keyed struct {
+	Key string `path:"id"`
+}
+
+// KeyedBody is Keyed with a body.
+type KeyedBody[T any] struct {
+	Keyed
+	BodyOf[T]
+}
+
+type nothing struct{}
 
 // route adds an operation under /api/v1. do is given the whole input.
 func route[In, Out any](rt *routes, id, method, path, summary string,

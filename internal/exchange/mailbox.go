@@ -6,6 +6,7 @@ import "time"
 // (draft-ietf-secsh-filexfer-02 §6.3).
 type OpenFlags uint32
 
+// What OPEN may ask for.
 const (
 	FlagRead OpenFlags = 1 << iota
 	FlagWrite

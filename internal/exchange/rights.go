@@ -11,6 +11,7 @@ import (
 // Rights say what a user may do in one directory and below it, as bits.
 type Rights uint32
 
+// The rights, and all of them together.
 const (
 	Read   Rights = 1 << iota // open files for reading
 	Write                     // create, overwrite and truncate files, set times and modes

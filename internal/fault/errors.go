@@ -11,6 +11,7 @@ import (
 // status, an HTTP status or an exit code; nothing else decides those.
 type Kind int
 
+// The kinds.
 const (
 	Internal    Kind = iota // a fault of ours; the public text says nothing of it
 	Invalid                 // the request makes no sense as it stands

@@ -138,7 +138,8 @@ func TestAPowerLossAtEveryCall(t *testing.T) {
 				w.subscribe("cdr", "alice", "beta")
 				way(&publisher{w: w, p: p, odds: rand.New(rand.NewPCG(3, 4))})
 				w.blobs.Close()
-				did := p.Each(testkit.Losses{Seed: 1, Mixtures: 2, Second: 7, Check: w.checkAfter, After: w.publishLeft})
+				did := p.Each(testkit.Losses{Seed: 1, Mixtures: testkit.Rounds(t, 2, 0, "mixtures at each step"),
+					Second: testkit.Rounds(t, 7, 70, "one second loss in so many images"), Check: w.checkAfter, After: w.publishLeft})
 				t.Logf("%d steps, %d different images, %d more after a second loss", did.Steps, did.Images, did.Second)
 			})
 		}

@@ -77,9 +77,11 @@ func (c *Card) Address() string { return net.JoinHostPort(c.Host, strconv.Itoa(c
 // Login is user@host.
 func (c *Card) Login() string { return c.User + "@" + c.Host }
 
-// KeyFile and PPKFile are what the guide calls the private key's files. An
-// issued pair has these names.
+// KeyFile is what the guide calls the private key's file. An issued pair has this name
+// and PPKFile's.
 func (c *Card) KeyFile() string { return c.file() }
+
+// PPKFile is what the guide calls the private key's file for PuTTY's family.
 func (c *Card) PPKFile() string { return c.file() + ".ppk" }
 
 // file is what files of the user's are called.

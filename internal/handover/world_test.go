@@ -157,5 +157,6 @@ func (w *world) audits(action string) (actors []string) {
 		testkit.Must(w.t, rows.Scan(&a))
 		actors = append(actors, a)
 	}
+	testkit.Must(w.t, rows.Err())
 	return actors
 }

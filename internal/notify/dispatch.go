@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -37,7 +38,8 @@ func (r *Service) Run(ctx context.Context) {
 		}
 		return err
 	}
-	exchange.Task{Every: dispatchEvery, Do: do, Failure: "events could not be handed out", Log: r.o.Log}.Run(ctx)
+	exchange.Task{Every: cmp.Or(r.o.Every, dispatchEvery), Do: do, Failure: "events could not be handed out",
+		Log: r.o.Log}.Run(ctx)
 }
 
 // untilStarted starts the job library, and tries again when the database does

@@ -82,6 +82,10 @@ type Options struct {
 	// Node names this process among those that share the database.
 	Node string
 	Keep time.Duration // how long messages stay
+	// Every is how often events are handed out; 0 means 500 ms.
+	Every time.Duration
+	// Poll is how often each queue looks for messages to send; 0 means 1 s.
+	Poll time.Duration
 }
 
 // Service tells others.

@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -83,12 +84,14 @@ func startJobs(ctx context.Context, r *Service) (*jobs, error) {
 		return nil, fault.Wrap("notify.startJobs", fault.Unavailable, err)
 	}
 	j := &jobs{service: r, busy: map[string]int{}}
+	poll := cmp.Or(r.o.Poll, river.FetchPollIntervalDefault)
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &worker{jobs: j})
 	j.client, err = river.NewClient(driver,
 		&river.Config{ID: r.o.Node, Logger: quiet, Workers: workers, JobTimeout: jobTime,
 			MaxAttempts: len(retries) + 1, SoftStopTimeout: softStop,
-			PollOnly:                    true, // or it asks SQLite for notifications 20 times a second
+			PollOnly:          true, // or it asks SQLite for notifications 20 times a second
+			FetchPollInterval: poll, FetchCooldown: min(poll, river.FetchCooldownDefault),
 			CompletedJobRetentionPeriod: time.Hour, DiscardedJobRetentionPeriod: time.Hour,
 			CancelledJobRetentionPeriod: time.Hour,
 			Queues: map[string]river.QueueConfig{model.ChannelWebhook: {MaxWorkers: webhookWorkers},

@@ -154,7 +154,7 @@ var hookStories = stories{
 			w.emit(model.EventReceived, nil)
 		}
 		testkit.Eventually(t, "the other got its events", func() bool {
-			w.pass(50 * time.Millisecond)
+			w.pass(500 * time.Millisecond)
 			return len(r.posts()) == 40
 		})
 	},
@@ -285,12 +285,26 @@ func (w *world) nextTry() (tried, next time.Time) {
 		for ; rows.Next(); n++ {
 			testkit.Must(w.t, rows.Scan(&tried, &next))
 		}
+		testkit.Must(w.t, rows.Err())
 		return n == 1
 	})
 	return tried, next
 }
 
 var retryStories = stories{
+	"River's own scheduler brings what is due": func(t *testing.T, w *world) {
+		testkit.Long(t, "the scheduler looks every 5 s")
+		r := newReceiver(t)
+		w.hook("billing", r.URL)
+		r.set(500)
+		w.emit(model.EventReceived, nil)
+		for n := range 2 { // the second wait is longer than the scheduler's
+			testkit.Eventually(t, "it was tried", func() bool { return len(r.posts()) == n+1 })
+			w.nextTry()
+			w.nearer(waits[n], func(string) string { return "state" })
+		}
+		testkit.Eventually(t, "it was tried again", func() bool { return len(r.posts()) == 3 })
+	},
 	"what fails is tried again under the same id, given up after ten tries, and can be sent again": func(t *testing.T,
 		w *world) {
 		r := newReceiver(t)

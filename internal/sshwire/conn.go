@@ -60,9 +60,11 @@ func newConn(nc net.Conn) *Conn {
 	return c
 }
 
-// Received and Sent count the bytes on the wire.
+// Received counts the bytes that came over the wire.
 func (c *Conn) Received() int64 { return c.received.Load() }
-func (c *Conn) Sent() int64     { return c.sent.Load() }
+
+// Sent counts the bytes that went over the wire.
+func (c *Conn) Sent() int64 { return c.sent.Load() }
 
 // Read gives peeked bytes first, then what one large read from the socket
 // brought. The buffer is taken from the pool only once there is something to

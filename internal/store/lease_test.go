@@ -430,7 +430,7 @@ func TestSilence(t *testing.T) {
 	}
 	p.Blackhole(false)
 	testkit.Eventually(t, "it writes again", func() bool { return set(s, "b", "2") == nil })
-	timed("a read after the cut", time.Second, read)
+	_ = timed("a read after the cut", time.Second, read)
 
 	// The cut begins when COMMIT is on its way.
 	held, release := p.Hold(testkit.Commit)

@@ -25,6 +25,9 @@ func OpenStore(t testing.TB, url string) (*store.Store, *sql.DB) {
 func OpenProbed(t testing.TB, url string, probe func(statement string, ran bool) error) (*store.Store, *sql.DB) {
 	t.Helper()
 	dir := t.TempDir()
+	if url == "" {
+		EmptyDatabase(t, dir)
+	}
 	s, err := store.Open(context.Background(), store.Options{Dir: dir, URL: url, Probe: probe, Again: again()})
 	Must(t, err)
 	driver, source := "sqlite", "file:"+filepath.Join(dir, "sallyport.db")+"?_pragma=busy_timeout(5000)"

@@ -19,6 +19,16 @@ func Long(t testing.TB, why string) {
 	}
 }
 
+// Rounds is all if all tests are asked for, and else some; the test's log says so.
+func Rounds(t testing.TB, all, some int, of string) int {
+	t.Helper()
+	if Everything() {
+		return all
+	}
+	t.Logf("left out: %s: %d instead of %d; make test runs all", of, some, all)
+	return some
+}
+
 // Needs leaves a test out if a program is not here. If all tests are asked for, that is a
 // failure.
 func Needs(t testing.TB, programs ...string) {

@@ -54,7 +54,7 @@ func Start(t testing.TB, options ...Option) *Node {
 		o(&cfg)
 	}
 	n := &Node{t: t, Data: cfg.Data, cfg: cfg, Log: &Log{}, API: client.Local(cfg.Data)}
-	n.start()
+	n.startFirst()
 	t.Cleanup(func() {
 		n.Stop()
 		if t.Failed() {

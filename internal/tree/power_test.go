@@ -341,7 +341,8 @@ func TestAPowerLossAtEveryCall(t *testing.T) {
 				w.tree.Close()
 				w.blobs.Close()
 				check := &afterPower{w: w}
-				did := w.p.Each(testkit.Losses{Seed: 1, Mixtures: 2, Second: 9, Check: check.check, After: check.sendOn})
+				did := w.p.Each(testkit.Losses{Seed: 1, Mixtures: testkit.Rounds(t, 2, 0, "mixtures at each step"),
+					Second: testkit.Rounds(t, 9, 90, "one second loss in so many images"), Check: check.check, After: check.sendOn})
 				t.Logf("%d steps, %d different images, %d more after a second loss; %d partials were taken up, %d sent on to "+
 					"their end",
 					did.Steps, did.Images, did.Second, check.partials, check.continued)

@@ -34,9 +34,9 @@ type machine struct {
 
 var spots = []spot{{"/upload", "a"}, {"/upload", "b.part"}, {"/upload/d", "e"}, {"/stage", "f"}}
 
-// TestRandomWorkKeepsEveryPromise runs for about a minute. For longer, see -rapid.checks.
+// TestRandomWorkKeepsEveryPromise runs for about a minute if all tests are asked for. For longer, see -rapid.checks.
 func TestRandomWorkKeepsEveryPromise(t *testing.T) {
-	t.Run("sqlite", func(t *testing.T) { work(t, newLab(t, ""), 60) })
+	t.Run("sqlite", func(t *testing.T) { work(t, newLab(t, ""), testkit.Rounds(t, 60, 12, "runs")) })
 	t.Run("postgres", func(t *testing.T) { work(t, newLab(t, testkit.Postgres(t).Database(t)), 25) })
 }
 

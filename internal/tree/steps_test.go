@@ -67,6 +67,7 @@ func (r *run) end() string {
 		must(r.w.t, rows.Scan(&state, &n))
 		fmt.Fprintf(&b, "%d drops are %s\n", n, state)
 	}
+	must(r.w.t, rows.Err())
 	if err := testkit.Strays(r.db, filepath.Join(r.w.dir, "blobs"), 0); err != nil {
 		fmt.Fprintln(&b, err)
 	}

@@ -54,6 +54,9 @@ func newWorld(t testing.TB, url string) *world {
 		Limits: exchange.DefaultLimits{QuotaBytes: 1 << 40, QuotaFiles: 1 << 20}, MaxCopy: 1 << 20,
 		KeepPartial: 7 * 24 * time.Hour}}
 	w.ids = exchange.NewIDs(w.clock, rand.Reader)
+	if url == "" {
+		testkit.EmptyDatabase(t, w.dir)
+	}
 	s, err := store.Open(context.Background(), store.Options{Dir: w.dir, URL: url, Probe: w.asked.Probe})
 	must(t, err)
 	w.store = s

@@ -105,7 +105,7 @@ func TestStrangeTextIsRecorded(t *testing.T) {
 				conf := testkit.ClientConfig(user, testkit.NewKey(t))
 				conf.ClientVersion = version
 				if c, err := ssh.Dial("tcp", n.Addr, conf); err == nil {
-					c.Close()
+					_ = c.Close()
 					t.Errorf("%q got in", user)
 				}
 				testkit.Eventually(t, "it is on record", func() bool {
@@ -155,6 +155,7 @@ func TestStrangeTextIsRecorded(t *testing.T) {
 				testkit.Must(t, json.Unmarshal([]byte(detail), &to))
 				logged[from] = to["to"]
 			}
+			testkit.Must(t, rows.Err())
 			for _, full := range sent {
 				if to := logged[valid.Printable(full+".part")]; to != valid.Printable(full) {
 					t.Errorf("%q was renamed to %q, says the log", full, to)
@@ -272,8 +273,10 @@ func wantText(t *testing.T, db *sql.DB, database string) {
 				}
 			}
 		}
+		testkit.Must(t, rows.Err())
 		testkit.Must(t, rows.Close())
 	}
+	testkit.Must(t, names.Err())
 	if looked < 1000 {
 		t.Errorf("only %d texts were looked at", looked)
 	}

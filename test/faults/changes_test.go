@@ -233,6 +233,7 @@ func (l *lossy) rows() map[string]int {
 		}
 	}
 	testkit.Must(l.t, names.Err())
+	testkit.Must(l.t, names.Close())
 	for _, table := range tables {
 		where := ""
 		if table == "blobs" {

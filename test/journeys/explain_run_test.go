@@ -55,21 +55,22 @@ func TestExplainAnswersForEveryReason(t *testing.T) {
 		model.ReasonUnread: true, model.ReasonChannels: true}}
 	t.Run("programs", func(t *testing.T) {
 		eu := "127.0.0.1:" + testkit.FreePort(t)
-		n := testkit.Start(t, doors, func(c *config.Config) {
+		cluster := postgres(t)
+		n := testkit.Start(t, doors, on(t, cluster), func(c *config.Config) {
 			c.Regions = map[string]config.Region{"eu": {Listen: []string{eu}, AllowIPs: []string{"198.51.100.0/24"}}}
 		})
-		hasty := testkit.Start(t, doors, func(c *config.Config) {
+		hasty := testkit.Start(t, doors, on(t, cluster), func(c *config.Config) {
 			c.Limits.Handshake, c.Limits.Login = config.Duration(time.Second), config.Duration(time.Second)
 		})
 		t.Run("at once", func(t *testing.T) {
 			for _, w := range append([]way{late}, ways...) {
 				t.Run(w.name, func(t *testing.T) {
 					t.Parallel()
-					on := n
+					node := n
 					if w.code == model.ReasonTimeout {
-						on = hasty
+						node = hasty
 					}
-					p := newCaller(t, on)
+					p := newCaller(t, node)
 					p.eu = eu
 					p.goes(w)
 					seen.add(w.code)

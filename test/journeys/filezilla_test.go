@@ -30,7 +30,8 @@ func TestFileZilla(t *testing.T) {
 		}
 	}
 	// this machine types slowly when it is busy
-	n := testkit.Start(t, func(c *config.Config) { c.Limits.Handshake = config.Duration(2 * time.Minute) })
+	n := testkit.Start(t, on(t, postgres(t)),
+		func(c *config.Config) { c.Limits.Handshake = config.Duration(2 * time.Minute) })
 	screen := startScreen(t)
 
 	t.Run("a key of the customer's own", func(t *testing.T) {
@@ -92,7 +93,7 @@ func startScreen(t *testing.T) string {
 	x := exec.Command("Xvfb", "-displayfd", "3", "-screen", "0", "1280x900x24", "-nolisten", "tcp", "-noreset")
 	x.ExtraFiles = []*os.File{w}
 	startProgram(t, x)
-	w.Close()
+	_ = w.Close()
 	number, err := bufio.NewReader(r).ReadString('\n') // written when it is ready; closed if it never is
 	if err != nil {
 		t.Fatalf("Xvfb did not start: %v", err)

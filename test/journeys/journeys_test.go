@@ -15,6 +15,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/sallyport-sftp/sallyport/internal/cli"
+	"github.com/sallyport-sftp/sallyport/internal/config"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 )
 
@@ -30,28 +31,70 @@ func TestMain(m *testing.M) {
 	})
 }
 
-func TestJourneys(t *testing.T) {
-	testscript.Run(t, params("testdata", setup))
-}
+// storyDatabase is the variable that has servers run on PostgreSQL, each story's on
+// databases of its own, if it is "postgres". It is the stories' own, as is clockVariable.
+const storyDatabase = "STORY_DATABASE"
 
-// TestTheDayOnPostgreSQL is the longest story once more, on the other database.
-func TestTheDayOnPostgreSQL(t *testing.T) {
-	day, err := os.ReadFile(filepath.Join("testdata", "day.txtar"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "day_postgresql.txtar"), day, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	cluster := testkit.Postgres(t)
-	testscript.Run(t, params(dir, func(e *testscript.Env) error {
-		e.Setenv(databaseVariable, cluster.Database(t))
+// databaseVariable is the product's setting. otherDatabase is the URL of another
+// database of the story's, for a second server; on SQLite both are empty.
+const databaseVariable, otherDatabase = "SALLYPORT_DATABASE_URL", "OTHER_DATABASE"
+
+// onSQLite begins the first line of a story that SQLite's files are the matter of.
+const onSQLite = "# On SQLite alone: "
+
+func TestJourneys(t *testing.T) {
+	cluster := postgres(t)
+	testscript.Run(t, params("testdata", func(e *testscript.Env) error {
+		if cluster != nil {
+			if err := onPostgreSQL(e, cluster); err != nil {
+				return err
+			}
+		}
 		return setup(e)
 	}))
 }
 
-const databaseVariable = "SALLYPORT_DATABASE_URL"
+// postgres is a cluster if the variable asks for one, and else nil.
+func postgres(t *testing.T) *testkit.Cluster {
+	t.Helper()
+	switch on := os.Getenv(storyDatabase); on {
+	case "", "sqlite":
+		return nil
+	case "postgres":
+		return testkit.Postgres(t)
+	default:
+		t.Fatalf("%s is %q; it may be sqlite or postgres", storyDatabase, on)
+		return nil
+	}
+}
+
+// on has nodes run on databases of their own in a cluster, if there is one.
+func on(t *testing.T, cluster *testkit.Cluster) testkit.Option {
+	return func(c *config.Config) {
+		if cluster != nil {
+			c.Database.URL = cluster.Database(t)
+		}
+	}
+}
+
+// onPostgreSQL gives a story two databases in a cluster. No server of its may make a
+// SQLite file.
+func onPostgreSQL(e *testscript.Env, cluster *testkit.Cluster) error {
+	name := strings.TrimPrefix(filepath.Base(e.WorkDir), "script-")
+	story, err := os.ReadFile(filepath.Join("testdata", name+".txtar"))
+	if err != nil || strings.HasPrefix(string(story), onSQLite) {
+		return err
+	}
+	t := e.T().(testing.TB)
+	e.Setenv(databaseVariable, cluster.Database(t))
+	e.Setenv(otherDatabase, cluster.Database(t))
+	e.Defer(func() {
+		if found, _ := filepath.Glob(filepath.Join(e.WorkDir, "*", "sallyport.db")); len(found) > 0 {
+			t.Errorf("a server ran on %v", found)
+		}
+	})
+	return nil
+}
 
 func params(dir string, setup func(*testscript.Env) error) testscript.Params {
 	return testscript.Params{

@@ -41,6 +41,7 @@ type File interface {
 // OS is the operating system itself.
 type OS struct{}
 
+// OpenFile is os.OpenFile.
 func (OS) OpenFile(path string, flags int, mode os.FileMode) (File, error) {
 	f, err := os.OpenFile(path, flags, mode)
 	if err != nil {
@@ -49,11 +50,19 @@ func (OS) OpenFile(path string, flags int, mode os.FileMode) (File, error) {
 	return osFile{f}, nil
 }
 
+// Mkdir is os.Mkdir.
 func (OS) Mkdir(path string, mode os.FileMode) error { return os.Mkdir(path, mode) }
-func (OS) Rename(from, to string) error              { return os.Rename(from, to) }
-func (OS) Link(from, to string) error                { return os.Link(from, to) }
-func (OS) Remove(path string) error                  { return os.Remove(path) }
 
+// Rename is os.Rename.
+func (OS) Rename(from, to string) error { return os.Rename(from, to) }
+
+// Link is os.Link.
+func (OS) Link(from, to string) error { return os.Link(from, to) }
+
+// Remove is os.Remove.
+func (OS) Remove(path string) error { return os.Remove(path) }
+
+// SyncDir has a folder's names written to the disk.
 func (OS) SyncDir(path string) error {
 	d, err := os.Open(path)
 	if err != nil {

@@ -1,0 +1,75 @@
+package testkit
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/sallyport-sftp/sallyport/internal/store"
+)
+
+// made is what a process makes once for all of its tests, since to find an RSA pair and
+// to run all migrations take long: the host keys of its first node, by file name, and an
+// empty SQLite database.
+var made struct {
+	sync.Mutex
+	hostKeys map[string][]byte
+	database []byte
+}
+
+// startFirst starts a node for the first time, with the host keys that the process's
+// first node made, and an empty database; what is there already stays.
+func (n *Node) startFirst() {
+	n.t.Helper()
+	dir := filepath.Join(n.Data, "hostkeys")
+	if n.cfg.Database.URL == "" {
+		Must(n.t, os.MkdirAll(n.Data, 0o700))
+		EmptyDatabase(n.t, n.Data)
+	}
+	made.Lock()
+	if made.hostKeys == nil {
+		defer made.Unlock()
+		n.start()
+		made.hostKeys = map[string][]byte{}
+		found, _ := filepath.Glob(filepath.Join(dir, "*"))
+		for _, path := range found {
+			made.hostKeys[filepath.Base(path)] = MustRead(n.t, path)
+		}
+		return
+	}
+	made.Unlock()
+	if _, err := os.Stat(dir); err != nil {
+		Must(n.t, os.MkdirAll(dir, 0o700))
+		for name, text := range made.hostKeys {
+			Must(n.t, os.WriteFile(filepath.Join(dir, name), text, 0o600))
+		}
+	}
+	n.start()
+}
+
+// EmptyDatabase puts a SQLite database that a store has just made into a folder that
+// has none.
+func EmptyDatabase(t testing.TB, dir string) {
+	t.Helper()
+	path := filepath.Join(dir, "sallyport.db")
+	if _, err := os.Stat(path); err != nil {
+		Must(t, os.WriteFile(path, emptyDatabase(t), 0o600))
+	}
+}
+
+func emptyDatabase(t testing.TB) []byte {
+	t.Helper()
+	made.Lock()
+	defer made.Unlock()
+	if made.database == nil {
+		dir, copied := t.TempDir(), t.TempDir()
+		s, err := store.Open(context.Background(), store.Options{Dir: dir})
+		Must(t, err)
+		CopyDatabase(t, dir, copied)
+		Must(t, s.Close())
+		made.database = MustRead(t, filepath.Join(copied, "sallyport.db"))
+	}
+	return made.database
+}
