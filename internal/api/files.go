@@ -79,13 +79,14 @@ func rawName(f model.FileInfo) string {
 }
 
 func (rt *routes) listFiles(ctx context.Context, f model.FileFilter) (out []model.FileInfo, err error) {
-	return out, rt.visit(ctx, f.User, func(s *tree.Session) error {
+	err = rt.visit(ctx, f.User, func(s *tree.Session) error {
 		out, err = s.ListPage(f.Path, f.Paging)
 		for i := range out {
 			out[i].Name, out[i].Raw = valid.Text(out[i].Name)
 		}
 		return err
 	})
+	return out, err
 }
 
 func (rt *routes) getFile(ctx context.Context, in *model.FileRef) (out *huma.StreamResponse, err error) {
