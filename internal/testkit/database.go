@@ -24,7 +24,12 @@ func OpenStore(t testing.TB, url string) (*store.Store, *sql.DB) {
 // OpenProbed is OpenStore with a probe of the store's statements.
 func OpenProbed(t testing.TB, url string, probe func(statement string, ran bool) error) (*store.Store, *sql.DB) {
 	t.Helper()
-	dir := t.TempDir()
+	return openIn(t, t.TempDir(), url, probe)
+}
+
+// openIn opens a store whose database is in a folder, if it is SQLite's.
+func openIn(t testing.TB, dir, url string, probe func(statement string, ran bool) error) (*store.Store, *sql.DB) {
+	t.Helper()
 	s, err := store.Open(context.Background(), store.Options{Dir: dir, URL: url, Probe: probe, Again: again()})
 	Must(t, err)
 	driver, source := "sqlite", "file:"+filepath.Join(dir, "sallyport.db")+"?_pragma=busy_timeout(5000)"
