@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
+	"encoding/pem"
 	"testing"
 
 	"golang.org/x/crypto/ssh"
@@ -11,6 +12,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/account"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
+	"github.com/sallyport-sftp/sallyport/internal/keys"
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
@@ -111,4 +113,18 @@ func (w *World) Enrol(user string, change ...func(*model.NewKey)) Pair {
 	w.Must(err)
 	p.Key = added[0]
 	return p
+}
+
+// File is the private half as ssh-keygen writes it; with a passphrase, as an
+// old PuTTYgen does, which takes least time.
+func (p Pair) File(t testing.TB, passphrase string) []byte {
+	t.Helper()
+	if passphrase != "" {
+		ppk, err := keys.MarshalPPK(p.Private, "laptop", passphrase, 2)
+		Must(t, err)
+		return ppk
+	}
+	block, err := ssh.MarshalPrivateKey(p.Private, "laptop")
+	Must(t, err)
+	return pem.EncodeToMemory(block)
 }
