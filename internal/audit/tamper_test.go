@@ -14,8 +14,8 @@ import (
 
 // row reads a sealed row's id.
 func (w *world) row(seq int64) (id string) {
-	w.t.Helper()
-	testkit.Must(w.t, w.db.QueryRow(`SELECT id FROM audit WHERE seq = $1`, seq).Scan(&id))
+	w.Helper()
+	w.Must(w.DB.QueryRow(`SELECT id FROM audit WHERE seq = $1`, seq).Scan(&id))
 	return id
 }
 
@@ -111,7 +111,7 @@ var rowStories = stories{
 	"a row changed with its hash is found": func(t *testing.T, w *world) {
 		w.sealed(5, 8)
 		w.tamper(`UPDATE audit SET actor = 'op:mallory' WHERE seq = 6`)
-		rows, err := w.store.Read(ctx).LogRows(6, 1)
+		rows, err := w.Store.Read(ctx).LogRows(6, 1)
 		testkit.Must(t, err)
 		v := rows[0]
 		e := proof.Entry{ID: v.ID, At: v.At, Actor: v.Actor, Action: v.Action, Subject: v.Subject, User: v.User,
