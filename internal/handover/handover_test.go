@@ -19,7 +19,7 @@ import (
 )
 
 func TestLinks(t *testing.T) {
-	stories := map[string]func(*testing.T, *world){
+	stories := testkit.Stories[*world]{
 		"a link is made, looked at and opened once":      opened,
 		"key file and passphrase go to different people": apart,
 		"two links made at once keep their people apart": apartAtOnce,
@@ -40,10 +40,7 @@ func TestLinks(t *testing.T) {
 		"an outcome that stays unknown is called so":                staysUnknown,
 	}
 	testkit.OnBoth(t, func(t *testing.T, url string) {
-		w := newWorld(t, url)
-		for name, story := range stories {
-			t.Run(name, func(t *testing.T) { story(t, w.begin(t)) })
-		}
+		testkit.Tell(t, newWorld(t, url), (*world).begin, stories)
 	})
 }
 
@@ -65,7 +62,7 @@ func opened(t *testing.T, w *world) {
 	}
 	w.wantRow(l, "opened", "")
 	w.wantGone(l)
-	if made, opened := w.audits("link.make"), w.audits("link.open"); len(made) != 1 || made[0] != "test" ||
+	if made, opened := w.Audited("link.make"), w.Audited("link.open"); len(made) != 1 || made[0] != "test" ||
 		len(opened) != 1 || opened[0] != "contact:jo@acme.example" {
 		t.Fatalf("audit: made by %v, opened by %v", made, opened)
 	}
@@ -121,12 +118,12 @@ func apartAtOnce(t *testing.T, w *world) {
 }
 
 func refused(t *testing.T, w *world) {
-	new, err := w.accounts.AddContact(ctx, "test",
+	new, err := w.Accounts.AddContact(ctx, "test",
 		model.NewContact{Account: "acme", Name: "New", Email: "new@acme.example"})
 	testkit.Must(t, err)
 	sam := w.person("globex", "sam@globex.example")
 	gone := w.person("acme", "gone@acme.example")
-	_, err = w.accounts.ContactLeaves(ctx, "test", gone.ID)
+	_, err = w.Accounts.ContactLeaves(ctx, "test", gone.ID)
 	testkit.Must(t, err)
 	for name, c := range map[string]struct {
 		kind   string
@@ -156,7 +153,7 @@ func refused(t *testing.T, w *world) {
 		}
 	}
 	if list, err := w.service.Links(ctx, model.OfUserFilter{}); err != nil || len(list) > 0 ||
-		len(w.audits("link.make")) > 0 {
+		len(w.Audited("link.make")) > 0 {
 		t.Fatalf("%v, %v", list, err)
 	}
 	l := w.make(model.LinkKey, w.jo)
@@ -187,8 +184,8 @@ func race(t *testing.T, w *world) {
 	}
 	close(begin)
 	wg.Wait()
-	if won.Load() != 1 || lost.Load() != 49 || len(w.audits("link.open")) != 1 {
-		t.Fatalf("%d won, %d lost, %v", won.Load(), lost.Load(), w.audits("link.open"))
+	if won.Load() != 1 || lost.Load() != 49 || len(w.Audited("link.open")) != 1 {
+		t.Fatalf("%d won, %d lost, %v", won.Load(), lost.Load(), w.Audited("link.open"))
 	}
 	w.wantRow(l, "opened", "")
 }
@@ -202,7 +199,7 @@ func wrongContent(t *testing.T, w *world) {
 		}
 		w.wantRow(l, "waiting", "sealed key")
 	}
-	if len(w.audits("link.open")) > 0 {
+	if len(w.Audited("link.open")) > 0 {
 		t.Fatal("it was noted as opened")
 	}
 	held, err := w.open(l)
@@ -213,7 +210,7 @@ func wrongContent(t *testing.T, w *world) {
 
 func expired(t *testing.T, w *world) {
 	early, late := w.make(model.LinkKey, w.jo), w.make(model.LinkPassphrase, w.ann)
-	w.pass(72*time.Hour - time.Microsecond)
+	w.Pass(72*time.Hour - time.Microsecond)
 	testkit.Must(t, w.service.Expire(ctx))
 	_, err := w.service.Waiting(ctx, early.token)
 	testkit.Must(t, err)
@@ -221,14 +218,14 @@ func expired(t *testing.T, w *world) {
 	if err != nil || string(held) != "sealed key" {
 		t.Fatalf("a microsecond before its end: %q, %v", held, err)
 	}
-	w.pass(time.Microsecond)
+	w.Pass(time.Microsecond)
 	w.wantGone(late) // before any keeper looked
 	w.wantRow(late, "waiting", "sealed passphrase")
 	testkit.Must(t, w.service.Expire(ctx))
 	testkit.Must(t, w.service.Expire(ctx))
 	w.wantRow(late, "expired", "")
 	w.wantGone(late)
-	if got := w.audits("link.expire"); len(got) != 1 || got[0] != "system:keeper" {
+	if got := w.Audited("link.expire"); len(got) != 1 || got[0] != "system:keeper" {
 		t.Fatalf("audit: %v", got)
 	}
 	w.make(model.LinkKey, w.ann) // it reached nobody
@@ -238,7 +235,7 @@ func expiredByTwo(t *testing.T, w *world) {
 	for range 20 {
 		w.make(model.LinkKey, w.jo)
 	}
-	w.pass(72 * time.Hour)
+	w.Pass(72 * time.Hour)
 	var wg sync.WaitGroup
 	for range 2 {
 		wg.Go(func() {
@@ -248,7 +245,7 @@ func expiredByTwo(t *testing.T, w *world) {
 		})
 	}
 	wg.Wait()
-	if got := w.audits("link.expire"); len(got) != 20 {
+	if got := w.Audited("link.expire"); len(got) != 20 {
 		t.Fatalf("20 links wrote %d rows", len(got))
 	}
 }
@@ -270,21 +267,21 @@ func revoked(t *testing.T, w *world) {
 	testkit.WantKind(t, err, fault.Conflict)
 	_, err = w.service.Revoke(ctx, "boss", "nothing")
 	testkit.WantKind(t, err, fault.NotFound)
-	if got := w.audits("link.revoke"); len(got) != 1 || got[0] != "boss" {
+	if got := w.Audited("link.revoke"); len(got) != 1 || got[0] != "boss" {
 		t.Fatalf("audit: %v", got)
 	}
 }
 
 func verified(t *testing.T, w *world) {
-	c, err := w.accounts.AddContact(ctx, "test", model.NewContact{Account: "acme", Name: "New", Email: "new@acme.example"})
+	c, err := w.Accounts.AddContact(ctx, "test", model.NewContact{Account: "acme", Name: "New", Email: "new@acme.example"})
 	testkit.Must(t, err)
 	l := w.make(model.LinkVerify, c)
-	w.pass(time.Hour)
+	w.Pass(time.Hour)
 	held, err := w.open(l)
 	if err != nil || held != nil {
 		t.Fatalf("%q, %v", held, err)
 	}
-	if c, err = w.accounts.Contact(ctx, c.ID); err != nil || c.VerifiedAt == nil || !c.VerifiedAt.Equal(w.clock()) ||
+	if c, err = w.Accounts.Contact(ctx, c.ID); err != nil || c.VerifiedAt == nil || !c.VerifiedAt.Equal(w.Clock()) ||
 		c.Verified != "by link" {
 		t.Fatalf("%+v, %v", c, err)
 	}
@@ -310,7 +307,7 @@ func listed(t *testing.T, w *world) {
 	testkit.Must(t, err)
 	_, err = w.service.Revoke(ctx, "test", links[1].ID)
 	testkit.Must(t, err)
-	w.pass(72 * time.Hour)
+	w.Pass(72 * time.Hour)
 	list, err := w.service.Links(ctx, model.OfUserFilter{})
 	testkit.Must(t, err)
 	if len(list) != 3 || list[0].State != model.LinkExpired || list[1].State != model.LinkRevoked ||
@@ -328,7 +325,7 @@ func listed(t *testing.T, w *world) {
 
 func keeperRuns(t *testing.T, w *world) {
 	l := w.make(model.LinkKey, w.jo)
-	w.pass(73 * time.Hour)
+	w.Pass(73 * time.Hour)
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {
@@ -343,11 +340,11 @@ func keeperRuns(t *testing.T, w *world) {
 // failsLate: the database refuses the audit row, after the content was taken out.
 func failsLate(t *testing.T, w *world) {
 	l := w.make(model.LinkKey, w.jo)
-	_, err := w.db.Exec("ALTER TABLE audit RENAME TO away")
+	_, err := w.DB.Exec("ALTER TABLE audit RENAME TO away")
 	testkit.Must(t, err)
 	_, err = w.open(l)
 	testkit.WantKind(t, err, fault.Unavailable)
-	_, err = w.db.Exec("ALTER TABLE away RENAME TO audit")
+	_, err = w.DB.Exec("ALTER TABLE away RENAME TO audit")
 	testkit.Must(t, err)
 	w.wantRow(l, "waiting", "sealed key")
 	held, err := w.open(l)
@@ -359,25 +356,25 @@ func failsLate(t *testing.T, w *world) {
 func answerLost(t *testing.T, w *world) {
 	for _, kind := range []string{model.LinkKey, model.LinkVerify} {
 		l := w.make(kind, w.jo)
-		w.asked.LoseCommits(true, 1)
+		w.Asked.LoseCommits(true, 1)
 		held, err := w.open(l)
-		w.asked.Stop()
+		w.Asked.Stop()
 		if want := map[string]string{model.LinkKey: "sealed key"}[kind]; err != nil || string(held) != want {
 			t.Fatalf("%s: the link is used up, and was handed over as %q, %v", kind, held, err)
 		}
 		w.wantRow(l, "opened", "")
 		w.wantGone(l)
 	}
-	if n := len(w.audits("link.open")); n != 2 {
+	if n := len(w.Audited("link.open")); n != 2 {
 		t.Fatalf("2 openings wrote %d rows", n)
 	}
 }
 
 func openingLost(t *testing.T, w *world) {
 	l := w.make(model.LinkKey, w.jo)
-	w.asked.LoseCommits(false, 1)
+	w.Asked.LoseCommits(false, 1)
 	_, err := w.open(l)
-	w.asked.Stop()
+	w.Asked.Stop()
 	testkit.WantKind(t, err, fault.Unavailable)
 	if errors.Is(err, handover.ErrUnknown) {
 		t.Fatalf("it is known that the link waits: %v", err)
@@ -392,26 +389,26 @@ func openingLost(t *testing.T, w *world) {
 func openedByAnother(t *testing.T, w *world) {
 	l := w.make(model.LinkKey, w.jo)
 	lost := false
-	w.asked.Watch(func(_ int, statement string, ran bool) error {
+	w.Asked.Watch(func(_ int, statement string, ran bool) error {
 		switch {
 		case statement == "COMMIT" && !ran && !lost:
 			lost = true
 			return testkit.ErrStatement
 		case lost && !ran && strings.HasPrefix(statement, "BEGIN"): // the first look
-			_, err := w.db.Exec("UPDATE links SET state = 'opened', sealed = NULL WHERE id = $1", l.ID)
+			_, err := w.DB.Exec("UPDATE links SET state = 'opened', sealed = NULL WHERE id = $1", l.ID)
 			return err
 		}
 		return nil
 	})
 	_, err := w.open(l)
-	w.asked.Stop()
+	w.Asked.Stop()
 	testkit.WantKind(t, err, fault.NotFound)
 }
 
 func staysUnknown(t *testing.T, w *world) {
 	l := w.make(model.LinkKey, w.jo)
 	lost := false
-	w.asked.Watch(func(_ int, statement string, ran bool) error {
+	w.Asked.Watch(func(_ int, statement string, ran bool) error {
 		if lost || statement == "COMMIT" && ran {
 			lost = true
 			return testkit.ErrStatement
@@ -421,7 +418,7 @@ func staysUnknown(t *testing.T, w *world) {
 	short, cancel := context.WithTimeout(ctx, 200*time.Millisecond)
 	defer cancel()
 	err := w.service.Open(short, l.token, "203.0.113.7", func(model.Link, []byte) error { return nil })
-	looks := len(w.asked.Stop())
+	looks := len(w.Asked.Stop())
 	if !errors.Is(err, handover.ErrUnknown) || looks < 6 {
 		t.Fatalf("after %d statements: %v", looks, err)
 	}
@@ -433,7 +430,7 @@ func staysUnknown(t *testing.T, w *world) {
 func TestEveryStepOfALink(t *testing.T) {
 	testkit.OnBothSteps(t, func(t *testing.T, on testkit.Stepped) {
 		w := newWorld(t, on.URL).begin(t)
-		w.asked.Proxy = on.Proxy
+		w.Asked.Proxy = on.Proxy
 		var l link
 		var held []byte
 		made := func() { l, held = w.make(model.LinkKey, w.jo), nil }
@@ -455,15 +452,15 @@ func TestEveryStepOfALink(t *testing.T) {
 			}, Done: func(err error) bool { return fault.Is(err, fault.Conflict) }},
 		} {
 			t.Run(name, func(t *testing.T) {
-				w.t = t
+				w.TB = t
 				o.Check = func() error { return nil }
 				o.End = func() string {
 					var state string
 					var sealed []byte
-					testkit.Must(t, w.db.QueryRow("SELECT state, sealed FROM links WHERE token = $1", l.token).Scan(&state, &sealed))
+					testkit.Must(t, w.DB.QueryRow("SELECT state, sealed FROM links WHERE token = $1", l.token).Scan(&state, &sealed))
 					return fmt.Sprintf("%s with %q, handed over %q", state, sealed, held)
 				}
-				t.Logf("%d runs", w.asked.Steps(t, o))
+				t.Logf("%d runs", w.Asked.Steps(t, o))
 			})
 		}
 	})
