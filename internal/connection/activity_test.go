@@ -27,20 +27,20 @@ var activityStories = stories{
 
 // audit writes a change as the tree does.
 func (w *world) audit(u model.User, action, path, key, session string, more ...string) {
-	w.t.Helper()
-	row := model.AuditRow{ID: w.ids.New(), At: w.clock(), Actor: "user:" + u.Name, Action: action, Subject: path,
+	w.Helper()
+	row := model.AuditRow{ID: w.IDs.New(), At: w.Clock(), Actor: "user:" + u.Name, Action: action, Subject: path,
 		User: u.ID, Detail: map[string]string{"key": key, "session": session, "address": "203.0.113.7"}}
 	for i := 0; i+1 < len(more); i += 2 {
 		row.Detail[more[i]] = more[i+1]
 	}
-	testkit.Must(w.t, w.store.Write(ctx, func(tx *store.Tx) error { return tx.Audit(row) }))
+	w.Must(w.Store.Write(ctx, func(tx *store.Tx) error { return tx.Audit(row) }))
 }
 
 // activity makes a report.
 func (w *world) activity(fingerprint string) model.KeyActivity {
-	w.t.Helper()
+	w.Helper()
 	a, err := w.service.Activity(ctx, fingerprint)
-	testkit.Must(w.t, err)
+	w.Must(err)
 	return a
 }
 
@@ -54,8 +54,8 @@ func lines(a model.KeyActivity) (out []string) {
 
 func activityAll(t *testing.T, w *world) {
 	u, k := w.customer("acme")
-	enrolled := w.clock()
-	step := func() { w.pass(time.Second) }
+	enrolled := w.Clock()
+	step := func() { w.Pass(time.Second) }
 	step()
 	r := w.login("203.0.113.7", u, k)
 	l := &exchange.Login{User: u, Fingerprint: k.Fingerprint, Session: r.Session}
@@ -73,7 +73,7 @@ func activityAll(t *testing.T, w *world) {
 	w.audit(u, "file.remove", "/upload/c.csv", k.Fingerprint, r.Session)
 	w.audit(u, "dir.remove", "/upload/d", k.Fingerprint, r.Session)
 	step()
-	end := w.clock()
+	end := w.Clock()
 	r.EndedAt, r.Received, r.Sent = &end, 100, 600
 	w.service.Note(r)
 	step()
@@ -124,14 +124,14 @@ func activityMerged(t *testing.T, w *world) {
 		bytes["tworead"] != 7 {
 		t.Fatalf("times %v, bytes %v", reads, bytes)
 	}
-	if n := w.count("SELECT COUNT(*) FROM activity"); n > 6 {
+	if n := w.Count("activity"); n > 6 {
 		t.Fatalf("%d rows of 101 doings", n)
 	}
 }
 
 func activityOthers(t *testing.T, w *world) {
 	u, k := w.customer("acme")
-	mine := w.enrolled("acme")
+	mine := w.Enrol("acme").Key
 	other, theirs := w.customer("globex")
 	w.audit(u, "file.store", "/before", mine.Fingerprint, "s1", "size", "1")
 	for i, c := range []struct {
@@ -156,26 +156,26 @@ func activityOthers(t *testing.T, w *world) {
 }
 
 func activityVendor(t *testing.T, w *world) {
-	_, err := w.accounts.AddVendor(ctx, "test", model.NewVendor{Short: "telco", Name: "Telco"})
+	_, err := w.Accounts.AddVendor(ctx, "test", model.NewVendor{Short: "telco", Name: "Telco"})
 	testkit.Must(t, err)
-	text := publicLine(t)
+	text := testkit.NewPair(t).Line
 	var k model.Key
 	for _, name := range []string{"globex", "acme"} {
 		w.customer(name)
-		_, err = w.accounts.AddUser(ctx, "test", model.NewUser{Account: name, Vendor: "telco"})
+		_, err = w.Accounts.AddUser(ctx, "test", model.NewUser{Account: name, Vendor: "telco"})
 		testkit.Must(t, err)
-		u, err := w.accounts.User(ctx, name+"-telco")
+		u, err := w.Accounts.User(ctx, name+"-telco")
 		testkit.Must(t, err)
-		w.pass(time.Second)
-		k = w.enrolled(u.Name, func(n *model.NewKey) { n.Text = text })
+		w.Pass(time.Second)
+		k = w.Enrol(u.Name, func(n *model.NewKey) { n.Text = text }).Key
 		r := w.login("203.0.113.7", u, k)
-		w.pass(time.Second)
+		w.Pass(time.Second)
 		w.service.Seen(&exchange.Login{User: u, Fingerprint: k.Fingerprint, Session: r.Session}, model.ActivityList,
 			"/upload", 0)
-		w.pass(time.Second)
+		w.Pass(time.Second)
 		w.audit(u, "file.store", "/upload/x", k.Fingerprint, r.Session, "size", "5")
 	}
-	_, err = w.accounts.RevokeKey(ctx, "test", k.Fingerprint, "lost", false)
+	_, err = w.Accounts.RevokeKey(ctx, "test", k.Fingerprint, "lost", false)
 	testkit.Must(t, err)
 	a := w.activity(k.Fingerprint) // of a revoked key, too: that is when it is asked for
 	want := []string{"globex-telco session  1×0", "globex-telco list /upload 1×0", "globex-telco write /upload/x 1×5",
@@ -207,14 +207,14 @@ func activityLost(t *testing.T, w *world) {
 func activityOutage(t *testing.T, w *world) {
 	u, k := w.customer("acme")
 	l := &exchange.Login{User: u, Fingerprint: k.Fingerprint, Session: "s"}
-	_, err := w.db.Exec("ALTER TABLE activity RENAME TO away")
+	_, err := w.DB.Exec("ALTER TABLE activity RENAME TO away")
 	testkit.Must(t, err)
 	for i := range 5 {
 		w.service.Seen(l, model.ActivityRead, fmt.Sprint("/", i), 1)
 	}
 	_, err = w.service.Activity(ctx, k.Fingerprint)
 	testkit.WantKind(t, err, fault.Unavailable)
-	_, err = w.db.Exec("ALTER TABLE away RENAME TO activity")
+	_, err = w.DB.Exec("ALTER TABLE away RENAME TO activity")
 	testkit.Must(t, err)
 	w.service.Seen(l, model.ActivityRead, "/later", 1)
 	if a := w.activity(k.Fingerprint); a.Lost != 0 || len(a.Rows) != 6 {
@@ -227,7 +227,7 @@ func activityBytes(t *testing.T, w *world) {
 	l := &exchange.Login{User: u, Fingerprint: k.Fingerprint, Session: "s"}
 	w.service.Seen(l, model.ActivityRead, "/\xff\x00\x1b[2J", 1)
 	w.service.Seen(l, model.ActivityRead, "/"+strings.Repeat("ü", 2000), 1)
-	w.pass(time.Second)
+	w.Pass(time.Second)
 	w.audit(u, "file.rename", "/\xff\x00", k.Fingerprint, "s", "to", "/\xfe\n")
 	a := w.activity(k.Fingerprint)
 	if len(a.Rows) != 3 || a.Rows[0].Path != `/\xff\x00\x1b[2J` || len(a.Rows[1].Path) > 600 ||

@@ -42,17 +42,17 @@ func (w *world) admit(from string) connection.Admission {
 }
 
 func (w *world) wantBanned(want bool, from string) {
-	w.t.Helper()
+	w.Helper()
 	if a := w.admit(from); a.Banned != want {
-		w.t.Fatalf("%s: %+v, want banned: %v", from, a, want)
+		w.Fatalf("%s: %+v, want banned: %v", from, a, want)
 	}
 }
 
 // bans lists who is kept out, by address.
 func (w *world) bans() map[string]model.Ban {
-	w.t.Helper()
+	w.Helper()
 	list, err := w.service.Bans(ctx, model.EveryFilter{})
-	testkit.Must(w.t, err)
+	w.Must(err)
 	out := map[string]model.Ban{}
 	for _, b := range list {
 		out[b.Address] = b
@@ -65,7 +65,7 @@ func banned(t *testing.T, w *world) {
 	w.wantBanned(false, "203.0.113.7")
 	w.failed("203.0.113.7", "root", model.ReasonPassword)
 	a := w.admit("203.0.113.7")
-	if left := a.Until.Sub(w.clock()); !a.Banned || left < 14*time.Minute || left > 15*time.Minute {
+	if left := a.Until.Sub(w.Clock()); !a.Banned || left < 14*time.Minute || left > 15*time.Minute {
 		t.Fatalf("%+v", a)
 	}
 	w.wantBanned(false, "203.0.113.8")
@@ -74,9 +74,9 @@ func banned(t *testing.T, w *world) {
 		b.Refused != 2 || b.Until.Sub(b.Since) != 15*time.Minute {
 		t.Fatalf("%+v", w.bans())
 	}
-	w.pass(14 * time.Minute)
+	w.Pass(14 * time.Minute)
 	w.wantBanned(true, "203.0.113.7")
-	w.pass(time.Minute)
+	w.Pass(time.Minute)
 	w.wantBanned(false, "203.0.113.7")
 	if len(w.bans()) != 0 {
 		t.Fatalf("%+v", w.bans())
@@ -90,15 +90,15 @@ func banned(t *testing.T, w *world) {
 func bannedWindow(t *testing.T, w *world) {
 	for range 5 {
 		w.fail(9, "203.0.113.7")
-		w.pass(6 * time.Minute)
+		w.Pass(6 * time.Minute)
 	}
 	w.wantBanned(false, "203.0.113.7") // never twenty within ten minutes
-	w.pass(5 * time.Minute)
+	w.Pass(5 * time.Minute)
 	if a := w.admit("203.0.113.7"); a.Wait > 0 {
 		t.Fatalf("all is forgotten, and yet %+v", a)
 	}
 	w.fail(10, "203.0.113.7")
-	w.pass(9 * time.Minute)
+	w.Pass(9 * time.Minute)
 	w.fail(10, "203.0.113.7")
 	w.wantBanned(true, "203.0.113.7")
 }
@@ -177,10 +177,10 @@ func bannedNever(t *testing.T, w *world) {
 func bannedListed(t *testing.T, w *world) {
 	w.customer("acme")
 	w.customer("globex")
-	_, err := w.accounts.SetUser(ctx, "test", "acme",
+	_, err := w.Accounts.SetUser(ctx, "test", "acme",
 		model.EditUser{AllowIPs: &[]string{"203.0.113.7", "2001:db8:1:2::7"}})
 	testkit.Must(t, err)
-	_, err = w.accounts.SetAccount(ctx, "test", "globex", model.EditAccount{AllowIPs: &[]string{"198.51.100.0/24"}})
+	_, err = w.Accounts.SetAccount(ctx, "test", "globex", model.EditAccount{AllowIPs: &[]string{"198.51.100.0/24"}})
 	testkit.Must(t, err)
 	w.learn() // the lists are read every second
 	for _, from := range []string{"203.0.113.7", "198.51.100.99", "2001:db8:1:2::7"} {
@@ -195,7 +195,7 @@ func bannedListed(t *testing.T, w *world) {
 	w.wantBanned(true, "2001:db8:1:2::8")
 	w.wantBanned(false, "2001:db8:1:2::7")
 
-	_, err = w.accounts.SetUser(ctx, "test", "acme", model.EditUser{AllowIPs: &[]string{"203.0.113.8"}})
+	_, err = w.Accounts.SetUser(ctx, "test", "acme", model.EditUser{AllowIPs: &[]string{"203.0.113.8"}})
 	testkit.Must(t, err)
 	w.learn()
 	w.wantBanned(false, "203.0.113.8")
@@ -209,7 +209,7 @@ func bannedRecords(t *testing.T, w *world) {
 			recorded++
 		}
 	}
-	w.pass(time.Minute)
+	w.Pass(time.Minute)
 	for range 100 {
 		if w.admit("203.0.113.7").Record {
 			recorded++
@@ -231,7 +231,7 @@ func bannedLifted(t *testing.T, w *world) {
 	w.wantBanned(true, "2001:db8:1:2::1")
 	testkit.Must(t, w.service.Unban(ctx, "boss", "2001:db8:1:2::/64"))
 	w.wantBanned(false, "2001:db8:1:2::1")
-	if n := w.count("SELECT COUNT(*) FROM audit WHERE action = 'address.unban' AND actor = 'boss'"); n != 2 {
+	if n := w.Count("audit WHERE action = 'address.unban' AND actor = 'boss'"); n != 2 {
 		t.Fatalf("%d audit rows", n)
 	}
 	testkit.WantKind(t, w.service.Unban(ctx, "boss", "203.0.113.7"), fault.NotFound)
@@ -251,7 +251,7 @@ func bannedRestart(t *testing.T, w *world) {
 	w.fail(20, "203.0.113.7")
 	w.open()
 	w.wantBanned(true, "203.0.113.7")
-	w.pass(16 * time.Minute)
+	w.Pass(16 * time.Minute)
 	w.open()
 	w.wantBanned(false, "203.0.113.7")
 }
@@ -326,7 +326,7 @@ func bannedOff(t *testing.T, w *world) {
 }
 
 func bannedOutage(t *testing.T, w *world) {
-	_, err := w.db.Exec("ALTER TABLE bans RENAME TO away")
+	_, err := w.DB.Exec("ALTER TABLE bans RENAME TO away")
 	testkit.Must(t, err)
 	w.fail(20, "203.0.113.7")
 	for range 5 {
@@ -335,14 +335,14 @@ func bannedOutage(t *testing.T, w *world) {
 	testkit.Eventually(t, "the log says that it failed",
 		func() bool { return w.log.Contains("bans could not be written") })
 	w.wantBanned(true, "203.0.113.7")
-	_, err = w.db.Exec("ALTER TABLE away RENAME TO bans")
+	_, err = w.DB.Exec("ALTER TABLE away RENAME TO bans")
 	testkit.Must(t, err)
 	testkit.Eventually(t, "the ban is written down", func() bool { return w.bans()["203.0.113.7"].Refused == 6 })
 }
 
 // learn waits until the service has read bans and allow-lists again.
 func (w *world) learn() {
-	w.t.Helper()
+	w.Helper()
 	_, err := w.service.Bans(ctx, model.EveryFilter{})
-	testkit.Must(w.t, err)
+	w.Must(err)
 }

@@ -100,31 +100,31 @@ func newScene(w *world) scene {
 	s := scene{world: w}
 	_, s.good = w.customer("acme")
 	_, s.others = w.customer("globex")
-	s.other, s.stranger = w.enrolled("acme"), model.Key{Fingerprint: "SHA256:" + strings.Repeat("x", 43)}
+	s.other, s.stranger = w.Enrol("acme").Key, model.Key{Fingerprint: "SHA256:" + strings.Repeat("x", 43)}
 	for _, email := range []string{"jo@acme.example", "ann@acme.example"} {
-		_, err := w.accounts.AddContact(ctx, "test", model.NewContact{Account: "acme", Name: "Jo", Email: email})
-		testkit.Must(w.t, err)
+		_, err := w.Accounts.AddContact(ctx, "test", model.NewContact{Account: "acme", Name: "Jo", Email: email})
+		w.Must(err)
 	}
 	return s
 }
 
 func (s scene) do(_ any, err error) {
-	s.t.Helper()
-	testkit.Must(s.t, err)
+	s.Helper()
+	s.Must(err)
 }
 
 func (s scene) revoke(burn bool) {
-	s.do(s.accounts.RevokeKey(ctx, "test", s.other.Fingerprint, "the laptop was lost", burn))
+	s.do(s.Accounts.RevokeKey(ctx, "test", s.other.Fingerprint, "the laptop was lost", burn))
 }
 
 // rotate replaces the other key, and returns what replaces it.
 func (s scene) rotate() model.Key {
-	return s.enrolled("acme", func(n *model.NewKey) { n.Replaces = s.other.Fingerprint })
+	return s.Enrol("acme", func(n *model.NewKey) { n.Replaces = s.other.Fingerprint }).Key
 }
 
 func explainFacts(t *testing.T, w *world) {
 	own := func(s scene) model.Key { return s.other }
-	today := func(w *world) string { return w.clock().UTC().Format("2006-01-02") }
+	today := func(w *world) string { return w.Clock().UTC().Format("2006-01-02") }
 	for name, c := range map[string]struct {
 		reason string
 		key    func(scene) model.Key
@@ -149,7 +149,7 @@ func explainFacts(t *testing.T, w *world) {
 			func(s scene) string { s.freeze(); return "at the word of jo@acme.example" }, "A second contact"},
 		"replaced": {model.ReasonKeyReplaced, own, func(s scene) string {
 			by := s.rotate()
-			s.pass(15 * day)
+			s.Pass(15 * day)
 			return " by " + by.Fingerprint
 		}, "The one that we have is"},
 		"expired": {model.ReasonKeyExpired, own,
@@ -188,14 +188,14 @@ func explainFacts(t *testing.T, w *world) {
 }
 
 func (s scene) freeze() {
-	s.do(s.accounts.FreezeKey(ctx, "test", s.other.Fingerprint, "jo@acme.example"))
+	s.do(s.Accounts.FreezeKey(ctx, "test", s.other.Fingerprint, "jo@acme.example"))
 }
 func (s scene) expire() {
-	at := s.clock().UTC().Truncate(time.Microsecond)
-	s.do(s.accounts.SetKey(ctx, "test", "acme", model.EditKey{Fingerprint: s.other.Fingerprint, ExpiresAt: &at}))
+	at := s.Clock().UTC().Truncate(time.Microsecond)
+	s.do(s.Accounts.SetKey(ctx, "test", "acme", model.EditKey{Fingerprint: s.other.Fingerprint, ExpiresAt: &at}))
 }
 func (s scene) allow(network string) {
-	s.do(s.accounts.SetUser(ctx, "test", "acme", model.EditUser{AllowIPs: &[]string{network}}))
+	s.do(s.Accounts.SetUser(ctx, "test", "acme", model.EditUser{AllowIPs: &[]string{network}}))
 }
 
 func explainStanding(t *testing.T, w *world) {
@@ -203,32 +203,32 @@ func explainStanding(t *testing.T, w *world) {
 	for want, turn := range map[string]func(s scene){
 		"The user is disabled: sallyport user enable acme": func(
 			s scene) {
-			s.do(w.accounts.SetUser(ctx, "test", "acme", model.EditUser{Enabled: &off}))
+			s.do(w.Accounts.SetUser(ctx, "test", "acme", model.EditUser{Enabled: &off}))
 		},
 		"The account acme is suspended.": func(
 			s scene) {
-			s.do(w.accounts.SetState(ctx, "test", "acme", model.AccountSuspended))
+			s.do(w.Accounts.SetState(ctx, "test", "acme", model.AccountSuspended))
 		},
 		"The account acme is read-only.": func(
 			s scene) {
-			s.do(w.accounts.SetState(ctx, "test", "acme", model.AccountReadOnly))
+			s.do(w.Accounts.SetState(ctx, "test", "acme", model.AccountReadOnly))
 		},
 		"The account acme is closed.": func(
 			s scene) {
-			s.do(w.accounts.SetState(ctx, "test", "acme", model.AccountClosed))
+			s.do(w.Accounts.SetState(ctx, "test", "acme", model.AccountClosed))
 		},
 		"May log in only from 198.51.100.0/24, 203.0.113.7/32.": func(s scene) {
 			s.allow("198.51.100.0/24")
-			s.do(w.accounts.SetAccount(ctx, "test", "acme", model.EditAccount{AllowIPs: &[]string{"203.0.113.7"}}))
+			s.do(w.Accounts.SetAccount(ctx, "test", "acme", model.EditAccount{AllowIPs: &[]string{"203.0.113.7"}}))
 		},
 		"None of the 2 keys on file works any more: sallyport key list acme": func(s scene) {
 			s.freeze()
-			s.do(w.accounts.RevokeKey(ctx, "test", s.good.Fingerprint, "old", false))
+			s.do(w.Accounts.RevokeKey(ctx, "test", s.good.Fingerprint, "old", false))
 		},
 		"1 unknown keys wait for your word: sallyport key pending acme": func(s scene) {
-			u, err := w.accounts.User(ctx, "acme")
+			u, err := w.Accounts.User(ctx, "acme")
 			testkit.Must(t, err)
-			testkit.Must(t, w.accounts.Offered(ctx, model.PendingKey{UserID: u.ID, Public: publicLine(t)}))
+			testkit.Must(t, w.Accounts.Offered(ctx, model.PendingKey{UserID: u.ID, Public: testkit.NewPair(t).Line}))
 		},
 		"Nobody has tried to log in with this username. Check the server address, the port, and firewalls on the way.": func(
 			scene) {
@@ -251,7 +251,7 @@ func explainStanding(t *testing.T, w *world) {
 	if e := w.explain("acme"); len(e.Summary) != 1 || len(e.Explanations) != 1 {
 		t.Errorf("somebody tried: %+v", e)
 	}
-	_, err := w.accounts.AddUser(ctx, "test", model.NewUser{Account: "acme", Name: "keyless"})
+	_, err := w.Accounts.AddUser(ctx, "test", model.NewUser{Account: "acme", Name: "keyless"})
 	testkit.Must(t, err)
 	if e := w.explain("keyless"); !contains(e.Summary, "No key is on file: sallyport key add keyless FILE") {
 		t.Errorf("without a key: %q", e.Summary)
@@ -288,7 +288,7 @@ func explainAddress(t *testing.T, w *world) {
 		!strings.Contains(got, "after 20 failed connections (unknown_user)") {
 		t.Fatalf("%q", got)
 	}
-	w.pass(16 * time.Minute)
+	w.Pass(16 * time.Minute)
 	if e := w.explain("203.0.113.7"); !strings.HasPrefix(e.Summary[0], "Not banned now; it was until ") {
 		t.Fatalf("%q", e.Summary)
 	}
@@ -333,7 +333,7 @@ func explainSimilar(t *testing.T, w *world) {
 		}
 	}
 	for _, u := range []string{"acme", "beta"} {
-		w.vendorUser(u, "carrier1")
+		w.Vendor("carrier1", u)
 	}
 	for tried, want := range map[string]string{"acme_carrier1": `"acme-carrier1"`,
 		"ACME.Carrier1@sftp.example.com": `"acme-carrier1"`, "acmecarrier1": `"acme-carrier1"`,
@@ -370,7 +370,7 @@ func explainNewest(t *testing.T, w *world) {
 	w.customer("acme")
 	var last string
 	for i := range 30 {
-		w.pass(time.Second)
+		w.Pass(time.Second)
 		last = w.failed("203.0.113.7", "acme", model.ReasonPassword,
 			func(r *connection.Record) { r.Client = fmt.Sprint("SSH-2.0-", i) })
 	}

@@ -46,7 +46,7 @@ func recordedTwice(t *testing.T, w *world) {
 		c.Detail != "store /upload/x" || !c.LoggedIn || c.Fingerprint != k.Fingerprint {
 		t.Fatalf("%+v", c)
 	}
-	if n := w.count("SELECT COUNT(*) FROM connections"); n != 1 {
+	if n := w.Count("connections"); n != 1 {
 		t.Fatalf("%d rows of one connection", n)
 	}
 }
@@ -56,7 +56,7 @@ func recordedAtEnd(t *testing.T, w *world) {
 		w.failed(fmt.Sprintf("2001:db8::%x", i), "acme", model.ReasonUnknownKey)
 	}
 	w.open()
-	if n, m := w.count("SELECT COUNT(*) FROM connections"), w.count("SELECT COUNT(*) FROM addresses"); n != 1000 ||
+	if n, m := w.Count("connections"), w.Count("addresses"); n != 1000 ||
 		m != 1000 {
 		t.Fatalf("%d connections and %d addresses of 1000", n, m)
 	}
@@ -76,10 +76,10 @@ func recordedFlood(t *testing.T, w *world) {
 	took := time.Since(begun)
 	w.open()
 	most := 2000 + int(30*took.Seconds()) + 1
-	if n := w.count("SELECT COUNT(*) FROM connections WHERE logged_in = 0"); n < 2000 || n > most {
+	if n := w.Count("connections WHERE logged_in = 0"); n < 2000 || n > most {
 		t.Errorf("%d failures of 10000 are recorded, want 2000 to %d", n, most)
 	}
-	if n := w.count("SELECT COUNT(*) FROM connections WHERE logged_in = 1"); n != 200 {
+	if n := w.Count("connections WHERE logged_in = 1"); n != 200 {
 		t.Errorf("%d log-ins of 200 are recorded", n)
 	}
 }
@@ -93,7 +93,7 @@ func recordedFull(t *testing.T, w *world) {
 	testkit.Eventually(t, "the log says that records were dropped",
 		func() bool { return w.log.Contains("connection records were dropped") })
 	w.open()
-	if n := w.count("SELECT COUNT(*) FROM connections"); n < 4000 || n >= many {
+	if n := w.Count("connections"); n < 4000 || n >= many {
 		t.Fatalf("%d of %d are recorded", n, many)
 	}
 }
@@ -109,23 +109,22 @@ func prunedFailures(t *testing.T, w *world) {
 			fmt.Sprint("/", i), 1)
 	}
 	w.explain("acme") // writes them down
-	w.pass(2 * time.Hour)
+	w.Pass(2 * time.Hour)
 	testkit.Eventually(t, "old failures are gone", func() bool {
-		return w.count("SELECT COUNT(*) FROM connections WHERE logged_in = 0") <= 50 &&
-			w.count("SELECT COUNT(*) FROM addresses WHERE last_ok IS NULL") <= 50 &&
-			w.count("SELECT COUNT(*) FROM activity") <= 10
+		return w.Count("connections WHERE logged_in = 0") <= 50 &&
+			w.Count("addresses WHERE last_ok IS NULL") <= 50 &&
+			w.Count("activity") <= 10
 	})
-	if n := w.count("SELECT COUNT(*) FROM connections WHERE logged_in = 1"); n != 150 {
+	if n := w.Count("connections WHERE logged_in = 1"); n != 150 {
 		t.Errorf("%d of 150 log-ins are left", n)
 	}
-	if n, m := w.count("SELECT COUNT(*) FROM connections WHERE logged_in = 0"), w.count(
-		"SELECT COUNT(*) FROM activity"); n != 50 || m != 10 {
+	if n, m := w.Count("connections WHERE logged_in = 0"), w.Count("activity"); n != 50 || m != 10 {
 		t.Errorf("%d of the newest 50 failures and %d of the newest 10 sights are left", n, m)
 	}
-	if n := w.count("SELECT COUNT(*) FROM connections WHERE address = '2001:db8::95'"); n != 1 {
+	if n := w.Count("connections WHERE address = '2001:db8::95'"); n != 1 {
 		t.Error("the newest failure is gone")
 	}
-	if n := w.count("SELECT COUNT(*) FROM addresses WHERE last_ok IS NOT NULL"); n != 1 {
+	if n := w.Count("addresses WHERE last_ok IS NOT NULL"); n != 1 {
 		t.Error("the address of the log-ins is forgotten")
 	}
 }
@@ -136,13 +135,13 @@ func prunedOld(t *testing.T, w *world) {
 	w.login("203.0.113.7", u, k)
 	w.service.Seen(&exchange.Login{User: u, Fingerprint: k.Fingerprint, Session: "s"}, model.ActivityRead, "/x", 1)
 	w.explain("acme")
-	w.pass(394 * day)
+	w.Pass(394 * day)
 	fresh := w.login("203.0.113.7", u, k)
 	w.explain("acme")
-	w.pass(2 * day)
+	w.Pass(2 * day)
 	testkit.Eventually(t, "what is older than 395 days is gone", func() bool {
-		return w.count("SELECT COUNT(*) FROM connections") == 1 && w.count("SELECT COUNT(*) FROM activity") == 0 &&
-			w.count("SELECT COUNT(*) FROM addresses") == 1
+		return w.Count("connections") == 1 && w.Count("activity") == 0 &&
+			w.Count("addresses") == 1
 	})
 	if e := w.explain(fresh.Reference); len(e.Explanations) != 1 {
 		t.Fatal("the newer log-in is gone, too")
@@ -151,17 +150,17 @@ func prunedOld(t *testing.T, w *world) {
 
 func recordedUse(t *testing.T, w *world) {
 	u, old := w.customer("acme")
-	fresh := w.enrolled("acme", func(n *model.NewKey) { n.Replaces = old.Fingerprint })
+	fresh := w.Enrol("acme", func(n *model.NewKey) { n.Replaces = old.Fingerprint }).Key
 	w.login("203.0.113.7", u, fresh)
 	r := w.login("203.0.113.9", u, fresh) // in the same batch: the later one counts
 	w.explain("acme")
-	list, err := w.accounts.Key(ctx, fresh.Fingerprint)
+	list, err := w.Accounts.Key(ctx, fresh.Fingerprint)
 	testkit.Must(t, err)
 	if k := list[0]; k.LastUsedAt == nil || k.LastUsedAt.UnixMicro() != r.At.UnixMicro() ||
 		k.LastAddress != "203.0.113.9" || k.LastClient != "SSH-2.0-x" {
 		t.Fatalf("%+v", k)
 	}
-	list, err = w.accounts.Key(ctx, old.Fingerprint)
+	list, err = w.Accounts.Key(ctx, old.Fingerprint)
 	testkit.Must(t, err)
 	if left := list[0].RetiresAt.Sub(r.At); left < 23*time.Hour || left > day {
 		t.Fatalf("the old key works for another %v", left)
@@ -185,17 +184,17 @@ func recordedHistory(t *testing.T, w *world) {
 	w.failed("203.0.113.7", "acme", model.ReasonSilent, func(r *connection.Record) { r.Methods = nil })
 	check("after a port check", time.Time{}, time.Time{})
 	w.failed("203.0.113.7", "acme", model.ReasonUnknownKey)
-	failedAt := w.clock()
+	failedAt := w.Clock()
 	w.failed("203.0.113.8", "acme", model.ReasonUnknownKey) // somebody else's
 	check("before it is written", time.Time{}, failedAt)
 	w.explain("203.0.113.7")
 	check("once it is written", time.Time{}, failedAt)
-	w.pass(time.Minute)
-	okAt := w.clock()
+	w.Pass(time.Minute)
+	okAt := w.Clock()
 	r := w.login("203.0.113.7", u, k)
 	check("after a log-in", okAt, failedAt)
-	w.pass(time.Hour)
-	end := w.clock()
+	w.Pass(time.Hour)
+	end := w.Clock()
 	r.EndedAt = &end
 	w.service.Note(r) // the end of a session is no log-in
 	w.open()
@@ -204,18 +203,18 @@ func recordedHistory(t *testing.T, w *world) {
 
 func recordedOutage(t *testing.T, w *world) {
 	u, k := w.customer("acme")
-	_, err := w.db.Exec("ALTER TABLE connections RENAME TO away")
+	_, err := w.DB.Exec("ALTER TABLE connections RENAME TO away")
 	testkit.Must(t, err)
 	w.login("203.0.113.7", u, k)
 	testkit.Eventually(t, "the log says that it failed",
 		func() bool { return w.log.Contains("connection records could not be written") })
-	_, err = w.db.Exec("ALTER TABLE away RENAME TO connections")
+	_, err = w.DB.Exec("ALTER TABLE away RENAME TO connections")
 	testkit.Must(t, err)
 	r := w.login("203.0.113.7", u, k)
 	if e := w.explain(r.Reference); len(e.Explanations) != 1 {
 		t.Fatalf("%+v", e)
 	}
-	if n := w.count("SELECT COUNT(*) FROM connections"); n != 2 {
+	if n := w.Count("connections"); n != 2 {
 		t.Fatalf("%d of two log-ins are recorded", n)
 	}
 	if ok, _ := w.service.History(r.From); ok.IsZero() {
@@ -232,7 +231,7 @@ func recordedBad(t *testing.T, w *world) {
 		w.login("203.0.113.8", u, k)
 	}
 	testkit.Eventually(t, "the good ones are recorded",
-		func() bool { return w.count("SELECT COUNT(*) FROM connections WHERE address = '203.0.113.8'") == 5 })
+		func() bool { return w.Count("connections WHERE address = '203.0.113.8'") == 5 })
 	r := w.login("203.0.113.9", u, k)
 	if e := w.explain(r.Reference); len(e.Explanations) != 1 {
 		t.Fatal("what came after it is stuck")
