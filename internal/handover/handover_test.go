@@ -86,7 +86,7 @@ func apart(t *testing.T, w *world) {
 	testkit.Must(t, err)
 
 	// A link that nobody opened reached nobody.
-	third := w.person("acme", "sam@acme.example")
+	third := w.Verified("acme", "sam@acme.example")
 	l := w.make(model.LinkKey, third)
 	_, err = w.service.Revoke(ctx, "test", l.ID)
 	testkit.Must(t, err)
@@ -121,8 +121,8 @@ func refused(t *testing.T, w *world) {
 	new, err := w.Accounts.AddContact(ctx, "test",
 		model.NewContact{Account: "acme", Name: "New", Email: "new@acme.example"})
 	testkit.Must(t, err)
-	sam := w.person("globex", "sam@globex.example")
-	gone := w.person("acme", "gone@acme.example")
+	sam := w.Verified("globex", "sam@globex.example")
+	gone := w.Verified("acme", "gone@acme.example")
 	_, err = w.Accounts.ContactLeaves(ctx, "test", gone.ID)
 	testkit.Must(t, err)
 	for name, c := range map[string]struct {
@@ -290,7 +290,7 @@ func verified(t *testing.T, w *world) {
 }
 
 func verifiedAmbiguous(t *testing.T, w *world) {
-	twin := w.person("globex", "jo@acme.example")
+	twin := w.Verified("globex", "jo@acme.example")
 	_, err := w.ask(model.LinkVerify, "jo@acme.example")
 	testkit.WantKind(t, err, fault.Conflict)
 	l, err := w.ask(model.LinkVerify, twin.ID)

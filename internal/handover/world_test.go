@@ -33,17 +33,8 @@ func (w *world) begin(t testing.TB) *world {
 	w.Begin(t)
 	w.service = handover.New(w.Store, w.Clock, w.IDs)
 	w.Customers("acme", "globex")
-	w.jo, w.ann = w.person("acme", "jo@acme.example"), w.person("acme", "ann@acme.example")
+	w.jo, w.ann = w.Verified("acme", "jo@acme.example"), w.Verified("acme", "ann@acme.example")
 	return w
-}
-
-// person makes a contact with a verified address.
-func (w *world) person(of, email string) model.Contact {
-	w.Helper()
-	word := "called back"
-	c, err := w.Accounts.SetContact(ctx, "test", w.Person(of, email).ID, model.EditContact{Verified: &word})
-	w.Must(err)
-	return c
 }
 
 // print is the fingerprint of a key that a test gives a name.

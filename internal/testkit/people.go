@@ -83,6 +83,16 @@ func (w *World) Person(of, email string, roles ...string) model.Contact {
 	return c
 }
 
+// Verified makes a contact whose address somebody has verified.
+func (w *World) Verified(of, email string) model.Contact {
+	w.Helper()
+	word := "called back"
+	c, err := w.Accounts.SetContact(context.Background(), "test", w.Person(of, email).ID,
+		model.EditContact{Verified: &word})
+	w.Must(err)
+	return c
+}
+
 // Pair is a key as its owner has it.
 type Pair struct {
 	Private ed25519.PrivateKey
