@@ -15,10 +15,99 @@ import (
 )
 
 var auditStories = stories{
-	"every change has one audit row, with its actor":       auditOnce,
-	"what was refused has none, but a private key has":     auditRefused,
-	"no cell of the database has a private key's text":     auditNoSecrets,
-	"a change that fails late leaves neither row nor mark": auditRollsBack,
+	"every change has one audit row, with its actor": func(t *testing.T, w *world) {
+		for _, c := range append(w.peopleChanges(), w.keyChanges()...) {
+			before := len(w.audits())
+			testkit.Must(t, c.do())
+			rows := w.audits()[before:]
+			if len(rows) != 1 || rows[0].actor != byRoot || rows[0].action != c.action || c.subject != "" &&
+				rows[0].subject != c.subject {
+				t.Fatalf("%s of %s wrote %+v", c.action, c.subject, rows)
+			}
+		}
+		two := testkit.NewPair(t)
+		before := len(w.audits())
+		_, err := w.Accounts.AddKeys(ctx, byRoot, "acme", model.NewKey{Text: two.Line + testkit.NewPair(t).Line})
+		if testkit.Must(t, err); len(w.audits()) != before+2 {
+			t.Fatal("two keys did not write two rows")
+		}
+	},
+	"what was refused has none, but a private key has": func(t *testing.T, w *world) {
+		w.Customer("acme")
+		w.Customer("globex")
+		p := w.Enrol("globex")
+		before := len(w.audits())
+		_, err := w.add("acme", testkit.NewPair(t).Line+p.Line)
+		testkit.WantKind(t, err, fault.Denied)
+		_, err = w.Accounts.AddContact(ctx, "test", model.NewContact{Account: "acme", Name: "Jo", Email: "jo"})
+		testkit.WantKind(t, err, fault.Invalid)
+		_, err = w.Accounts.FreezeKey(ctx, "test", p.Print, "nobody")
+		testkit.WantKind(t, err, fault.NotFound)
+		if rows := w.audits()[before:]; len(rows) > 0 {
+			t.Fatalf("refusals wrote %+v", rows)
+		}
+		w.sent("acme", []byte("-----BEGIN RSA PRIVATE KEY-----\n"))
+		if rows := w.audits()[before:]; len(rows) != 1 || rows[0].action != "key.exposed" || rows[0].subject != "acme" {
+			t.Fatalf("a private key wrote %+v", rows)
+		}
+	},
+	// It sends private keys by every way, and then looks at every cell.
+	"no cell of the database has a private key's text": func(t *testing.T, w *world) {
+		w.Customer("acme")
+		live := w.Enrol("acme")
+		var secrets [][]byte
+		for _, p := range []testkit.Pair{live, testkit.NewPair(t)} {
+			encrypted, plain := p.File(t, "secret"), p.File(t, "")
+			ppk, err := keys.MarshalPPK(p.Private, "laptop", "", 3)
+			testkit.Must(t, err)
+			seed := p.Private.Seed()
+			secrets = append(secrets, seed, []byte(fmt.Sprintf("%x", seed)), []byte(base64.StdEncoding.EncodeToString(seed)),
+				[]byte("PRIVATE KEY"), []byte("PuTTY-User-Key-File"))
+			for _, file := range [][]byte{encrypted, plain, ppk} {
+				for line := range bytes.Lines(file) {
+					// Of what a file has, the public half is no secret.
+					if line = bytes.TrimSpace(line); len(line) > 30 && !bytes.Contains([]byte(p.Line), line[:30]) {
+						secrets = append(secrets, line)
+					}
+				}
+				w.sent("acme", file)
+				w.sent("acme", append([]byte(live.Line), file...))
+				w.sent("nobody", bytes.ReplaceAll(file, []byte("-----"), nil))
+				u, err := w.Accounts.User(ctx, "acme")
+				testkit.Must(t, err)
+				testkit.Must(t, w.Accounts.Offered(ctx, model.PendingKey{UserID: u.ID, Public: string(file)}))
+				_, err = w.Accounts.KeyExposed(ctx, "test", "acme", keys.Examine(file))
+				testkit.Must(t, err)
+			}
+		}
+		cells := 0
+		w.cells(func(where string, cell []byte) {
+			cells++
+			for _, s := range secrets {
+				if bytes.Contains(cell, s) {
+					t.Errorf("%s has %.20q… of a private key: %.80q", where, s, cell)
+				}
+			}
+		})
+		if cells < 200 {
+			t.Fatalf("only %d cells were looked at", cells)
+		}
+	},
+	"a change that fails late leaves neither row nor mark": func(t *testing.T, w *world) {
+		w.Customer("acme")
+		p := w.Enrol("acme")
+		before := len(w.audits())
+		number, err := w.Store.Read(ctx).RevocationNumber()
+		testkit.Must(t, err)
+		_, err = w.add("acme", testkit.NewPair(t).Line+testkit.NewPair(t).Line+p.Line) // the third has a holder
+		testkit.WantKind(t, err, fault.Exists)
+		_, err = w.Accounts.RevokeKey(ctx, "test", testkit.NewPair(t).Print, "nobody's", false)
+		testkit.WantKind(t, err, fault.NotFound)
+		after, err := w.Store.Read(ctx).RevocationNumber()
+		if err != nil || after != number || len(w.audits()) != before || len(w.states("acme")) != 1 {
+			t.Fatalf("revocation number %d → %d, rows %+v, keys %v", number, after, w.audits()[before:], w.states("acme"))
+		}
+	},
 }
 
 // audit is a row of the log.
@@ -47,24 +136,6 @@ type change struct {
 
 // byRoot is whom the changes are done by.
 const byRoot = "unix:root"
-
-func auditOnce(t *testing.T, w *world) {
-	for _, c := range append(w.peopleChanges(), w.keyChanges()...) {
-		before := len(w.audits())
-		testkit.Must(t, c.do())
-		rows := w.audits()[before:]
-		if len(rows) != 1 || rows[0].actor != byRoot || rows[0].action != c.action || c.subject != "" &&
-			rows[0].subject != c.subject {
-			t.Fatalf("%s of %s wrote %+v", c.action, c.subject, rows)
-		}
-	}
-	two := testkit.NewPair(t)
-	before := len(w.audits())
-	_, err := w.Accounts.AddKeys(ctx, byRoot, "acme", model.NewKey{Text: two.Line + testkit.NewPair(t).Line})
-	if testkit.Must(t, err); len(w.audits()) != before+2 {
-		t.Fatal("two keys did not write two rows")
-	}
-}
 
 // last drops what a change returns beside its error.
 func last[T any](_ T, err error) error { return err }
@@ -144,85 +215,6 @@ func (w *world) keyChanges() []change {
 			w.offer("acme", approved)
 			return last(r.ApproveKey(ctx, a, "acme", model.ApproveKey{Fingerprint: approved.Print}))
 		}},
-	}
-}
-
-func auditRefused(t *testing.T, w *world) {
-	w.Customer("acme")
-	w.Customer("globex")
-	p := w.Enrol("globex")
-	before := len(w.audits())
-	_, err := w.add("acme", testkit.NewPair(t).Line+p.Line)
-	testkit.WantKind(t, err, fault.Denied)
-	_, err = w.Accounts.AddContact(ctx, "test", model.NewContact{Account: "acme", Name: "Jo", Email: "jo"})
-	testkit.WantKind(t, err, fault.Invalid)
-	_, err = w.Accounts.FreezeKey(ctx, "test", p.Print, "nobody")
-	testkit.WantKind(t, err, fault.NotFound)
-	if rows := w.audits()[before:]; len(rows) > 0 {
-		t.Fatalf("refusals wrote %+v", rows)
-	}
-	w.sent("acme", []byte("-----BEGIN RSA PRIVATE KEY-----\n"))
-	if rows := w.audits()[before:]; len(rows) != 1 || rows[0].action != "key.exposed" || rows[0].subject != "acme" {
-		t.Fatalf("a private key wrote %+v", rows)
-	}
-}
-
-func auditRollsBack(t *testing.T, w *world) {
-	w.Customer("acme")
-	p := w.Enrol("acme")
-	before := len(w.audits())
-	number, err := w.Store.Read(ctx).RevocationNumber()
-	testkit.Must(t, err)
-	_, err = w.add("acme", testkit.NewPair(t).Line+testkit.NewPair(t).Line+p.Line) // the third has a holder
-	testkit.WantKind(t, err, fault.Exists)
-	_, err = w.Accounts.RevokeKey(ctx, "test", testkit.NewPair(t).Print, "nobody's", false)
-	testkit.WantKind(t, err, fault.NotFound)
-	after, err := w.Store.Read(ctx).RevocationNumber()
-	if err != nil || after != number || len(w.audits()) != before || len(w.states("acme")) != 1 {
-		t.Fatalf("revocation number %d → %d, rows %+v, keys %v", number, after, w.audits()[before:], w.states("acme"))
-	}
-}
-
-// auditNoSecrets sends private keys by every way, and then looks at every cell.
-func auditNoSecrets(t *testing.T, w *world) {
-	w.Customer("acme")
-	live := w.Enrol("acme")
-	var secrets [][]byte
-	for _, p := range []testkit.Pair{live, testkit.NewPair(t)} {
-		encrypted, plain := p.File(t, "secret"), p.File(t, "")
-		ppk, err := keys.MarshalPPK(p.Private, "laptop", "", 3)
-		testkit.Must(t, err)
-		seed := p.Private.Seed()
-		secrets = append(secrets, seed, []byte(fmt.Sprintf("%x", seed)), []byte(base64.StdEncoding.EncodeToString(seed)),
-			[]byte("PRIVATE KEY"), []byte("PuTTY-User-Key-File"))
-		for _, file := range [][]byte{encrypted, plain, ppk} {
-			for line := range bytes.Lines(file) {
-				// Of what a file has, the public half is no secret.
-				if line = bytes.TrimSpace(line); len(line) > 30 && !bytes.Contains([]byte(p.Line), line[:30]) {
-					secrets = append(secrets, line)
-				}
-			}
-			w.sent("acme", file)
-			w.sent("acme", append([]byte(live.Line), file...))
-			w.sent("nobody", bytes.ReplaceAll(file, []byte("-----"), nil))
-			u, err := w.Accounts.User(ctx, "acme")
-			testkit.Must(t, err)
-			testkit.Must(t, w.Accounts.Offered(ctx, model.PendingKey{UserID: u.ID, Public: string(file)}))
-			_, err = w.Accounts.KeyExposed(ctx, "test", "acme", keys.Examine(file))
-			testkit.Must(t, err)
-		}
-	}
-	cells := 0
-	w.cells(func(where string, cell []byte) {
-		cells++
-		for _, s := range secrets {
-			if bytes.Contains(cell, s) {
-				t.Errorf("%s has %.20q… of a private key: %.80q", where, s, cell)
-			}
-		}
-	})
-	if cells < 200 {
-		t.Fatalf("only %d cells were looked at", cells)
 	}
 }
 
