@@ -55,7 +55,7 @@ func NewWorld(t testing.TB, url string) *World {
 func (w *World) Begin(t testing.TB) {
 	t.Helper()
 	w.TB, w.Root, w.Blobs = t, t.TempDir(), nil
-	w.empty()
+	w.Empty()
 	w.Set(time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC))
 	w.IDs = exchange.NewIDs(w.Clock, rand.Reader)
 	w.Policy = accountPolicy()
@@ -83,8 +83,8 @@ func (w *World) Pass(d time.Duration) { w.micros.Add(d.Microseconds()) }
 // Set sets the clock.
 func (w *World) Set(at time.Time) { w.micros.Store(at.UnixMicro()) }
 
-// empty deletes all rows but those that a new database has.
-func (w *World) empty() {
+// Empty deletes all rows but those that a new database has.
+func (w *World) Empty() {
 	w.Helper()
 	tables := w.filled()
 	tx, err := w.DB.Begin()
