@@ -24,9 +24,9 @@ var accountStories = stories{
 		}
 		w.Policy.Regions = nil // the configuration has none (any more)
 		w.OpenAccounts()
-		_, err := w.Accounts.SetAccount(ctx, "test", "acme", model.EditAccount{Region: ptr("nz")})
+		_, err := w.Accounts.SetAccount(ctx, "test", "acme", model.EditAccount{Region: new("nz")})
 		testkit.Must(t, err)
-		_, err = w.Accounts.SetAccount(ctx, "test", "acme", model.EditAccount{Name: ptr("Acme")})
+		_, err = w.Accounts.SetAccount(ctx, "test", "acme", model.EditAccount{Name: new("Acme")})
 		testkit.Must(t, err)
 	},
 	"no account is its own ancestor": func(t *testing.T, w *world) {

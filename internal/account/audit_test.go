@@ -147,15 +147,15 @@ func (w *world) peopleChanges() []change {
 		{"account.add", "acme",
 			func() error { return last(r.AddAccount(ctx, a, model.NewAccount{ID: "acme", Name: "Acme"})) }},
 		{"account.set", "acme",
-			func() error { return last(r.SetAccount(ctx, a, "acme", model.EditAccount{Name: ptr("ACME")})) }},
+			func() error { return last(r.SetAccount(ctx, a, "acme", model.EditAccount{Name: new("ACME")})) }},
 		{"vendor.add", "telco",
 			func() error { return last(r.AddVendor(ctx, a, model.NewVendor{Short: "telco", Name: "Telco"})) }},
 		{"user.add", "acme", func() error { return last(r.AddUser(ctx, a, model.NewUser{Account: "acme"})) }},
 		{"user.disable", "acme",
-			func() error { return last(r.SetUser(ctx, a, "acme", model.EditUser{Enabled: ptr(false)})) }},
-		{"user.enable", "acme", func() error { return last(r.SetUser(ctx, a, "acme", model.EditUser{Enabled: ptr(true)})) }},
+			func() error { return last(r.SetUser(ctx, a, "acme", model.EditUser{Enabled: new(false)})) }},
+		{"user.enable", "acme", func() error { return last(r.SetUser(ctx, a, "acme", model.EditUser{Enabled: new(true)})) }},
 		{"user.set", "acme",
-			func() error { return last(r.SetUser(ctx, a, "acme", model.EditUser{QuotaFiles: ptr(int64(7))})) }},
+			func() error { return last(r.SetUser(ctx, a, "acme", model.EditUser{QuotaFiles: new(int64(7))})) }},
 		{"contact.add", "acme", func() error {
 			return last(r.AddContact(ctx, a, model.NewContact{Account: "acme", Name: "Jo", Email: "jo@acme.example"}))
 		}},
@@ -163,7 +163,7 @@ func (w *world) peopleChanges() []change {
 			return last(r.AddContact(ctx, a, model.NewContact{Vendor: "telco", Name: "Ann", Email: "ann@telco.example"}))
 		}},
 		{"contact.set", "telco", func() error {
-			return last(r.SetContact(ctx, a, "ann@telco.example", model.EditContact{Verified: ptr("phone")}))
+			return last(r.SetContact(ctx, a, "ann@telco.example", model.EditContact{Verified: new("phone")}))
 		}},
 		{"contact.leave", "telco", func() error { return last(r.ContactLeaves(ctx, a, "ann@telco.example")) }},
 		{"contact.add", "acme", func() error {
@@ -189,7 +189,7 @@ func (w *world) keyChanges() []change {
 	return []change{
 		{"key.add", "acme", func() error { return enrol(k) }},
 		{"key.set", "acme", func() error {
-			return last(r.SetKey(ctx, a, "acme", model.EditKey{Fingerprint: k.Print, Holder: ptr("jo@acme.example")}))
+			return last(r.SetKey(ctx, a, "acme", model.EditKey{Fingerprint: k.Print, Holder: new("jo@acme.example")}))
 		}},
 		{"key.add", "acme", func() error { return enrol(old) }},
 		{"key.rotate", "acme", func() error { return enrol(fresh, replaces(old)) }},

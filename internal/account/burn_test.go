@@ -196,7 +196,7 @@ var burnStories = stories{
 	},
 	"the advice names the region's help": func(t *testing.T, w *world) {
 		w.Customer("acme")
-		_, err := w.Accounts.SetAccount(ctx, "test", "acme", model.EditAccount{Region: ptr("au")})
+		_, err := w.Accounts.SetAccount(ctx, "test", "acme", model.EditAccount{Region: new("au")})
 		testkit.Must(t, err)
 		if text := fault.PublicText(w.sent("acme", testkit.NewPair(t).File(t, ""))); !strings.Contains(text,
 			"tell us (help@example.com.au)") {

@@ -137,18 +137,18 @@ var contactStories = stories{
 	"a new address is unverified, and old links die": func(t *testing.T, w *world) {
 		w.Customer("acme")
 		jo := w.Person("acme", "jo@acme.example")
-		jo, err := w.Accounts.SetContact(ctx, "test", jo.ID, model.EditContact{Verified: ptr("called back")})
+		jo, err := w.Accounts.SetContact(ctx, "test", jo.ID, model.EditContact{Verified: new("called back")})
 		testkit.Must(t, err)
 		token := w.verifyLink(jo)
 		if jo, err = w.Accounts.SetContact(ctx, "test", jo.ID,
-			model.EditContact{Email: ptr("jo@acme.example"), Name: ptr("Jo Hill-Smith"),
+			model.EditContact{Email: new("jo@acme.example"), Name: new("Jo Hill-Smith"),
 				Roles: &[]string{"billing"}}); err != nil || jo.VerifiedAt == nil {
 			t.Fatalf("the same address, verified before: %+v, %v", jo, err)
 		}
 		_, err = w.links.Waiting(ctx, token)
 		testkit.Must(t, err)
 		if jo, err = w.Accounts.SetContact(ctx, "test", "jo@acme.example",
-			model.EditContact{Email: ptr("joanna@acme.example")}); err != nil || jo.VerifiedAt != nil || jo.Verified != "" {
+			model.EditContact{Email: new("joanna@acme.example")}); err != nil || jo.VerifiedAt != nil || jo.Verified != "" {
 			t.Fatalf("a new address is verified: %+v, %v", jo, err)
 		}
 		// The link lies in the old address's mail: it must not verify the new one.
@@ -158,8 +158,8 @@ var contactStories = stories{
 			!slices.Equal(jo.Roles, []string{"billing"}) {
 			t.Fatalf("%+v, %v", jo, err)
 		}
-		for name, e := range map[string]model.EditContact{"address": {Email: ptr("jo")}, "name": {Name: ptr("")},
-			"phone": {Phone: ptr("\x07")}, "roles": {Roles: &[]string{"king"}}, "word": {Verified: ptr("\x1b")}} {
+		for name, e := range map[string]model.EditContact{"address": {Email: new("jo")}, "name": {Name: new("")},
+			"phone": {Phone: new("\x07")}, "roles": {Roles: &[]string{"king"}}, "word": {Verified: new("\x1b")}} {
 			if _, err := w.Accounts.SetContact(ctx, "test", jo.ID, e); !fault.Is(err, fault.Invalid) {
 				t.Errorf("a bad %s: %v", name, err)
 			}
@@ -169,23 +169,23 @@ var contactStories = stories{
 		w.Customer("acme")
 		w.Person("acme", "jo@acme.example")
 		ann := w.Person("acme", "ann@acme.example")
-		_, err := w.Accounts.SetContact(ctx, "test", ann.ID, model.EditContact{Email: ptr("Jo@acme.example")})
+		_, err := w.Accounts.SetContact(ctx, "test", ann.ID, model.EditContact{Email: new("Jo@acme.example")})
 		testkit.WantKind(t, err, fault.Exists)
-		_, err = w.Accounts.SetContact(ctx, "test", ann.ID, model.EditContact{Email: ptr("ANN@acme.example")})
+		_, err = w.Accounts.SetContact(ctx, "test", ann.ID, model.EditContact{Email: new("ANN@acme.example")})
 		testkit.Must(t, err)
 	},
 	"an operator's word verifies": func(t *testing.T, w *world) {
 		w.Customer("acme")
 		jo := w.Person("acme", "jo@acme.example")
 		_, err := w.Accounts.SetContact(ctx, "test", "jo@acme.example",
-			model.EditContact{Verified: ptr("called back on the number in the contract")})
+			model.EditContact{Verified: new("called back on the number in the contract")})
 		testkit.Must(t, err)
 		jo, err = w.Accounts.Contact(ctx, jo.ID)
 		if err != nil || jo.VerifiedAt == nil || jo.Verified != "called back on the number in the contract" {
 			t.Fatalf("%+v, %v", jo, err)
 		}
 		jo, err = w.Accounts.SetContact(ctx, "test", jo.ID,
-			model.EditContact{Email: ptr("jo@new.example"), Verified: ptr("by phone")})
+			model.EditContact{Email: new("jo@new.example"), Verified: new("by phone")})
 		if err != nil || jo.VerifiedAt == nil || jo.Verified != "by phone" {
 			t.Fatalf("a new address, verified with the same word: %+v, %v", jo, err)
 		}

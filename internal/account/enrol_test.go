@@ -261,22 +261,22 @@ var enrolStories = stories{
 		p := w.Enrol("acme")
 		at := w.Clock().Add(day)
 		k, err := w.Accounts.SetKey(ctx, "test", "acme",
-			model.EditKey{Fingerprint: p.Print, Holder: ptr("jo@acme.example"), ExpiresAt: &at, Flag: ptr("ask them")})
+			model.EditKey{Fingerprint: p.Print, Holder: new("jo@acme.example"), ExpiresAt: &at, Flag: new("ask them")})
 		if err != nil || k.HolderID != jo.ID || !k.ExpiresAt.Equal(at) || k.Flag != "ask them" || k.State != model.KeyActive {
 			t.Fatalf("%+v, %v", k, err)
 		}
 		k, err = w.Accounts.SetKey(ctx, "test", "acme",
-			model.EditKey{Fingerprint: p.Print, Holder: ptr(""), ExpiresAt: &time.Time{}, Flag: ptr("")})
+			model.EditKey{Fingerprint: p.Print, Holder: new(""), ExpiresAt: &time.Time{}, Flag: new("")})
 		if err != nil || k.HolderID != "" || k.ExpiresAt != nil || k.Flag != "" {
 			t.Fatalf("%+v, %v", k, err)
 		}
-		_, err = w.Accounts.SetKey(ctx, "test", "acme", model.EditKey{Fingerprint: p.Print, Holder: ptr("nobody")})
+		_, err = w.Accounts.SetKey(ctx, "test", "acme", model.EditKey{Fingerprint: p.Print, Holder: new("nobody")})
 		testkit.WantKind(t, err, fault.NotFound)
 		_, err = w.Accounts.SetKey(ctx, "test", "acme", model.EditKey{Fingerprint: "SHA256:nobody's"})
 		testkit.WantKind(t, err, fault.NotFound)
 		_, err = w.Accounts.SetKey(ctx, "test", "nobody", model.EditKey{Fingerprint: p.Print})
 		testkit.WantKind(t, err, fault.NotFound)
-		_, err = w.Accounts.SetKey(ctx, "test", "acme", model.EditKey{Fingerprint: p.Print, Flag: ptr("red\x1b[31m\x00")})
+		_, err = w.Accounts.SetKey(ctx, "test", "acme", model.EditKey{Fingerprint: p.Print, Flag: new("red\x1b[31m\x00")})
 		testkit.WantKind(t, err, fault.Invalid)
 	},
 	"a revoked key may come back": func(t *testing.T, w *world) {

@@ -180,7 +180,7 @@ var keeperStories = stories{
 		testkit.Must(t, err)
 		_, err = w.Accounts.ContactLeaves(ctx, "test", gone.ID)
 		testkit.Must(t, err)
-		_, err = w.Accounts.SetAccount(ctx, "test", "acme", model.EditAccount{Region: ptr("au")})
+		_, err = w.Accounts.SetAccount(ctx, "test", "acme", model.EditAccount{Region: new("au")})
 		testkit.Must(t, err)
 		w.keep()
 		list, err := w.Accounts.Notices(ctx, model.NoticeFilter{})

@@ -125,7 +125,7 @@ var loginStories = stories{
 			_, err := w.Accounts.SetUser(ctx, "test", "acme", model.EditUser{AllowIPs: clean(c.user)})
 			testkit.Must(t, err)
 			_, err = w.Accounts.SetAccount(ctx, "test", "acme",
-				model.EditAccount{AllowIPs: clean(c.account), Region: ptr(c.region)})
+				model.EditAccount{AllowIPs: clean(c.account), Region: new(c.region)})
 			testkit.Must(t, err)
 			want := model.ReasonAddress
 			if c.ok {
@@ -283,7 +283,7 @@ func (s scene) expire() {
 	s.done(s.Accounts.SetKey(ctx, "test", "acme", model.EditKey{Fingerprint: s.key.Print, ExpiresAt: &at}))
 }
 func (s scene) disable() {
-	s.done(s.Accounts.SetUser(ctx, "test", "acme", model.EditUser{Enabled: ptr(false)}))
+	s.done(s.Accounts.SetUser(ctx, "test", "acme", model.EditUser{Enabled: new(false)}))
 }
 func (s scene) state(now string) { s.done(s.Accounts.SetState(ctx, "test", "acme", now)) }
 func (s scene) elsewhere() {

@@ -110,5 +110,3 @@ func (w *world) revocations(u model.User, p testkit.Pair) (out []string) {
 	}
 	return out
 }
-
-func ptr[T any](v T) *T { return &v }

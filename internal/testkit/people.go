@@ -86,9 +86,8 @@ func (w *World) Person(of, email string, roles ...string) model.Contact {
 // Verified makes a contact whose address somebody has verified.
 func (w *World) Verified(of, email string) model.Contact {
 	w.Helper()
-	word := "called back"
 	c, err := w.Accounts.SetContact(context.Background(), "test", w.Person(of, email).ID,
-		model.EditContact{Verified: &word})
+		model.EditContact{Verified: new("called back")})
 	w.Must(err)
 	return c
 }

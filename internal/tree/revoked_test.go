@@ -48,7 +48,7 @@ func TestNothingIsChangedAfterARevocationIsAnswered(t *testing.T) {
 			return s.Store("/upload/old", strings.NewReader("new"))
 		},
 		"cut to something": func(s *tree.Session, _ *tree.Handle) error {
-			return s.Setstat("/upload/older", exchange.Change{Size: ptr(int64(2))})
+			return s.Setstat("/upload/older", exchange.Change{Size: new(int64(2))})
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -100,8 +100,6 @@ func TestNothingIsChangedAfterARevocationIsAnswered(t *testing.T) {
 		})
 	}
 }
-
-func ptr[T any](v T) *T { return &v }
 
 // audited counts a user's audit rows.
 func (w *world) audited(u model.User) int {
