@@ -15,10 +15,99 @@ import (
 )
 
 var auditStories = stories{
-	"every change has one audit row, with its actor":       auditOnce,
-	"what was refused has none, but a private key has":     auditRefused,
-	"no cell of the database has a private key's text":     auditNoSecrets,
-	"a change that fails late leaves neither row nor mark": auditRollsBack,
+	"every change has one audit row, with its actor": func(t *testing.T, w *world) {
+		for _, c := range append(w.peopleChanges(), w.keyChanges()...) {
+			before := len(w.audits())
+			testkit.Must(t, c.do())
+			rows := w.audits()[before:]
+			if len(rows) != 1 || rows[0].actor != byRoot || rows[0].action != c.action || c.subject != "" &&
+				rows[0].subject != c.subject {
+				t.Fatalf("%s of %s wrote %+v", c.action, c.subject, rows)
+			}
+		}
+		two := testkit.NewPair(t)
+		before := len(w.audits())
+		_, err := w.Accounts.AddKeys(ctx, byRoot, "acme", model.NewKey{Text: two.Line + testkit.NewPair(t).Line})
+		if testkit.Must(t, err); len(w.audits()) != before+2 {
+			t.Fatal("two keys did not write two rows")
+		}
+	},
+	"what was refused has none, but a private key has": func(t *testing.T, w *world) {
+		w.Customer("acme")
+		w.Customer("globex")
+		p := w.Enrol("globex")
+		before := len(w.audits())
+		_, err := w.add("acme", testkit.NewPair(t).Line+p.Line)
+		testkit.WantKind(t, err, fault.Denied)
+		_, err = w.Accounts.AddContact(ctx, "test", model.NewContact{Account: "acme", Name: "Jo", Email: "jo"})
+		testkit.WantKind(t, err, fault.Invalid)
+		_, err = w.Accounts.FreezeKey(ctx, "test", p.Print, "nobody")
+		testkit.WantKind(t, err, fault.NotFound)
+		if rows := w.audits()[before:]; len(rows) > 0 {
+			t.Fatalf("refusals wrote %+v", rows)
+		}
+		w.sent("acme", []byte("-----BEGIN RSA PRIVATE KEY-----\n"))
+		if rows := w.audits()[before:]; len(rows) != 1 || rows[0].action != "key.exposed" || rows[0].subject != "acme" {
+			t.Fatalf("a private key wrote %+v", rows)
+		}
+	},
+	// It sends private keys by every way, and then looks at every cell.
+	"no cell of the database has a private key's text": func(t *testing.T, w *world) {
+		w.Customer("acme")
+		live := w.Enrol("acme")
+		var secrets [][]byte
+		for _, p := range []testkit.Pair{live, testkit.NewPair(t)} {
+			encrypted, plain := p.File(t, "secret"), p.File(t, "")
+			ppk, err := keys.MarshalPPK(p.Private, "laptop", "", 3)
+			testkit.Must(t, err)
+			seed := p.Private.Seed()
+			secrets = append(secrets, seed, []byte(fmt.Sprintf("%x", seed)), []byte(base64.StdEncoding.EncodeToString(seed)),
+				[]byte("PRIVATE KEY"), []byte("PuTTY-User-Key-File"))
+			for _, file := range [][]byte{encrypted, plain, ppk} {
+				for line := range bytes.Lines(file) {
+					// Of what a file has, the public half is no secret.
+					if line = bytes.TrimSpace(line); len(line) > 30 && !bytes.Contains([]byte(p.Line), line[:30]) {
+						secrets = append(secrets, line)
+					}
+				}
+				w.sent("acme", file)
+				w.sent("acme", append([]byte(live.Line), file...))
+				w.sent("nobody", bytes.ReplaceAll(file, []byte("-----"), nil))
+				u, err := w.Accounts.User(ctx, "acme")
+				testkit.Must(t, err)
+				testkit.Must(t, w.Accounts.Offered(ctx, model.PendingKey{UserID: u.ID, Public: string(file)}))
+				_, err = w.Accounts.KeyExposed(ctx, "test", "acme", keys.Examine(file))
+				testkit.Must(t, err)
+			}
+		}
+		cells := 0
+		w.cells(func(where string, cell []byte) {
+			cells++
+			for _, s := range secrets {
+				if bytes.Contains(cell, s) {
+					t.Errorf("%s has %.20q… of a private key: %.80q", where, s, cell)
+				}
+			}
+		})
+		if cells < 200 {
+			t.Fatalf("only %d cells were looked at", cells)
+		}
+	},
+	"a change that fails late leaves neither row nor mark": func(t *testing.T, w *world) {
+		w.Customer("acme")
+		p := w.Enrol("acme")
+		before := len(w.audits())
+		number, err := w.Store.Read(ctx).RevocationNumber()
+		testkit.Must(t, err)
+		_, err = w.add("acme", testkit.NewPair(t).Line+testkit.NewPair(t).Line+p.Line) // the third has a holder
+		testkit.WantKind(t, err, fault.Exists)
+		_, err = w.Accounts.RevokeKey(ctx, "test", testkit.NewPair(t).Print, "nobody's", false)
+		testkit.WantKind(t, err, fault.NotFound)
+		after, err := w.Store.Read(ctx).RevocationNumber()
+		if err != nil || after != number || len(w.audits()) != before || len(w.states("acme")) != 1 {
+			t.Fatalf("revocation number %d → %d, rows %+v, keys %v", number, after, w.audits()[before:], w.states("acme"))
+		}
+	},
 }
 
 // audit is a row of the log.
@@ -26,16 +115,16 @@ type audit struct{ actor, action, subject, detail string }
 
 // audits reads the whole log, in its order.
 func (w *world) audits() (out []audit) {
-	w.t.Helper()
-	rows, err := w.db.Query(`SELECT actor, action, subject, detail FROM audit ORDER BY id`)
-	testkit.Must(w.t, err)
+	w.Helper()
+	rows, err := w.DB.Query(`SELECT actor, action, subject, detail FROM audit ORDER BY id`)
+	w.Must(err)
 	defer rows.Close()
 	for rows.Next() {
 		var a audit
-		testkit.Must(w.t, rows.Scan(&a.actor, &a.action, &a.subject, &a.detail))
+		w.Must(rows.Scan(&a.actor, &a.action, &a.subject, &a.detail))
 		out = append(out, a)
 	}
-	testkit.Must(w.t, rows.Err())
+	w.Must(rows.Err())
 	return out
 }
 
@@ -48,43 +137,25 @@ type change struct {
 // byRoot is whom the changes are done by.
 const byRoot = "unix:root"
 
-func auditOnce(t *testing.T, w *world) {
-	for _, c := range append(w.peopleChanges(), w.keyChanges()...) {
-		before := len(w.audits())
-		testkit.Must(t, c.do())
-		rows := w.audits()[before:]
-		if len(rows) != 1 || rows[0].actor != byRoot || rows[0].action != c.action || c.subject != "" &&
-			rows[0].subject != c.subject {
-			t.Fatalf("%s of %s wrote %+v", c.action, c.subject, rows)
-		}
-	}
-	two := newPair(t)
-	before := len(w.audits())
-	_, err := w.service.AddKeys(ctx, byRoot, "acme", model.NewKey{Text: two.line + newPair(t).line})
-	if testkit.Must(t, err); len(w.audits()) != before+2 {
-		t.Fatal("two keys did not write two rows")
-	}
-}
-
 // last drops what a change returns beside its error.
 func last[T any](_ T, err error) error { return err }
 
 // peopleChanges are those of accounts, vendors, users and contacts.
 func (w *world) peopleChanges() []change {
-	r, a := w.service, byRoot
+	r, a := w.Accounts, byRoot
 	return []change{
 		{"account.add", "acme",
 			func() error { return last(r.AddAccount(ctx, a, model.NewAccount{ID: "acme", Name: "Acme"})) }},
 		{"account.set", "acme",
-			func() error { return last(r.SetAccount(ctx, a, "acme", model.EditAccount{Name: ptr("ACME")})) }},
+			func() error { return last(r.SetAccount(ctx, a, "acme", model.EditAccount{Name: new("ACME")})) }},
 		{"vendor.add", "telco",
 			func() error { return last(r.AddVendor(ctx, a, model.NewVendor{Short: "telco", Name: "Telco"})) }},
 		{"user.add", "acme", func() error { return last(r.AddUser(ctx, a, model.NewUser{Account: "acme"})) }},
 		{"user.disable", "acme",
-			func() error { return last(r.SetUser(ctx, a, "acme", model.EditUser{Enabled: ptr(false)})) }},
-		{"user.enable", "acme", func() error { return last(r.SetUser(ctx, a, "acme", model.EditUser{Enabled: ptr(true)})) }},
+			func() error { return last(r.SetUser(ctx, a, "acme", model.EditUser{Enabled: new(false)})) }},
+		{"user.enable", "acme", func() error { return last(r.SetUser(ctx, a, "acme", model.EditUser{Enabled: new(true)})) }},
 		{"user.set", "acme",
-			func() error { return last(r.SetUser(ctx, a, "acme", model.EditUser{QuotaFiles: ptr(int64(7))})) }},
+			func() error { return last(r.SetUser(ctx, a, "acme", model.EditUser{QuotaFiles: new(int64(7))})) }},
 		{"contact.add", "acme", func() error {
 			return last(r.AddContact(ctx, a, model.NewContact{Account: "acme", Name: "Jo", Email: "jo@acme.example"}))
 		}},
@@ -92,7 +163,7 @@ func (w *world) peopleChanges() []change {
 			return last(r.AddContact(ctx, a, model.NewContact{Vendor: "telco", Name: "Ann", Email: "ann@telco.example"}))
 		}},
 		{"contact.set", "telco", func() error {
-			return last(r.SetContact(ctx, a, "ann@telco.example", model.EditContact{Verified: ptr("phone")}))
+			return last(r.SetContact(ctx, a, "ann@telco.example", model.EditContact{Verified: new("phone")}))
 		}},
 		{"contact.leave", "telco", func() error { return last(r.ContactLeaves(ctx, a, "ann@telco.example")) }},
 		{"contact.add", "acme", func() error {
@@ -104,11 +175,12 @@ func (w *world) peopleChanges() []change {
 
 // keyChanges are those of keys and notices.
 func (w *world) keyChanges() []change {
-	r, a := w.service, byRoot
-	k, old, fresh, frozen, gone, refused, approved := newPair(w.t), newPair(w.t), newPair(w.t), newPair(w.t), newPair(w.t),
-		newPair(w.t), newPair(w.t)
-	enrol := func(p pair, more ...func(*model.NewKey)) error {
-		n := model.NewKey{Text: p.line}
+	r, a := w.Accounts, byRoot
+	k, old, fresh, frozen, gone, refused, approved := testkit.NewPair(w), testkit.NewPair(w), testkit.NewPair(w),
+		testkit.NewPair(w), testkit.NewPair(w),
+		testkit.NewPair(w), testkit.NewPair(w)
+	enrol := func(p testkit.Pair, more ...func(*model.NewKey)) error {
+		n := model.NewKey{Text: p.Line}
 		for _, m := range more {
 			m(&n)
 		}
@@ -117,156 +189,76 @@ func (w *world) keyChanges() []change {
 	return []change{
 		{"key.add", "acme", func() error { return enrol(k) }},
 		{"key.set", "acme", func() error {
-			return last(r.SetKey(ctx, a, "acme", model.EditKey{Fingerprint: k.print, Holder: ptr("jo@acme.example")}))
+			return last(r.SetKey(ctx, a, "acme", model.EditKey{Fingerprint: k.Print, Holder: new("jo@acme.example")}))
 		}},
 		{"key.add", "acme", func() error { return enrol(old) }},
 		{"key.rotate", "acme", func() error { return enrol(fresh, replaces(old)) }},
-		{"key.revoke", k.print, func() error { return last(r.RevokeKey(ctx, a, k.print, "lost", false)) }},
-		{"key.burn", gone.print, func() error { return last(r.RevokeKey(ctx, a, gone.print, "copied", true)) }},
+		{"key.revoke", k.Print, func() error { return last(r.RevokeKey(ctx, a, k.Print, "lost", false)) }},
+		{"key.burn", gone.Print, func() error { return last(r.RevokeKey(ctx, a, gone.Print, "copied", true)) }},
 		{"key.add", "acme", func() error { return enrol(frozen) }},
-		{"key.freeze", frozen.print, func() error { return last(r.FreezeKey(ctx, a, frozen.print, "jo@acme.example")) }},
-		{"key.thaw", frozen.print, func() error { return last(r.ThawKey(ctx, a, frozen.print, "sam@acme.example")) }},
-		{"key.flag", frozen.print,
-			func() error { return last(r.KeyExposed(ctx, a, "acme", keys.Examine(frozen.file(w.t, "x")))) }},
-		{"key.bar", refused.print,
-			func() error { return last(r.KeyExposed(ctx, a, "acme", keys.Examine(refused.file(w.t, "x")))) }},
-		{"key.burn", frozen.print,
-			func() error { return last(r.KeyExposed(ctx, a, "acme", keys.Examine(frozen.file(w.t, "")))) }},
+		{"key.freeze", frozen.Print, func() error { return last(r.FreezeKey(ctx, a, frozen.Print, "jo@acme.example")) }},
+		{"key.thaw", frozen.Print, func() error { return last(r.ThawKey(ctx, a, frozen.Print, "sam@acme.example")) }},
+		{"key.flag", frozen.Print,
+			func() error { return last(r.KeyExposed(ctx, a, "acme", keys.Examine(frozen.File(w, "x")))) }},
+		{"key.bar", refused.Print,
+			func() error { return last(r.KeyExposed(ctx, a, "acme", keys.Examine(refused.File(w, "x")))) }},
+		{"key.burn", frozen.Print,
+			func() error { return last(r.KeyExposed(ctx, a, "acme", keys.Examine(frozen.File(w, "")))) }},
 		{"notice.done", "", func() error {
 			list, err := r.Notices(ctx, model.NoticeFilter{})
-			testkit.Must(w.t, err)
+			w.Must(err)
 			return r.NoticeDone(ctx, a, list[0].ID)
 		}},
 		{"key.refuse", "acme",
-			func() error { w.offer("acme", approved); return r.RefuseKey(ctx, a, "acme", approved.print) }},
+			func() error { w.offer("acme", approved); return r.RefuseKey(ctx, a, "acme", approved.Print) }},
 		{"key.add", "acme", func() error {
 			w.offer("acme", approved)
-			return last(r.ApproveKey(ctx, a, "acme", model.ApproveKey{Fingerprint: approved.print}))
+			return last(r.ApproveKey(ctx, a, "acme", model.ApproveKey{Fingerprint: approved.Print}))
 		}},
-	}
-}
-
-func auditRefused(t *testing.T, w *world) {
-	w.customer("acme")
-	w.customer("globex")
-	p := w.enrolled("globex")
-	before := len(w.audits())
-	_, err := w.add("acme", newPair(t).line+p.line)
-	testkit.WantKind(t, err, fault.Denied)
-	_, err = w.service.AddContact(ctx, "test", model.NewContact{Account: "acme", Name: "Jo", Email: "jo"})
-	testkit.WantKind(t, err, fault.Invalid)
-	_, err = w.service.FreezeKey(ctx, "test", p.print, "nobody")
-	testkit.WantKind(t, err, fault.NotFound)
-	if rows := w.audits()[before:]; len(rows) > 0 {
-		t.Fatalf("refusals wrote %+v", rows)
-	}
-	w.sent("acme", []byte("-----BEGIN RSA PRIVATE KEY-----\n"))
-	if rows := w.audits()[before:]; len(rows) != 1 || rows[0].action != "key.exposed" || rows[0].subject != "acme" {
-		t.Fatalf("a private key wrote %+v", rows)
-	}
-}
-
-func auditRollsBack(t *testing.T, w *world) {
-	w.customer("acme")
-	p := w.enrolled("acme")
-	before := len(w.audits())
-	number, err := w.store.Read(ctx).RevocationNumber()
-	testkit.Must(t, err)
-	_, err = w.add("acme", newPair(t).line+newPair(t).line+p.line) // the third has a holder
-	testkit.WantKind(t, err, fault.Exists)
-	_, err = w.service.RevokeKey(ctx, "test", newPair(t).print, "nobody's", false)
-	testkit.WantKind(t, err, fault.NotFound)
-	after, err := w.store.Read(ctx).RevocationNumber()
-	if err != nil || after != number || len(w.audits()) != before || len(w.states("acme")) != 1 {
-		t.Fatalf("revocation number %d → %d, rows %+v, keys %v", number, after, w.audits()[before:], w.states("acme"))
-	}
-}
-
-// auditNoSecrets sends private keys by every way, and then looks at every cell.
-func auditNoSecrets(t *testing.T, w *world) {
-	w.customer("acme")
-	live := w.enrolled("acme")
-	var secrets [][]byte
-	for _, p := range []pair{live, newPair(t)} {
-		encrypted, plain := p.file(t, "secret"), p.file(t, "")
-		ppk, err := keys.MarshalPPK(p.private, "laptop", "", 3)
-		testkit.Must(t, err)
-		seed := p.private.Seed()
-		secrets = append(secrets, seed, []byte(fmt.Sprintf("%x", seed)), []byte(base64.StdEncoding.EncodeToString(seed)),
-			[]byte("PRIVATE KEY"), []byte("PuTTY-User-Key-File"))
-		for _, file := range [][]byte{encrypted, plain, ppk} {
-			for line := range bytes.Lines(file) {
-				// Of what a file has, the public half is no secret.
-				if line = bytes.TrimSpace(line); len(line) > 30 && !bytes.Contains([]byte(p.line), line[:30]) {
-					secrets = append(secrets, line)
-				}
-			}
-			w.sent("acme", file)
-			w.sent("acme", append([]byte(live.line), file...))
-			w.sent("nobody", bytes.ReplaceAll(file, []byte("-----"), nil))
-			u, err := w.service.User(ctx, "acme")
-			testkit.Must(t, err)
-			testkit.Must(t, w.service.Offered(ctx, model.PendingKey{UserID: u.ID, Public: string(file)}))
-			_, err = w.service.KeyExposed(ctx, "test", "acme", keys.Examine(file))
-			testkit.Must(t, err)
-		}
-	}
-	cells := 0
-	w.cells(func(where string, cell []byte) {
-		cells++
-		for _, s := range secrets {
-			if bytes.Contains(cell, s) {
-				t.Errorf("%s has %.20q… of a private key: %.80q", where, s, cell)
-			}
-		}
-	})
-	if cells < 200 {
-		t.Fatalf("only %d cells were looked at", cells)
 	}
 }
 
 // cells shows every cell of every table.
 func (w *world) cells(see func(where string, cell []byte)) {
-	w.t.Helper()
+	w.Helper()
 	tables := `SELECT name FROM sqlite_master WHERE type = 'table'`
-	if _, err := w.db.Exec(`SELECT 1 FROM sqlite_master`); err != nil {
+	if _, err := w.DB.Exec(`SELECT 1 FROM sqlite_master`); err != nil {
 		tables = `SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'`
 	}
 	names := w.strings(tables)
 	if !slices.Contains(names, "keys") || !slices.Contains(names, "audit") {
-		w.t.Fatalf("the tables are %v", names)
+		w.Fatalf("the tables are %v", names)
 	}
 	for _, name := range names {
-		rows, err := w.db.Query(`SELECT * FROM ` + name)
-		testkit.Must(w.t, err)
+		rows, err := w.DB.Query(`SELECT * FROM ` + name)
+		w.Must(err)
 		columns, err := rows.Columns()
-		testkit.Must(w.t, err)
+		w.Must(err)
 		row, dest := make([]sql.RawBytes, len(columns)), make([]any, len(columns))
 		for i := range row {
 			dest[i] = &row[i]
 		}
 		for rows.Next() {
-			testkit.Must(w.t, rows.Scan(dest...))
+			w.Must(rows.Scan(dest...))
 			for i, cell := range row {
 				see(name+"."+columns[i], cell)
 			}
 		}
-		testkit.Must(w.t, rows.Err())
-		testkit.Must(w.t, rows.Close())
+		w.Must(rows.Err())
 	}
 }
 
 // strings runs a query for one column.
 func (w *world) strings(query string) (out []string) {
-	w.t.Helper()
-	rows, err := w.db.Query(query)
-	testkit.Must(w.t, err)
+	w.Helper()
+	rows, err := w.DB.Query(query)
+	w.Must(err)
 	defer rows.Close()
 	for rows.Next() {
 		var s string
-		testkit.Must(w.t, rows.Scan(&s))
+		w.Must(rows.Scan(&s))
 		out = append(out, s)
 	}
-	testkit.Must(w.t, rows.Err())
+	w.Must(rows.Err())
 	return out
 }

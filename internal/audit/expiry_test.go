@@ -17,17 +17,17 @@ import (
 
 // aged is a log of rows of which the first old ones are older than a month.
 func (w *world) aged(old, young int) {
-	w.t.Helper()
+	w.Helper()
 	w.sealed(old)
-	w.pass(40 * day)
+	w.Pass(40 * day)
 	w.sealed(young)
 	w.keep = "1mo"
 }
 
 // expired lets the keeper expire rows, and seals what it wrote about that.
 func (w *world) expired(rows int64) {
-	w.t.Helper()
-	w.tidy(func() bool { return w.count(`SELECT COUNT(*) FROM audit WHERE seq < $1`, rows) == 0 })
+	w.Helper()
+	w.tidy(func() bool { return w.Count(`audit WHERE seq < $1`, rows) == 0 })
 	w.seal()
 }
 
@@ -39,7 +39,7 @@ var expiryStories = stories{
 		if r.Expired != 9 || r.Rows != 7 {
 			t.Errorf("%+v", r)
 		}
-		if n := w.count(`SELECT COUNT(*) FROM audit WHERE action = 'audit.expire' AND subject = '9'`); n != 1 {
+		if n := w.Count(`audit WHERE action = 'audit.expire' AND subject = '9'`); n != 1 {
 			t.Errorf("%d rows say that rows expired", n)
 		}
 		s, err := w.service.Status(ctx)
@@ -63,7 +63,7 @@ var expiryStories = stories{
 		w.keep = "1mo"
 		for i := range 4 {
 			w.sealed(5)
-			w.pass(40 * day)
+			w.Pass(40 * day)
 			w.expired(int64(5 + i*6))
 			w.good(int64((i + 1) * 6))
 		}
@@ -72,7 +72,7 @@ var expiryStories = stories{
 		w.aged(9, 6)
 		w.keep = ""
 		w.note(1)
-		w.tidy(func() bool { return w.count(`SELECT COUNT(*) FROM audit WHERE seq IS NULL`) == 0 })
+		w.tidy(func() bool { return w.Count(`audit WHERE seq IS NULL`) == 0 })
 		w.good(16)
 	},
 	"the log verifies at every moment of an expiry": func(t *testing.T, w *world) {
@@ -86,7 +86,7 @@ var expiryStories = stories{
 				t.Errorf("%+v", r)
 				return true
 			}
-			return w.count(`SELECT COUNT(*) FROM audit WHERE action = 'audit.expire' AND seq IS NOT NULL`) == 1
+			return w.Count(`audit WHERE action = 'audit.expire' AND seq IS NOT NULL`) == 1
 		})
 		stop()
 		<-done
@@ -94,7 +94,7 @@ var expiryStories = stories{
 	"rows that expire while the log is verified are not missed": func(t *testing.T, w *world) {
 		w.aged(9, 6)
 		passes := 0
-		v := audit.Verifier{Store: w.store, Public: w.key.Public(), Progress: func(done, _ int64) {
+		v := audit.Verifier{Store: w.Store, Public: w.Key.Public(), Progress: func(done, _ int64) {
 			if done > 0 {
 				return
 			}
@@ -158,9 +158,9 @@ func (h *hooked) Write(p []byte) (int, error) {
 
 // sizes are the checkpoints' that are left.
 func (w *world) sizes() (out []int64) {
-	w.t.Helper()
-	list, err := w.store.Read(ctx).CheckpointsAfter(-1, 1000)
-	testkit.Must(w.t, err)
+	w.Helper()
+	list, err := w.Store.Read(ctx).CheckpointsAfter(-1, 1000)
+	w.Must(err)
 	for _, c := range list {
 		out = append(out, c.Size)
 	}
@@ -171,10 +171,10 @@ var leaveStories = stories{
 	"of old checkpoints one a day is kept, and those that left": func(t *testing.T, w *world) {
 		for range 3 { // three days with three each
 			w.sealed(1, 1, 1)
-			w.pass(day)
+			w.Pass(day)
 		}
 		w.tamper(`UPDATE checkpoints SET sent = 1 WHERE size = 4`)
-		w.pass(30 * day)
+		w.Pass(30 * day)
 		w.sealed(1, 1)
 		w.tidy(func() bool { return len(w.sizes()) <= 6 })
 		if got := w.sizes(); !slices.Equal(got, []int64{3, 4, 6, 9, 10, 11}) {
@@ -188,7 +188,7 @@ var leaveStories = stories{
 		w.send = func(_ context.Context, note string) error { sent = append(sent, note); n.Add(1); return nil }
 		w.sealed(5)
 		w.tidy(func() bool { return n.Load() == 1 })
-		c, err := proof.OpenCheckpoint(sent[0], w.key.Public())
+		c, err := proof.OpenCheckpoint(sent[0], w.Key.Public())
 		testkit.Must(t, err)
 		if c.Size != 5 || sent[0] != w.checkpoint() {
 			t.Errorf("sent %+v", c)
@@ -198,10 +198,10 @@ var leaveStories = stories{
 		if s.SentAt == nil {
 			t.Error("nobody noted that it was sent")
 		}
-		w.pass(23 * time.Hour)
+		w.Pass(23 * time.Hour)
 		w.note(1)
-		w.tidy(func() bool { return w.count(`SELECT COUNT(*) FROM audit WHERE seq IS NULL`) == 0 })
-		w.pass(90 * time.Minute)
+		w.tidy(func() bool { return w.Count(`audit WHERE seq IS NULL`) == 0 })
+		w.Pass(90 * time.Minute)
 		w.note(1)
 		w.tidy(func() bool { return n.Load() >= 2 })
 		if n.Load() != 2 || !strings.Contains(sent[1], "\n7\n") {
@@ -225,19 +225,19 @@ var leaveStories = stories{
 		if err := w.service.SendCheckpoint(ctx); !fault.Is(err, fault.Unavailable) {
 			t.Fatalf("sending: %v", err)
 		}
-		if n := w.count(`SELECT COUNT(*) FROM checkpoints WHERE sent = 1`); n != 0 {
+		if n := w.Count(`checkpoints WHERE sent = 1`); n != 0 {
 			t.Error("one that did not leave counts as sent")
 		}
-		w.tidy(func() bool { return w.count(`SELECT COUNT(*) FROM checkpoints WHERE sent = 1`) == 1 })
+		w.tidy(func() bool { return w.Count(`checkpoints WHERE sent = 1`) == 1 })
 	},
 	"a checkpoint that left already does not leave every hour": func(t *testing.T, w *world) {
 		var n atomic.Int64
 		w.send = func(context.Context, string) error { n.Add(1); return nil }
 		w.sealed(5)
 		w.tidy(func() bool { return n.Load() == 1 })
-		w.pass(25 * time.Hour)
+		w.Pass(25 * time.Hour)
 		for range 3 {
-			w.pass(time.Hour)
+			w.Pass(time.Hour)
 			w.open()
 			run, stop := context.WithTimeout(ctx, 300*time.Millisecond)
 			w.service.Keep(run)

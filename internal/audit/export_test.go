@@ -18,43 +18,43 @@ import (
 
 // export writes a selection.
 func (w *world) export(s audit.Selection) string {
-	w.t.Helper()
+	w.Helper()
 	var b bytes.Buffer
-	testkit.Must(w.t, w.service.Export(ctx, &b, s))
+	w.Must(w.service.Export(ctx, &b, s))
 	return b.String()
 }
 
 // offline verifies an export with the key alone.
 func (w *world) offline(export, against string) (audit.Report, error) {
-	return audit.VerifyExport(strings.NewReader(export), w.key.Public(), against, nil)
+	return audit.VerifyExport(strings.NewReader(export), w.Key.Public(), against, nil)
 }
 
 // fine fails unless an export verifies with so many rows.
 func (w *world) fine(export string, rows int64) audit.Report {
-	w.t.Helper()
+	w.Helper()
 	r, err := w.offline(export, "")
 	if err != nil || !r.OK || r.Rows+r.Expired != rows {
-		w.t.Fatalf("an export of %d rows: %v %+v", rows, err, r)
+		w.Fatalf("an export of %d rows: %v %+v", rows, err, r)
 	}
 	return r
 }
 
 // refused fails unless an export is found to be false.
 func (w *world) refused(what, export string) {
-	w.t.Helper()
+	w.Helper()
 	if r, err := w.offline(export, ""); err == nil && r.OK {
-		w.t.Errorf("nobody saw it: %s: %+v", what, r)
+		w.Errorf("nobody saw it: %s: %+v", what, r)
 	}
 }
 
 // timed is a log of 20 rows, ten of them written an hour after the others, and
 // a time between.
 func (w *world) timed() time.Time {
-	w.t.Helper()
+	w.Helper()
 	w.sealed(3, 7)
-	w.pass(time.Hour)
-	middle := w.clock()
-	w.pass(time.Second)
+	w.Pass(time.Hour)
+	middle := w.Clock()
+	w.Pass(time.Second)
 	w.sealed(9, 1)
 	return middle
 }
@@ -84,9 +84,9 @@ var exportStories = stories{
 			"all":         {audit.Selection{Since: middle.Add(-day), Until: middle.Add(day)}, 20},
 			"between":     {audit.Selection{Since: middle.Add(-time.Minute), Until: middle}, 0},
 		} {
-			t.Run(name, func(t *testing.T) { w.t = t; w.fine(w.export(c.s), c.rows) })
+			t.Run(name, func(t *testing.T) { w.TB = t; w.fine(w.export(c.s), c.rows) })
 		}
-		w.t = t
+		w.TB = t
 	},
 	"chosen rows each bring their proof": func(t *testing.T, w *world) {
 		w.timed()
@@ -104,7 +104,7 @@ var exportStories = stories{
 	},
 	"no single byte of an export can become another": func(t *testing.T, w *world) {
 		w.sealed(2, 3)
-		middle := w.clock()
+		middle := w.Clock()
 		w.sealed(2)
 		for _, s := range []audit.Selection{{Since: middle.Add(-time.Millisecond)}, {}} {
 			export := w.export(s)
@@ -168,7 +168,7 @@ var exportStories = stories{
 	"a row cannot say one thing and be proven by the hash of another": func(t *testing.T, w *world) {
 		w.sealed(6)
 		lines := strings.Split(w.export(audit.Selection{}), "\n")
-		b, err := w.store.Read(ctx).Hash(tlog.StoredHashIndex(0, 3))
+		b, err := w.Store.Read(ctx).Hash(tlog.StoredHashIndex(0, 3))
 		testkit.Must(t, err)
 		var l audit.Line
 		testkit.Must(t, json.Unmarshal([]byte(lines[4]), &l))

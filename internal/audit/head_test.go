@@ -45,7 +45,7 @@ func (w *world) headed() *kept {
 // cut takes the rows from a number on, with everything that speaks of them, as who has
 // the database can.
 func (w *world) cut(from int64) {
-	w.t.Helper()
+	w.Helper()
 	w.tamper(`DELETE FROM audit WHERE seq >= $1`, from)
 	w.tamper(`DELETE FROM audit_hashes WHERE idx >= $1`, tlog.StoredHashIndex(0, from))
 	w.tamper(`DELETE FROM checkpoints WHERE size > $1`, from)
@@ -54,18 +54,18 @@ func (w *world) cut(from int64) {
 
 // judged verifies with what is kept beside the key.
 func (w *world) judged() audit.Report {
-	w.t.Helper()
-	v := audit.Verifier{Store: w.store, Public: w.key.Public(), Head: w.head.note}
+	w.Helper()
+	v := audit.Verifier{Store: w.Store, Public: w.Key.Public(), Head: w.head.note}
 	r, err := v.Verify(ctx)
-	testkit.Must(w.t, err)
+	w.Must(err)
 	return r
 }
 
 func (w *world) wantStopped(part string) {
-	w.t.Helper()
+	w.Helper()
 	err := w.service.Seal(ctx)
 	if !fault.Is(err, fault.Conflict) || !strings.Contains(fault.PublicText(err), part) {
-		w.t.Fatalf("sealing: %v, want %q", err, part)
+		w.Fatalf("sealing: %v, want %q", err, part)
 	}
 }
 
@@ -112,7 +112,7 @@ var headStories = stories{
 		head.note = early
 		w.open()
 		w.sealed(1)
-		if c, err := proof.OpenCheckpoint(head.note, w.key.Public()); err != nil || c.Size != 10 {
+		if c, err := proof.OpenCheckpoint(head.note, w.Key.Public()); err != nil || c.Size != 10 {
 			t.Errorf("kept is %+v, %v", c, err)
 		}
 		if r := w.judged(); !r.OK || !strings.Contains(r.Unproven, "signing key") {
@@ -149,7 +149,7 @@ var headStories = stories{
 		if r := w.judged(); !r.OK || r.Size != 5 {
 			t.Errorf("%+v", r)
 		}
-		if n := w.count(`SELECT COUNT(*) FROM audit WHERE action = 'audit.accept' AND detail LIKE '%Sunday%'
+		if n := w.Count(`audit WHERE action = 'audit.accept' AND detail LIKE '%Sunday%'
 			AND detail LIKE '%"had":"7"%'`); n != 1 {
 			t.Errorf("%d rows say so", n)
 		}
@@ -159,7 +159,7 @@ var headStories = stories{
 		w.sealed(3, 4)
 		w.cut(3)
 		w.note(1)
-		w.tidy(func() bool { return w.count(`SELECT COUNT(*) FROM outbox WHERE type = 'alarm'`) == 1 })
+		w.tidy(func() bool { return w.Count(`outbox WHERE type = 'alarm'`) == 1 })
 		s, err := w.service.Status(ctx)
 		testkit.Must(t, err)
 		if s.Stopped == "" || s.Waiting != 1 {
@@ -170,7 +170,7 @@ var headStories = stories{
 		w.headed()
 		w.sealed(9)
 		w.tamper(fmt.Sprintf(`INSERT INTO audit (id, at, actor, action, subject, user_id, detail)
-			VALUES ('%s', 1, 'system:audit', 'audit.expire', '4', '', '{"keep":"7y"}')`, w.ids.New()))
+			VALUES ('%s', 1, 'system:audit', 'audit.expire', '4', '', '{"keep":"7y"}')`, w.IDs.New()))
 		w.seal() // whatever is there is sealed
 		w.tamper(`UPDATE counters SET value = 4 WHERE name = 'audit.expired'`)
 		w.tamper(`DELETE FROM audit WHERE seq < 4`)
@@ -180,17 +180,17 @@ var headStories = stories{
 	"rows whose times were set back do not expire": func(t *testing.T, w *world) {
 		w.headed()
 		w.sealed(5)
-		w.pass(40 * day)
+		w.Pass(40 * day)
 		w.sealed(6)
 		w.keep = "1mo"
-		old := exchange.FirstID(w.clock().Add(-90 * day))
+		old := exchange.FirstID(w.Clock().Add(-90 * day))
 		w.tamper(`UPDATE audit SET at = 1 WHERE seq >= 5`)
 		for seq := 5; seq < 11; seq++ {
 			w.tamper(fmt.Sprintf(`UPDATE audit SET id = '%s%02d' WHERE seq = %d`, old[:24], seq, seq))
 		}
-		w.tidy(func() bool { return w.count(`SELECT COUNT(*) FROM audit WHERE action = 'audit.expire'`) == 1 })
+		w.tidy(func() bool { return w.Count(`audit WHERE action = 'audit.expire'`) == 1 })
 		w.seal()
-		if n := w.count(`SELECT COUNT(*) FROM audit WHERE action = 'audit.expire' AND subject = '5'`); n != 1 {
+		if n := w.Count(`audit WHERE action = 'audit.expire' AND subject = '5'`); n != 1 {
 			t.Error("rows that were sealed lately expired")
 		}
 	},
@@ -199,12 +199,12 @@ var headStories = stories{
 		w.sealed(5)
 		w.tamper(`UPDATE checkpoints SET at = 1`)
 		w.tamper(`UPDATE audit SET id = 'A' || id`)
-		w.pass(time.Hour)
+		w.Pass(time.Hour)
 		w.keep = "1mo"
 		w.open()
 		w.note(1)
-		w.tidy(func() bool { return w.count(`SELECT COUNT(*) FROM audit WHERE seq IS NULL`) == 0 })
-		if n := w.count(`SELECT COUNT(*) FROM audit WHERE action = 'audit.expire'`); n != 0 {
+		w.tidy(func() bool { return w.Count(`audit WHERE seq IS NULL`) == 0 })
+		if n := w.Count(`audit WHERE action = 'audit.expire'`); n != 0 {
 			t.Error("rows of an hour ago expired")
 		}
 	},

@@ -20,10 +20,10 @@ var sealStories = stories{
 			t.Fatalf("before sealing: %+v", s)
 		}
 		w.seal()
-		if n := w.count(`SELECT COUNT(*) FROM checkpoints`); n != 3 {
+		if n := w.Count(`checkpoints`); n != 3 {
 			t.Errorf("3000 rows have %d checkpoints", n)
 		}
-		if n := w.count(`SELECT COUNT(*) FROM audit a JOIN audit b ON b.seq = a.seq + 1 WHERE b.id <= a.id`); n > 0 {
+		if n := w.Count(`audit a JOIN audit b ON b.seq = a.seq + 1 WHERE b.id <= a.id`); n > 0 {
 			t.Errorf("%d rows are out of order", n)
 		}
 		r := w.good(3000)
@@ -31,7 +31,7 @@ var sealStories = stories{
 			t.Errorf("the report is %+v", r)
 		}
 		w.seal()
-		if n := w.count(`SELECT COUNT(*) FROM checkpoints`); n != 3 {
+		if n := w.Count(`checkpoints`); n != 3 {
 			t.Errorf("sealing nothing made a checkpoint: %d", n)
 		}
 	},
@@ -66,8 +66,9 @@ var sealStories = stories{
 		}
 		work.Wait()
 		w.seal()
-		if n, top := w.count(`SELECT COUNT(DISTINCT seq) FROM audit`), w.count(`SELECT MAX(seq) FROM audit`); n != 80 ||
-			top != 79 {
+		var n, top int
+		testkit.Must(t, w.DB.QueryRow(`SELECT COUNT(DISTINCT seq), MAX(seq) FROM audit`).Scan(&n, &top))
+		if n != 80 || top != 79 {
 			t.Errorf("80 rows have %d numbers up to %d", n, top)
 		}
 		w.good(80)
@@ -102,7 +103,7 @@ var sealStories = stories{
 		if r := w.verify(was); !r.OK || r.Against == "" {
 			t.Errorf("%+v", r)
 		}
-		_, err := (&audit.Verifier{Store: w.store, Public: w.key.Public(), Against: "hello"}).Verify(ctx)
+		_, err := (&audit.Verifier{Store: w.Store, Public: w.Key.Public(), Against: "hello"}).Verify(ctx)
 		testkit.WantKind(t, err, fault.Invalid)
 	},
 	"the newest rows are listed first, sealed or not": func(t *testing.T, w *world) {

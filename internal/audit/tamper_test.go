@@ -7,15 +7,14 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/proof"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 )
 
 // row reads a sealed row's id.
 func (w *world) row(seq int64) (id string) {
-	w.t.Helper()
-	testkit.Must(w.t, w.db.QueryRow(`SELECT id FROM audit WHERE seq = $1`, seq).Scan(&id))
+	w.Helper()
+	w.Must(w.DB.QueryRow(`SELECT id FROM audit WHERE seq = $1`, seq).Scan(&id))
 	return id
 }
 
@@ -111,7 +110,7 @@ var rowStories = stories{
 	"a row changed with its hash is found": func(t *testing.T, w *world) {
 		w.sealed(5, 8)
 		w.tamper(`UPDATE audit SET actor = 'op:mallory' WHERE seq = 6`)
-		rows, err := w.store.Read(ctx).LogRows(6, 1)
+		rows, err := w.Store.Read(ctx).LogRows(6, 1)
 		testkit.Must(t, err)
 		v := rows[0]
 		e := proof.Entry{ID: v.ID, At: v.At.UnixMicro(), Actor: v.Actor, Action: v.Action, Subject: v.Subject, User: v.User,
@@ -191,7 +190,7 @@ func forgery(t *testing.T, size int64) string {
 	testkit.Must(t, err)
 	k, err := proof.ReadKey(private, public)
 	testkit.Must(t, err)
-	note, err := k.SignCheckpoint(proof.Checkpoint{Size: size, At: exchange.FromMicros(0).Format(time.RFC3339)})
+	note, err := k.SignCheckpoint(proof.Checkpoint{Size: size, At: time.UnixMicro(0).UTC().Format(time.RFC3339)})
 	testkit.Must(t, err)
 	return note
 }

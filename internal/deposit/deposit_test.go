@@ -4,13 +4,11 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
-	"io"
 	"log/slog"
 	"testing"
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/blob"
-	"github.com/sallyport-sftp/sallyport/internal/blob/disk"
 	"github.com/sallyport-sftp/sallyport/internal/deposit"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
@@ -19,31 +17,27 @@ import (
 
 // desk is a desk over a real database and a real folder.
 type desk struct {
-	*deposit.Desk
-	t     *testing.T
-	store *store.Store
-	blobs *disk.Store
-	late  chan error
+	*testkit.World
+	desk *deposit.Desk
+	late chan error
 }
 
 func newDesk(t *testing.T, url string) *desk {
-	s, _ := testkit.OpenStore(t, url)
-	blobs, err := disk.Open(t.TempDir(), time.Now)
-	testkit.Must(t, err)
-	d := &desk{Desk: deposit.New(s, slog.New(slog.DiscardHandler)), t: t, store: s, blobs: blobs,
-		late: make(chan error, 1)}
-	t.Cleanup(d.Close)
+	d := &desk{World: testkit.NewWorld(t, url), late: make(chan error, 1)}
+	d.OpenBlobs()
+	d.desk = deposit.New(d.Store, slog.New(slog.DiscardHandler))
+	t.Cleanup(d.desk.Close)
 	return d
 }
 
 // staged makes a deposit of a text.
 func (d *desk) staged(id, text string) deposit.Deposit {
-	d.t.Helper()
-	stage, err := d.blobs.Stage(id)
-	testkit.Must(d.t, err)
-	d.t.Cleanup(func() { _ = stage.Close() })
+	d.Helper()
+	stage, err := d.Blobs.Stage(id)
+	d.Must(err)
+	d.Cleanup(func() { _ = stage.Close() })
 	_, err = stage.WriteAt([]byte(text), 0)
-	testkit.Must(d.t, err)
+	d.Must(err)
 	b := blobOf(id, text)
 	return deposit.Deposit{Stage: stage, Blob: b, Late: func(err error) { d.late <- err },
 		Record: func(tx *store.Tx) error { return tx.AddBlob(b, 1, time.UnixMicro(1)) }}
@@ -56,32 +50,27 @@ func blobOf(id, text string) store.Blob {
 
 // wantStored fails unless a deposit's bytes and row are there.
 func (d *desk) wantStored(in deposit.Deposit, text string) {
-	d.t.Helper()
-	if is, err := d.Look(in.Blob); err != nil || !is {
-		d.t.Fatalf("there is no row: %v", err)
+	d.Helper()
+	if is, err := d.desk.Look(in.Blob); err != nil || !is {
+		d.Fatalf("there is no row: %v", err)
 	}
-	r, err := d.blobs.Open(in.Blob.Key, in.Blob.Size)
-	testkit.Must(d.t, err)
-	defer r.Close()
-	b, err := io.ReadAll(io.NewSectionReader(r, 0, r.Size()))
-	testkit.Must(d.t, err)
-	if string(b) != text {
-		d.t.Fatalf("stored %q", b)
+	if got := d.Bytes(in.Blob.Key); got != text {
+		d.Fatalf("stored %q", got)
 	}
 	if err := in.Stage.Discard(); !errors.Is(err, blob.ErrSealed) {
-		d.t.Fatalf("stored bytes were discarded: %v", err)
+		d.Fatalf("stored bytes were discarded: %v", err)
 	}
 }
 
 // wantStage fails unless a deposit is a stage as before, and then stores it.
 func (d *desk) wantStage(in deposit.Deposit, text string) {
-	d.t.Helper()
-	if is, err := d.Look(in.Blob); err != nil || is {
-		d.t.Fatalf("there is a row: %v", err)
+	d.Helper()
+	if is, err := d.desk.Look(in.Blob); err != nil || is {
+		d.Fatalf("there is a row: %v", err)
 	}
 	_, err := in.Stage.WriteAt([]byte(text), 0)
-	testkit.Must(d.t, err)
-	testkit.Must(d.t, d.Commit(in))
+	d.Must(err)
+	d.Must(d.desk.Commit(in))
 	d.wantStored(in, text)
 }
 
@@ -96,7 +85,7 @@ func TestARefusedDepositIsAStageAgain(t *testing.T) {
 			}
 			return fault.E("test", fault.Quota, "no room")
 		}
-		testkit.WantKind(t, d.Commit(in), fault.Quota)
+		testkit.WantKind(t, d.desk.Commit(in), fault.Quota)
 		in.Record = record
 		d.wantStage(in, "TEXT")
 	})
@@ -107,12 +96,12 @@ func TestALostAnswerIsLookedFor(t *testing.T) {
 	d := newDesk(t, p.URL)
 	in := d.staged("01LOST", "text")
 	p.LoseAnswer(testkit.Commit)
-	testkit.Must(t, d.Commit(in))
+	testkit.Must(t, d.desk.Commit(in))
 	d.wantStored(in, "text")
 
 	in = d.staged("01CUT", "text")
 	p.CutBefore(testkit.Commit)
-	if err := d.Commit(in); err == nil || errors.Is(err, deposit.ErrUnknown) {
+	if err := d.desk.Commit(in); err == nil || errors.Is(err, deposit.ErrUnknown) {
 		t.Fatalf("the database never heard of the commit: %v", err)
 	}
 	d.wantStage(in, "TEXT")
@@ -125,7 +114,7 @@ func TestADatabaseThatGoesAwayBehindACommit(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p := testkit.PostgresProxy(t, testkit.Postgres(t).Database(t))
 			d := newDesk(t, p.URL)
-			d.Wait(200 * time.Millisecond)
+			d.desk.Wait(200 * time.Millisecond)
 			in := d.staged("01AWAY", "text")
 			reached := p.CutBefore(testkit.Commit)
 			if committed {
@@ -136,7 +125,7 @@ func TestADatabaseThatGoesAwayBehindACommit(t *testing.T) {
 				<-reached
 				p.Down(true)
 			}()
-			if err := d.Commit(in); !errors.Is(err, deposit.ErrUnknown) || !fault.Is(err, fault.Unavailable) {
+			if err := d.desk.Commit(in); !errors.Is(err, deposit.ErrUnknown) || !fault.Is(err, fault.Unavailable) {
 				t.Fatalf("the outcome is %v", err)
 			}
 			if err := in.Stage.Discard(); !errors.Is(err, blob.ErrSealed) {
@@ -198,14 +187,14 @@ func TestAClaimOfTheSweepIsNoRow(t *testing.T) {
 	testkit.OnBoth(t, func(t *testing.T, url string) {
 		d := newDesk(t, url)
 		in := d.staged("01CLAIM", "text")
-		testkit.Must(t, testkit.Write(context.Background(), d.store, func(tx *store.Tx) error {
+		testkit.Must(t, testkit.Write(context.Background(), d.Store, func(tx *store.Tx) error {
 			_, err := tx.ClaimOrphan(in.Blob, time.UnixMicro(1))
 			return err
 		}))
-		if is, err := d.Look(in.Blob); err != nil || is {
+		if is, err := d.desk.Look(in.Blob); err != nil || is {
 			t.Fatalf("a claim is taken for a row: %v", err)
 		}
-		testkit.WantKind(t, d.Commit(in), fault.Exists)
+		testkit.WantKind(t, d.desk.Commit(in), fault.Exists)
 	})
 }
 
@@ -217,14 +206,14 @@ func TestLeftoversWithARowAreSettled(t *testing.T) {
 			testkit.Must(t, in.Stage.Sync(in.Blob.Size, []byte("note"), in.Blob.Key))
 			testkit.Must(t, in.Stage.Commit(in.Blob.Key, in.Blob.Size))
 		}
-		testkit.Must(t, d.store.Write(context.Background(), stored.Record)) // and the process dies
-		left, err := deposit.Leftovers(d.store, d.blobs, slog.New(slog.DiscardHandler))
+		testkit.Must(t, d.Store.Write(context.Background(), stored.Record)) // and the process dies
+		left, err := deposit.Leftovers(d.Store, d.Blobs, slog.New(slog.DiscardHandler))
 		testkit.Must(t, err)
 		if len(left) != 1 || left[0].ID != "01HALF" {
 			t.Fatalf("left over: %+v", left)
 		}
 		d.wantStored(stored, "stored")
-		if all, err := d.blobs.Leftovers(); err != nil || len(all) != 1 {
+		if all, err := d.Blobs.Leftovers(); err != nil || len(all) != 1 {
 			t.Fatalf("staging has %+v, %v", all, err)
 		}
 	})

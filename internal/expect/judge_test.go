@@ -52,7 +52,7 @@ var judgeStories = stories{
 	"what came a moment before the deadline is in time": func(t *testing.T, w *world) {
 		w.expects()
 		w.at("2026-10-31 06:00")
-		w.micros.Add(-1)
+		w.Pass(-time.Microsecond)
 		w.comesNow("acme", "cdr-1.csv")
 		w.judge("2026-10-31 06:00", model.ExpectMet)
 		w.wantEvents(0, 0)
@@ -124,7 +124,7 @@ var judgeStories = stories{
 		w.expects()
 		w.comes("acme", "cdr-1.csv", "2026-10-31 04:00")
 		w.comes("acme", "cdr-2.csv", "2026-10-31 04:00")
-		_, err := w.db.Exec("UPDATE drops SET withdrawn = CASE WHEN path LIKE '%1.csv' THEN 1 ELSE 0 END, state = CASE " +
+		_, err := w.DB.Exec("UPDATE drops SET withdrawn = CASE WHEN path LIKE '%1.csv' THEN 1 ELSE 0 END, state = CASE " +
 			"WHEN path LIKE '%1.csv' THEN 'new' ELSE 'superseded' END")
 		testkit.Must(t, err)
 		w.judge("2026-10-31 06:00", model.ExpectMissed)
@@ -134,7 +134,7 @@ var judgeStories = stories{
 		w.comes("acme", "cdr-1.csv", "2026-10-25 04:00")
 		received, err := time.ParseInLocation("2006-01-02 15:04", "2026-10-31 05:00", w.zone)
 		testkit.Must(t, err)
-		_, err = w.db.Exec(fmt.Sprintf("UPDATE drops SET received_at = %d", received.UnixMicro()))
+		_, err = w.DB.Exec(fmt.Sprintf("UPDATE drops SET received_at = %d", received.UnixMicro()))
 		testkit.Must(t, err)
 		w.judge("2026-10-31 06:00", model.ExpectMet)
 	},
@@ -231,7 +231,7 @@ var judgeStories = stories{
 	"one that cannot be judged stops no other": func(t *testing.T, w *world) {
 		w.expects(func(e *model.NewExpectation) { e.Name = "a" })
 		w.expects()
-		_, err := w.db.Exec(`UPDATE expectations SET zone = 'Atlantis/Port' WHERE name = 'a'`)
+		_, err := w.DB.Exec(`UPDATE expectations SET zone = 'Atlantis/Port' WHERE name = 'a'`)
 		testkit.Must(t, err)
 		w.at("2026-10-31 06:00")
 		if err := w.service.Judge(ctx); err == nil {

@@ -61,14 +61,14 @@ func TestDeadlinesFollowTheWallClock(t *testing.T) {
 	} {
 		from, err := time.Parse(time.RFC3339, c.from)
 		testkit.Must(t, err)
-		w.micros.Store(from.UnixMicro())
+		w.Set(from)
 		e := w.expects(func(e *model.NewExpectation) { e.Days, e.Clock, e.Zone = c.days, c.by, c.zone })
 		next := e.NextAt
 		for i, want := range c.want {
 			if got := next.UTC().Format(time.RFC3339); got != want {
 				t.Errorf("%s: deadline %d is %s, want %s", c.what, i+1, got, want)
 			}
-			w.micros.Store(next.UnixMicro())
+			w.Set(*next)
 			list, err := w.service.List(ctx, model.EveryFilter{})
 			testkit.Must(t, err)
 			next = list[0].NextAt

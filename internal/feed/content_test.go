@@ -69,7 +69,7 @@ var contents = []struct {
 
 // acme makes a feed "data" with one subscriber.
 func (w *world) acme() model.User {
-	u := w.user("acme", "")
+	u := w.Customer("acme")
 	w.feed("data")
 	w.subscribe("data", "acme")
 	return u

@@ -3,6 +3,7 @@ package feed_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
@@ -30,6 +31,7 @@ var deliveryStories = stories{
 			{6, 8, 10, model.DeliveryCollected},
 			{0, 3, 10, model.DeliveryCollected}, // read again
 		} {
+			w.Pass(time.Second)
 			testkit.Must(t, w.service.Served(l, version, exchange.Spans{{From: s.from, To: s.to}}))
 			if d := w.deliveries("acme")[0]; d.State != s.state || d.Served != s.served {
 				t.Fatalf("after %d to %d: %s, %d bytes; want %s, %d", s.from, s.to, d.State, d.Served, s.state, s.served)
@@ -40,12 +42,12 @@ var deliveryStories = stories{
 			!d.CollectedAt.After(*d.OpenedAt) {
 			t.Fatalf("the delivery is %+v", d)
 		}
-		if e := w.events(model.EventCollected); len(e) != 1 || e[0].User != "acme" || e[0].Field("key") != "SHA256:one" ||
+		if e := w.Events(model.EventCollected); len(e) != 1 || e[0].User != "acme" || e[0].Field("key") != "SHA256:one" ||
 			e[0].Field("delivery") != d.ID {
 			t.Fatalf("the events are %+v", e)
 		}
 		for _, action := range []string{"delivery.open", "delivery.collect"} {
-			if n := w.count("audit WHERE action = '" + action + "'"); n != 1 {
+			if n := w.Count("audit WHERE action = '" + action + "'"); n != 1 {
 				t.Fatalf("%d audit rows %s", n, action)
 			}
 		}
@@ -55,14 +57,14 @@ var deliveryStories = stories{
 		w.publish("data", "acme", "a.csv", "0123456789")
 		testkit.Must(t, w.service.Served(&exchange.Login{User: u}, w.version(u, "/download/data/a.csv"),
 			exchange.Spans{{From: 0, To: 10}}))
-		if d := w.deliveries("acme")[0]; d.State != model.DeliveryCollected || len(w.events(model.EventCollected)) != 1 {
+		if d := w.deliveries("acme")[0]; d.State != model.DeliveryCollected || len(w.Events(model.EventCollected)) != 1 {
 			t.Fatalf("the delivery is %+v", d)
 		}
 	},
 	"bytes of what is no delivery are nobody's business": func(t *testing.T, w *world) {
 		u := w.acme()
 		testkit.Must(t, w.service.Served(&exchange.Login{User: u}, "none", exchange.Spans{{From: 0, To: 10}}))
-		if n := w.count("audit WHERE action LIKE 'delivery.%'"); n != 0 {
+		if n := w.Count("audit WHERE action LIKE 'delivery.%'"); n != 0 {
 			t.Fatalf("%d audit rows", n)
 		}
 	},
@@ -76,7 +78,7 @@ var deliveryStories = stories{
 		d, err = w.service.Withdraw(ctx, "jo", d.ID, "the wrong month")
 		testkit.Must(t, err)
 		w.wantNoFile(u, "/download/data/a.csv")
-		if use := w.usage(u); use.Bytes != 0 || use.Files != 0 {
+		if use := w.Usage(u); use.Bytes != 0 || use.Files != 0 {
 			t.Fatalf("the mailbox counts %+v", use)
 		}
 		if d = w.deliveries("acme")[0]; d.State != model.DeliveryWithdrawn || d.Served != 4 || d.EndedAt == nil ||
@@ -92,7 +94,7 @@ var deliveryStories = stories{
 		testkit.WantKind(t, err, fault.Conflict)
 		_, err = w.service.Withdraw(ctx, "jo", "none", "why")
 		testkit.WantKind(t, err, fault.NotFound)
-		if n := w.count("audit WHERE action = 'delivery.withdraw' AND actor = 'jo'"); n != 1 {
+		if n := w.Count("audit WHERE action = 'delivery.withdraw' AND actor = 'jo'"); n != 1 {
 			t.Fatalf("%d audit rows", n)
 		}
 	},
@@ -104,7 +106,7 @@ var deliveryStories = stories{
 		_, err := w.service.Withdraw(ctx, "jo", old.ID, "wrong")
 		testkit.Must(t, err)
 		w.wantFile(u, "/download/data/a.csv", "second")
-		if use := w.usage(u); use.Bytes != 6 || use.Files != 1 {
+		if use := w.Usage(u); use.Bytes != 6 || use.Files != 1 {
 			t.Fatalf("the mailbox counts %+v", use)
 		}
 	},
@@ -134,7 +136,7 @@ var deliveryStories = stories{
 		doc := w.verified(text)
 		for field, want := range map[string]string{"kind": "delivery", "id": d.ID, "account": "acme", "user": "acme",
 			"feed": "data", "file": "a.csv", "path": "/download/data/a.csv", "issue": "1", "size": "10",
-			"sha256": hash("0123456789"), "key": "SHA256:one",
+			"sha256": testkit.Hash("0123456789"), "key": "SHA256:one",
 			"address": "203.0.113.7", "client": "WinSCP"} {
 			if doc.Get(field) != want {
 				t.Errorf("%s is %q, want %q", field, doc.Get(field), want)
@@ -147,7 +149,7 @@ var deliveryStories = stories{
 		for i := range strings.LastIndexByte(text, '=') - 1 {
 			changed := []byte(text)
 			changed[i] ^= 1
-			if got, err := proof.Open(string(changed), w.key.Public()); err == nil {
+			if got, err := proof.Open(string(changed), w.Key.Public()); err == nil {
 				t.Fatalf("with byte %d (%q) changed it still verifies: %+v", i, text[i], got)
 			}
 		}
@@ -167,31 +169,31 @@ var deliveryStories = stories{
 }
 
 func (w *world) verified(text string) proof.Document {
-	w.t.Helper()
-	doc, err := proof.Open(text, w.key.Public())
-	testkit.Must(w.t, err)
+	w.Helper()
+	doc, err := proof.Open(text, w.Key.Public())
+	w.Must(err)
 	return doc
 }
 
 // version is what a path shows now.
 func (w *world) version(u model.User, path string) string {
-	w.t.Helper()
-	found, err := w.store.Read(ctx).Look(u.ID, store.SplitPath(path))
-	testkit.Must(w.t, err)
+	w.Helper()
+	found, err := w.Store.Read(ctx).Look(u.ID, store.SplitPath(path))
+	w.Must(err)
 	if found.File == nil {
-		w.t.Fatalf("%s shows nothing", path)
+		w.Fatalf("%s shows nothing", path)
 	}
 	return found.File.VersionID
 }
 
 func (w *world) mkdir(u model.User, path string) {
-	w.t.Helper()
-	testkit.Must(w.t, testkit.Write(ctx, w.store, func(tx *store.Tx) error {
+	w.Helper()
+	w.Write(func(tx *store.Tx) error {
 		rows, err := mailbox.Lock(tx, u.ID)
 		if err != nil {
 			return err
 		}
-		_, err = rows.MakeDirs(mailbox.NewDirs{Path: path, IDs: w.ids, At: w.clock()})
+		_, err = rows.MakeDirs(mailbox.NewDirs{Path: path, IDs: w.IDs, At: w.Clock()})
 		return err
-	}))
+	})
 }

@@ -22,7 +22,7 @@ var fanOutStories = stories{
 			t.Fatalf("%d mailboxes got it", p.Deliveries)
 		}
 		w.wantOneEach(users)
-		if e := w.events(model.EventPublished); len(e) != 1 || e[0].Field("deliveries") != float64(crowd) {
+		if e := w.Events(model.EventPublished); len(e) != 1 || e[0].Field("deliveries") != float64(crowd) {
 			t.Fatalf("the events are %+v", e)
 		}
 	},
@@ -32,12 +32,12 @@ var fanOutStories = stories{
 		w.open()
 		testkit.Must(t, w.service.Resume(ctx, slog.New(slog.DiscardHandler)))
 		w.wantOneEach(users)
-		if n := w.count("publications WHERE placed_up_to IS NOT NULL"); n != 0 {
+		if n := w.Count("publications WHERE placed_up_to IS NOT NULL"); n != 0 {
 			t.Fatalf("%d are unplaced", n)
 		}
 		testkit.Must(t, w.service.Resume(ctx, slog.New(slog.DiscardHandler))) // nothing is left to do
 		w.wantOneEach(users)
-		if e := w.events(model.EventPublished); len(e) != 1 || e[0].Field("publication") != p.ID {
+		if e := w.Events(model.EventPublished); len(e) != 1 || e[0].Field("publication") != p.ID {
 			t.Fatalf("the events are %+v", e)
 		}
 	},
@@ -56,7 +56,7 @@ var fanOutStories = stories{
 	"whoever subscribes before a fan-out goes on gets it once": func(t *testing.T, w *world) {
 		users := w.crowd()
 		w.interrupted(users)
-		late := w.user("late", "")
+		late := w.Customer("late")
 		w.subscribe("data", "late")
 		testkit.Must(t, w.service.Resume(ctx, slog.New(slog.DiscardHandler)))
 		w.wantOneEach(append(users, late))
@@ -64,7 +64,7 @@ var fanOutStories = stories{
 	"filling in before a fan-out goes on keeps nobody waiting": func(t *testing.T, w *world) {
 		users := w.crowd()
 		w.interrupted(users)
-		late := w.user("late", "")
+		late := w.Customer("late")
 		_, err := w.service.Subscribe(ctx, "test", "data", model.NewSubscription{User: "late", Days: 1})
 		testkit.Must(t, err)
 		testkit.Must(t, w.service.Resume(ctx, slog.New(slog.DiscardHandler)))
@@ -74,38 +74,38 @@ var fanOutStories = stories{
 
 // crowd makes an account of many users who all have the feed "data".
 func (w *world) crowd() (users []model.User) {
-	w.t.Helper()
-	w.user("crowd", "")
+	w.Helper()
+	w.Customer("crowd")
 	w.feed("data")
-	testkit.Must(w.t, testkit.Write(ctx, w.store, func(tx *store.Tx) error {
+	w.Write(func(tx *store.Tx) error {
 		users = nil
 		for i := range crowd {
-			u := model.User{ID: w.ids.New(), Name: fmt.Sprintf("crowd-%03d", i), Kind: model.KindCustomer, Account: "crowd",
-				Enabled: true, StartDir: "/", CreatedAt: w.clock()}
+			u := model.User{ID: w.IDs.New(), Name: fmt.Sprintf("crowd-%03d", i), Kind: model.KindCustomer, Account: "crowd",
+				Enabled: true, StartDir: "/", CreatedAt: w.Clock()}
 			if err := tx.AddUser(u, exchange.Read|exchange.List); err != nil {
 				return err
 			}
-			s := model.Subscription{ID: w.ids.New(), Feed: "data", User: u.Name, Types: []string{}, Dir: "/download/data",
-				CreatedAt: w.clock()}
+			s := model.Subscription{ID: w.IDs.New(), Feed: "data", User: u.Name, Types: []string{}, Dir: "/download/data",
+				CreatedAt: w.Clock()}
 			if err := tx.AddSubscription(u.ID, s); err != nil {
 				return err
 			}
 			users = append(users, u)
 		}
 		return nil
-	}))
+	})
 	return users
 }
 
 // interrupted leaves a publication as a stop after its first batch does: the
 // bytes and 200 mailboxes are there, and the row says how far it came.
 func (w *world) interrupted(users []model.User) model.Publication {
-	w.t.Helper()
+	w.Helper()
 	const placed = 200
 	p := to("data", "all", "a.csv", "12345")
 	p.IdempotencyKey = "run-7"
 	out, err := w.service.Publish(ctx, "test", p)
-	testkit.Must(w.t, err)
+	w.Must(err)
 	last := users[placed-1].ID
 	later := "(SELECT user_id FROM deliveries WHERE user_id > '" + last + "')"
 	for _, q := range []string{
@@ -117,26 +117,26 @@ func (w *world) interrupted(users []model.User) model.Publication {
 		"UPDATE publications SET placed_up_to = '" + last + "'",
 		"DELETE FROM outbox",
 	} {
-		_, err := w.db.Exec(q)
-		testkit.Must(w.t, err)
+		_, err := w.DB.Exec(q)
+		w.Must(err)
 	}
-	if n := w.count("deliveries"); n != placed {
-		w.t.Fatalf("%d mailboxes have it before the stop", n)
+	if n := w.Count("deliveries"); n != placed {
+		w.Fatalf("%d mailboxes have it before the stop", n)
 	}
 	return out
 }
 
 // wantOneEach fails unless each mailbox has the file, by one delivery.
 func (w *world) wantOneEach(users []model.User) {
-	w.t.Helper()
-	if n := w.count("deliveries"); n != len(users) {
-		w.t.Fatalf("%d deliveries for %d mailboxes", n, len(users))
+	w.Helper()
+	if n := w.Count("deliveries"); n != len(users) {
+		w.Fatalf("%d deliveries for %d mailboxes", n, len(users))
 	}
-	if n := w.count("(SELECT user_id FROM deliveries GROUP BY user_id HAVING COUNT(*) = 1) d"); n != len(users) {
-		w.t.Fatalf("%d mailboxes of %d have one delivery", n, len(users))
+	if n := w.Count("(SELECT user_id FROM deliveries GROUP BY user_id HAVING COUNT(*) = 1) d"); n != len(users) {
+		w.Fatalf("%d mailboxes of %d have one delivery", n, len(users))
 	}
-	if n := w.count("mailboxes WHERE used_bytes = 5 AND used_files = 1"); n != len(users) {
-		w.t.Fatalf("%d mailboxes of %d count one file of 5 bytes", n, len(users))
+	if n := w.Count("mailboxes WHERE used_bytes = 5 AND used_files = 1"); n != len(users) {
+		w.Fatalf("%d mailboxes of %d count one file of 5 bytes", n, len(users))
 	}
 	for _, u := range []model.User{users[0], users[199], users[200], users[len(users)-1]} {
 		w.wantFile(u, "/download/data/a.csv", "12345")
@@ -147,23 +147,23 @@ func (w *world) wantOneEach(users []model.User) {
 // wantRefs fails unless each blob has as many references as versions, and one
 // more while it is being placed.
 func (w *world) wantRefs() {
-	w.t.Helper()
-	if n := w.count(`blobs b WHERE refs <> (SELECT COUNT(*) FROM versions v WHERE v.blob_id = b.id)
+	w.Helper()
+	if n := w.Count(`blobs b WHERE refs <> (SELECT COUNT(*) FROM versions v WHERE v.blob_id = b.id)
 		+ (SELECT COUNT(*) FROM publications p WHERE p.id = b.id AND p.placed_up_to IS NOT NULL)`); n != 0 {
-		w.t.Fatalf("%d blobs count their references wrongly", n)
+		w.Fatalf("%d blobs count their references wrongly", n)
 	}
 }
 
 // wantNoStages fails when bytes of something unfinished were left.
 func (w *world) wantNoStages() {
-	w.t.Helper()
-	left, err := w.blobs.Leftovers()
-	testkit.Must(w.t, err)
+	w.Helper()
+	left, err := w.Blobs.Leftovers()
+	w.Must(err)
 	if len(left) > 0 {
 		var ids []string
 		for _, l := range left {
 			ids = append(ids, l.ID)
 		}
-		w.t.Fatalf("stages were left: %s", strings.Join(ids, ", "))
+		w.Fatalf("stages were left: %s", strings.Join(ids, ", "))
 	}
 }

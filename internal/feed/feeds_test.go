@@ -50,7 +50,7 @@ var feedStories = stories{
 		// SQLite's writers share transactions; one that fails has all run again.
 		var crowd, ready sync.WaitGroup
 		ready.Add(16)
-		testkit.Must(t, w.store.Write(ctx, func(*store.Tx) error { // nobody else writes meanwhile
+		testkit.Must(t, w.Store.Write(ctx, func(*store.Tx) error { // nobody else writes meanwhile
 			for i := range 16 {
 				crowd.Go(func() {
 					ready.Done()
@@ -67,7 +67,7 @@ var feedStories = stories{
 		crowd.Wait()
 	},
 	"a subscription changes in place, for what comes from now on": func(t *testing.T, w *world) {
-		acme := w.user("acme", "")
+		acme := w.Customer("acme")
 		w.feed("data", func(f *model.NewFeed) { f.Types = []string{"csv", "pdf"} })
 		w.subscribe("data", "acme")
 		w.publish("data", "acme", "a.csv", "1")
@@ -96,7 +96,7 @@ var feedStories = stories{
 		}
 	},
 	"a feed is forgotten only while nobody has it and nothing was published": func(t *testing.T, w *world) {
-		w.user("acme", "")
+		w.Customer("acme")
 		w.feed("typo")
 		testkit.Must(t, w.service.RemoveFeed(ctx, "op:jo", "typo"))
 		testkit.WantKind(t, w.service.RemoveFeed(ctx, "op:jo", "typo"), fault.NotFound)
@@ -110,7 +110,7 @@ var feedStories = stories{
 		testkit.Must(t, err)
 	},
 	"only recipients subscribe, and only they are published to": func(t *testing.T, w *world) {
-		acme, beta := w.user("acme", ""), w.user("beta", "")
+		acme, beta := w.Customer("acme"), w.Customer("beta")
 		w.feed("data", func(f *model.NewFeed) { f.Recipients = []string{"acme"} })
 		w.subscribe("data", "acme")
 		_, err := w.service.Subscribe(ctx, "test", "data", model.NewSubscription{User: "beta"})
@@ -121,8 +121,8 @@ var feedStories = stories{
 		w.refused(to("data", "beta", "b.csv", "1"), fault.NoRecipient, "no subscriber in account beta")
 	},
 	"narrowing a feed bars an old subscriber from its own files": func(t *testing.T, w *world) {
-		w.user("acme", "")
-		beta := w.user("beta", "")
+		w.Customer("acme")
+		beta := w.Customer("beta")
 		w.feed("data")
 		w.subscribe("data", "acme", "beta")
 		w.publish("data", "beta", "before.csv", "1")
@@ -132,7 +132,7 @@ var feedStories = stories{
 		w.wantFile(beta, "/download/data/before.csv", "1") // what was delivered stays
 	},
 	"narrowing a feed bars an old subscriber from what goes to all": func(t *testing.T, w *world) {
-		acme, beta := w.user("acme", ""), w.user("beta", "")
+		acme, beta := w.Customer("acme"), w.Customer("beta")
 		w.feed("data")
 		w.subscribe("data", "acme", "beta")
 		_, err := w.service.SetFeed(ctx, "test", "data", model.EditFeed{Recipients: &[]string{"acme"}})
@@ -142,7 +142,7 @@ var feedStories = stories{
 		w.wantNoFile(beta, "/download/data/a.csv")
 	},
 	"a subscriber gets the types that it wants": func(t *testing.T, w *world) {
-		u := w.user("acme", "")
+		u := w.Customer("acme")
 		w.feed("data", func(f *model.NewFeed) { f.Types = []string{"csv", "pdf"} })
 		_, err := w.service.Subscribe(ctx, "test", "data", model.NewSubscription{User: "acme", Types: []string{"xml"}})
 		testkit.WantKind(t, err, fault.Invalid)
@@ -164,14 +164,14 @@ var feedStories = stories{
 	},
 	"a new subscriber gets the last days' files": func(t *testing.T, w *world) {
 		w.acme()
-		late, other := w.user("late", ""), w.user("other", "")
+		late, other := w.Customer("late"), w.Customer("other")
 		w.subscribe("data", "other")
 		w.publish("data", "all", "old.csv", "old")
-		w.pass(10 * day)
+		w.Pass(10 * day)
 		w.publish("data", "all", "new.csv", "new")
 		w.publish("data", "all", "new.pdf", pdf)
 		w.publish("data", "other", "theirs.csv", "theirs")
-		w.pass(day)
+		w.Pass(day)
 		s, err := w.service.Subscribe(ctx, "test", "data",
 			model.NewSubscription{User: "late", Types: []string{"csv"}, Days: 5})
 		testkit.Must(t, err)
@@ -182,10 +182,10 @@ var feedStories = stories{
 		for _, name := range []string{"old.csv", "new.pdf", "theirs.csv"} {
 			w.wantNoFile(late, "/download/data/"+name)
 		}
-		if use := w.usage(late); use.Bytes != 3 || use.Files != 1 {
+		if use := w.Usage(late); use.Bytes != 3 || use.Files != 1 {
 			t.Fatalf("the mailbox counts %+v", use)
 		}
-		if n := w.count("audit WHERE action = 'feed.backfill'"); n != 1 {
+		if n := w.Count("audit WHERE action = 'feed.backfill'"); n != 1 {
 			t.Fatalf("%d audit rows", n)
 		}
 		w.wantRefs()
@@ -193,7 +193,7 @@ var feedStories = stories{
 	},
 	"filling in keeps the order of issues": func(t *testing.T, w *world) {
 		w.acme()
-		late := w.user("late", "")
+		late := w.Customer("late")
 		w.publish("data", "all", "a.csv", "first")
 		w.publish("data", "all", "a.csv", "second")
 		_, err := w.service.Subscribe(ctx, "test", "data", model.NewSubscription{User: "late", Days: 1})
@@ -215,26 +215,26 @@ var feedStories = stories{
 		}
 	},
 	"a daily mail hears of each new file": func(t *testing.T, w *world) {
-		w.user("acme", "")
+		w.Customer("acme")
 		w.feed("data")
 		_, err := w.service.Subscribe(ctx, "test", "data", model.NewSubscription{User: "acme", Mail: "hourly"})
 		testkit.WantKind(t, err, fault.Invalid)
 		_, err = w.service.Subscribe(ctx, "test", "data", model.NewSubscription{User: "acme", Mail: "daily"})
 		testkit.Must(t, err)
 		w.publish("data", "acme", "a.csv", "1")
-		if n := w.count("digests WHERE kind = 'new'"); n != 1 {
+		if n := w.Count("digests WHERE kind = 'new'"); n != 1 {
 			t.Fatalf("%d lines for the mail", n)
 		}
 	},
 	"deliveries go to dated folders, by the day in UTC": func(t *testing.T, w *world) {
-		u := w.user("acme", "")
+		u := w.Customer("acme")
 		w.feed("data", func(f *model.NewFeed) { f.Folders = "{yyyy}/{mm}-{dd}" })
 		w.subscribe("data", "acme")
 		w.publish("data", "acme", "a.csv", "1")
 		w.wantFile(u, "/download/data/2026/10-31/a.csv", "1")
-		w.pass(15*time.Hour - time.Minute)
+		w.Pass(15*time.Hour - time.Minute)
 		w.publish("data", "acme", "a.csv", "2")
-		w.pass(time.Minute)
+		w.Pass(time.Minute)
 		w.publish("data", "acme", "a.csv", "3")
 		w.wantFile(u, "/download/data/2026/10-31/a.csv", "2")
 		w.wantFile(u, "/download/data/2026/11-01/a.csv", "3")
@@ -244,8 +244,9 @@ var feedStories = stories{
 		}
 	},
 	"a parent gets a copy below its child's name": func(t *testing.T, w *world) {
-		wholesale, retail, shop := w.user("wholesale", ""), w.user("retail", "wholesale"), w.user("shop", "retail")
-		stranger := w.user("stranger", "")
+		wholesale, retail, shop := w.Customer("wholesale"), w.Customer("retail", under("wholesale")),
+			w.Customer("shop", under("retail"))
+		stranger := w.Customer("stranger")
 		w.feed("data", func(f *model.NewFeed) { f.ParentSees = model.ParentFiles })
 		w.subscribe("data", "wholesale", "retail", "shop", "stranger")
 		if p := w.publish("data", "shop", "a.csv", "1"); p.Deliveries != 3 {
@@ -267,8 +268,8 @@ var feedStories = stories{
 		w.wantRefs()
 	},
 	"a parent sees nothing unless the feed says so": func(t *testing.T, w *world) {
-		w.user("wholesale", "")
-		w.user("retail", "wholesale")
+		w.Customer("wholesale")
+		w.Customer("retail", under("wholesale"))
 		w.feed("data")
 		w.subscribe("data", "wholesale", "retail")
 		if p := w.publish("data", "retail", "a.csv", "1"); p.Deliveries != 1 || len(w.deliveries("wholesale")) != 0 {
@@ -276,12 +277,12 @@ var feedStories = stories{
 		}
 	},
 	"a wholesaler produces for its retailers": func(t *testing.T, w *world) {
-		w.user("wholesale", "")
-		retail := w.user("retail", "wholesale")
+		w.Customer("wholesale")
+		retail := w.Customer("retail", under("wholesale"))
 		w.feed("data", func(f *model.NewFeed) { f.Producer, f.Recipients = "wholesale", []string{"retail"} })
 		w.subscribe("data", "retail")
 		for account, want := range map[string]bool{"wholesale": true, "retail": false} {
-			if yes, err := w.store.Read(ctx).Produces(account); err != nil || yes != want {
+			if yes, err := w.Store.Read(ctx).Produces(account); err != nil || yes != want {
 				t.Fatalf("%s produces: %v, %v", account, yes, err)
 			}
 		}

@@ -19,8 +19,8 @@ var heldStories = stories{
 		_, err := w.service.SetFeed(ctx, "test", "data", model.EditFeed{Folders: new("{yyyy}")})
 		testkit.Must(t, err)
 		w.failDirs(0)
-		w.hold(u, "a.csv", "whole", w.clock().Add(time.Second))
-		w.pass(2 * time.Second)
+		w.hold(u, "a.csv", "whole", w.Clock().Add(time.Second))
+		w.Pass(2 * time.Second)
 		for range 2 {
 			in, err := w.service.TakeHeld(u.ID, "/outbound/data/acme/a.csv")
 			testkit.Must(t, err)
@@ -31,7 +31,7 @@ var heldStories = stories{
 			testkit.Must(t, w.service.Overdue(ctx, slog.New(slog.DiscardHandler)))
 			w.wantHeld(u, "a.csv")
 		}
-		w.asked.Stop()
+		w.Asked.Stop()
 		w.open() // as a start does
 		w.wantHeld(u, "a.csv")
 		testkit.Must(t, w.service.Overdue(ctx, slog.New(slog.DiscardHandler)))
@@ -41,15 +41,15 @@ var heldStories = stories{
 	},
 	"what its login may not publish any more is told, and stays": func(t *testing.T, w *world) {
 		u := w.acme()
-		w.user("prod", "")
+		w.Customer("prod")
 		_, err := w.service.SetFeed(ctx, "test", "data", model.EditFeed{Producer: new("prod")})
 		testkit.Must(t, err)
-		w.hold(u, "a.csv", "1", w.clock().Add(time.Second))
-		w.pass(2 * time.Second)
+		w.hold(u, "a.csv", "1", w.Clock().Add(time.Second))
+		w.Pass(2 * time.Second)
 		testkit.Must(t, w.service.Overdue(ctx, slog.New(slog.DiscardHandler)))
 		testkit.Must(t, w.service.Overdue(ctx, slog.New(slog.DiscardHandler)))
 		w.wantHeld(u, "a.csv")
-		if e := w.events(model.EventLeft); len(e) != 1 || e[0].Account != "acme" {
+		if e := w.Events(model.EventLeft); len(e) != 1 || e[0].Account != "acme" {
 			t.Fatalf("told was %+v", e)
 		}
 	},
@@ -110,25 +110,25 @@ func held(u model.User, name string, due time.Time) feed.Held {
 }
 
 func (w *world) hold(u model.User, name, text string, due time.Time) {
-	w.t.Helper()
+	w.Helper()
 	in, err := w.service.NewIncoming()
-	testkit.Must(w.t, err)
-	testkit.Must(w.t, in.WriteAt([]byte(text), 0))
+	w.Must(err)
+	w.Must(in.WriteAt([]byte(text), 0))
 	h := held(u, name, due)
 	h.Service = due != (time.Time{}) && !w.produced()
-	testkit.Must(w.t, w.service.Hold(in, h))
+	w.Must(w.service.Hold(in, h))
 }
 
 // produced reports whether the feed has a producer.
 func (w *world) produced() bool {
 	f, err := w.service.Feed(ctx, "data")
-	testkit.Must(w.t, err)
+	w.Must(err)
 	return f.Producer != ""
 }
 
 func (w *world) wantHeld(u model.User, name string) {
-	w.t.Helper()
+	w.Helper()
 	if _, ok := w.service.HeldAt(u.ID, "/outbound/data/acme/"+name); !ok {
-		w.t.Fatalf("%q is not on hold", name)
+		w.Fatalf("%q is not on hold", name)
 	}
 }

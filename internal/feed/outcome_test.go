@@ -36,9 +36,9 @@ func (w *world) senders() map[string]sender {
 		"parts": func(c context.Context, r *feed.Service) (model.Publication, error) {
 			if upload == "" {
 				up, err := r.BeginUpload("test", int64(len(sent)))
-				testkit.Must(w.t, err)
+				w.Must(err)
 				_, err = r.Append(up.ID, 0, bytes.NewReader([]byte(sent)))
-				testkit.Must(w.t, err)
+				w.Must(err)
 				upload = up.ID
 			}
 			p := keyed("parts.csv")
@@ -47,11 +47,11 @@ func (w *world) senders() map[string]sender {
 		},
 		"sftp": func(c context.Context, r *feed.Service) (model.Publication, error) {
 			in, err := r.NewIncoming()
-			testkit.Must(w.t, err)
-			testkit.Must(w.t, in.WriteAt([]byte(sent), 0))
-			testkit.Must(w.t, in.Sync())
+			w.Must(err)
+			w.Must(in.WriteAt([]byte(sent), 0))
+			w.Must(in.Sync())
 			out, err := in.Publish(c, "test", keyed("sftp.csv"))
-			testkit.Must(w.t, in.Discard()) // programs do so after an error
+			w.Must(in.Discard()) // programs do so after an error
 			return out, err
 		},
 	}
@@ -62,13 +62,13 @@ func dated(f *model.NewFeed) { f.Folders = "{yyyy}/{mm}" }
 
 // madeDir calls fn before each directory is made.
 func (w *world) madeDir(fn func() error) {
-	w.asked.Watch(func(_ int, statement string, ran bool) error {
+	w.Asked.Watch(func(_ int, statement string, ran bool) error {
 		if ran || !strings.HasPrefix(statement, "INSERT INTO dirs") {
 			return nil
 		}
 		return fn()
 	})
-	w.t.Cleanup(func() { w.asked.Stop() })
+	w.Cleanup(func() { w.Asked.Stop() })
 }
 
 // failDirs lets so many directories be made, and no more.
@@ -90,7 +90,7 @@ func TestASenderThatHangsUp(t *testing.T) {
 		for _, way := range []string{"body", "parts", "sftp"} {
 			t.Run(way, func(t *testing.T) {
 				w.begin(t)
-				alice := w.user("alice", "")
+				alice := w.Customer("alice")
 				w.feed("cdr", dated)
 				w.subscribe("cdr", "alice")
 				c, cancel := context.WithCancel(ctx)
@@ -116,7 +116,7 @@ func TestAFanOutIsCutShort(t *testing.T) {
 		w.feed("cdr", dated)
 		var last model.User
 		for i := range 203 { // more than a batch
-			last = w.user(fmt.Sprintf("u%03d", i), "")
+			last = w.Customer(fmt.Sprintf("u%03d", i))
 			w.subscribe("cdr", last.Name)
 		}
 		w.failDirs(2 * 200) // the second batch fails
@@ -126,7 +126,7 @@ func TestAFanOutIsCutShort(t *testing.T) {
 		if err != nil || out.Deliveries != 200 {
 			t.Fatalf("it was answered with %d deliveries, %v", out.Deliveries, err)
 		}
-		w.asked.Stop()
+		w.Asked.Stop()
 		p.Body = bytes.NewReader([]byte(sent))
 		out, err = w.service.Publish(ctx, "test", p) // the same again, and nothing fails
 		if err != nil || !out.Repeated || out.Deliveries != 203 {
@@ -154,7 +154,7 @@ func TestAPublicationWhoseOutcomeIsUnknown(t *testing.T) {
 		} {
 			t.Run(way+", "+c.name, func(t *testing.T) {
 				w.begin(t)
-				alice := w.user("alice", "")
+				alice := w.Customer("alice")
 				w.feed("cdr")
 				w.subscribe("cdr", "alice")
 				send := w.senders()[way]
@@ -186,11 +186,11 @@ func TestAPublicationWhoseOutcomeIsUnknown(t *testing.T) {
 					return err == nil && out.Deliveries == 1
 				})
 				w.wantFile(alice, "/download/cdr/"+way+".csv", sent)
-				if n := w.count("publications"); n != 1 {
+				if n := w.Count("publications"); n != 1 {
 					t.Fatalf("it was published %d times", n)
 				}
 				testkit.Eventually(t, "nothing is left in staging", func() bool {
-					left, err := w.blobs.Leftovers()
+					left, err := w.Blobs.Leftovers()
 					return err == nil && len(left) == 0
 				})
 			})

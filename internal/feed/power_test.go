@@ -52,7 +52,7 @@ func (b *publisher) publish(upload string, content []byte) {
 	}
 	b.p.Disk.Mark(&toldPublished{upload: upload, content: content})
 	out, err := b.w.service.Publish(ctx, "test", p)
-	testkit.Must(b.w.t, err)
+	b.w.Must(err)
 	b.p.Disk.Mark(&toldPublished{published: out.ID, upload: upload, content: content})
 }
 
@@ -61,7 +61,7 @@ func (b *publisher) part(id string, have []byte, n int) []byte {
 	part := b.bytes(n)
 	b.p.Disk.Mark(&toldParts{id, nil})
 	_, err := b.w.service.Append(id, int64(len(have)), bytes.NewReader(part))
-	testkit.Must(b.w.t, err)
+	b.w.Must(err)
 	have = append(have, part...)
 	b.p.Disk.Mark(&toldParts{id, bytes.Clone(have)})
 	return have
@@ -69,7 +69,7 @@ func (b *publisher) part(id string, have []byte, n int) []byte {
 
 func (b *publisher) begin() string {
 	up, err := b.w.service.BeginUpload("test", -1)
-	testkit.Must(b.w.t, err)
+	b.w.Must(err)
 	b.p.Disk.Mark(&toldParts{up.ID, []byte{}})
 	return up.ID
 }
@@ -93,20 +93,20 @@ var publications = map[string]func(b *publisher){
 		b.part(first, nil, 9_000)
 		have := b.part(second, nil, 5_000)
 		b.p.Disk.Mark(&toldPublished{upload: first})
-		testkit.Must(b.w.t, b.w.service.CancelUpload(first))
+		b.w.Must(b.w.service.CancelUpload(first))
 		b.publish(second, b.part(second, have, 1_000))
 	},
 	"over sftp": func(b *publisher) {
 		in, err := b.w.service.NewIncoming()
-		testkit.Must(b.w.t, err)
+		b.w.Must(err)
 		content := b.bytes(20_000)
-		testkit.Must(b.w.t, in.WriteAt(content[10_000:], 10_000))
-		testkit.Must(b.w.t, in.WriteAt(content[:10_000], 0))
-		testkit.Must(b.w.t, in.Sync())
+		b.w.Must(in.WriteAt(content[10_000:], 10_000))
+		b.w.Must(in.WriteAt(content[:10_000], 0))
+		b.w.Must(in.Sync())
 		p := to("cdr", "all", "in.bin", "")
 		b.p.Disk.Mark(&toldPublished{content: content})
 		out, err := in.Publish(ctx, "test", p)
-		testkit.Must(b.w.t, err)
+		b.w.Must(err)
 		b.p.Disk.Mark(&toldPublished{published: out.ID, content: content})
 	},
 }
@@ -125,19 +125,19 @@ func TestAPowerLossAtEveryCall(t *testing.T) {
 			}
 			t.Run(how, func(t *testing.T) {
 				t.Parallel()
-				w, dir := worldIn(t)
-				p := testkit.NewPower(t, dir)
+				w := newWorld(t, "").begin(t)
+				p := testkit.NewPower(t, w.Dir)
 				p.Disk.NoAttrs = noAttrs
 				var err error
-				w.blobs, err = disk.OpenOn(p.Disk, p.Blobs, w.clock)
+				w.Blobs, err = disk.OpenOn(p.Disk, p.Blobs, w.Clock)
 				testkit.Must(t, err)
-				w.service = w.serviceOn(w.store, w.blobs)
-				w.user("alice", "")
-				w.user("beta", "")
+				w.service = w.serviceOn(w.Store, w.Blobs)
+				w.Customer("alice")
+				w.Customer("beta")
 				w.feed("cdr")
 				w.subscribe("cdr", "alice", "beta")
 				way(&publisher{w: w, p: p, odds: rand.New(rand.NewPCG(3, 4))})
-				w.blobs.Close()
+				w.Blobs.Close()
 				did := p.Each(testkit.Losses{Seed: 1, Mixtures: testkit.Rounds(t, 2, 0, "mixtures at each step"),
 					Second: testkit.Rounds(t, 7, 70, "one second loss in so many images"), Check: w.checkAfter, After: w.publishLeft})
 				t.Logf("%d steps, %d different images, %d more after a second loss", did.Steps, did.Images, did.Second)
@@ -146,20 +146,10 @@ func TestAPowerLossAtEveryCall(t *testing.T) {
 	}
 }
 
-// worldIn is a world on SQLite, and its database's folder.
-func worldIn(t *testing.T) (w *world, dir string) {
-	w = newWorld(t, "")
-	var n int
-	var name, file string
-	testkit.Must(t, w.db.QueryRow("PRAGMA database_list").Scan(&n, &name, &file))
-	w.begin(t)
-	return w, filepath.Dir(file)
-}
-
 // after runs a process on what was left.
 func (w *world) after(c *testkit.Crash, do func(*feed.Service, *disk.Store)) {
 	c.T.Helper()
-	blobs, err := disk.OpenOn(c.Disk, c.Blobs, w.clock)
+	blobs, err := disk.OpenOn(c.Disk, c.Blobs, w.Clock)
 	if err != nil {
 		c.Fail("the disk: %v", err)
 	}
@@ -172,7 +162,7 @@ func (w *world) after(c *testkit.Crash, do func(*feed.Service, *disk.Store)) {
 }
 
 func (w *world) serviceOn(s *store.Store, blobs *disk.Store) *feed.Service {
-	return feed.New(feed.Options{Store: s, Blobs: blobs, Clock: w.clock, IDs: w.ids, Key: w.key, MaxFile: w.maxFile,
+	return feed.New(feed.Options{Store: s, Blobs: blobs, Clock: w.Clock, IDs: w.IDs, Key: w.Key, MaxFile: w.maxFile,
 		KeepUploads: 7 * day})
 }
 
@@ -215,7 +205,7 @@ func (w *world) publishLeft(c *testkit.Crash) {
 	}
 	db := c.Fresh()
 	defer func() { testkit.Must(c.T, db.Close()) }()
-	blobs, err := disk.OpenOn(c.Disk, c.Blobs, w.clock)
+	blobs, err := disk.OpenOn(c.Disk, c.Blobs, w.Clock)
 	testkit.Must(c.T, err)
 	defer blobs.Close()
 	service := w.serviceOn(db, blobs)

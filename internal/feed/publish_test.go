@@ -36,7 +36,7 @@ var publishStories = stories{
 		p.Size = 4
 		w.refused(p, fault.Invalid, "has 5 bytes, not the 4")
 		p = to("data", "acme", "a.csv", "12345")
-		p.SHA256 = hash("54321")
+		p.SHA256 = testkit.Hash("54321")
 		w.refused(p, fault.Invalid, "SHA-256")
 		p = to("data", "acme", "a.csv", "12345")
 		p.IdempotencyKey = strings.Repeat("k", 201)
@@ -52,37 +52,38 @@ var publishStories = stories{
 	"what was declared rightly is taken": func(t *testing.T, w *world) {
 		u := w.acme()
 		p := to("data", "acme", "a.csv", "12345")
-		p.Size, p.SHA256, p.Via = 5, strings.ToUpper(hash("12345")), "folder"
+		p.Size, p.SHA256, p.Via = 5, strings.ToUpper(testkit.Hash("12345")), "folder"
 		out, err := w.service.Publish(ctx, "billing", p)
 		testkit.Must(t, err)
-		if out.Size != 5 || out.SHA256 != hash("12345") || out.Deliveries != 1 || out.Via != "folder" || out.Repeated {
+		if out.Size != 5 || out.SHA256 != testkit.Hash("12345") || out.Deliveries != 1 || out.Via != "folder" ||
+			out.Repeated {
 			t.Fatalf("published %+v", out)
 		}
 		w.wantFile(u, "/download/data/a.csv", "12345")
-		events := w.events(model.EventPublished)
+		events := w.Events(model.EventPublished)
 		if len(events) != 1 || events[0].Account != "acme" || events[0].Field("name") != "a.csv" ||
 			events[0].Field("deliveries") != 1.0 {
 			t.Fatalf("the events are %+v", events)
 		}
-		if n := w.count("audit WHERE action = 'feed.publish' AND actor = 'billing'"); n != 1 {
+		if n := w.Count("audit WHERE action = 'feed.publish' AND actor = 'billing'"); n != 1 {
 			t.Fatalf("%d audit rows", n)
 		}
 		w.wantNoStages()
 	},
 	"a login that was revoked publishes nothing": func(t *testing.T, w *world) {
-		w.user("acme", "")
+		w.Customer("acme")
 		w.feed("data", func(*model.NewFeed) {})
 		w.subscribe("data", "acme")
 		p := to("data", "acme", "a.csv", "1")
 		p.Guard = store.NewGuard(exchange.Login{User: model.User{ID: "BILLING"}, Fingerprint: "SHA256:x"})
-		testkit.Must(t, testkit.Write(ctx, w.store, func(tx *store.Tx) error {
+		testkit.Must(t, testkit.Write(ctx, w.Store, func(tx *store.Tx) error {
 			return tx.Revoke(store.Revocation{UserID: "BILLING", Reason: "lost"}, time.Now())
 		}))
 		w.refused(p, fault.Denied, "This login has ended")
 		w.wantNoStages()
 	},
 	"a name must fit the feed's pattern, and its account": func(t *testing.T, w *world) {
-		w.user("acme", "")
+		w.Customer("acme")
 		w.feed("data", func(f *model.NewFeed) { f.Pattern = "{account}-{seq}.csv" })
 		w.subscribe("data", "acme")
 		w.refused(to("data", "acme", "acme.csv", "1"), fault.Invalid, "does not fit the feed's pattern {account}-{seq}.csv")
@@ -92,37 +93,37 @@ var publishStories = stories{
 	"a later file of a name is its next issue": func(t *testing.T, w *world) {
 		u := w.acme()
 		w.publish("data", "acme", "a.csv", "first")
-		w.pass(day)
+		w.Pass(day)
 		w.publish("data", "acme", "a.csv", "the second")
 		w.wantFile(u, "/download/data/a.csv", "the second")
 		list := w.deliveries("acme")
-		if len(list) != 2 || list[0].Issue != 1 || list[1].Issue != 2 || list[0].SHA256 != hash("first") {
+		if len(list) != 2 || list[0].Issue != 1 || list[1].Issue != 2 || list[0].SHA256 != testkit.Hash("first") {
 			t.Fatalf("the deliveries are %+v", list)
 		}
-		if use := w.usage(u); use.Bytes != int64(len("the second")) || use.Files != 1 {
+		if use := w.Usage(u); use.Bytes != int64(len("the second")) || use.Files != 1 {
 			t.Fatalf("the mailbox counts %+v", use)
 		}
-		found, err := w.store.Read(ctx).Look(u.ID, []string{"download", "data", "a.csv"})
+		found, err := w.Store.Read(ctx).Look(u.ID, []string{"download", "data", "a.csv"})
 		testkit.Must(t, err)
-		versions, err := w.store.Read(ctx).Versions(*found.File, model.Paging{})
+		versions, err := w.Store.Read(ctx).Versions(*found.File, model.Paging{})
 		testkit.Must(t, err)
-		if len(versions) != 2 || !versions[0].Current || versions[1].SHA256 != hash("first") {
+		if len(versions) != 2 || !versions[0].Current || versions[1].SHA256 != testkit.Hash("first") {
 			t.Fatalf("the versions are %+v", versions)
 		}
-		old, err := w.store.Read(ctx).Content(versions[1].ID)
+		old, err := w.Store.Read(ctx).Content(versions[1].ID)
 		testkit.Must(t, err)
-		if got := w.bytes(old.Key); got != "first" {
+		if got := w.Bytes(old.Key); got != "first" {
 			t.Fatalf("the old issue is %q", got)
 		}
 		w.wantRefs()
 	},
 	"a full mailbox still gets what is published": func(t *testing.T, w *world) {
 		u := w.acme()
-		_, err := w.db.Exec("UPDATE mailboxes SET quota_bytes = 1, quota_files = 1")
+		_, err := w.DB.Exec("UPDATE mailboxes SET quota_bytes = 1, quota_files = 1")
 		testkit.Must(t, err)
 		w.publish("data", "acme", "a.csv", "12345")
 		w.publish("data", "acme", "b.csv", "12345")
-		if use := w.usage(u); use.Bytes != 10 || use.Files != 2 {
+		if use := w.Usage(u); use.Bytes != 10 || use.Files != 2 {
 			t.Fatalf("the mailbox counts %+v", use)
 		}
 	},
@@ -144,14 +145,14 @@ var publishStories = stories{
 		if again, err = w.service.Publish(ctx, "test", p); err != nil || !again.Repeated {
 			t.Fatalf("after the last subscriber left: %+v, %v", again, err)
 		}
-		if n := len(w.events(model.EventPublished)); n != 1 {
+		if n := len(w.Events(model.EventPublished)); n != 1 {
 			t.Fatalf("%d events", n)
 		}
 		w.wantNoStages()
 	},
 	"a key that was used for something else is refused": func(t *testing.T, w *world) {
 		w.acme()
-		w.user("beta", "")
+		w.Customer("beta")
 		w.subscribe("data", "beta")
 		ask := func(account, name, text string) feed.Publication {
 			p := to("data", account, name, text)
@@ -195,12 +196,12 @@ var publishStories = stories{
 				fresh++
 			}
 		}
-		if fresh != 1 || len(w.deliveries("acme")) != 1 || w.count("blobs") != 1 {
+		if fresh != 1 || len(w.deliveries("acme")) != 1 || w.Count("blobs") != 1 {
 			t.Fatalf("%d publications, %d deliveries: %+v", fresh, len(w.deliveries("acme")), errs)
 		}
 	},
 	"one mailbox with a folder of that name keeps nobody else waiting": func(t *testing.T, w *world) {
-		acme, beta := w.acme(), w.user("beta", "")
+		acme, beta := w.acme(), w.Customer("beta")
 		w.subscribe("data", "beta")
 		w.mkdir(acme, "/download/data/a.csv")
 		w.publish("data", "all", "a.csv", "1")
@@ -215,14 +216,14 @@ func (failing) Read([]byte) (int, error) { return 0, errors.New("the line was cu
 
 // sequence is how far a feed's numbers came for an account.
 func (w *world) sequence(account string) model.Sequence {
-	w.t.Helper()
+	w.Helper()
 	list, err := w.service.Sequences(ctx, model.FeedFilter{Feed: "data"})
-	testkit.Must(w.t, err)
+	w.Must(err)
 	for _, s := range list {
 		if s.Account == account {
 			return s
 		}
 	}
-	w.t.Fatalf("nothing is known of the numbers of %q", account)
+	w.Fatalf("nothing is known of the numbers of %q", account)
 	return model.Sequence{}
 }

@@ -39,7 +39,7 @@ var sequenceStories = stories{
 				t.Fatalf("after %d: %+v, want %d and %v", s.number, q, s.last, s.left)
 			}
 		}
-		events := w.events(model.EventGap)
+		events := w.Events(model.EventGap)
 		if len(events) != 2 || events[0].Account != "acme" || events[0].Field("from") != 7.0 || events[0].Field("to") != 9.0 {
 			t.Fatalf("the events are %+v", events)
 		}
@@ -58,7 +58,7 @@ var sequenceStories = stories{
 		if p := w.publish("data", "all", "cdr-9.csv", "1"); !slices.Equal(p.Missing, []string{"8"}) {
 			t.Fatalf("%v is missing", p.Missing)
 		}
-		if e := w.events(model.EventGap); len(e) != 1 ||
+		if e := w.Events(model.EventGap); len(e) != 1 ||
 			!strings.Contains(fmt.Sprint(e[0].Field("text")), "for all subscribers") {
 			t.Fatalf("the events are %+v", e)
 		}
@@ -133,10 +133,10 @@ func second(_ model.Sequence, err error) error { return err }
 
 // numbered makes a feed whose names have numbers, and its subscribers.
 func (w *world) numbered(accounts ...string) {
-	w.t.Helper()
+	w.Helper()
 	w.feed("data", func(f *model.NewFeed) { f.Pattern = "cdr-{seq}.csv" })
 	for _, a := range accounts {
-		w.user(a, "")
+		w.Customer(a)
 		w.subscribe("data", a)
 	}
 }

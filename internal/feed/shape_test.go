@@ -27,7 +27,7 @@ var shapeStories = stories{
 		if p := w.publish("data", "acme", "a.csv", pdf); p.Flag == "" {
 			t.Fatal("it is not flagged")
 		}
-		if e := w.events(model.EventPublished); e[len(e)-1].Field("flag") == nil {
+		if e := w.Events(model.EventPublished); e[len(e)-1].Field("flag") == nil {
 			t.Fatalf("the event is %+v", e)
 		}
 		if f := set(model.EditFeed{Types: &[]string{"any"}, Checks: new("")}); f.Checks != model.ChecksOff ||
@@ -63,7 +63,7 @@ var shapeStories = stories{
 		u := w.acme()
 		_, err = w.service.SetFeed(ctx, "test", "data", model.EditFeed{Folders: new("{yyyy}-{mm}-{dd}")})
 		testkit.Must(t, err)
-		w.micros.Store(time.Date(2026, 10, 31, 20, 0, 0, 0, time.UTC).UnixMicro())
+		w.Set(time.Date(2026, 10, 31, 20, 0, 0, 0, time.UTC))
 		w.publish("data", "acme", "a.csv", "1")
 		w.wantFile(u, "/download/data/2026-11-01/a.csv", "1")
 		_, err = w.service.SetFeed(ctx, "test", "data", model.EditFeed{Zone: new("America/New_York")})
@@ -83,7 +83,7 @@ var shapeStories = stories{
 			}
 		}
 		owed, err := w.service.Deliveries(ctx,
-			model.DeliveryFilter{Uncollected: w.clock().Add(time.Hour), Paging: model.Paging{Limit: 10}})
+			model.DeliveryFilter{Uncollected: w.Clock().Add(time.Hour), Paging: model.Paging{Limit: 10}})
 		testkit.Must(t, err)
 		if len(owed) != 1 || owed[0].Issue != 3 {
 			t.Fatalf("owed are %+v", owed)
@@ -93,7 +93,7 @@ var shapeStories = stories{
 		w.acme()
 		w.publish("data", "acme", "a.csv", "one")
 		var held bool
-		testkit.Must(t, testkit.Write(ctx, w.store, func(tx *store.Tx) (err error) {
+		testkit.Must(t, testkit.Write(ctx, w.Store, func(tx *store.Tx) (err error) {
 			var version string
 			if version, err = tx.VersionOfDelivery(w.deliveries("acme")[0].ID); err != nil {
 				return err
@@ -121,7 +121,7 @@ var shapeStories = stories{
 		u := w.acme()
 		rights := func(dir string) exchange.Rights {
 			t.Helper()
-			found, err := w.store.Read(ctx).Walk(u.ID, store.SplitPath(dir))
+			found, err := w.Store.Read(ctx).Walk(u.ID, store.SplitPath(dir))
 			testkit.Must(t, err)
 			granted := exchange.Rights(0)
 			for _, d := range found {
@@ -143,12 +143,12 @@ var shapeStories = stories{
 		testkit.WantKind(t, err, fault.Invalid)
 		// A folder of the partner's own stays its own.
 		all := exchange.AllRights
-		testkit.Must(t, testkit.Write(ctx, w.store, func(tx *store.Tx) error {
+		testkit.Must(t, testkit.Write(ctx, w.Store, func(tx *store.Tx) error {
 			rows, err := mailbox.Lock(tx, u.ID)
 			if err != nil {
 				return err
 			}
-			_, err = rows.MakeDirs(mailbox.NewDirs{Path: "/upload", Rights: &all, IDs: w.ids, At: w.clock()})
+			_, err = rows.MakeDirs(mailbox.NewDirs{Path: "/upload", Rights: &all, IDs: w.IDs, At: w.Clock()})
 			return err
 		}))
 		_, err = w.service.SetSubscription(ctx, "test", "data", "acme",

@@ -33,7 +33,7 @@ func (r *run) begin() {
 	r.feed, r.a, r.b, r.c = name("feed"), name("a"), name("b"), name("c")
 	r.users, r.upload, r.delivery, r.incoming = nil, "", "", nil
 	for _, u := range []string{r.a, r.b, r.c} {
-		r.users = append(r.users, r.w.user(u, ""))
+		r.users = append(r.users, r.w.Customer(u))
 	}
 	r.w.feed(r.feed)
 	r.w.subscribe(r.feed, r.a, r.b)
@@ -49,24 +49,24 @@ func (r *run) to(account string) feed.Publication {
 func (r *run) end() string {
 	var b strings.Builder
 	for i, u := range r.users {
-		text, there := r.w.file(u, "/download/"+r.feed+"/f.csv")
-		use := r.w.usage(u)
+		text, there := r.w.File(u, "/download/"+r.feed+"/f.csv")
+		use := r.w.Usage(u)
 		fmt.Fprintf(&b, "%c: %q %v, %d bytes in %d files;", 'a'+i, text, there, use.Bytes, use.Files)
 		for _, d := range r.w.deliveries(u.Name) {
 			fmt.Fprintf(&b, " %s", d.State)
 		}
 		b.WriteString("\n")
 	}
-	fmt.Fprintf(&b, "%d publications, %d subscriptions\n", r.w.count("publications WHERE feed = $1", r.feed),
-		r.w.count("subscriptions WHERE feed = $1", r.feed))
+	fmt.Fprintf(&b, "%d publications, %d subscriptions\n", r.w.Count("publications WHERE feed = $1", r.feed),
+		r.w.Count("subscriptions WHERE feed = $1", r.feed))
 	return b.String()
 }
 
 func (r *run) check() error {
-	if err := testkit.Books(r.w.db, r.w.blobs); err != nil {
+	if err := testkit.Books(r.w.DB, r.w.Blobs); err != nil {
 		return err
 	}
-	return testkit.Strays(r.w.db, r.w.dir, r.underWay)
+	return testkit.Strays(r.w.DB, r.w.Root, r.underWay)
 }
 
 // operations are those that store, place or take back what is published.
@@ -87,7 +87,7 @@ var operations = map[string]func(r *run) testkit.Operation{
 		return testkit.Operation{Begin: func() {
 			r.begin()
 			_, err := r.w.service.Publish(ctx, "test", r.to("all"))
-			testkit.Must(r.w.t, err)
+			r.w.Must(err)
 		}, Do: func(c context.Context) error {
 			p, err := r.w.service.Publish(c, "test", r.to("all"))
 			if err == nil && !p.Repeated {
@@ -100,7 +100,7 @@ var operations = map[string]func(r *run) testkit.Operation{
 		return testkit.Operation{Begin: func() {
 			r.begin()
 			_, err := r.w.service.Publish(ctx, "test", to(r.feed, "all", "f.csv", "old"))
-			testkit.Must(r.w.t, err)
+			r.w.Must(err)
 		}, Do: func(c context.Context) error {
 			_, err := r.w.service.Publish(c, "test", r.to("all"))
 			return err
@@ -110,9 +110,9 @@ var operations = map[string]func(r *run) testkit.Operation{
 		return testkit.Operation{Begin: func() {
 			r.begin()
 			up, err := r.w.service.BeginUpload("test", int64(len(sent)))
-			testkit.Must(r.w.t, err)
+			r.w.Must(err)
 			_, err = r.w.service.Append(up.ID, 0, bytes.NewReader([]byte(sent)))
-			testkit.Must(r.w.t, err)
+			r.w.Must(err)
 			r.upload, r.underWay = up.ID, 1
 		}, Do: func(c context.Context) error {
 			p := r.to("all")
@@ -127,11 +127,11 @@ var operations = map[string]func(r *run) testkit.Operation{
 	"over sftp": func(r *run) testkit.Operation {
 		return testkit.Operation{Do: func(c context.Context) error {
 			in, err := r.w.service.NewIncoming()
-			testkit.Must(r.w.t, err)
-			testkit.Must(r.w.t, in.WriteAt([]byte(sent), 0))
-			testkit.Must(r.w.t, in.Sync())
+			r.w.Must(err)
+			r.w.Must(in.WriteAt([]byte(sent), 0))
+			r.w.Must(in.Sync())
 			_, err = in.Publish(c, "test", r.to("all"))
-			testkit.Must(r.w.t, in.Discard()) // as programs do after an error
+			r.w.Must(in.Discard()) // as programs do after an error
 			return err
 		}}
 	},
@@ -139,7 +139,7 @@ var operations = map[string]func(r *run) testkit.Operation{
 		return testkit.Operation{Begin: func() {
 			r.begin()
 			_, err := r.w.service.Publish(ctx, "test", r.to("all"))
-			testkit.Must(r.w.t, err)
+			r.w.Must(err)
 		}, Do: func(c context.Context) error {
 			_, err := r.w.service.Subscribe(c, "test", r.feed, model.NewSubscription{User: r.c, Days: 30})
 			return err
@@ -149,7 +149,7 @@ var operations = map[string]func(r *run) testkit.Operation{
 		return testkit.Operation{Begin: func() {
 			r.begin()
 			_, err := r.w.service.Publish(ctx, "test", r.to("all"))
-			testkit.Must(r.w.t, err)
+			r.w.Must(err)
 			r.delivery = r.w.deliveries(r.a)[0].ID
 		}, Do: func(c context.Context) error {
 			_, err := r.w.service.Withdraw(c, "test", r.delivery, "a mistake")
@@ -163,7 +163,7 @@ var operations = map[string]func(r *run) testkit.Operation{
 func TestEveryStepOfAPublication(t *testing.T) {
 	testkit.OnBothSteps(t, func(t *testing.T, on testkit.Stepped) {
 		w := newWorld(t, on.URL)
-		w.asked.Proxy = on.Proxy
+		w.Asked.Proxy = on.Proxy
 		for name, operation := range operations {
 			t.Run(name, func(t *testing.T) {
 				r := &run{w: w.begin(t)}
@@ -172,7 +172,7 @@ func TestEveryStepOfAPublication(t *testing.T) {
 				if o.Begin == nil {
 					o.Begin = r.begin
 				}
-				t.Logf("%d runs", w.asked.Steps(t, o))
+				t.Logf("%d runs", w.Asked.Steps(t, o))
 			})
 		}
 	})
@@ -183,13 +183,13 @@ func TestEveryStepOfAPublication(t *testing.T) {
 func TestEveryStepOfAFanOut(t *testing.T) {
 	testkit.OnBothSteps(t, func(t *testing.T, on testkit.Stepped) {
 		w := newWorld(t, on.URL)
-		w.asked.Proxy = on.Proxy
+		w.Asked.Proxy = on.Proxy
 		w.begin(t)
 		w.crowd()
 		w.publish("data", "all", "first.csv", sent) // it makes the folders, and no later one does
 		n := 0
 		key := func() string { return fmt.Sprintf("%d.csv", n) }
-		t.Logf("%d runs", w.asked.Steps(t, testkit.Operation{Every: 500, From: 100 * on.From,
+		t.Logf("%d runs", w.Asked.Steps(t, testkit.Operation{Every: 500, From: 100 * on.From,
 			Begin: func() { n++ },
 			Do: func(c context.Context) error {
 				p := to("data", "all", key(), sent)
@@ -198,13 +198,13 @@ func TestEveryStepOfAFanOut(t *testing.T) {
 				return err
 			},
 			Check: func() error {
-				return errors.Join(testkit.Books(w.db, w.blobs), testkit.Strays(w.db, w.dir, 0))
+				return errors.Join(testkit.Books(w.DB, w.Blobs), testkit.Strays(w.DB, w.Root, 0))
 			},
 			End: func() string {
 				testkit.Must(t, w.service.Resume(ctx, slog.New(slog.DiscardHandler))) // as it does once a minute
-				return fmt.Sprintf("%d publications in %d mailboxes, %d unplaced", w.count("publications WHERE name = $1", key()),
-					w.count("deliveries d JOIN publications p ON p.id = d.publication_id WHERE p.name = $1", key()),
-					w.count("publications WHERE placed_up_to IS NOT NULL"))
+				return fmt.Sprintf("%d publications in %d mailboxes, %d unplaced", w.Count("publications WHERE name = $1", key()),
+					w.Count("deliveries d JOIN publications p ON p.id = d.publication_id WHERE p.name = $1", key()),
+					w.Count("publications WHERE placed_up_to IS NOT NULL"))
 			}}))
 	})
 }

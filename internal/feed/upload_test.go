@@ -19,10 +19,10 @@ var uploadStories = stories{
 		w.part(up, 0, "01234", 5)
 		w.part(up, 5, "56789", 10)
 		p := fromUpload(up, "a.csv")
-		p.Size, p.SHA256 = 10, hash("0123456789")
+		p.Size, p.SHA256 = 10, testkit.Hash("0123456789")
 		out, err := w.service.Publish(ctx, "test", p)
 		testkit.Must(t, err)
-		if out.Size != 10 || out.SHA256 != hash("0123456789") || out.Deliveries != 1 {
+		if out.Size != 10 || out.SHA256 != testkit.Hash("0123456789") || out.Deliveries != 1 {
 			t.Fatalf("published %+v", out)
 		}
 		w.wantFile(u, "/download/data/a.csv", "0123456789")
@@ -55,7 +55,7 @@ var uploadStories = stories{
 		w.refused(fromUpload(up, "a.csv"), fault.Conflict, "4 of 10 bytes")
 		w.part(up, 4, "456789", 10)
 		if out, err := w.service.Publish(ctx, "test", fromUpload(up, "a.csv")); err != nil ||
-			out.SHA256 != hash("0123456789") {
+			out.SHA256 != testkit.Hash("0123456789") {
 			t.Fatalf("published %+v, %v", out, err)
 		}
 	},
@@ -105,7 +105,8 @@ var uploadStories = stories{
 		w.part(up, 4, "45", 6)
 		_, err = w.service.Append(up, 6, strings.NewReader("6"))
 		testkit.WantKind(t, err, fault.TooLarge)
-		if out, err := w.service.Publish(ctx, "test", fromUpload(up, "a.csv")); err != nil || out.SHA256 != hash("012345") {
+		if out, err := w.service.Publish(ctx, "test", fromUpload(up, "a.csv")); err != nil ||
+			out.SHA256 != testkit.Hash("012345") {
 			t.Fatalf("published %+v, %v", out, err)
 		}
 	},
@@ -126,7 +127,7 @@ var uploadStories = stories{
 		w.part(up, 0, "a;b\n", 4)
 		w.refused(fromUpload(up, "a.pdf"), fault.Invalid, "does not begin like one")
 		p := fromUpload(up, "a.csv")
-		p.SHA256 = hash("another")
+		p.SHA256 = testkit.Hash("another")
 		w.refused(p, fault.Invalid, "SHA-256")
 		_, err := w.service.Publish(ctx, "test", fromUpload(up, "a.csv"))
 		testkit.Must(t, err)
@@ -148,7 +149,7 @@ var uploadStories = stories{
 		w.wantFile(u, "/download/data/a.csv", "0123")
 	},
 	"an upload that nobody is entitled to waits for a subscriber": func(t *testing.T, w *world) {
-		u := w.user("acme", "")
+		u := w.Customer("acme")
 		w.feed("data")
 		up := w.beginUpload(-1)
 		w.part(up, 0, "0123", 4)
@@ -176,9 +177,9 @@ var uploadStories = stories{
 		w.acme()
 		left, goesOn := w.beginUpload(-1), w.beginUpload(-1)
 		w.part(left, 0, "0123", 4)
-		w.pass(6 * day)
+		w.Pass(6 * day)
 		w.part(goesOn, 0, "0123", 4)
-		w.pass(2 * day)
+		w.Pass(2 * day)
 		w.open() // how old it is survives a restart
 		running, cancel := context.WithCancel(ctx)
 		done := make(chan struct{})
@@ -201,27 +202,27 @@ var uploadStories = stories{
 }
 
 func (w *world) beginUpload(size int64) string {
-	w.t.Helper()
+	w.Helper()
 	up, err := w.service.BeginUpload("test", size)
-	testkit.Must(w.t, err)
+	w.Must(err)
 	return up.ID
 }
 
 func (w *world) part(id string, at int64, text string, offset int64) {
-	w.t.Helper()
+	w.Helper()
 	up, err := w.service.Append(id, at, strings.NewReader(text))
-	testkit.Must(w.t, err)
+	w.Must(err)
 	if up.Offset != offset {
-		w.t.Fatalf("the upload stands at %d, want %d", up.Offset, offset)
+		w.Fatalf("the upload stands at %d, want %d", up.Offset, offset)
 	}
 }
 
 func (w *world) wantOffset(id string, offset int64) {
-	w.t.Helper()
+	w.Helper()
 	up, err := w.service.UploadStatus(id)
-	testkit.Must(w.t, err)
+	w.Must(err)
 	if up.Offset != offset {
-		w.t.Fatalf("the upload stands at %d, want %d", up.Offset, offset)
+		w.Fatalf("the upload stands at %d, want %d", up.Offset, offset)
 	}
 }
 

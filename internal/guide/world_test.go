@@ -19,8 +19,6 @@ func must(t testing.TB, err error) {
 	}
 }
 
-func ptr[T any](v T) *T { return &v }
-
 // card is a partner's card with something in every field.
 func card() guide.Card {
 	day := func(s string) time.Time { t, _ := time.Parse(time.DateOnly, s); return t }
@@ -33,9 +31,9 @@ func card() guide.Card {
 			{Path: "/reports", Does: "fetch files"}},
 		AllowIPs: []string{"203.0.113.0/24", "2001:db8::/32"},
 		Keys: []model.Key{
-			{Type: "ssh-ed25519", Fingerprint: "SHA256:first", ExpiresAt: ptr(day("2027-03-04"))},
-			{Type: "ecdsa-sha2-nistp256", Fingerprint: "SHA256:second", RetiresAt: ptr(day("2026-05-06")),
-				ExpiresAt: ptr(day("2028-01-01"))},
+			{Type: "ssh-ed25519", Fingerprint: "SHA256:first", ExpiresAt: new(day("2027-03-04"))},
+			{Type: "ecdsa-sha2-nistp256", Fingerprint: "SHA256:second", RetiresAt: new(day("2026-05-06")),
+				ExpiresAt: new(day("2028-01-01"))},
 			{Type: "ssh-ed25519", Fingerprint: "SHA256:third"}},
 		Support: guide.Support{Email: "help@example.com", URL: "https://help.example.com/sftp", Phone: "+61 2 5550 0000"},
 		Feeds: []guide.Feed{{Name: "cdr", Dir: "/reports/cdr", Types: []string{"csv", "pdf"}, Retention: "12mo"},

@@ -18,414 +18,378 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-func TestLinks(t *testing.T) {
-	stories := map[string]func(*testing.T, *world){
-		"a link is made, looked at and opened once":      opened,
-		"key file and passphrase go to different people": apart,
-		"two links made at once keep their people apart": apartAtOnce,
-		"what is refused":                                           refused,
-		"of fifty at once one wins":                                 race,
-		"content that does not fit leaves the link waiting":         wrongContent,
-		"it is over after exactly 72 hours":                         expired,
-		"a revoked link is forgotten":                               revoked,
-		"an opened link proves the address":                         verified,
-		"an address that two have is verified for the one meant":    verifiedAmbiguous,
-		"links are listed with their states":                        listed,
-		"two keepers expire a link once":                            expiredByTwo,
-		"a keeper expires links until it is told to stop":           keeperRuns,
-		"a failed transaction hands nothing over, and can be tried": failsLate,
-		"a lost answer hands over what was used up":                 answerLost,
-		"a lost opening leaves the link waiting":                    openingLost,
-		"whose opening was lost may find another's":                 openedByAnother,
-		"an outcome that stays unknown is called so":                staysUnknown,
-	}
-	testkit.OnBoth(t, func(t *testing.T, url string) {
-		w := newWorld(t, url)
-		for name, story := range stories {
-			t.Run(name, func(t *testing.T) { story(t, w.begin(t)) })
+var linkStories = testkit.Stories[*world]{
+	"a link is made, looked at and opened once": func(t *testing.T, w *world) {
+		l := w.make(model.LinkKey, w.jo)
+		if l.State != model.LinkWaiting || l.Contact != "jo@acme.example" || l.ExpiresAt.Sub(l.CreatedAt) != 72*time.Hour {
+			t.Fatalf("%+v", l)
 		}
-	})
-}
+		for range 3 { // looking takes nothing
+			got, err := w.service.Waiting(ctx, l.token)
+			if err != nil || got.ID != l.ID || got.User != "acme" || got.Kind != model.LinkKey {
+				t.Fatalf("%+v, %v", got, err)
+			}
+		}
+		w.wantRow(l, "waiting", "sealed key")
+		held, err := w.open(l)
+		if err != nil || string(held) != "sealed key" {
+			t.Fatalf("%q, %v", held, err)
+		}
+		w.wantRow(l, "opened", "")
+		w.wantGone(l)
+		if made, opened := w.Audited("link.make"), w.Audited("link.open"); len(made) != 1 || made[0] != "test" ||
+			len(opened) != 1 || opened[0] != "contact:jo@acme.example" {
+			t.Fatalf("audit: made by %v, opened by %v", made, opened)
+		}
+	},
+	"key file and passphrase go to different people": func(t *testing.T, w *world) {
+		w.make(model.LinkKey, w.jo)
+		_, err := w.ask(model.LinkPassphrase, w.jo.ID)
+		testkit.WantKind(t, err, fault.Denied)
+		_, err = w.ask(model.LinkPassphrase, "JO@acme.example")
+		testkit.WantKind(t, err, fault.Denied)
+		phrase := w.make(model.LinkPassphrase, w.ann)
+		_, err = w.ask(model.LinkKey, w.ann.ID)
+		testkit.WantKind(t, err, fault.Denied)
+		_, err = w.open(phrase) // what was opened has reached its person
+		testkit.Must(t, err)
+		_, err = w.ask(model.LinkKey, w.ann.ID)
+		testkit.WantKind(t, err, fault.Denied)
+		w.make(model.LinkKey, w.jo) // the same half again is no danger
+		_, err = w.ask(model.LinkKey, w.ann.ID, func(n *model.NewLink) { n.Fingerprint = print("other") })
+		testkit.Must(t, err)
 
-func opened(t *testing.T, w *world) {
-	l := w.make(model.LinkKey, w.jo)
-	if l.State != model.LinkWaiting || l.Contact != "jo@acme.example" || l.ExpiresAt.Sub(l.CreatedAt) != 72*time.Hour {
-		t.Fatalf("%+v", l)
-	}
-	for range 3 { // looking takes nothing
-		got, err := w.service.Waiting(ctx, l.token)
-		if err != nil || got.ID != l.ID || got.User != "acme" || got.Kind != model.LinkKey {
+		// A link that nobody opened reached nobody.
+		third := w.Verified("acme", "sam@acme.example")
+		l := w.make(model.LinkKey, third)
+		_, err = w.service.Revoke(ctx, "test", l.ID)
+		testkit.Must(t, err)
+		w.make(model.LinkPassphrase, third)
+	},
+	"two links made at once keep their people apart": func(t *testing.T, w *world) {
+		for i := range 10 {
+			key := func(n *model.NewLink) { n.Fingerprint = print(fmt.Sprint(i)) }
+			var wg sync.WaitGroup
+			var made atomic.Int32
+			for j, kind := range []string{model.LinkKey, model.LinkPassphrase} {
+				token := sha256.Sum256(fmt.Append(nil, i, j))
+				n := model.NewLink{Kind: kind, User: "acme", Contact: w.jo.ID, Token: token[:], Sealed: []byte("x")}
+				key(&n)
+				wg.Go(func() {
+					if _, err := w.service.Make(ctx, "test", n); err == nil {
+						made.Add(1)
+					} else if !fault.Is(err, fault.Denied) {
+						t.Error(err)
+					}
+				})
+			}
+			wg.Wait()
+			if made.Load() != 1 {
+				t.Fatalf("%d halves went to one person", made.Load())
+			}
+		}
+	},
+	"what is refused": func(t *testing.T, w *world) {
+		new, err := w.Accounts.AddContact(ctx, "test",
+			model.NewContact{Account: "acme", Name: "New", Email: "new@acme.example"})
+		testkit.Must(t, err)
+		sam := w.Verified("globex", "sam@globex.example")
+		gone := w.Verified("acme", "gone@acme.example")
+		_, err = w.Accounts.ContactLeaves(ctx, "test", gone.ID)
+		testkit.Must(t, err)
+		for name, c := range map[string]struct {
+			kind   string
+			change func(*model.NewLink)
+			want   fault.Kind
+		}{
+			"an address that is not verified": {model.LinkKey, func(n *model.NewLink) { n.Contact = new.ID }, fault.Conflict},
+			"another account's contact":       {model.LinkKey, func(n *model.NewLink) { n.Contact = sam.ID }, fault.NotFound},
+			"who has left": {model.LinkKey, func(n *model.NewLink) { n.Contact = gone.Email },
+				fault.NotFound},
+			"nobody":        {model.LinkKey, func(n *model.NewLink) { n.Contact = "" }, fault.NotFound},
+			"nobody's user": {model.LinkKey, func(n *model.NewLink) { n.User = "initech" }, fault.NotFound},
+			"no user":       {model.LinkKey, func(n *model.NewLink) { n.User = "" }, fault.Invalid},
+			"no key": {model.LinkPassphrase, func(n *model.NewLink) { n.Fingerprint = "" },
+				fault.Invalid},
+			"a mistyped key": {model.LinkKey, func(n *model.NewLink) { n.Fingerprint = n.Fingerprint[1:] },
+				fault.Invalid},
+			"an unknown kind": {"poem", func(*model.NewLink) {}, fault.Invalid},
+			"a short token":   {model.LinkKey, func(n *model.NewLink) { n.Token = n.Token[:31] }, fault.Invalid},
+			"nothing in it":   {model.LinkKey, func(n *model.NewLink) { n.Sealed = nil }, fault.Invalid},
+			"something in a proof": {model.LinkVerify, func(n *model.NewLink) { n.Sealed = []byte("x") },
+				fault.Invalid},
+			"far too much in it": {model.LinkKey, func(n *model.NewLink) { n.Sealed = make([]byte, 300<<10) },
+				fault.Invalid},
+		} {
+			if _, err := w.ask(c.kind, w.jo.ID, c.change); !fault.Is(err, c.want) {
+				t.Errorf("%s: %v, want %v", name, err, c.want)
+			}
+		}
+		if list, err := w.service.Links(ctx, model.OfUserFilter{}); err != nil || len(list) > 0 ||
+			len(w.Audited("link.make")) > 0 {
+			t.Fatalf("%v, %v", list, err)
+		}
+		l := w.make(model.LinkKey, w.jo)
+		_, err = w.ask(model.LinkKey, w.jo.ID, func(n *model.NewLink) { n.Token = l.token })
+		testkit.WantKind(t, err, fault.Exists)
+	},
+	"of fifty at once one wins": func(t *testing.T, w *world) {
+		l := w.make(model.LinkKey, w.jo)
+		var wg sync.WaitGroup
+		var won, lost atomic.Int32
+		begin := make(chan struct{})
+		for range 50 {
+			wg.Go(func() {
+				<-begin
+				var held []byte
+				err := w.service.Open(ctx, l.token, "203.0.113.7",
+					func(_ model.Link, sealed []byte) error { held = sealed; return nil })
+				switch {
+				case err == nil && string(held) == "sealed key":
+					won.Add(1)
+				case fault.Is(err, fault.NotFound):
+					lost.Add(1)
+				default:
+					t.Errorf("%q, %v", held, err)
+				}
+			})
+		}
+		close(begin)
+		wg.Wait()
+		if won.Load() != 1 || lost.Load() != 49 || len(w.Audited("link.open")) != 1 {
+			t.Fatalf("%d won, %d lost, %v", won.Load(), lost.Load(), w.Audited("link.open"))
+		}
+		w.wantRow(l, "opened", "")
+	},
+	"content that does not fit leaves the link waiting": func(t *testing.T, w *world) {
+		l := w.make(model.LinkKey, w.jo)
+		for _, want := range []error{fault.E("t", fault.NotFound, "This link does not work."), errors.New("boom")} {
+			err := w.service.Open(ctx, l.token, "203.0.113.7", func(model.Link, []byte) error { return want })
+			if fault.KindIn(err) != fault.KindIn(want) {
+				t.Fatalf("%v, want %v", err, want)
+			}
+			w.wantRow(l, "waiting", "sealed key")
+		}
+		if len(w.Audited("link.open")) > 0 {
+			t.Fatal("it was noted as opened")
+		}
+		held, err := w.open(l)
+		if err != nil || string(held) != "sealed key" {
+			t.Fatalf("%q, %v", held, err)
+		}
+	},
+	"it is over after exactly 72 hours": func(t *testing.T, w *world) {
+		early, late := w.make(model.LinkKey, w.jo), w.make(model.LinkPassphrase, w.ann)
+		w.Pass(72*time.Hour - time.Microsecond)
+		testkit.Must(t, w.service.Expire(ctx))
+		_, err := w.service.Waiting(ctx, early.token)
+		testkit.Must(t, err)
+		held, err := w.open(early)
+		if err != nil || string(held) != "sealed key" {
+			t.Fatalf("a microsecond before its end: %q, %v", held, err)
+		}
+		w.Pass(time.Microsecond)
+		w.wantGone(late) // before any keeper looked
+		w.wantRow(late, "waiting", "sealed passphrase")
+		testkit.Must(t, w.service.Expire(ctx))
+		testkit.Must(t, w.service.Expire(ctx))
+		w.wantRow(late, "expired", "")
+		w.wantGone(late)
+		if got := w.Audited("link.expire"); len(got) != 1 || got[0] != "system:keeper" {
+			t.Fatalf("audit: %v", got)
+		}
+		w.make(model.LinkKey, w.ann) // it reached nobody
+	},
+	"a revoked link is forgotten": func(t *testing.T, w *world) {
+		l := w.make(model.LinkKey, w.jo)
+		got, err := w.service.Revoke(ctx, "boss", l.ID)
+		if err != nil || got.State != model.LinkRevoked {
 			t.Fatalf("%+v, %v", got, err)
 		}
-	}
-	w.wantRow(l, "waiting", "sealed key")
-	held, err := w.open(l)
-	if err != nil || string(held) != "sealed key" {
-		t.Fatalf("%q, %v", held, err)
-	}
-	w.wantRow(l, "opened", "")
-	w.wantGone(l)
-	if made, opened := w.audits("link.make"), w.audits("link.open"); len(made) != 1 || made[0] != "test" ||
-		len(opened) != 1 || opened[0] != "contact:jo@acme.example" {
-		t.Fatalf("audit: made by %v, opened by %v", made, opened)
-	}
-}
-
-func apart(t *testing.T, w *world) {
-	w.make(model.LinkKey, w.jo)
-	_, err := w.ask(model.LinkPassphrase, w.jo.ID)
-	testkit.WantKind(t, err, fault.Denied)
-	_, err = w.ask(model.LinkPassphrase, "JO@acme.example")
-	testkit.WantKind(t, err, fault.Denied)
-	phrase := w.make(model.LinkPassphrase, w.ann)
-	_, err = w.ask(model.LinkKey, w.ann.ID)
-	testkit.WantKind(t, err, fault.Denied)
-	_, err = w.open(phrase) // what was opened has reached its person
-	testkit.Must(t, err)
-	_, err = w.ask(model.LinkKey, w.ann.ID)
-	testkit.WantKind(t, err, fault.Denied)
-	w.make(model.LinkKey, w.jo) // the same half again is no danger
-	_, err = w.ask(model.LinkKey, w.ann.ID, func(n *model.NewLink) { n.Fingerprint = print("other") })
-	testkit.Must(t, err)
-
-	// A link that nobody opened reached nobody.
-	third := w.person("acme", "sam@acme.example")
-	l := w.make(model.LinkKey, third)
-	_, err = w.service.Revoke(ctx, "test", l.ID)
-	testkit.Must(t, err)
-	w.make(model.LinkPassphrase, third)
-}
-
-func apartAtOnce(t *testing.T, w *world) {
-	for i := range 10 {
-		key := func(n *model.NewLink) { n.Fingerprint = print(fmt.Sprint(i)) }
+		w.wantRow(l, "revoked", "")
+		w.wantGone(l)
+		_, err = w.service.Revoke(ctx, "boss", l.ID)
+		testkit.WantKind(t, err, fault.Conflict)
+		o := w.make(model.LinkKey, w.jo)
+		_, err = w.open(o)
+		testkit.Must(t, err)
+		_, err = w.service.Revoke(ctx, "boss", o.ID)
+		testkit.WantKind(t, err, fault.Conflict)
+		_, err = w.service.Revoke(ctx, "boss", "nothing")
+		testkit.WantKind(t, err, fault.NotFound)
+		if got := w.Audited("link.revoke"); len(got) != 1 || got[0] != "boss" {
+			t.Fatalf("audit: %v", got)
+		}
+	},
+	"an opened link proves the address": func(t *testing.T, w *world) {
+		c, err := w.Accounts.AddContact(ctx, "test",
+			model.NewContact{Account: "acme", Name: "New", Email: "new@acme.example"})
+		testkit.Must(t, err)
+		l := w.make(model.LinkVerify, c)
+		w.Pass(time.Hour)
+		held, err := w.open(l)
+		if err != nil || held != nil {
+			t.Fatalf("%q, %v", held, err)
+		}
+		if c, err = w.Accounts.Contact(ctx, c.ID); err != nil || c.VerifiedAt == nil || !c.VerifiedAt.Equal(w.Clock()) ||
+			c.Verified != "by link" {
+			t.Fatalf("%+v, %v", c, err)
+		}
+		w.wantGone(l)
+		w.make(model.LinkKey, c)
+	},
+	"an address that two have is verified for the one meant": func(t *testing.T, w *world) {
+		twin := w.Verified("globex", "jo@acme.example")
+		_, err := w.ask(model.LinkVerify, "jo@acme.example")
+		testkit.WantKind(t, err, fault.Conflict)
+		l, err := w.ask(model.LinkVerify, twin.ID)
+		if err != nil || l.ContactID != twin.ID {
+			t.Fatalf("%+v, %v", l, err)
+		}
+		_, err = w.ask(model.LinkKey, "jo@acme.example") // the user's own contact is meant
+		testkit.Must(t, err)
+	},
+	"links are listed with their states": func(t *testing.T, w *world) {
+		links := []link{w.make(model.LinkKey, w.jo), w.make(model.LinkPassphrase, w.ann), w.make(model.LinkVerify, w.jo)}
+		_, err := w.open(links[0])
+		testkit.Must(t, err)
+		_, err = w.service.Revoke(ctx, "test", links[1].ID)
+		testkit.Must(t, err)
+		w.Pass(72 * time.Hour)
+		list, err := w.service.Links(ctx, model.OfUserFilter{})
+		testkit.Must(t, err)
+		if len(list) != 3 || list[0].State != model.LinkExpired || list[1].State != model.LinkRevoked ||
+			list[2].State != model.LinkOpened ||
+			list[2].OpenedFrom != "203.0.113.7" || list[2].EndedAt == nil || list[2].User != "acme" || list[0].User != "" {
+			t.Fatalf("%+v", list)
+		}
+		if list, err = w.service.Links(ctx, model.OfUserFilter{User: "acme"}); err != nil || len(list) != 2 {
+			t.Fatalf("%+v, %v", list, err)
+		}
+		if list, err = w.service.Links(ctx, model.OfUserFilter{User: "globex"}); err != nil || len(list) != 0 {
+			t.Fatalf("%+v, %v", list, err)
+		}
+	},
+	"two keepers expire a link once": func(t *testing.T, w *world) {
+		for range 20 {
+			w.make(model.LinkKey, w.jo)
+		}
+		w.Pass(72 * time.Hour)
 		var wg sync.WaitGroup
-		var made atomic.Int32
-		for j, kind := range []string{model.LinkKey, model.LinkPassphrase} {
-			token := sha256.Sum256(fmt.Append(nil, i, j))
-			n := model.NewLink{Kind: kind, User: "acme", Contact: w.jo.ID, Token: token[:], Sealed: []byte("x")}
-			key(&n)
+		for range 2 {
 			wg.Go(func() {
-				if _, err := w.service.Make(ctx, "test", n); err == nil {
-					made.Add(1)
-				} else if !fault.Is(err, fault.Denied) {
+				if err := w.service.Expire(ctx); err != nil {
 					t.Error(err)
 				}
 			})
 		}
 		wg.Wait()
-		if made.Load() != 1 {
-			t.Fatalf("%d halves went to one person", made.Load())
+		if got := w.Audited("link.expire"); len(got) != 20 {
+			t.Fatalf("20 links wrote %d rows", len(got))
 		}
-	}
-}
-
-func refused(t *testing.T, w *world) {
-	new, err := w.accounts.AddContact(ctx, "test",
-		model.NewContact{Account: "acme", Name: "New", Email: "new@acme.example"})
-	testkit.Must(t, err)
-	sam := w.person("globex", "sam@globex.example")
-	gone := w.person("acme", "gone@acme.example")
-	_, err = w.accounts.ContactLeaves(ctx, "test", gone.ID)
-	testkit.Must(t, err)
-	for name, c := range map[string]struct {
-		kind   string
-		change func(*model.NewLink)
-		want   fault.Kind
-	}{
-		"an address that is not verified": {model.LinkKey, func(n *model.NewLink) { n.Contact = new.ID }, fault.Conflict},
-		"another account's contact":       {model.LinkKey, func(n *model.NewLink) { n.Contact = sam.ID }, fault.NotFound},
-		"who has left":                    {model.LinkKey, func(n *model.NewLink) { n.Contact = gone.Email }, fault.NotFound},
-		"nobody":                          {model.LinkKey, func(n *model.NewLink) { n.Contact = "" }, fault.NotFound},
-		"nobody's user":                   {model.LinkKey, func(n *model.NewLink) { n.User = "initech" }, fault.NotFound},
-		"no user":                         {model.LinkKey, func(n *model.NewLink) { n.User = "" }, fault.Invalid},
-		"no key": {model.LinkPassphrase, func(n *model.NewLink) { n.Fingerprint = "" },
-			fault.Invalid},
-		"a mistyped key": {model.LinkKey, func(n *model.NewLink) { n.Fingerprint = n.Fingerprint[1:] },
-			fault.Invalid},
-		"an unknown kind": {"poem", func(*model.NewLink) {}, fault.Invalid},
-		"a short token":   {model.LinkKey, func(n *model.NewLink) { n.Token = n.Token[:31] }, fault.Invalid},
-		"nothing in it":   {model.LinkKey, func(n *model.NewLink) { n.Sealed = nil }, fault.Invalid},
-		"something in a proof": {model.LinkVerify, func(n *model.NewLink) { n.Sealed = []byte("x") },
-			fault.Invalid},
-		"far too much in it": {model.LinkKey, func(n *model.NewLink) { n.Sealed = make([]byte, 300<<10) },
-			fault.Invalid},
-	} {
-		if _, err := w.ask(c.kind, w.jo.ID, c.change); !fault.Is(err, c.want) {
-			t.Errorf("%s: %v, want %v", name, err, c.want)
+	},
+	"a keeper expires links until it is told to stop": func(t *testing.T, w *world) {
+		l := w.make(model.LinkKey, w.jo)
+		w.Pass(73 * time.Hour)
+		ctx, cancel := context.WithCancel(ctx)
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			w.service.Keep(ctx, slog.New(slog.DiscardHandler))
+		}()
+		testkit.Eventually(t, "the keeper expires a link", func() bool { state, _ := w.row(l); return state == "expired" })
+		cancel()
+		<-done
+	},
+	// The database refuses the audit row, after the content was taken out.
+	"a failed transaction hands nothing over, and can be tried": func(t *testing.T, w *world) {
+		l := w.make(model.LinkKey, w.jo)
+		_, err := w.DB.Exec("ALTER TABLE audit RENAME TO away")
+		testkit.Must(t, err)
+		_, err = w.open(l)
+		testkit.WantKind(t, err, fault.Unavailable)
+		_, err = w.DB.Exec("ALTER TABLE away RENAME TO audit")
+		testkit.Must(t, err)
+		w.wantRow(l, "waiting", "sealed key")
+		held, err := w.open(l)
+		if err != nil || string(held) != "sealed key" {
+			t.Fatalf("%q, %v", held, err)
 		}
-	}
-	if list, err := w.service.Links(ctx, model.OfUserFilter{}); err != nil || len(list) > 0 ||
-		len(w.audits("link.make")) > 0 {
-		t.Fatalf("%v, %v", list, err)
-	}
-	l := w.make(model.LinkKey, w.jo)
-	_, err = w.ask(model.LinkKey, w.jo.ID, func(n *model.NewLink) { n.Token = l.token })
-	testkit.WantKind(t, err, fault.Exists)
-}
-
-func race(t *testing.T, w *world) {
-	l := w.make(model.LinkKey, w.jo)
-	var wg sync.WaitGroup
-	var won, lost atomic.Int32
-	begin := make(chan struct{})
-	for range 50 {
-		wg.Go(func() {
-			<-begin
-			var held []byte
-			err := w.service.Open(ctx, l.token, "203.0.113.7",
-				func(_ model.Link, sealed []byte) error { held = sealed; return nil })
-			switch {
-			case err == nil && string(held) == "sealed key":
-				won.Add(1)
-			case fault.Is(err, fault.NotFound):
-				lost.Add(1)
-			default:
-				t.Errorf("%q, %v", held, err)
+	},
+	"a lost answer hands over what was used up": func(t *testing.T, w *world) {
+		for _, kind := range []string{model.LinkKey, model.LinkVerify} {
+			l := w.make(kind, w.jo)
+			w.Asked.LoseCommits(true, 1)
+			held, err := w.open(l)
+			w.Asked.Stop()
+			if want := map[string]string{model.LinkKey: "sealed key"}[kind]; err != nil || string(held) != want {
+				t.Fatalf("%s: the link is used up, and was handed over as %q, %v", kind, held, err)
 			}
-		})
-	}
-	close(begin)
-	wg.Wait()
-	if won.Load() != 1 || lost.Load() != 49 || len(w.audits("link.open")) != 1 {
-		t.Fatalf("%d won, %d lost, %v", won.Load(), lost.Load(), w.audits("link.open"))
-	}
-	w.wantRow(l, "opened", "")
-}
-
-func wrongContent(t *testing.T, w *world) {
-	l := w.make(model.LinkKey, w.jo)
-	for _, want := range []error{fault.E("t", fault.NotFound, "This link does not work."), errors.New("boom")} {
-		err := w.service.Open(ctx, l.token, "203.0.113.7", func(model.Link, []byte) error { return want })
-		if fault.KindIn(err) != fault.KindIn(want) {
-			t.Fatalf("%v, want %v", err, want)
+			w.wantRow(l, "opened", "")
+			w.wantGone(l)
+		}
+		if n := len(w.Audited("link.open")); n != 2 {
+			t.Fatalf("2 openings wrote %d rows", n)
+		}
+	},
+	"a lost opening leaves the link waiting": func(t *testing.T, w *world) {
+		l := w.make(model.LinkKey, w.jo)
+		w.Asked.LoseCommits(false, 1)
+		_, err := w.open(l)
+		w.Asked.Stop()
+		testkit.WantKind(t, err, fault.Unavailable)
+		if errors.Is(err, handover.ErrUnknown) {
+			t.Fatalf("it is known that the link waits: %v", err)
 		}
 		w.wantRow(l, "waiting", "sealed key")
-	}
-	if len(w.audits("link.open")) > 0 {
-		t.Fatal("it was noted as opened")
-	}
-	held, err := w.open(l)
-	if err != nil || string(held) != "sealed key" {
-		t.Fatalf("%q, %v", held, err)
-	}
-}
-
-func expired(t *testing.T, w *world) {
-	early, late := w.make(model.LinkKey, w.jo), w.make(model.LinkPassphrase, w.ann)
-	w.pass(72*time.Hour - time.Microsecond)
-	testkit.Must(t, w.service.Expire(ctx))
-	_, err := w.service.Waiting(ctx, early.token)
-	testkit.Must(t, err)
-	held, err := w.open(early)
-	if err != nil || string(held) != "sealed key" {
-		t.Fatalf("a microsecond before its end: %q, %v", held, err)
-	}
-	w.pass(time.Microsecond)
-	w.wantGone(late) // before any keeper looked
-	w.wantRow(late, "waiting", "sealed passphrase")
-	testkit.Must(t, w.service.Expire(ctx))
-	testkit.Must(t, w.service.Expire(ctx))
-	w.wantRow(late, "expired", "")
-	w.wantGone(late)
-	if got := w.audits("link.expire"); len(got) != 1 || got[0] != "system:keeper" {
-		t.Fatalf("audit: %v", got)
-	}
-	w.make(model.LinkKey, w.ann) // it reached nobody
-}
-
-func expiredByTwo(t *testing.T, w *world) {
-	for range 20 {
-		w.make(model.LinkKey, w.jo)
-	}
-	w.pass(72 * time.Hour)
-	var wg sync.WaitGroup
-	for range 2 {
-		wg.Go(func() {
-			if err := w.service.Expire(ctx); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	wg.Wait()
-	if got := w.audits("link.expire"); len(got) != 20 {
-		t.Fatalf("20 links wrote %d rows", len(got))
-	}
-}
-
-func revoked(t *testing.T, w *world) {
-	l := w.make(model.LinkKey, w.jo)
-	got, err := w.service.Revoke(ctx, "boss", l.ID)
-	if err != nil || got.State != model.LinkRevoked {
-		t.Fatalf("%+v, %v", got, err)
-	}
-	w.wantRow(l, "revoked", "")
-	w.wantGone(l)
-	_, err = w.service.Revoke(ctx, "boss", l.ID)
-	testkit.WantKind(t, err, fault.Conflict)
-	o := w.make(model.LinkKey, w.jo)
-	_, err = w.open(o)
-	testkit.Must(t, err)
-	_, err = w.service.Revoke(ctx, "boss", o.ID)
-	testkit.WantKind(t, err, fault.Conflict)
-	_, err = w.service.Revoke(ctx, "boss", "nothing")
-	testkit.WantKind(t, err, fault.NotFound)
-	if got := w.audits("link.revoke"); len(got) != 1 || got[0] != "boss" {
-		t.Fatalf("audit: %v", got)
-	}
-}
-
-func verified(t *testing.T, w *world) {
-	c, err := w.accounts.AddContact(ctx, "test", model.NewContact{Account: "acme", Name: "New", Email: "new@acme.example"})
-	testkit.Must(t, err)
-	l := w.make(model.LinkVerify, c)
-	w.pass(time.Hour)
-	held, err := w.open(l)
-	if err != nil || held != nil {
-		t.Fatalf("%q, %v", held, err)
-	}
-	if c, err = w.accounts.Contact(ctx, c.ID); err != nil || c.VerifiedAt == nil || !c.VerifiedAt.Equal(w.clock()) ||
-		c.Verified != "by link" {
-		t.Fatalf("%+v, %v", c, err)
-	}
-	w.wantGone(l)
-	w.make(model.LinkKey, c)
-}
-
-func verifiedAmbiguous(t *testing.T, w *world) {
-	twin := w.person("globex", "jo@acme.example")
-	_, err := w.ask(model.LinkVerify, "jo@acme.example")
-	testkit.WantKind(t, err, fault.Conflict)
-	l, err := w.ask(model.LinkVerify, twin.ID)
-	if err != nil || l.ContactID != twin.ID {
-		t.Fatalf("%+v, %v", l, err)
-	}
-	_, err = w.ask(model.LinkKey, "jo@acme.example") // the user's own contact is meant
-	testkit.Must(t, err)
-}
-
-func listed(t *testing.T, w *world) {
-	links := []link{w.make(model.LinkKey, w.jo), w.make(model.LinkPassphrase, w.ann), w.make(model.LinkVerify, w.jo)}
-	_, err := w.open(links[0])
-	testkit.Must(t, err)
-	_, err = w.service.Revoke(ctx, "test", links[1].ID)
-	testkit.Must(t, err)
-	w.pass(72 * time.Hour)
-	list, err := w.service.Links(ctx, model.OfUserFilter{})
-	testkit.Must(t, err)
-	if len(list) != 3 || list[0].State != model.LinkExpired || list[1].State != model.LinkRevoked ||
-		list[2].State != model.LinkOpened ||
-		list[2].OpenedFrom != "203.0.113.7" || list[2].EndedAt == nil || list[2].User != "acme" || list[0].User != "" {
-		t.Fatalf("%+v", list)
-	}
-	if list, err = w.service.Links(ctx, model.OfUserFilter{User: "acme"}); err != nil || len(list) != 2 {
-		t.Fatalf("%+v, %v", list, err)
-	}
-	if list, err = w.service.Links(ctx, model.OfUserFilter{User: "globex"}); err != nil || len(list) != 0 {
-		t.Fatalf("%+v, %v", list, err)
-	}
-}
-
-func keeperRuns(t *testing.T, w *world) {
-	l := w.make(model.LinkKey, w.jo)
-	w.pass(73 * time.Hour)
-	ctx, cancel := context.WithCancel(ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		w.service.Keep(ctx, slog.New(slog.DiscardHandler))
-	}()
-	testkit.Eventually(t, "the keeper expires a link", func() bool { state, _ := w.row(l); return state == "expired" })
-	cancel()
-	<-done
-}
-
-// failsLate: the database refuses the audit row, after the content was taken out.
-func failsLate(t *testing.T, w *world) {
-	l := w.make(model.LinkKey, w.jo)
-	_, err := w.db.Exec("ALTER TABLE audit RENAME TO away")
-	testkit.Must(t, err)
-	_, err = w.open(l)
-	testkit.WantKind(t, err, fault.Unavailable)
-	_, err = w.db.Exec("ALTER TABLE away RENAME TO audit")
-	testkit.Must(t, err)
-	w.wantRow(l, "waiting", "sealed key")
-	held, err := w.open(l)
-	if err != nil || string(held) != "sealed key" {
-		t.Fatalf("%q, %v", held, err)
-	}
-}
-
-func answerLost(t *testing.T, w *world) {
-	for _, kind := range []string{model.LinkKey, model.LinkVerify} {
-		l := w.make(kind, w.jo)
-		w.asked.LoseCommits(true, 1)
 		held, err := w.open(l)
-		w.asked.Stop()
-		if want := map[string]string{model.LinkKey: "sealed key"}[kind]; err != nil || string(held) != want {
-			t.Fatalf("%s: the link is used up, and was handed over as %q, %v", kind, held, err)
+		if err != nil || string(held) != "sealed key" {
+			t.Fatalf("%q, %v", held, err)
+		}
+	},
+	"whose opening was lost may find another's": func(t *testing.T, w *world) {
+		l := w.make(model.LinkKey, w.jo)
+		lost := false
+		w.Asked.Watch(func(_ int, statement string, ran bool) error {
+			switch {
+			case statement == "COMMIT" && !ran && !lost:
+				lost = true
+				return testkit.ErrStatement
+			case lost && !ran && strings.HasPrefix(statement, "BEGIN"): // the first look
+				_, err := w.DB.Exec("UPDATE links SET state = 'opened', sealed = NULL WHERE id = $1", l.ID)
+				return err
+			}
+			return nil
+		})
+		_, err := w.open(l)
+		w.Asked.Stop()
+		testkit.WantKind(t, err, fault.NotFound)
+	},
+	"an outcome that stays unknown is called so": func(t *testing.T, w *world) {
+		l := w.make(model.LinkKey, w.jo)
+		lost := false
+		w.Asked.Watch(func(_ int, statement string, ran bool) error {
+			if lost || statement == "COMMIT" && ran {
+				lost = true
+				return testkit.ErrStatement
+			}
+			return nil
+		})
+		short, cancel := context.WithTimeout(ctx, 200*time.Millisecond)
+		defer cancel()
+		err := w.service.Open(short, l.token, "203.0.113.7", func(model.Link, []byte) error { return nil })
+		looks := len(w.Asked.Stop())
+		if !errors.Is(err, handover.ErrUnknown) || looks < 6 {
+			t.Fatalf("after %d statements: %v", looks, err)
 		}
 		w.wantRow(l, "opened", "")
-		w.wantGone(l)
-	}
-	if n := len(w.audits("link.open")); n != 2 {
-		t.Fatalf("2 openings wrote %d rows", n)
-	}
+	},
 }
 
-func openingLost(t *testing.T, w *world) {
-	l := w.make(model.LinkKey, w.jo)
-	w.asked.LoseCommits(false, 1)
-	_, err := w.open(l)
-	w.asked.Stop()
-	testkit.WantKind(t, err, fault.Unavailable)
-	if errors.Is(err, handover.ErrUnknown) {
-		t.Fatalf("it is known that the link waits: %v", err)
-	}
-	w.wantRow(l, "waiting", "sealed key")
-	held, err := w.open(l)
-	if err != nil || string(held) != "sealed key" {
-		t.Fatalf("%q, %v", held, err)
-	}
-}
-
-func openedByAnother(t *testing.T, w *world) {
-	l := w.make(model.LinkKey, w.jo)
-	lost := false
-	w.asked.Watch(func(_ int, statement string, ran bool) error {
-		switch {
-		case statement == "COMMIT" && !ran && !lost:
-			lost = true
-			return testkit.ErrStatement
-		case lost && !ran && strings.HasPrefix(statement, "BEGIN"): // the first look
-			_, err := w.db.Exec("UPDATE links SET state = 'opened', sealed = NULL WHERE id = $1", l.ID)
-			return err
-		}
-		return nil
+func TestLinks(t *testing.T) {
+	testkit.OnBoth(t, func(t *testing.T, url string) {
+		testkit.Tell(t, newWorld(t, url), (*world).begin, linkStories)
 	})
-	_, err := w.open(l)
-	w.asked.Stop()
-	testkit.WantKind(t, err, fault.NotFound)
-}
-
-func staysUnknown(t *testing.T, w *world) {
-	l := w.make(model.LinkKey, w.jo)
-	lost := false
-	w.asked.Watch(func(_ int, statement string, ran bool) error {
-		if lost || statement == "COMMIT" && ran {
-			lost = true
-			return testkit.ErrStatement
-		}
-		return nil
-	})
-	short, cancel := context.WithTimeout(ctx, 200*time.Millisecond)
-	defer cancel()
-	err := w.service.Open(short, l.token, "203.0.113.7", func(model.Link, []byte) error { return nil })
-	looks := len(w.asked.Stop())
-	if !errors.Is(err, handover.ErrUnknown) || looks < 6 {
-		t.Fatalf("after %d statements: %v", looks, err)
-	}
-	w.wantRow(l, "opened", "")
 }
 
 // TestEveryStepOfALink ends the context of each operation at each of its
@@ -433,7 +397,7 @@ func staysUnknown(t *testing.T, w *world) {
 func TestEveryStepOfALink(t *testing.T) {
 	testkit.OnBothSteps(t, func(t *testing.T, on testkit.Stepped) {
 		w := newWorld(t, on.URL).begin(t)
-		w.asked.Proxy = on.Proxy
+		w.Asked.Proxy = on.Proxy
 		var l link
 		var held []byte
 		made := func() { l, held = w.make(model.LinkKey, w.jo), nil }
@@ -455,15 +419,15 @@ func TestEveryStepOfALink(t *testing.T) {
 			}, Done: func(err error) bool { return fault.Is(err, fault.Conflict) }},
 		} {
 			t.Run(name, func(t *testing.T) {
-				w.t = t
+				w.TB = t
 				o.Check = func() error { return nil }
 				o.End = func() string {
 					var state string
 					var sealed []byte
-					testkit.Must(t, w.db.QueryRow("SELECT state, sealed FROM links WHERE token = $1", l.token).Scan(&state, &sealed))
+					testkit.Must(t, w.DB.QueryRow("SELECT state, sealed FROM links WHERE token = $1", l.token).Scan(&state, &sealed))
 					return fmt.Sprintf("%s with %q, handed over %q", state, sealed, held)
 				}
-				t.Logf("%d runs", w.asked.Steps(t, o))
+				t.Logf("%d runs", w.Asked.Steps(t, o))
 			})
 		}
 	})

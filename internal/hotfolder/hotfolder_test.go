@@ -17,10 +17,10 @@ var pickStories = stories{
 	"a file is published when it has stood still": func(t *testing.T, w *world) {
 		w.put("data/acme/a.csv", "1")
 		w.look()
-		w.pass(settle - time.Second)
+		w.Pass(settle - time.Second)
 		w.look()
 		w.wantPublished()
-		w.pass(time.Second)
+		w.Pass(time.Second)
 		w.look()
 		w.wantPublished("acme a.csv 1")
 		w.want("data/acme/processed/a.csv", "1")
@@ -29,7 +29,7 @@ var pickStories = stories{
 		w.settled()
 		w.wantPublished("acme a.csv 1")
 		var via, actor string
-		testkit.Must(t, w.db.QueryRow("SELECT via, actor FROM publications").Scan(&via, &actor))
+		testkit.Must(t, w.DB.QueryRow("SELECT via, actor FROM publications").Scan(&via, &actor))
 		if via != "folder" || actor != hotfolder.Actor {
 			t.Fatalf("it came by %s, from %s", via, actor)
 		}
@@ -97,14 +97,14 @@ var pickStories = stories{
 		w.put("data/acme/a.csv", "1")
 		w.look()
 		testkit.Must(t, os.Remove(w.path("data/acme/a.csv")))
-		w.pass(settle)
+		w.Pass(settle)
 		w.look()
 		w.wantPublished()
 		w.wantNone("data/acme/failed")
 		w.put("data/acme/a.csv", "1") // it counts anew
 		w.look()
 		w.wantPublished()
-		w.pass(settle)
+		w.Pass(settle)
 		w.look()
 		w.wantPublished("acme a.csv 1")
 	},
@@ -121,10 +121,10 @@ var pickStories = stories{
 	"a processed file goes when it has stayed long enough": func(t *testing.T, w *world) {
 		w.put("data/acme/a.csv", "1")
 		w.settled()
-		w.pass(keep - time.Hour)
+		w.Pass(keep - time.Hour)
 		w.look()
 		w.want("data/acme/processed/a.csv", "1")
-		w.pass(2 * time.Hour)
+		w.Pass(2 * time.Hour)
 		w.look()
 		w.wantNone("data/acme/processed/a.csv")
 	},
@@ -133,9 +133,9 @@ var pickStories = stories{
 // settledBut looks, lets something happen, and looks again when what it saw
 // would have stood still.
 func (w *world) settledBut(fn func()) {
-	w.t.Helper()
+	w.Helper()
 	w.look()
-	w.pass(settle)
+	w.Pass(settle)
 	fn()
 	w.look()
 }
@@ -267,7 +267,7 @@ var stopStories = stories{
 	"a file that is still being written goes back, and waits": func(t *testing.T, w *world) {
 		w.put("data/acme/a.csv", "1")
 		w.look()
-		w.pass(settle)
+		w.Pass(settle)
 		w.blobs.reading = func() { w.appendTo("data/acme/.work/a.csv", "2") }
 		w.look()
 		w.blobs.reading = nil
@@ -322,12 +322,12 @@ var stopStories = stories{
 }
 
 func (w *world) appendTo(p, text string) {
-	w.t.Helper()
+	w.Helper()
 	f, err := os.OpenFile(w.path(p), os.O_WRONLY|os.O_APPEND, 0)
-	testkit.Must(w.t, err)
+	w.Must(err)
 	_, err = f.WriteString(text)
-	testkit.Must(w.t, err)
-	testkit.Must(w.t, f.Close())
+	w.Must(err)
+	w.Must(f.Close())
 }
 
 // What the service makes is for the group of the folder's writers, whatever the umask.

@@ -19,10 +19,10 @@ var kernelStories = stories{
 		w.wantPublished()
 		_, err := f.WriteString("2")
 		testkit.Must(t, err)
-		w.pass(2 * time.Hour)
+		w.Pass(2 * time.Hour)
 		w.settled()
 		w.wantPublished()
-		w.pass(2 * time.Hour)
+		w.Pass(2 * time.Hour)
 		w.look()
 		w.wantTold("data/acme/a.csv", "has had the file open")
 		testkit.Must(t, f.Close())
@@ -61,7 +61,7 @@ var kernelStories = stories{
 		if len(w.told) != 3 {
 			t.Fatalf("told are %q", w.told)
 		}
-		w.pass(25 * time.Hour)
+		w.Pass(25 * time.Hour)
 		w.settled()
 		w.wantTold("data/acme/old.part", "a temporary name for a day")
 		testkit.Must(t, os.Remove(w.path("stray.csv")))
@@ -93,7 +93,7 @@ var kernelStories = stories{
 		w.put("data/acme/b.csv", "2") // the clock stands still: nothing settles
 		soon := func(want ...string) func() bool {
 			return func() bool {
-				w.pass(time.Second / 10) // far from what settles
+				w.Pass(time.Second / 10) // far from what settles
 				return slices.Equal(w.published(), want)
 			}
 		}
@@ -112,18 +112,18 @@ var kernelStories = stories{
 
 // writer is a program that has written a part of a file, and has it open.
 func (w *world) writer(p, text string) *os.File {
-	w.t.Helper()
+	w.Helper()
 	w.put(p, text)
 	f, err := os.OpenFile(w.path(p), os.O_APPEND|os.O_WRONLY, 0)
-	testkit.Must(w.t, err)
-	w.t.Cleanup(func() { _ = f.Close() })
+	w.Must(err)
+	w.Cleanup(func() { _ = f.Close() })
 	return f
 }
 
 // watches counts what this process watches in its folders.
 func (w *world) watches() (n int) {
 	fds, err := os.ReadDir("/proc/self/fdinfo")
-	testkit.Must(w.t, err)
+	w.Must(err)
 	for _, fd := range fds {
 		text, _ := os.ReadFile("/proc/self/fdinfo/" + fd.Name())
 		n += strings.Count(string(text), "inotify wd:")
@@ -132,9 +132,9 @@ func (w *world) watches() (n int) {
 }
 
 func (w *world) wantTold(path, words string) {
-	w.t.Helper()
+	w.Helper()
 	if !slices.ContainsFunc(w.told,
 		func(s string) bool { return strings.HasPrefix(s, path+": ") && strings.Contains(s, words) }) {
-		w.t.Fatalf("nobody was told %q of %s: %q", words, path, w.told)
+		w.Fatalf("nobody was told %q of %s: %q", words, path, w.told)
 	}
 }

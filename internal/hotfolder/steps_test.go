@@ -16,29 +16,29 @@ import (
 func TestEveryStepOfALook(t *testing.T) {
 	testkit.OnBothSteps(t, func(t *testing.T, on testkit.Stepped) {
 		w := newWorld(t, on.URL)
-		w.asked.Proxy = on.Proxy
+		w.Asked.Proxy = on.Proxy
 		for name, account := range map[string]string{"for one account": "acme", "for all": "all"} {
 			t.Run(name, func(t *testing.T) {
-				t.Logf("%d runs", w.asked.Steps(t, testkit.Operation{Every: 3, From: on.From,
+				t.Logf("%d runs", w.Asked.Steps(t, testkit.Operation{Every: 3, From: on.From,
 					Begin: func() {
 						w.begin(t)
 						w.put("data/"+account+"/a.csv", "1")
 						w.look()
-						w.pass(settle)
+						w.Pass(settle)
 					},
 					Do: func(c context.Context) error {
-						defer w.pass(time.Minute) // until it is tried again
+						defer w.Pass(time.Minute) // until it is tried again
 						if err := w.service.Look(c); err != nil {
 							return err
 						}
 						var n int
-						testkit.Must(t, w.db.QueryRow("SELECT COUNT(*) FROM publications WHERE placed_up_to IS NULL").Scan(&n))
+						testkit.Must(t, w.DB.QueryRow("SELECT COUNT(*) FROM publications WHERE placed_up_to IS NULL").Scan(&n))
 						if n == 0 {
 							return errors.New("nothing is published yet")
 						}
 						return nil
 					},
-					Check: func() error { return errors.Join(testkit.Books(w.db, w.blobs), testkit.Strays(w.db, w.kept, 0)) },
+					Check: func() error { return errors.Join(testkit.Books(w.DB, w.blobs), testkit.Strays(w.DB, w.Root, 0)) },
 					End: func() string {
 						w.settled()
 						w.want("data/"+account+"/processed/a.csv", "1")

@@ -58,7 +58,7 @@ var claimStories = stories{
 				t.Fatalf("the drop is %s's, and was handed to %s", d.Consumer, to[0])
 			}
 		}
-		if n := w.audited("drop.claim"); n != drops {
+		if n := len(w.Audited("drop.claim")); n != drops {
 			t.Fatalf("%d audit rows", n)
 		}
 	},
@@ -94,11 +94,11 @@ var claimStories = stories{
 	"a claim that ran out goes to another, and the first one's word counts no more": func(t *testing.T, w *world) {
 		id := w.arrive("acme", "/upload/a.csv", "a")
 		first := w.claimOne("one")
-		w.pass(lease - time.Second)
+		w.Pass(lease - time.Second)
 		if list := w.claim("two", 1); len(list) != 0 {
 			t.Fatal("it was handed out twice")
 		}
-		w.pass(2 * time.Second)
+		w.Pass(2 * time.Second)
 		second := w.claimOne("two")
 		if second.Claim == first.Claim || second.ID != id {
 			t.Fatalf("first %+v, second %+v", first, second)
@@ -120,7 +120,7 @@ var claimStories = stories{
 	"whoever is late and alone may still ack": func(t *testing.T, w *world) {
 		id := w.arrive("acme", "/upload/a.csv", "a")
 		d := w.claimOne("one")
-		w.pass(2 * lease)
+		w.Pass(2 * lease)
 		_, err := w.service.Ack(ctx, "test", id, d.Claim)
 		testkit.Must(t, err)
 		if list := w.claim("two", 1); len(list) != 0 {
@@ -130,13 +130,13 @@ var claimStories = stories{
 	"a renewed claim lasts from then on": func(t *testing.T, w *world) {
 		id := w.arrive("acme", "/upload/a.csv", "a")
 		d := w.claimOne("one")
-		w.pass(lease - time.Second)
+		w.Pass(lease - time.Second)
 		renewed, err := w.service.Renew(ctx, "test", id, d.Claim, "1h")
 		testkit.Must(t, err)
 		if !renewed.ClaimUntil.After(d.ClaimUntil.Add(49 * time.Minute)) {
 			t.Fatalf("it lasts until %s, was %s", renewed.ClaimUntil, d.ClaimUntil)
 		}
-		w.pass(59 * time.Minute)
+		w.Pass(59 * time.Minute)
 		if list := w.claim("two", 1); len(list) != 0 {
 			t.Fatal("it was handed out twice")
 		}
@@ -181,7 +181,7 @@ var claimStories = stories{
 		id := w.arrive("acme", "/upload/a.csv", "a")
 		first, err := w.service.ClaimOne(ctx, nil, "test", "billing", id)
 		testkit.Must(t, err)
-		w.pass(lease / 2)
+		w.Pass(lease / 2)
 		again, err := w.service.ClaimOne(ctx, nil, "test", "billing", id)
 		testkit.Must(t, err)
 		if again.Claim != first.Claim || !again.ClaimUntil.After(*first.ClaimUntil) {
@@ -193,7 +193,7 @@ var claimStories = stories{
 			t.Fatalf("another one sees %+v, %v", list, err)
 		}
 		testkit.WantKind(t, w.service.AckOwn(ctx, nil, "test", "rating", id), fault.Denied)
-		w.pass(lease + time.Second)
+		w.Pass(lease + time.Second)
 		if list, err := w.waiting("acme", "rating"); err != nil || len(list) != 1 {
 			t.Fatalf("when it ran out, another one sees %+v, %v", list, err)
 		}
@@ -210,8 +210,8 @@ var claimStories = stories{
 		g := store.NewGuard(exchange.Login{User: model.User{ID: "BILLING"}, Fingerprint: "SHA256:x"})
 		_, err := w.service.ClaimOne(ctx, g, "test", "billing", first)
 		testkit.Must(t, err)
-		testkit.Must(t, testkit.Write(ctx, w.store, func(tx *store.Tx) error {
-			return tx.Revoke(store.Revocation{UserID: "BILLING", Fingerprint: "SHA256:x", Reason: "lost"}, w.clock())
+		testkit.Must(t, testkit.Write(ctx, w.Store, func(tx *store.Tx) error {
+			return tx.Revoke(store.Revocation{UserID: "BILLING", Fingerprint: "SHA256:x", Reason: "lost"}, w.Clock())
 		}))
 		_, err = w.service.ClaimOne(ctx, g, "test", "billing", second)
 		testkit.WantKind(t, err, fault.Denied)
@@ -250,7 +250,7 @@ var scannerStories = stories{
 		hidden()
 		d := w.claimOne("clam")
 		hidden()
-		w.pass(2 * lease) // the scanner died
+		w.Pass(2 * lease) // the scanner died
 		hidden()
 		d2 := w.claimOne("clam")
 		_, err := w.service.Release(ctx, "test", id, d2.Claim)
@@ -318,7 +318,7 @@ var scannerStories = stories{
 		_, err := w.service.Clear(ctx, "test", "")
 		testkit.WantKind(t, err, fault.Invalid)
 		n, err := w.service.Clear(ctx, "test", "the scanner was retired")
-		if err != nil || n != 2 || w.audited("drop.unscan") != 1 {
+		if err != nil || n != 2 || len(w.Audited("drop.unscan")) != 1 {
 			t.Fatalf("%d were cleared, %v", n, err)
 		}
 		w.wantState(id, model.DropNew)

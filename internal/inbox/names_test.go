@@ -56,12 +56,12 @@ var nameStories = stories{
 		if list, err := w.waiting("acme", "mediation"); err != nil || len(list) != 0 {
 			t.Fatalf("a program sees %+v, %v", list, err)
 		}
-		w.pass(59 * time.Second)
+		w.Pass(59 * time.Second)
 		testkit.Must(t, w.service.After(ctx))
 		if e := w.emitted(model.EventReceived); len(e) != 0 {
 			t.Fatalf("told too early: %q", e)
 		}
-		w.pass(time.Second)
+		w.Pass(time.Second)
 		testkit.Must(t, w.service.After(ctx))
 		testkit.Must(t, w.service.After(ctx))
 		if e := w.emitted(model.EventReceived); len(e) != 1 || !strings.Contains(e[0], "name:tmp.a.csv") {
@@ -94,7 +94,7 @@ var nameStories = stories{
 		replaced, removed := w.arrive("acme", "/upload/tmp.a", "one"), w.arrive("acme", "/upload/tmp.b", "two")
 		w.gone(replaced, true)
 		w.gone(removed, false)
-		w.pass(time.Minute)
+		w.Pass(time.Minute)
 		testkit.Must(t, w.service.After(ctx))
 		w.wantState(replaced, model.DropSuperseded)
 		w.wantState(removed, model.DropNew)
@@ -104,12 +104,12 @@ var nameStories = stories{
 	},
 	"many at once are marked as twins of each other": func(t *testing.T, w *world) {
 		var list []exchange.Arrival
-		u, err := w.store.Read(ctx).User("acme")
+		u, err := w.Store.Read(ctx).User("acme")
 		testkit.Must(t, err)
 		for i := range 60 { // more than one statement takes
-			list = append(list, w.arrival(u, w.ids.New(), "/upload/"+strings.Repeat("x", i%30+1), 1, []byte{byte(i)}))
+			list = append(list, w.arrival(u, w.IDs.New(), "/upload/"+strings.Repeat("x", i%30+1), 1, []byte{byte(i)}))
 		}
-		testkit.Must(t, testkit.Write(ctx, w.store, func(tx *store.Tx) error { return w.service.Arrived(tx, list) }))
+		testkit.Must(t, testkit.Write(ctx, w.Store, func(tx *store.Tx) error { return w.service.Arrived(tx, list) }))
 		for i, a := range list {
 			want, of := "", ""
 			if i >= 30 {
@@ -126,10 +126,10 @@ var nameStories = stories{
 }
 
 func (w *world) wantOnceNamed(name, id string) {
-	w.t.Helper()
-	list, err := w.store.Read(ctx).DropsOnceNamed(name, "acme", 10)
-	testkit.Must(w.t, err)
+	w.Helper()
+	list, err := w.Store.Read(ctx).DropsOnceNamed(name, "acme", 10)
+	w.Must(err)
 	if len(list) != 1 || list[0].ID != id {
-		w.t.Fatalf("once named %s: %+v", name, list)
+		w.Fatalf("once named %s: %+v", name, list)
 	}
 }

@@ -33,7 +33,7 @@ var settleStories = stories{
 		testkit.WantKind(t, err, fault.Conflict)
 		_, err = w.service.Reject(ctx, "token:jo", id, "", "bad", "")
 		testkit.WantKind(t, err, fault.Conflict)
-		if n := w.audited("drop.ack"); n != 1 {
+		if n := len(w.Audited("drop.ack")); n != 1 {
 			t.Fatalf("%d audit rows", n)
 		}
 	},
@@ -140,13 +140,13 @@ var settleStories = stories{
 		id := w.arrive("acme", "/upload/a\nstate: accepted.csv", "12345")
 		text, err := w.service.Receipt(ctx, id)
 		testkit.Must(t, err)
-		doc, err := proof.Open(text, w.key.Public())
+		doc, err := proof.Open(text, w.Key.Public())
 		testkit.Must(t, err)
 		if doc.Get("kind") != "received file" || doc.Get("size") != "5" || doc.Get("state") != "received" ||
 			doc.Get("file") != `a\x0astate: accepted.csv` {
 			t.Fatalf("the receipt is %+v", doc)
 		}
-		_, err = proof.Open(strings.Replace(text, "size: 5", "size: 6", 1), w.key.Public())
+		_, err = proof.Open(strings.Replace(text, "size: 5", "size: 6", 1), w.Key.Public())
 		testkit.WantKind(t, err, fault.Denied)
 	},
 }
@@ -174,7 +174,7 @@ var afterStories = stories{
 		w.boxes.busy = true
 		_, err := w.service.Ack(ctx, "test", id, "")
 		testkit.Must(t, err)
-		w.pass(5 * time.Minute)
+		w.Pass(5 * time.Minute)
 		w.follow()
 		w.wantDid("move /a.csv to /processed")
 	},
@@ -207,19 +207,19 @@ var afterStories = stories{
 			t.Fatalf("done: %.500q", w.boxes.did)
 		}
 		w.boxes.refuses = ""
-		w.pass(time.Minute)
+		w.Pass(time.Minute)
 		w.follow()
 		testkit.Eventually(t, "the others follow", func() bool {
-			w.pass(time.Minute)
+			w.Pass(time.Minute)
 			w.follow()
-			users, err := w.store.Read(ctx).PendingUsers("tell")
+			users, err := w.Store.Read(ctx).PendingUsers("tell")
 			return err == nil && len(users) == 0
 		})
 	},
 	"a user's moves that wait delay nobody else's": func(t *testing.T, w *world) {
 		w.after = inbox.AfterMove
 		w.open()
-		u, err := w.store.Read(ctx).User("acme")
+		u, err := w.Store.Read(ctx).User("acme")
 		testkit.Must(t, err)
 		w.boxes.busyUser = u.ID
 		for i := range 201 {
@@ -245,12 +245,12 @@ var afterStories = stories{
 		w.boxes.err = errors.New("the disk is on fire")
 		w.follow()
 		w.follow() // it rests
-		w.pass(2 * time.Second)
+		w.Pass(2 * time.Second)
 		w.follow()
 		if len(w.boxes.did) != 2 {
 			t.Fatalf("tried %d times", len(w.boxes.did))
 		}
-		w.pass(25 * time.Hour)
+		w.Pass(25 * time.Hour)
 		w.follow()
 		w.follow()
 		if len(w.boxes.did) != 3 {

@@ -15,7 +15,7 @@ import (
 func TestEveryStepOfAnInbox(t *testing.T) {
 	testkit.OnBothSteps(t, func(t *testing.T, on testkit.Stepped) {
 		w, n := newWorld(t, on.URL).begin(t), 0
-		w.asked.Proxy = on.Proxy
+		w.Asked.Proxy = on.Proxy
 		w.after = inbox.AfterMove
 		w.open()
 		var id, claim string
@@ -26,14 +26,14 @@ func TestEveryStepOfAnInbox(t *testing.T) {
 		claimed := func() {
 			arrive()
 			d, err := w.service.ClaimOne(ctx, nil, "test", "erp", id)
-			testkit.Must(w.t, err)
+			w.Must(err)
 			claim = d.Claim
 		}
 		acked := func() {
-			testkit.Must(w.t, w.service.After(ctx)) // of the run before
+			w.Must(w.service.After(ctx)) // of the run before
 			claimed()
 			_, err := w.service.Ack(ctx, "test", id, claim)
-			testkit.Must(w.t, err)
+			w.Must(err)
 		}
 		over := func(err error) bool { return fault.Is(err, fault.Conflict) }
 		for name, o := range map[string]testkit.Operation{
@@ -60,16 +60,16 @@ func TestEveryStepOfAnInbox(t *testing.T) {
 			"what follows an ack": {Begin: acked, Do: func(c context.Context) error { return w.service.After(c) }},
 		} {
 			t.Run(name, func(t *testing.T) {
-				w.t = t
-				o.Check = func() error { return testkit.Books(w.db, w.blobs) }
+				w.TB = t
+				o.Check = func() error { return testkit.Books(w.DB, w.Blobs) }
 				o.End = func() string {
 					d, err := w.service.Show(ctx, id)
 					testkit.Must(t, err)
 					var pending int
-					testkit.Must(t, w.db.QueryRow("SELECT COUNT(*) FROM drops WHERE id = $1 AND pending <> ''", id).Scan(&pending))
+					testkit.Must(t, w.DB.QueryRow("SELECT COUNT(*) FROM drops WHERE id = $1 AND pending <> ''", id).Scan(&pending))
 					return fmt.Sprintf("%s by %q, %d to do", d.State, d.Consumer, pending)
 				}
-				t.Logf("%d runs", w.asked.Steps(t, o))
+				t.Logf("%d runs", w.Asked.Steps(t, o))
 			})
 		}
 	})

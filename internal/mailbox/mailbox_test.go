@@ -2,9 +2,7 @@ package mailbox_test
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
-	"database/sql"
 	"testing"
 	"time"
 
@@ -35,12 +33,8 @@ var books = map[string]string{
 
 // shelf is a user's mailbox over a real database.
 type shelf struct {
-	t     *testing.T
-	store *store.Store
-	db    *sql.DB
-	ids   *exchange.IDs
-	now   time.Time
-	held  bool // somebody needs every version
+	*testkit.World
+	held bool // somebody needs every version
 }
 
 const owner = "01OWNER"
@@ -49,9 +43,9 @@ func (s *shelf) gone(*store.Tx, string, bool) (bool, error) { return s.held, nil
 
 // change runs fn on the locked mailbox, and audits the books.
 func (s *shelf) change(fn func(tx *store.Tx, b *mailbox.Box) error) error {
-	s.t.Helper()
-	s.now = s.now.Add(time.Second)
-	err := testkit.Write(context.Background(), s.store, func(tx *store.Tx) error {
+	s.Helper()
+	s.Pass(time.Second)
+	err := testkit.Write(context.Background(), s.Store, func(tx *store.Tx) error {
 		b, err := mailbox.Lock(tx, owner)
 		if err != nil {
 			return err
@@ -60,8 +54,8 @@ func (s *shelf) change(fn func(tx *store.Tx, b *mailbox.Box) error) error {
 	})
 	for what, query := range books {
 		var wrong int
-		if testkit.Must(s.t, s.db.QueryRow(query).Scan(&wrong)); wrong > 0 {
-			s.t.Fatalf("it is not so that %s: %d rows", what, wrong)
+		if s.Must(s.DB.QueryRow(query).Scan(&wrong)); wrong > 0 {
+			s.Fatalf("it is not so that %s: %d rows", what, wrong)
 		}
 	}
 	return err
@@ -69,8 +63,8 @@ func (s *shelf) change(fn func(tx *store.Tx, b *mailbox.Box) error) error {
 
 // put stores a text under a name of the root, within a quota of 100 bytes.
 func (s *shelf) put(name, text string) error {
-	s.t.Helper()
-	id, sum := s.ids.New(), sha256.Sum256([]byte(text))
+	s.Helper()
+	id, sum := s.IDs.New(), sha256.Sum256([]byte(text))
 	return s.change(func(_ *store.Tx, b *mailbox.Box) error {
 		old, err := b.File(owner, name)
 		if err != nil {
@@ -79,29 +73,29 @@ func (s *shelf) put(name, text string) error {
 		return b.Put(mailbox.Upload{Old: old, Actor: "test", Limits: model.StorageLimits{QuotaBytes: 100, QuotaFiles: 10},
 			File: store.File{DirID: owner, Name: name, FileID: id, VersionID: id, Size: int64(len(text))},
 			Content: store.Content{BlobID: id, Key: id, Size: int64(len(text)), SHA256: sum[:],
-				StoredAt: s.now}}, s.gone)
+				StoredAt: s.Clock()}}, s.gone)
 	})
 }
 
 // versions counts those behind a name.
 func (s *shelf) versions(name string) int {
-	q := s.store.Read(context.Background())
+	q := s.Store.Read(context.Background())
 	f, err := q.File(owner, name)
-	testkit.Must(s.t, err)
+	s.Must(err)
 	list, err := q.Versions(f, model.Paging{})
-	testkit.Must(s.t, err)
+	s.Must(err)
 	return len(list)
 }
 
 func (s *shelf) want(name string, versions int) {
-	s.t.Helper()
+	s.Helper()
 	if n := s.versions(name); n != versions {
-		s.t.Fatalf("%s has %d versions, want %d", name, n, versions)
+		s.Fatalf("%s has %d versions, want %d", name, n, versions)
 	}
 }
 
 func (s *shelf) remove(name string) error {
-	s.t.Helper()
+	s.Helper()
 	return s.change(func(_ *store.Tx, b *mailbox.Box) error {
 		f, err := b.File(owner, name)
 		if err != nil {
@@ -110,20 +104,20 @@ func (s *shelf) remove(name string) error {
 		if err := b.Remove(*f); err != nil {
 			return err
 		}
-		last, err := b.LetGo(f.FileID, "", s.now, s.gone)
+		last, err := b.LetGo(f.FileID, "", s.Clock(), s.gone)
 		if last != "" {
-			s.t.Errorf("there is more to let go of, before %s", last)
+			s.Errorf("there is more to let go of, before %s", last)
 		}
 		return err
 	})
 }
 
-var shelves = map[string]func(t *testing.T, s *shelf){
+var shelves = testkit.Stories[*shelf]{
 	"a version is replaced": func(t *testing.T, s *shelf) {
 		testkit.Must(t, s.put("a", "one"))
 		testkit.Must(t, s.put("a", "two!"))
 		s.want("a", 1) // within the hour
-		s.now = s.now.Add(2 * time.Hour)
+		s.Pass(2 * time.Hour)
 		testkit.Must(t, s.put("a", "three"))
 		s.want("a", 2)
 		s.held = true
@@ -149,7 +143,7 @@ var shelves = map[string]func(t *testing.T, s *shelf){
 			if err != nil {
 				return err
 			}
-			return b.MoveOver(*from, *to, s.now, s.gone)
+			return b.MoveOver(*from, *to, s.Clock(), s.gone)
 		}))
 		s.want("b", 4)
 	},
@@ -157,13 +151,13 @@ var shelves = map[string]func(t *testing.T, s *shelf){
 		testkit.Must(t, s.put("a", "one"))
 		testkit.Must(t, s.remove("a"))
 		testkit.Must(t, s.change(func(tx *store.Tx, _ *mailbox.Box) error {
-			dead, err := tx.DeadBlobs(s.now, 10)
+			dead, err := tx.DeadBlobs(s.Clock(), 10)
 			if err != nil || len(dead) != 1 {
 				t.Errorf("dead are %v", dead)
 			}
 			return mailbox.Forget(tx, append(dead, dead...))
 		}))
-		use, err := s.store.Read(context.Background()).Usage(owner)
+		use, err := s.Store.Read(context.Background()).Usage(owner)
 		testkit.Must(t, err)
 		if use.Counts != (store.Counts{}) {
 			t.Fatalf("%+v", use)
@@ -172,13 +166,13 @@ var shelves = map[string]func(t *testing.T, s *shelf){
 	"a copy is placed over a file, and beside a directory": func(t *testing.T, s *shelf) {
 		testkit.Must(t, s.put("a", "one"))
 		testkit.Must(t, s.change(func(tx *store.Tx, b *mailbox.Box) error {
-			if err := b.MakeDir(store.Dir{ID: s.ids.New(), Parent: owner, Name: "d"}); err != nil {
+			if err := b.MakeDir(store.Dir{ID: s.IDs.New(), Parent: owner, Name: "d"}); err != nil {
 				return err
 			}
 			if err := tx.AddBlob(store.Blob{ID: "P", Key: "p", Size: 200, SHA256: []byte{1}}, 1, time.UnixMicro(1)); err != nil {
 				return err
 			}
-			c := mailbox.Copies{Blob: "P", Size: 200, Actor: "test", At: s.now, IDs: s.ids}
+			c := mailbox.Copies{Blob: "P", Size: 200, Actor: "test", At: s.Clock(), IDs: s.IDs}
 			for name, want := range map[string]string{"a": "/a", "d": "/beside", "e": "/e"} {
 				out, err := c.Place(tx, mailbox.Place{UserID: owner, Dir: "/", Name: name, Beside: "beside",
 					Class: func(string) string { return "" }})
@@ -196,11 +190,11 @@ var shelves = map[string]func(t *testing.T, s *shelf){
 	"directories are counted until the operator keeps them": func(t *testing.T, s *shelf) {
 		dirs := func() int64 {
 			t.Helper()
-			use, err := s.store.Read(context.Background()).Usage(owner)
+			use, err := s.Store.Read(context.Background()).Usage(owner)
 			testkit.Must(t, err)
 			return use.Dirs
 		}
-		id := s.ids.New()
+		id := s.IDs.New()
 		testkit.Must(t, s.change(func(_ *store.Tx, b *mailbox.Box) error {
 			return b.MakeDir(store.Dir{ID: id, Parent: owner, Name: "d"})
 		}))
@@ -210,7 +204,7 @@ var shelves = map[string]func(t *testing.T, s *shelf){
 		testkit.WantKind(t, s.change(func(_ *store.Tx, b *mailbox.Box) error { return b.RemoveDir(owner) }), fault.Exists)
 		rights := exchange.Read
 		testkit.Must(t, s.change(func(_ *store.Tx, b *mailbox.Box) error {
-			last, err := b.MakeDirs(mailbox.NewDirs{Path: "/d", Rights: &rights, IDs: s.ids, At: s.now})
+			last, err := b.MakeDirs(mailbox.NewDirs{Path: "/d", Rights: &rights, IDs: s.IDs, At: s.Clock()})
 			if last != id {
 				t.Errorf("made was %s", last)
 			}
@@ -225,21 +219,21 @@ var shelves = map[string]func(t *testing.T, s *shelf){
 
 func TestTheBooksAgree(t *testing.T) {
 	testkit.OnBoth(t, func(t *testing.T, url string) {
-		s := &shelf{ids: exchange.NewIDs(time.Now, rand.Reader)}
-		s.store, s.db = testkit.OpenStore(t, url)
-		for name, story := range shelves {
-			t.Run(name, func(t *testing.T) {
-				s.t, s.now, s.held = t, time.Date(2026, 10, 31, 9, 0, 0, 0, time.UTC), false
-				testkit.Empty(t, s.db, "audit", "files", "versions", "blobs", "dirs", "mailboxes", "users", "accounts")
-				testkit.Must(t, testkit.Write(context.Background(), s.store, func(tx *store.Tx) error {
-					if err := tx.AddAccount(model.Account{ID: "acme", Name: "acme", State: model.AccountActive}); err != nil {
-						return err
-					}
-					return tx.AddUser(model.User{ID: owner, Name: "acme", Account: "acme", Kind: model.KindCustomer},
-						exchange.AllRights)
-				}))
-				story(t, s)
-			})
-		}
+		testkit.Tell(t, &shelf{World: testkit.NewWorld(t, url)}, (*shelf).begin, shelves)
 	})
+}
+
+// begin gives a story an empty mailbox.
+func (s *shelf) begin(t testing.TB) *shelf {
+	t.Helper()
+	s.Begin(t)
+	s.held = false
+	s.Write(func(tx *store.Tx) error {
+		if err := tx.AddAccount(model.Account{ID: "acme", Name: "acme", State: model.AccountActive}); err != nil {
+			return err
+		}
+		return tx.AddUser(model.User{ID: owner, Name: "acme", Account: "acme", Kind: model.KindCustomer},
+			exchange.AllRights)
+	})
+	return s
 }

@@ -2,12 +2,10 @@ package naming_test
 
 import (
 	"context"
-	"crypto/rand"
 	"path"
 	"testing"
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/account"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/naming"
@@ -24,14 +22,9 @@ var configured = exchange.NameRules{Temporary: []string{".*", "*.Tmp"}, Doubtful
 // user, and for a user's folder.
 func TestTheNearestRuleWins(t *testing.T) {
 	testkit.OnBoth(t, func(t *testing.T, url string) {
-		s, db := testkit.OpenProbed(t, url, nil)
-		ids := exchange.NewIDs(time.Now, rand.Reader)
-		testkit.Empty(t, db, "name_policies", "audit", "dirs", "mailboxes", "users", "accounts")
-		accounts := account.New(s, time.Now, ids,
-			account.Policy{Templates: map[string]account.Template{model.KindCustomer: {StartDir: "/"}}})
-		testkit.Customers(t, accounts, "acme", "beta")
-		service := naming.New(s, time.Now, ids, configured)
-		acme, beta := user(t, accounts, "acme"), user(t, accounts, "beta")
+		w := testkit.NewWorld(t, url)
+		service := naming.New(w.Store, w.Clock, w.IDs, configured)
+		acme, beta := w.Customer("acme").ID, w.Customer("beta").ID
 
 		for _, c := range []struct {
 			user, path                string
@@ -80,8 +73,8 @@ func TestTheNearestRuleWins(t *testing.T) {
 
 func TestNoRuleOfNames(t *testing.T) {
 	testkit.OnBoth(t, func(t *testing.T, url string) {
-		s, _ := testkit.OpenProbed(t, url, nil)
-		service := naming.New(s, time.Now, exchange.NewIDs(time.Now, rand.Reader), configured)
+		w := testkit.NewWorld(t, url)
+		service := naming.New(w.Store, w.Clock, w.IDs, configured)
 		for what, p := range map[string]model.NamePolicy{
 			"nobody's":          {Temporary: []string{"*.x"}},
 			"no such user":      {User: "nobody", Temporary: []string{"*.x"}},
@@ -101,13 +94,6 @@ func TestNoRuleOfNames(t *testing.T) {
 			}
 		}
 	})
-}
-
-func user(t *testing.T, r *account.Service, name string) string {
-	t.Helper()
-	u, err := r.User(ctx, name)
-	testkit.Must(t, err)
-	return u.ID
 }
 
 func want(t *testing.T, r *naming.Service, user, full string, temporary, ignored, waits bool) {

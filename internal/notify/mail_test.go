@@ -16,46 +16,41 @@ import (
 
 // customer makes an account with its user and people.
 func (w *world) customer(name string, people ...string) model.User {
-	w.t.Helper()
-	_, err := w.accounts.AddAccount(ctx, "test", model.NewAccount{ID: name, Name: name})
-	testkit.Must(w.t, err)
-	u, err := w.accounts.AddUser(ctx, "test", model.NewUser{Account: name})
-	testkit.Must(w.t, err)
+	w.Helper()
+	u := w.Customer(name)
 	for _, email := range people {
-		_, err := w.accounts.AddContact(ctx, "test",
-			model.NewContact{Account: name, Name: "Jo Hill", Email: email, Roles: []string{model.RoleTechnical}})
-		testkit.Must(w.t, err)
+		w.Person(name, email, model.RoleTechnical)
 	}
-	w.exec("DELETE FROM outbox")
+	w.Exec("DELETE FROM outbox")
 	return u
 }
 
 // digest remembers something for a user's next digest.
 func (w *world) digest(u model.User, kind, name string) {
-	w.t.Helper()
-	testkit.Must(w.t, testkit.Write(ctx, w.store, func(tx *store.Tx) error {
-		return tx.AddDigest(store.Digest{ID: w.ids.New(), UserID: u.ID, At: w.clock(), Kind: kind,
+	w.Helper()
+	w.Write(func(tx *store.Tx) error {
+		return tx.AddDigest(store.Digest{ID: w.IDs.New(), UserID: u.ID, At: w.Clock(), Kind: kind,
 			Detail: fmt.Sprintf(`{"name": %q, "reason": "bad", "feed": "inv"}`, name)})
-	}))
+	})
 }
 
 // bounced counts contacts whose mail comes back.
 func (w *world) bounced(email string) bool {
-	w.t.Helper()
-	list, err := w.store.Read(ctx).ContactsAt(email)
-	testkit.Must(w.t, err)
+	w.Helper()
+	list, err := w.Store.Read(ctx).ContactsAt(email)
+	w.Must(err)
 	return len(list) == 1 && list[0].BouncedAt != nil
 }
 
 // putOff is a mail to a@example.com that the server refused for now, once.
 func (w *world) putOff() {
-	w.t.Helper()
+	w.Helper()
 	w.customer("acme", "a@example.com")
 	w.sink.refusing(func(string) error {
 		return &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 3, 0}, Message: "later"}
 	})
 	w.emit("key.revoke", nil)
-	testkit.Eventually(w.t, "it was tried",
+	testkit.Eventually(w, "it was tried",
 		func() bool { l := w.messages(model.MessageQueued); return len(l) == 1 && l[0].Attempts == 1 })
 }
 
@@ -102,16 +97,16 @@ var mailStories = stories{
 	"a message whose job was lost gets another": func(t *testing.T, w *world) {
 		w.putOff()
 		w.stop()
-		w.exec("DELETE FROM river_job") // a process that died in its last try
+		w.Exec("DELETE FROM river_job") // a process that died in its last try
 		w.sink.refusing(nil)
 		w.open()
-		w.pass(47 * time.Hour)
+		w.Pass(47 * time.Hour)
 		w.emit(model.EventMissed, nil)
 		testkit.Eventually(t, "it looked", func() bool { return len(w.sink.to("ops@example.com")) == 1 })
 		if got := w.sink.to("a@example.com"); len(got) != 0 {
 			t.Fatal("it had a job")
 		}
-		w.pass(2 * time.Hour)
+		w.Pass(2 * time.Hour)
 		testkit.Eventually(t, "the mail came", func() bool { return len(w.sink.to("a@example.com")) == 1 })
 	},
 	"a refusal for now is tried again": func(t *testing.T, w *world) {
@@ -128,7 +123,7 @@ var mailStories = stories{
 		w.customer("acme", "a@example.com")
 		w.emit("key.revoke", nil)
 		w.until(model.MessageSent, 1)
-		w.pass(time.Hour)
+		w.Pass(time.Hour)
 		n, err := w.service.Bounced(ctx, "op:jo", "A@Example.com", "5.1.1 no such user")
 		if err != nil || n != 1 || !w.bounced("a@example.com") || len(w.messages(model.MessageBounced)) != 1 {
 			t.Errorf("%d mails (%v)", n, err)
@@ -177,12 +172,12 @@ var mailStories = stories{
 		if w.bounced("a@example.com") || len(w.messages(model.MessageBounced)) != 0 {
 			t.Error("it changed something")
 		}
-		if n := w.count(`SELECT COUNT(*) FROM audit WHERE action = 'mail.report_refused'`); n != 1 {
+		if n := w.Count(`audit WHERE action = 'mail.report_refused'`); n != 1 {
 			t.Errorf("60 forged reports are %d rows", n)
 		}
-		w.pass(2 * time.Hour)
+		w.Pass(2 * time.Hour)
 		m := w.messages("")[0]
-		w.pass(31 * 24 * time.Hour)
+		w.Pass(31 * 24 * time.Hour)
 		// long after it was sent
 		_, err := w.service.Reported(ctx, "op:jo", []string{m.ID}, []model.MailFailure{{Address: "a@example.com", Why: "x"}})
 		testkit.WantKind(t, err, fault.NotFound)
@@ -190,19 +185,19 @@ var mailStories = stories{
 	"an event that can't be handed out holds up nothing": func(t *testing.T, w *world) {
 		w.stop()
 		for i := range 3 {
-			w.exec(`INSERT INTO outbox (id, at, type, body) VALUES ($1, 1, 'key.add', '{"damaged')`,
+			w.Exec(`INSERT INTO outbox (id, at, type, body) VALUES ($1, 1, 'key.add', '{"damaged')`,
 				fmt.Sprintf("00000000000000000000BROKE%d", i))
 		}
 		w.open()
 		w.emit(model.EventMissed, nil)
 		testkit.Eventually(t, "the others' mail came", func() bool { return len(w.sink.to("ops@example.com")) == 1 })
-		if n := w.count(`SELECT COUNT(*) FROM outbox`); n != 3 {
+		if n := w.Count(`outbox`); n != 3 {
 			t.Errorf("%d events wait", n)
 		}
-		w.exec(`UPDATE outbox SET body = $1`, `{"id": "E1", "type": "expectation.missed", "data": {"text": "mended"}}`)
-		w.pass(time.Hour)
+		w.Exec(`UPDATE outbox SET body = $1`, `{"id": "E1", "type": "expectation.missed", "data": {"text": "mended"}}`)
+		w.Pass(time.Hour)
 		testkit.Eventually(t, "what was mended is handed out, too",
-			func() bool { return w.count(`SELECT COUNT(*) FROM outbox`) == 0 })
+			func() bool { return w.Count(`outbox`) == 0 })
 	},
 	"what happened in an hour is one mail a user": func(t *testing.T, w *world) {
 		w.stop() // a look a minute, by hand
@@ -217,13 +212,13 @@ var mailStories = stories{
 		if got := w.sink.to("a@example.com"); len(got) != 0 {
 			t.Fatalf("the hour is not over, and there is a mail: %s", got)
 		}
-		w.pass(time.Hour)
+		w.Pass(time.Hour)
 		testkit.Eventually(t, "the digest came", func() bool { return len(w.sink.to("a@example.com")) == 1 })
 		if m := w.sink.to("a@example.com")[0]; !strings.Contains(m, "60 files") || !strings.Contains(m, "and 10 more") ||
 			strings.Contains(m, "INV.pdf") {
 			t.Errorf("it says %s", m)
 		}
-		w.pass(15 * time.Hour)
+		w.Pass(15 * time.Hour)
 		testkit.Eventually(t, "the day's news came", func() bool { return len(w.sink.to("a@example.com")) == 2 })
 		if m := w.sink.to("a@example.com")[1]; !strings.Contains(m, "INV.pdf") || strings.Contains(m, "a1.csv") {
 			t.Errorf("it says %s", m)
@@ -236,22 +231,22 @@ var mailStories = stories{
 			w.digest(model.User{ID: fmt.Sprintf("00%03d", i)}, "new", "x.pdf")
 		}
 		w.digest(u, "refused", "a.csv")
-		w.pass(time.Hour)
+		w.Pass(time.Hour)
 		w.open()
-		w.pass(time.Hour)
+		w.Pass(time.Hour)
 		testkit.Eventually(t, "the digest came", func() bool { return len(w.sink.to("a@example.com")) == 1 })
 	},
 	"what people should be told becomes mails once": func(t *testing.T, w *world) {
 		w.stop()
 		u := w.customer("acme")
-		w.exec(`INSERT INTO notices (id, at, kind, user_id, fingerprint, mark, roles, text)
+		w.Exec(`INSERT INTO notices (id, at, kind, user_id, fingerprint, mark, roles, text)
 			VALUES ('N1', 1, 'key.expiring', $1, '', '', '[]', 'x')`, u.ID)
 		w.notices = []model.Notice{{ID: "N1", User: "acme", Text: "Your key expires.",
 			To: []string{"a@example.com", "b@example.com"}}, {ID: "N2", User: "acme", Text: "Nobody hears."}}
 		w.open()
 		w.until(model.MessageSent, 2)
 		for range 3 {
-			w.pass(2 * time.Minute)
+			w.Pass(2 * time.Minute)
 			w.emit(model.EventMissed, nil)
 			n := len(w.sink.to("ops@example.com"))
 			testkit.Eventually(t, "it looked again", func() bool { return len(w.sink.to("ops@example.com")) > n })

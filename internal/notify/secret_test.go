@@ -11,8 +11,8 @@ import (
 
 // stored is what the database has of a webhook's secrets.
 func (w *world) stored(name string) (secret, old string) {
-	w.t.Helper()
-	testkit.Must(w.t, w.db.QueryRow("SELECT secret, old_secret FROM webhooks WHERE name = $1", name).Scan(&secret, &old))
+	w.Helper()
+	w.Must(w.DB.QueryRow("SELECT secret, old_secret FROM webhooks WHERE name = $1", name).Scan(&secret, &old))
 	return secret, old
 }
 
@@ -31,7 +31,7 @@ var secretStories = stories{
 		r := newReceiver(t)
 		w.hook("billing", r.URL)
 		const secret, before = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSx"
-		w.exec("UPDATE webhooks SET secret = '" + secret + "', old_secret = '" + before + "'")
+		w.Exec("UPDATE webhooks SET secret = '" + secret + "', old_secret = '" + before + "'")
 		for range 2 { // the second time there is nothing to do
 			lost, err := w.service.SealSecrets(ctx)
 			testkit.Must(t, err)
@@ -61,7 +61,7 @@ var secretStories = stories{
 		}
 		now, err := w.service.SetWebhook(ctx, "op:jo", "billing", model.EditWebhook{Rotate: true})
 		testkit.Must(t, err)
-		w.pass(10 * time.Second)
+		w.Pass(10 * time.Second)
 		w.until(model.MessageSent, 1)
 		signed(t, r.posts()[0], now.Secret)
 	},
@@ -69,7 +69,7 @@ var secretStories = stories{
 		r := newReceiver(t)
 		w.hook("billing", r.URL)
 		w.hook("erp", "https://127.0.0.1:9/")
-		w.exec("UPDATE webhooks SET secret = (SELECT secret FROM webhooks WHERE name = 'erp') WHERE name = 'billing'")
+		w.Exec("UPDATE webhooks SET secret = (SELECT secret FROM webhooks WHERE name = 'erp') WHERE name = 'billing'")
 		if lost, err := w.service.SealSecrets(ctx); err != nil || len(lost) != 1 || lost[0] != "billing" {
 			t.Fatalf("lost are %v, %v", lost, err)
 		}

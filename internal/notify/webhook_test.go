@@ -154,7 +154,7 @@ var hookStories = stories{
 			w.emit(model.EventReceived, nil)
 		}
 		testkit.Eventually(t, "the other got its events", func() bool {
-			w.pass(500 * time.Millisecond)
+			w.Pass(500 * time.Millisecond)
 			return len(r.posts()) == 40
 		})
 	},
@@ -164,9 +164,9 @@ var hookStories = stories{
 			w.emit(model.EventReceived, nil)
 		}
 		testkit.Eventually(t, "one waits longer than the first time, and the second", func() bool {
-			w.pass(time.Second)
+			w.Pass(time.Second)
 			var at time.Time
-			err := w.db.QueryRow("SELECT scheduled_at FROM river_job WHERE attempt = 0 ORDER BY scheduled_at DESC LIMIT 1").
+			err := w.DB.QueryRow("SELECT scheduled_at FROM river_job WHERE attempt = 0 ORDER BY scheduled_at DESC LIMIT 1").
 				Scan(&at)
 			return err == nil && time.Until(at) > 10*time.Second
 		})
@@ -242,26 +242,26 @@ var hookStories = stories{
 // again lets a failed message's wait pass, almost, then the rest, and waits for its
 // next try. The wait is what the promise says it is after so many tries.
 func (w *world) again(id string) model.Message {
-	w.t.Helper()
+	w.Helper()
 	m, err := w.service.Message(ctx, id)
-	testkit.Must(w.t, err)
+	w.Must(err)
 	was := m.Attempts
 	tried, next := w.nextTry()
 	wait := waits[was-1]
 	margin := min(wait/2, time.Minute)
 	// On a slow machine a try takes long, or comes before its time was brought nearer.
 	if got := next.Sub(tried); got < wait-3*time.Second || got > wait+30*time.Second {
-		w.t.Errorf("after %d tries the next comes in %s, not in %s", was, got, wait)
+		w.Errorf("after %d tries the next comes in %s, not in %s", was, got, wait)
 	}
 	near := max(time.Until(next)-margin, 0)
-	w.pass(near)
+	w.Pass(near)
 	m, err = w.service.Message(ctx, id)
 	if early := time.Now().Before(next.Add(-near)); err != nil || early && m.Attempts != was {
-		w.t.Errorf("it was tried too early: %+v (%v)", m, err)
+		w.Errorf("it was tried too early: %+v (%v)", m, err)
 	}
-	w.pass(margin)
-	testkit.Eventually(w.t, "it was tried again", func() bool {
-		w.pass(10 * time.Millisecond)
+	w.Pass(margin)
+	testkit.Eventually(w, "it was tried again", func() bool {
+		w.Pass(10 * time.Millisecond)
 		m, err = w.service.Message(ctx, id)
 		return err == nil && (m.Attempts > was || m.State == model.MessageSent)
 	})
@@ -275,17 +275,17 @@ var waits = []time.Duration{5 * time.Second, 5 * time.Minute, 30 * time.Minute, 
 // nextTry is when the one job that failed was tried, and when it is planned
 // again.
 func (w *world) nextTry() (tried, next time.Time) {
-	w.t.Helper()
-	testkit.Eventually(w.t, "the next try is planned", func() bool {
-		rows, err := w.db.Query(`SELECT attempted_at, scheduled_at FROM river_job
+	w.Helper()
+	testkit.Eventually(w, "the next try is planned", func() bool {
+		rows, err := w.DB.Query(`SELECT attempted_at, scheduled_at FROM river_job
 			WHERE state IN ('retryable', 'available', 'scheduled')`)
-		testkit.Must(w.t, err)
+		w.Must(err)
 		defer rows.Close()
 		n := 0
 		for ; rows.Next(); n++ {
-			testkit.Must(w.t, rows.Scan(&tried, &next))
+			w.Must(rows.Scan(&tried, &next))
 		}
-		testkit.Must(w.t, rows.Err())
+		w.Must(rows.Err())
 		return n == 1
 	})
 	return tried, next

@@ -3,7 +3,6 @@ package notify_test
 import (
 	"context"
 	"crypto/rand"
-	"database/sql"
 	"fmt"
 	"io"
 	"log/slog"
@@ -15,14 +14,11 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/emersion/go-smtp"
 
-	"github.com/sallyport-sftp/sallyport/internal/account"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/keys"
 	"github.com/sallyport-sftp/sallyport/internal/notify"
 	"github.com/sallyport-sftp/sallyport/internal/notify/mail"
@@ -34,32 +30,26 @@ import (
 
 var ctx = context.Background()
 
-// world is the service over a real database, with a mail server beside, and a
-// clock that moves only a microsecond a look, and by pass.
+// world is the service over a real database, with a mail server beside.
 type world struct {
-	t        testing.TB
-	store    *store.Store
-	db       *sql.DB
-	ids      *exchange.IDs
-	accounts *account.Service
-	service  *notify.Service
-	vault    *keys.Vault
-	sink     *sink
-	notices  []model.Notice
-	log      testkit.Log
-	micros   atomic.Int64
-	stop     func()
+	*testkit.World
+	service *notify.Service
+	vault   *keys.Vault
+	sink    *sink
+	notices []model.Notice
+	log     testkit.Log
+	stop    func()
 }
 
-func (w *world) clock() time.Time { return exchange.FromMicros(w.micros.Add(1)) }
+func newWorld(t *testing.T, url string) *world { return &world{World: testkit.NewWorld(t, url)} }
 
-// pass lets time pass for the service, and for River, which goes by the system's
+// Pass lets time pass for the service, and for River, which goes by the system's
 // time: what it has planned comes nearer. What is due is made available at once, as
 // River's scheduler does every 5 s.
-func (w *world) pass(d time.Duration) {
-	w.t.Helper()
+func (w *world) Pass(d time.Duration) {
+	w.Helper()
 	now := `now()`
-	if w.store.Single() {
+	if w.Store.Single() {
 		now = `strftime('%Y-%m-%d %H:%M:%f', 'now')`
 	}
 	w.nearer(d, func(at string) string {
@@ -70,29 +60,28 @@ func (w *world) pass(d time.Duration) {
 // nearer brings nearer what River has planned, and may change its state; until River
 // has made its tables, nothing is planned.
 func (w *world) nearer(d time.Duration, state func(at string) string) {
-	w.t.Helper()
-	w.micros.Add(d.Microseconds())
+	w.Helper()
+	w.World.Pass(d)
 	at := `scheduled_at - make_interval(secs => $1)`
-	if w.store.Single() {
+	if w.Store.Single() {
 		at = `strftime('%Y-%m-%d %H:%M:%f', scheduled_at, -$1 || ' seconds')`
 	}
-	_, err := w.db.Exec(`UPDATE river_job SET scheduled_at = `+at+`, state = `+state(at)+
+	_, err := w.DB.Exec(`UPDATE river_job SET scheduled_at = `+at+`, state = `+state(at)+
 		` WHERE state IN ('available', 'scheduled', 'retryable')`, d.Seconds())
 	if err != nil && !strings.Contains(err.Error(), "no such") && !strings.Contains(err.Error(), "does not exist") {
-		w.t.Fatal(err)
+		w.Fatal(err)
 	}
 }
 
 // begin gives a story an empty world and a running service.
 func (w *world) begin(t testing.TB) *world {
-	w.t = t
-	testkit.Empty(t, w.db, "messages", "outbox", "webhooks", "digests", "audit", "revocations", "notices", "contacts",
-		"dirs", "mailboxes", "users", "accounts")
-	_, _ = w.db.Exec("DELETE FROM river_job") // the first service makes it
+	t.Helper()
+	w.Begin(t)
+	_, _ = w.DB.Exec("DELETE FROM river_job") // the first service makes it
 	w.prepare()
 	w.open()
 	testkit.Eventually(t, "River has its tables",
-		func() bool { _, err := w.db.Exec("SELECT id FROM river_job"); return err == nil })
+		func() bool { _, err := w.DB.Exec("SELECT id FROM river_job"); return err == nil })
 	t.Cleanup(func() {
 		w.stop()
 		if t.Failed() {
@@ -107,13 +96,10 @@ func (w *world) begin(t testing.TB) *world {
 
 // prepare sets the clock, and what a service needs.
 func (w *world) prepare() {
-	w.micros.Store(time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC).UnixMicro())
-	w.ids = exchange.NewIDs(w.clock, rand.Reader)
+	w.Set(time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC))
 	w.notices = nil
-	w.vault = newVault(w.t)
-	w.accounts = account.New(w.store, w.clock, w.ids,
-		account.Policy{MaxKeys: 5, Templates: map[string]account.Template{model.KindCustomer: {StartDir: "/"}}})
-	w.sink = newSink(w.t)
+	w.vault = newVault(w)
+	w.sink = newSink(w)
 }
 
 // newVault is a vault of a key of its own.
@@ -128,17 +114,17 @@ func newVault(t testing.TB) *keys.Vault {
 
 // open starts a service, as a restart does.
 func (w *world) open() {
-	w.t.Helper()
+	w.Helper()
 	host, port, err := net.SplitHostPort(w.sink.addr)
-	testkit.Must(w.t, err)
+	w.Must(err)
 	number, err := strconv.Atoi(port)
-	testkit.Must(w.t, err)
+	w.Must(err)
 	mailer, err := mail.New(mail.Config{Host: host, Port: number, TLS: mail.TLSNone, From: "files@example.com",
 		Name: "Files"})
-	testkit.Must(w.t, err)
+	w.Must(err)
 	hooks := webhook.New(webhook.Policy{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, AllowHTTP: true},
-		w.clock)
-	w.service = notify.New(notify.Options{Store: w.store, Clock: w.clock, IDs: w.ids,
+		w.Clock)
+	w.service = notify.New(notify.Options{Store: w.Store, Clock: w.Clock, IDs: w.IDs,
 		Log: slog.New(slog.NewTextHandler(&w.log, nil)), Mailer: mailer, Poster: hooks, Vault: w.vault,
 		Operators: []string{"ops@example.com"}, Node: "node", Keep: 90 * 24 * time.Hour,
 		Every: 20 * time.Millisecond, Poll: 20 * time.Millisecond,
@@ -155,26 +141,19 @@ func (w *world) open() {
 	})
 }
 
-type stories map[string]func(*testing.T, *world)
+type stories = testkit.Stories[*world]
 
 func TestNotify(t *testing.T) {
 	testkit.OnBoth(t, func(t *testing.T, url string) {
-		w := &world{t: t}
-		w.store, w.db = testkit.OpenStore(t, url)
-		for _, part := range []stories{hookStories, secretStories, retryStories, mailStories} {
-			for name, story := range part {
-				t.Run(name, func(t *testing.T) { story(t, w.begin(t)) })
-			}
-		}
+		testkit.Tell(t, newWorld(t, url), (*world).begin, hookStories, secretStories, retryStories, mailStories)
 	})
 }
 
 func TestAQueueThatCannotStartYetStartsLater(t *testing.T) {
 	t.Parallel()
-	w := &world{t: t}
-	w.store, w.db = testkit.OpenStore(t, "")
+	w := newWorld(t, "")
 	w.prepare()
-	tx, err := w.db.Begin()
+	tx, err := w.DB.Begin()
 	testkit.Must(t, err)
 	_, err = tx.Exec("UPDATE counters SET value = value") // nobody else writes now
 	testkit.Must(t, err)
@@ -187,39 +166,27 @@ func TestAQueueThatCannotStartYetStartsLater(t *testing.T) {
 	testkit.Eventually(t, "the mail is sent", func() bool { return len(w.sink.to("ops@example.com")) == 1 })
 }
 
-func (w *world) exec(query string, args ...any) {
-	w.t.Helper()
-	_, err := w.db.Exec(query, args...)
-	testkit.Must(w.t, err)
-}
-
 // emit writes an event, and returns its id.
-func (w *world) count(query string) (n int) {
-	w.t.Helper()
-	testkit.Must(w.t, w.db.QueryRow(query).Scan(&n))
-	return n
-}
-
 func (w *world) emit(kind string, data map[string]any) string {
-	w.t.Helper()
-	e := model.Event{ID: w.ids.New(), Type: kind, At: w.clock(), Account: "acme", User: "acme", Data: data}
-	testkit.Must(w.t, w.store.Write(ctx, func(tx *store.Tx) error { return tx.Emit(e) }))
+	w.Helper()
+	e := model.Event{ID: w.IDs.New(), Type: kind, At: w.Clock(), Account: "acme", User: "acme", Data: data}
+	w.Must(w.Store.Write(ctx, func(tx *store.Tx) error { return tx.Emit(e) }))
 	return e.ID
 }
 
 // messages lists messages of a state; "" is all.
 func (w *world) messages(state string) []model.Message {
-	w.t.Helper()
+	w.Helper()
 	list, err := w.service.Messages(ctx, model.MessageFilter{State: state, Paging: model.Paging{Limit: 100}})
-	testkit.Must(w.t, err)
+	w.Must(err)
 	return list
 }
 
 // until waits for so many messages of a state.
 func (w *world) until(state string, n int) []model.Message {
-	w.t.Helper()
-	testkit.Eventually(w.t, fmt.Sprintf("%d messages are %s", n, state), func() bool {
-		w.pass(500 * time.Millisecond) // a busy receiver's turn comes again
+	w.Helper()
+	testkit.Eventually(w, fmt.Sprintf("%d messages are %s", n, state), func() bool {
+		w.Pass(500 * time.Millisecond) // a busy receiver's turn comes again
 		return len(w.messages(state)) == n
 	})
 	return w.messages(state)
@@ -227,9 +194,9 @@ func (w *world) until(state string, n int) []model.Message {
 
 // hook adds a receiver.
 func (w *world) hook(name, url string, events ...string) model.Webhook {
-	w.t.Helper()
+	w.Helper()
 	h, err := w.service.AddWebhook(ctx, "op:jo", model.NewWebhook{Name: name, URL: url, Events: events})
-	testkit.Must(w.t, err)
+	w.Must(err)
 	return h
 }
 

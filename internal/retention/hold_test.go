@@ -13,9 +13,9 @@ import (
 )
 
 func (w *world) hold(kind, label string) model.Hold {
-	w.t.Helper()
+	w.Helper()
 	h, err := w.service.Hold(ctx, "op:jo", model.NewHold{Kind: kind, Target: label, Reason: "case 7"})
-	testkit.Must(w.t, err)
+	w.Must(err)
 	return h
 }
 
@@ -34,7 +34,7 @@ var holdStories = stories{
 			{"user", "bolt", "bolt:/b.csv bolt:/inv/INV-1.pdf"}, {"feed", "inv", "acme:/inv/INV-1.pdf bolt:/inv/INV-1.pdf"},
 			{"file", "acme:/a.csv", "acme:/a.csv acme:/a.csv+"}, {"file", version, "acme:/a.csv acme:/a.csv+"}} {
 			h := w.hold(c.kind, c.label)
-			f, err := w.service.Forecast(ctx, w.clock().Add(400*day), "", true)
+			f, err := w.service.Forecast(ctx, w.Clock().Add(400*day), "", true)
 			testkit.Must(t, err)
 			held := 0
 			for _, i := range f.Named {
@@ -64,7 +64,7 @@ var holdStories = stories{
 		testkit.Must(t, err)
 		w.on("2027-03-01")
 		w.on("2027-04-01 03:01")
-		if n := w.count(`SELECT COUNT(*) FROM versions`); n != 0 {
+		if n := w.Count(`versions`); n != 0 {
 			t.Errorf("after its release %d are left", n)
 		}
 		w.sound()
@@ -77,16 +77,16 @@ var holdStories = stories{
 		placed := make(chan struct{})
 		go func() {
 			defer close(placed)
-			testkit.Eventually(t, "the run began", func() bool { return w.count(`SELECT COUNT(*) FROM versions`) < 400 })
+			testkit.Eventually(t, "the run began", func() bool { return w.Count(`versions`) < 400 })
 			if _, err := w.service.Hold(ctx, "op:jo",
 				model.NewHold{Kind: model.HoldAccount, Target: "acme", Reason: "case 7"}); err != nil {
 				t.Error(err)
 			}
-			left.Store(w.count(`SELECT COUNT(*) FROM versions`))
+			left.Store(int64(w.Count(`versions`)))
 		}()
 		w.step()
 		<-placed
-		if n := w.count(`SELECT COUNT(*) FROM versions`); n != left.Load() {
+		if n := w.Count(`versions`); int64(n) != left.Load() {
 			t.Errorf("%d files were there when the hold stood, and %d are left", left.Load(), n)
 		}
 		if now := w.one(); now.State != model.RunDone || now.RemovedFiles != 400-left.Load() || now.ID != r.ID {
@@ -98,7 +98,7 @@ var holdStories = stories{
 		u := w.customer("acme")
 		v := w.put(u, "/a", "a")
 		held := func() (yes bool) {
-			testkit.Must(t, w.store.Write(ctx, func(tx *store.Tx) (err error) { yes, err = w.service.Held(tx, v); return err }))
+			testkit.Must(t, w.Store.Write(ctx, func(tx *store.Tx) (err error) { yes, err = w.service.Held(tx, v); return err }))
 			return yes
 		}
 		if held() {
@@ -140,7 +140,7 @@ var noticeStories = stories{
 	},
 	"mail that bounced reached nobody": func(t *testing.T, w *world) {
 		w.announced(w.customer("acme"), 1)
-		w.exec(`UPDATE messages SET state = 'bounced'`)
+		w.Exec(`UPDATE messages SET state = 'bounced'`)
 		w.on(runDay)
 		w.wantOutcomes(w.one().ID, map[string]string{"acme:/upload/000.csv": "kept"})
 	},
@@ -160,7 +160,7 @@ var closeStories = stories{
 		u, v := w.customer("acme"), w.customer("bolt")
 		w.put(u, "/a", "a")
 		w.put(v, "/b", "b")
-		_, err := w.accounts.Close(ctx, "op:jo", "acme", "10d")
+		_, err := w.Accounts.Close(ctx, "op:jo", "acme", "10d")
 		testkit.Must(t, err)
 		r, err := w.service.PlanClosing(ctx, "acme")
 		testkit.Must(t, err)
@@ -181,7 +181,7 @@ var closeStories = stories{
 			t.Fatal("not what was to go")
 		}
 		last := w.letters[len(w.letters)-1]
-		if d, err := proof.Open(last.Signed, w.key.Public()); err != nil || last.Kind != "removed" ||
+		if d, err := proof.Open(last.Signed, w.Key.Public()); err != nil || last.Kind != "removed" ||
 			d.Get("account") != "acme" || d.Get("removed") != "1 files, 1 bytes" {
 			t.Errorf("the last letter is %+v (%v)", last, err)
 		}
@@ -189,7 +189,7 @@ var closeStories = stories{
 	},
 	"the time said at an account's end counts, whoever plans it": func(t *testing.T, w *world) {
 		w.put(w.customer("acme"), "/a", "a")
-		_, err := w.accounts.Close(ctx, "op:jo", "acme", "4mo")
+		_, err := w.Accounts.Close(ctx, "op:jo", "acme", "4mo")
 		testkit.Must(t, err)
 		w.step() // the server ended before it planned
 		if r := w.one(); r.DueAt.Format("2006-01-02") != "2026-05-05" {
@@ -198,7 +198,7 @@ var closeStories = stories{
 	},
 	"an account that was closed elsewhere is found": func(t *testing.T, w *world) {
 		w.put(w.customer("acme"), "/a", "a")
-		_, err := w.accounts.SetState(ctx, "op:jo", "acme", model.AccountClosed)
+		_, err := w.Accounts.SetState(ctx, "op:jo", "acme", model.AccountClosed)
 		testkit.Must(t, err)
 		w.step()
 		w.step()

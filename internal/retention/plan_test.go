@@ -17,7 +17,7 @@ var planStories = stories{
 			{"2027-01-02 03:01", ""}, {"2027-01-29 12:00", "2027-03-01"},
 			{"2027-01-28 12:00", ""}, {"2028-01-30 12:00", "2028-03-01"}, {"2028-01-29 12:00", ""},
 			{"2027-12-01 12:00", "2028-01-01"}, {"2027-04-01 02:30", "2027-05-01"}} {
-			w.exec(`DELETE FROM retention_runs`)
+			w.Exec(`DELETE FROM retention_runs`)
 			w.on(c.at)
 			list := w.runs()
 			if c.due == "" && len(list) > 0 || c.due != "" && c.due != "2027-01-31" &&
@@ -56,19 +56,19 @@ var planStories = stories{
 		u := w.customer("acme")
 		w.put(u, "/a", "a")
 		w.to("2027-01-01 12:00")
-		id := w.ids.New()
-		w.exec(`INSERT INTO retention_runs (id, kind, account_id, due_at, state, confirm, confirmed_by, created_at, files,
+		id := w.IDs.New()
+		w.Exec(`INSERT INTO retention_runs (id, kind, account_id, due_at, state, confirm, confirmed_by, created_at, files,
 			bytes, removed_files, removed_bytes, report, list_key, planner)
 			VALUES ($1, 'regular', '', $2, 'planning', '', '', $3, 0, 0, 0, 0, '', '', 'node')`, id,
-			time.Date(2027, 2, 1, 3, 0, 0, 0, time.UTC).UnixMicro(), w.clock().Add(-time.Hour).UnixMicro())
-		w.exec(`INSERT INTO retention_items (run_id, account_id, version_id, user_id, path, size, sha256, class, stored_at,
+			time.Date(2027, 2, 1, 3, 0, 0, 0, time.UTC).UnixMicro(), w.Clock().Add(-time.Hour).UnixMicro())
+		w.Exec(`INSERT INTO retention_items (run_id, account_id, version_id, user_id, path, size, sha256, class, stored_at,
 			fetched, state, why)
 			VALUES ($1, 'acme', 'V', $2, $3, 1, $3, 'default', 1, '', 'named', '')`, id, u.ID, []byte("/x"))
 		w.step()
 		if r := w.one(); r.ID == id || r.Files != 1 || r.State != model.RunAnnounced {
 			t.Fatalf("%+v", r)
 		}
-		if n := w.count(`SELECT COUNT(*) FROM retention_items WHERE run_id = $1`, id); n > 0 {
+		if n := w.Count(`retention_items WHERE run_id = $1`, id); n > 0 {
 			t.Errorf("%d files are still named by what was forgotten", n)
 		}
 	},
@@ -80,7 +80,7 @@ var planStories = stories{
 		if err := w.service.Step(run); err == nil {
 			t.Fatal("it went on")
 		}
-		if n := w.count(`SELECT COUNT(*) FROM retention_runs WHERE state = 'announced'`); n > 0 {
+		if n := w.Count(`retention_runs WHERE state = 'announced'`); n > 0 {
 			t.Error("it was announced")
 		}
 		w.step()
@@ -104,7 +104,7 @@ var planStories = stories{
 		}
 		w.on("2027-01-20") // back again
 		w.on("2027-02-01 04:00")
-		if n := w.count(`SELECT COUNT(*) FROM retention_runs WHERE state = 'done'`); n != 1 {
+		if n := w.Count(`retention_runs WHERE state = 'done'`); n != 1 {
 			t.Errorf("%d runs are done", n)
 		}
 		w.sound()
@@ -115,7 +115,7 @@ var planStories = stories{
 		w.publish("inv", "acme", "INV-1.pdf")
 		w.publish("inv", "acme", "INV-2.pdf")
 		w.put(u, "/upload/mine.csv", "mine")
-		w.exec(`UPDATE deliveries SET state = 'collected' WHERE version_id IN (SELECT version_id FROM files WHERE name = $1)`,
+		w.Exec(`UPDATE deliveries SET state = 'collected' WHERE version_id IN (SELECT version_id FROM files WHERE name = $1)`,
 			[]byte("INV-2.pdf"))
 		w.on("2027-01-01")
 		if len(w.letters) != 1 {
@@ -143,7 +143,7 @@ var planStories = stories{
 			len(list[0].Mails) != 1 || list[0].Mails[0].To != "acme@example.com" {
 			t.Errorf("notices: %+v", list)
 		}
-		if n := w.count(`SELECT COUNT(*) FROM outbox WHERE type = 'file.expiring'`); n != 2 {
+		if n := w.Count(`outbox WHERE type = 'file.expiring'`); n != 2 {
 			t.Errorf("%d events", n)
 		}
 	},

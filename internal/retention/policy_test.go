@@ -14,37 +14,37 @@ import (
 
 // set gives something a policy.
 func (w *world) set(p model.SetPolicy) {
-	w.t.Helper()
+	w.Helper()
 	_, err := w.service.SetPolicy(ctx, "op:jo", p)
-	testkit.Must(w.t, err)
+	w.Must(err)
 }
 
 // confirmed forgets that shortened policies wait for an administrator.
-func (w *world) confirmed() { w.exec(`DELETE FROM settings WHERE name = 'retention.confirm'`) }
+func (w *world) confirmed() { w.Exec(`DELETE FROM settings WHERE name = 'retention.confirm'`) }
 
 func (w *world) waits() string {
-	w.t.Helper()
-	why, err := w.store.Read(ctx).Setting("retention.confirm")
-	testkit.Must(w.t, err)
+	w.Helper()
+	why, err := w.Store.Read(ctx).Setting("retention.confirm")
+	w.Must(err)
 	return why
 }
 
 func (w *world) feed(name string, to ...string) {
-	w.t.Helper()
+	w.Helper()
 	_, err := w.feeds.AddFeed(ctx, "op:jo", model.NewFeed{Name: name, Kind: "invoices"})
-	testkit.Must(w.t, err)
+	w.Must(err)
 	for _, u := range to {
 		_, err := w.feeds.Subscribe(ctx, "op:jo", name, model.NewSubscription{User: u, Dir: "/" + name})
-		testkit.Must(w.t, err)
+		w.Must(err)
 	}
 }
 
 func (w *world) publish(feedName, account, name string) {
-	w.t.Helper()
+	w.Helper()
 	_, err := w.feeds.Publish(ctx, "op:jo",
 		feed.Publication{Feed: feedName, Account: account, All: account == "", Name: name,
 			Body: strings.NewReader("%PDF-1.4\n"), Size: -1})
-	testkit.Must(w.t, err)
+	w.Must(err)
 }
 
 var policyStories = stories{
@@ -82,25 +82,25 @@ var policyStories = stories{
 		w.put(u, "/upload/a.csv", "aaa")
 		w.put(u, "/docs/b.csv", "bb")
 		w.set(model.SetPolicy{Folder: "/docs", Keep: "90d"})
-		f, err := w.service.Forecast(ctx, w.clock().Add(100*day), "", true)
+		f, err := w.service.Forecast(ctx, w.Clock().Add(100*day), "", true)
 		testkit.Must(t, err)
 		if f.Files != 1 || f.Bytes != 2 || len(f.Lines) != 1 || f.Lines[0].Keep != "90d" ||
 			f.Lines[0].Class != "folder:/docs" || f.Named[0].Path != "/docs/b.csv" {
 			t.Errorf("in 100 days: %+v", f)
 		}
-		f, err = w.service.Forecast(ctx, w.clock().Add(400*day), "acme", false)
+		f, err = w.service.Forecast(ctx, w.Clock().Add(400*day), "acme", false)
 		testkit.Must(t, err)
 		if f.Files != 2 || f.Bytes != 5 || len(f.Lines) != 2 || len(f.Named) != 0 {
 			t.Errorf("in 400 days: %+v", f)
 		}
-		if f, err = w.service.Forecast(ctx, w.clock().Add(400*day), "other", true); err != nil || f.Files != 0 {
+		if f, err = w.service.Forecast(ctx, w.Clock().Add(400*day), "other", true); err != nil || f.Files != 0 {
 			t.Errorf("of another: %+v %v", f, err)
 		}
 		if _, err := w.service.Hold(ctx, "op:jo",
 			model.NewHold{Kind: model.HoldFile, Target: "acme:/docs/b.csv", Reason: "court"}); err != nil {
 			t.Fatal(err)
 		}
-		if f, err = w.service.Forecast(ctx, w.clock().Add(100*day), "", true); err != nil || f.Lines[0].Held != 1 ||
+		if f, err = w.service.Forecast(ctx, w.Clock().Add(100*day), "", true); err != nil || f.Lines[0].Held != 1 ||
 			!f.Named[0].Held || len(f.Holds) != 1 {
 			t.Errorf("with a hold: %+v %v", f, err)
 		}

@@ -17,7 +17,7 @@ import (
 
 // announced stores n files a year before, and announces their run.
 func (w *world) announced(u model.User, n int) model.RetentionRun {
-	w.t.Helper()
+	w.Helper()
 	for i := range n {
 		w.put(u, fmt.Sprintf("/upload/%03d.csv", i), "text")
 	}
@@ -35,8 +35,8 @@ var runStories = stories{
 		w.put(u, "/upload/a.csv", "one")
 		w.put(u, "/upload/a.csv", "second")
 		gone := w.put(u, "/upload/gone.csv", "gone")
-		w.exec(`DELETE FROM files WHERE version_id = $1`, gone) // its uploader removed the name
-		w.exec(`UPDATE mailboxes SET used_files = used_files - 1, used_bytes = used_bytes - 4`)
+		w.Exec(`DELETE FROM files WHERE version_id = $1`, gone) // its uploader removed the name
+		w.Exec(`UPDATE mailboxes SET used_files = used_files - 1, used_bytes = used_bytes - 4`)
 		w.to("2026-02-10")
 		w.put(u, "/upload/young.csv", "young")
 		w.on("2027-01-01")
@@ -56,16 +56,16 @@ var runStories = stories{
 				t.Errorf("%s is there: %v", path, !want)
 			}
 		}
-		if n := w.count(`SELECT COUNT(*) FROM versions`); n != 2 {
+		if n := w.Count(`versions`); n != 2 {
 			t.Errorf("%d versions are left", n)
 		}
-		if n := w.count(`SELECT COUNT(*) FROM deliveries WHERE state = 'expired'`); n != 1 {
+		if n := w.Count(`deliveries WHERE state = 'expired'`); n != 1 {
 			t.Error("the delivery has not expired")
 		}
-		if n := w.count(`SELECT COUNT(*) FROM audit WHERE action = 'file.expire'`); n != 4 {
+		if n := w.Count(`audit WHERE action = 'file.expire'`); n != 4 {
 			t.Errorf("%d rows say that a file was removed", n)
 		}
-		if n := w.count(`SELECT COUNT(*) FROM blobs WHERE state = 'dead'`); n != 4 {
+		if n := w.Count(`blobs WHERE state = 'dead'`); n != 4 {
 			t.Errorf("%d blobs are dead", n)
 		}
 		w.sound()
@@ -78,7 +78,7 @@ var runStories = stories{
 		testkit.Must(t, err)
 		w.on(runDay)
 		r := w.one()
-		d, err := proof.Open(r.Report, w.key.Public())
+		d, err := proof.Open(r.Report, w.Key.Public())
 		testkit.Must(t, err)
 		var list bytes.Buffer
 		testkit.Must(t, w.service.List(ctx, &list, r.ID))
@@ -91,7 +91,7 @@ var runStories = stories{
 				t.Errorf("%s is %q, want %q", name, d.Get(name), want)
 			}
 		}
-		if n := w.count(`SELECT COUNT(*) FROM retention_items`); n != 0 {
+		if n := w.Count(`retention_items`); n != 0 {
 			t.Errorf("%d items are left in the database", n)
 		}
 		w.sound()
@@ -106,8 +106,8 @@ var runStories = stories{
 	"somebody else may be faster": func(t *testing.T, w *world) {
 		u := w.customer("acme")
 		r := w.announced(u, 2)
-		w.exec(`DELETE FROM versions WHERE id = (SELECT MIN(id) FROM versions)`)
-		w.exec(`DELETE FROM files WHERE name = $1`, []byte("000.csv"))
+		w.Exec(`DELETE FROM versions WHERE id = (SELECT MIN(id) FROM versions)`)
+		w.Exec(`DELETE FROM files WHERE name = $1`, []byte("000.csv"))
 		w.on(runDay)
 		w.wantOutcomes(r.ID, map[string]string{"acme:/upload/000.csv": "gone", "acme:/upload/001.csv": "removed"})
 	},
@@ -127,7 +127,7 @@ var runStories = stories{
 		if w.one().State != model.RunAnnounced || !w.has(u, "/a") {
 			t.Fatal("it ran without an administrator")
 		}
-		if n := w.count(`SELECT COUNT(*) FROM outbox WHERE type = 'retention.confirm'`); n != 1 {
+		if n := w.Count(`outbox WHERE type = 'retention.confirm'`); n != 1 {
 			t.Errorf("%d events say that it waits", n)
 		}
 		_, err = w.service.Confirm(ctx, "op:jo", r.ID)
@@ -179,20 +179,20 @@ var crashStories = stories{
 		run, stop := context.WithCancel(ctx)
 		ended := make(chan error)
 		go func() { ended <- w.service.Step(run) }()
-		testkit.Eventually(t, "some are removed", func() bool { return w.count(`SELECT COUNT(*) FROM versions`) < 350 })
+		testkit.Eventually(t, "some are removed", func() bool { return w.Count(`versions`) < 350 })
 		stop()
 		<-ended
 		w.open()
 		w.step()
 		now := w.one()
-		if now.State != model.RunDone || now.RemovedFiles != 350 || w.count(`SELECT COUNT(*) FROM versions`) != 0 ||
+		if now.State != model.RunDone || now.RemovedFiles != 350 || w.Count(`versions`) != 0 ||
 			now.ID != r.ID {
 			t.Fatalf("%+v", now)
 		}
-		if n := w.count(`SELECT COUNT(*) FROM audit WHERE action = 'file.expire'`); n != 350 {
+		if n := w.Count(`audit WHERE action = 'file.expire'`); n != 350 {
 			t.Errorf("%d rows say that a file was removed", n)
 		}
-		if n := w.count(`SELECT COUNT(*) FROM outbox WHERE type = 'file.removed'`); n != 1 {
+		if n := w.Count(`outbox WHERE type = 'file.removed'`); n != 1 {
 			t.Errorf("%d events say so", n)
 		}
 		w.sound()

@@ -17,12 +17,11 @@ import (
 // statements, refuses each, and loses the answer of each COMMIT.
 func TestEveryStepOfRetention(t *testing.T) {
 	testkit.OnBothSteps(t, func(t *testing.T, on testkit.Stepped) {
-		w := newRetention(t, on.URL)
-		w.asked.Proxy = on.Proxy
+		w := newWorld(t, on.URL)
+		w.Asked.Proxy = on.Proxy
 		var u model.User
 		begin := func() {
-			w.emptyBlobs()
-			w.begin(w.t)
+			w.begin(w.TB)
 			u = w.customer("acme")
 			for i := range 3 {
 				w.put(u, fmt.Sprintf("/upload/%d.csv", i), "text")
@@ -44,29 +43,28 @@ func TestEveryStepOfRetention(t *testing.T) {
 				begin()
 				w.on("2027-01-01")
 				w.on(runDay)
-				w.micros.Add(
-					(25 * time.Hour).Microseconds())
+				w.Pass(25 * time.Hour)
 			},
 				Do: func(c context.Context) error {
-					_, err := retention.NewSweeper(w.store, w.blobs, w.clock, slog.New(slog.DiscardHandler)).Sweep(c)
+					_, err := retention.NewSweeper(w.Store, w.Blobs, w.Clock, slog.New(slog.DiscardHandler)).Sweep(c)
 					return err
 				}},
 		} {
 			t.Run(name, func(t *testing.T) {
-				w.t = t
+				w.TB = t
 				o.Every, o.From = 4, on.From
 				o.Check = func() error {
-					return errors.Join(testkit.Books(w.db, w.blobs), testkit.Strays(w.db, w.root, 0))
+					return errors.Join(testkit.Books(w.DB, w.Blobs), testkit.Strays(w.DB, w.Root, 0))
 				}
 				o.End = func() string {
 					testkit.Must(t, w.service.Step(ctx)) // whoever keeps it goes on
 					r := w.one()
 					return fmt.Sprintf("the run is %s: %d of %d files went; %d versions, %d live blobs, %d dead, %d notices", r.State,
-						r.RemovedFiles, r.Files, w.count("SELECT COUNT(*) FROM versions"),
-						w.count("SELECT COUNT(*) FROM blobs WHERE state = 'live'"),
-						w.count("SELECT COUNT(*) FROM blobs WHERE state = 'dead'"), w.count("SELECT COUNT(*) FROM retention_notices"))
+						r.RemovedFiles, r.Files, w.Count("versions"),
+						w.Count("blobs WHERE state = 'live'"),
+						w.Count("blobs WHERE state = 'dead'"), w.Count("retention_notices"))
 				}
-				t.Logf("%d runs", w.asked.Steps(t, o))
+				t.Logf("%d runs", w.Asked.Steps(t, o))
 			})
 		}
 	})
@@ -74,13 +72,7 @@ func TestEveryStepOfRetention(t *testing.T) {
 
 // closed ends an account.
 func (w *world) closed(name string) {
-	w.t.Helper()
-	_, err := w.accounts.Close(ctx, "op:jo", name, "10d")
-	testkit.Must(w.t, err)
-}
-
-// emptyBlobs forgets the bytes of the run before.
-func (w *world) emptyBlobs() {
-	w.t.Helper()
-	testkit.Must(w.t, w.blobs.Walk(func(key string, _ int64, _ time.Time) error { return w.blobs.Remove(key) }))
+	w.Helper()
+	_, err := w.Accounts.Close(ctx, "op:jo", name, "10d")
+	w.Must(err)
 }

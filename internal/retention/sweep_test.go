@@ -1,57 +1,36 @@
 package retention_test
 
 import (
-	"context"
 	"log/slog"
 	"testing"
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/blob"
-	"github.com/sallyport-sftp/sallyport/internal/blob/disk"
 	"github.com/sallyport-sftp/sallyport/internal/retention"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 )
 
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 // TestSweep: a dead blob goes a day after its death, an orphan is claimed a
 // day after it was written and goes a day later, and what lives stays.
 func TestSweep(t *testing.T) {
-	ctx := context.Background()
-	now := time.Now()
-	clock := func() time.Time { return now }
-	s, err := store.Open(ctx, store.Options{Dir: t.TempDir()})
-	must(t, err)
-	defer s.Close()
-	blobs, err := disk.Open(t.TempDir(), clock)
-	must(t, err)
-	w := retention.NewSweeper(s, blobs, clock, slog.New(slog.DiscardHandler))
-	key := map[string]string{}
-	for _, id := range []string{"LIVE", "DEAD", "ORPHAN"} {
-		g, err := blobs.Stage(id)
-		must(t, err)
-		_, err = g.WriteAt([]byte(id), 0)
-		must(t, err)
-		key[id] = blob.Key("u", id, "f", now)
-		must(t, g.Commit(key[id], int64(len(id))))
-		must(t, g.Close())
+	w := testkit.NewWorld(t, "")
+	w.Set(time.Now()) // orphans have the disk's times
+	w.OpenBlobs()
+	sweeper := retention.NewSweeper(w.Store, w.Blobs, w.Clock, slog.New(slog.DiscardHandler))
+	stored := map[string]store.Blob{}
+	for _, name := range []string{"LIVE", "DEAD", "ORPHAN"} {
+		stored[name] = w.AddBlob("u", "f", name)
 	}
-	must(t, testkit.Write(ctx, s, func(tx *store.Tx) error {
-		for _, id := range []string{"LIVE", "DEAD"} {
-			if err := tx.AddBlob(store.Blob{ID: id, Key: key[id], SHA256: []byte{}}, 1, now); err != nil {
+	w.Write(func(tx *store.Tx) error {
+		for _, name := range []string{"LIVE", "DEAD"} {
+			if err := tx.AddBlob(stored[name], 1, w.Clock()); err != nil {
 				return err
 			}
 		}
-		return tx.ReleaseBlob("DEAD", now)
-	}))
-	there := func(id string) bool {
-		r, err := blobs.Open(key[id], -1)
+		return tx.ReleaseBlob(stored["DEAD"].ID, w.Clock())
+	})
+	there := func(name string) bool {
+		r, err := w.Blobs.Open(stored[name].Key, -1)
 		if err == nil {
 			_ = r.Close()
 		}
@@ -61,13 +40,12 @@ func TestSweep(t *testing.T) {
 		after                time.Duration
 		live, dead, orphaned bool
 	}{{0, true, true, true}, {25 * time.Hour, true, false, true}, {25 * time.Hour, true, false, false}} {
-		now = now.Add(step.after)
-		_, err := w.Sweep(ctx)
-		must(t, err)
+		w.Pass(step.after)
+		_, err := sweeper.Sweep(ctx)
+		testkit.Must(t, err)
 		if there("LIVE") != step.live || there("DEAD") != step.dead || there("ORPHAN") != step.orphaned {
 			t.Fatalf("%v later: live %v, dead %v, orphan %v", step.after, there("LIVE"), there("DEAD"), there("ORPHAN"))
 		}
 	}
-	err = s.Write(ctx, func(tx *store.Tx) error { return tx.RefBlob("LIVE", 1) })
-	must(t, err)
+	testkit.Must(t, w.Store.Write(ctx, func(tx *store.Tx) error { return tx.RefBlob(stored["LIVE"].ID, 1) }))
 }

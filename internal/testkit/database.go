@@ -7,24 +7,22 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/sallyport-sftp/sallyport/internal/account"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/proof"
 	"github.com/sallyport-sftp/sallyport/internal/store"
-	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // OpenStore opens a store of a test's own, on SQLite or, with a url, on
 // PostgreSQL, and beside it the database, for a look at the tables themselves.
 func OpenStore(t testing.TB, url string) (*store.Store, *sql.DB) {
 	t.Helper()
-	return OpenProbed(t, url, nil)
+	return openIn(t, t.TempDir(), url, nil)
 }
 
-// OpenProbed is OpenStore with a probe of the store's statements.
-func OpenProbed(t testing.TB, url string, probe func(statement string, ran bool) error) (*store.Store, *sql.DB) {
+// openIn is OpenStore for a folder, where SQLite's database is, with a probe of the
+// store's statements.
+func openIn(t testing.TB, dir, url string, probe func(statement string, ran bool) error) (*store.Store, *sql.DB) {
 	t.Helper()
-	dir := t.TempDir()
 	if url == "" {
 		EmptyDatabase(t, dir)
 	}
@@ -62,29 +60,6 @@ func Write(ctx context.Context, s *store.Store, fn func(tx *store.Tx) error) err
 		tx.Unaudited("a test makes what it looks at")
 		return fn(tx)
 	})
-}
-
-// Empty deletes the rows of tables, those that refer to others first.
-func Empty(t testing.TB, db *sql.DB, tables ...string) {
-	t.Helper()
-	tx, err := db.Begin()
-	Must(t, err)
-	for _, table := range tables {
-		_, err := tx.Exec("DELETE FROM " + table)
-		Must(t, err)
-	}
-	Must(t, tx.Commit())
-}
-
-// Customers makes accounts, each with its user of the same name.
-func Customers(t testing.TB, accounts *account.Service, names ...string) {
-	t.Helper()
-	for _, name := range names {
-		_, err := accounts.AddAccount(context.Background(), "test", model.NewAccount{ID: name, Name: name})
-		Must(t, err)
-		_, err = accounts.AddUser(context.Background(), "test", model.NewUser{Account: name})
-		Must(t, err)
-	}
 }
 
 // SigningKey is a deployment's key for receipts, reports and checkpoints.

@@ -2,6 +2,7 @@ package testkit
 
 import (
 	"context"
+	"database/sql"
 	"os"
 	"path/filepath"
 	"sync"
@@ -67,9 +68,19 @@ func emptyDatabase(t testing.TB) []byte {
 		dir, copied := t.TempDir(), t.TempDir()
 		s, err := store.Open(context.Background(), store.Options{Dir: dir})
 		Must(t, err)
-		CopyDatabase(t, dir, copied)
+		copyDatabase(t, dir, copied)
 		Must(t, s.Close())
 		made.database = MustRead(t, filepath.Join(copied, "sallyport.db"))
 	}
 	return made.database
+}
+
+// copyDatabase copies the SQLite database of one folder into another.
+func copyDatabase(t testing.TB, from, to string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(from, "sallyport.db"))
+	Must(t, err)
+	_, err = db.Exec("VACUUM INTO ?", filepath.Join(to, "sallyport.db"))
+	Must(t, err)
+	Must(t, db.Close())
 }

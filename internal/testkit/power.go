@@ -84,16 +84,6 @@ func (p *Power) changed() any {
 	return name
 }
 
-// CopyDatabase copies the SQLite database of one folder into another.
-func CopyDatabase(t testing.TB, from, to string) {
-	t.Helper()
-	db, err := sql.Open("sqlite", "file:"+filepath.Join(from, "sallyport.db"))
-	Must(t, err)
-	_, err = db.Exec("VACUUM INTO ?", filepath.Join(to, "sallyport.db"))
-	Must(t, err)
-	Must(t, db.Close())
-}
-
 // Crash is what a power loss left, and a process finds.
 type Crash struct {
 	T     testing.TB

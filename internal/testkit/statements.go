@@ -8,7 +8,7 @@ import (
 // ErrStatement is what a statement fails with that a test let fail.
 var ErrStatement = errors.New("a test let this statement fail")
 
-// Statements watches the statements of a store (OpenProbed). Between Watch and
+// Statements watches the statements of a store (World.Asked). Between Watch and
 // Stop it counts them and calls do with the number of each, from 1 on, before it
 // is run and again once it ran; what do returns stands for the statement's error.
 type Statements struct {

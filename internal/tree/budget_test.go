@@ -24,7 +24,7 @@ func TestBoundsOfWork(t *testing.T) {
 func spendStopped(t *testing.T, w *world) {
 	w.policy.Changes = 1
 	w.reopen()
-	u := w.user("acme")
+	u := w.Customer("acme")
 	s := w.login(u)
 	defer s.End()
 	slowed := 0
@@ -48,7 +48,7 @@ func spendStopped(t *testing.T, w *world) {
 }
 
 func longHoles(t *testing.T, w *world) {
-	s := w.login(w.user("acme"))
+	s := w.login(w.Customer("acme"))
 	defer s.End()
 	set := func(path string, size int64) error {
 		h := open(t, s, path, create)
@@ -69,7 +69,7 @@ func longHoles(t *testing.T, w *world) {
 }
 
 func hashStopped(t *testing.T, w *world) {
-	u := w.user("acme")
+	u := w.Customer("acme")
 	s := w.login(u)
 	h := open(t, s, "/upload/f", create)
 	must(t, write(h, "the start", 0))
@@ -85,14 +85,14 @@ func hashStopped(t *testing.T, w *world) {
 }
 
 func manyVersions(t *testing.T, w *world) {
-	s := w.login(w.user("acme"))
+	s := w.login(w.Customer("acme"))
 	for i := range 230 {
-		w.now.Add(int64(2 * time.Hour)) // so that each version stays
+		w.Pass(2 * time.Hour) // so that each version stays
 		put(t, s, "/upload/f", fmt.Sprint(i))
 	}
 	must(t, s.Remove("/upload/f"))
 	s.End() // it waits for the rest
-	dead, err := w.store.Read(context.Background()).DeadBlobs(time.UnixMicro(1<<62), 1000)
+	dead, err := w.Store.Read(context.Background()).DeadBlobs(time.UnixMicro(1<<62), 1000)
 	must(t, err)
 	if len(dead) != 229 { // all but the newest, which nobody has claimed yet
 		t.Fatalf("%d versions of 230 were let go of", len(dead))
@@ -100,7 +100,7 @@ func manyVersions(t *testing.T, w *world) {
 }
 
 func floorGuards(t *testing.T, w *world) {
-	u := w.user("acme")
+	u := w.Customer("acme")
 	s := w.login(u)
 	put(t, s, "/upload/f", "x")
 	must(t, s.Mkdir("/upload/d"))

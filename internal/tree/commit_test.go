@@ -35,7 +35,7 @@ func TestCommit(t *testing.T) {
 }
 
 func pendingCloses(t *testing.T, w *world) {
-	u := w.user("acme")
+	u := w.Customer("acme")
 	s := w.login(u)
 	defer s.End()
 	var wg sync.WaitGroup
@@ -71,7 +71,7 @@ func pendingCloses(t *testing.T, w *world) {
 
 func manyPending(t *testing.T, w *world) {
 	flushed := 0
-	u := w.user("acme")
+	u := w.Customer("acme")
 	s := w.tree.Begin(exchange.Login{User: u}, func() { flushed++ })
 	var handles []*tree.Handle
 	for i := range 200 {
@@ -95,15 +95,15 @@ func manyPending(t *testing.T, w *world) {
 }
 
 func (w *world) quota(u model.User, bytes, files int64) {
-	w.t.Helper()
-	must(w.t, testkit.Write(context.Background(), w.store, func(tx *store.Tx) error {
+	w.Helper()
+	w.Must(testkit.Write(context.Background(), w.Store, func(tx *store.Tx) error {
 		u.QuotaBytes, u.QuotaFiles = bytes, files
 		return tx.SetUser(u)
 	}))
 }
 
 func quotaPartial(t *testing.T, w *world) {
-	u := w.user("acme")
+	u := w.Customer("acme")
 	s := w.login(u)
 	h := open(t, s, "/upload/f", create)
 	must(t, write(h, "0123456789", 0))
@@ -128,7 +128,7 @@ func quotaPartial(t *testing.T, w *world) {
 }
 
 func quotaUploads(t *testing.T, w *world) {
-	u := w.user("acme")
+	u := w.Customer("acme")
 	w.quota(u, 1000, 3)
 	s := w.login(u)
 	defer s.End()
@@ -158,7 +158,7 @@ func limits(t *testing.T, w *world) {
 	w.tree.Close()
 	w.policy.MaxFile = 100
 	w.open()
-	u := w.user("acme")
+	u := w.Customer("acme")
 	s := w.login(u)
 	h := open(t, s, "/upload/f", create)
 	wantKind(t, write(h, "x", 100), fault.TooLarge)
@@ -179,7 +179,7 @@ func limits(t *testing.T, w *world) {
 }
 
 func becameDirectory(t *testing.T, w *world) {
-	u := w.user("acme")
+	u := w.Customer("acme")
 	a, b := w.login(u), w.login(u)
 	h := open(t, a, "/upload/f", create)
 	must(t, write(h, "x", 0))
@@ -194,7 +194,7 @@ func becameDirectory(t *testing.T, w *world) {
 }
 
 func dirRemoved(t *testing.T, w *world) {
-	u := w.user("acme")
+	u := w.Customer("acme")
 	a, b := w.login(u), w.login(u)
 	must(t, a.Mkdir("/upload/d"))
 	h := open(t, a, "/upload/d/f", create)
@@ -211,19 +211,19 @@ func dirRemoved(t *testing.T, w *world) {
 }
 
 func revokedLogin(t *testing.T, w *world) {
-	u := w.user("acme")
+	u := w.Customer("acme")
 	s := w.login(u)
 	h := open(t, s, "/upload/f", create)
 	must(t, write(h, "text", 0))
 	// Another user's revocation is none of this session's business.
-	must(t, testkit.Write(context.Background(), w.store, func(tx *store.Tx) error {
+	must(t, testkit.Write(context.Background(), w.Store, func(tx *store.Tx) error {
 		return tx.Revoke(store.Revocation{UserID: "other"}, time.Now())
 	}))
 	must(t, closeHandle(h))
 	h = open(t, s, "/upload/g", create)
 	must(t, write(h, "text", 0))
 	off := false
-	_, err := w.accounts.SetUser(context.Background(), "test", "acme", userEdit(&off))
+	_, err := w.Accounts.SetUser(context.Background(), "test", "acme", userEdit(&off))
 	must(t, err)
 	wantKind(t, closeHandle(h), fault.Denied)
 	wantKind(t, s.Mkdir("/upload/d"), fault.Denied)
@@ -235,7 +235,7 @@ func revokedLogin(t *testing.T, w *world) {
 }
 
 func endFinishes(t *testing.T, w *world) {
-	u := w.user("acme")
+	u := w.Customer("acme")
 	s := w.login(u)
 	ok := 0
 	var mu sync.Mutex
@@ -257,7 +257,7 @@ func endFinishes(t *testing.T, w *world) {
 }
 
 func replacedSoon(t *testing.T, w *world) {
-	u := w.user("acme")
+	u := w.Customer("acme")
 	s := w.login(u)
 	defer s.End()
 	put(t, s, "/upload/f", "one")
@@ -267,7 +267,7 @@ func replacedSoon(t *testing.T, w *world) {
 	if len(v) != 1 {
 		t.Fatalf("%d versions after a quick correction", len(v))
 	}
-	w.now.Add(int64(2 * time.Hour))
+	w.Pass(2 * time.Hour)
 	put(t, s, "/upload/f", "three")
 	if v, err = s.Versions("/upload/f", model.Paging{}); err != nil || len(v) != 2 || !v[0].Current {
 		t.Fatalf("%+v, %v", v, err)
@@ -279,7 +279,7 @@ func replacedSoon(t *testing.T, w *world) {
 	if !slices.Equal(states, []string{"superseded", "superseded", "new"}) {
 		t.Fatalf("drops are %v", states)
 	}
-	dead, err := w.store.Read(context.Background()).DeadBlobs(time.UnixMicro(1<<62), 10)
+	dead, err := w.Store.Read(context.Background()).DeadBlobs(time.UnixMicro(1<<62), 10)
 	must(t, err)
 	if len(dead) != 1 {
 		t.Fatalf("%d dead blobs", len(dead))
@@ -287,7 +287,7 @@ func replacedSoon(t *testing.T, w *world) {
 }
 
 func usage(t *testing.T, w *world) {
-	u := w.user("acme")
+	u := w.Customer("acme")
 	s := w.login(u)
 	defer s.End()
 	put(t, s, "/upload/a", "12345")
@@ -296,14 +296,14 @@ func usage(t *testing.T, w *world) {
 	must(t, s.Rename("/upload/b", "/upload/a", true)) // replaces
 	put(t, s, "/upload/c", "1234567")
 	put(t, s, "/upload/c", "1")
-	use, err := w.store.Read(context.Background()).Usage(u.ID)
+	use, err := w.Store.Read(context.Background()).Usage(u.ID)
 	must(t, err)
 	if use.Bytes != 4 || use.Files != 2 {
 		t.Fatalf("%+v", use)
 	}
 	must(t, s.Remove("/upload/a"))
 	must(t, s.Remove("/upload/c"))
-	if use, err = w.store.Read(context.Background()).Usage(u.ID); err != nil || use.Bytes != 0 || use.Files != 0 {
+	if use, err = w.Store.Read(context.Background()).Usage(u.ID); err != nil || use.Bytes != 0 || use.Files != 0 {
 		t.Fatalf("%+v, %v", use, err)
 	}
 }
@@ -311,7 +311,7 @@ func usage(t *testing.T, w *world) {
 // Seen on a full disk: the client closes after a failed write, and the file,
 // cut short, was stored under its final name.
 func failedWrite(t *testing.T, w *world) {
-	u := w.user("acme")
+	u := w.Customer("acme")
 	w.quota(u, 10, 10)
 	s := w.login(u)
 	h := open(t, s, "/upload/f", create)

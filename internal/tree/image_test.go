@@ -37,7 +37,7 @@ func TestImages(t *testing.T) {
 }
 
 func detach(t *testing.T, w *world) {
-	u := w.user("acme")
+	u := w.Customer("acme")
 	s := w.login(u)
 	a := open(t, s, "/upload/f", create)
 	b := open(t, s, "/upload/f", update)
@@ -47,7 +47,7 @@ func detach(t *testing.T, w *world) {
 	w.current(u, "/upload/f", "first!")
 	v1, err := s.Versions("/upload/f", model.Paging{})
 	must(t, err)
-	w.now.Add(int64(2 * time.Hour)) // so that the first version is kept
+	w.Pass(2 * time.Hour) // so that the first version is kept
 	must(t, write(b, "SECOND", 0))
 	must(t, closeHandle(b))
 	w.current(u, "/upload/f", "SECOND")
@@ -65,7 +65,7 @@ func detach(t *testing.T, w *world) {
 
 // Seen with sshfs: the third handle's write was lost.
 func detachNewest(t *testing.T, w *world) {
-	u := w.user("acme")
+	u := w.Customer("acme")
 	s := w.login(u)
 	defer s.End()
 	put(t, s, "/upload/f", "..........")
@@ -83,7 +83,7 @@ func detachNewest(t *testing.T, w *world) {
 }
 
 func takeOver(t *testing.T, w *world) {
-	u := w.user("acme")
+	u := w.Customer("acme")
 	a, b := w.login(u), w.login(u)
 	old := open(t, a, "/upload/f", create)
 	must(t, write(old, "abc", 0))
@@ -98,7 +98,7 @@ func takeOver(t *testing.T, w *world) {
 }
 
 func lastWins(t *testing.T, w *world) {
-	u := w.user("acme")
+	u := w.Customer("acme")
 	a, b := w.login(u), w.login(u)
 	ha := open(t, a, "/upload/f", create)
 	must(t, write(ha, "from a", 0))
@@ -113,7 +113,7 @@ func lastWins(t *testing.T, w *world) {
 }
 
 func nothingChanged(t *testing.T, w *world) {
-	u := w.user("acme")
+	u := w.Customer("acme")
 	s := w.login(u)
 	put(t, s, "/upload/f", "text")
 	before := len(w.drops())
@@ -128,7 +128,7 @@ func nothingChanged(t *testing.T, w *world) {
 }
 
 func emptyCommits(t *testing.T, w *world) {
-	u := w.user("acme")
+	u := w.Customer("acme")
 	s := w.login(u)
 	defer s.End()
 	must(t, closeHandle(open(t, s, "/upload/new", exchange.FlagWrite|exchange.FlagCreate)))
@@ -139,7 +139,7 @@ func emptyCommits(t *testing.T, w *world) {
 }
 
 func sameSize(t *testing.T, w *world) {
-	u := w.user("acme")
+	u := w.Customer("acme")
 	s := w.login(u)
 	defer s.End()
 	put(t, s, "/upload/f", "text")
@@ -155,7 +155,7 @@ func sameSize(t *testing.T, w *world) {
 }
 
 func appends(t *testing.T, w *world) {
-	u := w.user("acme")
+	u := w.Customer("acme")
 	s := w.login(u)
 	defer s.End()
 	put(t, s, "/upload/f", "abc")
@@ -168,7 +168,7 @@ func appends(t *testing.T, w *world) {
 }
 
 func rewrites(t *testing.T, w *world) {
-	u := w.user("acme")
+	u := w.Customer("acme")
 	s := w.login(u)
 	defer s.End()
 	h := open(t, s, "/upload/f", create)
@@ -182,7 +182,7 @@ func rewrites(t *testing.T, w *world) {
 }
 
 func holes(t *testing.T, w *world) {
-	u := w.user("acme")
+	u := w.Customer("acme")
 	s := w.login(u)
 	defer s.End()
 	h := open(t, s, "/upload/f", create)
@@ -195,7 +195,7 @@ func holes(t *testing.T, w *world) {
 }
 
 func copyOnWrite(t *testing.T, w *world) {
-	u := w.user("acme")
+	u := w.Customer("acme")
 	s := w.login(u)
 	defer s.End()
 	text := strings.Repeat("0123456789", 50_000)
@@ -213,7 +213,7 @@ func copyOnWrite(t *testing.T, w *world) {
 }
 
 func readOverlay(t *testing.T, w *world) {
-	u := w.user("acme")
+	u := w.Customer("acme")
 	s := w.login(u)
 	defer s.End()
 	put(t, s, "/upload/f", "stored")
@@ -236,7 +236,7 @@ func readOverlay(t *testing.T, w *world) {
 }
 
 func closeAfterRemove(t *testing.T, w *world) {
-	s := w.login(w.user("acme"))
+	s := w.login(w.Customer("acme"))
 	defer s.End()
 	h := open(t, s, "/upload/f", create)
 	must(t, write(h, "x", 0))
@@ -248,7 +248,7 @@ func closeAfterRemove(t *testing.T, w *world) {
 }
 
 func closeAfterRename(t *testing.T, w *world) {
-	u := w.user("acme")
+	u := w.Customer("acme")
 	s := w.login(u)
 	defer s.End()
 	h := open(t, s, "/upload/f.part", create)
@@ -262,7 +262,7 @@ func closeAfterRename(t *testing.T, w *world) {
 }
 
 func renameDirCarries(t *testing.T, w *world) {
-	u := w.user("acme")
+	u := w.Customer("acme")
 	s := w.login(u)
 	defer s.End()
 	must(t, s.Mkdir("/upload/a"))
@@ -279,7 +279,7 @@ func renameDirCarries(t *testing.T, w *world) {
 }
 
 func times(t *testing.T, w *world) {
-	s := w.login(w.user("acme"))
+	s := w.login(w.Customer("acme"))
 	defer s.End()
 	when, mode := time.Date(2020, 5, 6, 7, 8, 9, 0, time.UTC), uint32(0o600)
 	h := open(t, s, "/upload/f", create)
@@ -299,7 +299,7 @@ func times(t *testing.T, w *world) {
 }
 
 func oldReaders(t *testing.T, w *world) {
-	u := w.user("acme")
+	u := w.Customer("acme")
 	a, b := w.login(u), w.login(u)
 	put(t, a, "/upload/f", "old bytes")
 	r := open(t, b, "/upload/f", exchange.FlagRead)
@@ -316,7 +316,7 @@ func oldReaders(t *testing.T, w *world) {
 }
 
 func exclusive(t *testing.T, w *world) {
-	s := w.login(w.user("acme"))
+	s := w.login(w.Customer("acme"))
 	defer s.End()
 	const excl = create | exchange.FlagExclusive
 	h := open(t, s, "/upload/f", excl)
@@ -330,7 +330,7 @@ func exclusive(t *testing.T, w *world) {
 }
 
 func cleanOverlay(t *testing.T, w *world) {
-	u := w.user("acme")
+	u := w.Customer("acme")
 	a, b := w.login(u), w.login(u)
 	put(t, a, "/upload/f", "one")
 	h := open(t, b, "/upload/f", update) // opened, not changed
@@ -343,7 +343,7 @@ func cleanOverlay(t *testing.T, w *world) {
 }
 
 func truncateByName(t *testing.T, w *world) {
-	u := w.user("acme")
+	u := w.Customer("acme")
 	s := w.login(u)
 	defer s.End()
 	put(t, s, "/upload/f", "0123456789")
@@ -359,7 +359,7 @@ func truncateByName(t *testing.T, w *world) {
 
 // Seen with sshfs: the copy was still under way, and the old size was shown.
 func statAfterChange(t *testing.T, w *world) {
-	s := w.login(w.user("acme"))
+	s := w.login(w.Customer("acme"))
 	defer s.End()
 	for i := range 20 {
 		put(t, s, "/upload/f", strings.Repeat("x", 500_000))

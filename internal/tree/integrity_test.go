@@ -1,8 +1,6 @@
 package tree_test
 
 import (
-	"context"
-	"crypto/sha256"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,11 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/blob"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
-	"github.com/sallyport-sftp/sallyport/internal/testkit"
 	"github.com/sallyport-sftp/sallyport/internal/tree"
 	"github.com/sallyport-sftp/sallyport/model"
 )
@@ -40,7 +36,7 @@ func TestBytesAndRowsAgree(t *testing.T) {
 }
 
 func overwriteAndCrash(t *testing.T, w *world) {
-	u := w.user("acme")
+	u := w.Customer("acme")
 	for i, c := range []struct {
 		last   string // the byte that the client sends again
 		change func(h *tree.Handle) error
@@ -88,7 +84,7 @@ func firstError(errs ...error) error {
 // overwriteAfterFailure: a commit that the database refuses leaves a stage that
 // goes on.
 func overwriteAfterFailure(t *testing.T, w *world) {
-	u := w.user("acme")
+	u := w.Customer("acme")
 	s := w.login(u)
 	defer s.End()
 	must(t, s.Mkdir("/upload/d"))
@@ -99,8 +95,8 @@ func overwriteAfterFailure(t *testing.T, w *world) {
 		if sync {
 			must(t, wait(a.Sync))
 		}
-		inTheWay := w.ids.New()
-		w.write(func(tx *store.Tx) error {
+		inTheWay := w.IDs.New()
+		w.Write(func(tx *store.Tx) error {
 			at, err := tx.Walk(u.ID, []string{"upload", "d"})
 			if err != nil {
 				return err
@@ -108,7 +104,7 @@ func overwriteAfterFailure(t *testing.T, w *world) {
 			return tx.AddDir(store.Dir{ID: inTheWay, User: u.ID, Parent: at[2].ID, Name: "f"})
 		})
 		wantKind(t, closeHandle(a), fault.Exists)
-		w.write(func(tx *store.Tx) error { return tx.RemoveDir(inTheWay) })
+		w.Write(func(tx *store.Tx) error { return tx.RemoveDir(inTheWay) })
 		must(t, write(b, "header", 0))
 		must(t, closeHandle(b))
 		w.current(u, "/upload/d/f", "header"+strings.Repeat("A", 4994))
@@ -116,7 +112,7 @@ func overwriteAfterFailure(t *testing.T, w *world) {
 }
 
 func shorterSecondTry(t *testing.T, w *world) {
-	u := w.user("acme")
+	u := w.Customer("acme")
 	s := w.login(u)
 	h := open(t, s, "/upload/f", create)
 	must(t, write(h, "ab", 0))
@@ -134,7 +130,7 @@ func shorterSecondTry(t *testing.T, w *world) {
 }
 
 func holesOfSecondTry(t *testing.T, w *world) {
-	u := w.user("acme")
+	u := w.Customer("acme")
 	s := w.login(u)
 	h := open(t, s, "/upload/f", create)
 	must(t, write(h, "abc", 0))
@@ -149,7 +145,7 @@ func holesOfSecondTry(t *testing.T, w *world) {
 }
 
 func openedAndLeft(t *testing.T, w *world) {
-	u := w.user("acme")
+	u := w.Customer("acme")
 	w.lose(u, "/upload/f", "0123456789")
 	for range 5 {
 		s := w.login(u)
@@ -168,7 +164,7 @@ func openedAndLeft(t *testing.T, w *world) {
 }
 
 func manyRestarts(t *testing.T, w *world) {
-	u := w.user("acme")
+	u := w.Customer("acme")
 	w.lose(u, "/upload/f", "0123456789")
 	for i := range 4 {
 		if i%2 == 0 {
@@ -191,25 +187,25 @@ func manyRestarts(t *testing.T, w *world) {
 // stagingNameCameBack: the unlink of a stage's name did not reach the disk
 // before the power went, the row did.
 func stagingNameCameBack(t *testing.T, w *world) {
-	u := w.user("acme")
+	u := w.Customer("acme")
 	s := w.login(u)
 	text := strings.Repeat("A", 5000)
 	h := open(t, s, "/upload/f", create)
 	must(t, write(h, text, 0))
 	must(t, wait(h.Sync))
-	staged, err := filepath.Glob(filepath.Join(w.dir, "blobs/staging/*"))
+	staged, err := filepath.Glob(filepath.Join(w.Root, "staging/*"))
 	must(t, err)
 	if len(staged) != 1 {
 		t.Fatalf("staging has %v", staged)
 	}
 	must(t, closeHandle(h))
 	s.End()
-	stored, err := filepath.Glob(filepath.Join(w.dir, "blobs", u.ID, "*/*/*"))
+	stored, err := filepath.Glob(filepath.Join(w.Root, u.ID, "*/*/*"))
 	must(t, err)
 	must(t, os.Link(stored[0], staged[0]))
 	w.crash()
 	w.current(u, "/upload/f", text)
-	if left, _ := os.ReadDir(filepath.Join(w.dir, "blobs/staging")); len(left) != 0 {
+	if left, _ := os.ReadDir(filepath.Join(w.Root, "staging")); len(left) != 0 {
 		t.Fatalf("staging has %v", left)
 	}
 }
@@ -217,7 +213,7 @@ func stagingNameCameBack(t *testing.T, w *world) {
 // resumedAfterNewer: the name shows a version that was stored since the upload
 // began. What is left of the upload is no better than that.
 func resumedAfterNewer(t *testing.T, w *world) {
-	u := w.user("acme")
+	u := w.Customer("acme")
 	for i, between := range []func(){
 		func() {},
 		w.crash,
@@ -252,25 +248,12 @@ func resumedAfterNewer(t *testing.T, w *world) {
 	}
 }
 
-func (w *world) write(fn func(tx *store.Tx) error) {
-	w.t.Helper()
-	must(w.t, testkit.Write(context.Background(), w.store, fn))
-}
-
 // deliver gives a file another version behind the tree's back, as a publication
 // does.
 func (w *world) deliver(u model.User, full, text string) {
-	w.t.Helper()
-	sum := sha256.Sum256([]byte(text))
-	b := store.Blob{ID: w.ids.New(), Size: int64(len(text)), SHA256: sum[:]}
-	b.Key = blob.Key(u.ID, b.ID, "", w.clock())
-	stage, err := w.blobs.Stage(b.ID)
-	must(w.t, err)
-	_, err = stage.WriteAt([]byte(text), 0)
-	must(w.t, err)
-	must(w.t, stage.Commit(b.Key, b.Size))
-	must(w.t, stage.Close())
-	w.write(func(tx *store.Tx) error {
+	w.Helper()
+	b := w.AddBlob(u.ID, "", text)
+	w.Write(func(tx *store.Tx) error {
 		found, err := tx.Look(u.ID, store.SplitPath(full))
 		if err != nil {
 			return err
@@ -292,7 +275,7 @@ func (w *world) deliver(u model.User, full, text string) {
 }
 
 func renamedOver(t *testing.T, w *world) {
-	u := w.user("acme")
+	u := w.Customer("acme")
 	w.lose(u, "/upload/f.part", "0123456789")
 	s := w.login(u)
 	defer s.End()
@@ -306,7 +289,7 @@ func renamedOver(t *testing.T, w *world) {
 
 // onlyChangeRefused: an OK would say that the change is stored.
 func onlyChangeRefused(t *testing.T, w *world) {
-	u := w.user("acme")
+	u := w.Customer("acme")
 	s := w.login(u)
 	defer s.End()
 	text := strings.Repeat("x", 1<<20+1) // above MaxCopy
@@ -334,7 +317,7 @@ func onlyChangeRefused(t *testing.T, w *world) {
 }
 
 func partialCutByName(t *testing.T, w *world) {
-	u := w.user("acme")
+	u := w.Customer("acme")
 	w.lose(u, "/upload/f", "0123456789")
 	s := w.login(u)
 	size := int64(5)
@@ -354,7 +337,7 @@ func partialCutByName(t *testing.T, w *world) {
 // lateWrites: one session writes while another takes the upload over and closes
 // it. What CLOSE answered is what is stored, for ever.
 func lateWrites(t *testing.T, w *world) {
-	u := w.user("acme")
+	u := w.Customer("acme")
 	for range 30 {
 		a, b := w.login(u), w.login(u)
 		h := open(t, a, "/upload/f", create)
@@ -383,11 +366,11 @@ func lateWrites(t *testing.T, w *world) {
 
 // copyFails: the stored bytes of a file that is changed can't be read.
 func copyFails(t *testing.T, w *world) {
-	u := w.user("acme")
+	u := w.Customer("acme")
 	s := w.login(u)
 	defer s.End()
 	put(t, s, "/upload/f", "stored")
-	lies, err := filepath.Glob(filepath.Join(w.dir, "blobs", u.ID, "*/*/*"))
+	lies, err := filepath.Glob(filepath.Join(w.Root, u.ID, "*/*/*"))
 	must(t, err)
 	must(t, os.Rename(lies[0], lies[0]+".away"))
 	h := open(t, s, "/upload/f", update)

@@ -63,21 +63,21 @@ func until(t *testing.T, most int, try func(i int) error) (times int) {
 }
 
 func (w *world) limited(l exchange.DefaultLimits) (model.User, *tree.Session) {
-	w.t.Helper()
+	w.Helper()
 	w.policy.Limits = l
 	w.reopen()
-	u := w.user("acme")
+	u := w.Customer("acme")
 	s := w.login(u)
-	w.t.Cleanup(s.End)
+	w.Cleanup(s.End)
 	return u, s
 }
 
 // sweep lets a day pass and sweeps.
 func (w *world) sweep() {
-	w.t.Helper()
-	w.now.Add(int64(25 * time.Hour))
-	_, err := retention.NewSweeper(w.store, w.blobs, w.clock, slog.New(slog.DiscardHandler)).Sweep(context.Background())
-	must(w.t, err)
+	w.Helper()
+	w.Pass(25 * time.Hour)
+	_, err := retention.NewSweeper(w.Store, w.Blobs, w.Clock, slog.New(slog.DiscardHandler)).Sweep(context.Background())
+	w.Must(err)
 }
 
 func keptRemoved(t *testing.T, w *world) {
@@ -97,7 +97,7 @@ func keptRemoved(t *testing.T, w *world) {
 		t.Fatalf("it is not explained: %v", err)
 	}
 	must(t, try(s, "/upload/small", text(kilo)))
-	got, err := w.accounts.User(context.Background(), u.Name)
+	got, err := w.Accounts.User(context.Background(), u.Name)
 	must(t, err)
 	if got.KeptBytes != 13*kilo || got.KeptItems != 4 {
 		t.Fatalf("%d bytes, %d items", got.KeptBytes, got.KeptItems)
@@ -107,7 +107,7 @@ func keptRemoved(t *testing.T, w *world) {
 func keptReplaced(t *testing.T, w *world) {
 	u, s := w.limited(exchange.DefaultLimits{QuotaBytes: 10 * kilo, QuotaFiles: 100, KeptPercent: 150})
 	n := until(t, 10, func(i int) error {
-		w.now.Add(int64(2 * time.Hour)) // so that the older version stays
+		w.Pass(2 * time.Hour) // so that the older version stays
 		return try(s, "/upload/f", text(4*kilo))
 	})
 	if n != 3 {
@@ -120,10 +120,10 @@ func keptReplaced(t *testing.T, w *world) {
 	put(t, again, "/upload/f", text(4*kilo))
 	put(t, again, "/upload/f", text(4*kilo)) // it drops the one before
 	again.End()
-	was, err := w.accounts.User(context.Background(), u.Name)
+	was, err := w.Accounts.User(context.Background(), u.Name)
 	must(t, err)
 	w.sweep()
-	is, err := w.accounts.User(context.Background(), u.Name)
+	is, err := w.Accounts.User(context.Background(), u.Name)
 	must(t, err)
 	if was.KeptBytes != 20*kilo || is.KeptBytes != 16*kilo || is.KeptItems != 4 {
 		t.Fatalf("%d bytes before the sweep, %d in %d items after it", was.KeptBytes, is.KeptBytes, is.KeptItems)
@@ -191,16 +191,16 @@ func keptUnderWay(t *testing.T, w *world) {
 func keptTogether(t *testing.T, w *world) {
 	w.policy.Account = exchange.AccountLimits{Bytes: 1 << 40, Items: 1000}
 	w.reopen()
-	u := w.user("acme")
+	u := w.Customer("acme")
 	ctx := context.Background()
 	limit := int64(10 * kilo)
-	_, err := w.accounts.SetAccount(ctx, "test", "acme", model.EditAccount{KeepBytes: &limit})
+	_, err := w.Accounts.SetAccount(ctx, "test", "acme", model.EditAccount{KeepBytes: &limit})
 	must(t, err)
-	_, err = w.accounts.AddVendor(ctx, "test", model.NewVendor{Short: "meter", Name: "Meter"})
+	_, err = w.Accounts.AddVendor(ctx, "test", model.NewVendor{Short: "meter", Name: "Meter"})
 	must(t, err)
-	_, err = w.accounts.AddUser(ctx, "test", model.NewUser{Account: "acme", Vendor: "meter"})
+	_, err = w.Accounts.AddUser(ctx, "test", model.NewUser{Account: "acme", Vendor: "meter"})
 	must(t, err)
-	second, err := w.accounts.User(ctx, "acme-meter")
+	second, err := w.Accounts.User(ctx, "acme-meter")
 	must(t, err)
 	other := w.tree.Begin(exchange.Login{User: second, Operator: "test"}, nil)
 	defer other.End()
@@ -217,7 +217,7 @@ func keptTogether(t *testing.T, w *world) {
 }
 
 func depth(t *testing.T, w *world) {
-	u := w.user("acme")
+	u := w.Customer("acme")
 	s := w.login(u)
 	defer s.End()
 	path := "/upload"

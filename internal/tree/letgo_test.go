@@ -12,10 +12,10 @@ import (
 // Who removed it waits; the user's other sessions, and new ones, do not.
 func TestARemovalKeepsNobodyElseWaiting(t *testing.T) {
 	w := newWorld(t, "")
-	faulty := blobtest.NewFaulty(w.blobs, nil)
+	faulty := blobtest.NewFaulty(w.Blobs, nil)
 	w.faulty = faulty
 	w.reopen()
-	u := w.user("acme")
+	u := w.Customer("acme")
 	s, other := w.login(u), w.login(u)
 	defer other.End()
 	defer s.End()

@@ -32,7 +32,7 @@ func TestNames(t *testing.T) {
 }
 
 func rights(t *testing.T, w *world) {
-	s := w.login(w.user("acme"))
+	s := w.login(w.Customer("acme"))
 	defer s.End()
 	for what, err := range map[string]error{
 		"mkdir in /":         s.Mkdir("/d"),
@@ -53,7 +53,7 @@ func rights(t *testing.T, w *world) {
 }
 
 func fixed(t *testing.T, w *world) {
-	s := w.login(w.user("acme"))
+	s := w.login(w.Customer("acme"))
 	defer s.End()
 	wantKind(t, s.Rmdir("/upload"), fault.Denied)
 	wantKind(t, s.Rmdir("/"), fault.Denied)
@@ -64,7 +64,7 @@ func fixed(t *testing.T, w *world) {
 }
 
 func longListing(t *testing.T, w *world) {
-	s := w.login(w.user("acme"))
+	s := w.login(w.Customer("acme"))
 	defer s.End()
 	var want []string
 	for i := range 1500 {
@@ -95,7 +95,7 @@ func longListing(t *testing.T, w *world) {
 }
 
 func anyBytes(t *testing.T, w *world) {
-	u := w.user("acme")
+	u := w.Customer("acme")
 	s := w.login(u)
 	defer s.End()
 	all := []string{"a\nb", "\x1b[2Jx", "\u202egpj.exe", "\xff\xfe\x01", "back\\slash", "%2e%2e", " ", "...",
@@ -110,7 +110,7 @@ func anyBytes(t *testing.T, w *world) {
 }
 
 func renames(t *testing.T, w *world) {
-	u := w.user("acme")
+	u := w.Customer("acme")
 	s := w.login(u)
 	defer s.End()
 	put(t, s, "/upload/a", "A")
@@ -121,7 +121,7 @@ func renames(t *testing.T, w *world) {
 	wantKind(t, s.Rename("/upload/absent", "/upload/x", false), fault.NotFound)
 	wantKind(t, s.Rename("/upload/a", "/upload/a", false), fault.Exists) // as OpenSSH and PROTOCOL.md have it
 	must(t, s.Rename("/upload/a", "/upload/a", true))
-	w.now.Add(int64(2 * time.Hour))
+	w.Pass(2 * time.Hour)
 	must(t, s.Rename("/upload/a", "/upload/b", true))
 	w.current(u, "/upload/b", "A")
 	_, err := s.Stat("/upload/a")
@@ -136,7 +136,7 @@ func renames(t *testing.T, w *world) {
 }
 
 func temporary(t *testing.T, w *world) {
-	s := w.login(w.user("acme"))
+	s := w.login(w.Customer("acme"))
 	defer s.End()
 	put(t, s, "/upload/f.part", "x")
 	if len(w.drops()) != 0 {
@@ -155,7 +155,7 @@ func temporary(t *testing.T, w *world) {
 }
 
 func staging(t *testing.T, w *world) {
-	s := w.login(w.user("acme"))
+	s := w.login(w.Customer("acme"))
 	defer s.End()
 	must(t, s.Mkdir("/stage/deep"))
 	put(t, s, "/stage/deep/f", "x")
@@ -169,7 +169,7 @@ func staging(t *testing.T, w *world) {
 }
 
 func withdrawn(t *testing.T, w *world) {
-	u := w.user("acme")
+	u := w.Customer("acme")
 	s := w.login(u)
 	defer s.End()
 	put(t, s, "/upload/f", "text")
@@ -189,7 +189,7 @@ func withdrawn(t *testing.T, w *world) {
 }
 
 func readOnly(t *testing.T, w *world) {
-	u := w.user("acme")
+	u := w.Customer("acme")
 	s := w.login(u)
 	put(t, s, "/upload/f", "text")
 	s.End()
@@ -205,7 +205,7 @@ func readOnly(t *testing.T, w *world) {
 }
 
 func served(t *testing.T, w *world) {
-	u := w.user("acme")
+	u := w.Customer("acme")
 	op := w.tree.Begin(exchange.Login{User: u, Operator: "test"}, nil)
 	put(t, op, "/download/f", "0123456789")
 	put(t, op, "/download/empty", "")
@@ -236,7 +236,7 @@ func served(t *testing.T, w *world) {
 }
 
 func operator(t *testing.T, w *world) {
-	u := w.user("acme")
+	u := w.Customer("acme")
 	s := w.tree.Begin(exchange.Login{User: u, Operator: "local:root"}, nil)
 	defer s.End()
 	must(t, s.Mkdir("/download/reports"))
@@ -251,7 +251,7 @@ func operator(t *testing.T, w *world) {
 // stagedFolder: programs fill a folder and move it out in one step. Everything
 // below it that has a final name is received, once, however many there are.
 func stagedFolder(t *testing.T, w *world) {
-	s := w.login(w.user("acme"))
+	s := w.login(w.Customer("acme"))
 	defer s.End()
 	must(t, s.Mkdir("/stage/day1"))
 	must(t, s.Mkdir("/stage/day1/deep"))

@@ -18,10 +18,10 @@ func TestAPanicEndsWhatItHappenedIn(t *testing.T) {
 		blobtest.OpDiscard} {
 		t.Run(string(op), func(t *testing.T) {
 			w := newWorld(t, "")
-			faulty := blobtest.NewFaulty(w.blobs, nil)
+			faulty := blobtest.NewFaulty(w.Blobs, nil)
 			w.faulty = faulty
 			w.reopen()
-			u := w.user("acme")
+			u := w.Customer("acme")
 			s, other := w.login(u), w.login(u)
 			defer other.End()
 			faulty.Plan(func(o blobtest.Op, _ string) blobtest.Fault {

@@ -33,31 +33,31 @@ func TestPartials(t *testing.T) {
 
 // lose begins an upload and loses the session in the middle.
 func (w *world) lose(u model.User, path, text string) {
-	w.t.Helper()
+	w.Helper()
 	s := w.login(u)
-	h := open(w.t, s, path, create)
-	must(w.t, write(h, text, 0))
+	h := open(w, s, path, create)
+	w.Must(write(h, text, 0))
 	s.End()
 }
 
 // resume finishes a file as OpenSSH's reput does: from the size it is shown.
 func (w *world) resume(u model.User, path, text string) {
-	w.t.Helper()
+	w.Helper()
 	s := w.login(u)
 	defer s.End()
 	f, err := s.Stat(path)
-	must(w.t, err)
+	w.Must(err)
 	if f.Size >= int64(len(text)) {
-		w.t.Fatalf("it shows %d of %d bytes: no client would send the rest", f.Size, len(text))
+		w.Fatalf("it shows %d of %d bytes: no client would send the rest", f.Size, len(text))
 	}
-	h := open(w.t, s, path, exchange.FlagWrite|exchange.FlagCreate)
-	must(w.t, write(h, text[f.Size:], f.Size))
-	must(w.t, closeHandle(h))
+	h := open(w, s, path, exchange.FlagWrite|exchange.FlagCreate)
+	w.Must(write(h, text[f.Size:], f.Size))
+	w.Must(closeHandle(h))
 	w.current(u, path, text)
 }
 
 func lostSession(t *testing.T, w *world) {
-	u := w.user("acme")
+	u := w.Customer("acme")
 	text := strings.Repeat("line of text\n", 10_000)
 	w.lose(u, "/upload/f", text[:70_000])
 	if len(w.drops()) != 0 {
@@ -80,13 +80,13 @@ func lostSession(t *testing.T, w *world) {
 }
 
 func lostAfterLastByte(t *testing.T, w *world) {
-	u := w.user("acme")
+	u := w.Customer("acme")
 	w.lose(u, "/upload/f", "all of it")
 	w.resume(u, "/upload/f", "all of it")
 }
 
 func contiguous(t *testing.T, w *world) {
-	u := w.user("acme")
+	u := w.Customer("acme")
 	s := w.login(u)
 	h := open(t, s, "/upload/f", create)
 	must(t, write(h, "0123", 0))
@@ -104,8 +104,8 @@ func contiguous(t *testing.T, w *world) {
 }
 
 func nobodyElse(t *testing.T, w *world) {
-	u := w.user("acme")
-	other := w.user("acme2")
+	u := w.Customer("acme")
+	other := w.Customer("acme2")
 	w.lose(u, "/upload/f", "text")
 	s := w.login(other)
 	defer s.End()
@@ -117,7 +117,7 @@ func nobodyElse(t *testing.T, w *world) {
 }
 
 func survivesRestart(t *testing.T, w *world) {
-	u := w.user("acme")
+	u := w.Customer("acme")
 	text := strings.Repeat("0123456789", 1000)
 	w.lose(u, "/upload/f", text[:5000])
 	w.tree.Close()
@@ -126,7 +126,7 @@ func survivesRestart(t *testing.T, w *world) {
 }
 
 func survivesCrash(t *testing.T, w *world) {
-	u := w.user("acme")
+	u := w.Customer("acme")
 	text := strings.Repeat("0123456789", 1000)
 	s := w.login(u)
 	h := open(t, s, "/upload/f", create)
@@ -147,7 +147,7 @@ func survivesCrash(t *testing.T, w *world) {
 }
 
 func neverSynced(t *testing.T, w *world) {
-	u := w.user("acme")
+	u := w.Customer("acme")
 	s := w.login(u)
 	h := open(t, s, "/upload/f", create)
 	must(t, write(h, "text", 0))
@@ -157,7 +157,7 @@ func neverSynced(t *testing.T, w *world) {
 	_, err := s2.Stat("/upload/f")
 	wantKind(t, err, fault.NotFound)
 	s2.End()
-	left, err := os.ReadDir(filepath.Join(w.dir, "blobs", "staging"))
+	left, err := os.ReadDir(filepath.Join(w.Root, "staging"))
 	must(t, err)
 	if len(left) != 0 {
 		t.Fatalf("staging has %v", left)
@@ -166,13 +166,13 @@ func neverSynced(t *testing.T, w *world) {
 }
 
 func freshReplaces(t *testing.T, w *world) {
-	u := w.user("acme")
+	u := w.Customer("acme")
 	w.lose(u, "/upload/f", "the first, longer try")
 	s := w.login(u)
 	put(t, s, "/upload/f", "second")
 	s.End()
 	w.current(u, "/upload/f", "second")
-	left, err := os.ReadDir(filepath.Join(w.dir, "blobs", "staging"))
+	left, err := os.ReadDir(filepath.Join(w.Root, "staging"))
 	must(t, err)
 	if len(left) != 0 {
 		t.Fatalf("staging has %v", left)
@@ -180,7 +180,7 @@ func freshReplaces(t *testing.T, w *world) {
 }
 
 func renamePartial(t *testing.T, w *world) {
-	u := w.user("acme")
+	u := w.Customer("acme")
 	w.lose(u, "/upload/f.part", "0123456789")
 	s := w.login(u)
 	must(t, s.Rename("/upload/f.part", "/upload/g", false))
@@ -198,9 +198,9 @@ func renamePartial(t *testing.T, w *world) {
 }
 
 func expires(t *testing.T, w *world) {
-	u := w.user("acme")
+	u := w.Customer("acme")
 	w.lose(u, "/upload/f", "0123456789")
-	w.now.Add(int64(8 * 24 * time.Hour))
+	w.Pass(8 * 24 * time.Hour)
 	w.tree.Close()
 	w.open() // the janitor looks when it starts, and every minute
 	for end := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
@@ -217,7 +217,7 @@ func expires(t *testing.T, w *world) {
 }
 
 func lostChange(t *testing.T, w *world) {
-	u := w.user("acme")
+	u := w.Customer("acme")
 	s := w.login(u)
 	put(t, s, "/upload/f", "0123456789")
 	h := open(t, s, "/upload/f", update)
@@ -237,7 +237,7 @@ func lostChange(t *testing.T, w *world) {
 
 // An upload was left to nobody: it kept its quota and never expired.
 func lastToLeave(t *testing.T, w *world) {
-	u := w.user("acme")
+	u := w.Customer("acme")
 	a, b := w.login(u), w.login(u)
 	defer b.End()
 	old := open(t, a, "/upload/f", create)
@@ -250,7 +250,7 @@ func lastToLeave(t *testing.T, w *world) {
 }
 
 func lostReader(t *testing.T, w *world) {
-	u := w.user("acme")
+	u := w.Customer("acme")
 	a, b := w.login(u), w.login(u)
 	defer a.End()
 	must(t, write(open(t, a, "/upload/f", create), "0123456789", 0))
@@ -262,10 +262,10 @@ func lostReader(t *testing.T, w *world) {
 }
 
 func (w *world) isPartial(s *tree.Session, path string, size int64) {
-	w.t.Helper()
+	w.Helper()
 	f, err := s.Stat(path)
-	must(w.t, err)
+	w.Must(err)
 	if f.Size != size || f.Mtime.Unix() != 0 {
-		w.t.Fatalf("it shows %d bytes since %v, want a partial of %d", f.Size, f.Mtime, size)
+		w.Fatalf("it shows %d bytes since %v, want a partial of %d", f.Size, f.Mtime, size)
 	}
 }

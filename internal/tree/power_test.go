@@ -2,8 +2,6 @@ package tree_test
 
 import (
 	"bytes"
-	"context"
-	"crypto/rand"
 	"errors"
 	"io/fs"
 	"log/slog"
@@ -120,7 +118,7 @@ func (c *uploader) close() {
 func (c *uploader) vanish(w *powerWorld) {
 	c.s.End()
 	w.tree.Close() // waits for the partial's sync, too
-	w.blobs.Close()
+	w.Blobs.Close()
 	w.start()
 	c.s = w.login(w.u)
 }
@@ -277,7 +275,7 @@ func (c *uploader) twice(w *powerWorld) {
 	c.open("/upload/a")
 	c.write(0, 300)
 	c.close()
-	w.now.Add(int64(32 * 24 * time.Hour))
+	w.Pass(32 * 24 * time.Hour)
 	c.open("/upload/b")
 	c.write(0, 300)
 	c.close()
@@ -285,24 +283,24 @@ func (c *uploader) twice(w *powerWorld) {
 
 // powerWorld is a world whose disk and database are recorded.
 type powerWorld struct {
-	world
+	*world
 	p *testkit.Power
 	u model.User
 }
 
 // start starts a process on what is there.
 func (w *powerWorld) start() {
-	w.t.Helper()
+	w.Helper()
 	var err error
-	w.blobs, err = disk.OpenOn(w.p.Disk, w.p.Blobs, w.clock)
-	must(w.t, err)
-	w.tree, err = w.treeOn(w.store, w.blobs)
-	must(w.t, err)
+	w.Blobs, err = disk.OpenOn(w.p.Disk, w.p.Blobs, w.Clock)
+	w.Must(err)
+	w.tree, err = w.treeOn(w.Store, w.Blobs)
+	w.Must(err)
 }
 
 func (w *world) treeOn(s *store.Store, b blob.Store) (*tree.Tree, error) {
-	w.inbox = inbox.New(inbox.Options{Store: s, Blobs: b, Clock: w.clock, IDs: w.ids})
-	return tree.New(tree.Options{Store: s, Blobs: b, Clock: w.clock, IDs: w.ids, Log: slog.New(slog.DiscardHandler),
+	w.inbox = inbox.New(inbox.Options{Store: s, Blobs: b, Clock: w.Clock, IDs: w.IDs})
+	return tree.New(tree.Options{Store: s, Blobs: b, Clock: w.Clock, IDs: w.IDs, Log: slog.New(slog.DiscardHandler),
 		Policy: w.policy, Hooks: tree.Hooks{OnGone: w.inbox.Gone, OnCommit: w.inbox.Arrived, OnRename: w.inbox.Renamed,
 			Final: notPart}})
 }
@@ -310,8 +308,6 @@ func (w *world) treeOn(s *store.Store, b blob.Store) (*tree.Tree, error) {
 // TestAPowerLossAtEveryCall uploads files of many shapes, loses the power after
 // every call that the disk was told, and starts again on what is left.
 func TestAPowerLossAtEveryCall(t *testing.T) {
-	first := newWorld(t, "")
-	first.user("acme")
 	for name, shape := range shapes {
 		for _, noAttrs := range []bool{false, true} {
 			if noAttrs && !strings.Contains(name, "overwritten") && !strings.Contains(name, "link") {
@@ -323,23 +319,17 @@ func TestAPowerLossAtEveryCall(t *testing.T) {
 			}
 			t.Run(how, func(t *testing.T) {
 				t.Parallel()
-				w := &powerWorld{world: world{t: t, dir: t.TempDir(), policy: first.policy}}
-				testkit.CopyDatabase(t, first.dir, w.dir)
-				w.ids = exchange.NewIDs(w.clock, rand.Reader)
-				var err error
-				w.store, err = store.Open(context.Background(), store.Options{Dir: w.dir})
-				must(t, err)
-				defer func() { must(t, w.store.Close()) }()
-				w.u, err = w.store.Read(context.Background()).User("acme")
-				must(t, err)
-				w.p = testkit.NewPower(t, w.dir)
+				w := &powerWorld{world: newWorld(t, "")}
+				w.tree.Close()
+				w.u = w.Customer("acme")
+				w.p = testkit.NewPower(t, w.Dir)
 				w.p.Disk.NoAttrs = noAttrs
 				w.start()
 				c := &uploader{t: t, p: w.p, s: w.login(w.u), odds: mathrand.New(mathrand.NewPCG(1, 2))}
 				shape(c, w)
 				c.s.End()
 				w.tree.Close()
-				w.blobs.Close()
+				w.Blobs.Close()
 				check := &afterPower{w: w}
 				did := w.p.Each(testkit.Losses{Seed: 1, Mixtures: testkit.Rounds(t, 2, 0, "mixtures at each step"),
 					Second: testkit.Rounds(t, 9, 90, "one second loss in so many images"), Check: check.check, After: check.sendOn})
@@ -361,7 +351,7 @@ type afterPower struct {
 // start runs a process on what was left.
 func (a *afterPower) start(c *testkit.Crash, s *store.Store, do func(*tree.Tree, *disk.Store)) {
 	c.T.Helper()
-	blobs, err := disk.OpenOn(c.Disk, c.Blobs, a.w.clock)
+	blobs, err := disk.OpenOn(c.Disk, c.Blobs, a.w.Clock)
 	if err != nil {
 		c.Fail("the disk: %v", err)
 	}

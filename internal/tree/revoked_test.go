@@ -48,11 +48,11 @@ func TestNothingIsChangedAfterARevocationIsAnswered(t *testing.T) {
 			return s.Store("/upload/old", strings.NewReader("new"))
 		},
 		"cut to something": func(s *tree.Session, _ *tree.Handle) error {
-			return s.Setstat("/upload/older", exchange.Change{Size: ptr(int64(2))})
+			return s.Setstat("/upload/older", exchange.Change{Size: new(int64(2))})
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			u := w.user(strings.ToLower(w.ids.New()))
+			u := w.Customer(strings.ToLower(w.IDs.New()))
 			s := w.login(u)
 			defer s.End()
 			put(t, s, "/upload/old", "old")
@@ -64,7 +64,7 @@ func TestNothingIsChangedAfterARevocationIsAnswered(t *testing.T) {
 
 			held, release, other := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 			go func() {
-				other <- testkit.Write(context.Background(), w.store, func(tx *store.Tx) error {
+				other <- testkit.Write(context.Background(), w.Store, func(tx *store.Tx) error {
 					if _, err := tx.LockMailbox(u.ID); err != nil {
 						return err
 					}
@@ -86,8 +86,8 @@ func TestNothingIsChangedAfterARevocationIsAnswered(t *testing.T) {
 			changed := make(chan error, 1)
 			go func() { changed <- change(s, h) }()
 			testkit.Eventually(t, "the change waits", func() bool { return w.waiting() > 0 })
-			must(t, testkit.Write(context.Background(), w.store, func(tx *store.Tx) error {
-				return tx.Revoke(store.Revocation{UserID: u.ID, Reason: "laptop lost"}, w.clock())
+			must(t, testkit.Write(context.Background(), w.Store, func(tx *store.Tx) error {
+				return tx.Revoke(store.Revocation{UserID: u.ID, Reason: "laptop lost"}, w.Clock())
 			}))
 			close(release)
 			must(t, <-other)
@@ -101,20 +101,18 @@ func TestNothingIsChangedAfterARevocationIsAnswered(t *testing.T) {
 	}
 }
 
-func ptr[T any](v T) *T { return &v }
-
 // audited counts a user's audit rows.
 func (w *world) audited(u model.User) int {
-	w.t.Helper()
-	rows, err := w.store.Read(context.Background()).AuditOf(u.ID, "", 1000)
-	must(w.t, err)
+	w.Helper()
+	rows, err := w.Store.Read(context.Background()).AuditOf(u.ID, "", 1000)
+	w.Must(err)
 	return len(rows)
 }
 
 // waiting counts who waits for a lock in PostgreSQL.
 func (w *world) waiting() (n int) {
-	w.t.Helper()
-	must(w.t, w.store.Jobs().QueryRow(`SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'
+	w.Helper()
+	w.Must(w.Store.Jobs().QueryRow(`SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'
 		AND datname = current_database()`).Scan(&n))
 	return n
 }

@@ -17,7 +17,7 @@ func TestUploadsThatTogetherPassTheQuota(t *testing.T) {
 		const files, part, size = 16, 64 << 10, 1 << 20
 		w.policy.Limits.QuotaBytes = 10 * size
 		w.reopen()
-		s := w.login(w.user("acme"))
+		s := w.login(w.Customer("acme"))
 		defer s.End()
 		handles := make([]*tree.Handle, files)
 		for i := range handles {
@@ -56,7 +56,7 @@ func TestUploadsThatTogetherPassTheQuota(t *testing.T) {
 // one that is open and was not changed, and of one that was; and a directory's.
 func TestTimesSetThroughAHandleAreShown(t *testing.T) {
 	onBoth(t, map[string]func(*testing.T, *world){"times and mode": func(t *testing.T, w *world) {
-		s := w.login(w.user("acme"))
+		s := w.login(w.Customer("acme"))
 		defer s.End()
 		put(t, s, "/upload/f", "text")
 		when, mode := time.Unix(1e9, 0).UTC(), uint32(0o640)

@@ -2,10 +2,8 @@ package tree_test
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -20,7 +18,6 @@ import (
 // run is one run of an operation: the one user there is, with a session and two files.
 type run struct {
 	w    *world
-	db   *sql.DB
 	n    int
 	u    model.User
 	s    *tree.Session
@@ -31,19 +28,18 @@ func (r *run) begin() {
 	if r.s != nil {
 		r.s.End()
 	}
-	testkit.Empty(r.w.t, r.db, "drops", "outbox", "audit", "files", "versions", "blobs", "dirs", "mailboxes", "users",
-		"accounts")
-	must(r.w.t, r.w.blobs.Walk(func(key string, _ int64, _ time.Time) error { return r.w.blobs.Remove(key) }))
+	r.w.Empty()
+	r.w.Must(r.w.Blobs.Walk(func(key string, _ int64, _ time.Time) error { return r.w.Blobs.Remove(key) }))
 	r.n++
-	r.u = r.w.user(fmt.Sprintf("u%d", r.n))
+	r.u = r.w.Customer(fmt.Sprintf("u%d", r.n))
 	r.s = r.w.login(r.u)
 	for _, name := range []string{"/upload/a", "/upload/b"} {
-		put(r.w.t, r.s, name, "the first "+name)
+		put(r.w, r.s, name, "the first "+name)
 	}
 }
 
 func (r *run) check() error {
-	return errors.Join(testkit.Books(r.db, r.w.blobs), testkit.Strays(r.db, filepath.Join(r.w.dir, "blobs"), r.left))
+	return errors.Join(testkit.Books(r.w.DB, r.w.Blobs), testkit.Strays(r.w.DB, r.w.Root, r.left))
 }
 
 // end is what the user has, once its session has ended.
@@ -51,24 +47,23 @@ func (r *run) end() string {
 	r.s.End()
 	r.s = r.w.login(r.u)
 	var b strings.Builder
-	for _, name := range names(r.w.t, r.s, "/upload") {
+	for _, name := range names(r.w, r.s, "/upload") {
 		info, err := r.s.Stat("/upload/" + name)
 		fmt.Fprintf(&b, "%s: %d bytes, %v\n", name, info.Size, err)
 	}
-	use, err := r.w.store.Read(context.Background()).Usage(r.u.ID)
-	must(r.w.t, err)
+	use, err := r.w.Store.Read(context.Background()).Usage(r.u.ID)
+	r.w.Must(err)
 	fmt.Fprintf(&b, "%d bytes in %d files\n", use.Bytes, use.Files)
-	rows, err := r.db.Query("SELECT state, COUNT(*) FROM drops WHERE user_id = $1 GROUP BY state ORDER BY state", r.u.ID)
-	must(r.w.t, err)
+	rows, err := r.w.DB.Query("SELECT state, COUNT(*) FROM drops WHERE user_id = $1 GROUP BY state ORDER BY state", r.u.ID)
+	r.w.Must(err)
 	defer rows.Close()
 	for rows.Next() {
 		var state string
 		var n int
-		must(r.w.t, rows.Scan(&state, &n))
+		r.w.Must(rows.Scan(&state, &n))
 		fmt.Fprintf(&b, "%d drops are %s\n", n, state)
 	}
-	must(r.w.t, rows.Err())
-	if err := testkit.Strays(r.db, filepath.Join(r.w.dir, "blobs"), 0); err != nil {
+	if err := testkit.Strays(r.w.DB, r.w.Root, 0); err != nil {
 		fmt.Fprintln(&b, err)
 	}
 	return b.String()
@@ -144,15 +139,8 @@ func (r *run) fromStaging() error {
 func TestEveryStepOfAMailbox(t *testing.T) {
 	testkit.OnBothSteps(t, func(t *testing.T, on testkit.Stepped) {
 		w := newWorld(t, on.URL)
-		w.asked.Proxy = on.Proxy
-		driver, source := "sqlite", "file:"+filepath.Join(w.dir, "sallyport.db")+"?_pragma=busy_timeout(5000)"
-		if on.URL != "" {
-			driver, source = "pgx", on.URL
-		}
-		db, err := sql.Open(driver, source)
-		must(t, err)
-		defer func() { must(t, db.Close()) }()
-		r := &run{w: w, db: db, left: 1}
+		w.Asked.Proxy = on.Proxy
+		r := &run{w: w, left: 1}
 		defer func() {
 			if r.s != nil {
 				r.s.End()
@@ -160,8 +148,8 @@ func TestEveryStepOfAMailbox(t *testing.T) {
 		}()
 		for name, change := range changes {
 			t.Run(name, func(t *testing.T) {
-				w.t = t
-				t.Logf("%d runs", w.asked.Steps(t,
+				w.TB = t
+				t.Logf("%d runs", w.Asked.Steps(t,
 					testkit.Operation{Alone: true, Every: 2, From: on.From, Begin: r.begin, Check: r.check, End: r.end,
 						Do:   func(context.Context) error { return change.do(r) },
 						Done: func(err error) bool { return change.done != 0 && fault.Is(err, change.done) }}))

@@ -28,7 +28,7 @@ func TestSessionsAtOnce(t *testing.T) {
 // looked: what one session asks of its open file, another renames, truncates by
 // name and gives other times.
 func looked(t *testing.T, w *world) {
-	u := w.user("acme")
+	u := w.Customer("acme")
 	a, b := w.login(u), w.login(u)
 	defer a.End()
 	defer b.End()
@@ -74,7 +74,7 @@ func beside(one func(), again func()) {
 }
 
 func together(t *testing.T, w *world) {
-	u := w.user("acme")
+	u := w.Customer("acme")
 	names := []string{"/upload/a", "/upload/b", "/upload/c.part"}
 	var all sync.WaitGroup
 	for i := range 4 {

@@ -23,12 +23,12 @@ func TestUnfinishedUploads(t *testing.T) {
 
 // staged counts this process's descriptors on stages.
 func (w *world) staged() (n int) {
-	w.t.Helper()
+	w.Helper()
 	entries, err := os.ReadDir("/proc/self/fd")
-	must(w.t, err)
+	w.Must(err)
 	for _, e := range entries {
 		to, err := os.Readlink("/proc/self/fd/" + e.Name())
-		if err == nil && strings.HasPrefix(to, filepath.Join(w.dir, "blobs", "staging")) {
+		if err == nil && strings.HasPrefix(to, filepath.Join(w.Root, "staging")) {
 			n++
 		}
 	}
@@ -37,16 +37,16 @@ func (w *world) staged() (n int) {
 
 // rested waits until no stage is open.
 func (w *world) rested() {
-	w.t.Helper()
+	w.Helper()
 	for end := time.Now().Add(20 * time.Second); w.staged() > 0; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
-			w.t.Fatalf("%d stages are open, and no handle is", w.staged())
+			w.Fatalf("%d stages are open, and no handle is", w.staged())
 		}
 	}
 }
 
 func restingPartials(t *testing.T, w *world) {
-	u := w.user("acme")
+	u := w.Customer("acme")
 	text := strings.Repeat("some text of a file", 100)
 	s := w.login(u)
 	for i := range 100 {
@@ -78,7 +78,7 @@ func restingPartials(t *testing.T, w *world) {
 		t.Fatalf("a partial that was removed while it rested: %v", err)
 	}
 	must(t, s.Remove("/upload/f11"))
-	left, err := os.ReadDir(filepath.Join(w.dir, "blobs", "staging"))
+	left, err := os.ReadDir(filepath.Join(w.Root, "staging"))
 	must(t, err)
 	if len(left) != 95 { // of a hundred three are files, and two were removed
 		t.Fatalf("%d stages lie there", len(left))
@@ -88,7 +88,7 @@ func restingPartials(t *testing.T, w *world) {
 func partialsCount(t *testing.T, w *world) {
 	w.policy.Limits.QuotaFiles = 5
 	w.reopen()
-	u := w.user("acme")
+	u := w.Customer("acme")
 	s := w.login(u)
 	put(t, s, "/upload/stored", "x")
 	for i := range 4 {
@@ -113,7 +113,7 @@ func partialsCount(t *testing.T, w *world) {
 func unfinishedLimit(t *testing.T, w *world) {
 	w.policy.Unfinished = 10
 	w.reopen()
-	u := w.user("acme")
+	u := w.Customer("acme")
 	s := w.login(u)
 	put(t, s, "/upload/stored", "x")
 	for i := range 10 {
@@ -130,7 +130,7 @@ func unfinishedLimit(t *testing.T, w *world) {
 	}
 	w.resume(u, "/upload/p3", "two and three")
 	put(t, s, "/upload/new", "there is room again")
-	other := w.login(w.user("other"))
+	other := w.login(w.Customer("other"))
 	defer other.End()
 	put(t, other, "/upload/mine", "another user has a limit of its own")
 }
@@ -138,7 +138,7 @@ func unfinishedLimit(t *testing.T, w *world) {
 func coveredOnce(t *testing.T, w *world) {
 	w.policy.Limits.QuotaBytes = 800
 	w.reopen()
-	u := w.user("acme")
+	u := w.Customer("acme")
 	s := w.login(u)
 	defer s.End()
 	put(t, s, "/upload/f", strings.Repeat("x", 600))
@@ -159,16 +159,16 @@ func coveredOnce(t *testing.T, w *world) {
 }
 
 func unreadableStage(t *testing.T, w *world) {
-	u := w.user("acme")
+	u := w.Customer("acme")
 	w.lose(u, "/upload/f", "the first half and no more")
 	w.rested()
 	// A note that is a folder can't be read, and a stage that is one can't be opened.
-	must(t, os.MkdirAll(filepath.Join(w.dir, "blobs", "staging", "01BROKEN"), 0o700))
-	must(t, os.WriteFile(filepath.Join(w.dir, "blobs", "staging", "01NOTE"), []byte("bytes"), 0o600))
-	must(t, os.Mkdir(filepath.Join(w.dir, "blobs", "staging", "01NOTE.note"), 0o700))
+	must(t, os.MkdirAll(filepath.Join(w.Root, "staging", "01BROKEN"), 0o700))
+	must(t, os.WriteFile(filepath.Join(w.Root, "staging", "01NOTE"), []byte("bytes"), 0o600))
+	must(t, os.Mkdir(filepath.Join(w.Root, "staging", "01NOTE.note"), 0o700))
 	w.crash()
 	w.resume(u, "/upload/f", "the first half and no more, and the second")
-	if _, err := os.Stat(filepath.Join(w.dir, "blobs", "staging", "01NOTE")); err != nil {
+	if _, err := os.Stat(filepath.Join(w.Root, "staging", "01NOTE")); err != nil {
 		t.Fatalf("what could not be read was not left alone: %v", err)
 	}
 }

@@ -34,14 +34,14 @@ func (w *world) received() (paths []string) {
 }
 
 func (w *world) wantReceived(want ...string) {
-	w.t.Helper()
+	w.Helper()
 	if got := w.received(); !slices.Equal(got, want) {
-		w.t.Fatalf("received is %q, want %q", got, want)
+		w.Fatalf("received is %q, want %q", got, want)
 	}
 }
 
 func staysOrGoes(t *testing.T, w *world) {
-	s := w.login(w.user("acme"))
+	s := w.login(w.Customer("acme"))
 	defer s.End()
 	must(t, s.Mkdir("/stage/a"))
 	var want []string
@@ -89,7 +89,7 @@ func stage(t *testing.T, s interface{ Mkdir(string) error }, files int, put func
 }
 
 func receivedLater(t *testing.T, w *world) {
-	s := w.login(w.user("acme"))
+	s := w.login(w.Customer("acme"))
 	defer s.End()
 	stage(t, s, 250, func(p string) { put(t, s, p, p) })
 	w.refuseAfter(1)
@@ -112,7 +112,7 @@ func receivedLater(t *testing.T, w *world) {
 }
 
 func receivedAfterACrash(t *testing.T, w *world) {
-	s := w.login(w.user("acme"))
+	s := w.login(w.Customer("acme"))
 	stage(t, s, 3, func(p string) { put(t, s, p, p) })
 	w.refuseAfter(0)
 	must(t, s.Rename("/stage/a", "/upload/a", false))
@@ -127,7 +127,7 @@ func receivedAfterACrash(t *testing.T, w *world) {
 }
 
 func followFolder(t *testing.T, w *world) {
-	s := w.login(w.user("acme"))
+	s := w.login(w.Customer("acme"))
 	defer s.End()
 	must(t, s.Mkdir("/upload/a"))
 	must(t, s.Mkdir("/upload/ab"))
@@ -142,7 +142,7 @@ func followFolder(t *testing.T, w *world) {
 }
 
 func claimedName(t *testing.T, w *world) {
-	s := w.login(w.user("acme"))
+	s := w.login(w.Customer("acme"))
 	defer s.End()
 	put(t, s, "/upload/x.csv.4711", "1")
 	must(t, s.Rename("/upload/x.csv.4711", "/upload/x.csv", false))
@@ -151,7 +151,7 @@ func claimedName(t *testing.T, w *world) {
 	must(t, s.Rename("/upload/x.csv", "/upload/y.csv", false))
 	w.wantReceived("/upload/x.csv")
 	for _, name := range []string{"x.csv.4711", "y.csv"} {
-		list, err := w.store.Read(t.Context()).DropsOnceNamed(name, "", 10)
+		list, err := w.Store.Read(t.Context()).DropsOnceNamed(name, "", 10)
 		must(t, err)
 		if len(list) != 1 || list[0].Path != "/upload/x.csv" {
 			t.Fatalf("%s: %+v", name, list)
@@ -161,24 +161,24 @@ func claimedName(t *testing.T, w *world) {
 
 // claim has somebody work on a drop.
 func (w *world) claim(full string) {
-	w.t.Helper()
+	w.Helper()
 	for _, d := range w.drops() {
 		if d.Path == full {
-			must(w.t, testkit.Write(w.t.Context(), w.store, func(tx *store.Tx) error {
-				return tx.ClaimDrop(d.ID, "c", "somebody", w.clock().Add(1e12))
+			w.Must(testkit.Write(w.Context(), w.Store, func(tx *store.Tx) error {
+				return tx.ClaimDrop(d.ID, "c", "somebody", w.Clock().Add(1e12))
 			}))
 			return
 		}
 	}
-	w.t.Fatalf("there is no drop %s", full)
+	w.Fatalf("there is no drop %s", full)
 }
 
 // TestNothingIsPutIntoAFolderOfDeliveries: whoever may remove and rename what was delivered
 // can neither write there nor move anything in or over it.
 func TestNothingIsPutIntoAFolderOfDeliveries(t *testing.T) {
 	onBoth(t, map[string]func(*testing.T, *world){"remove and rename alone": func(t *testing.T, w *world) {
-		u := w.user("acme")
-		must(t, testkit.Write(t.Context(), w.store, func(tx *store.Tx) error {
+		u := w.Customer("acme")
+		must(t, testkit.Write(t.Context(), w.Store, func(tx *store.Tx) error {
 			found, err := tx.Walk(u.ID, []string{"download"})
 			if err != nil {
 				return err

@@ -2,7 +2,6 @@ package tree_test
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -11,13 +10,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/account"
 	"github.com/sallyport-sftp/sallyport/internal/blob"
-	"github.com/sallyport-sftp/sallyport/internal/blob/disk"
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/inbox"
@@ -29,61 +26,43 @@ import (
 
 // world is a tree over a real database and real files, with an inbox.
 type world struct {
-	t        testing.TB
-	dir      string
-	store    *store.Store
-	asked    testkit.Statements
-	accounts *account.Service
-	inbox    *inbox.Service
-	blobs    *disk.Store
-	faulty   blob.Store // stands before blobs, if a test set it
-	tree     *tree.Tree
-	policy   tree.Policy
-	now      atomic.Int64 // added to the real time
-	served   chan exchange.Spans
-	ids      *exchange.IDs
-	arrived  func(tx *store.Tx, list []exchange.Arrival) error // in place of the inbox's, if a test set it
+	*testkit.World
+	inbox   *inbox.Service
+	faulty  blob.Store // stands before blobs, if a test set it
+	tree    *tree.Tree
+	policy  tree.Policy
+	served  chan exchange.Spans
+	arrived func(tx *store.Tx, list []exchange.Arrival) error // in place of the inbox's, if a test set it
 }
-
-func (w *world) clock() time.Time { return time.Now().Add(time.Duration(w.now.Load())) }
 
 // newWorld opens a world. url "" is SQLite.
 func newWorld(t testing.TB, url string) *world {
 	t.Helper()
-	w := &world{t: t, dir: t.TempDir(), served: make(chan exchange.Spans, 100), policy: tree.Policy{MaxFile: 1 << 40,
-		Limits: exchange.DefaultLimits{QuotaBytes: 1 << 40, QuotaFiles: 1 << 20}, MaxCopy: 1 << 20,
-		KeepPartial: 7 * 24 * time.Hour}}
-	w.ids = exchange.NewIDs(w.clock, rand.Reader)
-	if url == "" {
-		testkit.EmptyDatabase(t, w.dir)
-	}
-	s, err := store.Open(context.Background(), store.Options{Dir: w.dir, URL: url, Probe: w.asked.Probe})
-	must(t, err)
-	w.store = s
+	w := &world{World: testkit.NewWorld(t, url), served: make(chan exchange.Spans, 100),
+		policy: tree.Policy{MaxFile: 1 << 40, Limits: exchange.DefaultLimits{QuotaBytes: 1 << 40, QuotaFiles: 1 << 20},
+			MaxCopy: 1 << 20, KeepPartial: 7 * testkit.Day}}
+	w.Set(time.Now()) // partials have the disk's times
 	all, look := exchange.AllRights, exchange.Read|exchange.List
-	w.accounts = account.New(s, w.clock, w.ids, account.Policy{MaxKeys: 5, Templates: map[string]account.Template{
+	w.Policy.Templates = map[string]account.Template{
 		model.KindCustomer: {StartDir: "/", Root: look, Dirs: []account.TemplateDir{
-			{Path: "/upload", Rights: all}, {Path: "/download", Rights: look}, {Path: "/stage", Rights: all, Staging: true}}}}})
+			{Path: "/upload", Rights: all}, {Path: "/download", Rights: look}, {Path: "/stage", Rights: all, Staging: true}}}}
+	w.OpenAccounts()
 	w.open()
-	t.Cleanup(func() {
-		w.tree.Close()
-		must(t, s.Close())
-	})
+	t.Cleanup(func() { w.tree.Close() })
 	return w
 }
 
 // open starts a tree on what is there, as a process would.
 func (w *world) open() {
-	w.t.Helper()
-	blobs, err := disk.Open(filepath.Join(w.dir, "blobs"), w.clock)
-	must(w.t, err)
-	w.blobs = blobs
-	w.inbox = inbox.New(inbox.Options{Store: w.store, Blobs: blobs, Clock: w.clock, IDs: w.ids})
-	var driver blob.Store = blobs
+	w.Helper()
+	w.OpenBlobs()
+	w.inbox = inbox.New(inbox.Options{Store: w.Store, Blobs: w.Blobs, Clock: w.Clock, IDs: w.IDs})
+	var driver blob.Store = w.Blobs
 	if w.faulty != nil {
 		driver = w.faulty
 	}
-	w.tree, err = tree.New(tree.Options{Store: w.store, Blobs: driver, Clock: w.clock, IDs: w.ids,
+	var err error
+	w.tree, err = tree.New(tree.Options{Store: w.Store, Blobs: driver, Clock: w.Clock, IDs: w.IDs,
 		Log: slog.New(slog.DiscardHandler), Policy: w.policy, Hooks: tree.Hooks{OnGone: w.inbox.Gone,
 			OnCommit: func(tx *store.Tx, list []exchange.Arrival) error {
 				if w.arrived != nil {
@@ -92,7 +71,7 @@ func (w *world) open() {
 				return w.inbox.Arrived(tx, list)
 			}, OnRename: w.inbox.Renamed, Final: notPart,
 			OnServed: func(_ *exchange.Login, _ string, s exchange.Spans) error { w.served <- s; return nil }}})
-	must(w.t, err)
+	w.Must(err)
 }
 
 // notPart is the rule for names in these tests.
@@ -100,7 +79,7 @@ func notPart(_, full string) bool { return !strings.HasSuffix(full, ".part") }
 
 // reopen begins anew, as a restart does: with another policy, say.
 func (w *world) reopen() {
-	w.t.Helper()
+	w.Helper()
 	w.tree.Close()
 	w.open()
 }
@@ -112,24 +91,11 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// user makes a customer user.
-func (w *world) user(name string) model.User {
-	w.t.Helper()
-	ctx := context.Background()
-	_, err := w.accounts.AddAccount(ctx, "test", model.NewAccount{ID: name, Name: name})
-	must(w.t, err)
-	_, err = w.accounts.AddUser(ctx, "test", model.NewUser{Account: name})
-	must(w.t, err)
-	u, err := w.accounts.User(ctx, name)
-	must(w.t, err)
-	return u
-}
-
 // login begins a session that the test ends, or its cleanup does.
 func (w *world) login(u model.User) *tree.Session {
-	w.t.Helper()
-	n, err := w.store.Read(context.Background()).RevocationNumber()
-	must(w.t, err)
+	w.Helper()
+	n, err := w.Store.Read(context.Background()).RevocationNumber()
+	w.Must(err)
 	return w.tree.Begin(exchange.Login{User: u, Fingerprint: "SHA256:test", Revocation: n}, nil)
 }
 
@@ -218,17 +184,17 @@ func hash(text string) string {
 
 // current checks what a name shows: text, size and the recorded hash.
 func (w *world) current(u model.User, path, text string) {
-	w.t.Helper()
+	w.Helper()
 	s := w.login(u)
 	defer s.End()
-	if got := get(w.t, s, path); got != text {
-		w.t.Fatalf("%s has %d bytes %.40q, want %d %.40q", path, len(got), got, len(text), text)
+	if got := get(w, s, path); got != text {
+		w.Fatalf("%s has %d bytes %.40q, want %d %.40q", path, len(got), got, len(text), text)
 	}
 	all, err := s.Versions(path, model.Paging{})
-	must(w.t, err)
+	w.Must(err)
 	for _, v := range all {
 		if v.Current && (v.SHA256 != hash(text) || v.Size != int64(len(text))) {
-			w.t.Fatalf("%s: recorded %d bytes %s, want %d %s", path, v.Size, v.SHA256, len(text), hash(text))
+			w.Fatalf("%s: recorded %d bytes %s, want %d %s", path, v.Size, v.SHA256, len(text), hash(text))
 		}
 		w.lies(u, v)
 	}
@@ -237,32 +203,32 @@ func (w *world) current(u model.User, path, text string) {
 // lies checks that what lies on the disk is as long as the row says, and that
 // nobody can write it.
 func (w *world) lies(u model.User, v model.Version) {
-	w.t.Helper()
-	found, err := filepath.Glob(filepath.Join(w.dir, "blobs", u.ID, "*", "*", v.ID+"*"))
-	must(w.t, err)
+	w.Helper()
+	found, err := filepath.Glob(filepath.Join(w.Root, u.ID, "*", "*", v.ID+"*"))
+	w.Must(err)
 	if len(found) != 1 {
-		w.t.Fatalf("version %s lies at %v", v.ID, found)
+		w.Fatalf("version %s lies at %v", v.ID, found)
 	}
 	info, err := os.Stat(found[0])
-	must(w.t, err)
+	w.Must(err)
 	if info.Size() != v.Size || info.Mode().Perm() != 0o400 {
-		w.t.Fatalf("%s has %d bytes and mode %v, its row says %d", found[0], info.Size(), info.Mode(), v.Size)
+		w.Fatalf("%s has %d bytes and mode %v, its row says %d", found[0], info.Size(), info.Mode(), v.Size)
 	}
 }
 
 // crash leaves everything as it is, as kill -9 does, and starts anew. What the
 // process had written stays: the kernel has it.
 func (w *world) crash() {
-	w.t.Helper()
+	w.Helper()
 	dead := w.tree
-	w.t.Cleanup(dead.Close)
+	w.Cleanup(dead.Close)
 	w.open()
 }
 
 func (w *world) drops() []model.Drop {
-	w.t.Helper()
+	w.Helper()
 	d, err := w.inbox.List(context.Background(), model.DropFilter{Paging: model.Paging{Limit: 1000}})
-	must(w.t, err)
+	w.Must(err)
 	return d
 }
 

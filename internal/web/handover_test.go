@@ -4,7 +4,6 @@ import (
 	"archive/zip"
 	"bytes"
 	"context"
-	"crypto/rand"
 	"html"
 	"io"
 	"log/slog"
@@ -18,12 +17,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sallyport-sftp/sallyport/internal/account"
-	"github.com/sallyport-sftp/sallyport/internal/exchange"
-	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/handover"
 	"github.com/sallyport-sftp/sallyport/internal/keys"
-	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 	"github.com/sallyport-sftp/sallyport/internal/web"
 	"github.com/sallyport-sftp/sallyport/model"
@@ -33,58 +28,31 @@ var ctx = context.Background()
 
 // world is the pages over a real links' service.
 type world struct {
-	t        testing.TB
-	asked    testkit.Statements
-	accounts *account.Service
-	links    *handover.Service
-	pages    http.Handler
-	log      *testkit.Log
-	later    atomic.Int64 // added to the real time
-	jo, ann  model.Contact
-}
-
-func (w *world) clock() time.Time { return time.Now().Add(time.Duration(w.later.Load())) }
-
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatalf("%v (hint: %s)", err, fault.HintIn(err))
-	}
+	*testkit.World
+	links   *handover.Service
+	pages   http.Handler
+	log     *testkit.Log
+	jo, ann model.Contact
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, log: &testkit.Log{}}
-	s, err := store.Open(ctx, store.Options{Dir: t.TempDir(), Probe: w.asked.Probe})
-	must(t, err)
-	t.Cleanup(func() { must(t, s.Close()) })
-	ids := exchange.NewIDs(w.clock, rand.Reader)
-	w.accounts = account.New(s, w.clock, ids,
-		account.Policy{Templates: map[string]account.Template{model.KindCustomer: {StartDir: "/"}}})
-	w.links = handover.New(s, w.clock, ids)
+	w := &world{World: testkit.NewWorld(t, ""), log: &testkit.Log{}}
+	w.links = handover.New(w.Store, w.Clock, w.IDs)
 	w.pages = web.New(web.Options{HandOver: w.links, Help: "help@example.com & <friends>",
 		Log:     slog.New(slog.NewTextHandler(w.log, nil)),
 		HelpFor: func(_ context.Context, user string) string { return "desk of " + user },
 		Proxies: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/64")}})
-	_, err = w.accounts.AddAccount(ctx, "test", model.NewAccount{ID: "acme", Name: "Acme"})
-	must(t, err)
-	_, err = w.accounts.AddUser(ctx, "test", model.NewUser{Account: "acme"})
-	must(t, err)
-	for email, c := range map[string]*model.Contact{"jo@acme.example": &w.jo, "ann@acme.example": &w.ann} {
-		*c, err = w.accounts.AddContact(ctx, "test", model.NewContact{Account: "acme", Name: "Jo", Email: email})
-		must(t, err)
-		word := "called back"
-		_, err = w.accounts.SetContact(ctx, "test", c.ID, model.EditContact{Verified: &word})
-		must(t, err)
-	}
+	w.Customer("acme", func(a *model.NewAccount) { a.Name = "Acme" })
+	w.jo, w.ann = w.Verified("acme", "jo@acme.example"), w.Verified("acme", "ann@acme.example")
 	return w
 }
 
 // link makes a one-time link and returns its path and id.
 func (w *world) link(kind string, to model.Contact, files ...keys.File) (path, id string) {
-	w.t.Helper()
+	w.Helper()
 	p, err := keys.Seal(files)
-	must(w.t, err)
+	w.Must(err)
 	n := model.NewLink{Kind: kind, User: "acme", Contact: to.ID, Fingerprint: "SHA256:" + strings.Repeat("A", 43),
 		Token: p.Token, Sealed: p.Sealed}
 	if kind == model.LinkVerify {
@@ -92,7 +60,7 @@ func (w *world) link(kind string, to model.Contact, files ...keys.File) (path, i
 		n.User, n.Fingerprint, n.Token, n.Sealed = "", "", p.Token, nil
 	}
 	l, err := w.links.Make(ctx, "test", n)
-	must(w.t, err)
+	w.Must(err)
 	return web.HandOverPath + p.Secret, l.ID
 }
 
@@ -110,22 +78,22 @@ func (w *world) ask(method, path string, change ...func(*http.Request)) *httptes
 
 // state is a link's, as the operator sees it.
 func (w *world) state(id string) model.Link {
-	w.t.Helper()
+	w.Helper()
 	list, err := w.links.Links(ctx, model.OfUserFilter{})
-	must(w.t, err)
+	w.Must(err)
 	for _, l := range list {
 		if l.ID == id {
 			return l
 		}
 	}
-	w.t.Fatalf("there is no link %s", id)
+	w.Fatalf("there is no link %s", id)
 	return model.Link{}
 }
 
 func (w *world) wantState(id, state string) {
-	w.t.Helper()
+	w.Helper()
 	if got := w.state(id).State; got != state {
-		w.t.Fatalf("the link is %s, want %s", got, state)
+		w.Fatalf("the link is %s, want %s", got, state)
 	}
 }
 
@@ -154,15 +122,15 @@ func TestKeyFileIsHandedOverOnce(t *testing.T) {
 		t.Fatalf("%d %v", got.Code, got.Header())
 	}
 	z, err := zip.NewReader(bytes.NewReader(got.Body.Bytes()), int64(got.Body.Len()))
-	must(t, err)
+	testkit.Must(t, err)
 	if len(z.File) != len(files) {
 		t.Fatalf("%d files", len(z.File))
 	}
 	for i, f := range z.File {
 		r, err := f.Open()
-		must(t, err)
+		testkit.Must(t, err)
 		content, err := io.ReadAll(r)
-		must(t, err)
+		testkit.Must(t, err)
 		if f.Name != files[i].Name || !bytes.Equal(content, files[i].Content) {
 			t.Errorf("%s has %d bytes, want %s with %d", f.Name, len(content), files[i].Name, len(files[i].Content))
 		}
@@ -175,10 +143,10 @@ func TestKeyFileIsHandedOverOnce(t *testing.T) {
 
 // wantGone fails unless an answer is what a link that never was gets.
 func (w *world) wantGone(got *httptest.ResponseRecorder) {
-	w.t.Helper()
+	w.Helper()
 	never := w.ask("GET", web.HandOverPath+keys.Empty().Secret)
 	if got.Code != 404 || got.Body.String() != never.Body.String() || got.Header().Get("Content-Disposition") != "" {
-		w.t.Fatalf("%d %v: %s\nwant what a link that never was gets: %s", got.Code, got.Header(), got.Body, never.Body)
+		w.Fatalf("%d %v: %s\nwant what a link that never was gets: %s", got.Code, got.Header(), got.Body, never.Body)
 	}
 }
 
@@ -223,20 +191,20 @@ func TestPassphraseIsShownAsItIs(t *testing.T) {
 
 func TestAnAddressIsConfirmed(t *testing.T) {
 	w := newWorld(t)
-	c, err := w.accounts.AddContact(ctx, "test", model.NewContact{Account: "acme", Name: "New", Email: "new@acme.example"})
-	must(t, err)
+	c, err := w.Accounts.AddContact(ctx, "test", model.NewContact{Account: "acme", Name: "New", Email: "new@acme.example"})
+	testkit.Must(t, err)
 	path, _ := w.link(model.LinkVerify, c)
 	if page := w.ask("GET", path); page.Code != 200 || !strings.Contains(page.Body.String(), "Confirm") ||
 		!strings.Contains(page.Body.String(), "help@example.com &amp; &lt;friends&gt;") {
 		t.Fatalf("%d: %s", page.Code, page.Body)
 	}
-	if c, _ = w.accounts.Contact(ctx, c.ID); c.VerifiedAt != nil {
+	if c, _ = w.Accounts.Contact(ctx, c.ID); c.VerifiedAt != nil {
 		t.Fatal("looking confirmed it")
 	}
 	if page := w.ask("POST", path); page.Code != 200 || !strings.Contains(page.Body.String(), "Thank you") {
 		t.Fatalf("%d: %s", page.Code, page.Body)
 	}
-	if c, err = w.accounts.Contact(ctx, c.ID); err != nil || c.VerifiedAt == nil {
+	if c, err = w.Accounts.Contact(ctx, c.ID); err != nil || c.VerifiedAt == nil {
 		t.Fatalf("%+v, %v", c, err)
 	}
 }
@@ -252,12 +220,12 @@ func TestLinksThatDoNotWorkLookTheSame(t *testing.T) {
 	}
 	w.wantState(id, model.LinkWaiting) // the wrong half used nothing up
 	_, err := w.links.Revoke(ctx, "test", id)
-	must(t, err)
+	testkit.Must(t, err)
 	w.wantGone(w.ask("GET", path))
 	w.wantGone(w.ask("POST", path))
 
 	path, id = w.link(model.LinkKey, w.jo, keys.File{Name: "acme", Content: []byte("x")})
-	w.later.Store(int64(72 * time.Hour))
+	w.Pass(72 * time.Hour)
 	w.wantGone(w.ask("GET", path))
 	w.wantGone(w.ask("POST", path))
 	w.wantState(id, model.LinkExpired)
@@ -394,9 +362,9 @@ func TestTheLogHasNoSecret(t *testing.T) {
 func TestAnAnswerThatWasLostIsLookedFor(t *testing.T) {
 	w := newWorld(t)
 	path, id := w.link(model.LinkPassphrase, w.jo, keys.File{Name: "passphrase", Content: []byte("six plain words")})
-	w.asked.LoseCommits(true, 1)
+	w.Asked.LoseCommits(true, 1)
 	page := w.ask("POST", path)
-	w.asked.Stop()
+	w.Asked.Stop()
 	if text := page.Body.String(); page.Code != 200 || !strings.Contains(text, "six plain words") {
 		t.Fatalf("%d: %s", page.Code, text)
 	}
@@ -408,7 +376,7 @@ func TestALinkOfUnknownStateIsNotCalledUnused(t *testing.T) {
 	w := newWorld(t)
 	path, id := w.link(model.LinkPassphrase, w.jo, keys.File{Name: "passphrase", Content: []byte("six plain words")})
 	lost := false
-	w.asked.Watch(func(_ int, statement string, ran bool) error {
+	w.Asked.Watch(func(_ int, statement string, ran bool) error {
 		if lost || statement == "COMMIT" && ran {
 			lost = true
 			return testkit.ErrStatement
@@ -416,7 +384,7 @@ func TestALinkOfUnknownStateIsNotCalledUnused(t *testing.T) {
 		return nil
 	})
 	page := w.ask("POST", path)
-	w.asked.Stop()
+	w.Asked.Stop()
 	if text := page.Body.String(); page.Code != 503 || strings.Contains(text, "not used up") ||
 		!strings.Contains(text, "cannot say now whether") {
 		t.Fatalf("%d: %s", page.Code, text)

@@ -1,0 +1,130 @@
+package testkit
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/sallyport-sftp/sallyport/internal/blob"
+	"github.com/sallyport-sftp/sallyport/internal/blob/disk"
+	"github.com/sallyport-sftp/sallyport/internal/store"
+	"github.com/sallyport-sftp/sallyport/model"
+)
+
+// Must fails the story on an error.
+func (w *World) Must(err error) { w.Helper(); Must(w, err) }
+
+// Write runs a transaction without an audit row.
+func (w *World) Write(fn func(tx *store.Tx) error) {
+	w.Helper()
+	w.Must(Write(context.Background(), w.Store, fn))
+}
+
+// Exec changes the tables behind the product's back.
+func (w *World) Exec(query string, args ...any) {
+	w.Helper()
+	_, err := w.DB.Exec(query, args...)
+	w.Must(err)
+}
+
+// Count counts rows of what follows FROM.
+func (w *World) Count(from string, args ...any) (n int) {
+	w.Helper()
+	w.Must(w.DB.QueryRow("SELECT COUNT(*) FROM "+from, args...).Scan(&n))
+	return n
+}
+
+// Texts is the one column that a query returns.
+func (w *World) Texts(query string, args ...any) (out []string) {
+	w.Helper()
+	rows, err := w.DB.Query(query, args...)
+	w.Must(err)
+	defer rows.Close()
+	for rows.Next() {
+		var text string
+		w.Must(rows.Scan(&text))
+		out = append(out, text)
+	}
+	w.Must(rows.Err())
+	return out
+}
+
+// Audited names who did an action, once for each row of the audit log.
+func (w *World) Audited(action string) (actors []string) {
+	w.Helper()
+	return w.Texts("SELECT actor FROM audit WHERE action = $1 ORDER BY id", action)
+}
+
+// Events are those of some types that wait in the outbox, or all, the oldest first.
+func (w *World) Events(types ...string) []model.Event {
+	w.Helper()
+	all, err := store.Change(context.Background(), w.Store, func(tx *store.Tx) ([]model.Event, error) {
+		tx.Unaudited("it changes nothing")
+		return tx.Outbox(time.UnixMicro(1<<62), 1000)
+	})
+	w.Must(err)
+	return slices.DeleteFunc(all,
+		func(e model.Event) bool { return len(types) > 0 && !slices.Contains(types, e.Type) })
+}
+
+// OpenBlobs opens the folder of the story's blobs, as a start does.
+func (w *World) OpenBlobs() {
+	w.Helper()
+	var err error
+	w.Blobs, err = disk.Open(w.Root, w.Clock)
+	w.Must(err)
+}
+
+// AddBlob stores bytes, and returns the row to write for them.
+func (w *World) AddBlob(owner, name, text string) store.Blob {
+	w.Helper()
+	sum := sha256.Sum256([]byte(text))
+	b := store.Blob{ID: w.IDs.New(), Size: int64(len(text)), SHA256: sum[:]}
+	b.Key = blob.Key(owner, b.ID, name, w.Clock())
+	stage, err := w.Blobs.Stage(b.ID)
+	w.Must(err)
+	_, err = stage.WriteAt([]byte(text), 0)
+	w.Must(err)
+	w.Must(stage.Commit(b.Key, b.Size))
+	w.Must(stage.Close())
+	return b
+}
+
+// Bytes reads what the blob store has under a key.
+func (w *World) Bytes(key string) string {
+	w.Helper()
+	b, err := w.Blobs.Open(key, -1)
+	w.Must(err)
+	defer b.Close()
+	text, err := io.ReadAll(io.NewSectionReader(b, 0, b.Size()))
+	w.Must(err)
+	return string(text)
+}
+
+// File reads what a path in a mailbox shows; false if it shows nothing.
+func (w *World) File(u model.User, path string) (text string, there bool) {
+	w.Helper()
+	found, err := w.Store.Read(context.Background()).Look(u.ID, store.SplitPath(path))
+	w.Must(err)
+	if found.File == nil {
+		return "", false
+	}
+	return w.Bytes(found.Content.Key), true
+}
+
+// Usage is what counts towards a mailbox's quota.
+func (w *World) Usage(u model.User) store.Usage {
+	w.Helper()
+	use, err := w.Store.Read(context.Background()).Usage(u.ID)
+	w.Must(err)
+	return use
+}
+
+// Hash is a text's SHA-256 in hexadecimal.
+func Hash(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:])
+}
