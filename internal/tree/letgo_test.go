@@ -52,7 +52,7 @@ func TestAnOpenKeepsNobodyElseWaiting(t *testing.T) {
 	for op, flag := range flags {
 		t.Run(string(op), func(t *testing.T) {
 			w := newWorld(t, "")
-			faulty := blobtest.NewFaulty(w.blobs, nil)
+			faulty := blobtest.NewFaulty(w.Blobs, nil)
 			w.faulty = faulty
 			w.reopen()
 			u := w.user("acme")
