@@ -55,7 +55,7 @@ func TestAnOpenKeepsNobodyElseWaiting(t *testing.T) {
 			faulty := blobtest.NewFaulty(w.Blobs, nil)
 			w.faulty = faulty
 			w.reopen()
-			u := w.user("acme")
+			u := w.Customer("acme")
 			if op == blobtest.OpReopen {
 				first := w.login(u)
 				must(t, write(open(t, first, "/upload/large", create), "some bytes", 0))
