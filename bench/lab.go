@@ -63,7 +63,7 @@ func openLab(ctx context.Context, dir string) (l *lab, err error) {
 	all := account.Template{StartDir: "/", Root: exchange.AllRights,
 		Dirs: []account.TemplateDir{{Path: "/upload", Rights: exchange.AllRights}}}
 	l.account = account.New(l.store, time.Now, l.ids,
-		account.Policy{MaxKeys: 5, Templates: map[string]account.Template{model.KindCustomer: all}})
+		account.Policy{MaxKeys: 5, Templates: map[model.UserKind]account.Template{model.KindCustomer: all}})
 	l.retain = retention.New(retention.Options{Store: l.store, Blobs: l.blobs, Clock: time.Now, IDs: l.ids, Log: quiet,
 		Key: l.key, Node: "bench", Policy: retention.Policy{Keep: "12mo", Day: 1, Hour: 3, Notice: 30 * 24 * time.Hour,
 			Reminder: 7 * 24 * time.Hour, AfterClose: time.Microsecond}})

@@ -2,14 +2,17 @@ package model
 
 import "time"
 
+// DropState says how far a received file is.
+type DropState string
+
 // Drop states.
 const (
-	DropUnscanned  = "unscanned" // the scanner has not accepted it yet
-	DropNew        = "new"
-	DropClaimed    = "claimed"    // one consumer has it, for a while
-	DropAcked      = "acked"      // accepted
-	DropRejected   = "rejected"   // refused, with a reason
-	DropSuperseded = "superseded" // a newer upload of the name came before anybody claimed this one
+	DropUnscanned  DropState = "unscanned" // the scanner has not accepted it yet
+	DropNew        DropState = "new"
+	DropClaimed    DropState = "claimed"    // one consumer has it, for a while
+	DropAcked      DropState = "acked"      // accepted
+	DropRejected   DropState = "rejected"   // refused, with a reason
+	DropSuperseded DropState = "superseded" // a newer upload of the name came before anybody claimed this one
 )
 
 // What makes a drop a duplicate of one that came before, of the same user.
@@ -31,7 +34,7 @@ type Drop struct {
 	SHA256      string     `json:"sha256" doc:"Lower-case hexadecimal"`
 	Fingerprint string     `json:"fingerprint" doc:"The key that uploaded it"`
 	Address     string     `json:"address" doc:"The client's address"`
-	State       string     `json:"state" enum:"unscanned,new,claimed,acked,rejected,superseded"`
+	State       DropState  `json:"state" enum:"unscanned,new,claimed,acked,rejected,superseded"`
 	Withdrawn   bool       `json:"withdrawn,omitempty" doc:"The uploader removed the name since"`
 	Duplicate   string     `json:"duplicate,omitempty" enum:"name,content,both" doc:"What an earlier one has, too"`
 	DuplicateOf string     `json:"duplicate_of,omitempty" doc:"Id of that one"`

@@ -5,20 +5,26 @@ import (
 	"time"
 )
 
+// KeyOrigin says who made a key.
+type KeyOrigin string
+
 // Origins of keys.
 const (
-	OriginSubmitted = "submitted" // its holder made it and sent the public half
-	OriginIssued    = "issued"    // the operator made it, and kept nothing of it
+	OriginSubmitted KeyOrigin = "submitted" // its holder made it and sent the public half
+	OriginIssued    KeyOrigin = "issued"    // the operator made it, and kept nothing of it
 )
+
+// KeyState says what a key is good for.
+type KeyState string
 
 // Key states, as lists show them.
 const (
-	KeyActive   = "active"
-	KeyRetiring = "retiring" // works until it retires: another replaces it
-	KeyFrozen   = "frozen"
-	KeyExpired  = "expired"
-	KeyRevoked  = "revoked"
-	KeyBurned   = "burned"
+	KeyActive   KeyState = "active"
+	KeyRetiring KeyState = "retiring" // works until it retires: another replaces it
+	KeyFrozen   KeyState = "frozen"
+	KeyExpired  KeyState = "expired"
+	KeyRevoked  KeyState = "revoked"
+	KeyBurned   KeyState = "burned"
 )
 
 // Key is an authorized public key.
@@ -31,10 +37,10 @@ type Key struct {
 	Bits        int        `json:"bits"`
 	Public      string     `json:"public" doc:"The key as an authorized_keys line without comment"`
 	Comment     string     `json:"comment,omitempty"`
-	Origin      string     `json:"origin" enum:"submitted,issued"`
+	Origin      KeyOrigin  `json:"origin" enum:"submitted,issued"`
 	Holder      string     `json:"holder,omitempty" doc:"E-mail of the contact who has the private half"`
 	HolderID    string     `json:"-"`
-	State       string     `json:"state" enum:"active,retiring,frozen,expired,revoked,burned"`
+	State       KeyState   `json:"state" enum:"active,retiring,frozen,expired,revoked,burned"`
 	Flag        string     `json:"flag,omitempty" doc:"What an operator should look into"`
 	CreatedAt   time.Time  `json:"created_at"`
 	ExpiresAt   *time.Time `json:"expires_at,omitempty"`
@@ -52,7 +58,7 @@ type Key struct {
 }
 
 // StateAt is what a key is good for at a time.
-func (k *Key) StateAt(now time.Time) string {
+func (k *Key) StateAt(now time.Time) KeyState {
 	switch {
 	case k.Burned:
 		return KeyBurned
@@ -140,7 +146,7 @@ func (x *Exposure) Done() string {
 // NewKey is the body that enrols keys.
 type NewKey struct {
 	Text        string     `json:"text" doc:"What was sent: OpenSSH lines, an RFC 4716 block, PEM. Never a private key"`
-	Origin      string     `json:"origin,omitempty" enum:"submitted,issued" default:"submitted"`
+	Origin      KeyOrigin  `json:"origin,omitempty" enum:"submitted,issued" default:"submitted"`
 	Holder      string     `json:"holder,omitempty" doc:"Contact, by id or e-mail, who has the private half"`
 	ExpiresAt   *time.Time `json:"expires_at,omitempty"`
 	Replaces    string     `json:"replaces,omitempty" doc:"Fingerprint of the key that it replaces"`

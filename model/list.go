@@ -70,23 +70,23 @@ type FeedFilter struct {
 
 // DeliveryFilter chooses deliveries.
 type DeliveryFilter struct {
-	Feed        string    `query:"feed"`
-	Account     string    `query:"account"`
-	User        string    `query:"user"`
-	Name        string    `query:"name" doc:"File name"`
-	Publication string    `query:"publication" doc:"Only of this publication"`
-	State       string    `query:"state" enum:"published,opened,collected,expired,withdrawn,replaced"`
-	Since       time.Time `query:"published_after" doc:"Only what was published at this time or later"`
-	Uncollected time.Time `query:"uncollected_before" doc:"Only what was published before this and not collected since"`
+	Feed        string        `query:"feed"`
+	Account     string        `query:"account"`
+	User        string        `query:"user"`
+	Name        string        `query:"name" doc:"File name"`
+	Publication string        `query:"publication" doc:"Only of this publication"`
+	State       DeliveryState `query:"state" enum:"published,opened,collected,expired,withdrawn,replaced"`
+	Since       time.Time     `query:"published_after" doc:"Only what was published at this time or later"`
+	Uncollected time.Time     `query:"uncollected_before" doc:"Only what was published before this and is not collected"`
 	Paging
 }
 
 // DropFilter chooses received files.
 type DropFilter struct {
-	State   string `query:"state" enum:"unscanned,new,claimed,acked,rejected,superseded"`
-	User    string `query:"user"`
-	Account string `query:"account"`
-	Name    string `query:"name" doc:"Last part of the path"`
+	State   DropState `query:"state" enum:"unscanned,new,claimed,acked,rejected,superseded"`
+	User    string    `query:"user"`
+	Account string    `query:"account"`
+	Name    string    `query:"name" doc:"Last part of the path"`
 	Paging
 }
 
@@ -99,9 +99,9 @@ type FileFilter struct {
 
 // MessageFilter chooses webhooks and mails.
 type MessageFilter struct {
-	Channel string `query:"channel" enum:"webhook,mail"`
-	State   string `query:"state" enum:"new,queued,sent,dead,bounced"`
-	Target  string `query:"target" doc:"Name of a webhook, or an e-mail address"`
+	Channel Channel      `query:"channel" enum:"webhook,mail"`
+	State   MessageState `query:"state" enum:"new,queued,sent,dead,bounced"`
+	Target  string       `query:"target" doc:"Name of a webhook, or an e-mail address"`
 	Paging
 }
 

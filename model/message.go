@@ -2,36 +2,42 @@ package model
 
 import "time"
 
+// Channel is a way to send messages.
+type Channel string
+
+// MessageState says how far a message is.
+type MessageState string
+
 // Channels of messages, and their states.
 const (
-	ChannelWebhook = "webhook"
-	ChannelMail    = "mail"
+	ChannelWebhook Channel = "webhook"
+	ChannelMail    Channel = "mail"
 
-	MessageNew     = "new"
-	MessageQueued  = "queued"
-	MessageSent    = "sent"
-	MessageDead    = "dead"    // given up; can be sent again
-	MessageBounced = "bounced" // a mail that came back
+	MessageNew     MessageState = "new"
+	MessageQueued  MessageState = "queued"
+	MessageSent    MessageState = "sent"
+	MessageDead    MessageState = "dead"    // given up; can be sent again
+	MessageBounced MessageState = "bounced" // a mail that came back
 )
 
 // Message is one thing to send to one receiver.
 type Message struct {
-	ID        string     `json:"id"`
-	Channel   string     `json:"channel" enum:"webhook,mail"`
-	Target    string     `json:"target" doc:"Name of the webhook, or an e-mail address"`
-	EventID   string     `json:"event_id,omitempty"`
-	Kind      string     `json:"kind" doc:"Type of the event, or what a mail is about"`
-	Ref       string     `json:"ref,omitempty" doc:"The notice that it carries"`
-	ContactID string     `json:"contact_id,omitempty"`
-	Subject   string     `json:"subject,omitempty"`
-	Body      string     `json:"body,omitempty"`
-	HTML      string     `json:"-"`
-	State     string     `json:"state" enum:"new,queued,sent,dead,bounced"`
-	Attempts  int64      `json:"attempts"`
-	Error     string     `json:"error,omitempty" doc:"What the last try said"`
-	CreatedAt time.Time  `json:"created_at"`
-	TriedAt   *time.Time `json:"tried_at,omitempty"`
-	SentAt    *time.Time `json:"sent_at,omitempty"`
+	ID        string       `json:"id"`
+	Channel   Channel      `json:"channel" enum:"webhook,mail"`
+	Target    string       `json:"target" doc:"Name of the webhook, or an e-mail address"`
+	EventID   string       `json:"event_id,omitempty"`
+	Kind      string       `json:"kind" doc:"Type of the event, or what a mail is about"`
+	Ref       string       `json:"ref,omitempty" doc:"The notice that it carries"`
+	ContactID string       `json:"contact_id,omitempty"`
+	Subject   string       `json:"subject,omitempty"`
+	Body      string       `json:"body,omitempty"`
+	HTML      string       `json:"-"`
+	State     MessageState `json:"state" enum:"new,queued,sent,dead,bounced"`
+	Attempts  int64        `json:"attempts"`
+	Error     string       `json:"error,omitempty" doc:"What the last try said"`
+	CreatedAt time.Time    `json:"created_at"`
+	TriedAt   *time.Time   `json:"tried_at,omitempty"`
+	SentAt    *time.Time   `json:"sent_at,omitempty"`
 }
 
 // Queue says how much waits to be sent.

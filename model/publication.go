@@ -18,39 +18,42 @@ type Publication struct {
 	PublishedAt time.Time `json:"published_at"`
 }
 
+// DeliveryState says what became of a delivery.
+type DeliveryState string
+
 // Delivery states.
 const (
-	DeliveryPublished = "published"
-	DeliveryOpened    = "opened"
-	DeliveryCollected = "collected" // every byte was served
-	DeliveryExpired   = "expired"   // removed by retention
-	DeliveryWithdrawn = "withdrawn" // taken back by the operator
-	DeliveryReplaced  = "replaced"  // a newer issue came before it was downloaded in full
+	DeliveryPublished DeliveryState = "published"
+	DeliveryOpened    DeliveryState = "opened"
+	DeliveryCollected DeliveryState = "collected" // every byte was served
+	DeliveryExpired   DeliveryState = "expired"   // removed by retention
+	DeliveryWithdrawn DeliveryState = "withdrawn" // taken back by the operator
+	DeliveryReplaced  DeliveryState = "replaced"  // a newer issue came before it was downloaded in full
 )
 
 // Delivery is one file placed for one subscription.
 type Delivery struct {
-	ID          string     `json:"id"`
-	Publication string     `json:"publication"`
-	Feed        string     `json:"feed"`
-	User        string     `json:"user" doc:"Username"`
-	Account     string     `json:"account" doc:"Account ID"`
-	Name        string     `json:"name"`
-	Path        string     `json:"path,omitempty" doc:"Where it was placed"`
-	Issue       int64      `json:"issue" doc:"1, or more for a later file of the same name"`
-	Size        int64      `json:"size" doc:"Bytes"`
-	SHA256      string     `json:"sha256" doc:"Lower-case hexadecimal"`
-	State       string     `json:"state" enum:"published,opened,collected,expired,withdrawn,replaced"`
-	Served      int64      `json:"served" doc:"Distinct bytes served so far"`
-	PublishedAt time.Time  `json:"published_at"`
-	OpenedAt    *time.Time `json:"opened_at,omitempty"`
-	CollectedAt *time.Time `json:"collected_at,omitempty"`
-	EndedAt     *time.Time `json:"ended_at,omitempty" doc:"When it was removed, replaced or taken back"`
-	TakenAt     *time.Time `json:"taken_at,omitempty" doc:"When the partner removed or renamed the file"`
-	Fingerprint string     `json:"fingerprint,omitempty" doc:"The key that opened it first, or collected it"`
-	Client      string     `json:"client,omitempty" doc:"That client's version string"`
-	Address     string     `json:"address,omitempty" doc:"That client's address"`
-	UserID      string     `json:"-"`
+	ID          string        `json:"id"`
+	Publication string        `json:"publication"`
+	Feed        string        `json:"feed"`
+	User        string        `json:"user" doc:"Username"`
+	Account     string        `json:"account" doc:"Account ID"`
+	Name        string        `json:"name"`
+	Path        string        `json:"path,omitempty" doc:"Where it was placed"`
+	Issue       int64         `json:"issue" doc:"1, or more for a later file of the same name"`
+	Size        int64         `json:"size" doc:"Bytes"`
+	SHA256      string        `json:"sha256" doc:"Lower-case hexadecimal"`
+	State       DeliveryState `json:"state" enum:"published,opened,collected,expired,withdrawn,replaced"`
+	Served      int64         `json:"served" doc:"Distinct bytes served so far"`
+	PublishedAt time.Time     `json:"published_at"`
+	OpenedAt    *time.Time    `json:"opened_at,omitempty"`
+	CollectedAt *time.Time    `json:"collected_at,omitempty"`
+	EndedAt     *time.Time    `json:"ended_at,omitempty" doc:"When it was removed, replaced or taken back"`
+	TakenAt     *time.Time    `json:"taken_at,omitempty" doc:"When the partner removed or renamed the file"`
+	Fingerprint string        `json:"fingerprint,omitempty" doc:"The key that opened it first, or collected it"`
+	Client      string        `json:"client,omitempty" doc:"That client's version string"`
+	Address     string        `json:"address,omitempty" doc:"That client's address"`
+	UserID      string        `json:"-"`
 }
 
 // NewUpload is the body that begins a file in parts.

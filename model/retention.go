@@ -15,18 +15,21 @@ type RetentionPolicy struct {
 	UserID string `json:"-"`
 }
 
+// HoldKind says what a hold is on.
+type HoldKind string
+
 // What a hold is on.
 const (
-	HoldAccount = "account"
-	HoldUser    = "user"
-	HoldFeed    = "feed"
-	HoldFile    = "file"
+	HoldAccount HoldKind = "account"
+	HoldUser    HoldKind = "user"
+	HoldFeed    HoldKind = "feed"
+	HoldFile    HoldKind = "file"
 )
 
 // Hold keeps files from being removed, whatever their age.
 type Hold struct {
 	ID         string     `json:"id"`
-	Kind       string     `json:"kind" enum:"account,user,feed,file"`
+	Kind       HoldKind   `json:"kind" enum:"account,user,feed,file"`
 	Target     string     `json:"-"`
 	Label      string     `json:"target" doc:"Account ID, username, feed, or user:/path of a file"`
 	Reason     string     `json:"reason"`
@@ -36,24 +39,30 @@ type Hold struct {
 	ReleasedBy string     `json:"released_by,omitempty"`
 }
 
+// RunKind says why a retention run is.
+type RunKind string
+
+// RunState says how far a retention run is.
+type RunState string
+
 // Kinds of runs, and their states.
 const (
-	RunRegular = "regular"
-	RunClosing = "closing" // of an account that was closed
+	RunRegular RunKind = "regular"
+	RunClosing RunKind = "closing" // of an account that was closed
 
-	RunAnnounced = "announced"
-	RunRunning   = "running"
-	RunDone      = "done"
-	RunCancelled = "cancelled"
+	RunAnnounced RunState = "announced"
+	RunRunning   RunState = "running"
+	RunDone      RunState = "done"
+	RunCancelled RunState = "cancelled"
 )
 
 // RetentionRun is one purge: what its notice names, and what became of it.
 type RetentionRun struct {
 	ID           string     `json:"id"`
-	Kind         string     `json:"kind" enum:"regular,closing"`
+	Kind         RunKind    `json:"kind" enum:"regular,closing"`
 	Account      string     `json:"account,omitempty" doc:"Of a closing one"`
 	DueAt        time.Time  `json:"due_at"`
-	State        string     `json:"state" enum:"announced,running,done,cancelled"`
+	State        RunState   `json:"state" enum:"announced,running,done,cancelled"`
 	Confirm      string     `json:"confirm,omitempty" doc:"Why an administrator must confirm it"`
 	ConfirmedAt  *time.Time `json:"confirmed_at,omitempty"`
 	ConfirmedBy  string     `json:"confirmed_by,omitempty"`
@@ -69,13 +78,16 @@ type RetentionRun struct {
 	Planner      string     `json:"-"`
 }
 
+// ItemState says what became of a version that a run names.
+type ItemState string
+
 // States of what a run names.
 const (
-	ItemNamed   = "named"
-	ItemRemoved = "removed"
-	ItemHeld    = "held" // a hold kept it
-	ItemKept    = "kept" // it is not due any more, or nobody was reached
-	ItemGone    = "gone" // somebody else removed it first
+	ItemNamed   ItemState = "named"
+	ItemRemoved ItemState = "removed"
+	ItemHeld    ItemState = "held" // a hold kept it
+	ItemKept    ItemState = "kept" // it is not due any more, or nobody was reached
+	ItemGone    ItemState = "gone" // somebody else removed it first
 )
 
 // RetentionItem is one version that a run names.
@@ -88,7 +100,7 @@ type RetentionItem struct {
 	Class    string    `json:"class" doc:"The policy that it is due by"`
 	StoredAt time.Time `json:"stored_at"`
 	Fetched  string    `json:"fetched,omitempty" doc:"Of a delivery or a received file: its state"`
-	State    string    `json:"state" enum:"named,removed,held,kept,gone"`
+	State    ItemState `json:"state" enum:"named,removed,held,kept,gone"`
 	Why      string    `json:"why,omitempty"`
 	Version  string    `json:"version"`
 	UserID   string    `json:"-"`
@@ -110,9 +122,9 @@ type RetentionNotice struct {
 
 // Mailed is how one mail went.
 type Mailed struct {
-	To    string `json:"to"`
-	State string `json:"state" enum:"new,queued,sent,dead,bounced"`
-	Error string `json:"error,omitempty"`
+	To    string       `json:"to"`
+	State MessageState `json:"state" enum:"new,queued,sent,dead,bounced"`
+	Error string       `json:"error,omitempty"`
 }
 
 // SetPolicy is the body that gives a feed, a user or a folder a policy.
@@ -125,9 +137,9 @@ type SetPolicy struct {
 
 // NewHold is the body that keeps files.
 type NewHold struct {
-	Kind   string `json:"kind" enum:"account,user,feed,file"`
-	Target string `json:"target" doc:"Account ID, username, feed, or user:/path of a file"`
-	Reason string `json:"reason"`
+	Kind   HoldKind `json:"kind" enum:"account,user,feed,file"`
+	Target string   `json:"target" doc:"Account ID, username, feed, or user:/path of a file"`
+	Reason string   `json:"reason"`
 }
 
 // Why is the body that gives a reason.

@@ -2,18 +2,21 @@ package model
 
 import "time"
 
+// UserKind says whose login a user is.
+type UserKind string
+
 // User kinds.
 const (
-	KindCustomer = "customer" // the account's own login; username = account ID by default
-	KindVendor   = "vendor"   // one vendor's login for one account
-	KindService  = "service"  // one of the platform's own programs
+	KindCustomer UserKind = "customer" // the account's own login; username = account ID by default
+	KindVendor   UserKind = "vendor"   // one vendor's login for one account
+	KindService  UserKind = "service"  // one of the platform's own programs
 )
 
 // User is one SSH login. It holds keys, never a password.
 type User struct {
 	ID         string   `json:"-"`
 	Name       string   `json:"name" doc:"Username"`
-	Kind       string   `json:"kind" enum:"customer,vendor,service"`
+	Kind       UserKind `json:"kind" enum:"customer,vendor,service"`
 	Account    string   `json:"account" doc:"Account ID"`
 	Vendor     string   `json:"vendor,omitempty" doc:"Vendor short name, for vendor users"`
 	Enabled    bool     `json:"enabled"`

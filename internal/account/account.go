@@ -37,10 +37,10 @@ type TemplateDir struct {
 
 // Policy is what the operator configured.
 type Policy struct {
-	Templates map[string]Template // by user kind
-	MaxKeys   int                 // not revoked, per user
-	KeyTypes  []string            // families taken: ed25519, ecdsa, rsa
-	MinRSA    int                 // bits
+	Templates map[model.UserKind]Template // by user kind
+	MaxKeys   int                         // not revoked, per user
+	KeyTypes  []string                    // families taken: ed25519, ecdsa, rsa
+	MinRSA    int                         // bits
 	MaxRSA    int
 	KeyExpiry time.Duration // of new keys; 0: none
 	Overlap   time.Duration // how long a key works beside the one that replaces it
@@ -239,7 +239,7 @@ func endSessions(tx *store.Tx, account, why string, at time.Time) error {
 
 // SetState suspends, reinstates or closes an account. Its sessions end, so
 // that the next log-in is judged by the new state.
-func (r *Service) SetState(ctx context.Context, actor, id, state string) (model.Account, error) {
+func (r *Service) SetState(ctx context.Context, actor, id string, state model.AccountState) (model.Account, error) {
 	return r.setState(ctx, actor, id, state, nil)
 }
 
@@ -256,9 +256,10 @@ func (r *Service) Close(ctx context.Context, actor, id, keep string) (model.Acco
 	return r.setState(ctx, actor, id, model.AccountClosed, &until)
 }
 
-func (r *Service) setState(ctx context.Context, actor, id, state string, until *time.Time) (model.Account, error) {
+func (r *Service) setState(ctx context.Context, actor, id string, state model.AccountState,
+	until *time.Time) (model.Account, error) {
 	const op = "account.SetState"
-	row := model.AuditRow{Actor: actor, Action: "account." + state, Subject: id}
+	row := model.AuditRow{Actor: actor, Action: "account." + string(state), Subject: id}
 	return change(ctx, r, row, func(tx *store.Tx, row *model.AuditRow) (model.Account, error) {
 		a, err := tx.Account(id)
 		if err != nil {
@@ -267,7 +268,7 @@ func (r *Service) setState(ctx context.Context, actor, id, state string, until *
 		if a.State == model.AccountClosed {
 			return a, fault.E(op, fault.Conflict, "The account %q is closed; that is final.", id)
 		}
-		row.Detail = map[string]string{"state": a.State + " → " + state}
+		row.Detail = map[string]string{"state": string(a.State + " → " + state)}
 		if until != nil {
 			row.Detail["files_until"] = until.Format(time.RFC3339)
 		}
@@ -275,7 +276,7 @@ func (r *Service) setState(ctx context.Context, actor, id, state string, until *
 		if err := tx.SetAccount(a); err != nil {
 			return a, err
 		}
-		return a, endSessions(tx, a.ID, "the account's state changed to "+state, row.At)
+		return a, endSessions(tx, a.ID, "the account's state changed to "+string(state), row.At)
 	})
 }
 

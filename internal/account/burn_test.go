@@ -24,7 +24,7 @@ var burnStories = stories{
 			t.Fatalf("the sender is told %q", text)
 		}
 		w.wantReason("acme", p, model.ReasonKeyBurned)
-		w.wantStates("acme", map[string]string{p.Print: model.KeyBurned})
+		w.wantStates("acme", map[string]model.KeyState{p.Print: model.KeyBurned})
 		if got := w.revocations(u, p); len(got) != 1 {
 			t.Fatalf("its sessions go on: %v", got)
 		}
@@ -182,7 +182,7 @@ var burnStories = stories{
 				t.Errorf("%s waits again: %v, %v", name, list, err)
 			}
 		}
-		w.wantStates("acme", map[string]string{live.Print: model.KeyActive})
+		w.wantStates("acme", map[string]model.KeyState{live.Print: model.KeyActive})
 	},
 	"a private file sent for nobody's user, or unreadable": func(t *testing.T, w *world) {
 		w.Customer("acme")

@@ -26,14 +26,14 @@ var enrolStories = stories{
 		a, b := testkit.NewPair(t), testkit.NewPair(t)
 		_, err := w.add("acme", a.Line+"\n# a comment\n"+b.Line+taken.Line)
 		testkit.WantKind(t, err, fault.Denied)
-		w.wantStates("acme", map[string]string{})
+		w.wantStates("acme", map[string]model.KeyState{})
 		added, err := w.add("acme", a.Line+b.Line+a.Line)
 		testkit.Must(t, err)
 		if len(added) != 2 || added[0].Origin != model.OriginSubmitted || added[0].State != model.KeyActive ||
 			added[0].ExpiresAt != nil {
 			t.Fatalf("%+v", added)
 		}
-		w.wantStates("acme", map[string]string{a.Print: model.KeyActive, b.Print: model.KeyActive})
+		w.wantStates("acme", map[string]model.KeyState{a.Print: model.KeyActive, b.Print: model.KeyActive})
 		w.wantReason("acme", a, model.ReasonOK)
 		_, err = w.add("acme", testkit.NewPair(t).Line+b.Line)
 		testkit.WantKind(t, err, fault.Exists)
@@ -162,7 +162,7 @@ var enrolStories = stories{
 		w.wantReason("acme", p, model.ReasonOK)
 		w.Pass(day)
 		w.wantReason("acme", p, model.ReasonKeyExpired)
-		w.wantStates("acme", map[string]string{p.Print: model.KeyExpired})
+		w.wantStates("acme", map[string]model.KeyState{p.Print: model.KeyExpired})
 	},
 	"the policy's end counts when none is asked for": func(t *testing.T, w *world) {
 		w.Policy.KeyExpiry = 365 * day

@@ -141,7 +141,7 @@ var freezeStories = stories{
 		testkit.Must(t, err)
 		_, err = w.add("globex-telco", p.Line)
 		testkit.WantKind(t, err, fault.Denied)
-		w.wantStates("globex-telco", map[string]string{})
+		w.wantStates("globex-telco", map[string]model.KeyState{})
 		_, err = w.Accounts.ThawKey(ctx, "test", p.Print, "ann@acme.example")
 		testkit.Must(t, err)
 		_, err = w.add("globex-telco", p.Line)

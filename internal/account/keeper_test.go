@@ -96,7 +96,7 @@ var keeperStories = stories{
 		if n := w.notices(); n["key.expired"] != 1 {
 			t.Fatalf("notices: %v", n)
 		}
-		w.wantStates("acme", map[string]string{p.Print: model.KeyExpired}) // not revoked: its end can be put off
+		w.wantStates("acme", map[string]model.KeyState{p.Print: model.KeyExpired}) // not revoked: its end can be put off
 	},
 	// Two nodes' keepers do the same work at the same time.
 	"two keepers do each thing once": func(t *testing.T, w *world) {

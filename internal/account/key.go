@@ -71,8 +71,8 @@ func (r *Service) enrolAll(tx *store.Tx, actor, user string, n model.NewKey,
 			return nil, err
 		}
 		row := model.AuditRow{ID: r.ids.New(), At: k.CreatedAt, Actor: actor, Action: "key.add", Subject: u.Name, User: u.ID,
-			Detail: map[string]string{"fingerprint": k.Fingerprint, "type": k.Type, "comment": k.Comment, "origin": k.Origin,
-				"holder": k.Holder, "format": p.Format}}
+			Detail: map[string]string{"fingerprint": k.Fingerprint, "type": k.Type, "comment": k.Comment,
+				"origin": string(k.Origin), "holder": k.Holder, "format": p.Format}}
 		if n.ConfirmedBy != "" {
 			row.Detail["confirmed_by"] = n.ConfirmedBy
 		}

@@ -285,7 +285,7 @@ func (s scene) expire() {
 func (s scene) disable() {
 	s.done(s.Accounts.SetUser(ctx, "test", "acme", model.EditUser{Enabled: new(false)}))
 }
-func (s scene) state(now string) { s.done(s.Accounts.SetState(ctx, "test", "acme", now)) }
+func (s scene) state(now model.AccountState) { s.done(s.Accounts.SetState(ctx, "test", "acme", now)) }
 func (s scene) elsewhere() {
 	s.done(s.Accounts.SetUser(ctx, "test", "acme", model.EditUser{AllowIPs: &[]string{"198.51.100.0/24"}}))
 }

@@ -15,7 +15,7 @@ var rotateStories = stories{
 		u := w.Customer("acme")
 		old := w.Enrol("acme")
 		fresh := w.rotated("acme", old)
-		w.wantStates("acme", map[string]string{old.Print: model.KeyRetiring, fresh.Print: model.KeyActive})
+		w.wantStates("acme", map[string]model.KeyState{old.Print: model.KeyRetiring, fresh.Print: model.KeyActive})
 		w.Pass(3 * day)
 		w.used(old)
 		testkit.Must(t, w.Accounts.RetireKeys(ctx))
@@ -36,7 +36,7 @@ var rotateStories = stories{
 		if got := w.revocations(u, old); len(got) != 1 || got[0] != "replaced by "+fresh.Print {
 			t.Fatalf("revocations: %v", got)
 		}
-		w.wantStates("acme", map[string]string{old.Print: model.KeyRevoked, fresh.Print: model.KeyActive})
+		w.wantStates("acme", map[string]model.KeyState{old.Print: model.KeyRevoked, fresh.Print: model.KeyActive})
 		w.wantReason("acme", old, model.ReasonKeyReplaced)
 		w.wantReason("acme", fresh, model.ReasonOK)
 		list, err := w.Accounts.Key(ctx, old.Print)
@@ -56,7 +56,7 @@ var rotateStories = stories{
 		w.wantReason("acme", old, model.ReasonKeyReplaced)
 		w.used(fresh) // too late to change anything
 		testkit.Must(t, w.Accounts.RetireKeys(ctx))
-		w.wantStates("acme", map[string]string{old.Print: model.KeyRevoked, fresh.Print: model.KeyActive})
+		w.wantStates("acme", map[string]model.KeyState{old.Print: model.KeyRevoked, fresh.Print: model.KeyActive})
 		if got := w.revocations(u, old); len(got) != 1 {
 			t.Fatalf("revocations: %v", got)
 		}
@@ -68,10 +68,10 @@ var rotateStories = stories{
 		third := testkit.NewPair(t)
 		_, err := w.add("acme", third.Line, replaces(old))
 		testkit.WantKind(t, err, fault.Conflict)
-		w.wantStates("acme", map[string]string{old.Print: model.KeyRetiring, fresh.Print: model.KeyActive})
+		w.wantStates("acme", map[string]model.KeyState{old.Print: model.KeyRetiring, fresh.Print: model.KeyActive})
 		_, err = w.add("acme", third.Line, replaces(fresh)) // but the new one may go on
 		testkit.Must(t, err)
-		w.wantStates("acme", map[string]string{old.Print: model.KeyRetiring, fresh.Print: model.KeyRetiring,
+		w.wantStates("acme", map[string]model.KeyState{old.Print: model.KeyRetiring, fresh.Print: model.KeyRetiring,
 			third.Print: model.KeyActive})
 	},
 	"there is room to replace the only key": func(t *testing.T, w *world) {

@@ -68,18 +68,18 @@ func (w *world) wantReason(user string, p testkit.Pair, reason string) {
 }
 
 // states are a user's keys' states, by fingerprint.
-func (w *world) states(user string) map[string]string {
+func (w *world) states(user string) map[string]model.KeyState {
 	w.Helper()
 	list, err := w.Accounts.Keys(ctx, user)
 	w.Must(err)
-	out := map[string]string{}
+	out := map[string]model.KeyState{}
 	for _, k := range list {
 		out[k.Fingerprint] = k.State
 	}
 	return out
 }
 
-func (w *world) wantStates(user string, want map[string]string) {
+func (w *world) wantStates(user string, want map[string]model.KeyState) {
 	w.Helper()
 	if got := w.states(user); !maps.Equal(got, want) {
 		w.Fatalf("the keys of %s are %v, want %v", user, got, want)

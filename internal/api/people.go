@@ -66,7 +66,8 @@ func (rt *routes) editAccount(ctx context.Context, who, id string, e model.EditA
 
 // setState changes an account's state. Closing also plans the removal of its
 // files; should that fail, retention's keeper does it.
-func (rt *routes) setState(ctx context.Context, who, id, state string, keep *string) (model.Account, error) {
+func (rt *routes) setState(ctx context.Context, who, id string, state model.AccountState,
+	keep *string) (model.Account, error) {
 	if state != model.AccountClosed {
 		return rt.Account.SetState(ctx, who, id, state)
 	}

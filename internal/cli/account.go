@@ -61,7 +61,7 @@ func (a *app) accountList() *cobra.Command {
 	return command("list", "List accounts", cobra.NoArgs, func(ctx context.Context, _ []string) error {
 		t := table{head: []string{"ACCOUNT", "NAME", "PARENT", "REGION", "STATE"}, none: "There are no accounts yet."}
 		return list(ctx, a, t, a.client().ListAccounts, model.EveryFilter{}, func(x model.Account) []string {
-			return []string{x.ID, x.Name, x.Parent, x.Region, x.State}
+			return []string{x.ID, x.Name, x.Parent, x.Region, string(x.State)}
 		})
 	})
 }
@@ -74,12 +74,12 @@ func (a *app) accountShow() *cobra.Command {
 		}
 		return a.card(v, [2]string{"Account", v.ID}, [2]string{"Name", v.Name}, [2]string{"Parent", v.Parent},
 			[2]string{"Region", v.Region}, [2]string{"Log in from", joined(v.AllowIPs, "everywhere")},
-			[2]string{"State", v.State},
+			[2]string{"State", string(v.State)},
 			[2]string{"Since", when(v.CreatedAt)})
 	})
 }
 
-func (a *app) accountState(use, short, state string) *cobra.Command {
+func (a *app) accountState(use, short string, state model.AccountState) *cobra.Command {
 	var in model.EditAccount
 	readOnly := false
 	c := command(use+" ID", short, cobra.ExactArgs(1), func(ctx context.Context, args []string) error {

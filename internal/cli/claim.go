@@ -144,7 +144,7 @@ func (a *app) expectCommand() *cobra.Command {
 					from += " for " + e.Account
 				}
 				return []string{e.Name, from, fmt.Sprintf("%d %s", e.AtLeast, e.Glob), e.Days + " " + e.Clock + " " + e.Zone,
-					e.State, whenPtr(e.DueAt), whenPtr(e.NextAt)}
+					string(e.State), whenPtr(e.DueAt), whenPtr(e.NextAt)}
 			})
 		})
 	remove := command("remove NAME", "Remove an expectation", cobra.ExactArgs(1),

@@ -143,8 +143,8 @@ func (a *app) linkCommand() *cobra.Command {
 				none: "There are no links."}
 			return list(ctx, a, t, a.client().ListLinks, model.OfUserFilter{User: strings.Join(args, "")},
 				func(l model.Link) []string {
-					return []string{l.ID, l.Kind, l.User, l.Contact, l.State, when(l.CreatedAt), when(l.ExpiresAt), whenPtr(l.EndedAt),
-						l.OpenedFrom}
+					return []string{l.ID, string(l.Kind), l.User, l.Contact, string(l.State), when(l.CreatedAt), when(l.ExpiresAt),
+						whenPtr(l.EndedAt), l.OpenedFrom}
 				})
 		})
 	revoke := command("revoke ID", "Revoke a link that nobody has opened yet", cobra.ExactArgs(1),

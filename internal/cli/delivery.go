@@ -39,7 +39,7 @@ func (a *app) deliveryList() *cobra.Command {
 	c.Flags().StringVar(&f.Account, "account", "", "only this account's users'")
 	c.Flags().StringVar(&f.User, "user", "", "only this user's")
 	c.Flags().StringVar(&f.Name, "name", "", "only files of this name")
-	c.Flags().StringVar(&f.State, "state", "",
+	c.Flags().StringVar((*string)(&f.State), "state", "",
 		"only in this state: published, opened, downloaded, expired, withdrawn, replaced")
 	c.Flags().StringVar(&uncollected, "uncollected", "", "only what was not downloaded in full within this time: 3d")
 	return c

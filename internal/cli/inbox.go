@@ -38,7 +38,7 @@ func (a *app) inboxList() *cobra.Command {
 		})
 	c.Flags().StringVar(&f.User, "user", "", "only this user's")
 	c.Flags().StringVar(&f.Account, "account", "", "only this account's users'")
-	c.Flags().StringVar(&f.State, "state", "",
+	c.Flags().StringVar((*string)(&f.State), "state", "",
 		"only in this state: unscanned, new, claimed, accepted, refused, superseded")
 	return c
 }

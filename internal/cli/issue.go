@@ -183,9 +183,10 @@ func (in *issuing) write() error {
 // can't open them.
 func (a *app) makeLinks(ctx context.Context, in *issuing) error {
 	for _, l := range []struct {
-		kind, to string
-		files    []keys.File
-		link     *string
+		kind  model.LinkKind
+		to    string
+		files []keys.File
+		link  *string
 	}{{model.LinkKey, in.keyTo, in.keyFiles(), &in.keyLink},
 		{model.LinkPassphrase, in.passphraseTo, []keys.File{{Name: "passphrase.txt", Content: []byte(in.passphrase + "\n")}},
 			&in.phraseLink}} {

@@ -216,7 +216,7 @@ func keyTable(list []model.Key, none string) table {
 
 // keyState says what a key is good for, and what is to be known of it.
 func keyState(k model.Key) string {
-	s := k.State
+	s := string(k.State)
 	switch {
 	case k.State == model.KeyRevoked && k.RevokedAt != nil, k.State == model.KeyBurned && k.RevokedAt != nil:
 		s += " " + when(*k.RevokedAt) + ": " + k.RevokedWhy

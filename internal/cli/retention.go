@@ -118,8 +118,8 @@ func (a *app) retentionHold() *cobra.Command {
 	c := command("hold (--account ID | --user U | --feed F | --file USER:/PATH) --reason TEXT",
 		"Keep files, whatever their age (legal hold)", cobra.NoArgs, func(ctx context.Context, _ []string) error {
 			in := model.NewHold{Reason: reason}
-			for kind, target := range map[string]string{model.HoldAccount: account, model.HoldUser: user, model.HoldFeed: feed,
-				model.HoldFile: file} {
+			for kind, target := range map[model.HoldKind]string{model.HoldAccount: account, model.HoldUser: user,
+				model.HoldFeed: feed, model.HoldFile: file} {
 				if target != "" {
 					in.Kind, in.Target = kind, target
 				}
@@ -156,7 +156,7 @@ func (a *app) retentionHolds() *cobra.Command {
 	c := command("holds", "List holds", cobra.NoArgs, func(ctx context.Context, _ []string) error {
 		t := table{head: []string{"ID", "ON", "WHAT", "SINCE", "BY", "REASON", "RELEASED"}, none: "Nothing is held."}
 		return list(ctx, a, t, a.client().ListHolds, f, func(h model.Hold) []string {
-			return []string{h.ID, h.Kind, h.Label, when(h.At), h.Actor, h.Reason, whenPtr(h.ReleasedAt)}
+			return []string{h.ID, string(h.Kind), h.Label, when(h.At), h.Actor, h.Reason, whenPtr(h.ReleasedAt)}
 		})
 	})
 	c.Flags().BoolVar(&f.All, "all", false, "released ones, too")
@@ -212,7 +212,8 @@ func runTable(list []model.RetentionRun, none string) table {
 		case r.ConfirmedAt != nil:
 			note = "confirmed by " + r.ConfirmedBy
 		}
-		t.add(r.ID, r.Kind, when(r.DueAt), r.State, fmt.Sprint(r.Files), size(r.Bytes), fmt.Sprint(r.RemovedFiles), note)
+		t.add(r.ID, string(r.Kind), when(r.DueAt), string(r.State), fmt.Sprint(r.Files), size(r.Bytes),
+			fmt.Sprint(r.RemovedFiles), note)
 	}
 	return t
 }
@@ -269,7 +270,7 @@ func (a *app) retentionNotices() *cobra.Command {
 					}
 					mails := make([]string, len(n.Mails))
 					for i, m := range n.Mails {
-						mails[i] = m.To + " " + m.State
+						mails[i] = m.To + " " + string(m.State)
 					}
 					return []string{n.Account, n.Mark, when(n.At), reached, joined(mails, "none")}
 				})

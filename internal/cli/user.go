@@ -68,7 +68,7 @@ func (a *app) userList() *cobra.Command {
 		t := table{head: []string{"USER", "KIND", "ACCOUNT", "VENDOR", "STARTS IN", "FILES", "BYTES", "LOG-IN"},
 			none: "There are no users yet."}
 		return list(ctx, a, t, a.client().ListUsers, f, func(u model.User) []string {
-			return []string{u.Name, u.Kind, u.Account, u.Vendor, u.StartDir, fmt.Sprint(u.UsedFiles), size(u.UsedBytes),
+			return []string{u.Name, string(u.Kind), u.Account, u.Vendor, u.StartDir, fmt.Sprint(u.UsedFiles), size(u.UsedBytes),
 				enabled(u)}
 		})
 	})
@@ -94,7 +94,7 @@ func (a *app) userShow() *cobra.Command {
 			quota = fmt.Sprintf(", of at most %d (%s)", l.QuotaFiles, size(l.QuotaBytes))
 			kept = fmt.Sprintf(", of at most %d (%s)", l.KeepItems, size(l.KeepBytes))
 		}
-		return a.card(u, [2]string{"User", u.Name}, [2]string{"Kind", u.Kind}, [2]string{"Account", u.Account},
+		return a.card(u, [2]string{"User", u.Name}, [2]string{"Kind", string(u.Kind)}, [2]string{"Account", u.Account},
 			[2]string{"Vendor", u.Vendor}, [2]string{"Log-in", enabled(u)}, [2]string{"Starts in", u.StartDir},
 			[2]string{"Delivered files", map[string]string{model.FeedsLook: "may be looked at",
 				model.FeedsRemove: "may be removed"}[u.FeedsMay]}, [2]string{"Allowed from", joined(u.AllowIPs, "everywhere")},

@@ -93,11 +93,11 @@ func (a *app) messageList() *cobra.Command {
 			t := table{head: []string{"ID", "MADE", "TO", "ABOUT", "STATE", "TRIES", "LAST ANSWER"},
 				none: "There are no such messages."}
 			return listSome(ctx, a, t, a.client().ListMessages, f, limit, func(m model.Message) []string {
-				return []string{m.ID, when(m.CreatedAt), m.Target, m.Kind, m.State, fmt.Sprint(m.Attempts), m.Error}
+				return []string{m.ID, when(m.CreatedAt), m.Target, m.Kind, string(m.State), fmt.Sprint(m.Attempts), m.Error}
 			})
 		})
-	c.Flags().StringVar(&f.Channel, "channel", "", "only webhook, or only mail")
-	c.Flags().StringVar(&f.State, "state", "", "only in this state: new, queued, sent, dead, bounced")
+	c.Flags().StringVar((*string)(&f.Channel), "channel", "", "only webhook, or only mail")
+	c.Flags().StringVar((*string)(&f.State), "state", "", "only in this state: new, queued, sent, dead, bounced")
 	c.Flags().StringVar(&f.Target, "to", "", "only to this webhook or address")
 	c.Flags().IntVar(&limit, "limit", 100, "at most so many; 0: all")
 	return c
@@ -111,7 +111,7 @@ func (a *app) messageCommand() *cobra.Command {
 				return err
 			}
 			if err := a.card(m, [2]string{"ID", m.ID}, [2]string{"To", m.Target}, [2]string{"About", m.Kind},
-				[2]string{"Event", m.EventID}, [2]string{"State", m.State}, [2]string{"Tries", fmt.Sprint(m.Attempts)},
+				[2]string{"Event", m.EventID}, [2]string{"State", string(m.State)}, [2]string{"Tries", fmt.Sprint(m.Attempts)},
 				[2]string{"Last answer", m.Error}, [2]string{"Made", when(m.CreatedAt)},
 				[2]string{"Tried", whenPtr(m.TriedAt)},
 				[2]string{"Sent", whenPtr(m.SentAt)}, [2]string{"Subject", m.Subject}); err != nil || a.json {

@@ -8,27 +8,27 @@ import (
 
 // stateWords say states as support and partners do; JSON keeps the codes.
 var stateWords = map[string]string{
-	model.DropAcked:         "accepted",
-	model.DropRejected:      "refused",
-	model.DeliveryCollected: "downloaded in full",
+	string(model.DropAcked):         "accepted",
+	string(model.DropRejected):      "refused",
+	string(model.DeliveryCollected): "downloaded in full",
 }
 
 // stateWord is a state for people.
-func stateWord(code string) string {
-	if w, ok := stateWords[code]; ok {
+func stateWord[S ~string](code S) string {
+	if w, ok := stateWords[string(code)]; ok {
 		return w
 	}
-	return code
+	return string(code)
 }
 
 // stateCode reads a state that people typed, as a word or as its code.
-func stateCode(word string) string {
+func stateCode[S ~string](word S) S {
 	if word == "downloaded" {
-		return model.DeliveryCollected
+		return S(model.DeliveryCollected)
 	}
 	for code, w := range stateWords {
-		if w == word {
-			return code
+		if w == string(word) {
+			return S(code)
 		}
 	}
 	return word

@@ -54,7 +54,7 @@ type Config struct {
 	// refuse it if that is certain and else flag it; flag; off.
 	ContentChecks string `yaml:"content_checks" env:"CONTENT_CHECKS"`
 	// Templates are the mailboxes of new users, by kind: customer, vendor.
-	Templates map[string]Template `yaml:"templates"`
+	Templates map[model.UserKind]Template `yaml:"templates"`
 }
 
 // Database chooses PostgreSQL; empty is the SQLite file in the data folder.
@@ -236,7 +236,7 @@ func Default() Config {
 			"*.[0-9][0-9][0-9][0-9][0-9][0-9]", "*.[0-9][0-9][0-9][0-9][0-9][0-9][0-9]"},
 		DoubtfulGrace: Duration(time.Minute),
 		IgnoredNames:  []string{"Thumbs.db", "ehthumbs.db", "desktop.ini", ".DS_Store", "._*", "~$*"},
-		Templates: map[string]Template{
+		Templates: map[model.UserKind]Template{
 			model.KindCustomer: {StartDir: "/", Root: look, Dirs: []TemplateDir{
 				{Path: "/upload", Rights: []string{"all"}}, {Path: "/download", Rights: look}}},
 			model.KindVendor: {StartDir: "/upload", Root: look, Dirs: []TemplateDir{{Path: "/upload", Rights: []string{"all"}}}},

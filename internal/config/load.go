@@ -97,8 +97,8 @@ func setsNothing(text []byte) (bool, error) {
 
 // mergeTemplates keeps the default of a kind of user that the file does not
 // name, and fills in what a template of the file leaves out.
-func mergeTemplates(set, defaults map[string]Template) map[string]Template {
-	out := map[string]Template{}
+func mergeTemplates(set, defaults map[model.UserKind]Template) map[model.UserKind]Template {
+	out := map[model.UserKind]Template{}
 	maps.Copy(out, defaults)
 	for kind, t := range set {
 		if t.StartDir == "" {
@@ -215,7 +215,7 @@ func (c *Config) check() error {
 		if kind != model.KindCustomer && kind != model.KindVendor {
 			return bad("templates: there is no kind of user %q; they are customer and vendor.", kind)
 		}
-		if err := t.check(kind); err != nil {
+		if err := t.check(string(kind)); err != nil {
 			return err
 		}
 	}

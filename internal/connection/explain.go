@@ -119,7 +119,7 @@ func (r *Service) standing(q *store.Q, u model.User, out *model.Explained) error
 		out.Find("The user is disabled.").Action = model.Do("edit-user", "user", u.Name, "enabled", "true")
 	}
 	if a.State != model.AccountActive {
-		out.Find("The account %s is %s.", a.ID, strings.ReplaceAll(a.State, "_", "-"))
+		out.Find("The account %s is %s.", a.ID, strings.ReplaceAll(string(a.State), "_", "-"))
 	}
 	if ips := slices.Concat(u.AllowIPs, a.AllowIPs); len(ips) > 0 {
 		out.Find("May log in only from %s.", strings.Join(ips, ", "))

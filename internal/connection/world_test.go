@@ -36,7 +36,7 @@ func (w *world) begin(t testing.TB) *world {
 	t.Helper()
 	w.Begin(t)
 	w.Policy.MaxKeys = 50
-	w.Policy.Templates = map[string]account.Template{
+	w.Policy.Templates = map[model.UserKind]account.Template{
 		model.KindCustomer: {StartDir: "/reports"}, model.KindVendor: {StartDir: "/upload"}}
 	w.OpenAccounts()
 	w.policy = connection.Policy{KeepFor: 395 * day, KeepFailed: 1000, KeepSeen: 1000,

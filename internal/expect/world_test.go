@@ -114,14 +114,14 @@ func (w *world) published(account, name, local string) {
 }
 
 // judge looks at a time, and fails unless the expectation then stands so.
-func (w *world) judge(local, state string) model.Expectation {
+func (w *world) judge(local string, state model.ExpectState) model.Expectation {
 	w.Helper()
 	w.at(local)
 	w.Must(w.service.Judge(ctx))
 	return w.wantState(local, state)
 }
 
-func (w *world) wantState(when, state string) model.Expectation {
+func (w *world) wantState(when string, state model.ExpectState) model.Expectation {
 	w.Helper()
 	list, err := w.service.List(ctx, model.EveryFilter{})
 	w.Must(err)

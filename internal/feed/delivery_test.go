@@ -22,7 +22,7 @@ var deliveryStories = stories{
 		version := w.version(u, "/download/data/a.csv")
 		for _, s := range []struct {
 			from, to, served int64
-			state            string
+			state            model.DeliveryState
 		}{
 			{4, 6, 2, model.DeliveryOpened},
 			{4, 6, 2, model.DeliveryOpened}, // the same once more

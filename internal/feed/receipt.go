@@ -48,7 +48,7 @@ func (r *Service) Receipt(ctx context.Context, id string) (string, error) {
 }
 
 func stateWords(d model.Delivery) string {
-	words := map[string]string{
+	words := map[model.DeliveryState]string{
 		model.DeliveryPublished: "published, not opened yet",
 		model.DeliveryOpened:    "opened; served " + shortBytes(d.Served, d.Size) + " bytes",
 		model.DeliveryCollected: "served in full (every byte was sent and accepted by the connection; this does not prove " +

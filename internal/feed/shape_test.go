@@ -77,7 +77,7 @@ var shapeStories = stories{
 			w.publish("data", "acme", "a.csv", text)
 		}
 		list := w.deliveries("acme")
-		for i, want := range []string{model.DeliveryReplaced, model.DeliveryReplaced, model.DeliveryPublished} {
+		for i, want := range []model.DeliveryState{model.DeliveryReplaced, model.DeliveryReplaced, model.DeliveryPublished} {
 			if list[i].State != want || (list[i].EndedAt != nil) != (want == model.DeliveryReplaced) {
 				t.Fatalf("issue %d is %+v", i+1, list[i])
 			}

@@ -114,8 +114,8 @@ func (t *tests) standing(u model.User, a model.Account) {
 	t.addDo("User", u.Enabled, "User "+u.Name+" is "+map[bool]string{true: "enabled", false: "disabled"}[u.Enabled]+".",
 		"", model.Do("edit-user", "user", u.Name, "enabled", "true"))
 	t.addDo("Account", a.State == model.AccountActive,
-		fmt.Sprintf("Account %s is %s.", a.ID, strings.ReplaceAll(a.State, "_", "-")),
-		"", model.Do("edit-account", "account", a.ID, "state", model.AccountActive))
+		fmt.Sprintf("Account %s is %s.", a.ID, strings.ReplaceAll(string(a.State), "_", "-")),
+		"", model.Do("edit-account", "account", a.ID, "state", string(model.AccountActive)))
 	t.add("Log in from", true, "It may log in from "+strings.Join(orAnywhere(t.card.AllowIPs), ", ")+".", "")
 }
 

@@ -33,9 +33,9 @@ type Options struct {
 	Accounts *account.Service
 	Clock    exchange.Clock
 	HostKeys []model.HostKey
-	Listener string                       // its address; "": none
-	Endpoint func(region string) Endpoint // from the configuration
-	FeedsMay func(kind string) string     // what users of a kind may do with delivered files
+	Listener string                           // its address; "": none
+	Endpoint func(region string) Endpoint     // from the configuration
+	FeedsMay func(kind model.UserKind) string // what users of a kind may do with delivered files
 	// Retention says how long files stay, and when what is old enough is removed next.
 	Retention interface {
 		Period(userID, path, feed string) string

@@ -61,7 +61,7 @@ func (r *Service) Make(ctx context.Context, actor string, n model.NewLink) (mode
 				return l, err
 			}
 		default:
-			return l, fault.E(op, fault.Invalid, "There is no kind %q of link.", valid.Printable(l.Kind))
+			return l, fault.E(op, fault.Invalid, "There is no kind %q of link.", valid.Printable(string(l.Kind)))
 		}
 		if err := tx.AddLink(l, n.Token, n.Sealed); err != nil {
 			return l, err
@@ -151,7 +151,7 @@ func (r *Service) checkHandOver(tx *store.Tx, l *model.Link, c model.Contact) er
 }
 
 func (r *Service) row(actor, action string, l model.Link, detail map[string]string) model.AuditRow {
-	detail["kind"], detail["contact"] = l.Kind, l.Contact
+	detail["kind"], detail["contact"] = string(l.Kind), l.Contact
 	if l.Fingerprint != "" {
 		detail["fingerprint"] = l.Fingerprint
 	}
@@ -252,7 +252,7 @@ const openedByUs = "opened by us"
 // still waits.
 func (r *Service) find(ctx context.Context, token []byte, opening string, cause error) error {
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
-		state, err := store.Change(ctx, r.store, func(tx *store.Tx) (string, error) {
+		state, err := store.Change(ctx, r.store, func(tx *store.Tx) (model.LinkState, error) {
 			// The opening holds this row until it has committed or is undone.
 			state, err := tx.LockLink(token)
 			if err != nil {

@@ -71,7 +71,7 @@ var linkStories = testkit.Stories[*world]{
 			key := func(n *model.NewLink) { n.Fingerprint = print(fmt.Sprint(i)) }
 			var wg sync.WaitGroup
 			var made atomic.Int32
-			for j, kind := range []string{model.LinkKey, model.LinkPassphrase} {
+			for j, kind := range []model.LinkKind{model.LinkKey, model.LinkPassphrase} {
 				token := sha256.Sum256(fmt.Append(nil, i, j))
 				n := model.NewLink{Kind: kind, User: "acme", Contact: w.jo.ID, Token: token[:], Sealed: []byte("x")}
 				key(&n)
@@ -98,7 +98,7 @@ var linkStories = testkit.Stories[*world]{
 		_, err = w.Accounts.ContactLeaves(ctx, "test", gone.ID)
 		testkit.Must(t, err)
 		for name, c := range map[string]struct {
-			kind   string
+			kind   model.LinkKind
 			change func(*model.NewLink)
 			want   fault.Kind
 		}{
@@ -317,12 +317,12 @@ var linkStories = testkit.Stories[*world]{
 		}
 	},
 	"a lost answer hands over what was used up": func(t *testing.T, w *world) {
-		for _, kind := range []string{model.LinkKey, model.LinkVerify} {
+		for _, kind := range []model.LinkKind{model.LinkKey, model.LinkVerify} {
 			l := w.make(kind, w.jo)
 			w.Asked.LoseCommits(true, 1)
 			held, err := w.open(l)
 			w.Asked.Stop()
-			if want := map[string]string{model.LinkKey: "sealed key"}[kind]; err != nil || string(held) != want {
+			if want := map[model.LinkKind]string{model.LinkKey: "sealed key"}[kind]; err != nil || string(held) != want {
 				t.Fatalf("%s: the link is used up, and was handed over as %q, %v", kind, held, err)
 			}
 			w.wantRow(l, "opened", "")

@@ -50,7 +50,7 @@ type link struct {
 }
 
 // ask asks for a link; change may say more.
-func (w *world) ask(kind string, to string, change ...func(*model.NewLink)) (link, error) {
+func (w *world) ask(kind model.LinkKind, to string, change ...func(*model.NewLink)) (link, error) {
 	w.made++
 	token := sha256.Sum256(fmt.Append(nil, w.made))
 	n := model.NewLink{Kind: kind, User: "acme", Contact: to, Fingerprint: print("new"), Token: token[:],
@@ -65,7 +65,7 @@ func (w *world) ask(kind string, to string, change ...func(*model.NewLink)) (lin
 	return link{l, n.Token}, err
 }
 
-func (w *world) make(kind string, to model.Contact) link {
+func (w *world) make(kind model.LinkKind, to model.Contact) link {
 	w.Helper()
 	l, err := w.ask(kind, to.ID)
 	w.Must(err)

@@ -198,7 +198,7 @@ func rowOf(d model.Drop) (store.NewDrop, error) {
 }
 
 // unclaimed reports whether a drop in a state is still as it came.
-func unclaimed(state string) bool {
+func unclaimed(state model.DropState) bool {
 	return state == model.DropNew || state == model.DropUnscanned
 }
 

@@ -141,7 +141,7 @@ func (r *Service) Receipt(ctx context.Context, id string) (string, error) {
 }
 
 func stateWords(d model.Drop) string {
-	words := map[string]string{model.DropUnscanned: "received; being scanned", model.DropNew: "received",
+	words := map[model.DropState]string{model.DropUnscanned: "received; being scanned", model.DropNew: "received",
 		model.DropClaimed: "received; being worked on", model.DropAcked: "accepted",
 		model.DropRejected:   "refused: " + d.Reason,
 		model.DropSuperseded: "replaced by a newer upload"}[d.State]

@@ -164,7 +164,7 @@ func (w *world) claimOne(consumer string) model.Drop {
 	return list[0]
 }
 
-func (w *world) wantState(id, state string) model.Drop {
+func (w *world) wantState(id string, state model.DropState) model.Drop {
 	w.Helper()
 	d, err := w.service.Show(ctx, id)
 	w.Must(err)

@@ -31,7 +31,7 @@ func (n *Node) endpoint(region string) guide.Endpoint {
 }
 
 // feedsMay is what users of a kind may do with delivered files.
-func (n *Node) feedsMay(kind string) string { return n.cfg.Templates[kind].FeedsMay }
+func (n *Node) feedsMay(kind model.UserKind) string { return n.cfg.Templates[kind].FeedsMay }
 
 // server is what the deployment says of itself.
 func (n *Node) server() model.Server {

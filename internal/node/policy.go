@@ -11,11 +11,12 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/feed"
 	"github.com/sallyport-sftp/sallyport/internal/sshd"
 	"github.com/sallyport-sftp/sallyport/internal/tree"
+	"github.com/sallyport-sftp/sallyport/model"
 )
 
 // accountPolicy is what the configuration says of mailboxes and keys.
 func accountPolicy(c *config.Config) (account.Policy, error) {
-	p := account.Policy{Templates: map[string]account.Template{}, MaxKeys: c.Keys.PerUser, KeyTypes: c.Keys.Types,
+	p := account.Policy{Templates: map[model.UserKind]account.Template{}, MaxKeys: c.Keys.PerUser, KeyTypes: c.Keys.Types,
 		MinRSA: c.Keys.RSAMin, MaxRSA: c.Keys.RSAMax, KeyExpiry: time.Duration(c.Keys.ExpireAfter),
 		Overlap: time.Duration(c.Keys.Overlap),
 		Help:    c.Support.Help(), Limits: defaultLimits(&c.Storage),

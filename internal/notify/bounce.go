@@ -2,7 +2,6 @@ package notify
 
 import (
 	"context"
-	"slices"
 	"strings"
 	"time"
 
@@ -60,7 +59,7 @@ func (r *Service) ours(tx *store.Tx, ids []string, now time.Time) (m model.Messa
 		if err != nil {
 			return m, err
 		}
-		known := m.Channel == model.ChannelMail && slices.Contains([]string{model.MessageSent, model.MessageBounced}, m.State)
+		known := m.Channel == model.ChannelMail && (m.State == model.MessageSent || m.State == model.MessageBounced)
 		if known && now.Sub(m.CreatedAt) < reportedWithin {
 			return m, nil
 		}

@@ -94,8 +94,8 @@ func startJobs(ctx context.Context, r *Service) (*jobs, error) {
 			FetchPollInterval: poll, FetchCooldown: min(poll, river.FetchCooldownDefault),
 			CompletedJobRetentionPeriod: time.Hour, DiscardedJobRetentionPeriod: time.Hour,
 			CancelledJobRetentionPeriod: time.Hour,
-			Queues: map[string]river.QueueConfig{model.ChannelWebhook: {MaxWorkers: webhookWorkers},
-				model.ChannelMail: {MaxWorkers: mailWorkers}}})
+			Queues: map[string]river.QueueConfig{string(model.ChannelWebhook): {MaxWorkers: webhookWorkers},
+				string(model.ChannelMail): {MaxWorkers: mailWorkers}}})
 	if err != nil {
 		return nil, fault.Wrap("notify.startJobs", fault.Internal, err)
 	}

@@ -175,7 +175,7 @@ func (w *world) emit(kind string, data map[string]any) string {
 }
 
 // messages lists messages of a state; "" is all.
-func (w *world) messages(state string) []model.Message {
+func (w *world) messages(state model.MessageState) []model.Message {
 	w.Helper()
 	list, err := w.service.Messages(ctx, model.MessageFilter{State: state, Paging: model.Paging{Limit: 100}})
 	w.Must(err)
@@ -183,7 +183,7 @@ func (w *world) messages(state string) []model.Message {
 }
 
 // until waits for so many messages of a state.
-func (w *world) until(state string, n int) []model.Message {
+func (w *world) until(state model.MessageState, n int) []model.Message {
 	w.Helper()
 	testkit.Eventually(w, fmt.Sprintf("%d messages are %s", n, state), func() bool {
 		w.Pass(500 * time.Millisecond) // a busy receiver's turn comes again

@@ -9,7 +9,7 @@ import (
 )
 
 // states lists drops in the order they came, as states.
-func (w *world) states() (out []string) {
+func (w *world) states() (out []model.DropState) {
 	w.t.Helper()
 	for _, d := range w.node.Drops() {
 		out = append(out, d.State)
@@ -17,7 +17,7 @@ func (w *world) states() (out []string) {
 	return out
 }
 
-func (w *world) wantStates(want ...string) {
+func (w *world) wantStates(want ...model.DropState) {
 	w.t.Helper()
 	got := w.states()
 	for i, s := range want {

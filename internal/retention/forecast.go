@@ -88,6 +88,6 @@ func (c *forecasting) add(k store.Kept) error {
 	}
 	full, err := c.paths.of(k)
 	c.f.Named = append(c.f.Named, model.ForecastItem{Account: k.Account, User: k.User, Path: valid.Printable(full),
-		Size: k.Size, StoredAt: k.StoredAt, Fetched: cmp.Or(k.Delivery, k.Drop), Held: held})
+		Size: k.Size, StoredAt: k.StoredAt, Fetched: cmp.Or(string(k.Delivery), string(k.Drop)), Held: held})
 	return err
 }

@@ -48,7 +48,7 @@ func (r *Service) Hold(ctx context.Context, who string, n model.NewHold) (model.
 			return h, err
 		}
 		return h, r.audit(tx, who, "retention.hold", h.ID,
-			map[string]string{"kind": h.Kind, "target": h.Label, "reason": h.Reason})
+			map[string]string{"kind": string(h.Kind), "target": h.Label, "reason": h.Reason})
 	})
 }
 
@@ -99,14 +99,14 @@ func (r *Service) Release(ctx context.Context, who, id string) (model.Hold, erro
 		}
 		h.ReleasedAt, h.ReleasedBy = &now, who
 		return h, r.audit(tx, who, "retention.release", id,
-			map[string]string{"kind": h.Kind, "target": h.Label, "reason": h.Reason})
+			map[string]string{"kind": string(h.Kind), "target": h.Label, "reason": h.Reason})
 	})
 }
 
 // holding finds the hold that keeps something, if one does.
 func holding(holds []model.Hold, account, userID, feed, fileID string) *model.Hold {
 	for i, h := range holds {
-		on := map[string]string{model.HoldAccount: account, model.HoldUser: userID, model.HoldFeed: feed,
+		on := map[model.HoldKind]string{model.HoldAccount: account, model.HoldUser: userID, model.HoldFeed: feed,
 			model.HoldFile: fileID}[h.Kind]
 		if on != "" && on == h.Target {
 			return &holds[i]

@@ -12,7 +12,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-func (w *world) hold(kind, label string) model.Hold {
+func (w *world) hold(kind model.HoldKind, label string) model.Hold {
 	w.Helper()
 	h, err := w.service.Hold(ctx, "op:jo", model.NewHold{Kind: kind, Target: label, Reason: "case 7"})
 	w.Must(err)
@@ -28,8 +28,9 @@ var holdStories = stories{
 		w.put(u, "/a.csv", "a2")
 		w.put(v, "/b.csv", "b")
 		for _, c := range []struct {
-			kind, label string
-			held        string
+			kind  model.HoldKind
+			label string
+			held  string
 		}{{"account", "acme", "acme:/a.csv acme:/a.csv+ acme:/inv/INV-1.pdf"},
 			{"user", "bolt", "bolt:/b.csv bolt:/inv/INV-1.pdf"}, {"feed", "inv", "acme:/inv/INV-1.pdf bolt:/inv/INV-1.pdf"},
 			{"file", "acme:/a.csv", "acme:/a.csv acme:/a.csv+"}, {"file", version, "acme:/a.csv acme:/a.csv+"}} {

@@ -98,7 +98,8 @@ func (r *Service) notifyAccount(ctx context.Context, run model.RetentionRun, acc
 		}
 		if err := tx.Emit(model.Event{ID: r.o.IDs.New(), Type: model.EventExpiring, At: n.At, Account: account,
 			Data: model.FilesExpiring{
-				Run: run.ID, Kind: run.Kind, Due: run.DueAt.Truncate(time.Second), Notice: n.ID, Mark: mark, Files: sum.files,
+				Run: run.ID, Kind: string(run.Kind), Due: run.DueAt.Truncate(time.Second), Notice: n.ID, Mark: mark,
+				Files:       sum.files,
 				Bytes:       sum.bytes,
 				Uncollected: sum.missed, Names: sum.names, Mails: mails}}); err != nil {
 			return err
@@ -142,7 +143,7 @@ func (r *Service) compose(ctx context.Context, run model.RetentionRun, account,
 			periods[rules.period(i.Class)] = true
 			row := []string{valid.Printable(i.User + ":" + i.Path), i.StoredAt.Format("2006-01-02"), fmt.Sprint(i.Size),
 				downloaded(i.Fetched)}
-			if i.Fetched == model.DeliveryPublished || i.Fetched == model.DeliveryOpened {
+			if f := model.DeliveryState(i.Fetched); f == model.DeliveryPublished || f == model.DeliveryOpened {
 				sum.missed++
 				if len(missed) < namesInLetter {
 					missed = append(missed, row)
@@ -161,7 +162,7 @@ func (r *Service) compose(ctx context.Context, run model.RetentionRun, account,
 }
 
 func downloaded(fetched string) string {
-	switch fetched {
+	switch model.DeliveryState(fetched) {
 	case model.DeliveryPublished:
 		return "never"
 	case model.DeliveryOpened:

@@ -203,7 +203,7 @@ func (n *naming) add(k store.Kept) error {
 	n.run.Files, n.run.Bytes = n.run.Files+1, n.run.Bytes+k.Size
 	n.items = append(n.items, model.RetentionItem{Account: k.Account, UserID: k.UserID, Version: k.ID, Path: full,
 		Size: k.Size, Sum: k.Sum, Class: k.Class, StoredAt: k.StoredAt,
-		Fetched: cmp.Or(k.Delivery, k.Drop), State: model.ItemNamed})
+		Fetched: cmp.Or(string(k.Delivery), string(k.Drop)), State: model.ItemNamed})
 	if len(n.items) < planBatch {
 		return nil
 	}
@@ -242,7 +242,7 @@ func (r *Service) announce(ctx context.Context, run model.RetentionRun) error {
 			}
 		}
 		return r.audit(tx, actor, "retention.plan", run.ID,
-			map[string]string{"kind": run.Kind, "account": run.Account, "due": run.DueAt.Format(time.RFC3339),
+			map[string]string{"kind": string(run.Kind), "account": run.Account, "due": run.DueAt.Format(time.RFC3339),
 				"files": strconv.FormatInt(run.Files, 10), "bytes": strconv.FormatInt(run.Bytes, 10), "confirm": run.Confirm})
 	})
 }

@@ -75,7 +75,7 @@ func (r *Service) close(tx *store.Tx, run model.RetentionRun, b store.Blob, coun
 		}
 		if err := tx.Emit(model.Event{ID: r.o.IDs.New(), Type: model.EventRemoved, At: now, Account: c.Account,
 			Data: model.FilesRemoved{
-				Run: run.ID, Kind: run.Kind, Files: c.Files, Bytes: c.Bytes, Uncollected: c.Uncollect}}); err != nil {
+				Run: run.ID, Kind: string(run.Kind), Files: c.Files, Bytes: c.Bytes, Uncollected: c.Uncollect}}); err != nil {
 			return err
 		}
 		if run.Kind == model.RunClosing && r.o.Tell != nil {
@@ -95,7 +95,7 @@ func (r *Service) close(tx *store.Tx, run model.RetentionRun, b store.Blob, coun
 func (r *Service) sign(ctx context.Context, run *model.RetentionRun, counts []store.ItemCount,
 	listSum string) (string, error) {
 	type tally struct{ files, bytes int64 }
-	states, why := map[string]tally{}, []proof.Field{}
+	states, why := map[model.ItemState]tally{}, []proof.Field{}
 	for _, c := range counts {
 		s := states[c.State]
 		states[c.State] = tally{s.files + c.Files, s.bytes + c.Bytes}
@@ -112,7 +112,7 @@ func (r *Service) sign(ctx context.Context, run *model.RetentionRun, counts []st
 	d := proof.Document{Title: proof.RemovalTitle}
 	add := func(name, value string) { d.Fields = append(d.Fields, proof.Field{Name: name, Value: value}) }
 	add("run", run.ID)
-	add("kind", run.Kind)
+	add("kind", string(run.Kind))
 	if run.Account != "" {
 		add("account", run.Account)
 	}
@@ -124,8 +124,8 @@ func (r *Service) sign(ctx context.Context, run *model.RetentionRun, counts []st
 	add("started", run.StartedAt.Format(time.RFC3339))
 	add("finished", run.FinishedAt.Format(time.RFC3339))
 	add("named", fmt.Sprintf("%d files, %d bytes", run.Files, run.Bytes))
-	for _, s := range []string{model.ItemRemoved, model.ItemHeld, model.ItemKept, model.ItemGone} {
-		add(s, fmt.Sprintf("%d files, %d bytes", states[s].files, states[s].bytes))
+	for _, s := range []model.ItemState{model.ItemRemoved, model.ItemHeld, model.ItemKept, model.ItemGone} {
+		add(string(s), fmt.Sprintf("%d files, %d bytes", states[s].files, states[s].bytes))
 	}
 	for _, p := range policies {
 		add("policy", p.Class+" keeps files "+periodWords(p.Keep))
@@ -151,7 +151,7 @@ func (r *Service) writeItems(ctx context.Context, out io.Writer, id string) erro
 		for _, i := range page {
 			account, version = i.Account, i.Version
 			row := []string{i.Account, i.User, i.Path, strconv.FormatInt(i.Size, 10), i.SHA256, i.StoredAt.Format(time.RFC3339),
-				i.Class, i.Fetched, i.State, i.Why, i.Version}
+				i.Class, i.Fetched, string(i.State), i.Why, i.Version}
 			for c := range row {
 				row[c] = valid.Cell(row[c])
 			}

@@ -259,9 +259,9 @@ func lockAll(tx *store.Tx, items []model.RetentionItem) (map[string]*mailbox.Box
 
 // judge says whether something that a run names goes.
 func (r *Service) judge(run model.RetentionRun, k store.Kept, holds []model.Hold, rules *rules,
-	told map[string]time.Time) (state, why string) {
+	told map[string]time.Time) (state model.ItemState, why string) {
 	if h := holding(holds, k.Account, k.UserID, k.Feed, k.FileID); h != nil {
-		return model.ItemHeld, "hold " + h.ID + " on " + h.Kind + " " + h.Label + ": " + h.Reason
+		return model.ItemHeld, "hold " + h.ID + " on " + string(h.Kind) + " " + h.Label + ": " + h.Reason
 	}
 	since, known := told[k.Account]
 	if !known {

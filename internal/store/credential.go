@@ -12,7 +12,7 @@ import (
 // are empty, so that an unknown user costs what a known one does.
 type Credential struct {
 	User         model.User
-	AccountState string
+	AccountState model.AccountState
 	AccountIPs   []string
 	Region       string
 	Key          model.Key
@@ -45,10 +45,10 @@ func (q *Q) Credential(name, fingerprint string) (c Credential, err error) {
 		&created, &state, &accountIPs, &region,
 		&kid, &kfp, stampPtr{&expires}, stampPtr{&revoked}, stampPtr{&retires}, stampPtr{&frozen}, &c.KeyElsewhere,
 		&c.KeyBurned, &c.KeyPending)
-	c.User = model.User{ID: uid.String, Name: uname.String, Kind: kind.String, Account: account.String,
+	c.User = model.User{ID: uid.String, Name: uname.String, Kind: model.UserKind(kind.String), Account: account.String,
 		Vendor: vendor.String, Enabled: enabled.Bool, StartDir: start.String, AllowIPs: list(ips.String),
 		CreatedAt: fromMicros(created.Int64)}
-	c.AccountState, c.AccountIPs, c.Region = state.String, list(accountIPs.String), region.String
+	c.AccountState, c.AccountIPs, c.Region = model.AccountState(state.String), list(accountIPs.String), region.String
 	c.Key = model.Key{ID: kid.String, Fingerprint: kfp.String, ExpiresAt: expires, RevokedAt: revoked,
 		RetiresAt: retires, FrozenAt: frozen}
 	return c, err

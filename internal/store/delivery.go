@@ -50,7 +50,7 @@ func (q *Q) LastEnded(userID, path string) (issue int64, err error) {
 
 // EndDelivery marks a version's delivery as expired or withdrawn; a version
 // that is none is left alone.
-func (tx *Tx) EndDelivery(versionID, state string, at time.Time) error {
+func (tx *Tx) EndDelivery(versionID string, state model.DeliveryState, at time.Time) error {
 	if err := tx.take(rankDelivery, versionID); err != nil {
 		return err
 	}
@@ -101,7 +101,7 @@ type Served struct {
 	DeliveryID, UserID string
 	Feed, Name, Path   string
 	Publication        string
-	State              string
+	State              model.DeliveryState
 	Size               int64
 	SHA256             []byte
 	Ranges             []byte

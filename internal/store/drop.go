@@ -13,14 +13,14 @@ import (
 )
 
 // DropState is a version's drop state, "" when it is no drop.
-func (q *Q) DropState(versionID string) (state string, err error) {
+func (q *Q) DropState(versionID string) (state model.DropState, err error) {
 	err = q.scanOne("DropState", `SELECT COALESCE((SELECT state FROM drops WHERE id = $1), '')`, []any{versionID}, &state)
 	return state, err
 }
 
 // LockDropState is a version's drop state, "" when it is no drop, and holds its
 // row: no claim can come between.
-func (tx *Tx) LockDropState(versionID string) (state string, err error) {
+func (tx *Tx) LockDropState(versionID string) (state model.DropState, err error) {
 	if err := tx.take(rankDrop, versionID); err != nil {
 		return "", err
 	}
@@ -145,7 +145,8 @@ func (tx *Tx) LockDrop(id string) (model.Drop, error) {
 // their rows: those of a state, and those whose claim has run out. Rows that
 // somebody else holds are passed over. scanner, unless it is "", chooses those
 // that wait for this one.
-func (tx *Tx) Claimable(state, scanner string, f model.DropFilter, now time.Time) ([]model.Drop, error) {
+func (tx *Tx) Claimable(state model.DropState, scanner string, f model.DropFilter,
+	now time.Time) ([]model.Drop, error) {
 	lock := tx.s.dialect.lock
 	if lock != "" {
 		lock += " OF d SKIP LOCKED"

@@ -72,7 +72,7 @@ func (tx *Tx) OpenLink(token []byte, from string, at time.Time) (sealed []byte, 
 
 // LockLink waits for whoever is changing a link, holds it until the transaction
 // ends, and returns the state that it has then.
-func (tx *Tx) LockLink(token []byte) (state string, err error) {
+func (tx *Tx) LockLink(token []byte) (state model.LinkState, err error) {
 	var id string
 	if err := tx.scanOne("LockLink", `SELECT id, state FROM links WHERE token = $1 `+tx.s.dialect.lock, []any{token}, &id,
 		&state); err != nil {

@@ -180,7 +180,7 @@ func (q *Q) Messages(f model.MessageFilter) ([]model.Message, error) {
 }
 
 // Tried records how a try to send went.
-func (tx *Tx) Tried(id, state, fault string, at time.Time) error {
+func (tx *Tx) Tried(id string, state model.MessageState, fault string, at time.Time) error {
 	tried, sent := micros(at), any(nil)
 	if state == model.MessageSent {
 		sent = tried

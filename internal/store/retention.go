@@ -48,7 +48,9 @@ type Kept struct {
 	DirID, Name                              string // of the name that its file has now; "" when that is gone
 	Current                                  bool   // the name shows it
 	Path                                     string // where it was delivered or dropped; "" for neither
-	Feed, Delivery, Drop                     string // the states of what it is
+	Feed                                     string
+	Delivery                                 model.DeliveryState // "": it was not delivered
+	Drop                                     model.DropState     // "": it was not received
 	ClaimUntil                               time.Time
 }
 
@@ -327,7 +329,8 @@ func (tx *Tx) DropItems(runID string) (int64, error) {
 
 // ItemCount is how much of an account a run names.
 type ItemCount struct {
-	Account, State, Why     string
+	Account, Why            string
+	State                   model.ItemState
 	Files, Bytes, Uncollect int64
 }
 

@@ -19,7 +19,7 @@ import (
 // accountPolicy is what a world's accounts go by until a test says otherwise.
 func accountPolicy() account.Policy {
 	return account.Policy{MaxKeys: 5, KeyTypes: []string{"ed25519", "ecdsa", "rsa"}, MinRSA: 2048, MaxRSA: 8192,
-		Overlap: 14 * Day, Templates: map[string]account.Template{
+		Overlap: 14 * Day, Templates: map[model.UserKind]account.Template{
 			model.KindCustomer: {StartDir: "/", Root: exchange.Read | exchange.List}, model.KindVendor: {StartDir: "/"}}}
 }
 

@@ -219,7 +219,7 @@ func (w *walker) published(list []store.PublicationRow) error {
 
 func (w *walker) delivery(d store.DeliveryRow, p store.PublicationRow) {
 	f := model.TracedFile{Direction: "to_partner", ID: d.ID, Name: d.Name, Path: valid.Printable(d.Path), Feed: d.Feed,
-		Account: d.Account, User: d.User, Issue: d.Issue, Size: d.Size, SHA256: d.SHA256, State: d.State}
+		Account: d.Account, User: d.User, Issue: d.Issue, Size: d.Size, SHA256: d.SHA256, State: string(d.State)}
 	how := "published"
 	if p.Via != "" {
 		how += " (" + map[string]string{"api": "by the operator", "folder": "by the operator's folder",
@@ -244,7 +244,7 @@ func (w *walker) delivery(d store.DeliveryRow, p store.PublicationRow) {
 		step(&f, *d.CollectedAt, "downloaded in full by "+d.User+with)
 	}
 	if d.EndedAt != nil {
-		step(&f, *d.EndedAt, map[string]string{model.DeliveryExpired: "removed after its retention period",
+		step(&f, *d.EndedAt, map[model.DeliveryState]string{model.DeliveryExpired: "removed after its retention period",
 			model.DeliveryWithdrawn: "taken back by the operator",
 			model.DeliveryReplaced:  "replaced by a newer issue, before it was downloaded in full"}[d.State])
 	}
@@ -263,7 +263,8 @@ func (w *walker) received(list []model.Drop) error {
 			continue
 		}
 		f := model.TracedFile{Direction: "from_partner", ID: d.ID, Name: valid.Printable(path.Base(d.Path)),
-			Path: valid.Printable(d.Path), Account: d.Account, User: d.User, Size: d.Size, SHA256: d.SHA256, State: d.State}
+			Path: valid.Printable(d.Path), Account: d.Account, User: d.User, Size: d.Size, SHA256: d.SHA256,
+			State: string(d.State)}
 		text := fmt.Sprintf("received whole from %s with key %s from %s", d.User, d.Fingerprint, d.Address)
 		if d.Duplicate != "" {
 			text += map[string]string{model.DuplicateName: "; the name had come before",

@@ -55,7 +55,7 @@ func TestTraceTellsAFilesWholeLife(t *testing.T) {
 	})
 	for what, about := range map[string]string{"name": "invoice-acme.csv", "account": "acme", "content": p.SHA256} {
 		s := find(n, about, "")
-		if s.Kind != what || len(s.Files) != 1 || s.Files[0].State != model.DeliveryCollected ||
+		if s.Kind != what || len(s.Files) != 1 || s.Files[0].State != string(model.DeliveryCollected) ||
 			strings.Contains(s.Sheet, "globex") {
 			t.Errorf("by %s: %s\n%s", what, s.Kind, s.Sheet)
 		}

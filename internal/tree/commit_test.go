@@ -272,11 +272,11 @@ func replacedSoon(t *testing.T, w *world) {
 	if v, err = s.Versions("/upload/f", model.Paging{}); err != nil || len(v) != 2 || !v[0].Current {
 		t.Fatalf("%+v, %v", v, err)
 	}
-	states := []string{}
+	states := []model.DropState{}
 	for _, d := range w.drops() {
 		states = append(states, d.State)
 	}
-	if !slices.Equal(states, []string{"superseded", "superseded", "new"}) {
+	if !slices.Equal(states, []model.DropState{"superseded", "superseded", "new"}) {
 		t.Fatalf("drops are %v", states)
 	}
 	dead, err := w.Store.Read(context.Background()).DeadBlobs(time.UnixMicro(1<<62), 10)

@@ -83,7 +83,7 @@ func newLab(t *testing.T, url string) *lab {
 	l.openStore()
 	all, look := exchange.AllRights, exchange.Read|exchange.List
 	accounts := account.New(l.store, l.clock, exchange.NewIDs(l.clock, rand.Reader),
-		account.Policy{MaxKeys: 5, Templates: map[string]account.Template{
+		account.Policy{MaxKeys: 5, Templates: map[model.UserKind]account.Template{
 			model.KindCustomer: {StartDir: "/", Root: look, Dirs: []account.TemplateDir{
 				{Path: "/upload", Rights: all}, {Path: "/stage", Rights: all, Staging: true}}}}})
 	ctx := context.Background()

@@ -43,7 +43,7 @@ func newWorld(t testing.TB, url string) *world {
 			MaxCopy: 1 << 20, KeepPartial: 7 * testkit.Day}}
 	w.Set(time.Now()) // partials have the disk's times
 	all, look := exchange.AllRights, exchange.Read|exchange.List
-	w.Policy.Templates = map[string]account.Template{
+	w.Policy.Templates = map[model.UserKind]account.Template{
 		model.KindCustomer: {StartDir: "/", Root: look, Dirs: []account.TemplateDir{
 			{Path: "/upload", Rights: all}, {Path: "/download", Rights: look}, {Path: "/stage", Rights: all, Staging: true}}}}
 	w.OpenAccounts()

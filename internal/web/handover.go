@@ -103,7 +103,7 @@ func (s *server) show(w http.ResponseWriter, status int, p page) {
 }
 
 // texts say what a link of each kind hands over.
-var texts = map[string]struct{ title, line, button string }{
+var texts = map[model.LinkKind]struct{ title, line, button string }{
 	model.LinkKey: {"Your key file",
 		"This link hands over the private key file of user %[1]s, encrypted. It works once: after the button, " +
 			"the file is on your computer and nowhere else. The passphrase reaches another person by another channel. Your " +

@@ -49,7 +49,7 @@ func newWorld(t *testing.T) *world {
 }
 
 // link makes a one-time link and returns its path and id.
-func (w *world) link(kind string, to model.Contact, files ...keys.File) (path, id string) {
+func (w *world) link(kind model.LinkKind, to model.Contact, files ...keys.File) (path, id string) {
 	w.Helper()
 	p, err := keys.Seal(files)
 	w.Must(err)
@@ -90,7 +90,7 @@ func (w *world) state(id string) model.Link {
 	return model.Link{}
 }
 
-func (w *world) wantState(id, state string) {
+func (w *world) wantState(id string, state model.LinkState) {
 	w.Helper()
 	if got := w.state(id).State; got != state {
 		w.Fatalf("the link is %s, want %s", got, state)

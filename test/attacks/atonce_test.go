@@ -115,7 +115,7 @@ func TestLinkClickedWhileItIsRevoked(t *testing.T) {
 					_, err := attempt[model.Link](k.Node, "DELETE", "/links/"+l.ID, nil)
 					return err == nil
 				})
-				state := map[bool]string{true: model.LinkOpened, false: model.LinkRevoked}[got]
+				state := map[bool]model.LinkState{true: model.LinkOpened, false: model.LinkRevoked}[got]
 				k.assertGone(fmt.Sprint("round ", round), state, l)
 			}
 		})

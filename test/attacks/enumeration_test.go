@@ -41,7 +41,8 @@ func guesses(t *testing.T, n *testkit.Node) []guess {
 		map[string]string{"account": "gina", "name": "Gina", "email": "gina@g.example"})
 	testkit.Call[[]model.Key](n, "POST", "/keys/freeze",
 		map[string]string{"fingerprint": ssh.FingerprintSHA256(frozen.PublicKey()), "by": "gina@g.example"})
-	testkit.Call[model.Account](n, "PATCH", "/accounts/erin", map[string]string{"state": model.AccountSuspended})
+	testkit.Call[model.Account](n, "PATCH", "/accounts/erin",
+		map[string]model.AccountState{"state": model.AccountSuspended})
 	c := greet(t, n.Addr)
 	if got, err := c.query("alice", pending.PublicKey()); got != msgAuthFailure {
 		t.Fatalf("the key that is to wait: %d, %v", got, err)

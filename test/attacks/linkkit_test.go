@@ -150,7 +150,7 @@ func fetchFrom(source, method, url string, body io.Reader, headers ...string) (p
 
 // record is what the database has of a link: its state, and whether it still
 // holds something.
-func (k *counter) record(l link) (state string, holds bool) {
+func (k *counter) record(l link) (state model.LinkState, holds bool) {
 	k.t.Helper()
 	var sealed []byte
 	if err := k.db.QueryRow(`SELECT state, sealed FROM links WHERE id = $1`, l.ID).Scan(&state, &sealed); err != nil {
@@ -160,7 +160,7 @@ func (k *counter) record(l link) (state string, holds bool) {
 }
 
 // assertGone fails unless a link is as if it had never been, and holds nothing.
-func (k *counter) assertGone(what, state string, l link) {
+func (k *counter) assertGone(what string, state model.LinkState, l link) {
 	k.t.Helper()
 	never := link{url: k.url + "/handover/" + keys.Empty().Secret}
 	for _, method := range []string{"GET", "HEAD", "POST"} {

@@ -26,10 +26,12 @@ func TestRevokedInTheMiddleOfAnUpload(t *testing.T) {
 			testkit.Call[model.User](n, "PATCH", "/users/alice", map[string]any{"enabled": false})
 		},
 		"a suspended account": func(n *testkit.Node, _ ssh.Signer) {
-			testkit.Call[model.Account](n, "PATCH", "/accounts/alice", map[string]string{"state": model.AccountSuspended})
+			testkit.Call[model.Account](n, "PATCH", "/accounts/alice",
+				map[string]model.AccountState{"state": model.AccountSuspended})
 		},
 		"a closed account": func(n *testkit.Node, _ ssh.Signer) {
-			testkit.Call[model.Account](n, "PATCH", "/accounts/alice", map[string]string{"state": model.AccountClosed})
+			testkit.Call[model.Account](n, "PATCH", "/accounts/alice",
+				map[string]model.AccountState{"state": model.AccountClosed})
 		},
 		"an address no longer allowed": func(n *testkit.Node, _ ssh.Signer) {
 			testkit.Call[model.User](n, "PATCH", "/users/alice", map[string]any{"allow_ips": []string{"192.0.2.1"}})
@@ -72,7 +74,8 @@ func TestReadOnlyAccountStoresNothing(t *testing.T) {
 	n := start(t)
 	key := n.User("alice")
 	sftpOf(t, n, "alice", key).put("/upload/x", []byte("x"))
-	testkit.Call[model.Account](n, "PATCH", "/accounts/alice", map[string]string{"state": model.AccountReadOnly})
+	testkit.Call[model.Account](n, "PATCH", "/accounts/alice",
+		map[string]model.AccountState{"state": model.AccountReadOnly})
 	s := sftpOf(t, n, "alice", key)
 	for what, r := range map[string]reply{
 		"OPEN":         s.call(sftpwire.TypeOpen, "/upload/y", flagWrite|flagCreate, uint32(0)),

@@ -81,7 +81,7 @@ func newPairs(t *testing.T, database string) *pairs {
 	log, key, all := slog.New(slog.DiscardHandler), testkit.SigningKey(t), exchange.AllRights
 	p.accounts = account.New(p.store, time.Now, p.ids,
 		account.Policy{MaxKeys: 1 << 20, KeyTypes: []string{"ed25519"}, Overlap: time.Hour,
-			Templates: map[string]account.Template{model.KindVendor: {StartDir: "/", Root: all},
+			Templates: map[model.UserKind]account.Template{model.KindVendor: {StartDir: "/", Root: all},
 				model.KindCustomer: {StartDir: "/", Root: all}}})
 	p.retain = retention.New(retention.Options{Store: p.store, Blobs: blobs, Clock: time.Now, IDs: p.ids, Log: log,
 		Key: key, Node: "node", Policy: retention.Policy{Keep: "12mo", Day: 1, AfterClose: 100 * 24 * time.Hour}})

@@ -90,7 +90,7 @@ func relay(t *testing.T, server, client string) (host, port string) {
 func (p *caller) fingerprint() string { return ssh.FingerprintSHA256(p.key.PublicKey()) }
 
 // state is what the key of dir/id is good for now.
-func (p *caller) state() string {
+func (p *caller) state() model.KeyState {
 	p.t.Helper()
 	for _, k := range testkit.List[model.Key](p.n, "/users/"+p.user+"/keys") {
 		if k.Fingerprint == p.fingerprint() {
