@@ -245,6 +245,7 @@ func (w *world) cells(see func(where string, cell []byte)) {
 			}
 		}
 		w.Must(rows.Err())
+		w.Must(rows.Close())
 	}
 }
 

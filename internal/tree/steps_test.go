@@ -63,6 +63,7 @@ func (r *run) end() string {
 		r.w.Must(rows.Scan(&state, &n))
 		fmt.Fprintf(&b, "%d drops are %s\n", n, state)
 	}
+	r.w.Must(rows.Err())
 	if err := testkit.Strays(r.w.DB, r.w.Root, 0); err != nil {
 		fmt.Fprintln(&b, err)
 	}
