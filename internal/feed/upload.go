@@ -13,6 +13,7 @@ import (
 
 	"github.com/sallyport-sftp/sallyport/internal/blob"
 	"github.com/sallyport-sftp/sallyport/internal/deposit"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 	"github.com/sallyport-sftp/sallyport/model"
@@ -347,25 +348,18 @@ func (r *Service) Recover(log *slog.Logger) error {
 // Keep finishes what a stop left unplaced, and forgets uploads that nobody
 // continues, until ctx ends.
 func (r *Service) Keep(ctx context.Context, log *slog.Logger) {
-	tick := time.NewTicker(time.Minute)
-	defer tick.Stop()
 	defer r.closeUploads()
-	for {
-		if err := r.Resume(ctx, log); err != nil && ctx.Err() == nil {
-			log.Error("a publication could not be finished", "err", err)
-		}
+	do := func(ctx context.Context) error {
+		err := r.Resume(ctx, log)
 		for _, id := range r.stale() {
 			log.Info("an upload in parts has expired", "upload", id)
 			if err := r.CancelUpload(id); err != nil {
 				log.Error("an upload could not be removed", "upload", id, "err", err)
 			}
 		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
+		return err
 	}
+	exchange.Task{Every: time.Minute, Do: do, Failure: "a publication could not be finished", Log: log}.Run(ctx)
 }
 
 func (r *Service) stale() (ids []string) {

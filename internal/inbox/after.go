@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/store"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
@@ -31,25 +32,17 @@ const (
 
 // Keep does in uploaders' mailboxes what settled drops ask for, until ctx ends.
 func (r *Service) Keep(ctx context.Context) {
-	tick := time.NewTicker(afterEvery)
-	defer tick.Stop()
 	warned := false
-	for failing := false; ; {
+	do := func(ctx context.Context) error {
 		err := r.After(ctx)
 		if err == nil && !warned {
 			err = r.warnUnscanned(ctx)
 			warned = err == nil
 		}
-		if err != nil && !failing && ctx.Err() == nil {
-			r.o.Log.Error("mailboxes could not be brought up to date after an ack or a refusal", "err", err)
-		}
-		failing = err != nil
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
+		return err
 	}
+	exchange.Task{Every: afterEvery, Do: do, Log: r.o.Log,
+		Failure: "mailboxes could not be brought up to date after an ack or a refusal"}.Run(ctx)
 }
 
 // After does what is due now. Moves wait for sessions to end; refusals do not

@@ -33,20 +33,14 @@ func NewSweeper(s *store.Store, b blob.Store, clock exchange.Clock, log *slog.Lo
 
 // Run sweeps every hour until ctx ends.
 func (w *Sweeper) Run(ctx context.Context) {
-	tick := time.NewTicker(every)
-	defer tick.Stop()
-	for {
-		if n, err := w.Sweep(ctx); err != nil && ctx.Err() == nil {
-			w.log.Error("the sweep stopped early", "err", err)
-		} else if n > 0 {
+	do := func(ctx context.Context) error {
+		n, err := w.Sweep(ctx)
+		if n > 0 {
 			w.log.Info("dead blobs were removed", "count", n)
 		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
+		return err
 	}
+	exchange.Task{Every: every, Do: do, Failure: "the sweep stopped early", Log: w.log}.Run(ctx)
 }
 
 // Sweep removes blobs dead for longer than the grace, then claims bytes that

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/blob"
+	"github.com/sallyport-sftp/sallyport/internal/exchange"
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
@@ -175,23 +176,18 @@ func (img *image) rest(lost bool) {
 
 // runJanitor syncs long uploads and expires partials.
 func (t *Tree) runJanitor(ctx context.Context) {
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	for seconds := 0; ; seconds++ {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		_ = fault.Guard(t.log, "the janitor", func() error { // the next second tries again
+	seconds := 0
+	do := func(ctx context.Context) error {
+		return fault.Guard(t.log, "the janitor", func() error { // the next second tries again
 			t.syncLong(ctx)
 			t.walkAll(ctx)
-			if seconds%60 == 0 {
+			if seconds++; seconds%60 == 1 {
 				t.expirePartials()
 			}
 			return nil
 		})
 	}
+	exchange.Task{Every: time.Second, Later: true, Do: do, Failure: "the janitor failed", Log: t.log}.Run(ctx)
 }
 
 // snapshot lists every open image but those of users whose mailbox is busy: one user's
