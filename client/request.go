@@ -6,11 +6,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"iter"
 	"net/http"
 	"net/url"
 	"reflect"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/sallyport-sftp/sallyport/internal/fault"
@@ -156,22 +155,17 @@ func addValues(out url.Values, v reflect.Value) {
 }
 
 func text(v any) string {
-	switch v := v.(type) {
-	case time.Time:
-		return v.Format(time.RFC3339Nano)
-	case string:
-		return v
-	case bool:
-		return strconv.FormatBool(v)
+	if at, ok := v.(time.Time); ok {
+		return at.Format(time.RFC3339Nano)
 	}
-	return strings.TrimSpace(fmt.Sprint(v))
+	return fmt.Sprint(v)
 }
 
 // Each lists all items, page by page. It ends with the first error.
 //
 //	for drop, err := range client.Each(ctx, c.ListDrops, model.DropFilter{State: model.DropNew}) {
 func Each[F, T any, P model.Filter[F]](ctx context.Context, list func(context.Context, F) (model.Page[T], error),
-	f F) func(yield func(T, error) bool) {
+	f F) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for {
 			page, err := list(ctx, f)

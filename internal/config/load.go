@@ -141,22 +141,8 @@ func (c *Config) environment(environ []string) error {
 	return nil
 }
 
-// check refuses values that cannot work.
-func (c *Config) check() error {
-	const op = "config.check"
-	bad := func(format string, args ...any) error { return fault.E(op, fault.Invalid, format, args...) }
-	if c.Data == "" {
-		return bad("data: name a folder.")
-	}
-	if len(c.Listen) == 0 {
-		return bad("listen: name at least one address, such as \":2022\".")
-	}
-	for _, l := range c.Listen {
-		if _, _, err := net.SplitHostPort(l); err != nil {
-			return fault.E(op, fault.Invalid, "listen: %q is not an address.", l).
-				WithHint("write \":2022\" or \"192.0.2.1:2022\"")
-		}
-	}
+// checkPositive refuses limits and times that must be more than zero.
+func (c *Config) checkPositive() error {
 	for _, n := range []struct {
 		name  string
 		value int64
@@ -179,8 +165,30 @@ func (c *Config) check() error {
 		{"records.keep", int64(c.Records.Keep)}, {"records.failed", c.Records.Failed},
 		{"records.activity", c.Records.Activity}} {
 		if n.value <= 0 {
-			return bad("%s: must be more than zero.", n.name)
+			return fault.E("config.check", fault.Invalid, "%s: must be more than zero.", n.name)
 		}
+	}
+	return nil
+}
+
+// check refuses values that cannot work.
+func (c *Config) check() error {
+	const op = "config.check"
+	bad := func(format string, args ...any) error { return fault.E(op, fault.Invalid, format, args...) }
+	if c.Data == "" {
+		return bad("data: name a folder.")
+	}
+	if len(c.Listen) == 0 {
+		return bad("listen: name at least one address, such as \":2022\".")
+	}
+	for _, l := range c.Listen {
+		if _, _, err := net.SplitHostPort(l); err != nil {
+			return fault.E(op, fault.Invalid, "listen: %q is not an address.", l).
+				WithHint("write \":2022\" or \"192.0.2.1:2022\"")
+		}
+	}
+	if err := c.checkPositive(); err != nil {
+		return err
 	}
 	if c.Storage.KeptPercent < 100 {
 		return bad("storage.kept_percent: must be at least 100, which is the quota itself.")
