@@ -36,8 +36,8 @@ func (tx *Tx) AddAccount(a model.Account) error {
 	return err
 }
 
-// SetAccount changes an account's name, parent, region, state, networks and
-// how long its files stay.
+// SetAccount changes an account's name, parent, region, state, networks, storage limits and how long
+// its files stay.
 func (tx *Tx) SetAccount(a model.Account) error {
 	return tx.execOne("SetAccount", `UPDATE accounts SET name = $2, parent = $3, region = $4, state = $5, allow_ips = $6,
 		files_until = $7,
@@ -70,7 +70,7 @@ func (tx *Tx) AddVendor(v model.Vendor) error {
 	return err
 }
 
-// one runs a query for exactly one row; none is NotFound.
+// one runs a query and returns its first row; no row is NotFound.
 func one[T any](q *Q, op string, scan func(*sql.Rows) (T, error), query string, args ...any) (T, error) {
 	list, err := collect(q, op, scan, query, args...)
 	if err != nil || len(list) > 0 {

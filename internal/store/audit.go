@@ -13,9 +13,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// Audit writes the row of a change, in the change's transaction. Names from
-// outside may be any bytes, which neither text nor JSON takes, so they are
-// escaped, in the details too.
+// Audit writes the audit row of a change, in the change's transaction. Actor, Subject and Detail may
+// hold any bytes that a client sent. Text columns and JSON cannot store these, so they are escaped.
 func (tx *Tx) Audit(r model.AuditRow) error {
 	detail := "{}"
 	if len(r.Detail) > 0 {
@@ -41,7 +40,7 @@ const auditColumns = `SELECT id, at, actor, action, subject, user_id, detail FRO
 func scanAudit(r *sql.Rows) (a model.AuditRow, err error) {
 	var detail string
 	err = r.Scan(&a.ID, stamp{&a.At}, &a.Actor, &a.Action, &a.Subject, &a.User, &detail)
-	_ = json.Unmarshal([]byte(detail), &a.Detail) // damage reads as nothing said
+	_ = json.Unmarshal([]byte(detail), &a.Detail) // damaged JSON reads as no detail
 	return a, err
 }
 
@@ -51,21 +50,22 @@ func (q *Q) AuditOf(userID, after string, limit int) ([]model.AuditRow, error) {
 		sealedAndNot(auditColumns+` WHERE user_id = $1 AND id > $2`, "ORDER BY id LIMIT $3"), userID, after, limit)
 }
 
-// sealedAndNot reads audit rows that are sealed by an index of theirs, and adds those that are not: no index but
-// that of ids has these, and there are few. selected ends with its conditions.
+// sealedAndNot returns a query for sealed and unsealed audit rows, as a union of two queries. The
+// indexes cover sealed rows only; unsealed rows are few and are found by id. selected must end with
+// its conditions.
 func sealedAndNot(selected, order string) string {
 	return `SELECT * FROM (` + selected + ` AND seq IS NOT NULL ` + order + `) AS sealed UNION ALL
 		SELECT * FROM (` + selected + ` AND seq IS NULL ` + order + `) AS unsealed ` + order
 }
 
-// Audited reports whether an audit row was written: its change took effect.
+// Audited reports whether an audit row exists, which means that its change took effect.
 func (q *Q) Audited(id string) (bool, error) {
 	var n int64
 	err := q.scanOne("Audited", `SELECT COUNT(*) FROM audit WHERE id = $1`, []any{id}, &n)
 	return n > 0, err
 }
 
-// LogRow is an audit row as the log has it: Detail is the stored text.
+// LogRow is an audit row as it is sealed: Detail is the stored text.
 type LogRow struct {
 	Seq                                  int64 // -1 while it is not sealed
 	ID                                   string
@@ -80,12 +80,13 @@ func scanLogRow(r *sql.Rows) (v LogRow, err error) {
 	return v, err
 }
 
-// Unsealed lists rows that have no number yet, in the order of their ids.
+// Unsealed lists up to limit rows that have no number yet, in the order of their ids.
 func (q *Q) Unsealed(limit int) ([]LogRow, error) {
 	return collect(q, "Unsealed", scanLogRow, logColumns+` WHERE seq IS NULL ORDER BY id LIMIT $1`, limit)
 }
 
-// CountUnsealed counts them, and says when the oldest was written; zero if none.
+// CountUnsealed returns the number of unsealed rows and the time of the oldest; zero if there are
+// none.
 func (q *Q) CountUnsealed() (n int64, oldest time.Time, err error) {
 	err = q.scanOne("CountUnsealed", `SELECT COUNT(*), COALESCE(MIN(at), 0) FROM audit WHERE seq IS NULL`, nil, &n,
 		stampOrZero{&oldest})
@@ -97,9 +98,9 @@ func (q *Q) LogRows(from int64, limit int) ([]LogRow, error) {
 	return collect(q, "LogRows", scanLogRow, logColumns+` WHERE seq >= $1 ORDER BY seq LIMIT $2`, from, limit)
 }
 
-// LogFilter chooses audit rows; what is empty is not asked for.
+// LogFilter selects audit rows. An empty field selects all.
 type LogFilter struct {
-	Since, Until         time.Time // from, and before
+	Since, Until         time.Time // Since is inclusive, Until is exclusive
 	Actor, User, Subject string    // User is an id
 	Action               string    // may end in *
 }
@@ -133,16 +134,15 @@ func (q *Q) LogPage(f LogFilter, p model.Paging) ([]LogRow, error) {
 		fmt.Sprintf("ORDER BY id DESC LIMIT $%d", len(args))), args...)
 }
 
-// SeqRange is the least and the greatest number that any row has; 0 and -1 for
-// an empty log.
+// SeqRange returns the least and the greatest number of a row; 0 and -1 for an empty log.
 func (q *Q) SeqRange() (least, greatest int64, err error) {
 	err = q.scanOne("SeqRange", `SELECT COALESCE((SELECT MIN(seq) FROM audit WHERE seq IS NOT NULL), 0),
 		COALESCE((SELECT MAX(seq) FROM audit WHERE seq IS NOT NULL), -1)`, nil, &least, &greatest)
 	return least, greatest, err
 }
 
-// LogAt is the number of the first sealed row written at a time or later; past
-// the end when there is none.
+// LogAt returns the number of the first sealed row written at or after a time, or size if there is
+// none.
 func (q *Q) LogAt(at time.Time, size int64) (seq int64, err error) {
 	err = q.scanOne("LogAt", `SELECT COALESCE((SELECT MIN(seq) FROM audit WHERE seq IS NOT NULL AND id >= $1), $2)`,
 		[]any{exchange.FirstID(at), size}, &seq)
@@ -157,8 +157,8 @@ func (tx *Tx) LockCounter(name string) (n int64, err error) {
 	return n, err
 }
 
-// ShareCounter holds a counter's gate against whoever locks it, beside others who
-// share it.
+// ShareCounter holds a counter's gate in shared mode until the transaction ends: it excludes
+// LockCounter, but not other calls of ShareCounter.
 func (tx *Tx) ShareCounter(name string) error { return tx.gate("ShareCounter", name, true) }
 
 // SetCounter gives a counter a value.
@@ -169,7 +169,8 @@ func (tx *Tx) SetCounter(name string, n int64) error {
 // sealAtOnce bounds the parameters of one statement.
 const sealAtOnce = 250
 
-// NumberRows gives audit rows their numbers, from first on.
+// NumberRows numbers audit rows from first on. It fails as Conflict if one of them has a number
+// already.
 func (tx *Tx) NumberRows(rows []LogRow, first int64) error {
 	for len(rows) > 0 {
 		n := min(len(rows), sealAtOnce)
@@ -218,7 +219,7 @@ func (q *Q) Hash(idx int64) (h []byte, err error) {
 	return h, err
 }
 
-// Checkpoint is a signed statement of what the log was.
+// Checkpoint is a signed statement of the log's size and content at a time.
 type Checkpoint struct {
 	Size int64
 	At   time.Time
@@ -240,18 +241,18 @@ func (tx *Tx) AddCheckpoint(c Checkpoint) error {
 	return err
 }
 
-// LastCheckpoint is the newest one; NotFound before the first.
+// LastCheckpoint returns the newest checkpoint; NotFound before the first.
 func (q *Q) LastCheckpoint() (Checkpoint, error) {
 	return one(q, "LastCheckpoint", scanCheckpoint, checkpointColumns+` ORDER BY size DESC LIMIT 1`)
 }
 
-// CheckpointUntil is the newest one that was made up to a time.
+// CheckpointUntil returns the newest checkpoint made at or before a time.
 func (q *Q) CheckpointUntil(at time.Time) (Checkpoint, error) {
 	return one(q, "CheckpointUntil", scanCheckpoint, checkpointColumns+` WHERE at <= $1 ORDER BY size DESC LIMIT 1`,
 		micros(at))
 }
 
-// CheckpointBelow is the newest one of a log shorter than size.
+// CheckpointBelow returns the newest checkpoint of a log shorter than size.
 func (q *Q) CheckpointBelow(size int64) (Checkpoint, error) {
 	return one(q, "CheckpointBelow", scanCheckpoint, checkpointColumns+` WHERE size < $1 ORDER BY size DESC LIMIT 1`, size)
 }
@@ -262,12 +263,13 @@ func (q *Q) CheckpointsAfter(size int64, limit int) ([]Checkpoint, error) {
 		size, limit)
 }
 
-// CheckpointSent notes that a checkpoint has left the machine.
+// CheckpointSent records that a checkpoint has left the machine.
 func (tx *Tx) CheckpointSent(size int64) error {
 	return tx.bookOne("CheckpointSent", `UPDATE checkpoints SET sent = 1 WHERE size = $1`, size)
 }
 
-// LastSent is when the newest checkpoint that has left the machine was made; zero if none has.
+// LastSent returns when the newest checkpoint that has left the machine was made; zero if none has
+// left it.
 func (q *Q) LastSent() (at time.Time, err error) {
 	err = q.scanOne("LastSent", `SELECT COALESCE((SELECT MAX(at) FROM checkpoints WHERE sent = 1), 0)`, nil,
 		stampOrZero{&at})
@@ -284,15 +286,15 @@ func (tx *Tx) DropCheckpoints(sizes []int64) error {
 	return nil
 }
 
-// ExpireAudit removes the payload of rows below a number, as many as one call
-// may; their hashes stay.
+// ExpireAudit deletes up to pruneAtOnce sealed rows with numbers below a bound, and returns how many.
+// Their hashes stay.
 func (tx *Tx) ExpireAudit(below int64) (int64, error) {
 	return tx.book("ExpireAudit", `DELETE FROM audit WHERE seq IN (SELECT seq FROM audit WHERE seq IS NOT NULL AND seq < $1
 		ORDER BY seq LIMIT $2)`, below, pruneAtOnce)
 }
 
-// TakeLease makes holder the one who does something until a time, unless
-// another is until then. It reports whether holder has it now.
+// TakeLease gives the named lease to holder until a time, unless another holder has it and it has not
+// expired. It reports whether holder has the lease now.
 func (tx *Tx) TakeLease(name, holder string, now, until time.Time) (bool, error) {
 	n, err := tx.book("TakeLease", `INSERT INTO leases (name, holder, until) VALUES ($1, $2, $3)
 		ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until

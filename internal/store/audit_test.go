@@ -12,8 +12,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// TestTheAuditLogIsListedSealedOrNot: rows that have no number yet stand among those that have one, each once,
-// under every filter and at any limit.
+// TestTheAuditLogIsListedSealedOrNot: unsealed rows are listed among the sealed ones, each once, under
+// every filter and at any limit.
 func TestTheAuditLogIsListedSealedOrNot(t *testing.T) {
 	testkit.OnBoth(t, func(t *testing.T, url string) {
 		s, _ := testkit.OpenStore(t, url)
@@ -26,7 +26,7 @@ func TestTheAuditLogIsListedSealedOrNot(t *testing.T) {
 					return err
 				}
 			}
-			var some []store.LogRow // of two nodes that write, one's row may be sealed before an older one of the other's
+			var some []store.LogRow // with two nodes, a row of one may be sealed before an older row of the other
 			for _, i := range []int{0, 1, 2, 4, 7} {
 				some = append(some, store.LogRow{ID: id(i)})
 			}

@@ -26,7 +26,7 @@ func (q *Q) Ban(address string) (model.Ban, error) {
 		address)
 }
 
-// SetBan records a ban, or how often it turned somebody away.
+// SetBan records a ban, or replaces the one that the address has.
 func (tx *Tx) SetBan(b model.Ban) error {
 	_, err := tx.book("SetBan", `INSERT INTO bans (address, since, until, failures, refused, reason)
 		VALUES ($1, $2, $3, $4, $5, $6)
@@ -47,8 +47,8 @@ func (tx *Tx) Unban(address string) error {
 	return tx.execOne("Unban", `DELETE FROM bans WHERE address = $1`, address)
 }
 
-// AllowLists lists every network that some account or user may log in from:
-// from these, nobody is banned.
+// AllowLists lists every network in an account's or a user's allow list. Addresses in these networks
+// are never banned.
 func (q *Q) AllowLists() (networks []string, err error) {
 	rows, err := collect(q, "AllowLists", scanString,
 		`SELECT allow_ips FROM users WHERE allow_ips <> '[]' UNION SELECT allow_ips FROM accounts WHERE allow_ips <> '[]'`)

@@ -15,11 +15,11 @@ import (
 // maxBatch is how many functions share a transaction at most.
 const maxBatch = 64
 
-// ErrOutcomeUnknown is in the chain of an error when a COMMIT failed in a way
-// that leaves open whether it took effect. Look before answering.
+// ErrOutcomeUnknown is in the chain of an error when a COMMIT failed and may still have taken effect.
+// Read the database to find out.
 var ErrOutcomeUnknown = errors.New("the outcome of the commit is unknown")
 
-// unheard is what a caller is told whose COMMIT got no answer.
+// unheard returns the error for a COMMIT that got no answer.
 func unheard(cause error) error {
 	return &fault.Error{Op: "store.Write", Kind: fault.Unavailable, Err: errors.Join(ErrOutcomeUnknown, cause),
 		Public: "It is not known whether this was done; please look before you ask for it again."}
@@ -27,23 +27,23 @@ func unheard(cause error) error {
 
 // job is one function on its way through the writer.
 type job struct {
-	party string // whose it is
+	party string // the party that it belongs to
 	fn    func(*Tx) error
 	err   error
-	heavy bool          // its party is, at the moment
-	took  time.Duration // in its batch
-	done  chan struct{} // closed when err stands
+	heavy bool          // whether its party was heavy when the batch was made
+	took  time.Duration // running time in its batch
+	done  chan struct{} // closed when err is final
 	lead  chan struct{} // closed to make its owner the leader
 }
 
-// queue is how functions come to share SQLite's writing connection. Whoever
-// finds nobody writing becomes the leader and writes its own; those who come
-// meanwhile wait, and one of them leads the next batch. So a lone writer changes
-// no goroutine, and a crowd shares transactions. Parties take turns, so that one
-// with a thousand functions delays another's first by a batch at most.
+// queue shares SQLite's writing connection among callers of Write. A caller that finds no leader
+// becomes the leader and runs a batch in its own goroutine. Callers that come meanwhile wait, and one
+// of them leads the next batch. So a lone writer needs no goroutine switch, and concurrent writers
+// share transactions. Parties take turns, so a party with a thousand functions delays the first of
+// another party by one batch at most.
 type queue struct {
 	mu      sync.Mutex
-	busy    bool // somebody leads
+	busy    bool // there is a leader
 	waiting fair.Turns[*job]
 	weights weights
 	closed  bool
@@ -98,7 +98,7 @@ func (s *Store) WriteFor(ctx context.Context, party string, fn func(*Tx) error) 
 func (q *queue) take(leader *job) []*job {
 	now := time.Now()
 	leader.heavy = q.weights.heavy(leader.party, now)
-	batch, heavy := []*job{leader}, []*job(nil) // the leader stays first: it must not be left over
+	batch, heavy := []*job{leader}, []*job(nil) // the leader stays first, so that it is always run
 	for len(batch)+len(heavy) < maxBatch {
 		j, ok := q.waiting.Next()
 		if !ok {
@@ -113,9 +113,8 @@ func (q *queue) take(leader *job) []*job {
 	return append(batch, heavy...)
 }
 
-// handOver makes whoever is next the next leader: one of a light party, if there is
-// one. ran is what the batch did; left are functions that it did not come to, which
-// come first.
+// handOver wakes the next leader, one of a light party if any waits. ran are the functions that the
+// batch ran. left are those that it did not start; they go back to the head of their parties' lines.
 func (q *queue) handOver(ran, left []*job) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -123,7 +122,7 @@ func (q *queue) handOver(ran, left []*job) {
 	for _, j := range ran {
 		q.weights.add(j.party, j.took, now)
 	}
-	for len(left) > 0 { // each party's at once: its line may be long
+	for len(left) > 0 { // one PutBack per party, since each copies the party's line
 		party := left[0].party
 		var back []*job
 		back, left = split(left, party)
@@ -153,7 +152,7 @@ func split(list []*job, party string) (its, others []*job) {
 	return its, others
 }
 
-// close refuses new functions and waits for those that were taken.
+// close refuses new functions and waits until the queued ones have run.
 func (q *queue) close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -163,14 +162,13 @@ func (q *queue) close() {
 	}
 }
 
-// batchTime is how long a batch goes on beginning functions: whoever waits for
-// the next one must not wait for a crowd of slow ones.
+// batchTime is how long a batch goes on starting functions, so that many slow ones do not delay the
+// next batch.
 const batchTime = 100 * time.Millisecond
 
-// runBatch commits jobs together, and returns those that it did not come to. Each
-// has a savepoint, so that one that fails costs the others nothing. If the batch
-// itself fails, everything was rolled back, and each is run in a transaction of
-// its own.
+// runBatch commits jobs in one transaction and returns those that it did not start. Each job has a
+// savepoint, so a job that fails does not affect the others. If the transaction itself fails, it was
+// rolled back, and each job is run in a transaction of its own.
 func (s *Store) runBatch(batch []*job) (left []*job) {
 	began := time.Now()
 	if len(batch) == 1 {
@@ -215,8 +213,8 @@ func (j *job) fits(ran int, since, heavy time.Duration) bool {
 	return ran == 0 || since < batchTime && (!j.heavy || heavy < heavyTime)
 }
 
-// apart runs fn as a part of the transaction that can be undone alone, and takes
-// its own locks. failed is why it was undone; err, why the transaction can't go on.
+// apart runs fn within a savepoint and with a list of locks of its own. failed is the error of fn,
+// whose work was undone. err means that the transaction cannot go on.
 func (tx *Tx) apart(fn func(*Tx) error) (failed, err error) {
 	if _, err := tx.book("Write", "SAVEPOINT job"); err != nil {
 		return nil, err
@@ -230,7 +228,7 @@ func (tx *Tx) apart(fn func(*Tx) error) (failed, err error) {
 	return failed, err
 }
 
-// finish tells whoever waits for the job; the leader does not.
+// finish sets the job's outcome and wakes its caller. A job that was never queued has no done channel.
 func (j *job) finish(err error) {
 	j.err = err
 	if j.done != nil {
@@ -261,7 +259,7 @@ func (s *Store) once(fn func(*Tx) error) (err error) {
 	return nil
 }
 
-// run runs fn, and what it left for the end.
+// run runs fn, then the functions in tx.last.
 func (tx *Tx) run(fn func(*Tx) error) error {
 	if tx.s.again != nil {
 		return tx.runTwice(fn) // change.go
@@ -269,8 +267,8 @@ func (tx *Tx) run(fn func(*Tx) error) error {
 	return tx.runOnce(fn)
 }
 
-// runOnce is run. A panic becomes an error: the transaction is shared with others,
-// who must not hang for it.
+// runOnce is run without Options.Again. A panic becomes an error, because other callers share the
+// transaction and wait for it.
 func (tx *Tx) runOnce(fn func(*Tx) error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {

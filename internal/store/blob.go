@@ -7,23 +7,23 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 )
 
-// Blob is a row that says who lives: bytes without one are an orphan.
+// Blob is the row of stored bytes. Bytes without a row are orphans, which the sweep removes.
 type Blob struct {
 	ID, Key string
 	Size    int64
 	SHA256  []byte
-	Owner   string // id of the user who brought it, and whose mailbox counts it (Grow); "" for the platform
+	Owner   string // id of the user who uploaded it and whose mailbox counts it (Tx.Use); "" for the platform
 }
 
-// AddBlob records new bytes with a number of references. If the sweep took
-// the id for an orphan first, the primary key makes this fail.
+// AddBlob records new bytes with a number of references. It fails as Exists if the sweep claimed the
+// id as an orphan first (ClaimOrphan).
 func (tx *Tx) AddBlob(b Blob, refs int, at time.Time) error {
 	_, err := tx.book("AddBlob", `INSERT INTO blobs (id, key, size, sha256, refs, state, created_at, owner)
 		VALUES ($1, $2, $3, $4, $5, 'live', $6, $7)`, b.ID, b.Key, b.Size, b.SHA256, refs, micros(at), b.Owner)
 	return err
 }
 
-// RefBlob adds references to a blob that still lives.
+// RefBlob adds n references to a live blob; NotFound if it is dead.
 func (tx *Tx) RefBlob(id string, n int) error {
 	if err := tx.take(rankBlob, id); err != nil {
 		return err
@@ -31,7 +31,7 @@ func (tx *Tx) RefBlob(id string, n int) error {
 	return tx.bookOne("RefBlob", `UPDATE blobs SET refs = refs + $2 WHERE id = $1 AND state = 'live'`, id, n)
 }
 
-// ReleaseBlob takes one reference away; the last one turns the blob dead.
+// ReleaseBlob removes one reference. Removing the last one makes the blob dead.
 func (tx *Tx) ReleaseBlob(id string, at time.Time) error {
 	if err := tx.take(rankBlob, id); err != nil {
 		return err
@@ -42,8 +42,8 @@ func (tx *Tx) ReleaseBlob(id string, at time.Time) error {
 		WHERE id = $1 AND state = 'live'`, id, micros(at))
 }
 
-// ClaimOrphan inserts a dead row for bytes that no row knows, so that a late
-// commit of the same id fails. It reports false when a row exists.
+// ClaimOrphan inserts a dead row for bytes that have none, so that a late commit of the same id fails.
+// It returns false if a row exists.
 func (tx *Tx) ClaimOrphan(b Blob, at time.Time) (bool, error) {
 	n, err := tx.book("ClaimOrphan", `INSERT INTO blobs (id, key, size, sha256, refs, state, created_at, dead_at)
 		VALUES ($1, $2, $3, $4, 0, 'dead', $5, $5) ON CONFLICT (id) DO NOTHING`, b.ID, b.Key, b.Size, []byte{},
@@ -51,13 +51,12 @@ func (tx *Tx) ClaimOrphan(b Blob, at time.Time) (bool, error) {
 	return n == 1, err
 }
 
-// SettleBlob waits for a transaction that is inserting the row of a blob, and
-// returns the SHA-256 that the row then has; NotFound says that there is none and
-// that none of the transactions so far will bring it. A row that the sweep claimed
-// has an empty one.
+// SettleBlob waits for a transaction that is inserting a blob's row, and returns the row's SHA-256.
+// NotFound means that there is no row, and that every transaction that had inserted one was rolled
+// back. The SHA-256 is empty if the sweep claimed the row.
 func (tx *Tx) SettleBlob(id string) (sum []byte, err error) {
-	// Inserting the same key is what waits: a plain look passes by a transaction
-	// whose COMMIT is still on its way.
+	// Inserting the same key waits for that transaction. A SELECT would not see a row whose COMMIT is
+	// still in flight.
 	n, err := tx.book("SettleBlob", `INSERT INTO blobs (id, key, size, sha256, refs, state, created_at, dead_at)
 		VALUES ($1, '', 0, $2, 0, 'dead', 0, 0) ON CONFLICT (id) DO NOTHING`, id, []byte{})
 	if err != nil {

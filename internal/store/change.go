@@ -8,28 +8,27 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 )
 
-// Change runs fn in a transaction, as Write does, and returns what the run of fn
-// returned that was committed. fn may run more than once, so it hands its result
-// out by returning it and in no other way: what an earlier run left in a variable
-// of the caller would mix with it.
+// Change runs fn in a transaction, as Write does, and returns the result of the run that was
+// committed. fn may run more than once, so it must hand out its result by returning it. Variables of
+// the caller would keep values of a run that was undone.
 //
-// With an error, the result is the zero value. If the outcome is unknown
-// (ErrOutcomeUnknown), it is that of the run whose COMMIT got no answer.
+// With an error, the result is the zero value. If the outcome is unknown (ErrOutcomeUnknown), it is
+// the result of the run whose COMMIT got no answer.
 func Change[T any](ctx context.Context, s *Store, fn func(tx *Tx) (T, error)) (T, error) {
 	return ChangeAs(ctx, s, nil, fn)
 }
 
-// ChangeAs is Change, as a change that a login makes (WriteAs).
+// ChangeAs is Change through WriteAs: it fails as Denied if the login of g was revoked.
 func ChangeAs[T any](ctx context.Context, s *Store, g *Guard, fn func(tx *Tx) (T, error)) (T, error) {
 	return returned(fn, func(fn func(tx *Tx) error) error { return s.WriteAs(ctx, g, fn) })
 }
 
-// ChangeFor is Change, as work for a party (WriteFor).
+// ChangeFor is Change through WriteFor, in the turn of a party.
 func ChangeFor[T any](ctx context.Context, s *Store, party string, fn func(tx *Tx) (T, error)) (T, error) {
 	return returned(fn, func(fn func(tx *Tx) error) error { return s.WriteFor(ctx, party, fn) })
 }
 
-// returned is what the committed run of fn returned.
+// returned runs fn through write and returns the result of the committed run.
 func returned[T any](fn func(tx *Tx) (T, error), write func(func(tx *Tx) error) error) (T, error) {
 	var out, none T
 	err := write(func(tx *Tx) (err error) {
@@ -45,12 +44,12 @@ func returned[T any](fn func(tx *Tx) (T, error), write func(func(tx *Tx) error) 
 	return out, err
 }
 
-// Unaudited says that what the function changes has no audit row of its own, and
-// why: another transaction writes the row, or there is nothing to tell.
+// Unaudited declares that the function needs no audit row of its own. why is the reason: another
+// transaction writes the row, or there is nothing to record. An empty why has no effect.
 func (tx *Tx) Unaudited(why string) { tx.audited = tx.audited || why != "" }
 
-// checkAudited fails when the function changed state and wrote no audit row. That is
-// a fault of the program, so any test that walks the path finds it.
+// checkAudited fails if the function changed state and wrote no audit row. That is a bug, so any test
+// that runs the function finds it.
 func (tx *Tx) checkAudited() error {
 	if tx.changed == "" || tx.audited {
 		return nil
@@ -65,8 +64,8 @@ type Run struct {
 	Err        error
 }
 
-// runTwice runs fn, undoes it, and runs it again; a test compares the two. What the
-// first run left outside the database shows in the second.
+// runTwice runs fn, undoes it, and runs it again; Options.Again compares the two runs. State that the
+// first run left outside the database shows up as a difference.
 func (tx *Tx) runTwice(fn func(*Tx) error) error {
 	if _, err := tx.execute("SAVEPOINT twice"); err != nil {
 		return tx.s.wrap("Write", err)

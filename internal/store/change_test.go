@@ -13,8 +13,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// TestARunLeavesNothingBehind: with each function run twice, what the first run left
-// in a variable of the caller is found, and a result that is returned is the second's.
+// TestARunLeavesNothingBehind: each function runs twice. State that the first run left in a variable
+// of the caller is detected, and the returned result is that of the second run.
 func TestARunLeavesNothingBehind(t *testing.T) {
 	testkit.OnBoth(t, func(t *testing.T, url string) {
 		ctx := context.Background()
@@ -53,8 +53,8 @@ func TestARunLeavesNothingBehind(t *testing.T) {
 	})
 }
 
-// TestAChangeOfStateHasAnAuditRow: one without fails and stores nothing; bookkeeping
-// needs none.
+// TestAChangeOfStateHasAnAuditRow: a change of state without an audit row fails and stores nothing.
+// Bookkeeping needs no row.
 func TestAChangeOfStateHasAnAuditRow(t *testing.T) {
 	testkit.OnBoth(t, func(t *testing.T, url string) {
 		s, _ := testkit.OpenStore(t, url)
@@ -64,7 +64,7 @@ func TestAChangeOfStateHasAnAuditRow(t *testing.T) {
 		}
 		testkit.WantKind(t, s.Write(ctx, add), fault.Internal)
 		testkit.Must(t, s.Write(ctx, func(tx *store.Tx) error {
-			if err := add(tx); err != nil { // the first try left none
+			if err := add(tx); err != nil { // the first try left no row
 				return err
 			}
 			return tx.Audit(model.AuditRow{ID: ids.New(), At: time.Now(), Actor: "test", Action: "vendor.add", Subject: "v"})
@@ -74,8 +74,8 @@ func TestAChangeOfStateHasAnAuditRow(t *testing.T) {
 	})
 }
 
-// panickingMember: of functions that share transactions, some panic and one leaves its
-// audit row out; the others are stored.
+// panickingMember: functions share transactions; some panic and one omits its audit row. The others
+// are stored.
 func panickingMember(t *testing.T, s *store.Store) {
 	var wg sync.WaitGroup
 	errs := make([]error, 50)

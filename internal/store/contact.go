@@ -23,25 +23,25 @@ func (q *Q) Contact(id string) (model.Contact, error) {
 	return one(q, "Contact", scanContact, contactColumns+` WHERE id = $1`, id)
 }
 
-// Contacts lists the contacts of an account and of a vendor, as far as they
-// are named; those who left come last.
+// Contacts lists the contacts of an account and of a vendor; an empty argument selects none. Contacts
+// who left come last.
 func (q *Q) Contacts(account, vendor string) ([]model.Contact, error) {
 	return collect(q, "Contacts", scanContact, contactColumns+` WHERE ($1 <> '' AND account_id = $1)
 		OR ($2 <> '' AND vendor = $2)
 		ORDER BY CASE WHEN left_at IS NULL THEN 0 ELSE 1 END, id`, account, vendor)
 }
 
-// ContactsAt lists every contact with an e-mail address, in whatever case it is
-// written; those who left come last.
+// ContactsAt lists every contact with an e-mail address, regardless of case. Contacts who left come
+// last.
 func (q *Q) ContactsAt(email string) ([]model.Contact, error) {
 	return collect(q, "ContactsAt", scanContact, contactColumns+` WHERE LOWER(email) = LOWER($1)
 		ORDER BY CASE WHEN left_at IS NULL THEN 0 ELSE 1 END, id`, email)
 }
 
-// hereFirst orders contacts: those who left come last.
+// hereFirst sorts contacts by id, those who left last.
 const hereFirst = `(CASE WHEN left_at IS NULL THEN '0' ELSE '1' END || id)`
 
-// ContactCursor is where ContactPage goes on after a contact.
+// ContactCursor returns the cursor with which ContactPage continues after a contact.
 func ContactCursor(c model.Contact) string {
 	if c.LeftAt == nil {
 		return "0" + c.ID
@@ -49,8 +49,8 @@ func ContactCursor(c model.Contact) string {
 	return "1" + c.ID
 }
 
-// ContactPage lists contacts, one page of them: of an account or a vendor as far as they
-// are named, or of all. Those who left come last.
+// ContactPage lists one page of contacts: those of an account or a vendor, or all if both are "".
+// Contacts who left come last.
 func (q *Q) ContactPage(account, vendor string, p model.Paging) ([]model.Contact, error) {
 	return collect(q, "ContactPage", scanContact,
 		contactColumns+` WHERE ($1 = '' AND $2 = '' OR $1 <> '' AND account_id = $1 OR $2 <> '' AND vendor = $2)
@@ -66,7 +66,7 @@ func (tx *Tx) AddContact(c model.Contact) error {
 	return err
 }
 
-// LockContact holds the row of a contact who is there; NotFound when they left.
+// LockContact holds a contact's row until the transaction ends. A contact who left is NotFound.
 func (tx *Tx) LockContact(id string) error {
 	if err := tx.take(rankContact, id); err != nil {
 		return err

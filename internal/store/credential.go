@@ -8,22 +8,22 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// Credential is what one look-up says of a username and a key: absent parts
-// are empty, so that an unknown user costs what a known one does.
+// Credential is the result of looking up a username and a key. Missing parts are empty, so that an
+// unknown user takes as long as a known one.
 type Credential struct {
 	User         model.User
 	AccountState model.AccountState
 	AccountIPs   []string
 	Region       string
 	Key          model.Key
-	KeyElsewhere bool // another user has this key, not revoked
+	KeyElsewhere bool // any user, also this one, has this key and it is not revoked
 	KeyBurned    bool
-	KeyPending   bool // it waits for an operator's word for this user
+	KeyPending   bool // it waits for an operator's approval for this user
 	Revocation   int64
 }
 
-// Credential looks up who may log in as name with a key. One query, whatever
-// exists.
+// Credential looks up a user by name, the user's account, and the user's record of a key. It always is
+// one query, whether or not they exist.
 func (q *Q) Credential(name, fingerprint string) (c Credential, err error) {
 	var created sql.NullInt64
 	var expires, revoked, retires, frozen *time.Time

@@ -33,13 +33,13 @@ func (tx *Tx) AddDeliveries(list []NewDelivery) error {
 	return insert(tx.exec, "AddDeliveries", &deliveryInserts, rows)
 }
 
-// DeliveryOf is the delivery that a version is; NotFound when it is none.
+// DeliveryOf returns the delivery of a version; NotFound if the version is not a delivery.
 func (q *Q) DeliveryOf(versionID string) (DeliveryRow, error) {
 	return one(q, "DeliveryOf", scanDelivery, deliveryColumns+` WHERE d.version_id = $1`, versionID)
 }
 
-// LastEnded is the latest issue of a path that a user had and has no more, or has taken from
-// there; 0 if there was none.
+// LastEnded returns the latest issue of a path whose delivery to a user expired, was withdrawn, or was
+// taken away by the user (TakeDelivery); 0 if there was none.
 func (q *Q) LastEnded(userID, path string) (issue int64, err error) {
 	err = q.scanOne("LastEnded", `SELECT COALESCE(MAX(issue), 0)
 		FROM (SELECT issue FROM deliveries WHERE user_id = $1 AND path = $2 AND state IN ('expired', 'withdrawn')
@@ -48,8 +48,8 @@ func (q *Q) LastEnded(userID, path string) (issue int64, err error) {
 	return issue, err
 }
 
-// EndDelivery marks a version's delivery as expired or withdrawn; a version
-// that is none is left alone.
+// EndDelivery marks a version's delivery as expired or withdrawn. A version that is not a delivery is
+// left alone.
 func (tx *Tx) EndDelivery(versionID string, state model.DeliveryState, at time.Time) error {
 	if err := tx.take(rankDelivery, versionID); err != nil {
 		return err
@@ -59,8 +59,8 @@ func (tx *Tx) EndDelivery(versionID string, state model.DeliveryState, at time.T
 	return err
 }
 
-// ReplaceDeliveries notes that newer issues took the place of versions; those that were
-// downloaded in full stay so.
+// ReplaceDeliveries marks the deliveries of versions as replaced by newer issues. Only published and
+// opened ones change; collected ones keep their state.
 func (tx *Tx) ReplaceDeliveries(versionIDs []string, at time.Time) error {
 	for _, id := range slices.Sorted(slices.Values(versionIDs)) {
 		if err := tx.take(rankDelivery, id); err != nil {
@@ -75,7 +75,8 @@ func (tx *Tx) ReplaceDeliveries(versionIDs []string, at time.Time) error {
 	return nil
 }
 
-// LockDeliveries holds the rows of versions that are deliveries, in their order.
+// LockDeliveries holds the rows of those versions that are deliveries, in the order of the versions'
+// ids.
 func (tx *Tx) LockDeliveries(versionIDs []string) error {
 	for _, id := range slices.Sorted(slices.Values(versionIDs)) {
 		if _, err := tx.LockServed(id); err != nil && !fault.Is(err, fault.NotFound) {
@@ -85,8 +86,8 @@ func (tx *Tx) LockDeliveries(versionIDs []string) error {
 	return nil
 }
 
-// TakeDelivery notes that the partner took the name of a delivered version away, and reports
-// whether the version is one.
+// TakeDelivery records that the partner removed or renamed a delivered file, and reports whether the
+// version is a delivery. The time of the first call stays.
 func (tx *Tx) TakeDelivery(versionID string, at time.Time) (is bool, err error) {
 	if err := tx.take(rankDelivery, versionID); err != nil {
 		return false, err
@@ -96,7 +97,7 @@ func (tx *Tx) TakeDelivery(versionID string, at time.Time) (is bool, err error) 
 	return n > 0, err
 }
 
-// Served is how far a delivery got.
+// Served is a delivery with its download progress; Ranges are packed exchange.Spans.
 type Served struct {
 	DeliveryID, UserID string
 	Feed, Name, Path   string
@@ -127,8 +128,8 @@ func (tx *Tx) LockServed(versionID string) (v Served, err error) {
 	return v, err
 }
 
-// SetServed records a delivery's progress and by whom; the first opening keeps
-// its time, and who collected it takes the opener's place.
+// SetServed records a delivery's progress and the login that made it. The time of the first opening
+// stays. The login that collects the file replaces the login that opened it.
 func (tx *Tx) SetServed(v Served, l *exchange.Login, at time.Time) error {
 	opened, collected := micros(at), any(nil)
 	if v.State == model.DeliveryCollected {
@@ -170,7 +171,7 @@ func (q *Q) Deliveries(f model.DeliveryFilter) ([]DeliveryRow, error) {
 		after = first
 	}
 	late, before := ` AND $9 = 0`, int64(0)
-	if !f.Uncollected.IsZero() { // by its own index: most deliveries were collected
+	if !f.Uncollected.IsZero() { // in the statement only if asked for, so that its partial index is used
 		late = ` AND d.state IN ('published', 'opened') AND d.taken_at IS NULL AND d.published_at < $9`
 		before = micros(f.Uncollected)
 	}

@@ -22,16 +22,16 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// dialect is the little that differs between the two databases.
+// dialect is what differs between the two databases.
 type dialect struct {
 	goose     goose.Dialect
 	clustered string // suffix that clusters a table by its primary key
 	lock      string // suffix that holds a row until the transaction ends
-	bytes     string // suffix that makes a parameter bytes where nothing else says so
+	bytes     string // suffix that makes a parameter bytes where its type cannot be inferred
 	single    bool   // one writer at a time: batch in batch.go
 	conflict  func(error) bool
 	transient func(error) bool
-	untext    func(error) bool // refuses what is no text; nil: takes it
+	untext    func(error) bool // whether the database refused a parameter that is not text; nil: it accepts any bytes
 }
 
 var sqliteDialect = dialect{
@@ -48,7 +48,7 @@ var sqliteDialect = dialect{
 
 var postgresDialect = dialect{
 	goose: goose.DialectPostgres,
-	// Keys never change, so rows that refer to a held one can be added meanwhile.
+	// Keys never change, so a held row does not have to block inserts that refer to it.
 	lock:  "FOR NO KEY UPDATE",
 	bytes: "::bytea",
 	conflict: func(err error) bool {
@@ -65,8 +65,8 @@ var postgresDialect = dialect{
 	},
 }
 
-// openSQLite opens one pool on the file. Writers take the lock when they
-// begin, since a lock taken half-way can only fail.
+// openSQLite opens one pool on the file. Transactions take the write lock at BEGIN, because upgrading
+// a read lock later can fail at once (SQLITE_BUSY).
 func openSQLite(file string, conns int) (*sql.DB, error) {
 	q := url.Values{"_txlock": {"immediate"}, "_pragma": {
 		"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
@@ -124,9 +124,9 @@ func (d dialect) step(text string) func(context.Context, *sql.Tx) error {
 	}
 }
 
-// wrap gives a database error its kind: a taken key is Exists, an absent row
-// NotFound, a full disk NoSpace, and everything else makes the store
-// unavailable, since the statements themselves are tested.
+// wrap gives a database error its kind: a taken key is Exists, a missing row NotFound, a full disk
+// NoSpace. Everything else means that the store is Unavailable, since the statements themselves are
+// tested.
 func (s *Store) wrap(op string, err error) error {
 	var e *fault.Error
 	var lite *sqlite.Error
@@ -137,7 +137,7 @@ func (s *Store) wrap(op string, err error) error {
 		return err
 	case errors.Is(err, sql.ErrNoRows):
 		return fault.Wrap("store."+op, fault.NotFound, err)
-	case s.dialect.untext != nil && s.dialect.untext(err): // NUL, or no UTF-8: nothing here has such a name
+	case s.dialect.untext != nil && s.dialect.untext(err): // NUL or invalid UTF-8: no row can have such a name
 		return fault.Wrap("store."+op, fault.NotFound, err)
 	case s.dialect.conflict(err):
 		return fault.Wrap("store."+op, fault.Exists, err)

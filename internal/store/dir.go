@@ -105,7 +105,7 @@ func (tx *Tx) AddDir(d Dir) error {
 	return err
 }
 
-// SetDirMtime changes what a directory shows as its time.
+// SetDirMtime sets a directory's modification time.
 func (tx *Tx) SetDirMtime(id string, mtime time.Time) error {
 	return tx.bookOne("SetDirMtime", `UPDATE dirs SET mtime = $2 WHERE id = $1`, id, micros(mtime))
 }

@@ -12,14 +12,14 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// DropState is a version's drop state, "" when it is no drop.
+// DropState returns the state of a version's drop; "" if the version is not a drop.
 func (q *Q) DropState(versionID string) (state model.DropState, err error) {
 	err = q.scanOne("DropState", `SELECT COALESCE((SELECT state FROM drops WHERE id = $1), '')`, []any{versionID}, &state)
 	return state, err
 }
 
-// LockDropState is a version's drop state, "" when it is no drop, and holds its
-// row: no claim can come between.
+// LockDropState is DropState, and holds the row until the transaction ends, so that the drop cannot be
+// claimed meanwhile.
 func (tx *Tx) LockDropState(versionID string) (state model.DropState, err error) {
 	if err := tx.take(rankDrop, versionID); err != nil {
 		return "", err
@@ -31,8 +31,8 @@ func (tx *Tx) LockDropState(versionID string) (state model.DropState, err error)
 	return state, err
 }
 
-// LockDrops holds the rows of versions that are drops. Who needs several holds
-// them all before anything that comes after drops.
+// LockDrops holds the rows of those versions that are drops, in the order of their ids. A transaction
+// that needs several drops calls it before it takes any lock that ranks after drops.
 func (tx *Tx) LockDrops(versionIDs []string) error {
 	for _, id := range slices.Sorted(slices.Values(versionIDs)) {
 		if _, err := tx.LockDropState(id); err != nil {
@@ -55,15 +55,15 @@ func (tx *Tx) WithdrawDrop(versionID string) error {
 	return err
 }
 
-// DropRemoved notes that retention removed a drop's bytes; a version that is
-// no drop is left alone.
+// DropRemoved records that retention removed a drop's bytes. A version that is not a drop is left
+// alone.
 func (tx *Tx) DropRemoved(versionID string, at time.Time) error {
 	_, err := tx.exec("DropRemoved", `UPDATE drops SET removed_at = $2, pending = '' WHERE id = $1`, versionID,
 		micros(at))
 	return err
 }
 
-// A superseded drop's bytes may be gone; its row still says what came.
+// The bytes of a superseded drop may be gone, so the query does not join versions or blobs.
 const dropColumns = `SELECT d.id, d.user_id, u.name, u.account_id, COALESCE(u.vendor, ''), d.path, d.size, d.sha256,
 	d.fingerprint, d.address,
 	d.state, d.withdrawn, d.received_at, d.duplicate, d.duplicate_of, d.claim, d.consumer, d.claim_until, d.settled_at,
@@ -102,10 +102,10 @@ func (q *Q) Drops(f model.DropFilter) ([]model.Drop, error) {
 		AND ($4 = '' OR LOWER(u.account_id) = $4)`+byName+` ORDER BY d.id LIMIT $5`, args...)
 }
 
-// WaitingDrops lists the drops of a user that a consumer may see at a time, in the order
-// they came, one page of them: cleared ones with bytes and a final name, which nobody has
-// claimed, or this consumer, or somebody whose claim has run out. name, unless it is "", is
-// the last part of their path.
+// WaitingDrops lists one page of a user's drops that a consumer may see at a time, in the order they
+// came. Such drops are cleared, still have their bytes and have a final name; they are unclaimed,
+// claimed by this consumer, or their claim has expired. name, unless it is "", selects drops by the
+// last part of their path.
 func (q *Q) WaitingDrops(userID, consumer, name string, now time.Time, p model.Paging) ([]model.Drop, error) {
 	byName, args := "", []any{userID, consumer, micros(now), p.Cursor, most(p)}
 	if name != "" {
@@ -141,10 +141,9 @@ func (tx *Tx) LockDrop(id string) (model.Drop, error) {
 	return one(&tx.Q, "LockDrop", scanDrop, dropColumns+` WHERE d.id = $1 `+lock, id)
 }
 
-// Claimable lists drops that may be claimed now, the oldest first, holding
-// their rows: those of a state, and those whose claim has run out. Rows that
-// somebody else holds are passed over. scanner, unless it is "", chooses those
-// that wait for this one.
+// Claimable lists up to f.Limit drops that may be claimed now and holds their rows: first drops whose
+// claim has expired, then drops in state, the oldest first. Rows held by other transactions are
+// skipped. scanner, unless it is "", selects drops that wait for this scanner.
 func (tx *Tx) Claimable(state model.DropState, scanner string, f model.DropFilter,
 	now time.Time) ([]model.Drop, error) {
 	lock := tx.s.dialect.lock
@@ -172,8 +171,8 @@ func (tx *Tx) ClaimDrop(id, claim, consumer string, until time.Time) error {
 		WHERE id = $1`, id, claim, consumer, micros(until))
 }
 
-// SettleDrop ends a drop's claim: back to new or unscanned, or acked, or
-// rejected. pending is what is still to do in its uploader's mailbox.
+// SettleDrop ends a drop's claim and sets its state: new, unscanned, acked or rejected. pending names
+// the work that is left in its uploader's mailbox; "" for none.
 func (tx *Tx) SettleDrop(d model.Drop, cleared bool, by, pending string) error {
 	return tx.execOne("SettleDrop", `UPDATE drops SET state = $2, claim = '', consumer = $3, claim_until = NULL,
 		settled_at = $4, settled_by = $5,
@@ -182,15 +181,15 @@ func (tx *Tx) SettleDrop(d model.Drop, cleared bool, by, pending string) error {
 		by, d.Reason, d.Advice, flag(cleared), pending)
 }
 
-// PendingUsers lists the users in whose mailboxes one thing is still to be done.
+// PendingUsers lists the users with drops that have pending work of a kind (SettleDrop).
 func (q *Q) PendingUsers(what string) ([]string, error) {
-	// "<> ''" is what the index of the few that wait is for.
+	// "<> ''" makes the partial index on pending drops usable.
 	return collect(q, "PendingUsers", scanString,
 		`SELECT DISTINCT user_id FROM drops WHERE pending <> '' AND pending = $1`, what)
 }
 
-// PendingDrops lists a user's drops for which one thing is still to be done in its
-// mailbox, settled up to a time and after a drop, the longest settled first.
+// PendingDrops lists a user's drops with pending work of a kind, settled at or before a time, in the
+// order they were settled. It begins after a drop; the zero Drop begins with the first.
 func (q *Q) PendingDrops(what, userID string, until time.Time, after model.Drop, limit int) ([]model.Drop, error) {
 	from := int64(-1)
 	if after.SettledAt != nil {
@@ -202,13 +201,13 @@ func (q *Q) PendingDrops(what, userID string, until time.Time, after model.Drop,
 		after.ID, limit)
 }
 
-// PendingDone notes that nothing is left to do for a drop.
+// PendingDone records that a drop has no pending work.
 func (tx *Tx) PendingDone(id string) error {
 	return tx.bookOne("PendingDone", `UPDATE drops SET pending = '' WHERE id = $1`, id)
 }
 
-// DropsBetween lists what a user dropped in a time, in its order, without what it removed
-// or replaced.
+// DropsBetween lists up to 10,000 drops of a user received in [from, to), in the order received,
+// without withdrawn and superseded ones.
 func (q *Q) DropsBetween(userID string, from, to time.Time) ([]Came, error) {
 	return collect(q, "DropsBetween", func(r *sql.Rows) (c Came, err error) {
 		var b []byte
@@ -233,8 +232,8 @@ func (q *Q) Unscanned() (map[string]int64, error) {
 	return out, err
 }
 
-// ClearSome lets drops go on that wait for a scanner, claimed by it or not, and
-// returns how many; fewer than limit were all.
+// ClearSome makes up to limit drops that wait for a scanner new without a scan, also those that a
+// scanner has claimed, and returns how many. A result below limit means that none is left.
 func (tx *Tx) ClearSome(limit int) (int64, error) {
 	ids, err := tx.lockRows("ClearSome", rankDrop,
 		`SELECT id FROM (SELECT id FROM drops WHERE state = 'unscanned' OR state = 'claimed' AND cleared = 0

@@ -9,8 +9,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// RenameDrop gives a drop that nobody has claimed another path. d has the path, when it is
-// handed on, and what it is a duplicate of.
+// RenameDrop sets an unclaimed drop's path, ready time and duplicates to those of d.
 func (tx *Tx) RenameDrop(d NewDrop) error {
 	return tx.execOne("RenameDrop", `UPDATE drops SET path = $2, name = $3, ready_at = $4, duplicate = $5,
 		duplicate_of = $6 WHERE id = $1`,
@@ -18,7 +17,8 @@ func (tx *Tx) RenameDrop(d NewDrop) error {
 		d.DuplicateOf)
 }
 
-// AddDropName remembers another name that a drop has, or had.
+// AddDropName records another name that a drop has or had. A name that is recorded already keeps its
+// time.
 func (tx *Tx) AddDropName(id, full string, at time.Time) error {
 	_, err := tx.exec("AddDropName", `INSERT INTO drop_names (drop_id, path, name, at) VALUES ($1, $2, $3, $4)
 		ON CONFLICT (drop_id, path) DO NOTHING`,
@@ -42,25 +42,26 @@ func (q *Q) DropNames(id string, limit int) ([]DropName, error) {
 	}, `SELECT path, at FROM drop_names WHERE drop_id = $1 ORDER BY at, path LIMIT $2`, id, limit)
 }
 
-// DropsOnceNamed lists drops that have another name by now, the oldest first.
+// DropsOnceNamed lists drops that had a name and have another one now, the oldest first; only those of
+// an account, unless it is "".
 func (q *Q) DropsOnceNamed(name, account string, limit int) ([]model.Drop, error) {
 	return collect(q, "DropsOnceNamed", scanDrop,
 		dropColumns+` WHERE d.id IN (SELECT drop_id FROM drop_names WHERE name = $1) AND d.name <> $1
 		AND ($2 = '' OR u.account_id = $2) ORDER BY d.id LIMIT $3`, []byte(name), account, limit)
 }
 
-// RipeDrops lists drops that are to be handed on by a time, by their ids.
+// RipeDrops lists up to limit drops whose ready time has come, sorted by id.
 func (q *Q) RipeDrops(now time.Time, limit int) ([]string, error) {
 	return collect(q, "RipeDrops", scanString, `SELECT id FROM (SELECT id FROM drops WHERE ready_at > 0 AND ready_at <= $1
 		ORDER BY ready_at LIMIT $2) d ORDER BY id`, micros(now), limit)
 }
 
-// Ripen lets a drop be handed on.
+// Ripen makes a drop ready to be handed on at once.
 func (tx *Tx) Ripen(id string) error {
 	return tx.bookOne("Ripen", `UPDATE drops SET ready_at = 0 WHERE id = $1`, id)
 }
 
-// Unreceived is a stored file that is no drop.
+// Unreceived is a stored file that is neither a drop nor a delivery.
 type Unreceived struct {
 	File
 	User, Account string
@@ -68,15 +69,15 @@ type Unreceived struct {
 	StoredAt      time.Time
 }
 
-// FilesNamed lists a partner's stored files of a name that are no drops; only those
-// of an account, unless it is "".
+// FilesNamed lists up to limit stored files of a name that a partner uploaded and that are neither
+// drops nor deliveries, the newest first; only those of an account, unless it is "".
 func (q *Q) FilesNamed(name, account string, limit int) ([]Unreceived, error) {
 	return collect(q, "FilesNamed", scanUnreceived,
 		unreceivedColumns+` WHERE f.name = $1 AND ($2 = '' OR u.account_id = $2)`+unreceivedOnly+` LIMIT $3`, []byte(name),
 		account, limit)
 }
 
-// FilesWithContent lists stored files of a content, as FilesNamed.
+// FilesWithContent is FilesNamed by content.
 func (q *Q) FilesWithContent(sha256 []byte, account string, limit int) ([]Unreceived, error) {
 	return collect(q, "FilesWithContent", scanUnreceived,
 		unreceivedColumns+` WHERE b.sha256 = $1 AND ($2 = '' OR u.account_id = $2)`+unreceivedOnly+` LIMIT $3`, sha256,

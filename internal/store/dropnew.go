@@ -41,8 +41,9 @@ func (tx *Tx) AddDrops(list []NewDrop) error {
 	return insert(tx.exec, "AddDrops", &dropInserts, rows)
 }
 
-// Twins finds the newest drops of a user that share a content or a name with some, superseded
-// ones left out, by content and by name. Each is one step in an index, however many there are.
+// Twins finds, for each drop of list, the user's newest drop with the same content and the newest with
+// the same name. Superseded drops are left out. The keys of the maps are SHA-256 bytes and names, the
+// values are ids. Each look-up is one step in an index, however many drops there are.
 func (q *Q) Twins(userID string, list []NewDrop) (byContent, byName map[string]string, err error) {
 	if byContent, err = sameBefore(q, userID, &contentTwins, list,
 		func(d NewDrop) []byte { return d.SHA256 }); err == nil {
@@ -90,8 +91,8 @@ func twinQueries(column string) (out [rowsAtOnce]string) {
 	return out
 }
 
-// TwinByContent is the newest drop of a user with a content that came before one,
-// superseded ones left out; "" when there is none.
+// TwinByContent returns the id of a user's newest drop with a content among those with ids below
+// before; superseded ones are left out. It returns "" if there is none.
 func (q *Q) TwinByContent(userID string, sha256 []byte, before string) (id string, err error) {
 	err = q.scanOne("TwinByContent", `SELECT COALESCE((SELECT MAX(id) FROM drops WHERE sha256 = $2 AND user_id = $1
 		AND id < $3 AND state <> 'superseded'), '')`,
@@ -99,8 +100,7 @@ func (q *Q) TwinByContent(userID string, sha256 []byte, before string) (id strin
 	return id, err
 }
 
-// TwinByName is the newest drop of a user with a name that came before one,
-// superseded ones left out; "" when there is none.
+// TwinByName is TwinByContent by name.
 func (q *Q) TwinByName(userID, name, before string) (id string, err error) {
 	err = q.scanOne("TwinByName", `SELECT COALESCE((SELECT MAX(id) FROM drops WHERE name = $2 AND user_id = $1 AND id < $3
 		AND state <> 'superseded'), '')`,

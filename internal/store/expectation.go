@@ -51,14 +51,14 @@ func (tx *Tx) AddExpectation(e model.Expectation) error {
 	return err
 }
 
-// JudgeExpectation records how an expectation stands.
+// JudgeExpectation records the result of checking an expectation.
 func (tx *Tx) JudgeExpectation(e model.Expectation) error {
 	return tx.bookOne("JudgeExpectation", `UPDATE expectations SET checked_at = $2, state = $3, due_at = $4, since = $5,
 		changed_at = $6 WHERE id = $1`,
 		e.ID, micros(e.CheckedAt), e.State, timeNull(e.DueAt), timeNull(e.Since), timeNull(e.ChangedAt))
 }
 
-// RemoveExpectation forgets one.
+// RemoveExpectation deletes an expectation; NotFound if there is none.
 func (tx *Tx) RemoveExpectation(name string) error {
 	return tx.execOne("RemoveExpectation", `DELETE FROM expectations WHERE name = $1`, name)
 }

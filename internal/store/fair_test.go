@@ -15,7 +15,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// crowd is how many changes of one user wait when another comes with its first.
+// crowd is how many changes of one user wait when another user's first change comes.
 const crowd = 1000
 
 func TestACrowdDelaysAnotherByOneBatch(t *testing.T) {
@@ -29,7 +29,7 @@ func TestACrowdDelaysAnotherByOneBatch(t *testing.T) {
 				err := s.WriteAs(context.Background(), hog, func(tx *store.Tx) error {
 					tx.Unaudited("a test")
 					reached <- struct{}{}
-					<-hold // the first ones, until everybody waits
+					<-hold // holds the first ones until all others are queued
 					ran.Add(1)
 					return tx.AddVendor(model.Vendor{Short: fmt.Sprintf("v%d", i), Name: "V", CreatedAt: time.Now()})
 				})
@@ -39,7 +39,7 @@ func TestACrowdDelaysAnotherByOneBatch(t *testing.T) {
 			})
 		}
 		<-reached
-		time.Sleep(50 * time.Millisecond) // whoever is late is later in line
+		time.Sleep(50 * time.Millisecond) // lets the crowd queue up; a call that comes late is later in line
 		wg.Go(func() {
 			err := s.WriteAs(context.Background(), honest, func(tx *store.Tx) error {
 				tx.Unaudited("a test")
@@ -64,8 +64,7 @@ func guardOf(t *testing.T, s *store.Store, name string) *store.Guard {
 	return store.NewGuard(exchange.Login{User: model.User{ID: user(t, s, name), Name: name}})
 }
 
-// Failing changes used to make every other member of their batch a transaction of
-// its own.
+// In the past, a failing change made every other member of its batch run in a transaction of its own.
 func TestFailingChangesCostOthersNoTransaction(t *testing.T) {
 	var commits atomic.Int64
 	s, err := store.Open(context.Background(),
@@ -100,7 +99,7 @@ func TestFailingChangesCostOthersNoTransaction(t *testing.T) {
 			}
 		})
 	}
-	time.Sleep(100 * time.Millisecond) // they wait
+	time.Sleep(100 * time.Millisecond) // until all are queued
 	commits.Store(0)
 	close(hold)
 	wg.Wait()

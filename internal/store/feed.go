@@ -41,7 +41,7 @@ func (tx *Tx) AddFeed(f model.Feed) error {
 	return err
 }
 
-// SetFeed changes a feed, but for how long its files stay.
+// SetFeed changes a feed, except its retention (SetFeedRetention).
 func (tx *Tx) SetFeed(f model.Feed) error {
 	return tx.execOne("SetFeed", `UPDATE feeds SET kind = $2, types = $3, pattern = $4, folders = $5, producer = $6,
 		recipients = $7,
@@ -56,7 +56,7 @@ func (q *Q) FeedUsed(name string) (used bool, err error) {
 	return used, err
 }
 
-// RemoveFeed forgets a feed that nothing refers to.
+// RemoveFeed deletes a feed that nothing refers to.
 func (tx *Tx) RemoveFeed(name string) error {
 	return tx.execOne("RemoveFeed", `DELETE FROM feeds WHERE name = $1`, name)
 }
@@ -77,13 +77,13 @@ func (q *Q) Subscriptions(f model.FeedFilter) ([]model.Subscription, error) {
 		subscriptionColumns+` WHERE s.feed = $1 AND u.name > $2 ORDER BY u.name LIMIT $3`, f.Feed, f.Cursor, most(f.Paging))
 }
 
-// Subscription is a user's own to a feed.
+// Subscription finds a user's subscription to a feed.
 func (q *Q) Subscription(feed, userID string) (model.Subscription, error) {
 	return one(q, "Subscription", scanSubscription, subscriptionColumns+` WHERE s.feed = $1 AND s.user_id = $2`, feed,
 		userID)
 }
 
-// SetSubscription changes what a user gets of a feed, and where.
+// SetSubscription changes a subscription's types, directory, mail address and what the user may do.
 func (tx *Tx) SetSubscription(s model.Subscription) error {
 	return tx.execOne("SetSubscription",
 		`UPDATE subscriptions SET types = $2, dir = $3, mail = $4, may = $5 WHERE id = $1`, s.ID, jsonList(s.Types), s.Dir,
@@ -116,8 +116,9 @@ func scanRecipient(r *sql.Rows) (v Recipient, err error) {
 	return v, err
 }
 
-// Recipients lists up to limit of a feed's subscribers by user id, after one,
-// of one account (or of all when account is ""), whose account is not closed.
+// Recipients lists up to limit of a feed's subscribers in the order of user ids, beginning after one.
+// Only subscribers of an account are listed, unless it is "". Subscribers of closed accounts are left
+// out.
 func (q *Q) Recipients(feed, account, after string, limit int) ([]Recipient, error) {
 	return collect(q, "Recipients", scanRecipient, `SELECT s.id, u.id, u.name, u.account_id, s.dir, s.mail, s.types
 		FROM subscriptions s JOIN users u ON u.id = s.user_id JOIN accounts a ON a.id = u.account_id
@@ -125,7 +126,7 @@ func (q *Q) Recipients(feed, account, after string, limit int) ([]Recipient, err
 		LIMIT $4`, feed, account, after, limit)
 }
 
-// RecipientOf is one user's own subscription.
+// RecipientOf finds one user's subscription, also if the user's account is closed.
 func (q *Q) RecipientOf(feed, userID string) (Recipient, error) {
 	return one(q, "RecipientOf", scanRecipient, `SELECT s.id, u.id, u.name, u.account_id, s.dir, s.mail, s.types
 		FROM subscriptions s JOIN users u ON u.id = s.user_id WHERE s.feed = $1 AND s.user_id = $2`, feed, userID)
@@ -137,12 +138,12 @@ type NewPublication struct {
 	Size                                                      int64
 	SHA256                                                    []byte
 	At                                                        time.Time
-	Placing                                                   bool // mailboxes are still to get it
+	Placing                                                   bool // not every mailbox has it yet
 }
 
 // AddPublication records a publication; a repeated idempotency key is Exists.
 func (tx *Tx) AddPublication(p NewPublication) error {
-	if err := tx.take(rankPublication, p.ID); err != nil { // it is ours until the transaction ends
+	if err := tx.take(rankPublication, p.ID); err != nil { // the new row is held until the transaction ends
 		return err
 	}
 	var upTo any
@@ -156,8 +157,8 @@ func (tx *Tx) AddPublication(p NewPublication) error {
 	return err
 }
 
-// Placed notes up to which user id a publication was placed; done says that
-// every mailbox has it. upTo must still be where it was.
+// Placed records that a publication was placed in mailboxes up to the user id upTo; done means that
+// every mailbox has it. It is NotFound if the recorded progress is no longer was.
 func (tx *Tx) Placed(id, was, upTo string, done bool) error {
 	if err := tx.take(rankPublication, id); err != nil {
 		return err
@@ -194,7 +195,7 @@ func scanPublication(r *sql.Rows) (p PublicationRow, err error) {
 	return p, err
 }
 
-// PublicationByKey finds what an idempotency key published before.
+// PublicationByKey finds the publication that was made with an idempotency key.
 func (q *Q) PublicationByKey(feed, key string) (PublicationRow, error) {
 	return one(q, "PublicationByKey", scanPublication, publicationColumns+` WHERE p.feed = $1 AND p.idempotency_key = $2`,
 		feed, key)
@@ -222,9 +223,9 @@ func (q *Q) Unplaced() ([]PublicationRow, error) {
 	return collect(q, "Unplaced", scanPublication, publicationColumns+` WHERE p.placed_up_to IS NOT NULL ORDER BY p.id`)
 }
 
-// PublicationsSince lists a feed's publications to an account, or to all, from a
-// time on, that are placed whole, whose bytes are still there, and that a user
-// never had; the oldest first.
+// PublicationsSince lists a feed's publications to an account, or to all accounts, from a time on, the
+// oldest first. Only those are listed that are placed in every mailbox, whose bytes are still stored,
+// and that the user never had.
 func (q *Q) PublicationsSince(feed, account, userID string, since time.Time) ([]PublicationRow, error) {
 	return collect(q, "PublicationsSince", scanPublication, publicationColumns+` JOIN blobs b ON b.id = p.id
 		WHERE p.feed = $1 AND p.published_at >= $3 AND p.account_id IN ('', $2) AND b.state = 'live'
@@ -233,17 +234,18 @@ func (q *Q) PublicationsSince(feed, account, userID string, since time.Time) ([]
 		ORDER BY p.published_at, p.id`, feed, account, micros(since), userID)
 }
 
-// Came is a file that came, or was published, at a time.
+// Came is a file that was received or published at a time.
 type Came struct {
 	ID      string // of the drop, or the publication
-	Version string // whose bytes they are
+	Version string // a version with the bytes; "" if there is none
 	Name    string
 	Size    int64
 	At      time.Time
 }
 
-// PublicationsBetween lists what was published into a feed in a time, to an
-// account, or to any when that is "", in its order, without what was taken back.
+// PublicationsBetween lists up to 10,000 publications of a feed made in [from, to), in their order:
+// those to an account or to all accounts, or every one if account is "". Publications of which every
+// delivery was withdrawn are left out.
 func (q *Q) PublicationsBetween(feed, account string, from, to time.Time) ([]Came, error) {
 	return collect(q, "PublicationsBetween", func(r *sql.Rows) (c Came, err error) {
 		err = r.Scan(&c.ID, &c.Name, &c.Size, stamp{&c.At}, &c.Version)
@@ -258,8 +260,8 @@ func (q *Q) PublicationsBetween(feed, account string, from, to time.Time) ([]Cam
 		micros(from), micros(to))
 }
 
-// Sequence reads how far a feed's numbers have come for an account, holding
-// the row; NotFound before the first.
+// Sequence reads the state of a feed's number sequence for an account and holds the row; NotFound
+// before the first number.
 func (tx *Tx) Sequence(feed, account string) (model.Sequence, error) {
 	if err := tx.take(rankSequence, feed+"/"+account); err != nil {
 		return model.Sequence{}, err
@@ -282,13 +284,13 @@ func scanSequence(r *sql.Rows) (s model.Sequence, err error) {
 	return s, err
 }
 
-// Sequences lists how far a feed's numbers have come, by account, one page of it.
+// Sequences lists the states of a feed's number sequences by account, one page of them.
 func (q *Q) Sequences(f model.FeedFilter) ([]model.Sequence, error) {
 	return collect(q, "Sequences", scanSequence,
 		sequenceColumns+` AND ($2 = '' OR account_id > $2) ORDER BY account_id LIMIT $3`, f.Feed, f.Cursor, most(f.Paging))
 }
 
-// PutSequence records how far a feed's numbers have come for an account.
+// PutSequence records the state of a feed's number sequence for an account.
 func (tx *Tx) PutSequence(feed string, s model.Sequence) error {
 	missing, err := json.Marshal(s.Missing)
 	if err != nil {
@@ -308,12 +310,12 @@ func (tx *Tx) PutSequence(feed string, s model.Sequence) error {
 	return err
 }
 
-// RemoveSequence forgets how far a feed's numbers have come for an account.
+// RemoveSequence deletes the state of a feed's number sequence for an account.
 func (tx *Tx) RemoveSequence(feed, account string) error {
 	return tx.execOne("RemoveSequence", `DELETE FROM feed_sequences WHERE feed = $1 AND account_id = $2`, feed, account)
 }
 
-// SubscribedFeed is a feed as one subscriber has it.
+// SubscribedFeed is a subscription with its feed's title, retention and types.
 type SubscribedFeed struct {
 	model.Subscription
 	Title, Retention string

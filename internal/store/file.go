@@ -18,7 +18,7 @@ type File struct {
 	Mode              uint32
 }
 
-// Content is where a version's bytes are and what they are.
+// Content is the location, size and hash of a version's bytes.
 type Content struct {
 	VersionID string
 	BlobID    string
@@ -69,8 +69,8 @@ func (q *Q) Versions(f File, p model.Paging) ([]model.Version, error) {
 		WHERE v.file_id = $1 AND v.id < $2 ORDER BY v.id DESC LIMIT $3`, f.FileID, before(p), most(p))
 }
 
-// VersionIDs lists versions of a file that are older than one, the newest first; ""
-// begins with the newest.
+// VersionIDs lists the ids of a file's versions that are older than one, the newest first; "" begins
+// with the newest.
 func (q *Q) VersionIDs(fileID, before string, limit int) ([]string, error) {
 	return collect(q, "VersionIDs", scanString, `SELECT id FROM versions WHERE file_id = $1 AND ($2 = '' OR id < $2)
 		ORDER BY id DESC LIMIT $3`, fileID, before, limit)
@@ -85,7 +85,7 @@ func (tx *Tx) PutFile(f File) error {
 	return err
 }
 
-// RemoveFile deletes a name. Its versions stay until somebody lets go of them.
+// RemoveFile deletes a name. Its versions stay until DropVersion.
 func (tx *Tx) RemoveFile(dir, name string) error {
 	return tx.execOne("RemoveFile", `DELETE FROM files WHERE dir_id = $1 AND name = $2`, dir, []byte(name))
 }
@@ -96,8 +96,8 @@ func (tx *Tx) MoveFile(f File, dir, name string) error {
 		f.DirID, []byte(f.Name), dir, []byte(name))
 }
 
-// AdoptVersions makes the versions of one file those of another, and holds on
-// it too: what a rename onto an existing name does to the history.
+// AdoptVersions moves all versions of one file to another, with the holds on the file. It is for a
+// rename onto an existing name.
 func (tx *Tx) AdoptVersions(from, to string) error {
 	if _, err := tx.exec("AdoptVersions", `UPDATE versions SET file_id = $2 WHERE file_id = $1`, from, to); err != nil {
 		return err
@@ -112,7 +112,7 @@ func (tx *Tx) AdoptVersions(from, to string) error {
 	return err
 }
 
-// SetFileTimes changes what a name shows as its time and mode.
+// SetFileTimes sets a file's modification time and mode.
 func (tx *Tx) SetFileTimes(dir, name string, mtime time.Time, mode uint32) error {
 	return tx.bookOne("SetFileTimes", `UPDATE files SET mtime = $3, mode = $4 WHERE dir_id = $1 AND name = $2`,
 		dir, []byte(name), micros(mtime), int64(mode))
@@ -130,7 +130,8 @@ type Version struct {
 var versionInserts = inserts(8, `INSERT INTO versions (id, file_id, user_id, blob_id, hash_state, actor, stored_at,
 	class) VALUES`, "")
 
-// AddVersion records a version of a file. The blob's reference is taken apart.
+// AddVersion records a version of a file. It does not count the blob's reference; AddBlob or RefBlob
+// does.
 func (tx *Tx) AddVersion(v Version) error { return tx.AddVersions([]Version{v}) }
 
 // AddVersions records versions.
@@ -143,8 +144,8 @@ func (tx *Tx) AddVersions(list []Version) error {
 	return insert(tx.exec, "AddVersions", &versionInserts, rows)
 }
 
-// DropVersion deletes a version, and returns the blob that it refers to. The
-// reference stays.
+// DropVersion deletes a version and returns the id of its blob. The caller releases the reference
+// (ReleaseBlob).
 func (tx *Tx) DropVersion(id string) (blob string, err error) {
 	if err := tx.scanOne("DropVersion", `SELECT blob_id FROM versions WHERE id = $1`, []any{id}, &blob); err != nil {
 		return "", err
@@ -152,13 +153,13 @@ func (tx *Tx) DropVersion(id string) (blob string, err error) {
 	return blob, tx.execOne("DropVersion", `DELETE FROM versions WHERE id = $1`, id)
 }
 
-// FileOfVersion finds the name that shows a version now; NotFound when none does.
+// FileOfVersion finds the file of which a version is the current one; NotFound if there is none.
 func (q *Q) FileOfVersion(versionID string) (File, error) {
 	return one(q, "FileOfVersion", scanFile, `SELECT f.dir_id, f.name, f.file_id, f.version_id, f.size, f.mtime, f.mode
 		FROM versions v JOIN files f ON f.file_id = v.file_id AND f.version_id = v.id WHERE v.id = $1`, versionID)
 }
 
-// VersionOfDelivery is the version that a delivery placed.
+// VersionOfDelivery returns the id of the version that a delivery placed.
 func (q *Q) VersionOfDelivery(id string) (version string, err error) {
 	err = q.scanOne("VersionOfDelivery", `SELECT version_id FROM deliveries WHERE id = $1`, []any{id}, &version)
 	return version, err

@@ -31,8 +31,8 @@ func inserts(columns int, head, tail string) (out [rowsAtOnce]string) {
 	return out
 }
 
-// insert adds rows with exec or book, and with the statements that inserts made. Each
-// row has its parameters.
+// insert adds rows with the statements that inserts made. add is Tx.exec or Tx.book. Each row is the
+// list of its parameters.
 func insert(add func(op, query string, args ...any) (int64, error), op string, into *[rowsAtOnce]string,
 	rows [][]any) error {
 	for part := range slices.Chunk(rows, rowsAtOnce) {

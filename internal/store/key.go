@@ -48,16 +48,16 @@ func (q *Q) KeysHeldBy(contactID string) ([]model.Key, error) {
 		ORDER BY k.id`, contactID)
 }
 
-// KeysDue lists up to limit keys that have not been revoked and need attention
-// before a time: they expire or retire by then, or were made before old.
+// KeysDue lists up to limit keys with ids above after that are not revoked and need attention: they
+// expire or retire before by, or were made before old.
 func (q *Q) KeysDue(by, old time.Time, after string, limit int) ([]model.Key, error) {
 	return collect(q, "KeysDue", scanKey, keyColumns+` WHERE k.id > $3 AND k.revoked_at IS NULL
 		AND (k.expires_at < $1 OR k.retires_at < $1 OR k.created_at < $2) ORDER BY k.id LIMIT $4`,
 		micros(by), micros(old), after, limit)
 }
 
-// KeysEnding lists up to limit keys, not revoked, whose overlap is over or
-// which have expired, and nothing was done about it yet.
+// KeysEnding lists up to limit keys that are not revoked and whose retirement is due, or that have
+// expired without a notice of it (key.expired) yet.
 func (q *Q) KeysEnding(now time.Time, limit int) ([]model.Key, error) {
 	return collect(q, "KeysEnding", scanKey, keyColumns+` WHERE k.revoked_at IS NULL
 		AND (k.retires_at <= $1 OR (k.expires_at <= $1
@@ -76,8 +76,7 @@ func (tx *Tx) AddKey(userID string, k model.Key) error {
 	return err
 }
 
-// SetKey changes what may change of a key: holder, flag, expiry, and whether
-// it is frozen.
+// SetKey changes a key's holder, flag and expiry, and whether it is frozen.
 func (tx *Tx) SetKey(k model.Key) error {
 	if err := tx.take(rankKey, k.ID); err != nil {
 		return err
@@ -87,7 +86,7 @@ func (tx *Tx) SetKey(k model.Key) error {
 		k.ID, k.HolderID, k.Flag, timeNull(k.ExpiresAt), timeNull(k.FrozenAt), k.FrozenByID)
 }
 
-// ReplaceKey makes a key retire in favour of another.
+// ReplaceKey makes a key retire at a time, replaced by another key.
 func (tx *Tx) ReplaceKey(keyID, byID string, at time.Time) error {
 	if err := tx.take(rankKey, keyID); err != nil {
 		return err
@@ -113,8 +112,8 @@ type KeyUse struct {
 	At                     time.Time
 }
 
-// LockKeys holds every user's record of some keys, as far as they are not
-// revoked, and the links that hand them over.
+// LockKeys holds the records of some keys that are not revoked, of every user, and the waiting links
+// that hand these keys over.
 func (tx *Tx) LockKeys(fingerprints []string) error {
 	if len(fingerprints) == 0 {
 		return nil
@@ -132,8 +131,8 @@ func (tx *Tx) LockKeys(fingerprints []string) error {
 	return err
 }
 
-// KeysUsed notes where keys last logged in from. What they replace then retires
-// after grace at the latest.
+// KeysUsed records the last log-in with each key. The keys that it replaced retire grace after that
+// log-in at the latest.
 func (tx *Tx) KeysUsed(list []KeyUse, grace time.Duration) error {
 	for len(list) > 0 {
 		n := min(len(list), sealAtOnce)
@@ -166,7 +165,7 @@ func (tx *Tx) keyUsed(u KeyUse, grace time.Duration) error {
 	return err
 }
 
-// Burned finds a burned key; NotFound when it is none.
+// Burned finds a burned key; NotFound if the key is not burned.
 func (q *Q) Burned(fingerprint string) (model.BurnedKey, error) {
 	return one(q, "Burned", func(r *sql.Rows) (b model.BurnedKey, err error) {
 		err = r.Scan(&b.Fingerprint, &b.How, &b.Why, &b.Actor, stamp{&b.At})
@@ -184,8 +183,8 @@ func (q *Q) BurnedKeys(p model.Paging) ([]model.BurnedKey, error) {
 		WHERE at < $1 OR at = $1 AND fingerprint < $2 ORDER BY at DESC, fingerprint DESC LIMIT $3`, at, fingerprint, most(p))
 }
 
-// Burn bars a fingerprint for ever. What was only suspected becomes certain;
-// otherwise the first reason stays.
+// Burn bars a fingerprint for ever. A later entry replaces an earlier one only if that was "suspected"
+// and the later one is not.
 func (tx *Tx) Burn(b model.BurnedKey) error {
 	_, err := tx.exec("Burn", `INSERT INTO burned_keys (fingerprint, how, why, actor, at) VALUES ($1, $2, $3, $4, $5)
 		ON CONFLICT (fingerprint) DO UPDATE SET how = excluded.how, why = excluded.why, actor = excluded.actor,
@@ -205,8 +204,8 @@ func scanPending(r *sql.Rows) (p model.PendingKey, err error) {
 	return p, err
 }
 
-// PendingKeys lists the keys that wait, of one user or of all, the newest first, one page
-// of them.
+// PendingKeys lists keys that wait for approval, of one user or of all, the newest first, one page of
+// them.
 func (q *Q) PendingKeys(userID string, p model.Paging) ([]model.PendingKey, error) {
 	at, key := latest(p)
 	return collect(q, "PendingKeys", scanPending, pendingColumns+` WHERE ($1 = '' OR p.user_id = $1)
@@ -214,13 +213,14 @@ func (q *Q) PendingKeys(userID string, p model.Paging) ([]model.PendingKey, erro
 		ORDER BY p.last_at DESC, p.fingerprint || p.user_id DESC LIMIT $4`, userID, at, key, most(p))
 }
 
-// PendingKey finds a key that waits for a user.
+// PendingKey finds a user's key that waits for approval.
 func (q *Q) PendingKey(userID, fingerprint string) (model.PendingKey, error) {
 	return one(q, "PendingKey", scanPending, pendingColumns+` WHERE p.user_id = $1 AND p.fingerprint = $2`, userID,
 		fingerprint)
 }
 
-// AddPending notes an unknown key, and keeps the user's newest ones.
+// AddPending records that a user's client offered an unknown key, and deletes the user's oldest
+// entries beyond keep.
 func (tx *Tx) AddPending(p model.PendingKey, keep int) error {
 	_, err := tx.book("AddPending", `INSERT INTO pending_keys (user_id, fingerprint, type, bits, public, address, client,
 		first_at, last_at, times)
@@ -237,8 +237,7 @@ func (tx *Tx) AddPending(p model.PendingKey, keep int) error {
 	return err
 }
 
-// DropPending takes a key off the list of those that wait; for every user when
-// userID is "".
+// DropPending deletes a key that waits for approval; for every user if userID is "".
 func (tx *Tx) DropPending(userID, fingerprint string) error {
 	_, err := tx.exec("DropPending", `DELETE FROM pending_keys WHERE fingerprint = $2 AND ($1 = '' OR user_id = $1)`,
 		userID, fingerprint)

@@ -17,40 +17,40 @@ import (
 
 // How the lease is kept (docs/decisions/0014-lease.md).
 const (
-	leaseTime   = 10 * time.Second // without a renewal
+	leaseTime   = 10 * time.Second // after which a lease that was not renewed expires
 	renewEvery  = 2 * time.Second
-	renewTime   = 3 * time.Second // for the answer
+	renewTime   = 3 * time.Second // for the database's answer
 	lookEvery   = 250 * time.Millisecond
 	releaseTime = 2 * time.Second
-	takeOver    = 45 * time.Second // for the transactions of the holder before to end; the server ends idle ones
+	takeOver    = 45 * time.Second // limit on waiting for the last holder's transactions; the server ends idle ones
 )
 
-// ErrLeaseLost is in the chain of an error when another process holds the
-// database's lease. This one will never write again.
+// ErrLeaseLost is in the chain of an error when another process holds the database's lease. This
+// process never writes again.
 var ErrLeaseLost = errors.New("another process has taken the lease over")
 
-// Holder is who wants the lease.
+// Holder identifies the process that takes the lease.
 type Holder struct {
-	Name string // what others are told
+	Name string // shown to other processes
 
-	// Lock names a lock that the process holds for as long as it lives, the same
-	// after a restart and different for everybody else: a holder with the same
-	// lock is dead, and its lease is taken over at once. Empty if there is none.
+	// Lock names a lock that the process holds while it lives. The name is the same after a restart,
+	// and no other server has it. So a holder with the same name is dead, and its lease is taken over
+	// at once. Empty if there is no such lock.
 	Lock string
 
 	Log *slog.Logger
 }
 
-// lease is the right to be the only one who writes into a database.
+// lease is the exclusive right to write into a database.
 type lease struct {
 	who   Holder
-	db    *sql.DB // one connection, which no transaction can keep busy
+	db    *sql.DB // a connection of its own, so that transactions cannot keep it busy
 	link  *link
 	term  int64
-	start time.Time    // of the process's own, monotonic time
-	until atomic.Int64 // since start: when the lease ends unless it is renewed
+	start time.Time    // origin of until; its monotonic reading is used
+	until atomic.Int64 // when the lease ends unless it is renewed, as a time.Duration since start
 
-	lost     chan struct{} // closed once it is another's
+	lost     chan struct{} // closed once another process has the lease
 	losing   sync.Once
 	stop     chan struct{}
 	stopping sync.Once
@@ -72,7 +72,7 @@ func (s *Store) Lost() <-chan struct{} {
 
 const microsNow = `CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)`
 
-// found is the lease as it stands.
+// found is the lease's row. left is the time until it expires.
 type found struct {
 	term                 int64
 	holder, lock         string
@@ -87,14 +87,14 @@ func (l *lease) look(ctx context.Context) (f found, err error) {
 	return f, err
 }
 
-// free reports whether the lease can be taken: nobody's, expired, or that of a
-// process whose lock we have.
+// free reports whether the lease can be taken: it has no holder, has expired, or its holder has our
+// lock name and so is dead.
 func (l *lease) free(f found) bool {
 	return f.left <= 0 || f.holder == "" || l.who.Lock != "" && f.lock == l.who.Lock
 }
 
-// acquire takes the lease and begins to renew it. While another has it, it
-// waits until that one renews it, and fails; or until it has expired.
+// acquire takes the lease and starts to renew it. While another process holds it, acquire waits. If
+// that process renews the lease, acquire fails as Conflict; if the lease expires, acquire takes it.
 func (l *lease) acquire(ctx context.Context) error {
 	first, err := l.look(ctx)
 	if err != nil {
@@ -118,7 +118,7 @@ func (l *lease) acquire(ctx context.Context) error {
 		if now, err = l.look(ctx); err != nil {
 			return err
 		}
-		if !l.free(now) && (now.term != first.term || now.expires != first.expires) { // it lives
+		if !l.free(now) && (now.term != first.term || now.expires != first.expires) { // the holder lives
 			return fault.E("store.Open", fault.Conflict, "Another sallyport serves this database: %s, since %s.",
 				now.holder, fromMicros(now.since).Format("2006-01-02 15:04:05 MST")).
 				WithHint("stop that one first; one server at a time uses a database")
@@ -126,9 +126,8 @@ func (l *lease) acquire(ctx context.Context) error {
 	}
 }
 
-// take makes the lease ours under the next term, unless somebody was faster.
-// It waits for every transaction of the terms before: what the database says
-// from then on is final.
+// take takes the lease under the next term; it returns false if another process was faster. It waits
+// for every transaction of earlier terms, so none of them commits afterwards.
 func (l *lease) take(ctx context.Context, f found) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, takeOver)
 	defer cancel()
@@ -165,9 +164,9 @@ func (l *lease) take(ctx context.Context, f found) (bool, error) {
 	return true, nil
 }
 
-// begin puts together what begins a transaction, in one round trip of prepared
-// statements, and says whether the term is ours. The last statement sees what a
-// take-over wrote that the one before had to wait for.
+// begin queues the statements that begin a transaction, for one round trip, and sets ours to whether
+// the term is still ours. The last statement starts after the lock was granted, so it sees a take-over
+// that the lock waited for.
 func (l *lease) begin(b *pgx.Batch, ours *bool) {
 	b.Queue(`begin isolation level read committed`)
 	b.Queue(`select pg_advisory_xact_lock_shared($1)`, int64(fenceLock))
@@ -175,7 +174,7 @@ func (l *lease) begin(b *pgx.Batch, ours *bool) {
 		QueryRow(func(r pgx.Row) error { return r.Scan(ours) })
 }
 
-// join does for a transaction of the job library's pool what begin does.
+// join fences a transaction of the job library's pool, as begin does for those of Write.
 func (l *lease) join(ctx context.Context, tx *sql.Tx) error {
 	if err := l.check(); err != nil {
 		return err
@@ -194,8 +193,8 @@ func (l *lease) join(ctx context.Context, tx *sql.Tx) error {
 	return nil
 }
 
-// check fails when a transaction cannot be ours. While nothing answers, the
-// lease may be another's by now, for all that is known here.
+// check fails if the lease is lost or may have expired. Without a renewal in time, another process may
+// have taken it.
 func (l *lease) check() error {
 	select {
 	case <-l.lost:
@@ -209,7 +208,7 @@ func (l *lease) check() error {
 		WithHint("the lease of the database could not be renewed; see the log")
 }
 
-// lose notes that the lease is another's, and returns the error for it.
+// lose records that another process has the lease, and returns the error for it.
 func (l *lease) lose() error {
 	l.losing.Do(func() { close(l.lost) })
 	return fault.Wrap("store.Write", fault.Unavailable, ErrLeaseLost)
@@ -237,8 +236,8 @@ func (l *lease) renewUntilLost() {
 	}
 }
 
-// renew extends the lease. One that has expired is renewed as well, if nobody
-// has taken it: the database was away.
+// renew extends the lease. An expired lease (the database was unreachable) is renewed as well, unless
+// another process has taken it.
 func (l *lease) renew() error {
 	ctx, cancel := context.WithTimeout(context.Background(), renewTime)
 	defer cancel()
@@ -256,7 +255,7 @@ func (l *lease) renew() error {
 		return l.lose()
 	}
 	l.until.Store(int64(sent.Sub(l.start) + leaseTime))
-	l.link.heard() // it had more time than the others have in a silence
+	l.link.heard() // renewTime is longer than quickTime, so it may succeed before other statements do
 	return nil
 }
 

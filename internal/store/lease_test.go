@@ -17,13 +17,13 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 )
 
-// open opens a store as the node of a name, which has a lock of that name.
+// open opens a store as the node with a name; the node's lock has the same name.
 func open(url, name string) (*store.Store, error) {
 	return store.Open(context.Background(),
 		store.Options{URL: url, Holder: &store.Holder{Name: name, Lock: name, Log: slog.New(slog.DiscardHandler)}})
 }
 
-// mustOpen is open, until the test ends.
+// mustOpen is open; the store is closed when the test ends.
 func mustOpen(t *testing.T, url, name string) *store.Store {
 	t.Helper()
 	s, err := open(url, name)
@@ -278,7 +278,7 @@ func TestLease(t *testing.T) {
 	})
 }
 
-// locksWanted counts who waits for an advisory lock in a database.
+// locksWanted counts the waiters for advisory locks in a database.
 func locksWanted(t *testing.T, url string) (n int) {
 	t.Helper()
 	db, err := sql.Open("pgx", url)
@@ -289,7 +289,7 @@ func locksWanted(t *testing.T, url string) (n int) {
 	return n
 }
 
-// TestLeaseSurvivesRestart crashes PostgreSQL under load: the holder goes on.
+// TestLeaseSurvivesRestart crashes PostgreSQL under load: the holder keeps the lease.
 func TestLeaseSurvivesRestart(t *testing.T) {
 	pg := testkit.Postgres(t)
 	url := pg.Database(t)
@@ -303,7 +303,7 @@ func TestLeaseSurvivesRestart(t *testing.T) {
 				case <-stop:
 					return
 				default:
-					_ = set(s, "load", "x") // it fails while the database is away
+					_ = set(s, "load", "x") // fails while the database is away
 				}
 			}
 		})
@@ -324,14 +324,14 @@ func TestLeaseSurvivesRestart(t *testing.T) {
 	}
 }
 
-// TestOutcome: what a failed COMMIT means is never guessed. Each fault is
-// compared with what is in the database.
+// TestOutcome: the outcome of a failed COMMIT is never guessed. Each fault is compared with what is in
+// the database.
 func TestOutcome(t *testing.T) {
 	pg := testkit.Postgres(t)
 	url := pg.Database(t)
 	p := testkit.PostgresProxy(t, url)
 	s := mustOpen(t, p.URL, "first")
-	testkit.Must(t, set(s, "a", "0")) // prepared
+	testkit.Must(t, set(s, "a", "0")) // so that the statements are prepared
 	check := func(what string, err error, unknown, stored bool) {
 		t.Helper()
 		if err == nil || errors.Is(err, store.ErrOutcomeUnknown) != unknown || !fault.Is(err, fault.Unavailable) {
@@ -374,7 +374,7 @@ func TestOutcome(t *testing.T) {
 		t.Fatalf("after a failed statement: %v", err)
 	}
 
-	// The server refuses at COMMIT: a constraint that is checked there.
+	// The server refuses COMMIT, because of a deferred constraint.
 	db, err := sql.Open("pgx", url)
 	testkit.Must(t, err)
 	defer db.Close()
@@ -388,14 +388,14 @@ func TestOutcome(t *testing.T) {
 	check("refused", set(s, "refused", "x"), false, false)
 }
 
-// TestSilence cuts the packets off without a reset: nothing waits for longer
-// than it may, and everything recovers by itself.
+// TestSilence drops packets without a TCP reset: no call waits longer than its limit, and everything
+// recovers by itself.
 func TestSilence(t *testing.T) {
 	pg := testkit.Postgres(t)
 	url := pg.Database(t)
 	p := testkit.PostgresProxy(t, url)
 	s := mustOpen(t, p.URL, "first")
-	fill := func() { // the pool, as far as it goes
+	fill := func() { // opens connections until the pool is full
 		var work sync.WaitGroup
 		for range 24 {
 			work.Go(func() { _ = set(s, "a", "1") })
@@ -447,7 +447,7 @@ func TestSilence(t *testing.T) {
 	release()
 	p.Blackhole(false)
 
-	// Connections that stay dead, although new ones work.
+	// Old connections stay dead, although new ones work.
 	testkit.Eventually(t, "it writes again", func() bool { return set(s, "d", "1") == nil })
 	select {
 	case <-s.Lost():

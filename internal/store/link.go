@@ -31,19 +31,19 @@ func (q *Q) Link(id string) (model.Link, error) {
 	return one(q, "Link", scanLink, linkColumns+` WHERE l.id = $1`, id)
 }
 
-// LinksOfKey lists the links that hand over a key, opened ones included;
-// what was revoked or expired reached nobody.
+// LinksOfKey lists the waiting and the opened links that hand over a key. Revoked and expired links
+// delivered nothing.
 func (q *Q) LinksOfKey(fingerprint string) ([]model.Link, error) {
 	return collect(q, "LinksOfKey", scanLink, linkColumns+` WHERE l.fingerprint = $1 AND l.state IN ('waiting', 'opened')
 		ORDER BY l.id`, fingerprint)
 }
 
-// LinkByToken finds a link by the hash of what its holder has.
+// LinkByToken finds a link by the hash of its token.
 func (q *Q) LinkByToken(token []byte) (model.Link, error) {
 	return one(q, "LinkByToken", scanLink, linkColumns+` WHERE l.token = $1`, token)
 }
 
-// AddLink records a link with its sealed content.
+// AddLink records a waiting link with the hash of its token and its sealed content.
 func (tx *Tx) AddLink(l model.Link, token, sealed []byte) error {
 	_, err := tx.exec("AddLink", `INSERT INTO links (id, token, kind, user_id, contact_id, fingerprint, sealed, state,
 		created_at, expires_at, opened_from)
@@ -53,8 +53,8 @@ func (tx *Tx) AddLink(l model.Link, token, sealed []byte) error {
 	return err
 }
 
-// OpenLink takes a waiting link's sealed content out, once: whoever comes
-// second finds NotFound.
+// OpenLink marks a waiting link as opened, erases its sealed content and returns it. If the link is
+// not waiting any more, or has expired, it is NotFound.
 func (tx *Tx) OpenLink(token []byte, from string, at time.Time) (sealed []byte, err error) {
 	var id string
 	if err := tx.scanOne("OpenLink", `SELECT id, sealed FROM links WHERE token = $1 AND state = 'waiting'
@@ -70,8 +70,8 @@ func (tx *Tx) OpenLink(token []byte, from string, at time.Time) (sealed []byte, 
 		WHERE token = $1 AND state = 'waiting'`, token, micros(at), from)
 }
 
-// LockLink waits for whoever is changing a link, holds it until the transaction
-// ends, and returns the state that it has then.
+// LockLink holds a link's row until the transaction ends, after waiting for other transactions that
+// change it, and returns its state.
 func (tx *Tx) LockLink(token []byte) (state model.LinkState, err error) {
 	var id string
 	if err := tx.scanOne("LockLink", `SELECT id, state FROM links WHERE token = $1 `+tx.s.dialect.lock, []any{token}, &id,
@@ -81,7 +81,7 @@ func (tx *Tx) LockLink(token []byte) (state model.LinkState, err error) {
 	return state, tx.take(rankLink, id)
 }
 
-// RevokeLink ends a waiting link, and forgets what it held.
+// RevokeLink ends a waiting link and erases its content.
 func (tx *Tx) RevokeLink(id string, at time.Time) error {
 	if err := tx.take(rankLink, id); err != nil {
 		return err
@@ -112,7 +112,7 @@ func (tx *Tx) RevokeLinksOfKey(fingerprint string, at time.Time) error {
 	return err
 }
 
-// ExpireLinks ends the links whose time is over, and says which.
+// ExpireLinks marks up to 1,000 overdue links as expired and returns those that this call changed.
 func (tx *Tx) ExpireLinks(now time.Time) ([]model.Link, error) {
 	over, err := collect(&tx.Q, "ExpireLinks", scanLink,
 		linkColumns+` WHERE l.state = 'waiting' AND l.expires_at <= $1 ORDER BY l.id LIMIT 1000`, micros(now))
@@ -129,7 +129,7 @@ func (tx *Tx) ExpireLinks(now time.Time) ([]model.Link, error) {
 		if err != nil {
 			return nil, err
 		}
-		if n > 0 { // else another node was faster, or it was opened meanwhile
+		if n > 0 { // else another node expired it, or it was opened meanwhile
 			ended = append(ended, l)
 		}
 	}
@@ -148,15 +148,15 @@ func scanNotice(r *sql.Rows) (n model.Notice, err error) {
 	return n, err
 }
 
-// Notices lists what people should be told, the oldest first, one page of it.
+// Notices lists notices for people, the oldest first, one page of them.
 func (q *Q) Notices(f model.NoticeFilter) ([]model.Notice, error) {
 	return collect(q, "Notices", scanNotice, noticeColumns+` WHERE ($1 = 1 OR n.done_at IS NULL) AND n.id > $2
 		ORDER BY n.id LIMIT $3`,
 		flag(f.All), f.Cursor, most(f.Paging))
 }
 
-// AddNotice records a notice, unless the same was said before; it reports
-// whether it was new.
+// AddNotice records a notice, unless there is one with the same user, kind, fingerprint and mark. It
+// reports whether it was new.
 func (tx *Tx) AddNotice(n model.Notice) (bool, error) {
 	rows, err := tx.book("AddNotice", `INSERT INTO notices (id, at, kind, user_id, fingerprint, mark, roles, text)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (user_id, kind, fingerprint, mark) DO NOTHING`,
@@ -164,7 +164,7 @@ func (tx *Tx) AddNotice(n model.Notice) (bool, error) {
 	return rows > 0, err
 }
 
-// NoticeDone notes that people were told.
+// NoticeDone marks an open notice as done; NotFound if it was done already.
 func (tx *Tx) NoticeDone(id string, at time.Time) error {
 	return tx.execOne("NoticeDone", `UPDATE notices SET done_at = $2 WHERE id = $1 AND done_at IS NULL`, id, micros(at))
 }

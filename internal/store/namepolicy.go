@@ -9,8 +9,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// NamePolicies lists what names mean for users and in folders, where that is not as
-// configured.
+// NamePolicies lists the file name rules of users and folders that differ from the configuration.
 func (q *Q) NamePolicies() ([]model.NamePolicy, error) {
 	return collect(q, "NamePolicies", func(r *sql.Rows) (p model.NamePolicy, err error) {
 		var lists [3]sql.NullString
@@ -34,7 +33,8 @@ func (q *Q) NamePolicies() ([]model.NamePolicy, error) {
 		FROM name_policies p LEFT JOIN users u ON u.id = p.user_id ORDER BY p.folder, u.name`)
 }
 
-// PutNamePolicy records what names mean for a user, in a folder, or both.
+// PutNamePolicy records or replaces the file name rules for a user, for a folder, or for a user's
+// folder.
 func (tx *Tx) PutNamePolicy(p model.NamePolicy, actor string, at time.Time) error {
 	lists := make([]any, 3)
 	for i, from := range [][]string{p.Temporary, p.Doubtful, p.Ignored} {
@@ -59,7 +59,7 @@ func (tx *Tx) PutNamePolicy(p model.NamePolicy, actor string, at time.Time) erro
 	return err
 }
 
-// RemoveNamePolicy forgets what names mean for a user, in a folder, or both.
+// RemoveNamePolicy deletes the file name rules for a user, for a folder, or for a user's folder.
 func (tx *Tx) RemoveNamePolicy(userID, folder string) error {
 	return tx.execOne("RemoveNamePolicy", `DELETE FROM name_policies WHERE user_id = $1 AND folder = $2`, userID, folder)
 }

@@ -22,8 +22,8 @@ func scanConnection(r *sql.Rows) (c model.Connection, err error) {
 	return c, err
 }
 
-// Connections lists the newest connections of which a column, "reference",
-// "address", "user_name" or "fingerprint", has a value.
+// Connections lists the newest connections with a value in a column: "reference", "address",
+// "user_name" or "fingerprint".
 func (q *Q) Connections(column, value string, limit int) ([]model.Connection, error) {
 	query := map[string]string{
 		"reference":   ` WHERE reference = $1 ORDER BY at DESC LIMIT $2`,
@@ -34,8 +34,8 @@ func (q *Q) Connections(column, value string, limit int) ([]model.Connection, er
 	return collect(q, "Connections", scanConnection, connectionColumns+query, value, limit)
 }
 
-// AddConnection records a connection; its end comes later, if it logged in.
-// It may be tried again when the outcome is not known.
+// AddConnection records a connection; if it logged in, EndConnection completes it. It may be repeated
+// after an unknown outcome: a recorded reference is left alone.
 func (tx *Tx) AddConnection(c model.Connection) error {
 	_, err := tx.book("AddConnection", `INSERT INTO connections (reference, at, address, user_name, client, algorithms,
 		offered, methods,
@@ -55,13 +55,14 @@ func (tx *Tx) EndConnection(c model.Connection) error {
 	return err
 }
 
-// Address is when somebody last got in from an address, and last did not; zero is never.
+// Address holds the times of the last successful and the last failed log-in from an address; zero
+// means never.
 type Address struct {
 	Address            string
 	LastOK, LastFailed time.Time
 }
 
-// Address reads what is known of an address; a stranger's is zero.
+// Address reads an address's row; the times of an unknown address are zero.
 func (q *Q) Address(address string) (a Address, err error) {
 	a.Address = address
 	err = q.scanOne("Address", `SELECT COALESCE((SELECT last_ok FROM addresses WHERE address = $1), 0),
@@ -70,7 +71,7 @@ func (q *Q) Address(address string) (a Address, err error) {
 	return a, err
 }
 
-// SeenAddress merges newer times into an address's row.
+// SeenAddress merges newer times into an address's row; a zero time leaves the stored one.
 func (tx *Tx) SeenAddress(a Address) error {
 	_, err := tx.book("SeenAddress", `INSERT INTO addresses (address, last_ok, last_failed) VALUES ($1, $2, $3)
 		ON CONFLICT (address) DO UPDATE SET last_ok = COALESCE(excluded.last_ok, addresses.last_ok),
@@ -88,7 +89,7 @@ type Observation struct {
 
 const observationColumns = 9
 
-// AddObservations records up to some dozens of observations with one statement.
+// AddObservations records observations with one statement, a few dozen at most.
 func (tx *Tx) AddObservations(list []Observation) error {
 	if len(list) == 0 {
 		return nil
@@ -134,7 +135,7 @@ func (q *Q) ObservationsOf(fingerprint, after string, limit int) ([]Observation,
 		WHERE fingerprint = $1 AND id > $2 ORDER BY id LIMIT $3`, fingerprint, after, limit)
 }
 
-// Counter reads a named counter; one that never counted is 0.
+// Counter reads a named counter; 0 if it does not exist.
 func (q *Q) Counter(name string) (n int64, err error) {
 	err = q.scanOne("Counter", `SELECT COALESCE((SELECT value FROM counters WHERE name = $1), 0)`, []any{name}, &n)
 	return n, err
@@ -159,7 +160,7 @@ type Refused struct {
 	Times, Addresses int64
 }
 
-// RefusedBetween sums up failed connections of a time, the most frequent first.
+// RefusedBetween sums up the failed connections in [from, to), the most frequent first.
 func (q *Q) RefusedBetween(from, to time.Time, limit int) ([]Refused, error) {
 	return collect(q, "RefusedBetween", func(r *sql.Rows) (v Refused, err error) {
 		err = r.Scan(&v.User, &v.Outcome, &v.Times, &v.Addresses)

@@ -17,19 +17,19 @@ type rank int
 // The order. Rows of one rank are taken in the order of their ids.
 const (
 	rankRun         rank = iota // a retention run
-	rankPublication             // whoever places it
+	rankPublication             // held while it is placed in mailboxes
 	rankSequence                // the numbers of a feed
-	rankExpectation             //
+	rankExpectation             // an expectation and its state
 	rankContact                 // a person, before the links that they were sent
 	rankMailbox                 // a user's tree, counts and keys
 	rankDrop                    // a received file
 	rankHolds                   // the gate of holds
 	rankDelivery                // how far a delivery was served
-	rankCount                   // a named count that is a lock, too
-	rankSetting                 // what the deployment remembers
+	rankCount                   // a named counter, also used as a lock
+	rankSetting                 // a setting of the deployment
 	rankKey                     // a user's record of a key
 	rankLink                    // a one-time link
-	rankBlob                    // references on stored bytes
+	rankBlob                    // references to stored bytes
 	rankHold                    // a hold
 	rankSeal                    // the sealing of the audit log
 	rankRevocation              // the gate of revocations: nothing comes after it
@@ -50,10 +50,9 @@ func (l lock) compare(other lock) int {
 
 func (l lock) String() string { return strings.TrimSpace(rankNames[l.rank] + " " + l.id) }
 
-// take notes that the transaction is about to hold a row. A row that comes
-// before one that is held already is a fault of the program, on every database
-// and whether or not anybody else is there: the two orders would deadlock one
-// day on PostgreSQL. What is held may be asked for again.
+// take records that the transaction is about to hold a row. A row that comes before one that is
+// already held is a bug, and fails as Internal, on every database and without other transactions
+// present: the two orders could deadlock on PostgreSQL. A held row may be asked for again.
 func (tx *Tx) take(r rank, id string) error {
 	want := lock{r, id}
 	if n := len(tx.held); n == 0 || want.compare(tx.held[n-1]) > 0 {
@@ -82,11 +81,10 @@ func (tx *Tx) lockRows(op string, r rank, query string, args ...any) ([]string, 
 	return ids, nil
 }
 
-// The gates are advisory locks on PostgreSQL, not rows: those who share a row's
-// lock let each other in past whoever waits to change it. Measured with 24
-// writers, an update of the row waited for up to 3 s; behind an advisory lock,
-// whose waiters form a queue, for 30 ms.
-const gates = 0x5a11 // the class of all of ours
+// On PostgreSQL the gates are advisory locks, not rows: transactions that share a row's lock go ahead
+// of one that waits to update the row. Measured with 24 writers, an update of the row waited for up to
+// 3 s; behind an advisory lock, whose waiters form a queue, for 30 ms.
+const gates = 0x5a11 // first key of all our advisory locks of two keys
 
 func gateRank(counter string) rank {
 	switch counter {
@@ -98,8 +96,8 @@ func gateRank(counter string) rank {
 	return rankSeal
 }
 
-// gate holds a counter's gate until the transaction ends; share: beside others
-// who share it. With one writer at a time there is nothing to hold.
+// gate holds a counter's gate until the transaction ends, in shared mode if share is set. On SQLite
+// there is nothing to hold, since it has one writer at a time.
 func (tx *Tx) gate(op, counter string, share bool) error {
 	r := gateRank(counter)
 	if err := tx.take(r, ""); err != nil || tx.s.dialect.single {

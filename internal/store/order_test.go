@@ -76,8 +76,8 @@ func TestLocksAreTakenInOneOrder(t *testing.T) {
 	})
 }
 
-// TestARevocationIsTheLastLock: whoever revokes waits for nothing any more, for
-// whatever it does afterwards in its function.
+// TestARevocationIsTheLastLock: a transaction that revokes takes the gate last, whatever its function
+// does after Revoke.
 func TestARevocationIsTheLastLock(t *testing.T) {
 	testkit.OnBoth(t, func(t *testing.T, url string) {
 		s, _ := testkit.OpenStore(t, url)
@@ -86,7 +86,7 @@ func TestARevocationIsTheLastLock(t *testing.T) {
 			if err := tx.Revoke(store.Revocation{UserID: "A", Reason: "lost"}, time.Now()); err != nil {
 				return err
 			}
-			return tx.Count("something", 1) // a lock that comes before
+			return tx.Count("something", 1) // a lock that ranks before the gate
 		}))
 		n, err := s.Read(ctx).RevocationNumber()
 		testkit.Must(t, err)
@@ -106,8 +106,7 @@ func TestARevocationIsTheLastLock(t *testing.T) {
 	})
 }
 
-// TestARevocationDoesNotStarve: logins that change something all the time share
-// the gate of revocations, one or another at every moment.
+// TestARevocationDoesNotStarve: a revocation gets the gate although logins share it at every moment.
 func TestARevocationDoesNotStarve(t *testing.T) {
 	s, _ := testkit.OpenStore(t, testkit.Postgres(t).Database(t))
 	ctx, stop := context.WithCancel(context.Background())

@@ -15,7 +15,7 @@ import (
 
 var eventInserts = inserts(4, `INSERT INTO outbox (id, at, type, body) VALUES`, "")
 
-// Emit writes events with the change that they tell of.
+// Emit writes events in the transaction of the change that they report.
 func (tx *Tx) Emit(events ...model.Event) error {
 	rows := make([][]any, len(events))
 	for i, e := range events {
@@ -28,9 +28,9 @@ func (tx *Tx) Emit(events ...model.Event) error {
 	return insert(tx.book, "Emit", &eventInserts, rows)
 }
 
-// Outbox takes events on their way out, the oldest first, holding their rows. Those
-// that wait for another try after now are left out. Of one that is damaged, only
-// the id is known.
+// Outbox lists events to hand out, the oldest first, and holds their rows. Rows held by other
+// transactions, and events whose next try is after now, are left out. An event whose body cannot be
+// read has only its ID.
 func (tx *Tx) Outbox(now time.Time, limit int) ([]model.Event, error) {
 	lock := tx.s.dialect.lock
 	if lock != "" {
@@ -64,8 +64,8 @@ func (tx *Tx) Emitted(events []model.Event) error {
 	return nil
 }
 
-// Postpone lets an event that could not be handed out wait until a time, and
-// returns how often that happened.
+// Postpone counts a failed try to hand out an event and delays the next try to until(tries). It
+// returns tries.
 func (tx *Tx) Postpone(id string, until func(tries int64) time.Time) (tries int64, err error) {
 	if err := tx.scanOne("Postpone", `SELECT tries FROM outbox WHERE id = $1`, []any{id}, &tries); err != nil {
 		return 0, err
@@ -75,7 +75,7 @@ func (tx *Tx) Postpone(id string, until func(tries int64) time.Time) (tries int6
 		micros(until(tries)))
 }
 
-// HasEvents reports whether any event waits to be handed out now.
+// HasEvents reports whether an event can be handed out now, or a message has no job yet.
 func (q *Q) HasEvents(now time.Time) (bool, error) {
 	var n int64
 	err := q.scanOne("HasEvents", `SELECT (SELECT COUNT(*) FROM (SELECT 1 FROM outbox WHERE retry_at <= $1 LIMIT 1) o)
@@ -83,7 +83,7 @@ func (q *Q) HasEvents(now time.Time) (bool, error) {
 	return n > 0, err
 }
 
-// Queue says how much waits.
+// Queue counts the waiting events and messages and the dead messages, and finds the oldest that waits.
 func (q *Q) Queue() (v model.Queue, err error) {
 	var events, messages time.Time
 	err = q.scanOne("Queue", `SELECT (SELECT COUNT(*) FROM outbox), (SELECT COALESCE(MIN(at), 0) FROM outbox),
@@ -136,7 +136,7 @@ func (tx *Tx) SetWebhook(w model.Webhook) error {
 		w.Name, w.URL, w.Secret, w.OldSecret, jsonList(w.Events), flag(w.Enabled), w.Note)
 }
 
-// RemoveWebhook forgets a receiver, and what was still to be sent to it.
+// RemoveWebhook deletes a receiver and its messages, except those that were sent.
 func (tx *Tx) RemoveWebhook(name string) error {
 	if _, err := tx.exec("RemoveWebhook", `DELETE FROM messages WHERE id IN
 		(SELECT id FROM messages WHERE channel = 'webhook' AND target = $1 AND state <> 'sent' ORDER BY id `+
@@ -179,7 +179,7 @@ func (q *Q) Messages(f model.MessageFilter) ([]model.Message, error) {
 		most(f.Paging))
 }
 
-// Tried records how a try to send went.
+// Tried records the result of a try to send.
 func (tx *Tx) Tried(id string, state model.MessageState, fault string, at time.Time) error {
 	tried, sent := micros(at), any(nil)
 	if state == model.MessageSent {
@@ -190,41 +190,41 @@ func (tx *Tx) Tried(id string, state model.MessageState, fault string, at time.T
 		id, state, fault, tried, sent)
 }
 
-// Resend makes a message new again.
+// Resend makes a dead, bounced or sent message new again; otherwise it is NotFound.
 func (tx *Tx) Resend(id string) error {
 	return tx.execOne("Resend", `UPDATE messages SET state = 'new', attempts = 0, error = '' WHERE id = $1
 		AND state IN ('dead', 'bounced', 'sent')`, id)
 }
 
-// Bounced marks mails to an address that came back since a time, and returns how many.
+// Bounced marks the mails sent to an address and made since a time as bounced, and returns how many.
 func (tx *Tx) Bounced(address string, since time.Time, fault string) (int64, error) {
 	return tx.exec("Bounced", `UPDATE messages SET state = 'bounced', error = $3 WHERE id IN (SELECT id FROM messages
 		WHERE channel = 'mail' AND LOWER(target) = LOWER($1) AND created_at >= $2 AND state = 'sent' ORDER BY id `+
 		tx.s.dialect.lock+`)`, address, micros(since), fault)
 }
 
-// ReturnedMail marks a mail as one that came back.
+// ReturnedMail marks one mail as bounced.
 func (tx *Tx) ReturnedMail(id, fault string) error {
 	return tx.execOne("ReturnedMail", `UPDATE messages SET state = 'bounced', error = $2 WHERE id = $1
 		AND channel = 'mail'`, id, fault)
 }
 
-// Requeue gives messages another job that got theirs before a time and were not
-// tried since, and returns how many.
+// Requeue makes up to pruneAtOnce messages new that were queued before a time and not tried since, so
+// that they get another job. It returns how many.
 func (tx *Tx) Requeue(before time.Time) (int64, error) {
 	return tx.book("Requeue", `UPDATE messages SET state = 'new' WHERE id IN
 		(SELECT id FROM messages WHERE state = 'queued' AND queued_at < $1 AND COALESCE(tried_at, 0) < $1 ORDER BY id
 		LIMIT $2 `+tx.s.dialect.lock+`)`, micros(before), pruneAtOnce)
 }
 
-// PruneMessages removes messages from before a time that wait for nothing.
+// PruneMessages removes up to pruneAtOnce messages from before a time that are sent, dead or bounced.
 func (tx *Tx) PruneMessages(before time.Time) (int64, error) {
 	return tx.book("PruneMessages", `DELETE FROM messages WHERE id IN
 		(SELECT id FROM messages WHERE created_at < $1 AND state IN ('sent', 'dead', 'bounced') ORDER BY id LIMIT $2 `+
 		tx.s.dialect.lock+`)`, micros(before), pruneAtOnce)
 }
 
-// NoticeMailed marks an open notice as told by mail; NotFound when it was.
+// NoticeMailed marks an open notice as told by mail; NotFound if it was done already.
 func (tx *Tx) NoticeMailed(id string, at time.Time) error {
 	return tx.bookOne("NoticeMailed", `UPDATE notices SET done_at = $2, mailed_at = $2 WHERE id = $1 AND done_at IS NULL`,
 		id, micros(at))
@@ -273,34 +273,35 @@ func (s *Store) NewMessages(ctx context.Context, tx *sql.Tx, limit int) (ids, ch
 	return ids, channels, s.wrap("NewMessages", rows.Err())
 }
 
-// QueuedMessage marks a message as having its job since a time.
+// QueuedMessage marks a new message as queued at a time.
 func (s *Store) QueuedMessage(ctx context.Context, tx *sql.Tx, id string, at time.Time) error {
 	_, err := tx.ExecContext(ctx, `UPDATE messages SET state = 'queued', queued_at = $2 WHERE id = $1 AND state = 'new'`,
 		id, micros(at))
 	return s.wrap("QueuedMessage", err)
 }
 
-// Digest is something that a user's technical contacts hear of once an hour.
+// Digest is one entry of the hourly digest for a user's technical contacts.
 type Digest struct {
 	ID, UserID, Kind, Detail string
 	At                       time.Time
 }
 
-// AddDigest remembers something for the next digest.
+// AddDigest adds an entry to a user's next digest.
 func (tx *Tx) AddDigest(d Digest) error {
 	_, err := tx.book("AddDigest", `INSERT INTO digests (id, user_id, at, kind, detail) VALUES ($1, $2, $3, $4, $5)`, d.ID,
 		d.UserID, micros(d.At), d.Kind, d.Detail)
 	return err
 }
 
-// DigestUsers lists users with something of a kind from before a time.
+// DigestUsers lists up to limit users, with ids above after, that have digest entries of a kind from
+// before a time.
 func (q *Q) DigestUsers(kind string, before time.Time, after string, limit int) ([]string, error) {
 	return collect(q, "DigestUsers", scanString, `SELECT DISTINCT user_id FROM digests WHERE id < $1 AND kind = $3
 		AND user_id > $4 ORDER BY user_id LIMIT $2`, exchange.FirstID(before), limit, kind, after)
 }
 
-// TakeDigest removes what a user's digest of a kind says from before a time, and
-// returns the first of it, with how many there were.
+// TakeDigest deletes a user's digest entries of a kind from before a time. It returns the first limit
+// of them, and how many there were.
 func (tx *Tx) TakeDigest(userID string, before time.Time, kind string,
 	limit int) (list []Digest, total int64, err error) {
 	edge := exchange.FirstID(before)

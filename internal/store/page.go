@@ -16,9 +16,9 @@ func most(p model.Paging) int64 {
 	return int64(p.Limit)
 }
 
-// latest is a page's start in a list that has the newest first, which a time and then a
-// text order: rows before it in that order were shown already. Services make the cursor with
-// LatestCursor; one that is not of this form starts at the first row.
+// latest returns where a page starts in a list sorted by a time and then a text, the newest first: the
+// page has the rows that sort below at and text. Services make the cursor with LatestCursor. A cursor
+// that cannot be parsed starts at the first row.
 func latest(p model.Paging) (at int64, text string) {
 	if _, err := fmt.Sscanf(p.Cursor, "%d %s", &at, &text); err != nil {
 		return math.MaxInt64, ""
@@ -26,7 +26,7 @@ func latest(p model.Paging) (at int64, text string) {
 	return at, text
 }
 
-// LatestCursor is where a list that has the newest first goes on after a row.
+// LatestCursor returns the cursor with which such a list continues after a row.
 func LatestCursor(at time.Time, text string) string { return fmt.Sprintf("%d %s", micros(at), text) }
 
 // lastID sorts behind every id, in any collation.

@@ -17,9 +17,9 @@ import (
 // beginTries is how many connections a transaction tries to begin on.
 const beginTries = 3
 
-// Transactions at a time. Those of one user wait for each other's mailbox anyway, and
-// each holds a connection meanwhile; some connections are always left to those who
-// only read.
+// How many transactions run at a time. Those of one user wait for the same mailbox row anyway, and
+// each holds a connection meanwhile. The total is below the size of the pool, so that reads always
+// find a connection.
 const (
 	atATime       = 16
 	userAtATime   = 3
@@ -34,8 +34,8 @@ func partyAtATime(party string) int {
 	return userAtATime
 }
 
-// enterTime is how long a transaction waits for its turn. That others are slow says
-// nothing against the database.
+// enterTime is how long a transaction waits for its turn. Running out of it does not mark the database
+// as silent.
 const enterTime = 8 * time.Second
 
 func (s *Store) enter(party string) error {
@@ -45,10 +45,11 @@ func (s *Store) enter(party string) error {
 	return fault.Wrap("store.Write", fault.Unavailable, err)
 }
 
-// writeParallel runs fn on PostgreSQL, again after a deadlock. All tries share
-// one deadline, COMMIT included. No context of a caller ends a transaction.
+// writeParallel runs fn on PostgreSQL, and up to three times more after a deadlock or a serialization
+// failure. All tries share one deadline, COMMIT included. A caller's context does not end a
+// transaction.
 func (s *Store) writeParallel(party string, fn func(*Tx) error) error {
-	if s.again != nil { // what others commit must not show between two runs
+	if s.again != nil { // commits of other transactions must not show between the two runs
 		s.alone.Lock()
 		defer s.alone.Unlock()
 	}
@@ -110,10 +111,9 @@ func (s *Store) commit(ctx context.Context, conn *sql.Conn) (tag string, err err
 	return tag, err
 }
 
-// endAt ends whatever the connection waits for at the deadline of ctx. A
-// context that can end costs database/sql a goroutine for each query; this is
-// one timer for all queries of a transaction. A connection that was ended in a
-// transaction is not used again.
+// endAt makes reads and writes of the connection fail at the deadline of ctx. With a context that can
+// be cancelled, database/sql starts a goroutine for each query; this is one timer for all queries of a
+// transaction. A connection that was ended in a transaction is not used again.
 func endAt(ctx context.Context, conn *sql.Conn) (stop func()) {
 	deadline, _ := ctx.Deadline()
 	var timer *time.Timer
@@ -129,11 +129,10 @@ func endAt(ctx context.Context, conn *sql.Conn) (stop func()) {
 	}
 }
 
-// refused reports whether a COMMIT has certainly not taken effect. An ERROR of
-// the server's own rolls back. FATAL may come after the fact, since the server
-// ends sessions between a commit and its answer; but a session that ended
-// because its transaction was idle had not begun to commit. The classes 08 and
-// 40003 are a pooler's words for not knowing.
+// refused reports whether a COMMIT has certainly not taken effect. A server error of severity ERROR
+// means a rollback. FATAL may follow a completed commit, since the server may end the session between
+// the commit and its answer. An exception is 25P03: a session that ended because its transaction was
+// idle had not begun to commit. Poolers report an unknown outcome with class 08 or code 40003.
 func refused(err error) bool {
 	if errors.Is(err, errNotSent) {
 		return true
@@ -145,8 +144,8 @@ func refused(err error) bool {
 	return e.SeverityUnlocalized == "ERROR" || e.Code == "25P03"
 }
 
-// begin begins a transaction. With a lease, the same round trip proves that it
-// is still ours, and holds it until the transaction ends.
+// begin begins a transaction. With a lease, the same round trip checks that the lease is still ours
+// and prevents a take-over until the transaction ends.
 func (s *Store) begin(ctx context.Context) (*sql.Conn, error) {
 	if s.lease != nil {
 		if err := s.lease.check(); err != nil {
@@ -170,7 +169,7 @@ func (s *Store) begin(ctx context.Context) (*sql.Conn, error) {
 		if !closed || try == beginTries || ctx.Err() != nil || s.link.silent.Load() {
 			return nil, err
 		}
-		s.link.doubts.Add(1) // the others may be as dead
+		s.link.doubts.Add(1) // other pooled connections may be dead, too
 	}
 }
 
@@ -188,8 +187,8 @@ func (s *Store) tryBegin(ctx context.Context, conn *sql.Conn) (ours bool, err er
 	return ours, err
 }
 
-// rollBack ends a transaction whose connection may be dead; the server would
-// end it, too.
+// rollBack ends a transaction. Its error does not matter: if the connection is dead, the server ends
+// the transaction, too.
 func (s *Store) rollBack(conn *sql.Conn) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()

@@ -8,10 +8,10 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
-// How a path is followed to its rows: one query, whatever its depth.
+// A path is followed to its rows with one query, or with a few if it is very deep.
 
-// walkDepth is how many levels a query with joins follows. Deeper paths take one
-// that recurs, which costs more: few paths are deep.
+// walkDepth is how many levels a query with joins follows. Deeper paths, which are few, take a
+// recursive query, which costs more.
 const walkDepth = 8
 
 // walkQueries[n] follows n names down from a directory.
@@ -76,7 +76,7 @@ func (q *Q) Walk(root string, names []string) ([]Dir, error) {
 	return present(rows), nil
 }
 
-// present are the rows up to the first that is absent.
+// present returns the rows before the first absent one.
 func present(rows []nullDir) []Dir {
 	found := make([]Dir, 0, len(rows))
 	for i := range rows {
@@ -88,7 +88,7 @@ func present(rows []nullDir) []Dir {
 	return found
 }
 
-// What a look reads of the file f, and how it finds that.
+// The columns of the file f and of its content, and the joins for the content.
 const (
 	lookFile = `, f.file_id, f.version_id, f.size, f.mtime, f.mode,
 		b.id, b.key, b.size, b.sha256, v.hash_state, v.stored_at`
@@ -107,7 +107,7 @@ var lookQueries = func() (queries [walkDepth + 1]string) {
 // Found is what a path leads to.
 type Found struct {
 	Dirs    []Dir // along the path, root first, as far as they exist
-	File    *File // the last name's, if it is a file's
+	File    *File // the file that the last name names; nil if there is none
 	Content Content
 }
 
@@ -135,15 +135,15 @@ func (q *Q) Look(root string, names []string) (out Found, err error) {
 	return out, nil
 }
 
-// take adds the file that the last name may be of.
+// take sets File and Content if the last name is a file's.
 func (out *Found) take(f *nullFile, names []string) {
 	if f.fileID.Valid && len(out.Dirs) == len(names) {
 		out.File, out.Content = f.file(out.Dirs[len(out.Dirs)-1].ID, names[len(names)-1])
 	}
 }
 
-// deepAtOnce is how many names one recursive query follows: as deep as
-// directories may be. Only what an earlier release made is deeper.
+// deepAtOnce is how many names one recursive query follows: the greatest allowed depth. Only
+// directories made by an earlier release are deeper.
 const deepAtOnce = valid.MaxDepth + 1
 
 // lookDeep is Look for paths of any length.
@@ -157,11 +157,11 @@ func (q *Q) lookDeep(root string, names []string) (out Found, err error) {
 		case len(dirs) == 0 && len(out.Dirs) == 0:
 			return out, q.s.wrap("Look", sql.ErrNoRows)
 		case len(dirs) == 0:
-			return out, nil // it was removed just now
+			return out, nil // the directory was removed meanwhile
 		}
 		found := len(dirs) - 1 // names
 		if len(out.Dirs) > 0 {
-			dirs = dirs[1:] // it began at a row that is known
+			dirs = dirs[1:] // the first row is in out.Dirs already
 		}
 		out.Dirs = append(out.Dirs, dirs...)
 		if names = names[n:]; len(names) == 0 {
@@ -209,13 +209,13 @@ func (q *Q) deep(root string, names []string) (dirs []Dir, last nullFile, err er
 
 // Spot is where a file is to be placed.
 type Spot struct {
-	DirID string // of the directory that it goes into; "" when that is missing
+	DirID string // the directory that the file goes into; "" if it is missing
 	Taken bool   // a directory has the name
-	Old   *File  // a file that has it: id, version and size
+	Old   *File  // the file that has the name, without times and mode; nil if there is none
 }
 
-// placementQueries[n] follows n names to the last one's place. A fan-out asks this
-// of every mailbox, so it reads no more than it needs.
+// placementQueries[n] finds the place of the last of n names. Publishing runs it for every mailbox, so
+// it reads only what it needs.
 var placementQueries = func() (queries [walkDepth + 1]string) {
 	const place = `SELECT COALESCE(d%d.id, ''), CASE WHEN d%d.id IS NULL THEN 0 ELSE 1 END,
 		COALESCE(f.file_id, ''), COALESCE(f.version_id, ''), COALESCE(f.size, 0)`
@@ -254,8 +254,8 @@ func SplitPath(path string) []string {
 	return strings.Split(path[1:], "/")
 }
 
-// DirPath is the path of a directory by its id, and whether it, or one above
-// it, is a staging folder. A directory that is gone is NotFound.
+// DirPath returns a directory's path, and whether the directory or one above it is a staging folder.
+// If the directory is gone, it is NotFound.
 func (q *Q) DirPath(id string) (path string, staging bool, err error) {
 	up, err := collect(q, "DirPath", func(r *sql.Rows) (Dir, error) {
 		var d nullDir
@@ -282,8 +282,8 @@ func (q *Q) DirPath(id string) (path string, staging bool, err error) {
 	return "/" + strings.Join(names, "/"), staging, nil
 }
 
-// Height is how many levels of directories lie below one. Only the first limit
-// directories are looked at; all says whether there are no more.
+// Height returns how many levels of directories lie below one. It looks at the first limit directories
+// only. If there are more, all is false and height is a lower bound.
 func (q *Q) Height(dir string, limit int) (height int, all bool, err error) {
 	var seen int
 	err = q.scanOne("Height", `WITH RECURSIVE below (id, depth) AS (

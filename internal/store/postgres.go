@@ -17,33 +17,34 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// How long PostgreSQL may be silent. A log-in asks three times, and twice more
-// for each further key, and is to be answered within 10 s; CLOSE, a transaction
-// and a look at its outcome, within 30 s.
+// How long to wait for PostgreSQL. A log-in runs three queries, and two more for each further key, and
+// must be answered within 10 s. CLOSE, which is a transaction and a look at its outcome, must be
+// answered within 30 s.
 const (
 	dialTime    = 5 * time.Second
-	pingTime    = time.Second      // of a connection that was idle
-	cutTime     = 5 * time.Second  // for the kernel, until packets are acknowledged
+	pingTime    = time.Second      // for a ping of a connection that was idle
+	cutTime     = 5 * time.Second  // after which the kernel closes a connection with unacknowledged packets
 	readTime    = 5 * time.Second  // of a statement outside a transaction
 	quickTime   = time.Second      // the same, while the database is known to be silent
 	patientTime = 35 * time.Second // of a report's statement: past the server's own limit
 	writeTime   = 20 * time.Second // of a transaction with its COMMIT and all its tries
 )
 
-// What the server is told, unless the URL says otherwise.
+// Timeouts that the server applies, unless the URL sets others.
 const (
 	statementTimeout = 30 * time.Second // no session waits for ever on a lock
-	idleTimeout      = 20 * time.Second // a client that vanished in a transaction holds nothing for longer
+	idleTimeout      = 20 * time.Second // a client that vanished in a transaction holds locks no longer
 )
 
-// link is what is known of the way to the server. A cut without a reset is
-// only noticed by the lack of answers.
+// link is the state of the network connection to the server. A cut without a TCP reset shows only as
+// missing answers.
 type link struct {
 	silent atomic.Bool  // a deadline has passed, and nothing has answered since
-	doubts atomic.Int64 // connections made before the latest doubt are tried before use
+	doubts atomic.Int64 // grows when pooled connections may be dead; those checked at an older value are pinged before use
 }
 
-// bounded gives a statement its time. end must be called with its outcome.
+// bounded limits a statement's context to limit, or to quickTime while the server is silent. end must
+// be called with the statement's outcome.
 func (l *link) bounded(ctx context.Context, limit time.Duration) (bounded context.Context, end func(error)) {
 	if l.silent.Load() {
 		limit = min(limit, quickTime)
@@ -79,8 +80,8 @@ type seen struct {
 
 const seenKey = "sallyport.seen"
 
-// fresh decides whether a pooled connection is used again: one that was idle,
-// or that may have been cut, must answer first.
+// fresh decides whether a pooled connection is used again. A connection that was idle for a second, or
+// that may have been cut, must answer a ping first.
 func (l *link) fresh(ctx context.Context, c *pgx.Conn) error {
 	now, doubts := time.Now(), l.doubts.Load()
 	data := c.PgConn().CustomData()
@@ -148,7 +149,7 @@ func (s *Store) openPostgres(dsn string, conns int) (*sql.DB, error) {
 	return db, db.Ping()
 }
 
-// noticeCuts has the kernel give up a connection whose packets are not
+// noticeCuts sets TCP_USER_TIMEOUT, so that the kernel closes a connection whose packets are not
 // acknowledged.
 func noticeCuts(network, _ string, c syscall.RawConn) error {
 	if !strings.HasPrefix(network, "tcp") {
@@ -160,15 +161,15 @@ func noticeCuts(network, _ string, c syscall.RawConn) error {
 	}), err)
 }
 
-// errNotSent says that a connection was lost before a statement went out. The
-// driver's own word, SafeToRetry, cannot be had for that: of a connection that
-// breaks while it waits for the answer, it says the same (pgx 5.12).
+// errNotSent means that a connection was closed before a statement was sent. The driver's SafeToRetry
+// cannot tell: it is also true if the connection breaks while it waits for the answer (pgx 5.12).
 var errNotSent = errors.New("the connection was closed before the statement was sent")
 
-// raw gives fn the driver's connection, for what database/sql has no words for.
+// raw calls fn with the driver's connection, for operations that database/sql does not have. If the
+// connection is closed, it returns errNotSent without calling fn.
 func raw(conn *sql.Conn, fn func(*pgx.Conn) error) error {
 	err := errNotSent
-	_ = conn.Raw(func(c any) error { // its error says what err says, or that the connection is gone
+	_ = conn.Raw(func(c any) error { // its error only says that the connection is closed; err is the outcome
 		p := c.(*stdlib.Conn).Conn()
 		if !p.IsClosed() {
 			err = fn(p)
@@ -181,8 +182,8 @@ func raw(conn *sql.Conn, fn func(*pgx.Conn) error) error {
 	return err
 }
 
-// exec runs statements without arguments in one round trip, and returns what
-// the server calls the last of them.
+// exec runs statements without arguments in one round trip, and returns the command tag of the last
+// one.
 func exec(ctx context.Context, conn *sql.Conn, text string) (tag string, err error) {
 	err = raw(conn, func(p *pgx.Conn) error {
 		t, err := p.Exec(ctx, text)

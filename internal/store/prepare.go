@@ -8,7 +8,7 @@ import (
 // Advisory locks, all of them held by transactions, never by sessions: a
 // pooler may give each transaction another session. The numbers are arbitrary.
 const (
-	migrationLock = 7_214_060_001 // whoever brings the schema up to date
+	migrationLock = 7_214_060_001 // held while the schema is brought up to date
 	fenceLock     = 7_214_060_002 // shared by each transaction, exclusive for a take-over
 )
 
@@ -34,7 +34,7 @@ func (s *Store) prepare(ctx context.Context) error {
 	if s.lease == nil {
 		take = func(context.Context) error { return nil }
 	}
-	if known { // the schema is not changed under a node that lives
+	if known { // the schema must not change while another holder is alive
 		if err := take(ctx); err != nil {
 			return err
 		}

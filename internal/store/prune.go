@@ -16,8 +16,8 @@ func (tx *Tx) PruneConnections(before time.Time) (int64, error) {
 		WHERE reference IN (SELECT reference FROM connections WHERE at < $1 LIMIT $2)`, micros(before), pruneAtOnce)
 }
 
-// FailedEdge is the time of the oldest failed connection that is to be kept
-// when only so many are; zero while there are fewer.
+// FailedEdge returns the time of the keep-th most recent failed connection, or zero if there are
+// fewer. Older ones may be pruned.
 func (q *Q) FailedEdge(keep int64) (at time.Time, err error) {
 	err = q.scanOne("FailedEdge", `SELECT COALESCE((SELECT at FROM connections WHERE logged_in = 0 ORDER BY at DESC
 		LIMIT 1 OFFSET $1), 0)`,
@@ -25,22 +25,22 @@ func (q *Q) FailedEdge(keep int64) (at time.Time, err error) {
 	return at, err
 }
 
-// PruneFailed removes failed connections from before a time: a flood of them
-// must not push out what logged in.
+// PruneFailed removes failed connections from before a time. They are limited apart, so that a flood
+// of them does not push out the records of log-ins.
 func (tx *Tx) PruneFailed(before time.Time) (int64, error) {
 	return tx.book("PruneFailed", `DELETE FROM connections WHERE reference IN
 		(SELECT reference FROM connections WHERE logged_in = 0 AND at < $1 LIMIT $2)`, micros(before), pruneAtOnce)
 }
 
-// PruneAddresses forgets addresses not seen since a time.
+// PruneAddresses removes addresses not seen since a time.
 func (tx *Tx) PruneAddresses(before time.Time) (int64, error) {
 	return tx.book("PruneAddresses", `DELETE FROM addresses WHERE address IN
 		(SELECT address FROM addresses WHERE COALESCE(last_ok, 0) < $1 AND COALESCE(last_failed, 0) < $1 LIMIT $2)`,
 		micros(before), pruneAtOnce)
 }
 
-// StrangerEdge is when the oldest address failed last that is to be kept, of
-// those that never got in, when only so many are; zero while there are fewer.
+// StrangerEdge returns the last-failure time of the keep-th most recent address that never logged in,
+// or zero if there are fewer. Older ones may be pruned.
 func (q *Q) StrangerEdge(keep int64) (at time.Time, err error) {
 	err = q.scanOne("StrangerEdge", `SELECT COALESCE((SELECT last_failed FROM addresses WHERE last_ok IS NULL
 		ORDER BY last_failed DESC LIMIT 1 OFFSET $1), 0)`,
@@ -48,19 +48,19 @@ func (q *Q) StrangerEdge(keep int64) (at time.Time, err error) {
 	return at, err
 }
 
-// PruneStrangers forgets addresses that never got in and failed before a time.
+// PruneStrangers removes addresses that never logged in and last failed before a time.
 func (tx *Tx) PruneStrangers(before time.Time) (int64, error) {
 	return tx.book("PruneStrangers", `DELETE FROM addresses WHERE address IN
 		(SELECT address FROM addresses WHERE last_ok IS NULL AND last_failed < $1 LIMIT $2)`, micros(before), pruneAtOnce)
 }
 
-// PruneBans forgets bans that ended before a time.
+// PruneBans removes bans that ended before a time.
 func (tx *Tx) PruneBans(before time.Time) (int64, error) {
 	return tx.book("PruneBans", `DELETE FROM bans WHERE until < $1`, micros(before))
 }
 
-// ObservationEdge is the id of the oldest observation that is to be kept when
-// only so many are; one that sorts before all while there are fewer.
+// ObservationEdge returns the id of the keep-th newest observation, or an id that sorts before all if
+// there are fewer. Older ones may be pruned.
 func (q *Q) ObservationEdge(keep int64) (id string, err error) {
 	err = q.scanOne("ObservationEdge", `SELECT COALESCE((SELECT id FROM activity ORDER BY id DESC LIMIT 1 OFFSET $1), $2)`,
 		[]any{max(keep-1, 0), exchange.FirstID(fromMicros(0))}, &id)

@@ -28,7 +28,7 @@ func (tx *Tx) PutPolicy(p model.RetentionPolicy, actor string, at time.Time) err
 	return err
 }
 
-// DropPolicy forgets the policy of a user or a folder.
+// DropPolicy deletes the policy of a user or a folder.
 func (tx *Tx) DropPolicy(class string) error {
 	return tx.execOne("DropPolicy", `DELETE FROM retention_policies WHERE class = $1`, class)
 }
@@ -45,8 +45,8 @@ type Kept struct {
 	Sum                                      []byte
 	Size                                     int64
 	StoredAt                                 time.Time
-	DirID, Name                              string // of the name that its file has now; "" when that is gone
-	Current                                  bool   // the name shows it
+	DirID, Name                              string // the file's current name; "" if the file was removed
+	Current                                  bool   // it is the file's current version
 	Path                                     string // where it was delivered or dropped; "" for neither
 	Feed                                     string
 	Delivery                                 model.DeliveryState // "": it was not delivered
@@ -76,9 +76,8 @@ func scanKept(r *sql.Rows) (k Kept, err error) {
 	return k, err
 }
 
-// Due lists versions of a class that were stored before a time, in the order
-// in which they were, after one of them; those named by a run that is not over
-// yet are left out.
+// Due lists up to limit versions of a class stored before a time, ordered by time and id, beginning
+// after afterAt and afterID. Versions that an announced or running run names are left out.
 func (q *Q) Due(class string, before, afterAt time.Time, afterID string, limit int) ([]Kept, error) {
 	return collect(q, "Due", scanKept, keptColumns+` WHERE v.class = $1 AND v.stored_at < $2 AND v.stored_at >= $3
 		AND (v.stored_at > $3 OR v.id > $4)
@@ -88,8 +87,8 @@ func (q *Q) Due(class string, before, afterAt time.Time, afterID string, limit i
 		ORDER BY v.stored_at, v.id LIMIT $5`, class, micros(before), micros(afterAt), afterID, limit)
 }
 
-// KeptOf lists versions after an id, of one user or of all, in the order of
-// their ids.
+// KeptOf lists up to limit versions with ids after one, of a user, or of all if userID is "", in the
+// order of their ids.
 func (q *Q) KeptOf(userID, after string, limit int) ([]Kept, error) {
 	if userID == "" {
 		return collect(q, "KeptOf", scanKept, keptColumns+` WHERE v.id > $1 ORDER BY v.id LIMIT $2`, after, limit)
@@ -109,7 +108,7 @@ func (q *Q) KeptVersion(id string) (Kept, error) {
 	return one(q, "KeptVersion", scanKept, keptColumns+` WHERE v.id = $1`, id)
 }
 
-// FileIDOfVersion is the file that a version belongs to.
+// FileIDOfVersion returns the id of the file that a version belongs to.
 func (q *Q) FileIDOfVersion(id string) (file string, err error) {
 	err = q.scanOne("FileIDOfVersion", `SELECT file_id FROM versions WHERE id = $1`, []any{id}, &file)
 	return file, err
@@ -159,8 +158,7 @@ func (tx *Tx) LockHold(id string) (model.Hold, error) {
 	return one(&tx.Q, "LockHold", scanHold, holdColumns+` WHERE id = $1 `+tx.s.dialect.lock, id)
 }
 
-// HoldsGate is the name of the counter whose gate lets a hold and a removal
-// happen one after the other.
+// HoldsGate is the name of the counter whose gate keeps adding a hold and removing files apart.
 const HoldsGate = "holds"
 
 // AddHold records a hold. It waits for a removal that is under way.
@@ -177,7 +175,7 @@ func (tx *Tx) AddHold(h model.Hold) error {
 	return err
 }
 
-// ReleaseHold ends a hold; NotFound when it was released.
+// ReleaseHold ends a hold; NotFound if it was released already.
 func (tx *Tx) ReleaseHold(id, by string, at time.Time) error {
 	return tx.execOne("ReleaseHold", `UPDATE holds SET released_at = $2, released_by = $3 WHERE id = $1
 		AND released_at IS NULL`, id, micros(at), by)
@@ -237,7 +235,7 @@ func (q *Q) ClosingRun(account string) (model.RetentionRun, error) {
 		account)
 }
 
-// PutRun records a run, or what has become of it.
+// PutRun records a run, or updates its state, confirmation and results.
 func (tx *Tx) PutRun(n model.RetentionRun) error {
 	if err := tx.take(rankRun, n.ID); err != nil {
 		return err
@@ -270,7 +268,7 @@ func (tx *Tx) DropRun(id string) error {
 var itemInserts = inserts(11, `INSERT INTO retention_items (run_id, account_id, version_id, user_id, path, size, sha256,
 	class, stored_at, fetched, state, why) VALUES`, `, ''`)
 
-// AddItems names versions in a run.
+// AddItems adds versions to those that a run names.
 func (tx *Tx) AddItems(runID string, items []model.RetentionItem) error {
 	rows := make([][]any, len(items))
 	for n, i := range items {
@@ -292,42 +290,42 @@ func scanItem(r *sql.Rows) (i model.RetentionItem, err error) {
 	return i, err
 }
 
-// Items lists what a run names, by account and version, after one.
+// Items lists up to limit items of a run, ordered by account and version, beginning after the given
+// ones.
 func (q *Q) Items(runID, afterAccount, afterVersion string, limit int) ([]model.RetentionItem, error) {
 	return collect(q, "Items", scanItem, itemColumns+` WHERE i.run_id = $1 AND i.account_id >= $2
 		AND (i.account_id > $2 OR i.version_id > $3)
 		ORDER BY i.account_id, i.version_id LIMIT $4`, runID, afterAccount, afterVersion, limit)
 }
 
-// ItemsOf lists what a run names of one account.
+// ItemsOf is Items of one account.
 func (q *Q) ItemsOf(runID, account, afterVersion string, limit int) ([]model.RetentionItem, error) {
 	return collect(q, "ItemsOf", scanItem, itemColumns+` WHERE i.run_id = $1 AND i.account_id = $2 AND i.version_id > $3
 		ORDER BY i.version_id LIMIT $4`,
 		runID, account, afterVersion, limit)
 }
 
-// ItemsToDo lists what a run has not judged yet.
+// ItemsToDo lists up to limit items of a run that have no outcome yet (state "named").
 func (q *Q) ItemsToDo(runID string, limit int) ([]model.RetentionItem, error) {
 	return collect(q, "ItemsToDo", scanItem, itemColumns+` WHERE i.run_id = $1 AND i.state = 'named' ORDER BY i.version_id
 		LIMIT $2`, runID, limit)
 }
 
-// ItemDone records what becomes of something that a run names; NotFound when
-// that was said already.
+// ItemDone records the outcome of a run's item; NotFound if it has one already.
 func (tx *Tx) ItemDone(runID string, i model.RetentionItem) error {
 	return tx.bookOne("ItemDone", `UPDATE retention_items SET state = $4, why = $5 WHERE run_id = $1 AND account_id = $2
 		AND version_id = $3 AND state = 'named'`,
 		runID, i.Account, i.Version, i.State, i.Why)
 }
 
-// DropItems removes some of a run's items once its report has them, and says
-// how many.
+// DropItems removes up to pruneAtOnce items of a run whose report has them, and returns how many.
 func (tx *Tx) DropItems(runID string) (int64, error) {
 	return tx.book("DropItems", `DELETE FROM retention_items WHERE run_id = $1
 		AND version_id IN (SELECT version_id FROM retention_items WHERE run_id = $1 LIMIT $2)`, runID, pruneAtOnce)
 }
 
-// ItemCount is how much of an account a run names.
+// ItemCount counts a run's items of one account, state and reason. Uncollect is the number of those
+// that were not collected when the run was planned.
 type ItemCount struct {
 	Account, Why            string
 	State                   model.ItemState
@@ -344,8 +342,8 @@ func (q *Q) CountItems(runID string) ([]ItemCount, error) {
 		FROM retention_items WHERE run_id = $1 GROUP BY account_id, state, why ORDER BY account_id, state, why`, runID)
 }
 
-// AddRetentionNotice records what an account's people are told; one that was
-// made before is Exists.
+// AddRetentionNotice records a notice to an account; a second one for the same run, account and mark
+// is Exists.
 func (tx *Tx) AddRetentionNotice(n model.RetentionNotice) error {
 	_, err := tx.exec("AddRetentionNotice", `INSERT INTO retention_notices (id, run_id, account_id, mark, at, text,
 		told_by) VALUES ($1, $2, $3, $4, $5, $6, '')`,
@@ -353,8 +351,7 @@ func (tx *Tx) AddRetentionNotice(n model.RetentionNotice) error {
 	return err
 }
 
-// RetentionNotices lists a run's notices, of one account or of all, with how
-// their mails went.
+// RetentionNotices lists a run's notices, of one account or of all, with the states of their mails.
 func (q *Q) RetentionNotices(runID, account string, p model.Paging) ([]model.RetentionNotice, error) {
 	list, err := collect(q, "RetentionNotices", func(r *sql.Rows) (n model.RetentionNotice, err error) {
 		err = r.Scan(&n.ID, &n.Run, &n.Account, &n.Mark, stamp{&n.At}, &n.Text, &n.ToldBy)
@@ -379,15 +376,13 @@ func (q *Q) RetentionNotices(runID, account string, p model.Paging) ([]model.Ret
 	return list, err
 }
 
-// NoticeTold notes that an account's people were told of a run by hand, and
-// returns how many notices that concerns.
+// NoticeTold records who told an account of a run by hand, and returns how many notices that changed.
 func (tx *Tx) NoticeTold(runID, account, by string) (int64, error) {
 	return tx.exec("NoticeTold", `UPDATE retention_notices SET told_by = $3 WHERE run_id = $1 AND account_id = $2
 		AND told_by = ''`, runID, account, by)
 }
 
-// StoredBetween lists versions that were stored in a time and are still what
-// their name shows.
+// StoredBetween lists versions stored in [from, to) that are still their file's current version.
 func (q *Q) StoredBetween(from, to time.Time) ([]Kept, error) {
 	var out []Kept
 	classes, err := q.Classes()

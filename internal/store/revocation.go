@@ -18,14 +18,14 @@ type Revocation struct {
 	Reason      string
 }
 
-// revocationGate is the name of the counter of revocations. Who revokes holds its
-// gate, and numbers appear in order, so that a poller misses none; changes that
-// a login makes share it.
+// revocationGate is the name of the counter of revocations. A revocation holds its gate exclusively,
+// so that numbers become visible in order and a poller misses none. Changes that a login makes share
+// the gate.
 const revocationGate = "revocation"
 
-// Revoke records a revocation under the next number. It is done when the
-// function has returned, since whoever holds the gate must wait for nothing
-// else: changes that share it hold whatever they changed.
+// Revoke records a revocation under the next number. It does so after the transaction's function has
+// returned, because a transaction that holds the gate must not wait for other locks: those that share
+// the gate still hold the rows that they changed.
 func (tx *Tx) Revoke(r Revocation, at time.Time) error {
 	tx.last = append(tx.last, func() error { return tx.revoke(r, at) })
 	return nil
@@ -66,13 +66,13 @@ func (q *Q) Revoked(userID, fingerprint string, after int64) (bool, error) {
 	return n > 0, err
 }
 
-// Guard watches over what one login changes.
+// Guard makes changes of one login fail once the login is revoked (WriteAs).
 type Guard struct {
 	user, fingerprint string
 	known             atomic.Int64 // number up to which nothing of the login was revoked
 }
 
-// NewGuard makes the guard of a login; an operator's work needs none.
+// NewGuard makes the guard of a login; nil for an operator's.
 func NewGuard(l exchange.Login) *Guard {
 	if l.Operator != "" {
 		return nil
@@ -82,15 +82,13 @@ func NewGuard(l exchange.Login) *Guard {
 	return g
 }
 
-// WriteAs runs fn as Write does, as a change that a login makes: when the login
-// was revoked it fails as Denied, and nothing is changed. Every change of a
-// login goes through here. A nil guard is nobody's.
+// WriteAs runs fn as Write does, for a login. If the login was revoked, it fails as Denied and changes
+// nothing. Every change that a login makes goes through it. A nil guard checks nothing.
 //
-// On PostgreSQL the login is checked last, and the check is still true when the
-// change is committed: a revocation waits until then, or came before and is
-// seen. So nothing is stored once a revocation was answered, however long fn
-// waited for the locks of others. SQLite has one writer at a time, and checks
-// first.
+// On PostgreSQL the login is checked last, and the result still holds when the change is committed: a
+// later revocation waits for the commit, and an earlier one is seen. So nothing is stored once a
+// revocation was answered, however long fn waited for locks. SQLite has one writer at a time, and the
+// check comes first.
 func (s *Store) WriteAs(ctx context.Context, g *Guard, fn func(*Tx) error) error {
 	if g == nil {
 		return s.Write(ctx, fn)
@@ -106,14 +104,14 @@ func (s *Store) WriteAs(ctx context.Context, g *Guard, fn func(*Tx) error) error
 			if err := tx.gate("WriteAs", revocationGate, true); err != nil {
 				return err
 			}
-			return g.check(tx) // a statement of its own: it sees what was committed while the gate was shut
+			return g.check(tx) // a separate statement, which sees what was committed while it waited for the gate
 		})
 		return fn(tx)
 	})
 }
 
-// check fails once the login was revoked. Nothing new since the last check is
-// one indexed read.
+// check fails as Denied if the login was revoked. If there was no revocation since the last check, it
+// is one indexed read.
 func (g *Guard) check(tx *Tx) error {
 	known := g.known.Load()
 	number, err := tx.RevocationNumber()

@@ -5,13 +5,13 @@ import (
 	"time"
 )
 
-// Setting reads what the deployment remembers under a name; "" if nothing.
+// Setting reads a setting of the deployment; "" if it is not set.
 func (q *Q) Setting(name string) (v string, err error) {
 	err = q.scanOne("Setting", `SELECT COALESCE((SELECT value FROM settings WHERE name = $1), '')`, []any{name}, &v)
 	return v, err
 }
 
-// SetSetting remembers a value under a name.
+// SetSetting sets a setting of the deployment.
 func (tx *Tx) SetSetting(name, value string) error {
 	if err := tx.take(rankSetting, name); err != nil {
 		return err
@@ -21,14 +21,14 @@ func (tx *Tx) SetSetting(name, value string) error {
 	return err
 }
 
-// TimeSetting reads a time that is remembered under a name; that of the epoch if there is none.
+// TimeSetting reads a setting that is a time; the Unix epoch if it is not set.
 func (q *Q) TimeSetting(name string) (time.Time, error) {
 	v, err := q.Setting(name)
 	us, _ := strconv.ParseInt(v, 10, 64) // never written: 0
 	return fromMicros(us), err
 }
 
-// SetTimeSetting remembers a time under a name.
+// SetTimeSetting sets a setting that is a time.
 func (tx *Tx) SetTimeSetting(name string, t time.Time) error {
 	return tx.SetSetting(name, strconv.FormatInt(micros(t), 10))
 }

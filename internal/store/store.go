@@ -20,17 +20,16 @@ import (
 type Options struct {
 	Dir    string  // folder of the SQLite file, unless URL is given
 	URL    string  // postgres://…
-	Holder *Holder // who takes the lease of a PostgreSQL database; nil: nobody, and no transaction is fenced
+	Holder *Holder // takes the lease of a PostgreSQL database; nil: no lease is taken, no transaction is fenced
 
-	// Probe is for tests, and nil otherwise. It is called before each statement
-	// but ROLLBACK, and again once the statement ran. What it returns stands for
-	// the statement's own error: so tests end a context at any step, refuse a
-	// statement, or lose its answer.
+	// Probe is for tests, and nil otherwise. It is called before each statement but ROLLBACK, and
+	// again after the statement has run. An error that it returns becomes the statement's error. Tests
+	// use it to cancel a context at any step, to refuse a statement, or to lose its answer.
 	Probe func(statement string, ran bool) error
 
-	// Again is for tests, and nil otherwise. With it every transaction's function runs
-	// twice: the first run is undone, and the second is what counts. It is given what
-	// both did; its error fails the transaction.
+	// Again is for tests, and nil otherwise. With it every transaction's function runs twice: the
+	// first run is undone, and the second counts. It is called with what both runs did; its error
+	// fails the transaction.
 	Again func(first, second Run) error
 }
 
@@ -42,12 +41,12 @@ type Store struct {
 	jobs    *sql.DB // the job library's
 
 	readStmts, writeStmts sync.Map  // SQLite: query text → *sql.Stmt
-	conn                  *sql.Conn // SQLite: the one that writes
+	conn                  *sql.Conn // SQLite: the writing connection
 
 	queue   queue        // SQLite: functions waiting for conn
-	gateway fair.Gateway // PostgreSQL: who may begin a transaction
+	gateway fair.Gateway // PostgreSQL: limits concurrent transactions
 
-	link  link   // PostgreSQL: whether it answers
+	link  link   // PostgreSQL: state of the network connection
 	lease *lease // PostgreSQL: nil without a holder
 
 	probe func(statement string, ran bool) error // Options.Probe
@@ -61,9 +60,9 @@ func newStore() *Store {
 	return s
 }
 
-// Open opens the database and brings its schema up to date. With a holder, a
-// PostgreSQL database is this store's alone until Close: Open fails with
-// Conflict, and changes nothing, while another holder is alive.
+// Open opens the database and brings its schema up to date. With a holder, only this store writes into
+// a PostgreSQL database until Close. While another holder is alive, Open fails as Conflict and changes
+// nothing.
 func Open(ctx context.Context, o Options) (*Store, error) {
 	s := newStore()
 	open := s.openFile
@@ -105,8 +104,8 @@ func (s *Store) openFile(ctx context.Context, o Options) (err error) {
 	return err
 }
 
-// Inspect opens an existing database to read it, changing nothing: not even its
-// schema, which must be of this release.
+// Inspect opens an existing database for reading. It changes nothing and does not migrate the schema,
+// which must be that of this release.
 func Inspect(ctx context.Context, o Options) (*Store, error) {
 	s := newStore()
 	var err error
@@ -127,15 +126,15 @@ func Inspect(ctx context.Context, o Options) (*Store, error) {
 	return s, fault.Wrap("store.Inspect", fault.Unavailable, s.read.PingContext(ctx))
 }
 
-// Close finishes what was taken in and closes the database.
+// Close waits for the queued functions and closes the database.
 func (s *Store) Close() error {
 	s.queue.close()
 	var errs []error
 	if s.lease != nil {
 		errs = append(errs, s.lease.close())
 	}
-	// database/sql does not close what was prepared on a connection of one's own, and
-	// SQLite keeps a connection with open statements alive.
+	// database/sql does not close statements that were prepared on a sql.Conn, and SQLite keeps a
+	// connection with open statements alive.
 	for _, st := range s.writeStmts.Range {
 		errs = append(errs, st.(*sql.Stmt).Close())
 	}
@@ -154,32 +153,31 @@ func (s *Store) Close() error {
 	return errors.Join(errs...)
 }
 
-// Q asks questions, inside a transaction or outside.
+// Q runs queries, inside a transaction or outside.
 type Q struct {
 	s     *Store
 	ctx   context.Context
-	conn  *sql.Conn     // in a transaction: its connection
-	limit time.Duration // PostgreSQL, outside a transaction: of one statement
+	conn  *sql.Conn     // the transaction's connection; nil outside
+	limit time.Duration // time limit of a statement; PostgreSQL, outside a transaction
 }
 
-// Tx is one function's part of a transaction: it asks and changes.
+// Tx is one function's part of a transaction: it reads and writes.
 type Tx struct {
 	Q
-	held    []lock         // what this function has locked, in the order of locks
-	last    []func() error // what is done once the function has returned
+	held    []lock         // locks that this function holds, in the order of locks
+	last    []func() error // run after the function has returned, before COMMIT
 	changed string         // the first method that changed state; "": none did
 	audited bool           // an audit row was written, or Unaudited was called
 	did     *Run           // for Options.Again; nil otherwise
 }
 
-// Read gives the questions to the reading pool. On SQLite, a context that can
-// be cancelled costs a goroutine a query, so hot paths pass
-// context.Background. PostgreSQL has readTime to answer each statement,
-// whatever the context.
+// Read returns a Q on the reading pool. On SQLite, a context that can be cancelled costs a goroutine
+// per query, so hot paths pass context.Background. On PostgreSQL each statement also has the limit
+// readTime, whatever the context.
 func (s *Store) Read(ctx context.Context) *Q { return &Q{s: s, ctx: ctx, limit: readTime} }
 
-// Patient returns questions whose statements may take as long as the database
-// itself lets them. It is for reports; nothing that a client waits for uses it.
+// Patient returns a copy of q whose statements may take as long as the database server allows. It is
+// for reports; nothing that a client waits for uses it.
 func (q *Q) Patient() *Q {
 	p := *q
 	p.limit = patientTime
@@ -207,7 +205,7 @@ func (q *Q) stmt(query string) (*sql.Stmt, error) {
 	return st, nil
 }
 
-// rows runs a query. end must be called with the outcome once they were read.
+// rows runs a query. end must be called with the outcome after the rows were read.
 func (q *Q) rows(query string, args ...any) (rows *sql.Rows, end func(error), err error) {
 	end = func(error) {}
 	if err := q.s.probed(query, false); err != nil {
@@ -235,10 +233,9 @@ func (q *Q) rows(query string, args ...any) (rows *sql.Rows, end func(error), er
 	return rows, end, err
 }
 
-// storable makes sure that every text is one. Whatever comes from outside is
-// escaped where it comes in, or kept as bytes; this is the last net, so that
-// nothing that was forgotten makes a whole transaction fail. Questions go through
-// the same net as changes, and find what it caught.
+// storable makes every string argument valid text. Bytes from clients are escaped where they come in,
+// or kept as bytes; this is a last safeguard, so that a forgotten case does not fail a whole
+// transaction. Queries and changes convert alike, so a query finds what a change stored.
 func storable(args []any) []any {
 	for i, a := range args {
 		s, ok := a.(string)
@@ -254,7 +251,7 @@ func storable(args []any) []any {
 	return args
 }
 
-// scanOne runs a query for at most one row; absent is NotFound.
+// scanOne runs a query and scans its first row; no row is NotFound.
 func (q *Q) scanOne(op, query string, args []any, dest ...any) (err error) {
 	rows, end, err := q.rows(query, args...)
 	defer func() { end(err) }()
@@ -293,8 +290,8 @@ func collect[T any](q *Q, op string, scan func(*sql.Rows) (T, error), query stri
 	return out, q.s.wrap(op, rows.Err())
 }
 
-// exec runs a change of state and returns how many rows it touched. Its function
-// must write an audit row as well (change.go).
+// exec runs a statement that changes state and returns how many rows it changed. The transaction's
+// function must write an audit row as well (change.go).
 func (tx *Tx) exec(op, query string, args ...any) (int64, error) {
 	n, err := tx.book(op, query, args...)
 	if n > 0 && tx.changed == "" {
@@ -303,8 +300,8 @@ func (tx *Tx) exec(op, query string, args ...any) (int64, error) {
 	return n, err
 }
 
-// book runs a statement that keeps books and changes no state: counters, marks, times,
-// leases, queues, references. It needs no audit row.
+// book runs a bookkeeping statement, which changes no state: counters, marks, times, leases, queues,
+// references. It needs no audit row.
 func (tx *Tx) book(op, query string, args ...any) (int64, error) {
 	if err := tx.s.probed(query, false); err != nil {
 		return 0, tx.s.wrap(op, err)
@@ -337,13 +334,13 @@ func (tx *Tx) execute(query string, args ...any) (int64, error) {
 	return res.RowsAffected()
 }
 
-// execOne is exec of exactly one row; none is NotFound.
+// execOne is exec of a statement for one row; no row is NotFound.
 func (tx *Tx) execOne(op, query string, args ...any) error {
 	n, err := tx.exec(op, query, args...)
 	return tx.found(op, n, err)
 }
 
-// bookOne is book of exactly one row; none is NotFound.
+// bookOne is book of a statement for one row; no row is NotFound.
 func (tx *Tx) bookOne(op, query string, args ...any) error {
 	n, err := tx.book(op, query, args...)
 	return tx.found(op, n, err)
@@ -365,7 +362,7 @@ func null[T comparable](v T) any {
 	return v
 }
 
-// Ping asks the database for a sign of life.
+// Ping checks that the database answers.
 func (s *Store) Ping(ctx context.Context) (err error) {
 	if !s.dialect.single {
 		var end func(error)

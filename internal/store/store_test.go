@@ -161,7 +161,7 @@ func panicRollsBack(t *testing.T, s *store.Store) {
 	if !fault.Is(err, fault.Internal) {
 		t.Fatalf("the error is %v", err)
 	}
-	write(t, s, func(tx *store.Tx) error { // the writer lives, and the row is not there
+	write(t, s, func(tx *store.Tx) error { // the writer still works, and the row was not stored
 		return tx.AddVendor(model.Vendor{Short: "v", Name: "V", CreatedAt: time.Now()})
 	})
 }
@@ -372,8 +372,8 @@ func credential(t *testing.T, s *store.Store) {
 	}
 }
 
-// pruned: a flood of failures goes but for the newest, what logged in stays
-// until its time, and an address remembers both its times.
+// pruned: of a flood of failures only the newest stay, log-ins stay until their time, and an address
+// keeps both its times.
 func pruned(t *testing.T, s *store.Store) {
 	at := func(us int64) time.Time { return time.UnixMicro(us).UTC() }
 	write(t, s, func(tx *store.Tx) error {
@@ -469,7 +469,7 @@ func lockMailbox(t *testing.T, s *store.Store) {
 	}
 }
 
-// TestAClosedStoreHoldsNoFile: SQLite has put its log into the database and removed it.
+// TestAClosedStoreHoldsNoFile: SQLite has merged its log into the database and removed it.
 func TestAClosedStoreHoldsNoFile(t *testing.T) {
 	dir := t.TempDir()
 	s, err := store.Open(t.Context(), store.Options{Dir: dir})

@@ -10,8 +10,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
-// TestTextThatIsNoneFailsNoTransaction: the last net, should somebody forget to
-// escape what comes from outside.
+// TestTextThatIsNoneFailsNoTransaction: storable is the last safeguard if bytes from a client were not
+// escaped.
 func TestTextThatIsNoneFailsNoTransaction(t *testing.T) {
 	testkit.OnBoth(t, func(t *testing.T, url string) {
 		s, _ := testkit.OpenStore(t, url)

@@ -5,13 +5,13 @@ import (
 	"time"
 )
 
-// A column has a time as microseconds since 1970, UTC. Nothing outside the store sees it so:
-// the functions below make arguments of statements, and the types scan columns.
+// Columns store a time as microseconds since 1970, UTC. Only the store sees this form: the functions
+// below make arguments of statements, and the types scan columns.
 //
-// A column that may lack a time says so with NULL, or with 0 where it cannot be NULL. In a
-// struct of the store, that is the zero time.
+// A column for an optional time has NULL for none, or 0 if it cannot be NULL. In a struct of the
+// store, no time is the zero time.
 
-// micros is a time as an argument. What is below a microsecond is cut off.
+// micros is a time as an argument, rounded down to microseconds.
 func micros(t time.Time) int64 { return t.UnixMicro() }
 
 // microsOrZero is a time as an argument; the zero time is 0.
@@ -76,7 +76,7 @@ func (s stampPtr) Scan(v any) error {
 	return err
 }
 
-// scanned is what a driver read from a column of a time.
+// scanned converts what a driver read from a time column; there is false for NULL.
 func scanned(v any) (us int64, there bool, err error) {
 	switch v := v.(type) {
 	case nil:

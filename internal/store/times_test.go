@@ -11,7 +11,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// times are what a column must give back, with the microseconds that it has.
+// times are times and what a column must return for them, with the microseconds stored.
 var times = map[string]struct {
 	in     time.Time
 	stored int64
@@ -25,8 +25,7 @@ var times = map[string]struct {
 	"zero":             {time.Time{}, -62135596800000000},
 }
 
-// TestTimesComeBack: a time is stored as microseconds and read as it was, in UTC and
-// without what is below a microsecond.
+// TestTimesComeBack: a time is stored as microseconds, and read in UTC, rounded down to microseconds.
 func TestTimesComeBack(t *testing.T) {
 	testkit.OnBoth(t, func(t *testing.T, url string) {
 		s, _ := testkit.OpenStore(t, url)
@@ -55,8 +54,8 @@ func TestTimesComeBack(t *testing.T) {
 	})
 }
 
-// TestNoTimeIsStoredAsBefore: no time is 0 or NULL, as the column has it, and reads as
-// none.
+// TestNoTimeIsStoredAsBefore: no time is stored as 0 or NULL, depending on the column, and read as no
+// time.
 func TestNoTimeIsStoredAsBefore(t *testing.T) {
 	testkit.OnBoth(t, func(t *testing.T, url string) {
 		s, _ := testkit.OpenStore(t, url)
@@ -103,7 +102,7 @@ func TestNoTimeIsStoredAsBefore(t *testing.T) {
 	})
 }
 
-// TestLatestCursorKeepsItsForm: clients have cursors of other releases.
+// TestLatestCursorKeepsItsForm: clients may hold cursors made by other releases.
 func TestLatestCursorKeepsItsForm(t *testing.T) {
 	at := time.UnixMicro(1743296523456789)
 	if got := store.LatestCursor(at, "192.0.2.1"); got != "1743296523456789 192.0.2.1" {
@@ -126,7 +125,7 @@ func TestLatestCursorKeepsItsForm(t *testing.T) {
 	})
 }
 
-// stored is what the one row of a query has.
+// stored returns the only value that a query finds.
 func stored(t *testing.T, s *store.Store, query string, args ...any) (v sql.NullInt64) {
 	t.Helper()
 	if err := s.Jobs().QueryRow(query, args...).Scan(&v); err != nil {

@@ -7,7 +7,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// toAccount keeps publications that an account got, or was meant to; all when it is "".
+// toAccount selects publications that were made to an account or delivered to its users; all if it is
+// "".
 const toAccount = ` AND ($2 = '' OR p.account_id = $2
 	OR EXISTS (SELECT 1 FROM deliveries d JOIN users u ON u.id = d.user_id WHERE d.publication_id = p.id
 	AND u.account_id = $2))
@@ -20,14 +21,14 @@ func (q *Q) PublicationsNamed(name, account string, limit int) ([]PublicationRow
 		account, limit)
 }
 
-// PublicationsWithContent lists publications of a content, as PublicationsNamed.
+// PublicationsWithContent is PublicationsNamed by content.
 func (q *Q) PublicationsWithContent(sha256 []byte, account string, limit int) ([]PublicationRow, error) {
 	return collect(q, "PublicationsWithContent", scanPublication, publicationColumns+` WHERE p.sha256 = $1`+toAccount,
 		sha256, account, limit)
 }
 
-// NamesLike lists names that begin like a prefix, in characters, of what was
-// published to an account or to all; to anybody when account is "".
+// NamesLike lists up to limit names of publications that begin with a prefix: of those to an account
+// or to all accounts, or of every one if account is "".
 func (q *Q) NamesLike(prefix, account string, limit int) ([]string, error) {
 	return collect(q, "NamesLike", scanString, `SELECT DISTINCT name FROM publications WHERE SUBSTR(name, 1, $2) = $1
 		AND ($4 = '' OR account_id IN ('', $4)) ORDER BY name LIMIT $3`,
@@ -42,8 +43,8 @@ func (q *Q) OldestRecord() (at time.Time, err error) {
 	return at, err
 }
 
-// LastLogins are the times of a user's latest log-in and latest failure on record; zero if
-// none.
+// LastLogins returns the times of a user's latest log-in and latest failed log-in on record; zero if
+// there is none.
 func (q *Q) LastLogins(user string) (ok, bad time.Time, err error) {
 	last := func(in int64) (at time.Time, err error) {
 		err = q.scanOne("LastLogins", `SELECT COALESCE((SELECT at FROM connections WHERE user_name = $1 AND logged_in = $2

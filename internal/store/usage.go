@@ -8,16 +8,16 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// Counts are what a mailbox counts, or what a change adds to it.
+// Counts are a mailbox's counts, or what a change adds to them.
 type Counts struct {
 	Bytes, Files int64 // visible
 
-	// What the user keeps alive: contents that it brought in (Blob.Owner) and that
-	// are not swept yet, visible or not, and directories that are not fixed.
+	// What the user keeps alive: contents that the user uploaded (Blob.Owner) and that are not swept
+	// yet, visible or not, and directories that are not fixed.
 	KeptBytes, KeptContents, Dirs int64
 }
 
-// KeptItems is what the limit on items counts.
+// KeptItems is the number to which the limit on items applies.
 func (c *Counts) KeptItems() int64 { return c.KeptContents + c.Dirs }
 
 // Usage is what a mailbox counts, and its own limits; a limit of 0 means the
@@ -52,9 +52,9 @@ func (q *Q) usage(op, userID, lock string) (u Usage, err error) {
 	return u, err
 }
 
-// Use adds to a mailbox's counts, and holds it as LockMailbox does. What is visible
-// may shrink, or grow within the quota of limits; past it is Quota. Of what is kept,
-// the caller has checked the limits. The counts are the books of what other rows say.
+// Use adds to a mailbox's counts, and holds its row as LockMailbox does. It fails as Quota if the
+// visible bytes or files would grow past the quota in limits; it does not check the limits on what is
+// kept, which callers do. The counts are derived from other rows, so Use needs no audit row.
 func (tx *Tx) Use(userID string, add Counts, limits model.StorageLimits) error {
 	if err := tx.take(rankMailbox, userID); err != nil {
 		return err
@@ -69,7 +69,7 @@ func (tx *Tx) Use(userID string, add Counts, limits model.StorageLimits) error {
 	return err
 }
 
-// AccountUse is what an account's users keep alive together, and the account's limits;
+// AccountUse is what an account's users keep alive together, and the account's own limits; a limit of
 // 0 means the configured default.
 type AccountUse struct {
 	Bytes, Items         int64
@@ -93,7 +93,7 @@ type Keeper struct {
 	Near time.Time // when the operator was told that a limit is near; zero: it is not
 }
 
-// Keepers lists every user that keeps anything, or that the operator was told of.
+// Keepers lists every user that keeps anything alive, or that has Near set.
 func (q *Q) Keepers() ([]Keeper, error) {
 	return collect(q, "Keepers", func(r *sql.Rows) (k Keeper, err error) {
 		err = r.Scan(append([]any{&k.UserID, &k.User, &k.Account, stampOrZero{&k.Near}}, k.dest()...)...)
@@ -109,7 +109,7 @@ type AccountLimit struct {
 	Near                 time.Time
 }
 
-// AccountLimits are those of accounts that have any, by account.
+// AccountLimits returns the limits of accounts that have any, or that have Near set, by account id.
 func (q *Q) AccountLimits() (map[string]AccountLimit, error) {
 	out := map[string]AccountLimit{}
 	_, err := collect(q, "AccountLimits", func(r *sql.Rows) (struct{}, error) {

@@ -57,7 +57,8 @@ func (tx *Tx) AddUser(u model.User, root exchange.Rights) error {
 		VALUES ($1, 0, 0, $2, $3)`, u.ID, null(u.QuotaBytes), null(u.QuotaFiles)); err != nil {
 		return err
 	}
-	// Siblings' names differ, and all roots are siblings: a root is named by its id.
+	// Names are unique within a parent, and all roots have the same (empty) parent, so a root is named
+	// by its id.
 	return tx.AddDir(Dir{ID: u.ID, User: u.ID, Name: u.ID, Fixed: true, Rights: &root, Mtime: u.CreatedAt})
 }
 
@@ -94,15 +95,15 @@ func jsonList(words []string) string {
 	return string(b)
 }
 
-// list reads a stored list of words; damage reads as empty.
+// list reads a stored list of words; malformed JSON reads as empty.
 func list(s string) []string {
 	words := []string{}
 	_ = json.Unmarshal([]byte(s), &words)
 	return words
 }
 
-// UsersLike lists usernames that are a name but for capitals and the marks between its
-// parts, and those of a vendor of this short name, if there are few enough to be named.
+// UsersLike lists up to limit usernames: first those that equal a name but for case and separators,
+// then those of the vendor whose short name it is.
 func (q *Q) UsersLike(name string, limit int) ([]string, error) {
 	letters := strings.NewReplacer("-", "", "_", "", ".", "", " ", "", "+", "", "@", "").Replace(strings.ToLower(name))
 	return collect(q, "UsersLike", scanString, `SELECT name FROM users WHERE vendor = $2

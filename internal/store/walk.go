@@ -37,8 +37,8 @@ func (tx *Tx) NextWalk(userID string) (Walk, error) {
 		userID)
 }
 
-// EndWalk notes that the files of a directory itself are received; what lies below it is
-// next, but for staging folders.
+// EndWalk records that the files directly in a directory are received. Its subdirectories are walked
+// next, except staging folders.
 func (tx *Tx) EndWalk(w Walk, at time.Time) error {
 	if _, err := tx.book("EndWalk", `INSERT INTO unreceived (dir_id, user_id, after, fingerprint, address, at)
 		SELECT id, user_id, $2, $3, $4, $5 FROM dirs WHERE parent_id = $1 AND staging = 0 ON CONFLICT (dir_id) DO NOTHING`,
@@ -48,7 +48,7 @@ func (tx *Tx) EndWalk(w Walk, at time.Time) error {
 	return tx.DropWalk(w.DirID)
 }
 
-// DropWalk forgets that the files of a directory are to be received.
+// DropWalk deletes a walk, whether or not its files are received.
 func (tx *Tx) DropWalk(dirID string) error {
 	_, err := tx.book("DropWalk", `DELETE FROM unreceived WHERE dir_id = $1`, dirID)
 	return err
@@ -76,7 +76,7 @@ func (q *Q) ArrivingIn(dir, after string, limit int) ([]Arriving, error) {
 		[]byte(after), limit)
 }
 
-// MovedDir is a directory that was renamed, whose unclaimed drops may have the old path yet.
+// MovedDir is a directory that was renamed and whose unclaimed drops may still have the old path.
 type MovedDir struct{ ID, UserID, From, To string }
 
 // AddMoved notes that the drops below a directory are to follow its rename.
@@ -86,8 +86,8 @@ func (tx *Tx) AddMoved(m MovedDir) error {
 	return err
 }
 
-// NextMoved finds the rename of a directory that drops are to follow first; NotFound if there
-// is none.
+// NextMoved finds a user's oldest rename of a directory that drops still have to follow; NotFound if
+// there is none.
 func (tx *Tx) NextMoved(userID string) (MovedDir, error) {
 	return one(&tx.Q, "NextMoved", func(r *sql.Rows) (m MovedDir, err error) {
 		var from, to []byte
@@ -97,9 +97,9 @@ func (tx *Tx) NextMoved(userID string) (MovedDir, error) {
 	}, `SELECT id, user_id, old_path, new_path FROM moved WHERE user_id = $1 ORDER BY id LIMIT 1`, userID)
 }
 
-// FollowMoved gives unclaimed drops the new path of a directory, and returns how many had the
-// old one; fewer than limit were all, and the rename is forgotten. Drops that came after the
-// rename are left alone.
+// FollowMoved gives up to limit unclaimed drops the new path of a directory, and returns how many had
+// the old one. A result below limit means that none is left; then the rename is deleted. Drops that
+// came after the rename are left alone.
 func (tx *Tx) FollowMoved(m MovedDir, limit int) (int, error) {
 	type row struct{ id, path string }
 	list, err := collect(&tx.Q, "FollowMoved", func(r *sql.Rows) (out row, err error) {
@@ -119,7 +119,7 @@ func (tx *Tx) FollowMoved(m MovedDir, limit int) (int, error) {
 			return 0, err
 		}
 		if state != model.DropNew && state != model.DropUnscanned {
-			continue // somebody claimed it meanwhile
+			continue // it was claimed meanwhile
 		}
 		if err := tx.bookOne("FollowMoved", `UPDATE drops SET path = $2 WHERE id = $1`, d.id,
 			[]byte(m.To+strings.TrimPrefix(d.path, m.From))); err != nil {
@@ -133,7 +133,7 @@ func (tx *Tx) FollowMoved(m MovedDir, limit int) (int, error) {
 	return len(list), err
 }
 
-// UnclaimedBelow reports whether a user has drops that nobody has claimed below a directory.
+// UnclaimedBelow reports whether a user has unclaimed drops below a directory.
 func (q *Q) UnclaimedBelow(userID, dir string) (bool, error) {
 	var n int64
 	err := q.scanOne("UnclaimedBelow", `SELECT COUNT(*)
@@ -143,7 +143,7 @@ func (q *Q) UnclaimedBelow(userID, dir string) (bool, error) {
 	return n > 0, err
 }
 
-// Walkers lists the users whose renames of directories have not had all their effects.
+// Walkers lists the users with work left from renames of directories (Walk, MovedDir).
 func (q *Q) Walkers() ([]string, error) {
 	return collect(q, "Walkers", scanString, `SELECT user_id FROM unreceived UNION SELECT user_id FROM moved`)
 }

@@ -6,33 +6,33 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/fair"
 )
 
-// Who writes much waits for who writes little. A party is heavy while it has taken
-// more than a tenth of the writer's time lately; next to others, a batch has heavy
-// parties' functions for a moment only. Alone, or among light ones, nobody is held
-// back: batches are as large as they come.
+// Parties that write much wait for parties that write little. A party is heavy while it has recently
+// taken more than a tenth of the writer's time. If other parties write, a batch runs functions of
+// heavy parties for heavyTime only. A party that writes alone is not held back, and neither are light
+// parties.
 const (
 	heavyShare = 0.1                    // of a second, as fair.Spent counts it
-	besides    = 100 * time.Millisecond // who wrote in this time is there
-	heavyTime  = 500 * time.Microsecond // of a batch, next to others
+	besides    = 100 * time.Millisecond // a party that wrote within this time is present
+	heavyTime  = 500 * time.Microsecond // of a batch, while other parties are present
 	maxWeighed = 1000
 )
 
-// weights are what parties have taken of the writer. The queue's mu guards them.
+// weights records how much of the writer's time parties took. The queue's mu guards it.
 type weights struct {
-	of   map[string]*fair.Spent // of the writer
+	of   map[string]*fair.Spent // by party
 	last [2]struct {            // the two parties that wrote last
 		party string
 		at    time.Time
 	}
 }
 
-// heavy reports whether a party is one, and others are there.
+// heavy reports whether a party is heavy and others are present.
 func (w *weights) heavy(party string, now time.Time) bool {
 	p := w.of[party]
 	return p != nil && w.others(party, now) && p.Left(now) > heavyShare
 }
 
-// others reports whether anybody else wrote just now.
+// others reports whether another party wrote within besides.
 func (w *weights) others(party string, now time.Time) bool {
 	for _, l := range w.last {
 		if l.party != party && now.Sub(l.at) < besides {
@@ -42,7 +42,7 @@ func (w *weights) others(party string, now time.Time) bool {
 	return false
 }
 
-// add notes that a party took the writer's time.
+// add records that a party took the writer's time.
 func (w *weights) add(party string, took time.Duration, now time.Time) {
 	p := w.of[party]
 	if p == nil {
