@@ -1,11 +1,10 @@
-// Package blob says how bytes are kept: immutable blobs under keys of ours,
-// and stages, where bytes lie until they are committed. Drivers live below
-// (disk, later s3) and all pass the same suite, blobtest.
+// Package blob defines how bytes are stored: as immutable blobs under keys that we choose, and as
+// stages, which hold bytes until they are committed. Drivers are in subpackages (disk, later s3), and
+// all pass the same test suite, blobtest.
 //
-// The contract is shaped for an object store: bytes may leave the machine
-// while they are written (Stage.Sync), so that Commit only completes; what is
-// committed never changes; a listing is never needed to find anything, only
-// to sweep.
+// The contract is shaped for an object store: bytes may leave the machine while they are written
+// (Stage.Sync), so that Commit only completes; what is committed never changes; a listing is needed
+// only to sweep, never to find anything.
 package blob
 
 import (
@@ -15,19 +14,19 @@ import (
 	"time"
 )
 
-// ErrLost is in the chain of an error after which a stage's bytes can't be
-// trusted any more: discard it.
+// ErrLost is in the chain of an error after which a stage's bytes cannot be trusted any more: discard
+// the stage.
 var ErrLost = errors.New("bytes may have been lost while they were synced")
 
-// ErrSealed is in the chain of an error about bytes that were committed, or are
-// being committed: a row may speak of them, so nothing changes or removes them.
+// ErrSealed is in the chain of an error about bytes that are committed or being committed. A row may
+// refer to them, so they must not be changed or removed.
 var ErrSealed = errors.New("the bytes are committed")
 
 // Reader reads one stored blob. It keeps working after Remove.
 type Reader interface {
 	io.ReaderAt
 	io.Closer
-	// Size is what Open was asked for; reads end there.
+	// Size is the size that Open was called with, or the blob's if that was negative. Reads end there.
 	Size() int64
 }
 
@@ -38,32 +37,30 @@ type Reader interface {
 type Stage interface {
 	io.ReaderAt
 	io.WriterAt
-	// ID is the name the stage was made with.
+	// ID is the id that the stage was made with.
 	ID() string
-	// Truncate cuts or extends; what it adds reads as zero.
+	// Truncate cuts or extends the stage; added bytes read as zero.
 	Truncate(size int64) error
 	// Fill makes the stage's content the first n bytes of a stored blob,
 	// sharing its storage where the driver can.
 	Fill(from Reader, n int64) error
-	// Sync makes the first n bytes durable, and with them a note that
-	// Leftovers hands back. key is where Commit is expected to put them, so
-	// that a driver may prepare for it; "" takes such preparations back.
+	// Sync makes the first n bytes durable, together with a note that Leftovers returns. key is the
+	// expected key of Commit, so that a driver can prepare for it; "" undoes such preparations.
 	Sync(n int64, note []byte, key string) error
-	// Commit makes every byte durable under key; it fails if there are not
-	// exactly size of them. What Sync made durable stays recoverable as a stage
-	// until Settle. On an error the stage stands as it was and can be committed
-	// again. It reads until Close, wherever it is.
+	// Commit makes every byte durable under key; it fails if there are not exactly size of them. What
+	// Sync made durable stays recoverable as a stage until Settle. After an error the stage is as
+	// before and can be committed again. The stage can be read until Close.
 	Commit(key string, size int64) error
-	// Settle says that the row of the committed bytes exists: nothing is left
-	// over of the stage.
+	// Settle removes what is left of the stage. It is called when the row of the committed bytes
+	// exists.
 	Settle() error
-	// Revert makes a committed stage one again. Only who knows for certain that
-	// no row exists, and that none will, may call it.
+	// Revert makes committed bytes a stage again. Call it only if it is certain that no row of them
+	// exists or will exist.
 	Revert() error
-	// Discard forgets the bytes. The stage still reads until Close.
+	// Discard deletes the bytes. The stage can be read until Close.
 	Discard() error
-	// Close lets go of what the process holds. An uncommitted stage can be
-	// reopened; after an unclean stop, only if it was synced.
+	// Close releases what the process holds. An uncommitted stage can be reopened; after an unclean
+	// stop, only if it was synced.
 	Close() error
 }
 
@@ -79,26 +76,25 @@ type Leftover struct {
 type Store interface {
 	// Stage makes an empty stage; id is unique and made of [0-9A-Za-z-].
 	Stage(id string) (Stage, error)
-	// Leftovers lists the stages of earlier processes without opening them. One
-	// whose blob has a row was committed, and is only to be settled.
+	// Leftovers lists the stages of earlier processes without opening them. If a leftover's blob has a
+	// row, it was committed, and only Settle may be called.
 	Leftovers() ([]Leftover, error)
-	// Reopen takes a leftover up again that has no row, or a stage that was
-	// closed. key is where its commit would put it, or had put it already; "" if
-	// that was not known.
+	// Reopen opens a leftover that has no row, or a stage that was closed. key is the key of its
+	// commit, done or intended; "" if that is not known.
 	Reopen(id, key string) (Stage, error)
-	// Discard forgets a leftover that has no row, or a stage that was closed;
-	// key is as for Reopen. An absent one is no error.
+	// Discard deletes a leftover that has no row, or a stage that was closed; key is as for Reopen. An
+	// absent one is no error.
 	Discard(id, key string) error
-	// Settle forgets that a leftover was a stage; its committed bytes stay.
+	// Settle removes a leftover's stage; its committed bytes stay.
 	Settle(id string) error
-	// Open reads the first size bytes of a committed blob, which must have as
-	// many; < 0 means all. An absent one is fault.NotFound.
+	// Open reads the first size bytes of a committed blob, and fails if it has fewer; size < 0 means
+	// all. An absent one is fault.NotFound.
 	Open(key string, size int64) (Reader, error)
-	// Remove forgets a blob; an absent one is no error.
+	// Remove deletes a blob; an absent one is no error.
 	Remove(key string) error
 	// Walk calls fn for every blob present, in no order, until it fails.
 	Walk(fn func(key string, size int64, modified time.Time) error) error
-	// Free is how many bytes can still be stored.
+	// Free returns how many bytes can still be stored.
 	Free() (int64, error)
 }
 
@@ -116,7 +112,7 @@ func Key(owner, id, name string, at time.Time) string {
 	return key
 }
 
-// ID is the id within a key, for the sweep.
+// ID returns the id within a key, for the sweep.
 func ID(key string) string {
 	base := key[strings.LastIndexByte(key, '/')+1:]
 	id, _, _ := strings.Cut(base, "-")
