@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// dir makes a folder's entries durable. Those who wait at the same time share
-// one sync: it starts after the last of them came.
+// dir makes a folder's entries durable. Concurrent callers share one sync, which starts after the last
+// of them has called.
 type dir struct {
 	sys    System
 	path   string
@@ -20,7 +20,7 @@ type dir struct {
 	running sync.Mutex // one sync at a time
 
 	mu     sync.Mutex
-	next   *round // the sync that has not begun
+	next   *round // the next sync, which has not begun; nil: none
 	failed bool   // the last sync failed: entries that it covered may be lost
 }
 
@@ -44,7 +44,7 @@ func (d *dir) sync() error {
 	}
 	d.running.Lock()
 	d.mu.Lock()
-	d.next = nil // who comes now needs the next one
+	d.next = nil // later callers need another sync
 	d.mu.Unlock()
 	r.err = d.sys.SyncDir(d.path)
 	d.mu.Lock()

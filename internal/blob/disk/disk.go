@@ -36,7 +36,7 @@ type Store struct {
 	mu   sync.Mutex
 	dirs map[string]*dir // folders in use
 
-	settled atomic.Bool // a sync of staging is on its way
+	settled atomic.Bool // a sync of staging is scheduled
 	closing chan struct{}
 	work    sync.WaitGroup
 
@@ -46,10 +46,10 @@ type Store struct {
 	clock  exchange.Clock
 }
 
-// Open uses the folder, making it if needed. Only one process may.
+// Open opens the store in a folder, which is made if it is missing. Only one process may use a folder.
 func Open(root string, clock exchange.Clock) (*Store, error) { return OpenOn(OS{}, root, clock) }
 
-// OpenOn is Open with an operating system of the caller's.
+// OpenOn is Open with another System.
 func OpenOn(sys System, root string, clock exchange.Clock) (*Store, error) {
 	s := &Store{root: root, sys: sys, dirs: map[string]*dir{}, closing: make(chan struct{}), clock: clock}
 	if err := s.makeRoot(); err != nil {
@@ -62,8 +62,8 @@ func OpenOn(sys System, root string, clock exchange.Clock) (*Store, error) {
 	return s, wrap("Open", s.staging.sync())
 }
 
-// makeRoot makes the store's own folder and its name durable. A folder that lies
-// where we may not read was made by somebody else.
+// makeRoot makes the store's own folder and its name durable. If we may not read the folder above, an
+// administrator made the store's folder, and its name counts as durable.
 func (s *Store) makeRoot() error {
 	above := filepath.Dir(s.root)
 	if err := os.MkdirAll(above, 0o700); err != nil {
@@ -79,14 +79,14 @@ func (s *Store) makeRoot() error {
 	return err
 }
 
-// Close waits for what goes on in the background. Stages and readers may live on.
+// Close waits for background syncs. Open stages and readers stay usable.
 func (s *Store) Close() {
 	close(s.closing)
 	s.work.Wait()
 }
 
-// settleEvery is how often names that commits took out of staging are made to
-// stay away: commits of small files would pay for a sync each.
+// settleEvery is how often removals from staging are made durable. A sync for each commit would slow
+// down small files.
 const settleEvery = time.Second
 
 // syncStagingSoon syncs the staging folder within settleEvery.
@@ -100,7 +100,7 @@ func (s *Store) syncStagingSoon() {
 		case <-time.After(settleEvery):
 		}
 		s.settled.Store(false)
-		_ = s.staging.sync() // the row says what a name is that comes back
+		_ = s.staging.sync() // if the removed names come back, their rows show that they were committed
 	})
 }
 
@@ -113,8 +113,8 @@ func (s *Store) Stage(id string) (blob.Stage, error) {
 	return g, nil
 }
 
-// Reopen takes up a stage of an earlier process that has no row. A second name
-// that its Sync gave it is taken away, lest the sweep find it.
+// Reopen opens a stage of an earlier process that has no row. If Sync or Commit gave it a second name
+// under key, that name is removed, so that the sweep does not find it.
 func (s *Store) Reopen(id, key string) (blob.Stage, error) {
 	if err := s.unlink(id, key); err != nil {
 		return nil, wrap("Reopen", err)
@@ -133,11 +133,11 @@ func (s *Store) Reopen(id, key string) (blob.Stage, error) {
 	_, besideErr := os.Stat(s.stagePath(id) + noteTail)
 	g.noted, g.beside = true, besideErr == nil
 	g.reach.Store(info.Size())
-	g.generation.Add(1) // what an earlier process wrote, it may not have synced
+	g.generation.Add(1) // the earlier process may not have synced everything
 	return g, nil
 }
 
-// unlink takes away the name that a stage has under a key, if it has one there.
+// unlink removes the name that a stage has under a key, if it has one.
 func (s *Store) unlink(id, key string) error {
 	path := filepath.Join(s.root, filepath.FromSlash(key))
 	if key == "" || !sameFile(path, s.stagePath(id)) {
@@ -155,7 +155,7 @@ func (s *Store) Discard(id, key string) error {
 	return wrap("Discard", errors.Join(err, s.removeNote(id)))
 }
 
-// writable gives a stage its mode back: a commit of it may have been under way.
+// writable restores a stage's mode, which an interrupted commit may have changed.
 func (s *Store) writable(path string) error {
 	f, err := s.sys.OpenFile(path, os.O_RDONLY, 0)
 	if err != nil {
@@ -164,7 +164,7 @@ func (s *Store) writable(path string) error {
 	return errors.Join(f.Chmod(stageMode), f.Close())
 }
 
-// Settle takes the names of a stage away whose committed bytes have a row.
+// Settle removes the names of a stage whose committed bytes have a row.
 func (s *Store) Settle(id string) error {
 	err := s.sys.Remove(s.stagePath(id))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -232,7 +232,7 @@ func (s *Store) Open(key string, size int64) (blob.Reader, error) {
 	return &reader{f, size}, nil
 }
 
-// reader reads the bytes that a row speaks of.
+// reader reads the first size bytes of a blob.
 type reader struct {
 	file File
 	size int64
@@ -280,7 +280,7 @@ func (s *Store) Walk(fn func(key string, size int64, modified time.Time) error) 
 			return err
 		}
 		if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Nlink > 1 {
-			return nil // a stage still, which Sync or Commit gave its second name
+			return nil // still a stage: Sync or Commit made this second name
 		}
 		key, err := filepath.Rel(s.root, path)
 		if err != nil {
@@ -290,7 +290,7 @@ func (s *Store) Walk(fn func(key string, size int64, modified time.Time) error) 
 	}))
 }
 
-// Free asks the file system, at most once a second.
+// Free asks the file system at most once a second.
 func (s *Store) Free() (int64, error) {
 	s.freeMu.Lock()
 	defer s.freeMu.Unlock()

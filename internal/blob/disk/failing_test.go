@@ -14,7 +14,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/blob/disk"
 )
 
-// failing is an operating system whose calls fail, or wait, on command.
+// failing is a System whose calls fail, or wait, on command.
 type failing struct {
 	disk.OS
 	mu    sync.Mutex
@@ -28,7 +28,7 @@ func (s *failing) on(fails func(call, path string) error) {
 	s.fails, s.calls = fails, nil
 }
 
-// asked notes a call and says whether it fails.
+// asked records a call and returns its error, if it is to fail.
 func (s *failing) asked(call, path string) error {
 	s.mu.Lock()
 	fails := s.fails
@@ -64,7 +64,7 @@ func (s *failing) OpenFile(path string, flags int, mode os.FileMode) (disk.File,
 }
 
 func (s *failing) Mkdir(path string, mode os.FileMode) error {
-	return errors.Join(s.asked("mkdir", path), s.OS.Mkdir(path, mode)) // late: it is there all the same
+	return errors.Join(s.asked("mkdir", path), s.OS.Mkdir(path, mode)) // fails late: the folder is made
 }
 
 func (s *failing) Rename(from, to string) error {
@@ -122,7 +122,7 @@ func (f failingFile) Chmod(mode os.FileMode) error {
 	return f.File.Chmod(mode)
 }
 
-// when fails a call whose name and path have these parts.
+// when fails calls whose name and path contain these parts.
 func when(call, part string) func(string, string) error {
 	return func(c, path string) error {
 		if c == call && strings.Contains(path, part) {
@@ -166,7 +166,7 @@ func stage(t *testing.T, s *disk.Store, id, text string) blob.Stage {
 	return g
 }
 
-// reads checks what a key has, and that nobody may write it.
+// reads checks a key's content, and that the file is read-only.
 func reads(t *testing.T, root, key, want string) {
 	t.Helper()
 	path := filepath.Join(root, key)
@@ -195,7 +195,7 @@ func folderSync(t *testing.T, sys *failing, s *disk.Store, root string) {
 
 func folderSyncedBefore(t *testing.T, sys *failing, s *disk.Store, root string) {
 	g := stage(t, s, "01F", "synced")
-	must(t, g.Sync(6, []byte("note"), key)) // its name is durable
+	must(t, g.Sync(6, []byte("note"), key)) // the name under key is durable
 	other := stage(t, s, "01O", "other")
 	sys.on(when("syncdir", "/01"))
 	if err := other.Commit("owner/2026/01/01O", 5); err == nil {
@@ -211,7 +211,7 @@ func folderSyncedBefore(t *testing.T, sys *failing, s *disk.Store, root string) 
 
 func folderMade(t *testing.T, sys *failing, s *disk.Store, root string) {
 	g := stage(t, s, "01F", "text")
-	sys.on(when("mkdir", "/2026")) // the folder is there, nobody knows how durable
+	sys.on(when("mkdir", "/2026")) // the folder exists, but may not be durable
 	if err := g.Commit(key, 4); err == nil {
 		t.Fatal("a commit without its folder succeeded")
 	}
@@ -272,7 +272,7 @@ func fileSync(t *testing.T, sys *failing, s *disk.Store, root string) {
 				t.Fatalf("a failed sync: %v", err)
 			}
 		}
-		sys.on(nil) // the kernel would call the next one a success
+		sys.on(nil) // the kernel would report success for the next sync
 		if err := g.Commit(key, 4); !errors.Is(err, blob.ErrLost) {
 			t.Fatalf("lost bytes were committed: %v", err)
 		}

@@ -8,16 +8,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A stage's note is an extended attribute of its file, so that both become
-// durable together. Where the file system has none (tmpfs before Linux 6.6),
-// it is a file beside the stage.
+// A stage's note is an extended attribute of its file, so that both become durable together. If the
+// file system has no attributes (tmpfs before Linux 6.6) or the note does not fit, it is a file beside
+// the stage.
 const (
 	noteAttr = "user.sallyport.note"
 	maxNote  = 4 << 10
 )
 
-// writeNote gives the file its note. It is durable once the file is synced, or
-// at once where it lies beside.
+// writeNote sets the stage's note. An attribute becomes durable with the file's next sync; a note file
+// is durable when writeNote returns.
 func (g *stage) writeNote(note []byte) error {
 	g.noted = true
 	if !g.beside && len(note) <= maxNote {
@@ -29,7 +29,7 @@ func (g *stage) writeNote(note []byte) error {
 	}
 	g.beside = true
 	if err := g.datasync(); err != nil {
-		return err // a note must never speak of bytes that are not there
+		return err // a note must not describe bytes that are not durable
 	}
 	tmp := g.store.stagePath(g.id) + noteTail + ".new"
 	if err := g.store.writeFile(tmp, note); err != nil {
@@ -51,8 +51,8 @@ func (s *Store) writeFile(path string, content []byte) error {
 	return errors.Join(err, f.Sync(), f.Close())
 }
 
-// removeNote forgets a note beside the stage. One that stays, because a crash
-// came first, has no stage and is cleared by Leftovers.
+// removeNote deletes a stage's note file. If a crash prevents that, Leftovers removes the file, since
+// its stage is gone.
 func (s *Store) removeNote(id string) error {
 	err := s.sys.Remove(s.stagePath(id) + noteTail)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -61,7 +61,7 @@ func (s *Store) removeNote(id string) error {
 	return err
 }
 
-// readNote finds a stage's note; nil when it has none.
+// readNote reads a stage's note; nil if it has none.
 func readNote(path string) ([]byte, error) {
 	buf := make([]byte, maxNote)
 	if n, err := unix.Getxattr(path, noteAttr, buf); err == nil {

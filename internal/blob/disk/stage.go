@@ -28,31 +28,31 @@ type stage struct {
 	// end. It guards what follows, up to mu.
 	ops  sync.Mutex
 	path string // where the bytes are now
-	// linked is the second name that Sync gave the file, "" if none; named says
-	// that a sync of its folder covered it.
+	// linked is the second name that Sync or Commit gave the file, "" if none; named means that a sync
+	// of its folder covered it.
 	linked string
 	named  bool
-	// noted: Sync has made something durable, which stays recoverable as a stage
-	// until Settle. beside: its note is a file of its own.
+	// noted: Sync has made something durable, which stays recoverable as a stage until Settle. beside:
+	// the note is a separate file.
 	noted, beside bool
-	// saved is the generation that the last sync covered. lost is set once a sync
-	// failed: the kernel may have dropped the pages and would call the next sync a
-	// success, so nothing here is trusted again.
+	// saved is the generation that the last sync covered. lost is set once a sync failed: the kernel
+	// may have dropped the pages and would report success for the next sync, so the stage is not
+	// trusted any more.
 	saved int64
 	lost  error
 
-	// mu is held for reading while bytes move, and for writing while the file or
-	// the seal changes.
+	// mu is held for reading while the file is read or written, and for writing while file or sealed
+	// changes.
 	mu        sync.RWMutex
 	file      File
-	sealed    bool // Commit has begun, and was not taken back
-	committed bool // Commit succeeded, and was not taken back
+	sealed    bool // Commit has begun, has not failed and was not reverted
+	committed bool // Commit succeeded and was not reverted
 
-	// generation grows when a change of the file begins and again when it ends,
-	// so that a sync knows whether anything moved beside it.
+	// generation grows when a change of the file begins and again when it ends, so that a sync can
+	// tell whether the file changed meanwhile.
 	generation atomic.Int64
-	// reach is the longest that the file has been: on the disk it may be as long
-	// already. behind is set by a change within it since the last Sync.
+	// reach is the greatest size that the file has had; on the disk it may have that size already.
+	// behind is set by a change below reach since the last Sync.
 	reach  atomic.Int64
 	behind atomic.Bool
 }
@@ -87,7 +87,8 @@ func (g *stage) Fill(from blob.Reader, n int64) error {
 	})
 }
 
-// change makes a change of the file from an offset to another, unless it is sealed.
+// change runs do, which changes the file between two offsets. If the stage is sealed, it fails with
+// ErrSealed.
 func (g *stage) change(op string, from, to int64, do func() error) error {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
@@ -108,12 +109,11 @@ func sealed(op string) error {
 	return fault.Wrap("disk."+op, fault.Conflict, blob.ErrSealed)
 }
 
-// Sync writes data and note in one journal commit, together with the name that
-// Commit will want. A note that reached the disk before its bytes is found out
-// by the file's size, which grows only once they are there; so bytes within
-// what the file has reached before, where the size says nothing, are written back
-// first. The stage's own name is left to the file's sync, which carries the names of a
-// new file on ext4, xfs and btrfs: without it, a partial is lost and no file.
+// Sync writes data, note and the name under key in one journal commit. If a note reaches the disk
+// before its bytes, the file's size shows it, since the size grows only once the bytes are there. For
+// bytes below reach the size shows nothing, so they are synced first. The folder of the stage's own
+// name is not synced: on ext4, xfs and btrfs the fsync of a new file also writes its name. If it did
+// not, an unfinished upload would be lost, but no stored file.
 func (g *stage) Sync(_ int64, note []byte, key string) error {
 	g.ops.Lock()
 	defer g.ops.Unlock()
@@ -139,8 +139,8 @@ func (g *stage) Sync(_ int64, note []byte, key string) error {
 	return nil
 }
 
-// prepare gives the file its second name, the one that Commit will want, or
-// takes it away. The folder is returned if it has to be synced.
+// prepare gives the file its second name, which Commit will need, or removes it if key is "". It
+// returns the folder if that has to be synced, else nil.
 func (g *stage) prepare(key string) (*dir, error) {
 	path := ""
 	if key != "" {
@@ -162,7 +162,7 @@ func (g *stage) prepare(key string) (*dir, error) {
 	if g.linked == "" {
 		err := g.store.sys.Link(g.path, path)
 		if errors.Is(err, fs.ErrExist) && sameFile(g.path, path) {
-			err = nil // a commit of an earlier process, which got no row
+			err = nil // left by a commit of an earlier process that got no row
 		}
 		if err != nil {
 			return nil, err
@@ -175,11 +175,11 @@ func (g *stage) prepare(key string) (*dir, error) {
 	return d, nil
 }
 
-// Commit renames first and syncs afterwards. A crash in between leaves a file
-// that no row speaks of, which the sweep removes; and ext4 and xfs then write
-// the rename and the file's own metadata in one journal commit instead of two.
-// A file that a Sync made durable gets a second name instead: until Settle it is
-// found as a stage, too, so that a crash before its row leaves the partial.
+// Commit renames first and syncs afterwards. A crash in between leaves a file without a row, which the
+// sweep removes. In this order, ext4 and xfs write the rename and the file's own metadata in one
+// journal commit instead of two. A file that Sync made durable gets a second name instead: until
+// Settle it is also found as a stage, so that a crash before its row is written leaves the unfinished
+// upload.
 func (g *stage) Commit(key string, size int64) error {
 	g.ops.Lock()
 	defer g.ops.Unlock()
@@ -197,7 +197,7 @@ func (g *stage) Commit(key string, size int64) error {
 	return nil
 }
 
-// seal keeps changes away and checks the size. Whatever was under way is over.
+// seal waits for changes under way, refuses later ones, and checks the size.
 func (g *stage) seal(size int64) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -227,11 +227,11 @@ func (g *stage) isSealed() bool {
 func (g *stage) unseal() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	_ = g.file.Chmod(stageMode) // it is open for writing all the same
+	_ = g.file.Chmod(stageMode) // its descriptor can write, whatever the mode is
 	g.sealed = false
 }
 
-// name gives the bytes the key's name and makes both durable.
+// name gives the file its name under key, and makes the bytes and the name durable.
 func (g *stage) name(key string) error {
 	path := filepath.Join(g.store.root, filepath.FromSlash(key))
 	if g.noted {
@@ -260,8 +260,8 @@ func (g *stage) name(key string) error {
 	return nil
 }
 
-// readOnly trades the descriptor for one that cannot write: by construction
-// nothing in this process changes committed bytes.
+// readOnly replaces the descriptor with one that cannot write, so that nothing in this process can
+// change committed bytes.
 func (g *stage) readOnly() error {
 	f, err := g.store.sys.OpenFile(g.path, os.O_RDONLY, 0)
 	if err != nil {
@@ -274,8 +274,8 @@ func (g *stage) readOnly() error {
 	return nil
 }
 
-// withFolder syncs a file and, if there is one, the folder that names it, at
-// the same time: one journal commit then carries both.
+// withFolder syncs a file and, unless d is nil, the folder of its name at the same time: one journal
+// commit then has both.
 func withFolder(d *dir, file func() error) error {
 	if d == nil {
 		return file()
@@ -286,8 +286,8 @@ func withFolder(d *dir, file func() error) error {
 	return errors.Join(err, <-folder)
 }
 
-// Settle takes the stage's name away where Commit left it. Nobody waits until
-// that is durable: if a power loss brings the name back, the row says what it is.
+// Settle removes the stage's name, if Commit left it. It does not wait until that is durable: if a
+// power loss brings the name back, the row shows that it was committed.
 func (g *stage) Settle() error {
 	g.ops.Lock()
 	defer g.ops.Unlock()
@@ -306,7 +306,7 @@ func (g *stage) Settle() error {
 	return nil
 }
 
-// takeBack gives a renamed file its name as a stage again.
+// takeBack renames a committed file back to its name as a stage.
 func (g *stage) takeBack() error {
 	back := g.store.stagePath(g.id)
 	if g.path == back {
@@ -319,8 +319,8 @@ func (g *stage) takeBack() error {
 	return nil
 }
 
-// Revert moves the file back, and opens it for writing again. What Sync had
-// made durable was never anything but a stage's.
+// Revert moves the file back and opens it for writing again. A file that Sync made durable kept its
+// name as a stage and is not moved.
 func (g *stage) Revert() error {
 	g.ops.Lock()
 	defer g.ops.Unlock()
@@ -364,14 +364,15 @@ func (g *stage) Close() error {
 	return wrap("Close", g.file.Close())
 }
 
-// datasync makes the content and the size durable, or never again.
+// datasync makes the content and the size durable (fdatasync). Once it failed, every later sync fails
+// with ErrLost.
 func (g *stage) datasync() error { return g.sync(File.Datasync) }
 
-// fullsync is datasync with all that the file system knows of the file.
+// fullsync is datasync with all metadata of the file (fsync).
 func (g *stage) fullsync() error { return g.sync(File.Sync) }
 
-// sync syncs unless nothing changed since the last one. A change under way
-// leaves another generation behind when it ends, so it is never taken for saved.
+// sync calls how, unless nothing changed since the last sync. A change under way increments the
+// generation again when it ends, so it does not count as synced.
 func (g *stage) sync(how func(File) error) error {
 	now := g.generation.Load()
 	if g.lost != nil || now == g.saved {

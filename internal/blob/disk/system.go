@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// System is what the driver asks of the operating system. Tests put one in its
-// place that fails, is slow, or writes down what was asked.
+// System has the driver's calls of the operating system. Tests replace it with one that fails, is
+// slow, or records the calls.
 type System interface {
 	// OpenFile opens one file, as os.OpenFile.
 	OpenFile(path string, flags int, mode os.FileMode) (File, error)
@@ -29,7 +29,7 @@ type File interface {
 	Truncate(size int64) error
 	Stat() (os.FileInfo, error)
 	Chmod(mode os.FileMode) error
-	// CopyFrom makes the content that of the first n bytes of a file or reader.
+	// CopyFrom copies the first n bytes of a file or reader over the start of this file.
 	CopyFrom(from io.ReaderAt, n int64) error
 	// Sync is fsync; Datasync is fdatasync.
 	Sync() error
@@ -62,7 +62,7 @@ func (OS) Link(from, to string) error { return os.Link(from, to) }
 // Remove is os.Remove.
 func (OS) Remove(path string) error { return os.Remove(path) }
 
-// SyncDir has a folder's names written to the disk.
+// SyncDir makes the entries of a folder durable (fsync).
 func (OS) SyncDir(path string) error {
 	d, err := os.Open(path)
 	if err != nil {
@@ -77,8 +77,8 @@ func (OS) SyncDir(path string) error {
 
 type osFile struct{ *os.File }
 
-// CopyFrom shares the extents of a whole file where the file system can
-// (FICLONE), else the kernel copies (copy_file_range, by io.Copy).
+// CopyFrom clones a whole file where the file system can (FICLONE); otherwise the kernel copies
+// (copy_file_range, through io.Copy).
 func (f osFile) CopyFrom(from io.ReaderAt, n int64) error {
 	src, isFile := from.(osFile)
 	if isFile {
