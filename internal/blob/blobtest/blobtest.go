@@ -1,4 +1,4 @@
-// Package blobtest is the contract of blob.Store: every driver passes it.
+// Package blobtest tests the contract of blob.Store: every driver passes it.
 package blobtest
 
 import (
@@ -15,8 +15,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 )
 
-// Run checks a driver. open opens the same storage as the next process would;
-// it is called once at first, and again for what must survive.
+// Run checks a driver. open opens the same storage as a new process would. It is called once at first,
+// and again to test what must survive a restart.
 func Run(t *testing.T, open func(t *testing.T) blob.Store) {
 	for name, test := range map[string]func(*testing.T, func(*testing.T) blob.Store){
 		"a committed blob reads back":                    commits,
@@ -232,7 +232,7 @@ func syncedCommits(t *testing.T, open func(*testing.T) blob.Store) {
 	_, err := g.WriteAt([]byte("FIRST second"), 0)
 	must(t, err)
 	must(t, g.Sync(12, []byte("b"), key))
-	must(t, g.Sync(12, []byte("c"), "")) // it became a partial
+	must(t, g.Sync(12, []byte("c"), "")) // the upload stays unfinished
 	must(t, g.Sync(12, []byte("d"), key))
 	must(t, g.Commit(key, 12))
 	must(t, g.Revert())
@@ -361,7 +361,7 @@ func sizes(t *testing.T, open func(*testing.T) blob.Store) {
 			t.Fatalf("8 bytes were committed as %d", size)
 		}
 	}
-	must(t, g.Truncate(7)) // it stands as it was
+	must(t, g.Truncate(7)) // the stage is as before
 	must(t, g.Commit(key, 7))
 	must(t, g.Close())
 	if got := content(t, s, key); string(got) != "1234567" {

@@ -38,27 +38,26 @@ const (
 // ErrFault is in the chain of every error that a Faulty makes up.
 var ErrFault = errors.New("the driver was told to fail")
 
-// Fault is what becomes of one call. The zero value lets it pass.
+// Fault says what happens to one call. The zero value passes it to the driver.
 type Fault struct {
-	// Before runs before the driver is called, which waits for it: a slow disk,
-	// or whatever a test does in the middle.
+	// Before runs before the driver is called, and delays the call: it simulates a slow disk, or does
+	// what a test needs at that point.
 	Before func()
 	// Fail: the call fails and the driver is not called.
 	Fail bool
-	// Late: the call fails after it had the effect that it can have on a real
-	// disk. A write or a fill leaves its first half. A sync or a commit loses the
-	// bytes: the stage fails with blob.ErrLost from then on. Settle, Remove and
-	// Discard have done their work. What a disk does whole or not at all
-	// fails as with Fail.
+	// Late: the call fails after the effect that it can have on a real disk. A write or a fill leaves
+	// its first half. A sync or a commit loses the bytes: the stage fails with blob.ErrLost from then
+	// on. Settle, Remove and Discard have done their work. Operations that a disk does completely or
+	// not at all fail as with Fail.
 	Late bool
-	// After runs when the driver has returned, before the caller hears of it.
+	// After runs when the driver has returned, before the caller gets the result.
 	After func()
 }
 
-// Plan decides about a call. id is the stage's, or the blob's for Open and Remove.
+// Plan decides what happens to a call. id is the stage's, or the blob's for Open and Remove.
 type Plan func(op Op, id string) Fault
 
-// Faulty is a driver that fails on command. Without a plan it is the driver it
+// Faulty is a driver that fails on command. Without a plan it passes every call to the driver that it
 // wraps.
 type Faulty struct {
 	store blob.Store
@@ -78,20 +77,19 @@ func (f *Faulty) Plan(plan Plan) {
 	f.plan = plan
 }
 
-// Kill is the death of the process that uses the driver: from now on every call
-// fails and does nothing, but for Close, as the kernel closes files. What was
-// written stays written.
+// Kill simulates the death of the process that uses the driver: from now on every call fails and does
+// nothing, except Close, as the kernel closes files. What was written stays written.
 func (f *Faulty) Kill() { f.dead.Store(true) }
 
-// Dead reports whether it was killed.
+// Dead reports whether Kill was called.
 func (f *Faulty) Dead() bool { return f.dead.Load() }
 
 func broken(op Op, cause error) error {
 	return fault.Wrap("faulty."+string(op), fault.Unavailable, errors.Join(ErrFault, cause))
 }
 
-// call lets the plan decide about one call. late is what a late failure does,
-// nil where the disk does all or nothing.
+// call does one call as the plan decides. late does what a late failure leaves behind; nil if the disk
+// does all or nothing.
 func (f *Faulty) call(op Op, id string, do, late func() error) error {
 	f.mu.Lock()
 	plan := f.plan
@@ -124,20 +122,19 @@ func (f *Faulty) call(op Op, id string, do, late func() error) error {
 	return err
 }
 
-// Stage is Store's.
+// Stage implements blob.Store.
 func (f *Faulty) Stage(id string) (g blob.Stage, err error) {
 	err = f.call(OpStage, id, func() (err error) { g, err = f.store.Stage(id); return err }, nil)
 	return f.wrap(g, err)
 }
 
-// Reopen is Store's.
+// Reopen implements blob.Store.
 func (f *Faulty) Reopen(id, key string) (g blob.Stage, err error) {
 	err = f.call(OpReopen, id, func() (err error) { g, err = f.store.Reopen(id, key); return err }, nil)
 	return f.wrap(g, err)
 }
 
-// wrap makes a driver's stage one that fails; of one whose maker died, nothing
-// is left but its file.
+// wrap makes a driver's stage fail as the plan decides. If err is set, it closes the stage.
 func (f *Faulty) wrap(g blob.Stage, err error) (blob.Stage, error) {
 	if err != nil {
 		if g != nil {
@@ -148,25 +145,25 @@ func (f *Faulty) wrap(g blob.Stage, err error) (blob.Stage, error) {
 	return &faultyStage{Stage: g, f: f}, nil
 }
 
-// Leftovers is Store's.
+// Leftovers implements blob.Store.
 func (f *Faulty) Leftovers() (left []blob.Leftover, err error) {
 	err = f.call(OpLeftovers, "", func() (err error) { left, err = f.store.Leftovers(); return err }, nil)
 	return left, err
 }
 
-// Settle is Store's.
+// Settle implements blob.Store.
 func (f *Faulty) Settle(id string) error {
 	do := func() error { return f.store.Settle(id) }
 	return f.call(OpForget, id, do, do)
 }
 
-// Discard is Store's.
+// Discard implements blob.Store.
 func (f *Faulty) Discard(id, key string) error {
 	do := func() error { return f.store.Discard(id, key) }
 	return f.call(OpDrop, id, do, do)
 }
 
-// Open is Store's.
+// Open implements blob.Store.
 func (f *Faulty) Open(key string, size int64) (r blob.Reader, err error) {
 	err = f.call(OpOpen, blob.ID(key), func() (err error) { r, err = f.store.Open(key, size); return err }, nil)
 	if err != nil && r != nil {
@@ -176,18 +173,18 @@ func (f *Faulty) Open(key string, size int64) (r blob.Reader, err error) {
 	return r, err
 }
 
-// Remove is Store's.
+// Remove implements blob.Store.
 func (f *Faulty) Remove(key string) error {
 	do := func() error { return f.store.Remove(key) }
 	return f.call(OpRemove, blob.ID(key), do, do)
 }
 
-// Walk is Store's.
+// Walk implements blob.Store.
 func (f *Faulty) Walk(fn func(key string, size int64, modified time.Time) error) error {
 	return f.call(OpWalk, "", func() error { return f.store.Walk(fn) }, nil)
 }
 
-// Free is Store's.
+// Free implements blob.Store.
 func (f *Faulty) Free() (n int64, err error) {
 	err = f.call(OpFree, "", func() (err error) { n, err = f.store.Free(); return err }, nil)
 	return n, err
@@ -226,13 +223,13 @@ func (g *faultyStage) Fill(from blob.Reader, n int64) error {
 	return g.call(OpFill, some(n), some(n/2))
 }
 
-// Sync and Commit fail for good once a sync failed, as the kernel may have
-// dropped what it could not write.
+// Sync and Commit always fail after a sync has failed, as the kernel may have dropped what it could
+// not write.
 func (g *faultyStage) Sync(n int64, note []byte, key string) error {
 	do := func() error { return g.Stage.Sync(n, note, key) }
 	return g.call(OpSync, g.unlessLost(do), func() error {
 		g.lost.Store(true)
-		return errors.Join(blob.ErrLost, do()) // the note is there until the power goes
+		return errors.Join(blob.ErrLost, do()) // the note stays until a power loss
 	})
 }
 
