@@ -1,16 +1,14 @@
-// Package deposit makes staged bytes durable together with the row that speaks
-// of them. One rule holds: once a transaction may have committed, nobody writes,
-// cuts or discards its bytes until the database has said for certain that it did
-// not.
+// Package deposit makes staged bytes durable together with the row that refers to them. It keeps one
+// rule: once a transaction may have committed, its bytes are not written, cut or discarded until the
+// database has confirmed that it did not commit.
 //
-// Receive stages bytes and hashes them on their way; Reread hashes those that a
-// stage has already. Commit goes in this order: the bytes become durable under the blob's key; the
-// transaction writes the blob's row and whatever refers to it; the stage is
-// settled. If the database refused, the stage is one again. If nobody heard the
-// answer, the blob's id is looked for under the lock of its primary key, which a
-// transaction in flight holds, with growing pauses, until the answer is certain.
-// A caller that can't wait that long is told ErrUnknown and hears the outcome
-// later.
+// Receive stages bytes and hashes them while they arrive; Reread hashes the bytes of an existing
+// stage. Commit first makes the bytes durable under the blob's key. Then a transaction writes the
+// blob's row and whatever refers to it. Then the stage is settled. If the database refused the
+// transaction, the stage is reverted. If COMMIT got no answer, the blob's id is looked up until the
+// answer is certain, with growing pauses; the look-up waits for the lock on the id's primary key,
+// which a transaction in flight holds. A caller that cannot wait that long gets ErrUnknown and is told
+// the outcome later (Deposit.Late).
 package deposit
 
 import (
@@ -27,20 +25,20 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/store"
 )
 
-// ErrUnknown is in the chain of an error when nobody knows yet whether a deposit
-// is stored. Its stage belongs to the desk until Late is called.
+// ErrUnknown is in the chain of an error when it is not known yet whether a deposit is stored. The
+// caller must not use its stage until Late is called.
 var ErrUnknown = errors.New("the outcome of the deposit is not known yet")
 
 const (
-	// waitFor is how long Commit itself waits for certainty. A transaction may
-	// take 20 s (package store), and CLOSE answers within 30 s.
+	// waitFor is how long Commit itself waits for a certain outcome. A transaction may take 20 s
+	// (package store), and CLOSE must be answered within 30 s.
 	waitFor = 3 * time.Second
-	// firstPause is between the first two looks; it doubles up to lastPause.
+	// firstPause is the pause between the first two look-ups; it doubles up to lastPause.
 	firstPause = 50 * time.Millisecond
 	lastPause  = 5 * time.Second
 )
 
-// Desk takes deposits.
+// Desk commits deposits.
 type Desk struct {
 	store *store.Store
 	log   *slog.Logger
@@ -48,7 +46,7 @@ type Desk struct {
 
 	ctx    context.Context
 	cancel context.CancelFunc
-	mu     sync.Mutex // guards adding to late while it is waited for
+	mu     sync.Mutex // guards closed, and adding to late while Close waits for it
 	closed bool
 	late   sync.WaitGroup
 }
@@ -60,9 +58,8 @@ func New(s *store.Store, log *slog.Logger) *Desk {
 	return d
 }
 
-// Close stops looking for outcomes that are still unknown. Their bytes stay
-// where they are: the next start finds them as leftovers or orphans and asks the
-// database.
+// Close stops the look-ups of outcomes that are still unknown. Their bytes stay where they are: the
+// next start finds them as leftovers or orphans and looks them up in the database.
 func (d *Desk) Close() {
 	d.mu.Lock()
 	d.closed = true
@@ -71,24 +68,23 @@ func (d *Desk) Close() {
 	d.late.Wait()
 }
 
-// Deposit is bytes with what is to be recorded of them.
+// Deposit is staged bytes with the rows that are to be written for them.
 type Deposit struct {
 	Stage blob.Stage
 	Blob  store.Blob   // ID, Key, Size and SHA256 as Record writes them
 	Guard *store.Guard // of the login that makes it; nil for others
-	// Record writes the blob's row (store.Tx.AddBlob) and what refers to it.
-	// Like every function of a transaction it may run again.
+	// Record writes the blob's row (store.Tx.AddBlob) and what refers to it. Like every function of a
+	// transaction, it may run more than once.
 	Record func(tx *store.Tx) error
-	// Late hears the outcome once, after Commit has returned ErrUnknown: nil
-	// when the rows are there, else why not; then the stage is one again. It is
-	// not called if the desk is closed first. May be nil.
+	// Late is called once with the outcome, after Commit has returned ErrUnknown. nil means that the
+	// rows exist. With an error, the caller may use the stage again, unless the chain has
+	// blob.ErrSealed. It is not called if the desk is closed first. May be nil.
 	Late func(err error)
 }
 
-// Commit stores a deposit and returns when the rows are durable. No context ends
-// it: a sender that went away does not undo what is being recorded. After an
-// error the stage stands as it was, unless the chain has ErrUnknown or
-// blob.ErrSealed: then nobody may touch it any more.
+// Commit stores a deposit and returns when the rows are durable. It cannot be cancelled: a client that
+// disconnects does not undo it. After an error the stage is as before, unless the chain has ErrUnknown
+// or blob.ErrSealed; then the stage must not be used any more.
 func (d *Desk) Commit(in Deposit) error {
 	if err := in.Stage.Commit(in.Blob.Key, in.Blob.Size); err != nil {
 		return err
@@ -101,7 +97,8 @@ func (d *Desk) Commit(in Deposit) error {
 	return d.end(in, err)
 }
 
-// end settles or reverts a stage whose outcome is certain: err nil is stored.
+// end settles the stage if err is nil, which means that the rows are stored, and reverts it otherwise.
+// The outcome must be certain.
 func (d *Desk) end(in Deposit, err error) error {
 	if err == nil {
 		if settleErr := in.Stage.Settle(); settleErr != nil { // the next start does it
@@ -117,13 +114,13 @@ func (d *Desk) end(in Deposit, err error) error {
 	return err
 }
 
-// find looks for the outcome in the background, and waits for it for a while.
+// find looks the outcome up in the background, and waits for it for d.wait.
 func (d *Desk) find(in Deposit, cause error) error {
 	unknown := fault.E("deposit.Commit", fault.Unavailable,
 		"It is not known yet whether the file was stored; look for it before you send it again.")
 	unknown.Err = errors.Join(ErrUnknown, cause)
-	answer := make(chan error)  // taken by the caller, while it waits
-	gone := make(chan struct{}) // closed when it does not any more
+	answer := make(chan error)  // received by find while it waits
+	gone := make(chan struct{}) // closed when find stops waiting
 	look := func() {
 		stored, err := d.look(d.ctx, in.Blob)
 		if err != nil {
@@ -153,7 +150,8 @@ func (d *Desk) find(in Deposit, cause error) error {
 	return unknown
 }
 
-// background runs fn until the desk is closed; false says that it is.
+// background runs fn in a goroutine for which Close waits; it returns false, and does not run fn, if
+// the desk is closed.
 func (d *Desk) background(fn func()) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -163,8 +161,8 @@ func (d *Desk) background(fn func()) bool {
 	return !d.closed
 }
 
-// unless is what a caller hears once the outcome is certain. That nobody answered at
-// first is in the log, and no part of it: the outcome is known.
+// unless returns the caller's error once the outcome is certain; nil if the deposit is stored. The
+// lost answer to COMMIT is logged and not part of the error, since the outcome is known.
 func unless(stored bool) error {
 	if stored {
 		return nil
@@ -173,7 +171,7 @@ func unless(stored bool) error {
 		"The file was not stored: the database broke off. Please send it again.")
 }
 
-// look asks until the database answers for certain, or ctx ends.
+// look asks the database until the answer is certain, or ctx ends.
 func (d *Desk) look(ctx context.Context, b store.Blob) (stored bool, err error) {
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		stored, err := d.recorded(ctx, b)
@@ -188,8 +186,8 @@ func (d *Desk) look(ctx context.Context, b store.Blob) (stored bool, err error) 
 	}
 }
 
-// recorded reports whether a blob's row is there, in a transaction that waits
-// for whoever is inserting it. A claim of the sweep is no row.
+// recorded reports whether a blob's row exists. It waits for a transaction that is inserting the row.
+// A row that the sweep claimed does not count.
 func (d *Desk) recorded(ctx context.Context, b store.Blob) (bool, error) {
 	return store.Change(ctx, d.store, func(tx *store.Tx) (bool, error) {
 		sum, err := tx.SettleBlob(b.ID)
@@ -203,10 +201,10 @@ func (d *Desk) recorded(ctx context.Context, b store.Blob) (bool, error) {
 // askBatch is how many leftovers one transaction asks for.
 const askBatch = 200
 
-// Leftovers lists the stages of earlier processes that no row speaks of. Those
-// that one does were committed: they are settled, and their bytes stay. Whoever
-// starts asks for it before anything is taken up or removed. A stage that can't be
-// read or settled is told of in log and left to the next start.
+// Leftovers lists the stages of earlier processes whose bytes have no row. Stages whose bytes have a
+// row were committed: Leftovers settles them, and their bytes stay. At a start it must be called
+// before any stage is reopened or removed. A stage that cannot be read or settled is logged and left
+// to the next start.
 func Leftovers(s *store.Store, b blob.Store, log *slog.Logger) ([]blob.Leftover, error) {
 	left, err := b.Leftovers()
 	if err != nil {
@@ -234,7 +232,7 @@ func Leftovers(s *store.Store, b blob.Store, log *slog.Logger) ([]blob.Leftover,
 	return out, nil
 }
 
-// recordedOf says of each stage whether a row speaks of it.
+// recordedOf reports for each stage whether its bytes have a row.
 func recordedOf(s *store.Store, batch []blob.Leftover) ([]bool, error) {
 	return store.Change(context.Background(), s, func(tx *store.Tx) ([]bool, error) {
 		recorded := make([]bool, len(batch))

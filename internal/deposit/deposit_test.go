@@ -62,7 +62,7 @@ func (d *desk) wantStored(in deposit.Deposit, text string) {
 	}
 }
 
-// wantStage fails unless a deposit is a stage as before, and then stores it.
+// wantStage fails unless a deposit is a stage without a row, and then stores it.
 func (d *desk) wantStage(in deposit.Deposit, text string) {
 	d.Helper()
 	if is, err := d.desk.Look(in.Blob); err != nil || is {
@@ -107,8 +107,8 @@ func TestALostAnswerIsLookedFor(t *testing.T) {
 	d.wantStage(in, "TEXT")
 }
 
-// TestADatabaseThatGoesAwayBehindACommit: the answer is lost, and nobody can be
-// asked for longer than a caller waits.
+// TestADatabaseThatGoesAwayBehindACommit: the answer is lost, and the database is unreachable for
+// longer than a caller waits.
 func TestADatabaseThatGoesAwayBehindACommit(t *testing.T) {
 	for name, committed := range map[string]bool{"committed": true, "not committed": false} {
 		t.Run(name, func(t *testing.T) {
@@ -145,8 +145,8 @@ func TestADatabaseThatGoesAwayBehindACommit(t *testing.T) {
 	}
 }
 
-// TestALookWaitsForACommitInFlight: a plain look on another connection sees no
-// row while COMMIT is on its way.
+// TestALookWaitsForACommitInFlight: a SELECT on another connection sees no row while COMMIT is in
+// flight.
 func TestALookWaitsForACommitInFlight(t *testing.T) {
 	s, db := testkit.OpenStore(t, testkit.Postgres(t).Database(t))
 	d := deposit.New(s, slog.New(slog.DiscardHandler))
@@ -182,7 +182,7 @@ func TestALookWaitsForACommitInFlight(t *testing.T) {
 	}
 }
 
-// TestAClaimOfTheSweepIsNoRow: the sweep took the bytes for an orphan's.
+// TestAClaimOfTheSweepIsNoRow: the sweep claimed the bytes as an orphan.
 func TestAClaimOfTheSweepIsNoRow(t *testing.T) {
 	testkit.OnBoth(t, func(t *testing.T, url string) {
 		d := newDesk(t, url)

@@ -10,14 +10,14 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/store"
 )
 
-// Received is bytes that came in whole, and that a Deposit may store.
+// Received is a stage with all of its bytes and their hash, for a Deposit.
 type Received struct {
 	Stage blob.Stage
 	Blob  store.Blob // ID, Size and SHA256
 }
 
-// Receive makes a stage, which fill writes from its start to its end. Its bytes are
-// hashed on their way. After an error nothing is left.
+// Receive makes a stage, calls fill to write its bytes from start to end, and hashes them meanwhile.
+// After an error the stage is discarded.
 func Receive(blobs blob.Store, id string, fill func(w io.Writer) error) (Received, error) {
 	stage, err := blobs.Stage(id)
 	if err != nil {
@@ -28,13 +28,13 @@ func Receive(blobs blob.Store, id string, fill func(w io.Writer) error) (Receive
 	if err := fill(io.MultiWriter(out, sum)); err != nil {
 		return Received{}, errors.Join(err, in.Discard())
 	}
-	in.Blob.Size, _ = out.Seek(0, io.SeekCurrent) // it only tells
+	in.Blob.Size, _ = out.Seek(0, io.SeekCurrent) // only reads the offset, so it cannot fail
 	in.Blob.SHA256 = sum.Sum(nil)
 	return in, nil
 }
 
-// Reread is Receive for a stage that has its bytes already: what lies past size is
-// cut, and the rest is read, by also as well. After an error the stage stays.
+// Reread is Receive for a stage that has its bytes already. It cuts the stage to size, then reads and
+// hashes it; the bytes are also written to also. After an error the stage stays.
 func Reread(stage blob.Stage, size int64, also io.Writer) (Received, error) {
 	if err := stage.Truncate(size); err != nil {
 		return Received{}, err
@@ -46,11 +46,11 @@ func Reread(stage blob.Stage, size int64, also io.Writer) (Received, error) {
 	return Received{Stage: stage, Blob: store.Blob{ID: stage.ID(), Size: size, SHA256: sum.Sum(nil)}}, nil
 }
 
-// Discard forgets bytes that no deposit was begun with.
+// Discard discards and closes a stage for which Commit was not called.
 func (in Received) Discard() error { return errors.Join(in.Stage.Discard(), in.Stage.Close()) }
 
-// End lets go of bytes whose deposit came to err, which is certain: those that were
-// not stored are discarded. A stage that cannot be is cleared at the next start.
+// End closes the stage after a deposit with the certain outcome err. Bytes that were not stored are
+// discarded; if that fails, the next start removes them.
 func (in Received) End(err error) {
 	if err != nil && !errors.Is(err, blob.ErrSealed) {
 		_ = in.Stage.Discard()
