@@ -10,8 +10,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// Copies place one stored content in several mailboxes. They are the platform's: no
-// partner's quota refuses them.
+// Copies place one stored content in several mailboxes. The content belongs to the platform, so the
+// mailboxes' quotas do not limit copies.
 type Copies struct {
 	Blob  string // its id
 	Size  int64
@@ -26,21 +26,21 @@ type Copies struct {
 type Place struct {
 	UserID    string
 	Dir, Name string // the directory is made if it is missing
-	Beside    string // the name, if a directory has Name
+	Beside    string // the file's name if a directory has Name
 	Class     func(path string) string
 }
 
-// Copy is one that was placed.
+// Copy is a copy that was placed.
 type Copy struct {
 	Path, Version string
-	Replaced      string // version whose place it took; "" for none. It is history now
+	Replaced      string // the version that it replaced, now history; "" for none
 }
 
-// Place gives a mailbox its copy, and holds the mailbox. Its version and its
-// reference on the content are written by Refer.
+// Place adds a copy to a mailbox, and holds the mailbox. Refer writes the copy's version and its
+// reference to the content.
 func (c *Copies) Place(tx *store.Tx, p Place) (out Copy, err error) {
 	rows := &Box{tx: tx, user: p.UserID}
-	// The update holds the mailbox's row, so that its tree stands still.
+	// The update holds the mailbox's row, so that its tree does not change.
 	unlimited := model.StorageLimits{QuotaBytes: math.MaxInt64, QuotaFiles: math.MaxInt64}
 	if err := rows.count(store.Counts{Bytes: c.Size, Files: 1}, unlimited); err != nil {
 		return out, err
@@ -72,8 +72,8 @@ func (c *Copies) Place(tx *store.Tx, p Place) (out Copy, err error) {
 	return out, tx.PutFile(f)
 }
 
-// Refer writes the versions of all copies, which refer to the content. It comes
-// after everything that the transaction does in mailboxes and with deliveries.
+// Refer writes the versions of all copies and their references to the content. It must come after
+// everything else that the transaction does in mailboxes and with deliveries.
 func (c *Copies) Refer(tx *store.Tx) error {
 	if err := tx.RefBlob(c.Blob, len(c.versions)); err != nil {
 		return err

@@ -9,8 +9,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// MakeDir records a directory; a taken name is Exists. What its user makes is
-// counted, what the operator makes (Fixed) is not.
+// MakeDir records a directory; a taken name is Exists. A directory that the user makes is counted; one
+// that the operator makes (Fixed) is not.
 func (b *Box) MakeDir(d store.Dir) error {
 	d.User = b.user
 	if err := b.tx.AddDir(d); err != nil || d.Fixed {
@@ -43,7 +43,7 @@ func (b *Box) RemoveDir(id string) error {
 	return b.tx.RemoveDir(id)
 }
 
-// free counts a directory out, unless it is not counted.
+// free subtracts a directory from the counts, unless it is Fixed.
 func (b *Box) free(d store.Dir) error {
 	if d.Fixed {
 		return nil
@@ -80,7 +80,7 @@ func (b *Box) MakeDirs(n NewDirs) (id string, err error) {
 	return b.makeMissing(n, names, have)
 }
 
-// makeMissing is MakeDirs for names of which have are there, the root first.
+// makeMissing is MakeDirs for names; have are the directories along them that exist, root first.
 func (b *Box) makeMissing(n NewDirs, names []string, have []store.Dir) (id string, err error) {
 	last, missing := have[len(have)-1], names[len(have)-1:]
 	for i, name := range missing {
@@ -101,13 +101,13 @@ func (b *Box) makeMissing(n NewDirs, names []string, have []store.Dir) (id strin
 
 // FeedDirs makes directories for delivered files, and returns the last one's id.
 //
-// With rights, the last one is that of a subscription: a new one gets them. One that
-// is there already keeps what the operator gave it beside, such as a partner's own
-// folder for uploads, which may be read then, too; of one in which nobody else may
-// write, what may be removed is as the rights say.
+// With n.Rights, the last directory is a subscription's folder, and a new one gets these rights. One
+// that exists keeps the rights that the operator gave it, such as those of a partner's own folder for
+// uploads, and can be read and listed as well. If partners may not write in it, whether they may
+// delete and rename is as n.Rights say.
 //
-// Without rights it is a dated folder below: it has those of the subscription's
-// folder, but never more than to look where the partner may write.
+// Without n.Rights, it is a dated folder below a subscription's folder and inherits its rights. If
+// these include Write, a new one gets only Read and List.
 func (b *Box) FeedDirs(n NewDirs) (id string, err error) {
 	look := exchange.Read | exchange.List
 	names := store.SplitPath(n.Path)

@@ -8,10 +8,9 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// Upload is new content that the mailbox's user brought, and the name that is to
-// show it.
+// Upload is new content that the mailbox's user uploaded, and the name that is to show it.
 type Upload struct {
-	File    store.File    // where, and how it looks; FileID is that of a file without history
+	File    store.File    // the new row; its FileID is used only if Old is nil
 	Old     *store.File   // what the name shows now; nil: nothing
 	Content store.Content // StoredAt is the time of the upload
 	Actor   string
@@ -19,9 +18,9 @@ type Upload struct {
 	Limits  model.StorageLimits
 }
 
-// Put stores an upload: its content, a version, and the name that shows it. What
-// the name showed becomes history. The content's row fails if the sweep took the
-// bytes for an orphan's.
+// Put stores an upload: its content, a version, and the name that shows it. The version that the name
+// showed becomes history or is dropped (replaced). If the sweep claimed the content's bytes as an
+// orphan, it fails as Exists.
 func (b *Box) Put(u Upload, gone Gone) error {
 	c, f := u.Content, u.File
 	if err := b.tx.AddBlob(store.Blob{ID: c.BlobID, Key: c.Key, Size: c.Size, SHA256: c.SHA256, Owner: b.user}, 1,
@@ -46,7 +45,7 @@ func (b *Box) Put(u Upload, gone Gone) error {
 	return b.count(add, u.Limits)
 }
 
-// File finds what a name shows; nil is nothing.
+// File finds the file with a name; nil if there is none.
 func (b *Box) File(dir, name string) (*store.File, error) {
 	f, err := b.tx.File(dir, name)
 	if fault.Is(err, fault.NotFound) {
@@ -55,8 +54,7 @@ func (b *Box) File(dir, name string) (*store.File, error) {
 	return &f, err
 }
 
-// Remove takes a name away. The versions behind it stay until somebody lets go of
-// them.
+// Remove deletes a name. Its versions stay until LetGo.
 func (b *Box) Remove(f store.File) error {
 	if err := b.tx.RemoveFile(f.DirID, f.Name); err != nil {
 		return err
@@ -70,8 +68,9 @@ func (b *Box) Move(f store.File, dir, name string) error { return b.tx.MoveFile(
 // adoptAtOnce is how many versions may move to another file in one transaction.
 const adoptAtOnce = 500
 
-// MoveOver makes a file's bytes the newest version of another one, old, whose name
-// shows them from now on. The history of both is that of the name.
+// MoveOver renames f onto the name of another file, old. The current version of f becomes the newest
+// version of old, and the versions of both are the history of old. If f has more than adoptAtOnce
+// versions, MoveOver fails as Conflict.
 func (b *Box) MoveOver(f, old store.File, at time.Time, gone Gone) error {
 	older, err := b.tx.VersionIDs(f.FileID, "", adoptAtOnce+1)
 	if err != nil {

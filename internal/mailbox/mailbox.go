@@ -1,11 +1,9 @@
-// Package mailbox owns the rows of users' mailboxes inside a transaction: which
-// name shows which version, the versions behind it, their references on stored
-// bytes, directories, and the counts of all of these. Whoever changes one of them
-// changes it here, so that names, history and use agree.
+// Package mailbox owns the rows of users' mailboxes inside a transaction: which name shows which
+// version, the versions behind it, their references to stored bytes, directories, and the counts of
+// all of these. Every change of these rows is made here, so that names, history and counts agree.
 //
-// A Box is a mailbox that a transaction holds. What a change means to others
-// (received files, deliveries, audit rows), who may make it, and the limits in
-// force are the callers' business.
+// A Box is a mailbox whose row a transaction holds. Callers decide what a change means to others
+// (received files, deliveries, audit rows), who may make it, and which limits are in force.
 package mailbox
 
 import (
@@ -23,8 +21,8 @@ type Box struct {
 	user        string // id
 }
 
-// Lock holds a user's mailbox. Who holds several locks them in the order of their
-// users' ids.
+// Lock holds a user's mailbox until the transaction ends. Several mailboxes must be locked in the
+// order of their users' ids (LockAll).
 func Lock(tx *store.Tx, userID string) (*Box, error) {
 	use, err := tx.LockMailbox(userID)
 	return &Box{Usage: use, tx: tx, user: userID}, err
@@ -43,12 +41,12 @@ func LockAll(tx *store.Tx, userIDs []string) (map[string]*Box, error) {
 	return boxes, nil
 }
 
-// count adds to the mailbox's counts; what is visible grows within limits.
+// count adds to the mailbox's counts; what is visible may only grow within limits.
 func (b *Box) count(add store.Counts, limits model.StorageLimits) error {
 	return b.tx.Use(b.user, add, limits)
 }
 
-// shrink takes a file out of what is visible.
+// shrink subtracts a file of a size from what is visible.
 func (b *Box) shrink(size int64) error {
 	return b.count(store.Counts{Bytes: -size, Files: -1}, model.StorageLimits{})
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// books are what must be so after every change: each counts rows that are wrong.
+// books are checks that must hold after every change: each query counts rows that are wrong.
 var books = map[string]string{
 	"use is what is visible": `SELECT COUNT(*) FROM mailboxes m WHERE
 		used_bytes <> (SELECT COALESCE(SUM(f.size), 0) FROM files f JOIN dirs d ON d.id = f.dir_id
@@ -34,14 +34,14 @@ var books = map[string]string{
 // shelf is a user's mailbox over a real database.
 type shelf struct {
 	*testkit.World
-	held bool // somebody needs every version
+	held bool // Gone says that every version is needed
 }
 
 const owner = "01OWNER"
 
 func (s *shelf) gone(*store.Tx, string, bool) (bool, error) { return s.held, nil }
 
-// change runs fn on the locked mailbox, and audits the books.
+// change runs fn on the locked mailbox, and checks the books.
 func (s *shelf) change(fn func(tx *store.Tx, b *mailbox.Box) error) error {
 	s.Helper()
 	s.Pass(time.Second)
@@ -77,7 +77,7 @@ func (s *shelf) put(name, text string) error {
 	})
 }
 
-// versions counts those behind a name.
+// versions counts the versions of a name.
 func (s *shelf) versions(name string) int {
 	q := s.Store.Read(context.Background())
 	f, err := q.File(owner, name)
@@ -116,7 +116,7 @@ var shelves = testkit.Stories[*shelf]{
 	"a version is replaced": func(t *testing.T, s *shelf) {
 		testkit.Must(t, s.put("a", "one"))
 		testkit.Must(t, s.put("a", "two!"))
-		s.want("a", 1) // within the hour
+		s.want("a", 1) // the first version was dropped: it was younger than an hour
 		s.Pass(2 * time.Hour)
 		testkit.Must(t, s.put("a", "three"))
 		s.want("a", 2)

@@ -9,8 +9,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// Forget deletes the rows of dead contents whose bytes are gone, and what their
-// owners keep shrinks. Those that are forgotten already are passed over.
+// Forget deletes the rows of dead contents whose bytes are gone, and subtracts them from what their
+// owners keep. Contents without a dead row are skipped.
 func Forget(tx *store.Tx, dead []store.Blob) error {
 	var owners []string
 	for _, b := range dead {

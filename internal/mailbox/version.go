@@ -7,16 +7,16 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/store"
 )
 
-// Gone is told that a name no longer shows a version, because a newer one replaced
-// it or it was removed. held says that somebody still needs the version.
+// Gone is called when a name no longer shows a version, because a newer one replaced it or it was
+// removed. held means that the version is still needed and must stay.
 type Gone func(tx *store.Tx, versionID string, replaced bool) (held bool, err error)
 
-// replaceGrace is how long a version may be dropped again when its own
-// uploader replaces it: people upload a file, see a mistake, upload again.
+// replaceGrace is the age up to which a version is dropped when a newer one replaces it: people upload
+// a file, see a mistake, and upload it again.
 const replaceGrace = time.Hour
 
-// replaced decides what becomes of the version that a newer one replaces: one of
-// the last hour that nobody needs is dropped.
+// replaced drops the version that a newer one replaces, if it is younger than replaceGrace and not
+// needed any more.
 func (b *Box) replaced(old store.File, now time.Time, gone Gone) error {
 	held, err := gone(b.tx, old.VersionID, true)
 	if err != nil || held {
@@ -32,12 +32,12 @@ func (b *Box) replaced(old store.File, now time.Time, gone Gone) error {
 	return nil
 }
 
-// letGoAtOnce is how many versions one transaction lets go of.
+// letGoAtOnce is how many versions LetGo reads in one transaction.
 const letGoAtOnce = 100
 
-// LetGo drops those versions of a removed file that nobody needs any more, from the
-// one before on; "" begins with the newest. There may be any number, so it returns
-// where to go on, "" at the end.
+// LetGo drops those versions of a removed file that are not needed any more. One call looks at up to
+// letGoAtOnce versions older than before; "" begins with the newest. It returns before for the next
+// call, "" at the end.
 func (b *Box) LetGo(fileID, before string, now time.Time, gone Gone) (last string, err error) {
 	ids, err := b.tx.VersionIDs(fileID, before, letGoAtOnce)
 	if err != nil || len(ids) == 0 {
@@ -47,7 +47,7 @@ func (b *Box) LetGo(fileID, before string, now time.Time, gone Gone) (last strin
 		return "", err
 	}
 	var free []string
-	for _, id := range slices.Sorted(slices.Values(ids)) { // what is held of each is held in this order
+	for _, id := range slices.Sorted(slices.Values(ids)) { // gone may take locks for each version, in the order of ids
 		held, err := gone(b.tx, id, false)
 		if err != nil {
 			return "", err
@@ -62,9 +62,9 @@ func (b *Box) LetGo(fileID, before string, now time.Time, gone Gone) (last strin
 	return last, Drop(b.tx, free, now)
 }
 
-// Drop deletes versions and lets go of their bytes. The caller holds the mailboxes
-// that they are in. It comes last of what a transaction does with them: bytes are
-// shared between mailboxes, and held in the order of their ids.
+// Drop deletes versions and releases their bytes. The caller holds the mailboxes of these versions. It
+// must come last of what a transaction does with them: bytes are shared between mailboxes, and their
+// rows are held in the order of their ids.
 func Drop(tx *store.Tx, versions []string, now time.Time) error {
 	blobs := make([]string, 0, len(versions))
 	for _, id := range slices.Sorted(slices.Values(versions)) {
