@@ -1,6 +1,6 @@
 package exchange
 
-// Bound is a limit on what one party may take of what all share.
+// Bound is a limit on one party's use of a shared resource.
 type Bound struct {
 	What     string `json:"what"`
 	HowMuch  string `json:"how_much" doc:"Unless the setting says otherwise"`
@@ -9,7 +9,7 @@ type Bound struct {
 	Operator string `json:"operator" doc:"What the operator sees"`
 }
 
-// Bounds are all of them; docs/operate.md has the same table.
+// Bounds lists all limits; docs/operate.md has the same table.
 var Bounds = []Bound{
 	{"bytes and number of a user's visible files; unfinished uploads count", "100 GB, 200,000",
 		"storage.quota, storage.quota_files; user set --quota, --quota-files", "Quota exceeded: 99 of 100 bytes are in use.",

@@ -1,3 +1,3 @@
-// Package exchange is what the services share and the API does not tell: who is logged in,
-// rights and limits, what file names mean, ranges of bytes, clocks and ids.
+// Package exchange has what the services share and the API does not show: logins, rights and limits,
+// the meaning of file names, ranges of bytes, clocks and ids.
 package exchange

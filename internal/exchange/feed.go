@@ -6,7 +6,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// CheckChecks accepts one of them; empty is a wider setting's.
+// CheckChecks accepts refuse, flag and off, and "", which leaves the choice to a wider setting.
+// Anything else is Invalid.
 func CheckChecks(s string) error {
 	if s == "" || s == model.ChecksRefuse || s == model.ChecksFlag || s == model.ChecksOff {
 		return nil
@@ -16,7 +17,8 @@ func CheckChecks(s string) error {
 		WithHint("say refuse, flag or off")
 }
 
-// CheckFeedsMay accepts what a partner may do with delivered files; empty is a wider setting.
+// CheckFeedsMay accepts look and remove, which say what a partner may do with delivered files, and "",
+// which leaves the choice to a wider setting. Anything else is Invalid.
 func CheckFeedsMay(may string) error {
 	if may != "" && may != model.FeedsLook && may != model.FeedsRemove {
 		return fault.E("exchange.CheckFeedsMay", fault.Invalid,

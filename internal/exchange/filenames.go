@@ -11,14 +11,14 @@ import (
 // NameRules say what a file's name tells of its state. Globs are those of path.Match and
 // are matched without regard to case.
 type NameRules struct {
-	// Temporary names are a client's own while it writes: such a file is not received, or
-	// published, until it is renamed.
+	// Temporary names are those that clients use while they write: such a file is not received or
+	// published until it is renamed.
 	Temporary []string
-	// Doubtful names may be temporary ones: such a file is handed on under the name that it
-	// has after Grace.
+	// Doubtful names may be temporary: such a file is handed on after Grace, under the name that it
+	// has then.
 	Doubtful []string
-	// Ignored names are what programs leave in folders by themselves: kept, and never
-	// received or published.
+	// Ignored names are those of files that programs leave in folders by themselves: such a file is
+	// kept, and never received or published.
 	Ignored []string
 	Grace   time.Duration
 }
@@ -26,13 +26,14 @@ type NameRules struct {
 // IsTemporary reports whether a file of this name is still being written.
 func (r NameRules) IsTemporary(name string) bool { return matchesAny(r.Temporary, name) }
 
-// IsIgnored reports whether a file of this name is nobody's business.
+// IsIgnored reports whether a file of this name is kept and never handed on.
 func (r NameRules) IsIgnored(name string) bool { return matchesAny(r.Ignored, name) }
 
 // IsFinal reports whether a file of this name is handed on.
 func (r NameRules) IsFinal(name string) bool { return !r.IsTemporary(name) && !r.IsIgnored(name) }
 
-// Wait is how long a file of a final name waits for another one; 0: it does not.
+// Wait returns how long a file of a final name waits for a rename before it is handed on; 0: it does
+// not wait.
 func (r NameRules) Wait(name string) time.Duration {
 	if r.Grace > 0 && matchesAny(r.Doubtful, name) {
 		return r.Grace
@@ -50,7 +51,7 @@ func matchesAny(globs []string, name string) bool {
 	return false
 }
 
-// With returns the rules with what a policy says in their place.
+// With returns the rules after a policy: what the policy sets replaces what r says.
 func (r NameRules) With(p model.NamePolicy) NameRules {
 	for _, f := range []struct {
 		to   *[]string

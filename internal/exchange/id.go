@@ -39,7 +39,7 @@ func NewIDs(clock Clock, rand io.Reader) *IDs {
 func (g *IDs) New() string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.last = max(g.last, millis(g.clock())) // a clock that was set back does not count
+	g.last = max(g.last, millis(g.clock())) // a clock that was set back does not set ids back
 	id, err := ulid.New(g.last, g.entropy)
 	if errors.Is(err, ulid.ErrMonotonicOverflow) { // no larger random part exists in this millisecond
 		g.last++
@@ -61,8 +61,7 @@ func FirstID(at time.Time) string {
 	return id.String()
 }
 
-// IDTime is when an id was made, to the millisecond; the zero time for what is
-// no id.
+// IDTime returns when an id was made, to the millisecond; the zero time if it is not an id.
 func IDTime(id string) time.Time {
 	parsed, err := ulid.ParseStrict(id)
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 )
 
-// IDs sort as they were made, also within a millisecond and when the clock is
-// set back, and are never made twice.
+// IDs sort in the order in which they were made, also within a millisecond and when the clock is set
+// back, and are unique.
 func TestIDsAreSortedAndUnique(t *testing.T) {
 	now := time.UnixMilli(1_700_000_000_000)
 	ids := exchange.NewIDs(func() time.Time { return now }, rand.Reader)
@@ -35,7 +35,7 @@ func TestIDsAreSortedAndUnique(t *testing.T) {
 	}
 }
 
-// ones is the worst randomness: the counter must carry on from it.
+// ones is the largest randomness: the random part cannot be incremented.
 type ones struct{}
 
 func (ones) Read(p []byte) (int, error) {
@@ -78,8 +78,8 @@ func TestIDsOfManyGoroutines(t *testing.T) {
 	all.Wait()
 }
 
-// A millisecond whose random parts are used up borrows from the next. Later ids
-// still follow when the clock has caught up, and when it is set back.
+// If the random parts of a millisecond are used up, the next millisecond is used. Later ids still sort
+// after these when the clock has caught up, and when it is set back.
 func TestIDsFollowOneAnotherWhenAMillisecondIsFull(t *testing.T) {
 	now := time.UnixMilli(1_700_000_000_000)
 	ids := exchange.NewIDs(func() time.Time { return now }, ones{})
@@ -101,7 +101,7 @@ func TestAnIDIsOfTheClocksTimeUnlessItWasSetBack(t *testing.T) {
 	now := time.UnixMilli(1_700_000_000_000).UTC()
 	ids := exchange.NewIDs(func() time.Time { return now }, rand.Reader)
 	made := now
-	for _, step := range []time.Duration{0, time.Second, -time.Hour, 0, time.Minute} { // back for good
+	for _, step := range []time.Duration{0, time.Second, -time.Hour, 0, time.Minute} { // set back and left there
 		now = now.Add(step)
 		if now.After(made) {
 			made = now

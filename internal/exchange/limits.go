@@ -7,20 +7,20 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// NearPercent is from where a limit is near: the operator is told.
+// NearPercent is the part of a limit, in percent, from which the operator is told that it is near.
 const NearPercent = 80
 
-// leastRoom is how many more items than its quota of files a mailbox may keep alive at
-// least, so that one of three files can still be replaced.
+// leastRoom is by how many items at least the limit on kept items exceeds the quota of files, so that
+// a mailbox with a quota of three files can still replace one.
 const leastRoom = 10
 
 // DefaultLimits are those of users without limits of their own.
 type DefaultLimits struct {
 	QuotaBytes, QuotaFiles int64
-	KeptPercent            int64 // of the quota in force: the limits on what is kept; 0: none
+	KeptPercent            int64 // limits on what is kept, as a percentage of the quota in force; 0: no limit
 }
 
-// Of are the limits in force for a user whose own are given; 0 means the default.
+// Of returns the limits in force for a user whose own limits are given; 0 means the default.
 func (d DefaultLimits) Of(own model.StorageLimits) model.StorageLimits {
 	out := model.StorageLimits{QuotaBytes: cmp.Or(own.QuotaBytes, d.QuotaBytes),
 		QuotaFiles: cmp.Or(own.QuotaFiles, d.QuotaFiles)}

@@ -6,7 +6,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// Arrival is an upload at the moment when its name becomes final, or another final one.
+// Arrival is an upload whose name has become final, or has changed to another final name.
 type Arrival struct {
 	Login     *Login
 	Path      string
@@ -16,8 +16,8 @@ type Arrival struct {
 	At        time.Time
 }
 
-// Login is who acts in a mailbox: a partner's session, fixed when its key was
-// verified, or somebody of the operator's staff.
+// Login identifies who acts in a mailbox: a partner's session, with the values of the moment when its
+// key was verified, or a member of the operator's staff.
 type Login struct {
 	User        model.User
 	ReadOnly    bool   // the account may fetch but not send
@@ -31,7 +31,7 @@ type Login struct {
 	Operator    string // actor of the operator's staff; "" for a partner
 }
 
-// Actor is how audit rows name whoever acts.
+// Actor returns the name of the acting user or operator in audit rows.
 func (l *Login) Actor() string {
 	if l.Operator != "" {
 		return l.Operator

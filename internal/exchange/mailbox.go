@@ -2,8 +2,7 @@ package exchange
 
 import "time"
 
-// OpenFlags are how a file is opened, as SFTP v3 numbers them
-// (draft-ietf-secsh-filexfer-02 §6.3).
+// OpenFlags say how a file is opened, with the bits of SFTP v3 (draft-ietf-secsh-filexfer-02 §6.3).
 type OpenFlags uint32
 
 // What OPEN may ask for.
@@ -23,7 +22,7 @@ type Change struct {
 	Mode  *uint32 // permission bits
 }
 
-// Space is what a mailbox may hold and holds.
+// Space is what a mailbox may hold (Bytes, Files) and what it holds.
 type Space struct {
 	Bytes, UsedBytes int64
 	Files, UsedFiles int64

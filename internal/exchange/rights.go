@@ -46,8 +46,8 @@ next:
 	return r, nil
 }
 
-// FeedRights are the rights in a folder of deliveries: what the narrowest setting says that
-// says anything, the narrowest first: that of a subscription, of its user, of a template.
+// FeedRights returns the rights in a folder of deliveries. settings are ordered from the narrowest:
+// that of the subscription, of its user, of a template. The first one that is not "" decides.
 func FeedRights(settings ...string) Rights {
 	if cmp.Or(settings...) == model.FeedsRemove {
 		return Read | List | Delete | Rename

@@ -8,9 +8,9 @@ import (
 // Span is a half-open interval of byte offsets.
 type Span struct{ From, To int64 }
 
-// Spans are disjoint intervals in ascending order: which bytes of a file have
-// been written, or served. Merging keeps them few; past a limit the ones that
-// join nothing are left out, so that Spans never claim too much.
+// Spans are disjoint intervals in ascending order: which bytes of a file have been written, or served.
+// Merging keeps them few. Beyond a limit, an interval that joins no other is left out, so that Spans
+// may claim too little but never too much.
 type Spans []Span
 
 // Add merges [from, to) in, keeping at most limit intervals.
@@ -22,7 +22,7 @@ func (s Spans) Add(from, to int64, limit int) Spans {
 		s[n-1].To = max(s[n-1].To, to)
 		return s
 	}
-	// i: the first interval that touches or follows; j: the first beyond.
+	// i is the first interval that touches or follows; j is the first beyond.
 	i, _ := slices.BinarySearchFunc(s, from, func(a Span, at int64) int {
 		if a.To < at {
 			return -1

@@ -12,7 +12,7 @@ import (
 // size is how many bytes the property's bitmap has.
 const size = 200
 
-// bitmap is what Spans say, byte for byte.
+// bitmap returns Spans as a bit for each byte.
 func bitmap(t *rapid.T, s exchange.Spans) (bits [size]bool) {
 	t.Helper()
 	last := int64(-1)
@@ -28,7 +28,7 @@ func bitmap(t *rapid.T, s exchange.Spans) (bits [size]bool) {
 	return bits
 }
 
-// Spans without a limit are a bitmap; with one they claim a part of it.
+// Spans without a limit equal a bitmap; with a limit they claim a subset of it.
 func TestSpansAgainstABitmap(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		limit := rapid.SampledFrom([]int{1, 2, 5, size}).Draw(t, "limit")
@@ -80,7 +80,7 @@ func check(t *rapid.T, s exchange.Spans, want [size]bool, limit int) {
 	}
 }
 
-// Packed spans that were damaged unpack to spans in order, or to fewer.
+// Damaged packed spans unpack to ordered spans, possibly fewer.
 func TestDamagedSpans(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		b := rapid.SliceOfN(rapid.Byte(), 0, 200).Draw(t, "bytes")

@@ -6,18 +6,18 @@ import (
 	"time"
 )
 
-// Task is something that is done again and again, such as expiring links.
+// Task is periodic work, such as expiring links.
 type Task struct {
 	Every   time.Duration
-	Later   bool            // not at once: the first time after Every
-	Soon    <-chan struct{} // a value in it does the task before its time; nil: none comes
+	Later   bool            // the first run is after Every, not at once
+	Soon    <-chan struct{} // a value received from it starts a run at once; may be nil
 	Do      func(ctx context.Context) error
-	Failure string       // what the log says of an error: "links could not be expired"
-	Log     *slog.Logger // nil for a task that does not fail
+	Failure string       // the log message for an error: "links could not be expired"
+	Log     *slog.Logger // may be nil if Do never fails
 }
 
-// Run does the task until ctx ends, and returns when it is not under way any more. Of
-// errors in a row the first is logged; none is once ctx has ended.
+// Run runs the task until ctx ends, and returns when the last run has finished. Of consecutive errors
+// only the first is logged, and none after ctx has ended.
 func (t Task) Run(ctx context.Context) {
 	tick := time.NewTicker(t.Every)
 	defer tick.Stop()

@@ -13,8 +13,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 )
 
-// TestATaskIsDoneAgainAndAgain: at once or later, at its interval, and sooner when asked;
-// of errors in a row the first is logged; it ends with its context.
+// TestATaskIsDoneAgainAndAgain: a task runs at once or after its interval, then at its interval, and
+// sooner when asked. Of consecutive errors only the first is logged. The task ends with its context.
 func TestATaskIsDoneAgainAndAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
