@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// Gateway lets a number in at a time, party by party. The zero value lets nobody in;
-// its fields are set before its first use.
+// Gateway limits how many callers are inside at a time, in total and of each party. Parties that wait
+// take turns. All and Party are set before the first use; with the zero value, every caller waits.
 type Gateway struct {
 	All   int                    // at a time
 	Party func(party string) int // of one party at a time
@@ -21,14 +21,14 @@ func (g *Gateway) may(party string) bool {
 	return g.total < g.All && g.inside[party] < g.Party(party)
 }
 
-// Enter waits for a turn, until ctx ends; then its error is returned. Leave must
-// follow when there is none.
+// Enter waits until the caller is admitted, or returns the error of ctx when that ends first. If it
+// returns nil, Leave must follow.
 func (g *Gateway) Enter(ctx context.Context, party string) error {
 	g.mu.Lock()
 	if g.inside == nil {
 		g.inside = map[string]int{}
 	}
-	if g.may(party) { // who waits could not go in, or would have
+	if g.may(party) { // those that wait may not go in, or release would have admitted them
 		g.count(party, 1)
 		g.mu.Unlock()
 		return nil
@@ -49,7 +49,7 @@ func (g *Gateway) Enter(ctx context.Context, party string) error {
 	return ctx.Err()
 }
 
-// Leave makes room for the next.
+// Leave ends the stay of one caller of a party, and admits those that may enter now.
 func (g *Gateway) Leave(party string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -5,26 +5,26 @@ import (
 	"time"
 )
 
-// Pacer slows down who does something too often, and refuses nobody. Each name has
-// an hour's worth at once; past that, as many an hour as the hour's worth is.
+// Pacer slows down callers that do something too often; it refuses nothing. Each name may do an hour's
+// worth at once, and after that is slowed down to its hourly rate.
 type Pacer struct {
 	mu     sync.Mutex
 	byName map[string]*pace
 }
 
-// pace is a bucket. It goes below zero by those that wait.
+// pace is a token bucket. left is negative while callers wait.
 type pace struct {
 	left float64
-	at   time.Time // left is of then
-	told time.Time // when somebody was last told that it is empty
+	at   time.Time // the time of left
+	told time.Time // when tell was last true
 }
 
-// maxPaces is how many buckets are kept before those that are full again go.
+// maxPaces is how many buckets are kept before full ones are deleted.
 const maxPaces = 10_000
 
-// Wait takes one off a name's bucket of so many an hour, and returns how long to wait
-// before it is done: most at the longest, so that who left while waiting costs the next
-// no more. tell is true at the first wait, and then once an hour.
+// Wait takes one token from a name's bucket, which holds and gains hourly tokens an hour. It returns
+// how long the caller must wait, most at the longest, so that callers that left while waiting do not
+// delay the next ones further. tell is true for the first wait, and then once an hour.
 func (p *Pacer) Wait(name string, hourly int64, most time.Duration, now time.Time) (wait time.Duration, tell bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -48,7 +48,7 @@ func (p *Pacer) Wait(name string, hourly int64, most time.Duration, now time.Tim
 	return time.Duration(-b.left / rate * float64(time.Second)), tell
 }
 
-// prune forgets buckets that are full again. Callers hold mu.
+// prune deletes buckets that are full again. Callers hold mu.
 func (p *Pacer) prune(whole, rate float64, now time.Time) {
 	if p.byName == nil {
 		p.byName = map[string]*pace{}

@@ -7,8 +7,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/fair"
 )
 
-// TestAPacerSlowsAndNeverRefuses: an hour's worth at once, and then as many as an
-// hour has; what was not used does not add up.
+// TestAPacerSlowsAndNeverRefuses: an hour's worth is allowed at once, then the hourly rate. Unused
+// tokens do not add up beyond an hour's worth.
 func TestAPacerSlowsAndNeverRefuses(t *testing.T) {
 	var b fair.Pacer
 	now := time.Now()
@@ -17,7 +17,7 @@ func TestAPacerSlowsAndNeverRefuses(t *testing.T) {
 			t.Fatalf("change %d waits for %v", i, wait)
 		}
 	}
-	for i := 1; i <= 5; i++ { // five at once wait for one second each
+	for i := 1; i <= 5; i++ { // five at once wait for 1 s, 2 s and so on
 		wait, tell := b.Wait("acme", 3600, time.Minute, now)
 		if wait.Round(time.Millisecond) != time.Duration(i)*time.Second || tell != (i == 1) {
 			t.Fatalf("change %d past the budget waits for %v (told: %v)", i, wait, tell)

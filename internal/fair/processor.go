@@ -10,13 +10,13 @@ import (
 	"time"
 )
 
-// When the processor is short: this process uses most of it, or what could run waits
-// for it, as it does when other processes use it.
+// The processor is short if this process uses most of it, or if goroutines that could run have to wait
+// for it. They also wait when other processes use it.
 const (
 	busyPart  = 0.8                    // of the processors this process may use
-	waitsFor  = 100 * time.Microsecond // on average; on an idle machine it is 5 to 20
+	waitsFor  = 100 * time.Microsecond // average wait of a goroutine; 5 to 20 µs on an idle machine
 	looksEach = 50 * time.Millisecond
-	holds     = time.Second // so that what relieves it does not end at once
+	holds     = time.Second // it counts as short for this long, so that measures against it last
 )
 
 const latencies = "/sched/latencies:seconds"
@@ -25,14 +25,14 @@ const latencies = "/sched/latencies:seconds"
 type Processor struct {
 	mu     sync.Mutex
 	looked time.Time
-	until  time.Time // it counts as short
+	until  time.Time // until then it counts as short
 	used   time.Duration
-	waited metrics.Float64Histogram // counts of the last look
+	waited metrics.Float64Histogram // counts at the last look
 	sample [1]metrics.Sample
 }
 
-// Short reports whether it is, or was just now. It looks when it is asked, twenty times
-// a second at most.
+// Short reports whether the processor is short, or was during the last second. It looks when it is
+// called, at most once per looksEach.
 func (p *Processor) Short(now time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -45,7 +45,7 @@ func (p *Processor) Short(now time.Time) bool {
 	return now.Before(p.until)
 }
 
-// look compares with the last look, which was so long ago.
+// look reports whether the processor was short since the last look, which was passed ago.
 func (p *Processor) look(passed time.Duration) bool {
 	var usage syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
@@ -65,7 +65,7 @@ func (p *Processor) look(passed time.Duration) bool {
 	return part > busyPart || wait > waitsFor
 }
 
-// meanSince is the mean of what a histogram of seconds gained over its counts before.
+// meanSince returns the mean of what a histogram of seconds gained since its counts were before.
 func meanSince(before []uint64, h *metrics.Float64Histogram) time.Duration {
 	if len(before) != len(h.Counts) {
 		return 0 // the first look

@@ -8,19 +8,19 @@ import (
 
 // How a Share divides.
 const (
-	shareTime  = time.Second            // what was used before weighs less and less
-	shareEpoch = 100 * time.Millisecond // who used something in this one or the last is there
-	leastUse   = 20 * time.Millisecond  // lately; who used less is light
-	steepness  = 12                     // a turn's length in uses, for each equal part above one's own
-	maxTurn    = 24                     // uses
-	longest    = time.Second            // that a party is held back
-	shortest   = 2 * time.Millisecond   // that is worth a timer; shorter ones add up
-	maxUses    = 10_000                 // parties, before those that used nothing lately go
+	shareTime  = time.Second            // after which earlier use counts 1/e
+	shareEpoch = 100 * time.Millisecond // a party that used something in this epoch or the last is present
+	leastUse   = 20 * time.Millisecond  // recent use; a party with less is light
+	steepness  = 12                     // length of a turn, as a multiple of the use, for each equal part above the first
+	maxTurn    = 24                     // greatest length of a turn, as a multiple of the use
+	longest    = time.Second            // longest pause
+	shortest   = 2 * time.Millisecond   // shortest pause that is worth a timer; shorter ones add up
+	maxUses    = 10_000                 // how many parties are kept before those without recent use are deleted
 )
 
-// Share divides the processor while it is short: a party that uses more than an equal
-// part pauses in between, the longer the more it is above. While there is enough of it,
-// or nobody else is there, nobody pauses. Light parties never do.
+// Share divides the processor while it is short: a party that uses more than an equal part pauses
+// after its uses, the longer the more it is above. No party pauses while the processor is not short or
+// no other party is present. Light parties never pause.
 type Share struct {
 	short func(now time.Time) bool // the processor is short
 
@@ -31,35 +31,34 @@ type Share struct {
 	here, before int // parties of this epoch and the one before
 }
 
-// NewShare divides while short says so.
+// NewShare makes a Share that divides the processor while short returns true.
 func NewShare(short func(now time.Time) bool) *Share {
 	return &Share{short: short, of: map[string]*use{}}
 }
 
-// use is what a party used.
+// use is a party's recent use.
 type use struct {
 	Spent
-	epoch int64     // it was last here
+	epoch int64     // in which it was last present
 	until time.Time // its next turn
 }
 
-// Spent is time that a party took of something, of which older parts weigh less: after
-// a second, a third.
+// Spent is time that a party used. Older use counts less: after a second, a third (1/e).
 type Spent struct {
 	sum float64 // seconds
 	at  time.Time
 }
 
-// Left is what counts of it now, in seconds.
+// Left returns how much of it still counts, in seconds.
 func (s *Spent) Left(now time.Time) float64 {
 	return s.sum * math.Exp(-now.Sub(s.at).Seconds()/shareTime.Seconds())
 }
 
-// Add notes more of it.
+// Add adds a use of d at a time.
 func (s *Spent) Add(d time.Duration, now time.Time) { s.sum, s.at = s.Left(now)+d.Seconds(), now }
 
-// Used notes that a party used the processor for d, and returns for how long it pauses
-// now. Each use has a turn of its own, so that many at once pause one after the other.
+// Used records that a party used the processor for d, and returns for how long the party must pause
+// now. Each use has a turn of its own, so that concurrent uses pause one after the other.
 func (s *Share) Used(party string, d time.Duration, now time.Time) (pause time.Duration) {
 	short := s.short(now)
 	s.mu.Lock()
@@ -92,7 +91,7 @@ func (s *Share) Used(party string, d time.Duration, now time.Time) (pause time.D
 	return pause
 }
 
-// count is how many parties are there, with u.
+// count returns how many parties are present, u included.
 func (s *Share) count(u *use, now time.Time) int {
 	epoch := now.UnixNano() / int64(shareEpoch)
 	switch epoch {
@@ -110,7 +109,7 @@ func (s *Share) count(u *use, now time.Time) int {
 	return max(s.here, s.before)
 }
 
-// prune forgets parties that used next to nothing lately. Callers hold mu.
+// prune deletes parties without recent use. Callers hold mu.
 func (s *Share) prune(now time.Time) {
 	if len(s.of) < maxUses {
 		return

@@ -10,7 +10,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/fair"
 )
 
-// party uses the processor for a moment at a time, and rests in between.
+// party uses the processor for a moment at a time, with rests in between.
 type party struct {
 	name         string
 	moment, rest time.Duration
@@ -19,7 +19,7 @@ type party struct {
 	longest      time.Duration
 }
 
-// divide lets parties go on for ten seconds.
+// divide simulates parties for ten seconds.
 func divide(short bool, parties ...*party) {
 	s := fair.NewShare(func(time.Time) bool { return short })
 	began := time.Now()
@@ -98,7 +98,7 @@ func TestAShareOfTheProcessor(t *testing.T) {
 	})
 }
 
-// TestManyAtOnceTakeTurns: as many uses at once as one likes get no more.
+// TestManyAtOnceTakeTurns: a party gets no more through many concurrent uses.
 func TestManyAtOnceTakeTurns(t *testing.T) {
 	s := fair.NewShare(func(time.Time) bool { return true })
 	now := time.Now()
@@ -119,7 +119,8 @@ func TestManyAtOnceTakeTurns(t *testing.T) {
 	}
 }
 
-// TestTheProcessorIsShort while all of it is in use, and not for long after.
+// TestTheProcessorIsShort: the processor is short while all of it is in use, and not for long
+// afterwards.
 func TestTheProcessorIsShort(t *testing.T) {
 	var p fair.Processor
 	p.Short(time.Now())

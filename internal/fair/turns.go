@@ -1,18 +1,18 @@
-// Package fair keeps parties from crowding each other out: lines that are served in
-// turn (Turns), a gateway that lets few in at a time (Gateway), a pace for those who do
-// something too often (Pacer), and parts of a processor that is short (Share).
+// Package fair keeps parties from crowding each other out. It has queues that are served in turn
+// (Turns), a limit on how many are admitted at a time (Gateway), a limit on how often something is
+// done (Pacer), and shares of a processor that is short (Share).
 package fair
 
 import "slices"
 
-// Turns is a line for each party that waits. The lines are served in turn, so
-// that a long one delays nobody else. Its owner guards it.
+// Turns is a queue for each party. The queues are served in turn, so that a long one does not delay
+// other parties. It is not safe for concurrent use; its owner guards it.
 type Turns[T any] struct {
 	lines map[string][]T
-	order []string // parties with somebody in line, whose turn is next first
+	order []string // parties that have a queue, the next one first
 }
 
-// Add puts v at the end of its party's line.
+// Add puts v at the end of its party's queue.
 func (t *Turns[T]) Add(party string, v T) {
 	if t.lines == nil {
 		t.lines = map[string][]T{}
@@ -23,7 +23,7 @@ func (t *Turns[T]) Add(party string, v T) {
 	t.lines[party] = append(t.lines[party], v)
 }
 
-// PutBack puts several at the head of their party's line, and makes that the next.
+// PutBack puts a list at the head of its party's queue, and makes that party the next.
 func (t *Turns[T]) PutBack(party string, list []T) {
 	if t.lines == nil {
 		t.lines = map[string][]T{}
@@ -35,12 +35,12 @@ func (t *Turns[T]) PutBack(party string, list []T) {
 	t.order = append([]string{party}, t.order...)
 }
 
-// Next takes the head of the line whose turn it is.
+// Next removes and returns the head of the queue whose turn it is; ok is false if all are empty.
 func (t *Turns[T]) Next() (v T, ok bool) {
 	return t.NextOf(func(string) bool { return true })
 }
 
-// NextOf is Next among the parties that may.
+// NextOf is Next among the parties for which may returns true.
 func (t *Turns[T]) NextOf(may func(party string) bool) (v T, ok bool) {
 	for i, party := range t.order {
 		if !may(party) {
@@ -60,7 +60,7 @@ func (t *Turns[T]) NextOf(may func(party string) bool) (v T, ok bool) {
 	return v, false
 }
 
-// remove takes v out of its party's line; false says that it is in none.
+// remove removes v from its party's queue; it returns false if v is not there.
 func remove[T comparable](t *Turns[T], party string, v T) bool {
 	i := slices.Index(t.lines[party], v)
 	if i < 0 {
