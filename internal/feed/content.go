@@ -11,27 +11,29 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// Type is what files of a type are called and look like. One that says nothing of its
-// content takes every content.
+// Type describes a file type by its name extensions and its content. A Type with no content
+// fields set accepts every content.
 type Type struct {
-	Extensions []string // endings of names, in lower case without dot
-	Begins     []string // it begins with one of these, within the first bytes
-	Within     int      // how many bytes may come before that
-	Text       bool     // it is text, in whatever encoding
+	Extensions []string // name extensions, lower case, without dot
+	Begins     []string // magic bytes: the content has one of these at an offset of at most Within
+	Within     int      // in bytes
+	Text       bool     // the content is text, in any encoding
 }
 
-// AnyType is the name of no type: a feed that takes it takes every name and content.
+// AnyType, in a feed's list of types, makes the feed accept every file name and content.
 const AnyType = "any"
 
-// inFront is how far behind its start a PDF's header may be: readers look in the first
-// 1,024 bytes, since some programs write a line of their own before it.
+// inFront is the largest offset of a PDF header. Readers search the first 1,024 bytes, since
+// some programs write a line before the header.
 const inFront = 1024
 
-// office files are ZIP archives; one with a password is wrapped in an OLE file.
+// office lists the magic bytes of Office files: a ZIP archive, or an OLE file if it has a
+// password.
 var office = []string{"PK\x03\x04", "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"}
 
-// builtin are the types that are known without any configuration. What is called .dat or
-// .edi has any content: binary call records, separators that are control characters.
+// builtin holds the types that need no configuration. The types dat and edi are left out on
+// purpose: such files may have any content, such as binary call records or control characters
+// as separators.
 var builtin = map[string]Type{
 	"csv": {Text: true}, "tsv": {Text: true}, "txt": {Text: true}, "xml": {Text: true}, "json": {Text: true},
 	"jsonl": {Text: true},
@@ -44,7 +46,8 @@ var builtin = map[string]Type{
 	"jpg": {Begins: []string{"\xff\xd8\xff"}},
 }
 
-// types are all of them, with those of the configuration in place of ours.
+// types combines builtin and configured types. A configured type replaces the built-in one of
+// the same name.
 type types struct {
 	byName map[string]Type
 	byEnd  map[string]string // extension → name
@@ -64,7 +67,8 @@ func newTypes(configured map[string]Type) *types {
 	return t
 }
 
-// of is the type of a file of this name: its ending, unless a configured type has that.
+// of returns the type of a file name: the configured type that claims the extension, else the
+// extension itself in lower case.
 func (t *types) of(name string) string {
 	ext := strings.ToLower(strings.TrimPrefix(path.Ext(name), "."))
 	if kind, ok := t.byEnd[ext]; ok {
@@ -73,20 +77,20 @@ func (t *types) of(name string) string {
 	return ext
 }
 
-// contentCheck contentCheck at content while it is written through it.
+// contentCheck examines content while the content is written through it.
 type contentCheck struct {
 	kind     string
 	want     Type
 	begin    []byte // the first bytes, up to headBytes
-	controls int    // bytes that no text has, among the first sample bytes
-	nuls     [2]int // of those, NUL, at even and at odd places
+	controls int    // non-text bytes among the first sample bytes
+	nuls     [2]int // NUL bytes among them, at even and at odd offsets
 	seen     int64
-	odd      bool // such a byte came at all
+	odd      bool // a non-text byte came anywhere in the content
 }
 
 const (
 	headBytes = inFront + 16
-	sample    = 8192 // bytes that show whether a file is text at all
+	sample    = 8192 // how many bytes decide whether a file is text
 )
 
 func (l *contentCheck) Write(p []byte) (int, error) {
@@ -101,7 +105,8 @@ func (l *contentCheck) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// text counts what no text has. It need not be UTF-8: old systems write Latin-1.
+// text counts bytes that no text has. Bytes above 0x7f are accepted, since old systems write
+// Latin-1.
 func (l *contentCheck) text(p []byte) {
 	for i, c := range p {
 		if c >= 0x20 && c != 0x7f || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == 0x1a {
@@ -110,7 +115,7 @@ func (l *contentCheck) text(p []byte) {
 		l.odd = true
 		at := l.seen + int64(i)
 		if at >= sample {
-			return // there is one, and it says no more
+			return // past the sample, only odd matters
 		}
 		l.controls++
 		if c == 0 {
@@ -119,7 +124,8 @@ func (l *contentCheck) text(p []byte) {
 	}
 }
 
-// verdict says what is wrong with content of its type, and whether that is certain.
+// verdict returns what is wrong with the content for its type, or "", and whether that is
+// certain.
 func (l *contentCheck) verdict() (wrong string, certain bool) {
 	switch {
 	case len(l.want.Begins) > 0 && l.seen == 0:
@@ -135,10 +141,10 @@ func (l *contentCheck) verdict() (wrong string, certain bool) {
 		}
 	}
 	looked := min(l.seen, sample)
-	wide := l.nuls[0]*10 > int(looked)*2 != (l.nuls[1]*10 > int(looked)*2) // one of two bytes: UTF-16
+	wide := l.nuls[0]*10 > int(looked)*2 != (l.nuls[1]*10 > int(looked)*2) // NULs at every other byte: UTF-16
 	switch {
 	case bytes.HasPrefix(l.begin, []byte{0xff, 0xfe}), bytes.HasPrefix(l.begin, []byte{0xfe, 0xff}):
-		return "", false // UTF-16 with its mark
+		return "", false // UTF-16 with a byte order mark
 	case wide:
 		return "it looks like UTF-16 without a byte order mark", false
 	case int64(l.controls)*20 > looked && l.controls >= 4:
@@ -156,7 +162,8 @@ func beginsWith(begin []byte, with []string, within int) bool {
 	})
 }
 
-// judge refuses content that is certainly not of its type, or says why it may not be.
+// judge returns an error if the content is certainly not of its type, or a flag text if it may
+// not be. checks can turn refusals into flags, or turn both off.
 func (l *contentCheck) judge(name, checks string) (flag string, err error) {
 	if checks == model.ChecksOff {
 		return "", nil

@@ -12,7 +12,7 @@ import (
 
 const pdf = "%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj"
 
-// utf16 is text as old spreadsheets save it: with a mark, low byte first.
+// utf16 encodes text as old spreadsheets save it: with a byte order mark, low byte first.
 func utf16(text string) string {
 	var b strings.Builder
 	b.WriteString("\xff\xfe")
@@ -25,8 +25,8 @@ func utf16(text string) string {
 
 var contents = []struct {
 	what, name, text string
-	refusal          string // words; "" when it is taken
-	flag             string // words of what it is flagged with; "" if it is not
+	refusal          string // part of the error text; "" if the file is accepted
+	flag             string // part of the flag; "" if it is not flagged
 }{
 	{"plain csv", "a.csv", "a;b\r\n1;2\n", "", ""},
 	{"csv in Latin-1", "a.csv", "name;town\nJos\xe9;M\xfcnchen\n", "", ""},
@@ -67,7 +67,7 @@ var contents = []struct {
 	{"no ending", "README", "\x00\x01\x02", "", ""},
 }
 
-// acme makes a feed "data" with one subscriber.
+// acme creates a feed "data" with one subscriber.
 func (w *world) acme() model.User {
 	u := w.Customer("acme")
 	w.feed("data")

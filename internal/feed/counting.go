@@ -8,45 +8,45 @@ import (
 )
 
 const (
-	// maxMissing bounds how many ranges of missing numbers are remembered; the oldest are
-	// forgotten first.
+	// maxMissing bounds how many ranges of missing numbers are remembered. The oldest are dropped
+	// first.
 	maxMissing = 100
-	// maxEarlier bounds how many periods before the present one are remembered.
+	// maxEarlier bounds how many finished periods are remembered.
 	maxEarlier = 40
-	// farAhead is how far ahead of the last a number may be to be believed at once. One
-	// that is further ahead is a date typed as a number, or follows a great loss: the next
-	// one tells.
+	// farAhead is the largest step ahead of the last number that is accepted at once. A larger
+	// step is either a mistake, such as a date typed as a number, or a real loss. The next number
+	// decides which.
 	farAhead = 1000
-	// largeGap is a range of which the start is told once more when a number inside comes.
+	// largeGap is the size of a missing range from which a late number inside it reports the part
+	// before that number again.
 	largeGap = 100
 )
 
-// counting is what a feed's pattern says of its numbers.
+// counting holds the numbering rules of a feed's pattern.
 type counting struct {
-	digits   int    // after 10^digits-1 they begin again with 0 or 1; 0: never
-	restarts string // year, month, day, never; "": when one begins again with 0 or 1 on a later date
+	digits   int    // numbers wrap to 0 or 1 after 10^digits-1; 0: they never wrap
+	restarts string // year, month, day or never; "": deduced when a number restarts at 0 or 1 on a later date
 }
 
-// numbered is a number, with the date in its name as far as there is one: 2026, 202611,
-// 20261127.
+// numbered is a number with as much of a date as its file name has: 2026, 202611 or 20261127.
 type numbered struct {
 	seq  int64
 	date string
 }
 
-// heard is what a number tells about others.
+// heard is what one number shows about other numbers.
 type heard struct {
-	gaps []model.Gap // they should have come before it
-	odd  bool        // it is far from all others, and not counted yet
+	gaps []model.Gap // missing numbers that this one revealed, or reported again
+	odd  bool        // the number is far from all others and is not counted yet
 }
 
-// counter counts the numbers of one account.
+// counter applies the numbering rules to the sequence of one account.
 type counter struct {
 	counting
 	s *model.Sequence
 }
 
-// begin takes the first number: nothing is missing before it.
+// begin records the first number. Nothing counts as missing before it.
 func (c counter) begin(n numbered) {
 	c.s.Last, c.s.Date = n.seq, n.date
 	if c.restarts != model.RestartsNever {
@@ -55,7 +55,7 @@ func (c counter) begin(n numbered) {
 	c.s.Period = periodOf(n.date, c.s.Restarts)
 }
 
-// take counts a number.
+// take counts a number after the first.
 func (c counter) take(n numbered) heard {
 	s := c.s
 	switch {
@@ -81,20 +81,20 @@ func (c counter) take(n numbered) heard {
 	return c.step(n.seq)
 }
 
-// beganAgain reports whether a number shows that the numbers begin again with a period, or
-// with a shorter one than was known.
+// beganAgain reports whether a number shows that the numbering restarts with a period, or with
+// a shorter period than was known.
 func (c counter) beganAgain(n numbered) bool {
 	s := c.s
 	if s.Date == "" || n.date <= s.Date || n.seq > 1 || n.seq > s.Last || c.misses(n.seq, s.Round) {
 		return false
 	}
 	if digits := c.wrapsAt(n.seq); digits > 0 && n.seq+digits-s.Last < digits/2 {
-		return false // their digits are used up
+		return false // the number wrapped because the digits were used up
 	}
 	return periodOrder[coarsestChange(s.Date, n.date)] > periodOrder[s.Restarts]
 }
 
-// restart makes what was counted so far the numbers of one period.
+// restart sets the restart period, and assigns what was counted so far to the current period.
 func (c counter) restart(with string) {
 	s := c.s
 	was := s.Period
@@ -111,7 +111,7 @@ var periodOrder = map[string]int{"": 0, model.RestartsYear: 4, model.RestartsMon
 // periodOf cuts a date to its period.
 func periodOf(date, period string) string { return date[:min(len(date), periodOrder[period])] }
 
-// coarsestChange is the longest period in which two dates differ.
+// coarsestChange returns the longest period in which two dates differ.
 func coarsestChange(a, b string) string {
 	for _, p := range []string{model.RestartsYear, model.RestartsMonth} {
 		if periodOf(a, p) != periodOf(b, p) {
@@ -121,8 +121,8 @@ func coarsestChange(a, b string) string {
 	return model.RestartsDay
 }
 
-// wrapsAt is the number after the largest one that the digits can show, if the last number
-// and this one are below it; else 0.
+// wrapsAt returns 10^digits, at which the numbers wrap. It returns 0 if they never wrap, or if
+// the last number or this one has more digits.
 func (c counter) wrapsAt(seq int64) int64 {
 	limit := int64(1)
 	for range c.digits {
@@ -134,7 +134,7 @@ func (c counter) wrapsAt(seq int64) int64 {
 	return limit
 }
 
-// step counts a number of the present period.
+// step counts a number of the current period.
 func (c counter) step(seq int64) heard {
 	s, limit := c.s, c.wrapsAt(seq)
 	switch {
@@ -143,18 +143,19 @@ func (c counter) step(seq int64) heard {
 	case c.misses(seq, s.Round):
 		return c.fill(seq, s.Period, s.Round)
 	case seq > s.Last && limit > 0 && s.Round > 0 && seq-s.Last > limit/2:
-		return c.fill(seq, s.Period, s.Round-1) // late, from before the digits were used up
+		return c.fill(seq, s.Period, s.Round-1) // a late number from the round before the wrap
 	case seq > s.Last:
 		return c.advance(seq, seq-s.Last, model.Gap{From: s.Last + 1, To: seq - 1, Round: s.Round})
 	case limit > 0 && seq+limit-s.Last < limit/2:
 		return c.advance(seq, seq+limit-s.Last, model.Gap{From: s.Last + 1, To: limit - 1, Round: s.Round},
 			model.Gap{From: 1, To: seq - 1, Round: s.Round + 1})
 	}
-	return heard{} // it came before
+	return heard{} // it came before, or is from before the first number
 }
 
-// advance makes a number the last one, if it is to be believed; ahead is how far it is
-// ahead, past the gaps.
+// advance makes seq the last number. If it is more than farAhead ahead, it is only remembered
+// as odd, until a second number follows it. ahead is the distance from the last number, and
+// gaps are the numbers skipped.
 func (c counter) advance(seq, ahead int64, gaps ...model.Gap) (out heard) {
 	s := c.s
 	if ahead > farAhead {
@@ -180,12 +181,12 @@ func (c counter) advance(seq, ahead int64, gaps ...model.Gap) (out heard) {
 	return out
 }
 
-// late counts a number of a period that is over.
+// late counts a number of an earlier period.
 func (c counter) late(period string, seq int64) heard {
 	s := c.s
 	i := slices.IndexFunc(s.Earlier, func(f model.Finished) bool { return f.Period == period })
 	switch {
-	case i < 0: // nothing is known of it
+	case i < 0: // no number of this period is known
 		s.Earlier = append(s.Earlier, model.Finished{Period: period, Last: seq})
 		slices.SortFunc(s.Earlier, func(a, b model.Finished) int { return cmp.Compare(a.Period, b.Period) })
 		s.Earlier = s.Earlier[max(0, len(s.Earlier)-maxEarlier):]
@@ -209,7 +210,7 @@ func (c counter) miss(gaps ...model.Gap) {
 	c.s.Missing = c.s.Missing[max(0, len(c.s.Missing)-maxMissing):]
 }
 
-// gapOf finds the range that misses a number; -1 if none does.
+// gapOf returns the index of the range that misses a number, or -1.
 func gapOf(missing []model.Gap, seq int64, period string, round int64) int {
 	return slices.IndexFunc(missing, func(g model.Gap) bool {
 		return g.From <= seq && seq <= g.To && g.Period == period && g.Round == round
@@ -220,8 +221,8 @@ func (c counter) misses(seq, round int64) bool {
 	return gapOf(c.s.Missing, seq, c.s.Period, round) >= 0
 }
 
-// fill takes a late number out of the range that misses it. What is missing before it in a
-// large range is told again: the range may be a slip's.
+// fill removes a late number from the range that misses it. In a large range the part before
+// the number is reported again, since the range may have come from a mistyped number.
 func (c counter) fill(seq int64, period string, round int64) (out heard) {
 	i := gapOf(c.s.Missing, seq, period, round)
 	if i < 0 {

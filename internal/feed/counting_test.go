@@ -12,8 +12,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// told counts numbers written as 7 or 20261127:7, and says what was heard of others, and
-// what is missing at the end.
+// told counts numbers written as 7 or 20261127:7. It returns what each showed about other
+// numbers, and what is missing at the end.
 func told(rule counting, numbers ...string) (heardOf []string, s model.Sequence) {
 	s.Missing = []model.Gap{}
 	c := counter{rule, &s}
@@ -104,9 +104,9 @@ func TestCounting(t *testing.T) {
 	}
 }
 
-// TestWhatNeverCameIsMissed has feeds of every kind lose some numbers, and deliver some a
-// little late: in the end what is missing is what was lost, whether or not numbers begin
-// again.
+// TestWhatNeverCameIsMissed drops some numbers of feeds of every kind, and delivers some a
+// little late. At the end the missing numbers must be those that were dropped, whether or not
+// the numbering restarts.
 func TestWhatNeverCameIsMissed(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		kind := rapid.SampledFrom([]string{"plain", "digits", "days", "months"}).Draw(t, "kind")
@@ -147,7 +147,7 @@ func TestWhatNeverCameIsMissed(t *testing.T) {
 			}
 			order = append(order, n)
 		}
-		for i := 1; i+2 < len(order); i++ { // neighbours change places, but for the first and the last
+		for i := 1; i+2 < len(order); i++ { // swap neighbours, but not the first and the last
 			if order[i].date == order[i+1].date && rapid.IntRange(0, 4).Draw(t, "late") == 0 {
 				order[i], order[i+1] = order[i+1], order[i]
 			}
@@ -177,5 +177,6 @@ func TestWhatNeverCameIsMissed(t *testing.T) {
 	})
 }
 
-// next0 reports whether a number's loss can be told: the one after it is of the same count.
+// next0 reports whether the loss of a number can be detected: the number after it belongs to
+// the same count.
 func next0(sent []numbered, i int) bool { return sent[i+1].seq == sent[i].seq+1 }

@@ -12,12 +12,12 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// maxRanges bounds what a delivery remembers of bytes served out of order.
-// Past it, it claims less than was served.
+// maxRanges bounds how many ranges of bytes served out of order a delivery remembers. Past it,
+// the record shows less than was served.
 const maxRanges = 64
 
-// Served merges bytes that a partner's connection accepted into the delivery
-// of a version. A version that is no delivery is none of our business.
+// Served adds byte ranges that a partner's connection accepted to the delivery of a version. It
+// does nothing if the version has no delivery or the delivery is final.
 func (r *Service) Served(l *exchange.Login, versionID string, served exchange.Spans) error {
 	now := r.now()
 	return r.o.Store.WriteFor(context.Background(), l.User.ID, func(tx *store.Tx) error {
@@ -27,7 +27,7 @@ func (r *Service) Served(l *exchange.Login, versionID string, served exchange.Sp
 		} else if err != nil {
 			return err
 		}
-		replaced := d.State == model.DeliveryReplaced // it may be read still by who opened it before
+		replaced := d.State == model.DeliveryReplaced // handles opened before may still read it
 		if d.State != model.DeliveryPublished && d.State != model.DeliveryOpened && !replaced {
 			return nil // collected, withdrawn or expired: final
 		}
@@ -85,7 +85,7 @@ func (r *Service) Delivery(ctx context.Context, id string) (model.Delivery, erro
 	return served(d), nil
 }
 
-// served adds how many distinct bytes a delivery has served.
+// served fills in how many distinct bytes a delivery has served.
 func served(d store.DeliveryRow) model.Delivery {
 	d.Served = exchange.UnpackSpans(d.Ranges).Total()
 	if d.State == model.DeliveryCollected {
@@ -95,19 +95,22 @@ func served(d store.DeliveryRow) model.Delivery {
 	return d.Delivery
 }
 
-// Taken notes that the partner removed or renamed what a version's delivery placed, and
-// reports whether it is one: its bytes stay until they are due.
+// Taken records that the partner removed or renamed the file that a delivery placed. held
+// reports whether the version belongs to a delivery; if so, retention must keep its bytes until
+// they are due.
 func (r *Service) Taken(tx *store.Tx, versionID string) (held bool, err error) {
 	return tx.TakeDelivery(versionID, r.now())
 }
 
-// Withdraw takes a delivery back: the name goes from the mailbox, unless it
-// shows something newer by now. What was served stays on record.
+// Withdraw takes a delivery back. Its file is removed from the mailbox, unless a newer version
+// has replaced it. The record of what was served stays. A delivery that was withdrawn or has
+// expired is a Conflict.
 func (r *Service) Withdraw(ctx context.Context, actor, id, reason string) (d model.Delivery, err error) {
 	return r.withdraw(ctx, actor, id, reason, false)
 }
 
-// withdraw is Withdraw; unopened takes back only what nobody has opened.
+// withdraw implements Withdraw. With unopened, a delivery in any state but published is a
+// Conflict.
 func (r *Service) withdraw(ctx context.Context, actor, id, reason string, unopened bool) (d model.Delivery, err error) {
 	const op = "feed.Withdraw"
 	if err := valid.CheckLabel("reason", reason); err != nil {

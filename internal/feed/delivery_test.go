@@ -27,7 +27,7 @@ var deliveryStories = stories{
 			{4, 6, 2, model.DeliveryOpened},
 			{4, 6, 2, model.DeliveryOpened}, // the same once more
 			{0, 5, 6, model.DeliveryOpened},
-			{8, 99, 8, model.DeliveryOpened}, // what is past the end does not count
+			{8, 99, 8, model.DeliveryOpened}, // bytes past the end do not count
 			{6, 8, 10, model.DeliveryCollected},
 			{0, 3, 10, model.DeliveryCollected}, // read again
 		} {
@@ -145,7 +145,7 @@ var deliveryStories = stories{
 		if doc.Get("served in full") == "" || !strings.Contains(doc.Get("state"), "does not prove that it was saved") {
 			t.Fatalf("after: %+v", doc)
 		}
-		// the last letter before the padding has two bits that mean nothing
+		// the last base64 letter before the padding has two bits without meaning
 		for i := range strings.LastIndexByte(text, '=') - 1 {
 			changed := []byte(text)
 			changed[i] ^= 1
@@ -175,7 +175,7 @@ func (w *world) verified(text string) proof.Document {
 	return doc
 }
 
-// version is what a path shows now.
+// version returns the current version of a path.
 func (w *world) version(u model.User, path string) string {
 	w.Helper()
 	found, err := w.Store.Read(ctx).Look(u.ID, store.SplitPath(path))

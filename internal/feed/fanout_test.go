@@ -72,7 +72,7 @@ var fanOutStories = stories{
 	},
 }
 
-// crowd makes an account of many users who all have the feed "data".
+// crowd creates an account of many users who all have the feed "data".
 func (w *world) crowd() (users []model.User) {
 	w.Helper()
 	w.Customer("crowd")
@@ -97,8 +97,8 @@ func (w *world) crowd() (users []model.User) {
 	return users
 }
 
-// interrupted leaves a publication as a stop after its first batch does: the
-// bytes and 200 mailboxes are there, and the row says how far it came.
+// interrupted leaves a publication in the state of a server stop after the first batch: the
+// bytes and 200 mailboxes are there, and the row holds the progress.
 func (w *world) interrupted(users []model.User) model.Publication {
 	w.Helper()
 	const placed = 200
@@ -126,7 +126,7 @@ func (w *world) interrupted(users []model.User) model.Publication {
 	return out
 }
 
-// wantOneEach fails unless each mailbox has the file, by one delivery.
+// wantOneEach fails unless each mailbox has the file, from one delivery.
 func (w *world) wantOneEach(users []model.User) {
 	w.Helper()
 	if n := w.Count("deliveries"); n != len(users) {
@@ -144,8 +144,8 @@ func (w *world) wantOneEach(users []model.User) {
 	w.wantRefs()
 }
 
-// wantRefs fails unless each blob has as many references as versions, and one
-// more while it is being placed.
+// wantRefs fails unless each blob has as many references as versions, plus one while it is
+// being placed.
 func (w *world) wantRefs() {
 	w.Helper()
 	if n := w.Count(`blobs b WHERE refs <> (SELECT COUNT(*) FROM versions v WHERE v.blob_id = b.id)
@@ -154,7 +154,7 @@ func (w *world) wantRefs() {
 	}
 }
 
-// wantNoStages fails when bytes of something unfinished were left.
+// wantNoStages fails if any stage is left.
 func (w *world) wantNoStages() {
 	w.Helper()
 	left, err := w.Blobs.Leftovers()

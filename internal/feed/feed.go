@@ -1,14 +1,12 @@
-// Package feed hands files to those who are entitled: feeds, subscriptions,
-// publications and their deliveries.
+// Package feed delivers files to entitled users: feeds, subscriptions, publications and
+// deliveries.
 //
-// Who gets what is in subscription.go. Publishing (publish.go) writes the bytes
-// once, then the blob and the publication, and for each entitled mailbox a file
-// and a delivery (place.go), in one transaction or, for many mailboxes, in
-// several, which a restart finishes. What a name must look like is pattern.go,
-// what content must, content.go; numbers that are missing are noticed in
-// sequence.go. A delivery is collected once every byte was served (delivery.go),
-// and has a signed receipt (receipt.go). Large files may come in parts
-// (upload.go).
+// Entitlement is in subscription.go. Publishing (publish.go) writes the bytes once. It then
+// records the blob and the publication and, for each entitled mailbox, a file and a delivery
+// (place.go). That is one transaction or, for many mailboxes, several, which a restart
+// completes. File names are checked by pattern.go, content by content.go. sequence.go detects
+// missing numbers. A delivery is collected once every byte was served (delivery.go); it has a
+// signed receipt (receipt.go). Large files may come in parts (upload.go).
 package feed
 
 import (
@@ -29,32 +27,32 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// Options are what the service is made of.
+// Options configure the service.
 type Options struct {
 	Store     *store.Store
 	Blobs     blob.Store
-	Desk      *deposit.Desk // nil: one of the service's own
+	Desk      *deposit.Desk // nil: the service makes its own
 	Clock     exchange.Clock
 	IDs       *exchange.IDs
 	Key       *proof.Key // signs receipts
 	MaxFile   int64
 	FreeFloor int64
-	// Class is the retention policy of a file of a feed at a path; nil is the
-	// default's.
+	// Class returns the retention class of a file that a feed places at a path. nil: always the
+	// default class.
 	Class func(userID, path, feed string) string
-	// May is what a user may do with delivered files, where neither it nor a subscription
-	// says; nil: look.
+	// May returns what a user may do with delivered files if neither the user nor the subscription
+	// says. nil: FeedsLook.
 	May func(u model.User) string
-	// Types are file types in place of the built-in ones, by name; Checks is what becomes of
-	// content that is not what its name says.
+	// Types add to the built-in file types or replace them, by name. Checks says what to do with
+	// content that does not match its type: refuse, flag or off; "": refuse.
 	Types  map[string]Type
 	Checks string
 	Zone   *time.Location // of dated folders; nil: UTC
-	// KeepUploads is how long parts of a file wait for the rest.
+	// KeepUploads is how long an unfinished upload or a file on hold is kept after its last write.
 	KeepUploads time.Duration
 }
 
-// Service is the feeds' service.
+// Service implements feeds. It is safe for concurrent use.
 type Service struct {
 	o     Options
 	types *types
@@ -64,7 +62,7 @@ type Service struct {
 	held    map[heldKey]*Held
 }
 
-// New opens the service.
+// New returns the service.
 func New(o Options) *Service {
 	if o.Desk == nil {
 		o.Desk = deposit.New(o.Store, slog.New(slog.DiscardHandler))
@@ -115,7 +113,7 @@ func describe(f model.Feed) map[string]string {
 		"producer": f.Producer, "recipients": strings.Join(f.Recipients, ","), "parent_sees": f.ParentSees}
 }
 
-// checkFeed checks what people typed, and tidies it.
+// checkFeed validates a feed's fields and normalizes them.
 func checkFeed(tx *store.Tx, f *model.Feed) (err error) {
 	const op = "feed.checkFeed"
 	if err := valid.CheckID("feed kind", f.Kind); err != nil {
@@ -169,14 +167,14 @@ func checkFeed(tx *store.Tx, f *model.Feed) (err error) {
 		if err != nil {
 			return fault.Missing("feed", err, "There is no account %q.", valid.Printable(*id))
 		}
-		*id = a.ID // as it is written
+		*id = a.ID // the stored spelling
 	}
 	slices.Sort(recipients)
 	f.Recipients = slices.Compact(recipients)
 	return nil
 }
 
-// SetFeed changes a feed. What was delivered stays as it is.
+// SetFeed changes a feed. Past deliveries stay as they are.
 func (r *Service) SetFeed(ctx context.Context, actor, name string, e model.EditFeed) (model.Feed, error) {
 	return store.Change(ctx, r.o.Store, func(tx *store.Tx) (model.Feed, error) {
 		f, err := tx.Feed(name)
@@ -208,7 +206,7 @@ func (r *Service) SetFeed(ctx context.Context, actor, name string, e model.EditF
 	})
 }
 
-// difference says which fields changed, from what to what.
+// difference returns the fields that changed, as "old → new".
 func difference(before, after map[string]string) map[string]string {
 	out := map[string]string{}
 	for field, now := range after {
@@ -219,8 +217,8 @@ func difference(before, after map[string]string) map[string]string {
 	return out
 }
 
-// RemoveFeed forgets a feed that nothing was published in; others are part of
-// the record.
+// RemoveFeed deletes a feed in which nothing was ever published. A feed with publications,
+// subscribers or expectations is a Conflict.
 func (r *Service) RemoveFeed(ctx context.Context, actor, name string) error {
 	const op = "feed.RemoveFeed"
 	return r.o.Store.Write(ctx, func(tx *store.Tx) error {
@@ -258,7 +256,7 @@ func (r *Service) RemoveFeed(ctx context.Context, actor, name string) error {
 	})
 }
 
-// cleanTypes makes file types comparable: lower case, no dot, each once.
+// cleanTypes normalizes file types: lower case, no dot, no duplicates.
 func cleanTypes(in []string) ([]string, error) {
 	out := []string{}
 	for _, t := range in {
@@ -274,7 +272,7 @@ func cleanTypes(in []string) ([]string, error) {
 	return out, nil
 }
 
-// zone is that of a feed's dated folders.
+// zone returns the time zone of a feed's dated folders.
 func (r *Service) zone(f model.Feed) *time.Location {
 	if f.Zone != "" {
 		if z, err := valid.ParseZone(f.Zone); err == nil {
@@ -298,7 +296,7 @@ func (r *Service) Feeds(ctx context.Context, f model.EveryFilter) ([]model.Feed,
 	return r.o.Store.Read(ctx).Feeds(f.Paging)
 }
 
-// Sequences says how far the numbers in a feed's names have come.
+// Sequences lists how far the numbers in a feed's file names have come, per account.
 func (r *Service) Sequences(ctx context.Context, f model.FeedFilter) ([]model.Sequence, error) {
 	return r.o.Store.Read(ctx).Sequences(f)
 }

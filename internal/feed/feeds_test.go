@@ -47,10 +47,10 @@ var feedStories = stories{
 		testkit.WantKind(t, err, fault.Exists)
 	},
 	"a bad feed is refused, too, when its transaction is run again": func(t *testing.T, w *world) {
-		// SQLite's writers share transactions; one that fails has all run again.
+		// SQLite's writers share transactions. If one fails, all of them run again.
 		var crowd, ready sync.WaitGroup
 		ready.Add(16)
-		testkit.Must(t, w.Store.Write(ctx, func(*store.Tx) error { // nobody else writes meanwhile
+		testkit.Must(t, w.Store.Write(ctx, func(*store.Tx) error { // blocks other writers
 			for i := range 16 {
 				crowd.Go(func() {
 					ready.Done()
@@ -255,14 +255,14 @@ var feedStories = stories{
 		w.wantFile(shop, "/download/data/a.csv", "1")
 		w.wantFile(retail, "/download/data/shop/a.csv", "1")
 		w.wantFile(wholesale, "/download/data/shop/a.csv", "1")
-		w.publish("data", "wholesale", "b.csv", "2") // nothing goes down
+		w.publish("data", "wholesale", "b.csv", "2") // a child gets no copies
 		w.wantFile(wholesale, "/download/data/b.csv", "2")
 		w.wantNoFile(retail, "/download/data/b.csv")
 		if n := len(w.deliveries("stranger")); n != 0 {
 			t.Fatalf("a stranger has %d files", n)
 		}
 		w.wantNoFile(stranger, "/download/data/shop/a.csv")
-		w.publish("data", "all", "c.csv", "3") // each its own, once
+		w.publish("data", "all", "c.csv", "3") // each subscriber gets one copy
 		w.wantFile(wholesale, "/download/data/c.csv", "3")
 		w.wantNoFile(wholesale, "/download/data/shop/c.csv")
 		w.wantRefs()

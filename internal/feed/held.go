@@ -11,47 +11,48 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 )
 
-// Held is a file that a program wrote over SFTP under a name that is not its last one, or
-// may not be. It is durable, and seen by its user alone, in every session, until it is
-// renamed. One with a due time is published under the name that it has then.
+// Held is a file that a program wrote over SFTP under a name that is, or may be, temporary. It
+// is durable. Only its user sees it, in every session, until it is renamed. If it has a due
+// time, it is published then under its current name.
 //
-// Its stage never changes: who writes on it writes a copy, which takes its place at CLOSE.
-// A publication that fails gives it back.
+// Its stage is never changed. A program that writes to it writes a copy, which replaces it at
+// CLOSE. If publication fails, the file is on hold again.
 type Held struct {
 	UserID  string `json:"user_id"`
-	Path    string `json:"-"` // where its user sees it; any bytes
+	Path    string `json:"-"` // path in the user's tree; any bytes
 	Feed    string `json:"feed"`
-	To      string `json:"to"` // account that it is for; "": every subscriber
+	To      string `json:"to"` // recipient account; "": every subscriber
 	Name    string `json:"-"`
 	Size    int64  `json:"size"`
 	At      time.Time
-	Due     time.Time // zero: it waits to be renamed
-	User    string    `json:"user"`    // who wrote it,
-	Account string    `json:"account"` // of which account,
-	Service bool      `json:"service"` // if a service user, of any feed
-	// With which key, to publish it when it is due.
+	Due     time.Time // when to publish it; zero: only after a rename
+	User    string    `json:"user"`    // name of the writing user
+	Account string    `json:"account"` // its account
+	Service bool      `json:"service"` // it is a service user, which may publish in any feed
+	// The key of the login that wrote the file, for the guard when it is published.
 	Fingerprint string `json:"fingerprint"`
 	Revocation  int64  `json:"revocation"`
 
-	id   string // of its stage
-	told bool   // somebody was told that it was left
+	id   string // id of the stage
+	told bool   // the event that it was left was emitted
 }
 
-// plainHeld has the same fields and no methods.
+// plainHeld has the same fields as Held but no methods, so that marshalling does not recurse.
 type plainHeld Held
 
-// heldNote is how Held lies beside its stage: names are bytes, and JSON knows text alone.
+// heldNote is the form of Held in the stage's note. Path and Name are byte slices there, since
+// JSON strings must be UTF-8.
 type heldNote struct {
 	plainHeld
 	Path, Name []byte
 }
 
-// MarshalJSON writes a note.
+// MarshalJSON encodes the note of a held file.
 func (h Held) MarshalJSON() ([]byte, error) {
 	return json.Marshal(heldNote{plainHeld(h), []byte(h.Path), []byte(h.Name)})
 }
 
-// UnmarshalJSON reads a note.
+// UnmarshalJSON decodes the note of a held file.
 func (h *Held) UnmarshalJSON(text []byte) error {
 	var n heldNote
 	if err := json.Unmarshal(text, &n); err != nil {
@@ -62,16 +63,17 @@ func (h *Held) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// maxHeld bounds what one user may have on hold.
+// maxHeld bounds how many files one user may have on hold.
 const maxHeld = 1000
 
-// heldKey is what a file on hold is found by: one under each path of a user.
+// heldKey identifies a file on hold. A user has at most one under each path.
 type heldKey struct{ userID, path string }
 
 func (h Held) key() heldKey { return heldKey{h.UserID, h.Path} }
 
-// Hold keeps a written file, in place of one that is held under the same path. On an error a
-// file that was on hold before is there again, and any other is its caller's to discard.
+// Hold puts a written file on hold. It replaces a file on hold under the same path. On an
+// error, a file that was on hold before is on hold again; any other file must be discarded by
+// the caller.
 func (r *Service) Hold(in *Incoming, h Held) error {
 	if err := r.hold(in, &h); err != nil {
 		if in.held != nil {
@@ -89,7 +91,7 @@ func (r *Service) Hold(in *Incoming, h Held) error {
 	return nil
 }
 
-// hold makes a written file durable, with the note that it is on hold.
+// hold makes a written file and its note durable.
 func (r *Service) hold(in *Incoming, h *Held) error {
 	h.id, h.Size, h.At = in.id, in.size, r.now()
 	r.mu.Lock()
@@ -116,12 +118,13 @@ func (r *Service) hold(in *Incoming, h *Held) error {
 		return err
 	}
 	in.over = true
-	_ = in.stage.Close() // it is durable
+	_ = in.stage.Close() // the file was synced above
 	return nil
 }
 
-// giveBack puts a file on hold again that was taken and not used up. Its note still lies
-// beside it. If another one has its path by now, that one is newer.
+// giveBack puts a file on hold again that was taken but not used. Its note is still beside its
+// stage. If another file is on hold under its path by now, that one is newer, and this one is
+// discarded.
 func (r *Service) giveBack(in *Incoming) {
 	in.over = true
 	_ = in.stage.Close()
@@ -132,17 +135,18 @@ func (r *Service) giveBack(in *Incoming) {
 	}
 	r.mu.Unlock()
 	if newer != nil {
-		_ = r.o.Blobs.Discard(in.held.id, "") // the next start does it, too
+		_ = r.o.Blobs.Discard(in.held.id, "") // if it fails, the next start discards it
 	}
 }
 
-// TakeHeld takes a file off hold; NotFound if there is none under this path. Publish, Hold
-// or Discard ends what it returns; a failed Publish or Hold puts it on hold again.
+// TakeHeld takes a file off hold. It returns NotFound if there is none under this path. The
+// caller must end the result with Publish, Hold or Discard; a failed Publish or Hold puts the
+// file on hold again.
 func (r *Service) TakeHeld(userID, path string) (*Incoming, error) {
 	return r.take(heldKey{userID, path}, "")
 }
 
-// take is TakeHeld; with an id, only of this stage.
+// take implements TakeHeld. With an id, it takes the file only if its stage has that id.
 func (r *Service) take(key heldKey, id string) (*Incoming, error) {
 	r.mu.Lock()
 	h := r.held[key]
@@ -163,8 +167,8 @@ func (r *Service) take(key heldKey, id string) (*Incoming, error) {
 	return in, nil
 }
 
-// CopyHeld begins a file with the content of one on hold, which stays where it is until the
-// copy takes its place.
+// CopyHeld returns a new file with the content of one on hold. The one on hold stays until the
+// copy replaces it.
 func (r *Service) CopyHeld(userID, path string) (*Incoming, error) {
 	from, err := r.TakeHeld(userID, path)
 	if err != nil {
@@ -207,8 +211,8 @@ func (r *Service) HeldIn(userID, dir string) (out []Held) {
 	return out
 }
 
-// recoverHeld takes up a file that an earlier process had on hold, and returns the stage
-// of one that was replaced under the same path.
+// recoverHeld restores a file that an earlier process had on hold. Of two under the same path
+// the newer one stays; over is the stage id of the other.
 func (r *Service) recoverHeld(h *Held) (over string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -72,7 +72,7 @@ var heldStories = stories{
 		in, err := w.service.CopyHeld(u.ID, "/outbound/data/acme/a.tmp")
 		testkit.Must(t, err)
 		testkit.Must(t, in.WriteAt([]byte("X"), 0))
-		testkit.Must(t, in.Discard()) // a session that ended
+		testkit.Must(t, in.Discard()) // as when a session ends
 		w.wantHeld(u, "a.tmp")
 		in, err = w.service.TakeHeld(u.ID, "/outbound/data/acme/a.tmp")
 		testkit.Must(t, err)

@@ -11,18 +11,18 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// Incoming is a file that a program writes over SFTP, before it is published.
-// Writes come in any order; one goroutine uses it at a time.
+// Incoming is a file that a program writes over SFTP, before it is published. Writes may come
+// in any order. It is not safe for concurrent use.
 type Incoming struct {
 	r     *Service
 	id    string
 	stage blob.Stage
 	size  int64
-	over  bool  // published, or it is not known whether it was
-	held  *Held // it was on hold before
+	over  bool  // published, discarded or given back, or its outcome is unknown
+	held  *Held // not nil if it was on hold before
 }
 
-// NewIncoming makes an empty one. Publish or Discard ends it.
+// NewIncoming returns an empty file. The caller must end it with Publish, Hold or Discard.
 func (r *Service) NewIncoming() (*Incoming, error) {
 	if err := r.checkFree(0); err != nil {
 		return nil, err
@@ -32,14 +32,15 @@ func (r *Service) NewIncoming() (*Incoming, error) {
 	return &Incoming{r: r, id: id, stage: stage}, err
 }
 
-// maxAhead is how far past its end a file may be written: clients send several
-// parts at once, and nobody publishes a hole.
+// maxAhead is how many bytes past its end a file may be written. Clients send several parts at
+// once, so that parts can arrive out of order, but a file with a large hole must not be
+// published.
 const maxAhead = 64 << 20
 
-// Size is how long the file is by now.
+// Size returns the current size in bytes.
 func (i *Incoming) Size() int64 { return i.size }
 
-// ReadAt reads what was written.
+// ReadAt reads what was written. At or past the end it returns io.EOF.
 func (i *Incoming) ReadAt(p []byte, off int64) (int, error) {
 	if off >= i.size {
 		return 0, io.EOF
@@ -51,7 +52,8 @@ func (i *Incoming) ReadAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
-// WriteAt writes a part.
+// WriteAt writes p at an offset. It returns TooLarge past the size limit and Invalid too far
+// past the end.
 func (i *Incoming) WriteAt(p []byte, off int64) error {
 	const op = "feed.Incoming"
 	end := off + int64(len(p))
@@ -71,7 +73,7 @@ func (i *Incoming) WriteAt(p []byte, off int64) error {
 	return nil
 }
 
-// Truncate cuts or extends.
+// Truncate sets the size, within the limits of WriteAt.
 func (i *Incoming) Truncate(size int64) error {
 	if size < 0 || size > i.r.o.MaxFile {
 		return fault.E("feed.Incoming", fault.TooLarge, "The file is larger than the limit of %d bytes.", i.r.o.MaxFile)
@@ -83,11 +85,11 @@ func (i *Incoming) Truncate(size int64) error {
 	return i.stage.Truncate(size)
 }
 
-// Sync makes what was written durable. It is published by nothing but Publish:
-// after a crash the program writes it again.
+// Sync makes what was written durable, but does not publish it. A crash before Publish or Hold
+// loses the file, and the program must write it again.
 func (i *Incoming) Sync() error { return i.stage.Sync(i.size, nil, "") }
 
-// Discard forgets the file, unless it is over.
+// Discard deletes the file. It does nothing once the file is over.
 func (i *Incoming) Discard() error {
 	if i.over {
 		return nil
@@ -96,20 +98,21 @@ func (i *Incoming) Discard() error {
 	return errors.Join(i.stage.Discard(), i.stage.Close())
 }
 
-// GiveBack puts a file that was on hold back there, unless it is over.
+// GiveBack puts a file that was taken off hold on hold again. It does nothing if the file was
+// not on hold before or is over.
 func (i *Incoming) GiveBack() {
 	if i.held != nil && !i.over {
 		i.r.giveBack(i)
 	}
 }
 
-// Over reports whether the file is its program's no longer: it was published, or
-// discarded, or it is not known whether it was published.
+// Over reports whether the caller no longer owns the file: it was published, discarded or put
+// on hold, or the outcome of its publication is unknown.
 func (i *Incoming) Over() bool { return i.over }
 
-// Publish hands the file to a feed, as Service.Publish does. Once its deposit began the incoming
-// file is over; after an earlier error it can be tried again. One that was on hold is on hold
-// again after any error, once it is certain that it was not published.
+// Publish publishes the file in a feed, as Service.Publish does. Once its deposit began, the
+// file is over; after an earlier error Publish can be called again. A file that was on hold is
+// on hold again after any error that means that it was not published.
 func (i *Incoming) Publish(ctx context.Context, actor string, p Publication) (out model.Publication, err error) {
 	defer func() {
 		if err != nil {

@@ -15,13 +15,13 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// sender publishes one file in one of the ways there are; called again, it tries
-// again as its program would.
+// sender publishes one file over one of the channels. A second call retries as the client
+// program would.
 type sender func(c context.Context, r *feed.Service) (model.Publication, error)
 
 const sent = "a,b\n1,2\n"
 
-// senders are the ways that content comes, each for a file name of its own.
+// senders are the channels, each with its own file name.
 func (w *world) senders() map[string]sender {
 	keyed := func(name string) feed.Publication {
 		p := to("cdr", "alice", name, sent)
@@ -57,7 +57,7 @@ func (w *world) senders() map[string]sender {
 	}
 }
 
-// dated has every publication make folders, in its transaction.
+// dated makes every publication create folders in its transaction.
 func dated(f *model.NewFeed) { f.Folders = "{yyyy}/{mm}" }
 
 // madeDir calls fn before each directory is made.
@@ -71,7 +71,7 @@ func (w *world) madeDir(fn func() error) {
 	w.Cleanup(func() { w.Asked.Stop() })
 }
 
-// failDirs lets so many directories be made, and no more.
+// failDirs lets n directories be created and makes the next one fail.
 func (w *world) failDirs(after int) {
 	made := 0
 	w.madeDir(func() error {
@@ -82,8 +82,8 @@ func (w *world) failDirs(after int) {
 	})
 }
 
-// TestASenderThatHangsUp: the request ends while its publication is recorded.
-// What is committed is stored, and answered so.
+// TestASenderThatHangsUp: the request ends while its publication is recorded. What is committed
+// is stored, and the answer says so.
 func TestASenderThatHangsUp(t *testing.T) {
 	testkit.OnBoth(t, func(t *testing.T, url string) {
 		w := newWorld(t, url)
@@ -105,8 +105,8 @@ func TestASenderThatHangsUp(t *testing.T) {
 	})
 }
 
-// TestAFanOutIsCutShort: the first mailboxes have the file, the next batch fails.
-// The publication is stored; the rest gets it from whoever resumes.
+// TestAFanOutIsCutShort: the first mailboxes have the file, and the next batch fails. The
+// publication is stored; Resume serves the rest.
 func TestAFanOutIsCutShort(t *testing.T) {
 	if os.Getenv(testkit.Twice) != "" {
 		t.Skip("its fault comes at a certain run")
@@ -128,7 +128,7 @@ func TestAFanOutIsCutShort(t *testing.T) {
 		}
 		w.Asked.Stop()
 		p.Body = bytes.NewReader([]byte(sent))
-		out, err = w.service.Publish(ctx, "test", p) // the same again, and nothing fails
+		out, err = w.service.Publish(ctx, "test", p) // the same request again, without failures
 		if err != nil || !out.Repeated || out.Deliveries != 203 {
 			t.Fatalf("the retry: %+v, %v", out, err)
 		}
@@ -136,8 +136,8 @@ func TestAFanOutIsCutShort(t *testing.T) {
 	})
 }
 
-// TestAPublicationWhoseOutcomeIsUnknown: PostgreSQL commits or not, and nobody
-// hears which; then the sender tries again.
+// TestAPublicationWhoseOutcomeIsUnknown: PostgreSQL commits or not, and the answer is lost.
+// Then the sender tries again.
 func TestAPublicationWhoseOutcomeIsUnknown(t *testing.T) {
 	p := testkit.PostgresProxy(t, testkit.Postgres(t).Database(t))
 	w := newWorld(t, p.URL)

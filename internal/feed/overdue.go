@@ -16,21 +16,22 @@ import (
 )
 
 const (
-	// heldTold is when somebody is told of a file that was left under a temporary name.
+	// heldTold is the age at which an event reports a file left under a temporary name.
 	heldTold = 24 * time.Hour
-	// heldRetry is how long a file waits that could not be published for want of space or of
-	// the database.
+	// heldRetry is the delay before another try after a temporary failure, such as no space or no
+	// database.
 	heldRetry = time.Minute
 )
 
-// KeepHeld looks after the files on hold until ctx ends.
+// KeepHeld runs Overdue once a second until ctx ends.
 func (r *Service) KeepHeld(ctx context.Context, log *slog.Logger) {
 	exchange.Task{Every: time.Second, Log: log, Failure: "files on hold could not be looked after",
 		Do: func(ctx context.Context) error { return r.Overdue(ctx, log) }}.Run(ctx)
 }
 
-// Overdue publishes the files on hold that are due, tells of those that were left, and
-// removes those that nobody came back to. One that fails stops no other.
+// Overdue publishes the files on hold that are due, reports those that were left, and deletes
+// those older than KeepUploads. An error with one file does not stop the others; all errors are
+// joined.
 func (r *Service) Overdue(ctx context.Context, log *slog.Logger) error {
 	var errs []error
 	for _, h := range r.onHold() {
@@ -58,7 +59,7 @@ func (r *Service) Overdue(ctx context.Context, log *slog.Logger) error {
 	return errors.Join(errs...)
 }
 
-// onHold lists everything on hold.
+// onHold lists all files on hold.
 func (r *Service) onHold() (out []Held) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -68,8 +69,8 @@ func (r *Service) onHold() (out []Held) {
 	return out
 }
 
-// publishHeld publishes a file under the name that nobody changed in time. One that cannot
-// be published waits to be renamed, and somebody is told why.
+// publishHeld publishes a file on hold that is due. A temporary failure is tried again after
+// heldRetry. After any other failure the file waits to be renamed, and an event says why.
 func (r *Service) publishHeld(ctx context.Context, h Held, log *slog.Logger) error {
 	err := r.mayPublish(ctx, h)
 	if err == nil {
@@ -83,7 +84,7 @@ func (r *Service) publishHeld(ctx context.Context, h Held, log *slog.Logger) err
 			Revocation: h.Revocation})
 		_, err = in.Publish(ctx, "user:"+h.User,
 			Publication{Feed: h.Feed, Account: h.To, All: h.To == "", Name: h.Name, Via: "sftp", Guard: guard})
-		if err == nil || errors.Is(err, deposit.ErrUnknown) { // the desk finds out, later
+		if err == nil || errors.Is(err, deposit.ErrUnknown) { // the desk resolves an unknown outcome later
 			return nil
 		}
 	}
@@ -91,7 +92,7 @@ func (r *Service) publishHeld(ctx context.Context, h Held, log *slog.Logger) err
 	retry := fault.Is(err, fault.Unavailable) || fault.Is(err, fault.NoSpace) || fault.Is(err, fault.Busy) ||
 		fault.Is(err, fault.Internal)
 	r.mu.Lock()
-	if now := r.held[h.key()]; now != nil && now.id == h.id { // in memory alone: the next start tries again
+	if now := r.held[h.key()]; now != nil && now.id == h.id { // only in memory: the next start tries again
 		if now.Due = (time.Time{}); retry {
 			now.Due = r.now().Add(heldRetry)
 		}
@@ -103,7 +104,8 @@ func (r *Service) publishHeld(ctx context.Context, h Held, log *slog.Logger) err
 	return r.reportLeft(ctx, h, "It could not be published: "+fault.PublicText(err))
 }
 
-// mayPublish fails if a feed is its writer's no longer.
+// mayPublish returns an error if the feed does not exist, or if the writer's account is no
+// longer its producer.
 func (r *Service) mayPublish(ctx context.Context, h Held) error {
 	f, err := r.Feed(ctx, h.Feed)
 	if err == nil && !h.Service && f.Producer != h.Account {
@@ -112,7 +114,7 @@ func (r *Service) mayPublish(ctx context.Context, h Held) error {
 	return err
 }
 
-// reportLeft tells of a file that was left under a name that is not final.
+// reportLeft emits the event that a file was left under a temporary name.
 func (r *Service) reportLeft(ctx context.Context, h Held, why string) error {
 	now := r.now()
 	err := r.o.Store.Write(ctx, func(tx *store.Tx) error {
@@ -129,12 +131,13 @@ func (r *Service) reportLeft(ctx context.Context, h Held, why string) error {
 	return err
 }
 
-// maxRepublished is how many deliveries are taken back because of a rename.
+// maxRepublished is the largest number of deliveries that a rename may take back.
 const maxRepublished = 1000
 
-// Republish publishes what was published under another name, and takes that back, as long
-// as nobody has opened it: a program may have written it under a name of its own that no
-// list holds. A delivery that is opened meanwhile stays, under its first name.
+// Republish publishes the content of publication id under another name and withdraws its
+// deliveries. It is for programs whose temporary names are on no list, so that the temporary
+// name was published. It returns Denied if any delivery was opened or there are too many. A
+// delivery that is opened meanwhile stays under its first name.
 func (r *Service) Republish(ctx context.Context, actor, id string, p Publication) (model.Publication, error) {
 	const op = "feed.Republish"
 	q := r.o.Store.Read(ctx)

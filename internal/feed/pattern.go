@@ -11,23 +11,24 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// Pattern is what a feed's file names look like: text with fields in braces.
+// Pattern is a feed's file name pattern: text with fields in braces.
 //
 //	{account}              the account that it is published to, in any case
 //	{yyyy} {yy} {mm} {dd}  parts of a date; {date} is all three: 20261031
-//	{seq} {seq:6}          a number, which counts up; with leading zeros to a width, after
-//	                       whose largest number it begins again
-//	{seq/day} {seq:3/month} a number that begins again with each day, month or year; never:
-//	                       with none. Without either: as the names tell.
+//	{seq} {seq:6}          an increasing number; :6 pads it with zeros to 6 digits, and
+//	                       after 999999 it wraps
+//	{seq/day} {seq:3/month} a number that restarts with each day, month or year; with
+//	                       /never it does not restart. Without a period, the restart is
+//	                       deduced from the names.
 //	{any}                  anything
 type Pattern struct {
 	text  string
-	expr  string // with accountField where the account stands
+	expr  string // contains accountField if the pattern has {account}
 	match *regexp.Regexp
 	count counting
 }
 
-// fields are what each field matches.
+// fields maps each field to the expression that it matches.
 var fields = map[string]string{
 	"account": accountField,
 	"yyyy":    `(?P<yyyy>[0-9]{4})`,
@@ -43,7 +44,7 @@ const accountField = `(?P<account>[A-Za-z0-9][A-Za-z0-9._@+ -]*)`
 
 const fieldWords = "{account}, {yyyy}, {yy}, {mm}, {dd}, {date}, {seq}, {seq:6}, {seq/day}, {any}"
 
-// ParsePattern reads a pattern; "" is nil, which takes every name.
+// ParsePattern parses a pattern. For "" it returns nil, which matches every name.
 func ParsePattern(text string) (*Pattern, error) {
 	const op = "feed.ParsePattern"
 	if text == "" {
@@ -109,7 +110,7 @@ func ParsePattern(text string) (*Pattern, error) {
 	return p, fault.Wrap(op, fault.Invalid, err)
 }
 
-// dateLength is how many digits of a date, from the year on, the fields of a pattern show.
+// dateLength returns how many leading digits of the date yyyymmdd the fields of a pattern give.
 func dateLength(seen map[string]bool) int {
 	switch year := seen["yyyy"] || seen["yy"]; {
 	case seen["date"], year && seen["mm"] && seen["dd"]:
@@ -122,7 +123,7 @@ func dateLength(seen map[string]bool) int {
 	return 0
 }
 
-// counting is what the pattern says of its numbers.
+// counting returns the numbering rules of the pattern; p may be nil.
 func (p *Pattern) counting() counting {
 	if p == nil {
 		return counting{}
@@ -130,15 +131,16 @@ func (p *Pattern) counting() counting {
 	return p.count
 }
 
-// Named is what a name says by its pattern.
+// Named holds the values of the fields in a file name.
 type Named struct {
 	Account string
 	Seq     int64  // -1 without a number
-	Date    string // from its year on, as far as the name has it: 2026, 202611, 20261127
+	Date    string // as much as the name has: 2026, 202611 or 20261127
 }
 
-// Match reads a name. One that does not fit, or speaks of another account, or
-// of a day that never was, is Invalid.
+// Match parses a file name that is published to account; "" is all subscribers. It returns
+// Invalid if the name does not fit the pattern, names another account, or has an impossible
+// date. A nil pattern matches every name.
 func (p *Pattern) Match(name, account string) (Named, error) {
 	const op = "feed.Match"
 	out := Named{Seq: -1}
@@ -146,7 +148,7 @@ func (p *Pattern) Match(name, account string) (Named, error) {
 		return out, nil
 	}
 	match := p.match
-	if account != "" && strings.Contains(p.expr, accountField) { // "acme" is no part of "acme-2"
+	if account != "" && strings.Contains(p.expr, accountField) { // so that "acme" does not match in "acme-2"
 		if exact, err := regexp.Compile(strings.Replace(p.expr, accountField,
 			"(?P<account>(?i:"+regexp.QuoteMeta(account)+"))", 1)); err == nil && exact.MatchString(name) {
 			match = exact
@@ -179,7 +181,7 @@ func (p *Pattern) Match(name, account string) (Named, error) {
 			year = "20" + get("yy")
 		}
 		if year == "" {
-			year = "2024" // any leap year: the day may be its 29 February
+			year = "2024" // any leap year, so that 29 February is accepted
 		}
 		date = year + get("mm") + get("dd")
 	}
@@ -195,7 +197,8 @@ func (p *Pattern) Match(name, account string) (Named, error) {
 	return out, nil
 }
 
-// dateOf is the date in a name, from its year on, as far as it goes.
+// dateOf returns as much of the date as the name has, starting with the year; "" without a
+// year.
 func dateOf(get func(field string) string) string {
 	if d := get("date"); d != "" {
 		return d
@@ -215,7 +218,8 @@ func dateOf(get func(field string) string) string {
 	return year
 }
 
-// checkFolders accepts dated sub-folders.
+// checkFolders returns Invalid unless s is "" or a relative path, in which date fields are
+// allowed.
 func checkFolders(s string) error {
 	if s == "" {
 		return nil
@@ -229,7 +233,7 @@ func checkFolders(s string) error {
 	return nil
 }
 
-// datedFolder is the sub-folder of a day, in the time's zone.
+// datedFolder fills in the date fields of a folder, in the zone of at.
 func datedFolder(s string, at time.Time) string {
 	return strings.NewReplacer("{yyyy}", at.Format("2006"), "{yy}", at.Format("06"), "{mm}", at.Format("01"), "{dd}",
 		at.Format("02")).Replace(s)

@@ -17,7 +17,7 @@ func TestAPatternReadsNames(t *testing.T) {
 	}{
 		{"", "anything at all", "acme", -1},
 		{"{account}-{yyyy}{mm}-{seq}.csv", "acme-202610-7.csv", "acme", 7},
-		{"{account}-{yyyy}{mm}-{seq}.csv", "acme-202610-7.csv", "", no}, // one account's, published to all
+		{"{account}-{yyyy}{mm}-{seq}.csv", "acme-202610-7.csv", "", no}, // an account's name, published to all
 		{"{account}-{yyyy}{mm}-{seq}.csv", "acme-202610-7.csv", "beta", no},
 		{"{account}-{yyyy}{mm}-{seq}.csv", "acme-202613-7.csv", "acme", no},
 		{"{account}-{yyyy}{mm}-{seq}.csv", "acme-202610-.csv", "acme", no},
@@ -30,7 +30,7 @@ func TestAPatternReadsNames(t *testing.T) {
 		{"cdr-{seq}.csv", "cdr-999999999999999999.csv", "", 999999999999999999},
 		{"cdr-{seq}.csv", "cdr-1000000000000000000.csv", "", no},
 		{"cdr-{seq}.csv", "cdr--1.csv", "", no},
-		{"cdr-{seq}.csv", "cdr-٣.csv", "", no}, // a digit, but not one of ours
+		{"cdr-{seq}.csv", "cdr-٣.csv", "", no}, // a digit, but not ASCII
 		{"r-{yyyy}-{mm}-{dd}.pdf", "r-2024-02-29.pdf", "", -1},
 		{"r-{yyyy}-{mm}-{dd}.pdf", "r-2026-02-29.pdf", "", no},
 		{"r-{yyyy}-{mm}-{dd}.pdf", "r-2000-02-29.pdf", "", -1},
@@ -85,8 +85,8 @@ func TestABadPatternIsRefused(t *testing.T) {
 	}
 }
 
-// FuzzPattern: no pattern and no name makes the service panic, a number is never
-// made up, and a name that fits an account's speaks of no other.
+// FuzzPattern: no pattern and no name makes the service panic. A number is never invented, and
+// a name that fits an account never names another one.
 func FuzzPattern(f *testing.F) {
 	f.Add("{account}-{yyyy}{mm}-{seq:6}.csv", "acme-202610-000007.csv", "acme")
 	f.Add("r-{date}.pdf", "r-20240229.pdf", "")

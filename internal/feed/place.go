@@ -18,15 +18,16 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// placeBatch is how many mailboxes one transaction serves: others write
-// meanwhile.
+// placeBatch is how many mailboxes one transaction serves. Between batches other writers get
+// their turn.
 const placeBatch = 200
 
-// maxParents bounds how far up an account's parents are looked for.
+// maxParents bounds how many levels of parent accounts are followed.
 const maxParents = 16
 
-// recipients are up to a batch of the subscriptions that want a publication,
-// after a user id, and where the next batch begins; "" when there is none.
+// recipients returns up to a batch of the subscriptions that want a publication, ordered by
+// user id, starting behind after. next is the value of after for the next batch, or "" if there
+// is none.
 func recipients(q *store.Q, f model.Feed, account, kind, after string) (to []store.Recipient, next string, err error) {
 	if account != "" && after == "" {
 		if _, err := q.Account(account); err != nil {
@@ -47,16 +48,16 @@ func recipients(q *store.Q, f model.Feed, account, kind, after string) (to []sto
 		all = append(all, parents...)
 	}
 	to = slices.DeleteFunc(all, func(s store.Recipient) bool {
-		// A feed may have been narrowed since the subscription was made.
-		child := account == "" || s.Account == account // else it is a parent's copy
+		// The feed's recipients may have been restricted since the subscription was made.
+		child := account == "" || s.Account == account // false for a parent's copy
 		barred := len(f.Recipients) > 0 && !slices.Contains(f.Recipients, s.Account) && child
 		return barred || len(s.Types) > 0 && !slices.Contains(s.Types, kind)
 	})
 	return to, next, nil
 }
 
-// parentsOf are the subscribers of an account's parents, who get a copy below a
-// folder of the child's name.
+// parentsOf returns the subscribers in an account's parent accounts. They get a copy in a
+// folder named after the child account.
 func parentsOf(q *store.Q, feed, child string) (out []store.Recipient, err error) {
 	a, err := q.Account(child)
 	for range maxParents {
@@ -78,7 +79,7 @@ func parentsOf(q *store.Q, feed, child string) (out []store.Recipient, err error
 	return out, err
 }
 
-// reaches reports whether anybody wants a publication.
+// reaches reports whether a publication has at least one recipient.
 func (r *Service) reaches(q *store.Q, f model.Feed, p Publication) (bool, error) {
 	for after := ""; ; {
 		to, next, err := recipients(q, f, p.Account, p.kind, after)
@@ -89,8 +90,8 @@ func (r *Service) reaches(q *store.Q, f model.Feed, p Publication) (bool, error)
 	}
 }
 
-// begin writes the publication and its first mailboxes. While more are to come
-// the blob has one reference of the publication's own.
+// begin records the publication and serves its first batch of mailboxes. Until all are served,
+// the publication itself holds one reference to the blob.
 func (r *Service) begin(tx *store.Tx, actor string, f model.Feed, p Publication, out *model.Publication,
 	b store.Blob) error {
 	if reached, err := r.reaches(&tx.Q, f, p); err != nil {
@@ -118,7 +119,8 @@ func (r *Service) begin(tx *store.Tx, actor string, f model.Feed, p Publication,
 	return err
 }
 
-// Resume places what a stop of the server left unplaced.
+// Resume finishes publications that the last stop of the server interrupted. It tries all of
+// them and joins the errors.
 func (r *Service) Resume(ctx context.Context, log *slog.Logger) error {
 	list, err := r.o.Store.Read(ctx).Unplaced()
 	if err != nil {
@@ -132,9 +134,9 @@ func (r *Service) Resume(ctx context.Context, log *slog.Logger) error {
 	return errors.Join(errs...)
 }
 
-// placeAll goes on until every mailbox has a publication. Another node, or an
-// earlier try of the same one, may be doing it too: the row says how far it is.
-// No request's end ends it.
+// placeAll serves batches until every mailbox has the publication. Another node, or an earlier
+// try, may be doing the same; the publication's row, locked for each batch, holds the progress.
+// It does not depend on a request's context.
 func (r *Service) placeAll(id string) error {
 	for {
 		done, err := store.Change(context.Background(), r.o.Store, func(tx *store.Tx) (done bool, err error) {
@@ -155,8 +157,8 @@ func (r *Service) placeAll(id string) error {
 	}
 }
 
-// placeSome serves the next mailboxes, of which it returns the number, and after
-// the last says what was done.
+// placeSome serves the next batch and returns its number of mailboxes. After the last batch it
+// writes the event and the audit row.
 func (r *Service) placeSome(tx *store.Tx, p store.PublicationRow, f model.Feed) (n int, err error) {
 	to, next, err := recipients(&tx.Q, f, p.Account, r.types.of(p.Name), *p.PlacedTo)
 	if err != nil {
@@ -175,7 +177,8 @@ func (r *Service) placeSome(tx *store.Tx, p store.PublicationRow, f model.Feed) 
 	return len(to), r.placed(tx, p, f)
 }
 
-// placed says what a publication did, once every mailbox has it.
+// placed ends a publication once every mailbox has it: it drops the blob reference, and writes
+// the event and the audit row.
 func (r *Service) placed(tx *store.Tx, p store.PublicationRow, f model.Feed) error {
 	if err := tx.ReleaseBlob(p.ID, r.now()); err != nil {
 		return err
@@ -199,19 +202,19 @@ func (r *Service) placed(tx *store.Tx, p store.PublicationRow, f model.Feed) err
 	return r.audit(tx, model.AuditRow{Actor: p.Actor, Action: "feed.publish", Subject: p.Feed, Detail: detail})
 }
 
-// deliver places a publication in mailboxes. A name that is there gets a new
-// version; the old one is kept until retention.
+// deliver places a publication in mailboxes. An existing file of the same name gets a new
+// version; the old version is kept until retention removes it.
 func (r *Service) deliver(tx *store.Tx, p store.PublicationRow, f model.Feed, to []store.Recipient) error {
 	if len(to) == 0 {
 		return nil
 	}
-	// Everybody who locks several mailboxes does so in the order of their ids.
+	// To avoid deadlocks, mailboxes are always locked in the order of their user ids.
 	slices.SortStableFunc(to, func(a, b store.Recipient) int { return strings.Compare(a.UserID, b.UserID) })
 	copies := mailbox.Copies{Blob: p.ID, Size: p.Size, Actor: p.Actor, At: r.now(), IDs: r.o.IDs}
 	deliveries := make([]store.NewDelivery, 0, len(to))
 	var replaced []string
 	folder := ""
-	if f.Folders != "" { // to know a zone, a file is read
+	if f.Folders != "" { // looking up a zone may read a file, so only if needed
 		folder = datedFolder(f.Folders, p.PublishedAt.In(r.zone(f)))
 	}
 	for _, s := range to {
@@ -224,7 +227,7 @@ func (r *Service) deliver(tx *store.Tx, p store.PublicationRow, f model.Feed, to
 		}
 		deliveries = append(deliveries, d)
 	}
-	// After the mailboxes: who removes files takes them in that order.
+	// Deliveries are locked after the mailboxes, as in transactions that remove files.
 	if err := tx.ReplaceDeliveries(replaced, r.now()); err != nil {
 		return err
 	}
@@ -234,8 +237,8 @@ func (r *Service) deliver(tx *store.Tx, p store.PublicationRow, f model.Feed, to
 	return tx.AddDeliveries(deliveries)
 }
 
-// deliverOne gives one mailbox its copy. It returns the delivery, which is written
-// with all others, and the version whose place the copy took; "" for none.
+// deliverOne places the copy in one mailbox. It returns the delivery, which the caller writes
+// together with all others, and the id of the version that the copy replaced, or "".
 func (r *Service) deliverOne(tx *store.Tx, copies *mailbox.Copies, p store.PublicationRow, s store.Recipient,
 	dir string) (d store.NewDelivery, old string, err error) {
 	at := r.now()
@@ -248,7 +251,7 @@ func (r *Service) deliverOne(tx *store.Tx, copies *mailbox.Copies, p store.Publi
 	issue, err := tx.LastEnded(s.UserID, c.Path)
 	if err == nil && c.Replaced != "" {
 		before, beforeErr := tx.DeliveryOf(c.Replaced)
-		if !fault.Is(beforeErr, fault.NotFound) { // else it was no delivery
+		if !fault.Is(beforeErr, fault.NotFound) { // the replaced version belongs to a delivery
 			issue, err = max(issue, before.Issue), beforeErr
 		}
 	}
@@ -260,7 +263,8 @@ func (r *Service) deliverOne(tx *store.Tx, copies *mailbox.Copies, p store.Publi
 		VersionID: c.Version, Path: c.Path, Issue: issue + 1, At: at}, c.Replaced, err
 }
 
-// backfill places what was published since a time for a new subscriber.
+// backfill places earlier publications, since a time, for a new subscriber. It returns how many
+// it placed.
 func (r *Service) backfill(ctx context.Context, actor string, f model.Feed, s model.Subscription,
 	since time.Time) (n int, err error) {
 	u, err := r.o.Store.Read(ctx).User(s.User)
@@ -289,7 +293,7 @@ func (r *Service) backfill(ctx context.Context, actor string, f model.Feed, s mo
 				Detail: map[string]string{"publication": p.ID, "name": p.Name, "sha256": p.SHA256}})
 		})
 		switch {
-		case fault.Is(err, fault.Exists), fault.Is(err, fault.NotFound): // placed meanwhile, or its bytes went
+		case fault.Is(err, fault.Exists), fault.Is(err, fault.NotFound): // placed meanwhile, or its bytes are gone
 		case err != nil:
 			return n, err
 		default:

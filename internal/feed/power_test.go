@@ -15,20 +15,20 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 )
 
-// toldParts is a promise about an upload in parts: these bytes of it are here.
+// toldParts is a promise about an upload in parts: these bytes of it are durable.
 type toldParts struct {
 	upload  string
 	content []byte
 }
 
-// toldPublished is a promise about a publication; published "" says that it was asked for.
+// toldPublished is a promise about a publication. If published is "", it was only requested.
 type toldPublished struct {
 	published string
 	upload    string
 	content   []byte
 }
 
-// publisher publishes files in one of the ways there are, and marks what it was told.
+// publisher publishes files over one channel and records what was acknowledged.
 type publisher struct {
 	w    *world
 	p    *testkit.Power
@@ -111,8 +111,8 @@ var publications = map[string]func(b *publisher){
 	},
 }
 
-// TestAPowerLossAtEveryCall publishes in every way, loses the power after every
-// call that the disk was told, and starts again on what is left.
+// TestAPowerLossAtEveryCall publishes over every channel, loses the power after every call to
+// the disk, and starts again on what is left.
 func TestAPowerLossAtEveryCall(t *testing.T) {
 	for name, way := range publications {
 		for _, noAttrs := range []bool{false, true} {
@@ -146,7 +146,7 @@ func TestAPowerLossAtEveryCall(t *testing.T) {
 	}
 }
 
-// after runs a process on what was left.
+// after starts a process on what was left.
 func (w *world) after(c *testkit.Crash, do func(*feed.Service, *disk.Store)) {
 	c.T.Helper()
 	blobs, err := disk.OpenOn(c.Disk, c.Blobs, w.Clock)
@@ -190,8 +190,8 @@ func (w *world) checkAfter(c *testkit.Crash) {
 	})
 }
 
-// publishLeft publishes the uploads that were left, as their senders would who
-// got no answer, on a database of its own.
+// publishLeft publishes the remaining uploads, as a sender would that got no answer, on a
+// separate database.
 func (w *world) publishLeft(c *testkit.Crash) {
 	c.T.Helper()
 	left := map[string]bool{}
@@ -232,7 +232,7 @@ func wantPublished(c *testkit.Crash, id string, size int) {
 	}
 }
 
-// wantParts checks an upload whose parts were answered. One that is over may be a
+// wantParts checks an upload whose parts were acknowledged. An upload that is over may be a
 // publication, or still be there.
 func (w *world) wantParts(c *testkit.Crash, service *feed.Service, blobs *disk.Store, id string, content []byte,
 	over bool) {

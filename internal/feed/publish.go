@@ -17,29 +17,31 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// Publication asks to hand one file to a feed.
+// Publication is a request to publish one file in a feed. Exactly one of Account and All is
+// set.
 type Publication struct {
 	Feed           string
-	Account        string // "" with All: every subscriber
+	Account        string // recipient account
 	All            bool
 	Name           string // file name
 	Body           io.Reader
-	Upload         string       // id of an upload that has the content already, instead of Body
-	Size           int64        // what the body must have; < 0: unknown
-	SHA256         string       // what the body must have, hexadecimal; "": unknown
-	IdempotencyKey string       // a repeated key publishes nothing again
-	Via            string       // how it came: api, folder, sftp
-	Guard          *store.Guard // of the login that publishes over SFTP; nil for others
+	Upload         string       // id of a complete upload, instead of Body
+	Size           int64        // expected size in bytes; < 0: unknown
+	SHA256         string       // expected hash, hexadecimal; "": unknown
+	IdempotencyKey string       // a second request with the same key does not publish again; "": none
+	Via            string       // channel: api, folder or sftp
+	Guard          *store.Guard // of the publishing SFTP login; nil for other channels
 
 	kind   string   // file type
-	checks string   // of its content
-	flag   string   // what is wrong with it
-	number numbered // in the name; seq -1 without
+	checks string   // what to do if the content does not match the type
+	flag   string   // why the content may not match its type; "": it does
+	number numbered // from the file name; seq is -1 if it has none
 	rule   counting
 }
 
-// Publish stores the bytes once and places them in each entitled mailbox.
-// Nobody entitled is NoRecipient, and stores nothing.
+// Publish stores the content once and places it in the mailbox of each entitled user. If no
+// user is entitled, it returns NoRecipient and stores nothing. Once the publication is known to
+// be stored, it returns no error, even if some mailboxes are served later.
 func (r *Service) Publish(ctx context.Context, actor string, p Publication) (model.Publication, error) {
 	f, err := r.admit(ctx, &p)
 	if err != nil {
@@ -64,17 +66,17 @@ func (r *Service) Publish(ctx context.Context, actor string, p Publication) (mod
 	return r.publishStage(ctx, actor, f, p, in)
 }
 
-// received is content that waits to be published.
+// received is staged content that is not published yet.
 type received struct {
 	deposit.Received
-	upload *upload   // its own, held; nil for a body
-	flag   string    // why it does not look like what its name says
-	held   *Incoming // that was on hold before, maybe; nil for others
+	upload *upload   // the upload that it came from, locked; nil for a body
+	flag   string    // why the content may not match its type
+	held   *Incoming // the SFTP file that it came from; nil for others
 }
 
-// release lets go of content whose publication came out: err nil means that it
-// is stored. What was not stored is discarded, but for what came in parts, which
-// stays for another try: it may be gigabytes.
+// release frees staged content after its publication; err nil means that it is stored. If it is
+// not stored, a body is discarded, a file that was on hold is on hold again, and an upload is
+// kept for another try, since it may be gigabytes.
 func (r *Service) release(in received, err error) {
 	stored, sealed := err == nil, errors.Is(err, blob.ErrSealed)
 	if u := in.upload; u != nil {
@@ -85,14 +87,15 @@ func (r *Service) release(in received, err error) {
 		r.uploadDone(u.id)
 	}
 	if !stored && !sealed && in.held != nil && in.held.held != nil {
-		r.giveBack(in.held) // its CLOSE was answered: it is not lost
+		r.giveBack(in.held) // its CLOSE succeeded, so it must not be lost
 		return
 	}
 	in.End(err)
 }
 
-// publishedUpload finds what an upload in parts became when the answer was lost
-// and the request is repeated: the upload itself is gone by then.
+// publishedUpload finds the publication that an upload became, when a client repeats a request
+// because it got no answer. The upload itself no longer exists then. Without an idempotency key
+// it finds nothing.
 func (r *Service) publishedUpload(ctx context.Context, p Publication) (model.Publication, error) {
 	if p.Upload == "" || p.IdempotencyKey == "" {
 		return model.Publication{}, nil
@@ -108,7 +111,7 @@ func (r *Service) publishedUpload(ctx context.Context, p Publication) (model.Pub
 	return r.finish(ctx, before), nil
 }
 
-// admit checks what is asked for, and finds the feed.
+// admit validates the request, fills in its derived fields and returns the feed.
 func (r *Service) admit(ctx context.Context, p *Publication) (model.Feed, error) {
 	const op = "feed.Publish"
 	if err := p.check(); err != nil {
@@ -120,7 +123,7 @@ func (r *Service) admit(ctx context.Context, p *Publication) (model.Feed, error)
 	}
 	if p.Account != "" {
 		if a, err := r.o.Store.Read(ctx).Account(p.Account); err == nil {
-			p.Account = a.ID // as it is written
+			p.Account = a.ID // the stored spelling
 		}
 	}
 	p.kind, p.checks = r.types.of(p.Name), cmp.Or(f.Checks, r.o.Checks, model.ChecksRefuse)
@@ -165,10 +168,10 @@ func noRecipient(p Publication) error {
 		WithHint("subscribe a user first").WithAction("subscribe", "feed", p.Feed)
 }
 
-// errRepeated ends the transaction of a publication that was made before.
+// errRepeated rolls back the transaction if the idempotency key was used before.
 var errRepeated = fault.E("feed.Publish", fault.Exists, "It was published before.")
 
-// publishStage makes received content a publication, and lets go of it.
+// publishStage publishes staged content and releases it.
 func (r *Service) publishStage(ctx context.Context, actor string, f model.Feed, p Publication,
 	in received) (model.Publication, error) {
 	now := r.now()
@@ -208,7 +211,7 @@ func (r *Service) publishStage(ctx context.Context, actor string, f model.Feed, 
 	}
 	r.release(in, err)
 	in.upload.unlock()
-	if fault.Is(err, fault.Exists) && !before.Repeated { // somebody published under the same key beside us
+	if fault.Is(err, fault.Exists) && !before.Repeated { // a concurrent request used the same key
 		before, _ = r.repeated(r.o.Store.Read(context.WithoutCancel(ctx)), p, first)
 	}
 	if before.Repeated {
@@ -216,21 +219,21 @@ func (r *Service) publishStage(ctx context.Context, actor string, f model.Feed, 
 	} else if err != nil {
 		return model.Publication{}, err
 	}
-	// The publication is stored, whatever comes now.
+	// The publication is stored, so no later failure may be returned as an error.
 	missing := out.Missing
 	out = r.placeRest(ctx, out)
 	out.Missing = missing
 	return out, nil
 }
 
-// repeat is what an idempotency key published before.
+// repeat is the earlier publication of an idempotency key.
 type repeat struct {
 	model.Publication
 	unplaced bool
 }
 
-// finish places what an earlier try of the same publication left unplaced, and
-// returns the publication as it then is.
+// finish serves the mailboxes that an earlier try of the same publication left out, and returns
+// the current publication.
 func (r *Service) finish(ctx context.Context, before repeat) model.Publication {
 	out := before.Publication
 	if before.unplaced {
@@ -240,9 +243,8 @@ func (r *Service) finish(ctx context.Context, before repeat) model.Publication {
 	return out
 }
 
-// placeRest places a stored publication in the mailboxes that are still to come.
-// It fails nobody: what stays unplaced is placed by Keep, and the answer is that
-// of what is stored. The end of the request ends nothing.
+// placeRest serves the remaining mailboxes of a stored publication. It returns no error: Keep
+// places what is left. The end of the request does not stop it.
 func (r *Service) placeRest(ctx context.Context, p model.Publication) model.Publication {
 	if err := r.placeAll(p.ID); err != nil {
 		return p
@@ -254,8 +256,8 @@ func (r *Service) placeRest(ctx context.Context, p model.Publication) model.Publ
 	return whole.Publication
 }
 
-// repeated finds what an idempotency key published before. Another file, or
-// other recipients, under the same key is a conflict.
+// repeated finds the earlier publication of an idempotency key. It is a Conflict if the key was
+// used for another file or other recipients.
 func (r *Service) repeated(q *store.Q, p Publication, now model.Publication) (repeat, error) {
 	if p.IdempotencyKey == "" {
 		return repeat{}, nil
@@ -274,8 +276,7 @@ func (r *Service) repeated(q *store.Q, p Publication, now model.Publication) (re
 	return repeat{row.Publication, row.PlacedTo != nil}, nil
 }
 
-// receive stages the body and checks what was declared of it, and that its
-// content is of the type that its name says.
+// receive stages the body and checks its declared size, its declared hash and its content.
 func (r *Service) receive(p Publication) (received, error) {
 	const op = "feed.Publish"
 	if p.Upload != "" {
@@ -287,7 +288,7 @@ func (r *Service) receive(p Publication) (received, error) {
 	look := r.newContentCheck(p)
 	in, err := deposit.Receive(r.o.Blobs, r.o.IDs.New(), func(w io.Writer) error {
 		_, err := io.Copy(io.MultiWriter(w, look), io.LimitReader(p.Body, r.o.MaxFile+1))
-		return fault.Wrap(op, fault.Invalid, err) // the sender broke off, or the disk is full
+		return fault.Wrap(op, fault.Invalid, err) // the sender aborted, or the disk is full
 	})
 	if err != nil {
 		return received{}, err
@@ -308,8 +309,8 @@ func (r *Service) checkFree(size int64) error {
 	return err
 }
 
-// declared compares what came with what was said of it, and says why its content may not be
-// what its name says.
+// declared checks the received size and hash against the declared ones, and the content against
+// its type. flag says why the content may not match.
 func (r *Service) declared(p Publication, b store.Blob, look *contentCheck) (flag string, err error) {
 	const op = "feed.Publish"
 	switch {
@@ -323,7 +324,7 @@ func (r *Service) declared(p Publication, b store.Blob, look *contentCheck) (fla
 	return look.judge(p.Name, p.checks)
 }
 
-// newContentCheck newContentCheck at a publication's content.
+// newContentCheck returns the check for a publication's file type.
 func (r *Service) newContentCheck(p Publication) *contentCheck {
 	return &contentCheck{kind: p.kind, want: r.types.byName[p.kind]}
 }

@@ -166,7 +166,7 @@ var publishStories = stories{
 		w.refused(ask("beta", "a.csv", "1"), fault.Conflict, "another file")
 		w.refused(ask("all", "a.csv", "1"), fault.Conflict, "another file")
 		w.wantNoStages()
-		w.feed("other") // keys are a feed's own
+		w.feed("other") // idempotency keys are per feed
 		w.subscribe("other", "beta")
 		p := ask("beta", "a.csv", "2")
 		p.Feed = "other"
@@ -189,7 +189,7 @@ var publishStories = stories{
 		fresh := 0
 		for i, r := range results {
 			if fault.Is(errs[i], fault.Exists) || fault.Is(errs[i], fault.Unavailable) {
-				continue // it may be asked to try again, but never publishes twice
+				continue // the client may have to try again, but nothing is published twice
 			}
 			testkit.Must(t, errs[i])
 			if !r.Repeated {
@@ -209,12 +209,12 @@ var publishStories = stories{
 	},
 }
 
-// failing is a sender that breaks off.
+// failing is a reader that fails, as when the sender breaks off.
 type failing struct{}
 
 func (failing) Read([]byte) (int, error) { return 0, errors.New("the line was cut") }
 
-// sequence is how far a feed's numbers came for an account.
+// sequence returns the state of a feed's numbers for an account.
 func (w *world) sequence(account string) model.Sequence {
 	w.Helper()
 	list, err := w.service.Sequences(ctx, model.FeedFilter{Feed: "data"})

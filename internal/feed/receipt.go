@@ -12,9 +12,9 @@ import (
 
 func shortBytes(n, of int64) string { return fmt.Sprintf("%d of %d", n, of) }
 
-// Receipt is a signed record of what happened to a delivery so far. Of one
-// that was collected it says that it was served in full: every byte was
-// accepted by the partner's connection, which does not prove that it was saved.
+// Receipt returns a signed record of a delivery's state. For a collected delivery it says
+// "served in full": the partner's connection accepted every byte, which does not prove that the
+// file was saved.
 func (r *Service) Receipt(ctx context.Context, id string) (string, error) {
 	d, err := r.Delivery(ctx, id)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// number counts a publication's number, and makes an event of what it tells.
+// number counts the number in a publication's name. Gaps and implausible numbers become events.
 func (r *Service) number(tx *store.Tx, p *model.Publication, rule counting, n numbered) error {
 	if n.seq < 0 {
 		return nil
@@ -57,8 +57,8 @@ func (r *Service) emitGap(tx *store.Tx, p *model.Publication, data model.FeedGap
 	return tx.Emit(model.Event{ID: r.o.IDs.New(), Type: model.EventGap, At: r.now(), Account: p.Account, Data: data})
 }
 
-// SetSequence says which number comes next; what was missing is forgotten, and gaps are
-// noticed from there on.
+// SetSequence sets the next expected number. It clears the list of missing numbers; gaps are
+// detected from next on.
 func (r *Service) SetSequence(ctx context.Context, actor, feed, account string,
 	next int64) (s model.Sequence, err error) {
 	if next < 0 {
@@ -73,7 +73,8 @@ func (r *Service) SetSequence(ctx context.Context, actor, feed, account string,
 		})
 }
 
-// AcceptGap takes missing numbers off the list: they will never come, for a reason.
+// AcceptGap removes numbers from the list of missing ones, because they will never come. It
+// returns NotFound if none of them is missing.
 func (r *Service) AcceptGap(ctx context.Context, actor, feed, account string, gap model.Gap,
 	reason string) (s model.Sequence, err error) {
 	const op = "feed.AcceptGap"
@@ -109,7 +110,7 @@ func (r *Service) AcceptGap(ctx context.Context, actor, feed, account string, ga
 		})
 }
 
-// changeSequence changes how far numbers have come, under a name in the audit log.
+// changeSequence applies fn to a sequence and writes an audit row with the action.
 func (r *Service) changeSequence(ctx context.Context, actor, feed, account, action string,
 	fn func(s *model.Sequence) (detail map[string]string, err error)) (model.Sequence, error) {
 	return store.Change(ctx, r.o.Store, func(tx *store.Tx) (s model.Sequence, err error) {
@@ -122,7 +123,7 @@ func (r *Service) changeSequence(ctx context.Context, actor, feed, account, acti
 			if err != nil {
 				return s, fault.Missing("feed", err, "There is no account %q.", valid.Printable(of))
 			}
-			of = a.ID // as it is written
+			of = a.ID // the stored spelling
 		}
 		s, err = tx.Sequence(feed, of)
 		if fault.Is(err, fault.NotFound) {
@@ -142,7 +143,8 @@ func (r *Service) changeSequence(ctx context.Context, actor, feed, account, acti
 	})
 }
 
-// ForgetSequence forgets how far the numbers have come: the next one is the first.
+// ForgetSequence deletes the sequence of an account; "" is the one for all. The next number
+// starts a new sequence.
 func (r *Service) ForgetSequence(ctx context.Context, actor, feed, account string) error {
 	return r.o.Store.Write(ctx, func(tx *store.Tx) error {
 		s, err := tx.Sequence(feed, account)

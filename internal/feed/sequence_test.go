@@ -15,7 +15,7 @@ var sequenceStories = stories{
 		w.numbered("acme")
 		for _, s := range []struct {
 			number int
-			told   string // what publishing says is missing
+			told   string // the missing numbers that publishing reports
 			last   int64
 			left   []model.Gap
 		}{
@@ -131,7 +131,7 @@ var sequenceStories = stories{
 
 func second(_ model.Sequence, err error) error { return err }
 
-// numbered makes a feed whose names have numbers, and its subscribers.
+// numbered creates a feed whose names have numbers, and its subscribers.
 func (w *world) numbered(accounts ...string) {
 	w.Helper()
 	w.feed("data", func(f *model.NewFeed) { f.Pattern = "cdr-{seq}.csv" })

@@ -51,7 +51,7 @@ var shapeStories = stories{
 		testkit.Must(t, err)
 		w.publish("data", "acme", "a.dat", "\x9f\x01")
 		w.publish("data", "acme", "a.CDR", "\x9f\x01")
-		w.publish("data", "acme", "a.csv", pdf) // whose look is nothing now
+		w.publish("data", "acme", "a.csv", pdf) // the content is not checked any more
 		w.refused(to("data", "acme", "b.dat", "text"), fault.Invalid, "called a cdr")
 		w.refused(to("data", "acme", "b.pdf", pdf), fault.Invalid, "takes cdr and csv files")
 	},
@@ -141,7 +141,7 @@ var shapeStories = stories{
 		}
 		_, err := w.service.SetSubscription(ctx, "test", "data", "acme", model.EditSubscription{May: new("write")})
 		testkit.WantKind(t, err, fault.Invalid)
-		// A folder of the partner's own stays its own.
+		// A folder that the partner made keeps its rights.
 		all := exchange.AllRights
 		testkit.Must(t, testkit.Write(ctx, w.Store, func(tx *store.Tx) error {
 			rows, err := mailbox.Lock(tx, u.ID)

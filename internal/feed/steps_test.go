@@ -15,7 +15,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// run is one run of an operation: a feed with two subscribers, and a third user.
+// run is one run of an operation, on a feed with two subscribers and a third user.
 type run struct {
 	w                   *world
 	feed, a, b, c       string
@@ -26,7 +26,7 @@ type run struct {
 	underWay, published int
 }
 
-// begin makes a run's users and feed.
+// begin creates the users and the feed of a run.
 func (r *run) begin() {
 	r.published++
 	name := func(s string) string { return fmt.Sprintf("%s%d", s, r.published) }
@@ -45,7 +45,7 @@ func (r *run) to(account string) feed.Publication {
 	return p
 }
 
-// end is what the users have.
+// end returns what the users have.
 func (r *run) end() string {
 	var b strings.Builder
 	for i, u := range r.users {
@@ -69,7 +69,7 @@ func (r *run) check() error {
 	return testkit.Strays(r.w.DB, r.w.Root, r.underWay)
 }
 
-// operations are those that store, place or take back what is published.
+// operations store, place or take back publications.
 var operations = map[string]func(r *run) testkit.Operation{
 	"a body for one account": func(r *run) testkit.Operation {
 		return testkit.Operation{Do: func(c context.Context) error {
@@ -158,8 +158,8 @@ var operations = map[string]func(r *run) testkit.Operation{
 	},
 }
 
-// TestEveryStepOfAPublication ends the context of each operation at each of its
-// statements, refuses each, and loses the answer of each COMMIT.
+// TestEveryStepOfAPublication runs each operation with its context ended at each statement,
+// with each statement refused, and with the answer of each COMMIT lost.
 func TestEveryStepOfAPublication(t *testing.T) {
 	testkit.OnBothSteps(t, func(t *testing.T, on testkit.Stepped) {
 		w := newWorld(t, on.URL)
@@ -178,8 +178,8 @@ func TestEveryStepOfAPublication(t *testing.T) {
 	})
 }
 
-// TestEveryStepOfAFanOut does so to a publication that takes several
-// transactions. It takes few of their many statements, and every COMMIT.
+// TestEveryStepOfAFanOut does the same to a publication that takes several transactions. It
+// samples their many statements, and takes every COMMIT.
 func TestEveryStepOfAFanOut(t *testing.T) {
 	testkit.OnBothSteps(t, func(t *testing.T, on testkit.Stepped) {
 		w := newWorld(t, on.URL)

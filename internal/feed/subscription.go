@@ -23,13 +23,13 @@ func (r *Service) Subscriptions(ctx context.Context, f model.FeedFilter) ([]mode
 	return r.o.Store.Read(ctx).Subscriptions(f)
 }
 
-// maxBackfill bounds how many earlier files a new subscription gets.
+// maxBackfill bounds how many earlier files a new subscription gets; the newest ones count.
 const maxBackfill = 10_000
 
-// Subscribe entitles a user to a feed. Dir is where deliveries appear, by
-// default /download/<feed>; Types narrows what comes. What was published in the
-// last days is placed at once, and goes on if the request ends. Asked again, it
-// places what a try that failed has left out.
+// Subscribe entitles a user to a feed. Dir is where deliveries appear, by default
+// /download/<feed>; Types limits the file types. Files published in the last Days days are
+// placed before it returns, even if the request ends. A second call with the same values places
+// what a failed one left out; if nothing is left, it returns Exists.
 func (r *Service) Subscribe(ctx context.Context, actor, feed string,
 	n model.NewSubscription) (model.Subscription, error) {
 	const op = "feed.Subscribe"
@@ -44,7 +44,7 @@ func (r *Service) Subscribe(ctx context.Context, actor, feed string,
 	}
 	s.ID, s.CreatedAt = r.o.IDs.New(), r.now()
 	f, err := store.Change(ctx, r.o.Store, func(tx *store.Tx) (model.Feed, error) { return r.subscribe(tx, actor, s) })
-	// The subscription is stored, whatever comes now.
+	// A stored subscription is backfilled even if the request has ended.
 	since := s.CreatedAt.AddDate(0, 0, -days)
 	switch {
 	case days > 0 && err == nil:
@@ -55,7 +55,7 @@ func (r *Service) Subscribe(ctx context.Context, actor, feed string,
 	return s, err
 }
 
-// subscribe records a subscription, and returns its feed.
+// subscribe stores a subscription and returns its feed.
 func (r *Service) subscribe(tx *store.Tx, actor string, s model.Subscription) (model.Feed, error) {
 	const op = "feed.Subscribe"
 	f, err := tx.Feed(s.Feed)
@@ -90,8 +90,8 @@ func (r *Service) subscribe(tx *store.Tx, actor string, s model.Subscription) (m
 		Detail: describeSubscription(s)})
 }
 
-// backfillRest places what an earlier try of the same subscription has left out;
-// exists is the error if there is nothing.
+// backfillRest places what an earlier call of Subscribe left out. If that is nothing, or the
+// stored subscription differs, it returns exists.
 func (r *Service) backfillRest(ctx context.Context, actor string, s model.Subscription, since time.Time,
 	exists error) (model.Subscription, error) {
 	q := r.o.Store.Read(ctx)
@@ -117,7 +117,7 @@ func (r *Service) backfillRest(ctx context.Context, actor string, s model.Subscr
 	return have, err
 }
 
-// checkSubscription checks what people typed, and tidies it.
+// checkSubscription validates a subscription's fields and normalizes them.
 func checkSubscription(s *model.Subscription) (err error) {
 	const op = "feed.checkSubscription"
 	if s.Types, err = cleanTypes(s.Types); err != nil {
@@ -141,12 +141,12 @@ func checkSubscription(s *model.Subscription) (err error) {
 	return nil
 }
 
-// rights are what a user may do in the folder of a subscription.
+// rights returns what a user may do in the folder of a subscription.
 func (r *Service) rights(u model.User, s model.Subscription) exchange.Rights {
 	return exchange.FeedRights(s.May, u.FeedsMay, r.o.May(u))
 }
 
-// makeDir makes the folder of a subscription, or gives it other rights.
+// makeDir creates the folder of a subscription, or updates its rights.
 func (r *Service) makeDir(tx *store.Tx, u model.User, s model.Subscription) error {
 	rows, err := mailbox.Lock(tx, u.ID)
 	if err != nil {
@@ -157,7 +157,7 @@ func (r *Service) makeDir(tx *store.Tx, u model.User, s model.Subscription) erro
 	return err
 }
 
-// checkWanted refuses types that a feed never has.
+// checkWanted refuses types that the feed does not accept.
 func checkWanted(f model.Feed, types []string) error {
 	for _, t := range types {
 		if len(f.Types) > 0 && !slices.Contains(f.Types, t) {
@@ -172,8 +172,8 @@ func describeSubscription(s model.Subscription) map[string]string {
 		"may": s.May}
 }
 
-// SetSubscription changes what a user gets of a feed from now on, and where.
-// What was delivered stays where it is.
+// SetSubscription changes the types, folder, mail or rights of a subscription. Files that were
+// delivered stay where they are.
 func (r *Service) SetSubscription(ctx context.Context, actor, feed, user string,
 	e model.EditSubscription) (model.Subscription, error) {
 	return store.Change(ctx, r.o.Store, func(tx *store.Tx) (s model.Subscription, err error) {
@@ -216,7 +216,7 @@ func (r *Service) SetSubscription(ctx context.Context, actor, feed, user string,
 	})
 }
 
-// Unsubscribe ends an entitlement; what was delivered stays.
+// Unsubscribe ends a subscription. Files that were delivered stay.
 func (r *Service) Unsubscribe(ctx context.Context, actor, feed, user string) error {
 	return r.o.Store.Write(ctx, func(tx *store.Tx) error {
 		u, err := tx.User(user)

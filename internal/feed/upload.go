@@ -19,23 +19,23 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// upload is one of them.
+// upload is a file that comes in parts over the API.
 type upload struct {
-	mu     sync.Mutex // one part at a time
+	mu     sync.Mutex // held while a part is written; guards the fields below
 	id     string
-	stage  blob.Stage // nil: it rests, or is over
-	rests  bool       // the stage is closed, and opened again for the next part
+	stage  blob.Stage // nil if the upload rests or is over
+	rests  bool       // the stage is closed until the next part
 	offset int64
 	size   int64
 	actor  string
 	at     time.Time
 
-	// deciding is open while nobody knows whether the upload was published: its
-	// bytes belong to the deposit meanwhile.
+	// deciding is open while it is unknown whether the upload was published. Meanwhile its bytes
+	// belong to the deposit.
 	deciding chan struct{}
 }
 
-// lock and unlock are for an upload that may be none.
+// lock and unlock do nothing on a nil upload.
 func (u *upload) lock() {
 	if u != nil {
 		u.mu.Lock()
@@ -48,8 +48,8 @@ func (u *upload) unlock() {
 	}
 }
 
-// decide begins a deposit of the upload, if it is one; the function that it
-// returns ends it. Callers hold mu.
+// decide marks the start of a deposit of the upload. The function that it returns marks its
+// end. Both do nothing on a nil upload. The caller holds mu.
 func (u *upload) decide() (decided func()) {
 	if u == nil {
 		return func() {}
@@ -59,8 +59,7 @@ func (u *upload) decide() (decided func()) {
 	return func() { close(over) }
 }
 
-// undecided reports whether a deposit of the upload has no outcome yet. Callers
-// hold mu.
+// undecided reports whether a deposit of the upload has no outcome yet. The caller holds mu.
 func (u *upload) undecided() bool {
 	select {
 	case <-u.deciding:
@@ -78,12 +77,11 @@ func errUndecided(op string) error {
 // maxDecide is how long a publication waits for the outcome of an earlier try.
 const maxDecide = 10 * time.Second
 
-// decided waits until it is known what an earlier publication of an upload came
-// to.
+// decided waits until the outcome of an earlier publication of an upload is known.
 func (r *Service) decided(ctx context.Context, id string) error {
 	u, err := r.upload(id)
 	if err != nil || id == "" {
-		return nil // what it became is found by its key
+		return nil // publishedUpload finds what it became
 	}
 	u.mu.Lock()
 	over, open := u.deciding, u.undecided()
@@ -100,7 +98,8 @@ func (r *Service) decided(ctx context.Context, id string) error {
 	return errUndecided("feed.Publish")
 }
 
-// uploadNote lies beside the stage. Upload tells it from a partner's partial.
+// uploadNote is stored beside the stage. Upload distinguishes it from the note of a partner's
+// partial upload.
 type uploadNote struct {
 	Upload bool      `json:"upload"`
 	Offset int64     `json:"offset"`
@@ -110,8 +109,8 @@ type uploadNote struct {
 	Held   *Held     `json:"held,omitempty"` // a file that a program wrote over SFTP
 }
 
-// wake opens the stage of an upload that rests. What lies there past the parts
-// that were answered is cut. Callers hold mu.
+// wake reopens the stage of an upload that rests. Bytes past the acknowledged parts are cut
+// off. The caller holds mu.
 func (u *upload) wake(blobs blob.Store) error {
 	if !u.rests {
 		return nil
@@ -127,8 +126,8 @@ func (u *upload) wake(blobs blob.Store) error {
 	return nil
 }
 
-// rest closes the stage between two parts: nobody knows when the next one comes.
-// Callers hold mu, and what was answered is durable.
+// rest closes the stage between two parts, since the next one may not come for a long time. The
+// caller holds mu and has synced what was acknowledged.
 func (u *upload) rest() {
 	if u.stage == nil {
 		return
@@ -137,10 +136,10 @@ func (u *upload) rest() {
 	u.stage, u.rests = nil, true
 }
 
-// maxUploads bounds how many are under way.
+// maxUploads bounds how many uploads are open at once.
 const maxUploads = 1000
 
-// BeginUpload makes room for a file that comes in parts; size < 0 is unknown.
+// BeginUpload starts a file that comes in parts. size is in bytes; < 0 is unknown.
 func (r *Service) BeginUpload(actor string, size int64) (model.Upload, error) {
 	const op = "feed.BeginUpload"
 	if size > r.o.MaxFile {
@@ -170,7 +169,7 @@ func (r *Service) BeginUpload(actor string, size int64) (model.Upload, error) {
 	return r.describe(u), nil
 }
 
-// sync makes what is here durable, with its note.
+// sync makes the received bytes and the note durable.
 func (u *upload) sync() error {
 	note, err := json.Marshal(uploadNote{Upload: true, Offset: u.offset, Size: u.size, Actor: u.actor, At: u.at})
 	if err != nil {
@@ -193,7 +192,7 @@ func (r *Service) upload(id string) (*upload, error) {
 		WithHint("it was published, cancelled, or not continued in time")
 }
 
-// UploadStatus says how far an upload came.
+// UploadStatus returns how many bytes of an upload were received.
 func (r *Service) UploadStatus(id string) (model.Upload, error) {
 	u, err := r.upload(id)
 	if err != nil {
@@ -204,8 +203,8 @@ func (r *Service) UploadStatus(id string) (model.Upload, error) {
 	return r.describe(u), nil
 }
 
-// Append takes a part that begins where the upload stands. What came of a part
-// that broke off is kept.
+// Append adds a part that begins at the upload's current offset; any other offset is a
+// Conflict. If a part breaks off, its received bytes are kept.
 func (r *Service) Append(id string, at int64, body io.Reader) (model.Upload, error) {
 	const op = "feed.Append"
 	u, err := r.upload(id)
@@ -249,7 +248,7 @@ func (r *Service) Append(id string, at int64, body io.Reader) (model.Upload, err
 	return r.describe(u), fault.Wrap(op, fault.Invalid, err)
 }
 
-// CancelUpload forgets an upload.
+// CancelUpload deletes an upload and its bytes.
 func (r *Service) CancelUpload(id string) error {
 	u, err := r.upload(id)
 	if err != nil {
@@ -273,9 +272,8 @@ func (r *Service) CancelUpload(id string) error {
 	return err
 }
 
-// uploaded hands an upload's stage to its publication, which holds the upload
-// until release. Its content is read once more: what is published is what lies
-// there.
+// uploaded hands an upload's stage to its publication. On success the upload stays locked until
+// release. The content is read again to hash what is really on disk.
 func (r *Service) uploaded(p Publication) (received, error) {
 	const op = "feed.Publish"
 	u, err := r.upload(p.Upload)
@@ -297,25 +295,25 @@ func (r *Service) uploaded(p Publication) (received, error) {
 		err = fault.E(op, fault.Conflict, "The upload has %d of %d bytes.", u.offset, u.size).WithHint("send the rest first")
 	default:
 		look := r.newContentCheck(p)
-		if in.Received, err = deposit.Reread(u.stage, u.offset, look); err == nil { // a write that failed may have left more
+		if in.Received, err = deposit.Reread(u.stage, u.offset, look); err == nil { // a failed write may have left more bytes
 			in.flag, err = r.declared(p, in.Blob, look)
 		}
 	}
 	if err != nil {
-		u.mu.Unlock() // it can be sent on, cancelled, or published under another name
+		u.mu.Unlock() // the upload can be continued, cancelled or published under another name
 	}
 	return in, err
 }
 
-// uploadDone forgets an upload that became a publication.
+// uploadDone removes an upload from the list.
 func (r *Service) uploadDone(id string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.uploads, id)
 }
 
-// Recover takes up the uploads that an earlier process left and did not publish.
-// It must run before anybody else looks at the stages.
+// Recover restores the uploads and the files on hold of an earlier process. It must run before
+// anything else uses the stages.
 func (r *Service) Recover(log *slog.Logger) error {
 	left, err := deposit.Leftovers(r.o.Store, r.o.Blobs, log)
 	if err != nil {
@@ -326,8 +324,8 @@ func (r *Service) Recover(log *slog.Logger) error {
 		if json.Unmarshal(l.Note, &n) != nil || !n.Upload {
 			continue
 		}
-		// The note may have reached the disk before the bytes of the last part,
-		// which nobody was told of: the parts before it are there.
+		// The note may have reached the disk before the bytes of the last part. That part was not
+		// acknowledged, and the earlier parts are complete.
 		n.Offset = min(n.Offset, l.Size)
 		if h := n.Held; h != nil {
 			h.id, h.Size = l.ID, n.Offset
@@ -345,8 +343,8 @@ func (r *Service) Recover(log *slog.Logger) error {
 	return nil
 }
 
-// Keep finishes what a stop left unplaced, and forgets uploads that nobody
-// continues, until ctx ends.
+// Keep finishes interrupted publications and deletes expired uploads, once a minute until ctx
+// ends.
 func (r *Service) Keep(ctx context.Context, log *slog.Logger) {
 	defer r.closeUploads()
 	do := func(ctx context.Context) error {
@@ -376,11 +374,11 @@ func (r *Service) stale() (ids []string) {
 	return ids
 }
 
-// closeUploads lets go of the stages; they are recovered at the next start.
+// closeUploads closes the stages. The next start recovers them.
 func (r *Service) closeUploads() {
 	r.mu.Lock()
 	all := slices.Collect(maps.Values(r.uploads))
-	r.mu.Unlock() // whoever holds an upload may wait for it
+	r.mu.Unlock() // a goroutine that holds u.mu may wait for r.mu
 	for _, u := range all {
 		u.mu.Lock()
 		u.rest()

@@ -70,7 +70,7 @@ var uploadStories = stories{
 		_, err = w.service.Append(up, 4, strings.NewReader("4567890"))
 		testkit.WantKind(t, err, fault.TooLarge) // the declared size is remembered
 		w.part(up, 4, "456789", 10)
-		w.open() // whole, and not published yet
+		w.open() // complete, but not published yet
 		_, err = w.service.Publish(ctx, "test", fromUpload(up, "a.csv"))
 		testkit.Must(t, err)
 		w.wantFile(u, "/download/data/a.csv", "0123456789")
@@ -180,7 +180,7 @@ var uploadStories = stories{
 		w.Pass(6 * day)
 		w.part(goesOn, 0, "0123", 4)
 		w.Pass(2 * day)
-		w.open() // how old it is survives a restart
+		w.open() // the age survives a restart
 		running, cancel := context.WithCancel(ctx)
 		done := make(chan struct{})
 		go func() {
@@ -226,7 +226,7 @@ func (w *world) wantOffset(id string, offset int64) {
 	}
 }
 
-// fromUpload asks to publish an upload to acme.
+// fromUpload returns a request to publish an upload to acme.
 func fromUpload(id, name string) feed.Publication {
 	p := to("data", "acme", name, "")
 	p.Body, p.Upload = nil, id

@@ -18,7 +18,7 @@ const day = testkit.Day
 
 var ctx = context.Background()
 
-// world is the feeds' service over a real database and real files.
+// world is the feed service on a real database and real files.
 type world struct {
 	*testkit.World
 	service *feed.Service
@@ -30,7 +30,7 @@ type world struct {
 
 func newWorld(t *testing.T, url string) *world { return &world{World: testkit.NewWorld(t, url)} }
 
-// begin gives a story an empty world on 31 October 2026.
+// begin starts a story with an empty world on 31 October 2026.
 func (w *world) begin(t testing.TB) *world {
 	t.Helper()
 	w.Begin(t)
@@ -40,12 +40,12 @@ func (w *world) begin(t testing.TB) *world {
 	return w
 }
 
-// open makes the service on what is there, as a process would at its start.
+// open creates the service on the existing state, as a process does at its start.
 func (w *world) open() {
 	w.Helper()
 	w.OpenBlobs()
 	if w.desk != nil {
-		w.desk.Close() // the process before looks for nothing any more
+		w.desk.Close() // the earlier process does nothing any more
 	}
 	w.desk = deposit.New(w.Store, slog.New(slog.DiscardHandler))
 	w.service = feed.New(feed.Options{Store: w.Store, Blobs: w.Blobs, Desk: w.desk, Clock: w.Clock, IDs: w.IDs, Key: w.Key,
@@ -62,12 +62,12 @@ func TestFeeds(t *testing.T) {
 
 type stories = testkit.Stories[*world]
 
-// under says whose customer an account is.
+// under sets the parent of an account.
 func under(parent string) func(*model.NewAccount) {
 	return func(a *model.NewAccount) { a.Parent = parent }
 }
 
-// feed makes a feed; change may say more of it.
+// feed creates a feed; change may set more fields.
 func (w *world) feed(name string, change ...func(*model.NewFeed)) {
 	w.Helper()
 	f := model.NewFeed{Name: name, Kind: "data"}
@@ -86,7 +86,7 @@ func (w *world) subscribe(name string, users ...string) {
 	}
 }
 
-// to asks to publish text to one account; "all" is every subscriber.
+// to returns a request to publish text to one account; "all" is every subscriber.
 func to(name, account, file, text string) feed.Publication {
 	p := feed.Publication{Feed: name, Account: account, Name: file, Body: strings.NewReader(text), Size: -1, Via: "api"}
 	if account == "all" {
@@ -102,7 +102,7 @@ func (w *world) publish(name, account, file, text string) model.Publication {
 	return p
 }
 
-// refused fails unless publishing is refused so; nothing may be left of it.
+// refused fails unless publishing returns this error and leaves nothing behind.
 func (w *world) refused(p feed.Publication, kind fault.Kind, words string) {
 	w.Helper()
 	before := w.Count("publications") + w.Count("deliveries") + w.Count("blobs")
@@ -130,7 +130,7 @@ func (w *world) wantNoFile(u model.User, path string) {
 	}
 }
 
-// deliveries lists a user's, the oldest first.
+// deliveries lists a user's deliveries, oldest first.
 func (w *world) deliveries(user string) []model.Delivery {
 	w.Helper()
 	list, err := w.service.Deliveries(ctx, model.DeliveryFilter{User: user, Paging: model.Paging{Limit: 1000}})
