@@ -1,7 +1,6 @@
-// Package account keeps who the operator deals with: accounts, vendors, their
-// users and keys, and who may log in. Each change is one transaction with its
-// audit row; one that takes something away also bumps the revocation number,
-// which ends the sessions it concerns.
+// Package account manages accounts, vendors, contacts, users and keys, and decides who may log
+// in. Each change and its audit row are one transaction. A change that takes something away
+// also increments the revocation number, which ends the sessions concerned.
 package account
 
 import (
@@ -19,7 +18,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// Template is what a new user's mailbox looks like.
+// Template describes a new user's mailbox.
 type Template struct {
 	StartDir string
 	Root     exchange.Rights
@@ -27,33 +26,33 @@ type Template struct {
 	FeedsMay string // what a user may do with delivered files; "": look
 }
 
-// TemplateDir is one directory of a template; parents are made as needed,
-// with the rights of the root.
+// TemplateDir is one directory of a template. Missing parents are created with the rights of
+// the root.
 type TemplateDir struct {
 	Path    string
 	Rights  exchange.Rights
 	Staging bool
 }
 
-// Policy is what the operator configured.
+// Policy is the operator's configuration.
 type Policy struct {
 	Templates map[model.UserKind]Template // by user kind
-	MaxKeys   int                         // not revoked, per user
-	KeyTypes  []string                    // families taken: ed25519, ecdsa, rsa
+	MaxKeys   int                         // largest number of keys per user, without revoked and retiring ones
+	KeyTypes  []string                    // accepted families: ed25519, ecdsa, rsa
 	MinRSA    int                         // bits
 	MaxRSA    int
-	KeyExpiry time.Duration // of new keys; 0: none
-	Overlap   time.Duration // how long a key works beside the one that replaces it
+	KeyExpiry time.Duration // default lifetime of new keys; 0: unlimited
+	Overlap   time.Duration // how long a replaced key still works
 	Limits    exchange.DefaultLimits
 	Account   exchange.AccountLimits
-	Help      string            // whom partners turn to
-	Regions   map[string]string // the same, by region, where it differs
-	// EndpointIPs are the networks that users of a region may log in from, by
-	// region; "" is every other. None allows all.
+	Help      string            // help contact for partners
+	Regions   map[string]string // help contact by region; "": Help
+	// EndpointIPs lists, by region, the networks from which users may log in. The key "" is for
+	// regions without an entry. An empty list allows every address.
 	EndpointIPs map[string][]string
 }
 
-// accepts refuses a key that this operator does not take.
+// accepts returns an error for a key that the policy does not allow.
 func (p *Policy) accepts(k keys.Public) error {
 	const op = "account.accepts"
 	if family := k.Family(); !slices.Contains(p.KeyTypes, family) {
@@ -67,7 +66,7 @@ func (p *Policy) accepts(k keys.Public) error {
 	return nil
 }
 
-// Service is the accounts' service.
+// Service implements accounts. It is safe for concurrent use.
 type Service struct {
 	store  *store.Store
 	clock  exchange.Clock
@@ -75,7 +74,7 @@ type Service struct {
 	policy Policy
 }
 
-// New opens the service.
+// New returns the service.
 func New(s *store.Store, clock exchange.Clock, ids *exchange.IDs, policy Policy) *Service {
 	return &Service{store: s, clock: clock, ids: ids, policy: policy}
 }
@@ -85,7 +84,7 @@ func New(s *store.Store, clock exchange.Clock, ids *exchange.IDs, policy Policy)
 func change[T any](ctx context.Context, r *Service, row model.AuditRow,
 	fn func(tx *store.Tx, row *model.AuditRow) (T, error)) (T, error) {
 	return store.Change(ctx, r.store, func(tx *store.Tx) (T, error) {
-		row := row // each run completes its own
+		row := row // the function may run more than once
 		row.ID, row.At = r.ids.New(), r.now()
 		out, err := fn(tx, &row)
 		if err == nil {
@@ -107,7 +106,7 @@ func (r *Service) write(ctx context.Context, row model.AuditRow,
 
 func (r *Service) now() time.Time { return r.clock().UTC().Truncate(time.Microsecond) }
 
-// AddAccount records a customer; Parent makes it an indirect one.
+// AddAccount creates a customer account. Parent makes it a child of that account.
 func (r *Service) AddAccount(ctx context.Context, actor string, n model.NewAccount) (model.Account, error) {
 	const op = "account.AddAccount"
 	a := model.Account{ID: n.ID, Name: n.Name, Parent: n.Parent, Region: n.Region, State: model.AccountActive,
@@ -136,8 +135,8 @@ func (r *Service) AddAccount(ctx context.Context, actor string, n model.NewAccou
 	})
 }
 
-// checkRegion accepts "" and, where regions are configured, these alone: a
-// mistyped one would silently be told the default server address.
+// checkRegion accepts "" and, if regions are configured, only those. A mistyped region would
+// silently get the default server address.
 func (r *Service) checkRegion(region string) error {
 	if region == "" {
 		return nil
@@ -167,15 +166,15 @@ func checkParent(tx *store.Tx, a *model.Account) error {
 			return fault.E(op, fault.Invalid, "The parent account %q is closed.", id)
 		}
 		if depth == 0 {
-			a.Parent = p.ID // as it is written
+			a.Parent = p.ID // the stored spelling
 		}
 		id = p.Parent
 	}
 	return nil
 }
 
-// SetAccount changes an account's name, parent, region or networks. New
-// networks end its sessions, so that the next log-in is judged by them.
+// SetAccount changes an account's name, parent, region, networks or limits. New networks end
+// its sessions, so that they apply to the next log-in.
 func (r *Service) SetAccount(ctx context.Context, actor, id string, e model.EditAccount) (model.Account, error) {
 	row := model.AuditRow{Actor: actor, Action: "account.set", Subject: id}
 	return change(ctx, r, row, func(tx *store.Tx, row *model.AuditRow) (model.Account, error) {
@@ -237,14 +236,13 @@ func endSessions(tx *store.Tx, account, why string, at time.Time) error {
 	return nil
 }
 
-// SetState suspends, reinstates or closes an account. Its sessions end, so
-// that the next log-in is judged by the new state.
+// SetState suspends, reinstates or closes an account. Its sessions end, so that the new state
+// applies to the next log-in. A closed account is a Conflict.
 func (r *Service) SetState(ctx context.Context, actor, id string, state model.AccountState) (model.Account, error) {
 	return r.setState(ctx, actor, id, state, nil)
 }
 
-// Close ends an account for good. Its files stay for a period; "" is the
-// configured time.
+// Close closes an account for good. keep is how long its files stay; "" is the configured time.
 func (r *Service) Close(ctx context.Context, actor, id, keep string) (model.Account, error) {
 	if keep == "" {
 		return r.setState(ctx, actor, id, model.AccountClosed, nil)
@@ -291,7 +289,7 @@ func (r *Service) Accounts(ctx context.Context, f model.EveryFilter) ([]model.Ac
 	return r.store.Read(ctx).Accounts(f.Paging)
 }
 
-// AddVendor records a vendor.
+// AddVendor creates a vendor.
 func (r *Service) AddVendor(ctx context.Context, actor string, n model.NewVendor) (model.Vendor, error) {
 	v := model.Vendor{Short: n.Short, Name: n.Name, CreatedAt: r.now()}
 	if err := valid.CheckID("vendor short name", v.Short); err != nil {
@@ -318,7 +316,7 @@ func (r *Service) Vendors(ctx context.Context, f model.EveryFilter) ([]model.Ven
 	return r.store.Read(ctx).Vendors(f.Paging)
 }
 
-// taken says in words what exists already; other errors pass.
+// taken replaces an Exists error by one with this text. It passes other errors through.
 func taken(op string, err error, format string, args ...any) error {
 	if fault.Is(err, fault.Exists) {
 		return fault.E(op, fault.Exists, format, args...)

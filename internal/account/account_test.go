@@ -22,7 +22,7 @@ var accountStories = stories{
 				}
 			}
 		}
-		w.Policy.Regions = nil // the configuration has none (any more)
+		w.Policy.Regions = nil // the configuration has no regions (any more)
 		w.OpenAccounts()
 		_, err := w.Accounts.SetAccount(ctx, "test", "acme", model.EditAccount{Region: new("nz")})
 		testkit.Must(t, err)
@@ -61,12 +61,12 @@ var accountStories = stories{
 			testkit.WantKind(t, err, fault.Invalid)
 			_, err = w.Accounts.AddVendor(ctx, "test", model.NewVendor{Short: id, Name: "X"})
 			testkit.WantKind(t, err, fault.Invalid)
-			if id != "" { // which asks for the rule's name
+			if id != "" { // an empty name means the generated one
 				_, err = w.Accounts.AddUser(ctx, "test", model.NewUser{Account: "acme", Name: id})
 				testkit.WantKind(t, err, fault.Invalid)
 			}
 		}
-		// a part of names that the server makes
+		// the short name becomes a part of generated usernames
 		_, err = w.Accounts.AddVendor(ctx, "test", model.NewVendor{Short: "TELCO", Name: "X"})
 		testkit.WantKind(t, err, fault.Invalid)
 		_, err = w.Accounts.AddAccount(ctx, "test", model.NewAccount{ID: "acme", Name: "X"})

@@ -51,7 +51,7 @@ var auditStories = stories{
 			t.Fatalf("a private key wrote %+v", rows)
 		}
 	},
-	// It sends private keys by every way, and then looks at every cell.
+	// The story sends private keys over every channel, and then looks for them in every cell.
 	"no cell of the database has a private key's text": func(t *testing.T, w *world) {
 		w.Customer("acme")
 		live := w.Enrol("acme")
@@ -65,7 +65,7 @@ var auditStories = stories{
 				[]byte("PRIVATE KEY"), []byte("PuTTY-User-Key-File"))
 			for _, file := range [][]byte{encrypted, plain, ppk} {
 				for line := range bytes.Lines(file) {
-					// Of what a file has, the public half is no secret.
+					// Only the public half of a file may be stored.
 					if line = bytes.TrimSpace(line); len(line) > 30 && !bytes.Contains([]byte(p.Line), line[:30]) {
 						secrets = append(secrets, line)
 					}
@@ -99,7 +99,7 @@ var auditStories = stories{
 		before := len(w.audits())
 		number, err := w.Store.Read(ctx).RevocationNumber()
 		testkit.Must(t, err)
-		_, err = w.add("acme", testkit.NewPair(t).Line+testkit.NewPair(t).Line+p.Line) // the third has a holder
+		_, err = w.add("acme", testkit.NewPair(t).Line+testkit.NewPair(t).Line+p.Line) // the third key has a holder already
 		testkit.WantKind(t, err, fault.Exists)
 		_, err = w.Accounts.RevokeKey(ctx, "test", testkit.NewPair(t).Print, "nobody's", false)
 		testkit.WantKind(t, err, fault.NotFound)
@@ -110,10 +110,10 @@ var auditStories = stories{
 	},
 }
 
-// audit is a row of the log.
+// audit is a row of the audit log.
 type audit struct{ actor, action, subject, detail string }
 
-// audits reads the whole log, in its order.
+// audits reads the whole audit log in order.
 func (w *world) audits() (out []audit) {
 	w.Helper()
 	rows, err := w.DB.Query(`SELECT actor, action, subject, detail FROM audit ORDER BY id`)
@@ -128,19 +128,19 @@ func (w *world) audits() (out []audit) {
 	return out
 }
 
-// change is something done, and the row that it should write.
+// change is an operation and the audit row that it must write.
 type change struct {
 	action, subject string
 	do              func() error
 }
 
-// byRoot is whom the changes are done by.
+// byRoot is the actor of the changes.
 const byRoot = "unix:root"
 
-// last drops what a change returns beside its error.
+// last returns only the error of a change.
 func last[T any](_ T, err error) error { return err }
 
-// peopleChanges are those of accounts, vendors, users and contacts.
+// peopleChanges are the changes of accounts, vendors, users and contacts.
 func (w *world) peopleChanges() []change {
 	r, a := w.Accounts, byRoot
 	return []change{
@@ -173,7 +173,7 @@ func (w *world) peopleChanges() []change {
 	}
 }
 
-// keyChanges are those of keys and notices.
+// keyChanges are the changes of keys and notices.
 func (w *world) keyChanges() []change {
 	r, a := w.Accounts, byRoot
 	k, old, fresh, frozen, gone, refused, approved := testkit.NewPair(w), testkit.NewPair(w), testkit.NewPair(w),
@@ -218,7 +218,7 @@ func (w *world) keyChanges() []change {
 	}
 }
 
-// cells shows every cell of every table.
+// cells returns every cell of every table.
 func (w *world) cells(see func(where string, cell []byte)) {
 	w.Helper()
 	tables := `SELECT name FROM sqlite_master WHERE type = 'table'`

@@ -16,7 +16,7 @@ var burnStories = stories{
 		u := w.Customer("acme")
 		w.Customer("globex")
 		p := w.Enrol("acme")
-		err := w.sent("globex", p.File(t, "")) // for another user: its holder loses it all the same
+		err := w.sent("globex", p.File(t, "")) // for another user: its holder loses the key all the same
 		if hint := fault.HintIn(err); !strings.Contains(hint, "blocked for ever") || !strings.Contains(hint, "acme") {
 			t.Fatalf("the operator is told %q", hint)
 		}
@@ -68,7 +68,7 @@ var burnStories = stories{
 		if !strings.Contains(fault.HintIn(err), "flagged") {
 			t.Fatalf("the operator is told %q", fault.HintIn(err))
 		}
-		w.wantReason("acme", p, model.ReasonOK) // anybody could have made that file
+		w.wantReason("acme", p, model.ReasonOK) // anyone could have made that file
 		list, err := w.Accounts.Keys(ctx, "acme")
 		if err != nil || list[0].Flag == "" {
 			t.Fatalf("%+v, %v", list, err)
@@ -160,7 +160,7 @@ var burnStories = stories{
 		live := w.Enrol("acme")
 		exposed, reported, barred := testkit.NewPair(t), testkit.NewPair(t), testkit.NewPair(t)
 		for _, p := range []testkit.Pair{exposed, reported, barred} {
-			w.offer("globex", p) // they wait, and wait no longer
+			w.offer("globex", p) // they wait for approval, and are dropped from the list
 		}
 		w.sent("acme", exposed.File(t, ""))
 		w.sent("acme", barred.File(t, "secret"))
@@ -210,7 +210,7 @@ var burnStories = stories{
 	},
 }
 
-// sent sends a private key file where a public one belongs, and returns the answer.
+// sent sends a private key file in place of a public one, and returns the answer.
 func (w *world) sent(user string, file []byte) error {
 	w.Helper()
 	_, err := w.add(user, string(file))
@@ -218,7 +218,7 @@ func (w *world) sent(user string, file []byte) error {
 	return err
 }
 
-// burned finds a key on the list of those that are blocked.
+// burned finds a key on the list of burned keys.
 func (w *world) burned(p testkit.Pair) (model.BurnedKey, bool) {
 	w.Helper()
 	list, err := w.Accounts.BurnedKeys(ctx, model.EveryFilter{})

@@ -13,8 +13,7 @@ import (
 
 var roles = []string{model.RoleTechnical, model.RoleBilling, model.RoleSecurity}
 
-// AddContact records a person of an account or of a vendor, one of which is
-// named.
+// AddContact adds a contact to an account or to a vendor; exactly one of the two is set.
 func (r *Service) AddContact(ctx context.Context, actor string, n model.NewContact) (model.Contact, error) {
 	c := model.Contact{ID: r.ids.New(), Account: n.Account, Vendor: n.Vendor, Name: n.Name, Email: n.Email, Phone: n.Phone,
 		Roles: n.Roles, CreatedAt: r.now()}
@@ -35,8 +34,7 @@ func (r *Service) AddContact(ctx context.Context, actor string, n model.NewConta
 	})
 }
 
-// checkAddress refuses an address that another contact of the same account or
-// vendor has.
+// checkAddress refuses an address of another present contact of the same account or vendor.
 func checkAddress(tx *store.Tx, c model.Contact) error {
 	have, err := tx.Contacts(c.Account, c.Vendor)
 	if err != nil {
@@ -51,7 +49,7 @@ func checkAddress(tx *store.Tx, c model.Contact) error {
 	return nil
 }
 
-// checkContact checks what people typed, and tidies it.
+// checkContact validates a contact's fields and normalizes them.
 func checkContact(c *model.Contact) (err error) {
 	const op = "account.checkContact"
 	if err := valid.CheckLabel("contact's name", c.Name); err != nil {
@@ -79,7 +77,7 @@ func checkContact(c *model.Contact) (err error) {
 	return nil
 }
 
-// checkOwner finds the account or vendor that a contact is of.
+// checkOwner checks that the contact's account or vendor exists.
 func (r *Service) checkOwner(tx *store.Tx, c *model.Contact) (err error) {
 	const op = "account.AddContact"
 	switch {
@@ -88,7 +86,7 @@ func (r *Service) checkOwner(tx *store.Tx, c *model.Contact) (err error) {
 	case c.Account != "":
 		a, err := tx.Account(c.Account)
 		if err == nil {
-			c.Account = a.ID // as it is written
+			c.Account = a.ID // the stored spelling
 		}
 		return fault.Missing(op, err, "There is no account %q.", c.Account)
 	}
@@ -96,8 +94,7 @@ func (r *Service) checkOwner(tx *store.Tx, c *model.Contact) (err error) {
 	return fault.Missing(op, err, "There is no vendor %q.", c.Vendor)
 }
 
-// Contacts lists the contacts of an account or vendor, whichever has the name, or of all
-// when the filter names none.
+// Contacts lists the contacts of the account or vendor f.Of; if that is "", it lists all.
 func (r *Service) Contacts(ctx context.Context, f model.ContactFilter) ([]model.Contact, error) {
 	q := r.store.Read(ctx)
 	list, err := q.ContactPage(f.Of, f.Of, f.Paging)
@@ -111,7 +108,8 @@ func (r *Service) Contacts(ctx context.Context, f model.ContactFilter) ([]model.
 	return list, fault.Missing("account.Contacts", err, "There is no account or vendor %q.", valid.Printable(f.Of))
 }
 
-// Contact finds a contact by id, or by an e-mail address that only one has.
+// Contact finds a contact by id or by e-mail address. An address of several contacts is a
+// Conflict.
 func (r *Service) Contact(ctx context.Context, who string) (model.Contact, error) {
 	return contactNamed(r.store.Read(ctx), who)
 }
@@ -138,19 +136,19 @@ func contactNamed(q *store.Q, who string) (model.Contact, error) {
 		WithHint("name one by its id")
 }
 
-// present leaves out who has left.
+// present removes the contacts that have left.
 func present(list []model.Contact) []model.Contact {
 	return slices.DeleteFunc(list, func(c model.Contact) bool { return c.LeftAt != nil })
 }
 
-// people are the contacts, still there, who may speak for a user: those of its
-// account, and of its vendor.
+// people returns the present contacts who may speak for a user: those of its account and those
+// of its vendor.
 func people(q *store.Q, u model.User) ([]model.Contact, error) {
 	list, err := q.Contacts(u.Account, u.Vendor)
 	return present(list), err
 }
 
-// personOf finds a user's contact by id or e-mail address.
+// personOf finds a user's present contact by id or e-mail address.
 func personOf(q *store.Q, u model.User, who string) (model.Contact, error) {
 	list, err := people(q, u)
 	if err != nil {
@@ -166,8 +164,8 @@ func personOf(q *store.Q, u model.User, who string) (model.Contact, error) {
 		WithAction("list-contacts", "account", u.Account)
 }
 
-// ContactLeaves notes that a person is gone. Its links end; its keys go on
-// until somebody decides, and are listed.
+// ContactLeaves records that a contact has left. Its links are revoked. Its keys stay valid and
+// are returned, so that an operator can decide about them.
 func (r *Service) ContactLeaves(ctx context.Context, actor, who string) (model.Leaving, error) {
 	row := model.AuditRow{Actor: actor, Action: "contact.leave", Subject: who}
 	return change(ctx, r, row, func(tx *store.Tx, row *model.AuditRow) (out model.Leaving, err error) {
@@ -196,7 +194,8 @@ func (r *Service) ContactLeaves(ctx context.Context, actor, who string) (model.L
 	})
 }
 
-// SetContact changes a contact.
+// SetContact changes a contact. A new e-mail address counts as not verified and revokes the
+// contact's links.
 func (r *Service) SetContact(ctx context.Context, actor, who string, e model.EditContact) (model.Contact, error) {
 	row := model.AuditRow{Actor: actor, Action: "contact.set", Subject: who}
 	return change(ctx, r, row, func(tx *store.Tx, row *model.AuditRow) (model.Contact, error) {
@@ -238,8 +237,8 @@ func (r *Service) SetContact(ctx context.Context, actor, who string, e model.Edi
 		if err := tx.SetContact(c); err != nil || c.Email == old.Email {
 			return c, err
 		}
-		// Links lie in the old address's mail: what they open is not for whoever
-		// reads that, nor do they prove the new address.
+		// Links were mailed to the old address. Whoever reads that mail may not use them, and they do
+		// not verify the new address.
 		return c, tx.RevokeLinksOf(c.ID, row.At)
 	})
 }

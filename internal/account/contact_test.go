@@ -151,7 +151,7 @@ var contactStories = stories{
 			model.EditContact{Email: new("joanna@acme.example")}); err != nil || jo.VerifiedAt != nil || jo.Verified != "" {
 			t.Fatalf("a new address is verified: %+v, %v", jo, err)
 		}
-		// The link lies in the old address's mail: it must not verify the new one.
+		// The link was mailed to the old address, so it must not verify the new one.
 		open := func(model.Link, []byte) error { return nil }
 		testkit.WantKind(t, w.links.Open(ctx, token, "203.0.113.7", open), fault.NotFound)
 		if jo, err = w.Accounts.Contact(ctx, jo.ID); err != nil || jo.VerifiedAt != nil || jo.Name != "Jo Hill-Smith" ||
@@ -203,7 +203,7 @@ var contactStories = stories{
 		testkit.Must(t, err)
 		_, err = w.Accounts.RevokeKey(ctx, "test", lost.Print, "laptop lost", false)
 		testkit.Must(t, err)
-		w.Enrol("acme") // nobody is known to hold it
+		w.Enrol("acme") // a key without a holder
 
 		out, err := w.Accounts.ContactLeaves(ctx, "test", jo.ID)
 		testkit.Must(t, err)
@@ -213,7 +213,7 @@ var contactStories = stories{
 		}
 		_, err = w.links.Waiting(ctx, token)
 		testkit.WantKind(t, err, fault.NotFound)
-		w.wantReason("acme", held, model.ReasonOK) // until somebody decides
+		w.wantReason("acme", held, model.ReasonOK) // until an operator decides
 		_, err = w.Accounts.ContactLeaves(ctx, "test", jo.ID)
 		testkit.WantKind(t, err, fault.Conflict)
 		_, err = w.Accounts.FreezeKey(ctx, "test", held.Print, "jo@acme.example")
@@ -225,7 +225,7 @@ var contactStories = stories{
 	},
 }
 
-// verifyLink makes a link that proves a contact's address, and returns its token.
+// verifyLink creates a link that verifies a contact's address, and returns its token.
 func (w *world) verifyLink(c model.Contact) []byte {
 	w.Helper()
 	token := sha256.Sum256([]byte(c.ID))

@@ -246,7 +246,7 @@ var enrolStories = stories{
 			t.Fatalf("%+v, %v", added, err)
 		}
 
-		// The vendor's contact with the same address is the same person.
+		// The vendor's contact with the same address counts as the same person.
 		w.Vendor("telco", "globex")
 		w.Person("globex", "sam@globex.example")
 		_, err = w.Accounts.AddContact(ctx, "test",
@@ -286,7 +286,7 @@ var enrolStories = stories{
 		_, err := w.Accounts.RevokeKey(ctx, "test", p.Print, "a mistake", false)
 		testkit.Must(t, err)
 		w.wantReason("acme", p, model.ReasonKeyRevoked)
-		_, err = w.add("globex", p.Line) // free again
+		_, err = w.add("globex", p.Line) // the key is free again
 		testkit.Must(t, err)
 		_, err = w.Accounts.RevokeKey(ctx, "test", p.Print, "another", false)
 		testkit.Must(t, err)
@@ -322,8 +322,7 @@ var enrolStories = stories{
 	},
 }
 
-// rsaLine is the public half of an RSA key of a size, of which nobody has the
-// private one.
+// rsaLine returns the public half of an RSA key of a size; its private half is not kept.
 func rsaLine(t testing.TB, bits int) string {
 	t.Helper()
 	n := new(big.Int).Lsh(big.NewInt(1), uint(bits-1))

@@ -40,14 +40,14 @@ var freezeStories = stories{
 		w.wantReason("acme", p, model.ReasonOK)
 		_, err = w.Accounts.ThawKey(ctx, "test", p.Print, "ann@acme.example")
 		testkit.WantKind(t, err, fault.Conflict)
-		_, err = w.Accounts.FreezeKey(ctx, "test", p.Print, "ann@acme.example") // again, by the other
+		_, err = w.Accounts.FreezeKey(ctx, "test", p.Print, "ann@acme.example") // a second freeze, by the other contact
 		testkit.Must(t, err)
 		if n := w.notices(); n["key.frozen"] != 2 {
 			t.Fatalf("the second freeze is not told: %v", n)
 		}
 		_, err = w.Accounts.ThawKey(ctx, "test", p.Print, "jo@acme.example")
 		testkit.Must(t, err)
-		w.Enrol("acme") // nothing is frozen: nobody has to confirm
+		w.Enrol("acme") // nothing is frozen, so no confirmation is needed
 	},
 	"a new key after a freeze needs the second contact": func(t *testing.T, w *world) {
 		w.Customer("acme")
@@ -61,7 +61,7 @@ var freezeStories = stories{
 			testkit.WantKind(t, w.confirmed("acme", by), fault.Denied)
 		}
 		testkit.WantKind(t, w.confirmed("acme", "nobody@acme.example"), fault.NotFound)
-		_, err = w.add("acme", testkit.NewPair(t).Line, replaces(live)) // a rotation is a new key, too
+		_, err = w.add("acme", testkit.NewPair(t).Line, replaces(live)) // a rotation needs confirmation, too
 		testkit.WantKind(t, err, fault.Denied)
 		waiting := testkit.NewPair(t)
 		w.offer("acme", waiting)
@@ -83,7 +83,7 @@ var freezeStories = stories{
 		for _, by := range []string{"", "jo@acme.example"} {
 			testkit.WantKind(t, w.confirmed("acme", by), fault.Denied)
 		}
-		_, err = w.add("acme", p.Line) // nor comes the frozen one back by this way
+		_, err = w.add("acme", p.Line) // the frozen key cannot be enrolled again either
 		testkit.WantKind(t, err, fault.Denied)
 		testkit.Must(t, w.confirmed("acme", "ann@acme.example"))
 	},
@@ -127,7 +127,7 @@ var freezeStories = stories{
 			t.Fatalf("notices: %v", n)
 		}
 		testkit.WantKind(t, w.confirmed("acme-telco", ""), fault.Denied)
-		_, err = w.Accounts.ThawKey(ctx, "test", p.Print, "ann@acme.example") // of the other account
+		_, err = w.Accounts.ThawKey(ctx, "test", p.Print, "ann@acme.example") // a contact of the other account
 		testkit.Must(t, err)
 		for _, u := range users {
 			w.wantReason(u.Name, p, model.ReasonOK)
@@ -170,14 +170,14 @@ var freezeStories = stories{
 	},
 }
 
-// people gives an account two contacts, jo and ann.
+// people adds two contacts to an account, jo and ann.
 func (w *world) people(of string) {
 	w.Helper()
 	w.Person(of, "jo@"+of+".example")
 	w.Person(of, "ann@"+of+".example")
 }
 
-// confirmed tries to enrol a new key at a contact's word.
+// confirmed tries to enrol a new key with a contact's confirmation.
 func (w *world) confirmed(user, by string) error {
 	_, err := w.add(user, testkit.NewPair(w).Line, func(n *model.NewKey) { n.ConfirmedBy = by })
 	return err

@@ -15,24 +15,24 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// How often the keeper looks, and for what (defaults.md).
+// Intervals and bounds of the keeper (defaults.md).
 const (
 	keepEvery   = time.Minute
 	noticeEvery = time.Hour
 	oldAge      = 730 * 24 * time.Hour // 24 months
 	keeperName  = "system:keeper"
-	keeperBatch = 500 // keys a transaction
+	keeperBatch = 500 // keys per transaction
 )
 
-// expiryMarks are how long before a key's end its people are told.
+// expiryMarks are the times before a key's expiry at which its people are notified, shortest
+// first.
 var expiryMarks = []struct {
 	before time.Duration
 	name   string
 }{{24 * time.Hour, "1 day"}, {7 * 24 * time.Hour, "7 days"}, {30 * 24 * time.Hour, "30 days"}}
 
-// Keep retires keys whose successor is in use, ends the sessions of expired
-// ones, and notes what people should be told, until ctx ends. Several nodes
-// may do so at once: each thing is done once.
+// Keep retires replaced keys, ends the sessions of expired keys and creates notices, until ctx
+// ends. Several nodes may run it at once; each step takes effect once.
 func (r *Service) Keep(ctx context.Context, log *slog.Logger) {
 	var noticed time.Time
 	do := func(ctx context.Context) error {
@@ -47,8 +47,8 @@ func (r *Service) Keep(ctx context.Context, log *slog.Logger) {
 		Log: log}.Run(ctx)
 }
 
-// RetireKeys revokes the keys whose time of overlap is over, and ends the
-// sessions of those that have expired.
+// RetireKeys revokes the keys whose overlap with their successor is over, and ends the sessions
+// of expired keys.
 func (r *Service) RetireKeys(ctx context.Context) error {
 	now := r.now()
 	due, err := r.store.Read(ctx).KeysEnding(now, keeperBatch)
@@ -63,7 +63,7 @@ func (r *Service) RetireKeys(ctx context.Context) error {
 	return nil
 }
 
-// end does what a key's time asks for. Another node may have been faster.
+// end revokes or expires one key. It does nothing if another node was faster.
 func (r *Service) end(ctx context.Context, k model.Key, now time.Time) error {
 	retired := model.AuditRow{Actor: keeperName, Action: "key.retire", Subject: k.User}
 	err := r.write(ctx, retired, func(tx *store.Tx, row *model.AuditRow) error {
@@ -98,10 +98,10 @@ func (r *Service) end(ctx context.Context, k model.Key, now time.Time) error {
 	return err
 }
 
-// errNothingToDo rolls a keeper's transaction back.
+// errNothingToDo rolls back a transaction of the keeper that has nothing to change.
 var errNothingToDo = fault.E("account.end", fault.Conflict, "nothing to do")
 
-// NoteKeys notes which keys end soon, and which have grown old.
+// NoteKeys creates notices for keys that expire soon and for old keys.
 func (r *Service) NoteKeys(ctx context.Context) error {
 	now := r.now()
 	for after := ""; ; {
@@ -127,7 +127,7 @@ func (r *Service) NoteKeys(ctx context.Context) error {
 
 func (r *Service) noticeAge(tx *store.Tx, k model.Key, now time.Time) error {
 	if k.RetiresAt != nil {
-		return nil // its successor is there
+		return nil // its successor is enrolled already
 	}
 	if k.ExpiresAt != nil && now.Before(*k.ExpiresAt) {
 		for _, m := range expiryMarks {
@@ -149,7 +149,7 @@ func (r *Service) noticeAge(tx *store.Tx, k model.Key, now time.Time) error {
 	return nil
 }
 
-// noticeHolder notes something that a key's people should hear, once for each mark.
+// noticeHolder creates a notice for a key's people, at most once for each mark.
 func (r *Service) noticeHolder(tx *store.Tx, k model.Key, kind, mark, text string) error {
 	u, err := tx.User(k.User)
 	if err != nil {
@@ -167,7 +167,7 @@ func (r *Service) addNotice(tx *store.Tx, k model.Key, u model.User, kind, mark,
 		Mark: mark, Roles: []string{model.RoleTechnical, model.RoleSecurity}, Text: text})
 }
 
-// help is whom an account's people turn to.
+// help returns the help contact for an account's people.
 func (r *Service) help(q *store.Q, account string) string {
 	if a, err := q.Account(account); err == nil && r.policy.Regions[a.Region] != "" {
 		return r.policy.Regions[a.Region]
@@ -175,8 +175,8 @@ func (r *Service) help(q *store.Q, account string) string {
 	return r.policy.Help
 }
 
-// Notices lists what people should be told, with whom: contacts with a fitting
-// role who are still there, and the key's holder.
+// Notices lists notices with their recipients: present contacts with a fitting role, and the
+// key's holder.
 func (r *Service) Notices(ctx context.Context, f model.NoticeFilter) ([]model.Notice, error) {
 	q := r.store.Read(ctx)
 	list, err := q.Notices(f)
@@ -191,7 +191,7 @@ func (r *Service) Notices(ctx context.Context, f model.NoticeFilter) ([]model.No
 	return list, nil
 }
 
-// recipients are the different addresses that a notice goes to.
+// recipients returns the addresses that a notice goes to, without duplicates.
 func recipients(q *store.Q, n model.Notice) ([]string, error) {
 	u, err := q.User(n.User)
 	if fault.Is(err, fault.NotFound) {
@@ -225,7 +225,7 @@ func fits(c model.Contact, roles []string) bool {
 	return false
 }
 
-// NoticeDone notes that people were told.
+// NoticeDone records that a notice was passed on.
 func (r *Service) NoticeDone(ctx context.Context, actor, id string) error {
 	done := model.AuditRow{Actor: actor, Action: "notice.done", Subject: id}
 	return r.write(ctx, done, func(tx *store.Tx, row *model.AuditRow) error {

@@ -21,7 +21,7 @@ import (
 var keeperStories = stories{
 	"people are told 30, 7 and 1 days before a key ends": func(t *testing.T, w *world) {
 		w.Customer("acme")
-		w.Enrol("acme") // this one never ends
+		w.Enrol("acme") // a key without expiry
 		w.until("acme", 40*day)
 		end := w.Clock().Add(40 * day)
 		for _, c := range []struct {
@@ -96,9 +96,9 @@ var keeperStories = stories{
 		if n := w.notices(); n["key.expired"] != 1 {
 			t.Fatalf("notices: %v", n)
 		}
-		w.wantStates("acme", map[string]model.KeyState{p.Print: model.KeyExpired}) // not revoked: its end can be put off
+		w.wantStates("acme", map[string]model.KeyState{p.Print: model.KeyExpired}) // not revoked: it can be extended
 	},
-	// Two nodes' keepers do the same work at the same time.
+	// The keepers of two nodes do the same work at once.
 	"two keepers do each thing once": func(t *testing.T, w *world) {
 		w.Policy.MaxKeys = 100
 		w.OpenAccounts()
@@ -227,7 +227,7 @@ var keeperStories = stories{
 	},
 	"a keeper with very many keys sees all": func(t *testing.T, w *world) {
 		u := w.Customer("acme")
-		const many = 1200 // more than a keeper takes at once
+		const many = 1200 // more than one batch of a keeper
 		testkit.Must(t, testkit.Write(ctx, w.Store, func(tx *store.Tx) error {
 			for i := range many {
 				at := w.Clock()
@@ -269,7 +269,7 @@ var keeperStories = stories{
 	},
 }
 
-// until gives a user a key that ends after a while.
+// until enrols a key that expires after a while.
 func (w *world) until(user string, d time.Duration) testkit.Pair {
 	w.Helper()
 	p := testkit.NewPair(w)
@@ -279,7 +279,7 @@ func (w *world) until(user string, d time.Duration) testkit.Pair {
 	return p
 }
 
-// keep does a keeper's round.
+// keep runs one round of the keeper.
 func (w *world) keep() {
 	w.Helper()
 	w.Must(w.Accounts.RetireKeys(ctx))

@@ -13,9 +13,9 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// AddKeys reads the public keys that somebody sent and enrols them for a user,
-// all or none. One key on two users is refused, except users of the same
-// vendor. A private key is refused, kept nowhere, and burned or flagged.
+// AddKeys reads the public keys in n.Text and enrols them for a user, all or none. A key of
+// another user is refused, unless both users belong to the same vendor. A private key is
+// refused and not stored; it is burned, flagged or barred, as KeyExposed says.
 func (r *Service) AddKeys(ctx context.Context, actor, user string, n model.NewKey) ([]model.Key, error) {
 	const op = "account.AddKeys"
 	text := []byte(n.Text)
@@ -38,7 +38,7 @@ func (r *Service) AddKeys(ctx context.Context, actor, user string, n model.NewKe
 		func(tx *store.Tx) ([]model.Key, error) { return r.enrolAll(tx, actor, user, n, found) })
 }
 
-// enrolAll enrols keys in one transaction, with an audit row each.
+// enrolAll enrols keys in the transaction, with one audit row each.
 func (r *Service) enrolAll(tx *store.Tx, actor, user string, n model.NewKey,
 	found []keys.Public) (added []model.Key, err error) {
 	const op = "account.AddKeys"
@@ -46,9 +46,9 @@ func (r *Service) enrolAll(tx *store.Tx, actor, user string, n model.NewKey,
 	if err != nil {
 		return nil, fault.Missing(op, err, "There is no user %q.", user)
 	}
-	// The mailbox's row is the user's lock: two additions at once must not
-	// both see room for one more. Nor must two users both find that nobody has
-	// a key: the counter's row is the lock of all enrolments.
+	// The mailbox's row is the lock of the user: two concurrent additions must not both find room
+	// for one more key. The counter's row is the lock of all enrolments: two users must not both
+	// find that a key has no holder.
 	if _, err := tx.LockMailbox(u.ID); err != nil {
 		return nil, err
 	}
@@ -90,7 +90,7 @@ func (r *Service) enrolAll(tx *store.Tx, actor, user string, n model.NewKey,
 	return added, nil
 }
 
-// newKey is the record of a key to be.
+// newKey returns the record of a key that is to be enrolled.
 func (r *Service) newKey(u model.User, n model.NewKey, p keys.Public, holder model.Contact) model.Key {
 	k := model.Key{ID: r.ids.New(), User: u.Name, Fingerprint: p.Fingerprint, MD5: p.MD5, Type: p.Type, Bits: p.Bits,
 		Public: p.Line, Comment: p.Comment, Origin: model.OriginSubmitted, Holder: holder.Email, HolderID: holder.ID,
@@ -106,9 +106,9 @@ func (r *Service) newKey(u model.User, n model.NewKey, p keys.Public, holder mod
 	return k
 }
 
-// checkPeople checks what an enrolment says of contacts: that its holder is
-// one, that two are known before the operator issues a key, and that a second
-// one confirms a key after the first had one frozen.
+// checkPeople checks what an enrolment requires of contacts. The holder must be a contact of
+// the user. An issued key needs two contacts. After a freeze, a second contact must confirm the
+// key.
 func (r *Service) checkPeople(tx *store.Tx, u model.User, n model.NewKey) (holder model.Contact, err error) {
 	const op = "account.AddKeys"
 	if n.ExpiresAt != nil && !n.ExpiresAt.After(r.now()) {
@@ -134,7 +134,7 @@ func (r *Service) checkPeople(tx *store.Tx, u model.User, n model.NewKey) (holde
 	return holder, r.checkConfirmed(tx, u, n.ConfirmedBy)
 }
 
-// mails are the different addresses among contacts.
+// mails returns the addresses of contacts, without duplicates.
 func mails(list []model.Contact) (out []string) {
 	for _, c := range list {
 		if !slices.ContainsFunc(out, func(m string) bool { return strings.EqualFold(m, c.Email) }) {
@@ -144,8 +144,8 @@ func mails(list []model.Contact) (out []string) {
 	return out
 }
 
-// mayHold checks the number of keys, that this one is not burned, and that
-// nobody else has it.
+// mayHold checks that the user has room for another key, that this one is not burned, and that
+// no other user has it.
 func (r *Service) mayHold(tx *store.Tx, u model.User, fingerprint string, replaces bool) error {
 	const op = "account.AddKeys"
 	if b, err := tx.Burned(fingerprint); err == nil {
@@ -165,7 +165,7 @@ func (r *Service) mayHold(tx *store.Tx, u model.User, fingerprint string, replac
 		}
 	}
 	if replaces {
-		live-- // the key that is being replaced makes room
+		live-- // the replaced key makes room
 	}
 	holders, err := tx.KeyHolders(fingerprint)
 	if err != nil {
@@ -196,7 +196,7 @@ func (r *Service) mayHold(tx *store.Tx, u model.User, fingerprint string, replac
 	return nil
 }
 
-// Keys lists a user's keys, revoked ones included.
+// Keys lists a user's keys, including revoked ones.
 func (r *Service) Keys(ctx context.Context, user string) ([]model.Key, error) {
 	u, err := r.User(ctx, user)
 	if err != nil {
@@ -205,7 +205,7 @@ func (r *Service) Keys(ctx context.Context, user string) ([]model.Key, error) {
 	return r.judged(r.store.Read(ctx).Keys(u.ID))
 }
 
-// Key finds every user's record of a fingerprint.
+// Key returns every user's record of a fingerprint. It returns NotFound if there is none.
 func (r *Service) Key(ctx context.Context, fingerprint string) ([]model.Key, error) {
 	list, err := r.judged(r.store.Read(ctx).KeysOf(fingerprint))
 	if err == nil && len(list) == 0 {
@@ -219,7 +219,7 @@ func noSuchKey(fingerprint string) error {
 		WithAction("list-keys")
 }
 
-// judged fills in what each key is good for now.
+// judged sets the current state of each key. It passes err through.
 func (r *Service) judged(list []model.Key, err error) ([]model.Key, error) {
 	for i := range list {
 		list[i].State = list[i].StateAt(r.now())
@@ -227,7 +227,7 @@ func (r *Service) judged(list []model.Key, err error) ([]model.Key, error) {
 	return list, err
 }
 
-// SetKey changes a user's key's holder, expiry or flag.
+// SetKey changes the holder, the expiry or the flag of a user's key.
 func (r *Service) SetKey(ctx context.Context, actor, user string, e model.EditKey) (model.Key, error) {
 	row := model.AuditRow{Actor: actor, Action: "key.set", Subject: user}
 	return change(ctx, r, row, func(tx *store.Tx, row *model.AuditRow) (model.Key, error) {

@@ -10,13 +10,13 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// Check says whether a user may log in with a key from an address. It asks
-// the database once, whatever exists, so that its time tells a stranger
-// nothing; the reason is for the operator alone.
+// Check decides whether a user may log in with a key from an address. It returns the login and
+// a reason, which is ReasonOK if it may. The reason is for the operator only. Check makes one
+// database query whether or not the user exists, so that its timing reveals nothing.
 func (r *Service) Check(ctx context.Context, user, fingerprint string,
 	from netip.Addr) (exchange.Login, string, error) {
-	// What is no text is nobody's name; a database that takes only text must not
-	// see it, or every such try would look like an outage.
+	// The database accepts only text. A username with other bytes would cause an error, which
+	// would look like an outage.
 	c, err := r.store.Read(ctx).Credential(valid.Printable(user), fingerprint)
 	if err != nil {
 		return exchange.Login{}, model.ReasonUnavailable, err
@@ -40,7 +40,7 @@ func (r *Service) Check(ctx context.Context, user, fingerprint string,
 	return l, model.ReasonOK, nil
 }
 
-// keyReason says whether the key itself is good for the user.
+// keyReason returns why the key is not good for the user, or ReasonOK.
 func (r *Service) keyReason(c *store.Credential) string {
 	now := r.clock()
 	switch k := c.Key; {
@@ -66,7 +66,7 @@ func (r *Service) keyReason(c *store.Credential) string {
 	return model.ReasonOK
 }
 
-// endpointIPs are the networks of a region's server address.
+// endpointIPs returns the networks from which users of a region may log in.
 func (r *Service) endpointIPs(region string) []string {
 	if list, ok := r.policy.EndpointIPs[region]; ok {
 		return list
@@ -74,13 +74,13 @@ func (r *Service) endpointIPs(region string) []string {
 	return r.policy.EndpointIPs[""]
 }
 
-// Confirm reports whether nothing was revoked since the login was checked.
+// Confirm reports whether the login is still valid: nothing was revoked since it was checked.
 func (r *Service) Confirm(ctx context.Context, l exchange.Login) (bool, error) {
 	revoked, err := r.store.Read(ctx).Revoked(l.User.ID, l.Fingerprint, l.Revocation)
 	return !revoked, err
 }
 
-// addressAllowed matches an address against networks; none allows all.
+// addressAllowed reports whether an address is in one of the networks. No networks allow all.
 func addressAllowed(networks []string, from netip.Addr) bool {
 	for _, n := range networks {
 		if p, err := netip.ParsePrefix(n); err == nil && p.Contains(from) {

@@ -108,7 +108,7 @@ var loginStories = stories{
 			{append(no, yes...), nil, "", nil, nil, true},
 			{nil, yes, "", nil, nil, true},
 			{nil, no, "", nil, nil, false},
-			{yes, no, "", nil, nil, false}, // each must allow it
+			{yes, no, "", nil, nil, false}, // every list must allow it
 			{no, yes, "", nil, nil, false},
 			{nil, nil, "", yes, no, true},
 			{nil, nil, "", no, yes, false},
@@ -137,8 +137,8 @@ var loginStories = stories{
 			}
 		}
 	},
-	// Strangers send any bytes as a username: a database that takes only text must
-	// not be bothered, or every such try would look like an outage.
+	// Clients may send any bytes as a username. The database accepts only text, so other bytes
+	// must not reach it; each such try would look like an outage.
 	"usernames that are no text are unknown": func(t *testing.T, w *world) {
 		w.Customer("acme")
 		p := w.Enrol("acme")
@@ -150,8 +150,8 @@ var loginStories = stories{
 			}
 		}
 	},
-	// Usernames of old servers have capitals, '@', '+' and spaces, and people type
-	// them as they like.
+	// Usernames of old servers have capitals, '@', '+' and spaces, and people type them in any
+	// case.
 	"names that people brought along, in any case": func(t *testing.T, w *world) {
 		_, err := w.Accounts.AddAccount(ctx, "test", model.NewAccount{ID: "Acme Corp", Name: "Acme"})
 		testkit.Must(t, err)
@@ -266,13 +266,13 @@ var loginStories = stories{
 	},
 }
 
-// scene is a user "acme" with a key of its own, and one that nobody has.
+// scene is a user "acme" with one key, and another key that no user has.
 type scene struct {
 	*world
 	key, nobodys testkit.Pair
 }
 
-// The turns that a scene may take.
+// The changes that a scene may undergo.
 func (s scene) revoke() { s.done(s.Accounts.RevokeKey(ctx, "test", s.key.Print, "old", false)) }
 func (s scene) burn()   { s.done(s.Accounts.RevokeKey(ctx, "test", s.key.Print, "copied", true)) }
 func (s scene) freeze() { s.done(s.Accounts.FreezeKey(ctx, "test", s.key.Print, "jo@acme.example")) }

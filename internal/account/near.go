@@ -13,18 +13,18 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// The operator is told once when a limit on what is kept is nearly met, and again
-// only after it was far from it.
+// farPercent is the share of a limit below which its warning is reset. The operator is warned
+// once when a limit is nearly reached, and again only after the use was below farPercent.
 const farPercent = 70
 
-// nearness is a limit on what a user or an account keeps, and how it stands.
+// nearness is what a user or an account keeps, with its limits.
 type nearness struct {
 	bytes, items         int64
 	keepBytes, keepItems int64
-	told                 time.Time // zero: the operator does not know
+	told                 time.Time // when the operator was warned; zero: not yet
 }
 
-// share is how much of the nearer limit is met, in percent.
+// share returns the use in percent of the nearer limit. A limit of 0 or less does not count.
 func (n nearness) share() int64 {
 	part := func(have, limit int64) int64 {
 		if limit <= 0 {
@@ -35,13 +35,13 @@ func (n nearness) share() int64 {
 	return max(part(n.bytes, n.keepBytes), part(n.items, n.keepItems))
 }
 
-// change says whether the operator is to be told, and whether what it was told is over.
+// change reports whether to warn the operator, and whether an earlier warning is over.
 func (n nearness) change() (tell, over bool) {
 	share := n.share()
 	return n.told.IsZero() && share >= exchange.NearPercent, !n.told.IsZero() && share < farPercent
 }
 
-// FindNear tells of the users and accounts that keep most of what they may.
+// FindNear emits an event for each user and account that is close to its limit.
 func (r *Service) FindNear(ctx context.Context) error {
 	keepers, err := r.store.Read(ctx).Patient().Keepers()
 	if err != nil {
@@ -81,8 +81,7 @@ func (r *Service) findNearAccounts(ctx context.Context, sums map[string]nearness
 	return nil
 }
 
-// reportNear makes the event of a limit that has become near, and forgets one that
-// is far again.
+// reportNear emits the event for a limit that is nearly reached, or resets the warning.
 func (r *Service) reportNear(ctx context.Context, near nearness, account, user, who, whom string,
 	set func(*store.Tx, time.Time) error) error {
 	tell, over := near.change()

@@ -10,16 +10,16 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// pendingKept is how many unknown keys wait for one user at most; the newest.
+// pendingKept is how many unknown keys are kept per user; the newest stay.
 const pendingKept = 5
 
-// Offered notes an unknown key that was offered for a real user. It waits
-// until an operator approves it by its fingerprint; nobody has proven to hold
-// its private half. Keys that could not be enrolled are not noted.
+// Offered records an unknown key that a client offered for an existing user. It waits until an
+// operator approves it by its fingerprint. The client has not proven that it has the private
+// key. Keys that could not be enrolled are not recorded.
 func (r *Service) Offered(ctx context.Context, p model.PendingKey) error {
 	found, err := keys.Read([]byte(p.Public))
 	if err != nil {
-		return nil // no key for us
+		return nil // not a key that can be enrolled
 	}
 	if err := r.policy.accepts(found[0]); err != nil {
 		return nil
@@ -37,7 +37,7 @@ func (r *Service) Offered(ctx context.Context, p model.PendingKey) error {
 	})
 }
 
-// PendingKeys lists the keys that wait, of one user or of all.
+// PendingKeys lists the keys that wait for approval, of one user or of all.
 func (r *Service) PendingKeys(ctx context.Context, f model.OfUserFilter) ([]model.PendingKey, error) {
 	id := ""
 	if f.User != "" {
@@ -50,8 +50,8 @@ func (r *Service) PendingKeys(ctx context.Context, f model.OfUserFilter) ([]mode
 	return r.store.Read(ctx).PendingKeys(id, f.Paging)
 }
 
-// ApproveKey enrols a key that waits. The operator has compared its
-// fingerprint with what a contact read out.
+// ApproveKey enrols a key that waits for approval. The operator has compared its fingerprint
+// with the one that a contact read out.
 func (r *Service) ApproveKey(ctx context.Context, actor, user string, a model.ApproveKey) ([]model.Key, error) {
 	u, err := r.User(ctx, user)
 	if err != nil {
@@ -65,7 +65,7 @@ func (r *Service) ApproveKey(ctx context.Context, actor, user string, a model.Ap
 	return r.AddKeys(ctx, actor, user, model.NewKey{Text: p.Public, Holder: a.Holder, ConfirmedBy: a.ConfirmedBy})
 }
 
-// RefuseKey takes a key off the list of those that wait.
+// RefuseKey removes a key from the list of those that wait for approval.
 func (r *Service) RefuseKey(ctx context.Context, actor, user, fingerprint string) error {
 	refused := model.AuditRow{Actor: actor, Action: "key.refuse", Subject: user}
 	return r.write(ctx, refused, func(tx *store.Tx, row *model.AuditRow) error {

@@ -109,7 +109,7 @@ var pendingStories = stories{
 	},
 }
 
-// offer notes an unknown key that somebody offered for a user.
+// offer records an unknown key that was offered for a user.
 func (w *world) offer(user string, p testkit.Pair) {
 	w.Helper()
 	u, err := w.Accounts.User(ctx, user)
@@ -119,7 +119,7 @@ func (w *world) offer(user string, p testkit.Pair) {
 		model.PendingKey{UserID: u.ID, Public: p.Line, Address: "203.0.113.7", Client: "SSH-2.0-x"}))
 }
 
-// waiting are the fingerprints that wait for a user, the newest first.
+// waiting returns the fingerprints that wait for a user, newest first.
 func (w *world) waiting(user string) (out []string) {
 	w.Helper()
 	list, err := w.Accounts.PendingKeys(ctx, model.OfUserFilter{User: user})

@@ -8,8 +8,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// record writes a change's audit row, and the events that others may want to
-// hear of: what happens to accounts and keys, once for each user concerned.
+// record writes a change's audit row. For changes of accounts and keys it also emits an event,
+// for keys one for each user concerned.
 func (r *Service) record(tx *store.Tx, row model.AuditRow) error {
 	if err := tx.Audit(row); err != nil {
 		return err
@@ -41,7 +41,7 @@ func (r *Service) record(tx *store.Tx, row model.AuditRow) error {
 		}
 		users = append(users, u.Name)
 	}
-	if len(users) == 0 { // a key that nobody has
+	if len(users) == 0 { // a key that no user has
 		e.ID = r.ids.New()
 		return tx.Emit(e)
 	}

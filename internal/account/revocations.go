@@ -10,24 +10,25 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 )
 
-// Revocations are looked for twice a second; without an answer for too long,
-// nothing more is written, since a revoked login could be doing it.
+// Revocations are polled twice a second. If polling fails for pollLimit, writes are refused,
+// since a revoked login could be making them.
 const (
 	pollEvery = 500 * time.Millisecond
 	pollLimit = 10 * time.Second
 )
 
-// Revocations ends the sessions of what was revoked, on any node.
+// Revocations ends the sessions of revoked logins. A revocation may come from any node.
 type Revocations struct {
 	accounts *Service
 	log      *slog.Logger
 	end      func(match func(*exchange.Login) bool) int
 
 	last   int64
-	polled atomic.Int64 // UnixNano of the last answer, monotonic enough
+	polled atomic.Int64 // UnixNano of the last successful poll
 }
 
-// WatchRevocations learns of revocations from those after the newest of now on, once Run runs.
+// WatchRevocations returns a watcher that skips the revocations made so far. It polls once Run
+// is called.
 func (r *Service) WatchRevocations(log *slog.Logger) (*Revocations, error) {
 	w := &Revocations{accounts: r, log: log}
 	var err error
@@ -36,7 +37,7 @@ func (r *Service) WatchRevocations(log *slog.Logger) (*Revocations, error) {
 	return w, err
 }
 
-// MayWrite fails once revocations can't be learned of.
+// MayWrite returns Unavailable if no poll has succeeded for pollLimit.
 func (r *Revocations) MayWrite() error {
 	if time.Since(time.Unix(0, r.polled.Load())) < pollLimit {
 		return nil
@@ -44,7 +45,7 @@ func (r *Revocations) MayWrite() error {
 	return fault.E("account.MayWrite", fault.Unavailable, "The server cannot store files now; please try again.")
 }
 
-// MayStill fails once a login was revoked, or when that cannot be known.
+// MayStill returns an error if the login was revoked, or if that cannot be determined.
 func (r *Revocations) MayStill(l *exchange.Login) error {
 	if err := r.MayWrite(); err != nil {
 		return err
@@ -56,7 +57,8 @@ func (r *Revocations) MayStill(l *exchange.Login) error {
 	return err
 }
 
-// Run has end end the sessions that match what was revoked, until ctx ends. end returns how many there were.
+// Run polls until ctx ends. For each revocation it calls end, which must end the matching
+// sessions and return their number.
 func (r *Revocations) Run(ctx context.Context, end func(match func(*exchange.Login) bool) int) {
 	r.end = end
 	exchange.Task{Every: pollEvery, Later: true, Log: r.log, Failure: "revocations could not be read", Do: r.poll}.Run(ctx)

@@ -14,8 +14,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// RevokeKey ends a key for every user that holds it, and their sessions. With
-// burn it can never be enrolled again; then it need not be enrolled now.
+// RevokeKey revokes a key for every user that holds it, and ends their sessions. With burn the
+// key can never be enrolled again, and it need not be enrolled now.
 func (r *Service) RevokeKey(ctx context.Context, actor, fingerprint, reason string,
 	burn bool) (out model.Revoked, err error) {
 	if err := valid.CheckLabel("reason", reason); err != nil {
@@ -46,7 +46,7 @@ func (r *Service) RevokeKey(ctx context.Context, actor, fingerprint, reason stri
 	})
 }
 
-// revokeAll revokes every user's record of a key in the transaction of row.
+// revokeAll revokes every user's record of a key, and adds the users to the audit row.
 func (r *Service) revokeAll(tx *store.Tx, row *model.AuditRow, fingerprint,
 	reason string) (out model.Revoked, err error) {
 	holders, err := tx.KeyHolders(fingerprint)
@@ -89,10 +89,10 @@ func (r *Service) revokeOne(tx *store.Tx, u model.User, k model.Key, reason stri
 	return tx.Revoke(store.Revocation{UserID: u.ID, Fingerprint: k.Fingerprint, Reason: reason}, at)
 }
 
-// KeyExposed acts on private keys that somebody sent for a user. What was
-// readable is burned at once. An encrypted file proves nothing, since anybody
-// can make one around somebody's public key: an enrolled key is only flagged,
-// and one that nobody has is barred.
+// KeyExposed handles private keys that were sent for a user. A readable private key is burned
+// at once. An encrypted file proves nothing, since anyone can make one around another person's
+// public key. So a key that some user holds is only flagged, and a key that no user holds is
+// barred.
 func (r *Service) KeyExposed(ctx context.Context, actor, user string, files []keys.Exposed) (model.Exposure, error) {
 	return store.Change(ctx, r.store, func(tx *store.Tx) (out model.Exposure, err error) {
 		var fingerprints []string
@@ -101,7 +101,7 @@ func (r *Service) KeyExposed(ctx context.Context, actor, user string, files []ke
 				fingerprints = append(fingerprints, f.Key.Fingerprint)
 			}
 		}
-		if err := tx.LockKeys(fingerprints); err != nil { // of all, before the first is acted on
+		if err := tx.LockKeys(fingerprints); err != nil { // lock all before changing the first
 			return out, err
 		}
 		out = model.Exposure{Advice: r.privateKeyAdvice(&tx.Q, user), Burned: []string{}, Flagged: []string{},
@@ -128,7 +128,7 @@ func (r *Service) KeyExposed(ctx context.Context, actor, user string, files []ke
 	})
 }
 
-// exposed acts on one private key's public half.
+// exposed handles one exposed private key.
 func (r *Service) exposed(tx *store.Tx, actor, user string, f keys.Exposed, out *model.Exposure) error {
 	fp := f.Key.Fingerprint
 	holders, err := tx.KeyHolders(fp)
@@ -188,8 +188,8 @@ func (r *Service) exposed(tx *store.Tx, actor, user string, f keys.Exposed, out 
 	return r.record(tx, row)
 }
 
-// refusePrivate acts on private keys that came where a public one belongs, and
-// makes the answer.
+// refusePrivate handles private keys that came in place of public ones, and returns the error
+// for the sender.
 func (r *Service) refusePrivate(ctx context.Context, actor, user string, files []keys.Exposed) error {
 	out, err := r.KeyExposed(ctx, actor, user, files)
 	if err != nil {
@@ -202,7 +202,7 @@ func (r *Service) refusePrivate(ctx context.Context, actor, user string, files [
 	return e
 }
 
-// privateKeyAdvice is what whoever sent a private key is told.
+// privateKeyAdvice returns the advice for the sender of a private key.
 func (r *Service) privateKeyAdvice(q *store.Q, user string) string {
 	help := r.policy.Help
 	if u, err := q.User(user); err == nil {
@@ -214,7 +214,7 @@ func (r *Service) privateKeyAdvice(q *store.Q, user string) string {
 	return keys.PrivateKeyAdvice + " If the old key works here, tell us (" + help + "): we will replace it today."
 }
 
-// BurnedKeys lists what can never be enrolled, the newest first.
+// BurnedKeys lists the keys that can never be enrolled, newest first.
 func (r *Service) BurnedKeys(ctx context.Context, f model.EveryFilter) ([]model.BurnedKey, error) {
 	return r.store.Read(ctx).BurnedKeys(f.Paging)
 }

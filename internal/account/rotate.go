@@ -11,9 +11,9 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// retire opens the window in which a user's old key and the new one both work.
-// The old one retires after the window, or soon after the new one's first
-// log-in (store.KeysUsed), whichever is earlier.
+// retire starts the period in which a user's old key and the new one both work. The old key
+// retires at the end of the period, or soon after the new key's first log-in (store.KeysUsed),
+// whichever is earlier.
 func (r *Service) retire(tx *store.Tx, u model.User, old string, by model.Key) error {
 	const op = "account.retire"
 	_, k, err := liveKey(tx, u.Name, old)
@@ -32,9 +32,8 @@ func (r *Service) retire(tx *store.Tx, u model.User, old string, by model.Key) e
 	return tx.ReplaceKey(k.ID, by.ID, by.CreatedAt.Add(r.policy.Overlap))
 }
 
-// FreezeKey stops a key for every user at the word of any contact of theirs;
-// sessions end. Only the word of a second contact undoes it, or lets another
-// key in.
+// FreezeKey disables a key for every user that holds it, at the request of a contact of any of
+// them, and ends their sessions. Only a second contact can undo it or confirm another key.
 func (r *Service) FreezeKey(ctx context.Context, actor, fingerprint, by string) ([]model.Key, error) {
 	return r.eachHolder(ctx, actor, "key.freeze", fingerprint, by,
 		func(tx *store.Tx, u model.User, k *model.Key, c model.Contact, row *model.AuditRow) error {
@@ -53,8 +52,7 @@ func (r *Service) FreezeKey(ctx context.Context, actor, fingerprint, by string) 
 		})
 }
 
-// ThawKey lets a frozen key work again, at the word of a contact who is not
-// the one who had it frozen.
+// ThawKey enables a frozen key again. The contact must not be the one who froze it.
 func (r *Service) ThawKey(ctx context.Context, actor, fingerprint, by string) ([]model.Key, error) {
 	const op = "account.ThawKey"
 	return r.eachHolder(ctx, actor, "key.thaw", fingerprint, by,
@@ -79,7 +77,7 @@ func needSecond(op string, k model.Key) error {
 		WithHint("ask a second contact by phone, and name that one")
 }
 
-// eachHolder changes every user's record of a key at a contact's word.
+// eachHolder changes every user's record of a key at the request of a contact.
 func (r *Service) eachHolder(ctx context.Context, actor, action, fingerprint, by string,
 	fn func(*store.Tx, model.User, *model.Key, model.Contact, *model.AuditRow) error) ([]model.Key, error) {
 	row := model.AuditRow{Actor: actor, Action: action, Subject: fingerprint}
@@ -91,7 +89,7 @@ func (r *Service) eachHolder(ctx context.Context, actor, action, fingerprint, by
 		if len(holders) == 0 {
 			return nil, noSuchKey(fingerprint)
 		}
-		// A vendor's key serves many accounts: any contact of any of them has a say.
+		// A vendor's key may be held by users of many accounts; a contact of any of them may decide.
 		c, err := r.speaker(tx, holders, by)
 		if err != nil {
 			return nil, err
@@ -115,7 +113,7 @@ func (r *Service) eachHolder(ctx context.Context, actor, action, fingerprint, by
 	})
 }
 
-// speaker finds the contact among those of every user that holds a key.
+// speaker finds the contact among those of all users that hold a key.
 func (r *Service) speaker(tx *store.Tx, holders []model.Key, who string) (c model.Contact, err error) {
 	for _, k := range holders {
 		u, err := tx.User(k.User)
@@ -131,8 +129,8 @@ func (r *Service) speaker(tx *store.Tx, holders []model.Key, who string) (c mode
 		WithAction("list-contacts")
 }
 
-// checkConfirmed asks for a second contact's word when a key of the user was
-// frozen and none was enrolled since.
+// checkConfirmed requires the confirmation of a second contact if a key of the user was frozen
+// and not thawed, and no key was enrolled since.
 func (r *Service) checkConfirmed(tx *store.Tx, u model.User, by string) error {
 	const op = "account.AddKeys"
 	var second *model.Contact

@@ -27,7 +27,7 @@ var rotateStories = stories{
 		testkit.Must(t, w.Accounts.RetireKeys(ctx))
 		w.wantReason("acme", old, model.ReasonOK)
 		w.Pass(time.Hour)
-		w.wantReason("acme", old, model.ReasonKeyReplaced) // before any keeper looked
+		w.wantReason("acme", old, model.ReasonKeyReplaced) // even before the keeper runs
 		if got := w.revocations(u, old); len(got) != 0 {
 			t.Fatalf("revoked already: %v", got)
 		}
@@ -54,7 +54,7 @@ var rotateStories = stories{
 		w.wantReason("acme", old, model.ReasonOK)
 		w.Pass(time.Minute)
 		w.wantReason("acme", old, model.ReasonKeyReplaced)
-		w.used(fresh) // too late to change anything
+		w.used(fresh) // too late to have an effect
 		testkit.Must(t, w.Accounts.RetireKeys(ctx))
 		w.wantStates("acme", map[string]model.KeyState{old.Print: model.KeyRevoked, fresh.Print: model.KeyActive})
 		if got := w.revocations(u, old); len(got) != 1 {
@@ -69,7 +69,7 @@ var rotateStories = stories{
 		_, err := w.add("acme", third.Line, replaces(old))
 		testkit.WantKind(t, err, fault.Conflict)
 		w.wantStates("acme", map[string]model.KeyState{old.Print: model.KeyRetiring, fresh.Print: model.KeyActive})
-		_, err = w.add("acme", third.Line, replaces(fresh)) // but the new one may go on
+		_, err = w.add("acme", third.Line, replaces(fresh)) // but the new key may be replaced
 		testkit.Must(t, err)
 		w.wantStates("acme", map[string]model.KeyState{old.Print: model.KeyRetiring, fresh.Print: model.KeyRetiring,
 			third.Print: model.KeyActive})
@@ -122,11 +122,11 @@ var rotateStories = stories{
 		w.wantReason("acme", old, model.ReasonKeyRevoked)
 		w.Pass(15 * day)
 		testkit.Must(t, w.Accounts.RetireKeys(ctx))
-		w.wantReason("acme", old, model.ReasonKeyRevoked) // and did not become a replaced one
+		w.wantReason("acme", old, model.ReasonKeyRevoked) // not counted as replaced
 	},
 }
 
-// rotated gives a user a new key in place of an old one.
+// rotated replaces a user's old key by a new one.
 func (w *world) rotated(user string, old testkit.Pair) testkit.Pair {
 	w.Helper()
 	p := testkit.NewPair(w)
@@ -139,7 +139,7 @@ func replaces(old testkit.Pair) func(*model.NewKey) {
 	return func(n *model.NewKey) { n.Replaces = old.Print }
 }
 
-// used notes a log-in with a key, as the records do.
+// used records a log-in with a key.
 func (w *world) used(p testkit.Pair) {
 	w.Helper()
 	list, err := w.Accounts.Key(ctx, p.Print)

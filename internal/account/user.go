@@ -14,7 +14,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// AddUser makes a login with its mailbox from the template of its kind.
+// AddUser creates a user with a mailbox from the template of its kind.
 func (r *Service) AddUser(ctx context.Context, actor string, n model.NewUser) (model.User, error) {
 	const op = "account.AddUser"
 	u := model.User{ID: r.ids.New(), Name: n.Name, Kind: model.KindCustomer, Account: n.Account, Vendor: n.Vendor,
@@ -29,7 +29,7 @@ func (r *Service) AddUser(ctx context.Context, actor string, n model.NewUser) (m
 		u.Kind = model.KindService
 	}
 	if a, err := r.store.Read(ctx).Account(n.Account); err == nil {
-		u.Account = a.ID // as it is written
+		u.Account = a.ID // the stored spelling
 	}
 	if u.Name == "" {
 		u.Name = strings.TrimSuffix(u.Account+"-"+n.Vendor, "-")
@@ -37,7 +37,7 @@ func (r *Service) AddUser(ctx context.Context, actor string, n model.NewUser) (m
 	if err := valid.CheckUserName("username", u.Name); err != nil {
 		return u, err
 	}
-	t := r.policy.Templates[u.Kind] // a service user has none: its tree is the platform's
+	t := r.policy.Templates[u.Kind] // there is none for service users, who see the platform's tree
 	u.StartDir = cmp.Or(t.StartDir, "/")
 	if n.StartDir != "" {
 		u.StartDir = n.StartDir
@@ -74,8 +74,8 @@ func (r *Service) AddUser(ctx context.Context, actor string, n model.NewUser) (m
 	return u, err
 }
 
-// checkService refuses a service user without a name of its own or a list of
-// networks: it sees what no partner does.
+// checkService refuses a service user without a name or without a list of networks, since such
+// a user sees the data of all partners.
 func checkService(n model.NewUser) error {
 	const op = "account.AddUser"
 	switch {
@@ -92,7 +92,7 @@ func checkService(n model.NewUser) error {
 	return nil
 }
 
-// makeDirs makes a template's directories, and the starting directory.
+// makeDirs creates a template's directories and the start directory.
 func (r *Service) makeDirs(tx *store.Tx, u model.User, dirs []TemplateDir) error {
 	rows, err := mailbox.Lock(tx, u.ID)
 	if err != nil {
@@ -108,7 +108,7 @@ func (r *Service) makeDirs(tx *store.Tx, u model.User, dirs []TemplateDir) error
 	return err
 }
 
-// cleanNetworks accepts addresses and CIDRs, of both families.
+// cleanNetworks parses addresses and CIDR networks, IPv4 and IPv6.
 func cleanNetworks(in []string) ([]string, error) {
 	out := []string{}
 	for _, s := range in {
@@ -122,8 +122,7 @@ func cleanNetworks(in []string) ([]string, error) {
 	return out, nil
 }
 
-// SetUser changes a login. Its sessions end, so that the next log-in is judged
-// by the new record.
+// SetUser changes a user. Its sessions end, so that the change applies to the next log-in.
 func (r *Service) SetUser(ctx context.Context, actor, name string, e model.EditUser) (model.User, error) {
 	const op = "account.SetUser"
 	action := "user.set"
@@ -160,8 +159,8 @@ func (r *Service) SetUser(ctx context.Context, actor, name string, e model.EditU
 	})
 }
 
-// feedRights gives the folders of a user's feeds the rights of its setting, but for
-// subscriptions with one of their own.
+// feedRights updates the rights of a user's feed folders after a change of FeedsMay. A
+// subscription's own setting takes precedence.
 func (r *Service) feedRights(tx *store.Tx, u model.User) error {
 	subs, err := tx.SubscriptionsOf(u.ID)
 	if err != nil {
@@ -180,7 +179,7 @@ func (r *Service) feedRights(tx *store.Tx, u model.User) error {
 	return nil
 }
 
-// applyEdit checks an edit and says what it changes.
+// applyEdit validates an edit, applies it to u and returns the details for the audit row.
 func applyEdit(e model.EditUser, u *model.User) (detail map[string]string, err error) {
 	detail = map[string]string{}
 	if e.Enabled != nil {
@@ -210,13 +209,13 @@ func applyEdit(e model.EditUser, u *model.User) (detail map[string]string, err e
 		limitEdit{"keep_bytes", e.KeepBytes, &u.KeepBytes}, limitEdit{"keep_items", e.KeepItems, &u.KeepItems})
 }
 
-// limitEdit changes one limit; a nil new leaves it.
+// limitEdit changes one limit; if new is nil, the limit stays.
 type limitEdit struct {
 	name     string
 	new, old *int64
 }
 
-// setLimits checks and makes edits of limits, and notes them in detail.
+// setLimits validates and applies edits of limits, and adds them to detail.
 func setLimits(op string, detail map[string]string, edits ...limitEdit) error {
 	for _, l := range edits {
 		if l.new == nil {

@@ -15,7 +15,7 @@ const day = testkit.Day
 
 var ctx = context.Background()
 
-// world is the accounts' service over a real database, beside that of links.
+// world is the account service on a real database, together with the service for links.
 type world struct {
 	*testkit.World
 	links *handover.Service
@@ -23,7 +23,7 @@ type world struct {
 
 func newWorld(t *testing.T, url string) *world { return &world{World: testkit.NewWorld(t, url)} }
 
-// begin gives a story an empty world.
+// begin starts a story with an empty world.
 func (w *world) begin(t testing.TB) *world {
 	t.Helper()
 	w.Begin(t)
@@ -42,7 +42,7 @@ func TestAccounts(t *testing.T) {
 	})
 }
 
-// add asks to enrol keys; change may say more.
+// add enrols keys; change may set more fields.
 func (w *world) add(user, text string, change ...func(*model.NewKey)) ([]model.Key, error) {
 	n := model.NewKey{Text: text}
 	for _, c := range change {
@@ -51,7 +51,7 @@ func (w *world) add(user, text string, change ...func(*model.NewKey)) ([]model.K
 	return w.Accounts.AddKeys(ctx, "test", user, n)
 }
 
-// reason says how a log-in from a quiet address would go.
+// reason returns the result of a log-in from an arbitrary address.
 func (w *world) reason(user, fingerprint string) string {
 	w.Helper()
 	_, reason, err := w.Accounts.Check(ctx, user, fingerprint, netip.MustParseAddr("203.0.113.7"))
@@ -59,7 +59,7 @@ func (w *world) reason(user, fingerprint string) string {
 	return reason
 }
 
-// wantReason fails unless a log-in would go so.
+// wantReason fails unless a log-in has this result.
 func (w *world) wantReason(user string, p testkit.Pair, reason string) {
 	w.Helper()
 	if got := w.reason(user, p.Print); got != reason {
@@ -67,7 +67,7 @@ func (w *world) wantReason(user string, p testkit.Pair, reason string) {
 	}
 }
 
-// states are a user's keys' states, by fingerprint.
+// states returns the states of a user's keys by fingerprint.
 func (w *world) states(user string) map[string]model.KeyState {
 	w.Helper()
 	list, err := w.Accounts.Keys(ctx, user)
@@ -86,7 +86,7 @@ func (w *world) wantStates(user string, want map[string]model.KeyState) {
 	}
 }
 
-// notices counts what people should be told, by kind.
+// notices counts the notices by kind.
 func (w *world) notices() map[string]int {
 	w.Helper()
 	list, err := w.Accounts.Notices(ctx, model.NoticeFilter{All: true})
@@ -98,7 +98,7 @@ func (w *world) notices() map[string]int {
 	return out
 }
 
-// revocations are the reasons of what was revoked, for a user's key.
+// revocations returns the reasons of the revocations of a user's key.
 func (w *world) revocations(u model.User, p testkit.Pair) (out []string) {
 	w.Helper()
 	list, err := w.Store.Read(ctx).RevocationsAfter(0)
