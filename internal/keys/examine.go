@@ -19,22 +19,22 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// Exposed is a key whose private file somebody sent.
+// Exposed is a key whose private key file was sent to us.
 type Exposed struct {
-	Format string // of the file: "OpenSSH", "PuTTY (PPK 3)"…
-	Key    Public // its public half; Fingerprint is "" when the file does not tell
-	// Proven: the private half was readable and fits. Otherwise the file is
-	// encrypted, and anybody could have put this public half on it.
+	Format string // file format: "OpenSSH", "PuTTY (PPK 3)"…
+	Key    Public // the public half; Fingerprint is "" if it is unknown
+	// Proven: the private half was readable and matches. Otherwise the file is encrypted or
+	// damaged, and anyone could have put this public half into it.
 	Proven bool
 }
 
-// Examine says which keys the private files within data open. What it read of
-// their secrets is gone when it returns. It takes up to 6 s for input made to
-// be slow: ten RSA keys of 8192 bits, and ten more that are packed.
+// Examine returns the keys of the private key files in data. It keeps no secret that it read.
+// It takes up to 6 s for input made to be slow: ten RSA keys of 8192 bits, and ten more that
+// are packed.
 func Examine(data []byte) []Exposed { return examine(data, guarded) }
 
-// guarded reads one file. If a parser panics, ours or a library's, nothing is
-// known of this file, and whoever sent it is warned all the same.
+// guarded reads one file. If our parser or a library's panics, the result has only the format,
+// so that the sender is still warned.
 func guarded(format string, read func() Exposed) (e Exposed) {
 	defer func() {
 		if recover() != nil {
@@ -44,7 +44,7 @@ func guarded(format string, read func() Exposed) (e Exposed) {
 	return read()
 }
 
-// examine is Examine; each file is read within guard.
+// examine implements Examine. Each file is read by guard.
 func examine(data []byte, guard func(format string, read func() Exposed) Exposed) []Exposed {
 	if len(data) > maxInput {
 		data = data[:maxInput]
@@ -56,7 +56,7 @@ func examine(data []byte, guard func(format string, read func() Exposed) Exposed
 	return out
 }
 
-// examineLayer adds what is in one layer of a file.
+// examineLayer appends the keys of one layer of a file to out.
 func examineLayer(out []Exposed, data []byte, guard func(format string, read func() Exposed) Exposed) []Exposed {
 	text, had := textOf(data), len(out)
 	add := func(e Exposed) {
@@ -75,7 +75,7 @@ func examineLayer(out []Exposed, data []byte, guard func(format string, read fun
 		add(guard("ssh.com", func() Exposed { return examineSSHCom(file) }))
 	}
 	bare := [][]byte{data}
-	if len(out) == had { // the lines around it were lost, or all is on one
+	if len(out) == had { // the first and last lines were lost, or all is on one line
 		bare = append(bare, bareBase64(text)...)
 	}
 	for _, b := range bare {
@@ -86,7 +86,7 @@ func examineLayer(out []Exposed, data []byte, guard func(format string, read fun
 	return out
 }
 
-// examineBare reads what has no armour; its Format is "" if that is no private key.
+// examineBare reads a private key without armour. Format is "" if b is no private key.
 func examineBare(b []byte) Exposed {
 	if key, err := parseDER(b); err == nil {
 		return exposedKey(key, "DER")
@@ -96,12 +96,12 @@ func examineBare(b []byte) Exposed {
 	return Exposed{}
 }
 
-// maxPrivate is the largest OpenSSH file that is read, in bytes, before
-// base64. That of RSA 8192 takes about 5 KiB.
+// maxPrivate is the largest OpenSSH file that is read, in bytes before base64. One of RSA 8192
+// takes about 5 KiB.
 const maxPrivate = 8 << 10
 
-// parseDER reads a private key without armour: PKCS#8, PKCS#1 or SEC1. What
-// follows it does not count.
+// parseDER reads a private key without armour: PKCS#8, PKCS#1 or SEC1. It ignores trailing
+// bytes.
 func parseDER(b []byte) (any, error) {
 	var whole asn1.RawValue
 	if _, err := asn1.Unmarshal(b, &whole); err != nil {
@@ -122,8 +122,8 @@ func parseDER(b []byte) (any, error) {
 	if key, err := x509.ParseECPrivateKey(inner); err == nil {
 		return key, nil
 	}
-	// The standard library takes minutes for an RSA key of absurd numbers, so it
-	// gets none.
+	// The standard library takes minutes for an RSA key with absurdly large numbers, so it gets no
+	// RSA keys.
 	if oidRSA.Equal(wrapped.Algorithm.Algorithm) {
 		return nil, errUnreadable
 	}
@@ -133,16 +133,16 @@ func parseDER(b []byte) (any, error) {
 // oidRSA is rsaEncryption (RFC 8017 appendix C).
 var oidRSA = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 1}
 
-// errUnreadable says that a private key is not; it never leaves the package.
+// errUnreadable means that a private key cannot be read. It never leaves the package.
 var errUnreadable = errors.New("keys: no private key that can be read")
 
-// parsePKCS1 reads RFC 8017 §A.1.2 and checks nothing.
+// parsePKCS1 reads RFC 8017 §A.1.2. It does not validate the numbers.
 func parsePKCS1(der []byte) (*rsa.PrivateKey, error) {
 	var k struct {
 		Version int
 		N       *big.Int
 		E       int
-		D, P, Q *big.Int // what follows can be computed
+		D, P, Q *big.Int // the fields after these can be computed
 	}
 	if _, err := asn1.Unmarshal(der, &k); err != nil {
 		return nil, err
@@ -150,7 +150,7 @@ func parsePKCS1(der []byte) (*rsa.PrivateKey, error) {
 	return &rsa.PrivateKey{PublicKey: rsa.PublicKey{N: k.N, E: k.E}, D: k.D, Primes: []*big.Int{k.P, k.Q}}, nil
 }
 
-// pemBlocks finds the blocks of private keys.
+// pemBlocks returns the PEM blocks of private keys.
 func pemBlocks(text string) (out []*pem.Block) {
 	for rest := []byte(text); ; {
 		block, after := pem.Decode(rest)
@@ -164,7 +164,7 @@ func pemBlocks(text string) (out []*pem.Block) {
 	}
 }
 
-// sections cuts text at every place that begins with mark.
+// sections returns the parts of text that begin with mark.
 func sections(text, mark string) (out []string) {
 	for {
 		i := strings.Index(text, mark)
@@ -180,7 +180,7 @@ func sections(text, mark string) (out []string) {
 	}
 }
 
-// pemFormats names PEM types as people know them.
+// pemFormats maps PEM types to the usual format names.
 var pemFormats = map[string]string{"OPENSSH PRIVATE KEY": "OpenSSH", "RSA PRIVATE KEY": "PKCS#1",
 	"EC PRIVATE KEY": "SEC1", "PRIVATE KEY": "PKCS#8", "ENCRYPTED PRIVATE KEY": "PKCS#8, encrypted"}
 
@@ -198,15 +198,14 @@ func examinePEM(block *pem.Block) Exposed {
 		if key, err := ssh.ParseRawPrivateKey(pem.EncodeToMemory(block)); err == nil {
 			return exposedKey(key, format)
 		}
-	} else if key, err := parseDER(block.Bytes); err == nil && len(block.Headers) == 0 { // headers say how it is encrypted
+	} else if key, err := parseDER(block.Bytes); err == nil && len(block.Headers) == 0 { // headers: it is encrypted
 		return exposedKey(key, format)
 	}
 	return e
 }
 
-// openSSHPublic reads the public half that an OpenSSH private file has in
-// clear (OpenSSH PROTOCOL.key): magic, cipher, KDF, its options, the number of
-// keys, and the first of them.
+// openSSHPublic reads the unencrypted public half of an OpenSSH private key file (OpenSSH
+// PROTOCOL.key): magic, cipher, KDF, KDF options, the number of keys, and the first public key.
 func openSSHPublic(b []byte) (p Public) {
 	b, found := bytes.CutPrefix(b, []byte(openSSHMagic))
 	if !found {
@@ -220,7 +219,8 @@ func openSSHPublic(b []byte) (p Public) {
 	return publicOf(r.str())
 }
 
-// publicOf describes a public key's wire form; what can't be enrolled is none.
+// publicOf describes a public key in wire form. It returns the zero Public if the key cannot be
+// enrolled.
 func publicOf(wire []byte) Public {
 	key, err := ssh.ParsePublicKey(wire)
 	if err != nil {
@@ -233,9 +233,9 @@ func publicOf(wire []byte) Public {
 	return p
 }
 
-// exposedKey proves that a private key was readable: what it signs, its public
-// half verifies. That half is computed or checked here and not taken from the
-// file, which could claim another's.
+// exposedKey proves that a private key was readable, by a signature that its public half
+// verifies. The public half is computed or checked here. It is not taken from the file, which
+// could contain another person's.
 func exposedKey(key any, format string) Exposed {
 	e := Exposed{Format: format}
 	var signer crypto.Signer
@@ -247,12 +247,12 @@ func exposedKey(key any, format string) Exposed {
 	case *ecdsa.PrivateKey:
 		signer = k
 	case *rsa.PrivateKey:
-		for _, n := range append([]*big.Int{k.N, k.D}, k.Primes...) { // larger ones would take minutes
+		for _, n := range append([]*big.Int{k.N, k.D}, k.Primes...) { // larger numbers would take minutes
 			if n.Sign() <= 0 || n.BitLen() > MaxRSA {
 				return e
 			}
 		}
-		k.Precompute() // else checking and signing each do
+		k.Precompute() // otherwise checking and signing each do it
 		if k.Validate() != nil {
 			return e
 		}

@@ -10,8 +10,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
-// What Examine says of a private file is the key that ssh-keygen says, in every
-// format, and proven if the private half was readable.
+// Examine must find the same key as ssh-keygen in every format, proven if the private half was
+// readable.
 func areExamined(t *testing.T, files map[string]privateFile) {
 	_, public := pair(t)
 	for name, file := range files {
@@ -26,7 +26,7 @@ func areExamined(t *testing.T, files map[string]privateFile) {
 			found := keys.Examine([]byte(d.data))
 			checkPrintable(t, found)
 			if !d.readable || file.encrypted && !file.told {
-				for _, e := range found { // nothing to find, and nothing made up
+				for _, e := range found { // nothing can be found, and nothing may be invented
 					if e.Proven && (file.encrypted || e.Key.Fingerprint != file.fingerprint) || e.Key.Fingerprint != "" &&
 						e.Key.Fingerprint != file.fingerprint {
 						t.Errorf("%s, %s: %+v", name, how, e)
@@ -41,7 +41,7 @@ func areExamined(t *testing.T, files map[string]privateFile) {
 	}
 }
 
-// checkPrintable: all that Examine says may be shown.
+// checkPrintable fails if a result of Examine is not printable.
 func checkPrintable(t testing.TB, found []keys.Exposed) {
 	t.Helper()
 	for _, e := range found {
@@ -78,7 +78,7 @@ func areExaminedAsDER(t *testing.T, files map[string]privateFile) {
 	}
 }
 
-// The name that people know a format by is in the answer.
+// The answer has the usual name of the format.
 func haveNames(t *testing.T, files map[string]privateFile) {
 	for name, want := range map[string]string{"OpenSSH Ed25519": "OpenSSH", "OpenSSH encrypted, passphrase RSA": "OpenSSH",
 		"PEM RSA": "PKCS#1", "PEM, passphrase RSA": "PKCS#1", "PEM ECDSA": "SEC1", "PKCS#8 RSA": "PKCS#8",
@@ -91,7 +91,7 @@ func haveNames(t *testing.T, files map[string]privateFile) {
 	}
 }
 
-// Several files in one are each found, whatever their formats.
+// Every file in one input is found, whatever its format.
 func areAllFound(t *testing.T, files map[string]privateFile) {
 	var text strings.Builder
 	want := map[string]bool{}
@@ -111,7 +111,7 @@ func areAllFound(t *testing.T, files map[string]privateFile) {
 	}
 }
 
-// Files without a private key say nothing.
+// Examine finds nothing in files without a private key.
 func TestExamineOfPublicFiles(t *testing.T) {
 	_, public := pair(t)
 	for _, data := range []string{"", public, block(public), strings.Fields(public)[1],
@@ -122,8 +122,8 @@ func TestExamineOfPublicFiles(t *testing.T) {
 	}
 }
 
-// mismatched are PuTTY files whose lines are counted wrongly, and files whose two
-// halves, and the type they claim, are each of another kind of key.
+// mismatched are PuTTY files with wrong line counts, and files whose halves and type belong to
+// different kinds of key.
 func mismatched(t testing.TB) map[string][]byte {
 	files := map[string][]byte{}
 	for _, n := range []string{"9223372036854775807", "9223372036854775806", "18446744073709551616", "2147483648", "-1",
@@ -147,8 +147,8 @@ func mismatched(t testing.TB) map[string][]byte {
 	return files
 }
 
-// A line count that overflowed, and an ECDSA file with an Ed25519 public half,
-// panicked the command line and the API.
+// Regression test: a line count that overflowed, and an ECDSA file with an Ed25519 public half,
+// made the command line and the API panic.
 func TestFilesThatDoNotFitThemselvesAreRefused(t *testing.T) {
 	for how, file := range mismatched(t) {
 		if _, err := keys.Read(file); fault.PublicText(err) != keys.PrivateKeyAdvice {
@@ -158,7 +158,7 @@ func TestFilesThatDoNotFitThemselvesAreRefused(t *testing.T) {
 	}
 }
 
-// A parser that panics costs what it was to find, and nothing else.
+// A panic in a parser loses only the file that it read.
 func TestAParserThatPanics(t *testing.T) {
 	e := keys.Guarded("PuTTY", func() keys.Exposed { panic("index out of range") })
 	if e.Format != "PuTTY" || e.Proven || e.Key.Fingerprint != "" {

@@ -1,9 +1,9 @@
 package keys
 
-// ExamineUnguarded is Examine for fuzzing: a panic is a fault there.
+// ExamineUnguarded is Examine without recovery, so that fuzzing finds panics.
 func ExamineUnguarded(data []byte) []Exposed {
 	return examine(data, func(_ string, read func() Exposed) Exposed { return read() })
 }
 
-// Guarded is what Examine reads each file within.
+// Guarded is the recovery with which Examine reads each file.
 var Guarded = guarded

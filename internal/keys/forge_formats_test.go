@@ -21,8 +21,8 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// These write private-key files of two halves that need not fit, from the
-// formats' descriptions and not with the code under test.
+// These functions write private key files whose halves need not match. They follow the format
+// descriptions and do not use the code under test.
 
 func blobOf(t testing.TB, k crypto.Signer) []byte {
 	t.Helper()
@@ -37,7 +37,7 @@ func armour(kind string, der []byte) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
 }
 
-// mpint is a number's bytes as SSH writes them.
+// mpint encodes a number as SSH does.
 func mpint(n *big.Int) string {
 	b := n.Bytes()
 	if len(b) > 0 && b[0]&0x80 != 0 {
@@ -46,7 +46,7 @@ func mpint(n *big.Int) string {
 	return string(b)
 }
 
-// privateNumbers are what a PuTTY file has of the private half.
+// privateNumbers encodes the private half of a PuTTY file.
 func privateNumbers(k crypto.Signer) []byte {
 	switch k := k.(type) {
 	case ed25519.PrivateKey:
@@ -59,7 +59,7 @@ func privateNumbers(k crypto.Signer) []byte {
 	return wire(mpint(r.D), mpint(r.Primes[0]), mpint(r.Primes[1]), mpint(coefficient(r)))
 }
 
-// coefficient is q⁻¹ mod p, or 1 where there is none.
+// coefficient returns q⁻¹ mod p, or 1 if there is none.
 func coefficient(k *rsa.PrivateKey) *big.Int {
 	if k.Primes[0].Sign() > 0 {
 		if c := new(big.Int).ModInverse(k.Primes[1], k.Primes[0]); c != nil {
@@ -74,7 +74,7 @@ func ppkLines(name string, blob []byte) string {
 	return fmt.Sprintf("%s-Lines: %d\n%s", name, strings.Count(text, "\n"), text)
 }
 
-// ppkFile is a PuTTY file that is not encrypted, with the MAC that it needs.
+// ppkFile returns an unencrypted PuTTY file with a valid MAC.
 func ppkFile(version int, public, private []byte) []byte {
 	kind := string(public[4 : 4+binary.BigEndian.Uint32(public)])
 	key := sha1.Sum([]byte("putty-private-key-file-mac-key"))
@@ -87,7 +87,7 @@ func ppkFile(version int, public, private []byte) []byte {
 		kind, ppkLines("Public", public), ppkLines("Private", private), mac.Sum(nil))
 }
 
-// opensshFile is OpenSSH's format without encryption (PROTOCOL.key).
+// opensshFile returns an unencrypted OpenSSH file (PROTOCOL.key).
 func opensshFile(public, private []byte) []byte {
 	b := append([]byte("openssh-key-v1\x00"), wire("none", "none", "")...)
 	b = binary.BigEndian.AppendUint32(b, 1)
@@ -138,7 +138,7 @@ func pkcs1(t testing.TB, public, private crypto.Signer) []byte {
 		Dq: rest(b.Primes[1]), Qinv: coefficient(b)})
 }
 
-// sec1 is RFC 5915's structure, with the curve or without it as in PKCS#8.
+// sec1 encodes RFC 5915's structure, with the curve, or without it as in PKCS#8.
 func sec1(t testing.TB, public, private crypto.Signer, curve bool) []byte {
 	t.Helper()
 	d, _ := private.(*ecdsa.PrivateKey).Bytes()
@@ -155,7 +155,7 @@ func sec1(t testing.TB, public, private crypto.Signer, curve bool) []byte {
 	return marshal(t, k)
 }
 
-// pkcs8 wraps a structure of RSA or P-256.
+// pkcs8 wraps an RSA or a P-256 structure.
 func pkcs8(t testing.TB, der []byte, oid string) []byte {
 	t.Helper()
 	var id asn1.ObjectIdentifier
@@ -189,7 +189,7 @@ func marshal(t testing.TB, v any) []byte {
 	return der
 }
 
-// sshcomFile is ssh.com's format without encryption, after PuTTY's import.c.
+// sshcomFile returns an unencrypted ssh.com file, after PuTTY's import.c.
 func sshcomFile(public, k *rsa.PrivateKey) []byte {
 	var n []byte
 	for _, i := range []*big.Int{big.NewInt(int64(public.E)), k.D, public.N, coefficient(k), k.Primes[1], k.Primes[0]} {
@@ -201,7 +201,7 @@ func sshcomFile(public, k *rsa.PrivateKey) []byte {
 		folded(base64.StdEncoding.EncodeToString(append(b, body...)), 70) + "---- END SSH2 ENCRYPTED PRIVATE KEY ----\n")
 }
 
-// rsaPrimes are two people's, in base 36: made once, for tests alone.
+// rsaPrimes are the primes of two test keys, in base 36.
 var rsaPrimes = map[string][2]string{
 	"victim": {
 		"zq3ujodqtr4vo6wyrzjiz4nc4nm6qab21g3yra2zdch9acd6xprs1sbnz4t8lisrhvx34d2r89jn1ax5lyf4f79698isuqf3tsit" +

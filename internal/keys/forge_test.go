@@ -24,9 +24,9 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/keys"
 )
 
-// A file whose public half is the victim's and whose private half is the
-// forger's proves nothing about the victim, in any format. The same file with
-// both halves of one person is the check that the forgery is well made.
+// A file with the victim's public half and the forger's private half proves nothing about the
+// victim, in any format. The same file with both halves of one person checks that the forgery
+// is well formed.
 func TestForgedFilesProveNothing(t *testing.T) {
 	for _, kind := range []string{"ed25519", "ecdsa", "rsa"} {
 		victim, forger := known(t, kind, "victim"), known(t, kind, "forger")
@@ -44,7 +44,7 @@ func TestForgedFilesProveNothing(t *testing.T) {
 	}
 }
 
-// notProven: nothing that the victim alone could have made is said to be made.
+// notProven fails if anything is proven for the victim.
 func notProven(t testing.TB, how string, file []byte) {
 	t.Helper()
 	found := keys.Examine(file)
@@ -58,7 +58,7 @@ func notProven(t testing.TB, how string, file []byte) {
 	}
 }
 
-// Numbers that make an RSA key without knowing its primes.
+// RSA numbers that form a key without knowledge of the primes.
 func TestRSAWithoutPrimesProvesNothing(t *testing.T) {
 	victim, forger := known(t, "rsa", "victim").(*rsa.PrivateKey), known(t, "rsa", "forger").(*rsa.PrivateKey)
 	one, n := big.NewInt(1), victim.N
@@ -93,8 +93,8 @@ func TestRSAWithoutPrimesProvesNothing(t *testing.T) {
 	}
 }
 
-// Numbers of absurd size once took Examine minutes: it bounds them before it
-// computes.
+// Regression test: absurdly large numbers made Examine take minutes. It must check their size
+// before it computes.
 func TestAbsurdNumbersTakeNoTime(t *testing.T) {
 	victim := known(t, "rsa", "victim").(*rsa.PrivateKey)
 	p, q := victim.Primes[0], victim.Primes[1]
@@ -127,7 +127,7 @@ func TestAbsurdNumbersTakeNoTime(t *testing.T) {
 	}
 }
 
-// Files that are encrypted, or say so, and files that were put together.
+// Encrypted files, files that claim to be encrypted, and composed files.
 func TestEncryptedFilesProveNothing(t *testing.T) {
 	for _, kind := range []string{"ed25519", "ecdsa", "rsa"} {
 		victim, forger := known(t, kind, "victim"), known(t, kind, "forger")
@@ -157,7 +157,7 @@ func TestEncryptedFilesProveNothing(t *testing.T) {
 				notProven(t, fmt.Sprintf("%s, PPK %d, %s", kind, v, how), []byte(file))
 			}
 		}
-		for format, file := range claims { // anybody can claim; it is said, and not proven
+		for format, file := range claims { // the claim is reported, but not as proven
 			if found := keys.Examine(file); len(found) != 1 || found[0].Proven || found[0].Key.Fingerprint != want {
 				t.Errorf("%s, %s: %+v", kind, format, found)
 			}
@@ -165,7 +165,7 @@ func TestEncryptedFilesProveNothing(t *testing.T) {
 	}
 }
 
-// known is a key that is the same in every run, as fuzzing needs.
+// known returns a key that is the same in every run, as fuzzing needs.
 func known(t testing.TB, kind, name string) crypto.Signer {
 	t.Helper()
 	seed := sha256.Sum256([]byte(name))
@@ -195,7 +195,8 @@ func known(t testing.TB, kind, name string) crypto.Signer {
 	return k
 }
 
-// forgeries are formats of a file with one's public and another's private half.
+// forgeries returns files in each format with one person's public half and another's private
+// half.
 func forgeries(kind string) map[string]func(t testing.TB, public, private crypto.Signer) []byte {
 	forms := map[string]func(testing.TB, crypto.Signer, crypto.Signer) []byte{
 		"PPK 2": func(t testing.TB, a, b crypto.Signer) []byte { return ppkFile(2, blobOf(t, a), privateNumbers(b)) },

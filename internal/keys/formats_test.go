@@ -12,15 +12,14 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/keys"
 )
 
-// publicFile is what a tool wrote of a public key, and what the same tool says
-// about it.
+// publicFile is a public key as a tool wrote it, and what the same tool says about it.
 type publicFile struct {
 	text, format, comment string
-	line, sha256, md5     string // ssh-keygen's word
+	line, sha256, md5     string // from ssh-keygen
 	bits                  int
 }
 
-// publicFiles are public keys in every format that tools write, by name.
+// publicFiles returns public keys in every format that tools write, by name.
 func publicFiles(t testing.TB) map[string]publicFile {
 	t.Helper()
 	b := newBench(t)
@@ -49,7 +48,7 @@ func publicFiles(t testing.TB) map[string]publicFile {
 		_, comment, _ := strings.Cut(exported, `Comment: "`)
 		comment, _, _ = strings.Cut(comment, `"`)
 		add("ssh-keygen -e -m RFC4716", exported, "RFC 4716", comment)
-		if name == "Ed25519" { // which ssh-keygen does not write as PEM
+		if name == "Ed25519" { // ssh-keygen does not write it as PEM
 			der, err := x509.MarshalPKIXPublicKey(opensshPublic(t, f.line))
 			if err != nil {
 				t.Fatal(err)
@@ -73,8 +72,9 @@ func publicFiles(t testing.TB) map[string]publicFile {
 	return files
 }
 
-// Every public file of every tool is read, as it is and after what mail
-// programs, editors and browsers do to text, and is the key that the tool says.
+// Every public key file of every tool is read, unchanged and after the changes that mail
+// programs, editors and browsers make to text. The result must be the key that the tool
+// reports.
 func TestWhatToolsWriteIsRead(t *testing.T) {
 	for name, f := range publicFiles(t) {
 		text := f.text
@@ -117,11 +117,11 @@ func TestWhatToolsWriteIsRead(t *testing.T) {
 	}
 }
 
-// spaceless is a comment without its spaces: one that was broken within a word
-// can't be put together as it was.
+// spaceless removes the spaces of a comment. If it was broken within a word, its original
+// spacing is lost.
 func spaceless(s string) string { return strings.ReplaceAll(s, " ", "") }
 
-// outlook is text as that program writes a message.
+// outlook formats text as Outlook writes a message.
 func outlook(text string) string {
 	var b strings.Builder
 	b.WriteString("<html xmlns:o=\"urn:schemas-microsoft-com:office:office\">\r\n<head>\r\n<meta " +
@@ -137,7 +137,7 @@ func outlook(text string) string {
 	return b.String() + "<p class=\"MsoNormal\"><o:p>&nbsp;</o:p></p>\r\n</div>\r\n</body>\r\n</html>\r\n"
 }
 
-// Two PEM files in one, and what is not a key beside one.
+// Two PEM files in one input, and other text beside a key.
 func TestPEM(t *testing.T) {
 	b := newBench(t)
 	first := string(run(t, "ssh-keygen", "-e", "-m", "PKCS8", "-f", b.keygen("a", "-t", "ecdsa")))
@@ -181,8 +181,7 @@ func rsaPKIX(t testing.TB, b bench, bits string) []byte {
 	return run(t, "openssl", "rsa", "-in", b.path("r"), "-pubout")
 }
 
-// Certificates carry a public key, but mean something else; the sender is told
-// which file is wanted.
+// A certificate contains a public key but is refused. The sender is told which file to send.
 func TestCertificatesAreRefusedAndSaidSo(t *testing.T) {
 	b := newBench(t)
 	ca := b.keygen("ca", "-t", "ed25519")

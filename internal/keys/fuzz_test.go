@@ -11,8 +11,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
-// FuzzRead: whatever is sent, the answer is keys that read back as themselves,
-// or a refusal for people; and never a private key's words.
+// FuzzRead: for any input the answer is either keys that can be read again, or a refusal for
+// people. It never repeats parts of a private key.
 func FuzzRead(f *testing.F) {
 	public := line(f, known(f, "ed25519", "victim").Public())
 	rsa := line(f, known(f, "rsa", "victim").Public())
@@ -58,7 +58,7 @@ func FuzzRead(f *testing.F) {
 				t.Fatalf("%+v", p)
 			}
 			had[p.Fingerprint] = true
-			// The comment goes into files; behind the key it must not make it another.
+			// The comment is written to files after the key. It must not change the key when read again.
 			if again, err := one(p.Line + " " + p.Comment); err == nil && again.Line != p.Line {
 				t.Fatalf("%+v reads back as %+v", p, again)
 			}
@@ -69,10 +69,9 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
-// FuzzExamine: whatever is sent, nothing is proven for the victim, whose
-// private half is in no seed; what is said may be shown; and whatever is found,
-// Read refuses. The input is a file, or what is within one of some format: as
-// a file alone, hardly a change would get past the base64.
+// FuzzExamine: for any input, nothing is proven for the victim, whose private half is in no
+// seed; results are printable; and Read refuses whatever is found. The input is either a file,
+// or the inner bytes of a format, since almost no mutation of a file would get past the base64.
 func FuzzExamine(f *testing.F) {
 	victims, blobs := map[string]bool{}, map[byte][]byte{}
 	for i, kind := range []string{"ed25519", "ecdsa", "rsa"} {
@@ -124,8 +123,8 @@ func FuzzExamine(f *testing.F) {
 	})
 }
 
-// How FuzzExamine's input is made a file: not at all, as PEM of a type, or
-// from asPPK on as the private half of a PuTTY file of the victim's.
+// How FuzzExamine turns its input into a file: unchanged, as PEM of a type, or, from asPPK on,
+// as the private half of a PuTTY file of the victim.
 const (
 	asFile = 0
 	asPPK  = 10

@@ -26,7 +26,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 )
 
-// one reads what must be exactly one key.
+// one reads text that must contain exactly one key.
 func one(data string) (keys.Public, error) {
 	found, err := keys.Read([]byte(data))
 	if err != nil {
@@ -38,7 +38,7 @@ func one(data string) (keys.Public, error) {
 	return found[0], nil
 }
 
-// pair makes one Ed25519 pair and its .pub line.
+// pair returns an Ed25519 pair and its .pub line.
 func pair(t testing.TB) (ed25519.PrivateKey, string) {
 	t.Helper()
 	_, private, err := ed25519.GenerateKey(rand.Reader)
@@ -48,7 +48,7 @@ func pair(t testing.TB) (ed25519.PrivateKey, string) {
 	return private, line(t, private.Public())
 }
 
-// line is a public key as in a .pub file, without comment.
+// line returns a public key as in a .pub file, without comment.
 func line(t testing.TB, public crypto.PublicKey) string {
 	t.Helper()
 	k, err := ssh.NewPublicKey(public)
@@ -58,7 +58,7 @@ func line(t testing.TB, public crypto.PublicKey) string {
 	return string(ssh.MarshalAuthorizedKey(k))
 }
 
-// fingerprint is a public key's, as OpenSSH prints it.
+// fingerprint returns the fingerprint of a public key as OpenSSH prints it.
 func fingerprint(t testing.TB, public crypto.PublicKey) string {
 	t.Helper()
 	k, err := ssh.NewPublicKey(public)
@@ -68,7 +68,7 @@ func fingerprint(t testing.TB, public crypto.PublicKey) string {
 	return ssh.FingerprintSHA256(k)
 }
 
-// rsaLine is a public key line of an RSA modulus of this many bits.
+// rsaLine returns a public key line for an RSA modulus of this many bits.
 func rsaLine(t testing.TB, bits int) string {
 	t.Helper()
 	n := new(big.Int).Lsh(big.NewInt(1), uint(bits-1))
@@ -84,7 +84,7 @@ func ecPublic(t testing.TB) crypto.PublicKey {
 	return k.Public()
 }
 
-// wire is a public key's blob of string fields.
+// wire encodes string fields as a public key's blob.
 func wire(fields ...string) []byte {
 	var b []byte
 	for _, f := range fields {
@@ -93,7 +93,7 @@ func wire(fields ...string) []byte {
 	return b
 }
 
-// wireFields takes the string fields of a key line's blob apart.
+// wireFields decodes the string fields of a key line's blob.
 func wireFields(t testing.TB, public string) (fields [][]byte) {
 	t.Helper()
 	b, err := base64.StdEncoding.DecodeString(strings.Fields(public)[1])
@@ -108,7 +108,7 @@ func wireFields(t testing.TB, public string) (fields [][]byte) {
 	return fields
 }
 
-// wide is a text as Windows' "Unicode" files have it.
+// wide encodes text as in Windows' "Unicode" files.
 func wide(s string, big bool) string {
 	b := []byte{0xff, 0xfe}
 	if big {
@@ -124,7 +124,7 @@ func wide(s string, big bool) string {
 	return string(b)
 }
 
-// folded is a text with its lines broken after so many columns.
+// folded breaks the lines of a text after so many columns.
 func folded(s string, columns int) string {
 	var out []string
 	for l := range strings.SplitSeq(strings.TrimSuffix(s, "\n"), "\n") {
@@ -136,7 +136,7 @@ func folded(s string, columns int) string {
 	return strings.Join(out, "\n") + "\n"
 }
 
-// run is a program's standard output.
+// run returns a program's standard output.
 func run(t testing.TB, name string, args ...string) []byte {
 	t.Helper()
 	out, stderr, err := try(name, args...)
@@ -155,7 +155,7 @@ func try(name string, args ...string) (stdout, stderr []byte, err error) {
 	return out.Bytes(), errs.Bytes(), err
 }
 
-// bench is a directory in which the real tools make files.
+// bench is a directory in which real tools create files.
 type bench struct {
 	t   testing.TB
 	dir string
@@ -190,21 +190,21 @@ func (b bench) read(name string) []byte {
 	return data
 }
 
-// keygen makes a pair with ssh-keygen and returns the private file's path.
+// keygen creates a pair with ssh-keygen and returns the path of the private key file.
 func (b bench) keygen(name string, args ...string) string {
 	b.t.Helper()
 	run(b.t, "ssh-keygen", append([]string{"-q", "-N", "", "-C", "me@example.com", "-f", b.path(name)}, args...)...)
 	return b.path(name)
 }
 
-// convert has puttygen write a private file in another form.
+// convert converts a private key file with puttygen.
 func (b bench) convert(name, from string, args ...string) []byte {
 	b.t.Helper()
 	run(b.t, "puttygen", append([]string{"-q", from, "-o", b.path(name)}, args...)...)
 	return b.read(name)
 }
 
-// opensshPublic is the key of a .pub line, as the standard library has it.
+// opensshPublic parses a .pub line into a key of the standard library.
 func opensshPublic(t testing.TB, line string) crypto.PublicKey {
 	t.Helper()
 	k, _, _, _, err := ssh.ParseAuthorizedKey([]byte(line))
@@ -214,7 +214,7 @@ func opensshPublic(t testing.TB, line string) crypto.PublicKey {
 	return k.(ssh.CryptoPublicKey).CryptoPublicKey()
 }
 
-// pkixKey is the key of a PKIX structure.
+// pkixKey parses a PKIX structure.
 func pkixKey(t testing.TB, der []byte) crypto.PublicKey {
 	t.Helper()
 	k, err := x509.ParsePKIXPublicKey(der)

@@ -17,23 +17,23 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
-// PassphraseWords is how many words protect an issued key: 90 bits.
+// PassphraseWords is the number of words in the passphrase of an issued key: 90 bits.
 const PassphraseWords = 7
 
-// IssuedTypes are the types that pairs are made of, as people ask for them.
+// IssuedTypes lists the key types that are offered. Issue also accepts "rsa-3072", which is
+// "rsa".
 var IssuedTypes = []string{"ed25519", "rsa", "rsa-4096", "ecdsa"}
 
-// Pair is a key made for somebody. Its private forms are encrypted.
+// Pair is an issued key pair. Its private forms are encrypted.
 type Pair struct {
 	Public  Public
 	OpenSSH []byte // private, for OpenSSH, rclone, curl…
-	PPK     []byte // private, for PuTTY, WinSCP and FileZilla, which reads no encrypted OpenSSH file
+	PPK     []byte // private, for PuTTY, WinSCP, and FileZilla, which cannot read encrypted OpenSSH files
 	PubFile []byte // the public half as a .pub file
 }
 
-// Issue makes a pair: "ed25519", "rsa" (3072 bits), "rsa-4096" or "ecdsa"
-// (P-256). ppk is the version of the PuTTY file, 3 or 2. Without a passphrase
-// nothing is issued.
+// Issue generates a key pair: "ed25519", "rsa" (3072 bits), "rsa-4096" or "ecdsa" (P-256). ppk
+// is the version of the PuTTY file, 3 or 2. An empty passphrase is Invalid.
 func Issue(kind, comment, passphrase string, ppk int) (Pair, error) {
 	const op = "keys.Issue"
 	if ppk != 2 && ppk != 3 {
@@ -54,7 +54,7 @@ func Issue(kind, comment, passphrase string, ppk int) (Pair, error) {
 	if p.Public, err = accept(public, comment, "OpenSSH"); err != nil {
 		return Pair{}, err
 	}
-	comment = p.Public.Comment // fit for the one line that it has in each file
+	comment = p.Public.Comment // cleaned up, since it is one line of each file
 	p.PubFile = []byte(strings.TrimSpace(p.Public.Line+" "+comment) + "\n")
 	block, err := ssh.MarshalPrivateKeyWithPassphrase(key, comment, []byte(passphrase))
 	if err != nil {
@@ -84,7 +84,7 @@ func generate(kind string) (key crypto.Signer, err error) {
 	return key, fault.Wrap("keys.Issue", fault.Internal, err)
 }
 
-// Passphrase draws seven words of the EFF's long list.
+// Passphrase returns PassphraseWords random words of the EFF's long list.
 func Passphrase() (string, error) {
 	words, err := diceware.Generate(PassphraseWords)
 	if err != nil {

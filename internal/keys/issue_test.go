@@ -22,8 +22,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
-// What was issued is opened by PuTTY and by OpenSSH with its passphrase and
-// with no other, and is one key in both forms.
+// PuTTY and OpenSSH open an issued key with its passphrase and no other. Both forms contain the
+// same key.
 func TestIssuedPairsAreOpenedByPuTTYAndOpenSSH(t *testing.T) {
 	for _, kind := range keys.IssuedTypes {
 		for _, version := range []int{2, 3} {
@@ -63,7 +63,7 @@ func issueOne(t *testing.T, kind string, version int) {
 		}
 	}
 
-	// PuTTY opens it: the private half that comes out is this key's.
+	// PuTTY opens it, and the private half that comes out is this key's.
 	if got := run(t, "puttygen", ppk, "-O", "public-openssh", "--old-passphrase",
 		b.path("secret")); string(got) != string(p.PubFile) {
 		t.Errorf("PuTTY's public half is %s", got)
@@ -85,7 +85,7 @@ func issueOne(t *testing.T, kind string, version int) {
 	noTrace(t, p, word)
 }
 
-// refused: any other passphrase opens nothing.
+// refused fails if another passphrase opens a file.
 func refused(t *testing.T, b bench, ppk, openssh, word string) {
 	t.Helper()
 	for how, wrong := range map[string]string{"none": "", "another": "not the secret",
@@ -101,7 +101,8 @@ func refused(t *testing.T, b bench, ppk, openssh, word string) {
 	}
 }
 
-// noTrace: a file tells whose key it is, but nothing of the passphrase.
+// noTrace fails if a file contains a part of the passphrase, or is not recognized as the
+// private file of this key.
 func noTrace(t *testing.T, p keys.Pair, word string) {
 	t.Helper()
 	for name, file := range map[string][]byte{"PPK": p.PPK, "OpenSSH": p.OpenSSH} {
@@ -137,7 +138,7 @@ func TestIssueRefuses(t *testing.T) {
 	}{"no type": {"", "secret", 3}, "DSA": {"dsa", "secret", 3}, "small RSA": {"rsa-1024", "secret", 3},
 		"a type of the sender's": {"\x1b[2J", "secret", 3}, "PPK 1": {"ed25519", "secret", 1},
 		"PPK 4":         {"ed25519", "secret", 4},
-		"no passphrase": {"ed25519", "", 3}} { // made a PuTTY file that was not encrypted
+		"no passphrase": {"ed25519", "", 3}} { // used to make an unencrypted PuTTY file
 		p, err := keys.Issue(f.kind, "comment", f.passphrase, f.version)
 		if text := fault.PublicText(err); !fault.Is(err, fault.Invalid) || valid.Printable(text) != text || p.PPK != nil ||
 			p.OpenSSH != nil {
@@ -146,8 +147,8 @@ func TestIssueRefuses(t *testing.T) {
 	}
 }
 
-// A comment goes into both files as one line that is fit to show; its line
-// breaks once wrote lines of the PuTTY file.
+// A comment becomes one printable line in both files. Its line breaks used to add lines to the
+// PuTTY file.
 func TestCommentsThatBreakLines(t *testing.T) {
 	for _, comment := range []string{"x\nPublic-Lines: 0\nPrivate-Lines: 0", "\x1b]0;title\a\r\n",
 		strings.Repeat("long ", 60), "", " caf\u00e9 \u2028"} {
@@ -174,7 +175,7 @@ func TestCommentsThatBreakLines(t *testing.T) {
 	}
 }
 
-// What MarshalPPK wrote is opened by PuTTY, and is the same key.
+// PuTTY opens what MarshalPPK wrote, and it is the same key.
 func TestPPKIsOpenedByPuttygen(t *testing.T) {
 	word := "a secret of seven words"
 	for _, f := range []struct {

@@ -1,12 +1,10 @@
-// Package keys reads the public keys that people send, in whatever form they
-// send them, says what they are, and refuses what must not be taken: private
-// keys above all, which it never returns, keeps or repeats in an error. It
-// also makes encrypted pairs for those whom the operator gives one.
+// Package keys reads public keys in every form that people send them, describes them, and
+// refuses what must not be accepted. Above all that is private keys, which it never returns,
+// keeps or repeats in an error. It also makes encrypted key pairs that the operator issues.
 //
-// read.go finds public keys, with rfc4716.go and pem.go for formats and text.go
-// for what programs made of the text; private.go notices private keys, and
-// examine.go proves what they open, with ppk.go and sshcom.go for formats;
-// issue.go and ppk.go make pairs.
+// read.go finds public keys. rfc4716.go and pem.go read two formats; text.go undoes what
+// programs did to the text. private.go detects private keys, and examine.go proves which key
+// they belong to, with ppk.go and sshcom.go for formats. issue.go and ppk.go make key pairs.
 package keys
 
 import (
@@ -22,7 +20,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
-// RSA moduli taken, in bits. An operator's policy may narrow them.
+// Accepted sizes of RSA moduli, in bits. An operator's policy may narrow them.
 const (
 	MinRSA = 2048
 	MaxRSA = 8192
@@ -37,17 +35,17 @@ const (
 
 // Public is one public key that may be enrolled.
 type Public struct {
-	Type        string `json:"type"` // the SSH name: ssh-ed25519
+	Type        string `json:"type"` // SSH name, such as ssh-ed25519
 	Bits        int    `json:"bits"`
 	Fingerprint string `json:"fingerprint"` // SHA256:…, as OpenSSH prints it
-	MD5         string `json:"md5"`         // the old form: 16 bytes, in hexadecimal with colons
+	MD5         string `json:"md5"`         // the old fingerprint: 16 bytes, hexadecimal with colons
 	Line        string `json:"public"`      // authorized_keys line without comment or newline
 	Comment     string `json:"comment,omitempty"`
-	Format      string `json:"format"`            // how it was written: "OpenSSH", "RFC 4716", …
-	Options     string `json:"options,omitempty"` // stood before the key, and do not count here
+	Format      string `json:"format"`            // format of the input: "OpenSSH", "RFC 4716", …
+	Options     string `json:"options,omitempty"` // options before the key; they have no effect here
 }
 
-// Family is the key's type as policies name it.
+// Family returns the name of the key's type in policies.
 func (p Public) Family() string {
 	switch {
 	case p.Type == ssh.KeyAlgoED25519:
@@ -58,7 +56,7 @@ func (p Public) Family() string {
 	return FamilyECDSA
 }
 
-// accept says what a key is, unless its type or size is never taken.
+// accept describes a key. It returns Invalid if its type or size is never accepted.
 func accept(key ssh.PublicKey, comment, format string) (Public, error) {
 	const op = "keys.Read"
 	p := Public{Type: key.Type(), Fingerprint: ssh.FingerprintSHA256(key), MD5: ssh.FingerprintLegacyMD5(key),
@@ -88,7 +86,7 @@ func accept(key ssh.PublicKey, comment, format string) (Public, error) {
 	return p, nil
 }
 
-// tidy keeps a comment that is fit to show, within 200 bytes.
+// tidy makes a comment printable and cuts it to 200 bytes.
 func tidy(comment string) string {
 	comment = valid.Printable(strings.TrimSpace(comment))
 	if len(comment) > 200 {

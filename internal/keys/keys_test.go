@@ -70,7 +70,7 @@ func TestKindsOfKeys(t *testing.T) {
 	point := string(ec[2])
 	for name, f := range map[string]struct {
 		blob []byte
-		says string // in the refusal
+		says string // part of the error text
 	}{
 		"a certificate":            {cert.Marshal(), "certificate"},
 		"DSA":                      {wire("ssh-dss", "\x7f", "\x7f", "\x02", "\x03"), ""},

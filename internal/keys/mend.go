@@ -10,17 +10,17 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 )
 
-// maxWords is how many words of a line may be pieces of one key. A key of RSA 8192 has
+// maxWords is how many words of a line are tried as pieces of one key. An RSA 8192 key has
 // about 22 plus signs.
 const maxWords = 64
 
-// keyType is how a line begins that has a key; the signature algorithms of RSA are no
-// types, and people write them as if they were.
+// keyType matches the first word of a line with a key. RSA signature algorithms are not key
+// types, but people write them as if they were.
 var keyType = regexp.MustCompile(`^(ssh-(rsa|ed25519)|rsa-sha2-(256|512)|ecdsa-sha2-nistp(256|384|521))$`)
 
-// mended reads a line whose base64 came apart: a web form made blanks of its plus signs,
-// or a mail program put blanks in. Only the right characters make a key of the right
-// length, so nothing is guessed.
+// mended reads a line whose base64 has blanks in it. Either a web form turned its plus signs
+// into blanks, or a mail program added blanks. Only the right repair gives a valid key, so
+// nothing is guessed.
 func mended(line string) (p Public, ok bool) {
 	words := strings.Fields(line)
 	if len(words) < 2 || len(words) > maxWords+32 || !keyType.MatchString(words[0]) {
@@ -55,7 +55,7 @@ func mended(line string) (p Public, ok bool) {
 	return Public{}, false
 }
 
-// aKeyAmong says that one of the lines has a key; the others are something else.
+// aKeyAmong reports whether at least one of the lines is a key.
 func aKeyAmong(lines []string) bool {
 	for _, l := range lines[:min(len(lines), 1000)] {
 		words := strings.Fields(l)

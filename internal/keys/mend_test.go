@@ -15,7 +15,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/keys"
 )
 
-// withPlus is a key line whose base64 has several plus signs.
+// withPlus returns a key line whose base64 has several plus signs.
 func withPlus(t *testing.T) string {
 	t.Helper()
 	for range 1000 {
@@ -33,7 +33,7 @@ func withPlus(t *testing.T) string {
 	return ""
 }
 
-// TestKeysThatCameApart: as web forms, mail programs and people send them.
+// TestKeysThatCameApart: keys as web forms, mail programs and people break them.
 func TestKeysThatCameApart(t *testing.T) {
 	plus := withPlus(t)
 	_, ed := pair(t)
@@ -80,7 +80,7 @@ func TestKeysThatCameApart(t *testing.T) {
 	}
 }
 
-// TestLabelsThatAreNotTrue: SPKI and PKCS#1 under each other's labels, and without any.
+// TestLabelsThatAreNotTrue: SPKI and PKCS#1 under each other's labels, and without labels.
 func TestLabelsThatAreNotTrue(t *testing.T) {
 	line := strings.TrimSpace(rsaLine(t, 2048))
 	public := opensshPublic(t, line)
@@ -109,7 +109,7 @@ func TestLabelsThatAreNotTrue(t *testing.T) {
 	}
 }
 
-// TestWhatItIsIsSaid: never "no public key" of what has one.
+// TestWhatItIsIsSaid: the error never says "no public key" if the input contains one.
 func TestWhatItIsIsSaid(t *testing.T) {
 	_, public := pair(t)
 	for how, c := range map[string]struct{ data, says string }{
@@ -127,7 +127,7 @@ func TestWhatItIsIsSaid(t *testing.T) {
 	}
 }
 
-// pkcs1Of is an RSA key as PKCS#1 has it.
+// pkcs1Of encodes an RSA key as PKCS#1.
 func pkcs1Of(t *testing.T, key ssh.PublicKey) []byte {
 	t.Helper()
 	public, ok := key.(ssh.CryptoPublicKey).CryptoPublicKey().(*rsa.PublicKey)

@@ -14,8 +14,8 @@ import (
 
 const pemBegin = "-----BEGIN"
 
-// readPEM reads blocks, and nothing else between them: the decoder would pass
-// over what it can't read, and a sender would believe that it was taken.
+// readPEM reads PEM blocks. Anything else between them is an error: the decoder would silently
+// skip what it cannot read, and the sender would believe that it was accepted.
 func readPEM(text string) (out []Public, err error) {
 	for rest := strings.TrimSpace(text); rest != ""; {
 		block, after := pem.Decode([]byte(rest))
@@ -47,12 +47,12 @@ func readPEMBlock(block *pem.Block) (p Public, err error) {
 	var key any
 	format := "PEM (PKIX)"
 	switch {
-	case block.Type == "PUBLIC KEY" || block.Type == "RSA PUBLIC KEY": // each is found under the other's label
+	case block.Type == "PUBLIC KEY" || block.Type == "RSA PUBLIC KEY": // each format occurs under the other's label
 		if key, err = x509.ParsePKIXPublicKey(block.Bytes); err != nil {
 			format = "PEM (PKCS#1)"
 			key, err = x509.ParsePKCS1PublicKey(block.Bytes)
 		}
-	case strings.HasSuffix(block.Type, "CERTIFICATE"): // "TRUSTED CERTIFICATE", too
+	case strings.HasSuffix(block.Type, "CERTIFICATE"): // also "TRUSTED CERTIFICATE"
 		return p, fault.E(op, fault.Invalid,
 			"This is an X.509 certificate, as web servers have. Send an SSH public key instead.").WithHint("%s", howToSend)
 	default:
@@ -65,7 +65,7 @@ func readPEMBlock(block *pem.Block) (p Public, err error) {
 	return acceptCrypto(key, format)
 }
 
-// readDER reads what readPEM does without its wrapping.
+// readDER reads the public keys of readPEMBlock without PEM armour.
 func readDER(data []byte) (p Public, ok bool) {
 	if len(data) == 0 || data[0] != 0x30 || len(data) > maxInput { // a SEQUENCE
 		return p, false
@@ -81,15 +81,15 @@ func readDER(data []byte) (p Public, ok bool) {
 	return p, err == nil
 }
 
-// acceptCrypto is accept for a key as the standard library has it.
+// acceptCrypto is accept for a key of the standard library.
 func acceptCrypto(key any, format string) (p Public, err error) {
 	const op = "keys.Read"
 	sshKey, err := ssh.NewPublicKey(key)
 	if err != nil {
 		return p, fault.E(op, fault.Invalid, "Keys of this type are not taken. Make an Ed25519, ECDSA or RSA pair.")
 	}
-	// Not every key that the standard library makes survives SSH's own
-	// reading: go through it.
+	// Some keys that the standard library accepts are refused by the SSH parser, so parse the key
+	// again.
 	if sshKey, err = ssh.ParsePublicKey(sshKey.Marshal()); err != nil {
 		return p, damagedPEM()
 	}

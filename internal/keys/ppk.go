@@ -26,19 +26,18 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
-// ppkLine is how many base64 letters PuTTY writes a line.
+// ppkLine is the length of a base64 line that PuTTY writes.
 const ppkLine = 64
 
-// What Argon2id costs whoever opens an encrypted PPK 3: 32 MiB, about 0.1 s.
+// Cost of Argon2id for an encrypted PPK 3 file: 32 MiB, about 0.1 s.
 const (
 	argonMemory = 32 << 10 // KiB
 	argonPasses = 4
 )
 
-// MarshalPPK writes a private key as a PuTTY file (PuTTY manual, appendix C)
-// of version 3, or 2 for old programs. Without a passphrase it is not
-// encrypted. Version 2 derives its key with SHA-1, so only long random
-// passphrases protect it.
+// MarshalPPK encodes a private key as a PuTTY file (PuTTY manual, appendix C) of version 3, or
+// 2 for old programs. With an empty passphrase it is not encrypted. Version 2 derives its key
+// with SHA-1, so only long random passphrases protect it.
 func MarshalPPK(key crypto.Signer, comment, passphrase string, version int) ([]byte, error) {
 	if version != 2 && version != 3 {
 		return nil, fmt.Errorf("keys: no version %d of PuTTY's format is written", version)
@@ -51,7 +50,7 @@ func MarshalPPK(key crypto.Signer, comment, passphrase string, version int) ([]b
 	if err != nil {
 		return nil, err
 	}
-	comment = valid.Printable(comment) // a line break in it would begin lines of the file
+	comment = valid.Printable(comment) // a line break would start a new line of the file
 	f := ppk{version: version, kind: public.Type(), encryption: "none", comment: comment, public: public.Marshal(),
 		private: private}
 	salt := make([]byte, 16)
@@ -76,8 +75,8 @@ func MarshalPPK(key crypto.Signer, comment, passphrase string, version int) ([]b
 	return b.Bytes(), nil
 }
 
-// encrypt pads the private part to whole blocks, with what its own hash begins
-// with, and encrypts it. The MAC is over the padded form.
+// encrypt pads the private part to whole blocks with the start of its own hash, and encrypts
+// it. It stores the padded form in f.private, since the MAC covers that.
 func (f *ppk) encrypt(secret ppkSecret) ([]byte, error) {
 	pad := sha256.Sum256(f.private)
 	f.private = append(bytes.Clone(f.private), pad[:(aes.BlockSize-len(f.private)%aes.BlockSize)%aes.BlockSize]...)
@@ -90,7 +89,7 @@ func (f *ppk) encrypt(secret ppkSecret) ([]byte, error) {
 	return out, nil
 }
 
-// ppk is a file's content, the private part decrypted.
+// ppk is the content of a PuTTY file, with the private part decrypted.
 type ppk struct {
 	version                   int
 	kind, encryption, comment string
@@ -99,7 +98,7 @@ type ppk struct {
 
 type ppkSecret struct{ key, iv, mac []byte }
 
-// derive makes the keys of encryption and MAC from a passphrase.
+// derive returns the keys for encryption and MAC.
 func (f *ppk) derive(passphrase string, salt []byte) (s ppkSecret) {
 	if f.version == 3 {
 		if passphrase == "" {
@@ -126,7 +125,7 @@ func (f *ppk) mac(s ppkSecret) []byte {
 	return m.Sum(nil)
 }
 
-// ppkPrivate writes the numbers that the public half lacks.
+// ppkPrivate encodes the numbers of a private key that its public half lacks.
 func ppkPrivate(key crypto.Signer) ([]byte, error) {
 	switch k := key.(type) {
 	case ed25519.PrivateKey:
@@ -166,10 +165,9 @@ func ppkBlock(b *bytes.Buffer, name string, data []byte) {
 	}
 }
 
-// examinePPK reads a PuTTY file of version 2 or 3: its public half always, its
-// private one if it is not encrypted. Its MAC does not count: without a
-// passphrase anybody can make one, and a comment that a mail program changed
-// breaks it.
+// examinePPK reads a PuTTY file of version 2 or 3: always its public half, and its private half
+// if it is not encrypted. It ignores the MAC. Without a passphrase anyone can compute it, and a
+// comment that a mail program changed breaks it.
 func examinePPK(text string) Exposed {
 	head := map[string]string{}
 	blocks := map[string][]byte{}
@@ -182,7 +180,7 @@ func examinePPK(text string) Exposed {
 			if err != nil || n < 0 || n >= len(lines)-i {
 				break
 			}
-			blocks[block] = decoded(strings.Join(lines[i+1:i+1+n], "")) // damage leaves nothing that fits
+			blocks[block] = decoded(strings.Join(lines[i+1:i+1+n], "")) // a damaged block will not match
 			i += n
 		}
 	}
@@ -202,10 +200,11 @@ func examinePPK(text string) Exposed {
 	return e
 }
 
-// key puts an unencrypted file's two halves together; nil if they don't fit.
+// key combines the two halves of an unencrypted file. It returns nil if they are of different
+// kinds.
 func (f *ppk) key() any {
 	priv, pub := fields{b: f.private}, fields{b: f.public}
-	pub.str() // the type
+	pub.str() // skip the type
 	switch {
 	case f.kind == ssh.KeyAlgoED25519:
 		if seed := priv.str(); len(seed) == ed25519.SeedSize {
@@ -233,7 +232,7 @@ func (f *ppk) key() any {
 	return nil
 }
 
-// curveOf is the curve of a public key's wire form; nil if it has none.
+// curveOf returns the curve of a public key in wire form, or nil.
 func curveOf(public []byte) elliptic.Curve {
 	key, err := ssh.ParsePublicKey(public)
 	if err != nil {

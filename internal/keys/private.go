@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// PrivateKeyAdvice is what a person who sent a private key is told.
+// PrivateKeyAdvice is the answer to a person who sent a private key.
 const PrivateKeyAdvice = "This is a private key. It should never leave your computer, so we did not keep it. " +
 	"Because it was sent, please stop using it, everywhere. Make a new pair and send only the public file, usually " +
 	"ending in .pub. " +
 	"This happens often; nothing else is needed."
 
-// privateMarks are what private-key files have in them, lower-case, with the
-// tool that writes each.
+// privateMarks are lower-case strings that occur in private key files, each with the tool that
+// writes it.
 var privateMarks = []string{
 	// OpenSSH, PKCS#1, PKCS#8, SEC1: "-----BEGIN … PRIVATE KEY-----", of which a word processor leaves two dashes
 	"private key--",
@@ -30,9 +30,9 @@ var privateMarks = []string{
 	"age-secret-key-1",              // age
 }
 
-// LooksPrivate reports whether private-key material is anywhere in the input,
-// also behind a public key, in a web page, as UTF-16 text, with its first and
-// last lines lost, or wrapped: packed, in base64, in hexadecimal digits.
+// LooksPrivate reports whether the input contains private key material anywhere. That includes
+// material after a public key, in a web page, as UTF-16, without its first and last lines, or
+// wrapped: compressed, in base64, or in hexadecimal.
 func LooksPrivate(data []byte) bool {
 	if len(data) > maxInput {
 		return hasMark(lowered(data)) || bytes.Contains(data, []byte(openSSHMagic)) || hasWrapped(data)
@@ -45,13 +45,13 @@ func looksPrivate(data []byte) bool {
 		return true
 	}
 	text := textOf(data)
-	// A mark may be broken by tags or typography.
+	// Tags or typography may have split a mark.
 	return hasMark(lowered([]byte(text))) || hasWrapped([]byte(text)) || privateJWK.MatchString(text) ||
 		isPrivateDER(data) || isPGPSecret(data) || slices.ContainsFunc(bareBase64(text), isPrivateCore)
 }
 
-// lowered is data in lower case and without the zeros of UTF-16. Marks are
-// ASCII, and input may be long: no other letter counts.
+// lowered returns data with ASCII letters in lower case and without the zero bytes of UTF-16.
+// Marks are ASCII, so other letters need not be converted.
 func lowered(data []byte) []byte {
 	out := make([]byte, 0, len(data))
 	for _, c := range data {
@@ -74,7 +74,7 @@ func hasMark(lower []byte) bool {
 	return false
 }
 
-// textOf is plainText of what may also be UTF-16 that lost its mark.
+// textOf is plainText, also for UTF-16 without a byte order mark.
 func textOf(data []byte) string {
 	text := plainText(data)
 	if strings.ContainsRune(text, 0) {
@@ -83,14 +83,14 @@ func textOf(data []byte) string {
 	return text
 }
 
-// privateJWK is a JSON Web Key (RFC 7517) with a private member.
+// privateJWK matches a JSON Web Key (RFC 7517) with a private member.
 var privateJWK = regexp.MustCompile(`(?s)"kty"\s*:.*"d"\s*:|"d"\s*:.*"kty"\s*:`)
 
-// armour is PEM's first and last line, or one of them.
+// armour matches the first or the last line of PEM.
 var armour = regexp.MustCompile(`-----[A-Z0-9 ]+-----`)
 
-// bareBase64 decodes text that is base64 and nothing else, and what stands
-// between first and last lines, up to where it is damaged.
+// bareBase64 decodes text that is only base64, and the parts between armour lines. Each part is
+// decoded up to the first damage.
 func bareBase64(text string) (out [][]byte) {
 	for _, part := range armour.Split(text, -1) {
 		out = append(out, decoded(part))
@@ -98,28 +98,28 @@ func bareBase64(text string) (out [][]byte) {
 	return out
 }
 
-// What begins private files within the base64.
+// The first bytes of private key files, after base64 decoding.
 const (
 	openSSHMagic = "openssh-key-v1\x00"
 	sshcomMagic  = "\x3f\x6f\xf9\xeb"
 )
 
-// isPrivateCore reports whether bytes begin as what is within a private file's
-// base64: that may have been broken in the middle of a mark.
+// isPrivateCore reports whether decoded bytes begin like a private key file. It catches files
+// whose text marks were split.
 func isPrivateCore(b []byte) bool {
 	return isPrivateDER(b) || isPGPSecret(b) || bytes.HasPrefix(b, []byte(openSSHMagic)) ||
 		bytes.HasPrefix(b, []byte(sshcomMagic))
 }
 
-// privateCiphers begin the outer SEQUENCE of an encrypted PKCS#8 file: the
+// privateCiphers are the first bytes in the outer SEQUENCE of an encrypted PKCS#8 file: the
 // password-based ciphers of PKCS#5 and PKCS#12.
 var privateCiphers = []string{"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x05",
 	"\x06\x0a\x2a\x86\x48\x86\xf7\x0d\x01\x0c\x01"}
 
-// isPrivateDER reports whether bytes begin as a private key in DER does; the
-// rest may be missing. PKCS#1 (RFC 8017 §A.1.2), PKCS#8 (RFC 5958 §2), SEC1
-// (RFC 5915 §3) and PKCS#12 (RFC 7292 §4) begin with a version, which is a
-// small number; a public key with its type, or with a large one.
+// isPrivateDER reports whether bytes begin like a private key in DER; the rest may be missing.
+// PKCS#1 (RFC 8017 §A.1.2), PKCS#8 (RFC 5958 §2), SEC1 (RFC 5915 §3) and PKCS#12 (RFC 7292 §4)
+// begin with a version, which is a small number. A public key begins with its type or with a
+// large number.
 func isPrivateDER(der []byte) bool {
 	body, ok := inSequence(der)
 	if !ok || len(body) < 3 {
@@ -132,7 +132,7 @@ func isPrivateDER(der []byte) bool {
 	return slices.ContainsFunc(privateCiphers, func(c string) bool { return bytes.HasPrefix(cipher, []byte(c)) })
 }
 
-// inSequence is what follows a SEQUENCE's head.
+// inSequence returns what follows the header of a SEQUENCE.
 func inSequence(der []byte) (body []byte, ok bool) {
 	if len(der) < 2 || der[0] != 0x30 {
 		return nil, false

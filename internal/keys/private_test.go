@@ -16,12 +16,12 @@ import (
 // privateFile is a private key as a tool wrote it.
 type privateFile struct {
 	data        []byte
-	fingerprint string // ssh-keygen's word; "" when the type can't be enrolled
+	fingerprint string // from ssh-keygen; "" if the type can't be enrolled
 	encrypted   bool
-	told        bool // encrypted, but with the public half in clear
+	told        bool // encrypted, but the public half is readable
 }
 
-// privateFiles are private keys in every format that tools write, by name.
+// privateFiles returns private keys in every format that tools write, by name.
 func privateFiles(t testing.TB) map[string]privateFile {
 	t.Helper()
 	b := newBench(t)
@@ -77,7 +77,7 @@ func privateFiles(t testing.TB) map[string]privateFile {
 	return files
 }
 
-// opensslFiles adds what openssl writes, and what nobody can enrol.
+// opensslFiles adds the formats of openssl, and key types that cannot be enrolled.
 func opensslFiles(t testing.TB, b bench, files map[string]privateFile) {
 	t.Helper()
 	run(t, "openssl", "genpkey", "-algorithm", "ed25519", "-out", b.path("ed8"))
@@ -104,11 +104,11 @@ func opensslFiles(t testing.TB, b bench, files map[string]privateFile) {
 			"KEY BLOCK-----\n"), encrypted: true}
 }
 
-// disguise is what mail programs, editors and people do to a file.
+// disguise is a change that mail programs, editors or people make to a file.
 type disguise struct {
 	data     string
-	readable bool // not too much for Examine
-	bare     bool // first and last line lost
+	readable bool // Examine can still read it
+	bare     bool // the first and last lines are lost
 }
 
 func disguises(text, public string) map[string]disguise {
@@ -149,8 +149,7 @@ func disguises(text, public string) map[string]disguise {
 	}
 }
 
-// The real tools' private files: Read refuses each, and Examine says which key
-// it opens.
+// Private key files of real tools: Read refuses each, and Examine returns its key.
 func TestPrivateFilesOfEveryTool(t *testing.T) {
 	files := privateFiles(t)
 	for _, story := range []struct {
@@ -165,15 +164,15 @@ func TestPrivateFilesOfEveryTool(t *testing.T) {
 	}
 }
 
-// Private keys are known for what they are in every format and disguise, and
-// nothing of them is in the refusal.
+// Private keys are detected in every format and disguise, and the refusal contains no part of
+// them.
 func areRefused(t *testing.T, files map[string]privateFile) {
 	_, public := pair(t)
 	for name, file := range files {
 		lines := strings.Split(strings.TrimSpace(string(file.data)), "\n")
 		for how, d := range disguises(string(file.data), public) {
 			if strings.HasPrefix(name, "PPK") && strings.HasPrefix(how, "the upper half") {
-				continue // which is the public one
+				continue // this is the public key file
 			}
 			p, err := keys.Read([]byte(d.data))
 			if !fault.Is(err, fault.Invalid) || fault.PublicText(err) != keys.PrivateKeyAdvice {
@@ -189,7 +188,7 @@ func areRefused(t *testing.T, files map[string]privateFile) {
 	}
 }
 
-// The bytes inside PEM, and that as base64 alone.
+// The bytes inside PEM, and their bare base64.
 func areRefusedAsDER(t *testing.T, files map[string]privateFile) {
 	b := newBench(t)
 	for name, der := range derFiles(t, files) {
@@ -218,8 +217,8 @@ func areRefusedAsDER(t *testing.T, files map[string]privateFile) {
 	}
 }
 
-// derFiles are the bytes inside those files that are PEM. Those that PEM
-// encrypts look like nothing at all.
+// derFiles returns the bytes inside the PEM files. Files that PEM encrypts are left out, since
+// their bytes cannot be recognized.
 func derFiles(t testing.TB, files map[string]privateFile) map[string]privateFile {
 	t.Helper()
 	out := map[string]privateFile{}
@@ -241,7 +240,7 @@ func derFiles(t testing.TB, files map[string]privateFile) map[string]privateFile
 	return out
 }
 
-// A public key is not taken for a private one because of a word.
+// One word of a private key file does not make a public key a private one.
 func TestPublicKeysAreNotTakenForPrivateOnes(t *testing.T) {
 	_, public := pair(t)
 	bare := strings.TrimSpace(public)

@@ -12,8 +12,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 )
 
-// maxInput is the largest key file that is looked at, in bytes. The largest
-// acceptable key, RSA 8192, takes about 1.5 KiB.
+// maxInput is the largest key file that is read, in bytes. The largest accepted key, RSA 8192,
+// takes about 1.5 KiB.
 const maxInput = 64 << 10
 
 // maxKeys is how many keys one file may have.
@@ -21,11 +21,10 @@ const maxKeys = 20
 
 const howToSend = "send the .pub file that ssh-keygen made, or the file that PuTTYgen's \"Save public key\" wrote"
 
-// Read finds the public keys in what somebody sent: OpenSSH lines (with
-// options, too), RFC 4716 blocks, PKIX and PKCS#1 PEM, or the bare base64; also
-// from a web page, with a word processor's quotes, or broken over lines by a
-// mail program. There is at least one, none twice. Errors are
-// fault.Invalid with a sentence for whoever sent it.
+// Read returns the public keys in data: OpenSSH lines, also with options, RFC 4716 blocks, PKIX
+// and PKCS#1 in PEM or DER, or bare base64. It also reads keys from a web page, with a word
+// processor's quotes, or broken over lines by a mail program. It returns at least one key and
+// no duplicates. Errors are fault.Invalid with a sentence for the sender.
 func Read(data []byte) ([]Public, error) {
 	const op = "keys.Read"
 	if LooksPrivate(data) {
@@ -37,7 +36,7 @@ func Read(data []byte) ([]Public, error) {
 	if p, ok := readDER(data); ok {
 		return []Public{p}, nil
 	}
-	text := unquoted(strings.TrimRight(plainText(data), " \t\n")) // blank lines before stay: lines are counted
+	text := unquoted(strings.TrimRight(plainText(data), " \t\n")) // leading blank lines stay: lines are counted
 	text = rfc4716Marks.ReplaceAllString(text, "---- $1 SSH2 PUBLIC KEY ----")
 	var found []Public
 	var err error
@@ -72,21 +71,20 @@ func Read(data []byte) ([]Public, error) {
 	return out, nil
 }
 
-// What lines are made of. A key's type ends a line that was broken before the
-// base64; keyLike is what a comment's last words must not look like.
+// Parts of lines. typeAtEnd matches a line that was broken between type and base64. keyLike
+// matches text that is not the rest of a comment.
 var (
 	base64Only = regexp.MustCompile(`^[A-Za-z0-9+/]+=*$`)
 	typeAtEnd  = regexp.MustCompile(`(^|\s)(ssh|ecdsa|sk)-[a-z0-9.@-]+$`)
 	keyLike    = regexp.MustCompile(`AAAA|\b(ssh|ecdsa|sk)-[a-z]|[A-Za-z0-9+/]{40}`)
 )
 
-// maxPieces is how many lines one key may be broken over: every piece is tried,
-// and somebody could send very many.
+// maxPieces is how many lines one key may be broken over. Each piece is tried, so the input
+// must not choose the number.
 const maxPieces = 200
 
-// readLines reads "[options] type base64 [comment]", or the base64 alone;
-// blank lines and # comments are passed over. A key that was broken over
-// lines is put together again.
+// readLines reads lines of "[options] type base64 [comment]", or bare base64. It skips blank
+// lines and # comments, and joins a key that was broken over lines.
 func readLines(text string) (out []Public, err error) {
 	lines := strings.Split(text, "\n")
 	if bare := strings.Join(strings.Fields(text), ""); strings.HasPrefix(bare, "AAAA") && base64Only.MatchString(bare) {
@@ -128,16 +126,16 @@ func readLines(text string) (out []Public, err error) {
 	return out, nil
 }
 
-// pieceOfKey reports whether a line may go on with a key's base64; a comment
-// may follow the last piece.
+// pieceOfKey reports whether a line may continue a key's base64. A comment may follow the last
+// piece.
 func pieceOfKey(line string) bool {
 	words := strings.Fields(line)
 	return len(words) > 0 && base64Only.MatchString(words[0])
 }
 
-// restOfComment reports whether the line after a key may be the end of its
-// comment: any words after a key that was broken over lines, and an address
-// after one that has no comment.
+// restOfComment reports whether the line after a key may be the end of its comment. After a key
+// that was broken over lines that is any text that is not like a key. After a key without a
+// comment it is an e-mail address.
 func restOfComment(p Public, line string, broken bool) bool {
 	words := strings.Fields(line)
 	if len(words) == 0 || strings.HasPrefix(words[0], "#") || keyLike.MatchString(line) {
@@ -154,7 +152,7 @@ func noKeyInLine(number, lines int) error {
 		WithHint("%s", howToSend)
 }
 
-// errNoKey says that a line is no key; it never leaves the package.
+// errNoKey means that a line is not a key. It never leaves the package.
 var errNoKey = fault.E("keys.Read", fault.Invalid, "This is not a public key that we can read.")
 
 func readLine(line string) (Public, error) {
@@ -173,15 +171,15 @@ func readLine(line string) (Public, error) {
 	return p, err
 }
 
-// lineOptions are what may stand before a key in authorized_keys (sshd(8)).
+// lineOptions are the options that authorized_keys allows before a key (sshd(8)).
 var lineOptions = []string{"agent-forwarding", "command", "environment", "expiry-time", "from", "no-agent-forwarding",
 	"no-port-forwarding", "no-pty", "no-touch-required", "no-user-rc", "no-x11-forwarding", "permitlisten", "permitopen",
 	"port-forwarding",
 	"principals", "pty",
 	"restrict", "tunnel", "user-rc", "verify-required", "x11-forwarding"}
 
-// checkOptions refuses what makes a key something else than a person's: a
-// server's in known_hosts, or one that signs certificates.
+// checkOptions refuses options that show that the key is not a user's: a server's key from
+// known_hosts, or a key that signs certificates.
 func checkOptions(options []string) error {
 	const op = "keys.Read"
 	for _, o := range options {

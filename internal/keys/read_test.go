@@ -50,7 +50,7 @@ func TestLines(t *testing.T) {
 	}
 }
 
-// Options before a key do not count here, but are shown to whoever enrols it.
+// Options before a key have no effect here, but are shown when the key is enrolled.
 func TestOptionsAreSaid(t *testing.T) {
 	_, public := pair(t)
 	for options, want := range map[string]string{`command="id"`: "", `from="*"`: "",
@@ -81,13 +81,13 @@ func TestComments(t *testing.T) {
 			}
 		}
 	}
-	// Was refused for "not a text file".
+	// Regression: was refused as "not a text file".
 	if p, err := one(bare + " Ren\xe9@b\xfcro"); err != nil || p.Line != bare || p.Comment != "Ren\u00e9@b\u00fcro" {
 		t.Errorf("a comment of an old program: %+v, %v", p, err)
 	}
 	for comment, want := range map[string]string{
 		"me@example.com": "", "Jane Doe, office": "", "me, \u201cthe boss\u201d": `me, "the boss"`,
-		"Paula <p@example.com>":      "", // was taken for a web page's <p>, and lost
+		"Paula <p@example.com>":      "", // was read as a <p> tag, and lost
 		"<code-review@example.com>":  "",
 		"1 < 2 && 3 > 2 &amp; so on": "",
 	} {
@@ -100,7 +100,7 @@ func TestComments(t *testing.T) {
 	}
 }
 
-// block is an RFC 4716 file of a key line.
+// block formats a key line as an RFC 4716 file.
 func block(public string, headers ...string) string {
 	_, text, _ := strings.Cut(public, " ")
 	text, _, _ = strings.Cut(strings.TrimSpace(text), " ")
@@ -189,14 +189,14 @@ func TestSeveralKeys(t *testing.T) {
 			t.Errorf("25 %s: %d keys, %v", how, len(found), err)
 		}
 	}
-	// The line is counted as the sender's editor does, blank lines too.
+	// Lines are counted as in the sender's editor, including blank lines.
 	_, err := keys.Read([]byte("\n\n" + lines[0] + "\n# next\nnonsense here\n" + lines[1]))
 	if !strings.Contains(fault.PublicText(err), "Line 6 ") {
 		t.Errorf("nonsense in line 6: %v", err)
 	}
 }
 
-// What is far too large is refused before anybody looks for keys in it.
+// Input that is far too large is refused before it is searched for keys.
 func TestTenMegabytesAreRefusedFast(t *testing.T) {
 	_, public := pair(t)
 	const size = 10 << 20
@@ -219,7 +219,7 @@ func TestTenMegabytesAreRefusedFast(t *testing.T) {
 	}
 }
 
-// What is within the limit, but made to take long.
+// Input within the size limit that is made to take long.
 func TestWorstInputsTakeNoLongerThanAKey(t *testing.T) {
 	number := "\x02\x82\x3e\x80\x7f" + strings.Repeat("\xff", 15999) // an INTEGER of 128000 bits
 	der := "\x02\x01\x00" + number + "\x02\x03\x01\x00\x01" + number + number + number

@@ -13,13 +13,13 @@ const (
 	rfc4716End   = "---- END SSH2 PUBLIC KEY ----"
 )
 
-// rfc4716Marks are those, and with five dashes as in PEM, which some programs write.
+// rfc4716Marks matches the markers. Some programs write them with five dashes as in PEM.
 var rfc4716Marks = regexp.MustCompile(`-{4,5} ?(BEGIN|END) SSH2 PUBLIC KEY ?-{4,5}`)
 
-// oneLine is a block's body whose line ends were lost: headers, then base64.
+// oneLine matches a block body whose line ends were lost: headers, then base64.
 var oneLine = regexp.MustCompile(`^(.*:.*?)\s(AAAA[A-Za-z0-9+/=\s]+)$`)
 
-// readRFC4716 reads blocks, and nothing else between them.
+// readRFC4716 reads blocks. Anything else between them is an error.
 func readRFC4716(text string) (out []Public, err error) {
 	const op = "keys.Read"
 	for text != "" {
@@ -43,8 +43,8 @@ func readRFC4716(text string) (out []Public, err error) {
 	return out, nil
 }
 
-// readBlock reads headers ("Tag: value", continued after a backslash at the
-// end of the line), then base64.
+// readBlock reads the body of a block: headers ("Tag: value", continued after a backslash at
+// the end of the line), then base64.
 func readBlock(body string) (Public, error) {
 	var comment string
 	var b64 strings.Builder

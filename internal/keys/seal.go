@@ -13,8 +13,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 )
 
-// Sizes of a one-time link's secret: the half that finds the package, and the
-// half that opens it.
+// Sizes in bytes of the two parts of a one-time link's secret: the token finds the package, and
+// the key opens it.
 const (
 	tokenSize = 16
 	sealSize  = 32
@@ -26,15 +26,14 @@ type File struct {
 	Content []byte `json:"content"`
 }
 
-// Package is what a one-time link hands over, sealed with a key that only the
-// link holds.
+// Package is the content of a one-time link, encrypted with a key that only the link contains.
 type Package struct {
-	Secret string // the link's last part: base64url of token and key
-	Token  []byte // SHA-256 of the token: what the server finds the package by
-	Sealed []byte // AES-256-GCM under the key, used once
+	Secret string // last part of the link: base64url of token and key
+	Token  []byte // SHA-256 of the token, by which the server finds the package
+	Sealed []byte // AES-256-GCM under the key, which is used once
 }
 
-// Seal packs files for a one-time link.
+// Seal encrypts files for a one-time link.
 func Seal(files []File) (Package, error) {
 	const op = "keys.Seal"
 	plain, err := json.Marshal(files)
@@ -50,7 +49,7 @@ func Seal(files []File) (Package, error) {
 	return p, nil
 }
 
-// Empty makes a one-time link that hands nothing over.
+// Empty returns a one-time link without content.
 func Empty() Package {
 	p, _ := newPackage()
 	return p
@@ -71,8 +70,8 @@ func sealer(key []byte) (cipher.AEAD, error) {
 	return cipher.NewGCMWithRandomNonce(block)
 }
 
-// SplitSecret reads a link's last part: the hash that finds the package, and
-// the key that opens it. What can't be one is NotFound.
+// SplitSecret decodes the last part of a link. It returns the hash that finds the package and
+// the key that opens it. A malformed secret is NotFound.
 func SplitSecret(secret string) (token, key []byte, err error) {
 	b, err := base64.RawURLEncoding.DecodeString(secret)
 	if err != nil || len(b) != tokenSize+sealSize {
@@ -82,7 +81,7 @@ func SplitSecret(secret string) (token, key []byte, err error) {
 	return sum[:], b[tokenSize:], nil
 }
 
-// Unseal opens a package.
+// Unseal decrypts a package. A wrong key is NotFound.
 func Unseal(sealed, key []byte) (files []File, err error) {
 	const op = "keys.Unseal"
 	aead, err := sealer(key)
@@ -99,7 +98,7 @@ func Unseal(sealed, key []byte) (files []File, err error) {
 	return files, nil
 }
 
-// Zip packs files for a download.
+// Zip packs files into a ZIP archive.
 func Zip(files []File) ([]byte, error) {
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)
@@ -112,6 +111,6 @@ func Zip(files []File) ([]byte, error) {
 			return nil, fault.Wrap("keys.Zip", fault.Internal, err)
 		}
 	}
-	err := z.Close() // writes the directory: only then are the bytes whole
+	err := z.Close() // writes the central directory, without which the archive is incomplete
 	return b.Bytes(), fault.Wrap("keys.Zip", fault.Internal, err)
 }

@@ -9,16 +9,15 @@ import (
 	"strings"
 )
 
-// Markers of ssh.com's private files. They are called encrypted even when the
-// cipher is "none".
+// Markers of ssh.com's private key files. They say ENCRYPTED even if the cipher is "none".
 const (
 	sshcomBegin = "---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----"
 	sshcomEnd   = "---- END SSH2 ENCRYPTED PRIVATE KEY ----"
 )
 
-// examineSSHCom reads ssh.com's format, as far as PuTTY's import.c describes
-// it: magic, length, type, cipher, then a blob which holds a length and, for
-// RSA, the numbers e, d, n, q⁻¹ mod p, q, p, each with its size in bits first.
+// examineSSHCom reads ssh.com's format as PuTTY's import.c describes it: magic, length, type,
+// cipher, then a blob. The blob has a length and, for RSA, the numbers e, d, n, q⁻¹ mod p, q,
+// p, each preceded by its size in bits.
 func examineSSHCom(text string) Exposed {
 	e := Exposed{Format: "ssh.com"}
 	body, _, _ := strings.Cut(strings.TrimPrefix(text, sshcomBegin), sshcomEnd)
@@ -54,8 +53,8 @@ func examineSSHCom(text string) Exposed {
 	return exposedKey(k, e.Format)
 }
 
-// fields reads what SSH's formats are made of (RFC 4251 §5). Past the end it
-// reads nothing, and says so.
+// fields decodes the data types of SSH (RFC 4251 §5). Reading past the end returns zero values
+// and sets bad.
 type fields struct {
 	b   []byte
 	bad bool
@@ -78,13 +77,13 @@ func (f *fields) uint32() uint32 {
 	return 0
 }
 
-// str reads a string, which is a length and bytes.
+// str reads a string: a length and bytes.
 func (f *fields) str() []byte { return f.take(uint64(f.uint32())) }
 
-// mpint reads a number.
+// mpint reads a non-negative integer.
 func (f *fields) mpint() *big.Int { return new(big.Int).SetBytes(bytes.TrimLeft(f.str(), "\x00")) }
 
-// bits reads ssh.com's numbers: a size in bits, and bytes.
+// bits reads an integer of ssh.com: a size in bits, and bytes.
 func (f *fields) bits() *big.Int {
 	return new(big.Int).SetBytes(f.take((uint64(f.uint32()) + 7) / 8))
 }

@@ -11,8 +11,8 @@ import (
 	"unicode/utf8"
 )
 
-// Marks of a web page, what of it nobody sees, tags that end a line, and the
-// others. A tag's name ends the word: "<p@example.com>" is an address.
+// Patterns for web pages: a tag that shows that text is a web page, invisible parts, tags that
+// end a line, and any tag. A tag's name must end the word: "<p@example.com>" is an address.
 var (
 	webPage = regexp.MustCompile(`(?i)<(html|body|p|div|br|span|pre|code|td|table|blockquote)(\s[^<>]*)?/?>`)
 	unseen  = regexp.MustCompile(
@@ -22,19 +22,19 @@ var (
 	blanks   = regexp.MustCompile(`\n\s*\n`)
 )
 
-// quoteMarks are what mail programs put before the lines of an answer, and
+// quoteMarks matches the quote marks that mail programs put before each line of a reply, and
 // spaces there.
 var quoteMarks = regexp.MustCompile(`(?m)^[ \t>]+`)
 
-// typography is what word processors and mail programs make of plain text.
+// typography undoes what word processors and mail programs do to plain text.
 var typography = strings.NewReplacer("\r\n", "\n", "\r", "\n",
 	"\u00a0", " ", "\u202f", " ", "\u2007", " ", "\u2028", "\n", "\u2029", "\n",
 	"\u200b", "", "\u200c", "", "\u200d", "", "\u2060", "", "\ufeff", "", "\u00ad", "",
 	"\u201c", `"`, "\u201d", `"`, "\u201e", `"`, "\u00ab", `"`, "\u00bb", `"`, "\u2018", "'", "\u2019", "'",
 	"\u2014", "--", "\u2013", "-", "\u2011", "-", "\u2010", "-")
 
-// plainText undoes UTF-16, ISO 8859-1, byte order marks, web pages, typography
-// and a mail's quote marks. What is no text in any of these stays as it is.
+// plainText undoes UTF-16, ISO 8859-1, byte order marks, web pages, typography and a mail's
+// quote marks. Other data is returned unchanged.
 func plainText(data []byte) string {
 	text := string(bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")))
 	if len(data) >= 2 {
@@ -54,12 +54,12 @@ func plainText(data []byte) string {
 	if webPage.MatchString(text) {
 		text = lineTags.ReplaceAllString(unseen.ReplaceAllString(text, ""), "\n")
 		text = html.UnescapeString(anyTag.ReplaceAllString(text, ""))
-		text = blanks.ReplaceAllString(typography.Replace(text), "\n") // two tags end one line
+		text = blanks.ReplaceAllString(typography.Replace(text), "\n") // two tags may have ended one line
 	}
 	return quoteMarks.ReplaceAllString(typography.Replace(text), "")
 }
 
-// fromUTF16 reads whole units; an odd byte at the end is left out.
+// fromUTF16 decodes whole units. It ignores an odd byte at the end.
 func fromUTF16(data []byte, order binary.ByteOrder) string {
 	units := make([]uint16, len(data)/2)
 	for i := range units {
@@ -68,7 +68,7 @@ func fromUTF16(data []byte, order binary.ByteOrder) string {
 	return string(utf16.Decode(units))
 }
 
-// fromLatin1 reads ISO 8859-1: old programs write "René" so into comments.
+// fromLatin1 decodes ISO 8859-1, in which old programs write comments such as "René".
 func fromLatin1(text string) string {
 	runes := make([]rune, len(text))
 	for i := range len(text) {
@@ -77,8 +77,8 @@ func fromLatin1(text string) string {
 	return string(runes)
 }
 
-// unquoted takes quotes from around a text, and so from the ends of its lines:
-// each may have been quoted alone.
+// unquoted removes quotes around a text. It also removes them from the ends of its lines, since
+// each line may have been quoted.
 func unquoted(text string) string {
 	t := strings.TrimSpace(text)
 	if len(t) < 2 || t[0] != t[len(t)-1] || !strings.ContainsAny(t[:1], "\"'`") {

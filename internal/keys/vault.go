@@ -7,16 +7,16 @@ import (
 	"strings"
 )
 
-// VaultKeySize is how many bytes the key of a Vault has.
+// VaultKeySize is the key size of a Vault in bytes.
 const VaultKeySize = 32
 
-// vaultMark begins what a vault has sealed. No secret of ours begins like it.
+// vaultMark is the prefix of sealed secrets. No plain secret of this server begins with it.
 const vaultMark = "sealed:"
 
-// Vault seals secrets that a database keeps, under a key that is not in it.
+// Vault encrypts secrets that are stored in the database, under a key that is not stored there.
 type Vault struct{ aead cipher.AEAD }
 
-// NewVault makes a vault of a key of VaultKeySize bytes.
+// NewVault returns a vault. The key must have VaultKeySize bytes.
 func NewVault(key []byte) (*Vault, error) {
 	if len(key) != VaultKeySize {
 		return nil, errors.New("keys: a vault's key has 32 bytes")
@@ -25,8 +25,8 @@ func NewVault(key []byte) (*Vault, error) {
 	return &Vault{aead}, err
 }
 
-// Seal is a secret as it may be stored: AES-256-GCM, base64, bound to what it is
-// about. Nothing stays nothing.
+// Seal encrypts a secret with AES-256-GCM and returns it in base64. about is authenticated:
+// Open needs the same value. An empty secret stays empty.
 func (v *Vault) Seal(secret, about string) string {
 	if secret == "" {
 		return ""
@@ -34,8 +34,8 @@ func (v *Vault) Seal(secret, about string) string {
 	return vaultMark + base64.StdEncoding.EncodeToString(v.aead.Seal(nil, nil, []byte(secret), []byte(about)))
 }
 
-// Open is the secret that was sealed. It fails for another vault's, for one that
-// is about something else, and for what is not sealed.
+// Open decrypts a sealed secret. It returns an error if the secret was sealed by another vault
+// or for another value of about, or is not sealed. An empty one is "".
 func (v *Vault) Open(sealed, about string) (string, error) {
 	if sealed == "" {
 		return "", nil
@@ -55,5 +55,5 @@ func (v *Vault) Open(sealed, about string) (string, error) {
 	return string(plain), nil
 }
 
-// Sealed reports whether a stored secret was sealed, by whatever vault.
+// Sealed reports whether a stored secret is sealed, by any vault.
 func (v *Vault) Sealed(stored string) bool { return strings.HasPrefix(stored, vaultMark) }

@@ -7,7 +7,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/keys"
 )
 
-// What a vault seals, only a vault of its key opens, and for nothing else.
+// A sealed secret opens only with a vault of the same key, and only for the same value of
+// about.
 func TestVault(t *testing.T) {
 	vault := func(fill string) *keys.Vault {
 		t.Helper()

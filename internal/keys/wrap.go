@@ -16,15 +16,15 @@ import (
 	"strings"
 )
 
-// Bounds of what is unwrapped of one file; all of it has maxInput bytes at most,
-// so that examining it takes no longer than examining a second file.
+// Bounds of unwrapping. All layers of one file together have at most maxInput bytes, so that
+// examining them takes no longer than a second file would.
 const (
 	maxWrappings = 3
 	maxLayers    = 32
 )
 
-// layers are data and what is wrapped in it: people send a private key packed, or
-// as some program encoded it. The first is data itself.
+// layers returns data and everything that is wrapped in it. People send private keys
+// compressed, or encoded by some program. The first layer is data itself.
 func layers(data []byte) [][]byte {
 	out := [][]byte{data}
 	from, service := 0, maxInput
@@ -42,7 +42,7 @@ func layers(data []byte) [][]byte {
 	return out
 }
 
-// unwrapped is what data holds one wrapping further in.
+// unwrapped removes one level of wrapping from data.
 func unwrapped(data []byte) (out [][]byte) {
 	if packed := unpacked(data); packed != nil {
 		return packed
@@ -71,8 +71,8 @@ func unwrapped(data []byte) (out [][]byte) {
 	return out
 }
 
-// unpacked is what an archive or a compressed file has, as far as it can be read;
-// nil if it is none.
+// unpacked returns the contents of an archive or a compressed file, as far as they can be read,
+// or nil if data is neither.
 func unpacked(data []byte) [][]byte {
 	begins := func(magic string) bool { return bytes.HasPrefix(data, []byte(magic)) }
 	switch {
@@ -101,22 +101,22 @@ func zipped(data []byte) (out [][]byte) {
 		if len(out) == maxLayers {
 			break
 		}
-		if r, err := f.Open(); err == nil { // one that is locked is not known
+		if r, err := f.Open(); err == nil { // an encrypted file cannot be read
 			out = append(out, start(r))
 		}
 	}
 	return out
 }
 
-// start is as much of what is packed as a key file may have.
+// start reads at most maxInput bytes.
 func start(r io.Reader) []byte {
-	b, _ := io.ReadAll(io.LimitReader(r, maxInput)) // what was before the damage counts
+	b, _ := io.ReadAll(io.LimitReader(r, maxInput)) // keep what was read before an error
 	return b
 }
 
-// base64Runs are the places of a text where lines of base64 follow one another.
+// base64Runs returns the runs of consecutive base64 lines in a text.
 func base64Runs(text string) (out []string) {
-	const whole = 32 // letters of a run's first line, at least: words have fewer
+	const whole = 32 // smallest length of a run's first line; words are shorter
 	var run []string
 	for _, line := range append(strings.Split(text, "\n"), "") {
 		line = strings.TrimSpace(line)
@@ -129,21 +129,23 @@ func base64Runs(text string) (out []string) {
 	return out
 }
 
-// decoded is base64 over lines, up to where it is damaged.
+// decoded decodes base64 that may have line breaks, up to the first damage.
 func decoded(text string) []byte {
 	text = strings.Join(strings.Fields(text), "")
-	b, _ := base64.StdEncoding.DecodeString(text) // what was before the damage says what it is
+	b, _ := base64.StdEncoding.DecodeString(text) // the part before the damage is enough to recognize it
 	return b
 }
 
-// wrappedMarks begin private key files, in base64: they may stand in a letter.
+// wrappedMarks are the first characters of private key files in base64. Unlike base64Runs, they
+// are found in the middle of other text.
 var wrappedMarks = inBase64("-----BEGIN OPENSSH PRIVATE KEY", "-----BEGIN RSA PRIVATE KEY", "-----BEGIN EC PRIVATE KEY",
 	"-----BEGIN DSA PRIVATE KEY", "-----BEGIN PRIVATE KEY", "-----BEGIN ENCRYPTED PRIVATE KEY",
 	"-----BEGIN PGP PRIVATE KEY",
 	"---- BEGIN SSH2 ENCRYPTED PRIVATE KEY",
 	"PuTTY-User-Key-File-", "AGE-SECRET-KEY-1", "SSH PRIVATE KEY FILE FORMAT")
 
-// hasWrapped reports whether one of them is anywhere in data, which may be long.
+// hasWrapped reports whether data contains one of wrappedMarks. It does not decode anything, so
+// data may be long.
 func hasWrapped(data []byte) bool {
 	for _, mark := range wrappedMarks {
 		if bytes.Contains(data, []byte(mark)) {
@@ -153,10 +155,12 @@ func hasWrapped(data []byte) bool {
 	return false
 }
 
-// encodedFiles finds them in a text, up to where the base64 ends.
+// encodedFiles matches base64 that begins with one of wrappedMarks, up to the end of the
+// base64.
 var encodedFiles = regexp.MustCompile(`(?:` + strings.Join(wrappedMarks, "|") + `)[A-Za-z0-9+/=\s]*`)
 
-// inBase64 is what base64 of a text that begins with each of these begins with.
+// inBase64 returns, for each text, the base64 with which any data that begins with the text
+// begins.
 func inBase64(texts ...string) (out []string) {
 	for _, t := range texts {
 		out = append(out, base64.StdEncoding.EncodeToString([]byte(t[:len(t)/3*3])))
@@ -164,22 +168,22 @@ func inBase64(texts ...string) (out []string) {
 	return out
 }
 
-// isPGPSecret reports whether bytes begin as an OpenPGP secret key does (RFC 9580
-// §4.2 and §5.5.3): a packet of type 5 and its length, then a version, when it was
-// made, and what it is for. It is strict, since pieces of public keys are asked, too.
+// isPGPSecret reports whether bytes begin like an OpenPGP secret key (RFC 9580 §4.2 and
+// §5.5.3): a packet of type 5 and its length, then a version, a creation time and an algorithm.
+// It is strict, since it is also called with pieces of public keys.
 func isPGPSecret(b []byte) bool {
 	if len(b) < 16 {
 		return false
 	}
 	size, at := 0, 0
 	switch first := b[0]; {
-	case first == 0x94: // the old format, with a length of 1, 2 or 4 bytes
+	case first == 0x94: // old packet format, with a length of 1, 2 or 4 bytes
 		size, at = int(b[1]), 2
 	case first == 0x95:
 		size, at = int(binary.BigEndian.Uint16(b[1:])), 3
 	case first == 0x96:
 		size, at = int(binary.BigEndian.Uint32(b[1:])), 5
-	case first == 0xc5 && b[1] < 192: // the new one
+	case first == 0xc5 && b[1] < 192: // new packet format
 		size, at = int(b[1]), 2
 	case first == 0xc5 && b[1] < 224:
 		size, at = int(b[1]-192)<<8+int(b[2])+192, 3
@@ -194,5 +198,5 @@ func isPGPSecret(b []byte) bool {
 		bytes.IndexByte(pgpAlgorithms, algorithm) >= 0
 }
 
-// pgpAlgorithms are those of public keys (RFC 9580 §9.1).
+// pgpAlgorithms are the public key algorithms (RFC 9580 §9.1).
 var pgpAlgorithms = []byte{1, 2, 3, 16, 17, 18, 19, 22, 25, 26, 27, 28}

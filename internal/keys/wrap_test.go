@@ -21,7 +21,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 )
 
-// wrapped are the ways in which a file reaches us packed or encoded.
+// wrapped returns a file in each compression and encoding in which people send them.
 func wrapped(t testing.TB, file []byte) map[string][]byte {
 	t.Helper()
 	var gz, zl, zipped bytes.Buffer
@@ -54,7 +54,8 @@ func wrapped(t testing.TB, file []byte) map[string][]byte {
 	}
 }
 
-// A private key in a second wrapping was told to be damaged, and stayed in use.
+// Regression test: a private key with two wrappings was reported as damaged, and so stayed in
+// use.
 func areRefusedInAWrapping(t *testing.T, files map[string]privateFile) {
 	for name, file := range files {
 		for how, data := range wrapped(t, file.data) {
@@ -81,7 +82,7 @@ func areRefusedInAWrapping(t *testing.T, files map[string]privateFile) {
 	}
 }
 
-// Secret keys of other programs are no SSH keys, and their senders are warned.
+// Secret keys of other programs are not SSH keys, but their senders are warned, too.
 func TestOtherProgramsSecretKeys(t *testing.T) {
 	testkit.Needs(t, "gpg")
 	files := map[string][]byte{
@@ -126,7 +127,7 @@ func TestOtherProgramsSecretKeys(t *testing.T) {
 	}
 }
 
-// A public key in a wrapping is no private one, and no more than that is said.
+// A wrapped public key is not reported as a private key.
 func TestAWrappedPublicKeyIsNoPrivateOne(t *testing.T) {
 	_, ed := pair(t)
 	rsa := line(t, known(t, "rsa", "victim").Public())
@@ -143,8 +144,8 @@ func TestAWrappedPublicKeyIsNoPrivateOne(t *testing.T) {
 	}
 }
 
-// Any piece of a public key may stand alone in what was sent; none is taken for a
-// private key. One in 4,000 was, when only two bytes of OpenPGP's were looked at.
+// No piece of a public key may be taken for a private key. One in 4,000 was, when only two
+// bytes of OpenPGP keys were checked.
 func TestPiecesOfPublicKeysAreNoPrivateOnes(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2)) // the same each time
 	for range 20_000 {
@@ -159,7 +160,8 @@ func TestPiecesOfPublicKeysAreNoPrivateOnes(t *testing.T) {
 	}
 }
 
-// What is packed to be large, or very often, is read to a bound, and nothing is in it.
+// Archives that unpack to very much data, or are nested very deep, are read up to a bound, and
+// nothing is found.
 func TestPackedBombs(t *testing.T) {
 	files := wrapped(t, make([]byte, 8<<20))
 	var b bytes.Buffer
