@@ -16,21 +16,22 @@ import (
 
 const (
 	afterEvery = time.Second
-	afterFor   = time.Second // what one look does at most of each thing
-	afterTurn  = 5           // drops of a user, before the next user has its turn
+	afterFor   = time.Second // time limit of one round for each kind of work
+	afterTurn  = 5           // drops of one user before the next user's turn
 	afterPage  = 100
-	// moveLatest is how long a move waits for the uploader's sessions to end:
-	// clients look at a file once more after CLOSE.
+	// moveLatest is how long a move waits for the uploader's sessions to end. Clients look at a
+	// file once more after CLOSE.
 	moveLatest = 5 * time.Minute
-	// giveUp is when what cannot be done in a mailbox is left undone.
+	// giveUp is how long after the ack or refusal failing work in a mailbox is abandoned.
 	giveUp = 24 * time.Hour
-	// What fails rests, longer each time; so does a user with whom this many
-	// things failed in a row.
+	// A drop that fails is retried after a growing pause. So is a user with whom this many drops
+	// failed in a row.
 	firstRest, lastRest = time.Second, 30 * time.Minute
 	failuresInARow      = 10
 )
 
-// Keep does in uploaders' mailboxes what settled drops ask for, until ctx ends.
+// Keep runs After once a second until ctx ends. At the start it also warns of drops that wait
+// for a scanner although none is configured.
 func (r *Service) Keep(ctx context.Context) {
 	warned := false
 	do := func(ctx context.Context) error {
@@ -45,16 +46,16 @@ func (r *Service) Keep(ctx context.Context) {
 		Failure: "mailboxes could not be brought up to date after an ack or a refusal"}.Run(ctx)
 }
 
-// After does what is due now. Moves wait for sessions to end; refusals do not
-// wait behind them.
+// After does the work that is due now: it hands on drops with doubtful names whose time for a
+// rename is over, writes refusal notes and moves files. Moves may wait for sessions to end, so
+// they have their own queue behind the refusals.
 func (r *Service) After(ctx context.Context) error {
 	r.rests.forget(r.now())
 	return errors.Join(r.ripen(ctx), r.after(ctx, pendingTell), r.after(ctx, pendingMove))
 }
 
-// after does one thing in the mailboxes of all users, a few drops of each in
-// turn: neither one who has much to do nor one with whom nothing works keeps the
-// others waiting.
+// after does one kind of work in the mailboxes of all users, a few drops of each user in turn.
+// So neither a user with much work nor one whose work fails delays the others.
 func (r *Service) after(ctx context.Context, what string) error {
 	users, err := r.o.Store.Read(ctx).PendingUsers(what)
 	if err != nil {
@@ -81,16 +82,17 @@ func (r *Service) after(ctx context.Context, what string) error {
 	return nil
 }
 
-// errand is one thing to do in one mailbox.
+// errand is one kind of work in one user's mailbox.
 type errand struct {
 	what, user string
 	page       []model.Drop
-	last       model.Drop // the page before ended here
-	end        bool       // there is no other page
-	failed     int        // in a row
+	last       model.Drop // last drop of the previous page
+	end        bool       // there are no more pages
+	failed     int        // failures in a row
 }
 
-// turn does the next few drops of an errand; more says that there are others.
+// turn does the next few drops of an errand; more reports whether to call it again in this
+// round.
 func (r *Service) turn(ctx context.Context, e *errand) (more bool, err error) {
 	now := r.now()
 	if r.rests.resting(e.what+e.user, now) {
@@ -127,7 +129,7 @@ func (r *Service) turn(ctx context.Context, e *errand) (more bool, err error) {
 	return true, nil
 }
 
-// nextPage reads what is next to be done. Moves of a user who is there wait.
+// nextPage reads the next drops with work to do. Moves for a user with open sessions wait.
 func (r *Service) nextPage(ctx context.Context, e *errand, now time.Time) (err error) {
 	if e.end {
 		return nil
@@ -146,8 +148,8 @@ func (r *Service) nextPage(ctx context.Context, e *errand, now time.Time) (err e
 	return nil
 }
 
-// finishOne does one thing for a drop and notes that it is done. What could not be
-// done for too long is left.
+// finishOne does the work for one drop and records that it is done. Work that has failed for
+// longer than giveUp is recorded as done, too.
 func (r *Service) finishOne(ctx context.Context, what string, d model.Drop, now time.Time) (ok bool, err error) {
 	if err := r.follow(ctx, what, d); err != nil {
 		if d.SettledAt == nil || now.Sub(*d.SettledAt) <= giveUp {
@@ -162,7 +164,7 @@ func (r *Service) finishOne(ctx context.Context, what string, d model.Drop, now 
 	return err == nil, err
 }
 
-// follow does one thing for a drop.
+// follow does one kind of work for a drop.
 func (r *Service) follow(ctx context.Context, what string, d model.Drop) (err error) {
 	switch what {
 	case pendingTell:
@@ -172,13 +174,13 @@ func (r *Service) follow(ctx context.Context, what string, d model.Drop) (err er
 	case pendingMove:
 		err = r.o.Mailbox.Move(d, beside(d, "processed"))
 	}
-	if fault.Is(err, fault.NotFound) { // the mailbox changed: nothing is left to do there
+	if fault.Is(err, fault.NotFound) { // the file or the folder is gone, so nothing is left to do
 		return nil
 	}
 	return err
 }
 
-// beside is a folder in the top directory of where a drop came: /upload/refused.
+// beside returns a folder in the top directory of a drop's path, such as /upload/refused.
 func beside(d model.Drop, folder string) string {
 	top, _, nested := strings.Cut(strings.TrimPrefix(pathOf(d), "/"), "/")
 	if !nested {

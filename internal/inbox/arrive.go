@@ -15,7 +15,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// Arrived records drops, all of one user, in the transaction that makes their names final.
+// Arrived records drops, all of one user, in the transaction that gives their files final
+// names.
 func (r *Service) Arrived(tx *store.Tx, list []exchange.Arrival) error {
 	drops := make([]store.NewDrop, len(list))
 	for i, a := range list {
@@ -35,7 +36,7 @@ func (r *Service) Arrived(tx *store.Tx, list []exchange.Arrival) error {
 	events := make([]model.Event, 0, len(list))
 	for i, d := range drops {
 		if !d.ReadyAt.IsZero() {
-			continue // told when it is handed on
+			continue // its event is emitted when it is handed on
 		}
 		e, err := r.received(tx, list[i].Login.User, d, list[i].At)
 		if err != nil {
@@ -46,7 +47,8 @@ func (r *Service) Arrived(tx *store.Tx, list []exchange.Arrival) error {
 	return tx.Emit(events...)
 }
 
-// wait is how long an arrival waits for another name.
+// wait returns how long an arrival with a doubtful name waits for another name; 0: the name is
+// final.
 func (r *Service) wait(a exchange.Arrival) time.Duration {
 	if r.o.Names == nil {
 		return 0
@@ -54,8 +56,8 @@ func (r *Service) wait(a exchange.Arrival) time.Duration {
 	return r.o.Names(a.Login.User.ID, a.Path).Wait(path.Base(a.Path))
 }
 
-// findDuplicates finds out what the same user sent before. The drops are not recorded yet, or were
-// under another name.
+// findDuplicates sets for each drop which earlier file of the same user has its content or its
+// name. The drops themselves must not be recorded yet under these names.
 func findDuplicates(tx *store.Tx, drops []store.NewDrop) error {
 	if len(drops) == 0 {
 		return nil
@@ -69,7 +71,7 @@ func findDuplicates(tx *store.Tx, drops []store.NewDrop) error {
 		name := path.Base(d.Path)
 		content, byName := contents[string(d.SHA256)], names[name]
 		d.Duplicate, d.DuplicateOf = duplicate(content, byName)
-		contents[string(d.SHA256)], names[name] = d.VersionID, d.VersionID // of those that follow
+		contents[string(d.SHA256)], names[name] = d.VersionID, d.VersionID // for the drops that follow
 	}
 	return nil
 }
@@ -86,7 +88,8 @@ func duplicate(content, name string) (kind, of string) {
 	return "", ""
 }
 
-// received is the event of a drop that is handed on. A duplicate's uploader is told, too.
+// received returns the event for a drop that is handed on. If it is a duplicate, it also adds a
+// digest line for the uploader.
 func (r *Service) received(tx *store.Tx, u model.User, d store.NewDrop, at time.Time) (model.Event, error) {
 	name := path.Base(d.Path)
 	data := model.FileReceived{Drop: d.VersionID, Path: valid.Printable(d.Path), Name: valid.Printable(name), Size: d.Size,
@@ -108,7 +111,7 @@ var duplicateWords = map[string]string{
 	model.DuplicateBoth:    "The same file had come before.",
 }
 
-// digest remembers a line for the uploader's technical contacts.
+// digest adds a line to the digest for the uploader's technical contacts.
 func (r *Service) digest(tx *store.Tx, userID string, at time.Time, name, reason, advice string) error {
 	detail, err := json.Marshal(map[string]string{"Name": valid.Printable(name), "Reason": reason, "Advice": advice})
 	if err != nil {
@@ -118,10 +121,10 @@ func (r *Service) digest(tx *store.Tx, userID string, at time.Time, name, reason
 		Detail: string(detail)})
 }
 
-// Renamed gives a drop that nobody has claimed the name that its file has now; programs
-// write under names of their own and rename, and no list holds all of those. Of one that
-// somebody has claimed, the name is remembered. A version that is no drop becomes one if
-// this is its first final name.
+// Renamed records another name of a version. A drop that nobody has claimed gets the new name,
+// since programs upload under temporary names of their own and then rename, and no list has all
+// of those names. For a claimed drop the name is only remembered. A version that is not a drop
+// becomes one if this is its first final name.
 func (r *Service) Renamed(tx *store.Tx, first bool, a exchange.Arrival) error {
 	d, err := tx.LockDrop(a.VersionID)
 	if fault.Is(err, fault.NotFound) {
@@ -129,7 +132,7 @@ func (r *Service) Renamed(tx *store.Tx, first bool, a exchange.Arrival) error {
 			return nil
 		}
 		if _, err := tx.DeliveryOf(a.VersionID); !fault.Is(err, fault.NotFound) {
-			return err // it is a file of ours, which its user has moved to and fro
+			return err // it is a delivered file that its user has moved
 		}
 		return r.Arrived(tx, []exchange.Arrival{a})
 	} else if err != nil {
@@ -155,7 +158,7 @@ func (r *Service) Renamed(tx *store.Tx, first bool, a exchange.Arrival) error {
 	switch {
 	case !now.ReadyAt.IsZero():
 		return nil
-	case d.ReadyAt != nil: // nobody has heard of it yet
+	case d.ReadyAt != nil: // its event was not emitted yet
 		e, err := r.received(tx, model.User{Account: d.Account, Name: d.User, Vendor: d.Vendor}, now, a.At)
 		if err != nil {
 			return err
@@ -168,8 +171,8 @@ func (r *Service) Renamed(tx *store.Tx, first bool, a exchange.Arrival) error {
 			Was: valid.Printable(was)}})
 }
 
-// newName is a drop with another path: what it is a duplicate of by that name, and whether
-// it still waits for a better one.
+// newName returns the row of a drop under another path: whether it is a duplicate by that name,
+// and whether it still waits for a final name.
 func (r *Service) newName(tx *store.Tx, d model.Drop, a exchange.Arrival) (store.NewDrop, error) {
 	now, err := rowOf(d)
 	if err != nil {
@@ -187,7 +190,7 @@ func (r *Service) newName(tx *store.Tx, d model.Drop, a exchange.Arrival) (store
 	return now, err
 }
 
-// rowOf is a drop as it was recorded; it waits for no other name.
+// rowOf returns a drop as a new row that waits for no other name.
 func rowOf(d model.Drop) (store.NewDrop, error) {
 	sum, err := hex.DecodeString(d.SHA256)
 	if err != nil {
@@ -197,7 +200,7 @@ func rowOf(d model.Drop) (store.NewDrop, error) {
 		Fingerprint: d.Fingerprint, Address: d.Address, Duplicate: d.Duplicate, DuplicateOf: d.DuplicateOf}, nil
 }
 
-// unclaimed reports whether a drop in a state is still as it came.
+// unclaimed reports whether a drop in this state was never claimed, or was released.
 func unclaimed(state model.DropState) bool {
 	return state == model.DropNew || state == model.DropUnscanned
 }
@@ -205,7 +208,7 @@ func unclaimed(state model.DropState) bool {
 // ripenAtOnce is how many drops one transaction hands on.
 const ripenAtOnce = 100
 
-// ripen hands on the drops whose doubtful names nobody has changed in time.
+// ripen hands on the drops with doubtful names whose time for a rename is over.
 func (r *Service) ripen(ctx context.Context) error {
 	for {
 		now := r.now()
@@ -222,7 +225,7 @@ func (r *Service) ripen(ctx context.Context) error {
 
 func (r *Service) ripenSome(tx *store.Tx, ids []string, now time.Time) error {
 	var ripe []model.Drop
-	for _, id := range slices.Sorted(slices.Values(ids)) { // every row is held before anything that comes after drops
+	for _, id := range slices.Sorted(slices.Values(ids)) { // lock order: all drops come first
 		d, err := tx.LockDrop(id)
 		if err != nil {
 			return err
@@ -237,7 +240,7 @@ func (r *Service) ripenSome(tx *store.Tx, ids []string, now time.Time) error {
 			return err
 		}
 		if !unclaimed(d.State) {
-			continue // replaced, or accepted by its id
+			continue // superseded, or accepted by its id
 		}
 		row, err := rowOf(d)
 		if err != nil {
@@ -252,9 +255,9 @@ func (r *Service) ripenSome(tx *store.Tx, ids []string, now time.Time) error {
 	return tx.Emit(events...)
 }
 
-// Gone is told, in the transaction, that a name no longer shows a version. A
-// replaced drop that nobody claimed is superseded; one whose name was removed
-// stays, withdrawn. held says that the version is still needed.
+// Gone records, in the transaction, that a name no longer shows a version. A replaced drop that
+// nobody claimed is superseded. A drop whose name was removed stays, marked as withdrawn. held
+// reports whether the version is still needed.
 func (r *Service) Gone(tx *store.Tx, versionID string, replaced bool) (held bool, err error) {
 	state, err := tx.LockDropState(versionID)
 	if err != nil || state == "" {

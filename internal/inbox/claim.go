@@ -12,12 +12,12 @@ import (
 )
 
 const (
-	maxClaim = 500            // drops at once
+	maxClaim = 500            // drops per call
 	minLease = time.Second    // of a claim
-	maxLease = 24 * time.Hour // longer work renews
+	maxLease = 24 * time.Hour // for longer work the claim is renewed
 )
 
-// check fills in what a claim leaves open, and returns how long it lasts.
+// check validates a claim, sets its defaults, and returns how long it lasts.
 func (r *Service) check(c *model.NewClaim) (time.Duration, error) {
 	if err := valid.CheckID("consumer", c.Consumer); err != nil {
 		return 0, err
@@ -31,7 +31,7 @@ func (r *Service) check(c *model.NewClaim) (time.Duration, error) {
 	return r.lease(c.Lease)
 }
 
-// lease reads how long a claim lasts; "" is the policy's time.
+// lease parses the duration of a claim; "" is the configured default.
 func (r *Service) lease(text string) (time.Duration, error) {
 	d := r.o.Lease
 	if text != "" {
@@ -47,8 +47,8 @@ func (r *Service) lease(text string) (time.Duration, error) {
 	return d, nil
 }
 
-// Claim gives the oldest drops to a consumer, each to one at a time. A claim
-// that runs out gives its drop back.
+// Claim gives the oldest claimable drops to a consumer. A drop has one claim at a time. When a
+// claim expires, its drop can be claimed again.
 func (r *Service) Claim(ctx context.Context, actor string, c model.NewClaim) ([]model.Drop, error) {
 	lease, err := r.check(&c)
 	if err != nil {
@@ -83,9 +83,9 @@ func (r *Service) Claim(ctx context.Context, actor string, c model.NewClaim) ([]
 	})
 }
 
-// claimable are the drops that a consumer may claim now. The scanner of today
-// scans whatever waits for one; any other consumer, only what came while it was
-// the scanner.
+// claimable returns the drops that a consumer may claim now. The configured scanner gets every
+// drop that waits for a scanner. Another consumer gets those only if it was the configured
+// scanner when they arrived; else it gets scanned ones.
 func (r *Service) claimable(tx *store.Tx, c model.NewClaim, now time.Time) ([]model.Drop, error) {
 	f := model.DropFilter{User: c.User, Account: c.Account, Paging: model.Paging{Limit: c.Limit}}
 	if r.o.Scanner != "" && c.Consumer == r.o.Scanner {
@@ -103,8 +103,8 @@ func (r *Service) audit(tx *store.Tx, actor, action string, d model.Drop, detail
 		User: d.UserID, Detail: detail})
 }
 
-// mine finds a drop and checks that the claim is on it; without a claim, that
-// nobody has one.
+// mine locks a drop and checks that claim is its current claim. If claim is "", it checks that
+// no unexpired claim exists.
 func (r *Service) mine(tx *store.Tx, id, claim string) (model.Drop, error) {
 	const op = "inbox.mine"
 	d, err := tx.LockDrop(id)
@@ -121,7 +121,7 @@ func (r *Service) mine(tx *store.Tx, id, claim string) (model.Drop, error) {
 	case model.DropClaimed:
 		if claim == "" && d.ClaimUntil != nil && !r.now().Before(*d.ClaimUntil) && d.Cleared {
 			d.Consumer = ""
-			return d, nil // the claim ran out, and nobody else has one
+			return d, nil // the claim has expired, and the drop was not claimed again
 		}
 		if claim == "" {
 			return d, fault.E(op, fault.Conflict, "The file is claimed by %s until %s.", d.Consumer,
@@ -143,7 +143,7 @@ func (r *Service) mine(tx *store.Tx, id, claim string) (model.Drop, error) {
 	return d, nil
 }
 
-// Renew makes a claim last longer from now on.
+// Renew extends a claim, counted from now.
 func (r *Service) Renew(ctx context.Context, actor, id, claim, lease string) (d model.Drop, err error) {
 	lasts, err := r.lease(lease)
 	if err != nil {
@@ -167,7 +167,7 @@ func (r *Service) Renew(ctx context.Context, actor, id, claim, lease string) (d 
 	})
 }
 
-// Release gives a claim back before its time.
+// Release gives up a claim before it expires.
 func (r *Service) Release(ctx context.Context, actor, id, claim string) (model.Drop, error) {
 	return store.Change(ctx, r.o.Store, func(tx *store.Tx) (model.Drop, error) {
 		d, err := r.mine(tx, id, claim)
@@ -189,8 +189,8 @@ func (r *Service) Release(ctx context.Context, actor, id, claim string) (model.D
 	})
 }
 
-// ClaimOne gives a certain drop to a consumer, or makes its claim on it last
-// longer; the guard is that of the login that asks.
+// ClaimOne claims one drop for a consumer, or renews the consumer's claim on it. g is the guard
+// of the requesting login.
 func (r *Service) ClaimOne(ctx context.Context, g *store.Guard, actor, consumer, id string) (d model.Drop, err error) {
 	const op = "inbox.ClaimOne"
 	lasts, err := r.check(&model.NewClaim{Consumer: consumer})
@@ -236,8 +236,8 @@ func (r *Service) ClaimOne(ctx context.Context, g *store.Guard, actor, consumer,
 	})
 }
 
-// AckOwn accepts a drop that a consumer has claimed, whichever of its sessions
-// did; the guard is that of the login that asks.
+// AckOwn accepts a drop that the consumer has claimed in any session. g is the guard of the
+// requesting login. It is Denied without a claim of this consumer.
 func (r *Service) AckOwn(ctx context.Context, g *store.Guard, actor, consumer, id string) error {
 	d, err := r.o.Store.Read(ctx).Drop(id)
 	if err != nil {
@@ -250,9 +250,9 @@ func (r *Service) AckOwn(ctx context.Context, g *store.Guard, actor, consumer, i
 	return err
 }
 
-// Waiting lists the drops of a user that a consumer may see, the oldest first, one page of
-// them: those that nobody has claimed, and its own. name, unless it is "", is the last part
-// of their path.
+// Waiting lists one page of the drops of a user that a consumer may see, oldest first:
+// unclaimed ones, its own, and those whose claim has expired. If name is not "", it must be the
+// last part of their path.
 func (r *Service) Waiting(ctx context.Context, userID, consumer, name string, p model.Paging) ([]model.Drop, error) {
 	return r.o.Store.Read(ctx).WaitingDrops(userID, consumer, name, r.now(), p)
 }

@@ -71,7 +71,7 @@ var claimStories = stories{
 		if len(list) != 1 || list[0].ID != b {
 			t.Fatalf("beta's are %+v", list)
 		}
-		list, err = w.service.Claim(ctx, "test", model.NewClaim{Consumer: "one", Account: "acme"}) // one, unless said
+		list, err = w.service.Claim(ctx, "test", model.NewClaim{Consumer: "one", Account: "acme"}) // the default limit is one
 		testkit.Must(t, err)
 		if len(list) != 1 || list[0].ID != a || list[0].Claim == "" {
 			t.Fatalf("acme's first is %+v", list)
@@ -250,7 +250,7 @@ var scannerStories = stories{
 		hidden()
 		d := w.claimOne("clam")
 		hidden()
-		w.Pass(2 * lease) // the scanner died
+		w.Pass(2 * lease) // the scanner's claim expires
 		hidden()
 		d2 := w.claimOne("clam")
 		_, err := w.service.Release(ctx, "test", id, d2.Claim)
@@ -258,7 +258,7 @@ var scannerStories = stories{
 		w.wantState(id, model.DropUnscanned)
 		hidden()
 		d2 = w.claimOne("clam")
-		_, err = w.service.Ack(ctx, "test", id, d.Claim) // of the claim that ran out
+		_, err = w.service.Ack(ctx, "test", id, d.Claim) // the expired claim
 		testkit.WantKind(t, err, fault.Conflict)
 		text, err := w.fetch(id, d2.Claim)
 		if err != nil || text != "text" {
@@ -278,7 +278,7 @@ var scannerStories = stories{
 		}
 		_, err = w.service.Release(ctx, "test", id, mine.Claim)
 		testkit.Must(t, err)
-		w.wantState(id, model.DropNew) // scanned once is enough
+		w.wantState(id, model.DropNew) // it need not be scanned again
 	},
 	"what the scanner refuses is never handed on": func(t *testing.T, w *world) {
 		w.scanner = "clam"
@@ -308,10 +308,10 @@ var scannerStories = stories{
 		if list := w.claim("billing", 5); len(list) != 0 {
 			t.Fatalf("somebody else got what nobody scanned: %+v", list)
 		}
-		if list := w.claim("clam", 5); len(list) != 1 { // the other is claimed
+		if list := w.claim("clam", 5); len(list) != 1 { // the other one is claimed
 			t.Fatalf("the scanner that they wait for gets %d", len(list))
 		}
-		other := w.arrive("acme", "/upload/c.csv", "c") // it came when there was none
+		other := w.arrive("acme", "/upload/c.csv", "c") // it arrived when no scanner was configured
 		if d := w.claimOne("billing"); d.ID != other {
 			t.Fatalf("claimed: %+v", d)
 		}

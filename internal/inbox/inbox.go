@@ -1,13 +1,11 @@
-// Package inbox is the operator's side of uploads: each committed one with a
-// final name is a drop (arrive.go). A drop is a version, so its bytes never
-// change; it has the name that its file has, until somebody claims it; and
-// removing that name only marks it withdrawn.
+// Package inbox is the operator's side of uploads. Each committed upload with a final name is a
+// drop (arrive.go). A drop is a version, so its content never changes. Until it is claimed, it
+// follows renames of its file. Removing the file only marks the drop as withdrawn.
 //
-// A consumer claims drops (claim.go), which nobody else then gets until the
-// claim runs out; fetches them; and acks or rejects each (settle.go). A scanner
-// may be named: then nothing is handed on that it has not acked. What follows
-// in the uploader's mailbox, a move or a note of refusal, is done a little
-// later (after.go).
+// A consumer claims drops (claim.go), so that no other consumer gets them until the claim
+// expires. It fetches them, and acks or rejects each (settle.go). If a scanner is configured, a
+// drop is handed on only after the scanner's ack. The resulting work in the uploader's mailbox,
+// a move or a refusal note, is done shortly afterwards (after.go).
 package inbox
 
 import (
@@ -24,23 +22,24 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// After an ack, a drop stays where it is or moves to the folder processed.
+// What happens to the file after an ack: it stays, or it moves to the folder processed.
 const (
 	AfterKeep = "keep"
 	AfterMove = "move"
 )
 
-// Mailbox is what the inbox does in uploaders' mailboxes.
+// Mailbox changes the mailboxes of uploaders.
 type Mailbox interface {
-	// Move moves a drop's file, if its name still shows it, into a folder.
+	// Move moves a drop's file into a folder. It returns NotFound if the name shows another
+	// version or is gone.
 	Move(d model.Drop, folder string) error
-	// Write stores a small file of text.
+	// Write stores a small text file.
 	Write(d model.Drop, path, text string) error
-	// Busy reports whether a user has sessions here.
+	// Busy reports whether a user has sessions on this node.
 	Busy(userID string) bool
 }
 
-// Options are what the service is made of.
+// Options configure the service.
 type Options struct {
 	Store   *store.Store
 	Blobs   blob.Store
@@ -48,32 +47,32 @@ type Options struct {
 	IDs     *exchange.IDs
 	Log     *slog.Logger
 	Key     *proof.Key    // signs receipts
-	Mailbox Mailbox       // joined after the tree is there
-	Lease   time.Duration // of a claim that asks for none
-	Scanner string        // consumer that sees every drop first; "" for none
-	After   string        // what follows an ack
-	// Names are the rules for the names of a user's files; nil: every name is final.
+	Mailbox Mailbox       // nil until Join is called
+	Lease   time.Duration // default duration of a claim
+	Scanner string        // consumer that gets every drop first; "": none
+	After   string        // AfterKeep or AfterMove
+	// Names returns the rules for the names of a user's files. nil: every name is final.
 	Names func(userID, path string) exchange.NameRules
-	// KeptUntil says when retention may remove a version at the earliest; the
-	// zero time when nobody can say.
+	// KeptUntil returns when retention may remove a version at the earliest, or the zero time if
+	// that is unknown.
 	KeptUntil func(ctx context.Context, versionID string) time.Time
 }
 
-// Service is the inbox.
+// Service implements the inbox.
 type Service struct {
 	o     Options
 	rests rests
 }
 
-// New opens the service.
+// New returns the service.
 func New(o Options) *Service { return &Service{o: o, rests: rests{}} }
 
-// Join gives the inbox the mailboxes.
+// Join sets the mailboxes. It must be called before Keep.
 func (r *Service) Join(m Mailbox) { r.o.Mailbox = m }
 
 func (r *Service) now() time.Time { return r.o.Clock().UTC().Truncate(time.Microsecond) }
 
-// List lists drops. Whose claim it is stays with whoever claimed.
+// List lists drops. Their claims are left out, since only the claimant may know them.
 func (r *Service) List(ctx context.Context, f model.DropFilter) ([]model.Drop, error) {
 	list, err := r.o.Store.Read(ctx).Drops(f)
 	for i := range list {
@@ -82,7 +81,7 @@ func (r *Service) List(ctx context.Context, f model.DropFilter) ([]model.Drop, e
 	return list, err
 }
 
-// Show finds one drop.
+// Show finds one drop. Its claim is left out.
 func (r *Service) Show(ctx context.Context, id string) (model.Drop, error) {
 	d, err := r.o.Store.Read(ctx).Drop(id)
 	d.Claim = ""
@@ -97,8 +96,8 @@ func noDrop(err error, id string) error {
 	return err
 }
 
-// Open opens a drop's bytes. Before the scanner accepted it, only the scanner's
-// claim opens it.
+// Open returns a drop and a reader of its content. Until a scanner has accepted the drop, only
+// the scanner's claim gives access.
 func (r *Service) Open(ctx context.Context, id, claim string) (model.Drop, blob.Reader, error) {
 	const op = "inbox.Open"
 	q := r.o.Store.Read(ctx)

@@ -17,12 +17,12 @@ import (
 
 const mailboxActor = "system:inbox"
 
-// Mailboxes does in uploaders' mailboxes, as sessions of the server's own, what an ack or a refusal asks for.
+// Mailboxes implements Mailbox with sessions of the server's own.
 type Mailboxes struct {
 	Store *store.Store
 	Tree  *tree.Tree
 	Log   *slog.Logger
-	Live  func(userID string) bool // reports whether a user has sessions here
+	Live  func(userID string) bool // reports whether a user has sessions on this node
 }
 
 // session opens the mailbox of a drop's uploader.
@@ -34,7 +34,7 @@ func (m Mailboxes) session(d model.Drop) (*tree.Session, error) {
 	return m.Tree.Begin(exchange.Login{User: u, Operator: mailboxActor}, nil), nil
 }
 
-// Move moves a drop's file, whatever its name is by now, into a folder.
+// Move moves a drop's file into a folder, under its current name.
 func (m Mailboxes) Move(d model.Drop, folder string) error {
 	s, err := m.session(d)
 	if err != nil {
@@ -44,7 +44,7 @@ func (m Mailboxes) Move(d model.Drop, folder string) error {
 	q := m.Store.Read(context.Background())
 	f, err := q.FileOfVersion(d.ID)
 	if err != nil {
-		return err // NotFound: the name shows something else by now, or is gone
+		return err // NotFound: the name shows another version or is gone
 	}
 	dir, _, err := q.DirPath(f.DirID)
 	if err != nil {
@@ -61,7 +61,7 @@ func (m Mailboxes) Move(d model.Drop, folder string) error {
 	return err
 }
 
-// Write stores a small file of text.
+// Write stores a small text file. It does not overwrite a file of the partner.
 func (m Mailboxes) Write(d model.Drop, file, text string) error {
 	s, err := m.session(d)
 	if err != nil {
@@ -75,16 +75,17 @@ func (m Mailboxes) Write(d model.Drop, file, text string) error {
 	file = path.Join(folder, path.Base(file))
 	if versions, err := s.Versions(file, model.Paging{Limit: 1}); err == nil && len(versions) > 0 &&
 		versions[0].Actor != mailboxActor {
-		file = path.Join(path.Dir(file), d.ID+".txt") // the name is a file of the partner's own
+		file = path.Join(path.Dir(file), d.ID+".txt") // the partner has a file of that name
 	}
 	return s.Store(file, strings.NewReader(text))
 }
 
-// otherFolders is how many other names are tried for a folder whose name a file has.
+// otherFolders is how many alternative names are tried for a folder whose name is taken by a
+// file.
 const otherFolders = 9
 
-// folder makes a folder of the server's own in a mailbox. If the partner has a file of its
-// name, another one does, and the operator is told.
+// folder creates a folder for the server's use in a mailbox. If the partner has a file of that
+// name, it tries other names and logs a warning.
 func (m Mailboxes) folder(s *tree.Session, d model.Drop, folder string) (string, error) {
 	for n := 1; ; n++ {
 		at := folder
@@ -110,5 +111,5 @@ func (m Mailboxes) folder(s *tree.Session, d model.Drop, folder string) (string,
 	}
 }
 
-// Busy reports whether a user has sessions here.
+// Busy reports whether a user has sessions on this node.
 func (m Mailboxes) Busy(userID string) bool { return m.Live(userID) }

@@ -74,7 +74,7 @@ var nameStories = stories{
 	"a doubtful name that becomes a good one is handed on at once": func(t *testing.T, w *world) {
 		w.arrive("acme", "/upload/a.csv", "other")
 		id := w.arrive("acme", "/upload/tmp.a.csv", "one")
-		w.rename(id, "/upload/tmp.b.csv") // no better
+		w.rename(id, "/upload/tmp.b.csv") // another temporary name
 		if e := w.emitted(model.EventReceived); len(e) != 1 {
 			t.Fatalf("the events are %q", e)
 		}
@@ -106,7 +106,7 @@ var nameStories = stories{
 		var list []exchange.Arrival
 		u, err := w.Store.Read(ctx).User("acme")
 		testkit.Must(t, err)
-		for i := range 60 { // more than one statement takes
+		for i := range 60 { // more than one statement handles
 			list = append(list, w.arrival(u, w.IDs.New(), "/upload/"+strings.Repeat("x", i%30+1), 1, []byte{byte(i)}))
 		}
 		testkit.Must(t, testkit.Write(ctx, w.Store, func(tx *store.Tx) error { return w.service.Arrived(tx, list) }))

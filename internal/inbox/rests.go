@@ -2,8 +2,8 @@ package inbox
 
 import "time"
 
-// rests remembers what failed lately and is not tried again for a while. It
-// belongs to the goroutine of Keep; a restart tries everything anew.
+// rests remembers what failed recently and when it may be tried again. Only the goroutine of
+// Keep uses it. It is lost on a restart.
 type rests map[string]rest
 
 type rest struct {
@@ -13,7 +13,7 @@ type rest struct {
 
 func (r rests) resting(id string, now time.Time) bool { return now.Before(r[id].until) }
 
-// rest lets something rest, twice as long as the last time.
+// rest starts a pause for id, twice as long as its last one, within firstRest and lastRest.
 func (r rests) rest(id string, now time.Time) {
 	pause := min(max(2*r[id].pause, firstRest), lastRest)
 	r[id] = rest{now.Add(pause), pause}
@@ -21,8 +21,8 @@ func (r rests) rest(id string, now time.Time) {
 
 func (r rests) over(id string) { delete(r, id) }
 
-// forget drops what was not tried again for long after its rest: somebody else
-// did it.
+// forget deletes entries that were not tried again long after their pause, because another node
+// did the work.
 func (r rests) forget(now time.Time) {
 	for id, v := range r {
 		if now.Sub(v.until) > lastRest {

@@ -10,12 +10,10 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// A drop that came while a scanner was named waits for one, whatever the
-// configuration says later: a setting that was lost must not hand on what nobody
-// has looked at.
+// A drop that arrived while a scanner was configured waits for one, whatever the configuration
+// says later. Losing the setting must not hand on unscanned files.
 
-// warnUnscanned says at the start that drops wait for a scanner that is not named
-// any more.
+// warnUnscanned logs at the start that drops wait for a scanner although none is configured.
 func (r *Service) warnUnscanned(ctx context.Context) error {
 	waiting, err := r.o.Store.Read(ctx).Unscanned()
 	if err != nil {
@@ -33,8 +31,8 @@ func (r *Service) warnUnscanned(ctx context.Context) error {
 // clearBatch is how many drops one transaction hands on.
 const clearBatch = 500
 
-// Clear hands on every drop that waits for a scanner, unscanned: the operator says
-// why. It returns how many.
+// Clear hands on, unscanned, every drop that waits for a scanner, and returns their number. The
+// operator gives a reason. It is a Conflict while a scanner is configured.
 func (r *Service) Clear(ctx context.Context, actor, reason string) (total int64, err error) {
 	const op = "inbox.Clear"
 	if err := valid.CheckLabel("reason", reason); err != nil {

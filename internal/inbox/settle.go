@@ -13,14 +13,14 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// What is still to do in the uploader's mailbox.
+// Work that is pending in the uploader's mailbox.
 const (
 	pendingMove = "move"
 	pendingTell = "tell"
 )
 
-// Ack accepts a drop: with its claim, or without when nobody has claimed it.
-// The scanner's ack hands it on to the other consumers.
+// Ack accepts a drop. claim must be its current claim, or "" if it is not claimed. A scanner's
+// ack hands the drop on to the other consumers.
 func (r *Service) Ack(ctx context.Context, actor, id, claim string) (d model.Drop, err error) {
 	return r.ack(ctx, nil, actor, id, claim)
 }
@@ -37,7 +37,7 @@ func (r *Service) ack(ctx context.Context, g *store.Guard, actor, id, claim stri
 		}
 		who := d.Consumer
 		d.Claim, d.ClaimUntil = "", nil
-		if !d.Cleared { // it is the scanner
+		if !d.Cleared { // the scanner's ack
 			d.State, d.Consumer = model.DropNew, ""
 			if err := tx.SettleDrop(d, true, "", ""); err != nil {
 				return d, err
@@ -56,8 +56,8 @@ func (r *Service) ack(ctx context.Context, g *store.Guard, actor, id, claim stri
 	})
 }
 
-// Reject refuses a drop with a reason that its uploader reads, and advice on
-// what to do.
+// Reject refuses a drop with a reason and advice for its uploader; advice "" is a default.
+// claim is as for Ack.
 func (r *Service) Reject(ctx context.Context, actor, id, claim, reason, advice string) (d model.Drop, err error) {
 	if err := valid.CheckLabel("reason", reason); err != nil {
 		return d, err
@@ -97,7 +97,7 @@ func (r *Service) Reject(ctx context.Context, actor, id, claim, reason, advice s
 	})
 }
 
-// pathOf is a drop's path, byte for byte.
+// pathOf returns a drop's path with its original bytes.
 func pathOf(d model.Drop) string {
 	if d.Raw != nil {
 		return string(d.Raw)
@@ -105,7 +105,7 @@ func pathOf(d model.Drop) string {
 	return d.Path
 }
 
-// refusal is what the uploader finds beside its files.
+// refusal returns the text of the note that the uploader finds.
 func (r *Service) refusal(ctx context.Context, d model.Drop) string {
 	kept := "it is removed with your other files of that age"
 	if r.o.KeptUntil != nil {
@@ -118,7 +118,7 @@ func (r *Service) refusal(ctx context.Context, d model.Drop) string {
 		valid.Printable(path.Base(pathOf(d))), d.Size, d.ReceivedAt.Format("2006-01-02 15:04"), d.Reason, d.Advice, kept)
 }
 
-// Receipt is a signed record that a drop was received whole.
+// Receipt returns a signed record that a drop was received completely.
 func (r *Service) Receipt(ctx context.Context, id string) (string, error) {
 	d, err := r.Show(ctx, id)
 	if err != nil {

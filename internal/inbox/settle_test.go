@@ -69,7 +69,7 @@ var settleStories = stories{
 			"Reason: line 3 has no number\r\n\r\nWhat to do: correct the file, then upload it again; the same name or a new " +
 			"one will do.\r\n\r\n" +
 			"Your file is kept until 2027-10-31.\r\n")
-		w.follow() // told once
+		w.follow() // the note is written once
 		if len(w.boxes.did) != 1 {
 			t.Fatalf("told %d times", len(w.boxes.did))
 		}
@@ -244,7 +244,7 @@ var afterStories = stories{
 		testkit.Must(t, err)
 		w.boxes.err = errors.New("the disk is on fire")
 		w.follow()
-		w.follow() // it rests
+		w.follow() // it is paused
 		w.Pass(2 * time.Second)
 		w.follow()
 		if len(w.boxes.did) != 2 {
@@ -284,7 +284,7 @@ var afterStories = stories{
 var twinStories = stories{
 	"what had come before is marked": func(t *testing.T, w *world) {
 		first := w.arrive("acme", "/upload/a.csv", "one")
-		w.arrive("beta", "/upload/a.csv", "one") // another user's is no twin
+		w.arrive("beta", "/upload/a.csv", "one") // files of another user are no duplicates
 		for _, c := range []struct{ path, text, duplicate string }{
 			{"/upload/b.csv", "two", ""},
 			{"/upload/a.csv", "three", model.DuplicateName},

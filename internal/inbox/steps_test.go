@@ -10,8 +10,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 )
 
-// TestEveryStepOfAnInbox ends the context of each operation at each of its
-// statements, refuses each, and loses the answer of each COMMIT.
+// TestEveryStepOfAnInbox runs each operation with its context ended at each statement, with
+// each statement refused, and with the answer of each COMMIT lost.
 func TestEveryStepOfAnInbox(t *testing.T) {
 	testkit.OnBothSteps(t, func(t *testing.T, on testkit.Stepped) {
 		w, n := newWorld(t, on.URL).begin(t), 0
@@ -30,7 +30,7 @@ func TestEveryStepOfAnInbox(t *testing.T) {
 			claim = d.Claim
 		}
 		acked := func() {
-			w.Must(w.service.After(ctx)) // of the run before
+			w.Must(w.service.After(ctx)) // finish the previous run
 			claimed()
 			_, err := w.service.Ack(ctx, "test", id, claim)
 			w.Must(err)

@@ -22,7 +22,7 @@ const lease = 10 * time.Minute
 
 var ctx = context.Background()
 
-// world is the inbox over a real database and real files.
+// world is the inbox on a real database and real files.
 type world struct {
 	*testkit.World
 	service *inbox.Service
@@ -33,11 +33,11 @@ type world struct {
 	kept    time.Time
 }
 
-// boxes notes what the inbox asks to be done in mailboxes.
+// boxes records what the inbox does in mailboxes.
 type boxes struct {
 	busy     bool
 	busyUser string // id
-	refuses  string // user whose mailbox takes nothing
+	refuses  string // user whose mailbox refuses changes
 	err      error
 	did      []string
 }
@@ -59,7 +59,7 @@ func (b *boxes) Busy(userID string) bool { return b.busy || userID == b.busyUser
 
 func newWorld(t *testing.T, url string) *world { return &world{World: testkit.NewWorld(t, url)} }
 
-// begin gives a story a world of 31 October 2026 with the users acme and beta.
+// begin starts a story on 31 October 2026 with the users acme and beta.
 func (w *world) begin(t testing.TB) *world {
 	t.Helper()
 	w.Begin(t)
@@ -72,7 +72,7 @@ func (w *world) begin(t testing.TB) *world {
 	return w
 }
 
-// open makes the service with the world's settings.
+// open creates the service with the world's settings.
 func (w *world) open() {
 	w.service = inbox.New(inbox.Options{Store: w.Store, Blobs: w.Blobs, Clock: w.Clock, IDs: w.IDs,
 		Log: slog.New(slog.DiscardHandler), Key: w.Key, Mailbox: w.boxes, Lease: lease, Scanner: w.scanner,
@@ -136,7 +136,7 @@ func (w *world) rename(id, path string) {
 	})
 }
 
-// gone tells that a name no longer shows a version; replaced: by a newer one.
+// gone reports that a name no longer shows a version. replaced: a newer version took its place.
 func (w *world) gone(id string, replaced bool) (held bool) {
 	w.Helper()
 	w.Write(func(tx *store.Tx) (err error) {
@@ -154,7 +154,7 @@ func (w *world) claim(consumer string, n int) []model.Drop {
 	return list
 }
 
-// claimOne claims the one drop that is there.
+// claimOne claims the only drop.
 func (w *world) claimOne(consumer string) model.Drop {
 	w.Helper()
 	list := w.claim(consumer, 10)
@@ -211,7 +211,7 @@ func (w *world) wantDid(want ...string) {
 	}
 }
 
-// emitted are the data of events of a type.
+// emitted returns the data of the events of a type.
 func (w *world) emitted(kind string) (out []string) {
 	w.Helper()
 	for _, e := range w.Events(kind) {
@@ -220,13 +220,13 @@ func (w *world) emitted(kind string) (out []string) {
 	return out
 }
 
-// digests are the lines that wait for the technical contacts.
+// digests returns the digest lines that wait for the technical contacts.
 func (w *world) digests() []string {
 	w.Helper()
 	return w.Texts("SELECT detail FROM digests ORDER BY id")
 }
 
-// waiting is what a consumer sees of a user.
+// waiting returns the drops of a user that a consumer sees.
 func (w *world) waiting(user, consumer string) ([]model.Drop, error) {
 	w.Helper()
 	u, err := w.Store.Read(ctx).User(user)
