@@ -10,12 +10,12 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// maxForecast bounds the files that a forecast lists.
+// maxForecast bounds how many files a forecast lists.
 const maxForecast = 100_000
 
-// Forecast says what a run at a time would name: what goes when, how much, and
-// what was never collected. Files that an announced run names already are in
-// that run. With list, each file is named.
+// Forecast returns what a run at a time would name: counts per account and policy, and how much
+// was never collected. Files that an announced run names are counted there and not here. A zero
+// at is the next run. account "" is all. With list, files are listed by name.
 func (r *Service) Forecast(ctx context.Context, at time.Time, account string, list bool) (model.Forecast, error) {
 	q := r.o.Store.Read(ctx).Patient()
 	if at.IsZero() {
@@ -47,17 +47,17 @@ func (r *Service) Forecast(ctx context.Context, at time.Time, account string, li
 	return f, err
 }
 
-// forecasting counts what would go.
+// forecasting adds up a forecast.
 type forecasting struct {
 	f     *model.Forecast
 	rules *rules
-	names map[string]string // class → as it is shown
-	lines map[[2]string]int // account and class → line
+	names map[string]string // class → displayed name
+	lines map[[2]string]int // account and class → index in f.Lines
 	list  bool
 	paths pathReader
 }
 
-// line is where an account's files of a class are counted.
+// line returns the line for a version's account and class.
 func (c *forecasting) line(k store.Kept) *model.ForecastLine {
 	key := [2]string{k.Account, k.Class}
 	i, known := c.lines[key]

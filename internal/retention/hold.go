@@ -10,14 +10,14 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// Hold keeps files from being removed: an account's, a user's, a feed's, or
-// one file (user:/path), whatever their age, until it is released.
+// Hold protects files from removal, whatever their age, until it is released: the files of an
+// account, a user or a feed, or one file (user:/path).
 func (r *Service) Hold(ctx context.Context, who string, n model.NewHold) (model.Hold, error) {
 	const op = "retention.Hold"
 	if err := valid.CheckLabel("reason", n.Reason); err != nil {
 		return model.Hold{}, err
 	}
-	label := n.Target // of a file: a path, which may be any bytes
+	label := n.Target // for a file it contains a path, which may be any bytes
 	h := model.Hold{ID: r.o.IDs.New(), Kind: n.Kind, Label: valid.Printable(label), Reason: n.Reason, Actor: who,
 		At: r.now()}
 	return store.Change(ctx, r.o.Store, func(tx *store.Tx) (model.Hold, error) {
@@ -52,8 +52,8 @@ func (r *Service) Hold(ctx context.Context, who string, n model.NewHold) (model.
 	})
 }
 
-// fileOf finds the file that user:/path names, or the id of a version. A hold
-// on a file holds all its versions.
+// fileOf returns the file id for user:/path or for the id of a version. A hold on a file holds
+// all its versions.
 func fileOf(tx *store.Tx, label string) (string, error) {
 	const op = "retention.Hold"
 	user, full, ok := strings.Cut(label, ":")
@@ -86,7 +86,7 @@ func (r *Service) Holds(ctx context.Context, f model.HoldFilter) ([]model.Hold, 
 	return r.o.Store.Read(ctx).Holds(f)
 }
 
-// Release ends a hold.
+// Release ends a hold. It returns NotFound if it was released already.
 func (r *Service) Release(ctx context.Context, who, id string) (model.Hold, error) {
 	return store.Change(ctx, r.o.Store, func(tx *store.Tx) (model.Hold, error) {
 		h, err := tx.LockHold(id)
@@ -103,7 +103,7 @@ func (r *Service) Release(ctx context.Context, who, id string) (model.Hold, erro
 	})
 }
 
-// holding finds the hold that keeps something, if one does.
+// holding returns the first hold that covers a version, or nil.
 func holding(holds []model.Hold, account, userID, feed, fileID string) *model.Hold {
 	for i, h := range holds {
 		on := map[model.HoldKind]string{model.HoldAccount: account, model.HoldUser: userID, model.HoldFeed: feed,
@@ -115,10 +115,10 @@ func holding(holds []model.Hold, account, userID, feed, fileID string) *model.Ho
 	return nil
 }
 
-// Held reports whether a version must stay, whoever wants it gone; it is asked
-// in the transaction that would drop it.
+// Held reports whether a hold protects a version. It must be called in the transaction that
+// would drop the version.
 func (r *Service) Held(tx *store.Tx, versionID string) (bool, error) {
-	if err := tx.ShareCounter(store.HoldsGate); err != nil { // a hold that is being placed is waited for
+	if err := tx.ShareCounter(store.HoldsGate); err != nil { // waits for a concurrent Hold
 		return false, err
 	}
 	any, err := tx.AnyHold()

@@ -192,7 +192,7 @@ var closeStories = stories{
 		w.put(w.customer("acme"), "/a", "a")
 		_, err := w.Accounts.Close(ctx, "op:jo", "acme", "4mo")
 		testkit.Must(t, err)
-		w.step() // the server ended before it planned
+		w.step() // the server stopped before planning
 		if r := w.one(); r.DueAt.Format("2006-01-02") != "2026-05-05" {
 			t.Errorf("due at %s", r.DueAt)
 		}

@@ -15,17 +15,17 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// Marks of notices.
+// Marks distinguish the notices of one run to one account.
 const (
 	markFirst    = "first"
 	markReminder = "reminder"
 )
 
-// namesInLetter is how many files a letter names; never-downloaded ones first.
+// namesInLetter is how many files a letter lists. Never-downloaded ones come first.
 const namesInLetter = 200
 
-// notifyDue tells every account that an announced run concerns, when its first
-// notice or its reminder is due. Each is made once.
+// notifyDue writes the first notices and the reminders that are due, for every account that an
+// announced run concerns. Each notice is written once.
 func (r *Service) notifyDue(ctx context.Context) error {
 	open, err := r.o.Store.Read(ctx).OpenRuns()
 	if err != nil {
@@ -58,7 +58,7 @@ func (r *Service) notifyAccounts(ctx context.Context, run model.RetentionRun, ma
 		return err
 	}
 	var accounts []string
-	var errs []error // one account's must not keep the others from hearing
+	var errs []error // an error with one account must not stop the others
 	for _, c := range counts {
 		if c.State == model.ItemNamed && !slices.Contains(accounts, c.Account) {
 			accounts = append(accounts, c.Account)
@@ -77,7 +77,7 @@ func (r *Service) notifyAccounts(ctx context.Context, run model.RetentionRun, ma
 	return errors.Join(errs...)
 }
 
-// notifyAccount writes one account's notice, its mails and its event.
+// notifyAccount writes the notice to one account, with its mails and its event.
 func (r *Service) notifyAccount(ctx context.Context, run model.RetentionRun, account, mark string) error {
 	letter, sum, err := r.compose(ctx, run, account, mark)
 	if err != nil || sum.files == 0 {
@@ -114,8 +114,8 @@ type noticeSum struct {
 	names                []string // never downloaded
 }
 
-// compose writes what an account's people are told (defaults.md, "Removal
-// notice"): never-downloaded files by name, then the rest.
+// compose writes the letter to an account (defaults.md, "Removal notice"): never-downloaded
+// files first, then the rest.
 func (r *Service) compose(ctx context.Context, run model.RetentionRun, account,
 	mark string) (Letter, noticeSum, error) {
 	l := Letter{Kind: "expiring", Account: account, Head: []string{"File", "Stored (UTC)", "Size in bytes", "Downloaded"}}
@@ -218,7 +218,7 @@ func countFiles(n int64) string {
 	return fmt.Sprintf("%d files", n)
 }
 
-// periodWords is a period for people: 12mo is 12 months.
+// periodWords spells out a period: "12mo" is "12 months".
 func periodWords(p string) string {
 	digits := strings.TrimRight(p, "abcdefghijklmnopqrstuvwxyz")
 	word := map[string]string{"d": "day", "mo": "month", "y": "year"}[p[len(digits):]]
@@ -228,7 +228,7 @@ func periodWords(p string) string {
 	return digits + " " + word
 }
 
-// Notices lists a run's notices with how they went.
+// Notices lists a run's notices and whether they were delivered.
 func (r *Service) Notices(ctx context.Context, f model.RunFilter) ([]model.RetentionNotice, error) {
 	if _, err := r.o.Store.Read(ctx).Run(f.Run); err != nil {
 		return nil, fault.Missing("retention", err, "There is no run %q.", valid.Printable(f.Run))
@@ -236,7 +236,7 @@ func (r *Service) Notices(ctx context.Context, f model.RunFilter) ([]model.Reten
 	return r.o.Store.Read(ctx).RetentionNotices(f.Run, "", f.Paging)
 }
 
-// Told notes that somebody told an account's people of a run by hand.
+// Told records that an operator told an account's people of a run by other means.
 func (r *Service) Told(ctx context.Context, who, run, account string) error {
 	return r.o.Store.Write(ctx, func(tx *store.Tx) error {
 		n, err := tx.NoticeTold(run, account, who)

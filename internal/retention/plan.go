@@ -14,11 +14,11 @@ import (
 
 const (
 	planBatch   = 1000
-	statePlan   = "planning" // until every item is named
+	statePlan   = "planning" // until all items are written
 	planEarlier = 24 * time.Hour
 )
 
-// nextRun is the first day of runs that leaves people their notice.
+// nextRun returns the first regular run date that leaves the full notice period.
 func (r *Service) nextRun(now time.Time) time.Time {
 	earliest := now.Add(r.o.Policy.Notice)
 	at := time.Date(earliest.Year(), earliest.Month(), r.o.Policy.Day, r.o.Policy.Hour, 0, 0, 0, time.UTC)
@@ -28,7 +28,7 @@ func (r *Service) nextRun(now time.Time) time.Time {
 	return at
 }
 
-// planRegular plans the run of a month, from a day before its notice is due.
+// planRegular plans the next regular run, from one day before its notice is due.
 func (r *Service) planRegular(ctx context.Context) error {
 	now := r.now()
 	due := r.nextRun(now)
@@ -47,7 +47,7 @@ func (r *Service) planRegular(ctx context.Context) error {
 	return r.plan(ctx, run, func(add func(store.Kept) error) error { return r.eachDue(ctx, due, add) })
 }
 
-// planClosings plans the last run of every account that was closed and has none.
+// planClosings plans a last run for every closed account without one.
 func (r *Service) planClosings(ctx context.Context) error {
 	accounts, err := r.o.Store.Read(ctx).Accounts(model.Paging{})
 	if err != nil {
@@ -68,8 +68,8 @@ func (r *Service) planClosings(ctx context.Context) error {
 	return nil
 }
 
-// PlanClosing plans the removal of all that a closed account has, and tells its
-// people.
+// PlanClosing plans the removal of all files of a closed account and notifies its people. If a
+// run exists, it returns that.
 func (r *Service) PlanClosing(ctx context.Context, account string) (model.RetentionRun, error) {
 	r.running.Lock()
 	defer r.running.Unlock()
@@ -114,8 +114,8 @@ func (r *Service) closing(ctx context.Context, a model.Account) (model.Retention
 	return r.o.Store.Read(ctx).Run(run.ID)
 }
 
-// eachDue visits every version that will be due at a time, by the policies in
-// force. What is not due is not read.
+// eachDue visits every version that is due at a time under the current policies. It does not
+// read the others.
 func (r *Service) eachDue(ctx context.Context, at time.Time, visit func(store.Kept) error) error {
 	q := r.o.Store.Read(ctx).Patient()
 	rules, err := readRules(q, r.o.Policy.Keep)
@@ -151,8 +151,8 @@ func (r *Service) eachDue(ctx context.Context, at time.Time, visit func(store.Ke
 	return ctx.Err()
 }
 
-// plan names what a run will remove. Until all is named it is not announced,
-// and a stop of the server discards it.
+// plan writes the items that a run will remove. The run is announced only when all are written.
+// A server stop before that discards it.
 func (r *Service) plan(ctx context.Context, run model.RetentionRun,
 	visit func(add func(store.Kept) error) error) error {
 	err := r.o.Store.Write(ctx, func(tx *store.Tx) error {
@@ -177,7 +177,7 @@ func (r *Service) plan(ctx context.Context, run model.RetentionRun,
 	return r.announce(ctx, run)
 }
 
-// naming gathers what a run names.
+// naming collects the items of a run.
 type naming struct {
 	r     *Service
 	ctx   context.Context
@@ -192,13 +192,13 @@ func (n *naming) add(k store.Kept) error {
 	if err != nil {
 		return err
 	}
-	// A folder may have been renamed across a policy's border since.
+	// The file's folder may have been renamed, so that another policy applies.
 	if class := n.rules.class(k.UserID, full, k.Feed); n.run.Kind == model.RunRegular && class != k.Class {
 		if err := n.r.o.Store.Write(n.ctx, func(tx *store.Tx) error { return tx.SetClass(k.ID, class) }); err != nil &&
 			!fault.Is(err, fault.NotFound) {
 			return err
 		}
-		return nil // judged by its own policy the next time
+		return nil // the next run applies the right policy
 	}
 	n.run.Files, n.run.Bytes = n.run.Files+1, n.run.Bytes+k.Size
 	n.items = append(n.items, model.RetentionItem{Account: k.Account, UserID: k.UserID, Version: k.ID, Path: full,
@@ -219,7 +219,7 @@ func (n *naming) flush() error {
 	return n.r.o.Store.Write(n.ctx, func(tx *store.Tx) error { return tx.AddItems(n.run.ID, batch) })
 }
 
-// announce makes a plan that is whole a run.
+// announce turns a complete plan into an announced run.
 func (r *Service) announce(ctx context.Context, run model.RetentionRun) error {
 	run.State = model.RunAnnounced
 	return r.o.Store.Write(ctx, func(tx *store.Tx) error {
@@ -247,8 +247,8 @@ func (r *Service) announce(ctx context.Context, run model.RetentionRun) error {
 	})
 }
 
-// discardHalfPlanned forgets runs that a stop of the server left half planned.
-// This process plans nothing at the moment: the caller holds running.
+// discardHalfPlanned deletes plans that a server stop left incomplete. The caller holds
+// r.running, so this process has no plan in progress.
 func (r *Service) discardHalfPlanned(ctx context.Context) error {
 	open, err := r.o.Store.Read(ctx).OpenRuns()
 	if err != nil {
@@ -256,7 +256,7 @@ func (r *Service) discardHalfPlanned(ctx context.Context) error {
 	}
 	for _, run := range open {
 		if run.State != statePlan || run.Planner != r.o.Node && r.now().Sub(run.CreatedAt).Abs() < leaseFor {
-			continue // another node may be at it
+			continue // another node may be planning it
 		}
 		if err := r.o.Store.Write(ctx, func(tx *store.Tx) error { return tx.DropRun(run.ID) }); err != nil {
 			return err

@@ -92,17 +92,17 @@ var planStories = stories{
 		u := w.customer("acme")
 		w.put(u, "/a", "a")
 		w.on("2027-01-01")
-		w.on("2026-06-01") // back
+		w.on("2026-06-01") // the clock goes back
 		w.on("2027-01-01 18:00")
 		if r := w.one(); r.State != model.RunAnnounced || r.Files != 1 {
 			t.Fatalf("%+v", r)
 		}
-		w.on("2027-05-10") // forward
+		w.on("2027-05-10") // the clock goes forward
 		r := w.runs()
 		if len(r) != 1 || r[0].State != model.RunDone || r[0].RemovedFiles != 1 {
 			t.Fatalf("%+v", r)
 		}
-		w.on("2027-01-20") // back again
+		w.on("2027-01-20") // the clock goes back again
 		w.on("2027-02-01 04:00")
 		if n := w.Count(`retention_runs WHERE state = 'done'`); n != 1 {
 			t.Errorf("%d runs are done", n)

@@ -17,8 +17,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// rules are the policies in force. The nearest one wins: that of a folder of
-// one user, of a folder of everybody, of a feed, of a user, the default.
+// rules are the current policies. The most specific one applies: that of a user's folder, of a
+// folder of all users, of a feed, of a user, the default.
 type rules struct {
 	keep    map[string]string // class → period
 	folders []model.RetentionPolicy
@@ -26,7 +26,7 @@ type rules struct {
 	users   map[string]bool
 }
 
-const rulesFor = 5 * time.Second // that another node's change may take to be seen
+const rulesFor = 5 * time.Second // until a change by another node is seen
 
 func readRules(q *store.Q, fallback string) (*rules, error) {
 	list, err := q.Policies()
@@ -45,13 +45,13 @@ func readRules(q *store.Q, fallback string) (*rules, error) {
 			r.users[p.UserID] = true
 		}
 	}
-	slices.SortStableFunc(r.folders, func(a, b model.RetentionPolicy) int { // the nearest first
+	slices.SortStableFunc(r.folders, func(a, b model.RetentionPolicy) int { // most specific first
 		return cmp.Or(cmp.Compare(b.UserID, a.UserID), cmp.Compare(len(b.Folder), len(a.Folder)))
 	})
 	return r, nil
 }
 
-// class is the policy that keeps a file.
+// class returns the class of the policy that applies to a file.
 func (r *rules) class(userID, full, feed string) string {
 	for _, p := range r.folders {
 		if (p.UserID == "" || p.UserID == userID) &&
@@ -68,12 +68,13 @@ func (r *rules) class(userID, full, feed string) string {
 	return model.ClassDefault
 }
 
-// period is how long a class stays; one whose policy is gone, as the default.
+// period returns how long files of a class are kept. A class without a policy counts as the
+// default.
 func (r *rules) period(class string) string {
 	return cmp.Or(r.keep[class], r.keep[model.ClassDefault])
 }
 
-// current are the rules as they were read lately.
+// current returns the rules, which may be rulesFor old.
 func (r *Service) current(q *store.Q) (*rules, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -93,8 +94,8 @@ func (r *Service) forget() {
 	r.rules = nil
 }
 
-// Class is the policy that keeps a file that is being stored. If the policies
-// can't be read it is the default's; planning looks again.
+// Class returns the class for a file that is being stored. If the policies cannot be read, it
+// returns ClassDefault; planning checks again.
 func (r *Service) Class(userID, full, feed string) string {
 	rules, err := r.current(r.o.Store.Read(context.Background()))
 	if err != nil {
@@ -103,8 +104,8 @@ func (r *Service) Class(userID, full, feed string) string {
 	return rules.class(userID, full, feed)
 }
 
-// Period is how long a file of a user at a path, of a feed if one is named, stays: 12mo. It
-// is the default's if the policies cannot be read.
+// Period returns how long a user's file at a path is kept, such as "12mo"; feed is "" if it is
+// of no feed. If the policies cannot be read, it returns the default.
 func (r *Service) Period(userID, full, feed string) string {
 	rules, err := r.current(r.o.Store.Read(context.Background()))
 	if err != nil {
@@ -113,8 +114,8 @@ func (r *Service) Period(userID, full, feed string) string {
 	return rules.period(rules.class(userID, full, feed))
 }
 
-// NextRun is the day of the next removal: of the first regular run that is announced, or the
-// first that can be announced still; the zero time if that cannot be read.
+// NextRun returns the date of the next removal: the first announced regular run, or else the
+// first one that can still be announced. It returns the zero time on an error.
 func (r *Service) NextRun() time.Time {
 	runs, err := r.o.Store.Read(context.Background()).OpenRuns()
 	if err != nil {
@@ -129,7 +130,7 @@ func (r *Service) NextRun() time.Time {
 	return next
 }
 
-// KeptUntil is when a version is due; the zero time when that can't be said.
+// KeptUntil returns when a version is due for removal, or the zero time on an error.
 func (r *Service) KeptUntil(ctx context.Context, versionID string) time.Time {
 	q := r.o.Store.Read(ctx)
 	k, err := q.KeptVersion(versionID)
@@ -156,7 +157,7 @@ func (r *Service) Policies(ctx context.Context) ([]model.RetentionPolicy, error)
 	return append([]model.RetentionPolicy{{Class: model.ClassDefault, Keep: r.o.Policy.Keep}}, list...), err
 }
 
-// shown is a class with a username in place of an id.
+// shown returns the class of a policy with the username in place of the user id.
 func (r *Service) shown(p model.RetentionPolicy) string {
 	if p.UserID != "" {
 		return strings.Replace(p.Class, p.UserID, p.User, 1)
@@ -164,9 +165,9 @@ func (r *Service) shown(p model.RetentionPolicy) string {
 	return p.Class
 }
 
-// SetPolicy gives a feed, a user or a folder (of one user, or of all) a policy;
-// keep "" takes it away again. A shorter one makes the next run wait for an
-// administrator.
+// SetPolicy sets the policy of a feed, a user, or a folder of one user or of all. Keep ""
+// removes it. If files may be removed earlier than before, the next run needs an
+// administrator's confirmation.
 func (r *Service) SetPolicy(ctx context.Context, who string, s model.SetPolicy) (model.RetentionPolicy, error) {
 	const op = "retention.SetPolicy"
 	p := model.RetentionPolicy{Feed: s.Feed, User: s.User, Folder: s.Folder, Keep: s.Keep}
@@ -234,7 +235,7 @@ func classOf(p model.RetentionPolicy) string {
 	return "user:" + p.UserID
 }
 
-// put writes a policy, or removes it.
+// put writes a policy, or removes it if its period is "".
 func put(tx *store.Tx, p model.RetentionPolicy, who string, at time.Time) error {
 	switch {
 	case p.Feed != "":
@@ -251,19 +252,19 @@ const (
 	defaultSetting    = "retention.default"
 )
 
-// shorter reports whether a period ends sooner than another. Months are of the
-// calendar, so they are compared from one day.
+// shorter reports whether one period is shorter than another, counted back from at. Calendar
+// months differ in length, so both start at the same day.
 func shorter(at time.Time, period, than string) bool {
 	a, err := valid.Before(at, period)
 	b, thanErr := valid.Before(at, than)
 	return err == nil && thanErr == nil && a.After(b)
 }
 
-// noteShortened makes the next run wait for an administrator if a change may
-// remove anything sooner than before.
+// noteShortened requires a confirmation of the next run if a change may remove anything earlier
+// than before.
 func (r *Service) noteShortened(tx *store.Tx, before *rules, p model.RetentionPolicy) error {
 	keep := p.Keep
-	if keep == "" { // its files fall to one of the policies that are left
+	if keep == "" { // its files get one of the remaining policies
 		left, err := readRules(&tx.Q, r.o.Policy.Keep)
 		if err != nil {
 			return err
@@ -275,7 +276,7 @@ func (r *Service) noteShortened(tx *store.Tx, before *rules, p model.RetentionPo
 		}
 	}
 	longest := before.keep[p.Class]
-	if longest == "" { // until now its files had other policies
+	if longest == "" { // before, its files had other policies
 		for _, k := range before.keep {
 			if longest == "" || shorter(r.now(), longest, k) {
 				longest = k
@@ -289,13 +290,13 @@ func (r *Service) noteShortened(tx *store.Tx, before *rules, p model.RetentionPo
 		r.now().Format(time.DateOnly)))
 }
 
-// NeedConfirmation makes the next run that is planned wait for an
-// administrator, and every later one until then; why is shown.
+// NeedConfirmation makes the next planned run, and every later one until then, wait for an
+// administrator's confirmation. why is displayed.
 func (r *Service) NeedConfirmation(tx *store.Tx, why string) error {
 	return tx.SetSetting(confirmSetting, why)
 }
 
-// watchDefault notices that the configuration's period was shortened.
+// watchDefault detects that the default period in the configuration was shortened.
 func (r *Service) watchDefault(ctx context.Context) error {
 	was, err := r.o.Store.Read(ctx).Setting(defaultSetting)
 	if err != nil || was == r.o.Policy.Keep {
@@ -321,8 +322,7 @@ func (r *Service) watchDefault(ctx context.Context) error {
 
 const reclassifyBatch = 1000
 
-// reclassifyPending gives every version the class of the policies in force,
-// after they were changed.
+// reclassifyPending updates the class of every version after a change of policies.
 func (r *Service) reclassifyPending(ctx context.Context) error {
 	wanted, err := r.o.Store.Read(ctx).Setting(reclassifySetting)
 	if err != nil || wanted == "" {
@@ -357,7 +357,7 @@ func (r *Service) reclassifyPending(ctx context.Context) error {
 			continue
 		}
 		err = r.o.Store.Write(ctx, func(tx *store.Tx) error {
-			// who changes versions holds their mailboxes
+			// versions may be changed only with their mailboxes locked
 			if _, err := mailbox.LockAll(tx, slices.Collect(maps.Keys(users))); err != nil {
 				return err
 			}
@@ -376,13 +376,14 @@ func (r *Service) reclassifyPending(ctx context.Context) error {
 	return r.o.Store.Write(ctx, func(tx *store.Tx) error { return tx.SetSetting(reclassifySetting, "") })
 }
 
-// pathReader finds versions' paths, remembering directories.
+// pathReader returns the paths of versions. It caches directories.
 type pathReader struct {
 	q    *store.Q
 	dirs map[string]string
 }
 
-// of is where a version's file is now; without a name, where it was placed.
+// of returns the current path of a version's file. If the file has no name any more, it returns
+// the path where it was placed.
 func (p *pathReader) of(k store.Kept) (string, error) {
 	if k.DirID == "" {
 		return k.Path, nil

@@ -12,14 +12,14 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// set gives something a policy.
+// set sets a policy.
 func (w *world) set(p model.SetPolicy) {
 	w.Helper()
 	_, err := w.service.SetPolicy(ctx, "op:jo", p)
 	w.Must(err)
 }
 
-// confirmed forgets that shortened policies wait for an administrator.
+// confirmed clears the need for a confirmation after a policy was shortened.
 func (w *world) confirmed() { w.Exec(`DELETE FROM settings WHERE name = 'retention.confirm'`) }
 
 func (w *world) waits() string {
@@ -165,7 +165,7 @@ var policyStories = stories{
 	},
 }
 
-// TestPeriodsOfTheCalendar: months and years end where the calendar says.
+// TestPeriodsOfTheCalendar: months and years are calendar months and years.
 func TestPeriodsOfTheCalendar(t *testing.T) {
 	for _, c := range []struct{ from, period, after string }{
 		{"2024-02-29", "1y", "2025-02-28"}, {"2024-02-29", "12mo", "2025-02-28"}, {"2024-02-29", "4y", "2028-02-29"},

@@ -20,8 +20,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// report writes a run's list of files into the blob store and signs a report
-// that has the list's hash.
+// report writes a run's list of files to the blob store and signs a report with the list's
+// hash.
 func (r *Service) report(ctx context.Context, id string) error {
 	run, err := r.o.Store.Read(ctx).Run(id)
 	if err != nil {
@@ -47,7 +47,7 @@ func (r *Service) report(ctx context.Context, id string) error {
 	err = r.o.Desk.Commit(deposit.Deposit{Stage: list.Stage, Blob: b, Late: list.End,
 		Record: func(tx *store.Tx) error { return r.close(tx, run, b, counts) }})
 	if errors.Is(err, deposit.ErrUnknown) {
-		return err // the next look finds the run done, or makes its report again
+		return err // the next step finds the run done, or makes the report again
 	}
 	if list.End(err); err != nil {
 		return err
@@ -55,7 +55,7 @@ func (r *Service) report(ctx context.Context, id string) error {
 	return r.dropItems(ctx, id)
 }
 
-// close records that a run is done, and tells of it.
+// close records that a run is done, and emits its events and letters.
 func (r *Service) close(tx *store.Tx, run model.RetentionRun, b store.Blob, counts []store.ItemCount) error {
 	now := *run.FinishedAt
 	if is, err := tx.LockRun(run.ID); err != nil {
@@ -91,7 +91,7 @@ func (r *Service) close(tx *store.Tx, run model.RetentionRun, b store.Blob, coun
 		map[string]string{"removed_files": fmt.Sprint(run.RemovedFiles), "removed_bytes": fmt.Sprint(run.RemovedBytes)})
 }
 
-// sign makes the report, and counts what was removed.
+// sign returns the signed report and sets the run's totals.
 func (r *Service) sign(ctx context.Context, run *model.RetentionRun, counts []store.ItemCount,
 	listSum string) (string, error) {
 	type tally struct{ files, bytes int64 }
@@ -137,10 +137,10 @@ func (r *Service) sign(ctx context.Context, run *model.RetentionRun, counts []st
 	return r.o.Key.Sign(d)
 }
 
-// writeItems writes a run's files as CSV.
+// writeItems writes a run's items as CSV.
 func (r *Service) writeItems(ctx context.Context, out io.Writer, id string) error {
 	w := csv.NewWriter(out)
-	// Error tells
+	// w.Error below returns a write error
 	_ = w.Write([]string{"account", "user", "path", "size", "sha256", "stored_at", "policy", "fetched", "outcome", "why",
 		"version"})
 	for account, version := "", ""; ; {
@@ -164,7 +164,7 @@ func (r *Service) writeItems(ctx context.Context, out io.Writer, id string) erro
 	}
 }
 
-// dropItems forgets a finished run's items: its list has them.
+// dropItems deletes the items of a finished run, which its list contains.
 func (r *Service) dropItems(ctx context.Context, id string) error {
 	for ctx.Err() == nil {
 		n, err := store.Change(ctx, r.o.Store, func(tx *store.Tx) (int64, error) { return tx.DropItems(id) })
@@ -175,8 +175,8 @@ func (r *Service) dropItems(ctx context.Context, id string) error {
 	return nil
 }
 
-// List writes a run's files as CSV: from the rows while it is open, from the
-// list that its report has the hash of once it is done.
+// List writes a run's files as CSV. For an open run it reads the items. For a finished run it
+// returns the list whose hash is in the report.
 func (r *Service) List(ctx context.Context, w io.Writer, id string) error {
 	run, err := r.Run(ctx, id)
 	if err != nil {

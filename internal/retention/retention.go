@@ -1,14 +1,14 @@
-// Package retention forgets on time, and never by surprise.
+// Package retention removes old files on time, and never without notice.
 //
-// A policy says how long files stay (policy.go). A month ahead a run is planned
-// (plan.go): every version that will be due is named, and each account's people
-// are told (notice.go). On its day the run (run.go) removes what was named, if
-// it is still due, nobody holds it (hold.go) and its notice reached somebody,
-// in small batches, and leaves a signed report (report.go). Nothing else is
-// ever removed. After a policy was shortened, or files were imported, a run
-// waits until an administrator has confirmed it.
+// A policy says how long files stay (policy.go). A run is planned about a month ahead
+// (plan.go): every version that will be due is named, and the people of each account are
+// notified (notice.go). On its day the run (run.go) removes the named versions in small
+// batches. A version is removed only if it is still due, no hold covers it (hold.go), and its
+// account was notified in time; with RequireNotice, the notice must have been delivered. A run
+// removes nothing else. It then writes a signed report (report.go). After a policy was
+// shortened, or files were imported, a run waits for an administrator's confirmation.
 //
-// The sweep (sweep.go) then removes the bytes that nothing refers to.
+// The sweep (sweep.go) then removes blobs without references.
 package retention
 
 import (
@@ -25,57 +25,57 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// Letter is what an account's people are told of a run.
+// Letter is a message to an account's people about a run.
 type Letter struct {
-	Kind    string // expiring, removed
+	Kind    string // "expiring" or "removed"
 	Account string
 	Text    string
 	Head    []string
 	Rows    [][]string
 	More    int
-	Ref     string // the notice's id
+	Ref     string // id of the notice, or of the run for "removed"
 	Signed  string
 }
 
-// Tell mails a letter to an account's billing and technical contacts, in a
-// transaction, and returns to how many.
+// Tell mails a letter to an account's billing and technical contacts, in a transaction. It
+// returns the number of mails.
 type Tell func(tx *store.Tx, l Letter) (int, error)
 
-// Policy is what the operator configured.
+// Policy is the operator's configuration.
 type Policy struct {
-	Keep          string        // of files that no other policy keeps
-	Day, Hour     int           // of the month, UTC: when the regular run is
+	Keep          string        // default period
+	Day, Hour     int           // day of the month and hour, UTC, of the regular run
 	Notice        time.Duration // between the first notice and the run
-	Reminder      time.Duration // between the second and the run
-	AfterClose    time.Duration // between an account's end and its last removal
-	RequireNotice bool          // files of an account whose notice reached nobody stay
+	Reminder      time.Duration // between the reminder and the run
+	AfterClose    time.Duration // between the closing of an account and its last run
+	RequireNotice bool          // an account's files stay if no notice was delivered
 }
 
-// Options are what the service is made of.
+// Options configure the service.
 type Options struct {
 	Store  *store.Store
 	Blobs  blob.Store
-	Desk   *deposit.Desk // nil: one of the service's own
+	Desk   *deposit.Desk // nil: the service makes its own
 	Clock  exchange.Clock
 	IDs    *exchange.IDs
 	Log    *slog.Logger
 	Key    *proof.Key
 	Policy Policy
 	Tell   Tell
-	Node   string // names this process among those that share the database
+	Node   string // name of this process among those that share the database
 }
 
-// Service is retention's.
+// Service implements retention.
 type Service struct {
 	o Options
 
 	mu       sync.Mutex
 	rules    *rules
 	loadedAt time.Time
-	running  sync.Mutex // one run at a time in this process
+	running  sync.Mutex // at most one run at a time in this process
 }
 
-// New opens the service.
+// New returns the service.
 func New(o Options) *Service {
 	if o.Desk == nil {
 		o.Desk = deposit.New(o.Store, o.Log)
@@ -97,13 +97,13 @@ const (
 	leaseFor  = 10 * time.Minute
 )
 
-// Keep plans, tells and runs when it is time, until ctx ends. One node at a
-// time does.
+// Keep runs Step once a minute until ctx ends. Only one node works at a time.
 func (r *Service) Keep(ctx context.Context) {
 	exchange.Task{Every: keepEvery, Log: r.o.Log, Failure: "retention could not go on", Do: r.Step}.Run(ctx)
 }
 
-// lead makes this process the one that plans and runs, for a while.
+// lead takes or renews the lease of the node that plans and runs. It returns false if another
+// node has it.
 func (r *Service) lead(ctx context.Context) (bool, error) {
 	return store.Change(ctx, r.o.Store, func(tx *store.Tx) (bool, error) {
 		now := r.now()
@@ -111,7 +111,7 @@ func (r *Service) lead(ctx context.Context) (bool, error) {
 	})
 }
 
-// Step does everything that is due now.
+// Step does everything that is due now. It does nothing if another node has the lease.
 func (r *Service) Step(ctx context.Context) error {
 	if ok, err := r.lead(ctx); err != nil || !ok {
 		return err

@@ -14,11 +14,11 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// runBatch is how many versions one transaction judges. After each the run
-// rests as long as it worked, so that transfers go on beside it.
+// runBatch is how many versions one transaction handles. After each batch the run pauses as
+// long as the batch took, so that transfers are not slowed down.
 const runBatch = 100
 
-// runDue runs what is due and may.
+// runDue executes the runs that are due and, where needed, confirmed.
 func (r *Service) runDue(ctx context.Context) error {
 	open, err := r.o.Store.Read(ctx).OpenRuns()
 	if err != nil {
@@ -35,9 +35,9 @@ func (r *Service) runDue(ctx context.Context) error {
 	return nil
 }
 
-// RunNow does what is due without waiting for the next look: it plans, tells and
-// runs, and returns the runs that it announced or finished. It goes before no
-// date and no notice.
+// RunNow does what is due without waiting for the next minute. It returns the runs that changed
+// state or were announced. It skips no date and no notice. It is a Conflict if another node has
+// the lease.
 func (r *Service) RunNow(ctx context.Context) ([]model.RetentionRun, error) {
 	before, err := r.o.Store.Read(ctx).OpenRuns()
 	if err != nil {
@@ -67,11 +67,11 @@ func (r *Service) RunNow(ctx context.Context) ([]model.RetentionRun, error) {
 	return out, nil
 }
 
-// maxReturned bounds how many runs an answer lists.
+// maxReturned bounds how many runs are returned.
 const maxReturned = 100
 
-// Confirm lets a run go on that waits for an administrator, not before its
-// people had their notice.
+// Confirm confirms a run that waits for an administrator. It is a Conflict before the notice
+// period is over.
 func (r *Service) Confirm(ctx context.Context, who, id string) (model.RetentionRun, error) {
 	const op = "retention.Confirm"
 	return store.Change(ctx, r.o.Store, func(tx *store.Tx) (model.RetentionRun, error) {
@@ -97,7 +97,7 @@ func (r *Service) Confirm(ctx context.Context, who, id string) (model.RetentionR
 		}
 		if why, err := tx.Setting(confirmSetting); err != nil {
 			return run, err
-		} else if why == run.Confirm { // nothing new since it was planned
+		} else if why == run.Confirm { // no further reason since it was planned
 			if err := tx.SetSetting(confirmSetting, ""); err != nil {
 				return run, err
 			}
@@ -107,8 +107,8 @@ func (r *Service) Confirm(ctx context.Context, who, id string) (model.RetentionR
 	})
 }
 
-// Cancel calls a run off. What it names is planned with the next month's, with
-// new notices; of a closed account, it stays as long as its policies say.
+// Cancel cancels an announced run. Its files are named again by the next month's run, with new
+// notices. Those of a closed account stay as long as their policies say.
 func (r *Service) Cancel(ctx context.Context, who, id, reason string) (model.RetentionRun, error) {
 	if err := valid.CheckLabel("reason", reason); err != nil {
 		return model.RetentionRun{}, err
@@ -129,15 +129,15 @@ func (r *Service) Cancel(ctx context.Context, who, id, reason string) (model.Ret
 	})
 }
 
-// execute judges everything that a run names, and makes its report. A stop of
-// the server in between is gone on from.
+// execute handles all items of a run and then writes its report. After a server stop it
+// continues.
 func (r *Service) execute(ctx context.Context, id string) error {
 	run, err := store.Change(ctx, r.o.Store, func(tx *store.Tx) (model.RetentionRun, error) {
 		run, err := tx.LockRun(id)
 		if err != nil || run.State == model.RunRunning {
 			return run, err
 		}
-		// it was called off, or another node was faster
+		// it was cancelled, or another node was faster
 		if run.State != model.RunAnnounced || run.Confirm != "" && run.ConfirmedAt == nil {
 			return run, nil
 		}
@@ -167,7 +167,7 @@ func (r *Service) execute(ctx context.Context, id string) error {
 		if err := r.o.Store.Write(ctx, func(tx *store.Tx) error { return r.removeSome(tx, run, items, told) }); err != nil {
 			return err
 		}
-		if ok, err := r.lead(ctx); err != nil || !ok { // go on being the one who runs
+		if ok, err := r.lead(ctx); err != nil || !ok { // renew the lease
 			return err
 		}
 		select {
@@ -178,8 +178,8 @@ func (r *Service) execute(ctx context.Context, id string) error {
 	return ctx.Err()
 }
 
-// notifiedAt says, by account, since when its people know what a run names; where a
-// notice must reach somebody, those that reached nobody don't count.
+// notifiedAt returns, by account, when its people were first notified of a run. With
+// RequireNotice, notices that were not delivered do not count.
 func (r *Service) notifiedAt(ctx context.Context, run model.RetentionRun) (map[string]time.Time, error) {
 	list, err := r.o.Store.Read(ctx).RetentionNotices(run.ID, "", model.Paging{})
 	out := map[string]time.Time{}
@@ -191,8 +191,8 @@ func (r *Service) notifiedAt(ctx context.Context, run model.RetentionRun) (map[s
 	return out, err
 }
 
-// removeSome judges a batch in one transaction. A hold that is placed meanwhile
-// waits until it is over, or is seen.
+// removeSome handles one batch in one transaction. A concurrent Hold either waits for its end
+// or is seen by it.
 func (r *Service) removeSome(tx *store.Tx, run model.RetentionRun, items []model.RetentionItem,
 	told map[string]time.Time) error {
 	boxes, err := lockAll(tx, items)
@@ -222,7 +222,7 @@ func (r *Service) removeSome(tx *store.Tx, run model.RetentionRun, items []model
 			i.State, i.Why = r.judge(run, k, holds, rules, told)
 		}
 		err = tx.ItemDone(run.ID, i)
-		if fault.Is(err, fault.NotFound) { // another node did it
+		if fault.Is(err, fault.NotFound) { // another node handled it
 			continue
 		}
 		if err == nil && i.State == model.ItemRemoved {
@@ -241,9 +241,9 @@ func (r *Service) removeSome(tx *store.Tx, run model.RetentionRun, items []model
 	return mailbox.Drop(tx, removed, r.now())
 }
 
-// lockAll holds what a batch may remove, so that nobody can change what it is
-// any more: first every mailbox, then every drop, as everybody does who holds
-// both. Deliveries end, and versions are looked at, in the order that it leaves.
+// lockAll locks what a batch may remove, so that it cannot change meanwhile. It follows the
+// global lock order: first all mailboxes, then all drops. It also sorts items by version, in
+// which order deliveries and versions are then locked.
 func lockAll(tx *store.Tx, items []model.RetentionItem) (map[string]*mailbox.Box, error) {
 	users, versions := make([]string, len(items)), make([]string, len(items))
 	for n, i := range items {
@@ -257,7 +257,7 @@ func lockAll(tx *store.Tx, items []model.RetentionItem) (map[string]*mailbox.Box
 	return boxes, tx.LockDrops(versions)
 }
 
-// judge says whether something that a run names goes.
+// judge decides whether a named version is removed.
 func (r *Service) judge(run model.RetentionRun, k store.Kept, holds []model.Hold, rules *rules,
 	told map[string]time.Time) (state model.ItemState, why string) {
 	if h := holding(holds, k.Account, k.UserID, k.Feed, k.FileID); h != nil {
@@ -282,8 +282,8 @@ func (r *Service) judge(run model.RetentionRun, k store.Kept, holds []model.Hold
 	return model.ItemRemoved, ""
 }
 
-// expired says of what a removed version was, that it is over. The version itself
-// goes with the batch's others.
+// expired ends the delivery or the drop of a removed version and writes the audit row. The
+// caller drops the version itself.
 func (r *Service) expired(tx *store.Tx, run model.RetentionRun, k store.Kept, i model.RetentionItem) error {
 	at := r.now()
 	if k.Delivery != "" && k.Delivery != model.DeliveryWithdrawn && k.Delivery != model.DeliveryReplaced {
@@ -300,7 +300,7 @@ func (r *Service) expired(tx *store.Tx, run model.RetentionRun, k store.Kept, i 
 		User: k.UserID, Detail: map[string]string{"version": k.ID, "sha256": k.SHA256, "run": run.ID}})
 }
 
-// Runs lists runs, the newest first.
+// Runs lists runs, newest first, without their reports.
 func (r *Service) Runs(ctx context.Context, f model.EveryFilter) ([]model.RetentionRun, error) {
 	list, err := r.o.Store.Read(ctx).Runs(f.Paging)
 	for i := range list {

@@ -15,7 +15,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// announced stores n files a year before, and announces their run.
+// announced stores n files dated one year earlier, and announces their run.
 func (w *world) announced(u model.User, n int) model.RetentionRun {
 	w.Helper()
 	for i := range n {
@@ -35,7 +35,7 @@ var runStories = stories{
 		w.put(u, "/upload/a.csv", "one")
 		w.put(u, "/upload/a.csv", "second")
 		gone := w.put(u, "/upload/gone.csv", "gone")
-		w.Exec(`DELETE FROM files WHERE version_id = $1`, gone) // its uploader removed the name
+		w.Exec(`DELETE FROM files WHERE version_id = $1`, gone) // as when its uploader removes the name
 		w.Exec(`UPDATE mailboxes SET used_files = used_files - 1, used_bytes = used_bytes - 4`)
 		w.to("2026-02-10")
 		w.put(u, "/upload/young.csv", "young")
@@ -202,11 +202,11 @@ var crashStories = stories{
 		w.announced(u, 120)
 		w.to(runDay)
 		other := w.another("other")
-		testkit.Must(t, other.Step(ctx)) // the first one's lease was long over
+		testkit.Must(t, other.Step(ctx)) // the first node's lease has expired
 		if r := w.one(); r.State != model.RunDone || r.RemovedFiles != 120 {
 			t.Fatalf("%+v", r)
 		}
-		w.step() // has no lease now
+		w.step() // this node has no lease now
 		w.one()
 	},
 	"one node runs by hand what another is running, and the report is right": func(t *testing.T, w *world) {

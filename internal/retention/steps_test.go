@@ -13,8 +13,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// TestEveryStepOfRetention ends the context of each step at each of its
-// statements, refuses each, and loses the answer of each COMMIT.
+// TestEveryStepOfRetention runs each step with its context ended at each statement, with each
+// statement refused, and with the answer of each COMMIT lost.
 func TestEveryStepOfRetention(t *testing.T) {
 	testkit.OnBothSteps(t, func(t *testing.T, on testkit.Stepped) {
 		w := newWorld(t, on.URL)
@@ -57,7 +57,7 @@ func TestEveryStepOfRetention(t *testing.T) {
 					return errors.Join(testkit.Books(w.DB, w.Blobs), testkit.Strays(w.DB, w.Root, 0))
 				}
 				o.End = func() string {
-					testkit.Must(t, w.service.Step(ctx)) // whoever keeps it goes on
+					testkit.Must(t, w.service.Step(ctx)) // the next step continues
 					r := w.one()
 					return fmt.Sprintf("the run is %s: %d of %d files went; %d versions, %d live blobs, %d dead, %d notices", r.State,
 						r.RemovedFiles, r.Files, w.Count("versions"),
@@ -70,7 +70,7 @@ func TestEveryStepOfRetention(t *testing.T) {
 	})
 }
 
-// closed ends an account.
+// closed closes an account.
 func (w *world) closed(name string) {
 	w.Helper()
 	_, err := w.Accounts.Close(ctx, "op:jo", name, "10d")

@@ -12,13 +12,13 @@ import (
 )
 
 const (
-	// grace is how long dead bytes stay: readers, backups and second thoughts.
+	// grace is how long dead blobs are kept, for open readers, backups and recovery from mistakes.
 	grace = 24 * time.Hour
 	every = time.Hour
 	batch = 500
 )
 
-// Sweeper removes dead blobs and orphans.
+// Sweeper removes dead blobs and orphans, which are blobs without a row.
 type Sweeper struct {
 	store *store.Store
 	blobs blob.Store
@@ -26,7 +26,7 @@ type Sweeper struct {
 	log   *slog.Logger
 }
 
-// NewSweeper makes a sweeper.
+// NewSweeper returns a sweeper.
 func NewSweeper(s *store.Store, b blob.Store, clock exchange.Clock, log *slog.Logger) *Sweeper {
 	return &Sweeper{s, b, clock, log}
 }
@@ -43,9 +43,9 @@ func (w *Sweeper) Run(ctx context.Context) {
 	exchange.Task{Every: every, Do: do, Failure: "the sweep stopped early", Log: w.log}.Run(ctx)
 }
 
-// Sweep removes blobs dead for longer than the grace, then claims bytes that
-// no row knows: they are removed a grace later, and a commit that comes after
-// all fails on the claim instead of losing its bytes.
+// Sweep removes blobs that have been dead for longer than grace, and returns their number. It
+// then claims orphans older than grace; they are removed grace later. A late commit of such a
+// blob fails on the claim, so it cannot lose its bytes.
 func (w *Sweeper) Sweep(ctx context.Context) (removed int, err error) {
 	now := w.clock()
 	for ctx.Err() == nil {

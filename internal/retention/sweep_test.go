@@ -10,11 +10,11 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 )
 
-// TestSweep: a dead blob goes a day after its death, an orphan is claimed a
-// day after it was written and goes a day later, and what lives stays.
+// TestSweep: a dead blob is removed a day after its death. An orphan is claimed a day after it
+// was written and removed a day later. Live blobs stay.
 func TestSweep(t *testing.T) {
 	w := testkit.NewWorld(t, "")
-	w.Set(time.Now()) // orphans have the disk's times
+	w.Set(time.Now()) // the age of an orphan is its time on disk
 	w.OpenBlobs()
 	sweeper := retention.NewSweeper(w.Store, w.Blobs, w.Clock, slog.New(slog.DiscardHandler))
 	stored := map[string]store.Blob{}

@@ -24,8 +24,7 @@ const day = testkit.Day
 
 var ctx = context.Background()
 
-// world is retention's service over a real database and blob store, with mailboxes
-// to fill.
+// world is the retention service on a real database and blob store, with mailboxes.
 type world struct {
 	*testkit.World
 	feeds   *feed.Service
@@ -34,7 +33,7 @@ type world struct {
 
 	mu      sync.Mutex
 	letters []retention.Letter
-	people  map[string][]string // account → addresses that its letters go to
+	people  map[string][]string // account → addresses of its letters
 }
 
 // to sets the clock: "2026-01-05" is noon of that day.
@@ -47,7 +46,7 @@ func (w *world) to(date string) {
 
 func newWorld(t *testing.T, url string) *world { return &world{World: testkit.NewWorld(t, url)} }
 
-// begin gives a story an empty world on 5 January 2026.
+// begin starts a story with an empty world on 5 January 2026.
 func (w *world) begin(t testing.TB) *world {
 	t.Helper()
 	w.Begin(t)
@@ -60,27 +59,27 @@ func (w *world) begin(t testing.TB) *world {
 	return w
 }
 
-// open makes the service, as a restart does.
+// open creates the service, as a restart does.
 func (w *world) open() {
 	w.service = w.another("node")
 	w.feeds = feed.New(feed.Options{Store: w.Store, Blobs: w.Blobs, Clock: w.Clock, IDs: w.IDs, Key: w.Key,
 		MaxFile: 1 << 20, Class: w.service.Class, KeepUploads: day})
 }
 
-// another is a service beside, as another node has one.
+// another returns a second service, as on another node.
 func (w *world) another(node string) *retention.Service {
 	return retention.New(retention.Options{Store: w.Store, Blobs: w.Blobs, Clock: w.Clock, IDs: w.IDs,
 		Log: slog.New(slog.DiscardHandler), Key: w.Key, Policy: w.policy, Tell: w.tell, Node: node})
 }
 
-// tell writes a mail to each of an account's people, as sent at once.
+// tell records a mail to each of an account's people as sent.
 func (w *world) tell(tx *store.Tx, l retention.Letter) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	undone := func(old retention.Letter) bool {
 		return old.Kind == l.Kind && old.Account == l.Account && old.Text == l.Text
 	}
-	w.letters = append(slices.DeleteFunc(w.letters, undone), l) // a run may be undone, and done again
+	w.letters = append(slices.DeleteFunc(w.letters, undone), l) // a rolled-back transaction may run again
 	for _, to := range w.people[l.Account] {
 		m := model.Message{ID: w.IDs.New(), Channel: model.ChannelMail, Target: to, Kind: l.Kind, Ref: l.Ref,
 			CreatedAt: w.Clock()}
@@ -103,15 +102,15 @@ func TestRetention(t *testing.T) {
 	})
 }
 
-// customer makes an account with its user and somebody who reads its mail.
+// customer creates an account with a user and a mail recipient.
 func (w *world) customer(name string) model.User {
 	w.Helper()
 	w.people[name] = []string{name + "@example.com"}
 	return w.Customer(name)
 }
 
-// put stores a file in a mailbox now, as a commit does; one of that name that
-// is there becomes an old version.
+// put stores a file in a mailbox now, as a commit does. An existing file of that name becomes
+// an old version.
 func (w *world) put(u model.User, full, text string) (version string) {
 	w.Helper()
 	b, now := w.AddBlob(u.ID, path.Base(full), text), w.Clock()
@@ -152,13 +151,13 @@ func (w *world) put(u model.User, full, text string) (version string) {
 	return version
 }
 
-// step does what is due.
+// step does everything that is due.
 func (w *world) step() { w.Helper(); w.Must(w.service.Step(ctx)) }
 
-// on goes to a date and does what is due.
+// on sets the date and does everything that is due.
 func (w *world) on(date string) { w.Helper(); w.to(date); w.step() }
 
-// runs lists runs, the newest first.
+// runs lists runs, newest first.
 func (w *world) runs() []model.RetentionRun {
 	w.Helper()
 	list, err := w.service.Runs(ctx, model.EveryFilter{Paging: model.Paging{Limit: 100}})
@@ -166,7 +165,7 @@ func (w *world) runs() []model.RetentionRun {
 	return list
 }
 
-// one is the only run there is.
+// one returns the only run.
 func (w *world) one() model.RetentionRun {
 	w.Helper()
 	list := w.runs()
@@ -178,7 +177,7 @@ func (w *world) one() model.RetentionRun {
 	return r
 }
 
-// outcomes are what became of a run's files, by path, with the reason.
+// outcomes returns the outcome of each of a run's files with the reason, by path.
 func (w *world) outcomes(run string) map[string]string {
 	w.Helper()
 	var b strings.Builder
@@ -203,14 +202,14 @@ func (w *world) wantOutcomes(run string, want map[string]string) {
 	}
 }
 
-// has reports whether a name is there.
+// has reports whether a name exists.
 func (w *world) has(u model.User, full string) bool {
 	w.Helper()
 	found, err := w.Store.Read(ctx).Look(u.ID, store.SplitPath(full))
 	return err == nil && found.File != nil
 }
 
-// sound fails unless rows agree with each other and with the bytes.
+// sound fails unless rows and bytes are consistent.
 func (w *world) sound() {
 	w.Helper()
 	if err := testkit.Books(w.DB, w.Blobs); err != nil {
