@@ -11,13 +11,12 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// reportedWithin is how old a mail may be that a report is taken for.
+// reportedWithin is the largest age of a mail for which a delivery report is accepted.
 const reportedWithin = 30 * 24 * time.Hour
 
-// Reported records that a mail came back, as a mail server's report says. ids are
-// those that the report names; failures, its addresses with what it says of each. A
-// report about no mail of ours is NotFound: anybody can send one, and it changes
-// nothing.
+// Reported records that a mail came back, as a mail server's report says. ids are the message
+// ids in the report; failures are its addresses with reasons. A report that matches none of our
+// mails is NotFound and changes no contact, since anyone can send one.
 func (r *Service) Reported(ctx context.Context, actor string, ids []string,
 	failures []model.MailFailure) (model.Message, error) {
 	now := r.now()
@@ -34,7 +33,7 @@ func (r *Service) Reported(ctx context.Context, actor string, ids []string,
 		if err := tx.ReturnedMail(m.ID, why); err != nil {
 			return m, err
 		}
-		if !failed.Full { // who has a full mailbox is reached by the next mail
+		if !failed.Full { // a full mailbox may accept the next mail
 			if err := r.bounce(tx, m.Target, why, now); err != nil {
 				return m, err
 			}
@@ -49,7 +48,7 @@ func (r *Service) Reported(ctx context.Context, actor string, ids []string,
 	return m, err
 }
 
-// ours is the mail that a report is about; NotFound when there is none.
+// ours finds the sent mail that a report is about. It returns NotFound if there is none.
 func (r *Service) ours(tx *store.Tx, ids []string, now time.Time) (m model.Message, err error) {
 	for _, id := range ids[:min(len(ids), 10)] {
 		m, err = tx.Message(id)
@@ -67,8 +66,8 @@ func (r *Service) ours(tx *store.Tx, ids []string, now time.Time) (m model.Messa
 	return m, fault.E("notify.Reported", fault.NotFound, "no such mail")
 }
 
-// failureOf is what a report says of an address; the mail may have been forwarded to
-// another.
+// failureOf returns the failure for an address. If the mail was forwarded, the report names
+// another address, so the last failure is used.
 func failureOf(target string, failures []model.MailFailure) model.MailFailure {
 	found := model.MailFailure{Why: "a mail server reported that it failed"}
 	for _, f := range failures {
@@ -80,11 +79,12 @@ func failureOf(target string, failures []model.MailFailure) model.MailFailure {
 	return found
 }
 
-// forgedEvery is how often reports about no mail of ours are told of.
+// forgedEvery is the shortest time between two warnings about reports that match none of our
+// mails.
 const forgedEvery = time.Hour
 
-// forged notes a report about no mail of ours: at once, and then their number once an
-// hour.
+// forged records a report that matches none of our mails: the first at once, then their number
+// once per forgedEvery. It always returns an error.
 func (r *Service) forged(ctx context.Context, actor string, now time.Time) error {
 	r.mu.Lock()
 	r.forgeries++

@@ -7,7 +7,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// PostCheckpoint posts a checkpoint of the audit log to one receiver.
+// PostCheckpoint queues a webhook message with a checkpoint of the audit log for one receiver.
 func (r *Service) PostCheckpoint(ctx context.Context, name, note string) error {
 	return r.o.Store.Write(ctx, func(tx *store.Tx) error {
 		w, err := tx.Webhook(name)
@@ -23,7 +23,7 @@ func (r *Service) PostCheckpoint(ctx context.Context, name, note string) error {
 	})
 }
 
-// MailCheckpoint mails a checkpoint of the audit log.
+// MailCheckpoint queues a mail with a checkpoint of the audit log.
 func (r *Service) MailCheckpoint(ctx context.Context, to, note string) error {
 	return r.o.Store.Write(ctx, func(tx *store.Tx) error {
 		return r.Mail(tx, Letter{Kind: "checkpoint", To: to, Attached: note,
@@ -33,8 +33,9 @@ func (r *Service) MailCheckpoint(ctx context.Context, to, note string) error {
 	})
 }
 
-// MailPeople mails a letter to an account's billing and technical contacts, in a transaction, and returns to how
-// many. Those whose mail came back are left out: they would count as reached.
+// MailPeople queues a letter to an account's billing and technical contacts, in a transaction,
+// and returns the number of mails. Contacts whose mail bounced are skipped, since they would
+// count as reached.
 func (r *Service) MailPeople(tx *store.Tx, l Letter, ref string) (mails int, err error) {
 	people, err := tx.Contacts(l.Account, "")
 	if err != nil || !r.Mails() {

@@ -20,10 +20,11 @@ const (
 	dispatchBatch = 500
 	startAgain    = 2 * time.Second
 	keepEvery     = time.Minute
-	digestTable   = 50 // rows that a digest shows
+	digestTable   = 50 // largest number of rows in a digest
 )
 
-// Run hands out events and sends messages until ctx ends. Several nodes may.
+// Run turns events into messages and sends them until ctx ends. Several nodes may run it at
+// once.
 func (r *Service) Run(ctx context.Context) {
 	if r.jobs = r.untilStarted(ctx); r.jobs == nil {
 		return
@@ -42,9 +43,8 @@ func (r *Service) Run(ctx context.Context) {
 		Log: r.o.Log}.Run(ctx)
 }
 
-// untilStarted starts the job library, and tries again when the database does
-// not answer, or another node is making its tables at the same moment. It is nil
-// once ctx has ended.
+// untilStarted starts the job library. It retries while the database does not answer, or
+// another node creates the library's tables. It returns nil once ctx has ended.
 func (r *Service) untilStarted(ctx context.Context) *jobs {
 	for failing := false; ; failing = true {
 		j, err := startJobs(ctx, r)
@@ -62,8 +62,7 @@ func (r *Service) untilStarted(ctx context.Context) *jobs {
 	}
 }
 
-// Dispatch hands out every event that waits: first into messages, then into
-// jobs.
+// Dispatch turns all waiting events into messages, and the messages into jobs.
 func (r *Service) Dispatch(ctx context.Context) error {
 	for ctx.Err() == nil {
 		waits, err := r.o.Store.Read(ctx).HasEvents(r.now())
@@ -82,8 +81,9 @@ func (r *Service) Dispatch(ctx context.Context) error {
 	return nil
 }
 
-// handOut turns one batch of events into messages. If that fails, it is done one
-// by one, and what can't be handed out is left for later: nothing waits behind it.
+// handOut turns one batch of events into messages. If that fails although the database answers,
+// it tries the events one by one and postpones those that fail, so that they do not block the
+// others.
 func (r *Service) handOut(ctx context.Context) (n int, err error) {
 	if n, err = r.handOutSome(ctx, dispatchBatch); err == nil {
 		return n, nil
@@ -124,7 +124,7 @@ func (r *Service) handOutSome(ctx context.Context, limit int) (int, error) {
 	})
 }
 
-// messages writes what an event is to be sent as.
+// messages writes the webhook messages and the mails for one event.
 func (r *Service) messages(tx *store.Tx, e model.Event, hooks []model.Webhook) error {
 	if e.Type == "" {
 		return fault.E("notify.messages", fault.Internal, "The event is damaged.")
@@ -144,8 +144,8 @@ func (r *Service) messages(tx *store.Tx, e model.Event, hooks []model.Webhook) e
 	return r.mails(tx, e)
 }
 
-// postpone lets the event at the head of the outbox, which could not be handed
-// out, wait: a second, then twice as long each time, up to an hour.
+// postpone delays the event at the head of the outbox, which could not be handed out: by a
+// second, then twice as long each time, up to an hour.
 func (r *Service) postpone(ctx context.Context, cause error) error {
 	return r.o.Store.Write(ctx, func(tx *store.Tx) error {
 		now := r.now()
@@ -164,11 +164,10 @@ func (r *Service) postpone(ctx context.Context, cause error) error {
 	})
 }
 
-// maintain does what can wait for a minute: notices become mails, the last hour's
-// digests are written, messages whose jobs were lost get new ones, and old ones
-// go.
+// maintain does the work of once a minute: it mails notices, writes the digests that are due,
+// creates new jobs for messages whose jobs were lost, and deletes old messages.
 func (r *Service) maintain(ctx context.Context, now time.Time) error {
-	var errs []error // what fails stops nothing else
+	var errs []error // one failure must not stop the other work
 	if r.o.Mailer != nil {
 		errs = append(errs, r.mailNotices(ctx))
 	}
@@ -182,13 +181,13 @@ func (r *Service) maintain(ctx context.Context, now time.Time) error {
 	}))...)
 }
 
-// mailNotices turns what people should be told into mails, each notice once.
-// One that has nobody to go to stays, for the operator to see.
+// mailNotices turns notices into mails, each once. A notice without a recipient stays, so that
+// the operator sees it.
 func (r *Service) mailNotices(ctx context.Context) error {
 	if r.o.Notices == nil {
 		return nil
 	}
-	var errs []error // one that can't be mailed stops no other
+	var errs []error // an error with one must not stop the others
 	for after := ""; ctx.Err() == nil; {
 		list, err := r.o.Notices(ctx, after)
 		if err != nil || len(list) == 0 {
@@ -227,7 +226,7 @@ func (r *Service) mailNotice(ctx context.Context, n model.Notice) error {
 	return err
 }
 
-// digests are what is gathered for a user: how long, and how it is told.
+// digests lists the kinds of digest, with their periods and letters.
 var digests = []struct {
 	kind   string
 	every  time.Duration
@@ -237,10 +236,10 @@ var digests = []struct {
 	{"new", 24 * time.Hour, freshLetter},
 }
 
-// writeDigests writes one mail a user for what happened in the hours that are
-// over; news of new files, for the days.
+// writeDigests writes one mail per user and kind of digest for the periods that are over:
+// hours, or days for new files.
 func (r *Service) writeDigests(ctx context.Context, now time.Time) error {
-	var errs []error // a user whose digest fails stops no other's
+	var errs []error // an error with one user must not stop the others
 	for _, d := range digests {
 		edge := now.UTC().Truncate(d.every)
 		for after := ""; ctx.Err() == nil; {
@@ -264,13 +263,13 @@ func (r *Service) writeDigests(ctx context.Context, now time.Time) error {
 	return errors.Join(errs...)
 }
 
-// digestItem is what a digest's line is made of.
+// digestItem is the content of one digest line.
 type digestItem struct {
 	Name, Reason, Advice, Feed string
 	Size                       int64
 }
 
-// digest mails a user's technical contacts.
+// digest mails a letter to a user's technical contacts.
 func (r *Service) digest(tx *store.Tx, userID string, l Letter) error {
 	u, err := tx.UserByID(userID)
 	if err != nil {
@@ -283,7 +282,7 @@ func refusedLetter(items []store.Digest, total int) Letter {
 	l := Letter{Kind: "refused", Head: []string{"Received (UTC)", "File", "What happened", "What to do"}}
 	for _, d := range items {
 		var v digestItem
-		_ = json.Unmarshal([]byte(d.Detail), &v) // ours; damage reads as nothing said
+		_ = json.Unmarshal([]byte(d.Detail), &v) // written by this server; damaged data gives an empty line
 		l.add(d.At.Format("2006-01-02 15:04"), v.Name, v.Reason, v.Advice)
 	}
 	l.Text = fmt.Sprintf("In the last hour %s that you sent could not be used, or had come before.", files(total))

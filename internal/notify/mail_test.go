@@ -14,7 +14,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// customer makes an account with its user and people.
+// customer creates an account with a user and contacts.
 func (w *world) customer(name string, people ...string) model.User {
 	w.Helper()
 	u := w.Customer(name)
@@ -25,7 +25,7 @@ func (w *world) customer(name string, people ...string) model.User {
 	return u
 }
 
-// digest remembers something for a user's next digest.
+// digest adds a line to a user's next digest.
 func (w *world) digest(u model.User, kind, name string) {
 	w.Helper()
 	w.Write(func(tx *store.Tx) error {
@@ -34,7 +34,7 @@ func (w *world) digest(u model.User, kind, name string) {
 	})
 }
 
-// bounced counts contacts whose mail comes back.
+// bounced counts the contacts whose mail bounces.
 func (w *world) bounced(email string) bool {
 	w.Helper()
 	list, err := w.Store.Read(ctx).ContactsAt(email)
@@ -42,7 +42,7 @@ func (w *world) bounced(email string) bool {
 	return len(list) == 1 && list[0].BouncedAt != nil
 }
 
-// putOff is a mail to a@example.com that the server refused for now, once.
+// putOff creates a mail to a@example.com that the server temporarily refused once.
 func (w *world) putOff() {
 	w.Helper()
 	w.customer("acme", "a@example.com")
@@ -97,7 +97,7 @@ var mailStories = stories{
 	"a message whose job was lost gets another": func(t *testing.T, w *world) {
 		w.putOff()
 		w.stop()
-		w.Exec("DELETE FROM river_job") // a process that died in its last try
+		w.Exec("DELETE FROM river_job") // as if a process died during its last try
 		w.sink.refusing(nil)
 		w.open()
 		w.Pass(47 * time.Hour)
@@ -200,14 +200,14 @@ var mailStories = stories{
 			func() bool { return w.Count(`outbox`) == 0 })
 	},
 	"what happened in an hour is one mail a user": func(t *testing.T, w *world) {
-		w.stop() // a look a minute, by hand
+		w.stop() // the test calls it by hand, once a minute
 		u := w.customer("acme", "a@example.com")
 		for i := range 60 {
 			w.digest(u, "refused", fmt.Sprintf("a%d.csv", i))
 		}
 		w.digest(u, "new", "INV.pdf")
 		w.open()
-		w.emit(model.EventMissed, nil) // a sign that it looked
+		w.emit(model.EventMissed, nil) // shows that it ran
 		w.until(model.MessageSent, 1)
 		if got := w.sink.to("a@example.com"); len(got) != 0 {
 			t.Fatalf("the hour is not over, and there is a mail: %s", got)

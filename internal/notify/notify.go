@@ -1,13 +1,12 @@
-// Package notify tells others: programs by webhook, people by mail.
+// Package notify sends events to programs by webhook and to people by mail.
 //
-// A change writes its event into the outbox in its own transaction. The
-// dispatcher (dispatch.go) turns events into messages, one for each receiver,
-// and messages into jobs of the job library (github.com/riverqueue/river),
-// many at a time. A worker (send.go) sends one message; what fails is tried
-// again over three days, then lies dead, to be seen and sent again. So
-// everything is sent at least once, and a receiver knows a repeated message by
-// its id. Who gets what is rules.go; how a mail is written, package mail; how
-// a webhook is posted, package webhook.
+// A change writes its event into the outbox in its own transaction. The dispatcher
+// (dispatch.go) turns events into messages, one for each receiver, and messages into jobs of
+// the job library (github.com/riverqueue/river), in batches. A worker (send.go) sends one
+// message. A failed message is retried over three days; then it is dead, and can be listed and
+// sent again. So everything is sent at least once, and a receiver recognizes a repeated message
+// by its id. rules.go decides who gets what. Package mail renders mails; package webhook posts
+// webhooks.
 package notify
 
 import (
@@ -27,44 +26,44 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// Letter is what a mail says, before its template.
+// Letter is the content of a mail before it is rendered.
 type Letter struct {
-	Kind     string // names the template
+	Kind     string // name of the template
 	To       string
 	ID       string
 	Account  string
 	User     string
-	Text     string     // paragraphs, an empty line between
-	Head     []string   // of a table
-	Rows     [][]string // of a table
-	More     int        // rows left out
+	Text     string     // paragraphs, separated by empty lines
+	Head     []string   // header of a table
+	Rows     [][]string // rows of the table
+	More     int        // number of rows left out
 	Help     string
-	Attached string // a text that is signed, shown as it is
+	Attached string // signed text, shown verbatim
 }
 
 // Mailer renders letters and sends mails.
 type Mailer interface {
-	// Render gives a letter its subject, text and HTML.
+	// Render returns a letter's subject, text and HTML.
 	Render(l Letter) (subject, text, html string, err error)
-	// Send hands one mail to the mail server. An address that is refused for
-	// good is Denied.
+	// Send sends one mail to the mail server. It returns Denied if the address is permanently
+	// refused.
 	Send(ctx context.Context, m model.Message) error
 }
 
-// Poster posts webhooks; see package webhook.
+// Poster posts webhooks. Package webhook implements it.
 type Poster interface {
 	Post(ctx context.Context, w model.Webhook, m model.Message) error
 	CheckURL(url string) error
 }
 
-// Vault seals what the database must not tell: the secrets of webhooks.
+// Vault encrypts the webhook secrets that are stored in the database.
 type Vault interface {
 	Seal(secret, about string) string
 	Open(sealed, about string) (string, error)
 	Sealed(stored string) bool
 }
 
-// Options are what the service is made of.
+// Options configure the service.
 type Options struct {
 	Store     *store.Store
 	Clock     exchange.Clock
@@ -73,37 +72,37 @@ type Options struct {
 	Mailer    Mailer // nil: no mail is sent
 	Poster    Poster
 	Vault     Vault
-	Operators []string // addresses of the operator's own people
-	// Help is whom an account's people turn to.
+	Operators []string // mail addresses of the operator
+	// Help returns the help contact for an account's people; may be nil.
 	Help func(ctx context.Context, account string) string
-	// Notices lists what people should be told, with whom, after a notice's id;
-	// none is the end.
+	// Notices lists notices and their recipients, in order of ids, starting behind after. An empty
+	// result is the end. May be nil.
 	Notices func(ctx context.Context, after string) ([]model.Notice, error)
-	// Node names this process among those that share the database.
+	// Node is the name of this process among those that share the database.
 	Node string
-	Keep time.Duration // how long messages stay
-	// Every is how often events are handed out; 0 means 500 ms.
+	Keep time.Duration // how long messages are kept; 0: for ever
+	// Every is the interval of Dispatch; 0 means 500 ms.
 	Every time.Duration
-	// Poll is how often each queue looks for messages to send; 0 means 1 s.
+	// Poll is the interval at which each queue looks for jobs; 0 means 1 s.
 	Poll time.Duration
 }
 
-// Service tells others.
+// Service sends messages.
 type Service struct {
 	o    Options
 	jobs *jobs
 
 	mu        sync.Mutex
-	forgeries int // delivery reports about no mail of ours, since forgedAt
+	forgeries int // reports since forgedAt that match none of our mails
 	forgedAt  time.Time
 }
 
-// New opens the service. Run does the work.
+// New returns the service. Run does the work.
 func New(o Options) *Service { return &Service{o: o} }
 
 func (r *Service) now() time.Time { return r.o.Clock().UTC().Truncate(time.Microsecond) }
 
-// Mails reports whether mail is sent at all.
+// Mails reports whether a mail server is configured.
 func (r *Service) Mails() bool { return r.o.Mailer != nil }
 
 func (r *Service) audit(tx *store.Tx, actor, action, subject string, detail map[string]string) error {
@@ -111,7 +110,7 @@ func (r *Service) audit(tx *store.Tx, actor, action, subject string, detail map[
 		Detail: detail})
 }
 
-// secretPrefix marks a signing secret (Standard Webhooks, "Signature scheme").
+// secretPrefix is the prefix of signing secrets (Standard Webhooks, "Signature scheme").
 const secretPrefix = "whsec_"
 
 func newSecret() string {
@@ -120,7 +119,7 @@ func newSecret() string {
 	return secretPrefix + base64.StdEncoding.EncodeToString(b[:])
 }
 
-// AddWebhook records a receiver and returns it with its secret, this once.
+// AddWebhook adds a receiver. Only this call returns its secret.
 func (r *Service) AddWebhook(ctx context.Context, actor string, n model.NewWebhook) (model.Webhook, error) {
 	w := model.Webhook{Name: n.Name, URL: n.URL, Secret: newSecret(), Enabled: true, CreatedAt: r.now()}
 	if err := valid.CheckID("webhook's name", w.Name); err != nil {
@@ -148,7 +147,7 @@ func (r *Service) AddWebhook(ctx context.Context, actor string, n model.NewWebho
 	return w, err
 }
 
-// cleanEvents checks types of events; none means all.
+// cleanEvents validates event types and removes duplicates. No types mean all.
 func cleanEvents(in []string) ([]string, error) {
 	known := []string{model.EventReceived, model.EventPublished, model.EventCollected, model.EventRejected,
 		model.EventExpiring, model.EventRemoved, model.EventLeft, model.EventLimit, model.EventAlarm, model.EventGap,
@@ -172,7 +171,7 @@ func cleanEvents(in []string) ([]string, error) {
 	return out, nil
 }
 
-// wants reports whether a receiver asked for a type.
+// wants reports whether a receiver is enabled and subscribes to an event type.
 func wants(w model.Webhook, kind string) bool {
 	return w.Enabled && slices.ContainsFunc(w.Events, func(have string) bool {
 		prefix, many := strings.CutSuffix(have, "*")
@@ -180,7 +179,7 @@ func wants(w model.Webhook, kind string) bool {
 	})
 }
 
-// Webhooks lists the receivers, without their secrets.
+// Webhooks lists the receivers without their secrets.
 func (r *Service) Webhooks(ctx context.Context, f model.EveryFilter) ([]model.Webhook, error) {
 	list, err := r.o.Store.Read(ctx).Webhooks(f.Paging)
 	for i := range list {
@@ -189,7 +188,7 @@ func (r *Service) Webhooks(ctx context.Context, f model.EveryFilter) ([]model.We
 	return list, err
 }
 
-// SetWebhook changes a receiver. A new secret is told this once.
+// SetWebhook changes a receiver. If the secret is rotated, only this call returns the new one.
 func (r *Service) SetWebhook(ctx context.Context, actor, name string, e model.EditWebhook) (model.Webhook, error) {
 	return store.Change(ctx, r.o.Store, func(tx *store.Tx) (model.Webhook, error) {
 		w, err := tx.Webhook(name)
@@ -237,7 +236,7 @@ func noWebhook(err error, name string) error {
 	return err
 }
 
-// RemoveWebhook forgets a receiver and what was still to be sent to it.
+// RemoveWebhook deletes a receiver and its unsent messages.
 func (r *Service) RemoveWebhook(ctx context.Context, actor, name string) error {
 	return r.o.Store.Write(ctx, func(tx *store.Tx) error {
 		if err := tx.RemoveWebhook(name); err != nil {
@@ -247,7 +246,7 @@ func (r *Service) RemoveWebhook(ctx context.Context, actor, name string) error {
 	})
 }
 
-// TestWebhook sends a receiver a test event, as any other is sent.
+// TestWebhook queues a test event for a receiver.
 func (r *Service) TestWebhook(ctx context.Context, actor, name string) (model.Message, error) {
 	return store.Change(ctx, r.o.Store, func(tx *store.Tx) (m model.Message, err error) {
 		w, err := tx.Webhook(name)
@@ -265,7 +264,7 @@ func (r *Service) TestWebhook(ctx context.Context, actor, name string) (model.Me
 	})
 }
 
-// Messages lists messages, the newest first.
+// Messages lists messages, newest first.
 func (r *Service) Messages(ctx context.Context, f model.MessageFilter) ([]model.Message, error) {
 	return r.o.Store.Read(ctx).Messages(f)
 }
@@ -283,7 +282,7 @@ func noMessage(err error, id string) error {
 	return err
 }
 
-// Replay sends a message again, under the same id.
+// Replay queues a message again under the same id.
 func (r *Service) Replay(ctx context.Context, actor, id string) error {
 	return r.o.Store.Write(ctx, func(tx *store.Tx) error {
 		if err := tx.Resend(id); err != nil {
@@ -293,8 +292,8 @@ func (r *Service) Replay(ctx context.Context, actor, id string) error {
 	})
 }
 
-// ReplayDead sends every dead message of a receiver again, or of all, and
-// returns how many.
+// ReplayDead queues every dead message of a receiver again, and returns their number. target ""
+// is all receivers.
 func (r *Service) ReplayDead(ctx context.Context, actor, target string) (n int, err error) {
 	const page = 500
 	for {
@@ -318,5 +317,5 @@ func (r *Service) ReplayDead(ctx context.Context, actor, target string) (n int, 
 	}
 }
 
-// Queue says how much waits to be sent.
+// Queue returns how many messages wait to be sent.
 func (r *Service) Queue(ctx context.Context) (model.Queue, error) { return r.o.Store.Read(ctx).Queue() }

@@ -15,16 +15,16 @@ import (
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
-// webhookMessage is an event on its way to one receiver.
+// webhookMessage returns the message for an event and one receiver.
 func (r *Service) webhookMessage(w model.Webhook, e model.Event) (model.Message, error) {
 	sent := e
-	sent.ID = "" // it travels in a header, and names the message too
+	sent.ID = "" // it is sent in a header and is stored with the message
 	body, err := json.Marshal(sent)
 	return model.Message{ID: r.o.IDs.New(), Channel: model.ChannelWebhook, Target: w.Name, EventID: e.ID, Kind: e.Type,
 		Body: string(body), State: model.MessageNew, CreatedAt: r.now()}, err
 }
 
-// operatorEvents are mailed to the operator's own people.
+// operatorEvents maps the events that are mailed to the operator to their templates.
 var operatorEvents = map[string]string{
 	model.EventMissed:    "expectation",
 	model.EventMet:       "expectation",
@@ -35,8 +35,7 @@ var operatorEvents = map[string]string{
 	model.EventAlarm:     "alarm",
 }
 
-// keyWords say in words what happened to a key; other acts on keys are not
-// mailed.
+// keyWords describes changes of keys for mails. Other changes of keys are not mailed.
 var keyWords = map[string]string{
 	"key.add":     "A key was added to %s.",
 	"key.rotate":  "A new key was added to %s; the old one goes on working for a while.",
@@ -46,7 +45,7 @@ var keyWords = map[string]string{
 	"key.approve": "A key that was waiting was approved for %s.",
 }
 
-// mails writes the mails that an event asks for.
+// mails writes the mails for an event.
 func (r *Service) mails(tx *store.Tx, e model.Event) error {
 	if r.o.Mailer == nil {
 		return nil
@@ -61,14 +60,14 @@ func (r *Service) mails(tx *store.Tx, e model.Event) error {
 		}
 		return r.partnerMails(tx, e)
 	}
-	// an exposed key's people have a notice
+	// the people of an exposed key get a notice instead
 	if words := keyWords[e.Type]; words != "" && e.User != "" && e.Text("sent_for") == "" {
 		return r.keyMails(tx, e, words)
 	}
 	return nil
 }
 
-// keyMails tells the technical and security contacts of a user about its key.
+// keyMails mails the technical and security contacts of a user about its key.
 func (r *Service) keyMails(tx *store.Tx, e model.Event, words string) error {
 	text := fmt.Sprintf(words, e.User)
 	if fp := e.Text("fingerprint"); fp != "" {
@@ -78,8 +77,7 @@ func (r *Service) keyMails(tx *store.Tx, e model.Event, words string) error {
 	return r.userMails(tx, e, Letter{Kind: "key", Text: text}, model.RoleTechnical, model.RoleSecurity)
 }
 
-// partnerMails tells the technical contacts of a user what an event has to say
-// to them, if anything.
+// partnerMails mails an event's partner text, if it has one, to the user's technical contacts.
 func (r *Service) partnerMails(tx *store.Tx, e model.Event) error {
 	text := e.Text("partner_text")
 	if text == "" {
@@ -88,8 +86,7 @@ func (r *Service) partnerMails(tx *store.Tx, e model.Event) error {
 	return r.userMails(tx, e, Letter{Kind: operatorEvents[e.Type], Text: text}, model.RoleTechnical)
 }
 
-// userMails writes a letter to each contact of an event's user with one of the
-// roles.
+// userMails writes a letter to each contact of an event's user who has one of the roles.
 func (r *Service) userMails(tx *store.Tx, e model.Event, l Letter, roles ...string) error {
 	u, err := tx.User(e.User)
 	if err != nil {
@@ -98,8 +95,8 @@ func (r *Service) userMails(tx *store.Tx, e model.Event, l Letter, roles ...stri
 	return r.contactMails(tx, u, Mailing{Event: e}, l, roles...)
 }
 
-// unlessGone passes every error but that there is no such user any more: then
-// nobody is to be told.
+// unlessGone returns nil for NotFound, since a removed user has nobody to notify. It passes
+// other errors.
 func unlessGone(err error) error {
 	if fault.Is(err, fault.NotFound) {
 		return nil
@@ -107,7 +104,7 @@ func unlessGone(err error) error {
 	return err
 }
 
-// contactMails writes a letter to each contact of a user with one of the roles.
+// contactMails writes a letter to each contact of a user who has one of the roles.
 func (r *Service) contactMails(tx *store.Tx, u model.User, about Mailing, l Letter, roles ...string) error {
 	people, err := tx.Contacts(u.Account, u.Vendor)
 	if err != nil {
@@ -123,8 +120,7 @@ func (r *Service) contactMails(tx *store.Tx, u model.User, about Mailing, l Lett
 	return nil
 }
 
-// Reachable are the contacts still there with one of the roles, each address
-// once.
+// Reachable returns the present contacts with one of the roles, one per address.
 func Reachable(people []model.Contact, roles ...string) (out []model.Contact) {
 	for _, c := range people {
 		fits := slices.ContainsFunc(c.Roles, func(have string) bool { return slices.Contains(roles, have) })
@@ -136,14 +132,15 @@ func Reachable(people []model.Contact, roles ...string) (out []model.Contact) {
 	return out
 }
 
-// Mailing says what a mail belongs to.
+// Mailing links a mail to its event, its contact and its notice.
 type Mailing struct {
 	Event   model.Event
 	Contact string // id
 	Ref     string // a notice's id
 }
 
-// Mail writes a mail, to be sent once the transaction stands.
+// Mail renders and queues a mail. It is sent once the transaction is committed. It does nothing
+// if no mail server is configured.
 func (r *Service) Mail(tx *store.Tx, l Letter, about Mailing) error {
 	if r.o.Mailer == nil {
 		return nil

@@ -8,8 +8,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// SealSecrets seals secrets that an earlier version stored as they are, and names
-// the webhooks whose secret cannot be opened: it was sealed under another key.
+// SealSecrets encrypts secrets that an earlier version stored in clear. It returns the names of
+// the webhooks whose secret cannot be decrypted, because it was sealed under another key.
 func (r *Service) SealSecrets(ctx context.Context) (lost []string, err error) {
 	list, err := r.o.Store.Read(ctx).Webhooks(model.Paging{})
 	if err != nil {
@@ -43,8 +43,8 @@ func (r *Service) seal(ctx context.Context, name string) error {
 	})
 }
 
-// unsealed is a webhook with its secrets, to sign with. An old secret that cannot
-// be opened is left out: the new one is what the receiver should have by now.
+// unsealed returns a webhook with decrypted secrets for signing. An old secret that cannot be
+// decrypted is left out, since the receiver should have the new one by now.
 func (r *Service) unsealed(w model.Webhook) (model.Webhook, error) {
 	var err error
 	if w.Secret, err = r.o.Vault.Open(w.Secret, w.Name); err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// stored is what the database has of a webhook's secrets.
+// stored returns a webhook's secrets as the database has them.
 func (w *world) stored(name string) (secret, old string) {
 	w.Helper()
 	w.Must(w.DB.QueryRow("SELECT secret, old_secret FROM webhooks WHERE name = $1", name).Scan(&secret, &old))
@@ -32,7 +32,7 @@ var secretStories = stories{
 		w.hook("billing", r.URL)
 		const secret, before = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSx"
 		w.Exec("UPDATE webhooks SET secret = '" + secret + "', old_secret = '" + before + "'")
-		for range 2 { // the second time there is nothing to do
+		for range 2 { // the second run has nothing to do
 			lost, err := w.service.SealSecrets(ctx)
 			testkit.Must(t, err)
 			if s, old := w.stored("billing"); len(lost) != 0 || !w.vault.Sealed(s) || !w.vault.Sealed(old) {

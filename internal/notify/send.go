@@ -23,39 +23,39 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// retries are the waits between tries (Standard Webhooks, "Deliverability and
-// reliability"), three days in all.
+// retries are the delays between tries (Standard Webhooks, "Deliverability and reliability"),
+// three days in total.
 var retries = []time.Duration{5 * time.Second, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 5 * time.Hour,
 	10 * time.Hour, 14 * time.Hour, 18 * time.Hour, 22 * time.Hour}
 
 const (
 	webhookWorkers = 16
 	mailWorkers    = 4
-	perReceiver    = 4                // requests to one receiver at a time: a slow one must not take all workers
-	busyWait       = 3 * time.Second  // until a busy receiver is asked for again, at first
-	busyDoubled    = 7                // times that this wait is doubled: 6.4 minutes
-	enqueueTime    = 20 * time.Second // the transaction that makes jobs of messages
+	perReceiver    = 4                // concurrent requests per receiver: a slow one must not take all workers
+	busyWait       = 3 * time.Second  // first delay of a message for a busy receiver
+	busyDoubled    = 7                // how often this delay is doubled at most: 6.4 minutes
+	enqueueTime    = 20 * time.Second // time limit of the transaction that turns messages into jobs
 	jobTime        = time.Minute
-	softStop       = 2 * time.Second // for tries under way when the service stops, until they are cancelled
-	hardStop       = 7 * time.Second // for the whole stop
-	lostAfter      = 48 * time.Hour  // without a try: twice the longest wait between two
+	softStop       = 2 * time.Second // how long tries in progress may continue when the service stops
+	hardStop       = 7 * time.Second // time limit of the whole stop
+	lostAfter      = 48 * time.Hour  // time without a try after which a job counts as lost: twice the longest delay
 )
 
-// jobs is the job library at work on our database.
+// jobs runs the job library on our database.
 type jobs struct {
 	service *Service
 	client  *river.Client[*sql.Tx]
 
 	mu   sync.Mutex
-	busy map[string]int // receiver → requests under way
+	busy map[string]int // receiver → requests in progress
 }
 
-// sendArgs name the message that a job sends.
+// sendArgs is the argument of a job: the message to send.
 type sendArgs struct {
 	ID string `json:"id"`
 }
 
-// Kind names the jobs in the library's table.
+// Kind returns the name of the jobs in the library's table.
 func (sendArgs) Kind() string { return "send" }
 
 type worker struct {
@@ -63,13 +63,13 @@ type worker struct {
 	jobs *jobs
 }
 
-// NextRetry says when a failed try is repeated; job.Attempt counts it. The library
-// plans by the system's time.
+// NextRetry returns the time of the next try after a failed one; job.Attempt counts tries. The
+// library uses the system clock.
 func (*worker) NextRetry(job *river.Job[sendArgs]) time.Time {
 	return time.Now().Add(retries[min(max(job.Attempt-1, 0), len(retries)-1)])
 }
 
-// startJobs brings the library's tables up to date and starts its workers.
+// startJobs migrates the library's tables and starts its workers.
 func startJobs(ctx context.Context, r *Service) (*jobs, error) {
 	var driver riverdriver.Driver[*sql.Tx] = riverdatabasesql.New(r.o.Store.Jobs())
 	if r.o.Store.Single() {
@@ -90,7 +90,7 @@ func startJobs(ctx context.Context, r *Service) (*jobs, error) {
 	j.client, err = river.NewClient(driver,
 		&river.Config{ID: r.o.Node, Logger: quiet, Workers: workers, JobTimeout: jobTime,
 			MaxAttempts: len(retries) + 1, SoftStopTimeout: softStop,
-			PollOnly:          true, // or it asks SQLite for notifications 20 times a second
+			PollOnly:          true, // without it, it polls SQLite for notifications 20 times a second
 			FetchPollInterval: poll, FetchCooldown: min(poll, river.FetchCooldownDefault),
 			CompletedJobRetentionPeriod: time.Hour, DiscardedJobRetentionPeriod: time.Hour,
 			CancelledJobRetentionPeriod: time.Hour,
@@ -102,7 +102,7 @@ func startJobs(ctx context.Context, r *Service) (*jobs, error) {
 	return j, fault.Wrap("notify.startJobs", fault.Unavailable, j.client.Start(context.WithoutCancel(ctx)))
 }
 
-// levelled logs from a level on.
+// levelled is a log handler with a minimum level.
 type levelled struct {
 	slog.Handler
 	least slog.Level
@@ -117,7 +117,7 @@ func (l levelled) WithAttrs(a []slog.Attr) slog.Handler {
 }
 func (l levelled) WithGroup(g string) slog.Handler { return levelled{l.Handler.WithGroup(g), l.least} }
 
-// stop lets tries under way end for softStop, then cancels them.
+// stop lets tries in progress continue for softStop, then cancels them.
 func (j *jobs) stop() {
 	ctx, cancel := context.WithTimeout(context.Background(), hardStop)
 	defer cancel()
@@ -126,7 +126,7 @@ func (j *jobs) stop() {
 	}
 }
 
-// enqueue makes jobs of new messages, many at a time.
+// enqueue turns one batch of new messages into jobs.
 func (j *jobs) enqueue(ctx context.Context) (n int, err error) {
 	const op = "notify.enqueue"
 	s := j.service.o.Store
@@ -154,7 +154,7 @@ func (j *jobs) enqueue(ctx context.Context) (n int, err error) {
 	return len(ids), fault.Wrap(op, fault.Unavailable, tx.Commit())
 }
 
-// enter counts a request to a receiver in, unless it has enough already.
+// enter reserves one of a receiver's concurrent requests. It returns false if all are in use.
 func (j *jobs) enter(receiver string) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -173,12 +173,12 @@ func (j *jobs) release(receiver string) {
 	}
 }
 
-// turn says when a message for a busy receiver is looked at again: it waits as
-// long again as it has waited, or thousands of messages for a receiver that
-// hangs would keep workers and database busy with nothing else.
+// turn returns the delay before a message for a busy receiver is looked at again. It doubles
+// each time. Otherwise thousands of messages for a receiver that hangs would keep workers and
+// database busy.
 func turn(metadata []byte) time.Duration {
 	var had struct{ Snoozes int }
-	_ = json.Unmarshal(metadata, &had) // the library's own; damage reads as none
+	_ = json.Unmarshal(metadata, &had) // written by the library; damaged data reads as zero
 	return busyWait << min(max(had.Snoozes, 0), busyDoubled)
 }
 
@@ -188,7 +188,7 @@ func (w *worker) Work(ctx context.Context, job *river.Job[sendArgs]) error {
 	m, err := r.o.Store.Read(ctx).Message(job.Args.ID)
 	switch {
 	case fault.Is(err, fault.NotFound):
-		return nil // its receiver was removed
+		return nil // the receiver was removed
 	case err != nil:
 		return err
 	case m.State != model.MessageQueued:
@@ -203,7 +203,7 @@ func (w *worker) Work(ctx context.Context, job *river.Job[sendArgs]) error {
 	err = r.send(ctx, m)
 	last := job.Attempt >= job.MaxAttempts
 	if noteErr := r.tried(m, err, last); noteErr != nil {
-		return noteErr // it may be sent twice
+		return noteErr // the message may be sent twice
 	}
 	if err != nil && final(err) {
 		return river.JobCancel(err)
@@ -211,7 +211,7 @@ func (w *worker) Work(ctx context.Context, job *river.Job[sendArgs]) error {
 	return err
 }
 
-// final errors are not tried again.
+// final reports whether an error must not be retried.
 func final(err error) bool {
 	return fault.Is(err, fault.NotFound) || fault.Is(err, fault.Denied) || fault.Is(err, fault.Invalid)
 }
@@ -236,8 +236,8 @@ func (r *Service) send(ctx context.Context, m model.Message) error {
 	return r.o.Poster.Post(ctx, w, m)
 }
 
-// tried records how a try went, and what follows from it: a receiver that is
-// gone is switched off, an address that is refused has bounced.
+// tried records the result of a try. If a receiver answered that it is gone, its webhook is
+// disabled. If an address was refused, its contacts are marked as bounced.
 func (r *Service) tried(m model.Message, err error, last bool) error {
 	state, text := model.MessageSent, ""
 	if err != nil {
@@ -272,7 +272,7 @@ func (r *Service) tried(m model.Message, err error, last bool) error {
 	})
 }
 
-// bounce notes on every contact with an address that mail to it comes back.
+// bounce marks every present contact with an address as bounced.
 func (r *Service) bounce(tx *store.Tx, address, why string, at time.Time) error {
 	people, err := tx.ContactsAt(address)
 	if err != nil {
@@ -294,11 +294,11 @@ func (r *Service) bounce(tx *store.Tx, address, why string, at time.Time) error 
 	return nil
 }
 
-// bouncedWithin is how old a mail may be that a bounce is taken for.
+// bouncedWithin is the largest age of a mail that a bounce noted by an operator applies to.
 const bouncedWithin = 14 * 24 * time.Hour
 
-// Bounced records that mail to an address comes back, as an operator says, and
-// returns how many mails count as not reached.
+// Bounced records that mail to an address bounces, as reported by an operator. It returns how
+// many mails now count as not delivered.
 func (r *Service) Bounced(ctx context.Context, actor, address, why string) (n int64, err error) {
 	if address, err = valid.CheckEmail(address); err != nil {
 		return 0, err
@@ -320,7 +320,7 @@ func (r *Service) Bounced(ctx context.Context, actor, address, why string) (n in
 	})
 }
 
-// TestMail sends one mail now, past the queue, and says what the server said.
+// TestMail sends one mail now, without the queue, and returns the server's error.
 func (r *Service) TestMail(ctx context.Context, to string) error {
 	if r.o.Mailer == nil {
 		return fault.E("notify.TestMail", fault.Invalid, "No mail server is configured.").

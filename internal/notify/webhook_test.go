@@ -17,7 +17,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// signed fails unless a request has a secret's signature.
+// signed fails unless a request is signed with a secret.
 func signed(t testing.TB, p post, secret string) {
 	t.Helper()
 	v, err := standardwebhooks.NewWebhook(secret)
@@ -27,7 +27,7 @@ func signed(t testing.TB, p post, secret string) {
 	}
 }
 
-// hanging is the URL of a receiver that takes requests and answers none.
+// hanging returns the URL of a receiver that accepts requests and never answers.
 func hanging(t testing.TB) string {
 	release := make(chan struct{})
 	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release }))
@@ -239,8 +239,8 @@ var hookStories = stories{
 	},
 }
 
-// again lets a failed message's wait pass, almost, then the rest, and waits for its
-// next try. The wait is what the promise says it is after so many tries.
+// again advances the clock almost to a failed message's next try, then past it, and waits for
+// the try. It checks that the delay is the documented one.
 func (w *world) again(id string) model.Message {
 	w.Helper()
 	m, err := w.service.Message(ctx, id)
@@ -249,7 +249,7 @@ func (w *world) again(id string) model.Message {
 	tried, next := w.nextTry()
 	wait := waits[was-1]
 	margin := min(wait/2, time.Minute)
-	// On a slow machine a try takes long, or comes before its time was brought nearer.
+	// On a slow machine a try may take long, or start before its planned time was moved.
 	if got := next.Sub(tried); got < wait-3*time.Second || got > wait+30*time.Second {
 		w.Errorf("after %d tries the next comes in %s, not in %s", was, got, wait)
 	}
@@ -268,12 +268,11 @@ func (w *world) again(id string) model.Message {
 	return m
 }
 
-// waits are those between tries: three days in all (docs/exchange.md).
+// waits are the delays between tries: three days in total (docs/exchange.md).
 var waits = []time.Duration{5 * time.Second, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 5 * time.Hour,
 	10 * time.Hour, 14 * time.Hour, 18 * time.Hour, 22 * time.Hour}
 
-// nextTry is when the one job that failed was tried, and when it is planned
-// again.
+// nextTry returns when the only failed job was tried, and when its next try is planned.
 func (w *world) nextTry() (tried, next time.Time) {
 	w.Helper()
 	testkit.Eventually(w, "the next try is planned", func() bool {
@@ -298,7 +297,7 @@ var retryStories = stories{
 		w.hook("billing", r.URL)
 		r.set(500)
 		w.emit(model.EventReceived, nil)
-		for n := range 2 { // the second wait is longer than the scheduler's
+		for n := range 2 { // the second delay is longer than the scheduler's interval
 			testkit.Eventually(t, "it was tried", func() bool { return len(r.posts()) == n+1 })
 			w.nextTry()
 			w.nearer(waits[n], func(string) string { return "state" })

@@ -30,7 +30,7 @@ import (
 
 var ctx = context.Background()
 
-// world is the service over a real database, with a mail server beside.
+// world is the service on a real database, with a mail server.
 type world struct {
 	*testkit.World
 	service *notify.Service
@@ -43,9 +43,9 @@ type world struct {
 
 func newWorld(t *testing.T, url string) *world { return &world{World: testkit.NewWorld(t, url)} }
 
-// Pass lets time pass for the service, and for River, which goes by the system's
-// time: what it has planned comes nearer. What is due is made available at once, as
-// River's scheduler does every 5 s.
+// Pass advances the service's clock. River uses the system clock, so its planned times are
+// moved back instead. Jobs that are due become available at once, as River's scheduler does
+// every 5 s.
 func (w *world) Pass(d time.Duration) {
 	w.Helper()
 	now := `now()`
@@ -57,8 +57,8 @@ func (w *world) Pass(d time.Duration) {
 	})
 }
 
-// nearer brings nearer what River has planned, and may change its state; until River
-// has made its tables, nothing is planned.
+// nearer moves back the times that River has planned, and may change its state. Before River
+// has created its tables, it does nothing.
 func (w *world) nearer(d time.Duration, state func(at string) string) {
 	w.Helper()
 	w.World.Pass(d)
@@ -73,11 +73,11 @@ func (w *world) nearer(d time.Duration, state func(at string) string) {
 	}
 }
 
-// begin gives a story an empty world and a running service.
+// begin starts a story with an empty world and a running service.
 func (w *world) begin(t testing.TB) *world {
 	t.Helper()
 	w.Begin(t)
-	_, _ = w.DB.Exec("DELETE FROM river_job") // the first service makes it
+	_, _ = w.DB.Exec("DELETE FROM river_job") // the first service creates the table
 	w.prepare()
 	w.open()
 	testkit.Eventually(t, "River has its tables",
@@ -94,7 +94,7 @@ func (w *world) begin(t testing.TB) *world {
 	return w
 }
 
-// prepare sets the clock, and what a service needs.
+// prepare sets the clock and the options of a service.
 func (w *world) prepare() {
 	w.Set(time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC))
 	w.notices = nil
@@ -102,7 +102,7 @@ func (w *world) prepare() {
 	w.sink = newSink(w)
 }
 
-// newVault is a vault of a key of its own.
+// newVault returns a vault with a random key.
 func newVault(t testing.TB) *keys.Vault {
 	t.Helper()
 	key := make([]byte, keys.VaultKeySize)
@@ -155,7 +155,7 @@ func TestAQueueThatCannotStartYetStartsLater(t *testing.T) {
 	w.prepare()
 	tx, err := w.DB.Begin()
 	testkit.Must(t, err)
-	_, err = tx.Exec("UPDATE counters SET value = value") // nobody else writes now
+	_, err = tx.Exec("UPDATE counters SET value = value") // blocks other writers
 	testkit.Must(t, err)
 	w.open()
 	defer w.stop()
@@ -182,11 +182,11 @@ func (w *world) messages(state model.MessageState) []model.Message {
 	return list
 }
 
-// until waits for so many messages of a state.
+// until waits for this many messages of a state.
 func (w *world) until(state model.MessageState, n int) []model.Message {
 	w.Helper()
 	testkit.Eventually(w, fmt.Sprintf("%d messages are %s", n, state), func() bool {
-		w.Pass(500 * time.Millisecond) // a busy receiver's turn comes again
+		w.Pass(500 * time.Millisecond) // messages for a busy receiver become due again
 		return len(w.messages(state)) == n
 	})
 	return w.messages(state)
@@ -200,13 +200,13 @@ func (w *world) hook(name, url string, events ...string) model.Webhook {
 	return h
 }
 
-// post is what a receiver got.
+// post is a request that a receiver got.
 type post struct {
 	head http.Header
 	body []byte
 }
 
-// receiver is a program that takes webhooks.
+// receiver is a program that accepts webhooks.
 type receiver struct {
 	*httptest.Server
 	mu     sync.Mutex
@@ -237,7 +237,7 @@ func (r *receiver) posts() []post {
 	return append([]post(nil), r.got...)
 }
 
-// sink is a mail server that keeps what it gets.
+// sink is a mail server that keeps the mails that it gets.
 type sink struct {
 	addr   string
 	mu     sync.Mutex

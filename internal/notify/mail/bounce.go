@@ -16,12 +16,12 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// maxReport bounds a bounce, in bytes.
+// maxReport is the largest size of a bounce that is read, in bytes.
 const maxReport = 10 << 20
 
-// ReadBounce reads a delivery status notification (RFC 3464, RFC 6533): which mail it
-// is about, and the addresses that failed for good. A mail that is no such report is
-// Invalid, and so is a report that says that something failed, and not for whom.
+// ReadBounce parses a delivery status notification (RFC 3464, RFC 6533). It returns the ids of
+// the mails it is about, and the addresses that failed permanently. It returns Invalid for
+// other mails, and for a report of a failure without a readable address.
 func ReadBounce(in io.Reader) (model.MailReport, error) {
 	notReport := fault.E("mail.ReadBounce", fault.Invalid, "This mail is no delivery report (RFC 3464).")
 	m, err := netmail.ReadMessage(io.LimitReader(in, maxReport))
@@ -33,7 +33,7 @@ func ReadBounce(in io.Reader) (model.MailReport, error) {
 		return model.MailReport{}, notReport
 	}
 	var out report
-	for _, name := range []string{"Delivered-To", "X-Original-To", "To"} { // the address that the mail came from (VERP)
+	for _, name := range []string{"Delivered-To", "X-Original-To", "To"} { // the envelope sender of our mail (VERP)
 		out.add(m.Header[textproto.CanonicalMIMEHeaderKey(name)]...)
 	}
 	status, failed := out.readParts(multipart.NewReader(m.Body, params["boundary"]))
@@ -48,11 +48,11 @@ func ReadBounce(in io.Reader) (model.MailReport, error) {
 	return model.MailReport(out), nil
 }
 
-// report is what was read so far.
+// report collects what was read so far.
 type report model.MailReport
 
-// readParts reads the parts of a report: whether one is a status, and for how many
-// recipients that says failed.
+// readParts reads the parts of a report. It returns whether there is a status part, and how
+// many recipients failed.
 func (r *report) readParts(parts *multipart.Reader) (status bool, failed int) {
 	for range 20 {
 		part, err := parts.NextPart()
@@ -73,7 +73,7 @@ func (r *report) readParts(parts *multipart.Reader) (status bool, failed int) {
 				status = true
 				failed = r.readStatus(body)
 			}
-		case "message/rfc822", "text/rfc822-headers", "message/global", "message/global-headers": // the mail that came back
+		case "message/rfc822", "text/rfc822-headers", "message/global", "message/global-headers": // the returned mail
 			h, _ := readBlock(bufio.NewReader(body))
 			r.add(h["Message-Id"]...)
 		}
@@ -81,8 +81,8 @@ func (r *report) readParts(parts *multipart.Reader) (status bool, failed int) {
 	return status, failed
 }
 
-// messageID finds the id of a mail of ours, in capitals as it is kept: before the
-// @ of its Message-ID, or in a tag of the address that it came from.
+// messageID matches the id of one of our mails: before the @ of its Message-ID, or in the tag
+// of its envelope sender. Ids are stored in capitals.
 var messageID = regexp.MustCompile(`(?i)(?:^|[<+\s,;=])([0-9a-hjkmnp-tv-z]{26})@`)
 
 func (r *report) add(fields ...string) {

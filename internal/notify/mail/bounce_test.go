@@ -12,7 +12,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
-// dsn is a report as Postfix writes one, for two of three recipients.
+// dsn is a report by Postfix about two of three recipients.
 const dsn = "Return-Path: <>\r\nDate: Mon,  5 Jan 2026 09:00:00 +0000 (UTC)\r\nFrom: MAILER-DAEMON@mx.example.net " +
 	"(Mail Delivery System)\r\n" +
 	"Subject: Undelivered Mail Returned to Sender\r\nTo: files@example.com\r\nAuto-Submitted: " +
@@ -36,8 +36,8 @@ const dsn = "Return-Path: <>\r\nDate: Mon,  5 Jan 2026 09:00:00 +0000 (UTC)\r\nF
 	"gone@example.org\r\n\r\n" +
 	"--4XyZ.1767603600/mx.example.net--\r\n"
 
-// TestABounceNamesWhomMailDidNotReach: those that failed for good, not those
-// that are late, with the server's words.
+// TestABounceNamesWhomMailDidNotReach: the report returns recipients that failed permanently,
+// not delayed ones, with the server's reason.
 func TestABounceNamesWhomMailDidNotReach(t *testing.T) {
 	for name, text := range map[string]string{"as it came": dsn,
 		"with line ends of Unix": strings.ReplaceAll(dsn, "\r\n", "\n")} {
@@ -54,14 +54,14 @@ func TestABounceNamesWhomMailDidNotReach(t *testing.T) {
 	}
 }
 
-// reported is a report with these blocks as its status.
+// reported returns a report with these status blocks.
 func reported(kind, blocks string) string {
 	return "To: bounces+01KABCDEFGHJKMNPQRSTVWXYZ1@example.com\nContent-Type: multipart/report; " +
 		"report-type=delivery-status; boundary=B\n\n--B\nContent-Type: " + kind +
 		"\n\n" + blocks + "\n--B--\n"
 }
 
-// TestReportsAsServersWriteThem: an address is found in each, and only the one that failed.
+// TestReportsAsServersWriteThem: each report gives exactly the address that failed.
 func TestReportsAsServersWriteThem(t *testing.T) {
 	const head, failed = "Reporting-MTA: dns; mx.example.net\n\n", "Action: failed\nStatus: 5.1.1\n"
 	final := func(who string) string { return head + "Final-Recipient: " + who + "\n" + failed }
@@ -99,7 +99,7 @@ func TestReportsAsServersWriteThem(t *testing.T) {
 	}
 }
 
-// TestAFullMailboxIsTold apart from an address that is wrong.
+// TestAFullMailboxIsTold: a full mailbox is distinguished from a wrong address.
 func TestAFullMailboxIsTold(t *testing.T) {
 	for status, full := range map[string]bool{"5.2.2": true, "4.2.2": true, "5.2.2 (over quota)": true, "5.2.1": false,
 		"5.1.1": false, "5.2.22": false, "2.2": false, "": false} {
@@ -112,7 +112,7 @@ func TestAFullMailboxIsTold(t *testing.T) {
 	}
 }
 
-// TestAReportThatCannotBeReadIsSaid: it says that something failed, and not for whom.
+// TestAReportThatCannotBeReadIsSaid: a report of a failure without an address is an error.
 func TestAReportThatCannotBeReadIsSaid(t *testing.T) {
 	for _, who := range []string{"Final-Recipient: rfc822; unknown", "X-Recipient: jo@example.org",
 		"Final-Recipient: x400; /C=DE/"} {
@@ -128,7 +128,7 @@ func TestAReportThatCannotBeReadIsSaid(t *testing.T) {
 	}
 }
 
-// TestABounceIsFoundByTheAddressItWentTo: with a tag of the mail's own.
+// TestABounceIsFoundByTheAddressItWentTo: the address has the tag of the mail.
 func TestABounceIsFoundByTheAddressItWentTo(t *testing.T) {
 	text := strings.ReplaceAll(dsn, "To: files@example.com", "To: bounces+01KABCDEFGHJKMNPQRSTVWXYZ1@example.com")
 	got, err := mail.ReadBounce(strings.NewReader(text))
@@ -138,7 +138,7 @@ func TestABounceIsFoundByTheAddressItWentTo(t *testing.T) {
 	}
 }
 
-// TestWhatIsNoReportIsInvalid: no address is taken from other mail.
+// TestWhatIsNoReportIsInvalid: other mails give no addresses.
 func TestWhatIsNoReportIsInvalid(t *testing.T) {
 	for name, text := range map[string]string{"nothing": "", "garbage": "\x00\xff",
 		"a letter": "From: a@example.com\r\n\r\nhello", "no boundary": "Content-Type: multipart/report\r\n\r\nx",
@@ -152,8 +152,8 @@ func TestWhatIsNoReportIsInvalid(t *testing.T) {
 	}
 }
 
-// FuzzReadBounce: whatever comes back, only addresses are taken from it, and
-// words that may be stored.
+// FuzzReadBounce: for any input the result has only valid addresses, and reasons that may be
+// stored.
 func FuzzReadBounce(f *testing.F) {
 	f.Add(dsn)
 	f.Add(strings.ReplaceAll(dsn, "User unknown", strings.Repeat("ж", 300)))

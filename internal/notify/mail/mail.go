@@ -1,5 +1,5 @@
-// Package mail writes letters from templates, which an operator may replace,
-// and hands them to an SMTP server.
+// Package mail renders letters from templates, which an operator may replace, and sends them to
+// an SMTP server.
 package mail
 
 import (
@@ -31,41 +31,41 @@ import (
 //go:embed templates
 var embedded embed.FS
 
-// Kinds of TLS to the mail server.
+// Values of Config.TLS.
 const (
-	TLSStart = "starttls" // required; the usual, on port 587 or 25
-	TLSWhole = "tls"      // from the first byte; port 465
-	TLSNone  = "none"     // to a server on this machine
+	TLSStart = "starttls" // STARTTLS is required; the default, on port 587 or 25
+	TLSWhole = "tls"      // TLS from the first byte; port 465
+	TLSNone  = "none"     // no TLS, for a server on this machine
 )
 
-// Config is how mail is sent.
+// Config configures the mailer.
 type Config struct {
 	Host, User, Password string
 	Port                 int
 	TLS                  string
-	CA                   string // file of certificates to trust besides the system's
+	CA                   string // file with additional trusted certificates
 	From, ReplyTo        string
-	Bounces              string // delivery reports go to it, with a tag of the mail's own; "" for From
-	Templates            string // folder of files that replace the built-in ones; "" for none
-	Name                 string // of the service, in mails
+	Bounces              string // address for delivery reports, used with a tag of each mail; "": From
+	Templates            string // folder of templates that replace built-in ones; "": none
+	Name                 string // name of the service in mails
 	Log                  *slog.Logger
 }
 
 const timeout = 30 * time.Second
 
-// Mailer writes and sends mails.
+// Mailer renders and sends mails. It is safe for concurrent use.
 type Mailer struct {
 	cfg  Config
 	pool *x509.CertPool
 	text *texttemplate.Template
 	html *htmltemplate.Template
-	// builtin writes what the operator's own templates cannot; nil without own.
+	// builtin renders letters for which the operator's own templates fail. nil if there are none.
 	builtin *Mailer
 }
 
-// Kinds lists the letters there are templates for.
+// Kinds lists the kinds of letter that have templates.
 func Kinds() []string {
-	entries, _ := embedded.ReadDir("templates") // embedded: it is there
+	entries, _ := embedded.ReadDir("templates") // cannot fail: it is embedded
 	var out []string
 	for _, e := range entries {
 		if name, ok := strings.CutSuffix(e.Name(), ".txt"); ok && name != "layout" {
@@ -75,7 +75,7 @@ func Kinds() []string {
 	return out
 }
 
-// Templates is the folder of built-in templates, to begin one's own from.
+// Templates returns the built-in templates, as a start for own ones.
 func Templates() fs.FS {
 	sub, err := fs.Sub(embedded, "templates")
 	if err != nil {
@@ -84,8 +84,8 @@ func Templates() fs.FS {
 	return sub
 }
 
-// New reads the templates; one of the operator's that cannot be used is an
-// error that names its line.
+// New parses the templates. It returns Invalid, with the line, if one of the operator's cannot
+// be used.
 func New(c Config) (*Mailer, error) {
 	const op = "mail.New"
 	m := &Mailer{cfg: c, text: texttemplate.New("").Option("missingkey=error"),
@@ -127,7 +127,7 @@ func New(c Config) (*Mailer, error) {
 			return nil, fault.E(op, fault.Invalid, "A mail template cannot be used: %v.", err)
 		}
 	}
-	for _, kind := range Kinds() { // every one must render, before it is needed
+	for _, kind := range Kinds() { // each must render now, not only when it is needed
 		sample := notify.Letter{Kind: kind, To: "someone@example.com", ID: "0", Account: "acme", User: "acme", Text: "Text.",
 			Head: []string{"File"}, Rows: [][]string{{"a.csv"}}, More: 1, Help: "help@example.com", Attached: "signed"}
 		if _, _, _, err := m.render(sample); err != nil {
@@ -135,7 +135,7 @@ func New(c Config) (*Mailer, error) {
 		}
 	}
 	if c.Templates != "" {
-		c.Templates, c.CA = "", "" // it writes letters, and sends none
+		c.Templates, c.CA = "", "" // the built-in mailer only renders
 		if m.builtin, err = New(c); err != nil {
 			return nil, err
 		}
@@ -161,17 +161,17 @@ func (m *Mailer) loadCA() error {
 	return nil
 }
 
-// page is what templates see.
+// page is the data that templates get.
 type page struct {
 	notify.Letter
 	Service    string
 	Paragraphs []string
 	Subject    string
-	Inner      htmltemplate.HTML // in the layout: what the kind's own template made
+	Inner      htmltemplate.HTML // for the layout: output of the kind's own template
 }
 
-// Render writes a letter: its text, whose first line is the subject, and its
-// HTML.
+// Render renders a letter as text and as HTML. The subject is the first line of the text
+// template. If an own template fails, it uses the built-in one.
 func (m *Mailer) Render(l notify.Letter) (subject, text, html string, err error) {
 	subject, text, html, err = m.render(l)
 	if err == nil || m.builtin == nil {
@@ -209,7 +209,8 @@ func (m *Mailer) render(l notify.Letter) (subject, text, html string, err error)
 	return p.Subject, strings.TrimLeft(body, "\n"), whole.String(), nil
 }
 
-// Send hands one mail to the server. A refusal for good is Denied.
+// Send sends one mail to the mail server. A permanent refusal is Denied; other failures are
+// Unavailable.
 func (m *Mailer) Send(ctx context.Context, msg model.Message) error {
 	const op = "mail.Send"
 	out := gomail.NewMsg()
@@ -228,7 +229,7 @@ func (m *Mailer) Send(ctx context.Context, msg model.Message) error {
 	}
 	out.Subject(msg.Subject)
 	out.SetMessageIDWithValue(strings.ToLower(msg.ID) + "@" + m.domain())
-	out.SetGenHeader("Auto-Submitted", "auto-generated") // RFC 3834: no holiday answers
+	out.SetGenHeader("Auto-Submitted", "auto-generated") // RFC 3834: prevents automatic replies
 	out.SetDate()
 	out.SetBodyString(gomail.TypeTextPlain, msg.Body)
 	if msg.HTML != "" {

@@ -34,7 +34,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// server is a mail server with TLS of a CA of its own, which keeps what it gets.
+// server is a mail server with TLS of its own CA. It keeps the mails that it gets.
 type server struct {
 	port int
 	ca   string // file
@@ -102,8 +102,7 @@ var letter = notify.Letter{Kind: "expiring", To: "a@example.com", ID: "01X", Acc
 	Text: "First " + hostile + "\n\nSecond.", Head: []string{"File"}, Rows: [][]string{{hostile}}, More: 3,
 	Help: "help@example.com", Attached: "— signed " + hostile}
 
-// TestAMailGoesOverTLSWithTextAndHTML: the server's certificate is of a CA of
-// the operator's.
+// TestAMailGoesOverTLSWithTextAndHTML: the server's certificate is from the operator's CA.
 func TestAMailGoesOverTLSWithTextAndHTML(t *testing.T) {
 	s := newServer(t)
 	m := s.mailer(t)
@@ -141,7 +140,7 @@ func TestAMailGoesOverTLSWithTextAndHTML(t *testing.T) {
 	}
 }
 
-// TestNoNameBecomesMarkup: in no kind of letter, in no field.
+// TestNoNameBecomesMarkup: names are escaped in every kind of letter and every field.
 func TestNoNameBecomesMarkup(t *testing.T) {
 	m := newServer(t).mailer(t)
 	for _, kind := range mail.Kinds() {
@@ -159,8 +158,8 @@ func TestNoNameBecomesMarkup(t *testing.T) {
 	}
 }
 
-// TestAnOwnTemplateReplacesTheBuiltIn, and one that cannot be used is refused
-// at the start, with its line.
+// TestAnOwnTemplateReplacesTheBuiltIn: an own template is used. One that cannot be used is
+// refused at the start, with its line.
 func TestAnOwnTemplateReplacesTheBuiltIn(t *testing.T) {
 	s := newServer(t)
 	for _, c := range []struct{ name, text, fault string }{
@@ -191,7 +190,8 @@ func TestAnOwnTemplateReplacesTheBuiltIn(t *testing.T) {
 	}
 }
 
-// TestAnOwnTemplateThatFailsLaterStopsNoMail: a fault that no sample shows.
+// TestAnOwnTemplateThatFailsLaterStopsNoMail: the built-in template is used if an own one fails
+// on a real letter.
 func TestAnOwnTemplateThatFailsLaterStopsNoMail(t *testing.T) {
 	dir := t.TempDir()
 	testkit.Must(t, os.WriteFile(filepath.Join(dir, "key.txt"), []byte("Subject: Ours\n\n{{index .Rows 0}}\n"), 0o600))
@@ -206,7 +206,7 @@ func TestAnOwnTemplateThatFailsLaterStopsNoMail(t *testing.T) {
 	}
 }
 
-// TestARefusalIsForGoodOrForNow: a bounce, or another try.
+// TestARefusalIsForGoodOrForNow: a permanent refusal is Denied, a temporary one can be retried.
 func TestARefusalIsForGoodOrForNow(t *testing.T) {
 	s := newServer(t)
 	for code, kind := range map[int]fault.Kind{550: fault.Denied, 451: fault.Unavailable} {

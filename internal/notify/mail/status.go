@@ -11,15 +11,15 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// Bounds of a block of fields.
+// Bounds of a block of fields, in fields and in bytes.
 const (
 	maxFields = 200
 	maxField  = 8 << 10
 )
 
-// readBlock reads fields up to an empty line. Unlike the library it takes what mail
-// servers write: a line that is no field goes on with the one before, since long
-// diagnostics are often not indented. io.EOF says that the text has ended.
+// readBlock reads header fields up to an empty line. It is more tolerant than the library: a
+// line that is not a field continues the field before it, since mail servers often do not
+// indent long diagnostics. It returns io.EOF at the end of the text.
 func readBlock(in *bufio.Reader) (textproto.MIMEHeader, error) {
 	h := textproto.MIMEHeader{}
 	last := ""
@@ -49,11 +49,11 @@ func readBlock(in *bufio.Reader) (textproto.MIMEHeader, error) {
 	}
 }
 
-// fieldName is a field's. Names of a status have no digits in front, as lines of a
+// fieldName matches the name of a field. It must not begin with a digit, as lines of a
 // diagnostic do ("550-5.1.1 ...: ...").
 var fieldName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]* ?$`)
 
-// readLine reads one line, and drops what is too long of it.
+// readLine reads one line and cuts it to maxField bytes.
 func readLine(in *bufio.Reader) (string, error) {
 	var b strings.Builder
 	for {
@@ -67,8 +67,8 @@ func readLine(in *bufio.Reader) (string, error) {
 	}
 }
 
-// readStatus reads the blocks of a delivery status: one of the message, then one a
-// recipient. It returns how many recipients failed, with or without an address.
+// readStatus reads the blocks of a delivery status: one for the message, then one for each
+// recipient. It returns how many recipients failed, including those without a readable address.
 func (r *report) readStatus(in io.Reader) (failed int) {
 	lines := bufio.NewReader(in)
 	for range 1000 {
@@ -88,10 +88,10 @@ func (r *report) readStatus(in io.Reader) (failed int) {
 	return failed
 }
 
-// comments are those of RFC 5322, without one inside another.
+// comments matches comments of RFC 5322, without nesting.
 var comments = regexp.MustCompile(`\([^()]*\)`)
 
-// recipient is the address as its sender wrote it, or else as the server knows it.
+// recipient returns the address as the sender wrote it, or else as the server knows it.
 func recipient(h textproto.MIMEHeader) (string, bool) {
 	for _, name := range []string{"Original-Recipient", "Final-Recipient"} {
 		for _, v := range h[name] {
@@ -110,7 +110,7 @@ func recipient(h textproto.MIMEHeader) (string, bool) {
 	return "", false
 }
 
-// why is what a report says of a recipient, in at most 180 bytes.
+// why returns the report's reason for a recipient, in at most 180 bytes.
 func why(h textproto.MIMEHeader) string {
 	text := valid.Printable(strings.TrimSpace(h.Get("Status") + " " + h.Get("Diagnostic-Code")))
 	if len(text) > 180 {
@@ -122,8 +122,8 @@ func why(h textproto.MIMEHeader) string {
 	return strings.ToValidUTF8(text, "")
 }
 
-// full reports whether the mailbox was full, which says nothing of the address (RFC
-// 3463: X.2.2).
+// full reports whether the mailbox was full, in which case the address is valid (RFC 3463:
+// X.2.2).
 func full(h textproto.MIMEHeader) bool {
 	status, _, _ := strings.Cut(strings.TrimSpace(comments.ReplaceAllString(h.Get("Status"), " ")), " ")
 	_, detail, ok := strings.Cut(status, ".")

@@ -1,10 +1,8 @@
-// Package webhook posts events to receivers as the Standard Webhooks
-// specification says: a signature, a timestamp and an id that stays the same
-// over all tries.
+// Package webhook posts events to receivers as the Standard Webhooks specification says: with a
+// signature, a timestamp and an id that is the same for all tries.
 //
-// It never follows a redirect, and it looks at the address that a name really
-// led to, at the moment of connecting, so that no receiver can make the server
-// call itself or its neighbours.
+// It never follows a redirect. It checks the resolved address at the moment of connecting, so
+// that no receiver's name can make the server call itself or its neighbours.
 package webhook
 
 import (
@@ -30,23 +28,23 @@ import (
 
 const (
 	timeout   = 20 * time.Second
-	maxAnswer = 2 << 10 // bytes of an answer that are looked at
+	maxAnswer = 2 << 10 // bytes of an answer that are read
 )
 
-// Policy is what the operator allows beyond the open internet.
+// Policy is what the operator allows beyond HTTPS to the open internet.
 type Policy struct {
-	Allow     []netip.Prefix // private networks that receivers may be in
-	AllowHTTP bool           // receivers without TLS
+	Allow     []netip.Prefix // private networks in which receivers are allowed
+	AllowHTTP bool           // allows receivers without TLS
 }
 
-// Sender posts to receivers.
+// Sender posts to receivers. It is safe for concurrent use.
 type Sender struct {
 	policy Policy
 	http   *http.Client
 	clock  exchange.Clock
 }
 
-// New makes a sender.
+// New returns a sender.
 func New(p Policy, clock exchange.Clock) *Sender {
 	s := &Sender{policy: p, clock: clock}
 	dial := &net.Dialer{Timeout: 10 * time.Second, Control: s.guard}
@@ -59,11 +57,11 @@ func New(p Policy, clock exchange.Clock) *Sender {
 	return s
 }
 
-// Close ends connections that are kept.
+// Close closes idle connections.
 func (s *Sender) Close() { s.http.CloseIdleConnections() }
 
-// private are networks that are nobody's on the open internet, beyond those
-// that netip knows (RFC 6890, RFC 6598, RFC 8215).
+// private lists networks that are not on the open internet, in addition to those that netip
+// knows (RFC 6890, RFC 6598, RFC 8215).
 var private = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"),
 	netip.MustParsePrefix("192.0.0.0/24"), netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("198.18.0.0/15"),
 	netip.MustParsePrefix("198.51.100.0/24"),
@@ -71,7 +69,7 @@ var private = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/8"), netip.MustParse
 	netip.MustParsePrefix("64:ff9b:1::/48"), netip.MustParsePrefix("100::/64"), netip.MustParsePrefix("2001::/23"),
 	netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("2002::/16"), netip.MustParsePrefix("fec0::/10")}
 
-// Reachable reports whether a receiver may have an address.
+// Reachable reports whether a receiver may be at an address.
 func (p *Policy) Reachable(a netip.Addr) bool {
 	a = a.Unmap().WithZone("")
 	for _, n := range p.Allow {
@@ -90,7 +88,7 @@ func (p *Policy) Reachable(a netip.Addr) bool {
 	return true
 }
 
-// guard looks at the address that is about to be connected to.
+// guard checks an address before the connection is made.
 func (s *Sender) guard(_, address string, _ syscall.RawConn) error {
 	a, err := netip.ParseAddrPort(address)
 	if err != nil {
@@ -104,7 +102,7 @@ func (s *Sender) guard(_, address string, _ syscall.RawConn) error {
 	return nil
 }
 
-// CheckURL refuses addresses that can be no receiver's.
+// CheckURL returns Invalid or Denied for a URL that cannot be a receiver.
 func (p *Policy) CheckURL(s string) error {
 	const op = "webhook.CheckURL"
 	u, err := url.Parse(s)
@@ -129,11 +127,11 @@ func (p *Policy) CheckURL(s string) error {
 	return nil
 }
 
-// CheckURL refuses addresses that can be no receiver's.
+// CheckURL returns Invalid or Denied for a URL that cannot be a receiver.
 func (s *Sender) CheckURL(u string) error { return s.policy.CheckURL(u) }
 
-// Post sends one message. Every answer but 2xx is an error; 410 Gone is
-// NotFound: the receiver wants no more.
+// Post sends one message. Every answer except 2xx is an error. 410 Gone is NotFound: the
+// receiver wants no more messages.
 func (s *Sender) Post(ctx context.Context, w model.Webhook, m model.Message) error {
 	const op = "webhook.Post"
 	now := s.clock()
@@ -164,7 +162,7 @@ func (s *Sender) Post(ctx context.Context, w model.Webhook, m model.Message) err
 	resp, err := s.http.Do(req)
 	if err != nil {
 		text := fault.PublicText(err)
-		if fault.KindIn(err) == fault.Internal { // the network's own words
+		if fault.KindIn(err) == fault.Internal { // an error of the network
 			text = fmt.Sprintf("The receiver could not be reached: %v.", err)
 		}
 		return &fault.Error{Op: op, Kind: fault.Unavailable, Public: valid.Printable(text), Err: err}

@@ -16,9 +16,8 @@ import (
 
 const secret = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
 
-// TestNoReceiverIsOnThisSideOfTheInternet: an address of this machine or its
-// neighbours is refused where it is written, and whatever name leads to one,
-// when connecting.
+// TestNoReceiverIsOnThisSideOfTheInternet: addresses of this machine and its neighbours are
+// refused when they are configured. Names that resolve to one are refused when connecting.
 func TestNoReceiverIsOnThisSideOfTheInternet(t *testing.T) {
 	s := webhook.New(webhook.Policy{AllowHTTP: true}, time.Now)
 	defer s.Close()
@@ -60,7 +59,7 @@ func TestNoReceiverIsOnThisSideOfTheInternet(t *testing.T) {
 	}
 }
 
-// TestAddressesThatAreNone: schemes, users, ports and control characters.
+// TestAddressesThatAreNone: invalid schemes, users, ports and control characters.
 func TestAddressesThatAreNone(t *testing.T) {
 	p := webhook.Policy{}
 	testkit.Must(t, p.CheckURL("https://billing.example.com/hooks?x=1"))
@@ -72,7 +71,7 @@ func TestAddressesThatAreNone(t *testing.T) {
 	}
 }
 
-// TestTheOperatorMayAllowANetwork, and nothing beside it.
+// TestTheOperatorMayAllowANetwork: only the allowed network becomes reachable.
 func TestTheOperatorMayAllowANetwork(t *testing.T) {
 	p := webhook.Policy{Allow: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16"), netip.MustParsePrefix("fd00:1::/32")}}
 	for a, want := range map[string]bool{"10.1.2.3": true, "::ffff:10.1.2.3": true, "10.2.0.1": false, "fd00:1::5": true,
