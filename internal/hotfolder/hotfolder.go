@@ -1,21 +1,20 @@
-// Package hotfolder publishes what programs on the server's own machine put
-// into a folder: <dir>/<feed>/<account>/, or <dir>/<feed>/all/ for every
-// subscriber.
+// Package hotfolder publishes files that programs on the server's machine put into a folder:
+// <dir>/<feed>/<account>/, or <dir>/<feed>/all/ for every subscriber.
 //
-// A file is picked up soon after its writer has closed it, as the kernel says, or when
-// it has stood still for longer and nobody has it open, by a rename into .work, so that it is published once whatever
-// happens: after a stop the same
-// file is published again under the same idempotency key, which does nothing.
-// Then it moves to processed, or to failed with the reason beside it. What is
-// still being written goes back and waits. Links, hard ones too, and whatever
-// else is not a plain file, are refused; nothing outside the folder is ever
-// opened (os.Root).
+// A file is picked up soon after its writer closed it, as inotify reports. Without such a
+// report it is picked up once it has not changed for a longer time and no program has it open
+// for writing. It is picked up by a rename into .work. After a stop of the server, files in
+// .work are published again with the same idempotency keys, so that each is published only
+// once. Then a file moves to processed, or to failed together with a note of the reason. A file
+// that is still being written goes back and waits. Links, including hard links, and everything
+// else that is not a plain file are refused. Nothing outside the folder is ever opened
+// (os.Root).
 //
-// A file that is written on after it was published is published again. What
-// belongs nowhere is told once (notice.go).
+// A file that changes after it was published is published again. The operator is notified once
+// of each file or folder that does not belong here (notice.go).
 //
-// hotfolder.go looks for files and picks them up; publish.go publishes them and
-// puts them where they then belong; watch.go listens to the kernel.
+// hotfolder.go finds files and picks them up. publish.go publishes them and moves them.
+// watch.go receives inotify events.
 package hotfolder
 
 import (
@@ -34,64 +33,64 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/feed"
 )
 
-// Folders beside the files of one account.
+// Names of folders.
 const (
 	work      = ".work"
 	processed = "processed"
 	failed    = "failed"
-	all       = "all" // publishes to every subscriber; a reserved word
+	all       = "all" // stands for every subscriber; a reserved name
 )
 
-// What the group of a folder's writers may read.
+// Modes that let the group of a folder's writers read.
 const (
 	folderMode = 0o750
 	noteMode   = 0o640
 )
 
-// Actor is how audit rows name this room.
+// Actor is the actor of this package's audit rows.
 const Actor = "system:folder"
 
-// Options are what the service is made of.
+// Options configure the service.
 type Options struct {
 	Dir    string
 	Feeds  *feed.Service
 	Clock  exchange.Clock
 	Log    *slog.Logger
-	Every  time.Duration // between looks
-	Settle time.Duration // that a file must have stood still of which the kernel says nothing
-	Keep   time.Duration // that processed files stay
+	Every  time.Duration // interval between two looks
+	Settle time.Duration // how long a file must be unchanged if inotify reported nothing
+	Keep   time.Duration // how long processed files are kept
 	Names  exchange.NameRules
-	// Tell makes an event of something that an operator should look at. May be nil.
+	// Tell emits an event about something that an operator should look at. May be nil.
 	Tell func(ctx context.Context, path, why string) error
 }
 
-// Service watches one folder.
+// Service watches one folder. It is not safe for concurrent use.
 type Service struct {
 	o       Options
 	root    *os.Root
-	kernel  *watcher         // nil: nothing is heard
-	stood   map[string]still // path → since when it looks like this
+	kernel  *watcher         // nil if inotify is not available
+	stood   map[string]still // path → state, and since when it is unchanged
 	again   map[string]time.Time
-	sent    map[string]sent // what was published lately, by where it lies
-	noticed map[string]bool // paths that were told of
-	seen    map[string]bool // paths of this look
+	sent    map[string]sent // recently published files, by their current path
+	noticed map[string]bool // paths that the operator was notified of
+	seen    map[string]bool // paths found by the current look
 }
 
-// still is what a file looked like.
+// still is the state of a file at a look.
 type still struct {
 	size  int64
 	mtime time.Time
 	since time.Time
 }
 
-// afterClose is how long a file must have stood still that its writer has closed.
+// afterClose is how long a file must be unchanged after its writer closed it.
 const afterClose = 2 * time.Second
 
-// retryAfter is how long a file waits that could not be published for want of
-// space or of the database.
+// retryAfter is the delay after a temporary failure to publish, such as no space or no
+// database.
 const retryAfter = 30 * time.Second
 
-// New makes the folder if it is missing.
+// New opens the folder. It creates it if it is missing.
 func New(o Options) (*Service, error) {
 	_, absent := os.Stat(o.Dir)
 	if err := os.MkdirAll(o.Dir, folderMode); err != nil {
@@ -108,7 +107,8 @@ func New(o Options) (*Service, error) {
 		noticed: map[string]bool{}}, nil
 }
 
-// Watch publishes what comes, until ctx ends.
+// Watch publishes files until ctx ends. It must be called once; it closes the folder at its
+// end.
 func (r *Service) Watch(ctx context.Context) {
 	defer r.root.Close()
 	var err error
@@ -121,7 +121,7 @@ func (r *Service) Watch(ctx context.Context) {
 		Failure: "the folder of files to publish could not be read", Log: r.o.Log}.Run(ctx)
 }
 
-// Look looks once at every folder of an account.
+// Look looks once at the folders of all accounts.
 func (r *Service) Look(ctx context.Context) error {
 	r.seen = map[string]bool{}
 	feeds, err := r.names(".")
@@ -148,7 +148,7 @@ func (r *Service) Look(ctx context.Context) error {
 	return nil
 }
 
-// names lists a folder, without what is hidden.
+// names lists a folder, sorted, without hidden files.
 func (r *Service) names(dir string) ([]string, error) {
 	d, err := r.root.Open(dir)
 	if err != nil {
@@ -160,11 +160,11 @@ func (r *Service) names(dir string) ([]string, error) {
 	return slices.DeleteFunc(list, func(n string) bool { return strings.HasPrefix(n, ".") }), err
 }
 
-// lookIn picks up what has stood still in one account's folder.
+// lookIn picks up and publishes the files of one account's folder that are ready.
 func (r *Service) lookIn(ctx context.Context, feedName, account string) error {
 	dir := path.Join(feedName, account)
 	if r.kernel != nil {
-		_ = r.kernel.add(r.root, dir) // without it, what stands still is published
+		_ = r.kernel.add(r.root, dir) // if it fails, unchanged files are still published
 	}
 	if err := r.resume(ctx, feedName, account); err != nil {
 		return err
@@ -181,7 +181,7 @@ func (r *Service) lookIn(ctx context.Context, feedName, account string) error {
 		}
 		info, err := r.root.Lstat(full)
 		if err != nil {
-			continue // it vanished
+			continue // it was removed
 		}
 		r.seen[full] = true
 		switch {
@@ -201,7 +201,7 @@ func (r *Service) lookIn(ctx context.Context, feedName, account string) error {
 			continue
 		}
 		if err := r.pick(dir, full, name); err != nil {
-			continue // it vanished, or will be there the next time
+			continue // it was removed, or the next look tries again
 		}
 		r.publish(ctx, feedName, account, name)
 	}
@@ -209,8 +209,8 @@ func (r *Service) lookIn(ctx context.Context, feedName, account string) error {
 	return nil
 }
 
-// ready reports whether a file is whole: its writer has closed it, or it has stood still and
-// nobody is known to have it open.
+// ready reports whether a file is complete: its writer closed it, or it is unchanged for long
+// enough and no program is known to have it open for writing.
 func (r *Service) ready(ctx context.Context, full string, info os.FileInfo, now time.Time) bool {
 	was, known := r.stood[full]
 	if !known || was.size != info.Size() || !was.mtime.Equal(info.ModTime()) {
@@ -218,7 +218,7 @@ func (r *Service) ready(ctx context.Context, full string, info os.FileInfo, now 
 		r.stood[full] = was
 	}
 	heard, settle := r.kernel.phase(full), r.o.Settle
-	if heard == closed { // by one writer: another may go on at once
+	if heard == closed { // another writer may continue at once
 		settle = min(settle, afterClose)
 	}
 	if now.Before(r.again[full]) || now.Sub(was.since) < settle {
@@ -233,7 +233,7 @@ func (r *Service) ready(ctx context.Context, full string, info os.FileInfo, now 
 	return true
 }
 
-// resume publishes what an earlier process had picked up.
+// resume publishes the files in .work, which an earlier look or process picked up.
 func (r *Service) resume(ctx context.Context, feedName, account string) error {
 	d, err := r.root.Open(path.Join(feedName, account, work))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -253,17 +253,17 @@ func (r *Service) resume(ctx context.Context, feedName, account string) error {
 	return err
 }
 
-// dropDouble removes the name that giveBack had made when it was cut short.
+// dropDouble removes the second name of a file if a stop interrupted giveBack after it had made
+// it.
 func (r *Service) dropDouble(dir, name string) {
 	at, atErr := r.root.Lstat(path.Join(dir, work, name))
 	back, backErr := r.root.Lstat(path.Join(dir, name))
 	if atErr == nil && backErr == nil && os.SameFile(at, back) {
-		_ = r.root.Remove(path.Join(dir, name)) // else it is refused, with the reason
+		_ = r.root.Remove(path.Join(dir, name)) // if it fails, the file is refused as a hard link
 	}
 }
 
-// mkdir makes a folder that the group of its writers may read, whatever the
-// process's umask is.
+// mkdir creates a folder with folderMode, whatever the umask is.
 func (r *Service) mkdir(dir string) error {
 	if err := r.root.Mkdir(dir, folderMode); errors.Is(err, fs.ErrExist) {
 		return nil
@@ -273,7 +273,7 @@ func (r *Service) mkdir(dir string) error {
 	return r.root.Chmod(dir, folderMode)
 }
 
-// pick takes a file out of its writer's sight.
+// pick moves a file into .work.
 func (r *Service) pick(dir, full, name string) error {
 	if err := r.mkdir(path.Join(dir, work)); err != nil {
 		return err

@@ -70,7 +70,7 @@ var pickStories = stories{
 	},
 	"a file that was given back in two steps is published once": func(t *testing.T, w *world) {
 		w.put("data/acme/.work/a.csv", "1")
-		testkit.Must(t, os.Link(w.path("data/acme/.work/a.csv"), w.path("data/acme/a.csv"))) // the stop came in between
+		testkit.Must(t, os.Link(w.path("data/acme/.work/a.csv"), w.path("data/acme/a.csv"))) // a stop between link and remove
 		w.open()
 		w.settled()
 		w.settled()
@@ -101,7 +101,7 @@ var pickStories = stories{
 		w.look()
 		w.wantPublished()
 		w.wantNone("data/acme/failed")
-		w.put("data/acme/a.csv", "1") // it counts anew
+		w.put("data/acme/a.csv", "1") // the waiting time starts again
 		w.look()
 		w.wantPublished()
 		w.Pass(settle)
@@ -130,8 +130,7 @@ var pickStories = stories{
 	},
 }
 
-// settledBut looks, lets something happen, and looks again when what it saw
-// would have stood still.
+// settledBut looks, calls a function, and looks again when an unchanged file would be ready.
 func (w *world) settledBut(fn func()) {
 	w.Helper()
 	w.look()
@@ -256,7 +255,7 @@ var stopStories = stories{
 		testkit.Must(t, err)
 		w.settled()
 		testkit.Must(t, os.Rename(w.path("data/acme/processed/a.csv"), w.path("data/acme/.work/a.csv")))
-		// moving gave it another time
+		// the move changed its time
 		testkit.Must(t, os.Chtimes(w.path("data/acme/.work/a.csv"), info.ModTime(), info.ModTime()))
 		w.open()
 		w.look()
@@ -275,7 +274,7 @@ var stopStories = stories{
 		w.want("data/acme/a.csv", "12")
 		w.wantNone("data/acme/.work/a.csv")
 		w.look()
-		w.wantPublished() // it settles anew
+		w.wantPublished() // the waiting time starts again
 		w.settled()
 		w.wantPublished("acme a.csv 1")
 		w.want("data/acme/processed/a.csv", "12")
@@ -330,7 +329,8 @@ func (w *world) appendTo(p, text string) {
 	w.Must(f.Close())
 }
 
-// What the service makes is for the group of the folder's writers, whatever the umask.
+// What the service creates is readable for the group of the folder's writers, whatever the
+// umask is.
 func TestTheGroupOfWritersReadsWhatBecameOfFiles(t *testing.T) {
 	old := syscall.Umask(0o077)
 	defer syscall.Umask(old)

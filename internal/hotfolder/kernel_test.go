@@ -34,7 +34,7 @@ var kernelStories = stories{
 		w.put("data/acme/a.csv", "1")
 		w.settled()
 		w.wantPublished("acme a.csv 1")
-		// as a program on another machine does, that goes on
+		// as a program on another machine that continues to write
 		f, err := os.OpenFile(w.path("data/acme/processed/a.csv"), os.O_APPEND|os.O_WRONLY, 0)
 		testkit.Must(t, err)
 		_, err = f.WriteString("2")
@@ -68,7 +68,7 @@ var kernelStories = stories{
 		w.look()
 		w.put("stray.csv", "1")
 		w.look()
-		if len(w.told) != 5 { // it came again
+		if len(w.told) != 5 { // it appeared again
 			t.Fatalf("told are %q", w.told)
 		}
 		w.wantPublished()
@@ -90,10 +90,10 @@ var kernelStories = stories{
 		defer func() { stop(); <-over }()
 		testkit.Eventually(t, "the folder is watched", func() bool { return w.watches() > 0 })
 		f := w.writer("data/acme/a.csv", "1")
-		w.put("data/acme/b.csv", "2") // the clock stands still: nothing settles
+		w.put("data/acme/b.csv", "2") // the clock stands still, so no waiting time passes
 		soon := func(want ...string) func() bool {
 			return func() bool {
-				w.Pass(time.Second / 10) // far from what settles
+				w.Pass(time.Second / 10) // much less than the waiting time
 				return slices.Equal(w.published(), want)
 			}
 		}
@@ -110,7 +110,7 @@ var kernelStories = stories{
 	},
 }
 
-// writer is a program that has written a part of a file, and has it open.
+// writer is a program that has written a part of a file and has it open.
 func (w *world) writer(p, text string) *os.File {
 	w.Helper()
 	w.put(p, text)
@@ -120,7 +120,7 @@ func (w *world) writer(p, text string) *os.File {
 	return f
 }
 
-// watches counts what this process watches in its folders.
+// watches counts the inotify watches of this process.
 func (w *world) watches() (n int) {
 	fds, err := os.ReadDir("/proc/self/fdinfo")
 	w.Must(err)

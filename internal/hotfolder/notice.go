@@ -11,25 +11,25 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
-// phase is what the kernel has said of a file.
+// phase is what inotify last reported of a file.
 type phase int
 
 const (
-	unheard phase = iota // nothing: it may be written on another machine, or before the server came
+	unheard phase = iota // no report: it may be written on another machine, or before the server started
 	writing
-	closed // by whoever wrote it
+	closed // by its writer
 )
 
 const (
-	// heldOpen is how long a file may be open for writing before somebody is told.
+	// heldOpen is how long a file may be open for writing before the operator is notified.
 	heldOpen = time.Hour
-	// leftBehind is how long a file may have a temporary name before somebody is told.
+	// leftBehind is how long a file may have a temporary name before the operator is notified.
 	leftBehind = 24 * time.Hour
-	// looksBack is how long a published file is watched for changes.
+	// looksBack is how long a published file is checked for changes.
 	looksBack = time.Hour
 )
 
-// notice tells the operator of a path, once while it is there.
+// notice notifies the operator of a path, once as long as it exists.
 func (r *Service) notice(ctx context.Context, full, why string) {
 	r.seen[full] = true
 	if r.noticed[full] {
@@ -41,14 +41,14 @@ func (r *Service) notice(ctx context.Context, full, why string) {
 		return
 	}
 	if err := r.o.Tell(ctx, valid.Printable(full), why); err != nil {
-		delete(r.noticed, full) // the next look tells
+		delete(r.noticed, full) // the next look tries again
 	}
 }
 
-// namedInside is how many files in a folder are named when it is told of.
+// namedInside is how many files a notice about a folder lists.
 const namedInside = 3
 
-// noticeFolder tells of a folder where files belong, unless it is empty.
+// noticeFolder notifies the operator of a folder in the place of a file, unless it is empty.
 func (r *Service) noticeFolder(ctx context.Context, full string) {
 	list, err := r.names(full)
 	if err != nil || len(list) == 0 {
@@ -63,7 +63,7 @@ func (r *Service) noticeFolder(ctx context.Context, full string) {
 			"here: %s)", len(list), named))
 }
 
-// forgetGone forgets what was noticed of paths that a look did not see again.
+// forgetGone deletes the state of paths that the current look did not find.
 func (r *Service) forgetGone() {
 	for p := range r.noticed {
 		if !r.seen[p] {
@@ -78,17 +78,17 @@ func (r *Service) forgetGone() {
 	}
 }
 
-// sent is a published file as it lay in processed.
+// sent is a published file with its state in processed.
 type sent struct {
-	feed, account, name string // name: as it was published
-	at                  string // where it lies
+	feed, account, name string // name: the published name
+	at                  string // current path
 	size                int64
 	mtime               time.Time
-	until               time.Time // it is watched until then
+	until               time.Time // end of the checks
 }
 
-// remember watches a published file for changes: a program may have it open still, and may
-// have written more than was read.
+// remember starts checking a published file for changes. A program may still have it open and
+// write more than was published.
 func (r *Service) remember(feedName, account, name, at string, read int64) {
 	info, err := r.root.Lstat(at)
 	if err != nil {
@@ -97,8 +97,8 @@ func (r *Service) remember(feedName, account, name, at string, read int64) {
 	r.sent[at] = sent{feedName, account, name, at, read, info.ModTime(), r.o.Clock().Add(looksBack)}
 }
 
-// lookBack looks at what was published lately. A file that has changed since goes back, to
-// be published again when it is whole: what was published was a part of it.
+// lookBack checks recently published files. If a file has changed, only a part of it was
+// published, so it goes back and is published again when it is complete.
 func (r *Service) lookBack(ctx context.Context) {
 	now := r.o.Clock()
 	for at, s := range r.sent {
@@ -114,7 +114,7 @@ func (r *Service) lookBack(ctx context.Context) {
 		r.notice(ctx, at, "the file was written on after it was published; it is published again, whole, when it is closed")
 		to := path.Join(dir, s.name)
 		if err := r.root.Link(at, to); err != nil {
-			continue // a newer one of its name is there: the next look tries again
+			continue // a newer file has its name: the next look tries again
 		}
 		_ = r.root.Remove(at)
 		delete(r.sent, at)
@@ -123,11 +123,11 @@ func (r *Service) lookBack(ctx context.Context) {
 	}
 }
 
-// isOpen reports whether a program of this machine still writes a file.
+// isOpen reports whether a program on this machine has a file open for writing.
 func (r *Service) isOpen(full string) bool {
 	f, err := r.root.OpenFile(full, os.O_RDONLY|noFollow, 0)
 	if err != nil {
-		return false // publishing it tells why
+		return false // publishing it will return the error
 	}
 	defer f.Close()
 	return openForWriting(f)

@@ -18,13 +18,14 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// noFollow opens what a name is, and waits for nobody: not for a writer of a pipe, say.
+// noFollow makes open fail on a symbolic link, and not block, for example on a pipe without a
+// writer.
 const noFollow = syscall.O_NOFOLLOW | syscall.O_NONBLOCK
 
-// errMoving says that a file is still being written.
+// errMoving means that a file is still being written.
 var errMoving = fault.E("hotfolder.read", fault.Conflict, "The file is still being written.")
 
-// steady reads a file, and fails at its end if it changed meanwhile.
+// steady reads a file. At its end, it returns errMoving if the file changed during the read.
 type steady struct {
 	f   *os.File
 	was os.FileInfo
@@ -40,7 +41,8 @@ func (s steady) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// publish publishes a file that was picked up, and puts it where it then belongs.
+// publish publishes a file that was picked up, and then moves it to processed, to failed or
+// back.
 func (r *Service) publish(ctx context.Context, feedName, account, name string) {
 	dir := path.Join(feedName, account)
 	at := path.Join(dir, work, name)
@@ -54,8 +56,8 @@ func (r *Service) publish(ctx context.Context, feedName, account, name string) {
 		if to := r.move(at, path.Join(dir, processed), name); to != "" {
 			r.remember(feedName, account, name, to, read)
 		}
-	case errors.Is(err, fs.ErrNotExist): // somebody took it
-	case ctx.Err() != nil: // the next start goes on
+	case errors.Is(err, fs.ErrNotExist): // it was removed
+	case ctx.Err() != nil: // the next start continues
 	case errors.Is(err, errMoving):
 		delete(r.stood, path.Join(dir, name))
 		r.giveBack(at, path.Join(dir, name))
@@ -74,15 +76,16 @@ func (r *Service) publish(ctx context.Context, feedName, account, name string) {
 	}
 }
 
-// giveBack puts a file where it was, unless a newer one is there by now: then it
-// stays in .work, from where the next look takes it.
+// giveBack moves a file back to its place. If a newer file is there, it stays in .work, and the
+// next look publishes it from there.
 func (r *Service) giveBack(at, to string) {
 	if err := r.root.Link(at, to); err == nil {
-		_ = r.root.Remove(at) // else dropDouble does
+		_ = r.root.Remove(at) // if it fails, dropDouble does it later
 	}
 }
 
-// send opens the file, making sure that it is one, and publishes it; read is how many bytes.
+// send opens the file, checks that it is a plain one, and publishes it. read is its size in
+// bytes.
 func (r *Service) send(ctx context.Context, feedName, account, name,
 	at string) (out model.Publication, read int64, err error) {
 	const op = "hotfolder.send"
@@ -98,12 +101,12 @@ func (r *Service) send(ctx context.Context, feedName, account, name,
 	if err != nil || !info.Mode().IsRegular() {
 		return out, 0, fault.E(op, fault.Invalid, "It is not a plain file.")
 	}
-	// Whoever may write here could link to a file that only the server may read.
+	// A writer of this folder could link to a file that only the server may read.
 	if st, ok := info.Sys().(*syscall.Stat_t); !ok || st.Nlink > 1 {
 		return out, 0, fault.E(op, fault.Invalid, "It is a hard link: the file has another name elsewhere.").
 			WithHint("copy the file, or move it")
 	}
-	if openForWriting(f) { // it was opened since it was looked at
+	if openForWriting(f) { // it was opened since the last check
 		return out, 0, errMoving
 	}
 	p := feed.Publication{Feed: feedName, Account: account, Name: name, Body: steady{f, info}, Size: info.Size(),
@@ -115,8 +118,8 @@ func (r *Service) send(ctx context.Context, feedName, account, name,
 	return out, info.Size(), err
 }
 
-// key is the same for one file however often it is picked up, and another for
-// a later one of its name.
+// key returns an idempotency key that is the same whenever one file is picked up, and differs
+// for a later file of the same name.
 func key(account, name string, info os.FileInfo) string {
 	inode := uint64(0)
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {
@@ -124,13 +127,13 @@ func key(account, name string, info os.FileInfo) string {
 	}
 	k := fmt.Sprintf("folder/%s/%d-%d-%d/%s", account, inode, info.ModTime().UnixNano(), info.Size(),
 		valid.Printable(name))
-	for len(k) > 200 { // the start tells files apart
+	for len(k) > 200 { // the start of the key distinguishes files
 		k = strings.ToValidUTF8(k[:len(k)-1], "")
 	}
 	return k
 }
 
-// fail moves a file, or what is called one, to failed, with the reason.
+// fail moves a file or another entry to failed, and writes the reason beside it.
 func (r *Service) fail(dir, at, name, reason string) {
 	to := r.move(at, path.Join(dir, failed), name)
 	if to == "" {
@@ -149,7 +152,7 @@ func (r *Service) fail(dir, at, name, reason string) {
 	delete(r.stood, path.Join(dir, name))
 }
 
-// createNote makes the file for a reason, beside what was refused.
+// createNote creates the file for a reason, beside the refused one.
 func (r *Service) createNote(beside string) (*os.File, error) {
 	dir, name := path.Split(beside)
 	name = valid.CutName(name, valid.MaxName-8)
@@ -168,8 +171,7 @@ func (r *Service) createNote(beside string) (*os.File, error) {
 	}
 }
 
-// move puts a file into a folder, under a name that is free there, and returns
-// its path; "" if it could not be moved.
+// move moves a file into a folder under a free name, and returns its new path; "" if it failed.
 func (r *Service) move(at, folder, name string) string {
 	if err := r.mkdir(folder); err != nil {
 		r.o.Log.Error("a folder could not be made", "path", valid.Printable(folder), "err", err)
@@ -188,15 +190,15 @@ func (r *Service) move(at, folder, name string) string {
 		return ""
 	}
 	now := r.o.Clock()
-	_ = r.root.Chtimes(to, now, now) // how long it stays counts from here; of a link, nothing changes
+	_ = r.root.Chtimes(to, now, now) // Keep counts from now; this has no effect on a link
 	return to
 }
 
-// clean removes processed files that have stayed long enough.
+// clean removes processed files that are older than Keep.
 func (r *Service) clean(folder string, now time.Time) {
 	list, err := r.names(folder)
 	if err != nil {
-		return // there is none yet
+		return // the folder does not exist yet
 	}
 	for _, name := range list {
 		full := path.Join(folder, name)

@@ -10,8 +10,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 )
 
-// TestEveryStepOfALook ends the context of a look at each of its statements,
-// refuses each, and loses the answer of each COMMIT. The next looks publish what
+// TestEveryStepOfALook runs a look with its context ended at each statement, with each
+// statement refused, and with the answer of each COMMIT lost. The next looks must publish what
 // was not published.
 func TestEveryStepOfALook(t *testing.T) {
 	testkit.OnBothSteps(t, func(t *testing.T, on testkit.Stepped) {
@@ -27,7 +27,7 @@ func TestEveryStepOfALook(t *testing.T) {
 						w.Pass(settle)
 					},
 					Do: func(c context.Context) error {
-						defer w.Pass(time.Minute) // until it is tried again
+						defer w.Pass(time.Minute) // until the next try
 						if err := w.service.Look(c); err != nil {
 							return err
 						}

@@ -12,16 +12,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// watcher hears from the kernel which files of some folders were closed by whoever wrote
-// them. Writers on other machines are not heard of.
+// watcher receives inotify events for some folders, and knows which files are being written and
+// which were closed. It does not see writers on other machines.
 type watcher struct {
 	f *os.File
 
 	mu   sync.Mutex
-	dirs map[int32]string // by watch
+	dirs map[int32]string // by watch id
 	ids  map[string]int32
-	says map[string]phase // by path; absent: nothing was heard
-	wake chan struct{}    // something was closed
+	says map[string]phase // by path; absent: no event yet
+	wake chan struct{}    // gets a value when a file was closed
 }
 
 const watched = unix.IN_CREATE | unix.IN_MODIFY | unix.IN_CLOSE_WRITE | unix.IN_MOVED_TO |
@@ -38,8 +38,8 @@ func newWatcher() (*watcher, error) {
 	return w, nil
 }
 
-// add watches a folder, once. It goes through the root: what a name leads to outside is
-// not watched.
+// add watches a folder, once. It opens it through root, so that a link to the outside is not
+// followed.
 func (w *watcher) add(root *os.Root, dir string) error {
 	w.mu.Lock()
 	_, known := w.ids[dir]
@@ -56,7 +56,7 @@ func (w *watcher) add(root *os.Root, dir string) error {
 	if err != nil {
 		return err
 	}
-	w.mu.Lock() // an event of the new watch waits until it has a name
+	w.mu.Lock() // events of the new watch wait until dirs has its id
 	defer w.mu.Unlock()
 	id := 0
 	addErr := raw.Control(func(fd uintptr) {
@@ -74,7 +74,7 @@ func (w *watcher) add(root *os.Root, dir string) error {
 	return nil
 }
 
-// phase is what was heard of a path.
+// phase returns the last phase of a path; w may be nil.
 func (w *watcher) phase(full string) phase {
 	if w == nil {
 		return unheard
@@ -84,14 +84,15 @@ func (w *watcher) phase(full string) phase {
 	return w.says[full]
 }
 
-// close ends the watcher.
+// close stops the watcher; w may be nil.
 func (w *watcher) close() {
 	if w != nil {
 		_ = w.f.Close()
 	}
 }
 
-// closed wakes whoever waits for files; nil for ever without a watcher.
+// closed returns a channel that gets a value when a file was closed. It is nil for a nil
+// watcher.
 func (w *watcher) closed() <-chan struct{} {
 	if w == nil {
 		return nil
@@ -120,12 +121,12 @@ func (w *watcher) run() {
 	}
 }
 
-// hear takes one event. Callers hold mu.
+// hear handles one event. The caller holds mu.
 func (w *watcher) hear(id int32, mask uint32, name string) {
 	dir, known := w.dirs[id]
 	full := path.Join(dir, name)
 	switch {
-	case mask&unix.IN_Q_OVERFLOW != 0: // nothing is certain any more
+	case mask&unix.IN_Q_OVERFLOW != 0: // events were lost
 		clear(w.says)
 	case !known:
 	case mask&unix.IN_IGNORED != 0: // the folder is gone
@@ -144,8 +145,8 @@ func (w *watcher) hear(id int32, mask uint32, name string) {
 	}
 }
 
-// openForWriting reports whether any program of this machine has a file open for writing:
-// the kernel gives a read lease to nobody then. Where it gives none anyway, nobody can say.
+// openForWriting reports whether any program on this machine has a file open for writing: the
+// kernel refuses a read lease then. It returns false where leases are not supported.
 func openForWriting(f *os.File) (open bool) {
 	raw, err := f.SyscallConn()
 	if err != nil {
@@ -154,7 +155,7 @@ func openForWriting(f *os.File) (open bool) {
 	_ = raw.Control(func(fd uintptr) {
 		_, err := unix.FcntlInt(fd, unix.F_SETLEASE, unix.F_RDLCK)
 		if open = errors.Is(err, unix.EAGAIN); err == nil {
-			_, _ = unix.FcntlInt(fd, unix.F_SETLEASE, unix.F_UNLCK) // else it ends with the descriptor
+			_, _ = unix.FcntlInt(fd, unix.F_SETLEASE, unix.F_UNLCK) // if it fails, the lease ends with the descriptor
 		}
 	})
 	return open

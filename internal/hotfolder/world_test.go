@@ -26,7 +26,7 @@ const (
 
 var ctx = context.Background()
 
-// world is a folder beside a real feeds' service.
+// world is a folder with a real feed service.
 type world struct {
 	*testkit.World
 	feeds   *feed.Service
@@ -37,7 +37,7 @@ type world struct {
 	told    []string
 }
 
-// blobs are real ones; before each file is read, a test may act.
+// blobs is a real blob store that calls a function of the test before each file is read.
 type blobs struct {
 	*disk.Store
 	reading func()
@@ -52,11 +52,11 @@ func (b *blobs) Free() (int64, error) {
 
 func newWorld(t *testing.T, url string) *world { return &world{World: testkit.NewWorld(t, url)} }
 
-// begin gives a story an empty world: the feed data, which acme and beta have.
+// begin starts a story with an empty world: the feed data, which acme and beta have.
 func (w *world) begin(t testing.TB) *world {
 	t.Helper()
 	w.Begin(t)
-	w.Set(time.Now()) // processed files have the disk's times
+	w.Set(time.Now()) // the times of processed files are system times
 	w.dir, w.floor, w.told = filepath.Join(t.TempDir(), "publish"), 0, nil
 	w.OpenBlobs()
 	w.blobs = &blobs{Store: w.Blobs}
@@ -71,7 +71,7 @@ func (w *world) begin(t testing.TB) *world {
 	return w
 }
 
-// open makes the services on what is there, as a process would at its start.
+// open creates the services on the existing state, as a process does at its start.
 func (w *world) open() {
 	w.Helper()
 	w.feeds = feed.New(feed.Options{Store: w.Store, Blobs: w.blobs, Clock: w.Clock, IDs: w.IDs, Key: w.Key,
@@ -94,7 +94,7 @@ func TestHotFolder(t *testing.T) {
 
 func (w *world) path(p string) string { return filepath.Join(w.dir, p) }
 
-// put writes a file, as a program would at once.
+// put writes and closes a file.
 func (w *world) put(p, text string) {
 	w.Helper()
 	w.Must(os.MkdirAll(filepath.Dir(w.path(p)), 0o750))
@@ -106,7 +106,7 @@ func (w *world) look() {
 	w.Must(w.service.Look(ctx))
 }
 
-// settled looks, and looks again when what it saw has stood still.
+// settled looks, and looks again when unchanged files are ready.
 func (w *world) settled() {
 	w.Helper()
 	w.look()
@@ -123,7 +123,7 @@ func (w *world) want(p, text string) {
 	}
 }
 
-// wantIn fails unless a file has these words.
+// wantIn fails unless a file contains these words.
 func (w *world) wantIn(p, words string) {
 	w.Helper()
 	b, err := os.ReadFile(w.path(p))
@@ -148,7 +148,7 @@ func (w *world) listing() string {
 	return b.String()
 }
 
-// published lists what users have, as "user name issue", the oldest first.
+// published lists what users have, as "user name issue", oldest first.
 func (w *world) published() (out []string) {
 	w.Helper()
 	list, err := w.feeds.Deliveries(ctx, model.DeliveryFilter{Paging: model.Paging{Limit: 1000}})
