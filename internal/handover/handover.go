@@ -1,7 +1,6 @@
-// Package handover keeps one-time links: key files and passphrases on their
-// way to two different people, and proofs that an e-mail address is read. It
-// stores what it is given sealed; the key to it is in the link alone. A link
-// works once, until its time is over.
+// Package handover manages one-time links. A link hands over a key file or a passphrase, which
+// go to two different people, or verifies an e-mail address. The content is stored encrypted;
+// only the link contains the key. A link works once, until it expires.
 package handover
 
 import (
@@ -20,26 +19,26 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// Lifetime is how long a link waits.
+// Lifetime is how long after its creation a link expires.
 const Lifetime = 72 * time.Hour
 
-// maxSealed bounds a package, in bytes; four key files take about 10 KiB.
+// maxSealed is the largest encrypted content, in bytes. Four key files take about 10 KiB.
 const maxSealed = 256 << 10
 
-// Service keeps the links.
+// Service manages links. It is safe for concurrent use.
 type Service struct {
 	store *store.Store
 	clock exchange.Clock
 	ids   *exchange.IDs
 }
 
-// New opens the service.
+// New returns the service.
 func New(s *store.Store, clock exchange.Clock, ids *exchange.IDs) *Service {
 	return &Service{store: s, clock: clock, ids: ids}
 }
 
-// Make records a link. Key file and passphrase of one key go to different
-// people, whose addresses are verified.
+// Make creates a link. The key file and the passphrase of one key must go to different people
+// with verified addresses; otherwise it returns Denied or Conflict.
 func (r *Service) Make(ctx context.Context, actor string, n model.NewLink) (model.Link, error) {
 	const op = "handover.Make"
 	if len(n.Token) != 32 || len(n.Sealed) > maxSealed || (n.Kind == model.LinkVerify) != (len(n.Sealed) == 0) {
@@ -70,7 +69,7 @@ func (r *Service) Make(ctx context.Context, actor string, n model.NewLink) (mode
 	})
 }
 
-// named are the contacts with an id or an e-mail address.
+// named returns the contacts with an id or an e-mail address.
 func named(tx *store.Tx, who string) ([]model.Contact, error) {
 	if strings.Contains(who, "@") {
 		return tx.ContactsAt(who)
@@ -82,8 +81,8 @@ func named(tx *store.Tx, who string) ([]model.Contact, error) {
 	return []model.Contact{c}, err
 }
 
-// recipient finds the contact a link is for, among the user's people if it is
-// about a user.
+// recipient finds the contact for a link. If the link is about a user, it must be one of the
+// user's contacts.
 func (r *Service) recipient(tx *store.Tx, l *model.Link, who string) (model.Contact, error) {
 	const op = "handover.Make"
 	var list []model.Contact
@@ -113,7 +112,8 @@ func (r *Service) recipient(tx *store.Tx, l *model.Link, who string) (model.Cont
 		return model.Contact{}, fault.E(op, fault.Conflict, "%d contacts have the address %s.", len(list),
 			valid.Printable(who)).WithHint("name one by its id")
 	}
-	// Whoever leaves meanwhile is waited for, or waits for us and ends the link.
+	// The lock orders this against ContactLeaves: either it commits first and is seen here, or it
+	// waits and then revokes the link.
 	if err := tx.LockContact(list[0].ID); fault.Is(err, fault.NotFound) {
 		return model.Contact{}, fault.E(op, fault.NotFound, "The contact %s has left.", list[0].Email)
 	} else if err != nil {
@@ -122,7 +122,8 @@ func (r *Service) recipient(tx *store.Tx, l *model.Link, who string) (model.Cont
 	return list[0], nil
 }
 
-// checkHandOver holds the two channels apart.
+// checkHandOver checks that the address is verified, and that the contact was not given the
+// other half of the key.
 func (r *Service) checkHandOver(tx *store.Tx, l *model.Link, c model.Contact) error {
 	const op = "handover.Make"
 	if l.User == "" || !valid.IsFingerprint(l.Fingerprint) {
@@ -132,8 +133,7 @@ func (r *Service) checkHandOver(tx *store.Tx, l *model.Link, c model.Contact) er
 		return fault.E(op, fault.Conflict, "The address %s is not verified yet, so nothing secret goes there.", c.Email).
 			WithAction("make-link", "kind", "verify", "contact", c.Email)
 	}
-	// The counter's row is a lock: of two links made at once, the second sees
-	// the first.
+	// The counter's row is a lock: of two links created at once, the second sees the first.
 	if err := tx.Count("links_made", 1); err != nil {
 		return err
 	}
@@ -161,14 +161,15 @@ func (r *Service) row(actor, action string, l model.Link, detail map[string]stri
 
 func (r *Service) now() time.Time { return r.clock().UTC().Truncate(time.Microsecond) }
 
-// gone is all that is said of a link that does not work: used, revoked,
-// expired, or never made.
+// gone is the only answer for a link that does not work, whether it was used, revoked, expired
+// or never created.
 func gone() error {
 	return fault.E("handover", fault.NotFound,
 		"This link does not work. It may have been used already, or its time is over.")
 }
 
-// Waiting finds a link that can still be opened. It changes nothing.
+// Waiting finds a link that can still be opened, and changes nothing. Any other link is
+// NotFound.
 func (r *Service) Waiting(ctx context.Context, token []byte) (model.Link, error) {
 	l, err := r.store.Read(ctx).LinkByToken(token)
 	if fault.Is(err, fault.NotFound) || err == nil && (l.State != model.LinkWaiting || !r.now().Before(l.ExpiresAt)) {
@@ -177,13 +178,13 @@ func (r *Service) Waiting(ctx context.Context, token []byte) (model.Link, error)
 	return l, err
 }
 
-// Open takes what a link holds out, once; the second finds nothing. check is
-// given the content and may refuse it, which leaves the link as it was. For a
-// link that verifies an address, opening it does so.
+// Open uses a link up and passes its content to check. A second call returns NotFound. If check
+// returns an error, the link is not used up. Opening a link that verifies an address marks the
+// address as verified.
 //
-// If the transaction's answer is lost, the link is looked at until it is certain
-// whether this opening used it up: then it has the content. When ctx ends first,
-// ErrUnknown is in the error's chain.
+// If the answer of the transaction is lost, Open waits until it is certain whether this call
+// used the link up; if so, it returns nil. If ctx ends first, ErrUnknown is in the error's
+// chain. check may run more than once.
 func (r *Service) Open(ctx context.Context, token []byte, from string,
 	check func(l model.Link, sealed []byte) error) error {
 	opening, err := store.Change(ctx, r.store, func(tx *store.Tx) (auditID string, err error) {
@@ -198,7 +199,7 @@ func (r *Service) Open(ctx context.Context, token []byte, from string,
 	return err
 }
 
-// open is Open in a transaction; it returns the id of the audit row.
+// open implements Open in a transaction. It returns the id of the audit row.
 func (r *Service) open(tx *store.Tx, token []byte, from string,
 	check func(l model.Link, sealed []byte) error) (auditID string, err error) {
 	now := r.now()
@@ -206,7 +207,7 @@ func (r *Service) open(tx *store.Tx, token []byte, from string,
 	if err != nil {
 		return "", err
 	}
-	if l.Kind == model.LinkVerify { // a contact comes before its links
+	if l.Kind == model.LinkVerify { // lock order: contacts before links
 		if err := tx.LockContact(l.ContactID); err != nil {
 			return "", err
 		}
@@ -235,25 +236,23 @@ func (r *Service) open(tx *store.Tx, token []byte, from string,
 	return row.ID, tx.Audit(row)
 }
 
-// ErrUnknown is in the chain of an error when nobody knows whether an opening
-// used its link up.
+// ErrUnknown is in the chain of an error if it is unknown whether an opening used its link up.
 var ErrUnknown = errors.New("it is not known whether the link was used up")
 
 const (
-	firstPause = 50 * time.Millisecond // between the first two looks; it doubles
+	firstPause = 50 * time.Millisecond // between the first two queries; it doubles
 	lastPause  = time.Second
 )
 
-// openedByUs is what find calls the state of a link that the opening used up.
+// openedByUs is the state that find uses for a link that this opening used up.
 const openedByUs = "opened by us"
 
-// find looks for the outcome of an opening: nil says that it used the link up,
-// NotFound that another did, and any other error without ErrUnknown that the link
-// still waits.
+// find determines the outcome of an opening. nil: it used the link up. NotFound: another
+// opening did. An error without ErrUnknown: the link still waits.
 func (r *Service) find(ctx context.Context, token []byte, opening string, cause error) error {
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		state, err := store.Change(ctx, r.store, func(tx *store.Tx) (model.LinkState, error) {
-			// The opening holds this row until it has committed or is undone.
+			// The opening holds the lock of this row until it is committed or rolled back.
 			state, err := tx.LockLink(token)
 			if err != nil {
 				return "", err
@@ -279,7 +278,7 @@ func (r *Service) find(ctx context.Context, token []byte, opening string, cause 
 	}
 }
 
-// Links lists links, the newest first.
+// Links lists links, newest first.
 func (r *Service) Links(ctx context.Context, f model.OfUserFilter) ([]model.Link, error) {
 	list, err := r.store.Read(ctx).Links(f)
 	for i := range list {
@@ -290,7 +289,7 @@ func (r *Service) Links(ctx context.Context, f model.OfUserFilter) ([]model.Link
 	return list, err
 }
 
-// Revoke ends a waiting link and forgets what it held.
+// Revoke revokes a waiting link and deletes its content. Any other link is a Conflict.
 func (r *Service) Revoke(ctx context.Context, actor, id string) (model.Link, error) {
 	const op = "handover.Revoke"
 	return store.Change(ctx, r.store, func(tx *store.Tx) (model.Link, error) {
@@ -310,15 +309,15 @@ func (r *Service) Revoke(ctx context.Context, actor, id string) (model.Link, err
 	})
 }
 
-// expireEvery is how often the time of links is looked at.
+// expireEvery is the interval of Expire.
 const expireEvery = time.Minute
 
-// Keep forgets what expired links held, until ctx ends.
+// Keep runs Expire once a minute until ctx ends.
 func (r *Service) Keep(ctx context.Context, log *slog.Logger) {
 	exchange.Task{Every: expireEvery, Log: log, Failure: "links could not be expired", Do: r.Expire}.Run(ctx)
 }
 
-// Expire ends the links whose time is over.
+// Expire ends the links that have expired and deletes their content.
 func (r *Service) Expire(ctx context.Context) error {
 	return r.store.Write(ctx, func(tx *store.Tx) error {
 		over, err := tx.ExpireLinks(r.now())

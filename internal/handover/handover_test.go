@@ -24,7 +24,7 @@ var linkStories = testkit.Stories[*world]{
 		if l.State != model.LinkWaiting || l.Contact != "jo@acme.example" || l.ExpiresAt.Sub(l.CreatedAt) != 72*time.Hour {
 			t.Fatalf("%+v", l)
 		}
-		for range 3 { // looking takes nothing
+		for range 3 { // Waiting does not use the link up
 			got, err := w.service.Waiting(ctx, l.token)
 			if err != nil || got.ID != l.ID || got.User != "acme" || got.Kind != model.LinkKey {
 				t.Fatalf("%+v, %v", got, err)
@@ -51,15 +51,15 @@ var linkStories = testkit.Stories[*world]{
 		phrase := w.make(model.LinkPassphrase, w.ann)
 		_, err = w.ask(model.LinkKey, w.ann.ID)
 		testkit.WantKind(t, err, fault.Denied)
-		_, err = w.open(phrase) // what was opened has reached its person
+		_, err = w.open(phrase) // an opened link counts as delivered
 		testkit.Must(t, err)
 		_, err = w.ask(model.LinkKey, w.ann.ID)
 		testkit.WantKind(t, err, fault.Denied)
-		w.make(model.LinkKey, w.jo) // the same half again is no danger
+		w.make(model.LinkKey, w.jo) // the same half to the same person is allowed
 		_, err = w.ask(model.LinkKey, w.ann.ID, func(n *model.NewLink) { n.Fingerprint = print("other") })
 		testkit.Must(t, err)
 
-		// A link that nobody opened reached nobody.
+		// A link that was never opened does not count as delivered.
 		third := w.Verified("acme", "sam@acme.example")
 		l := w.make(model.LinkKey, third)
 		_, err = w.service.Revoke(ctx, "test", l.ID)
@@ -189,7 +189,7 @@ var linkStories = testkit.Stories[*world]{
 			t.Fatalf("a microsecond before its end: %q, %v", held, err)
 		}
 		w.Pass(time.Microsecond)
-		w.wantGone(late) // before any keeper looked
+		w.wantGone(late) // even before Expire runs
 		w.wantRow(late, "waiting", "sealed passphrase")
 		testkit.Must(t, w.service.Expire(ctx))
 		testkit.Must(t, w.service.Expire(ctx))
@@ -198,7 +198,7 @@ var linkStories = testkit.Stories[*world]{
 		if got := w.Audited("link.expire"); len(got) != 1 || got[0] != "system:keeper" {
 			t.Fatalf("audit: %v", got)
 		}
-		w.make(model.LinkKey, w.ann) // it reached nobody
+		w.make(model.LinkKey, w.ann) // the revoked link was never opened
 	},
 	"a revoked link is forgotten": func(t *testing.T, w *world) {
 		l := w.make(model.LinkKey, w.jo)
@@ -246,7 +246,7 @@ var linkStories = testkit.Stories[*world]{
 		if err != nil || l.ContactID != twin.ID {
 			t.Fatalf("%+v, %v", l, err)
 		}
-		_, err = w.ask(model.LinkKey, "jo@acme.example") // the user's own contact is meant
+		_, err = w.ask(model.LinkKey, "jo@acme.example") // the contact of this user is chosen
 		testkit.Must(t, err)
 	},
 	"links are listed with their states": func(t *testing.T, w *world) {
@@ -301,7 +301,7 @@ var linkStories = testkit.Stories[*world]{
 		cancel()
 		<-done
 	},
-	// The database refuses the audit row, after the content was taken out.
+	// The database refuses the audit row, after the content was read.
 	"a failed transaction hands nothing over, and can be tried": func(t *testing.T, w *world) {
 		l := w.make(model.LinkKey, w.jo)
 		_, err := w.DB.Exec("ALTER TABLE audit RENAME TO away")
@@ -355,7 +355,7 @@ var linkStories = testkit.Stories[*world]{
 			case statement == "COMMIT" && !ran && !lost:
 				lost = true
 				return testkit.ErrStatement
-			case lost && !ran && strings.HasPrefix(statement, "BEGIN"): // the first look
+			case lost && !ran && strings.HasPrefix(statement, "BEGIN"): // the first query
 				_, err := w.DB.Exec("UPDATE links SET state = 'opened', sealed = NULL WHERE id = $1", l.ID)
 				return err
 			}
@@ -392,8 +392,8 @@ func TestLinks(t *testing.T) {
 	})
 }
 
-// TestEveryStepOfALink ends the context of each operation at each of its
-// statements, refuses each, and loses the answer of each COMMIT.
+// TestEveryStepOfALink runs each operation with its context ended at each statement, with each
+// statement refused, and with the answer of each COMMIT lost.
 func TestEveryStepOfALink(t *testing.T) {
 	testkit.OnBothSteps(t, func(t *testing.T, on testkit.Stepped) {
 		w := newWorld(t, on.URL).begin(t)

@@ -16,18 +16,17 @@ import (
 
 var ctx = context.Background()
 
-// world is the links' service over a real database, with two users and their
-// people.
+// world is the link service on a real database, with two users and their contacts.
 type world struct {
 	*testkit.World
 	service *handover.Service
 	made    int
-	jo, ann model.Contact // of acme, verified
+	jo, ann model.Contact // contacts of acme, verified
 }
 
 func newWorld(t *testing.T, url string) *world { return &world{World: testkit.NewWorld(t, url)} }
 
-// begin gives a story a world without links.
+// begin starts a story in a world without links.
 func (w *world) begin(t testing.TB) *world {
 	t.Helper()
 	w.Begin(t)
@@ -37,19 +36,19 @@ func (w *world) begin(t testing.TB) *world {
 	return w
 }
 
-// print is the fingerprint of a key that a test gives a name.
+// print returns the fingerprint of a test key with this name.
 func print(name string) string {
 	sum := sha256.Sum256([]byte(name))
 	return "SHA256:" + base64.RawStdEncoding.EncodeToString(sum[:])
 }
 
-// link is what its maker knows of one.
+// link is what the creator of a link knows.
 type link struct {
 	model.Link
 	token []byte
 }
 
-// ask asks for a link; change may say more.
+// ask creates a link; change may set more fields.
 func (w *world) ask(kind model.LinkKind, to string, change ...func(*model.NewLink)) (link, error) {
 	w.made++
 	token := sha256.Sum256(fmt.Append(nil, w.made))
@@ -72,7 +71,7 @@ func (w *world) make(kind model.LinkKind, to model.Contact) link {
 	return l
 }
 
-// open opens a link and returns what it held.
+// open opens a link and returns its content.
 func (w *world) open(l link) (held []byte, err error) {
 	err = w.service.Open(ctx, l.token, "203.0.113.7", func(_ model.Link, sealed []byte) error {
 		held = bytes.Clone(sealed)
@@ -81,7 +80,7 @@ func (w *world) open(l link) (held []byte, err error) {
 	return held, err
 }
 
-// wantGone fails unless a link is as if it had never been.
+// wantGone fails unless a link is answered as if it had never existed.
 func (w *world) wantGone(l link) {
 	w.Helper()
 	_, err := w.service.Waiting(ctx, l.token)
@@ -95,7 +94,7 @@ func (w *world) wantGone(l link) {
 	}
 }
 
-// row is what the database has of a link.
+// row returns a link as the database has it.
 func (w *world) row(l link) (state string, sealed []byte) {
 	w.Helper()
 	w.Must(w.DB.QueryRow("SELECT state, sealed FROM links WHERE id = $1", l.ID).Scan(&state, &sealed))
