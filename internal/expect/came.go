@@ -14,8 +14,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// came counts the files of a time that are what is expected, and says when there were
-// enough, and which were too small.
+// came counts the expected files of a period. enough is when the last needed one came; small
+// lists the files that were too small to count.
 func (r *Service) came(q *store.Q, e *model.Expectation, from,
 	to time.Time) (n int64, enough time.Time, small []string, err error) {
 	list, err := candidates(q, e, from, to)
@@ -38,7 +38,7 @@ func (r *Service) came(q *store.Q, e *model.Expectation, from,
 	return n, enough, small, nil
 }
 
-// candidates are the files of a time whose names are what is expected.
+// candidates returns the files of a period whose names match.
 func candidates(q *store.Q, e *model.Expectation, from, to time.Time) (out []store.Came, err error) {
 	var list []store.Came
 	if e.UserID != "" {
@@ -54,10 +54,10 @@ func candidates(q *store.Q, e *model.Expectation, from, to time.Time) (out []sto
 	return out, err
 }
 
-// namedSmall is how many files that were too small are named.
+// namedSmall is how many too small files a text lists.
 const namedSmall = 5
 
-// tooSmall says which files came and did not count.
+// tooSmall returns a sentence about the files that did not count, or "".
 func tooSmall(names []string) string {
 	if len(names) == 0 {
 		return ""
@@ -69,8 +69,8 @@ func tooSmall(names []string) string {
 	return " Too small to count: " + strings.Join(names[:min(len(names), namedSmall)], ", ") + more + "."
 }
 
-// readAhead counts lines before a transaction asks for them: contents may be large, and the
-// database has one writer.
+// readAhead counts lines before the transaction needs them. Contents may be large, and a
+// transaction must not hold the database's only writer that long.
 func (r *Service) readAhead(ctx context.Context, e model.Expectation, s schedule, now time.Time) error {
 	if e.LeastRows == 0 {
 		return nil
@@ -89,19 +89,19 @@ func (r *Service) readAhead(ctx context.Context, e model.Expectation, s schedule
 	return err
 }
 
-// lines counts the lines of contents, each once.
+// lines counts the lines of contents and caches the results.
 type lines struct {
 	count func(versionID string) (int64, error)
 
 	mu    sync.Mutex
-	known map[string]int64 // by version; contents never change
+	known map[string]int64 // by version, whose content never changes
 }
 
-// maxKnown bounds what is remembered.
+// maxKnown bounds the cache. A full cache is emptied.
 const maxKnown = 10_000
 
-// tooFew says why a file does not count; "" if it does. Of one whose bytes are gone only the
-// size is known.
+// tooFew returns why a file does not count, or "" if it does. If its content was removed, only
+// its size is checked.
 func (l *lines) tooFew(e *model.Expectation, c store.Came) (why string, err error) {
 	if c.Size < e.LeastBytes {
 		return fmt.Sprintf("%d bytes", c.Size), nil

@@ -1,9 +1,9 @@
-// Package expect notices files that do not come: a vendor's upload by six in
-// the morning on weekdays, a feed that is published by the third of the month.
+// Package expect detects files that do not come: for example a vendor's upload by six in the
+// morning on weekdays, or a publication in a feed by the third of the month.
 //
-// Each deadline is judged once, by what came since the one before (judge.go).
-// A missed one raises an event, and clears itself when the file comes late.
-// Deadlines are times on a wall clock in their own zone (schedule.go).
+// Each deadline is judged once, by the files since the previous deadline (judge.go). A missed
+// deadline emits an event. When the files come late, the expectation is met and another event
+// says so. Deadlines are wall clock times in a time zone (schedule.go).
 package expect
 
 import (
@@ -21,7 +21,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// Service keeps expectations.
+// Service manages expectations.
 type Service struct {
 	store *store.Store
 	clock exchange.Clock
@@ -30,7 +30,8 @@ type Service struct {
 	lines *lines
 }
 
-// New opens the service. count says how many lines of a version's content are not empty.
+// New returns the service. count returns the number of non-empty lines of a version's content.
+// If it is nil, lines are not checked.
 func New(s *store.Store, clock exchange.Clock, ids *exchange.IDs, log *slog.Logger,
 	count func(versionID string) (int64, error)) *Service {
 	return &Service{s, clock, ids, log, &lines{count: count, known: map[string]int64{}}}
@@ -43,7 +44,7 @@ func (r *Service) audit(tx *store.Tx, actor, action, subject string, detail map[
 		Detail: detail})
 }
 
-// Add records an expectation; its first deadline is the next one.
+// Add adds an expectation. Its first deadline is the next one from now.
 func (r *Service) Add(ctx context.Context, actor string, n model.NewExpectation) (model.Expectation, error) {
 	const op = "expect.Add"
 	e := model.Expectation{Name: n.Name, User: n.User, Feed: n.Feed, Account: n.Account, Glob: n.Glob, AtLeast: n.AtLeast,
@@ -101,7 +102,7 @@ func (r *Service) add(tx *store.Tx, actor string, e model.Expectation) (model.Ex
 		if err != nil {
 			return e, fault.Missing("expect", err, "There is no account %q.", e.Account)
 		}
-		e.Account = a.ID // as it is written
+		e.Account = a.ID // the stored spelling
 	}
 	err := tx.AddExpectation(e)
 	if fault.Is(err, fault.Exists) {
@@ -129,7 +130,7 @@ func (r *Service) List(ctx context.Context, f model.EveryFilter) ([]model.Expect
 	return list, err
 }
 
-// Remove forgets an expectation.
+// Remove deletes an expectation.
 func (r *Service) Remove(ctx context.Context, actor, name string) error {
 	return r.store.Write(ctx, func(tx *store.Tx) error {
 		if err := tx.RemoveExpectation(name); err != nil {
@@ -139,7 +140,7 @@ func (r *Service) Remove(ctx context.Context, actor, name string) error {
 	})
 }
 
-// words say what is expected, for people.
+// words describes an expectation for people.
 func words(e model.Expectation) string {
 	what := "a file"
 	if e.AtLeast > 1 {

@@ -15,25 +15,25 @@ import (
 
 const judgeEvery = 5 * time.Second
 
-// maxLate bounds how many deadlines a server that was down judges one by one;
-// of older ones only the last counts.
+// maxLate bounds how many past deadlines of one expectation are judged in one transaction, the
+// oldest first, for example after the server was down. The remaining ones are skipped.
 const maxLate = 100
 
-// Keep judges deadlines as they come, until ctx ends. Several nodes may: a
-// row's lock lets one judge it.
+// Keep runs Judge until ctx ends. Several nodes may run it at once; row locks make each
+// deadline be judged once.
 func (r *Service) Keep(ctx context.Context) {
 	exchange.Task{Every: judgeEvery, Log: r.log, Failure: "expectations could not be judged", Do: r.Judge}.Run(ctx)
 }
 
-// Judge judges every deadline that has come, and sees whether what was missed
-// has come late.
+// Judge judges every deadline that has passed, and checks whether missed files have come late.
+// It tries all expectations and joins the errors.
 func (r *Service) Judge(ctx context.Context) error {
 	list, err := r.store.Read(ctx).Expectations(model.Paging{})
 	if err != nil {
 		return err
 	}
 	now := r.now()
-	var errs []error // one that cannot be judged stops no other
+	var errs []error // an error with one must not stop the others
 	for _, e := range list {
 		s, err := parseSchedule(e)
 		if err != nil {
@@ -66,7 +66,7 @@ func (r *Service) judge(tx *store.Tx, id string, s schedule, now time.Time) erro
 		}
 	}
 	for due, n := s.after(e.CheckedAt), 0; !due.After(now); due, n = s.after(due), n+1 {
-		if n == maxLate { // a clock that jumped, or years of rest
+		if n == maxLate { // the clock jumped, or the server was down for years
 			e.CheckedAt = s.before(now)
 			break
 		}
@@ -78,10 +78,10 @@ func (r *Service) judge(tx *store.Tx, id string, s schedule, now time.Time) erro
 	return tx.JudgeExpectation(e)
 }
 
-// deadline judges one window: from the deadline before to this one.
+// deadline judges the window from the previous deadline, or from since, to due.
 func (r *Service) deadline(tx *store.Tx, e *model.Expectation, since, due, now time.Time) error {
 	if e.State == model.ExpectMet && e.Since != nil && e.Since.After(since) {
-		since = *e.Since // what came late counts once
+		since = *e.Since // files that met the last deadline late do not count again
 	}
 	n, _, small, err := r.came(&tx.Q, e, since, due)
 	if err != nil {
@@ -106,7 +106,7 @@ func (r *Service) deadline(tx *store.Tx, e *model.Expectation, since, due, now t
 	return r.raise(tx, e, model.EventMissed, "expectation.miss", n, text, partner)
 }
 
-// late clears a missed expectation once what was missing has come.
+// late marks a missed expectation as met once enough files have come.
 func (r *Service) late(tx *store.Tx, e *model.Expectation, now time.Time) error {
 	if e.Since == nil || e.DueAt == nil {
 		return nil
@@ -115,7 +115,7 @@ func (r *Service) late(tx *store.Tx, e *model.Expectation, now time.Time) error 
 	if err != nil || n < e.AtLeast {
 		return err
 	}
-	next := enough.Add(time.Microsecond) // what comes from here on counts for the next deadline
+	next := enough.Add(time.Microsecond) // later files count for the next deadline
 	e.State, e.ChangedAt, e.Since = model.ExpectMet, &now, &next
 	text := fmt.Sprintf("It came late: %s, expected by %s (%s). The expectation is %q.", words(*e),
 		localText(*e.DueAt, e.Zone), e.Zone, e.Name)
@@ -131,7 +131,7 @@ func localText(t time.Time, zone string) string {
 	return t.Format("Monday 2 January 2006, 15:04")
 }
 
-// count says a number of files that came.
+// count formats a number of files.
 func count(n int64) string {
 	if n == 0 {
 		return "none"
@@ -139,8 +139,8 @@ func count(n int64) string {
 	return strconv.FormatInt(n, 10)
 }
 
-// raise tells the operator in one text and, if that was asked for, the partner
-// in another.
+// raise emits an event with a text for the operator and, if e.Tell is set, a text for the
+// partner.
 func (r *Service) raise(tx *store.Tx, e *model.Expectation, event, action string, n int64, text, partner string) error {
 	account := e.Account
 	if e.UserID != "" {

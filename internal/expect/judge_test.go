@@ -160,13 +160,13 @@ var judgeStories = stories{
 	},
 	"a server that was down for three days judges each of them": func(t *testing.T, w *world) {
 		w.expects()
-		w.comes("acme", "cdr-1.csv", "2026-10-31 05:00") // another node took it
+		w.comes("acme", "cdr-1.csv", "2026-10-31 05:00") // received by another node
 		w.comes("acme", "cdr-3.csv", "2026-11-02 05:00")
 		e := w.judge("2026-11-02 12:00", model.ExpectMet)
 		if got := e.DueAt.In(w.zone).Format("2006-01-02 15:04"); got != "2026-11-02 06:00" {
 			t.Fatalf("the last deadline is %s", got)
 		}
-		w.wantEvents(1, 0) // of the first of November
+		w.wantEvents(1, 0) // for the first of November
 		w.judge("2026-11-02 12:01", model.ExpectMet)
 		w.wantEvents(1, 0)
 	},

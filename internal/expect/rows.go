@@ -6,8 +6,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 )
 
-// CountRows counts the lines of a content of size bytes that are not empty. Blanks alone
-// are no row; the last line needs no end.
+// CountRows counts the non-empty lines of a content of size bytes. A line of blanks is empty.
+// The last line needs no line end.
 func CountRows(content io.ReaderAt, size int64) (count int64, err error) {
 	buf, empty := make([]byte, 256<<10), true
 	for at := int64(0); at < size; {

@@ -9,7 +9,7 @@ import (
 )
 
 func TestRows(t *testing.T) {
-	long := strings.Repeat("x", 300<<10) // over what is read at a time
+	long := strings.Repeat("x", 300<<10) // longer than the read buffer
 	for content, want := range map[string]int64{
 		"": 0, "\n": 0, "\r\n\r\n": 0, " \t\n": 0, "a": 1, "a\n": 1, "a\nb": 2, "a\r\n\r\nb\r\n": 2, "\n\n a\n": 1,
 		long + "\n" + long: 2,

@@ -16,12 +16,12 @@ type schedule struct {
 	zone         *time.Location
 	hour, minute int
 	days         [7]bool // of the week
-	monthday     int     // 1 to 31 instead; past a month's end is its last day
+	monthday     int     // 1 to 31, instead of days; past the end of a month it is the last day
 }
 
 var weekdays = []string{"sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"}
 
-// parseSchedule reads an expectation's days, clock and zone.
+// parseSchedule parses an expectation's days, clock and zone.
 func parseSchedule(e model.Expectation) (s schedule, err error) {
 	const op = "expect.parseSchedule"
 	if e.Zone == "" || e.Zone == "Local" {
@@ -62,9 +62,9 @@ func parseSchedule(e model.Expectation) (s schedule, err error) {
 	return s, nil
 }
 
-// instant is when a day's clock shows the deadline. On the day on which clocks
-// skip the hour, it is as long after midnight as on any other; on the day on
-// which an hour comes twice, it is the first. (time.Date leaves both open.)
+// instant returns the deadline of a day. If clocks skip that time, the deadline is as long
+// after midnight as on other days. If it occurs twice, it is the first. time.Date guarantees
+// neither.
 func (s *schedule) instant(year int, month time.Month, day int) time.Time {
 	wall := time.Date(year, month, day, s.hour, s.minute, 0, 0, time.UTC)
 	_, before := wall.Add(-24 * time.Hour).In(s.zone).Zone()
@@ -79,7 +79,7 @@ func (s *schedule) instant(year int, month time.Month, day int) time.Time {
 	return wall.Add(-time.Duration(before) * time.Second)
 }
 
-// on is the deadline of a day, if it has one.
+// on returns the deadline of a day, and whether the schedule includes that day.
 func (s *schedule) on(year int, month time.Month, day int) (time.Time, bool) {
 	at := s.instant(year, month, day)
 	if s.monthday > 0 {
@@ -89,10 +89,10 @@ func (s *schedule) on(year int, month time.Month, day int) (time.Time, bool) {
 	return at, s.days[time.Date(year, month, day, 12, 0, 0, 0, time.UTC).Weekday()]
 }
 
-// horizon bounds the search for a deadline, in days: a month has one at least.
+// horizon bounds the search for a deadline, in days. Every month has at least one.
 const horizon = 63
 
-// after is the first deadline after a time.
+// after returns the first deadline after t.
 func (s *schedule) after(t time.Time) time.Time {
 	y, m, d := t.In(s.zone).Date()
 	for i := -1; i <= horizon; i++ {
@@ -101,10 +101,10 @@ func (s *schedule) after(t time.Time) time.Time {
 			return at.UTC()
 		}
 	}
-	return t.AddDate(100, 0, 0) // cannot be: every schedule has a day
+	return t.AddDate(100, 0, 0) // unreachable: every schedule has a day
 }
 
-// before is the last deadline before a time.
+// before returns the last deadline before t.
 func (s *schedule) before(t time.Time) time.Time {
 	y, m, d := t.In(s.zone).Date()
 	for i := 1; i >= -horizon; i-- {

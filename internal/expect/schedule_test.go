@@ -9,8 +9,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// TestDeadlinesFollowTheWallClock lists, for each schedule, the deadlines after
-// a moment, in UTC.
+// TestDeadlinesFollowTheWallClock lists, for each schedule, the next deadlines after a time, in
+// UTC.
 func TestDeadlinesFollowTheWallClock(t *testing.T) {
 	w := newWorld(t, "").begin(t)
 	for _, c := range []struct {
@@ -44,7 +44,7 @@ func TestDeadlinesFollowTheWallClock(t *testing.T) {
 		{"Sydney's clocks go forward", "daily", "06:00", "Australia/Sydney", "2026-10-02T21:00:00Z",
 			[]string{"2026-10-03T19:00:00Z", "2026-10-04T19:00:00Z"}},
 		{"Sydney skips 02:30", "daily", "02:30", "Australia/Sydney", "2026-10-02T17:00:00Z",
-			// 03:30 of the new time: two and a half hours after midnight
+			// 03:30 in the new offset: two and a half hours after midnight
 			[]string{"2026-10-03T16:30:00Z", "2026-10-04T15:30:00Z"}},
 		{"Sydney has 02:30 twice", "daily", "02:30", "Australia/Sydney", "2026-04-03T16:00:00Z",
 			[]string{"2026-04-04T15:30:00Z", "2026-04-05T16:30:00Z"}},

@@ -16,7 +16,7 @@ import (
 
 var ctx = context.Background()
 
-// world is the service over a real database.
+// world is the service on a real database.
 type world struct {
 	*testkit.World
 	service *expect.Service
@@ -25,8 +25,8 @@ type world struct {
 
 func newWorld(t *testing.T, url string) *world { return &world{World: testkit.NewWorld(t, url)} }
 
-// begin gives a story an empty world: the user acme, the feed data, and Friday
-// 30 October 2026, 12:00 in Sydney.
+// begin starts a story with the user acme and the feed data, at 12:00 on Friday 30 October 2026
+// in Sydney.
 func (w *world) begin(t testing.TB) *world {
 	t.Helper()
 	w.Begin(t)
@@ -60,8 +60,8 @@ func TestExpectations(t *testing.T) {
 	})
 }
 
-// expects acme's cdr-*.csv by six in the morning, Sydney time; change may say
-// otherwise.
+// expects adds an expectation of acme's cdr-*.csv by six in the morning, Sydney time; change
+// may set other fields.
 func (w *world) expects(change ...func(*model.NewExpectation)) model.Expectation {
 	w.Helper()
 	e := model.NewExpectation{Name: "cdr", User: "acme", Glob: "cdr-*.csv", Days: "daily", Clock: "06:00",
@@ -74,14 +74,14 @@ func (w *world) expects(change ...func(*model.NewExpectation)) model.Expectation
 	return out
 }
 
-// comes is an upload of a user at a time.
+// comes records an upload of a user at a time.
 func (w *world) comes(user, name, local string) {
 	w.Helper()
 	w.at(local)
 	w.comesNow(user, name)
 }
 
-// count is how many lines a version has: as many as its size, divided by ten.
+// count returns the number of lines of a version: its size divided by ten.
 func (w *world) count(version string) (n int64, err error) {
 	if err = w.DB.QueryRow("SELECT size / 10 FROM drops WHERE id = $1", version).Scan(&n); err != nil {
 		err = fault.Wrap("test", fault.NotFound, err)
@@ -103,7 +103,7 @@ func (w *world) comesLarge(user, name string, size int64) {
 	})
 }
 
-// published is a file in the feed data at a time.
+// published records a file in the feed data at a time.
 func (w *world) published(account, name, local string) {
 	w.Helper()
 	w.at(local)
@@ -113,7 +113,7 @@ func (w *world) published(account, name, local string) {
 	})
 }
 
-// judge looks at a time, and fails unless the expectation then stands so.
+// judge judges at a time, and fails unless the expectation then has this state.
 func (w *world) judge(local string, state model.ExpectState) model.Expectation {
 	w.Helper()
 	w.at(local)
@@ -131,7 +131,7 @@ func (w *world) wantState(when string, state model.ExpectState) model.Expectatio
 	return list[0]
 }
 
-// wantEvents fails unless so many were missed, and met late, so far.
+// wantEvents fails unless so many events of missed and of late files were emitted so far.
 func (w *world) wantEvents(missed, met int) []model.Event {
 	w.Helper()
 	all := w.Events()
