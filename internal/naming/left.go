@@ -16,8 +16,8 @@ const (
 	leftAfter   = 24 * time.Hour
 )
 
-// FindLeft makes an event of every file whose name is still a temporary one a
-// day after it was stored, once.
+// FindLeft emits an event, once, for every file that still has a temporary name a day after it
+// was stored. It looks back at most a week.
 func (r *Service) FindLeft(ctx context.Context) error {
 	now := r.clock().UTC().Truncate(time.Microsecond)
 	q := r.store.Read(ctx)

@@ -1,6 +1,6 @@
-// Package naming says what a file's name tells: whether it is still being written, may be,
-// or is nobody's business. The configuration has rules; a user, a folder, and a folder of
-// one user may have others.
+// Package naming classifies file names: temporary, possibly temporary (doubtful), ignored, or
+// final. The rules come from the configuration. A user, a folder, or a folder of one user may
+// have other rules.
 package naming
 
 import (
@@ -18,10 +18,10 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// readFor is how long policies are kept: what another node's change takes to be seen.
+// readFor is how long policies are cached, so how long a change by another node may go unseen.
 const readFor = 5 * time.Second
 
-// Service knows the rules.
+// Service returns the rules. It is safe for concurrent use.
 type Service struct {
 	store    *store.Store
 	clock    exchange.Clock
@@ -29,21 +29,21 @@ type Service struct {
 	defaults exchange.NameRules
 
 	mu       sync.Mutex
-	policies []model.NamePolicy // the widest first
+	policies []model.NamePolicy // least specific first
 	readAt   time.Time
 	known    bool
 	reading  bool
 }
 
-// New opens the service; defaults are the configured rules.
+// New returns the service. defaults are the configured rules.
 func New(s *store.Store, clock exchange.Clock, ids *exchange.IDs, defaults exchange.NameRules) *Service {
 	r := &Service{store: s, clock: clock, ids: ids, defaults: defaults}
 	r.current()
 	return r
 }
 
-// Rules are those for a file of a user at a path. If the policies cannot be read, those read
-// last hold.
+// Rules returns the rules for a user's file at a path. If the policies cannot be read, it uses
+// those read last.
 func (r *Service) Rules(userID, full string) exchange.NameRules {
 	rules := r.defaults
 	for _, p := range r.current() {
@@ -54,8 +54,7 @@ func (r *Service) Rules(userID, full string) exchange.NameRules {
 	return rules
 }
 
-// MayBeTemporary reports whether a name is a temporary one somewhere. It asks no database
-// for a path.
+// MayBeTemporary reports whether a name is temporary by any rule, whatever its user and path.
 func (r *Service) MayBeTemporary(name string) bool {
 	if r.defaults.IsTemporary(name) {
 		return true
@@ -64,15 +63,15 @@ func (r *Service) MayBeTemporary(name string) bool {
 		func(p model.NamePolicy) bool { return exchange.NameRules{Temporary: p.Temporary}.IsTemporary(name) })
 }
 
-// Default are the rules of files that lie in nobody's mailbox.
+// Default returns the configured rules, for files outside mailboxes.
 func (r *Service) Default() exchange.NameRules { return r.defaults }
 
 func applies(p model.NamePolicy, userID, full string) bool {
 	return (p.UserID == "" || p.UserID == userID) && (p.Folder == "" || strings.HasPrefix(full, p.Folder+"/"))
 }
 
-// current are the policies that were read last. They are read again beside: whoever asks may
-// hold a transaction open.
+// current returns the cached policies. It refreshes them in another goroutine, since the caller
+// may hold a transaction open. Only the first read is synchronous.
 func (r *Service) current() []model.NamePolicy {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -91,25 +90,26 @@ func (r *Service) current() []model.NamePolicy {
 	return r.policies
 }
 
-// read reads the policies now. Callers hold mu.
+// read reads the policies synchronously. The caller holds mu.
 func (r *Service) read() {
 	list, err := r.store.Read(context.Background()).NamePolicies()
 	r.take(list, err)
 }
 
-// take keeps policies that were read. Callers hold mu.
+// take stores policies that were read. The caller holds mu.
 func (r *Service) take(list []model.NamePolicy, err error) {
 	if err != nil {
-		return // those read last hold
+		return // keep those read last
 	}
-	// of two folders the nearer one comes last, and a user's own after everybody's
+	// later policies override earlier ones: longer folders come last, and a user's own after those
+	// for all users
 	slices.SortStableFunc(list, func(a, b model.NamePolicy) int {
 		return cmp.Or(cmp.Compare(len(a.Folder), len(b.Folder)), cmp.Compare(a.UserID, b.UserID))
 	})
 	r.policies, r.readAt, r.known = list, r.clock(), true
 }
 
-// Policies lists the configured rules, and what differs from them.
+// Policies lists the configured rules, followed by the policies that differ from them.
 func (r *Service) Policies(ctx context.Context) ([]model.NamePolicy, error) {
 	list, err := r.store.Read(ctx).NamePolicies()
 	d := r.defaults
@@ -117,8 +117,8 @@ func (r *Service) Policies(ctx context.Context) ([]model.NamePolicy, error) {
 		GraceText: d.Grace.String()}}, list...), err
 }
 
-// SetPolicy puts a policy in place of that of the same user and folder; one that says
-// nothing is removed.
+// SetPolicy sets the policy of a user and folder. A policy without any rule removes the
+// existing one; it returns NotFound if there is none.
 func (r *Service) SetPolicy(ctx context.Context, actor string, p model.NamePolicy) (model.NamePolicy, error) {
 	if err := check(&p); err != nil {
 		return p, err
@@ -162,7 +162,8 @@ func (r *Service) setPolicy(tx *store.Tx, actor string, p model.NamePolicy) (mod
 	return p, tx.Audit(row)
 }
 
-// maxGlobs bounds a list; each name that is stored is matched with all of it.
+// maxGlobs bounds the patterns of a list, since each stored name is matched against all of
+// them.
 const maxGlobs = 100
 
 func check(p *model.NamePolicy) error {

@@ -18,8 +18,8 @@ var ctx = context.Background()
 var configured = exchange.NameRules{Temporary: []string{".*", "*.Tmp"}, Doubtful: []string{"*.[0-9][0-9]"},
 	Ignored: []string{"Thumbs.db"}, Grace: time.Minute}
 
-// TestTheNearestRuleWins asks about names under rules for everybody, for a folder, for a
-// user, and for a user's folder.
+// TestTheNearestRuleWins checks names under rules for everyone, for a folder, for a user, and
+// for a user's folder.
 func TestTheNearestRuleWins(t *testing.T) {
 	testkit.OnBoth(t, func(t *testing.T, url string) {
 		w := testkit.NewWorld(t, url)
@@ -47,11 +47,11 @@ func TestTheNearestRuleWins(t *testing.T) {
 		set(model.NamePolicy{Folder: "/upload", Temporary: []string{"*.wip"}})
 		want(t, service, acme, "/upload/a.csv.WIP", true, false, false)
 		want(t, service, acme, "/upload/a.tmp", false, false, false)
-		want(t, service, acme, "/uploads/a.tmp", true, false, false) // another folder
+		want(t, service, acme, "/uploads/a.tmp", true, false, false) // the rule is for another folder
 		set(model.NamePolicy{User: "acme", Temporary: []string{}, GraceText: "0s"})
 		want(t, service, acme, "/a.tmp", false, false, false)
 		want(t, service, acme, "/a.47", false, false, false)
-		want(t, service, acme, "/upload/a.wip", true, false, false) // the folder is nearer
+		want(t, service, acme, "/upload/a.wip", true, false, false) // the folder's rule is more specific
 		want(t, service, beta, "/a.tmp", true, false, false)
 		set(model.NamePolicy{User: "acme", Folder: "/upload/", Temporary: []string{"*.x"}, Ignored: []string{"*.y"}})
 		want(t, service, acme, "/upload/d/a.wip", false, false, false)
