@@ -1,7 +1,6 @@
-// Package trace tells a file's whole life, for whoever says "you never sent
-// it": what was published and when, who opened and collected it with which
-// key, what came in and what became of it; and, when there is nothing to tell,
-// that it never was.
+// Package trace reports the history of a file, to answer claims such as "you never sent it". It
+// lists what was published and when, who opened and collected it with which key, and what was
+// received and how it was handled. If nothing is on record, it says so.
 package trace
 
 import (
@@ -21,23 +20,23 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// maxFiles bounds what one trace shows; maxNames, how many other names of one file.
+// maxFiles bounds the files of one trace. maxNames bounds the other names of one file.
 const (
 	maxFiles = 200
 	maxNames = 20
 )
 
-// Service answers questions about files.
+// Service answers questions about files. It is safe for concurrent use.
 type Service struct {
 	store *store.Store
 	clock exchange.Clock
 }
 
-// New opens the service.
+// New returns the service.
 func New(s *store.Store, clock exchange.Clock) *Service { return &Service{s, clock} }
 
-// Find traces a content (SHA-256), an account, or a file's name, whichever the
-// text is; account narrows a name or a content.
+// Find traces a content (SHA-256 in hexadecimal), an account, or a file name, whichever about
+// is. account limits a name or a content to one account; "" is all.
 func (r *Service) Find(ctx context.Context, about, account string) (model.Trace, error) {
 	const op = "trace.Find"
 	q := r.store.Read(ctx).Patient()
@@ -80,11 +79,11 @@ func (r *Service) Find(ctx context.Context, about, account string) (model.Trace,
 	return t, w.logins()
 }
 
-// walker gathers one trace.
+// walker collects one trace.
 type walker struct {
 	q       *store.Q
 	t       *model.Trace
-	account string // only this one's
+	account string // only files of this account; "": all
 	users   []string
 }
 
@@ -136,12 +135,12 @@ func (w *walker) named(name string) error {
 	return w.unreceived(files)
 }
 
-// unreceived tells of files that are stored and were not handed on.
+// unreceived adds files that are stored but were not handed on.
 func (w *walker) unreceived(files []store.Unreceived) error {
 	for _, f := range files {
 		dir, staging, err := w.q.DirPath(f.DirID)
 		if fault.Is(err, fault.NotFound) {
-			continue // it went meanwhile
+			continue // it was removed meanwhile
 		} else if err != nil {
 			return err
 		}
@@ -159,7 +158,7 @@ func (w *walker) unreceived(files []store.Unreceived) error {
 	return nil
 }
 
-// never says since when nothing is known, and what has a name like it.
+// never fills in, for an empty trace, how far the records go back and which names are similar.
 func (w *walker) never(name string) error {
 	since, err := w.q.OldestRecord()
 	if err != nil {
@@ -196,7 +195,7 @@ func (w *walker) ofAccount(id string) error {
 	return err
 }
 
-// published follows publications to their mailboxes.
+// published adds the deliveries of publications.
 func (w *walker) published(list []store.PublicationRow) error {
 	for _, p := range list {
 		rows, err := w.q.Deliveries(model.DeliveryFilter{Publication: p.ID, Account: w.account,
@@ -307,7 +306,7 @@ func (w *walker) add(f model.TracedFile) {
 	}
 }
 
-// logins adds whether those concerned were here at all.
+// logins adds the last successful and failed log-ins of the users concerned.
 func (w *walker) logins() error {
 	slices.Sort(w.users)
 	for _, u := range w.users[:min(len(w.users), maxFiles)] {
@@ -327,8 +326,8 @@ func (w *walker) logins() error {
 	return nil
 }
 
-// Sheet is a trace as a page of text to mail. Times are in UTC. Names like the
-// one asked for may be another partner's, so they are not on it.
+// Sheet formats a trace as plain text for a mail. Times are in UTC. Similar names may be
+// another partner's, so they are left out.
 func Sheet(t model.Trace, from, help string) string {
 	var b strings.Builder
 	what := map[string]string{"name": "the file", "account": "account", "content": "the content"}[t.Kind]

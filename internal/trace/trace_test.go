@@ -13,7 +13,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// sheet is what the API answers.
+// sheet returns the API's answer.
 type sheet struct {
 	model.Trace
 	Sheet string `json:"sheet"`
@@ -32,8 +32,8 @@ func find(n *testkit.Node, about, account string) sheet {
 	return testkit.Call[sheet](n, "GET", "/trace?"+url.Values{"about": {about}, "account": {account}}.Encode(), nil)
 }
 
-// TestTraceTellsAFilesWholeLife: by name, account and content, for whoever says
-// "you never sent it", and without a word of anybody else's files.
+// TestTraceTellsAFilesWholeLife: a trace by name, account or content has the whole history of a
+// file, and nothing of other partners' files.
 func TestTraceTellsAFilesWholeLife(t *testing.T) {
 	n := testkit.Start(t)
 	key := n.User("acme")
@@ -80,7 +80,7 @@ func TestTraceTellsAFilesWholeLife(t *testing.T) {
 	}(), fault.NotFound)
 }
 
-// TestTraceTellsOfWhatCameIn: received, refused with the reason, and sent again.
+// TestTraceTellsOfWhatCameIn: a file is received, refused with a reason, and sent again.
 func TestTraceTellsOfWhatCameIn(t *testing.T) {
 	n := testkit.Start(t)
 	c := n.SFTP("acme", n.User("acme"))
