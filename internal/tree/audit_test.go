@@ -16,14 +16,14 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/tree"
 )
 
-// row is what the database says of a name.
+// row is what the database has for a name.
 type row struct {
 	version, file, key string
 	size               int64
 	drop               bool
 }
 
-// rows reads what every name shows.
+// rows reads the database's rows of all names.
 func (m *machine) rows(t *rapid.T) map[spot]*row {
 	found, err := m.l.db.Query(`SELECT f.dir_id, f.name, f.version_id, f.file_id, f.size, b.key, COALESCE(d.id, '')
 		FROM files f
@@ -49,7 +49,7 @@ func (m *machine) rows(t *rapid.T) map[spot]*row {
 	return out
 }
 
-// check compares everything with the model, and the books with each other.
+// check compares everything with the model, and checks that the counters are consistent.
 func (m *machine) check(t *rapid.T) {
 	if len(m.faults) > 0 {
 		t.Fatal(m.faults)
@@ -63,7 +63,7 @@ func (m *machine) check(t *rapid.T) {
 	})
 }
 
-// checkStored: every name shows what was acknowledged, and nothing else does.
+// checkStored checks that every name shows what was acknowledged, and that there are no other names.
 func (m *machine) checkStored(t *rapid.T) {
 	rows := m.rows(t)
 	for _, k := range slices.SortedFunc(maps.Keys(rows), compareSpots) {
@@ -94,8 +94,8 @@ func (m *machine) checkStored(t *rapid.T) {
 	}
 }
 
-// checkBlobs: every row's bytes are there, as many and with the hash that it
-// says, and nobody can write them.
+// checkBlobs checks that the bytes of every row exist, with the size and hash in the row,
+// and are read-only.
 func (m *machine) checkBlobs(t *rapid.T) {
 	found, err := m.l.db.Query(`SELECT key, size, sha256 FROM blobs WHERE state = 'live'`)
 	if err != nil {
@@ -149,7 +149,7 @@ var books = []struct{ what, query string }{
 		AND NOT EXISTS (SELECT 1 FROM drops d WHERE d.id = v.id)`},
 }
 
-// checkBooks: references, use and drops agree.
+// checkBooks checks that references, usage and drops agree.
 func (m *machine) checkBooks(t *rapid.T) {
 	for _, b := range books {
 		var n int
@@ -163,8 +163,8 @@ func (m *machine) checkBooks(t *rapid.T) {
 	}
 }
 
-// checkSeen: a session that has nothing open sees partials as long as they must
-// be, with the bytes that were sent; and no quota is kept for what is gone.
+// checkSeen checks that a session without open files sees partials with the right length
+// and bytes, and that no quota is reserved for uploads that are gone.
 func (m *machine) checkSeen(t *rapid.T) {
 	s := m.l.login("")
 	defer s.End()
@@ -195,7 +195,7 @@ func (m *machine) checkSeen(t *rapid.T) {
 	}
 }
 
-// noStagedRows: a start has settled every stage whose bytes are recorded.
+// noStagedRows checks that the start has settled every stage whose blob has a row.
 func (m *machine) noStagedRows(t *rapid.T) {
 	entries, err := os.ReadDir(filepath.Join(m.l.root, "staging"))
 	if err != nil {
@@ -210,7 +210,7 @@ func (m *machine) noStagedRows(t *rapid.T) {
 	}
 }
 
-// finally: once nobody is there and the dead are swept, every file has a row.
+// finally checks that after a restart and the sweep of dead blobs, every file has a row.
 func (m *machine) finally(t *rapid.T) {
 	m.die()
 	m.l.bury()

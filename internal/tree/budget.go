@@ -7,16 +7,17 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 )
 
-// A change by name (mkdir, rmdir, remove, rename, times) costs its sender a packet,
-// and everybody a transaction and an audit row that is kept for years. So a user
-// has a budget of them: an hour's worth at once, and then as many as an hour's
-// worth is in the time. Who is past it is slowed down and never refused.
+// A change by name (mkdir, rmdir, remove, rename, times) costs the client one packet, but
+// costs the server a transaction and an audit row that is kept for years. So each user
+// has a budget of changes: a token bucket that holds one hour's worth and refills in an
+// hour. A user past the budget is slowed down, never refused.
 
-// longestWait bounds the wait for one change, whatever the budget: a client that left is
-// not noticed meanwhile.
+// longestWait bounds the wait for one change, whatever the budget, because a
+// disconnected client is not noticed during the wait.
 const longestWait = time.Minute
 
-// spend takes a change off the user's budget, and waits if there is none left.
+// spend takes one change off the user's budget, and waits if the budget is empty. An
+// operator has no budget.
 func (s *Session) spend() error {
 	hourly := s.t.policy.Changes
 	if hourly <= 0 || s.login.Operator != "" {
@@ -35,11 +36,11 @@ func (s *Session) spend() error {
 	return pause(s.cut, "tree.spend", wait)
 }
 
-// commitCost is about what a commit costs the processor, beside its requests.
+// commitCost is the approximate processor time of a commit, without its requests.
 const commitCost = 500 * time.Microsecond
 
-// pay waits for a user's part of the processor, of which it uses so much. It fails if
-// ctx ends meanwhile.
+// pay charges processor time to a user, and waits if the user has used more than its
+// share. It fails if ctx ends meanwhile.
 func (t *Tree) pay(ctx context.Context, op, user string, cost time.Duration) error {
 	if t.used == nil {
 		return nil
@@ -47,7 +48,8 @@ func (t *Tree) pay(ctx context.Context, op, user string, cost time.Duration) err
 	return pause(ctx, op, t.used(user, cost))
 }
 
-// pause waits, and fails if ctx ends meanwhile: the session is cut off.
+// pause waits for a duration. It fails if ctx ends meanwhile, that is, if the session
+// is cut off.
 func pause(ctx context.Context, op string, wait time.Duration) error {
 	if wait <= 0 {
 		return nil
@@ -62,7 +64,8 @@ func pause(ctx context.Context, op string, wait time.Duration) error {
 	}
 }
 
-// errStopped is for what a session was doing when it was cut off.
+// errStopped is the error of an operation that was interrupted because its session was
+// cut off.
 func errStopped(op string) error {
 	return fault.E(op, fault.Unavailable, "The session was ended by the server before this was done.")
 }

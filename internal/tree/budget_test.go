@@ -87,14 +87,14 @@ func hashStopped(t *testing.T, w *world) {
 func manyVersions(t *testing.T, w *world) {
 	s := w.login(w.Customer("acme"))
 	for i := range 230 {
-		w.Pass(2 * time.Hour) // so that each version stays
+		w.Pass(2 * time.Hour) // else the previous version is dropped at once
 		put(t, s, "/upload/f", fmt.Sprint(i))
 	}
 	must(t, s.Remove("/upload/f"))
-	s.End() // it waits for the rest
+	s.End() // End waits for the background removal
 	dead, err := w.Store.Read(context.Background()).DeadBlobs(time.UnixMicro(1<<62), 1000)
 	must(t, err)
-	if len(dead) != 229 { // all but the newest, which nobody has claimed yet
+	if len(dead) != 229 { // all but the newest, which is an unclaimed drop
 		t.Fatalf("%d versions of 230 were let go of", len(dead))
 	}
 }

@@ -4,8 +4,8 @@ import "io"
 
 // How the bytes of an image change, and how its hash follows them.
 
-// write puts bytes at an offset; at < 0 appends. epoch is the handle's. A write
-// that fails leaves the image damaged: CLOSE will not make a file of the rest.
+// write writes bytes at an offset; at < 0 appends. epoch is the handle's. A failed
+// write marks the image damaged, so that CLOSE will not commit it.
 func (img *image) write(p []byte, at int64, epoch int) error {
 	img.mu.Lock()
 	defer img.mu.Unlock()
@@ -25,7 +25,7 @@ func (img *image) writeLocked(p []byte, at int64) error {
 		return err
 	}
 	end := at + int64(len(p))
-	if img.ahead && (at > img.size || end <= img.size) { // the byte ahead is not sent again
+	if img.ahead && (at > img.size || end <= img.size) { // this write does not repeat the extra byte
 		if err := img.dropAhead(); err != nil {
 			return err
 		}
@@ -35,7 +35,7 @@ func (img *image) writeLocked(p []byte, at int64) error {
 	}
 	n, err := img.stage.WriteAt(p, at)
 	if n == 0 {
-		return err // the file is no longer than it was
+		return err // nothing was written
 	}
 	end = at + int64(n)
 	if at <= img.summed && end > img.summed {
@@ -52,8 +52,8 @@ func (img *image) writeLocked(p []byte, at int64) error {
 	return err
 }
 
-// overlap is told of a write behind the hashed frontier. The same bytes once
-// more change nothing (a resumed upload repeats some); others void the hash.
+// overlap handles a write into the part that is hashed already. Identical bytes change
+// nothing (a resumed upload repeats some); different bytes void the hash.
 func (img *image) overlap(p []byte, at int64) {
 	have := make([]byte, len(p))
 	if n, err := img.stage.ReadAt(have, at); (err == nil || err == io.EOF) && n == len(p) && string(have) == string(p) {
@@ -62,15 +62,16 @@ func (img *image) overlap(p []byte, at int64) {
 	img.voidSum()
 }
 
-// voidSum forgets the hash: it is made from the stage again (catchUp).
+// voidSum resets the hash. catchUp computes it again from the stage.
 func (img *image) voidSum() {
 	img.sum.Reset()
 	img.summed = 0
 	img.voids++
 }
 
-// trim cuts what the stage has beyond the logical size: what a lost upload wrote
-// past its contiguous prefix is no part of the next try.
+// trim cuts the stage to the logical size, but keeps the extra byte of a partial
+// (ahead). Bytes that a lost upload wrote past its contiguous prefix must not become
+// part of the resumed upload.
 func (img *image) trim() error {
 	want := img.size
 	if img.ahead {
@@ -89,14 +90,14 @@ func (img *image) trim() error {
 	return nil
 }
 
-// dropAhead cuts the byte that a partial keeps past its size.
+// dropAhead cuts the extra byte that a partial keeps past its size.
 func (img *image) dropAhead() error {
 	img.ahead = false
 	return img.trim()
 }
 
-// damage notes that bytes which a handle's client sent were refused, so that
-// CLOSE will not make a file of the rest.
+// damage marks the image damaged because bytes that the client sent were refused. CLOSE
+// will not commit it. epoch is the handle's; a handle with an old epoch has no effect.
 func (img *image) damage(epoch int) {
 	img.mu.Lock()
 	defer img.mu.Unlock()
@@ -105,7 +106,7 @@ func (img *image) damage(epoch int) {
 	}
 }
 
-// truncate sets the size. The same size is no change. epoch is the handle's.
+// truncate sets the size. Setting the current size does nothing. epoch is the handle's.
 func (img *image) truncate(size int64, epoch int) error {
 	img.mu.Lock()
 	defer img.mu.Unlock()
@@ -119,7 +120,7 @@ func (img *image) truncate(size int64, epoch int) error {
 }
 
 func (img *image) truncateLocked(size int64) error {
-	if err := img.dropAhead(); err != nil { // what was beyond the end does not come back as content
+	if err := img.dropAhead(); err != nil { // else extending would bring old bytes back
 		return err
 	}
 	if err := img.stage.Truncate(size); err != nil {

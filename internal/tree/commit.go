@@ -17,21 +17,21 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/store"
 )
 
-// commit hands an image to the committer: CLOSE was received, and is completed
-// even if the client goes. Called with box.mu held; what it returns is to be called
-// without it.
+// commit hands an image to the committer after a CLOSE, which is completed even if
+// the client disconnects. Callers hold box.mu, and call begin after they released it.
+// done gets the outcome.
 func (s *Session) commit(img *image, opened string, done func(error)) (begin func()) {
 	img.become(committing)
 	img.done, img.failure = make(chan struct{}), nil
 	where := opened
-	if path.Base(opened) != img.key.name { // renamed since
+	if path.Base(opened) != img.key.name { // renamed since OPEN
 		where = path.Join(path.Dir(opened), img.key.name)
 	}
 	return func() {
 		s.beginCommit(img, where)
 		s.work.Go(func() {
 			err := s.storeGuarded(img)
-			if !errors.Is(err, deposit.ErrUnknown) { // else the desk tells, later
+			if !errors.Is(err, deposit.ErrUnknown) { // else the desk calls finish later
 				img.finish(err)
 			}
 			s.endCommit(img)
@@ -40,8 +40,9 @@ func (s *Session) commit(img *image, opened string, done func(error)) (begin fun
 	}
 }
 
-// storeGuarded is store. After a panic nobody knows how far it came: the bytes stay
-// as they are until the next start asks the database.
+// storeGuarded calls store, after the user's share of processor time allows it. If
+// store panics, its progress is unknown, so the error has blob.ErrSealed in its chain:
+// the bytes stay untouched until the next start, which asks the database.
 func (s *Session) storeGuarded(img *image) error {
 	if err := s.t.pay(s.cut, "tree.commit", s.login.User.ID, commitCost); err != nil {
 		return err
@@ -58,7 +59,7 @@ func (s *Session) storeGuarded(img *image) error {
 	return err
 }
 
-// store makes an image's bytes durable, then its rows.
+// store makes an image's bytes durable and then writes its rows.
 func (s *Session) store(img *image) error {
 	now := s.t.now()
 	c, err := img.seal(s.cut, now)
@@ -82,7 +83,9 @@ func (s *Session) store(img *image) error {
 	return err
 }
 
-// finish ends a commit: the image is a version, or can be resumed.
+// finish ends a commit. With err nil the image is now a version. With ErrSealed in the
+// chain its bytes cannot be used any more, and it is removed. After any other error it is
+// open again and can be resumed.
 func (img *image) finish(err error) {
 	box := img.box
 	box.mu.Lock()
@@ -96,7 +99,7 @@ func (img *image) finish(err error) {
 		box.remove(img)
 		box.dropPartials(img.key, img)
 		box.outrun(img.key)
-	case errors.Is(err, blob.ErrSealed): // its bytes can't be worked on any more
+	case errors.Is(err, blob.ErrSealed):
 		img.become(removed)
 		img.book(0, 0)
 		box.remove(img)
@@ -121,8 +124,8 @@ func (img *image) finish(err error) {
 	}
 }
 
-// seal finishes the hash and cuts the stage to the logical size. The state
-// committing keeps writers away.
+// seal completes the hash and cuts the stage to the logical size. Writes are refused
+// meanwhile because the state is committing.
 func (img *image) seal(ctx context.Context, now time.Time) (store.Content, error) {
 	img.mu.Lock()
 	defer img.mu.Unlock()
@@ -143,20 +146,21 @@ func (img *image) seal(ctx context.Context, now time.Time) (store.Content, error
 		return c, fault.Wrap("tree.seal", fault.Unavailable, err)
 	}
 	if m, ok := img.sum.(encoding.BinaryMarshaler); ok {
-		c.HashState, _ = m.MarshalBinary() // without it an append reads again
+		c.HashState, _ = m.MarshalBinary() // without it an append must read the file again
 	}
 	c.SHA256 = img.sum.Sum(nil)
 	c.Key = img.at
 	return c, nil
 }
 
-// record writes what a commit changes.
+// record writes the rows of a commit. It returns errOwed if a directory rename must be
+// completed first.
 func (s *Session) record(tx *store.Tx, img *image, c store.Content, now time.Time) error {
 	rows, err := mailbox.Lock(tx, s.login.User.ID)
 	if err != nil {
 		return err
 	}
-	if s.box.isWalking() { // since a rename was committed: it may have made room for what this replaces
+	if s.box.isWalking() { // a rename was committed meanwhile, and this upload may replace a file that it moved
 		return errOwed
 	}
 	limits := s.limits(rows.Usage)
@@ -191,8 +195,8 @@ func (s *Session) record(tx *store.Tx, img *image, c store.Content, now time.Tim
 	return tx.Audit(row)
 }
 
-// row is the file's row as the image wants it. Its name stands still: a rename
-// waits for the commit, or came before.
+// row returns the file's row that the image becomes. The name cannot change meanwhile:
+// a rename waits until the commit is over.
 func (img *image) row(c store.Content, now time.Time) store.File {
 	img.box.mu.Lock()
 	key := img.key
@@ -207,8 +211,8 @@ func (img *image) row(c store.Content, now time.Time) store.File {
 	return f
 }
 
-// freePlace fails if the directory is gone or has a directory of this name
-// now, and returns the directory's path.
+// freePlace returns the path of the file's directory and whether that is in a staging
+// folder. It fails if the directory is gone, or if the name is a directory's by now.
 func freePlace(tx *store.Tx, f store.File) (dir string, staging bool, err error) {
 	if dir, staging, err = tx.DirPath(f.DirID); err != nil {
 		return "", false, err
@@ -220,12 +224,12 @@ func freePlace(tx *store.Tx, f store.File) (dir string, staging bool, err error)
 	return dir, staging, err
 }
 
-// errOutrun is in the chain of an error about an upload that an older session
-// began, and whose name shows a newer version by now.
+// errOutrun is in the chain of the error of a resumed upload whose name got a newer
+// version since the upload began.
 var errOutrun = errors.New("a newer version was stored meanwhile")
 
-// outrunBy refuses to put what is left of an older upload over a version that
-// was stored since it began: nobody asked for that mixture.
+// outrunBy fails if a resumed upload would replace a version that was stored after the
+// upload began: its bytes may continue an older content.
 func (img *image) outrunBy(old store.File) error {
 	img.box.mu.Lock()
 	defer img.box.mu.Unlock()
@@ -238,7 +242,7 @@ func (img *image) outrunBy(old store.File) error {
 	return err
 }
 
-// arrived tells the inbox of a partner's upload with its final name.
+// arrived calls OnCommit for a partner's upload that has its final name.
 func (s *Session) arrived(tx *store.Tx, full string, c store.Content, now time.Time) error {
 	if s.t.hooks.OnCommit == nil || s.login.Operator != "" {
 		return nil

@@ -50,7 +50,7 @@ func pendingCloses(t *testing.T, w *world) {
 				t.Error(err)
 			}
 		})
-		if i%10 == 0 { // what follows sees it
+		if i%10 == 0 { // later requests must see the file
 			if f, err := s.Stat(path); err != nil || f.Size != int64(len(path)) {
 				t.Fatalf("%+v, %v", f, err)
 			}
@@ -141,7 +141,7 @@ func quotaUploads(t *testing.T, w *world) {
 	must(t, write(c, strings.Repeat("c", 100), 0))
 	must(t, closeHandle(b))
 	must(t, closeHandle(c))
-	// Replacing counts only what it adds.
+	// Replacing a file counts only the additional bytes.
 	put(t, s, "/upload/a", strings.Repeat("A", 450))
 	_, err := s.Open("/upload/d", create, 0)
 	wantKind(t, err, fault.Quota) // three files are the limit
@@ -183,7 +183,7 @@ func becameDirectory(t *testing.T, w *world) {
 	a, b := w.login(u), w.login(u)
 	h := open(t, a, "/upload/f", create)
 	must(t, write(h, "x", 0))
-	wantKind(t, b.Mkdir("/upload/f"), fault.Exists) // the upload has the name
+	wantKind(t, b.Mkdir("/upload/f"), fault.Exists) // the upload holds the name
 	must(t, a.Rename("/upload/f", "/upload/g", false))
 	must(t, b.Mkdir("/upload/f"))
 	wantKind(t, a.Rename("/upload/g", "/upload/f", true), fault.Exists)
@@ -199,7 +199,7 @@ func dirRemoved(t *testing.T, w *world) {
 	must(t, a.Mkdir("/upload/d"))
 	h := open(t, a, "/upload/d/f", create)
 	must(t, write(h, "x", 0))
-	wantKind(t, b.Rmdir("/upload/d"), fault.Exists) // the upload counts
+	wantKind(t, b.Rmdir("/upload/d"), fault.Exists) // a directory with an upload is not empty
 	must(t, closeHandle(h))
 	wantKind(t, b.Rmdir("/upload/d"), fault.Exists)
 	must(t, b.Remove("/upload/d/f"))
@@ -215,7 +215,7 @@ func revokedLogin(t *testing.T, w *world) {
 	s := w.login(u)
 	h := open(t, s, "/upload/f", create)
 	must(t, write(h, "text", 0))
-	// Another user's revocation is none of this session's business.
+	// Another user's revocation does not affect this session.
 	must(t, testkit.Write(context.Background(), w.Store, func(tx *store.Tx) error {
 		return tx.Revoke(store.Revocation{UserID: "other"}, time.Now())
 	}))
@@ -293,7 +293,7 @@ func usage(t *testing.T, w *world) {
 	put(t, s, "/upload/a", "12345")
 	put(t, s, "/upload/b.part", "123")
 	must(t, s.Rename("/upload/b.part", "/upload/b", false))
-	must(t, s.Rename("/upload/b", "/upload/a", true)) // replaces
+	must(t, s.Rename("/upload/b", "/upload/a", true)) // replaces the target
 	put(t, s, "/upload/c", "1234567")
 	put(t, s, "/upload/c", "1")
 	use, err := w.Store.Read(context.Background()).Usage(u.ID)
@@ -308,8 +308,8 @@ func usage(t *testing.T, w *world) {
 	}
 }
 
-// Seen on a full disk: the client closes after a failed write, and the file,
-// cut short, was stored under its final name.
+// A bug seen on a full disk: the client closed after a failed write, and the truncated
+// file was stored under its final name.
 func failedWrite(t *testing.T, w *world) {
 	u := w.Customer("acme")
 	w.quota(u, 10, 10)

@@ -2,17 +2,17 @@ package tree
 
 import "context"
 
-// StopJanitor ends what the tree does by the clock, so that a test does it.
+// StopJanitor stops the janitor, so that a test can do its work at chosen moments.
 func (t *Tree) StopJanitor() {
 	t.stop()
 	t.janitor.Wait()
 }
 
-// WaitForSyncs waits until new partials are synced.
+// WaitForSyncs waits until no new partial is being synced.
 func (t *Tree) WaitForSyncs() { t.janitor.Wait() }
 
-// SyncLong does the janitor's syncs that are due.
+// SyncLong does the syncs of the janitor that are due.
 func (t *Tree) SyncLong() { t.syncLong(context.Background()) }
 
-// ExpirePartials does the janitor's expiry.
+// ExpirePartials expires partials as the janitor does.
 func (t *Tree) ExpirePartials() { t.expirePartials() }

@@ -7,7 +7,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 )
 
-// TestFaults are cases that the random work found.
+// TestFaults has the cases that the random test found.
 func TestFaults(t *testing.T) {
 	for name, story := range map[string]func(*testing.T, *lab){
 		"a removal that failed leaves the upload, too":                 failedRemoval,

@@ -18,20 +18,20 @@ type Handle struct {
 	path  string
 	flags exchange.OpenFlags
 
-	// Open on an image: for writing, or for reading one's own upload.
+	// Set if the handle is open on an image: for writing, or for reading an unfinished upload.
 	img      *image
-	epoch    int
-	fresh    bool // its OPEN created or truncated
-	readOnly bool // and its client may not write
+	epoch    int  // of the image when it was attached
+	fresh    bool // its OPEN created or truncated the file
+	readOnly bool // its OPEN created or truncated, but asked only for reading
 	changed  bool // it has something to commit
 	bad      bool // a change that its client sent was refused
-	named    bool // it stands for a change by name (Setstat), not for an OPEN
+	named    bool // it belongs to a change by name (Setstat), not to an OPEN
 
-	// Open on a stored file.
+	// Set if the handle is open on a stored file.
 	reader  blob.Reader
 	content store.Content
 	info    model.FileInfo
-	served  *delivery // set: reads count towards a delivery
+	served  *delivery // not nil: reads count as a delivery
 
 	read atomic.Int64 // bytes that the connection accepted
 }
@@ -39,9 +39,9 @@ type Handle struct {
 // writes reports whether the handle was opened for writing.
 func (h *Handle) writes() bool { return h.flags&(exchange.FlagWrite|exchange.FlagAppend) != 0 }
 
-// current checks that the handle's image is still its own. An image that was
-// committed by another handle's CLOSE is left, for a new overlay of what was
-// stored; that is what detaching means.
+// current checks that the handle may still use its image. It waits for a commit under
+// way. If another handle's CLOSE committed the image, a handle opened for writing
+// leaves it and attaches to a new overlay of the stored file.
 func (h *Handle) current() error {
 	const op = "tree.Handle"
 	box := h.s.box
@@ -71,11 +71,11 @@ func (h *Handle) current() error {
 	}
 }
 
-// reattach goes on from what the name shows now, which a third handle may have
-// committed since: an image that this session has open, or the newest version.
+// reattach attaches the handle to what the name shows now: an image that this session
+// has open, or an overlay of the newest version, which a third handle may have committed.
 func (h *Handle) reattach(key nameKey) error {
 	h.fresh, h.changed, h.img = false, false, nil
-	h.s.quiesce(key) // a later CLOSE may be on its way to the database
+	h.s.quiesce(key) // a later CLOSE may not be committed yet
 	q := h.s.query()
 	f, err := q.File(key.dir, key.name)
 	var base store.Content
@@ -85,14 +85,14 @@ func (h *Handle) reattach(key nameKey) error {
 	if err == nil {
 		err = h.attach(key, &base, f, false)
 	}
-	if err != nil { // the name is gone: nothing is left to write to
+	if err != nil { // the name is gone, or could not be looked up: every later call fails
 		h.img = &image{t: h.s.t, box: h.s.box, key: key, state: removed, refs: 1, broken: true}
 	}
 	return err
 }
 
-// Ready waits for what the session itself has under way on the file, so that
-// the ReadAt that follows does not wait.
+// Ready waits for the session's own work on the file (a commit, a copy), so that the
+// ReadAt that follows does not wait.
 func (h *Handle) Ready() error {
 	if h.img == nil {
 		return nil
@@ -103,7 +103,7 @@ func (h *Handle) Ready() error {
 	return h.img.ready(h.s)
 }
 
-// ReadAt reads bytes; io.EOF says there are none at this offset.
+// ReadAt reads bytes. It returns io.EOF only if there are none at off.
 func (h *Handle) ReadAt(p []byte, off int64) (int, error) {
 	if h.flags&exchange.FlagRead == 0 {
 		return 0, fault.E("tree.ReadAt", fault.Denied, "The file is not open for reading.")
@@ -120,9 +120,9 @@ func (h *Handle) ReadAt(p []byte, off int64) (int, error) {
 	return h.img.read(p, off)
 }
 
-// WriteAt writes bytes and calls done once, with the outcome: before it
-// returns, or from another goroutine when the stored file must be copied
-// first. p is the caller's again when WriteAt returns.
+// WriteAt writes bytes and calls done once with the outcome: before it
+// returns, or from another goroutine if the stored file must be copied
+// first. The caller may reuse p when WriteAt returns.
 func (h *Handle) WriteAt(p []byte, off int64, done func(error)) {
 	if !h.writes() || h.readOnly {
 		done(fault.E("tree.WriteAt", fault.Denied, "The file is not open for writing."))
@@ -149,7 +149,7 @@ func (h *Handle) WriteAt(p []byte, off int64, done func(error)) {
 		at = size
 	}
 	if at > h.s.t.policy.MaxFile {
-		at = h.s.t.policy.MaxFile // so that the sum below stays a number
+		at = h.s.t.policy.MaxFile // the sum below must not overflow
 	}
 	if err := h.s.reserve(img, max(size, at+int64(len(p)))); err != nil {
 		done(h.refuse(err))
@@ -174,8 +174,8 @@ func (h *Handle) WriteAt(p []byte, off int64, done func(error)) {
 	h.markChanged()
 }
 
-// refuse notes that a change which the client sent is not in the file, so that
-// CLOSE will not say OK, and passes the reason on.
+// refuse marks the handle and its image damaged, so that CLOSE will not commit, and
+// returns err. After a Quota error the image is marked full, too.
 func (h *Handle) refuse(err error) error {
 	h.bad = true
 	h.img.damage(h.epoch)
@@ -187,8 +187,8 @@ func (h *Handle) refuse(err error) error {
 	return err
 }
 
-// markChanged notes that the handle has something to commit, and lets the
-// image answer for its name.
+// markChanged notes that the handle has something to commit, and makes the image
+// visible under its name.
 func (h *Handle) markChanged() {
 	if h.changed {
 		return
@@ -199,7 +199,8 @@ func (h *Handle) markChanged() {
 	h.s.box.mu.Unlock()
 }
 
-// Truncate sets the size of the open file; the size it has is no change.
+// Truncate sets the size of the open file, and calls done once as WriteAt does. Setting
+// the current size does nothing.
 func (h *Handle) Truncate(size int64, done func(error)) {
 	if !h.writes() || h.readOnly {
 		done(fault.E("tree.Truncate", fault.Denied, "The file is not open for writing."))
@@ -219,7 +220,7 @@ func (h *Handle) Truncate(size int64, done func(error)) {
 		err = h.s.reserve(img, size)
 	}
 	if err != nil {
-		h.bad = true // what was written stands as it is; a CLOSE that has nothing else to store fails
+		h.bad = true // what was written is kept; a CLOSE that has nothing else to commit fails
 		done(err)
 		return
 	}
@@ -238,8 +239,8 @@ func (h *Handle) Truncate(size int64, done func(error)) {
 	h.markChanged()
 }
 
-// SetTimes sets what the file will show as its time and mode; nil leaves one
-// as it is. On a handle that commits, they come with the commit.
+// SetTimes sets the file's time and mode; nil leaves one unchanged. On a handle that has
+// something to commit, they are stored with the commit.
 func (h *Handle) SetTimes(mtime *time.Time, mode *uint32) error {
 	if h.img == nil || !h.changed {
 		if err := h.s.setTimes(h.path, mtime, mode); err != nil {
@@ -252,15 +253,15 @@ func (h *Handle) SetTimes(mtime *time.Time, mode *uint32) error {
 		return err
 	}
 	if !h.img.setTimes(mtime, mode) {
-		return h.current() // it says what came between
+		return h.current() // returns what happened meanwhile
 	}
 	return nil
 }
 
-// showTimes lets Stat of this handle show what was set of a file that is not being changed.
+// showTimes makes Stat of this handle show the time and mode that were just stored.
 func (h *Handle) showTimes(mtime *time.Time, mode *uint32) {
 	if h.img != nil {
-		h.img.setTimes(mtime, mode) // false: it is stored already
+		h.img.setTimes(mtime, mode) // if it returns false, the values are stored already
 		return
 	}
 	if mtime != nil {
@@ -288,8 +289,8 @@ func (h *Handle) Stat() (model.FileInfo, error) {
 	return h.img.info(name, true), nil
 }
 
-// Sync makes what was written so far survive a crash, as a partial. It works
-// beside the session; done gets the outcome.
+// Sync makes what was written so far survive a crash, as a partial. It runs in the
+// background. done is called once with the outcome, perhaps from another goroutine.
 func (h *Handle) Sync(done func(error)) {
 	if h.img == nil || !h.writes() {
 		done(nil)
@@ -307,8 +308,8 @@ func (h *Handle) Sync(done func(error)) {
 	h.s.work.Go(func() { done(fault.Guard(h.s.t.log, "a sync", img.sync)) })
 }
 
-// Close ends the handle. One with something to commit is handed to the
-// committer, and done gets the outcome from there; otherwise done is called
+// Close ends the handle and calls done once with the outcome. If there is something to
+// commit, done is called from another goroutine when the commit is over; otherwise
 // before Close returns.
 func (h *Handle) Close(done func(error)) {
 	if h.served != nil {
@@ -322,13 +323,14 @@ func (h *Handle) Close(done func(error)) {
 	delete(h.s.handles, h)
 	if h.writes() {
 		if err := h.img.ready(h.s); err != nil {
-			h.changed, h.bad = false, true // what it was to change is not here
+			h.changed, h.bad = false, true // the copy failed, so there is nothing to commit
 		}
 	}
 	h.closing(done)()
 }
 
-// closing decides what CLOSE does, and returns what is left to do without box.mu.
+// closing decides what CLOSE does. It returns the rest of the work, which must be done
+// without box.mu.
 func (h *Handle) closing(done func(error)) (then func()) {
 	box := h.s.box
 	box.mu.Lock()
@@ -348,7 +350,7 @@ func (h *Handle) closing(done func(error)) (then func()) {
 	case img.state == open:
 		return h.s.commit(img, h.path, done)
 	}
-	// Another handle's CLOSE took our bytes along.
+	// Another handle's CLOSE has committed, or is committing, this handle's bytes.
 	over, failure := img.done, &img.failure
 	img.release()
 	return func() {
@@ -362,8 +364,8 @@ func (h *Handle) closing(done func(error)) (then func()) {
 	}
 }
 
-// idle is what CLOSE says of a handle that has nothing to store: OK unless its
-// client must take that for more than it is. Callers hold box.mu.
+// idle is the outcome of CLOSE for a handle that has nothing to commit. It is an error
+// where OK would tell the client that a file is stored that is not. Callers hold box.mu.
 func (h *Handle) idle() error {
 	const op = "tree.Close"
 	switch img := h.img; {
@@ -375,7 +377,7 @@ func (h *Handle) idle() error {
 	return nil
 }
 
-// Abort ends a handle opened for writing and forgets what was written.
+// Abort ends a handle opened for writing and discards what was written.
 func (h *Handle) Abort() {
 	_ = h.img.ready(h.s)
 	h.s.box.mu.Lock()
@@ -387,7 +389,7 @@ func (h *Handle) Abort() {
 	h.img.release()
 }
 
-// abandon is the end of a handle whose session is gone.
+// abandon ends a handle that is open for writing when its session ends.
 func (h *Handle) abandon() {
 	_ = h.img.ready(h.s)
 	h.release()
@@ -405,7 +407,7 @@ func (h *Handle) release() {
 func (h *Handle) abandonRead() {
 	h.s.sawRead(h)
 	if h.img == nil {
-		_ = h.reader.Close() // it was only read
+		_ = h.reader.Close() // only read, so there is nothing to lose
 		return
 	}
 	h.release()

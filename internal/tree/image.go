@@ -16,18 +16,18 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// maxSpans bounds what an image remembers of writes in scattered places.
-// Beyond it a partial reports less than it has.
+// maxSpans bounds the ranges of written bytes that an image remembers. Beyond it a
+// partial reports a shorter length than it has.
 const maxSpans = 1024
 
-// state is where an image is in its life. Guarded by the mailbox's mu.
+// state is the stage of an image's life cycle.
 type state int
 
 const (
 	open       state = iota // takes writes, or waits as a partial
-	committing              // CLOSE was received; done closes at the end
+	committing              // CLOSE was received; done is closed at the end
 	committed               // it is a version now
-	removed                 // its name was removed, or replaced by a newer one
+	removed                 // it was discarded, or its bytes are unusable
 )
 
 // image is the uncommitted bytes of one name.
@@ -37,61 +37,61 @@ type image struct {
 	id  string // of the stage, the blob and the version to be
 	at  string // the blob's key, fixed when the image begins
 
-	// Changed with box.mu and mu held, read with either: a write looks at them
-	// where it moves its bytes.
+	// Changed with both box.mu and mu held, read with either. A write checks them
+	// under mu alone.
 	state state
 	epoch int // grows when another session takes the image over
 
-	// syncing is held by whoever syncs the stage or lets go of it; it is taken
-	// before box.mu.
+	// syncing is held while the stage is synced, opened again or laid to rest. It is
+	// taken before box.mu.
 	syncing sync.Mutex
 
 	// Guarded by box.mu.
 	key     nameKey
 	owner   *Session      // nil: a partial
 	refs    int           // handles on it
-	dirty   bool          // it answers for its name
+	dirty   bool          // it was changed, so it is visible under its name
 	behind  bool          // a version was committed since it began
 	resumed bool          // it was a partial, or another session's
-	full    bool          // a part was refused for want of service
-	byName  bool          // it stands for a change of a stored file by name: nobody resumes it
+	full    bool          // a change was refused for lack of quota
+	byName  bool          // it belongs to a change of a stored file by name and is never resumed
 	over    string        // version that the name showed when the image began
 	covers  int64         // size of the visible file it will replace
-	credit  int64         // covers, or 0: of the quota, one image of a name has it
-	done    chan struct{} // state committing: closed when that is over
+	credit  int64         // bytes not counted against the quota: covers, or 0 if another image of the name has it
+	done    chan struct{} // state committing: closed when the commit is over
 	failure error         // why the last commit failed
 	booked  int64         // bytes reserved of the quota
-	held    int64         // bytes reserved of what the user may keep
+	held    int64         // bytes reserved of the limit on kept bytes
 
-	// Guarded by mu, which is held while bytes move and never while the
-	// database is asked.
+	// Guarded by mu, which is held during disk I/O but never during a database
+	// query.
 	mu       sync.Mutex
-	stage    blob.Stage     // nil: nothing changed yet, and base shows; or it rests
-	rests    bool           // the stage is closed until somebody needs it; changed with box.mu held
-	base     *store.Content // what an unchanged overlay shows
-	basis    blob.Reader    // open on base while needed
+	stage    blob.Stage     // nil: an overlay that was not changed yet, or the image rests
+	rests    bool           // the stage is closed until it is needed; changed with box.mu held, too
+	base     *store.Content // the stored file that an unchanged overlay shows
+	basis    blob.Reader    // base, opened on demand
 	filling  chan struct{}  // closed when the copy of base is done
 	fillErr  error
 	size     int64          // logical
 	extent   int64          // bytes in the stage
 	ahead    bool           // the stage keeps one byte more than size (orphan)
-	change   bool           // it began as the stored file
+	change   bool           // it began as an overlay of the stored file
 	spans    exchange.Spans // written so far
 	sum      hash.Hash      // over the first summed bytes of the stage
 	summed   int64
 	saved    bool       // it is a partial, and synced as such
-	voids    int        // how often what was hashed was voided
-	written  int64      // bytes that came, again and again those that were rewritten
+	voids    int        // how often the hash was voided
+	written  int64      // bytes received; a rewritten byte counts again
 	unsynced int64      // bytes written since the last sync
 	syncedAt time.Time  // of the last sync, or when the image was made
 	touched  time.Time  // last write
 	mtime    *time.Time // set by the client
 	mode     uint32
 	damaged  bool // a write failed: bytes that the client sent are missing
-	broken   bool // closed for good: stage is gone
+	broken   bool // the stage is closed for good
 }
 
-// newImage makes an image without a stage. base nil means a new, empty file.
+// newImage returns an image without a stage. base nil means a new, empty file.
 func (t *Tree) newImage(box *box, key nameKey, owner *Session, base *store.Content) *image {
 	id, now := t.ids.New(), t.now()
 	img := &image{t: t, box: box, id: id, at: blob.Key(box.userID, id, key.name, now), key: key, owner: owner, base: base,
@@ -102,15 +102,15 @@ func (t *Tree) newImage(box *box, key nameKey, owner *Session, base *store.Conte
 	return img
 }
 
-// become changes the state. Callers hold box.mu.
+// become sets the state. Callers hold box.mu.
 func (img *image) become(s state) {
 	img.mu.Lock()
 	defer img.mu.Unlock()
 	img.state = s
 }
 
-// handOver gives the image to a session, or makes it a partial (nil). What the
-// session before still sends is refused. Callers hold box.mu.
+// handOver gives the image to a session, or makes it a partial (nil). Later writes of
+// the previous owner's handles are refused. Callers hold box.mu.
 func (img *image) handOver(to *Session) {
 	img.owner, img.resumed = to, true
 	img.mu.Lock()
@@ -118,7 +118,7 @@ func (img *image) handOver(to *Session) {
 	img.epoch++
 }
 
-// writable fails unless the image takes changes of a handle that has epoch.
+// writable fails unless the image accepts changes from a handle with this epoch.
 // Callers hold mu.
 func (img *image) writable(epoch int) error {
 	const op = "tree.image"
@@ -140,7 +140,7 @@ func (img *image) start() error {
 	return img.startLocked()
 }
 
-// startLocked gives an image its own empty stage, unless it has one. Callers hold mu; the image does not rest.
+// startLocked gives an image its own empty stage, unless it has one. Callers hold mu. The image must not rest.
 func (img *image) startLocked() (err error) {
 	if img.stage == nil {
 		img.stage, err = img.t.blobs.Stage(img.id)
@@ -148,13 +148,13 @@ func (img *image) startLocked() (err error) {
 	return err
 }
 
-// wake opens the stage of an image that rests, without the mailbox's lock: nobody else waits for the disk. An
-// image that was discarded meanwhile stays as it is.
+// wake opens the stage of an image that rests. It does so without the mailbox's lock, so that others need not wait
+// for the disk. An image that was discarded meanwhile stays as it is.
 func (img *image) wake() error {
 	if !img.isResting() {
-		return nil // whoever syncs it is not waited for
+		return nil // do not wait for a sync under way
 	}
-	img.syncing.Lock() // nobody else wakes it, or lays it to rest
+	img.syncing.Lock() // excludes another wake, and rest
 	defer img.syncing.Unlock()
 	if !img.isResting() {
 		return nil
@@ -178,7 +178,7 @@ func (img *image) wake() error {
 	return nil
 }
 
-// isResting reports whether an image rests.
+// isResting reports whether an open image rests.
 func (img *image) isResting() bool {
 	img.box.mu.Lock()
 	defer img.box.mu.Unlock()
@@ -192,10 +192,10 @@ func (img *image) needsCopy() bool {
 	return img.base != nil && img.filling == nil
 }
 
-// afterCopy copies the stored file into a stage, then applies the change that
-// asked for it, and only then lets others at the image. It runs on a goroutine
-// of its own, so that the session can go on with other files; done gets the
-// outcome. keep is how many of the stored bytes are wanted.
+// afterCopy copies the first keep bytes of the stored file into a stage and then applies
+// the change that needs the copy. It works on a goroutine of its own, so that the session
+// can go on with other files; ready waits for it. done gets the outcome, unless afterCopy
+// itself returns an error.
 func (img *image) afterCopy(s *Session, keep int64, apply func() error, done func(error)) error {
 	img.mu.Lock()
 	defer img.mu.Unlock()
@@ -248,7 +248,7 @@ func (img *image) copyBase(base store.Content, keep int64) error {
 	if keep < base.Size {
 		return nil
 	}
-	// The stored state of SHA-256 spares an append the bytes it follows.
+	// With the stored SHA-256 state, an append need not hash the old bytes again.
 	if u, ok := img.sum.(encoding.BinaryUnmarshaler); ok && base.HashState != nil &&
 		u.UnmarshalBinary(base.HashState) == nil {
 		img.summed = base.Size
@@ -273,7 +273,7 @@ func (img *image) ready(s *Session) error {
 	return err
 }
 
-// length is the logical size now.
+// length returns the logical size.
 func (img *image) length() int64 {
 	img.mu.Lock()
 	defer img.mu.Unlock()
@@ -304,7 +304,7 @@ func (img *image) read(p []byte, at int64) (int, error) {
 	return fullRead(img.basis, p, at)
 }
 
-// fullRead reads as ReaderAt does, without EOF beside bytes.
+// fullRead reads as ReaderAt does, but returns io.EOF only if there are no bytes.
 func fullRead(r io.ReaderAt, p []byte, at int64) (int, error) {
 	n, err := r.ReadAt(p, at)
 	if n > 0 && err == io.EOF {
@@ -320,8 +320,8 @@ func (img *image) setMode(mode uint32) {
 	img.mu.Unlock()
 }
 
-// setTimes sets what the file will show as its time and mode; nil leaves one as
-// it is. It reports false when the image takes no changes any more.
+// setTimes sets the time and mode that the file will show; nil leaves one unchanged. It
+// reports false if the image accepts no changes any more.
 func (img *image) setTimes(mtime *time.Time, mode *uint32) bool {
 	img.mu.Lock()
 	defer img.mu.Unlock()
@@ -337,8 +337,8 @@ func (img *image) setTimes(mtime *time.Time, mode *uint32) bool {
 	return true
 }
 
-// info is what a name shows while an image answers for it: its own session
-// sees it grow; any other, a partial.
+// info describes a name by its image. live is for the session that owns the image, which
+// sees its size and time. Other sessions see the contiguous prefix, with the time 1970.
 func (img *image) info(name string, live bool) model.FileInfo {
 	img.mu.Lock()
 	defer img.mu.Unlock()

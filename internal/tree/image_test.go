@@ -47,7 +47,7 @@ func detach(t *testing.T, w *world) {
 	w.current(u, "/upload/f", "first!")
 	v1, err := s.Versions("/upload/f", model.Paging{})
 	must(t, err)
-	w.Pass(2 * time.Hour) // so that the first version is kept
+	w.Pass(2 * time.Hour) // else the first version is dropped at once
 	must(t, write(b, "SECOND", 0))
 	must(t, closeHandle(b))
 	w.current(u, "/upload/f", "SECOND")
@@ -63,7 +63,7 @@ func detach(t *testing.T, w *world) {
 	s.End()
 }
 
-// Seen with sshfs: the third handle's write was lost.
+// A bug seen with sshfs: the third handle's write was lost.
 func detachNewest(t *testing.T, w *world) {
 	u := w.Customer("acme")
 	s := w.login(u)
@@ -174,7 +174,7 @@ func rewrites(t *testing.T, w *world) {
 	h := open(t, s, "/upload/f", create)
 	must(t, write(h, "0123456789", 0))
 	must(t, write(h, "345", 3)) // the same bytes again
-	must(t, write(h, "xyz", 8)) // across the frontier, others
+	must(t, write(h, "xyz", 8)) // different bytes, across the end of the hashed part
 	must(t, write(h, "AB", 0))
 	must(t, write(h, "end", 11))
 	must(t, closeHandle(h))
@@ -208,7 +208,7 @@ func copyOnWrite(t *testing.T, w *world) {
 	put(t, s, "/upload/large", strings.Repeat("x", 1<<20+1))
 	h = open(t, s, "/upload/large", update)
 	wantKind(t, write(h, "x", 5), fault.TooLarge)
-	wantKind(t, closeHandle(h), fault.Conflict) // OK would say that the change is stored
+	wantKind(t, closeHandle(h), fault.Conflict) // OK would mean that the change is stored
 	w.current(u, "/upload/large", strings.Repeat("x", 1<<20+1))
 }
 
@@ -357,7 +357,7 @@ func truncateByName(t *testing.T, w *world) {
 	w.current(u, "/upload/g", "0123")
 }
 
-// Seen with sshfs: the copy was still under way, and the old size was shown.
+// A bug seen with sshfs: while the copy was under way, the old size was shown.
 func statAfterChange(t *testing.T, w *world) {
 	s := w.login(w.Customer("acme"))
 	defer s.End()

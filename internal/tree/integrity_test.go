@@ -15,8 +15,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// TestBytesAndRowsAgree has an order of events a story in which rows spoke of
-// bytes that were not there, or were others.
+// TestBytesAndRowsAgree has one story for each order of events after which rows once
+// described bytes that were missing or different.
 func TestBytesAndRowsAgree(t *testing.T) {
 	onBoth(t, map[string]func(*testing.T, *world){
 		"the hash after sync, overwrite, crash and resume is of the bytes": overwriteAndCrash,
@@ -81,8 +81,8 @@ func firstError(errs ...error) error {
 	return nil
 }
 
-// overwriteAfterFailure: a commit that the database refuses leaves a stage that
-// goes on.
+// overwriteAfterFailure: after the database refused a commit, the stage can be written
+// again.
 func overwriteAfterFailure(t *testing.T, w *world) {
 	u := w.Customer("acme")
 	s := w.login(u)
@@ -150,8 +150,8 @@ func openedAndLeft(t *testing.T, w *world) {
 	for range 5 {
 		s := w.login(u)
 		h := open(t, s, "/upload/f", exchange.FlagWrite)
-		wantKind(t, closeHandle(h), fault.Conflict) // nothing is stored, so OK would be a lie
-		open(t, s, "/upload/f", exchange.FlagWrite) // and one that is lost
+		wantKind(t, closeHandle(h), fault.Conflict) // nothing was stored, so OK would be wrong
+		open(t, s, "/upload/f", exchange.FlagWrite) // this handle is never closed
 		if f, err := s.Stat("/upload/f"); err != nil || f.Size != 9 {
 			t.Fatalf("it shows %d bytes, %v", f.Size, err)
 		}
@@ -184,8 +184,8 @@ func manyRestarts(t *testing.T, w *world) {
 	w.resume(u, "/upload/f", "0123456789")
 }
 
-// stagingNameCameBack: the unlink of a stage's name did not reach the disk
-// before the power went, the row did.
+// stagingNameCameBack: before a power loss, the row reached the disk, but the unlink of
+// the stage's name did not.
 func stagingNameCameBack(t *testing.T, w *world) {
 	u := w.Customer("acme")
 	s := w.login(u)
@@ -210,8 +210,8 @@ func stagingNameCameBack(t *testing.T, w *world) {
 	}
 }
 
-// resumedAfterNewer: the name shows a version that was stored since the upload
-// began. What is left of the upload is no better than that.
+// resumedAfterNewer: a version was stored after the upload began. The resumed upload must
+// not replace it.
 func resumedAfterNewer(t *testing.T, w *world) {
 	u := w.Customer("acme")
 	for i, between := range []func(){
@@ -248,8 +248,7 @@ func resumedAfterNewer(t *testing.T, w *world) {
 	}
 }
 
-// deliver gives a file another version behind the tree's back, as a publication
-// does.
+// deliver gives a file a new version without the tree, as a publication does.
 func (w *world) deliver(u model.User, full, text string) {
 	w.Helper()
 	b := w.AddBlob(u.ID, "", text)
@@ -287,7 +286,8 @@ func renamedOver(t *testing.T, w *world) {
 	w.current(u, "/upload/f", "0123456789!")
 }
 
-// onlyChangeRefused: an OK would say that the change is stored.
+// onlyChangeRefused: if a handle's only change was refused, CLOSE must fail, because OK
+// would mean that the change is stored.
 func onlyChangeRefused(t *testing.T, w *world) {
 	u := w.Customer("acme")
 	s := w.login(u)
@@ -306,7 +306,7 @@ func onlyChangeRefused(t *testing.T, w *world) {
 		wantKind(t, closeHandle(h), fault.Conflict)
 	}
 	w.current(u, "/upload/large", text)
-	h := open(t, s, "/upload/large", update) // a cut copies only what it keeps
+	h := open(t, s, "/upload/large", update) // truncating copies only the bytes that it keeps
 	must(t, truncate(h, 1000))
 	must(t, closeHandle(h))
 	w.current(u, "/upload/large", text[:1000])
@@ -334,8 +334,8 @@ func partialCutByName(t *testing.T, w *world) {
 	w.resume(u, "/upload/f", "01234abc")
 }
 
-// lateWrites: one session writes while another takes the upload over and closes
-// it. What CLOSE answered is what is stored, for ever.
+// lateWrites: one session writes while another takes the upload over and closes it. After
+// the CLOSE, the stored content must never change.
 func lateWrites(t *testing.T, w *world) {
 	u := w.Customer("acme")
 	for range 30 {
@@ -364,7 +364,7 @@ func lateWrites(t *testing.T, w *world) {
 	}
 }
 
-// copyFails: the stored bytes of a file that is changed can't be read.
+// copyFails: a stored file is changed, but its bytes cannot be read for the copy.
 func copyFails(t *testing.T, w *world) {
 	u := w.Customer("acme")
 	s := w.login(u)

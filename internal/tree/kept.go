@@ -11,12 +11,13 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// The quota counts what a mailbox shows. This counts what its user keeps alive: the
-// contents that it brought in, also those of older versions and of files that it
-// removed, until the sweep has removed their bytes; its directories; and uploads
-// under way. Without it, who uploads and removes fills the disk within any quota.
+// The quota counts what a mailbox shows. This file counts what the server keeps for its
+// user: the contents that the user uploaded, including those of older versions and
+// removed files until the sweep has removed their bytes; directories; and uploads under
+// way. Without this limit, a user who uploads and removes in turn could fill the disk
+// within any quota.
 
-// limits are those in force for the session's user.
+// limits returns the storage limits of the session's user.
 func (s *Session) limits(use store.Usage) model.StorageLimits {
 	return s.t.policy.Limits.Of(use.StorageLimits)
 }
@@ -27,7 +28,7 @@ func errKept(have, limit int64, what string) error {
 			"and removed files that the server must still keep.", have, limit, what)
 }
 
-// checkKept fails unless a mailbox may keep so much more.
+// checkKept fails if a mailbox may not keep so many more bytes and items.
 func checkKept(use store.Usage, l model.StorageLimits, bytes, items int64) error {
 	switch {
 	case use.KeptBytes > l.KeepBytes-bytes:
@@ -38,7 +39,8 @@ func checkKept(use store.Usage, l model.StorageLimits, bytes, items int64) error
 	return nil
 }
 
-// mayKeepOne fails unless one more item may be kept beside what is under way.
+// mayKeepOne fails if the mailbox may not keep one more item. Uploads under way and
+// partials count.
 func (s *Session) mayKeepOne(use store.Usage) error {
 	s.box.mu.Lock()
 	under := int64(s.box.total)
@@ -46,21 +48,21 @@ func (s *Session) mayKeepOne(use store.Usage) error {
 	return checkKept(use, s.limits(use), 0, under+1)
 }
 
-// accountsFresh is how long a sum over an account's users is used. What other
-// ways make it grow or shrink is known then.
+// accountsFresh is how long the sum over an account's users is cached. Only changes
+// made through grew are seen earlier.
 const accountsFresh = 2 * time.Second
 
-// accounts remembers what accounts keep.
+// accounts caches what each account keeps.
 type accounts struct {
 	mu     sync.Mutex
 	sums   map[string]accountSum
 	staged map[string]int64 // bytes of images, by account
 }
 
-// stage adds to what the uploads of an account's users have under way.
+// stage adds to the bytes that the uploads of an account's users have reserved.
 func (a *accounts) stage(account string, bytes int64) {
 	if account == "" || bytes == 0 {
-		return // a mailbox that nobody has logged in to since the start
+		return // the account is unknown until the mailbox's first login since the start
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -77,8 +79,8 @@ type accountSum struct {
 	at time.Time
 }
 
-// accountHas fails unless the session's account may keep so much more, beside what all
-// uploads of its users have under way.
+// accountHas fails if the session's account may not keep so many more bytes and items.
+// The bytes that all uploads of its users have reserved count.
 func (s *Session) accountHas(bytes, items int64) error {
 	sum, err := s.t.accountSum(s.login.User.Account)
 	if err != nil {
@@ -101,7 +103,7 @@ func (s *Session) accountHas(bytes, items int64) error {
 	return nil
 }
 
-// grew adds what was just stored to what its account is known to keep.
+// grew adds what was just stored to the cached sum of the session's account.
 func (s *Session) grew(bytes, items int64) {
 	a := &s.t.accounts
 	a.mu.Lock()

@@ -31,10 +31,10 @@ func TestWhatAUserKeepsAlive(t *testing.T) {
 
 const kilo = 1000
 
-// text is so many bytes.
+// text returns n bytes.
 func text(n int) string { return strings.Repeat("x", n) }
 
-// try stores a file, or says why not.
+// try stores a file and returns the first error.
 func try(s *tree.Session, path, content string) error {
 	h, err := s.Open(path, create, 0)
 	if err != nil {
@@ -47,7 +47,7 @@ func try(s *tree.Session, path, content string) error {
 	return closeHandle(h)
 }
 
-// until counts how often something succeeds before it is refused by a limit.
+// until returns how often try succeeds before it fails with Quota.
 func until(t *testing.T, most int, try func(i int) error) (times int) {
 	t.Helper()
 	for i := range most {
@@ -72,7 +72,7 @@ func (w *world) limited(l exchange.DefaultLimits) (model.User, *tree.Session) {
 	return u, s
 }
 
-// sweep lets a day pass and sweeps.
+// sweep advances the clock by a day and sweeps.
 func (w *world) sweep() {
 	w.Helper()
 	w.Pass(25 * time.Hour)
@@ -107,18 +107,18 @@ func keptRemoved(t *testing.T, w *world) {
 func keptReplaced(t *testing.T, w *world) {
 	u, s := w.limited(exchange.DefaultLimits{QuotaBytes: 10 * kilo, QuotaFiles: 100, KeptPercent: 150})
 	n := until(t, 10, func(i int) error {
-		w.Pass(2 * time.Hour) // so that the older version stays
+		w.Pass(2 * time.Hour) // else the older version is dropped at once
 		return try(s, "/upload/f", text(4*kilo))
 	})
 	if n != 3 {
 		t.Fatalf("%d versions of 4 kB were kept of a limit of 15 kB", n)
 	}
-	// A version that nobody needs counts until its bytes are swept, and no longer.
+	// A dropped version counts until its bytes are swept, and no longer.
 	w.policy.Limits.KeptPercent = 400
 	w.reopen()
 	again := w.login(u)
 	put(t, again, "/upload/f", text(4*kilo))
-	put(t, again, "/upload/f", text(4*kilo)) // it drops the one before
+	put(t, again, "/upload/f", text(4*kilo)) // drops the previous version
 	again.End()
 	was, err := w.Accounts.User(context.Background(), u.Name)
 	must(t, err)
@@ -143,7 +143,7 @@ func keptItems(t *testing.T, w *world) {
 	}
 }
 
-// keptResume: at the limit, what was begun can still be finished.
+// keptResume: at the limit, an unfinished upload can still be completed.
 func keptResume(t *testing.T, w *world) {
 	u, s := w.limited(exchange.DefaultLimits{QuotaBytes: 1 << 30, QuotaFiles: 20, KeptPercent: 150})
 	w.lose(u, "/upload/begun", "the first half")
@@ -178,7 +178,7 @@ func keptUnderWay(t *testing.T, w *world) {
 	u, s := w.limited(exchange.DefaultLimits{QuotaBytes: 10 * kilo, QuotaFiles: 100, KeptPercent: 150})
 	put(t, s, "/upload/a", text(4*kilo))
 	put(t, s, "/upload/b", text(4*kilo))
-	// Both are replaced at once: what is stored covers the quota, and both are kept.
+	// Both are replaced at once. The quota allows it, but the limit on kept bytes does not.
 	other := w.login(u)
 	t.Cleanup(other.End)
 	first, second := open(t, s, "/upload/a", create), open(t, other, "/upload/b", create)

@@ -27,27 +27,27 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// opHook stands for the functions of other services that a transaction calls.
+// opHook stands for the hooks, the functions of other services that a transaction calls.
 const opHook blobtest.Op = "hook"
 
-// hit is a fault that was met.
+// hit is an injected fault that happened.
 type hit struct {
 	op   blobtest.Op
 	late bool
 }
 
-// lab is one user's tree whose disk and transactions fail on command, whose
-// clock stands still, and whose process can die.
+// lab is one user's tree with injected disk and transaction faults, a clock that only the
+// test moves, and simulated process crashes.
 type lab struct {
 	t    *testing.T
 	url  string // of the database; "" is SQLite
 	dir  string
-	root string  // of this check's blobs
-	db   *sql.DB // a look at the rows
+	root string  // blob directory of the current check
+	db   *sql.DB // for direct queries
 	user model.User
 	dirs map[string]string // id of a directory → its path at first
 
-	// This process.
+	// The current process.
 	store *store.Store
 	blobs *blobtest.Faulty
 	desk  *deposit.Desk
@@ -56,12 +56,12 @@ type lab struct {
 	checks int
 	begun  time.Time
 	passed time.Duration
-	ages   map[string]time.Duration // key → passed when its file was last seen new
+	ages   map[string]time.Duration // blob key → passed when its file was first seen
 
 	mu        sync.Mutex
-	quiet     bool // nothing fails: the test itself is looking
+	quiet     bool // no faults are injected
 	armed     map[blobtest.Op]blobtest.Fault
-	refusal   error // what the next hook fails with
+	refusal   error // the error of the next hook
 	hits      []hit
 	undead    []string // stages that could not be discarded
 	unsettled bool     // a stage could not be settled
@@ -70,7 +70,7 @@ type lab struct {
 func newLab(t *testing.T, url string) *lab {
 	t.Helper()
 	if url != "" {
-		url += "?connect_timeout=60" // processes come and go, and a busy machine's database may be slow to answer
+		url += "?connect_timeout=60" // the test reconnects often, and a busy machine's database may be slow to answer
 	}
 	l := &lab{t: t, url: url, dir: t.TempDir(), begun: time.Now(), armed: map[blobtest.Op]blobtest.Fault{}}
 	driver, source := "sqlite", "file:"+filepath.Join(l.dir, "sallyport.db")+"?_pragma=busy_timeout(5000)"
@@ -111,7 +111,7 @@ func (l *lab) openStore() {
 	l.store = s
 }
 
-// begin empties the mailbox and starts a process.
+// begin empties the mailbox and starts a new process.
 func (l *lab) begin() {
 	l.t.Helper()
 	l.checks++
@@ -136,14 +136,14 @@ func (l *lab) begin() {
 	}
 }
 
-// reset forgets what was to fail.
+// reset clears all planned and recorded faults.
 func (l *lab) reset() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.armed, l.refusal, l.hits, l.undead, l.unsettled = map[blobtest.Op]blobtest.Fault{}, nil, nil, nil, false
 }
 
-// start starts a process on what is there.
+// start starts a process on the existing files and rows.
 func (l *lab) start() error {
 	l.t.Helper()
 	l.openStore()
@@ -184,7 +184,7 @@ func (l *lab) start() error {
 	return nil
 }
 
-// login begins a session; operator "" is the user's own.
+// login begins a session of the operator, or of the user if operator is "".
 func (l *lab) login(operator string) *tree.Session { return l.loginWaiting(operator, nil) }
 
 func (l *lab) loginWaiting(operator string, beforeWait func()) *tree.Session {
@@ -195,7 +195,7 @@ func (l *lab) loginWaiting(operator string, beforeWait func()) *tree.Session {
 		beforeWait)
 }
 
-// plan lets each armed fault happen once.
+// plan returns the armed fault of an operation, if any, and disarms it.
 func (l *lab) plan(op blobtest.Op, id string) blobtest.Fault {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -216,7 +216,7 @@ func (l *lab) plan(op blobtest.Op, id string) blobtest.Fault {
 	return f
 }
 
-// refuse makes the next transaction that calls another service fail.
+// refuse makes the next transaction that calls a hook fail.
 func (l *lab) refuse(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -248,7 +248,7 @@ func (l *lab) disarm(op blobtest.Op) {
 	delete(l.armed, op)
 }
 
-// met returns the faults that were met since the last call.
+// met returns the faults that happened since the last call.
 func (l *lab) met() []hit {
 	l.tree.WaitForSyncs()
 	l.mu.Lock()
@@ -258,7 +258,7 @@ func (l *lab) met() []hit {
 	return hits
 }
 
-// looking runs something of the test's own, which nothing disturbs.
+// looking runs fn without injected faults.
 func (l *lab) looking(fn func()) {
 	l.mu.Lock()
 	l.quiet = true
@@ -271,23 +271,23 @@ func (l *lab) looking(fn func()) {
 	fn()
 }
 
-// die is kill -9: files and rows stay as they are from now on.
+// die simulates kill -9: the process changes no more files and rows.
 func (l *lab) die() {
 	l.blobs.Kill()
-	_ = l.store.Close() // a transaction that was begun is finished: it won the race
+	_ = l.store.Close() // a transaction under way is completed first
 }
 
-// bury ends what is left of a dead process, whose sessions were ended.
+// bury cleans up after a dead process. Its sessions must have ended.
 func (l *lab) bury() {
 	l.desk.Close()
 	l.tree.Close()
-	for _, id := range l.undead { // somebody removes them by hand
+	for _, id := range l.undead { // as an operator would by hand
 		_ = os.Remove(filepath.Join(l.root, "staging", id))
 	}
 	l.reset()
 }
 
-// pass lets time go by.
+// pass advances the clock.
 func (l *lab) pass(d time.Duration) {
 	if d >= time.Hour {
 		for _, key := range l.keys() {
@@ -301,7 +301,7 @@ func (l *lab) pass(d time.Duration) {
 	l.mu.Unlock()
 }
 
-// keys lists the files of blobs.
+// keys lists the keys of the stored blobs' files.
 func (l *lab) keys() (keys []string) {
 	must(l.t, filepath.WalkDir(l.root, func(path string, e fs.DirEntry, err error) error {
 		if err != nil || e.IsDir() {
@@ -317,7 +317,7 @@ func (l *lab) keys() (keys []string) {
 	return keys
 }
 
-// aged is a store whose files are as old as the lab's clock says.
+// aged is a blob store that reports the age of files by the lab's clock.
 type aged struct {
 	blob.Store
 	l *lab

@@ -2,19 +2,21 @@ package tree
 
 import "sync"
 
-// How the bytes of an image are let go of.
+// How the stage of an image is closed or removed.
 
-// letting is a mutex whose holder lets go of stages. That is done once the mutex is
-// free, so that a slow disk keeps nobody else waiting for it.
+// letting is a mutex with deferred work: functions given to afterwards run when the
+// mutex is unlocked. So stages are closed and removed without the mutex, and a slow disk
+// does not delay others that need it.
 type letting struct {
 	sync.Mutex
 	over []func()
 }
 
-// afterwards has fn called when the mutex is free. Callers hold it.
+// afterwards makes Unlock call fn. Callers hold the mutex.
 func (l *letting) afterwards(fn func()) { l.over = append(l.over, fn) }
 
-// Unlock frees the mutex, and returns when everything is done that waited for that.
+// Unlock unlocks the mutex, then runs the functions given to afterwards, and returns
+// when they are done.
 func (l *letting) Unlock() {
 	over := l.over
 	l.over = nil
@@ -24,13 +26,13 @@ func (l *letting) Unlock() {
 	}
 }
 
-// closeStage lets go of files, once box.mu is free. Callers hold box.mu; refs is 0 or
-// the tree closes.
+// closeStage closes the image's files, once box.mu is free. Callers hold box.mu; refs
+// is 0 or the tree closes.
 func (img *image) closeStage() {
 	img.mu.Lock()
 	defer img.mu.Unlock()
 	if basis := img.basis; basis != nil {
-		img.box.mu.afterwards(func() { _ = basis.Close() }) // it was only read
+		img.box.mu.afterwards(func() { _ = basis.Close() }) // only read, so there is nothing to lose
 		img.basis = nil
 	}
 	if stage := img.stage; stage != nil && !img.broken {
@@ -39,13 +41,14 @@ func (img *image) closeStage() {
 	img.broken = true
 }
 
-// letGo removes the stage of an image that never joined its mailbox. Callers hold box.mu.
+// letGo removes the stage of an image that was never added to its mailbox. Callers hold
+// box.mu.
 func (img *image) letGo() {
 	img.forget()
 	img.closeStage()
 }
 
-// discard forgets an image's bytes. Callers hold box.mu.
+// discard takes an image out of its mailbox and removes its bytes. Callers hold box.mu.
 func (img *image) discard() {
 	img.box.remove(img)
 	img.book(0, 0)
@@ -55,7 +58,8 @@ func (img *image) discard() {
 	}
 }
 
-// forget removes the bytes of an image that is discarded, once box.mu is free.
+// forget sets the state removed, and removes the stage once box.mu is free. Callers hold
+// box.mu.
 func (img *image) forget() {
 	img.mu.Lock()
 	defer img.mu.Unlock()
@@ -77,8 +81,8 @@ func (img *image) forget() {
 	})
 }
 
-// release takes one handle off. The last one leaves a partial of what was changed,
-// whoever's handle it is. Callers hold box.mu.
+// release counts a handle out. When the last one goes, a changed image becomes a partial
+// and an unchanged one is discarded. Callers hold box.mu.
 func (img *image) release() {
 	img.refs--
 	switch {

@@ -8,8 +8,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 )
 
-// TestARemovalKeepsNobodyElseWaiting: the disk takes its time to remove a large upload.
-// Who removed it waits; the user's other sessions, and new ones, do not.
+// TestARemovalKeepsNobodyElseWaiting: the disk is slow to remove a large upload. The session
+// that removes it waits; the user's other sessions, and new ones, do not.
 func TestARemovalKeepsNobodyElseWaiting(t *testing.T) {
 	w := newWorld(t, "")
 	faulty := blobtest.NewFaulty(w.Blobs, nil)
@@ -42,8 +42,8 @@ func TestARemovalKeepsNobodyElseWaiting(t *testing.T) {
 	must(t, <-removed)
 }
 
-// TestAnOpenKeepsNobodyElseWaiting: the disk takes its time to make a stage, or to open one again. Who asked
-// waits; the user's other sessions, and new ones, do not.
+// TestAnOpenKeepsNobodyElseWaiting: the disk is slow to make a stage, or to open one again. The session that
+// needs it waits; the user's other sessions, and new ones, do not.
 func TestAnOpenKeepsNobodyElseWaiting(t *testing.T) {
 	flags := map[blobtest.Op]exchange.OpenFlags{
 		blobtest.OpStage:  create,

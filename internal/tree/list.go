@@ -15,7 +15,8 @@ import (
 // listPage is how many rows one query of a listing reads.
 const listPage = 512
 
-// Stat describes a path. The tree has no links, so it serves LSTAT too.
+// Stat describes the file or directory at a path. The tree has no links, so it serves
+// LSTAT, too.
 func (s *Session) Stat(path string) (model.FileInfo, error) {
 	p, err := s.locate(path)
 	if err != nil {
@@ -52,7 +53,8 @@ func dirInfo(d store.Dir) model.FileInfo {
 }
 
 // Lister reads a directory in pages: first directories, then files, each in
-// byte order. Between calls it holds nothing of the database.
+// byte order; last the uploads that have no row. It holds no database resources between
+// calls.
 type Lister struct {
 	s       *Session
 	dir     store.Dir
@@ -101,7 +103,7 @@ func (s *Session) OpenDir(path string) (*Lister, error) {
 	return l, nil
 }
 
-// Next returns the next names, at least one, or io.EOF.
+// Next returns the next entries, at least one, or io.EOF. The first are "." and "..".
 func (l *Lister) Next() ([]model.FileInfo, error) {
 	l.s.awaitCommitsIn(l.path)
 	var out []model.FileInfo
@@ -126,7 +128,7 @@ func (l *Lister) Next() ([]model.FileInfo, error) {
 	return out, nil
 }
 
-// page reads one query's worth; at the end, the images that have no row.
+// page reads the result of one query. The last page also has the images without a row.
 func (l *Lister) page() ([]model.FileInfo, error) {
 	q := l.s.query()
 	if !l.files {
@@ -169,8 +171,8 @@ func (l *Lister) page() ([]model.FileInfo, error) {
 	return out, nil
 }
 
-// image describes a name by its image; one that ended since the listing began
-// leaves what the rows say.
+// image describes a name by its image. If the image was removed or renamed since the
+// listing began, it returns row.
 func (l *Lister) image(name string, img *image, row model.FileInfo) model.FileInfo {
 	l.s.box.mu.Lock()
 	live, over := img.owner == l.s, img.state == removed
@@ -181,6 +183,6 @@ func (l *Lister) image(name string, img *image, row model.FileInfo) model.FileIn
 	if over {
 		return row
 	}
-	_ = img.ready(l.s) // a copy that failed is its writer's to hear of
+	_ = img.ready(l.s) // a failed copy is reported to its writer
 	return img.info(name, live)
 }

@@ -11,22 +11,23 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/tree"
 )
 
-// The model says what names must show after every step, in the plainest way:
-// bytes are slices, and nothing is shared, cached or hashed.
+// The model computes what names must show after every step. It is as simple as possible:
+// contents are byte slices, and nothing is shared, cached or hashed.
 
-// spot is a name in one of the lab's directories, wherever that was moved.
+// spot is a name in one of the lab's directories. dir is the directory's first path, even
+// after a rename.
 type spot struct{ dir, name string }
 
 func (k spot) final() bool { return k.dir != "/stage" && !strings.HasSuffix(k.name, ".part") }
 
-// version is what a name shows to everybody.
+// version is the stored content of a name, which all sessions see.
 type version struct {
 	content []byte
 	drop    bool   // the inbox has it
-	id      string // once it was seen in the database
+	id      string // set when the row was first read
 }
 
-// phase is where an upload is in its life.
+// phase is the stage of an upload's life cycle.
 type phase int
 
 const (
@@ -43,18 +44,18 @@ type upload struct {
 	phase   phase
 	epoch   int
 	refs    int
-	dirty   bool     // it answers for its name
+	dirty   bool     // it was changed, so it is visible under its name
 	behind  bool     // a version was stored since it began
 	resumed bool     // it was a partial, or another session's
-	begun   int      // in which order
+	begun   int      // sequence number
 	over    *version // what the name showed when it began
-	change  bool     // it began as the stored file
-	byName  bool     // it stands for a change of a stored file by name
+	change  bool     // it began as an overlay of the stored file
+	byName  bool     // it belongs to a change of a stored file by name
 
-	raw     []byte // what the stage has, or the stored file that it overlays
-	size    int    // of it, that counts
+	raw     []byte // content of the stage, or of the stored file that it overlays
+	size    int    // logical size
 	overlay bool   // nothing was changed yet
-	ahead   bool   // one byte more is kept than counts
+	ahead   bool   // raw has one byte more than size
 	spans   exchange.Spans
 	fresh   bool // it has bytes that no sync covers
 	note    *noted
@@ -63,7 +64,7 @@ type upload struct {
 	lost    bool // a sync failed
 }
 
-// noted is what the last sync made durable.
+// noted is the state that the last sync made durable.
 type noted struct {
 	size int
 	at   spot
@@ -76,7 +77,7 @@ const manySpans = 1024
 
 func (u *upload) shown() int { return min(u.size, int(u.spans.Prefix())) }
 
-// grow makes bytes present, as zeros.
+// grow extends b to size with zeros.
 func grow(b []byte, size int) []byte {
 	if size <= len(b) {
 		return b
@@ -84,7 +85,7 @@ func grow(b []byte, size int) []byte {
 	return append(b, make([]byte, size-len(b))...)
 }
 
-// trim cuts what does not count; false says that the disk refused.
+// trim cuts raw to the logical size; false says that the disk refused.
 func (u *upload) trim(refused *bool) bool {
 	want := u.size
 	if u.ahead {
@@ -101,7 +102,7 @@ func (u *upload) trim(refused *bool) bool {
 	return true
 }
 
-// write is a WRITE of which the disk takes n bytes of p.
+// write applies a WRITE of p of which the disk accepts n bytes.
 func (u *upload) write(p []byte, at, n int, refused bool) {
 	if !u.trim(&refused) {
 		u.damaged = true
@@ -126,7 +127,7 @@ func (u *upload) write(p []byte, at, n int, refused bool) {
 	u.fresh = true
 }
 
-// truncate sets the size, unless the disk refuses.
+// truncate sets the size. It returns false if the disk refuses.
 func (u *upload) truncate(size int, refused bool) bool {
 	u.ahead = false
 	if !u.trim(&refused) || refused {
@@ -154,24 +155,24 @@ type opened struct {
 	img     *upload
 	epoch   int
 	changed bool   // it has something to commit
-	bad     bool   // a change that was sent was refused
+	bad     bool   // a change was refused
 	adds    bool   // it appends
-	content []byte // of a reader
+	content []byte // if open for reading, what it must show
 }
 
-// held is a CLOSE in whose middle others act.
+// held is a CLOSE that is stopped in the middle, so that other steps happen meanwhile.
 type held struct {
 	c        *client
 	img      *upload
 	content  []byte
-	row      bool // the database has it
+	row      bool // the rows are written
 	release  func()
 	outcome  chan error
-	followed []chan error // of other handles whose bytes went along
+	followed []chan error // outcomes of other handles on the same upload
 	over     *version
 }
 
-// newest is the upload that answers for a name in a session.
+// newest returns the upload that a session sees under a name, or nil.
 func (m *machine) newest(k spot, c *client) *upload {
 	list := m.uploads[k]
 	for i := len(list) - 1; i >= 0; i-- {
@@ -191,8 +192,8 @@ func (m *machine) own(k spot, c *client) *upload {
 	return nil
 }
 
-// legible is whether a session may look at what a name shows: a change of its
-// own for which the stored file could not be copied hides it.
+// legible reports whether a session can read what a name shows. It cannot if its own change
+// failed because the stored file could not be copied.
 func (m *machine) legible(k spot, c *client) bool {
 	u := m.newest(k, c)
 	return u == nil || u.owner != c || !u.broken
@@ -202,7 +203,7 @@ func (m *machine) visible(k spot, c *client) bool {
 	return m.stored[k] != nil || m.newest(k, c) != nil
 }
 
-// attach gives a handle the upload that it works on.
+// attach finds or makes the upload that a handle works on.
 func (m *machine) attach(o *opened, k spot, fresh, resume bool) {
 	u := m.own(k, o.c)
 	if n := m.newest(k, o.c); resume && n != nil {
@@ -229,7 +230,7 @@ func (m *machine) attach(o *opened, k spot, fresh, resume bool) {
 	o.img, o.epoch, o.changed = u, u.epoch, fresh
 }
 
-// current is whether a handle's upload is still its own.
+// current reports whether a handle may still use its upload.
 func (m *machine) current(o *opened) bool {
 	u := o.img
 	switch {
@@ -267,7 +268,7 @@ func (m *machine) unlist(u *upload) {
 	}
 }
 
-// letGo is the end of a handle that commits nothing.
+// letGo ends a handle that commits nothing.
 func (m *machine) letGo(u *upload, hits []hit) {
 	u.refs--
 	switch {
@@ -279,8 +280,8 @@ func (m *machine) letGo(u *upload, hits []hit) {
 	}
 }
 
-// orphan makes an upload that nobody has open a partial: what is contiguous, less
-// one byte, which stays in the stage.
+// orphan turns an upload without handles into a partial: the contiguous prefix less one
+// byte, which stays in the stage.
 func (m *machine) orphan(u *upload, hits []hit) {
 	u.owner, u.resumed, u.epoch = nil, true, u.epoch+1
 	n := u.shown()
@@ -292,18 +293,18 @@ func (m *machine) orphan(u *upload, hits []hit) {
 		m.discard(u)
 		return
 	}
-	if _, lost := m.syncing(u, hits); lost { // its bytes can never be stored
+	if _, lost := m.syncing(u, hits); lost { // its bytes cannot be stored any more
 		m.discard(u)
 	}
 }
 
-// sync is what a sync of an upload makes durable, and whether it must succeed.
+// sync applies a sync of an upload, and reports whether it must succeed.
 func (m *machine) sync(u *upload, hits []hit) bool {
 	ok, _ := m.syncing(u, hits)
 	return ok
 }
 
-// syncing is sync; lost: the stage says that it may have lost bytes.
+// syncing is sync; lost says that the stage may have lost bytes.
 func (m *machine) syncing(u *upload, hits []hit) (ok, lost bool) {
 	if u.phase != growing || !u.dirty {
 		return true, false
@@ -341,14 +342,14 @@ func without(hits []hit, ops ...blobtest.Op) []hit {
 
 func late(hits []hit, op blobtest.Op) bool { return slices.Contains(hits, hit{op, true}) }
 
-// outrun reports whether a commit must fail since the name shows what an older
-// upload must not replace.
+// outrun reports whether a commit must fail because the name shows a version that is newer
+// than the upload.
 func (m *machine) outrun(u *upload) bool {
 	old := m.stored[u.at]
 	return u.resumed && old != nil && old != u.over
 }
 
-// store is a commit's transaction.
+// store applies a commit's transaction.
 func (m *machine) store(at spot, content []byte, operator bool) {
 	drop := at.final() && !operator
 	if drop {
@@ -357,7 +358,7 @@ func (m *machine) store(at spot, content []byte, operator bool) {
 	m.stored[at] = &version{content: content, drop: drop}
 }
 
-// finish is what follows the transaction of a commit.
+// finish applies the effects that follow a commit's transaction.
 func (m *machine) finish(u *upload) {
 	u.phase = done
 	u.refs--
@@ -368,14 +369,14 @@ func (m *machine) finish(u *upload) {
 	}
 }
 
-// whole reports whether an upload is a stored file that was changed within its
-// length, and keeps its last byte.
+// whole reports whether an upload is a changed stored file that did not grow. Such a partial
+// keeps its last byte.
 func whole(change bool, over *version, size int) bool {
 	return change && over != nil && size <= len(over.content)
 }
 
-// leftover is the partial that the next process finds of an upload, if any: what
-// its note speaks of, as far as it is there.
+// leftover returns the partial that the next process makes of an upload, or nil: the bytes
+// that its note covers, as far as they exist.
 func (u *upload) leftover() *upload {
 	if u.note == nil || u.overlay || min(u.note.size, len(u.raw)) == 0 {
 		return nil

@@ -68,7 +68,8 @@ func (s *Session) mayMakeDir(use store.Usage) error {
 	return s.mayKeepOne(use)
 }
 
-// mayName checks a right in the parent directory, the name, and the node.
+// mayName checks the rights in the parent directory, the name and the state of the node,
+// and spends one change of the user's budget.
 func (s *Session) mayName(p place, need exchange.Rights) error {
 	if err := p.allow(p.rights, need); err != nil {
 		return err
@@ -82,7 +83,8 @@ func (s *Session) mayName(p place, need exchange.Rights) error {
 	return s.spend()
 }
 
-// Rmdir removes an empty directory. Uploads under way and partials count.
+// Rmdir removes an empty directory. A directory with uploads under way or partials is
+// not empty.
 func (s *Session) Rmdir(dir string) error {
 	const op = "tree.Rmdir"
 	p, err := s.locate(dir)
@@ -110,8 +112,7 @@ func (s *Session) Rmdir(dir string) error {
 	})
 }
 
-// mayMove is mayName for something that exists: a directory that the operator
-// made stays where it is.
+// mayMove is mayName for something that exists. It also fails for a fixed directory.
 func (s *Session) mayMove(p place, need exchange.Rights) error {
 	if s.fixed(p) {
 		return fault.E("tree.mayMove", fault.Denied, "This directory belongs to the server and stays where it is.")
@@ -119,12 +120,14 @@ func (s *Session) mayMove(p place, need exchange.Rights) error {
 	return s.mayName(p, need)
 }
 
-// fixed reports whether this is a directory that stays where it is.
+// fixed reports whether this is a directory that must not be moved or removed: the root,
+// or for a partner a directory that the operator made.
 func (s *Session) fixed(p place) bool {
 	return p.self != nil && (p.self.Fixed && s.login.Operator == "" || p.self.Parent == "")
 }
 
-// Remove takes a file's name away. What it was to the operator stays.
+// Remove removes a file's name, its unfinished uploads included. Versions that a hook
+// still needs are kept.
 func (s *Session) Remove(file string) error {
 	p, err := s.still(file)
 	if err != nil {
@@ -154,16 +157,16 @@ func (s *Session) Remove(file string) error {
 		if err := rows.Remove(f); err != nil {
 			return older{}, err
 		}
-		// Versions that nobody needs are dropped: the newest here, the others later.
+		// Versions that are no longer needed are dropped: the newest here, the others later.
 		last, err := rows.LetGo(f.FileID, "", row.At, s.t.hooks.OnGone)
 		return older{f.FileID, last}, err
 	})
-	if err == nil && rest.last != "" { // the name is gone; the rest is nobody's to wait for
+	if err == nil && rest.last != "" { // the name is gone, so the client need not wait for the rest
 		s.work.Go(func() { s.letGoRest(rest) })
 	}
 	uploadOnly := fault.Is(err, fault.NotFound)
 	if err != nil && !uploadOnly {
-		return err // nothing is removed, uploads no more than files
+		return err // nothing is removed, not even unfinished uploads
 	}
 	if s.dropImages(p.key()) && uploadOnly {
 		return nil
@@ -171,11 +174,12 @@ func (s *Session) Remove(file string) error {
 	return err
 }
 
-// older are a file's versions before one, which are to be looked at still; "" for none.
+// older are the versions of a file that are older than last and still to be dropped.
+// last "" means none.
 type older struct{ fileID, last string }
 
-// letGoRest lets go of older versions, a page at a time. What a crash leaves of them goes
-// with its age.
+// letGoRest drops older versions, a page at a time. Versions that remain after a crash
+// are dropped later, when they reach their retention age.
 func (s *Session) letGoRest(rest older) {
 	for rest.last != "" {
 		err := fault.Guard(s.t.log, "a removal", func() (err error) {
@@ -198,7 +202,8 @@ func (s *Session) letGoRest(rest older) {
 	}
 }
 
-// dropImages discards every image of a name; handles on them fail from now on.
+// dropImages discards every open image of a name; handles on them fail from now on. It
+// reports whether one of them was visible.
 func (s *Session) dropImages(k nameKey) (any bool) {
 	s.box.mu.Lock()
 	defer s.box.mu.Unlock()

@@ -87,7 +87,7 @@ func longListing(t *testing.T, w *world) {
 	for i := range 1500 {
 		want = append(want, fmt.Sprintf("f%04d", i))
 	}
-	want = append(want, "e-uploading") // not yet a row: listed last
+	want = append(want, "e-uploading") // without a row it is listed last
 	if !slices.Equal(got, want) {
 		t.Fatalf("%d names, want %d", len(got), len(want))
 	}
@@ -119,7 +119,7 @@ func renames(t *testing.T, w *world) {
 	wantKind(t, s.Rename("/upload/a", "/upload/b", false), fault.Exists)
 	wantKind(t, s.Rename("/upload/a", "/upload/d", true), fault.Exists)
 	wantKind(t, s.Rename("/upload/absent", "/upload/x", false), fault.NotFound)
-	wantKind(t, s.Rename("/upload/a", "/upload/a", false), fault.Exists) // as OpenSSH and PROTOCOL.md have it
+	wantKind(t, s.Rename("/upload/a", "/upload/a", false), fault.Exists) // as in OpenSSH and PROTOCOL.md
 	must(t, s.Rename("/upload/a", "/upload/a", true))
 	w.Pass(2 * time.Hour)
 	must(t, s.Rename("/upload/a", "/upload/b", true))
@@ -220,7 +220,7 @@ func served(t *testing.T, w *world) {
 	}
 	h = open(t, s, "/download/f", exchange.FlagRead)
 	h.Served(0, 10)
-	if got := <-w.served; got.Prefix() != 10 { // told at once, not only when it closes
+	if got := <-w.served; got.Prefix() != 10 { // reported at once, not only by CLOSE
 		t.Fatalf("told of %v", got)
 	}
 	must(t, closeHandle(h))
@@ -248,8 +248,8 @@ func operator(t *testing.T, w *world) {
 	must(t, s.Remove("/download/reports/r"))
 }
 
-// stagedFolder: programs fill a folder and move it out in one step. Everything
-// below it that has a final name is received, once, however many there are.
+// stagedFolder: programs fill a folder and move it out in one step. All files below it with
+// a final name are received, once, however many there are.
 func stagedFolder(t *testing.T, w *world) {
 	s := w.login(w.Customer("acme"))
 	defer s.End()
@@ -263,7 +263,7 @@ func stagedFolder(t *testing.T, w *world) {
 		want["/upload/day1/"+name] = true
 		put(t, s, "/stage/day1/"+name, name)
 	}
-	must(t, s.Rename("/stage/day1", "/stage/day2", false)) // it goes on waiting
+	must(t, s.Rename("/stage/day1", "/stage/day2", false)) // its files are still not received
 	if n := len(w.drops()); n != 0 {
 		t.Fatalf("%d files were received inside staging", n)
 	}
@@ -281,7 +281,7 @@ func stagedFolder(t *testing.T, w *world) {
 		}
 	}
 	received(0)
-	must(t, s.Rename("/upload/day1", "/stage/again", false)) // and back: a version becomes a drop once
+	must(t, s.Rename("/upload/day1", "/stage/again", false)) // move it back and forth: a version becomes a drop only once
 	must(t, s.Rename("/stage/again", "/upload/day1", false))
 	received(0)
 	want["/upload/day1/late.csv"] = true

@@ -7,9 +7,9 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
-// Open opens a file. mode is what the client wants a new file to have, 0 for
-// the default. As in OpenSSH, neither reading nor writing means reading, and who only
-// reads can create and truncate.
+// Open opens a file. mode is the mode of a new file; 0 is the default. As in OpenSSH,
+// flags without reading and writing mean reading, and a handle opened only for reading
+// can create and truncate.
 func (s *Session) Open(path string, flags exchange.OpenFlags, mode uint32) (*Handle, error) {
 	if flags&(exchange.FlagRead|exchange.FlagWrite|exchange.FlagAppend) == 0 {
 		flags |= exchange.FlagRead
@@ -46,8 +46,8 @@ func (s *Session) Open(path string, flags exchange.OpenFlags, mode uint32) (*Han
 	return s.openRead(p)
 }
 
-// openWrite gives the handle an image: its own session's, a partial or another
-// session's to take over, an overlay of the stored file, or a new one.
+// openWrite opens a handle on an image: the session's own one, a partial or another
+// session's image that it takes over, an overlay of the stored file, or a new one.
 func (s *Session) openWrite(p place, flags exchange.OpenFlags, mode uint32) (*Handle, error) {
 	const op = "tree.Open"
 	if err := s.mayWrite(p); err != nil {
@@ -69,12 +69,12 @@ func (s *Session) openWrite(p place, flags exchange.OpenFlags, mode uint32) (*Ha
 	case !exists && flags&exchange.FlagCreate == 0:
 		return nil, fault.E(op, fault.NotFound, "No such file.")
 	}
-	if p.image == nil { // an upload that goes on is counted already
+	if p.image == nil { // an existing upload is counted already
 		if err := s.checkFiles(!exists); err != nil {
 			return nil, err
 		}
 	}
-	if s.login.Operator != "" { // mayWrite did not look
+	if s.login.Operator != "" { // mayWrite skips this check for an operator
 		if err := s.checkFloor(); err != nil {
 			return nil, err
 		}
@@ -93,7 +93,7 @@ func (s *Session) openWrite(p place, flags exchange.OpenFlags, mode uint32) (*Ha
 	return h, nil
 }
 
-// mayWrite checks rights, names and the state of the node before a write.
+// mayWrite checks the rights, the name and the state of the node before a write.
 func (s *Session) mayWrite(p place) error {
 	if err := p.allow(p.rights, exchange.Write); err != nil {
 		return err
@@ -104,8 +104,8 @@ func (s *Session) mayWrite(p place) error {
 	return s.mayChange()
 }
 
-// mayChange fails while this node can't learn of revocations, and while its storage
-// is nearly full: every change writes rows.
+// mayChange fails while this node cannot learn of revocations, and while its storage
+// is nearly full, because every change writes rows. It always allows an operator.
 func (s *Session) mayChange() error {
 	if s.login.Operator != "" {
 		return nil
@@ -118,9 +118,9 @@ func (s *Session) mayChange() error {
 	return s.checkFloor()
 }
 
-// quiesce waits for what is under way on a name: a commit, which may be another
-// session's of this user, and the copy that a first change of a stored file
-// makes. It reports whether it waited for a commit.
+// quiesce waits for work under way on a name: commits, including those of the user's
+// other sessions, and this session's copy of a stored file (afterCopy). It reports
+// whether it waited for a commit.
 func (s *Session) quiesce(k nameKey) (waited bool) {
 	for {
 		s.box.mu.Lock()
@@ -138,16 +138,16 @@ func (s *Session) quiesce(k nameKey) (waited bool) {
 			continue
 		}
 		if own != nil {
-			_ = own.ready(s) // a copy that failed is its writer's to hear of
+			_ = own.ready(s) // a failed copy is reported to its writer
 		}
 		return waited
 	}
 }
 
 // attach finds or makes the image that a handle opened for writing works on.
-// base is what an unchanged overlay shows, over the stored file of the name (zero
-// if there is none); resume goes on with what another session of the user left or
-// has open.
+// base is the content that an unchanged overlay shows; over is the stored file of the
+// name, zero if there is none. With resume, the handle takes over what another session
+// of the user left or has open.
 func (h *Handle) attach(k nameKey, base *store.Content, over store.File, resume bool) error {
 	for {
 		spare, err := h.prepare(k, base, resume)
@@ -161,8 +161,8 @@ func (h *Handle) attach(k nameKey, base *store.Content, over store.File, resume 
 	}
 }
 
-// prepare does what needs the disk before the mailbox is locked: it opens the stage of the image that the handle
-// goes on with, or makes a new image, with its stage if the file begins empty. It returns the new image, or nil.
+// prepare does the disk I/O of attach without the mailbox's lock. If there is an image to go on with, prepare opens
+// its stage and returns nil. Otherwise it returns a new image, which has a stage if the file begins empty.
 func (h *Handle) prepare(k nameKey, base *store.Content, resume bool) (*image, error) {
 	s, box := h.s, h.s.box
 	box.mu.Lock()
@@ -189,8 +189,8 @@ func (h *Handle) prepare(k nameKey, base *store.Content, resume bool) (*image, e
 	return img, err
 }
 
-// tryAttach takes the image to work on: one that is there, or the spare one. It reports false when what is there
-// has changed since prepare looked.
+// tryAttach attaches the handle to an existing image, or to spare. It reports false if prepare must run again
+// because the images have changed since.
 func (h *Handle) tryAttach(k nameKey, spare *image, over store.File, resume bool) (done bool, err error) {
 	s, box := h.s, h.s.box
 	box.mu.Lock()
@@ -211,7 +211,7 @@ func (h *Handle) tryAttach(k nameKey, spare *image, over store.File, resume bool
 		img.covers, img.over = over.Size, over.VersionID
 		img.takeCredit()
 		box.add(img)
-	case spare != nil: // another session began one meanwhile
+	case spare != nil: // there is an image by now, so the spare one is not needed
 		spare.letGo()
 	}
 	if img.owner != s { // a partial, or another session's
@@ -231,7 +231,8 @@ func (h *Handle) tryAttach(k nameKey, spare *image, over store.File, resume bool
 	return true, nil
 }
 
-// ownImage is the one image that a session has of a name. Callers hold box.mu.
+// ownImage returns the open image that this session owns of a name, or nil. Callers
+// hold box.mu.
 func (s *Session) ownImage(k nameKey) *image {
 	for _, img := range s.box.images[k] {
 		if img.owner == s && img.state == open {
@@ -246,7 +247,7 @@ func (s *Session) ownImage(k nameKey) *image {
 func (img *image) restart() error {
 	img.mu.Lock()
 	defer img.mu.Unlock()
-	if err := img.startLocked(); err != nil { // an overlay that nobody has changed yet has no stage
+	if err := img.startLocked(); err != nil { // an unchanged overlay has no stage
 		return err
 	}
 	if img.size > 0 || img.extent > 0 {
@@ -260,8 +261,8 @@ func (img *image) restart() error {
 	return nil
 }
 
-// dropPartials discards what earlier sessions left of a name that is now
-// being written afresh. Callers hold mu.
+// dropPartials discards the partials of a name, except one image, because the name is
+// being written anew or was committed. Callers hold mu.
 func (b *box) dropPartials(k nameKey, except *image) {
 	for _, img := range append([]*image(nil), b.images[k]...) {
 		if img != except && img.owner == nil && img.state == open && img.refs == 0 {

@@ -33,10 +33,10 @@ func (s *Session) stored(path string) (store.File, error) {
 	return f, err
 }
 
-// UserID is whose mailbox it is.
+// UserID returns the id of the user whose mailbox this is.
 func (s *Session) UserID() string { return s.login.User.ID }
 
-// Store stores what r has under a path; a reader that breaks off leaves nothing.
+// Store stores the content of r under a path. If r fails, nothing is stored.
 func (s *Session) Store(path string, r io.Reader) error {
 	h, err := s.Open(path, exchange.FlagWrite|exchange.FlagCreate|exchange.FlagTruncate, 0)
 	if err != nil {
@@ -51,7 +51,7 @@ func (s *Session) Store(path string, r io.Reader) error {
 	return <-outcome
 }
 
-// handleWriter writes a handle from its start on.
+// handleWriter writes a handle sequentially, from offset 0.
 type handleWriter struct {
 	h  *Handle
 	at int64
@@ -67,8 +67,8 @@ func (w *handleWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// OpenVersion opens a version of a stored file by its id; "" is what the name
-// shows. It returns the bytes' SHA-256 in hexadecimal.
+// OpenVersion opens a version of a stored file by its id; "" is the current version.
+// It also returns the content's SHA-256 in hexadecimal. The caller closes the reader.
 func (s *Session) OpenVersion(path, version string) (blob.Reader, string, error) {
 	f, err := s.stored(path)
 	if err != nil {
@@ -87,7 +87,7 @@ func (s *Session) OpenVersion(path, version string) (blob.Reader, string, error)
 	return r, hex.EncodeToString(c.SHA256), err
 }
 
-// hasVersion refuses a version of any other file.
+// hasVersion fails unless the version is one of this file.
 func (s *Session) hasVersion(f store.File, version string) error {
 	of, err := s.query().FileIDOfVersion(version)
 	if err == nil && of != f.FileID || fault.Is(err, fault.NotFound) {

@@ -8,7 +8,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// PageCursor is where ListPage goes on after an entry.
+// PageCursor returns the cursor with which ListPage continues after an entry.
 func PageCursor(dir bool, name string) string {
 	if dir {
 		return "d" + name
@@ -16,8 +16,9 @@ func PageCursor(dir bool, name string) string {
 	return "f" + name
 }
 
-// ListPage lists a directory, first directories, then files, each in byte order: at most
-// Limit entries that follow Cursor, which PageCursor made. A file is listed as itself.
+// ListPage lists at most p.Limit entries of a directory that follow p.Cursor, which
+// PageCursor made; "" starts at the beginning. Directories come first, then files, each in
+// byte order. If path is a file, the result is that file.
 func (s *Session) ListPage(path string, p model.Paging) ([]model.FileInfo, error) {
 	info, err := s.Stat(path)
 	if err != nil {
@@ -52,8 +53,8 @@ func dirInfos(dirs []store.Dir) []model.FileInfo {
 	return out
 }
 
-// filesAfter lists up to n files with names after a name, with the uploads that have no
-// row among them.
+// filesAfter lists up to n files whose names follow after, including uploads that have no
+// row.
 func (l *Lister) filesAfter(after string, n int) ([]model.FileInfo, error) {
 	rows, err := l.s.query().Files(l.dir.ID, after, n)
 	if err != nil {

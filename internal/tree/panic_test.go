@@ -10,9 +10,9 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/tree"
 )
 
-// TestAPanicEndsWhatItHappenedIn: whichever call of the disk panics, the client gets an
-// error with a reference, nothing is locked afterwards, and other sessions go on; what
-// may be recorded is looked up at the next start.
+// TestAPanicEndsWhatItHappenedIn: whichever disk call panics, the client gets an error with
+// a reference, nothing stays locked, and other sessions go on. If a commit's outcome is
+// unknown, the next start looks it up.
 func TestAPanicEndsWhatItHappenedIn(t *testing.T) {
 	for _, op := range []blobtest.Op{blobtest.OpCommit, blobtest.OpSettle, blobtest.OpSync, blobtest.OpReadAt,
 		blobtest.OpDiscard} {
@@ -49,8 +49,8 @@ func TestAPanicEndsWhatItHappenedIn(t *testing.T) {
 	}
 }
 
-// provoke makes a call of the disk, and returns what the client hears. A panic on the
-// session's own goroutine is the server's to catch, as it is here.
+// provoke causes a disk call, and returns the error that the client gets. A panic on the
+// session's own goroutine is caught here, as the server does.
 func provoke(t *testing.T, s *tree.Session, op blobtest.Op) (heard error) {
 	t.Helper()
 	return fault.Guard(slog.New(slog.DiscardHandler), "the test's session", func() error {
@@ -60,7 +60,7 @@ func provoke(t *testing.T, s *tree.Session, op blobtest.Op) (heard error) {
 		case blobtest.OpSync:
 			return wait(h.Sync)
 		case blobtest.OpReadAt:
-			must(t, write(h, "SOME", 0)) // it compares
+			must(t, write(h, "SOME", 0)) // compares with the bytes in the stage
 			return closeHandle(h)
 		case blobtest.OpDiscard:
 			h.Abort()

@@ -12,30 +12,30 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
-// A long upload is made durable in the background, so that an unclean stop
-// costs at most this much of it.
+// A long upload is synced in the background when either limit is reached, so that an
+// unclean stop loses about this much of it at most.
 const (
 	syncBytes = 64 << 20
 	syncAfter = 5 * time.Second
 )
 
-// stageNote is what lies beside a stage, to take it up again after a restart.
+// stageNote is stored with a stage, so that its upload can be resumed after a restart.
 type stageNote struct {
 	User   string    `json:"user"` // id
 	Dir    string    `json:"dir"`  // id
 	Name   []byte    `json:"name"`
-	Size   int64     `json:"size"` // durable bytes from the start on
+	Size   int64     `json:"size"` // bytes from the start that are durable
 	Mode   uint32    `json:"mode"`
 	Covers int64     `json:"covers"`
 	Over   string    `json:"over,omitempty"` // version that the name showed
 	Change bool      `json:"change,omitempty"`
-	Key    string    `json:"key"` // where a commit puts it, or has put it already
+	Key    string    `json:"key"` // blob key of the commit, past or future
 	At     time.Time `json:"at"`
-	Upload bool      `json:"upload,omitempty"` // set: not a mailbox's
+	Upload bool      `json:"upload,omitempty"` // true: the stage belongs to a publication, not to a mailbox
 }
 
-// sync makes the contiguous prefix of an image durable, with its note. Writes
-// go on meanwhile.
+// sync makes the contiguous prefix of an image and its note durable. Writes may go on
+// meanwhile.
 func (img *image) sync() error {
 	img.syncing.Lock()
 	defer img.syncing.Unlock()
@@ -49,7 +49,7 @@ func (img *image) sync() error {
 	}
 	link := img.at
 	if partial {
-		link = "" // it may wait for days, and the sweep must not find it
+		link = "" // a partial may wait for days, and the sweep must not find it
 	}
 	b, err := json.Marshal(nt)
 	if err != nil {
@@ -57,7 +57,7 @@ func (img *image) sync() error {
 	}
 	err = stage.Sync(nt.Size, b, link)
 	if errors.Is(err, blob.ErrSealed) {
-		return nil // CLOSE came first, and syncs
+		return nil // CLOSE came first, and its commit syncs
 	}
 	if err == nil && partial {
 		img.mu.Lock()
@@ -67,7 +67,8 @@ func (img *image) sync() error {
 	return err
 }
 
-// newNote begins the note of what is synced now; skip: nothing is to be synced.
+// newNote returns the note for a sync; syncPoint adds the rest. skip says that there is
+// nothing to sync.
 func (img *image) newNote() (nt stageNote, partial, skip bool) {
 	img.box.mu.Lock()
 	defer img.box.mu.Unlock()
@@ -76,8 +77,8 @@ func (img *image) newNote() (nt stageNote, partial, skip bool) {
 	return nt, img.owner == nil, img.state != open || !img.dirty
 }
 
-// syncPoint hashes up to where the image is contiguous, and says so in its note. It
-// returns the stage to sync, nil if there is nothing to do.
+// syncPoint hashes a part of the contiguous prefix, at most syncBytes, and completes the
+// note. It returns the stage to sync, or nil if there is nothing to do.
 func (img *image) syncPoint(nt *stageNote) (blob.Stage, error) {
 	img.mu.Lock()
 	defer img.mu.Unlock()
@@ -93,7 +94,7 @@ func (img *image) syncPoint(nt *stageNote) (blob.Stage, error) {
 	}
 	if img.voids <= maxVoids {
 		err := img.catchUp(img.t.ctx, min(n, img.summed+syncBytes))
-		if err != nil && img.t.ctx.Err() == nil { // a stop still syncs
+		if err != nil && img.t.ctx.Err() == nil { // if the tree is closing, sync without the hash
 			return nil, fault.Wrap("tree.sync", fault.Unavailable, err)
 		}
 	}
@@ -102,14 +103,14 @@ func (img *image) syncPoint(nt *stageNote) (blob.Stage, error) {
 	return img.stage, nil
 }
 
-// orphan makes an image that lost its last handle a partial. It is cut to its
-// contiguous prefix less one byte: when the link was lost after the last byte,
-// OpenSSH's reput and lftp would otherwise find the size they want, take the
-// file for complete and never send the CLOSE. The byte stays in the stage, so
-// that the hash goes on when it is sent again; a partial that was opened and left
-// as it was still has it, and loses no other. A stored file that was changed within
-// its length keeps all of it: who tries again sends the change, and not the end.
-// Callers hold box.mu.
+// orphan turns an image that lost its last handle into a partial. The partial is the
+// contiguous prefix less one byte: if the connection broke after the last byte,
+// OpenSSH's reput and lftp would otherwise see the full size, consider the file complete
+// and never send a CLOSE. The last byte stays in the stage (ahead), so that the hash
+// remains valid if the client sends the byte again. A partial that was opened and not
+// changed has that byte already and is not cut again. A changed stored file that did not
+// grow is not cut, because the client's next try sends the change, not the end of the
+// file. Callers hold box.mu.
 func (img *image) orphan() {
 	img.handOver(nil)
 	img.mu.Lock()
@@ -121,7 +122,7 @@ func (img *image) orphan() {
 	}
 	img.size, img.spans, img.damaged, img.saved = n, img.spans.Cut(n), false, false
 	img.mu.Unlock()
-	if n == 0 || img.behind { // nothing to resume, or nothing worth it
+	if n == 0 || img.behind { // nothing to resume, or a newer version is stored
 		img.discard()
 		return
 	}
@@ -132,9 +133,9 @@ func (img *image) orphan() {
 // retiring is how many partials are synced at a time.
 const retiring = 8
 
-// retire makes a partial durable in the background and lets go of its
-// descriptor: partials wait for days, and there may be many. One whose bytes the
-// disk may have lost is no use to anybody.
+// retire syncs a partial in the background and closes its descriptor, because there may
+// be many partials and they wait for days. If the disk may have lost its bytes, the
+// partial is discarded.
 func (img *image) retire() {
 	img.t.behind("a partial", func() {
 		img.t.retiring <- struct{}{}
@@ -147,7 +148,8 @@ func (img *image) retire() {
 	})
 }
 
-// rest closes the stage of a partial that nobody has open, or forgets it if it is lost.
+// rest closes the stage of a partial that no handle has open. If lost is true, it
+// discards the partial instead.
 func (img *image) rest(lost bool) {
 	img.syncing.Lock()
 	defer img.syncing.Unlock()
@@ -163,7 +165,7 @@ func (img *image) rest(lost bool) {
 	img.mu.Lock()
 	defer img.mu.Unlock()
 	if img.stage == nil || img.broken || !img.saved {
-		return // closed without a sync, it would be lost at a crash: the janitor tries again
+		return // without a sync a crash would lose it; the janitor tries again
 	}
 	stage := img.stage
 	img.box.mu.afterwards(func() {
@@ -174,7 +176,8 @@ func (img *image) rest(lost bool) {
 	img.stage, img.rests = nil, true
 }
 
-// runJanitor syncs long uploads and expires partials.
+// runJanitor syncs long uploads and finishes directory renames every second, and expires
+// partials every minute.
 func (t *Tree) runJanitor(ctx context.Context) {
 	seconds := 0
 	do := func(ctx context.Context) error {
@@ -190,12 +193,12 @@ func (t *Tree) runJanitor(ctx context.Context) {
 	exchange.Task{Every: time.Second, Later: true, Do: do, Failure: "the janitor failed", Log: t.log}.Run(ctx)
 }
 
-// snapshot lists every open image but those of users whose mailbox is busy: one user's
-// work must not hold up the others'.
+// snapshot lists the open images of all mailboxes. It skips a mailbox whose mutex is
+// locked, so that one user's work does not delay the others'.
 func (t *Tree) snapshot() (all []*image) {
 	for _, box := range t.known() {
 		if !box.mu.TryLock() {
-			continue // the next second
+			continue // the next run includes it
 		}
 		for _, list := range box.images {
 			for _, img := range list {
@@ -209,7 +212,7 @@ func (t *Tree) snapshot() (all []*image) {
 	return all
 }
 
-// syncLong syncs images with much, or for long, not yet durable.
+// syncLong syncs the images that have syncBytes unsynced bytes, or any for syncAfter.
 func (t *Tree) syncLong(ctx context.Context) {
 	for _, img := range t.snapshot() {
 		if ctx.Err() != nil {
@@ -227,8 +230,7 @@ func (t *Tree) syncLong(ctx context.Context) {
 	}
 }
 
-// expirePartials discards partials that nobody resumed in time, and those
-// whose directory is gone.
+// expirePartials discards the partials that were not written to for KeepPartial.
 func (t *Tree) expirePartials() {
 	limit := t.now().Add(-t.policy.KeepPartial)
 	for _, img := range t.snapshot() {
@@ -236,8 +238,8 @@ func (t *Tree) expirePartials() {
 	}
 }
 
-// expire discards a partial that nobody resumed since a time. One that could not be synced
-// when it was left is tried again.
+// expire discards a partial whose last write was before limit. It syncs a newer one again
+// whose sync failed when its session ended.
 func (img *image) expire(limit time.Time) {
 	img.box.mu.Lock()
 	defer img.box.mu.Unlock()

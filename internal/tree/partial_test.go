@@ -31,7 +31,7 @@ func TestPartials(t *testing.T) {
 	})
 }
 
-// lose begins an upload and loses the session in the middle.
+// lose begins an upload and ends the session in the middle.
 func (w *world) lose(u model.User, path, text string) {
 	w.Helper()
 	s := w.login(u)
@@ -40,7 +40,7 @@ func (w *world) lose(u model.User, path, text string) {
 	s.End()
 }
 
-// resume finishes a file as OpenSSH's reput does: from the size it is shown.
+// resume completes an upload as OpenSSH's reput does: from the size that STAT shows.
 func (w *world) resume(u model.User, path, text string) {
 	w.Helper()
 	s := w.login(u)
@@ -99,7 +99,7 @@ func contiguous(t *testing.T, w *world) {
 	s.End()
 	s = w.login(u)
 	_, err := s.Stat("/upload/g")
-	wantKind(t, err, fault.NotFound) // nothing from the start on: nothing to resume
+	wantKind(t, err, fault.NotFound) // no contiguous prefix, so nothing to resume
 	s.End()
 }
 
@@ -133,7 +133,7 @@ func survivesCrash(t *testing.T, w *world) {
 	must(t, write(h, text[:4000], 0))
 	must(t, wait(h.Sync))
 	must(t, write(h, text[4000:8000], 4000))
-	crashed := w.tree // never closed properly: its session is forgotten
+	crashed := w.tree // not closed: its session is just dropped
 	w.open()
 	s2 := w.login(u)
 	f, err := s2.Stat("/upload/f")
@@ -202,7 +202,7 @@ func expires(t *testing.T, w *world) {
 	w.lose(u, "/upload/f", "0123456789")
 	w.Pass(8 * 24 * time.Hour)
 	w.tree.Close()
-	w.open() // the janitor looks when it starts, and every minute
+	w.open() // the janitor expires partials when it starts, and every minute
 	for end := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		s := w.login(u)
 		_, err := s.Stat("/upload/f")
@@ -235,14 +235,14 @@ func lostChange(t *testing.T, w *world) {
 	}
 }
 
-// An upload was left to nobody: it kept its quota and never expired.
+// A bug: an upload remained without an owner, kept its quota and never expired.
 func lastToLeave(t *testing.T, w *world) {
 	u := w.Customer("acme")
 	a, b := w.login(u), w.login(u)
 	defer b.End()
 	old := open(t, a, "/upload/f", create)
 	must(t, write(old, "0123456789", 0))
-	must(t, closeHandle(open(t, b, "/upload/f", update))) // takes it over, and leaves it
+	must(t, closeHandle(open(t, b, "/upload/f", update))) // takes the upload over, and leaves it
 	wantKind(t, closeHandle(old), fault.Conflict)
 	a.End()
 	w.isPartial(b, "/upload/f", 9)

@@ -9,19 +9,19 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
-// place is where a path leads: a directory, or a name in one, which may be a
-// file, an image or nothing yet.
+// place is what a path resolves to: a directory, or a name in a directory. The name may
+// be a file's, an image's or unused.
 type place struct {
 	path   string
 	name   string          // last part; "" for the root
-	self   *store.Dir      // set: it is a directory
-	parent store.Dir       // the directory it is in; of the root, the root
-	rights exchange.Rights // in the directory it is in
-	inside exchange.Rights // self set: in the directory itself
-	stage  bool            // in a staging folder
+	self   *store.Dir      // not nil: the path is a directory
+	parent store.Dir       // the containing directory; for the root, the root
+	rights exchange.Rights // in the containing directory
+	inside exchange.Rights // in the directory itself, if self is set
+	stage  bool            // the containing directory is in a staging folder
 
-	// What the name showed when the path was located: the image that answers
-	// for it, and what is stored. A change looks again, in its transaction.
+	// What the name showed when the path was located: the visible image and the
+	// stored file. A change looks again, in its transaction.
 	image   *image
 	stored  *store.File
 	content store.Content
@@ -29,7 +29,8 @@ type place struct {
 
 func (p *place) key() nameKey { return nameKey{p.parent.ID, p.name} }
 
-// resolve follows a clean path. A missing parent is NotFound.
+// resolve looks up a clean path. A missing parent is NotFound; a missing last name is not
+// an error.
 func (s *Session) resolve(q *store.Q, clean string) (place, error) {
 	names := store.SplitPath(clean)
 	found, err := q.Look(s.login.User.ID, names)
@@ -60,7 +61,8 @@ func (s *Session) resolve(q *store.Q, clean string) (place, error) {
 	return p, nil
 }
 
-// locate settles and resolves a path as the client sent it.
+// locate cleans a path that the client sent, waits for the session's commits at and
+// below it, and resolves it.
 func (s *Session) locate(p string) (place, error) {
 	clean, err := valid.CleanPath(s.cwd, p)
 	if err != nil {
@@ -70,8 +72,8 @@ func (s *Session) locate(p string) (place, error) {
 	return s.look(clean)
 }
 
-// look resolves a path and finds its image, both of one moment: an image that
-// turns into a row in between must be seen as one or the other.
+// look resolves a path and finds its image, both as of one moment. It tries again if an
+// image became a row in between, so that a file is never missed.
 func (s *Session) look(clean string) (place, error) {
 	for {
 		before := s.box.turn()
@@ -89,7 +91,7 @@ func (s *Session) look(clean string) (place, error) {
 	}
 }
 
-// still locates a path and waits until nothing is under way on its name.
+// still locates a path and waits until no commit or copy is under way on its name.
 func (s *Session) still(path string) (place, error) {
 	p, err := s.locate(path)
 	for err == nil && s.quiesce(p.key()) {
@@ -98,7 +100,7 @@ func (s *Session) still(path string) (place, error) {
 	return p, err
 }
 
-// allow fails unless every right of need is granted.
+// allow fails with Denied unless granted has every right of need.
 func (p *place) allow(granted, need exchange.Rights) error {
 	if granted&need == need {
 		return nil
@@ -106,7 +108,7 @@ func (p *place) allow(granted, need exchange.Rights) error {
 	return fault.E("tree.allow", fault.Denied, "Not allowed in this directory.")
 }
 
-// file finds the committed file of a place; NotFound when there is none.
+// file reads the stored file of a place; NotFound if there is none.
 func (p *place) file(q *store.Q) (store.File, error) {
 	if p.name == "" {
 		return store.File{}, fault.E("tree.file", fault.NotFound, "No such file.")

@@ -26,8 +26,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// said is what a client did, or was told, about a path. Changes are marked before
-// they are made, promises when they were answered.
+// said is an event of a client about a path. A change is marked before it is made, a
+// promise of the server after its answer.
 type said struct {
 	what    string // opened, wrote, cut, synced, closing, stored, removed
 	path    string
@@ -35,7 +35,7 @@ type said struct {
 	content []byte
 }
 
-// uploader uploads files and marks what it does.
+// uploader uploads files and marks its events on the recorded disk.
 type uploader struct {
 	t    *testing.T
 	p    *testkit.Power
@@ -43,7 +43,7 @@ type uploader struct {
 	path string
 	h    *tree.Handle
 	have []byte // what the file should have
-	gaps []bool // of its bytes, those that nobody wrote
+	gaps []bool // per byte of have: not written
 	odds *mathrand.Rand
 }
 
@@ -51,21 +51,21 @@ func (c *uploader) mark(what string, off int64, content []byte) {
 	c.p.Disk.Mark(&said{what, c.path, off, bytes.Clone(content)})
 }
 
-// open begins a file afresh.
+// open creates or truncates a file.
 func (c *uploader) open(path string) {
 	c.path, c.have, c.gaps = path, nil, nil
 	c.mark("opened", 0, nil)
 	c.h = open(c.t, c.s, path, create)
 }
 
-// update opens what is there, which has content.
+// update opens an existing file whose content is known.
 func (c *uploader) update(path string, content []byte) {
 	c.path, c.have, c.gaps = path, bytes.Clone(content), make([]bool, len(content))
 	c.mark("opened", 0, content)
 	c.h = open(c.t, c.s, path, update)
 }
 
-// bytes are n bytes, none of them zero: a hole would show.
+// bytes returns n random bytes. None is zero, so that a hole is visible.
 func (c *uploader) bytes(n int) []byte {
 	b := make([]byte, n)
 	for i := range b {
@@ -91,7 +91,7 @@ func (c *uploader) cut(size int) {
 	c.have, c.gaps = c.have[:size], c.gaps[:size]
 }
 
-// sync makes what is there from the start on durable.
+// sync makes the contiguous prefix durable.
 func (c *uploader) sync() {
 	must(c.t, wait(c.h.Sync))
 	n := slices.Index(c.gaps, true)
@@ -101,7 +101,7 @@ func (c *uploader) sync() {
 	c.mark("synced", 0, c.have[:n])
 }
 
-// grow makes the file longer; gap: by bytes that nobody wrote.
+// grow extends the expected content to size. gap says that the new bytes are not written.
 func (c *uploader) grow(size int, gap bool) {
 	for len(c.have) < size {
 		c.have, c.gaps = append(c.have, 0), append(c.gaps, gap)
@@ -114,7 +114,8 @@ func (c *uploader) close() {
 	c.mark("stored", 0, c.have)
 }
 
-// vanish loses the link, and waits until what is left is durable.
+// vanish ends the session as a broken connection does, waits until the partial is
+// durable, and restarts.
 func (c *uploader) vanish(w *powerWorld) {
 	c.s.End()
 	w.tree.Close() // waits for the partial's sync, too
@@ -123,7 +124,7 @@ func (c *uploader) vanish(w *powerWorld) {
 	c.s = w.login(w.u)
 }
 
-// shapes are uploads as clients make them.
+// shapes are typical uploads, by name.
 var shapes = map[string]func(c *uploader, w *powerWorld){
 	"nothing":    func(c *uploader, _ *powerWorld) { c.open("/upload/a"); c.close() },
 	"one byte":   func(c *uploader, _ *powerWorld) { c.open("/upload/a"); c.write(0, 1); c.close() },
@@ -270,7 +271,7 @@ func (c *uploader) chunks(size, chunk int) {
 	}
 }
 
-// twice stores a file in each of two months, which have a folder each.
+// twice stores one file in each of two months, because each month has its own folder.
 func (c *uploader) twice(w *powerWorld) {
 	c.open("/upload/a")
 	c.write(0, 300)
@@ -281,14 +282,14 @@ func (c *uploader) twice(w *powerWorld) {
 	c.close()
 }
 
-// powerWorld is a world whose disk and database are recorded.
+// powerWorld is a world whose disk and database calls are recorded.
 type powerWorld struct {
 	*world
 	p *testkit.Power
 	u model.User
 }
 
-// start starts a process on what is there.
+// start starts a process on the existing files and rows.
 func (w *powerWorld) start() {
 	w.Helper()
 	var err error
@@ -305,13 +306,13 @@ func (w *world) treeOn(s *store.Store, b blob.Store) (*tree.Tree, error) {
 			Final: notPart}})
 }
 
-// TestAPowerLossAtEveryCall uploads files of many shapes, loses the power after
-// every call that the disk was told, and starts again on what is left.
+// TestAPowerLossAtEveryCall uploads files of many shapes, simulates a power loss after
+// every recorded disk call, and starts again on the result.
 func TestAPowerLossAtEveryCall(t *testing.T) {
 	for name, shape := range shapes {
 		for _, noAttrs := range []bool{false, true} {
 			if noAttrs && !strings.Contains(name, "overwritten") && !strings.Contains(name, "link") {
-				continue // these have notes of every kind
+				continue // the other shapes cover all kinds of notes
 			}
 			how := name
 			if noAttrs {
@@ -341,14 +342,14 @@ func TestAPowerLossAtEveryCall(t *testing.T) {
 	}
 }
 
-// afterPower is the process that starts after a power loss.
+// afterPower checks the process that starts after a power loss.
 type afterPower struct {
 	w                   *powerWorld
 	left                []string // paths with partials
 	partials, continued int
 }
 
-// start runs a process on what was left.
+// start runs a process on what the power loss left.
 func (a *afterPower) start(c *testkit.Crash, s *store.Store, do func(*tree.Tree, *disk.Store)) {
 	c.T.Helper()
 	blobs, err := disk.OpenOn(c.Disk, c.Blobs, a.w.Clock)
@@ -381,8 +382,8 @@ func (a *afterPower) check(c *testkit.Crash) {
 	a.partials += len(a.left)
 }
 
-// stages fails if something has a final name that is a stage, too, once somebody
-// has opened it: the sweep would pass it by, and the commit could not have the name.
+// stages fails if an opened stage also has a final name: the sweep would skip that file, and
+// a commit could not use the name.
 func (a *afterPower) stages(c *testkit.Crash) {
 	c.T.Helper()
 	list, err := os.ReadDir(filepath.Join(c.Blobs, "staging"))
@@ -392,7 +393,7 @@ func (a *afterPower) stages(c *testkit.Crash) {
 	for _, e := range list {
 		info, err := e.Info()
 		if errors.Is(err, fs.ErrNotExist) {
-			continue // a note on its way
+			continue // a note that is being written
 		}
 		if err != nil {
 			c.Fail("%v", err)
@@ -406,7 +407,7 @@ func (a *afterPower) stages(c *testkit.Crash) {
 	}
 }
 
-// life is what was said of one path.
+// life is the events of one path.
 type life []*said
 
 func lives(marks []any) map[string]life {
@@ -419,7 +420,7 @@ func lives(marks []any) map[string]life {
 	return out
 }
 
-// last is where something was said last; -1 if never.
+// last returns the index of the last event of a kind; -1 if there is none.
 func (l life) last(what string) int {
 	for i, s := range slices.Backward(l) {
 		if s.what == what {
@@ -429,7 +430,7 @@ func (l life) last(what string) int {
 	return -1
 }
 
-// path checks what a path shows, and reports whether that is a partial.
+// path checks what a path shows, and reports whether it is a partial.
 func (a *afterPower) path(c *testkit.Crash, s *tree.Session, path string, l life) (partial bool) {
 	c.T.Helper()
 	info, err := s.Stat(path)
@@ -442,7 +443,7 @@ func (a *afterPower) path(c *testkit.Crash, s *tree.Session, path string, l life
 	if partial {
 		h := open(c.T, s, path, update)
 		got = content(c.T, h)
-		_ = closeHandle(h) // nothing was added: it stays a partial
+		_ = closeHandle(h) // nothing was added, so it stays a partial
 	} else if there {
 		got = []byte(get(c.T, s, path))
 	}
@@ -478,14 +479,14 @@ func (a *afterPower) path(c *testkit.Crash, s *tree.Session, path string, l life
 	switch {
 	case least > 0 && !partial:
 		c.Fail("%s was synced with %d bytes, and there is no partial", path, len(want))
-	case len(got) < least-1: // a partial shows a byte less
+	case len(got) < least-1: // a partial shows one byte less
 		c.Fail("%s was synced with %d bytes, its partial has %d", path, least, len(got))
 	}
 	l.stillHas(c, path, got, synced)
 	return partial
 }
 
-// mayHave fails if a partial has bytes that its client never wrote there.
+// mayHave fails if a partial has bytes that the client never wrote at their offsets.
 func (l life) mayHave(c *testkit.Crash, path string, got []byte) {
 	c.T.Helper()
 	if at := l.odd(got, nil, 0); at >= 0 {
@@ -493,8 +494,7 @@ func (l life) mayHave(c *testkit.Crash, path string, got []byte) {
 	}
 }
 
-// stillHas fails if bytes of an acknowledged sync are others than those, or than
-// what was written there since.
+// stillHas fails if a byte of an acknowledged sync has changed, except by a later write.
 func (l life) stillHas(c *testkit.Crash, path string, got []byte, synced int) {
 	c.T.Helper()
 	want := l[synced].content
@@ -503,7 +503,7 @@ func (l life) stillHas(c *testkit.Crash, path string, got []byte, synced int) {
 	}
 }
 
-// odd finds a byte that is neither what it was nor what it became since an event;
+// odd returns the index of a byte that is neither as in was nor as written since an event;
 // -1 if there is none.
 func (l life) odd(got, was []byte, since int) int {
 	fine := make([]bool, len(got))
@@ -521,7 +521,7 @@ func (l life) odd(got, was []byte, since int) int {
 			}
 		case "cut":
 			smallest = min(smallest, m.off, int64(len(was)))
-			for at := smallest; at < int64(len(got)); at++ { // extended again, it reads as zero
+			for at := smallest; at < int64(len(got)); at++ { // if extended again, it reads as zero
 				fine[at] = fine[at] || got[at] == 0
 			}
 		}
@@ -529,7 +529,7 @@ func (l life) odd(got, was []byte, since int) int {
 	return slices.Index(fine, false)
 }
 
-// content reads an open file.
+// content reads the whole content of an open file.
 func content(t testing.TB, h *tree.Handle) []byte {
 	t.Helper()
 	must(t, h.Ready())
@@ -544,8 +544,8 @@ func content(t testing.TB, h *tree.Handle) []byte {
 	return b
 }
 
-// sendOn goes on with partials that were left, as their client would, on a
-// database of their own: some are enough.
+// sendOn resumes the partials that were left, as their client would, on a fresh database.
+// It does so for a sample of the images only.
 func (a *afterPower) sendOn(c *testkit.Crash) {
 	c.T.Helper()
 	if len(a.left) == 0 || a.partials%5 != 0 {

@@ -12,29 +12,29 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 )
 
-// machine drives several sessions of one user at random beside a model of what
-// must be there. Everything runs on one goroutine: a CLOSE that is held goes on
-// when somebody waits for it. So a failure is found again, and shrunk.
+// machine drives several sessions of one user at random, together with a model of the
+// expected state. All steps run on one goroutine, and a held CLOSE goes on when a session
+// waits for it. So a failure is reproducible and can be shrunk.
 type machine struct {
 	l       *lab
 	spots   []spot
-	faulty  bool // calls fail now and then
+	faulty  bool // some calls fail
 	clients []*client
 	stored  map[spot]*version
 	uploads map[spot][]*upload // oldest first
-	drops   int                // the inbox has had so many
+	drops   int                // how many drops the inbox got
 	held    []*held
-	sealed  []*upload // no commit took effect, and their bytes could not be reverted
-	moved   bool      // /upload/d has its other name
-	faults  []string  // that were seen inside a step
+	sealed  []*upload // uploads whose commit failed and whose bytes could not be reverted
+	moved   bool      // /upload/d is renamed
+	faults  []string  // failures found inside a step
 	logins  int
 	writes  int
-	begun   int // uploads
+	begun   int // number of uploads
 }
 
 var spots = []spot{{"/upload", "a"}, {"/upload", "b.part"}, {"/upload/d", "e"}, {"/stage", "f"}}
 
-// TestRandomWorkKeepsEveryPromise runs for about a minute if all tests are asked for. For longer, see -rapid.checks.
+// TestRandomWorkKeepsEveryPromise runs for about a minute with TESTS=all. -rapid.checks makes it longer.
 func TestRandomWorkKeepsEveryPromise(t *testing.T) {
 	t.Run("sqlite", func(t *testing.T) { work(t, newLab(t, ""), testkit.Rounds(t, 60, 12, "runs")) })
 	t.Run("postgres", func(t *testing.T) { work(t, newLab(t, testkit.Postgres(t).Database(t)), 25) })
@@ -50,7 +50,7 @@ func work(t *testing.T, l *lab, checks int) {
 	rapid.Check(t, func(rt *rapid.T) {
 		l.begin()
 		m := &machine{l: l, stored: map[spot]*version{}, uploads: map[spot][]*upload{}}
-		// Few names and sessions meet more often; without faults, more is promised.
+		// With few names and sessions, conflicts are more frequent. Without faults, the checks are stricter.
 		m.spots = spots[:rapid.IntRange(1, len(spots)).Draw(rt, "names")]
 		m.faulty = rapid.Bool().Draw(rt, "faulty")
 		for range rapid.IntRange(1, 3).Draw(rt, "sessions") {
@@ -76,7 +76,7 @@ func (m *machine) login() *client {
 	return &client{s: m.l.loginWaiting("", m.releaseAll), n: m.logins}
 }
 
-// end ends the process of a check, passed or failed.
+// end ends the process of a check, whether it passed or failed.
 func (m *machine) end(t *rapid.T) {
 	m.l.reset()
 	m.die()
@@ -84,7 +84,7 @@ func (m *machine) end(t *rapid.T) {
 	must(m.l.t, os.RemoveAll(m.l.root))
 }
 
-// where is a spot's path now.
+// where returns a spot's current path.
 func (m *machine) where(k spot) string { return m.dir(k.dir) + "/" + k.name }
 
 func (m *machine) dir(dir string) string {
@@ -102,7 +102,7 @@ func (m *machine) client(t *rapid.T) *client {
 	return m.clients[rapid.IntRange(0, len(m.clients)-1).Draw(t, "session")]
 }
 
-// file picks an open file, or skips.
+// file picks an open file. If there is none, the step is skipped.
 func (m *machine) file(t *rapid.T) *opened {
 	var all []*opened
 	for _, c := range m.clients {
@@ -114,8 +114,8 @@ func (m *machine) file(t *rapid.T) *opened {
 	return all[rapid.IntRange(0, len(all)-1).Draw(t, "file")]
 }
 
-// want fails unless something succeeded as it must. A fault that was met
-// excuses any failure.
+// want fails unless err is nil exactly if ok. An error is also accepted if an injected
+// fault happened.
 func want(t *rapid.T, what string, ok bool, err error, hits []hit) {
 	t.Helper()
 	t.Logf("%s: %v %v", what, err, hits)

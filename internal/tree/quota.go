@@ -8,10 +8,10 @@ import (
 // reserveStep is the most that an image reserves ahead, in bytes.
 const reserveStep = 16 << 20
 
-// reserve makes sure that an image may grow to size: within the file limit, the
-// user's quota, what the user and its account may keep, and the free-space floor. It
-// reserves ahead, doubling up to reserveStep, so that most writes ask nobody. The
-// commit decides for good.
+// reserve checks that an image may grow to size bytes: the file limit, the user's quota,
+// the limits on what the user and its account keep, and the free-space floor. It reserves
+// up to twice as much, at most reserveStep more, so that most writes need no query. The
+// commit checks again.
 func (s *Session) reserve(img *image, size int64) error {
 	const op = "tree.reserve"
 	p := &s.t.policy
@@ -41,7 +41,7 @@ func (s *Session) reserve(img *image, size int64) error {
 	used, kept := use.Bytes+s.box.reserved-img.booked, use.KeptBytes+s.box.staged-img.held
 	book, hold := min(2*need, need+reserveStep), min(2*size, size+reserveStep)
 	if used+book > limits.QuotaBytes || kept > limits.KeepBytes-hold {
-		book, hold = need, size // ahead does not fit; exactly may
+		book, hold = need, size // no room to reserve ahead; the exact size may still fit
 	}
 	if used+need > limits.QuotaBytes { // others may have reserved more than they need
 		s.box.trim()
@@ -57,7 +57,7 @@ func (s *Session) reserve(img *image, size int64) error {
 	return nil
 }
 
-// trim takes back what images have reserved ahead of what they hold. Callers hold mu.
+// trim releases what open images have reserved beyond their size. Callers hold mu.
 func (b *box) trim() {
 	for _, list := range b.images {
 		for _, img := range list {
@@ -72,8 +72,9 @@ func (b *box) trim() {
 	}
 }
 
-// makesRoom reports whether an upload that did not fit into the quota gives its service to
-// others that are under way. Without any, it stays to be continued. Callers hold box.mu.
+// makesRoom reports whether a failed upload that did not fit into the quota is discarded,
+// so that the user's other uploads under way have room. If there are none, it stays and
+// can be resumed. Callers hold box.mu.
 func (img *image) makesRoom() bool {
 	if !img.full || img.resumed {
 		return false
@@ -96,9 +97,9 @@ func (img *image) book(booked, held int64) {
 	img.booked, img.held = booked, held
 }
 
-// takeCredit lets an image replace the stored file of its name without counting
-// its bytes twice, unless another image of the name does already. Callers hold
-// box.mu, and add the image afterwards.
+// takeCredit sets credit to the size of the stored file that the image will replace, so
+// that those bytes are not counted twice, unless another image of the name has the credit.
+// Callers hold box.mu, and add the image afterwards.
 func (img *image) takeCredit() {
 	for _, other := range img.box.images[img.key] {
 		if other != img && other.credit > 0 {
@@ -108,7 +109,7 @@ func (img *image) takeCredit() {
 	img.credit = img.covers
 }
 
-// checkFloor refuses uploads while the storage is nearly full, so that the
+// checkFloor fails while less than FreeFloor bytes of storage are free, so that the
 // database can always commit.
 func (s *Session) checkFloor() error {
 	free, err := s.t.blobs.Free()
@@ -121,8 +122,8 @@ func (s *Session) checkFloor() error {
 	return nil
 }
 
-// checkFiles refuses an upload past the limit on what is kept, and a new name past
-// the one on files. Unfinished uploads count.
+// checkFiles fails if the user or its account may not keep one more item. If fresh, it
+// also fails if the quota has no room for another file name; unfinished uploads count.
 func (s *Session) checkFiles(fresh bool) error {
 	use, err := s.query().Usage(s.login.User.ID)
 	if err != nil {
@@ -161,7 +162,7 @@ func (b *box) unfinished() (n int64) {
 	return n
 }
 
-// checkUnfinished refuses one more image when there are too many. Callers hold box.mu.
+// checkUnfinished fails if the mailbox may not have one more image. Callers hold box.mu.
 func (s *Session) checkUnfinished() error {
 	if limit := s.t.policy.Unfinished; limit > 0 && s.box.total >= limit {
 		return fault.E("tree.checkUnfinished", fault.Quota,
@@ -170,7 +171,7 @@ func (s *Session) checkUnfinished() error {
 	return nil
 }
 
-// Space reports quota and use, with uploads under way counted.
+// Space reports the quota and its use. Uploads under way count as used.
 func (s *Session) Space() (exchange.Space, error) {
 	use, err := s.query().Usage(s.login.User.ID)
 	if err != nil {

@@ -9,11 +9,11 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// maxServed bounds what is remembered of bytes served out of order; past it a
-// delivery claims less than was served.
+// maxServed bounds the ranges that are remembered of a delivery whose bytes are read out
+// of order. Beyond it, a delivery reports less than was served.
 const maxServed = 64
 
-// openRead opens the newest image of the user's own, or the stored file.
+// openRead opens the image that is visible under the name, else the stored file.
 func (s *Session) openRead(p place) (*Handle, error) {
 	h := &Handle{s: s, path: p.path, flags: exchange.FlagRead}
 	if p.image != nil {
@@ -32,7 +32,7 @@ func (s *Session) openRead(p place) (*Handle, error) {
 		return nil, err
 	}
 	h.info = fileInfo(f)
-	// Only the platform writes where a partner can't: what lies there was delivered.
+	// Files in a folder that the partner cannot write to come from the operator, so reading one is a delivery.
 	if s.login.Operator == "" && p.rights&exchange.Write == 0 {
 		h.served = &delivery{version: f.VersionID, size: f.Size}
 	}
@@ -40,7 +40,7 @@ func (s *Session) openRead(p place) (*Handle, error) {
 	return h, nil
 }
 
-// readImage has a handle read an unfinished upload.
+// readImage attaches a handle to an unfinished upload, for reading.
 func (s *Session) readImage(h *Handle, img *image) error {
 	for {
 		if err := img.wake(); err != nil {
@@ -63,7 +63,8 @@ func (s *Session) readImage(h *Handle, img *image) error {
 	}
 }
 
-// sawRead tells what a handle read, once.
+// sawRead calls OnSeen with the bytes that a handle read. It does so once per handle; an
+// empty stored file counts as read.
 func (s *Session) sawRead(h *Handle) {
 	delete(s.readers, h)
 	if n := h.read.Swap(-1); s.t.hooks.OnSeen != nil && s.login.Operator == "" &&
@@ -86,7 +87,8 @@ type delivery struct {
 	told  int64 // bytes reported so far
 }
 
-// Served tells that the connection accepted n bytes read at off.
+// Served notes that the connection accepted n bytes that were read at off. Any goroutine
+// may call it.
 func (h *Handle) Served(off int64, n int) {
 	h.read.Add(int64(n))
 	d := h.served
@@ -101,14 +103,15 @@ func (h *Handle) Served(off int64, n int) {
 	}
 }
 
-// close hands the count on when the handle closes.
+// close reports the delivery when its handle closes.
 func (d *delivery) close(s *Session) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.report(s, true)
 }
 
-// report hands the count on, once it is complete and when the handle closes. Callers hold mu.
+// report calls OnServed in the background if there is something new. It is called when
+// the delivery is complete and when the handle closes. Callers hold mu.
 func (d *delivery) report(s *Session, closing bool) {
 	n := d.spans.Total()
 	if s.t.hooks.OnServed == nil || n == d.told && !(closing && d.size == 0) {
@@ -116,7 +119,7 @@ func (d *delivery) report(s *Session, closing bool) {
 	}
 	d.told = n
 	login, version, spans := s.login, d.version, append(exchange.Spans(nil), d.spans...)
-	s.reports <- struct{}{} // who reads faster than that is written down waits
+	s.reports <- struct{}{} // a client that reads faster than reports are stored waits here
 	s.work.Go(func() {
 		defer func() { <-s.reports }()
 		err := fault.Guard(s.t.log, "a delivery's progress",

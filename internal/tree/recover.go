@@ -10,10 +10,10 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 )
 
-// recover takes up what an earlier process left in the staging area and no row
-// speaks of: a stage with a note becomes a partial of the length that was durable,
-// one without is removed, since nothing of it was ever promised. Stages are not
-// opened: there may be more than descriptors.
+// recover handles the stages that an earlier process left and that no row refers to. A
+// stage with a note becomes a partial with the durable length. A stage without a usable
+// note is removed, since none of its bytes were promised. Stages are not opened, because
+// there may be more of them than file descriptors.
 func (t *Tree) recover() error {
 	left, err := deposit.Leftovers(t.store, t.blobs, t.log)
 	if err != nil {
@@ -23,10 +23,10 @@ func (t *Tree) recover() error {
 		var n stageNote
 		noteErr := json.Unmarshal(l.Note, &n)
 		if n.Upload {
-			continue // a publication's, in parts: not ours
+			continue // it belongs to a publication that is sent in parts
 		}
-		// A note may have reached the disk before the bytes that it speaks of, or a
-		// cut before the note: what the size covers is there, and may be promised.
+		// The note may have reached the disk before the bytes that it describes, or a
+		// truncation before the note. Only bytes within the stage's size exist.
 		n.Size = min(n.Size, l.Size)
 		if noteErr != nil || n.Size <= 0 || n.User == "" {
 			if err := t.blobs.Discard(l.ID, n.Key); err != nil {
@@ -39,10 +39,9 @@ func (t *Tree) recover() error {
 	return nil
 }
 
-// adopt makes a stage that was left over a partial. Its hash is made anew from its
-// bytes when it is closed: writes that came after the last sync, below its length,
-// may or may not be among them. What lies beyond its length is cut when it is
-// written on.
+// adopt turns a leftover stage into a partial. Its hash is computed again from the bytes,
+// because writes below its length that came after the last sync may or may not be on
+// disk. Bytes beyond its length are cut at the next write.
 func (t *Tree) adopt(l blob.Leftover, n stageNote) {
 	box := t.boxLocked(n.User)
 	img := &image{t: t, box: box, id: l.ID, at: cmp.Or(n.Key, blob.Key(n.User, l.ID, string(n.Name), t.now())),

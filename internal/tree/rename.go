@@ -13,8 +13,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// Rename moves a file or directory. replace lets a file take the place of
-// another; without it a taken name fails.
+// Rename moves a file or directory. With replace, a file may replace another file.
+// Without it, a taken name is an error.
 func (s *Session) Rename(from, to string, replace bool) error {
 	const op = "tree.Rename"
 	src, err := s.still(from)
@@ -28,7 +28,7 @@ func (s *Session) Rename(from, to string, replace bool) error {
 	if _, err := s.statPlace(src); err != nil {
 		return err
 	}
-	if err := s.mayMove(src, exchange.Rename); err != nil { // it takes one off the budget
+	if err := s.mayMove(src, exchange.Rename); err != nil { // this spends a change of the budget
 		return err
 	}
 	if err := dst.allow(dst.rights, exchange.Rename); err != nil {
@@ -42,13 +42,13 @@ func (s *Session) Rename(from, to string, replace bool) error {
 	}
 	_, err = s.statPlace(dst)
 	if err != nil && !fault.Is(err, fault.NotFound) {
-		return err // there is something, and it can't be looked at
+		return err // the target could not be checked
 	}
 	taken := err == nil
 	if taken && (!replace || src.self != nil || dst.self != nil) {
 		return fault.E(op, fault.Exists, "The new name is already taken.")
 	}
-	// Renaming within a folder puts nothing into it; anything else does.
+	// Renaming a file to a free name within its folder needs no write right there. All else does.
 	if dst.parent.ID != src.parent.ID || taken || src.self != nil {
 		if err := dst.allow(dst.rights, exchange.Write); err != nil {
 			return err
@@ -60,8 +60,8 @@ func (s *Session) Rename(from, to string, replace bool) error {
 	return s.renameFile(src, dst, replace)
 }
 
-// renameDir gives a directory row another parent and name. What follows for the files
-// below it is in walk.go.
+// renameDir gives a directory's row another parent and name. The effects on the files
+// below it are in walk.go.
 func (s *Session) renameDir(src, dst place) error {
 	_, err := changedOwing(s, "dir.rename", src.path,
 		func(tx *store.Tx, row *model.AuditRow) (none struct{}, owed bool, err error) {
@@ -90,7 +90,7 @@ func (s *Session) renameDir(src, dst place) error {
 	if err != nil {
 		return err
 	}
-	// What the rename owes is on record: it is done even if this fails.
+	// The owed effects are in the database, so they are completed even if this fails.
 	if err := s.finishWalks(); err != nil {
 		s.t.log.Warn("files below a renamed directory are received later", "user", s.login.User.Name, "path",
 			valid.Printable(dst.path), "err", err)
@@ -98,7 +98,7 @@ func (s *Session) renameDir(src, dst place) error {
 	return nil
 }
 
-// mayMoveDir fails if a directory cannot have a new place.
+// mayMoveDir fails if a directory cannot be moved to dst.
 func (s *Session) mayMoveDir(tx *store.Tx, src, dst place) error {
 	if dst.path == src.path || strings.HasPrefix(dst.path, src.path+"/") {
 		return fault.E("tree.Rename", fault.Invalid, "A directory cannot be moved into itself.")
@@ -118,11 +118,11 @@ func (s *Session) mayMoveDir(tx *store.Tx, src, dst place) error {
 	return fitsDeep(tx, src, dst)
 }
 
-// heightLimit is how many directories a move looks at to know how deep they are.
+// heightLimit is how many directories below a moved one are looked at to find their depth.
 const heightLimit = 2000
 
-// fitsDeep fails if a directory would lie too deep at its new place, or something
-// below it would. A move that is no deeper than before needs no look.
+// fitsDeep fails if a directory, or one below it, would be nested too deep at its new
+// place. A move to the same or a smaller depth is always allowed.
 func fitsDeep(tx *store.Tx, src, dst place) error {
 	from, to := strings.Count(src.path, "/"), strings.Count(dst.path, "/")
 	if to <= from {
@@ -142,9 +142,9 @@ func fitsDeep(tx *store.Tx, src, dst place) error {
 	return nil
 }
 
-// renameFile moves a file's row and images. Onto an existing name, the moved
-// bytes become that file's newest version. A file whose name becomes final is a
-// drop from now on, and one that nobody has claimed has its new name.
+// renameFile moves a file's row and images. If the new name exists, the moved
+// bytes become that file's newest version. If the new name is final, the file becomes a
+// drop; a drop that was not claimed yet gets the new name.
 func (s *Session) renameFile(src, dst place, replace bool) error {
 	err := s.change("file.rename", src.path, func(tx *store.Tx, row *model.AuditRow) error {
 		row.Detail["to"] = dst.path
@@ -186,24 +186,24 @@ func (s *Session) renameFile(src, dst place, replace bool) error {
 		uploading = s.moveImages(src.key(), dst, uploadOnly)
 	}
 	if uploading && uploadOnly {
-		return nil // it was an upload only; its commit will use the new name
+		return nil // there was only an upload, and its commit will use the new name
 	}
 	return err
 }
 
-// lockBoth holds what a rename over another file needs of both versions, before anything that
-// comes after it.
+// lockBoth takes the locks that a rename over another file needs, for both versions at
+// once, to keep the lock order.
 func (s *Session) lockBoth(tx *store.Tx, src place, ids ...string) error {
 	if err := tx.LockDrops(ids); err != nil || src.rights&exchange.Write != 0 {
 		return err
 	}
-	if err := tx.ShareCounter(store.HoldsGate); err != nil { // replacing asks for holds
+	if err := tx.ShareCounter(store.HoldsGate); err != nil { // replacing a version checks for holds
 		return err
 	}
 	return tx.LockDeliveries(ids)
 }
 
-// finalName tells the inbox of the name that a partner's file has now, if it is a final one.
+// finalName calls OnRename if a partner's file now has a final name.
 func (s *Session) finalName(tx *store.Tx, src, dst place, f store.File, now time.Time) error {
 	if dst.stage || s.login.Operator != "" || s.t.hooks.OnRename == nil || !s.final(dst.path) {
 		return nil
@@ -212,15 +212,16 @@ func (s *Session) finalName(tx *store.Tx, src, dst place, f store.File, now time
 	if err != nil {
 		return err
 	}
-	first := src.stage || !s.final(src.path) // else what is no drop is no partner's: a note of refusal, say
+	// If the old name was final, too, the file may be no drop at all, such as a note of refusal.
+	first := src.stage || !s.final(src.path)
 	return s.t.hooks.OnRename(tx, first,
 		exchange.Arrival{Login: &s.login, Path: dst.path, VersionID: c.VersionID, Size: c.Size, SHA256: c.SHA256, At: now})
 }
 
-// moveImages rebinds the images of a name, so that open uploads and partials
-// go where the name went; what was under the new name is discarded. Of an upload
-// that had nothing stored under its name, it was asked for that it replaces what
-// the new name shows.
+// moveImages rebinds the images of a name, so that open uploads and partials follow a
+// rename. Images of the new name are discarded. With uploadOnly, nothing was stored under
+// the old name, and the rename asks the upload to replace what the new name shows. It
+// reports whether a moved image was visible.
 func (s *Session) moveImages(from nameKey, dst place, uploadOnly bool) (any bool) {
 	to, over := dst.key(), ""
 	if dst.stored != nil {

@@ -14,9 +14,9 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// TestNothingIsChangedAfterARevocationIsAnswered lets every change of a session
-// wait for what somebody else holds, a fan-out or another upload, while its
-// login is revoked: once that was answered, nothing may be changed any more.
+// TestNothingIsChangedAfterARevocationIsAnswered makes each kind of change wait for a lock
+// that another transaction holds, as a fan-out or another upload would. Meanwhile the login
+// is revoked. After the revocation is answered, nothing may be changed any more.
 func TestNothingIsChangedAfterARevocationIsAnswered(t *testing.T) {
 	w := newWorld(t, testkit.Postgres(t).Database(t))
 	mtime := time.Unix(1_000_000_000, 0)
@@ -101,7 +101,7 @@ func TestNothingIsChangedAfterARevocationIsAnswered(t *testing.T) {
 	}
 }
 
-// audited counts a user's audit rows.
+// audited returns the number of a user's audit rows.
 func (w *world) audited(u model.User) int {
 	w.Helper()
 	rows, err := w.Store.Read(context.Background()).AuditOf(u.ID, "", 1000)
@@ -109,7 +109,7 @@ func (w *world) audited(u model.User) int {
 	return len(rows)
 }
 
-// waiting counts who waits for a lock in PostgreSQL.
+// waiting returns how many connections wait for a lock in PostgreSQL.
 func (w *world) waiting() (n int) {
 	w.Helper()
 	w.Must(w.Store.Jobs().QueryRow(`SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'

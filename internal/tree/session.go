@@ -13,28 +13,28 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// maxReports is how many counts of a session's deliveries may be on their way.
+// maxReports is how many OnServed calls of one session may run at a time.
 const maxReports = 16
 
 // maxPending is how many CLOSEs of one session may wait for their commit.
 const maxPending = 64
 
 // Session is one login's view of its mailbox. Its methods are called from one
-// goroutine; what it starts in the background ends before End returns.
+// goroutine, except Stop. Its background work ends before End returns.
 type Session struct {
 	t     *Tree
 	box   *box
 	login exchange.Login
 	cwd   string
-	guard *store.Guard // checks the login in every change; nil for an operator's
+	guard *store.Guard // checks in every change that the login was not revoked; nil for an operator
 
 	// cut ends when the session is cut off: revoked, or past the drain.
 	cut  context.Context
 	stop context.CancelFunc
 
-	reports chan struct{} // full: as many deliveries are being written down as may be
+	reports chan struct{} // semaphore: OnServed calls that are running
 
-	// slowed is told, once an hour, that the user is past its budget of changes.
+	// slowed is called at most once an hour while the user is past its budget of changes.
 	slowed func()
 
 	// beforeWait is called before the session waits for its own commits, so
@@ -79,19 +79,21 @@ func (s *Session) End() {
 	s.t.endSession(s.box)
 }
 
-// OnSlowed has fn called when the user is past its budget of changes, at most once an
-// hour. It must not wait.
+// OnSlowed sets the function that is called, at most once an hour, when the user is
+// past its budget of changes. fn runs on the session's goroutine and must not block.
 func (s *Session) OnSlowed(fn func()) { s.slowed = fn }
 
-// Stop cuts the session off: what waits or reads back bytes ends with an error, and
-// what is being stored is stored. Any goroutine may call it, before End.
+// Stop cuts the session off: work that waits for a budget or reads back bytes to hash
+// fails, also in a commit. A commit past that is completed. Any goroutine may call Stop,
+// before End.
 func (s *Session) Stop() { s.stop() }
 
-// RealPath is the absolute form of a client's path; "" and "." are where the
-// session starts.
+// RealPath returns the absolute form of a client's path. "" and "." are the session's
+// start directory.
 func (s *Session) RealPath(p string) (string, error) { return valid.CleanPath(s.cwd, p) }
 
-// rights are what this login may do where its tree grants granted.
+// rights reduces the rights that the tree grants to those that this login has.
+// An operator has all.
 func (s *Session) rights(granted exchange.Rights) exchange.Rights {
 	switch {
 	case s.login.Operator != "":
@@ -102,16 +104,16 @@ func (s *Session) rights(granted exchange.Rights) exchange.Rights {
 	return granted
 }
 
-// query reads without a context that can end: the database's own limits bound it.
+// query returns a reader whose context never ends. The database's own limits bound a
+// query.
 func (s *Session) query() *store.Q { return s.t.store.Read(context.Background()) }
 
-// write runs fn in a transaction that checks the login: every change of a
-// session goes through here.
+// write runs fn in a transaction that also checks that the login was not revoked.
 func (s *Session) write(fn func(tx *store.Tx) error) error {
 	return s.t.store.WriteAs(context.Background(), s.guard, fn)
 }
 
-// change runs fn as write does, and adds the audit row. fn holds the mailbox.
+// change runs fn as write does, and adds the audit row. fn must lock the mailbox.
 func (s *Session) change(action, subject string, fn func(tx *store.Tx, row *model.AuditRow) error) error {
 	_, err := changed(s, action, subject,
 		func(tx *store.Tx, row *model.AuditRow) (struct{}, error) { return struct{}{}, fn(tx, row) })
@@ -127,8 +129,9 @@ func changed[T any](s *Session, action, subject string,
 	})
 }
 
-// changedOwing is changed; fn may owe what walk.go then does. What earlier renames owe is
-// done first: a file that is to be received must not go before.
+// changedOwing is changed for a rename of a directory: fn returns owed if walk.go still
+// has effects of it to complete. The effects of earlier renames are completed first,
+// so that a change cannot remove a file that is still to be received.
 func changedOwing[T any](s *Session, action, subject string,
 	fn func(tx *store.Tx, row *model.AuditRow) (out T, owed bool, err error)) (out T, err error) {
 	for {
@@ -155,7 +158,8 @@ func changedOwing[T any](s *Session, action, subject string,
 	}
 }
 
-// auditRow begins the audit row of something this login does.
+// auditRow returns the audit row of an action of this login. The caller may add to
+// its Detail.
 func (s *Session) auditRow(action, subject string, at time.Time) model.AuditRow {
 	row := model.AuditRow{ID: s.t.ids.New(), At: at, Actor: s.login.Actor(), Action: action, Subject: subject,
 		User: s.login.User.ID, Detail: map[string]string{}}
@@ -167,12 +171,13 @@ func (s *Session) auditRow(action, subject string, at time.Time) model.AuditRow 
 }
 
 // awaitCommits waits until no commit of this session is under way at path or below
-// it, so that a request sees what the CLOSEs before it did.
+// it, so that a request sees the effects of earlier CLOSEs.
 func (s *Session) awaitCommits(path string) {
 	s.await(func(p string) bool { return p == path || path == "/" || strings.HasPrefix(p, path+"/") })
 }
 
-// awaitCommitsIn waits for the commits into a directory, before it is listed.
+// awaitCommitsIn waits until no commit of this session is under way directly in a
+// directory. Listings call it.
 func (s *Session) awaitCommitsIn(path string) {
 	s.await(func(p string) bool { return p[:strings.LastIndexByte(p, '/')] == strings.TrimSuffix(path, "/") })
 }
@@ -184,8 +189,8 @@ func (s *Session) await(match func(path string) bool) {
 	s.waitWhile(func() bool { return s.anyPending(match) })
 }
 
-// waitWhile waits for commits to end, letting gathered replies out first.
-// Callers hold mu.
+// waitWhile waits for commits to end while blocked returns true. It calls beforeWait
+// first. Callers hold mu, which is released meanwhile.
 func (s *Session) waitWhile(blocked func() bool) {
 	if !blocked() {
 		return
@@ -207,7 +212,7 @@ func (s *Session) anyPending(match func(string) bool) bool {
 	return false
 }
 
-// beginCommit counts a commit in, waiting while there are too many.
+// beginCommit counts a commit in. It waits while maxPending are under way.
 func (s *Session) beginCommit(img *image, path string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -222,7 +227,7 @@ func (s *Session) endCommit(img *image) {
 	s.idle.Broadcast()
 }
 
-// waitFor waits for a channel, letting gathered replies out first.
+// waitFor waits for a channel to close. If it is still open, beforeWait is called first.
 func (s *Session) waitFor(done <-chan struct{}) {
 	select {
 	case <-done:

@@ -7,7 +7,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/store"
 )
 
-// Setstat changes a path's size, time or mode.
+// Setstat changes a path's size, time or mode; nil fields are left unchanged.
 func (s *Session) Setstat(file string, c exchange.Change) error {
 	if c.Size != nil {
 		if err := s.truncatePath(file, *c.Size); err != nil {
@@ -20,8 +20,8 @@ func (s *Session) Setstat(file string, c exchange.Change) error {
 	return s.setTimes(file, c.Mtime, c.Mode)
 }
 
-// truncatePath sets a file's size by name: as OPEN, truncate and CLOSE would.
-// A partial stays one.
+// truncatePath sets a file's size by name, as OPEN, truncate and CLOSE would. It does not
+// commit an unfinished upload.
 func (s *Session) truncatePath(file string, size int64) error {
 	p, err := s.still(file)
 	if err != nil {
@@ -48,7 +48,7 @@ func (s *Session) truncatePath(file string, size int64) error {
 	err = <-outcome
 	if err != nil || partial {
 		s.spread(h)
-		h.changed, h.bad = false, false // err says it already
+		h.changed, h.bad = false, false // CLOSE must not commit, and err is the outcome
 	}
 	h.Close(func(closeErr error) { outcome <- closeErr })
 	if closeErr := <-outcome; err == nil {
@@ -57,8 +57,8 @@ func (s *Session) truncatePath(file string, size int64) error {
 	return err
 }
 
-// spread gives a change made by name to the session's other handles on the
-// image, so that their CLOSE commits it.
+// spread marks the session's other handles on the same image as changed, so that their
+// CLOSE commits a change that was made by name.
 func (s *Session) spread(h *Handle) {
 	for other := range s.handles {
 		if other.img == h.img && other.epoch == h.epoch {
@@ -67,8 +67,8 @@ func (s *Session) spread(h *Handle) {
 	}
 }
 
-// setDirTime changes what a directory shows as its time. Its mode is what its user may do in
-// it, and stays.
+// setDirTime sets a directory's time; nil changes nothing. A directory's mode cannot be
+// set, because access follows from its rights.
 func (s *Session) setDirTime(p place, mtime *time.Time) error {
 	if err := p.allow(p.inside, exchange.Write); err != nil || mtime == nil {
 		return err
@@ -79,7 +79,7 @@ func (s *Session) setDirTime(p place, mtime *time.Time) error {
 	return s.write(func(tx *store.Tx) error { return tx.SetDirMtime(p.self.ID, *mtime) })
 }
 
-// setTimes changes what a name shows as its time and mode.
+// setTimes sets the time and mode that a name shows; nil leaves one unchanged.
 func (s *Session) setTimes(file string, mtime *time.Time, mode *uint32) error {
 	p, err := s.still(file)
 	if err != nil {
@@ -92,7 +92,7 @@ func (s *Session) setTimes(file string, mtime *time.Time, mode *uint32) error {
 		return err
 	}
 	if img := p.image; img != nil {
-		if !img.setTimes(mtime, mode) { // another session's CLOSE came first
+		if !img.setTimes(mtime, mode) { // the image was committed or removed meanwhile
 			return s.setTimes(file, mtime, mode)
 		}
 		return nil

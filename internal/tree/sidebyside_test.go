@@ -10,8 +10,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/tree"
 )
 
-// TestUploadsThatTogetherPassTheQuota: sixteen uploads grow side by side until the quota is
-// full. Those that fit are stored; what is refused takes no room from them.
+// TestUploadsThatTogetherPassTheQuota: sixteen uploads grow at the same time until the quota
+// is full. Those that fit are stored; the refused ones take no space from them.
 func TestUploadsThatTogetherPassTheQuota(t *testing.T) {
 	onBoth(t, map[string]func(*testing.T, *world){"sixteen at once": func(t *testing.T, w *world) {
 		const files, part, size = 16, 64 << 10, 1 << 20
@@ -52,8 +52,9 @@ func TestUploadsThatTogetherPassTheQuota(t *testing.T) {
 	}})
 }
 
-// TestTimesSetThroughAHandleAreShown: FSTAT after FSETSTAT, of a file that is only read, of
-// one that is open and was not changed, and of one that was; and a directory's.
+// TestTimesSetThroughAHandleAreShown: FSTAT shows the times of an earlier FSETSTAT, for a
+// file that is only read, for one that is open and unchanged, and for one that was changed.
+// A directory shows the time of SETSTAT.
 func TestTimesSetThroughAHandleAreShown(t *testing.T) {
 	onBoth(t, map[string]func(*testing.T, *world){"times and mode": func(t *testing.T, w *world) {
 		s := w.login(w.Customer("acme"))

@@ -12,7 +12,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/blob/blobtest"
 )
 
-// forget takes a handle off its session.
+// forget removes a handle from its session's list.
 func (o *opened) forget() {
 	o.c.files = slices.DeleteFunc(o.c.files, func(have *opened) bool { return have == o })
 }
@@ -27,7 +27,7 @@ func (m *machine) doClose(t *rapid.T) {
 	m.closed(t, o, err, m.l.met())
 }
 
-// follow closes a handle whose bytes the CLOSE of another one takes along.
+// follow closes a handle whose upload is being committed by another handle's CLOSE.
 func (m *machine) follow(o *opened) {
 	for _, h := range m.held {
 		if h.img == o.img && o.changed && o.epoch == o.img.epoch && !o.img.broken {
@@ -42,12 +42,12 @@ func (m *machine) follow(o *opened) {
 	m.releaseAll()
 }
 
-// commits reports whether a CLOSE is one that stores.
+// commits reports whether a CLOSE of the handle commits.
 func (o *opened) commits() bool {
 	return o.changed && !o.img.broken && o.img.phase == growing && o.epoch == o.img.epoch
 }
 
-// closed is what a CLOSE must have done.
+// closed checks the outcome of a CLOSE and applies it to the model.
 func (m *machine) closed(t *rapid.T, o *opened, err error, hits []hit) {
 	o.forget()
 	u := o.img
@@ -70,7 +70,7 @@ func (m *machine) closed(t *rapid.T, o *opened, err error, hits []hit) {
 	}
 }
 
-// committed is what a CLOSE must have done that has something to store.
+// committed does the same for a CLOSE that commits.
 func (m *machine) committed(t *rapid.T, c *client, u *upload, content []byte, err error, hits []hit) {
 	outrun := m.outrun(u)
 	excuses := without(hits, blobtest.OpSettle, blobtest.OpDiscard, blobtest.OpSync)
@@ -83,19 +83,19 @@ func (m *machine) committed(t *rapid.T, c *client, u *upload, content []byte, er
 	m.failed(u, err, hits)
 }
 
-// failed is what remains of an upload whose CLOSE failed.
+// failed applies a failed commit to the model.
 func (m *machine) failed(u *upload, err error, hits []hit) {
 	u.lost = u.lost || late(hits, blobtest.OpCommit)
-	if errors.Is(err, blob.ErrSealed) { // until the next start
+	if errors.Is(err, blob.ErrSealed) { // unusable until the next start
 		m.discard(u)
 		m.sealed = append(m.sealed, u)
 		u.refs--
 		return
 	}
 	u.phase = growing
-	early := u.damaged || u.lost || among(hits, opHook, blobtest.OpCommit) // it came no further than that
+	early := u.damaged || u.lost || among(hits, opHook, blobtest.OpCommit) // it failed for another reason
 	stops := []blobtest.Op{blobtest.OpReadAt, blobtest.OpStage, blobtest.OpTruncate}
-	if !early && among(hits, stops...) { // what stopped it does not stop the sync that follows
+	if !early && among(hits, stops...) { // these faults are used up, and do not affect the sync that follows
 		early, hits = true, without(hits, stops...)
 	}
 	u.behind = u.behind || m.outrun(u) && !early
@@ -111,7 +111,8 @@ func (m *machine) failed(u *upload, err error, hits []hit) {
 	m.orphan(u, hits)
 }
 
-// doHold closes a file and stops in the middle, so that others act meanwhile.
+// doHold closes a file and stops the commit in the middle, so that other steps happen
+// meanwhile.
 func (m *machine) doHold(t *rapid.T) {
 	o := m.file(t)
 	if !o.commits() || len(m.held) == 2 {
@@ -153,7 +154,7 @@ func (m *machine) doHold(t *rapid.T) {
 		m.store(u.at, h.content, false)
 	}
 	m.held = append(m.held, h)
-	if rapid.IntRange(0, 3).Draw(t, "sweep") == 0 { // which finds bytes whose row may still come
+	if rapid.IntRange(0, 3).Draw(t, "sweep") == 0 { // the sweep sees bytes whose row may not be written yet
 		want(t, "sweep", true, m.l.sweep(), m.l.met())
 	}
 }
@@ -165,8 +166,8 @@ func (m *machine) doRelease(t *rapid.T) {
 	m.releaseAll()
 }
 
-// releaseAll lets every held CLOSE go on, one after another. Sessions call it
-// before they wait.
+// releaseAll lets the held CLOSEs go on, one after another. Sessions call it before they
+// wait.
 func (m *machine) releaseAll() {
 	for len(m.held) > 0 {
 		h := m.held[0]
@@ -204,18 +205,18 @@ func (m *machine) released(h *held, err error) {
 	}
 }
 
-// wrong notes what went wrong where a step can't be ended: a session waits.
+// wrong records a failure where the step cannot be aborted, because a session waits.
 func (m *machine) wrong(what string) { m.faults = append(m.faults, what) }
 
-// doVanish loses a session's link.
+// doVanish ends a session as a broken connection does.
 func (m *machine) doVanish(t *rapid.T) {
 	i := rapid.IntRange(0, len(m.clients)-1).Draw(t, "session")
 	c := m.clients[i]
 	if slices.ContainsFunc(m.held, func(h *held) bool { return h.c == c }) {
-		m.releaseAll() // it ends when its commits have
+		m.releaseAll() // the session ends only after its commits
 	}
 	shared := len(c.files)+len(c.readers) > 1
-	if shared { // which upload a fault meets is not said
+	if shared { // it is not known which upload a fault would affect
 		m.l.looking(func() { c.s.End(); m.l.tree.WaitForSyncs() })
 	} else {
 		c.s.End()

@@ -10,7 +10,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/blob/blobtest"
 )
 
-// die is kill -9: held CLOSEs end without another effect.
+// die simulates kill -9: held CLOSEs end without any further effect.
 func (m *machine) die() {
 	m.l.die()
 	for _, h := range m.held {
@@ -41,7 +41,7 @@ func (m *machine) doCrash(t *rapid.T) {
 	}
 }
 
-// restart starts the next process, which may die while it recovers.
+// restart starts the next process. It may die while it recovers, and is then started again.
 func (m *machine) restart(t *rapid.T) {
 	m.l.bury()
 	sessions := len(m.clients)
@@ -67,13 +67,13 @@ func (m *machine) restart(t *rapid.T) {
 	m.recovered(t)
 }
 
-// die0 kills a process that nobody has logged in to yet.
+// die0 kills a process that has no sessions yet.
 func (m *machine) die0() {
 	m.l.die()
 	m.l.bury()
 }
 
-// recovered is what a start must find.
+// recovered applies a restart to the model.
 func (m *machine) recovered(t *rapid.T) {
 	all := m.sealed
 	for _, k := range slices.SortedFunc(maps.Keys(m.uploads), compareSpots) {
@@ -90,7 +90,7 @@ func (m *machine) recovered(t *rapid.T) {
 	m.noStagedRows(t)
 }
 
-// crashInClose dies at one step of a CLOSE: the file is stored, or it is not.
+// crashInClose dies at one step of a CLOSE. The file is then stored completely or not at all.
 func (m *machine) crashInClose(t *rapid.T) {
 	o := m.file(t)
 	if !o.commits() {
@@ -130,7 +130,7 @@ func (m *machine) crashInClose(t *rapid.T) {
 	m.restart(t)
 }
 
-// crashInWrite dies while bytes are written: none, half or all of them are there.
+// crashInWrite dies while bytes are written. None, half or all of them are then on disk.
 func (m *machine) crashInWrite(t *rapid.T) {
 	o := m.file(t)
 	m.releaseAll()

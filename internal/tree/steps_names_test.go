@@ -88,7 +88,7 @@ func (m *machine) doSetSize(t *rapid.T) {
 	size := rapid.IntRange(0, 100).Draw(t, "size")
 	n := int64(size)
 	var err error
-	m.l.looking(func() { // as the steps that it consists of, with faults, are tried one by one
+	m.l.looking(func() { // without faults: other steps try its parts with faults
 		err = c.s.Setstat(m.where(k), exchange.Change{Size: &n})
 		m.l.tree.WaitForSyncs()
 	})
@@ -146,10 +146,10 @@ func (m *machine) doOperator(t *rapid.T) {
 	m.finish(o.img)
 }
 
-// doTime lets days pass: nobody resumes any more, or what is dead is removed.
+// doTime lets a week pass and expires partials, or sweeps, usually after some days.
 func (m *machine) doTime(t *rapid.T) {
 	if rapid.Bool().Draw(t, "a week") {
-		m.releaseAll() // no commit takes longer than the sweep's grace
+		m.releaseAll() // commits do not take as long as the sweep's grace period
 		m.l.pass(8 * 24 * time.Hour)
 		m.l.looking(m.l.tree.ExpirePartials)
 		for _, k := range spots {
@@ -174,8 +174,8 @@ func (m *machine) doTime(t *rapid.T) {
 	}
 }
 
-// outlived reports whether an open handle shows a stored file that was replaced
-// since: its bytes stay for a day, and a change that comes later fails.
+// outlived reports whether an open handle shows a stored file that was replaced since. Its
+// bytes are kept for a day; a later change through the handle fails.
 func (m *machine) outlived() bool {
 	for _, c := range m.clients {
 		for _, o := range c.files {
@@ -187,8 +187,8 @@ func (m *machine) outlived() bool {
 	return false
 }
 
-// doFault makes the next call of one kind fail, or the next transaction that
-// calls another service.
+// doFault makes the next disk call of one kind fail, or the next transaction that calls a
+// hook.
 func (m *machine) doFault(t *rapid.T) {
 	if !m.faulty {
 		t.Skip("nothing fails")
@@ -204,7 +204,7 @@ func (m *machine) doFault(t *rapid.T) {
 		return
 	}
 	err := errRefused
-	if late { // nobody hears the answer
+	if late { // the outcome is unknown
 		err = errors.Join(errRefused, store.ErrOutcomeUnknown)
 	}
 	m.l.refuse(err)

@@ -21,7 +21,7 @@ func (m *machine) doOpen(t *rapid.T) {
 	m.open(t, m.client(t), m.spot(t, "name"), rapid.SampledFrom(openFlags).Draw(t, "flags"))
 }
 
-// doResume goes on with what a session has open, or left.
+// doResume opens the name of an unfinished upload for writing.
 func (m *machine) doResume(t *rapid.T) {
 	var begun []spot
 	for _, k := range m.spots {
@@ -108,7 +108,7 @@ func (m *machine) openRead(t *rapid.T, c *client) {
 	c.readers = append(c.readers, o)
 }
 
-// text makes bytes that no other write has.
+// text returns n bytes that differ from those of every other write.
 func (m *machine) text(n int) []byte {
 	m.writes++
 	b := make([]byte, n)
@@ -125,18 +125,18 @@ func (m *machine) doWrite(t *rapid.T) {
 	switch rapid.IntRange(0, 3).Draw(t, "where") {
 	case 2:
 		at = rapid.IntRange(0, u.size).Draw(t, "at")
-	case 3: // it leaves a hole
+	case 3: // leaves a hole
 		at += rapid.IntRange(1, 20).Draw(t, "hole")
 	}
 	p := m.text(rapid.IntRange(0, 40).Draw(t, "length"))
-	if at < u.size && rapid.IntRange(0, 4).Draw(t, "again") == 0 { // what a resumed upload repeats
+	if at < u.size && rapid.IntRange(0, 4).Draw(t, "again") == 0 { // repeat bytes, as a resumed upload does
 		p = bytes.Clone(u.raw[at:min(u.size, len(u.raw), at+len(p))])
 	}
 	err := write(o.h, string(p), int64(at))
 	m.wrote(t, o, p, at, err, m.l.met())
 }
 
-// wrote is what a WRITE must have done.
+// wrote checks the outcome of a WRITE and applies it to the model.
 func (m *machine) wrote(t *rapid.T, o *opened, p []byte, at int, err error, hits []hit) {
 	ok := m.current(o)
 	u := o.img
@@ -216,7 +216,7 @@ func (m *machine) doSync(t *rapid.T) {
 	m.synced(t, o, err, m.l.met())
 }
 
-// synced is what fsync must have done.
+// synced checks the outcome of an fsync and applies it to the model.
 func (m *machine) synced(t *rapid.T, o *opened, err error, hits []hit) {
 	ok := m.current(o)
 	if ok && !o.img.broken {
@@ -227,7 +227,7 @@ func (m *machine) synced(t *rapid.T, o *opened, err error, hits []hit) {
 	want(t, fmt.Sprintf("%v syncs %v", o.c, o.img.at), ok, err, hits)
 }
 
-// doSlowSync writes while a sync is under way, which does not cover it.
+// doSlowSync writes while a sync is under way. The sync does not cover the write.
 func (m *machine) doSlowSync(t *rapid.T) {
 	o := m.file(t)
 	m.releaseAll()
@@ -256,7 +256,7 @@ func (m *machine) doSlowSync(t *rapid.T) {
 	m.wrote(t, o, p, at, err, written)
 }
 
-// doSyncAll does what the janitor does in the background.
+// doSyncAll does the janitor's syncs.
 func (m *machine) doSyncAll(t *rapid.T) {
 	m.l.pass(10 * time.Second)
 	var due []*upload
@@ -267,7 +267,7 @@ func (m *machine) doSyncAll(t *rapid.T) {
 			}
 		}
 	}
-	if len(due) > 1 { // which one a fault meets is not said
+	if len(due) > 1 { // it is not known which upload a fault would affect
 		m.l.looking(m.l.tree.SyncLong)
 	} else {
 		m.l.tree.SyncLong()

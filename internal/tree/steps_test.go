@@ -15,13 +15,13 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// run is one run of an operation: the one user there is, with a session and two files.
+// run is one run of an operation. There is one user, with a session and two files.
 type run struct {
 	w    *world
 	n    int
 	u    model.User
 	s    *tree.Session
-	left int // partials that may be there
+	left int // number of partials that may exist
 }
 
 func (r *run) begin() {
@@ -42,7 +42,7 @@ func (r *run) check() error {
 	return errors.Join(testkit.Books(r.w.DB, r.w.Blobs), testkit.Strays(r.w.DB, r.w.Root, r.left))
 }
 
-// end is what the user has, once its session has ended.
+// end ends the session and describes what the user has then.
 func (r *run) end() string {
 	r.s.End()
 	r.s = r.w.login(r.u)
@@ -70,7 +70,7 @@ func (r *run) end() string {
 	return b.String()
 }
 
-// upload stores a file; synced: it was made durable before.
+// upload stores a file. With synced, it sends an fsync before the CLOSE.
 func (r *run) upload(path, text string, synced bool) error {
 	h, err := r.s.Open(path, create, 0)
 	if err != nil {
@@ -83,8 +83,8 @@ func (r *run) upload(path, text string, synced bool) error {
 	return errors.Join(err, closeHandle(h))
 }
 
-// changes are the operations on a mailbox, and what tells a client who repeats
-// one that the first try was stored.
+// changes are the operations on a mailbox. done is the kind of error that a repeated
+// operation gets if the first try was stored.
 var changes = map[string]struct {
 	do   func(r *run) error
 	done fault.Kind
@@ -115,7 +115,7 @@ func (r *run) inPlace() error {
 	return errors.Join(write(h, "XX", 2), closeHandle(h))
 }
 
-// folder makes a folder, unless a try before did.
+// folder makes a folder, unless an earlier try made it.
 func (r *run) folder() error {
 	if err := r.s.Mkdir("/upload/d"); !fault.Is(err, fault.Exists) {
 		return err
@@ -123,11 +123,10 @@ func (r *run) folder() error {
 	return nil
 }
 
-// fromStaging uploads to a place where nothing is received, and moves it to where
-// it is.
+// fromStaging uploads a file to a staging folder and moves it out, so that it is received.
 func (r *run) fromStaging() error {
 	if _, err := r.s.Stat("/upload/new"); err == nil {
-		return nil // a try before did it
+		return nil // an earlier try has done it
 	}
 	if err := r.upload("/stage/new", "new", false); err != nil {
 		return err
@@ -135,8 +134,8 @@ func (r *run) fromStaging() error {
 	return r.s.Rename("/stage/new", "/upload/new", false)
 }
 
-// TestEveryStepOfAMailbox refuses every statement of each operation, and loses the
-// answer of every COMMIT.
+// TestEveryStepOfAMailbox runs each operation with every statement refused once, and with
+// the answer of every COMMIT lost once.
 func TestEveryStepOfAMailbox(t *testing.T) {
 	testkit.OnBothSteps(t, func(t *testing.T, on testkit.Stepped) {
 		w := newWorld(t, on.URL)

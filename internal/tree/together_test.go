@@ -15,9 +15,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// TestSessionsAtOnce lets sessions of one user get into each other's way. The
-// race detector watches; in the end every stored version has the bytes that its
-// hash is of.
+// TestSessionsAtOnce runs conflicting sessions of one user at the same time, for the race
+// detector. In the end, the hash of every stored version must match its bytes.
 func TestSessionsAtOnce(t *testing.T) {
 	onBoth(t, map[string]func(*testing.T, *world){
 		"everything by everybody":                  together,
@@ -25,8 +24,8 @@ func TestSessionsAtOnce(t *testing.T) {
 	})
 }
 
-// looked: what one session asks of its open file, another renames, truncates by
-// name and gives other times.
+// looked: one session uses its open file, while another one renames it, truncates it by name
+// and sets its times.
 func looked(t *testing.T, w *world) {
 	u := w.Customer("acme")
 	a, b := w.login(u), w.login(u)
@@ -42,7 +41,7 @@ func looked(t *testing.T, w *world) {
 		}
 	}, func() { _, _ = h.Stat() })
 	beside(func() {
-		for i := range int64(60) { // each takes the upload over
+		for i := range int64(60) { // each one takes the upload over
 			size, mode := i%5, uint32(0o600)
 			_ = b.Setstat("/upload/x", exchange.Change{Size: &size, Mode: &mode})
 		}
@@ -56,7 +55,7 @@ func looked(t *testing.T, w *world) {
 	})
 }
 
-// beside runs one thing, and another again and again until it is over.
+// beside runs one, and calls again repeatedly until one has returned.
 func beside(one func(), again func()) {
 	over := make(chan struct{})
 	go func() {
@@ -112,7 +111,7 @@ func together(t *testing.T, w *world) {
 	}
 }
 
-// anything does one thing, which may fail.
+// anything does one random operation, which may fail.
 func anything(s *tree.Session, r *rand.Rand, name, other string) {
 	switch r.IntN(10) {
 	case 0:
@@ -141,7 +140,7 @@ func anything(s *tree.Session, r *rand.Rand, name, other string) {
 	}
 }
 
-// useOnce does something with an open file.
+// useOnce does one random operation on an open file.
 func useOnce(h *tree.Handle, r *rand.Rand) {
 	switch r.IntN(6) {
 	case 0:

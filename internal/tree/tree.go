@@ -1,17 +1,17 @@
-// Package tree is a user's mailbox: the directories and files a partner sees,
-// which are rows, over blobs, which are bytes.
+// Package tree is a user's mailbox: the directories and files that a partner sees.
+// Names and metadata are rows of the database; contents are blobs.
 //
 // An upload goes like this. OPEN makes an image (image.go): a stage of the
-// blob store bound to a directory id and a name, seen by nobody but its own
-// user. WRITE fills it (bytes.go), hashing as far as it is contiguous. CLOSE hands it to
+// blob store bound to a directory id and a name, visible only to its own
+// user. WRITE fills it (bytes.go) and hashes the contiguous prefix. CLOSE hands it to
 // the committer (commit.go), which makes the bytes durable and then, in one
 // transaction, writes file, version, blob, drop and audit row. Only then is
-// the reply sent. An image that loses its session becomes a partial
+// the reply sent. An image whose session ends becomes a partial
 // (partial.go), which the next OPEN of that name resumes.
 //
-// Names and rights are names.go and place.go; reading and listing, read.go and
-// list.go. What a committed upload means to the operator is not decided here:
-// the Hooks are joined to inbox and feed by package node.
+// Names and rights are in names.go and place.go, reading and listing in read.go and
+// list.go. This package does not decide what a committed upload means to the
+// operator: package node connects the Hooks to inbox and feed.
 package tree
 
 import (
@@ -46,30 +46,30 @@ type Policy struct {
 	KeepPartial time.Duration // how long partials stay
 }
 
-// Hooks are what other services do about events here. Those with a transaction
-// run inside it, and their error undoes the change.
+// Hooks are the callbacks of other services. A hook with a tx parameter runs inside
+// that transaction, and its error rolls the change back.
 type Hooks struct {
 	// OnCommit: uploads of one user have their final names.
 	OnCommit func(tx *store.Tx, list []exchange.Arrival) error
-	// OnRename: a file has another final name; first says that the one before was none.
+	// OnRename: a file has a new final name; first says that its old name was not final.
 	OnRename func(tx *store.Tx, first bool, a exchange.Arrival) error
-	// Final reports whether a file of a user at a path is handed on: its name is no
-	// temporary one. nil: always.
+	// Final reports whether a user's file at a path is handed on, that is, whether its
+	// name is not a temporary one. nil: always.
 	Final func(userID, path string) bool
-	// OnGone says whether a version is still needed that no name shows any more.
+	// OnGone is told that no name shows a version any more. It says whether the version
+	// is still needed. nil: never.
 	OnGone mailbox.Gone
-	// OnMove: a version has another name than it had in a folder into which its user may not
-	// write. May be nil.
+	// OnMove: a file was renamed whose old folder its user may not write to. May be nil.
 	OnMove func(tx *store.Tx, versionID string) error
-	// OnServed: these bytes of a version were accepted by the partner's
-	// connection. Called off the session's goroutine.
+	// OnServed: the partner's connection accepted these bytes of a version. It is
+	// called from a goroutine other than the session's. May be nil.
 	OnServed func(l *exchange.Login, versionID string, served exchange.Spans) error
-	// OnSeen: a partner read (with how many bytes) or listed something. It
-	// must not wait. May be nil.
+	// OnSeen: a partner read something (bytes says how much) or listed something. It
+	// must not block. May be nil.
 	OnSeen func(l *exchange.Login, action, path string, bytes int64)
-	// Class is the retention policy of a file at a path; nil is the default's.
+	// Class returns the retention class of a file at a path. nil: model.ClassDefault.
 	Class func(userID, path, feed string) string
-	// MayWrite fails when revocations can no longer be learned of.
+	// MayWrite fails while this node cannot learn of revocations. May be nil.
 	MayWrite func() error
 }
 
@@ -90,31 +90,31 @@ type Tree struct {
 
 	accounts accounts
 	budgets  fair.Pacer    // of changes, by user id
-	hashing  *fair.Gateway // of users who read back what they hash
+	hashing  *fair.Gateway // limits how many users hash by reading back
 
 	stop     context.CancelFunc
 	ctx      context.Context // ends with Close
 	janitor  sync.WaitGroup
-	retiring chan struct{} // full: as many partials are synced as may be at a time
+	retiring chan struct{} // semaphore: partials that are being synced
 }
 
-// Options are what a tree is made of.
+// Options configure a Tree.
 type Options struct {
 	Store  *store.Store
 	Blobs  blob.Store
-	Desk   *deposit.Desk // closed before the tree; nil: one of the tree's own
+	Desk   *deposit.Desk // the caller closes it before the tree; nil: New makes one
 	Clock  exchange.Clock
 	IDs    *exchange.IDs
 	Log    *slog.Logger
 	Policy Policy
 	Hooks  Hooks
-	// Used is told what a user's commits cost, and says how long the next one waits.
-	// May be nil.
+	// Used is told how much processor time a user's commits and hashing took. It returns
+	// how long to wait. May be nil.
 	Used func(user string, cost time.Duration) (wait time.Duration)
 }
 
-// New takes up the partials that the last process left, and starts the
-// janitor, which syncs long uploads and expires partials.
+// New recovers the partials that an earlier process left, and starts the
+// janitor, which syncs long uploads, finishes renames of directories and expires partials.
 func New(o Options) (*Tree, error) {
 	if o.Desk == nil {
 		o.Desk = deposit.New(o.Store, o.Log)
@@ -137,7 +137,8 @@ func New(o Options) (*Tree, error) {
 	return t, nil
 }
 
-// behind runs fn beside everything else. A panic in it is logged and ends nothing.
+// behind runs fn on a goroutine that Close waits for. A panic in fn is logged and
+// ends only that goroutine.
 func (t *Tree) behind(what string, fn func()) {
 	t.janitor.Go(func() { _ = fault.Guard(t.log, what, func() error { fn(); return nil }) })
 }
@@ -159,32 +160,32 @@ func (t *Tree) Close() {
 
 func (t *Tree) now() time.Time { return t.clock().UTC().Truncate(time.Microsecond) }
 
-// final reports whether a file of this user at a path is handed on, unless it lies in a
-// staging folder.
+// final reports whether the name of this user's file at a path is final. It does not
+// check whether the file is in a staging folder.
 func (s *Session) final(full string) bool {
 	return s.t.hooks.Final == nil || s.t.hooks.Final(s.login.User.ID, full)
 }
 
-// nameKey is what images are bound to: a directory's id, so that renaming a
-// directory carries them, and a name.
+// nameKey identifies the file that an image is bound to: a directory's id and a name.
+// With the id, images follow a renamed directory.
 type nameKey struct{ dir, name string }
 
-// box is what this node knows of one user's tree beyond the database.
+// box is the in-memory state of one user's mailbox.
 type box struct {
 	userID   string
-	account  string // "" until somebody logs in; guarded by mu
+	account  string // "" until the first login since the start; guarded by mu
 	sessions int    // guarded by the tree's mu
 
-	walk sync.Mutex // one at a time finishes renames; taken before mu
+	walk sync.Mutex // held while renames are finished; taken before mu
 
 	mu       letting
 	images   map[nameKey][]*image // oldest first
-	total    int                  // of images
-	reserved int64                // bytes promised to images, of the quota
-	staged   int64                // bytes of images, of what the user may keep
+	total    int                  // number of images
+	reserved int64                // bytes of the quota that images have reserved
+	staged   int64                // bytes of the limit on kept bytes that images have reserved
 	commits  int64                // images that became rows
-	walking  bool                 // a rename of a directory has not had all its effects (walk.go)
-	owed     int                  // how often one had not
+	walking  bool                 // the effects of a directory rename are not complete (walk.go)
+	owed     int                  // how often walking was set
 }
 
 // known lists all mailboxes.
@@ -194,8 +195,8 @@ func (t *Tree) known() []*box {
 	return slices.Collect(maps.Values(t.boxes))
 }
 
-// box finds or makes a user's mailbox and counts a session in. Whoever holds the
-// tree's mu waits for no mailbox: one user's work must not hold up the others'.
+// box finds or makes a user's mailbox and counts a session in. It never waits for a
+// mailbox's mu while it holds the tree's mu: one busy user must not delay the others.
 func (t *Tree) box(userID, account string) *box {
 	t.mu.Lock()
 	box := t.boxLocked(userID)
@@ -210,7 +211,8 @@ func (t *Tree) box(userID, account string) *box {
 	return box
 }
 
-// boxLocked finds or makes a user's mailbox. Callers hold mu, or are alone.
+// boxLocked finds or makes a user's mailbox. Callers hold mu, or run before the tree
+// is shared.
 func (t *Tree) boxLocked(userID string) *box {
 	b := t.boxes[userID]
 	if b == nil {
@@ -232,9 +234,9 @@ func (t *Tree) endSession(box *box) {
 	}
 }
 
-// newest is the image that answers for a name in a session: the youngest one
-// that was changed, unless a version was committed since it began; such a one
-// is seen by its own session alone. Callers hold mu.
+// newest returns the image that a session sees under a name, or nil: the newest one
+// that was changed. An image older than a committed version of the name is seen only
+// by the session that owns it. Callers hold mu.
 func (b *box) newest(k nameKey, s *Session) *image {
 	list := b.images[k]
 	for i := len(list) - 1; i >= 0; i-- {
@@ -245,15 +247,15 @@ func (b *box) newest(k nameKey, s *Session) *image {
 	return nil
 }
 
-// turn counts the images that have become rows.
+// turn returns how many images have become rows.
 func (b *box) turn() int64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.commits
 }
 
-// outrun marks the images of a name that began before a version was committed.
-// Callers hold mu.
+// outrun marks all images of a name as older than its committed version. Callers hold
+// mu.
 func (b *box) outrun(k nameKey) {
 	for _, img := range b.images[k] {
 		img.behind = true

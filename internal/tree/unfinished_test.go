@@ -21,7 +21,7 @@ func TestUnfinishedUploads(t *testing.T) {
 	})
 }
 
-// staged counts this process's descriptors on stages.
+// staged returns how many file descriptors this process has on stages.
 func (w *world) staged() (n int) {
 	w.Helper()
 	entries, err := os.ReadDir("/proc/self/fd")
@@ -35,7 +35,7 @@ func (w *world) staged() (n int) {
 	return n
 }
 
-// rested waits until no stage is open.
+// rested waits until this process has no stage open.
 func (w *world) rested() {
 	w.Helper()
 	for end := time.Now().Add(20 * time.Second); w.staged() > 0; time.Sleep(5 * time.Millisecond) {
@@ -80,7 +80,7 @@ func restingPartials(t *testing.T, w *world) {
 	must(t, s.Remove("/upload/f11"))
 	left, err := os.ReadDir(filepath.Join(w.Root, "staging"))
 	must(t, err)
-	if len(left) != 95 { // of a hundred three are files, and two were removed
+	if len(left) != 95 { // 100 uploads, of which 3 were stored and 2 removed
 		t.Fatalf("%d stages lie there", len(left))
 	}
 }
@@ -153,7 +153,7 @@ func coveredOnce(t *testing.T, w *world) {
 			}
 		}
 	}
-	if accepted != 800 { // 600 in the stored file's stead, and the 200 that are free
+	if accepted != 800 { // 600 that replace the stored file, and 200 that are free
 		t.Fatalf("%d bytes were accepted beside 600 of 800", accepted)
 	}
 }
@@ -162,7 +162,7 @@ func unreadableStage(t *testing.T, w *world) {
 	u := w.Customer("acme")
 	w.lose(u, "/upload/f", "the first half and no more")
 	w.rested()
-	// A note that is a folder can't be read, and a stage that is one can't be opened.
+	// A note that is a folder cannot be read, and a stage that is a folder cannot be opened.
 	must(t, os.MkdirAll(filepath.Join(w.Root, "staging", "01BROKEN"), 0o700))
 	must(t, os.WriteFile(filepath.Join(w.Root, "staging", "01NOTE"), []byte("bytes"), 0o600))
 	must(t, os.Mkdir(filepath.Join(w.Root, "staging", "01NOTE.note"), 0o700))

@@ -12,22 +12,23 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// A directory that is renamed may have any number of files below it. Those that leave a
-// staging folder are received; drops that nobody has claimed follow the directory's name.
-// The rename's transaction writes down what it owes, and short ones do it: the database has
-// one writer, and others wait for it. Nothing else changes the mailbox before they are done.
+// A directory that is renamed may have any number of files below it. Files that leave a
+// staging folder are received; unclaimed drops get the new path. A long transaction would
+// block the other writers, so the transaction of the rename only records this work as
+// owed, and short transactions do it afterwards. Until they are done, sessions make no
+// other audited change to the mailbox.
 
 const (
 	// receivePage is how many files one transaction receives.
 	receivePage = 200
-	// walkedAtOnce is how many directories it looks into.
+	// walkedAtOnce is how many directories one transaction looks into.
 	walkedAtOnce = 100
-	// followPage is how many drops it gives another path.
+	// followPage is how many drops one transaction gives the new path.
 	followPage = 200
 )
 
-// owe notes what follows from a directory's rename; waited says that it lay in a staging
-// folder.
+// owe records the work that follows from a directory's rename, and reports whether there
+// is any. waited says that the directory was in a staging folder before.
 func (s *Session) owe(tx *store.Tx, src, dst place, waited bool, now time.Time) (owed bool, err error) {
 	if s.login.Operator != "" {
 		return false, nil
@@ -53,11 +54,12 @@ func (s *Session) owe(tx *store.Tx, src, dst place, waited bool, now time.Time) 
 	return true, tx.AddWalk(w, now)
 }
 
-// errOwed ends a change that came before what a rename owes; it is tried again.
+// errOwed ends a transaction that began while the work of a rename was still owed. The
+// caller finishes that work and tries again.
 var errOwed = fault.Wrap("tree.walk", fault.Busy, errors.New("a rename is being finished"))
 
-// owe notes that something is owed. Whoever calls it holds the mailbox's row, and so does the
-// transaction that looks for it.
+// owe notes that work is owed. Callers hold the lock of the mailbox's row, and so does a
+// transaction that calls isWalking.
 func (m *box) owe() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -65,7 +67,7 @@ func (m *box) owe() {
 	m.owed++
 }
 
-// walks reports whether something is owed, and counts how often something was.
+// walks reports whether work is owed, and how often owe was called.
 func (m *box) walks() (walking bool, owed int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -77,14 +79,14 @@ func (m *box) isWalking() bool {
 	return walking
 }
 
-// paid notes that nothing is owed, unless something was since.
+// paid notes that no work is owed, unless owe was called since owed was read.
 func (m *box) paid(owed int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.walking = m.walking && m.owed != owed
 }
 
-// finishWalks does what renames of this mailbox's directories owe.
+// finishWalks does the owed work of directory renames in this session's mailbox.
 func (s *Session) finishWalks() error {
 	if !s.box.isWalking() {
 		return nil
@@ -92,7 +94,7 @@ func (s *Session) finishWalks() error {
 	return s.t.finishWalks(context.Background(), s.box)
 }
 
-// finishWalks does what renames of a mailbox's directories owe.
+// finishWalks does the owed work of directory renames in a mailbox.
 func (t *Tree) finishWalks(ctx context.Context, box *box) error {
 	box.walk.Lock()
 	defer box.walk.Unlock()
@@ -114,7 +116,7 @@ func (t *Tree) finishWalks(ctx context.Context, box *box) error {
 	}
 }
 
-// walkOn does a part of what is owed; done says that nothing is left.
+// walkOn does a part of the owed work; done says that nothing is left.
 func (t *Tree) walkOn(tx *store.Tx, userID string) (done bool, err error) {
 	if _, err := tx.LockMailbox(userID); err != nil {
 		return false, err
@@ -152,11 +154,12 @@ func (t *Tree) walkOn(tx *store.Tx, userID string) (done bool, err error) {
 	return done, err
 }
 
-// walkInto finds the next files of a directory that are to be received.
+// walkInto returns the next files of a directory that are to be received, at most limit,
+// and records how far it came.
 func (t *Tree) walkInto(tx *store.Tx, u model.User, w store.Walk, limit int,
 	now time.Time) (found []exchange.Arrival, err error) {
 	dir, staging, err := tx.DirPath(w.DirID)
-	if fault.Is(err, fault.NotFound) || err == nil && staging { // it is gone, or waits again
+	if fault.Is(err, fault.NotFound) || err == nil && staging { // it is gone, or in a staging folder again
 		return nil, tx.DropWalk(w.DirID)
 	} else if err != nil {
 		return nil, err
@@ -180,7 +183,7 @@ func (t *Tree) walkInto(tx *store.Tx, u model.User, w store.Walk, limit int,
 	return found, tx.EndWalk(w, now)
 }
 
-// recoverWalks finds the mailboxes in which an earlier process left something to do.
+// recoverWalks marks the mailboxes in which an earlier process left owed work.
 func (t *Tree) recoverWalks() error {
 	users, err := t.store.Read(context.Background()).Walkers()
 	if err != nil {
@@ -192,9 +195,9 @@ func (t *Tree) recoverWalks() error {
 	return nil
 }
 
-// walkAll does what is left to do in all mailboxes.
+// walkAll does the owed work of all mailboxes.
 func (t *Tree) walkAll(ctx context.Context) {
-	for _, box := range t.known() { // finishWalks leaves alone those that owe nothing
+	for _, box := range t.known() { // finishWalks does nothing for a mailbox that owes nothing
 		if err := t.finishWalks(ctx, box); err != nil && ctx.Err() == nil {
 			t.log.Warn("files below a renamed directory could not be received yet", "user", box.userID, "err", err)
 		}

@@ -24,7 +24,7 @@ func TestWhatARenameOwes(t *testing.T) {
 	})
 }
 
-// received lists the paths of drops, sorted.
+// received returns the sorted paths of all drops.
 func (w *world) received() (paths []string) {
 	for _, d := range w.drops() {
 		paths = append(paths, d.Path)
@@ -45,7 +45,7 @@ func staysOrGoes(t *testing.T, w *world) {
 	defer s.End()
 	must(t, s.Mkdir("/stage/a"))
 	var want []string
-	for i := range 12 { // directories of every size around a page, and below each other
+	for i := range 12 { // nested directories, with sizes around that of a page
 		dir := "/a" + strings.Repeat("/d", i)
 		if i > 0 {
 			must(t, s.Mkdir("/stage"+dir))
@@ -62,14 +62,14 @@ func staysOrGoes(t *testing.T, w *world) {
 	if got := w.received(); !slices.Equal(got, want) {
 		t.Fatalf("%d were received, want %d", len(got), len(want))
 	}
-	must(t, s.Rename("/upload/a", "/stage/a", false)) // they stay received, once
+	must(t, s.Rename("/upload/a", "/stage/a", false)) // received files stay received
 	must(t, s.Rename("/stage/a", "/upload/a", false))
 	if got := w.received(); !slices.Equal(got, want) {
 		t.Fatalf("%d were received, want %d", len(got), len(want))
 	}
 }
 
-// refuseAfter lets the inbox take n transactions with arrivals, and no other.
+// refuseAfter makes the inbox fail after n transactions with arrivals.
 func (w *world) refuseAfter(n int) {
 	w.arrived = func(tx *store.Tx, list []exchange.Arrival) error {
 		if n--; n < 0 {
@@ -93,11 +93,11 @@ func receivedLater(t *testing.T, w *world) {
 	defer s.End()
 	stage(t, s, 250, func(p string) { put(t, s, p, p) })
 	w.refuseAfter(1)
-	must(t, s.Rename("/stage/a", "/upload/a", false)) // it is on record what this owes
+	must(t, s.Rename("/stage/a", "/upload/a", false)) // succeeds: the owed work is recorded
 	if n := len(w.received()); n != 200 {
 		t.Fatalf("%d were received before the inbox was gone", n)
 	}
-	wantKind(t, s.Remove("/upload/a/b/last"), fault.Unavailable) // else it would never be received
+	wantKind(t, s.Remove("/upload/a/b/last"), fault.Unavailable) // else the file would never be received
 	wantKind(t, try(s, "/upload/a/249", "newer"), fault.Unavailable)
 	w.arrived = nil
 	must(t, s.Remove("/upload/a/b/last"))
@@ -137,7 +137,7 @@ func followFolder(t *testing.T, w *world) {
 	w.claim("/upload/a/g")
 	must(t, s.Rename("/upload/a", "/upload/b", false))
 	w.wantReceived("/upload/a/g", "/upload/ab/f", "/upload/b/f")
-	must(t, s.Rename("/upload/b", "/stage/b", false)) // whoever waits has no better name
+	must(t, s.Rename("/upload/b", "/stage/b", false)) // drops do not follow into a staging folder
 	w.wantReceived("/upload/a/g", "/upload/ab/f", "/upload/b/f")
 }
 
@@ -159,7 +159,7 @@ func claimedName(t *testing.T, w *world) {
 	}
 }
 
-// claim has somebody work on a drop.
+// claim claims the drop with a path.
 func (w *world) claim(full string) {
 	w.Helper()
 	for _, d := range w.drops() {
@@ -173,8 +173,8 @@ func (w *world) claim(full string) {
 	w.Fatalf("there is no drop %s", full)
 }
 
-// TestNothingIsPutIntoAFolderOfDeliveries: whoever may remove and rename what was delivered
-// can neither write there nor move anything in or over it.
+// TestNothingIsPutIntoAFolderOfDeliveries: a user that may only remove and rename delivered
+// files can neither write in their folder nor move anything into it or over them.
 func TestNothingIsPutIntoAFolderOfDeliveries(t *testing.T) {
 	onBoth(t, map[string]func(*testing.T, *world){"remove and rename alone": func(t *testing.T, w *world) {
 		u := w.Customer("acme")

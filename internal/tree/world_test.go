@@ -28,20 +28,20 @@ import (
 type world struct {
 	*testkit.World
 	inbox   *inbox.Service
-	faulty  blob.Store // stands before blobs, if a test set it
+	faulty  blob.Store // used in place of Blobs, if a test set it
 	tree    *tree.Tree
 	policy  tree.Policy
 	served  chan exchange.Spans
-	arrived func(tx *store.Tx, list []exchange.Arrival) error // in place of the inbox's, if a test set it
+	arrived func(tx *store.Tx, list []exchange.Arrival) error // used in place of the inbox's, if a test set it
 }
 
-// newWorld opens a world. url "" is SQLite.
+// newWorld opens a world on the database at url; "" is SQLite.
 func newWorld(t testing.TB, url string) *world {
 	t.Helper()
 	w := &world{World: testkit.NewWorld(t, url), served: make(chan exchange.Spans, 100),
 		policy: tree.Policy{MaxFile: 1 << 40, Limits: exchange.DefaultLimits{QuotaBytes: 1 << 40, QuotaFiles: 1 << 20},
 			MaxCopy: 1 << 20, KeepPartial: 7 * testkit.Day}}
-	w.Set(time.Now()) // partials have the disk's times
+	w.Set(time.Now()) // partials have the times of the file system
 	all, look := exchange.AllRights, exchange.Read|exchange.List
 	w.Policy.Templates = map[model.UserKind]account.Template{
 		model.KindCustomer: {StartDir: "/", Root: look, Dirs: []account.TemplateDir{
@@ -52,7 +52,7 @@ func newWorld(t testing.TB, url string) *world {
 	return w
 }
 
-// open starts a tree on what is there, as a process would.
+// open starts a tree on the existing files and rows, as a new process does.
 func (w *world) open() {
 	w.Helper()
 	w.OpenBlobs()
@@ -74,10 +74,10 @@ func (w *world) open() {
 	w.Must(err)
 }
 
-// notPart is the rule for names in these tests.
+// notPart is the Final hook in these tests: names that end in .part are temporary.
 func notPart(_, full string) bool { return !strings.HasSuffix(full, ".part") }
 
-// reopen begins anew, as a restart does: with another policy, say.
+// reopen closes the tree and starts it again, for example with another policy.
 func (w *world) reopen() {
 	w.Helper()
 	w.tree.Close()
@@ -91,7 +91,7 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// login begins a session that the test ends, or its cleanup does.
+// login begins a session. The test must end it.
 func (w *world) login(u model.User) *tree.Session {
 	w.Helper()
 	n, err := w.Store.Read(context.Background()).RevocationNumber()
@@ -111,7 +111,7 @@ func open(t testing.TB, s *tree.Session, path string, flags exchange.OpenFlags) 
 	return h
 }
 
-// wait runs something that reports its outcome through done.
+// wait runs a call that reports its outcome through done, and returns the outcome.
 func wait(fn func(done func(error))) error {
 	outcome := make(chan error, 1)
 	fn(func(err error) { outcome <- err })
@@ -132,7 +132,7 @@ func put(t testing.TB, s *tree.Session, path, text string) {
 	must(t, closeHandle(h))
 }
 
-// get reads a file as a session sees it.
+// get returns a file's content as a session sees it.
 func get(t testing.TB, s *tree.Session, path string) string {
 	t.Helper()
 	h := open(t, s, path, exchange.FlagRead)
@@ -150,7 +150,7 @@ func get(t testing.TB, s *tree.Session, path string) string {
 	}
 }
 
-// names lists a directory.
+// names returns the names in a directory.
 func names(t testing.TB, s *tree.Session, path string) (out []string) {
 	t.Helper()
 	l, err := s.OpenDir(path)
@@ -182,7 +182,7 @@ func hash(text string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// current checks what a name shows: text, size and the recorded hash.
+// current checks the text, size and recorded hash of the file that a name shows.
 func (w *world) current(u model.User, path, text string) {
 	w.Helper()
 	s := w.login(u)
@@ -200,8 +200,7 @@ func (w *world) current(u model.User, path, text string) {
 	}
 }
 
-// lies checks that what lies on the disk is as long as the row says, and that
-// nobody can write it.
+// lies checks that the file of a version has the size in its row, and is read-only.
 func (w *world) lies(u model.User, v model.Version) {
 	w.Helper()
 	found, err := filepath.Glob(filepath.Join(w.Root, u.ID, "*", "*", v.ID+"*"))
@@ -216,8 +215,8 @@ func (w *world) lies(u model.User, v model.Version) {
 	}
 }
 
-// crash leaves everything as it is, as kill -9 does, and starts anew. What the
-// process had written stays: the kernel has it.
+// crash simulates kill -9 and starts a new tree. Written bytes remain, because the kernel
+// has them.
 func (w *world) crash() {
 	w.Helper()
 	dead := w.tree
