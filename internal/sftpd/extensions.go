@@ -10,7 +10,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
-// advertised is what VERSION says; hard links and symbolic links are not there.
+// advertised lists the extensions in VERSION. Hard links are not supported.
 var advertised = []sftpwire.Extension{
 	{Name: "posix-rename@openssh.com", Data: "1"},
 	{Name: "statvfs@openssh.com", Data: "2"},
@@ -36,8 +36,8 @@ var extensions = map[string]func(*Session, *sftpwire.Request) error{
 	"home-directory":           (*Session).homeDirectory,
 }
 
-// handleExtended answers from the table. An extension that returns nil has
-// answered; an error is answered here.
+// handleExtended calls the extension's handler. A handler that returns nil has sent the
+// reply; an error is sent here.
 func (s *Session) handleExtended(q *sftpwire.Request) {
 	h := extensions[q.Extended]
 	if h == nil {
@@ -151,8 +151,8 @@ func (s *Session) expandPath(q *sftpwire.Request) error {
 	return nil
 }
 
-// homeDirectory says where this session starts, whoever is asked about: other
-// users are nobody's business.
+// homeDirectory answers with this session's start directory. It ignores the requested
+// user name, so that a client learns nothing about other users.
 func (s *Session) homeDirectory(q *sftpwire.Request) error {
 	if _, err := q.Paths(1); err != nil {
 		return damaged(err)
@@ -185,7 +185,7 @@ func (s *Session) copyData(q *sftpwire.Request) error {
 	if err != nil {
 		return err
 	}
-	// What the source has now is copied: it may be the target, too, under
+	// The length is fixed before copying: the target may be the same file under
 	// another handle, and would otherwise grow for ever.
 	left := max(0, info.Size-int64(c.FromOffset))
 	short := c.Length != 0 && left < int64(c.Length)
@@ -200,7 +200,7 @@ func (s *Session) copyData(q *sftpwire.Request) error {
 	return nil
 }
 
-// copyRange copies left bytes; io.EOF says that the source ended before.
+// copyRange copies left bytes. It returns io.EOF if the source ends before that.
 func (s *Session) copyRange(from, to File, at, dest, left int64) error {
 	pooled := buffers.Get().(*[]byte)
 	defer buffers.Put(pooled)

@@ -13,12 +13,12 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// namesReply is how large a READDIR reply grows at most, in bytes. OpenSSH
-// sends about as much; old clients have fixed buffers.
+// namesReply limits the size of a READDIR reply, in bytes: no name is added past it.
+// OpenSSH's replies are about as large; old clients have fixed buffers.
 const namesReply = 32 << 10
 
-// handlers is the server: request type → what answers it. The rest is
-// OP_UNSUPPORTED, symbolic links among them.
+// handlers maps a request type to its handler. Types without one, such as SYMLINK, are
+// answered with OP_UNSUPPORTED.
 var handlers = [256]func(*Session, *sftpwire.Request){
 	sftpwire.TypeOpen:     (*Session).handleOpen,
 	sftpwire.TypeClose:    (*Session).handleClose,
@@ -39,8 +39,8 @@ var handlers = [256]func(*Session, *sftpwire.Request){
 	sftpwire.TypeExtended: (*Session).handleExtended,
 }
 
-// status answers with what an error's kind becomes; nil is OK. A fault of
-// ours is logged here, once, and the client learns nothing of it.
+// status answers with the status code of an error's kind and its public text; nil is OK.
+// An Internal or Unavailable error is also logged.
 func (s *Session) status(id uint32, err error) {
 	code, text := fault.StatusOK, "OK"
 	switch {
@@ -81,7 +81,7 @@ func (s *Session) fileOf(h []byte) (File, error) {
 	return o.file, nil
 }
 
-// full fails when a further handle would be one too many.
+// full fails if MaxHandles handles are open.
 func (s *Session) full() error {
 	if len(s.handles) < s.o.MaxHandles {
 		return nil
@@ -138,7 +138,7 @@ func (s *Session) handleClose(q *sftpwire.Request) {
 		return
 	}
 	if s.out.reading() {
-		s.out.flush() // so that what was served is counted before the handle ends
+		s.out.flush() // so that Served is called before Close
 	}
 	id := q.ID
 	o.file.Close(func(err error) { s.status(id, err) })
@@ -160,7 +160,7 @@ func (s *Session) handleRead(q *sftpwire.Request) {
 	}
 }
 
-// data appends a DATA reply, reading straight into it behind its header.
+// data appends a DATA reply. It reads the bytes directly into the reply buffer.
 func (o *replies) data(id uint32, f File, off int64, want int) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -218,8 +218,8 @@ func (s *Session) attrs(id uint32, info model.FileInfo, err error) {
 	s.out.append(func(b []byte) []byte { return sftpwire.AppendAttrsReply(b, id, &a) })
 }
 
-// wireAttrs is what a client sees of a file. Owner and group mean nothing
-// here and are the same everywhere.
+// wireAttrs returns a file's attributes for the client. Owner and group have no meaning
+// here, so they are constant.
 func wireAttrs(f model.FileInfo) sftpwire.Attrs {
 	a := sftpwire.Attrs{Flags: sftpwire.AttrSize | sftpwire.AttrOwner | sftpwire.AttrPermissions | sftpwire.AttrTimes,
 		Size: uint64(f.Size), UID: 1000, GID: 1000, Permissions: f.Mode | sftpwire.ModeRegular, Mtime: seconds(f.Mtime)}
@@ -230,11 +230,11 @@ func wireAttrs(f model.FileInfo) sftpwire.Attrs {
 	return a
 }
 
-// seconds fits a time into SFTP v3's unsigned 32 bits.
+// seconds converts a time to SFTP v3's unsigned 32 bits; times out of range are clamped.
 func seconds(t time.Time) uint32 { return uint32(max(0, min(t.Unix(), math.MaxUint32))) }
 
-// change reads what SETSTAT asks for; owner and group are passed over, since
-// clients send them with the rest.
+// change returns the change that SETSTAT asks for. Owner and group are ignored, not
+// refused, since clients send them along with other attributes.
 func change(a sftpwire.Attrs) (c exchange.Change, err error) {
 	if a.Flags&sftpwire.AttrSize != 0 {
 		if a.Size > math.MaxInt64 {
@@ -310,7 +310,7 @@ func (s *Session) handleReaddir(q *sftpwire.Request) {
 	s.out.buf = names.End(b)
 }
 
-// realPath answers with one name, as the protocol has it.
+// realPath answers with a NAME reply that has one entry.
 func (s *Session) realPath(id uint32, path string) {
 	clean, err := s.fs.RealPath(path)
 	if err != nil {

@@ -8,11 +8,11 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// sixMonths is when ls begins to show the year in place of the time.
+// sixMonths is the age from which ls shows the year in place of the time.
 const sixMonths = 182 * 24 * time.Hour
 
-// appendLong writes a line as ls -l does. Programs read the other fields;
-// people see this one, so what could play tricks on a terminal is escaped.
+// appendLong appends a line as ls -l prints it. The line is shown to people, so characters
+// that a terminal would interpret are escaped. Programs use the other fields of the reply.
 func appendLong(b []byte, f model.FileInfo, now time.Time) []byte {
 	if f.Dir {
 		b = append(b, 'd')

@@ -2,15 +2,15 @@ package sftpd
 
 import "time"
 
-// mostOfOne is what counts of one request: who takes longer waits for something that
-// is not the processor.
+// mostOfOne is the most time that counts for one request: a longer one mostly waits for
+// something other than the processor.
 const mostOfOne = 2 * time.Millisecond
 
-// usedAtOnce is how much use is told at a time.
+// usedAtOnce is how much time accumulates before it is reported to Options.Used.
 const usedAtOnce = 200 * time.Microsecond
 
-// meter measures one request. What it takes to write replies does not count: a client
-// that reads slowly uses nothing.
+// meter measures one request. Time spent writing replies does not count: waiting for a
+// client that reads slowly uses no processor.
 type meter struct {
 	began time.Time
 	wrote int64
@@ -23,7 +23,7 @@ func (s *Session) begin() (m meter) {
 	return m
 }
 
-// end counts a request, and pauses for as long as the session must.
+// end counts a request's time, and pauses for as long as Options.Used says.
 func (s *Session) end(m meter) {
 	if s.o.Used == nil {
 		return

@@ -11,13 +11,13 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/sftpd"
 )
 
-// slow takes its time for MKDIR.
+// slow is a file system whose Mkdir is slow.
 type slow struct{ sftpd.FileSystem }
 
 func (slow) Mkdir(string) error { time.Sleep(time.Millisecond); return nil }
 
-// TestAPauseKeepsNoAnswerBack: a session that must pause has answered first, and ends
-// with its context.
+// TestAPauseKeepsNoAnswerBack: a session sends its answers before it pauses, and the pause
+// ends with the context.
 func TestAPauseKeepsNoAnswerBack(t *testing.T) {
 	server, client := net.Pipe()
 	ctx, cancel := context.WithCancel(t.Context())

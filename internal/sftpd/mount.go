@@ -13,7 +13,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// tree is a FileSystem whose files and directories have types of their own.
+// tree is a FileSystem whose Open and OpenDir return concrete types.
 type tree[F File, D Dir] interface {
 	Open(path string, flags exchange.OpenFlags, mode uint32) (F, error)
 	OpenDir(path string) (D, error)
@@ -27,12 +27,12 @@ type tree[F File, D Dir] interface {
 	Space() (exchange.Space, error)
 }
 
-// Of makes a FileSystem of a tree.
+// Of adapts a tree to a FileSystem.
 func Of[F File, D Dir](t tree[F, D]) FileSystem { return adapted[F, D]{t} }
 
 type adapted[F File, D Dir] struct{ tree[F, D] }
 
-// An error comes with no file: a nil *T in an interface is not nil.
+// Open returns a nil interface with an error: a nil *T in an interface would not be nil.
 func (a adapted[F, D]) Open(path string, flags exchange.OpenFlags, mode uint32) (File, error) {
 	f, err := a.tree.Open(path, flags, mode)
 	if err != nil {
@@ -49,15 +49,15 @@ func (a adapted[F, D]) OpenDir(path string) (Dir, error) {
 	return d, nil
 }
 
-// Mount joins file systems: what is at or below one of the directories in At is that tree's, under the same path;
-// everything else is the embedded one's, which also resolves paths. At has directories directly below the root,
-// such as "/outbound".
+// Mount joins file systems. A path at or below a directory in At belongs to that file system, which is asked for the
+// same absolute path. All other paths belong to the embedded one, which also resolves paths. The keys of At are
+// directories directly below the root, such as "/outbound".
 type Mount struct {
 	FileSystem
 	At map[string]FileSystem
 }
 
-// find returns whose a path is, and the path as that one is asked for it.
+// find returns the file system that a path belongs to, and the path to ask it for.
 func (m Mount) find(p string) (FileSystem, string) {
 	if dir, clean := m.mounted(p); dir != "" {
 		return m.At[dir], clean
@@ -65,8 +65,8 @@ func (m Mount) find(p string) (FileSystem, string) {
 	return m.FileSystem, p
 }
 
-// mounted returns the mounted directory that a path is in, and the path's absolute form; "" if in none. What is
-// wrong with a path is the embedded tree's to say.
+// mounted returns the mounted directory that a path is in, "" if none, and the path's absolute form. An invalid
+// path is in none, so that the embedded file system reports the error.
 func (m Mount) mounted(p string) (dir, clean string) {
 	clean, err := m.RealPath(p)
 	if err != nil {
@@ -108,8 +108,8 @@ func (m Mount) OpenDir(path string) (Dir, error) {
 	return root, nil
 }
 
-// mountedDir is the root's listing: the embedded tree's own names, but for those that mounted ones hide, and
-// then the mounted ones.
+// mountedDir is the listing of the root: the embedded file system's names, except those that mounted directories
+// hide, then the mounted directories.
 type mountedDir struct {
 	Dir
 	mounted []model.FileInfo // not listed yet
@@ -163,7 +163,7 @@ func (m Mount) Remove(path string) error {
 	return fs.Remove(path)
 }
 
-// Rename renames within one tree.
+// Rename renames within one file system. Across file systems it fails with Unsupported.
 func (m Mount) Rename(from, to string, replace bool) error {
 	dir, source := m.mounted(from)
 	other, target := m.mounted(to)

@@ -5,13 +5,14 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 )
 
-// Noted is a FileSystem whose refusals for want of rights are noted with what was asked for, such as "list /a".
+// Noted is a FileSystem that calls Denied for each request that is refused for lack of rights. what is the request,
+// such as "list /a". Denied must not be nil.
 type Noted struct {
 	FileSystem
 	Denied func(what string)
 }
 
-// denied notes a refusal on its way to the client.
+// denied returns err, and calls Denied if it is a refusal.
 func (m Noted) denied(err error, did, path string) error {
 	if fault.Is(err, fault.Denied) {
 		m.Denied(did + " " + path)
@@ -50,7 +51,7 @@ func (m Noted) Remove(path string) error {
 	return m.denied(m.FileSystem.Remove(path), "remove", path)
 }
 
-// Rename renames.
+// Rename moves a file or directory.
 func (m Noted) Rename(from, to string, replace bool) error {
 	return m.denied(m.FileSystem.Rename(from, to, replace), "rename", from+" to "+to)
 }

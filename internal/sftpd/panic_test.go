@@ -14,13 +14,13 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/sftpd"
 )
 
-// broken is a file system with a bug in MKDIR.
+// broken is a file system whose Mkdir panics.
 type broken struct{ sftpd.FileSystem }
 
 func (broken) Mkdir(string) error { panic("a bug") }
 
-// TestAPanicIsToldAndEndsTheSession: the client gets an answer to its request, with a
-// reference that the log has, too.
+// TestAPanicIsToldAndEndsTheSession: the client gets an answer to its request, with the
+// reference that is also in the log.
 func TestAPanicIsToldAndEndsTheSession(t *testing.T) {
 	server, client := net.Pipe()
 	var log bytes.Buffer
@@ -34,7 +34,7 @@ func TestAPanicIsToldAndEndsTheSession(t *testing.T) {
 		_, _ = client.Write([]byte{0, 0, 0, 5, 1, 0, 0, 0, 3})                                     // INIT
 		_, _ = client.Write([]byte{0, 0, 0, 15, 14, 0, 0, 0, 7, 0, 0, 0, 2, '/', 'a', 0, 0, 0, 0}) // MKDIR /a
 	}()
-	answers, _ := io.ReadAll(client) // it ends with the session
+	answers, _ := io.ReadAll(client) // ends when the session ends
 	err := <-ended
 	_, text, found := strings.Cut(string(answers), "reference: ")
 	if err == nil || !found {

@@ -14,26 +14,26 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/sftpwire"
 )
 
-// bufferSize holds the largest packet with service for small ones behind it.
+// bufferSize is the size of the largest packet, plus room for small ones behind it.
 const bufferSize = sftpwire.MaxPacket + 32<<10
 
-// bulkSize is how many gathered bytes make a write worth gathering further
-// down (sshwire).
+// bulkSize is the size in bytes from which a write of replies is announced with
+// Options.Bulk, so that sshwire gathers its packets.
 const bulkSize = 64 << 10
 
-// buffers are shared by all sessions; one is held only while bytes are in it
+// buffers are shared by all sessions. A session holds one only while bytes are in it
 // or a handle is open.
 var buffers = sync.Pool{New: func() any { b := make([]byte, bufferSize); return &b }}
 
 // input gathers bytes until a packet is whole.
 type input struct {
-	small  [512]byte // for a session that waits with nothing open
+	small  [512]byte // for a session that has no handle open
 	pooled *[]byte
 	buf    []byte
 	r, w   int
 }
 
-// room makes buf able to hold need bytes from r on.
+// room makes space for need bytes from r on. roomy asks for a pooled buffer in any case.
 func (in *input) room(need int, roomy bool) {
 	if in.buf == nil {
 		in.buf = in.small[:]
@@ -49,7 +49,7 @@ func (in *input) room(need int, roomy bool) {
 	}
 }
 
-// release gives the pooled buffer back, if nothing is left in it.
+// release returns the pooled buffer to the pool, if no bytes are left in it.
 func (in *input) release() {
 	if in.pooled == nil || in.r < in.w {
 		return
@@ -58,7 +58,7 @@ func (in *input) release() {
 	in.pooled, in.buf, in.r, in.w = nil, nil, 0, 0
 }
 
-// loop reads and serves. It waits for bytes only after all replies are out.
+// loop reads requests and serves them. It flushes all replies before it waits for bytes.
 func (s *Session) loop(ctx context.Context) error {
 	var q sftpwire.Request
 	for ctx.Err() == nil {
@@ -126,15 +126,15 @@ func (s *Session) serve(q *sftpwire.Request, body []byte) error {
 	return nil
 }
 
-// replies gathers what goes to the client. Appends may come from several
-// goroutines; READ replies only from the session's own.
+// replies buffers what goes to the client. Any goroutine may append a reply, but only
+// the session's goroutine appends READ replies.
 type replies struct {
 	s *Session
 
 	mu       sync.Mutex
 	pooled   *[]byte
 	buf      []byte
-	paused   bool // the session's goroutine waits: who appends must flush
+	paused   bool // the session's goroutine waits, so whoever appends must flush
 	flushing bool
 	err      error
 	wrote    atomic.Int64 // how long writing took, in nanoseconds
@@ -154,7 +154,7 @@ func (o *replies) append(add func([]byte) []byte) {
 	if !o.gather(add) {
 		return
 	}
-	runtime.Gosched() // commits end in batches: let the others append, too
+	runtime.Gosched() // commits end in batches, so let other goroutines append before the flush
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.flushing = false
@@ -165,14 +165,14 @@ func (o *replies) append(add func([]byte) []byte) {
 func (o *replies) gather(add func([]byte) []byte) (flush bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.reserve(10 << 10) // the longest: REALPATH of a path of MaxPath, twice
+	o.reserve(10 << 10) // enough for the longest: the reply to REALPATH has a path of MaxPath twice
 	o.buf = add(o.buf)
 	flush = o.paused && !o.flushing
 	o.flushing = o.flushing || flush
 	return flush
 }
 
-// reserve makes sure that n more bytes fit.
+// reserve makes sure that n more bytes fit; it flushes if they do not. Callers hold mu.
 func (o *replies) reserve(n int) {
 	if o.pooled == nil {
 		o.pooled = buffers.Get().(*[]byte)
@@ -183,8 +183,8 @@ func (o *replies) reserve(n int) {
 	}
 }
 
-// flush writes everything out, and counts READs as served. Only the session's
-// goroutine calls it.
+// flush writes all replies to the channel, and calls Served for the READs among them.
+// Only the session's goroutine calls it.
 func (o *replies) flush() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -215,8 +215,8 @@ func (o *replies) flushLocked() {
 	o.reads = o.reads[:0]
 }
 
-// pause flushes before the session waits, and gives the buffer back if
-// nothing is open.
+// pause flushes before the session waits, and returns the buffer to the pool if no
+// handle is open.
 func (o *replies) pause() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -244,7 +244,7 @@ func (o *replies) release() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.flushLocked()
-	o.err = io.ErrClosedPipe // late commits have nobody to tell
+	o.err = io.ErrClosedPipe // replies of commits that end later are dropped
 	if o.pooled != nil {
 		buffers.Put(o.pooled)
 		o.pooled, o.buf = nil, nil

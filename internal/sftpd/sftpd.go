@@ -2,12 +2,12 @@
 // session's channel, answers them from a FileSystem, and gathers the replies.
 //
 // One goroutine serves a session's requests strictly in the order they came
-// (draft-ietf-secsh-filexfer-02 §6.1), so what touches one file takes effect
-// in order. Only a CLOSE that commits, and a WRITE that must first copy a
-// stored file, answer later, from the goroutine that did the work.
+// (draft-ietf-secsh-filexfer-02 §6.1), so requests on one file take effect
+// in order. Only a CLOSE that commits, an fsync, and a change that must first copy a
+// stored file are answered later, from the goroutine that did the work.
 //
-// session.go is the loop and the reply buffer, handlers.go the table of
-// requests, extensions.go that of extended ones, long.go the line of ls -l.
+// session.go has the loop and the reply buffer, handlers.go the table of
+// requests, extensions.go the table of extended requests, long.go the line of ls -l.
 package sftpd
 
 import (
@@ -21,7 +21,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// FileSystem is what a session serves. It is used by one goroutine; paths are
+// FileSystem is what a session serves. Only the session's goroutine uses it. Paths are
 // as the client sent them.
 type FileSystem interface {
 	Open(path string, flags exchange.OpenFlags, mode uint32) (File, error)
@@ -39,17 +39,18 @@ type FileSystem interface {
 // File is an open file. Calls that take done call it once with the outcome:
 // before they return, or later from another goroutine.
 type File interface {
-	// Ready waits for what this session has under way on the file; ReadAt
-	// does not wait.
+	// Ready waits for this session's own work on the file, so that ReadAt need not
+	// wait.
 	Ready() error
 	ReadAt(p []byte, off int64) (int, error)
-	// WriteAt refuses a negative offset, which is one past 2^63 on the wire.
+	// WriteAt refuses a negative offset: on the wire it was 2^63 or more.
 	WriteAt(p []byte, off int64, done func(error))
 	Truncate(size int64, done func(error))
 	SetTimes(mtime *time.Time, mode *uint32) error
 	Stat() (model.FileInfo, error)
 	Sync(done func(error))
-	// Served tells that the client's connection accepted bytes read.
+	// Served notes that the client's connection accepted n bytes that were read at
+	// off. Any goroutine may call it.
 	Served(off int64, n int)
 	Close(done func(error))
 }
@@ -59,19 +60,19 @@ type Dir interface {
 	Next() ([]model.FileInfo, error)
 }
 
-// Options are what a session needs besides its files.
+// Options configure a Session.
 type Options struct {
 	Log        *slog.Logger
 	Clock      exchange.Clock
 	MaxHandles int
-	// Bulk is told when a large block of replies is about to be written, and
-	// the function it returns when it was. May be nil.
+	// Bulk is called before a large block of replies is written, and done
+	// afterwards. May be nil.
 	Bulk func() (done func())
-	// Used is told how long a request took, and says how long the session pauses
-	// before the next. May be nil.
+	// Used is told how much time requests took, and returns how long the session
+	// pauses before the next one. May be nil.
 	Used func(took time.Duration) (pause time.Duration)
-	// Refused is told of requests that were refused for want of rights or
-	// service, from any goroutine. May be nil.
+	// Refused is called, from any goroutine, when a request is refused with
+	// Denied or Quota. text is what the client is told. May be nil.
 	Refused func(kind fault.Kind, text string)
 }
 
@@ -82,7 +83,7 @@ type Session struct {
 	fs FileSystem
 	in input
 
-	// ctx is Serve's, for the one handler that may take long: copy-data.
+	// ctx is that of Serve. copy-data, which may take long, and pauses end with it.
 	ctx context.Context
 
 	handles map[uint32]*open
@@ -102,20 +103,21 @@ type open struct {
 	rest []model.FileInfo // of a directory: read but not yet sent
 }
 
-// New prepares a session. The FileSystem is given to Serve, since it usually
-// wants to call BeforeWait.
+// New returns a session on a channel. Its FileSystem is passed to Serve, because it
+// usually needs the session for BeforeWait.
 func New(ch io.ReadWriter, o Options) *Session {
 	s := &Session{o: o, ch: ch, handles: map[uint32]*open{}}
 	s.out.s = s
 	return s
 }
 
-// BeforeWait lets gathered replies out. The FileSystem calls it, on the
-// session's goroutine, before it waits for one of its own replies to be sent.
+// BeforeWait flushes the buffered replies. The FileSystem calls it on the session's
+// goroutine before it waits for its own work.
 func (s *Session) BeforeWait() { s.out.flush() }
 
 // Serve answers requests until the client closes the channel (nil), breaks
-// the protocol, or ctx ends. Handles left open are the FileSystem's to end.
+// the protocol, or ctx ends. It does not close handles that are still open; the caller
+// ends the FileSystem.
 func (s *Session) Serve(ctx context.Context, fs FileSystem) error {
 	s.fs, s.ctx = slashed{fs}, ctx
 	defer s.in.release()

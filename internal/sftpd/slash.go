@@ -9,13 +9,13 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// slashed is a FileSystem in which a path with a slash at its end, or a dot behind that,
-// is a directory's, as POSIX and OpenSSH have it. Programs write such a path when they
-// mean "into this directory": without it, a file would be stored under the directory's
-// name, and the next would replace it. The answers are OpenSSH's (test/oracle).
+// slashed is a FileSystem in which a path that ends with a slash, "." or ".." can only
+// name a directory, as in POSIX and OpenSSH. Programs send such a path to mean "into this
+// directory". Without this check, a file would be stored under the directory's name, and
+// the next file would replace it. The results are those of OpenSSH (test/oracle).
 type slashed struct{ FileSystem }
 
-// end says how a path ends: with a slash, and with a dot or two as its last name.
+// end says how a path ends: slash if with a slash, dot if its last name is "." or "..".
 func end(p string) (slash, dot bool) {
 	bare := strings.TrimRight(p, "/")
 	if bare == "" {
@@ -25,7 +25,7 @@ func end(p string) (slash, dot bool) {
 	return len(bare) < len(p), last == "." || last == ".."
 }
 
-// asDirectory reports whether a path can only be a directory's.
+// asDirectory reports whether a path can only name a directory.
 func asDirectory(p string) bool {
 	slash, dot := end(p)
 	return slash || dot
@@ -36,7 +36,7 @@ func errNoDirectory() error {
 		"No such file or directory: the end of the path asks for a directory, and there is none of that name.")
 }
 
-// directory fails if a path asks for a directory and there is none.
+// directory fails if a path can only name a directory and there is none.
 func (f slashed) directory(p string) error {
 	if !asDirectory(p) {
 		return nil
@@ -81,7 +81,7 @@ func (f slashed) Setstat(p string, c exchange.Change) error {
 	return f.FileSystem.Setstat(p, c)
 }
 
-// Mkdir makes "new/", but not "new/.", which would be in a directory that is not there.
+// Mkdir accepts "new/", but not "new/.", which names an entry of a missing directory.
 func (f slashed) Mkdir(p string) error {
 	if _, dot := end(p); dot {
 		if err := f.directory(p); err != nil {
@@ -123,8 +123,8 @@ func (f slashed) Rename(from, to string, replace bool) error {
 	return f.FileSystem.Rename(from, to, replace)
 }
 
-// mayBecome fails if from can't be what the end of to asks for. What is taken is for
-// Rename to say, which looks again.
+// mayBecome fails if to can only name a directory and a rename of from to it would not
+// fit that. Whether the name is taken is left to Rename, which looks again.
 func (f slashed) mayBecome(from, to string, replace bool) error {
 	what, err := f.FileSystem.Stat(from)
 	if err != nil {
