@@ -23,17 +23,18 @@ import (
 const (
 	recentFailure  = 15 * time.Minute
 	recentSuccess  = 30 * 24 * time.Hour
-	refusalsBefore = 2 // keys refused on one connection before it says anything
+	refusalsBefore = 2 // keys refused on one connection before the banner is sent
 )
 
-// errRefused is all that the library is told of a refusal.
+// errRefused is returned to the library for every refusal. The reason is kept in the
+// attempt.
 var errRefused = errors.New("refused")
 
-// GCM is what a client that has it is offered alone: the library has no fast
-// ChaCha20, and OpenSSH lists that first.
+// gcmCiphers are the only ciphers offered to a client that supports GCM. OpenSSH prefers
+// ChaCha20, for which the library has no fast implementation.
 var gcmCiphers = []string{ssh.CipherAES128GCM, ssh.CipherAES256GCM}
 
-// algorithms are what is offered otherwise: nothing with SHA-1.
+// algorithms are offered to other clients. None uses SHA-1.
 var algorithms = ssh.Config{
 	KeyExchanges: allExchanges,
 	Ciphers: []string{ssh.CipherAES128GCM, ssh.CipherAES256GCM, ssh.CipherChaCha20Poly1305,
@@ -41,15 +42,15 @@ var algorithms = ssh.Config{
 	MACs: []string{ssh.HMACSHA256ETM, ssh.HMACSHA512ETM, ssh.HMACSHA256, ssh.HMACSHA512},
 }
 
-// signatures are the user keys' algorithms that are taken.
+// signatures are the accepted signature algorithms of user keys.
 var signatures = []string{ssh.KeyAlgoED25519, ssh.KeyAlgoECDSA256, ssh.KeyAlgoECDSA384, ssh.KeyAlgoECDSA521,
 	ssh.KeyAlgoRSASHA256, ssh.KeyAlgoRSASHA512}
 
-// attempt is one connection's way to a log-in.
+// attempt is the state of one connection until it has logged in.
 type attempt struct {
 	s       *Server
 	ctx     context.Context
-	place   *halfOpen // until it has logged in
+	place   *halfOpen // the connection's place at the gate
 	rec     Record
 	from    netip.Addr
 	region  string // of the listener
@@ -59,26 +60,25 @@ type attempt struct {
 	session *session
 
 	bannered  bool
-	refused   int    // keys
-	failures  int    // tries, of any method
-	reason    string // the latest refusal's
-	detail    string // what the library said of it
+	refused   int    // keys refused
+	failures  int    // failed tries, of any method but none
+	reason    string // of the latest refusal; "" after an accepted key
+	detail    string // the library's error text for it
 	good      bool   // the key offered last may log in
-	name      string // the username as it is written, once a user of that name was found
-	signature string // algorithm that the user's key signed with
+	name      string // the user's name as stored; "" until the user is found
+	signature string // algorithm of the user's signature
 }
 
-// unknownKept is how many unknown keys of a connection a record brings.
+// unknownKept is how many unknown keys of a connection its record keeps.
 const unknownKept = 3
 
-// maxSaid is how much of what a client says of itself is kept: its version and
-// the name that it tries, in bytes.
+// maxSaid is how many bytes of the client's version line are kept.
 const maxSaid = 128
 
-// loginKey is where a verified key's login lies in ssh.Permissions.
+// loginKey is the key of the login in the ExtraData of ssh.Permissions.
 type loginKey struct{}
 
-// config makes the library's configuration for this connection.
+// config returns the library's configuration for this connection.
 func (a *attempt) config() *ssh.ServerConfig {
 	c := &ssh.ServerConfig{
 		Config:                    algorithms,
@@ -100,10 +100,11 @@ func (a *attempt) config() *ssh.ServerConfig {
 	return c
 }
 
-// offered answers whether a key may be tried. Nothing of it outlives the call
-// but the Permissions, which the library gives back only for the key that signs.
+// offered is the PublicKeyCallback: it says whether a key may be used. The client has not
+// proved yet that it has the key. The login is in the returned Permissions, which the
+// library passes to verified only for the key that signs.
 func (a *attempt) offered(conn ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
-	a.rec.User = conn.User() // a signature that is wrong ends the connection before tried is called
+	a.rec.User = conn.User() // a wrong signature ends the connection before tried is called
 	fp := ssh.FingerprintSHA256(key)
 	if !slices.Contains(a.rec.Offered, fp) {
 		a.rec.Offered = append(a.rec.Offered, fp)
@@ -121,7 +122,8 @@ func (a *attempt) offered(conn ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permis
 	if !a.good {
 		a.refused++
 		a.reason = reason
-		line := strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key))) // for any user, so that time tells nothing
+		// Computed in every case, so that the time does not depend on whether the user exists.
+		line := strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key)))
 		if reason == model.ReasonUnknownKey && len(a.rec.Unknown) < unknownKept {
 			a.rec.UserID = login.User.ID
 			a.rec.Unknown = append(a.rec.Unknown, line)
@@ -132,7 +134,8 @@ func (a *attempt) offered(conn ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permis
 	return &ssh.Permissions{ExtraData: map[any]any{loginKey{}: login}}, nil
 }
 
-// verified is called for the key that signed. Only here is anybody somebody.
+// verified is the VerifiedPublicKeyCallback: the client has signed with this key. Identity
+// is established here and nowhere earlier. It registers the session.
 func (a *attempt) verified(conn ssh.ConnMetadata, _ ssh.PublicKey, p *ssh.Permissions,
 	algorithm string) (*ssh.Permissions, error) {
 	a.signature = algorithm
@@ -150,8 +153,8 @@ func (a *attempt) verified(conn ssh.ConnMetadata, _ ssh.PublicKey, p *ssh.Permis
 		a.reason = model.ReasonTooMany
 		return nil, errRefused
 	}
-	// Registered: a revocation from now on finds the session. One that came
-	// between the check and here is seen by looking again.
+	// The session is registered, so a revocation from now on finds it. Confirm detects
+	// one that came between Check and here.
 	good, err := a.s.o.Authority.Confirm(a.ctx, login)
 	if err != nil || !good {
 		a.s.live.remove(sess)
@@ -173,8 +176,8 @@ func (a *attempt) verified(conn ssh.ConnMetadata, _ ssh.PublicKey, p *ssh.Permis
 // longestPace bounds the wait for one log-in.
 const longestPace = 20 * time.Second
 
-// pace lets a user wait who logs in very often: each log-in is a record that is kept.
-// A connection that makes room for another waits no longer.
+// pace delays a user that logs in more often than Limits.Logins, because each log-in
+// leaves a record. It fails if the connection is evicted meanwhile.
 func (a *attempt) pace(u model.User) error {
 	s := a.s
 	if s.o.Limits.Logins <= 0 {
@@ -197,8 +200,8 @@ func (a *attempt) pace(u model.User) error {
 	}
 }
 
-// tried notes each method, and sends the banner when it may help. The same
-// for known and unknown users.
+// tried is the AuthLogCallback: it records each method that the client tried, and calls
+// say after a failure. It treats known and unknown users alike.
 func (a *attempt) tried(conn ssh.ConnMetadata, method string, err error) {
 	a.rec.User = cmp.Or(a.name, conn.User())
 	if len(a.rec.Methods) < 2*a.s.o.Limits.KeyOffers {
@@ -213,8 +216,8 @@ func (a *attempt) tried(conn ssh.ConnMetadata, method string, err error) {
 	a.say(method, err)
 }
 
-// known is a method's name as records have it; what a client makes up may be of
-// any length.
+// known returns a method's name for the record; "other" for an unknown one, because the
+// client chooses the text and its length.
 func known(method string) string {
 	switch method {
 	case "none", "publickey", "password", "keyboard-interactive", "hostbased", "gssapi-with-mic":
@@ -223,10 +226,10 @@ func known(method string) string {
 	return "other"
 }
 
-// say sends the banner when it may help; once.
+// say notes the reason of a failed try, and sends the banner, at most once, if it may help.
 func (a *attempt) say(method string, err error) {
 	if method == "publickey" && !errors.Is(err, errRefused) {
-		// The library refused it: SHA-1, a certificate, a key type not taken.
+		// The library refused the key: SHA-1, a certificate, or a key type that is not accepted.
 		a.reason, a.detail = model.ReasonWeakAlgorithm, strings.TrimPrefix(err.Error(), "ssh: ")
 		a.refused++
 	}
@@ -249,16 +252,16 @@ func (a *attempt) say(method string, err error) {
 	}
 	if say && a.pre != nil {
 		a.bannered = true
-		_ = a.pre.SendAuthBanner(a.s.o.Banner(a.region, a.rec.Reference)) // a client that is gone needs none
+		_ = a.pre.SendAuthBanner(a.s.o.Banner(a.region, a.rec.Reference)) // fails only if the client is gone
 	}
 }
 
-// secondRequest is what the SSH library says when a client asks for the log-in service once
-// more, as paramiko does with each key. OpenSSH grants it; the library ends the connection
-// (docs/decisions/0019-second-request.md).
+// secondRequest is a part of the SSH library's error when a client requests the log-in
+// service again, as paramiko does with each key. OpenSSH grants this; the library ends the
+// connection (docs/decisions/0019-second-request.md).
 const secondRequest = "unexpected message type 5 "
 
-// outcome says why no log-in came of the attempt, and what of.
+// outcome returns why the attempt failed, as a model.Reason, and a detail, which may be "".
 func (a *attempt) outcome(err error) (reason, detail string) {
 	var noCommon *ssh.AlgorithmNegotiationError
 	switch {

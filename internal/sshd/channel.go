@@ -18,16 +18,16 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// channels serves what the client opens: session channels, and no more of
-// them at a time than allowed. It returns when the connection has ended and
-// all work on it is done.
+// channels serves the session channels that the client opens, at most Limits.Channels at
+// a time, and refuses all else. It returns when the connection has ended and all
+// work on its channels is done.
 func (s *Server) channels(ctx context.Context, sess *session, chans <-chan ssh.NewChannel,
 	requests <-chan *ssh.Request) {
 	var open sync.WaitGroup
 	defer open.Wait()
 	for {
 		select {
-		case r, ok := <-requests: // forwarding and the like
+		case r, ok := <-requests: // global requests, such as forwarding
 			if !ok {
 				requests = nil
 				continue
@@ -51,7 +51,7 @@ func (s *Server) channels(ctx context.Context, sess *session, chans <-chan ssh.N
 			}
 			ch, reqs, err := nc.Accept()
 			if err != nil {
-				continue // the connection is going
+				continue // the connection is ending
 			}
 			sess.channels.Add(1)
 			open.Go(func() {
@@ -66,13 +66,13 @@ func (s *Server) channels(ctx context.Context, sess *session, chans <-chan ssh.N
 	}
 }
 
-// session waits for the one request that means something and serves it. All
-// others are refused, before and after, until the channel is gone: requests
-// that nobody takes would block the library's whole connection.
+// session serves one channel: it waits for the request for the sftp subsystem and serves
+// that. It refuses all other requests, before and after, until the channel is closed: a
+// request that is not received would block the library's whole connection.
 func (s *Server) session(ctx context.Context, sess *session, ch ssh.Channel, reqs <-chan *ssh.Request) {
 	lane := sess.wire.Lane()
 	defer lane.End()
-	// nobody else reads what comes beside; it ends with the channel
+	// Discard extended data, which nothing else reads. This ends with the channel.
 	go func() { _, _ = io.Copy(io.Discard, ch.Stderr()) }()
 	asked, ok := awaitSFTP(reqs, lane)
 	if ok {
@@ -92,12 +92,13 @@ func (s *Server) session(ctx context.Context, sess *session, ch ssh.Channel, req
 	refuse(reqs)
 }
 
-// askWithin is how long a channel may be open before it asks for SFTP: what is sent
-// on it meanwhile waits in memory.
+// askWithin is how long a channel may be open before it asks for SFTP. Data that is sent
+// on it meanwhile stays in memory.
 const askWithin = 10 * time.Second
 
-// awaitSFTP answers requests until the sftp subsystem is asked for, which it
-// accepts, or something else to run, which it refuses and names.
+// awaitSFTP answers requests until the client asks for the sftp subsystem, which it
+// accepts (ok). It gives up when the client asks for a shell or a command, when the
+// channel ends, or after askWithin; asked is then what was asked for last, "" for nothing.
 func awaitSFTP(reqs <-chan *ssh.Request, lane *sshwire.Lane) (asked string, ok bool) {
 	late := time.NewTimer(askWithin)
 	defer late.Stop()
@@ -111,7 +112,7 @@ func awaitSFTP(reqs <-chan *ssh.Request, lane *sshwire.Lane) (asked string, ok b
 		if r == nil {
 			return asked, false
 		}
-		lane.Read(len(r.Type)+len(r.Payload)+32, false) // it was taken off the wire
+		lane.Read(len(r.Type)+len(r.Payload)+32, false) // 32: about its overhead on the wire
 		what := r.Type
 		if r.Type == "subsystem" || r.Type == "exec" {
 			what += " " + subsystem(r.Payload)
@@ -140,7 +141,7 @@ func refuse(reqs <-chan *ssh.Request) {
 	}
 }
 
-// sftp hands the channel to the handler and reports how it ended.
+// sftp runs the handler on the channel, and sends the exit status: 1 after an error.
 func (s *Server) sftp(ctx context.Context, sess *session, ch ssh.Channel, lane *sshwire.Lane) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -154,7 +155,8 @@ func (s *Server) sftp(ctx context.Context, sess *session, ch ssh.Channel, lane *
 	_, _ = ch.SendRequest("exit-status", false, ssh.Marshal(struct{ Status uint32 }{status}))
 }
 
-// subsystem reads the request's one string (RFC 4254 §6.5).
+// subsystem reads the string of a subsystem or exec request (RFC 4254 §6.5); "" if the
+// payload is malformed.
 func subsystem(payload []byte) string {
 	if len(payload) < 4 {
 		return ""
@@ -166,8 +168,8 @@ func subsystem(payload []byte) string {
 	return string(payload[4:])
 }
 
-// stream is a channel that notes when the client last asked for something and
-// how long a reply has been on its way.
+// stream is a channel that records when the client last sent something, and how long a
+// write has been under way.
 type stream struct {
 	ssh.Channel
 	sess  *session
@@ -191,8 +193,8 @@ func (c *stream) Write(p []byte) (int, error) {
 	return c.Channel.Write(p)
 }
 
-// watcher ends a session whose client is gone, asleep or stuck. It is a timer,
-// not a goroutine, so that thousands of idle sessions cost little.
+// watcher ends a session whose client is gone, idle or does not take its replies. It uses a
+// timer instead of a goroutine, so that thousands of idle sessions cost little.
 type watcher struct {
 	s     *Server
 	sess  *session
@@ -201,7 +203,7 @@ type watcher struct {
 
 	mu      sync.Mutex
 	stopped bool
-	asking  bool // a sign of life was asked for and has not come
+	asking  bool // a keep-alive request is unanswered
 }
 
 func (s *Server) watch(sess *session, conn *ssh.ServerConn) *watcher {
@@ -219,7 +221,7 @@ func (w *watcher) stop() {
 	w.timer.Stop()
 }
 
-// look runs when the timer fires.
+// look runs every Limits.KeepAlive. It closes the connection or asks for a sign of life.
 func (w *watcher) look() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -244,8 +246,8 @@ func (w *watcher) look() {
 	w.timer.Reset(l.KeepAlive)
 }
 
-// ask waits for any answer to a request that has none to give; the connection's
-// end ends it, too.
+// ask sends a keep-alive request and waits for any answer, even a refusal. It also ends
+// when the connection ends.
 func (w *watcher) ask() {
 	_, _, err := w.conn.SendRequest("keepalive@openssh.com", true, nil)
 	if err != nil {

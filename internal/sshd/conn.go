@@ -21,7 +21,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// handle serves one connection from its first byte to its record.
+// handle serves one connection from its first byte until its record is written.
 func (s *Server) handle(l Listener, nc net.Conn, from netip.Addr, place *halfOpen) {
 	defer nc.Close()
 	a := &attempt{s: s, ctx: s.ctx, place: place, from: from, region: l.Region, rec: Record{From: from,
@@ -37,7 +37,7 @@ func (s *Server) handle(l Listener, nc net.Conn, from netip.Addr, place *halfOpe
 		if place.evicted.Load() {
 			a.rec.Outcome, a.rec.Detail = model.ReasonServerOverload, ""
 		}
-		if a.session != nil { // verified, but the connection broke before it was told
+		if a.session != nil { // verified, but the connection broke before the client was told
 			s.live.remove(a.session)
 			a.session.cancel(nil)
 		}
@@ -53,9 +53,9 @@ func (s *Server) handle(l Listener, nc net.Conn, from netip.Addr, place *halfOpe
 		sess.login.Session, sess.login.User.ID
 	s.o.Log.Info("logged in", "reference", a.rec.Reference, "user", sess.login.User.Name, "address", from,
 		"client", a.rec.Client, "key", sess.login.Fingerprint, "session", sess.login.Session)
-	s.o.Authority.Ended(a.rec) // the log-in is known from now on
+	s.o.Authority.Ended(a.rec) // records the log-in; ended records the end of the session
 	s.serve(a.ctx, sess, conn, chans, requests)
-	if sess.wire.Overrun() { // conn.Wait would wait for a client that reads nothing
+	if sess.wire.Overrun() { // asked here, because conn.Wait would wait for a client that reads nothing
 		sess.refused(model.ReasonUnread, "")
 		s.o.Log.Warn("a session was ended: its client sent more than is read", "user", sess.login.User.Name, "session",
 			sess.login.Session)
@@ -71,15 +71,15 @@ func (s *Server) handle(l Listener, nc net.Conn, from netip.Addr, place *halfOpe
 	s.ended(a)
 }
 
-// ended hands the final record on.
+// ended passes the final record to the Authority.
 func (s *Server) ended(a *attempt) {
 	now := s.o.Clock()
 	a.rec.EndedAt = &now
 	s.o.Authority.Ended(a.rec)
 }
 
-// admit keeps out who is banned or not on the listener's list, and lets those wait
-// from whose address too much failed lately.
+// admit reports whether a connection may go on. It refuses a banned address and one that is
+// not in the listener's AllowIPs, and delays an address with many recent failures.
 func (s *Server) admit(a *attempt, l Listener, nc net.Conn) bool {
 	may := s.o.Authority.Admit(a.from)
 	if may.Banned {
@@ -109,11 +109,11 @@ func (s *Server) admit(a *attempt, l Listener, nc net.Conn) bool {
 	return true
 }
 
-// disconnectWait bounds how long a connection is kept for a word of explanation.
+// disconnectWait bounds how long disconnect may take.
 const disconnectWait = 500 * time.Millisecond
 
-// disconnect says in an unencrypted SSH_MSG_DISCONNECT (RFC 4253 §11.1) why
-// nothing comes of a connection. Clients print it.
+// disconnect sends text, the reason of a refusal, in an unencrypted SSH_MSG_DISCONNECT
+// (RFC 4253 §11.1). Clients print it.
 func disconnect(nc net.Conn, text string) {
 	const byHost, messageDisconnect = 11, 1 // SSH_DISCONNECT_BY_APPLICATION
 	payload := append([]byte{messageDisconnect}, ssh.Marshal(struct {
@@ -133,18 +133,18 @@ func disconnect(nc net.Conn, text string) {
 	if tcp, ok := nc.(*net.TCPConn); ok {
 		_ = tcp.CloseWrite()
 	}
-	// What the client sent must be read, or the kernel resets the connection
-	// and it never sees the text.
+	// If what the client sent is not read, the kernel resets the connection, and the
+	// client never sees the text.
 	_, _ = io.CopyN(io.Discard, nc, 64<<10)
 }
 
-// errNotSSH is a first line that no SSH client sends: another protocol, or a
-// PROXY header from somebody who is not trusted with one.
+// errNotSSH says that the first line is not an SSH client's: it is another protocol, or a
+// PROXY header from an address that is not in Options.Proxies.
 var errNotSSH = errors.New("the first line is not SSH's")
 
-// handshake peeks, then lets the library do key exchange and log-in. Silence
-// has a short deadline; whoever speaks SSH has time to compare a fingerprint
-// and to type a passphrase.
+// handshake peeks at the client's first bytes, then lets the library do key exchange and
+// log-in. The deadline for the first line is short (Limits.Handshake). Limits.Login is
+// longer, so that a person can compare a fingerprint and type a passphrase.
 func (s *Server) handshake(a *attempt, nc net.Conn) (
 	*ssh.ServerConn, <-chan ssh.NewChannel, <-chan *ssh.Request, error) {
 	began := time.Now()
@@ -176,12 +176,12 @@ func (s *Server) handshake(a *attempt, nc net.Conn) (
 		a.rec.Algorithms = strings.Join([]string{n.KeyExchange, n.HostKey, n.Write.Cipher, cmp.Or(n.Write.MAC, "AEAD"),
 			a.signature}, " ")
 	}
-	_ = nc.SetDeadline(time.Time{}) // fails if the client has left already; it has logged in all the same
+	_ = nc.SetDeadline(time.Time{}) // fails if the client is gone already; the log-in counts all the same
 	return conn, chans, requests, nil
 }
 
-// tune makes the kernel notice a peer that is gone: unanswered data, or
-// unanswered probes of an idle connection.
+// tune makes the kernel end a connection whose peer is gone: it does not acknowledge data,
+// or does not answer keep-alive probes.
 func tune(nc net.Conn, l Limits) {
 	tcp, ok := nc.(*net.TCPConn)
 	if !ok {

@@ -15,13 +15,13 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/sshwire"
 )
 
-// A stranger can make the server compute before it has shown any key: 40 ms for a
-// finite-field group of 4096 bits, for a packet that costs nothing to make. So a
-// client that can do better is offered nothing worse, which holds for its later key
-// exchanges, too; and what is costly is computed for few at a time, address by
-// address.
+// A client can make the server compute before it has authenticated: a finite-field
+// group of 4096 bits takes 40 ms, for a packet that costs the client nothing. So a
+// client is offered only the cheapest class of key exchanges that it supports, which holds
+// for its later key exchanges, too. Costly ones are computed for few addresses at a time.
 
-// keyExchanges are what is offered, by what they cost. Nothing has SHA-1.
+// keyExchanges are the key exchanges that are offered, in classes, the cheapest first.
+// None uses SHA-1.
 var keyExchanges = [][]string{
 	// under 1 ms
 	{ssh.KeyExchangeMLKEM768X25519, ssh.KeyExchangeCurve25519, ssh.KeyExchangeECDHP256, ssh.KeyExchangeECDHP384},
@@ -30,11 +30,11 @@ var keyExchanges = [][]string{
 	{ssh.KeyExchangeDH16SHA512}, // 40 ms
 }
 
-// allExchanges are those of every cost.
+// allExchanges are the key exchanges of all classes.
 var allExchanges = slices.Concat(keyExchanges...)
 
-// offers chooses what a client is offered; dear says that it costs much. A client whose
-// list has not come yet is offered everything.
+// offers returns the key exchanges to offer to a client; dear says that they are costly. A
+// client whose KEXINIT did not come in time, or has none of them, is offered all.
 func offers(h sshwire.Hello) (list []string, dear bool) {
 	if h.KeyExchanges == nil {
 		return allExchanges, true
@@ -48,11 +48,11 @@ func offers(h sshwire.Hello) (list []string, dear bool) {
 	return allExchanges, true
 }
 
-// curveOld is Curve25519's first name, which the library takes for the new one.
+// curveOld is Curve25519's older name. The library treats both names as the same.
 const curveOld = "curve25519-sha256@libssh.org"
 
-// signsRSA reports whether the server will sign with an RSA host key: that costs as much
-// as a key exchange.
+// signsRSA reports whether the server will sign with an RSA host key, which costs as much
+// as a costly key exchange.
 func (s *Server) signsRSA(h sshwire.Hello) bool {
 	for _, wanted := range h.HostKeys {
 		for _, k := range s.o.HostKeys {
@@ -67,8 +67,8 @@ func (s *Server) signsRSA(h sshwire.Hello) bool {
 	return false
 }
 
-// newExchanges is the gateway of key exchanges: half of the processors are left to
-// those who are in.
+// newExchanges returns the gateway of costly key exchanges. It lets half as many in as there
+// are processors (at least one), so that the others are left to sessions.
 func newExchanges() *fair.Gateway {
 	return &fair.Gateway{All: max(1, runtime.GOMAXPROCS(0)/2), Party: func(string) int { return 1 }}
 }
@@ -81,25 +81,25 @@ type turn struct {
 	mu    sync.Mutex
 	ctx   context.Context // of the handshake, then of the server
 	in    bool
-	late  *time.Timer // gives a turn back that nothing else has ended
+	late  *time.Timer // ends a turn that nothing else has ended
 	ended bool        // the handshake failed
 }
 
-// turnLasts is longer than any key exchange takes.
+// turnLasts is the longest that a turn lasts. Any key exchange is shorter.
 const turnLasts = 2 * time.Second
 
-// gateKex lets the costly part of a connection's key exchanges in by turns. end is to be
-// called with the outcome of the handshake.
+// gateKex makes the costly part of a connection's key exchanges wait for a turn at the
+// gateway. The caller must call end with the outcome of the handshake.
 func (s *Server) gateKex(a *attempt, c *ssh.ServerConfig) (end func(ok bool)) {
 	party := a.from.String()
 	if p, err := a.from.Prefix(64); err == nil && a.from.Is6() {
-		party = p.String() // every subscriber has one of these
+		party = p.String() // every IPv6 subscriber has at least a /64
 	}
 	ctx, cancel := context.WithTimeout(a.place.ctx, s.o.Limits.Login)
 	t := &turn{gate: s.exchanges, party: party, ctx: ctx}
 	a.wire.Gate(t.enter)
-	// Later key exchanges are encrypted. What can be seen of them is that a finite-field
-	// group draws its secret first, and writes when it has computed.
+	// Later key exchanges are encrypted. They can be noticed by two things: a finite-field
+	// exchange reads its secret from Rand when it begins, and writes when it has computed.
 	c.Rand = secrets{t}
 	a.wire.OnWrite(t.end)
 	return func(ok bool) {
@@ -111,7 +111,8 @@ func (s *Server) gateKex(a *attempt, c *ssh.ServerConfig) (end func(ok bool)) {
 	}
 }
 
-// secrets is the library's source of randomness: a long read is a finite-field secret.
+// secrets is the library's source of randomness. A read of 128 bytes or more is the secret
+// of a finite-field exchange, and waits for a turn.
 type secrets struct{ t *turn }
 
 func (r secrets) Read(b []byte) (int, error) {
@@ -127,7 +128,7 @@ func (t *turn) enter() (leave func(), err error) {
 	t.mu.Lock()
 	ctx, in := t.ctx, t.in
 	t.mu.Unlock()
-	if in { // the packet's turn is this one's, too
+	if in { // the connection has its turn already
 		return t.end, nil
 	}
 	if err := t.gate.Enter(ctx, t.party); err != nil {
@@ -135,7 +136,7 @@ func (t *turn) enter() (leave func(), err error) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.ended { // the handshake failed meanwhile, and nobody would leave
+	if t.ended { // the handshake failed meanwhile, so nothing would call end
 		t.gate.Leave(t.party)
 		return nil, context.Canceled
 	}

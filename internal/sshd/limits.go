@@ -10,9 +10,9 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 )
 
-// gate counts the connections that have not logged in. When there are too
-// many, the oldest makes room: who means to log in has done so within moments,
-// and a crowd that only holds connections can't keep others out.
+// gate limits the connections that have not logged in. When there are too
+// many, the oldest is closed. A real client logs in within moments, so connections that
+// are only held open cannot keep others out.
 type gate struct {
 	limits Limits
 	clock  exchange.Clock
@@ -23,19 +23,21 @@ type gate struct {
 	close bool
 }
 
+// halfOpen is a connection's place at the gate.
 type halfOpen struct {
 	conn    net.Conn
 	from    netip.Addr
-	ctx     context.Context // ends when it is no longer half-open, or made room
+	ctx     context.Context // ends when the connection leaves the gate or is evicted
 	cancel  context.CancelFunc
-	evicted atomic.Bool // it made room for another
+	evicted atomic.Bool // it was closed to make room for another
 }
 
 func newGate(l Limits, clock exchange.Clock) *gate {
 	return &gate{limits: l, clock: clock, byIP: map[netip.Addr]int{}}
 }
 
-// enter counts a connection in; the one that makes room is closed.
+// enter counts a connection in. If its address, or the gate, has too many, the oldest of
+// them is evicted. It returns nil if the gate is closed.
 func (g *gate) enter(conn net.Conn, from netip.Addr) *halfOpen {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -65,7 +67,7 @@ func (g *gate) evict(match func(*halfOpen) bool) {
 	}
 }
 
-// done counts a connection out: it logged in, or ended.
+// done counts a connection out, because it logged in or ended. It may be called again.
 func (g *gate) done(h *halfOpen) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -95,7 +97,8 @@ func (g *gate) closeAll() {
 	}
 }
 
-// address is the address of a connection's end, IPv4 as such.
+// address returns the IP address of a connection's end, without a zone. An IPv4-mapped
+// address becomes IPv4. The zero Addr means that there is none.
 func address(end net.Addr) netip.Addr {
 	ap, err := netip.ParseAddrPort(end.String())
 	if err != nil {

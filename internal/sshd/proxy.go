@@ -37,15 +37,16 @@ func (s *Server) trusted(from netip.Addr) bool {
 	return false
 }
 
-// proxyLimits bound the connections whose header is awaited. All come from a
-// few addresses, so only their number counts.
+// proxyLimits returns the limits of connections whose PROXY header is awaited. They come
+// from a few addresses, so there is no limit per address.
 func proxyLimits(l Limits) Limits {
 	l.HalfOpenAddress = l.HalfOpen
 	return l
 }
 
-// proxied awaits the header of a trusted proxy, and then lets in whom it
-// names. Without one the connection is closed: it could be anybody's.
+// proxied waits for the header of a trusted proxy, and then accepts the connection under
+// the address that it names. Without a valid header the connection is closed, because its
+// real address is unknown.
 func (s *Server) proxied(l Listener, nc net.Conn) {
 	proxy := address(nc.RemoteAddr())
 	place := s.heads.enter(nc, proxy)
@@ -58,7 +59,8 @@ func (s *Server) proxied(l Listener, nc net.Conn) {
 		from, err := readProxy(nc, proxy)
 		s.heads.done(place)
 		if err != nil {
-			if !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) { // a health check says nothing; or it made room
+			// EOF: a health check, which sends nothing. ErrClosed: it was evicted.
+			if !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {
 				s.o.Log.Warn("a trusted proxy sent no good PROXY header", "address", proxy, "err", err)
 			}
 			_ = nc.Close()
@@ -69,8 +71,9 @@ func (s *Server) proxied(l Listener, nc net.Conn) {
 	})
 }
 
-// readProxy reads exactly the header, of either version, so that what follows
-// is left to the SSH library. A LOCAL one is the proxy's own.
+// readProxy reads a PROXY header of version 1 or 2 and returns the client's address. It
+// reads no byte past the header, because those belong to the SSH library. A LOCAL header
+// stands for the proxy itself, and so proxy is returned.
 func readProxy(nc io.Reader, proxy netip.Addr) (netip.Addr, error) {
 	head := make([]byte, len(proxyV2Begin), 256)
 	if _, err := io.ReadFull(nc, head); err != nil {

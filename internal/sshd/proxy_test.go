@@ -11,7 +11,7 @@ import (
 
 var balancer = netip.MustParseAddr("192.0.2.10")
 
-// v2 is a header of version 2: what it is of, and its addresses and extensions.
+// v2 returns a header of version 2.
 func v2(command, family byte, rest string) string {
 	head := append([]byte("\r\n\r\n\x00\r\nQUIT\n"), 0x20|command, family)
 	return string(binary.BigEndian.AppendUint16(head, uint16(len(rest)))) + rest
@@ -53,7 +53,7 @@ func TestHeadersOfAProxy(t *testing.T) {
 		if rest, _ := io.ReadAll(r); string(rest) != ssh {
 			t.Errorf("%s: SSH is left with %q", h.name, rest)
 		}
-		for n := range len(h.header) { // cut off anywhere
+		for n := range len(h.header) { // truncated at every length
 			if from, err := readProxy(strings.NewReader(h.header[:n]), balancer); err == nil {
 				t.Errorf("%s, %d bytes of it: from %s", h.name, n, from)
 			}
@@ -75,7 +75,7 @@ func TestWhatIsNoHeaderOfAProxy(t *testing.T) {
 		"a line without end":       "PROXY TCP4 " + strings.Repeat("1", 200),
 		"an end in the first word": "PROXY\nTCP4 198.51.100.9 192.0.2.10 1 2\r\n",
 		"version 3":                strings.Replace(v2(1, 0x11, fromV4), "\x21", "\x31", 1),
-		"version 2, of no kind":    v2(1, 0, ""), // the specification leaves it to us
+		"version 2, of no kind":    v2(1, 0, ""), // the specification lets the receiver choose
 		"addresses cut short":      v2(1, 0x11, fromV4[:4]),
 		"a file of the system":     v2(1, 0x31, strings.Repeat("/run/x", 36)),
 		"far too long":             v2(1, 0x11, fromV4+strings.Repeat("\x00", 5000)),
@@ -86,8 +86,8 @@ func TestWhatIsNoHeaderOfAProxy(t *testing.T) {
 	}
 }
 
-// FuzzReadProxy: whatever comes, nothing panics; what is taken for a header is
-// one from its first byte to its last, and no byte after it is read.
+// FuzzReadProxy: no input causes a panic. If a header is accepted, exactly its bytes were
+// read.
 func FuzzReadProxy(f *testing.F) {
 	for _, h := range headers {
 		f.Add([]byte(h.header))
@@ -115,7 +115,7 @@ func FuzzReadProxy(f *testing.F) {
 		if read != want {
 			t.Fatalf("%d bytes were read of a header of %d: %q", read, want, data)
 		}
-		again, err := readProxy(bytes.NewReader(data[:read]), balancer) // and it needs none
+		again, err := readProxy(bytes.NewReader(data[:read]), balancer) // no byte after the header is needed
 		if err != nil || again != from {
 			t.Fatalf("alone it is from %s, %v; with more behind it from %s", again, err, from)
 		}

@@ -17,9 +17,9 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// ErrCut is the cause of a session's context when the session was cut off: its
-// login was revoked, or the time of the drain is over. What it is doing is not
-// waited for.
+// ErrCut is the cause of a session's context when the session was cut off, for example
+// because its login was revoked, the drain's time is over, or the server needed its memory.
+// Its work under way need not be completed.
 var ErrCut = errors.New("the session was cut off")
 
 // session is one live login.
@@ -31,19 +31,19 @@ type session struct {
 	cancel   context.CancelCauseFunc
 	lastWork atomic.Int64 // UnixNano of the last request
 	channels atomic.Int32
-	shed     atomic.Bool // it was ended to make room
+	shed     atomic.Bool // it was ended to free memory (shed.go)
 
 	mu     sync.Mutex
-	writes map[*stream]time.Time // under way, since when
+	writes map[*stream]time.Time // writes under way, and when they began
 
-	// What was refused last, and how often something was.
+	// Reason and detail of the last refusal, and the number of refusals.
 	refusedWhy, refusedWhat string
 	refusals                int
-	speaks                  bool // SFTP, on some channel
+	speaks                  bool // a channel asked for SFTP
 }
 
-// refused notes a refusal for the connection's record. Who speaks SFTP only probes with
-// what it asks for beside, as rclone does, and needs no advice.
+// refused notes a refusal for the connection's record. A client that uses SFTP and also
+// asks for something else only probes, as rclone does, so ReasonNoSFTP is ignored then.
 func (s *session) refused(reason, detail string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -54,7 +54,7 @@ func (s *session) refused(reason, detail string) {
 	s.refusals++
 }
 
-// speaksSFTP notes that a channel asked for SFTP.
+// speaksSFTP notes that a channel asked for SFTP, and forgets a ReasonNoSFTP from before.
 func (s *session) speaksSFTP() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -64,7 +64,8 @@ func (s *session) speaksSFTP() {
 	}
 }
 
-// refusal is what the record says of refusals; reason "" is none.
+// refusal returns the last refusal's reason and detail for the record; reason "" means
+// there was none.
 func (s *session) refusal() (reason, detail string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -75,7 +76,7 @@ func (s *session) refusal() (reason, detail string) {
 	return s.refusedWhy, detail
 }
 
-// writing notes that a stream's write begins or is over.
+// writing notes that a write of a stream begins or has ended.
 func (s *session) writing(c *stream, begins bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -86,7 +87,7 @@ func (s *session) writing(c *stream, begins bool) {
 	}
 }
 
-// oldestWrite is how long the oldest write has been under way; 0: there is none.
+// oldestWrite returns how long the oldest write has been under way; 0 if there is none.
 func (s *session) oldestWrite() (age time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -98,8 +99,8 @@ func (s *session) oldestWrite() (age time.Duration) {
 
 func (s *session) active() { s.lastWork.Store(time.Now().UnixNano()) }
 
-// register holds the live sessions, where limits are counted and revocations
-// find them.
+// register holds the live sessions. Limits on sessions are checked here, and revocations
+// find sessions here.
 type register struct {
 	limits Limits
 	mu     sync.Mutex
@@ -108,7 +109,7 @@ type register struct {
 
 func newRegister(l Limits) *register { return &register{limits: l, live: map[*session]struct{}{}} }
 
-// add registers a session, unless it would be one too many.
+// add registers a session. It returns false if its user, account or address has too many.
 func (r *register) add(s *session) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -147,7 +148,7 @@ func (r *register) forget(nc net.Conn) {
 	}
 }
 
-// end closes the sessions that match.
+// end closes the sessions that match, and returns their number.
 func (r *register) end(match func(*exchange.Login) bool) (n int) {
 	for _, s := range r.all() {
 		if match(&s.login) {
@@ -159,11 +160,11 @@ func (r *register) end(match func(*exchange.Login) bool) (n int) {
 	return n
 }
 
-// endIdle closes sessions without a request for a while.
+// endIdle closes the sessions that had no request for longer than quiet.
 func (r *register) endIdle(quiet time.Duration) {
 	for _, s := range r.all() {
 		if time.Since(time.Unix(0, s.lastWork.Load())) > quiet && s.oldestWrite() == 0 {
-			_ = s.wire.Close() // what it is doing is finished, or cut off at the drain's end
+			_ = s.wire.Close() // its commits under way go on until the drain ends
 		}
 	}
 }

@@ -2,8 +2,9 @@ package sshd
 
 import "github.com/sallyport-sftp/sallyport/model"
 
-// shed ends the session that has most waiting while all of them together have too
-// much: the memory of what arrives is the library's, and nothing else takes it back.
+// shed ends the session with the largest backlog if all backlogs together exceed
+// Limits.Backlog. The library holds received data in memory until it is read, and only
+// the end of the connection frees it.
 func (s *Server) shed() {
 	limit := s.o.Limits.Backlog
 	if limit <= 0 || s.backlog.Load() <= limit || !s.shedding.TryLock() {
@@ -15,7 +16,7 @@ func (s *Server) shed() {
 	for _, sess := range s.live.all() {
 		n := sess.wire.Backlog()
 		if sess.shed.Load() {
-			continue // its part goes when it has ended
+			continue // it is ending, which frees its part
 		}
 		if sum += n; n > most {
 			heaviest, most = sess, n

@@ -1,12 +1,12 @@
-// Package sshd is the SSH server: it listens, lets users in by key and by
-// nothing else, keeps the register of live sessions, and hands each "sftp"
-// subsystem to the Handler it was given.
+// Package sshd is the SSH server: it listens, authenticates users by key and by
+// nothing else, keeps the register of live sessions, and passes each "sftp"
+// subsystem to the Handler.
 //
-// A connection goes: a place among the half-open ones (limits.go); the peek
-// that chooses ciphers (package sshwire); the handshake, with the Authority
-// asked about every key offered (auth.go); a place in the register, where a
-// revocation finds it (register.go); channels, of which only sessions with the
-// sftp subsystem are served (channel.go). Each leaves one Record.
+// The steps of a connection are: it gets a place among the half-open ones (limits.go);
+// its first bytes decide which algorithms are offered (package sshwire); in the handshake,
+// the Authority is asked about every offered key (auth.go); the session is registered,
+// so that a revocation finds it (register.go); its channels are served if they ask for the
+// sftp subsystem (channel.go). Each connection leaves one Record.
 package sshd
 
 import (
@@ -29,67 +29,66 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// Version is the server's version line. It names no release, so that it tells
-// a stranger nothing.
+// Version is the server's version line. It names no release, to give strangers no
+// information.
 const Version = "SSH-2.0-Sallyport"
 
-// Authority answers for who may come in. It is asked from many goroutines.
+// Authority decides who may log in. It is called from many goroutines.
 type Authority interface {
-	// Admit says what may be done with a new connection from an address,
-	// before its first byte.
+	// Admit says what to do with a new connection from an address. It is called
+	// before the connection's first byte is read.
 	Admit(from netip.Addr) Admission
 	// Check says whether a user may log in with a key from an address. The
-	// reason is model.ReasonOK or why not; its time and its answers to a
-	// stranger do not depend on what exists. An error means it can't be said.
+	// reason is model.ReasonOK or why not. The time that it takes must not depend
+	// on whether the user exists. An error means that it could not be checked.
 	Check(ctx context.Context, user, fingerprint string, from netip.Addr) (exchange.Login, string, error)
-	// Confirm looks again once a session is registered, so that a revocation
-	// between Check and the register is not missed.
+	// Confirm checks a login again after its session was registered, so that a
+	// revocation between Check and the registration is not missed.
 	Confirm(ctx context.Context, l exchange.Login) (bool, error)
-	// History is when somebody last got in from an address, and last failed
-	// to; zero times for never.
+	// History returns when a log-in from an address last succeeded and last
+	// failed; zero times mean never.
 	History(from netip.Addr) (ok, failed time.Time)
-	// Ended is told how a connection ended: once, when no log-in came of it;
-	// else when it logged in, and when that session ended. It must not wait.
+	// Ended is called once if a connection fails to log in; otherwise when it has
+	// logged in, and again when its session has ended. It must not block.
 	Ended(Record)
 }
 
-// Admission is what may be done with a new connection.
+// Admission is the decision about a new connection.
 type Admission struct {
 	Banned bool
-	Until  time.Time     // of the ban
-	Record bool          // of being turned away
-	Wait   time.Duration // before the first byte
+	Until  time.Time     // end of the ban
+	Record bool          // whether to record the refusal of a banned address
+	Wait   time.Duration // delay before the first byte is read
 }
 
-// Record is what a connection leaves. Text from the client may be any bytes.
+// Record describes a connection for the Authority. Text from the client may be any bytes.
 type Record struct {
 	model.Connection
 	From    netip.Addr
-	Unknown []string // unknown keys offered for a user that there is, as authorized_keys lines
+	Unknown []string // unknown keys offered for an existing user, as authorized_keys lines
 }
 
-// Listener is a listener with what it stands for.
+// Listener is a net.Listener with its endpoint's settings.
 type Listener struct {
 	net.Listener
-	Region   string         // of the endpoint that partners are told; "" is the default one
-	AllowIPs []netip.Prefix // who may knock; none allows all
+	Region   string         // region of the endpoint that partners are told; "" is the default
+	AllowIPs []netip.Prefix // addresses that may connect; empty allows all
 }
 
 // Subsystem is one channel on which the client asked for SFTP.
 type Subsystem struct {
 	Login   exchange.Login
 	Channel io.ReadWriter
-	// Bulk tells the connection that much is about to be written; call what
-	// it returns afterwards.
+	// Bulk announces a large write to the connection; call done afterwards.
 	Bulk func() (done func())
-	// Refused notes for the connection's record that something was refused.
+	// Refused notes a refusal for the connection's record.
 	Refused func(reason, detail string)
 }
 
 // Handler serves a subsystem until the client leaves or ctx ends.
 type Handler func(ctx context.Context, sub Subsystem) error
 
-// Options are what a server needs.
+// Options configure a Server.
 type Options struct {
 	HostKeys  []ssh.Signer
 	Authority Authority
@@ -97,33 +96,33 @@ type Options struct {
 	Clock     exchange.Clock
 	IDs       *exchange.IDs
 	Log       *slog.Logger
-	// Banner is the text for failed log-ins at a region's endpoint, Turned that
+	// Banner returns the text for failed log-ins at a region's endpoint, Turned the text
 	// for a banned address. reference may be "".
 	Banner  func(region, reference string) string
 	Turned  func(region, reference string, until time.Time) string
-	Proxies []netip.Prefix // whose PROXY headers are believed, and needed
+	Proxies []netip.Prefix // proxies, whose connections must begin with a PROXY header
 	Limits  Limits
-	// Used is told what a user's connections use of the processor, and says for how
-	// long no more is read of this one. May be nil.
+	// Used is told how much processor time a user's connection took, and returns for how
+	// long nothing more is read from it. user is an id. May be nil.
 	Used func(user string, took time.Duration) (pause time.Duration)
 }
 
-// Limits bound what strangers and sessions may take.
+// Limits bound the resources that connections and sessions may use.
 type Limits struct {
 	HalfOpen        int           // connections not yet logged in
-	HalfOpenAddress int           // of one address
+	HalfOpenAddress int           // the same, from one address
 	Handshake       time.Duration // until the client's first line
 	Login           time.Duration // until logged in
-	KeyOffers       int           // a connection
+	KeyOffers       int           // log-in tries per connection
 	User            int           // sessions of one user
 	Account         int           // sessions of one account's users
 	Address         int           // sessions from one address
 	Idle            time.Duration // without a request
 	KeepAlive       time.Duration // silence before the client is asked for a sign of life
-	Stall           time.Duration // a client that takes no replies
-	Channels        int           // a connection
-	Backlog         int64         // bytes that all clients together may have sent and nobody read; 0: any number
-	Logins          int64         // of a user in an hour; more are slowed down. 0: any number
+	Stall           time.Duration // how long a write to a client may be blocked
+	Channels        int           // open at a time, per connection
+	Backlog         int64         // received bytes of all connections that are not read yet; 0: any number
+	Logins          int64         // per user and hour; more are slowed down. 0: any number
 }
 
 // Server is the SSH server.
@@ -135,7 +134,7 @@ type Server struct {
 	conns sync.WaitGroup
 	moved atomic.Int64 // bytes on channels
 
-	backlog   atomic.Int64 // bytes that clients sent and nobody has read
+	backlog   atomic.Int64 // received bytes of all connections that are not read yet
 	shedding  sync.Mutex
 	logins    fair.Pacer    // by user id
 	exchanges *fair.Gateway // of costly key exchanges, by address
@@ -147,14 +146,15 @@ type Server struct {
 	cancel    context.CancelFunc
 }
 
-// New prepares a server.
+// New returns a server that does not listen yet.
 func New(o Options) *Server {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Server{o: o, gate: newGate(o.Limits, o.Clock), heads: newGate(proxyLimits(o.Limits), o.Clock),
 		live: newRegister(o.Limits), exchanges: newExchanges(), ctx: ctx, cancel: cancel}
 }
 
-// Serve takes a listener's connections until Shutdown.
+// Serve accepts a listener's connections until Shutdown, which closes the listener. It
+// may be called for several listeners at a time.
 func (s *Server) Serve(l Listener) error {
 	s.mu.Lock()
 	if s.closing {
@@ -170,7 +170,7 @@ func (s *Server) Serve(l Listener) error {
 				return nil
 			}
 			s.o.Log.Warn("a connection could not be accepted", "err", err)
-			time.Sleep(20 * time.Millisecond) // out of descriptors: let some end
+			time.Sleep(20 * time.Millisecond) // usually out of descriptors: wait until some are closed
 			continue
 		}
 		from := address(nc.RemoteAddr())
@@ -178,13 +178,13 @@ func (s *Server) Serve(l Listener) error {
 			s.proxied(l, nc)
 			continue
 		}
-		// Counted in here, in the order they came: in goroutines the newest
-		// could be taken for the oldest.
+		// The gate is entered here, in the order of arrival. In goroutines the order
+		// could change, and the newest connection be evicted as the oldest.
 		s.accept(l, nc, from)
 	}
 }
 
-// accept gives a connection its place among the half-open ones, and a goroutine.
+// accept enters a connection at the gate and serves it on a goroutine of its own.
 func (s *Server) accept(l Listener, nc net.Conn, from netip.Addr) {
 	if place := s.gate.enter(nc, from); place != nil {
 		s.conns.Go(func() {
@@ -200,7 +200,7 @@ func (s *Server) accept(l Listener, nc net.Conn, from netip.Addr) {
 	}
 }
 
-// Sessions lists who is logged in, the oldest first.
+// Sessions lists the live sessions, the oldest first.
 func (s *Server) Sessions() []model.Session { return s.live.list() }
 
 // HasSession reports whether a user has a session.
@@ -208,15 +208,15 @@ func (s *Server) HasSession(userID string) bool {
 	return slices.ContainsFunc(s.live.all(), func(have *session) bool { return have.login.User.ID == userID })
 }
 
-// Moved is how many bytes of SFTP have come and gone so far.
+// Moved returns how many bytes were read from and written to SFTP channels so far.
 func (s *Server) Moved() int64 { return s.moved.Load() }
 
-// End ends the sessions that match, and says how many.
+// End cuts off the sessions that match, and returns their number.
 func (s *Server) End(match func(*exchange.Login) bool) int { return s.live.end(match) }
 
-// Shutdown takes no more connections, ends idle sessions, lets the others
-// finish until ctx ends, and then closes them: what they were uploading
-// becomes partials.
+// Shutdown stops accepting connections, ends idle sessions, lets the others
+// finish until ctx ends, and then cuts them off: their unfinished uploads become
+// partials. It returns when all connections have ended.
 func (s *Server) Shutdown(ctx context.Context) {
 	s.mu.Lock()
 	s.closing = true
