@@ -7,64 +7,65 @@ import (
 	"sync/atomic"
 )
 
-// ErrBacklog ends a connection whose client sent more than anybody reads.
+// ErrBacklog ends a connection whose client sent much more than was read.
 var ErrBacklog = errors.New("the client sent more than is read")
 
-// LaneBacklog is how many bytes of the wire may wait for each open channel. The
-// library keeps what arrives until it is read, up to a window of 2 MiB of content;
-// as packets of one byte that takes fifty times the memory, and twenty times as
-// much of the wire.
+// LaneBacklog is how many received bytes of the wire may be unread for each open channel.
+// The library keeps what arrives until it is read, up to a window of 2 MiB of content.
+// Sent as packets of one byte, that takes fifty times the memory, and twenty times as many
+// bytes on the wire.
 const LaneBacklog = 4 << 20
 
-// slack is what a channel's content costs on the wire beyond itself, as a part of
-// it: packets of 32 KiB, with room to spare.
+// slack is the divisor for the wire's overhead: content of n bytes takes up to n/slack
+// bytes more. For packets of 32 KiB that is ample.
 const slack = 128
 
-// replies is what a client may send for every byte of requests that were read, beside
-// the requests: some libraries open the window again for each part of an answer, in
-// packets that are larger than the request was.
+// replies is how many bytes of the wire a client may send, besides its requests, for every
+// byte of requests that was read. Some libraries adjust the window for each part of a
+// reply, in packets that are larger than the request was.
 const replies = 8
 
-// backlog estimates what arrived on a connection and was not read. What waits for a
-// channel came after the channel was last empty, less all that was read since; the
-// fullest channel tells. The memory of all connections is counted by that. It is too
-// much while a channel is never empty, so a connection ends by what is surely there:
-// less what may have been replies.
+// backlog estimates how many received bytes of a connection are unread. A channel's
+// estimate is the bytes that arrived since the channel was last empty, less the content
+// read since on any channel. The connection's estimate is that of its fullest channel, and
+// counts for the memory of all connections. It is too high for a channel that is never
+// empty. So a connection is ended only by the bytes that are surely unread, which exclude
+// those that may not have been requests.
 type backlog struct {
 	mu      sync.Mutex
 	arrived int64 // bytes of the wire
 	read    int64 // bytes of content, on all channels
 	lanes   []*Lane
-	overrun bool          // it was too much
-	waiting int64         // the estimate that Total has
+	overrun bool          // the connection was ended with ErrBacklog
+	waiting int64         // the current estimate, included in total
 	total   *atomic.Int64 // of all connections; may be nil
-	over    func()        // called when an estimate grew; may be nil
+	over    func()        // called when the estimate grew; may be nil
 }
 
-// Lane is one channel's part in a connection's backlog.
+// Lane is one channel's part of a connection's backlog.
 type Lane struct {
 	b             *backlog
 	arrived, read int64 // the connection's counts when the channel was last empty
-	waits         bool  // its reader waits for more: it is empty
-	excused       int64 // what of its backlog may have been replies
+	waits         bool  // its reader waits, so the channel is empty
+	excused       int64 // bytes of its backlog that may not have been requests
 }
 
-// emptied notes that nothing waits for the channel.
+// emptied notes that the channel is empty.
 func (l *Lane) emptied() { l.arrived, l.read, l.excused = l.b.arrived, l.b.read, 0 }
 
-// waiting is how many bytes of the wire the channel's backlog may be.
+// waiting returns the channel's estimate, in bytes of the wire.
 func (l *Lane) waiting() int64 {
 	read := l.b.read - l.read
 	return max(0, l.b.arrived-l.arrived-read-read/slack)
 }
 
-// Watch has total count the backlog of this connection, too, and calls grew whenever
-// that grew. It must be called before the library reads.
+// Watch adds the backlog of this connection to total, and calls grew whenever the backlog
+// grew. It must be called before the library reads. Both may be nil.
 func (c *Conn) Watch(total *atomic.Int64, grew func()) {
 	c.backlog.total, c.backlog.over = total, grew
 }
 
-// Lane counts a channel in.
+// Lane counts an open channel in. The caller must call End when the channel is closed.
 func (c *Conn) Lane() *Lane {
 	b := &c.backlog
 	b.mu.Lock()
@@ -74,29 +75,29 @@ func (c *Conn) Lane() *Lane {
 	return l
 }
 
-// Backlog is how many bytes of the wire wait to be read, as far as can be told.
+// Backlog returns the estimate of received bytes that are unread.
 func (c *Conn) Backlog() int64 {
 	c.backlog.mu.Lock()
 	defer c.backlog.mu.Unlock()
 	return c.backlog.waiting
 }
 
-// Wait notes that the channel is about to be read. If something is there, Read follows
-// at once.
+// Wait notes that the channel is about to be read. The caller calls Read when bytes came.
+// Until then the channel counts as empty.
 func (l *Lane) Wait() {
 	l.b.mu.Lock()
 	defer l.b.mu.Unlock()
 	l.waits = true
 }
 
-// Overrun reports whether the connection was ended because too much waited.
+// Overrun reports whether the connection was ended with ErrBacklog.
 func (c *Conn) Overrun() bool {
 	c.backlog.mu.Lock()
 	defer c.backlog.mu.Unlock()
 	return c.backlog.overrun
 }
 
-// Read notes that n bytes were read from the channel; empty says that it had no more.
+// Read notes that n bytes were read from the channel; empty says that none are left.
 func (l *Lane) Read(n int, empty bool) {
 	b := l.b
 	b.mu.Lock()
@@ -121,7 +122,8 @@ func (l *Lane) End() {
 	b.estimate()
 }
 
-// came notes that n bytes arrived, and fails if too much waits.
+// came notes that n bytes arrived. It fails with ErrBacklog if more than LaneBacklog bytes
+// per channel are surely unread.
 func (b *backlog) came(n int) error {
 	b.mu.Lock()
 	for _, l := range b.lanes {
@@ -145,7 +147,8 @@ func (b *backlog) came(n int) error {
 	return nil
 }
 
-// estimate makes the estimate anew, and says what surely waits. Callers hold mu.
+// estimate computes the estimate again, and returns how many bytes are surely unread.
+// Callers hold mu.
 func (b *backlog) estimate() (surely int64) {
 	var most int64
 	for _, l := range b.lanes {

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// arrive is so many bytes of the wire.
+// arrive makes n bytes arrive on the wire.
 func arrive(t *testing.T, c *Conn, n int) error {
 	t.Helper()
 	for ; n > 0; n -= 64 << 10 {
@@ -48,7 +48,7 @@ func TestABacklogEndsTheConnection(t *testing.T) {
 	var err error
 	var sent int
 	for sent = 0; err == nil && sent < 100<<20; sent += 64 << 10 {
-		err = arrive(t, c, 32<<10) // for the one that nobody reads
+		err = arrive(t, c, 32<<10) // for the channel that is not read
 		if err == nil {
 			err = arrive(t, c, 32<<10)
 			busy.Read(32<<10-200, true)
@@ -67,8 +67,8 @@ func TestABacklogEndsTheConnection(t *testing.T) {
 	}
 }
 
-// TestRepliesAreNoBacklog: a client that opens the window again for each part of an
-// answer sends more of that than requests, and its channel is never empty.
+// TestRepliesAreNoBacklog: a client that adjusts the window for each part of a reply sends
+// more bytes of that than of requests, and its channel is never empty.
 func TestRepliesAreNoBacklog(t *testing.T) {
 	c := newConn(nil)
 	lane := c.Lane()
@@ -82,7 +82,7 @@ func TestRepliesAreNoBacklog(t *testing.T) {
 		lane.Read(34, false)
 	}
 	var err error
-	for range 1 << 20 { // and then nobody reads, and it sends bytes one by one
+	for range 1 << 20 { // then nothing is read, while the client sends single bytes
 		if err = c.backlog.came(40); err != nil {
 			break
 		}

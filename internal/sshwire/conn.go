@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// readBuffer is how much is read from the socket at once; gatherBuffer how
-// much is gathered before a writer waits.
+// readBuffer is how many bytes are read from the socket at once, gatherBuffer how
+// many are gathered before a writer waits.
 const (
 	readBuffer   = 128 << 10
 	gatherBuffer = 256 << 10
@@ -20,15 +20,15 @@ var (
 	gatherBuffers = sync.Pool{New: func() any { b := make([]byte, 0, gatherBuffer); return &b }}
 )
 
-// Conn is a net.Conn for the SSH library, which reads from one goroutine and
-// writes under a lock of its own.
+// Conn is a net.Conn for the SSH library. The library reads from one goroutine, and
+// serializes its writes.
 type Conn struct {
 	net.Conn
 	raw     syscall.RawConn // nil for a connection without a descriptor
-	replay  []byte          // peeked, not yet given to the library
-	swallow int             // bytes of the library's version line to pass over
+	replay  []byte          // peeked, not yet read by the library
+	swallow int             // bytes of the library's version line that Write still drops
 	plain   *plain          // nil: no gate, or encrypted by now
-	wrote   func()          // called before each write; nil: nobody asks
+	wrote   func()          // called before each write; may be nil
 
 	pooled *[]byte // holds buf while something is in it
 	buf    []byte
@@ -42,7 +42,7 @@ type Conn struct {
 
 	mu       sync.Mutex
 	service  *sync.Cond
-	bulk     int     // callers of Bulk that are not done
+	bulk     int     // calls of Bulk whose done was not called yet
 	gathered *[]byte // to be written next
 	draining bool    // a goroutine is writing
 	err      error
@@ -60,15 +60,15 @@ func newConn(nc net.Conn) *Conn {
 	return c
 }
 
-// Received counts the bytes that came over the wire.
+// Received returns how many bytes came over the wire.
 func (c *Conn) Received() int64 { return c.received.Load() }
 
-// Sent counts the bytes that went over the wire.
+// Sent returns how many bytes went over the wire.
 func (c *Conn) Sent() int64 { return c.sent.Load() }
 
-// Read gives peeked bytes first, then what one large read from the socket
-// brought. The buffer is taken from the pool only once there is something to
-// read, so that idle sessions have none.
+// Read returns the peeked bytes first, then bytes from one large read of the socket. The
+// buffer is taken from the pool only when there is something to read, so that idle
+// sessions hold none.
 func (c *Conn) Read(p []byte) (int, error) {
 	if c.plain != nil {
 		return c.readPlain(p)
@@ -124,7 +124,8 @@ func (c *Conn) fill() error {
 	return c.backlog.came(c.tryN)
 }
 
-// try reads once; false makes the runtime wait for the descriptor.
+// try reads once. It returns false to make the runtime wait until the descriptor is
+// readable.
 func (c *Conn) try(fd uintptr) bool {
 	pooled := readBuffers.Get().(*[]byte)
 	for {
@@ -145,8 +146,8 @@ func (c *Conn) try(fd uintptr) bool {
 	}
 }
 
-// Write passes over the library's version line, then writes at once, or
-// gathers while a bulk is being sent.
+// Write drops the library's version line. After that it writes at once, or gathers the
+// bytes while a Bulk is under way.
 func (c *Conn) Write(p []byte) (int, error) {
 	total := len(p)
 	if c.wrote != nil {
@@ -186,8 +187,8 @@ func (c *Conn) Write(p []byte) (int, error) {
 	return total, nil
 }
 
-// drain writes what was gathered; more gathers while the kernel takes it. It
-// ends when there is nothing left, and Bulk's end waits for that.
+// drain writes what was gathered, while more is gathered. It ends when nothing is left.
+// bulkDone waits for that.
 func (c *Conn) drain() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -208,9 +209,9 @@ func (c *Conn) drain() {
 	c.service.Broadcast()
 }
 
-// Bulk says that much is about to be written: the library's packets then go
-// to the kernel many at a time. Call done when it was; it returns once all is
-// with the kernel.
+// Bulk announces a large write: until done is called, the library's packets are gathered
+// and written many at a time. done returns when the kernel has all of them, or after an
+// error. Calls may overlap.
 func (c *Conn) Bulk() (done func()) {
 	c.mu.Lock()
 	c.bulk++

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// The library's version line is passed over, also in pieces, and nothing else.
+// Write drops the library's version line, also in pieces, and nothing else.
 func TestWriteSwallowsOneVersionLine(t *testing.T) {
 	for _, cut := range []int{1, 5, len(serverLine), len(serverLine) + 2, len(serverLine) + 10, 1000} {
 		server, client := tcpPair(t)
@@ -32,8 +32,8 @@ func TestWriteSwallowsOneVersionLine(t *testing.T) {
 	}
 }
 
-// Writes of every size, inside and outside of bulks that begin and end,
-// arrive in order and whole, and Bulk's end waits for the kernel.
+// Writes of every size, inside and outside of bulks, arrive completely and in order, and
+// done of a bulk waits until the kernel has the bytes.
 func TestBulkKeepsOrder(t *testing.T) {
 	server, client := tcpPair(t)
 	c := newConn(server)
@@ -55,7 +55,7 @@ func TestBulkKeepsOrder(t *testing.T) {
 			t.Fatalf("Write: %d, %v", n, err)
 		}
 		for i := range p {
-			p[i] = 0xee // the caller's again
+			p[i] = 0xee // the caller may reuse p
 		}
 	}
 	for round := range 5 {
@@ -82,8 +82,7 @@ func TestBulkKeepsOrder(t *testing.T) {
 	}
 }
 
-// A gathered write that fails is told to the writers that follow, and nobody
-// waits for ever.
+// After a gathered write failed, later writes return its error, and no writer waits for ever.
 func TestBulkReportsErrors(t *testing.T) {
 	server, client := tcpPair(t)
 	c := newConn(server)
@@ -103,7 +102,7 @@ func TestBulkReportsErrors(t *testing.T) {
 	}
 }
 
-// A peer that takes nothing blocks its writer at a bound; closing frees it.
+// If the peer does not read, the writer blocks at a limit. Close ends the wait.
 func TestBulkToAPeerThatReadsNothingIsBounded(t *testing.T) {
 	server, client := tcpPair(t)
 	_ = server.(*net.TCPConn).SetWriteBuffer(64 << 10)
@@ -122,7 +121,7 @@ func TestBulkToAPeerThatReadsNothingIsBounded(t *testing.T) {
 		result <- nil
 	}()
 	var before int64
-	for { // until no more is taken
+	for { // until the writer blocks
 		time.Sleep(50 * time.Millisecond)
 		now := c.Sent()
 		if now > 0 && now == before {
@@ -145,7 +144,7 @@ func TestBulkToAPeerThatReadsNothingIsBounded(t *testing.T) {
 	done()
 }
 
-// Many bulks at once, as of several channels, under the library's lock.
+// Many bulks at once, as with several channels, under the library's lock.
 func TestBulksOfManyCallers(t *testing.T) {
 	server, client := tcpPair(t)
 	c := newConn(server)
@@ -177,7 +176,7 @@ func TestBulksOfManyCallers(t *testing.T) {
 	}
 }
 
-// What is read goes through one buffer, which is given back when empty.
+// Reads use one pooled buffer, which is returned to the pool when it is empty.
 func TestReadHoldsABufferOnlyWhileItHasBytes(t *testing.T) {
 	server, client := tcpPair(t)
 	c := newConn(server)
@@ -204,7 +203,7 @@ func TestReadHoldsABufferOnlyWhileItHasBytes(t *testing.T) {
 	}
 }
 
-// A deadline ends a read that waits.
+// A deadline ends a waiting read.
 func TestReadDeadline(t *testing.T) {
 	server, _ := tcpPair(t)
 	c := newConn(server)

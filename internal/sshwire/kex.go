@@ -6,47 +6,47 @@ import (
 	"errors"
 )
 
-// maxPlain is the longest packet that the library takes.
+// maxPlain is the longest packet that the library accepts.
 const maxPlain = 256 << 10
 
 var errPlain = errors.New("a packet of the key exchange has an absurd length")
 
-// msgNewKeys ends the plain part of a connection (RFC 4253 §7.3).
+// msgNewKeys is the message after which a direction is encrypted (RFC 4253 §7.3).
 const msgNewKeys = 21
 
-// Gate has enter called before each packet of the client's first key exchange, but
-// its KEXINIT, reaches the library, and leave once the library wants more: in between
-// it does the costly part. A packet that is not whole holds nothing. An error of
-// enter ends the connection. Gate must be called before the library reads; if the
-// handshake fails, the last leave may not be called.
+// Gate makes Read call enter before it gives the library a packet of the client's first
+// key exchange, except KEXINIT, and call leave when the library reads again. Between the
+// two calls the library does the costly part. enter is called only when the whole packet is
+// there. An error of enter ends the connection. Gate must be called before the library
+// reads. If the handshake fails, the last leave may not be called.
 func (c *Conn) Gate(enter func() (leave func(), err error)) {
 	c.plain = &plain{enter: enter}
 }
 
-// OnWrite has fn called before the library writes anything. It must be called before the
-// library is given the connection.
+// OnWrite makes each Write call fn first. OnWrite must be called before the library gets
+// the connection.
 func (c *Conn) OnWrite(fn func()) { c.wrote = fn }
 
-// plain is a connection whose packets are not encrypted yet.
+// plain is the state of a gated connection whose packets are not encrypted yet.
 type plain struct {
 	enter func() (leave func(), err error)
-	leave func() // of the packet that the library has; nil: none
+	leave func() // for the packet that the library works on; nil: none
 
-	line    bool   // the version line was given on
-	packets int    // given on
-	over    bool   // NEWKEYS was given on: what follows is encrypted
-	got     []byte // not given on
-	give    []byte // being given on
+	line    bool   // the version line was passed on
+	packets int    // passed on
+	over    bool   // NEWKEYS was passed on: what follows is encrypted
+	got     []byte // received, not passed on yet
+	give    []byte // being passed on
 }
 
-// readPlain is Read while packets can be seen.
+// readPlain is Read while the client's packets are not encrypted.
 func (c *Conn) readPlain(b []byte) (int, error) {
 	p := c.plain
 	for len(p.give) == 0 {
 		p.done()
 		if p.over {
 			c.plain, c.replay = nil, append(p.got, c.replay...)
-			c.received.Add(-int64(len(p.got))) // they are counted again
+			c.received.Add(-int64(len(p.got))) // replaying counts them again
 			return c.readRaw(b)
 		}
 		whole, err := p.next()
@@ -67,7 +67,7 @@ func (c *Conn) readPlain(b []byte) (int, error) {
 	return n, nil
 }
 
-// done lets the next one in.
+// done calls leave for the packet that the library has finished.
 func (p *plain) done() {
 	if p.leave != nil {
 		p.leave()
@@ -75,8 +75,9 @@ func (p *plain) done() {
 	}
 }
 
-// next takes a whole line or packet from what came; false says that more is needed.
-// What is no packet is the library's to judge.
+// next moves the next whole line or packet from got to give; false says that more bytes
+// are needed. If no version line comes within maxVersionLine bytes, the rest is passed on
+// unseen, for the library to refuse.
 func (p *plain) next() (whole bool, err error) {
 	if !p.line {
 		end := bytes.IndexByte(p.got, '\n')
@@ -109,5 +110,5 @@ func (p *plain) next() (whole bool, err error) {
 	return true, nil
 }
 
-// take moves n bytes to what is given on.
+// take moves n bytes from got to give.
 func (p *plain) take(n int) { p.give, p.got = p.got[:n:n], p.got[n:] }

@@ -10,7 +10,7 @@ import (
 	"testing/iotest"
 )
 
-// plainPacket is an unencrypted packet of a kind.
+// plainPacket returns an unencrypted packet of a type.
 func plainPacket(kind byte, body int) []byte {
 	b := binary.BigEndian.AppendUint32(nil, uint32(2+body+4))
 	b = append(b, 4, kind)
@@ -18,7 +18,7 @@ func plainPacket(kind byte, body int) []byte {
 	return append(b, 0, 0, 0, 0)
 }
 
-// gated reads all of in through a gate, and counts its turns.
+// gated reads all of in through a gate, and counts the calls of enter.
 func gated(t testing.TB, in io.Reader, refuse error) (out []byte, entered, open int, err error) {
 	t.Helper()
 	c := newConn(nil)
@@ -44,8 +44,9 @@ type readConn struct {
 
 func (c readConn) Read(p []byte) (int, error) { return c.r.Read(p) }
 
-// TestAGateChangesNothing: the library gets every byte, in order, however they come;
-// each packet of the exchange but the first is a turn, and what is encrypted is none.
+// TestAGateChangesNothing: the library gets every byte in order, however the bytes are
+// split. enter is called for each packet of the exchange but the first, and for no encrypted
+// one.
 func TestAGateChangesNothing(t *testing.T) {
 	plain := slicesConcat([]byte("SSH-2.0-x\r\n"), plainPacket(20, 500), plainPacket(30, 300), plainPacket(2, 3),
 		plainPacket(msgNewKeys, 0))
@@ -60,7 +61,7 @@ func TestAGateChangesNothing(t *testing.T) {
 	}
 }
 
-// TestAPacketThatIsNotWholeHoldsNothing: nobody waits for one who sends half of it.
+// TestAPacketThatIsNotWholeHoldsNothing: a client that sends half a packet takes no turn.
 func TestAPacketThatIsNotWholeHoldsNothing(t *testing.T) {
 	half := slicesConcat([]byte("SSH-2.0-x\r\n"), plainPacket(20, 500), plainPacket(30, 300)[:100])
 	_, entered, open, _ := gated(t, bytes.NewReader(half), nil)
@@ -76,8 +77,8 @@ func TestAPacketThatIsNotWholeHoldsNothing(t *testing.T) {
 
 func slicesConcat(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
 
-// FuzzGate: whatever a stranger sends reaches the library unchanged, and no turn is
-// left open.
+// FuzzGate: whatever a client sends reaches the library unchanged, and at most one turn is
+// open at a time.
 func FuzzGate(f *testing.F) {
 	f.Add(slicesConcat([]byte("SSH-2.0-x\r\n"), plainPacket(20, 50), plainPacket(30, 30), plainPacket(msgNewKeys, 0),
 		[]byte("sealed")), 7)

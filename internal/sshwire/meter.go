@@ -6,12 +6,13 @@ import (
 	"time"
 )
 
-// meter counts what the library does with what arrives: decrypting, and giving it to
-// channels. That is the time between two reads, unless something else held it up.
+// meter measures the time that the library takes to decrypt received bytes and to pass them
+// to channels: the time between two reads. At most mostOfOne of it counts, because
+// the library may have waited for something else.
 type meter struct {
-	used   atomic.Pointer[func(time.Duration) time.Duration] // nil: nobody asks
-	since  time.Time                                         // the last read returned then
-	sum    time.Duration                                     // not yet told
+	used   atomic.Pointer[func(time.Duration) time.Duration] // nil: nothing is measured
+	since  time.Time                                         // when the last read returned
+	sum    time.Duration                                     // not yet reported
 	closed chan struct{}                                     // ends a pause
 	once   sync.Once                                         // closes closed
 }
@@ -21,11 +22,11 @@ const (
 	usedAtOnce = 200 * time.Microsecond
 )
 
-// Meter tells used from now on how long the processor worked on what arrived. It says
-// for how long nothing more is read.
+// Meter makes Read report the time spent on received bytes to used from now on. used
+// returns for how long Read then pauses.
 func (c *Conn) Meter(used func(took time.Duration) (pause time.Duration)) { c.meter.used.Store(&used) }
 
-// read is called before each read, and pauses.
+// read is called before each read. It reports the time and pauses.
 func (m *meter) read() {
 	used := m.used.Load()
 	if used == nil || m.since.IsZero() {

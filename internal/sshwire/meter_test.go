@@ -7,8 +7,7 @@ import (
 	"time"
 )
 
-// TestAPauseEndsWithTheConnection: what a session is made to wait for does not hold up
-// its end.
+// TestAPauseEndsWithTheConnection: closing the connection ends a pause.
 func TestAPauseEndsWithTheConnection(t *testing.T) {
 	client, server := net.Pipe()
 	c := newConn(server)
@@ -22,7 +21,7 @@ func TestAPauseEndsWithTheConnection(t *testing.T) {
 	if _, err := io.ReadFull(c, b); err != nil {
 		t.Fatal(err)
 	}
-	c.meter.since = time.Now().Add(-time.Minute) // it was busy with that
+	c.meter.since = time.Now().Add(-time.Minute) // as if the library had worked for a minute
 	ended := make(chan error, 1)
 	go func() { _, err := c.Read(b); ended <- err }()
 	<-asked

@@ -1,7 +1,9 @@
 // Package sshwire is the connection below the SSH library. It looks at the
 // client's first bytes before the library does, so that the server can choose
-// which ciphers to offer (peek.go), reads through pooled buffers, and gathers
-// the library's small writes while much is being sent (conn.go).
+// which algorithms to offer (peek.go). It reads through pooled buffers and gathers
+// the library's small writes during large transfers (conn.go). It lets the costly parts of
+// a key exchange wait for their turn (kex.go), measures the library's work (meter.go), and
+// limits what a client may send unread (backlog.go).
 package sshwire
 
 import (
@@ -20,21 +22,21 @@ const (
 	maxKexInit     = 35000
 )
 
-// KexInitWait is how long after the client's version line its KEXINIT is
-// waited for. Some clients (SSH.NET up to 2023.0) send theirs only after the
-// server's, and must not be kept waiting.
+// KexInitWait is how long Peek waits for the client's KEXINIT after its version
+// line. Some clients (SSH.NET up to 2023.0) send theirs only after the
+// server's, so the wait must be short.
 const KexInitWait = 200 * time.Millisecond
 
 // msgKexInit is the number of the message (RFC 4253 §12).
 const msgKexInit = 20
 
-// Hello is what the client's first bytes said. Nothing in it is trusted for
-// more than choosing what to offer.
+// Hello is the content of the client's first bytes. It is not authenticated, so it is used
+// only to choose what to offer, and for logs and records.
 type Hello struct {
-	Version        string   // the client's first line, "" if there was none in bounds
+	Version        string   // the client's first line, "" if there was none within the limit
 	Line           bool     // a first line came; only servers may say more before their version (RFC 4253 §4.2)
-	Silent         bool     // not a byte came
-	KeyExchanges   []string // the first is what it wants most; nil if no KEXINIT came in time
+	Silent         bool     // no byte came
+	KeyExchanges   []string // the preferred one first; nil if no KEXINIT came in time
 	HostKeys       []string
 	ClientToServer []string // its ciphers
 	ServerToClient []string
@@ -45,11 +47,11 @@ func (h Hello) Offers(cipher string) bool {
 	return slices.Contains(h.ClientToServer, cipher) && slices.Contains(h.ServerToClient, cipher)
 }
 
-// Peek sends our version line and looks at the client's version and KEXINIT.
-// What it read, the returned connection gives to the library again; the
-// library's own version line it swallows. It fails only if the connection
-// does: whatever else is odd is left for the library to judge. deadline bounds
-// the wait for the version line and is in force again afterwards.
+// Peek sends the server's version line and reads the client's version line and KEXINIT.
+// The returned connection lets the library read those bytes again, and drops the version
+// line that the library writes. Peek fails only if the connection fails; malformed
+// input is left for the library to refuse. deadline bounds the wait for the client's
+// version line, and is set again when Peek returns.
 func Peek(nc net.Conn, version string, deadline time.Time) (*Conn, Hello, error) {
 	c := newConn(nc)
 	line := version + "\r\n"
@@ -109,8 +111,9 @@ func (c *Conn) peek() (h Hello, err error) {
 }
 
 // parseKexInit reads the ten name-lists of an unencrypted KEXINIT packet (RFC
-// 4253 §7.1): kex, host keys, ciphers to and from the server, and so on. need
-// > 0 asks for that many bytes; lists nil with need 0 means it is none.
+// 4253 §7.1): key exchanges, host keys, ciphers to and from the server, and so on.
+// need > 0 means that b must have at least that many bytes. lists nil with need 0
+// means that b does not begin with a KEXINIT.
 func parseKexInit(b []byte) (lists [][]string, need int) {
 	if len(b) < 6 {
 		return nil, 6

@@ -21,7 +21,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const serverLine = "SSH-2.0-Test"
 
-// kexInit is an unencrypted KEXINIT packet of a client with these ciphers.
+// kexInit returns an unencrypted KEXINIT packet of a client with these ciphers.
 func kexInit(in, out string) []byte {
 	b := append([]byte{msgKexInit}, make([]byte, 16)...)
 	for _, list := range []string{"curve25519-sha256", "ssh-ed25519", in, out, "hmac-sha2-256", "hmac-sha2-256", "none",
@@ -38,7 +38,7 @@ func packet(payload []byte) []byte {
 	return append(b, make([]byte, pad)...)
 }
 
-// tcpPair is two ends of a real connection.
+// tcpPair returns both ends of a TCP connection.
 func tcpPair(t testing.TB) (server, client net.Conn) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -56,8 +56,8 @@ func tcpPair(t testing.TB) (server, client net.Conn) {
 	return server, client
 }
 
-// peeked runs Peek on what a client sends in pieces, with a pause before each
-// but the first, and then hangs up its sending side.
+// peeked runs Peek while a client sends pieces, with a pause before each one but the
+// first, and then closes its sending side.
 func peeked(t testing.TB, pause time.Duration, pieces ...[]byte) (Hello, *Conn, time.Duration, error) {
 	t.Helper()
 	server, client := tcpPair(t)
@@ -84,7 +84,7 @@ func peeked(t testing.TB, pause time.Duration, pieces ...[]byte) (Hello, *Conn, 
 	return h, c, took, err
 }
 
-// bytewise cuts bytes into single ones.
+// bytewise splits bytes into pieces of one byte.
 func bytewise(b []byte) (out [][]byte) {
 	for i := range b {
 		out = append(out, b[i:i+1])
@@ -144,8 +144,8 @@ func TestPeek(t *testing.T) {
 	}
 }
 
-// A client that drips its KEXINIT is not waited for longer than KexInitWait;
-// one that sends no version line, until the deadline.
+// For a client that sends its KEXINIT slowly, Peek waits no longer than KexInitWait. For one
+// that sends no version line, it waits until the deadline.
 func TestPeekOfSlowClients(t *testing.T) {
 	init := kexInit("aes128-gcm@openssh.com", "aes128-gcm@openssh.com")
 	pieces := append([][]byte{[]byte("SSH-2.0-slow\r\n")}, bytewise(init[:40])...)
@@ -172,7 +172,7 @@ func TestPeekOfSlowClients(t *testing.T) {
 	}
 }
 
-// A client that is gone is an error, not a wait.
+// If the client is gone, Peek returns an error at once.
 func TestPeekOfAClientThatHangsUp(t *testing.T) {
 	for _, first := range []string{"", "SSH-2.0-", "SSH-2.0-x\r\n", "SSH-2.0-x\r\n\x00\x00"} {
 		server, client := tcpPair(t)
@@ -184,8 +184,8 @@ func TestPeekOfAClientThatHangsUp(t *testing.T) {
 	}
 }
 
-// late is a client's connection that sends its KEXINIT only after the
-// server's came, as SSH.NET did up to 2023.0.
+// late is a client's connection that delays its KEXINIT until the server's has come, as
+// SSH.NET did up to 2023.0.
 type late struct {
 	net.Conn
 	line   bool
@@ -250,8 +250,8 @@ func TestClientThatWaitsForTheServersKexInitGetsIn(t *testing.T) {
 	}
 }
 
-// FuzzPeek gives the peek any first bytes: it never refuses, never panics,
-// and gives the library every byte again.
+// FuzzPeek runs Peek on arbitrary first bytes. It never fails or panics, and the library
+// gets every byte.
 func FuzzPeek(f *testing.F) {
 	f.Add([]byte("SSH-2.0-x\r\n"), byte(0))
 	f.Add(slices.Concat([]byte("SSH-2.0-x\r\n"), kexInit("aes128-gcm@openssh.com", "aes128-ctr")), byte(3))
@@ -262,7 +262,7 @@ func FuzzPeek(f *testing.F) {
 		conn := &script{left: first, chunk: int(cut) + 1}
 		c, h, err := Peek(conn, serverLine, time.Now().Add(time.Second))
 		if err != nil {
-			if !errors.Is(err, errHungUp) { // the script's own end is all that may fail
+			if !errors.Is(err, errHungUp) { // the only error allowed is the script's end
 				t.Fatalf("the peek refused: %v", err)
 			}
 			return
