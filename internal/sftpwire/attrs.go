@@ -17,8 +17,8 @@ const (
 	ModeRegular = 0o100000
 )
 
-// Attrs are a file's attributes; Flags says which fields count. Extended
-// pairs are read over and forgotten.
+// Attrs are a file's attributes; Flags says which fields are set. Extended
+// pairs are skipped.
 type Attrs struct {
 	Flags        uint32
 	Size         uint64

@@ -12,15 +12,15 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/sftpwire"
 )
 
-// str is a string as SFTP writes it.
+// str encodes a string as SFTP does.
 func str(s string) []byte {
 	return append(binary.BigEndian.AppendUint32(nil, uint32(len(s))), s...)
 }
 
-// packet is a body with its length in front.
+// packet returns a body with its length in front.
 func packet(parts ...[]byte) []byte { return str(string(bytes.Join(parts, nil))) }
 
-// head is a type and an id.
+// head returns a type and an id.
 func head(kind byte) []byte { return []byte{kind, 0, 0, 0, 7} }
 
 var (
@@ -28,7 +28,7 @@ var (
 	word = []byte{0xff, 0xff, 0xff, 0xff}
 )
 
-// seeds are requests of every type, and lies.
+// seeds are valid requests of every type, and some with false lengths.
 func seeds() [][]byte {
 	return [][]byte{
 		packet([]byte{sftpwire.TypeInit}, []byte{0, 0, 0, 3}),
@@ -44,8 +44,8 @@ func seeds() [][]byte {
 	}
 }
 
-// FuzzRequest reads any bytes as a stream of packets. Nothing panics, nothing
-// is taken from beyond the packet, and a packet ends where it said.
+// FuzzRequest reads arbitrary bytes as a stream of packets. Parsing never panics, never
+// reads beyond the packet, and a packet ends where its length says.
 func FuzzRequest(f *testing.F) {
 	for _, s := range seeds() {
 		f.Add(s)
@@ -77,7 +77,7 @@ func FuzzRequest(f *testing.F) {
 	})
 }
 
-// parse reads one body and everything an extended request might be.
+// parse parses one body, and its data as each kind of extended request.
 func parse(t *testing.T, body []byte) {
 	t.Helper()
 	whole := bytes.Clone(body)
@@ -105,7 +105,7 @@ func parse(t *testing.T, body []byte) {
 	}
 }
 
-// Every packet cut short is an error, except where nothing is missing.
+// Every truncated packet is an error, except where no field is missing.
 func TestEveryRequestCutShortIsAnError(t *testing.T) {
 	for _, s := range seeds() {
 		body, _, err := sftpwire.Next(s)
@@ -124,7 +124,7 @@ func TestEveryRequestCutShortIsAnError(t *testing.T) {
 	}
 }
 
-// What is claimed costs nothing: no allocation follows a count or a length.
+// A false count or length causes no allocation.
 func TestLiesCostNoMemory(t *testing.T) {
 	for _, s := range seeds() {
 		body, _, _ := sftpwire.Next(s)
@@ -138,7 +138,7 @@ func TestLiesCostNoMemory(t *testing.T) {
 	}
 }
 
-// Attributes that were written read back the same, whatever the flags.
+// Attributes are the same after writing and reading, with any flags.
 func TestAttrsReadBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a := sftpwire.Attrs{Flags: rapid.Uint32().Draw(t, "flags") & 15}
@@ -165,7 +165,7 @@ func TestAttrsReadBack(t *testing.T) {
 	})
 }
 
-// Every reply is one packet of the length it says.
+// Every reply is one packet whose length field is right.
 func TestRepliesAreWholePackets(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		id, text := rapid.Uint32().Draw(t, "id"), rapid.StringN(0, 100, 400).Draw(t, "text")

@@ -5,10 +5,10 @@ import "encoding/binary"
 // DataHeader is how many bytes of a DATA reply come before the data.
 const DataHeader = 4 + 1 + 4 + 4
 
-// Extension is a name and version that VERSION advertises.
+// Extension is an extension that VERSION advertises: its name, and its version in Data.
 type Extension struct{ Name, Data string }
 
-// begin starts a packet: four bytes for its length, its type, its id.
+// begin starts a packet: four zero bytes for its length, its type and its id.
 func begin(b []byte, kind byte, id uint32) []byte {
 	b = append(b, 0, 0, 0, 0, kind)
 	return binary.BigEndian.AppendUint32(b, id)
@@ -35,7 +35,7 @@ func AppendVersion(b []byte, version uint32, ext []Extension) []byte {
 	return end(b, from)
 }
 
-// AppendStatus answers with a code and a sentence for people.
+// AppendStatus answers with a code and a text for people, in English.
 func AppendStatus(b []byte, id, code uint32, text string) []byte {
 	from := len(b)
 	b = binary.BigEndian.AppendUint32(begin(b, TypeStatus, id), code)
@@ -49,14 +49,14 @@ func AppendHandle(b []byte, id uint32, handle []byte) []byte {
 	return end(append(b, handle...), from)
 }
 
-// AppendDataHeader begins a DATA reply of n bytes, which the caller appends.
+// AppendDataHeader begins a DATA reply. The caller appends the n bytes of data.
 func AppendDataHeader(b []byte, id uint32, n int) []byte {
 	b = binary.BigEndian.AppendUint32(b, uint32(1+4+4+n))
 	b = binary.BigEndian.AppendUint32(append(b, TypeData), id)
 	return binary.BigEndian.AppendUint32(b, uint32(n))
 }
 
-// AppendAttrsReply answers STAT and its kin.
+// AppendAttrsReply answers STAT, LSTAT and FSTAT.
 func AppendAttrsReply(b []byte, id uint32, a *Attrs) []byte {
 	from := len(b)
 	return end(AppendAttrs(begin(b, TypeAttrs, id), a), from)

@@ -1,11 +1,11 @@
 package sftpwire
 
-// Request is one packet from a client. Which fields are set depends on Type;
-// Handle and Data are parts of the packet's buffer and live as long as it.
+// Request is one packet from a client. Which fields are set depends on Type.
+// Handle and Data are slices of the packet's buffer and valid only as long as it.
 type Request struct {
 	Type     byte
-	ID       uint32 // of INIT: the client's version
-	Path     string // also of RENAME and SYMLINK: the first
+	ID       uint32 // for INIT, the client's version
+	Path     string // for RENAME and SYMLINK, the first path
 	Path2    string
 	Handle   []byte
 	Offset   uint64
@@ -16,9 +16,9 @@ type Request struct {
 	Extended string // name of the extension; its own fields are in Data
 }
 
-// Parse reads a packet's body. On an error the ID is set as far as it could be
-// read, so that the client can be told. Bytes past the last field are ignored,
-// as OpenSSH does.
+// Parse reads a packet's body. After an error, ID is still set if it could be
+// read, so that the client can be answered. Bytes after the last field are ignored,
+// as in OpenSSH.
 func (q *Request) Parse(body []byte) error {
 	r := reader{b: body}
 	*q = Request{Type: r.byte()}
@@ -71,8 +71,8 @@ func (q *Request) SetstatFields() (string, Attrs, error) {
 	return p, a, r.err
 }
 
-// CopyData is the request of the same name (draft-ietf-secsh-filexfer-
-// extensions-00 §7). A Length of 0 means to the end of the file.
+// CopyData is a copy-data request (draft-ietf-secsh-filexfer-extensions-00 §7). A
+// Length of 0 means to the end of the file.
 type CopyData struct {
 	From, To         []byte
 	FromOffset       uint64

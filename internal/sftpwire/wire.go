@@ -1,7 +1,7 @@
-// Package sftpwire turns SFTP version 3 packets into values and back
+// Package sftpwire parses and builds SFTP version 3 packets
 // (draft-ietf-secsh-filexfer-02, and OpenSSH's PROTOCOL file for the
-// extensions). It reads bytes from strangers: every length is checked before
-// it is used, and nothing is allocated for what a packet merely claims.
+// extensions). Its input is not trusted: every length is checked before
+// it is used, and memory is never allocated for a length that a packet only claims.
 package sftpwire
 
 import (
@@ -48,16 +48,16 @@ const (
 	MaxData   = 255 << 10
 )
 
-// Errors of reading.
+// Errors of Next and of the parsing methods of Request.
 var (
 	ErrShort  = errors.New("sftpwire: a field runs past the end of the packet")
 	ErrLength = errors.New("sftpwire: the packet's length is out of bounds")
 )
 
-// Next cuts the first packet off buffered bytes. need is how many bytes a
-// whole packet takes, length field included: more than len(buf) means that
-// body is nil and more must be read. A length of zero or above MaxPacket is
-// ErrLength, after which nothing can be trusted.
+// Next returns the body of the first packet in buf, as a slice of buf. need is how many
+// bytes the whole packet takes, length field included. If need is more than len(buf), body
+// is nil and more bytes must be read. A length of zero or above MaxPacket is ErrLength; the
+// stream cannot be read any further then.
 func Next(buf []byte) (body []byte, need int, err error) {
 	if len(buf) < 4 {
 		return nil, 4, nil
@@ -73,7 +73,8 @@ func Next(buf []byte) (body []byte, need int, err error) {
 	return buf[4:need], need, nil
 }
 
-// reader takes fields off a packet; the first failure sticks.
+// reader reads the fields of a packet one by one. After an error, all later fields are
+// zero or meaningless, and err stays set.
 type reader struct {
 	b   []byte
 	err error
@@ -106,7 +107,7 @@ func (r *reader) uint64() (v uint64) {
 	return v
 }
 
-// bytes are part of the packet, not a copy.
+// bytes returns a string field as a slice of the packet, not a copy.
 func (r *reader) bytes() []byte {
 	n := r.uint32()
 	if r.err != nil || uint64(n) > uint64(len(r.b)) {
