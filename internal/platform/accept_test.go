@@ -8,7 +8,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// states lists drops in the order they came, as states.
+// states returns the states of all drops, in the order of arrival.
 func (w *world) states() (out []model.DropState) {
 	w.t.Helper()
 	for _, d := range w.node.Drops() {
@@ -29,7 +29,7 @@ func (w *world) wantStates(want ...model.DropState) {
 
 const cdr = "/inbox/acme/acme/cdr.csv"
 
-// Two files of one name, one after the other, are two files.
+// Two files that come one after the other under the same name are different drops.
 var acceptStories = stories{
 	"a file that another session has just opened under the name is not accepted": func(t *testing.T, w *world) {
 		acme := w.as("acme")
@@ -65,7 +65,7 @@ var acceptStories = stories{
 		wantDenied(t, "while it is open", other.Remove(cdr))
 		w.wantStates(model.DropClaimed)
 		testkit.Must(t, f.Close())
-		testkit.Must(t, other.Remove(cdr)) // one that uses several connections
+		testkit.Must(t, other.Remove(cdr)) // a program that uses several connections
 		w.wantStates(model.DropAcked)
 	},
 	"a file that was read in part is not accepted, and one that was read in parts is": func(t *testing.T, w *world) {

@@ -11,8 +11,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// Remove accepts a received file that was read, or takes back one that waits
-// under a temporary name.
+// Remove accepts a received file that was read, or discards an outgoing one that is on
+// hold.
 func (f *FS) Remove(p string) error {
 	names, clean, err := split(p)
 	if err != nil {
@@ -40,10 +40,10 @@ func (f *FS) Remove(p string) error {
 	return notFound()
 }
 
-// accept accepts a received file by its name: only the drop that was read, to its
-// last byte. Names come back, so it is the drop that this session opened under
-// the name; a session that opened none may speak for what others of the same
-// user have read and closed, as programs do that use several connections.
+// accept accepts the drop that a name shows, if it was read to its last byte. A name may
+// show another drop later, so if this session has opened the name, the drop must be the one
+// that it opened. If this session has not, the drop may have been read and closed in other
+// sessions of the same user, because some programs use several connections.
 func (f *FS) accept(names []string, clean string) error {
 	d, err := f.drop(names)
 	if err != nil {
@@ -70,9 +70,10 @@ func (f *FS) accept(names []string, clean string) error {
 	return nil
 }
 
-// Rename gives a file its final name, and publishes it: one that was on hold; or one that
-// was published under another name in this session, since no list holds every program's
-// temporary names, as long as nobody has opened it.
+// Rename gives a file its final name and publishes it. The file is either on hold, or was
+// published under another name in this session: no list can have every program's temporary
+// names. The latter fails if a recipient has opened the file. A file on hold that gets
+// another temporary name stays on hold.
 func (f *FS) Rename(from, to string, _ bool) error {
 	names, clean, err := split(from)
 	if err != nil {
@@ -112,12 +113,12 @@ func (f *FS) Rename(from, to string, _ bool) error {
 	defer in.GiveBack()
 	rules := f.o.Names(f.login.User.ID, toClean)
 	if wait := rules.Wait(toNames[3]); wait > 0 || rules.IsTemporary(toNames[3]) {
-		return f.hold(in, toNames, toClean, wait) // after an error it is where it was
+		return f.hold(in, toNames, toClean, wait) // after an error, GiveBack restores the old name
 	}
 	return f.publish(in, toNames, toClean)
 }
 
-// republish publishes a file under another name and takes the first publication back.
+// republish publishes a file under another name and withdraws the first publication.
 func (f *FS) republish(was published, clean string, toNames []string, toClean string) error {
 	if err := f.mayWrite(); err != nil {
 		return err
@@ -144,11 +145,12 @@ func (f *FS) mayWrite() error {
 	return f.o.MayWrite(&f.login)
 }
 
-// maxDone bounds what a session remembers of what it published.
+// maxDone is how many published and how many read files a session remembers. At the limit
+// it forgets all of them.
 const maxDone = 10_000
 
-// hold keeps a file under a name that is not its last; after wait it is published under it,
-// unless wait is 0.
+// hold keeps a file on hold under a name. After wait it is published under that name; with
+// wait 0 it stays on hold until it is renamed or removed.
 func (f *FS) hold(in *feed.Incoming, names []string, clean string, wait time.Duration) error {
 	u := f.login.User
 	p := f.publication(names)
@@ -160,7 +162,7 @@ func (f *FS) hold(in *feed.Incoming, names []string, clean string, wait time.Dur
 	return f.o.Feeds.Hold(in, h)
 }
 
-// publication is what a path below /outbound asks for.
+// publication returns the publication that a path below /outbound asks for.
 func (f *FS) publication(names []string) feed.Publication {
 	p := feed.Publication{Feed: names[1], Account: names[2], Name: names[3], Via: "sftp", Guard: f.guard}
 	if p.Account == All {
@@ -169,7 +171,7 @@ func (f *FS) publication(names []string) feed.Publication {
 	return p
 }
 
-// remember lets this session see what it published.
+// remember makes a published file visible in this session's listings.
 func (f *FS) remember(out model.Publication, names []string, clean string) {
 	if len(f.done) >= maxDone {
 		clear(f.done)
@@ -177,7 +179,7 @@ func (f *FS) remember(out model.Publication, names []string, clean string) {
 	f.done[clean] = published{model.FileInfo{Name: names[3], Size: out.Size, Mode: 0o444, Mtime: out.PublishedAt}, out.ID}
 }
 
-// publish hands a written file to its feed.
+// publish publishes a written file in its feed.
 func (f *FS) publish(in *feed.Incoming, names []string, clean string) error {
 	if err := f.mayWrite(); err != nil {
 		return err
@@ -194,8 +196,9 @@ func (f *FS) publish(in *feed.Incoming, names []string, clean string) error {
 	return nil
 }
 
-// Mkdir is refused: the tree is made of what services know. One that is there
-// already says so, since clients ask before they look.
+// Mkdir always fails, because directories here are feeds, accounts and users. For an
+// existing directory it fails with Exists, since clients often make a directory without
+// looking first.
 func (f *FS) Mkdir(p string) error {
 	names, _, err := split(p)
 	if err != nil {
@@ -207,12 +210,12 @@ func (f *FS) Mkdir(p string) error {
 	return denied("Directories here are feeds, accounts and users; an operator makes them.")
 }
 
-// Rmdir is refused, as Mkdir.
+// Rmdir always fails with Denied.
 func (f *FS) Rmdir(string) error {
 	return denied("This directory belongs to the server and stays where it is.")
 }
 
-// Setstat does nothing to times and modes, which clients set by habit.
+// Setstat ignores times and modes, which many clients set. A change of the size is Denied.
 func (f *FS) Setstat(p string, c exchange.Change) error {
 	if _, err := f.Stat(p); err != nil {
 		return err

@@ -13,7 +13,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// File is an open file: one on its way out, or a received one.
+// File is an open file: an outgoing one that is being written, or a received one.
 type File struct {
 	fs    *FS
 	names []string
@@ -21,7 +21,7 @@ type File struct {
 
 	in     *feed.Incoming // being written
 	append bool
-	bad    error // a write failed: closing publishes nothing
+	bad    error // the first failed write; if set, Close publishes nothing
 
 	drop   model.Drop
 	reader blob.Reader // of a received file
@@ -77,10 +77,10 @@ func (f *FS) openFile(p string, flags exchange.OpenFlags) (*File, error) {
 	switch {
 	case waits && flags&exchange.FlagExclusive != 0:
 		return nil, fault.E(op, fault.Exists, "The file exists already.")
-	case waits && flags&exchange.FlagTruncate == 0: // goes on under its temporary name
+	case waits && flags&exchange.FlagTruncate == 0: // continue the file on hold
 		file.in, err = f.o.Feeds.CopyHeld(f.login.User.ID, clean)
 		return file, err
-	case waits: // what is written now takes its place
+	case waits: // the new content will replace the file on hold
 	case flags&exchange.FlagCreate == 0:
 		return nil, notFound()
 	case flags&exchange.FlagTruncate == 0 && f.done[clean].Name != "":
@@ -90,13 +90,13 @@ func (f *FS) openFile(p string, flags exchange.OpenFlags) (*File, error) {
 	return file, err
 }
 
-// openDrop claims a received file and opens its bytes.
+// openDrop claims a received file and opens its content.
 func (h *File) openDrop() (err error) {
 	f := h.fs
 	if h.drop, err = f.drop(h.names); err != nil {
 		return err
 	}
-	if err := f.mayWrite(); err != nil { // it claims
+	if err := f.mayWrite(); err != nil { // claiming is a change
 		return err
 	}
 	if h.drop, err = f.o.Inbox.ClaimOne(context.Background(), f.guard, f.login.Actor(), f.login.User.Name,
@@ -114,10 +114,10 @@ func (h *File) openDrop() (err error) {
 	return nil
 }
 
-// Ready has nothing to wait for.
+// Ready returns nil: there is nothing to wait for.
 func (h *File) Ready() error { return nil }
 
-// ReadAt reads.
+// ReadAt reads bytes. For a received file it returns io.EOF only if there are none at off.
 func (h *File) ReadAt(p []byte, off int64) (int, error) {
 	if h.in != nil {
 		return h.in.ReadAt(p, off)
@@ -129,7 +129,8 @@ func (h *File) ReadAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
-// WriteAt writes a part, and answers at once.
+// WriteAt writes bytes, at the end if the file was opened to append. It calls done before
+// it returns. After an error, Close publishes nothing.
 func (h *File) WriteAt(p []byte, off int64, done func(error)) {
 	done(h.fail(h.mayWrite(func() error {
 		if h.append {
@@ -139,7 +140,8 @@ func (h *File) WriteAt(p []byte, off int64, done func(error)) {
 	})))
 }
 
-// Truncate cuts or extends, and answers at once.
+// Truncate sets the size. It calls done before it returns. After an error, Close publishes
+// nothing.
 func (h *File) Truncate(size int64, done func(error)) {
 	done(h.fail(h.mayWrite(func() error {
 		if size == h.in.Size() {
@@ -163,7 +165,7 @@ func (h *File) fail(err error) error {
 	return err
 }
 
-// SetTimes does nothing: when a file was published is the server's to say.
+// SetTimes does nothing: the server sets the time of publication.
 func (h *File) SetTimes(*time.Time, *uint32) error { return nil }
 
 // Stat describes the open file.
@@ -174,7 +176,7 @@ func (h *File) Stat() (model.FileInfo, error) {
 	return dropInfo(h.drop), nil
 }
 
-// Sync makes what was written durable. It promises no more: only CLOSE publishes.
+// Sync makes what was written durable. It does not publish; only Close does.
 func (h *File) Sync(done func(error)) {
 	if h.in == nil {
 		done(nil)
@@ -183,16 +185,17 @@ func (h *File) Sync(done func(error)) {
 	done(h.fail(h.in.Sync()))
 }
 
-// Served notes which bytes of a received file the program's connection accepted:
-// what was read may be accepted.
+// Served notes which bytes of a received file the program's connection accepted. A file
+// can be accepted when all of its bytes were served.
 func (h *File) Served(off int64, n int) {
 	if h.reader != nil {
 		h.fs.o.Readings.served(h.fs.reading(h.drop), off, n)
 	}
 }
 
-// Close publishes what was written, unless its name is a temporary one or a
-// write failed; OK means that every mailbox has it.
+// Close publishes what was written; then a nil outcome means that every mailbox has the
+// file. A file with a temporary name, or one whose rules ask for a wait, is put on hold
+// instead. If a write failed, the file is discarded, and the outcome is Conflict.
 func (h *File) Close(done func(error)) {
 	delete(h.fs.open, h)
 	if h.reader != nil {
@@ -204,7 +207,7 @@ func (h *File) Close(done func(error)) {
 	rules := f.o.Names(f.login.User.ID, h.clean)
 	switch wait := rules.Wait(h.names[3]); {
 	case h.bad != nil:
-		_ = h.in.Discard() // the stage is cleared at the next start, too
+		_ = h.in.Discard() // if this fails, the next start removes the stage
 		done(fault.E("platform.Close", fault.Conflict, "Not published: a part of the file could not be written."))
 	case rules.IsTemporary(h.names[3]) || wait > 0:
 		err := f.hold(h.in, h.names, h.clean, wait)
@@ -217,14 +220,14 @@ func (h *File) Close(done func(error)) {
 		if err != nil {
 			_ = h.in.Discard()
 		} else if in, takeErr := f.o.Feeds.TakeHeld(f.login.User.ID, h.clean); takeErr == nil {
-			_ = in.Discard() // what was on hold under this name is replaced
+			_ = in.Discard() // the file on hold under this name is replaced
 		}
 		done(err)
 	}
 	h.in = nil
 }
 
-// abandon discards what was never closed.
+// abandon ends a file that was not closed, and discards what was written.
 func (h *File) abandon() {
 	if h.in != nil {
 		_ = h.in.Discard()

@@ -10,8 +10,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// TestAFileCalledAsAFolderOfOurs: a partner's files have the names of the folders in which
-// the server puts accepted files and notes of refusals. Both go on, in other folders.
+// TestAFileCalledAsAFolderOfOurs: a partner's files have the names of the folders for accepted
+// files and notes of refusals. Both still work, with other folders.
 func TestAFileCalledAsAFolderOfOurs(t *testing.T) {
 	testkit.OnBoth(t, func(t *testing.T, database string) {
 		w := newWorld(t, func(c *config.Config) { c.Database.URL, c.Inbox.After = database, "move" })
@@ -19,7 +19,7 @@ func TestAFileCalledAsAFolderOfOurs(t *testing.T) {
 		for _, name := range []string{"processed", "refused", "refused-2", "good.csv", "bad.csv"} {
 			w.put(c, "/upload/"+name, name)
 		}
-		for _, live := range testkit.List[model.Session](w.node, "/sessions") { // moves wait for them to end
+		for _, live := range testkit.List[model.Session](w.node, "/sessions") { // moves wait until sessions have ended
 			testkit.Call[any](w.node, "DELETE", "/sessions/"+live.ID, nil)
 		}
 		for _, d := range w.node.Drops() {
@@ -30,7 +30,7 @@ func TestAFileCalledAsAFolderOfOurs(t *testing.T) {
 				testkit.Call[model.Drop](w.node, "POST", "/inbox/"+d.ID+"/reject", body{"reason": "no header"})
 			}
 		}
-		look := func(path string) func() bool { // not over SFTP: moves wait for sessions to end
+		look := func(path string) func() bool { // not over SFTP, because moves wait until sessions have ended
 			return func() bool {
 				_, err := client.Call[model.Page[model.FileInfo]](t.Context(), w.node.API,
 					client.Request{Method: "GET", Path: "/users/acme/files", Query: url.Values{"path": {path}}})

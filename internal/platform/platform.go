@@ -1,5 +1,5 @@
-// Package platform is what the operator's own programs see over SFTP: a tree
-// that no rows stand for.
+// Package platform is the tree that the operator's own programs see over SFTP. It
+// is virtual: its files and directories have no rows of their own.
 //
 //	/outbound/<feed>/<account>   write: a file is published when it is closed,
 //	                             or renamed from a temporary name
@@ -7,9 +7,9 @@
 //	/inbox/<account>/<user>      read: opening a received file claims it,
 //	                             removing what was read accepts it
 //
-// A user of a feed's producer account sees its feeds' part of /outbound beside
-// its own mailbox (node joins the two). Paths are taken apart here, and only
-// names that services know lead anywhere.
+// A user of a feed's producer account sees the part of /outbound that belongs to its
+// feeds, beside its own mailbox (package node joins the two). Paths are split here. Their
+// names must be those of known feeds, accounts and users.
 package platform
 
 import (
@@ -34,12 +34,12 @@ import (
 const (
 	Outbound = "outbound"
 	Inbox    = "inbox"
-	// All is the directory that publishes to every subscriber. It is a
-	// reserved word, so no account has the name.
+	// All is the directory that publishes to every subscriber. No account can have
+	// this name, because it is reserved.
 	All = "all"
 )
 
-// Options are what a tree is made of.
+// Options configure a tree.
 type Options struct {
 	Store    *store.Store
 	Feeds    *feed.Service
@@ -47,8 +47,8 @@ type Options struct {
 	Clock    exchange.Clock
 	Log      *slog.Logger
 	Names    func(userID, path string) exchange.NameRules
-	Readings *Readings // of all sessions
-	// MayWrite fails once a login was revoked, or when that can't be known.
+	Readings *Readings // shared by all sessions
+	// MayWrite fails if a login was revoked, or if that cannot be determined.
 	MayWrite func(l *exchange.Login) error
 }
 
@@ -57,21 +57,21 @@ type FS struct {
 	o     Options
 	login exchange.Login
 	guard *store.Guard
-	own   string // set: only feeds of this producer account, and no inbox
+	own   string // not "": only feeds of this producer account, and no inbox
 
-	done map[string]published // in this session, since clients look again
-	read map[string]string    // the drop that a path showed when this session opened it last
+	done map[string]published // by path, what this session published; clients look for it
+	read map[string]string    // path → id of the drop that this session last opened there
 	open map[*File]bool
 }
 
-// Begin opens the tree for a service user; with producer set, for a user of
-// that account, who sees its feeds alone.
+// Begin opens the tree for a service user. If producer is not "", the tree is for a user
+// of that account and has only the account's feeds.
 func Begin(o Options, login exchange.Login, producer string) *FS {
 	return &FS{o: o, login: login, guard: store.NewGuard(login), own: producer, done: map[string]published{},
 		read: map[string]string{}, open: map[*File]bool{}}
 }
 
-// End discards what was never closed. What is on hold under its name stays.
+// End discards the files that were not closed. Files on hold stay.
 func (f *FS) End() {
 	for h := range f.open {
 		h.abandon()
@@ -86,15 +86,15 @@ type published struct {
 
 func (f *FS) query() *store.Q { return f.o.Store.Read(context.Background()) }
 
-// RealPath is the absolute form of a client's path.
+// RealPath returns the absolute form of a client's path.
 func (f *FS) RealPath(p string) (string, error) { return valid.CleanPath("/", p) }
 
-// Space is unknown here; what is published counts for nobody.
+// Space fails with Unsupported: published files count towards no quota.
 func (f *FS) Space() (exchange.Space, error) {
 	return exchange.Space{}, fault.E("platform.Space", fault.Unsupported, "This tree has no quota.")
 }
 
-// split cuts a path into its names.
+// split returns the names of a path, and its absolute form.
 func split(p string) ([]string, string, error) {
 	clean, err := valid.CleanPath("/", p)
 	return store.SplitPath(clean), clean, err
@@ -115,7 +115,8 @@ func (f *FS) feedOf(name string) (model.Feed, error) {
 	return v, err
 }
 
-// target checks a directory below /outbound: a feed's, and an account's, in any case, or all.
+// target checks the directory /outbound/<feed>/<account>. account is All or an account's
+// id, whose upper and lower case do not matter.
 func (f *FS) target(feedName, account string) error {
 	v, err := f.feedOf(feedName)
 	if err != nil || account == All {
@@ -129,7 +130,7 @@ func (f *FS) target(feedName, account string) error {
 	if len(v.Recipients) > 0 && !slices.Contains(v.Recipients, account) {
 		return notFound()
 	}
-	if f.own != "" { // a partner learns of no account but those it publishes to
+	if f.own != "" { // a partner must not learn of accounts that it does not publish to
 		accounts, err := f.query().SubscribedAccounts(feedName)
 		if err == nil && !slices.Contains(accounts, account) {
 			err = notFound()
@@ -139,7 +140,7 @@ func (f *FS) target(feedName, account string) error {
 	return nil
 }
 
-// from checks a directory below /inbox.
+// from checks the directory /inbox/<account>/<user>.
 func (f *FS) from(account, user string) error {
 	if f.own != "" {
 		return notFound()
@@ -151,7 +152,8 @@ func (f *FS) from(account, user string) error {
 	return err
 }
 
-// directory reports whether names lead to a directory.
+// directory reports whether names are those of a directory. It returns false for the name
+// of a file, which may not exist.
 func (f *FS) directory(names []string) (bool, error) {
 	if len(names) == 0 {
 		return true, nil
@@ -211,7 +213,7 @@ func (f *FS) Stat(p string) (model.FileInfo, error) {
 	return dropInfo(d), err
 }
 
-// drop finds the received file that a name below /inbox shows: the oldest of
+// drop returns the received file that a name below /inbox shows: the oldest of
 // that name.
 func (f *FS) drop(names []string) (model.Drop, error) {
 	if err := f.from(names[1], names[2]); err != nil {
@@ -227,7 +229,8 @@ func (f *FS) drop(names []string) (model.Drop, error) {
 	return list[0], nil
 }
 
-// waiting lists the received files of a user that this one may see.
+// waiting lists a user's received files that are waiting for this login. name "" lists all
+// names.
 func (f *FS) waiting(user, name string, p model.Paging) ([]model.Drop, error) {
 	u, err := f.query().User(user)
 	if err != nil {
@@ -243,10 +246,10 @@ func baseOf(d model.Drop) string {
 	return path.Base(d.Path)
 }
 
-// reading is this user's of a drop.
+// reading returns the key of this user's reading of a drop.
 func (f *FS) reading(d model.Drop) reading { return reading{f.login.User.ID, d.ID} }
 
-// heldInfo is a file that waits for its final name.
+// heldInfo describes a file on hold.
 func heldInfo(h feed.Held) model.FileInfo {
 	return model.FileInfo{Name: h.Name, Size: h.Size, Mode: 0o644, Mtime: h.At}
 }
@@ -255,14 +258,14 @@ func dropInfo(d model.Drop) model.FileInfo {
 	return model.FileInfo{Name: baseOf(d), Size: d.Size, Mode: 0o444, Mtime: d.ReceivedAt}
 }
 
-// Dir is a listing: what was read when it was opened, and the received files, which are
-// read page by page.
+// Dir is a listing. Received files are read page by page; all other entries when it is
+// opened.
 type Dir struct {
 	list []model.FileInfo
 	more func() ([]model.FileInfo, error) // nil: nothing follows
 }
 
-// Next returns the next names, at least one, or io.EOF.
+// Next returns the next entries, at least one, or io.EOF.
 func (d *Dir) Next() ([]model.FileInfo, error) {
 	for len(d.list) == 0 {
 		if d.more == nil {
@@ -367,8 +370,9 @@ func (f *FS) listInbox(names []string, add func(string)) error {
 // receivedPage is how many rows one query of a listing reads.
 const receivedPage = 500
 
-// received lists a user's received files page by page, and each name once: a later file
-// shows when this one is gone. It returns nothing once all were listed.
+// received returns a function that lists a user's received files page by page. Each name is
+// listed once, with its oldest file; a later one shows when that is gone. At the end the
+// function returns an empty list.
 func (f *FS) received(user string) func() ([]model.FileInfo, error) {
 	seen := map[string]bool{}
 	p := model.Paging{Limit: receivedPage}

@@ -25,7 +25,7 @@ var outboundStories = stories{
 		testkit.Must(t, f.Close())
 		w.wantDelivered("acme a.csv 1")
 		w.wantText(w.as("acme"), "/download/data/a.csv", "a;b\n1;2\n")
-		info, err := c.Stat("/outbound/data/acme/a.csv") // clients look once more
+		info, err := c.Stat("/outbound/data/acme/a.csv") // clients look for the file after CLOSE
 		if err != nil || info.Size() != 8 {
 			t.Fatalf("afterwards it is %v, %v", info, err)
 		}
@@ -35,7 +35,7 @@ var outboundStories = stories{
 		wantDenied(t, "reading what was published", err)
 		w.put(c, "/outbound/data/acme/a.csv", "again")
 		w.wantDelivered("acme a.csv 1", "acme a.csv 2")
-		w.wantNames(w.as("billing"), "/outbound/data/acme") // another session starts anew
+		w.wantNames(w.as("billing"), "/outbound/data/acme") // another session does not see it
 	},
 	"the directory all is for every subscriber": func(t *testing.T, w *world) {
 		w.put(w.as("billing"), "/outbound/data/all/a.csv", "1")
@@ -49,7 +49,7 @@ var outboundStories = stories{
 		if info, err := c.Stat("/outbound/data/acme/a.csv.filepart"); err != nil || info.Size() != 2 {
 			t.Fatalf("it waits as %v, %v", info, err)
 		}
-		f, err := c.OpenFile("/outbound/data/acme/a.csv.filepart", os.O_WRONLY) // it goes on
+		f, err := c.OpenFile("/outbound/data/acme/a.csv.filepart", os.O_WRONLY) // continues the file on hold
 		testkit.Must(t, err)
 		_, err = f.WriteAt([]byte("34"), 2)
 		testkit.Must(t, err)
@@ -121,7 +121,7 @@ var outboundStories = stories{
 		testkit.Must(t, c.Close())
 		testkit.Eventually(t, "the session's own stage is gone", func() bool {
 			left, err := filepath.Glob(w.node.Data + "/blobs/staging/*")
-			return err == nil && len(left) <= 2 // what is on hold, and its note
+			return err == nil && len(left) <= 2 // the file on hold and its note
 		})
 		w.wantDelivered()
 		w.wantNames(w.as("billing"), "/outbound/data/acme", "a.part")
@@ -183,13 +183,13 @@ var inboxStories = stories{
 		_, err := w.read(other, "/inbox/acme/acme/cdr.csv")
 		wantAbsent(t, "one that somebody else has", err)
 		wantAbsent(t, "removing one that somebody else has", other.Remove("/inbox/acme/acme/cdr.csv"))
-		w.wantText(w.as("billing"), "/inbox/acme/acme/cdr.csv", "a;b") // another session of its own
+		w.wantText(w.as("billing"), "/inbox/acme/acme/cdr.csv", "a;b") // another session of the same user
 		testkit.Must(t, c.Remove("/inbox/acme/acme/cdr.csv"))
 		if d := w.drop(); d.State != model.DropAcked || d.Consumer != "billing" {
 			t.Fatalf("removing made it %s of %s", d.State, d.Consumer)
 		}
 		w.wantNames(c, "/inbox/acme/acme")
-		w.wantText(w.as("acme"), "/upload/cdr.csv", "a;b") // it stays where it is
+		w.wantText(w.as("acme"), "/upload/cdr.csv", "a;b") // the mailbox still has it
 	},
 	"a claim over the API and one over SFTP exclude each other": func(t *testing.T, w *world) {
 		w.put(w.as("acme"), "/upload/cdr.csv", "a;b")
@@ -249,7 +249,7 @@ var borderStories = stories{
 		w.wantNames(c, "/outbound", "data")
 		w.wantNames(c, "/outbound/data", "all", "acme", "beta")
 		w.wantNames(c, "/inbox", "acme", "beta", "house")
-		w.wantNames(c, "/inbox/house") // service users send nothing
+		w.wantNames(c, "/inbox/house") // service users are not listed
 		for _, path := range []string{"/etc/passwd", "/upload", "/inbox/none", "/inbox/acme/beta", "/inbox/acme/none",
 			"/inbox/house/billing", "/inbox/acme/acme/none.csv", "/inbox/../../../etc/passwd", "/outbound/none",
 			"/outbound/data/none", "/outbound/../upload",
@@ -305,7 +305,7 @@ var borderStories = stories{
 			_ = c.Close()
 			t.Fatal("it was let in")
 		}
-		w.wantNames(w.as("billing"), "/", "inbox", "outbound") // its list has this address
+		w.wantNames(w.as("billing"), "/", "inbox", "outbound") // the user's list has this address
 	},
 	"a service user whose key is revoked publishes nothing more": func(t *testing.T, w *world) {
 		c := w.as("billing")
@@ -346,7 +346,7 @@ var producerStories = stories{
 		w.put(c, "outbound/made/acme/b.part", "2")
 		testkit.Must(t, c.Rename("/outbound/made/acme/b.part", "/outbound/made/acme/b.csv"))
 		w.wantDelivered("acme a.csv 1", "acme b.csv 1")
-		w.put(c, "/upload/own.csv", "3") // its mailbox is there as ever
+		w.put(c, "/upload/own.csv", "3") // its own mailbox still works
 		w.wantText(c, "/upload/own.csv", "3")
 		wantStatus(t, "renaming across", c.Rename("/upload/own.csv", "/outbound/made/acme/own.csv"),
 			"cannot be renamed into or out of /outbound")

@@ -6,31 +6,33 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 )
 
-// Readings is what service users have read of received files, in all their
-// sessions: programs read over one connection and remove over another. It is
-// kept in memory; after a restart a file is read again before it is accepted.
+// Readings records what service users have read of received files, across their
+// sessions, because programs may read over one connection and remove over another. It is
+// kept in memory only: after a restart a file must be read again before it is accepted.
+// All methods are safe for concurrent use.
 type Readings struct {
 	mu sync.Mutex
 	of map[reading]*progress
 }
 
-// reading is one consumer's of one drop, whatever its name is by now.
+// reading identifies one user's reading of one drop, by ids, since a drop may be renamed.
 type reading struct{ user, drop string }
 
-// progress is how far a reading is: bytes that the user's connections accepted.
+// progress is the state of a reading.
 type progress struct {
-	spans exchange.Spans
-	open  int // handles
+	spans exchange.Spans // bytes that the user's connections accepted
+	open  int            // handles
 }
 
-// maxReadings bounds what is remembered; maxSpans, the ranges of one reading.
-// What is forgotten must be read again.
+// maxReadings bounds the readings that are remembered: at the limit, those without an open
+// handle are forgotten. maxSpans bounds the ranges of one reading. What is forgotten must be
+// read again.
 const (
 	maxReadings = 100_000
 	maxSpans    = 64
 )
 
-// NewReadings remembers nothing yet.
+// NewReadings returns an empty Readings.
 func NewReadings() *Readings { return &Readings{of: map[reading]*progress{}} }
 
 func (r *Readings) begin(k reading) {
@@ -67,7 +69,7 @@ func (r *Readings) end(k reading) {
 	}
 }
 
-// state says whether every byte of a drop was read, and whether it is open.
+// state reports whether every byte of a drop was read, and whether a handle on it is open.
 func (r *Readings) state(k reading, size int64) (whole, open bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

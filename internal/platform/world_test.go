@@ -16,8 +16,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// world is a running server with the service user billing, and the feed data
-// that acme and beta have.
+// world is a running server with the service user billing, and the feed data, to which
+// acme and beta are subscribed.
 type world struct {
 	t    *testing.T
 	node *testkit.Node
@@ -56,7 +56,7 @@ func (w *world) feed(f body, users ...string) {
 	}
 }
 
-// as logs in.
+// as logs in as a user.
 func (w *world) as(user string) *sftp.Client {
 	w.t.Helper()
 	return w.node.SFTP(user, w.keys[user])
@@ -86,7 +86,7 @@ func TestPlatform(t *testing.T) {
 	}
 }
 
-// write writes a file, and returns what CLOSE answers.
+// write writes a file, and returns the outcome of CLOSE.
 func (w *world) write(c *sftp.Client, path, text string) error {
 	w.t.Helper()
 	f, err := c.Create(path)
@@ -137,7 +137,7 @@ func (w *world) wantNames(c *sftp.Client, dir string, want ...string) {
 	}
 }
 
-// delivered lists deliveries as "user name issue".
+// delivered returns the deliveries as "user name issue".
 func (w *world) delivered() (out []string) {
 	w.t.Helper()
 	for _, d := range testkit.List[model.Delivery](w.node, "/deliveries") {
@@ -154,7 +154,7 @@ func (w *world) wantDelivered(want ...string) {
 	}
 }
 
-// drop is the state of the only drop.
+// drop returns the state of the only drop.
 func (w *world) drop() model.Drop {
 	w.t.Helper()
 	list := w.node.Drops()
