@@ -27,14 +27,14 @@ const (
 // compressed, or encoded by some program. The first layer is data itself.
 func layers(data []byte) [][]byte {
 	out := [][]byte{data}
-	from, service := 0, maxInput
+	from, room := 0, maxInput
 	for range maxWrappings {
 		to := len(out)
 		for ; from < to; from++ {
 			for _, inner := range unwrapped(out[from]) {
-				inner = inner[:min(len(inner), service)]
+				inner = inner[:min(len(inner), room)]
 				if len(inner) > 0 && len(out) < maxLayers && !bytes.Equal(inner, out[from]) {
-					out, service = append(out, inner), service-len(inner)
+					out, room = append(out, inner), room-len(inner)
 				}
 			}
 		}

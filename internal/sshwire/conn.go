@@ -41,7 +41,7 @@ type Conn struct {
 	meter          meter
 
 	mu       sync.Mutex
-	service  *sync.Cond
+	room     *sync.Cond
 	bulk     int     // calls of Bulk whose done was not called yet
 	gathered *[]byte // to be written next
 	draining bool    // a goroutine is writing
@@ -50,7 +50,7 @@ type Conn struct {
 
 func newConn(nc net.Conn) *Conn {
 	c := &Conn{Conn: nc, meter: meter{closed: make(chan struct{})}}
-	c.service = sync.NewCond(&c.mu)
+	c.room = sync.NewCond(&c.mu)
 	if sc, ok := nc.(syscall.Conn); ok {
 		if raw, err := sc.SyscallConn(); err == nil {
 			c.raw = raw
@@ -171,7 +171,7 @@ func (c *Conn) Write(p []byte) (int, error) {
 	}
 	defer c.mu.Unlock()
 	for c.gathered != nil && len(*c.gathered)+len(p) > gatherBuffer && c.err == nil {
-		c.service.Wait()
+		c.room.Wait()
 	}
 	if c.err != nil {
 		return 0, c.err
@@ -195,7 +195,7 @@ func (c *Conn) drain() {
 	for c.gathered != nil && c.err == nil {
 		b := c.gathered
 		c.gathered = nil
-		c.service.Broadcast()
+		c.room.Broadcast()
 		c.mu.Unlock()
 		_, err := c.Conn.Write(*b)
 		*b = (*b)[:0]
@@ -206,7 +206,7 @@ func (c *Conn) drain() {
 		c.err = err
 	}
 	c.draining = false
-	c.service.Broadcast()
+	c.room.Broadcast()
 }
 
 // Bulk announces a large write: until done is called, the library's packets are gathered
@@ -224,6 +224,6 @@ func (c *Conn) bulkDone() {
 	defer c.mu.Unlock()
 	c.bulk--
 	for c.draining {
-		c.service.Wait()
+		c.room.Wait()
 	}
 }

@@ -203,7 +203,7 @@ func isTimeout(err error) bool {
 	return ok && timeout.Timeout()
 }
 
-// Connections that never finish their header take service only from one another.
+// Connections that never finish their header take room only from one another.
 func TestHalfSentProxyHeadersOf600(t *testing.T) {
 	n := start(t, guarded)
 	key := n.User("alice")

@@ -49,7 +49,7 @@ func (s *told) add(code string) {
 
 func TestExplainAnswersForEveryReason(t *testing.T) {
 	// An overload is not one of them: the oldest half-open connection makes
-	// service, and nobody is turned away for it. No usual program meets the others;
+	// room, and nobody is turned away for it. No usual program meets the others;
 	// test/attacks does.
 	seen := &told{codes: map[string]bool{model.ReasonServerOverload: true, model.ReasonSlowed: true,
 		model.ReasonUnread: true, model.ReasonChannels: true}}
