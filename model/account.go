@@ -23,8 +23,8 @@ type Account struct {
 	State     AccountState `json:"state" enum:"active,read_only,suspended,closed"`
 	AllowIPs  []string     `json:"allow_ips" doc:"Networks its users may log in from; empty: everywhere"`
 	CreatedAt time.Time    `json:"created_at"`
-	// FilesUntil is when the files of a closed account go; nil for the
-	// configured time after its end.
+	// FilesUntil is when the files of a closed account are removed. Nil means the configured time
+	// after the account was closed.
 	FilesUntil *time.Time `json:"files_until,omitempty" doc:"Of a closed account: when its files go, if that was said"`
 	KeepBytes  int64      `json:"keep_bytes,omitempty" doc:"Limit on what its users keep alive, bytes; 0: the default"`
 	KeepItems  int64      `json:"keep_items,omitempty" doc:"Limit on contents and directories; 0: the default"`

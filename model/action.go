@@ -6,14 +6,14 @@ import (
 	"strings"
 )
 
-// Action is a next step: an operation of the API, by its id, and what it would be given. Each program offers it in
-// its own way: the command line as a command, a page as a button.
+// Action is a suggested next step: the id of an API operation, and known values of its parameters.
+// Each program offers it in its own way: the command line as a command, a page as a button.
 type Action struct {
 	Operation string            `json:"operation" doc:"The id of an operation of this API"`
 	Values    map[string]string `json:"values,omitempty" doc:"What is known of its parameters"`
 }
 
-// Do makes an action; values are names and values in turn.
+// Do makes an action. values are parameter names and values in turn.
 func Do(operation string, values ...string) *Action {
 	a := &Action{Operation: operation}
 	for i := 0; i+1 < len(values); i += 2 {
@@ -25,7 +25,8 @@ func Do(operation string, values ...string) *Action {
 	return a
 }
 
-// String is the operation with its values, for logs and for people without a program that knows it.
+// String formats the operation and its values, for logs and for programs that do not know the
+// operation.
 func (a *Action) String() string {
 	if a == nil {
 		return ""
@@ -37,7 +38,7 @@ func (a *Action) String() string {
 	return strings.Join(words, " ")
 }
 
-// Finding is what holds now, and what would change it.
+// Finding is a fact about the present state, and an operation that would change it.
 type Finding struct {
 	Text   string  `json:"text"`
 	Action *Action `json:"action,omitempty"`

@@ -9,7 +9,7 @@ type FileRef struct {
 	Version string `query:"version" doc:"A version other than the newest"`
 }
 
-// PublishFile says what a file is that is published.
+// PublishFile are the parameters of a publication.
 type PublishFile struct {
 	Feed    string `path:"id" doc:"Name of the feed"`
 	File    string `path:"file" doc:"File name"`
@@ -34,7 +34,7 @@ type ForecastQuery struct {
 	List    bool      `query:"list" doc:"Name every file"`
 }
 
-// TraceQuery asks for a file's life.
+// TraceQuery asks for the history of files.
 type TraceQuery struct {
 	About   string `query:"about" required:"true" doc:"A name, a path, an account or a SHA-256"`
 	Account string `query:"account" doc:"Only this account's"`

@@ -14,7 +14,7 @@ type AuditRow struct {
 	Detail  map[string]string `json:"detail,omitempty"`
 }
 
-// AuditStatus says how far the log is.
+// AuditStatus says how much of the audit log is sealed.
 type AuditStatus struct {
 	Sealed     int64      `json:"sealed" doc:"Rows in the log"`
 	Expired    int64      `json:"expired" doc:"Rows whose content is gone by age; their hashes stay"`

@@ -27,7 +27,7 @@ type Contact struct {
 	LeftAt     *time.Time `json:"left_at,omitempty"`
 }
 
-// Of is the account or vendor that a contact belongs to.
+// Of returns the account ID or vendor short name that the contact belongs to.
 func (c *Contact) Of() string { return c.Account + c.Vendor }
 
 // Notice is something that people should be told about.
@@ -38,14 +38,14 @@ type Notice struct {
 	User        string     `json:"user" doc:"Username"`
 	UserID      string     `json:"-"`
 	Fingerprint string     `json:"fingerprint,omitempty"`
-	Mark        string     `json:"-"` // with kind and fingerprint: what is said once
+	Mark        string     `json:"-"` // a notice is made once for a user, kind, fingerprint and mark
 	Roles       []string   `json:"roles" doc:"Contacts with one of these roles should hear of it"`
 	To          []string   `json:"to" doc:"Their e-mail addresses today"`
 	Text        string     `json:"text"`
 	DoneAt      *time.Time `json:"done_at,omitempty"`
 }
 
-// Leaving says what a contact leaves behind.
+// Leaving is the result of a contact's departure: the keys to replace and the contacts that remain.
 type Leaving struct {
 	Contact Contact `json:"contact"`
 	Keys    []Key   `json:"keys" doc:"Keys whose private half the person has; rotate or revoke them"`

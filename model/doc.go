@@ -1,4 +1,3 @@
-// Package model is the vocabulary of Sallyport's API: what it answers with, the states and
-// reasons in it, and the events that it sends. Server, command line and programs of others
-// share these types.
+// Package model has the types of Sallyport's API: requests, answers, states, reasons and events.
+// The server, the command line and other programs share them.
 package model

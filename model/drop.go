@@ -2,20 +2,20 @@ package model
 
 import "time"
 
-// DropState says how far a received file is.
+// DropState is the state of a received file.
 type DropState string
 
 // Drop states.
 const (
 	DropUnscanned  DropState = "unscanned" // the scanner has not accepted it yet
 	DropNew        DropState = "new"
-	DropClaimed    DropState = "claimed"    // one consumer has it, for a while
+	DropClaimed    DropState = "claimed"    // one consumer has it, until its lease ends
 	DropAcked      DropState = "acked"      // accepted
 	DropRejected   DropState = "rejected"   // refused, with a reason
-	DropSuperseded DropState = "superseded" // a newer upload of the name came before anybody claimed this one
+	DropSuperseded DropState = "superseded" // a newer upload of the same name came before this one was claimed
 )
 
-// What makes a drop a duplicate of one that came before, of the same user.
+// What makes a drop a duplicate of an earlier drop of the same user.
 const (
 	DuplicateName    = "name"
 	DuplicateContent = "content"
@@ -48,7 +48,7 @@ type Drop struct {
 	Advice      string     `json:"advice,omitempty" doc:"What the partner should do"`
 	RemovedAt   *time.Time `json:"removed_at,omitempty" doc:"When retention removed its bytes"`
 	UserID      string     `json:"-"`
-	Cleared     bool       `json:"-"` // the scanner accepted it, or none was named
+	Cleared     bool       `json:"-"` // the scanner accepted it, or no scanner is configured
 }
 
 // NewClaim is the body that claims received files.
@@ -68,12 +68,12 @@ type Settling struct {
 	Advice string `json:"advice,omitempty" doc:"Of refusing: what the partner should do"`
 }
 
-// Clearing is the body that hands on files which wait for a scanner.
+// Clearing is the body that releases files which wait for a scanner.
 type Clearing struct {
 	Reason string `json:"reason" doc:"Why they are handed on unscanned; it goes into the audit log"`
 }
 
-// Cleared says how many files were handed on.
+// Cleared says how many files were released.
 type Cleared struct {
 	Files int64 `json:"files"`
 }

@@ -8,20 +8,20 @@ import (
 // Types of events. Those of accounts and keys are the audit log's actions.
 const (
 	EventReceived    = "file.received"
-	EventRenamed     = "file.renamed" // a received file that nobody had claimed got another name
+	EventRenamed     = "file.renamed" // a received file was renamed before it was claimed
 	EventPublished   = "file.published"
 	EventCollected   = "file.collected"
 	EventRejected    = "file.rejected"
 	EventExpiring    = "file.expiring"  // a removal notice was made
 	EventRemoved     = "file.removed"   // a retention run removed files
-	EventLeft        = "file.left"      // a temporary name was left for a day
-	EventLimit       = "limit.near"     // a user or an account keeps 80% of what it may
+	EventLeft        = "file.left"      // a file kept a temporary name for a day
+	EventLimit       = "limit.near"     // a user or an account has reached 80% of a storage limit
 	EventAlarm       = "alarm"          // something is wrong with the server's own records
-	EventFolder      = "folder.problem" // in the folder of files to publish lies something that is not published
+	EventFolder      = "folder.problem" // something in the folder of files to publish is not published
 	EventGap         = "feed.gap"       // numbers are missing in a feed's names
 	EventMissed      = "expectation.missed"
-	EventMet         = "expectation.met" // late, after it was missed
-	EventRefused     = "login.refused"   // summed
+	EventMet         = "expectation.met" // met late, after it was missed
+	EventRefused     = "login.refused"   // a summary of refused log-ins
 	EventTest        = "webhook.test"
 	EventCheckpoint  = "audit.checkpoint"  // a checkpoint of the audit log, for keeping elsewhere
 	EventRetention   = "retention.confirm" // a run waits for an administrator
@@ -29,8 +29,8 @@ const (
 	EventKeysAll     = "key.*"
 )
 
-// Event is something that programs and people elsewhere may want to hear of.
-// It is written with the change that it tells of, and sent at least once.
+// Event is a message for webhooks and mail. It is written in the transaction of the change that it
+// reports, and sent at least once.
 type Event struct {
 	ID      string    `json:"id,omitempty"`
 	Type    string    `json:"type"`
@@ -41,8 +41,8 @@ type Event struct {
 	Data any `json:"data"`
 }
 
-// Payloads is what each type of event has as its data. Events of accounts and keys have
-// RecordChanged.
+// Payloads maps event types to the types of their data. The data of account and key events, which
+// are not listed, is a RecordChanged.
 var Payloads = map[string]any{
 	EventReceived:   FileReceived{},
 	EventRenamed:    FileRenamed{},
@@ -64,7 +64,7 @@ var Payloads = map[string]any{
 	EventRetention:  RunToConfirm{},
 }
 
-// UnmarshalJSON reads an event; Data becomes the payload of its type.
+// UnmarshalJSON reads an event. Data gets the payload type of the event's type.
 func (e *Event) UnmarshalJSON(text []byte) error {
 	type plain Event
 	var raw struct {
@@ -80,7 +80,7 @@ func (e *Event) UnmarshalJSON(text []byte) error {
 	return err
 }
 
-// Fields are the data's fields by their JSON names, decoded as encoding/json decodes into any.
+// Fields returns the data's fields by their JSON names, decoded as encoding/json decodes into any.
 func (e Event) Fields() map[string]any {
 	var fields map[string]any
 	if text, err := json.Marshal(e.Data); err == nil {
@@ -89,10 +89,10 @@ func (e Event) Fields() map[string]any {
 	return fields
 }
 
-// Field is one of them; nil if there is none.
+// Field returns one field of the data; nil if there is none.
 func (e Event) Field(name string) any { return e.Fields()[name] }
 
-// Text is a field that is text; "" if there is none.
+// Text returns a text field of the data; "" if there is none.
 func (e Event) Text(name string) string {
 	s, _ := e.Field(name).(string)
 	return s

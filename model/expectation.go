@@ -2,12 +2,12 @@ package model
 
 import "time"
 
-// ExpectState says whether what was expected came.
+// ExpectState says whether the expected files came.
 type ExpectState string
 
 // States of an expectation.
 const (
-	ExpectWaiting ExpectState = "waiting" // no deadline has come yet
+	ExpectWaiting ExpectState = "waiting" // no deadline has passed yet
 	ExpectMet     ExpectState = "met"
 	ExpectMissed  ExpectState = "missed"
 )
@@ -37,7 +37,7 @@ type Expectation struct {
 	UserID     string      `json:"-"`
 }
 
-// NewExpectation is the body that expects files.
+// NewExpectation is the body that adds an expectation.
 type NewExpectation struct {
 	Name       string `json:"name"`
 	User       string `json:"user,omitempty" doc:"Username whose uploads are expected"`

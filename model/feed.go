@@ -2,26 +2,26 @@ package model
 
 import "time"
 
-// What becomes of a feed's content that is not what its name says.
+// What happens to content that does not match its file name.
 const (
-	ChecksRefuse = "refuse" // it is refused if that is certain, and else flagged
-	ChecksFlag   = "flag"   // it is published, and flagged
-	ChecksOff    = "off"    // nobody looks
+	ChecksRefuse = "refuse" // refuse it if that is certain, else publish and flag it
+	ChecksFlag   = "flag"   // publish and flag it
+	ChecksOff    = "off"    // do not check
 )
 
-// What a partner may do with delivered files beside fetching them.
+// What a partner may do with delivered files besides fetching them.
 const (
 	FeedsLook   = "look"   // nothing
-	FeedsRemove = "remove" // remove and rename them; their bytes stay until they are due
+	FeedsRemove = "remove" // remove and rename them; retention alone removes the bytes
 )
 
-// What a parent account gets of its children's files.
+// What a parent account receives of its children's files.
 const (
 	ParentNothing = "nothing"
-	ParentFiles   = "files" // a copy of each, below a folder of the child's name
+	ParentFiles   = "files" // a copy of each, in a folder with the child's name
 )
 
-// Feed is a named stream of files to those who subscribe.
+// Feed is a named stream of files to its subscribers.
 type Feed struct {
 	Name       string    `json:"name"`
 	Title      string    `json:"title,omitempty" doc:"What people read in place of the name: Call detail records"`
@@ -54,8 +54,7 @@ type NewFeed struct {
 	ParentSees string   `json:"parent_sees,omitempty" doc:"nothing or files"`
 }
 
-// EditFeed changes a feed; absent fields stay. How long its files stay is a
-// retention policy.
+// EditFeed changes a feed; absent fields stay. Retention policies say how long its files are kept.
 type EditFeed struct {
 	Title      *string   `json:"title,omitempty"`
 	Kind       *string   `json:"kind,omitempty"`

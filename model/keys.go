@@ -11,16 +11,16 @@ type KeyOrigin string
 // Origins of keys.
 const (
 	OriginSubmitted KeyOrigin = "submitted" // its holder made it and sent the public half
-	OriginIssued    KeyOrigin = "issued"    // the operator made it, and kept nothing of it
+	OriginIssued    KeyOrigin = "issued"    // the operator generated it and kept no copy of the private half
 )
 
-// KeyState says what a key is good for.
+// KeyState is the state of a key.
 type KeyState string
 
 // Key states, as lists show them.
 const (
 	KeyActive   KeyState = "active"
-	KeyRetiring KeyState = "retiring" // works until it retires: another replaces it
+	KeyRetiring KeyState = "retiring" // being replaced; works until RetiresAt
 	KeyFrozen   KeyState = "frozen"
 	KeyExpired  KeyState = "expired"
 	KeyRevoked  KeyState = "revoked"
@@ -57,7 +57,7 @@ type Key struct {
 	Burned      bool       `json:"-"`
 }
 
-// StateAt is what a key is good for at a time.
+// StateAt returns the key's state at now. A key whose RetiresAt has passed counts as revoked.
 func (k *Key) StateAt(now time.Time) KeyState {
 	switch {
 	case k.Burned:
@@ -76,11 +76,11 @@ func (k *Key) StateAt(now time.Time) KeyState {
 	return KeyActive
 }
 
-// How a key came to be burned.
+// Values of BurnedKey.How.
 const (
-	BurnExposed   = "exposed"   // its private half was sent to us, readable
-	BurnReported  = "reported"  // somebody said that it is in other hands
-	BurnSuspected = "suspected" // an encrypted private file with it was sent, before anybody enrolled it
+	BurnExposed   = "exposed"   // its private half was sent to us in readable form
+	BurnReported  = "reported"  // its private half was reported to be in other hands
+	BurnSuspected = "suspected" // it was in an encrypted private key file that was sent, and nobody had enrolled it
 )
 
 // BurnedKey is a fingerprint that can never be enrolled, by anyone.
@@ -92,8 +92,7 @@ type BurnedKey struct {
 	At          time.Time `json:"at"`
 }
 
-// PendingKey is an unknown key that was seen for a user and waits for an
-// operator's word.
+// PendingKey is an unknown key that was offered for a user. It waits for an operator's approval.
 type PendingKey struct {
 	User        string    `json:"user" doc:"Username"`
 	UserID      string    `json:"-"`
@@ -115,7 +114,7 @@ type Revoked struct {
 	Warnings []string `json:"warnings" doc:"Users who can't log in any more, and the like"`
 }
 
-// Exposure is what was done about private keys that somebody sent.
+// Exposure reports what was done about private keys that were sent.
 type Exposure struct {
 	Advice  string   `json:"advice" doc:"What to tell the person"`
 	Burned  []string `json:"burned" doc:"Fingerprints blocked for ever: their private half was readable"`
@@ -124,7 +123,7 @@ type Exposure struct {
 	Users   []string `json:"users" doc:"Whose keys they were"`
 }
 
-// Done says in words, for the operator, what was done.
+// Done describes for the operator what was done.
 func (x *Exposure) Done() string {
 	var parts []string
 	for _, p := range []struct {
@@ -168,27 +167,26 @@ type RevokeKey struct {
 	Burn        bool   `json:"burn,omitempty" doc:"It is in other hands: nobody can ever enrol it again"`
 }
 
-// ByContact names a key, and the contact at whose word it changes.
+// ByContact names a key, and the contact who asked for the change.
 type ByContact struct {
 	Fingerprint string `json:"fingerprint"`
 	By          string `json:"by" doc:"Contact, by id or e-mail"`
 }
 
-// ApproveKey enrols a key that waits.
+// ApproveKey is the body that enrols a pending key.
 type ApproveKey struct {
 	Fingerprint string `json:"fingerprint"`
 	Holder      string `json:"holder,omitempty"`
 	ConfirmedBy string `json:"confirmed_by,omitempty"`
 }
 
-// ExposedKeys tells of private key files that somebody sent. The files
-// themselves stay where they were read.
+// ExposedKeys reports private key files that were sent. It does not contain the files themselves.
 type ExposedKeys struct {
 	User  string        `json:"user" doc:"For whom they were sent"`
 	Files []ExposedFile `json:"files"`
 }
 
-// ExposedFile is one of them.
+// ExposedFile is one private key file that was sent.
 type ExposedFile struct {
 	Format string `json:"format"`
 	Public string `json:"public,omitempty" doc:"The public half, as an authorized_keys line, if the file tells"`

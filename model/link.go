@@ -8,7 +8,7 @@ type LinkKind string
 // Link kinds.
 const (
 	LinkKey        LinkKind = "key"        // the encrypted private key files
-	LinkPassphrase LinkKind = "passphrase" // what unlocks them
+	LinkPassphrase LinkKind = "passphrase" // the passphrase of the key files
 	LinkVerify     LinkKind = "verify"     // proves that a contact reads its e-mail
 )
 
@@ -23,7 +23,7 @@ const (
 	LinkExpired LinkState = "expired"
 )
 
-// Link is a one-time link, as operators see it: never its secret.
+// Link is a one-time link as operators see it, without its secret.
 type Link struct {
 	ID          string     `json:"id"`
 	Kind        LinkKind   `json:"kind" enum:"key,passphrase,verify"`

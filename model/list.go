@@ -8,16 +8,16 @@ type Page[T any] struct {
 	Next  string `json:"next,omitempty" doc:"Ask for the next page with this as cursor. It is missing on the last page"`
 }
 
-// Paging asks for one part of a list. Every filter of a list has it.
+// Paging is the cursor and the limit of a list request. Every list filter embeds it.
 type Paging struct {
 	Cursor string `query:"cursor" json:"cursor" doc:"The next of the page before; empty: the first page"`
 	Limit  int    `query:"limit" json:"limit" default:"100" minimum:"1" maximum:"1000" doc:"At most so many items"`
 }
 
-// Paged returns the paging of a filter that has it.
+// Paged returns the filter's Paging. Embedding Paging makes a filter satisfy Filter.
 func (p *Paging) Paged() *Paging { return p }
 
-// Filter is what a list is asked with: a pointer to a struct that has a Paging.
+// Filter is a pointer to a struct that embeds Paging.
 type Filter[F any] interface {
 	*F
 	Paged() *Paging
@@ -38,7 +38,7 @@ type ContactFilter struct {
 	Paging
 }
 
-// OfUserFilter chooses what is one user's.
+// OfUserFilter limits a list to one user.
 type OfUserFilter struct {
 	User string `query:"user" doc:"Only of this user"`
 	Paging
@@ -62,7 +62,7 @@ type NoticeFilter struct {
 	Paging
 }
 
-// FeedFilter chooses what is one feed's.
+// FeedFilter limits a list to one feed.
 type FeedFilter struct {
 	Feed string `path:"id" doc:"Name of the feed"`
 	Paging

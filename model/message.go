@@ -5,7 +5,7 @@ import "time"
 // Channel is a way to send messages.
 type Channel string
 
-// MessageState says how far a message is.
+// MessageState is the state of a message.
 type MessageState string
 
 // Channels of messages, and their states.
@@ -53,14 +53,14 @@ type Count struct {
 	Count int64 `json:"count"`
 }
 
-// MailReport is what a mail server's delivery report says (RFC 3464). Anybody can send
-// one; who never had the mail that it is about does not know its id.
+// MailReport is the content of a mail server's delivery report (RFC 3464). Anybody can send one.
+// Only receivers of the mail that it is about know that mail's id.
 type MailReport struct {
 	Messages []string      `json:"messages" doc:"Ids that may be the mail's, from its Message-ID"`
 	Failures []MailFailure `json:"failures" doc:"Addresses that were not reached, and why"`
 }
 
-// MailFailure is what a mail server's report says of an address that was not reached.
+// MailFailure is an address that a delivery report says was not reached.
 type MailFailure struct {
 	Address string `json:"address"`
 	Why     string `json:"why"`

@@ -2,8 +2,8 @@ package model
 
 import "time"
 
-// NamePolicy is what differs from the configured rules for a user, for a folder, or for a
-// folder of one user. What is nil is as configured.
+// NamePolicy overrides the configured name rules for a user, for a folder, or for a folder of one
+// user. A nil field means the configured rule.
 type NamePolicy struct {
 	User      string         `json:"user,omitempty" doc:"Username; empty: every user"`
 	Folder    string         `json:"folder,omitempty" doc:"Files in this folder and below; empty: everywhere"`

@@ -18,7 +18,7 @@ type Session struct {
 	Sent        int64     `json:"sent" doc:"Bytes to the client"`
 }
 
-// Connection is the compact record that every connection leaves.
+// Connection is the record of one connection.
 type Connection struct {
 	Reference   string     `json:"reference" doc:"Short, as said to partners"`
 	At          time.Time  `json:"at"`
@@ -40,14 +40,14 @@ type Connection struct {
 	Sent        int64      `json:"sent" doc:"Bytes to the client"`
 }
 
-// Explanation says in words how a connection went, and what to tell the partner.
+// Explanation describes how a connection went, and what to tell the partner.
 type Explanation struct {
 	Connection Connection `json:"connection"`
 	Sentence   string     `json:"sentence"`
 	Advice     string     `json:"advice,omitempty" doc:"What to tell the partner"`
 }
 
-// Ban keeps an address out for a while, because too many connections from it failed.
+// Ban blocks an address for a while, because too many of its connections failed.
 type Ban struct {
 	Address  string    `json:"address"`
 	Since    time.Time `json:"since"`
@@ -64,13 +64,14 @@ type Explained struct {
 	Explanations []Explanation `json:"explanations" doc:"The newest first"`
 }
 
-// Find adds a finding, and returns it for its action.
+// Find adds a finding and returns it, so that the caller can set its action. The pointer is valid
+// until the next Find.
 func (e *Explained) Find(format string, args ...any) *Finding {
 	e.Summary = append(e.Summary, Finding{Text: fmt.Sprintf(format, args...)})
 	return &e.Summary[len(e.Summary)-1]
 }
 
-// Actions of a key, as its activity report names them.
+// Kinds of actions in a key activity report.
 const (
 	ActivitySession = "session"
 	ActivityRead    = "read"
@@ -107,7 +108,7 @@ type KeyActivity struct {
 	Rows        []Activity `json:"rows" doc:"In the order of time"`
 }
 
-// Check is one finding of a test of a user's set-up.
+// Check is one result of the test of a user's set-up.
 type Check struct {
 	What   string  `json:"what"`
 	OK     bool    `json:"ok"`

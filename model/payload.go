@@ -20,7 +20,7 @@ func decodePayload(kind string, text json.RawMessage) (any, error) {
 	return to.Elem().Interface(), err
 }
 
-// FileReceived is a partner's upload that is handed on.
+// FileReceived is an upload that is available in the inbox.
 type FileReceived struct {
 	Drop        string `json:"drop" doc:"Id of the received file"`
 	Path        string `json:"path"`
@@ -34,7 +34,7 @@ type FileReceived struct {
 	DuplicateOf string `json:"duplicate_of,omitempty"`
 }
 
-// FileRenamed is another name of a received file that nobody had claimed.
+// FileRenamed is a received file that was renamed before it was claimed.
 type FileRenamed struct {
 	Drop   string `json:"drop"`
 	Path   string `json:"path"`
@@ -56,7 +56,7 @@ type FileRejected struct {
 	Consumer string `json:"consumer"`
 }
 
-// FilePublished is a publication that every entitled mailbox has.
+// FilePublished is a publication that has been placed in every entitled mailbox.
 type FilePublished struct {
 	Publication string `json:"publication"`
 	Feed        string `json:"feed"`
@@ -69,7 +69,7 @@ type FilePublished struct {
 	Flag        string `json:"flag,omitempty" doc:"What is odd about its content"`
 }
 
-// FileCollected is a delivery of which every byte was served.
+// FileCollected is a delivery whose every byte was served.
 type FileCollected struct {
 	Delivery    string `json:"delivery"`
 	Publication string `json:"publication"`
@@ -106,7 +106,7 @@ type FilesRemoved struct {
 	Uncollected int64  `json:"uncollected"`
 }
 
-// FileLeft is a file that still has a temporary name.
+// FileLeft is a file that kept a temporary name.
 type FileLeft struct {
 	Path   string    `json:"path"`
 	Size   int64     `json:"size"`
@@ -115,7 +115,7 @@ type FileLeft struct {
 	Words  string    `json:"text"`
 }
 
-// LimitNear says that a user or an account keeps most of what it may.
+// LimitNear says that a user or an account is near a storage limit.
 type LimitNear struct {
 	KeptBytes int64  `json:"kept_bytes"`
 	KeepBytes int64  `json:"keep_bytes" doc:"The limit"`
@@ -131,13 +131,13 @@ type Alarm struct {
 	Words string `json:"text"`
 }
 
-// FolderProblem is something in the folder of files to publish that is not published.
+// FolderProblem says why something in the folder of files to publish is not published.
 type FolderProblem struct {
 	Path  string `json:"path"`
 	Words string `json:"text"`
 }
 
-// FeedGap is numbers that are missing in a feed's names, or one far from all others.
+// FeedGap is a range of numbers missing in a feed's names, or a number far from all others.
 type FeedGap struct {
 	Feed   string `json:"feed"`
 	Name   string `json:"name" doc:"The file that showed it"`
@@ -162,7 +162,7 @@ type ExpectationChanged struct {
 	Partner     string    `json:"partner_text,omitempty" doc:"What the partner is told"`
 }
 
-// LoginsRefused sums up log-ins that were refused in a while.
+// LoginsRefused sums up the log-ins that were refused in a period.
 type LoginsRefused struct {
 	From    time.Time      `json:"from"`
 	To      time.Time      `json:"to"`
@@ -170,7 +170,7 @@ type LoginsRefused struct {
 	Refused []LoginRefused `json:"refused"`
 }
 
-// LoginRefused is one kind of them.
+// LoginRefused sums up those of one user and reason.
 type LoginRefused struct {
 	User      string `json:"user"`
 	Reason    string `json:"reason"`
@@ -178,7 +178,7 @@ type LoginRefused struct {
 	Addresses int64  `json:"addresses" doc:"How many different ones"`
 }
 
-// WebhookTest is an event that was asked for.
+// WebhookTest is a test event, sent on request.
 type WebhookTest struct {
 	Webhook string `json:"webhook"`
 }
@@ -197,6 +197,6 @@ type RunToConfirm struct {
 	Words string    `json:"text"`
 }
 
-// RecordChanged is what happened to an account or a key: actor, and what the audit log
-// says of it.
+// RecordChanged is the data of account and key events: the actor, the details of the audit row
+// and, for a key, its fingerprint.
 type RecordChanged map[string]string

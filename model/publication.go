@@ -2,7 +2,7 @@ package model
 
 import "time"
 
-// Publication is one file handed to a feed, and whom it reached.
+// Publication is one file published to a feed.
 type Publication struct {
 	ID          string    `json:"id"`
 	Feed        string    `json:"feed"`
@@ -18,7 +18,7 @@ type Publication struct {
 	PublishedAt time.Time `json:"published_at"`
 }
 
-// DeliveryState says what became of a delivery.
+// DeliveryState is the state of a delivery.
 type DeliveryState string
 
 // Delivery states.
@@ -61,8 +61,8 @@ type NewUpload struct {
 	Size *int64 `json:"size,omitempty" doc:"Bytes that are to come in all"`
 }
 
-// Upload is a large file on its way in parts. A part that was answered is
-// durable; a sender that was cut off asks how far it came, and goes on there.
+// Upload is a large file that is sent in parts. A part is durable once it was answered. After an
+// interruption the sender asks for the offset and continues there.
 type Upload struct {
 	ID        string    `json:"id"`
 	Offset    int64     `json:"offset" doc:"Bytes that are here, from the start on"`

@@ -1,9 +1,9 @@
 package model
 
-// Reasons say how a connection ended, as fixed codes: in connection records,
-// logs and explanations. Strangers never see them.
+// Reasons are fixed codes for how a connection ended. They are used in connection records, logs and
+// explanations. They are not shown to the client.
 const (
-	ReasonOK             = "ok"              // logged in, and ended in peace
+	ReasonOK             = "ok"              // logged in and ended normally
 	ReasonNoKeyOffered   = "no_key_offered"  // ended after "none": probably set up for a password
 	ReasonPassword       = "password_tried"  // a password or keyboard-interactive was tried
 	ReasonUnknownUser    = "unknown_user"    //
@@ -14,9 +14,9 @@ const (
 	ReasonKeyBurned      = "key_burned"      // blocked: its private half was exposed
 	ReasonKeyPending     = "key_pending"     // waits for an operator's word
 	ReasonKeyReplaced    = "key_replaced"    // retired by its successor
-	ReasonKeyFrozen      = "key_frozen"      // at a contact's word
-	ReasonNotSigned      = "not_signed"      // the key is right, but nothing was signed: no passphrase given?
-	ReasonBadSignature   = "bad_signature"   // the key is right, but what it signed is not
+	ReasonKeyFrozen      = "key_frozen"      // frozen on a contact's request
+	ReasonNotSigned      = "not_signed"      // the key is right, but nothing was signed: perhaps no passphrase given
+	ReasonBadSignature   = "bad_signature"   // the key is right, but the signature is not
 	ReasonBanned         = "banned"          // too many failures from the address
 	ReasonUserDisabled   = "user_disabled"   //
 	ReasonSuspended      = "account_suspended"

@@ -5,7 +5,7 @@ import "time"
 // ClassDefault is the class of versions that no other policy keeps.
 const ClassDefault = "default"
 
-// RetentionPolicy says how long files of a class stay.
+// RetentionPolicy says how long files of a class are kept.
 type RetentionPolicy struct {
 	Class  string `json:"class" doc:"default, feed:NAME, user:NAME, folder:/PATH, folder:USER:/PATH"`
 	Feed   string `json:"feed,omitempty"`
@@ -39,10 +39,10 @@ type Hold struct {
 	ReleasedBy string     `json:"released_by,omitempty"`
 }
 
-// RunKind says why a retention run is.
+// RunKind says why a retention run was planned.
 type RunKind string
 
-// RunState says how far a retention run is.
+// RunState is the state of a retention run.
 type RunState string
 
 // Kinds of runs, and their states.
@@ -56,7 +56,7 @@ const (
 	RunCancelled RunState = "cancelled"
 )
 
-// RetentionRun is one purge: what its notice names, and what became of it.
+// RetentionRun is one removal of files: what was announced, and the result.
 type RetentionRun struct {
 	ID           string     `json:"id"`
 	Kind         RunKind    `json:"kind" enum:"regular,closing"`
@@ -78,19 +78,19 @@ type RetentionRun struct {
 	Planner      string     `json:"-"`
 }
 
-// ItemState says what became of a version that a run names.
+// ItemState is the result for one version of a run.
 type ItemState string
 
-// States of what a run names.
+// States of a run's versions.
 const (
 	ItemNamed   ItemState = "named"
 	ItemRemoved ItemState = "removed"
 	ItemHeld    ItemState = "held" // a hold kept it
-	ItemKept    ItemState = "kept" // it is not due any more, or nobody was reached
-	ItemGone    ItemState = "gone" // somebody else removed it first
+	ItemKept    ItemState = "kept" // it is no longer due, or its notice reached nobody
+	ItemGone    ItemState = "gone" // it was removed before the run by something else
 )
 
-// RetentionItem is one version that a run names.
+// RetentionItem is one version that a run announced for removal.
 type RetentionItem struct {
 	Account  string    `json:"account"`
 	User     string    `json:"user" doc:"Username"`
@@ -107,7 +107,7 @@ type RetentionItem struct {
 	Sum      []byte    `json:"-"`
 }
 
-// RetentionNotice is what an account's people were told before a run.
+// RetentionNotice is a notice to an account's contacts before a run.
 type RetentionNotice struct {
 	ID      string    `json:"id"`
 	Run     string    `json:"run"`
@@ -120,14 +120,14 @@ type RetentionNotice struct {
 	Mails   []Mailed  `json:"mails"`
 }
 
-// Mailed is how one mail went.
+// Mailed is the state of one mail.
 type Mailed struct {
 	To    string       `json:"to"`
 	State MessageState `json:"state" enum:"new,queued,sent,dead,bounced"`
 	Error string       `json:"error,omitempty"`
 }
 
-// SetPolicy is the body that gives a feed, a user or a folder a policy.
+// SetPolicy is the body that sets or removes the policy of a feed, a user or a folder.
 type SetPolicy struct {
 	Feed   string `json:"feed,omitempty"`
 	User   string `json:"user,omitempty"`
@@ -135,7 +135,7 @@ type SetPolicy struct {
 	Keep   string `json:"keep,omitempty" doc:"90d, 12mo, 7y; nothing takes the policy away"`
 }
 
-// NewHold is the body that keeps files.
+// NewHold is the body that adds a hold.
 type NewHold struct {
 	Kind   HoldKind `json:"kind" enum:"account,user,feed,file"`
 	Target string   `json:"target" doc:"Account ID, username, feed, or user:/path of a file"`
@@ -147,7 +147,7 @@ type Why struct {
 	Reason string `json:"reason"`
 }
 
-// Forecast is what would go at a time, by account and policy.
+// Forecast is what retention would remove at a time, by account and policy.
 type Forecast struct {
 	At    time.Time      `json:"at"`
 	Files int64          `json:"files"`
@@ -157,7 +157,7 @@ type Forecast struct {
 	Holds []Hold         `json:"holds" doc:"Holds in force, which keep what they are on"`
 }
 
-// ForecastLine sums up what would go of one account by one policy.
+// ForecastLine sums up what would be removed of one account by one policy.
 type ForecastLine struct {
 	Account     string `json:"account"`
 	Class       string `json:"class"`
@@ -169,7 +169,7 @@ type ForecastLine struct {
 	Held        int64  `json:"held" doc:"Of the files: kept by a hold"`
 }
 
-// ForecastItem is one file that would go.
+// ForecastItem is one file that would be removed.
 type ForecastItem struct {
 	Account  string    `json:"account"`
 	User     string    `json:"user"`

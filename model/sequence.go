@@ -6,7 +6,7 @@ import (
 	"strconv"
 )
 
-// When numbers begin again.
+// When numbers start again at the beginning.
 const (
 	RestartsNever = "never"
 	RestartsYear  = "year"
@@ -14,7 +14,7 @@ const (
 	RestartsDay   = "day"
 )
 
-// Sequence is how far the numbers in a feed's names have come for an account.
+// Sequence is the state of the numbers in a feed's file names, for one account.
 type Sequence struct {
 	Account  string     `json:"account,omitempty" doc:"Empty: published to all"`
 	Last     int64      `json:"last"`
@@ -27,13 +27,13 @@ type Sequence struct {
 	Earlier  []Finished `json:"earlier,omitempty" doc:"How far the numbers came in periods before"`
 }
 
-// Finished is how far numbers came in a period that is over.
+// Finished is the last number of a period that is over.
 type Finished struct {
 	Period string `json:"period"`
 	Last   int64  `json:"last"`
 }
 
-// Gap is a range of numbers that never came.
+// Gap is a range of missing numbers.
 type Gap struct {
 	From   int64  `json:"from"`
 	To     int64  `json:"to"`
@@ -41,7 +41,7 @@ type Gap struct {
 	Round  int64  `json:"round,omitempty"`
 }
 
-// Text is a gap for people: 7, 7-9, or 20261127: 7-9.
+// Text formats a gap for people: 7, 7-9, or 20261127: 7-9.
 func (g Gap) Text() string {
 	text := strconv.FormatInt(g.From, 10)
 	if g.To > g.From {
@@ -53,7 +53,7 @@ func (g Gap) Text() string {
 	return text
 }
 
-// UnmarshalJSON reads a gap; those of earlier releases were pairs of numbers.
+// UnmarshalJSON reads a gap. It also reads a pair of numbers, which earlier releases wrote.
 func (g *Gap) UnmarshalJSON(text []byte) error {
 	var pair []int64
 	if json.Unmarshal(text, &pair) == nil {
@@ -67,13 +67,13 @@ func (g *Gap) UnmarshalJSON(text []byte) error {
 	return json.Unmarshal(text, (*plain)(g))
 }
 
-// SetSequence is the body that says which number comes next.
+// SetSequence is the body that sets the next expected number.
 type SetSequence struct {
 	Account string `json:"account,omitempty" doc:"Account that the files are published to; empty: those for all"`
 	Next    int64  `json:"next"`
 }
 
-// AcceptGap is the body that takes missing numbers off the list.
+// AcceptGap is the body that accepts missing numbers, so that they are no longer listed.
 type AcceptGap struct {
 	Account string `json:"account,omitempty" doc:"Account that the files were published to; empty: those for all"`
 	From    int64  `json:"from"`

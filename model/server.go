@@ -8,7 +8,7 @@ type HostKey struct {
 	Public      string `json:"public" doc:"The key as a known_hosts line has it"`
 }
 
-// Server is what the deployment says of itself.
+// Server describes the deployment.
 type Server struct {
 	Version string   `json:"version"`
 	Listen  []string `json:"listen" doc:"SSH listeners"`

@@ -2,7 +2,7 @@ package model
 
 import "time"
 
-// Trace is what is known of a name, an account or a content.
+// Trace is the answer to a TraceQuery: the files of a name, an account or a content.
 type Trace struct {
 	About   string        `json:"about" doc:"What was asked for"`
 	Kind    string        `json:"kind" enum:"name,account,content"`
@@ -15,7 +15,7 @@ type Trace struct {
 	Users   []TracedLogin `json:"users" doc:"The log-ins of those concerned"`
 }
 
-// TracedFile is one file's life in one mailbox.
+// TracedFile is the history of one file in one mailbox.
 type TracedFile struct {
 	Direction string       `json:"direction" enum:"to_partner,from_partner"`
 	ID        string       `json:"id" doc:"Of the delivery, the publication without one, or the received file"`
@@ -31,20 +31,20 @@ type TracedFile struct {
 	Steps     []TracedStep `json:"steps"`
 }
 
-// TracedStep is one thing that happened to it.
+// TracedStep is one event in a file's history.
 type TracedStep struct {
 	At   time.Time `json:"at"`
 	Text string    `json:"text"`
 }
 
-// TracedLogin says whether a user was here at all.
+// TracedLogin is when a user last logged in, and last failed to.
 type TracedLogin struct {
 	User    string     `json:"user"`
 	LastOK  *time.Time `json:"last_ok,omitempty" doc:"Its latest log-in on record"`
 	LastBad *time.Time `json:"last_bad,omitempty" doc:"Its latest failed log-in on record"`
 }
 
-// Sheet is a trace, and the same as a page of text.
+// Sheet is a trace, and the same as plain text.
 type Sheet struct {
 	Trace
 	Sheet string `json:"sheet" doc:"A page of text to mail"`

@@ -32,7 +32,7 @@ type User struct {
 	KeepBytes  int64    `json:"keep_bytes,omitempty" doc:"Limit on kept_bytes; 0: the configured default"`
 	KeepItems  int64    `json:"keep_items,omitempty" doc:"Limit on kept_items; 0: the configured default"`
 	Dirs       int64    `json:"directories" doc:"Directories that it may remove"`
-	// Limits are those in force; nil where nobody asked.
+	// Limits are the limits in force. Nil if they were not asked for.
 	Limits    *StorageLimits `json:"limits,omitempty" doc:"The limits in force"`
 	CreatedAt time.Time      `json:"created_at"`
 }
@@ -67,7 +67,7 @@ type StorageLimits struct {
 	KeepItems  int64 `json:"keep_items" doc:"Of what it keeps alive, and its directories"`
 }
 
-// OwnLimits are those set for the user itself; 0 means the configured default.
+// OwnLimits returns the limits set for the user itself. 0 means the configured default.
 func (u *User) OwnLimits() StorageLimits {
 	return StorageLimits{QuotaBytes: u.QuotaBytes, QuotaFiles: u.QuotaFiles, KeepBytes: u.KeepBytes,
 		KeepItems: u.KeepItems}
