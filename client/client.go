@@ -1,6 +1,6 @@
-// Package client talks to Sallyport's REST API: over the Unix socket in the data folder
-// on the machine itself, or over HTTPS with a token from elsewhere. It has one method for
-// each operation; bodies and answers are the types of package model.
+// Package client calls Sallyport's REST API: through the Unix socket in the data folder on the same
+// machine, or over HTTPS with a token. It has one method for each operation. Bodies and answers are
+// the types of package model.
 package client
 
 import (
@@ -30,11 +30,13 @@ type Client struct {
 // socketName is the API's socket within the data folder.
 const socketName = "sallyport.sock"
 
-// maxSocketPath is what fits into sockaddr_un (unix(7)), with room to spare.
+// maxSocketPath is the longest path to dial directly. It is a little below the limit of sockaddr_un
+// (unix(7)).
 const maxSocketPath = 100
 
-// SocketPath is how to reach the socket of a data folder. A path too long for
-// the kernel goes through the folder's descriptor, which done closes.
+// SocketPath returns a path to the socket of a data folder. If the real path is too long for the
+// kernel, it opens the folder and returns a path through the descriptor. The caller calls done,
+// which closes that descriptor, when it has used the path.
 func SocketPath(data string) (path string, done func(), err error) {
 	path = filepath.Join(data, socketName)
 	if len(path) <= maxSocketPath {
@@ -47,7 +49,7 @@ func SocketPath(data string) (path string, done func(), err error) {
 	return fmt.Sprintf("/proc/self/fd/%d/%s", d.Fd(), socketName), func() { _ = d.Close() }, nil
 }
 
-// Local talks to the server that uses a data folder on this machine.
+// Local returns a client of the server that uses a data folder on this machine.
 func Local(data string) *Client {
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		path, done, err := SocketPath(data)
@@ -60,12 +62,12 @@ func Local(data string) *Client {
 	return &Client{base: "http://local", http: &http.Client{Transport: &http.Transport{DialContext: dial}}, where: data}
 }
 
-// Remote talks to a server elsewhere. base is such as https://sftp.example.com.
+// Remote returns a client of a server elsewhere. base is a URL such as https://sftp.example.com.
 func Remote(base, token string) *Client {
 	return &Client{base: strings.TrimSuffix(base, "/"), token: token, http: http.DefaultClient, where: base}
 }
 
-// Error is an answer that is an error, or a server that did not answer.
+// Error is an error answer of the server, or says that the server did not answer.
 type Error struct {
 	Kind    string        // not_found, exists, denied, invalid, …
 	Message string        // one sentence on what went wrong
@@ -81,14 +83,14 @@ func (e *Error) Error() string {
 	return e.Message + " (" + e.Hint + ")"
 }
 
-// Unwrap returns the error as the server's own code has it.
+// Unwrap returns the *fault.Error that e was made from.
 func (e *Error) Unwrap() error { return e.cause }
 
 func asError(e *fault.Error) *Error {
 	return &Error{Kind: e.Kind.String(), Message: fault.PublicText(e), Hint: e.Hint, Action: e.Action, cause: e}
 }
 
-// unreachable explains why no server answered.
+// unreachable turns a transport error into an *Error that explains it.
 func (c *Client) unreachable(err error) error {
 	const op = "client.Send"
 	switch {

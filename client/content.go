@@ -11,11 +11,10 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// Methods for operations whose body or answer is a file. The caller closes what they
-// return.
+// Methods for operations whose body or answer is a file. The caller must close a Content.
 
-// Publish publishes a file. size is that of the content in bytes, or -1; with q.Upload,
-// content is nil.
+// Publish publishes a file. size is the length of the content in bytes, or -1 if it is not known.
+// With q.Upload, content is nil.
 func (c *Client) Publish(ctx context.Context, q model.PublishFile, content io.Reader,
 	size int64) (model.Publication, error) {
 	r := Request{Method: "PUT", Path: at("/feeds/%s/publications/%s", q.Feed, q.File), Query: values(q), Size: size,
@@ -29,25 +28,25 @@ func (c *Client) Publish(ctx context.Context, q model.PublishFile, content io.Re
 	return Call[model.Publication](ctx, c, r)
 }
 
-// BeginUpload begins to send a file in parts, to publish it afterwards.
+// BeginUpload starts sending a file in parts, to be published afterwards.
 func (c *Client) BeginUpload(ctx context.Context, in model.NewUpload) (model.Upload, error) {
 	return send[model.Upload](ctx, c, "POST", "/uploads", in)
 }
 
-// ShowUpload says how far an upload came.
+// ShowUpload returns an upload with its offset.
 func (c *Client) ShowUpload(ctx context.Context, id string) (model.Upload, error) {
 	return get[model.Upload](ctx, c, at("/uploads/%s", id), nil)
 }
 
-// SendPart sends the next part, which begins at offset and has size bytes. An answer means
-// that it is durable.
+// SendPart sends the next part, which begins at offset and has size bytes. The part is durable when
+// SendPart returns without an error.
 func (c *Client) SendPart(ctx context.Context, id string, offset int64, content io.Reader,
 	size int64) (model.Upload, error) {
 	return Call[model.Upload](ctx, c, Request{Method: "PUT", Path: at("/uploads/%s/content", id),
 		Query: url.Values{"offset": {strconv.FormatInt(offset, 10)}}, Body: content, Size: size})
 }
 
-// CancelUpload forgets an upload.
+// CancelUpload discards an upload.
 func (c *Client) CancelUpload(ctx context.Context, id string) error {
 	return do(ctx, c, "DELETE", at("/uploads/%s", id), nil, nil)
 }
@@ -59,8 +58,8 @@ type Content struct {
 	SHA256 string // what the bytes must have, hexadecimal; "" if it is not known
 }
 
-// FetchDrop opens a received file's content. claim is the scanner's, for a file that it has
-// not accepted yet, or "".
+// FetchDrop opens a received file's content. claim is the scanner's claim, for a file that the
+// scanner has not accepted yet; else "".
 func (c *Client) FetchDrop(ctx context.Context, id, claim string) (*Content, error) {
 	return c.open(ctx, at("/inbox/%s/content", id), url.Values{"claim": {claim}})
 }
@@ -80,7 +79,8 @@ func (c *Client) GetFile(ctx context.Context, f model.FileRef) (*Content, error)
 	return c.open(ctx, at("/users/%s/files/content", f.User), values(f))
 }
 
-// PutFile stores a file in a user's mailbox. size is that of the content in bytes, or -1.
+// PutFile stores a file in a user's mailbox. size is the length of the content in bytes, or -1 if
+// it is not known.
 func (c *Client) PutFile(ctx context.Context, f model.FileRef, content io.Reader, size int64) (model.FileInfo, error) {
 	return Call[model.FileInfo](ctx, c,
 		Request{Method: "PUT", Path: at("/users/%s/files/content", f.User), Query: values(f), Body: content, Size: size})
@@ -91,20 +91,20 @@ func (c *Client) RemoveFile(ctx context.Context, f model.FileRef) error {
 	return do(ctx, c, "DELETE", at("/users/%s/files/content", f.User), values(f), nil)
 }
 
-// ListRunFiles opens the list of what a retention run names and what became of it, as CSV.
+// ListRunFiles opens a CSV list of the files that a retention run names, and what became of each.
 func (c *Client) ListRunFiles(ctx context.Context, run string) (*Content, error) {
 	return c.open(ctx, at("/retention/runs/%s/files", run), nil)
 }
 
-// ExportAudit opens an export of the audit log. format is jsonl, which can be verified
-// alone, or csv.
+// ExportAudit opens an export of the audit log. format is jsonl or csv. A jsonl export can be
+// verified by itself.
 func (c *Client) ExportAudit(ctx context.Context, f model.AuditFilter, format string) (*Content, error) {
 	q := values(f)
 	q.Set("format", format)
 	return c.open(ctx, "/audit/export", q)
 }
 
-// SampleAudit draws n rows at random, each proven under the newest checkpoint.
+// SampleAudit returns n sealed rows drawn at random, each proven under the newest checkpoint.
 func (c *Client) SampleAudit(ctx context.Context, n int) ([]model.SampledLine, error) {
 	return Call[[]model.SampledLine](ctx, c,
 		Request{Method: "GET", Path: "/audit/sample", Query: url.Values{"n": {strconv.Itoa(n)}}})

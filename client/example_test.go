@@ -10,8 +10,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// A program that collects what partners sent: it claims new files, reads each, and accepts
-// it, or refuses it with a reason that the partner reads.
+// A program that processes uploads. It claims new files and reads each. Then it accepts the file,
+// or refuses it with a reason that is shown to the partner.
 func Example() {
 	ctx := context.Background()
 	c := client.Remote("https://sftp.example.com", "token")

@@ -19,17 +19,17 @@ func (c *Client) AddFeed(ctx context.Context, in model.NewFeed) (model.Feed, err
 	return send[model.Feed](ctx, c, "POST", "/feeds", in)
 }
 
-// ShowFeed finds a feed.
+// ShowFeed returns a feed.
 func (c *Client) ShowFeed(ctx context.Context, name string) (model.Feed, error) {
 	return get[model.Feed](ctx, c, at("/feeds/%s", name), nil)
 }
 
-// EditFeed changes a feed; what was delivered stays as it is.
+// EditFeed changes a feed. Files already delivered are not changed.
 func (c *Client) EditFeed(ctx context.Context, name string, in model.EditFeed) (model.Feed, error) {
 	return send[model.Feed](ctx, c, "PATCH", at("/feeds/%s", name), in)
 }
 
-// RemoveFeed removes a feed that nothing was published in.
+// RemoveFeed removes a feed in which nothing was published.
 func (c *Client) RemoveFeed(ctx context.Context, name string) error {
 	return do(ctx, c, "DELETE", at("/feeds/%s", name), nil, nil)
 }
@@ -50,27 +50,27 @@ func (c *Client) EditSubscription(ctx context.Context, feed, user string,
 	return send[model.Subscription](ctx, c, "PATCH", at("/feeds/%s/subscriptions/%s", feed, user), in)
 }
 
-// Unsubscribe ends a user's entitlement; what was delivered stays.
+// Unsubscribe ends a user's subscription. Files already delivered stay.
 func (c *Client) Unsubscribe(ctx context.Context, feed, user string) error {
 	return do(ctx, c, "DELETE", at("/feeds/%s/subscriptions/%s", feed, user), nil, nil)
 }
 
-// ListSequences says how far the numbers in a feed's names have come, by account.
+// ListSequences lists the state of the numbers in a feed's file names, by account.
 func (c *Client) ListSequences(ctx context.Context, q model.FeedFilter) (model.Page[model.Sequence], error) {
 	return get[model.Page[model.Sequence]](ctx, c, at("/feeds/%s/sequences", q.Feed), q)
 }
 
-// SetSequence says which number comes next.
+// SetSequence sets the next expected number.
 func (c *Client) SetSequence(ctx context.Context, feed string, in model.SetSequence) (model.Sequence, error) {
 	return send[model.Sequence](ctx, c, "PUT", at("/feeds/%s/sequences", feed), in)
 }
 
-// ForgetSequence forgets how far numbers have come.
+// ForgetSequence deletes the state of the numbers for an account.
 func (c *Client) ForgetSequence(ctx context.Context, feed, account string) error {
 	return do(ctx, c, "DELETE", at("/feeds/%s/sequences", feed), url.Values{"account": {account}}, nil)
 }
 
-// AcceptGap takes missing numbers off the list.
+// AcceptGap accepts missing numbers, so that they are no longer listed.
 func (c *Client) AcceptGap(ctx context.Context, feed string, in model.AcceptGap) (model.Sequence, error) {
 	return send[model.Sequence](ctx, c, "POST", at("/feeds/%s/sequences/accept", feed), in)
 }
@@ -80,12 +80,12 @@ func (c *Client) ListDeliveries(ctx context.Context, q model.DeliveryFilter) (mo
 	return get[model.Page[model.Delivery]](ctx, c, "/deliveries", q)
 }
 
-// ShowDelivery finds a delivery.
+// ShowDelivery returns a delivery.
 func (c *Client) ShowDelivery(ctx context.Context, id string) (model.Delivery, error) {
 	return get[model.Delivery](ctx, c, at("/deliveries/%s", id), nil)
 }
 
-// WithdrawDelivery takes a delivery back.
+// WithdrawDelivery withdraws a delivery.
 func (c *Client) WithdrawDelivery(ctx context.Context, id string, in model.Why) (model.Delivery, error) {
 	return send[model.Delivery](ctx, c, "POST", at("/deliveries/%s/withdraw", id), in)
 }

@@ -34,17 +34,17 @@ func (c *Client) RevokeKey(ctx context.Context, in model.RevokeKey) (model.Revok
 	return send[model.Revoked](ctx, c, "POST", "/keys/revoke", in)
 }
 
-// FreezeKey stops a key at a contact's word.
+// FreezeKey freezes a key on a contact's request.
 func (c *Client) FreezeKey(ctx context.Context, in model.ByContact) ([]model.Key, error) {
 	return send[[]model.Key](ctx, c, "POST", "/keys/freeze", in)
 }
 
-// ThawKey lets a frozen key work again, at a second contact's word.
+// ThawKey unfreezes a key on a second contact's request.
 func (c *Client) ThawKey(ctx context.Context, in model.ByContact) ([]model.Key, error) {
 	return send[[]model.Key](ctx, c, "POST", "/keys/thaw", in)
 }
 
-// ExposeKeys blocks or flags keys whose private files somebody sent.
+// ExposeKeys blocks or flags the keys whose private files were sent.
 func (c *Client) ExposeKeys(ctx context.Context, in model.ExposedKeys) (model.Exposure, error) {
 	return send[model.Exposure](ctx, c, "POST", "/keys/exposed", in)
 }
@@ -59,12 +59,12 @@ func (c *Client) ListPendingKeys(ctx context.Context, q model.OfUserFilter) (mod
 	return get[model.Page[model.PendingKey]](ctx, c, "/keys/pending", q)
 }
 
-// ApproveKey enrols a key that waits.
+// ApproveKey enrols a pending key.
 func (c *Client) ApproveKey(ctx context.Context, user string, in model.ApproveKey) ([]model.Key, error) {
 	return send[[]model.Key](ctx, c, "POST", at("/users/%s/keys/approve", user), in)
 }
 
-// RefuseKey forgets a key that waits.
+// RefuseKey discards a pending key.
 func (c *Client) RefuseKey(ctx context.Context, user, fingerprint string) error {
 	return do(ctx, c, "DELETE", at("/users/%s/keys/pending", user), url.Values{"fingerprint": {fingerprint}}, nil)
 }

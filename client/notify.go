@@ -13,7 +13,7 @@ func (c *Client) ListWebhooks(ctx context.Context, q model.EveryFilter) (model.P
 	return get[model.Page[model.Webhook]](ctx, c, "/webhooks", q)
 }
 
-// AddWebhook adds a receiver of events; the answer has its secret, this once.
+// AddWebhook adds a receiver of events. The answer contains its secret, which is not shown again.
 func (c *Client) AddWebhook(ctx context.Context, in model.NewWebhook) (model.Webhook, error) {
 	return send[model.Webhook](ctx, c, "POST", "/webhooks", in)
 }
@@ -23,7 +23,7 @@ func (c *Client) EditWebhook(ctx context.Context, name string, in model.EditWebh
 	return send[model.Webhook](ctx, c, "PATCH", at("/webhooks/%s", name), in)
 }
 
-// RemoveWebhook removes a receiver of events, and what was still to be sent to it.
+// RemoveWebhook removes a receiver of events, and the messages that were still to be sent to it.
 func (c *Client) RemoveWebhook(ctx context.Context, name string) error {
 	return do(ctx, c, "DELETE", at("/webhooks/%s", name), nil, nil)
 }
@@ -33,32 +33,32 @@ func (c *Client) TestWebhook(ctx context.Context, name string) (model.Message, e
 	return send[model.Message](ctx, c, "POST", at("/webhooks/%s/test", name), nil)
 }
 
-// ListMessages lists webhooks and mails, the newest first.
+// ListMessages lists webhook messages and mails, the newest first.
 func (c *Client) ListMessages(ctx context.Context, q model.MessageFilter) (model.Page[model.Message], error) {
 	return get[model.Page[model.Message]](ctx, c, "/messages", q)
 }
 
-// ShowMessage finds a webhook or a mail.
+// ShowMessage returns a webhook message or a mail.
 func (c *Client) ShowMessage(ctx context.Context, id string) (model.Message, error) {
 	return get[model.Message](ctx, c, at("/messages/%s", id), nil)
 }
 
-// ReplayMessage sends a webhook or a mail again, under the same id.
+// ReplayMessage sends a webhook message or a mail again, under the same id.
 func (c *Client) ReplayMessage(ctx context.Context, id string) error {
 	return do(ctx, c, "POST", at("/messages/%s/replay", id), nil, nil)
 }
 
-// ReplayDead sends everything again that was given up.
+// ReplayDead sends all messages again that were given up.
 func (c *Client) ReplayDead(ctx context.Context, in model.Replay) (model.Count, error) {
 	return send[model.Count](ctx, c, "POST", "/messages/replay", in)
 }
 
-// ShowQueue says how much waits to be sent, and since when.
+// ShowQueue says how many messages wait to be sent, and since when.
 func (c *Client) ShowQueue(ctx context.Context) (model.Queue, error) {
 	return get[model.Queue](ctx, c, "/queue", nil)
 }
 
-// TestMail sends a mail now; an error says what the mail server said.
+// TestMail sends a mail now. An error has the mail server's answer.
 func (c *Client) TestMail(ctx context.Context, in model.TestMail) error {
 	return do(ctx, c, "POST", "/mail/test", nil, in)
 }
@@ -68,7 +68,7 @@ func (c *Client) NoteBounce(ctx context.Context, in model.Bounce) (model.Count, 
 	return send[model.Count](ctx, c, "POST", "/mail/bounces", in)
 }
 
-// ReportBounce hands on a mail server's delivery report.
+// ReportBounce passes a mail server's delivery report to the server.
 func (c *Client) ReportBounce(ctx context.Context, in model.MailReport) (model.Message, error) {
 	return send[model.Message](ctx, c, "POST", "/mail/reports", in)
 }

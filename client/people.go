@@ -18,7 +18,7 @@ func (c *Client) AddAccount(ctx context.Context, in model.NewAccount) (model.Acc
 	return send[model.Account](ctx, c, "POST", "/accounts", in)
 }
 
-// ShowAccount finds an account.
+// ShowAccount returns an account.
 func (c *Client) ShowAccount(ctx context.Context, id string) (model.Account, error) {
 	return get[model.Account](ctx, c, at("/accounts/%s", id), nil)
 }
@@ -38,7 +38,7 @@ func (c *Client) AddVendor(ctx context.Context, in model.NewVendor) (model.Vendo
 	return send[model.Vendor](ctx, c, "POST", "/vendors", in)
 }
 
-// ShowVendor finds a vendor.
+// ShowVendor returns a vendor.
 func (c *Client) ShowVendor(ctx context.Context, short string) (model.Vendor, error) {
 	return get[model.Vendor](ctx, c, at("/vendors/%s", short), nil)
 }
@@ -53,7 +53,7 @@ func (c *Client) AddUser(ctx context.Context, in model.NewUser) (model.User, err
 	return send[model.User](ctx, c, "POST", "/users", in)
 }
 
-// ShowUser finds a user.
+// ShowUser returns a user.
 func (c *Client) ShowUser(ctx context.Context, name string) (model.User, error) {
 	return get[model.User](ctx, c, at("/users/%s", name), nil)
 }
@@ -73,7 +73,7 @@ func (c *Client) AddContact(ctx context.Context, in model.NewContact) (model.Con
 	return send[model.Contact](ctx, c, "POST", "/contacts", in)
 }
 
-// ShowContact finds a contact by id or e-mail.
+// ShowContact returns a contact, found by id or e-mail.
 func (c *Client) ShowContact(ctx context.Context, who string) (model.Contact, error) {
 	return get[model.Contact](ctx, c, at("/contacts/%s", who), nil)
 }
@@ -83,7 +83,8 @@ func (c *Client) EditContact(ctx context.Context, who string, in model.EditConta
 	return send[model.Contact](ctx, c, "PATCH", at("/contacts/%s", who), in)
 }
 
-// ContactLeaves notes that a contact left, and returns the keys that remain.
+// ContactLeaves records that a contact left, and returns the keys whose private half that person
+// has.
 func (c *Client) ContactLeaves(ctx context.Context, who string) (model.Leaving, error) {
 	return send[model.Leaving](ctx, c, "POST", at("/contacts/%s/leave", who), nil)
 }
@@ -98,27 +99,27 @@ func (c *Client) MakeLink(ctx context.Context, in model.NewLink) (model.Link, er
 	return send[model.Link](ctx, c, "POST", "/links", in)
 }
 
-// RevokeLink revokes a one-time link that waits.
+// RevokeLink revokes a one-time link that was not opened yet.
 func (c *Client) RevokeLink(ctx context.Context, id string) (model.Link, error) {
 	return send[model.Link](ctx, c, "DELETE", at("/links/%s", id), nil)
 }
 
-// ListNotices lists what people should be told, the oldest first.
+// ListNotices lists notices, the oldest first.
 func (c *Client) ListNotices(ctx context.Context, q model.NoticeFilter) (model.Page[model.Notice], error) {
 	return get[model.Page[model.Notice]](ctx, c, "/notices", q)
 }
 
-// DoneNotice notes that people were told.
+// DoneNotice records that people were told of a notice.
 func (c *Client) DoneNotice(ctx context.Context, id string) error {
 	return do(ctx, c, "POST", at("/notices/%s/done", id), nil, nil)
 }
 
-// ShowGuide writes a user's guide.
+// ShowGuide returns a user's guide.
 func (c *Client) ShowGuide(ctx context.Context, q model.GuideQuery) (model.Document, error) {
 	return get[model.Document](ctx, c, at("/users/%s/guide", q.User), q)
 }
 
-// ShowSites writes files that SFTP programs import.
+// ShowSites returns files that SFTP programs import.
 func (c *Client) ShowSites(ctx context.Context, q model.SitesFilter) (model.Page[model.SiteFile], error) {
 	return get[model.Page[model.SiteFile]](ctx, c, at("/users/%s/sites", q.User), q)
 }

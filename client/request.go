@@ -16,18 +16,18 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// Request is one call of the API, for what has no method.
+// Request is one call of the API, for operations without a method of their own.
 type Request struct {
 	Method string
 	Path   string // below /api/v1, parts already escaped
 	Query  url.Values
 	Header http.Header
-	Body   any   // sent as JSON, or as it is when it is an io.Reader
-	Size   int64 // of a reader, if known; else -1
+	Body   any   // sent as JSON; an io.Reader is sent as it is
+	Size   int64 // bytes of an io.Reader; -1 if not known
 }
 
-// Send sends a request and returns the answer; its body is the caller's to
-// close. An error status becomes an *Error.
+// Send sends a request and returns the answer. The caller must close its body. An error status
+// becomes an *Error.
 func (c *Client) Send(ctx context.Context, r Request) (*http.Response, error) {
 	body, asJSON, err := bodyOf(r.Body)
 	if err != nil {
@@ -75,7 +75,7 @@ func bodyOf(v any) (body io.Reader, asJSON bool, err error) {
 	return bytes.NewReader(text), true, err
 }
 
-// problem reads an error answer (RFC 9457, with our kind and hint).
+// problem turns an error answer (RFC 9457, with our kind and hint) into an *Error.
 func problem(resp *http.Response) error {
 	var p struct {
 		Detail, Kind, Hint string
@@ -106,12 +106,12 @@ func Call[T any](ctx context.Context, c *Client, r Request) (v T, err error) {
 	return v, nil
 }
 
-// get asks for something; query has the parameters, or is nil.
+// get sends a GET. query is a struct with query tags, or nil.
 func get[T any](ctx context.Context, c *Client, path string, query any) (T, error) {
 	return Call[T](ctx, c, Request{Method: "GET", Path: path, Query: values(query)})
 }
 
-// send sends a body, or nil.
+// send sends a request with a JSON body. body may be nil.
 func send[T any](ctx context.Context, c *Client, method, path string, body any) (T, error) {
 	return Call[T](ctx, c, Request{Method: method, Path: path, Body: body})
 }
@@ -122,7 +122,7 @@ func do(ctx context.Context, c *Client, method, path string, query url.Values, b
 	return err
 }
 
-// at is a path with its parts escaped.
+// at formats a path, with its parts escaped.
 func at(format string, parts ...string) string {
 	escaped := make([]any, len(parts))
 	for i, p := range parts {
@@ -131,7 +131,7 @@ func at(format string, parts ...string) string {
 	return fmt.Sprintf(format, escaped...)
 }
 
-// values are the fields of a struct that have a query tag, without those that are zero.
+// values returns the fields of a struct that have a query tag. Zero fields are left out.
 func values(query any) url.Values {
 	out := url.Values{}
 	if query != nil {
@@ -161,7 +161,8 @@ func text(v any) string {
 	return fmt.Sprint(v)
 }
 
-// Each lists all items, page by page. It ends with the first error.
+// Each iterates over all items of a list, page by page. After an error, which is yielded with a
+// zero item, it ends.
 //
 //	for drop, err := range client.Each(ctx, c.ListDrops, model.DropFilter{State: model.DropNew}) {
 func Each[F, T any, P model.Filter[F]](ctx context.Context, list func(context.Context, F) (model.Page[T], error),
@@ -187,7 +188,7 @@ func Each[F, T any, P model.Filter[F]](ctx context.Context, list func(context.Co
 	}
 }
 
-// All lists all items at once.
+// All returns all items of a list.
 func All[F, T any, P model.Filter[F]](ctx context.Context, list func(context.Context, F) (model.Page[T], error),
 	f F) ([]T, error) {
 	out := []T{}

@@ -9,7 +9,7 @@ import (
 
 // Methods for the server, its log and its connections.
 
-// ShowServer says what this deployment says of itself.
+// ShowServer describes the deployment.
 func (c *Client) ShowServer(ctx context.Context) (model.Server, error) {
 	return get[model.Server](ctx, c, "/server", nil)
 }
@@ -34,17 +34,17 @@ func (c *Client) Explain(ctx context.Context, about string) (model.Explained, er
 	return Call[model.Explained](ctx, c, Request{Method: "GET", Path: "/explain", Query: url.Values{"about": {about}}})
 }
 
-// ListBans lists addresses that are kept out, the newest first.
+// ListBans lists banned addresses, the newest ban first.
 func (c *Client) ListBans(ctx context.Context, q model.EveryFilter) (model.Page[model.Ban], error) {
 	return get[model.Page[model.Ban]](ctx, c, "/bans", q)
 }
 
-// LiftBan lets an address in again.
+// LiftBan ends the ban of an address.
 func (c *Client) LiftBan(ctx context.Context, address string) error {
 	return do(ctx, c, "DELETE", "/bans", url.Values{"address": {address}}, nil)
 }
 
-// Trace tells a file's whole life.
+// Trace returns the history of files.
 func (c *Client) Trace(ctx context.Context, q model.TraceQuery) (model.Sheet, error) {
 	return get[model.Sheet](ctx, c, "/trace", q)
 }
@@ -54,12 +54,12 @@ func (c *Client) ListAudit(ctx context.Context, q model.AuditFilter) (model.Page
 	return get[model.Page[model.AuditLine]](ctx, c, "/audit", q)
 }
 
-// ShowAuditStatus says how far the audit log is sealed.
+// ShowAuditStatus says how much of the audit log is sealed.
 func (c *Client) ShowAuditStatus(ctx context.Context) (model.AuditStatus, error) {
 	return get[model.AuditStatus](ctx, c, "/audit/status", nil)
 }
 
-// MakeCheckpoint seals what waits, and returns the signed checkpoint.
+// MakeCheckpoint seals the rows that wait, and returns the signed checkpoint.
 func (c *Client) MakeCheckpoint(ctx context.Context) (model.AuditStatus, error) {
 	return send[model.AuditStatus](ctx, c, "POST", "/audit/checkpoint", nil)
 }
@@ -69,12 +69,12 @@ func (c *Client) ShowSigningKey(ctx context.Context) (model.Receipt, error) {
 	return get[model.Receipt](ctx, c, "/signing-key", nil)
 }
 
-// ListNamePolicies lists what file names mean: as configured, and what differs for users and folders.
+// ListNamePolicies lists the configured name rules, and the policies that override them.
 func (c *Client) ListNamePolicies(ctx context.Context, q model.EveryFilter) (model.Page[model.NamePolicy], error) {
 	return get[model.Page[model.NamePolicy]](ctx, c, "/names", q)
 }
 
-// SetNamePolicy says what file names mean for a user or in a folder.
+// SetNamePolicy sets the name rules of a user or a folder.
 func (c *Client) SetNamePolicy(ctx context.Context, in model.NamePolicy) (model.NamePolicy, error) {
 	return send[model.NamePolicy](ctx, c, "PUT", "/names", in)
 }
