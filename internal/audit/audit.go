@@ -1,13 +1,11 @@
-// Package audit turns the rows that changes write into a log that anyone can
-// verify.
+// Package audit turns the rows that changes write into a log that anyone can verify.
 //
-// A change writes its row in its own transaction, without a number. Sealing
-// (seal.go) gives rows their numbers, appends their hashes to a Merkle tree
-// (golang.org/x/mod/sumdb/tlog) and signs a checkpoint of it. Verifying
-// (verify.go) computes the tree anew from the rows, and names those that were
-// changed, removed or moved since. Exports (export.go) carry what is needed to
-// verify them alone, elsewhere. Expiry removes what rows say, never their
-// hashes. How entries and checkpoints look is package proof's.
+// A change writes its row in its own transaction, without a number. Sealing (seal.go) gives rows
+// their numbers, appends their hashes to a Merkle tree (golang.org/x/mod/sumdb/tlog) and signs a
+// checkpoint of it. Verifying (verify.go) computes the tree anew from the rows, and names those
+// that were changed, removed or moved since. Exports (export.go) contain what is needed to verify
+// them elsewhere. Expiry removes the content of rows, never their hashes. Package proof defines the
+// form of entries and checkpoints.
 package audit
 
 import (
@@ -24,7 +22,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// Options are what the service is made of.
+// Options are the dependencies and settings of the service.
 type Options struct {
 	Store *store.Store
 	Clock exchange.Clock
@@ -32,7 +30,7 @@ type Options struct {
 	Log   *slog.Logger
 	Key   *proof.Key
 	Keep  string // how long rows stay, as a retention period; "" for ever
-	// Head keeps the newest checkpoint outside the database. Nil: nothing does.
+	// Head keeps the newest checkpoint outside the database. Nil: it is not kept.
 	Head Head
 	// To is where the newest checkpoint is sent once a day, off this machine: file:PATH, mail:ADDRESS or
 	// webhook:NAME. Mail and Post send to the last two.
@@ -45,27 +43,27 @@ type Service struct {
 	o Options
 
 	mu   sync.Mutex
-	head *proof.Checkpoint // what Head has; nil: not read yet
+	head *proof.Checkpoint // the content of Options.Head; nil: not read yet
 
-	stopped atomic.Value // string: why nothing is sealed; "" or nil: it is
+	stopped atomic.Value // string: why sealing has stopped; "" or nil: it works
 }
 
-// New opens the service.
+// New makes the service.
 func New(o Options) *Service { return &Service{o: o} }
 
 func (r *Service) now() time.Time { return r.o.Clock().UTC().Truncate(time.Microsecond) }
 
-// Key is the public key that checkpoints and receipts are verified with.
+// Key returns the public key that verifies checkpoints and receipts.
 func (r *Service) Key() string { return r.o.Key.Public() }
 
-// entry is a stored row as it is hashed.
+// entry converts a stored row to the form that is hashed.
 func entry(v store.LogRow) proof.Entry {
 	return proof.Entry{ID: v.ID, At: v.At.UnixMicro(), Actor: v.Actor, Action: v.Action, Subject: v.Subject, User: v.User,
 		Detail: v.Detail}
 }
 
-// Note writes a row that no other change belongs to: something was looked at,
-// or the server started.
+// Note writes a row that belongs to no other change, such as a look at the log or a start of the
+// server.
 func (r *Service) Note(ctx context.Context, row model.AuditRow) error {
 	return r.o.Store.Write(ctx, func(tx *store.Tx) error { return r.write(tx, row) })
 }
@@ -75,7 +73,7 @@ func (r *Service) write(tx *store.Tx, row model.AuditRow) error {
 	return tx.Audit(row)
 }
 
-// Status reads how far the log is.
+// Status reads how much of the log is sealed.
 func (r *Service) Status(ctx context.Context) (s model.AuditStatus, err error) {
 	q := r.o.Store.Read(ctx)
 	s.PublicKey = r.Key()

@@ -15,7 +15,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 )
 
-// aged is a log of rows of which the first old ones are older than a month.
+// aged makes a log with old rows that are older than a month, and young newer rows.
 func (w *world) aged(old, young int) {
 	w.Helper()
 	w.sealed(old)
@@ -24,7 +24,7 @@ func (w *world) aged(old, young int) {
 	w.keep = "1mo"
 }
 
-// expired lets the keeper expire rows, and seals what it wrote about that.
+// expired lets Keep expire rows, and seals the row that it writes.
 func (w *world) expired(rows int64) {
 	w.Helper()
 	w.tidy(func() bool { return w.Count(`audit WHERE seq < $1`, rows) == 0 })
@@ -35,7 +35,7 @@ var expiryStories = stories{
 	"what rows say goes with age, and the log still verifies": func(t *testing.T, w *world) {
 		w.aged(9, 6)
 		w.expired(9)
-		r := w.good(16) // one says that the others expired
+		r := w.good(16) // one of them states the expiry
 		if r.Expired != 9 || r.Rows != 7 {
 			t.Errorf("%+v", r)
 		}
@@ -156,7 +156,7 @@ func (h *hooked) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// sizes are the checkpoints' that are left.
+// sizes returns the sizes of the remaining checkpoints.
 func (w *world) sizes() (out []int64) {
 	w.Helper()
 	list, err := w.Store.Read(ctx).CheckpointsAfter(-1, 1000)

@@ -20,15 +20,15 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// Selection chooses what is exported: rows of a time, and of those, if a field
-// is set, the ones that have it.
+// Selection chooses rows to export or list: those of a time range, whose fields equal the fields
+// that are set here.
 type Selection struct {
 	Since, Until        time.Time // zero: from the beginning, to the end
 	Actor, Action, User string    // Action may end in "*"; User is an id
 	Subject             string
 
 	filtered bool
-	from, to int64 // numbers
+	from, to int64 // row numbers, set by toNumbers
 }
 
 func (s *Selection) wants(v store.LogRow) bool {
@@ -40,15 +40,15 @@ func (s *Selection) wants(v store.LogRow) bool {
 		(s.Subject == "" || v.Subject == s.Subject)
 }
 
-// header is the first line of an export: what it holds, and what is needed to
-// compute the checkpoint's root from it.
+// header is the first line of an export. It describes the content, and has the hashes that are
+// needed to compute the checkpoint's root from the rows.
 type header struct {
 	Form       string    `json:"form"`
 	Checkpoint string    `json:"checkpoint"`
 	From       int64     `json:"from"`
 	To         int64     `json:"to"`
-	Left       []subtree `json:"left"`  // covers the rows before
-	Right      []subtree `json:"right"` // and those after, up to the checkpoint
+	Left       []subtree `json:"left"`  // covers the rows before From
+	Right      []subtree `json:"right"` // covers the rows from To up to the checkpoint
 	Chosen     bool      `json:"chosen,omitempty"`
 }
 
@@ -59,8 +59,8 @@ type subtree struct {
 
 const exportForm = "sallyport audit export v1"
 
-// Line is one row of an export. A row that has expired has its hash alone; in
-// an export of chosen rows each brings its own proof.
+// Line is one row of an export. An expired row has only its hash. In an export of selected rows
+// each line has its own proof.
 type Line struct {
 	Seq     int64            `json:"seq"`
 	ID      string           `json:"id,omitempty"`
@@ -81,11 +81,11 @@ func line(v store.LogRow) Line {
 		Subject: v.Subject, User: v.User, Detail: json.RawMessage(v.Detail)}
 }
 
-// shown is a row as lists show it.
+// shown converts a row to the form that lists show.
 func shown(v store.LogRow) model.AuditLine {
 	l := model.AuditLine{Seq: v.Seq, ID: v.ID, At: v.At.Format(microTime), Actor: v.Actor,
 		Action: v.Action, Subject: v.Subject, UserID: v.User}
-	_ = json.Unmarshal([]byte(v.Detail), &l.Detail) // a row that was tampered with has none
+	_ = json.Unmarshal([]byte(v.Detail), &l.Detail) // a tampered row may have unreadable details; then there are none
 	return l
 }
 
@@ -95,7 +95,7 @@ func (l *Line) entry() (proof.Entry, error) {
 		User: l.User, Detail: string(l.Detail)}, err
 }
 
-// toNumbers turns times into numbers under the newest checkpoint.
+// toNumbers sets a selection's range of row numbers, within the newest checkpoint.
 func (r *Service) toNumbers(q *store.Q, s *Selection) (store.Checkpoint, error) {
 	c, err := q.LastCheckpoint()
 	if fault.Is(err, fault.NotFound) {
@@ -114,13 +114,13 @@ func (r *Service) toNumbers(q *store.Q, s *Selection) (store.Checkpoint, error) 
 			return c, err
 		}
 	}
-	s.to = min(s.to, c.Size) // rows may have been sealed since
+	s.to = min(s.to, c.Size) // Until may find rows that were sealed since
 	s.from = min(s.from, s.to)
 	s.filtered = s.Actor != "" || s.Action != "" || s.User != "" || s.Subject != ""
 	return c, nil
 }
 
-// Export writes rows as JSON Lines that VerifyExport can check elsewhere.
+// Export writes rows as JSON Lines, which VerifyExport can check elsewhere.
 func (r *Service) Export(ctx context.Context, w io.Writer, s Selection) error {
 	q := r.o.Store.Read(ctx).Patient()
 	c, err := r.toNumbers(q, &s)
@@ -167,7 +167,7 @@ func (r *Service) Export(ctx context.Context, w io.Writer, s Selection) error {
 	return errors.Join(err, out.Flush())
 }
 
-// storedHashes reads the log's tree for tlog.
+// storedHashes gives tlog the log's stored hashes.
 func storedHashes(q *store.Q) tlog.HashReader {
 	return tlog.HashReaderFunc(func(idx []int64) ([]tlog.Hash, error) {
 		list := make([]tlog.Hash, len(idx))
@@ -195,9 +195,9 @@ func subtrees(q *store.Q, from, to int64) ([]subtree, error) {
 	return out, nil
 }
 
-// each visits the numbers of a selection in order; a row that has expired is
-// nil. Rows may expire meanwhile: before the first with content that is as if
-// they had been gone all along, after it the export would have a hole.
+// each calls visit for every row number of a selection, in order. For an expired row, v is nil. If
+// rows expire meanwhile, it fails with a conflict once it has visited a row with content: the
+// export would have a gap. Before that, they count as expired.
 func each(ctx context.Context, q *store.Q, s Selection, visit func(seq int64, v *store.LogRow) error) error {
 	next, full := s.from, false
 	gap := func(to int64) error {
@@ -245,14 +245,14 @@ func each(ctx context.Context, q *store.Q, s Selection, visit func(seq int64, v 
 	return ctx.Err()
 }
 
-// ExportCSV writes rows for a spreadsheet. It proves nothing by itself.
+// ExportCSV writes rows as CSV. The result cannot be verified by itself.
 func (r *Service) ExportCSV(ctx context.Context, w io.Writer, s Selection) error {
 	q := r.o.Store.Read(ctx).Patient()
 	if _, err := r.toNumbers(q, &s); err != nil {
 		return err
 	}
 	out := csv.NewWriter(w)
-	_ = out.Write([]string{"seq", "at", "actor", "action", "subject", "user_id", "detail", "id"}) // Error tells
+	_ = out.Write([]string{"seq", "at", "actor", "action", "subject", "user_id", "detail", "id"}) // see out.Error
 	err := each(ctx, q, s, func(_ int64, v *store.LogRow) error {
 		if v == nil || !s.wants(*v) {
 			return nil
@@ -268,8 +268,7 @@ func (r *Service) ExportCSV(ctx context.Context, w io.Writer, s Selection) error
 	return errors.Join(err, out.Error())
 }
 
-// List reads rows of a selection for people, the newest first, one page of them. Rows
-// whose content has expired are not listed.
+// List returns one page of a selection's rows, the newest first. Expired rows are not listed.
 func (r *Service) List(ctx context.Context, s Selection, p model.Paging) ([]model.AuditLine, error) {
 	rows, err := r.o.Store.Read(ctx).
 		LogPage(store.LogFilter{Since: s.Since, Until: s.Until, Actor: s.Actor, Action: s.Action, User: s.User,

@@ -16,7 +16,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// export writes a selection.
+// export exports a selection.
 func (w *world) export(s audit.Selection) string {
 	w.Helper()
 	var b bytes.Buffer
@@ -24,12 +24,12 @@ func (w *world) export(s audit.Selection) string {
 	return b.String()
 }
 
-// offline verifies an export with the key alone.
+// offline verifies an export with the public key alone.
 func (w *world) offline(export, against string) (audit.Report, error) {
 	return audit.VerifyExport(strings.NewReader(export), w.Key.Public(), against, nil)
 }
 
-// fine fails unless an export verifies with so many rows.
+// fine fails unless an export verifies, with this number of rows.
 func (w *world) fine(export string, rows int64) audit.Report {
 	w.Helper()
 	r, err := w.offline(export, "")
@@ -39,7 +39,7 @@ func (w *world) fine(export string, rows int64) audit.Report {
 	return r
 }
 
-// refused fails unless an export is found to be false.
+// refused fails unless an export is found to be wrong.
 func (w *world) refused(what, export string) {
 	w.Helper()
 	if r, err := w.offline(export, ""); err == nil && r.OK {
@@ -47,8 +47,8 @@ func (w *world) refused(what, export string) {
 	}
 }
 
-// timed is a log of 20 rows, ten of them written an hour after the others, and
-// a time between.
+// timed makes a log of 20 rows. The second ten are an hour later than the first. It returns a time
+// between.
 func (w *world) timed() time.Time {
 	w.Helper()
 	w.sealed(3, 7)
@@ -232,8 +232,8 @@ var exportStories = stories{
 	},
 }
 
-// sameExport reports whether two exports say the same: a key's case, an
-// escape's, or bits of base 64 that count for nothing may differ.
+// sameExport reports whether two exports have the same content. They may differ in a key's case, in
+// escapes, and in unused bits of base 64.
 func sameExport(a, b string) bool {
 	x, y := strings.Split(a, "\n"), strings.Split(b, "\n")
 	for i := 0; i < max(len(x), len(y)); i++ {
@@ -250,7 +250,7 @@ func sameExport(a, b string) bool {
 			continue
 		}
 		for _, v := range []any{&l, &h} {
-			_ = json.Unmarshal([]byte(x[i]), v) // it was written so
+			_ = json.Unmarshal([]byte(x[i]), v) // it was written as valid JSON
 		}
 		for _, v := range []any{&m, &g} {
 			if json.Unmarshal([]byte(y[i]), v) != nil {

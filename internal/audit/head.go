@@ -14,10 +14,9 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// The newest checkpoint is kept outside the database, too, beside the key that signs.
-// Who has the database alone can take rows from the log's end together with their
-// checkpoints; but then the log is shorter than what is kept here, and is not sealed
-// any more.
+// The newest checkpoint is also kept outside the database, beside the signing key. Somebody who can
+// write to the database alone can remove rows from the log's end together with their checkpoints.
+// The log is then shorter than the checkpoint kept here, and sealing stops.
 
 // Head keeps the newest checkpoint outside the database.
 type Head interface {
@@ -27,7 +26,7 @@ type Head interface {
 	Save(note string) error
 }
 
-// errBroken is in the chain of an error about a log that does not extend its head.
+// errBroken is in the chain of every error about a log that does not extend its head.
 var errBroken = errors.New("the audit log does not extend what was signed")
 
 func broken(format string, args ...any) error {
@@ -36,8 +35,8 @@ func broken(format string, args ...any) error {
 	return e.WithHint("if the database was restored from a backup, say so: sallyport serve --accept-log REASON")
 }
 
-// extends loads the log's tree and fails unless it is the head, or the head with rows
-// after it. Without a head, the newest checkpoint stands for it.
+// extends loads the log's tree. It fails unless the tree equals the head or adds rows to it.
+// Without Options.Head it only loads the tree.
 func (r *Service) extends(q *store.Q, size int64) (t proof.Tree, err error) {
 	if t, err = loadTree(q, size); err != nil && !fault.Is(err, fault.NotFound) {
 		return t, err
@@ -69,7 +68,7 @@ func (r *Service) follows(q *store.Q, t proof.Tree) error {
 		}
 		return nil
 	}
-	// Rows that were sealed and not saved here: a stop came between.
+	// Rows were sealed, and the process stopped before it saved the head.
 	was, err := loadTree(q, h.Size)
 	if err != nil {
 		return absent(err)
@@ -77,7 +76,7 @@ func (r *Service) follows(q *store.Q, t proof.Tree) error {
 	if h.Size > 0 && was.Root() != h.Root {
 		return broken("The audit log's first %d rows are not those that were signed on %s.", h.Size, h.At)
 	}
-	levels, positions := proof.Cover(h.Size, t.Size()) // a few, however many rows
+	levels, positions := proof.Cover(h.Size, t.Size()) // a few hashes, however many rows
 	for i, level := range levels {
 		hash, err := readHash(q, level, positions[i])
 		if err != nil {
@@ -93,7 +92,7 @@ func (r *Service) follows(q *store.Q, t proof.Tree) error {
 	return nil
 }
 
-// absent makes hashes that are missing a fault of the log.
+// absent turns missing hashes into an errBroken. Other errors pass.
 func absent(err error) error {
 	if fault.Is(err, fault.NotFound) {
 		return broken("Hashes of the audit log are missing.")
@@ -101,8 +100,8 @@ func absent(err error) error {
 	return err
 }
 
-// loadHead reads the head. One that was never saved, of a deployment from before there
-// was one, begins with the newest checkpoint.
+// loadHead reads the head. If none was saved, as in a deployment of an earlier release, the newest
+// checkpoint becomes the head.
 func (r *Service) loadHead(q *store.Q) error {
 	note, err := r.o.Head.Load()
 	if err != nil {
@@ -127,7 +126,7 @@ func (r *Service) loadHead(q *store.Q) error {
 	return nil
 }
 
-// saveHead keeps the checkpoint of a log that was just sealed.
+// saveHead saves the checkpoint of rows that were just sealed as the new head.
 func (r *Service) saveHead(note string) error {
 	if r.o.Head == nil {
 		return nil
@@ -143,8 +142,9 @@ func (r *Service) saveHead(note string) error {
 	return nil
 }
 
-// Accept goes on from the log as it is now, although it does not extend its head: the
-// operator says why. A row says what was kept, and what is there.
+// Accept makes the log's present state the new head, although it does not extend the old one. It
+// writes an audit row with the operator's reason, the old head and the present size. It fails with
+// a conflict if the log extends its head.
 func (r *Service) Accept(ctx context.Context, reason string) error {
 	const op = "audit.Accept"
 	r.mu.Lock()
@@ -193,7 +193,7 @@ func rootText(c proof.Checkpoint) string {
 	return c.Root.String()
 }
 
-// alarm tells, once, that the log is not sealed any more, and once that it is again.
+// alarm logs and emits an event, once, when sealing stops. When sealing works again, it logs that.
 func (r *Service) alarm(ctx context.Context, cause error) {
 	text := ""
 	if cause != nil {

@@ -35,15 +35,15 @@ func (k *kept) Save(note string) error {
 	return nil
 }
 
-// headed begins a log with a head beside it.
+// headed opens the service with a head.
 func (w *world) headed() *kept {
 	w.head = &kept{}
 	w.open()
 	return w.head
 }
 
-// cut takes the rows from a number on, with everything that speaks of them, as who has
-// the database can.
+// cut deletes the rows from a number on, with everything in the database that shows that they
+// existed.
 func (w *world) cut(from int64) {
 	w.Helper()
 	w.tamper(`DELETE FROM audit WHERE seq >= $1`, from)
@@ -52,7 +52,7 @@ func (w *world) cut(from int64) {
 	w.tamper(`UPDATE counters SET value = $1 WHERE name = 'audit.sealed'`, from)
 }
 
-// judged verifies with what is kept beside the key.
+// judged verifies with the head.
 func (w *world) judged() audit.Report {
 	w.Helper()
 	v := audit.Verifier{Store: w.Store, Public: w.Key.Public(), Head: w.head.note}
@@ -82,9 +82,9 @@ var headStories = stories{
 		}
 		w.note(1)
 		w.wantStopped("rows were removed from its end")
-		w.open() // a restart knows it, too
+		w.open() // a restarted service detects it, too
 		w.wantStopped("rows were removed from its end")
-		w.note(5) // as many rows as there were hide nothing
+		w.note(5) // the same number of rows does not hide it
 		w.wantStopped("rows were removed from its end")
 	},
 	"a log that was written anew is not sealed any more": func(t *testing.T, w *world) {
@@ -92,7 +92,7 @@ var headStories = stories{
 		w.sealed(3, 4)
 		signed := head.note
 		w.cut(3)
-		w.head.note = "" // as another service would go on
+		w.head.note = "" // so that another service can seal the changed log
 		other := w.another()
 		w.note(4)
 		testkit.Must(t, other.Seal(ctx))

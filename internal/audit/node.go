@@ -9,13 +9,14 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// configSetting remembers the configuration of the last start.
+// configSetting holds the configuration of the last start.
 const configSetting = "config"
 
 const nodeActor = "system:node"
 
-// Started writes that a server starts, and, in the same transaction, what its configuration has that it did not
-// have the last time. settings are names and values without secrets; difference lists what changed.
+// Started writes the row of a server's start. In the same transaction it writes a row with the
+// settings that changed since the last start. settings maps names to values, without secrets;
+// difference returns what changed.
 func (r *Service) Started(ctx context.Context, node, version string, settings map[string]string,
 	difference func(was, is map[string]string) map[string]string) error {
 	text, err := json.Marshal(settings)
@@ -34,7 +35,7 @@ func (r *Service) Started(ctx context.Context, node, version string, settings ma
 		}
 		if was != "" && string(text) != was {
 			before := map[string]string{}
-			_ = json.Unmarshal([]byte(was), &before) // what cannot be read was another release's: all is new
+			_ = json.Unmarshal([]byte(was), &before) // an unreadable value is another release's: all settings count as new
 			if err := r.write(tx, model.AuditRow{Actor: nodeActor, Action: "config.change", Subject: node,
 				Detail: difference(before, settings)}); err != nil {
 				return err
@@ -45,7 +46,7 @@ func (r *Service) Started(ctx context.Context, node, version string, settings ma
 	})
 }
 
-// Stopped writes that a server stops.
+// Stopped writes the row of a server's stop.
 func (r *Service) Stopped(ctx context.Context, node, version string) error {
 	return r.Note(ctx, model.AuditRow{Actor: nodeActor, Action: "server.stop", Subject: node,
 		Detail: map[string]string{"version": version}})

@@ -21,9 +21,9 @@ import (
 // maxLine bounds a line of an export.
 const maxLine = 4 << 20
 
-// VerifyExport checks an export by itself: with the public key alone, or also
-// against a checkpoint of the same log from elsewhere, when that is of the same
-// length.
+// VerifyExport checks an export with the public key alone. against is a signed checkpoint of the
+// same log from elsewhere, or "". One of another size than the export's own checkpoint cannot be
+// compared, and is reported as a fault.
 func VerifyExport(in io.Reader, public, against string, progress func(done, total int64)) (Report, error) {
 	report := Report{Faults: []string{}}
 	lines := bufio.NewScanner(in)
@@ -74,7 +74,7 @@ func notExport(err error) error {
 		Public: "This is not an export of an audit log, or it is damaged.", Err: err}
 }
 
-// checkWhole computes the checkpoint's root from a stretch of the log.
+// checkWhole checks an export of consecutive rows: it computes the checkpoint's root from them.
 func checkWhole(lines *bufio.Scanner, h header, c proof.Checkpoint, report *Report,
 	progress func(done, total int64)) error {
 	var t proof.Tree
@@ -132,7 +132,7 @@ func checkWhole(lines *bufio.Scanner, h header, c proof.Checkpoint, report *Repo
 func (l *Line) leaf(report *Report) (tlog.Hash, error) {
 	if l.Expired != nil {
 		if l.ID+l.At+l.Actor+l.Action+l.Subject+l.User != "" || len(l.Detail) > 0 || l.Proof != nil {
-			return tlog.Hash{}, notExport(nil) // a row that has expired says nothing
+			return tlog.Hash{}, notExport(nil) // an expired row has no content
 		}
 		report.Expired++
 		return *l.Expired, nil
@@ -145,7 +145,7 @@ func (l *Line) leaf(report *Report) (tlog.Hash, error) {
 	return e.Leaf(), nil
 }
 
-// checkChosen checks rows that each bring their proof.
+// checkChosen checks an export of selected rows, each of which has its own proof.
 func checkChosen(lines *bufio.Scanner, h header, c proof.Checkpoint, report *Report,
 	progress func(done, total int64)) error {
 	last := int64(-1)
@@ -179,8 +179,7 @@ func notExportUnless(err error) error {
 	return notExport(err)
 }
 
-// Sample draws up to n sealed rows at random and proves each under the newest
-// checkpoint.
+// Sample draws up to n sealed rows at random, and proves each under the newest checkpoint.
 func (r *Service) Sample(ctx context.Context, n int) ([]model.SampledLine, error) {
 	q := r.o.Store.Read(ctx).Patient()
 	stored, err := q.LastCheckpoint()
@@ -217,7 +216,7 @@ func (r *Service) Sample(ctx context.Context, n int) ([]model.SampledLine, error
 	return out, nil
 }
 
-// sampleOne proves a row; nil if it expired meanwhile.
+// sampleOne proves a row. It returns nil if the row expired meanwhile.
 func sampleOne(q *store.Q, seq int64, c proof.Checkpoint, hashes tlog.HashReader) (*model.SampledLine, error) {
 	page, err := q.LogRows(seq, 1)
 	if err != nil {

@@ -21,16 +21,16 @@ const (
 	sealedCounter  = "audit.sealed"  // rows that have numbers
 	expiredCounter = "audit.expired" // rows below this number may be gone
 	sealEvery      = time.Second
-	sealBatch      = 1000 // rows a transaction: others write meanwhile
+	sealBatch      = 1000 // rows per transaction, so that other writers are not blocked for long
 	keepEvery      = time.Hour
 	sendEvery      = 24 * time.Hour
-	thinAfter      = 7 * 24 * time.Hour // then one checkpoint a day is enough
+	thinAfter      = 7 * 24 * time.Hour // for older ones, one checkpoint a day is enough
 	thinBatch      = 5000
 )
 
-// Keep seals every second, and once an hour expires old rows, thins old
-// checkpoints and sends one away, until ctx ends. Several nodes may do so: the
-// counter's row lets one seal at a time.
+// Keep runs until ctx ends. It seals every second. Once an hour it expires old rows, drops surplus
+// old checkpoints, and sends the newest one off the machine if that is due. Several nodes may run
+// it: the lock on the counter's row lets one seal at a time.
 func (r *Service) Keep(ctx context.Context) {
 	var kept time.Time
 	do := func(ctx context.Context) error {
@@ -42,7 +42,7 @@ func (r *Service) Keep(ctx context.Context) {
 			kept = now
 			err = r.tidy(ctx, now)
 		}
-		if errors.Is(err, errBroken) { // the alarm has told
+		if errors.Is(err, errBroken) { // alarm has reported it
 			return nil
 		}
 		return err
@@ -50,7 +50,8 @@ func (r *Service) Keep(ctx context.Context) {
 	exchange.Task{Every: sealEvery, Do: do, Failure: "the audit log could not be sealed or kept", Log: r.o.Log}.Run(ctx)
 }
 
-// Seal numbers every row that has no number yet, and signs a checkpoint.
+// Seal numbers every row that has no number yet. It works in batches, and signs a checkpoint for
+// each. If no row waits, it checks that the log still extends its head.
 func (r *Service) Seal(ctx context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -68,7 +69,7 @@ func (r *Service) Seal(ctx context.Context) error {
 	}
 }
 
-// look sees whether the log is what it was when it was sealed. Callers hold mu.
+// look fails unless the log still extends its head. Callers hold mu.
 func (r *Service) look(ctx context.Context) error {
 	if r.o.Head == nil {
 		return nil
@@ -151,7 +152,7 @@ func readHash(q *store.Q, level int, position int64) (h tlog.Hash, err error) {
 	return h, nil
 }
 
-// tidy does what can wait.
+// tidy does the hourly work.
 func (r *Service) tidy(ctx context.Context, now time.Time) error {
 	if err := r.expire(ctx, now); err != nil {
 		return err
@@ -162,8 +163,8 @@ func (r *Service) tidy(ctx context.Context, now time.Time) error {
 	return r.sendCheckpoint(ctx, now)
 }
 
-// expire removes what rows older than the policy say. A row of its own, sealed
-// like any other, says up to where, in a note that the key signs, before anything goes.
+// expire removes the content of rows that are older than the policy. Before that, stateExpiry
+// writes a row with a note, signed by the key, that says which rows expire.
 func (r *Service) expire(ctx context.Context, now time.Time) error {
 	if r.o.Keep == "" {
 		return nil
@@ -196,9 +197,8 @@ func (r *Service) expire(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// old is the number below which rows are older than edge. The rows' own times say so,
-// and so does a checkpoint that was signed by then: times of rows alone could have been
-// written by anybody.
+// old returns the number below which all rows are older than edge. A checkpoint signed by then must
+// cover them, too, because anybody who can write to the database can set the rows' own times.
 func (r *Service) old(q *store.Q, edge time.Time) (until int64, err error) {
 	size, err := q.Counter(sealedCounter)
 	if err != nil {
@@ -225,13 +225,14 @@ func (r *Service) old(q *store.Q, edge time.Time) (until int64, err error) {
 	return min(until, c.Size), nil
 }
 
-// stateExpiry writes and seals the row that says what expires, and then lets it.
+// stateExpiry writes and seals the row that says what expires. Then it advances the counter, which
+// lets expire remove it.
 func (r *Service) stateExpiry(ctx context.Context, e proof.Expiry) error {
 	note, err := r.o.Key.SignExpiry(e)
 	if err != nil {
 		return err
 	}
-	// rows have one line
+	// base64, because rows have one line
 	err = r.Note(ctx, model.AuditRow{Actor: "system:audit", Action: expireAction, Subject: strconv.FormatInt(e.Until, 10),
 		Detail: map[string]string{"keep": e.Policy, "note": base64.StdEncoding.EncodeToString([]byte(note))}})
 	if err == nil {
@@ -243,7 +244,8 @@ func (r *Service) stateExpiry(ctx context.Context, e proof.Expiry) error {
 	return err
 }
 
-// pruneCheckpoints leaves one checkpoint a day of those that are old.
+// pruneCheckpoints keeps one checkpoint a day of those older than thinAfter, and all that were
+// sent.
 func (r *Service) pruneCheckpoints(ctx context.Context, now time.Time) error {
 	day := func(t time.Time) string { return t.Format(time.DateOnly) }
 	for after := int64(-1); ctx.Err() == nil; {

@@ -11,8 +11,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/store"
 )
 
-// sendCheckpoint sends the newest checkpoint off this machine, once a day: whoever has
-// the database and the key could otherwise write another history.
+// sendCheckpoint sends the newest checkpoint off this machine once a day. Without a copy elsewhere,
+// somebody with the database and the key could rewrite the log unnoticed.
 func (r *Service) sendCheckpoint(ctx context.Context, now time.Time) error {
 	if len(r.o.To) == 0 {
 		return nil
@@ -22,7 +22,7 @@ func (r *Service) sendCheckpoint(ctx context.Context, now time.Time) error {
 	if err != nil || now.Sub(last) < sendEvery {
 		return err
 	}
-	if c, err := q.LastCheckpoint(); err != nil || c.Sent { // nothing happened since
+	if c, err := q.LastCheckpoint(); err != nil || c.Sent { // no row was sealed since
 		if fault.Is(err, fault.NotFound) {
 			err = nil
 		}
@@ -61,13 +61,14 @@ func (r *Service) send(ctx context.Context, to, note string) error {
 	}
 }
 
-// appendCheckpoint adds a checkpoint to a file elsewhere: on another disk, or a mount that only grows.
+// appendCheckpoint appends a checkpoint to a file elsewhere: on another disk, or on an append-only
+// mount.
 func appendCheckpoint(path, note string) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
 	if err != nil {
 		return fault.E("audit.appendCheckpoint", fault.Unavailable, "A checkpoint cannot be written to %s: %v.", path, err)
 	}
-	// new: for whoever looks at the log, whatever our umask is
+	// A new file must be readable for those who check the log, whatever our umask is.
 	if info, statErr := f.Stat(); statErr == nil && info.Size() == 0 {
 		_ = f.Chmod(0o644)
 	}

@@ -11,14 +11,14 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 )
 
-// row reads a sealed row's id.
+// row returns a sealed row's id.
 func (w *world) row(seq int64) (id string) {
 	w.Helper()
 	w.Must(w.DB.QueryRow(`SELECT id FROM audit WHERE seq = $1`, seq).Scan(&id))
 	return id
 }
 
-// columnStories change one column of one row, in the middle of a checkpoint.
+// columnStories change one column of one row within a checkpoint.
 func columnStories() stories {
 	out := stories{}
 	for column, value := range map[string]any{"id": "01AAAAAAAAAAAAAAAAAAAAAAAA", "at": int64(1), "actor": "op:mallory",
@@ -44,7 +44,7 @@ var tamperStories = func() stories {
 	return out
 }()
 
-// forget removes the end of the log with everything that says so here.
+// forget deletes the end of the log, with everything in the database that shows that it existed.
 func (w *world) forget(from int64) {
 	w.tamper(`DELETE FROM audit WHERE seq >= $1`, from)
 	w.tamper(`DELETE FROM audit_hashes WHERE idx >= $1`, tlog.StoredHashIndex(0, from))
@@ -91,10 +91,10 @@ var rowStories = stories{
 		w.sealed(5, 8, 4)
 		elsewhere := w.checkpoint()
 		w.forget(13)
-		w.good(13) // nothing here can tell
+		w.good(13) // the database alone cannot show it
 		w.bad(elsewhere, "rows were removed from its end")
 		w.open()
-		w.sealed(4) // and another history is written
+		w.sealed(4) // the log continues differently
 		w.good(17)
 		w.bad(elsewhere, "The first 17 rows are not what they were")
 	},
@@ -123,7 +123,7 @@ var rowStories = stories{
 		w.sealed(5)
 		zero := make([]byte, 32)
 		w.tamper(`UPDATE audit_hashes SET hash = $1 WHERE idx = 0`, zero)
-		w.good(5) // the rows are those that the checkpoint signs
+		w.good(5) // the rows agree with what the checkpoint signs
 	},
 	"a checkpoint of another key is not trusted": func(t *testing.T, w *world) {
 		w.sealed(5, 8)
@@ -183,7 +183,7 @@ var rowStories = stories{
 	},
 }
 
-// forgery is a checkpoint of the same log that another signs in its name.
+// forgery returns a checkpoint of the same log, signed with another key of the same name.
 func forgery(t *testing.T, size int64) string {
 	t.Helper()
 	private, public, err := proof.NewKey(zeroes{}, "files.example.com")

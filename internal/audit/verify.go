@@ -23,7 +23,7 @@ const (
 	maxNamed     = 100 // faults listed in a report
 )
 
-// Report is what verifying found.
+// Report is the result of a verification.
 type Report struct {
 	OK          bool     `json:"ok"`
 	Rows        int64    `json:"rows" doc:"Sealed rows that were checked"`
@@ -51,34 +51,33 @@ type Verifier struct {
 	Store    *store.Store
 	Public   string // the key that signed the checkpoints
 	Against  string // a signed checkpoint from elsewhere; "" for none
-	Head     string // the one kept beside the signing key, read before Verify; "" for none
+	Head     string // the checkpoint kept beside the signing key, read before Verify; "" for none
 	Progress func(done, total int64)
 
 	q *store.Q
 	pass
 }
 
-// pass is one way through the log.
+// pass is the state of one pass through the log.
 type pass struct {
 	report  Report
 	size    int64
-	expired int64 // rows below may be gone
+	expired int64 // rows below this number may be gone
 	tree    proof.Tree
 	against proof.Checkpoint
 	head    proof.Checkpoint
-	marks   []store.Checkpoint // not reached yet
-	// Since the last checkpoint that agreed:
+	marks   []store.Checkpoint // checkpoints not reached yet
+	// State since the last checkpoint that agreed:
 	agreed proof.Tree
 	names  map[int64]string // rows' ids by number, to name them
 }
 
-// maxPasses bounds how often Verify begins anew: rows expire once an hour.
+// maxPasses bounds how often Verify starts again. Rows expire once an hour, so it rarely must.
 const maxPasses = 3
 
-// Verify computes the log's tree anew from the rows and compares it with every
-// checkpoint. What it finds is in the report; the error is of the database.
-// Rows that expired while it was under way look as if somebody had taken them:
-// then it begins anew.
+// Verify computes the log's tree anew from the rows, and compares it with every checkpoint. Faults
+// of the log are in the report; an error is the database's. Rows that expire during a pass look
+// like removed rows, so Verify then starts again.
 func (v *Verifier) Verify(ctx context.Context) (Report, error) {
 	v.q = v.Store.Read(ctx).Patient()
 	if v.Progress == nil {
@@ -99,7 +98,7 @@ func (v *Verifier) Verify(ctx context.Context) (Report, error) {
 // once goes through the log from its beginning.
 func (v *Verifier) once(ctx context.Context) (Report, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel() // the reader ends with the check
+	defer cancel() // the reader ends with this pass
 	if err := v.begin(); err != nil {
 		return v.report, err
 	}
@@ -123,10 +122,10 @@ func (v *Verifier) once(ctx context.Context) (Report, error) {
 	return v.finish()
 }
 
-// begin reads what the log claims to be.
+// begin reads the log's counters, and opens the checkpoints to compare with.
 func (v *Verifier) begin() (err error) {
 	v.report.Faults = []string{}
-	if v.expired, err = v.q.Counter(expiredCounter); err != nil { // before the size: the row that says so was sealed first
+	if v.expired, err = v.q.Counter(expiredCounter); err != nil { // before the size, which then covers its row
 		return err
 	}
 	if v.size, err = v.q.Counter(sealedCounter); err != nil {
@@ -157,7 +156,7 @@ func (v *Verifier) begin() (err error) {
 	return v.moreMarks()
 }
 
-// unproven says what cannot be shown with what was given.
+// unproven says what cannot be proven with the given checkpoints.
 func (v *Verifier) unproven() string {
 	switch {
 	case v.Against != "":
@@ -186,7 +185,7 @@ func (v *Verifier) read(ctx context.Context) (<-chan []store.LogRow, <-chan erro
 		for from := int64(0); ; {
 			var page []store.LogRow
 			var err error
-			if from < v.size { // later ones were sealed since
+			if from < v.size { // later rows were sealed since
 				page, err = v.q.LogRows(from, int(min(verifyPage, v.size-from)))
 			}
 			if err != nil || len(page) == 0 {
@@ -205,10 +204,10 @@ func (v *Verifier) read(ctx context.Context) (<-chan []store.LogRow, <-chan erro
 	return pages, fail
 }
 
-// row takes the next stored row, and those missing before it.
+// row checks the next stored row, after the missing rows before it.
 func (v *Verifier) row(row store.LogRow, next *int64) error {
 	if row.Seq >= v.size {
-		return nil // sealed since, or a fault that finish finds
+		return nil // sealed since; or a fault, which finish finds
 	}
 	if err := v.skip(*next, row.Seq); err != nil {
 		return err
@@ -225,11 +224,11 @@ func (v *Verifier) row(row store.LogRow, next *int64) error {
 	return v.leaf(e.Leaf())
 }
 
-// expiry takes a row that says that others expired. It counts if the key signed that,
-// and if no checkpoint says that they were sealed later than it claims.
+// expiry checks a row that states an expiry. The statement counts if the key signed it, and if no
+// checkpoint shows that the rows were sealed later than it claims.
 func (v *Verifier) expiry(row store.LogRow) error {
 	var detail map[string]string
-	_ = json.Unmarshal([]byte(row.Detail), &detail) // without a note it is not signed
+	_ = json.Unmarshal([]byte(row.Detail), &detail) // without a note it counts as unsigned
 	note, _ := base64.StdEncoding.DecodeString(detail["note"])
 	e, err := proof.OpenExpiry(string(note), v.Public)
 	if err != nil || row.Subject != strconv.FormatInt(e.Until, 10) {
@@ -252,8 +251,8 @@ func (v *Verifier) expiry(row store.LogRow) error {
 	return nil
 }
 
-// skip takes rows that are not there. Expired ones are known by their hash;
-// others are a fault, and their hash stands in, so that the rest can be judged.
+// skip handles missing rows. Expired rows are represented by their stored hashes. Other missing
+// rows are faults; their stored hashes are used, too, so that the rest can be checked.
 func (v *Verifier) skip(from, to int64) error {
 	for ; from < to; from++ {
 		if from >= v.expired {
@@ -272,7 +271,7 @@ func (v *Verifier) skip(from, to int64) error {
 	return nil
 }
 
-// leaf appends a hash, and compares at checkpoints.
+// leaf appends a hash to the tree, and compares the tree with the checkpoints of that size.
 func (v *Verifier) leaf(h tlog.Hash) error {
 	if err := v.tree.Add(proof.Subtree{Hash: h}); err != nil {
 		return err
@@ -297,8 +296,7 @@ func (v *Verifier) leaf(h tlog.Hash) error {
 	return v.moreMarks()
 }
 
-// compare holds the tree against a checkpoint. When they differ, the hashes
-// that were stored name the rows.
+// compare compares the tree with a checkpoint. If they differ, nameChanged finds the rows.
 func (v *Verifier) compare(mark store.Checkpoint) error {
 	c, err := proof.OpenCheckpoint(mark.Note, v.Public)
 	switch {
@@ -317,8 +315,9 @@ func (v *Verifier) compare(mark store.Checkpoint) error {
 	return v.nameChanged(c)
 }
 
-// nameChanged names the rows since the last agreement that are not what was sealed,
-// and goes on from what was.
+// nameChanged reports the rows since the last agreeing checkpoint that differ from their stored
+// hashes. If the stored hashes agree with the checkpoint, the pass continues with the tree that
+// they make.
 func (v *Verifier) nameChanged(c proof.Checkpoint) error {
 	sealed, named := v.agreed.Clone(), 0
 	for seq := v.agreed.Size(); seq < c.Size; seq++ {
@@ -360,13 +359,13 @@ func (v *Verifier) nameChanged(c proof.Checkpoint) error {
 	return nil
 }
 
-// finish judges the whole.
+// finish checks what needs the whole log, and completes the report.
 func (v *Verifier) finish() (Report, error) {
 	if v.expired > v.report.Expired {
 		v.report.fault("Rows up to %d count as expired by age, and no row of the log says so.", v.expired)
 	}
 	v.report.Expired = min(v.expired, v.size)
-	least, greatest, err := v.q.SeqRange() // before the counter: others seal meanwhile
+	least, greatest, err := v.q.SeqRange() // before the counter, since others may seal meanwhile
 	if err != nil {
 		return v.report, err
 	}

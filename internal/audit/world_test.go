@@ -18,7 +18,7 @@ const day = testkit.Day
 
 var ctx = context.Background()
 
-// world is the log's service over a real database.
+// world is the audit service on a real database.
 type world struct {
 	*testkit.World
 	service *audit.Service
@@ -29,7 +29,7 @@ type world struct {
 
 func newWorld(t *testing.T, url string) *world { return &world{World: testkit.NewWorld(t, url)} }
 
-// begin gives a story an empty log.
+// begin resets the world to an empty log.
 func (w *world) begin(t testing.TB) *world {
 	t.Helper()
 	w.Begin(t)
@@ -38,10 +38,10 @@ func (w *world) begin(t testing.TB) *world {
 	return w
 }
 
-// open makes the service, as a restart does.
+// open makes the service anew, like a restart.
 func (w *world) open() { w.service = w.another() }
 
-// another is a service beside, as another node has one.
+// another makes a second service, like that of another node.
 func (w *world) another() *audit.Service {
 	o := audit.Options{Store: w.Store, Clock: w.Clock, IDs: w.IDs, Log: slog.New(slog.DiscardHandler), Key: w.Key,
 		Keep: w.keep}
@@ -81,7 +81,7 @@ func (w *world) note(n int) {
 	})
 }
 
-// sealed writes and seals rows in so many checkpoints.
+// sealed writes batches of rows, and seals each with a checkpoint.
 func (w *world) sealed(batches ...int) {
 	w.Helper()
 	for _, n := range batches {
@@ -101,7 +101,7 @@ func (w *world) verify(against string) audit.Report {
 	return r
 }
 
-// good fails unless the log of so many rows verifies.
+// good fails unless the log verifies, with this number of rows.
 func (w *world) good(rows int64) audit.Report {
 	w.Helper()
 	r := w.verify("")
@@ -126,10 +126,10 @@ func (w *world) bad(against string, words ...string) audit.Report {
 	return r
 }
 
-// tamper changes the database behind the product's back.
+// tamper changes the database directly.
 func (w *world) tamper(query string, args ...any) { w.Helper(); w.Exec(query, args...) }
 
-// checkpoint is the newest one.
+// checkpoint returns the newest checkpoint.
 func (w *world) checkpoint() string {
 	w.Helper()
 	s, err := w.service.Status(ctx)
@@ -137,10 +137,10 @@ func (w *world) checkpoint() string {
 	return s.Checkpoint
 }
 
-// tidy lets the keeper look once: it seals, then expires, thins and sends.
+// tidy runs Keep until done: it seals, expires, thins checkpoints and sends one.
 func (w *world) tidy(done func() bool) {
 	w.Helper()
-	w.open() // a keeper tidies when it begins
+	w.open() // Keep tidies as soon as it starts
 	run, stop := context.WithCancel(ctx)
 	ended := make(chan struct{})
 	go func() { w.service.Keep(run); close(ended) }()
