@@ -15,20 +15,20 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// Bounds of what is seen between two writes, and of what one statement takes.
+// Bounds on what is kept in memory between two writes, and on the size of statements.
 const (
 	maxSeen     = 16_384
 	seenAtOnce  = 32
 	reportPage  = 2000
-	maxSessions = 100_000 // of one key, in a report
+	maxSessions = 100_000 // of one key in a report
 	lostCounter = "activity_lost"
-	pathKept    = 512 // bytes of a path
+	pathKept    = 512 // bytes of a path that are stored
 )
 
-// sight is one thing done in one session: repeated, it is counted.
+// sight identifies one action on one path in one session. Repetitions are counted.
 type sight struct{ session, action, path string }
 
-// Seen notes that a login read or listed something. It never waits.
+// Seen records that a login read or listed something. It does not wait for the database.
 func (r *Service) Seen(l *exchange.Login, action, path string, bytes int64) {
 	if len(path) > pathKept {
 		path = path[:pathKept] + "…"
@@ -51,7 +51,7 @@ func (r *Service) Seen(l *exchange.Login, action, path string, bytes int64) {
 		Action: action, Path: path, Bytes: bytes, Times: 1, Until: now}
 }
 
-// flushSeen writes what was seen, in few statements.
+// flushSeen writes the observations, in few statements.
 func (r *Service) flushSeen() {
 	r.writing.Lock()
 	defer r.writing.Unlock()
@@ -81,7 +81,7 @@ func (r *Service) flushSeen() {
 	if err != nil {
 		r.lost.Add(lost)
 		if errors.Is(err, store.ErrOutcomeUnknown) {
-			r.lost.Add(int64(len(list))) // perhaps they are there: again, they would stand in each other's way for ever
+			r.lost.Add(int64(len(list))) // They may have been written. Writing them again could then fail, every time.
 		} else {
 			r.seeAgain(seen)
 		}
@@ -89,7 +89,7 @@ func (r *Service) flushSeen() {
 	}
 }
 
-// seeAgain takes back what could not be written, as far as there is room.
+// seeAgain puts observations back that could not be written, as far as there is room.
 func (r *Service) seeAgain(seen map[sight]*store.Observation) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -105,8 +105,8 @@ func (r *Service) seeAgain(seen map[sight]*store.Observation) {
 	}
 }
 
-// Activity gathers everything that was done with a key: its sessions, what was
-// read and listed in them, and every change, from the audit log.
+// Activity reports everything that was done with a key: its sessions, what was read and listed in
+// them, and every change, from the audit log.
 func (r *Service) Activity(ctx context.Context, fingerprint string) (model.KeyActivity, error) {
 	const op = "connection.Activity"
 	r.flushAll()
@@ -152,8 +152,8 @@ func (r *Service) Activity(ctx context.Context, fingerprint string) (model.KeyAc
 	return out, nil
 }
 
-// flushAll writes down what is queued, and waits for what is being written, so
-// that a report has it.
+// flushAll writes what is queued, and waits for a batch that is being written, so that a report
+// contains it.
 func (r *Service) flushAll() {
 	for more := true; more; {
 		_, more = r.flush()
@@ -215,7 +215,7 @@ func addSeen(q *store.Q, out *model.KeyActivity, users map[string]string) error 
 	}
 }
 
-// addChanges adds what was changed with the key in a user's mailbox.
+// addChanges adds the changes that were made with the key in a user's mailbox.
 func addChanges(q *store.Q, out *model.KeyActivity, userID, name string) error {
 	for after := exchange.FirstID(out.Since); ; {
 		list, err := q.AuditOf(userID, after, reportPage)
@@ -229,7 +229,7 @@ func addChanges(q *store.Q, out *model.KeyActivity, userID, name string) error {
 			}
 			a := model.Activity{At: row.At, User: name, Session: row.Detail["session"], Action: action, Path: row.Subject,
 				Times: 1, Address: row.Detail["address"]}
-			a.Bytes, _ = strconv.ParseInt(row.Detail["size"], 10, 64) // 0 where no size is meant
+			a.Bytes, _ = strconv.ParseInt(row.Detail["size"], 10, 64) // 0 for actions without a size
 			switch row.Action {
 			case "file.store":
 				a.Note = "SHA-256 " + row.Detail["sha256"]
@@ -244,7 +244,8 @@ func addChanges(q *store.Q, out *model.KeyActivity, userID, name string) error {
 	}
 }
 
-// changeAction is what a report calls a change; "" for what is none.
+// changeAction maps an audit action to an action of the report; "" for what is not a change of
+// files.
 func changeAction(action string) string {
 	switch {
 	case action == "file.store":

@@ -79,7 +79,7 @@ var activityStories = stories{
 		}
 		w.service.Seen(&exchange.Login{User: u, Fingerprint: k.Fingerprint, Session: "two"}, model.ActivityRead, "/a", 7)
 		reads, bytes := map[string]int64{}, map[string]int64{}
-		for _, r := range w.activity(k.Fingerprint).Rows { // a round of the service may have come between
+		for _, r := range w.activity(k.Fingerprint).Rows { // the service may have written in between
 			reads[r.Session+r.Action] += r.Times
 			bytes[r.Session+r.Action] += r.Bytes
 		}
@@ -138,7 +138,7 @@ var activityStories = stories{
 		}
 		_, err = w.Accounts.RevokeKey(ctx, "test", k.Fingerprint, "lost", false)
 		testkit.Must(t, err)
-		a := w.activity(k.Fingerprint) // of a revoked key, too: that is when it is asked for
+		a := w.activity(k.Fingerprint) // the key is revoked, as when a report is usually needed
 		want := []string{"globex-telco session  1×0", "globex-telco list /upload 1×0", "globex-telco write /upload/x 1×5",
 			"acme-telco session  1×0", "acme-telco list /upload 1×0", "acme-telco write /upload/x 1×5"}
 		if got := lines(a); !slices.Equal(got, want) || !slices.Equal(a.Users, []string{"acme-telco", "globex-telco"}) ||
@@ -186,7 +186,7 @@ var activityStories = stories{
 	},
 }
 
-// audit writes a change as the tree does.
+// audit writes the audit row of a change, as the tree does.
 func (w *world) audit(u model.User, action, path, key, session string, more ...string) {
 	w.Helper()
 	row := model.AuditRow{ID: w.IDs.New(), At: w.Clock(), Actor: "user:" + u.Name, Action: action, Subject: path,
@@ -197,7 +197,7 @@ func (w *world) audit(u model.User, action, path, key, session string, more ...s
 	w.Must(w.Store.Write(ctx, func(tx *store.Tx) error { return tx.Audit(row) }))
 }
 
-// activity makes a report.
+// activity returns a key's report.
 func (w *world) activity(fingerprint string) model.KeyActivity {
 	w.Helper()
 	a, err := w.service.Activity(ctx, fingerprint)
@@ -205,7 +205,7 @@ func (w *world) activity(fingerprint string) model.KeyActivity {
 	return a
 }
 
-// lines shows a report's rows as words.
+// lines formats a report's rows.
 func lines(a model.KeyActivity) (out []string) {
 	for _, r := range a.Rows {
 		out = append(out, fmt.Sprintf("%s %s %s %d×%d", r.User, r.Action, r.Path, r.Times, r.Bytes))

@@ -16,29 +16,29 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// BanPolicy says when an address is kept out.
+// BanPolicy says when an address is banned.
 type BanPolicy struct {
-	After  int           // failed connections…
-	Within time.Duration // …in this time
-	For    time.Duration // how long it is kept out
+	After  int           // failed connections; 0: nobody is banned or slowed down
+	Within time.Duration // the window in which they are counted
+	For    time.Duration // duration of a ban
 	Never  []netip.Prefix
 }
 
-// Bounds of what is remembered of addresses, and how they are slowed down.
+// Bounds of the memory of failures, and how failing addresses are slowed down.
 const (
 	maxTracked  = 65_536
 	slowAfter   = 5 // failed connections
 	slowFirst   = 250 * time.Millisecond
 	slowMost    = 3 * time.Second
-	recordEvery = time.Minute // one record an address of being turned away
+	recordEvery = time.Minute // of a banned address, at most one refusal in this time is recorded
 )
 
-// notFailures are outcomes that say nothing against an address.
+// notFailures are outcomes that are not counted against an address.
 var notFailures = map[string]bool{model.ReasonTooMany: true, model.ReasonServerOverload: true,
 	model.ReasonSilent: true, model.ReasonUnavailable: true, model.ReasonBanned: true, model.ReasonOK: true, "": true}
 
-// guard counts failures by address, and keeps out those with too many. IPv6
-// addresses count by their /64, of which every subscriber has one.
+// guard counts failures by address, and bans addresses with too many. IPv6 addresses are counted by
+// /64, because that is what one subscriber gets.
 type guard struct {
 	store  *store.Store
 	policy BanPolicy
@@ -47,16 +47,16 @@ type guard struct {
 	mu       sync.Mutex
 	tracks   map[netip.Prefix]*track
 	bans     map[netip.Prefix]*model.Ban
-	fresh    []model.Ban            // not yet in the database
-	refused  map[netip.Prefix]int64 // turned away, not yet in the database
+	fresh    []model.Ban            // bans not yet in the database
+	refused  map[netip.Prefix]int64 // refused connections, not yet in the database
 	recorded map[netip.Prefix]time.Time
-	allowed  *bart.Lite // networks that some account or user lists
+	allowed  *bart.Lite // networks on the allow-list of some account or user
 
-	syncing sync.Mutex    // one at a time: each takes what is fresh, and loads the rest
-	made    chan struct{} // has a place that is full while a new ban waits to be written
+	syncing sync.Mutex    // held by sync and Unban: sync takes fresh and reloads bans, and must not run twice at once
+	made    chan struct{} // signals that a new ban waits to be written; capacity 1
 }
 
-// track is an address's failures within the window, the oldest first.
+// track is the times of an address's failures within the window, the oldest first.
 type track struct{ at []time.Time }
 
 func newGuard(s *store.Store, p BanPolicy) *guard {
@@ -69,7 +69,7 @@ func newGuard(s *store.Store, p BanPolicy) *guard {
 	return g
 }
 
-// unit is what a ban is of: an IPv4 address, or an IPv6 /64.
+// unit returns what a ban applies to: an IPv4 address, or an IPv6 /64.
 func unit(a netip.Addr) netip.Prefix {
 	bits := 32
 	if a = a.Unmap().WithZone(""); a.Is6() {
@@ -79,7 +79,7 @@ func unit(a netip.Addr) netip.Prefix {
 	return p
 }
 
-// unitName is how a ban's unit is stored and shown.
+// unitName formats a unit as it is stored and shown.
 func unitName(p netip.Prefix) string {
 	if p.Addr().Is4() {
 		return p.Addr().String()
@@ -98,15 +98,15 @@ func parseUnit(s string) (netip.Prefix, bool) {
 	return unit(a), true
 }
 
-// Admission is what may be done with a new connection.
+// Admission says how to treat a new connection.
 type Admission struct {
 	Banned bool
-	Until  time.Time     // of the ban
-	Record bool          // of being turned away: not each one is
-	Wait   time.Duration // before the first byte: too much failed lately
+	Until  time.Time     // end of the ban
+	Record bool          // whether to record this refusal; see recordEvery
+	Wait   time.Duration // delay before the first byte, after many failures
 }
 
-// Admit says whether a connection from an address may go on, and how fast.
+// Admit decides whether a connection from an address is refused, and how long it is delayed.
 func (r *Service) Admit(from netip.Addr) Admission { return r.guard.admit(from, r.o.Clock()) }
 
 func (g *guard) admit(from netip.Addr, now time.Time) (a Admission) {
@@ -117,7 +117,8 @@ func (g *guard) admit(from netip.Addr, now time.Time) (a Admission) {
 	if b == nil && t == nil {
 		return a
 	}
-	// Its network may have failed for others' sake, or before it was listed.
+	// An allow-listed address may share its unit with failing ones, or may have been listed after
+	// it failed.
 	if g.never.Contains(from.Unmap()) || g.listed(from) {
 		return a
 	}
@@ -145,8 +146,8 @@ func (t *track) forget(before time.Time) {
 	}
 }
 
-// failed counts a failed connection, and bans its address if it is one too
-// many. Whoever some allow-list names is never banned, nor slowed down.
+// failed counts a failed connection, and bans the address at the limit. Addresses on an allow-list
+// are never banned or slowed down.
 func (g *guard) failed(from netip.Addr, outcome string, now time.Time) {
 	if g.policy.After <= 0 || notFailures[outcome] || !from.IsValid() || g.never.Contains(from.Unmap()) {
 		return
@@ -176,13 +177,13 @@ func (g *guard) failed(from netip.Addr, outcome string, now time.Time) {
 	g.fresh = append(g.fresh, b)
 	select {
 	case g.made <- struct{}{}:
-	default: // the writer knows
+	default: // the writer has been signalled already
 	}
 }
 
-// makeRoom forgets addresses of which there are too many: those whose window
-// is over, and any others until an eighth is free, so that a crowd does not
-// make it look at all of them for each newcomer. Callers hold mu.
+// makeRoom makes room for new tracks when there are maxTracked. It removes those whose window is
+// over, and then arbitrary ones until an eighth is free, so that it need not run for every new
+// address of a flood. Callers hold mu.
 func (g *guard) makeRoom(now time.Time) {
 	if len(g.tracks) < maxTracked {
 		return
@@ -200,11 +201,10 @@ func (g *guard) makeRoom(now time.Time) {
 	}
 }
 
-// listed reports whether an account's or user's allow-list names the address.
-// Callers hold mu.
+// listed reports whether an account's or a user's allow-list contains the address. Callers hold mu.
 func (g *guard) listed(from netip.Addr) bool { return g.allowed.Contains(from.Unmap()) }
 
-// load reads the bans in force, and the allow-lists.
+// load reads the bans in force and the allow-lists. On an error it logs, and keeps those in memory.
 func (g *guard) load(now time.Time, log *slog.Logger) {
 	q := g.store.Read(context.Background())
 	list, err := q.Bans(now, model.Paging{})
@@ -228,7 +228,7 @@ func (g *guard) load(now time.Time, log *slog.Logger) {
 			bans[u] = &list[i]
 		}
 	}
-	for _, b := range g.fresh { // made meanwhile
+	for _, b := range g.fresh { // made after the query
 		u, _ := parseUnit(b.Address)
 		bans[u] = &b
 	}
@@ -240,7 +240,7 @@ func (g *guard) load(now time.Time, log *slog.Logger) {
 	}
 }
 
-// sync writes new bans down, and learns of those of other nodes.
+// sync writes new bans to the database, and loads those of other nodes.
 func (g *guard) sync(now time.Time, log *slog.Logger) {
 	g.syncing.Lock()
 	defer g.syncing.Unlock()
@@ -279,13 +279,13 @@ func (g *guard) sync(now time.Time, log *slog.Logger) {
 	g.load(now, log)
 }
 
-// Bans lists who is kept out now.
+// Bans lists the bans in force.
 func (r *Service) Bans(ctx context.Context, f model.EveryFilter) ([]model.Ban, error) {
 	r.guard.sync(r.o.Clock(), r.o.Log)
 	return r.o.Store.Read(ctx).Bans(r.o.Clock(), f.Paging)
 }
 
-// Unban lets an address in again, and forgets its failures.
+// Unban ends the ban of an address, and forgets its failures.
 func (r *Service) Unban(ctx context.Context, actor, address string) error {
 	const op = "connection.Unban"
 	u, ok := parseUnit(address)
@@ -293,7 +293,7 @@ func (r *Service) Unban(ctx context.Context, actor, address string) error {
 		return fault.E(op, fault.Invalid, "%q is not an address.", valid.Printable(address))
 	}
 	r.guard.sync(r.o.Clock(), r.o.Log)
-	// Whoever reads the bans meanwhile would put this one back.
+	// A concurrent sync could load this ban again.
 	r.guard.syncing.Lock()
 	defer r.guard.syncing.Unlock()
 	now := r.o.Clock()

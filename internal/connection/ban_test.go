@@ -35,7 +35,7 @@ var banStories = stories{
 		if len(w.bans()) != 0 {
 			t.Fatalf("%+v", w.bans())
 		}
-		w.fail(19, "203.0.113.7") // it begins anew
+		w.fail(19, "203.0.113.7") // counting starts again
 		w.wantBanned(false, "203.0.113.7")
 		w.fail(1, "203.0.113.7")
 		w.wantBanned(true, "203.0.113.7")
@@ -45,7 +45,7 @@ var banStories = stories{
 			w.fail(9, "203.0.113.7")
 			w.Pass(6 * time.Minute)
 		}
-		w.wantBanned(false, "203.0.113.7") // never twenty within ten minutes
+		w.wantBanned(false, "203.0.113.7") // there are never twenty within ten minutes
 		w.Pass(5 * time.Minute)
 		if a := w.admit("203.0.113.7"); a.Wait > 0 {
 			t.Fatalf("all is forgotten, and yet %+v", a)
@@ -119,7 +119,7 @@ var banStories = stories{
 		w.wantBanned(true, "203.0.113.99")
 		w.fail(50, "2001:db8::8")
 		w.wantBanned(true, "2001:db8::8")
-		w.wantBanned(false, "2001:db8::7") // in the same /64, and listed
+		w.wantBanned(false, "2001:db8::7") // in the same /64, and on an allow-list
 		w.service.Note(connection.Record{Connection: model.Connection{Reference: "nowhere", Outcome: model.ReasonProtocol}})
 	},
 	"addresses on an allow-list are let in, others are not": func(t *testing.T, w *world) {
@@ -130,7 +130,7 @@ var banStories = stories{
 		testkit.Must(t, err)
 		_, err = w.Accounts.SetAccount(ctx, "test", "globex", model.EditAccount{AllowIPs: &[]string{"198.51.100.0/24"}})
 		testkit.Must(t, err)
-		w.learn() // the lists are read every second
+		w.learn() // allow-lists are read every second
 		for _, from := range []string{"203.0.113.7", "198.51.100.99", "2001:db8:1:2::7"} {
 			w.fail(60, from)
 			if a := w.admit(from); a.Banned || a.Wait > 0 {
@@ -210,7 +210,7 @@ var banStories = stories{
 			t.Helper()
 			begun := time.Now()
 			testkit.Eventually(t, what, cond)
-			if took := time.Since(begun); took > 3*time.Second { // two, and one for a busy machine
+			if took := time.Since(begun); took > 3*time.Second { // two seconds, and one for a busy machine
 				t.Errorf("%s after %v", what, took)
 			}
 		}
@@ -226,14 +226,14 @@ var banStories = stories{
 		if !sees(other, "203.0.113.7")() {
 			t.Fatal("the other node forgot a ban that holds")
 		}
-		// Both turned it away, and both count.
+		// Both nodes refuse a connection, and both refusals are counted.
 		before := w.bans()["203.0.113.7"].Refused
 		w.admit("203.0.113.7")
 		other.Admit(netip.MustParseAddr("203.0.113.7"))
 		testkit.Eventually(t, "both nodes' numbers are added",
 			func() bool { return w.bans()["203.0.113.7"].Refused >= before+2 })
 	},
-	// Bans and Unban once changed what the service's own round was reading.
+	// Bans and Unban once raced with the service's own sync.
 	"many look and change at once": func(t *testing.T, w *world) {
 		var wg sync.WaitGroup
 		for i := range 4 {
@@ -282,7 +282,7 @@ var banStories = stories{
 	},
 }
 
-// fail notes failures from an address.
+// fail notes failed connections from an address.
 func (w *world) fail(times int, from string) {
 	for range times {
 		w.failed(from, "root", model.ReasonUnknownUser)
@@ -300,7 +300,7 @@ func (w *world) wantBanned(want bool, from string) {
 	}
 }
 
-// bans lists who is kept out, by address.
+// bans returns the bans by address.
 func (w *world) bans() map[string]model.Ban {
 	w.Helper()
 	list, err := w.service.Bans(ctx, model.EveryFilter{})
@@ -312,7 +312,7 @@ func (w *world) bans() map[string]model.Ban {
 	return out
 }
 
-// learn waits until the service has read bans and allow-lists again.
+// learn waits until the service has reloaded bans and allow-lists.
 func (w *world) learn() {
 	w.Helper()
 	_, err := w.service.Bans(ctx, model.EveryFilter{})

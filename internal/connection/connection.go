@@ -1,11 +1,9 @@
-// Package connection keeps a compact record of every connection, what was read
-// and listed with which key, who is banned, and says in words why somebody
-// could not log in.
+// Package connection records every connection and what was read and listed with which key. It bans
+// addresses, and explains why a log-in failed.
 //
-// Records are observations: they are queued, never waited for, and dropped
-// when there are too many, so that a flood of strangers costs a bounded amount.
-// connection.go is the queue, ban.go who is kept out, explain.go and reasons.go
-// the words, activity.go the key activity report.
+// Records are observations: they are queued without waiting, and dropped when there are too many,
+// so that a flood of strangers has a bounded cost. connection.go has the queue, ban.go the bans,
+// explain.go and reasons.go the explanations, activity.go the key activity report.
 package connection
 
 import (
@@ -31,9 +29,9 @@ const (
 	batchLength = 256
 	writeEvery  = time.Second
 	pruneEvery  = time.Hour
-	pruneAfter  = 10_000 // records: a flood must not wait for the hour
-	// Failed connections that are recorded a second, and at once; of more it is
-	// only known how many there were.
+	pruneAfter  = 10_000 // records written; in a flood, pruning does not wait for pruneEvery
+	// Failed connections that are recorded per second, and in a burst. Of the others only the
+	// number is logged.
 	failedRate, failedBurst = 30, 2000
 	rotationGrace           = 24 * time.Hour // defaults.md: new key's first log-in + 24 h
 )
@@ -41,16 +39,16 @@ const (
 // Policy is what the operator configured.
 type Policy struct {
 	KeepFor    time.Duration // records of connections and activity
-	KeepFailed int64         // rows of connections that did not log in
-	KeepSeen   int64         // rows of what was read and listed
+	KeepFailed int64         // most records of connections that did not log in
+	KeepSeen   int64         // most records of what was read and listed
 	Bans       BanPolicy
-	Limits     exchange.DefaultLimits // on users' mailboxes
-	// EndpointIPs are the networks of each region's server address; "" is
-	// every other's.
+	Limits     exchange.DefaultLimits // defaults of the limits on users' mailboxes
+	// EndpointIPs are the networks allowed at each region's server address. "" is for regions that
+	// are not listed.
 	EndpointIPs map[string][]string
 }
 
-// Options are what the service needs.
+// Options are the dependencies and settings of the service.
 type Options struct {
 	Store  *store.Store
 	Clock  exchange.Clock
@@ -59,37 +57,37 @@ type Options struct {
 	Policy Policy
 }
 
-// Record is what a connection leaves: once when its log-in failed, or when it
-// logged in and again when it ended.
+// Record is the record of a connection. A failed log-in is noted once; a successful one when it has
+// logged in, and again when the connection ends.
 type Record struct {
 	model.Connection
 	From netip.Addr
 }
 
-// Service keeps the records.
+// Service records connections.
 type Service struct {
 	o     Options
 	queue chan Record
 	limit *rate.Limiter
 	guard *guard
 
-	dropped atomic.Int64 // records
+	dropped atomic.Int64 // records dropped since the last log line
 	lost    atomic.Int64 // observations, and records of log-ins
 	done    sync.WaitGroup
 
-	writing sync.Mutex // held while a batch is on its way, so that a report can wait for it
-	unsaved []Record   // the batch that could not be written; guarded by writing
-	failing bool       // and it was not the first try
+	writing sync.Mutex // held while a batch is written, so that a report can wait for it
+	unsaved []Record   // a batch that could not be written; guarded by writing
+	failing bool       // a write of unsaved has failed; guarded by writing
 
 	mu     sync.Mutex
-	recent map[netip.Addr]seen // not yet in the database
-	flying map[netip.Addr]seen // on its way there
+	recent map[netip.Addr]seen // last times by address, not yet in the database
+	flying map[netip.Addr]seen // those that are being written
 	seen   map[sight]*store.Observation
 }
 
 type seen struct{ ok, failed time.Time }
 
-// merge takes the later times of both.
+// merge returns the later times of both.
 func (s seen) merge(o seen) seen {
 	if o.ok.After(s.ok) {
 		s.ok = o.ok
@@ -100,7 +98,7 @@ func (s seen) merge(o seen) seen {
 	return s
 }
 
-// New starts the service; it ends with ctx, and Wait waits for that.
+// New starts the service. It stops when ctx ends; Wait waits for that.
 func New(ctx context.Context, o Options) *Service {
 	r := &Service{o: o, queue: make(chan Record, queueLength), limit: rate.NewLimiter(failedRate, failedBurst),
 		guard: newGuard(o.Store, o.Policy.Bans), recent: map[netip.Addr]seen{}, seen: map[sight]*store.Observation{}}
@@ -109,10 +107,10 @@ func New(ctx context.Context, o Options) *Service {
 	return r
 }
 
-// Wait returns when everything queued is written.
+// Wait returns when the service has stopped and everything queued is written.
 func (r *Service) Wait() { r.done.Wait() }
 
-// Note queues a record.
+// Note queues a record, or drops it if there are too many. It does not wait.
 func (r *Service) Note(c Record) {
 	if c.EndedAt == nil || !c.LoggedIn {
 		r.remember(c)
@@ -131,17 +129,17 @@ func (r *Service) Note(c Record) {
 	}
 }
 
-// remember keeps an outcome for those who ask before it is in the database.
+// remember counts a failure for bans, and keeps an outcome for History until it is in the database.
 func (r *Service) remember(c Record) {
 	at := c.At
-	// Whoever breaks off before the log-in has failed at nothing: a monitor, or
-	// somebody who compares a fingerprint.
+	// Breaking off before the log-in is no failure: it is a monitor, or somebody who compares a
+	// fingerprint.
 	brokeOff := c.Outcome == model.ReasonProtocol && strings.HasPrefix(c.Client, "SSH-")
 	if !c.LoggedIn && !brokeOff {
 		r.guard.failed(c.From, c.Outcome, r.o.Clock())
 	}
 	if !c.LoggedIn && len(c.Methods) == 0 {
-		return // a port check, or a host key that was not trusted yet: no reason to speak up
+		return // A port check, or a client that did not trust the host key yet, shall not show in History.
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -157,7 +155,7 @@ func (r *Service) remember(c Record) {
 	r.recent[c.From] = s
 }
 
-// History is when somebody last got in from an address, and last failed to.
+// History returns when a log-in from an address last succeeded, and last failed; zero if never.
 func (r *Service) History(from netip.Addr) (ok, failed time.Time) {
 	r.mu.Lock()
 	s := r.flying[from].merge(r.recent[from])
@@ -178,7 +176,7 @@ func (r *Service) History(from netip.Addr) (ok, failed time.Time) {
 func (r *Service) run(ctx context.Context) {
 	var pruned time.Time
 	written := 0
-	// Other nodes should know of a ban soon.
+	// A new ban is written at once, so that other nodes learn of it soon.
 	exchange.Task{Every: writeEvery, Later: true, Soon: r.guard.made, Do: func(context.Context) error {
 		written += r.writeAll()
 		if now := r.o.Clock(); now.Sub(pruned) > pruneEvery || written > pruneAfter {
@@ -190,10 +188,10 @@ func (r *Service) run(ctx context.Context) {
 		}
 		return nil
 	}}.Run(ctx)
-	r.writeAll() // what is queued by now
+	r.writeAll() // what is still queued
 }
 
-// writeAll writes what waits, and returns how many records that was.
+// writeAll writes everything that is queued, and returns the number of records.
 func (r *Service) writeAll() (records int) {
 	for more := true; more; {
 		var n int
@@ -205,8 +203,7 @@ func (r *Service) writeAll() (records int) {
 	return records
 }
 
-// flush writes one batch, and reports how many records and whether there may
-// be more.
+// flush writes one batch. It returns the number of records written, and whether there may be more.
 func (r *Service) flush() (n int, more bool) {
 	r.writing.Lock()
 	defer r.writing.Unlock()
@@ -241,9 +238,9 @@ func (r *Service) flush() (n int, more bool) {
 	return 0, false
 }
 
-// retain holds on to a batch until the database can be written again. What is
-// refused while the database answers is looked at one by one, so that a single
-// record can't stop all others.
+// retain keeps a batch that could not be written, to be tried again. If the second try fails, too,
+// although the database answers, it writes the records one by one and drops those that fail, so
+// that a single record cannot block all others.
 func (r *Service) retain(batch []Record, recent map[netip.Addr]seen, err error) {
 	if !r.failing {
 		r.o.Log.Error("connection records could not be written; they are kept", "count", len(batch), "err", err)
@@ -290,8 +287,8 @@ func write(tx *store.Tx, batch []Record, recent map[netip.Addr]seen) error {
 	return nil
 }
 
-// prune removes what is old, and of what comes in floods all but the newest:
-// a little at a time, so that no commit waits long behind it.
+// prune removes records that are too old, and the oldest of those that exceed their limits. It
+// works in small transactions, so that no other commit waits long.
 func (r *Service) prune(now time.Time) {
 	before := now.Add(-r.o.Policy.KeepFor)
 	ctx := context.Background()
@@ -316,7 +313,7 @@ func (r *Service) prune(now time.Time) {
 	}
 }
 
-// repeat removes until nothing is left to remove.
+// repeat calls remove until nothing is left to remove, or it fails.
 func (r *Service) repeat(remove func(tx *store.Tx) (int64, error)) {
 	for {
 		n, err := store.Change(context.Background(), r.o.Store, remove)

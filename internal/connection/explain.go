@@ -14,11 +14,11 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// explained is how many connections one answer has.
+// explained is the maximum number of connections in an answer.
 const explained = 20
 
-// Explain answers "why can't they log in?" about a username, an address or the
-// reference that a partner read out.
+// Explain answers "why can't they log in?". about is a username, an address, or the reference that
+// a partner read out.
 func (r *Service) Explain(ctx context.Context, about string) (model.Explained, error) {
 	r.flushAll()
 	q := r.o.Store.Read(ctx)
@@ -47,7 +47,7 @@ func (r *Service) Explain(ctx context.Context, about string) (model.Explained, e
 	return out, nil
 }
 
-// aboutAddress says whether an address is kept out, and lists its connections.
+// aboutAddress adds whether an address is banned, and returns its connections.
 func (r *Service) aboutAddress(q *store.Q, addr netip.Addr, out *model.Explained) ([]model.Connection, error) {
 	addr = addr.Unmap()
 	out.About = addr.String()
@@ -72,14 +72,14 @@ func (r *Service) aboutAddress(q *store.Q, addr netip.Addr, out *model.Explained
 	return list, err
 }
 
-// aboutUser says what stands in a user's way now, and lists its connections.
+// aboutUser adds what keeps a user from logging in now, and returns the user's connections.
 func (r *Service) aboutUser(q *store.Q, name string, out *model.Explained) ([]model.Connection, error) {
 	list, err := q.Connections("user_name", valid.Printable(name), explained)
 	if err != nil {
 		return nil, err
 	}
 	u, err := q.User(valid.Printable(name))
-	if err == nil && u.Name != name { // asked for with other capitals
+	if err == nil && u.Name != name { // the user is stored with other capitals
 		if list, err = q.Connections("user_name", u.Name, explained); err != nil {
 			return nil, err
 		}
@@ -105,7 +105,7 @@ func (r *Service) aboutUser(q *store.Q, name string, out *model.Explained) ([]mo
 	return list, nil
 }
 
-// standing says what lets a user in, or not.
+// standing adds the state of a user, its account and its keys.
 func (r *Service) standing(q *store.Q, u model.User, out *model.Explained) error {
 	a, err := q.Account(u.Account)
 	if err != nil {
@@ -143,7 +143,7 @@ func (r *Service) standing(q *store.Q, u model.User, out *model.Explained) error
 	return err
 }
 
-// limits says which limits on its mailbox a user has met, or nearly.
+// limits adds the mailbox limits that a user has reached, or nearly.
 func (r *Service) limits(u model.User, out *model.Explained) {
 	l := r.o.Policy.Limits.Of(u.OwnLimits())
 	for _, b := range []struct {
@@ -165,8 +165,8 @@ func (r *Service) limits(u model.User, out *model.Explained) {
 	}
 }
 
-// bannedWith tells of addresses that the user's keys came from last and that
-// are banned now: whoever is turned away has not said a username.
+// bannedWith adds the banned addresses among those that the user's keys were last used from. A
+// banned client is refused before it sends a username, so its records do not name the user.
 func (r *Service) bannedWith(q *store.Q, keys []model.Key, out *model.Explained) error {
 	told := map[string]bool{}
 	for _, k := range keys {
@@ -186,7 +186,7 @@ func (r *Service) bannedWith(q *store.Q, keys []model.Key, out *model.Explained)
 	return nil
 }
 
-// good are the fingerprints of keys that work.
+// good returns the fingerprints of keys that work.
 func (r *Service) good(keys []model.Key) (out []string) {
 	for _, k := range keys {
 		if s := k.StateAt(r.o.Clock()); s == model.KeyActive || s == model.KeyRetiring {
@@ -196,12 +196,12 @@ func (r *Service) good(keys []model.Key) (out []string) {
 	return out
 }
 
-// named is how many usernames a guess names.
+// named is the maximum number of usernames that similar suggests.
 const named = 3
 
-// similar finds the users that a name was probably meant to be: with other capitals or other
-// marks between its parts, without the domain or host that some programs add, or by the
-// vendor's short name alone; none if there are too many to name.
+// similar finds the users that a mistyped name probably means. It ignores case and the marks
+// between a name's parts, a domain or host that some programs add, and it takes a vendor's short
+// name alone. It returns none if more than named users fit.
 func (r *Service) similar(q *store.Q, name string) []string {
 	low := strings.Trim(strings.ToLower(strings.TrimSpace(name)), `"'`)
 	tries := []string{low}
@@ -227,7 +227,7 @@ func (r *Service) similar(q *store.Q, name string) []string {
 	return nil
 }
 
-// lists are the allow-lists that a user's log-ins must pass.
+// lists returns the allow-lists that a user's log-ins must pass.
 func (r *Service) lists(q *store.Q, u model.User) ([]allowList, error) {
 	a, err := q.Account(u.Account)
 	if err != nil {
@@ -240,7 +240,7 @@ func (r *Service) lists(q *store.Q, u model.User) ([]allowList, error) {
 	return []allowList{{"user", u.AllowIPs}, {"account", a.AllowIPs}, {"server address", endpoint}}, nil
 }
 
-// explain says in words how one connection went.
+// explain describes how one connection went.
 func (r *Service) explain(q *store.Q, c model.Connection) (model.Explanation, error) {
 	f := facts{c: c}
 	u, err := q.User(c.User)

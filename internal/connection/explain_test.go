@@ -182,7 +182,7 @@ var explainStories = stories{
 			t.Fatalf("never seen: %q", e.Summary)
 		}
 		w.fail(20, "203.0.113.7")
-		w.bans() // written down
+		w.bans() // writes the ban to the database
 		w.admit("203.0.113.7")
 		w.failed("203.0.113.7", "root", model.ReasonBanned)
 		w.bans()
@@ -251,7 +251,7 @@ var explainStories = stories{
 				t.Errorf("%q: %q", tried, e.Sentence)
 			}
 		}
-		// another reason, and the name is wrong, too
+		// for another reason, and the username is wrong, too
 		e := w.explain(w.failed("203.0.113.7", "ACME_", model.ReasonPassword)).Explanations[0]
 		if !strings.HasSuffix(e.Sentence, `And there is no user "ACME_". Did they mean "acme"?`) {
 			t.Errorf("%q", e.Sentence)
@@ -314,7 +314,7 @@ func reasonCodes(t testing.TB) (codes []string) {
 	return codes
 }
 
-// scene is a user "acme" of an account with two contacts, and keys.
+// scene is a user "acme", with an account, two contacts, and keys.
 type scene struct {
 	*world
 	good, other, others, stranger model.Key
@@ -341,7 +341,7 @@ func (s scene) revoke(burn bool) {
 	s.do(s.Accounts.RevokeKey(ctx, "test", s.other.Fingerprint, "the laptop was lost", burn))
 }
 
-// rotate replaces the other key, and returns what replaces it.
+// rotate replaces the key other, and returns the new key.
 func (s scene) rotate() model.Key {
 	return s.Enrol("acme", func(n *model.NewKey) { n.Replaces = s.other.Fingerprint }).Key
 }

@@ -9,9 +9,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// TestTrackedAddressesAreBounded: an attacker with very many addresses costs a
-// bounded amount of memory, and of time. Each newcomer once made the guard look
-// at all the others.
+// TestTrackedAddressesAreBounded: an attacker with very many addresses costs a bounded amount of
+// memory and time. The guard once scanned all addresses for each new one.
 func TestTrackedAddressesAreBounded(t *testing.T) {
 	g := newGuard(nil, BanPolicy{After: 20, Within: 10 * time.Minute, For: time.Minute})
 	now := time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC)
@@ -33,7 +32,7 @@ func TestTrackedAddressesAreBounded(t *testing.T) {
 	if took := time.Since(begun); took > 10*time.Second {
 		t.Errorf("making room takes time: %v for 5000 more", took)
 	}
-	now = now.Add(11 * time.Minute) // all of these are over, and go first
+	now = now.Add(11 * time.Minute) // the window of all of these is over, so they are removed first
 	for i := range maxTracked - 1 {
 		g.failed(address(1<<29+i), model.ReasonUnknownUser, now)
 	}

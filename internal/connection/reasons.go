@@ -11,18 +11,18 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// facts are what is known beside a connection's record, for its explanation.
+// facts is what is known besides a connection's record, to explain it.
 type facts struct {
 	c       model.Connection
 	user    *model.User // nil: there is none of this name
 	similar []string    // users whose names are like it
-	good    []string    // fingerprints that would let the user in
+	good    []string    // fingerprints of the user's keys that work
 	offered []offer     // keys offered, with what is known of each
 	lists   []allowList
 	ban     *model.Ban
 }
 
-// allowList is who may log in, by whose word.
+// allowList is one list of networks that a log-in must come from. of says whose it is.
 type allowList struct {
 	of       string
 	networks []string
@@ -31,11 +31,11 @@ type allowList struct {
 // offer is one key that a client offered.
 type offer struct {
 	fingerprint string
-	holders     []model.Key // every record of it
+	holders     []model.Key // every record of it, of any user
 	burned      *model.BurnedKey
 }
 
-// words are how a reason is said: to the operator, and to the partner.
+// words explain a reason: says to the operator, tells to the partner.
 type words struct {
 	says  func(f *facts) string
 	tells func(f *facts) string
@@ -267,7 +267,7 @@ func say(text string) func(*facts) string { return func(*facts) string { return 
 
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 MST") }
 
-// describeGoodKey says which key would do.
+// describeGoodKey tells the partner which keys would have worked.
 func describeGoodKey(f *facts) string {
 	text := "Your program used a key that we don't have for you"
 	if len(f.offered) > 0 {
@@ -280,7 +280,7 @@ func describeGoodKey(f *facts) string {
 		": choose its private key file, or send us the public file of the other."
 }
 
-// keys names the keys that were offered.
+// keys describes the keys that were offered.
 func (f *facts) keys() string {
 	switch n := len(f.c.Offered); n {
 	case 0:
@@ -292,7 +292,7 @@ func (f *facts) keys() string {
 	}
 }
 
-// owners names whose keys were offered.
+// owners names the other users that hold the offered keys.
 func (f *facts) owners() string {
 	var out []string
 	for _, o := range f.offered {
@@ -308,7 +308,7 @@ func (f *facts) owners() string {
 	return strings.Join(out, ", ")
 }
 
-// why says since when, and why, an offered key does not work.
+// why says why an offered key does not work, and since when.
 func (f *facts) why() string {
 	for _, o := range f.offered {
 		if o.burned != nil {
@@ -360,7 +360,7 @@ func (f *facts) detail() string {
 	return ": " + f.c.Detail
 }
 
-// allowed names the lists that have other addresses only.
+// allowed names the lists that do not contain the client's address.
 func (f *facts) allowed() string {
 	var out []string
 	from, _ := netip.ParseAddr(f.c.Address)

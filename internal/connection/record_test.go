@@ -54,7 +54,7 @@ var recordStories = stories{
 			w.service.Seen(&exchange.Login{User: u, Fingerprint: k.Fingerprint, Session: "s"}, model.ActivityRead,
 				fmt.Sprint("/", i), 1)
 		}
-		w.explain("acme") // writes them down
+		w.explain("acme") // writes them to the database
 		w.Pass(2 * time.Hour)
 		testkit.Eventually(t, "old failures are gone", func() bool {
 			return w.Count("connections WHERE logged_in = 0") <= 50 &&
@@ -123,12 +123,12 @@ var recordStories = stories{
 			}
 		}
 		check("at first", time.Time{}, time.Time{})
-		// a port check is nobody's failure
+		// a port check is not a failure
 		w.failed("203.0.113.7", "acme", model.ReasonSilent, func(r *connection.Record) { r.Methods = nil })
 		check("after a port check", time.Time{}, time.Time{})
 		w.failed("203.0.113.7", "acme", model.ReasonUnknownKey)
 		failedAt := w.Clock()
-		w.failed("203.0.113.8", "acme", model.ReasonUnknownKey) // somebody else's
+		w.failed("203.0.113.8", "acme", model.ReasonUnknownKey) // another address, which does not count
 		check("before it is written", time.Time{}, failedAt)
 		w.explain("203.0.113.7")
 		check("once it is written", time.Time{}, failedAt)
@@ -139,7 +139,7 @@ var recordStories = stories{
 		w.Pass(time.Hour)
 		end := w.Clock()
 		r.EndedAt = &end
-		w.service.Note(r) // the end of a session is no log-in
+		w.service.Note(r) // the end of a session is not a log-in
 		w.open()
 		check("another day", okAt, failedAt)
 	},
@@ -167,7 +167,7 @@ var recordStories = stories{
 		u, k := w.customer("acme")
 		bad := w.login("203.0.113.7", u, k)
 		w.explain("acme")
-		w.service.Note(bad) // its reference is taken
+		w.service.Note(bad) // its reference exists already
 		for range 5 {
 			w.login("203.0.113.8", u, k)
 		}

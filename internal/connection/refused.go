@@ -11,10 +11,11 @@ import (
 const (
 	refusedEvery   = 15 * time.Minute
 	refusedSetting = "events.refused"
-	refusedNamed   = 50 // users and reasons that one event names
+	refusedNamed   = 50 // pairs of a user and a reason that one event lists
 )
 
-// SumRefused makes one event of all log-ins that were refused in a while.
+// SumRefused emits one event that sums up the refused log-ins since the last one. It does so at
+// most every refusedEvery, and looks back 24 hours at most.
 func (r *Service) SumRefused(ctx context.Context) error {
 	now := r.o.Clock().UTC().Truncate(time.Microsecond)
 	return r.o.Store.Write(ctx, func(tx *store.Tx) error {

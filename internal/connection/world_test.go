@@ -19,19 +19,19 @@ const day = testkit.Day
 
 var ctx = context.Background()
 
-// world is the records' service over a real database, with users and keys.
+// world is the service on a real database, with users and keys.
 type world struct {
 	*testkit.World
 	service *connection.Service
 	policy  connection.Policy
 	log     *testkit.Log
-	made    atomic.Int64 // references
+	made    atomic.Int64 // number of references made
 	stop    func()
 }
 
 func newWorld(t *testing.T, url string) *world { return &world{World: testkit.NewWorld(t, url)} }
 
-// begin gives a story an empty database and a running service.
+// begin resets the world to an empty database, and starts the service.
 func (w *world) begin(t testing.TB) *world {
 	t.Helper()
 	w.Begin(t)
@@ -48,7 +48,7 @@ func (w *world) begin(t testing.TB) *world {
 	return w
 }
 
-// open starts a service; the one before is stopped.
+// open starts a service, after stopping the previous one.
 func (w *world) open() {
 	if w.stop != nil {
 		w.stop()
@@ -56,7 +56,7 @@ func (w *world) open() {
 	w.service, w.stop = w.another()
 }
 
-// another starts a service beside, as another node has one.
+// another starts a second service, like that of another node.
 func (w *world) another() (*connection.Service, func()) {
 	run, cancel := context.WithCancel(ctx)
 	r := connection.New(run, connection.Options{Store: w.Store, Clock: w.Clock, IDs: w.IDs,
@@ -70,7 +70,7 @@ func TestConnections(t *testing.T) {
 	testkit.OnBoth(t, func(t *testing.T, url string) {
 		w := newWorld(t, url)
 		parts := []stories{recordStories, explainStories, activityStories, banStories}
-		if url != "" { // their bounds are in memory: one database will do
+		if url != "" { // their bounds are in memory, so one database is enough
 			parts = append(parts, crowdStories)
 		}
 		testkit.Tell(t, w, (*world).begin, parts...)
@@ -84,7 +84,7 @@ func (w *world) customer(name string) (model.User, model.Key) {
 	return u, w.Enrol(name).Key
 }
 
-// record is a connection from an address, with what a story says of it.
+// record makes the record of a connection. change may set more fields.
 func (w *world) record(from, user, outcome string, change ...func(*connection.Record)) connection.Record {
 	w.Pass(time.Microsecond) // no two come at the same time
 	now := w.Clock()
@@ -113,7 +113,7 @@ func (w *world) login(from string, u model.User, k model.Key) connection.Record 
 	return r
 }
 
-// explain asks, and fails on an error.
+// explain calls Explain, and fails on an error.
 func (w *world) explain(about string) model.Explained {
 	w.Helper()
 	e, err := w.service.Explain(ctx, about)
