@@ -20,13 +20,13 @@ type Field struct {
 	Value string `json:"value"`
 }
 
-// Document is a title and fields in order.
+// Document is a title and an ordered list of fields.
 type Document struct {
 	Title  string  `json:"title"`
 	Fields []Field `json:"fields"`
 }
 
-// Get is the first value of a field, "" if there is none.
+// Get returns the first value of a field; "" if there is none.
 func (d *Document) Get(name string) string {
 	if i := slices.IndexFunc(d.Fields, func(f Field) bool { return f.Name == name }); i >= 0 {
 		return d.Fields[i].Value
@@ -34,8 +34,8 @@ func (d *Document) Get(name string) string {
 	return ""
 }
 
-// Sign writes a document as a signed note. Values are escaped, so that no name
-// of a file can pretend to be a line of the document.
+// Sign writes a document as a signed note. Values are escaped, so that a file name cannot forge a
+// line of the document.
 func (k *Key) Sign(d Document) (string, error) {
 	var b strings.Builder
 	b.WriteString(d.Title + "\n")

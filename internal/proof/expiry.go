@@ -9,17 +9,17 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 )
 
-// Expiry is a signed statement of which rows of the audit log went by age.
+// Expiry is a signed statement of which rows of the audit log expired by age.
 type Expiry struct {
 	Until  int64     // rows below this number
 	Policy string    // how long rows stay: 7y
-	Edge   time.Time // they were sealed before this
+	Edge   time.Time // all of them were sealed before this
 	At     time.Time // when it was stated
 }
 
 const expiryOrigin = "sallyport audit expiry of "
 
-// SignExpiry makes a signed expiry: origin, number, policy, edge and time, a line each.
+// SignExpiry makes a signed expiry: origin, number, policy, edge and time, one per line.
 func (k *Key) SignExpiry(e Expiry) (string, error) {
 	return k.sign(fmt.Sprintf("%s%s\n%d\n%s\n%s\n%s\n", expiryOrigin, k.Name(), e.Until, e.Policy,
 		e.Edge.UTC().Format(time.RFC3339), e.At.UTC().Format(time.RFC3339)))

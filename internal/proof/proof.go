@@ -1,10 +1,9 @@
-// Package proof makes what others can check without us: receipts, removal
-// reports and the checkpoints of the audit log.
+// Package proof makes documents that others can verify without us: receipts, removal reports and
+// the checkpoints of the audit log.
 //
-// Each is a signed note (golang.org/x/mod/sumdb/note): lines that people can
-// read, an empty line, and an Ed25519 signature of the deployment's key. Whoever
-// has the public key can verify it anywhere, offline. document.go is their
-// form, tree.go the arithmetic of the log.
+// Each is a signed note (golang.org/x/mod/sumdb/note): lines that people can read, an empty line,
+// and an Ed25519 signature of the deployment's key. Anybody with the public key can verify it
+// offline. document.go has the form of documents, tree.go the hashes of the log.
 package proof
 
 import (
@@ -19,15 +18,15 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
-// Key signs in the name of one deployment.
+// Key is a deployment's signing key.
 type Key struct {
 	signer note.Signer
 	public string
 	known  string
 }
 
-// NewKey makes a deployment's signing key. The private text must be kept
-// secret; name, without spaces or "+", says whose it is.
+// NewKey makes a deployment's signing key. The private text must be kept secret. name is the
+// signer's name, without spaces or "+".
 func NewKey(rand io.Reader, name string) (private, public string, err error) {
 	if name == "" || strings.ContainsAny(name, " +\t\n") || valid.Printable(name) != name {
 		return "", "", fault.E("proof.NewKey", fault.Invalid, "%q cannot be a signer's name.", valid.Printable(name))
@@ -36,8 +35,8 @@ func NewKey(rand io.Reader, name string) (private, public string, err error) {
 	return private, public, fault.Wrap("proof.NewKey", fault.Internal, err)
 }
 
-// ReadKey reads a private key's text, with the public one that belongs to it; in
-// lines below that, public ones that signed before it.
+// ReadKey reads a private key. The first line of public is the public key that belongs to it;
+// further lines are public keys of earlier signing keys.
 func ReadKey(private, public string) (*Key, error) {
 	const op = "proof.ReadKey"
 	s, err := note.NewSigner(strings.TrimSpace(private))
@@ -54,13 +53,13 @@ func ReadKey(private, public string) (*Key, error) {
 	return &Key{s, public, known}, nil
 }
 
-// Public is what others need to verify: one line, <name>+<hash>+<key>.
+// Public returns what others need to verify: one line, <name>+<hash>+<key>.
 func (k *Key) Public() string { return k.public }
 
-// Known is Public, with those that signed before it in lines below.
+// Known returns Public and, in further lines, the public keys of earlier signing keys.
 func (k *Key) Known() string { return k.known }
 
-// SignedBy names who says that they signed a text, unverified: <name>+<hash>.
+// SignedBy returns the signer that a text claims, unverified: <name>+<hash>.
 func SignedBy(signed string) string {
 	_, err := note.Open([]byte(signed), note.VerifierList())
 	var unverified *note.UnverifiedNoteError
@@ -71,17 +70,17 @@ func SignedBy(signed string) string {
 	return valid.Printable(fmt.Sprintf("%s+%08x", s.Name, s.Hash))
 }
 
-// Name is the signer's name.
+// Name returns the signer's name.
 func (k *Key) Name() string { return k.signer.Name() }
 
-// sign makes a signed note of a text that ends with a newline.
+// sign makes a signed note. text must end with a newline.
 func (k *Key) sign(text string) (string, error) {
 	b, err := note.Sign(&note.Note{Text: text}, k.signer)
 	return string(b), fault.Wrap("proof.sign", fault.Internal, err)
 }
 
-// open checks a note's signature, which may be of any public key that is given, a
-// line each, and returns its text.
+// open verifies a note and returns its text. public has one key per line; a signature by any of
+// them is enough.
 func open(signed, public string) (string, error) {
 	const op = "proof.open"
 	var verifiers []note.Verifier
@@ -97,7 +96,7 @@ func open(signed, public string) (string, error) {
 		return "", fault.E(op, fault.Invalid, "The public key cannot be read.").
 			WithHint("it is one line: <name>+<hash>+<key>").WithAction("show-signing-key")
 	}
-	// Mail programs turn line ends into CRLF, which the signature never has.
+	// Mail programs turn line ends into CRLF. A signed text never contains CRLF.
 	signed = strings.ReplaceAll(signed, "\r\n", "\n")
 	n, err := note.Open([]byte(signed), note.VerifierList(verifiers...))
 	var unverified *note.UnverifiedNoteError

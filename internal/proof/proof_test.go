@@ -32,7 +32,7 @@ func sign(t testing.TB, k *proof.Key, d proof.Document) string {
 	return signed
 }
 
-// TestDocumentsOpenAsTheyWereSigned: title and fields in order, an empty value too.
+// TestDocumentsOpenAsTheyWereSigned: title and ordered fields are kept, also an empty value.
 func TestDocumentsOpenAsTheyWereSigned(t *testing.T) {
 	k := newKey(t, "files.example.com")
 	if k.Name() != "files.example.com" {
@@ -53,8 +53,7 @@ func TestDocumentsOpenAsTheyWereSigned(t *testing.T) {
 	}
 }
 
-// TestNoValueForgesAField: whatever a file is named, a document has the fields
-// that were given, and no others.
+// TestNoValueForgesAField: no value, such as a file name, can change or add a field of a document.
 func TestNoValueForgesAField(t *testing.T) {
 	k := newKey(t, "h")
 	for _, hostile := range []string{"a.csv\nto: mallory", "a.csv\r\nto: mallory", "a\n\n— h AAAA\n", "\n\n— h ",
@@ -76,7 +75,7 @@ func TestNoValueForgesAField(t *testing.T) {
 	}
 }
 
-// TestMailedCopiesVerify: a mail program's line ends are taken back.
+// TestMailedCopiesVerify: CRLF line ends, which mail programs make, are accepted.
 func TestMailedCopiesVerify(t *testing.T) {
 	k := newKey(t, "h")
 	signed := strings.ReplaceAll(sign(t, k, receipt), "\n", "\r\n")
@@ -92,7 +91,7 @@ func TestMailedCopiesVerify(t *testing.T) {
 	}
 }
 
-// TestOneChangedByteFails: no byte of what is signed can become another.
+// TestOneChangedByteFails: no byte of the signed text can be changed.
 func TestOneChangedByteFails(t *testing.T) {
 	k := newKey(t, "h")
 	signed := sign(t, k, receipt)
@@ -107,7 +106,7 @@ func TestOneChangedByteFails(t *testing.T) {
 			switch {
 			case err == nil && i < len(text):
 				t.Fatalf("byte %d became %q and nobody saw it: %+v", i, with, d)
-			case err == nil && !slices.Equal(d.Fields, receipt.Fields): // the signature's last bits count for nothing
+			case err == nil && !slices.Equal(d.Fields, receipt.Fields): // the last bits of the signature are unused
 				t.Fatalf("byte %d of the signature became %q, and the document %+v", i, with, d)
 			}
 		}
@@ -119,8 +118,7 @@ func TestOneChangedByteFails(t *testing.T) {
 	}
 }
 
-// TestAnotherKeyFails: not even one of the same name is taken for the
-// deployment's.
+// TestAnotherKeyFails: another key is refused, even with the same name.
 func TestAnotherKeyFails(t *testing.T) {
 	k := newKey(t, "h")
 	signed := sign(t, k, receipt)
@@ -143,8 +141,8 @@ func TestAnotherKeyFails(t *testing.T) {
 	}
 }
 
-// TestOneKindIsNotTakenForAnother: a checkpoint is no receipt, and a document
-// no checkpoint, though the same key signed both.
+// TestOneKindIsNotTakenForAnother: a checkpoint is not accepted as a receipt, nor a document as a
+// checkpoint, though the same key signed both.
 func TestOneKindIsNotTakenForAnother(t *testing.T) {
 	k := newKey(t, "h")
 	note, err := k.SignCheckpoint(proof.Checkpoint{Size: 1})
@@ -163,8 +161,7 @@ func TestOneKindIsNotTakenForAnother(t *testing.T) {
 	}
 }
 
-// TestKeysAreReadWhole: both halves, of one pair, for a name that can stand in
-// a note.
+// TestKeysAreReadWhole: ReadKey needs both halves of one pair, and a name that is valid in a note.
 func TestKeysAreReadWhole(t *testing.T) {
 	for _, name := range []string{"", "a b", "a+b", "a\nb", "a\tb", "\u202e"} {
 		_, _, err := proof.NewKey(rand.Reader, name)
@@ -196,25 +193,25 @@ func fuzzKey(f *testing.F) *proof.Key {
 	return k
 }
 
-// FuzzOpen: whatever comes, it is an error or what was signed.
+// FuzzOpen: for any input, Open returns an error or what was signed.
 func FuzzOpen(f *testing.F) {
 	k := fuzzKey(f)
 	f.Fuzz(func(t *testing.T, text string) {
 		if d, err := proof.Open(text, k.Public()); err == nil && !slices.Equal(d.Fields, receipt.Fields) {
 			t.Fatalf("%q opens as %+v, which was never signed", text, d)
 		}
-		_, _ = proof.Open(sign(t, k, receipt), text) // any key
+		_, _ = proof.Open(sign(t, k, receipt), text) // with any key
 		signed := sign(t, k, proof.Document{Title: proof.ReceiptTitle, Fields: []proof.Field{{Name: "file", Value: text}}})
 		d, err := proof.Open(signed, k.Public())
 		if err != nil || len(d.Fields) != 1 || d.Get("file") != valid.Printable(text) {
-			if len(signed) < 900_000 { // a note's bound
+			if len(signed) < 900_000 { // the size limit of a note
 				t.Fatalf("a file named %q: %v, %+v", text, err, d)
 			}
 		}
 	})
 }
 
-// FuzzOpenCheckpoint: signed lines of any kind are a checkpoint or an error.
+// FuzzOpenCheckpoint: any signed text is a checkpoint or an error.
 func FuzzOpenCheckpoint(f *testing.F) {
 	k := fuzzKey(f)
 	f.Fuzz(func(t *testing.T, text string) {

@@ -14,19 +14,19 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 )
 
-// Entry is one row of the audit log as it is hashed. Detail is the JSON text
-// that the database has.
+// Entry is a row of the audit log in the form that is hashed. Detail is the JSON text as the
+// database has it.
 type Entry struct {
 	ID                                   string
 	At                                   int64 // µs since 1970, UTC
 	Actor, Action, Subject, User, Detail string
 }
 
-// entryTag separates these hashes from all others.
+// entryTag keeps these hashes distinct from all other hashes.
 const entryTag = "sallyport audit row v1"
 
-// Leaf is an entry's hash in the log: of the tag and each field in order, all
-// as text behind its length as four bytes, big end first.
+// Leaf returns an entry's hash in the log. It hashes the tag and each field in order, as text, each
+// preceded by its length as a big-endian uint32.
 func (e *Entry) Leaf() tlog.Hash {
 	buf := make([]byte, 0, 512)
 	for _, s := range [...]string{entryTag, e.ID, strconv.FormatInt(e.At, 10), e.Actor, e.Action, e.Subject, e.User,
@@ -37,24 +37,24 @@ func (e *Entry) Leaf() tlog.Hash {
 	return tlog.RecordHash(buf)
 }
 
-// Subtree is the hash of 2^Level leaves that begin at a multiple of their number.
+// Subtree is the hash of 2^Level leaves, the first of which is at a multiple of 2^Level.
 type Subtree struct {
 	Level int
 	Hash  tlog.Hash
 }
 
-// Tree is the root of leaves that come one after another, kept as the whole
-// subtrees that they make (RFC 6962 §2.1). The zero value is the empty tree.
+// Tree is a Merkle tree (RFC 6962 §2.1) that grows at its end. It keeps only the roots of its
+// complete subtrees. The zero value is the empty tree.
 type Tree struct {
 	stack []Subtree
 	size  int64
 }
 
-// Size is how many leaves the tree has.
+// Size returns the number of leaves.
 func (t *Tree) Size() int64 { return t.size }
 
-// Add appends a whole subtree; a leaf is one of level 0. It must begin where
-// the tree ends, at a multiple of its size.
+// Add appends a complete subtree; a leaf is one of level 0. The tree's size must be a multiple of
+// the subtree's.
 func (t *Tree) Add(s Subtree) error {
 	if s.Level < 0 || s.Level > 62 || t.size&(1<<s.Level-1) != 0 {
 		return fault.E("proof.Tree", fault.Invalid, "The log's hashes do not fit together at row %d.", t.size)
@@ -63,8 +63,8 @@ func (t *Tree) Add(s Subtree) error {
 	return nil
 }
 
-// AddLeaf appends one leaf. made grows by the hashes that tlog stores for it,
-// in tlog's order: the leaf's, then that of each subtree that it completes.
+// AddLeaf appends one leaf. It appends to made the hashes that tlog stores for it, in tlog's order:
+// the leaf's, then that of each subtree that it completes.
 func (t *Tree) AddLeaf(h tlog.Hash, made []tlog.Hash) []tlog.Hash {
 	made = append(made, h)
 	t.merge(Subtree{0, h}, &made)
@@ -83,10 +83,10 @@ func (t *Tree) merge(s Subtree, made *[]tlog.Hash) {
 	t.stack = append(t.stack, s)
 }
 
-// Clone is an independent copy.
+// Clone returns an independent copy.
 func (t *Tree) Clone() Tree { return Tree{append([]Subtree(nil), t.stack...), t.size} }
 
-// Root is the hash of the whole tree.
+// Root returns the hash of the whole tree.
 func (t *Tree) Root() tlog.Hash {
 	if len(t.stack) == 0 {
 		return sha256.Sum256(nil)
@@ -98,8 +98,8 @@ func (t *Tree) Root() tlog.Hash {
 	return root
 }
 
-// Cover lists the whole subtrees that cover the leaves from..to-1, as level
-// and position within the level (tlog.StoredHashIndex takes both).
+// Cover lists the complete subtrees that cover the leaves from..to-1, as level and position within
+// the level (tlog.StoredHashIndex takes both).
 func Cover(from, to int64) (levels []int, positions []int64) {
 	for from < to {
 		level := bits.Len64(uint64(to-from)) - 1
@@ -115,7 +115,7 @@ func Cover(from, to int64) (levels []int, positions []int64) {
 // checkpointOrigin is the first line of a checkpoint, before the signer's name.
 const checkpointOrigin = "sallyport audit log of "
 
-// Checkpoint is what the log was at one moment.
+// Checkpoint is the size and root of the log at one moment.
 type Checkpoint struct {
 	Signer string    `json:"signer"`
 	Size   int64     `json:"size" doc:"Rows"`
@@ -123,8 +123,8 @@ type Checkpoint struct {
 	At     string    `json:"at" doc:"RFC 3339"`
 }
 
-// SignCheckpoint makes a signed checkpoint: origin, size, root hash in base 64,
-// and when it was made, a line each.
+// SignCheckpoint makes a signed checkpoint: origin, size, root hash in base 64, and time, one per
+// line.
 func (k *Key) SignCheckpoint(c Checkpoint) (string, error) {
 	return k.sign(fmt.Sprintf("%s%s\n%d\n%s\n%s\n", checkpointOrigin, k.Name(), c.Size, c.Root, c.At))
 }

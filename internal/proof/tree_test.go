@@ -14,7 +14,7 @@ import (
 
 const upTo = 300
 
-// log is a log of upTo leaves, hashed by tlog itself.
+// log makes a log of upTo leaves, hashed by tlog.
 func log(t testing.TB) (leaves, stored []tlog.Hash, reader tlog.HashReader) {
 	t.Helper()
 	reader = tlog.HashReaderFunc(func(idx []int64) ([]tlog.Hash, error) {
@@ -34,8 +34,8 @@ func log(t testing.TB) (leaves, stored []tlog.Hash, reader tlog.HashReader) {
 	return leaves, stored, reader
 }
 
-// TestTreeIsThatOfTlog: leaf by leaf, the roots and the hashes that are stored
-// are those of golang.org/x/mod/sumdb/tlog.
+// TestTreeIsThatOfTlog: leaf by leaf, roots and stored hashes equal those of
+// golang.org/x/mod/sumdb/tlog.
 func TestTreeIsThatOfTlog(t *testing.T) {
 	leaves, stored, reader := log(t)
 	var tree proof.Tree
@@ -58,8 +58,8 @@ func TestTreeIsThatOfTlog(t *testing.T) {
 	}
 }
 
-// TestAnySplitHasTheSameRoot: however a log is cut, the subtrees that cover its
-// pieces put together are the same tree.
+// TestAnySplitHasTheSameRoot: the covering subtrees of a log's parts make the same tree, wherever
+// it is split.
 func TestAnySplitHasTheSameRoot(t *testing.T) {
 	leaves, stored, reader := log(t)
 	rapid.Check(t, func(t *rapid.T) {
@@ -93,8 +93,8 @@ func TestAnySplitHasTheSameRoot(t *testing.T) {
 	})
 }
 
-// TestCoverIsWholeAndShort: pieces follow one another, begin at multiples of
-// their size, and are few.
+// TestCoverIsWholeAndShort: subtrees are consecutive, begin at multiples of their size, and are
+// few.
 func TestCoverIsWholeAndShort(t *testing.T) {
 	for from := range int64(70) {
 		for to := from; to < 200; to++ {
@@ -113,7 +113,6 @@ func TestCoverIsWholeAndShort(t *testing.T) {
 	}
 }
 
-// TestSubtreesThatDoNotFitAreRefused.
 func TestSubtreesThatDoNotFitAreRefused(t *testing.T) {
 	var tree proof.Tree
 	tree.AddLeaf(tlog.Hash{}, nil)
