@@ -1,9 +1,9 @@
-// Package guide writes what a partner is handed: the connection card, steps
-// for the programs that partners use, and files that those programs import.
-// Everything comes from a Card, which is filled from the real configuration.
+// Package guide writes the guide that a partner is given: the connection card, steps for common
+// SFTP programs, and files that those programs import. Everything is made from a Card, which is
+// filled from the real configuration.
 //
-// card.go is what is known, steps.go the words, document.go the three forms
-// they take, sites.go the files to import.
+// card.go has the data, steps.go the text, document.go the three output formats, sites.go the files
+// to import.
 package guide
 
 import (
@@ -32,24 +32,24 @@ type Card struct {
 	Keys     []model.Key
 	Support  Support
 	Feeds    []Feed
-	Removal  time.Time // the next day on which what is old enough is removed; zero: not known
+	Removal  time.Time // the next day on which old files are removed; zero: not known
 	Made     time.Time
 }
 
-// Folder is a directory that the operator made, and what may be done in it.
+// Folder is a directory that the operator made, with what may be done in it.
 type Folder struct {
 	Path, Retention string
 	Does            string // "send and fetch", "fetch"
 }
 
-// Feed is what arrives for the user, where, and how long it stays.
+// Feed is a feed of the user: where its files arrive, and how long they are kept.
 type Feed struct {
 	Name, Title, Dir, Retention string
 	Types                       []string
 	MayRemove                   bool // the user may remove what it has fetched
 }
 
-// called is what people read: the title, and the name if that is another.
+// called returns the name for people: the title, or the name if there is no title.
 func (f Feed) called() string {
 	if f.Title == "" {
 		return f.Name
@@ -57,10 +57,10 @@ func (f Feed) called() string {
 	return f.Title
 }
 
-// Support is whom partners turn to.
+// Support is how partners reach support.
 type Support struct{ Email, URL, Phone string }
 
-// Help is the support line; "" if nobody is named.
+// Help returns the support line; "" if none is configured.
 func (s Support) Help() string {
 	var parts []string
 	for _, p := range []string{s.Email, s.URL, s.Phone} {
@@ -71,26 +71,26 @@ func (s Support) Help() string {
 	return strings.Join(parts, ", ")
 }
 
-// Address is host and port as one word.
+// Address returns host:port.
 func (c *Card) Address() string { return net.JoinHostPort(c.Host, strconv.Itoa(c.Port)) }
 
-// Login is user@host.
+// Login returns user@host.
 func (c *Card) Login() string { return c.User + "@" + c.Host }
 
-// KeyFile is what the guide calls the private key's file. An issued pair has this name
-// and PPKFile's.
+// KeyFile is the name of the private key file in the guide. An issued pair has this name and
+// PPKFile's.
 func (c *Card) KeyFile() string { return c.file() }
 
-// PPKFile is what the guide calls the private key's file for PuTTY's family.
+// PPKFile is the name of the private key file for PuTTY and related programs.
 func (c *Card) PPKFile() string { return c.file() + ".ppk" }
 
-// file is what files of the user's are called.
+// file is the base name of the user's files.
 func (c *Card) file() string { return valid.FileFor(c.User) }
 
-// Alias is the name of the connection in programs that give it one.
+// Alias is the connection's name in programs that give connections names.
 func (c *Card) Alias() string { return c.file() + "-" + strings.SplitN(c.Host, ".", 2)[0] }
 
-// KnownHost is how known_hosts names the server.
+// KnownHost returns the server's name in the form of known_hosts.
 func (c *Card) KnownHost() string {
 	if c.Port == 22 {
 		return c.Host
@@ -98,13 +98,13 @@ func (c *Card) KnownHost() string {
 	return fmt.Sprintf("[%s]:%d", c.Host, c.Port)
 }
 
-// best is the host key whose fingerprint is given to programs that take one.
+// best returns the host key for programs that take a single fingerprint.
 func (c *Card) best() model.HostKey { return c.hostKey("ssh-ed25519") }
 
-// bestECDSA is the one that curl's SSH library, libssh2, asks for first.
+// bestECDSA returns the host key that curl's SSH library, libssh2, asks for first.
 func (c *Card) bestECDSA() model.HostKey { return c.hostKey("ecdsa-sha2-nistp256") }
 
-// hostKey is the host key of a type, or the first if there is none.
+// hostKey returns the host key of a type, or the first if there is none of that type.
 func (c *Card) hostKey(kind string) model.HostKey {
 	for _, k := range c.HostKeys {
 		if k.Type == kind {
@@ -117,7 +117,7 @@ func (c *Card) hostKey(kind string) model.HostKey {
 	return model.HostKey{}
 }
 
-// from says where log-ins may come from.
+// from says from where log-ins are allowed.
 func (c *Card) from() string {
 	if len(c.AllowIPs) == 0 {
 		return "anywhere"
@@ -132,7 +132,7 @@ func (c *Card) from() string {
 	return "only " + strings.Join(list, ", ")
 }
 
-// keyNote says what unlocks the door.
+// keyNote says which key file to use, and what its passphrase is for.
 func (c *Card) keyNote() string {
 	if c.Issued {
 		return "the private key file that you were given, and its passphrase, which went to another person by another " +

@@ -15,13 +15,13 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// dialWait bounds the test of an endpoint.
+// dialWait bounds the test of the server address.
 const dialWait = 5 * time.Second
 
 // errSeen ends a handshake once the host key was seen.
 var errSeen = errors.New("the host key was seen")
 
-// Test checks, before a partner does, that a user could log in and work.
+// Test checks whether a user could log in and work, before the partner tries.
 func (s *Service) Test(ctx context.Context, user string) ([]model.Check, error) {
 	c, err := s.Card(ctx, user)
 	if err != nil {
@@ -46,7 +46,7 @@ func (s *Service) Test(ctx context.Context, user string) ([]model.Check, error) 
 	return t.out, err
 }
 
-// tests gathers findings.
+// tests collects the results.
 type tests struct {
 	card    *Card
 	setting string // where the server address is configured
@@ -57,7 +57,7 @@ func (t *tests) add(what string, ok bool, says, hint string) {
 	t.addDo(what, ok, says, hint, nil)
 }
 
-// addDo adds a finding with an operation that helps if it is not ok.
+// addDo adds a result. If it is not ok, it comes with a hint and an operation that helps.
 func (t *tests) addDo(what string, ok bool, says, hint string, do *model.Action) {
 	if ok {
 		hint, do = "", nil
@@ -168,7 +168,7 @@ func (t *tests) folders(u model.User) {
 	}
 }
 
-// people checks that somebody can be told things.
+// people checks that there are at least two contacts, and counts those with a verified address.
 func (t *tests) people(q *store.Q, u model.User) error {
 	list, err := q.Contacts(u.Account, u.Vendor)
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
-// document is a guide before it takes a form. Text in `…` is to be typed or
-// looked for literally.
+// document is a guide before it is rendered. Text in `…` is literal: to be typed or looked for as
+// it is.
 type document struct {
 	title    string
 	intro    []string
@@ -27,11 +27,11 @@ type row struct{ name, value string }
 // code marks a name as literal text.
 func code(s string) string { return "`" + s + "`" }
 
-// plainName makes a name from outside fit for one line, and keeps it from
-// beginning or ending what is literal.
+// plainName escapes a name from outside for one line. It replaces backquotes, which would begin or
+// end literal text.
 func plainName(s string) string { return strings.ReplaceAll(valid.Printable(s), "`", "'") }
 
-// tame returns the card with every name from outside made plain.
+// tame returns a copy of the card with plainName applied to every name from outside.
 func (c Card) tame() *Card {
 	c.Account, c.StartDir = plainName(c.Account), plainName(c.StartDir)
 	c.Support = Support{plainName(c.Support.Email), plainName(c.Support.URL), plainName(c.Support.Phone)}
@@ -88,7 +88,7 @@ func (c *Card) Markdown() string {
 	return b.String()
 }
 
-// mdText keeps names from outside from being taken for markup; `…` stays.
+// mdText escapes markup in text. Literal text (`…`) stays as it is.
 func mdText(s string) string {
 	parts := strings.Split(s, "`")
 	for i := range parts {
@@ -99,8 +99,8 @@ func mdText(s string) string {
 	return strings.Join(parts, "`")
 }
 
-// mdCell is text in a table. A | in literal text is read in different ways, so
-// there it is not marked as such.
+// mdCell escapes text for a table cell. Markdown programs treat a | within literal text
+// differently, so literal text with a | is not marked as such.
 func mdCell(s string) string {
 	parts := strings.Split(s, "`")
 	for i := range parts {
@@ -145,7 +145,7 @@ func (c *Card) Text() string {
 	return b.String()
 }
 
-// nameWidth is the column of the card's names in plain text.
+// nameWidth is the width of the card's name column in plain text.
 const nameWidth = 22
 
 // heading underlines a title.
@@ -184,10 +184,10 @@ var guideHTML string
 
 var guidePage = template.Must(template.New("guide").Funcs(template.FuncMap{"rich": rich}).Parse(guideHTML))
 
-// addresses are what people would like to click: web and e-mail addresses.
+// addresses finds web and e-mail addresses, which become links.
 var addresses = regexp.MustCompile(`https://[^\s,<>"]*[^\s,<>".]|[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+`)
 
-// rich turns `…` into code and addresses into links; the rest is escaped.
+// rich turns `…` into code and addresses into links, and escapes the rest.
 func rich(s string) template.HTML {
 	var b strings.Builder
 	for i, part := range strings.Split(s, "`") {
@@ -210,12 +210,12 @@ func rich(s string) template.HTML {
 	return template.HTML(b.String())
 }
 
-// HTML renders the guide as one page that loads nothing and prints well.
+// HTML renders the guide as one page. It loads no other resources, and can be printed.
 func (c *Card) HTML() (string, error) {
 	d := c.document()
 	type htmlRow struct {
 		Name   string
-		Values []string // of rows that share the name
+		Values []string // of all rows with this name
 	}
 	type htmlSection struct {
 		Title, Intro, Code, After string

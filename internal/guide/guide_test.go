@@ -64,13 +64,13 @@ func TestForms(t *testing.T) {
 	}
 }
 
-// hostile are names that try to be something else.
+// hostile are names that contain markup.
 var hostile = []string{"<script>alert(1)</script>", "a | b | c", "`code` and ` half", "``<b>``",
 	"*bold* _slanted_ ~~gone~~", "x\n\n# A heading\n\n| a | b |", "x\r\n<img src=x>", "[click](javascript:alert(1))",
 	"![x](http://evil.example/x.png)", "&lt;b&gt; &amp; &#60;", "\x1b[31mred",
 	"\u202egnp.exe", "\xff\xfe", `\`, `\|`, "`\\`|`", "\" onmouseover=\"x", "' onload='x", "{{.}}"}
 
-// poisoned has a name wherever names from outside come in.
+// poisoned returns a card with a name in every field that comes from outside.
 func poisoned(name string) guide.Card {
 	c := card()
 	c.Account, c.StartDir = name, "/"+name
@@ -81,7 +81,7 @@ func poisoned(name string) guide.Card {
 	return c
 }
 
-// htmlTag finds tags, and what is in them.
+// htmlTag matches tags with their attributes.
 var htmlTag = regexp.MustCompile(`</?([a-zA-Z0-9]+|!DOCTYPE)([^>]*)>`)
 
 func TestHostileNamesStayNamesInHTML(t *testing.T) {
@@ -110,7 +110,7 @@ func TestHostileNamesStayNamesInHTML(t *testing.T) {
 	}
 }
 
-// mdSpans leaves out code spans, and escaped characters.
+// mdSpans matches code spans, mdEscaped escaped characters.
 var (
 	mdSpans   = regexp.MustCompile("``[^`]+(`[^`]+)*``|`[^`]+`")
 	mdEscaped = regexp.MustCompile(`\\.`)
@@ -184,7 +184,7 @@ func TestPlainTextKeepsToItsWidth(t *testing.T) {
 	}
 }
 
-// isCode reports whether a line is one to paste, which is not broken.
+// isCode reports whether a line is a command to paste, which is not wrapped.
 func isCode(line string) bool {
 	for _, program := range []string{"psftp ", "sftp ", "rclone ", "curl "} {
 		if strings.HasPrefix(strings.TrimSpace(line), program) {
@@ -194,8 +194,7 @@ func isCode(line string) bool {
 	return false
 }
 
-// unbreakable reports whether a line is a name of the card, or an indent, and
-// one long word.
+// unbreakable reports whether a line is one long word, after a name of the card or an indent.
 func unbreakable(line string, indent int) bool {
 	list := strings.Fields(line)
 	last := list[len(list)-1]

@@ -17,39 +17,39 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// Endpoint is what partners of a region are told.
+// Endpoint is the server address that partners of a region are given.
 type Endpoint struct {
 	Host     string
-	Port     int // 0: the listener's
+	Port     int // 0: the listener's port
 	AllowIPs []string
 	Support  Support
 	Setting  string // where the configuration names the host
-	Known    bool   // the configuration has the region, or has none
+	Known    bool   // the configuration has this region, or has no regions
 }
 
-// Options are what the service is made of.
+// Options are the dependencies of the service.
 type Options struct {
 	Store    *store.Store
 	Accounts *account.Service
 	Clock    exchange.Clock
 	HostKeys []model.HostKey
-	Listener string                           // its address; "": none
+	Listener string                           // address of the listener; "": none
 	Endpoint func(region string) Endpoint     // from the configuration
 	FeedsMay func(kind model.UserKind) string // what users of a kind may do with delivered files
-	// Retention says how long files stay, and when what is old enough is removed next.
+	// Retention says how long files are kept, and when old files are removed next.
 	Retention interface {
 		Period(userID, path, feed string) string
 		NextRun() time.Time
 	}
 }
 
-// Service fills cards from the services and the configuration, and checks that a partner could work.
+// Service fills cards from the services and the configuration, and tests users' set-ups.
 type Service struct{ o Options }
 
 // New makes the service.
 func New(o Options) *Service { return &Service{o} }
 
-// Card gathers what a user's partner is told.
+// Card fills the card of a user.
 func (s *Service) Card(ctx context.Context, user string) (Card, error) {
 	u, err := s.o.Accounts.User(ctx, user)
 	if err != nil {
@@ -94,8 +94,8 @@ func (s *Service) Card(ctx context.Context, user string) (Card, error) {
 	return c, err
 }
 
-// narrowest is the list that a partner is told: each must allow an address, so
-// the user's own says most.
+// narrowest returns the first list that is not empty. All lists must allow an address. The user's
+// own is the most specific, so it comes first.
 func narrowest(lists ...[]string) []string {
 	for _, l := range lists {
 		if len(l) > 0 {
@@ -105,7 +105,7 @@ func narrowest(lists ...[]string) []string {
 	return nil
 }
 
-// fallBack names the listener where the configuration names no endpoint.
+// fallBack uses the listener where no endpoint is configured.
 func (s *Service) fallBack(c *Card) {
 	host, port, _ := net.SplitHostPort(s.o.Listener) // "": none
 	if c.Port == 0 {
@@ -121,8 +121,8 @@ func (s *Service) fallBack(c *Card) {
 	}
 }
 
-// folders lists the directories that mean something to a partner: those the
-// operator made, with what may be done there, but for the way to them.
+// folders lists the directories that the operator made and in which the user may do something. It
+// leaves out directories that only lead to others, unless the user may write to them.
 func folders(q *store.Q, userID string) (out []Folder, err error) {
 	dirs, err := q.FixedDirs(userID)
 	if err != nil {
@@ -160,7 +160,7 @@ func folders(q *store.Q, userID string) (out []Folder, err error) {
 	return out, nil
 }
 
-// whatFor says in words what rights are for.
+// whatFor describes rights in words.
 func whatFor(r exchange.Rights) string {
 	switch {
 	case r&exchange.Write != 0 && r&exchange.Read != 0:

@@ -12,13 +12,13 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// Programs are those that Sites writes files for.
+// Programs are the programs that Sites writes files for.
 var Programs = []string{"filezilla", "winscp", "openssh", "rclone"}
 
-// Sites writes the files for a program. keyDir is the folder, on the partner's
-// computer, where the private key lies; "" is beside the file.
+// Sites returns the files that a program imports. keyDir is the folder of the private key on the
+// partner's computer; "" means beside the file.
 func (c *Card) Sites(program, keyDir string) ([]model.SiteFile, error) {
-	if valid.Printable(keyDir) != keyDir || strings.ContainsAny(keyDir, "\"'`") { // a line of its own would be a setting
+	if valid.Printable(keyDir) != keyDir || strings.ContainsAny(keyDir, "\"'`") { // they could add a setting
 		return nil, fault.E("guide.Sites", fault.Invalid, "The folder's name has a character that is not allowed.")
 	}
 	key := func(name string) string {
@@ -71,7 +71,7 @@ type fzServer struct {
 	RemoteDir string `xml:"RemoteDir"`
 }
 
-// filezillaSites writes what FileZilla's File, Import… takes.
+// filezillaSites writes a file for FileZilla's File, Import… command.
 func (c *Card) filezillaSites(keyFile string) (string, error) {
 	file := struct {
 		XMLName xml.Name   `xml:"FileZilla3"`
@@ -83,8 +83,8 @@ func (c *Card) filezillaSites(keyFile string) (string, error) {
 	return xml.Header + string(text) + "\n", fault.Wrap("guide.Sites", fault.Internal, err)
 }
 
-// fzPath writes a path as FileZilla stores them: its kind (1 is Unix), the
-// length of a prefix (none), then each part behind its length.
+// fzPath writes a path in FileZilla's form: its kind (1 is Unix), the length of a prefix (0), then
+// each part preceded by its length.
 func fzPath(path string) string {
 	out := "1 0"
 	for part := range strings.SplitSeq(strings.Trim(path, "/"), "/") {
@@ -95,8 +95,8 @@ func fzPath(path string) string {
 	return out
 }
 
-// winscpINI writes what WinSCP's import takes: one stored session. Values are
-// escaped as in a URL.
+// winscpINI writes an INI file with one session, for WinSCP's import. Values are escaped as in a
+// URL.
 func (c *Card) winscpINI(keyFile string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "[Sessions\\%s]\r\n", winEscape(c.Alias()))
@@ -107,7 +107,7 @@ func (c *Card) winscpINI(keyFile string) string {
 	return b.String()
 }
 
-// winEscape escapes a value. WinSCP takes one for UTF-8 only behind its mark.
+// winEscape escapes a value. WinSCP reads it as UTF-8 only after a byte order mark.
 func winEscape(s string) string {
 	mark := ""
 	if strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf }) {
@@ -116,7 +116,7 @@ func winEscape(s string) string {
 	return mark + strings.NewReplacer("+", "%20", "%2F", "/", "%3A", ":").Replace(url.QueryEscape(s))
 }
 
-// sshConfig writes an ssh_config that asks nothing and offers one key.
+// sshConfig writes an ssh_config that asks no questions and offers one key.
 func (c *Card) sshConfig(keyFile, knownHosts string) string {
 	return fmt.Sprintf(`# Use with: sftp -F %[1]s.ssh_config %[2]s
 Host %[2]s
@@ -131,7 +131,7 @@ Host %[2]s
 `, c.file(), c.Alias(), c.Host, c.Port, sshQuote(keyFile), sshQuote(knownHosts), sshQuote(c.User))
 }
 
-// sshQuote makes a path one word of ssh_config, in which % begins a token.
+// sshQuote quotes a path for ssh_config, where % begins a token.
 func sshQuote(s string) string {
 	s = strings.ReplaceAll(s, "%", "%%")
 	if strings.ContainsAny(s, " \t\\") {

@@ -18,7 +18,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// site makes a program's files, by name.
+// site returns a program's files, by name.
 func site(t testing.TB, c guide.Card, program, keyDir string) map[string]string {
 	t.Helper()
 	files, err := c.Sites(program, keyDir)
@@ -33,7 +33,7 @@ func site(t testing.TB, c guide.Card, program, keyDir string) map[string]string 
 	return out
 }
 
-// odd are directories with characters that formats take for their own.
+// odd are directories with characters that are special in some format.
 var odd = []string{"/", "/reports", "/reports 2026", `/a "b" 'c'`, "/a&b<c>", "/ünï/李", "/a=b;c#d", "/100%",
 	`/back\slash`, "/a+b", "/[x]"}
 
@@ -63,8 +63,8 @@ func TestFileZillaReadsBackWhatWasWritten(t *testing.T) {
 	}
 }
 
-// readFZPath reads a path as FileZilla does: its kind, the length of a prefix,
-// then each part behind its length.
+// readFZPath parses a path as FileZilla does: its kind, the length of a prefix, then each part
+// preceded by its length.
 func readFZPath(t testing.TB, s string) string {
 	t.Helper()
 	rest, ok := strings.CutPrefix(s, "1 0")
@@ -105,7 +105,7 @@ func TestWinSCPReadsBackWhatWasWritten(t *testing.T) {
 			}
 			read, err := url.PathUnescape(value)
 			must(t, err)
-			got[name] = strings.TrimPrefix(read, "\xef\xbb\xbf") // WinSCP's mark of UTF-8
+			got[name] = strings.TrimPrefix(read, "\xef\xbb\xbf") // the byte order mark that WinSCP needs
 			if strings.HasPrefix(read, "\xef\xbb\xbf") == isASCII(read) {
 				t.Errorf("%s: the mark of UTF-8 is wrong in %s", name, value)
 			}
@@ -121,8 +121,7 @@ func TestWinSCPReadsBackWhatWasWritten(t *testing.T) {
 
 func isASCII(s string) bool { return strings.IndexFunc(s, func(r rune) bool { return r > 0x7e }) < 0 }
 
-// keyDirs are folders on partners' computers, and how OpenSSH should see a key
-// file in them.
+// keyDirs are folders on partners' computers, with the path of a key file as OpenSSH should see it.
 var keyDirs = []struct{ dir, key string }{
 	{"", "acme"}, {"/home/jo/.ssh", "/home/jo/.ssh/acme"}, {"/home/jo/.ssh/", "/home/jo/.ssh/acme"},
 	{"/home/jo/my keys", "/home/jo/my keys/acme"},
@@ -133,7 +132,7 @@ var keyDirs = []struct{ dir, key string }{
 	{"/home/jo/a=b", "/home/jo/a=b/acme"},
 }
 
-// TestOpenSSHTakesTheFile asks the real client what it makes of it.
+// TestOpenSSHTakesTheFile checks how the real client reads the file.
 func TestOpenSSHTakesTheFile(t *testing.T) {
 	testkit.Needs(t, "ssh")
 	for _, k := range keyDirs {
@@ -147,7 +146,7 @@ func TestOpenSSHTakesTheFile(t *testing.T) {
 		}
 		for _, want := range []string{"hostname sftp.example.com", "port 3333", "user acme", "identitiesonly yes",
 			"stricthostkeychecking true", "identityfile " + k.key, "userknownhostsfile " + k.key + ".known_hosts"} {
-			// of some, ssh shows the token
+			// for some settings ssh prints the unexpanded %%
 			if !strings.Contains("\n"+strings.ReplaceAll(string(out), "%%", "%"), "\n"+want+"\n") {
 				t.Errorf("%q: ssh does not see %q in\n%s", k.dir, want,
 					lines(string(out), "identityfile", "userknownhostsfile", "hostname", "user "))
@@ -169,7 +168,7 @@ func lines(text string, words ...string) string {
 	return strings.Join(out, "\n")
 }
 
-// TestKnownHostsNamesTheServer asks ssh-keygen whether the server is in it.
+// TestKnownHostsNamesTheServer checks with ssh-keygen that the server is in the file.
 func TestKnownHostsNamesTheServer(t *testing.T) {
 	testkit.Needs(t, "ssh-keygen")
 	key := testkit.NewKey(t).PublicKey()
@@ -187,7 +186,7 @@ func TestKnownHostsNamesTheServer(t *testing.T) {
 	}
 }
 
-// TestRcloneTakesTheFile asks the real client what it makes of it.
+// TestRcloneTakesTheFile checks how the real client reads the file.
 func TestRcloneTakesTheFile(t *testing.T) {
 	testkit.Needs(t, "rclone")
 	for _, k := range keyDirs {

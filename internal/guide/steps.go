@@ -11,7 +11,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// document puts a card's guide into words.
+// document writes the text of a card's guide.
 func (c *Card) document() document {
 	c = c.tame()
 	return document{
@@ -26,7 +26,7 @@ func (c *Card) document() document {
 	}
 }
 
-// sections are the steps. Who was given a pair need not make one.
+// sections returns the steps. A partner with an issued pair need not make one.
 func (c *Card) sections() []section {
 	out := []section{c.keySection()}
 	if !c.Issued {
@@ -53,7 +53,7 @@ func (c *Card) rows() []row {
 	for _, f := range c.Folders {
 		if slices.ContainsFunc(c.Feeds, func(feed Feed) bool { return feed.Dir == f.Path }) &&
 			!strings.HasPrefix(f.Does, "send") {
-			continue // told below, with what arrives there
+			continue // feed folders are listed below, with their feeds
 		}
 		rows = append(rows, row{"Folder", code(f.Path) + ": " + f.Does + kept(f.Retention)})
 	}
@@ -79,7 +79,8 @@ func (c *Card) rows() []row {
 	return append(rows, row{"As of", c.Made.Format("2 January 2006")})
 }
 
-// address is the server's name, with a word on why it is one.
+// address returns the server's address. A host name comes with a hint to use it instead of a
+// number.
 func (c *Card) address() string {
 	if net.ParseIP(c.Host) != nil {
 		return code(c.Host)
@@ -98,7 +99,7 @@ func ends(k model.Key) string {
 	return ", works until " + at.Format(time.DateOnly)
 }
 
-// kept says how long files stay.
+// kept says how long files are kept.
 func kept(period string) string {
 	if period == "" {
 		return ""
@@ -106,7 +107,7 @@ func kept(period string) string {
 	return ", kept for " + retention(period)
 }
 
-// retention says "12mo" and "90d" in words.
+// retention puts a period such as 12mo or 90d into words.
 func retention(s string) string {
 	for suffix, word := range map[string]string{"mo": "months", "d": "days", "y": "years"} {
 		if n, ok := strings.CutSuffix(s, suffix); ok {
@@ -175,8 +176,8 @@ func (c *Card) filezilla() section {
 	}
 }
 
-// otherFile says when FileZilla takes another key file. Of OpenSSH's, it reads
-// those without a passphrase alone.
+// otherFile says when another key file works in FileZilla. It reads OpenSSH key files only without
+// a passphrase.
 func (c *Card) otherFile() string {
 	if c.Issued {
 		return ""
@@ -184,7 +185,7 @@ func (c *Card) otherFile() string {
 	return " (An OpenSSH key file will do, if it has no passphrase.)"
 }
 
-// password says how FileZilla asks for a passphrase.
+// password explains how FileZilla asks for a passphrase.
 func (c *Card) password() string {
 	text := "FileZilla asks for a “password”, and names your key file: it means the passphrase."
 	if c.Issued {
@@ -219,7 +220,7 @@ func (c *Card) psftp() section {
 	}
 }
 
-// asked is what a program that knows the server still asks for.
+// asked says what a program that already knows the server still asks for.
 func (c *Card) asked() string {
 	if c.Issued {
 		return "only the key's passphrase is asked for"
@@ -261,8 +262,8 @@ func (c *Card) curl() section {
 	}
 }
 
-// fetchDir is a folder that an example can list: one whose name means nothing
-// to a shell.
+// fetchDir returns a folder for the examples, without characters that are special to a shell; "/"
+// if there is none.
 func (c *Card) fetchDir() string {
 	dirs := []string{}
 	for _, f := range c.Feeds {
@@ -276,7 +277,7 @@ func (c *Card) fetchDir() string {
 	return "/"
 }
 
-// quoted makes one word of text with blanks, for any shell.
+// quoted quotes text with spaces for any shell.
 func quoted(s string) string {
 	if strings.Contains(s, " ") {
 		return `"` + s + `"`

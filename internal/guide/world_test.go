@@ -19,7 +19,7 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// card is a partner's card with something in every field.
+// card returns a card with all fields set.
 func card() guide.Card {
 	day := func(s string) time.Time { t, _ := time.Parse(time.DateOnly, s); return t }
 	return guide.Card{Account: "Acme GmbH & Co. KG", User: "acme", Host: "sftp.example.com", Port: 3333,
@@ -41,7 +41,7 @@ func card() guide.Card {
 		Made: day("2026-01-05")}
 }
 
-// facts are what every form of the guide must say of that card.
+// facts are what every format of the guide of that card must contain.
 var facts = []string{"File access for Acme GmbH & Co. KG", "sftp.example.com", "3333", "SFTP", "acme",
 	"ssh-rsa, SHA256:rsa/AAAA", "ssh-ed25519, SHA256:ed+BBBB",
 	"ssh-ed25519, SHA256:first, works until 2027-03-04", "ecdsa-sha2-nistp256, SHA256:second, works until 2026-05-06",
@@ -54,7 +54,7 @@ var facts = []string{"File access for Acme GmbH & Co. KG", "sftp.example.com", "
 	"Server address", "Port", "Protocol", "Username", "Log-in", "Your key on file", "Server's fingerprint", "Starts in",
 	"Folder", "You receive", "Log in from", "Help", "As of"}
 
-// render makes each form.
+// render returns the guide in each format.
 func render(t testing.TB, c guide.Card) map[string]string {
 	t.Helper()
 	out := map[string]string{}
@@ -72,7 +72,7 @@ var (
 	spaces   = regexp.MustCompile(`\s+`)
 )
 
-// read takes a form's markup away, as a reader's eye does.
+// read removes a format's markup.
 func read(form, text string) string {
 	switch form {
 	case "html":
@@ -83,5 +83,5 @@ func read(form, text string) string {
 	return spaces.ReplaceAllString(text, " ")
 }
 
-// words makes one line of a text.
+// words joins the lines of a text into one.
 func words(s string) string { return strings.TrimSpace(spaces.ReplaceAllString(s, " ")) }
