@@ -1,7 +1,6 @@
-// Package config is what an operator may set: one struct with the defaults,
-// read from one YAML file, then from SALLYPORT_… variables. It is strict: what
-// it does not know is an error that names the file, the line and the nearest
-// thing it does know.
+// Package config has the operator's settings: one struct with defaults, read from one YAML file,
+// then from SALLYPORT_… variables. It is strict: an unknown name is an error that names the file,
+// the line and the nearest known name.
 package config
 
 import (
@@ -20,7 +19,7 @@ type Config struct {
 	Drain    Duration          `yaml:"drain" env:"DRAIN"`   // how long running transfers may go on after SIGTERM
 	Database Database          `yaml:"database" envPrefix:"DATABASE_"`
 	Endpoint Endpoint          `yaml:"endpoint" envPrefix:"ENDPOINT_"`
-	Regions  map[string]Region `yaml:"regions"` // endpoints of accounts of a region
+	Regions  map[string]Region `yaml:"regions"` // endpoints by region of accounts
 	Support  Support           `yaml:"support" envPrefix:"SUPPORT_"`
 	Storage  Storage           `yaml:"storage" envPrefix:"STORAGE_"`
 	Limits   Limits            `yaml:"limits" envPrefix:"LIMITS_"`
@@ -37,40 +36,42 @@ type Config struct {
 	Audit    Audit             `yaml:"audit" envPrefix:"AUDIT_"`
 	Log      Log               `yaml:"log" envPrefix:"LOG_"`
 
-	// TemporaryNames are globs of names that clients use while they write. These and the
-	// next two are matched without regard to case.
+	// TemporaryNames are globs of names that clients use while they write. They, DoubtfulNames and
+	// IgnoredNames are matched without regard to case.
 	TemporaryNames []string `yaml:"temporary_names" env:"TEMPORARY_NAMES"`
-	// DoubtfulNames may be temporary ones: a file is handed on when it has kept such a
-	// name for DoubtfulGrace.
+	// DoubtfulNames are globs of names that may be temporary. A file that keeps such a name for
+	// DoubtfulGrace is handed on.
 	DoubtfulNames []string `yaml:"doubtful_names" env:"DOUBTFUL_NAMES"`
 	DoubtfulGrace Duration `yaml:"doubtful_grace" env:"DOUBTFUL_GRACE"`
-	// IgnoredNames are what programs leave in folders: kept, never received or published.
+	// IgnoredNames are globs of files that programs leave in folders. They are stored, but never
+	// received or published.
 	IgnoredNames []string `yaml:"ignored_names" env:"IGNORED_NAMES"`
-	// TimeZone is that of dated folders of feeds that name none: Australia/Sydney.
+	// TimeZone is the zone of dated folders of feeds that have none of their own: Australia/Sydney.
 	TimeZone string `yaml:"time_zone" env:"TIME_ZONE"`
-	// FileTypes say what files of a type are called and look like, in place of the built-in ones.
+	// FileTypes describe the names and contents of file types. Each replaces the built-in type of its
+	// name, if there is one.
 	FileTypes map[string]FileType `yaml:"file_types"`
-	// ContentChecks is what becomes of published content that is not what its name says:
-	// refuse it if that is certain and else flag it; flag; off.
+	// ContentChecks says what to do with published content that does not match its name: refuse (if
+	// that is certain, else flag), flag or off.
 	ContentChecks string `yaml:"content_checks" env:"CONTENT_CHECKS"`
 	// Templates are the mailboxes of new users, by kind: customer, vendor.
 	Templates map[model.UserKind]Template `yaml:"templates"`
 }
 
-// Database chooses PostgreSQL; empty is the SQLite file in the data folder.
+// Database has the URL of a PostgreSQL database. Empty means the SQLite file in the data folder.
 type Database struct {
 	URL string `yaml:"url" env:"URL"`
 }
 
-// Endpoint is what partners are told, when it differs from the listener.
+// Endpoint is the server address for partners, where it differs from the listener.
 type Endpoint struct {
 	Host     string   `yaml:"host" env:"HOST"`
 	Port     int      `yaml:"port" env:"PORT"`
-	AllowIPs []string `yaml:"allow_ips" env:"ALLOW_IPS"` // who may log in; none allows all
+	AllowIPs []string `yaml:"allow_ips" env:"ALLOW_IPS"` // networks that may log in; none allows all
 }
 
-// Region is the endpoint of a region's accounts. What it leaves out is the
-// default endpoint's. Listeners of its own hold its allow-list before log-in.
+// Region is the endpoint of a region's accounts. What it leaves out is the default endpoint's.
+// Listeners of its own check its allow-list before log-in.
 type Region struct {
 	Host     string   `yaml:"host"`
 	Port     int      `yaml:"port"`
@@ -79,50 +80,51 @@ type Region struct {
 	Support  Support  `yaml:"support"`
 }
 
-// Support is whom partners turn to; shown when a log-in fails.
+// Support is how partners reach support. It is shown when a log-in fails.
 type Support struct {
 	Email string `yaml:"email" env:"EMAIL"`
 	URL   string `yaml:"url" env:"URL"`
 	Phone string `yaml:"phone" env:"PHONE"`
 }
 
-// Storage bounds what mailboxes hold.
+// Storage limits what mailboxes hold.
 type Storage struct {
 	MaxFile    Size  `yaml:"max_file" env:"MAX_FILE"`       // any one file
 	Quota      Size  `yaml:"quota" env:"QUOTA"`             // a user's files
 	QuotaFiles int64 `yaml:"quota_files" env:"QUOTA_FILES"` // a user's number of files
-	// What a user keeps alive, seen or not: of its quota, in percent; and all users of an account together.
+	// Limits on what is kept alive, visible or not: of a user in percent of its quota, and of all
+	// users of an account together.
 	KeptPercent      int64    `yaml:"kept_percent" env:"KEPT_PERCENT"`
 	AccountKept      Size     `yaml:"account_kept" env:"ACCOUNT_KEPT"`
 	AccountKeptItems int64    `yaml:"account_kept_items" env:"ACCOUNT_KEPT_ITEMS"`
-	Directories      int64    `yaml:"directories" env:"DIRECTORIES"`     // a user's
+	Directories      int64    `yaml:"directories" env:"DIRECTORIES"`     // per user
 	FreeFloor        Size     `yaml:"free_floor" env:"FREE_FLOOR"`       // uploads leave this much of the disk free
 	MaxCopy          Size     `yaml:"max_copy" env:"MAX_COPY"`           // largest file that may be changed in its middle
-	KeepPartials     Duration `yaml:"keep_partials" env:"KEEP_PARTIALS"` // unfinished uploads
-	Unfinished       int      `yaml:"unfinished" env:"UNFINISHED"`       // a user's uploads under way and partials
+	KeepPartials     Duration `yaml:"keep_partials" env:"KEEP_PARTIALS"` // how long unfinished uploads are kept
+	Unfinished       int      `yaml:"unfinished" env:"UNFINISHED"`       // uploads under way and unfinished, per user
 }
 
-// Limits bound connections and sessions.
+// Limits limits connections and sessions.
 type Limits struct {
 	HalfOpen        int `yaml:"half_open" env:"HALF_OPEN"`                         // connections not logged in
-	HalfOpenAddress int `yaml:"half_open_per_address" env:"HALF_OPEN_PER_ADDRESS"` // of one address
-	// until the client has said that it speaks SSH
+	HalfOpenAddress int `yaml:"half_open_per_address" env:"HALF_OPEN_PER_ADDRESS"` // the same, per address
+	// until the client has sent its SSH version
 	Handshake Duration `yaml:"handshake" env:"HANDSHAKE"`
 	// until logged in: people compare fingerprints and type passphrases
 	Login           Duration `yaml:"login" env:"LOGIN"`
-	KeyOffers       int      `yaml:"key_offers" env:"KEY_OFFERS"` // a connection
+	KeyOffers       int      `yaml:"key_offers" env:"KEY_OFFERS"` // per connection
 	UserSessions    int      `yaml:"sessions_per_user" env:"SESSIONS_PER_USER"`
 	AccountSessions int      `yaml:"sessions_per_account" env:"SESSIONS_PER_ACCOUNT"`
 	AddressSessions int      `yaml:"sessions_per_address" env:"SESSIONS_PER_ADDRESS"`
 	Idle            Duration `yaml:"idle" env:"IDLE"`             // without a request
-	KeepAlive       Duration `yaml:"keep_alive" env:"KEEP_ALIVE"` // silence before a sign of life is asked for
-	Stall           Duration `yaml:"stall" env:"STALL"`           // a client that takes no replies
-	Handles         int      `yaml:"open_files" env:"OPEN_FILES"` // a channel
-	Channels        int      `yaml:"channels" env:"CHANNELS"`     // a connection
-	// that all clients together have sent and nobody has read; 0: 1/64 of the memory
+	KeepAlive       Duration `yaml:"keep_alive" env:"KEEP_ALIVE"` // silence before a keep-alive request is sent
+	Stall           Duration `yaml:"stall" env:"STALL"`           // how long a client may take no replies
+	Handles         int      `yaml:"open_files" env:"OPEN_FILES"` // per channel
+	Channels        int      `yaml:"channels" env:"CHANNELS"`     // per connection
+	// received and not yet read, of all clients together; 0: 1/64 of the memory, at least 32 MiB
 	Unread  Size  `yaml:"unread" env:"UNREAD"`
-	Logins  int64 `yaml:"logins_per_hour" env:"LOGINS_PER_HOUR"`   // of a user; more are slowed down
-	Changes int64 `yaml:"changes_per_hour" env:"CHANGES_PER_HOUR"` // by name, a user; more are slowed down
+	Logins  int64 `yaml:"logins_per_hour" env:"LOGINS_PER_HOUR"`   // per user; more are slowed down
+	Changes int64 `yaml:"changes_per_hour" env:"CHANGES_PER_HOUR"` // renames, removals etc. per user; more are slowed
 }
 
 // Keys is the policy on users' keys.
@@ -132,28 +134,28 @@ type Keys struct {
 	RSAMin      int      `yaml:"rsa_min" env:"RSA_MIN"`           // bits
 	RSAMax      int      `yaml:"rsa_max" env:"RSA_MAX"`           // bits
 	ExpireAfter Duration `yaml:"expire_after" env:"EXPIRE_AFTER"` // of new keys; 0: never
-	Overlap     Duration `yaml:"overlap" env:"OVERLAP"`           // of a key with the one that replaces it
-	Pending     bool     `yaml:"pending" env:"PENDING"`           // unknown keys of real users wait for approval
+	Overlap     Duration `yaml:"overlap" env:"OVERLAP"`           // how long a replaced key works beside its successor
+	Pending     bool     `yaml:"pending" env:"PENDING"`           // unknown keys of existing users wait for approval
 }
 
-// Access says who is kept out, and who speaks for others.
+// Access says which addresses are banned, and which proxies are trusted.
 type Access struct {
 	BanAfter  int      `yaml:"ban_after" env:"BAN_AFTER"`   // failed connections of an address; 0: never
-	BanWithin Duration `yaml:"ban_within" env:"BAN_WITHIN"` // in this time
+	BanWithin Duration `yaml:"ban_within" env:"BAN_WITHIN"` // the window in which they are counted
 	BanFor    Duration `yaml:"ban_for" env:"BAN_FOR"`
 	NeverBan  []string `yaml:"never_ban" env:"NEVER_BAN"` // addresses and networks
-	Proxies   []string `yaml:"proxies" env:"PROXIES"`     // whose PROXY headers are believed, and needed
+	Proxies   []string `yaml:"proxies" env:"PROXIES"`     // their PROXY headers are trusted, and required
 }
 
-// Records bounds what is kept of connections and of what was read.
+// Records limits the records of connections and of what was read.
 type Records struct {
 	Keep     Duration `yaml:"keep" env:"KEEP"`
 	Failed   int64    `yaml:"failed" env:"FAILED"`     // connections that did not log in
 	Activity int64    `yaml:"activity" env:"ACTIVITY"` // files read and directories listed
 }
 
-// Web is the HTTP listener for one-time links. Without a certificate it must
-// be on loopback, behind a proxy that has one.
+// Web is the HTTP listener for one-time links. Without a certificate it must be on loopback, behind
+// a proxy with one.
 type Web struct {
 	Listen  string `yaml:"listen" env:"LISTEN"`
 	URL     string `yaml:"url" env:"URL"` // how partners reach it: https://files.example.com
@@ -167,23 +169,23 @@ type Log struct {
 	Format string `yaml:"format" env:"FORMAT"` // text, json
 }
 
-// Template is what a new user's mailbox looks like.
+// Template describes a new user's mailbox.
 type Template struct {
 	StartDir string        `yaml:"start_dir"`
 	Root     []string      `yaml:"root"` // rights in "/"
 	Dirs     []TemplateDir `yaml:"dirs"`
-	FeedsMay string        `yaml:"feeds_may"` // with delivered files: look, or remove
+	FeedsMay string        `yaml:"feeds_may"` // what it may do with delivered files: look, or remove
 }
 
-// FileType is what files of a type are called, and what they begin with.
+// FileType describes the names of files of a type, and the beginning of their content.
 type FileType struct {
-	Extensions []string `yaml:"extensions"` // without the type's own name: dat
-	Begins     []string `yaml:"begins"`     // "%PDF-", or hex:504b0304; none: with anything
-	Within     int      `yaml:"within"`     // bytes that may come before that
-	Text       bool     `yaml:"text"`       // control characters are looked for
+	Extensions []string `yaml:"extensions"` // besides the type's own name: dat
+	Begins     []string `yaml:"begins"`     // "%PDF-", or hex:504b0304; none: any content
+	Within     int      `yaml:"within"`     // bytes that may precede it
+	Text       bool     `yaml:"text"`       // the content is checked for control characters
 }
 
-// Beginnings are what files of the type begin with, as bytes.
+// Beginnings returns Begins as bytes.
 func (t FileType) Beginnings() (out []string, err error) {
 	for _, s := range t.Begins {
 		if digits, ok := strings.CutPrefix(s, "hex:"); ok {
@@ -202,10 +204,10 @@ func (t FileType) Beginnings() (out []string, err error) {
 type TemplateDir struct {
 	Path    string   `yaml:"path"`
 	Rights  []string `yaml:"rights"`  // all, or of: read, write, list, delete, rename, mkdir
-	Staging bool     `yaml:"staging"` // files become drops only when moved out
+	Staging bool     `yaml:"staging"` // files are received only when moved out
 }
 
-// Default is what holds for everything that is not set.
+// Default returns the default configuration.
 func Default() Config {
 	look := []string{"read", "list"}
 	c := Config{
@@ -232,7 +234,7 @@ func Default() Config {
 			"*.swp", "*.lftp", "*.inprogress", "*.in-progress", "*.incomplete", "*.uploading"},
 		DoubtfulNames: []string{"tmp[._]*", "tmp-*", "temp[._]*", "temp-*", "*_tmp", "*.tmp.*", "*.new", "*.transfer", "*~",
 			"*.[0-9]", "*.[0-9][0-9]", "*.[0-9][0-9][0-9]", "*.[0-9][0-9][0-9][0-9]", "*.[0-9][0-9][0-9][0-9][0-9]",
-			// a process's number has at most seven digits
+			// a process id has at most seven digits
 			"*.[0-9][0-9][0-9][0-9][0-9][0-9]", "*.[0-9][0-9][0-9][0-9][0-9][0-9][0-9]"},
 		DoubtfulGrace: Duration(time.Minute),
 		IgnoredNames:  []string{"Thumbs.db", "ehthumbs.db", "desktop.ini", ".DS_Store", "._*", "~$*"},

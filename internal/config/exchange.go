@@ -11,12 +11,12 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
-// Metrics is where Prometheus may ask; without it, nowhere.
+// Metrics has the address of the Prometheus listener. Without it there is none.
 type Metrics struct {
 	Listen string `yaml:"listen" env:"LISTEN"` // "127.0.0.1:9222"
 }
 
-// Mail is how mail is sent; without a host, none is.
+// Mail is how mail is sent. Without a host, no mail is sent.
 type Mail struct {
 	Host     string `yaml:"host" env:"HOST"`
 	Port     int    `yaml:"port" env:"PORT"` // 0: 587, or 465 with tls
@@ -26,47 +26,47 @@ type Mail struct {
 	Password string `yaml:"password" env:"PASSWORD"`
 	From     string `yaml:"from" env:"FROM"`
 	ReplyTo  string `yaml:"reply_to" env:"REPLY_TO"`
-	// mailbox that takes bounces+ID@… for delivery reports; "": they go to mail.from
+	// address for delivery reports, which are sent to bounces+ID@…; "": they go to mail.from
 	Bounces   string   `yaml:"bounces" env:"BOUNCES"`
-	Name      string   `yaml:"name" env:"NAME"`           // of the service, as mails call it
-	Templates string   `yaml:"templates" env:"TEMPLATES"` // folder of files that replace the built-in ones
-	Operators []string `yaml:"operators" env:"OPERATORS"` // who hears of missing files and runs to confirm
+	Name      string   `yaml:"name" env:"NAME"`           // of the service, as mails name it
+	Templates string   `yaml:"templates" env:"TEMPLATES"` // folder of templates that replace the built-in ones
+	Operators []string `yaml:"operators" env:"OPERATORS"` // they are mailed about missing files and runs to confirm
 }
 
-// Webhooks says where receivers of events may be.
+// Webhooks limits where receivers of events may be.
 type Webhooks struct {
-	Allow     []string `yaml:"allow" env:"ALLOW"`           // private networks that they may be in
+	Allow     []string `yaml:"allow" env:"ALLOW"`           // private networks that are allowed
 	AllowHTTP bool     `yaml:"allow_http" env:"ALLOW_HTTP"` // without TLS
-	Keep      Duration `yaml:"keep" env:"KEEP"`             // what was sent, by webhook or mail
+	Keep      Duration `yaml:"keep" env:"KEEP"`             // how long sent webhook messages and mails are kept
 }
 
-// Inbox is what becomes of received files.
+// Inbox says how received files are handled.
 type Inbox struct {
-	Lease   Duration `yaml:"lease" env:"LEASE"`         // of a claim that asks for none
+	Lease   Duration `yaml:"lease" env:"LEASE"`         // of a claim that does not ask for one
 	Scanner string   `yaml:"scanner" env:"SCANNER"`     // consumer that must accept every file first
 	After   string   `yaml:"after_ack" env:"AFTER_ACK"` // keep, or move to the folder processed
 }
 
-// Folder is where programs on this machine put files to publish.
+// Folder is where programs on this machine put files to be published.
 type Folder struct {
 	Dir    string   `yaml:"dir" env:"DIR"` // "": outbound, in the data folder
 	Every  Duration `yaml:"every" env:"EVERY"`
-	Settle Duration `yaml:"settle" env:"SETTLE"` // that a file must have stood still
-	Keep   Duration `yaml:"keep" env:"KEEP"`     // processed files
+	Settle Duration `yaml:"settle" env:"SETTLE"` // how long a file must be unchanged
+	Keep   Duration `yaml:"keep" env:"KEEP"`     // how long published files are kept
 }
 
-// Retention is how long files stay, and how their removal is announced.
+// Retention says how long files are kept, and how their removal is announced.
 type Retention struct {
 	Keep          string   `yaml:"keep" env:"KEEP"`     // files that no other policy keeps: 12mo, 90d, 7y
 	Day           int      `yaml:"day" env:"DAY"`       // of the month, of the run
 	Hour          int      `yaml:"hour" env:"HOUR"`     // UTC
 	Notice        Duration `yaml:"notice" env:"NOTICE"` // from the first notice to the run
 	Reminder      Duration `yaml:"reminder" env:"REMINDER"`
-	AfterClose    Duration `yaml:"after_close" env:"AFTER_CLOSE"`       // from an account's end to its last removal
-	RequireNotice bool     `yaml:"require_notice" env:"REQUIRE_NOTICE"` // who was not reached keeps its files
+	AfterClose    Duration `yaml:"after_close" env:"AFTER_CLOSE"`       // from closing an account to its last removal
+	RequireNotice bool     `yaml:"require_notice" env:"REQUIRE_NOTICE"` // keep the files of accounts not reached
 }
 
-// Audit is how long the audit log stays, and where its checkpoints go.
+// Audit says how long the audit log is kept, and where its checkpoints are sent.
 type Audit struct {
 	Keep        string   `yaml:"keep" env:"KEEP"`               // "": for ever
 	Checkpoints []string `yaml:"checkpoints" env:"CHECKPOINTS"` // once a day: mail:ADDRESS, webhook:NAME, file:PATH
@@ -83,7 +83,7 @@ func defaultExchange(c *Config) {
 	c.Audit.Keep = "7y"
 }
 
-// FolderDir is where programs put files to publish.
+// FolderDir returns the folder of files to publish.
 func (c *Config) FolderDir() string {
 	if c.Folder.Dir != "" {
 		return c.Folder.Dir
@@ -91,7 +91,7 @@ func (c *Config) FolderDir() string {
 	return filepath.Join(c.Data, "outbound")
 }
 
-// checkExchange refuses mail, webhooks, inbox, folder and retention that cannot work.
+// checkExchange refuses invalid settings of mail, webhooks, inbox, folder and retention.
 func (c *Config) checkExchange() error {
 	const op = "config.check"
 	bad := func(format string, args ...any) error { return fault.E(op, fault.Invalid, format, args...) }

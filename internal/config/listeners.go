@@ -11,8 +11,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
-// EndpointOf is what partners of a region are told: its own, filled up with
-// the default one. An unknown region has the default.
+// EndpointOf returns the endpoint and support of a region. What the region leaves out is the
+// default endpoint's. An unknown region has the default endpoint.
 func (c *Config) EndpointOf(region string) (Endpoint, Support) {
 	e, s := c.Endpoint, c.Support
 	r, ok := c.Regions[region]
@@ -34,7 +34,7 @@ func (c *Config) EndpointOf(region string) (Endpoint, Support) {
 	return e, s
 }
 
-// Networks reads addresses and networks; check has seen them.
+// Networks parses addresses and networks, which check has accepted. It skips what it cannot parse.
 func Networks(list []string) (out []netip.Prefix) {
 	for _, s := range list {
 		if p, ok := valid.ParseNetwork(s); ok {
@@ -44,8 +44,7 @@ func Networks(list []string) (out []netip.Prefix) {
 	return out
 }
 
-// checkListeners refuses endpoints, lists of addresses and key policies that
-// cannot work.
+// checkListeners refuses invalid endpoints, lists of addresses and key policies.
 func (c *Config) checkListeners() error {
 	const op = "config.check"
 	bad := func(format string, args ...any) error { return fault.E(op, fault.Invalid, format, args...) }
@@ -115,7 +114,7 @@ func (c *Config) checkWeb() error {
 	return nil
 }
 
-// Help is whom partners turn to, in one line; "" if nobody is named.
+// Help returns the support line; "" if none is configured.
 func (s Support) Help() string {
 	var parts []string
 	for _, p := range []string{s.Email, s.URL, s.Phone} {

@@ -29,8 +29,8 @@ regions:
 		help         string
 	}{
 		{"", "sftp.example.com", 3333, def, "help@example.com, +1"},
-		{"au", "sftp.example.com.au", 3333, def, "https://help.example.com.au"}, // another desk, so nothing of ours
-		{"nz", "sftp.example.com", 22, []string{}, "help@example.com, +1"},      // an empty list is open to all
+		{"au", "sftp.example.com.au", 3333, def, "https://help.example.com.au"}, // its own support alone
+		{"nz", "sftp.example.com", 22, []string{}, "help@example.com, +1"},      // an empty list allows all
 		{"jp", "sftp.example.com", 3333, []string{"198.51.100.7", "2001:db8::/32"}, "help@example.com, +1"},
 		{"unknown", "sftp.example.com", 3333, def, "help@example.com, +1"},
 	} {
@@ -45,7 +45,7 @@ regions:
 	}
 }
 
-// A file in which all is commented out once wiped every default.
+// A file with only comments once cleared every default.
 func TestAFileOfCommentsSetsNothing(t *testing.T) {
 	for _, text := range []string{"", "\n", "# data: /var/lib/sallyport\n", "---\n", "{}\n"} {
 		c, err := load(t, text, "SALLYPORT_SUPPORT_PHONE=+1")

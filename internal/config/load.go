@@ -23,14 +23,14 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// EnvPrefix begins the name of every variable that is read.
+// EnvPrefix is the prefix of the environment variables that are read.
 const EnvPrefix = "SALLYPORT_"
 
-// clientVariables are read by the command line, not by the server.
+// clientVariables are read by the command line, and ignored by the server.
 var clientVariables = []string{"SALLYPORT_URL", "SALLYPORT_TOKEN", "SALLYPORT_CONFIG"}
 
-// Load reads the file, if one is named, then the environment, and checks the
-// whole. environ is os.Environ().
+// Load reads the file, unless file is "", then the environment, and checks the result. environ is
+// os.Environ().
 func Load(file string, environ []string) (Config, error) {
 	c := Default()
 	if file != "" {
@@ -48,11 +48,11 @@ func Load(file string, environ []string) (Config, error) {
 	return c, c.check()
 }
 
-// Parse reads YAML over what c holds. name is the file's, for messages.
+// Parse reads YAML into c, over the values that c has. name is the file's name, for messages.
 func Parse(name string, text []byte, c *Config) error {
 	const op = "config.Parse"
 	defaults := maps.Clone(c.Templates)
-	// the decoder would take it for a null, and forget the defaults
+	// The decoder would read it as null, and clear the defaults.
 	if nothing, err := setsNothing(text); err == nil && nothing {
 		return nil
 	}
@@ -81,7 +81,7 @@ func Parse(name string, text []byte, c *Config) error {
 	return fault.E(op, fault.Invalid, "%s: %v", name, err)
 }
 
-// setsNothing reports whether a file has only comments, or nothing.
+// setsNothing reports whether a file is empty or has only comments.
 func setsNothing(text []byte) (bool, error) {
 	f, err := parser.ParseBytes(text, 0)
 	if err != nil {
@@ -95,8 +95,8 @@ func setsNothing(text []byte) (bool, error) {
 	return true, nil
 }
 
-// mergeTemplates keeps the default of a kind of user that the file does not
-// name, and fills in what a template of the file leaves out.
+// mergeTemplates keeps the defaults of kinds of users that the file does not name, and fills in
+// what the file's templates leave out.
 func mergeTemplates(set, defaults map[model.UserKind]Template) map[model.UserKind]Template {
 	out := map[model.UserKind]Template{}
 	maps.Copy(out, defaults)
@@ -112,8 +112,8 @@ func mergeTemplates(set, defaults map[model.UserKind]Template) map[model.UserKin
 	return out
 }
 
-// environment reads SALLYPORT_… variables over what c holds. One that is not
-// known is an error: a misspelt limit would otherwise be no limit.
+// environment reads SALLYPORT_… variables over the values that c has. An unknown variable is an
+// error: otherwise a misspelt limit would silently not apply.
 func (c *Config) environment(environ []string) error {
 	const op = "config.environment"
 	vars := env.ToMap(environ)
@@ -276,8 +276,8 @@ func fieldNames(t reflect.Type) (names []string) {
 	return names
 }
 
-// check refuses a file type that no file can have. Extensions are those of names, so they
-// are letters and digits.
+// check refuses a file type whose extensions no file can have. Extensions are lower-case letters
+// and digits.
 func (t FileType) check(name string) error {
 	const op = "config.check"
 	for _, e := range append([]string{name}, t.Extensions...) {

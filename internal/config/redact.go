@@ -10,7 +10,7 @@ import (
 	"slices"
 )
 
-// secretSettings are compared by their hash and never shown.
+// secretSettings are never shown. A short hash tells whether they changed.
 var secretSettings = []string{"mail.password"}
 
 // Redacted flattens a configuration to names and values. Secrets are replaced by a short hash.
@@ -22,7 +22,7 @@ func (c Config) Redacted() map[string]string {
 			out[name] = "(secret " + secretMark(out[name]) + ")"
 		}
 	}
-	if c.Database.URL != "" { // a password may stand anywhere in it
+	if c.Database.URL != "" { // the URL may have a password
 		out["database.url"] = "(secret " + secretMark(c.Database.URL) + ")"
 		if u, err := url.Parse(c.Database.URL); err == nil && (u.Scheme == "postgres" || u.Scheme == "postgresql") {
 			out["database.url"] = u.Host + u.Path + " " + out["database.url"]
@@ -31,8 +31,8 @@ func (c Config) Redacted() map[string]string {
 	return out
 }
 
-// secretMark tells secrets apart without telling them. It is cut short, so that it
-// is no use for guessing.
+// secretMark returns a short hash, which shows that a secret changed. It is too short to verify
+// guesses of the secret.
 func secretMark(s string) string {
 	sum := sha256.Sum256([]byte("sallyport config\x00" + s))
 	return hex.EncodeToString(sum[:2])
@@ -72,10 +72,10 @@ func flatten(prefix string, v reflect.Value, out map[string]string) {
 	}
 }
 
-// maxDifference bounds what one row says.
+// maxDifference limits the settings that one audit row lists.
 const maxDifference = 100
 
-// Difference lists the settings that changed, as "was → is".
+// Difference returns the settings that changed, as "was → is".
 func Difference(was, is map[string]string) map[string]string {
 	var names []string
 	for name, v := range is {

@@ -39,7 +39,7 @@ func (s *Size) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// UnmarshalYAML reads a size, and names the line of one that is none.
+// UnmarshalYAML reads a size. An error names the line.
 func (s *Size) UnmarshalYAML(node ast.Node) error { return unmarshalAt(node, s) }
 
 // MarshalText writes a size so that UnmarshalText reads it back.
@@ -72,7 +72,7 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// UnmarshalYAML reads a duration, and names the line of one that is none.
+// UnmarshalYAML reads a duration. An error names the line.
 func (d *Duration) UnmarshalYAML(node ast.Node) error { return unmarshalAt(node, d) }
 
 // MarshalText writes a duration so that UnmarshalText reads it back.
@@ -91,7 +91,7 @@ func (d Duration) MarshalText() ([]byte, error) {
 	return []byte(s), nil
 }
 
-// badValue is a value that its setting does not take.
+// badValue is the error of a value that its setting does not accept.
 type badValue struct {
 	line int
 	err  error
@@ -99,7 +99,7 @@ type badValue struct {
 
 func (b *badValue) Error() string { return b.err.Error() }
 
-// unmarshalAt reads a scalar as text and remembers where it stood.
+// unmarshalAt reads a scalar as text. Its error has the line.
 func unmarshalAt(node ast.Node, v encoding.TextUnmarshaler) error {
 	token := node.GetToken()
 	if err := v.UnmarshalText([]byte(token.Value)); err != nil {
