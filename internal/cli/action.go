@@ -6,14 +6,15 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// offer is a command for an operation. {name} in it is a value of the action, {name|WORD} the value or, where it
-// is not known, the word; " {name}" without a value is left out.
+// offer is a command for an operation. {name} in the command stands for a value of the action, and
+// is left out if there is none. {name|WORD} stands for the value, or WORD if there is none.
 type offer struct {
-	when    string // the value that asks for this one; "": any action
+	when    string // the offer is for actions that have this value; "": for any action
 	command string
 }
 
-// offers are the commands that the server's next steps stand for, by operation; the first that fits is taken.
+// offers are the commands for the server's suggested actions, by operation. The first that fits is
+// used.
 var offers = map[string][]offer{
 	"add-contact": {{"", "contact add {account|ACCOUNT} --name N --email E"}},
 	"add-keys": {{"confirmed_by", "key add {user|USER} FILE --confirmed-by CONTACT"},
@@ -46,7 +47,7 @@ var offers = map[string][]offer{
 		{"keep_items", "user set {user} --keep-items NUMBER"}},
 }
 
-// commandFor is what to type for a next step; "" if there is no command, or no step.
+// commandFor returns the command for an action; "" if a is nil or has no command.
 func commandFor(a *model.Action) string {
 	if a == nil {
 		return ""
@@ -78,7 +79,7 @@ func fill(command string, values map[string]string) string {
 	return strings.Join(words, " ")
 }
 
-// nextStep joins a hint and the command for its action.
+// nextStep joins a hint and the command for an action.
 func nextStep(hint string, a *model.Action) string {
 	command := commandFor(a)
 	switch {

@@ -12,8 +12,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// TestEveryNextStepIsACommand: each command that a next step stands for is there, with its flags; and each
-// operation that the services name as a next step has one.
+// TestEveryNextStepIsACommand: the command for each suggested action exists, with its flags, and
+// each operation that the services suggest has a command.
 func TestEveryNextStepIsACommand(t *testing.T) {
 	for operation, list := range offers {
 		for _, o := range list {
@@ -38,7 +38,7 @@ func TestEveryNextStepIsACommand(t *testing.T) {
 		commands = append(commands, c.Name())
 	}
 	line := regexp.MustCompile(`sallyport (` + strings.Join(commands, "|") + `)\b`)
-	// These speak to whoever starts the server, or checks its log on another machine.
+	// These are for people who start the server, or verify its log on another machine.
 	may := []string{"audit/head.go", "cli/", "config/", "identity/", "node/", "notify/checkpoint.go", "proof/expiry.go",
 		"proof/tree.go", "proof/checkpoint.go", "audit/export.go", "house/", "testkit/"}
 	named := regexp.MustCompile(`(?:WithAction|model\.Do)\(\s*"([a-z-]+)"`)
@@ -67,7 +67,7 @@ func TestEveryNextStepIsACommand(t *testing.T) {
 	}
 }
 
-// numbers puts values of every flag's kind in place of the words that stand for them.
+// numbers replaces placeholders in arguments by values that the flags accept.
 func numbers(args []string) []string {
 	out := slices.Clone(args)
 	for i, a := range out {

@@ -16,8 +16,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// endWait is how long revoke waits for the key's sessions to end; the server
-// ends them within 2 s.
+// endWait is how long revoke waits for the key's sessions to end. The server ends them within 2 s.
 const endWait = 5 * time.Second
 
 func (a *app) keyRevoke() *cobra.Command {
@@ -46,7 +45,7 @@ func (a *app) keyRevoke() *cobra.Command {
 				fmt.Fprintln(a.Err, "warning: "+w)
 			}
 			if len(v.Keys) == 0 {
-				return nil // burned before anybody had it: there is no activity
+				return nil // it was burned before anybody enrolled it: there is no activity
 			}
 			if err := a.awaitEnd(ctx, args[0]); err != nil {
 				return err
@@ -78,8 +77,8 @@ func (a *app) revokedJSON(ctx context.Context, fingerprint string, v model.Revok
 	return a.show(out, table{})
 }
 
-// awaitEnd waits until no session of a key is left, so that the report has
-// their ends.
+// awaitEnd waits until the key has no live session, so that the report contains the sessions' ends.
+// After endWait it prints a warning and returns nil.
 func (a *app) awaitEnd(ctx context.Context, fingerprint string) error {
 	for end := time.Now().Add(endWait); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		live, err := client.All(ctx, a.client().ListSessions, model.EveryFilter{})
@@ -159,7 +158,7 @@ func bytesOf(r model.Activity) string {
 	return size(r.Bytes)
 }
 
-// noteOf adds the client and the end to a session's line.
+// noteOf adds a session's client and end to the note of its line.
 func noteOf(r model.Activity) string {
 	parts := []string{}
 	if r.Action == model.ActivitySession {
@@ -174,10 +173,10 @@ func noteOf(r model.Activity) string {
 	return strings.Join(parts, ", ")
 }
 
-// reportCSV prints the rows for a spreadsheet, in which no cell becomes a formula.
+// reportCSV prints the rows as CSV. Cells are escaped, so that no cell is read as a formula.
 func (a *app) reportCSV(v model.KeyActivity) error {
 	w := csv.NewWriter(a.Out)
-	// Flush reports errors
+	// Flush returns the error.
 	_ = w.Write([]string{"time", "until", "key", "user", "session", "action", "path", "bytes", "times", "address",
 		"client", "note"})
 	for _, r := range v.Rows {

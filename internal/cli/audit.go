@@ -17,7 +17,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// auditFlags choose rows.
+// auditFlags are the flags that choose rows.
 type auditFlags struct {
 	model.AuditFilter
 	since, until string
@@ -32,7 +32,7 @@ func (f *auditFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.Subject, "subject", "", "only about this subject: a path, an account, an id")
 }
 
-// ready reads the times that flags left as text.
+// ready parses the times that are kept as text.
 func (f *auditFlags) ready() error {
 	for _, t := range []struct {
 		text string

@@ -1,7 +1,6 @@
-// Package cli is the command line. A command that manages something is a call
-// of the REST API, sent to the server on this machine through the socket in
-// its data folder, or elsewhere with SALLYPORT_URL and SALLYPORT_TOKEN. Serving
-// and importing host keys are local. Every file is one noun of the grammar.
+// Package cli is the command line. A command that manages something calls the REST API: through the
+// socket in the data folder of this machine or, with SALLYPORT_URL and SALLYPORT_TOKEN, elsewhere.
+// Serving and importing host keys are local. Each file has the commands of one noun.
 package cli
 
 import (
@@ -28,7 +27,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
-// IO is the process's surroundings.
+// IO is the process's environment.
 type IO struct {
 	In       io.Reader
 	Out, Err io.Writer
@@ -36,7 +35,7 @@ type IO struct {
 	Clock    exchange.Clock // nil: the real one
 }
 
-// app is what every command shares.
+// app is the state that all commands share.
 type app struct {
 	IO
 	env  map[string]string
@@ -64,14 +63,14 @@ func Run(o IO, args []string) int {
 	return a.refuse(err)
 }
 
-// refuse says what went wrong, and returns the exit code.
+// refuse prints an error, and returns the exit code.
 func (a *app) refuse(err error) int {
 	var e *fault.Error
-	if !errors.As(err, &e) { // the library's, of what no command here does
+	if !errors.As(err, &e) { // an error of the library about the command line
 		e = fault.E("cli.Run", fault.Invalid, "%v.", err)
 	}
 	text := fault.PublicText(e)
-	if e.Public == "" && e.Err != nil { // here the reader is the operator
+	if e.Public == "" && e.Err != nil { // the reader is the operator, who may see the cause
 		text += " (" + e.Err.Error() + ")"
 	}
 	fmt.Fprintf(a.Err, "sallyport: %s\n", text)
@@ -122,11 +121,11 @@ Manage it:       the other commands; on the server's own machine they need only
 	return root
 }
 
-// helpCommand is help about a command that exists.
+// helpCommand is the help command. It refuses unknown commands.
 func helpCommand(root *cobra.Command) *cobra.Command {
 	help := command("help [COMMAND...]", "Help about any command", cobra.ArbitraryArgs,
 		func(_ context.Context, args []string) error {
-			c, rest, _ := root.Find(args) // a command says itself what it does not know
+			c, rest, _ := root.Find(args) // a command that is found refuses unknown arguments itself
 			if c.HasSubCommands() && len(rest) > 0 {
 				return knownCommand(c, rest)
 			}
@@ -139,7 +138,7 @@ func helpCommand(root *cobra.Command) *cobra.Command {
 	return help
 }
 
-// dataDir is the data folder that the command line or the environment names.
+// dataDir returns the data folder that the command line or the environment names, or the default.
 func (a *app) dataDir() string {
 	if a.data != "" {
 		return a.data
@@ -150,7 +149,7 @@ func (a *app) dataDir() string {
 	return config.Default().Data
 }
 
-// client talks to the server that this command line means.
+// client returns a client of the server that the command line or the environment names.
 func (a *app) client() *client.Client {
 	if u := a.env["SALLYPORT_URL"]; u != "" && a.data == "" {
 		return client.Remote(u, a.env["SALLYPORT_TOKEN"])
@@ -158,14 +157,14 @@ func (a *app) client() *client.Client {
 	return client.Local(a.dataDir())
 }
 
-// group is a command that only has others below it.
+// group makes a command that only has subcommands.
 func group(use, short string, sub ...*cobra.Command) *cobra.Command {
 	c := &cobra.Command{Use: use, Short: short}
 	c.AddCommand(sub...)
 	return c
 }
 
-// command is a leaf. args are its positional arguments' names, as in use.
+// command makes a command without subcommands. args checks its positional arguments.
 func command(use, short string, args cobra.PositionalArgs,
 	run func(ctx context.Context, args []string) error) *cobra.Command {
 	return &cobra.Command{Use: use, Short: short, Args: args, RunE: func(c *cobra.Command, args []string) error {
@@ -173,7 +172,7 @@ func command(use, short string, args cobra.PositionalArgs,
 	}}
 }
 
-// table is rows for people.
+// table is rows for display.
 type table struct {
 	head []string
 	rows [][]string
@@ -209,7 +208,7 @@ func (a *app) show(v any, t table) error {
 	return w.Flush()
 }
 
-// card prints v as JSON, or as lines of "name: value".
+// card prints v as JSON, or fields as lines of "name: value".
 func (a *app) card(v any, fields ...[2]string) error {
 	if a.json {
 		return a.show(v, table{})
@@ -223,7 +222,7 @@ func (a *app) card(v any, fields ...[2]string) error {
 	return w.Flush()
 }
 
-// done says in one line what happened, with v for programs.
+// done prints v as JSON, or one line that says what happened.
 func (a *app) done(v any, format string, args ...any) error {
 	if a.json {
 		return a.show(v, table{})
@@ -234,7 +233,7 @@ func (a *app) done(v any, format string, args ...any) error {
 
 func when(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }
 
-// detailText prints what an audit row says besides.
+// detailText formats the details of an audit row.
 func detailText(d map[string]string) string {
 	words := make([]string, 0, len(d))
 	for _, k := range slices.Sorted(maps.Keys(d)) {
@@ -252,7 +251,7 @@ func whenPtr(t *time.Time) string {
 	return when(*t)
 }
 
-// size prints bytes as people read them.
+// size formats a number of bytes for people.
 func size(n int64) string {
 	const units = "KMGTPE"
 	if n < 1000 {
@@ -272,7 +271,7 @@ func joined(words []string, none string) string {
 	return strings.Join(words, ",")
 }
 
-// parseLength reads a length of time, in days too: 365d.
+// parseLength parses a length of time, which may be in days: 365d.
 func parseLength(s string) (time.Duration, error) {
 	var d config.Duration
 	err := d.UnmarshalText([]byte(s))

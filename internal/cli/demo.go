@@ -24,8 +24,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// key makes a user's demo key, for OpenSSH and for PuTTY, and enrols it. The
-// private file is written last: while it is missing, the pair is made anew.
+// key makes a user's demo key, for OpenSSH and for PuTTY, and enrols it. It writes the private key
+// file last. As long as that is missing, the next start makes a new pair.
 func (d *demo) key(ctx context.Context, user string) error {
 	private := filepath.Join(d.dir, user)
 	if _, err := os.Stat(private); err == nil {
@@ -82,8 +82,8 @@ type phoneCall struct {
 	cents    int
 }
 
-// demoBill draws the calls from the account's name, so that a repeated start
-// publishes the same bytes.
+// demoBill makes an account's calls, with random numbers seeded by the account's name, so that a
+// second start publishes the same bytes.
 func demoBill(account, name string) bill {
 	h := fnv.New64a()
 	h.Write([]byte(account))
@@ -102,7 +102,7 @@ func demoBill(account, name string) bill {
 func (b bill) csv() []byte {
 	var out bytes.Buffer
 	w := csv.NewWriter(&out)
-	_ = w.Write([]string{"account", "start_utc", "from", "to", "seconds", "amount_aud"}) // a buffer takes all
+	_ = w.Write([]string{"account", "start_utc", "from", "to", "seconds", "amount_aud"}) // a buffer cannot fail
 	for _, c := range b.calls {
 		_ = w.Write([]string{b.account, c.at.Format(time.RFC3339), c.from, c.to, strconv.Itoa(c.seconds),
 			fmt.Sprintf("%d.%02d", c.cents/100, c.cents%100)})
@@ -111,8 +111,8 @@ func (b bill) csv() []byte {
 	return out.Bytes()
 }
 
-// pdf writes the invoice as a one-page document (ISO 32000-1 §7.5): objects,
-// the table of where they begin, and the trailer.
+// pdf writes the invoice as a PDF of one page (ISO 32000-1 §7.5): objects, the table of their
+// offsets, and the trailer.
 func (b bill) pdf() []byte {
 	seconds, cents := 0, 0
 	for _, c := range b.calls {

@@ -17,7 +17,7 @@ func (a *app) feedCommand() *cobra.Command {
 		a.feedSubscribe(), a.feedSequence(), a.feedSubscription(), a.feedUnsubscribe())
 }
 
-// What the flags of add and set say.
+// Usage texts of the flags that add and set share.
 const (
 	feedTitle  = "what people read in place of the name: 'Call detail records'"
 	feedZone   = "time zone of dated sub-folders: Australia/Sydney (default: the configured one)"

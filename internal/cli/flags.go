@@ -9,8 +9,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/config"
 )
 
-// An optional flag sets a pointer: one that was not given leaves the field out of the
-// request.
+// An optional flag sets a pointer. If it is not given, the pointer stays nil, and the request has
+// no such field.
 
 // optional is a flag of one value.
 type optional[T any] struct {
@@ -30,7 +30,7 @@ func (o optional[T]) Set(s string) error {
 func (o optional[T]) String() string { return "" }
 func (o optional[T]) Type() string   { return o.kind }
 
-// optText is text; the word none, if it is not "", stands for empty text.
+// optText adds a text flag. If none is not "", that word stands for empty text.
 func optText(c *cobra.Command, to **string, name, none, usage string) {
 	c.Flags().Var(optional[string]{to, func(s string) (string, error) {
 		if s == none {
@@ -40,13 +40,13 @@ func optText(c *cobra.Command, to **string, name, none, usage string) {
 	}, "string"}, name, usage)
 }
 
-// optNumber is a whole number.
+// optNumber adds a flag for a whole number.
 func optNumber(c *cobra.Command, to **int64, name, usage string) {
 	c.Flags().Var(optional[int64]{to, func(s string) (int64, error) { return strconv.ParseInt(s, 0, 64) }, "int"}, name,
 		usage)
 }
 
-// optSize is a number of bytes with a unit: 50GB.
+// optSize adds a flag for a number of bytes, with a unit: 50GB.
 func optSize(c *cobra.Command, to **int64, name, usage string) {
 	c.Flags().Var(optional[int64]{to, func(s string) (int64, error) {
 		var n config.Size
@@ -55,14 +55,14 @@ func optSize(c *cobra.Command, to **int64, name, usage string) {
 	}, "string"}, name, usage)
 }
 
-// optBool is true or false; the flag alone is true.
+// optBool adds a flag for true or false. The flag without a value means true.
 func optBool(c *cobra.Command, to **bool, name, usage string) {
 	c.Flags().Var(optional[bool]{to, strconv.ParseBool, "bool"}, name, usage)
 	c.Flags().Lookup(name).NoOptDefVal = "true"
 }
 
-// optList is a list: the flag may be repeated and, if it is split, have several with
-// commas between them. The word none stands for an empty list.
+// optList is a flag for a list. It may be repeated. If split is set, one value may have several
+// items, separated by commas. If none is not "", that word stands for an empty list.
 type optList struct {
 	to    **[]string
 	none  string

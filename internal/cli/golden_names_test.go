@@ -11,16 +11,15 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/node"
 )
 
-// names replaces what differs from run to run by placeholders, and knows what each
-// stands for.
+// names replaces what differs between runs with placeholders, and remembers what each stands for.
 type names struct {
-	known   map[string]string // what was printed → placeholder
-	printed map[string]string // and back
+	known   map[string]string // printed text → placeholder
+	printed map[string]string // placeholder → printed text
 	counts  map[string]int
 }
 
-// changing are the things that differ from run to run. The first group is replaced, by
-// its placeholder with a number, if it has one to be recognized by.
+// changing matches what differs between runs. The first group is replaced with the placeholder. If
+// counted, the placeholder gets a number, so that things can be told apart.
 var changing = []struct {
 	what    *regexp.Regexp
 	with    string
@@ -38,21 +37,21 @@ var changing = []struct {
 	{regexp.MustCompile(`\d{4}-\d\d-\d\d[ T]\d\d(:\d\d:\d\d(?:\.\d+)?)`), ":mm:ss", false},
 	{regexp.MustCompile(`\d{4}-\d\d-\d\d[ T]\d\d(:\d\d)\b`), ":mm", false},
 	{regexp.MustCompile(`(?:[Rr]eference"?:? "?|"about": ")([2-9a-hjkmnp-z]{4}-[2-9a-hjkmnp-z]{4})\b`), "REFERENCE", true},
-	// as the processor is quick at
+	// the client chooses one that the processor is fast at
 	{regexp.MustCompile(`\b(?:aes128-gcm|aes256-gcm|chacha20-poly1305)@openssh\.com\b`), "CIPHER", false},
 	{regexp.MustCompile(`whsec_[A-Za-z0-9+/=]+`), "WEBHOOK-SECRET", false},
 	{regexp.MustCompile(`/handover/([A-Za-z0-9_-]+)`), "SECRET", false},
 	{regexp.MustCompile(`local:([^\s"(]+\(\d+\))`), "operator(0)", false},
-	{regexp.MustCompile(`\b\d\.\d KB\b`), "n.n KB", false}, // of a connection
+	{regexp.MustCompile(`\b\d\.\d KB\b`), "n.n KB", false}, // bytes of a connection
 	{regexp.MustCompile(`,session,,(\d+),`), "0", false},
 	{regexp.MustCompile(`"(?:received|sent|bytes)": (\d{4})\b`), "0", false}, // bytes of a connection
-	{regexp.MustCompile(`[Cc]heckpoints"?: +(\d+)`), "n", false},             // one a second, if there is anything new
+	{regexp.MustCompile(`[Cc]heckpoints"?: +(\d+)`), "n", false},             // one per second, if there are new rows
 }
 
-// example is the day that help and hints have in their examples: before the clock begins.
+// example is the date in the examples of help and hints. It is before the clock starts.
 const example = "2026-11-01"
 
-// settle puts placeholders into a text; tables are set anew with them.
+// settle replaces text with placeholders. Tables are formatted again afterwards.
 func (n *names) settle(text string) string {
 	lines := strings.SplitAfter(text, "\n")
 	var out strings.Builder
@@ -64,7 +63,7 @@ func (n *names) settle(text string) string {
 			continue
 		}
 		var set bytes.Buffer
-		w := tabwriter.NewWriter(&set, 0, 4, 2, ' ', 0) // as app.show has it
+		w := tabwriter.NewWriter(&set, 0, 4, 2, ' ', 0) // the same settings as app.show
 		for ; i < len(lines); i++ {
 			cells, ok := cut(lines[i], starts)
 			if !ok {
@@ -83,7 +82,7 @@ func (n *names) settle(text string) string {
 
 var head = regexp.MustCompile(`^ *[A-Z0-9][A-Z0-9()-]*( [A-Z0-9()-]+)*(  +[A-Z0-9()-]+( [A-Z0-9()-]+)*)+\n$`)
 
-// columns are where the columns of a table begin, if a line is its head.
+// columns returns where a table's columns begin, if the line is a table's head.
 func columns(line string) (starts []int) {
 	if !head.MatchString(line) {
 		return nil
@@ -96,7 +95,7 @@ func columns(line string) (starts []int) {
 	return starts
 }
 
-// cut cuts a row into its cells.
+// cut splits a row into cells.
 func cut(line string, starts []int) (cells []string, ok bool) {
 	row := []rune(strings.TrimSuffix(line, "\n"))
 	for i, from := range starts {
@@ -112,7 +111,7 @@ func cut(line string, starts []int) (cells []string, ok bool) {
 	return cells, true
 }
 
-// replace puts placeholders into a text that is no table.
+// replace puts placeholders into a text that is not a table.
 func (n *names) replace(text string) string {
 	text = strings.NewReplacer(runtime.Version(), "GO", runtime.GOOS+"/"+runtime.GOARCH, "PLATFORM",
 		"sallyport "+node.Version, "sallyport VERSION").Replace(text)
@@ -135,7 +134,7 @@ func (n *names) replace(text string) string {
 	return text
 }
 
-// name is the placeholder of a thing, the same each time.
+// name returns the placeholder of a printed text, the same each time.
 func (n *names) name(printed, kind string) string {
 	if with, ok := n.known[printed]; ok {
 		return with
@@ -151,7 +150,7 @@ func (n *names) name(printed, kind string) string {
 
 var placeholder = regexp.MustCompile(`\b(ID|CLAIM|SHA256:KEY|HASH|REFERENCE)-\d+\b`)
 
-// expand puts what placeholders stand for into a line.
+// expand replaces the placeholders in a line with what they stand for.
 func (n *names) expand(line string) string {
 	return placeholder.ReplaceAllStringFunc(line, func(with string) string {
 		if printed, ok := n.printed[with]; ok {

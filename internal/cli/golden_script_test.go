@@ -10,7 +10,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 )
 
-// world is what a script works on.
+// world is the environment of a script.
 type world struct {
 	*testing.T
 	env   []string
@@ -19,17 +19,15 @@ type world struct {
 	node  nodeUnderTest
 }
 
-// script runs the lines in a script's first column, and returns them with what was
-// answered below each:
+// script runs the lines in a script's first column. It returns them with the output below each:
 //
 //	$ sallyport account list        its output, errors and exit code are recorded
 //	+ sallyport account add acme    must succeed; nothing is recorded
 //	+ upload acme calls.csv /upload/calls.csv
-//	# a remark
+//	# a comment
 //
-// Standard input is behind "<", a file for standard output behind ">". Words in '…'
-// are one. Placeholders of earlier output (ID-1, SHA256:KEY-1) stand for what they
-// replaced.
+// "<" gives standard input, ">" a file for standard output. Words in '…' are one word. Placeholders
+// of earlier output (ID-1, SHA256:KEY-1) stand for what they replaced.
 func (w *world) script(text string) string {
 	w.Helper()
 	var out strings.Builder
@@ -50,7 +48,7 @@ func (w *world) script(text string) string {
 	return out.String()
 }
 
-// recorded is how an answer stands in a golden file.
+// recorded formats output for a golden file.
 func (w *world) recorded(stdout, stderr string, code int) string {
 	var out strings.Builder
 	indent := func(text, mark string) {
@@ -94,7 +92,7 @@ func (w *world) run(words []string) (stdout, stderr string, code int) {
 	return o.String(), e.String(), code
 }
 
-// split cuts a line into words; what is in '…' is one, or a part of one.
+// split splits a line into words. Text in '…' is one word, or a part of one.
 func split(line string) (words []string) {
 	word, quoted, any := "", false, false
 	for _, r := range line {

@@ -15,19 +15,18 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 )
 
-// update rewrites the golden files with what the command line says now. A golden
-// file is a script and its output at once: lines in the first column are what is
-// done, and lines that are indented are what was answered.
+// update rewrites the golden files with the present output. A golden file has a script and its
+// output: lines in the first column are commands, indented lines are their output.
 var update = flag.Bool("update", false, "rewrite testdata/golden")
 
 func TestMain(m *testing.M) {
-	time.Local = time.UTC // people read times of their own zone
+	time.Local = time.UTC // people see times in their own zone
 	os.Exit(m.Run())
 }
 
 const goldenDir = "testdata/golden"
 
-// TestGolden runs the scripts, each with a node of its own.
+// TestGolden runs the scripts, each with its own node.
 func TestGolden(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(goldenDir, "*.txt"))
 	if err != nil || len(files) == 0 {
@@ -45,7 +44,7 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// TestHelp reads the help of every command: a file for each noun.
+// TestHelp compares the help of every command with a file for each noun.
 func TestHelp(t *testing.T) {
 	for noun, commands := range nouns() {
 		t.Run(noun, func(t *testing.T) {
@@ -58,7 +57,8 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-// TestWrongLines gives every command what it does not take: a file for each noun.
+// TestWrongLines runs every command with wrong arguments, and compares the output with a file for
+// each noun.
 func TestWrongLines(t *testing.T) {
 	for noun, commands := range nouns() {
 		t.Run(noun, func(t *testing.T) {
@@ -73,8 +73,8 @@ func TestWrongLines(t *testing.T) {
 	}
 }
 
-// wrongLines are arguments that a command does not take: all that there is room for
-// and one more, none, a flag and a letter that nobody knows, and a flag without its value.
+// wrongLines returns wrong arguments for a command: none, too many, an unknown flag and an unknown
+// letter.
 func wrongLines(c *cobra.Command) []string {
 	if c.HasSubCommands() {
 		return []string{" nothing-like-it", " --nothing-like-it", " -Z"}
@@ -86,16 +86,16 @@ func wrongLines(c *cobra.Command) []string {
 	return lines
 }
 
-// takesNone reports whether a command without arguments is none that is wrong: it would
-// ask a server, or be one.
+// takesNone reports whether a command is valid without arguments. TestWrongLines does not run it
+// without arguments, because it would call a server or be one.
 func takesNone(c *cobra.Command) bool {
 	required := false
 	c.Flags().VisitAll(func(f *pflag.Flag) { required = required || len(f.Annotations) > 0 })
 	return !required && (c.Args == nil || c.Args(c, nil) == nil)
 }
 
-// nouns are the commands of the tree by the noun they begin with, in order; the
-// program itself is "sallyport".
+// nouns returns the commands in order, by the noun with which they begin. The program itself is
+// "sallyport".
 func nouns() map[string][]*cobra.Command {
 	a := &app{}
 	root := a.root()
@@ -117,8 +117,8 @@ func nouns() map[string][]*cobra.Command {
 	return out
 }
 
-// goldenScript runs a script that needs no server, and compares it with its golden
-// file, which must have been made from the same lines.
+// goldenScript runs a script that needs no server. It compares the result with the golden file,
+// which must be made from the same script.
 func goldenScript(t *testing.T, file, script string) {
 	t.Helper()
 	want, err := os.ReadFile(file)
@@ -132,11 +132,11 @@ func goldenScript(t *testing.T, file, script string) {
 	compare(t, full, string(want), w.script(script))
 }
 
-// libraries are words that only programmers know what to do with.
+// libraries are words of the libraries' messages, which only programmers understand.
 var libraries = []string{"arg(s)", "flag(s)", "in the group [", "unknown command", "unknown flag", "unknown shorthand",
 	"unknown help topic", "strconv", "validation failed", "pflag", "expected value", "expected number", "expected string"}
 
-// compare fails with the first line that differs, or rewrites the file.
+// compare fails with the first line that differs; with -update it rewrites the file.
 func compare(t *testing.T, file, want, got string) {
 	t.Helper()
 	for line := range strings.Lines(got) {

@@ -24,10 +24,10 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/testkit"
 )
 
-// clock begins at six on a Monday, and goes on as time does. Minutes are not recorded.
+// clock starts on a Monday at six, and runs in real time. Minutes are not recorded.
 type clock struct {
 	started time.Time
-	ahead   atomic.Int64 // nanoseconds that a script has travelled
+	ahead   atomic.Int64 // nanoseconds added by "travel"
 }
 
 func (c *clock) now() time.Time {
@@ -58,14 +58,14 @@ func (w *world) stop() {
 	w.node.Close(ctx)
 }
 
-// newWorld starts a node in an empty folder, which has files to send and keys.
+// newWorld starts a node in an empty folder, with the files and keys that scripts use.
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	t.Chdir(t.TempDir())
 	w := &world{T: t, env: []string{"SALLYPORT_DATA=data"}}
 	w.clock.started = time.Now()
 	w.files()
-	_, err := identity.ImportHostKeys("data", []string{"host"}, false) // to make an RSA key takes a second
+	_, err := identity.ImportHostKeys("data", []string{"host"}, false) // making an RSA key takes a second
 	testkit.Must(t, err)
 	mail := mailServer(t)
 	cfg := config.Default()
@@ -79,7 +79,7 @@ func newWorld(t *testing.T) *world {
 	cfg.Webhooks.Allow = []string{"127.0.0.0/8"}
 	cfg.Mail.Operators = []string{"ops@example.com"}
 	cfg.Mail.Host, cfg.Mail.Port, cfg.Mail.TLS, cfg.Mail.From = "127.0.0.1", mail, "none", "files@example.com"
-	if strings.HasSuffix(t.Name(), "/notice") { // that was mailed needs nobody
+	if strings.HasSuffix(t.Name(), "/notice") { // without mail, notices must be recorded by hand
 		cfg.Mail = config.Default().Mail
 	}
 	w.node.config = cfg
@@ -93,7 +93,7 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// files are what scripts send: keys of three people, a table, a bill, and words.
+// files writes the files that scripts send, and the keys of three people.
 func (w *world) files() {
 	w.Helper()
 	for name, content := range map[string]string{
@@ -117,7 +117,7 @@ func (w *world) files() {
 	}
 }
 
-// partners are whom most scripts need.
+// partners are the commands that make the partners of most scripts.
 var partners = []string{
 	"sallyport account add acme --name 'Acme Ltd'",
 	"sallyport vendor add carrier1 --name 'Carrier One'",
@@ -128,14 +128,14 @@ var partners = []string{
 	"sallyport key add acme jo.pub --holder jo@acme.example",
 }
 
-// privateKey is a person's key, the same in every run.
+// privateKey returns a person's key. It is the same in every run.
 func privateKey(who string) ed25519.PrivateKey {
 	seed := make([]byte, ed25519.SeedSize)
 	copy(seed, who)
 	return ed25519.NewKeyFromSeed(seed)
 }
 
-// prepare does a step that is not recorded.
+// prepare runs a step that is not recorded.
 func (w *world) prepare(words []string) {
 	w.Helper()
 	switch words[0] {
@@ -163,7 +163,7 @@ func (w *world) prepare(words []string) {
 		testkit.Must(w, err)
 		testkit.Must(w, f.Close())
 		w.disconnect()
-	case "connect": // connect jo acme: and stay
+	case "connect": // connect jo acme: log in, and stay connected
 		w.sftp(words[1], words[2])
 	case "columns": // columns 60: the width of the terminal
 		w.env = append(w.env, "COLUMNS="+words[1])
@@ -178,7 +178,7 @@ func (w *world) prepare(words []string) {
 		d, err := parseLength(words[1])
 		testkit.Must(w, err)
 		w.clock.ahead.Add(int64(d))
-	case "restart": // what is looked at once in a while is looked at at the start, too
+	case "restart": // periodic tasks also run at the start
 		w.stop()
 		w.start()
 	case "until", "while": // until TEXT sallyport …: wait until its output has that, or while it has
@@ -188,7 +188,7 @@ func (w *world) prepare(words []string) {
 	}
 }
 
-// wait runs a command until its output has a text, or has it no longer.
+// wait repeats a command until its output has a text or, if has is false, no longer has it.
 func (w *world) wait(text string, has bool, words []string) {
 	w.Helper()
 	out, stderr := "", ""
@@ -202,7 +202,7 @@ func (w *world) wait(text string, has bool, words []string) {
 
 func (w *world) disconnect() {
 	for _, c := range w.node.open {
-		_ = c.Close() // ended by the server, perhaps
+		_ = c.Close() // the server may have closed it
 	}
 	w.node.open = nil
 }
@@ -225,7 +225,7 @@ func (w *world) sftp(who, user string) *sftp.Client {
 	return c
 }
 
-// mailServer takes mail and forgets it, but for addresses that begin with "refused".
+// mailServer accepts mail and discards it. It refuses addresses that begin with "refused".
 func mailServer(t *testing.T) (port int) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

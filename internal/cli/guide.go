@@ -43,7 +43,7 @@ func (a *app) guideCommand() *cobra.Command {
 	return c
 }
 
-// guideTest prints the findings; something missing is an error.
+// guideTest prints the findings. It fails if something is missing.
 func (a *app) guideTest(ctx context.Context, user string) error {
 	v, err := client.All(ctx, a.client().TestGuide, model.UserKeyFilter{User: user})
 	if err != nil {
@@ -143,7 +143,7 @@ func (a *app) printExplained(v model.Explained) {
 	}
 }
 
-// showBounds lists what one party may take.
+// showBounds lists the limits on what one party may use.
 func (a *app) showBounds() error {
 	t := table{head: []string{"WHAT", "HOW MUCH", "SETTING", "THE PARTNER MEETS", "YOU SEE"}}
 	for _, b := range exchange.Bounds {
@@ -152,8 +152,8 @@ func (a *app) showBounds() error {
 	return a.show(exchange.Bounds, t)
 }
 
-// alike reports whether two connections went the same way, so that a job that
-// tries every minute is told once.
+// alike reports whether two connections went the same way. A job that tries every minute is then
+// shown once.
 func alike(x, y model.Explanation) bool {
 	return x.Sentence == y.Sentence && x.Connection.Address == y.Connection.Address &&
 		x.Connection.User == y.Connection.User && x.Connection.Client == y.Connection.Client

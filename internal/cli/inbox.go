@@ -43,7 +43,7 @@ func (a *app) inboxList() *cobra.Command {
 	return c
 }
 
-// dropState is a received file's state with what is odd about it.
+// dropState is a received file's state, with what is unusual about it.
 func dropState(d model.Drop) string {
 	state := stateWord(d.State)
 	if d.State == model.DropClaimed {
@@ -116,7 +116,8 @@ func (a *app) fetchDrop(ctx context.Context, d model.Drop, w io.Writer) error {
 	return copyChecked(w, bar.reader(in), d.SHA256)
 }
 
-// copyChecked copies and fails unless the bytes have the hash, if one is given.
+// copyChecked copies, and fails unless the bytes have the SHA-256 want. If want is "", nothing is
+// checked.
 func copyChecked(w io.Writer, r io.Reader, want string) error {
 	const op = "cli.copy"
 	sum := sha256.New()
@@ -129,13 +130,13 @@ func copyChecked(w io.Writer, r io.Reader, want string) error {
 	return nil
 }
 
-// fetchTo lands a received file under its name only when it is whole.
+// fetchTo writes a received file to the path to, once it is complete.
 func (a *app) fetchTo(ctx context.Context, d model.Drop, to string) error {
 	return landFile(to, func(w io.Writer) error { return a.fetchDrop(ctx, d, w) })
 }
 
-// landFile writes a file under another name, syncs it, and renames it, so that
-// nobody ever sees half of it. An existing file is not replaced.
+// landFile writes a temporary file, syncs it, and links it to the path to, so that no incomplete
+// file is ever visible there. It fails with fault.Exists if to exists.
 func landFile(to string, write func(io.Writer) error) error {
 	const op = "cli.landFile"
 	if _, err := os.Lstat(to); err == nil {
@@ -145,11 +146,11 @@ func landFile(to string, write func(io.Writer) error) error {
 	if err != nil {
 		return fault.E(op, fault.Invalid, "The file cannot be made: %v.", err)
 	}
-	defer os.Remove(f.Name()) // after the rename there is none
+	defer os.Remove(f.Name()) // the temporary name
 	if err := errors.Join(write(f), f.Sync(), f.Close()); err != nil {
 		return err
 	}
-	if err := os.Link(f.Name(), to); err != nil { // unlike a rename, it never replaces
+	if err := os.Link(f.Name(), to); err != nil { // unlike a rename, it does not replace a file
 		if errors.Is(err, fs.ErrExist) {
 			return fault.E(op, fault.Exists, "%s exists already.", to)
 		}
@@ -158,7 +159,7 @@ func landFile(to string, write func(io.Writer) error) error {
 	return nil
 }
 
-// safeName renders a partner's file name for the operator's own disk.
+// safeName turns a partner's file name into a safe name for the operator's disk.
 func safeName(name string) string {
 	name = strings.ReplaceAll(valid.Printable(name), "/", "_")
 	name = strings.TrimLeft(name, ".-")

@@ -18,8 +18,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// issuing is a key on its way to a partner. Everything secret stays in this
-// process, but for what its two channels carry away.
+// issuing is a key pair that is made for a partner. Its secrets leave this process only through the
+// two channels of issue.
 type issuing struct {
 	newKey
 	user, kind          string
@@ -30,7 +30,7 @@ type issuing struct {
 	passphrase          string
 	keyLink, phraseLink string
 	links               []model.Link
-	files               []string // written
+	files               []string // files that were written
 	madeDir             bool
 }
 
@@ -72,8 +72,8 @@ func (in *issuing) flags(c *cobra.Command) {
 	_ = c.RegisterFlagCompletionFunc("type", cobra.FixedCompletions(keys.IssuedTypes, cobra.ShellCompDirectiveNoFileComp))
 }
 
-// issue makes a pair, brings both halves of it on their ways, and enrols it. A
-// step that fails undoes those before it.
+// issue makes a pair, writes it to files or makes links to it, and enrols it. If a step fails, it
+// undoes the earlier ones.
 func (a *app) issue(ctx context.Context, in *issuing) (err error) {
 	if err := a.checkIssue(in); err != nil {
 		return err
@@ -141,15 +141,15 @@ func (in *issuing) make() (err error) {
 	return err
 }
 
-// keyFiles are what a partner gets; the names are those of the guide.
+// keyFiles returns the files for the partner, with the names that the guide uses.
 func (in *issuing) keyFiles() []keys.File {
 	file := valid.FileFor(in.user)
 	return []keys.File{{Name: file, Content: in.pair.OpenSSH}, {Name: file + ".ppk", Content: in.pair.PPK},
 		{Name: file + ".pub", Content: in.pair.PubFile}}
 }
 
-// write puts the key files, and the passphrase's if one is named, where they
-// were not before. Only encrypted keys are ever written.
+// write writes the key files and, if a file is named for it, the passphrase. It does not replace
+// files. Private keys are always encrypted.
 func (in *issuing) write() error {
 	const op = "cli.issue"
 	_, err := os.Stat(in.out)
@@ -179,8 +179,8 @@ func (in *issuing) write() error {
 	return nil
 }
 
-// makeLinks seals both halves here and leaves them with the server, which
-// can't open them.
+// makeLinks encrypts the key files and the passphrase here, and stores them on the server, which
+// cannot decrypt them.
 func (a *app) makeLinks(ctx context.Context, in *issuing) error {
 	for _, l := range []struct {
 		kind  model.LinkKind
@@ -205,7 +205,7 @@ func (a *app) makeLinks(ctx context.Context, in *issuing) error {
 	return nil
 }
 
-// makeLink records a link, and says where it is opened.
+// makeLink records a link, and returns it with the address at which it is opened.
 func (a *app) makeLink(ctx context.Context, p keys.Package, in model.NewLink) (l model.Link, at string, err error) {
 	server, err := a.client().ShowServer(ctx)
 	if err != nil {
@@ -220,16 +220,16 @@ func (a *app) makeLink(ctx context.Context, p keys.Package, in model.NewLink) (l
 	return l, strings.TrimSuffix(server.Web, "/") + "/handover/" + p.Secret, err
 }
 
-// undo takes back what an issue that failed has left.
+// undo removes what a failed issue has left.
 func (a *app) undo(ctx context.Context, in *issuing) {
 	for _, f := range in.files {
-		_ = os.Remove(f) // written a moment ago, by us
+		_ = os.Remove(f) // we wrote it a moment ago
 	}
 	if in.madeDir {
-		_ = os.Remove(in.out) // as far as it is empty
+		_ = os.Remove(in.out) // only if it is empty
 	}
 	for _, l := range in.links {
-		_, _ = a.client().RevokeLink(ctx, l.ID) // it expires by itself
+		_, _ = a.client().RevokeLink(ctx, l.ID) // after an error it expires by itself
 	}
 }
 
@@ -297,7 +297,7 @@ ends, whichever is first.`
 	return c
 }
 
-// onlyKey is a user's single key in use: what is replaced when nobody says.
+// onlyKey returns the fingerprint of the user's only key in use, which rotate replaces by default.
 func (a *app) onlyKey(ctx context.Context, user string) (string, error) {
 	const op = "cli.rotate"
 	list, err := client.All(ctx, a.client().ListKeys, model.UserKeyFilter{User: user})

@@ -17,8 +17,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// maxKeyFile is how much of a key file is read, in bytes: more than any key,
-// so that what is too large can be told from what is damaged.
+// maxKeyFile is how much of a key file is read, in bytes. It exceeds any key, so that a file that
+// is too large is not taken for a damaged one.
 const maxKeyFile = 1 << 20
 
 func (a *app) keyCommand() *cobra.Command {
@@ -29,7 +29,7 @@ func (a *app) keyCommand() *cobra.Command {
 		a.keyPending(), a.keyApprove(), a.keyRefuse(), a.keyBurned())
 }
 
-// newKey is an enrolment, as far as flags say.
+// newKey is an enrolment as given by flags.
 type newKey struct {
 	model.NewKey
 	expires string
@@ -42,7 +42,7 @@ func (k *newKey) flags(c *cobra.Command) {
 	c.Flags().StringVar(&k.ConfirmedBy, "confirmed-by", "", "second contact (id or e-mail), needed after a key was frozen")
 }
 
-// ready reads what flags left as text.
+// ready parses the flags that are kept as text.
 func (k *newKey) ready() (err error) {
 	if k.expires != "" {
 		k.ExpiresAt, err = parseWhen(k.expires)
@@ -50,8 +50,7 @@ func (k *newKey) ready() (err error) {
 	return err
 }
 
-// parseWhen reads a day, which ends at midnight UTC after it, or a length of
-// time from now.
+// parseWhen parses a day, which means the midnight (UTC) after it, or a length of time from now.
 func parseWhen(s string) (*time.Time, error) {
 	if day, err := time.Parse(time.DateOnly, s); err == nil {
 		day = day.AddDate(0, 0, 1)
@@ -83,7 +82,7 @@ be read, its public half is blocked for ever, and its sessions end.`
 	return c
 }
 
-// enrol reads a key file and enrols what it has.
+// enrol reads a key file and enrols its keys.
 func (a *app) enrol(ctx context.Context, user, file string, in newKey) error {
 	text, found, err := a.readKey(ctx, user, file)
 	if err != nil {
@@ -142,8 +141,8 @@ func (a *app) readFile(name string) ([]byte, error) {
 	return text, nil
 }
 
-// readKey reads the public keys in a file. A private key goes no further than
-// here: the server is told only which key it opens.
+// readKey reads the public keys in a file. A private key is not sent to the server: it is told only
+// the public half.
 func (a *app) readKey(ctx context.Context, user, name string) ([]byte, []keys.Public, error) {
 	text, err := a.readFile(name)
 	if err != nil {
@@ -156,8 +155,8 @@ func (a *app) readKey(ctx context.Context, user, name string) ([]byte, []keys.Pu
 	return text, found, err
 }
 
-// exposed tells the server which keys' private files were sent, and makes the
-// answer for whoever sent them.
+// exposed reports to the server the keys whose private files were sent. It returns the error to
+// show to the user.
 func (a *app) exposed(ctx context.Context, user string, files []keys.Exposed) error {
 	body := model.ExposedKeys{User: user, Files: []model.ExposedFile{}}
 	for _, f := range files {
@@ -214,7 +213,7 @@ func keyTable(list []model.Key, none string) table {
 	return t
 }
 
-// keyState says what a key is good for, and what is to be known of it.
+// keyState describes a key's state, with its dates and its flag.
 func keyState(k model.Key) string {
 	s := string(k.State)
 	switch {

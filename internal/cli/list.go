@@ -13,14 +13,14 @@ import (
 // perPage is how many items one request asks for.
 const perPage = 1000
 
-// list prints all items of a list: as a table with a row for each, or as a JSON array that
-// is written while the pages come.
+// list prints all items of a list: as a table with a row for each, or as a JSON array. It writes
+// the array while the pages arrive.
 func list[F, T any, P model.Filter[F]](ctx context.Context, a *app, t table,
 	read func(context.Context, F) (model.Page[T], error), f F, row func(T) []string) error {
 	return listSome[F, T, P](ctx, a, t, read, f, 0, row)
 }
 
-// listSome is list for at most so many items; 0: all.
+// listSome is list, limited to most items; 0 means all.
 func listSome[F, T any, P model.Filter[F]](ctx context.Context, a *app, t table,
 	read func(context.Context, F) (model.Page[T], error), f F, most int, row func(T) []string) error {
 	if most < 0 {
@@ -54,7 +54,7 @@ func listSome[F, T any, P model.Filter[F]](ctx context.Context, a *app, t table,
 	return a.show(nil, t)
 }
 
-// jsonArray writes an array an item at a time, indented as the other JSON.
+// jsonArray writes a JSON array one item at a time, indented like other output.
 type jsonArray struct {
 	a     *app
 	begun bool

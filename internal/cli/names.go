@@ -48,7 +48,7 @@ func orAll(s string) string {
 	return s
 }
 
-// globs shows a list of patterns.
+// globs joins a list of patterns for display.
 func globs(list []string) string { return cmp.Or(strings.Join(list, " "), "none") }
 
 func (a *app) namesSet() *cobra.Command {

@@ -8,10 +8,10 @@ import (
 	"golang.org/x/term"
 )
 
-// worthShowing is the size from which a transfer gets a progress bar, in bytes.
+// worthShowing is the size in bytes from which a transfer gets a progress bar.
 const worthShowing = 1 << 20
 
-// progress is a bar on a terminal's standard error, or nothing.
+// progress is a progress bar on standard error if that is a terminal, and nothing otherwise.
 type progress struct{ bar *progressbar.ProgressBar }
 
 func (a *app) progress(name string, size int64) progress {
@@ -24,7 +24,7 @@ func (a *app) progress(name string, size int64) progress {
 		progressbar.OptionThrottle(100e6))}
 }
 
-// reader counts what is read through it.
+// reader returns a reader that counts the bytes read.
 func (p progress) reader(r io.Reader) io.Reader {
 	if p.bar == nil {
 		return r
@@ -34,11 +34,11 @@ func (p progress) reader(r io.Reader) io.Reader {
 
 func (p progress) finish() {
 	if p.bar != nil {
-		_ = p.bar.Finish() // a bar that can't be drawn is no failure
+		_ = p.bar.Finish() // a bar that cannot be drawn is no failure
 	}
 }
 
-// counting is a bar that counts things whose number is learnt on the way.
+// counting returns a counter with a progress bar. The total is learnt later.
 func (a *app) counting(what string) *counter {
 	f, ok := a.Err.(*os.File)
 	if !ok || a.json || !term.IsTerminal(int(f.Fd())) {
@@ -63,10 +63,10 @@ func (c *counter) count(done, total int64) {
 			progressbar.OptionClearOnFinish(),
 			progressbar.OptionThrottle(100e6))
 	}
-	_ = c.bar.Set64(done) // a bar that can't be drawn is no failure
+	_ = c.bar.Set64(done) // a bar that cannot be drawn is no failure
 }
 
-// worthCounting is the number from which a count gets a progress bar.
+// worthCounting is the total from which a count gets a progress bar.
 const worthCounting = 10_000
 
 func (c *counter) finish() {

@@ -20,12 +20,12 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// publishing is what the flags of publish say.
+// publishing is the flags of publish.
 type publishing struct {
 	account string
 	all     bool
 	key     string
-	expect  string // file of accounts that must each get something
+	expect  string // file of account IDs; each must get something
 }
 
 func (a *app) publishCommand() *cobra.Command {
@@ -58,7 +58,7 @@ underscore or dot, so that one command serves many accounts.`
 
 const fromName = "from-name"
 
-// accountOf is the account that a file's name begins with.
+// accountOf returns the account that a file's name begins with.
 func accountOf(file string) string {
 	name := filepath.Base(file)
 	if i := strings.IndexAny(name, "_."); i > 0 {
@@ -67,7 +67,7 @@ func accountOf(file string) string {
 	return name
 }
 
-// published is what publish prints.
+// published is the output of publish.
 type published struct {
 	Publications []model.Publication `json:"publications"`
 	Failed       []string            `json:"failed,omitempty"`
@@ -93,7 +93,7 @@ func (a *app) publish(ctx context.Context, p publishing, feed string, files []st
 		}
 		v, err := a.publishFile(ctx, one, feed, file)
 		if err != nil {
-			if !many { // as one command: stop at the first
+			if !many { // a single publication stops at the first error
 				if showErr := a.showPublished(out, t, false); showErr != nil {
 					return showErr
 				}
@@ -133,8 +133,8 @@ func publishNote(v model.Publication) string {
 	return ""
 }
 
-// showPublished prints what was done: a list, or, where a file that is refused
-// does not end the command, a list with what failed and who is without.
+// showPublished prints the publications. With --json and many, the output also has what failed and
+// which expected accounts got nothing.
 func (a *app) showPublished(out published, t table, many bool) error {
 	switch {
 	case a.json && many:
@@ -147,7 +147,7 @@ func (a *app) showPublished(out published, t table, many bool) error {
 	return a.show(nil, t)
 }
 
-// readExpected reads account IDs, one a line; # begins a comment.
+// readExpected reads account IDs, one per line; # begins a comment.
 func readExpected(file string) ([]string, error) {
 	if file == "" {
 		return nil, nil
@@ -171,13 +171,13 @@ func readExpected(file string) ([]string, error) {
 	return out, nil
 }
 
-// without lists the accounts that have a delivery of none of the publications.
+// without returns the accounts for which none of the publications has a delivery.
 func (a *app) without(ctx context.Context, want []string, published []model.Publication) ([]string, error) {
 	var out []string
 	for _, id := range want {
 		got := slices.ContainsFunc(published, func(p model.Publication) bool { return p.Account == id && p.Deliveries > 0 })
 		for _, p := range published {
-			if got || p.Account != "" { // of those to all, and of a child's, the deliveries tell
+			if got || p.Account != "" { // only of publications to all, the deliveries must be asked for
 				continue
 			}
 			page, err := a.client().ListDeliveries(ctx,
@@ -195,13 +195,13 @@ func (a *app) without(ctx context.Context, want []string, published []model.Publ
 }
 
 const (
-	partSize   = 16 << 20 // of a file in parts
-	partTries  = 8        // in a row that may fail before the command gives up
-	wholeLimit = 64 << 20 // files up to this go in one request
+	partSize   = 16 << 20 // bytes per request of a file in parts
+	partTries  = 8        // failures in a row before the command gives up
+	wholeLimit = 64 << 20 // larger files are sent in parts
 )
 
-// publishFile hashes a file, then sends it with what it must be, so that a
-// file that changes meanwhile is refused.
+// publishFile hashes a file, and then sends it with its hash and size. If the file changes
+// meanwhile, the server refuses it.
 func (a *app) publishFile(ctx context.Context, p publishing, feed, file string) (v model.Publication, err error) {
 	const op = "cli.publish"
 	f, err := os.Open(file)
@@ -237,8 +237,8 @@ func (a *app) publishFile(ctx context.Context, p publishing, feed, file string) 
 	return a.client().Publish(ctx, q, nil, 0)
 }
 
-// sendParts sends a file in parts, going on where the server stands when a
-// connection breaks.
+// sendParts sends a file in parts, and returns the upload's id. After an error it continues at the
+// server's offset.
 func (a *app) sendParts(ctx context.Context, f io.ReaderAt, total int64, bar progress) (string, error) {
 	u, err := a.client().BeginUpload(ctx, model.NewUpload{Size: &total})
 	if err != nil {

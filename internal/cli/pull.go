@@ -21,7 +21,7 @@ import (
 )
 
 const (
-	// pullEvery is how often --follow asks.
+	// pullEvery is the polling interval of --follow.
 	pullEvery = time.Second
 	pullBatch = 20
 )
@@ -47,9 +47,9 @@ off goes on where it was: nothing is landed twice, and nothing is lost.`
 	return c
 }
 
-// pull claims, lands and accepts. The sidecar is written last, and the file
-// accepted after it: one that was cut off before is fetched again, one that was
-// cut off after is only accepted.
+// pull claims received files, writes them to a folder, and accepts them. It writes a file's sidecar
+// last, and accepts the file after that. Cut off before the sidecar, it fetches the file again; cut
+// off after it, it only accepts the file.
 func (a *app) pull(ctx context.Context, in model.NewClaim, to string, follow bool) error {
 	if err := os.MkdirAll(to, 0o700); err != nil {
 		return fault.E("cli.pull", fault.Invalid, "The folder cannot be made: %v.", err)
@@ -71,7 +71,7 @@ func (a *app) pull(ctx context.Context, in model.NewClaim, to string, follow boo
 				a.giveBack(batch[i:])
 				return nil
 			}
-			if err != nil { // one file must not keep the others back; its claim runs out
+			if err != nil { // continue with the other files; this one's claim runs out
 				fmt.Fprintf(a.Err, "sallyport: %s of %s was not landed: %s\n", valid.Printable(path.Base(d.Path)), d.User,
 					fault.PublicText(err))
 				failure = err
@@ -100,21 +100,20 @@ func (a *app) pull(ctx context.Context, in model.NewClaim, to string, follow boo
 	}
 }
 
-// giveBack releases claims that a pull cannot keep, so that nobody waits for
-// them to run out.
+// giveBack releases claims when pull is stopped, so that nobody has to wait until they run out.
 func (a *app) giveBack(list []model.Drop) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	for _, d := range list {
-		_, _ = a.client().ReleaseDrop(ctx, d.ID, model.Settling{Claim: d.Claim}) // else it runs out
+		_, _ = a.client().ReleaseDrop(ctx, d.ID, model.Settling{Claim: d.Claim}) // after an error the claim runs out
 	}
 }
 
 // renewBefore is how long before its end a claim is renewed.
 const renewBefore = time.Minute
 
-// pullOne lands one file as <user>-<id>-<name>, with its metadata in a .json
-// of that name, and accepts it.
+// pullOne fetches one file to <user>-<id>-<name>, writes its metadata beside it with .json
+// appended, and accepts the file.
 func (a *app) pullOne(ctx context.Context, d model.Drop, to string) (name string, err error) {
 	base := d.User + "-" + d.ID + "-"
 	end := safeName(path.Base(d.Path))
@@ -130,7 +129,7 @@ func (a *app) pullOne(ctx context.Context, d model.Drop, to string) (name string
 	return name, err
 }
 
-// land fetches a file and writes its sidecar, renewing the claim meanwhile.
+// land fetches a file and writes its sidecar. Meanwhile it renews the claim.
 func (a *app) land(ctx context.Context, d model.Drop, name, sidecar string) error {
 	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fault.E("cli.pull", fault.Invalid, "A half-landed file cannot be removed: %v.", err)
@@ -157,7 +156,7 @@ func (a *app) land(ctx context.Context, d model.Drop, name, sidecar string) erro
 	})
 }
 
-// renewUntil makes a claim last until over is closed.
+// renewUntil renews a claim until over is closed.
 func (a *app) renewUntil(ctx context.Context, d model.Drop, over <-chan struct{}) {
 	for d.ClaimUntil != nil {
 		wait := max(time.Until(*d.ClaimUntil)-renewBefore, time.Second)
@@ -170,7 +169,7 @@ func (a *app) renewUntil(ctx context.Context, d model.Drop, over <-chan struct{}
 		}
 		now, err := a.client().RenewDrop(ctx, d.ID, model.Settling{Claim: d.Claim})
 		if err != nil {
-			return // the ack will say what went wrong
+			return // accepting the file will report it
 		}
 		d.ClaimUntil = now.ClaimUntil
 	}

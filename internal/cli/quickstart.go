@@ -18,7 +18,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// quickstartListen is on loopback: the demo's keys are for this machine.
+// quickstartListen is on loopback, because the demo's keys are only for this machine.
 const quickstartListen = "127.0.0.1:2022"
 
 func (a *app) quickstartCommand() *cobra.Command {
@@ -27,7 +27,7 @@ func (a *app) quickstartCommand() *cobra.Command {
 		func(ctx context.Context, _ []string) error {
 			cfg := config.Default()
 			cfg.Data, cfg.Listen, cfg.Log.Level = a.dataDir(), []string{quickstartListen}, "warn"
-			cfg.Storage.FreeFloor = 64 << 20 // a demo on a laptop
+			cfg.Storage.FreeFloor = 64 << 20 // little, for a demo on a laptop
 			if len(listen) > 0 {
 				cfg.Listen = listen
 			}
@@ -48,7 +48,7 @@ func (a *app) quickstart(ctx context.Context, cfg config.Config) error {
 	d := demo{app: a, dir: filepath.Join(cfg.Data, "demo-keys"), addr: n.Addresses()[0]}
 	a.data = cfg.Data // so that the calls below reach this server, whatever the environment says
 	switch err := d.prepare(ctx, n.HostKeys()); {
-	case ctx.Err() != nil: // stopped while it was made: the next start goes on
+	case ctx.Err() != nil: // stopped during prepare: the next start continues
 	case err != nil:
 		return err
 	default:
@@ -59,22 +59,22 @@ func (a *app) quickstart(ctx context.Context, cfg config.Config) error {
 	return nil
 }
 
-// demo is what quickstart makes: two accounts, one with a vendor, two feeds.
+// demo is the content that quickstart makes: two accounts, one with a vendor, and two feeds.
 type demo struct {
 	*app
 	dir  string // of the keys
 	addr string
 }
 
-// demoUsers are the log-ins, in the order they are made.
+// demoUsers are the users, in the order in which they are made.
 var demoUsers = []struct{ account, name, vendor string }{
 	{"acme", "Acme Telecom", ""},
 	{"acme", "Acme Telecom", "carrier1"},
 	{"globex", "Globex Ltd", ""},
 }
 
-// prepare makes what is missing of the demo. Every step can be repeated, so
-// that a second start, or one after an interrupted first, just goes on.
+// prepare makes the parts of the demo that are missing. Every step can be repeated, so a second
+// start works, also after an interrupted first one.
 func (d *demo) prepare(ctx context.Context, hostKeys []model.HostKey) error {
 	if err := os.MkdirAll(d.dir, 0o700); err != nil {
 		return fault.E("cli.demo", fault.Invalid, "The folder for demo keys cannot be made: %v.", err)
@@ -114,7 +114,7 @@ func (d *demo) prepare(ctx context.Context, hostKeys []model.HostKey) error {
 	return d.knownHosts(hostKeys)
 }
 
-// unlessThere makes a thing, unless it is there already.
+// unlessThere returns a step that adds something and ignores that it exists already.
 func unlessThere[In, Out any](add func(context.Context, In) (Out, error), in In) func(context.Context) error {
 	return func(ctx context.Context) error {
 		_, err := add(ctx, in)
@@ -148,7 +148,8 @@ func (d *demo) files(ctx context.Context, account, name string) error {
 	return nil
 }
 
-// knownHosts lets the printed OpenSSH line connect without a question.
+// knownHosts writes a known_hosts file, so that the printed sftp commands connect without a
+// question.
 func (d *demo) knownHosts(keys []model.HostKey) error {
 	host, port, _ := net.SplitHostPort(d.addr)
 	var b strings.Builder
@@ -161,7 +162,7 @@ func (d *demo) knownHosts(keys []model.HostKey) error {
 	return nil
 }
 
-// explain prints what to paste.
+// explain prints the commands and settings to connect with.
 func (d *demo) explain(keys []model.HostKey) {
 	host, port, _ := net.SplitHostPort(d.addr)
 	i := slices.IndexFunc(keys, func(k model.HostKey) bool { return k.Type == "ssh-ed25519" })
@@ -206,7 +207,7 @@ Look at what happened:
 `, host, port, sftp("acme"), file("acme.ppk"), fingerprint, sftp("acme-carrier1"), manage)
 }
 
-// shellQuote makes a path one word for a shell.
+// shellQuote quotes a path for a shell.
 func shellQuote(s string) string {
 	if strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+,:@%") == "" {
 		return s

@@ -96,10 +96,11 @@ func (a *app) readSigned(name string) (string, error) {
 	return string(b), fault.Wrap(op, fault.Invalid, err)
 }
 
-// maxSigned bounds a receipt, a report or a checkpoint, in bytes.
+// maxSigned is the largest receipt, report or checkpoint that is read, in bytes.
 const maxSigned = 4 << 20
 
-// publicKey is the key to verify with: as given, in a file, or the data folder's.
+// publicKey returns the key to verify with: the given line, the content of a file, or the data
+// folder's key.
 func (a *app) publicKey(key string) (string, error) {
 	if key == "" {
 		key = filepath.Join(identity.SigningDir(a.dataDir()), "key.pub")

@@ -182,7 +182,7 @@ func (a *app) retentionRun() *cobra.Command {
 	return c
 }
 
-// dryRun says what announced runs would remove, and what comes after.
+// dryRun prints what the announced runs would remove, and what comes after them.
 func (a *app) dryRun(ctx context.Context) error {
 	if !a.json {
 		open := []model.RetentionRun{}

@@ -19,7 +19,7 @@ func (a *app) feedSequence() *cobra.Command {
 		a.sequenceAccept())
 }
 
-// sequences is a table of how far numbers have come.
+// sequences makes a table of the state of numbers.
 func sequences(list []model.Sequence) table {
 	t := table{head: []string{"ACCOUNT", "LAST NUMBER", "MISSING"}, none: "No numbers were counted yet."}
 	for _, s := range list {
@@ -51,7 +51,7 @@ func (a *app) sequenceList() *cobra.Command {
 		})
 }
 
-// ofAccount adds the flag that says whose numbers are meant.
+// ofAccount adds the flag that chooses an account's numbers.
 func ofAccount(c *cobra.Command, account *string) {
 	c.Flags().StringVar(account, "account", "",
 		"account that the files were published to (default: the numbers of files for all)")

@@ -45,7 +45,7 @@ func (a *app) serveFlags(c *cobra.Command, file *string, listen *[]string) {
 	c.Flags().StringArrayVar(listen, "ssh-listen", nil, "address to serve SFTP on, such as :2022 (repeatable)")
 }
 
-// config loads the configuration with the command line's word on top.
+// config loads the configuration, and overrides it with the command line's flags.
 func (a *app) config(file string, listen []string) (config.Config, error) {
 	if file == "" {
 		file = a.env["SALLYPORT_CONFIG"]
@@ -63,10 +63,10 @@ func (a *app) config(file string, listen []string) (config.Config, error) {
 	return cfg, nil
 }
 
-// logger writes one event a line to standard error.
+// logger returns a logger that writes one event per line to standard error.
 func (a *app) logger(cfg config.Config) *slog.Logger {
 	var level slog.Level
-	_ = level.UnmarshalText([]byte(cfg.Log.Level)) // checked when it was loaded
+	_ = level.UnmarshalText([]byte(cfg.Log.Level)) // it was checked when it was loaded
 	o := &slog.HandlerOptions{Level: level}
 	if cfg.Log.Format == "json" {
 		return slog.New(slog.NewJSONHandler(a.Err, o))
@@ -74,8 +74,7 @@ func (a *app) logger(cfg config.Config) *slog.Logger {
 	return slog.New(slog.NewTextHandler(a.Err, o))
 }
 
-// untilStopped serves until the process is asked to stop, or the node may not
-// go on.
+// untilStopped waits until ctx ends, or the node must stop. Then it stops the node.
 func (a *app) untilStopped(ctx context.Context, n *node.Node, cfg config.Config) error {
 	select {
 	case <-ctx.Done():
@@ -83,7 +82,7 @@ func (a *app) untilStopped(ctx context.Context, n *node.Node, cfg config.Config)
 		return nil
 	case <-n.Failed():
 	}
-	cfg.Drain = 0 // nothing that is still sent could be stored
+	cfg.Drain = 0 // no upload could be stored any more
 	stop(n, cfg)
 	return n.Failure()
 }

@@ -14,7 +14,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
-// misuse is a command line that its command does not take, with the line that it takes.
+// misuse is the error of a command line that its command does not accept, with the command's usage
+// line.
 type misuse struct {
 	err   *fault.Error
 	usage string
@@ -23,12 +24,12 @@ type misuse struct {
 func (m *misuse) Error() string { return m.err.Error() }
 func (m *misuse) Unwrap() error { return m.err }
 
-// misused says what is wrong with a command line. The hint may be "".
+// misused makes a misuse. The hint may be "".
 func misused(c *cobra.Command, hint, format string, args ...any) error {
 	return &misuse{fault.E("cli.usage", fault.Invalid, format, args...).WithHint("%s", hint), usage(c)}
 }
 
-// usage is the line that a command takes.
+// usage returns the usage line of a command.
 func usage(c *cobra.Command) string {
 	switch {
 	case !c.HasParent():
@@ -46,7 +47,7 @@ func usage(c *cobra.Command) string {
 	return line
 }
 
-// said is what a command is called in a sentence: key add.
+// said returns a command's name within a sentence: key add.
 func said(c *cobra.Command) string {
 	if !c.HasParent() {
 		return c.Name()
@@ -54,8 +55,8 @@ func said(c *cobra.Command) string {
 	return strings.TrimPrefix(c.CommandPath(), c.Root().Name()+" ")
 }
 
-// inWords has a command and all below it say in words what they do not take: the
-// library's own words are for programmers.
+// inWords makes a command and all below it explain misuse in our words. The library's messages are
+// written for programmers.
 func inWords(c *cobra.Command) {
 	for _, sub := range c.Commands() {
 		inWords(sub)
@@ -80,7 +81,7 @@ func inWords(c *cobra.Command) {
 	}
 }
 
-// subcommands are the names of those below a command that help lists.
+// subcommands returns the names of a command's subcommands that help lists.
 func subcommands(c *cobra.Command) (names []string) {
 	for _, sub := range c.Commands() {
 		if sub.IsAvailableCommand() {
@@ -90,7 +91,7 @@ func subcommands(c *cobra.Command) (names []string) {
 	return names
 }
 
-// knownCommand refuses what is none of the commands below one.
+// knownCommand refuses an argument that is not a subcommand.
 func knownCommand(c *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
@@ -106,7 +107,8 @@ func knownCommand(c *cobra.Command, args []string) error {
 	return misused(c, hint, "There is no command %q.", typed)
 }
 
-// mostTried is the number of arguments up to which a command is asked whether it takes them.
+// mostTried is the largest number of arguments that is tried, to find out how many a command
+// accepts.
 const mostTried = 9
 
 // wrongNumber says which arguments are missing or too many.
@@ -136,8 +138,8 @@ func wrongNumber(c *cobra.Command, takes cobra.PositionalArgs, args []string) er
 		"%q is one word too many: %s takes %s.", surplus, said(c), enumerated(names[:most], "and"))
 }
 
-// placeholders are the names of a command's arguments in its use line, those that may be
-// left out included; what belongs to flags is left out.
+// placeholders returns the names of a command's arguments in its use line, including optional ones.
+// It leaves out the values of flags.
 func placeholders(use string) (names []string) {
 	depth, ofFlag := 0, false
 	for _, word := range strings.Fields(use)[1:] {
@@ -159,7 +161,7 @@ func placeholders(use string) (names []string) {
 	return names
 }
 
-// missingFlags are the required flags that were not given, in the order of the use line.
+// missingFlags returns the required flags that were not given.
 func missingFlags(c *cobra.Command) (names []string) {
 	c.Flags().VisitAll(func(f *pflag.Flag) {
 		if len(f.Annotations[cobra.BashCompOneRequiredFlag]) > 0 && !f.Changed {
@@ -170,15 +172,15 @@ func missingFlags(c *cobra.Command) (names []string) {
 	return names
 }
 
-// The annotations that the library puts on the flags of a group: their names, with
-// spaces between.
+// The library's annotations on the flags of a group. Their value is the names of the group's flags,
+// separated by spaces.
 const (
 	oneOf     = "cobra_annotation_one_required"
 	onlyOneOf = "cobra_annotation_mutually_exclusive"
 	together  = "cobra_annotation_required_if_others_set"
 )
 
-// wrongFlags says which flags of a group are missing, or do not go together.
+// wrongFlags says which flags of a group are missing or exclude each other.
 func wrongFlags(c *cobra.Command) (err error) {
 	c.Flags().VisitAll(func(f *pflag.Flag) {
 		for _, kind := range []string{oneOf, onlyOneOf, together} {
@@ -212,9 +214,9 @@ func wrongGroup(c *cobra.Command, kind string, names []string) error {
 	return nil
 }
 
-// wrongFlag says what is wrong with a flag that could not be read.
+// wrongFlag explains a flag that could not be parsed.
 func wrongFlag(c *cobra.Command, err error) error {
-	if args := c.Flags().Args(); c.HasSubCommands() && len(args) > 0 { // the flag belongs to a command that there is not
+	if args := c.Flags().Args(); c.HasSubCommands() && len(args) > 0 { // the flag belongs to an unknown command
 		return knownCommand(c, args)
 	}
 	var (
@@ -255,7 +257,7 @@ func unknownFlag(c *cobra.Command, e *pflag.NotExistError) error {
 	return misused(c, hint, "%s has no flag %s.", said(c), valid.Printable(typed))
 }
 
-// wrongValue says what a flag's value is not.
+// wrongValue says what is wrong with a flag's value.
 func wrongValue(e *pflag.InvalidValueError) string {
 	v := valid.Printable(e.GetValue())
 	switch kind := e.GetFlag().Value.Type(); {
@@ -268,10 +270,10 @@ func wrongValue(e *pflag.InvalidValueError) string {
 	case strings.HasSuffix(kind, "Slice"):
 		return fmt.Sprintf("%q is not a list such as a,b", v)
 	}
-	return strings.TrimSuffix(valid.Printable(errors.Unwrap(e).Error()), ".") // a flag of ours says why
+	return strings.TrimSuffix(valid.Printable(errors.Unwrap(e).Error()), ".") // the error of our own flag type
 }
 
-// enumerated puts words in a row: A, B and C.
+// enumerated joins words: A, B and C. last is the word before the last one.
 func enumerated(words []string, last string) string {
 	n := len(words)
 	if n < 2 {

@@ -155,7 +155,7 @@ func (a *app) messageCommand() *cobra.Command {
 		replay, queue)
 }
 
-// printableLines keeps line ends and escapes the rest.
+// printableLines keeps line ends, and escapes other control characters.
 func printableLines(s string) string {
 	lines := strings.Split(s, "\n")
 	for i := range lines {
@@ -201,7 +201,7 @@ func (a *app) mailCommand() *cobra.Command {
 	return group("mail", "Mail to partners and to the operator", test, bounce, templates)
 }
 
-// mailReport reads a delivery report and hands on what it says.
+// mailReport reads a delivery report, and sends its content to the server.
 func (a *app) mailReport(ctx context.Context) error {
 	report, err := node.ReadBounce(a.In)
 	if err != nil {
@@ -217,7 +217,8 @@ func (a *app) mailReport(ctx context.Context) error {
 	return a.done(m, "%s was noted as not reached.", m.Target)
 }
 
-// writeTemplates copies the built-in templates; existing files stay.
+// writeTemplates copies the built-in templates to a folder, and returns the files written. It does
+// not replace existing files.
 func writeTemplates(dir string) ([]string, error) {
 	const op = "cli.mailTemplates"
 	if err := os.MkdirAll(dir, 0o755); err != nil {

@@ -6,14 +6,14 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// stateWords say states as support and partners do; JSON keeps the codes.
+// stateWords are the words that people see for states. JSON has the codes.
 var stateWords = map[string]string{
 	string(model.DropAcked):         "accepted",
 	string(model.DropRejected):      "refused",
 	string(model.DeliveryCollected): "downloaded in full",
 }
 
-// stateWord is a state for people.
+// stateWord returns the word for a state.
 func stateWord[S ~string](code S) string {
 	if w, ok := stateWords[string(code)]; ok {
 		return w
@@ -21,7 +21,7 @@ func stateWord[S ~string](code S) string {
 	return string(code)
 }
 
-// stateCode reads a state that people typed, as a word or as its code.
+// stateCode returns the state for a word or a code that was typed.
 func stateCode[S ~string](word S) S {
 	if word == "downloaded" {
 		return S(model.DeliveryCollected)
@@ -34,7 +34,7 @@ func stateCode[S ~string](word S) S {
 	return word
 }
 
-// word is a name as a shell takes it for one word.
+// word quotes a name with spaces for the shell.
 func word(name string) string {
 	if strings.Contains(name, " ") {
 		return "'" + name + "'"
