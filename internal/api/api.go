@@ -1,7 +1,7 @@
-// Package api is the REST API, which the command line, programs and later the console
-// share. Each route names the function of a service that answers it; bodies and answers are
-// the types of package model. The OpenAPI document is made from the same types
-// (openapi.json beside this file is the golden copy).
+// Package api is the REST API, for the command line, other programs and later the console. Each
+// route names the service function that answers it. Bodies and answers are the types of package
+// model. The OpenAPI document is generated from the same types; openapi.json beside this file is
+// the golden copy.
 package api
 
 import (
@@ -32,19 +32,19 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// Sessions is what the API asks of the SSH server.
+// Sessions is the part of the SSH server that the API uses.
 type Sessions interface {
 	Sessions() []model.Session
 	End(match func(*exchange.Login) bool) int
 }
 
-// Guides fills connection cards.
+// Guides fills connection cards and tests users' set-ups.
 type Guides interface {
 	Card(ctx context.Context, user string) (guide.Card, error)
 	Test(ctx context.Context, user string) ([]model.Check, error)
 }
 
-// Services are what the handlers call.
+// Services are the services that the handlers call.
 type Services struct {
 	Account  *account.Service
 	Guides   Guides
@@ -65,15 +65,16 @@ type Services struct {
 	Log      *slog.Logger
 }
 
-// actorKey is where a request's actor lies in its context.
+// actorKey is the context key of a request's actor.
 type actorKey struct{}
 
-// WithActor names whoever sends a request; the listener knows.
+// WithActor returns a context with the actor of a request. The listener, which knows the actor,
+// calls it.
 func WithActor(ctx context.Context, actor string) context.Context {
 	return context.WithValue(ctx, actorKey{}, actor)
 }
 
-// actor is who sent the request. A context without one is a fault of ours.
+// actor returns the actor of a request. A context without one is a bug; then it is "unknown".
 func actor(ctx context.Context) string {
 	a, _ := ctx.Value(actorKey{}).(string)
 	if a == "" {
@@ -82,7 +83,7 @@ func actor(ctx context.Context) string {
 	return a
 }
 
-// Problem is every error's body (RFC 9457), with our kind and hint.
+// Problem is the body of every error answer (RFC 9457), with our kind and hint.
 type Problem struct {
 	Status int           `json:"status"`
 	Title  string        `json:"title"`
@@ -94,13 +95,13 @@ type Problem struct {
 
 func (p *Problem) Error() string { return p.Detail }
 
-// GetStatus is the HTTP status, for huma.
+// GetStatus returns the HTTP status. huma calls it.
 func (p *Problem) GetStatus() int { return p.Status }
 
-// ContentType is RFC 9457's.
+// ContentType returns the type that RFC 9457 defines.
 func (p *Problem) ContentType(string) string { return "application/problem+json" }
 
-// Fault answers a request that a fault of ours ended, unless its answer has begun.
+// Fault writes the answer to a request whose handler panicked; see httpd.Guard.
 func Fault(w http.ResponseWriter, reference string) {
 	p := Problem{Status: http.StatusInternalServerError, Title: http.StatusText(http.StatusInternalServerError),
 		Kind: fault.Internal.String(), Detail: "Something went wrong on the server; its log has more under " + reference +
@@ -116,15 +117,15 @@ type routes struct {
 	Services
 }
 
-// installProblem makes huma's own refusals look like ours. It is a variable of
-// the library's, so it is set once a process.
+// installProblem makes huma answer its own errors with a Problem. huma.NewError is a global
+// variable, so it is set once per process.
 var installProblem = sync.OnceFunc(func() {
 	huma.NewError = func(status int, msg string, errs ...error) huma.StatusError {
 		return refused(status, msg, errs...)
 	}
 })
 
-// New makes the handler of every operation.
+// New returns the handler of all operations.
 func New(r Services) http.Handler {
 	mux, _ := build(r)
 	return mux
@@ -152,8 +153,8 @@ func build(r Services) (*http.ServeMux, huma.API) {
 	return mux, api
 }
 
-// fail turns a service's error into a Problem. What is a fault of ours is logged
-// here, once, and not told.
+// fail turns a service's error into a Problem. It logs Internal and Unavailable errors, once, here.
+// Their causes are not shown to the client.
 func (rt *routes) fail(err error) error {
 	if err == nil {
 		return nil

@@ -94,7 +94,7 @@ func TestFilesComeBackWholeAndInRanges(t *testing.T) {
 	}
 }
 
-// A sender that breaks off must not leave a file, cut short, behind.
+// An upload that breaks off must not leave an incomplete file.
 func TestABrokenOffPutStoresNothing(t *testing.T) {
 	n := testkit.Start(t)
 	n.User("acme")
@@ -129,7 +129,7 @@ func TestKeysBelongToOneUserOrOneVendor(t *testing.T) {
 	key := testkit.NewKey(t)
 	for _, account := range []string{"acme", "globex"} {
 		testkit.Call[any](n, "POST", "/users", map[string]string{"account": account, "vendor": "carrier"})
-		n.Enrol(account+"-carrier", key) // a carrier has one key and serves many accounts
+		n.Enrol(account+"-carrier", key) // a carrier uses one key for many accounts
 	}
 	_, err := send(n, client.Request{Method: "POST", Path: "/users/acme/keys",
 		Body: map[string]string{"text": publicLine(key)}})

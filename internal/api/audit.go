@@ -11,7 +11,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// audit is the log of changes. Who looks at it is written down, too.
+// audit adds the operations on the audit log. Looking at it is also recorded in it.
 func (rt *routes) audit() {
 	service := rt.Audit
 	list(rt, "list-audit", "/audit", "Rows of the audit log, the newest first",
@@ -67,8 +67,8 @@ func (rt *routes) audit() {
 		func(context.Context, *nothing) (model.Receipt, error) { return model.Receipt{Text: service.Key()}, nil })
 }
 
-// selection turns a filter into what the service takes. It writes down that somebody looked
-// at the log, once for all the pages of a list.
+// selection turns a filter into an audit.Selection. It writes an audit row for the look at the log,
+// once for all pages of a list.
 func (rt *routes) selection(ctx context.Context, f model.AuditFilter, action string) (audit.Selection, error) {
 	s := audit.Selection{Since: f.Since, Until: f.Until, Actor: f.Actor, Action: f.Action, Subject: f.Subject}
 	if f.User != "" {

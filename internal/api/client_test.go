@@ -19,12 +19,12 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// TestTheClientHasEveryOperation calls each method of the client against a server that
-// only notes the request: its name, method, path, parameters and body must be those of one
-// operation of the document, and no operation may be without a method.
+// TestTheClientHasEveryOperation calls each method of the client against a server that only records
+// the request. The method's name, and the request's method, path, parameters and body, must be
+// those of an operation in the OpenAPI document. Every operation must have a method.
 func TestTheClientHasEveryOperation(t *testing.T) {
 	_, api := build(Services{})
-	operations := map[string]operation{} // by the client's name for it
+	operations := map[string]operation{} // by the name of the client's method
 	for path, item := range api.OpenAPI().Paths {
 		for _, o := range []*huma.Operation{item.Get, item.Post, item.Put, item.Patch, item.Delete} {
 			if o != nil {
@@ -72,7 +72,7 @@ type operation struct {
 	path string
 }
 
-// methodName is list-burned-keys as ListBurnedKeys.
+// methodName turns an operation's id into a method's name: list-burned-keys into ListBurnedKeys.
 func methodName(id string) string {
 	var name strings.Builder
 	for word := range strings.SplitSeq(id, "-") {
@@ -81,7 +81,7 @@ func methodName(id string) string {
 	return name.String()
 }
 
-// arguments fills every parameter of a method with something that is not zero.
+// arguments returns non-zero values for the parameters of a method.
 func arguments(f reflect.Type) []reflect.Value {
 	out := []reflect.Value{reflect.ValueOf(context.Background())}
 	for i := 1; i < f.NumIn(); i++ {
@@ -171,8 +171,8 @@ func (o operation) check(t *testing.T, name string, r *http.Request, body []byte
 	}
 }
 
-// TestACursorBelongsToItsList: one from another list, with other filters, or garbage is
-// refused, so that nobody reads a list with holes.
+// TestACursorBelongsToItsList: a cursor of another list or other filters, or garbage, is refused.
+// Otherwise items would be skipped silently.
 func TestACursorBelongsToItsList(t *testing.T) {
 	mark := bindingOf[model.UserFilter]("list-users", model.UserFilter{Account: "acme"})
 	cursor := sealCursor("jo", mark)
@@ -199,8 +199,8 @@ func TestACursorBelongsToItsList(t *testing.T) {
 	}
 }
 
-// TestAServerOfAnotherRelease: a field that only the server knows, or that it does not know
-// yet, changes nothing else of an answer.
+// TestAServerOfAnotherRelease: a field that only one side knows does not affect the rest of an
+// answer.
 func TestAServerOfAnotherRelease(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = w.Write([]byte(`{"items": [{"id": "acme", "colour": "red", "allow_ips": null}], "next": "x", "total": 12}`))

@@ -10,7 +10,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// events puts into the document what webhooks are sent: one type of event after another.
+// events adds all event types to the OpenAPI document, as webhooks.
 func (rt *routes) events() {
 	doc := rt.OpenAPI()
 	doc.Webhooks = map[string]*huma.PathItem{}
@@ -22,12 +22,12 @@ func (rt *routes) events() {
 	}
 }
 
-// webhook describes the request that carries a type of event.
+// webhook describes the request that carries an event type.
 func webhook(doc *huma.OpenAPI, kind string, payload any) *huma.PathItem {
 	r := doc.Components.Schemas
 	event := *huma.SchemaFromType(r, reflect.TypeFor[model.Event]())
 	event.Properties = maps.Clone(event.Properties)
-	delete(event.Properties, "id") // it travels in the header webhook-id
+	delete(event.Properties, "id") // sent in the header webhook-id instead
 	event.Properties["data"] = r.Schema(reflect.TypeOf(payload), true, "")
 	return &huma.PathItem{Post: &huma.Operation{
 		Summary: "An event: " + kind,

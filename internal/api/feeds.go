@@ -8,7 +8,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// Subscriber is one user of a feed.
+// Subscriber names one user of a feed.
 type Subscriber struct {
 	Keyed
 	User string `path:"user"`
@@ -51,7 +51,7 @@ func (rt *routes) feeds() {
 	show(rt, "delivery-receipt", "/deliveries/{id}/receipt", "The signed receipt of a delivery", receipt(service.Receipt))
 }
 
-// receipt answers with a signed text.
+// receipt makes an operation's function of one that returns a signed text.
 func receipt(read func(ctx context.Context, id string) (string, error)) func(context.Context, string) (
 	model.Receipt, error) {
 	return func(ctx context.Context, id string) (model.Receipt, error) {
@@ -60,7 +60,7 @@ func receipt(read func(ctx context.Context, id string) (string, error)) func(con
 	}
 }
 
-// sequences are the numbers in a feed's names.
+// sequences adds the operations on the numbers in a feed's file names.
 func (rt *routes) sequences() {
 	service := rt.Feed
 	list(rt, "list-sequences", "/feeds/{id}/sequences",
@@ -84,7 +84,7 @@ func (rt *routes) sequences() {
 		})
 }
 
-// publications are files on their way to a feed, at once or in parts.
+// publications adds the operations that publish files, in one request or in parts.
 func (rt *routes) publications() {
 	service := rt.Feed
 	type file struct {

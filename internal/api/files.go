@@ -12,7 +12,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// files are the mailboxes as the operator sees them, and what names in them mean.
+// files adds the operations on the files in mailboxes, and on name rules.
 func (rt *routes) files() {
 	list(rt, "list-files", "/users/{id}/files", "List a directory of a user's mailbox, or one file",
 		func(f model.FileInfo) string { return tree.PageCursor(f.Dir, rawName(f)) }, rt.listFiles)
@@ -34,7 +34,7 @@ func (rt *routes) files() {
 		"Store a file in a user's mailbox; its content is the body"),
 		func(ctx context.Context, in *file) (out model.FileInfo, err error) {
 			err = rt.visit(ctx, in.User, func(s *tree.Session) error {
-				if err := s.Store(in.Path, in.body); err != nil { // a sender that breaks off leaves nothing
+				if err := s.Store(in.Path, in.body); err != nil { // an upload that breaks off stores nothing
 					return err
 				}
 				out, err = s.Stat(in.Path)
@@ -59,7 +59,7 @@ func (rt *routes) files() {
 		})
 }
 
-// visit opens a user's mailbox for the operator.
+// visit calls do with a session in a user's mailbox, in the operator's name.
 func (rt *routes) visit(ctx context.Context, user string, do func(*tree.Session) error) error {
 	u, err := rt.Account.User(ctx, user)
 	if err != nil {
@@ -70,7 +70,7 @@ func (rt *routes) visit(ctx context.Context, user string, do func(*tree.Session)
 	return do(s)
 }
 
-// rawName is a name byte for byte.
+// rawName returns a name's bytes.
 func rawName(f model.FileInfo) string {
 	if f.Raw != nil {
 		return string(f.Raw)

@@ -38,7 +38,7 @@ func (rt *routes) inbox() {
 		})
 	show(rt, "drop-receipt", "/inbox/{id}/receipt", "The signed receipt of a received file", receipt(service.Receipt))
 
-	// What ends or changes a claim.
+	// Operations that change or end a claim.
 	edit(rt, "ack-drop", "POST", "/inbox/{id}/ack", "Accept a received file",
 		func(ctx context.Context, who, id string, s model.Settling) (model.Drop, error) {
 			return service.Ack(ctx, who, id, s.Claim)

@@ -13,9 +13,9 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
-// complaint is a rule that a field broke, as the library has it, and how it is said: a
-// sentence, and a hint with what may be said, or "". Both may have {field}, its {value} and
-// the {bound}: the words that the pattern finds.
+// complaint is a validation error of the library: the pattern of its text, and our sentence and
+// hint for it. The hint may be "". In both, {field} stands for the field, {value} for its value,
+// and {bound} for what the pattern captures.
 type complaint struct {
 	pattern        *regexp.Regexp
 	sentence, hint string
@@ -25,7 +25,7 @@ func rule(pattern, sentence, hint string) complaint {
 	return complaint{regexp.MustCompile(pattern), sentence, hint}
 }
 
-// complaints are all that the operations here can cause.
+// complaints are all validation errors that the operations here can cause.
 var complaints = []complaint{
 	rule(`^expected value to be one of "(.*)"$`, `{value} is no value of {field}.`, `say {bound}`),
 	rule(`^expected number >= (\S+)$`, `{field} is {value}; it must be {bound} or more.`, ``),
@@ -49,8 +49,8 @@ var complaints = []complaint{
 	rule(`^expected at most one value`, `{field} is given more than once.`, ``),
 }
 
-// refusals are the requests that the library refuses as a whole: the beginning of what it
-// says, and what we say.
+// refusals are the errors with which the library refuses a whole request: the beginning of its
+// text, and our sentence for it.
 var refusals = []struct{ theirs, ours string }{
 	{"request body is required", "The request has no body."},
 	{"request body is too large", "The request is too large."},
@@ -59,7 +59,7 @@ var refusals = []struct{ theirs, ours string }{
 	{"unknown content type", "The request is in no form that is known here; send JSON."},
 }
 
-// refused makes an answer of ours from the library's refusal.
+// refused turns an error of the library into a Problem.
 func refused(status int, msg string, errs ...error) *Problem {
 	p := &Problem{Status: status, Title: http.StatusText(status), Kind: fault.Invalid.String()}
 	if status >= 500 {
@@ -92,7 +92,7 @@ func refused(status int, msg string, errs ...error) *Problem {
 	return p
 }
 
-// complain says what is wrong with a field, and what may be said.
+// complain returns a sentence on what is wrong with a field, and a hint or "".
 func complain(d *huma.ErrorDetail) (sentence, hint string) {
 	_, field, inside := strings.Cut(d.Location, ".") // query.limit, body.roles[0]
 	if !inside {
@@ -108,7 +108,7 @@ func complain(d *huma.ErrorDetail) (sentence, hint string) {
 		if len(m) > 1 {
 			bound = m[1]
 		}
-		if words := strings.Split(bound, ", "); len(words) > 1 { // of an enumeration
+		if words := strings.Split(bound, ", "); len(words) > 1 { // the values of an enumeration
 			if near := valid.Nearest(fmt.Sprint(d.Value), words); near != "" {
 				return said(c.sentence, field, value, bound), fmt.Sprintf("did you mean %s?", near)
 			}
@@ -122,15 +122,15 @@ func complain(d *huma.ErrorDetail) (sentence, hint string) {
 	return said("{field} is not valid.", field, value, ""), ""
 }
 
-// said puts a field, its value and what bounds it into a text that need not have all.
+// said fills in the placeholders of a text.
 func said(text, field, value, bound string) string {
 	return strings.NewReplacer("{field}", field, "{value}", value, "{bound}", bound).Replace(text)
 }
 
-// longestTold is how much of a wrong value is repeated, in bytes.
+// longestTold is the number of bytes up to which a wrong value is repeated.
 const longestTold = 80
 
-// quoted is a value as a sentence has it.
+// quoted formats a value for a sentence.
 func quoted(v any) string {
 	text := fmt.Sprint(v)
 	if s, ok := v.(string); ok {

@@ -9,8 +9,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/api"
 )
 
-// TestWrongFieldsAreNamed: a request that breaks a rule of the document is answered in our
-// words, with the status that it had.
+// TestWrongFieldsAreNamed: invalid requests are answered in our words, with the library's status.
 func TestWrongFieldsAreNamed(t *testing.T) {
 	h := api.New(api.Services{})
 	for _, c := range []struct {

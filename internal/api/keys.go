@@ -8,7 +8,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// keys are what happens in a key's life.
+// keys adds the operations on keys.
 func (rt *routes) keys() {
 	service := rt.Account
 	listWhole(rt, "list-keys", "/users/{id}/keys", "List a user's keys",
@@ -59,7 +59,7 @@ func (rt *routes) keys() {
 		})
 }
 
-// exposed acts on private keys; their public halves are read again here.
+// exposed acts on keys whose private files were sent. It parses their public halves itself.
 func (rt *routes) exposed(ctx context.Context, who string, e model.ExposedKeys) (model.Exposure, error) {
 	files := make([]keys.Exposed, len(e.Files))
 	for i, f := range e.Files {

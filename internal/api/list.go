@@ -11,8 +11,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// list adds a list that a service reads page by page: read returns at most Limit items that
-// follow Cursor, in the order of key, which is unique.
+// list adds a list that a service reads page by page. read returns at most Limit items after
+// Cursor, in the order of key. key must be unique.
 func list[F, T any, P model.Filter[F]](rt *routes, id, path, summary string, key func(T) string,
 	read func(ctx context.Context, f F) ([]T, error)) {
 	route(rt, id, "GET", path, summary, func(ctx context.Context, in *F) (page model.Page[T], err error) {
@@ -22,7 +22,7 @@ func list[F, T any, P model.Filter[F]](rt *routes, id, path, summary string, key
 		if p.Cursor, err = openCursor(p.Cursor, mark); err != nil {
 			return page, err
 		}
-		p.Limit++ // one more says whether there is another page
+		p.Limit++ // one item more shows whether there is another page
 		if page.Items, err = read(ctx, *in); err != nil {
 			return page, err
 		}
@@ -37,7 +37,8 @@ func list[F, T any, P model.Filter[F]](rt *routes, id, path, summary string, key
 	})
 }
 
-// listWhole adds a list that is bounded by what it is of; pages are cut from the whole.
+// listWhole adds a list that read returns as a whole, because it is short. It is cut into pages
+// here.
 func listWhole[F, T any, P model.Filter[F]](rt *routes, id, path, summary string,
 	read func(ctx context.Context, f F) ([]T, error)) {
 	route(rt, id, "GET", path, summary, func(ctx context.Context, in *F) (page model.Page[T], err error) {
@@ -47,7 +48,7 @@ func listWhole[F, T any, P model.Filter[F]](rt *routes, id, path, summary string
 		if err != nil {
 			return page, err
 		}
-		from, _ := strconv.Atoi(at) // 0 without a cursor
+		from, _ := strconv.Atoi(at) // 0 if there is no cursor
 		all, err := read(ctx, *in)
 		if err != nil {
 			return page, err
@@ -62,8 +63,8 @@ func listWhole[F, T any, P model.Filter[F]](rt *routes, id, path, summary string
 	})
 }
 
-// bindingOf binds a cursor to a list and its filters: with others it would skip items
-// without a word.
+// bindingOf returns what ties a cursor to a list and its filters. With another list or filter, a
+// cursor would silently skip items.
 func bindingOf[F any, P model.Filter[F]](id string, f F) string {
 	*P(&f).Paged() = model.Paging{}
 	text, _ := json.Marshal(f) // plain fields

@@ -6,7 +6,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// notify is what is sent to programs and people elsewhere.
+// notify adds the operations on webhooks, messages and mail.
 func (rt *routes) notify() {
 	service := rt.Notify
 	list(rt, "list-webhooks", "/webhooks", "List receivers of events", func(w model.Webhook) string { return w.Name },

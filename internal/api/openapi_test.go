@@ -10,8 +10,8 @@ import (
 
 var update = flag.Bool("update", false, "write openapi.json anew")
 
-// TestOpenAPIIsTheGoldenCopy makes every change of the API a change that a
-// reviewer sees: go test ./internal/api -update
+// TestOpenAPIIsTheGoldenCopy makes every change of the API visible to reviewers. To update the
+// copy: go test ./internal/api -update
 func TestOpenAPIIsTheGoldenCopy(t *testing.T) {
 	_, api := build(Services{})
 	text, err := json.MarshalIndent(api.OpenAPI(), "", "  ")

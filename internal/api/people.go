@@ -8,7 +8,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// people are accounts, vendors, users, contacts, and what they are handed.
+// people adds the operations on accounts, vendors, users and contacts, and on links, notices and
+// guides.
 func (rt *routes) people() {
 	service := rt.Account
 	list(rt, "list-accounts", "/accounts", "List accounts", func(a model.Account) string { return a.ID }, service.Accounts)
@@ -49,7 +50,7 @@ func (rt *routes) people() {
 		})
 }
 
-// editAccount changes an account's state, and then its record.
+// editAccount changes an account's state first, and then its other fields.
 func (rt *routes) editAccount(ctx context.Context, who, id string, e model.EditAccount) (a model.Account, err error) {
 	if e.KeepFiles != nil && (e.State == nil || *e.State != model.AccountClosed) {
 		return a, fault.E("api.editAccount", fault.Invalid, "keep_files is for closing an account.")
@@ -64,8 +65,8 @@ func (rt *routes) editAccount(ctx context.Context, who, id string, e model.EditA
 	return rt.Account.SetAccount(ctx, who, id, e)
 }
 
-// setState changes an account's state. Closing also plans the removal of its
-// files; should that fail, retention's keeper does it.
+// setState changes an account's state. For a closed account it also plans the removal of its files.
+// If that fails, retention's background task does it.
 func (rt *routes) setState(ctx context.Context, who, id string, state model.AccountState,
 	keep *string) (model.Account, error) {
 	if state != model.AccountClosed {

@@ -9,7 +9,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// retention is how long files stay.
+// retention adds the operations on retention.
 func (rt *routes) retention() {
 	service := rt.Retain
 	listWhole(rt, "list-policies", "/retention/policies", "List retention policies",

@@ -12,15 +12,15 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// The helpers below add one operation each. Those that change something take a function of a service that is told
-// who asks.
+// Each helper below adds one operation. The functions of operations that change something also get
+// the actor.
 
-// Inputs and answers are exported because huma looks into embedded structs that are.
+// Input and answer types are exported, because huma ignores embedded structs that are not.
 
-// BodyOf is an answer, or an input that has a body alone.
+// BodyOf is an answer with a body, or an input that only has a body.
 type BodyOf[T any] struct{ Body T }
 
-// Keyed is an input that names one thing in its path.
+// Keyed is an input with an id in its path.
 type Keyed struct {
 	Key string `path:"id"`
 }
@@ -33,7 +33,7 @@ type KeyedBody[T any] struct {
 
 type nothing struct{}
 
-// route adds an operation under /api/v1. do is given the whole input.
+// route adds an operation under /api/v1. do gets the whole input.
 func route[In, Out any](rt *routes, id, method, path, summary string,
 	do func(ctx context.Context, in *In) (Out, error)) {
 	register(rt, op(id, method, path, summary), do)
@@ -50,7 +50,7 @@ func register[In, Out any](rt *routes, o huma.Operation, do func(ctx context.Con
 	})
 }
 
-// send adds GET of something that is no JSON.
+// send adds a GET whose answer is not JSON.
 func send[In any](rt *routes, id, path, summary string,
 	do func(ctx context.Context, in *In) (*huma.StreamResponse, error)) {
 	huma.Register(rt, op(id, "GET", path, summary), func(ctx context.Context, in *In) (*huma.StreamResponse, error) {
@@ -59,26 +59,26 @@ func send[In any](rt *routes, id, path, summary string,
 	})
 }
 
-// done is a route whose answer is empty.
+// done adds an operation without an answer body.
 func done[In any](rt *routes, id, method, path, summary string, do func(ctx context.Context, in *In) error) {
 	huma.Register(rt, op(id, method, path, summary), func(ctx context.Context, in *In) (*nothing, error) {
 		return nil, rt.fail(do(ctx, in))
 	})
 }
 
-// show adds GET of one thing.
+// show adds a GET of one thing.
 func show[T any](rt *routes, id, path, summary string, read func(ctx context.Context, key string) (T, error)) {
 	route(rt, id, "GET", path, summary, func(ctx context.Context, in *Keyed) (T, error) { return read(ctx, in.Key) })
 }
 
-// create adds POST of a body.
+// create adds a POST with a body.
 func create[B, T any](rt *routes, id, path, summary string,
 	do func(ctx context.Context, actor string, body B) (T, error)) {
 	route(rt, id, "POST", path, summary,
 		func(ctx context.Context, in *BodyOf[B]) (T, error) { return do(ctx, actor(ctx), in.Body) })
 }
 
-// edit adds a change of one thing by a body.
+// edit adds an operation that changes one thing, with a body.
 func edit[B, T any](rt *routes, id, method, path, summary string,
 	do func(ctx context.Context, actor, key string, body B) (T, error)) {
 	route(rt, id, method, path, summary, func(ctx context.Context, in *KeyedBody[B]) (T, error) {
@@ -86,14 +86,14 @@ func edit[B, T any](rt *routes, id, method, path, summary string,
 	})
 }
 
-// act adds something that is done to one thing, without a body.
+// act adds an operation on one thing, without a body.
 func act[T any](rt *routes, id, method, path, summary string,
 	do func(ctx context.Context, actor, key string) (T, error)) {
 	route(rt, id, method, path, summary,
 		func(ctx context.Context, in *Keyed) (T, error) { return do(ctx, actor(ctx), in.Key) })
 }
 
-// remove adds DELETE of one thing.
+// remove adds a DELETE of one thing.
 func remove(rt *routes, id, path, summary string, do func(ctx context.Context, actor, key string) error) {
 	done(rt, id, "DELETE", path, summary,
 		func(ctx context.Context, in *Keyed) error { return do(ctx, actor(ctx), in.Key) })
@@ -104,7 +104,7 @@ func op(id, method, path, summary string) huma.Operation {
 	return huma.Operation{OperationID: id, Method: method, Path: "/api/v1" + path, Summary: summary}
 }
 
-// upload describes an operation whose body is a file.
+// upload describes an operation whose body is a file, of any size and duration.
 func upload(id, path, summary string) huma.Operation {
 	o := op(id, "PUT", path, summary)
 	o.MaxBodyBytes = -1
@@ -115,7 +115,7 @@ func upload(id, path, summary string) huma.Operation {
 // Streamed is an input whose body is read by the handler, not by huma.
 type Streamed struct{ body io.Reader }
 
-// Resolve keeps the body; huma calls it before the handler.
+// Resolve keeps the body reader. huma calls it before the handler.
 func (s *Streamed) Resolve(ctx huma.Context) []error {
 	if s.body = ctx.BodyReader(); s.body == nil {
 		s.body = http.NoBody
@@ -123,21 +123,21 @@ func (s *Streamed) Resolve(ctx huma.Context) []error {
 	return nil
 }
 
-// viewed writes down that somebody of the operator's looked at contents.
+// viewed writes an audit row for an operator who looked at contents.
 func (rt *routes) viewed(ctx context.Context, action, subject, userID string, detail map[string]string) error {
 	return rt.Audit.Note(ctx, model.AuditRow{Actor: actor(ctx), Action: action, Subject: subject, User: userID,
 		Detail: detail})
 }
 
-// blobReader is what content needs of a blob.Reader.
+// blobReader is the part of a blob.Reader that content uses.
 type blobReader interface {
 	io.ReaderAt
 	io.Closer
 	Size() int64
 }
 
-// content answers with bytes that never change, whole or in ranges. Their
-// hash is the entity tag.
+// content answers with a blob, whole or in ranges, and closes it. Blobs never change, so the hash
+// is the entity tag.
 func content(b blobReader, sha256 string) *huma.StreamResponse {
 	return &huma.StreamResponse{Body: func(ctx huma.Context) {
 		defer b.Close()
@@ -152,8 +152,8 @@ func content(b blobReader, sha256 string) *huma.StreamResponse {
 	}}
 }
 
-// stream answers with what write makes. One that fails half-way breaks the
-// answer off, so that nobody takes a part for the whole.
+// stream answers with what write writes. If write fails half-way, the connection is aborted, so
+// that the client does not take the answer for complete.
 func (rt *routes) stream(kind string, write func(io.Writer) error) *huma.StreamResponse {
 	return &huma.StreamResponse{Body: func(ctx huma.Context) {
 		ctx.SetHeader("Content-Type", kind)

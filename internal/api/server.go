@@ -11,7 +11,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// records are what is known of connections and files when somebody asks.
+// records adds the operations that read the records of connections and files.
 func (rt *routes) records() {
 	service := rt.Records
 	type about struct {
@@ -41,7 +41,7 @@ func (rt *routes) trace(ctx context.Context, in *model.TraceQuery) (model.Sheet,
 	return model.Sheet{Trace: t, Sheet: trace.Sheet(t, from, rt.Server.Help)}, nil
 }
 
-// server is this deployment and who is connected to it.
+// server adds the operations on this deployment and its live sessions.
 func (rt *routes) server() {
 	route(rt, "show-server", "GET", "/server", "Show what this deployment says of itself",
 		func(context.Context, *nothing) (model.Server, error) { return rt.Server, nil })
