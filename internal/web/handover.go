@@ -1,6 +1,6 @@
-// Package web serves pages to people. So far these are the pages behind
-// one-time links: one that says what it will hand over, and, on a button, the
-// hand-over itself. A page works without scripts and loads nothing.
+// Package web serves pages to people. So far these are the pages of one-time links: one that says
+// what the link hands over, with a button, and one with the result. Pages need no scripts, and load
+// nothing from elsewhere.
 package web
 
 import (
@@ -22,7 +22,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// HandOverPath begins the path of every one-time link.
+// HandOverPath is the prefix of the path of every one-time link.
 const HandOverPath = "/handover/"
 
 //go:embed style.css
@@ -33,7 +33,7 @@ var handoverHTML string
 
 var handoverPage = template.Must(template.New("handover").Parse(handoverHTML))
 
-// page is what the hand-over page shows.
+// page is the content of a hand-over page.
 type page struct {
 	Title   string
 	Lines   []string
@@ -43,18 +43,18 @@ type page struct {
 	Expires string
 }
 
-// Options are what the pages need.
+// Options are the dependencies and settings of the pages.
 type Options struct {
 	HandOver *handover.Service
-	Help     string                                        // whom people turn to
-	HelpFor  func(ctx context.Context, user string) string // the same, for a user's people; nil: Help
-	Proxies  []netip.Prefix                                // whose X-Forwarded-For is believed
+	Help     string                                        // how to reach support
+	HelpFor  func(ctx context.Context, user string) string // the same, for a user's region; nil: Help
+	Proxies  []netip.Prefix                                // their X-Forwarded-For is trusted
 	Log      *slog.Logger
 }
 
 type server struct{ o Options }
 
-// New makes the handler of all pages.
+// New returns the handler of all pages.
 func New(o Options) http.Handler {
 	s := &server{o}
 	mux := http.NewServeMux()
@@ -71,19 +71,19 @@ func New(o Options) http.Handler {
 	return headers(http.NewCrossOriginProtection().Handler(mux))
 }
 
-// headers keep secrets out of caches, logs of other sites, and frames.
+// headers sets headers that keep secrets out of caches, other sites' logs, and frames.
 func headers(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Cache-Control", "no-store")
-		// A page's path is a secret, so what it loads must not carry it into a log.
-		// With no-referrer browsers send forms without an origin, and they are refused.
+		// A page's path contains a secret, which must not reach other sites' logs. With
+		// no-referrer, browsers would send forms without an origin, and those are refused.
 		h.Set("Referrer-Policy", "strict-origin")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("X-Robots-Tag", "noindex, nofollow")
 		h.Set("Content-Security-Policy",
 			"default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
-		if r.TLS != nil { // else whoever ends TLS says it
+		if r.TLS != nil { // otherwise the proxy that ends TLS sets it
 			h.Set("Strict-Transport-Security", "max-age=31536000")
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, 4<<10)
@@ -102,7 +102,7 @@ func (s *server) show(w http.ResponseWriter, status int, p page) {
 	}
 }
 
-// texts say what a link of each kind hands over.
+// texts describe what a link of each kind hands over.
 var texts = map[model.LinkKind]struct{ title, line, button string }{
 	model.LinkKey: {"Your key file",
 		"This link hands over the private key file of user %[1]s, encrypted. It works once: after the button, " +
@@ -116,8 +116,8 @@ var texts = map[model.LinkKind]struct{ title, line, button string }{
 		"Please confirm that this address reaches you. We use it only for messages about your file access.", "Confirm"},
 }
 
-// look shows what a link is for. It takes nothing, so that mail scanners and
-// previews do no harm.
+// look shows what a link is for. It does not use the link up, so that mail scanners and previews do
+// no harm.
 func (s *server) look(w http.ResponseWriter, r *http.Request) {
 	l, err := s.waiting(r.Context(), r.PathValue("secret"))
 	if err != nil {
@@ -133,7 +133,7 @@ func (s *server) look(w http.ResponseWriter, r *http.Request) {
 		Help: s.help(r.Context(), l.User), Expires: l.ExpiresAt.Format("2 January 2006, 15:04 MST")})
 }
 
-// help is whom a user's people turn to.
+// help returns how a user's people reach support.
 func (s *server) help(ctx context.Context, user string) string {
 	if user == "" || s.o.HelpFor == nil {
 		return s.o.Help
@@ -149,7 +149,7 @@ func (s *server) waiting(ctx context.Context, secret string) (model.Link, error)
 	return s.o.HandOver.Waiting(ctx, token)
 }
 
-// take hands over what a link holds, to the first who asks.
+// take hands over the content of a link, once.
 func (s *server) take(w http.ResponseWriter, r *http.Request) {
 	token, key, err := keys.SplitSecret(r.PathValue("secret"))
 	if err != nil {
@@ -196,10 +196,10 @@ func (s *server) download(w http.ResponseWriter, l model.Link, files []keys.File
 	w.Header().Set("Content-Type", "application/zip")
 	w.Header().Set("Content-Disposition",
 		mime.FormatMediaType("attachment", map[string]string{"filename": l.User + "-key.zip"}))
-	_, _ = w.Write(packed) // a client that is gone needs none
+	_, _ = w.Write(packed) // ignored: the client may be gone
 }
 
-// fail says the same of every link that does not work.
+// fail shows an error page. All links that do not work get the same page.
 func (s *server) fail(w http.ResponseWriter, err error) {
 	if fault.Is(err, fault.NotFound) {
 		s.show(w, http.StatusNotFound, page{Title: "This link does not work", Lines: []string{
@@ -218,7 +218,7 @@ func (s *server) fail(w http.ResponseWriter, err error) {
 		page{Title: "Please try again", Lines: []string{"The server cannot answer now. The link was not used up."}})
 }
 
-// Fault answers a request that a fault of ours ended, unless its answer has begun.
+// Fault writes the answer to a request whose handler panicked; see httpd.Guard.
 func Fault(w http.ResponseWriter, reference string) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(http.StatusInternalServerError)
@@ -226,8 +226,8 @@ func Fault(w http.ResponseWriter, reference string) {
 		"Please open the link again. If that does not help, tell us this reference: " + reference + "."}})
 }
 
-// address is where a request came from, by the word of a trusted proxy if one
-// stands before us.
+// address returns the client's address. If a trusted proxy sent the request, it is the one that the
+// proxy reports. It is "" if it is not known.
 func (s *server) address(r *http.Request) string {
 	ap, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
@@ -238,8 +238,7 @@ func (s *server) address(r *http.Request) string {
 		if !p.Contains(from) {
 			continue
 		}
-		// The proxy's own word comes last: what the client sent may stand in a
-		// line before it.
+		// The last entry is the proxy's. Earlier entries may come from the client.
 		hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 		if a, err := netip.ParseAddr(strings.TrimSpace(hops[len(hops)-1])); err == nil {
 			return a.Unmap().String()

@@ -26,7 +26,7 @@ import (
 
 var ctx = context.Background()
 
-// world is the pages over a real links' service.
+// world is the pages on a real hand-over service.
 type world struct {
 	*testkit.World
 	links   *handover.Service
@@ -64,7 +64,7 @@ func (w *world) link(kind model.LinkKind, to model.Contact, files ...keys.File) 
 	return web.HandOverPath + p.Secret, l.ID
 }
 
-// ask sends a request, as a browser would; change may say more.
+// ask sends a request as a browser does. change may modify it.
 func (w *world) ask(method, path string, change ...func(*http.Request)) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, path, nil)
 	r.RemoteAddr = "203.0.113.7:50000"
@@ -76,7 +76,7 @@ func (w *world) ask(method, path string, change ...func(*http.Request)) *httptes
 	return out
 }
 
-// state is a link's, as the operator sees it.
+// state returns a link as operators see it.
 func (w *world) state(id string) model.Link {
 	w.Helper()
 	list, err := w.links.Links(ctx, model.OfUserFilter{})
@@ -141,7 +141,7 @@ func TestKeyFileIsHandedOverOnce(t *testing.T) {
 	}
 }
 
-// wantGone fails unless an answer is what a link that never was gets.
+// wantGone fails unless an answer is the one for an unknown link.
 func (w *world) wantGone(got *httptest.ResponseRecorder) {
 	w.Helper()
 	never := w.ask("GET", web.HandOverPath+keys.Empty().Secret)
@@ -218,7 +218,7 @@ func TestLinksThatDoNotWorkLookTheSame(t *testing.T) {
 		web.HandOverPath + strings.Repeat("A", 10_000)} {
 		w.wantGone(w.ask("POST", bad))
 	}
-	w.wantState(id, model.LinkWaiting) // the wrong half used nothing up
+	w.wantState(id, model.LinkWaiting) // the wrong half did not use the link up
 	_, err := w.links.Revoke(ctx, "test", id)
 	testkit.Must(t, err)
 	w.wantGone(w.ask("GET", path))
@@ -231,7 +231,7 @@ func TestLinksThatDoNotWorkLookTheSame(t *testing.T) {
 	w.wantState(id, model.LinkExpired)
 }
 
-// An empty package once made the page panic, after the link was used up.
+// An empty package once caused a panic after the link was used up.
 func TestAnEmptyPackageUsesNothingUp(t *testing.T) {
 	w := newWorld(t)
 	path, id := w.link(model.LinkPassphrase, w.ann)
@@ -301,7 +301,7 @@ func TestEveryAnswerKeepsToItself(t *testing.T) {
 	}
 }
 
-// Browsers come back over TLS to a server that speaks it.
+// A server with TLS tells browsers to use TLS from then on.
 func TestPagesOverTLSAskForTLS(t *testing.T) {
 	w := newWorld(t)
 	s := httptest.NewTLSServer(w.pages)
@@ -318,7 +318,7 @@ func TestOnlyATrustedProxySpeaksForOthers(t *testing.T) {
 	w := newWorld(t)
 	for _, c := range []struct {
 		name, peer string
-		forwarded  []string // a header line each
+		forwarded  []string // one header line each
 		want       string
 	}{
 		{"nobody between", "203.0.113.7:5", nil, "203.0.113.7"},
@@ -372,7 +372,7 @@ func TestAnAnswerThatWasLostIsLookedFor(t *testing.T) {
 }
 
 func TestALinkOfUnknownStateIsNotCalledUnused(t *testing.T) {
-	t.Parallel() // the page waits for certainty
+	t.Parallel() // the page waits until the result is certain
 	w := newWorld(t)
 	path, id := w.link(model.LinkPassphrase, w.jo, keys.File{Name: "passphrase", Content: []byte("six plain words")})
 	lost := false
