@@ -9,8 +9,8 @@ import (
 
 const eventsEvery = 15 * time.Second
 
-// makeEvents makes events of what no change stands for: refused log-ins,
-// summed, temporary names that nobody ever finished, and limits that are near.
+// makeEvents makes the events that belong to no single change: summaries of refused log-ins,
+// temporary names that were never finished, and limits that are nearly reached.
 func (n *Node) makeEvents(ctx context.Context) {
 	do := func(ctx context.Context) error {
 		for _, do := range []func(context.Context) error{n.records.SumRefused, n.naming.FindLeft, n.accounts.FindNear} {

@@ -8,7 +8,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// buildGuide joins what partners are told to the services and the configuration.
+// buildGuide builds the service that writes partners' guides.
 func (n *Node) buildGuide() *guide.Service {
 	o := guide.Options{Store: n.store, Accounts: n.accounts, Clock: n.clock, HostKeys: n.hostKeys, Retention: n.retain,
 		Endpoint: n.endpoint, FeedsMay: n.feedsMay}
@@ -18,7 +18,7 @@ func (n *Node) buildGuide() *guide.Service {
 	return guide.New(o)
 }
 
-// endpoint is what partners of a region are told.
+// endpoint returns the server address and support of a region.
 func (n *Node) endpoint(region string) guide.Endpoint {
 	e, support := n.cfg.EndpointOf(region)
 	own, known := n.cfg.Regions[region]
@@ -30,10 +30,10 @@ func (n *Node) endpoint(region string) guide.Endpoint {
 	return out
 }
 
-// feedsMay is what users of a kind may do with delivered files.
+// feedsMay returns what users of a kind may do with delivered files.
 func (n *Node) feedsMay(kind model.UserKind) string { return n.cfg.Templates[kind].FeedsMay }
 
-// server is what the deployment says of itself.
+// server describes the deployment.
 func (n *Node) server() model.Server {
 	s := model.Server{Version: Version, Listen: n.Addresses(), Host: n.cfg.Endpoint.Host, Port: n.cfg.Endpoint.Port,
 		Web: n.cfg.Web.URL, Help: n.cfg.Support.Help()}

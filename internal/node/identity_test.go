@@ -17,7 +17,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// deployment is a server whose data folder loses things.
+// deployment is a server whose data folder loses files.
 type deployment struct {
 	*testkit.Node
 	t        *testing.T
@@ -33,7 +33,7 @@ func deploy(t *testing.T, database string) deployment {
 	return deployment{n, t, database}
 }
 
-// start tries to start it with options, and stops it again.
+// start starts it with options, if it can, and stops it again.
 func (d deployment) start(o node.Options) error {
 	d.t.Helper()
 	o.Config = testkit.Config(d.Data)
@@ -58,7 +58,7 @@ func (d deployment) move(from, to string) {
 	testkit.Must(d.t, os.Rename(filepath.Join(d.Data, from), filepath.Join(d.Data, to)))
 }
 
-// logged finds the audit row of an action.
+// logged returns the audit row of an action.
 func (d deployment) logged(action string) (row model.AuditRow) {
 	d.t.Helper()
 	testkit.Eventually(d.t, action+" is in the log", func() bool {
@@ -87,7 +87,7 @@ func TestALostSigningKeyIsNotReplacedInSilence(t *testing.T) {
 		if _, err := os.Stat(filepath.Join(dep.Data, "signing")); err == nil {
 			t.Fatal("a key was made all the same")
 		}
-		dep.move("elsewhere", "signing") // from the backup
+		dep.move("elsewhere", "signing") // restored from the backup
 		testkit.Must(t, dep.start(node.Options{}))
 		dep.wantRefused(dep.start(node.Options{NewSigningKey: "a mistake"}), fault.Conflict, "The signing key is there")
 
@@ -102,7 +102,7 @@ func TestALostSigningKeyIsNotReplacedInSilence(t *testing.T) {
 			row.Detail["key"] != now {
 			t.Errorf("the log says %+v", row)
 		}
-		// What the old key signed is still believed.
+		// Signatures of the old key still verify.
 		c := testkit.Config(dep.Data)
 		c.Database.URL = database
 		testkit.Eventually(t, "both keys' checkpoints agree", func() bool {
@@ -118,7 +118,7 @@ func TestALostSigningKeyIsNotReplacedInSilence(t *testing.T) {
 		}
 		dep.Stop()
 
-		testkit.Must(t, os.RemoveAll(filepath.Join(dep.Data, "signing"))) // another backup's
+		testkit.Must(t, os.RemoveAll(filepath.Join(dep.Data, "signing"))) // a wrong backup
 		dep.move("elsewhere", "signing")
 		dep.wantRefused(dep.start(node.Options{}), fault.Conflict, "is not the one that the database knows")
 		testkit.Must(t, dep.start(node.Options{NewSigningKey: "back to the old one"}))
@@ -126,7 +126,7 @@ func TestALostSigningKeyIsNotReplacedInSilence(t *testing.T) {
 	})
 }
 
-// TestASigningKeyFromBeforeItWasRemembered: the checkpoints say who signed.
+// TestASigningKeyFromBeforeItWasRemembered: the checkpoints show which key signed.
 func TestASigningKeyFromBeforeItWasRemembered(t *testing.T) {
 	testkit.OnBoth(t, func(t *testing.T, database string) {
 		dep := deploy(t, database)
@@ -182,7 +182,7 @@ func TestLostHostKeysAreNotReplacedInSilence(t *testing.T) {
 		_, err := identity.ImportHostKeys(dep.Data, []string{filepath.Join(dep.Data, "elsewhere", "ssh_host_ed25519_key")},
 			true)
 		testkit.Must(t, err)
-		dep.Restart() // the operator's own doing is noted, and no more
+		dep.Restart() // a change by the operator is recorded, and not refused
 		testkit.Eventually(t, "the change is in the log", func() bool {
 			n := 0
 			for _, r := range testkit.List[model.AuditRow](dep.Node, "/audit") {

@@ -16,7 +16,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// authority answers the SSH server's questions from the services.
+// authority implements sshd.Authority with the services.
 type authority struct{ n *Node }
 
 func (a authority) Check(ctx context.Context, user, fingerprint string,
@@ -44,12 +44,12 @@ func (a authority) Ended(r sshd.Record) {
 	for _, line := range r.Unknown {
 		select {
 		case a.n.offered <- model.PendingKey{UserID: c.UserID, Public: line, Address: c.Address, Client: c.Client}:
-		default: // a flood: what matters is offered again
+		default: // the queue is full: the client will offer the key again
 		}
 	}
 }
 
-// noteOffered writes down unknown keys that were offered for real users.
+// noteOffered records unknown keys that were offered for existing users.
 func (n *Node) noteOffered(ctx context.Context) {
 	for {
 		select {
@@ -63,15 +63,15 @@ func (n *Node) noteOffered(ctx context.Context) {
 	}
 }
 
-// clip makes a stranger's text fit for a record.
+// clip shortens and escapes text from an unknown client for a record.
 func clip(s string) string { return valid.Excerpt(s, 128) }
 
-// used counts what a user's sessions use of the processor, and says how long they pause.
+// used counts processor time of a user's sessions. It returns how long the session must pause.
 func (n *Node) used(user string, d time.Duration) (pause time.Duration) {
 	return n.processor.Used(user, d, time.Now())
 }
 
-// serveSFTP joins a channel to its user's mailbox.
+// serveSFTP serves a channel with its user's mailbox.
 func (n *Node) serveSFTP(ctx context.Context, sub sshd.Subsystem) error {
 	s := sftpd.New(sub.Channel, sftpd.Options{Log: n.log.With("session", sub.Login.Session), Clock: n.clock,
 		MaxHandles: n.cfg.Limits.Handles, Bulk: sub.Bulk,
@@ -109,7 +109,7 @@ func (n *Node) serveSFTP(ctx context.Context, sub sshd.Subsystem) error {
 		At: map[string]sftpd.FileSystem{"/" + platform.Outbound: sftpd.Of(out)}})
 }
 
-// platformOptions are what the platform's tree is made of.
+// platformOptions returns the options of the platform's tree.
 func (n *Node) platformOptions() platform.Options {
 	return platform.Options{Store: n.store, Feeds: n.feeds, Inbox: n.inbox, Clock: n.clock, Log: n.log,
 		Names: n.naming.Rules, Readings: n.readings, MayWrite: n.revoked.MayStill}

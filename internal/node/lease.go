@@ -6,8 +6,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 )
 
-// watchLease stops what the node does by itself, jobs included, once another
-// process serves its database.
+// watchLease cancels the node's background work, including jobs, when another process takes over
+// its database.
 func (n *Node) watchLease(ctx context.Context) {
 	select {
 	case <-ctx.Done():
@@ -17,17 +17,17 @@ func (n *Node) watchLease(ctx context.Context) {
 	}
 }
 
-// Failed is closed when the node may not go on and must be closed: another
-// process serves its database.
+// Failed returns a channel that is closed when another process has taken over the database. The
+// node must then be closed.
 func (n *Node) Failed() <-chan struct{} { return n.store.Lost() }
 
-// Failure is why the node may not go on; nil while it may.
+// Failure returns why the node must be closed; nil if it need not be.
 func (n *Node) Failure() error {
 	if n.store == nil {
 		return nil
 	}
 	select {
-	case <-n.store.Lost(): // never, for a store without a lease
+	case <-n.store.Lost(): // never closed for a store without a lease
 		return fault.E("node.Failure", fault.Unavailable, "Another sallyport has taken the database over.").
 			WithHint("it took this one for dead: look at why this one could not renew its lease, and at which of the two " +
 				"should serve")

@@ -10,7 +10,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/metrics"
 )
 
-// openMetrics serves /metrics and /healthz, if the configuration says where.
+// openMetrics serves /metrics and /healthz, if an address is configured.
 func (n *Node) openMetrics() error {
 	if n.cfg.Metrics.Listen == "" {
 		return nil

@@ -1,5 +1,5 @@
-// Package node is the only place that builds and joins everything: the store,
-// the blobs, the services, and the servers.
+// Package node builds and connects everything: the store, the blobs, the services and the servers.
+// No other package does.
 package node
 
 import (
@@ -51,20 +51,20 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// Version is the release; the build sets it.
+// Version is the release. The build sets it.
 var Version = "dev"
 
-// Options are what a node is built from.
+// Options are the settings of a node.
 type Options struct {
 	Config config.Config
 	Log    *slog.Logger
-	Clock  exchange.Clock // nil: the real one
-	// NewSigningKey and NewHostKeys say why keys that are lost are replaced; ""
-	// refuses to start without them.
+	Clock  exchange.Clock // nil: time.Now
+	// NewSigningKey and NewHostKeys are the reasons to replace lost keys. With "", Start fails if
+	// keys are lost.
 	NewSigningKey, NewHostKeys string
-	AcceptLog                  string // why the audit log is shorter than, or not, what was signed; "": it must not be
+	AcceptLog                  string // why an audit log that does not extend its head is accepted; "": it is not
 
-	Again func(first, second store.Run) error // the store's; for tests
+	Again func(first, second store.Run) error // for the store; only tests set it
 }
 
 // Node is one running server.
@@ -76,7 +76,7 @@ type Node struct {
 	ids   *exchange.IDs
 
 	dir        *datadir.Dir
-	memory     int64 // bytes that there are for this process; 0: not known
+	memory     int64 // memory available to this process, in bytes; 0: not known
 	store      *store.Store
 	blobs      *disk.Store
 	desk       *deposit.Desk
@@ -92,16 +92,16 @@ type Node struct {
 	hooks      *webhook.Sender
 	folder     *hotfolder.Service
 	key        *proof.Key
-	name       string // of this process, to others that share the database
+	name       string // identifies this process to others that share the database
 	tree       *tree.Tree
 	readings   *platform.Readings
 	records    *connection.Service
 	links      *handover.Service
-	offered    chan model.PendingKey // unknown keys, to be noted
+	offered    chan model.PendingKey // unknown keys, to be recorded
 	web        *http.Server
 	metrics    *http.Server
 	revoked    *account.Revocations
-	processor  *fair.Share // what users' sessions get of it
+	processor  *fair.Share // divides processor time among users
 	ssh        *sshd.Server
 	api        *http.Server
 	listeners  []net.Listener
@@ -111,8 +111,8 @@ type Node struct {
 	cancel     context.CancelFunc
 }
 
-// Start builds a node and opens its listeners. The data folder is this process's
-// alone until Close.
+// Start builds a node and opens its listeners. No other process can use the data folder until
+// Close.
 func Start(o Options) (n *Node, err error) {
 	if o.Clock == nil {
 		o.Clock = time.Now
@@ -208,8 +208,8 @@ func (n *Node) buildServices(ctx context.Context) (err error) {
 	return nil
 }
 
-// startServices starts what the services do by themselves. It comes after the listeners,
-// which some of it asks.
+// startServices starts the services' background tasks. It comes after the listeners, which some
+// tasks use.
 func (n *Node) startServices(ctx context.Context) {
 	n.background.Go(func() { n.tell.Run(ctx) })
 	n.background.Go(func() { n.feeds.Keep(ctx, n.log) })
@@ -261,8 +261,8 @@ func (n *Node) buildListeners(ctx context.Context, signers []ssh.Signer) error {
 	return nil
 }
 
-// listen opens the listeners: those of everybody, and those of a region, which
-// hold the region's allow-list before log-in.
+// listen opens the general listeners, and the regions' listeners, which check the region's
+// allow-list before log-in.
 func (n *Node) listen() (listeners []sshd.Listener, err error) {
 	open := func(addr string, d sshd.Listener) error {
 		l, err := net.Listen("tcp", addr)
@@ -290,7 +290,7 @@ func (n *Node) listen() (listeners []sshd.Listener, err error) {
 	return listeners, nil
 }
 
-// busy explains why an address could not be listened on.
+// busy explains why listening on an address failed.
 func busy(addr string, err error) error {
 	const op = "node.listen"
 	_, port, _ := net.SplitHostPort(addr)
@@ -305,7 +305,7 @@ func busy(addr string, err error) error {
 	return fault.E(op, fault.Invalid, "%s cannot be listened on: %v.", addr, err)
 }
 
-// Addresses are where SFTP is served.
+// Addresses returns the addresses on which SFTP is served.
 func (n *Node) Addresses() []string {
 	out := make([]string, len(n.listeners))
 	for i, l := range n.listeners {
@@ -314,13 +314,13 @@ func (n *Node) Addresses() []string {
 	return out
 }
 
-// HostKeys are the server's own keys.
+// HostKeys returns the server's host keys.
 func (n *Node) HostKeys() []model.HostKey { return n.hostKeys }
 
-// answersLast is how long answers under way may take at the end.
+// answersLast is how long HTTP requests in progress may take after Close was called.
 const answersLast = 5 * time.Second
 
-// closeServer lets answers under way end, for a moment.
+// closeServer shuts an HTTP server down. It waits at most answersLast for requests in progress.
 func (n *Node) closeServer(ctx context.Context, s *http.Server) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), answersLast)
 	defer cancel()
@@ -329,14 +329,14 @@ func (n *Node) closeServer(ctx context.Context, s *http.Server) {
 	}
 }
 
-// Close lets running transfers finish until ctx ends, then closes everything,
-// the listeners first. It is safe on a node that did not start whole.
+// Close stops accepting connections, waits for running transfers until ctx ends, and then closes
+// everything. It also works on a node whose start failed half-way.
 func (n *Node) Close(ctx context.Context) {
 	if n.ssh != nil {
 		n.ssh.Shutdown(ctx)
 	}
 	for _, l := range n.listeners {
-		_ = l.Close() // those that were never served
+		_ = l.Close() // some may never have been served
 	}
 	for _, s := range []*http.Server{n.api, n.web, n.metrics} {
 		if s != nil {

@@ -34,10 +34,10 @@ func TestStoppingLeavesNoGoroutine(t *testing.T) {
 	if _, err := f.Write([]byte("half")); err != nil {
 		t.Fatal(err)
 	}
-	n.Stop() // with an upload open
+	n.Stop() // with an unfinished upload
 }
 
-// hostKey asks a server for the key of a type.
+// hostKey returns a server's host key of a type.
 func hostKey(t *testing.T, addr, kind string) string {
 	t.Helper()
 	got := ""
@@ -82,7 +82,7 @@ func TestHostKeysNeverChangeByThemselves(t *testing.T) {
 	}
 }
 
-// start runs a node that should not come up.
+// start starts a node that should fail to start.
 func start(data string) (*node.Node, error) {
 	cfg := config.Default()
 	cfg.Data, cfg.Listen = data, []string{"127.0.0.1:0"}

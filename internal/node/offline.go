@@ -14,11 +14,11 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// AuditReport is what verifying the audit log found.
+// AuditReport is the result of verifying the audit log.
 type AuditReport = audit.Report
 
-// VerifyAudit checks the audit log in the database that a configuration names,
-// without a server. It changes nothing.
+// VerifyAudit verifies the audit log in the configured database, without a server. It changes
+// nothing.
 func VerifyAudit(ctx context.Context, cfg config.Config, public, against string,
 	progress func(done, total int64)) (AuditReport, error) {
 	s, err := store.Inspect(ctx, store.Options{Dir: cfg.Data, URL: cfg.Database.URL})
@@ -26,7 +26,7 @@ func VerifyAudit(ctx context.Context, cfg config.Config, public, against string,
 		return AuditReport{}, err
 	}
 	defer s.Close()
-	head, err := identity.HeadOf(cfg.Data).Load() // before the rows are counted: a server may be sealing
+	head, err := identity.HeadOf(cfg.Data).Load() // before the rows are counted, because a server may be sealing
 	if err != nil {
 		return AuditReport{}, fault.E("node.VerifyAudit", fault.Invalid,
 			"What is kept of the log beside the signing key cannot be read: %v.", err)
@@ -35,13 +35,13 @@ func VerifyAudit(ctx context.Context, cfg config.Config, public, against string,
 	return v.Verify(ctx)
 }
 
-// VerifyAuditExport checks an export of the audit log by itself.
+// VerifyAuditExport verifies an export of the audit log by itself.
 func VerifyAuditExport(in io.Reader, public, against string, progress func(done, total int64)) (AuditReport, error) {
 	return audit.VerifyExport(in, public, against, progress)
 }
 
-// ReadBounce reads a mail server's report of mail that came back.
+// ReadBounce reads a mail server's delivery report.
 func ReadBounce(in io.Reader) (model.MailReport, error) { return mail.ReadBounce(in) }
 
-// MailTemplates are the built-in mail templates.
+// MailTemplates returns the built-in mail templates.
 func MailTemplates() fs.FS { return mail.Templates() }

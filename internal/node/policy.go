@@ -14,7 +14,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// accountPolicy is what the configuration says of mailboxes and keys.
+// accountPolicy makes the policy of accounts from the configuration.
 func accountPolicy(c *config.Config) (account.Policy, error) {
 	p := account.Policy{Templates: map[model.UserKind]account.Template{}, MaxKeys: c.Keys.PerUser, KeyTypes: c.Keys.Types,
 		MinRSA: c.Keys.RSAMin, MaxRSA: c.Keys.RSAMax, KeyExpiry: time.Duration(c.Keys.ExpireAfter),
@@ -43,7 +43,7 @@ func accountLimits(s *config.Storage) exchange.AccountLimits {
 	return exchange.AccountLimits{Bytes: int64(s.AccountKept), Items: s.AccountKeptItems}
 }
 
-// treePolicy is what the configuration says of mailboxes.
+// treePolicy makes the policy of mailboxes from the configuration.
 func treePolicy(c *config.Config) tree.Policy {
 	s := &c.Storage
 	return tree.Policy{MaxFile: int64(s.MaxFile), Limits: defaultLimits(s),
@@ -53,18 +53,18 @@ func treePolicy(c *config.Config) tree.Policy {
 		KeepPartial: time.Duration(s.KeepPartials)}
 }
 
-// fileTypes are the configured types as the feeds know them.
+// fileTypes converts the configured file types for the feeds.
 func fileTypes(configured map[string]config.FileType) map[string]feed.Type {
 	out := map[string]feed.Type{}
 	for name, t := range configured {
-		begins, _ := t.Beginnings() // the configuration was checked
+		begins, _ := t.Beginnings() // check has accepted them
 		out[name] = feed.Type{Extensions: append([]string{name}, t.Extensions...), Begins: begins, Within: t.Within,
 			Text: t.Text}
 	}
 	return out
 }
 
-// prefixes writes addresses and networks as networks.
+// prefixes converts addresses and networks to networks.
 func prefixes(list []string) (out []string) {
 	for _, n := range config.Networks(list) {
 		out = append(out, n.String())
@@ -83,7 +83,7 @@ func template(t config.Template) (account.Template, error) {
 	return out, err
 }
 
-// recordPolicy is what the configuration says of records and bans.
+// recordPolicy makes the policy of records and bans from the configuration.
 func recordPolicy(c *config.Config, endpointIPs map[string][]string) connection.Policy {
 	return connection.Policy{EndpointIPs: endpointIPs, KeepFor: time.Duration(c.Records.Keep),
 		KeepFailed: c.Records.Failed, KeepSeen: c.Records.Activity, Limits: defaultLimits(&c.Storage),
@@ -91,8 +91,8 @@ func recordPolicy(c *config.Config, endpointIPs map[string][]string) connection.
 			For: time.Duration(c.Access.BanFor), Never: config.Networks(c.Access.NeverBan)}}
 }
 
-// What clients may have sent and nobody read, unless limits.unread says: a part of the
-// memory, in which it takes up to three times as much.
+// The default of limits.unread: a share of the memory. The buffers take up to three times as much
+// memory as the data in them.
 const (
 	unreadShare = 64
 	leastUnread = 32 << 20
@@ -111,7 +111,7 @@ func sshLimits(l config.Limits, memory int64) sshd.Limits {
 		Backlog:  unread, Logins: l.Logins}
 }
 
-// helpAt is how to reach the people who can help at a region's endpoint.
+// helpAt returns how to reach support at a region's endpoint.
 func (n *Node) helpAt(region string) string {
 	_, s := n.cfg.EndpointOf(region)
 	return s.Help()

@@ -26,7 +26,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// buildExchange builds the services through which files come and go.
+// buildExchange builds the services that exchange files.
 func (n *Node) buildExchange(ctx context.Context) (err error) {
 	st := &n.cfg.Storage
 	if n.tell, err = n.buildNotify(ctx); err != nil {
@@ -74,7 +74,7 @@ func (n *Node) buildExchange(ctx context.Context) (err error) {
 	return err
 }
 
-// rows counts the lines of a version's content that are not empty.
+// rows counts the non-empty lines of a version's content.
 func (n *Node) rows(versionID string) (int64, error) {
 	c, err := n.store.Read(context.Background()).Content(versionID)
 	if err != nil {
@@ -88,7 +88,7 @@ func (n *Node) rows(versionID string) (int64, error) {
 	return expect.CountRows(b, c.Size)
 }
 
-// final reports whether a file in a mailbox is handed on.
+// final reports whether a file may be handed on, by its name.
 func (n *Node) final(userID, full string) bool {
 	return n.naming.Rules(userID, full).IsFinal(path.Base(full))
 }
@@ -125,7 +125,7 @@ func (n *Node) buildNotify(ctx context.Context) (*notify.Service, error) {
 	return service, err
 }
 
-// helpOf is whom an account's people turn to.
+// helpOf returns how an account's people reach support.
 func (n *Node) helpOf(ctx context.Context, id string) string {
 	region := ""
 	if a, err := n.store.Read(ctx).Account(id); err == nil {
@@ -135,14 +135,14 @@ func (n *Node) helpOf(ctx context.Context, id string) string {
 	return s.Help()
 }
 
-// moved tells the feeds that a delivered file has another name.
+// moved tells the feeds that a delivered file was renamed.
 func (n *Node) moved(tx *store.Tx, versionID string) error {
 	_, err := n.feeds.Taken(tx, versionID)
 	return err
 }
 
-// gone joins the tree to the inbox, to retention and to the feeds: a version that one of
-// them needs stays.
+// gone tells the inbox, retention and the feeds that a version was removed or replaced. It reports
+// whether one of them still needs the version.
 func (n *Node) gone(tx *store.Tx, versionID string, replaced bool) (bool, error) {
 	needed, err := n.inbox.Gone(tx, versionID, replaced)
 	if err != nil {
@@ -156,7 +156,7 @@ func (n *Node) gone(tx *store.Tx, versionID string, replaced bool) (bool, error)
 	return needed || held || delivered, err
 }
 
-// mailPeople mails what retention has to say to an account's people.
+// mailPeople sends a mail of retention to an account's people.
 func (n *Node) mailPeople(tx *store.Tx, l retention.Letter) (mails int, err error) {
 	return n.tell.MailPeople(tx, notify.Letter{Kind: l.Kind, Account: l.Account, Text: l.Text, Head: l.Head, Rows: l.Rows,
 		More: l.More, Attached: l.Signed}, l.Ref)

@@ -15,8 +15,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/httpd"
 )
 
-// openSocket serves the API on the Unix socket in the data folder, to root
-// and to the server's own user.
+// openSocket serves the API on the Unix socket in the data folder. Only root and the server's own
+// user may connect.
 func (n *Node) openSocket() error {
 	path, done, err := client.SocketPath(n.cfg.Data)
 	if err != nil {
@@ -24,7 +24,7 @@ func (n *Node) openSocket() error {
 	}
 	defer done()
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err // the lock is ours, so nobody else is listening on it
+		return err // we hold the folder's lock, so no other server listens on it
 	}
 	l, err := net.Listen("unix", path)
 	if err != nil {

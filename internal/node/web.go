@@ -13,7 +13,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/web"
 )
 
-// helpFor is whom the people of a user turn to.
+// helpFor returns how a user's people reach support.
 func (n *Node) helpFor(ctx context.Context, user string) string {
 	region := ""
 	if u, err := n.accounts.User(ctx, user); err == nil {
@@ -25,7 +25,7 @@ func (n *Node) helpFor(ctx context.Context, user string) string {
 	return s.Help()
 }
 
-// openWeb serves pages to partners, if the configuration says where.
+// openWeb serves the pages for partners, if an address is configured.
 func (n *Node) openWeb() error {
 	c := n.cfg.Web
 	if c.Listen == "" {
