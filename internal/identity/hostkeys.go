@@ -23,7 +23,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// hostKeyFiles are the names within <data>/hostkeys, in the order offered.
+// hostKeyFiles are the file names in <data>/hostkeys, in the order in which the keys are offered.
 var hostKeyFiles = []struct{ name, kind string }{
 	{"ssh_host_ed25519_key", ssh.KeyAlgoED25519},
 	{"ssh_host_ecdsa_key", ssh.KeyAlgoECDSA256},
@@ -34,13 +34,13 @@ const hostRSABits = 3072
 
 func hostKeyDir(data string) string { return filepath.Join(data, "hostkeys") }
 
-// hostKeysSetting remembers, in the database, which keys partners know.
+// hostKeysSetting is the database setting with the fingerprints of the host keys.
 const hostKeysSetting = "host.keys"
 
-// HostKeys reads the server's keys. Keys that are missing are only made for a
-// database that knows of none, and has no users, or when Keeper.NewHostKeys says
-// so: every partner is warned of a new key, and its nightly job stands still.
-// Others than at the last start, which the operator has put there, are noted.
+// HostKeys returns the server's host keys. It makes missing keys only if the database knows of none
+// and has no users, or if Keeper.NewHostKeys is set: a new key makes clients warn, and breaks
+// unattended jobs. Keys that differ from those of the last start are accepted, and recorded in the
+// audit log.
 func (k Keeper) HostKeys(ctx context.Context) ([]ssh.Signer, error) {
 	const op = "identity.HostKeys"
 	q, dir, reason := k.Store.Read(ctx), hostKeyDir(k.Data), k.NewHostKeys
@@ -92,8 +92,8 @@ func (k Keeper) HostKeys(ctx context.Context) ([]ssh.Signer, error) {
 	return signers, k.recordReplaced(ctx, "hostkeys.change", hostKeysSetting, now, detail)
 }
 
-// hostKeys reads the server's keys. A data folder that never had any gets one
-// of each type, once; from then on they are only read.
+// hostKeys reads the host keys. If there is no folder for them, it makes one with a key of each
+// type.
 func hostKeys(data string) ([]ssh.Signer, error) {
 	dir := hostKeyDir(data)
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
@@ -122,7 +122,7 @@ func hostKeys(data string) ([]ssh.Signer, error) {
 	return signers, nil
 }
 
-// hostSigner reads one private host key; RSA signs with SHA-2 only.
+// hostSigner parses a private host key. RSA keys sign with SHA-2 only.
 func hostSigner(text []byte) (ssh.Signer, error) {
 	s, err := ssh.ParsePrivateKey(text)
 	if err != nil {
@@ -134,7 +134,7 @@ func hostSigner(text []byte) (ssh.Signer, error) {
 	return ssh.NewSignerWithAlgorithms(s.(ssh.AlgorithmSigner), []string{ssh.KeyAlgoRSASHA256, ssh.KeyAlgoRSASHA512})
 }
 
-// makeHostKeys fills a new folder, which has its name once all keys are written.
+// makeHostKeys makes a folder with new keys. It gets its name when all keys are written.
 func makeHostKeys(dir string) error {
 	_, ed, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
@@ -163,9 +163,9 @@ func makeHostKeys(dir string) error {
 	})
 }
 
-// ImportHostKeys takes over private keys of the server that partners know, so
-// that none of them is warned. Only the imported types are offered from then
-// on. Keys that exist are replaced only when told so.
+// ImportHostKeys installs private host keys that partners know already, so that no client warns.
+// From then on only the imported types are offered. Existing keys are replaced only if replace is
+// set.
 func ImportHostKeys(data string, files []string, replace bool) ([]model.HostKey, error) {
 	const op = "identity.ImportHostKeys"
 	dir := hostKeyDir(data)
@@ -221,7 +221,7 @@ func importHostKey(tmp, file string) (hk model.HostKey, err error) {
 	return hk, nil
 }
 
-// DescribeHostKey is a host key as people and programs are shown it.
+// DescribeHostKey describes a host key for people and programs.
 func DescribeHostKey(k ssh.PublicKey) model.HostKey {
 	hk := model.HostKey{Type: k.Type(), Fingerprint: ssh.FingerprintSHA256(k),
 		Public: strings.TrimSpace(string(ssh.MarshalAuthorizedKey(k)))}

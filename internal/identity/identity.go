@@ -1,6 +1,6 @@
-// Package identity is what a deployment is known by: its SSH host keys, the key that signs receipts, reports and
-// checkpoints, and the key under which the database's secrets are sealed. All are made once and never replaced
-// in silence.
+// Package identity has the keys that identify a deployment: its SSH host keys, the key that signs
+// receipts, reports and checkpoints, and the key that encrypts the database's secrets. They are
+// made once, and never replaced silently.
 package identity
 
 import (
@@ -19,15 +19,14 @@ type Keeper struct {
 	IDs   *exchange.IDs
 	Log   *slog.Logger
 	Data  string // the data folder
-	Host  string // names a new signing key
-	Node  string // the process, for the audit log
-	// NewSigningKey and NewHostKeys say why keys that are lost are replaced; ""
-	// refuses to go on without them.
+	Host  string // name of a new signing key
+	Node  string // name of the process, for the audit log
+	// NewSigningKey and NewHostKeys are the operator's reasons to replace lost keys. With "", lost
+	// keys are an error.
 	NewSigningKey, NewHostKeys string
 }
 
-// recordReplaced remembers what the deployment is known by from now on, with the
-// audit row that says so.
+// recordReplaced stores the new value of a setting, together with the audit row of the change.
 func (k Keeper) recordReplaced(ctx context.Context, action, setting, value string, detail map[string]string) error {
 	return k.Store.Write(ctx, func(tx *store.Tx) error {
 		if err := tx.SetSetting(setting, value); err != nil {

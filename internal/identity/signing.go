@@ -16,18 +16,18 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
-// SigningDir is where the key lies that signs receipts, removal reports and
-// the audit log's checkpoints; its public half is key.pub, in the first line,
-// with those of earlier keys below it.
+// SigningDir returns the folder of the key that signs receipts, removal reports and the audit log's
+// checkpoints. In key.pub, the first line is its public half; further lines are the public halves
+// of earlier keys.
 func SigningDir(data string) string { return filepath.Join(data, "signing") }
 
-// signingSetting remembers, in the database, which key signs.
+// signingSetting is the database setting with the public half of the signing key.
 const signingSetting = "signing.key"
 
-// SigningKey reads the deployment's signing key. A database that knows of none
-// gets one, once; from then on it is only read, and must be the one that the
-// database knows: with another, nobody could verify what was signed before, and
-// nobody would notice. Keeper.NewSigningKey begins a new one all the same.
+// SigningKey returns the deployment's signing key. If neither the database nor the folder has one,
+// it makes one. Later it only reads the key, and fails if that is missing or is not the one that
+// the database knows: with another key, earlier signatures could not be verified, and nobody would
+// notice. With Keeper.NewSigningKey it goes on with another key all the same.
 func (k Keeper) SigningKey(ctx context.Context) (*proof.Key, error) {
 	const op = "identity.SigningKey"
 	dir, q := SigningDir(k.Data), k.Store.Read(ctx)
@@ -35,7 +35,7 @@ func (k Keeper) SigningKey(ctx context.Context) (*proof.Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	newest, err := q.LastCheckpoint() // from before the database knew the key
+	newest, err := q.LastCheckpoint() // for databases of earlier releases, which did not store the key
 	if err != nil && !fault.Is(err, fault.NotFound) {
 		return nil, err
 	}
@@ -83,8 +83,8 @@ func (k Keeper) SigningKey(ctx context.Context) (*proof.Key, error) {
 	return k.replaceSigningKey(ctx, key, known, newest.Note)
 }
 
-// replaceSigningKey goes on with another key. The public halves of earlier ones
-// stay beside it, so that what they signed can still be verified.
+// replaceSigningKey makes key the deployment's signing key. The public halves of earlier keys are
+// kept, so that their signatures can still be verified.
 func (k Keeper) replaceSigningKey(ctx context.Context, key *proof.Key, known, note string) (*proof.Key, error) {
 	dir := SigningDir(k.Data)
 	public := strings.TrimSpace(key.Public() + "\n" + known)
@@ -101,8 +101,8 @@ func (k Keeper) replaceSigningKey(ctx context.Context, key *proof.Key, known, no
 	return readSigningKey(dir)
 }
 
-// knownAs is how a key is named that the database knows: by its public half, or
-// by who signed a checkpoint.
+// knownAs names the key that the database knows: by its public half, or by the signer of a
+// checkpoint.
 func knownAs(known, note string) string {
 	if known != "" {
 		return firstLine(known)
@@ -113,10 +113,10 @@ func knownAs(known, note string) string {
 // LogHead keeps the newest checkpoint of the audit log beside the signing key.
 type LogHead struct{ path string }
 
-// HeadOf is that of a data folder.
+// HeadOf returns the LogHead of a data folder.
 func HeadOf(data string) LogHead { return LogHead{filepath.Join(SigningDir(data), "log")} }
 
-// Load reads it; "" before the first.
+// Load returns the saved checkpoint; "" if none was saved.
 func (h LogHead) Load() (string, error) {
 	b, err := os.ReadFile(h.path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -125,7 +125,7 @@ func (h LogHead) Load() (string, error) {
 	return string(b), err
 }
 
-// Save replaces it.
+// Save replaces the saved checkpoint.
 func (h LogHead) Save(note string) error { return datadir.Replace(h.path, []byte(note), 0o600) }
 
 func firstLine(s string) string {
@@ -148,7 +148,8 @@ func readSigningKey(dir string) (*proof.Key, error) {
 	return proof.ReadKey(string(private), string(public))
 }
 
-// makeSigningKey writes both halves into a folder that appears whole or not at all.
+// makeSigningKey writes both halves of a new key into a new folder, which appears whole or not at
+// all.
 func makeSigningKey(dir, host string) error {
 	name := strings.Map(func(r rune) rune {
 		if r == ' ' || r == '+' {

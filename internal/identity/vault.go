@@ -14,12 +14,11 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/keys"
 )
 
-// vaultFile is what the database's secrets are sealed under: base64 of 32 bytes.
+// vaultFile has the key that encrypts the database's secrets: 32 bytes in base64.
 const vaultFile = "secrets.key"
 
-// OpenVault reads the key of the database's secrets, and makes one if there is
-// none. Secrets that were sealed under one that is lost are reported, and can be
-// made anew: the server need not wait for that.
+// OpenVault reads the key of the database's secrets, or makes one if there is none. The server can
+// start without the old key: secrets encrypted with it are reported, and can be replaced.
 func OpenVault(data string) (*keys.Vault, error) {
 	path := filepath.Join(data, vaultFile)
 	text, err := os.ReadFile(path)

@@ -8,8 +8,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 )
 
-// The key of the database's secrets is made once, and kept; a damaged one is
-// refused, and nothing replaces it.
+// The key of the database's secrets is made once. A damaged one is refused, and not replaced.
 func TestTheVaultsKey(t *testing.T) {
 	data := t.TempDir()
 	first, err := OpenVault(data)
