@@ -23,8 +23,8 @@ type Dir struct {
 	lock *os.File
 }
 
-// Claim makes the folder, takes its lock, and closes it to other users. It fails with a
-// conflict while another process has the lock.
+// Claim makes the folder, locks it, and closes it to other users. It fails with fault.Conflict if
+// another process has the lock.
 func Claim(path string, log *slog.Logger) (*Dir, error) {
 	const op = "datadir.Claim"
 	if err := os.MkdirAll(path, 0o700); err != nil {
@@ -47,13 +47,13 @@ func Claim(path string, log *slog.Logger) (*Dir, error) {
 	return d, nil
 }
 
-// Close gives the lock back.
+// Close releases the lock.
 func (d *Dir) Close() { _ = d.lock.Close() }
 
-// LockIdentity names the lock that this process has on the folder: the
-// same file on the same running kernel. Two processes cannot have it at once,
-// so whoever has it and finds it beside a lease knows that the holder is dead.
-// A copy of the folder, or the same folder on another machine, has another one.
+// LockIdentity identifies the lock on the folder: the lock file, on the running kernel. Two
+// processes cannot hold the same lock at once. So a process that holds it, and finds the same
+// identity in a lease, knows that the lease's holder is dead. A copy of the folder, or the folder
+// on another machine, has another identity. "" means that it is not known.
 func (d *Dir) LockIdentity() string {
 	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
@@ -66,8 +66,8 @@ func (d *Dir) LockIdentity() string {
 	return fmt.Sprintf("%s:%d:%d", strings.TrimSpace(string(boot)), st.Dev, st.Ino)
 }
 
-// NodeName is how this process is known to others that share the database: the machine's name and an
-// id that the folder keeps.
+// NodeName identifies this process to others that share the database. It consists of the machine's
+// name and an id that is kept in the folder.
 func (d *Dir) NodeName(ids *exchange.IDs) string {
 	host, err := os.Hostname()
 	if err != nil {
@@ -77,7 +77,7 @@ func (d *Dir) NodeName(ids *exchange.IDs) string {
 	id, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		id = []byte(ids.New())
-		_ = os.WriteFile(path, id, 0o600) // the next start makes another
+		_ = os.WriteFile(path, id, 0o600) // if it cannot be written, the next start makes another
 	}
 	return valid.Printable(host) + "/" + strings.TrimSpace(string(id))
 }

@@ -13,20 +13,19 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 )
 
-// others are the permissions of everybody but the owner.
+// others are the permissions of group and others.
 const others = 0o077
 
-// Umask keeps what this process writes to its own user, from now on: SQLite and
-// other libraries make files, too. It is the whole process's.
+// Umask makes files that this process creates from now on accessible to its own user only. It is
+// for the whole process, because SQLite and other libraries create files, too.
 func Umask() { unix.Umask(others) }
 
-// Rights of everybody, beside those of the folder's group.
+// world is the permissions of others, without the group's.
 const world = 0o007
 
-// makePrivate takes the rights of others from the data folder, and from what the
-// server itself keeps in it, since the database has secrets. It fails if everybody can
-// enter the folder and that cannot be changed. A group that a volume gives rights to
-// (Kubernetes' fsGroup), in a folder that is not ours, is only warned of.
+// makePrivate removes the permissions of group and others from the data folder, and from what the
+// server keeps in it, because the database has secrets. It fails if others can enter the folder and
+// that cannot be changed. If only a group can (such as Kubernetes' fsGroup), it logs a warning.
 func (d *Dir) makePrivate() error {
 	top := d.Path
 	info, err := os.Stat(top)
@@ -45,7 +44,7 @@ func (d *Dir) makePrivate() error {
 	return nil
 }
 
-// closeTop takes the rights of others from the data folder itself.
+// closeTop removes the permissions of group and others from the data folder itself.
 func (d *Dir) closeTop(was fs.FileInfo) error {
 	top := d.Path
 	err := os.Chmod(top, was.Mode().Perm()&^others)
@@ -70,12 +69,13 @@ func (d *Dir) closeTop(was fs.FileInfo) error {
 			"user's, and name that with --data", top, top)
 }
 
-// closeToOthers takes the rights of others from a file or folder of ours, and from what
-// is in the folder. Links are not followed; public keys have nothing to hide.
+// closeToOthers removes the permissions of group and others from a file or folder of ours and, if
+// deep, from what is in the folder. It does not follow links, and leaves public keys (.pub) as they
+// are.
 func (d *Dir) closeToOthers(path string, deep bool) {
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if err != nil {
-		return // it is not there yet, or is a link or not ours
+		return // it does not exist, is a link, or belongs to another user
 	}
 	defer f.Close()
 	info, err := f.Stat()

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// A data folder that somebody made for all to read is closed to others, with what the
-// server keeps in it; what others look after, and what links lead to, stays.
+// A data folder that all can read is closed to others, with what the server keeps in it. Other
+// users' files and targets of links stay as they are.
 func TestADataFolderThatOthersMayEnter(t *testing.T) {
 	top := filepath.Join(t.TempDir(), "data")
 	outside := filepath.Join(t.TempDir(), "outside")
@@ -27,7 +27,7 @@ func TestADataFolderThatOthersMayEnter(t *testing.T) {
 		{"signing", true, 0o700, 0o700},
 		{"signing/key.pub", false, 0o644, 0o644},
 		{"secrets.key", false, 0o444, 0o400},
-		{"checkpoints", false, 0o644, 0o644}, // somebody else put it there
+		{"checkpoints", false, 0o644, 0o644}, // not made by the server
 		{"blobs", true, 0o755, 0o755},
 		{"blobs/a", false, 0o644, 0o644},
 		{"outbound", true, 0o770, 0o770},

@@ -7,12 +7,12 @@ import (
 	"path/filepath"
 )
 
-// WriteNew writes a file that does not exist yet, and syncs it. It fails with fs.ErrExist if it exists.
+// WriteNew writes and syncs a new file. It fails with fs.ErrExist if path exists.
 func WriteNew(path string, b []byte, mode fs.FileMode) error {
 	return write(path, b, os.O_EXCL, mode)
 }
 
-// Replace puts a file in place, durably, and whole or not at all.
+// Replace writes a file durably. After a crash, path has either the old content or the new.
 func Replace(path string, b []byte, mode fs.FileMode) error {
 	fresh := path + ".new"
 	if err := write(fresh, b, os.O_TRUNC, mode); err != nil {
@@ -30,8 +30,8 @@ func write(path string, b []byte, flag int, mode fs.FileMode) error {
 	return errors.Join(err, f.Sync(), f.Close())
 }
 
-// NewDir has fill write the files of a new folder beside dir, and gives it dir's name once they are
-// written. What had that name before goes to dir + ".replaced".
+// NewDir makes a folder: it calls fill to write the files into dir + ".new", and then renames that
+// to dir. An existing dir is renamed to dir + ".replaced".
 func NewDir(dir string, fill func(tmp string) error) error {
 	tmp, old := dir+".new", dir+".replaced"
 	if err := errors.Join(os.RemoveAll(tmp), os.MkdirAll(tmp, 0o700)); err != nil {
@@ -50,7 +50,7 @@ func NewDir(dir string, fill func(tmp string) error) error {
 	return errors.Join(os.Rename(tmp, dir), SyncDir(filepath.Dir(dir)))
 }
 
-// SyncDir makes a folder's names durable.
+// SyncDir makes changes to the names in a folder durable.
 func SyncDir(path string) error {
 	d, err := os.Open(path)
 	if err != nil {
