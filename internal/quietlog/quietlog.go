@@ -1,4 +1,4 @@
-// Package quietlog bounds what a log says: what repeats is said a few times, then counted.
+// Package quietlog limits repeated log lines: it passes on the first few, and counts the others.
 package quietlog
 
 import (
@@ -8,17 +8,17 @@ import (
 	"time"
 )
 
-// The bounds. Somebody who is refused ten thousand times a second, or a database that is away, must
-// not fill the disk with one sentence.
+// The limits. Ten thousand refused clients a second, or an unreachable database, must not fill the
+// disk with the same line.
 const (
 	every   = 10 * time.Second
-	maxSame = 5   // lines in this time of one message, reason and address, for what went wrong
-	maxFine = 200 // the same, for what went well
-	maxAll  = 500 // lines in this time of one message, whatever the rest of it
+	maxSame = 5   // lines within every with the same message, reason, address and error, for what went wrong
+	maxFine = 200 // the same, for other lines (Info or lower, without a reason)
+	maxAll  = 500 // lines within every with the same message
 	maxKeys = 10_000
 )
 
-// Handler is a log handler that counts what repeats.
+// Handler is a slog.Handler that limits repeated lines.
 type Handler struct {
 	next  slog.Handler
 	state *state
@@ -28,7 +28,7 @@ type state struct {
 	mu    sync.Mutex
 	began time.Time
 	seen  map[kind]int
-	more  map[kind]held // what was not said, by message
+	more  map[kind]held // lines held back, by message and reason
 }
 
 type kind struct {
@@ -37,32 +37,32 @@ type kind struct {
 	reason, address, err string
 }
 
-// held is the last line of those that were not said.
+// held is the last of the lines that were held back, and their number.
 type held struct {
 	next   slog.Handler
 	record slog.Record
 	times  int
 }
 
-// New makes a handler that passes lines on to next, within bounds.
+// New returns a handler that passes lines on to next, within the limits.
 func New(next slog.Handler) *Handler {
 	return &Handler{next, &state{seen: map[kind]int{}, more: map[kind]held{}}}
 }
 
-// Enabled is next's.
+// Enabled returns what next's Enabled returns.
 func (q *Handler) Enabled(ctx context.Context, l slog.Level) bool { return q.next.Enabled(ctx, l) }
 
-// WithAttrs is next's, within the same bounds.
+// WithAttrs returns a handler with the attributes, which shares q's limits.
 func (q *Handler) WithAttrs(a []slog.Attr) slog.Handler {
 	return &Handler{q.next.WithAttrs(a), q.state}
 }
 
-// WithGroup is next's, within the same bounds.
+// WithGroup returns a handler with the group, which shares q's limits.
 func (q *Handler) WithGroup(name string) slog.Handler {
 	return &Handler{q.next.WithGroup(name), q.state}
 }
 
-// Handle passes a line on, or counts it.
+// Handle passes a line on, or holds it back and counts it.
 func (q *Handler) Handle(ctx context.Context, r slog.Record) error {
 	key, named := kind{level: r.Level, message: r.Message}, false
 	r.Attrs(func(a slog.Attr) bool {
@@ -78,7 +78,7 @@ func (q *Handler) Handle(ctx context.Context, r slog.Record) error {
 		}
 		return true
 	})
-	if named && r.Level >= slog.LevelError { // somebody was told to name it
+	if named && r.Level >= slog.LevelError { // a client was told the reference, so the line must be in the log
 		return q.next.Handle(ctx, r)
 	}
 	over, said := q.state.admit(q.next, key, r)
@@ -89,8 +89,8 @@ func (q *Handler) Handle(ctx context.Context, r slog.Record) error {
 	return q.next.Handle(ctx, r)
 }
 
-// admit decides about one line. over are counts of a time that has ended, to be said
-// first.
+// admit reports whether a line is passed on. over are the counts of a period that has ended; they
+// are to be logged first.
 func (s *state) admit(next slog.Handler, key kind, r slog.Record) (over []held, said bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -106,20 +106,20 @@ func (s *state) admit(next slog.Handler, key kind, r slog.Record) (over []held, 
 	if s.seen[key] < limit && s.seen[whole] < maxAll && len(s.seen) < maxKeys {
 		s.seen[key]++
 		if key != whole {
-			s.seen[whole]++ // what is said, not what is counted: a flood of one reason silences no other
+			s.seen[whole]++ // held-back lines do not count here, so that a flood with one reason does not suppress the others
 		}
 		return over, true
 	}
 	if len(s.more) == 0 {
 		time.AfterFunc(every, s.flush)
 	}
-	key.address, key.err = "", "" // one count for all of a reason
+	key.address, key.err = "", "" // one count for all lines with the same reason
 	h := s.more[key]
 	s.more[key] = held{next, r.Clone(), h.times + 1}
 	return over, false
 }
 
-// end begins a new time and returns what was counted in the last one. Callers hold mu.
+// end starts a new period, and returns the lines held back in the last one. Callers hold mu.
 func (s *state) end(now time.Time) (over []held) {
 	for _, h := range s.more {
 		over = append(over, h)
@@ -130,10 +130,10 @@ func (s *state) end(now time.Time) (over []held) {
 	return over
 }
 
-// Flush says what was counted and not said yet.
+// Flush logs the lines held back so far.
 func (q *Handler) Flush() { q.state.flush() }
 
-// flush says what was counted, when nothing else is logged.
+// flush logs the lines held back, in case no other line ends the period.
 func (s *state) flush() {
 	s.mu.Lock()
 	over := s.end(time.Now())
@@ -141,10 +141,10 @@ func (s *state) flush() {
 	say(context.Background(), over)
 }
 
-// say logs what was counted.
+// say logs held-back lines with their counts.
 func say(ctx context.Context, over []held) {
 	for _, h := range over {
 		h.record.AddAttrs(slog.Int("repeated", h.times), slog.Duration("within", every))
-		_ = h.next.Handle(ctx, h.record) // there is nobody to tell that the log can't be written
+		_ = h.next.Handle(ctx, h.record) // an error of the log cannot be logged
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// lines is a log that is safe to write and read at once.
+// lines is a log that can be written and read concurrently.
 type lines struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
@@ -29,8 +29,8 @@ func (l *lines) all() []string {
 	return strings.Split(strings.TrimSpace(l.buf.String()), "\n")
 }
 
-// TestWhatRepeatsIsSaidAndThenCounted: a flood of one sentence is a few lines, its
-// number comes, and what others say is not lost.
+// TestWhatRepeatsIsSaidAndThenCounted: of a flood of one message, a few lines are logged, and then
+// the count. Other lines are not lost.
 func TestWhatRepeatsIsSaidAndThenCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out lines
@@ -64,8 +64,7 @@ func TestWhatRepeatsIsSaidAndThenCounted(t *testing.T) {
 	})
 }
 
-// TestAFloodOfManyAddressesIsBounded: an address for each line does not get round
-// the bounds.
+// TestAFloodOfManyAddressesIsBounded: a different address in each line does not evade the limits.
 func TestAFloodOfManyAddressesIsBounded(t *testing.T) {
 	var out lines
 	log := slog.New(New(slog.NewTextHandler(&out, nil)))
