@@ -1,4 +1,5 @@
-// Package memory sets the garbage collector: its limit by what the machine has, its pace by what the server does.
+// Package memory tunes the garbage collector: its limit to the memory available, its pace to the
+// server's load.
 package memory
 
 import (
@@ -8,8 +9,8 @@ import (
 	"github.com/KimMachineGun/automemlimit/memlimit"
 )
 
-// total is how many bytes there are for this process: the machine's, or what its
-// container has. 0: it cannot be told.
+// total returns the bytes available to this process: the smaller of the machine's memory and its
+// container's limit. 0: not known.
 func total() int64 {
 	least := uint64(0)
 	for _, ask := range []memlimit.Provider{memlimit.FromSystem, memlimit.FromCgroup} {
@@ -20,8 +21,8 @@ func total() int64 {
 	return int64(least)
 }
 
-// Limit has the collector work harder before half of the memory is used, unless
-// the environment says otherwise. It returns how much there is.
+// Limit makes the collector work harder when half of the memory is used, unless GOMEMLIMIT is set.
+// It returns the memory available in bytes; 0 if it is not known.
 func Limit() int64 {
 	n := total()
 	if os.Getenv("GOMEMLIMIT") == "" && n > 0 {

@@ -9,18 +9,18 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/exchange"
 )
 
-// The collector's pace. The SSH library allocates a slice for every packet,
-// and collecting at the usual pace spends more on uploads than encryption
-// does; but idle sessions should not keep the garbage of their log-ins.
+// The collector's pace (GOGC). The SSH library allocates a slice for every packet, so at the usual
+// pace collecting takes more time in uploads than encryption. But the garbage of log-ins should not
+// be kept while sessions are idle.
 const (
 	idlePace = 100
 	busyPace = 400
-	busyRate = 4 << 20 // bytes a second from which the server is busy
-	calmDown = 10      // quiet seconds until it is idle again
+	busyRate = 4 << 20 // bytes per second from which the server is busy
+	calmDown = 10      // seconds below busyRate until it is idle
 )
 
-// Pace lets garbage wait while bytes move, and collects it when they
-// no longer do, until ctx ends. moved counts bytes. GOGC in the environment turns it off.
+// Pace sets busyPace while much data moves, and idlePace otherwise, until ctx ends. moved returns
+// the number of bytes moved so far. If GOGC is set in the environment, Pace does nothing.
 func Pace(ctx context.Context, moved func() int64) {
 	if os.Getenv("GOGC") != "" {
 		return
