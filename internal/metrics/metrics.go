@@ -1,4 +1,4 @@
-// Package metrics serves /metrics, in the form of Prometheus, and /healthz.
+// Package metrics serves /metrics, in Prometheus' format, and /healthz.
 package metrics
 
 import (
@@ -14,7 +14,7 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// Options are where the numbers come from.
+// Options are the sources of the numbers.
 type Options struct {
 	Sessions func() int // live ones on this node
 	Queue    func(ctx context.Context) (model.Queue, error)
@@ -35,12 +35,12 @@ func New(o Options) http.Handler {
 			http.Error(w, "the database does not answer", http.StatusServiceUnavailable)
 			return
 		}
-		_, _ = w.Write([]byte("ok\n")) // whoever asked may have gone
+		_, _ = w.Write([]byte("ok\n")) // the client may be gone
 	})
 	return mux
 }
 
-// gauges are read from the database when somebody asks.
+// gauges are read from the database at each scrape.
 type gauges struct {
 	o                                                        Options
 	events, waiting, dead, oldest, sealed, unsealed, session *prometheus.Desc
@@ -58,14 +58,14 @@ func newGauges(o Options) *gauges {
 		d("sessions", "Live SSH log-ins on this node.")}
 }
 
-// Describe lists what Collect reads.
+// Describe sends the descriptions of what Collect collects.
 func (g *gauges) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{g.events, g.waiting, g.dead, g.oldest, g.sealed, g.unsealed, g.session} {
 		out <- d
 	}
 }
 
-// Collect reads the numbers. What the database does not say is left out.
+// Collect collects the numbers. It leaves out those that the database fails to return.
 func (g *gauges) Collect(out chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
