@@ -1,5 +1,5 @@
-// Package httpd is what our HTTP servers share: what a panic of a handler does, and who is at the other end
-// of a Unix socket.
+// Package httpd has what our HTTP servers share: handling of panics, and identification of the peer
+// on a Unix socket.
 package httpd
 
 import (
@@ -10,9 +10,9 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 )
 
-// Guard ends a request whose handler panics, and no other: it logs where, and
-// tells whoever asked a reference to name. An answer that has begun is broken off,
-// so that nobody takes the part for the whole.
+// Guard catches a handler's panic, logs it under a reference, and calls tell to answer with that
+// reference. If the answer has begun, it aborts the connection instead, so that the client does not
+// take the answer for complete.
 func Guard(log *slog.Logger, next http.Handler, tell func(w http.ResponseWriter, reference string)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		answer := &begun{ResponseWriter: w}
@@ -21,7 +21,7 @@ func Guard(log *slog.Logger, next http.Handler, tell func(w http.ResponseWriter,
 			if p == nil {
 				return
 			}
-			if p == http.ErrAbortHandler { // how a handler breaks an answer off
+			if p == http.ErrAbortHandler { // the handler aborts the connection on purpose
 				panic(p)
 			}
 			reference := fault.NewReference()
@@ -36,7 +36,7 @@ func Guard(log *slog.Logger, next http.Handler, tell func(w http.ResponseWriter,
 	})
 }
 
-// begun notes that an answer has begun.
+// begun records whether the answer has begun.
 type begun struct {
 	http.ResponseWriter
 	yes bool
@@ -52,5 +52,5 @@ func (b *begun) Write(p []byte) (int, error) {
 	return b.ResponseWriter.Write(p)
 }
 
-// Unwrap is for http.ResponseController.
+// Unwrap returns the wrapped writer, for http.ResponseController.
 func (b *begun) Unwrap() http.ResponseWriter { return b.ResponseWriter }

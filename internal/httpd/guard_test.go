@@ -16,8 +16,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/web"
 )
 
-// A request that panics is answered with a reference that the log has, and the
-// next one is served.
+// A request that panics is answered with a reference that is in the log. The next request is
+// served.
 func TestARequestThatPanics(t *testing.T) {
 	var log bytes.Buffer
 	to := slog.New(slog.NewTextHandler(&log, nil))
@@ -55,7 +55,7 @@ func TestARequestThatPanics(t *testing.T) {
 	}
 }
 
-// An answer that has begun is broken off: a part must not look like the whole.
+// An answer that has begun is aborted, so that it does not look complete.
 func TestAPanicInTheMiddleOfAnAnswer(t *testing.T) {
 	s := httptest.NewServer(httpd.Guard(slog.New(slog.DiscardHandler),
 		http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

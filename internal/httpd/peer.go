@@ -12,10 +12,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// LocalOnly lets in root and the server's own user, as the kernel reports them (SO_PEERCRED).
+// LocalOnly is a listener on a Unix socket that accepts connections only of root and of the
+// server's own user, as the kernel reports them (SO_PEERCRED).
 type LocalOnly struct{ net.Listener }
 
-// Accept waits for a connection of root or of the server's own user. It closes others.
+// Accept returns the next connection of root or of the server's own user. It closes others.
 func (l LocalOnly) Accept() (net.Conn, error) {
 	for {
 		c, err := l.Listener.Accept()
@@ -29,7 +30,7 @@ func (l LocalOnly) Accept() (net.Conn, error) {
 	}
 }
 
-// PeerName is the user at the other end of a Unix socket, as name(uid), or "unknown".
+// PeerName returns the user at the other end of a Unix socket, as name(uid), or "unknown".
 func PeerName(c net.Conn) string {
 	uid, err := peerUID(c)
 	if err != nil {
