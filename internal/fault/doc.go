@@ -1,3 +1,3 @@
-// Package fault is how errors are told: a kind, which every protocol maps to its own
-// code, one sentence that the person who asked may read, and the next step.
+// Package fault defines errors that can be shown: a kind, which every protocol maps to its own
+// code, one sentence for the person who asked, and the next step.
 package fault

@@ -7,18 +7,17 @@ import (
 	"github.com/sallyport-sftp/sallyport/model"
 )
 
-// Kind says what sort of failure an error is. The servers turn it into an SFTP
-// status, an HTTP status or an exit code; nothing else decides those.
+// Kind classifies an error. It alone determines the SFTP status, the HTTP status and the exit code.
 type Kind int
 
 // The kinds.
 const (
-	Internal    Kind = iota // a fault of ours; the public text says nothing of it
-	Invalid                 // the request makes no sense as it stands
+	Internal    Kind = iota // a bug or fault of ours; the public text gives no details
+	Invalid                 // the request is wrong in itself
 	NotFound                // no such thing, or none that this actor may know of
 	Exists                  // the name is taken
 	Denied                  // known, but not allowed
-	Conflict                // true a moment ago, no longer
+	Conflict                // the state changed meanwhile, or contradicts the request
 	Quota                   // the mailbox is full
 	NoSpace                 // the server's storage is full
 	TooLarge                // over a size limit
@@ -39,7 +38,7 @@ const (
 	StatusOpUnsupported    uint32 = 8
 )
 
-// kinds is the one table from a Kind to its word and to what each server answers.
+// kinds maps a Kind to its word, and to what each server answers.
 var kinds = [...]struct {
 	word string // in JSON, logs and tests
 	sftp uint32 // SSH_FXP_STATUS code
@@ -62,16 +61,16 @@ var kinds = [...]struct {
 	NoRecipient: {"no_recipient", StatusFailure, 422, 8, "Nobody is entitled to this file."},
 }
 
-// String is the kind's word, as in JSON and logs.
+// String returns the kind's word, as in JSON and logs.
 func (k Kind) String() string { return kinds[k.known()].word }
 
-// SFTPStatus is the SSH_FXP_STATUS code that partners get.
+// SFTPStatus returns the SSH_FXP_STATUS code for partners.
 func (k Kind) SFTPStatus() uint32 { return kinds[k.known()].sftp }
 
-// HTTPStatus is the response status of the REST API.
+// HTTPStatus returns the response status of the REST API.
 func (k Kind) HTTPStatus() int { return kinds[k.known()].http }
 
-// ExitCode is the exit status of the command line.
+// ExitCode returns the exit status of the command line.
 func (k Kind) ExitCode() int { return kinds[k.known()].exit }
 
 func (k Kind) known() Kind {
@@ -81,7 +80,7 @@ func (k Kind) known() Kind {
 	return k
 }
 
-// KindOf reads a word of the table back; an unknown word is Internal.
+// KindOf returns the kind of a word; an unknown word is Internal.
 func KindOf(word string) Kind {
 	for k, row := range kinds {
 		if row.word == word {
@@ -91,13 +90,13 @@ func KindOf(word string) Kind {
 	return Internal
 }
 
-// Error is a failure on its way to a client. Only Public, or the kind's own
-// text, may leave the process; Err is for the log.
+// Error is an error that may be sent to a client. Only Public, or the kind's own text, may leave
+// the process. Err is for the log.
 type Error struct {
-	Op     string // what was being done, "tree.Rename"
+	Op     string // the operation, such as "tree.Rename"
 	Kind   Kind
-	Public string        // one sentence for whoever asked; "" means the kind's text
-	Hint   string        // for operators: the next step; "" where there is none
+	Public string        // one sentence for the client; "" means the kind's text
+	Hint   string        // the next step for operators, or ""
 	Action *model.Action // an operation that would help; nil: none is known
 	Err    error         // the cause, never shown
 }
@@ -120,8 +119,8 @@ func E(op string, kind Kind, format string, args ...any) *Error {
 	return &Error{Op: op, Kind: kind, Public: fmt.Sprintf(format, args...)}
 }
 
-// Wrap gives a cause its operation and kind. An error that has a kind keeps
-// it: the deepest service knows best.
+// Wrap adds an operation and a kind to err. An err that is or wraps an *Error is returned
+// unchanged, because the place nearest to the cause knows its kind best. Wrap of nil is nil.
 func Wrap(op string, kind Kind, err error) error {
 	if err == nil {
 		return nil
@@ -133,19 +132,20 @@ func Wrap(op string, kind Kind, err error) error {
 	return &Error{Op: op, Kind: kind, Err: err}
 }
 
-// WithHint returns the error with the operator's next step added.
+// WithHint sets the operator's next step, and returns e.
 func (e *Error) WithHint(format string, args ...any) *Error {
 	e.Hint = fmt.Sprintf(format, args...)
 	return e
 }
 
-// WithAction returns the error with an operation of the API that would help; values are names and values in turn.
+// WithAction sets an API operation that would help, and returns e. values are parameter names and
+// values in turn.
 func (e *Error) WithAction(operation string, values ...string) *Error {
 	e.Action = model.Do(operation, values...)
 	return e
 }
 
-// KindIn finds the kind in an error chain; an error without one is Internal.
+// KindIn returns the kind in an error chain; an error without one is Internal.
 func KindIn(err error) Kind {
 	var e *Error
 	if errors.As(err, &e) {
@@ -154,10 +154,11 @@ func KindIn(err error) Kind {
 	return Internal
 }
 
-// Is reports whether the chain's kind is k. A nil error has none.
+// Is reports whether KindIn(err) is k. It is false for a nil error.
 func Is(err error, k Kind) bool { return err != nil && KindIn(err) == k }
 
-// Missing says in words what was not found; other errors pass.
+// Missing replaces a NotFound error with one that says what was not found. Other errors pass
+// unchanged.
 func Missing(op string, err error, format string, args ...any) error {
 	if Is(err, NotFound) {
 		return E(op, NotFound, format, args...)
@@ -165,7 +166,7 @@ func Missing(op string, err error, format string, args ...any) error {
 	return err
 }
 
-// PublicText is what may be shown of err to whoever asked.
+// PublicText returns the text of err that may be shown to the client.
 func PublicText(err error) string {
 	var e *Error
 	if errors.As(err, &e) && e.Public != "" {
@@ -174,7 +175,7 @@ func PublicText(err error) string {
 	return kinds[KindIn(err).known()].text
 }
 
-// ActionIn is the operation that would help, if the chain names one.
+// ActionIn returns the operation that would help, if the chain has one; else nil.
 func ActionIn(err error) *model.Action {
 	var e *Error
 	if errors.As(err, &e) {
@@ -183,7 +184,7 @@ func ActionIn(err error) *model.Action {
 	return nil
 }
 
-// HintIn is the operator's next step, if the chain brings one.
+// HintIn returns the operator's next step, if the chain has one; else "".
 func HintIn(err error) string {
 	var e *Error
 	if errors.As(err, &e) {

@@ -7,12 +7,12 @@ import (
 	"runtime/debug"
 )
 
-// ErrPanic is the cause of an error that was a panic.
+// ErrPanic is in the chain of an error that was made from a panic.
 var ErrPanic = errors.New("it panicked")
 
-// Guard runs fn. A panic in it is logged under a reference and becomes an Internal
-// error, ErrPanic in its chain, that names it, so that it ends what it happened in and nothing else. what says
-// in the log what that was.
+// Guard runs fn. It turns a panic of fn into an Internal error with ErrPanic in its chain, and logs
+// it. The error's public text and the log line have the same reference. what names the work in the
+// log.
 func Guard(log *slog.Logger, what string, fn func() error) (err error) {
 	defer func() {
 		p := recover()

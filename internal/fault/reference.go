@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// NewReference is a short word that a person can read out on the phone: letters
-// and digits that are not mistaken for one another.
+// NewReference returns a short random word that can be read out on the phone. It has only letters
+// and digits that are not easily confused.
 func NewReference() string {
 	const alphabet = "23456789abcdefghjkmnpqrstuvwxyz"
 	var b [8]byte
