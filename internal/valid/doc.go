@@ -1,3 +1,3 @@
-// Package valid checks and cleans text from outside: names, paths, networks, addresses,
-// periods, and what may be printed.
+// Package valid checks and cleans text from outside: names, paths, networks, addresses and periods.
+// It also escapes text for output.
 package valid

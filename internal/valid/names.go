@@ -13,16 +13,16 @@ import (
 // MaxID is the longest account ID, username, vendor or feed name, in bytes.
 const MaxID = 64
 
-// MaxName is the longest name of a file or directory, in bytes (as NAME_MAX
-// of the file systems partners come from); MaxPath the longest path.
+// MaxName is the longest name of a file or directory, in bytes. It equals NAME_MAX of common file
+// systems. MaxPath is the longest path.
 const (
 	MaxName = 255
 	MaxPath = 4096
-	// MaxDepth is how many names the path of a directory may have.
+	// MaxDepth is the largest number of names in a directory's path.
 	MaxDepth = 64
 )
 
-// reserved are names that other programs or people take for something else.
+// reserved are names that have another meaning to programs or people.
 var reserved = []string{"root", "admin", "administrator", "sallyport", "system", "operator", "nobody", "all", "new"}
 
 // CheckID accepts lower-case letters, digits, '.', '_' and '-', at most MaxID
@@ -44,9 +44,9 @@ func CheckID(what, id string) error {
 		})
 }
 
-// CheckUserName accepts account IDs and usernames as other servers had them: what CheckID takes,
-// capitals, '@' and '+', and single spaces inside. They are kept as written, and are the same
-// without regard to case (Fold).
+// CheckUserName accepts account IDs and usernames. Besides what CheckID takes, it accepts capitals,
+// '@', '+' and single spaces inside, because other servers do. Names are stored as written, and
+// compared without regard to case (see Fold).
 func CheckUserName(what, name string) error {
 	if slices.Contains(reserved, Fold(name)) || name == "" || len(name) > MaxID {
 		return CheckID(what, Fold(name))
@@ -62,7 +62,7 @@ func CheckUserName(what, name string) error {
 // lowerOrDigit reports whether a byte is a lower-case letter or a digit.
 func lowerOrDigit(c byte) bool { return 'a' <= c && c <= 'z' || '0' <= c && c <= '9' }
 
-// checkBytes accepts a word if each byte of it may stand where it does.
+// checkBytes accepts a word if may is true for the index of each of its bytes.
 func checkBytes(op, what, word, hint string, may func(i int) bool) error {
 	for i := range len(word) {
 		if !may(i) {
@@ -73,7 +73,7 @@ func checkBytes(op, what, word, hint string, may func(i int) bool) error {
 	return nil
 }
 
-// Fold is an account ID or username as it is compared: capitals count as small letters.
+// Fold returns the form in which account IDs and usernames are compared: A-Z in lower case.
 func Fold(name string) string {
 	return strings.Map(func(r rune) rune {
 		if 'A' <= r && r <= 'Z' {
@@ -83,7 +83,7 @@ func Fold(name string) string {
 	}, name)
 }
 
-// FileFor is a file's name for an account ID or username: no program needs quotes for it.
+// FileFor turns an account ID or username into a file name that needs no quotes.
 func FileFor(name string) string {
 	return strings.Map(func(r rune) rune {
 		if r == ' ' || r == '@' || r == '+' {
@@ -93,8 +93,8 @@ func FileFor(name string) string {
 	}, name)
 }
 
-// CheckLabel accepts text for people: a name of a company or a comment, at
-// most 200 bytes of UTF-8 without control characters.
+// CheckLabel accepts text for people, such as a company name or a comment: at most 200 bytes of
+// UTF-8 without control characters.
 func CheckLabel(what, s string) error {
 	const op = "valid.CheckLabel"
 	switch {
@@ -150,8 +150,8 @@ func CleanPath(cwd, p string) (string, error) {
 	return p, nil
 }
 
-// CheckFolder is a folder that a rule may be of, cleaned: any but the root, with a name
-// that people can read.
+// CheckFolder cleans the path of a folder that a rule applies to. It refuses the root, and paths
+// with unprintable characters.
 func CheckFolder(p string) (string, error) {
 	clean, err := CleanPath("/", p)
 	if err != nil || clean == "/" || Printable(clean) != clean {
@@ -161,8 +161,8 @@ func CheckFolder(p string) (string, error) {
 	return clean, nil
 }
 
-// Printable makes bytes from outside fit for a log line, a terminal or a
-// table: control, formatting and invalid runes become \x or \u escapes.
+// Printable escapes bytes from outside for logs, terminals and tables: control, formatting and
+// invalid runes become \x or \u escapes.
 func Printable(s string) string {
 	clean := true
 	for _, r := range s {
@@ -199,8 +199,7 @@ func Printable(s string) string {
 	return b.String()
 }
 
-// Excerpt is Printable of what somebody unknown says of himself, cut to some bytes.
-// An excerpt of an excerpt is the same.
+// Excerpt is Printable of text from an unknown client, cut to at most most bytes. It is idempotent.
 func Excerpt(s string, most int) string {
 	s = Printable(s[:min(len(s), most)])
 	if len(s) <= most {
@@ -212,8 +211,8 @@ func Excerpt(s string, most int) string {
 	return s[:most]
 }
 
-// Storable is Printable of what no database takes as text: bytes that are not
-// UTF-8, and NUL. Other text is as it was.
+// Storable returns s unchanged if databases accept it as text. Otherwise, with NUL or bytes that
+// are not UTF-8, it returns Printable(s).
 func Storable(s string) string {
 	if utf8.ValidString(s) && !strings.Contains(s, "\x00") {
 		return s
@@ -221,8 +220,8 @@ func Storable(s string) string {
 	return Printable(s)
 }
 
-// Text makes bytes from outside fit for JSON: what is not UTF-8 is escaped, and
-// then the bytes come along.
+// Text converts bytes from outside for JSON. If s is not UTF-8, text is escaped and raw has the
+// original bytes; otherwise raw is nil.
 func Text(s string) (text string, raw []byte) {
 	if utf8.ValidString(s) {
 		return s, nil
@@ -232,7 +231,7 @@ func Text(s string) (text string, raw []byte) {
 
 func printable(r rune) bool { return unicode.IsPrint(r) }
 
-// Cell makes text safe in a spreadsheet: what would begin a formula is quoted.
+// Cell makes text safe for a spreadsheet: it adds a quote to text that would be read as a formula.
 func Cell(s string) string {
 	s = Printable(s)
 	if s != "" && strings.ContainsRune("=+-@", rune(s[0])) {
@@ -241,7 +240,7 @@ func Cell(s string) string {
 	return s
 }
 
-// CutName shortens a name to at most n bytes, between characters if it has any.
+// CutName shortens a name to at most n bytes. It does not cut within a UTF-8 character.
 func CutName(name string, n int) string {
 	if len(name) <= n {
 		return name

@@ -11,8 +11,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/valid"
 )
 
-// FuzzCleanPath: whatever a client sends, the result is a clean absolute path
-// within bounds, and cleaning it again changes nothing.
+// FuzzCleanPath: for any input, the result is a clean absolute path within the limits, and cleaning
+// it again changes nothing.
 func FuzzCleanPath(f *testing.F) {
 	for _, p := range []string{"", ".", "..", "/", "//", "/../..", "a/../../b", `..\..`, "%2e%2e", "a\x00b", "/\xff\xfe",
 		strings.Repeat("../", 100), strings.Repeat("a", 256), strings.Repeat("/a", 2048), "/upload/\x1b[2J\n\u202E"} {
@@ -20,7 +20,7 @@ func FuzzCleanPath(f *testing.F) {
 		f.Add("/upload", p)
 	}
 	f.Fuzz(func(t *testing.T, cwd, p string) {
-		cwd, err := valid.CleanPath("/", cwd) // a starting directory was cleaned
+		cwd, err := valid.CleanPath("/", cwd) // starting directories are always clean
 		if err != nil {
 			return
 		}
@@ -67,7 +67,7 @@ func TestCleanPath(t *testing.T) {
 	}
 }
 
-// FuzzCheckID: what is accepted is safe as a username, a folder and a URL.
+// FuzzCheckID: an accepted id is safe as a username, a folder and in a URL.
 func FuzzCheckID(f *testing.F) {
 	for _, s := range []string{"acme", "acme-1", "..", "a/b", "Acme", "root", "a\n", "\u0430cme", "-a",
 		strings.Repeat("a", 65)} {
@@ -102,7 +102,7 @@ func TestCheckID(t *testing.T) {
 	}
 }
 
-// FuzzPrintable: the result is fit for a terminal, and clean text is untouched.
+// FuzzPrintable: the result is safe for a terminal, and clean text is unchanged.
 func FuzzPrintable(f *testing.F) {
 	for _, s := range []string{"plain", "\x1b[2J", "\u202E", "\xff", "\u0085\u2028", "caf\u00e9 \u4e16", "\U0001F600",
 		"\uFFFD", "a\nb", "\U000E0001"} {
@@ -131,8 +131,8 @@ func FuzzPrintable(f *testing.F) {
 	})
 }
 
-// FuzzExcerpt: what is kept of a stranger's words is short, printable, and stays
-// as it is when it is kept again; what a database takes as text is left alone.
+// FuzzExcerpt: the result is short and printable, and Excerpt of it is the same. Storable leaves
+// text unchanged that a database accepts.
 func FuzzExcerpt(f *testing.F) {
 	for _, s := range []string{"", "SSH-2.0-OpenSSH_9.9", "SSH-2.0-x\x80\u202e", "a\x00b", "\xed\xa0\x80", "éé",
 		"\x1b[31m\xff"} {

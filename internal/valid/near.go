@@ -2,8 +2,8 @@ package valid
 
 import "strings"
 
-// Nearest finds the known word that differs least from one that was typed, if it is near
-// at all: at most a third of its letters is wrong, or it is the word's beginning.
+// Nearest returns the known word that is most similar to word, or "" if none is similar enough:
+// about a third of the letters may differ. A word of three letters or more may also be a prefix.
 func Nearest(word string, known []string) (best string) {
 	least := (len(word)+1)/3 + 1
 	for _, k := range known {
@@ -18,8 +18,8 @@ func Nearest(word string, known []string) (best string) {
 	return best
 }
 
-// distance counts the insertions, deletions, replacements and swaps of neighbours between
-// two words (optimal string alignment).
+// distance counts the insertions, deletions, replacements and swaps of neighbours between two words
+// (optimal string alignment).
 func distance(a, b string) int {
 	before, last, row := []int(nil), make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range last {

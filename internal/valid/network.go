@@ -2,9 +2,8 @@ package valid
 
 import "net/netip"
 
-// ParseNetwork reads an address or a network (CIDR) of either family, as lists
-// of who may come in have them. IPv4 written as IPv6 gets its short form, in
-// which addresses are compared.
+// ParseNetwork parses an address or a network (CIDR), IPv4 or IPv6. IPv4 in IPv6 form is converted
+// to IPv4, since addresses are compared in that form.
 func ParseNetwork(s string) (netip.Prefix, bool) {
 	p, err := netip.ParsePrefix(s)
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 )
 
-// ParseZone is a time zone by its name in the IANA database; "" is UTC. The computer's own,
-// "Local", is refused: it differs between nodes.
+// ParseZone returns a time zone by its IANA name; "" is UTC. It refuses "Local", because that
+// differs between nodes.
 func ParseZone(name string) (*time.Location, error) {
 	zone, err := time.LoadLocation(name)
 	if err != nil || name == "Local" {
@@ -37,13 +37,12 @@ func parsePeriod(s string) (n int, unit string, err error) {
 	return n, unit, nil
 }
 
-// Before is the time a period before another: what was stored before it is
-// older than the period. Months and years are those of the calendar, in UTC; a
-// day that the month does not have is its last (29 February less a year is 28
-// February).
+// Before returns the time that is a period before at. What was stored before it is older than the
+// period. Months and years are calendar ones, in UTC. If the month has no such day, the result is
+// its last day (29 February minus a year is 28 February).
 func Before(at time.Time, period string) (time.Time, error) { return shift(at, period, -1) }
 
-// After is the first time at which something from at is a period old.
+// After returns the first time at which something made at at is a period old.
 func After(at time.Time, period string) (time.Time, error) { return shift(at, period, 1) }
 
 func shift(at time.Time, period string, sign int) (time.Time, error) {
@@ -65,7 +64,7 @@ func shift(at time.Time, period string, sign int) (time.Time, error) {
 	return first.AddDate(0, 0, min(at.Day(), last)-1), nil
 }
 
-// Length reads a positive length of time as Go writes it: 90s, 15m, 2h.
+// Length parses a positive duration in Go's form: 90s, 15m, 2h.
 func Length(s string) (time.Duration, error) {
 	d, err := time.ParseDuration(s)
 	if err != nil || d <= 0 {

@@ -11,8 +11,8 @@ import (
 	"github.com/sallyport-sftp/sallyport/internal/fault"
 )
 
-// CheckEmail accepts one plain e-mail address and returns it as it is kept:
-// the domain in lower case.
+// CheckEmail accepts one plain e-mail address. It returns the form to store, with the domain in
+// lower case.
 func CheckEmail(s string) (string, error) {
 	if len(s) > 254 { // RFC 5321 §4.5.3.1.3
 		return "", fault.E("valid.CheckEmail", fault.Invalid, "This e-mail address is too long.")
@@ -25,7 +25,7 @@ func CheckEmail(s string) (string, error) {
 	return local + "@" + strings.ToLower(domain), nil
 }
 
-// CheckGlobs fails unless every text is a pattern of names.
+// CheckGlobs fails unless every text is a valid pattern of file names.
 func CheckGlobs(what string, globs []string) error {
 	for _, g := range globs {
 		if _, err := path.Match(g, ""); err != nil || g == "" || strings.Contains(g, "/") {
@@ -36,13 +36,13 @@ func CheckGlobs(what string, globs []string) error {
 	return nil
 }
 
-// IsFingerprint reports whether a text is a whole fingerprint, as OpenSSH
-// prints it. Nobody would notice that a mistyped one was blocked instead.
+// IsFingerprint reports whether a text is a complete fingerprint in OpenSSH's form. A mistyped one
+// must be refused: nobody would notice that the wrong key was blocked.
 func IsFingerprint(s string) bool {
 	sum, found := strings.CutPrefix(s, "SHA256:")
 	b, err := base64.RawStdEncoding.Strict().DecodeString(sum)
 	return found && err == nil && len(b) == sha256.Size && !strings.ContainsAny(sum, "\r\n")
 }
 
-// MaxGrace is the longest that a doubtful name may wait.
+// MaxGrace is the longest grace period of a doubtful name.
 const MaxGrace = 24 * time.Hour
